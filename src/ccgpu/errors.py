@@ -1,0 +1,164 @@
+"""Every error that `ccgpu` raises on purpose.
+
+The tree is the contract; `cli/main.py` turns it into text and an exit code, and
+nothing else in the package prints or exits.
+
+    CcgpuError                       1
+    ├── UsageProblem                 2   a choice that the user must make
+    ├── InvalidFile                  3   a spec or policy is wrong; nothing was sent
+    ├── AzureRefused                 4   Azure said no (`code` is its own word for it)
+    │   ├── NotSignedIn              4   no token, or one that Azure does not take
+    │   ├── NotFound                 4   what was asked for is not there
+    │   ├── AlreadyExists            4   a precondition failed: it is there, or it has changed
+    │   ├── AzureUnavailable         4   no answer for now; the same request may be sent again
+    │   ├── QuotaExceeded            5   raise the quota
+    │   └── CapacityUnavailable      6   try another zone, region, or time
+    ├── StateUnusable                4   the state folder cannot be read or written
+    ├── LeftBehind                   7   something was created and is still there, or may be
+    ├── GuestNotReady                10  the guest did not come up
+    ├── TimedOut                     11  the time allowed is over
+    └── Interrupted                  130 Ctrl-C or a signal
+
+An exception that is not in this tree is a bug and keeps its traceback.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+
+@dataclass(frozen=True, slots=True)
+class Leftover:
+    """A resource that an error speaks of: its full ARM id, whether it is there, whether it bills."""
+
+    id: str
+    state: Literal["exists", "gone", "unknown"]
+    billed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing wrong with a file: where (`path`, `line`, `column`; 1-based) and what."""
+
+    path: str
+    message: str
+    line: int | None = None
+    column: int | None = None
+    source: str | None = None
+
+
+class CcgpuError(Exception):
+    """Base class: what happened, in `str(err)`, and at most one line of what to do."""
+
+    exit_code: ClassVar[int] = 1
+    code: str = "CcgpuError"
+
+    def __init__(
+        self, message: str, *, hint: str | None = None, resources: Sequence[Leftover] = ()
+    ) -> None:
+        super().__init__(message)
+        self.hint = hint
+        self.resources = tuple(resources)
+        self.code = type(self).__name__
+
+
+class UsageProblem(CcgpuError):
+    """The command line leaves a choice open that only the user can make."""
+
+    exit_code: ClassVar[int] = 2
+
+
+class InvalidFile(CcgpuError):
+    """A spec or policy is refused. `problems` are all that was found, in order."""
+
+    exit_code: ClassVar[int] = 3
+
+    def __init__(self, source: str, problems: Sequence[Problem], *, hint: str | None = None) -> None:
+        self.source = source
+        self.problems = tuple(problems)
+        count = f"{len(self.problems)} problem{'s' if len(self.problems) != 1 else ''}"
+        lines = [f"{source}: {count}", *(f"  {_located(p)}" for p in self.problems)]
+        super().__init__("\n".join(lines), hint=hint)
+
+
+def _located(problem: Problem) -> str:
+    place = f"{problem.line}:{problem.column}: " if problem.line is not None else ""
+    return f"{place}{problem.path}: {problem.message}" if problem.path else place + problem.message
+
+
+class AzureRefused(CcgpuError):
+    """Azure said no. `code` is ARM's own word; `after`, when it wants to be asked again."""
+
+    exit_code: ClassVar[int] = 4
+    usual_hint: ClassVar[str | None] = None
+
+    def __init__(
+        self, message: str, *, code: str, after: float | None = None, hint: str | None = None
+    ) -> None:
+        super().__init__(message, hint=hint or self.usual_hint)
+        self.code = code
+        self.after = after
+
+
+class NotSignedIn(AzureRefused):
+    """There is no token, or Azure does not take it."""
+
+    usual_hint: ClassVar[str | None] = "`az login`, or set AZURE_CLIENT_ID and AZURE_TENANT_ID"
+
+
+class NotFound(AzureRefused):
+    """What was asked for is not there."""
+
+
+class AlreadyExists(AzureRefused):
+    """A precondition (`If-None-Match`, `If-Match`) failed: plan again."""
+
+
+class AzureUnavailable(AzureRefused):
+    """No answer for now, or a wish for patience: the same request may be sent again."""
+
+    usual_hint: ClassVar[str | None] = "run the same command again: it goes on where it stopped"
+
+
+class QuotaExceeded(AzureRefused):
+    """The subscription's quota is too small."""
+
+    exit_code: ClassVar[int] = 5
+    usual_hint: ClassVar[str | None] = "request quota in the Azure portal: Quotas, Compute"
+
+
+class CapacityUnavailable(AzureRefused):
+    """Azure has no such machine free in that region or zone."""
+
+    exit_code: ClassVar[int] = 6
+    usual_hint: ClassVar[str | None] = "give more regions, in order of preference: `--region R`"
+
+
+class StateUnusable(CcgpuError):
+    """The state folder cannot be read or written, so nothing may be created."""
+
+    exit_code: ClassVar[int] = 4
+
+
+class LeftBehind(CcgpuError):
+    """Something was created and is still there, or nobody can say. Outranks its cause."""
+
+    exit_code: ClassVar[int] = 7
+
+
+class GuestNotReady(CcgpuError):
+    """The guest did not come up."""
+
+    exit_code: ClassVar[int] = 10
+
+
+class TimedOut(CcgpuError):
+    """The time allowed is over."""
+
+    exit_code: ClassVar[int] = 11
+
+
+class Interrupted(CcgpuError):
+    """Ctrl-C, or a signal that means the same."""
+
+    exit_code: ClassVar[int] = 130
