@@ -24,6 +24,7 @@ class Kind(StrEnum):
 NCC_H100_V5 = "Standard_NCC40ads_H100_v5"
 NCC_VCPUS = 40
 NCC_MAX_DATA_DISKS = 8
+NCC_SIZE_PATTERN = r"Standard_NCC(\d+)ads_H100_v(\d+)"
 REGIONS = ("eastus2", "westeurope", "centralus")
 
 # Quota family: Azure/az-cgpu-onboarding, docs/CGPU-Quota.md. Compared without case and spaces.
@@ -31,3 +32,31 @@ NCC_QUOTA_FAMILY = "StandardNCCads2023Family"
 
 # Clean Ubuntu with the confidential-VM kernel: Azure/az-cgpu-onboarding, auto-onboarding script.
 DEFAULT_IMAGE = "Canonical:ubuntu-24_04-lts:cvm:latest"
+
+
+# What the pinned SDK sends: azure-mgmt-resource 26.0.0, network 33.1.0, compute 39.0.0.
+_NETWORK = "2026-03-01"
+API_VERSIONS = {
+    Kind.GROUP: "2025-04-01",
+    Kind.NSG: _NETWORK,
+    Kind.VNET: _NETWORK,
+    Kind.PUBLIC_IP: _NETWORK,
+    Kind.NAT: _NETWORK,
+    Kind.NIC: _NETWORK,
+    Kind.DISK: "2026-03-02",
+    Kind.VM: "2026-04-01",
+}
+
+# Disks of a confidential VM: Azure/az-cgpu-onboarding, docs/template.json (OS disk); Microsoft
+# Learn, "Azure managed disk types" (data disks). Ultra and Premium v2 cannot hold an OS disk and
+# confidential VMs do not take Ultra; neither is offered.
+DISK_TYPES = ("Premium_LRS", "StandardSSD_LRS", "Standard_LRS")
+OS_DISK_GIB = (30, 4095)
+DATA_DISK_GIB = (1, 32767)
+
+# Microsoft Learn, "Use tags to organize your Azure resources". `ccgpu` keeps six for itself.
+MAX_TAGS = 50
+OWN_TAGS = 6
+OWN_TAG_PREFIX = "ccgpu-"
+MAX_TAG_NAME = 512
+MAX_TAG_VALUE = 256

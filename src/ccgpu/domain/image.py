@@ -1,0 +1,110 @@
+"""The image a VM starts from: a marketplace URN, a community gallery path, or a gallery ARM id.
+
+Only what can be a Linux confidential VM passes. For marketplace images the name tells; for
+galleries only Azure knows, and the capacity search asks it.
+"""
+
+import re
+from dataclasses import dataclass
+
+from ccgpu.domain import references
+
+LATEST = "latest"
+_FORMS = (
+    "write publisher:offer:sku:version, /CommunityGalleries/GALLERY/Images/IMAGE/Versions/VERSION "
+    "or the ARM id of a gallery image"
+)
+_WORD = r"[A-Za-z0-9][\w.-]*"
+_VERSION = r"latest|\d+\.\d+\.\d+"
+_URN = re.compile(rf"({_WORD}):({_WORD}):({_WORD}):({_VERSION})", re.ASCII)
+_COMMUNITY = re.compile(
+    rf"/CommunityGalleries/({_WORD})/Images/({_WORD})(?:/Versions/({_VERSION}))?/?",
+    re.ASCII | re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Marketplace:
+    """An image that a publisher offers in the Azure Marketplace."""
+
+    publisher: str
+    offer: str
+    sku: str
+    version: str
+
+    def __str__(self) -> str:
+        return f"{self.publisher}:{self.offer}:{self.sku}:{self.version}"
+
+
+@dataclass(frozen=True, slots=True)
+class Community:
+    """An image of a gallery that its owner shares with everybody."""
+
+    gallery: str
+    image: str
+    version: str
+
+    def __str__(self) -> str:
+        return f"/CommunityGalleries/{self.gallery}/Images/{self.image}/Versions/{self.version}"
+
+
+@dataclass(frozen=True, slots=True)
+class Gallery:
+    """An image, or one version of it, of a gallery that the user can read."""
+
+    id: str
+
+    def __str__(self) -> str:
+        return self.id
+
+
+Image = Marketplace | Community | Gallery
+
+
+def parse(text: str) -> Image:
+    """Read an image reference, or say in a `ValueError` why it cannot be used."""
+    lowered = text.lower()
+    if lowered.startswith("/communitygalleries/"):
+        return _community(text)
+    if lowered.startswith("/subscriptions/"):
+        return _gallery(text)
+    return _marketplace(text)
+
+
+def _community(text: str) -> Community:
+    found = _COMMUNITY.fullmatch(text)
+    if found is None:
+        raise ValueError(
+            "is not a community gallery image, "
+            "write /CommunityGalleries/GALLERY/Images/IMAGE/Versions/VERSION"
+        )
+    gallery, image, version = found.groups()
+    return Community(gallery, image, (version or LATEST).lower())
+
+
+def _gallery(text: str) -> Gallery:
+    # Confidential VMs do not start from managed images: TEE-Crafter, docs/azure_setup.md.
+    if re.search(r"/Microsoft\.Compute/images/", text, re.IGNORECASE):
+        raise ValueError(
+            "is a managed image, and those cannot be confidential: use a gallery image whose "
+            "definition has the security type ConfidentialVmSupported"
+        )
+    versioned = re.search(r"/versions/", text, re.IGNORECASE)
+    kind = references.GALLERY_IMAGE_VERSION if versioned else references.GALLERY_IMAGE
+    return Gallery(references.canonical(text, kind))
+
+
+def _marketplace(text: str) -> Marketplace:
+    found = _URN.fullmatch(text)
+    if found is None:
+        raise ValueError(f"is not an image that can be used: {_FORMS}")
+    image = Marketplace(*found.groups())
+    if image.publisher.lower().startswith("microsoftwindows"):
+        raise ValueError("is a Windows image: only Linux images can be set up here")
+    named = f"{image.offer}:{image.sku}".lower()
+    if "cvm" not in named and "confidential" not in named:
+        raise ValueError(
+            "is not made for confidential VMs (neither offer nor sku says cvm or confidential): "
+            "use an image such as Canonical:ubuntu-24_04-lts:cvm:latest"
+        )
+    return image
