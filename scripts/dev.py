@@ -1,0 +1,82 @@
+"""Every chore of this repository, one command each: `python3 scripts/dev.py COMMAND`.
+
+Needs Python 3.11 or newer and nothing else. Each command sets up `.venv` first if it has to, so
+they work in any order, on a fresh clone too.
+"""
+
+import sys
+
+if sys.version_info < (3, 11):  # noqa: UP036  # older ones do read this far
+    sys.exit("error: this needs Python 3.11 or newer\n\nhint: `python3.11 scripts/dev.py …`")
+
+from collections.abc import Callable
+
+from environment import BIN, ROOT, code_of, fail, ready, run, say
+from locks import lock
+from wheel import package
+
+_DOMAIN = "src/ccgpu/domain/*"
+
+
+def demo(_: list[str]) -> None:
+    """Create a VM in a simulated subscription: no account, no network, no cost."""
+    create = "create demo --backend fake --region eastus2 --ssh-from 203.0.113.7/32 --yes"
+    run(BIN / "ccgpu", *create.split())
+    say("\ngo on with:")
+    say("  .venv/bin/ccgpu list --backend fake")
+    say("  .venv/bin/ccgpu delete demo --backend fake --yes")
+
+
+def test(arguments: list[str]) -> None:
+    """Run the tests on all cores; further words go to pytest (`CCGPU_SLOW=1` adds the slow)."""
+    run(BIN / "python", "-m", "pytest", "-n", "auto", "--dist", "worksteal", *arguments)
+
+
+def check(_: list[str]) -> None:
+    """Lint, format, types, layers, generated docs: all of them, then all that failed."""
+    steps: list[list[str]] = [
+        [str(BIN / "ruff"), "check"],
+        [str(BIN / "ruff"), "format", "--check"],
+        [str(BIN / "mypy")],
+        [str(BIN / "lint-imports")],
+    ]
+    if (ROOT / "scripts" / "docs.py").exists():
+        steps.append([str(BIN / "python"), "scripts/docs.py", "--check"])
+    failed = [step for step in steps if code_of(*step)]
+    if failed:
+        sys.exit(f"error: {len(failed)} of {len(steps)} checks failed")
+    say(f"all {len(steps)} checks passed")
+
+
+def coverage(_: list[str]) -> None:
+    """Hold the last `test` (run with PYTEST_ADDOPTS=--cov) to the coverage we promise."""
+    run(BIN / "coverage", "report")
+    run(BIN / "coverage", "report", "--include", _DOMAIN, "--fail-under", "100")
+
+
+_COMMANDS: dict[str, Callable[[list[str]], None]] = {
+    "setup": lambda _: say(".venv is ready"),
+    "demo": demo,
+    "test": test,
+    "check": check,
+    "coverage": coverage,
+    "package": lambda _: package(),
+    "lock": lock,
+}
+
+
+def main(arguments: list[str]) -> None:
+    """Set up if need be, then do what the first word says."""
+    if not arguments or arguments[0] not in _COMMANDS:
+        fail("no such command" if arguments else "which command?", " | ".join(_COMMANDS))
+    command, *rest = arguments
+    if command != "lock":  # it makes what the set-up reads
+        ready()
+    _COMMANDS[command](rest)
+
+
+if __name__ == "__main__":
+    try:
+        main(sys.argv[1:])
+    except KeyboardInterrupt:
+        sys.exit(130)

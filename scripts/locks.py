@@ -1,0 +1,40 @@
+"""Make the two locks from pyproject.toml: what users get, and that plus the tools.
+
+They hold hashes and no addresses, so any index or mirror can serve them; one lock is good for
+every Python the project supports. `tests/architecture/test_locks.py` holds them to pyproject.toml.
+"""
+
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from environment import DEV_LOCK, ROOT, create, run
+
+UV = "uv==0.13.9"
+LOCK = ROOT / "requirements.lock"
+_COMPILE = (
+    *("pip", "compile", "--no-config", "--quiet", "--universal", "--python-version", "3.11"),
+    *("--only-binary", ":all:", "--generate-hashes", "--no-emit-index-url"),
+)
+
+
+def lock(arguments: list[str]) -> None:
+    """Write both locks; pins stay as they are unless `--upgrade` or pyproject.toml says else."""
+    with tempfile.TemporaryDirectory() as folder:
+        create(Path(folder))
+        python = Path(folder) / "bin" / "python"
+        run(python, "-m", "pip", "-qq", "install", UV)
+        _compile(python, "--output-file", LOCK.name, *arguments)
+        # The runtime lock is a constraint of the other: the tests run with what users get.
+        tools = ("--group", "dev", "--constraint", LOCK.name)
+        _compile(python, "--output-file", DEV_LOCK.name, *tools, *arguments)
+
+
+def _compile(python: Path, *arguments: str) -> None:
+    environ = os.environ | {"UV_CUSTOM_COMPILE_COMMAND": "python3 scripts/dev.py lock"}
+    command = [str(python), "-m", "uv", *_COMPILE, *arguments, "pyproject.toml"]
+    done = subprocess.run(command, cwd=ROOT, env=environ, stdout=subprocess.DEVNULL, check=False)
+    if done.returncode:
+        sys.exit(done.returncode)
