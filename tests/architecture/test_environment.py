@@ -1,0 +1,100 @@
+"""Set-up happens once, again when what it depends on changes, and never by halves."""
+
+import platform
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from support.repository import ROOT
+
+_PIP = """#!/bin/sh
+echo "$*" >> "$(dirname "$0")/calls"
+exit "$(cat "$(dirname "$0")/code")"
+"""
+
+
+class Clone:
+    """A clone whose `.venv` has a Python that only notes how it is called."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.bin = folder / ".venv" / "bin"
+        self.bin.mkdir(parents=True)
+        shutil.copytree(ROOT / "scripts", folder / "scripts")
+        for name in ("pyproject.toml", "requirements-dev.lock"):
+            (folder / name).write_text(name)
+        self.settings = folder / ".venv" / "pyvenv.cfg"
+        self.settings.write_text(
+            f"version = {platform.python_version()}\ncommand = python -m venv {folder}/.venv\n"
+        )
+        (self.bin / "python").write_text(_PIP)
+        (self.bin / "python").chmod(0o755)
+        self.answer(0)
+
+    def answer(self, code: int) -> None:
+        (self.bin / "code").write_text(str(code))
+
+    def set_up(self) -> tuple[int, list[str]]:
+        """The exit code, and what the Python of `.venv` was called with."""
+        calls = self.bin / "calls"
+        calls.write_text("")
+        command = [sys.executable, "scripts/dev.py", "setup"]
+        done = subprocess.run(command, cwd=self.folder, capture_output=True, check=False)
+        return done.returncode, calls.read_text().splitlines() if calls.exists() else []
+
+
+@pytest.fixture
+def clone(tmp_path: Path) -> Clone:
+    return Clone(tmp_path.resolve())
+
+
+def test_the_first_set_up_installs_the_lock_by_hash_then_the_package(clone):
+    code, (lock, package, compiled) = clone.set_up()
+    assert code == 0
+    assert "--require-hashes --only-binary :all: -r" in lock
+    assert package.endswith(f"--no-index --no-deps --no-build-isolation -e {clone.folder}")
+    assert compiled.startswith("-m compileall")
+
+
+def test_the_second_set_up_does_nothing(clone):
+    clone.set_up()
+    assert clone.set_up() == (0, [])
+
+
+@pytest.mark.parametrize(
+    "file", ["requirements-dev.lock", "pyproject.toml", "scripts/environment.py"]
+)
+def test_a_change_of_what_it_depends_on_sets_up_again(clone, file):
+    clone.set_up()
+    with (clone.folder / file).open("a") as text:
+        text.write("\n# changed\n")
+    assert len(clone.set_up()[1]) == 3
+
+
+def test_a_set_up_that_failed_is_done_again(clone):
+    clone.answer(7)
+    code, calls = clone.set_up()
+    assert (code, len(calls)) == (7, 1)
+    clone.answer(0)
+    assert len(clone.set_up()[1]) == 3
+
+
+@pytest.mark.parametrize(
+    ("old", "new"), [("version = ", "version = 2."), ("venv ", "venv /elsewhere")]
+)
+@pytest.mark.slow
+def test_an_environment_of_another_python_or_place_is_made_anew(clone, old, new):
+    clone.set_up()
+    clone.settings.write_text(clone.settings.read_text().replace(old, new))
+    clone.set_up()
+    assert (clone.bin / "python").is_symlink()
+
+
+def test_a_word_that_is_no_command_is_answered_with_all_of_them(clone):
+    command = [sys.executable, "scripts/dev.py", "frobnicate"]
+    done = subprocess.run(command, cwd=clone.folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "hint: setup | demo | test | check" in done.stderr

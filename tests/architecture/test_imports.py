@@ -1,0 +1,72 @@
+"""What may import what, and what a command may load: broken once each, to see it bark."""
+
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from support.repository import ROOT, SRC
+
+_SLOW_TO_LOAD = {"azure", "cryptography", "lxml", "msal", "requests", "yaml"}
+# contract → a module that breaks it, and with what
+_BREACHES = {
+    "Layers": ("domain", "import ccgpu.net"),
+    "The fake knows nothing of the code it tests": ("fakearm", "import ccgpu.errors"),
+    "Only the composition root knows that there is a fake": ("workflows", "import ccgpu.fakearm"),
+    "Domain knows no cloud, no terminal, no network, no files": ("domain", "import socket"),
+    "The SDK stays in its adapter": ("views", "import azure.core"),
+}
+
+
+def _contracts() -> list[str]:
+    pyproject = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    return [contract["name"] for contract in pyproject["tool"]["importlinter"]["contracts"]]
+
+
+def test_each_contract_has_a_breach_to_be_tested_with():
+    assert sorted(_BREACHES) == sorted(_contracts())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("contract", _BREACHES)
+def test_a_contract_barks_when_it_is_broken(contract, tmp_path, monkeypatch):
+    package, statement = _BREACHES[contract]
+    shutil.copytree(SRC, tmp_path / "src", symlinks=True)
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    (tmp_path / "src" / "ccgpu" / package / "breach.py").write_text(f'"""Bad."""\n{statement}\n')
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "src"))
+    linter = str(Path(sys.executable).with_name("lint-imports"))
+
+    command = [linter, "--no-cache"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 1
+    assert f"{contract} BROKEN" in done.stdout
+
+
+def _loaded(*arguments: str) -> set[str]:
+    """The top-level packages that a Python started with `arguments` imports."""
+    command = [sys.executable, "-X", "importtime", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    rows = [line for line in done.stderr.splitlines() if line.startswith("import time:")]
+    return {row.rsplit("|", 1)[1].strip().split(".")[0] for row in rows}
+
+
+@pytest.mark.parametrize("line", ["--help", "--version", "create --help"])
+def test_help_loads_nothing_that_is_slow_to_load(line):
+    loaded = _loaded("-m", "ccgpu", *line.split())
+    assert "typer" in loaded
+    assert loaded & _SLOW_TO_LOAD == set()
+
+
+def test_the_domain_loads_no_sdk_no_terminal_no_network():
+    files = sorted((SRC / "ccgpu" / "domain").rglob("*.py"))
+    names = [".".join(file.relative_to(SRC).with_suffix("").parts) for file in files]
+    names = [name.removesuffix(".__init__") for name in names]
+    loaded = _loaded("-c", f"import {', '.join(names)}")
+    assert "ccgpu" in loaded
+    assert loaded & (_SLOW_TO_LOAD | {"typer", "rich"}) == set()

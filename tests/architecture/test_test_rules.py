@@ -1,0 +1,120 @@
+"""The rules of our own test runs, tried on small suites that break them."""
+
+import shutil
+
+import pytest
+
+from support.repository import ROOT
+
+_SUITE = """
+import os
+import pytest
+
+pytestmark = pytest.mark.filterwarnings("default")
+
+def test_component():
+    pytest.skip("needs sshd")
+
+@pytest.mark.skipif(True, reason="needs shellcheck")
+def test_marked():
+    pass
+
+@pytest.fixture
+def tool():
+    pytest.skip("needs swtpm")
+
+def test_fixture(tool):
+    pass
+
+def test_platform():
+    pytest.skip("only on macOS")
+
+def test_real(vectors):
+    pass
+
+@pytest.mark.xfail(reason="needs a miracle")
+def test_expected_failure():
+    assert False
+
+@pytest.mark.slow
+def test_slow():
+    pass
+
+def test_environment(home):
+    assert os.environ["HOME"] == str(home) != os.environ.get("OUTER_HOME")
+    assert not list(home.iterdir())
+    (home / "left").touch()
+    assert "AZURE_TENANT_ID" not in os.environ
+    assert "CCGPU_BACKEND" not in os.environ
+
+def test_environment_again(home):
+    test_environment(home)
+"""
+_MODULE = 'import pytest\npytest.skip("needs lxml", allow_module_level=True)\n'
+_QUIET = {"xfailed": 1, "passed": 2}
+
+
+@pytest.fixture
+def suite(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
+    """A repository with our conftest and rules, and the tests above."""
+    tests = pytester.mkdir("tests")
+    shutil.copy(ROOT / "tests" / "conftest.py", tests)
+    (tests / "test_it.py").write_text(_SUITE)
+    pytester.makeini("[pytest]\nmarkers =\n  slow\n  live\n")
+    monkeypatch.setenv("PYTHONPATH", str(ROOT / "tests"))
+    for name in ("CCGPU_NO_SKIPS", "CCGPU_SLOW", "CCGPU_VECTORS"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AZURE_TENANT_ID", "of the user")
+    monkeypatch.setenv("CCGPU_BACKEND", "fake")
+    return pytester
+
+
+def test_on_a_laptop_what_is_missing_is_skipped(suite):
+    suite.runpytest_subprocess().assert_outcomes(skipped=5, deselected=1, **_QUIET)
+
+
+def test_in_ci_a_missing_component_is_a_failure(suite, monkeypatch):
+    monkeypatch.setenv("CCGPU_NO_SKIPS", "1")
+    result = suite.runpytest_subprocess()
+    result.assert_outcomes(failed=1, errors=2, skipped=2, deselected=1, **_QUIET)
+    result.stdout.fnmatch_lines(["*needs sshd (skipped at *, which CCGPU_NO_SKIPS=1 forbids)"])
+
+
+def test_in_ci_a_module_that_skips_itself_is_a_failure(suite, monkeypatch):
+    monkeypatch.setenv("CCGPU_NO_SKIPS", "1")
+    (suite.path / "tests" / "test_it.py").write_text(_MODULE)
+    suite.runpytest_subprocess().assert_outcomes(errors=1)
+
+
+def test_vectors_are_owed_where_they_are_promised(suite, monkeypatch):
+    monkeypatch.setenv("CCGPU_NO_SKIPS", "1")
+    monkeypatch.setenv("CCGPU_VECTORS", "nowhere")
+    result = suite.runpytest_subprocess("-k", "test_real")
+    result.assert_outcomes(errors=1, deselected=8)
+
+
+def test_vectors_are_found_where_the_variable_says(suite, monkeypatch):
+    suite.mkdir("somewhere")
+    monkeypatch.setenv("CCGPU_VECTORS", "somewhere")
+    suite.runpytest_subprocess("-k", "test_real").assert_outcomes(passed=1, deselected=8)
+
+
+def test_slow_tests_run_when_asked_for(suite, monkeypatch):
+    monkeypatch.setenv("CCGPU_SLOW", "1")
+    suite.runpytest_subprocess("-k", "test_slow").assert_outcomes(passed=1, deselected=8)
+
+
+def test_a_golden_file_is_compared_and_rewritten_only_when_asked(suite):
+    calls = "golden('cli/x.txt', '$ ccgpu\\n'), golden('x.json', {'b': ['é'], 'a': 1})"
+    (suite.path / "tests" / "test_it.py").write_text(f"def test_it(golden):\n    {calls}\n")
+    text = suite.path / "tests" / "golden" / "cli" / "x.txt"
+    document = text.parent.parent / "x.json"
+
+    suite.runpytest_subprocess().assert_outcomes(failed=1)
+    assert not text.exists()
+    suite.runpytest_subprocess("--update-golden").assert_outcomes(passed=1)
+    assert text.read_text() == "$ ccgpu\n"
+    assert document.read_text() == '{\n  "a": 1,\n  "b": [\n    "é"\n  ]\n}\n'
+    suite.runpytest_subprocess().assert_outcomes(passed=1)
+    document.write_text("{}")
+    suite.runpytest_subprocess().assert_outcomes(failed=1)

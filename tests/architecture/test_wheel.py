@@ -1,0 +1,42 @@
+"""What a user installs: all our modules, all templates, and nothing else."""
+
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from support.repository import ROOT, SRC
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
+    """The names in a wheel built from the tree as it is."""
+    folder = tmp_path_factory.mktemp("wheel")
+    command = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "-d", str(folder)]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    (file,) = folder.glob("*.whl")
+    return set(zipfile.ZipFile(file).namelist())
+
+
+def _below(folder: Path) -> set[str]:
+    files = [file for file in folder.rglob("*") if file.is_file()]
+    return {str(f.relative_to(folder)) for f in files if "__pycache__" not in f.parts}
+
+
+def test_the_wheel_holds_every_template(wheel):
+    templates = _below(ROOT / "templates")
+    assert any(name.startswith("specs/") and name.endswith(".yaml") for name in templates)
+    assert {f"ccgpu/templates/{name}" for name in templates} <= wheel
+
+
+def test_the_wheel_holds_every_module_and_the_mark_of_types(wheel):
+    ours = {str(file.relative_to(SRC)) for file in SRC.rglob("*.py")}
+    assert ours | {"ccgpu/py.typed"} <= wheel
+
+
+def test_the_wheel_holds_nothing_else(wheel):
+    tops = {name.split("/")[0] for name in wheel}
+    assert {top for top in tops if not top.endswith(".dist-info")} == {"ccgpu"}
+    assert not [name for name in wheel if name.endswith((".pyc", ".lock"))]

@@ -1,0 +1,100 @@
+"""What every test stands on: a process environment of its own, golden files, and the options.
+
+No test sees the user's home, sign-in or settings, and none may leave anything there.
+"""
+
+import itertools
+import json
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import hypothesis
+import pytest
+
+pytest_plugins = ["support.skips", "pytester"]
+
+_ROOT = Path(__file__).resolve().parent.parent
+_GOLDEN = _ROOT / "tests" / "golden"
+_OPTIONAL = {"slow": "CCGPU_SLOW", "live": "CCGPU_LIVE"}
+_KEPT = {*_OPTIONAL.values(), "CCGPU_VECTORS", "CCGPU_NO_SKIPS"}
+_FOREIGN_PREFIXES = ("AZURE_", "ARM_", "CCGPU_", "XDG_", "GITHUB_", "ACTIONS_", "IDENTITY_", "MSI_")
+_FOREIGN = {  # what rich, typer, requests and ssh take from whoever runs the tests
+    *("CI", "COLUMNS", "LINES", "TERM", "NO_COLOR", "FORCE_COLOR", "TTY_COMPATIBLE"),
+    *("TTY_INTERACTIVE", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"),
+    *("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSH_AUTH_SOCK", "SSH_CONNECTION"),
+}
+
+# Time limits per example make slow machines red. In CI a failure must come from the change, so
+# the examples are the same each time, and a failing one is printed so as to be replayed.
+hypothesis.settings.register_profile("dev", deadline=None)
+hypothesis.settings.register_profile(
+    "ci", deadline=None, derandomize=True, database=None, print_blob=True
+)
+hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "dev")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """`--update-golden` rewrites what `golden` compares with."""
+    parser.addoption("--update-golden", action="store_true", help="rewrite tests/golden")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what its switch does not ask for."""
+    off = {mark for mark, switch in _OPTIONAL.items() if os.environ.get(switch) != "1"}
+    left_out = [item for item in items if off & {mark.name for mark in item.iter_markers()}]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in set(left_out)]
+
+
+@pytest.fixture(scope="session")
+def _homes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    folder = tmp_path_factory.mktemp("homes")
+    return (folder / str(number) for number in itertools.count())
+
+
+@pytest.fixture(autouse=True)
+def home(_homes: Iterator[Path], monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A new, empty home for each test; nothing of the user's environment says otherwise."""
+    for name in os.environ:
+        foreign = name.upper() in _FOREIGN or name.startswith(_FOREIGN_PREFIXES)
+        if foreign and name not in _KEPT:
+            monkeypatch.delenv(name)
+    folder = next(_homes)
+    folder.mkdir()
+    monkeypatch.setenv("HOME", str(folder))
+    for name in ("CONFIG", "DATA", "STATE", "CACHE"):
+        monkeypatch.setenv(f"XDG_{name}_HOME", str(folder / name.lower()))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def vectors() -> Path:
+    """The folder of real evidence and recorded traffic: `CCGPU_VECTORS`, else beside the clone."""
+    folder = _ROOT / os.environ.get("CCGPU_VECTORS", "../shared/vectors")
+    if not folder.is_dir():
+        pytest.skip(f"needs the vectors folder: CCGPU_VECTORS, {folder} is not there")
+    return folder
+
+
+@pytest.fixture
+def golden(request: pytest.FixtureRequest) -> Callable[[str, Any], None]:
+    """`golden(name, value)`: `value` is what `tests/golden/NAME` holds, as text or as JSON."""
+    update = request.config.getoption("--update-golden")
+
+    def compare(name: str, value: Any) -> None:
+        file = _GOLDEN / name
+        text = value if isinstance(value, str) else _as_json(value)
+        if update:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(text, encoding="utf-8")
+        assert file.is_file(), f"{file} is not there: `pytest --update-golden` writes it"
+        assert text == file.read_text(encoding="utf-8")
+
+    return compare
+
+
+def _as_json(value: Any) -> str:
+    return json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
