@@ -101,7 +101,7 @@ def _ssh_from(value: str) -> str:
         raise ValueError(
             "must be `auto`, an IPv4 address, or a network such as 203.0.113.0/24"
         ) from None
-    if network.version == 6:  # noqa: PLR2004
+    if network.version == 6:
         raise ValueError("is IPv6, and the VM's public address is IPv4: give an IPv4 network")
     return str(network)
 

@@ -1,0 +1,71 @@
+"""`--set os_disk.size_gib=512`: one value, put into what the layers below say.
+
+The value is text, or a list or mapping in YAML's flow form, or quoted. `tags` takes the rest of
+the path as one name, for tag names have dots in them.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from ccgpu.errors import UsageProblem
+from ccgpu.store import yaml_text
+from ccgpu.store.documents import FieldPath, dotted, refused
+from ccgpu.store.layers import Layer, Place
+
+
+def assign(base: Layer, assignment: str) -> Layer:
+    """`base` after `KEY=VALUE`, or why that cannot be done."""
+    key, equals, text = assignment.partition("=")
+    if not equals:
+        raise UsageProblem(
+            "--set takes KEY=VALUE, and there is no =",
+            hint="for example `--set os_disk.size_gib=512`",
+        )
+    path = _path(key.strip())
+    value = _value(text.strip(), f"--set {key.strip()}")
+    values = _placed(base.values, path, value, path)
+    places = {at: place for at, place in base.places.items() if at[: len(path)] != path}
+    return Layer(values, places | {path: Place(f"--set {dotted(path)}")})
+
+
+def _path(key: str) -> FieldPath:
+    parts: Sequence[str] = key.split(".")
+    if parts[0] == "tags" and len(parts) > 1:
+        parts = ("tags", ".".join(parts[1:]))
+    if not all(parts):
+        raise refused("--set", f"{key!r} is no path, write it as in os_disk.size_gib=512")
+    return tuple(int(part) if part.isdecimal() and part.isascii() else part for part in parts)
+
+
+def _value(text: str, source: str) -> Any:
+    if text.startswith(("[", "{", '"', "'")):
+        return yaml_text.parse(text, source)[0]
+    return None if text in yaml_text.NULL else text
+
+
+def _placed(below: Any, rest: FieldPath, value: Any, path: FieldPath) -> Any:
+    """A copy of `below` in which `value` stands at `rest`, the end of `path`."""
+    if not rest:
+        return value
+    step, *deeper = rest
+    if isinstance(step, int) and (below is None or isinstance(below, list)):
+        return _in_list(below or [], step, tuple(deeper), value, path)
+    if below is None or isinstance(below, dict):
+        inner = (below or {}).get(str(step))
+        return (below or {}) | {str(step): _placed(inner, tuple(deeper), value, path)}
+    where = dotted(path[: len(path) - len(rest)])
+    if isinstance(below, list):
+        raise refused(
+            f"--set {dotted(path)}", f"{where} is a list, give an index such as {where}.0"
+        )
+    raise refused(f"--set {dotted(path)}", f"{where} is one value and has nothing inside to set")
+
+
+def _in_list(below: list[Any], step: int, deeper: FieldPath, value: Any, path: FieldPath) -> Any:
+    if step > len(below):
+        where = dotted(path[: len(path) - len(deeper) - 1])
+        raise refused(
+            f"--set {dotted(path)}", f"{where} has {len(below)} entries, the next is {len(below)}"
+        )
+    inner = below[step] if step < len(below) else None
+    return [*below[:step], _placed(inner, deeper, value, path), *below[step + 1 :]]

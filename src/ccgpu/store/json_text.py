@@ -1,0 +1,124 @@
+"""JSON (RFC 8259) as plain data with the place of every value; no key twice, no NaN.
+
+The standard parser keeps no places and recurses as deep as the text wants, so this one walks the
+text itself and leaves only strings and numbers to `json`.
+"""
+
+import json
+import re
+from bisect import bisect_right
+from json.decoder import scanstring
+from typing import Any
+
+from ccgpu.errors import InvalidFile, Problem
+from ccgpu.store.documents import MAX_DEPTH, FieldPath, Mark, dotted, refused
+
+_SPACE = re.compile(r"[ \t\r\n]*")
+_WORD = re.compile(r"-?[A-Za-z0-9][A-Za-z0-9.+-]*")
+
+
+def parse(text: str, source: str) -> tuple[Any, dict[FieldPath, Mark]]:
+    """Read one value, or raise `InvalidFile` with the place of what is wrong."""
+    reader = _Reader(text, source)
+    value = reader.value(())
+    if reader.peek():
+        raise reader.refused("something stands after the end")
+    if reader.twice:
+        raise InvalidFile(source, reader.twice)
+    return value, reader.marks
+
+
+class _Reader:
+    """The text, how far it is read, and what was found on the way."""
+
+    def __init__(self, text: str, source: str) -> None:
+        self.text = text
+        self.source = source
+        self.at = 0
+        self.lines = [0, *(found.end() for found in re.finditer("\n", text))]
+        self.peek()
+        self.marks: dict[FieldPath, Mark] = {(): self.mark()}
+        self.twice: list[Problem] = []
+
+    def peek(self) -> str:
+        """The next character that is not space, or nothing at the end."""
+        self.at = _SPACE.match(self.text, self.at).end()  # type: ignore[union-attr]  # matches ""
+        return self.text[self.at : self.at + 1]
+
+    def mark(self) -> Mark:
+        line = bisect_right(self.lines, self.at)
+        return Mark(line, self.at - self.lines[line - 1] + 1)
+
+    def refused(self, message: str) -> InvalidFile:
+        return refused(self.source, f"is not JSON: {message}", self.mark())
+
+    def value(self, path: FieldPath) -> Any:
+        start = self.peek()
+        if start in ("{", "[") and len(path) >= MAX_DEPTH:
+            message = f"nests deeper than {MAX_DEPTH} levels"
+            raise refused(self.source, message, self.mark())
+        if start == "{":
+            return self._object(path)
+        if start == "[":
+            return self._array(path)
+        return self._string() if start == '"' else self._word()
+
+    def _object(self, path: FieldPath) -> dict[str, Any]:
+        values: dict[str, Any] = {}
+        self.at += 1
+        while self.peek() != "}":
+            self._separator(first=not values)
+            if self.peek() != '"':
+                raise self.refused("a name in double quotes is missing")
+            mark = self.mark()
+            field = (*path, self._string())
+            if field in self.marks:
+                message = f"is there twice, first on line {self.marks[field].line}"
+                self.twice.append(Problem(dotted(field), message, *mark, source=self.source))
+            self.marks[field] = mark
+            self._expect(":")
+            values[str(field[-1])] = self.value(field)
+        self.at += 1
+        return values
+
+    def _array(self, path: FieldPath) -> list[Any]:
+        values: list[Any] = []
+        self.at += 1
+        while self.peek() != "]":
+            self._separator(first=not values)
+            self.peek()
+            item = (*path, len(values))
+            self.marks[item] = self.mark()
+            values.append(self.value(item))
+        self.at += 1
+        return values
+
+    def _separator(self, *, first: bool) -> None:
+        if not first:
+            self._expect(",")
+
+    def _expect(self, sign: str) -> None:
+        if self.peek() != sign:
+            raise self.refused(f"a {sign} is missing" if self.at < len(self.text) else "it ends")
+        self.at += 1
+
+    def _string(self) -> str:
+        try:
+            value, self.at = scanstring(self.text, self.at + 1, True)
+        except json.JSONDecodeError as err:
+            self.at = err.pos
+            raise self.refused(err.msg[:1].lower() + err.msg[1:]) from None
+        return value
+
+    def _word(self) -> Any:
+        found = _WORD.match(self.text, self.at)
+        try:
+            value = json.loads(found[0] if found else "", parse_constant=_no_constant)
+        except ValueError:
+            raise self.refused("a value is missing, or is none that JSON has") from None
+        self.at += len(found[0]) if found else 0
+        return value
+
+
+def _no_constant(word: str) -> float:
+    raise ValueError(word)

@@ -1,0 +1,79 @@
+"""Values of a spec into a `VmSpec`, and what is wrong with them into problems with places.
+
+Paths of public keys become the keys here; the model itself never sees a file.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ccgpu.errors import Problem
+from ccgpu.store import keyfiles
+from ccgpu.store.documents import FieldPath, dotted
+from ccgpu.store.layers import Layer
+
+if TYPE_CHECKING:
+    from ccgpu.domain.spec import VmSpec
+
+
+def validated(layer: Layer, file: Path | None) -> tuple["VmSpec | None", list[Problem]]:
+    """The spec, or None and every problem in the order of the file that it came from."""
+    from pydantic import ValidationError
+
+    from ccgpu.domain import spec_problems
+    from ccgpu.domain.spec import VmSpec
+
+    values = _without_nulls(layer.values)
+    unread = _read_keys(values, layer, file)
+    try:
+        return VmSpec.model_validate(values), []
+    except ValidationError as err:
+        found = {path: message for path, message in spec_problems.of(err) if path not in unread}
+    problems = [_located(layer, path, message) for path, message in (found | unread).items()]
+    return None, sorted(problems, key=lambda p: (p.line is None, p.line or 0, p.column or 0))
+
+
+def _without_nulls(values: Mapping[str, Any]) -> dict[str, Any]:
+    """`values` without the fields that are null: those have their defaults."""
+    from ccgpu.domain.spec import KNOWN_FIELDS
+
+    def kept(inner: Any, path: FieldPath) -> Any:
+        if isinstance(inner, list):
+            return [kept(item, path) for item in inner]
+        if not isinstance(inner, Mapping) or path not in KNOWN_FIELDS:
+            return inner
+        return {
+            key: kept(value, (*path, key))
+            for key, value in inner.items()
+            if value is not None or key not in KNOWN_FIELDS[path]
+        }
+
+    return dict(kept(values, ()))
+
+
+def _read_keys(values: dict[str, Any], layer: Layer, file: Path | None) -> dict[FieldPath, str]:
+    """Put key lines for key files into `values`; answer why it failed where it did."""
+    entries = values.get("ssh_keys")
+    if not isinstance(entries, list | tuple):
+        return {}
+    keys = list(entries)
+    unread: dict[FieldPath, str] = {}
+    for index, entry in enumerate(keys):
+        path = ("ssh_keys", index)
+        place = layer.place(path)
+        from_file = file is not None and place is not None and place.source == str(file)
+        folder = file.parent if file is not None and from_file else Path()
+        if isinstance(entry, str) and keyfiles.is_path(entry):
+            try:
+                keys[index] = keyfiles.line(entry, folder)
+            except ValueError as err:
+                unread[path] = str(err)
+    values["ssh_keys"] = keys
+    return unread
+
+
+def _located(layer: Layer, path: FieldPath, message: str) -> Problem:
+    place = layer.place(path)
+    if place is None:
+        return Problem(dotted(path), message)
+    return Problem(dotted(path), message, place.line, place.column, place.source)

@@ -1,0 +1,125 @@
+"""YAML as plain data with the place of every value: no tags, no aliases, nothing twice.
+
+Unquoted scalars stay text (but for null), and the field they are for decides what they mean:
+`no` is a fine user name and `1:30` no number. The document is built from the parser's events, so
+that nothing can be constructed and nothing nests deeper than `MAX_DEPTH`.
+"""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from ccgpu.errors import InvalidFile, Problem
+from ccgpu.store.documents import MAX_DEPTH, FieldPath, Mark, dotted, mark_at, refused
+
+if TYPE_CHECKING:
+    from yaml.events import Event
+
+# YAML 1.2.2, section 10.3.2 (core schema).
+NULL = frozenset({"", "~", "null", "Null", "NULL"})
+
+
+def parse(text: str, source: str) -> tuple[Any, dict[FieldPath, Mark]]:
+    """Read one document, or raise `InvalidFile` with the place of what is wrong."""
+    from yaml import MarkedYAMLError, SafeLoader
+    from yaml import parse as events
+    from yaml.reader import ReaderError
+
+    try:
+        return _Builder(source, iter(events(text, SafeLoader))).document()
+    except ReaderError as err:
+        place = mark_at(text, int(err.position))
+        raise refused(source, "holds a control character", place) from None
+    except MarkedYAMLError as err:
+        at = err.problem_mark or err.context_mark
+        place = Mark(at.line + 1, at.column + 1) if at else Mark(1, 1)
+        raise refused(source, f"is not YAML: {_plain(err.problem)}", place) from None
+
+
+def _plain(problem: str | None) -> str:
+    """The parser's words, with the commonest slip by its name."""
+    if problem and "'\\t'" in problem:
+        return "a tab cannot indent, use spaces"
+    return problem or "it cannot be read"
+
+
+class _Builder:
+    """Turns the events of one document into values and marks."""
+
+    def __init__(self, source: str, events: "Iterator[Event]") -> None:
+        self.source = source
+        self.events = events
+        self.marks: dict[FieldPath, Mark] = {}
+        self.twice: list[Problem] = []
+
+    def document(self) -> tuple[Any, dict[FieldPath, Mark]]:
+        from yaml.events import DocumentStartEvent, StreamEndEvent
+
+        next(self.events)  # the stream's start
+        if not isinstance(next(self.events), DocumentStartEvent):
+            raise refused(self.source, "is empty")
+        event = next(self.events)
+        self.marks[()] = _mark(event)
+        value = self._value(event, ())
+        next(self.events)  # the document's end
+        after = next(self.events)
+        if not isinstance(after, StreamEndEvent):
+            raise refused(self.source, "holds more than one document", _mark(after))
+        if self.twice:
+            raise InvalidFile(self.source, self.twice)
+        return value, self.marks
+
+    def _value(self, event: "Event", path: FieldPath) -> Any:
+        from yaml.events import MappingStartEvent, ScalarEvent
+
+        self._require_plain(event, path)
+        if isinstance(event, ScalarEvent):
+            return None if event.style is None and event.value in NULL else event.value
+        if len(path) >= MAX_DEPTH:
+            raise self._refused(event, (), f"nests deeper than {MAX_DEPTH} levels")
+        if isinstance(event, MappingStartEvent):
+            return self._mapping(path)
+        return self._sequence(path)
+
+    def _mapping(self, path: FieldPath) -> dict[str, Any]:
+        from yaml.events import MappingEndEvent, ScalarEvent
+
+        values: dict[str, Any] = {}
+        while not isinstance(event := next(self.events), MappingEndEvent):
+            self._require_plain(event, path)
+            if not isinstance(event, ScalarEvent):
+                raise self._refused(event, path, "has a name that is not plain text")
+            key = event.value
+            if key in values:
+                first = self.marks[(*path, key)].line
+                message = f"is there twice, first on line {first}"
+                self.twice.append(
+                    Problem(dotted((*path, key)), message, *_mark(event), source=self.source)
+                )
+            self.marks[(*path, key)] = _mark(event)
+            values[key] = self._value(next(self.events), (*path, key))
+        return values
+
+    def _sequence(self, path: FieldPath) -> list[Any]:
+        from yaml.events import SequenceEndEvent
+
+        values: list[Any] = []
+        while not isinstance(event := next(self.events), SequenceEndEvent):
+            item = (*path, len(values))
+            self.marks[item] = _mark(event)
+            values.append(self._value(event, item))
+        return values
+
+    def _require_plain(self, event: "Event", path: FieldPath) -> None:
+        from yaml.events import AliasEvent, NodeEvent
+
+        if isinstance(event, AliasEvent) or (isinstance(event, NodeEvent) and event.anchor):
+            raise self._refused(event, path, "anchors and aliases are not accepted, write it out")
+        if getattr(event, "tag", None):
+            raise self._refused(event, path, "tags (!…) are not accepted, remove it")
+
+    def _refused(self, event: "Event", path: FieldPath, message: str) -> InvalidFile:
+        return refused(self.source, message, _mark(event), path)
+
+
+def _mark(event: "Event") -> Mark:
+    return Mark(event.start_mark.line + 1, event.start_mark.column + 1)
