@@ -11,6 +11,7 @@ if sys.version_info < (3, 11):  # noqa: UP036  # older ones do read this far
 
 from collections.abc import Callable
 
+from bench import bench
 from environment import BIN, ROOT, code_of, fail, ready, run, say
 from locks import lock
 from wheel import package
@@ -61,6 +62,7 @@ _COMMANDS: dict[str, Callable[[list[str]], None]] = {
     "check": check,
     "coverage": coverage,
     "package": lambda _: package(),
+    "bench": bench,
     "lock": lock,
 }
 
