@@ -16,6 +16,7 @@ _REGISTRIES = [
     "deb." + "debian.org",
     "archive." + "ubuntu.com",
 ]
+_SLASH = "/"
 _FORBIDDEN = {
     "a registry's host": re.compile("|".join(map(re.escape, _REGISTRIES)), re.IGNORECASE),
     "a path of one machine": re.compile(r"(?<![\w.~$}-])/(?:work|root)/"),
@@ -37,9 +38,9 @@ def test_no_tracked_file_names_a_registry_a_machine_or_a_key():
     ("text", "kinds"),
     [
         *[(f"index-url = https://{host}/simple", ["a registry's host"]) for host in _REGISTRIES],
-        ("cd " + "/work" + "/main", ["a path of one machine"]),
-        ("key: '" + "/root" + "/.ssh/id'", ["a path of one machine"]),
-        ("src/" + "work/x, ~" + "/root/x, https://a.example" + "/work/x", []),
+        (f"cd {_SLASH}work/main", ["a path of one machine"]),
+        (f"key: '{_SLASH}root/.ssh/id'", ["a path of one machine"]),
+        ("src/work/x, ~/root/x, https://a.example/work/x", []),
         ("-----BEGIN RSA " + "PRIVATE KEY-----\n" + "A" * 64, ["a private key"]),
         ("-----BEGIN OPENSSH " + "PRIVATE KEY----- is not a public key", []),
     ],
