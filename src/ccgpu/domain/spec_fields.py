@@ -31,8 +31,13 @@ _TAKEN_USERS = (
 )
 
 
+_NAME = r"[a-z][a-z0-9-]{0,61}[a-z0-9]"
+_USER = r"[a-z_][a-z0-9_-]{0,31}"  # useradd takes 32 characters; Azure itself would take 64
+_GROUP = r"[A-Za-z0-9_.()-]{0,89}[A-Za-z0-9_()-]"  # Learn, "Naming rules and restrictions"
+
+
 def _name(value: str) -> str:
-    if not re.fullmatch(r"[a-z][a-z0-9-]{0,61}[a-z0-9]", value):
+    if not re.fullmatch(_NAME, value):
         raise ValueError(
             "must be 2 to 63 of a-z, 0-9 and '-', start with a letter, not end with '-'"
         )
@@ -75,11 +80,7 @@ def _disk_type(value: str) -> str:
 
 
 def _admin_user(value: str) -> str:
-    # useradd takes 32; Azure itself would take 64.
-    if (
-        not re.fullmatch(r"[a-z_][a-z0-9_-]{0,31}", value)
-        and value not in _AZURE_REFUSED_USERS.split()
-    ):
+    if not re.fullmatch(_USER, value) and value not in _AZURE_REFUSED_USERS.split():
         raise ValueError("must be 1 to 32 of a-z, 0-9, '_' and '-', and start with a letter or '_'")
     if value in _AZURE_REFUSED_USERS.split():
         raise ValueError(f"{value!r} is refused by Azure, choose another such as azureuser")
@@ -137,7 +138,7 @@ def _tags(value: dict[str, str]) -> dict[str, str]:
 def _tag_name(value: str) -> str:
     if not 1 <= len(value) <= catalog.MAX_TAG_NAME:
         raise ValueError(f"is a tag name of {len(value)} characters, 1 to 512 are allowed")
-    if re.search(r"[<>%&\\?/\x00-\x1f\x7f]", value):
+    if re.search(r"[<>%&\\?/]", value) or not value.isprintable():
         raise ValueError("is a tag name with a character that Azure refuses, leave out <>%&\\?/")
     if value.lower().startswith(catalog.OWN_TAG_PREFIX):
         raise ValueError("is a tag of ccgpu's own, choose a name that does not start with ccgpu-")
@@ -149,6 +150,8 @@ def _tag_name(value: str) -> str:
 def _tag_value(value: str) -> str:
     if len(value) > catalog.MAX_TAG_VALUE:
         raise ValueError(f"has {len(value)} characters, a tag's value may have 256")
+    if not value.isprintable():
+        raise ValueError("has a character that cannot be printed, remove it")
     return value
 
 
@@ -169,8 +172,7 @@ def _max_price(value: float) -> float:
 
 
 def _resource_group(value: str) -> str:
-    # Microsoft Learn, "Naming rules and restrictions for Azure resources".
-    if not re.fullmatch(r"[A-Za-z0-9_.()-]{0,89}[A-Za-z0-9_()-]", value):
+    if not re.fullmatch(_GROUP, value):
         raise ValueError("must be 1 to 90 letters, digits and _-.() and not end with '.'")
     return value
 
@@ -205,16 +207,25 @@ def _number_as_text(value: Any) -> Any:
     return str(value) if type(value) is int else value
 
 
-Name = Annotated[str, AfterValidator(_name)]
+def _like(pattern: str) -> WithJsonSchema:
+    return WithJsonSchema({"type": "string", "pattern": f"^{pattern}$"})
+
+
+Name = Annotated[str, AfterValidator(_name), _like(_NAME)]
 Region = Annotated[str, AfterValidator(region)]
 Regions = Annotated[tuple[Region, ...], AfterValidator(_distinct_regions)]
-Zone = Annotated[str, AfterValidator(_zone), BeforeValidator(_number_as_text)]
-Size = Annotated[str, AfterValidator(_size)]
+Zone = Annotated[
+    str,
+    AfterValidator(_zone),
+    BeforeValidator(_number_as_text),
+    WithJsonSchema({"enum": ["1", "2", "3", 1, 2, 3]}),
+]
+Size = Annotated[str, AfterValidator(_size), _like(catalog.NCC_SIZE_PATTERN)]
 ImageText = Annotated[str, AfterValidator(_image)]
 DiskType = Annotated[
     str, AfterValidator(_disk_type), Field(json_schema_extra={"enum": list(catalog.DISK_TYPES)})
 ]
-AdminUser = Annotated[str, AfterValidator(_admin_user)]
+AdminUser = Annotated[str, AfterValidator(_admin_user), _like(_USER)]
 SshKeys = Annotated[
     tuple[Annotated[str, AfterValidator(_ssh_key)], ...], AfterValidator(_distinct_keys)
 ]
@@ -235,4 +246,4 @@ Ttl = Annotated[
     WithJsonSchema({"type": "string", "examples": ["8h", "90m", "2d12h"]}),
 ]
 MaxPrice = Annotated[float, Field(allow_inf_nan=False), AfterValidator(_max_price)]
-ResourceGroup = Annotated[str, AfterValidator(_resource_group)]
+ResourceGroup = Annotated[str, AfterValidator(_resource_group), _like(_GROUP)]

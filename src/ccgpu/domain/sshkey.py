@@ -39,6 +39,8 @@ def parse(text: str) -> PublicKey:
     line = text.strip()
     if "\n" in line or "\r" in line:
         raise ValueError("has more than one line: give one public key for each entry")
+    if not line.isprintable():
+        raise ValueError("has a character that cannot be printed: copy the line again")
     algorithm, _, rest = line.partition(" ")
     encoded, _, comment = rest.strip().partition(" ")
     for start, why in _REFUSED:

@@ -7,7 +7,7 @@ the path as one name, for tag names have dots in them.
 from collections.abc import Sequence
 from typing import Any
 
-from ccgpu.errors import UsageProblem
+from ccgpu.errors import InvalidFile, Problem, UsageProblem
 from ccgpu.store import yaml_text
 from ccgpu.store.documents import FieldPath, dotted, refused
 from ccgpu.store.layers import Layer, Place
@@ -22,7 +22,7 @@ def assign(base: Layer, assignment: str) -> Layer:
             hint="for example `--set os_disk.size_gib=512`",
         )
     path = _path(key.strip())
-    value = _value(text.strip(), f"--set {key.strip()}")
+    value = _value(text.strip(), path)
     values = _placed(base.values, path, value, path)
     places = {at: place for at, place in base.places.items() if at[: len(path)] != path}
     return Layer(values, places | {path: Place(f"--set {dotted(path)}")})
@@ -37,10 +37,18 @@ def _path(key: str) -> FieldPath:
     return tuple(int(part) if part.isdecimal() and part.isascii() else part for part in parts)
 
 
-def _value(text: str, source: str) -> Any:
-    if text.startswith(("[", "{", '"', "'")):
+def _value(text: str, path: FieldPath) -> Any:
+    if not text.startswith(("[", "{", '"', "'")):
+        return None if text in yaml_text.NULL else text
+    source = f"--set {dotted(path)}"
+    try:
         return yaml_text.parse(text, source)[0]
-    return None if text in yaml_text.NULL else text
+    except InvalidFile as err:  # a line number would be of no file
+        inner = [".".join(filter(None, (dotted(path), p.path))) for p in err.problems]
+        problems = zip(inner, err.problems, strict=True)
+        raise InvalidFile(
+            source, [Problem(at, p.message, source=source) for at, p in problems]
+        ) from None
 
 
 def _placed(below: Any, rest: FieldPath, value: Any, path: FieldPath) -> Any:
