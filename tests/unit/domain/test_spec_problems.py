@@ -1,0 +1,39 @@
+"""The words for what is wrong."""
+
+from typing import Literal
+
+import pytest
+from pydantic import BaseModel, ValidationError
+
+from ccgpu.domain import spec_problems
+from ccgpu.domain.spec import KNOWN_FIELDS
+
+
+@pytest.mark.parametrize(
+    ("key", "fragment"),
+    [
+        ("password", "SSH key only"),
+        ("Admin-Password", "SSH key only"),
+        ("secureboot", "did you mean secure_boot?"),
+        ("data_disk", "did you mean data_disks?"),
+        ("zzz", "`ccgpu schema spec`"),
+    ],
+)
+def test_an_unknown_key_gets_a_reason_or_a_likely_field(key, fragment):
+    assert fragment in spec_problems.unknown_key(key, KNOWN_FIELDS[()])
+
+
+@pytest.mark.parametrize("key", spec_problems.REFUSED_KEYS)
+def test_a_refused_key_is_no_field(key):
+    assert not any(key in fields for fields in KNOWN_FIELDS.values())
+
+
+class _Odd(BaseModel):
+    value: Literal["a"]
+
+
+def test_an_error_without_words_of_ours_keeps_its_own():
+    with pytest.raises(ValidationError) as caught:
+        _Odd.model_validate({"value": "b"})
+    problems = spec_problems.worded(caught.value, KNOWN_FIELDS)
+    assert problems == ((("value",), "Input should be 'a'"),)
