@@ -4,7 +4,7 @@ The value is text, or a list or mapping in YAML's flow form, or quoted. `tags` t
 the path as one name, for tag names have dots in them.
 """
 
-from collections.abc import Sequence
+import re
 from typing import Any
 
 from ccgpu.errors import InvalidFile, Problem, UsageProblem
@@ -29,12 +29,12 @@ def assign(base: Layer, assignment: str) -> Layer:
 
 
 def _path(key: str) -> FieldPath:
-    parts: Sequence[str] = key.split(".")
-    if parts[0] == "tags" and len(parts) > 1:
-        parts = ("tags", ".".join(parts[1:]))
+    parts = key.split(".")
     if not all(parts):
-        raise refused("--set", f"{key!r} is no path, write it as in os_disk.size_gib=512")
-    return tuple(int(part) if part.isdecimal() and part.isascii() else part for part in parts)
+        raise refused("--set", f"{key[:80]!r} is no path, write it as in os_disk.size_gib=512")
+    if parts[0] == "tags" and len(parts) > 1:
+        return ("tags", ".".join(parts[1:]))
+    return tuple(int(part) if re.fullmatch("[0-9]{1,4}", part) else part for part in parts)
 
 
 def _value(text: str, path: FieldPath) -> Any:

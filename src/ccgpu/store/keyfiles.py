@@ -6,6 +6,7 @@ of a file that is no public key.
 
 import re
 from pathlib import Path
+from stat import S_ISDIR, S_ISREG
 
 from ccgpu.domain import sshkey
 from ccgpu.store.documents import reason
@@ -16,7 +17,7 @@ MAX_BYTES = 16 * 1024
 def is_path(entry: str) -> bool:
     """Whether this is the path of a key file rather than a key."""
     text = entry.strip()
-    if not text or "\n" in text or sshkey.is_private(text):
+    if not text.isprintable() or not text or sshkey.is_private(text):
         return False
     if text.startswith(("~", "/", "./", "../")) or text.endswith(".pub"):
         return True
@@ -27,16 +28,17 @@ def line(entry: str, folder: Path) -> str:
     """The key line in the file that `entry` names, relative to `folder`; else `ValueError`."""
     try:
         path = folder / Path(entry.strip()).expanduser()
-        if path.is_dir():
-            raise ValueError("is a folder, name the public key file in it")
-        if path.exists() and not path.is_file():
-            raise ValueError("is not a plain file, name a public key file")
-        with path.open("rb") as stream:
-            raw = stream.read(MAX_BYTES + 1)
-    except (OSError, RuntimeError) as err:  # RuntimeError: no home folder
-        why = reason(err) if isinstance(err, OSError) else "there is no home folder for ~"
-        raise ValueError(f"cannot be read: {why}") from None
-    return _only_key(raw)
+        # Looked at first: opening a pipe would wait for its writer.
+        mode = path.stat().st_mode
+        if S_ISREG(mode):
+            with path.open("rb") as stream:
+                return _only_key(stream.read(MAX_BYTES + 1))
+    except RuntimeError:
+        raise ValueError("cannot be read: there is no home folder for ~") from None
+    except OSError as err:
+        raise ValueError(f"cannot be read: {reason(err)}") from None
+    kind = "a folder" if S_ISDIR(mode) else "not a plain file"
+    raise ValueError(f"is {kind}, name a public key file")
 
 
 def _only_key(raw: bytes) -> str:

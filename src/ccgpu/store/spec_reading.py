@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ccgpu.errors import Problem
 from ccgpu.store import keyfiles
 from ccgpu.store.documents import FieldPath, dotted
-from ccgpu.store.layers import Layer
+from ccgpu.store.layers import Layer, Place
 
 if TYPE_CHECKING:
     from ccgpu.domain.spec import VmSpec
@@ -73,7 +73,5 @@ def _read_keys(values: dict[str, Any], layer: Layer, file: Path | None) -> dict[
 
 
 def _located(layer: Layer, path: FieldPath, message: str) -> Problem:
-    place = layer.place(path)
-    if place is None:
-        return Problem(dotted(path), message)
-    return Problem(dotted(path), message, place.line, place.column, place.source)
+    source, line, column = layer.place(path) or Place("the command line")
+    return Problem(dotted(path), message, line, column, source)

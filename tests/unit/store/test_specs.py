@@ -1,0 +1,222 @@
+"""Building a spec: what wins over what, whose name it gets, and where problems are said to be."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ccgpu.domain.spec import VmSpec
+from ccgpu.errors import InvalidFile, UsageProblem
+from ccgpu.store import specs
+
+
+@pytest.fixture
+def write(tmp_path):
+    """Write a spec file and answer with its path."""
+
+    def put(text: str, name: str = "vm.yaml"):
+        file = tmp_path / name
+        file.write_text(text, encoding="utf-8")
+        return file
+
+    return put
+
+
+def _refused(name: str | None = "demo", **given) -> InvalidFile:
+    with pytest.raises(InvalidFile) as caught:
+        specs.build(name, **given)
+    return caught.value
+
+
+def test_without_anything_a_spec_has_its_defaults():
+    assert specs.build("demo") == VmSpec(name="demo")
+
+
+def test_flags_win_over_set_over_file_over_template(write):
+    file = write("max_price: 3\nttl: 3h\nzone: 3\n")
+    sets = ["ttl=2h", "zone=2"]
+    spec = specs.build("demo", template="spot", file=file, sets=sets, flags={"zone": "1"})
+
+    assert (spec.spot, spec.max_price) == (True, 3)
+    assert spec.model_dump(mode="json")["ttl"] == "2h"
+    assert spec.zone == "1"
+
+
+def test_mappings_merge_and_lists_replace(write):
+    file = write(
+        "os_disk: {size_gib: 64, type: Standard_LRS}\nregions: [westeurope]\ntags: {a: b}\n"
+    )
+    flags = {"os_disk": {"size_gib": 512}, "regions": ["centralus"], "tags": {"c": "d"}}
+    spec = specs.build("demo", file=file, flags=flags)
+
+    assert (spec.os_disk.size_gib, spec.os_disk.type) == (512, "Standard_LRS")
+    assert spec.regions == ("centralus",)
+    assert spec.tags == {"a": "b", "c": "d"}
+
+
+def test_null_takes_a_value_back_to_its_default(write):
+    file = write(
+        "max_price:\nregions: ~\nos_disk:\n  size_gib: null\ndata_disks:\n- {size_gib: 1, type: }\n"
+    )
+    spec = specs.build("demo", template="spot", file=file, sets=["ttl="])
+
+    assert spec == VmSpec.model_validate(
+        {"name": "demo", "spot": True, "data_disks": [{"size_gib": 1}]}
+    )
+
+
+def test_a_flag_of_none_was_not_given(write):
+    flags = {"zone": None, "os_disk": {"size_gib": None}}
+    assert specs.build("demo", file=write("zone: 2\n"), flags=flags).zone == "2"
+
+
+def test_unquoted_words_mean_what_their_field_wants(write):
+    text = "name: no\nzone: 1\nsecure_boot: yes\nadmin_user: y\ntags: {build: 1.10, on: 0x1F}\n"
+    spec = specs.build(None, file=write(text))
+
+    assert (spec.name, spec.zone, spec.secure_boot, spec.admin_user) == ("no", "1", True, "y")
+    assert spec.tags == {"build": "1.10", "on": "0x1F"}
+
+
+def test_json_is_read_by_its_suffix_or_its_first_sign(write):
+    text = '{\n\t"$schema": "x",\n\t"name": "demo",\n\t"os_disk": {"size_gib": 64}}'
+    for name in ("vm.json", "vm", "vm.spec"):
+        assert specs.build(None, file=write(text, name)).os_disk.size_gib == 64
+
+
+def test_yaml_may_look_like_json(write):
+    assert specs.build(None, file=write("{name: demo, zone: 2}", "vm.yaml")).zone == "2"
+
+
+def test_lines_for_editors_are_allowed(write):
+    text = "\ufeff# yaml-language-server: $schema=spec.json\n$schema: spec.json\nzone: 1\n"
+    assert specs.build("demo", file=write(text)).zone == "1"
+
+
+@pytest.mark.parametrize(
+    ("argument", "inside", "name"),
+    [("demo", None, "demo"), (None, "demo", "demo"), ("demo", "demo", "demo")],
+)
+def test_the_name_comes_from_argument_or_file(argument, inside, name, write):
+    file = write(f"name: {inside}\n" if inside else "{}\n")
+    assert specs.build(argument, file=file).name == name
+
+
+def test_two_names_are_refused_with_both(write):
+    error = _refused("one", file=write("zone: 1\nname: two\n"))
+
+    (problem,) = error.problems
+    assert (problem.path, problem.line) == ("name", 2)
+    assert "'two'" in problem.message
+    assert "'one'" in problem.message
+
+
+def test_without_a_name_the_user_must_choose_one(write):
+    with pytest.raises(UsageProblem, match="no name"):
+        specs.build(None)
+    with pytest.raises(UsageProblem, match="no name"):
+        specs.build(None, file=write("zone: 1\n"))
+
+
+def test_a_bad_name_on_the_command_line_is_no_line_of_the_file(write):
+    (problem,) = _refused("Demo", file=write("zone: 1\n")).problems
+    assert (problem.path, problem.source, problem.line) == ("name", "NAME", None)
+
+
+def test_an_unknown_template_is_answered_with_those_there_are():
+    with pytest.raises(UsageProblem) as caught:
+        specs.build("demo", template="nope")
+    assert "minimal" in (caught.value.hint or "")
+
+
+def test_all_problems_come_at_once_in_the_order_of_the_file(write):
+    text = "zone: 9\nos_disk:\n  size_gib: 1\nmax_price: 2\nsizes: a\n"
+    flags = {"secure_boot": False, "os_disk": {"type": "x"}}
+    file = write(text)
+    error = _refused(file=file, sets=["tags.azure=x"], flags=flags)
+
+    assert error.source == str(file)
+    assert error.hint == specs.HINT
+    assert [(p.path, p.line, p.source) for p in error.problems] == [
+        ("zone", 1, str(file)),
+        ("os_disk.size_gib", 3, str(file)),
+        ("max_price", 4, str(file)),
+        ("sizes", 5, str(file)),
+        ("os_disk.type", None, "--os-disk-type"),
+        ("tags.azure", None, "--set tags.azure"),
+        ("secure_boot", None, "--no-secure-boot"),
+    ]
+
+
+def test_columns_count_from_one(write):
+    file = write("os_disk: {size_gib: 1}\ndata_disks:\n  - 5\n")
+    assert [(p.line, p.column) for p in specs.check(file)] == [(1, 11), (3, 5)]
+
+
+@pytest.mark.parametrize(
+    ("flags", "source"),
+    [
+        ({"regions": ["?"]}, "--region"),
+        ({"os_disk": {"size_gib": 1}}, "--os-disk-gib"),
+        ({"os_disk": {"encryption": "x"}}, "--disk-encryption"),
+        ({"os_disk": {"encryption_set": "x"}}, "--disk-encryption-set"),
+        ({"data_disks": [{"size_gib": 0}]}, "--data-disk"),
+        ({"identities": ["x"]}, "--identity"),
+        ({"tags": {"azure": "x"}}, "--tag"),
+        ({"ssh_from": "x"}, "--ssh-from"),
+    ],
+)
+def test_a_problem_with_a_flag_names_the_flag(flags, source):
+    error = _refused(flags=flags)
+    assert error.source == source
+    assert [problem.source for problem in error.problems] == [source]
+
+
+def test_a_value_that_is_overridden_is_no_problem(write):
+    file = write("zone: 9\nssh_keys: [./not-there.pub]\nos_disk: 3\n")
+    flags = {"zone": "1", "ssh_keys": [], "os_disk": {"size_gib": 64}}
+    assert specs.build("demo", file=file, flags=flags).os_disk.size_gib == 64
+
+
+def test_validate_needs_no_name_and_finds_nothing_wrong(write):
+    assert specs.check(write("zone: 1\n")) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "words"), [("missing.yaml", "No such file"), ("", "Is a directory"), ("a\0b", "path")]
+)
+def test_a_file_that_cannot_be_read_says_why(name, words, tmp_path):
+    (problem,) = specs.check(tmp_path / name)
+    assert "cannot be read" in problem.message
+    assert words in problem.message
+
+
+def test_a_document_has_values_and_their_places(write):
+    document = specs.read(write("zone: 1\ntags:\n  a: b\ndata_disks:\n- size_gib: 1\n"))
+
+    assert document.values["tags"] == {"a": "b"}
+    assert document.marks[()] == (1, 1)
+    assert document.marks["tags", "a"] == (3, 3)
+    assert document.marks["data_disks", 0] == (5, 3)
+    assert document.marks["data_disks", 0, "size_gib"] == (5, 3)
+
+
+@given(st.text() | st.binary())
+def test_any_file_is_a_spec_or_invalid(tmp_path_factory, content):
+    raw = content.encode("utf-8", "surrogatepass") if isinstance(content, str) else content
+    for suffix in (".yaml", ".json", ""):
+        file = tmp_path_factory.getbasetemp() / f"any{suffix}"
+        file.write_bytes(raw)
+        assert all(problem.message for problem in specs.check(file))
+
+
+_bits = st.sampled_from(
+    ["name: ", "os_disk", ":", " ", "\n", "  ", "- ", "[", "]", "{", "}", ",", '"', "'", "&a", "*a",
+     "!!x", "1", "#", "|", ">", "---", "...", "%", "\t", "\\", "null", "?", "<<", "é", "\u2028"]
+)  # fmt: skip
+
+
+@given(st.lists(_bits, max_size=30).map("".join))
+def test_anything_like_yaml_is_a_spec_or_invalid(tmp_path_factory, text):
+    file = tmp_path_factory.getbasetemp() / "like.yaml"
+    file.write_text(text, encoding="utf-8")
+    assert all(problem.message for problem in specs.check(file))
