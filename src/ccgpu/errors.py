@@ -27,12 +27,15 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 
+Presence = Literal["exists", "gone", "unknown"]
+
+
 @dataclass(frozen=True, slots=True)
 class Leftover:
     """A resource that an error speaks of: its full ARM id, whether it is there, whether it bills."""
 
     id: str
-    state: Literal["exists", "gone", "unknown"]
+    state: Presence
     billed: bool
 
 
@@ -73,7 +76,9 @@ class InvalidFile(CcgpuError):
 
     exit_code: ClassVar[int] = 3
 
-    def __init__(self, source: str, problems: Sequence[Problem], *, hint: str | None = None) -> None:
+    def __init__(
+        self, source: str, problems: Sequence[Problem], *, hint: str | None = None
+    ) -> None:
         self.source = source
         self.problems = tuple(problems)
         count = f"{len(self.problems)} problem{'s' if len(self.problems) != 1 else ''}"

@@ -1,0 +1,204 @@
+"""Azure Resource Manager, as far as `ccgpu` needs it: small calls that ask or start, never wait.
+
+Typed clients are picked from one table by kind; a write is started with `polling=False` and its
+raw answer says where to ask on. Nothing above this package sees an SDK type.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+from azure.core.pipeline import PipelineResponse
+from azure.core.rest import HttpRequest, HttpResponse
+from azure.mgmt.compute import ComputeManagementClient
+from azure.mgmt.network import NetworkManagementClient
+from azure.mgmt.resource.resources import ResourceManagementClient
+
+from ccgpu.azure.errors import error_object, refusal, translated
+from ccgpu.azure.session import Session
+from ccgpu.domain.catalog import Kind
+from ccgpu.domain.resource import Body, Resource, group_of, name_of
+from ccgpu.errors import AzureUnavailable
+from ccgpu.net.retry import retry_after
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """A write that Azure accepted: where to ask about it, and how soon it wants to be asked.
+
+    `url` carries a signature: it is polled unmodified, and stands in no message and no log.
+    `by_location` is the older model, whose status code is the status.
+    """
+
+    url: str
+    after: float | None
+    by_location: bool = False
+
+    def __repr__(self) -> str:
+        return f"Pending(after={self.after})"
+
+
+class Calls(NamedTuple):
+    """What one kind's typed operation group is asked to do; the first two arguments are names."""
+
+    get: Callable[..., Any]
+    put: Callable[..., Any]
+    delete: Callable[..., Any]
+    tag: Callable[..., Any]
+
+
+class Arm:
+    """One subscription, through one session."""
+
+    def __init__(self, session: Session) -> None:
+        self.subscription = session.subscription
+        self._host = session.cloud.host
+        compute = session.client(ComputeManagementClient)
+        network = session.client(NetworkManagementClient)
+        resources = session.client(ResourceManagementClient)
+        self.compute, self.resources = compute, resources
+        self._send: Callable[[HttpRequest], HttpResponse] = compute.send_request
+        self._calls: Mapping[Kind, Calls] = {
+            Kind.GROUP: _of_groups(resources.resource_groups),
+            Kind.NSG: _of(network.network_security_groups),
+            Kind.VNET: _of(network.virtual_networks),
+            Kind.PUBLIC_IP: _of(network.public_ip_addresses),
+            Kind.NAT: _of(network.nat_gateways),
+            Kind.NIC: _of(network.network_interfaces),
+            Kind.DISK: _of(compute.disks),
+            Kind.VM: _of(compute.virtual_machines),
+        }
+
+    def get(self, kind: Kind, id_: str, *, view: bool = False) -> Body | None:
+        """The resource as Azure has it, or None. `view` adds a VM's instance view."""
+        more = {"expand": "instanceView"} if view else {}
+        with translated(f"reading {id_}"):
+            try:
+                body: Body = self._calls[kind].get(*_names(kind, id_), cls=_body, **more)
+            except Exception as err:
+                if getattr(err, "status_code", None) == 404:
+                    return None
+                raise
+        return body
+
+    def put(self, wanted: Resource, *, new: bool = False) -> Pending | None:
+        """Start to create or update. None if that was all, else what to `poll`.
+
+        `new` refuses to touch what is there (`If-None-Match: *`): `AlreadyExists`.
+        """
+        more = {"headers": {"If-None-Match": "*"}} if new else {}
+        names = _names(wanted.kind, wanted.id)
+        with translated(f"creating {wanted.id}"):
+            return _started(self._calls[wanted.kind].put(*names, wanted.body, **more))
+
+    def tag(self, kind: Kind, id_: str, tags: Mapping[str, str]) -> Pending | None:
+        """Start to replace a resource's whole tag map, and nothing else of it."""
+        with translated(f"tagging {id_}"):
+            return _started(self._calls[kind].tag(*_names(kind, id_), {"tags": dict(tags)}))
+
+    def delete(self, kind: Kind, id_: str) -> Pending | None:
+        """Start to delete. None if it is gone already, or if that was all."""
+        with translated(f"deleting {id_}"):
+            try:
+                return _started(self._calls[kind].delete(*_names(kind, id_)))
+            except Exception as err:
+                if getattr(err, "status_code", None) == 404:  # a group that is not there
+                    return None
+                raise
+
+    def act(self, id_: str, action: str) -> Pending | None:
+        """Start `start`, `deallocate` or `restart` of a VM."""
+        begin = getattr(self.compute.virtual_machines, f"begin_{action}")
+        with translated(f"{action} of {id_}"):
+            return _started(begin(*_names(Kind.VM, id_), polling=False, cls=_raw).result())
+
+    def poll(self, doing: str, pending: Pending) -> Pending | None:
+        """Ask once. None when the write is done, else what to `poll` next.
+
+        Only `Failed` and `Canceled` are Azure's no. An answer that cannot be read (404, 503,
+        not JSON) says nothing about the write: `AzureUnavailable`, and the caller asks on, here
+        or at the resource itself.
+        """
+        if urlsplit(pending.url).hostname != self._host:
+            raise AzureUnavailable(f"{doing}: its status is at a foreign host", code="ForeignHost")
+        with translated(doing):
+            answer = self._send(HttpRequest("GET", pending.url))
+            if answer.status_code not in (200, 201, 202, 204):
+                raise AzureUnavailable(
+                    f"{doing}: its status could not be read [{answer.status_code}]",
+                    code=f"Http{answer.status_code}",
+                    after=retry_after(answer.headers),
+                )
+            if pending.by_location:
+                return _by_location(pending, answer)
+            return _by_status(doing, pending, answer)
+
+
+def _by_location(pending: Pending, answer: HttpResponse) -> Pending | None:
+    if answer.status_code != 202:
+        return None
+    return Pending(pending.url, retry_after(answer.headers), by_location=True)
+
+
+def _by_status(doing: str, pending: Pending, answer: HttpResponse) -> Pending | None:
+    account = answer.json()
+    status = account.get("status") if isinstance(account, dict) else None
+    if status == "Succeeded":
+        return None
+    if status in ("Failed", "Canceled"):
+        raise refusal(doing, error_object(account.get("error") or {"code": status}))
+    if not isinstance(status, str):
+        raise AzureUnavailable(f"{doing}: its status has no status", code="NoStatus")
+    return Pending(pending.url, retry_after(answer.headers))
+
+
+def _names(kind: Kind, id_: str) -> tuple[str, ...]:
+    return (name_of(id_),) if kind is Kind.GROUP else (group_of(id_), name_of(id_))
+
+
+def _of(operations: Any) -> Calls:
+    """The calls of a typed operation group. Never the SDK's own poller: `polling=False`."""
+
+    def begun(begin: Callable[..., Any]) -> Callable[..., Any]:
+        return lambda *names, **more: begin(*names, polling=False, cls=_raw, **more).result()
+
+    update = getattr(operations, "update_tags", None)
+    return Calls(
+        get=operations.get,
+        put=begun(operations.begin_create_or_update),
+        delete=begun(operations.begin_delete),
+        tag=_direct(update) if update else begun(operations.begin_update),
+    )
+
+
+def _of_groups(groups: Any) -> Calls:
+    """A group is in no group, and its PUT is done once it is answered."""
+    return Calls(
+        get=groups.get,
+        put=_direct(groups.create_or_update),
+        delete=lambda *names: groups.begin_delete(*names, polling=False, cls=_raw).result(),
+        tag=_direct(groups.update),
+    )
+
+
+def _direct(call: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda *names, **more: call(*names, cls=_raw, **more)
+
+
+def _raw(response: PipelineResponse[Any, Any], *_: Any) -> Any:
+    return response.http_response
+
+
+def _body(response: PipelineResponse[Any, Any], *_: Any) -> Any:
+    return response.http_response.json()
+
+
+def _started(answer: Any) -> Pending | None:
+    """What an answer to a write says: done, or where to ask on (RPC v1.0, async operations)."""
+    wish = retry_after(answer.headers)
+    if url := answer.headers.get("Azure-AsyncOperation"):
+        return Pending(url, wish)
+    if answer.status_code == 202 and (url := answer.headers.get("Location")):
+        return Pending(url, wish, by_location=True)
+    return None

@@ -1,0 +1,183 @@
+"""What the SDK raises, translated once, by ARM's own code.
+
+The SDK's exception classes say little: every 409 is a `ResourceExistsError`, sold out included.
+An operation that fails after it was accepted says so in an answer with status 200. Only
+`error.code` is true, and for one code the text.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from json import JSONDecodeError
+from typing import Any, NoReturn
+
+from azure.core import exceptions as sdk
+
+from ccgpu.errors import (
+    AlreadyExists,
+    AzureRefused,
+    AzureUnavailable,
+    CapacityUnavailable,
+    NotFound,
+    NotSignedIn,
+    QuotaExceeded,
+)
+from ccgpu.net.pipeline import ForeignHost
+from ccgpu.net.retry import retry_after
+
+# Codes of Azure Resource Manager, Compute and Network: Microsoft Learn, "Common Azure deployment
+# errors", and the threads that docs/fake-azure.md names.
+_CAPACITY = {
+    "AllocationFailed",
+    "OverconstrainedAllocationRequest",
+    "OverconstrainedZonalAllocationRequest",
+    "SkuNotAvailable",
+    "ZonalAllocationFailed",
+}
+_PASSING = {
+    "429",
+    "AnotherOperationInProgress",
+    "InternalServerError",
+    "OperationPreempted",
+    "ReferencedResourceNotProvisioned",
+    "ResourceGroupBeingDeleted",
+    "RetryableError",
+    "RetryableErrorDueToAnotherOperation",
+    "ServerTimeout",
+    "ServiceUnavailable",
+    "TooManyRequests",
+}
+# Refusals of a delete that the end of another one lifts.
+_IN_USE = {
+    "InUseNetworkSecurityGroupCannotBeDeleted",
+    "InUseSubnetCannotBeDeleted",
+    "NatGatewayInUseBySubnet",
+    "NicInUse",
+    "PublicIPAddressCannotBeDeleted",
+    "PublicIPAddressInUse",
+}
+_RESERVED = {"NicReservedForAnotherVm": 180.0}  # seconds: its own text says so
+_AUTH = {"AuthenticationFailed", "ExpiredAuthenticationToken", "InvalidAuthenticationToken"}
+_PASSING_STATUS = {408, 429, 500, 502, 503, 504}
+
+# `OperationNotAllowed` stands for quota and for other refusals; only its text tells them apart
+# (azure-sdk-for-go-extensions, pkg/errors/consts.go). No other text is ever searched.
+_QUOTA_TEXTS = (
+    "family cores quota",
+    "exceeding approved total regional",
+    "lowprioritycores",
+    "submit a request for quota increase",
+)
+_ORDER_TEXTS = ("is attached to", "marked for deletion")
+
+
+@contextmanager
+def translated(doing: str) -> Iterator[None]:
+    """Run SDK calls; what they raise leaves as an `AzureRefused` that says what we were `doing`."""
+    try:
+        yield
+    except ForeignHost as err:
+        raise AzureUnavailable(f"{doing}: {err.message}", code="ForeignHost") from err
+    except sdk.HttpResponseError as err:
+        _raise(err, doing)
+    except sdk.ClientAuthenticationError as err:
+        raise NotSignedIn(f"{doing}: {_first_line(err)}", code="Unauthenticated") from err
+    except sdk.AzureError as err:  # no answer at all: reset, timed out, name not found
+        raise AzureUnavailable(f"{doing}: {_first_line(err)}", code=type(err).__name__) from err
+    except (JSONDecodeError, UnicodeDecodeError) as err:  # a proxy's page, most often
+        raise AzureUnavailable(f"{doing}: the answer is not JSON", code="NotJson") from err
+
+
+def refusal(doing: str, error: Mapping[str, Any], status: int = 200) -> AzureRefused:
+    """The error for ARM's error object (`code`, `message`, `details`) and HTTP status."""
+    codes = [code for code, _ in _flat(error)]
+    texts = [text for _, text in _flat(error)]
+    code = next((c for c in codes if _known(c)), codes[0] if codes else f"Http{status}")
+    text = next((t for c, t in zip(codes, texts, strict=True) if c == code and t), "")
+    message = f"{doing}: {text or 'no reason was given'} [{code}]"
+    return _of(code, text, status, message)
+
+
+def _known(code: str) -> bool:
+    return code in _CAPACITY | _PASSING | _IN_USE or code in _RESERVED or code == "QuotaExceeded"
+
+
+def _of(code: str, text: str, status: int, message: str) -> AzureRefused:
+    low = text.casefold()
+    quota = code == "OperationNotAllowed" and any(t in low for t in _QUOTA_TEXTS)
+    if code == "QuotaExceeded" or quota:
+        return QuotaExceeded(message, code=code)
+    if code in _CAPACITY:
+        return CapacityUnavailable(message, code=code)
+    if code in _RESERVED:
+        return AzureUnavailable(message, code=code, after=_RESERVED[code])
+    ordering = code == "OperationNotAllowed" and any(t in low for t in _ORDER_TEXTS)
+    if code in _PASSING | _IN_USE or ordering:
+        return AzureUnavailable(message, code=code)
+    return _by_status(code, status, message)
+
+
+def _by_status(code: str, status: int, message: str) -> AzureRefused:
+    if status == 401 or code in _AUTH:
+        return NotSignedIn(message, code=code)
+    if status == 404:
+        return NotFound(message, code=code)
+    if status == 412:
+        return AlreadyExists(message, code=code)
+    if status in _PASSING_STATUS:
+        return AzureUnavailable(message, code=code)
+    hint = _HINTS.get(code)
+    return AzureRefused(message, code=code, hint=hint)
+
+
+_HINTS = {
+    "AuthorizationFailed": "the action that is missing stands in the message; new role "
+    "assignments take some minutes to work",
+    "LinkedAuthorizationFailed": "the action that is missing stands in the message",
+    "MissingSubscriptionRegistration": "`az provider register --namespace NAME` once for the "
+    "subscription",
+    "RequestDisallowedByPolicy": "a policy of the subscription forbids it; ask its owner",
+    "ScopeLocked": "a lock on the resource or its group forbids it; ask its owner",
+}
+
+
+def _raise(err: sdk.HttpResponseError, doing: str) -> NoReturn:
+    response = err.response
+    status = err.status_code or 0
+    found = refusal(doing, error_object(_body(response)), status)
+    if response is not None:
+        wish = retry_after(getattr(response, "headers", {}))
+        found.after = wish if wish is not None else found.after
+    raise found from err
+
+
+def _body(response: Any) -> Any:
+    try:
+        return response.json()
+    except (ValueError, AttributeError, sdk.AzureError):
+        return None
+
+
+def error_object(body: Any) -> Mapping[str, Any]:
+    """ARM's error object, whichever envelope a service puts it in; empty where there is none."""
+    if not isinstance(body, Mapping):
+        return {}
+    error = body.get("error", body)
+    return error if isinstance(error, Mapping) else {}
+
+
+def _flat(error: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Every (code, message) of an error and its nested details, outermost first."""
+    code, text = (
+        error.get("code") or error.get("Code"),
+        error.get("message") or error.get("Message"),
+    )
+    found = [(str(code), str(text or ""))] if code else []
+    for inner in error.get("details") or ():
+        if isinstance(inner, Mapping):
+            found += _flat(inner)
+    return found
+
+
+def _first_line(err: BaseException) -> str:
+    text = str(err).strip().splitlines()
+    return text[0] if text else type(err).__name__

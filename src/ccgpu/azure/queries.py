@@ -1,0 +1,173 @@
+"""What `ccgpu` asks Azure before and besides the resources of a deployment.
+
+Answers leave as values of `domain`. Lists are filtered at the service, because the whole SKU list
+takes half a minute, and listing is a costly request.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from ccgpu.azure.arm import Arm
+from ccgpu.azure.errors import translated
+from ccgpu.domain.capacity import Offer, Usage
+from ccgpu.domain.image import LATEST, Community, Gallery, Image, Marketplace
+from ccgpu.domain.resource import Body, ResourceId, group_of, location
+from ccgpu.errors import AzureRefused, NotFound
+
+
+class Queries:
+    """Questions to one subscription."""
+
+    def __init__(self, arm: Arm) -> None:
+        self._compute = arm.compute
+        self._resources = arm.resources
+
+    def offer(self, region: str, size: str) -> Offer | None:
+        """The size as the region offers it, or None."""
+        with translated(f"reading the sizes of {region}"):
+            skus = self._compute.resource_skus.list(filter=f"location eq '{region}'")
+            for sku in skus:
+                if str(sku.name).casefold() == size.casefold() and _is_vm(sku):
+                    return _offer(region, sku)
+        return None
+
+    def usages(self, region: str) -> tuple[Usage, ...]:
+        """The compute quota of a region."""
+        with translated(f"reading the quota of {region}"):
+            lines = list(self._compute.usage.list(region))
+        return tuple(
+            Usage(
+                name=str(line.name.value).strip(),
+                shown=str(line.name.localized_value or line.name.value).strip(),
+                used=int(line.current_value),
+                limit=int(line.limit),
+            )
+            for line in lines
+        )
+
+    def image(self, region: str, image: Image) -> Mapping[str, str]:
+        """The image with its exact version, as `imageReference` takes it.
+
+        Raises `NotFound` where the region has no such image, `AzureRefused` (code
+        `NotConfidential`) where it has, and says that it cannot start a confidential VM.
+        """
+        with translated(f"looking up the image {image} in {region}"):
+            match image:
+                case Marketplace():
+                    return self._marketplace(region, image)
+                case Community():
+                    return self._community(region, image)
+                case Gallery():
+                    return {"id": image.id}
+
+    def tagged(self, name: str, value: str | None = None) -> tuple[Body, ...]:
+        """Every resource and group of the subscription with a tag: id, type, location, tags.
+
+        A list may lag behind; that something is not in it proves nothing.
+        """
+        with_value = f" and tagValue eq '{value}'" if value is not None else ""
+        query = f"tagName eq '{name}'{with_value}"
+        with translated(f"listing what carries the tag {name}"):
+            groups = [_plain(g) for g in self._resources.resource_groups.list(filter=query)]
+            return (*groups, *(_plain(r) for r in self._resources.resources.list(filter=query)))
+
+    def inside(self, group: str) -> tuple[Body, ...] | None:
+        """Everything in a resource group, whoever made it; None where there is no such group."""
+        try:
+            with translated(f"listing what is in {group}"):
+                found = self._resources.resources.list_by_resource_group(group)
+                return tuple(_plain(one) for one in found)
+        except NotFound:
+            return None
+
+    def encryption_set(self, id_: ResourceId) -> Body:
+        """A disk encryption set; `NotFound` where there is none."""
+        name = id_.rsplit("/", 1)[-1]
+        with translated(f"reading {id_}"):
+            sets = self._compute.disk_encryption_sets
+            return _plain(sets.get(group_of(id_), name))
+
+    def _marketplace(self, region: str, image: Marketplace) -> Mapping[str, str]:
+        names = (image.publisher, image.offer, image.sku)
+        images = self._compute.virtual_machine_images
+        version = image.version
+        if version == LATEST:
+            version = _newest((v.name for v in images.list(region, *names)), image, region)
+        found = images.get(region, *names, version)
+        features = {str(one.name): str(one.value) for one in found.features or ()}
+        _require_confidential(features.get("SecurityType"), image)
+        return {
+            "publisher": image.publisher,
+            "offer": image.offer,
+            "sku": image.sku,
+            "version": version,
+        }
+
+    def _community(self, region: str, image: Community) -> Mapping[str, str]:
+        names = (region, image.gallery, image.image)
+        version = image.version
+        if version == LATEST:
+            versions = self._compute.community_gallery_image_versions.list(*names)
+            version = _newest((v.name for v in versions), image, region)
+        else:
+            self._compute.community_gallery_image_versions.get(*names, version)
+        return {"communityGalleryImageId": str(Community(image.gallery, image.image, version))}
+
+
+def _newest(versions: Iterable[str | None], image: Image, region: str) -> str:
+    """The highest version, compared number by number."""
+    known = [v for v in versions if v and all(part.isdecimal() for part in v.split("."))]
+    if not known:
+        raise NotFound(f"{region} has no version of the image {image}", code="ImageNotFound")
+    return max(known, key=lambda v: tuple(int(part) for part in v.split(".")))
+
+
+def _require_confidential(security: str | None, image: Image) -> None:
+    """Refuse an image whose features say that it cannot be a confidential VM; say nothing, pass."""
+    if security is not None and "confidentialvm" not in security.casefold():
+        raise AzureRefused(
+            f"the image {image} cannot start a confidential VM: its SecurityType is {security}",
+            code="NotConfidential",
+        )
+
+
+def _is_vm(sku: Any) -> bool:
+    return str(sku.resource_type).casefold() == "virtualmachines"
+
+
+def _offer(region: str, sku: Any) -> Offer:
+    capabilities = {str(c.name): str(c.value) for c in sku.capabilities or ()}
+    here = [i for i in sku.location_info or () if location(str(i.location)) == region]
+    zones = tuple(sorted(str(z) for info in here for z in info.zones or ()))
+    barred: str | None = None
+    barred_zones: dict[str, str] = {}
+    for restriction in sku.restrictions or ():
+        reason = _word(restriction.reason_code) or "restricted"
+        if _word(restriction.type).casefold() == "location":
+            barred = reason
+        else:
+            info = restriction.restriction_info
+            barred_zones |= {str(z): reason for z in (info.zones if info else None) or ()}
+    return Offer(
+        region=region,
+        zones=zones,
+        family=str(sku.family),
+        vcpus=int(capabilities.get("vCPUs", "0")),
+        capabilities=capabilities,
+        barred=barred,
+        barred_zones=barred_zones,
+    )
+
+
+def _word(value: Any) -> str:
+    """The wire's word for an enumeration that the SDK may or may not know."""
+    return str(getattr(value, "value", value) or "")
+
+
+def _plain(resource: Any) -> Body:
+    return {
+        "id": resource.id,
+        "type": resource.type,
+        "location": resource.location,
+        "tags": dict(resource.tags or {}),
+    }

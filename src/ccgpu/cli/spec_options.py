@@ -1,0 +1,187 @@
+"""The options that say what VM is wanted, shared by every command that takes a spec.
+
+They are declared once, as the parameters of `request`; `with_spec` puts them into a command's own
+signature, where Typer finds them.
+"""
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ccgpu.cli.options import FileOption, GroupOption
+
+if TYPE_CHECKING:
+    from ccgpu.domain.spec import VmSpec
+
+_MACHINE, _ACCESS, _DISKS = "Machine", "Access", "Disks"
+
+
+class Encryption(StrEnum):
+    """`--disk-encryption`."""
+
+    FULL = "full"
+    STATE_ONLY = "state-only"
+
+
+@dataclass(frozen=True, slots=True)
+class SpecRequest:
+    """What the command line says of the spec, before any file is read."""
+
+    name: str | None
+    file: Path | None
+    template: str | None
+    sets: tuple[str, ...]
+    flags: Mapping[str, Any]
+
+    def build(self) -> "VmSpec":
+        """The spec, or `InvalidFile` with all that is wrong with it."""
+        from ccgpu.store import specs
+
+        return specs.build(
+            self.name, file=self.file, template=self.template, sets=self.sets, flags=self.flags
+        )
+
+
+def option(help_: str, *names: str, panel: str | None = None, **more: Any) -> Any:
+    """An option without a default shown: what is not given is left to the spec."""
+    return typer.Option(*names, help=help_, show_default=False, rich_help_panel=panel, **more)
+
+
+def request(
+    name: Annotated[
+        str | None, typer.Argument(help="The deployment's name.", show_default=False)
+    ] = None,
+    file: FileOption = None,
+    template: Annotated[str | None, option("Begin with a template of `ccgpu templates`.")] = None,
+    set_: Annotated[
+        list[str] | None, option("Set one field: `--set os_disk.size_gib=512`.", "--set")
+    ] = None,
+    region: Annotated[
+        list[str] | None,
+        option("Region; repeat it in order of preference.", "--region", panel=_MACHINE),
+    ] = None,
+    zone: Annotated[str | None, option("Availability zone.", panel=_MACHINE)] = None,
+    size: Annotated[str | None, option("VM size.", panel=_MACHINE)] = None,
+    image: Annotated[
+        str | None, option("Marketplace URN, community or own gallery image.", panel=_MACHINE)
+    ] = None,
+    secure_boot: Annotated[
+        bool | None, option("Secure boot.", "--secure-boot/--no-secure-boot", panel=_MACHINE)
+    ] = None,
+    spot: Annotated[bool | None, option("Spot VM: can be evicted.", "--spot", panel=_MACHINE)] = None,
+    max_price: Annotated[
+        float | None, option("Highest price an hour of a Spot VM, in USD.", panel=_MACHINE)
+    ] = None,
+    ttl: Annotated[
+        str | None, option("How long it is wanted, such as 8h: a tag.", panel=_MACHINE)
+    ] = None,
+    tag: Annotated[list[str] | None, option("Tag: `--tag team=ml`.", "--tag", panel=_MACHINE)] = None,
+    identity: Annotated[
+        list[str] | None,
+        option("Managed identity: `system`, or an id.", "--identity", panel=_MACHINE),
+    ] = None,
+    os_disk_gib: Annotated[int | None, option("Size of the OS disk.", panel=_DISKS)] = None,
+    disk_encryption: Annotated[
+        Encryption | None, option("Confidential encryption of the OS disk.", panel=_DISKS)
+    ] = None,
+    disk_encryption_set: Annotated[
+        str | None, option("Disk encryption set with your own key (id).", panel=_DISKS)
+    ] = None,
+    data_disk: Annotated[
+        list[int] | None, option("Add a data disk of so many GiB.", "--data-disk", panel=_DISKS)
+    ] = None,
+    admin_user: Annotated[str | None, option("Name of the admin user.", panel=_ACCESS)] = None,
+    ssh_key: Annotated[
+        list[str] | None,
+        option("SSH public key: a file, or the key itself.", "--ssh-key", panel=_ACCESS),
+    ] = None,
+    ssh_from: Annotated[
+        str | None,
+        option("Who may reach port 22: a network (CIDR), or `auto`.", panel=_ACCESS),
+    ] = None,
+    ssh_from_anywhere: Annotated[
+        bool | None, option("Allow `--ssh-from 0.0.0.0/0`.", "--ssh-from-anywhere", panel=_ACCESS)
+    ] = None,
+    private: Annotated[
+        bool | None, option("No public IP; a NAT gateway for egress.", "--private", panel=_ACCESS)
+    ] = None,
+    vnet: Annotated[str | None, option("Existing VNet (id); with --subnet.", panel=_ACCESS)] = None,
+    subnet: Annotated[
+        str | None, option("Existing subnet: its id, or its name with --vnet.", panel=_ACCESS)
+    ] = None,
+    resource_group: GroupOption = None,
+) -> SpecRequest:
+    """Collect the options; None means that the user did not say."""
+    flags = {
+        "regions": region,
+        "zone": zone,
+        "size": size,
+        "image": image,
+        "secure_boot": secure_boot,
+        "spot": spot,
+        "max_price": max_price,
+        "ttl": ttl,
+        "tags": _tags(tag),
+        "identities": identity,
+        "os_disk": {
+            "size_gib": os_disk_gib,
+            "encryption": disk_encryption.value if disk_encryption else None,
+            "encryption_set": disk_encryption_set,
+        },
+        "data_disks": None if data_disk is None else [{"size_gib": gib} for gib in data_disk],
+        "admin_user": admin_user,
+        "ssh_keys": ssh_key,
+        "ssh_from": ssh_from,
+        "ssh_from_anywhere": ssh_from_anywhere,
+        "private": private,
+        "subnet": _subnet(vnet, subnet),
+        "resource_group": resource_group,
+    }
+    return SpecRequest(name, file, template, tuple(set_ or ()), flags)
+
+
+def with_spec(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give `command` the options of `request`; it takes their sum as its parameter `wanted`."""
+    spec = inspect.signature(request).parameters
+    own = {
+        name: parameter
+        for name, parameter in inspect.signature(command).parameters.items()
+        if name != "wanted"
+    }
+    context = [own.pop("ctx")]
+
+    @wraps(command)
+    def run(**given: Any) -> Any:
+        wanted = request(**{name: given.pop(name) for name in spec})
+        return command(wanted=wanted, **given)
+
+    parameters = [*context, *spec.values(), *own.values()]
+    run.__signature__ = inspect.Signature(  # type: ignore[attr-defined]  # what Typer reads
+        [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in parameters]
+    )
+    run.__annotations__ = {p.name: p.annotation for p in parameters}
+    del run.__wrapped__  # type: ignore[attr-defined]  # or the old signature is found again
+    return run
+
+
+def _tags(given: list[str] | None) -> dict[str, str] | None:
+    if given is None:
+        return None
+    for one in given:
+        if "=" not in one:
+            raise typer.BadParameter(f"{one!r} has no '=': write --tag NAME=VALUE")
+    return dict(one.split("=", 1) for one in given)
+
+
+def _subnet(vnet: str | None, subnet: str | None) -> str | None:
+    if vnet is None:
+        return subnet
+    if subnet is None:
+        raise typer.BadParameter("--vnet needs --subnet NAME")
+    return f"{vnet.rstrip('/')}/subnets/{subnet}"

@@ -1,0 +1,118 @@
+"""Whether a region can hold the VM, from what Azure says of sizes and quota.
+
+Only an allocation proves capacity: the SKU and usage lists have been seen to say no where a
+create went through, so the caller can skip this. What is decided here is pure.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from ccgpu.domain.catalog import NCC_QUOTA_FAMILY, NCC_VCPUS
+
+REGIONAL_CORES = "cores"
+SPOT_CORES = "lowPriorityCores"
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A size as a region offers it (one record of Microsoft.Compute/skus)."""
+
+    region: str
+    zones: tuple[str, ...]
+    family: str
+    vcpus: int
+    capabilities: Mapping[str, str]
+    barred: str | None = None  # reason code of a restriction of the whole region
+    barred_zones: Mapping[str, str] | None = None  # zone → reason code
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """One line of a region's quota: what is used of what limit."""
+
+    name: str
+    shown: str
+    used: int
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """What a VM takes out of a quota line, and what is left then."""
+
+    shown: str
+    used: int
+    limit: int
+    after: int
+
+    @property
+    def met(self) -> bool:
+        """Whether the limit holds it."""
+        return self.after <= self.limit
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Whether the region can hold the VM; if not, why, and which kind of no it is."""
+
+    region: str
+    needs: tuple[Need, ...]
+    refusal: str | None = None
+    quota: bool = False
+
+
+def judge(
+    region: str,
+    size: str,
+    zone: str | None,
+    spot: bool,
+    offer: Offer | None,
+    usages: Sequence[Usage],
+) -> Verdict:
+    """Whether `region` can hold one more VM of `size`, as far as Azure tells before the PUT."""
+    if refusal := _not_offered(region, size, zone, spot, offer):
+        return Verdict(region, (), refusal)
+    needs = _needs(offer, spot, usages)
+    short = [need for need in needs if not need.met]
+    if short:
+        lacks = "; ".join(
+            f"{need.shown}: {need.used} of {need.limit} used, {need.after - need.used} more needed"
+            for need in short
+        )
+        return Verdict(region, needs, f"{region}: quota is too small ({lacks})", quota=True)
+    return Verdict(region, needs)
+
+
+def _not_offered(
+    region: str, size: str, zone: str | None, spot: bool, offer: Offer | None
+) -> str | None:
+    if offer is None:
+        return f"{region}: {size} is not offered there"
+    if offer.barred:
+        return f"{region}: {size} is closed to this subscription ({offer.barred})"
+    if zone and zone not in offer.zones:
+        offered = f"zones {', '.join(offer.zones)}" if offer.zones else "no zones"
+        return f"{region}: zone {zone} does not have {size} ({offered})"
+    if zone and zone in (offer.barred_zones or {}):
+        return f"{region}: {size} is closed in zone {zone} ({(offer.barred_zones or {})[zone]})"
+    if spot and offer.capabilities.get("LowPriorityCapable", "True") != "True":
+        return f"{region}: {size} is not offered as Spot there"
+    return None
+
+
+def _needs(offer: Offer | None, spot: bool, usages: Sequence[Usage]) -> tuple[Need, ...]:
+    """Spot has one quota of its own; else the family's and the region's both count.
+
+    A line that Azure does not list is not held against the VM: ARM has the last word.
+    """
+    family = offer.family if offer else NCC_QUOTA_FAMILY
+    vcpus = offer.vcpus if offer else NCC_VCPUS
+    names = (SPOT_CORES,) if spot else (family, REGIONAL_CORES)
+    by_name = {_plain(usage.name): usage for usage in usages}
+    found = [by_name[_plain(name)] for name in names if _plain(name) in by_name]
+    return tuple(Need(u.shown, u.used, u.limit, u.used + vcpus) for u in found)
+
+
+def _plain(name: str) -> str:
+    """Usage names come in several spellings, some with stray spaces."""
+    return name.replace(" ", "").casefold()

@@ -1,0 +1,277 @@
+"""The ARM resources that a spec asks for: wire-shaped bodies, deterministic names, our tags.
+
+Pure: the same spec, placement and stamp give the same resources, so that a repeated PUT is
+harmless and "did my PUT land?" is one GET. Every name is a function of the deployment's name.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ccgpu.domain.catalog import Kind
+from ccgpu.domain.network import SUBNET, network
+from ccgpu.domain.resource import (
+    BODY_HASH,
+    CREATED,
+    DEPLOYMENT,
+    EXPIRES,
+    RUN,
+    Body,
+    Resource,
+    ResourceId,
+    resource_id,
+)
+
+if TYPE_CHECKING:
+    from azure.mgmt.compute import types as compute
+
+    from ccgpu.domain.spec import VmSpec
+
+# The oldest Microsoft.Network version that takes inline NICs; the newest that the SDK's
+# enumeration `NetworkApiVersion` names (azure-mgmt-compute 39.0.0).
+INLINE_NETWORK_API = "2022-11-01"
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """What is decided before the first PUT: region, zone, and the exact image version."""
+
+    region: str
+    zone: str | None
+    image: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """Which run makes the resources, when, and until when they are wanted (RFC 3339 UTC)."""
+
+    run: str
+    created: str
+    expires: str | None = None
+
+    def tags(self) -> dict[str, str]:
+        """The volatile tags."""
+        times = {RUN: self.run, CREATED: self.created}
+        return times | ({EXPIRES: self.expires} if self.expires else {})
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """The ids of a deployment's own resources."""
+
+    subscription: str
+    group: str
+    deployment: str
+
+    def of(self, kind: Kind, suffix: str = "") -> ResourceId:
+        """The id of the resource of this kind; `suffix` tells several of a kind apart."""
+        if kind is Kind.GROUP:
+            return resource_id(self.subscription, self.group, kind, "")
+        return resource_id(self.subscription, self.group, kind, self.deployment + suffix)
+
+    @property
+    def vm(self) -> ResourceId:
+        """The one VM."""
+        return self.of(Kind.VM)
+
+    @property
+    def os_disk(self) -> ResourceId:
+        """The OS disk, made by the VM's PUT."""
+        return self.of(Kind.DISK, "-osdisk")
+
+    def data_disk(self, lun: int) -> ResourceId:
+        """The data disk at a LUN, made by the VM's PUT."""
+        return self.of(Kind.DISK, f"-data{lun}")
+
+    @property
+    def shared(self) -> dict[ResourceId, Kind]:
+        """Everything that a deployment may have besides the VM, its disks, NIC and public IP."""
+        return {
+            self.of(Kind.VNET, "-vnet"): Kind.VNET,
+            self.of(Kind.NSG, "-nsg"): Kind.NSG,
+            self.of(Kind.NAT, "-nat"): Kind.NAT,
+            self.of(Kind.PUBLIC_IP, "-nat-ip"): Kind.PUBLIC_IP,
+            self.of(Kind.GROUP): Kind.GROUP,
+        }
+
+
+def desired(
+    spec: "VmSpec", subscription: str, placement: Placement, stamp: Stamp
+) -> dict[ResourceId, Resource]:
+    """The resources of a deployment, by id."""
+    names = Names(subscription, spec.group, spec.name)
+    tags = spec.tags | {DEPLOYMENT: spec.name} | stamp.tags()
+    group = Resource(Kind.GROUP, names.of(Kind.GROUP), {"location": placement.region, "tags": tags})
+    shared = network(spec, names.of, placement.region, tags)
+    subnet = spec.subnet or f"{names.of(Kind.VNET, '-vnet')}/subnets/{SUBNET}"
+    vm = _vm(spec, names, placement, tags, subnet, frozenset(shared))
+    everything = (group, *shared.values(), vm)
+    return {r.id: r if r is group else _in_group(r, group.id) for r in everything}
+
+
+def _in_group(resource: Resource, group: ResourceId) -> Resource:
+    return Resource(
+        resource.kind, resource.id, resource.body, resource.needs | {group}, resource.promises
+    )
+
+
+def _vm(
+    spec: "VmSpec",
+    names: Names,
+    placement: Placement,
+    tags: dict[str, str],
+    subnet: str,
+    network_ids: frozenset[ResourceId],
+) -> Resource:
+    properties = _properties(spec, names, placement)
+    nic = _nic(spec, names.of(Kind.NSG, "-nsg"), subnet)
+    body: Body = {
+        "location": placement.region,
+        "tags": tags | {BODY_HASH: _hash([nic])},
+        "properties": properties
+        | {
+            "networkProfile": {
+                "networkApiVersion": INLINE_NETWORK_API,
+                "networkInterfaceConfigurations": [_tagged(nic, tags)],
+            }
+        },
+    }
+    if placement.zone:
+        body["zones"] = [placement.zone]
+    if spec.identities:
+        body["identity"] = _identity(spec.identities)
+    disks = {names.os_disk: Kind.DISK}
+    disks |= {names.data_disk(lun): Kind.DISK for lun in range(len(spec.data_disks))}
+    return Resource(Kind.VM, names.vm, body, network_ids, disks)
+
+
+def _properties(
+    spec: "VmSpec", names: Names, placement: Placement
+) -> "compute.VirtualMachineProperties":
+    properties: compute.VirtualMachineProperties = {
+        "hardwareProfile": {"vmSize": spec.size},
+        "securityProfile": {
+            "securityType": "ConfidentialVM",
+            "uefiSettings": {"secureBootEnabled": spec.secure_boot, "vTpmEnabled": True},
+        },
+        "storageProfile": {
+            "imageReference": dict(placement.image),  # type: ignore[typeddict-item]  # three shapes
+            "osDisk": _os_disk(spec, names),
+            "dataDisks": _data_disks(spec, names),
+        },
+        "osProfile": _os_profile(spec),
+        # No storageUri: a managed storage account (Microsoft Learn, boot-diagnostics).
+        "diagnosticsProfile": {"bootDiagnostics": {"enabled": spec.boot_diagnostics}},
+    }
+    if spec.spot:
+        properties |= {
+            "priority": "Spot",
+            "evictionPolicy": "Deallocate",
+            "billingProfile": {"maxPrice": -1 if spec.max_price is None else spec.max_price},
+        }
+    return properties
+
+
+def _os_disk(spec: "VmSpec", names: Names) -> "compute.OSDisk":
+    security: compute.VMDiskSecurityProfile = {
+        "securityEncryptionType": spec.os_disk.encryption.arm
+    }
+    if spec.os_disk.encryption_set:
+        security["diskEncryptionSet"] = {"id": spec.os_disk.encryption_set}
+    return {
+        "name": names.os_disk.rsplit("/", 1)[-1],
+        "createOption": "FromImage",
+        "caching": "ReadWrite",
+        "diskSizeGB": spec.os_disk.size_gib,
+        "deleteOption": "Delete",
+        "managedDisk": {  # type: ignore[typeddict-item]  # `id` is the service's to fill
+            "storageAccountType": spec.os_disk.type,
+            "securityProfile": security,
+        },
+    }
+
+
+def _data_disks(spec: "VmSpec", names: Names) -> "list[compute.DataDisk]":
+    return [
+        {
+            "lun": lun,
+            "name": names.data_disk(lun).rsplit("/", 1)[-1],
+            "createOption": "Empty",
+            "caching": "None",
+            "diskSizeGB": disk.size_gib,
+            "deleteOption": "Delete",
+            "managedDisk": {"storageAccountType": disk.type},  # type: ignore[typeddict-item]
+        }
+        for lun, disk in enumerate(spec.data_disks)
+    ]
+
+
+def _os_profile(spec: "VmSpec") -> "compute.OSProfile":
+    return {
+        "computerName": spec.name,
+        "adminUsername": spec.admin_user,
+        "linuxConfiguration": {
+            "disablePasswordAuthentication": True,
+            "provisionVMAgent": True,
+            # AutomaticByPlatform would let driver and kernel drift apart.
+            "patchSettings": {"patchMode": "ImageDefault"},
+            "ssh": {
+                "publicKeys": [
+                    {"path": f"/home/{spec.admin_user}/.ssh/authorized_keys", "keyData": line}
+                    for line in spec.ssh_keys
+                ]
+            },
+        },
+    }
+
+
+def _nic(spec: "VmSpec", nsg: ResourceId, subnet: str) -> Body:
+    """The inline NIC without tags. Azure appends a suffix to both names."""
+    ip: Body = {"primary": True, "subnet": {"id": subnet}, "privateIPAddressVersion": "IPv4"}
+    if not spec.private:
+        ip["publicIPAddressConfiguration"] = {
+            "name": f"{spec.name}-ip",
+            "sku": {"name": "Standard", "tier": "Regional"},
+            "properties": {
+                "deleteOption": "Delete",
+                "publicIPAllocationMethod": "Static",
+                "publicIPAddressVersion": "IPv4",
+            },
+        }
+    return {
+        "name": f"{spec.name}-nic",
+        "properties": {
+            "primary": True,
+            "deleteOption": "Delete",
+            "enableAcceleratedNetworking": False,  # not supported by the size (series page)
+            "networkSecurityGroup": {"id": nsg},
+            "ipConfigurations": [{"name": "primary", "properties": ip}],
+        },
+    }
+
+
+def _tagged(nic: Body, tags: dict[str, str]) -> Body:
+    """The NIC with tags on itself and its public IP, so that both are found without the VM."""
+    properties = dict(nic["properties"])
+    ip = dict(properties["ipConfigurations"][0]["properties"])
+    if "publicIPAddressConfiguration" in ip:
+        ip["publicIPAddressConfiguration"] = ip["publicIPAddressConfiguration"] | {"tags": tags}
+    properties["ipConfigurations"] = [{"name": "primary", "properties": ip}]
+    return nic | {"tags": tags, "properties": properties}
+
+
+def _identity(identities: tuple[str, ...]) -> Body:
+    users = [one for one in identities if one != "system"]
+    types = ["SystemAssigned"] * ("system" in identities) + ["UserAssigned"] * bool(users)
+    body: Body = {"type": ", ".join(types)}
+    if users:
+        body["userAssignedIdentities"] = {one: {} for one in users}
+    return body
+
+
+def _hash(write_only: list[Any]) -> str:
+    """SHA-256 (hex) of what no GET gives back, so that a later plan can see it change."""
+    text = json.dumps(write_only, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()

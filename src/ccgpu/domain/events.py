@@ -1,0 +1,34 @@
+"""What a workflow tells while it works: one value an event.
+
+Workflows emit them, views show them; nothing is decided by them. `at` is seconds since the
+workflow began.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from ccgpu.domain.catalog import Kind
+from ccgpu.domain.resource import ResourceId
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something happened: to the resource `id`, or (id None) to the whole.
+
+    `what`: begin, wait, done, gone, failed of a step; retry of a request; note for people.
+    """
+
+    what: Literal["begin", "wait", "done", "gone", "failed", "retry", "note"]
+    at: float
+    text: str
+    id: ResourceId | None = None
+    kind: Kind | None = None
+    action: str | None = None
+
+
+Listener = Callable[[Event], None]
+
+
+def ignored(_: Event) -> None:
+    """The listener that nobody listens to."""

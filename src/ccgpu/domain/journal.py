@@ -1,0 +1,73 @@
+"""What a journal says: which resources a deployment's runs have begun to make.
+
+A record is written before its PUT is sent, so that journal ⊇ cloud at every instant. Where the
+journal and Azure differ, Azure is right; the journal only says where to look. Pure values: the
+file is `store.journal`'s.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from ccgpu.domain.catalog import Kind
+from ccgpu.domain.resource import Resource, ResourceId, key
+
+Stage = Literal["begun", "done"]
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One resource: begun (its PUT may have been sent) or done (it was seen to exist)."""
+
+    id: ResourceId
+    kind: Kind
+    run: str
+    stage: Stage
+
+
+@dataclass(frozen=True, slots=True)
+class Journal:
+    """All that is known on this machine of one deployment in one subscription.
+
+    `finished` is False from the first record of a run until its create has ended well; a create
+    that finds it False goes on with the same run id and the same creation time.
+    """
+
+    deployment: str
+    subscription: str
+    group: str
+    run: str
+    created: str
+    finished: bool = False
+    records: tuple[Record, ...] = ()
+
+    def begin(self, resource: Resource) -> "Journal":
+        """The journal with this resource, and what its PUT makes besides, as begun."""
+        ids = {resource.id: resource.kind, **resource.promises}
+        begun = self._with(Record(id_, kind, self.run, "begun") for id_, kind in ids.items())
+        return replace(begun, finished=False)
+
+    def done(self, *found: tuple[ResourceId, Kind]) -> "Journal":
+        """The journal with these resources as done."""
+        return self._with(Record(id_, kind, self.run, "done") for id_, kind in found)
+
+    def gone(self, id_: ResourceId) -> "Journal":
+        """The journal without this resource: a GET has answered 404."""
+        left = tuple(r for r in self.records if key(r.id) != key(id_))
+        return replace(self, records=left)
+
+    def ended(self) -> "Journal":
+        """The journal of a create that ended well."""
+        return replace(self, finished=True)
+
+    def of_run(self) -> tuple[Record, ...]:
+        """What this run has begun or done, in that order."""
+        return tuple(r for r in self.records if r.run == self.run)
+
+    def _with(self, new: Iterable[Record]) -> "Journal":
+        records = {key(r.id): r for r in self.records}
+        for record in new:
+            old = records.get(key(record.id))
+            run = old.run if old else record.run  # an update does not make a resource ours to undo
+            records[key(record.id)] = replace(record, run=run)
+        return replace(self, records=tuple(records.values()))

@@ -1,0 +1,133 @@
+"""The journals on disk: one file a deployment, whole or not there, locked while one works on it.
+
+A write is durable before `write` returns: new file (0600, O_EXCL, never through a link), fsync,
+rename, fsync of the folder (0700). A journal that cannot be written stops the create before its
+PUT; one that cannot be read is said to be so, and never overwritten.
+"""
+
+import fcntl
+import json
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from ccgpu.domain.catalog import Kind
+from ccgpu.domain.journal import Journal, Record
+from ccgpu.domain.resource import ResourceId
+from ccgpu.errors import StateUnusable
+
+SCHEMA = "ccgpu.journal/1"
+
+
+class JournalFile:
+    """The journal of one deployment; only to be used while its lock is held."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def read(self) -> Journal | None:
+        """What it says, or None where there is none. `StateUnusable` for anything unreadable."""
+        try:
+            text = self.path.read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return None
+        except (OSError, UnicodeDecodeError) as err:
+            raise StateUnusable(f"cannot read the journal {self.path}: {err}") from err
+        try:
+            return _parsed(json.loads(text))
+        except (ValueError, KeyError, TypeError, AttributeError) as err:
+            raise StateUnusable(
+                f"the journal {self.path} is damaged, or of another version of ccgpu: {err}",
+                hint="move the file away; `ccgpu delete` also finds everything by its tags",
+            ) from err
+
+    def write(self, journal: Journal) -> None:
+        """Make `journal` what the file says, durably."""
+        document = {"schema": SCHEMA, **asdict(journal)}
+        text = json.dumps(document, indent=1) + "\n"
+        try:
+            _replace(self.path, text.encode())
+        except OSError as err:
+            raise StateUnusable(
+                f"cannot write the journal {self.path}: {err.strerror or err}",
+                hint="nothing is created without a durable record; free space or mend permissions",
+            ) from err
+
+    def remove(self) -> None:
+        """Forget the deployment: all that the journal named is gone."""
+        try:
+            self.path.unlink(missing_ok=True)
+            _sync_folder(self.path.parent)
+        except OSError as err:
+            raise StateUnusable(f"cannot remove the journal {self.path}: {err}") from err
+
+
+class Journals:
+    """The folder of all journals of this machine's user."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    @contextmanager
+    def locked(
+        self, subscription: str, deployment: str, waiting: Callable[[], None]
+    ) -> Iterator[JournalFile]:
+        """The deployment's journal, held by this process alone. Calls `waiting` before it waits."""
+        folder = self._folder / subscription
+        try:
+            _private_folder(folder)
+            lock = os.open(folder / f"{deployment}.lock", os.O_RDWR | os.O_CREAT | _SAFE, 0o600)
+        except OSError as err:
+            raise StateUnusable(f"cannot use the state folder {folder}: {err.strerror}") from err
+        try:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                waiting()
+                fcntl.flock(lock, fcntl.LOCK_EX)
+            yield JournalFile(folder / f"{deployment}.json")
+        finally:
+            os.close(lock)
+
+
+_SAFE = os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+def _parsed(document: Any) -> Journal:
+    if document.pop("schema") != SCHEMA:
+        raise ValueError("its schema is unknown")
+    records = tuple(
+        Record(ResourceId(r["id"]), Kind(r["kind"]), r["run"], r["stage"])
+        for r in document.pop("records")
+    )
+    return Journal(**document, records=records)
+
+
+def _private_folder(folder: Path) -> None:
+    """Make it, 0700; its parents as the user's umask has them."""
+    folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    folder.mkdir(mode=0o700, exist_ok=True)
+
+
+def _replace(path: Path, data: bytes) -> None:
+    new = path.with_suffix(".new")
+    new.unlink(missing_ok=True)  # the remains of a process that died; the lock is ours
+    file = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _SAFE, 0o600)
+    try:
+        os.write(file, data)
+        os.fsync(file)
+    finally:
+        os.close(file)
+    new.replace(path)
+    _sync_folder(path.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,276 @@
+"""`ccgpu create`: capacity search → plan → apply → guest up; idempotent and resumable.
+
+The journal is locked for the whole of it, so that on one machine a second create waits and then
+finds nothing to do. On failure what this run made is undone; what cannot be undone, or is not
+known, outranks the cause.
+"""
+
+import secrets
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import NoReturn
+
+from ccgpu.domain.desired import Names, Stamp, desired
+from ccgpu.domain.events import Listener, ignored
+from ccgpu.domain.journal import Journal
+from ccgpu.domain.plan import Action, ForeignResource, Plan, plan
+from ccgpu.domain.resource import DEPLOYMENT, key, location, tag
+from ccgpu.domain.spec import VmSpec
+from ccgpu.errors import (
+    AlreadyExists,
+    CapacityUnavailable,
+    CcgpuError,
+    Interrupted,
+    LeftBehind,
+    UsageProblem,
+)
+from ccgpu.store.journals import JournalFile
+from ccgpu.workflows import engine
+from ccgpu.workflows.clock import rfc3339
+from ccgpu.workflows.cloud import Cloud
+from ccgpu.workflows.finish import authorized_keys, finish
+from ccgpu.workflows.keeper import Keeper
+from ccgpu.workflows.placement import Candidate, candidates, combined, of_existing
+from ccgpu.workflows.requests import Run
+from ccgpu.workflows.survey import Actual, deployment_ids, leftovers, survey
+from ccgpu.workflows.undo import inventory, undo
+
+# Confidential OS-disk encryption takes up to half an hour (azure-cgpu-onboarding, FAQ).
+TIMEOUT = 3600.0
+_PLANS = 3  # each further one is another machine's create that came in between
+
+Approve = Callable[[Plan], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How a create goes about it; what it makes stands in the spec.
+
+    `default_keys` gives the SSH public keys of a new VM whose spec names none.
+    """
+
+    default_keys: Callable[[], tuple[str, ...]]
+
+    timeout: float = TIMEOUT
+    wait: bool = True
+    replace: bool = False
+    keep_on_failure: bool = False
+    skip_preflight: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A plan, made or carried out, and where."""
+
+    plan: Plan
+    candidate: Candidate
+
+
+def preview(cloud: Cloud, spec: VmSpec, options: Options, listen: Listener = ignored) -> Outcome:
+    """The plan of a create; nothing is written, here or at Azure."""
+    run = Run(cloud, cloud.now() + options.timeout, listen)
+    work = _Work(run, with_address(cloud, spec), options)
+    actual = survey(run, deployment_ids(work.names))
+    candidate = next(work.candidates(actual))
+    stamp = Stamp("preview", rfc3339(cloud.now()), work.expiry())
+    return Outcome(work.plan(candidate, actual, stamp), candidate)
+
+
+def create(
+    cloud: Cloud,
+    spec: VmSpec,
+    options: Options,
+    listen: Listener = ignored,
+    approve: Approve = lambda _: None,
+) -> Outcome:
+    """Bring the deployment into being, or to what the spec now says: the plan that was done.
+
+    `approve` is asked before anything is deleted; it raises to refuse.
+    """
+    run = Run(cloud, cloud.now() + options.timeout, listen)
+
+    def waiting() -> None:
+        run.tell("note", f"another ccgpu is working on {spec.name}: waiting for it")
+
+    with cloud.journals.locked(cloud.subscription, spec.name, waiting) as file:
+        work = _Work(run, with_address(cloud, spec), options)
+        keeper = _keeper(file, cloud, work.names)
+        try:
+            return _create(work, keeper, approve)
+        except CcgpuError as err:
+            err.resources = err.resources or inventory(keeper.journal)
+            raise
+        except KeyboardInterrupt as err:
+            raise Interrupted(
+                f"interrupted: {spec.name} is not complete",
+                hint=f"`ccgpu create {spec.name}` goes on, `ccgpu delete {spec.name}` removes it",
+                resources=inventory(keeper.journal),
+            ) from err
+
+
+def with_address(cloud: Cloud, spec: VmSpec) -> VmSpec:
+    """The spec with `ssh_from: auto` made an address; a private VM needs none."""
+    if spec.ssh_from != "auto" or spec.private:
+        return spec
+    address = cloud.session.caller_address()
+    if address is None:
+        raise UsageProblem(
+            "the address to allow SSH from is not known: the sign-in is not a user's",
+            hint="give it: `--ssh-from ADDRESS/32`",
+        )
+    return spec.model_copy(update={"ssh_from": f"{address}/32"})
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """One create: what is to be made, and how."""
+
+    run: Run
+    spec: VmSpec
+    options: Options
+
+    @property
+    def names(self) -> Names:
+        return Names(self.run.cloud.subscription, self.spec.group, self.spec.name)
+
+    def expiry(self) -> str | None:
+        ttl = self.spec.ttl
+        return rfc3339(self.run.cloud.now() + ttl.total_seconds()) if ttl else None
+
+    def candidates(self, actual: Actual) -> Iterator[Candidate]:
+        """Where the VM is, if it is there and the spec agrees; else where it can go."""
+        vm = actual.get(key(self.names.vm))
+        if vm is not None and (there := of_existing(vm, self.spec)):
+            return iter([Candidate(there)])
+        skip = self.options.skip_preflight
+        return candidates(self.run, self._begun_region_first(actual), skip_preflight=skip)
+
+    def plan(self, candidate: Candidate, actual: Actual, stamp: Stamp) -> Plan:
+        spec, subscription = self.spec, self.names.subscription
+        wanted = desired(self._with_keys(actual), subscription, candidate.placement, stamp)
+        try:
+            return plan(wanted, actual, spec.name, extra=leftovers(self.names, actual))
+        except ForeignResource as err:
+            whose = f"the deployment {err.owner}" if err.owner else "somebody else"
+            raise UsageProblem(
+                f"{err.id} is there already, and belongs to {whose}",
+                hint="give the deployment another name, or another `--resource-group`",
+            ) from err
+
+    def _begun_region_first(self, actual: Actual) -> VmSpec:
+        """An unfinished create goes on where it began, if the spec still allows the region."""
+        there = {
+            location(body["location"])
+            for id_, body in actual.items()
+            if id_ in map(key, self.names.shared) and tag(body, DEPLOYMENT) == self.spec.name
+        }
+        regions = sorted(self.spec.regions, key=lambda region: region not in there)
+        return self.spec.model_copy(update={"regions": tuple(regions)})
+
+    def _with_keys(self, actual: Actual) -> VmSpec:
+        """A spec that names no key means any: the VM's own, if there is one, else the user's."""
+        if self.spec.ssh_keys:
+            return self.spec
+        vm = actual.get(key(self.names.vm))
+        keys = authorized_keys(vm) if vm else self.options.default_keys()
+        return self.spec.model_copy(update={"ssh_keys": keys})
+
+
+def _create(work: _Work, keeper: Keeper, approve: Approve) -> Outcome:
+    refusals: list[CcgpuError] = []
+    actual = survey(work.run, deployment_ids(work.names))
+    for candidate in work.candidates(actual):
+        if refusals:
+            actual = survey(work.run, deployment_ids(work.names))
+        try:
+            outcome = _attempt(work, candidate, actual, keeper, approve)
+        except CapacityUnavailable as err:
+            if work.options.keep_on_failure or keeper.journal.of_run():
+                raise
+            refusals.append(err)
+            work.run.tell("note", f"{candidate.placement.region} has no capacity: {err}")
+            continue
+        if work.options.wait:
+            finish(work.run, work.names, keeper)
+        return outcome
+    raise combined(refusals)
+
+
+def _attempt(
+    work: _Work, candidate: Candidate, actual: Actual, keeper: Keeper, approve: Approve
+) -> Outcome:
+    """Plan and apply; and again if somebody else's create came in between."""
+    for _ in range(_PLANS):
+        stamp = Stamp(keeper.journal.run, keeper.journal.created, work.expiry())
+        todo = work.plan(candidate, actual, stamp)
+        _refuse_replace(work, todo, keeper)
+        if todo.of(Action.REPLACE, Action.DELETE):
+            approve(todo)
+        try:
+            engine.apply(todo, work.run, keeper, wait_for_vm=work.options.wait)
+        except AlreadyExists as err:
+            work.run.tell("note", f"somebody else has made it meanwhile: {err}")
+            actual = survey(work.run, deployment_ids(work.names))
+            candidate = next(work.candidates(actual))
+        except CcgpuError as err:
+            _fail(work, keeper, err)
+        else:
+            return Outcome(todo, candidate)
+    raise LeftBehind(f"{work.spec.name} keeps being changed by somebody else")
+
+
+def _refuse_replace(work: _Work, todo: Plan, keeper: Keeper) -> None:
+    """Replacing loses data: only when asked for, or when what is there never came to be."""
+    replaced = todo.of(Action.REPLACE)
+    mine = {record.id for record in keeper.journal.of_run() if record.stage == "begun"}
+    if not replaced or work.options.replace:
+        return
+    if not keeper.journal.finished and all(step.resource.id in mine for step in replaced):
+        return
+    reasons = [
+        f"  {step.resource.kind} {step.resource.name}: {why.path} is {why.found!r}, "
+        f"and {why.wanted!r} is wanted"
+        for step in replaced
+        for why in step.reasons
+    ]
+    raise UsageProblem(
+        "what is there cannot be changed into what the spec says:\n" + "\n".join(reasons),
+        hint="`--replace` deletes it, with the data on its disks, and makes it anew",
+    )
+
+
+def _fail(work: _Work, keeper: Keeper, err: CcgpuError) -> NoReturn:
+    """Undo what this run made, and raise `err`; `LeftBehind` if something is left."""
+    if work.options.keep_on_failure:
+        raise err
+    work.run.tell("note", f"failed, undoing what was made: {err}")
+    left = [one for one in undo(work.run, keeper).left if one.state != "gone"]
+    if left:
+        raise LeftBehind(
+            f"{err}\nand not everything that was made could be removed",
+            hint=f"`ccgpu delete {work.spec.name}` tries again",
+            resources=left,
+        ) from err
+    raise err
+
+
+def _keeper(file: JournalFile, cloud: Cloud, names: Names) -> Keeper:
+    """The deployment's journal; a run that did not end goes on as the same run."""
+    found = file.read()
+    fresh = Journal(
+        names.deployment,
+        names.subscription,
+        names.group,
+        run=secrets.token_hex(8),
+        created=rfc3339(cloud.now()),
+    )
+    if found is None or not found.records:
+        return Keeper(file, fresh)
+    if found.group.casefold() != names.group.casefold():
+        raise UsageProblem(
+            f"{names.deployment} is in the resource group {found.group}",
+            hint=f"`--resource-group {found.group}`, or another name for a second deployment",
+        )
+    if found.finished:
+        found = replace(found, run=fresh.run, created=fresh.created)
+    return Keeper(file, found)

@@ -1,0 +1,131 @@
+"""`ccgpu delete`: everything a deployment owns, by id, each until a GET answers 404.
+
+Works without a journal, on any machine: ids come from the journal, from the names we give, and
+from the tags. Done again it finds nothing and says so.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+from ccgpu.domain.catalog import Kind
+from ccgpu.domain.desired import Names
+from ccgpu.domain.events import Listener, ignored
+from ccgpu.domain.journal import Journal
+from ccgpu.domain.resource import DEPLOYMENT, ResourceId, key, tag
+from ccgpu.errors import CcgpuError, Interrupted, LeftBehind
+from ccgpu.workflows.cloud import Cloud
+from ccgpu.workflows.keeper import Keeper
+from ccgpu.workflows.locate import deployments, names_of
+from ccgpu.workflows.removal import Owner, Removal, remove
+from ccgpu.workflows.requests import Run, ask, complete
+from ccgpu.workflows.survey import deployment_ids
+from ccgpu.workflows.undo import inventory
+
+TIMEOUT = 1800.0
+
+# Shows what would be deleted; raises to refuse.
+Approve = Callable[[list[ResourceId]], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Deleted:
+    """What a delete has done: gone, and kept with the reason."""
+
+    name: str
+    gone: tuple[ResourceId, ...]
+    kept: tuple[tuple[ResourceId, str], ...]
+
+
+def delete(
+    cloud: Cloud,
+    name: str,
+    group: str | None = None,
+    *,
+    timeout: float = TIMEOUT,
+    listen: Listener = ignored,
+    approve: Approve = lambda _: None,
+) -> Deleted:
+    """Remove the deployment; `LeftBehind` with the list if anything of it may still be there."""
+    run = Run(cloud, cloud.now() + timeout, listen)
+
+    def waiting() -> None:
+        run.tell("note", f"another ccgpu is working on {name}: waiting for it")
+
+    with cloud.journals.locked(cloud.subscription, name, waiting) as file:
+        journal = file.read()
+        if group is None and journal is not None:
+            group = journal.group
+        names = names_of(run, name, group)
+        keeper = Keeper(file, journal or Journal(name, cloud.subscription, names.group, "", ""))
+        try:
+            targets, owner = _targets(run, names, keeper.journal)
+            present = _present(run, targets, owner)
+            if present:
+                approve(sorted(present))
+            result = remove(run, targets, owner, keeper.gone)
+            result = _what_came_late(run, names, owner, keeper, result)
+        except KeyboardInterrupt as err:
+            raise Interrupted(
+                f"interrupted: {name} is not wholly deleted",
+                hint=f"`ccgpu delete {name}` goes on",
+                resources=inventory(keeper.journal),
+            ) from err
+        return _report(names, keeper, result)
+
+
+def _targets(run: Run, names: Names, journal: Journal) -> tuple[dict[ResourceId, Kind], Owner]:
+    """All ids that may be the deployment's, and whose they must be to be removed."""
+    targets = {key(id_): (id_, kind) for id_, kind in deployment_ids(names).items()}
+    for record in journal.records:
+        targets.setdefault(key(record.id), (record.id, record.kind))
+    disks = {key(r.id) for r in journal.records if r.kind is Kind.DISK}
+    for found in deployments(run, names.deployment):
+        if found.group.casefold() == names.group.casefold():
+            for id_, kind in found.kinds.items():
+                targets.setdefault(key(id_), (id_, kind))
+    group = names.of(Kind.GROUP)
+    body = complete(run, ask(run, partial(run.cloud.arm.get, Kind.GROUP, group), "reading"))
+    if tag(body, DEPLOYMENT) == names.deployment:  # in our own group its disk can only be ours
+        targets.setdefault(key(names.os_disk), (names.os_disk, Kind.DISK))
+        disks.add(key(names.os_disk))
+    return dict(targets.values()), Owner(names.deployment, promised=frozenset(disks))
+
+
+def _present(run: Run, targets: dict[ResourceId, Kind], owner: Owner) -> list[ResourceId]:
+    found: list[ResourceId] = []
+    for id_, kind in targets.items():
+        get = partial(run.cloud.arm.get, kind, id_)
+        body = complete(run, ask(run, get, f"reading {id_}"))
+        if body is not None and owner.has(id_, body):
+            found.append(id_)
+    return found
+
+
+def _what_came_late(
+    run: Run, names: Names, owner: Owner, keeper: Keeper, first: Removal
+) -> Removal:
+    """Look once more by tag: a NIC or IP that no VM named any more."""
+    seen = first.seen()
+    for found in deployments(run, names.deployment):
+        if found.group.casefold() != names.group.casefold():
+            continue
+        late = {id_: kind for id_, kind in found.kinds.items() if key(id_) not in seen}
+        if late:
+            first.add(remove(run, late, owner, keeper.gone))
+    return first
+
+
+def _report(names: Names, keeper: Keeper, result: Removal) -> Deleted:
+    left = [one for one in result.left if one.state != "gone"]
+    if left:
+        cause: CcgpuError | None = next(iter(result.errors), None)
+        raise LeftBehind(
+            f"{names.deployment} is not wholly deleted: {cause or 'see the list'}",
+            hint=f"`ccgpu delete {names.deployment}` tries again",
+            resources=left,
+        ) from cause
+    for id_ in (*result.foreign, *(id_ for id_, _ in result.kept)):
+        keeper.gone(id_)  # nothing that the journal has to remember
+    keeper.forget()
+    return Deleted(names.deployment, tuple(result.gone), tuple(result.kept))

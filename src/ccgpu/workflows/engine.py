@@ -1,0 +1,112 @@
+"""Carry out a plan: as much at once as `needs` allows, each intent on disk before its PUT.
+
+Only the plan is obeyed. A failure stops what needs the failed resource, and is reported once; what
+is under way is followed to its end, so that its outcome is known.
+"""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from graphlib import TopologicalSorter
+
+from ccgpu.domain.catalog import Kind
+from ccgpu.domain.plan import Action, Plan, Step
+from ccgpu.domain.resource import ResourceId, key, tags_of
+from ccgpu.errors import CcgpuError, LeftBehind
+from ccgpu.workflows.keeper import Keeper
+from ccgpu.workflows.removal import Owner, remove
+from ccgpu.workflows.requests import Run, ask, written
+from ccgpu.workflows.schedule import Task
+
+
+def apply(todo: Plan, run: Run, keeper: Keeper, *, wait_for_vm: bool = True) -> None:
+    """Carry out `todo`, or raise the first failure; nothing is undone here.
+
+    Without `wait_for_vm` the VM's PUT is the last thing done: Azure has accepted it.
+    """
+    owner = Owner(keeper.journal.deployment)
+    _clear(todo.of(Action.REPLACE), run, keeper, owner)
+    changes = {s.resource.id: s for s in todo.of(Action.CREATE, Action.UPDATE, Action.REPLACE)}
+
+    def carry_out(id_: ResourceId) -> Task:
+        step = changes[id_]
+        run.tell("begin", f"{step.action} {id_}", id_, step.resource.kind, step.action)
+        if step.action is Action.UPDATE:
+            yield from _update(run, step)
+        else:
+            keeper.begin(step.resource)
+            yield from _create(run, step, wait_for_vm)
+        if wait_for_vm or step.resource.kind is not Kind.VM:
+            keeper.done((id_, step.resource.kind))
+        run.tell("done", f"{step.action} {id_}", id_, step.resource.kind, step.action)
+
+    needs = {id_: step.resource.needs & changes.keys() for id_, step in changes.items()}
+    failures = _walk(needs, carry_out, run, changes)
+    if failures:
+        raise failures[0]
+    _clear(todo.of(Action.DELETE), run, keeper, owner)
+
+
+def _create(run: Run, step: Step, wait_for_vm: bool) -> Task:
+    resource = step.resource
+    put = partial(run.cloud.arm.put, resource, new=resource.kind is Kind.VM)
+    doing = f"creating {resource.id}"
+    if resource.kind is Kind.VM and not wait_for_vm:
+        yield from ask(run, put, doing, lag=True)
+    else:
+        yield from written(run, resource.kind, resource.id, put, doing)
+
+
+def _update(run: Run, step: Step) -> Task:
+    """Change a resource in place: its tags alone where nothing else differs."""
+    resource = step.resource
+    if all(difference.path.startswith("tags.") for difference in step.reasons):
+        put = partial(run.cloud.arm.tag, resource.kind, resource.id, tags_of(resource.body))
+    else:
+        put = partial(run.cloud.arm.put, resource)
+    yield from written(run, resource.kind, resource.id, put, f"updating {resource.id}")
+
+
+def _clear(steps: tuple[Step, ...], run: Run, keeper: Keeper, owner: Owner) -> None:
+    """Remove what is replaced or no longer wanted; whatever stays in the way is an error."""
+    if not steps:
+        return
+    targets = {step.resource.id: step.resource.kind for step in steps}
+    promised = frozenset(key(disk) for step in steps for disk in step.resource.promises)
+    owner = Owner(owner.deployment, promised=promised)
+    targets |= {disk: kind for step in steps for disk, kind in step.resource.promises.items()}
+    result = remove(run, targets, owner, keeper.gone)
+    if result.left or result.foreign:
+        why = str(result.errors[0]) if result.errors else f"not ours: {', '.join(result.foreign)}"
+        raise LeftBehind(f"what was to be replaced is still there: {why}", resources=result.left)
+
+
+def _walk(
+    needs: Mapping[ResourceId, frozenset[ResourceId]],
+    carry_out: Callable[[ResourceId], Task],
+    run: Run,
+    steps: Mapping[ResourceId, Step],
+) -> list[CcgpuError]:
+    """Run a task for each id as soon as those it needs are done; collect what failed."""
+    order = TopologicalSorter(needs)
+    order.prepare()
+    failures: list[CcgpuError] = []
+
+    def follow(id_: ResourceId) -> Task:
+        try:
+            yield from carry_out(id_)
+        except CcgpuError as err:
+            failures.append(err)
+            run.tell("failed", str(err), id_, steps[id_].resource.kind, steps[id_].action)
+            return
+        order.done(id_)
+        start_ready()
+
+    def start_ready() -> None:
+        if failures:
+            return
+        for id_ in order.get_ready():
+            run.cloud.schedule.add(follow(id_))
+
+    start_ready()
+    run.cloud.schedule.run()
+    return failures

@@ -1,0 +1,36 @@
+"""The end of a create: what Azure named is journalled, disks are tagged, and the guest is up."""
+
+from collections.abc import Mapping
+
+from ccgpu.domain.catalog import Kind
+from ccgpu.domain.desired import Names
+from ccgpu.domain.resource import BODY_HASH, Body, tags_of
+from ccgpu.domain.status import State, state
+from ccgpu.workflows.dependents import dependents
+from ccgpu.workflows.keeper import Keeper
+from ccgpu.workflows.readiness import GRACE, wait_for
+from ccgpu.workflows.requests import Run, complete, settled
+from ccgpu.workflows.survey import tag_disks
+
+
+def finish(run: Run, names: Names, keeper: Keeper) -> None:
+    """Bring a VM that is there to the end of its create; changes nothing when run again."""
+    doing = f"reading {names.vm}"
+    vm = complete(run, settled(run, Kind.VM, names.vm, doing, expected=True, view=True)) or {}
+    found = complete(run, dependents(run, names.vm, vm))
+    keeper.done((names.vm, Kind.VM), *found)
+    tag_disks(run, {id_: kind for id_, kind in found if kind is Kind.DISK}, _disk_tags(vm))
+    if not (keeper.journal.finished and state(vm) is State.STOPPED):  # stopped by its user
+        complete(run, wait_for(run, names.vm, State.READY, grace=GRACE))
+    keeper.ended()
+
+
+def authorized_keys(vm: Body) -> tuple[str, ...]:
+    """The SSH public keys that a VM was made with."""
+    profile = (vm.get("properties") or {}).get("osProfile") or {}
+    ssh = (profile.get("linuxConfiguration") or {}).get("ssh") or {}
+    return tuple(str(one["keyData"]) for one in ssh.get("publicKeys") or ())
+
+
+def _disk_tags(vm: Body) -> Mapping[str, str]:
+    return {name: value for name, value in tags_of(vm).items() if name != BODY_HASH}

@@ -1,0 +1,170 @@
+"""Remove resources: ours only, in order, each until a GET answers 404.
+
+Used by delete, by undo, and before a replace. Whose a resource is, is read from its live tags
+immediately before its DELETE; what is not provably ours stays and is named.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
+
+from ccgpu.domain.catalog import Kind
+from ccgpu.domain.resource import (
+    DEPLOYMENT,
+    RUN,
+    Body,
+    ResourceId,
+    key,
+    kind_of,
+    name_of,
+    tag,
+)
+from ccgpu.errors import CcgpuError, Leftover, Presence
+from ccgpu.workflows.dependents import dependents
+from ccgpu.workflows.requests import Asking, Run, ask, removed
+from ccgpu.workflows.schedule import Call, Task
+
+# VM → NIC and disks → what the NIC refers to → what that refers to; the group last. The order in
+# which ARM's references allow it (in-use refusals: Microsoft Learn, delete-resource-group).
+_STAGES = (
+    (Kind.VM,),
+    (Kind.NIC, Kind.DISK),
+    (Kind.NSG, Kind.VNET),
+    (Kind.NAT,),
+    (Kind.PUBLIC_IP,),
+    (Kind.GROUP,),
+)
+# What costs money while it exists; a VM also while it is stopped but allocated.
+BILLED = frozenset({Kind.VM, Kind.DISK, Kind.PUBLIC_IP, Kind.NAT})
+
+
+@dataclass(slots=True)
+class Removal:
+    """What a removal has done with each id.
+
+    gone: removed now; kept: ours, and why it stays; foreign: not ours, not touched; left: ours,
+    and still there or not known.
+    """
+
+    gone: list[ResourceId] = field(default_factory=list)
+    foreign: list[ResourceId] = field(default_factory=list)
+    kept: list[tuple[ResourceId, str]] = field(default_factory=list)
+    left: list[Leftover] = field(default_factory=list)
+    errors: list[CcgpuError] = field(default_factory=list)
+
+    def seen(self) -> set[ResourceId]:
+        """The `key`s of all ids that something is known of."""
+        ids = (*self.gone, *self.foreign, *(i for i, _ in self.kept), *(x.id for x in self.left))
+        return {key(id_) for id_ in ids}
+
+    def add(self, more: "Removal") -> None:
+        """Take in the result of a second removal."""
+        self.gone += more.gone
+        self.foreign += more.foreign
+        self.kept += more.kept
+        self.left += more.left
+        self.errors += more.errors
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Whose resources may be removed: this deployment's, or only those of one of its runs."""
+
+    deployment: str
+    run: str | None = None
+    promised: frozenset[ResourceId] = frozenset()  # keys of disks that a VM of ours has made
+
+    def has(self, id_: ResourceId, body: Body) -> bool:
+        """Whether the live resource is this owner's."""
+        if tag(body, DEPLOYMENT) is None and kind_of(id_) is Kind.DISK:
+            return key(id_) in self.promised  # Azure gives a VM's disks no tags of their own
+        mine = tag(body, DEPLOYMENT) == self.deployment
+        return mine and (self.run is None or tag(body, RUN) == self.run)
+
+
+def remove(
+    run: Run,
+    targets: Mapping[ResourceId, Kind],
+    owner: Owner,
+    on_gone: Callable[[ResourceId], None],
+) -> Removal:
+    """Remove `targets` and what a VM among them brought along; report on each."""
+    result = Removal()
+    everything, owner = _with_dependents(run, targets, owner, result)
+    for stage in _STAGES:
+        for id_, kind in sorted(everything.items()):
+            if kind in stage:
+                run.cloud.schedule.add(_one(run, kind, id_, owner, result, on_gone))
+        run.cloud.schedule.run()
+    return result
+
+
+def _one(
+    run: Run,
+    kind: Kind,
+    id_: ResourceId,
+    owner: Owner,
+    result: Removal,
+    on_gone: Callable[[ResourceId], None],
+) -> Task:
+    doing = f"deleting {id_}"
+    try:
+        body = yield from ask(run, partial(run.cloud.arm.get, kind, id_), doing)
+        if body is not None and not owner.has(id_, body):
+            result.foreign.append(id_)
+            return
+        if kind is Kind.GROUP and body is not None and (why := (yield from _others(run, id_))):
+            result.kept.append((id_, why))
+            return
+        if body is not None:
+            run.tell("begin", doing, id_, kind, "delete")
+            yield from removed(run, kind, id_, doing)
+            run.tell("gone", doing, id_, kind, "delete")
+            result.gone.append(id_)
+        on_gone(id_)
+    except CcgpuError as err:
+        run.tell("failed", str(err), id_, kind, "delete")
+        result.errors.append(err)
+        state = yield from _what_is_there(run, kind, id_)
+        result.left.append(Leftover(id_, state, billed=kind in BILLED))
+
+
+def _others(run: Run, group: ResourceId) -> Asking[str | None]:
+    """Why a group of ours stays: what is still in it."""
+    listing = partial(run.cloud.queries.inside, name_of(group))
+    inside = yield from ask(run, listing, f"listing what is in {group}")
+    names = ", ".join(sorted(name_of(one["id"]) for one in inside or ()))
+    return f"there is more in it: {names}" if names else None
+
+
+def _what_is_there(run: Run, kind: Kind, id_: ResourceId) -> Asking[Presence]:
+    """For the report: one look, without patience."""
+    try:
+        found = yield Call(partial(run.cloud.arm.get, kind, id_))
+    except CcgpuError:
+        return "unknown"
+    return "gone" if found is None else "exists"
+
+
+def _with_dependents(
+    run: Run, targets: Mapping[ResourceId, Kind], owner: Owner, result: Removal
+) -> tuple[dict[ResourceId, Kind], Owner]:
+    """`targets`, and what a VM of ours among them brought along; the owner of all that."""
+    found = {key(id_): (id_, kind) for id_, kind in targets.items()}
+    disks: set[ResourceId] = set()
+
+    def look(id_: ResourceId) -> Task:
+        try:
+            vm = yield from ask(run, partial(run.cloud.arm.get, Kind.VM, id_), f"reading {id_}")
+            if vm is not None and owner.has(id_, vm):
+                for dependent, kind in (yield from dependents(run, id_, vm)):
+                    found.setdefault(key(dependent), (dependent, kind))
+                    disks.update({key(dependent)} if kind is Kind.DISK else ())
+        except CcgpuError as err:
+            result.errors.append(err)
+
+    for id_, kind in targets.items():
+        if kind is Kind.VM:
+            run.cloud.schedule.add(look(id_))
+    run.cloud.schedule.run()
+    return dict(found.values()), replace(owner, promised=owner.promised | disks)

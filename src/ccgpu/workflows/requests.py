@@ -1,0 +1,176 @@
+"""One request with patience, one write until its end: what all workflows are made of.
+
+Each is a generator for the scheduler. An answer that cannot be read is not a failed write: it is
+asked again, and then the resource itself is asked, by its id.
+"""
+
+from collections.abc import Callable, Generator
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, TypeVar
+
+from ccgpu.azure.arm import Pending
+from ccgpu.domain.catalog import Kind
+from ccgpu.domain.events import Event, Listener, ignored
+from ccgpu.domain.resource import Body, ResourceId, name_of, state_of
+from ccgpu.errors import AzureRefused, AzureUnavailable, NotFound, TimedOut
+from ccgpu.net.retry import pause, poll_pause
+from ccgpu.workflows.cloud import Cloud
+from ccgpu.workflows.schedule import Call
+
+T = TypeVar("T")
+Asking = Generator[Call, Any, T]
+
+# How long one request may go without a good answer: longer than a NIC's reservation (180 s).
+_GIVE_UP = 300.0
+# Regional replicas of ARM disagree for a while after a create (azurerm#18268, #25758).
+_LAG = 60.0
+_LAGGING = {"InvalidResourceReference", "NotFound", "ResourceGroupNotFound", "ResourceNotFound"}
+
+
+@dataclass(slots=True)
+class Run:
+    """One workflow under way: its cloud, its end, and who listens."""
+
+    cloud: Cloud
+    until: float
+    listen: Listener = ignored
+    started: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.started = self.cloud.now()
+
+    def tell(
+        self,
+        what: Any,
+        text: str,
+        id_: ResourceId | None = None,
+        kind: Kind | None = None,
+        action: str | None = None,
+    ) -> None:
+        """Emit an event of now."""
+        at = round(self.cloud.now() - self.started, 3)
+        self.listen(Event(what, at, text, id_, kind, action))
+
+    def left(self, wanted: float, doing: str) -> float:
+        """`wanted` seconds, if the run's end leaves so many; else `TimedOut`."""
+        if self.cloud.now() + wanted > self.until:
+            allowed = (self.until - self.started) / 60
+            raise TimedOut(f"{doing}: not done within {allowed:.0f} minutes")
+        return wanted
+
+
+def ask(run: Run, request: Callable[[], T], doing: str, *, lag: bool = False) -> Asking[T]:
+    """Make `request`; and again, with pauses, as long as Azure only asks for patience.
+
+    `lag`: what it refers to has just been made, so "not there" is not believed at once.
+    """
+    first: float | None = None
+    attempt, after = 0, 0.0
+    while True:
+        try:
+            answer: T = yield Call(request, after)
+        except AzureRefused as err:
+            now = run.cloud.now()
+            first = now if first is None else first
+            patience = _patience(err, lag)
+            if patience is None or now - first >= patience:
+                raise
+            attempt += 1
+            after = run.left(pause(attempt, err.after), doing)
+            run.tell("retry", f"{err.code}: again in {after:.0f} s ({doing})")
+        else:
+            return answer
+
+
+def _patience(err: AzureRefused, lag: bool) -> float | None:
+    if isinstance(err, AzureUnavailable):
+        return None if err.code == "ForeignHost" else _GIVE_UP
+    return _LAG if lag and err.code in _LAGGING else None
+
+
+def written(
+    run: Run, kind: Kind, id_: ResourceId, start: Callable[[], Pending | None], doing: str
+) -> Asking[Body]:
+    """Start a write, ask after it until it has ended, and give the resource as it is then."""
+    pending = yield from ask(run, start, doing, lag=True)
+    yield from _ended(run, kind, id_, pending, doing)
+    return (yield from settled(run, kind, id_, doing, expected=True)) or {}
+
+
+def removed(run: Run, kind: Kind, id_: ResourceId, doing: str) -> Asking[None]:
+    """Start a delete, and go on until a GET of the resource answers 404."""
+    pending = yield from ask(run, partial(run.cloud.arm.delete, kind, id_), doing)
+    yield from _ended(run, kind, id_, pending, doing)
+    polls = 0
+    while (yield from ask(run, partial(run.cloud.arm.get, kind, id_), doing)) is not None:
+        yield Call(_nothing, run.left(poll_pause(polls, None), doing))
+        polls += 1
+
+
+def settled(
+    run: Run, kind: Kind, id_: ResourceId, doing: str, *, expected: bool = False, view: bool = False
+) -> Asking[Body | None]:
+    """The resource once its state is terminal; None if it is not there.
+
+    `expected`: it must be there, so "not there" is only believed after a while, and a terminal
+    `Failed` or `Canceled` is an error.
+    """
+    read = partial(run.cloud.arm.get, kind, id_, view=view)
+    since, polls = run.cloud.now(), 0
+    while True:
+        body = yield from ask(run, read, doing)
+        if body is None:
+            if not expected:
+                return None
+            if run.cloud.now() - since >= _LAG:
+                raise NotFound(f"{doing}: it is not there", code="ResourceNotFound")
+        elif (state := state_of(body)) in ("Succeeded", "Failed", "Canceled"):
+            if expected and state != "Succeeded":
+                raise AzureRefused(f"{doing}: it ended as {state}", code=f"Provisioning{state}")
+            return body
+        else:
+            run.tell("wait", state.lower(), id_, kind)
+        yield Call(_nothing, run.left(poll_pause(polls, None), doing))
+        polls += 1
+
+
+def _ended(
+    run: Run, kind: Kind, id_: ResourceId, pending: Pending | None, doing: str
+) -> Asking[None]:
+    """Poll an operation to its end.
+
+    One whose status stays unreadable is left to the caller, who asks the resource itself.
+    """
+    polls = unreadable = 0
+    while pending is not None:
+        after = run.left(poll_pause(polls, pending.after), doing)
+        poll = partial(run.cloud.arm.poll, doing, pending)
+        try:
+            pending = yield Call(poll, after)
+            unreadable = 0
+        except AzureUnavailable as err:
+            unreadable += 1
+            if err.code == "ForeignHost" or unreadable > 3:
+                run.tell("retry", f"{err.code}: asking {name_of(id_)} itself", id_, kind)
+                return
+            pending = Pending(pending.url, err.after, pending.by_location)
+        polls += 1
+        if pending is not None:
+            run.tell("wait", doing, id_, kind)
+
+
+def _nothing() -> None:
+    """The request of a call that only waits."""
+
+
+def complete(run: Run, asking: Asking[T]) -> T:
+    """Run one task alone, to its end, and give its result."""
+    results: list[T] = []
+
+    def alone() -> Generator[Call, Any, None]:
+        results.append((yield from asking))
+
+    run.cloud.schedule.add(alone())
+    run.cloud.schedule.run()
+    return results[0]

@@ -1,0 +1,72 @@
+"""What Azure has of a deployment, once nothing of it is in motion.
+
+A resource that is being made or deleted, by an earlier run or by somebody else, is waited for: a
+plan is only made from what is settled.
+"""
+
+from collections.abc import Mapping
+from functools import partial
+
+from ccgpu.domain.catalog import Kind
+from ccgpu.domain.desired import Names
+from ccgpu.domain.resource import DEPLOYMENT, Body, Resource, ResourceId, key, tag
+from ccgpu.errors import CcgpuError
+from ccgpu.workflows.requests import Run, ask, settled
+from ccgpu.workflows.schedule import Task
+
+Actual = dict[ResourceId, Body]
+
+# The order in which what is no longer wanted can be deleted.
+_DELETABLE = (Kind.NSG, Kind.VNET, Kind.NAT, Kind.PUBLIC_IP)
+
+
+def survey(run: Run, wanted: Mapping[ResourceId, Kind]) -> Actual:
+    """The GET body of each resource that is there, by `key` of its id; a VM with instance view."""
+    found: Actual = {}
+    failures: list[CcgpuError] = []
+
+    def look(id_: ResourceId, kind: Kind) -> Task:
+        try:
+            body = yield from settled(run, kind, id_, f"reading {id_}", view=kind is Kind.VM)
+            if body is not None:
+                found[key(id_)] = body
+        except CcgpuError as err:
+            failures.append(err)
+
+    for id_, kind in wanted.items():
+        run.cloud.schedule.add(look(id_, kind))
+    run.cloud.schedule.run()
+    if failures:
+        raise failures[0]
+    return found
+
+
+def deployment_ids(names: Names) -> dict[ResourceId, Kind]:
+    """Every id that a deployment may have, but for those that Azure chooses."""
+    return {names.vm: Kind.VM, **names.shared}
+
+
+def leftovers(names: Names, actual: Actual) -> list[Resource]:
+    """Shared resources of the deployment that are there, in an order in which they can go."""
+    ours = [
+        (id_, kind)
+        for id_, kind in names.shared.items()
+        if kind in _DELETABLE and tag(actual.get(key(id_)), DEPLOYMENT) == names.deployment
+    ]
+    ours.sort(key=lambda one: _DELETABLE.index(one[1]))
+    return [Resource(kind, id_, actual[key(id_)]) for id_, kind in ours]
+
+
+def tag_disks(run: Run, disks: Mapping[ResourceId, Kind], tags: Mapping[str, str]) -> None:
+    """Give the VM's disks our tags, where they lack them: the VM's PUT cannot."""
+
+    def mark(id_: ResourceId, kind: Kind) -> Task:
+        doing = f"tagging {id_}"
+        body = yield from ask(run, partial(run.cloud.arm.get, kind, id_), doing)
+        if body is not None and tag(body, DEPLOYMENT) is None:
+            merged = {**(body.get("tags") or {}), **tags}
+            yield from ask(run, partial(run.cloud.arm.tag, kind, id_, merged), doing)
+
+    for id_, kind in disks.items():
+        run.cloud.schedule.add(mark(id_, kind))
+    run.cloud.schedule.run()

@@ -1,0 +1,61 @@
+"""Undo what a run has made, and say what may be there.
+
+The journal says where to look and Azure's live tags say what is this run's; a resource that
+another run has taken over meanwhile is left alone.
+"""
+
+from functools import partial
+
+from ccgpu.domain.catalog import Kind
+from ccgpu.domain.journal import Journal
+from ccgpu.domain.resource import RUN, ResourceId, key, kind_of
+from ccgpu.errors import CcgpuError, Leftover
+from ccgpu.workflows.keeper import Keeper
+from ccgpu.workflows.removal import BILLED, Owner, Removal, remove
+from ccgpu.workflows.requests import Run, ask, complete
+
+# An undo has time of its own: it often begins because a create's time is over. A VM's delete
+# takes a minute, a reserved NIC three (facts of Azure's latency recordings), each with retries.
+_ALLOWED = 1200.0
+
+
+def undo(run: Run, keeper: Keeper) -> Removal:
+    """Remove everything the journal's run has made; forget the journal if nothing is left."""
+    own = Run(run.cloud, run.cloud.now() + _ALLOWED, run.listen)
+    journal = keeper.journal
+    targets = {record.id: record.kind for record in journal.of_run()}
+    disks = frozenset(key(id_) for id_, kind in targets.items() if kind is Kind.DISK)
+    owner = Owner(journal.deployment, journal.run, disks)
+    result = remove(own, targets, owner, keeper.gone)
+    try:
+        found = _tagged(own, journal.run)
+    except CcgpuError as err:
+        result.errors.append(err)
+    else:
+        seen = result.seen()
+        rest = {id_: kind for id_, kind in found.items() if key(id_) not in seen}
+        result.add(remove(own, rest, owner, keeper.gone))
+    for id_ in (*result.foreign, *(id_ for id_, _ in result.kept)):
+        keeper.gone(id_)  # not this run's (any more): not its to remember either
+    keeper.forget()
+    return result
+
+
+def _tagged(run: Run, value: str) -> dict[ResourceId, Kind]:
+    """What carries the run's tag: NICs and public IPs outlive a VM that Azure rejected late."""
+    listing = partial(run.cloud.queries.tagged, RUN, value)
+    found = complete(run, ask(run, listing, "looking for what is left"))
+    kinds = ((ResourceId(one["id"]), kind_of(one["id"])) for one in found)
+    return {id_: kind for id_, kind in kinds if kind is not None}
+
+
+def inventory(journal: Journal) -> tuple[Leftover, ...]:
+    """What the journal says of the deployment, without asking Azure."""
+    return tuple(
+        Leftover(
+            record.id,
+            "exists" if record.stage == "done" else "unknown",
+            billed=record.kind in BILLED,
+        )
+        for record in journal.records
+    )
