@@ -52,7 +52,7 @@ def ready() -> None:
     wanted = _fingerprint()
     if _belongs_here() and _STAMP.is_file() and _STAMP.read_text() == wanted:
         return
-    say("setting up .venv; this takes about a minute, and only the first time")
+    say("setting up .venv: about a minute, once")
     _STAMP.unlink(missing_ok=True)
     if not _belongs_here():
         create(VENV)
