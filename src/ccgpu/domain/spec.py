@@ -232,7 +232,7 @@ def _valid_part(data: dict[Any, Any], problems: tuple[FieldProblem, ...]) -> dic
     part = {key: value for key, value in data.items() if isinstance(key, str)}
     for path, _ in problems:
         inner = part.get(str(path[0]))
-        if path[0] == "os_disk" and len(path) > 1 and isinstance(inner, dict):
+        if path[0] == "os_disk" and isinstance(inner, dict):
             part["os_disk"] = {key: value for key, value in inner.items() if key != path[1]}
         else:
             part.pop(str(path[0]), None)
