@@ -1,0 +1,178 @@
+"""One request on its way to the function that answers it, and what all such functions need.
+
+A handler looks and refuses first, and writes last.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from ccgpu.fakearm import errors, operations
+from ccgpu.fakearm.wire import Answer, Body, Request
+from ccgpu.fakearm.world import Resource, World
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """`names` are the free parts of the path: the subscription, then group, name and so on."""
+
+    request: Request
+    world: World
+    names: tuple[str, ...]
+    query: dict[str, str]
+    host: str
+
+    def body(self) -> Body:
+        try:
+            value = self.request.json
+        except ValueError as err:
+            raise errors.bad_json(str(err)) from err
+        if not isinstance(value, dict):
+            raise errors.bad_json("an object was expected")
+        return value
+
+    def id_of(self, kind: str) -> str:
+        """The id of the resource that the path names."""
+        _, group, name = self.names[:3]
+        return resource_id(self.world.subscription, group, kind, name)
+
+
+Handler = Callable[[Call], Answer]
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    handler: Handler
+    api: str
+    options: frozenset[str] = frozenset()
+
+
+Routes = dict[tuple[str, str], Route]
+
+IN_GROUP = "subscriptions/*/resourcegroups/*/providers/"
+IN_SUBSCRIPTION = "subscriptions/*/providers/"
+
+
+def group_id(subscription: str, group: str) -> str:
+    return f"/subscriptions/{subscription}/resourceGroups/{group}"
+
+
+def resource_id(subscription: str, group: str, kind: str, name: str) -> str:
+    return f"{group_id(subscription, group)}/providers/{kind}/{name}"
+
+
+def require_group(call: Call, *, write: bool = False) -> Resource:
+    """The group of the path; for a write it must not be on its way out."""
+    name = call.names[1]
+    group = call.world.find(group_id(call.world.subscription, name))
+    if group is None:
+        raise errors.group_not_found(name)
+    if write and group.state == "Deleting":
+        raise errors.group_being_deleted(name)
+    return group
+
+
+def location_of(call: Call, body: Body, kind: str, existing: Resource | None) -> str:
+    """The body's location as a region's name; it may be left out of an update, never changed."""
+    given = body.get("location")
+    if not given:
+        if existing is None:
+            raise errors.location_required()
+        return existing.location
+    region = str(given).replace(" ", "").lower()
+    regions = call.world.settings.at("regions")
+    if region not in regions:
+        raise errors.location_unavailable(kind, str(given), regions)
+    if existing is not None and existing.location != region:
+        group = call.names[1]
+        raise errors.location_changed(existing.name, group, existing.location, region)
+    return region
+
+
+# Tag rules: Microsoft Learn, "Use tags to organize your Azure resources", limitations.
+_TAG_COUNT, _TAG_NAME, _TAG_VALUE = 50, 512, 256
+_RESERVED = re.compile(r"[<>%&\\?/\x00-\x1f]")
+
+
+def tags_of(body: Body) -> dict[str, str] | None:
+    """The body's tags, or None when it has none."""
+    tags: Any = body.get("tags")
+    if tags is None:
+        return None
+    if not isinstance(tags, dict) or not all(isinstance(v, str) for v in tags.values()):
+        raise errors.bad_json("the tags must be an object of strings")
+    if len(tags) > _TAG_COUNT:
+        raise errors.invalid_tags(
+            "TooManyTags", f"The number of tags {len(tags)} exceeds the maximum of {_TAG_COUNT}."
+        )
+    bad = [name for name in tags if _RESERVED.search(name)]
+    if bad:
+        raise errors.invalid_tags(
+            "InvalidTagNameCharacters",
+            f"The tag names '{','.join(bad)}' have reserved characters '<,>,%,&,\\,?,/' or control "
+            "characters.",
+        )
+    _check_tag_sizes(tags)
+    return dict(tags)
+
+
+def _check_tag_sizes(tags: dict[str, str]) -> None:
+    for name, value in tags.items():
+        if len(name) > _TAG_NAME:
+            raise errors.invalid_tags(
+                "TagNameTooLong", f"A tag name has {len(name)} characters; at most {_TAG_NAME}."
+            )
+        if len(value) > _TAG_VALUE:
+            raise errors.invalid_tags(
+                "TagValueTooLong",
+                f"The value of tag '{name}' has {len(value)} characters; at most {_TAG_VALUE}.",
+            )
+
+
+def check_preconditions(call: Call, existing: Resource | None, id_: str) -> None:
+    """If-None-Match and If-Match (RFC 9110, section 13), as far as ARM's providers honour them."""
+    headers = call.request.headers
+    if headers.get("If-None-Match") == "*" and existing is not None:
+        raise errors.precondition_failed(id_)
+    wanted = headers.get("If-Match")
+    if wanted is None:
+        return
+    if existing is None or (wanted != "*" and wanted != existing.body.get("etag")):
+        raise errors.precondition_failed(id_)
+
+
+def accepted(
+    call: Call,
+    status: int,
+    operation: operations.Operation,
+    body: Body | None,
+    *,
+    retry_after: int | None = None,
+) -> Answer:
+    """The answer to a write that goes on: PUT tells the operation, the others `Location` too."""
+    location = status == 202
+    headers = operations.headers(call.world, operation, call.host, location=location)
+    if retry_after is not None:
+        headers["Retry-After"] = str(retry_after)
+    if body is not None and "etag" in body:
+        headers["ETag"] = body["etag"]
+    return Answer(status, body, headers)
+
+
+def paged(call: Call, values: list[Body]) -> Answer:
+    """A list, a page at a time; the next page's address carries how many have been told."""
+    size = call.world.settings.at("page_size")
+    start = int(call.query.get("$skiptoken", "0"))
+    answer: Body = {"value": values[start : start + size]}
+    if start + size < len(values):
+        address = call.request.url.partition("&$skiptoken=")[0]
+        answer["nextLink"] = f"{address}&$skiptoken={start + size}"
+    return Answer(200, answer)
+
+
+def new_etag(world: World, kind: str) -> str:
+    """Network writes its etags as weak GUIDs, compute as quoted numbers."""
+    if kind.startswith("Microsoft.Network/"):
+        return f'W/"{world.guid()}"'
+    return f'"{int(world.digest(7), 16)}"'

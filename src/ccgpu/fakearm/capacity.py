@@ -1,0 +1,99 @@
+"""May a VM be, and is there room: quota is refused at once, capacity runs out later.
+
+A refusal by quota is the answer to the PUT; a lack of capacity is how an accepted operation ends.
+"""
+
+from ccgpu.fakearm import errors, skus
+from ccgpu.fakearm.skus import Size
+from ccgpu.fakearm.wire import Body
+from ccgpu.fakearm.world import Resource, World
+
+
+def check_quota(world: World, size: Size, region: str, *, spot: bool) -> None:
+    """Family first, then the region's total; a Spot VM counts against low-priority cores alone."""
+    rows: list[tuple[str, str, Size | None]]
+    if spot:
+        rows = [("lowPriorityCores", "LowPriorityCores", None)]
+    else:
+        rows = [
+            (size.family, f"{size.family} Cores", size),
+            ("cores", "Total Regional Cores", None),
+        ]
+    for name, text, family in rows:
+        limit = skus.limit(world.settings, region, name)
+        used = skus.used(world.store, region, family, spot=spot)
+        if used + size.cores > limit:
+            raise errors.quota_exceeded(text, region, limit, used, size.cores)
+
+
+def register(world: World, vm: Resource, size: Size, *, spot: bool) -> None:
+    """Count the VM against quota from now on; it is not allocated yet."""
+    world.store.run(
+        "INSERT OR REPLACE INTO allocations VALUES (?, ?, ?, ?, ?, ?, ?, 0)",
+        vm.key,
+        vm.location,
+        _zone(vm),
+        size.name,
+        size.family,
+        size.cores,
+        spot,
+    )
+
+
+def _zone(vm: Resource) -> str:
+    zones = vm.body.get("zones") or [""]
+    return str(zones[0])
+
+
+def allocate(world: World, vm: Resource) -> Body | None:
+    """Give the VM a place, and bill it; or say with which error its operation will end."""
+    size = vm.properties["hardwareProfile"]["vmSize"]
+    room = world.settings.at("capacity", size, vm.location, _zone(vm))
+    taken = world.store.row(
+        "SELECT count(*) FROM allocations "
+        "WHERE region = ? AND zone = ? AND size = ? AND allocated AND vm != ?",
+        vm.location,
+        _zone(vm),
+        size,
+        vm.key,
+    )[0]
+    if room is not None and taken >= room:
+        return _failure(world, size, vm)
+    world.store.run("UPDATE allocations SET allocated = 1 WHERE vm = ?", vm.key)
+    world.bill(vm)
+    return None
+
+
+def release(world: World, vm: Resource) -> None:
+    world.store.run("UPDATE allocations SET allocated = 0 WHERE vm = ?", vm.key)
+    world.stop_billing(vm)
+
+
+def allocated(world: World, vm: Resource) -> bool:
+    row = world.store.row("SELECT allocated FROM allocations WHERE vm = ?", vm.key)
+    return bool(row and row[0])
+
+
+# Texts: Azure/azure-cli#2401 (AllocationFailed), jenkins-infra/azure#1416 (Overconstrained…).
+_TEXTS = {
+    "AllocationFailed": "Allocation failed. Please try reducing the VM size or number of VMs, "
+    "retry later, or try deploying to a different Availability Set or different Azure location.",
+    "ZonalAllocationFailed": "Allocation failed. We do not have sufficient capacity for the "
+    "requested VM size in this zone. Read more about improving likelihood of allocation success at "
+    "http://aka.ms/allocation-guidance",
+    "OverconstrainedAllocationRequest": "Allocation failed. VM(s) with the following constraints "
+    "cannot be allocated, because the condition is too restrictive. Please remove some constraints "
+    "and try again. Constraints applied are:\n  - VM Size\n",
+    "OverconstrainedZonalAllocationRequest": "Allocation failed. VM(s) with the following "
+    "constraints cannot be allocated, because the condition is too restrictive. Please remove some "
+    "constraints and try again. Constraints applied are:\n  - Availability Zone\n  - VM Size\n",
+}
+
+
+def _failure(world: World, size: str, vm: Resource) -> Body:
+    code = world.settings.at("allocation_error")
+    if code is None:
+        code = "ZonalAllocationFailed" if _zone(vm) else "AllocationFailed"
+    if code == "SkuNotAvailable":
+        return errors.sku_not_available(size, vm.location).error
+    return errors.error(code, _TEXTS[code])

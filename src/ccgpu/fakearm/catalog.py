@@ -1,0 +1,190 @@
+"""Reading images: the versions that the marketplace and the galleries list, and one of them."""
+
+from functools import partial
+
+from ccgpu.fakearm import errors, kinds
+from ccgpu.fakearm.call import IN_GROUP, IN_SUBSCRIPTION, Call, Handler, Route, Routes, paged
+from ccgpu.fakearm.images import COMMUNITY, COMMUNITY_REGIONS, MARKETPLACE, Image, in_gallery
+from ccgpu.fakearm.wire import Answer, Body, FakeGap
+
+_ARTIFACT = "vmimage"
+
+
+def _platform(call: Call) -> Image:
+    _, region, publisher, artifact, offer, sku = call.names[:6]
+    if artifact.lower() != _ARTIFACT:
+        raise FakeGap(f"artifact type {artifact}")
+    image = MARKETPLACE.get((publisher.lower(), offer.lower(), sku.lower()))
+    if image is None or region.lower() not in call.world.settings.at("regions"):
+        raise errors.not_found("Artifact: VMImage was not found.")
+    return image
+
+
+def _version_id(call: Call, version: str) -> str:
+    path = call.request.path.rstrip("/")
+    return path if path.rsplit("/", 1)[1] == version else f"{path}/{version}"
+
+
+def list_platform(call: Call) -> Answer:
+    """A bare array, as this old API answers."""
+    versions = sorted(_platform(call).versions)
+    order = call.query.get("$orderby")
+    if order == "name desc":
+        versions.reverse()
+    elif order not in (None, "name", "name asc"):
+        raise FakeGap(f"$orderby={order}")
+    top = int(call.query.get("$top", len(versions)))
+    return Answer(200, [_platform_entry(call, version) for version in versions[:top]])
+
+
+def _platform_entry(call: Call, version: str) -> Body:
+    return {
+        "location": call.names[1],
+        "name": version,
+        "id": _version_id(call, version),
+    }
+
+
+def get_platform(call: Call) -> Answer:
+    image = _platform(call).at(call.names[6])
+    if image is None:
+        raise errors.not_found("Artifact: VMImage was not found.")
+    return Answer(
+        200,
+        {
+            **_platform_entry(call, image.exact),
+            "properties": {
+                "architecture": "x64",
+                "hyperVGeneration": "V2",
+                "osDiskImage": {
+                    "operatingSystem": image.os,
+                    "sizeInGb": image.size_gib,
+                    "sizeInBytes": image.size_gib * 1024**3 + 512,
+                },
+                "dataDiskImages": [],
+                "automaticOSUpgradeProperties": {"automaticOSUpgradeSupported": False},
+                "disallowed": {"vmDiskType": "Unmanaged"},
+                "features": [
+                    {"name": "SecurityType", "value": image.security},
+                    {"name": "DiskControllerTypes", "value": "SCSI, NVMe"},
+                ],
+                "imageDeprecationStatus": {"imageState": "Active"},
+            },
+        },
+    )
+
+
+def _community(call: Call) -> Image:
+    _, region, gallery, name = call.names[:4]
+    image = COMMUNITY.get((gallery.lower(), name.lower()))
+    if image is None or region.lower() not in COMMUNITY_REGIONS:
+        raise _gallery_missing(call, f"/CommunityGalleries/{gallery}/Images/{name}")
+    return image
+
+
+def _shared(call: Call) -> Image:
+    _, _, gallery, name = call.names[:4]
+    image = in_gallery(call.world.settings, "shared_galleries", gallery, name)
+    if image is None:
+        raise _gallery_missing(call, f"/SharedGalleries/{gallery}/Images/{name}")
+    return image
+
+
+def _private(call: Call) -> Image:
+    _, group, gallery, name = call.names[:4]
+    image = in_gallery(call.world.settings, "galleries", group, gallery, name)
+    if image is None:
+        raise errors.resource_not_found(
+            "Microsoft.Compute/galleries", f"{gallery}/images/{name}", group
+        )
+    return image
+
+
+def _gallery_missing(call: Call, identifier: str) -> errors.Refused:
+    region = call.names[1]
+    return errors.Refused(
+        404,
+        "NotFound",
+        f"The gallery image {identifier} was not found in location {region}.",
+    )
+
+
+_FIND = {"community": _community, "shared": _shared, "private": _private}
+
+
+def get_definition(where: str, call: Call) -> Answer:
+    image = _FIND[where](call)
+    properties = {
+        "osType": image.os,
+        "osState": "Generalized",
+        "hyperVGeneration": "V2",
+        "architecture": "x64",
+        "features": [{"name": "SecurityType", "value": image.security}],
+    }
+    if where == "private":
+        properties["provisioningState"] = "Succeeded"
+    return Answer(200, _entry(where, call, call.names[3], properties))
+
+
+def list_versions(where: str, call: Call) -> Answer:
+    image = _FIND[where](call)
+    return paged(call, [_version(where, call, one) for one in image.versions])
+
+
+def get_version(where: str, call: Call) -> Answer:
+    image = _FIND[where](call).at(call.names[4])
+    if image is None or call.names[4].lower() == "latest":
+        raise _gallery_missing(call, f"{call.names[2]}/{call.names[3]}/{call.names[4]}")
+    return Answer(200, _version(where, call, image.exact))
+
+
+def _version(where: str, call: Call, version: str) -> Body:
+    digits = version.split(".")[1]
+    day = f"{digits[:4]}-{digits[4:6]}-{digits[6:8]}" if len(digits) == 8 else "2026-01-01"
+    properties: Body = {"publishedDate": f"{day}T00:00:00+00:00", "excludeFromLatest": False}
+    if where == "private":
+        properties = {"publishingProfile": properties, "provisioningState": "Succeeded"}
+    return _entry(where, call, version, properties)
+
+
+def _entry(where: str, call: Call, name: str, properties: Body) -> Body:
+    """Community and shared images say their own id in `identifier`, private ones have an ARM id."""
+    location = call.world.settings.at("regions")[0] if where == "private" else call.names[1]
+    answer: Body = {"name": name, "location": location, "properties": properties}
+    if where == "private":
+        return {
+            **answer,
+            "id": _version_id(call, name),
+            "type": "Microsoft.Compute/galleries/images",
+        }
+    root = "CommunityGalleries" if where == "community" else "SharedGalleries"
+    identifier = f"/{root}/{call.names[2]}/Images/{call.names[3]}"
+    if name != call.names[3]:
+        identifier += f"/Versions/{name}"
+    return {**answer, "identifier": {"uniqueId": identifier}}
+
+
+def _routes() -> Routes:
+    compute = f"{IN_SUBSCRIPTION}microsoft.compute/locations/*"
+    platform = f"{compute}/publishers/*/artifacttypes/*/offers/*/skus/*/versions"
+    options = frozenset({"$top", "$orderby"})
+    routes: Routes = {
+        ("GET", platform): Route(list_platform, kinds.COMPUTE_API, options),
+        ("GET", f"{platform}/*"): Route(get_platform, kinds.COMPUTE_API),
+    }
+    for where, image in {
+        "community": f"{compute}/communitygalleries/*/images/*",
+        "shared": f"{compute}/sharedgalleries/*/images/*",
+        "private": f"{IN_GROUP}microsoft.compute/galleries/*/images/*",
+    }.items():
+        handlers: dict[str, tuple[Handler, frozenset[str]]] = {
+            image: (partial(get_definition, where), frozenset()),
+            f"{image}/versions": (partial(list_versions, where), frozenset({"$skiptoken"})),
+            f"{image}/versions/*": (partial(get_version, where), frozenset()),
+        }
+        for path, (handler, known) in handlers.items():
+            routes["GET", path] = Route(handler, kinds.GALLERY_API, known)
+    return routes
+
+
+ROUTES = _routes()

@@ -1,0 +1,150 @@
+"""Images a VM can be made of: the marketplace, community, shared and private galleries.
+
+Each has several versions, so that "latest" has to be resolved. `find` is what a VM's PUT uses,
+the handlers are what a client can read.
+"""
+
+import re
+from dataclasses import dataclass
+
+from ccgpu.fakearm import errors
+from ccgpu.fakearm.settings import Settings
+from ccgpu.fakearm.wire import Body
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """`security` is the image's SecurityType feature; `exact` the version that was resolved."""
+
+    security: str
+    versions: tuple[str, ...]
+    exact: str = ""
+    size_gib: int = 30
+    os: str = "Linux"
+
+    @property
+    def confidential(self) -> bool:
+        return self.security in (
+            "ConfidentialVmSupported",
+            "TrustedLaunchAndConfidentialVmSupported",
+            "ConfidentialVM",
+        )
+
+    def at(self, version: str) -> "Image | None":
+        """The image in one version; versions compare as numbers."""
+        if version.lower() == "latest":
+            version = max(self.versions, key=_number)
+        if version not in self.versions:
+            return None
+        return Image(self.security, self.versions, version, self.size_gib, self.os)
+
+
+def _number(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split("."))
+
+
+_JAMMY = ("22.04.202604100", "22.04.202606120", "22.04.202608050")
+_NOBLE = ("24.04.202606070", "24.04.202607310", "24.04.202609150")
+# Publisher, offer, sku: Azure/az-cgpu-onboarding names the confidential ones and pins two of
+# these versions; the others are the fake's own.
+MARKETPLACE = {
+    ("canonical", "ubuntu-24_04-lts", "cvm"): Image("ConfidentialVmSupported", _NOBLE),
+    ("canonical", "ubuntu-22_04-lts", "cvm"): Image("ConfidentialVmSupported", _JAMMY),
+    ("canonical", "0001-com-ubuntu-confidential-vm-jammy", "22_04-lts-cvm"): Image(
+        "TrustedLaunchAndConfidentialVmSupported", _JAMMY
+    ),
+    ("canonical", "ubuntu-24_04-lts", "server"): Image("TrustedLaunchSupported", _NOBLE),
+}
+# Azure/az-cgpu-onboarding, documents on the prebuilt image.
+_GALLERY = "cgpuimage-db870bae-5bcf-4120-9415-b841adef61d3"
+COMMUNITY = {
+    (_GALLERY, "cgpu-ncc-2204-base-image"): Image(
+        "ConfidentialVmSupported", ("2204.20260714.0", "2204.20260928.0"), size_gib=100
+    ),
+    (_GALLERY, "cgpu-ncc-2404-base-image"): Image(
+        "ConfidentialVmSupported", ("2404.20260714.0", "2404.20260928.0"), size_gib=100
+    ),
+}
+COMMUNITY_REGIONS = ("eastus2", "westeurope")
+
+_COMMUNITY_ID = re.compile(
+    r"/communitygalleries/([^/]+)/images/([^/]+)(?:/versions/([^/]+))?", re.IGNORECASE
+)
+_SHARED_ID = re.compile(
+    r"/sharedgalleries/([^/]+)/images/([^/]+)(?:/versions/([^/]+))?", re.IGNORECASE
+)
+_PRIVATE_ID = re.compile(
+    r"/subscriptions/[^/]+/resourcegroups/([^/]+)/providers/microsoft\.compute"
+    r"/galleries/([^/]+)/images/([^/]+)(?:/versions/([^/]+))?",
+    re.IGNORECASE,
+)
+
+
+def find(settings: Settings, reference: Body, region: str) -> Image:
+    """The image that a VM names, in the version it names; refuses what is not there."""
+    if identifier := reference.get("communityGalleryImageId"):
+        found = _community(str(identifier), region)
+    elif identifier := reference.get("sharedGalleryImageId"):
+        found = _gallery(settings, "shared_galleries", _SHARED_ID, str(identifier))
+    elif identifier := reference.get("id"):
+        found = _gallery(settings, "galleries", _PRIVATE_ID, str(identifier))
+    else:
+        return _marketplace(reference)
+    if found is None:
+        raise errors.Refused(
+            404,
+            "GalleryImageNotFound",
+            f"The gallery image {identifier} is not available in {region} region. Please contact "
+            "image owner to replicate to this region, or change your requested region.",
+            target="imageReference",
+        )
+    return found
+
+
+def _marketplace(reference: Body) -> Image:
+    for key in ("publisher", "offer", "sku", "version"):
+        if not reference.get(key):
+            raise errors.invalid_parameter(
+                "imageReference", f"Required parameter 'imageReference.{key}' is missing (null)."
+            )
+    publisher, offer, sku = (str(reference[key]) for key in ("publisher", "offer", "sku"))
+    image = MARKETPLACE.get((publisher.lower(), offer.lower(), sku.lower()))
+    found = image.at(str(reference["version"])) if image else None
+    if found is None:
+        urn = f"{publisher}:{offer}:{sku}:{reference['version']}"
+        raise errors.Refused(
+            404,
+            "PlatformImageNotFound",
+            f"The platform image '{urn}' is not available. Verify that all fields in the storage "
+            "profile are correct. For more details about storage profile information, please refer "
+            "to https://aka.ms/storageprofile",
+            target="imageReference",
+        )
+    return found
+
+
+def _community(identifier: str, region: str) -> Image | None:
+    parts = _COMMUNITY_ID.fullmatch(identifier)
+    if not parts or region not in COMMUNITY_REGIONS:
+        return None
+    image = COMMUNITY.get((parts[1].lower(), parts[2].lower()))
+    return image.at(parts[3] or "latest") if image else None
+
+
+def _gallery(
+    settings: Settings, where: str, pattern: re.Pattern[str], identifier: str
+) -> Image | None:
+    parts = pattern.fullmatch(identifier)
+    if not parts:
+        return None
+    *names, version = parts.groups()
+    image = in_gallery(settings, where, *names)
+    return image.at(version or "latest") if image else None
+
+
+def in_gallery(settings: Settings, where: str, *names: str) -> Image | None:
+    wanted = "/".join(names).lower()
+    for key, one in settings.at(where).items():
+        if key.lower() == wanted:
+            return Image(one["security"], tuple(one["versions"]))
+    return None

@@ -1,0 +1,39 @@
+"""The resource types that the fake knows, spelt as ARM spells them, and their API versions.
+
+The versions are those that the pinned SDK sends (azure-mgmt-compute 39.0.0, -network 33.1.0,
+-resource 26.0.0; `tests/contract` compares). Any other version is a gap, not an answer.
+"""
+
+GROUP = "Microsoft.Resources/resourceGroups"
+NSG = "Microsoft.Network/networkSecurityGroups"
+VNET = "Microsoft.Network/virtualNetworks"
+PUBLIC_IP = "Microsoft.Network/publicIPAddresses"
+NAT = "Microsoft.Network/natGateways"
+NIC = "Microsoft.Network/networkInterfaces"
+DISK = "Microsoft.Compute/disks"
+DES = "Microsoft.Compute/diskEncryptionSets"
+VM = "Microsoft.Compute/virtualMachines"
+IDENTITY = "Microsoft.ManagedIdentity/userAssignedIdentities"
+
+RESOURCES_API = "2025-04-01"
+# Clients of these two are not among the SDK packages in use: the newest stable versions.
+SUBSCRIPTIONS_API = "2022-12-01"
+IDENTITY_API = "2024-11-30"
+NETWORK_API = "2026-03-01"
+COMPUTE_API = "2026-04-01"
+DISK_API = "2026-03-02"
+GALLERY_API = "2026-03-03"
+SKU_API = "2021-07-01"
+
+API = {
+    GROUP: RESOURCES_API,
+    NSG: NETWORK_API,
+    VNET: NETWORK_API,
+    PUBLIC_IP: NETWORK_API,
+    NAT: NETWORK_API,
+    NIC: NETWORK_API,
+    DISK: DISK_API,
+    DES: DISK_API,
+    VM: COMPUTE_API,
+    IDENTITY: IDENTITY_API,
+}

@@ -1,0 +1,227 @@
+"""Long-running operations: accepted at once, done when virtual time has come.
+
+A request first settles every operation that is due, in the order of their due times, each at its
+own moment. What an operation does at its end is a function in `Finishers`, found by its action.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ccgpu.fakearm import kinds
+from ccgpu.fakearm.clock import stamp
+from ccgpu.fakearm.errors import error
+from ccgpu.fakearm.wire import Answer, Body, FakeGap
+from ccgpu.fakearm.world import Resource, World
+
+IN_PROGRESS = "InProgress"
+_COLUMNS = "id, action, target, started, due, ended, status, error, data, polls"
+# The recorded `c` is a certificate of 2,575 characters and `s` a signature of 342: what matters
+# here is that nobody has room to log or rebuild such an address.
+_CERTIFICATE = "not-a-certificate-".ljust(2575, "A")
+_NETWORK_PAUSES = {False: (1, 2, 4, 8, 16), True: (10, 20, 40, 80, 100, 160)}  # by "is a delete"
+
+
+@dataclass(slots=True)
+class Operation:
+    id: str
+    action: str
+    target: str
+    started: float
+    due: float
+    ended: float | None = None
+    status: str = IN_PROGRESS
+    error: Body | None = None
+    data: Body = field(default_factory=dict)
+    polls: int = 0
+
+
+Finisher = Callable[[World, Operation, Resource], Body | None]
+Finishers = Mapping[str, Finisher]
+
+
+def begin(world: World, action: str, target: Resource, seconds: float, **data: Any) -> Operation:
+    """Start an operation on `target` that ends after `seconds` of virtual time."""
+    data.setdefault("api", kinds.API[target.kind])
+    data.setdefault("family", family_of(target.kind))
+    data.setdefault("location", target.body.get("location", ""))
+    operation = Operation(world.guid(), action, target.key, world.at, world.at + seconds, data=data)
+    _save(world, operation)
+    return operation
+
+
+def family_of(kind: str) -> str:
+    if kind in (kinds.DISK, kinds.DES):
+        return "disk"
+    return "network" if kind.startswith("Microsoft.Network/") else "compute"
+
+
+def find(world: World, id_: str) -> Operation | None:
+    return next(iter(_select(world, "id = ?", id_.lower())), None)
+
+
+def pending(world: World, target: str) -> list[Operation]:
+    """What is still running on `target`, oldest first."""
+    return _select(world, "target = ? AND ended IS NULL", target.lower())
+
+
+def preempt(world: World, target: Resource) -> None:
+    """A newer operation takes the place of all that run on `target`."""
+    for operation in pending(world, target.key):
+        _end(world, operation, preempted())
+
+
+def preempted() -> Body:
+    return error(
+        "OperationPreempted", "Operation execution has been preempted by a more recent operation."
+    )
+
+
+def settle(world: World, now: float, finishers: Finishers) -> None:
+    """Play all that is due by `now`."""
+    while due := _select(world, "due <= ? AND ended IS NULL", now):
+        operation = due[0]
+        world.at = operation.due
+        target = world.find(operation.target)
+        if target is None:
+            _end(world, operation, preempted())
+        else:
+            _end(world, operation, finishers[operation.action](world, operation, target))
+    world.at = now
+
+
+def _end(world: World, operation: Operation, failure: Body | None) -> None:
+    operation.ended = world.at
+    operation.error = failure
+    operation.status = "Succeeded"
+    if failure:
+        preempted_ = failure["code"] == "OperationPreempted"
+        operation.status = "Canceled" if preempted_ else "Failed"
+    _save(world, operation)
+
+
+def _select(world: World, where: str, *values: Any) -> list[Operation]:
+    rows = world.store.rows(
+        f"SELECT {_COLUMNS} FROM operations WHERE {where} ORDER BY due, id",  # noqa: S608
+        *values,
+    )
+    return [_operation(*row) for row in rows]
+
+
+def _operation(*row: Any) -> Operation:
+    id_, action, target, started, due, ended, status, failure, data, polls = row
+    problem = json.loads(failure) if failure else None
+    return Operation(
+        id_, action, target, started, due, ended, status, problem, json.loads(data), polls
+    )
+
+
+def _save(world: World, operation: Operation) -> None:
+    world.store.run(
+        "INSERT OR REPLACE INTO operations VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        operation.id,
+        operation.action,
+        operation.target,
+        operation.started,
+        operation.due,
+        operation.ended,
+        operation.status,
+        json.dumps(operation.error) if operation.error else None,
+        json.dumps(operation.data),
+        operation.polls,
+    )
+
+
+def uri(world: World, operation: Operation, host: str, *, location: bool = False) -> str:
+    """The operation's own address, or the `Location` of its result."""
+    data = operation.data
+    query = f"api-version={data['api']}&{_signature(operation.id)}"
+    base = f"https://{host}/subscriptions/{world.subscription}"
+    if data["family"] == "group":
+        return f"{base}/operationresults/{operation.id}?{query}"
+    if data["family"] == "network":
+        part = "operationResults" if location else "operations"
+        return (
+            f"{base}/providers/Microsoft.Network/locations/{data['location']}/{part}/"
+            f"{operation.id}?{query}"
+        )
+    part = "DiskOperations" if data["family"] == "disk" else "operations"
+    monitor = "&monitor=true" if location else ""
+    principal = hashlib.sha256(world.subscription.encode()).hexdigest()
+    return (
+        f"{base}/providers/Microsoft.Compute/locations/{data['location']}/{part}/"
+        f"{operation.id}?p={principal[:8]}-{principal[8:12]}-4{principal[12:15]}-8"
+        f"{principal[15:18]}-{principal[18:30]}{monitor}&{query}"
+    )
+
+
+def _signature(id_: str) -> str:
+    digest = hashlib.sha512(id_.encode()).hexdigest()
+    return (
+        f"t=638{int(digest[:12], 16):015d}&c={_CERTIFICATE}&s={(digest * 3)[:342]}&h={digest[:43]}"
+    )
+
+
+def headers(world: World, operation: Operation, host: str, *, location: bool) -> dict[str, str]:
+    """The headers of an accepted write."""
+    answer = {
+        "Azure-AsyncOperation": uri(world, operation, host),
+        "Azure-AsyncNotification": "Enabled",
+    }
+    if location:
+        answer["Location"] = uri(world, operation, host, location=True)
+    return answer
+
+
+def poll(world: World, operation: Operation, query: Mapping[str, str]) -> Answer:
+    """The answer of `Azure-AsyncOperation`: always 200, and the status says the rest."""
+    _unmodified(operation, query)
+    answer: Body = {}
+    if operation.data["family"] != "network":
+        answer = {"startTime": stamp(operation.started)}
+        if operation.ended is not None:
+            answer["endTime"] = stamp(operation.ended)
+        answer["name"] = operation.id
+    answer["status"] = operation.status
+    if operation.error:
+        answer["error"] = operation.error
+    return Answer(200, answer, _pause(world, operation))
+
+
+def poll_location(
+    world: World, operation: Operation, query: Mapping[str, str], host: str
+) -> Answer:
+    """The answer of `Location`: 202 until done, then empty, or the operation's error."""
+    _unmodified(operation, query)
+    if operation.ended is None:
+        pause = _pause(world, operation)
+        if operation.data["family"] == "group":
+            pause = {"Retry-After": "15"}
+        location = uri(world, operation, host, location=operation.data["family"] != "group")
+        return Answer(202, None, {"Location": location, **pause})
+    if operation.error:
+        return Answer(409, {"error": operation.error})
+    return Answer(200 if operation.data["family"] == "group" else 204)
+
+
+def _unmodified(operation: Operation, query: Mapping[str, str]) -> None:
+    for part in _signature(operation.id).split("&"):
+        key, _, value = part.partition("=")
+        if query.get(key) != value:
+            raise FakeGap(f"an operation's address was changed: {key!r} is not what was given out")
+
+
+def _pause(world: World, operation: Operation) -> dict[str, str]:
+    """`Retry-After` as recorded: network says more each time, short compute operations nothing."""
+    if operation.ended is not None:
+        return {}
+    operation.polls += 1
+    _save(world, operation)
+    if operation.data["family"] == "network":
+        pauses = _NETWORK_PAUSES[operation.action.endswith("delete")]
+        return {"Retry-After": str(pauses[min(operation.polls, len(pauses)) - 1])}
+    if operation.due - operation.started < 30:
+        return {}
+    return {"Retry-After": str(max(30, min(60, int(operation.due - world.at))))}

@@ -1,0 +1,44 @@
+"""The `$filter` expressions of lists that the fake understands; any other is a gap."""
+
+import re
+
+from ccgpu.fakearm.wire import Body, FakeGap
+
+_TEXT = r"'((?:[^']|'')*)'"
+_TAG = re.compile(rf"tagName eq {_TEXT}(?: and tagValue eq {_TEXT})?", re.IGNORECASE)
+_TYPE = re.compile(rf"resourceType eq {_TEXT}", re.IGNORECASE)
+_LOCATION = re.compile(rf"location eq {_TEXT}", re.IGNORECASE)
+
+
+def matching(text: str | None, bodies: list[Body]) -> list[Body]:
+    """Those of `bodies` that the filter lets through. Tag names compare without case."""
+    if not text:
+        return bodies
+    if found := _TAG.fullmatch(text):
+        name, value = (_plain(part) for part in found.groups())
+        return [body for body in bodies if _tagged(body, name or "", value)]
+    if found := _TYPE.fullmatch(text):
+        kind = _plain(found[1])
+        return [body for body in bodies if body["type"].lower() == (kind or "").lower()]
+    raise FakeGap(f"$filter={text}")
+
+
+def location(text: str | None) -> str | None:
+    """The region of `location eq 'x'`; None without a filter."""
+    if not text:
+        return None
+    found = _LOCATION.fullmatch(text)
+    if not found:
+        raise FakeGap(f"$filter={text}")
+    return (_plain(found[1]) or "").lower()
+
+
+def _plain(quoted: str | None) -> str | None:
+    return None if quoted is None else quoted.replace("''", "'")
+
+
+def _tagged(body: Body, name: str, value: str | None) -> bool:
+    for key, one in (body.get("tags") or {}).items():
+        if key.lower() == name.lower():
+            return value is None or one == value
+    return False

@@ -1,0 +1,62 @@
+"""NAT gateways: they hold public IP addresses, and subnets point to them."""
+
+from ccgpu.fakearm import errors, kinds, operations
+from ccgpu.fakearm.call import Call, accepted
+from ccgpu.fakearm.resources import references, tracked
+from ccgpu.fakearm.wire import Answer, Body
+from ccgpu.fakearm.world import Ref, Resource, World
+
+
+def view(world: World, gateway: Resource) -> Body:
+    users = world.referrers(gateway.id, "nat")
+    if not users:
+        return gateway.body
+    subnets = [{"id": ref.source} for ref in users]
+    return {**gateway.body, "properties": {**gateway.properties, "subnets": subnets}}
+
+
+def _refuse_delete(world: World, gateway: Resource) -> None:
+    users = world.referrers(gateway.id, "nat")
+    if users:
+        raise errors.gateway_in_use(gateway.id, [ref.source for ref in users])
+
+
+RULES = tracked.Rules(
+    kinds.NAT,
+    view=view,
+    refuse_delete=_refuse_delete,
+    delete_after=10,
+    get_options=frozenset({"$expand"}),
+)
+
+
+def put(call: Call) -> Answer:
+    wanted = tracked.draft(call, kinds.NAT)
+    old = wanted.existing
+    addresses = wanted.properties.get("publicIpAddresses") or []
+    for one in addresses:
+        found = references.resource(
+            call.world, one["id"], kinds.PUBLIC_IP, wanted.id, wanted.location
+        )
+        _refuse_taken(call.world, found, wanted.id)
+    properties = {
+        "resourceGuid": old.properties["resourceGuid"] if old else call.world.guid(),
+        "idleTimeoutInMinutes": wanted.properties.get("idleTimeoutInMinutes", 4),
+        "publicIpAddresses": [{"id": one["id"]} for one in addresses],
+    }
+    gateway = tracked.resource_of(call.world, kinds.NAT, wanted, properties, "Updating")
+    gateway.body.setdefault("sku", {"name": "Standard", "tier": "Regional"})
+    call.world.save(gateway)
+    call.world.refer(
+        gateway, [Ref(one["id"], gateway.id, gateway.key, "nat-pip") for one in addresses]
+    )
+    call.world.bill(gateway)
+    operation = operations.begin(call.world, "write", gateway, call.world.seconds("nat"))
+    after = 1 if old is None else None
+    return accepted(call, wanted.status, operation, view(call.world, gateway), retry_after=after)
+
+
+def _refuse_taken(world: World, address: Resource, gateway: str) -> None:
+    for ref in world.referrers(address.id):
+        if ref.owner != gateway.lower():
+            raise errors.address_taken(address.id, ref.source, gateway)

@@ -1,0 +1,48 @@
+"""References from one network resource to another: what they name must be there and be ready.
+
+Codes and texts are recorded (azure-service-operator): a missing one is `InvalidResourceReference`,
+one that is being written is a `RetryableError`.
+"""
+
+from ccgpu.fakearm import errors, kinds
+from ccgpu.fakearm.resources.tracked import operation_name
+from ccgpu.fakearm.wire import Body
+from ccgpu.fakearm.world import Resource, World
+
+
+def id_in(value: Body, key: str) -> str | None:
+    """The id of the sub-resource `key`, if it is given."""
+    part = value.get(key)
+    return str(part["id"]) if part and part.get("id") else None
+
+
+def resource(world: World, id_: str, kind: str, source: str, location: str) -> Resource:
+    """The resource of `kind` that `source` names as `id_`."""
+    found = world.find(id_)
+    if found is None or found.kind != kind or found.location != location:
+        raise errors.invalid_reference(id_, source)
+    if found.state in ("Updating", "Deleting"):
+        raise errors.reference_not_ready(found.id, source, found.state, operation_name(found))
+    return found
+
+
+def subnet(world: World, id_: str, source: str, location: str) -> tuple[Resource, Body]:
+    """The subnet that `source` names, and the network it is in."""
+    network_id, _, name = id_.rpartition("/subnets/")
+    network = world.find(network_id) if network_id else None
+    if network is None or network.kind != kinds.VNET or network.location != location:
+        raise errors.invalid_reference(id_, source)
+    found = subnet_in(network, name)
+    if found is None:
+        raise errors.invalid_reference(id_, source)
+    state = found["properties"]["provisioningState"]
+    if state != "Succeeded":
+        operation = "PutSubnetOperation" if state == "Updating" else "DeleteSubnetOperation"
+        raise errors.reference_not_ready(found["id"], source, state, operation)
+    return network, found
+
+
+def subnet_in(network: Resource, name: str) -> Body | None:
+    """The network's subnet of that name."""
+    subnets: list[Body] = network.properties["subnets"]
+    return next((one for one in subnets if one["name"].lower() == name.lower()), None)

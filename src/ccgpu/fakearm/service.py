@@ -1,0 +1,181 @@
+"""The simulated ARM: takes a request, finds who answers it, commits, and hands the answer back.
+
+One request is one transaction. ARM's refusals are answers; what the fake does not know is a
+`FakeGap`, and leaves no trace.
+"""
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+from ccgpu.fakearm import billing, catalog, errors, kinds, operations, skus, subscription
+from ccgpu.fakearm.call import Call, Route, Routes
+from ccgpu.fakearm.clock import START, VirtualClock
+from ccgpu.fakearm.operations import Finishers
+from ccgpu.fakearm.resources import (
+    addresses,
+    disks,
+    groups,
+    interfaces,
+    nat_gateways,
+    networks,
+    security_groups,
+    tracked,
+)
+from ccgpu.fakearm.settings import Settings
+from ccgpu.fakearm.store import Store
+from ccgpu.fakearm.vm import console, machines
+from ccgpu.fakearm.wire import Answer, FakeGap, Fault, Request
+from ccgpu.fakearm.world import World
+
+FAKE_SUBSCRIPTION = "00000000-0000-4000-8000-000000000001"
+_HOSTS = ("management.azure.com", "management.usgovcloudapi.net", "management.chinacloudapi.cn")
+
+ROUTES: Routes = {
+    **subscription.ROUTES,
+    **groups.ROUTES,
+    **skus.ROUTES,
+    **catalog.ROUTES,
+    **tracked.routes(security_groups.RULES, security_groups.put),
+    **tracked.routes(networks.RULES, networks.put),
+    **networks.SUBNET_ROUTES,
+    **tracked.routes(addresses.RULES, addresses.put),
+    **tracked.routes(nat_gateways.RULES, nat_gateways.put),
+    **tracked.routes(interfaces.RULES, interfaces.put),
+    **tracked.routes(disks.DISK_RULES, disks.put_disk),
+    **tracked.routes(disks.SET_RULES, disks.put_set),
+    **tracked.routes(disks.IDENTITY_RULES, disks.put_identity, delete=disks.delete_identity),
+    **machines.ROUTES,
+    **console.ROUTES,
+}
+
+
+def _written(world: World, operation: operations.Operation, target: Any) -> Any:
+    """A network's subnets end with it."""
+    finish = networks.written if target.kind == kinds.VNET else tracked.succeeded
+    return finish(world, operation, target)
+
+
+FINISHERS: Finishers = {
+    "write": _written,
+    "delete": tracked.deleted,
+    "address": addresses.assigned,
+    "subnet.delete": networks.subnet_deleted,
+    "group.delete": groups.deleted,
+    **machines.FINISHERS,
+}
+
+
+class FakeArm:
+    """Azure Resource Manager of one simulated subscription, kept in a file or in memory."""
+
+    def __init__(
+        self, path: str | os.PathLike[str] = ":memory:", *, subscription: str = FAKE_SUBSCRIPTION
+    ) -> None:
+        self._store = Store(path, START)
+        self.settings = Settings(self._store)
+        self.clock = VirtualClock(self._store)
+        self.subscription = subscription
+        self.faults: list[Fault] = []
+        self.on_commit: Callable[[Request, Answer], None] | None = None
+        self.slept = 0
+        self._world = World(self._store, self.settings, subscription)
+
+    def send(self, request: Request) -> Answer:
+        """What ARM answers. Raises only `FakeGap`, and what a fault or `on_commit` raises."""
+        for fault in self.faults:
+            answer = fault(request)
+            if answer is not None:
+                with self._store.transaction():
+                    self._log(request, answer)
+                return answer
+        with self._store.transaction():
+            operations.settle(self._world, self._world.enter(), FINISHERS)
+            answer = self._answer(request)
+            self._world.leave()
+            number = self._log(request, answer)
+        if self.on_commit is not None:
+            self.on_commit(request, answer)
+        id_ = f"00000000-0000-4000-9000-{number:012x}"
+        told = {"x-ms-request-id": id_, "x-ms-correlation-request-id": id_, **answer.headers}
+        return Answer(answer.status, answer.body, told)
+
+    def _log(self, request: Request, answer: Answer) -> int:
+        """Never a query: it may hold a signature."""
+        self._store.run(
+            "INSERT INTO requests (method, path, status) VALUES (?, ?, ?)",
+            request.method,
+            request.path,
+            answer.status,
+        )
+        return int(self._store.row("SELECT last_insert_rowid()")[0])
+
+    def _answer(self, request: Request) -> Answer:
+        host = request.host
+        if host.endswith(console.BLOB_HOSTS):
+            return console.blob(self._world, request)
+        if host not in _HOSTS:
+            raise FakeGap(f"host {host}")
+        shape, names = _parse(request.path)
+        route = ROUTES.get((request.method, shape))
+        if route is None:
+            raise FakeGap(f"{request.method} {shape}")
+        query = request.query
+        _check_query(route, query)
+        try:
+            if not request.headers.get("Authorization", "").startswith("Bearer "):
+                raise errors.unauthenticated()
+            if names[0].lower() != self.subscription.lower():
+                raise errors.subscription_not_found(names[0])
+            with self._store.savepoint():
+                return route.handler(Call(request, self._world, names, query, host))
+        except errors.Refused as refusal:
+            return refusal.answer
+
+    def now(self) -> float:
+        """Virtual time, in Unix seconds."""
+        return self.clock.now()
+
+    def advance(self, seconds: float) -> None:
+        """Let virtual time pass; what is due is played by the next request."""
+        self.clock.sleep(seconds)
+
+    def reset(self) -> None:
+        """Empty the subscription and forget changed settings. Time does not go back."""
+        with self._store.transaction():
+            self._store.empty()
+            self._store.run("UPDATE world SET settings = '{}', revision = revision + 1")
+
+    def show(self) -> dict[str, Any]:
+        """What exists, since when, what it has cost, what costs now, and all requests so far."""
+        with self._store.transaction():
+            operations.settle(self._world, self._world.enter(), FINISHERS)
+            self._world.leave()
+            return billing.account(self._store)
+
+    def close(self) -> None:
+        self._store.close()
+
+
+def _parse(path: str) -> tuple[str, tuple[str, ...]]:
+    """The path's shape, in lower case with `*` for each free part, and those parts."""
+    parts = path.strip("/").split("/")
+    names, shape, free = [], [], False
+    for number, part in enumerate(parts):
+        if free:
+            names.append(part)
+            shape.append("*")
+            free = False
+            continue
+        shape.append(part.lower())
+        namespace = shape[-2:-1] == ["providers"]
+        free = not namespace and part.lower() != "providers" and number < len(parts) - 1
+    return "/".join(shape), tuple(names)
+
+
+def _check_query(route: Route, query: dict[str, str]) -> None:
+    if query.get("api-version") != route.api:
+        raise FakeGap(f"api-version {query.get('api-version')!r}, the fake knows {route.api!r}")
+    unknown = query.keys() - route.options - {"api-version"}
+    if unknown:
+        raise FakeGap(f"query option {sorted(unknown)}")

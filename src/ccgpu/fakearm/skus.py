@@ -1,0 +1,192 @@
+"""VM sizes: what the SKU list says of them, and the lists of sizes and of usage.
+
+No list of the GPU size's capabilities was ever published: values are those of its series page,
+names those that real lists use (docs/fake-azure.md).
+"""
+
+from dataclasses import dataclass
+
+from ccgpu.fakearm import kinds
+from ccgpu.fakearm.call import IN_SUBSCRIPTION, Call, Route, Routes, paged
+from ccgpu.fakearm.resources import filters
+from ccgpu.fakearm.settings import NCC_SIZE, Settings
+from ccgpu.fakearm.store import Store
+from ccgpu.fakearm.wire import Answer, Body
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    name: str
+    family: str
+    label: str
+    cores: int
+    memory_gib: int
+    confidential: bool = False
+    gpus: int = 0
+    data_disks: int = 8
+    nics: int = 2
+    temp_mib: int = 0
+    accelerated: bool = True
+    hyperv: str = "V1,V2"
+
+    def capabilities(self) -> list[Body]:
+        """Values are strings, as everywhere in this API."""
+        known = {
+            "vCPUs": self.cores,
+            "vCPUsAvailable": self.cores,
+            "MemoryGB": self.memory_gib,
+            "MaxDataDiskCount": self.data_disks,
+            "MaxNetworkInterfaces": self.nics,
+            "MaxResourceVolumeMB": self.temp_mib,
+            "HyperVGenerations": self.hyperv,
+            "CpuArchitectureType": "x64",
+            "PremiumIO": True,
+            "LowPriorityCapable": True,
+            "VMDeploymentTypes": "IaaS",
+            "EphemeralOSDiskSupported": False,
+            "EncryptionAtHostSupported": not self.confidential,
+            "CapacityReservationSupported": False,
+            "AcceleratedNetworkingEnabled": self.accelerated,
+            "RdmaEnabled": False,
+        }
+        if self.gpus:
+            known["GPUs"] = self.gpus
+        if self.confidential:
+            known["ConfidentialComputingType"] = "SNP"
+        return [{"name": name, "value": str(value)} for name, value in known.items()]
+
+
+# azure-compute-docs, nccadsh100v5-series; the others from the series pages of Dsv5 and DCasv5.
+SIZES = {
+    size.name.lower(): size
+    for size in (
+        Size(
+            NCC_SIZE,
+            "StandardNCCads2023Family",
+            "Standard NCCads2023 Family vCPUs",
+            40,
+            320,
+            confidential=True,
+            gpus=1,
+            nics=8,
+            temp_mib=800 * 1024,
+            accelerated=False,
+            hyperv="V2",
+        ),
+        Size("Standard_D4s_v5", "standardDSv5Family", "Standard DSv5 Family vCPUs", 4, 16),
+        Size(
+            "Standard_DC2as_v5",
+            "standardDCASv5Family",
+            "Standard DCASv5 Family vCPUs",
+            2,
+            8,
+            confidential=True,
+            data_disks=4,
+            accelerated=False,
+            hyperv="V2",
+        ),
+    )
+}
+
+
+def zones_of(settings: Settings, size: Size, region: str) -> list[str] | None:
+    """The zones that offer `size`; None when the region does not offer it at all."""
+    zones: list[str] | None = settings.at("offers", size.name, region)
+    return zones
+
+
+def list_skus(call: Call) -> Answer:
+    wanted = filters.location(call.query.get("$filter"))
+    regions = call.world.settings.at("regions")
+    found = [
+        _sku(call.world.settings, size, region, zones)
+        for size in SIZES.values()
+        for region in regions
+        if wanted in (None, region)
+        and (zones := zones_of(call.world.settings, size, region)) is not None
+    ]
+    return paged(call, found)
+
+
+def _sku(settings: Settings, size: Size, region: str, zones: list[str]) -> Body:
+    return {
+        "resourceType": "virtualMachines",
+        "name": size.name,
+        "tier": "Standard",
+        "size": size.name.removeprefix("Standard_"),
+        "family": size.family,
+        "locations": [region],
+        "locationInfo": [{"location": region, "zones": zones, "zoneDetails": []}],
+        "capabilities": size.capabilities(),
+        "restrictions": [
+            _restriction(region, one)
+            for one in settings.at("restrictions", size.name, region, default=())
+        ],
+    }
+
+
+def _restriction(region: str, given: Body) -> Body:
+    info: Body = {"locations": [region]}
+    if "zones" in given:
+        info["zones"] = given["zones"]
+    return {
+        "type": given["type"],
+        "values": [region],
+        "restrictionInfo": info,
+        "reasonCode": given["reasonCode"],
+    }
+
+
+def limit(settings: Settings, region: str, name: str) -> int:
+    """Cores allowed in `region`, of a family or of all."""
+    everywhere = settings.at("quota", "*", name, default=0)
+    return int(settings.at("quota", region, name, default=everywhere))
+
+
+def used(store: Store, region: str, size: Size | None, *, spot: bool) -> int:
+    """Cores of the VMs that exist in `region`, running or not; of one family, or of all.
+
+    Quota counts allocated and deallocated VMs alike (Microsoft Learn, "Virtual machine vCPU
+    quotas").
+    """
+    sql = "SELECT coalesce(sum(cores), 0) FROM allocations WHERE region = ? AND spot = ?"
+    if size is None:
+        return int(store.row(sql, region, spot)[0])
+    return int(store.row(f"{sql} AND family = ?", region, spot, size.family)[0])
+
+
+def list_usages(call: Call) -> Answer:
+    region = call.names[1].lower()
+    settings, store = call.world.settings, call.world.store
+    rows = [
+        ("cores", "Total Regional vCPUs", used(store, region, None, spot=False)),
+        (
+            "lowPriorityCores",
+            "Total Regional Low-priority vCPUs",
+            used(store, region, None, spot=True),
+        ),
+    ]
+    rows += [
+        (size.family, size.label, used(store, region, size, spot=False)) for size in SIZES.values()
+    ]
+    values = [
+        {
+            "limit": limit(settings, region, name),
+            "unit": "Count",
+            "currentValue": current,
+            "name": {"value": name, "localizedValue": label},
+        }
+        for name, label, current in rows
+    ]
+    return paged(call, values)
+
+
+_COMPUTE = f"{IN_SUBSCRIPTION}microsoft.compute"
+ROUTES: Routes = {
+    ("GET", f"{_COMPUTE}/skus"): Route(
+        list_skus, kinds.SKU_API, frozenset({"$filter", "includeExtendedLocations", "$skiptoken"})
+    ),
+    ("GET", f"{_COMPUTE}/locations/*/usages"): Route(
+        list_usages, kinds.COMPUTE_API, frozenset({"$skiptoken"})
+    ),
+}

@@ -1,0 +1,135 @@
+"""The state of the simulated subscription: one SQLite file, or memory.
+
+Every request is one `BEGIN IMMEDIATE` transaction, so several processes may share a file. The
+file survives a killed process; it is not meant to survive a power cut (`synchronous=OFF`).
+"""
+
+import os
+import sqlite3
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+SCHEMA_VERSION = 1
+_BUSY_SECONDS = 30.0
+_MEMORY = ":memory:"
+
+# `world` has one row: virtual time, a serial number that ids are made of, and the settings.
+_SCHEMA = """
+CREATE TABLE world (now REAL, serial INTEGER, revision INTEGER, settings TEXT);
+CREATE TABLE resources (
+  key TEXT PRIMARY KEY, id TEXT, kind TEXT, grp TEXT, created REAL, body TEXT, hidden TEXT
+) WITHOUT ROWID;
+CREATE INDEX resources_by_group ON resources (grp);
+CREATE INDEX resources_by_kind ON resources (kind);
+CREATE TABLE refs (target TEXT, source TEXT, owner TEXT, role TEXT, detail TEXT);
+CREATE INDEX refs_by_target ON refs (target);
+CREATE INDEX refs_by_owner ON refs (owner);
+CREATE TABLE operations (
+  id TEXT PRIMARY KEY, action TEXT, target TEXT, started REAL, due REAL, ended REAL,
+  status TEXT, error TEXT, data TEXT, polls INTEGER
+) WITHOUT ROWID;
+CREATE INDEX operations_pending ON operations (due) WHERE ended IS NULL;
+CREATE INDEX operations_by_target ON operations (target) WHERE ended IS NULL;
+CREATE TABLE allocations (
+  vm TEXT PRIMARY KEY, region TEXT, zone TEXT, size TEXT, family TEXT, cores INTEGER,
+  spot INTEGER, allocated INTEGER
+) WITHOUT ROWID;
+CREATE TABLE billing (resource TEXT, since REAL, until REAL);
+CREATE INDEX billing_by_resource ON billing (resource);
+CREATE TABLE requests (n INTEGER PRIMARY KEY, method TEXT, path TEXT, status INTEGER);
+"""
+_EMPTIED = ("resources", "refs", "operations", "allocations", "billing", "requests")
+
+
+class Store:
+    def __init__(self, path: str | os.PathLike[str], start: float) -> None:
+        self.path = str(path)
+        self._lock = threading.RLock()
+        if self.path != _MEMORY:
+            _prepare(Path(self.path))
+        self._db = sqlite3.connect(
+            self.path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
+        )
+        try:
+            self._open(start)
+        except sqlite3.DatabaseError as err:
+            self._db.close()
+            raise ValueError(f"{self.path} is not a state of the simulated Azure: {err}") from err
+        except ValueError:
+            self._db.close()
+            raise
+
+    def _open(self, start: float) -> None:
+        self._db.execute("PRAGMA synchronous=OFF")
+        self._db.execute("BEGIN EXCLUSIVE")  # two processes may find the same empty file
+        version = self._db.execute("PRAGMA user_version").fetchone()[0]
+        if version == 0 and not self._db.execute("SELECT 1 FROM sqlite_master").fetchone():
+            for statement in _SCHEMA.split(";")[:-1]:
+                self._db.execute(statement)
+            self._db.execute("INSERT INTO world VALUES (?, 0, 0, '{}')", (start,))
+            self._db.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
+        elif version != SCHEMA_VERSION:
+            self._db.execute("ROLLBACK")
+            raise ValueError(
+                f"{self.path} has state version {version}, this ccgpu knows {SCHEMA_VERSION}: "
+                "remove the file to start with an empty subscription"
+            )
+        self._db.execute("COMMIT")
+        with suppress(sqlite3.OperationalError):  # another process is at it: nothing is lost
+            self._db.execute("PRAGMA journal_mode=WAL")
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Hold the state alone; commit at the end, or undo all if the block raises."""
+        with self._lock:
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+            except BaseException:
+                self._db.execute("ROLLBACK")
+                raise
+            self._db.execute("COMMIT")
+
+    @contextmanager
+    def savepoint(self) -> Iterator[None]:
+        """Undo the block alone if it raises; the transaction around it goes on."""
+        self._db.execute("SAVEPOINT request")
+        try:
+            yield
+        except BaseException:
+            self._db.execute("ROLLBACK TO request")
+            raise
+        finally:
+            self._db.execute("RELEASE request")
+
+    def run(self, sql: str, *values: Any) -> None:
+        self._db.execute(sql, values)
+
+    def run_many(self, sql: str, rows: Iterable[tuple[Any, ...]]) -> None:
+        self._db.executemany(sql, rows)
+
+    def row(self, sql: str, *values: Any) -> Any:
+        with self._lock:
+            return self._db.execute(sql, values).fetchone()
+
+    def rows(self, sql: str, *values: Any) -> list[Any]:
+        with self._lock:
+            return self._db.execute(sql, values).fetchall()
+
+    def empty(self) -> None:
+        for table in _EMPTIED:
+            self._db.execute(f"DELETE FROM {table}")  # noqa: S608  # a constant above
+
+    def close(self) -> None:
+        with self._lock:
+            self._db.close()
+
+
+def _prepare(path: Path) -> None:
+    """Make the folder for its owner alone, and the file too: resource ids are nobody's business."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with suppress(FileExistsError):
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))

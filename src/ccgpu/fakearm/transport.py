@@ -1,0 +1,60 @@
+"""The seam: the SDK's own `requests` transport with the network, and the waiting, taken out."""
+
+import io
+import json
+from typing import Any
+
+import requests
+from azure.core.pipeline.transport import RequestsTransport
+from requests.adapters import BaseAdapter
+from urllib3 import HTTPResponse
+
+from ccgpu.fakearm.service import FakeArm
+from ccgpu.fakearm.wire import Answer, Request
+
+
+class FakeTransport(RequestsTransport):  # type: ignore[misc]  # exported lazily, so typed Any
+    def __init__(self, arm: FakeArm) -> None:
+        session = requests.Session()
+        session.trust_env = False  # a proxy of the machine has no say here
+        session.mount("https://", _Adapter(arm))
+        super().__init__(session=session, session_owner=False)
+        self._arm = arm
+
+    def sleep(self, duration: float) -> None:  # noqa: ARG002  # nothing of ours may end here
+        self._arm.slept += 1
+
+
+class _Adapter(BaseAdapter):
+    def __init__(self, arm: FakeArm) -> None:
+        super().__init__()
+        self._arm = arm
+
+    def send(self, request: requests.PreparedRequest, *_: Any, **__: Any) -> requests.Response:
+        body = request.body.encode() if isinstance(request.body, str) else request.body or b""
+        answer = self._arm.send(
+            Request(str(request.method), str(request.url), request.headers, body)
+        )
+        response = requests.Response()
+        response.status_code = answer.status
+        response.url, response.request = str(request.url), request
+        response.headers.update(answer.headers)
+        content = _content(answer)
+        if content:
+            response.headers.setdefault("Content-Type", "application/json; charset=utf-8")
+        response.headers["Content-Length"] = str(len(content))
+        response.raw = HTTPResponse(
+            io.BytesIO(content), preload_content=False, status=answer.status
+        )
+        return response
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+def _content(answer: Answer) -> bytes:
+    if answer.body is None:
+        return b""
+    if isinstance(answer.body, str):
+        return answer.body.encode()
+    return json.dumps(answer.body).encode()

@@ -1,0 +1,199 @@
+"""A VM's body: what GET answers to what was PUT, and what a later PUT may not change.
+
+The server's defaults are those of the recorded PUTs of a confidential and of a plain Linux VM.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from ccgpu.fakearm import errors
+from ccgpu.fakearm.clock import stamp
+from ccgpu.fakearm.images import Image
+from ccgpu.fakearm.resources.tracked import Draft
+from ccgpu.fakearm.vm.confidential import CONFIDENTIAL
+from ccgpu.fakearm.vm.rules import part
+from ccgpu.fakearm.wire import Body
+from ccgpu.fakearm.world import Resource, World
+
+_AS_GIVEN = (
+    "securityProfile",
+    "diagnosticsProfile",
+    "additionalCapabilities",
+    "priority",
+    "evictionPolicy",
+    "billingProfile",
+    "licenseType",
+)
+_CREATE_OPTIONS = {"fromimage": "FromImage", "empty": "Empty", "attach": "Attach"}
+
+
+def build(world: World, wanted: Draft, image: Image) -> Body:
+    """The properties of a new VM; names and ids of what Azure makes come when it is made."""
+    given = wanted.properties
+    storage = given["storageProfile"]
+    answer: Body = {
+        "vmId": world.guid(),
+        "hardwareProfile": given["hardwareProfile"],
+        "storageProfile": {
+            "imageReference": {**storage["imageReference"], "exactVersion": image.exact},
+            "osDisk": _os_disk(storage.get("osDisk") or {}, image),
+            "dataDisks": [_data_disk(one) for one in storage.get("dataDisks") or ()],
+        },
+        "osProfile": _os_profile(given["osProfile"], wanted.name),
+        "networkProfile": {"networkInterfaces": []},
+        "timeCreated": stamp(world.at),
+    }
+    for key in _AS_GIVEN:
+        if given.get(key) is not None:
+            answer[key] = given[key]
+    return answer
+
+
+def _create_option(given: Body, default: str) -> str:
+    option = str(given.get("createOption", default))
+    return _CREATE_OPTIONS.get(option.lower(), option)
+
+
+def _os_disk(given: Body, image: Image) -> Body:
+    managed = dict(given.get("managedDisk") or {})
+    if not managed.get("storageAccountType"):
+        managed["storageAccountType"] = "Premium_LRS"
+    size: int = given.get("diskSizeGB") or image.size_gib
+    disk: Body = {
+        "osType": image.os,
+        "createOption": _create_option(given, "FromImage"),
+        "caching": given.get("caching") or "ReadWrite",
+        "managedDisk": managed,
+        "deleteOption": given.get("deleteOption") or "Detach",
+        "diskSizeGB": size,
+    }
+    for key in ("name", "writeAcceleratorEnabled"):
+        if given.get(key) is not None:
+            disk[key] = given[key]
+    if size < image.size_gib:
+        raise errors.invalid_parameter(
+            "osDisk.diskSizeGB",
+            f"The specified disk size {size} GB is smaller than the size of the "
+            f"corresponding disk in the VM image: {image.size_gib} GB. This is not allowed. Please "
+            "choose equal or greater size or do not specify an explicit size.",
+        )
+    return disk
+
+
+def _data_disk(given: Body) -> Body:
+    managed = dict(given.get("managedDisk") or {})
+    if not managed.get("storageAccountType"):
+        managed["storageAccountType"] = "Premium_LRS"
+    return {
+        **given,
+        "createOption": _create_option(given, "Empty"),
+        "caching": given.get("caching") or "None",
+        "managedDisk": managed,
+        "deleteOption": given.get("deleteOption") or "Detach",
+        "toBeDetached": False,
+    }
+
+
+def _os_profile(given: Body, name: str) -> Body:
+    """Without password and customData: those are never told again."""
+    patching = {"patchMode": "ImageDefault", "assessmentMode": "ImageDefault"}
+    profile: Body = {
+        "computerName": given.get("computerName") or name,
+        "adminUsername": given["adminUsername"],
+    }
+    if given.get("windowsConfiguration"):
+        windows = {
+            "patchSettings": {**patching, "patchMode": "AutomaticByOS"},
+            "enableVMAgentPlatformUpdates": False,
+        }
+        profile["windowsConfiguration"] = {**windows, **given["windowsConfiguration"]}
+    else:
+        linux = {
+            "disablePasswordAuthentication": False,
+            "provisionVMAgent": True,
+            "patchSettings": patching,
+        }
+        profile["linuxConfiguration"] = {**linux, **(given.get("linuxConfiguration") or {})}
+    return {
+        **profile,
+        "secrets": [],
+        "allowExtensionOperations": given.get("allowExtensionOperations", True),
+        "requireGuestProvisionSignal": True,
+    }
+
+
+def secrets(wanted: Draft) -> Body:
+    """What a VM's PUT says once and GET never tells, kept as hashes to compare with."""
+    given = wanted.properties
+    return {
+        "customData": _hash(part(given, "osProfile", "customData")),
+        "networkInterfaceConfigurations": _hash(
+            part(given, "networkProfile", "networkInterfaceConfigurations")
+        ),
+    }
+
+
+def _hash(value: Any) -> str | None:
+    if value is None:
+        return None
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
+
+
+# What cannot change after creation: azure.com FAQ on confidential VMs, and the reports of
+# `PropertyChangeNotAllowed`; some paths are inferred (docs/fake-azure.md).
+_FIXED = (
+    ("storageProfile", "imageReference"),
+    ("storageProfile", "osDisk", "name"),
+    ("storageProfile", "osDisk", "diskSizeGB"),
+    ("storageProfile", "osDisk", "managedDisk", "securityProfile"),
+    ("osProfile", "computerName"),
+    ("osProfile", "adminUsername"),
+    ("osProfile", "linuxConfiguration", "disablePasswordAuthentication"),
+    ("osProfile", "linuxConfiguration", "ssh", "publicKeys"),
+    ("securityProfile", "securityType"),
+    ("priority",),
+)
+_FIXED_WHEN_CONFIDENTIAL = (
+    ("hardwareProfile", "vmSize"),
+    ("securityProfile", "uefiSettings"),
+)
+
+
+def check_unchanged(vm: Resource, wanted: Draft) -> None:
+    """A PUT of a VM that exists may say again what was said, or leave it out."""
+    zones = wanted.body.get("zones")
+    if zones is not None and zones != vm.body.get("zones"):
+        raise errors.property_change("zones")
+    for key, was in vm.hidden["secrets"].items():
+        value = secrets(wanted)[key]
+        if value is not None and value != was:
+            raise errors.property_change(_WRITE_ONLY[key])
+    for path in _fixed(vm):
+        new, old = part(wanted.properties, *path), part(vm.properties, *path)
+        if new is not None and not _covers(new, old):
+            raise errors.property_change(".".join(path))
+
+
+_WRITE_ONLY = {
+    "customData": "osProfile.customData",
+    "networkInterfaceConfigurations": "networkProfile.networkInterfaceConfigurations",
+}
+
+
+def _fixed(vm: Resource) -> Iterator[tuple[str, ...]]:
+    yield from _FIXED
+    if part(vm.properties, "securityProfile", "securityType") == CONFIDENTIAL:
+        yield from _FIXED_WHEN_CONFIDENTIAL
+
+
+def _covers(new: Any, old: Any) -> bool:
+    """Whether `old` says all that `new` says; Azure may have added to it."""
+    if isinstance(new, dict) and isinstance(old, dict):
+        return all(value is None or _covers(value, old.get(key)) for key, value in new.items())
+    if isinstance(new, list) and isinstance(old, list):
+        return len(new) == len(old) and all(map(_covers, new, old))
+    if isinstance(new, str) and isinstance(old, str):
+        return new.strip() == old.strip()
+    return bool(new == old)

@@ -1,0 +1,138 @@
+"""What Azure refuses of confidential VMs, and of the disk profile that only they may have.
+
+Sources: the quotes in issue threads that docs/fake-azure.md lists. A few rules are documented
+without the text of their refusal; those texts are the fake's own.
+"""
+
+from ccgpu.fakearm import errors, images, kinds
+from ccgpu.fakearm.images import Image
+from ccgpu.fakearm.resources.tracked import Draft
+from ccgpu.fakearm.skus import Size
+from ccgpu.fakearm.vm.rules import needed, part
+from ccgpu.fakearm.wire import Body
+from ccgpu.fakearm.world import World
+
+CONFIDENTIAL = "ConfidentialVM"
+_TYPES = ("Standard", "TrustedLaunch", CONFIDENTIAL)
+_STATE_ONLY, _WHOLE_DISK = "VMGuestStateOnly", "DiskWithVMGuestState"
+_ENCRYPTIONS = (_STATE_ONLY, _WHOLE_DISK, "NonPersistedTPM")
+_KEY_OF_SET = "ConfidentialVmEncryptedWithCustomerKey"
+
+
+def check(world: World, wanted: Draft, size: Size) -> Image:
+    """Size, security type, disk encryption and image must agree; answers the image."""
+    given = wanted.properties
+    kind, encryption = part(given, "securityProfile", "securityType"), encryption_of(given)
+    _check_enum(kind, _TYPES, "SecurityTypes", "properties.securityProfile.securityType")
+    _check_enum(
+        encryption,
+        _ENCRYPTIONS,
+        "SecurityEncryptionTypes",
+        "properties.storageProfile.osDisk.managedDisk.securityProfile.securityEncryptionType",
+    )
+    _check_size(size, kind, encryption)
+    if kind == CONFIDENTIAL:
+        _check_encryption(given, encryption)
+        _check_key(world, given, encryption, wanted.location)
+    elif part(given, "storageProfile", "osDisk", "managedDisk", "securityProfile") is not None:
+        raise errors.bad_request(
+            "The parameter 'managedDisk.securityProfile' can only be set for Confidential VMs."
+        )
+    reference = needed(given, "storageProfile", "imageReference")
+    image = images.find(world.settings, reference, wanted.location)
+    if kind == CONFIDENTIAL and not image.confidential:
+        raise errors.invalid_parameter(
+            "securityProfile.securityType",
+            f"SecurityType '{CONFIDENTIAL}' is not supported by given image.",
+        )
+    return image
+
+
+def encryption_of(properties: Body) -> str | None:
+    found: str | None = part(
+        properties,
+        "storageProfile",
+        "osDisk",
+        "managedDisk",
+        "securityProfile",
+        "securityEncryptionType",
+    )
+    return found
+
+
+def encrypts_disk(properties: Body) -> bool:
+    return encryption_of(properties) == _WHOLE_DISK
+
+
+def _check_enum(value: object, known: tuple[str, ...], name: str, path: str) -> None:
+    if value is not None and value not in known:
+        raise errors.bad_request(
+            f'Error converting value "{value}" to type \'System.Nullable`1[Microsoft.WindowsAzure.'
+            f"ComputeResourceProvider.Common.{name}]'. Path '{path}'."
+        )
+
+
+def _check_size(size: Size, kind: str | None, encryption: str | None) -> None:
+    prefix = (
+        f"The VM size '{size.name}' is not supported for creation of VMs and Virtual Machine "
+        "Scale Set with "
+    )
+    if size.confidential and kind != CONFIDENTIAL:
+        raise errors.bad_request(f"{prefix}'{kind or '<NULL>'}' security type.")
+    if kind == CONFIDENTIAL and not size.confidential:
+        raise errors.bad_request(
+            f"{prefix}'{CONFIDENTIAL}' security type and "
+            "managedDisk.securityProfile.securityEncryptionType set as "
+            f"'{encryption or '<NULL>'}'"
+        )
+
+
+def _check_encryption(given: Body, encryption: str | None) -> None:
+    if encryption is None:
+        raise errors.bad_request(
+            "Required parameter for Confidential VMs "
+            "'managedDisk.securityProfile.securityEncryptionType' is missing (null)."
+        )
+    firmware = part(given, "securityProfile", "uefiSettings") or {}
+    if encryption not in (_STATE_ONLY, _WHOLE_DISK):
+        raise errors.bad_request(
+            f"The security encryption type '{encryption}' is not supported by this VM size."
+        )
+    if firmware.get("vTpmEnabled") is not True:
+        raise errors.bad_request(
+            "Confidential VMs require 'securityProfile.uefiSettings.vTpmEnabled' to be true."
+        )
+    if encryption == _WHOLE_DISK and firmware.get("secureBootEnabled") is not True:
+        raise errors.bad_request(
+            "'securityProfile.uefiSettings.secureBootEnabled' must be true when "
+            f"'managedDisk.securityProfile.securityEncryptionType' is '{_WHOLE_DISK}'."
+        )
+    if encryption == _WHOLE_DISK and part(given, "securityProfile", "encryptionAtHost"):
+        raise errors.bad_request(
+            "'securityProfile.encryptionAtHost' cannot be true when "
+            f"'managedDisk.securityProfile.securityEncryptionType' is '{_WHOLE_DISK}'."
+        )
+
+
+def _check_key(world: World, given: Body, encryption: str | None, location: str) -> None:
+    disk = part(given, "storageProfile", "osDisk", "managedDisk")
+    key = part(disk, "securityProfile", "diskEncryptionSet", "id")
+    if key is None:
+        return
+    if encryption != _WHOLE_DISK:
+        raise errors.bad_request(
+            "'managedDisk.securityProfile.diskEncryptionSet' can only be set when "
+            f"'securityEncryptionType' is '{_WHOLE_DISK}'."
+        )
+    if part(disk, "diskEncryptionSet", "id"):
+        raise errors.bad_request(
+            "'managedDisk.diskEncryptionSet' and 'managedDisk.securityProfile.diskEncryptionSet' "
+            "cannot both be set."
+        )
+    found = world.find(str(key))
+    if found is None or found.kind != kinds.DES or found.location != location:
+        raise errors.reference_not_found(str(key))
+    if found.properties["encryptionType"] != _KEY_OF_SET:
+        raise errors.bad_request(
+            f"The disk encryption set '{found.name}' must have the encryption type '{_KEY_OF_SET}'."
+        )

@@ -1,0 +1,116 @@
+"""Boot diagnostics: the addresses of a VM's serial log, and the log itself.
+
+The log grows with virtual time. A confidential VM has no screenshot. The host key in the log is
+made from the VM's id: the same VM always shows the same key.
+"""
+
+import base64
+import hashlib
+from urllib.parse import parse_qsl, urlsplit
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from ccgpu.fakearm import errors, kinds
+from ccgpu.fakearm.call import IN_GROUP, Call, Route, Routes
+from ccgpu.fakearm.clock import stamp
+from ccgpu.fakearm.resources import tracked
+from ccgpu.fakearm.vm.rules import part
+from ccgpu.fakearm.vm.view import ready
+from ccgpu.fakearm.wire import Answer, FakeGap, Request
+from ccgpu.fakearm.world import Resource, World
+
+BLOB_HOSTS = ".blob.storage.azure.net"
+_MINUTES = range(1, 1441)  # compute API, RetrieveBootDiagnosticsData; 120 when absent
+
+
+def retrieve(call: Call) -> Answer:
+    vm = tracked.require(call, kinds.VM)
+    minutes = int(call.query.get("sasUriExpirationTimeInMinutes", "120"))
+    if minutes not in _MINUTES:
+        raise errors.invalid_parameter(
+            "sasUriExpirationTimeInMinutes",
+            "The value of parameter sasUriExpirationTimeInMinutes is out of range: 1 to 1440.",
+        )
+    if not part(vm.properties, "diagnosticsProfile", "bootDiagnostics", "enabled"):
+        raise errors.operation_not_allowed(f"Boot diagnostics is not enabled for VM '{vm.name}'.")
+    until = call.world.at + minutes * 60
+    answer = {"serialConsoleLogBlobUri": _address(vm, "serialconsole.log", until)}
+    if part(vm.properties, "securityProfile", "securityType") != "ConfidentialVM":
+        answer["consoleScreenshotBlobUri"] = _address(vm, "screenshot.bmp", until)
+    return Answer(200, answer)
+
+
+def _address(vm: Resource, blob: str, until: float) -> str:
+    id_ = vm.properties["vmId"]
+    account = f"md-hdd-{id_[:12].replace('-', '')}.z1"
+    signature = hashlib.sha256(f"{id_}/{blob}/{until}".encode()).hexdigest()
+    return (
+        f"https://{account}{BLOB_HOSTS}/bootdiagnostics-{vm.name[:9].lower()}-{id_}/"
+        f"{vm.name}.{id_}.{blob}?sv=2018-03-28&sr=b&sp=r&se={int(until)}&sig={signature}"
+    )
+
+
+def blob(world: World, request: Request) -> Answer:
+    """The text behind such an address. Whoever sends a token there has lost it."""
+    if request.headers.get("Authorization"):
+        raise FakeGap("a token was sent to a storage host")
+    if request.method != "GET":
+        raise FakeGap(f"{request.method} of a blob")
+    query = dict(parse_qsl(urlsplit(request.url).query))
+    for vm in world.of_kind(kinds.VM):
+        if request.url == _address(vm, "serialconsole.log", float(query.get("se", "0"))):
+            if world.at >= float(query["se"]):
+                return _text(403, "AuthenticationFailed: the signature has expired\n")
+            return _text(200, log(world, vm))
+    return _text(404, "BlobNotFound\n")
+
+
+def _text(status: int, text: str) -> Answer:
+    return Answer(status, text, {"Content-Type": "text/plain"})
+
+
+def log(world: World, vm: Resource) -> str:
+    """What the serial console has printed so far."""
+    booted = vm.hidden.get("bootedAt")
+    if booted is None:
+        return ""
+    name = vm.properties["osProfile"]["computerName"]
+    lines = [
+        f"[    0.000000] Linux version 6.8.0-azure-fde (simulated) booted {stamp(booted)}",
+        "[    0.412907] Memory Encryption Features active: AMD SEV SEV-ES SEV-SNP",
+        f"[    3.118442] systemd[1]: Hostname set to <{name}>.",
+    ]
+    if ready(world, vm):
+        key = host_key(vm.properties["vmId"])
+        lines += [
+            f"[   21.730115] cloud-init[911]: configuring {name}",
+            "-----BEGIN SSH HOST KEY FINGERPRINTS-----",
+            f"256 {_fingerprint(key)} root@{name} (ED25519)",
+            "-----END SSH HOST KEY FINGERPRINTS-----",
+            "-----BEGIN SSH HOST KEY KEYS-----",
+            f"{key} root@{name}",
+            "-----END SSH HOST KEY KEYS-----",
+            "[   33.902618] cloud-init[911]: finished, the machine is up",
+            "",
+            f"{name} login: ",
+        ]
+    return "\r\n".join(lines) + "\r\n"
+
+
+def host_key(vm_id: str) -> str:
+    """The VM's ssh-ed25519 host key, as one line of a public key file without a comment."""
+    secret = Ed25519PrivateKey.from_private_bytes(hashlib.sha256(vm_id.encode()).digest())
+    return secret.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
+
+
+def _fingerprint(key: str) -> str:
+    digest = hashlib.sha256(base64.b64decode(key.split()[1])).digest()
+    return "SHA256:" + base64.b64encode(digest).decode().rstrip("=")
+
+
+ROUTES: Routes = {
+    ("POST", f"{IN_GROUP}{kinds.VM.lower()}/*/retrievebootdiagnosticsdata"): Route(
+        retrieve, kinds.COMPUTE_API, frozenset({"sasUriExpirationTimeInMinutes"})
+    )
+}

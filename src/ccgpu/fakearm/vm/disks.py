@@ -1,0 +1,105 @@
+"""The disks of a VM: made with it, and kept or deleted with it."""
+
+from ccgpu.fakearm import errors, kinds
+from ccgpu.fakearm.call import resource_id
+from ccgpu.fakearm.resources.disks import detach, make_disk
+from ccgpu.fakearm.skus import Size
+from ccgpu.fakearm.wire import Body
+from ccgpu.fakearm.world import Resource, World
+
+
+def check(world: World, vm: Resource, size: Size) -> None:
+    """No new disk may take the name of one that is there; the size limits how many there are."""
+    storage = vm.properties["storageProfile"]
+    for disk in (storage["osDisk"], *storage["dataDisks"]):
+        name = disk.get("name")
+        if name and disk["createOption"] != "Attach":
+            id_ = resource_id(world.subscription, vm.group, kinds.DISK, name)
+            if world.find(id_) is not None:
+                raise errors.disk_exists(id_)
+    if len(storage["dataDisks"]) > size.data_disks:
+        raise errors.operation_not_allowed(
+            "The maximum number of data disks allowed to be attached to a VM of this size is "
+            f"{size.data_disks}."
+        )
+    for disk in storage["dataDisks"]:
+        if disk["createOption"] == "Attach":
+            _check_attachable(world, disk)
+
+
+def _check_attachable(world: World, disk: Body) -> None:
+    found = world.find(str(disk["managedDisk"].get("id")))
+    if found is None or found.kind != kinds.DISK:
+        raise errors.reference_not_found(str(disk["managedDisk"].get("id")))
+    if found.body.get("managedBy"):
+        raise errors.operation_not_allowed(
+            f"Cannot attach data disk '{found.name}' because the disk is currently attached to VM "
+            f"'{found.body['managedBy']}'."
+        )
+
+
+def make(world: World, vm: Resource) -> list[str]:
+    """Make (or attach) all disks of the VM; answers their ids, the OS disk's first."""
+    storage = vm.properties["storageProfile"]
+    os_disk = storage["osDisk"]
+    managed = os_disk["managedDisk"]
+    properties: Body = {
+        "osType": os_disk["osType"],
+        "hyperVGeneration": "V2",
+        "creationData": {"createOption": "FromImage"},
+        "diskSizeGB": os_disk["diskSizeGB"],
+    }
+    if encryption := (managed.get("securityProfile") or {}).get("securityEncryptionType"):
+        keyed = "diskEncryptionSet" in managed["securityProfile"]
+        properties["securityProfile"] = {"securityType": _SECURITY[encryption, keyed]}
+    name = os_disk.get("name") or f"{vm.name}_OsDisk_1_{world.digest(32)}"
+    made = [make_disk(world, name, vm, properties, managed["storageAccountType"]).id]
+    return made + [_make_data(world, vm, disk) for disk in storage["dataDisks"]]
+
+
+# DiskSecurityTypes of the compute API.
+_SECURITY = {
+    ("VMGuestStateOnly", False): "ConfidentialVM_VMGuestStateOnlyEncryptedWithPlatformKey",
+    ("DiskWithVMGuestState", False): "ConfidentialVM_DiskEncryptedWithPlatformKey",
+    ("DiskWithVMGuestState", True): "ConfidentialVM_DiskEncryptedWithCustomerKey",
+}
+
+
+def _make_data(world: World, vm: Resource, disk: Body) -> str:
+    managed = disk["managedDisk"]
+    if disk["createOption"] == "Attach":
+        found = world.find(str(managed["id"]))
+        if found is None:
+            raise errors.reference_not_found(str(managed["id"]))
+        found.body["managedBy"] = vm.id
+        found.properties["diskState"] = "Attached"
+        world.save(found)
+        return found.id
+    name = disk.get("name") or f"{vm.name}_DataDisk_{disk['lun']}_{world.digest(32)}"
+    properties = {
+        "creationData": {"createOption": "Empty"},
+        "diskSizeGB": disk.get("diskSizeGB", 4),
+    }
+    return make_disk(world, name, vm, properties, managed["storageAccountType"]).id
+
+
+def tell(vm: Resource, ids: list[str]) -> None:
+    """Show the disks' names and ids in the VM: they are known when the create has ended."""
+    storage = vm.properties["storageProfile"]
+    for disk, id_ in zip((storage["osDisk"], *storage["dataDisks"]), ids, strict=True):
+        disk["name"] = id_.rsplit("/", 1)[1]
+        disk["managedDisk"]["id"] = id_
+
+
+def leave(world: World, vm: Resource) -> None:
+    """The VM goes: delete what says so, leave the rest behind."""
+    storage = vm.properties["storageProfile"]
+    disks = (storage["osDisk"], *storage["dataDisks"])
+    for disk, id_ in zip(disks, vm.hidden["disks"], strict=False):
+        found = world.find(id_)
+        if found is None:
+            continue
+        if disk["deleteOption"] == "Delete":
+            world.remove(found)
+        else:
+            detach(world, found)

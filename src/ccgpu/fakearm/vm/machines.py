@@ -1,0 +1,258 @@
+"""Virtual machines: PUT, GET, PATCH, DELETE, and how those operations end.
+
+A create that is accepted takes its quota, its place and its dependents at once; if there is no
+place, the operation fails later and leaves the VM in `Failed`, with its dependents.
+"""
+
+from typing import Any
+
+from ccgpu.fakearm import capacity, errors, kinds, operations
+from ccgpu.fakearm.call import (
+    IN_GROUP,
+    IN_SUBSCRIPTION,
+    Call,
+    Route,
+    Routes,
+    accepted,
+    check_preconditions,
+    paged,
+    require_group,
+)
+from ccgpu.fakearm.operations import Operation
+from ccgpu.fakearm.resources import tracked
+from ccgpu.fakearm.vm import body, confidential, disks, network, power, rules
+from ccgpu.fakearm.vm.view import instance_view
+from ccgpu.fakearm.wire import Answer, Body, FakeGap
+from ccgpu.fakearm.world import Ref, Resource, World
+
+
+def put(call: Call) -> Answer:
+    rules.check_name(call.names[2])
+    wanted = tracked.draft(call, kinds.VM)
+    if wanted.existing is not None:
+        return _update(call, wanted.existing, wanted)
+    vm = _new(call.world, wanted)
+    failure = _attempt(call.world, vm)
+    return _started(call, 201, vm, failure, retry_after=10)
+
+
+def _new(world: World, wanted: tracked.Draft) -> Resource:
+    size = rules.check_size(world, wanted)
+    rules.check_sign_in(wanted)
+    image = confidential.check(world, wanted, size)
+    _check_identities(world, wanted)
+    properties = body.build(world, wanted, image)
+    vm = tracked.resource_of(world, kinds.VM, wanted, properties, "Creating")
+    disks.check(world, vm, size)
+    spot = wanted.properties.get("priority") == "Spot"
+    capacity.check_quota(world, size, wanted.location, spot=spot)
+    nics = network.attach(world, wanted, size)
+    if "networkInterfaces" in wanted.properties["networkProfile"]:
+        vm.properties["networkProfile"]["networkInterfaces"] = nics
+    _give_identity(world, vm)
+    vm.hidden = {"secrets": body.secrets(wanted), "nics": nics, "power": "unknown", "disks": []}
+    capacity.register(world, vm, size, spot=spot)
+    return vm
+
+
+def _attempt(world: World, vm: Resource) -> Body | None:
+    """Look for a place, and make the disks; answers how the create will fail, if it will."""
+    failure = capacity.allocate(world, vm)
+    if not vm.hidden["disks"] and (
+        failure is None or world.settings.at("failed_create_leaves_disk")
+    ):
+        vm.hidden["disks"] = disks.make(world, vm)
+    world.save(vm)
+    world.refer(vm, _refs(vm))
+    return failure
+
+
+def _started(
+    call: Call, status: int, vm: Resource, failure: Body | None, *, retry_after: int | None
+) -> Answer:
+    name = "vm.create.encrypted" if confidential.encrypts_disk(vm.properties) else "vm.create"
+    seconds = call.world.seconds("vm.fail" if failure else name)
+    operation = operations.begin(call.world, "vm.create", vm, seconds, failure=failure)
+    return accepted(call, status, operation, vm.body, retry_after=retry_after)
+
+
+def _check_identities(world: World, wanted: tracked.Draft) -> None:
+    for id_ in (wanted.body.get("identity") or {}).get("userAssignedIdentities") or ():
+        found = world.find(id_)
+        if found is None or found.kind != kinds.IDENTITY:
+            raise errors.identity_missing(wanted.id, id_)
+
+
+def _give_identity(world: World, vm: Resource) -> None:
+    """Principals of the identities, as GET tells them."""
+    identity = vm.body.get("identity")
+    if not identity:
+        return
+    told = dict(identity)
+    if "SystemAssigned" in str(identity.get("type", "")):
+        told.update(principalId=world.guid(), tenantId=world.guid())
+    assigned = {}
+    for id_ in identity.get("userAssignedIdentities") or ():
+        found = world.find(id_)
+        source = found.properties if found else {}
+        assigned[id_] = {key: source.get(key) for key in ("principalId", "clientId")}
+    if assigned:
+        told["userAssignedIdentities"] = assigned
+    vm.body["identity"] = told
+
+
+def _refs(vm: Resource) -> list[Ref]:
+    refs = [Ref(one["id"], vm.id, vm.key, "vm-nic") for one in vm.hidden["nics"]]
+    key = rules.part(
+        vm.properties,
+        "storageProfile",
+        "osDisk",
+        "managedDisk",
+        "securityProfile",
+        "diskEncryptionSet",
+        "id",
+    )
+    return refs + ([Ref(key, vm.id, vm.key, "vm-des")] if key else [])
+
+
+def _update(call: Call, vm: Resource, wanted: tracked.Draft) -> Answer:
+    """A PUT of what exists: a failed create is tried again, the rest only takes what may change."""
+    body.check_unchanged(vm, wanted)
+    named = rules.part(wanted.properties, "networkProfile", "networkInterfaces")
+    if named and {one["id"].lower() for one in named} != {
+        one["id"].lower() for one in vm.hidden["nics"]
+    }:
+        raise FakeGap("changing the network interfaces of a VM")
+    if wanted.tags is not None:
+        vm.body["tags"] = wanted.tags
+    if wanted.properties.get("diagnosticsProfile") is not None:
+        vm.properties["diagnosticsProfile"] = wanted.properties["diagnosticsProfile"]
+    if vm.hidden["power"] == "unknown":
+        vm.state = "Creating"
+        vm.hidden.pop("failure", None)
+        return _started(call, 200, vm, _attempt(call.world, vm), retry_after=None)
+    return _written(call, vm)
+
+
+def _written(call: Call, vm: Resource) -> Answer:
+    vm.state = "Updating"
+    call.world.save(vm)
+    operation = operations.begin(call.world, "write", vm, call.world.seconds("vm.update"))
+    return accepted(call, 200, operation, vm.body)
+
+
+def created(world: World, operation: Operation, vm: Resource) -> Body | None:
+    vm.properties["networkProfile"]["networkInterfaces"] = vm.hidden["nics"]
+    failure: Body | None = operation.data["failure"]
+    if vm.hidden["disks"]:
+        disks.tell(vm, vm.hidden["disks"])
+    if failure is None:
+        power.boot(world, vm)
+        return tracked.succeeded(world, operation, vm)
+    vm.state = "Failed"
+    vm.hidden["failure"] = failure
+    world.save(vm)
+    for one in vm.hidden["nics"]:
+        _reserve(world, one["id"], vm)
+    return failure
+
+
+def _reserve(world: World, nic_id: str, vm: Resource) -> None:
+    """An interface named in a failed create is kept for that VM for a while."""
+    nic = world.find(nic_id)
+    if nic is not None:
+        nic.hidden["reservedUntil"] = world.at + world.seconds("nic.reserved")
+        nic.hidden["reservedFor"] = vm.id
+        world.save(nic)
+
+
+def patch(call: Call) -> Answer:
+    vm = tracked.require(call, kinds.VM)
+    require_group(call, write=True)
+    tags = tracked.only_tags(call)
+    check_preconditions(call, vm, vm.id)
+    tracked.refuse_while_busy(call, vm)
+    vm.body["tags"] = tags
+    return _written(call, vm)
+
+
+def delete(call: Call) -> Answer:
+    """Takes the place of whatever runs on the VM, a create too."""
+    require_group(call)
+    vm = call.world.find(call.id_of(kinds.VM))
+    if vm is None:
+        return Answer(204)
+    check_preconditions(call, vm, vm.id)
+    running = operations.pending(call.world, vm.key)
+    operation = next((one for one in running if one.action == "vm.delete"), None)
+    if operation is None:
+        operations.preempt(call.world, vm)
+        vm.state = "Deleting"
+        call.world.save(vm)
+        forced = call.query.get("forceDeletion", "").lower() == "true"
+        seconds = call.world.seconds("vm.delete.forced" if forced else "vm.delete")
+        operation = operations.begin(call.world, "vm.delete", vm, seconds)
+    return accepted(call, 202, operation, None, retry_after=10)
+
+
+def deleted(world: World, _: Operation, vm: Resource) -> Body | None:
+    """With it goes what is marked Delete; an interface takes its address along the same way."""
+    world.remove(vm)
+    disks.leave(world, vm)
+    for one in vm.hidden["nics"]:
+        nic = world.find(one["id"])
+        if nic is None or (one.get("properties") or {}).get("deleteOption") != "Delete":
+            continue
+        world.remove(nic)
+        for configuration in nic.properties["ipConfigurations"]:
+            _remove_address(world, configuration["properties"].get("publicIPAddress"))
+    return None
+
+
+def _remove_address(world: World, public: Any) -> None:
+    if rules.part(public, "properties", "deleteOption") == "Delete":
+        found = world.find(public["id"])
+        if found is not None:
+            world.remove(found)
+
+
+def get(call: Call) -> Answer:
+    vm = tracked.require(call, kinds.VM)
+    shown = _expanded(call, vm)
+    return Answer(200, shown, {"ETag": shown["etag"]})
+
+
+def _expanded(call: Call, vm: Resource) -> Body:
+    expand = call.query.get("$expand")
+    if expand is None:
+        return vm.body
+    if expand != "instanceView":
+        raise FakeGap(f"$expand={expand}")
+    view = instance_view(call.world, vm)
+    return {**vm.body, "properties": {**vm.properties, "instanceView": view}}
+
+
+def list_(call: Call) -> Answer:
+    if len(call.names) > 1:
+        require_group(call)
+    found = call.world.of_kind(kinds.VM, *call.names[1:])
+    return paged(call, [_expanded(call, vm) for vm in found])
+
+
+def get_instance_view(call: Call) -> Answer:
+    return Answer(200, instance_view(call.world, tracked.require(call, kinds.VM)))
+
+
+_ONE, _API = f"{IN_GROUP}{kinds.VM.lower()}/*", kinds.COMPUTE_API
+_LISTED = Route(list_, _API, frozenset({"$expand", "$skiptoken"}))
+ROUTES: Routes = {
+    ("PUT", _ONE): Route(put, _API),
+    ("GET", _ONE): Route(get, _API, frozenset({"$expand"})),
+    ("PATCH", _ONE): Route(patch, _API),
+    ("DELETE", _ONE): Route(delete, _API, frozenset({"forceDeletion"})),
+    ("GET", f"{_ONE}/instanceview"): Route(get_instance_view, _API),
+    ("GET", f"{IN_GROUP}{kinds.VM.lower()}"): _LISTED,
+    ("GET", f"{IN_SUBSCRIPTION}{kinds.VM.lower()}"): _LISTED,
+    **power.ROUTES,
+}
+FINISHERS = {"vm.create": created, "vm.delete": deleted, **power.FINISHERS}

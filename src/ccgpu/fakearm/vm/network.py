@@ -1,0 +1,118 @@
+"""The network side of a VM: interfaces that exist already, or that come into being with it.
+
+Azure names what it makes: the name of the configuration and a suffix of its own.
+"""
+
+from typing import Any
+
+from ccgpu.fakearm import errors, kinds
+from ccgpu.fakearm.call import resource_id
+from ccgpu.fakearm.resources import addresses, interfaces
+from ccgpu.fakearm.resources.tracked import Draft
+from ccgpu.fakearm.skus import Size
+from ccgpu.fakearm.vm.rules import needed, part
+from ccgpu.fakearm.wire import Body
+from ccgpu.fakearm.world import World
+
+# VirtualMachineNetworkInterfaceConfiguration came with the network API of this date.
+_OLDEST_API = "2020-11-01"
+
+
+def attach(world: World, wanted: Draft, size: Size) -> list[Body]:
+    """The VM's `networkInterfaces`: those that it names, or new ones. Writes the new ones."""
+    profile = needed(wanted.properties, "networkProfile")
+    named, inline = profile.get("networkInterfaces"), profile.get("networkInterfaceConfigurations")
+    if named and inline:
+        raise errors.invalid_parameter(
+            "networkProfile",
+            "The parameters 'networkInterfaces' and 'networkInterfaceConfigurations' cannot both "
+            "be set.",
+        )
+    if inline:
+        if str(needed(wanted.properties, "networkProfile", "networkApiVersion")) < _OLDEST_API:
+            raise errors.invalid_parameter(
+                "networkProfile.networkApiVersion",
+                f"The value '{profile['networkApiVersion']}' of parameter 'networkApiVersion' is "
+                "not supported.",
+            )
+        return [_make(world, wanted, size, one) for one in inline]
+    if not named:
+        raise errors.invalid_parameter(
+            "networkProfile.networkInterfaces",
+            "Required parameter 'networkProfile.networkInterfaces' is missing (null).",
+        )
+    return [_existing(world, wanted, size, one) for one in named]
+
+
+def _existing(world: World, wanted: Draft, size: Size, given: Body) -> Body:
+    nic = world.find(str(given.get("id")))
+    if nic is None or nic.kind != kinds.NIC:
+        raise errors.reference_not_found(str(given.get("id")))
+    if nic.location != wanted.location:
+        raise errors.invalid_reference(nic.id, wanted.id)
+    for ref in world.referrers(nic.id, "vm-nic"):
+        if ref.owner != wanted.id.lower():
+            raise errors.nic_in_use(nic.id, ref.source)
+    reserved = nic.hidden.get("reservedFor", wanted.id)
+    if nic.hidden.get("reservedUntil", 0) > world.at and reserved.lower() != wanted.id.lower():
+        raise errors.nic_reserved(nic.id, reserved)
+    if nic.properties["enableAcceleratedNetworking"] and not size.accelerated:
+        raise errors.accelerated_networking(size.name, nic.id)
+    shown: Body = {"id": nic.id}
+    if given.get("properties"):
+        shown["properties"] = given["properties"]
+    return shown
+
+
+def _make(world: World, wanted: Draft, size: Size, given: Any) -> Body:
+    """One inline interface, with its public IP addresses."""
+    properties = given.get("properties") or {}
+    name = f"{needed(given, 'name')}-{world.digest(8)}"
+    id_ = _id(world, wanted, kinds.NIC, name)
+    if properties.get("enableAcceleratedNetworking") and not size.accelerated:
+        raise errors.accelerated_networking(size.name, id_)
+    configurations = [
+        _configuration(world, wanted, one) for one in properties.get("ipConfigurations") or ()
+    ]
+    body = {"properties": {**properties, "ipConfigurations": configurations}}
+    nic = interfaces.make(
+        world, Draft(id_, name, wanted.location, given.get("tags") or {}, body, None)
+    )
+    interfaces.store(world, nic)
+    option = properties.get("deleteOption", "Detach")
+    return {
+        "id": nic.id,
+        "properties": {"primary": properties.get("primary", True), "deleteOption": option},
+    }
+
+
+def _id(world: World, wanted: Draft, kind: str, name: str) -> str:
+    return resource_id(world.subscription, wanted.id.split("/")[4], kind, name)
+
+
+def _configuration(world: World, wanted: Draft, given: Any) -> Body:
+    """An ipConfiguration of the interface, its inline public IP made and put in by its id."""
+    properties = dict(given.get("properties") or {})
+    inline = properties.pop("publicIPAddressConfiguration", None)
+    if inline:
+        name = f"{needed(inline, 'name')}-{world.digest(8)}"
+        draft = Draft(
+            _id(world, wanted, kinds.PUBLIC_IP, name),
+            name,
+            wanted.location,
+            inline.get("tags") or {},
+            {
+                "sku": inline.get("sku"),
+                "zones": wanted.body.get("zones"),
+                "properties": inline.get("properties"),
+            },
+            None,
+        )
+        address = addresses.make(world, draft)
+        address.state = "Succeeded"
+        addresses.assign(world, address)
+        world.save(address)
+        world.bill(address)
+        option = part(inline, "properties", "deleteOption") or "Detach"
+        properties["publicIPAddress"] = {"id": address.id, "properties": {"deleteOption": option}}
+    return {"name": given.get("name"), "properties": properties}

@@ -1,0 +1,89 @@
+"""Start, stop and restart: what moves a VM's power state, its place in Azure, and its bill.
+
+Deallocating ends the bill and gives the place back; powering off does neither.
+"""
+
+from functools import partial
+
+from ccgpu.fakearm import capacity, errors, kinds, operations
+from ccgpu.fakearm.call import IN_GROUP, Call, Route, Routes, accepted, require_group
+from ccgpu.fakearm.operations import Operation
+from ccgpu.fakearm.resources import tracked
+from ccgpu.fakearm.wire import Answer, Body
+from ccgpu.fakearm.world import Resource, World
+
+_ON_THE_WAY = {
+    "start": "starting",
+    "restart": "running",
+    "deallocate": "deallocating",
+    "powerOff": "stopping",
+}
+
+
+def act(action: str, call: Call) -> Answer:
+    vm = tracked.require(call, kinds.VM)
+    require_group(call, write=True)
+    tracked.refuse_while_busy(call, vm)
+    failure = _failure_of(call.world, action, vm)
+    vm.state = "Updating"
+    vm.hidden["power"] = _ON_THE_WAY[action] if failure is None else vm.hidden["power"]
+    call.world.save(vm)
+    seconds = call.world.seconds("vm", action)
+    operation = operations.begin(call.world, f"vm.{action}", vm, seconds, failure=failure)
+    return accepted(call, 202, operation, None, retry_after=10)
+
+
+def _failure_of(world: World, action: str, vm: Resource) -> Body | None:
+    """A start needs a place again; a restart needs one that it still has."""
+    if action == "start" and not capacity.allocated(world, vm):
+        return capacity.allocate(world, vm)
+    if action == "restart" and vm.hidden["power"] != "running":
+        raise errors.operation_not_allowed(
+            f"Cannot restart VM '{vm.name}' because it is not running."
+        )
+    return None
+
+
+def started(world: World, operation: Operation, vm: Resource) -> Body | None:
+    failure: Body | None = operation.data["failure"]
+    if failure:
+        vm.state = "Failed"
+        world.save(vm)
+        return failure
+    boot(world, vm)
+    return tracked.succeeded(world, operation, vm)
+
+
+def boot(world: World, vm: Resource) -> None:
+    """From now on it runs; its agent takes a while."""
+    vm.hidden["power"] = "running"
+    vm.hidden["bootedAt"] = world.at
+    vm.hidden["readyAt"] = world.at + world.seconds("vm.boot")
+
+
+def deallocated(world: World, operation: Operation, vm: Resource) -> Body | None:
+    vm.hidden["power"] = "deallocated"
+    capacity.release(world, vm)
+    return tracked.succeeded(world, operation, vm)
+
+
+def stopped(world: World, operation: Operation, vm: Resource) -> Body | None:
+    vm.hidden["power"] = "stopped"
+    return tracked.succeeded(world, operation, vm)
+
+
+_ONE = f"{IN_GROUP}{kinds.VM.lower()}/*"
+ROUTES: Routes = {
+    ("POST", f"{_ONE}/{action.lower()}"): Route(
+        partial(act, action),
+        kinds.COMPUTE_API,
+        frozenset({"skipShutdown"} if action == "powerOff" else ()),
+    )
+    for action in _ON_THE_WAY
+}
+FINISHERS = {
+    "vm.start": started,
+    "vm.restart": started,
+    "vm.deallocate": deallocated,
+    "vm.powerOff": stopped,
+}

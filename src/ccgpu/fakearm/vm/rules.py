@@ -1,0 +1,218 @@
+"""What Azure refuses in a VM's body before anything is made: size, place, sign-in.
+
+Texts are those that users quoted or that are well known; docs/fake-azure.md lists the source of
+each and marks what is inferred. Rules of confidential VMs are in `confidential`.
+"""
+
+import base64
+import binascii
+import re
+from typing import Any
+
+from ccgpu.fakearm import errors, skus
+from ccgpu.fakearm.resources.tracked import Draft
+from ccgpu.fakearm.skus import Size
+from ccgpu.fakearm.wire import Body
+from ccgpu.fakearm.world import World
+
+
+def part(body: Any, *path: str) -> Any:
+    """The value at `path`, or None as soon as a step is missing or null."""
+    for key in path:
+        body = body.get(key) if isinstance(body, dict) else None
+        if body is None:
+            return None
+    return body
+
+
+def needed(body: Any, *path: str) -> Any:
+    """As `part`; a missing value is refused."""
+    value = part(body, *path)
+    if value in (None, ""):
+        name = ".".join(path)
+        raise errors.invalid_parameter(name, f"Required parameter '{name}' is missing (null).")
+    return value
+
+
+# Names: Microsoft Learn, "Naming rules and restrictions for Azure resources", and the texts of
+# the compute provider.
+_NAME = re.compile(r"(?!_)[^\\/\"\[\]:|<>+=;,?*@&~!#$%^()_{}' ]{1,64}(?<![.-])")
+_HOST_NAME = re.compile(r"[^`~!@#$%^&*()=+_\[\]{}\\|;:'\",<>/? ]{1,64}")
+
+
+def check_name(name: str) -> None:
+    if not _NAME.fullmatch(name):
+        raise errors.invalid_parameter(
+            "vmName",
+            f"The entity name '{name}' is invalid according to its validation rule: at most 64 "
+            "characters, no special characters, not starting with '_' and not ending with '.' or "
+            "'-'.",
+        )
+
+
+def check_size(world: World, wanted: Draft) -> Size:
+    """The size, if this region, and the zone that was asked for, offer it to this subscription."""
+    name = needed(wanted.properties, "hardwareProfile", "vmSize")
+    size = skus.SIZES.get(str(name).lower())
+    if size is None:
+        listed = ", ".join(sorted(one.name for one in skus.SIZES.values()))
+        raise errors.invalid_parameter(
+            "vmSize",
+            f"The value {name} provided for the VM size is not valid. The valid sizes in the "
+            f"current region are: {listed}.",
+        )
+    zones = [str(zone) for zone in wanted.body.get("zones") or ()]
+    _check_zones(wanted, zones)
+    offered = skus.zones_of(world.settings, size, wanted.location)
+    if offered is None or _restricted(world, size, wanted.location, zones):
+        raise errors.sku_not_available(size.name, wanted.location)
+    if not set(zones) <= set(offered):
+        raise errors.size_not_in_zone(wanted.id, wanted.location, zones[0], world.subscription)
+    return size
+
+
+def _check_zones(wanted: Draft, zones: list[str]) -> None:
+    if len(zones) > 1 or not set(zones) <= {"1", "2", "3"}:
+        raise errors.Refused(
+            400,
+            "AvailabilityZoneNotSupported",
+            f"The zone(s) '{','.join(zones)}' for resource "
+            f"'Microsoft.Compute/virtualMachines/{wanted.name}' is not supported. The supported "
+            f"zones for location '{wanted.location}' are '1,2,3'",
+        )
+
+
+def _restricted(world: World, size: Size, region: str, zones: list[str]) -> bool:
+    for one in world.settings.at("restrictions", size.name, region, default=()):
+        if one["type"] == "Location" or set(zones) & set(one.get("zones", ())):
+            return True
+    return False
+
+
+# azurerm and azure-cli keep the same list: names that the compute provider refuses.
+_REFUSED_USERS = frozenset(
+    [
+        "administrator",
+        "admin",
+        "user",
+        "user1",
+        "test",
+        "user2",
+        "test1",
+        "user3",
+        "admin1",
+        "1",
+        "123",
+        "a",
+        "actuser",
+        "adm",
+        "admin2",
+        "aspnet",
+        "backup",
+        "console",
+        "david",
+        "guest",
+        "john",
+        "owner",
+        "root",
+        "server",
+        "sql",
+        "support",
+        "support_388945a0",
+        "sys",
+        "test2",
+        "test3",
+        "user4",
+        "user5",
+    ]
+)
+_CUSTOM_DATA = 65_535  # decoded bytes: Microsoft Learn, "Custom data and cloud-init"
+
+
+def check_sign_in(wanted: Draft) -> None:
+    profile = needed(wanted.properties, "osProfile")
+    user = str(needed(profile, "adminUsername"))
+    if user.lower() in _REFUSED_USERS or len(user) > 64:
+        raise errors.invalid_parameter(
+            "adminUsername",
+            "The Admin Username specified is not allowed. For more information about disallowed "
+            "usernames, see https://aka.ms/vmosprofile",
+        )
+    if not _HOST_NAME.fullmatch(str(part(profile, "computerName") or wanted.name)):
+        raise errors.invalid_parameter(
+            "computerName",
+            "Linux host name cannot exceed 64 characters in length or contain the following "
+            "characters: ` ~ ! @ # $ % ^ & * ( ) = + _ [ ] { } \\ | ; : ' \" , < > / ?.",
+        )
+    _check_custom_data(part(profile, "customData"))
+    if part(profile, "linuxConfiguration", "disablePasswordAuthentication"):
+        _check_keys(user, part(profile, "linuxConfiguration", "ssh", "publicKeys") or [])
+    elif not part(profile, "adminPassword"):
+        raise errors.invalid_parameter(
+            "adminPassword", "Required parameter 'adminPassword' is missing (null)."
+        )
+
+
+def _check_custom_data(text: str | None) -> None:
+    if text is None:
+        return
+    try:
+        size = len(base64.b64decode(text, validate=True))
+    except binascii.Error:
+        size = _CUSTOM_DATA + 1
+    if size > _CUSTOM_DATA:
+        raise errors.invalid_parameter(
+            "customData",
+            "Custom data in OSProfile must be in Base64 encoding and with a maximum length of "
+            "87380 characters.",
+        )
+
+
+def _check_keys(user: str, keys: list[Body]) -> None:
+    if not keys:
+        raise errors.invalid_parameter(
+            "linuxConfiguration",
+            "Authentication using either SSH or by user name and password must be enabled in "
+            "Linux profile.",
+        )
+    for key in keys:
+        home = f"/home/{user}/.ssh/authorized_keys"
+        if key.get("path") != home:
+            raise errors.invalid_parameter(
+                "linuxConfiguration.ssh.publicKeys.path",
+                "Destination path for SSH public keys is currently limited to its default value "
+                f"{home} due to a known issue in Linux provisioning agent.",
+            )
+        if not _is_public_key(str(key.get("keyData", ""))):
+            raise errors.invalid_parameter(
+                "linuxConfiguration.ssh.publicKeys.keyData",
+                "The value of parameter linuxConfiguration.ssh.publicKeys.keyData is invalid.",
+            )
+
+
+def _is_public_key(text: str) -> bool:
+    """ssh-ed25519, or ssh-rsa of at least 2048 bits (azurerm, ssh_key.go)."""
+    words = text.split()
+    if len(words) < 2 or words[0] not in ("ssh-rsa", "ssh-ed25519"):
+        return False
+    try:
+        fields = _fields(base64.b64decode(words[1], validate=True))
+    except (binascii.Error, ValueError):
+        return False
+    if not fields or fields[0] != words[0].encode():
+        return False
+    if words[0] == "ssh-ed25519":
+        return len(fields) == 2 and len(fields[1]) == 32
+    return len(fields) == 3 and int.from_bytes(fields[2], "big").bit_length() >= 2048
+
+
+def _fields(blob: bytes) -> list[bytes]:
+    """The length-prefixed strings of an SSH public key (RFC 4253, section 6.6)."""
+    fields = []
+    while blob:
+        size = int.from_bytes(blob[:4], "big")
+        if len(blob) < 4 + size:
+            raise ValueError("cut short")
+        fields.append(blob[4 : 4 + size])
+        blob = blob[4 + size :]
+    return fields

@@ -1,0 +1,59 @@
+"""What goes over the wire to the simulated ARM, and comes back.
+
+A gap in the fake must never look like an answer: what it does not know is a `FakeGap`.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from requests.structures import CaseInsensitiveDict
+
+Body = dict[str, Any]
+
+
+class FakeGap(AssertionError):
+    """The fake does not know what Azure would answer, so it answers nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    method: str
+    url: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.headers, CaseInsensitiveDict):
+            object.__setattr__(self, "headers", CaseInsensitiveDict(self.headers))
+
+    @property
+    def host(self) -> str:
+        return urlsplit(self.url).netloc.lower()
+
+    @property
+    def path(self) -> str:
+        return unquote(urlsplit(self.url).path)
+
+    @property
+    def query(self) -> dict[str, str]:
+        return dict(parse_qsl(urlsplit(self.url).query, keep_blank_values=True))
+
+    @property
+    def json(self) -> Any:
+        """The body as JSON; None when there is none. Raises ValueError when it is not JSON."""
+        return json.loads(self.body) if self.body else None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A status, a JSON value (or text, when the headers say so) and headers."""
+
+    status: int
+    body: Any = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+Fault = Callable[[Request], Answer | None]
