@@ -90,11 +90,15 @@ def remove(
 ) -> Removal:
     """Remove `targets` and what a VM among them brought along; report on each."""
     result = Removal()
-    everything, owner = _with_dependents(run, targets, owner, result)
+    brought = _dependents(run, targets, owner, result)
+    disks = {key(id_) for id_, kind in brought.items() if kind is Kind.DISK}
+    owner = replace(owner, promised=owner.promised | disks)
+    named = {key(id_): (id_, kind) for id_, kind in (*brought.items(), *targets.items())}
+    with_vm = frozenset(key(id_) for id_ in brought)
     for stage in _STAGES:
-        for id_, kind in sorted(everything.items()):
+        for id_, kind in sorted(named.values()):
             if kind in stage:
-                run.cloud.schedule.add(_one(run, kind, id_, owner, result, on_gone))
+                run.cloud.schedule.add(_one(run, kind, id_, owner, with_vm, result, on_gone))
         run.cloud.schedule.run()
     return result
 
@@ -104,6 +108,7 @@ def _one(
     kind: Kind,
     id_: ResourceId,
     owner: Owner,
+    with_vm: frozenset[ResourceId],
     result: Removal,
     on_gone: Callable[[ResourceId], None],
 ) -> Task:
@@ -119,6 +124,7 @@ def _one(
         if body is not None:
             run.tell("begin", doing, id_, kind, "delete")
             yield from removed(run, kind, id_, doing)
+        if body is not None or key(id_) in with_vm:
             run.tell("gone", doing, id_, kind, "delete")
             result.gone.append(id_)
         on_gone(id_)
@@ -146,20 +152,17 @@ def _what_is_there(run: Run, kind: Kind, id_: ResourceId) -> Asking[Presence]:
     return "gone" if found is None else "exists"
 
 
-def _with_dependents(
+def _dependents(
     run: Run, targets: Mapping[ResourceId, Kind], owner: Owner, result: Removal
-) -> tuple[dict[ResourceId, Kind], Owner]:
-    """`targets`, and what a VM of ours among them brought along; the owner of all that."""
-    found = {key(id_): (id_, kind) for id_, kind in targets.items()}
-    disks: set[ResourceId] = set()
+) -> dict[ResourceId, Kind]:
+    """What the VMs of ours among `targets` brought along, as far as Azure shows it now."""
+    found: dict[ResourceId, Kind] = {}
 
     def look(id_: ResourceId) -> Task:
         try:
             vm = yield from ask(run, partial(run.cloud.arm.get, Kind.VM, id_), f"reading {id_}")
             if vm is not None and owner.has(id_, vm):
-                for dependent, kind in (yield from dependents(run, id_, vm)):
-                    found.setdefault(key(dependent), (dependent, kind))
-                    disks.update({key(dependent)} if kind is Kind.DISK else ())
+                found.update((yield from dependents(run, id_, vm)))
         except CcgpuError as err:
             result.errors.append(err)
 
@@ -167,4 +170,4 @@ def _with_dependents(
         if kind is Kind.VM:
             run.cloud.schedule.add(look(id_))
     run.cloud.schedule.run()
-    return dict(found.values()), replace(owner, promised=owner.promised | disks)
+    return found
