@@ -155,8 +155,8 @@ def accepted(
     headers = operations.headers(call.world, operation, call.host, location=location)
     if retry_after is not None:
         headers["Retry-After"] = str(retry_after)
-    if body is not None and "etag" in body:
-        headers["ETag"] = body["etag"]
+    if body is not None and "etag" in body and operation.data["family"] == "compute":
+        headers["ETag"] = body["etag"]  # recorded network writes tell it in the body alone
     return Answer(status, body, headers)
 
 

@@ -3,7 +3,7 @@
 A refusal by quota is the answer to the PUT; a lack of capacity is how an accepted operation ends.
 """
 
-from ccgpu.fakearm import errors, skus
+from ccgpu.fakearm import compute_errors, errors, skus
 from ccgpu.fakearm.skus import Size
 from ccgpu.fakearm.wire import Body
 from ccgpu.fakearm.world import Resource, World
@@ -23,7 +23,7 @@ def check_quota(world: World, size: Size, region: str, *, spot: bool) -> None:
         limit = skus.limit(world.settings, region, name)
         used = skus.used(world.store, region, family, spot=spot)
         if used + size.cores > limit:
-            raise errors.quota_exceeded(text, region, limit, used, size.cores)
+            raise compute_errors.quota_exceeded(text, region, limit, used, size.cores)
 
 
 def register(world: World, vm: Resource, size: Size, *, spot: bool) -> None:
@@ -95,5 +95,5 @@ def _failure(world: World, size: str, vm: Resource) -> Body:
     if code is None:
         code = "ZonalAllocationFailed" if _zone(vm) else "AllocationFailed"
     if code == "SkuNotAvailable":
-        return errors.sku_not_available(size, vm.location).error
+        return compute_errors.sku_not_available(size, vm.location).error
     return errors.error(code, _TEXTS[code])

@@ -2,7 +2,7 @@
 
 import ipaddress
 
-from ccgpu.fakearm import errors, kinds, operations
+from ccgpu.fakearm import errors, kinds, network_errors, operations
 from ccgpu.fakearm.call import Call, accepted
 from ccgpu.fakearm.operations import Operation
 from ccgpu.fakearm.resources import tracked
@@ -27,7 +27,7 @@ def view(world: World, address: Resource) -> Body:
 
 def _refuse_delete(world: World, address: Resource) -> None:
     for ref in world.referrers(address.id):
-        raise errors.address_in_use(address.id, ref.source)
+        raise network_errors.address_in_use(address.id, ref.source)
 
 
 RULES = tracked.Rules(

@@ -1,6 +1,6 @@
 """Managed disks, disk encryption sets and user-assigned identities."""
 
-from ccgpu.fakearm import errors, kinds, operations
+from ccgpu.fakearm import compute_errors, errors, kinds, operations
 from ccgpu.fakearm.call import Call, accepted, require_group
 from ccgpu.fakearm.clock import stamp
 from ccgpu.fakearm.resources import tracked
@@ -11,7 +11,7 @@ from ccgpu.fakearm.world import Resource, World
 def _refuse_disk_delete(_: World, disk: Resource) -> None:
     vm = disk.body.get("managedBy")
     if vm:
-        raise errors.operation_not_allowed(f"Disk {disk.name} is attached to VM {vm}.")
+        raise compute_errors.operation_not_allowed(f"Disk {disk.name} is attached to VM {vm}.")
 
 
 DISK_RULES = tracked.Rules(
@@ -76,7 +76,7 @@ def detach(world: World, disk: Resource) -> None:
 def _refuse_set_delete(world: World, encryption: Resource) -> None:
     users = world.referrers(encryption.id)
     if users:
-        raise errors.operation_not_allowed(
+        raise compute_errors.operation_not_allowed(
             f"Disk encryption set {encryption.name} is in use by {users[0].source} and cannot be "
             "deleted."
         )

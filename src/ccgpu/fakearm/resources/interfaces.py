@@ -6,7 +6,7 @@ A PUT is done when it is answered (22 of 24 recorded ones had no asynchronous he
 import ipaddress
 from typing import Any
 
-from ccgpu.fakearm import errors, kinds
+from ccgpu.fakearm import errors, kinds, network_errors
 from ccgpu.fakearm.call import Call
 from ccgpu.fakearm.resources import references, tracked
 from ccgpu.fakearm.wire import Answer, Body
@@ -28,9 +28,9 @@ def view(world: World, nic: Resource) -> Body:
 
 def _refuse_delete(world: World, nic: Resource) -> None:
     for ref in world.referrers(nic.id, "vm-nic"):
-        raise errors.nic_in_use(nic.id, ref.source)
+        raise network_errors.nic_in_use(nic.id, ref.source)
     if nic.hidden.get("reservedUntil", 0) > world.at:
-        raise errors.nic_reserved(nic.id, nic.hidden["reservedFor"])
+        raise network_errors.nic_reserved(nic.id, nic.hidden["reservedFor"])
 
 
 RULES = tracked.Rules(
@@ -125,7 +125,7 @@ def _check_public(world: World, wanted: tracked.Draft, public: str) -> None:
     found = references.resource(world, public, kinds.PUBLIC_IP, wanted.id, wanted.location)
     for ref in world.referrers(found.id):
         if ref.owner != wanted.id.lower():
-            raise errors.address_taken(found.id, ref.source, wanted.id)
+            raise network_errors.address_taken(found.id, ref.source, wanted.id)
 
 
 def _private_address(world: World, wanted: tracked.Draft, subnet: Body) -> str:

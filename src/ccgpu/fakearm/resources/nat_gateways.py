@@ -1,6 +1,6 @@
 """NAT gateways: they hold public IP addresses, and subnets point to them."""
 
-from ccgpu.fakearm import errors, kinds, operations
+from ccgpu.fakearm import kinds, network_errors, operations
 from ccgpu.fakearm.call import Call, accepted
 from ccgpu.fakearm.resources import references, tracked
 from ccgpu.fakearm.wire import Answer, Body
@@ -18,7 +18,7 @@ def view(world: World, gateway: Resource) -> Body:
 def _refuse_delete(world: World, gateway: Resource) -> None:
     users = world.referrers(gateway.id, "nat")
     if users:
-        raise errors.gateway_in_use(gateway.id, [ref.source for ref in users])
+        raise network_errors.gateway_in_use(gateway.id, [ref.source for ref in users])
 
 
 RULES = tracked.Rules(
@@ -59,4 +59,4 @@ def put(call: Call) -> Answer:
 def _refuse_taken(world: World, address: Resource, gateway: str) -> None:
     for ref in world.referrers(address.id):
         if ref.owner != gateway.lower():
-            raise errors.address_taken(address.id, ref.source, gateway)
+            raise network_errors.address_taken(address.id, ref.source, gateway)

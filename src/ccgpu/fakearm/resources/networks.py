@@ -7,7 +7,7 @@ One write at a time on a network and all its subnets: a second is refused with
 import ipaddress
 from typing import Any
 
-from ccgpu.fakearm import errors, kinds, operations
+from ccgpu.fakearm import errors, kinds, network_errors, operations
 from ccgpu.fakearm.call import (
     IN_GROUP,
     Call,
@@ -55,7 +55,7 @@ def _refuse_delete(world: World, network: Resource) -> None:
 def _refuse_subnet_delete(world: World, subnet: Body) -> None:
     users = world.referrers(subnet["id"], "ip")
     if users:
-        raise errors.subnet_in_use(subnet["name"], users[0].source)
+        raise network_errors.subnet_in_use(subnet["name"], users[0].source)
 
 
 RULES = tracked.Rules(

@@ -4,7 +4,7 @@ Codes and texts are recorded (azure-service-operator): a missing one is `Invalid
 one that is being written is a `RetryableError`.
 """
 
-from ccgpu.fakearm import errors, kinds
+from ccgpu.fakearm import kinds, network_errors
 from ccgpu.fakearm.resources.tracked import operation_name
 from ccgpu.fakearm.wire import Body
 from ccgpu.fakearm.world import Resource, World
@@ -20,9 +20,11 @@ def resource(world: World, id_: str, kind: str, source: str, location: str) -> R
     """The resource of `kind` that `source` names as `id_`."""
     found = world.find(id_)
     if found is None or found.kind != kind or found.location != location:
-        raise errors.invalid_reference(id_, source)
+        raise network_errors.invalid_reference(id_, source)
     if found.state in ("Updating", "Deleting"):
-        raise errors.reference_not_ready(found.id, source, found.state, operation_name(found))
+        raise network_errors.reference_not_ready(
+            found.id, source, found.state, operation_name(found)
+        )
     return found
 
 
@@ -31,14 +33,14 @@ def subnet(world: World, id_: str, source: str, location: str) -> tuple[Resource
     network_id, _, name = id_.rpartition("/subnets/")
     network = world.find(network_id) if network_id else None
     if network is None or network.kind != kinds.VNET or network.location != location:
-        raise errors.invalid_reference(id_, source)
+        raise network_errors.invalid_reference(id_, source)
     found = subnet_in(network, name)
     if found is None:
-        raise errors.invalid_reference(id_, source)
+        raise network_errors.invalid_reference(id_, source)
     state = found["properties"]["provisioningState"]
     if state != "Succeeded":
         operation = "PutSubnetOperation" if state == "Updating" else "DeleteSubnetOperation"
-        raise errors.reference_not_ready(found["id"], source, state, operation)
+        raise network_errors.reference_not_ready(found["id"], source, state, operation)
     return network, found
 
 

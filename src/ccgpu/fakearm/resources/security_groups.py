@@ -3,7 +3,7 @@
 import ipaddress
 from typing import Any
 
-from ccgpu.fakearm import errors, kinds, operations
+from ccgpu.fakearm import errors, kinds, network_errors, operations
 from ccgpu.fakearm.call import Call, accepted
 from ccgpu.fakearm.resources import tracked
 from ccgpu.fakearm.wire import Answer, Body
@@ -34,7 +34,7 @@ def view(world: World, group: Resource) -> Body:
 def _refuse_delete(world: World, group: Resource) -> None:
     users = world.referrers(group.id)
     if users:
-        raise errors.security_group_in_use(group.id, [ref.source for ref in users])
+        raise network_errors.security_group_in_use(group.id, [ref.source for ref in users])
 
 
 RULES = tracked.Rules(

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from ccgpu.fakearm import errors, kinds, operations
+from ccgpu.fakearm import compute_errors, errors, kinds, network_errors, operations
 from ccgpu.fakearm.call import (
     IN_GROUP,
     IN_SUBSCRIPTION,
@@ -160,11 +160,13 @@ def refuse_while_busy(call: Call, found: Resource) -> None:
         return
     operation = running[-1]
     if found.kind == kinds.VNET:
-        raise errors.another_operation(operations.uri(call.world, operation, call.host))
+        raise network_errors.another_operation(operations.uri(call.world, operation, call.host))
     if found.kind.startswith("Microsoft.Network/"):
         seconds = max(1, int(operation.due - call.world.at))
-        raise errors.resource_busy(found.id, operation_name(found), operation.id, seconds)
-    raise errors.concurrent_request()
+        raise network_errors.resource_busy(found.id, operation_name(found), operation.id, seconds)
+    if found.kind == kinds.VM and found.state == "Deleting":
+        raise compute_errors.marked_for_deletion(found.name)
+    raise compute_errors.concurrent_request()
 
 
 def operation_name(resource: Resource) -> str:

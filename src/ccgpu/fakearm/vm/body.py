@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from ccgpu.fakearm import errors
+from ccgpu.fakearm import compute_errors, errors
 from ccgpu.fakearm.clock import stamp
 from ccgpu.fakearm.images import Image
 from ccgpu.fakearm.resources.tracked import Draft
@@ -165,15 +165,15 @@ def check_unchanged(vm: Resource, wanted: Draft) -> None:
     """A PUT of a VM that exists may say again what was said, or leave it out."""
     zones = wanted.body.get("zones")
     if zones is not None and zones != vm.body.get("zones"):
-        raise errors.property_change("zones")
+        raise compute_errors.property_change("zones")
     for key, was in vm.hidden["secrets"].items():
         value = secrets(wanted)[key]
         if value is not None and value != was:
-            raise errors.property_change(_WRITE_ONLY[key])
+            raise compute_errors.property_change(_WRITE_ONLY[key])
     for path in _fixed(vm):
         new, old = part(wanted.properties, *path), part(vm.properties, *path)
         if new is not None and not _covers(new, old):
-            raise errors.property_change(".".join(path))
+            raise compute_errors.property_change(".".join(path))
 
 
 _WRITE_ONLY = {

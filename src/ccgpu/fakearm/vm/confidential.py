@@ -4,7 +4,7 @@ Sources: the quotes in issue threads that docs/fake-azure.md lists. A few rules 
 without the text of their refusal; those texts are the fake's own.
 """
 
-from ccgpu.fakearm import errors, images, kinds
+from ccgpu.fakearm import compute_errors, errors, images, kinds
 from ccgpu.fakearm.images import Image
 from ccgpu.fakearm.resources.tracked import Draft
 from ccgpu.fakearm.skus import Size
@@ -131,7 +131,7 @@ def _check_key(world: World, given: Body, encryption: str | None, location: str)
         )
     found = world.find(str(key))
     if found is None or found.kind != kinds.DES or found.location != location:
-        raise errors.reference_not_found(str(key))
+        raise compute_errors.reference_not_found(str(key))
     if found.properties["encryptionType"] != _KEY_OF_SET:
         raise errors.bad_request(
             f"The disk encryption set '{found.name}' must have the encryption type '{_KEY_OF_SET}'."

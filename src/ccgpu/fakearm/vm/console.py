@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl, urlsplit
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from ccgpu.fakearm import errors, kinds
+from ccgpu.fakearm import compute_errors, errors, kinds
 from ccgpu.fakearm.call import IN_GROUP, Call, Route, Routes
 from ccgpu.fakearm.clock import stamp
 from ccgpu.fakearm.resources import tracked
@@ -33,7 +33,9 @@ def retrieve(call: Call) -> Answer:
             "The value of parameter sasUriExpirationTimeInMinutes is out of range: 1 to 1440.",
         )
     if not part(vm.properties, "diagnosticsProfile", "bootDiagnostics", "enabled"):
-        raise errors.operation_not_allowed(f"Boot diagnostics is not enabled for VM '{vm.name}'.")
+        raise compute_errors.operation_not_allowed(
+            f"Boot diagnostics is not enabled for VM '{vm.name}'."
+        )
     until = call.world.at + minutes * 60
     answer = {"serialConsoleLogBlobUri": _address(vm, "serialconsole.log", until)}
     if part(vm.properties, "securityProfile", "securityType") != "ConfidentialVM":

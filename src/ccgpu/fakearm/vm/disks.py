@@ -1,6 +1,6 @@
 """The disks of a VM: made with it, and kept or deleted with it."""
 
-from ccgpu.fakearm import errors, kinds
+from ccgpu.fakearm import compute_errors, kinds
 from ccgpu.fakearm.call import resource_id
 from ccgpu.fakearm.resources.disks import detach, make_disk
 from ccgpu.fakearm.skus import Size
@@ -16,9 +16,9 @@ def check(world: World, vm: Resource, size: Size) -> None:
         if name and disk["createOption"] != "Attach":
             id_ = resource_id(world.subscription, vm.group, kinds.DISK, name)
             if world.find(id_) is not None:
-                raise errors.disk_exists(id_)
+                raise compute_errors.disk_exists(id_)
     if len(storage["dataDisks"]) > size.data_disks:
-        raise errors.operation_not_allowed(
+        raise compute_errors.operation_not_allowed(
             "The maximum number of data disks allowed to be attached to a VM of this size is "
             f"{size.data_disks}."
         )
@@ -30,9 +30,9 @@ def check(world: World, vm: Resource, size: Size) -> None:
 def _check_attachable(world: World, disk: Body) -> None:
     found = world.find(str(disk["managedDisk"].get("id")))
     if found is None or found.kind != kinds.DISK:
-        raise errors.reference_not_found(str(disk["managedDisk"].get("id")))
+        raise compute_errors.reference_not_found(str(disk["managedDisk"].get("id")))
     if found.body.get("managedBy"):
-        raise errors.operation_not_allowed(
+        raise compute_errors.operation_not_allowed(
             f"Cannot attach data disk '{found.name}' because the disk is currently attached to VM "
             f"'{found.body['managedBy']}'."
         )
@@ -70,7 +70,7 @@ def _make_data(world: World, vm: Resource, disk: Body) -> str:
     if disk["createOption"] == "Attach":
         found = world.find(str(managed["id"]))
         if found is None:
-            raise errors.reference_not_found(str(managed["id"]))
+            raise compute_errors.reference_not_found(str(managed["id"]))
         found.body["managedBy"] = vm.id
         found.properties["diskState"] = "Attached"
         world.save(found)

@@ -6,7 +6,7 @@ place, the operation fails later and leaves the VM in `Failed`, with its depende
 
 from typing import Any
 
-from ccgpu.fakearm import capacity, errors, kinds, operations
+from ccgpu.fakearm import capacity, compute_errors, kinds, operations
 from ccgpu.fakearm.call import (
     IN_GROUP,
     IN_SUBSCRIPTION,
@@ -29,6 +29,7 @@ from ccgpu.fakearm.world import Ref, Resource, World
 def put(call: Call) -> Answer:
     rules.check_name(call.names[2])
     wanted = tracked.draft(call, kinds.VM)
+    rules.check_known(wanted)
     if wanted.existing is not None:
         return _update(call, wanted.existing, wanted)
     vm = _new(call.world, wanted)
@@ -80,7 +81,7 @@ def _check_identities(world: World, wanted: tracked.Draft) -> None:
     for id_ in (wanted.body.get("identity") or {}).get("userAssignedIdentities") or ():
         found = world.find(id_)
         if found is None or found.kind != kinds.IDENTITY:
-            raise errors.identity_missing(wanted.id, id_)
+            raise compute_errors.identity_missing(wanted.id, id_)
 
 
 def _give_identity(world: World, vm: Resource) -> None:

@@ -5,7 +5,7 @@ Azure names what it makes: the name of the configuration and a suffix of its own
 
 from typing import Any
 
-from ccgpu.fakearm import errors, kinds
+from ccgpu.fakearm import compute_errors, errors, kinds, network_errors
 from ccgpu.fakearm.call import resource_id
 from ccgpu.fakearm.resources import addresses, interfaces
 from ccgpu.fakearm.resources.tracked import Draft
@@ -47,17 +47,17 @@ def attach(world: World, wanted: Draft, size: Size) -> list[Body]:
 def _existing(world: World, wanted: Draft, size: Size, given: Body) -> Body:
     nic = world.find(str(given.get("id")))
     if nic is None or nic.kind != kinds.NIC:
-        raise errors.reference_not_found(str(given.get("id")))
+        raise compute_errors.reference_not_found(str(given.get("id")))
     if nic.location != wanted.location:
-        raise errors.invalid_reference(nic.id, wanted.id)
+        raise network_errors.invalid_reference(nic.id, wanted.id)
     for ref in world.referrers(nic.id, "vm-nic"):
         if ref.owner != wanted.id.lower():
-            raise errors.nic_in_use(nic.id, ref.source)
+            raise network_errors.nic_in_use(nic.id, ref.source)
     reserved = nic.hidden.get("reservedFor", wanted.id)
     if nic.hidden.get("reservedUntil", 0) > world.at and reserved.lower() != wanted.id.lower():
-        raise errors.nic_reserved(nic.id, reserved)
+        raise network_errors.nic_reserved(nic.id, reserved)
     if nic.properties["enableAcceleratedNetworking"] and not size.accelerated:
-        raise errors.accelerated_networking(size.name, nic.id)
+        raise network_errors.accelerated_networking(size.name, nic.id)
     shown: Body = {"id": nic.id}
     if given.get("properties"):
         shown["properties"] = given["properties"]
@@ -70,7 +70,7 @@ def _make(world: World, wanted: Draft, size: Size, given: Any) -> Body:
     name = f"{needed(given, 'name')}-{world.digest(8)}"
     id_ = _id(world, wanted, kinds.NIC, name)
     if properties.get("enableAcceleratedNetworking") and not size.accelerated:
-        raise errors.accelerated_networking(size.name, id_)
+        raise network_errors.accelerated_networking(size.name, id_)
     configurations = [
         _configuration(world, wanted, one) for one in properties.get("ipConfigurations") or ()
     ]

@@ -5,7 +5,7 @@ Deallocating ends the bill and gives the place back; powering off does neither.
 
 from functools import partial
 
-from ccgpu.fakearm import capacity, errors, kinds, operations
+from ccgpu.fakearm import capacity, compute_errors, kinds, operations
 from ccgpu.fakearm.call import IN_GROUP, Call, Route, Routes, accepted, require_group
 from ccgpu.fakearm.operations import Operation
 from ccgpu.fakearm.resources import tracked
@@ -38,7 +38,7 @@ def _failure_of(world: World, action: str, vm: Resource) -> Body | None:
     if action == "start" and not capacity.allocated(world, vm):
         return capacity.allocate(world, vm)
     if action == "restart" and vm.hidden["power"] != "running":
-        raise errors.operation_not_allowed(
+        raise compute_errors.operation_not_allowed(
             f"Cannot restart VM '{vm.name}' because it is not running."
         )
     return None

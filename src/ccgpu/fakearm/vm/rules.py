@@ -9,10 +9,10 @@ import binascii
 import re
 from typing import Any
 
-from ccgpu.fakearm import errors, skus
+from ccgpu.fakearm import compute_errors, errors, skus
 from ccgpu.fakearm.resources.tracked import Draft
 from ccgpu.fakearm.skus import Size
-from ccgpu.fakearm.wire import Body
+from ccgpu.fakearm.wire import Body, FakeGap
 from ccgpu.fakearm.world import World
 
 
@@ -50,6 +50,37 @@ def check_name(name: str) -> None:
         )
 
 
+_KNOWN = frozenset(
+    ["id", "name", "type", "etag", "location", "tags", "properties", "zones", "identity"]
+)
+_KNOWN_PROPERTIES = frozenset(
+    [
+        "hardwareProfile",
+        "storageProfile",
+        "osProfile",
+        "networkProfile",
+        "securityProfile",
+        "diagnosticsProfile",
+        "additionalCapabilities",
+        "priority",
+        "evictionPolicy",
+        "billingProfile",
+        "licenseType",
+        "provisioningState",
+        "vmId",
+        "timeCreated",
+        "instanceView",
+    ]
+)
+
+
+def check_known(wanted: Draft) -> None:
+    """What the fake would silently ignore is a gap: availability sets, placement and so on."""
+    unknown = (wanted.body.keys() - _KNOWN) | (wanted.properties.keys() - _KNOWN_PROPERTIES)
+    if unknown:
+        raise FakeGap(f"a VM with {sorted(unknown)}")
+
+
 def check_size(world: World, wanted: Draft) -> Size:
     """The size, if this region, and the zone that was asked for, offer it to this subscription."""
     name = needed(wanted.properties, "hardwareProfile", "vmSize")
@@ -65,9 +96,11 @@ def check_size(world: World, wanted: Draft) -> Size:
     _check_zones(wanted, zones)
     offered = skus.zones_of(world.settings, size, wanted.location)
     if offered is None or _restricted(world, size, wanted.location, zones):
-        raise errors.sku_not_available(size.name, wanted.location)
+        raise compute_errors.sku_not_available(size.name, wanted.location)
     if not set(zones) <= set(offered):
-        raise errors.size_not_in_zone(wanted.id, wanted.location, zones[0], world.subscription)
+        raise compute_errors.size_not_in_zone(
+            wanted.id, wanted.location, zones[0], world.subscription
+        )
     return size
 
 
