@@ -1,0 +1,214 @@
+"""Create under faults: all of it comes to be, or nothing stays, or it says what is left."""
+
+import pytest
+
+from ccgpu.errors import (
+    AzureRefused,
+    CapacityUnavailable,
+    Interrupted,
+    LeftBehind,
+    NotSignedIn,
+    QuotaExceeded,
+    TimedOut,
+    UsageProblem,
+)
+from support import faults
+from support.cloud import Machine, make_spec
+from support.faults import Nth, of
+
+WHOLE = sorted(
+    [
+        *("resourceGroups", "networkSecurityGroups", "virtualNetworks", "virtualMachines"),
+        *("networkInterfaces", "publicIPAddresses", "disks"),
+    ]
+)
+QUOTA = "Operation could not be completed as it results in exceeding approved X Family Cores quota."
+VM_PUT = of("PUT", "/virtualMachines/demo")
+
+
+def test_a_create_makes_everything_once(machine: Machine) -> None:
+    machine.create()
+    assert machine.kinds() == WHOLE
+
+
+def test_done_again_it_writes_nothing(machine: Machine) -> None:
+    machine.create()
+    before = machine.writes()
+    outcome = machine.create()
+    assert machine.writes() == before
+    assert outcome.plan.changes == ()
+
+
+@pytest.mark.parametrize("n", range(4))
+@pytest.mark.parametrize(
+    ("kind", "answer"),
+    [
+        pytest.param(faults.puts, faults.THROTTLED, id="put-429"),
+        pytest.param(faults.puts, faults.RESET, id="put-reset"),
+        pytest.param(faults.puts, faults.BROKEN, id="put-503"),
+        pytest.param(faults.polls, faults.NOT_FOUND, id="poll-404"),
+        pytest.param(faults.polls, faults.RESET, id="poll-reset"),
+        pytest.param(faults.polls, faults.PAGE, id="poll-html"),
+        pytest.param(faults.polls, faults.TIMEOUT, id="poll-timeout"),
+        pytest.param(of("GET", "/"), faults.THROTTLED, id="get-429"),
+        pytest.param(of("GET", "/"), faults.RESET, id="get-reset"),
+    ],
+)
+def test_passing_faults_are_ridden_out(
+    machine: Machine, n: int, kind: faults.Kind, answer: object
+) -> None:
+    machine.arm.faults.append(Nth(n, kind, answer))  # type: ignore[arg-type]
+    machine.create()
+    assert machine.kinds() == WHOLE
+
+
+@pytest.mark.parametrize("n", range(4))
+def test_a_put_that_was_done_but_not_answered_is_not_done_twice(machine: Machine, n: int) -> None:
+    machine.arm.on_commit = fault = faults.AfterCommit(n, faults.puts, faults.RESET)
+    machine.create()
+    assert fault.fired
+    assert machine.kinds() == WHOLE
+
+
+@pytest.mark.parametrize("n", range(4))
+def test_a_refused_put_leaves_nothing(machine: Machine, n: int) -> None:
+    machine.arm.faults.append(Nth(n, faults.puts, faults.FORBIDDEN, times=None))
+    with pytest.raises(AzureRefused, match="AuthorizationFailed"):
+        machine.create()
+    assert machine.kinds() == []
+
+
+@pytest.mark.parametrize(
+    ("answer", "raised"),
+    [
+        (faults.error(409, "SkuNotAvailable"), CapacityUnavailable),
+        (faults.error(409, "OperationNotAllowed", QUOTA), QuotaExceeded),
+        (faults.error(400, "BadRequest"), AzureRefused),
+        (faults.error(401, "ExpiredAuthenticationToken"), NotSignedIn),
+    ],
+)
+def test_a_vm_that_is_refused_at_once_takes_its_network_along(
+    machine: Machine, answer: object, raised: type[Exception]
+) -> None:
+    machine.arm.faults.append(Nth(0, VM_PUT, answer))  # type: ignore[arg-type]
+    with pytest.raises(raised):
+        machine.create()
+    assert machine.kinds() == []
+
+
+def test_a_vm_that_fails_late_leaves_nothing(machine: Machine) -> None:
+    machine.arm.settings.set("capacity", make_spec().size, value={"eastus2": {"": 0}})
+    with pytest.raises(CapacityUnavailable, match="AllocationFailed"):
+        machine.create()
+    assert machine.kinds() == []
+    assert machine.arm.show()["billing"] == []
+
+
+def test_the_next_region_is_tried_when_one_is_full(machine: Machine) -> None:
+    machine.arm.settings.set("capacity", make_spec().size, value={"eastus2": {"": 0}})
+    outcome = machine.create(make_spec(regions=["eastus2", "westeurope"]))
+    assert outcome.candidate.placement.region == "westeurope"
+    assert machine.kinds() == WHOLE
+
+
+def test_quota_is_not_a_reason_to_go_elsewhere(machine: Machine) -> None:
+    refusal = faults.error(409, "OperationNotAllowed", QUOTA)
+    machine.arm.faults.append(Nth(0, VM_PUT, refusal))
+    with pytest.raises(QuotaExceeded):
+        machine.create(make_spec(regions=["eastus2", "westeurope"]))
+    assert machine.kinds() == []
+
+
+def test_what_fails_may_be_kept(machine: Machine) -> None:
+    machine.arm.faults.append(Nth(0, VM_PUT, faults.error(400, "BadRequest")))
+    with pytest.raises(AzureRefused) as caught:
+        machine.create(keep_on_failure=True)
+    assert machine.kinds() == ["networkSecurityGroups", "resourceGroups", "virtualNetworks"]
+    assert {left.id for left in caught.value.resources} >= machine.ids()
+
+
+def test_what_cannot_be_undone_is_named(machine: Machine) -> None:
+    machine.arm.faults += [
+        Nth(0, VM_PUT, faults.error(400, "BadRequest")),
+        Nth(0, of("DELETE", "/networkSecurityGroups/"), faults.FORBIDDEN, times=None),
+    ]
+    with pytest.raises(LeftBehind, match="BadRequest") as caught:
+        machine.create()
+    left = {one.id.rsplit("/", 1)[-1]: one.state for one in caught.value.resources}
+    assert left["demo-nsg"] == "exists"
+    assert machine.kinds() == ["networkSecurityGroups", "resourceGroups"]
+    machine.arm.faults.clear()
+    machine.delete()
+    assert machine.kinds() == []
+
+
+def test_a_create_ends_by_its_time(machine: Machine) -> None:
+    machine.arm.faults.append(
+        Nth(0, VM_PUT, faults.error(429, "TooManyRequests", Retry_After="36000"), times=None)
+    )
+    began = machine.arm.now()
+    with pytest.raises(TimedOut):
+        machine.create(timeout=600)
+    assert machine.arm.now() - began < 600
+    assert machine.kinds() == []
+
+
+def test_an_interrupt_stops_and_says_what_there_is(machine: Machine) -> None:
+    machine.arm.on_commit = faults.AfterCommit(0, VM_PUT, KeyboardInterrupt())
+    with pytest.raises(Interrupted) as caught:
+        machine.create()
+    told = {one.id: one.state for one in caught.value.resources}
+    named_by_azure = {one for one in machine.ids() if "-nic-" in one or "-ip-" in one}
+    assert set(told) >= machine.ids() - named_by_azure
+    assert {told[one] for one in told if one.endswith("/virtualMachines/demo")} == {"unknown"}
+    machine.arm.on_commit = None
+    machine.create()
+    assert machine.kinds() == WHOLE
+
+
+def test_a_foreign_resource_of_the_same_name_is_not_touched(machine: Machine) -> None:
+    machine.put("/resourceGroups/theirs", "2025-04-01", {"location": "eastus2"})
+    nsg = "/resourceGroups/theirs/providers/Microsoft.Network/networkSecurityGroups/demo-nsg"
+    machine.put(nsg, "2026-03-01", {"location": "eastus2", "tags": {"owner": "somebody"}})
+    before = machine.writes()
+    with pytest.raises(UsageProblem, match="demo-nsg is there already"):
+        machine.create(make_spec(resource_group="theirs"))
+    assert machine.writes() == before
+    machine.delete(group="theirs")
+    assert machine.kinds() == ["networkSecurityGroups", "resourceGroups"]
+
+
+def test_an_immutable_change_needs_replace(machine: Machine) -> None:
+    machine.create()
+    before = machine.writes()
+    bigger = make_spec(os_disk={"size_gib": 512})
+    with pytest.raises(UsageProblem, match="diskSizeGB"):
+        machine.create(bigger)
+    assert machine.writes() == before
+    machine.create(bigger, replace=True)
+    assert machine.kinds() == WHOLE
+
+
+def test_a_changed_address_updates_the_rule_alone(machine: Machine) -> None:
+    machine.create()
+    before = len(machine.writes())
+    machine.create(make_spec(ssh_from="198.51.100.4/32"))
+    assert [path.rsplit("/", 1)[-1] for _, path in machine.writes()[before:]] == ["demo-nsg"]
+
+
+def test_a_changed_tag_patches_and_puts_no_vm(machine: Machine) -> None:
+    machine.create()
+    before = len(machine.writes())
+    machine.create(make_spec(tags={"team": "ml"}))
+    assert {method for method, _ in machine.writes()[before:]} == {"PATCH"}
+
+
+def test_a_vm_that_failed_in_a_run_that_died_is_made_anew(machine: Machine) -> None:
+    machine.arm.settings.set("capacity", make_spec().size, value={"eastus2": {"": 0}})
+    vm_polls = of("GET", "Microsoft.Compute/locations/eastus2/operations/")
+    machine.arm.faults.append(Nth(0, vm_polls, KeyboardInterrupt()))
+    with pytest.raises(Interrupted):
+        machine.create()
+    machine.arm.settings.set("capacity", value={})
+    machine.create()
+    assert machine.kinds() == WHOLE

@@ -1,0 +1,97 @@
+"""The real workflows above the real SDK, with the simulated subscription below it.
+
+No network, no waiting: `slept` says whether anything waited behind the scheduler's back.
+"""
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ccgpu.azure.arm import Arm
+from ccgpu.azure.queries import Queries
+from ccgpu.azure.session import CLOUDS, Session
+from ccgpu.domain.events import Event
+from ccgpu.domain.spec import VmSpec
+from ccgpu.fakearm import FAKE_SUBSCRIPTION, FakeArm, FakeCredential, FakeTransport, Request
+from ccgpu.store.journals import Journals
+from ccgpu.workflows import create as creating
+from ccgpu.workflows import delete as deleting
+from ccgpu.workflows.cloud import Cloud
+from ccgpu.workflows.schedule import Inline, Schedule
+
+# A public key whose private half nobody kept.
+PUBLIC_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIO6ugBULBtCw910h8qCEhpAPD7DM4vsd0jymRQxwbA2J"
+
+
+def make_cloud(arm: FakeArm, state: Path) -> Cloud:
+    """A cloud over `arm`, as one machine with the state folder `state` sees it."""
+    session = Session(FAKE_SUBSCRIPTION, CLOUDS["public"], FakeCredential(), FakeTransport(arm))
+    adapter = Arm(session)
+    schedule = Schedule(arm.clock, Inline())
+    return Cloud(
+        session, adapter, Queries(adapter), schedule, Journals(state / "journals"), simulated=True
+    )
+
+
+def make_spec(**changes: Any) -> VmSpec:
+    """A valid spec; name only what the test is about."""
+    base = {"name": "demo", "regions": ["eastus2"], "ssh_from": "203.0.113.7/32"}
+    return VmSpec.model_validate(base | {"ssh_keys": [PUBLIC_KEY]} | changes)
+
+
+def options(**changes: Any) -> creating.Options:
+    """The options of a create that has nothing special to it."""
+    return creating.Options(default_keys=lambda: (PUBLIC_KEY,), **changes)
+
+
+@dataclass
+class Machine:
+    """One user's machine: a state folder, and a subscription that others may share."""
+
+    arm: FakeArm
+    state: Path
+    events: list[Event] = field(default_factory=list)
+
+    @property
+    def cloud(self) -> Cloud:
+        """A new one for each command, as each is a new process."""
+        return make_cloud(self.arm, self.state)
+
+    def create(self, spec: VmSpec | None = None, **changes: Any) -> creating.Outcome:
+        """`ccgpu create`."""
+        wanted = spec or make_spec()
+        return creating.create(self.cloud, wanted, options(**changes), self.events.append)
+
+    def delete(self, name: str = "demo", **changes: Any) -> deleting.Deleted:
+        """`ccgpu delete`."""
+        return deleting.delete(self.cloud, name, listen=self.events.append, **changes)
+
+    def put(self, path: str, api_version: str, body: object) -> None:
+        """A resource that somebody else makes, ready at once."""
+        url = f"https://management.azure.com/subscriptions/{FAKE_SUBSCRIPTION}{path}"
+        request = Request(
+            "PUT",
+            f"{url}?api-version={api_version}",
+            {"Authorization": "Bearer somebody"},
+            json.dumps(body).encode(),
+        )
+        answer = self.arm.send(request)
+        assert answer.status in (200, 201, 202), answer
+        self.arm.advance(60)
+
+    def kinds(self) -> list[str]:
+        """The kinds of what exists, sorted, without the provider."""
+        return sorted(one["kind"].rsplit("/", 1)[-1] for one in self.arm.show()["resources"])
+
+    def ids(self) -> set[str]:
+        """The ids of what exists."""
+        return {one["id"] for one in self.arm.show()["resources"]}
+
+    def writes(self) -> list[tuple[str, str]]:
+        """Method and path of every request that may change something, in order."""
+        return [
+            (one["method"], one["path"])
+            for one in self.arm.show()["requests"]
+            if one["method"] != "GET"
+        ]

@@ -1,0 +1,97 @@
+"""Faults for the simulated subscription: the n-th request of a kind is answered with something."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import requests
+
+from ccgpu.fakearm import Answer, Request
+
+Kind = Callable[[Request], bool]
+
+
+def error(status: int, code: str, message: str = "so it is", **headers: str) -> Answer:
+    """ARM's error envelope."""
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return Answer(status, {"error": {"code": code, "message": message}}, named)
+
+
+def failed(code: str, message: str = "so it is") -> Answer:
+    """The status of an operation that was accepted, and failed."""
+    return Answer(200, {"status": "Failed", "error": {"code": code, "message": message}})
+
+
+RESET = requests.ConnectionError("Connection reset by peer")
+TIMEOUT = requests.ReadTimeout("Read timed out")
+THROTTLED = error(429, "TooManyRequests", Retry_After="7")
+NOT_FOUND = error(404, "NotFound")
+BROKEN = error(503, "ServiceUnavailable")
+PAGE = Answer(200, "<html>a proxy's page</html>", {"Content-Type": "text/html"})
+FORBIDDEN = error(403, "AuthorizationFailed", "does not have authorization to perform action X")
+
+
+@dataclass
+class Nth:
+    """Answers the `n`th request of a kind (from 0), and no other; `None` in `times`: all after."""
+
+    n: int
+    kind: Kind
+    answer: Answer | BaseException
+    times: int | None = 1
+    seen: int = field(default=0, init=False)
+    fired: int = field(default=0, init=False)
+
+    def __call__(self, request: Request) -> Answer | None:
+        if not self.kind(request):
+            return None
+        at, self.seen = self.seen, self.seen + 1
+        if at < self.n or (self.times is not None and at >= self.n + self.times):
+            return None
+        self.fired += 1
+        if isinstance(self.answer, BaseException):
+            raise self.answer
+        return self.answer
+
+
+@dataclass
+class AfterCommit:
+    """Raises after the `n`th request of a kind was carried out: done, but never answered."""
+
+    n: int
+    kind: Kind
+    raised: BaseException
+    seen: int = field(default=0, init=False)
+    fired: int = field(default=0, init=False)
+
+    def __call__(self, request: Request, _: Any) -> None:
+        if not self.kind(request):
+            return
+        at, self.seen = self.seen, self.seen + 1
+        if at == self.n:
+            self.fired += 1
+            raise self.raised
+
+
+def puts(request: Request) -> bool:
+    """Every PUT."""
+    return request.method == "PUT"
+
+
+def polls(request: Request) -> bool:
+    """Every question after an operation."""
+    return request.method == "GET" and (
+        "/operations/" in request.path or "/operationresults/" in request.path.casefold()
+    )
+
+
+def of(method: str, part: str) -> Kind:
+    """Requests of a method with this in their path."""
+    low = part.casefold()
+    return lambda request: request.method == method and low in request.path.casefold()
+
+
+def body_of(request: Request) -> Any:
+    """The JSON that was sent."""
+    return json.loads(request.body)
