@@ -265,7 +265,7 @@ _TEXT = [
     _yaml("only a comment", "# nothing\n", "", "is empty", None),
     _yaml("not a mapping", "- name: demo\n", "", "is not a mapping"),
     _yaml("one word", "demo\n", "", "is not a mapping"),
-    _yaml("YAML that ends", "name: [demo\n", "", "is not YAML", 2),
+    _yaml("YAML that ends", "name: [demo\n", "", "is not YAML: expected", 2),
     _yaml("tab", "os_disk:\n\tsize_gib: 64\n", "", "a tab cannot indent", 2),
     _yaml("object tag", "name: !!python/object/apply:os.system [id]\n", "name", "tags (!"),
     _yaml("tag of a core type", "name: !!str demo\n", "name", "tags (!"),

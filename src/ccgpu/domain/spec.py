@@ -46,7 +46,8 @@ class OsDisk(BaseModel):
     model_config = _CONFIG
 
     size_gib: Annotated[
-        int, Field(ge=catalog.OS_DISK_GIB[0], le=catalog.OS_DISK_GIB[1], description="Size in GiB.")
+        spec_fields.Gib,
+        Field(ge=catalog.OS_DISK_GIB[0], le=catalog.OS_DISK_GIB[1], description="Size in GiB."),
     ] = 256
     type: Annotated[
         spec_fields.DiskType, Field(description="Kind of storage; Premium_LRS is the fastest.")
@@ -73,7 +74,7 @@ class DataDisk(BaseModel):
     model_config = _CONFIG
 
     size_gib: Annotated[
-        int,
+        spec_fields.Gib,
         Field(ge=catalog.DATA_DISK_GIB[0], le=catalog.DATA_DISK_GIB[1], description="Size in GiB."),
     ]
     type: Annotated[

@@ -202,6 +202,13 @@ def _distinct_identities(value: tuple[str, ...]) -> tuple[str, ...]:
     return value
 
 
+def _no_truth(value: Any) -> Any:
+    """JSON's true would count as 1."""
+    if isinstance(value, bool):
+        raise ValueError("must be a number")  # noqa: TRY004  # pydantic passes a TypeError on
+    return value
+
+
 def _number_as_text(value: Any) -> Any:
     """JSON and callers may give a zone as a number."""
     return str(value) if type(value) is int else value
@@ -245,5 +252,8 @@ Ttl = Annotated[
     PlainSerializer(ttl.text, return_type=str),
     WithJsonSchema({"type": "string", "examples": ["8h", "90m", "2d12h"]}),
 ]
-MaxPrice = Annotated[float, Field(allow_inf_nan=False), AfterValidator(_max_price)]
+MaxPrice = Annotated[
+    float, Field(allow_inf_nan=False), AfterValidator(_max_price), BeforeValidator(_no_truth)
+]
+Gib = Annotated[int, BeforeValidator(_no_truth)]
 ResourceGroup = Annotated[str, AfterValidator(_resource_group), _like(_GROUP)]

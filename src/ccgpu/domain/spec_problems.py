@@ -106,8 +106,8 @@ def worded(error: ValidationError, known: Mapping[Path, Iterable[str]]) -> tuple
 
 
 def _path(location: Path) -> Path:
-    # pydantic marks a problem of a mapping's key by a segment of its own.
-    return tuple(part for part in location if part != "[key]")
+    # pydantic puts "[key]" behind a mapping's key that is wrong itself; only tags have such keys.
+    return location[:2] if location[:1] == ("tags",) else location
 
 
 def refusal(title: str, problems: Iterable[FieldProblem]) -> ValidationError:

@@ -43,10 +43,11 @@ def of_document(document: Document) -> Layer:
 
 def overlay(base: Layer, over: Layer) -> Layer:
     """`base`, with all that `over` says instead."""
+    gone = tuple(_replaced(base.values, over.values))
     kept = {
         path: place
         for path, place in base.places.items()
-        if not any(path[: len(cut)] == cut for cut in _replaced(base.values, over.values))
+        if not any(path[: len(cut)] == cut for cut in gone)
     }
     return Layer(merged(base.values, over.values), kept | dict(over.places))
 

@@ -32,6 +32,7 @@ _REFUSED = [
     ("os_disk", {"encryption": "off"}, "'full' or 'state-only'"),
     ("os_disk", {"encryption_set": _GROUP}, "diskEncryptionSets/NAME"),
     ("data_disks", [{"size_gib": 0}], "at least 1"),
+    ("data_disks", [{"size_gib": True}], "must be a number"),
     ("data_disks", [{"size_gib": 32768}], "at most 32767"),
     ("data_disks", [{"size_gib": 8}] * 9, "at most 8"),
     ("admin_user", "", "1 to 32"),
@@ -69,6 +70,7 @@ _REFUSED = [
 ]
 _REFUSED_WITH_SPOT = [
     (0, "above 0"),
+    (True, "must be a number"),
     (-1.5, "above 0"),
     (float("inf"), "a number"),
     (float("nan"), "a number"),

@@ -6,7 +6,7 @@ import pytest
 from pydantic import BaseModel, ValidationError
 
 from ccgpu.domain import spec_problems
-from ccgpu.domain.spec import KNOWN_FIELDS
+from ccgpu.domain.spec import KNOWN_FIELDS, VmSpec
 
 
 @pytest.mark.parametrize(
@@ -26,6 +26,22 @@ def test_an_unknown_key_gets_a_reason_or_a_likely_field(key, fragment):
 @pytest.mark.parametrize("key", spec_problems.REFUSED_KEYS)
 def test_a_refused_key_is_no_field(key):
     assert not any(key in fields for fields in KNOWN_FIELDS.values())
+
+
+@pytest.mark.parametrize(
+    ("fields", "path"),
+    [
+        ({"[key]": 1}, ("[key]",)),
+        ({"os_disk": {"[key]": 1}}, ("os_disk", "[key]")),
+        ({"tags": {"[key]": 1}}, ("tags", "[key]")),
+        ({"tags": {"azure": "x"}}, ("tags", "azure")),
+        ({"tags": {"a/": "x"}}, ("tags", "a/")),
+    ],
+)
+def test_a_path_has_the_keys_of_the_spec_and_nothing_of_pydantic(fields, path):
+    with pytest.raises(ValidationError) as caught:
+        VmSpec.model_validate({"name": "demo"} | fields)
+    assert [problem.path for problem in spec_problems.of(caught.value)] == [path]
 
 
 class _Odd(BaseModel):

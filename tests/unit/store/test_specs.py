@@ -83,6 +83,26 @@ def test_json_is_read_by_its_suffix_or_its_first_sign(write):
         assert specs.build(None, file=write(text, name)).os_disk.size_gib == 64
 
 
+def test_what_does_not_look_like_json_is_yaml(write):
+    assert specs.build("demo", file=write("zone: 2\n", "vm.spec")).zone == "2"
+    assert "is not JSON" in specs.check(write("zone: 2\n", "vm.json"))[0].message
+
+
+@pytest.mark.parametrize("name", ["vm.yaml", "vm.json"])
+def test_twenty_levels_are_read_and_not_one_more(name, write):
+    def nested(levels: int) -> str:
+        return '{"tags": ' + "[" * (levels - 1) + "1" + "]" * (levels - 1) + "}"
+
+    assert "must be a mapping" in specs.check(write(nested(20), name))[0].message
+    assert "nests deeper than 20" in specs.check(write(nested(21), name))[0].message
+
+
+def test_a_file_of_just_256_kib_is_read(write):
+    text = "zone: 1\n#".ljust(256 * 1024, "x")
+    assert specs.check(write(text)) == []
+    assert "larger than 256 KiB" in specs.check(write(f"{text}x"))[0].message
+
+
 def test_yaml_may_look_like_json(write):
     assert specs.build(None, file=write("{name: demo, zone: 2}", "vm.yaml")).zone == "2"
 
@@ -129,7 +149,7 @@ def test_an_unknown_template_is_answered_with_those_there_are():
 
 
 def test_all_problems_come_at_once_in_the_order_of_the_file(write):
-    text = "zone: 9\nos_disk:\n  size_gib: 1\nmax_price: 2\nsizes: a\n"
+    text = "sizes: a\nos_disk:\n  size_gib: 1\nmax_price: 2\nzone: 9\n"
     flags = {"secure_boot": False, "os_disk": {"type": "x"}}
     file = write(text)
     error = _refused(file=file, sets=["tags.azure=x"], flags=flags)
@@ -137,10 +157,10 @@ def test_all_problems_come_at_once_in_the_order_of_the_file(write):
     assert error.source == str(file)
     assert error.hint == specs.HINT
     assert [(p.path, p.line, p.source) for p in error.problems] == [
-        ("zone", 1, str(file)),
+        ("sizes", 1, str(file)),
         ("os_disk.size_gib", 3, str(file)),
         ("max_price", 4, str(file)),
-        ("sizes", 5, str(file)),
+        ("zone", 5, str(file)),
         ("os_disk.type", None, "--os-disk-type"),
         ("tags.azure", None, "--set tags.azure"),
         ("secure_boot", None, "--no-secure-boot"),

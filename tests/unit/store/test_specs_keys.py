@@ -95,6 +95,12 @@ def test_a_file_that_holds_no_public_key_is_refused_and_not_shown(content, fragm
     assert "secret" not in problem.message
 
 
+def test_a_key_file_of_just_16_kib_is_read(tmp_path):
+    text = f"{_LINE} ".ljust(16 * 1024, "x")
+    (tmp_path / "id.pub").write_text(text, encoding="utf-8")
+    assert specs.build("demo", flags={"ssh_keys": [f"{tmp_path}/id.pub"]}).ssh_keys == (text,)
+
+
 def test_what_is_no_file_is_refused(tmp_path):
     os.mkfifo(tmp_path / "fifo.pub")
     assert "is a folder" in _problem(f"{tmp_path}/").message
