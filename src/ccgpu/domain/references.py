@@ -29,7 +29,9 @@ def canonical(text: str, kind: str) -> str:
     """`text` as an id of `kind` with ARM's spelling, or `ValueError`."""
     provider, *types = kind.split("/")
     path = "".join(rf"/{re.escape(type_)}/({_NAME})" for type_ in types)
-    pattern = rf"/subscriptions/({_GUID})/resourceGroups/({_GROUP})/providers/{re.escape(provider)}{path}"
+    pattern = (
+        rf"/subscriptions/({_GUID})/resourceGroups/({_GROUP})/providers/{re.escape(provider)}{path}"
+    )
     found = re.fullmatch(pattern, text, re.IGNORECASE | re.ASCII)
     if found is None:
         raise ValueError(f"is not the ARM id of this kind of resource, write {shape(kind)}")
