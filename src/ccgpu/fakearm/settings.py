@@ -99,6 +99,7 @@ DEFAULTS: dict[str, Any] = {
         "vm.fail": 30.0,  # own
         "vm.update": 10.0,
         "vm.delete": 45.0,
+        "vm.delete.forced": 20.0,  # own
         "vm.start": 40.0,
         "vm.deallocate": 35.0,
         "vm.restart": 30.0,

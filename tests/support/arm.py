@@ -1,0 +1,285 @@
+"""The simulated ARM as a plain HTTP client sees it, and bodies to send to it.
+
+Nothing of the tool and nothing of the SDK is in between: what a test says here is the protocol.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from ccgpu.fakearm import FAKE_SUBSCRIPTION, NCC_SIZE, Answer, FakeArm, Request
+from support import public_keys
+
+HOST = "https://management.azure.com"
+APIS = {
+    "Microsoft.Network": "2026-03-01",
+    "Microsoft.Compute": "2026-04-01",
+    "Microsoft.Compute/disks": "2026-03-02",
+    "Microsoft.Compute/diskEncryptionSets": "2026-03-02",
+    "Microsoft.Compute/galleries": "2026-03-03",
+    "Microsoft.Compute/skus": "2021-07-01",
+    "Microsoft.ManagedIdentity": "2024-11-30",
+    "Microsoft.Resources": "2025-04-01",
+}
+REGION = "eastus2"
+
+
+class Client:
+    """Sends requests with a token; `ok` insists on success."""
+
+    def __init__(self, arm: FakeArm) -> None:
+        self.arm = arm
+
+    def send(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        api: str | None = None,
+        query: str = "",
+        headers: dict[str, str] | None = None,
+    ) -> Answer:
+        url = f"{HOST}{path}?api-version={api or api_of(path)}{query}"
+        raw = b"" if body is None else json.dumps(body).encode()
+        return self.arm.send(
+            Request(method, url, {"Authorization": "Bearer x", **(headers or {})}, raw)
+        )
+
+    def ok(self, method: str, path: str, body: Any = None, **more: Any) -> Answer:
+        answer = self.send(method, path, body, **more)
+        assert answer.status < 300, answer.body
+        return answer
+
+    def refusal(self, method: str, path: str, body: Any = None, **more: Any) -> tuple[int, str]:
+        """Status and code of a refusal."""
+        answer = self.send(method, path, body, **more)
+        assert answer.status >= 400, answer.body
+        return answer.status, answer.body["error"]["code"]
+
+    def get(self, path: str, **more: Any) -> Any:
+        return self.ok("GET", path, **more).body
+
+    def status(self, path: str) -> int:
+        return self.send("GET", path).status
+
+    def url(self, url: str) -> Answer:
+        """GET an address that the service gave out."""
+        return self.arm.send(Request("GET", url, {"Authorization": "Bearer x"}))
+
+    def done(self, method: str, path: str, body: Any = None, **more: Any) -> Answer:
+        """Write, let virtual time pass until it has ended, and insist that it went well."""
+        answer = self.ok(method, path, body, **more)
+        address = answer.headers.get("Azure-AsyncOperation")
+        if address:
+            assert self.end(address)["status"] == "Succeeded"
+        return answer
+
+    def end(self, address: str) -> Any:
+        """What an operation says at its end."""
+        for _ in range(10):
+            answer = self.url(address).body
+            if answer["status"] != "InProgress":
+                return answer
+            self.arm.advance(200)
+        raise AssertionError("the operation does not end")
+
+    def group(self, name: str = "g", **changes: Any) -> str:
+        path = group(name)
+        self.ok("PUT", path, {"location": REGION, **changes})
+        return path
+
+    def network(self, **changes: Any) -> str:
+        """A group, a security group and a network with one subnet; answers the subnet's id."""
+        self.group()
+        self.done("PUT", of("Microsoft.Network/networkSecurityGroups", "nsg"), nsg_body())
+        self.done("PUT", of("Microsoft.Network/virtualNetworks", "vnet"), vnet_body(**changes))
+        return subnet()
+
+    def machine(self, name: str = "vm", **changes: Any) -> str:
+        """A VM that has been made; the network must be there."""
+        self.done("PUT", vm(name), vm_body(name, **changes))
+        return vm(name)
+
+    def kinds(self) -> list[str]:
+        """What exists, without the providers' names, sorted."""
+        return sorted(one["kind"].rsplit("/", 1)[1] for one in self.arm.show()["resources"])
+
+
+def api_of(path: str) -> str:
+    """The version that the pinned SDK sends for such a path."""
+    kind = path.partition("/providers/")[2].split("/")
+    if kind == [""]:
+        return "2022-12-01" if path.count("/") == 2 else APIS["Microsoft.Resources"]
+    return APIS.get("/".join(kind[:2]), APIS.get(kind[0], "unknown"))
+
+
+def group(name: str = "g") -> str:
+    return f"/subscriptions/{FAKE_SUBSCRIPTION}/resourceGroups/{name}"
+
+
+def of(kind: str, name: str, of_group: str = "g") -> str:
+    return f"{group(of_group)}/providers/{kind}/{name}"
+
+
+def vm(name: str = "vm") -> str:
+    return of("Microsoft.Compute/virtualMachines", name)
+
+
+def subnet() -> str:
+    return of("Microsoft.Network/virtualNetworks", "vnet") + "/subnets/default"
+
+
+def rule(name: str = "ssh", **changes: Any) -> dict[str, Any]:
+    properties = {
+        "protocol": "Tcp",
+        "access": "Allow",
+        "direction": "Inbound",
+        "priority": 100,
+        "sourceAddressPrefix": "203.0.113.7/32",
+        "sourcePortRange": "*",
+        "destinationAddressPrefix": "*",
+        "destinationPortRange": "22",
+    }
+    return {"name": name, "properties": properties | changes}
+
+
+def nsg_body(*rules: dict[str, Any]) -> dict[str, Any]:
+    return {"location": REGION, "properties": {"securityRules": list(rules or (rule(),))}}
+
+
+def vnet_body(**subnet_changes: Any) -> dict[str, Any]:
+    one = {"name": "default", "properties": {"addressPrefix": "10.0.0.0/24"} | subnet_changes}
+    return {
+        "location": REGION,
+        "properties": {"addressSpace": {"addressPrefixes": ["10.0.0.0/16"]}, "subnets": [one]},
+    }
+
+
+def pip_body(**changes: Any) -> dict[str, Any]:
+    return {
+        "location": REGION,
+        "sku": {"name": "Standard"},
+        "properties": {"publicIPAllocationMethod": "Static"} | changes,
+    }
+
+
+def nat_body(*addresses: str) -> dict[str, Any]:
+    named = [{"id": one} for one in addresses]
+    return {"location": REGION, "properties": {"publicIpAddresses": named}}
+
+
+def nic_body(**changes: Any) -> dict[str, Any]:
+    configuration = {"name": "ip", "properties": {"subnet": {"id": subnet()}}}
+    return {"location": REGION, "properties": {"ipConfigurations": [configuration]} | changes}
+
+
+def disk_body() -> dict[str, Any]:
+    return {
+        "location": REGION,
+        "properties": {"creationData": {"createOption": "Empty"}, "diskSizeGB": 32},
+    }
+
+
+def inline_nic(option: str = "Delete", **changes: Any) -> dict[str, Any]:
+    address = {
+        "name": "pip",
+        "sku": {"name": "Standard", "tier": "Regional"},
+        "tags": {"from": "pip"},
+        "properties": {"deleteOption": option, "publicIPAllocationMethod": "Static"},
+    }
+    configuration = {
+        "name": "ip",
+        "properties": {"subnet": {"id": subnet()}, "publicIPAddressConfiguration": address},
+    }
+    properties = {
+        "primary": True,
+        "deleteOption": option,
+        "networkSecurityGroup": {"id": of("Microsoft.Network/networkSecurityGroups", "nsg")},
+        "ipConfigurations": [configuration],
+    }
+    return {"name": "nic", "tags": {"from": "nic"}, "properties": properties | changes}
+
+
+def vm_body(name: str = "vm", /, **changes: Any) -> dict[str, Any]:
+    """A confidential GPU VM with all that Azure wants; `changes` are dotted paths with `__`.
+
+    A change to `...` takes the key away.
+    """
+    key = {"path": "/home/azureuser/.ssh/authorized_keys", "keyData": public_keys.ed25519_line()}
+    body: dict[str, Any] = {
+        "location": REGION,
+        "properties": {
+            "hardwareProfile": {"vmSize": NCC_SIZE},
+            "securityProfile": {
+                "securityType": "ConfidentialVM",
+                "uefiSettings": {"secureBootEnabled": True, "vTpmEnabled": True},
+            },
+            "storageProfile": {
+                "imageReference": image(),
+                "osDisk": {
+                    "name": f"{name}-os",
+                    "createOption": "FromImage",
+                    "deleteOption": "Delete",
+                    "diskSizeGB": 64,
+                    "managedDisk": {
+                        "storageAccountType": "Premium_LRS",
+                        "securityProfile": {"securityEncryptionType": "VMGuestStateOnly"},
+                    },
+                },
+            },
+            "osProfile": {
+                "computerName": name,
+                "adminUsername": "azureuser",
+                "customData": "I2Nsb3VkLWNvbmZpZwo=",
+                "linuxConfiguration": {
+                    "disablePasswordAuthentication": True,
+                    "ssh": {"publicKeys": [key]},
+                },
+            },
+            "diagnosticsProfile": {"bootDiagnostics": {"enabled": True}},
+            "networkProfile": {
+                "networkApiVersion": "2022-11-01",
+                "networkInterfaceConfigurations": [inline_nic()],
+            },
+        },
+    }
+    for path, value in changes.items():
+        change(body, path.split("__"), value)
+    return body
+
+
+def image(sku: str = "cvm", version: str = "latest") -> dict[str, str]:
+    return {"publisher": "Canonical", "offer": "ubuntu-24_04-lts", "sku": sku, "version": version}
+
+
+SHORT = {
+    "size": "properties__hardwareProfile__vmSize",
+    "security": "properties__securityProfile",
+    "disk": "properties__storageProfile__osDisk",
+    "data_disks": "properties__storageProfile__dataDisks",
+    "managed": "properties__storageProfile__osDisk__managedDisk",
+    "image": "properties__storageProfile__imageReference",
+    "os": "properties__osProfile",
+    "net": "properties__networkProfile",
+    "priority": "properties__priority",
+}
+
+
+def change(body: dict[str, Any], path: list[str], value: Any) -> None:
+    """Put `value` at `path`, whose first step may be one of `SHORT`; `...` takes it away."""
+    *steps, last = [step for part in path for step in SHORT.get(part, part).split("__")]
+    node: Any = body
+    for step in steps:
+        node = node[int(step)] if isinstance(node, list) else node.setdefault(step, {})
+    if value is ...:
+        del node[last]
+    elif isinstance(node, list):
+        node[int(last)] = value
+    else:
+        node[last] = value
+
+
+def recorded(vectors: Path, name: str) -> Any:
+    """A recording of real traffic, from the folder that the repository does not hold."""
+    return json.loads((vectors / "arm" / "recorded" / name).read_text(encoding="utf-8"))

@@ -1,0 +1,206 @@
+"""Resource groups: their names, their lists, and a deletion that takes all with it."""
+
+import pytest
+
+from ccgpu.fakearm import FAKE_SUBSCRIPTION, FakeGap
+from support.arm import REGION, disk_body, group, nic_body, nsg_body, of, pip_body, vm, vnet_body
+
+LIST = f"/subscriptions/{FAKE_SUBSCRIPTION}/resourcegroups"
+ALL = f"/subscriptions/{FAKE_SUBSCRIPTION}/resources"
+PIP = "Microsoft.Network/publicIPAddresses"
+NIC = "Microsoft.Network/networkInterfaces"
+
+
+def delete(az, name="g"):
+    answer = az.ok("DELETE", group(name))
+    assert (answer.status, answer.headers["Retry-After"]) == (202, "15")
+    assert "Azure-AsyncOperation" not in answer.headers
+    return answer.headers["Location"]
+
+
+def test_a_group_is_made_at_once_and_made_again_harmlessly(az):
+    assert az.send("PUT", group(), {"location": "East US 2"}).status == 201
+    again = az.send("PUT", group(), {"location": REGION, "tags": {"a": "b"}})
+    assert (again.status, again.body["location"], again.body["tags"]) == (200, REGION, {"a": "b"})
+    assert again.body["properties"] == {"provisioningState": "Succeeded"}
+
+
+def test_head_says_whether_a_group_is_there(az):
+    assert az.send("HEAD", group()).status == 404
+    az.group()
+    assert az.send("HEAD", group()).status == 204
+
+
+@pytest.mark.parametrize("name", ["a" * 91, "ends.", "a b", "a/b"[:1] + "!"])
+def test_bad_group_names_are_refused(az, name):
+    refused = az.refusal("PUT", group(name.replace(" ", "%20")), {"location": REGION})
+    assert refused == (400, "InvalidResourceGroup")
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        ({}, "LocationRequired"),
+        ({"location": "mars"}, "LocationNotAvailableForResourceGroup"),
+    ],
+)
+def test_a_group_needs_a_region_that_exists(az, body, code):
+    assert az.refusal("PUT", group(), body) == (400, code)
+
+
+def test_a_group_does_not_move(az):
+    az.group()
+    refused = az.refusal("PUT", group(), {"location": "westeurope"})
+    assert refused == (409, "InvalidResourceLocation")
+
+
+def test_patch_replaces_the_tags(az):
+    az.group(tags={"a": "1", "b": "2"})
+    assert az.ok("PATCH", group(), {"tags": {"c": "3"}}).body["tags"] == {"c": "3"}
+    with pytest.raises(FakeGap):
+        az.send("PATCH", group(), {"properties": {}})
+
+
+@pytest.mark.parametrize("method", ["GET", "PATCH", "DELETE"])
+def test_an_absent_group_is_not_found(az, method):
+    assert az.refusal(method, group(), {"tags": {}}) == (404, "ResourceGroupNotFound")
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
+def test_nothing_is_in_an_absent_group(az, method):
+    assert az.refusal(method, of(PIP, "p"), pip_body()) == (404, "ResourceGroupNotFound")
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("tagName eq 'team' and tagValue eq 'red'", ["a", "b"]),
+        ("tagName eq 'TEAM' and tagValue eq 'blue'", ["c"]),
+        ("tagName eq 'team' and tagValue eq 'RED'", []),
+        ("tagName eq 'team'", ["a", "b", "c"]),
+        ("tagName eq 'it''s'", ["d"]),
+    ],
+)
+def test_groups_are_found_by_tag(az, text, names):
+    for name, tags in {
+        "a": {"team": "red"},
+        "b": {"Team": "red"},
+        "c": {"team": "blue"},
+        "d": {"it's": "x"},
+        "e": {},
+    }.items():
+        az.group(name, tags=tags)
+    found = az.get(LIST, query=f"&$filter={text}")["value"]
+    assert [one["name"] for one in found] == names
+
+
+def test_resources_are_found_by_tag_across_groups(az):
+    for name in ("g", "h"):
+        az.group(name)
+        az.done("PUT", of(PIP, "p", name), pip_body() | {"tags": {"run": name}})
+    found = az.get(ALL, query="&$filter=tagName eq 'run' and tagValue eq 'h'")["value"]
+    assert [one["id"] for one in found] == [of(PIP, "p", "h")]
+    assert set(found[0]) == {"id", "name", "type", "location", "sku", "tags"}
+    assert len(az.get(group("g") + "/resources")["value"]) == 1
+    kind = az.get(ALL, query="&$filter=resourceType eq 'microsoft.network/publicipaddresses'")
+    assert len(kind["value"]) == 2
+
+
+def test_a_long_list_comes_in_pages(az):
+    for number in range(120):
+        az.group(f"g{number:03}")
+    page = az.get(LIST, query="&$filter=")
+    names = [one["name"] for one in page["value"]]
+    assert len(names) == 50
+    while "nextLink" in page:
+        page = az.url(page["nextLink"]).body
+        names += [one["name"] for one in page["value"]]
+    assert names == [f"g{number:03}" for number in range(120)]
+
+
+def test_deleting_a_group_deletes_what_is_in_it(az):
+    az.network()
+    az.machine()
+    az.done("PUT", of(PIP, "spare"), pip_body())
+    location = delete(az)
+    assert az.get(group())["properties"]["provisioningState"] == "Deleting"
+    assert az.url(location).status == 202
+    assert az.url(location).headers["Retry-After"] == "15"
+    az.arm.advance(60)
+    assert az.url(location).status == 200
+    assert az.url(location).body is None
+    assert (az.arm.show()["resources"], az.arm.show()["billing"]) == ([], [])
+    assert az.status(vm()) == 404
+
+
+def test_a_group_on_its_way_out_takes_no_writes(az):
+    az.group()
+    delete(az)
+    writes = {group(): {"location": REGION}, of(PIP, "p"): pip_body()}
+    for path, body in writes.items():
+        assert az.refusal("PUT", path, body) == (409, "ResourceGroupBeingDeleted")
+    assert az.refusal("PATCH", group(), {"tags": {}}) == (409, "ResourceGroupBeingDeleted")
+
+
+def test_deleting_a_group_twice_is_one_deletion(az):
+    az.group()
+    assert delete(az) == delete(az)
+
+
+def test_a_group_stays_with_what_others_hold(az):
+    az.network()
+    az.group("other")
+    az.done("PUT", of(NIC, "nic", "other"), nic_body())
+    az.done("PUT", of("Microsoft.Compute/disks", "d"), disk_body())
+    location = delete(az)
+    az.arm.advance(60)
+    answer = az.url(location)
+    assert (answer.status, answer.body["error"]["code"]) == (409, "ResourceGroupDeletionBlocked")
+    assert az.get(group())["properties"]["provisioningState"] == "Succeeded"
+    left = [one["id"] for one in az.get(group() + "/resources")["value"]]
+    assert left == [of("Microsoft.Network/virtualNetworks", "vnet")]
+
+
+def test_a_group_stays_with_a_security_group_that_others_use(az):
+    az.group()
+    az.group("other")
+    nsg = of("Microsoft.Network/networkSecurityGroups", "nsg")
+    az.done("PUT", nsg, nsg_body())
+    az.done(
+        "PUT",
+        of("Microsoft.Network/virtualNetworks", "vnet", "other"),
+        vnet_body(networkSecurityGroup={"id": nsg}),
+    )
+    delete(az)
+    az.arm.advance(60)
+    assert az.status(nsg) == 200
+
+
+def test_operations_in_a_deleted_group_are_canceled(az):
+    az.group()
+    write = az.ok("PUT", of(PIP, "p"), pip_body(), query="").headers["Azure-AsyncOperation"]
+    az.arm.settings.set("durations", "group.delete", value=1)
+    delete(az)
+    az.arm.advance(2)
+    ended = az.url(write).body
+    assert (ended["status"], ended["error"]["code"]) == ("Canceled", "OperationPreempted")
+    az.arm.advance(100)
+    assert az.arm.show()["billing"] == []
+
+
+@pytest.mark.parametrize(
+    ("tags", "code"),
+    [
+        ({f"t{number}": "" for number in range(51)}, "TooManyTags"),
+        ({"a" * 513: ""}, "TagNameTooLong"),
+        ({"a": "b" * 257}, "TagValueTooLong"),
+        *[({f"a{sign}": ""}, "InvalidTagNameCharacters") for sign in "<>%&\\?/"],
+        ({"a": 1}, "InvalidRequestContent"),
+    ],
+)
+def test_tags_that_azure_refuses(az, tags, code):
+    assert az.refusal("PUT", group(), {"location": REGION, "tags": tags}) == (400, code)
+
+
+def test_tags_at_the_limit_are_taken(az):
+    az.group(tags={f"t{number}": "b" * 256 for number in range(49)} | {"a" * 512: ""})

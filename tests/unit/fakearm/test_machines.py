@@ -1,0 +1,504 @@
+"""A VM's life: made with its dependents, seen as it boots, updated, and deleted with them."""
+
+import pytest
+
+from ccgpu.fakearm import FakeGap
+from support.arm import (
+    REGION,
+    disk_body,
+    group,
+    inline_nic,
+    nic_body,
+    of,
+    subnet,
+    vm,
+    vm_body,
+)
+
+NIC = "Microsoft.Network/networkInterfaces"
+PIP = "Microsoft.Network/publicIPAddresses"
+DISK = "Microsoft.Compute/disks"
+NSG = of("Microsoft.Network/networkSecurityGroups", "nsg")
+BASE = ["networkSecurityGroups", "resourceGroups", "virtualNetworks"]
+ALL = sorted([*BASE, "disks", "networkInterfaces", "publicIPAddresses", "virtualMachines"])
+
+
+def names(az, kind):
+    return [one["name"] for one in az.get(of(kind, "x").removesuffix("/x"))["value"]]
+
+
+def test_a_create_is_accepted_and_ends_in_its_time(az):
+    az.network()
+    answer = az.ok("PUT", vm(), vm_body())
+    assert (answer.status, answer.headers["Retry-After"]) == (201, "10")
+    assert answer.headers["Azure-AsyncNotification"] == "Enabled"
+    assert "Location" not in answer.headers
+    assert answer.headers["ETag"] == answer.body["etag"]
+    assert answer.body["properties"]["provisioningState"] == "Creating"
+    address = answer.headers["Azure-AsyncOperation"]
+    az.arm.advance(43)
+    assert az.url(address).body["status"] == "InProgress"
+    az.arm.advance(1)
+    assert az.url(address).body["status"] == "Succeeded"
+    assert az.get(vm())["properties"]["provisioningState"] == "Succeeded"
+
+
+def test_encrypting_the_disk_takes_longer(az):
+    az.network()
+    body = vm_body(managed__securityProfile__securityEncryptionType="DiskWithVMGuestState")
+    address = az.ok("PUT", vm(), body).headers["Azure-AsyncOperation"]
+    az.arm.advance(899)
+    assert az.url(address).body["status"] == "InProgress"
+    az.arm.advance(1)
+    assert az.url(address).body["status"] == "Succeeded"
+
+
+def test_azure_fills_in_what_was_left_out(az):
+    az.network()
+    answer = az.ok(
+        "PUT", vm(), vm_body(disk__name=..., disk__diskSizeGB=..., disk__deleteOption=...)
+    )
+    properties = answer.body["properties"]
+    disk = properties["storageProfile"]["osDisk"]
+    assert (disk["diskSizeGB"], disk["osType"], disk["caching"]) == (30, "Linux", "ReadWrite")
+    assert disk["deleteOption"] == "Detach"
+    assert "name" not in disk
+    assert "id" not in disk["managedDisk"]
+    reference = properties["storageProfile"]["imageReference"]
+    assert (reference["version"], reference["exactVersion"]) == ("latest", "24.04.202609150")
+    assert properties["osProfile"]["linuxConfiguration"]["patchSettings"] == {
+        "patchMode": "ImageDefault",
+        "assessmentMode": "ImageDefault",
+    }
+    az.arm.advance(44)
+    disk = az.get(vm())["properties"]["storageProfile"]["osDisk"]
+    assert disk["name"].startswith("vm_OsDisk_1_")
+    assert disk["managedDisk"]["id"] == of(DISK, disk["name"])
+
+
+def test_what_is_write_only_is_never_told(az):
+    az.network()
+    answer = az.ok("PUT", vm(), vm_body(os__adminPassword="hunter2"))
+    az.arm.advance(44)
+    for body in (answer.body, az.get(vm()), az.get(vm(), query="&$expand=instanceView")):
+        assert not {"customData", "adminPassword"} & set(body["properties"]["osProfile"])
+        assert "networkInterfaceConfigurations" not in body["properties"]["networkProfile"]
+        assert "hunter2" not in str(body)
+
+
+def test_inline_interfaces_and_addresses_get_names_from_azure(az):
+    az.network()
+    az.machine()
+    (nic,) = names(az, NIC)
+    (pip,) = names(az, PIP)
+    assert nic.startswith("nic-")
+    assert pip.startswith("pip-")
+    shown = az.get(vm())["properties"]["networkProfile"]["networkInterfaces"]
+    assert shown == [
+        {"id": of(NIC, nic), "properties": {"primary": True, "deleteOption": "Delete"}}
+    ]
+    interface = az.get(of(NIC, nic))
+    assert interface["tags"] == {"from": "nic"}
+    assert interface["properties"]["virtualMachine"] == {"id": vm()}
+    assert interface["properties"]["networkSecurityGroup"] == {"id": NSG}
+    inside = interface["properties"]["ipConfigurations"][0]["properties"]
+    assert inside["publicIPAddress"]["id"] == of(PIP, pip)
+    assert inside["privateIPAddress"] == "10.0.0.4"
+    address = az.get(of(PIP, pip))
+    assert address["tags"] == {"from": "pip"}
+    assert address["properties"]["ipAddress"]
+
+
+def test_inline_interfaces_are_shown_in_the_vm_when_the_create_has_ended(az):
+    az.network()
+    answer = az.ok("PUT", vm(), vm_body())
+    assert answer.body["properties"]["networkProfile"]["networkInterfaces"] == []
+    assert len(names(az, NIC)) == 1
+
+
+def test_a_private_vm_has_no_public_address(az):
+    az.network()
+    body = vm_body(
+        net__networkInterfaceConfigurations=[
+            inline_nic(
+                ipConfigurations=[{"name": "ip", "properties": {"subnet": {"id": subnet()}}}]
+            )
+        ]
+    )
+    az.done("PUT", vm(), body)
+    assert "publicIPAddresses" not in az.kinds()
+
+
+def test_a_vm_takes_an_interface_that_is_there(az):
+    az.network()
+    az.ok("PUT", of(NIC, "own"), nic_body())
+    net = {"networkInterfaces": [{"id": of(NIC, "own")}]}
+    answer = az.ok("PUT", vm(), vm_body(net=net))
+    assert answer.body["properties"]["networkProfile"] == net
+    assert az.refusal("DELETE", of(NIC, "own")) == (400, "NicInUse")
+    other = vm_body("other", net=net)
+    assert az.refusal("PUT", vm("other"), other) == (400, "NicInUse")
+    az.arm.advance(44)
+    az.done("DELETE", vm())
+    assert names(az, NIC) == ["own"]
+    az.done("DELETE", of(NIC, "own"))
+
+
+def test_a_vm_with_an_absent_interface_is_answered_404(az):
+    az.network()
+    body = vm_body(net={"networkInterfaces": [{"id": of(NIC, "none")}]})
+    assert az.refusal("PUT", vm(), body) == (404, "NotFound")
+
+
+def test_an_interface_lies_in_the_vms_region(az):
+    az.network()
+    az.ok("PUT", of(NIC, "own"), nic_body())
+    body = vm_body(net={"networkInterfaces": [{"id": of(NIC, "own")}]}, location="westeurope")
+    assert az.refusal("PUT", vm(), body) == (400, "InvalidResourceReference")
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"net__networkApiVersion": ...}, "InvalidParameter"),
+        ({"net__networkApiVersion": "2019-01-01"}, "InvalidParameter"),
+        ({"net": ...}, "InvalidParameter"),
+        ({"net": {"networkApiVersion": "2022-11-01"}}, "InvalidParameter"),
+        ({"net__networkInterfaces": [{"id": of(NIC, "own")}]}, "InvalidParameter"),
+        (
+            {"net__networkInterfaceConfigurations": [inline_nic(enableAcceleratedNetworking=True)]},
+            "VMSizeIsNotPermittedToEnableAcceleratedNetworking",
+        ),
+        (
+            {
+                "net__networkInterfaceConfigurations": [
+                    inline_nic(networkSecurityGroup={"id": f"{NSG}2"})
+                ]
+            },
+            "InvalidResourceReference",
+        ),
+    ],
+)
+def test_network_profiles_that_azure_refuses(az, changes, code):
+    az.network()
+    assert az.refusal("PUT", vm(), vm_body(**changes)) == (400, code)
+    assert az.kinds() == sorted(BASE)
+
+
+def test_an_accelerated_interface_does_not_fit_the_gpu_size(az):
+    az.network()
+    az.ok("PUT", of(NIC, "own"), nic_body(enableAcceleratedNetworking=True))
+    body = vm_body(net={"networkInterfaces": [{"id": of(NIC, "own")}]})
+    code = "VMSizeIsNotPermittedToEnableAcceleratedNetworking"
+    assert az.refusal("PUT", vm(), body) == (400, code)
+
+
+def test_an_inline_interface_waits_for_its_subnet(az):
+    az.network()
+    az.ok(
+        "PUT", f"{subnet().rsplit('/', 1)[0]}/x", {"properties": {"addressPrefix": "10.0.9.0/24"}}
+    )
+    body = vm_body()
+    properties = body["properties"]["networkProfile"]["networkInterfaceConfigurations"][0]
+    one = properties["properties"]["ipConfigurations"][0]["properties"]
+    one["subnet"] = {"id": f"{subnet().rsplit('/', 1)[0]}/x"}
+    answer = az.send("PUT", vm(), body)
+    assert (answer.status, answer.body["error"]["code"]) == (429, "RetryableError")
+    az.arm.advance(2)
+    az.done("PUT", vm(), body)
+
+
+def test_if_none_match_refuses_what_is_there(az):
+    az.network()
+    az.done("PUT", vm(), vm_body(), headers={"If-None-Match": "*"})
+    refused = az.refusal("PUT", vm(), vm_body(), headers={"If-None-Match": "*"})
+    assert refused == (412, "PreconditionFailed")
+    assert az.refusal("PATCH", vm(), {"tags": {}}, headers={"If-Match": '"0"'})[0] == 412
+    assert az.refusal("DELETE", vm(), headers={"If-Match": '"0"'})[0] == 412
+    az.done("PATCH", vm(), {"tags": {}}, headers={"If-Match": az.get(vm())["etag"]})
+
+
+def test_provisioned_is_not_ready(az):
+    az.network()
+    az.ok("PUT", vm(), vm_body())
+
+    def view():
+        body = az.get(f"{vm()}/instanceView")
+        codes = [one["code"] for one in body["statuses"]]
+        agent = body.get("vmAgent", {"statuses": [{"displayStatus": None}]})
+        return codes, agent["statuses"][0]["displayStatus"]
+
+    assert view() == (["ProvisioningState/creating"], None)
+    az.arm.advance(44)
+    assert view() == (["ProvisioningState/succeeded", "PowerState/starting"], "Not Ready")
+    az.arm.advance(39)
+    assert view()[1] == "Not Ready"
+    az.arm.advance(1)
+    assert view() == (["ProvisioningState/succeeded", "PowerState/running"], "Ready")
+    expanded = az.get(vm(), query="&$expand=instanceView")["properties"]["instanceView"]
+    assert expanded == az.get(f"{vm()}/instanceView")
+    listed = az.get(vm().removesuffix("/vm"), query="&$expand=instanceView")["value"]
+    assert listed[0]["properties"]["instanceView"] == expanded
+
+
+def test_vms_are_listed_in_their_group_and_in_the_subscription(az):
+    az.network()
+    az.machine()
+    assert names(az, "Microsoft.Compute/virtualMachines") == ["vm"]
+    everywhere = vm().partition("/resourceGroups/")[0] + "/providers/Microsoft.Compute"
+    assert len(az.get(f"{everywhere}/virtualMachines")["value"]) == 1
+    refused = az.refusal("GET", group("none") + "/providers/Microsoft.Compute/virtualMachines")
+    assert refused == (404, "ResourceGroupNotFound")
+
+
+@pytest.mark.parametrize("forced", [False, True])
+def test_deleting_a_vm_takes_what_is_marked_delete(az, forced):
+    az.network()
+    az.machine()
+    assert az.kinds() == ALL
+    query = "&forceDeletion=true" if forced else ""
+    answer = az.ok("DELETE", vm(), query=query)
+    assert (answer.status, answer.headers["Retry-After"]) == (202, "10")
+    assert answer.headers["Location"].count("monitor=true") == 1
+    assert az.get(vm())["properties"]["provisioningState"] == "Deleting"
+    assert az.url(answer.headers["Location"]).status == 202
+    az.arm.advance(20 if forced else 44)
+    assert (az.status(vm()) == 404) == forced
+    az.arm.advance(1)
+    assert az.url(answer.headers["Azure-AsyncOperation"]).body["status"] == "Succeeded"
+    assert az.url(answer.headers["Location"]).status == 204
+    assert az.kinds() == sorted(BASE)
+    assert az.arm.show()["billing"] == []
+    assert az.ok("DELETE", vm()).status == 204
+
+
+def test_what_is_marked_detach_stays_and_goes_on_costing(az):
+    az.network()
+    body = vm_body(
+        disk__deleteOption=..., net__networkInterfaceConfigurations=[inline_nic("Detach")]
+    )
+    az.done("PUT", vm(), body)
+    az.done("DELETE", vm())
+    left = sorted([*BASE, "disks", "networkInterfaces", "publicIPAddresses"])
+    assert az.kinds() == left
+    assert [one.rsplit("/", 2)[1] for one in az.arm.show()["billing"]] == [
+        "disks",
+        "publicIPAddresses",
+    ]
+    disk = az.get(of(DISK, "vm-os"))
+    assert (disk["properties"]["diskState"], "managedBy" in disk) == ("Unattached", False)
+    az.done("DELETE", of(DISK, "vm-os"))
+
+
+def test_an_interface_that_goes_may_leave_its_address(az):
+    az.network()
+    nic = inline_nic()
+    inside = nic["properties"]["ipConfigurations"][0]["properties"]
+    del inside["publicIPAddressConfiguration"]["properties"]["deleteOption"]
+    az.done("PUT", vm(), vm_body(net__networkInterfaceConfigurations=[nic]))
+    az.done("DELETE", vm())
+    assert az.kinds() == sorted([*BASE, "publicIPAddresses"])
+
+
+def test_a_delete_takes_the_place_of_a_create(az):
+    az.network()
+    create = az.ok("PUT", vm(), vm_body()).headers["Azure-AsyncOperation"]
+    az.ok("DELETE", vm())
+    ended = az.url(create).body
+    assert (ended["status"], ended["error"]["code"]) == ("Canceled", "OperationPreempted")
+    az.arm.advance(45)
+    assert az.kinds() == sorted(BASE)
+
+
+def test_a_vm_on_its_way_out_can_only_be_deleted(az):
+    az.network()
+    az.machine()
+    first = az.ok("DELETE", vm()).headers["Azure-AsyncOperation"]
+    for method, path, body in (
+        ("PUT", vm(), vm_body()),
+        ("PATCH", vm(), {"tags": {}}),
+        ("POST", f"{vm()}/start", None),
+    ):
+        assert az.refusal(method, path, body) == (409, "OperationNotAllowed")
+    assert az.ok("DELETE", vm()).headers["Azure-AsyncOperation"] == first
+
+
+def test_an_attached_disk_is_not_deleted(az):
+    az.network()
+    az.machine()
+    assert az.get(of(DISK, "vm-os"))["managedBy"] == vm()
+    assert az.refusal("DELETE", of(DISK, "vm-os")) == (409, "OperationNotAllowed")
+
+
+@pytest.mark.parametrize("where", ["disk", "data"])
+def test_a_new_disk_does_not_take_the_name_of_another(az, where):
+    az.network()
+    az.done("PUT", of(DISK, "orphan"), disk_body())
+    changes = (
+        {"disk__name": "orphan"}
+        if where == "disk"
+        else {
+            "data_disks": [{"lun": 0, "createOption": "Empty", "name": "orphan", "diskSizeGB": 4}]
+        }
+    )
+    answer = az.send("PUT", vm(), vm_body(**changes))
+    assert (answer.status, answer.body["error"]["code"]) == (409, "ConflictingUserInput")
+    assert "Only CreateOption.Attach is supported" in answer.body["error"]["message"]
+
+
+def test_data_disks_are_made_attached_and_kept_as_they_say(az):
+    az.network()
+    az.done("PUT", of(DISK, "own"), disk_body())
+    data = [
+        {"lun": 0, "createOption": "Empty", "diskSizeGB": 64, "deleteOption": "Delete"},
+        {"lun": 1, "createOption": "Attach", "managedDisk": {"id": of(DISK, "own")}},
+    ]
+    az.done("PUT", vm(), vm_body(data_disks=data))
+    shown = az.get(vm())["properties"]["storageProfile"]["dataDisks"]
+    assert shown[0]["name"].startswith("vm_DataDisk_0_")
+    assert shown[1]["managedDisk"]["id"] == of(DISK, "own")
+    assert len(names(az, DISK)) == 3
+    assert az.get(of(DISK, "own"))["managedBy"] == vm()
+    other = vm_body("other", data_disks=data[1:])
+    assert az.refusal("PUT", vm("other"), other) == (409, "OperationNotAllowed")
+    az.done("DELETE", vm())
+    assert names(az, DISK) == ["own"]
+
+
+def test_a_size_holds_so_many_data_disks(az):
+    az.network()
+    data = [{"lun": lun, "createOption": "Empty", "diskSizeGB": 4} for lun in range(9)]
+    assert az.refusal("PUT", vm(), vm_body(data_disks=data)) == (409, "OperationNotAllowed")
+    az.done("PUT", vm(), vm_body(data_disks=data[:8]))
+
+
+def test_a_data_disk_to_attach_must_be_there(az):
+    az.network()
+    data = [{"lun": 1, "createOption": "Attach", "managedDisk": {"id": of(DISK, "none")}}]
+    assert az.refusal("PUT", vm(), vm_body(data_disks=data)) == (404, "NotFound")
+
+
+def test_the_same_again_is_an_update(az):
+    az.network()
+    az.machine()
+    before = az.get(vm())
+    answer = az.ok("PUT", vm(), vm_body(tags={"a": "b"}))
+    assert (answer.status, "Retry-After" in answer.headers) == (200, False)
+    assert answer.body["properties"]["provisioningState"] == "Updating"
+    assert az.refusal("PUT", vm(), vm_body()) == (409, "Conflict")
+    az.arm.advance(10)
+    after = az.get(vm())
+    assert after["tags"] == {"a": "b"}
+    assert after["etag"] != before["etag"]
+    assert after["properties"] == before["properties"]
+    assert az.kinds() == ALL
+
+
+def test_what_get_told_can_be_put_again(az):
+    az.network()
+    az.machine()
+    az.done("PUT", vm(), az.get(vm()))
+
+
+@pytest.mark.parametrize(
+    ("changes", "target"),
+    [
+        ({"zones": ["1"]}, "zones"),
+        ({"os__customData": "bmV3"}, "osProfile.customData"),
+        ({"os__computerName": "new"}, "osProfile.computerName"),
+        ({"os__adminUsername": "other"}, "osProfile.adminUsername"),
+        (
+            {"os__linuxConfiguration__ssh__publicKeys": []},
+            "osProfile.linuxConfiguration.ssh.publicKeys",
+        ),
+        (
+            {"os__linuxConfiguration__disablePasswordAuthentication": False},
+            "osProfile.linuxConfiguration.disablePasswordAuthentication",
+        ),
+        ({"size": "Standard_DC2as_v5"}, "hardwareProfile.vmSize"),
+        ({"image__version": "24.04.202606070"}, "storageProfile.imageReference"),
+        ({"disk__name": "new"}, "storageProfile.osDisk.name"),
+        ({"disk__diskSizeGB": 65}, "storageProfile.osDisk.diskSizeGB"),
+        (
+            {"managed__securityProfile__securityEncryptionType": "DiskWithVMGuestState"},
+            "storageProfile.osDisk.managedDisk.securityProfile",
+        ),
+        ({"security__securityType": "TrustedLaunch"}, "securityProfile.securityType"),
+        ({"security__uefiSettings__secureBootEnabled": False}, "securityProfile.uefiSettings"),
+        ({"priority": "Spot"}, "priority"),
+        (
+            {"net__networkInterfaceConfigurations": [inline_nic("Detach")]},
+            "networkProfile.networkInterfaceConfigurations",
+        ),
+    ],
+)
+def test_what_cannot_change_is_refused(az, changes, target):
+    az.network()
+    az.machine()
+    answer = az.send("PUT", vm(), vm_body(**changes))
+    assert (answer.status, answer.body["error"]["code"]) == (409, "PropertyChangeNotAllowed")
+    assert answer.body["error"]["target"] == target
+
+
+def test_what_is_left_out_is_unchanged(az):
+    az.network()
+    az.machine()
+    body = vm_body(os__customData=..., net=..., os__linuxConfiguration=...)
+    az.done("PUT", vm(), body)
+
+
+def test_only_a_size_that_is_not_confidential_can_change(az):
+    az.network()
+    plain = {
+        "size": "Standard_D4s_v5",
+        "security": ...,
+        "managed__securityProfile": ...,
+        "image__sku": "server",
+    }
+    az.done("PUT", vm(), vm_body(**plain))
+    az.done("PUT", vm(), vm_body(**plain))
+
+
+def test_other_interfaces_for_a_vm_are_a_gap(az):
+    az.network()
+    az.machine()
+    with pytest.raises(FakeGap):
+        az.send("PUT", vm(), vm_body(net={"networkInterfaces": [{"id": of(NIC, "new")}]}))
+
+
+@pytest.mark.parametrize("body", [vm_body(placement={}), vm_body(properties__availabilitySet={})])
+def test_properties_that_would_be_ignored_are_a_gap(az, body):
+    az.network()
+    with pytest.raises(FakeGap, match=r"placement|availabilitySet"):
+        az.send("PUT", vm(), body)
+
+
+def test_patch_replaces_the_tags_in_an_operation(az):
+    az.network()
+    az.machine(tags={"a": "b"})
+    answer = az.ok("PATCH", vm(), {"tags": {"c": "d"}})
+    assert (answer.status, answer.body["tags"]) == (200, {"c": "d"})
+    assert answer.headers["Azure-AsyncOperation"]
+    assert az.refusal("PATCH", vm(), {"tags": {}}) == (409, "Conflict")
+    az.arm.advance(10)
+    assert az.get(vm())["tags"] == {"c": "d"}
+
+
+def test_identities_must_exist_and_are_told_with_their_principals(az):
+    az.network()
+    path = of("Microsoft.ManagedIdentity/userAssignedIdentities", "id")
+    body = vm_body(
+        identity={"type": "SystemAssigned, UserAssigned", "userAssignedIdentities": {path: {}}}
+    )
+    assert az.refusal("PUT", vm(), body) == (400, "FailedIdentityOperation")
+    principal = az.ok("PUT", path, {"location": REGION}).body["properties"]["principalId"]
+    az.done("PUT", vm(), body)
+    identity = az.get(vm())["identity"]
+    assert identity["userAssignedIdentities"][path]["principalId"] == principal
+    assert identity["principalId"]
+
+
+@pytest.mark.parametrize("method", ["GET", "PATCH"])
+def test_an_absent_vm_is_not_found(az, method):
+    az.network()
+    assert az.refusal(method, vm(), {"tags": {}}) == (404, "ResourceNotFound")
