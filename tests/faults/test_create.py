@@ -13,15 +13,9 @@ from ccgpu.errors import (
     UsageProblem,
 )
 from support import faults
-from support.cloud import Machine, make_spec
+from support.cloud import WHOLE, Machine, make_spec
 from support.faults import Nth, of
 
-WHOLE = sorted(
-    [
-        *("resourceGroups", "networkSecurityGroups", "virtualNetworks", "virtualMachines"),
-        *("networkInterfaces", "publicIPAddresses", "disks"),
-    ]
-)
 QUOTA = "Operation could not be completed as it results in exceeding approved X Family Cores quota."
 VM_PUT = of("PUT", "/virtualMachines/demo")
 

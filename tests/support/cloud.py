@@ -23,6 +23,14 @@ from ccgpu.workflows.schedule import Inline, Schedule
 # A public key whose private half nobody kept.
 PUBLIC_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIO6ugBULBtCw910h8qCEhpAPD7DM4vsd0jymRQxwbA2J"
 
+# The kinds of a whole public deployment.
+WHOLE = sorted(
+    [
+        *("resourceGroups", "networkSecurityGroups", "virtualNetworks", "virtualMachines"),
+        *("networkInterfaces", "publicIPAddresses", "disks"),
+    ]
+)
+
 
 def make_cloud(arm: FakeArm, state: Path) -> Cloud:
     """A cloud over `arm`, as one machine with the state folder `state` sees it."""

@@ -1,0 +1,56 @@
+"""SIGKILL at any step of a create: the next create completes it, a delete removes all of it."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from ccgpu.fakearm import FakeArm
+from support import processes
+from support.cloud import WHOLE, Machine
+
+CHUNKS = 8
+
+
+def create(machine: Machine) -> object:
+    return machine.create()
+
+
+@pytest.fixture(scope="module")
+def steps(tmp_path_factory: pytest.TempPathFactory) -> int:
+    folder = tmp_path_factory.mktemp("fault-free")
+    return processes.steps_of(create, folder / "world", folder / "state")
+
+
+def test_there_are_enough_steps_to_be_worth_it(steps: int) -> None:
+    assert steps >= 100
+
+
+@pytest.mark.parametrize("chunk", range(CHUNKS))
+def test_a_create_that_is_killed_is_completed_by_the_next(
+    tmp_path: Path, steps: int, chunk: int
+) -> None:
+    for at in range(chunk, steps, CHUNKS):
+        _kill_at(at, tmp_path / str(at))
+
+
+def _kill_at(at: int, folder: Path) -> None:
+    world, state = folder / "world", folder / "state"
+    folder.mkdir()
+    child = processes.start(create, world, state, kill_at=at)
+    assert processes.end(child) == -9, f"step {at} was not reached"
+    machine = Machine(FakeArm(world), state)
+    before = _identities(machine)
+    machine.create()
+    after = _identities(machine)
+    assert machine.kinds() == WHOLE, f"killed at step {at}"
+    assert before.items() <= after.items(), f"killed at step {at}: made anew"
+    machine.delete()
+    assert machine.ids() == set(), f"killed at step {at}"
+    machine.arm.close()
+    shutil.rmtree(folder)
+
+
+def _identities(machine: Machine) -> dict[str, str]:
+    """What exists, with when it was made: the same id made twice is not the same resource."""
+    return {one["id"]: one["created"] for one in machine.arm.show()["resources"]}

@@ -1,0 +1,86 @@
+"""Two creates of one name at once, on one machine and on two: one VM, and nobody fails."""
+
+from pathlib import Path
+
+import pytest
+
+from ccgpu.fakearm import FakeArm, Request
+from support import processes
+from support.cloud import WHOLE, Machine
+
+
+def create(machine: Machine) -> object:
+    return machine.create()
+
+
+def delete(machine: Machine) -> object:
+    return machine.delete()
+
+
+@pytest.mark.parametrize("states", [("one", "one"), ("one", "other")], ids=["folder", "folders"])
+@pytest.mark.parametrize("_attempt", range(5))
+def test_two_creates_at_once_make_one_vm(
+    tmp_path: Path, states: tuple[str, str], _attempt: int
+) -> None:
+    world = tmp_path / "world"
+    FakeArm(world).close()
+    children = [processes.start(create, world, tmp_path / state) for state in states]
+    assert [processes.end(child) for child in children] == [0, 0]
+    machine = Machine(FakeArm(world), tmp_path / "one")
+    assert machine.kinds() == WHOLE
+    assert _vms_made(machine) == 1
+    machine.delete()
+    assert machine.ids() == set()
+
+
+@pytest.mark.parametrize("chunk", range(4))
+def test_another_machines_create_may_come_in_between_anywhere(tmp_path: Path, chunk: int) -> None:
+    at, reached = chunk, True
+    while reached:
+        reached = _one_inside_the_other(at, tmp_path / str(at))
+        at += 4
+    assert at > 20
+
+
+def _one_inside_the_other(at: int, folder: Path) -> bool:
+    """Machine one's create, and before its request `at` the whole of machine two's."""
+    arm = FakeArm()
+    one, two = Machine(arm, folder / "one"), Machine(arm, folder / "two")
+    requests = 0
+
+    def interrupt(_: Request) -> None:
+        nonlocal requests
+        requests += 1
+        if requests == at + 1:
+            arm.faults.clear()
+            two.create()
+
+    arm.faults.append(interrupt)
+    one.create()
+    arm.faults.clear()
+    assert one.kinds() == WHOLE, at
+    assert _vms_made(one) == 1, at
+    two.delete()
+    assert one.ids() == set(), at
+    arm.close()
+    return requests > at
+
+
+def test_a_create_and_a_delete_at_once_end_whole_or_gone(tmp_path: Path) -> None:
+    world = tmp_path / "world"
+    first = Machine(FakeArm(world), tmp_path / "one")
+    first.create()
+    first.arm.close()
+    children = [processes.start(c, world, tmp_path / "one") for c in (create, delete)]
+    assert [processes.end(child) for child in children] == [0, 0]
+    machine = Machine(FakeArm(world), tmp_path / "one")
+    assert machine.kinds() in ([], WHOLE)
+    machine.delete()
+    assert machine.ids() == set()
+
+
+def _vms_made(machine: Machine) -> int:
+    return sum(
+        one["method"] == "PUT" and "/virtualMachines/" in one["path"] and one["status"] == 201
+        for one in machine.arm.show()["requests"]
+    )
