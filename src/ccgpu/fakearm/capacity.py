@@ -74,13 +74,16 @@ def allocated(world: World, vm: Resource) -> bool:
     return bool(row and row[0])
 
 
-# Texts: Azure/azure-cli#2401 (AllocationFailed), jenkins-infra/azure#1416 (Overconstrained…).
+# Texts: vmware-tanzu/community-edition#3963 and openshift/release#5182 (sufficient capacity),
+# jenkins-infra/azure#1416 (Overconstrained…).
+_NO_ROOM = (
+    "Allocation failed. We do not have sufficient capacity for the requested VM size in this {}. "
+    "Read more about improving likelihood of allocation success at "
+    "http://aka.ms/allocation-guidance"
+)
 _TEXTS = {
-    "AllocationFailed": "Allocation failed. Please try reducing the VM size or number of VMs, "
-    "retry later, or try deploying to a different Availability Set or different Azure location.",
-    "ZonalAllocationFailed": "Allocation failed. We do not have sufficient capacity for the "
-    "requested VM size in this zone. Read more about improving likelihood of allocation success at "
-    "http://aka.ms/allocation-guidance",
+    "AllocationFailed": _NO_ROOM.format("region"),
+    "ZonalAllocationFailed": _NO_ROOM.format("zone"),
     "OverconstrainedAllocationRequest": "Allocation failed. VM(s) with the following constraints "
     "cannot be allocated, because the condition is too restrictive. Please remove some constraints "
     "and try again. Constraints applied are:\n  - VM Size\n",

@@ -71,12 +71,12 @@ def nic_in_use(nic: str, vm: str) -> Refused:
     )
 
 
-def nic_reserved(nic: str, vm: str) -> Refused:
+def nic_reserved(vm: str) -> Refused:
     return Refused(
         400,
         "NicReservedForAnotherVm",
         f"Nic(s) in request is reserved for another Virtual Machine for 180 seconds. Please "
-        f"provide another nic(s) or retry after 180 seconds. Reserved VM: {vm} Nic: {nic}",
+        f"provide another nic(s) or retry after 180 seconds. Reserved VM: {vm}",
         details=[],
     )
 

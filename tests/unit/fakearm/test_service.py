@@ -5,7 +5,7 @@ import json
 import pytest
 
 from ccgpu.fakearm import FAKE_SUBSCRIPTION, Answer, FakeArm, FakeGap, Request
-from support.arm import HOST, REGION, group, nsg_body, of, vm
+from support.arm import HOST, REGION, Client, group, nsg_body, of, vm, vm_body
 
 NSG = "Microsoft.Network/networkSecurityGroups"
 _GROUPS = f"{HOST}/subscriptions/{FAKE_SUBSCRIPTION}/resourcegroups?api-version=2025-04-01"
@@ -88,8 +88,6 @@ def test_a_refused_write_leaves_nothing(az):
     az.network()
     before = az.arm.show()["resources"]
     az.arm.settings.set("quota", "*", "cores", value=1)
-    from support.arm import vm_body
-
     assert az.refusal("PUT", vm(), vm_body())[1] == "OperationNotAllowed"
     assert az.arm.show()["resources"] == before
 
@@ -155,8 +153,6 @@ def test_the_subscription_and_its_providers_can_be_read(az):
 
 def test_the_same_requests_give_the_same_ids_again():
     def play() -> str:
-        from support.arm import Client
-
         client = Client(FakeArm())
         client.network()
         client.machine()

@@ -30,7 +30,7 @@ def _refuse_delete(world: World, nic: Resource) -> None:
     for ref in world.referrers(nic.id, "vm-nic"):
         raise network_errors.nic_in_use(nic.id, ref.source)
     if nic.hidden.get("reservedUntil", 0) > world.at:
-        raise network_errors.nic_reserved(nic.id, nic.hidden["reservedFor"])
+        raise network_errors.nic_reserved(nic.hidden["reservedFor"])
 
 
 RULES = tracked.Rules(

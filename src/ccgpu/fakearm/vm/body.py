@@ -173,13 +173,18 @@ def check_unchanged(vm: Resource, wanted: Draft) -> None:
     for path in _fixed(vm):
         new, old = part(wanted.properties, *path), part(vm.properties, *path)
         if new is not None and not _covers(new, old):
-            raise compute_errors.property_change(".".join(path))
+            raise compute_errors.property_change(_told(path))
 
 
 _WRITE_ONLY = {
-    "customData": "osProfile.customData",
+    "customData": "customData",
     "networkInterfaceConfigurations": "networkProfile.networkInterfaceConfigurations",
 }
+
+
+def _told(path: tuple[str, ...]) -> str:
+    """As quoted in hashicorp/terraform#8796, azurerm#16323: `imageReference`, `osDisk.name`."""
+    return ".".join(path[1:] if path[0] in ("storageProfile", "osProfile") else path)
 
 
 def _fixed(vm: Resource) -> Iterator[tuple[str, ...]]:

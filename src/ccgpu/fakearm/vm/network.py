@@ -55,7 +55,7 @@ def _existing(world: World, wanted: Draft, size: Size, given: Body) -> Body:
             raise network_errors.nic_in_use(nic.id, ref.source)
     reserved = nic.hidden.get("reservedFor", wanted.id)
     if nic.hidden.get("reservedUntil", 0) > world.at and reserved.lower() != wanted.id.lower():
-        raise network_errors.nic_reserved(nic.id, reserved)
+        raise network_errors.nic_reserved(reserved)
     if nic.properties["enableAcceleratedNetworking"] and not size.accelerated:
         raise network_errors.accelerated_networking(size.name, nic.id)
     shown: Body = {"id": nic.id}

@@ -1,0 +1,214 @@
+"""Start, stop and restart, and what they cost; the serial log."""
+
+import base64
+
+import pytest
+from cryptography.hazmat.primitives.serialization import load_ssh_public_key
+
+from ccgpu.fakearm import FakeGap, Request
+from support.arm import REGION, image, vm, vm_body
+
+SIZE = "Standard_NCC40ads_H100_v5"
+
+
+def power(az):
+    return az.get(f"{vm()}/instanceView")["statuses"][-1]["code"]
+
+
+def billed(az, kind="virtualMachines"):
+    (one,) = [one for one in az.arm.show()["resources"] if one["kind"].endswith(f"/{kind}")]
+    return one["billed_seconds"]
+
+
+@pytest.mark.parametrize(
+    ("action", "seconds", "during", "after", "costs"),
+    [
+        ("deallocate", 35, "deallocating", "deallocated", False),
+        ("powerOff", 20, "stopping", "stopped", True),
+        ("restart", 30, "running", "starting", True),
+    ],
+)
+def test_an_action_goes_on_until_its_time_has_come(az, action, seconds, during, after, costs):
+    az.network()
+    az.machine()
+    az.arm.advance(60)
+    answer = az.ok("POST", f"{vm()}/{action}")
+    assert (answer.status, answer.body, "Location" in answer.headers) == (202, None, True)
+    assert power(az) == f"PowerState/{during}"
+    assert az.refusal("POST", f"{vm()}/start") == (409, "Conflict")
+    az.arm.advance(seconds)
+    assert power(az) == f"PowerState/{after}"
+    assert (vm() in az.arm.show()["billing"]) == costs
+
+
+def test_power_off_may_skip_the_shutdown(az):
+    az.network()
+    az.machine()
+    az.done("POST", f"{vm()}/powerOff", query="&skipShutdown=true")
+    assert power(az) == "PowerState/stopped"
+
+
+def test_a_start_boots_again(az):
+    az.network()
+    az.machine()
+    az.done("POST", f"{vm()}/deallocate")
+    assert "vmAgent" not in az.get(f"{vm()}/instanceView")
+    az.ok("POST", f"{vm()}/start")
+    assert power(az) == "PowerState/starting"
+    az.arm.advance(40)
+    assert power(az) == "PowerState/starting"
+    az.arm.advance(40)
+    assert power(az) == "PowerState/running"
+
+
+def test_a_start_needs_room_again(az):
+    az.network()
+    az.machine()
+    az.done("POST", f"{vm()}/deallocate")
+    az.arm.settings.set("capacity", SIZE, REGION, "", value=0)
+    answer = az.ok("POST", f"{vm()}/start")
+    ended = az.end(answer.headers["Azure-AsyncOperation"])
+    assert (ended["status"], ended["error"]["code"]) == ("Failed", "AllocationFailed")
+    assert power(az) == "PowerState/deallocated"
+    assert vm() not in az.arm.show()["billing"]
+    az.arm.settings.set("capacity", value={})
+    az.done("POST", f"{vm()}/start")
+    assert az.get(vm())["properties"]["provisioningState"] == "Succeeded"
+
+
+def test_a_stopped_vm_keeps_its_place_and_a_deallocated_one_does_not(az):
+    az.network()
+    az.arm.settings.set("capacity", SIZE, REGION, "", value=1)
+    az.machine()
+    az.done("POST", f"{vm()}/powerOff")
+    refused = az.ok("PUT", vm("two"), vm_body("two"))
+    assert az.end(refused.headers["Azure-AsyncOperation"])["status"] == "Failed"
+    az.done("POST", f"{vm()}/start")
+    az.done("POST", f"{vm()}/deallocate")
+    az.done("PUT", vm("two"), vm_body("two"))
+
+
+def test_what_does_not_run_is_not_restarted(az):
+    az.network()
+    az.machine()
+    az.done("POST", f"{vm()}/deallocate")
+    assert az.refusal("POST", f"{vm()}/restart") == (409, "OperationNotAllowed")
+
+
+def test_a_vm_costs_while_it_is_allocated(az):
+    az.network()
+    az.machine()
+    before = billed(az)
+    az.arm.advance(100)
+    assert billed(az) == before + 100
+    az.ok("POST", f"{vm()}/deallocate")
+    az.arm.advance(35)
+    az.arm.advance(1000)
+    assert billed(az) == before + 135
+    assert billed(az, "disks") == before + 1135
+    az.done("POST", f"{vm()}/start")
+    assert billed(az) > before + 135
+
+
+def test_a_vm_that_never_got_a_place_never_costs(az):
+    az.network()
+    az.arm.settings.set("capacity", SIZE, REGION, "", value=0)
+    az.ok("PUT", vm(), vm_body())
+    az.arm.advance(500)
+    assert billed(az) == 0
+
+
+def log_address(az, query=""):
+    return az.ok("POST", f"{vm()}/retrieveBootDiagnosticsData", query=query).body
+
+
+def read(az, url):
+    return az.arm.send(Request("GET", url))
+
+
+def test_the_serial_log_grows_as_the_vm_boots(az):
+    az.network()
+    az.ok("PUT", vm(), vm_body())
+    url = log_address(az)["serialConsoleLogBlobUri"]
+    assert read(az, url).body == ""
+    az.arm.advance(44)
+    assert "Linux version" in read(az, url).body
+    assert "SSH HOST KEY" not in read(az, url).body
+    az.arm.advance(40)
+    answer = read(az, url)
+    assert (answer.status, answer.headers["Content-Type"]) == (200, "text/plain")
+    lines = answer.body.splitlines()
+    block = lines[
+        lines.index("-----BEGIN SSH HOST KEY KEYS-----") + 1 : lines.index(
+            "-----END SSH HOST KEY KEYS-----"
+        )
+    ]
+    (line,) = block
+    assert line.startswith("ssh-ed25519 ")
+    load_ssh_public_key(line.encode())
+    assert len(base64.b64decode(line.split()[1])) == 51
+
+
+def test_each_vm_has_its_own_host_key(az):
+    az.network()
+    keys = set()
+    for name in ("one", "two"):
+        az.machine(name)
+        az.arm.advance(60)
+        answer = az.ok("POST", f"{vm(name)}/retrieveBootDiagnosticsData")
+        text = read(az, answer.body["serialConsoleLogBlobUri"]).body
+        keys.add(text.partition("SSH HOST KEY KEYS-----")[2].split()[1])
+    assert len(keys) == 2
+
+
+def test_a_confidential_vm_has_no_screenshot(az):
+    az.network()
+    az.machine()
+    assert set(log_address(az)) == {"serialConsoleLogBlobUri"}
+    plain = vm_body(
+        "plain",
+        size="Standard_D4s_v5",
+        security=...,
+        managed__securityProfile=...,
+        image=image("server"),
+    )
+    az.done("PUT", vm("plain"), plain)
+    told = az.ok("POST", f"{vm('plain')}/retrieveBootDiagnosticsData").body
+    assert set(told) == {"serialConsoleLogBlobUri", "consoleScreenshotBlobUri"}
+
+
+def test_the_address_of_the_log_expires(az):
+    az.network()
+    az.machine()
+    url = log_address(az, "&sasUriExpirationTimeInMinutes=1")["serialConsoleLogBlobUri"]
+    az.arm.advance(59)
+    assert read(az, url).status == 200
+    az.arm.advance(1)
+    assert read(az, url).status == 403
+    assert read(az, log_address(az)["serialConsoleLogBlobUri"]).status == 200
+
+
+@pytest.mark.parametrize("minutes", [0, 1441])
+def test_it_expires_after_a_minute_to_a_day(az, minutes):
+    az.network()
+    az.machine()
+    path, query = f"{vm()}/retrieveBootDiagnosticsData", f"&sasUriExpirationTimeInMinutes={minutes}"
+    assert az.refusal("POST", path, query=query) == (400, "InvalidParameter")
+
+
+def test_an_address_that_was_not_given_out_leads_nowhere(az):
+    az.network()
+    az.machine()
+    url = log_address(az)["serialConsoleLogBlobUri"]
+    assert read(az, url + "0").status == 404
+    with pytest.raises(FakeGap):
+        az.arm.send(Request("PUT", url))
+    with pytest.raises(FakeGap, match="token"):
+        az.arm.send(Request("GET", url, {"Authorization": "Bearer x"}))
+
+
+def test_without_boot_diagnostics_there_is_no_log(az):
+    az.network()
+    az.machine(properties__diagnosticsProfile=...)
+    refused = az.refusal("POST", f"{vm()}/retrieveBootDiagnosticsData")
+    assert refused == (409, "OperationNotAllowed")
