@@ -1,7 +1,7 @@
-"""How long a user waits for what needs no network: wall time of whole processes.
+"""What `ccgpu` costs, as ratios and costs of one run: start-up, a request, and memory.
 
-The cases take turns, so that a busy moment of the machine hits all alike; the smallest time says
-what the program costs, the median what it feels like here.
+The cases take turns, so that a busy moment of the machine hits all alike; the median is compared.
+`make bench` prints the limits beside the figures; nothing here is a timed test.
 """
 
 import os
@@ -12,43 +12,63 @@ import tempfile
 import time
 from pathlib import Path
 
-from environment import BIN
+from environment import BIN, ROOT
 
 _FAKE = ("--backend", "fake")
 _VM = ("--region", "eastus2", "--ssh-from", "203.0.113.7/32", "--yes")
-_ROUNDS = 7
+_ROUNDS = 15
 
 
 def bench(_: list[str]) -> None:
-    """Print a row for each case."""
+    """Print the figures, each with its limit."""
     python, ccgpu = str(BIN / "python"), str(BIN / "ccgpu")
-    cases = {
-        "python -c pass": [python, "-c", "pass"],
-        "ccgpu --version": [ccgpu, "--version"],
-        "ccgpu --help": [ccgpu, "--help"],
-        "ccgpu create (simulated)": [ccgpu, "create", "bench", *_FAKE, *_VM],
-        "ccgpu list (simulated)": [ccgpu, "list", *_FAKE],
-        "ccgpu delete (simulated)": [ccgpu, "delete", "bench", *_FAKE, "--yes"],
-    }
-    times: dict[str, list[float]] = {name: [] for name in cases}
+    bare = [python, "-c", "import typer, rich.console"]
     with tempfile.TemporaryDirectory() as home:
-        for _round in range(_ROUNDS):
-            for name, command in cases.items():
-                times[name].append(_milliseconds(command, home))
-    print(f"{'ms, of ' + str(_ROUNDS):<26}{'min':>7}{'median':>8}")
-    for name, taken in times.items():
-        print(f"{name:<26}{min(taken):>7.0f}{statistics.median(taken):>8.0f}")
+        help_, base = _taking_turns([[ccgpu, "--help"], bare], home)
+        print("ccgpu --help ÷ python -c 'import typer, rich.console'")
+        print(f"  {help_ / base:.2f} (limit 1.3); {help_:.0f} ms and {base:.0f} ms")
+        inner = [python, str(ROOT / "scripts" / "bench_create.py")]
+        per_request = float(_run(inner, home).stdout)
+        print("CPU ms for each ARM request of create, in-memory fake")
+        print(f"  {per_request:.2f} (limit 1.2)")
+        peak = _peak_mebibytes([ccgpu, "create", "bench", *_FAKE, *_VM], home)
+        print("peak memory of a create")
+        print(f"  {peak:.0f} MB (limit 150)")
 
 
-def _milliseconds(command: list[str], home: str) -> float:
-    environ = {
+def _taking_turns(commands: list[list[str]], home: str) -> list[float]:
+    """The median wall time of each, in ms."""
+    times: list[list[float]] = [[] for _ in commands]
+    for _round in range(_ROUNDS):
+        for taken, command in zip(times, commands, strict=True):
+            start = time.perf_counter()
+            _run(command, home)
+            taken.append((time.perf_counter() - start) * 1000)
+    return [statistics.median(taken) for taken in times]
+
+
+def _run(command: list[str], home: str) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run(command, env=_environ(home), capture_output=True, text=True, check=False)
+    if done.returncode:
+        sys.exit(f"error: {' '.join(command)}: exit {done.returncode}\n{done.stderr}")
+    return done
+
+
+def _peak_mebibytes(command: list[str], home: str) -> float:
+    """The largest resident set of the process, as its parent is told (Linux: in KiB)."""
+    with subprocess.Popen(
+        command, env=_environ(home), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as child:
+        _, status, usage = os.wait4(child.pid, 0)
+        child.returncode = os.waitstatus_to_exitcode(status)
+    if child.returncode:
+        sys.exit(f"error: {' '.join(command)}: exit {child.returncode}")
+    return usage.ru_maxrss / (1024 if sys.platform != "darwin" else 1024 * 1024)
+
+
+def _environ(home: str) -> dict[str, str]:
+    return {
         "HOME": home,
         "PATH": os.environ["PATH"],
         "XDG_STATE_HOME": str(Path(home) / "state"),
     }
-    start = time.perf_counter()
-    done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
-    taken = (time.perf_counter() - start) * 1000
-    if done.returncode:
-        sys.exit(f"error: {' '.join(command)}: exit {done.returncode}\n{done.stderr}")
-    return taken

@@ -82,13 +82,16 @@ class InvalidFile(CcgpuError):
         self.source = source
         self.problems = tuple(problems)
         count = f"{len(self.problems)} problem{'s' if len(self.problems) != 1 else ''}"
-        lines = [f"{source}: {count}", *(f"  {_located(p)}" for p in self.problems)]
+        lines = [f"{source}: {count}", *(f"  {_located(p, source)}" for p in self.problems)]
         super().__init__("\n".join(lines), hint=hint)
 
 
-def _located(problem: Problem) -> str:
+def _located(problem: Problem, source: str) -> str:
+    """Where and what; the source only where it is not the one the error names."""
+    elsewhere = f"{problem.source}: " if problem.source not in (None, source) else ""
     place = f"{problem.line}:{problem.column}: " if problem.line is not None else ""
-    return f"{place}{problem.path}: {problem.message}" if problem.path else place + problem.message
+    path = f"{problem.path}: " if problem.path else ""
+    return f"{elsewhere}{place}{path}{problem.message}"
 
 
 class AzureRefused(CcgpuError):
