@@ -11,9 +11,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 
-from support.cloud import Machine
-
 from ccgpu.fakearm import FakeArm
+from support.cloud import Machine
 
 _ROUNDS = 8
 
