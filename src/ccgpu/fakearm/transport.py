@@ -2,6 +2,7 @@
 
 import io
 import json
+from http import HTTPStatus
 from typing import Any
 
 import requests
@@ -37,6 +38,7 @@ class _Adapter(BaseAdapter):
         )
         response = requests.Response()
         response.status_code = answer.status
+        response.reason = HTTPStatus(answer.status).phrase
         response.url, response.request = str(request.url), request
         response.headers.update(answer.headers)
         content = _content(answer)
