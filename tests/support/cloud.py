@@ -88,6 +88,12 @@ class Machine:
         assert answer.status in (200, 201, 202), answer
         self.arm.advance(60)
 
+    def get(self, path: str, api_version: str = "2026-04-01") -> Any:
+        """A resource as anybody reads it."""
+        url = f"https://management.azure.com/subscriptions/{FAKE_SUBSCRIPTION}{path}"
+        asked = f"{url}?api-version={api_version}"
+        return self.arm.send(Request("GET", asked, {"Authorization": "Bearer somebody"})).body
+
     def kinds(self) -> list[str]:
         """The kinds of what exists, sorted, without the provider."""
         return sorted(one["kind"].rsplit("/", 1)[-1] for one in self.arm.show()["resources"])

@@ -4,6 +4,7 @@ Azure adds fields of its own, so found ⊇ wanted is enough. Write-only fields (
 resource types) are never in a GET: they are compared through the tag `ccgpu-body`.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,8 +25,15 @@ _WRITE_ONLY = {
 }
 # A resource group can hold resources of any region; its own location says nothing.
 _IGNORED = {Kind.GROUP: frozenset({"location"})}
-# Spellings that ARM changes: it capitalises enumerations, and returns ids in its own case.
-_CASELESS = frozenset({"createOption", "caching", "deleteOption", "type", "id", "priority"})
+# Fields whose absence is a wish too: found with another value than this, they differ.
+_ABSENT: dict[Kind, dict[str, Any]] = {
+    Kind.VNET: {"properties.subnets.default.properties.natGateway": None},
+    Kind.VM: {"properties.priority": "Regular"},
+}
+_DATA_DISKS = "properties.storageProfile.dataDisks"
+# Spellings that ARM changes: it capitalises enumerations, and returns ids in its own case; names
+# compare without case (Microsoft Learn, "Naming rules and restrictions for Azure resources").
+_CASELESS = frozenset({"createOption", "caching", "deleteOption", "type", "id", "priority", "name"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +49,40 @@ def differences(kind: Kind, wanted: Body, found: Body) -> tuple[Difference, ...]
     """Every field and tag of `wanted` that `found` lacks or has otherwise."""
     skipped = _WRITE_ONLY.get(kind, frozenset()) | _IGNORED.get(kind, frozenset())
     rest = {name: value for name, value in wanted.items() if name != "tags"}
-    return (*_of(rest, found, "", skipped), *_of_tags(wanted, found))
+    ours = _without_attached(wanted, found) if kind is Kind.VM else found
+    return (
+        *_of(rest, ours, "", skipped),
+        *_of_absent(wanted, found, _ABSENT.get(kind, {})),
+        *_of_tags(wanted, found),
+    )
+
+
+def _of_absent(wanted: Body, found: Body, absent: dict[str, Any]) -> Iterator[Difference]:
+    for path, default in absent.items():
+        there = _at(found, path)
+        if _at(wanted, path) is None and there not in (None, default):
+            yield Difference(path, default, there)
+
+
+def _without_attached(wanted: Body, found: Body) -> Body:
+    """The VM without data disks that somebody has attached to it: theirs have other names."""
+    os_disk = str(_at(wanted, "properties.storageProfile.osDisk.name"))
+    prefix = os_disk.removesuffix("osdisk").casefold() + "data"
+    disks = _at(found, _DATA_DISKS) or []
+    ours = [disk for disk in disks if str(disk.get("name")).casefold().startswith(prefix)]
+    properties = found.get("properties") or {}
+    storage = (properties.get("storageProfile") or {}) | {"dataDisks": ours}
+    return found | {"properties": properties | {"storageProfile": storage}}
+
+
+def _at(body: Any, path: str) -> Any:
+    """The field at a path; in a list, a segment is an item's name. None where there is none."""
+    for segment in path.split("."):
+        if isinstance(body, list):
+            body = next((one for one in body if one.get("name") == segment), None)
+        elif isinstance(body, dict):
+            body = body.get(segment)
+    return body
 
 
 def _of_tags(wanted: Body, found: Body) -> tuple[Difference, ...]:

@@ -1,0 +1,184 @@
+"""Delete: everything that is the deployment's and nothing else, from any state and any machine."""
+
+import pytest
+
+from ccgpu.errors import AzureRefused, Interrupted, LeftBehind
+from ccgpu.fakearm import Answer, Request
+from support import faults
+from support.cloud import WHOLE, Machine, make_spec
+from support.faults import Nth, of
+
+DELETES = of("DELETE", "/")
+THEIRS = "/resourceGroups/ccgpu-demo/providers/Microsoft.Network/networkSecurityGroups/theirs"
+
+
+def elsewhere(machine: Machine) -> Machine:
+    """Another machine, which has no journal."""
+    return Machine(machine.arm, machine.state.parent / "elsewhere")
+
+
+def test_a_delete_leaves_nothing_and_nothing_bills(machine: Machine) -> None:
+    machine.create()
+    done = machine.delete()
+    shown = machine.arm.show()
+    assert (shown["resources"], shown["billing"]) == ([], [])
+    assert len(done.gone) == len(WHOLE)
+    assert not list(machine.state.rglob("demo.json"))
+
+
+def test_done_again_it_finds_nothing(machine: Machine) -> None:
+    machine.create()
+    machine.delete()
+    before = machine.writes()
+    assert machine.delete().gone == ()
+    assert machine.writes() == before
+
+
+def test_another_machine_without_a_journal_deletes_the_same(machine: Machine) -> None:
+    machine.create(make_spec(private=True, data_disks=[{"size_gib": 64}]))
+    elsewhere(machine).delete()
+    assert machine.kinds() == []
+
+
+def test_another_machine_finds_a_group_by_its_tags(machine: Machine) -> None:
+    machine.create(make_spec(resource_group="lab"))
+    elsewhere(machine).delete()
+    assert machine.kinds() == []
+
+
+def test_what_is_not_ours_stays_and_keeps_the_group(machine: Machine) -> None:
+    machine.create()
+    machine.put(THEIRS, "2026-03-01", {"location": "eastus2", "tags": {"team": "other"}})
+    done = machine.delete()
+    assert [(id_.rsplit("/", 1)[-1], why) for id_, why in done.kept] == [
+        ("ccgpu-demo", "there is more in it: theirs")
+    ]
+    assert machine.kinds() == ["networkSecurityGroups", "resourceGroups"]
+
+
+def test_a_group_of_the_users_stays(machine: Machine) -> None:
+    machine.put("/resourceGroups/lab", "2025-04-01", {"location": "westeurope"})
+    machine.create(make_spec(resource_group="lab"))
+    machine.delete()
+    assert machine.kinds() == ["resourceGroups"]
+
+
+def test_another_deployment_in_the_same_group_stays(machine: Machine) -> None:
+    machine.put("/resourceGroups/lab", "2025-04-01", {"location": "eastus2"})
+    machine.create(make_spec(resource_group="lab"))
+    machine.create(make_spec(name="second", resource_group="lab"))
+    machine.delete()
+    assert {one.rsplit("/", 1)[-1].split("-")[0] for one in machine.ids()} == {"lab", "second"}
+    machine.delete("second")
+    assert machine.kinds() == ["resourceGroups"]
+
+
+@pytest.mark.parametrize("n", range(4))
+@pytest.mark.parametrize(
+    ("kind", "answer"),
+    [
+        pytest.param(DELETES, faults.THROTTLED, id="delete-429"),
+        pytest.param(DELETES, faults.RESET, id="delete-reset"),
+        pytest.param(DELETES, faults.BROKEN, id="delete-503"),
+        pytest.param(
+            DELETES, faults.error(400, "NicReservedForAnotherVm", "for 180 seconds"), id="reserved"
+        ),
+        pytest.param(DELETES, faults.error(400, "InUseSubnetCannotBeDeleted"), id="in-use"),
+        pytest.param(faults.polls, faults.NOT_FOUND, id="poll-404"),
+        pytest.param(faults.polls, faults.PAGE, id="poll-html"),
+    ],
+)
+def test_passing_faults_are_ridden_out(
+    machine: Machine, n: int, kind: faults.Kind, answer: Answer | Exception
+) -> None:
+    machine.create()
+    machine.arm.faults.append(Nth(n, kind, answer))
+    machine.delete()
+    assert machine.kinds() == []
+
+
+@pytest.mark.parametrize("n", range(4))
+def test_a_delete_that_was_done_but_not_answered_is_seen(machine: Machine, n: int) -> None:
+    machine.create()
+    machine.arm.on_commit = fault = faults.AfterCommit(n, DELETES, faults.RESET)
+    machine.delete()
+    assert fault.fired
+    assert machine.kinds() == []
+
+
+def test_what_cannot_be_deleted_is_named_and_the_rest_goes(machine: Machine) -> None:
+    machine.create()
+    stuck = Nth(0, of("DELETE", "/virtualNetworks/"), faults.FORBIDDEN, times=None)
+    machine.arm.faults.append(stuck)
+    with pytest.raises(LeftBehind, match="AuthorizationFailed") as caught:
+        machine.delete()
+    assert machine.kinds() == ["resourceGroups", "virtualNetworks"]
+    states = {one.id.rsplit("/", 1)[-1]: one.state for one in caught.value.resources}
+    assert states["demo-vnet"] == "exists"
+    machine.arm.faults.clear()
+    machine.delete()
+    assert machine.kinds() == []
+
+
+def test_what_cannot_be_looked_at_is_unknown_not_gone(machine: Machine) -> None:
+    machine.create()
+    blind = Nth(0, of("GET", "/virtualMachines/demo"), faults.BROKEN, times=None)
+    machine.arm.faults.append(blind)
+    with pytest.raises((LeftBehind, AzureRefused)) as caught:
+        machine.delete()
+    assert not any(one.state == "gone" for one in caught.value.resources)
+    assert "virtualMachines" in machine.kinds()
+
+
+def test_a_refused_delete_touches_nothing(machine: Machine) -> None:
+    machine.create()
+    before = machine.writes()
+
+    def refuse(_: object) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(Interrupted):
+        machine.delete(approve=refuse)
+    assert machine.writes() == before
+
+
+def test_an_interrupted_delete_goes_on(machine: Machine) -> None:
+    machine.create()
+    machine.arm.on_commit = faults.AfterCommit(0, DELETES, KeyboardInterrupt())
+    with pytest.raises(Interrupted):
+        machine.delete()
+    machine.arm.on_commit = None
+    machine.delete()
+    assert machine.kinds() == []
+
+
+def test_a_disk_that_somebody_attached_stays(machine: Machine) -> None:
+    machine.create()
+    disk = "/resourceGroups/ccgpu-demo/providers/Microsoft.Compute/disks/weights"
+    body = {
+        "location": "eastus2",
+        "properties": {"creationData": {"createOption": "Empty"}, "diskSizeGB": 64},
+    }
+    machine.put(disk, "2026-03-02", body)
+    machine.delete()
+    assert machine.kinds() == ["disks", "resourceGroups"]
+
+
+def test_a_resource_made_by_another_run_survives_an_undo(machine: Machine) -> None:
+    other = elsewhere(machine)
+
+    vm_put = of("PUT", "/virtualMachines/demo")
+    came = False
+
+    def meanwhile(request: Request) -> Answer | None:
+        nonlocal came
+        if came or not vm_put(request):
+            return None
+        came = True
+        other.create()
+        return faults.error(400, "BadRequest")
+
+    machine.arm.faults.append(meanwhile)
+    with pytest.raises(AzureRefused):
+        machine.create()
+    assert machine.kinds() == WHOLE

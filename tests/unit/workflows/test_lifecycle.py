@@ -1,0 +1,147 @@
+"""Start, stop, restart, wait, show and list: what users do with a VM that is there."""
+
+import pytest
+
+from ccgpu.domain.status import State
+from ccgpu.errors import GuestNotReady, NotFound, TimedOut, UsageProblem
+from ccgpu.workflows import lifecycle
+from ccgpu.workflows.show import list_all, show
+from support import faults
+from support.cloud import Machine, make_spec
+from support.faults import Nth, of
+
+
+def vm_bills(machine: Machine) -> bool:
+    return any("/virtualMachines/" in id_ for id_ in machine.arm.show()["billing"])
+
+
+def test_stop_deallocates_so_that_nothing_of_the_vm_bills(machine: Machine) -> None:
+    machine.create()
+    assert vm_bills(machine)
+    lifecycle.act(machine.cloud, "stop", "demo")
+    assert not vm_bills(machine)
+    assert show(machine.cloud, "demo").state is State.STOPPED
+    assert show(machine.cloud, "demo").power == "deallocated"
+
+
+def test_start_and_restart_end_when_the_guest_is_up(machine: Machine) -> None:
+    machine.create()
+    lifecycle.act(machine.cloud, "stop", "demo")
+    lifecycle.act(machine.cloud, "start", "demo")
+    assert show(machine.cloud, "demo").state is State.READY
+    lifecycle.act(machine.cloud, "restart", "demo")
+    assert show(machine.cloud, "demo").state is State.READY
+
+
+def test_a_create_leaves_a_stopped_vm_stopped(machine: Machine) -> None:
+    machine.create()
+    lifecycle.act(machine.cloud, "stop", "demo")
+    before = machine.writes()
+    machine.create()
+    assert machine.writes() == before
+    assert show(machine.cloud, "demo").state is State.STOPPED
+
+
+def test_wait_waits_for_a_create_that_did_not(machine: Machine) -> None:
+    machine.create(wait=False)
+    assert show(machine.cloud, "demo").state is State.CREATING
+    lifecycle.wait(machine.cloud, "demo", State.READY)
+    assert show(machine.cloud, "demo").state is State.READY
+
+
+def test_wait_has_an_end(machine: Machine) -> None:
+    machine.create()
+    with pytest.raises(TimedOut):
+        lifecycle.wait(machine.cloud, "demo", State.STOPPED, timeout=120)
+
+
+def test_a_guest_that_does_not_come_up_is_said_to_be_so_and_kept(machine: Machine) -> None:
+    view = of("GET", "/virtualMachines/demo")
+    machine.create(wait=False)
+    lifecycle.wait(machine.cloud, "demo", State.BOOTING)
+    body = machine.get(
+        "/resourceGroups/ccgpu-demo/providers/Microsoft.Compute/virtualMachines/demo"
+    )
+    machine.arm.faults.append(Nth(0, view, faults.Answer(200, body), times=None))
+    with pytest.raises(GuestNotReady, match="still booting"):
+        machine.create()
+    machine.arm.faults.clear()
+    assert "virtualMachines" in machine.kinds()
+
+
+def test_show_tells_addresses_zone_and_expiry(machine: Machine) -> None:
+    machine.create(make_spec(zone="2", ttl="8h"))
+    found = show(machine.cloud, "demo")
+    assert (found.region, found.zone, found.size) == ("eastus2", "2", make_spec().size)
+    assert found.public_ip is not None
+    assert found.private_ip is not None
+    assert found.expires == "2026-01-01T08:00:00Z"
+    assert {one.id for one in found.resources} == machine.ids()
+
+
+def test_a_private_vm_has_no_public_address(machine: Machine) -> None:
+    machine.create(make_spec(private=True))
+    found = show(machine.cloud, "demo")
+    assert found.public_ip is None
+    assert found.private_ip is not None
+    assert "natGateways" in machine.kinds()
+    machine.delete()
+    assert machine.kinds() == []
+
+
+def test_from_private_to_public_what_is_no_longer_wanted_goes(machine: Machine) -> None:
+    machine.create(make_spec(private=True))
+    machine.create(replace=True)
+    assert "natGateways" not in machine.kinds()
+    assert show(machine.cloud, "demo").public_ip is not None
+    assert machine.create().plan.changes == ()
+
+
+def test_a_vm_in_the_users_own_subnet_brings_no_network_along(machine: Machine) -> None:
+    machine.put("/resourceGroups/lab", "2025-04-01", {"location": "eastus2"})
+    vnet = "/resourceGroups/lab/providers/Microsoft.Network/virtualNetworks/lab"
+    space = {"addressSpace": {"addressPrefixes": ["10.1.0.0/16"]}}
+    subnets = [{"name": "gpu", "properties": {"addressPrefix": "10.1.0.0/24"}}]
+    machine.put(
+        vnet, "2026-03-01", {"location": "eastus2", "properties": space | {"subnets": subnets}}
+    )
+    subnet = f"/subscriptions/{machine.arm.subscription}{vnet}/subnets/gpu"
+    machine.create(make_spec(subnet=subnet))
+    assert machine.kinds().count("virtualNetworks") == 1
+    assert show(machine.cloud, "demo").private_ip == "10.1.0.4"
+    machine.delete()
+    assert machine.kinds() == ["resourceGroups", "virtualNetworks"]
+
+
+def test_a_missing_subnet_is_found_before_the_first_write(machine: Machine) -> None:
+    vnet = "/resourceGroups/lab/providers/Microsoft.Network/virtualNetworks/lab"
+    subnet = f"/subscriptions/{machine.arm.subscription}{vnet}/subnets/gpu"
+    with pytest.raises(NotFound, match="no subnet"):
+        machine.create(make_spec(subnet=subnet))
+    assert machine.writes() == []
+
+
+def test_list_shows_every_deployment_once(machine: Machine) -> None:
+    assert list_all(machine.cloud) == []
+    machine.create()
+    machine.create(make_spec(name="second", resource_group="lab"))
+    found = [(one.name, one.resource_group, one.state) for one in list_all(machine.cloud)]
+    assert found == [("demo", "ccgpu-demo", "ready"), ("second", "lab", "ready")]
+
+
+def test_a_name_in_two_groups_must_be_told_apart(machine: Machine) -> None:
+    machine.create()
+    other = Machine(machine.arm, machine.state.parent / "other")
+    other.create(make_spec(resource_group="lab"))
+    with pytest.raises(UsageProblem, match="ccgpu-demo, lab"):
+        show(machine.cloud, "demo")
+    assert show(machine.cloud, "demo", "lab").resource_group == "lab"
+
+
+@pytest.mark.parametrize("verb", ["start", "stop", "restart"])
+def test_what_is_not_there_is_said_to_be_so(machine: Machine, verb: lifecycle.Verb) -> None:
+    with pytest.raises(NotFound, match="no VM demo"):
+        lifecycle.act(machine.cloud, verb, "demo")
+    with pytest.raises(NotFound, match="no deployment demo"):
+        show(machine.cloud, "demo")
+    assert machine.writes() == []
