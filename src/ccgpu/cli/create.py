@@ -1,30 +1,21 @@
 """`ccgpu create`."""
 
-import typer
-
-from ccgpu.cli.options import (
-    AzureCloud,
-    BackendOption,
-    CloudOption,
-    Events,
-    EventsOption,
-    NoInputOption,
-    OutputOption,
-    QueryOption,
-    SubscriptionOption,
-    TimeoutOption,
-    YesOption,
-    seconds,
-)
-from ccgpu.cli.runtime import Backend, Output, Reach, Runtime
-from ccgpu.cli.spec_options import SpecRequest, option, with_spec
 from typing import Annotated
 
+import typer
 
-@with_spec
+from ccgpu.cli import creation, plan
+from ccgpu.cli.bundles import spread
+from ccgpu.cli.consent import ConsentOptions
+from ccgpu.cli.options import CourseOptions, ReachOptions, WishOptions
+from ccgpu.cli.spec_options import Wanted, option
+
+
+@spread
 def create(
     ctx: typer.Context,
-    wanted: SpecRequest,
+    *,
+    wanted: Wanted,
     replace: Annotated[
         bool, option("Delete and make anew what cannot be changed in place.", "--replace")
     ] = False,
@@ -36,15 +27,10 @@ def create(
         bool, option("Do not look at sizes and quota first.", "--skip-preflight")
     ] = False,
     dry_run: Annotated[bool, option("The same as `ccgpu plan`.", "--dry-run")] = False,
-    timeout: TimeoutOption = None,
-    yes: YesOption = False,
-    no_input: NoInputOption = False,
-    output: OutputOption = Output.TEXT,
-    query: QueryOption = None,
-    events: EventsOption = None,
-    backend: BackendOption = Backend.AZURE,
-    subscription: SubscriptionOption = None,
-    cloud: CloudOption = AzureCloud.PUBLIC,
+    course: CourseOptions,
+    consent: ConsentOptions,
+    answer: WishOptions,
+    reach: ReachOptions,
 ) -> None:
     """Create a confidential GPU VM, or bring one to what its spec now says.
 
@@ -52,14 +38,13 @@ def create(
 
     Example: `ccgpu create demo --region eastus2 --ssh-from 203.0.113.7/32`
     """
-    from ccgpu.store import keys
-    from ccgpu.views import created as view
-    from ccgpu.views import plan as plan_view
-    from ccgpu.views import progress
-    from ccgpu.workflows import create as workflow
-    from ccgpu.workflows.show import show
-
-    run: Runtime = ctx.obj
-    spec = wanted.build()
-    reached = run.connect(Reach(backend, subscription, cloud.value))
-    raise NotImplementedError
+    if dry_run:
+        plan.preview(ctx.obj, wanted, answer, reach, skip_preflight=skip_preflight)
+        return
+    how = creation.How(
+        replace=replace,
+        wait=not no_wait,
+        keep_on_failure=keep_on_failure,
+        skip_preflight=skip_preflight,
+    )
+    creation.Creation(ctx.obj, wanted.build(), how, course, consent).carry_out(answer, reach)

@@ -3,20 +3,37 @@
 `--help` must stay light: commands import what they need when they run.
 """
 
-import json
 import os
+import shutil
+import signal
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 
 from ccgpu import __version__
-from ccgpu.cli import create, plan
+from ccgpu.cli import (
+    create,
+    delete,
+    failures,
+    fake,
+    init,
+    lifecycle,
+    plan,
+    schema,
+    show,
+    templates,
+    validate,
+    wait,
+)
+from ccgpu.cli.console import console
+from ccgpu.cli.list import list_
 from ccgpu.cli.runtime import Backend, Reach, Runtime
-from ccgpu.errors import CcgpuError, UsageProblem
+from ccgpu.errors import CcgpuError, Interrupted, StateUnusable, UsageProblem
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -25,44 +42,70 @@ if TYPE_CHECKING:
     from ccgpu.workflows.clock import Clock
     from ccgpu.workflows.cloud import Cloud
 
-    Parts = tuple[Session, Clock, Executor]
+    Parts = tuple[Session, Clock, Executor, Path]
 
 app = typer.Typer(
     no_args_is_help=True,
-    rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command()(create.create)
-app.command()(plan.plan)
+_COMMANDS: Mapping[str, Callable[..., None]] = {
+    "init": init.init,
+    "templates": templates.templates,
+    "schema": schema.schema,
+    "validate": validate.validate,
+    "plan": plan.plan,
+    "create": create.create,
+    "list": list_,
+    "show": show.show,
+    "wait": wait.wait,
+    "start": lifecycle.start,
+    "stop": lifecycle.stop,
+    "restart": lifecycle.restart,
+    "delete": delete.delete,
+}
+for _name, _command in _COMMANDS.items():
+    app.command(_name)(_command)
+app.add_typer(fake.app, name="fake")
+
+
+def _print_version(ctx: typer.Context, wanted: bool) -> None:
+    if wanted:
+        ctx.obj.out.out(f"ccgpu {__version__}", highlight=False)
+        raise typer.Exit
 
 
 @app.callback()
 def root(
-    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+    _: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version."
+        ),
+    ] = False,
 ) -> None:
     """Confidential GPU virtual machines on Azure: create them, prove them, delete them."""
-    if version:
-        typer.echo(f"ccgpu {__version__}")
-        raise typer.Exit
 
 
 def main() -> None:
     """The entry point."""
+    for one in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(one) is signal.SIG_DFL:  # not where nohup has it ignored
+            signal.signal(one, signal.default_int_handler)
     sys.exit(run(sys.argv[1:], runtime()))
 
 
 def run(argv: Sequence[str], outside: Runtime) -> int:
     """Run `ccgpu argv` and return its exit code. Only this function prints errors."""
+    fail = partial(failures.tell, outside.err, argv)
     try:
-        return app(list(argv), obj=outside, standalone_mode=False, prog_name="ccgpu") or 0
+        return app(args=[*argv], obj=outside, standalone_mode=False, prog_name="ccgpu") or 0
     except CcgpuError as err:
-        return _fail(outside, argv, _document(err), err)
+        return fail(err)
     except typer.TyperException as err:
-        document = {"code": "UsageProblem", "message": err.format_message(), "exit_code": 2}
-        return _fail(outside, argv, document, None)
+        return fail(failures.of_parser(err))
     except (KeyboardInterrupt, typer.Abort):
-        return 130
+        return fail(Interrupted("interrupted"))
 
 
 def runtime() -> Runtime:
@@ -72,12 +115,13 @@ def runtime() -> Runtime:
     people = sys.stdin.isatty() and sys.stderr.isatty() and not os.environ.get("CI")
     state = folders.state()
     return Runtime(
-        out=Console(highlight=False, soft_wrap=True),
-        err=Console(stderr=True, highlight=False, soft_wrap=True),
+        out=console(sys.stdout),
+        err=console(sys.stderr),
         state=state,
         home=Path.home(),
         connect=lambda reach: connect(reach, state, os.environ),
-        ask=typer.confirm if people else None,
+        simulated=lambda: closing(Simulation(fake_state(state, os.environ))),
+        ask=partial(typer.confirm, err=True) if people else None,
     )
 
 
@@ -90,10 +134,10 @@ def connect(reach: Reach, state: Path, environ: Mapping[str, str]) -> "Cloud":
     from ccgpu.workflows.schedule import Schedule
 
     fake = reach.backend is Backend.FAKE
-    session, clock, pool = (_fake if fake else _azure)(reach, state, environ)
+    session, clock, pool, journals = (_fake if fake else _azure)(reach, state, environ)
     arm = Arm(session)
-    journals = Journals(state / "journals")
-    return Cloud(session, arm, Queries(arm), Schedule(clock, pool), journals, simulated=fake)
+    schedule = Schedule(clock, pool)
+    return Cloud(session, arm, Queries(arm), schedule, Journals(journals), simulated=fake)
 
 
 def fake_state(state: Path, environ: Mapping[str, str]) -> Path:
@@ -101,17 +145,52 @@ def fake_state(state: Path, environ: Mapping[str, str]) -> Path:
     return Path(environ.get("CCGPU_FAKE_STATE") or state / "fake.sqlite")
 
 
+class Simulation:
+    """A simulated subscription in a file, and beside it the journals of what was done there.
+
+    They are kept apart from Azure's, and from those of other files: each of them is a world.
+    """
+
+    def __init__(self, path: Path) -> None:
+        from ccgpu.fakearm import FakeArm
+
+        self.journals = path.with_name(f"{path.name}.journals")
+        try:
+            self.arm = FakeArm(path)
+        except (ValueError, OSError) as err:
+            hint = "CCGPU_FAKE_STATE says which file is used"
+            raise StateUnusable(str(err), hint=hint) from err
+
+    def show(self) -> dict[str, Any]:
+        """What there is."""
+        return self.arm.show()
+
+    def reset(self) -> None:
+        """Empty it, and forget what was done."""
+        self.arm.reset()
+        shutil.rmtree(self.journals, ignore_errors=True)
+
+    def advance(self, seconds: float) -> None:
+        """Let its time pass."""
+        self.arm.advance(seconds)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self.arm.close()
+
+
 def _fake(reach: Reach, state: Path, environ: Mapping[str, str]) -> "Parts":
     from ccgpu.azure.session import CLOUDS, Session
-    from ccgpu.fakearm import FAKE_SUBSCRIPTION, FakeArm, FakeCredential, FakeTransport
+    from ccgpu.fakearm import FAKE_SUBSCRIPTION, FakeCredential, FakeTransport
     from ccgpu.workflows.schedule import Inline
 
-    arm = FakeArm(fake_state(state, environ))
-    session = Session(FAKE_SUBSCRIPTION, CLOUDS[reach.cloud], FakeCredential(), FakeTransport(arm))
-    return session, arm.clock, Inline()
+    world = Simulation(fake_state(state, environ))
+    transport = FakeTransport(world.arm)
+    session = Session(FAKE_SUBSCRIPTION, CLOUDS[reach.cloud], FakeCredential(), transport)
+    return session, world.arm.clock, Inline(), world.journals
 
 
-def _azure(reach: Reach, _: Path, environ: Mapping[str, str]) -> "Parts":
+def _azure(reach: Reach, state: Path, environ: Mapping[str, str]) -> "Parts":
     from concurrent.futures import ThreadPoolExecutor
 
     from ccgpu.azure.session import CLOUDS, Session, default_credential
@@ -126,40 +205,4 @@ def _azure(reach: Reach, _: Path, environ: Mapping[str, str]) -> "Parts":
             hint="`--subscription ID`, AZURE_SUBSCRIPTION_ID, or `az account set`",
         )
     session = Session(subscription, cloud, default_credential(cloud))
-    return session, RealClock(), ThreadPoolExecutor(max_workers=8)
-
-
-def _fail(
-    outside: Runtime, argv: Sequence[str], document: dict[str, Any], err: CcgpuError | None
-) -> int:
-    """Say what is wrong on stderr, for people or for scripts."""
-    stream = outside.err.file
-    if _wants_json(argv):
-        stream.write(json.dumps({"schema": "ccgpu.error/1", **document}) + "\n")
-    else:
-        stream.write(f"error: {document['message']}\n")
-        for left in err.resources if err else ():
-            bills = ", bills" if left.billed and left.state != "gone" else ""
-            stream.write(f"  {left.state}{bills}: {left.id}\n")
-        if document.get("hint"):
-            stream.write(f"\nhint: {document['hint']}\n")
-    stream.flush()
-    return int(document["exit_code"])
-
-
-def _document(err: CcgpuError) -> dict[str, Any]:
-    return {
-        "code": err.code,
-        "message": str(err),
-        "hint": err.hint,
-        "exit_code": err.exit_code,
-        "resources": [{"id": r.id, "state": r.state, "billed": r.billed} for r in err.resources],
-    }
-
-
-def _wants_json(argv: Sequence[str]) -> bool:
-    """Whether `-o json` was asked for; the parser may not have got that far."""
-    words = [word for word in argv if word != "--"]
-    pairs = zip(words, [*words[1:], ""], strict=True)
-    joined = {"-ojson", "-o=json", "--output=json"}
-    return any(w in joined or (w in ("-o", "--output") and n == "json") for w, n in pairs)
+    return session, RealClock(), ThreadPoolExecutor(max_workers=8), state / "journals"

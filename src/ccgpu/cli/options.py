@@ -1,14 +1,24 @@
 """The options that several commands share; each is declared once, here."""
 
+import re
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ccgpu.cli.runtime import Backend, Output
+from ccgpu.cli.bundles import Bundle
+from ccgpu.cli.durations import seconds
+from ccgpu.cli.runtime import Backend, Output, Query, Reach, Wish
+
+if TYPE_CHECKING:
+    from ccgpu.cli.runtime import Runtime
+    from ccgpu.views.progress import Progress
 
 _AZURE = "Azure"
+_ANSWER = "Answer"
+_NAME = re.compile(r"[a-z][a-z0-9-]{0,62}", re.ASCII)
 
 
 class AzureCloud(StrEnum):
@@ -25,38 +35,6 @@ class Events(StrEnum):
     NDJSON = "ndjson"
 
 
-Name = Annotated[str, typer.Argument(help="The deployment's name.", show_default=False)]
-OutputOption = Annotated[Output, typer.Option("--output", "-o", help="How to write the answer.")]
-QueryOption = Annotated[
-    str | None,
-    typer.Option("--query", help="Filter the JSON document (JMESPath).", show_default=False),
-]
-EventsOption = Annotated[
-    Events | None,
-    typer.Option(
-        "--events", help="Stream events on stderr, one JSON document a line.", show_default=False
-    ),
-]
-BackendOption = Annotated[
-    Backend,
-    typer.Option(
-        envvar="CCGPU_BACKEND",
-        help="Azure, or the simulated subscription.",
-        rich_help_panel=_AZURE,
-    ),
-]
-SubscriptionOption = Annotated[
-    str | None,
-    typer.Option(
-        envvar="AZURE_SUBSCRIPTION_ID",
-        help="The subscription's id. Without it, the default of the `az` profile.",
-        show_default=False,
-        rich_help_panel=_AZURE,
-    ),
-]
-CloudOption = Annotated[
-    AzureCloud, typer.Option("--cloud", help="Which of Azure's clouds.", rich_help_panel=_AZURE)
-]
 GroupOption = Annotated[
     str | None,
     typer.Option(
@@ -67,15 +45,124 @@ GroupOption = Annotated[
         rich_help_panel=_AZURE,
     ),
 ]
-YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
-NoInputOption = Annotated[
-    bool, typer.Option("--no-input", help="Never prompt; what needs an answer fails instead.")
-]
-TimeoutOption = Annotated[
-    str | None,
-    typer.Option("--timeout", help="How long it may take, such as 90m.", show_default=False),
-]
 FileOption = Annotated[
     Path | None,
     typer.Option("--file", "-f", help="The spec, as YAML or JSON.", show_default=False),
 ]
+
+
+def _wish(
+    output: Annotated[
+        Output,
+        typer.Option("--output", "-o", help="How to write the answer.", rich_help_panel=_ANSWER),
+    ] = Output.TEXT,
+    query: Annotated[
+        Query | None,
+        typer.Option(
+            "--query",
+            parser=Query,
+            metavar="EXPR",
+            help="Filter the JSON document (JMESPath).",
+            show_default=False,
+            rich_help_panel=_ANSWER,
+        ),
+    ] = None,
+) -> Wish:
+    return Wish(output, query)
+
+
+def _reach(
+    backend: Annotated[
+        Backend,
+        typer.Option(
+            envvar="CCGPU_BACKEND",
+            help="Azure, or the simulated subscription.",
+            rich_help_panel=_AZURE,
+        ),
+    ] = Backend.AZURE,
+    subscription: Annotated[
+        str | None,
+        typer.Option(
+            envvar="AZURE_SUBSCRIPTION_ID",
+            help="The subscription's id. Without it, the default of the `az` profile.",
+            show_default=False,
+            rich_help_panel=_AZURE,
+        ),
+    ] = None,
+    cloud: Annotated[
+        AzureCloud, typer.Option("--cloud", help="Which of Azure's clouds.", rich_help_panel=_AZURE)
+    ] = AzureCloud.PUBLIC,
+) -> Reach:
+    return Reach(backend, subscription, cloud.value)
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The deployment that is meant; without a group, wherever it is found."""
+
+    name: str
+    group: str | None
+
+
+def _name(value: str) -> str:
+    if _NAME.fullmatch(value) is None:
+        raise typer.BadParameter(f"{value!r} cannot be a deployment's name: only a-z, 0-9 and '-'")
+    return value
+
+
+def _target(
+    name: Annotated[
+        str, typer.Argument(callback=_name, help="The deployment's name.", show_default=False)
+    ],
+    resource_group: GroupOption = None,
+) -> Target:
+    return Target(name, resource_group)
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """How long it may take, and how it is followed."""
+
+    timeout: float | None
+    events: Events | None
+
+    def shown(self, run: "Runtime") -> "Progress":
+        """The listener that shows events on stderr; a context that ends the display."""
+        from ccgpu.views import progress
+
+        return progress.shown(run.err, streamed=self.events is not None)
+
+    def hint(self, run: "Runtime", text: str) -> None:
+        """Tell people what they can do next; with `--events`, stderr is for programs."""
+        if self.events is None:
+            run.err.print(f"hint: {text}", markup=False, soft_wrap=True)
+
+
+def _course(
+    timeout: Annotated[
+        float | None,
+        typer.Option(
+            "--timeout",
+            parser=seconds,
+            metavar="DURATION",
+            help="How long it may take: 90m, 2h.",
+            show_default=False,
+        ),
+    ] = None,
+    events: Annotated[
+        Events | None,
+        typer.Option(
+            "--events",
+            help="Stream events on stderr, one JSON document a line.",
+            show_default=False,
+            rich_help_panel=_ANSWER,
+        ),
+    ] = None,
+) -> Course:
+    return Course(timeout, events)
+
+
+WishOptions = Annotated[Wish, Bundle(_wish)]
+ReachOptions = Annotated[Reach, Bundle(_reach)]
+TargetOptions = Annotated[Target, Bundle(_target)]
+CourseOptions = Annotated[Course, Bundle(_course)]

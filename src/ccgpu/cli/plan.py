@@ -1,41 +1,38 @@
-"""`ccgpu plan`."""
+"""`ccgpu plan`, and `create --dry-run`."""
 
 import typer
 
-from ccgpu.cli.options import (
-    AzureCloud,
-    BackendOption,
-    CloudOption,
-    OutputOption,
-    QueryOption,
-    SubscriptionOption,
-)
-from ccgpu.cli.runtime import Backend, Output, Reach, Runtime
-from ccgpu.cli.spec_options import SpecRequest, with_spec
+from ccgpu.cli.bundles import spread
+from ccgpu.cli.options import ReachOptions, WishOptions
+from ccgpu.cli.runtime import Reach, Runtime, Wish
+from ccgpu.cli.spec_options import SpecRequest, Wanted
 
 
-@with_spec
-def plan(
-    ctx: typer.Context,
-    wanted: SpecRequest,
-    output: OutputOption = Output.TEXT,
-    query: QueryOption = None,
-    backend: BackendOption = Backend.AZURE,
-    subscription: SubscriptionOption = None,
-    cloud: CloudOption = AzureCloud.PUBLIC,
-) -> None:
+@spread
+def plan(ctx: typer.Context, *, wanted: Wanted, answer: WishOptions, reach: ReachOptions) -> None:
     """Show what `create` would do, and do nothing.
 
     Example: `ccgpu plan demo --region eastus2 -o json --query "resources[].id"`
     """
-    from ccgpu.store import keys
+    preview(ctx.obj, wanted, answer, reach)
+
+
+def preview(
+    run: Runtime, wanted: SpecRequest, wish: Wish, reach: Reach, *, skip_preflight: bool = False
+) -> None:
+    """Answer with the plan of a create."""
+    from ccgpu.store.keys import Keys
     from ccgpu.views import plan as view
     from ccgpu.workflows import create
 
-    run: Runtime = ctx.obj
     spec = wanted.build()
-    reached = run.connect(Reach(backend, subscription, cloud.value))
-    found = keys.existing(run.state, spec.name, run.home)
-    options = create.Options(default_keys=lambda: found)
-    outcome = create.preview(reached, spec, options)
-    run.answer(output, query, lambda: view.as_text(outcome), lambda: view.as_json(outcome))
+    cloud = run.connect(reach)
+    keys = Keys(run.state, spec.name, run.home)
+    options = create.Options(default_keys=keys.planned, skip_preflight=skip_preflight)
+    found = create.preview(cloud, spec, options)
+    parts = (found.plan, found.candidate.placement, found.candidate.needs)
+    run.answer(
+        wish,
+        lambda: view.as_text(*parts, simulated=cloud.simulated),
+        lambda: view.as_json(*parts, simulated=cloud.simulated),
+    )

@@ -6,10 +6,13 @@ everything said on the way through `err`.
 
 import json
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
+
+import typer
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -31,6 +34,35 @@ class Output(StrEnum):
     JSON = "json"
 
 
+class Query:
+    """A JMESPath expression; one that cannot be read is refused before anything is done."""
+
+    def __init__(self, expression: str) -> None:
+        import jmespath
+
+        try:
+            self._parsed = jmespath.compile(expression)
+        except jmespath.exceptions.JMESPathError as err:
+            raise typer.BadParameter(f"{expression!r} is no JMESPath: {err}") from err
+
+    def of(self, document: Mapping[str, Any]) -> Any:
+        """What the expression finds; functions on the wrong kind of value are a wrong usage too."""
+        import jmespath
+
+        try:
+            return self._parsed.search(document)
+        except jmespath.exceptions.JMESPathError as err:
+            raise typer.BadParameter(str(err), param_hint="--query") from err
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """How the answer is wanted. A query filters the document, and so asks for JSON."""
+
+    output: Output = Output.TEXT
+    query: Query | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Reach:
     """Which subscription is meant, in which cloud, on which back end."""
@@ -38,6 +70,22 @@ class Reach:
     backend: Backend = Backend.AZURE
     subscription: str | None = None
     cloud: str = "public"
+
+
+class Simulated(Protocol):
+    """The simulated subscription, as far as `ccgpu fake` handles it."""
+
+    def show(self) -> dict[str, Any]:
+        """What there is, what it costs, and what was asked."""
+        ...
+
+    def reset(self) -> None:
+        """Empty it."""
+        ...
+
+    def advance(self, seconds: float) -> None:
+        """Let its time pass."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,23 +97,21 @@ class Runtime:
     state: Path
     home: Path
     connect: "Callable[[Reach], Cloud]"
+    simulated: Callable[[], AbstractContextManager[Simulated]]
     ask: "Callable[[str], bool] | None" = None  # None: nobody can be asked
 
     def answer(
         self,
-        output: Output,
-        query: str | None,
+        wish: Wish,
         text: "Callable[[], RenderableType]",
         document: Callable[[], Mapping[str, Any]],
     ) -> None:
         """Print the answer on stdout: text for people, or one JSON document, filtered."""
-        if output is Output.TEXT and query is None:
-            self.out.print(text())
-            return
-        found: Any = document()
-        if query is not None:
-            import jmespath
+        if wish.output is Output.TEXT and wish.query is None:
+            from ccgpu.views.trimmed import Trimmed
 
-            found = jmespath.search(query, found)
-        # Written past rich: no wrapping, no markup, whatever the width of the terminal.
-        self.out.file.write(json.dumps(found, indent=2) + "\n")
+            self.out.print(Trimmed(text()))
+            return
+        found = document() if wish.query is None else wish.query.of(document())
+        # Past rich's layout: no wrapping and no markup, whatever the width of the terminal.
+        self.out.out(json.dumps(found, indent=2), highlight=False)

@@ -1,19 +1,17 @@
 """The options that say what VM is wanted, shared by every command that takes a spec.
 
-They are declared once, as the parameters of `request`; `with_spec` puts them into a command's own
-signature, where Typer finds them.
+A command takes them all as one parameter: `wanted: Wanted`.
 """
 
-import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ccgpu.cli.bundles import Bundle
 from ccgpu.cli.options import FileOption, GroupOption
 
 if TYPE_CHECKING:
@@ -74,14 +72,18 @@ def request(
     secure_boot: Annotated[
         bool | None, option("Secure boot.", "--secure-boot/--no-secure-boot", panel=_MACHINE)
     ] = None,
-    spot: Annotated[bool | None, option("Spot VM: can be evicted.", "--spot", panel=_MACHINE)] = None,
+    spot: Annotated[
+        bool | None, option("Spot VM: can be evicted.", "--spot", panel=_MACHINE)
+    ] = None,
     max_price: Annotated[
         float | None, option("Highest price an hour of a Spot VM, in USD.", panel=_MACHINE)
     ] = None,
     ttl: Annotated[
         str | None, option("How long it is wanted, such as 8h: a tag.", panel=_MACHINE)
     ] = None,
-    tag: Annotated[list[str] | None, option("Tag: `--tag team=ml`.", "--tag", panel=_MACHINE)] = None,
+    tag: Annotated[
+        list[str] | None, option("Tag: `--tag team=ml`.", "--tag", panel=_MACHINE)
+    ] = None,
     identity: Annotated[
         list[str] | None,
         option("Managed identity: `system`, or an id.", "--identity", panel=_MACHINE),
@@ -146,28 +148,7 @@ def request(
     return SpecRequest(name, file, template, tuple(set_ or ()), flags)
 
 
-def with_spec(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give `command` the options of `request`; it takes their sum as its parameter `wanted`."""
-    spec = inspect.signature(request).parameters
-    own = {
-        name: parameter
-        for name, parameter in inspect.signature(command).parameters.items()
-        if name != "wanted"
-    }
-    context = [own.pop("ctx")]
-
-    @wraps(command)
-    def run(**given: Any) -> Any:
-        wanted = request(**{name: given.pop(name) for name in spec})
-        return command(wanted=wanted, **given)
-
-    parameters = [*context, *spec.values(), *own.values()]
-    run.__signature__ = inspect.Signature(  # type: ignore[attr-defined]  # what Typer reads
-        [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in parameters]
-    )
-    run.__annotations__ = {p.name: p.annotation for p in parameters}
-    del run.__wrapped__  # type: ignore[attr-defined]  # or the old signature is found again
-    return run
+Wanted = Annotated[SpecRequest, Bundle(request)]
 
 
 def _tags(given: list[str] | None) -> dict[str, str] | None:

@@ -1,0 +1,52 @@
+"""Whether something may be destroyed: `--yes`, or a person who says so."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ccgpu.cli.bundles import Bundle
+from ccgpu.errors import UsageProblem
+
+if TYPE_CHECKING:
+    from ccgpu.cli.runtime import Runtime
+    from ccgpu.views.progress import Progress
+
+
+@dataclass(frozen=True, slots=True)
+class Consent:
+    """What the command line says of questions."""
+
+    yes: bool
+    no_input: bool
+
+    def require(
+        self, run: "Runtime", progress: "Progress", doing: str, what: Iterable[str]
+    ) -> None:
+        """Return if `doing` it to `what` is agreed to; a `UsageProblem` if nobody says so."""
+        if self.yes:
+            return
+        if run.ask is None or self.no_input:
+            raise UsageProblem(
+                f"{doing} must be confirmed, and nobody can be asked here: nothing was deleted",
+                hint="say that it may be done: `--yes`",
+            )
+        with progress.paused():
+            for line in what:
+                run.err.print(f"  - {line}", markup=False, soft_wrap=True)
+            agreed = run.ask(f"{doing[0].upper()}{doing[1:]}: go on?")
+        if not agreed:
+            raise UsageProblem("not confirmed: nothing was deleted")
+
+
+def _consent(
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    no_input: Annotated[
+        bool, typer.Option("--no-input", help="Never prompt; what needs an answer fails instead.")
+    ] = False,
+) -> Consent:
+    return Consent(yes, no_input)
+
+
+ConsentOptions = Annotated[Consent, Bundle(_consent)]

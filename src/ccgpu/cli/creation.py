@@ -1,0 +1,89 @@
+"""A create as the command line does it: the key it uses, what it asks, and what it says next."""
+
+import shlex
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+from ccgpu.cli.consent import Consent
+from ccgpu.cli.options import Course
+from ccgpu.cli.runtime import Reach, Runtime, Wish
+
+if TYPE_CHECKING:
+    from ccgpu.domain.deployment import Deployment
+    from ccgpu.domain.plan import Plan
+    from ccgpu.domain.spec import VmSpec
+    from ccgpu.store.keys import Keys
+    from ccgpu.views.progress import Progress
+
+
+@dataclass(frozen=True, slots=True)
+class How:
+    """The switches of the command line."""
+
+    replace: bool
+    wait: bool
+    keep_on_failure: bool
+    skip_preflight: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Creation:
+    """One `ccgpu create` whose spec is known to be good."""
+
+    run: Runtime
+    spec: "VmSpec"
+    how: How
+    course: Course
+    consent: Consent
+
+    def carry_out(self, wish: Wish, reach: Reach) -> None:
+        """Create, and answer with what there is then."""
+        from ccgpu.store.keys import Keys
+        from ccgpu.views import created as view
+        from ccgpu.workflows import create as workflow
+        from ccgpu.workflows.show import show
+
+        cloud = self.run.connect(reach)
+        keys = Keys(self.run.state, self.spec.name, self.run.home)
+        with self.course.shown(self.run) as progress:
+            spec = workflow.with_address(cloud, self.spec)
+            if spec.ssh_from != self.spec.ssh_from:
+                progress.note(f"SSH is allowed from {spec.ssh_from}, where you signed in from")
+            options = workflow.Options(
+                default_keys=lambda: self._default_keys(keys, progress),
+                timeout=self.course.timeout or workflow.TIMEOUT,
+                **asdict(self.how),
+            )
+            outcome = workflow.create(
+                cloud, spec, options, progress, lambda todo: self._approve(todo, progress)
+            )
+            made = show(cloud, spec.name, spec.group)
+        self.run.answer(
+            wish,
+            lambda: view.as_text(outcome.plan, made, simulated=cloud.simulated),
+            lambda: view.as_json(outcome.plan, made, simulated=cloud.simulated),
+        )
+        self._say_how_to_get_in(made, keys)
+
+    def _default_keys(self, keys: "Keys", progress: "Progress") -> tuple[str, ...]:
+        found = keys.default()
+        if keys.identity:
+            progress.note(f"the private SSH key made for {keys.deployment} is {keys.identity}")
+        return found
+
+    def _approve(self, todo: "Plan", progress: "Progress") -> None:
+        from ccgpu.domain.plan import Action
+
+        doomed = todo.of(Action.REPLACE, Action.DELETE)
+        doing = f"deleting {len(doomed)} of the resources of {self.spec.name} with their data"
+        ids = [step.resource.id for step in doomed]
+        self.consent.require(self.run, progress, doing, ids)
+
+    def _say_how_to_get_in(self, made: "Deployment", keys: "Keys") -> None:
+        """Only where the address is a public one; the fake's leads nowhere, but looks the same."""
+        if made.public_ip is None or made.admin_user is None:
+            return
+        identity = keys.identity if not self.spec.ssh_keys else None
+        key = ["-i", str(identity)] if identity else []
+        command = shlex.join(["ssh", *key, f"{made.admin_user}@{made.public_ip}"])
+        self.course.hint(self.run, f"`{command}`")

@@ -1,0 +1,43 @@
+"""`ccgpu delete`."""
+
+import typer
+
+from ccgpu.cli.bundles import spread
+from ccgpu.cli.consent import ConsentOptions
+from ccgpu.cli.options import CourseOptions, ReachOptions, TargetOptions, WishOptions
+from ccgpu.cli.runtime import Runtime
+
+
+@spread
+def delete(
+    ctx: typer.Context,
+    *,
+    target: TargetOptions,
+    course: CourseOptions,
+    consent: ConsentOptions,
+    answer: WishOptions,
+    reach: ReachOptions,
+) -> None:
+    """Remove everything that a deployment owns, and see that each resource is gone.
+
+    What is not the deployment's is not touched. Run again it finds nothing, and says so.
+
+    Example: `ccgpu delete demo --yes`
+    """
+    from ccgpu.views import deleted as view
+    from ccgpu.workflows import delete as workflow
+
+    run: Runtime = ctx.obj
+    cloud = run.connect(reach)
+    doing = f"deleting {target.name} with its data"
+    with course.shown(run) as progress:
+        done = workflow.delete(
+            cloud,
+            target.name,
+            target.group,
+            timeout=course.timeout or workflow.TIMEOUT,
+            listen=progress,
+            approve=lambda ids: consent.require(run, progress, doing, ids),
+        )
+    parts = (done.name, done.gone, done.kept)
+    run.answer(answer, lambda: view.as_text(*parts), lambda: view.as_json(*parts))

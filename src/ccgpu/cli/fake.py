@@ -1,0 +1,55 @@
+"""`ccgpu fake`: look at the simulated subscription, empty it, let its time pass."""
+
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import typer
+
+from ccgpu.cli.bundles import spread
+from ccgpu.cli.durations import seconds
+from ccgpu.cli.options import WishOptions
+from ccgpu.cli.runtime import Runtime, Simulated, Wish
+
+app = typer.Typer(help="The simulated subscription: see it, empty it, let its time pass.")
+Duration = Annotated[
+    float, typer.Argument(parser=seconds, metavar="DURATION", help="As in 2h.", show_default=False)
+]
+
+
+@app.command()
+@spread
+def show(ctx: typer.Context, *, answer: WishOptions) -> None:
+    """Show what exists, what it has cost in seconds, and every request so far.
+
+    Example: `ccgpu fake show -o json --query billing`
+    """
+    _answer(ctx.obj, answer, lambda _: None)
+
+
+@app.command()
+@spread
+def reset(ctx: typer.Context, *, answer: WishOptions) -> None:
+    """Empty the subscription, and forget changed settings. Its time does not go back.
+
+    Example: `ccgpu fake reset`
+    """
+    _answer(ctx.obj, answer, lambda world: world.reset())
+
+
+@app.command()
+@spread
+def advance(ctx: typer.Context, *, duration: Duration, answer: WishOptions) -> None:
+    """Let virtual time pass: what is under way goes on, what exists bills.
+
+    Example: `ccgpu fake advance 2h`
+    """
+    _answer(ctx.obj, answer, lambda world: world.advance(duration))
+
+
+def _answer(run: Runtime, wish: Wish, change: Callable[[Simulated], Any]) -> None:
+    from ccgpu.views import simulated as view
+
+    with run.simulated() as world:
+        change(world)
+        account = world.show()
+    run.answer(wish, lambda: view.as_text(account), lambda: view.as_json(account))

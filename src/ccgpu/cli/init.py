@@ -1,0 +1,49 @@
+"""`ccgpu init`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ccgpu.cli.bundles import spread
+from ccgpu.cli.options import WishOptions
+from ccgpu.cli.runtime import Runtime
+from ccgpu.cli.schema import Schema, text
+from ccgpu.cli.spec_options import option
+
+SCHEMA_FILE = "ccgpu-spec.schema.json"
+
+
+@spread
+def init(
+    ctx: typer.Context,
+    *,
+    name: Annotated[
+        str | None, typer.Argument(help="The deployment's name.", show_default=False)
+    ] = None,
+    template: Annotated[str, typer.Option(help="A template of `ccgpu templates`.")] = "minimal",
+    file: Annotated[
+        Path | None, option("Where to write it: NAME.yaml, or vm.yaml.", "--file", "-f")
+    ] = None,
+    force: Annotated[bool, option("Write over what is there.", "--force")] = False,
+    no_schema: Annotated[bool, option("Write no JSON Schema beside it.", "--no-schema")] = False,
+    answer: WishOptions,
+) -> None:
+    """Write a commented spec, and beside it the JSON Schema that editors check it with.
+
+    Example: `ccgpu init demo --template spot`, then `ccgpu create -f demo.yaml`
+    """
+    from ccgpu.store import drafts, specs
+    from ccgpu.views import specs as view
+
+    run: Runtime = ctx.obj
+    if name is not None:
+        specs.build(name, template=template)  # a name that no spec may have is refused here
+    target = file or Path(f"{name or 'vm'}.yaml")
+    schema = None if no_schema else f"./{SCHEMA_FILE}"
+    files = {target: drafts.draft(template, name, schema)}
+    if not no_schema:
+        files[target.with_name(SCHEMA_FILE)] = text(Schema.SPEC) + "\n"
+    drafts.write(files, force=force)
+    written = [str(path) for path in files]
+    run.answer(answer, lambda: view.written_as_text(written), lambda: view.written_as_json(written))

@@ -1,0 +1,26 @@
+"""`ccgpu list`."""
+
+import typer
+
+from ccgpu.cli.bundles import spread
+from ccgpu.cli.options import ReachOptions, WishOptions
+from ccgpu.cli.runtime import Runtime
+
+
+@spread
+def list_(ctx: typer.Context, *, answer: WishOptions, reach: ReachOptions) -> None:
+    """List the deployments of the subscription, as Azure's tags tell on any machine.
+
+    Example: `ccgpu list -o json --query "deployments[?state=='ready'].name"`
+    """
+    from ccgpu.views import deployment as view
+    from ccgpu.workflows.show import list_all
+
+    run: Runtime = ctx.obj
+    cloud = run.connect(reach)
+    found = list_all(cloud)
+    run.answer(
+        answer,
+        lambda: view.list_as_text(found),
+        lambda: view.list_as_json(found, simulated=cloud.simulated),
+    )

@@ -1,0 +1,35 @@
+"""`ccgpu schema`."""
+
+import json
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from ccgpu.cli.runtime import Runtime
+
+
+class Schema(StrEnum):
+    """What there are JSON Schemas of."""
+
+    SPEC = "spec"
+
+
+def schema(
+    ctx: typer.Context,
+    of: Annotated[Schema, typer.Argument(help="Whose schema.", show_default=False)],
+) -> None:
+    """Print a JSON Schema, for editors and for checks of your own.
+
+    Example: `ccgpu schema spec > ccgpu-spec.schema.json`
+    """
+    run: Runtime = ctx.obj
+    run.out.out(text(of), highlight=False)
+
+
+def text(of: Schema) -> str:
+    """The schema as it is printed, and as `init` writes it."""
+    from ccgpu.domain import spec_schema
+
+    made = {Schema.SPEC: spec_schema.schema}
+    return json.dumps(made[of](), indent=2)

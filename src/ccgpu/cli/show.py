@@ -1,0 +1,37 @@
+"""`ccgpu show`."""
+
+from typing import TYPE_CHECKING
+
+import typer
+
+from ccgpu.cli.bundles import spread
+from ccgpu.cli.options import ReachOptions, Target, TargetOptions, WishOptions
+from ccgpu.cli.runtime import Runtime, Wish
+
+if TYPE_CHECKING:
+    from ccgpu.workflows.cloud import Cloud
+
+
+@spread
+def show(
+    ctx: typer.Context, *, target: TargetOptions, answer: WishOptions, reach: ReachOptions
+) -> None:
+    """Show one deployment: its state, its addresses, its resources.
+
+    Example: `ccgpu show demo -o json --query public_ip`
+    """
+    run: Runtime = ctx.obj
+    describe(run, run.connect(reach), target, answer)
+
+
+def describe(run: Runtime, cloud: "Cloud", target: Target, wish: Wish) -> None:
+    """Answer with the deployment as it is now."""
+    from ccgpu.views import deployment as view
+    from ccgpu.workflows.show import show as look
+
+    found = look(cloud, target.name, target.group)
+    run.answer(
+        wish,
+        lambda: view.as_text(found, simulated=cloud.simulated),
+        lambda: view.as_json(found, simulated=cloud.simulated),
+    )

@@ -1,0 +1,21 @@
+"""`ccgpu templates`."""
+
+import typer
+
+from ccgpu.cli.bundles import spread
+from ccgpu.cli.options import WishOptions
+from ccgpu.cli.runtime import Runtime
+
+
+@spread
+def templates(ctx: typer.Context, *, answer: WishOptions) -> None:
+    """List the specs that ship with ccgpu, to begin with.
+
+    Example: `ccgpu templates`, then `ccgpu init demo --template spot`
+    """
+    from ccgpu.store import specs
+    from ccgpu.views import specs as view
+
+    run: Runtime = ctx.obj
+    found = [(each.name, each.summary) for each in specs.templates()]
+    run.answer(answer, lambda: view.templates_as_text(found), lambda: view.templates_as_json(found))

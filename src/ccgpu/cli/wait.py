@@ -1,0 +1,35 @@
+"""`ccgpu wait`."""
+
+from typing import Annotated
+
+import typer
+
+from ccgpu.cli.bundles import spread
+from ccgpu.cli.options import CourseOptions, ReachOptions, TargetOptions, WishOptions
+from ccgpu.cli.runtime import Runtime
+from ccgpu.cli.show import describe
+from ccgpu.domain.status import State
+
+
+@spread
+def wait(
+    ctx: typer.Context,
+    *,
+    target: TargetOptions,
+    state: Annotated[State, typer.Option("--for", help="The state.", show_default=False)],
+    course: CourseOptions,
+    answer: WishOptions,
+    reach: ReachOptions,
+) -> None:
+    """Wait until a deployment is in a state.
+
+    Example: `ccgpu wait demo --for ready --timeout 45m`
+    """
+    from ccgpu.workflows import lifecycle as workflow
+
+    run: Runtime = ctx.obj
+    cloud = run.connect(reach)
+    timeout = course.timeout or workflow.TIMEOUT
+    with course.shown(run) as progress:
+        workflow.wait(cloud, target.name, state, target.group, timeout=timeout, listen=progress)
+    describe(run, cloud, target, answer)

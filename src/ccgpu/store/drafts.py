@@ -1,0 +1,48 @@
+"""A spec to begin with: a template with its name filled in, written beside the schema it names.
+
+Nothing that is there is overwritten unless that is asked for, and then nothing is written by half:
+both files are looked at first.
+"""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from ccgpu.errors import UsageProblem
+from ccgpu.store import spec_templates
+from ccgpu.store.documents import reason
+
+_NAME_LINE = re.compile(r"^# name: .*$", re.MULTILINE)
+
+
+def draft(template: str, name: str | None, schema: str | None) -> str:
+    """The text of a spec; `schema` is where editors find its schema, from the file."""
+    text = spec_templates.named(template).text
+    if name is not None:
+        line = f"name: {name}"
+        head, _, rest = text.partition("\n\n")
+        filled, found = _NAME_LINE.subn(line, text, count=1)
+        text = filled if found else f"{head}\n\n{line}\n\n{rest}"
+    about = f"# yaml-language-server: $schema={schema}\n" if schema else ""
+    return about + text
+
+
+def write(files: Mapping[Path, str], *, force: bool) -> None:
+    """Write all of them; a `UsageProblem` if one would be changed that need not be."""
+    for path, text in files.items():
+        if not force and path.exists() and not _says(path, text):
+            raise UsageProblem(
+                f"{path} is there already", hint="`--force` writes over it, `--file` elsewhere"
+            )
+    for path, text in files.items():
+        try:
+            path.write_text(text, encoding="utf-8")
+        except OSError as err:
+            raise UsageProblem(f"{path} cannot be written: {reason(err)}") from err
+
+
+def _says(path: Path, text: str) -> bool:
+    try:
+        return path.read_bytes() == text.encode()
+    except OSError:
+        return False

@@ -1,0 +1,26 @@
+"""What a create has done, for people and for scripts."""
+
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from ccgpu.domain.deployment import Deployment
+from ccgpu.domain.plan import Action, Plan
+from ccgpu.views import deployment as shown
+from ccgpu.views import plan as planned
+
+
+def as_text(plan: Plan, deployment: Deployment, *, simulated: bool) -> RenderableType:
+    """The deployment, then what was changed to get there."""
+    facts = shown.facts(deployment, simulated=simulated)
+    if not plan.changes:
+        return Group(facts, Text("\nnothing had to be done"))
+    actions = [action for action in Action if action is not Action.KEEP]
+    return Group(facts, Text(""), planned.steps(plan, *actions))
+
+
+def as_json(plan: Plan, deployment: Deployment, *, simulated: bool) -> dict[str, Any]:
+    """The fields of `show`; its `resources` are the steps that were done, as in a plan."""
+    fields = shown.fields(deployment, simulated=simulated)
+    return {"schema": "ccgpu.create/1"} | fields | {"resources": planned.resources(plan)}

@@ -1,0 +1,35 @@
+"""What a delete has done, for people and for scripts."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from ccgpu.domain.plan import Action
+from ccgpu.domain.resource import ResourceId, kind_of, name_of
+from ccgpu.views.signs import SIGNS, short
+
+Kept = Sequence[tuple[ResourceId, str]]
+
+
+def as_text(name: str, gone: Sequence[ResourceId], kept: Kept) -> RenderableType:
+    """A line for each id that is gone, and why something stays."""
+    if not gone and not kept:
+        return Text(f"nothing to delete: there is no deployment {name}")
+    table = Table.grid(padding=(0, 1))
+    for id_ in gone:
+        table.add_row(SIGNS[Action.DELETE], short(kind_of(id_) or ""), Text(name_of(id_)))
+    stays = [Text(f"kept: {name_of(id_)}, {why}") for id_, why in kept]
+    return Group(table, *stays, Text(f"\n{name}: {len(gone)} deleted"))
+
+
+def as_json(name: str, gone: Sequence[ResourceId], kept: Kept) -> dict[str, Any]:
+    """The stable form."""
+    return {
+        "schema": "ccgpu.delete/1",
+        "name": name,
+        "gone": list(gone),
+        "kept": [{"id": id_, "reason": why} for id_, why in kept],
+    }

@@ -1,0 +1,200 @@
+"""What is going on, while it goes on: a table on a terminal, else lines, else NDJSON.
+
+Each listens to the events of a workflow. None of them starts a thread: the display moves when
+something happens.
+"""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from ccgpu.domain.events import Event
+from ccgpu.domain.plan import Action
+from ccgpu.domain.resource import ResourceId, key, name_of
+from ccgpu.views.signs import SIGNS, STYLES, brief, plain, short
+from ccgpu.views.times import elapsed
+
+_ACTIONS: dict[str, Action] = {action.value: action for action in Action}
+_WAIT_SECONDS = 60.0  # how often a line says that a resource is still waited for
+_ENDS = {"done": "ok", "gone": "gone", "failed": "FAILED"}
+
+
+class Progress:
+    """A listener. As a context it ends its display; it can be paused to ask something."""
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self.now = 0.0
+
+    def __call__(self, event: Event) -> None:
+        """Show the event."""
+        self.now = event.at
+        self.show(event)
+
+    def show(self, event: Event) -> None:
+        """Show the event: each kind of progress in its own way."""
+        raise NotImplementedError
+
+    def note(self, text: str) -> None:
+        """Say something to people, or to the stream."""
+        self(Event("note", self.now, text))
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Leave the terminal to somebody else for a while."""
+        yield
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, _: BaseException | None, __: TracebackType | None
+    ) -> None:
+        """Nothing is shown any more; `kind` says whether it went well."""
+
+
+def shown(console: Console, *, streamed: bool) -> Progress:
+    """The progress that suits the console, or NDJSON where that is asked for."""
+    if streamed:
+        return Stream(console)
+    table = console.is_terminal and not console.is_dumb_terminal
+    return Rows(console) if table else Lines(console)
+
+
+class Stream(Progress):
+    """One JSON object a line."""
+
+    def show(self, event: Event) -> None:
+        """Write the event as it is."""
+        document = {
+            "schema": "ccgpu.event/1",
+            "what": event.what,
+            "at": event.at,
+            "text": event.text,
+            "id": event.id,
+            "kind": event.kind and event.kind.value,
+            "action": event.action,
+        }
+        self.console.out(json.dumps(document), highlight=False)
+
+
+class Lines(Progress):
+    """One line an event; that something is waited for is said once a minute."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__(console)
+        self._said: dict[ResourceId | None, float] = {}
+
+    def show(self, event: Event) -> None:
+        """Print the event's line, unless it only repeats the last one."""
+        since = event.at - self._said.get(event.id, -_WAIT_SECONDS)
+        if event.what == "wait" and since < _WAIT_SECONDS:
+            return
+        self._said[event.id] = event.at
+        self.console.print(_line(event), soft_wrap=True)
+
+
+@dataclass(slots=True)
+class _Row:
+    event: Event
+    began: float
+    status: str
+    ended: float | None = None
+
+
+class Rows(Progress):
+    """A table with a row for each resource; what concerns none of them is printed above it."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__(console)
+        self._rows: dict[ResourceId, _Row] = {}
+        self._live = Live(
+            console=console, auto_refresh=False, redirect_stdout=False, redirect_stderr=False
+        )
+
+    def __enter__(self) -> Self:
+        self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, _: BaseException | None, __: TracebackType | None
+    ) -> None:
+        for row in self._rows.values():
+            if kind is None and row.ended is None:
+                row.status, row.ended = _ENDS["done"], self.now
+        self._draw()
+        self._live.stop()
+
+    def show(self, event: Event) -> None:
+        """Bring the resource's row up to date."""
+        if event.id is None:
+            self.console.print(_line(event), soft_wrap=True)
+            return
+        row = self._rows.setdefault(key(event.id), _Row(event, event.at, ""))
+        row.status = _status(event)
+        row.ended = event.at if event.what in _ENDS else None
+        if event.what == "begin":
+            row.event, row.began = event, event.at
+        self._draw()
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Take the table away, and put it back."""
+        self._live.stop()
+        try:
+            yield
+        finally:
+            self._live.start()
+
+    def _draw(self) -> None:
+        table = Table.grid(padding=(0, 1))
+        for _ in range(3):
+            table.add_column(no_wrap=True)
+        table.add_column(no_wrap=True, overflow="ellipsis", ratio=1)
+        table.add_column(no_wrap=True, justify="right")
+        for row in self._rows.values():
+            event, until = row.event, self.now if row.ended is None else row.ended
+            name, kind = Text(name_of(event.id or "")), short(event.kind or "")
+            time = elapsed(until - row.began)
+            table.add_row(_sign(event), kind, name, Text(row.status), time, style=_style(row))
+        self._live.update(table, refresh=True)
+
+
+def _line(event: Event) -> Text:
+    where = f"{short(event.kind or '')} {name_of(event.id)}: " if event.id else ""
+    return Text(f"{elapsed(event.at):>7} {_sign(event)} {where}{_status(event)}")
+
+
+def _status(event: Event) -> str:
+    """How it is now; of a failure the reason too."""
+    end = _ENDS.get(event.what)
+    if event.what == "failed":
+        return f"{end}: {_first_line(event)}"
+    return end or _first_line(event)
+
+
+def _first_line(event: Event) -> str:
+    """The text in short: names for ids, and the whole of a long error comes at the end."""
+    text = brief(plain(event.text.partition("\n")[0]))
+    own = f" {name_of(event.id)}" if event.id else ""
+    return text.removesuffix(own) if own else text
+
+
+def _sign(event: Event) -> str:
+    action = _ACTIONS.get(event.action or "")
+    return SIGNS[action] if action else " "
+
+
+def _style(row: _Row) -> str:
+    if row.status.startswith(_ENDS["failed"]):
+        return "red"
+    action = _ACTIONS.get(row.event.action or "")
+    return "dim" if row.ended is None or action is None else STYLES[action]

@@ -1,0 +1,38 @@
+"""How actions and ids are shown: signs carry the meaning, colour repeats it."""
+
+import re
+
+from ccgpu.domain.plan import Action
+from ccgpu.domain.resource import name_of
+
+SIGNS = {
+    Action.CREATE: "+",
+    Action.UPDATE: "~",
+    Action.DELETE: "-",
+    Action.REPLACE: "±",
+    Action.KEEP: " ",
+}
+STYLES = {
+    Action.CREATE: "green",
+    Action.UPDATE: "yellow",
+    Action.DELETE: "red",
+    Action.REPLACE: "red",
+    Action.KEEP: "dim",
+}
+_ID = re.compile(r"/subscriptions/[^\s'\"),;]*[^\s'\"),;:.]")
+_CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]")
+
+
+def short(kind: str) -> str:
+    """A kind without its provider."""
+    return kind.rsplit("/", 1)[-1]
+
+
+def brief(text: str) -> str:
+    """`text` with the names in the place of whole ARM ids."""
+    return _ID.sub(lambda found: name_of(found[0]), text)
+
+
+def plain(text: str) -> str:
+    """`text` with its control characters made visible: it may come from anywhere."""
+    return _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", text)

@@ -1,0 +1,31 @@
+"""The simulated subscription, for people and for scripts."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from ccgpu.domain.resource import name_of
+from ccgpu.views.signs import short
+from ccgpu.views.times import elapsed
+
+
+def as_text(account: Mapping[str, Any]) -> RenderableType:
+    """What there is, since when, and what it has cost in seconds of virtual time."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in ("KIND", "NAME", "CREATED", "BILLED"):
+        table.add_column(heading, overflow="fold")
+    for one in account["resources"]:
+        now = " and on" if one["id"] in account["billing"] else ""
+        billed = elapsed(one["billed_seconds"]) + now if one["billed_seconds"] or now else "-"
+        cells = (short(one["kind"]), name_of(one["id"]), one["created"], billed)
+        table.add_row(*map(Text, cells))
+    head = Text(f"virtual time {account['now']}, {len(account['requests'])} requests so far")
+    return Group(head, Text(""), table if account["resources"] else Text("no resources"))
+
+
+def as_json(account: Mapping[str, Any]) -> dict[str, Any]:
+    """The stable form."""
+    return {"schema": "ccgpu.fake/1", **account}
