@@ -7,8 +7,9 @@ another run has taken over meanwhile is left alone.
 from functools import partial
 
 from ccgpu.domain.catalog import Kind
+from ccgpu.domain.desired import Names
 from ccgpu.domain.journal import Journal
-from ccgpu.domain.resource import RUN, ResourceId, key, kind_of
+from ccgpu.domain.resource import DEPLOYMENT, RUN, ResourceId, key, kind_of, tag
 from ccgpu.errors import CcgpuError, Leftover
 from ccgpu.workflows.keeper import Keeper
 from ccgpu.workflows.removal import BILLED, Owner, Removal, remove
@@ -26,19 +27,37 @@ def undo(run: Run, keeper: Keeper) -> Removal:
     targets = {record.id: record.kind for record in journal.of_run()}
     disks = frozenset(key(id_) for id_, kind in targets.items() if kind is Kind.DISK)
     owner = Owner(journal.deployment, journal.run, disks)
-    result = remove(own, targets, owner, keeper.gone)
+    result = Removal()
     try:
-        found = _tagged(own, journal.run)
+        if _taken_over(own, journal):
+            own.tell("note", "another machine's VM stands on what was made here: it all stays")
+            result.foreign += targets
+        else:
+            result = remove(own, targets, owner, keeper.gone)
+            found = _tagged(own, journal.run)
+            seen = result.seen()
+            rest = {id_: kind for id_, kind in found.items() if key(id_) not in seen}
+            result.add(remove(own, rest, owner, keeper.gone))
     except CcgpuError as err:
         result.errors.append(err)
-    else:
-        seen = result.seen()
-        rest = {id_: kind for id_, kind in found.items() if key(id_) not in seen}
-        result.add(remove(own, rest, owner, keeper.gone))
+        known = result.seen()
+        result.left += [one for one in inventory(keeper.journal) if key(one.id) not in known]
     for id_ in (*result.foreign, *(id_ for id_, _ in result.kept)):
         keeper.gone(id_)  # not this run's (any more): not its to remember either
     keeper.forget()
     return result
+
+
+def _taken_over(run: Run, journal: Journal) -> bool:
+    """Whether a run that this machine does not know has made the VM meanwhile.
+
+    A VM of an earlier run of ours is known; what this run added to it can go.
+    """
+    names = Names(journal.subscription, journal.group, journal.deployment)
+    get = partial(run.cloud.arm.get, Kind.VM, names.vm)
+    vm = complete(run, ask(run, get, f"reading {names.vm}"))
+    known = {record.run for record in journal.records} | {journal.run}
+    return tag(vm, DEPLOYMENT) == journal.deployment and tag(vm, RUN) not in known
 
 
 def _tagged(run: Run, value: str) -> dict[ResourceId, Kind]:

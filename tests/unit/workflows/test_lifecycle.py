@@ -4,9 +4,9 @@ import pytest
 
 from ccgpu.domain.status import State
 from ccgpu.errors import GuestNotReady, NotFound, TimedOut, UsageProblem
+from ccgpu.fakearm import Answer
 from ccgpu.workflows import lifecycle
 from ccgpu.workflows.show import list_all, show
-from support import faults
 from support.cloud import Machine, make_spec
 from support.faults import Nth, of
 
@@ -62,7 +62,7 @@ def test_a_guest_that_does_not_come_up_is_said_to_be_so_and_kept(machine: Machin
     body = machine.get(
         "/resourceGroups/ccgpu-demo/providers/Microsoft.Compute/virtualMachines/demo"
     )
-    machine.arm.faults.append(Nth(0, view, faults.Answer(200, body), times=None))
+    machine.arm.faults.append(Nth(0, view, Answer(200, body), times=None))
     with pytest.raises(GuestNotReady, match="still booting"):
         machine.create()
     machine.arm.faults.clear()
