@@ -114,6 +114,13 @@ class World:
         )
         return _resource(row) if row else None
 
+    def need(self, id_: str) -> Resource:
+        """The resource that something else keeps from going away."""
+        found = self.find(id_)
+        if found is None:
+            raise LookupError(id_)
+        return found
+
     def of_group(self, group: str) -> list[Resource]:
         return self._all("grp = ?", group.lower())
 

@@ -63,6 +63,18 @@ def test_restrictions_are_told(az):
     assert (told["type"], told["reasonCode"]) == ("Zone", "NotAvailableForSubscription")
 
 
+def test_a_restriction_of_the_region_names_no_zones(az):
+    given = [{"type": "Location", "reasonCode": "QuotaId"}]
+    az.arm.settings.set("restrictions", NCC, REGION, value=given)
+    (told,) = skus(az, REGION)[NCC]["restrictions"]
+    assert told["restrictionInfo"] == {"locations": [REGION]}
+
+
+def test_another_filter_is_a_gap(az):
+    with pytest.raises(FakeGap):
+        az.send("GET", SKUS, query="&$filter=name eq 'x'")
+
+
 def test_without_a_filter_every_region_is_told(az):
     az.arm.settings.set("page_size", value=4)
     page = az.get(SKUS)

@@ -10,6 +10,7 @@ from support.arm import (
     inline_nic,
     nic_body,
     of,
+    pip_body,
     subnet,
     vm,
     vm_body,
@@ -502,3 +503,29 @@ def test_identities_must_exist_and_are_told_with_their_principals(az):
 def test_an_absent_vm_is_not_found(az, method):
     az.network()
     assert az.refusal(method, vm(), {"tags": {}}) == (404, "ResourceNotFound")
+
+
+def test_an_attached_disk_stays_attached_when_it_is_written(az):
+    az.network()
+    az.machine()
+    az.done("PUT", of(DISK, "vm-os"), disk_body())
+    assert az.get(of(DISK, "vm-os"))["managedBy"] == vm()
+    assert az.get(of(DISK, "vm-os"))["properties"]["diskState"] == "Attached"
+
+
+def test_diagnostics_can_be_changed(az):
+    az.network()
+    az.machine(properties__diagnosticsProfile=...)
+    az.done("PUT", vm(), vm_body())
+    assert az.get(vm())["properties"]["diagnosticsProfile"]["bootDiagnostics"]["enabled"]
+
+
+def test_what_runs_on_a_resource_that_goes_with_its_vm_is_canceled(az):
+    az.network()
+    az.machine()
+    az.arm.settings.set("durations", "publicIp", value=100)
+    (pip,) = names(az, PIP)
+    write = az.ok("PUT", of(PIP, pip), pip_body()).headers["Azure-AsyncOperation"]
+    az.done("DELETE", vm())
+    az.arm.advance(100)
+    assert az.url(write).body["status"] == "Canceled"

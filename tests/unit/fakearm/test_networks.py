@@ -525,3 +525,39 @@ def test_whatever_the_order_private_addresses_stay_apart(steps):
         one["properties"]["ipConfigurations"][0]["properties"]["privateIPAddress"] for one in nics
     ]
     assert len(set(told)) == len(told)
+
+
+def test_an_update_may_leave_out_the_region(az):
+    az.group()
+    az.done("PUT", PIP, pip_body())
+    body = pip_body()
+    del body["location"]
+    assert az.done("PUT", PIP, body).body["location"] == REGION
+
+
+def test_properties_are_an_object(az):
+    az.group()
+    refused = az.refusal("PUT", PIP, pip_body() | {"properties": ["x"]})
+    assert refused == (400, "InvalidRequestContent")
+
+
+def test_a_disk_says_what_it_is_made_of(az):
+    az.group()
+    refused = az.refusal("PUT", DISK, {"location": REGION, "properties": {}})
+    assert refused == (400, "InvalidParameter")
+
+
+def test_a_disk_keeps_what_azure_told_of_it(az):
+    az.group()
+    az.done("PUT", DISK, disk_body())
+    before = az.get(DISK)["properties"]
+    az.arm.advance(60)
+    az.done("PUT", DISK, disk_body())
+    assert az.get(DISK)["properties"] == before
+
+
+def test_an_encryption_set_gets_a_principal(az):
+    az.group()
+    body = {"location": REGION, "identity": {"type": "SystemAssigned"}, "properties": {}}
+    az.done("PUT", DES, body)
+    assert {"type", "principalId", "tenantId"} == set(az.get(DES)["identity"])

@@ -211,6 +211,7 @@ def test_restrictions_of_the_subscription_are_kept(az, restriction, zones, refus
         ({"communityGalleryImageId": "nonsense"}, "GalleryImageNotFound"),
         ({"sharedGalleryImageId": "/SharedGalleries/x/Images/y"}, "GalleryImageNotFound"),
         ({"id": of("Microsoft.Compute/galleries", "x") + "/images/y"}, "GalleryImageNotFound"),
+        ({"id": of("Microsoft.Compute/images", "managed")}, "GalleryImageNotFound"),
     ],
 )
 def test_an_image_must_exist(az, reference, code):

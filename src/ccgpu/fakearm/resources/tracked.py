@@ -35,7 +35,7 @@ def _as_stored(_: World, resource: Resource) -> Body:
 
 
 def _never(_: World, __: Resource) -> None:
-    return None
+    """Nothing keeps it from being deleted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,10 +155,7 @@ def refuse_while_busy(call: Call, found: Resource) -> None:
     """One write at a time on a resource; each provider has its own words for it."""
     if found.settled:
         return
-    running = operations.pending(call.world, found.key)
-    if not running:
-        return
-    operation = running[-1]
+    operation = operations.pending(call.world, found.key)[-1]
     if found.kind == kinds.VNET:
         raise network_errors.another_operation(operations.uri(call.world, operation, call.host))
     if found.kind.startswith("Microsoft.Network/"):

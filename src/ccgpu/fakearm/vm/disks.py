@@ -24,10 +24,10 @@ def check(world: World, vm: Resource, size: Size) -> None:
         )
     for disk in storage["dataDisks"]:
         if disk["createOption"] == "Attach":
-            _check_attachable(world, disk)
+            _attachable(world, disk)
 
 
-def _check_attachable(world: World, disk: Body) -> None:
+def _attachable(world: World, disk: Body) -> Resource:
     found = world.find(str(disk["managedDisk"].get("id")))
     if found is None or found.kind != kinds.DISK:
         raise compute_errors.reference_not_found(str(disk["managedDisk"].get("id")))
@@ -36,6 +36,7 @@ def _check_attachable(world: World, disk: Body) -> None:
             f"Cannot attach data disk '{found.name}' because the disk is currently attached to VM "
             f"'{found.body['managedBy']}'."
         )
+    return found
 
 
 def make(world: World, vm: Resource) -> list[str]:
@@ -68,9 +69,7 @@ _SECURITY = {
 def _make_data(world: World, vm: Resource, disk: Body) -> str:
     managed = disk["managedDisk"]
     if disk["createOption"] == "Attach":
-        found = world.find(str(managed["id"]))
-        if found is None:
-            raise compute_errors.reference_not_found(str(managed["id"]))
+        found = _attachable(world, disk)
         found.body["managedBy"] = vm.id
         found.properties["diskState"] = "Attached"
         world.save(found)
@@ -96,9 +95,7 @@ def leave(world: World, vm: Resource) -> None:
     storage = vm.properties["storageProfile"]
     disks = (storage["osDisk"], *storage["dataDisks"])
     for disk, id_ in zip(disks, vm.hidden["disks"], strict=False):
-        found = world.find(id_)
-        if found is None:
-            continue
+        found = world.need(id_)
         if disk["deleteOption"] == "Delete":
             world.remove(found)
         else:

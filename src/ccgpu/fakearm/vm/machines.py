@@ -94,9 +94,8 @@ def _give_identity(world: World, vm: Resource) -> None:
         told.update(principalId=world.guid(), tenantId=world.guid())
     assigned = {}
     for id_ in identity.get("userAssignedIdentities") or ():
-        found = world.find(id_)
-        source = found.properties if found else {}
-        assigned[id_] = {key: source.get(key) for key in ("principalId", "clientId")}
+        source = world.need(id_).properties
+        assigned[id_] = {key: source[key] for key in ("principalId", "clientId")}
     if assigned:
         told["userAssignedIdentities"] = assigned
     vm.body["identity"] = told
@@ -160,11 +159,10 @@ def created(world: World, operation: Operation, vm: Resource) -> Body | None:
 
 def _reserve(world: World, nic_id: str, vm: Resource) -> None:
     """An interface named in a failed create is kept for that VM for a while."""
-    nic = world.find(nic_id)
-    if nic is not None:
-        nic.hidden["reservedUntil"] = world.at + world.seconds("nic.reserved")
-        nic.hidden["reservedFor"] = vm.id
-        world.save(nic)
+    nic = world.need(nic_id)
+    nic.hidden["reservedUntil"] = world.at + world.seconds("nic.reserved")
+    nic.hidden["reservedFor"] = vm.id
+    world.save(nic)
 
 
 def patch(call: Call) -> Answer:
@@ -201,9 +199,9 @@ def deleted(world: World, _: Operation, vm: Resource) -> Body | None:
     world.remove(vm)
     disks.leave(world, vm)
     for one in vm.hidden["nics"]:
-        nic = world.find(one["id"])
-        if nic is None or (one.get("properties") or {}).get("deleteOption") != "Delete":
+        if rules.part(one, "properties", "deleteOption") != "Delete":
             continue
+        nic = world.need(one["id"])
         world.remove(nic)
         for configuration in nic.properties["ipConfigurations"]:
             _remove_address(world, configuration["properties"].get("publicIPAddress"))
@@ -212,9 +210,7 @@ def deleted(world: World, _: Operation, vm: Resource) -> Body | None:
 
 def _remove_address(world: World, public: Any) -> None:
     if rules.part(public, "properties", "deleteOption") == "Delete":
-        found = world.find(public["id"])
-        if found is not None:
-            world.remove(found)
+        world.remove(world.need(public["id"]))
 
 
 def get(call: Call) -> Answer:

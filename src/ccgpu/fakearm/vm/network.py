@@ -51,8 +51,7 @@ def _existing(world: World, wanted: Draft, size: Size, given: Body) -> Body:
     if nic.location != wanted.location:
         raise network_errors.invalid_reference(nic.id, wanted.id)
     for ref in world.referrers(nic.id, "vm-nic"):
-        if ref.owner != wanted.id.lower():
-            raise network_errors.nic_in_use(nic.id, ref.source)
+        raise network_errors.nic_in_use(nic.id, ref.source)
     reserved = nic.hidden.get("reservedFor", wanted.id)
     if nic.hidden.get("reservedUntil", 0) > world.at and reserved.lower() != wanted.id.lower():
         raise network_errors.nic_reserved(reserved)

@@ -1,0 +1,78 @@
+"""Whatever happens to a group, once it is deleted nothing is left and nothing costs."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ccgpu.fakearm import FakeArm
+from support.arm import Client, disk_body, group, inline_nic, of, pip_body, vm, vm_body
+
+PIP = of("Microsoft.Network/publicIPAddresses", "spare")
+DISK = of("Microsoft.Compute/disks", "spare")
+USAGES = vm().partition("/resourceGroups/")[0] + (
+    "/providers/Microsoft.Compute/locations/eastus2/usages"
+)
+KEPT = vm_body(
+    "vm",
+    disk__deleteOption="Detach",
+    net__networkInterfaceConfigurations=[inline_nic("Detach")],
+)
+STEPS = {
+    "make": ("PUT", vm(), vm_body()),
+    "make to keep": ("PUT", vm(), KEPT),
+    "delete": ("DELETE", vm(), None),
+    "start": ("POST", f"{vm()}/start", None),
+    "deallocate": ("POST", f"{vm()}/deallocate", None),
+    "address": ("PUT", PIP, pip_body()),
+    "no address": ("DELETE", PIP, None),
+    "disk": ("PUT", DISK, disk_body()),
+    "os disk": ("DELETE", of("Microsoft.Compute/disks", "vm-os"), None),
+}
+SECONDS = [1, 20, 45, 200]
+
+
+def play(steps: list[str | int], *, room: int | None = None) -> Client:
+    az = Client(FakeArm())
+    az.network()
+    if room is not None:
+        az.arm.settings.set("capacity", "Standard_NCC40ads_H100_v5", "eastus2", "", value=room)
+    for step in steps:
+        if isinstance(step, int):
+            az.arm.advance(step)
+        else:
+            az.send(*STEPS[step])
+    return az
+
+
+scripts = st.lists(st.sampled_from([*STEPS, *SECONDS]), max_size=15)
+
+
+@given(scripts, st.sampled_from([None, 0]))
+def test_a_deleted_group_leaves_nothing_and_costs_nothing(steps, room):
+    az = play(steps, room=room)
+    az.ok("DELETE", group())
+    az.arm.advance(10_000)
+    shown = az.arm.show()
+    assert (shown["resources"], shown["billing"]) == ([], [])
+    assert {one["currentValue"] for one in az.get(USAGES)["value"]} == {0}
+
+
+@given(scripts, st.sampled_from([None, 0]))
+def test_what_costs_exists_and_nothing_costs_longer_than_it_exists(steps, room):
+    az = play(steps, room=room)
+    shown = az.arm.show()
+    ids = {one["id"] for one in shown["resources"]}
+    assert set(shown["billing"]) <= ids
+    costing = {"virtualMachines", "publicIPAddresses", "natGateways", "disks"}
+    for one in shown["resources"]:
+        if one["kind"].rsplit("/", 1)[1] not in costing:
+            assert one["billed_seconds"] == 0
+        assert 0 <= one["billed_seconds"] <= az.arm.now() - 1_767_225_600
+
+
+@given(scripts)
+def test_a_vm_that_is_settled_costs_exactly_while_it_has_a_place(steps):
+    az = play(steps)
+    az.arm.advance(10_000)
+    answer = az.send("GET", f"{vm()}/instanceView")
+    power = answer.body["statuses"][-1]["code"] if answer.status == 200 else None
+    assert (vm() in az.arm.show()["billing"]) == (power == "PowerState/running")
