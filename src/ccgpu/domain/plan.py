@@ -105,11 +105,13 @@ def _step(
     moved = [id_ for id_ in sorted(wanted.needs) if _replaced(earlier.get(id_))]
     if moved:
         return Step(Action.REPLACE, wanted, tuple(Difference("needs", id_, id_) for id_ in moved))
-    wanted = _with_live_stamp(wanted, found)
-    found_differences = differences(wanted.kind, wanted.body, found)
+    reasons = differences(wanted.kind, wanted.body, found)
     if state_of(found) == "Failed":
-        found_differences += (Difference("properties.provisioningState", "Succeeded", "Failed"),)
-    return Step(_action(wanted.kind, found_differences), wanted, found_differences)
+        reasons += (Difference("properties.provisioningState", "Succeeded", "Failed"),)
+    action = _action(wanted.kind, reasons)
+    # What is replaced is this run's from then on: its undo, and its expiry, go by the new stamp.
+    kept = wanted if action is Action.REPLACE else _with_live_stamp(wanted, found)
+    return Step(action, kept, reasons)
 
 
 def _replaced(step: Step | None) -> bool:
