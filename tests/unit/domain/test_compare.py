@@ -1,0 +1,212 @@
+"""Whether what Azure has is what is wanted: ARM's spelling is no difference, all else is."""
+
+import copy
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ccgpu.domain.catalog import Kind
+from ccgpu.domain.compare import Difference, differences
+from ccgpu.domain.resource import VOLATILE_TAGS, Body
+from support.specs import VARIANTS, wanted
+
+
+def _paths(wanted_body: Body, found: Body, kind: Kind = Kind.VM) -> list[str]:
+    return [one.path for one in differences(kind, wanted_body, found)]
+
+
+_ID = "/subscriptions/S/resourceGroups/Mine/providers/Microsoft.Network/x/y"
+
+_ALIKE = {
+    "equal": ({"a": 1}, {"a": 1}),
+    "more was found": ({"a": {"b": 1}}, {"a": {"b": 1, "c": 2}, "etag": "x"}),
+    "region as people write it": ({"location": "eastus2"}, {"location": "East US 2"}),
+    "id in another case": ({"subnet": {"id": _ID}}, {"subnet": {"id": _ID.upper()}}),
+    "enumeration in another case": ({"createOption": "FromImage"}, {"createOption": "fromImage"}),
+    "caching in another case": ({"caching": "ReadWrite"}, {"caching": "readwrite"}),
+    "delete option in another case": ({"deleteOption": "Delete"}, {"deleteOption": "delete"}),
+    "identity type in another case": (
+        {"identity": {"type": "SystemAssigned"}},
+        {"identity": {"type": "systemassigned"}},
+    ),
+    "priority in another case": ({"priority": "Spot"}, {"priority": "spot"}),
+    "key with a newline": ({"keyData": "ssh-ed25519 A"}, {"keyData": "ssh-ed25519 A\r\n"}),
+    "identity under another spelling": (
+        {"userAssignedIdentities": {_ID: {}}},
+        {"userAssignedIdentities": {_ID.lower(): {"principalId": "p"}}},
+    ),
+    "named items in another order": (
+        {"rules": [{"name": "a", "p": 1}, {"name": "b", "p": 2}]},
+        {"rules": [{"name": "B", "p": 2}, {"name": "a", "p": 1}]},
+    ),
+    "an empty list": ({"dataDisks": []}, {"dataDisks": []}),
+    "an empty list that is left out": ({"dataDisks": []}, {}),
+    "an empty object that is null": ({"ssh": {}}, {"ssh": None}),
+    "false": ({"enabled": False}, {"enabled": False}),
+}
+
+_OTHER: dict[str, tuple[Body, Body, list[Difference]]] = {
+    "value": ({"a": 1}, {"a": 2}, [Difference("a", 1, 2)]),
+    "missing": ({"a": {"b": 1}}, {}, [Difference("a.b", 1, None)]),
+    "null": ({"a": {"b": 1}}, {"a": None}, [Difference("a.b", 1, None)]),
+    "not an object": ({"a": {"b": 1}}, {"a": "text"}, [Difference("a.b", 1, None)]),
+    "region": (
+        {"location": "eastus2"},
+        {"location": "West US"},
+        [Difference("location", "eastus2", "West US")],
+    ),
+    "name in another case": (
+        {"adminUsername": "ada"},
+        {"adminUsername": "Ada"},
+        [Difference("adminUsername", "ada", "Ada")],
+    ),
+    "other id": ({"id": "/a/B"}, {"id": "/a/c"}, [Difference("id", "/a/B", "/a/c")]),
+    "other type": ({"type": "a"}, {"type": "b"}, [Difference("type", "a", "b")]),
+    "identity missing": (
+        {"userAssignedIdentities": {"/a": {"x": 1}}},
+        {"userAssignedIdentities": {"/b": {"x": 1}}},
+        [Difference("userAssignedIdentities./a.x", 1, None)],
+    ),
+    "false for true": ({"a": True}, {"a": False}, [Difference("a", True, False)]),
+    "text for number": ({"a": 1}, {"a": "1"}, [Difference("a", 1, "1")]),
+    "longer list": ({"a": [1]}, {"a": [1, 2]}, [Difference("a", [1], [1, 2])]),
+    "no list": ({"a": [1]}, {"a": None}, [Difference("a", [1], None)]),
+    "item": ({"a": [1, 2]}, {"a": [1, 3]}, [Difference("a.1", 2, 3)]),
+    "order of plain items": (
+        {"zones": ["1", "2"]},
+        {"zones": ["2", "1"]},
+        [Difference("zones.0", "1", "2"), Difference("zones.1", "2", "1")],
+    ),
+    "item of another name": (
+        {"a": [{"name": "x", "p": 1}]},
+        {"a": [{"name": "y", "p": 1}]},
+        [Difference("a.0.name", "x", None), Difference("a.0.p", 1, None)],
+    ),
+    "items without a name": (
+        {"a": [{"p": 1}, {"p": 2}]},
+        {"a": [{"p": 2}, {"p": 1}]},
+        [Difference("a.0.p", 1, 2), Difference("a.1.p", 2, 1)],
+    ),
+    "nameless where a name is wanted": (
+        {"a": [{"name": "x"}]},
+        {"a": [{"p": 1}]},
+        [Difference("a.0.name", "x", None)],
+    ),
+    "in a list that is none": (
+        {"a": [{"b": 1}]},
+        {"a": {"b": 1}},
+        [Difference("a", [{"b": 1}], {"b": 1})],
+    ),
+}
+
+
+@pytest.mark.parametrize(("body", "found"), _ALIKE.values(), ids=_ALIKE)
+def test_what_arm_spells_otherwise_or_adds_is_no_difference(body, found):
+    assert differences(Kind.VM, body, found) == ()
+
+
+@pytest.mark.parametrize(("body", "found", "told"), _OTHER.values(), ids=_OTHER)
+def test_a_difference_is_told_with_its_place_and_both_sides(body, found, told):
+    assert list(differences(Kind.NSG, body, found)) == told
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        ("networkProfile", "networkInterfaceConfigurations"),
+        ("networkProfile", "networkApiVersion"),
+        ("osProfile", "customData"),
+    ],
+)
+def test_what_a_vms_get_never_gives_back_is_not_compared(path):
+    outer, inner = path
+    body = {"properties": {outer: {inner: "sent"}}}
+    assert _paths(body, {"properties": {outer: {}}}) == []
+    assert _paths(body, {"properties": {outer: {inner: "else"}}}) == []
+    assert _paths(body, {}, Kind.NIC) == [f"properties.{outer}.{inner}"]
+
+
+def test_a_group_may_be_anywhere():
+    assert _paths({"location": "eastus2"}, {"location": "westeurope"}, Kind.GROUP) == []
+    assert _paths({"location": "eastus2"}, {"location": "westeurope"}, Kind.VNET) == ["location"]
+
+
+@pytest.mark.parametrize(
+    ("mine", "theirs", "changed"),
+    [
+        ({"team": "a"}, {"team": "a"}, []),
+        ({"team": "a"}, {"TEAM": "a"}, []),
+        ({"team": "a"}, {"team": "a", "cost": "7"}, []),
+        ({"team": "a"}, {"team": "A"}, [Difference("tags.team", "a", "A")]),
+        ({"team": "a"}, {}, [Difference("tags.team", "a", None)]),
+        ({"team": "a"}, None, [Difference("tags.team", "a", None)]),
+        (None, {"team": "a"}, []),
+        (dict.fromkeys(VOLATILE_TAGS, "new"), dict.fromkeys(VOLATILE_TAGS, "old"), []),
+        ({"CCGPU-RUN": "new"}, {}, []),
+        ({"ccgpu-body": "1"}, {"ccgpu-body": "2"}, [Difference("tags.ccgpu-body", "1", "2")]),
+        ({"ccgpu-deployment": "d"}, {}, [Difference("tags.ccgpu-deployment", "d", None)]),
+    ],
+)
+def test_tags_differ_by_value_but_for_those_that_say_when_and_who(mine, theirs, changed):
+    assert list(differences(Kind.NSG, {"tags": mine}, {"tags": theirs})) == changed
+
+
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3)
+    ),
+    max_leaves=10,
+)
+_FIELDS = st.text(min_size=1, max_size=5).filter(lambda name: name != "tags")
+_BODIES = st.dictionaries(_FIELDS, _JSON)
+
+
+@given(_BODIES)
+def test_a_body_is_what_it_is(body):
+    assert differences(Kind.NSG, body, copy.deepcopy(body)) == ()
+
+
+@given(_BODIES, _BODIES)
+def test_any_answer_can_be_compared_with_any_body(body, found):
+    for one in differences(Kind.VM, body, found):
+        assert one.path
+        assert one.wanted != one.found
+
+
+def _leaves(body: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    inner = body.items() if isinstance(body, dict) else enumerate(body)
+    found = []
+    for key, value in inner:
+        here = (*path, key)
+        found += _leaves(value, here) if isinstance(value, dict | list) else [here]
+    return found
+
+
+def _changed(body: Body, path: tuple[Any, ...]) -> Body:
+    found = copy.deepcopy(body)
+    at: Any = found
+    for key in path[:-1]:
+        at = at[key]
+    value = at[path[-1]]
+    at[path[-1]] = (not value) if isinstance(value, bool) else f"{value}-changed"
+    return found
+
+
+def _compared(kind: Kind, path: tuple[Any, ...]) -> bool:
+    """Whether a change there must be seen: not what is write-only, nor who and when."""
+    if path[0] == "tags":
+        return path[1] not in VOLATILE_TAGS
+    if kind is Kind.GROUP:
+        return False
+    return "networkProfile" not in path
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_a_change_of_any_field_of_any_body_is_seen_where_azure_gives_it_back(name):
+    for one in wanted(**VARIANTS[name]).values():
+        for path in _leaves(one.body):
+            seen = differences(one.kind, one.body, _changed(one.body, path))
+            assert bool(seen) is _compared(one.kind, path), path

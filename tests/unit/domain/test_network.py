@@ -1,0 +1,103 @@
+"""The network that comes along: closed, but for SSH from where the user is."""
+
+from ipaddress import ip_network
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ccgpu.domain.catalog import Kind
+from ccgpu.domain.resource import Body
+from support.specs import SUBNET, VARIANTS, wanted
+
+
+def _body(kind: Kind, **changes: Any) -> Body:
+    (found,) = (one.body for one in wanted(**changes).values() if one.kind is kind)
+    return found
+
+
+def _rules(**changes: Any) -> list[Body]:
+    rules = _body(Kind.NSG, **changes)["properties"]["securityRules"]
+    return sorted((rule["properties"] for rule in rules), key=lambda one: one["priority"])
+
+
+@pytest.mark.parametrize("changes", VARIANTS.values(), ids=VARIANTS)
+def test_what_is_not_allowed_is_denied_before_azures_own_rules_let_the_network_in(changes):
+    *_, last = _rules(**changes)
+    open_to = ("sourceAddressPrefix", "sourcePortRange", "protocol")
+    closed = ("destinationAddressPrefix", "destinationPortRange")
+    assert [last[field] for field in (*open_to, *closed)] == ["*"] * 5
+    assert (last["access"], last["direction"]) == ("Deny", "Inbound")
+    assert last["priority"] <= 4096  # Azure's own rules begin at 65000
+
+
+@given(
+    st.integers(1, 223).filter(lambda octet: octet not in (10, 127)),
+    st.integers(0, 255),
+    st.integers(8, 32),
+)
+def test_port_22_alone_is_open_and_to_the_given_network_alone(first, last, length):
+    network = str(ip_network(f"{first}.2.3.{last}/{length}", strict=False))
+    allowed, denied = _rules(ssh_from=network)
+    assert denied["access"] == "Deny"
+    assert allowed == {
+        "priority": 1000,
+        "direction": "Inbound",
+        "access": "Allow",
+        "protocol": "Tcp",
+        "sourceAddressPrefix": network,
+        "sourcePortRange": "*",
+        "destinationAddressPrefix": "*",
+        "destinationPortRange": "22",
+    }
+
+
+@pytest.mark.parametrize(
+    ("changes", "source"),
+    [
+        pytest.param({"private": True, "ssh_from": "auto"}, "VirtualNetwork", id="inside"),
+        pytest.param({"private": True, "ssh_from": "10.2.0.0/16"}, "10.2.0.0/16", id="a part"),
+        pytest.param({"private": False, "ssh_from": "198.51.100.1/32"}, "198.51.100.1/32", id="me"),
+        pytest.param(
+            {"ssh_from": "0.0.0.0/0", "ssh_from_anywhere": True}, "0.0.0.0/0", id="anywhere"
+        ),
+    ],
+)
+def test_who_may_ssh_is_who_was_named(changes, source):
+    assert _rules(**changes)[0]["sourceAddressPrefix"] == source
+
+
+@pytest.mark.parametrize(
+    ("changes", "kinds"),
+    [
+        ({}, {Kind.NSG, Kind.VNET}),
+        ({"private": True, "ssh_from": "auto"}, {Kind.NSG, Kind.VNET, Kind.NAT, Kind.PUBLIC_IP}),
+        ({"subnet": SUBNET}, {Kind.NSG}),
+        ({"subnet": SUBNET, "private": True, "ssh_from": "auto"}, {Kind.NSG}),
+    ],
+    ids=["public", "private", "own subnet", "own subnet, private"],
+)
+def test_only_what_is_missing_is_made(changes, kinds):
+    made = {one.kind for one in wanted(**changes).values()}
+    assert made - {Kind.GROUP, Kind.VM} == kinds
+
+
+@pytest.mark.parametrize("private", [False, True])
+def test_a_subnet_has_no_way_out_that_azure_opens_by_itself(private):
+    vnet = _body(Kind.VNET, private=private, ssh_from="10.0.0.0/8")
+    (subnet,) = vnet["properties"]["subnets"]
+    assert subnet["properties"]["defaultOutboundAccess"] is False
+    assert ("natGateway" in subnet["properties"]) is private
+    assert [subnet["properties"]["addressPrefix"]] == vnet["properties"]["addressSpace"][
+        "addressPrefixes"
+    ]
+
+
+def test_the_nat_gateway_leaves_by_an_address_of_its_own():
+    gateway = _body(Kind.NAT, private=True, ssh_from="auto")
+    address = _body(Kind.PUBLIC_IP, private=True, ssh_from="auto")
+    (used,) = gateway["properties"]["publicIpAddresses"]
+    assert used["id"].endswith("/demo-nat-ip")
+    assert gateway["sku"]["name"] == address["sku"]["name"] == "Standard"
+    assert address["properties"]["publicIPAllocationMethod"] == "Static"
