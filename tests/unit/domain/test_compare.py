@@ -153,6 +153,78 @@ def test_tags_differ_by_value_but_for_those_that_say_when_and_who(mine, theirs, 
     assert list(differences(Kind.NSG, {"tags": mine}, {"tags": theirs})) == changed
 
 
+def _vnet(**subnet: Any) -> Body:
+    return {"properties": {"subnets": [{"name": "default", "properties": subnet}]}}
+
+
+_NAT = {"natGateway": {"id": "/nat"}}
+_ABSENT: dict[str, tuple[Kind, Body, Body, list[Difference]]] = {
+    "a gateway that is left out is wished away": (
+        Kind.VNET,
+        _vnet(x=1),
+        _vnet(x=1, **_NAT),
+        [Difference("properties.subnets.default.properties.natGateway", None, {"id": "/nat"})],
+    ),
+    "a gateway that is wanted": (Kind.VNET, _vnet(**_NAT), _vnet(**_NAT), []),
+    "no gateway": (Kind.VNET, _vnet(x=1), _vnet(x=1), []),
+    "a network without subnets": (Kind.VNET, {}, {"properties": {"subnets": []}}, []),
+    "spot that is left out is wished away": (
+        Kind.VM,
+        {"properties": {}},
+        {"properties": {"priority": "Spot"}},
+        [Difference("properties.priority", "Regular", "Spot")],
+    ),
+    "regular is what a VM is": (
+        Kind.VM,
+        {"properties": {}},
+        {"properties": {"priority": "Regular"}},
+        [],
+    ),
+    "nothing said is regular": (Kind.VM, {"properties": {}}, {"properties": {}}, []),
+    "spot that is wanted": (
+        Kind.VM,
+        {"properties": {"priority": "Spot"}},
+        {"properties": {"priority": "Spot"}},
+        [],
+    ),
+    "of another kind it says nothing": (
+        Kind.NSG,
+        {"properties": {}},
+        {"properties": {"priority": "Spot"}},
+        [],
+    ),
+}
+
+
+@pytest.mark.parametrize(("kind", "body", "found", "told"), _ABSENT.values(), ids=_ABSENT)
+def test_what_is_left_out_is_a_wish_where_it_says_so(kind, body, found, told):
+    assert list(differences(kind, body, found)) == told
+
+
+def _with_disks(*names: str) -> Body:
+    disks = [{"name": name, "lun": lun} for lun, name in enumerate(names)]
+    storage = {"osDisk": {"name": "demo-osdisk"}, "dataDisks": disks}
+    return {"properties": {"storageProfile": storage}}
+
+
+@pytest.mark.parametrize(
+    ("found", "same"),
+    [
+        pytest.param(_with_disks("demo-data0"), True, id="as wanted"),
+        pytest.param(_with_disks("DEMO-DATA0"), True, id="in another case"),
+        pytest.param(_with_disks("demo-data0", "theirs"), True, id="somebody attached one"),
+        pytest.param(_with_disks("demo-data0", "demo-data1"), False, id="one of ours too many"),
+        pytest.param(_with_disks("theirs"), False, id="ours is gone"),
+        pytest.param(_with_disks(), False, id="none"),
+        pytest.param({"properties": None}, False, id="nothing"),
+        pytest.param({"properties": {"storageProfile": None}}, False, id="no storage"),
+    ],
+)
+def test_a_disk_that_somebody_attached_is_theirs(found, same):
+    seen = _paths(_with_disks("demo-data0"), found)
+    assert any("dataDisks" in path for path in seen) is not same
+
+
 _JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=5),
     lambda inner: (

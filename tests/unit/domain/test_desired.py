@@ -54,7 +54,7 @@ def test_the_bodies_of_a_spec(name, golden):
             "api_version": one.api_version,
             "body": one.body,
             "needs": sorted(one.needs),
-            "promises": {**one.promises},
+            "promises": {str(id_): str(kind) for id_, kind in one.promises.items()},
         }
         for one in wanted(**VARIANTS[name]).values()
     ]

@@ -1,0 +1,138 @@
+"""Whether a region can hold the VM: every kind of no, with its reason."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ccgpu.domain.capacity import REGIONAL_CORES, SPOT_CORES, Need, Offer, Usage, Verdict, judge
+from ccgpu.domain.catalog import NCC_H100_V5, NCC_QUOTA_FAMILY, NCC_VCPUS
+
+_OFFER = Offer("eastus2", ("1", "2"), NCC_QUOTA_FAMILY, NCC_VCPUS, {})
+_FAMILY = Usage(NCC_QUOTA_FAMILY, "NCC v5 vCPUs", 0, 80)
+_TOTAL = Usage(REGIONAL_CORES, "Total Regional vCPUs", 10, 100)
+_SPOT = Usage(SPOT_CORES, "Low-priority vCPUs", 0, 40)
+_ALL = (_FAMILY, _TOTAL, _SPOT)
+
+
+def _judge(offer: Offer | None = _OFFER, **changes: Any) -> Verdict:
+    given_ = {"zone": None, "spot": False, "usages": _ALL} | changes
+    return judge("eastus2", NCC_H100_V5, offer=offer, **given_)
+
+
+@pytest.mark.parametrize(
+    ("offer", "zone", "spot", "refusal"),
+    [
+        pytest.param(None, None, False, f"{NCC_H100_V5} is not offered there", id="not offered"),
+        pytest.param(
+            replace(_OFFER, barred="NotAvailableForSubscription"),
+            None,
+            False,
+            f"{NCC_H100_V5} is closed to this subscription (NotAvailableForSubscription)",
+            id="closed",
+        ),
+        pytest.param(
+            _OFFER, "3", False, f"zone 3 does not have {NCC_H100_V5} (zones 1, 2)", id="other zones"
+        ),
+        pytest.param(
+            replace(_OFFER, zones=()),
+            "1",
+            False,
+            f"zone 1 does not have {NCC_H100_V5} (no zones)",
+            id="no zones",
+        ),
+        pytest.param(
+            replace(_OFFER, barred_zones={"2": "QuotaId"}),
+            "2",
+            False,
+            f"{NCC_H100_V5} is closed in zone 2 (QuotaId)",
+            id="closed zone",
+        ),
+        pytest.param(
+            replace(_OFFER, capabilities={"LowPriorityCapable": "False"}),
+            None,
+            True,
+            f"{NCC_H100_V5} is not offered as Spot there",
+            id="no spot",
+        ),
+    ],
+)
+def test_a_region_that_does_not_offer_it_says_why(offer, zone, spot, refusal):
+    verdict = _judge(offer, zone=zone, spot=spot)
+    assert verdict == Verdict("eastus2", (), f"eastus2: {refusal}", quota=False)
+
+
+@pytest.mark.parametrize(
+    ("offer", "zone", "spot"),
+    [
+        pytest.param(_OFFER, None, False, id="anywhere"),
+        pytest.param(_OFFER, "2", False, id="a zone that has it"),
+        pytest.param(replace(_OFFER, barred_zones={"1": "x"}), "2", False, id="another is closed"),
+        pytest.param(replace(_OFFER, barred_zones={"1": "x"}), None, False, id="no zone asked"),
+        pytest.param(_OFFER, None, True, id="spot is not said to be missing"),
+        pytest.param(
+            replace(_OFFER, capabilities={"LowPriorityCapable": "True"}), None, True, id="spot"
+        ),
+        pytest.param(
+            replace(_OFFER, capabilities={"LowPriorityCapable": "False"}),
+            None,
+            False,
+            id="no spot, none asked",
+        ),
+    ],
+)
+def test_a_region_that_offers_it_and_has_quota_holds_it(offer, zone, spot):
+    verdict = _judge(offer, zone=zone, spot=spot)
+    assert verdict.refusal is None
+    assert all(need.met for need in verdict.needs)
+
+
+def test_an_ordinary_vm_needs_the_familys_quota_and_the_regions():
+    assert _judge().needs == (
+        Need("NCC v5 vCPUs", 0, 80, 40),
+        Need("Total Regional vCPUs", 10, 100, 50),
+    )
+
+
+def test_a_spot_vm_needs_only_the_quota_of_spot():
+    assert _judge(spot=True).needs == (Need("Low-priority vCPUs", 0, 40, 40),)
+
+
+@pytest.mark.parametrize("name", ["Standard NCC ads 2023 Family ", "STANDARDNCCADS2023FAMILY"])
+def test_a_quota_line_is_known_in_every_spelling(name):
+    assert _judge(usages=[replace(_FAMILY, name=name)]).needs == (Need("NCC v5 vCPUs", 0, 80, 40),)
+
+
+def test_the_familys_name_and_cores_are_those_of_the_offer():
+    offer = replace(_OFFER, family="otherFamily", vcpus=96)
+    usages = [Usage("otherFamily", "Other", 1, 2), _FAMILY]
+    assert _judge(offer, usages=usages).needs == (Need("Other", 1, 2, 97),)
+
+
+def test_a_line_that_azure_does_not_list_is_not_held_against_the_vm():
+    assert _judge(usages=()) == Verdict("eastus2", ())
+
+
+def test_a_lack_of_quota_tells_every_short_line_with_its_numbers():
+    verdict = _judge(usages=[replace(_FAMILY, limit=0), replace(_TOTAL, used=90)])
+    assert verdict.quota
+    assert verdict.refusal == (
+        "eastus2: quota is too small (NCC v5 vCPUs: 0 of 0 used, 40 more needed; "
+        "Total Regional vCPUs: 90 of 100 used, 40 more needed)"
+    )
+    assert [need.met for need in verdict.needs] == [False, False]
+
+
+def test_a_line_with_room_is_not_named_with_one_that_lacks_it():
+    verdict = _judge(usages=[replace(_FAMILY, limit=39), _TOTAL])
+    assert "Regional" not in str(verdict.refusal)
+    assert len(verdict.needs) == 2
+
+
+@given(st.integers(0, 200), st.integers(0, 200))
+def test_a_limit_holds_what_fits_to_the_last_core(used, limit):
+    verdict = _judge(usages=[replace(_FAMILY, used=used, limit=limit)])
+    assert (verdict.refusal is None) is (used + NCC_VCPUS <= limit)
+    assert verdict.quota is (verdict.refusal is not None)

@@ -1,0 +1,59 @@
+"""A deployment as users see it, from what Azure says of its VM."""
+
+import pytest
+
+from ccgpu.domain.catalog import Kind
+from ccgpu.domain.deployment import Deployment, Owned, described
+from ccgpu.domain.resource import Body, ResourceId
+from ccgpu.domain.status import State
+
+_OWNED = (Owned(ResourceId("/x"), Kind.NSG, "Succeeded"),)
+_VM: Body = {
+    "location": "East US 2",
+    "zones": ["2"],
+    "tags": {"Ccgpu-Expires": "2026-01-02T00:00:00Z"},
+    "properties": {
+        "hardwareProfile": {"vmSize": "Standard_NCC40ads_H100_v5"},
+        "vmId": "b9d1",
+        "osProfile": {"adminUsername": "ada"},
+        "priority": "Spot",
+        "instanceView": {"statuses": [{"code": "PowerState/deallocated"}]},
+    },
+}
+
+
+def test_all_that_is_known_of_a_vm_is_told():
+    assert described("demo", "G", _VM, ("203.0.113.9", "10.0.0.4"), _OWNED) == Deployment(
+        name="demo",
+        state=State.STOPPED,
+        resource_group="G",
+        region="eastus2",
+        zone="2",
+        size="Standard_NCC40ads_H100_v5",
+        vm_id="b9d1",
+        power="deallocated",
+        admin_user="ada",
+        public_ip="203.0.113.9",
+        private_ip="10.0.0.4",
+        expires="2026-01-02T00:00:00Z",
+        spot=True,
+        resources=_OWNED,
+    )
+
+
+def test_without_a_vm_it_is_creating_and_its_resources_are_named():
+    assert described("demo", "G", None, resources=_OWNED) == Deployment(
+        "demo", State.CREATING, "G", resources=_OWNED
+    )
+
+
+@pytest.mark.parametrize(
+    "vm",
+    [
+        {"location": "eastus2"},
+        {"location": "eastus2", "properties": None, "zones": None, "tags": None},
+        {"location": "eastus2", "properties": {"hardwareProfile": None, "osProfile": None}},
+    ],
+)
+def test_what_azure_leaves_out_is_not_known(vm):
+    assert described("demo", "G", vm) == Deployment("demo", State.BOOTING, "G", region="eastus2")

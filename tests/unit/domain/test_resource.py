@@ -1,0 +1,102 @@
+"""Ids, tags and states of ARM resources, in every spelling that Azure uses."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ccgpu.domain import resource
+from ccgpu.domain.catalog import API_VERSIONS, Kind
+from ccgpu.domain.resource import Resource, ResourceId
+
+_WORD = st.text("abcXYZ019-", min_size=1, max_size=12)
+_GROUP = "/subscriptions/S/resourceGroups/G"
+_VM = f"{_GROUP}/providers/Microsoft.Compute/virtualMachines/x"
+
+
+@given(_WORD, _WORD, st.sampled_from(Kind), _WORD)
+def test_an_id_gives_back_what_it_was_made_of(subscription, group, kind, name):
+    id_ = resource.resource_id(subscription, group, kind, name)
+    for spelt in (id_, id_.upper(), id_.lower(), id_ + "/"):
+        assert resource.same(spelt, id_)
+        assert resource.kind_of(spelt.rstrip("/")) is kind
+        assert resource.group_of(spelt).casefold() == group.casefold()
+        assert resource.subscription_of(spelt).casefold() == subscription.casefold()
+        expected = group if kind is Kind.GROUP else name
+        assert resource.name_of(spelt).casefold() == expected.casefold()
+
+
+@given(_WORD, _WORD)
+def test_the_id_of_a_group_names_no_other_resource(subscription, group):
+    id_ = resource.group_id(subscription, group)
+    assert id_ == resource.resource_id(subscription, group, Kind.GROUP, "ignored")
+    assert id_ == f"/subscriptions/{subscription}/resourceGroups/{group}"
+
+
+@pytest.mark.parametrize(
+    ("id_", "kind"),
+    [
+        (_GROUP, Kind.GROUP),
+        (_VM, Kind.VM),
+        ("/subscriptions/S", None),
+        (f"{_GROUP}/providers/Microsoft.Compute/galleries/x", None),
+        (f"{_VM}/extensions/y", None),
+        (f"{_GROUP}/providers/Microsoft.Compute/virtualMachines", None),
+        (f"{_GROUP}/providers/Microsoft.Network/virtualNetworks/v/subnets/s", None),
+        (f"{_VM}/providers/Microsoft.Compute/disks/x", Kind.DISK),
+    ],
+)
+def test_the_kind_is_that_of_the_last_provider_and_only_of_whole_resources(id_, kind):
+    assert resource.kind_of(id_) is kind
+
+
+def test_different_ids_are_different():
+    assert not resource.same(_VM, f"{_VM}2")
+
+
+@pytest.mark.parametrize("id_", ["", "/", "/subscriptions/S", "/subscriptions/S/resourceGroups"])
+def test_no_group_is_made_up(id_):
+    with pytest.raises(ValueError, match="no resource group in"):
+        resource.group_of(id_)
+
+
+@pytest.mark.parametrize("id_", ["", "/", "/subscriptions", "/tenants/T/x", "subscriptions/S"])
+def test_no_subscription_is_made_up(id_):
+    with pytest.raises(ValueError, match="no subscription in"):
+        resource.subscription_of(id_)
+
+
+@pytest.mark.parametrize("body", [None, {}, {"tags": None}, {"tags": {}}])
+def test_no_tags_are_no_tags(body):
+    assert resource.tags_of(body) == {}
+    assert resource.tag(body, resource.RUN) is None
+
+
+@pytest.mark.parametrize("spelt", ["ccgpu-run", "CCGPU-Run"])
+def test_a_tags_name_has_no_case_and_its_value_has(spelt):
+    body = {"tags": {"a": "b", spelt: "X"}}
+    assert resource.tag(body, resource.RUN) == "X"
+
+
+@pytest.mark.parametrize("text", ["eastus2", "East US 2", "EASTUS2", "east us2"])
+def test_a_location_in_any_spelling_is_one(text):
+    assert resource.location(text) == "eastus2"
+
+
+@pytest.mark.parametrize(
+    ("body", "state"),
+    [
+        ({"properties": {"provisioningState": "Failed"}}, "Failed"),
+        ({"properties": {"provisioningState": None}}, "Succeeded"),
+        ({"properties": {}}, "Succeeded"),
+        ({"properties": None}, "Succeeded"),
+        ({}, "Succeeded"),
+    ],
+)
+def test_a_resource_without_a_state_is_done(body, state):
+    assert resource.state_of(body) == state
+
+
+@pytest.mark.parametrize("kind", Kind)
+def test_a_resource_knows_its_name_and_its_version(kind):
+    one = Resource(kind, ResourceId("/a/b/Name"), {})
+    assert (one.name, one.api_version) == ("Name", API_VERSIONS[kind])
