@@ -98,7 +98,8 @@ def create(
         try:
             return _create(work, keeper, approve)
         except CcgpuError as err:
-            err.resources = err.resources or inventory(keeper.journal)
+            if keeper.journal.of_run():  # something of this run is, or may be, there
+                err.resources = err.resources or inventory(keeper.journal)
             raise
         except KeyboardInterrupt as err:
             raise Interrupted(
