@@ -32,9 +32,10 @@ def create(
     answer: WishOptions,
     reach: ReachOptions,
 ) -> None:
-    """Create a confidential GPU VM, or bring one to what its spec now says.
+    """Create a confidential GPU VM, or change one.
 
-    Run again it finds nothing to do; interrupted it goes on where it stopped.
+    It ends with a VM that is as its spec says. Run again it finds nothing to do; interrupted it
+    goes on where it stopped.
 
     Example: `ccgpu create demo --region eastus2 --ssh-from 203.0.113.7/32`
     """

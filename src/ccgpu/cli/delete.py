@@ -18,9 +18,10 @@ def delete(
     answer: WishOptions,
     reach: ReachOptions,
 ) -> None:
-    """Remove everything that a deployment owns, and see that each resource is gone.
+    """Remove everything that a deployment owns.
 
-    What is not the deployment's is not touched. Run again it finds nothing, and says so.
+    It ends well only when each resource is gone; what is not the deployment's is not touched. Run
+    again it finds nothing, and says so.
 
     Example: `ccgpu delete demo --yes`
     """

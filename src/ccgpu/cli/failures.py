@@ -71,7 +71,7 @@ def _document(err: CcgpuError) -> dict[str, Any]:
 def _for_scripts(argv: Sequence[str]) -> bool:
     """Whether stderr is read by a program; the parser may not have got far enough to know."""
     words = [*argv[: argv.index("--")]] if "--" in argv else [*argv]
-    pairs = zip(words, [*words[1:], ""], strict=True)
+    pairs = zip(words, [*words[1:], ""], strict=False)
     return any(
         _JSON.fullmatch(word) or (_OUTPUT.fullmatch(word) and after == "json")
         for word, after in pairs

@@ -6,17 +6,18 @@ from typing import Annotated, Any
 import typer
 
 from ccgpu.cli.bundles import spread
+from ccgpu.cli.commands import COMMANDS, Command
 from ccgpu.cli.durations import seconds
 from ccgpu.cli.options import WishOptions
 from ccgpu.cli.runtime import Runtime, Simulated, Wish
 
-app = typer.Typer(help="The simulated subscription: see it, empty it, let its time pass.")
+app = typer.Typer(help=COMMANDS["fake"].help, rich_markup_mode=None, add_completion=False)
 Duration = Annotated[
     float, typer.Argument(parser=seconds, metavar="DURATION", help="As in 2h.", show_default=False)
 ]
 
 
-@app.command()
+@app.command(cls=Command)
 @spread
 def show(ctx: typer.Context, *, answer: WishOptions) -> None:
     """Show what exists, what it has cost in seconds, and every request so far.
@@ -26,7 +27,7 @@ def show(ctx: typer.Context, *, answer: WishOptions) -> None:
     _answer(ctx.obj, answer, lambda _: None)
 
 
-@app.command()
+@app.command(cls=Command)
 @spread
 def reset(ctx: typer.Context, *, answer: WishOptions) -> None:
     """Empty the subscription, and forget changed settings. Its time does not go back.
@@ -36,7 +37,7 @@ def reset(ctx: typer.Context, *, answer: WishOptions) -> None:
     _answer(ctx.obj, answer, lambda world: world.reset())
 
 
-@app.command()
+@app.command(cls=Command)
 @spread
 def advance(ctx: typer.Context, *, duration: Duration, answer: WishOptions) -> None:
     """Let virtual time pass: what is under way goes on, what exists bills.

@@ -29,7 +29,9 @@ def init(
     no_schema: Annotated[bool, option("Write no JSON Schema beside it.", "--no-schema")] = False,
     answer: WishOptions,
 ) -> None:
-    """Write a commented spec, and beside it the JSON Schema that editors check it with.
+    """Write a commented spec to begin with.
+
+    Beside it stands the JSON Schema that editors check it with.
 
     Example: `ccgpu init demo --template spot`, then `ccgpu create -f demo.yaml`
     """

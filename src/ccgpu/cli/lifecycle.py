@@ -7,6 +7,7 @@ from typing import Literal
 import typer
 
 from ccgpu.cli.bundles import spread
+from ccgpu.cli.commands import COMMANDS
 from ccgpu.cli.options import (
     CourseOptions,
     ReachOptions,
@@ -19,7 +20,7 @@ from ccgpu.cli.show import describe
 Verb = Literal["start", "stop", "restart"]
 
 
-def acting(verb: Verb, help_: str) -> Callable[..., None]:
+def acting(verb: Verb) -> Callable[..., None]:
     """The command that does `verb`, and answers like `show`."""
 
     @spread
@@ -40,10 +41,10 @@ def acting(verb: Verb, help_: str) -> Callable[..., None]:
             workflow.act(cloud, verb, *astuple(target), timeout=timeout, listen=progress)
         describe(run, cloud, target, answer)
 
-    command.__doc__ = f"{help_}\n\nExample: `ccgpu {verb} demo`"
+    command.__doc__ = f"{COMMANDS[verb].help}\n\nExample: `ccgpu {verb} demo`"
     return command
 
 
-start = acting("start", "Start the VM, and wait until its guest is up.")
-stop = acting("stop", "Stop the VM and give its cores back (deallocate): only its disks bill then.")
-restart = acting("restart", "Restart the VM, and wait until its guest is up.")
+start = acting("start")
+stop = acting("stop")
+restart = acting("restart")

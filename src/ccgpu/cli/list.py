@@ -9,7 +9,9 @@ from ccgpu.cli.runtime import Runtime
 
 @spread
 def list_(ctx: typer.Context, *, answer: WishOptions, reach: ReachOptions) -> None:
-    """List the deployments of the subscription, as Azure's tags tell on any machine.
+    """List the deployments of the subscription.
+
+    From Azure's tags, so that it is the same on any machine.
 
     Example: `ccgpu list -o json --query "deployments[?state=='ready'].name"`
     """

@@ -4,10 +4,9 @@
 """
 
 import os
-import shutil
 import signal
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -16,22 +15,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ccgpu import __version__
-from ccgpu.cli import (
-    create,
-    delete,
-    failures,
-    fake,
-    init,
-    lifecycle,
-    plan,
-    schema,
-    show,
-    templates,
-    validate,
-    wait,
-)
+from ccgpu.cli import failures
+from ccgpu.cli.commands import Commands
 from ccgpu.cli.console import console
-from ccgpu.cli.list import list_
 from ccgpu.cli.runtime import Backend, Reach, Runtime
 from ccgpu.errors import CcgpuError, Interrupted, StateUnusable, UsageProblem
 
@@ -44,39 +30,26 @@ if TYPE_CHECKING:
 
     Parts = tuple[Session, Clock, Executor, Path]
 
+_NAME = "ccgpu"
+_COMPLETION = "_CCGPU_COMPLETE"  # set by the scripts of `--install-completion`
 app = typer.Typer(
-    no_args_is_help=True,
+    cls=Commands,
+    invoke_without_command=True,
+    rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-_COMMANDS: Mapping[str, Callable[..., None]] = {
-    "init": init.init,
-    "templates": templates.templates,
-    "schema": schema.schema,
-    "validate": validate.validate,
-    "plan": plan.plan,
-    "create": create.create,
-    "list": list_,
-    "show": show.show,
-    "wait": wait.wait,
-    "start": lifecycle.start,
-    "stop": lifecycle.stop,
-    "restart": lifecycle.restart,
-    "delete": delete.delete,
-}
-for _name, _command in _COMMANDS.items():
-    app.command(_name)(_command)
-app.add_typer(fake.app, name="fake")
 
 
 def _print_version(ctx: typer.Context, wanted: bool) -> None:
     if wanted:
-        ctx.obj.out.out(f"ccgpu {__version__}", highlight=False)
+        ctx.obj.out.out(f"{_NAME} {__version__}", highlight=False)
         raise typer.Exit
 
 
 @app.callback()
 def root(
+    ctx: typer.Context,
     _: Annotated[
         bool,
         typer.Option(
@@ -85,10 +58,15 @@ def root(
     ] = False,
 ) -> None:
     """Confidential GPU virtual machines on Azure: create them, prove them, delete them."""
+    if ctx.invoked_subcommand is None:
+        ctx.obj.err.out(ctx.get_help(), highlight=False)
+        raise typer.Exit(UsageProblem.exit_code)
 
 
 def main() -> None:
     """The entry point."""
+    if _COMPLETION in os.environ:  # a shell asks what could come next
+        app(prog_name=_NAME)
     for one in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(one) is signal.SIG_DFL:  # not where nohup has it ignored
             signal.signal(one, signal.default_int_handler)
@@ -98,14 +76,19 @@ def main() -> None:
 def run(argv: Sequence[str], outside: Runtime) -> int:
     """Run `ccgpu argv` and return its exit code. Only this function prints errors."""
     fail = partial(failures.tell, outside.err, argv)
+    command = typer.main.get_command(app)
     try:
-        return app(args=[*argv], obj=outside, standalone_mode=False, prog_name="ccgpu") or 0
+        with command.make_context(_NAME, [*argv], obj=outside) as context:
+            command.invoke(context)
+    except typer.Exit as end:
+        return end.exit_code
     except CcgpuError as err:
         return fail(err)
     except typer.TyperException as err:
         return fail(failures.of_parser(err))
-    except (KeyboardInterrupt, typer.Abort):
+    except (KeyboardInterrupt, typer.Abort, EOFError):
         return fail(Interrupted("interrupted"))
+    return 0
 
 
 def runtime() -> Runtime:
@@ -167,6 +150,8 @@ class Simulation:
 
     def reset(self) -> None:
         """Empty it, and forget what was done."""
+        import shutil
+
         self.arm.reset()
         shutil.rmtree(self.journals, ignore_errors=True)
 

@@ -19,7 +19,9 @@ def schema(
     ctx: typer.Context,
     of: Annotated[Schema, typer.Argument(help="Whose schema.", show_default=False)],
 ) -> None:
-    """Print a JSON Schema, for editors and for checks of your own.
+    """Print a JSON Schema.
+
+    For editors, and for checks of your own.
 
     Example: `ccgpu schema spec > ccgpu-spec.schema.json`
     """

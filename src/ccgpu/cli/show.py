@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 def show(
     ctx: typer.Context, *, target: TargetOptions, answer: WishOptions, reach: ReachOptions
 ) -> None:
-    """Show one deployment: its state, its addresses, its resources.
+    """Show one deployment.
+
+    Its state, its addresses, its resources.
 
     Example: `ccgpu show demo -o json --query public_ip`
     """

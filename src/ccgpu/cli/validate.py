@@ -19,9 +19,9 @@ def validate(
     ],
     answer: WishOptions,
 ) -> None:
-    """Say all that is wrong with spec files, each with line and column. Asks nobody.
+    """Say all that is wrong with spec files.
 
-    The exit code is 3 if anything is wrong with any of them.
+    Each with its line and column. Asks nobody. The exit code is 3 if anything is wrong.
 
     Example: `ccgpu validate vm.yaml`
     """

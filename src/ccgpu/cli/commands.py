@@ -1,0 +1,95 @@
+"""Every command: where it is, and what it does in a line. One is loaded when it is asked for.
+
+`ccgpu --help` prints this table and loads none of them. Help is plain text, and the options of a
+command stand in the groups that they name as their panel.
+"""
+
+from importlib import import_module
+from typing import Any, NamedTuple
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+
+class Entry(NamedTuple):
+    """Where a command is: a module of `ccgpu.cli` and a name in it. `help` is its first line."""
+
+    module: str
+    attribute: str
+    help: str
+
+
+COMMANDS = {
+    "init": Entry("init", "init", "Write a commented spec to begin with."),
+    "templates": Entry("templates", "templates", "List the specs that ship with ccgpu."),
+    "schema": Entry("schema", "schema", "Print a JSON Schema."),
+    "validate": Entry("validate", "validate", "Say all that is wrong with spec files."),
+    "plan": Entry("plan", "plan", "Show what `create` would do, and do nothing."),
+    "create": Entry(
+        "create", "create", "Create a confidential GPU VM, or change it as its spec says."
+    ),
+    "list": Entry("list", "list_", "List the deployments of the subscription."),
+    "show": Entry("show", "show", "Show one deployment."),
+    "wait": Entry("wait", "wait", "Wait until a deployment is in a state."),
+    "start": Entry("lifecycle", "start", "Start the VM, and wait until its guest is up."),
+    "stop": Entry("lifecycle", "stop", "Stop the VM and give its cores back (deallocate)."),
+    "restart": Entry("lifecycle", "restart", "Restart the VM, and wait until its guest is up."),
+    "delete": Entry("delete", "delete", "Remove everything that a deployment owns."),
+    "fake": Entry("fake", "app", "See, empty and advance the simulated subscription."),
+}
+
+
+class Command(TyperCommand):
+    """A command whose help shows its options in groups."""
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """Arguments, the command's own options, then each group."""
+        groups: dict[str, list[tuple[str, str]]] = {"Arguments": [], "Options": []}
+        for parameter in self.get_params(ctx):
+            record = parameter.get_help_record(ctx)
+            if record is not None:
+                own = "Arguments" if parameter.param_type_name == "argument" else "Options"
+                panel = getattr(parameter, "rich_help_panel", None) or own
+                groups.setdefault(panel, []).append(record)
+        for name, records in groups.items():
+            if records:
+                with formatter.section(name):
+                    formatter.write_dl(records)
+
+
+class Commands(TyperGroup):
+    """The group of all commands."""
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002  # of click's interface
+        """Their names, in the order of a deployment's life."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002
+        """The command of that name. To suggest another one, the parser must know them all."""
+        for name in [cmd_name] if cmd_name in COMMANDS else COMMANDS:
+            self.commands.setdefault(name, load(name))
+        return self.commands.get(cmd_name)
+
+    def get_params(self, ctx: Any) -> list[Any]:
+        """Its options. Typer would load pydantic only to find that an absent flag is false."""
+        found = super().get_params(ctx)
+        for parameter in found:
+            if getattr(parameter, "is_flag", False) and parameter.default is None:
+                parameter.default = False
+        return found
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002
+        """The table, as it stands above."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, entry.help) for name, entry in COMMANDS.items()])
+
+
+def load(name: str) -> Any:
+    """The command of that name, ready for the parser."""
+    entry = COMMANDS[name]
+    found = getattr(import_module(f"ccgpu.cli.{entry.module}"), entry.attribute)
+    if isinstance(found, typer.Typer):
+        return typer.main.get_command(found)
+    alone = typer.Typer(rich_markup_mode=None, add_completion=False)
+    alone.command(name, cls=Command)(found)
+    return typer.main.get_command(alone)
