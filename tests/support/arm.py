@@ -3,12 +3,14 @@
 Nothing of the tool and nothing of the SDK is in between: what a test says here is the protocol.
 """
 
+import ast
 import json
 from pathlib import Path
 from typing import Any
 
 from ccgpu.fakearm import FAKE_SUBSCRIPTION, NCC_SIZE, Answer, FakeArm, Request
 from support import public_keys
+from support.repository import ROOT
 
 HOST = "https://management.azure.com"
 APIS = {
@@ -283,3 +285,25 @@ def change(body: dict[str, Any], path: list[str], value: Any) -> None:
 def recorded(vectors: Path, name: str) -> Any:
     """A recording of real traffic, from the folder that the repository does not hold."""
     return json.loads((vectors / "arm" / "recorded" / name).read_text(encoding="utf-8"))
+
+
+def refusal_codes() -> set[str]:
+    """Every error code that the fake can answer, found in its source."""
+    found = set()
+    for path in (ROOT / "src" / "ccgpu" / "fakearm").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call):
+                found |= set(_code_in(node))
+            elif isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "_TEXTS":
+                found |= set(ast.literal_eval(ast.List(node.value.keys)))
+    return found
+
+
+def _code_in(call: ast.Call) -> list[str]:
+    """The code that a call of `Refused(status, code, …)` or of `error(code, …)` names."""
+    name = ast.unparse(call.func).rpartition(".")[2]
+    place = {"Refused": 1, "error": 0, "invalid_tags": 0}.get(name)
+    if place is None or len(call.args) <= place:
+        return []
+    code = call.args[place]
+    return [code.value] if isinstance(code, ast.Constant) and isinstance(code.value, str) else []

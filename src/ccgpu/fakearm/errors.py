@@ -6,6 +6,7 @@ there is some; docs/fake-azure.md says which are only inferred.
 
 from collections.abc import Sequence
 
+from ccgpu.fakearm import kinds
 from ccgpu.fakearm.wire import Answer, Body
 
 GATEWAY = {"x-ms-failure-cause": "gateway"}
@@ -120,16 +121,19 @@ def location_required() -> Refused:
 
 def location_unavailable(kind: str, location: str, regions: Sequence[str]) -> Refused:
     listed = ",".join(regions)
-    if kind == "Microsoft.Resources/resourceGroups":
-        code, what = "LocationNotAvailableForResourceGroup", "resource group"
-        text = f"List of available regions is '{listed}'."
-    else:
-        code, what = "LocationNotAvailableForResourceType", f"resource type '{kind}'"
-        text = f"List of available regions for the resource type is '{listed}'."
+    if kind == kinds.GROUP:
+        return Refused(
+            400,
+            "LocationNotAvailableForResourceGroup",
+            f"The provided location '{location}' is not available for resource group. List of "
+            f"available regions is '{listed}'.",
+            headers=GATEWAY,
+        )
     return Refused(
         400,
-        code,
-        f"The provided location '{location}' is not available for {what}. {text}",
+        "LocationNotAvailableForResourceType",
+        f"The provided location '{location}' is not available for resource type '{kind}'. List of "
+        f"available regions for the resource type is '{listed}'.",
         headers=GATEWAY,
     )
 

@@ -81,7 +81,7 @@ def preempted() -> Body:
 
 def settle(world: World, now: float, finishers: Finishers) -> None:
     """Play all that is due by `now`."""
-    while due := _select(world, "due <= ? AND ended IS NULL", now):
+    while due := _select(world, "due <= ? AND ended IS NULL", now, limit=1):
         operation = due[0]
         world.at = operation.due
         target = world.find(operation.target)
@@ -102,10 +102,11 @@ def _end(world: World, operation: Operation, failure: Body | None) -> None:
     _save(world, operation)
 
 
-def _select(world: World, where: str, *values: Any) -> list[Operation]:
+def _select(world: World, where: str, *values: Any, limit: int = -1) -> list[Operation]:
     rows = world.store.rows(
-        f"SELECT {_COLUMNS} FROM operations WHERE {where} ORDER BY due, id",  # noqa: S608
+        f"SELECT {_COLUMNS} FROM operations WHERE {where} ORDER BY due, id LIMIT ?",  # noqa: S608
         *values,
+        limit,
     )
     return [_operation(*row) for row in rows]
 

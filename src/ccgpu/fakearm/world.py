@@ -174,6 +174,13 @@ class World:
         )
         return [ref for ref in (Ref(*row) for row in rows) if not roles or ref.role in roles]
 
+    def details(self, target: str, role: str) -> dict[str, str]:
+        """What is noted at the references to `target`, by what points there."""
+        rows = self.store.rows(
+            "SELECT source, detail FROM refs WHERE target = ? AND role = ?", target.lower(), role
+        )
+        return dict(rows)
+
     def bill(self, resource: Resource) -> None:
         """Let it cost from now on; a second call changes nothing."""
         open_ = "SELECT 1 FROM billing WHERE resource = ? AND until IS NULL"

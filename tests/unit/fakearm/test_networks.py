@@ -561,3 +561,22 @@ def test_an_encryption_set_gets_a_principal(az):
     body = {"location": REGION, "identity": {"type": "SystemAssigned"}, "properties": {}}
     az.done("PUT", DES, body)
     assert {"type", "principalId", "tenantId"} == set(az.get(DES)["identity"])
+
+
+def test_an_interface_may_have_several_addresses(az):
+    az.network()
+    configurations = [
+        {"name": name, "properties": {"subnet": {"id": subnet()}}} for name in ("a", "b")
+    ]
+    for _ in range(2):
+        answer = az.ok("PUT", NIC, nic_body(ipConfigurations=configurations))
+        inside = [one["properties"] for one in answer.body["properties"]["ipConfigurations"]]
+        assert [one["privateIPAddress"] for one in inside] == ["10.0.0.4", "10.0.0.5"]
+        assert [one["primary"] for one in inside] == [True, False]
+
+
+def test_a_static_private_address_is_a_gap(az):
+    az.network()
+    inside = {"subnet": {"id": subnet()}, "privateIPAllocationMethod": "Static"}
+    with pytest.raises(FakeGap):
+        az.send("PUT", NIC, nic_body(ipConfigurations=[{"name": "a", "properties": inside}]))

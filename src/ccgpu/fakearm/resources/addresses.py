@@ -98,6 +98,6 @@ def assign(world: World, address: Resource) -> None:
         return
     place = int(world.digest(8), 16) % len(_POOL)
     ordered = _POOL[place:] + _POOL[:place]
-    chosen = next((one for one in ordered if not world.referrers(f"ip:{one}")), _POOL[place])
+    chosen = next((one for one in ordered if not world.details(f"ip:{one}", "address")), ordered[0])
     address.properties["ipAddress"] = chosen
-    world.refer(address, [Ref(f"ip:{chosen}", address.id, address.key, "ip-address")])
+    world.refer(address, [Ref(f"ip:{chosen}", address.id, address.key, "address")])

@@ -9,7 +9,7 @@ from typing import Any
 from ccgpu.fakearm import errors, kinds, network_errors
 from ccgpu.fakearm.call import Call
 from ccgpu.fakearm.resources import references, tracked
-from ccgpu.fakearm.wire import Answer, Body
+from ccgpu.fakearm.wire import Answer, Body, FakeGap
 from ccgpu.fakearm.world import Ref, Resource, World
 
 # Azure keeps the first four addresses of a subnet and the last one: Microsoft Learn, "Virtual
@@ -64,10 +64,7 @@ def make(world: World, wanted: tracked.Draft) -> Resource:
         references.resource(world, group, kinds.NSG, wanted.id, wanted.location)
     properties: Body = {
         "resourceGuid": old.properties["resourceGuid"] if old else world.guid(),
-        "ipConfigurations": [
-            _configuration(world, wanted, one, first=number == 0)
-            for number, one in enumerate(configurations)
-        ],
+        "ipConfigurations": _configurations(world, wanted, configurations),
         "dnsSettings": {
             "dnsServers": [],
             "appliedDnsServers": [],
@@ -94,19 +91,28 @@ def _mac(world: World) -> str:
     return f"00-0D-3A-{tail[:2]}-{tail[2:4]}-{tail[4:]}"
 
 
-def _configuration(world: World, wanted: tracked.Draft, given: Any, *, first: bool) -> Body:
+def _configurations(world: World, wanted: tracked.Draft, given: list[Any]) -> list[Body]:
+    made: list[Body] = []
+    for one in given:
+        made.append(_configuration(world, wanted, one, made))
+    return made
+
+
+def _configuration(world: World, wanted: tracked.Draft, given: Any, others: list[Body]) -> Body:
     name, properties = given.get("name"), given.get("properties") or {}
     source = f"{wanted.id}/ipConfigurations/{name}"
     subnet_id = references.id_in(properties, "subnet")
     if not subnet_id:
         raise errors.bad_json("Required property 'subnet' not found")
+    if properties.get("privateIPAllocationMethod") == "Static":
+        raise FakeGap("a static private address")
     _, subnet = references.subnet(world, subnet_id, wanted.id, wanted.location)
     answer: Body = {
         "provisioningState": "Succeeded",
-        "privateIPAddress": _private_address(world, wanted, subnet),
+        "privateIPAddress": _private_address(world, source, subnet, others),
         "privateIPAllocationMethod": properties.get("privateIPAllocationMethod", "Dynamic"),
         "subnet": {"id": subnet_id},
-        "primary": properties.get("primary", first),
+        "primary": properties.get("primary", not others),
         "privateIPAddressVersion": "IPv4",
     }
     public = references.id_in(properties, "publicIPAddress")
@@ -128,16 +134,22 @@ def _check_public(world: World, wanted: tracked.Draft, public: str) -> None:
             raise network_errors.address_taken(found.id, ref.source, wanted.id)
 
 
-def _private_address(world: World, wanted: tracked.Draft, subnet: Body) -> str:
-    users = world.referrers(subnet["id"], "ip")
-    own = next((ref.detail for ref in users if ref.owner == wanted.id.lower()), None)
-    if own:
-        return own
-    taken = {ref.detail for ref in users}
+def _number(configuration: Body) -> int:
+    """Its private address as a number: those compare fast."""
+    return int(ipaddress.IPv4Address(configuration["properties"]["privateIPAddress"]))
+
+
+def _private_address(world: World, source: str, subnet: Body, others: list[Body]) -> str:
+    """The one that it has, else the first that neither the subnet's users nor `others` have."""
+    noted = {key: int(number) for key, number in world.details(subnet["id"], "ip").items()}
+    if source in noted:
+        return str(ipaddress.IPv4Address(noted[source]))
+    taken = {*noted.values(), *(_number(one) for one in others)}
     network = ipaddress.IPv4Network(subnet["properties"]["addressPrefix"])
-    for place in range(_KEPT_FIRST, network.num_addresses - 1):
-        if (address := str(network[place])) not in taken:
-            return address
+    first = int(network.network_address)
+    for number in range(first + _KEPT_FIRST, first + network.num_addresses - 1):
+        if number not in taken:
+            return str(ipaddress.IPv4Address(number))
     raise errors.Refused(
         400,
         "SubnetIsFull",
@@ -153,8 +165,8 @@ def store(world: World, nic: Resource) -> None:
     refs = []
     for one in nic.properties["ipConfigurations"]:
         properties = one["properties"]
-        address = properties["privateIPAddress"]
-        refs.append(Ref(properties["subnet"]["id"], one["id"], nic.key, "ip", address))
+        subnet = properties["subnet"]["id"]
+        refs.append(Ref(subnet, one["id"], nic.key, "ip", str(_number(one))))
         if public := references.id_in(properties, "publicIPAddress"):
             refs.append(Ref(public, one["id"], nic.key, "pip"))
     if group := references.id_in(nic.properties, "networkSecurityGroup"):
