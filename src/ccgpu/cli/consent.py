@@ -11,6 +11,7 @@ from ccgpu.errors import UsageProblem
 
 if TYPE_CHECKING:
     from ccgpu.cli.runtime import Runtime
+    from ccgpu.domain.resource import ResourceId
     from ccgpu.views.progress import Progress
 
 
@@ -22,9 +23,11 @@ class Consent:
     no_input: bool
 
     def require(
-        self, run: "Runtime", progress: "Progress", doing: str, what: Iterable[str]
+        self, run: "Runtime", progress: "Progress", doing: str, what: "Iterable[ResourceId]"
     ) -> None:
         """Return if `doing` it to `what` is agreed to; a `UsageProblem` if nobody says so."""
+        from ccgpu.views.signs import named
+
         if self.yes:
             return
         if run.ask is None or self.no_input:
@@ -33,8 +36,8 @@ class Consent:
                 hint="say that it may be done: `--yes`",
             )
         with progress.paused():
-            for line in what:
-                run.err.print(f"  - {line}", markup=False, soft_wrap=True)
+            for id_ in what:
+                run.err.out(f"- {named(id_)}", highlight=False)
             agreed = run.ask(f"{doing[0].upper()}{doing[1:]}: go on?")
         if not agreed:
             raise UsageProblem("not confirmed: nothing was deleted")

@@ -32,10 +32,9 @@ def create(
     answer: WishOptions,
     reach: ReachOptions,
 ) -> None:
-    """Create a confidential GPU VM, or change one.
+    """Create a confidential GPU VM, or change it as its spec says.
 
-    It ends with a VM that is as its spec says. Run again it finds nothing to do; interrupted it
-    goes on where it stopped.
+    Run again it finds nothing to do; interrupted it goes on where it stopped.
 
     Example: `ccgpu create demo --region eastus2 --ssh-from 203.0.113.7/32`
     """

@@ -19,11 +19,15 @@ def init(
     ctx: typer.Context,
     *,
     name: Annotated[
-        str | None, typer.Argument(help="The deployment's name.", show_default=False)
+        str | None,
+        typer.Argument(metavar="NAME", help="The deployment's name.", show_default=False),
     ] = None,
-    template: Annotated[str, typer.Option(help="A template of `ccgpu templates`.")] = "minimal",
+    template: Annotated[
+        str, typer.Option(metavar="TEMPLATE", help="A template of `ccgpu templates`.")
+    ] = "minimal",
     file: Annotated[
-        Path | None, option("Where to write it: NAME.yaml, or vm.yaml.", "--file", "-f")
+        Path | None,
+        option("Where to write it: NAME.yaml, or vm.yaml.", "--file", "-f", metavar="FILE"),
     ] = None,
     force: Annotated[bool, option("Write over what is there.", "--force")] = False,
     no_schema: Annotated[bool, option("Write no JSON Schema beside it.", "--no-schema")] = False,

@@ -40,6 +40,7 @@ GroupOption = Annotated[
     typer.Option(
         "--resource-group",
         "-g",
+        metavar="GROUP",
         help="The resource group. Without it, one of the deployment's own, or where it is found.",
         show_default=False,
         rich_help_panel=_AZURE,
@@ -47,7 +48,9 @@ GroupOption = Annotated[
 ]
 FileOption = Annotated[
     Path | None,
-    typer.Option("--file", "-f", help="The spec, as YAML or JSON.", show_default=False),
+    typer.Option(
+        "--file", "-f", metavar="FILE", help="The spec, as YAML or JSON.", show_default=False
+    ),
 ]
 
 
@@ -84,6 +87,7 @@ def _reach(
         str | None,
         typer.Option(
             envvar="AZURE_SUBSCRIPTION_ID",
+            metavar="ID",
             help="The subscription's id. Without it, the default of the `az` profile.",
             show_default=False,
             rich_help_panel=_AZURE,
@@ -112,7 +116,10 @@ def _name(value: str) -> str:
 
 def _target(
     name: Annotated[
-        str, typer.Argument(callback=_name, help="The deployment's name.", show_default=False)
+        str,
+        typer.Argument(
+            callback=_name, metavar="NAME", help="The deployment's name.", show_default=False
+        ),
     ],
     resource_group: GroupOption = None,
 ) -> Target:
@@ -135,7 +142,7 @@ class Course:
     def hint(self, run: "Runtime", text: str) -> None:
         """Tell people what they can do next; with `--events`, stderr is for programs."""
         if self.events is None:
-            run.err.print(f"hint: {text}", markup=False, soft_wrap=True)
+            run.err.out(f"hint: {text}", highlight=False)
 
 
 def _course(

@@ -110,7 +110,7 @@ class Runtime:
         if wish.output is Output.TEXT and wish.query is None:
             from ccgpu.views.trimmed import Trimmed
 
-            self.out.print(Trimmed(text()))
+            self.out.print(Trimmed(text()), crop=False)
             return
         found = document() if wish.query is None else wish.query.of(document())
         # Past rich's layout: no wrapping and no markup, whatever the width of the terminal.

@@ -53,21 +53,33 @@ def option(help_: str, *names: str, panel: str | None = None, **more: Any) -> An
 
 def request(
     name: Annotated[
-        str | None, typer.Argument(help="The deployment's name.", show_default=False)
+        str | None,
+        typer.Argument(metavar="NAME", help="The deployment's name.", show_default=False),
     ] = None,
     file: FileOption = None,
-    template: Annotated[str | None, option("Begin with a template of `ccgpu templates`.")] = None,
+    template: Annotated[
+        str | None, option("Begin with a template of `ccgpu templates`.", metavar="TEMPLATE")
+    ] = None,
     set_: Annotated[
-        list[str] | None, option("Set one field: `--set os_disk.size_gib=512`.", "--set")
+        list[str] | None,
+        option("Set one field: `--set os_disk.size_gib=512`.", "--set", metavar="KEY=VALUE"),
     ] = None,
     region: Annotated[
         list[str] | None,
-        option("Region; repeat it in order of preference.", "--region", panel=_MACHINE),
+        option(
+            "Region; repeat it in order of preference.",
+            "--region",
+            panel=_MACHINE,
+            metavar="REGION",
+        ),
     ] = None,
-    zone: Annotated[str | None, option("Availability zone.", panel=_MACHINE)] = None,
-    size: Annotated[str | None, option("VM size.", panel=_MACHINE)] = None,
+    zone: Annotated[
+        str | None, option("Availability zone.", panel=_MACHINE, metavar="ZONE")
+    ] = None,
+    size: Annotated[str | None, option("VM size.", panel=_MACHINE, metavar="SIZE")] = None,
     image: Annotated[
-        str | None, option("Marketplace URN, community or own gallery image.", panel=_MACHINE)
+        str | None,
+        option("Marketplace URN, community or own gallery image.", panel=_MACHINE, metavar="IMAGE"),
     ] = None,
     secure_boot: Annotated[
         bool | None, option("Secure boot.", "--secure-boot/--no-secure-boot", panel=_MACHINE)
@@ -76,36 +88,49 @@ def request(
         bool | None, option("Spot VM: can be evicted.", "--spot", panel=_MACHINE)
     ] = None,
     max_price: Annotated[
-        float | None, option("Highest price an hour of a Spot VM, in USD.", panel=_MACHINE)
+        float | None,
+        option("Highest price an hour of a Spot VM, in USD.", panel=_MACHINE, metavar="USD"),
     ] = None,
     ttl: Annotated[
-        str | None, option("How long it is wanted, such as 8h: a tag.", panel=_MACHINE)
+        str | None,
+        option("How long it is wanted, such as 8h: a tag.", panel=_MACHINE, metavar="DURATION"),
     ] = None,
     tag: Annotated[
-        list[str] | None, option("Tag: `--tag team=ml`.", "--tag", panel=_MACHINE)
+        list[str] | None,
+        option("Tag: `--tag team=ml`.", "--tag", panel=_MACHINE, metavar="NAME=VALUE"),
     ] = None,
     identity: Annotated[
         list[str] | None,
-        option("Managed identity: `system`, or an id.", "--identity", panel=_MACHINE),
+        option("Managed identity: `system`, or an id.", "--identity", panel=_MACHINE, metavar="ID"),
     ] = None,
-    os_disk_gib: Annotated[int | None, option("Size of the OS disk.", panel=_DISKS)] = None,
+    os_disk_gib: Annotated[
+        int | None, option("Size of the OS disk.", panel=_DISKS, metavar="GIB")
+    ] = None,
     disk_encryption: Annotated[
         Encryption | None, option("Confidential encryption of the OS disk.", panel=_DISKS)
     ] = None,
     disk_encryption_set: Annotated[
-        str | None, option("Disk encryption set with your own key (id).", panel=_DISKS)
+        str | None,
+        option("Disk encryption set with your own key (id).", panel=_DISKS, metavar="ID"),
     ] = None,
     data_disk: Annotated[
-        list[int] | None, option("Add a data disk of so many GiB.", "--data-disk", panel=_DISKS)
+        list[int] | None,
+        option("Add a data disk of so many GiB.", "--data-disk", panel=_DISKS, metavar="GIB"),
     ] = None,
-    admin_user: Annotated[str | None, option("Name of the admin user.", panel=_ACCESS)] = None,
+    admin_user: Annotated[
+        str | None, option("Name of the admin user.", panel=_ACCESS, metavar="USER")
+    ] = None,
     ssh_key: Annotated[
         list[str] | None,
-        option("SSH public key: a file, or the key itself.", "--ssh-key", panel=_ACCESS),
+        option(
+            "SSH public key: a file, or the key itself.", "--ssh-key", panel=_ACCESS, metavar="KEY"
+        ),
     ] = None,
     ssh_from: Annotated[
         str | None,
-        option("Who may reach port 22: a network (CIDR), or `auto`.", panel=_ACCESS),
+        option(
+            "Who may reach port 22: a network (CIDR), or `auto`.", panel=_ACCESS, metavar="CIDR"
+        ),
     ] = None,
     ssh_from_anywhere: Annotated[
         bool | None, option("Allow `--ssh-from 0.0.0.0/0`.", "--ssh-from-anywhere", panel=_ACCESS)
@@ -113,9 +138,12 @@ def request(
     private: Annotated[
         bool | None, option("No public IP; a NAT gateway for egress.", "--private", panel=_ACCESS)
     ] = None,
-    vnet: Annotated[str | None, option("Existing VNet (id); with --subnet.", panel=_ACCESS)] = None,
+    vnet: Annotated[
+        str | None, option("Existing VNet (id); with --subnet.", panel=_ACCESS, metavar="ID")
+    ] = None,
     subnet: Annotated[
-        str | None, option("Existing subnet: its id, or its name with --vnet.", panel=_ACCESS)
+        str | None,
+        option("Existing subnet: its id, or its name with --vnet.", panel=_ACCESS, metavar="ID"),
     ] = None,
     resource_group: GroupOption = None,
 ) -> SpecRequest:
@@ -131,11 +159,11 @@ def request(
         "ttl": ttl,
         "tags": _tags(tag),
         "identities": identity,
-        "os_disk": {
-            "size_gib": os_disk_gib,
-            "encryption": disk_encryption.value if disk_encryption else None,
-            "encryption_set": disk_encryption_set,
-        },
+        "os_disk": _section(
+            size_gib=os_disk_gib,
+            encryption=disk_encryption and disk_encryption.value,
+            encryption_set=disk_encryption_set,
+        ),
         "data_disks": None if data_disk is None else [{"size_gib": gib} for gib in data_disk],
         "admin_user": admin_user,
         "ssh_keys": ssh_key,
@@ -149,6 +177,12 @@ def request(
 
 
 Wanted = Annotated[SpecRequest, Bundle(request)]
+
+
+def _section(**fields: Any) -> dict[str, Any] | None:
+    """A part of the spec; None where no flag says anything of it, so that the file has its say."""
+    given = {name: value for name, value in fields.items() if value is not None}
+    return given or None
 
 
 def _tags(given: list[str] | None) -> dict[str, str] | None:

@@ -15,7 +15,7 @@ def validate(
     ctx: typer.Context,
     *,
     files: Annotated[
-        list[Path], typer.Argument(metavar="FILE...", help="Spec files.", show_default=False)
+        list[Path], typer.Argument(metavar="FILE", help="Spec files.", show_default=False)
     ],
     answer: WishOptions,
 ) -> None:

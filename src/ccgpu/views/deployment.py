@@ -54,7 +54,8 @@ def list_as_text(deployments: Sequence[Deployment]) -> RenderableType:
     for heading in ("NAME", "STATE", "REGION", "SIZE", "EXPIRES", "GROUP"):
         table.add_column(heading, overflow="fold")
     for one in deployments:
-        cells = (one.name, one.state, one.region, one.size, one.expires, one.resource_group)
+        size = one.size and one.size.removeprefix("Standard_")
+        cells = (one.name, one.state, one.region, size, one.expires, one.resource_group)
         table.add_row(*(Text(cell or "-") for cell in cells))
     return table
 
@@ -97,7 +98,8 @@ def list_as_json(deployments: Sequence[Deployment], *, simulated: bool) -> dict[
     for one in deployments:
         known = fields(one, simulated=simulated)
         row = {name: value for name, value in known.items() if name not in _ONLY_SHOWN}
-        rows.append(row | {"resources": [owned.id for owned in one.resources]})
+        owned = [{"id": each.id, "kind": each.kind.value} for each in one.resources]
+        rows.append(row | {"resources": owned})
     return {"schema": "ccgpu.list/1", "deployments": rows}
 
 

@@ -3,7 +3,7 @@
 import re
 
 from ccgpu.domain.plan import Action
-from ccgpu.domain.resource import name_of
+from ccgpu.domain.resource import kind_of, name_of
 
 SIGNS = {
     Action.CREATE: "+",
@@ -26,6 +26,11 @@ _CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]")
 def short(kind: str) -> str:
     """A kind without its provider."""
     return kind.rsplit("/", 1)[-1]
+
+
+def named(id_: str) -> str:
+    """What people call a resource: its kind and its name."""
+    return f"{short(kind_of(id_) or 'resource')} {name_of(id_)}"
 
 
 def brief(text: str) -> str:

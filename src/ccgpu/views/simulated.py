@@ -20,12 +20,17 @@ def as_text(account: Mapping[str, Any]) -> RenderableType:
     for one in account["resources"]:
         now = " and on" if one["id"] in account["billing"] else ""
         billed = elapsed(one["billed_seconds"]) + now if one["billed_seconds"] or now else "-"
-        cells = (short(one["kind"]), name_of(one["id"]), one["created"], billed)
+        cells = (short(one["kind"]), name_of(one["id"]), _utc(one["created"]), billed)
         table.add_row(*map(Text, cells))
-    head = Text(f"virtual time {account['now']}, {len(account['requests'])} requests so far")
+    head = Text(f"virtual time {_utc(account['now'])}, {len(account['requests'])} requests so far")
     return Group(head, Text(""), table if account["resources"] else Text("no resources"))
 
 
 def as_json(account: Mapping[str, Any]) -> dict[str, Any]:
     """The stable form."""
     return {"schema": "ccgpu.fake/1", **account}
+
+
+def _utc(time: str) -> str:
+    """An RFC 3339 time in whole seconds, as it is written everywhere else."""
+    return f"{time[:19]}Z"
