@@ -163,6 +163,7 @@ def accepted(
 def paged(call: Call, values: list[Body]) -> Answer:
     """A list, a page at a time; the next page's address carries how many have been told."""
     size = call.world.settings.at("page_size")
+    size = min(size, int(call.query.get("$top", size)))
     start = int(call.query.get("$skiptoken", "0"))
     answer: Body = {"value": values[start : start + size]}
     if start + size < len(values):

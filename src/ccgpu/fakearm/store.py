@@ -7,6 +7,7 @@ file survives a killed process; it is not meant to survive a power cut (`synchro
 import os
 import sqlite3
 import threading
+import weakref
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -53,6 +54,7 @@ class Store:
         self._db = sqlite3.connect(
             self.path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
         )
+        weakref.finalize(self, self._db.close)  # for those who forget `close`
         try:
             self._open(start)
         except sqlite3.DatabaseError as err:

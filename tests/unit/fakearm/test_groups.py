@@ -118,6 +118,17 @@ def test_a_long_list_comes_in_pages(az):
     assert names == [f"g{number:03}" for number in range(120)]
 
 
+def test_a_page_may_be_asked_to_be_short(az):
+    for number in range(5):
+        az.group(f"g{number}")
+    page = az.get(LIST, query="&$top=2")
+    sizes = [len(page["value"])]
+    while "nextLink" in page:
+        page = az.url(page["nextLink"]).body
+        sizes.append(len(page["value"]))
+    assert sizes == [2, 2, 1]
+
+
 def test_deleting_a_group_deletes_what_is_in_it(az):
     az.network()
     az.machine()

@@ -448,16 +448,36 @@ def test_what_is_left_out_is_unchanged(az):
     az.done("PUT", vm(), body)
 
 
-def test_only_a_size_that_is_not_confidential_can_change(az):
+PLAIN = {
+    "size": "Standard_D4s_v5",
+    "security": ...,
+    "managed__securityProfile": ...,
+    "image__sku": "server",
+}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"size": "Standard_DC2as_v5"},
+        {"data_disks": [{"lun": 0, "createOption": "Empty", "diskSizeGB": 4}]},
+        {"identity": {"type": "SystemAssigned"}},
+        {"properties__evictionPolicy": "Delete"},
+    ],
+)
+def test_what_may_change_on_azure_and_not_here_is_a_gap(az, changes):
     az.network()
-    plain = {
-        "size": "Standard_D4s_v5",
-        "security": ...,
-        "managed__securityProfile": ...,
-        "image__sku": "server",
-    }
-    az.done("PUT", vm(), vm_body(**plain))
-    az.done("PUT", vm(), vm_body(**plain))
+    az.done("PUT", vm(), vm_body(**PLAIN))
+    with pytest.raises(FakeGap, match="changing"):
+        az.send("PUT", vm(), vm_body(**PLAIN | changes))
+
+
+def test_passwords_and_disks_may_be_said_again(az):
+    az.network()
+    data = [{"lun": 0, "createOption": "empty", "diskSizeGB": 4}]
+    body = vm_body(data_disks=data, os__adminPassword="x", disk__createOption="fromImage")
+    az.done("PUT", vm(), body)
+    az.done("PUT", vm(), body)
 
 
 def test_other_interfaces_for_a_vm_are_a_gap(az):

@@ -193,10 +193,38 @@ def _fixed(vm: Resource) -> Iterator[tuple[str, ...]]:
         yield from _FIXED_WHEN_CONFIDENTIAL
 
 
+_TAKEN = ("diagnosticsProfile", "networkProfile", "instanceView", "provisioningState")
+_NEVER_TOLD = ("adminPassword", "customData")
+
+
+def changed_otherwise(vm: Resource, wanted: Draft) -> list[str]:
+    """What a PUT would change beyond what an update takes: a new size, disk or identity."""
+    found = [
+        key
+        for key, value in wanted.properties.items()
+        if key not in _TAKEN and not _covers(_told_of(value), vm.properties.get(key))
+    ]
+    if not _covers(wanted.body.get("identity") or {}, vm.body.get("identity") or {}):
+        found.append("identity")
+    return found
+
+
+def _told_of(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: one for key, one in value.items() if key not in _NEVER_TOLD}
+    return value
+
+
+def _spelt(key: str, value: Any) -> Any:
+    return _CREATE_OPTIONS.get(value.lower(), value) if key == "createOption" else value
+
+
 def _covers(new: Any, old: Any) -> bool:
     """Whether `old` says all that `new` says; Azure may have added to it."""
     if isinstance(new, dict) and isinstance(old, dict):
-        return all(value is None or _covers(value, old.get(key)) for key, value in new.items())
+        return all(
+            value is None or _covers(_spelt(key, value), old.get(key)) for key, value in new.items()
+        )
     if isinstance(new, list) and isinstance(old, list):
         return len(new) == len(old) and all(map(_covers, new, old))
     if isinstance(new, str) and isinstance(old, str):

@@ -123,6 +123,8 @@ def _update(call: Call, vm: Resource, wanted: tracked.Draft) -> Answer:
         one["id"].lower() for one in vm.hidden["nics"]
     }:
         raise FakeGap("changing the network interfaces of a VM")
+    if changed := body.changed_otherwise(vm, wanted):
+        raise FakeGap(f"changing {changed} of a VM")
     if wanted.tags is not None:
         vm.body["tags"] = wanted.tags
     if wanted.properties.get("diagnosticsProfile") is not None:
