@@ -20,7 +20,9 @@ Duration = Annotated[
 @app.command(cls=Command)
 @spread
 def show(ctx: typer.Context, *, answer: WishOptions) -> None:
-    """Show what exists, what it has cost in seconds, and every request so far.
+    """Show what exists and what it costs.
+
+    With `-o json` also every request so far.
 
     Example: `ccgpu fake show -o json --query billing`
     """
@@ -30,7 +32,9 @@ def show(ctx: typer.Context, *, answer: WishOptions) -> None:
 @app.command(cls=Command)
 @spread
 def reset(ctx: typer.Context, *, answer: WishOptions) -> None:
-    """Empty the subscription, and forget changed settings. Its time does not go back.
+    """Empty the subscription.
+
+    Changed settings are forgotten too; its time does not go back.
 
     Example: `ccgpu fake reset`
     """
@@ -40,7 +44,9 @@ def reset(ctx: typer.Context, *, answer: WishOptions) -> None:
 @app.command(cls=Command)
 @spread
 def advance(ctx: typer.Context, *, duration: Duration, answer: WishOptions) -> None:
-    """Let virtual time pass: what is under way goes on, what exists bills.
+    """Let virtual time pass.
+
+    What is under way goes on, and what exists bills.
 
     Example: `ccgpu fake advance 2h`
     """

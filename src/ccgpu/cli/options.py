@@ -114,11 +114,23 @@ def _name(value: str) -> str:
     return value
 
 
+def _known(incomplete: str) -> list[str]:
+    """For the shell: names that this machine has journals of, looked up without asking Azure."""
+    from ccgpu.store import folders
+
+    journals = folders.state().glob("*journals/*/*.json")
+    return sorted({file.stem for file in journals if file.stem.startswith(incomplete)})
+
+
 def _target(
     name: Annotated[
         str,
         typer.Argument(
-            callback=_name, metavar="NAME", help="The deployment's name.", show_default=False
+            callback=_name,
+            autocompletion=_known,
+            metavar="NAME",
+            help="The deployment's name.",
+            show_default=False,
         ),
     ],
     resource_group: GroupOption = None,

@@ -1,0 +1,104 @@
+"""Write docs/cli.md and docs/errors.md from the code: `scripts/docs.py [--check]`.
+
+With `--check` nothing is written, and a page that differs is an error.
+"""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from ccgpu import errors
+from ccgpu.cli.commands import COMMANDS, load
+from ccgpu.cli.main import app
+
+_DOCS = Path(__file__).resolve().parent.parent / "docs"
+_MADE = "This page is made by `scripts/docs.py`; edit the code, not the page."
+_WIDTH = 80
+_ABOUT_ERRORS = (
+    "0 means done. 1 is a bug in ccgpu, with a traceback: please report it. What the parser of the "
+    "command line refuses is a `UsageProblem`. An error says what happened, in Azure's words and "
+    "with its code where Azure refused, then what may be left, then (`hint:`) one thing to do; "
+    "`-o json` makes it a `ccgpu.error/1` document on stderr."
+)
+
+
+def cli() -> str:
+    """Every command with its help."""
+    rows = [f"| [`{name}`](#ccgpu-{name}) | {entry.help} |" for name, entry in COMMANDS.items()]
+    parts = [
+        f"# Commands\n\n{_MADE} What each exit code means: [errors](errors.md).",
+        "\n".join(["| command | does |", "|---|---|", *rows]),
+    ]
+    root = typer.main.get_command(app)
+    context = root.make_context("ccgpu", [], resilient_parsing=True, terminal_width=_WIDTH)
+    parts += [f"## ccgpu\n\n{_block(context.get_help())}"]
+    for name in COMMANDS:
+        parts += _helps(load(name), name, context)
+    return "\n\n".join(parts) + "\n"
+
+
+def _helps(command: Any, name: str, above: Any) -> Iterator[str]:
+    """The help of a command, and of those in it."""
+    context = command.make_context(name, [], parent=above, resilient_parsing=True)
+    yield f"## {context.command_path}\n\n{_block(context.get_help())}"
+    for inner, found in getattr(command, "commands", {}).items():
+        yield from _helps(found, inner, context)
+
+
+def _block(text: str) -> str:
+    return f"```text\n{text.rstrip()}\n```"
+
+
+def tree() -> str:
+    """The tree of errors, and what each means."""
+    lines = (errors.__doc__ or "").splitlines()
+    drawn = [line.removeprefix("    ") for line in lines if line.startswith("    ")]
+    rows = [
+        f"| {each.exit_code} | `{each.__name__}` | {_first_line(each)} | {_hint(each)} |"
+        for each in sorted(_errors(), key=lambda each: each.exit_code)
+    ]
+    return (
+        "\n\n".join(
+            [
+                f"# Errors and exit codes\n\n{_MADE}",
+                _ABOUT_ERRORS,
+                _block("\n".join(drawn)),
+                "\n".join(["| code | error | means | usual hint |", "|--:|---|---|---|", *rows]),
+            ]
+        )
+        + "\n"
+    )
+
+
+def _errors() -> list[type[errors.CcgpuError]]:
+    found = [each for each in vars(errors).values() if isinstance(each, type)]
+    return [
+        each
+        for each in found
+        if issubclass(each, errors.CcgpuError) and each is not errors.CcgpuError
+    ]
+
+
+def _first_line(each: type) -> str:
+    return " ".join((each.__doc__ or "").partition("\n\n")[0].split())
+
+
+def _hint(each: type[errors.CcgpuError]) -> str:
+    return getattr(each, "usual_hint", None) or ""
+
+
+def main(arguments: list[str]) -> None:
+    """Write the pages, or with `--check` compare them."""
+    pages = {_DOCS / "cli.md": cli(), _DOCS / "errors.md": tree()}
+    for path, text in pages.items():
+        if "--check" not in arguments:
+            path.write_text(text, encoding="utf-8")
+        elif not path.is_file() or path.read_text(encoding="utf-8") != text:
+            sys.exit(f"error: docs/{path.name} is not as the code says\n\nhint: `scripts/docs.py`")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
