@@ -50,7 +50,7 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
 def _until(text: str, now: str | None) -> float:
     try:
         then, base = parsedate_to_datetime(text), parsedate_to_datetime(now or "")
-    except ValueError:
+    except (ValueError, OverflowError):
         return -1.0
     return (_utc(then) - _utc(base)).total_seconds()
 
