@@ -1,0 +1,120 @@
+"""What every request passes through: only to hosts on the list, with nothing of the SDK's own."""
+
+from typing import Any
+
+import pytest
+from azure.core.pipeline import PipelineContext, PipelineRequest
+from azure.core.pipeline.policies import HTTPPolicy
+from azure.core.rest import HttpRequest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ccgpu import __version__
+from ccgpu.net.pipeline import ForeignHost, OnlyTo, pipeline
+
+_HOST = "management.azure.com"
+
+
+def _sent_to(url: str, *hosts: str) -> bool:
+    request = PipelineRequest(HttpRequest("GET", url), PipelineContext(None))
+    try:
+        OnlyTo(hosts or [_HOST]).on_request(request)
+    except ForeignHost:
+        return False
+    return True
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        f"https://{_HOST}/subscriptions?x=1",
+        f"https://{_HOST.upper()}/",
+        f"HTTPS://{_HOST}/",
+        f"https://{_HOST}:443/",
+        f"https://somebody@{_HOST}/",
+    ],
+)
+def test_a_host_on_the_list_is_reached_in_any_spelling(url):
+    assert _sent_to(url)
+    assert not _sent_to(url, "login.microsoftonline.com")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        f"http://{_HOST}/",
+        f"ftp://{_HOST}/",
+        f"//{_HOST}/",
+        _HOST,
+        "",
+        "https://",
+        "https:///path",
+        "https://evil.example/",
+        f"https://{_HOST}.evil.example/",
+        f"https://evil.example/{_HOST}",
+        f"https://{_HOST}@evil.example/",
+        f"https://evil.example#{_HOST}",
+        f"https://evil.example?{_HOST}",
+        f"https://x{_HOST}/",
+        f"https://x.{_HOST}/",
+        f"https://{_HOST}./",
+        "https://[::1]/",
+        "https://169.254.169.254/metadata",
+    ],
+)
+def test_no_other_host_is_reached_and_none_without_encryption(url):
+    assert not _sent_to(url)
+
+
+@given(st.from_regex(r"[a-z0-9.-]{1,40}", fullmatch=True).filter(lambda host: host != _HOST))
+def test_a_host_that_is_not_on_the_list_is_refused(host):
+    assert not _sent_to(f"https://{host}/")
+
+
+def test_an_empty_list_lets_nothing_through():
+    refuse = OnlyTo([])
+    request = PipelineRequest(HttpRequest("GET", f"https://{_HOST}/"), PipelineContext(None))
+    with pytest.raises(ForeignHost):
+        refuse.on_request(request)
+
+
+def test_the_refusal_names_the_host_and_nothing_that_follows_it():
+    request = PipelineRequest(
+        HttpRequest("GET", "https://evil.example/a?sig=secret"), PipelineContext(None)
+    )
+    with pytest.raises(ForeignHost) as caught:
+        OnlyTo([_HOST]).on_request(request)
+    assert str(caught.value) == "refused to send a request to evil.example"
+
+
+class _SignIn(HTTPPolicy[Any, Any]):
+    """Stands where the sign-in stands."""
+
+    def send(self, request: PipelineRequest[Any]) -> Any:
+        return self.next.send(request)
+
+
+def _names(policies: list[Any]) -> list[str]:
+    return [type(policy).__name__ for policy in policies]
+
+
+def test_the_guard_stands_before_the_sign_in_so_that_no_token_is_asked_for():
+    sign_in: HTTPPolicy[Any, Any] = _SignIn()
+    guard, last = pipeline([_HOST], sign_in)[-2:]
+    assert isinstance(guard, OnlyTo)
+    assert last is sign_in
+
+
+def test_there_is_nothing_that_waits_redirects_registers_or_logs():
+    assert _names(pipeline([_HOST], None)) == [
+        "RequestIdPolicy",
+        "HeadersPolicy",
+        "UserAgentPolicy",
+        "ContentDecodePolicy",
+        "OnlyTo",
+    ]
+
+
+def test_requests_say_who_sends_them():
+    (agent,) = [p for p in pipeline([_HOST], None) if type(p).__name__ == "UserAgentPolicy"]
+    assert agent.user_agent.startswith(f"ccgpu/{__version__}")

@@ -1,0 +1,98 @@
+"""How long to pause: never sooner than the service asks, and never for ever."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ccgpu.net.retry import LONGEST_POLL, SHORTEST_POLL, pause, poll_pause, retry_after
+
+_WISHES = st.none() | st.floats(0, 3600)
+_COUNTS = st.integers(0, 10_000)
+
+
+@given(st.integers(1, 10_000), _WISHES)
+def test_a_retry_never_comes_sooner_than_it_is_wished_for(attempt, wish):
+    seconds = pause(attempt, wish)
+    assert seconds >= 2.0
+    assert seconds >= (wish or 0.0)
+    assert seconds <= max(60.0, wish or 0.0)
+
+
+@given(st.integers(1, 10_000), _WISHES)
+def test_each_retry_waits_at_least_as_long_as_the_one_before(attempt, wish):
+    assert pause(attempt, wish) <= pause(attempt + 1, wish)
+
+
+@pytest.mark.parametrize(
+    ("attempt", "wish", "seconds"),
+    [
+        *((1, None, 2), (2, None, 4), (5, None, 32), (6, None, 60), (99, None, 60)),
+        *((1, 180.0, 180), (6, 1.0, 60), (1, 0.0, 2), (1, 3600.0, 3600)),
+    ],
+)
+def test_retries_wait_twice_as_long_each_time_up_to_a_minute(attempt, wish, seconds):
+    assert pause(attempt, wish) == seconds
+
+
+@given(_COUNTS)
+def test_polls_without_a_wish_grow_within_their_bounds(polls):
+    assert SHORTEST_POLL <= poll_pause(polls, None) <= poll_pause(polls + 1, None) <= LONGEST_POLL
+
+
+@given(_COUNTS, st.floats(0, 3600))
+def test_a_poll_comes_when_it_is_wished_for_but_not_at_once(polls, wish):
+    assert poll_pause(polls, wish) == max(wish, 1.0)
+
+
+@pytest.mark.parametrize(("polls", "seconds"), [(0, 5.0), (1, 7.5), (4, 25.3125), (5, 30.0)])
+def test_polls_grow_by_half(polls, seconds):
+    assert poll_pause(polls, None) == seconds
+
+
+_DATE = "Fri, 02 Jan 2026 03:04:05 GMT"
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        pytest.param({}, None, id="none"),
+        pytest.param({"Retry-After": ""}, None, id="empty"),
+        pytest.param({"Retry-After": "  "}, None, id="blank"),
+        pytest.param({"Retry-After": "17"}, 17.0, id="seconds"),
+        pytest.param({"Retry-After": " 17 "}, 17.0, id="seconds with blanks"),
+        pytest.param({"Retry-After": "0"}, 0.0, id="at once"),
+        pytest.param({"Retry-After": "0.5"}, 0.5, id="a fraction"),
+        pytest.param({"Retry-After": "-1"}, None, id="before now"),
+        pytest.param({"Retry-After": "soon"}, None, id="a word"),
+        pytest.param({"Retry-After": "nan"}, None, id="no number"),
+        pytest.param({"Retry-After": "inf"}, None, id="for ever"),
+        pytest.param({"Retry-After": "1e999"}, None, id="too much"),
+        pytest.param({"Retry-After": _DATE}, None, id="a date, and no now"),
+        pytest.param({"Retry-After": _DATE, "Date": "today"}, None, id="a date, and a bad now"),
+        pytest.param(
+            {"Retry-After": _DATE.replace("2026", "9" * 20), "Date": _DATE}, None, id="a mad date"
+        ),
+        pytest.param(
+            {"Retry-After": _DATE, "Date": "Fri, 02 Jan 2026 03:03:35 GMT"}, 30.0, id="a date"
+        ),
+        pytest.param(
+            {"Retry-After": _DATE, "Date": "Fri, 02 Jan 2026 03:03:35 -0000"},
+            30.0,
+            id="a now without a zone",
+        ),
+        pytest.param(
+            {"Retry-After": "Fri, 02 Jan 2026 04:04:05 +0100", "Date": _DATE}, 0.0, id="a zone"
+        ),
+        pytest.param(
+            {"Retry-After": _DATE, "Date": "Fri, 02 Jan 2026 04:00:00 GMT"}, None, id="a past date"
+        ),
+    ],
+)
+def test_a_wish_is_seconds_or_a_date_or_nothing(headers, seconds):
+    assert retry_after(headers) == seconds
+
+
+@given(st.text(), st.text())
+def test_no_header_breaks_it(wish, now):
+    found = retry_after({"Retry-After": wish, "Date": now})
+    assert found is None or 0 <= found < float("inf")
