@@ -15,7 +15,7 @@ from azure.mgmt.compute import ComputeManagementClient
 from azure.mgmt.network import NetworkManagementClient
 from azure.mgmt.resource.resources import ResourceManagementClient
 
-from ccgpu.azure.errors import error_object, refusal, translated
+from ccgpu.azure.errors import absent, error_object, refusal, translated
 from ccgpu.azure.session import Session
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.resource import Body, Resource, group_of, name_of
@@ -75,11 +75,13 @@ class Arm:
         more = {"expand": "instanceView"} if view else {}
         with translated(f"reading {id_}"):
             try:
-                body: Body = self._calls[kind].get(*_names(kind, id_), cls=_body, **more)
+                body = self._calls[kind].get(*_names(kind, id_), cls=_body, **more)
             except Exception as err:
-                if getattr(err, "status_code", None) == 404:
+                if absent(err):
                     return None
                 raise
+        if not isinstance(body, dict):
+            raise AzureUnavailable(f"reading {id_}: the answer is no resource", code="NotJson")
         return body
 
     def put(self, wanted: Resource, *, new: bool = False) -> Pending | None:
@@ -103,7 +105,7 @@ class Arm:
             try:
                 return _started(self._calls[kind].delete(*_names(kind, id_)))
             except Exception as err:
-                if getattr(err, "status_code", None) == 404:  # a group that is not there
+                if absent(err):  # a group that is not there
                     return None
                 raise
 
@@ -147,7 +149,7 @@ def _by_status(doing: str, pending: Pending, answer: HttpResponse) -> Pending | 
     if status == "Succeeded":
         return None
     if status in ("Failed", "Canceled"):
-        raise refusal(doing, error_object(account.get("error") or {"code": status}))
+        raise refusal(doing, error_object({"error": account.get("error")}) or {"code": status})
     if not isinstance(status, str):
         raise AzureUnavailable(f"{doing}: its status has no status", code="NoStatus")
     return Pending(pending.url, retry_after(answer.headers))

@@ -5,6 +5,7 @@ An operation that fails after it was accepted says so in an answer with status 2
 `error.code` is true, and for one code the text.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from json import JSONDecodeError
@@ -46,8 +47,9 @@ _PASSING = {
     "ServiceUnavailable",
     "TooManyRequests",
 }
-# Refusals of a delete that the end of another one lifts.
+# Refusals of a delete that the end of another one lifts. Projects name the gateway's either way.
 _IN_USE = {
+    "InUseNatGatewayCannotBeDeleted",
     "InUseNetworkSecurityGroupCannotBeDeleted",
     "InUseSubnetCannotBeDeleted",
     "NatGatewayInUseBySubnet",
@@ -69,6 +71,11 @@ _QUOTA_TEXTS = (
 )
 _ORDER_TEXTS = ("is attached to", "marked for deletion")
 
+# A 404 that says nothing about the resource that was asked for.
+_NOT_ITS_OWN = {"SubscriptionNotFound"}
+# What follows a path in a message: an operation's URL carries a signature there.
+_QUERY = re.compile(r"(/[^\s?]*)\?[^\s'\")]+")
+
 
 @contextmanager
 def translated(doing: str) -> Iterator[None]:
@@ -77,10 +84,10 @@ def translated(doing: str) -> Iterator[None]:
         yield
     except ForeignHost as err:
         raise AzureUnavailable(f"{doing}: {err.message}", code="ForeignHost") from err
+    except sdk.DecodeError as err:
+        raise AzureUnavailable(f"{doing}: the answer is not JSON", code="NotJson") from err
     except sdk.HttpResponseError as err:
         _raise(err, doing)
-    except sdk.ClientAuthenticationError as err:
-        raise NotSignedIn(f"{doing}: {_first_line(err)}", code="Unauthenticated") from err
     except sdk.AzureError as err:  # no answer at all: reset, timed out, name not found
         raise AzureUnavailable(f"{doing}: {_first_line(err)}", code=type(err).__name__) from err
     except (JSONDecodeError, UnicodeDecodeError) as err:  # a proxy's page, most often
@@ -93,7 +100,7 @@ def refusal(doing: str, error: Mapping[str, Any], status: int = 200) -> AzureRef
     texts = [text for _, text in _flat(error)]
     code = next((c for c in codes if _known(c)), codes[0] if codes else f"Http{status}")
     text = next((t for c, t in zip(codes, texts, strict=True) if c == code and t), "")
-    message = f"{doing}: {text or 'no reason was given'} [{code}]"
+    message = f"{doing}: {_without_queries(text) or 'no reason was given'} [{code}]"
     return _of(code, text, status, message)
 
 
@@ -111,7 +118,8 @@ def _of(code: str, text: str, status: int, message: str) -> AzureRefused:
     if code in _RESERVED:
         return AzureUnavailable(message, code=code, after=_RESERVED[code])
     ordering = code == "OperationNotAllowed" and any(t in low for t in _ORDER_TEXTS)
-    if code in _PASSING | _IN_USE or ordering:
+    meanwhile = code == "Conflict" and status == 409  # with another request; as 400 it is final
+    if code in _PASSING | _IN_USE or ordering or meanwhile:
         return AzureUnavailable(message, code=code)
     return _by_status(code, status, message)
 
@@ -120,7 +128,9 @@ def _by_status(code: str, status: int, message: str) -> AzureRefused:
     if status == 401 or code in _AUTH:
         return NotSignedIn(message, code=code)
     if status == 404:
-        return NotFound(message, code=code)
+        # Without a code it is not ARM's: `absent` says why that is not the same.
+        kind = AzureUnavailable if code == "Http404" else NotFound
+        return kind(message, code=code)
     if status == 412:
         return AlreadyExists(message, code=code)
     if status in _PASSING_STATUS:
@@ -140,10 +150,25 @@ _HINTS = {
 }
 
 
+def absent(err: BaseException) -> bool:
+    """Whether it is ARM's word that what was asked for is not there.
+
+    A 404 without an error code is somebody else's, a proxy's most often: it proves nothing.
+    """
+    if not isinstance(err, sdk.HttpResponseError) or err.status_code != 404:
+        return False
+    codes = {code for code, _ in _flat(error_object(_body(err.response)))}
+    return bool(codes) and not codes & _NOT_ITS_OWN
+
+
 def _raise(err: sdk.HttpResponseError, doing: str) -> NoReturn:
     response = err.response
     status = err.status_code or 0
-    found = refusal(doing, error_object(_body(response)), status)
+    error = error_object(_body(response))
+    if isinstance(err, sdk.ClientAuthenticationError) and not _flat(error):
+        # The sign-in's own failure: no answer of ARM's, but words of azure-identity's.
+        raise NotSignedIn(f"{doing}: {_first_line(err)}", code="Unauthenticated") from err
+    found = refusal(doing, error, status)
     if response is not None:
         wish = retry_after(getattr(response, "headers", {}))
         found.after = wish if wish is not None else found.after
@@ -172,12 +197,17 @@ def _flat(error: Mapping[str, Any]) -> list[tuple[str, str]]:
         error.get("message") or error.get("Message"),
     )
     found = [(str(code), str(text or ""))] if code else []
-    for inner in error.get("details") or ():
+    details = error.get("details")
+    for inner in details if isinstance(details, list) else ():
         if isinstance(inner, Mapping):
             found += _flat(inner)
     return found
 
 
 def _first_line(err: BaseException) -> str:
-    text = str(err).strip().splitlines()
+    text = _without_queries(str(err)).strip().splitlines()
     return text[0] if text else type(err).__name__
+
+
+def _without_queries(text: str) -> str:
+    return _QUERY.sub(r"\1", text)

@@ -77,7 +77,9 @@ class Queries:
             with translated(f"listing what is in {group}"):
                 found = self._resources.resources.list_by_resource_group(group)
                 return tuple(_plain(one) for one in found)
-        except NotFound:
+        except NotFound as err:
+            if err.code != "ResourceGroupNotFound":
+                raise
             return None
 
     def encryption_set(self, id_: ResourceId) -> Body:

@@ -8,6 +8,7 @@ import base64
 import binascii
 import ipaddress
 import json
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -20,6 +21,10 @@ from ccgpu.azure.errors import translated
 from ccgpu.net.pipeline import pipeline
 
 T = TypeVar("T")
+
+# The SDK warns, tracebacks included, of what is translated and told once anyway. Without a handler
+# Python prints that on stderr; who wants to see it adds one (docs.python.org, Logging HOWTO).
+logging.getLogger("azure").addHandler(logging.NullHandler())
 
 
 @dataclass(frozen=True, slots=True)
