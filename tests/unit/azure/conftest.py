@@ -1,0 +1,78 @@
+"""A subscription in memory, our adapter above it, and a record of all that was sent."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from azure.core.credentials import AccessToken, AccessTokenInfo, TokenCredential
+
+from ccgpu.azure.arm import Arm
+from ccgpu.azure.queries import Queries
+from ccgpu.azure.session import CLOUDS, Session
+from ccgpu.fakearm import FAKE_SUBSCRIPTION, Answer, FakeArm, FakeTransport, Request
+
+Reply = Answer | BaseException
+
+
+@dataclass
+class Tokens:
+    """A credential that counts, and gives one token again and again."""
+
+    token: str = "a.b.c"
+    asked: list[tuple[str, ...]] = field(default_factory=list)
+    refusal: BaseException | None = None
+
+    def get_token(self, *scopes: str, **_: Any) -> AccessToken:
+        info = self.get_token_info(*scopes)
+        return AccessToken(info.token, info.expires_on)
+
+    def get_token_info(self, *scopes: str, options: Any = None) -> AccessTokenInfo:  # noqa: ARG002
+        self.asked.append(scopes)
+        if self.refusal is not None:
+            raise self.refusal
+        return AccessTokenInfo(self.token, int(time.time()) + 3600)  # noqa: TID251  # the SDK's
+
+
+@dataclass
+class Wire:
+    """What leaves for Azure, and what comes back: replies in their order, then the fake's own."""
+
+    arm: FakeArm
+    tokens: Tokens = field(default_factory=Tokens)
+    seen: list[Request] = field(default_factory=list)
+    replies: list[Reply] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.arm.faults.append(self._answer)
+
+    def _answer(self, request: Request) -> Answer | None:
+        self.seen.append(request)
+        reply = self.replies.pop(0) if self.replies else None
+        if isinstance(reply, BaseException):
+            raise reply
+        return reply
+
+    def session(self, cloud: str = "public", credential: TokenCredential | None = None) -> Session:
+        transport = FakeTransport(self.arm)
+        return Session(FAKE_SUBSCRIPTION, CLOUDS[cloud], credential or self.tokens, transport)
+
+    @property
+    def adapter(self) -> Arm:
+        return Arm(self.session())
+
+    @property
+    def queries(self) -> Queries:
+        return Queries(self.adapter)
+
+
+@pytest.fixture
+def wire() -> Iterator[Wire]:
+    """An empty subscription; every reply must have been asked for, and nothing may have slept."""
+    arm = FakeArm()
+    wire = Wire(arm)
+    yield wire
+    assert wire.replies == []
+    assert arm.slept == 0
+    arm.close()

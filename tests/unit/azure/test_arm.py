@@ -1,0 +1,300 @@
+"""The adapter: small calls that ask or start, and say truly what came back."""
+
+from typing import Any
+
+import pytest
+import requests
+
+from ccgpu.azure.arm import Pending
+from ccgpu.domain.catalog import API_VERSIONS, Kind
+from ccgpu.domain.resource import Body, Resource, resource_id
+from ccgpu.errors import (
+    AlreadyExists,
+    AzureRefused,
+    AzureUnavailable,
+    CapacityUnavailable,
+    NotFound,
+)
+from ccgpu.fakearm import FAKE_SUBSCRIPTION, Answer
+from support import faults
+
+_PAGE = {"Content-Type": "text/html"}
+_URL = "https://management.azure.com/subscriptions/s/operations/1?t=1&s=signature"
+
+
+def _id(kind: Kind, name: str = "x") -> Any:
+    return resource_id(FAKE_SUBSCRIPTION, "g", kind, name)
+
+
+def _resource(kind: Kind, **body: Any) -> Resource:
+    return Resource(kind, _id(kind), {"location": "eastus2"} | body)
+
+
+_NSG = _resource(Kind.NSG, properties={"securityRules": []})
+
+
+@pytest.mark.parametrize("kind", Kind)
+@pytest.mark.parametrize("call", ["get", "put", "tag", "delete"])
+def test_every_call_goes_to_the_resources_id_in_the_version_of_its_kind(kind, call, wire):
+    answer = faults.error(400, "Refused")
+    wire.replies.append(answer)
+    adapter, one = wire.adapter, _resource(kind)
+    calls = {
+        "get": lambda: adapter.get(kind, one.id),
+        "put": lambda: adapter.put(one),
+        "tag": lambda: adapter.tag(kind, one.id, {"a": "b"}),
+        "delete": lambda: adapter.delete(kind, one.id),
+    }
+
+    with pytest.raises(AzureRefused, match=r"\[Refused\]"):
+        calls[call]()
+
+    (request,) = wire.seen
+    assert request.path.casefold() == one.id.casefold()
+    assert request.query["api-version"] == API_VERSIONS[kind]
+    assert request.method == {"get": "GET", "put": "PUT", "tag": "PATCH", "delete": "DELETE"}[call]
+
+
+def test_a_body_is_sent_as_it_is(wire):
+    wire.replies.append(Answer(200, {}))
+    body: Body = {"location": "eastus2", "properties": {"x": None, "unknown": [1]}}
+    wire.adapter.put(Resource(Kind.VNET, _id(Kind.VNET), body))
+    assert wire.seen[0].json == body
+
+
+def test_tags_replace_the_whole_map_and_nothing_else(wire):
+    wire.replies.append(Answer(200, {}))
+    wire.adapter.tag(Kind.VM, _id(Kind.VM), {"a": "b"})
+    assert wire.seen[0].json == {"tags": {"a": "b"}}
+
+
+@pytest.mark.parametrize(("new", "header"), [(True, "*"), (False, None)])
+def test_a_new_resource_is_put_only_where_there_is_none(new, header, wire):
+    wire.replies.append(faults.error(412, "PreconditionFailed"))
+    with pytest.raises(AlreadyExists):
+        wire.adapter.put(_resource(Kind.VM), new=new)
+    assert wire.seen[0].headers.get("If-None-Match") == header
+
+
+@pytest.mark.parametrize(("view", "expand"), [(True, "instanceView"), (False, None)])
+def test_the_instance_view_is_read_when_asked_for(view, expand, wire):
+    wire.replies.append(Answer(200, {"id": "x"}))
+    assert wire.adapter.get(Kind.VM, _id(Kind.VM), view=view) == {"id": "x"}
+    assert wire.seen[0].query.get("$expand") == expand
+
+
+@pytest.mark.parametrize("action", ["start", "deallocate", "restart"])
+def test_an_action_is_started(action, wire):
+    wire.replies.append(Answer(202, None, {"Azure-AsyncOperation": _URL}))
+    assert wire.adapter.act(_id(Kind.VM), action) == Pending(_URL, None)
+    assert (wire.seen[0].method, wire.seen[0].path) == ("POST", f"{_id(Kind.VM)}/{action}")
+
+
+@pytest.mark.parametrize("code", ["ResourceNotFound", "NotFound", "ResourceGroupNotFound"])
+def test_what_arm_says_is_not_there_is_not_there(code, wire):
+    wire.replies += [faults.error(404, code), faults.error(404, code)]
+    assert wire.adapter.get(Kind.NSG, _NSG.id) is None
+    assert wire.adapter.delete(Kind.NSG, _NSG.id) is None
+
+
+@pytest.mark.parametrize(
+    ("answer", "raised"),
+    [
+        pytest.param(faults.error(404, "SubscriptionNotFound"), NotFound, id="no subscription"),
+        pytest.param(Answer(404, "<html>", _PAGE), AzureUnavailable, id="a proxy's page"),
+        pytest.param(Answer(404), AzureUnavailable, id="nothing"),
+        pytest.param(Answer(404, {}), AzureUnavailable, id="no error"),
+    ],
+)
+@pytest.mark.parametrize("call", ["get", "delete"])
+def test_a_404_that_is_not_about_the_resource_proves_nothing(call, answer, raised, wire):
+    wire.replies.append(answer)
+    with pytest.raises(raised) as caught:
+        getattr(wire.adapter, call)(Kind.NSG, _NSG.id)
+    assert type(caught.value) is raised
+
+
+@pytest.mark.parametrize("status", [200, 204])
+def test_a_delete_of_what_is_gone_is_done(status, wire):
+    wire.replies.append(Answer(status))
+    assert wire.adapter.delete(Kind.NSG, _NSG.id) is None
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param(Answer(200, "<html>", _PAGE), id="a page"),
+        pytest.param(Answer(200, "<html>", {"Content-Type": "application/json"}), id="a lie"),
+        pytest.param(Answer(200, "null", {"Content-Type": "application/json"}), id="null"),
+        pytest.param(Answer(200, []), id="a list"),
+    ],
+)
+def test_an_answer_that_is_no_resource_is_asked_for_again(answer, wire):
+    wire.replies.append(answer)
+    with pytest.raises(AzureUnavailable, match="reading /subscriptions") as caught:
+        wire.adapter.get(Kind.VM, _id(Kind.VM))
+    assert caught.value.code == "NotJson"
+
+
+@pytest.mark.parametrize("answer", [requests.ConnectionError("reset"), requests.ReadTimeout("x")])
+def test_no_answer_is_no_refusal(answer, wire):
+    wire.replies.append(answer)
+    with pytest.raises(AzureUnavailable):
+        wire.adapter.get(Kind.VM, _id(Kind.VM))
+
+
+_LOCATION = f"{_URL}&location"
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "pending"),
+    [
+        pytest.param(200, {}, None, id="done"),
+        pytest.param(201, {}, None, id="made"),
+        pytest.param(
+            201, {"Azure-AsyncOperation": _URL, "Retry-After": "7"}, Pending(_URL, 7.0), id="async"
+        ),
+        pytest.param(
+            201,
+            {"Azure-AsyncOperation": _URL, "Location": _LOCATION},
+            Pending(_URL, None),
+            id="async outranks location",
+        ),
+        pytest.param(
+            202,
+            {"Location": _LOCATION, "Retry-After": "3"},
+            Pending(_LOCATION, 3.0, by_location=True),
+            id="location",
+        ),
+        pytest.param(201, {"Location": _LOCATION}, None, id="the location of what was made"),
+    ],
+)
+def test_an_accepted_write_says_where_to_ask_on(status, headers, pending, wire):
+    method = wire.adapter.delete if status == 202 else None
+    wire.replies.append(Answer(status, {}, headers))
+    found = method(Kind.NSG, _NSG.id) if method else wire.adapter.put(_NSG)
+    assert found == pending
+
+
+def test_headers_are_read_in_any_case(wire):
+    wire.replies.append(Answer(201, {}, {"azure-asyncoperation": _URL, "RETRY-AFTER": "9"}))
+    assert wire.adapter.put(_NSG) == Pending(_URL, 9.0)
+
+
+def _polled(wire: Any, answer: Any, *, by_location: bool = False) -> Pending | None:
+    wire.replies.append(answer)
+    found: Pending | None = wire.adapter.poll("creating x", Pending(_URL, None, by_location))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("answer", "pending"),
+    [
+        pytest.param(Answer(200, {"status": "Succeeded"}), None, id="succeeded"),
+        pytest.param(Answer(200, {"status": "InProgress"}), Pending(_URL, None), id="in progress"),
+        pytest.param(Answer(202, {"status": "Running"}), Pending(_URL, None), id="another word"),
+        pytest.param(
+            Answer(200, {"status": "Deleting"}, {"Retry-After": "12"}),
+            Pending(_URL, 12.0),
+            id="a wish",
+        ),
+    ],
+)
+def test_a_poll_asks_once_at_the_very_url(answer, pending, wire):
+    assert _polled(wire, answer) == pending
+    assert [request.url for request in wire.seen] == [_URL]
+
+
+@pytest.mark.parametrize(("status", "done"), [(202, False), (200, True), (201, True), (204, True)])
+def test_by_location_the_status_code_is_the_status(status, done, wire):
+    answer = Answer(status, None, {"Retry-After": "4"})
+    found = _polled(wire, answer, by_location=True)
+    assert found == (None if done else Pending(_URL, 4.0, by_location=True))
+
+
+@pytest.mark.parametrize(
+    ("answer", "code"),
+    [
+        pytest.param(faults.NOT_FOUND, "Http404", id="404"),
+        pytest.param(faults.error(401, "ExpiredAuthenticationToken"), "Http401", id="401"),
+        pytest.param(faults.BROKEN, "Http503", id="503"),
+        pytest.param(faults.THROTTLED, "Http429", id="429"),
+        pytest.param(faults.FORBIDDEN, "Http403", id="403"),
+        pytest.param(faults.PAGE, "NotJson", id="a page"),
+        pytest.param(Answer(204), "NotJson", id="nothing"),
+        pytest.param(Answer(200, {}), "NoStatus", id="no status"),
+        pytest.param(Answer(200, []), "NoStatus", id="a list"),
+        pytest.param(Answer(200, {"status": 7}), "NoStatus", id="a number"),
+        pytest.param(faults.RESET, "ServiceRequestError", id="reset"),
+        pytest.param(faults.TIMEOUT, "ServiceResponseTimeoutError", id="timeout"),
+        pytest.param(Answer(307, None, {"Location": "https://evil.example"}), "Http307", id="307"),
+    ],
+)
+def test_a_status_that_cannot_be_read_says_nothing_about_the_write(answer, code, wire):
+    with pytest.raises(AzureUnavailable) as caught:
+        _polled(wire, answer)
+    assert caught.value.code == code
+    assert len(wire.seen) == 1
+
+
+def test_a_throttled_poll_says_when_to_come_back(wire):
+    with pytest.raises(AzureUnavailable) as caught:
+        _polled(wire, faults.THROTTLED)
+    assert caught.value.after == 7.0
+
+
+@pytest.mark.parametrize(
+    ("body", "raised", "message"),
+    [
+        pytest.param(
+            {"status": "Failed", "error": {"code": "AllocationFailed", "message": "none left"}},
+            CapacityUnavailable,
+            "creating x: none left [AllocationFailed]",
+            id="failed",
+        ),
+        pytest.param(
+            {"status": "Failed"},
+            AzureRefused,
+            "creating x: no reason was given [Failed]",
+            id="bare",
+        ),
+        pytest.param(
+            {"status": "Failed", "error": "text"},
+            AzureRefused,
+            "creating x: no reason was given [Failed]",
+            id="an error that is no object",
+        ),
+        pytest.param(
+            {"status": "Canceled", "error": None},
+            AzureRefused,
+            "creating x: no reason was given [Canceled]",
+            id="canceled",
+        ),
+    ],
+)
+def test_only_failed_and_canceled_are_azures_no(body, raised, message, wire):
+    with pytest.raises(raised) as caught:
+        _polled(wire, Answer(200, body))
+    assert type(caught.value) is raised
+    assert str(caught.value) == message
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://evil.example/operations/1?s=signature",
+        "https://management.azure.com.evil.example/x",
+        "http://management.azure.com/operations/1",
+        "nonsense",
+    ],
+)
+def test_a_foreign_operation_url_is_never_asked_and_gets_no_token(url, wire):
+    with pytest.raises(AzureUnavailable) as caught:
+        wire.adapter.poll("creating x", Pending(url, None))
+    assert caught.value.code == "ForeignHost"
+    assert "signature" not in str(caught.value)
+    assert (wire.seen, wire.tokens.asked) == ([], [])
+
+
+def test_an_operations_url_is_in_no_repr():
+    assert repr(Pending(_URL, 5.0)) == "Pending(after=5.0)"

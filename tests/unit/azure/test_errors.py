@@ -1,0 +1,393 @@
+"""What Azure says becomes one of our errors by its own code; every class by some code."""
+
+import json
+import re
+from typing import Any
+
+import pytest
+from azure.core import exceptions as sdk
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ccgpu.azure.errors import absent, error_object, refusal, translated
+from ccgpu.errors import (
+    AlreadyExists,
+    AzureRefused,
+    AzureUnavailable,
+    CapacityUnavailable,
+    NotFound,
+    NotSignedIn,
+    QuotaExceeded,
+)
+from ccgpu.net.pipeline import ForeignHost
+
+_FAMILY = (
+    "Operation could not be completed as it results in exceeding approved "
+    "standardNCCads2023Family Cores quota. Additional details - Current Limit: 0"
+)
+
+# Status, code and text as Azure gives them; our class, and how soon it may be sent again.
+_TABLE: list[tuple[int, str, str, type[AzureRefused], float | None]] = [
+    # There is no such machine free
+    (200, "AllocationFailed", "Allocation failed.", CapacityUnavailable, None),
+    (409, "AllocationFailed", "Allocation failed.", CapacityUnavailable, None),
+    (200, "OverconstrainedAllocationRequest", "too restrictive", CapacityUnavailable, None),
+    (200, "ZonalAllocationFailed", "Allocation failed.", CapacityUnavailable, None),
+    (200, "OverconstrainedZonalAllocationRequest", "too restrictive", CapacityUnavailable, None),
+    (409, "SkuNotAvailable", "failed for Capacity Restrictions", CapacityUnavailable, None),
+    # Quota
+    (409, "OperationNotAllowed", _FAMILY, QuotaExceeded, None),
+    (
+        409,
+        "OperationNotAllowed",
+        "results in exceeding approved Total Regional Cores quota",
+        QuotaExceeded,
+        None,
+    ),
+    (409, "OperationNotAllowed", "exceeding approved LowPriorityCores", QuotaExceeded, None),
+    (409, "OperationNotAllowed", "Submit a request for Quota increase", QuotaExceeded, None),
+    (400, "QuotaExceeded", "exceeding quota limits of Core", QuotaExceeded, None),
+    # The request is wrong
+    (400, "BadRequest", "The VM size is not supported", AzureRefused, None),
+    (400, "InvalidParameter", "SecurityType is not supported by given image", AzureRefused, None),
+    (409, "OperationNotAllowed", "Creation of managed images", AzureRefused, None),
+    (409, "PropertyChangeNotAllowed", "Changing property", AzureRefused, None),
+    (409, "ConflictingUserInput", "Disk already exists", AzureRefused, None),
+    (400, "Conflict", "DiskAccess is in use", AzureRefused, None),
+    (400, "IPv4BasicSkuPublicIpCountLimitReached", "", AzureRefused, None),
+    (400, "MarketplacePurchaseEligibilityFailed", "", AzureRefused, None),
+    (400, "InvalidResourceReference", "was not found", AzureRefused, None),
+    (400, "SomethingNew", "of tomorrow", AzureRefused, None),
+    (200, "OSProvisioningTimedOut", "did not finish in the allotted time", AzureRefused, None),
+    # It will pass
+    (409, "AnotherOperationInProgress", "", AzureUnavailable, None),
+    (429, "AnotherOperationInProgress", "", AzureUnavailable, None),
+    (429, "RetryableError", "", AzureUnavailable, None),
+    (429, "RetryableErrorDueToAnotherOperation", "", AzureUnavailable, None),
+    (400, "ReferencedResourceNotProvisioned", "not in Succeeded state", AzureUnavailable, None),
+    (400, "NicReservedForAnotherVm", "for 180 seconds", AzureUnavailable, 180.0),
+    (403, "NicReservedForAnotherVm", "for 180 seconds", AzureUnavailable, 180.0),
+    (400, "NicInUse", "", AzureUnavailable, None),
+    (400, "PublicIPAddressCannotBeDeleted", "", AzureUnavailable, None),
+    (400, "PublicIPAddressInUse", "", AzureUnavailable, None),
+    (400, "InUseSubnetCannotBeDeleted", "", AzureUnavailable, None),
+    (400, "InUseNetworkSecurityGroupCannotBeDeleted", "", AzureUnavailable, None),
+    (400, "InUseNatGatewayCannotBeDeleted", "", AzureUnavailable, None),
+    (400, "NatGatewayInUseBySubnet", "", AzureUnavailable, None),
+    (409, "OperationNotAllowed", "Disk is attached to VM x", AzureUnavailable, None),
+    (409, "OperationNotAllowed", "the VM is marked for deletion", AzureUnavailable, None),
+    (409, "ResourceGroupBeingDeleted", "", AzureUnavailable, None),
+    (409, "Conflict", "conflict with a concurrent request", AzureUnavailable, None),
+    (200, "OperationPreempted", "", AzureUnavailable, None),
+    (429, "429", "temporarily throttled", AzureUnavailable, None),
+    (429, "TooManyRequests", "", AzureUnavailable, None),
+    (429, "SubscriptionRequestsThrottled", "", AzureUnavailable, None),
+    (500, "InternalServerError", "", AzureUnavailable, None),
+    (200, "InternalServerError", "", AzureUnavailable, None),
+    (503, "ServiceUnavailable", "", AzureUnavailable, None),
+    (409, "ServerTimeout", "", AzureUnavailable, None),
+    (504, "GatewayTimeout", "", AzureUnavailable, None),
+    (408, "RequestTimeout", "", AzureUnavailable, None),
+    (502, "BadGateway", "", AzureUnavailable, None),
+    # Who asks
+    (401, "AuthenticationFailed", "", NotSignedIn, None),
+    (401, "InvalidAuthenticationToken", "", NotSignedIn, None),
+    (401, "SomethingElse", "", NotSignedIn, None),
+    (403, "ExpiredAuthenticationToken", "", NotSignedIn, None),
+    (403, "AuthorizationFailed", "no permission for action X", AzureRefused, None),
+    (403, "LinkedAuthorizationFailed", "join/action", AzureRefused, None),
+    (403, "RequestDisallowedByPolicy", "", AzureRefused, None),
+    (409, "ScopeLocked", "", AzureRefused, None),
+    (409, "MissingSubscriptionRegistration", "", AzureRefused, None),
+    # What is asked about
+    (404, "ResourceNotFound", "", NotFound, None),
+    (404, "ResourceGroupNotFound", "", NotFound, None),
+    (404, "SubscriptionNotFound", "", NotFound, None),
+    (404, "NotFound", "", NotFound, None),
+    (412, "PreconditionFailed", "", AlreadyExists, None),
+]
+_EXIT_CODES = {
+    AzureRefused: 4,
+    NotSignedIn: 4,
+    NotFound: 4,
+    AlreadyExists: 4,
+    AzureUnavailable: 4,
+    QuotaExceeded: 5,
+    CapacityUnavailable: 6,
+}
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "text", "kind", "after"),
+    _TABLE,
+    ids=[f"{status} {code} {text[:20]}" for status, code, text, *_ in _TABLE],
+)
+def test_a_refusal_is_what_its_code_says(status, code, text, kind, after):
+    found = refusal("creating x", {"code": code, "message": text}, status)
+    assert type(found) is kind
+    assert (found.code, found.after, found.exit_code) == (code, after, _EXIT_CODES[kind])
+    assert str(found) == f"creating x: {text or 'no reason was given'} [{code}]"
+
+
+def test_every_class_of_azures_refusals_has_a_row():
+    family = {AzureRefused, *AzureRefused.__subclasses__()}
+    assert {kind for _, _, _, kind, _ in _TABLE} == family == {*_EXIT_CODES}
+
+
+@pytest.mark.parametrize("code", ["QuotaExceeded", "OperationNotAllowed"])
+def test_the_text_decides_for_one_code_alone(code):
+    found = refusal("x", {"code": code, "message": "nothing of quota"}, 409)
+    assert isinstance(found, QuotaExceeded) is (code == "QuotaExceeded")
+    other = refusal("x", {"code": "BadRequest", "message": _FAMILY}, 400)
+    assert type(other) is AzureRefused
+
+
+_INNER = {"code": "AllocationFailed", "message": "none left"}
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        pytest.param({"code": "Outer", "message": "see details", "details": [_INNER]}, id="once"),
+        pytest.param(
+            {"code": "A", "details": [{"code": "B", "details": [_INNER]}, {"code": "C"}]},
+            id="twice",
+        ),
+        pytest.param({"details": [_INNER]}, id="no code outside"),
+        pytest.param({"code": "A", "details": ["text", None, _INNER]}, id="between others"),
+        pytest.param({"Code": "AllocationFailed", "Message": "none left"}, id="capitals"),
+    ],
+)
+def test_the_real_code_is_found_in_the_details(error):
+    found = refusal("x", error, 409)
+    assert isinstance(found, CapacityUnavailable)
+    assert str(found) == "x: none left [AllocationFailed]"
+
+
+def test_of_unknown_codes_the_outermost_is_told():
+    error = {"code": "A", "message": "outer", "details": [{"code": "B", "message": "inner"}]}
+    assert str(refusal("x", error, 400)) == "x: outer [A]"
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        *((400, AzureRefused), (401, NotSignedIn), (403, AzureRefused), (404, AzureUnavailable)),
+        *((412, AlreadyExists), (429, AzureUnavailable), (502, AzureUnavailable)),
+        (200, AzureRefused),
+    ],
+)
+def test_without_a_code_the_status_decides(status, kind):
+    found = refusal("x", {}, status)
+    assert type(found) is kind
+    assert str(found) == f"x: no reason was given [Http{status}]"
+
+
+@pytest.mark.parametrize(
+    ("body", "error"),
+    [
+        ({"error": {"code": "A"}}, {"code": "A"}),
+        ({"code": "A"}, {"code": "A"}),
+        ({"error": "text"}, {}),
+        ({"error": None}, {}),
+        ([], {}),
+        ("text", {}),
+        (None, {}),
+        (7, {}),
+    ],
+)
+def test_the_error_object_is_found_in_every_envelope(body, error):
+    assert error_object(body) == error
+
+
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=8),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["error", "code", "message", "details", "x"]), inner)
+    ),
+    max_leaves=12,
+)
+
+
+@given(_JSON, st.integers(100, 599))
+def test_whatever_the_body_it_is_a_refusal_with_a_code_in_brackets(body, status):
+    found = refusal("doing", error_object(body), status)
+    assert isinstance(found, AzureRefused)
+    assert str(found).startswith("doing: ")
+    assert str(found).endswith(f" [{found.code}]")
+
+
+_URL = "https://management.azure.com/operations/1?api-version=1&t=2&s=SECRET"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"To retrieve status of the operation use uri: {_URL}.",
+        f"({_URL}) and '{_URL}'",
+        "Max retries exceeded with url: /subscriptions/x?api-version=1&s=SECRET (Caused by X)",
+    ],
+)
+def test_no_message_shows_the_query_of_a_url(text):
+    told = [str(refusal("x", {"code": "AnotherOperationInProgress", "message": text}, 409))]
+    with pytest.raises(AzureUnavailable) as caught, translated("x"):
+        raise sdk.ServiceRequestError(text)
+    told.append(str(caught.value))
+    for message in told:
+        assert "SECRET" not in message
+        assert not re.search(r"\?\S", message)
+        assert "/operations/1" in message or "/subscriptions/x" in message
+
+
+def test_a_question_is_no_query():
+    found = refusal("x", {"code": "A", "message": "and/or? yes? no?"}, 400)
+    assert str(found) == "x: and/or? yes? no? [A]"
+
+
+class _Response:
+    """As much of an answer as the SDK's errors carry."""
+
+    def __init__(self, status: int, body: Any, headers: dict[str, str] | None = None) -> None:
+        self.status_code = status
+        self.reason = "Because"
+        self.headers = headers or {}
+        self._body = body
+
+    def json(self) -> Any:
+        return json.loads(self._body) if isinstance(self._body, str) else self._body
+
+    def text(self) -> str:
+        return str(self._body)
+
+
+def _translated(err: BaseException) -> AzureRefused:
+    with pytest.raises(AzureRefused) as caught, translated("doing"):
+        raise err
+    assert caught.value.__cause__ is err
+    return caught.value
+
+
+def _http(status: int, body: Any, headers: dict[str, str] | None = None) -> Any:
+    return sdk.HttpResponseError(response=_Response(status, body, headers))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("err", "kind", "code"),
+    [
+        pytest.param(
+            _http(409, {"error": _INNER}), CapacityUnavailable, "AllocationFailed", id="arm"
+        ),
+        pytest.param(_http(502, "<html>"), AzureUnavailable, "Http502", id="a page"),
+        pytest.param(sdk.HttpResponseError("x"), AzureRefused, "Http0", id="no answer at all"),
+        pytest.param(sdk.DecodeError("x"), AzureUnavailable, "NotJson", id="cannot be decoded"),
+        pytest.param(
+            sdk.ServiceRequestError("x"), AzureUnavailable, "ServiceRequestError", id="not sent"
+        ),
+        pytest.param(
+            sdk.ServiceResponseError("x"), AzureUnavailable, "ServiceResponseError", id="no answer"
+        ),
+        pytest.param(ForeignHost("x"), AzureUnavailable, "ForeignHost", id="foreign"),
+        pytest.param(json.JSONDecodeError("x", "y", 0), AzureUnavailable, "NotJson", id="not json"),
+        pytest.param(
+            UnicodeDecodeError("utf-8", b"\xff", 0, 1, "x"), AzureUnavailable, "NotJson", id="bytes"
+        ),
+        pytest.param(
+            sdk.ClientAuthenticationError("log in\nlong story"),
+            NotSignedIn,
+            "Unauthenticated",
+            id="no sign-in",
+        ),
+        pytest.param(
+            sdk.ClientAuthenticationError(
+                "AADSTS700024: expired",
+                response=_Response(400, {"error": "invalid_client"}),  # type: ignore[arg-type]
+            ),
+            NotSignedIn,
+            "Unauthenticated",
+            id="sign-in refused",
+        ),
+        pytest.param(
+            sdk.ClientAuthenticationError(
+                response=_Response(401, {"error": {"code": "ExpiredAuthenticationToken"}})  # type: ignore[arg-type]
+            ),
+            NotSignedIn,
+            "ExpiredAuthenticationToken",
+            id="arm refuses the token",
+        ),
+    ],
+)
+def test_what_the_sdk_raises_leaves_as_one_of_ours(err, kind, code):
+    found = _translated(err)
+    assert (type(found), found.code) == (kind, code)
+    assert str(found).startswith("doing: ")
+    assert "\n" not in str(found)
+
+
+def test_a_failed_sign_in_is_told_in_its_own_words():
+    err = sdk.ClientAuthenticationError("run az login\nand a long story")
+    assert str(_translated(err)) == "doing: run az login"
+    assert "az login" in str(_translated(err).hint)
+
+
+def test_an_error_without_words_is_told_by_its_name():
+    assert str(_translated(sdk.ServiceRequestError(""))).startswith("doing: ")
+
+
+@pytest.mark.parametrize(
+    ("code", "headers", "after"),
+    [
+        ("AnotherOperationInProgress", {}, None),
+        ("AnotherOperationInProgress", {"Retry-After": "9"}, 9.0),
+        ("NicReservedForAnotherVm", {}, 180.0),
+        ("NicReservedForAnotherVm", {"Retry-After": "20"}, 20.0),
+        ("NicReservedForAnotherVm", {"Retry-After": "soon"}, 180.0),
+    ],
+)
+def test_the_answers_own_wish_outranks_the_usual_one(code, headers, after):
+    assert _translated(_http(409, {"error": {"code": code}}, headers)).after == after
+
+
+@pytest.mark.parametrize("err", [ValueError("x"), KeyError("x"), KeyboardInterrupt()])
+def test_what_is_not_the_sdks_is_left_alone(err):
+    with pytest.raises(type(err)) as caught, translated("doing"):
+        raise err
+    assert caught.value is err
+
+
+@pytest.mark.parametrize(
+    ("err", "gone"),
+    [
+        (_http(404, {"error": {"code": "ResourceNotFound"}}), True),
+        (_http(404, {"error": {"code": "SubscriptionNotFound"}}), False),
+        (_http(404, {"error": {}}), False),
+        (_http(404, "<html>"), False),
+        (_http(410, {"error": {"code": "ResourceNotFound"}}), False),
+        (ValueError("404"), False),
+    ],
+)
+def test_only_arms_own_404_says_that_something_is_absent(err, gone):
+    assert absent(err) is gone
+
+
+@pytest.mark.parametrize(
+    ("code", "hint"),
+    [
+        ("AuthorizationFailed", "action"),
+        ("LinkedAuthorizationFailed", "action"),
+        ("MissingSubscriptionRegistration", "az provider register"),
+        ("RequestDisallowedByPolicy", "policy"),
+        ("ScopeLocked", "lock"),
+    ],
+)
+def test_where_the_user_can_do_something_a_hint_says_what(code, hint):
+    assert hint in str(refusal("x", {"code": code, "message": "no"}, 403).hint)
+
+
+def test_where_nobody_knows_what_to_do_there_is_no_hint():
+    assert refusal("x", {"code": "OtherCode", "message": "no"}, 403).hint is None
+
+
+def test_what_can_be_tried_again_or_elsewhere_says_so():
+    for kind in (NotSignedIn, AzureUnavailable, QuotaExceeded, CapacityUnavailable):
+        assert kind("x", code="y").hint == kind.usual_hint is not None
