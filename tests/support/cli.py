@@ -58,6 +58,7 @@ class Shell:
     width: int = 80
     terminal: bool = False
     reached: list[Reach] = field(default_factory=list)
+    connect: Callable[[Reach], Cloud] | None = None
 
     @property
     def state(self) -> Path:
@@ -83,7 +84,7 @@ class Shell:
             err=self._console(err, terminal=self.terminal),
             state=self.state,
             home=self.home,
-            connect=self._connect,
+            connect=self.connect or self._connect,
             simulated=lambda: contextlib.nullcontext(self.arm),
             ask=self.ask,
         )

@@ -12,7 +12,7 @@ from ccgpu.errors import CcgpuError, InvalidFile, UsageProblem
 if TYPE_CHECKING:
     from rich.console import Console
 
-_JSON = re.compile(r"(-[a-z]*o=?|--output=)json|--events(=.*)?", re.DOTALL)
+_JSON = re.compile(r"(-[a-z]*o|--output=)json|--events(=.*)?", re.DOTALL)
 _OUTPUT = re.compile(r"-[a-z]*o|--output")
 
 

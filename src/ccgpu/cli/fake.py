@@ -32,9 +32,7 @@ def show(ctx: typer.Context, *, answer: WishOptions) -> None:
 @app.command(cls=Command)
 @spread
 def reset(ctx: typer.Context, *, answer: WishOptions) -> None:
-    """Empty the subscription.
-
-    Changed settings are forgotten too; its time does not go back.
+    """Empty the subscription; its time does not go back.
 
     Example: `ccgpu fake reset`
     """
@@ -44,9 +42,7 @@ def reset(ctx: typer.Context, *, answer: WishOptions) -> None:
 @app.command(cls=Command)
 @spread
 def advance(ctx: typer.Context, *, duration: Duration, answer: WishOptions) -> None:
-    """Let virtual time pass.
-
-    What is under way goes on, and what exists bills.
+    """Let virtual time pass, with all that happens in it.
 
     Example: `ccgpu fake advance 2h`
     """

@@ -135,14 +135,16 @@ class Simulation:
     """
 
     def __init__(self, path: Path) -> None:
+        import sqlite3
+
         from ccgpu.fakearm import FakeArm
 
         self.journals = path.with_name(f"{path.name}.journals")
         try:
             self.arm = FakeArm(path)
-        except (ValueError, OSError) as err:
+        except (ValueError, OSError, sqlite3.Error) as err:
             hint = "CCGPU_FAKE_STATE says which file is used"
-            raise StateUnusable(str(err), hint=hint) from err
+            raise StateUnusable(f"{path}: {err}", hint=hint) from err
 
     def show(self) -> dict[str, Any]:
         """What there is."""

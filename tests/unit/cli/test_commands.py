@@ -1,0 +1,101 @@
+"""The table of commands, and what holds for each of them."""
+
+import inspect
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+import typer
+
+from ccgpu import __version__
+from ccgpu.cli import commands
+from ccgpu.cli.main import app
+
+_ROOT = typer.main.get_command(app)
+
+
+def _all(command, path=()):
+    context = command.make_context(path[-1] if path else "ccgpu", [], resilient_parsing=True)
+    for name in command.list_commands(context):
+        inner = command.get_command(context, name)
+        if hasattr(inner, "list_commands"):
+            yield from _all(inner, (*path, name))
+        else:
+            yield (*path, name), inner
+
+
+_COMMANDS = dict(_all(_ROOT))
+_MODULES = {
+    Path(inspect.getfile(__import__(f"ccgpu.cli.{e.module}", fromlist=["x"])))
+    for e in commands.COMMANDS.values()
+}
+
+
+@pytest.mark.parametrize("name", commands.COMMANDS)
+def test_the_table_says_what_the_command_says_of_itself(name):
+    command = commands.load(name)
+    assert command.help.partition("\n")[0] == commands.COMMANDS[name].help
+
+
+@pytest.mark.parametrize("path", _COMMANDS, ids=" ".join)
+def test_every_help_has_an_example_of_the_command(path):
+    assert f"Example: `ccgpu {' '.join(path)}" in _COMMANDS[path].help
+
+
+@pytest.mark.parametrize("path", _COMMANDS, ids=" ".join)
+def test_every_option_says_what_it_is_for(path):
+    without = [p.name for p in _COMMANDS[path].params if not p.help]
+    assert without == []
+
+
+@pytest.mark.parametrize("path", sorted(_MODULES), ids=lambda path: path.stem)
+def test_a_command_module_has_at_most_60_lines(path):
+    assert len(path.read_text().splitlines()) <= 60
+
+
+@pytest.mark.parametrize("path", _COMMANDS, ids=" ".join)
+def test_every_example_is_accepted_by_the_parser(path):
+    words = re.findall(r"`ccgpu ([^`]+)`", _COMMANDS[path].help)
+    assert words
+    for line in words:
+        argv = shlex.split(line.partition(" > ")[0])
+        command = _ROOT
+        context = command.make_context("ccgpu", [argv[0]], resilient_parsing=True)
+        while hasattr(command, "get_command"):
+            command = command.get_command(context, argv.pop(0))
+        command.make_context("x", argv)
+
+
+@pytest.mark.parametrize(
+    "gone",
+    [
+        *("--policy", "--no-attest", "--run", "--jump", "--reachable", "--any-region"),
+        *("--wait-for-capacity", "--then-delete", "--output-dir", "--count"),
+    ],
+)
+def test_what_does_not_work_yet_does_not_exist(shell, gone):
+    done = shell(f"create demo {gone}")
+    assert done.code == 2
+    assert "no such option" in done.err
+
+
+def test_help_shows_the_options_in_their_groups(shell, capsys):
+    assert shell("create --help").code == 0
+    lines = capsys.readouterr().out.splitlines()
+    headings = [line for line in lines if re.fullmatch(r"[A-Z]\w+:", line)]
+    assert headings == [
+        *("Arguments:", "Options:", "Machine:", "Disks:", "Access:", "Azure:", "Answer:")
+    ]
+    assert max(map(len, lines)) <= 80
+
+
+def test_a_command_is_loaded_once_and_there_is_no_other():
+    context = _ROOT.make_context("ccgpu", [], resilient_parsing=True)
+    group = commands.Commands()
+    assert group.get_command(context, "list") is group.get_command(context, "list")
+    assert group.get_command(context, "nothing") is None
+
+
+def test_the_version_is_printed(shell):
+    assert shell("--version").out == f"ccgpu {__version__}\n"

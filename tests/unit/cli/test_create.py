@@ -1,0 +1,156 @@
+"""What `create` does around its workflow: the key, the note on who may come in, the way in."""
+
+import json
+import shutil
+
+import pytest
+
+from support.cloud import Machine
+
+_CREATE = "create demo --region eastus2"
+_FROM = "--ssh-from 203.0.113.7/32"
+
+
+@pytest.fixture
+def keyless(shell):
+    """A user without an SSH key."""
+    shutil.rmtree(shell.home / ".ssh")
+    return shell
+
+
+def _keys(plan):
+    vm = next(r for r in plan["resources"] if r["kind"].endswith("virtualMachines"))
+    ssh = vm["body"]["properties"]["osProfile"]["linuxConfiguration"]["ssh"]
+    return [one["keyData"] for one in ssh["publicKeys"]]
+
+
+def test_who_has_a_key_uses_it_and_needs_no_other(shell):
+    own = (shell.home / ".ssh" / "id_ed25519.pub").read_text().strip()
+    done = shell(f"{_CREATE} {_FROM} -o json")
+    assert _keys(done.document) == [own]
+    assert done.err.endswith(f"hint: `ssh azureuser@{done.document['public_ip']}`\n")
+    assert not (shell.state / "keys").exists()
+
+
+def test_who_has_none_gets_one_and_is_told_where_it_is(keyless):
+    private = keyless.state / "keys" / "demo"
+    done = keyless(f"{_CREATE} {_FROM} -o json")
+    assert private.stat().st_mode & 0o777 == 0o600
+    assert _keys(done.document) == [private.with_name("demo.pub").read_text().strip()]
+    assert f"the private SSH key made for demo is {private}\n" in done.err
+    assert f"hint: `ssh -i {private} azureuser@" in done.err
+    assert private.read_text() not in done.err + done.out
+
+
+def test_a_second_create_still_says_which_key(keyless):
+    keyless(f"{_CREATE} {_FROM}")
+    done = keyless(f"{_CREATE} {_FROM}")
+    assert f"ssh -i {keyless.state / 'keys' / 'demo'} " in done.err
+    assert "made for demo" not in done.err
+
+
+def test_a_key_of_the_spec_is_used_as_it_is(keyless):
+    key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIO6ugBULBtCw910h8qCEhpAPD7DM4vsd0jymRQxwbA2J x"
+    done = keyless(f"{_CREATE} {_FROM} --ssh-key '{key}' -o json")
+    assert _keys(done.document) == [key]
+    assert "hint: `ssh azureuser@" in done.err
+    assert not (keyless.state / "keys").exists()
+
+
+@pytest.mark.parametrize("line", ["plan demo", "create demo --dry-run"])
+def test_a_plan_writes_nothing_and_says_that_a_key_will_be_made(keyless, line):
+    done = keyless(f"{line} {_FROM} -o json")
+    assert done.document["schema"] == "ccgpu.plan/1"
+    assert _keys(done.document) == ["ssh-ed25519 (a key that `ccgpu create` will make)"]
+    assert not keyless.state.exists()
+    assert keyless.writes() == []
+
+
+def test_a_private_vm_has_no_way_in_to_be_told(shell):
+    done = shell(f"{_CREATE} --private")
+    assert done.code == 0
+    assert "hint: `ssh" not in done.err
+    assert "public IP" not in done.out
+
+
+def test_it_says_from_where_ssh_is_allowed_before_anything_is_made(shell):
+    lines = shell(_CREATE).err.splitlines()
+    assert lines[0].endswith("SSH is allowed from 203.0.113.7/32, where you signed in from")
+    assert not any("SSH is allowed" in line for line in shell(f"{_CREATE} {_FROM}").err.split("\n"))
+
+
+def test_the_documents_of_plan_and_create_have_the_same_resources(shell):
+    planned = shell(f"plan demo --region eastus2 {_FROM} -o json").document["resources"]
+    made = shell(f"{_CREATE} {_FROM} -o json").document
+    shown = shell("show demo -o json").document
+
+    def stable(resources):
+        return json.loads(
+            json.dumps(resources), object_hook=lambda o: {k: v for k, v in o.items() if k != "tags"}
+        )
+
+    assert stable(made["resources"]) == stable(planned)
+    assert {k: v for k, v in made.items() if k not in ("resources", "schema")} == {
+        k: v for k, v in shown.items() if k not in ("resources", "schema")
+    }
+
+
+def test_every_body_of_a_plan_is_what_is_put(shell):
+    done = shell(f"{_CREATE} {_FROM} -o json")
+    for one in done.document["resources"]:
+        assert one["action"] == "create"
+        assert one["body"]["location"] == "eastus2"
+        assert one["id"].startswith("/subscriptions/")
+        assert one["api_version"][:2] == "20"
+        assert set(one["needs"]) <= {r["id"] for r in done.document["resources"]}
+
+
+def test_no_wait_returns_while_the_vm_is_being_made(shell):
+    done = shell(f"{_CREATE} {_FROM} --no-wait -o json")
+    assert (done.code, done.document["state"]) == (0, "creating")
+    assert shell("wait demo --for ready -o json").document["state"] == "ready"
+
+
+def test_time_runs_out(shell):
+    done = shell(f"{_CREATE} {_FROM} --timeout 2m -o json")
+    assert done.code == 11
+    assert done.error["code"] == "TimedOut"
+    assert shell.kinds() == []
+    kept = shell(f"{_CREATE} {_FROM} --timeout 2m --keep-on-failure -o json")
+    assert kept.code == 11
+    assert {r["state"] for r in kept.error["resources"]} == {"exists", "unknown"}
+    assert "virtualMachines" in shell.kinds()
+
+
+def test_the_preflight_can_be_left_out(shell):
+    shell.arm.settings.set("quota", "*", "cores", value=0)
+    assert shell(f"{_CREATE} {_FROM} --skip-preflight --dry-run").code == 0
+    assert shell(f"plan demo --region eastus2 {_FROM}").code == 5
+    done = shell(f"{_CREATE} {_FROM} --skip-preflight")
+    assert (done.code, shell.kinds()) == (5, [])
+    assert "Preflight" not in done.err
+
+
+def test_a_group_of_ones_own_is_found_again(shell):
+    assert shell(f"{_CREATE} {_FROM} -g mine").code == 0
+    assert shell("show demo -o json").document["resource_group"] == "mine"
+    assert shell("show demo -g mine").code == 0
+    assert shell("show demo -g other").code == 4
+    assert shell("delete demo -g mine --yes").code == 0
+    assert shell.kinds() == []
+
+
+def test_what_is_not_ours_keeps_the_group(shell):
+    shell(f"{_CREATE} {_FROM}")
+    Machine(shell.arm, shell.state).put(
+        "/resourceGroups/ccgpu-demo/providers/Microsoft.Network/networkSecurityGroups/theirs",
+        "2026-03-01",
+        {"location": "eastus2"},
+    )
+    done = shell("delete demo --yes -o json")
+    [kept] = done.document["kept"]
+    assert done.code == 0
+    assert done.document["schema"] == "ccgpu.delete/1"
+    assert kept["id"].endswith("/resourceGroups/ccgpu-demo")
+    assert "theirs" in kept["reason"]
+    assert len(done.document["gone"]) == 6

@@ -1,0 +1,27 @@
+"""Durations on the command line."""
+
+import pytest
+import typer
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ccgpu.cli.durations import seconds
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [("90m", 5400), ("2h", 7200), ("90s", 90), ("1d12h", 129600), (" 1H30M5S ", 5405)],
+)
+def test_a_duration_is_the_sum_of_its_parts(text, found):
+    assert seconds(text) == found
+
+
+@given(st.integers(1, 10**6))
+def test_seconds_are_taken_as_they_are(number):
+    assert seconds(f"{number}s") == number
+
+
+@pytest.mark.parametrize("text", ["", "5", "-5m", "1.5h", "0h", "0d0h0m0s", "5m1h", "5w", "٣m"])
+def test_anything_else_is_refused(text):
+    with pytest.raises(typer.BadParameter, match="is no duration"):
+        seconds(text)

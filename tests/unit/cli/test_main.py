@@ -1,0 +1,144 @@
+"""The composition root: back ends, streams and signals of a real process."""
+
+import io
+import json
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from ccgpu.cli.console import console
+from ccgpu.cli.main import Simulation, connect, fake_state
+from ccgpu.cli.runtime import Backend, Reach
+from ccgpu.errors import StateUnusable, UsageProblem
+from ccgpu.fakearm import FAKE_SUBSCRIPTION
+from ccgpu.store.journals import Journals
+
+_CREATE = "create demo --backend fake --region eastus2 --ssh-from 203.0.113.7/32"
+
+
+def _ccgpu(line, **more):
+    command = [sys.executable, "-m", "ccgpu", *line.split()]
+    return subprocess.run(command, capture_output=True, text=True, check=False, **more)
+
+
+def test_the_simulated_subscription_is_where_the_environment_says(tmp_path):
+    assert fake_state(tmp_path, {}) == tmp_path / "fake.sqlite"
+    assert str(fake_state(tmp_path, {"CCGPU_FAKE_STATE": "x/y"})) == "x/y"
+
+
+def test_the_fake_needs_no_sign_in_and_keeps_to_itself(tmp_path):
+    reach = Reach(Backend.FAKE, "not-asked-for")
+    cloud = connect(reach, tmp_path / "a", {})
+    assert (cloud.simulated, cloud.subscription) == (True, FAKE_SUBSCRIPTION)
+    with cloud.journals.locked(cloud.subscription, "demo", lambda: None) as file:
+        assert file.path.is_relative_to(tmp_path / "a" / "fake.sqlite.journals")
+
+
+@pytest.mark.parametrize("named", ["mine", None])
+def test_azure_needs_a_subscription_of_the_flag_or_of_the_profile(tmp_path, named):
+    profile = {"subscriptions": [{"id": "of-az", "isDefault": True}]}
+    (tmp_path / "azureProfile.json").write_text(json.dumps(profile))
+    reach = Reach(Backend.AZURE, named, "usgov")
+    cloud = connect(reach, tmp_path, {"AZURE_CONFIG_DIR": str(tmp_path)})
+    assert (cloud.simulated, cloud.subscription) == (False, named or "of-az")
+    assert cloud.session.cloud.name == "usgov"
+    with cloud.journals.locked(cloud.subscription, "demo", lambda: None) as file:
+        assert file.path.is_relative_to(tmp_path / "journals")
+
+
+def test_without_a_subscription_the_user_is_told_how_to_name_one(tmp_path):
+    with pytest.raises(UsageProblem) as caught:
+        connect(Reach(), tmp_path, {"AZURE_CONFIG_DIR": str(tmp_path)})
+    assert "--subscription" in (caught.value.hint or "")
+
+
+def test_a_file_that_is_no_simulated_subscription_is_an_error(tmp_path):
+    (tmp_path / "text").write_text("not a database, and longer than a header of one" * 9)
+    for path in (tmp_path / "text", tmp_path, tmp_path / "text" / "below"):
+        with pytest.raises(StateUnusable):
+            Simulation(path)
+
+
+def test_a_reset_forgets_what_was_done_there_too(tmp_path):
+    world = Simulation(tmp_path / "w")
+    world.journals.mkdir()
+    world.advance(60)
+    world.reset()
+    assert world.show()["now"].startswith("2026-01-01T00:01:00")
+    assert not world.journals.exists()
+    world.close()
+
+
+def test_processes_share_the_simulated_subscription(home):
+    assert _ccgpu(_CREATE).returncode == 0
+    shown = _ccgpu("fake show -o json --query length(resources)")
+    assert (shown.returncode, shown.stdout) == (0, "7\n")
+    deleted = _ccgpu("delete demo --backend fake", stdin=subprocess.DEVNULL)
+    assert (deleted.returncode, deleted.stdout) == (2, "")
+    assert _ccgpu("delete demo --backend fake --yes").returncode == 0
+    assert "no resources" in _ccgpu("fake show").stdout
+    assert home.is_dir()
+
+
+def test_the_reader_may_go_away(home):
+    command = f"{sys.executable} -m ccgpu {_CREATE} 2>&1 | head -n 1"
+    done = subprocess.run(
+        ["bash", "-c", f"set -o pipefail; {command}"], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout.count("\n"), done.stderr) == (0, 1, "")
+    assert _ccgpu("list --backend fake --query deployments[].state").stdout.split() == [
+        *("[", '"ready"', "]")
+    ]
+    help_ = f"{sys.executable} -m ccgpu create --help | head -n 1"
+    done = subprocess.run(["bash", "-c", help_], capture_output=True, text=True, check=False)
+    assert done.stderr == ""
+    assert home.is_dir()
+
+
+def test_a_sign_that_the_locale_lacks_is_written_in_another_way():
+    raw = io.BytesIO()
+    stream = io.TextIOWrapper(raw, encoding="ascii")
+    console(stream).print("±1")
+    stream.flush()
+    assert raw.getvalue() == b"\\xb11\n"
+
+
+def test_nobody_is_served_with_broken_lines_but_columns_are_kept_to(monkeypatch):
+    for columns, lines in (("", 1), ("20", 5)):
+        monkeypatch.setenv("COLUMNS", columns)
+        stream = io.StringIO()
+        console(stream).print("word " * 20)
+        assert stream.getvalue().count("\n") == lines
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_it_with_130_and_a_word(number, home):
+    """While it waits for another one's lock, so that the moment is certain."""
+    journals = Journals(home / "state" / "ccgpu" / "fake.sqlite.journals")
+    command = [sys.executable, "-m", "ccgpu", *_CREATE.split(), "-o", "json"]
+    with (
+        journals.locked(FAKE_SUBSCRIPTION, "demo", lambda: None),
+        subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process,
+    ):
+        assert process.stderr is not None
+        while "waiting for it" not in process.stderr.readline():
+            assert process.poll() is None
+        process.send_signal(number)
+        error = json.loads(process.stderr.readlines()[-1])
+    assert process.returncode == 130
+    assert (error["code"], error["exit_code"]) == ("Interrupted", 130)
+
+
+def test_an_interrupted_create_says_what_there_is(shell):
+    def interrupt(request):
+        if request.method == "PUT" and "virtualMachines" in request.path:
+            raise KeyboardInterrupt
+
+    shell.arm.faults.append(interrupt)
+    done = shell(f"{_CREATE} -o json")
+    assert done.code == 130
+    assert {r["state"] for r in done.error["resources"]} == {"exists", "unknown"}
+    shell.arm.faults.clear()
+    assert shell(_CREATE).code == 0

@@ -1,0 +1,130 @@
+"""What the command line makes of its options, before any command runs."""
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from ccgpu.cli.bundles import spread
+from ccgpu.cli.spec_options import SpecRequest, Wanted
+from ccgpu.domain.spec import DiskEncryption
+
+
+def _request(*argv: str) -> SpecRequest:
+    """What a command gets for these words."""
+    seen: list[SpecRequest] = []
+
+    @spread
+    def command(ctx: typer.Context, *, wanted: Wanted, own: bool = False) -> None:
+        assert ctx.params["own"] is own
+        seen.append(wanted)
+
+    app = typer.Typer()
+    app.command()(command)
+    done = CliRunner().invoke(app, list(argv))
+    assert done.exit_code == 0, done.output
+    return seen[0]
+
+
+def test_what_is_not_said_is_left_to_the_spec():
+    wanted = _request("demo", "--own")
+    assert (wanted.name, wanted.file, wanted.template, wanted.sets) == ("demo", None, None, ())
+    assert set(wanted.flags.values()) == {None}
+    assert wanted.build().secure_boot is True
+
+
+def test_options_that_may_be_repeated_keep_their_order():
+    wanted = _request(
+        *("demo", "--region", "westeurope", "--region", "eastus2", "--set", "ttl=8h"),
+        *("--set", "zone=1", "--data-disk", "8", "--data-disk", "16", "--tag", "a=b=c"),
+        *("--identity", "system", "--tag", "d="),
+    )
+    spec = wanted.build()
+    assert spec.regions == ("westeurope", "eastus2")
+    assert [disk.size_gib for disk in spec.data_disks] == [8, 16]
+    assert spec.tags == {"a": "b=c", "d": ""}
+    assert wanted.sets == ("ttl=8h", "zone=1")
+    assert spec.zone == "1"
+
+
+def test_every_flag_reaches_its_field():
+    spec = _request(
+        *("demo", "--size", "Standard_NCC40ads_H100_v5", "--zone", "2", "--spot"),
+        *("--max-price", "1.5", "--ttl", "8h", "--os-disk-gib", "300"),
+        *("--disk-encryption", "state-only", "--no-secure-boot", "--admin-user", "me"),
+        *("--ssh-from", "203.0.113.0/24", "-g", "mine"),
+        *("--image", "Canonical:ubuntu-24_04-lts:cvm:24.04.202609150"),
+    ).build()
+    assert (spec.zone, spec.spot, spec.max_price, spec.group) == ("2", True, 1.5, "mine")
+    assert (spec.os_disk.size_gib, spec.os_disk.encryption) == (300, DiskEncryption.STATE_ONLY)
+    assert (spec.secure_boot, spec.admin_user) == (False, "me")
+    assert spec.ssh_from == "203.0.113.0/24"
+    assert spec.image.endswith("24.04.202609150")
+
+
+def test_secure_boot_has_both_its_flags():
+    assert _request("demo", "--secure-boot").flags["secure_boot"] is True
+    assert _request("demo", "--no-secure-boot").flags["secure_boot"] is False
+
+
+def test_a_subnet_is_an_id_or_a_name_in_a_vnet():
+    vnet = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Network/virtualNetworks/v"
+    joined = f"{vnet}/subnets/x"
+    assert _request("demo", "--subnet", joined).flags["subnet"] == joined
+    assert _request("demo", "--vnet", f"{vnet}/", "--subnet", "x").flags["subnet"] == joined
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("create demo --tag team", "has no '='"),
+        ("create demo --vnet x", "--vnet needs --subnet"),
+        ("create demo --timeout soon", "is no duration"),
+        ("create demo --timeout 0s", "is no duration"),
+        ("create demo --query [", "is no JMESPath"),
+        ("create demo --data-disk big", "--data-disk"),
+        ("create demo --disk-encryption none", "--disk-encryption"),
+        ("create demo --events xml", "--events"),
+        ("create demo --backend gcp", "--backend"),
+        ("create demo --cloud mars", "--cloud"),
+        ("wait demo --for lunch", "--for"),
+        ("wait demo", "missing option '--for'"),
+        ("show Demo", "cannot be a deployment's name"),
+        ("delete ../demo --yes", "cannot be a deployment's name"),
+        ("create", "the VM has no name"),
+        ("create demo --template nope", "there is no template 'nope'"),
+    ],
+)
+@pytest.mark.parametrize("output", ["", " -o json"])
+def test_what_cannot_be_meant_is_refused_before_anything_is_done(shell, line, words, output):
+    done = shell(line + output)
+    assert (done.code, done.out) == (2, "")
+    text = done.error["message"] if output else done.err
+    assert words in text
+    if output:
+        assert done.error["code"] == "UsageProblem"
+        assert done.error["exit_code"] == 2
+    assert shell.reached == []
+
+
+@pytest.mark.parametrize("line", ["schema bundle", "list -o yaml"])
+def test_a_choice_that_there_is_not_is_answered_with_those_there_are(shell, line):
+    done = shell(line)
+    assert done.code == 2
+    assert "spec" in done.err or "json" in done.err
+
+
+def test_a_query_that_fails_on_the_answer_is_a_wrong_usage(shell):
+    done = shell("list --query abs(deployments)")
+    assert (done.code, done.out) == (2, "")
+    assert "--query" in done.err
+
+
+def test_the_environment_says_what_the_command_line_does_not(shell, monkeypatch):
+    monkeypatch.setenv("CCGPU_BACKEND", "fake")
+    monkeypatch.setenv("AZURE_SUBSCRIPTION_ID", "of-the-environment")
+    shell("list")
+    shell("list --backend azure --subscription mine --cloud china")
+    assert [(r.backend, r.subscription, r.cloud) for r in shell.reached] == [
+        ("fake", "of-the-environment", "public"),
+        ("azure", "mine", "china"),
+    ]
