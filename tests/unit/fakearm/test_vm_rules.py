@@ -110,6 +110,7 @@ PARAMETERS = {
             "no base64": "ssh-ed25519 !",
             "one word": "ssh-ed25519",
             "cut short": public_keys.ed25519_line()[:-24],
+            "rsa cut short": public_keys.rsa_line(3072)[:-64],
             "other name": public_keys.ed25519_line().replace("ssh-ed25519", "ssh-rsa"),
             "short": "ssh-ed25519 "
             + base64.b64encode(b"\0\0\0\x0bssh-ed25519\0\0\0\x01x").decode(),
