@@ -90,9 +90,9 @@ def _hint(each: type[errors.CcgpuError]) -> str:
     return getattr(each, "usual_hint", None) or ""
 
 
-def main(arguments: list[str]) -> None:
+def main(arguments: list[str], folder: Path = _DOCS) -> None:
     """Write the pages, or with `--check` compare them."""
-    pages = {_DOCS / "cli.md": cli(), _DOCS / "errors.md": tree()}
+    pages = {folder / "cli.md": cli(), folder / "errors.md": tree()}
     for path, text in pages.items():
         if "--check" not in arguments:
             path.write_text(text, encoding="utf-8")

@@ -22,7 +22,7 @@ def as_text(name: str, gone: Sequence[ResourceId], kept: Kept) -> RenderableType
     for id_ in gone:
         table.add_row(SIGNS[Action.DELETE], short(kind_of(id_) or ""), Text(name_of(id_)))
     stays = [Text(f"kept: {name_of(id_)}, {why}") for id_, why in kept]
-    return Group(table, *stays, Text(f"\n{name}: {len(gone)} deleted"))
+    return Group(*([table] if gone else []), *stays, Text(f"\n{name}: {len(gone)} deleted"))
 
 
 def as_json(name: str, gone: Sequence[ResourceId], kept: Kept) -> dict[str, Any]:

@@ -33,7 +33,7 @@ def test_where_nobody_can_be_asked_a_yes_is_needed(made, line, more, person):
 
 @pytest.mark.parametrize("line", ["delete demo", _REPLACE])
 def test_who_says_no_keeps_everything(made, line):
-    asked = []
+    asked: list[str] = []
     made.ask = _answering(asked, yes=False)
     before = made.kinds()
     done = made(line)
@@ -46,7 +46,7 @@ def test_who_says_no_keeps_everything(made, line):
 @pytest.mark.parametrize("terminal", [False, True])
 @pytest.mark.parametrize("line", ["delete demo", _REPLACE])
 def test_who_says_yes_gets_what_was_asked_for(made, line, terminal):
-    asked = []
+    asked: list[str] = []
     made.terminal = terminal
     made.ask = _answering(asked, yes=True)
     assert made(line).code == 0

@@ -1,0 +1,29 @@
+"""The pages that are made from the code are those that the code makes."""
+
+import pytest
+
+import docs
+from support.repository import ROOT
+
+
+@pytest.mark.parametrize(("page", "made"), [("cli.md", docs.cli), ("errors.md", docs.tree)])
+def test_a_made_page_is_as_the_code_says(page, made):
+    assert (ROOT / "docs" / page).read_text(encoding="utf-8") == made()
+
+
+def test_a_page_that_drifts_is_told(tmp_path):
+    with pytest.raises(SystemExit, match=r"cli\.md is not as the code says"):
+        docs.main(["--check"], tmp_path)
+    docs.main([], tmp_path)
+    docs.main(["--check"], tmp_path)
+    (tmp_path / "errors.md").write_text("old")
+    with pytest.raises(SystemExit, match=r"errors\.md"):
+        docs.main(["--check"], tmp_path)
+
+
+@pytest.mark.parametrize("columns", ["40", "200"])
+def test_the_pages_are_the_same_on_every_terminal(monkeypatch, columns):
+    before = docs.cli()
+    monkeypatch.setenv("COLUMNS", columns)
+    monkeypatch.setenv("CCGPU_BACKEND", "fake")
+    assert docs.cli() == before

@@ -1,0 +1,77 @@
+"""The SSH key of a VM whose spec names none."""
+
+import pytest
+
+from ccgpu.domain import sshkey
+from ccgpu.errors import InvalidFile, StateUnusable
+from ccgpu.store.keys import TO_BE_MADE, Keys
+from support import public_keys
+
+
+@pytest.fixture
+def keys(tmp_path):
+    return Keys(tmp_path / "state", "demo", tmp_path)
+
+
+def _own(keys, text):
+    keys.own.parent.mkdir()
+    keys.own.write_text(text)
+
+
+def test_the_users_own_key_comes_first_and_nothing_is_made(keys):
+    _own(keys, f"\n{public_keys.ed25519_line()} me\n")
+    assert keys.planned() == keys.default() == (f"{public_keys.ed25519_line()} me",)
+    assert keys.identity is None
+    assert not keys.state.exists()
+
+
+def test_a_made_key_is_for_its_owner_alone_and_stays(keys):
+    assert keys.planned() == (TO_BE_MADE,)
+    first = keys.default()
+    assert keys.default() == keys.planned() == first
+    assert sshkey.parse(first[0]).comment == "ccgpu demo"
+    assert keys.identity == keys.private
+    assert keys.private.stat().st_mode & 0o777 == 0o600
+    assert keys.private.parent.stat().st_mode & 0o777 == 0o700
+    assert keys.private.read_text().startswith("-----BEGIN OPENSSH PRIVATE KEY-----")
+
+
+def test_halves_that_a_crash_left_are_made_anew(keys):
+    keys.private.parent.mkdir(parents=True)
+    keys.private.write_text("half a key")
+    keys.default()
+    assert "half" not in keys.private.read_text()
+
+
+def test_a_private_key_is_not_written_through_a_link(keys, tmp_path):
+    keys.private.parent.mkdir(parents=True)
+    keys.private.symlink_to(tmp_path / "elsewhere")
+    keys.default()
+    assert not (tmp_path / "elsewhere").exists()
+    assert not keys.private.is_symlink()
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "empty"),
+        ("nonsense\n", "is not an OpenSSH public key"),
+        (public_keys.ecdsa_line(), "ECDSA"),
+        (public_keys.private_key(), "private key"),
+        ("x" * 20000, "KiB"),
+    ],
+    ids=["empty", "nonsense", "ecdsa", "private", "large"],
+)
+@pytest.mark.parametrize("which", ["planned", "default"])
+def test_an_own_key_that_cannot_be_used_is_an_error_that_names_the_file(keys, text, words, which):
+    _own(keys, text)
+    with pytest.raises(InvalidFile, match=words) as caught:
+        getattr(keys, which)()
+    assert str(keys.own) in str(caught.value)
+    assert "PRIVATE KEY-----" not in str(caught.value)
+
+
+def test_a_state_folder_that_cannot_be_written_is_an_error(keys):
+    keys.state.write_text("a file")
+    with pytest.raises(StateUnusable, match="cannot make an SSH key"):
+        keys.default()

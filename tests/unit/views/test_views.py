@@ -1,0 +1,204 @@
+"""Values into text for people and documents for scripts; what users write is never markup."""
+
+import io
+from dataclasses import replace
+
+import pytest
+from rich.console import Console
+from rich.text import Text
+
+from ccgpu.domain.capacity import Need
+from ccgpu.domain.catalog import Kind
+from ccgpu.domain.compare import Difference
+from ccgpu.domain.deployment import Deployment, Owned
+from ccgpu.domain.desired import Placement
+from ccgpu.domain.plan import Action, Plan, Step
+from ccgpu.domain.resource import Resource, resource_id
+from ccgpu.domain.status import State
+from ccgpu.views import created, deleted, deployment, plan, signs
+from ccgpu.views.times import elapsed
+from ccgpu.views.trimmed import Trimmed
+
+_IMAGE = {"publisher": "Canonical", "offer": "o", "sku": "cvm", "version": "1.0.0"}
+_PLACE = Placement("eastus2", "2", _IMAGE)
+_READY = Deployment(
+    name="demo",
+    state=State.READY,
+    resource_group="[red]g[/red]",
+    region="eastus2",
+    zone="2",
+    size="Standard_NCC40ads_H100_v5",
+    vm_id="x",
+    power="running",
+    public_ip="203.0.113.9",
+    private_ip="10.0.0.4",
+    expires="2026-01-01T08:00:00Z",
+    spot=True,
+    resources=(Owned(resource_id("s", "g", Kind.VM, "demo"), Kind.VM, "Succeeded"),),
+)
+
+
+def _printed(renderable, width=80, **more):
+    file = io.StringIO()
+    Console(file=file, width=width, color_system=None, _environ={}, **more).print(
+        Trimmed(renderable), crop=False
+    )
+    return file.getvalue()
+
+
+def _step(action, kind, *reasons):
+    name = action.value
+    return Step(action, Resource(kind, resource_id("s", "g", kind, name), {"a": 1}), reasons)
+
+
+_PLAN = Plan(
+    (
+        _step(Action.KEEP, Kind.GROUP),
+        _step(Action.CREATE, Kind.NSG),
+        _step(Action.UPDATE, Kind.VNET, Difference("tags.a", "[red]\x1b", None)),
+        _step(Action.REPLACE, Kind.VM, Difference("needs", "x", "x")),
+        _step(Action.DELETE, Kind.NAT),
+    )
+)
+
+
+def test_signs_say_what_is_done_and_reasons_why():
+    text = _printed(plan.as_text(_PLAN, _PLACE, [], simulated=False))
+    assert text.splitlines() == [
+        "region  eastus2, zone 2",
+        "image   Canonical:o:cvm:1.0.0",
+        "",
+        "  resourceGroups        g",
+        "+ networkSecurityGroups create",
+        "~ virtualNetworks       update",
+        "± virtualMachines       replace",
+        "- natGateways           delete",
+        "",
+        "~ update: tags.a is None, wanted '[red]\\x1b'",
+        "± replace: what it needs is replaced",
+        "",
+        "1 to create, 1 to update, 1 to replace, 1 to delete",
+    ]
+
+
+def test_a_plan_that_changes_nothing_says_so():
+    kept = Plan((_step(Action.KEEP, Kind.VM),))
+    assert _printed(plan.as_text(kept, _PLACE, [], simulated=False)).endswith("\nnothing to do\n")
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        {"communityGalleryImageId": "/CommunityGalleries/g/Images/i/Versions/1.0.0"},
+        {"id": "/subscriptions/s/resourceGroups/g/images/i"},
+    ],
+)
+def test_every_kind_of_image_is_named(image):
+    text = _printed(plan.as_text(_PLAN, replace(_PLACE, image=image), [], simulated=True))
+    assert next(iter(image.values())) in text
+    assert "eastus2, zone 2 (simulated)" in text
+
+
+def test_a_plan_for_scripts_has_what_is_put_and_nothing_for_a_delete():
+    document = plan.as_json(_PLAN, _PLACE, [Need("vCPUs", 0, 80, 40)], simulated=True)
+    assert document["schema"] == "ccgpu.plan/1"
+    assert [one["action"] for one in document["resources"]] == [
+        *("keep", "create", "update", "replace", "delete")
+    ]
+    assert [one["body"] for one in document["resources"]] == [{"a": 1}] * 4 + [None]
+    assert document["resources"][1] | {"id": ""} == {
+        "action": "create",
+        "kind": "Microsoft.Network/networkSecurityGroups",
+        "id": "",
+        "api_version": "2026-03-01",
+        "body": {"a": 1},
+        "needs": [],
+        "reasons": [],
+    }
+    assert document["quota"] == [{"name": "vCPUs", "used": 0, "after": 40, "limit": 80}]
+    assert (document["region"], document["zone"], document["image"]) == ("eastus2", "2", _IMAGE)
+    assert document["simulated"] is True
+
+
+def test_a_deployment_for_scripts_has_exactly_the_promised_fields():
+    document = deployment.as_json(_READY, simulated=False)
+    assert sorted(document) == sorted(
+        [
+            *("schema", "name", "state", "region", "zone", "size", "resource_group", "vm_id"),
+            *("public_ip", "private_ip", "expires", "hourly_usd", "resources", "attestation"),
+            "simulated",
+        ]
+    )
+    assert (document["hourly_usd"], document["attestation"]) == (None, None)
+
+
+def test_what_a_list_does_not_know_it_does_not_say():
+    document = deployment.list_as_json([_READY], simulated=False)
+    [row] = document["deployments"]
+    assert row["name"] == "demo"
+    assert row["resources"] == [{"id": _READY.resources[0].id, "kind": Kind.VM.value}]
+    assert not {"public_ip", "hourly_usd", "attestation"} & row.keys()
+
+
+def test_text_says_spot_simulated_and_keeps_what_users_wrote():
+    text = _printed(deployment.as_text(_READY, simulated=True))
+    assert "Standard_NCC40ads_H100_v5 (Spot)" in text
+    assert "[red]g[/red]" in text
+    assert "simulated" in text
+    assert "simulated" not in _printed(deployment.as_text(_READY, simulated=False))
+    assert "[red]g[/red]" in _printed(deployment.list_as_text([_READY]))
+
+
+def test_a_vm_that_is_stopped_but_not_deallocated_is_said_to_bill():
+    stopped = replace(_READY, state=State.STOPPED, power="stopped")
+    assert "it bills" in _printed(deployment.as_text(stopped, simulated=False))
+    gone = replace(stopped, power="deallocated")
+    assert "it bills" not in _printed(deployment.as_text(gone, simulated=False))
+
+
+def test_a_deployment_without_a_vm_can_be_shown():
+    bare = Deployment("demo", State.CREATING, "g")
+    assert "creating" in _printed(deployment.as_text(bare, simulated=False))
+    assert "-" in _printed(deployment.list_as_text([bare]))
+    assert "nothing had to be done" in _printed(created.as_text(Plan(()), bare, simulated=False))
+
+
+def test_a_kept_group_says_why():
+    group = resource_id("s", "g", Kind.GROUP, "")
+    text = _printed(deleted.as_text("demo", [], [(group, "there is more in it: theirs")]))
+    assert text == "kept: g, there is more in it: theirs\n\ndemo: 0 deleted\n"
+
+
+def test_lines_end_where_their_text_ends():
+    assert _printed(Text("a  \n\n  b ")) == "a\n\n  b\n"
+    text = _printed(plan.as_text(_PLAN, _PLACE, [Need("v", 0, 8, 4)], simulated=False), width=30)
+    assert [line for line in text.splitlines() if line != line.rstrip()] == []
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0, "0:00"), (7.9, "0:07"), (61, "1:01"), (3599, "59:59"), (3600, "1:00:00")],
+)
+def test_elapsed(seconds, text):
+    assert elapsed(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("reading /subscriptions/s/resourceGroups/g: no", "reading g: no"),
+        ("(/subscriptions/s/x/y) and '/subscriptions/s/z'.", "(y) and 'z'."),
+        ("/subscriptionsx", "/subscriptionsx"),
+    ],
+)
+def test_ids_in_prose_become_names(text, shown):
+    assert signs.brief(text) == shown
+
+
+def test_control_characters_are_made_visible_and_lines_stay():
+    assert signs.plain("a\x00\t\r\x1b\x7f\x9b\nb é") == "a\\x00\\x09\\x0d\\x1b\\x7f\\x9b\nb é"
+
+
+def test_every_action_has_a_sign_of_its_own():
+    assert set(signs.SIGNS) == set(signs.STYLES) == set(Action)
+    assert len(set(signs.SIGNS.values())) == len(Action)
