@@ -1,0 +1,320 @@
+"""What is asked besides the resources: sizes, quota, images, and what carries a tag."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from ccgpu.azure.queries import Queries
+from ccgpu.domain.capacity import Offer, Usage
+from ccgpu.domain.catalog import DEFAULT_IMAGE, NCC_H100_V5, NCC_QUOTA_FAMILY, NCC_VCPUS, REGIONS
+from ccgpu.domain.image import parse
+from ccgpu.domain.resource import ResourceId
+from ccgpu.errors import AzureRefused, NotFound
+from ccgpu.fakearm import FAKE_SUBSCRIPTION, Answer, Request
+from support import faults
+
+_GROUP = f"/subscriptions/{FAKE_SUBSCRIPTION}/resourceGroups/g"
+_GALLERY = "cgpuimage-db870bae-5bcf-4120-9415-b841adef61d3"
+
+
+def _listing(monthly: str, *names: str) -> Callable[[Request], Answer | None]:
+    """Answers the list of an image's versions with these."""
+
+    def answer(request: Request) -> Answer | None:
+        if request.path.endswith(monthly):
+            return Answer(200, [{"name": name, "id": name, "location": "x"} for name in names])
+        return None
+
+    return answer
+
+
+def _offer(wire: Any, *restrictions: dict[str, Any], region: str = "eastus2") -> Offer | None:
+    if restrictions:
+        wire.arm.settings.set("restrictions", NCC_H100_V5, region, value=list(restrictions))
+    found: Offer | None = wire.queries.offer(region, NCC_H100_V5.lower())
+    return found
+
+
+def test_a_size_is_offered_with_its_zones_family_cores_and_capabilities(wire):
+    offer = _offer(wire)
+    assert offer is not None
+    assert (offer.region, offer.zones) == ("eastus2", ("1", "2", "3"))
+    assert (offer.family, offer.vcpus) == (NCC_QUOTA_FAMILY, NCC_VCPUS)
+    assert offer.capabilities["GPUs"] == "1"
+    assert (offer.barred, offer.barred_zones) == (None, {})
+
+
+def test_only_the_one_region_is_listed(wire):
+    wire.queries.offer("eastus2", NCC_H100_V5)
+    assert [request.query.get("$filter") for request in wire.seen] == ["location eq 'eastus2'"]
+
+
+def test_a_size_that_a_region_has_not_is_not_offered(wire):
+    assert _offer(wire, region="westus3") is None
+
+
+@pytest.mark.parametrize("region", REGIONS)
+def test_every_region_of_the_catalogue_offers_the_size(region, wire):
+    assert _offer(wire, region=region) is not None
+
+
+@pytest.mark.parametrize(
+    ("restrictions", "barred", "zones"),
+    [
+        pytest.param(
+            [{"type": "Location", "reasonCode": "NotAvailableForSubscription"}],
+            "NotAvailableForSubscription",
+            {},
+            id="region",
+        ),
+        pytest.param(
+            [{"type": "Zone", "reasonCode": "QuotaId", "zones": ["1", "3"]}],
+            None,
+            {"1": "QuotaId", "3": "QuotaId"},
+            id="zones",
+        ),
+        pytest.param(
+            [
+                {"type": "Zone", "reasonCode": "QuotaId", "zones": ["2"]},
+                {"type": "Location", "reasonCode": "Tomorrow"},
+            ],
+            "Tomorrow",
+            {"2": "QuotaId"},
+            id="both, and a reason that is new",
+        ),
+        pytest.param(
+            [{"type": "Location", "reasonCode": None}], "restricted", {}, id="without a reason"
+        ),
+        pytest.param(
+            [{"type": "Zone", "reasonCode": "QuotaId", "zones": None}], None, {}, id="no zones"
+        ),
+    ],
+)
+def test_restrictions_say_where_it_is_closed(restrictions, barred, zones, wire):
+    offer = _offer(wire, *restrictions)
+    assert offer is not None
+    assert (offer.barred, offer.barred_zones) == (barred, zones)
+
+
+def _sku(**changes: Any) -> dict[str, Any]:
+    return {"name": NCC_H100_V5, "resourceType": "virtualMachines"} | changes
+
+
+@pytest.mark.parametrize(
+    ("records", "offered"),
+    [
+        pytest.param([], None, id="nothing"),
+        pytest.param([_sku(name="Standard_D4s_v5")], None, id="another size"),
+        pytest.param([_sku(resourceType="disks")], None, id="no VM"),
+        pytest.param(
+            [_sku(family="f")],
+            Offer("eastus2", (), "f", 0, {}, None, {}),
+            id="the least that can be said",
+        ),
+        pytest.param(
+            [_sku(family="f", restrictions=[{"type": "Zone", "reasonCode": "QuotaId"}])],
+            Offer("eastus2", (), "f", 0, {}, None, {}),
+            id="a restriction of nothing",
+        ),
+        pytest.param(
+            [
+                _sku(
+                    family="f",
+                    locationInfo=[
+                        {"location": "EastUS2", "zones": ["3", "1"]},
+                        {"location": "westus", "zones": ["2"]},
+                    ],
+                    capabilities=[{"name": "vCPUs", "value": "40"}],
+                )
+            ],
+            Offer("eastus2", ("1", "3"), "f", 40, {"vCPUs": "40"}, None, {}),
+            id="zones of this region alone",
+        ),
+    ],
+)
+def test_a_record_is_read_as_far_as_it_says_something(records, offered, wire):
+    wire.replies.append(Answer(200, {"value": records}))
+    assert wire.queries.offer("eastus2", NCC_H100_V5) == offered
+
+
+def test_recorded_sizes_are_read(vectors, wire):
+    file = vectors / "arm" / "recorded" / "resource_skus_sample.json"
+    records = json.loads(file.read_text("utf-8"))
+    wire.replies.append(Answer(200, records))
+    offer = wire.queries.offer("eastus", "standard_d2_V2")
+    assert offer is not None
+    assert (offer.zones, offer.family, offer.vcpus) == (("1", "2", "3"), "standardDv2Family", 2)
+
+
+def test_quota_is_told_line_by_line(wire):
+    wire.arm.settings.set("quota", "eastus2", NCC_QUOTA_FAMILY, value=0)
+    found = {one.name: one for one in wire.queries.usages("eastus2")}
+    label = "Standard NCCads2023 Family vCPUs"
+    assert found[NCC_QUOTA_FAMILY] == Usage(NCC_QUOTA_FAMILY, label, 0, 0)
+    assert found["cores"].limit == 200
+
+
+def test_a_line_without_a_label_is_shown_by_its_name_and_stray_spaces_are_dropped(wire):
+    lines = [
+        {"name": {"value": " a "}, "currentValue": 1, "limit": 2},
+        {"name": {"value": "b", "localizedValue": "B "}, "currentValue": 3, "limit": 4},
+    ]
+    wire.replies.append(Answer(200, {"value": lines}))
+    assert wire.queries.usages("eastus2") == (Usage("a", "a", 1, 2), Usage("b", "B", 3, 4))
+
+
+def _image(queries: Queries, text: str, region: str = "eastus2") -> dict[str, str]:
+    return dict(queries.image(region, parse(text)))
+
+
+def test_latest_is_the_version_with_the_highest_numbers_not_letters(wire):
+    versions = ("24.04.9", "24.04.202609150", "24.4.202607310", "24.04.202606070")
+    wire.arm.faults.append(_listing("/skus/cvm/versions", *versions))
+    assert _image(wire.queries, DEFAULT_IMAGE) == {
+        "publisher": "Canonical",
+        "offer": "ubuntu-24_04-lts",
+        "sku": "cvm",
+        "version": "24.04.202609150",
+    }
+
+
+def test_what_is_no_version_is_passed_over(wire):
+    versions = ("preview", "24.04.202607310", "99.0.0-beta", "")
+    wire.arm.faults.append(_listing("/skus/cvm/versions", *versions))
+    assert _image(wire.queries, DEFAULT_IMAGE)["version"] == "24.04.202607310"
+
+
+def test_a_version_that_is_named_is_not_searched_for(wire):
+    text = DEFAULT_IMAGE.replace("latest", "24.04.202606070")
+    assert _image(wire.queries, text)["version"] == "24.04.202606070"
+    assert len(wire.seen) == 1
+
+
+def test_an_image_without_versions_is_not_there(wire):
+    wire.replies.append(Answer(200, []))
+    with pytest.raises(NotFound, match="eastus2 has no version of the image Canonical"):
+        _image(wire.queries, DEFAULT_IMAGE)
+
+
+@pytest.mark.parametrize(
+    ("text", "region"),
+    [
+        pytest.param("Canonical:ubuntu-99_04-lts:cvm:latest", "eastus2", id="no such image"),
+        pytest.param("Canonical:ubuntu-24_04-lts:cvm:1.2.3", "eastus2", id="no such version"),
+        pytest.param(DEFAULT_IMAGE, "nowhere1", id="no such region"),
+        pytest.param(f"/CommunityGalleries/{_GALLERY}/Images/none", "eastus2", id="no such one"),
+        pytest.param(
+            f"/CommunityGalleries/{_GALLERY}/Images/cgpu-ncc-2404-base-image",
+            "centralus",
+            id="not in that region",
+        ),
+        pytest.param(
+            f"/CommunityGalleries/{_GALLERY}/Images/cgpu-ncc-2404-base-image/Versions/1.2.3",
+            "eastus2",
+            id="no such version of it",
+        ),
+    ],
+)
+def test_an_image_that_is_missing_is_not_found(text, region, wire):
+    with pytest.raises(NotFound, match="looking up the image"):
+        _image(wire.queries, text, region)
+
+
+def _with_features(*features: dict[str, str]) -> Answer:
+    return Answer(200, {"location": "x", "name": "1.2.3", "properties": {"features": features}})
+
+
+_NAMED = "Canonical:ubuntu-24_04-lts:cvm:1.2.3"
+
+
+@pytest.mark.parametrize("security", ["TrustedLaunchSupported", "TrustedLaunch", "Standard", ""])
+def test_an_image_that_cannot_be_confidential_is_refused_before_anything_is_made(security, wire):
+    wire.replies.append(_with_features({"name": "SecurityType", "value": security}))
+    with pytest.raises(AzureRefused, match="cannot start a confidential VM") as caught:
+        _image(wire.queries, _NAMED)
+    assert caught.value.code == "NotConfidential"
+
+
+@pytest.mark.parametrize(
+    "features",
+    [
+        pytest.param([{"name": "SecurityType", "value": "ConfidentialVmSupported"}], id="can"),
+        pytest.param([{"name": "SecurityType", "value": "ConfidentialVM"}], id="must"),
+        pytest.param(
+            [{"name": "SecurityType", "value": "TrustedLaunchAndConfidentialVmSupported"}],
+            id="can both",
+        ),
+        pytest.param([{"name": "DiskControllerTypes", "value": "SCSI"}], id="does not say"),
+        pytest.param([], id="says nothing"),
+    ],
+)
+def test_an_image_that_can_be_confidential_or_does_not_say_passes(features, wire):
+    wire.replies.append(_with_features(*features))
+    assert _image(wire.queries, _NAMED)["version"] == "1.2.3"
+
+
+@pytest.mark.parametrize(
+    ("version", "exact"),
+    [("", "2404.20260928.0"), ("/Versions/2404.20260714.0", "2404.20260714.0")],
+)
+def test_a_community_image_is_told_with_its_version(version, exact, wire):
+    path = f"/CommunityGalleries/{_GALLERY}/Images/cgpu-ncc-2404-base-image"
+    found = _image(wire.queries, path + version)
+    assert found == {"communityGalleryImageId": f"{path}/Versions/{exact}"}
+
+
+def test_an_image_of_a_users_own_gallery_is_azures_to_look_up(wire):
+    id_ = f"{_GROUP}/providers/Microsoft.Compute/galleries/a/images/b"
+    assert _image(wire.queries, id_) == {"id": id_}
+    assert wire.seen == []
+
+
+@pytest.mark.parametrize(
+    ("value", "query"),
+    [
+        (None, "tagName eq 'ccgpu-run'"),
+        ("r1", "tagName eq 'ccgpu-run' and tagValue eq 'r1'"),
+    ],
+)
+def test_tagged_asks_for_groups_and_for_what_is_in_them(value, query, wire):
+    group = {"id": _GROUP, "type": "Microsoft.Resources/resourceGroups", "location": "eastus2"}
+    disk = {"id": f"{_GROUP}/x", "type": "T", "location": "eastus2", "tags": {"a": "b"}}
+    wire.replies += [Answer(200, {"value": [group]}), Answer(200, {"value": [disk]})]
+    assert wire.queries.tagged("ccgpu-run", value) == (group | {"tags": {}}, disk)
+    assert [request.query["$filter"] for request in wire.seen] == [query] * 2
+    assert [request.path.rsplit("/", 1)[1].lower() for request in wire.seen] == [
+        "resourcegroups",
+        "resources",
+    ]
+
+
+def test_what_is_in_a_group_is_listed_whoever_made_it(wire):
+    disk = {"id": f"{_GROUP}/x", "type": "T", "location": "eastus2", "tags": None}
+    wire.replies.append(Answer(200, {"value": [disk]}))
+    assert wire.queries.inside("g") == (disk | {"tags": {}},)
+
+
+def test_a_group_that_is_not_there_holds_nothing(wire):
+    assert wire.queries.inside("g") is None
+
+
+@pytest.mark.parametrize("code", ["SubscriptionNotFound", "NotFound"])
+def test_a_404_of_something_else_says_nothing_about_the_group(code, wire):
+    wire.replies.append(faults.error(404, code))
+    with pytest.raises(NotFound):
+        wire.queries.inside("g")
+
+
+def test_an_encryption_set_is_read_by_its_id(wire):
+    id_ = ResourceId(f"{_GROUP}/providers/Microsoft.Compute/diskEncryptionSets/keys")
+    wire.replies.append(Answer(200, {"id": id_, "type": "T", "location": "westeurope"}))
+    assert wire.queries.encryption_set(id_)["location"] == "westeurope"
+    assert wire.seen[0].path.casefold() == id_.casefold()
+
+
+def test_an_encryption_set_that_is_not_there_is_not_found(wire):
+    id_ = ResourceId(f"{_GROUP}/providers/Microsoft.Compute/diskEncryptionSets/keys")
+    with pytest.raises(NotFound, match="reading /subscriptions"):
+        wire.queries.encryption_set(id_)

@@ -1,0 +1,186 @@
+"""Who asks: the token's use, the caller's address, and what never leaves or is logged."""
+
+import base64
+import json
+import logging
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+from azure.core.exceptions import ClientAuthenticationError
+from azure.mgmt.compute import ComputeManagementClient
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ccgpu.azure.session import CLOUDS, Session, default_credential
+from ccgpu.domain.catalog import Kind
+from ccgpu.domain.resource import Resource, resource_id
+from ccgpu.errors import AzureUnavailable, NotSignedIn
+from ccgpu.fakearm import FAKE_SUBSCRIPTION, Answer, FakeCredential
+from support import faults
+
+_VM = resource_id(FAKE_SUBSCRIPTION, "g", Kind.VM, "x")
+_PUBLIC = "https://management.azure.com/.default"
+
+
+def _token(claims: object) -> str:
+    middle = base64.urlsafe_b64encode(json.dumps(claims).encode()).decode().rstrip("=")
+    return f"header.{middle}.signature"
+
+
+def _address(wire: Any, token: str) -> str | None:
+    wire.tokens.token = token
+    found: str | None = wire.session().caller_address()
+    return found
+
+
+@pytest.mark.parametrize(
+    ("claims", "address"),
+    [
+        pytest.param({"idtyp": "user", "ipaddr": "203.0.113.7"}, "203.0.113.7", id="user"),
+        pytest.param(
+            {"scp": "user_impersonation", "ipaddr": "203.0.113.7"}, "203.0.113.7", id="scp"
+        ),
+        pytest.param({"idtyp": "app", "ipaddr": "203.0.113.7"}, None, id="app"),
+        pytest.param({"ipaddr": "203.0.113.7"}, None, id="nobody says"),
+        pytest.param({"idtyp": "user"}, None, id="no address"),
+        pytest.param({"idtyp": "user", "ipaddr": "2001:db8::1"}, None, id="IPv6"),
+        pytest.param({"idtyp": "user", "ipaddr": "203.0.113.7/32"}, None, id="a network"),
+        pytest.param({"idtyp": "user", "ipaddr": "0x7f.1"}, None, id="no address at all"),
+        pytest.param({"idtyp": "user", "ipaddr": 3405803783}, None, id="a number"),
+        pytest.param({"idtyp": "user", "ipaddr": None}, None, id="null"),
+        pytest.param(["ipaddr"], None, id="a list"),
+        pytest.param("text", None, id="text"),
+    ],
+)
+def test_the_address_is_that_of_a_user_and_of_nobody_else(claims, address, wire):
+    assert _address(wire, _token(claims)) == address
+    assert wire.tokens.asked == [(_PUBLIC,)]
+
+
+@pytest.mark.parametrize("token", ["", "opaque", "a.b", "a.!!!.c", "a..c", "a.eyJ.c", "a.////.c"])
+def test_a_token_that_cannot_be_read_has_no_address(token, wire):
+    assert _address(wire, token) is None
+
+
+@given(st.text(), st.binary())
+def test_no_token_breaks_it(text, raw):
+    middle = base64.urlsafe_b64encode(raw).decode()
+    for token in (text, f"a.{middle}.c", f"a.{text}.c"):
+        credential: Any = _Given(token)
+        Session("S", CLOUDS["public"], credential).caller_address()
+
+
+class _Given:
+    def __init__(self, token: str) -> None:
+        self._token = token
+
+    def get_token(self, *_: str, **__: Any) -> Any:
+        return type("Token", (), {"token": self._token})
+
+
+@pytest.mark.parametrize("app", [False, True])
+def test_the_fakes_tokens_are_of_the_two_kinds(app, wire):
+    found = wire.session(credential=FakeCredential(app=app)).caller_address()
+    assert (found is None) is app
+
+
+def test_without_a_sign_in_it_says_so(wire):
+    wire.tokens.refusal = ClientAuthenticationError("run az login\nor else")
+    for ask in (wire.session().caller_address, lambda: wire.adapter.get(Kind.VM, _VM)):
+        with pytest.raises(NotSignedIn, match=r": run az login$"):
+            ask()
+    assert wire.seen == []
+
+
+@pytest.mark.parametrize("name", CLOUDS)
+def test_each_cloud_has_its_own_host_and_its_own_scope(name, wire):
+    wire.replies.append(Answer(200, {"value": []}))
+    cloud = CLOUDS[name]
+    client = wire.session(name).client(ComputeManagementClient)
+    assert list(client.usage.list("eastus2")) == []
+    assert [request.host for request in wire.seen] == [cloud.host]
+    assert wire.tokens.asked == [(f"https://{cloud.host}/.default",)]
+    assert (cloud.name, cloud.scope) == (name, f"https://{cloud.host}/.default")
+
+
+def test_the_public_cloud_is_where_the_fake_is():
+    assert CLOUDS["public"].host == "management.azure.com"
+
+
+@pytest.mark.parametrize("cloud", CLOUDS.values(), ids=CLOUDS)
+def test_the_sign_in_is_at_the_clouds_own_authority(cloud):
+    credential = default_credential(cloud)
+    assert type(credential).__name__ == "DefaultAzureCredential"
+    assert cloud.authority.startswith("login.")
+
+
+def test_a_request_carries_our_token_our_name_and_an_id_of_its_own(wire):
+    wire.replies += [faults.THROTTLED, faults.THROTTLED]
+    for _ in range(2):
+        with pytest.raises(AzureUnavailable):
+            wire.adapter.get(Kind.VM, _VM)
+    headers = [request.headers for request in wire.seen]
+    assert [one["Authorization"] for one in headers] == ["Bearer a.b.c"] * 2
+    assert all(one["User-Agent"].startswith("ccgpu/") for one in headers)
+    assert len({one["x-ms-client-request-id"] for one in headers}) == 2
+
+
+@pytest.mark.parametrize("link", ["https://evil.example/next", "http://management.azure.com/next"])
+def test_the_next_page_is_not_fetched_from_elsewhere_and_gets_no_token(link, wire):
+    wire.replies.append(Answer(200, {"value": [], "nextLink": link}))
+    with pytest.raises(AzureUnavailable, match="refused to send a request to"):
+        wire.queries.usages("eastus2")
+    assert [request.host for request in wire.seen] == ["management.azure.com"]
+    assert len(wire.tokens.asked) == 1
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+def test_no_redirect_is_followed(status, wire):
+    wire.replies.append(Answer(status, None, {"Location": "https://evil.example/"}))
+    with pytest.raises(Exception, match=rf"\[Http{status}\]"):
+        wire.adapter.get(Kind.VM, _VM)
+    assert len(wire.seen) == 1
+
+
+@pytest.mark.parametrize(
+    "answer", [faults.THROTTLED, faults.BROKEN, faults.error(409, "AnotherOperationInProgress")]
+)
+def test_nothing_is_sent_again_behind_the_schedulers_back(answer, wire):
+    wire.replies.append(answer)
+    with pytest.raises(AzureUnavailable):
+        wire.adapter.get(Kind.VM, _VM)
+    assert len(wire.seen) == 1
+
+
+def test_a_missing_provider_is_not_registered_by_itself(wire):
+    wire.replies.append(faults.error(409, "MissingSubscriptionRegistration"))
+    with pytest.raises(Exception, match="MissingSubscriptionRegistration"):
+        wire.adapter.put(Resource(Kind.VM, _VM, {}))
+    assert len(wire.seen) == 1
+
+
+def test_logs_at_their_loudest_show_no_token_and_no_body(wire, caplog):
+    caplog.set_level(logging.DEBUG)
+    signed = {"Azure-AsyncOperation": "https://management.azure.com/o?s=SIGNATURE"}
+    wire.replies += [Answer(201, {"secret": "INSIDE"}, signed), Answer(200, {"status": "x"})]
+    body = {"properties": {"osProfile": {"customData": "OUTSIDE"}}}
+    pending = wire.adapter.put(Resource(Kind.VM, _VM, body))
+    wire.adapter.poll("creating", pending)
+    assert len(wire.seen) == 2
+    for word in ("a.b.c", "Bearer", "SIGNATURE", "INSIDE", "OUTSIDE"):
+        assert word not in caplog.text
+
+
+_LOUD = """
+import logging, sys
+from ccgpu.azure import session
+logging.getLogger("azure.mgmt.compute").warning("a traceback of the SDK's")
+logging.getLogger("somebody.else").warning("heard")
+"""
+
+
+def test_the_sdks_own_warnings_are_not_printed():
+    done = subprocess.run([sys.executable, "-c", _LOUD], capture_output=True, text=True, check=True)
+    assert done.stderr == "heard\n"
