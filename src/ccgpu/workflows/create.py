@@ -10,11 +10,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import NoReturn
 
+from ccgpu.domain.catalog import Kind
 from ccgpu.domain.desired import Names, Stamp, desired
 from ccgpu.domain.events import Listener, ignored
 from ccgpu.domain.journal import Journal
 from ccgpu.domain.plan import Action, ForeignResource, Plan, plan
-from ccgpu.domain.resource import DEPLOYMENT, key, location, tag
+from ccgpu.domain.resource import DEPLOYMENT, ResourceId, key, location, tag
 from ccgpu.domain.spec import VmSpec
 from ccgpu.errors import (
     AlreadyExists,
@@ -29,11 +30,12 @@ from ccgpu.workflows import engine
 from ccgpu.workflows.clock import rfc3339
 from ccgpu.workflows.cloud import Cloud
 from ccgpu.workflows.finish import authorized_keys, finish
+from ccgpu.workflows.inventory import remembered, reported
 from ccgpu.workflows.keeper import Keeper
 from ccgpu.workflows.placement import Candidate, candidates, combined, of_existing
 from ccgpu.workflows.requests import Run
 from ccgpu.workflows.survey import Actual, deployment_ids, leftovers, survey
-from ccgpu.workflows.undo import inventory, undo
+from ccgpu.workflows.undo import undo
 
 # Confidential OS-disk encryption takes up to half an hour (azure-cgpu-onboarding, FAQ).
 TIMEOUT = 3600.0
@@ -96,17 +98,20 @@ def create(
         work = _Work(run, with_address(cloud, spec), options)
         keeper = _keeper(file, cloud, work.names)
         try:
-            return _create(work, keeper, approve)
-        except CcgpuError as err:
-            if keeper.journal.of_run():  # something of this run is, or may be, there
-                err.resources = err.resources or inventory(keeper.journal)
-            raise
+            with reported(run, lambda: _ids(keeper.journal, work.names), spec.name):
+                return _create(work, keeper, approve)
         except KeyboardInterrupt as err:
             raise Interrupted(
                 f"interrupted: {spec.name} is not complete",
                 hint=f"`ccgpu create {spec.name}` goes on, `ccgpu delete {spec.name}` removes it",
-                resources=inventory(keeper.journal),
+                resources=remembered(keeper.journal),
             ) from err
+
+
+def _ids(journal: Journal, names: Names) -> dict[ResourceId, Kind]:
+    """Where to look after a failure; nowhere, if this machine has made nothing."""
+    made = {record.id: record.kind for record in journal.records}
+    return deployment_ids(names) | made if made else {}
 
 
 def with_address(cloud: Cloud, spec: VmSpec) -> VmSpec:
@@ -245,12 +250,10 @@ def _fail(work: _Work, keeper: Keeper, err: CcgpuError) -> NoReturn:
     if work.options.keep_on_failure:
         raise err
     work.run.tell("note", f"failed, undoing what was made: {err}")
-    left = [one for one in undo(work.run, keeper).left if one.state != "gone"]
-    if left:
+    if undo(work.run, keeper).errors:
         raise LeftBehind(
             f"{err}\nand not everything that was made could be removed",
             hint=f"`ccgpu delete {work.spec.name}` tries again",
-            resources=left,
         ) from err
     raise err
 

@@ -13,14 +13,14 @@ from ccgpu.domain.desired import Names
 from ccgpu.domain.events import Listener, ignored
 from ccgpu.domain.journal import Journal
 from ccgpu.domain.resource import DEPLOYMENT, ResourceId, key, tag
-from ccgpu.errors import CcgpuError, Interrupted, LeftBehind
+from ccgpu.errors import Interrupted, LeftBehind
 from ccgpu.workflows.cloud import Cloud
+from ccgpu.workflows.inventory import inventory, remembered, reported
 from ccgpu.workflows.keeper import Keeper
 from ccgpu.workflows.locate import deployments, names_of
 from ccgpu.workflows.removal import Owner, Removal, remove
 from ccgpu.workflows.requests import Run, ask, complete
 from ccgpu.workflows.survey import deployment_ids
-from ccgpu.workflows.undo import inventory
 
 TIMEOUT = 1800.0
 
@@ -53,25 +53,44 @@ def delete(
         run.tell("note", f"another ccgpu is working on {name}: waiting for it")
 
     with cloud.journals.locked(cloud.subscription, name, waiting) as file:
-        journal = file.read()
-        if group is None and journal is not None:
-            group = journal.group
-        names = names_of(run, name, group)
-        keeper = Keeper(file, journal or Journal(name, cloud.subscription, names.group, "", ""))
+        journal = file.read() or Journal(name, cloud.subscription, group or "", "", "")
+        keeper = Keeper(file, journal)
+        known = {record.id: record.kind for record in journal.records}
         try:
-            targets, owner = _targets(run, names, keeper.journal)
-            present = _present(run, targets, owner)
-            if present:
-                approve(sorted(present))
-            result = remove(run, targets, owner, keeper.gone)
-            result = _what_came_late(run, names, owner, keeper, result)
+            with reported(run, lambda: known, name):
+                names = names_of(run, name, group or journal.group or None)
+                known |= deployment_ids(names)
+                return _delete(run, names, keeper, known, approve)
         except KeyboardInterrupt as err:
             raise Interrupted(
                 f"interrupted: {name} is not wholly deleted",
                 hint=f"`ccgpu delete {name}` goes on",
-                resources=inventory(keeper.journal),
+                resources=remembered(keeper.journal),
             ) from err
-        return _report(names, keeper, result)
+
+
+def _delete(
+    run: Run, names: Names, keeper: Keeper, known: dict[ResourceId, Kind], approve: Approve
+) -> Deleted:
+    """Remove it all; `known` is told of every id that was found."""
+    targets, owner = _targets(run, names, keeper.journal)
+    known |= targets
+    present = _present(run, targets, owner)
+    if present:
+        approve(sorted(present))
+    result = remove(run, targets, owner, keeper.gone)
+    _what_came_late(run, names, owner, keeper, result)
+    kept = {key(id_) for id_, _ in result.kept}
+    if result.errors:
+        there = inventory(run, known | result.left, names.deployment)
+        if any(key(one.id) not in kept for one in there):
+            raise LeftBehind(
+                f"{names.deployment} is not wholly deleted: {result.errors[0]}",
+                hint=f"`ccgpu delete {names.deployment}` tries again",
+                resources=there,
+            ) from result.errors[0]
+    keeper.forget()
+    return Deleted(names.deployment, tuple(result.gone), tuple(result.kept))
 
 
 def _targets(run: Run, names: Names, journal: Journal) -> tuple[dict[ResourceId, Kind], Owner]:
@@ -102,9 +121,7 @@ def _present(run: Run, targets: dict[ResourceId, Kind], owner: Owner) -> list[Re
     return found
 
 
-def _what_came_late(
-    run: Run, names: Names, owner: Owner, keeper: Keeper, first: Removal
-) -> Removal:
+def _what_came_late(run: Run, names: Names, owner: Owner, keeper: Keeper, first: Removal) -> None:
     """Look once more by tag: a NIC or IP that no VM named any more."""
     seen = first.seen()
     for found in deployments(run, names.deployment):
@@ -113,19 +130,3 @@ def _what_came_late(
         late = {id_: kind for id_, kind in found.kinds.items() if key(id_) not in seen}
         if late:
             first.add(remove(run, late, owner, keeper.gone))
-    return first
-
-
-def _report(names: Names, keeper: Keeper, result: Removal) -> Deleted:
-    left = [one for one in result.left if one.state != "gone"]
-    if left:
-        cause: CcgpuError | None = next(iter(result.errors), None)
-        raise LeftBehind(
-            f"{names.deployment} is not wholly deleted: {cause or 'see the list'}",
-            hint=f"`ccgpu delete {names.deployment}` tries again",
-            resources=left,
-        ) from cause
-    for id_ in (*result.foreign, *(id_ for id_, _ in result.kept)):
-        keeper.gone(id_)  # nothing that the journal has to remember
-    keeper.forget()
-    return Deleted(names.deployment, tuple(result.gone), tuple(result.kept))

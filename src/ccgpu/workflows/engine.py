@@ -77,7 +77,7 @@ def _clear(steps: tuple[Step, ...], run: Run, keeper: Keeper, owner: Owner) -> N
     result = remove(run, targets, owner, keeper.gone)
     if result.left or result.foreign:
         why = str(result.errors[0]) if result.errors else f"not ours: {', '.join(result.foreign)}"
-        raise LeftBehind(f"what was to be replaced is still there: {why}", resources=result.left)
+        raise LeftBehind(f"what was to be replaced is still there: {why}")
 
 
 def _walk(

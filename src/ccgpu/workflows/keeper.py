@@ -1,5 +1,7 @@
 """The journal while a workflow runs: every change is on disk before the next request leaves."""
 
+from dataclasses import replace
+
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.journal import Journal
 from ccgpu.domain.resource import Resource, ResourceId
@@ -30,9 +32,9 @@ class Keeper:
         self._write(self.journal.ended())
 
     def forget(self) -> None:
-        """Remove the journal, when nothing that it names is left."""
-        if not self.journal.records:
-            self._file.remove()
+        """Remove the journal: nothing that it names is left, or is ours."""
+        self.journal = replace(self.journal, records=())
+        self._file.remove()
 
     def _write(self, journal: Journal) -> None:
         if journal != self.journal:

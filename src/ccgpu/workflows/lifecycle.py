@@ -10,9 +10,11 @@ from ccgpu.domain.catalog import Kind
 from ccgpu.domain.events import Listener, ignored
 from ccgpu.domain.status import State
 from ccgpu.workflows.cloud import Cloud
+from ccgpu.workflows.inventory import reported
 from ccgpu.workflows.locate import names_of, vm_of
 from ccgpu.workflows.readiness import GRACE, wait_for
 from ccgpu.workflows.requests import Run, complete, written
+from ccgpu.workflows.survey import deployment_ids
 
 TIMEOUT = 1800.0
 Verb = Literal["start", "stop", "restart"]
@@ -31,14 +33,13 @@ def act(
     """Do it, and wait until the VM is ready, or deallocated."""
     run = Run(cloud, cloud.now() + timeout, listen)
     names = names_of(run, name, group)
-    vm_of(run, names)
     start = partial(cloud.arm.act, names.vm, _ACTIONS[verb])
-    run.tell("begin", f"{verb} {name}", names.vm, Kind.VM, verb)
-    complete(run, written(run, Kind.VM, names.vm, start, f"{verb} of {names.vm}"))
-    if verb == "stop":
-        complete(run, wait_for(run, names.vm, State.STOPPED, grace=GRACE))
-    else:
-        complete(run, wait_for(run, names.vm, State.READY, grace=GRACE))
+    wanted = State.STOPPED if verb == "stop" else State.READY
+    with reported(run, lambda: deployment_ids(names), name):
+        vm_of(run, names)
+        run.tell("begin", f"{verb} {name}", names.vm, Kind.VM, verb)
+        complete(run, written(run, Kind.VM, names.vm, start, f"{verb} of {names.vm}"))
+        complete(run, wait_for(run, names.vm, wanted, grace=GRACE))
     run.tell("done", f"{verb} {name}", names.vm, Kind.VM, verb)
 
 

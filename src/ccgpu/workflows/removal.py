@@ -19,10 +19,10 @@ from ccgpu.domain.resource import (
     name_of,
     tag,
 )
-from ccgpu.errors import CcgpuError, Leftover, Presence
+from ccgpu.errors import CcgpuError
 from ccgpu.workflows.dependents import dependents
 from ccgpu.workflows.requests import Asking, Run, ask, removed
-from ccgpu.workflows.schedule import Call, Task
+from ccgpu.workflows.schedule import Task
 
 # VM → NIC and disks → what the NIC refers to → what that refers to; the group last. The order in
 # which ARM's references allow it (in-use refusals: Microsoft Learn, delete-resource-group).
@@ -34,27 +34,25 @@ _STAGES = (
     (Kind.PUBLIC_IP,),
     (Kind.GROUP,),
 )
-# What costs money while it exists; a VM also while it is stopped but allocated.
-BILLED = frozenset({Kind.VM, Kind.DISK, Kind.PUBLIC_IP, Kind.NAT})
 
 
 @dataclass(slots=True)
 class Removal:
     """What a removal has done with each id.
 
-    gone: removed now; kept: ours, and why it stays; foreign: not ours, not touched; left: ours,
-    and still there or not known.
+    gone: removed now; kept: ours, and why it stays; foreign: not ours, not touched; left: nobody
+    knows, and `errors` says why.
     """
 
     gone: list[ResourceId] = field(default_factory=list)
     foreign: list[ResourceId] = field(default_factory=list)
     kept: list[tuple[ResourceId, str]] = field(default_factory=list)
-    left: list[Leftover] = field(default_factory=list)
+    left: dict[ResourceId, Kind] = field(default_factory=dict)
     errors: list[CcgpuError] = field(default_factory=list)
 
     def seen(self) -> set[ResourceId]:
         """The `key`s of all ids that something is known of."""
-        ids = (*self.gone, *self.foreign, *(i for i, _ in self.kept), *(x.id for x in self.left))
+        ids = (*self.gone, *self.foreign, *(id_ for id_, _ in self.kept), *self.left)
         return {key(id_) for id_ in ids}
 
     def add(self, more: "Removal") -> None:
@@ -62,7 +60,7 @@ class Removal:
         self.gone += more.gone
         self.foreign += more.foreign
         self.kept += more.kept
-        self.left += more.left
+        self.left |= more.left
         self.errors += more.errors
 
 
@@ -131,8 +129,7 @@ def _one(
     except CcgpuError as err:
         run.tell("failed", str(err), id_, kind, "delete")
         result.errors.append(err)
-        state = yield from _what_is_there(run, kind, id_)
-        result.left.append(Leftover(id_, state, billed=kind in BILLED))
+        result.left[id_] = kind
 
 
 def _others(run: Run, group: ResourceId) -> Asking[str | None]:
@@ -141,15 +138,6 @@ def _others(run: Run, group: ResourceId) -> Asking[str | None]:
     inside = yield from ask(run, listing, f"listing what is in {group}")
     names = ", ".join(sorted(name_of(one["id"]) for one in inside or ()))
     return f"there is more in it: {names}" if names else None
-
-
-def _what_is_there(run: Run, kind: Kind, id_: ResourceId) -> Asking[Presence]:
-    """For the report: one look, without patience."""
-    try:
-        found = yield Call(partial(run.cloud.arm.get, kind, id_))
-    except CcgpuError:
-        return "unknown"
-    return "gone" if found is None else "exists"
 
 
 def _dependents(

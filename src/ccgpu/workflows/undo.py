@@ -1,4 +1,4 @@
-"""Undo what a run has made, and say what may be there.
+"""Undo what a run has made.
 
 The journal says where to look and Azure's live tags say what is this run's; a resource that
 another run has taken over meanwhile is left alone.
@@ -10,9 +10,9 @@ from ccgpu.domain.catalog import Kind
 from ccgpu.domain.desired import Names
 from ccgpu.domain.journal import Journal
 from ccgpu.domain.resource import DEPLOYMENT, RUN, ResourceId, key, kind_of, tag
-from ccgpu.errors import CcgpuError, Leftover
+from ccgpu.errors import CcgpuError
 from ccgpu.workflows.keeper import Keeper
-from ccgpu.workflows.removal import BILLED, Owner, Removal, remove
+from ccgpu.workflows.removal import Owner, Removal, remove
 from ccgpu.workflows.requests import Run, ask, complete
 
 # An undo has time of its own: it often begins because a create's time is over. A VM's delete
@@ -40,11 +40,10 @@ def undo(run: Run, keeper: Keeper) -> Removal:
             result.add(remove(own, rest, owner, keeper.gone))
     except CcgpuError as err:
         result.errors.append(err)
-        known = result.seen()
-        result.left += [one for one in inventory(keeper.journal) if key(one.id) not in known]
     for id_ in (*result.foreign, *(id_ for id_, _ in result.kept)):
         keeper.gone(id_)  # not this run's (any more): not its to remember either
-    keeper.forget()
+    if not keeper.journal.records:
+        keeper.forget()
     return result
 
 
@@ -66,15 +65,3 @@ def _tagged(run: Run, value: str) -> dict[ResourceId, Kind]:
     found = complete(run, ask(run, listing, "looking for what is left"))
     kinds = ((ResourceId(one["id"]), kind_of(one["id"])) for one in found)
     return {id_: kind for id_, kind in kinds if kind is not None}
-
-
-def inventory(journal: Journal) -> tuple[Leftover, ...]:
-    """What the journal says of the deployment, without asking Azure."""
-    return tuple(
-        Leftover(
-            record.id,
-            "exists" if record.stage == "done" else "unknown",
-            billed=record.kind in BILLED,
-        )
-        for record in journal.records
-    )

@@ -1,0 +1,100 @@
+"""What is done while something goes wrong: the life of one deployment among others' resources."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ccgpu.fakearm import FakeArm, Request
+from ccgpu.workflows import lifecycle
+from support.cloud import Machine, make_spec
+
+# Without encryption of the whole disk a VM takes 44 s instead of 15 minutes: fewer polls alike.
+SPEC = make_spec(os_disk={"encryption": "state-only"}, regions=["eastus2", "westeurope"])
+
+Act = Callable[[Machine], object]
+
+_GROUP = {"location": "eastus2", "tags": {"owner": "somebody"}}
+_NSG = "Microsoft.Network/networkSecurityGroups"
+_VNET = "Microsoft.Network/virtualNetworks"
+_IP = "Microsoft.Network/publicIPAddresses"
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """What is there before, what is done under the fault."""
+
+    name: str
+    before: tuple[Act, ...]
+    act: Act
+    guests: bool = False  # somebody has put things of theirs into our group
+
+
+def _create(machine: Machine) -> object:
+    return machine.create(SPEC)
+
+
+def _delete(machine: Machine) -> object:
+    return machine.delete()
+
+
+def _stop(machine: Machine) -> object:
+    return lifecycle.act(machine.cloud, "stop", "demo")
+
+
+def _start(machine: Machine) -> object:
+    return lifecycle.act(machine.cloud, "start", "demo")
+
+
+def _delete_elsewhere(machine: Machine) -> object:
+    return Machine(machine.arm, machine.state.parent / "elsewhere").delete()
+
+
+SCENARIOS = {
+    one.name: one
+    for one in (
+        Scenario("create", (), _create),
+        Scenario("delete", (_create,), _delete, guests=True),
+        Scenario("delete-elsewhere", (_create,), _delete_elsewhere),
+        Scenario("stop", (_create,), _stop),
+        Scenario("start", (_create, _stop), _start),
+    )
+}
+
+
+def strangers(machine: Machine) -> None:
+    """Ten resources of others: elsewhere, of a deployment with a longer name, with our names."""
+    tags = {"owner": "somebody"}
+    other = {"ccgpu-deployment": "demo2", "ccgpu-run": "0" * 16}
+    space = {"properties": {"addressSpace": {"addressPrefixes": ["10.9.0.0/16"]}, "subnets": []}}
+    static = {"sku": {"name": "Standard"}, "properties": {"publicIPAllocationMethod": "Static"}}
+    machine.put("/resourceGroups/theirs", "2025-04-01", _GROUP)
+    machine.put("/resourceGroups/ccgpu-demo2", "2025-04-01", {"location": "eastus2", "tags": other})
+    for group, kind, name, rest in (
+        ("theirs", _NSG, "demo-nsg", {}),
+        ("theirs", _VNET, "demo-vnet", space),
+        ("theirs", _IP, "demo-ip-1", static),
+        ("ccgpu-demo2", _NSG, "demo2-nsg", {}),
+        ("ccgpu-demo2", _VNET, "demo2-vnet", space),
+        ("ccgpu-demo2", _IP, "demo2-ip-1", static),
+    ):
+        mine = other if group == "ccgpu-demo2" else tags
+        path = f"/resourceGroups/{group}/providers/{kind}/{name}"
+        machine.put(path, "2026-03-01", {"location": "eastus2", "tags": mine, **rest})
+
+
+def guests(arm: FakeArm, machine: Machine) -> Callable[[Request, object], None]:
+    """As soon as our group is there, somebody puts two things of their own into it."""
+    done = False
+
+    def settle_in(request: Request, _: object) -> None:
+        nonlocal done
+        if done or request.method != "PUT" or not request.path.endswith("/ccgpu-demo"):
+            return
+        done = True
+        heard, arm.on_commit = arm.on_commit, None
+        met, arm.faults = arm.faults, []
+        for kind, name in ((_NSG, "guest"), (_NSG, "demo-guest")):
+            path = f"/resourceGroups/ccgpu-demo/providers/{kind}/{name}"
+            machine.put(path, "2026-03-01", {"location": "eastus2", "tags": {"owner": "guest"}})
+        arm.on_commit, arm.faults = heard, met
+
+    return settle_in
