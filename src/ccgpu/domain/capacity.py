@@ -7,8 +7,6 @@ create went through, so the caller can skip this. What is decided here is pure.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ccgpu.domain.catalog import NCC_QUOTA_FAMILY, NCC_VCPUS
-
 REGIONAL_CORES = "cores"
 SPOT_CORES = "lowPriorityCores"
 
@@ -70,7 +68,9 @@ def judge(
     usages: Sequence[Usage],
 ) -> Verdict:
     """Whether `region` can hold one more VM of `size`, as far as Azure tells before the PUT."""
-    if refusal := _not_offered(region, size, zone, spot, offer):
+    if offer is None:
+        return Verdict(region, (), f"{region}: {size} is not offered there")
+    if refusal := _closed(region, size, zone, spot, offer):
         return Verdict(region, (), refusal)
     needs = _needs(offer, spot, usages)
     short = [need for need in needs if not need.met]
@@ -83,11 +83,7 @@ def judge(
     return Verdict(region, needs)
 
 
-def _not_offered(
-    region: str, size: str, zone: str | None, spot: bool, offer: Offer | None
-) -> str | None:
-    if offer is None:
-        return f"{region}: {size} is not offered there"
+def _closed(region: str, size: str, zone: str | None, spot: bool, offer: Offer) -> str | None:
     if offer.barred:
         return f"{region}: {size} is closed to this subscription ({offer.barred})"
     if zone and zone not in offer.zones:
@@ -100,17 +96,15 @@ def _not_offered(
     return None
 
 
-def _needs(offer: Offer | None, spot: bool, usages: Sequence[Usage]) -> tuple[Need, ...]:
+def _needs(offer: Offer, spot: bool, usages: Sequence[Usage]) -> tuple[Need, ...]:
     """Spot has one quota of its own; else the family's and the region's both count.
 
     A line that Azure does not list is not held against the VM: ARM has the last word.
     """
-    family = offer.family if offer else NCC_QUOTA_FAMILY
-    vcpus = offer.vcpus if offer else NCC_VCPUS
-    names = (SPOT_CORES,) if spot else (family, REGIONAL_CORES)
+    names = (SPOT_CORES,) if spot else (offer.family, REGIONAL_CORES)
     by_name = {_plain(usage.name): usage for usage in usages}
     found = [by_name[_plain(name)] for name in names if _plain(name) in by_name]
-    return tuple(Need(u.shown, u.used, u.limit, u.used + vcpus) for u in found)
+    return tuple(Need(u.shown, u.used, u.limit, u.used + offer.vcpus) for u in found)
 
 
 def _plain(name: str) -> str:
