@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ccgpu.domain.capacity import REGIONAL_CORES, SPOT_CORES, Need, Offer, Usage, Verdict, judge
+from ccgpu.domain.capacity import Need, Offer, Usage, Verdict, judge
 from ccgpu.domain.catalog import NCC_H100_V5, NCC_QUOTA_FAMILY, NCC_VCPUS
 
 _OFFER = Offer("eastus2", ("1", "2"), NCC_QUOTA_FAMILY, NCC_VCPUS, {})
 _FAMILY = Usage(NCC_QUOTA_FAMILY, "NCC v5 vCPUs", 0, 80)
-_TOTAL = Usage(REGIONAL_CORES, "Total Regional vCPUs", 10, 100)
-_SPOT = Usage(SPOT_CORES, "Low-priority vCPUs", 0, 40)
+_TOTAL = Usage("cores", "Total Regional vCPUs", 10, 100)
+_SPOT = Usage("lowPriorityCores", "Low-priority vCPUs", 0, 40)
 _ALL = (_FAMILY, _TOTAL, _SPOT)
 
 

@@ -74,3 +74,9 @@ def test_power_is_azures_word(word):
 @pytest.mark.parametrize("view", [{}, {"statuses": [{}]}, {"statuses": [{"code": "Other/x"}]}])
 def test_power_is_unknown_where_nothing_says_it(view):
     assert power({"properties": {"instanceView": view}}) is None
+
+
+def test_the_states_are_the_words_of_the_contract():
+    words = {"creating", "booting", "ready", "stopped", "failed", "deleting"}
+    assert {str(one) for one in State} == words
+    assert all(one == one.name.lower() for one in State)
