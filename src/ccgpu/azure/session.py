@@ -18,6 +18,7 @@ from azure.core.pipeline.transport import RequestsTransport
 from azure.mgmt.core.policies import ARMChallengeAuthenticationPolicy
 
 from ccgpu.azure.errors import translated
+from ccgpu.net.dates import ServerDate
 from ccgpu.net.pipeline import pipeline
 
 T = TypeVar("T")
@@ -66,6 +67,7 @@ class Session:
         self.cloud = cloud
         self._credential = credential
         self._transport = transport
+        self.server_date = ServerDate()
 
     def client(self, made: Callable[..., T]) -> T:
         """A typed client with our pipeline and nothing of the SDK's."""
@@ -76,7 +78,7 @@ class Session:
             self.subscription,
             f"https://{self.cloud.host}",
             credential_scopes=[self.cloud.scope],
-            policies=pipeline([self.cloud.host], sign_in),
+            policies=pipeline([self.cloud.host], sign_in, self.server_date),
             **seam,
         )
 

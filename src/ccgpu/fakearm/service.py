@@ -6,6 +6,7 @@ One request is one transaction. ARM's refusals are answers; what the fake does n
 
 import os
 from collections.abc import Callable
+from email.utils import formatdate
 from typing import Any
 
 from ccgpu.fakearm import billing, catalog, errors, kinds, operations, skus, subscription
@@ -97,7 +98,9 @@ class FakeArm:
         if self.on_commit is not None:
             self.on_commit(request, answer)
         id_ = f"00000000-0000-4000-9000-{number:012x}"
-        told = {"x-ms-request-id": id_, "x-ms-correlation-request-id": id_, **answer.headers}
+        date = formatdate(self._world.at, usegmt=True)  # ARM's clock is the virtual one
+        ids = {"x-ms-request-id": id_, "x-ms-correlation-request-id": id_}
+        told = {"Date": date, **ids, **answer.headers}
         return Answer(answer.status, answer.body, told)
 
     def _log(self, request: Request, answer: Answer) -> int:

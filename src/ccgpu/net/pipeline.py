@@ -43,7 +43,11 @@ class OnlyTo(SansIOHTTPPolicy[Any, Any]):
             raise ForeignHost(f"refused to send a request to {url.hostname or 'no host'}")
 
 
-def pipeline(hosts: Sequence[str], sign_in: HTTPPolicy[Any, Any] | None) -> list[Any]:
+def pipeline(
+    hosts: Sequence[str],
+    sign_in: HTTPPolicy[Any, Any] | None,
+    *observers: SansIOHTTPPolicy[Any, Any],
+) -> list[Any]:
     """The policies of one client, in order. Without `sign_in` no token is sent."""
     policies: list[Any] = [
         RequestIdPolicy(),  # new for each attempt: ARM may repeat a cached answer for an old one
@@ -51,5 +55,6 @@ def pipeline(hosts: Sequence[str], sign_in: HTTPPolicy[Any, Any] | None) -> list
         UserAgentPolicy(base_user_agent=f"ccgpu/{__version__}"),
         ContentDecodePolicy(),
         OnlyTo(hosts),
+        *observers,
     ]
     return policies if sign_in is None else [*policies, sign_in]

@@ -36,6 +36,7 @@ class Run:
     until: float
     listen: Listener = ignored
     started: float = field(init=False)
+    _ahead: float | None = field(init=False, default=None)  # ARM's clock less ours
 
     def __post_init__(self) -> None:
         self.started = self.cloud.now()
@@ -51,6 +52,27 @@ class Run:
         """Emit an event of now."""
         at = round(self.cloud.now() - self.started, 3)
         self.listen(Event(what, at, text, id_, kind, action))
+
+    def set_by_server(self) -> None:
+        """Compare our clock with the `Date` of the answer that has just come."""
+        date = self.cloud.session.server_date.take()
+        if date is not None:
+            self._ahead = date - self.cloud.now()
+
+    def server_time(self) -> float | None:
+        """What time it is at ARM, whatever this machine's clock says; None before an answer."""
+        return None if self._ahead is None else self.cloud.now() + self._ahead
+
+    def server_now(self) -> float:
+        """What time it is at ARM: what leases are written and judged by."""
+        now = self.server_time()
+        if now is None:
+            raise AzureRefused(
+                "Azure's answers do not say what time it is there",
+                code="NoDate",
+                hint="leases go by Azure's time; a proxy may have taken the `Date` of its answers",
+            )
+        return now
 
     def left(self, wanted: float, doing: str) -> float:
         """`wanted` seconds, if the run's end leaves so many; else `TimedOut`."""
@@ -71,6 +93,7 @@ def ask(run: Run, request: Callable[[], T], doing: str, *, lag: bool = False) ->
         try:
             answer: T = yield Call(request, after)
         except AzureRefused as err:
+            run.set_by_server()
             now = run.cloud.now()
             first = now if first is None else first
             patience = _patience(err, lag)
@@ -80,6 +103,7 @@ def ask(run: Run, request: Callable[[], T], doing: str, *, lag: bool = False) ->
             after = run.left(pause(attempt, err.after), doing)
             run.tell("retry", f"{err.code}: again in {after:.0f} s ({doing})")
         else:
+            run.set_by_server()
             return answer
 
 
