@@ -92,6 +92,8 @@ def translated(doing: str) -> Iterator[None]:
         raise AzureUnavailable(f"{doing}: {_first_line(err)}", code=type(err).__name__) from err
     except (JSONDecodeError, UnicodeDecodeError) as err:  # a proxy's page, most often
         raise AzureUnavailable(f"{doing}: the answer is not JSON", code="NotJson") from err
+    except (AttributeError, IndexError, KeyError, TypeError) as err:  # JSON, but not ARM's
+        raise AzureUnavailable(f"{doing}: the answer is not ARM's", code="NotArm") from err
 
 
 def refusal(doing: str, error: Mapping[str, Any], status: int = 200) -> AzureRefused:

@@ -51,6 +51,12 @@ class Journal:
         """The journal with these resources as done."""
         return self._with(Record(id_, kind, self.run, "done") for id_, kind in found)
 
+    def adopt(self, *found: Record) -> "Journal":
+        """The journal with resources that were found to be this deployment's, by their tags."""
+        known = {key(r.id) for r in self.records}
+        new = tuple(r for r in found if key(r.id) not in known)
+        return replace(self, records=(*self.records, *new))
+
     def gone(self, id_: ResourceId) -> "Journal":
         """The journal without this resource: a GET has answered 404."""
         left = tuple(r for r in self.records if key(r.id) != key(id_))

@@ -13,9 +13,9 @@ from typing import NoReturn
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.desired import Names, Stamp, desired
 from ccgpu.domain.events import Listener, ignored
-from ccgpu.domain.journal import Journal
+from ccgpu.domain.journal import Journal, Record
 from ccgpu.domain.plan import Action, ForeignResource, Plan, plan
-from ccgpu.domain.resource import DEPLOYMENT, ResourceId, key, location, tag
+from ccgpu.domain.resource import DEPLOYMENT, RUN, ResourceId, key, location, tag
 from ccgpu.domain.spec import VmSpec
 from ccgpu.errors import (
     AlreadyExists,
@@ -34,7 +34,7 @@ from ccgpu.workflows.inventory import remembered, reported
 from ccgpu.workflows.keeper import Keeper
 from ccgpu.workflows.placement import Candidate, candidates, combined, of_existing
 from ccgpu.workflows.requests import Run
-from ccgpu.workflows.survey import Actual, deployment_ids, leftovers, survey
+from ccgpu.workflows.survey import Actual, deployment_ids, leftovers, nameable_ids, survey
 from ccgpu.workflows.undo import undo
 
 # Confidential OS-disk encryption takes up to half an hour (azure-cgpu-onboarding, FAQ).
@@ -111,7 +111,7 @@ def create(
 def _ids(journal: Journal, names: Names) -> dict[ResourceId, Kind]:
     """Where to look after a failure; nowhere, if this machine has made nothing."""
     made = {record.id: record.kind for record in journal.records}
-    return deployment_ids(names) | made if made else {}
+    return nameable_ids(names) | made if made else {}
 
 
 def with_address(cloud: Cloud, spec: VmSpec) -> VmSpec:
@@ -207,6 +207,7 @@ def _attempt(
 ) -> Outcome:
     """Plan and apply; and again if somebody else's create came in between."""
     for _ in range(_PLANS):
+        keeper.adopt(*_ours(work.names, actual))
         stamp = Stamp(keeper.journal.run, keeper.journal.created, work.expiry())
         todo = work.plan(candidate, actual, stamp)
         _refuse_replace(work, todo, keeper)
@@ -223,6 +224,14 @@ def _attempt(
         else:
             return Outcome(todo, candidate)
     raise LeftBehind(f"{work.spec.name} keeps being changed by somebody else")
+
+
+def _ours(names: Names, actual: Actual) -> Iterator[Record]:
+    """What is there already, with the run that made it: another machine's, it may be."""
+    for id_, kind in deployment_ids(names).items():
+        body = actual.get(key(id_))
+        if tag(body, DEPLOYMENT) == names.deployment:
+            yield Record(id_, kind, tag(body, RUN) or "", "done")
 
 
 def _refuse_replace(work: _Work, todo: Plan, keeper: Keeper) -> None:

@@ -17,10 +17,10 @@ from ccgpu.errors import Interrupted, LeftBehind
 from ccgpu.workflows.cloud import Cloud
 from ccgpu.workflows.inventory import inventory, remembered, reported
 from ccgpu.workflows.keeper import Keeper
-from ccgpu.workflows.locate import deployments, names_of
+from ccgpu.workflows.locate import deployments, names_of, own_group
 from ccgpu.workflows.removal import Owner, Removal, remove
 from ccgpu.workflows.requests import Run, ask, complete
-from ccgpu.workflows.survey import deployment_ids
+from ccgpu.workflows.survey import deployment_ids, nameable_ids
 
 TIMEOUT = 1800.0
 
@@ -55,11 +55,13 @@ def delete(
     with cloud.journals.locked(cloud.subscription, name, waiting) as file:
         journal = file.read() or Journal(name, cloud.subscription, group or "", "", "")
         keeper = Keeper(file, journal)
-        known = {record.id: record.kind for record in journal.records}
+        there = group or journal.group or own_group(name)
+        known = nameable_ids(Names(cloud.subscription, there, name))
+        known |= {record.id: record.kind for record in journal.records}
         try:
             with reported(run, lambda: known, name):
                 names = names_of(run, name, group or journal.group or None)
-                known |= deployment_ids(names)
+                known |= nameable_ids(names)
                 return _delete(run, names, keeper, known, approve)
         except KeyboardInterrupt as err:
             raise Interrupted(

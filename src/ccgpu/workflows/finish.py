@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.desired import Names
-from ccgpu.domain.resource import BODY_HASH, Body, tags_of
+from ccgpu.domain.resource import BODY_HASH, RUN, Body, tag, tags_of
 from ccgpu.domain.status import State, state
 from ccgpu.workflows.dependents import dependents
 from ccgpu.workflows.keeper import Keeper
@@ -20,7 +20,8 @@ def finish(run: Run, names: Names, keeper: Keeper) -> None:
     found = complete(run, dependents(run, names.vm, vm))
     keeper.done((names.vm, Kind.VM), *found)
     tag_disks(run, {id_: kind for id_, kind in found if kind is Kind.DISK}, _disk_tags(vm))
-    if not (keeper.journal.finished and state(vm) is State.STOPPED):  # stopped by its user
+    mine = tag(vm, RUN) == keeper.journal.run and not keeper.journal.finished
+    if mine or state(vm) is not State.STOPPED:  # else its user has stopped it
         complete(run, wait_for(run, names.vm, State.READY, grace=GRACE))
     keeper.ended()
 

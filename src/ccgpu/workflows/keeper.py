@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from ccgpu.domain.catalog import Kind
-from ccgpu.domain.journal import Journal
+from ccgpu.domain.journal import Journal, Record
 from ccgpu.domain.resource import Resource, ResourceId
 from ccgpu.store.journals import JournalFile
 
@@ -22,6 +22,10 @@ class Keeper:
     def done(self, *found: tuple[ResourceId, Kind]) -> None:
         """Record what was seen to exist."""
         self._write(self.journal.done(*found))
+
+    def adopt(self, *found: Record) -> None:
+        """Record what is the deployment's, and this machine did not know of."""
+        self._write(self.journal.adopt(*found))
 
     def gone(self, id_: ResourceId) -> None:
         """Record that a GET has answered 404."""

@@ -53,6 +53,11 @@ def _spelled(group: str, known: Iterable[tuple[str, str]]) -> str:
     return alike[0] if alike else group
 
 
+def own_group(name: str) -> str:
+    """The group of a deployment that was given none."""
+    return f"ccgpu-{name}"
+
+
 def names_of(run: Run, name: str, group: str | None) -> Names:
     """The names of one deployment: in the group given, or where its tags are found.
 
@@ -65,7 +70,7 @@ def names_of(run: Run, name: str, group: str | None) -> Names:
                 f"there is a {name} in each of the groups {', '.join(groups)}",
                 hint="say which: `--resource-group G`",
             )
-        group = groups[0] if groups else f"ccgpu-{name}"
+        group = groups[0] if groups else own_group(name)
     return Names(run.cloud.subscription, group, name)
 
 

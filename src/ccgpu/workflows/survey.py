@@ -46,6 +46,11 @@ def deployment_ids(names: Names) -> dict[ResourceId, Kind]:
     return {names.vm: Kind.VM, **names.shared}
 
 
+def nameable_ids(names: Names) -> dict[ResourceId, Kind]:
+    """`deployment_ids`, and the OS disk."""
+    return deployment_ids(names) | {names.os_disk: Kind.DISK}
+
+
 def leftovers(names: Names, actual: Actual) -> list[Resource]:
     """Shared resources of the deployment that are there, in an order in which they can go."""
     ours = [

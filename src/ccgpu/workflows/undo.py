@@ -40,8 +40,9 @@ def undo(run: Run, keeper: Keeper) -> Removal:
             result.add(remove(own, rest, owner, keeper.gone))
     except CcgpuError as err:
         result.errors.append(err)
-    for id_ in (*result.foreign, *(id_ for id_, _ in result.kept)):
-        keeper.gone(id_)  # not this run's (any more): not its to remember either
+    kept = [] if result.errors else [id_ for id_, _ in result.kept]
+    for id_ in (*result.foreign, *kept):
+        keeper.gone(id_)  # not this run's (any more), or others live in it: not its to remember
     if not keeper.journal.records:
         keeper.forget()
     return result

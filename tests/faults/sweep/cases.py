@@ -15,9 +15,6 @@ from sweep.judge import Witness
 from sweep.kinds import KINDS, At
 from sweep.scenarios import SCENARIOS, Scenario
 
-# Kinds whose second time is their first: what they do is over with one request.
-_ONCE_ONLY = {"put-412", "op-foreign", "op-missing"}
-
 
 @dataclass(frozen=True, slots=True)
 class Case:
@@ -57,7 +54,7 @@ def all_cases(folder: Path) -> Iterator[Case]:
                 if not kind.applies(request):
                     continue
                 yield Case(name, number, kind.name, forever=False)
-                if kind.name not in _ONCE_ONLY:
+                if not kind.once:
                     yield Case(name, number, kind.name, forever=True)
 
 

@@ -26,6 +26,8 @@ class Kind:
     applies: Callable[[Request], bool]
     # Exit codes that a persistent one may lead to; 7 is always right for what may be left behind.
     codes: frozenset[int] = frozenset({4})
+    # What can only happen once: the second time would be another thing.
+    once: bool = False
 
 
 def _any(_: Request) -> bool:
@@ -185,8 +187,13 @@ _AUTH = [
 ]
 
 _CONSISTENCY = [
-    Kind("get-404", _answered(faults.error(404, "ResourceNotFound")), _resource_reads),
-    Kind("put-412", _answered(faults.error(412, "PreconditionFailed")), _vm_puts),
+    Kind(
+        "get-404",  # a replica that lags behind; one that lags for ever is no Azure
+        _answered(faults.error(404, "ResourceNotFound")),
+        _resource_reads,
+        once=True,
+    ),
+    Kind("put-412", _answered(faults.error(412, "PreconditionFailed")), _vm_puts, once=True),
     Kind("put-409", _answered(faults.error(409, "Conflict")), _writes),
     Kind("put-404-group", _answered(faults.error(404, "ResourceGroupNotFound")), _puts),
     Kind("being-deleted", _answered(faults.error(409, "ResourceGroupBeingDeleted")), _puts),
@@ -210,8 +217,8 @@ _OPERATIONS = [
     Kind("no-status", _status(None), faults.polls, frozenset({4, 11})),
     Kind("op-404", _answered(faults.NOT_FOUND), faults.polls),
     Kind("op-401", _answered(faults.error(401, "ExpiredAuthenticationToken")), faults.polls),
-    Kind("op-foreign", _with(Azure_AsyncOperation=_FOREIGN, Location=_FOREIGN), _writes),
-    Kind("op-missing", _without("Azure-AsyncOperation", "Location"), _writes),
+    Kind("op-foreign", _with(Azure_AsyncOperation=_FOREIGN, Location=_FOREIGN), _writes, once=True),
+    Kind("op-missing", _without("Azure-AsyncOperation", "Location"), _writes, once=True),
     Kind("poll-after-3600", _with(Retry_After="3600"), faults.polls, frozenset({4, 11})),
 ]
 
