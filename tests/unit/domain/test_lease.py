@@ -1,0 +1,164 @@
+"""When a deployment is over, when it is not, and when nobody can know."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ccgpu.domain.lease import (
+    GRACE,
+    YOUNG,
+    Lease,
+    Verdict,
+    judge,
+    lease_of,
+    moment,
+    retagged,
+    stamped,
+)
+from ccgpu.domain.resource import CREATED, EXPIRES, tag
+from support.specs import VARIANTS, wanted
+
+NOW = datetime(2026, 10, 1, 12, tzinfo=UTC).timestamp()
+VM = {"location": "eastus2", "properties": {"provisioningState": "Succeeded"}}
+CREATING = {"location": "eastus2", "properties": {"provisioningState": "Creating"}}
+SPARED_YOUNG = "it is young: it may be being created"
+
+
+def at(seconds: float) -> str:
+    return (datetime.fromtimestamp(NOW, UTC) + timedelta(seconds=seconds)).isoformat()
+
+
+def body(**tags: str) -> dict[str, object]:
+    return {"tags": {name.replace("_", "-"): value for name, value in tags.items()}}
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("2026-10-01T12:00:00Z", NOW),
+        ("2026-10-01T14:00:00+02:00", NOW),
+        ("2026-10-01T12:00:00", None),  # whose noon?
+        ("tomorrow", None),
+        ("", None),
+        (None, None),
+    ],
+)
+def test_a_time_is_one_only_with_its_zone(text, found):
+    assert moment(text) == found
+
+
+def test_the_lease_is_the_latest_over_the_resources():
+    bodies = [
+        body(ccgpu_expires=at(60), ccgpu_created=at(-60)),
+        body(ccgpu_expires=at(120)),
+        body(ccgpu_created=at(-30)),
+        {"tags": None},
+    ]
+    assert lease_of(bodies) == Lease(at(120), at(-30))
+
+
+def test_times_of_other_zones_compare_as_times_not_as_text():
+    bodies = [body(ccgpu_expires="2026-10-01T23:00:00+12:00"), body(ccgpu_expires=at(0))]
+    assert lease_of(bodies).expires == at(0)
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_what_cannot_be_read_outranks_what_can(order):
+    bodies = [body(ccgpu_expires="for ever"), body(ccgpu_expires=at(0))][::order]
+    assert lease_of(bodies).expires == "for ever"
+
+
+def test_who_takes_the_tag_off_the_vm_takes_the_lease_off_it_all():
+    network = body(ccgpu_expires=at(-7200), ccgpu_created=at(-9000))
+    assert lease_of([network, VM], VM) == Lease(None, at(-9000))
+    assert lease_of([network, network], network).expires == at(-7200)
+
+
+@pytest.mark.parametrize(
+    ("expires", "left"), [(at(90), 90), (at(-90), 0), (None, None), ("for ever", None)]
+)
+def test_a_lease_has_so_much_left(expires, left):
+    assert Lease(expires).left(NOW) == left
+
+
+OLD, LATELY = at(-YOUNG), at(-YOUNG + 1)
+OVER, GRACED, LIVE = at(-GRACE - 1), at(-GRACE), at(60)
+
+
+@pytest.mark.parametrize(
+    ("lease", "vm", "verdict"),
+    [
+        (Lease(OVER, OLD), VM, Verdict("expired")),
+        (Lease(OVER, LATELY), VM, Verdict("expired")),
+        (Lease(OVER), VM, Verdict("expired")),
+        (Lease(OVER, OLD), CREATING, Verdict("expired")),
+        (Lease(OVER, OLD), None, Verdict("expired")),
+        (Lease(None, OLD), None, Verdict("orphaned")),
+        (Lease(GRACED, OLD), VM, Verdict()),
+        (Lease(LIVE, OLD), VM, Verdict()),
+        (Lease(LIVE, OLD), None, Verdict()),
+        (Lease(GRACED, OLD), None, Verdict()),
+        (Lease(None, OLD), VM, Verdict()),
+        (Lease(OVER, LATELY), CREATING, Verdict(spared=SPARED_YOUNG)),
+        (Lease(OVER, LATELY), None, Verdict(spared=SPARED_YOUNG)),
+        (Lease(None, LATELY), None, Verdict(spared=SPARED_YOUNG)),
+    ],
+)
+def test_garbage_is_what_is_over_and_not_being_made(lease, vm, verdict):
+    assert judge(lease, vm, NOW) == verdict
+
+
+@pytest.mark.parametrize(
+    ("lease", "vm", "named"),
+    [
+        (Lease("for ever", OLD), VM, "ccgpu-expires is 'for ever'"),
+        (Lease("for ever", OLD), None, "ccgpu-expires is 'for ever'"),
+        (Lease(None, None), None, "ccgpu-created is None"),
+        (Lease(OVER, "lately"), CREATING, "ccgpu-created is 'lately'"),
+    ],
+)
+def test_what_cannot_be_read_is_spared_and_said(lease, vm, named):
+    verdict = judge(lease, vm, NOW)
+    assert verdict.why is None
+    assert named in (verdict.spared or "")
+
+
+moments = st.none() | st.floats(-1e6, 1e6).map(at) | st.just("for ever")
+
+
+@given(moments, moments, st.sampled_from([None, VM, CREATING]), st.floats(0, 1e6))
+def test_time_alone_makes_garbage_and_never_unmakes_it(expires, created, vm, later):
+    lease = Lease(expires, created)
+    before, after = judge(lease, vm, NOW), judge(lease, vm, NOW + later)
+    assert before.why in (None, after.why)
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_a_stamp_reaches_every_place_that_has_our_tags(variant):
+    for resource in wanted(**VARIANTS[variant]).values():
+        done = stamped(resource, "now", "then")
+        text, old = repr(done.body), repr(resource.body)
+        assert text.count("'ccgpu-created': 'now'") == old.count("'ccgpu-deployment'")
+        assert text.count("'ccgpu-expires': 'then'") == old.count("'ccgpu-deployment'")
+        assert "2026-10-01T12:00:00Z" not in text
+
+
+def test_a_stamp_changes_nothing_else():
+    for resource in wanted(ttl="8h", tags={"team": "a"}).values():
+        again = stamped(resource, "2026-10-01T12:00:00Z", None)
+        assert again == resource
+
+
+def test_a_stamp_without_an_end_takes_an_old_one_away():
+    for resource in wanted().values():
+        ended = stamped(stamped(resource, "now", "then"), "now", None)
+        assert tag(ended.body, EXPIRES) is None
+        assert tag(ended.body, CREATED) == "now"
+
+
+def test_other_tags_stay_and_case_makes_no_second_one():
+    tags = {"team": "a", "CCGPU-Expires": "old"}
+    assert retagged(tags, {EXPIRES: "new"}) == {"team": "a", "ccgpu-expires": "new"}
+    assert retagged(tags, {EXPIRES: None}) == {"team": "a"}
