@@ -20,7 +20,7 @@ from ccgpu.workflows.keeper import Keeper
 from ccgpu.workflows.locate import deployments, names_of, own_group
 from ccgpu.workflows.removal import Owner, Removal, remove
 from ccgpu.workflows.requests import Run, ask, complete
-from ccgpu.workflows.survey import deployment_ids, nameable_ids
+from ccgpu.workflows.survey import as_is, deployment_ids, nameable_ids
 
 TIMEOUT = 1800.0
 
@@ -114,13 +114,9 @@ def _targets(run: Run, names: Names, journal: Journal) -> tuple[dict[ResourceId,
 
 
 def _present(run: Run, targets: dict[ResourceId, Kind], owner: Owner) -> list[ResourceId]:
-    found: list[ResourceId] = []
-    for id_, kind in targets.items():
-        get = partial(run.cloud.arm.get, kind, id_)
-        body = complete(run, ask(run, get, f"reading {id_}"))
-        if body is not None and owner.has(id_, body):
-            found.append(id_)
-    return found
+    """What of `targets` is there and would be removed."""
+    found = as_is(run, targets)
+    return [id_ for id_ in targets if key(id_) in found and owner.has(id_, found[key(id_)])]
 
 
 def _what_came_late(run: Run, names: Names, owner: Owner, keeper: Keeper, first: Removal) -> None:

@@ -5,14 +5,14 @@ from functools import partial
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.deployment import Deployment, Owned, described
 from ccgpu.domain.desired import Names
-from ccgpu.domain.resource import DEPLOYMENT, Body, ResourceId, key, state_of, tag
+from ccgpu.domain.resource import DEPLOYMENT, key, kind_of, state_of, tag
 from ccgpu.errors import NotFound
 from ccgpu.workflows.cloud import Cloud
 from ccgpu.workflows.dependents import dependents
 from ccgpu.workflows.locate import Found, deployments, names_of
 from ccgpu.workflows.requests import Asking, Run, ask, complete
 from ccgpu.workflows.schedule import Task
-from ccgpu.workflows.survey import deployment_ids
+from ccgpu.workflows.survey import Actual, as_is, deployment_ids
 
 _TIMEOUT = 300.0  # a read is not a long thing
 
@@ -21,18 +21,22 @@ def show(cloud: Cloud, name: str, group: str | None = None) -> Deployment:
     """One deployment with all its resources; `NotFound` if there is nothing of it."""
     run = Run(cloud, cloud.now() + _TIMEOUT)
     names = names_of(run, name, group)
-    bodies = _read(run, deployment_ids(names))
-    vm = bodies.get(key(names.vm), (names.vm, Kind.VM, {}))[2] or None
-    ours = {k: one for k, one in bodies.items() if tag(one[2], DEPLOYMENT) == name}
-    if vm is not None and key(names.vm) in ours:
-        ours |= _read(run, dict(complete(run, dependents(run, names.vm, vm))))
+    ids = deployment_ids(names)
+    ours = {k: v for k, v in as_is(run, ids).items() if tag(v, DEPLOYMENT) == name}
+    vm = ours.get(key(names.vm))
+    if vm is not None:
+        around = dict(complete(run, dependents(run, names.vm, vm)))
+        ids |= around
+        ours |= as_is(run, around)
     if not ours:
         raise NotFound(
             f"there is no deployment {name}",
             code="ResourceNotFound",
             hint="`ccgpu list` shows what there is",
         )
-    owned = tuple(Owned(id_, kind, state_of(body)) for id_, kind, body in ours.values())
+    owned = tuple(
+        Owned(id_, kind, state_of(ours[key(id_)])) for id_, kind in ids.items() if key(id_) in ours
+    )
     return described(name, names.group, vm, _addresses(ours), owned)
 
 
@@ -57,32 +61,14 @@ def _one(run: Run, found: Found) -> Asking[Deployment]:
     return described(found.name, found.group, vm, resources=owned)
 
 
-Bodies = dict[ResourceId, tuple[ResourceId, Kind, Body]]
-
-
-def _read(run: Run, ids: dict[ResourceId, Kind]) -> Bodies:
-    found: Bodies = {}
-
-    def look(id_: ResourceId, kind: Kind) -> Task:
-        get = partial(run.cloud.arm.get, kind, id_, view=kind is Kind.VM)
-        body = yield from ask(run, get, f"reading {id_}")
-        if body is not None:
-            found[key(id_)] = (id_, kind, body)
-
-    for id_, kind in ids.items():
-        run.cloud.schedule.add(look(id_, kind))
-    run.cloud.schedule.run()
-    return found
-
-
-def _addresses(bodies: Bodies) -> tuple[str | None, str | None]:
+def _addresses(bodies: Actual) -> tuple[str | None, str | None]:
     """The VM's public and private address; a NAT gateway's is neither."""
-    nics = [body for _, kind, body in bodies.values() if kind is Kind.NIC]
+    nics = [body for id_, body in bodies.items() if kind_of(id_) is Kind.NIC]
     for nic in nics:
         for config in (nic.get("properties") or {}).get("ipConfigurations") or ():
             inner = config.get("properties") or {}
             ip = (inner.get("publicIPAddress") or {}).get("id")
             body = bodies.get(key(ip)) if ip else None
-            public = (body[2].get("properties") or {}).get("ipAddress") if body else None
+            public = (body.get("properties") or {}).get("ipAddress") if body else None
             return public, inner.get("privateIPAddress")
     return None, None

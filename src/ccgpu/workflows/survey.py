@@ -4,14 +4,14 @@ A resource that is being made or deleted, by an earlier run or by somebody else,
 plan is only made from what is settled.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.desired import Names
 from ccgpu.domain.resource import DEPLOYMENT, Body, Resource, ResourceId, key, tag
 from ccgpu.errors import CcgpuError
-from ccgpu.workflows.requests import Run, ask, settled
+from ccgpu.workflows.requests import Asking, Run, ask, settled
 from ccgpu.workflows.schedule import Task
 
 Actual = dict[ResourceId, Body]
@@ -20,20 +20,37 @@ Actual = dict[ResourceId, Body]
 _DELETABLE = (Kind.NSG, Kind.VNET, Kind.NAT, Kind.PUBLIC_IP)
 
 
-def survey(run: Run, wanted: Mapping[ResourceId, Kind]) -> Actual:
-    """The GET body of each resource that is there, by `key` of its id; a VM with instance view."""
+def survey(run: Run, ids: Mapping[ResourceId, Kind]) -> Actual:
+    """The GET body of each resource that is there, by `key` of its id, once it is settled."""
+    return _gathered(run, ids, lambda i, k: settled(run, k, i, f"reading {i}", view=k is Kind.VM))
+
+
+def as_is(run: Run, ids: Mapping[ResourceId, Kind]) -> Actual:
+    """The GET body of each resource that is there, in motion or not; a VM with instance view."""
+    get = run.cloud.arm.get
+    return _gathered(
+        run, ids, lambda i, k: ask(run, partial(get, k, i, view=k is Kind.VM), f"reading {i}")
+    )
+
+
+def _gathered(
+    run: Run,
+    ids: Mapping[ResourceId, Kind],
+    read: Callable[[ResourceId, Kind], Asking[Body | None]],
+) -> Actual:
+    """Read all at once; the first failure, when all have been read."""
     found: Actual = {}
     failures: list[CcgpuError] = []
 
     def look(id_: ResourceId, kind: Kind) -> Task:
         try:
-            body = yield from settled(run, kind, id_, f"reading {id_}", view=kind is Kind.VM)
+            body = yield from read(id_, kind)
             if body is not None:
                 found[key(id_)] = body
         except CcgpuError as err:
             failures.append(err)
 
-    for id_, kind in wanted.items():
+    for id_, kind in ids.items():
         run.cloud.schedule.add(look(id_, kind))
     run.cloud.schedule.run()
     if failures:
