@@ -101,6 +101,8 @@ def _of(wanted: Any, found: Any, path: str, skipped: frozenset[str]) -> tuple[Di
     if path in skipped:
         return ()
     match wanted:
+        case dict() if not wanted and not isinstance(found, dict):
+            return (Difference(path, wanted, found),)  # an identity is a key without a value
         case dict():
             return tuple(
                 difference
