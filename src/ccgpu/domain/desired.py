@@ -67,8 +67,6 @@ class Names:
 
     def of(self, kind: Kind, suffix: str = "") -> ResourceId:
         """The id of the resource of this kind; `suffix` tells several of a kind apart."""
-        if kind is Kind.GROUP:
-            return resource_id(self.subscription, self.group, kind, "")
         return resource_id(self.subscription, self.group, kind, self.deployment + suffix)
 
     @property
