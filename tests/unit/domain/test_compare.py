@@ -43,7 +43,6 @@ _ALIKE = {
     ),
     "an empty list": ({"dataDisks": []}, {"dataDisks": []}),
     "an empty list that is left out": ({"dataDisks": []}, {}),
-    "an empty object that is null": ({"ssh": {}}, {"ssh": None}),
     "false": ({"enabled": False}, {"enabled": False}),
 }
 
@@ -68,6 +67,17 @@ _OTHER: dict[str, tuple[Body, Body, list[Difference]]] = {
         {"userAssignedIdentities": {"/a": {"x": 1}}},
         {"userAssignedIdentities": {"/b": {"x": 1}}},
         [Difference("userAssignedIdentities./a.x", 1, None)],
+    ),
+    "identity that is another": (
+        {"userAssignedIdentities": {"/a": {}}},
+        {"userAssignedIdentities": {"/b": {"principalId": "p"}}},
+        [Difference("userAssignedIdentities./a", {}, None)],
+    ),
+    "an empty object that is null": ({"ssh": {}}, {"ssh": None}, [Difference("ssh", {}, None)]),
+    "a field in another case": (
+        {"vmSize": "a"},
+        {"vmsize": "a"},
+        [Difference("vmSize", "a", None)],
     ),
     "false for true": ({"a": True}, {"a": False}, [Difference("a", True, False)]),
     "text for number": ({"a": 1}, {"a": "1"}, [Difference("a", 1, "1")]),
@@ -168,6 +178,12 @@ _ABSENT: dict[str, tuple[Kind, Body, Body, list[Difference]]] = {
     "a gateway that is wanted": (Kind.VNET, _vnet(**_NAT), _vnet(**_NAT), []),
     "no gateway": (Kind.VNET, _vnet(x=1), _vnet(x=1), []),
     "a network without subnets": (Kind.VNET, {}, {"properties": {"subnets": []}}, []),
+    "the gateway of another subnet is theirs": (
+        Kind.VNET,
+        {},
+        {"properties": {"subnets": [{"name": "theirs", "properties": _NAT}, {"name": "default"}]}},
+        [],
+    ),
     "spot that is left out is wished away": (
         Kind.VM,
         {"properties": {}},

@@ -208,3 +208,8 @@ def test_what_is_replaced_has_the_new_stamp(why):
     replaced, in_turn = _plan(ip, nat, found=found).of(Action.REPLACE)
     step = replaced if why == "it differs" else in_turn
     assert step.resource.body["tags"] == _MINE | _STAMP
+
+
+def test_the_actions_are_the_words_of_the_contract():
+    assert [str(one) for one in Action] == ["create", "update", "keep", "replace", "delete"]
+    assert all(one == one.name.lower() for one in Action)

@@ -71,6 +71,14 @@ def test_what_was_made_is_kept_whole(spec_of, name, machine):
     assert [step.reasons for step in again.steps] == [()] * len(made.steps)
 
 
+def test_another_identity_is_not_the_same(machine):
+    other = IDENTITY + "-other"
+    machine.put(_path(other), "2024-11-30", {"location": "eastus2"})
+    machine.create(make_spec(identities=[_here(IDENTITY)]))
+    made = machine.create(make_spec(identities=[_here(other)]), replace=True).plan
+    assert {step.resource.kind for step in made.of(Action.REPLACE)} == {Kind.VM}
+
+
 @pytest.mark.parametrize(
     ("changes", "actions"),
     [
@@ -82,6 +90,7 @@ def test_what_was_made_is_kept_whole(spec_of, name, machine):
             dict.fromkeys((Kind.GROUP, Kind.NSG, Kind.VNET, Kind.VM), Action.UPDATE),
             id="a tag",
         ),
+        pytest.param({"identities": [_here(IDENTITY)]}, {Kind.VM: Action.REPLACE}, id="identity"),
         pytest.param({"admin_user": "ada"}, {Kind.VM: Action.REPLACE}, id="another user"),
         pytest.param({"os_disk": {"size_gib": 512}}, {Kind.VM: Action.REPLACE}, id="a larger disk"),
     ],
