@@ -14,8 +14,10 @@ from ccgpu.domain.catalog import Kind
 from ccgpu.domain.desired import Names, Stamp, desired
 from ccgpu.domain.events import Listener, ignored
 from ccgpu.domain.journal import Journal, Record
+from ccgpu.domain.lease import stamped
 from ccgpu.domain.plan import Action, ForeignResource, Plan, plan
-from ccgpu.domain.resource import DEPLOYMENT, RUN, ResourceId, key, location, tag
+from ccgpu.domain.renewal import renewed
+from ccgpu.domain.resource import DEPLOYMENT, RUN, Resource, ResourceId, key, location, tag
 from ccgpu.domain.spec import VmSpec
 from ccgpu.errors import (
     AlreadyExists,
@@ -33,7 +35,7 @@ from ccgpu.workflows.finish import authorized_keys, finish
 from ccgpu.workflows.inventory import remembered, reported
 from ccgpu.workflows.keeper import Keeper
 from ccgpu.workflows.placement import Candidate, candidates, combined, of_existing
-from ccgpu.workflows.requests import Run
+from ccgpu.workflows.requests import REFERS_TO_NOTHING, Run
 from ccgpu.workflows.survey import Actual, deployment_ids, leftovers, nameable_ids, survey
 from ccgpu.workflows.undo import undo
 
@@ -74,7 +76,7 @@ def preview(cloud: Cloud, spec: VmSpec, options: Options, listen: Listener = ign
     work = _Work(run, with_address(cloud, spec), options)
     actual = survey(run, deployment_ids(work.names))
     candidate = next(work.candidates(actual))
-    stamp = Stamp("preview", rfc3339(cloud.now()), work.expiry())
+    stamp = Stamp("preview", rfc3339(run.server_now()), work.expiry())
     return Outcome(work.plan(candidate, actual, stamp), candidate)
 
 
@@ -141,7 +143,11 @@ class _Work:
 
     def expiry(self) -> str | None:
         ttl = self.spec.ttl
-        return rfc3339(self.run.cloud.now() + ttl.total_seconds()) if ttl else None
+        return rfc3339(self.run.server_now() + ttl.total_seconds()) if ttl else None
+
+    def stamped(self, resource: Resource) -> Resource:
+        """The resource as it is sent now: its time to live begins with its PUT."""
+        return stamped(resource, rfc3339(self.run.server_now()), self.expiry())
 
     def candidates(self, actual: Actual) -> Iterator[Candidate]:
         """Where the VM is, if it is there and the spec agrees; else where it can go."""
@@ -213,17 +219,31 @@ def _attempt(
         _refuse_replace(work, todo, keeper)
         if todo.of(Action.REPLACE, Action.DELETE):
             approve(todo)
+        todo = renewed(todo, actual, rfc3339(work.run.server_now()), work.expiry())
         try:
-            engine.apply(todo, work.run, keeper, wait_for_vm=work.options.wait)
-        except AlreadyExists as err:
-            work.run.tell("note", f"somebody else has made it meanwhile: {err}")
-            actual = survey(work.run, deployment_ids(work.names))
-            candidate = next(work.candidates(actual))
+            done = engine.apply(todo, work.run, keeper, work.stamped, wait_for_vm=work.options.wait)
         except CcgpuError as err:
-            _fail(work, keeper, err)
+            changed = _changed_meanwhile(work, actual, err)
+            if changed is None:
+                _fail(work, keeper, err)
+            work.run.tell("note", f"somebody else has changed it meanwhile: {err}")
+            actual, candidate = changed, next(work.candidates(changed))
         else:
-            return Outcome(todo, candidate)
+            return Outcome(done, candidate)
     raise LeftBehind(f"{work.spec.name} keeps being changed by somebody else")
+
+
+def _changed_meanwhile(work: _Work, actual: Actual, err: CcgpuError) -> Actual | None:
+    """What there is now, if `err` is another machine's doing: made it first, or removed some of it.
+
+    What the plan kept may have been garbage that was collected before it was renewed.
+    """
+    if isinstance(err, AlreadyExists):
+        return survey(work.run, deployment_ids(work.names))
+    if err.code not in REFERS_TO_NOTHING or work.options.keep_on_failure:
+        return None
+    found = survey(work.run, deployment_ids(work.names))
+    return None if found.keys() >= actual.keys() else found
 
 
 def _ours(names: Names, actual: Actual) -> Iterator[Record]:

@@ -5,25 +5,39 @@ is under way is followed to its end, so that its outcome is known.
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from graphlib import TopologicalSorter
 
+from ccgpu.azure.arm import Pending
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.plan import Action, Plan, Step
-from ccgpu.domain.resource import ResourceId, key, tags_of
+from ccgpu.domain.resource import Resource, ResourceId, key, tags_of
 from ccgpu.errors import CcgpuError, LeftBehind
 from ccgpu.workflows.keeper import Keeper
 from ccgpu.workflows.removal import Owner, remove
 from ccgpu.workflows.requests import Run, ask, written
 from ccgpu.workflows.schedule import Task
 
+# Marks what is made with the time at which its PUT is sent.
+Stamping = Callable[[Resource], Resource]
 
-def apply(todo: Plan, run: Run, keeper: Keeper, *, wait_for_vm: bool = True) -> None:
-    """Carry out `todo`, or raise the first failure; nothing is undone here.
 
-    Without `wait_for_vm` the VM's PUT is the last thing done: Azure has accepted it.
+def apply(
+    todo: Plan, run: Run, keeper: Keeper, stamp: Stamping, *, wait_for_vm: bool = True
+) -> Plan:
+    """Carry out `todo`, or raise the first failure; nothing is undone here. The plan as sent.
+
+    Each new resource goes through `stamp` whenever its PUT is sent: that may be long after the plan
+    was made. Without `wait_for_vm` the VM's PUT is the last thing done: Azure has accepted it.
     """
     owner = Owner(keeper.journal.deployment)
+    sent: dict[ResourceId, Resource] = {}
+
+    def stamped(resource: Resource) -> Resource:
+        sent[resource.id] = stamp(resource)
+        return sent[resource.id]
+
     _clear(todo.of(Action.REPLACE), run, keeper, owner)
     changes = {s.resource.id: s for s in todo.of(Action.CREATE, Action.UPDATE, Action.REPLACE)}
 
@@ -34,7 +48,7 @@ def apply(todo: Plan, run: Run, keeper: Keeper, *, wait_for_vm: bool = True) -> 
             yield from _update(run, step)
         else:
             keeper.begin(step.resource)
-            yield from _create(run, step, wait_for_vm)
+            yield from _create(run, step.resource, stamped, wait_for_vm)
         if wait_for_vm or step.resource.kind is not Kind.VM:
             keeper.done((id_, step.resource.kind))
         run.tell("done", f"{step.action} {id_}", id_, step.resource.kind, step.action)
@@ -44,11 +58,13 @@ def apply(todo: Plan, run: Run, keeper: Keeper, *, wait_for_vm: bool = True) -> 
     if failures:
         raise failures[0]
     _clear(todo.of(Action.DELETE), run, keeper, owner)
+    return Plan(tuple(replace(s, resource=sent.get(s.resource.id, s.resource)) for s in todo.steps))
 
 
-def _create(run: Run, step: Step, wait_for_vm: bool) -> Task:
-    resource = step.resource
-    put = partial(run.cloud.arm.put, resource, new=resource.kind is Kind.VM)
+def _create(run: Run, resource: Resource, stamp: Stamping, wait_for_vm: bool) -> Task:
+    def put() -> Pending | None:
+        return run.cloud.arm.put(stamp(resource), new=resource.kind is Kind.VM)
+
     doing = f"creating {resource.id}"
     if resource.kind is Kind.VM and not wait_for_vm:
         yield from ask(run, put, doing, lag=True)

@@ -25,7 +25,9 @@ Asking = Generator[Call, Any, T]
 _GIVE_UP = 300.0
 # Regional replicas of ARM disagree for a while after a create (azurerm#18268, #25758).
 _LAG = 60.0
-_LAGGING = {"InvalidResourceReference", "NotFound", "ResourceGroupNotFound", "ResourceNotFound"}
+REFERS_TO_NOTHING = frozenset(
+    {"InvalidResourceReference", "NotFound", "ResourceGroupNotFound", "ResourceNotFound"}
+)
 
 
 @dataclass(slots=True)
@@ -110,7 +112,7 @@ def ask(run: Run, request: Callable[[], T], doing: str, *, lag: bool = False) ->
 def _patience(err: AzureRefused, lag: bool) -> float | None:
     if isinstance(err, AzureUnavailable):
         return None if err.code == "ForeignHost" else _GIVE_UP
-    return _LAG if lag and err.code in _LAGGING else None
+    return _LAG if lag and err.code in REFERS_TO_NOTHING else None
 
 
 def written(

@@ -75,7 +75,7 @@ def test_show_tells_addresses_zone_and_expiry(machine: Machine) -> None:
     assert (found.region, found.zone, found.size) == ("eastus2", "2", make_spec().size)
     assert found.public_ip is not None
     assert found.private_ip is not None
-    assert found.expires == "2026-01-01T08:00:00Z"
+    assert found.expires == "2026-01-01T08:00:04Z"  # eight hours from the VM's PUT
     assert {one.id for one in found.resources} == machine.ids()
 
 
