@@ -55,14 +55,29 @@ def test_different_ids_are_different():
 
 @pytest.mark.parametrize("id_", ["", "/", "/subscriptions/S", "/subscriptions/S/resourceGroups"])
 def test_no_group_is_made_up(id_):
-    with pytest.raises(ValueError, match="no resource group in"):
+    with pytest.raises(ValueError, match=f"^no resource group in {id_!r}$"):
         resource.group_of(id_)
 
 
 @pytest.mark.parametrize("id_", ["", "/", "/subscriptions", "/tenants/T/x", "subscriptions/S"])
 def test_no_subscription_is_made_up(id_):
-    with pytest.raises(ValueError, match="no subscription in"):
+    with pytest.raises(ValueError, match=f"^no subscription in {id_!r}$"):
         resource.subscription_of(id_)
+
+
+def test_a_subscription_is_an_id_too():
+    assert resource.subscription_of("/subscriptions/S") == "S"
+
+
+def test_a_name_is_the_last_word_of_an_id():
+    assert resource.name_of("/a/b/x-y_z.1") == "x-y_z.1"
+    assert resource.key("/A/b/") == "/a/b"
+
+
+def test_our_tags_are_the_words_that_all_versions_of_us_look_for():
+    assert (resource.DEPLOYMENT, resource.BODY_HASH) == ("ccgpu-deployment", "ccgpu-body")
+    assert {"ccgpu-run", "ccgpu-created", "ccgpu-expires"} <= resource.VOLATILE_TAGS
+    assert resource.VOLATILE_TAGS.isdisjoint({resource.DEPLOYMENT, resource.BODY_HASH})
 
 
 @pytest.mark.parametrize("body", [None, {}, {"tags": None}, {"tags": {}}])
