@@ -89,21 +89,29 @@ class Arm:
 
         `new` refuses to touch what is there (`If-None-Match: *`): `AlreadyExists`.
         """
-        more = {"headers": {"If-None-Match": "*"}} if new else {}
+        more = _header("If-None-Match", "*" if new else None)
         names = _names(wanted.kind, wanted.id)
         with translated(f"creating {wanted.id}"):
             return _started(self._calls[wanted.kind].put(*names, wanted.body, **more))
 
-    def tag(self, kind: Kind, id_: str, tags: Mapping[str, str]) -> Pending | None:
-        """Start to replace a resource's whole tag map, and nothing else of it."""
-        with translated(f"tagging {id_}"):
-            return _started(self._calls[kind].tag(*_names(kind, id_), {"tags": dict(tags)}))
+    def tag(
+        self, kind: Kind, id_: str, tags: Mapping[str, str], *, etag: str | None = None
+    ) -> Pending | None:
+        """Start to replace a resource's whole tag map, and nothing else of it.
 
-    def delete(self, kind: Kind, id_: str) -> Pending | None:
-        """Start to delete. None if it is gone already, or if that was all."""
+        With `etag` only if it is still that: else `AlreadyExists`, where the kind's provider looks.
+        """
+        more = _header("If-Match", etag)
+        with translated(f"tagging {id_}"):
+            names = _names(kind, id_)
+            return _started(self._calls[kind].tag(*names, {"tags": dict(tags)}, **more))
+
+    def delete(self, kind: Kind, id_: str, *, etag: str | None = None) -> Pending | None:
+        """Start to delete. None if it is gone already, or if that was all. `etag` as in `tag`."""
+        more = _header("If-Match", etag)
         with translated(f"deleting {id_}"):
             try:
-                return _started(self._calls[kind].delete(*_names(kind, id_)))
+                return _started(self._calls[kind].delete(*_names(kind, id_), **more))
             except Exception as err:
                 if absent(err):  # a group that is not there
                     return None
@@ -155,6 +163,11 @@ def _by_status(doing: str, pending: Pending, answer: HttpResponse) -> Pending | 
     return Pending(pending.url, retry_after(answer.headers))
 
 
+def _header(name: str, value: str | None) -> dict[str, Any]:
+    """What a typed call takes to send a precondition; the front door never looks at it (RPC)."""
+    return {} if value is None else {"headers": {name: value}}
+
+
 def _names(kind: Kind, id_: str) -> tuple[str, ...]:
     return (name_of(id_),) if kind is Kind.GROUP else (group_of(id_), name_of(id_))
 
@@ -179,7 +192,9 @@ def _of_groups(groups: Any) -> Calls:
     return Calls(
         get=groups.get,
         put=_direct(groups.create_or_update),
-        delete=lambda *names: groups.begin_delete(*names, polling=False, cls=_raw).result(),
+        delete=lambda *names, **more: groups.begin_delete(
+            *names, polling=False, cls=_raw, **more
+        ).result(),
         tag=_direct(groups.update),
     )
 

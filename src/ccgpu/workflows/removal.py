@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 
+from ccgpu.azure.arm import Pending
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.resource import (
     DEPLOYMENT,
@@ -18,8 +19,9 @@ from ccgpu.domain.resource import (
     kind_of,
     name_of,
     tag,
+    tags_of,
 )
-from ccgpu.errors import CcgpuError
+from ccgpu.errors import AlreadyExists, CcgpuError
 from ccgpu.workflows.dependents import dependents
 from ccgpu.workflows.requests import Asking, Run, ask, removed
 from ccgpu.workflows.schedule import Task
@@ -40,37 +42,45 @@ _STAGES = (
 class Removal:
     """What a removal has done with each id.
 
-    gone: removed now; kept: ours, and why it stays; foreign: not ours, not touched; left: nobody
-    knows, and `errors` says why.
+    gone: removed now; kept: ours, and why it stays; foreign: not ours, not touched; changed: no
+    longer what was judged, not touched, nor is anything after it; left: nobody knows, and `errors`
+    says why.
     """
 
     gone: list[ResourceId] = field(default_factory=list)
     foreign: list[ResourceId] = field(default_factory=list)
     kept: list[tuple[ResourceId, str]] = field(default_factory=list)
+    changed: list[ResourceId] = field(default_factory=list)
     left: dict[ResourceId, Kind] = field(default_factory=dict)
     errors: list[CcgpuError] = field(default_factory=list)
 
     def seen(self) -> set[ResourceId]:
         """The `key`s of all ids that something is known of."""
-        ids = (*self.gone, *self.foreign, *(id_ for id_, _ in self.kept), *self.left)
-        return {key(id_) for id_ in ids}
+        kept = (id_ for id_, _ in self.kept)
+        return {key(id_) for id_ in (*self.gone, *self.foreign, *kept, *self.changed, *self.left)}
 
     def add(self, more: "Removal") -> None:
         """Take in the result of a second removal."""
         self.gone += more.gone
         self.foreign += more.foreign
         self.kept += more.kept
+        self.changed += more.changed
         self.left |= more.left
         self.errors += more.errors
 
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """Whose resources may be removed: this deployment's, or only those of one of its runs."""
+    """Whose resources may be removed: this deployment's, or only those of one of its runs.
+
+    `judged`: the tags by which it was decided, by `key`; what has others now, or was not there to
+    be judged, is not removed.
+    """
 
     deployment: str
     run: str | None = None
     promised: frozenset[ResourceId] = frozenset()  # keys of disks that a VM of ours has made
+    judged: Mapping[ResourceId, Mapping[str, str]] | None = None
 
     def has(self, id_: ResourceId, body: Body) -> bool:
         """Whether the live resource is this owner's."""
@@ -78,6 +88,10 @@ class Owner:
             return key(id_) in self.promised  # Azure gives a VM's disks no tags of their own
         mine = tag(body, DEPLOYMENT) == self.deployment
         return mine and (self.run is None or tag(body, RUN) == self.run)
+
+    def as_judged(self, id_: ResourceId, body: Body) -> bool:
+        """Whether nobody has taken it up since it was decided that it goes."""
+        return self.judged is None or self.judged.get(key(id_)) == tags_of(body)
 
 
 def remove(
@@ -116,20 +130,45 @@ def _one(
         if body is not None and not owner.has(id_, body):
             result.foreign.append(id_)
             return
+        if result.changed:
+            return
         if kind is Kind.GROUP and body is not None and (why := (yield from _others(run, id_))):
             result.kept.append((id_, why))
             return
         if body is not None:
             run.tell("begin", doing, id_, kind, "delete")
-            yield from removed(run, kind, id_, doing)
+            start = partial(_delete, run, kind, id_, owner)
+            yield from removed(run, kind, id_, start, doing, partial(owner.as_judged, id_))
         if body is not None or key(id_) in with_vm:
             run.tell("gone", doing, id_, kind, "delete")
             result.gone.append(id_)
         on_gone(id_)
     except CcgpuError as err:
+        if isinstance(err, AlreadyExists) and owner.judged is not None:
+            run.tell("note", f"{id_} has been changed meanwhile: not deleted", id_, kind)
+            result.changed.append(id_)
+            return
         run.tell("failed", str(err), id_, kind, "delete")
         result.errors.append(err)
         result.left[id_] = kind
+
+
+def _delete(run: Run, kind: Kind, id_: ResourceId, owner: Owner) -> Pending | None:
+    """Send the DELETE. What was judged is looked at in the same breath, before each attempt.
+
+    Of our kinds only VMs take preconditions (azure-mgmt-compute, `etag` of their writes), and no
+    document says that their DELETE looks at one: the look is what there is, the etag closes the gap
+    after it where it works.
+    """
+    if owner.judged is None:
+        return run.cloud.arm.delete(kind, id_)
+    body = run.cloud.arm.get(kind, id_)
+    if body is None:
+        return None
+    if not (owner.has(id_, body) and owner.as_judged(id_, body)):
+        raise AlreadyExists(f"{id_} is not what was judged", code="Changed")
+    etag = body.get("etag") if kind is Kind.VM else None
+    return run.cloud.arm.delete(kind, id_, etag=etag)
 
 
 def _others(run: Run, group: ResourceId) -> Asking[str | None]:

@@ -124,12 +124,23 @@ def written(
     return (yield from settled(run, kind, id_, doing, expected=True)) or {}
 
 
-def removed(run: Run, kind: Kind, id_: ResourceId, doing: str) -> Asking[None]:
-    """Start a delete, and go on until a GET of the resource answers 404."""
-    pending = yield from ask(run, partial(run.cloud.arm.delete, kind, id_), doing)
+def removed(
+    run: Run,
+    kind: Kind,
+    id_: ResourceId,
+    start: Callable[[], Pending | None],
+    doing: str,
+    still: Callable[[Body], bool] = lambda _: True,
+) -> Asking[None]:
+    """Start a delete, and go on until a GET of the resource answers 404.
+
+    Or with one that is not `still` the same: somebody has made it anew.
+    """
+    pending = yield from ask(run, start, doing)
     yield from _ended(run, kind, id_, pending, doing)
     polls = 0
-    while (yield from ask(run, partial(run.cloud.arm.get, kind, id_), doing)) is not None:
+    get = partial(run.cloud.arm.get, kind, id_)
+    while (body := (yield from ask(run, get, doing))) is not None and still(body):
         yield Call(_nothing, run.left(poll_pause(polls, None), doing))
         polls += 1
 

@@ -1,0 +1,41 @@
+"""`If-Match`: a write that is meant for what was looked at, and for nothing that came after."""
+
+import pytest
+
+from ccgpu.domain.catalog import Kind
+from ccgpu.domain.resource import resource_id
+from ccgpu.errors import AlreadyExists
+from ccgpu.fakearm import FAKE_SUBSCRIPTION, Answer
+from support import faults
+
+_VM = resource_id(FAKE_SUBSCRIPTION, "g", Kind.VM, "demo")
+
+
+def _tag(adapter, etag):
+    adapter.tag(Kind.VM, _VM, {"a": "b"}, etag=etag)
+
+
+def _delete(adapter, etag):
+    adapter.delete(Kind.VM, _VM, etag=etag)
+
+
+@pytest.mark.parametrize("write", [_tag, _delete])
+@pytest.mark.parametrize("etag", ['"17"', None])
+def test_the_etag_goes_with_the_write(write, etag, wire):
+    wire.replies.append(Answer(200, {}))
+    write(wire.adapter, etag)
+    assert wire.seen[0].headers.get("If-Match") == etag
+
+
+@pytest.mark.parametrize("write", [_tag, _delete])
+def test_what_has_changed_since_is_not_written(write, wire):
+    wire.replies.append(faults.error(412, "PreconditionFailed"))
+    with pytest.raises(AlreadyExists):
+        write(wire.adapter, '"17"')
+
+
+def test_a_group_takes_no_precondition_and_is_deleted_all_the_same(wire):
+    group = resource_id(FAKE_SUBSCRIPTION, "g", Kind.GROUP, "")
+    wire.replies.append(Answer(202, None, {"Location": "https://management.azure.com/x"}))
+    assert wire.adapter.delete(Kind.GROUP, group) is not None
+    assert "If-Match" not in wire.seen[0].headers
