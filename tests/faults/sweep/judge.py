@@ -42,11 +42,16 @@ class Witness:
 
     def committed(self, request: Request, _: object) -> None:
         """After each write: is all that exists in a journal, and is there one VM?"""
-        if request.method != "PUT":
-            return
+        if request.method == "PUT":
+            self.all_known()
+
+    def all_known(self) -> None:
+        """Is everything of ours in the journal, but for what Azure names; and is there one VM?"""
         ours = self.ours()
+        if ours == self._kept():
+            return  # deleted, but for the group that guests live in
         if sum("/virtualmachines/" in id_ for id_ in ours) > 1:
-            self.blame("duplicate VMs", request.path)
+            self.blame("duplicate VMs", ", ".join(ours))
         known = _journalled(self.machine)
         for id_ in ours:
             azure_named = "/networkinterfaces/" in id_ or "/demo-ip-" in id_
@@ -55,7 +60,7 @@ class Witness:
 
     def ours(self) -> set[str]:
         """Ids, without case, of what exists and is not somebody else's."""
-        return {id_ for id_ in _bodies(self.machine.arm) if id_ not in self.strangers}
+        return {id_ for id_ in created(self.machine.arm) if id_ not in self.strangers}
 
     def judge(self, error: BaseException | None, began: float, *, deletes: bool) -> None:
         """The end of the command under the fault."""
@@ -92,14 +97,10 @@ class Witness:
         """After the last delete."""
         if left := self.ours() - self._kept():
             self.blame("leaked resources", ", ".join(sorted(left)))
-        bodies = _bodies(self.machine.arm)
+        bodies = created(self.machine.arm)
         for id_, body in self.strangers.items():
             if bodies.get(id_) != body:
                 self.blame("foreign resources touched", id_)
-
-    def meet_strangers(self) -> None:
-        """Remember what is there now as somebody else's."""
-        self.strangers |= _bodies(self.machine.arm)
 
 
 def _speaks_for(id_: str, told: dict[str, str]) -> bool:
@@ -108,8 +109,8 @@ def _speaks_for(id_: str, told: dict[str, str]) -> bool:
     return dependent and any("/virtualmachines/" in one for one in told)
 
 
-def _bodies(arm: FakeArm) -> dict[str, str]:
-    """Every resource of the subscription, by id without case, as text that compares."""
+def created(arm: FakeArm) -> dict[str, str]:
+    """Every resource of the subscription by its id without case, and when it was made."""
     return {one["id"].casefold(): one["created"] for one in arm.show()["resources"]}
 
 

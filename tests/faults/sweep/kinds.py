@@ -26,7 +26,7 @@ class Kind:
     applies: Callable[[Request], bool]
     # Exit codes that a persistent one may lead to; 7 is always right for what may be left behind.
     codes: frozenset[int] = frozenset({4})
-    # What can only happen once: the second time would be another thing.
+    # Only once: the second time would be another thing, or for ever is as another kind for ever.
     once: bool = False
 
 
@@ -119,19 +119,20 @@ def _throttled(**headers: str) -> Effect:
 
 
 _DATE = "Thu, 01 Jan 2026 00:00:30 GMT"
+_NOW = "Thu, 01 Jan 2026 00:00:00 GMT"
 _FOREIGN = "https://evil.example/operations/1?s=signature"
 _HTML = {"Content-Type": "text/html"}
 
 _THROTTLE = [
-    Kind(f"429-{name}", _throttled(**headers), _any, frozenset(codes))
-    for name, headers, codes in [
-        ("after-1", {"Retry_After": "1"}, {4}),
-        ("after-30", {"Retry_After": "30"}, {4}),
-        ("after-3600", {"Retry_After": "3600"}, {4, 11}),
-        ("plain", {}, {4}),
-        ("after-date", {"Retry_After": _DATE, "Date": "Thu, 01 Jan 2026 00:00:00 GMT"}, {4}),
-        ("after-negative", {"Retry_After": "-5"}, {4}),
-        ("after-garbage", {"Retry_After": "soon"}, {4}),
+    Kind(f"429-{name}", _throttled(**headers), _any, frozenset(codes), once=once)
+    for name, headers, codes, once in [
+        ("after-1", {"Retry_After": "1"}, {4}, False),
+        ("after-30", {"Retry_After": "30"}, {4}, True),
+        ("after-3600", {"Retry_After": "3600"}, {4, 11}, False),
+        ("plain", {}, {4}, False),
+        ("after-date", {"Retry_After": _DATE, "Date": _NOW}, {4}, True),
+        ("after-negative", {"Retry_After": "-5"}, {4}, True),
+        ("after-garbage", {"Retry_After": "soon"}, {4}, True),
     ]
 ] + [
     Kind(
@@ -156,23 +157,26 @@ _SERVER = [
 
 _NETWORK = [
     Kind("dns", _raised(requests.ConnectionError("Name or service not known")), _any),
-    Kind("refused", _raised(requests.ConnectionError("Connection refused")), _any),
+    Kind("refused", _raised(requests.ConnectionError("Connection refused")), _any, once=True),
     Kind("reset", _raised(faults.RESET), _any),
     Kind("reset-committed", _lost(faults.RESET), _any),
     Kind("timeout", _raised(faults.TIMEOUT), _any),
-    Kind("timeout-committed", _lost(faults.TIMEOUT), _writes),
-    Kind("tls", _raised(requests.exceptions.SSLError("certificate verify failed")), _any),
+    Kind("timeout-committed", _lost(faults.TIMEOUT), _writes, once=True),
+    Kind(
+        "tls", _raised(requests.exceptions.SSLError("certificate verify failed")), _any, once=True
+    ),
     Kind("html", _answered(faults.PAGE), _any),
-    Kind("html-503", _answered(Answer(503, "<html>down</html>", _HTML)), _any),
+    Kind("html-503", _answered(Answer(503, "<html>down</html>", _HTML)), _any, once=True),
     Kind("empty-200", _answered(Answer(200)), _any),
     Kind("json-list", _answered(Answer(200, [1, 2])), _any),
     Kind(
         "cut-json",
         _answered(Answer(200, '{"id": "/subscr', {"Content-Type": "application/json"})),
         _any,
+        once=True,
     ),
     Kind("redirect", _answered(Answer(302, None, {"Location": _FOREIGN})), _any),
-    Kind("huge", _answered(Answer(200, "x" * 1_000_000, _HTML)), _any),
+    Kind("huge", _answered(Answer(200, "x" * 1_000_000, _HTML)), _any, once=True),
 ]
 
 _AUTH = [

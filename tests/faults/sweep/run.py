@@ -15,7 +15,8 @@ from pathlib import Path
 _TESTS = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(_TESTS), str(_TESTS / "faults")]
 
-from sweep.cases import Case, Result, all_cases, run
+from sweep import baseline
+from sweep.cases import Case, Result, all_cases, kill_cases, run
 
 _COUNTED = (
     "leaked resources",
@@ -40,8 +41,11 @@ def main() -> int:
     with tempfile.TemporaryDirectory(dir=_memory()) as folder:
         if given.case:
             return _one(Case.parse(given.case), Path(folder))
-        found = [c for c in all_cases(Path(folder)) if given.only in c.id]
-        return _all(found[:: given.every], Path(folder), given.jobs, given.show)
+        cases = (*all_cases(Path(folder)), *kill_cases(Path(folder)))
+        found = [case for case in cases if given.only in case.id]
+        return _all(
+            found[:: given.every], Path(folder), given.jobs, given.show, plain=given.every == 1
+        )
 
 
 def _memory() -> str | None:
@@ -55,7 +59,7 @@ def _one(case: Case, folder: Path) -> int:
     return bool(result.wrong)
 
 
-def _all(found: list[Case], folder: Path, jobs: int, shown: int) -> int:
+def _all(found: list[Case], folder: Path, jobs: int, shown: int, *, plain: bool) -> int:
     started = time.perf_counter()
     counts: Counter[str] = Counter()
     failed: list[Result] = []
@@ -69,6 +73,13 @@ def _all(found: list[Case], folder: Path, jobs: int, shown: int) -> int:
         print(f"FAILED {result.case.id}", *result.wrong, sep="\n  ")
     print(f"{len(found) - len(failed)} passed, {len(failed)} failed")
     print(", ".join(f"{what} {counts[what]}" for what in _COUNTED))
+    for tidy, what in ((False, "that stops at an error"), (True, "that cleans up after one")):
+        left = [baseline.leaks(case, tidy=tidy) for case in baseline.cases()] if plain else []
+        if left:
+            print(
+                f"a plain SDK script {what}: leaves resources behind in "
+                f"{sum(map(bool, left))} of {len(left)} cases, {sum(left)} resources in all"
+            )
     other = {what: n for what, n in counts.items() if what not in _COUNTED}
     if other:
         print(", ".join(f"{what} {n}" for what, n in sorted(other.items())))

@@ -1,0 +1,118 @@
+"""The same faults met by a plain script: the SDK's own clients, pollers, retries and waits.
+
+What most scripts do: make each resource with `begin_create_or_update(...).result()`. On an error
+they stop; tidy ones delete what was made, newest first, with `begin_delete(...).result()`. What they
+leave behind is counted.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from azure.mgmt.compute import ComputeManagementClient
+from azure.mgmt.network import NetworkManagementClient
+from azure.mgmt.resource.resources import ResourceManagementClient
+
+from ccgpu.domain.catalog import Kind
+from ccgpu.domain.desired import Placement, Stamp, desired
+from ccgpu.domain.resource import Resource
+from ccgpu.fakearm import FAKE_SUBSCRIPTION, FakeArm, FakeCredential, FakeTransport, Request
+from sweep.kinds import KINDS, At, alike
+from sweep.scenarios import SPEC
+
+_IMAGE = {
+    "publisher": "Canonical",
+    "offer": "ubuntu-24_04-lts",
+    "sku": "cvm",
+    "version": "24.04.202609150",
+}
+
+
+class _Waiting(FakeTransport):
+    """The SDK waits in its transport: here the simulated time passes."""
+
+    def __init__(self, arm: FakeArm) -> None:
+        super().__init__(arm)
+        self._clock = arm.clock
+
+    def sleep(self, duration: float) -> None:
+        """Virtual seconds."""
+        self._clock.sleep(duration)
+
+
+def script(arm: FakeArm, *, tidy: bool) -> None:
+    """Create a VM and its network; on an error delete what was made, if `tidy`, and raise."""
+    resources = desired(SPEC, FAKE_SUBSCRIPTION, Placement("eastus2", None, _IMAGE), _STAMP)
+    order = (Kind.GROUP, Kind.NSG, Kind.VNET, Kind.VM)
+    wanted = sorted(resources.values(), key=lambda one: order.index(one.kind))
+    clients = _clients(arm)
+    made: list[Resource] = []
+    try:
+        for resource in wanted:
+            made.append(resource)
+            clients[resource.kind][0](resource)
+    except Exception:
+        for resource in reversed(made if tidy else []):
+            clients[resource.kind][1](resource)
+        raise
+
+
+_STAMP = Stamp("baseline", "2026-01-01T00:00:00Z")
+Calls = tuple[Callable[[Resource], Any], Callable[[Resource], Any]]
+
+
+def _clients(arm: FakeArm) -> dict[Kind, Calls]:
+    def made(client: Callable[..., Any]) -> Any:
+        # Without registering providers by itself: that waits in real time.
+        transport = _Waiting(arm)
+        return client(FakeCredential(), FAKE_SUBSCRIPTION, transport=transport)
+
+    groups = made(ResourceManagementClient).resource_groups
+    network, compute = made(NetworkManagementClient), made(ComputeManagementClient)
+
+    def of(operations: Any) -> Calls:
+        return (
+            lambda r: operations.begin_create_or_update("ccgpu-demo", r.name, r.body).result(),
+            lambda r: operations.begin_delete("ccgpu-demo", r.name).result(),
+        )
+
+    return {
+        Kind.GROUP: (
+            lambda r: groups.create_or_update("ccgpu-demo", r.body),
+            lambda _: groups.begin_delete("ccgpu-demo").result(),
+        ),
+        Kind.NSG: of(network.network_security_groups),
+        Kind.VNET: of(network.virtual_networks),
+        Kind.VM: of(compute.virtual_machines),
+    }
+
+
+def cases() -> list[tuple[int, str]]:
+    """Each request of the script with each kind of fault that can befall it, once."""
+    arm = FakeArm()
+    seen: list[Request] = []
+    arm.faults.append(seen.append)  # type: ignore[arg-type]  # appending answers None
+    script(arm, tidy=False)
+    arm.close()
+    first = {alike(request): number for number, request in reversed(list(enumerate(seen)))}
+    return [
+        (number, kind.name)
+        for number in sorted(first.values())
+        for kind in KINDS.values()
+        if kind.applies(seen[number])
+    ]
+
+
+def leaks(case: tuple[int, str], *, tidy: bool) -> int:
+    """How many resources the script leaves when it fails so."""
+    number, kind = case
+    arm = FakeArm()
+    arm.faults.append(At(arm, number, KINDS[kind], forever=False))
+    try:
+        script(arm, tidy=tidy)
+    except Exception:  # noqa: BLE001  # whatever it is, what is left is counted
+        arm.faults.clear()
+        left = len(arm.show()["resources"])
+    else:
+        left = 0
+    arm.close()
+    return left
