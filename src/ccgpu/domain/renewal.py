@@ -1,7 +1,8 @@
-"""What a create that makes a VM says to the rest of the deployment: I am being made, leave me.
+"""What a create says to the rest of the deployment: I am wanted, leave me.
 
-Without a VM, what was made long ago is garbage to any machine (`domain.lease`). So what a plan
-keeps gets the create's own times before the VM's PUT; the VM needs it, and comes after it.
+Without a VM, what was made long ago is garbage to any machine, and so is what outlived its lease
+(`domain.lease`). So what a plan keeps gets the create's own times before the VM's PUT: the VM needs
+it, and comes after it. A VM that is kept gets its lease anew only when that is over.
 """
 
 from collections.abc import Mapping
@@ -9,43 +10,66 @@ from dataclasses import replace
 
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.compare import Difference
-from ccgpu.domain.lease import moment, retagged
+from ccgpu.domain.lease import lease_of, moment, retagged
 from ccgpu.domain.plan import Action, Plan, Step
 from ccgpu.domain.resource import CREATED, DEPLOYMENT, EXPIRES, Body, ResourceId, key, tag, tags_of
 
 # Well within `lease.YOUNG`, so that there is time left for the create.
 _STALE = 3600.0
 
+Times = Mapping[str, str | None]
+
 
 def renewed(
     todo: Plan, actual: Mapping[ResourceId, Body], created: str, expires: str | None
 ) -> Plan:
-    """The plan, in which what is kept or updated for a new VM is marked as young.
+    """The plan, in which what is kept or updated gets the times it needs not to be garbage.
 
-    Only what is older than an hour at `created`: a create that is resumed soon has nothing to say.
+    For a new VM only what is older than an hour at `created`, or has outlived its lease: a create
+    that is resumed soon has nothing to say.
     """
-    made = todo.of(Action.CREATE, Action.REPLACE)
-    if not any(step.resource.kind is Kind.VM for step in made):
+    now = moment(created) or 0.0
+    if _makes_a_vm(todo):
+        times: Times = {CREATED: created, EXPIRES: expires}
+        return Plan(tuple(_renewed(step, actual, times, now) for step in todo.steps))
+    ours = [found for step in todo.steps if (found := _ours(step, actual)) is not None]
+    if expires is None or not _over(lease_of(ours).expires, now):
         return todo
-    return Plan(tuple(_renewed(step, actual, created, expires) for step in todo.steps))
+    return Plan(tuple(_renewed(step, actual, {EXPIRES: expires}, now) for step in todo.steps))
 
 
-def _renewed(
-    step: Step, actual: Mapping[ResourceId, Body], created: str, expires: str | None
-) -> Step:
+def _makes_a_vm(todo: Plan) -> bool:
+    made = todo.of(Action.CREATE, Action.REPLACE)
+    return any(step.resource.kind is Kind.VM for step in made)
+
+
+def _ours(step: Step, actual: Mapping[ResourceId, Body]) -> Body | None:
+    """What is there, if the step leaves it there and it is this deployment's."""
     found = actual.get(key(step.resource.id))
-    kept = step.action in (Action.KEEP, Action.UPDATE)
-    if not kept or tag(step.resource.body, DEPLOYMENT) != tag(found, DEPLOYMENT):
+    owner = tag(step.resource.body, DEPLOYMENT)
+    kept = step.action in (Action.KEEP, Action.UPDATE) and tag(found, DEPLOYMENT) == owner
+    return found if kept else None
+
+
+def _renewed(step: Step, actual: Mapping[ResourceId, Body], times: Times, now: float) -> Step:
+    found = _ours(step, actual)
+    if found is None or not (_old(tag(found, CREATED), now) or _over(tag(found, EXPIRES), now)):
         return step
-    old = tag(found, CREATED)
-    if not _stale(old, created):
-        return step
-    tags = retagged(tags_of(step.resource.body), {CREATED: created, EXPIRES: expires})
+    tags = retagged(tags_of(step.resource.body), times)
     resource = replace(step.resource, body=step.resource.body | {"tags": tags})
-    why = Difference(f"tags.{CREATED}", created, old)
-    return Step(Action.UPDATE, resource, (*step.reasons, why))
+    reasons = tuple(
+        Difference(f"tags.{name}", wanted, tag(found, name))
+        for name, wanted in times.items()
+        if tag(found, name) != wanted
+    )
+    return Step(Action.UPDATE, resource, (*step.reasons, *reasons))
 
 
-def _stale(old: str | None, now: str) -> bool:
-    made, at = moment(old), moment(now)
-    return made is None or at is None or at - made > _STALE
+def _old(created: str | None, now: float) -> bool:
+    made = moment(created)
+    return made is None or now - made > _STALE
+
+
+def _over(expires: str | None, now: float) -> bool:
+    end = moment(expires)
+    return end is not None and end <= now

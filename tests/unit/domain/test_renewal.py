@@ -3,6 +3,7 @@
 import pytest
 
 from ccgpu.domain.catalog import Kind
+from ccgpu.domain.desired import Stamp
 from ccgpu.domain.plan import Action, Plan, plan
 from ccgpu.domain.renewal import renewed
 from ccgpu.domain.resource import CREATED, EXPIRES, Body, ResourceId, key, tag
@@ -12,9 +13,9 @@ LATER = "2026-10-01T13:00:01Z"  # an hour and a second after the stamp
 SOON = "2026-10-01T13:00:00Z"
 
 
-def _found(*, vm: bool, **changes: object) -> dict[ResourceId, Body]:
+def _found(*, vm: bool, ends: str | None = None, **changes: object) -> dict[ResourceId, Body]:
     """What is there of a deployment that was made at the stamp's time."""
-    there = wanted(ttl="1h", **changes)
+    there = wanted(Stamp(STAMP.run, STAMP.created, ends), **changes)
     return {key(r.id): r.body for r in there.values() if vm or r.kind is not Kind.VM}
 
 
@@ -33,12 +34,13 @@ def test_what_is_kept_for_a_new_vm_gets_the_times_of_its_create():
             "then",
         )
         assert [(why.path, why.wanted, why.found) for why in step.reasons] == [
-            ("tags.ccgpu-created", LATER, STAMP.created)
+            ("tags.ccgpu-created", LATER, STAMP.created),
+            ("tags.ccgpu-expires", "then", None),
         ]
 
 
 def test_a_new_vm_without_a_lease_ends_the_old_one():
-    actual = _found(vm=False)
+    actual = _found(vm=False, ends=SOON)
     done = renewed(_plan(actual), actual, LATER, None)
     assert {tag(step.resource.body, EXPIRES) for step in done.steps} == {None}
 
@@ -62,16 +64,42 @@ def test_what_does_not_say_its_age_is_renewed(made):
 
 
 def test_a_create_that_is_resumed_soon_has_nothing_to_say():
-    actual = _found(vm=False)
+    actual = _found(vm=False, ends=LATER)
     todo = _plan(actual)
     assert renewed(todo, actual, SOON, "then") == todo
 
 
-def test_without_a_new_vm_nothing_is_renewed():
-    actual = _found(vm=True)
+def test_what_has_outlived_its_lease_is_renewed_however_young():
+    actual = _found(vm=False, ends=SOON)
+    done = renewed(_plan(actual), actual, SOON, LATER)
+    assert {tag(step.resource.body, EXPIRES) for step in done.of(Action.UPDATE)} == {LATER}
+    assert not done.of(Action.KEEP)
+
+
+def test_a_vm_whose_lease_is_over_is_wanted_again_and_stays_as_old():
+    actual = _found(vm=True, ends=SOON)
+    done = renewed(_plan(actual), actual, SOON, LATER)
+    assert {step.action for step in done.steps} == {Action.UPDATE}
+    for step in done.steps:
+        assert tag(step.resource.body, EXPIRES) == LATER
+        assert tag(step.resource.body, CREATED) == STAMP.created
+        assert [why.path for why in step.reasons] == ["tags.ccgpu-expires"]
+
+
+@pytest.mark.parametrize(
+    ("ends", "expires"),
+    [
+        pytest.param(LATER, "2026-10-02T00:00:00Z", id="the lease is not over"),
+        pytest.param(SOON, None, id="no other is asked for"),
+        pytest.param(None, LATER, id="there is none"),
+        pytest.param("for ever", LATER, id="nobody knows"),
+    ],
+)
+def test_a_vm_that_is_kept_keeps_its_lease(ends, expires):
+    actual = _found(vm=True, ends=ends)
     todo = _plan(actual, ssh_from="198.51.100.9/32")
     assert todo.changes
-    assert renewed(todo, actual, LATER, "then") == todo
+    assert renewed(todo, actual, SOON, expires) == todo
 
 
 def test_a_group_of_the_users_is_not_touched():
