@@ -1,8 +1,8 @@
 """The same faults met by a plain script: the SDK's own clients, pollers, retries and waits.
 
 What most scripts do: make each resource with `begin_create_or_update(...).result()`. On an error
-they stop; tidy ones delete what was made, newest first, with `begin_delete(...).result()`. What they
-leave behind is counted.
+they stop; tidy ones delete what was made, newest first, with `begin_delete(...).result()`. What
+they leave behind is counted.
 """
 
 from collections.abc import Callable

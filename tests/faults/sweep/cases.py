@@ -7,19 +7,20 @@ import os
 import shutil
 import signal
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from ccgpu.fakearm import FakeArm, Request
+from ccgpu.fakearm import Answer, FakeArm, Request
 from support import processes
 from support.cloud import Machine
 from sweep import scenarios
 from sweep.judge import Witness, created
-from sweep.kinds import KINDS, At, alike
+from sweep.kinds import KINDS, At, Kind, alike
 from sweep.scenarios import SCENARIOS, Scenario
 
 KILL = "kill"
+OTHER = "other-machine"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,19 +59,25 @@ def all_cases(folder: Path) -> Iterator[Case]:
     Of the requests that are alike (polls of one operation) the first two stand for all.
     """
     for name, scenario in SCENARIOS.items():
-        seen: Counter[tuple[str, str]] = Counter()
-        for number, request in enumerate(recorded(scenario, folder / name)):
-            seen[alike(request)] += 1
-            if seen[alike(request)] > 2:
-                continue
-            if scenario.until and alike(request)[0] == scenario.until and seen[alike(request)] == 1:
-                break
+        for number, request in _worth_it(scenario, recorded(scenario, folder / name)):
+            if name == "create":
+                yield Case(name, number, OTHER, forever=False)
             for kind in KINDS.values():
-                if not kind.applies(request):
-                    continue
-                yield Case(name, number, kind.name, forever=False)
-                if not kind.once:
-                    yield Case(name, number, kind.name, forever=True)
+                if kind.applies(request):
+                    yield Case(name, number, kind.name, forever=False)
+                    if not kind.once:
+                        yield Case(name, number, kind.name, forever=True)
+
+
+def _worth_it(scenario: Scenario, requests: list[Request]) -> Iterator[tuple[int, Request]]:
+    """The requests with their numbers, without the third and later of those that are alike."""
+    seen: Counter[tuple[str, str]] = Counter()
+    for number, request in enumerate(requests):
+        if request.method == scenario.until:
+            return
+        seen[alike(request)] += 1
+        if seen[alike(request)] <= 2:
+            yield number, request
 
 
 def kill_cases(folder: Path) -> Iterator[Case]:
@@ -135,10 +142,10 @@ def run(case: Case, folder: Path) -> Result:
     scenario = SCENARIOS[case.scenario]
     machine, strangers = _prepared(scenario, folder)
     witness = Witness(machine, strangers)
+    machine.arm.on_commit = witness.committed
     if case.kind == KILL:
         _killed(case, scenario, machine, witness)
-    machine.arm.on_commit = witness.committed
-    if case.kind != KILL:
+    else:
         _under_fault(case, scenario, machine, witness)
     _afterwards(case, machine, witness)
     machine.arm.close()
@@ -153,10 +160,27 @@ def _killed(case: Case, scenario: Scenario, machine: Machine, witness: Witness) 
         witness.blame("unfired", case.id)
     machine.arm = FakeArm(folder / "world")
     witness.all_known()
+    machine.arm.on_commit = witness.committed
+
+
+def _other(machine: Machine) -> Kind:
+    """Before the request goes on, another machine does the whole of the same create."""
+
+    def effect(_: Request, go_on: Callable[[], Answer]) -> Answer:
+        other = Machine(machine.arm, machine.state)
+        other.state = machine.state.parent / "other"
+        met, machine.arm.faults = machine.arm.faults, []
+        heard, machine.arm.on_commit = machine.arm.on_commit, None
+        other.create(scenarios.SPEC)
+        machine.arm.faults, machine.arm.on_commit = met, heard
+        return go_on()
+
+    return Kind(OTHER, effect, lambda _: True)
 
 
 def _under_fault(case: Case, scenario: Scenario, machine: Machine, witness: Witness) -> None:
-    fault = At(machine.arm, case.number, KINDS[case.kind], case.forever)
+    kind = _other(machine) if case.kind == OTHER else KINDS[case.kind]
+    fault = At(machine.arm, case.number, kind, case.forever)
     machine.arm.faults[:] = [witness.sees, fault]
     error: BaseException | None = None
     began = machine.arm.now()

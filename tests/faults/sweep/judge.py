@@ -40,8 +40,11 @@ class Witness:
             self.blame("tokens sent to foreign hosts", str(host))
         return None
 
-    def committed(self, request: Request, _: object) -> None:
+    def committed(self, request: Request, answer: Answer) -> None:
         """After each write: is all that exists in a journal, and is there one VM?"""
+        vm = request.path.endswith("/virtualMachines/demo")
+        if request.method == "PUT" and vm and answer.status == 200:
+            self.blame("duplicate VMs", "a VM that was there was written over")
         if request.method == "PUT":
             self.all_known()
 
@@ -115,9 +118,9 @@ def created(arm: FakeArm) -> dict[str, str]:
 
 
 def _journalled(machine: Machine) -> set[str]:
-    folder = machine.state / "journals" / FAKE_SUBSCRIPTION
+    """Ids in the journals of all machines of the case."""
     found: set[str] = set()
-    for file in folder.glob("*.json"):
+    for file in machine.state.parent.glob(f"*/journals/{FAKE_SUBSCRIPTION}/*.json"):
         document = json.loads(file.read_text(encoding="utf-8"))
         found |= {record["id"].casefold() for record in document["records"]}
     return found

@@ -62,6 +62,12 @@ def _resource_reads(request: Request) -> bool:
     return _reads(request) and "/resourcegroups/" in request.path.casefold()
 
 
+def _lists(request: Request) -> bool:
+    """Answers that may come in pages: the groups, the resources, the sizes, the quota."""
+    ends = ("/resourcegroups", "/resources", "/skus", "/usages")
+    return request.method == "GET" and request.path.casefold().endswith(ends)
+
+
 def _answered(answer: Answer) -> Effect:
     return lambda _, __: answer
 
@@ -116,6 +122,11 @@ def _status(status: object) -> Effect:
 
 def _throttled(**headers: str) -> Effect:
     return _answered(faults.error(429, "TooManyRequests", **headers))
+
+
+def _paged(answer: Answer) -> Answer:
+    """The next page is at a foreign host."""
+    return Answer(answer.status, {**answer.body, "nextLink": _FOREIGN}, answer.headers)
 
 
 _DATE = "Thu, 01 Jan 2026 00:00:30 GMT"
@@ -224,6 +235,7 @@ _OPERATIONS = [
     Kind("op-foreign", _with(Azure_AsyncOperation=_FOREIGN, Location=_FOREIGN), _writes, once=True),
     Kind("op-missing", _without("Azure-AsyncOperation", "Location"), _writes, once=True),
     Kind("poll-after-3600", _with(Retry_After="3600"), faults.polls, frozenset({4, 11})),
+    Kind("next-foreign", _bent(_paged), _lists, once=True),
 ]
 
 _REFUSALS = [

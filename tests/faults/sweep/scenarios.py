@@ -15,6 +15,7 @@ Act = Callable[[Machine], object]
 _GROUP = {"location": "eastus2", "tags": {"owner": "somebody"}}
 _NSG = "Microsoft.Network/networkSecurityGroups"
 _VNET = "Microsoft.Network/virtualNetworks"
+_STATIC = {"sku": {"name": "Standard"}, "properties": {"publicIPAllocationMethod": "Static"}}
 _IP = "Microsoft.Network/publicIPAddresses"
 
 
@@ -66,16 +67,15 @@ def strangers(machine: Machine) -> None:
     tags = {"owner": "somebody"}
     other = {"ccgpu-deployment": "demo2", "ccgpu-run": "0" * 16}
     space = {"properties": {"addressSpace": {"addressPrefixes": ["10.9.0.0/16"]}, "subnets": []}}
-    static = {"sku": {"name": "Standard"}, "properties": {"publicIPAllocationMethod": "Static"}}
     machine.put("/resourceGroups/theirs", "2025-04-01", _GROUP)
     machine.put("/resourceGroups/ccgpu-demo2", "2025-04-01", {"location": "eastus2", "tags": other})
     for group, kind, name, rest in (
         ("theirs", _NSG, "demo-nsg", {}),
         ("theirs", _VNET, "demo-vnet", space),
-        ("theirs", _IP, "demo-ip-1", static),
+        ("theirs", _IP, "demo-ip-1", _STATIC),
         ("ccgpu-demo2", _NSG, "demo2-nsg", {}),
         ("ccgpu-demo2", _VNET, "demo2-vnet", space),
-        ("ccgpu-demo2", _IP, "demo2-ip-1", static),
+        ("ccgpu-demo2", _IP, "demo2-ip-1", _STATIC),
     ):
         mine = other if group == "ccgpu-demo2" else tags
         path = f"/resourceGroups/{group}/providers/{kind}/{name}"
@@ -93,9 +93,12 @@ def guests(machine: Machine) -> Callable[[Request, object], None]:
         done = True
         heard, arm.on_commit = arm.on_commit, None
         met, arm.faults = arm.faults, []
-        for kind, name in ((_NSG, "guest"), (_NSG, "demo-guest")):
+        # The last has a name that a deployment of ours could give.
+        for kind, name in ((_NSG, "guest"), (_NSG, "demo-guest"), (_IP, "demo-nat-ip")):
             path = f"/resourceGroups/ccgpu-demo/providers/{kind}/{name}"
-            machine.put(path, "2026-03-01", {"location": "eastus2", "tags": {"owner": "guest"}})
+            rest = _STATIC if kind == _IP else {}
+            body = {"location": "eastus2", "tags": {"owner": "guest"}, **rest}
+            machine.put(path, "2026-03-01", body)
         arm.on_commit, arm.faults = heard, met
 
     return settle_in
