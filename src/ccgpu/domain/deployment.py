@@ -1,9 +1,11 @@
 """A deployment as users see it, put together from what Azure says of its resources."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
 from ccgpu.domain.catalog import Kind
-from ccgpu.domain.resource import EXPIRES, Body, ResourceId, location, tag
+from ccgpu.domain.lease import lease_of
+from ccgpu.domain.resource import Body, ResourceId, location
 from ccgpu.domain.status import State, power, state
 
 
@@ -18,7 +20,10 @@ class Owned:
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """One deployment. `power` is Azure's word: a stopped VM bills until it is deallocated."""
+    """One deployment. `power` is Azure's word: a stopped VM bills until it is deallocated.
+
+    `expires` is the end of its lease, and `seconds_left` what Azure's clock leaves of it.
+    """
 
     name: str
     state: State
@@ -32,6 +37,7 @@ class Deployment:
     public_ip: str | None = None
     private_ip: str | None = None
     expires: str | None = None
+    seconds_left: int | None = None
     spot: bool = False
     resources: tuple[Owned, ...] = ()
 
@@ -59,7 +65,15 @@ def described(
         admin_user=(properties.get("osProfile") or {}).get("adminUsername"),
         public_ip=addresses[0],
         private_ip=addresses[1],
-        expires=tag(vm, EXPIRES),
         spot=properties.get("priority") == "Spot",
         resources=resources,
     )
+
+
+def leased(
+    deployment: Deployment, vm: Body | None, bodies: Iterable[Body], now: float | None
+) -> Deployment:
+    """The deployment with the lease that all its resources say, at `now` of Azure's time."""
+    lease = lease_of(bodies, vm)
+    left = None if now is None else lease.left(now)
+    return replace(deployment, expires=lease.expires, seconds_left=left)

@@ -9,7 +9,8 @@ from rich.text import Text
 
 from ccgpu.domain.deployment import Deployment
 from ccgpu.domain.resource import name_of
-from ccgpu.views.signs import short
+from ccgpu.views.signs import plain, short
+from ccgpu.views.times import left
 
 
 def as_text(deployment: Deployment, *, simulated: bool) -> RenderableType:
@@ -34,7 +35,7 @@ def facts(deployment: Deployment, *, simulated: bool) -> Table:
         "public IP": deployment.public_ip,
         "private IP": deployment.private_ip,
         "VM id": deployment.vm_id,
-        "expires": deployment.expires,
+        "expires": _expiry(deployment),
         "simulated": "yes: no Azure resource exists, and nothing bills" if simulated else None,
     }
     table = Table.grid(padding=(0, 2))
@@ -51,12 +52,13 @@ def list_as_text(deployments: Sequence[Deployment]) -> RenderableType:
     if not deployments:
         return Text("no deployments")
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("NAME", "STATE", "REGION", "SIZE", "EXPIRES", "GROUP"):
+    for heading in ("NAME", "STATE", "REGION", "SIZE", "EXPIRES", "LEFT", "GROUP"):
         table.add_column(heading, overflow="fold")
     for one in deployments:
         size = one.size and one.size.removeprefix("Standard_")
-        cells = (one.name, one.state, one.region, size, one.expires, one.resource_group)
-        table.add_row(*(Text(cell or "-") for cell in cells))
+        place = (one.region, size)
+        cells = (one.name, one.state, *place, one.expires, _left(one), one.resource_group)
+        table.add_row(*(Text(plain(cell or "-")) for cell in cells))
     return table
 
 
@@ -99,8 +101,19 @@ def list_as_json(deployments: Sequence[Deployment], *, simulated: bool) -> dict[
         known = fields(one, simulated=simulated)
         row = {name: value for name, value in known.items() if name not in _ONLY_SHOWN}
         owned = [{"id": each.id, "kind": each.kind.value} for each in one.resources]
-        rows.append(row | {"resources": owned})
+        rows.append(row | {"seconds_left": one.seconds_left, "resources": owned})
     return {"schema": "ccgpu.list/1", "deployments": rows}
+
+
+def _expiry(deployment: Deployment) -> str | None:
+    told, rest = deployment.expires and plain(deployment.expires), _left(deployment)
+    if rest is None:
+        return told
+    return f"{told} (over)" if rest == "over" else f"{told} ({rest} left)"
+
+
+def _left(deployment: Deployment) -> str | None:
+    return None if deployment.seconds_left is None else left(deployment.seconds_left)
 
 
 def _state(deployment: Deployment) -> str:

@@ -6,3 +6,11 @@ def elapsed(seconds: float) -> str:
     minutes, rest = divmod(int(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def left(seconds: int) -> str:
+    """What is left of a lease, in its two largest units: `2d 3h`, `3h 12m`, `12m`, `over`."""
+    minutes = seconds // 60
+    parts = ((minutes // 1440, "d"), (minutes // 60 % 24, "h"), (minutes % 60, "m"))
+    told = [f"{count}{unit}" for count, unit in parts if count][:2]
+    return " ".join(told) or ("under 1m" if seconds > 0 else "over")

@@ -3,7 +3,7 @@
 from functools import partial
 
 from ccgpu.domain.catalog import Kind
-from ccgpu.domain.deployment import Deployment, Owned, described
+from ccgpu.domain.deployment import Deployment, Owned, described, leased
 from ccgpu.domain.desired import Names
 from ccgpu.domain.resource import DEPLOYMENT, key, kind_of, state_of, tag
 from ccgpu.errors import NotFound
@@ -37,7 +37,8 @@ def show(cloud: Cloud, name: str, group: str | None = None) -> Deployment:
     owned = tuple(
         Owned(id_, kind, state_of(ours[key(id_)])) for id_, kind in ids.items() if key(id_) in ours
     )
-    return described(name, names.group, vm, _addresses(ours), owned)
+    found = described(name, names.group, vm, _addresses(ours), owned)
+    return leased(found, vm, ours.values(), run.server_time())
 
 
 def list_all(cloud: Cloud) -> list[Deployment]:
@@ -56,9 +57,14 @@ def list_all(cloud: Cloud) -> list[Deployment]:
 
 def _one(run: Run, found: Found) -> Asking[Deployment]:
     names = Names(run.cloud.subscription, found.group, found.name)
-    vm = yield from ask(run, partial(run.cloud.arm.get, Kind.VM, names.vm, view=True), "reading")
+    get = partial(run.cloud.arm.get, Kind.VM, names.vm, view=True)
+    body = yield from ask(run, get, f"reading {names.vm}")
+    vm = body if tag(body, DEPLOYMENT) == found.name else None
     owned = tuple(Owned(id_, kind) for id_, kind in found.kinds.items())
-    return described(found.name, found.group, vm, resources=owned)
+    seen = (*found.listed.values(), *([vm] if vm else []))
+    return leased(
+        described(found.name, found.group, vm, resources=owned), vm, seen, run.server_time()
+    )
 
 
 def _addresses(bodies: Actual) -> tuple[str | None, str | None]:

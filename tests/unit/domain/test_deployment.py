@@ -1,9 +1,12 @@
 """A deployment as users see it, from what Azure says of its VM."""
 
+from dataclasses import replace
+from datetime import UTC, datetime
+
 import pytest
 
 from ccgpu.domain.catalog import Kind
-from ccgpu.domain.deployment import Deployment, Owned, described
+from ccgpu.domain.deployment import Deployment, Owned, described, leased
 from ccgpu.domain.resource import Body, ResourceId
 from ccgpu.domain.status import State
 
@@ -35,10 +38,19 @@ def test_all_that_is_known_of_a_vm_is_told():
         admin_user="ada",
         public_ip="203.0.113.9",
         private_ip="10.0.0.4",
-        expires="2026-01-02T00:00:00Z",
         spot=True,
         resources=_OWNED,
     )
+
+
+def test_the_lease_is_told_of_all_its_resources():
+    later = {"tags": {"ccgpu-expires": "2026-01-03T00:00:00Z"}}
+    bare = described("demo", "G", _VM)
+    at = datetime(2026, 1, 2, 23, tzinfo=UTC).timestamp()
+    found = leased(bare, _VM, [_VM, later], at)
+    assert (found.expires, found.seconds_left) == ("2026-01-03T00:00:00Z", 3600)
+    assert leased(bare, _VM, [_VM], None).seconds_left is None
+    assert replace(found, expires=None, seconds_left=None) == bare
 
 
 def test_without_a_vm_it_is_creating_and_its_resources_are_named():

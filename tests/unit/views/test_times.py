@@ -1,0 +1,21 @@
+"""Spans of time as people read them."""
+
+import pytest
+
+from ccgpu.views.times import left
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (183600, "2d 3h"),
+        (172860, "2d 1m"),
+        (11520, "3h 12m"),
+        (7200, "2h"),
+        (779, "12m"),
+        (59, "under 1m"),
+        (0, "over"),
+    ],
+)
+def test_what_is_left_is_told_in_two_units(seconds, text):
+    assert left(seconds) == text
