@@ -11,7 +11,7 @@ from ccgpu.domain.capacity import Need
 from ccgpu.domain.compare import Difference
 from ccgpu.domain.desired import Placement
 from ccgpu.domain.plan import Action, Plan, Step
-from ccgpu.views.signs import SIGNS, STYLES, plain, short
+from ccgpu.views.signs import SIGNS, STYLES, short
 
 _DONE = {
     Action.CREATE: "to create",
@@ -107,8 +107,7 @@ def _reason(step: Step, why: Difference) -> Text:
     sign = SIGNS[step.action]
     if why.path == "needs":
         return Text(f"{sign} {step.resource.name}: what it needs is replaced")
-    found, wanted = (plain(repr(value)) for value in (why.found, why.wanted))
-    return Text(f"{sign} {step.resource.name}: {why.path} is {found}, wanted {wanted}")
+    return Text(f"{sign} {step.resource.name}: {why.path} is {why.found!r}, wanted {why.wanted!r}")
 
 
 def _quota(needs: Sequence[Need]) -> Table:

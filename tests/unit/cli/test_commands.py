@@ -3,6 +3,8 @@
 import inspect
 import re
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -99,3 +101,25 @@ def test_a_command_is_loaded_once_and_there_is_no_other():
 
 def test_the_version_is_printed(shell):
     assert shell("--version").out == f"ccgpu {__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("line", "heavy"),
+    [
+        ("--help", "pydantic|yaml|cryptography|azure|jmespath|ccgpu.cli.create"),
+        ("create --help", "pydantic|yaml|cryptography|azure|jmespath"),
+        ("templates", "yaml|cryptography|azure"),
+        ("schema spec", "yaml|cryptography|azure"),
+        ("init demo", "azure"),
+        ("validate demo.yaml", "azure"),
+    ],
+)
+def test_a_command_loads_no_more_than_it_needs(line, heavy, tmp_path):
+    (tmp_path / "demo.yaml").write_text("spot: true\n")
+    command = [sys.executable, "-X", "importtime", "-m", "ccgpu", *line.split(), "--force"]
+    command = command if line.startswith("init") else command[:-1]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0
+    loaded = {row.rsplit("|", 1)[-1].strip() for row in done.stderr.splitlines()}
+    assert "ccgpu.cli.main" in loaded
+    assert [name for name in loaded if re.match(rf"({heavy})(\.|$)", name)] == []

@@ -57,6 +57,13 @@ def test_a_key_of_the_spec_is_used_as_it_is(keyless):
     assert not (keyless.state / "keys").exists()
 
 
+def test_a_key_that_was_made_before_is_not_named_for_a_vm_with_another(keyless):
+    keyless(f"{_CREATE} {_FROM}")
+    keyless("delete demo --yes")
+    key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIO6ugBULBtCw910h8qCEhpAPD7DM4vsd0jymRQxwbA2J x"
+    assert "hint: `ssh azureuser@" in keyless(f"{_CREATE} {_FROM} --ssh-key '{key}'").err
+
+
 @pytest.mark.parametrize("line", ["plan demo", "create demo --dry-run"])
 def test_a_plan_writes_nothing_and_says_that_a_key_will_be_made(keyless, line):
     done = keyless(f"{line} {_FROM} -o json")
@@ -118,7 +125,8 @@ def test_time_runs_out(shell):
     assert shell.kinds() == []
     kept = shell(f"{_CREATE} {_FROM} --timeout 2m --keep-on-failure -o json")
     assert kept.code == 11
-    assert {r["state"] for r in kept.error["resources"]} == {"exists", "unknown"}
+    vm = [r for r in kept.error["resources"] if r["id"].endswith("virtualMachines/demo")]
+    assert [(one["state"] in ("exists", "unknown"), one["billed"]) for one in vm] == [(True, True)]
     assert "virtualMachines" in shell.kinds()
 
 

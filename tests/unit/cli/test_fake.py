@@ -1,0 +1,66 @@
+"""`ccgpu fake`: what the simulated subscription has, for scripts; and completion of names."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+_CREATE = "create demo --region eastus2 --ssh-from 203.0.113.7/32"
+
+
+def test_the_document_says_what_exists_bills_and_was_asked(shell):
+    shell(_CREATE)
+    document = shell("fake show -o json").document
+    assert sorted(document) == ["billing", "now", "requests", "resources", "schema"]
+    assert document["schema"] == "ccgpu.fake/1"
+    assert len(document["resources"]) == 7
+    assert sorted(id_.split("/")[-2] for id_ in document["billing"]) == [
+        *("disks", "publicIPAddresses", "virtualMachines")
+    ]
+    assert {"method": "PUT", "status": 201}.items() <= next(
+        one for one in document["requests"] if one["method"] == "PUT"
+    ).items()
+
+
+def test_time_passes_and_a_reset_empties(shell):
+    shell(_CREATE)
+    before = shell("fake show -o json").document
+    after = shell("fake advance 1h -o json").document
+    billed = {one["id"]: one["billed_seconds"] for one in before["resources"]}
+    for one in after["resources"]:
+        rise = 3600 if one["id"] in after["billing"] else 0
+        assert one["billed_seconds"] == billed[one["id"]] + rise
+    empty = shell("fake reset -o json").document
+    assert (empty["resources"], empty["billing"], empty["requests"]) == ([], [], [])
+    assert empty["now"] == after["now"]
+
+
+@pytest.mark.parametrize("duration", ["soon", "0h", "-1h"])
+def test_only_a_duration_is_a_duration(shell, duration):
+    assert shell(f"fake advance -- {duration}").code == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [("cre", ["create"]), ("show ", ["demo", "other"]), ("delete o", ["other"])],
+)
+def test_a_shell_is_offered_commands_and_the_names_that_this_machine_knows(home, words, offered):
+    for folder, name in (("journals/s", "demo"), ("fake.sqlite.journals/s", "other")):
+        journal = home / "state" / "ccgpu" / folder / f"{name}.json"
+        journal.parent.mkdir(parents=True)
+        journal.touch()
+    line = f"ccgpu {words}"
+    asked = {
+        "_CCGPU_COMPLETE": "complete_bash",
+        "COMP_WORDS": line,
+        "COMP_CWORD": str(len(line.split(" ")) - 1),
+    }
+    done = subprocess.run(
+        [sys.executable, "-m", "ccgpu"],
+        env=os.environ | asked,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.stdout.split(), done.stderr) == (offered, "")
