@@ -1,11 +1,20 @@
 # Thin names for scripts/dev.py, which needs no make.
-.PHONY: demo test check golden bench lock ci
+.PHONY: demo test check golden bench lock sweep sweep-pairs sweep-case ci
 
 demo test check bench lock:
 	python3 scripts/dev.py $@
 
 golden:  # rewrite tests/golden; read the diff before you commit it
 	CCGPU_SLOW=1 python3 scripts/dev.py test --update-golden
+
+sweep:  # every fault at every request; SIGKILL at every step; the same for a plain script
+	python3 scripts/dev.py sweep
+
+sweep-pairs:  # N= and SEED=: two faults in one run
+	python3 scripts/dev.py sweep --pairs $(or $(N),2000) --seed $(or $(SEED),1)
+
+sweep-case:  # ID=: one of them again
+	python3 scripts/dev.py sweep --case $(ID)
 
 ci:
 	bash .ci/run

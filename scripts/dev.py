@@ -49,6 +49,11 @@ def check(_: list[str]) -> None:
     say(f"all {len(steps)} checks passed")
 
 
+def sweep(arguments: list[str]) -> None:
+    """Meet every request with every fault and judge what is left (further words: --help)."""
+    run(BIN / "python", "tests/faults/sweep/run.py", *arguments)
+
+
 def coverage(_: list[str]) -> None:
     """Hold the last `test` (run with PYTEST_ADDOPTS=--cov) to the coverage we promise."""
     run(BIN / "coverage", "report")
@@ -60,6 +65,7 @@ _COMMANDS: dict[str, Callable[[list[str]], None]] = {
     "demo": demo,
     "test": test,
     "check": check,
+    "sweep": sweep,
     "coverage": coverage,
     "package": lambda _: package(),
     "bench": bench,

@@ -19,13 +19,18 @@ Command = Callable[[Machine], object]
 _FILE_EVENTS = {"open", "os.rename", "os.remove"}
 
 
-def start(command: Command, world: Path, state: Path, kill_at: int | None = None) -> int:
-    """Fork a child that runs `command`; it is killed at its step number `kill_at` (from 0)."""
+def start(
+    command: Command, world: Path, state: Path, kill_at: int | None = None, *, quiet: bool = False
+) -> int:
+    """Fork a child that runs `command`; it is killed at its step number `kill_at` (from 0).
+
+    A `quiet` one says nothing of an error it ends with.
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # the test runner has threads
         child = os.fork()
     if child == 0:
-        _run(command, world, state, kill_at)
+        _run(command, world, state, kill_at, quiet)
     return child
 
 
@@ -50,7 +55,7 @@ def steps_of(command: Command, world: Path, state: Path) -> int:
         return int(answer.read())
 
 
-def _run(command: Command, world: Path, state: Path, kill_at: int | None) -> None:
+def _run(command: Command, world: Path, state: Path, kill_at: int | None, quiet: bool) -> None:
     """The child's whole life; it never comes back to the test runner."""
     status = 1
     try:
@@ -60,8 +65,9 @@ def _run(command: Command, world: Path, state: Path, kill_at: int | None) -> Non
         command(machine)
         status = 0
     except BaseException:  # noqa: BLE001  # a child must not return into pytest
-        traceback.print_exc()
-        sys.stderr.flush()
+        if not quiet:
+            traceback.print_exc()
+            sys.stderr.flush()
     os._exit(status)
 
 

@@ -288,13 +288,15 @@ class At:
     number: int
     kind: Kind
     forever: bool
+    counted: Callable[[Request], bool] = _any
     seen: int = 0
     fired: int = 0
     _alike: tuple[str, str] | None = None
 
     def __call__(self, request: Request) -> Answer | None:
         """Answers, raises, or lets it pass."""
-        at, self.seen = self.seen, self.seen + 1
+        at = self.seen if self.counted(request) else None
+        self.seen += at is not None
         if at == self.number:
             self._alike = alike(request)
         elif not (self.forever and self.fired and alike(request) == self._alike):

@@ -1,0 +1,124 @@
+"""Run one trial: the scenario under its faults, then all that must be possible after it."""
+
+import os
+import signal
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from ccgpu.fakearm import Answer, FakeArm, Request
+from support import processes
+from support.cloud import Machine
+from sweep import scenarios
+from sweep.cases import DELETES, KILL, OTHER, Case, Trial, id_of
+from sweep.judge import Witness
+from sweep.kinds import KINDS, At, Kind
+from sweep.prepared import prepared
+from sweep.scenarios import SCENARIOS, Scenario
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """How a trial ended: what was wrong, and how often each thing that must hold did not."""
+
+    id: str
+    wrong: tuple[str, ...]
+    counts: dict[str, int]
+
+
+def run(trial: Trial, folder: Path) -> Result:
+    """Run it in a folder of its own."""
+    scenario = SCENARIOS[trial[0].scenario]
+    machine, strangers = prepared(scenario, folder)
+    witness = Witness(machine, strangers)
+    machine.arm.on_commit = witness.committed
+    if any(case.kind == KILL for case in trial):
+        _in_a_process(trial, scenario, machine, witness)
+    else:
+        _here(trial, scenario, machine, witness)
+    _afterwards(scenario, machine, witness)
+    machine.arm.close()
+    return Result(id_of(trial), tuple(witness.wrong), witness.counts)
+
+
+def _here(trial: Trial, scenario: Scenario, machine: Machine, witness: Witness) -> None:
+    met = [_fault(case, machine) for case in trial]
+    machine.arm.faults[:] = [witness.sees, *met]
+    error: BaseException | None = None
+    began = machine.arm.now()
+    try:
+        scenario.act(machine)
+    except (Exception, KeyboardInterrupt) as err:  # noqa: BLE001  # judged, whatever it is
+        error = err
+    machine.arm.faults[:] = [witness.sees]
+    if not met[0].fired:  # the second of a pair may have lost its request to the first
+        witness.blame("unfired", id_of(trial))
+    witness.judge(error, began, deletes="delete" in scenario.name)
+    if machine.arm.slept:
+        witness.blame("waited behind the scheduler", id_of(trial))
+
+
+def _in_a_process(trial: Trial, scenario: Scenario, machine: Machine, witness: Witness) -> None:
+    machine.arm.close()
+    world = machine.state.parent / "world"
+    steps = [c.number for c in trial if c.kind == KILL and c.scenario != DELETES]
+
+    def command(there: Machine) -> object:
+        there.arm.faults += [_fault(c, there) for c in trial if c.number not in steps]
+        return scenario.act(there)
+
+    at = steps[0] if steps else None
+    child = processes.start(command, world, machine.state, kill_at=at, quiet=True)
+    if processes.end(child) != -signal.SIGKILL and len(trial) == 1:
+        witness.blame("unfired", id_of(trial))
+    machine.arm = FakeArm(world)
+    witness.all_known()
+    machine.arm.on_commit = witness.committed
+
+
+def _fault(case: Case, machine: Machine) -> At:
+    kind = {KILL: _killing, OTHER: _other}.get(case.kind, lambda _: KINDS[case.kind])(machine)
+    counted = _deletes if case.scenario == DELETES else _all
+    return At(machine.arm, case.number, kind, case.forever, counted)
+
+
+def _all(_: Request) -> bool:
+    return True
+
+
+def _deletes(request: Request) -> bool:
+    return request.method == "DELETE"
+
+
+def _killing(_: Machine) -> Kind:
+    def effect(_: Request, go_on: Callable[[], Answer]) -> Answer:
+        go_on()
+        os.kill(os.getpid(), signal.SIGKILL)
+        raise AssertionError
+
+    return Kind(KILL, effect, _all)
+
+
+def _other(machine: Machine) -> Kind:
+    """Before the request goes on, another machine does the whole of the same create."""
+
+    def effect(_: Request, go_on: Callable[[], Answer]) -> Answer:
+        other = Machine(machine.arm, machine.state.parent / "other")
+        met, machine.arm.faults = machine.arm.faults, []
+        heard, machine.arm.on_commit = machine.arm.on_commit, None
+        other.create(scenarios.SPEC)
+        machine.arm.faults, machine.arm.on_commit = met, heard
+        return go_on()
+
+    return Kind(OTHER, effect, _all)
+
+
+def _afterwards(scenario: Scenario, machine: Machine, witness: Witness) -> None:
+    """A create can be gone on with; a delete leaves nothing."""
+    going_on = [lambda: machine.create(scenarios.SPEC)] if scenario.name == "create" else []
+    for step in (*going_on, machine.delete):
+        try:
+            step()
+        except Exception as err:  # noqa: BLE001  # judged
+            witness.blame("not repeatable", f"{type(err).__name__}: {err}")
+    witness.nothing_left()
