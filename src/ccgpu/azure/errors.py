@@ -76,6 +76,9 @@ _NOT_ITS_OWN = {"SubscriptionNotFound"}
 # What follows a path in a message: an operation's URL carries a signature there.
 _QUERY = re.compile(r"(/[^\s?]*)\?[^\s'\")]+")
 
+# What reading an answer of another shape ends in, in the SDK and here.
+_NOT_ARMS = (AttributeError, IndexError, KeyError, TypeError, sdk.DeserializationError)
+
 
 @contextmanager
 def translated(doing: str) -> Iterator[None]:
@@ -92,7 +95,7 @@ def translated(doing: str) -> Iterator[None]:
         raise AzureUnavailable(f"{doing}: {_first_line(err)}", code=type(err).__name__) from err
     except (JSONDecodeError, UnicodeDecodeError) as err:  # a proxy's page, most often
         raise AzureUnavailable(f"{doing}: the answer is not JSON", code="NotJson") from err
-    except (AttributeError, IndexError, KeyError, TypeError) as err:  # JSON, but not ARM's
+    except _NOT_ARMS as err:  # JSON, but not ARM's
         raise AzureUnavailable(f"{doing}: the answer is not ARM's", code="NotArm") from err
 
 

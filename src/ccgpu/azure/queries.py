@@ -34,16 +34,7 @@ class Queries:
     def usages(self, region: str) -> tuple[Usage, ...]:
         """The compute quota of a region."""
         with translated(f"reading the quota of {region}"):
-            lines = list(self._compute.usage.list(region))
-        return tuple(
-            Usage(
-                name=str(line.name.value).strip(),
-                shown=str(line.name.localized_value or line.name.value).strip(),
-                used=int(line.current_value),
-                limit=int(line.limit),
-            )
-            for line in lines
-        )
+            return tuple(_usage(line) for line in self._compute.usage.list(region))
 
     def image(self, region: str, image: Image) -> Mapping[str, str]:
         """The image with its exact version, as `imageReference` takes it.
@@ -135,6 +126,15 @@ def _require_confidential(security: str | None, image: Image) -> None:
 
 def _is_vm(sku: Any) -> bool:
     return str(sku.resource_type).casefold() == "virtualmachines"
+
+
+def _usage(line: Any) -> Usage:
+    return Usage(
+        name=str(line.name.value).strip(),
+        shown=str(line.name.localized_value or line.name.value).strip(),
+        used=int(line.current_value),
+        limit=int(line.limit),
+    )
 
 
 def _offer(region: str, sku: Any) -> Offer:
