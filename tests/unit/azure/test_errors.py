@@ -129,6 +129,32 @@ def test_a_refusal_is_what_its_code_says(status, code, text, kind, after):
     assert str(found) == f"creating x: {text or 'no reason was given'} [{code}]"
 
 
+@pytest.mark.parametrize(
+    "code",
+    [
+        *("429", "AnotherOperationInProgress", "InternalServerError", "OperationPreempted"),
+        *("ReferencedResourceNotProvisioned", "ResourceGroupBeingDeleted", "RetryableError"),
+        *("RetryableErrorDueToAnotherOperation", "ServerTimeout", "ServiceUnavailable"),
+        *("TooManyRequests", "NicInUse"),
+    ],
+)
+@pytest.mark.parametrize("status", [200, 400, 409])
+def test_a_code_that_passes_does_so_in_an_operations_status_too(code, status):
+    assert type(refusal("x", {"code": code}, status)) is AzureUnavailable
+
+
+@pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504])
+def test_a_status_that_passes_does_so_with_any_code(status):
+    assert type(refusal("x", {"code": "SomethingNew"}, status)) is AzureUnavailable
+
+
+@pytest.mark.parametrize(
+    "code", ["AuthenticationFailed", "ExpiredAuthenticationToken", "InvalidAuthenticationToken"]
+)
+def test_a_token_that_is_refused_is_a_matter_of_signing_in_with_any_status(code):
+    assert type(refusal("x", {"code": code}, 403)) is NotSignedIn
+
+
 def test_every_class_of_azures_refusals_has_a_row():
     family = {AzureRefused, *AzureRefused.__subclasses__()}
     assert {kind for _, _, _, kind, _ in _TABLE} == family == {*_EXIT_CODES}
@@ -330,8 +356,23 @@ def test_a_failed_sign_in_is_told_in_its_own_words():
     assert "az login" in str(_translated(err).hint)
 
 
-def test_an_error_without_words_is_told_by_its_name():
-    assert str(_translated(sdk.ServiceRequestError(""))).startswith("doing: ")
+@pytest.mark.parametrize(
+    ("err", "message"),
+    [
+        (ForeignHost("refused to send"), "doing: refused to send"),
+        (sdk.DecodeError("x"), "doing: the answer is not JSON"),
+        (json.JSONDecodeError("x", "y", 0), "doing: the answer is not JSON"),
+        (AttributeError("x"), "doing: the answer is not ARM's"),
+        (IndexError("x"), "doing: the answer is not ARM's"),
+        (KeyError("x"), "doing: the answer is not ARM's"),
+        (TypeError("x"), "doing: the answer is not ARM's"),
+        (sdk.DeserializationError("x"), "doing: the answer is not ARM's"),
+        (sdk.ServiceRequestError("reset\nby peer"), "doing: reset"),
+        (sdk.AzureError(" "), "doing: AzureError"),
+    ],
+)
+def test_what_happened_is_told_in_one_line(err, message):
+    assert str(_translated(err)) == message
 
 
 @pytest.mark.parametrize(
@@ -348,7 +389,7 @@ def test_the_answers_own_wish_outranks_the_usual_one(code, headers, after):
     assert _translated(_http(409, {"error": {"code": code}}, headers)).after == after
 
 
-@pytest.mark.parametrize("err", [ValueError("x"), KeyError("x"), KeyboardInterrupt()])
+@pytest.mark.parametrize("err", [ValueError("x"), OSError("x"), KeyboardInterrupt()])
 def test_what_is_not_the_sdks_is_left_alone(err):
     with pytest.raises(type(err)) as caught, translated("doing"):
         raise err

@@ -11,7 +11,7 @@ from ccgpu.domain.capacity import Offer, Usage
 from ccgpu.domain.catalog import DEFAULT_IMAGE, NCC_H100_V5, NCC_QUOTA_FAMILY, NCC_VCPUS, REGIONS
 from ccgpu.domain.image import parse
 from ccgpu.domain.resource import ResourceId
-from ccgpu.errors import AzureRefused, NotFound
+from ccgpu.errors import AzureRefused, AzureUnavailable, NotFound
 from ccgpu.fakearm import FAKE_SUBSCRIPTION, Answer, Request
 from support import faults
 
@@ -163,6 +163,14 @@ def test_a_line_without_a_label_is_shown_by_its_name_and_stray_spaces_are_droppe
     ]
     wire.replies.append(Answer(200, {"value": lines}))
     assert wire.queries.usages("eastus2") == (Usage("a", "a", 1, 2), Usage("b", "B", 3, 4))
+
+
+@pytest.mark.parametrize("body", [[], {"value": 7}, {"value": [{}]}])
+def test_an_answer_that_is_json_but_not_arms_is_asked_for_again(body, wire):
+    wire.replies.append(Answer(200, body))
+    with pytest.raises(AzureUnavailable, match="reading the quota of eastus2: ") as caught:
+        wire.queries.usages("eastus2")
+    assert caught.value.code == "NotArm"
 
 
 def _image(queries: Queries, text: str, region: str = "eastus2") -> dict[str, str]:

@@ -94,6 +94,12 @@ class _SignIn(HTTPPolicy[Any, Any]):
         return self.next.send(request)
 
 
+@pytest.mark.parametrize("url", ["", "https:///path", "nonsense"])
+def test_the_refusal_of_no_host_says_so(url):
+    with pytest.raises(ForeignHost, match=r"^refused to send a request to no host$"):
+        OnlyTo([_HOST]).on_request(PipelineRequest(HttpRequest("GET", url), PipelineContext(None)))
+
+
 def _names(policies: list[Any]) -> list[str]:
     return [type(policy).__name__ for policy in policies]
 
