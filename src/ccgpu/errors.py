@@ -26,7 +26,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-
 Presence = Literal["exists", "gone", "unknown"]
 
 
