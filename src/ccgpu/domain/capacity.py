@@ -66,13 +66,18 @@ def judge(
     spot: bool,
     offer: Offer | None,
     usages: Sequence[Usage],
+    *,
+    frees: bool = False,
 ) -> Verdict:
-    """Whether `region` can hold one more VM of `size`, as far as Azure tells before the PUT."""
+    """Whether `region` can hold one more VM of `size`, as far as Azure tells before the PUT.
+
+    `frees`: a VM of the same size goes there first, and gives its cores back.
+    """
     if offer is None:
         return Verdict(region, (), f"{region}: {size} is not offered there")
     if refusal := _closed(region, size, zone, spot, offer):
         return Verdict(region, (), refusal)
-    needs = _needs(offer, spot, usages)
+    needs = _needs(offer, spot, usages, 0 if frees else offer.vcpus)
     short = [need for need in needs if not need.met]
     if short:
         lacks = "; ".join(
@@ -96,7 +101,7 @@ def _closed(region: str, size: str, zone: str | None, spot: bool, offer: Offer) 
     return None
 
 
-def _needs(offer: Offer, spot: bool, usages: Sequence[Usage]) -> tuple[Need, ...]:
+def _needs(offer: Offer, spot: bool, usages: Sequence[Usage], more: int) -> tuple[Need, ...]:
     """Spot has one quota of its own; else the family's and the region's both count.
 
     A line that Azure does not list is not held against the VM: ARM has the last word.
@@ -104,7 +109,7 @@ def _needs(offer: Offer, spot: bool, usages: Sequence[Usage]) -> tuple[Need, ...
     names = (SPOT_CORES,) if spot else (offer.family, REGIONAL_CORES)
     by_name = {_plain(usage.name): usage for usage in usages}
     found = [by_name[_plain(name)] for name in names if _plain(name) in by_name]
-    return tuple(Need(u.shown, u.used, u.limit, u.used + offer.vcpus) for u in found)
+    return tuple(Need(u.shown, u.used, u.limit, u.used + more) for u in found)
 
 
 def _plain(name: str) -> str:

@@ -154,8 +154,12 @@ class _Work:
         vm = actual.get(key(self.names.vm))
         if vm is not None and (there := of_existing(vm, self.spec)):
             return iter([Candidate(there)])
-        skip = self.options.skip_preflight
-        return candidates(self.run, self._begun_region_first(actual), skip_preflight=skip)
+        return candidates(
+            self.run,
+            self._begun_region_first(actual),
+            skip_preflight=self.options.skip_preflight,
+            leaves=location(vm["location"]) if vm else None,
+        )
 
     def plan(self, candidate: Candidate, actual: Actual, stamp: Stamp) -> Plan:
         spec, subscription = self.spec, self.names.subscription
@@ -200,7 +204,7 @@ def _create(work: _Work, keeper: Keeper, approve: Approve) -> Outcome:
             if work.options.keep_on_failure or keeper.journal.of_run():
                 raise
             refusals.append(err)
-            work.run.tell("note", f"{candidate.placement.region} has no capacity: {err}")
+            work.run.tell("note", f"{candidate.placement.region} has no capacity")
             continue
         if work.options.wait:
             finish(work.run, work.names, keeper)
@@ -278,7 +282,7 @@ def _fail(work: _Work, keeper: Keeper, err: CcgpuError) -> NoReturn:
     """Undo what this run made, and raise `err`; `LeftBehind` if something is left."""
     if work.options.keep_on_failure:
         raise err
-    work.run.tell("note", f"failed, undoing what was made: {err}")
+    work.run.tell("note", "undoing what was made")
     if undo(work.run, keeper).errors:
         raise LeftBehind(
             f"{err}\nand not everything that was made could be removed",

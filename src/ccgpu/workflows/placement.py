@@ -44,10 +44,13 @@ def of_existing(vm: Body, spec: VmSpec) -> Placement | None:
     return Placement(region, zone, image)
 
 
-def candidates(run: Run, spec: VmSpec, *, skip_preflight: bool = False) -> Iterator[Candidate]:
+def candidates(
+    run: Run, spec: VmSpec, *, skip_preflight: bool = False, leaves: str | None = None
+) -> Iterator[Candidate]:
     """Placements in the user's order; if there is none, an error with every region's reason.
 
     `skip_preflight` does not look at sizes and quota; the image's version is needed all the same.
+    `leaves`: the region of a VM of this deployment that is to be replaced.
     """
     refusals: list[CcgpuError] = []
     found = False
@@ -55,7 +58,7 @@ def candidates(run: Run, spec: VmSpec, *, skip_preflight: bool = False) -> Itera
     for region in spec.regions:
         try:
             _require_same(region, fixed)
-            needs = () if skip_preflight else _needs(run, spec, region)
+            needs = () if skip_preflight else _needs(run, spec, region, region == leaves)
             image = complete(
                 run,
                 ask(
@@ -83,11 +86,11 @@ def _require_same(region: str, fixed: Mapping[str, str]) -> None:
         raise InvalidFile("spec", elsewhere)
 
 
-def _needs(run: Run, spec: VmSpec, region: str) -> tuple[Need, ...]:
+def _needs(run: Run, spec: VmSpec, region: str, frees: bool) -> tuple[Need, ...]:
     queries, doing = run.cloud.queries, f"looking for capacity in {region}"
     offer = complete(run, ask(run, partial(queries.offer, region, spec.size), doing))
     usages = complete(run, ask(run, partial(queries.usages, region), doing))
-    verdict = capacity.judge(region, spec.size, spec.zone, spec.spot, offer, usages)
+    verdict = capacity.judge(region, spec.size, spec.zone, spec.spot, offer, usages, frees=frees)
     if verdict.refusal is None:
         return verdict.needs
     refused = QuotaExceeded if verdict.quota else CapacityUnavailable
