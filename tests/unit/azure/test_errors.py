@@ -190,6 +190,21 @@ def test_the_real_code_is_found_in_the_details(error):
     assert str(found) == "x: none left [AllocationFailed]"
 
 
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [
+        ("SkuNotAvailable", CapacityUnavailable),
+        ("QuotaExceeded", QuotaExceeded),
+        ("AnotherOperationInProgress", AzureUnavailable),
+        ("NicInUse", AzureUnavailable),
+        ("NicReservedForAnotherVm", AzureUnavailable),
+    ],
+)
+def test_a_code_of_each_class_is_found_behind_an_unknown_one(code, kind):
+    found = refusal("x", {"code": "Outer", "details": [{"code": code}]}, 400)
+    assert (type(found), found.code) == (kind, code)
+
+
 def test_of_unknown_codes_the_outermost_is_told():
     error = {"code": "A", "message": "outer", "details": [{"code": "B", "message": "inner"}]}
     assert str(refusal("x", error, 400)) == "x: outer [A]"
