@@ -16,8 +16,8 @@ from ccgpu.domain.catalog import Kind
 from ccgpu.domain.desired import Placement, Stamp, desired
 from ccgpu.domain.resource import Resource
 from ccgpu.fakearm import FAKE_SUBSCRIPTION, FakeArm, FakeCredential, FakeTransport, Request
-from sweep.kinds import KINDS, At, alike
-from sweep.scenarios import SPEC
+from faults.sweep.kinds import KINDS, At, alike
+from faults.sweep.scenarios import SPEC
 
 _IMAGE = {
     "publisher": "Canonical",
@@ -90,7 +90,7 @@ def cases() -> list[tuple[int, str]]:
     """Each request of the script with each kind of fault that can befall it, once."""
     arm = FakeArm()
     seen: list[Request] = []
-    arm.faults.append(seen.append)  # type: ignore[arg-type]  # appending answers None
+    arm.faults.append(seen.append)  # which answers None
     script(arm, tidy=False)
     arm.close()
     first = {alike(request): number for number, request in reversed(list(enumerate(seen)))}

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ccgpu.fakearm import Request
+from faults.sweep.kinds import KINDS, alike
+from faults.sweep.prepared import prepared
+from faults.sweep.scenarios import SCENARIOS, Scenario
 from support import faults, processes
-from sweep.kinds import KINDS, alike
-from sweep.prepared import prepared
-from sweep.scenarios import SCENARIOS, Scenario
 
 KILL = "kill"  # SIGKILL, in a process of its own
 OTHER = "other-machine"  # another machine does the whole of the same create in between
@@ -110,7 +110,7 @@ def recorded(scenario: Scenario, folder: Path) -> list[Request]:
     """The requests of the scenario when nothing goes wrong."""
     machine, _ = prepared(scenario, folder)
     seen: list[Request] = []
-    machine.arm.faults.append(seen.append)  # type: ignore[arg-type]  # appending answers None
+    machine.arm.faults.append(seen.append)  # which answers None
     scenario.act(machine)
     machine.arm.close()
     return seen

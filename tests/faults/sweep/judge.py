@@ -7,6 +7,7 @@ I12 no traceback.
 
 import json
 import traceback
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
@@ -106,7 +107,7 @@ class Witness:
                 self.blame("foreign resources touched", id_)
 
 
-def _speaks_for(id_: str, told: dict[str, str]) -> bool:
+def _speaks_for(id_: str, told: Iterable[str]) -> bool:
     """A VM that is named speaks for its NIC and public IP, which Azure names."""
     dependent = "/networkinterfaces/" in id_ or "/demo-ip-" in id_
     return dependent and any("/virtualmachines/" in one for one in told)

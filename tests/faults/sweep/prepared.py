@@ -5,10 +5,10 @@ import shutil
 from pathlib import Path
 
 from ccgpu.fakearm import FakeArm, Request
+from faults.sweep import scenarios
+from faults.sweep.judge import created
+from faults.sweep.scenarios import Scenario
 from support.cloud import Machine
-from sweep import scenarios
-from sweep.judge import created
-from sweep.scenarios import Scenario
 
 # By scenario and folder: the world and the state folder, and what in the world is somebody else's.
 _MADE: dict[tuple[str, Path], tuple[Path, dict[str, str]]] = {}

@@ -15,11 +15,11 @@ from collections.abc import Iterable
 from pathlib import Path
 
 _TESTS = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(_TESTS), str(_TESTS / "faults")]
+sys.path.insert(0, str(_TESTS))
 
-from sweep import baseline, cases
-from sweep.cases import Trial
-from sweep.trial import Result, run
+from faults.sweep import baseline, cases
+from faults.sweep.cases import Trial
+from faults.sweep.trial import Result, run
 
 _COUNTED = (
     "leaked resources",

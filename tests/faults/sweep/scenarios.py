@@ -38,12 +38,12 @@ def _delete(machine: Machine) -> object:
     return machine.delete()
 
 
-def _stop(machine: Machine) -> object:
-    return lifecycle.act(machine.cloud, "stop", "demo")
+def _stop(machine: Machine) -> None:
+    lifecycle.act(machine.cloud, "stop", "demo")
 
 
-def _start(machine: Machine) -> object:
-    return lifecycle.act(machine.cloud, "start", "demo")
+def _start(machine: Machine) -> None:
+    lifecycle.act(machine.cloud, "start", "demo")
 
 
 def _delete_elsewhere(machine: Machine) -> object:

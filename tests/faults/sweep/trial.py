@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ccgpu.fakearm import Answer, FakeArm, Request
+from faults.sweep import scenarios
+from faults.sweep.cases import DELETES, KILL, OTHER, Case, Trial, id_of
+from faults.sweep.judge import Witness
+from faults.sweep.kinds import KINDS, At, Kind
+from faults.sweep.prepared import prepared
+from faults.sweep.scenarios import SCENARIOS, Scenario
 from support import processes
 from support.cloud import Machine
-from sweep import scenarios
-from sweep.cases import DELETES, KILL, OTHER, Case, Trial, id_of
-from sweep.judge import Witness
-from sweep.kinds import KINDS, At, Kind
-from sweep.prepared import prepared
-from sweep.scenarios import SCENARIOS, Scenario
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +115,10 @@ def _other(machine: Machine) -> Kind:
 
 def _afterwards(scenario: Scenario, machine: Machine, witness: Witness) -> None:
     """A create can be gone on with; a delete leaves nothing."""
-    going_on = [lambda: machine.create(scenarios.SPEC)] if scenario.name == "create" else []
-    for step in (*going_on, machine.delete):
+    steps: list[Callable[[], object]] = [machine.delete]
+    if scenario.name == "create":
+        steps.insert(0, lambda: machine.create(scenarios.SPEC))
+    for step in steps:
         try:
             step()
         except Exception as err:  # noqa: BLE001  # judged
