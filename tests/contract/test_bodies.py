@@ -99,15 +99,20 @@ _SPOILT = {
 }
 
 
-@pytest.mark.parametrize(("path", "value", "told"), _SPOILT.values(), ids=_SPOILT)
-def test_the_check_sees_a_spoilt_body(path, value, told, vectors):
-    vm = next(one for one in _resources(make_spec()) if one.kind is Kind.VM)
-    body = copy.deepcopy(vm.body)
+def _spoilt(body: Body, path: str, value: object) -> Body:
+    found: Any = copy.deepcopy(body)
     *outer, last = path.split(".")
-    at: Any = body
+    at = found
     for name in outer:
         at = at[name]
     at[last] = value
+    return dict(found)
+
+
+@pytest.mark.parametrize(("path", "value", "told"), _SPOILT.values(), ids=_SPOILT)
+def test_the_check_sees_a_spoilt_body(path, value, told, vectors):
+    vm = next(one for one in _resources(make_spec()) if one.kind is Kind.VM)
+    body = _spoilt(vm.body, path, value)
     (problem,) = _problems(vectors, Kind.VM, body)
     assert problem.startswith(f"{path}: ")
     assert told in problem

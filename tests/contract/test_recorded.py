@@ -69,7 +69,7 @@ class Replay:
         return answer
 
     def _due(self, call: Any) -> float:
-        return self._start + _moment(call) + call.get("latency_s", 0) - self.began
+        return float(self._start + _moment(call) + call.get("latency_s", 0) - self.began)
 
     @property
     def _start(self) -> float:
@@ -136,9 +136,11 @@ def differences(call: Any, answer: Answer) -> list[str]:
             found.append(f"{name} {told and told[:60]}, recorded {was and was[:60]}")
         if name == "Retry-After" and call["method"] != "GET" and told != was:
             found.append(f"Retry-After {told}, recorded {was}")
-    told, was = paths(answer.body), paths(call["body"] or None)
-    found += [f"tells {one}" for one in sorted(told - was) if one.rsplit(".", 1)[1] not in NEWER]
-    found += [f"does not tell {one}" for one in sorted(was - told)]
+    tells, recorded_ = paths(answer.body), paths(call["body"] or None)
+    found += [
+        f"tells {one}" for one in sorted(tells - recorded_) if one.rsplit(".", 1)[1] not in NEWER
+    ]
+    found += [f"does not tell {one}" for one in sorted(recorded_ - tells)]
     if isinstance(call["body"], dict) and "error" in call["body"]:
         code = (answer.body or {}).get("error", {}).get("code")
         if code != call["body"]["error"]["code"]:

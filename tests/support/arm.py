@@ -295,7 +295,8 @@ def refusal_codes() -> set[str]:
             if isinstance(node, ast.Call):
                 found |= set(_code_in(node))
             elif isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "_TEXTS":
-                found |= set(ast.literal_eval(ast.List(node.value.keys)))
+                assert isinstance(node.value, ast.Dict)
+                found |= {ast.literal_eval(key) for key in node.value.keys if key is not None}
     return found
 
 

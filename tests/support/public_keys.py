@@ -12,8 +12,10 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
 )
 
+_Key = ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey | rsa.RSAPrivateKey
 
-def _line(key) -> str:
+
+def _line(key: _Key) -> str:
     return key.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
 
 

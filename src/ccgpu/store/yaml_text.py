@@ -122,4 +122,6 @@ class _Builder:
 
 
 def _mark(event: "Event") -> Mark:
-    return Mark(event.start_mark.line + 1, event.start_mark.column + 1)
+    start = event.start_mark
+    assert start is not None, "the parser marks every event"  # noqa: S101  # for the type checker
+    return Mark(start.line + 1, start.column + 1)

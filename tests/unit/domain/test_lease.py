@@ -1,6 +1,7 @@
 """When a deployment is over, when it is not, and when nobody can know."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -50,7 +51,7 @@ def test_a_time_is_one_only_with_its_zone(text, found):
 
 
 def test_the_lease_is_the_latest_over_the_resources():
-    bodies = [
+    bodies: list[dict[str, Any]] = [
         body(ccgpu_expires=at(60), ccgpu_created=at(-60)),
         body(ccgpu_expires=at(120)),
         body(ccgpu_created=at(-30)),

@@ -1,5 +1,7 @@
 """What is kept for a new VM is marked as young, and nothing else is."""
 
+from typing import Any
+
 import pytest
 
 from ccgpu.domain.catalog import Kind
@@ -13,7 +15,7 @@ LATER = "2026-10-01T13:00:01Z"  # an hour and a second after the stamp
 SOON = "2026-10-01T13:00:00Z"
 
 
-def _found(*, vm: bool, ends: str | None = None, **changes: object) -> dict[ResourceId, Body]:
+def _found(*, vm: bool, ends: str | None = None, **changes: Any) -> dict[ResourceId, Body]:
     """What is there of a deployment that was made at the stamp's time."""
     there = wanted(Stamp(STAMP.run, STAMP.created, ends), **changes)
     return {key(r.id): r.body for r in there.values() if vm or r.kind is not Kind.VM}

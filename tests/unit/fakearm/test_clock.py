@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ccgpu.fakearm import FakeArm
+from ccgpu.fakearm import FakeArm, VirtualClock
 
 
 def test_time_starts_with_2026(arm):
@@ -36,7 +36,7 @@ def test_who_sleeps_at_the_same_time_wakes_at_the_same_time(tmp_path):
 
 
 def test_a_sleep_that_others_overtook_changes_nothing(arm):
-    class Overtaken(type(arm.clock)):
+    class Overtaken(VirtualClock):
         def now(self) -> float:
             now = super().now()
             arm.clock.sleep(100)

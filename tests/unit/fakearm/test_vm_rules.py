@@ -1,6 +1,7 @@
 """VM bodies that Azure refuses at once: each row breaks one rule and leaves nothing behind."""
 
 import base64
+from typing import Any
 
 import pytest
 
@@ -13,7 +14,7 @@ KEYS = "os__linuxConfiguration__ssh__publicKeys"
 BASE = ["networkSecurityGroups", "resourceGroups", "virtualNetworks"]
 
 
-def key(line: str, path: str = "/home/azureuser/.ssh/authorized_keys") -> dict:
+def key(line: str, path: str = "/home/azureuser/.ssh/authorized_keys") -> dict[str, Any]:
     return {KEYS: [{"path": path, "keyData": line}]}
 
 
@@ -265,7 +266,7 @@ def test_a_community_image_is_not_in_every_region(az):
     assert az.refusal("PUT", vm(), body) == (404, "GalleryImageNotFound")
 
 
-def with_key(identifier: str = DES) -> dict:
+def with_key(identifier: str = DES) -> dict[str, Any]:
     return vm_body(**FULL, managed__securityProfile__diskEncryptionSet={"id": identifier})
 
 
