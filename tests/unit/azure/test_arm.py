@@ -76,17 +76,6 @@ def test_a_new_resource_is_put_only_where_there_is_none(new, header, wire):
     assert wire.seen[0].headers.get("If-None-Match") == header
 
 
-@pytest.mark.parametrize("etag", ['"1"', None])
-@pytest.mark.parametrize("kind", [Kind.GROUP, Kind.NSG, Kind.VM])
-@pytest.mark.parametrize("call", ["tag", "delete"])
-def test_what_must_not_have_changed_is_written_only_where_it_has_not(call, kind, etag, wire):
-    wire.replies.append(faults.error(412, "PreconditionFailed"))
-    arguments = [{"a": "b"}] if call == "tag" else []
-    with pytest.raises(AlreadyExists):
-        getattr(wire.adapter, call)(kind, _id(kind), *arguments, etag=etag)
-    assert wire.seen[0].headers.get("If-Match") == etag
-
-
 @pytest.mark.parametrize(("view", "expand"), [(True, "instanceView"), (False, None)])
 def test_the_instance_view_is_read_when_asked_for(view, expand, wire):
     wire.replies.append(Answer(200, {"id": "x"}))
@@ -142,7 +131,7 @@ def test_a_delete_of_what_is_gone_is_done(status, wire):
 )
 def test_an_answer_that_is_no_resource_is_asked_for_again(answer, wire):
     wire.replies.append(answer)
-    with pytest.raises(AzureUnavailable, match="reading /subscriptions") as caught:
+    with pytest.raises(AzureUnavailable, match=r"^reading /\S+: the answer is [^:]+$") as caught:
         wire.adapter.get(Kind.VM, _id(Kind.VM))
     assert caught.value.code == "NotJson"
 

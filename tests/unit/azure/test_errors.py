@@ -278,6 +278,12 @@ def test_no_message_shows_the_query_of_a_url(text):
         assert "/operations/1" in message or "/subscriptions/x" in message
 
 
+def test_of_a_url_all_but_its_query_is_shown():
+    text = f"use uri: {_URL}"
+    found = refusal("x", {"code": "A", "message": text}, 409)
+    assert str(found) == "x: use uri: https://management.azure.com/operations/1 [A]"
+
+
 def test_a_question_is_no_query():
     found = refusal("x", {"code": "A", "message": "and/or? yes? no?"}, 400)
     assert str(found) == "x: and/or? yes? no? [A]"

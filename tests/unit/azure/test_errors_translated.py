@@ -1,0 +1,158 @@
+"""What the SDK raises leaves as one of our errors, in one line, with nothing lost on the way."""
+
+import json
+from typing import Any
+
+import pytest
+from azure.core import exceptions as sdk
+
+from ccgpu.azure.errors import absent, translated
+from ccgpu.errors import (
+    AzureRefused,
+    AzureUnavailable,
+    CapacityUnavailable,
+    NotSignedIn,
+)
+from ccgpu.net.pipeline import ForeignHost
+
+_NONE_LEFT = {"code": "AllocationFailed", "message": "none left"}
+
+
+class _Response:
+    """As much of an answer as the SDK's errors carry."""
+
+    def __init__(self, status: int, body: Any, headers: dict[str, str] | None = None) -> None:
+        self.status_code = status
+        self.reason = "Because"
+        self.headers = headers or {}
+        self._body = body
+
+    def json(self) -> Any:
+        return json.loads(self._body) if isinstance(self._body, str) else self._body
+
+    def text(self) -> str:
+        return str(self._body)
+
+
+def _translated(err: BaseException) -> AzureRefused:
+    with pytest.raises(AzureRefused) as caught, translated("doing"):
+        raise err
+    assert caught.value.__cause__ is err
+    return caught.value
+
+
+def _http(status: int, body: Any, headers: dict[str, str] | None = None) -> Any:
+    return sdk.HttpResponseError(response=_Response(status, body, headers))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("err", "kind", "code"),
+    [
+        pytest.param(
+            _http(409, {"error": _NONE_LEFT}), CapacityUnavailable, "AllocationFailed", id="arm"
+        ),
+        pytest.param(_http(502, "<html>"), AzureUnavailable, "Http502", id="a page"),
+        pytest.param(sdk.HttpResponseError("x"), AzureRefused, "Http0", id="no answer at all"),
+        pytest.param(sdk.DecodeError("x"), AzureUnavailable, "NotJson", id="cannot be decoded"),
+        pytest.param(
+            sdk.ServiceRequestError("x"), AzureUnavailable, "ServiceRequestError", id="not sent"
+        ),
+        pytest.param(
+            sdk.ServiceResponseError("x"), AzureUnavailable, "ServiceResponseError", id="no answer"
+        ),
+        pytest.param(ForeignHost("x"), AzureUnavailable, "ForeignHost", id="foreign"),
+        pytest.param(json.JSONDecodeError("x", "y", 0), AzureUnavailable, "NotJson", id="not json"),
+        pytest.param(
+            UnicodeDecodeError("utf-8", b"\xff", 0, 1, "x"), AzureUnavailable, "NotJson", id="bytes"
+        ),
+        pytest.param(
+            sdk.ClientAuthenticationError("log in\nlong story"),
+            NotSignedIn,
+            "Unauthenticated",
+            id="no sign-in",
+        ),
+        pytest.param(
+            sdk.ClientAuthenticationError(
+                "AADSTS700024: expired",
+                response=_Response(400, {"error": "invalid_client"}),  # type: ignore[arg-type]
+            ),
+            NotSignedIn,
+            "Unauthenticated",
+            id="sign-in refused",
+        ),
+        pytest.param(
+            sdk.ClientAuthenticationError(
+                response=_Response(401, {"error": {"code": "ExpiredAuthenticationToken"}})  # type: ignore[arg-type]
+            ),
+            NotSignedIn,
+            "ExpiredAuthenticationToken",
+            id="arm refuses the token",
+        ),
+    ],
+)
+def test_what_the_sdk_raises_leaves_as_one_of_ours(err, kind, code):
+    found = _translated(err)
+    assert (type(found), found.code) == (kind, code)
+    assert str(found).startswith("doing: ")
+    assert "\n" not in str(found)
+
+
+def test_a_failed_sign_in_is_told_in_its_own_words():
+    err = sdk.ClientAuthenticationError("run az login\nand a long story")
+    assert str(_translated(err)) == "doing: run az login"
+    assert "az login" in str(_translated(err).hint)
+
+
+@pytest.mark.parametrize(
+    ("err", "message"),
+    [
+        (ForeignHost("refused to send"), "doing: refused to send"),
+        (sdk.DecodeError("x"), "doing: the answer is not JSON"),
+        (json.JSONDecodeError("x", "y", 0), "doing: the answer is not JSON"),
+        (AttributeError("x"), "doing: the answer is not ARM's"),
+        (IndexError("x"), "doing: the answer is not ARM's"),
+        (KeyError("x"), "doing: the answer is not ARM's"),
+        (TypeError("x"), "doing: the answer is not ARM's"),
+        (sdk.DeserializationError("x"), "doing: the answer is not ARM's"),
+        (sdk.ServiceRequestError("reset\nby peer"), "doing: reset"),
+        (sdk.AzureError(" "), "doing: AzureError"),
+    ],
+)
+def test_what_happened_is_told_in_one_line(err, message):
+    assert str(_translated(err)) == message
+
+
+@pytest.mark.parametrize(
+    ("code", "headers", "after"),
+    [
+        ("AnotherOperationInProgress", {}, None),
+        ("AnotherOperationInProgress", {"Retry-After": "9"}, 9.0),
+        ("NicReservedForAnotherVm", {}, 180.0),
+        ("NicReservedForAnotherVm", {"Retry-After": "20"}, 20.0),
+        ("NicReservedForAnotherVm", {"Retry-After": "soon"}, 180.0),
+    ],
+)
+def test_the_answers_own_wish_outranks_the_usual_one(code, headers, after):
+    assert _translated(_http(409, {"error": {"code": code}}, headers)).after == after
+
+
+@pytest.mark.parametrize("err", [ValueError("x"), OSError("x"), KeyboardInterrupt()])
+def test_what_is_not_the_sdks_is_left_alone(err):
+    with pytest.raises(type(err)) as caught, translated("doing"):
+        raise err
+    assert caught.value is err
+
+
+@pytest.mark.parametrize(
+    ("err", "gone"),
+    [
+        (_http(404, {"error": {"code": "ResourceNotFound"}}), True),
+        (_http(404, {"error": {"code": "SubscriptionNotFound"}}), False),
+        (_http(404, {"error": {}}), False),
+        (_http(404, "<html>"), False),
+        (_http(410, {"error": {"code": "ResourceNotFound"}}), False),
+        (ValueError("404"), False),
+    ],
+)
+def test_only_arms_own_404_says_that_something_is_absent(err, gone):
+    assert absent(err) is gone
