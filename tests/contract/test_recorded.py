@@ -136,11 +136,11 @@ def differences(call: Any, answer: Answer) -> list[str]:
             found.append(f"{name} {told and told[:60]}, recorded {was and was[:60]}")
         if name == "Retry-After" and call["method"] != "GET" and told != was:
             found.append(f"Retry-After {told}, recorded {was}")
-    tells, recorded_ = paths(answer.body), paths(call["body"] or None)
+    tells, theirs = paths(answer.body), paths(call["body"] or None)
     found += [
-        f"tells {one}" for one in sorted(tells - recorded_) if one.rsplit(".", 1)[1] not in NEWER
+        f"tells {one}" for one in sorted(tells - theirs) if one.rsplit(".", 1)[1] not in NEWER
     ]
-    found += [f"does not tell {one}" for one in sorted(recorded_ - tells)]
+    found += [f"does not tell {one}" for one in sorted(theirs - tells)]
     if isinstance(call["body"], dict) and "error" in call["body"]:
         code = (answer.body or {}).get("error", {}).get("code")
         if code != call["body"]["error"]["code"]:
@@ -308,7 +308,7 @@ def template(message: str) -> str:
 
 
 @pytest.mark.parametrize("what", REAL)
-def test_refusals_are_the_recorded_ones(vectors, what):
+def test_refusals_are_the_theirsones(vectors, what):
     before, (method, path, body), wanted = REAL[what]
     az = Client(FakeArm())
     az.network()

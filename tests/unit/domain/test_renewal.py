@@ -21,7 +21,7 @@ def _found(*, vm: bool, ends: str | None = None, **changes: Any) -> dict[Resourc
     return {key(r.id): r.body for r in there.values() if vm or r.kind is not Kind.VM}
 
 
-def _plan(actual: dict[ResourceId, Body], **changes: object) -> Plan:
+def _plan(actual: dict[ResourceId, Body], **changes: Any) -> Plan:
     return plan(wanted(**changes), actual, "demo")
 
 
