@@ -46,13 +46,31 @@ def test_every_call_goes_to_the_resources_id_in_the_version_of_its_kind(kind, ca
         "delete": lambda: adapter.delete(kind, one.id),
     }
 
-    with pytest.raises(AzureRefused, match=r"\[Refused\]"):
+    with pytest.raises(AzureRefused) as caught:
         calls[call]()
 
+    doing = {"get": "reading", "put": "creating", "tag": "tagging", "delete": "deleting"}[call]
+    assert str(caught.value) == f"{doing} {one.id}: so it is [Refused]"
     (request,) = wire.seen
     assert request.path.casefold() == one.id.casefold()
     assert request.query["api-version"] == API_VERSIONS[kind]
     assert request.method == {"get": "GET", "put": "PUT", "tag": "PATCH", "delete": "DELETE"}[call]
+
+
+@pytest.mark.parametrize("kind", Kind)
+@pytest.mark.parametrize("call", ["put", "tag", "delete"])
+def test_a_write_is_started_and_nothing_else_is_sent(call, kind, wire):
+    status = 202 if call == "delete" else 200
+    headers = {"Azure-AsyncOperation": _URL, "Retry-After": "3"}
+    wire.replies.append(Answer(status, {}, headers))
+    adapter, one = wire.adapter, _resource(kind)
+    calls = {
+        "put": lambda: adapter.put(one),
+        "tag": lambda: adapter.tag(kind, one.id, {}),
+        "delete": lambda: adapter.delete(kind, one.id),
+    }
+    assert calls[call]() == Pending(_URL, 3.0)
+    assert len(wire.seen) == 1
 
 
 def test_a_body_is_sent_as_it_is(wire):
@@ -202,7 +220,7 @@ def _polled(wire: Any, answer: Any, *, by_location: bool = False) -> Pending | N
 )
 def test_a_poll_asks_once_at_the_very_url(answer, pending, wire):
     assert _polled(wire, answer) == pending
-    assert [request.url for request in wire.seen] == [_URL]
+    assert [(request.method, request.url) for request in wire.seen] == [("GET", _URL)]
 
 
 @pytest.mark.parametrize(("status", "done"), [(202, False), (200, True), (201, True), (204, True)])
@@ -231,7 +249,7 @@ def test_by_location_the_status_code_is_the_status(status, done, wire):
     ],
 )
 def test_a_status_that_cannot_be_read_says_nothing_about_the_write(answer, code, wire):
-    with pytest.raises(AzureUnavailable) as caught:
+    with pytest.raises(AzureUnavailable, match=r"^creating x: \S.+") as caught:
         _polled(wire, answer)
     assert caught.value.code == code
     assert len(wire.seen) == 1
