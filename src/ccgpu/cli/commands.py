@@ -34,7 +34,9 @@ COMMANDS = {
     "start": Entry("lifecycle", "start", "Start the VM, and wait until its guest is up."),
     "stop": Entry("lifecycle", "stop", "Stop the VM and give its cores back (deallocate)."),
     "restart": Entry("lifecycle", "restart", "Restart the VM, and wait until its guest is up."),
+    "extend": Entry("extend", "extend", "Say how long a deployment is wanted from now on."),
     "delete": Entry("delete", "delete", "Remove everything that a deployment owns."),
+    "gc": Entry("gc", "gc", "Find deployments that are over, and with --yes remove them."),
     "fake": Entry("fake", "app", "See, empty and advance the simulated subscription."),
 }
 

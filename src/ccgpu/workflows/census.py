@@ -1,0 +1,55 @@
+"""All that is a deployment's, as Azure has it now: by its names, by its tags, around its VM.
+
+A list may lag behind, so it only adds ids to look at; whose a resource is, its live tags say.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ccgpu.domain.catalog import Kind
+from ccgpu.domain.desired import Names
+from ccgpu.domain.lease import Lease, lease_of
+from ccgpu.domain.resource import DEPLOYMENT, Body, ResourceId, key, tag
+from ccgpu.workflows.dependents import dependents
+from ccgpu.workflows.removal import Owner
+from ccgpu.workflows.requests import Run, complete
+from ccgpu.workflows.survey import Actual, as_is, nameable_ids
+
+
+@dataclass(frozen=True, slots=True)
+class Census:
+    """What there is of a deployment: kinds by id, bodies by the id's `key`; nothing of others'."""
+
+    names: Names
+    kinds: Mapping[ResourceId, Kind]
+    bodies: Actual
+    owner: Owner
+
+    @property
+    def vm(self) -> Body | None:
+        """The VM, with its instance view."""
+        return self.bodies.get(key(self.names.vm))
+
+    @property
+    def lease(self) -> Lease:
+        """Until when it is wanted."""
+        return lease_of(self.bodies.values(), self.vm)
+
+
+def census(run: Run, names: Names, listed: Mapping[ResourceId, Kind]) -> Census:
+    """Look at every id that may be the deployment's; `listed` are those that a list names."""
+    all_ = {**nameable_ids(names), **listed}
+    ids = {key(id_): (id_, kind) for id_, kind in all_.items()}
+    bodies = as_is(run, dict(ids.values()))
+    disks: set[ResourceId] = set()
+    vm = bodies.get(key(names.vm))
+    if vm is not None and tag(vm, DEPLOYMENT) == names.deployment:
+        around = dict(complete(run, dependents(run, names.vm, vm)))
+        disks |= {key(id_) for id_, kind in around.items() if kind is Kind.DISK}
+        ids |= {key(id_): (id_, kind) for id_, kind in around.items()}
+        bodies |= as_is(run, around)
+    if tag(bodies.get(key(names.of(Kind.GROUP))), DEPLOYMENT) == names.deployment:
+        disks.add(key(names.os_disk))  # in our own group its disk can only be ours
+    owner = Owner(names.deployment, promised=frozenset(disks))
+    ours = {at: body for at, body in bodies.items() if owner.has(at, body)}
+    return Census(names, dict(ids[at] for at in ours), ours, owner)

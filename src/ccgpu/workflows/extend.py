@@ -1,0 +1,116 @@
+"""`ccgpu extend`: a deployment is wanted until another time, counted from Azure's now.
+
+Whoever looks in between finds a lease at least as long as the shorter of the old and the new one:
+it is the latest of all the tags. The VM, the first thing that `gc` would take, is the first to be
+marked; one that is in motion cannot be yet, and then the rest speaks for it meanwhile.
+"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+
+from ccgpu.domain.catalog import Kind
+from ccgpu.domain.events import Listener, ignored
+from ccgpu.domain.lease import retagged
+from ccgpu.domain.resource import DEPLOYMENT, EXPIRES, ResourceId, key, state_of, tag, tags_of
+from ccgpu.errors import AlreadyExists, CcgpuError, NotFound
+from ccgpu.workflows.census import Census, census
+from ccgpu.workflows.clock import rfc3339
+from ccgpu.workflows.cloud import Cloud
+from ccgpu.workflows.locate import deployments, names_of
+from ccgpu.workflows.requests import Asking, Run, settled, written
+from ccgpu.workflows.schedule import Task
+
+TIMEOUT = 1800.0
+_TRIES = 5  # each further one is somebody else's write that came in between
+_AT_REST = ("Succeeded", "Failed", "Canceled")
+
+
+@dataclass(frozen=True, slots=True)
+class Extended:
+    """Until when it was wanted (None: without an end), and until when it is, by these tags."""
+
+    name: str
+    group: str
+    before: str | None
+    expires: str
+    resources: tuple[ResourceId, ...]
+
+
+def extend(
+    cloud: Cloud,
+    name: str,
+    ttl: timedelta,
+    group: str | None = None,
+    *,
+    timeout: float = TIMEOUT,
+    listen: Listener = ignored,
+) -> Extended:
+    """Write the new time on every resource of the deployment; `NotFound` if there is none."""
+    run = Run(cloud, cloud.now() + timeout, listen)
+    names = names_of(run, name, group)
+    same = [one for one in deployments(run, name) if key(one.group) == key(names.group)]
+    found = census(run, names, same[0].kinds if same else {})
+    marked = {id_: kind for id_, kind in found.kinds.items() if _marked(found, id_)}
+    if not marked:
+        raise NotFound(
+            f"there is no deployment {name}",
+            code="ResourceNotFound",
+            hint="`ccgpu list` shows what there is",
+        )
+    expires = rfc3339(run.server_now() + ttl.total_seconds())
+    for part in _in_order(found, marked):
+        _mark_all(run, part, expires)
+    return Extended(name, names.group, found.lease.expires, expires, tuple(sorted(marked)))
+
+
+def _marked(found: Census, id_: ResourceId) -> bool:
+    """Whether it has our tags; the disks of a VM that is being made have not got them yet."""
+    return tag(found.bodies[key(id_)], DEPLOYMENT) is not None
+
+
+def _in_order(found: Census, marked: dict[ResourceId, Kind]) -> list[dict[ResourceId, Kind]]:
+    at = key(found.names.vm)
+    vm = {id_: kind for id_, kind in marked.items() if key(id_) == at}
+    rest = {id_: kind for id_, kind in marked.items() if key(id_) != at}
+    resting = found.vm is None or state_of(found.vm) in _AT_REST
+    return [vm, rest] if resting else [rest, vm]
+
+
+def _mark_all(run: Run, part: dict[ResourceId, Kind], expires: str) -> None:
+    """All at once; the first failure, when all have ended."""
+    failures: list[CcgpuError] = []
+
+    def one(id_: ResourceId, kind: Kind) -> Task:
+        try:
+            yield from _mark(run, id_, kind, expires)
+        except CcgpuError as err:
+            run.tell("failed", str(err), id_, kind, "update")
+            failures.append(err)
+
+    for id_, kind in part.items():
+        run.cloud.schedule.add(one(id_, kind))
+    run.cloud.schedule.run()
+    if failures:
+        raise failures[0]
+
+
+def _mark(run: Run, id_: ResourceId, kind: Kind, expires: str) -> Asking[None]:
+    """Write the whole live tag map; again, where somebody else has written in between."""
+    doing = f"extending {id_}"
+    run.tell("begin", doing, id_, kind, "update")
+    for attempt in range(_TRIES):
+        body = yield from settled(run, kind, id_, doing)
+        if body is None:
+            raise NotFound(f"{doing}: it is no longer there", code="ResourceNotFound")
+        tags = retagged(tags_of(body), {EXPIRES: expires})
+        etag = body.get("etag") if kind is Kind.VM else None
+        put = partial(run.cloud.arm.tag, kind, id_, tags, etag=etag)
+        try:
+            yield from written(run, kind, id_, put, doing)
+        except AlreadyExists:
+            if attempt == _TRIES - 1:
+                raise
+        else:
+            break
+    run.tell("done", doing, id_, kind, "update")

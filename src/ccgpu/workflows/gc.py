@@ -1,0 +1,180 @@
+"""`ccgpu gc`: find what is over by its tags, in the whole subscription, and remove it.
+
+A list only says where to look: each candidate is read again, live, before it is judged, and each of
+its resources again before its DELETE. What changed in between is wanted by somebody: from then on
+nothing of that deployment is touched.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+
+from ccgpu.domain.catalog import Kind
+from ccgpu.domain.desired import Names
+from ccgpu.domain.events import Listener, ignored
+from ccgpu.domain.garbage import Collected
+from ccgpu.domain.lease import Verdict, judge, lease_of
+from ccgpu.domain.resource import ResourceId, key, name_of, tags_of
+from ccgpu.errors import CcgpuError, Interrupted, LeftBehind
+from ccgpu.store.journals import JournalFile
+from ccgpu.workflows.census import Census, census
+from ccgpu.workflows.cloud import Cloud
+from ccgpu.workflows.inventory import inventory
+from ccgpu.workflows.keeper import Keeper
+from ccgpu.workflows.locate import Found, deployments
+from ccgpu.workflows.removal import Removal, remove
+from ccgpu.workflows.requests import Run, ask, complete
+
+TIMEOUT = 3600.0
+
+# A deployment's name, as the spec allows it: the tag is anybody's to write, and its value becomes
+# part of ids and of a file's name.
+_NAME = re.compile(r"[a-z][a-z0-9-]{0,61}[a-z0-9]", re.ASCII)
+_CHANGED = "it has been changed since it was judged"
+_BUSY = "another ccgpu on this machine is working on it"
+
+
+@dataclass(frozen=True, slots=True)
+class Collection:
+    """All that was found, and (None if all went well) the error that says what is left."""
+
+    found: tuple[Collected, ...]
+
+    @property
+    def failure(self) -> LeftBehind | None:
+        """Everything that could not be removed, or not be looked at."""
+        failed = [one for one in self.found if one.action == "failed"]
+        if not failed:
+            return None
+        count = f"{len(failed)} deployment{'s' if len(failed) != 1 else ''}"
+        lines = [f"  {one.name} in {one.group}: {one.reason}" for one in failed]
+        return LeftBehind(
+            f"{count} could not be wholly collected:\n" + "\n".join(lines),
+            hint="`ccgpu gc --yes` tries again",
+            resources=[left for one in failed for left in one.left],
+        )
+
+
+def collect(
+    cloud: Cloud, *, yes: bool, timeout: float = TIMEOUT, listen: Listener = ignored
+) -> Collection:
+    """Find what is over, and (`yes`) remove it; one that fails does not stop the others."""
+    run = Run(cloud, cloud.now() + timeout, listen)
+    try:
+        results = (_looked_at(run, found, yes=yes) for found in deployments(run))
+        return Collection(tuple(one for one in results if one is not None))
+    except KeyboardInterrupt as err:
+        raise Interrupted(
+            "interrupted: not all that is over is collected", hint="`ccgpu gc --yes` goes on"
+        ) from err
+
+
+def _looked_at(run: Run, found: Found, *, yes: bool) -> Collected | None:
+    """What is done about one deployment; None where nobody can think that it is over."""
+    vm = next((body for id_, body in found.listed.items() if _is_vm(found, id_)), None)
+    lease = lease_of(found.listed.values(), vm)
+    at_first = Collected(found.name, found.group, None, lease, "skipped")
+    if not _NAME.fullmatch(found.name):
+        return replace(at_first, reason="that is no name that ccgpu gives")
+    if judge(lease, vm, run.server_now()) == Verdict():
+        return None
+    if run.cloud.now() >= run.until:
+        return replace(at_first, reason="there is no time left for it")
+    try:
+        return _judged(run, found, yes=yes)
+    except CcgpuError as err:
+        run.tell("failed", str(err))
+        return replace(at_first, action="failed", reason=str(err))
+
+
+def _is_vm(found: Found, id_: ResourceId) -> bool:
+    return found.kinds.get(id_) is Kind.VM and name_of(id_).casefold() == found.name
+
+
+def _judged(run: Run, found: Found, *, yes: bool) -> Collected | None:
+    """Read it live, and judge that."""
+    live = census(run, Names(run.cloud.subscription, found.group, found.name), found.kinds)
+    verdict = judge(live.lease, live.vm, run.server_now())
+    if not live.bodies or verdict == Verdict():
+        return None
+    result = Collected(found.name, found.group, verdict.why, live.lease, "skipped")
+    if verdict.why is None:
+        return replace(result, reason=verdict.spared)
+    stays = _why_the_group_stays(run, live)
+    doomed = {i: k for i, k in live.kinds.items() if k is not Kind.GROUP or stays is None}
+    if not doomed:
+        return replace(result, reason=stays)
+    result = replace(result, resources=tuple(sorted(doomed)), reason=stays)
+    return _removed(run, live, doomed, result) if yes else replace(result, action="would-remove")
+
+
+def _why_the_group_stays(run: Run, live: Census) -> str | None:
+    """Somebody else's resources in a group of ours."""
+    group = live.names.of(Kind.GROUP)
+    if key(group) not in live.bodies:
+        return None
+    listing = partial(run.cloud.queries.inside, live.names.group)
+    inside = complete(run, ask(run, listing, f"listing what is in {group}")) or ()
+    others = sorted(name_of(one["id"]) for one in inside if key(one["id"]) not in live.bodies)
+    return f"the group stays, there is more in it: {', '.join(others)}" if others else None
+
+
+class _Busy(Exception):
+    """The deployment's journal is locked."""
+
+
+@contextmanager
+def _locked(run: Run, name: str) -> Iterator[JournalFile]:
+    def busy() -> None:
+        raise _Busy
+
+    with run.cloud.journals.locked(run.cloud.subscription, name, busy) as file:
+        yield file
+
+
+def _removed(
+    run: Run, live: Census, doomed: dict[ResourceId, Kind], result: Collected
+) -> Collected:
+    judged = {at: tags_of(body) for at, body in live.bodies.items()}
+    owner = replace(live.owner, judged=judged)
+    run.tell("note", f"{result.name} in {result.group} is {result.why}: removing it")
+    try:
+        with _locked(run, result.name) as file:
+            removal = remove(run, doomed, owner, _forgetting(file, result.group))
+    except _Busy:
+        return replace(result, resources=(), reason=_BUSY)
+    return _told(run, removal, doomed, result)
+
+
+def _forgetting(file: JournalFile, group: str) -> Callable[[ResourceId], None]:
+    """What to do with each id that is gone: take it out of this machine's journal, if it has one.
+
+    The journal is not needed: whoever wants to create again next finds it as it should be.
+    """
+    journal = file.read()
+    if journal is None or journal.group.casefold() != group.casefold():
+        return lambda _: None
+    keeper = Keeper(file, journal)
+
+    def gone(id_: ResourceId) -> None:
+        keeper.gone(id_)
+        if not keeper.journal.records:
+            keeper.forget()
+
+    return gone
+
+
+def _told(
+    run: Run, removal: Removal, doomed: dict[ResourceId, Kind], result: Collected
+) -> Collected:
+    result = replace(result, resources=tuple(sorted(removal.gone)))
+    if removal.changed:
+        return replace(result, reason=_CHANGED)
+    left = inventory(run, doomed | removal.left, result.name) if removal.errors else ()
+    kept = {key(id_) for id_, _ in removal.kept}
+    if any(key(one.id) not in kept for one in left):
+        return replace(result, action="failed", reason=str(removal.errors[0]), left=left)
+    reasons = [f"the group stays, {why}" for _, why in removal.kept]
+    return replace(result, action="removed", reason=next(iter(reasons), result.reason))

@@ -1,0 +1,344 @@
+"""Garbage collection: what is over goes, wherever it was made; what anybody wants stays."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from ccgpu.domain.catalog import Kind
+from ccgpu.domain.events import Event
+from ccgpu.errors import CcgpuError, Interrupted, LeftBehind
+from ccgpu.fakearm import FakeArm, Request
+from ccgpu.workflows.show import list_all
+from support import faults
+from support.cloud import WHOLE, Machine, make_spec
+from support.faults import Nth, of
+from support.leases import HOUR, Before, actions, collect, elsewhere, extend, only
+
+REMOVED = [("demo", "expired", "removed")]
+DECOYS: tuple[tuple[str, str, dict[str, str]], ...] = (
+    ("Microsoft.Network/networkSecurityGroups/theirs", "2026-03-01", {"team": "other"}),
+    ("Microsoft.Network/virtualNetworks/demo2-vnet", "2026-03-01", {"ccgpu-deployment": "demo2"}),
+    ("Microsoft.Network/publicIPAddresses/demo-ip", "2026-03-01", {}),
+)
+
+
+def put(machine: Machine, group: str, what: str, version: str, tags: dict[str, str]) -> None:
+    body: dict[str, object] = {"location": "eastus2", "tags": tags}
+    if "virtualNetworks" in what:
+        body["properties"] = {"addressSpace": {"addressPrefixes": ["10.9.0.0/16"]}}
+    if "publicIPAddresses" in what:
+        body |= {"sku": {"name": "Standard"}, "properties": {"publicIPAllocationMethod": "Static"}}
+    machine.put(f"/resourceGroups/{group}/providers/{what}", version, body)
+
+
+def expired(machine: Machine, **changes: object) -> Machine:
+    """A deployment of an hour, two hours later."""
+    machine.create(make_spec(ttl="1h", **changes))
+    machine.arm.advance(2 * HOUR)
+    return machine
+
+
+def test_what_has_expired_goes_whoever_made_it(machine: Machine) -> None:
+    expired(machine, private=True, data_disks=[{"size_gib": 64}])
+    there = {one.casefold() for one in machine.ids()}
+    found = collect(elsewhere(machine))
+    assert actions(found) == REMOVED
+    assert {one.casefold() for one in only(found).resources} == there
+    assert (machine.kinds(), machine.arm.show()["billing"]) == ([], [])
+    assert collect(elsewhere(machine)).found == ()
+
+
+def test_without_a_yes_it_only_says_what_it_would_do(machine: Machine) -> None:
+    expired(machine)
+    before = machine.writes()
+    found = collect(elsewhere(machine), yes=False)
+    assert actions(found) == [("demo", "expired", "would-remove")]
+    assert {one.casefold() for one in only(found).resources} == {
+        one.casefold() for one in machine.ids()
+    }
+    assert machine.writes() == before
+    assert found.failure is None
+
+
+def test_the_grace_is_ten_minutes_by_azures_time(machine: Machine) -> None:
+    machine.create(make_spec(ttl="1h"))
+    ends = list_all(machine.cloud)[0].seconds_left or 0
+    machine.arm.advance(ends + 590)
+    assert collect(machine).found == ()
+    machine.arm.advance(15)
+    assert actions(collect(machine)) == REMOVED
+
+
+@pytest.mark.parametrize("by", [-HOUR, HOUR])
+def test_a_clock_that_goes_wrong_changes_nothing(machine: Machine, by: float) -> None:
+    wrong = elsewhere(machine, by)
+    wrong.create(make_spec(ttl="1h"))
+    ends = list_all(wrong.cloud)[0].seconds_left or 0
+    assert 40 * 60 < ends < HOUR
+    machine.arm.advance(ends + 590)
+    assert collect(wrong).found == ()
+    extend(wrong, 1)
+    assert list_all(machine.cloud)[0].seconds_left == pytest.approx(HOUR, abs=60)
+    machine.arm.advance(HOUR + 605)
+    assert actions(collect(wrong)) == REMOVED
+    assert machine.kinds() == []
+
+
+def test_without_a_lease_it_lives_for_ever(machine: Machine) -> None:
+    machine.create()
+    machine.arm.advance(1000 * HOUR)
+    assert collect(machine).found == ()
+    assert machine.kinds() == WHOLE
+
+
+def test_decoys_stay_and_so_does_the_group_they_are_in(machine: Machine) -> None:
+    machine.put("/resourceGroups/theirs", "2025-04-01", {"location": "eastus2"})
+    expired(machine)
+    ours = {one for one in machine.ids() if "/providers/" in one}
+    for decoy in DECOYS:
+        put(machine, "ccgpu-demo", *decoy)
+        put(machine, "theirs", *decoy)
+    decoys = {one for one in machine.ids() if "/providers/" in one} - ours
+    assert len(decoys) == 2 * len(DECOYS)
+    found = collect(elsewhere(machine))
+    assert actions(found)[0] == REMOVED[0]
+    assert "demo-ip, demo2-vnet, theirs" in (found.found[0].reason or "")
+    groups = {one for one in machine.ids() if "/providers/" not in one}
+    assert machine.ids() == decoys | groups
+    assert {one.rsplit("/", 1)[-1] for one in groups} == {"ccgpu-demo", "theirs"}
+
+
+def test_a_group_that_stays_is_not_found_over_and_over(machine: Machine) -> None:
+    expired(machine)
+    put(machine, "ccgpu-demo", *DECOYS[0])
+    collect(machine)
+    machine.arm.advance(HOUR)
+    before = machine.writes()
+    again = only(collect(machine))
+    assert (again.action, again.resources) == ("skipped", ())
+    assert "there is more in it: theirs" in (again.reason or "")
+    assert machine.writes() == before
+
+
+def test_a_name_that_is_none_of_ours_is_left_alone(machine: Machine) -> None:
+    machine.put("/resourceGroups/theirs", "2025-04-01", {"location": "eastus2"})
+    tags = {"ccgpu-deployment": "../../evil", "ccgpu-created": "2020-01-01T00:00:00Z"}
+    put(machine, "theirs", DECOYS[0][0], "2026-03-01", tags)
+    machine.arm.advance(4 * HOUR)
+    found = only(collect(machine))
+    assert (found.action, found.reason) == ("skipped", "that is no name that ccgpu gives")
+    assert not list(machine.state.parent.rglob("*evil*"))
+    assert machine.kinds() == ["networkSecurityGroups", "resourceGroups"]
+
+
+@pytest.mark.parametrize("hours", [2, 4])
+def test_what_a_dead_create_left_goes_after_three_hours(machine: Machine, hours: int) -> None:
+    machine.arm.faults.append(Nth(0, of("PUT", "/virtualMachines/"), KeyboardInterrupt()))
+    with pytest.raises(Interrupted):
+        machine.create()
+    machine.arm.advance(hours * HOUR)
+    found = only(collect(elsewhere(machine)))
+    if hours == 2:
+        assert (found.action, found.why) == ("skipped", None)
+        assert "being created" in (found.reason or "")
+        assert machine.kinds()
+    else:
+        assert (found.action, found.why) == ("removed", "orphaned")
+        assert machine.kinds() == []
+
+
+def test_one_that_fails_does_not_stop_the_others(machine: Machine) -> None:
+    for name in ("one", "two", "three"):
+        machine.create(make_spec(name=name, ttl="1h", regions=["eastus2", "westeurope"]))
+        machine.arm.settings.set("quota", "*", "StandardNCCads2023Family", value=400)
+    machine.arm.advance(3 * HOUR)
+    stuck = Nth(0, of("DELETE", "/virtualNetworks/three-vnet"), faults.FORBIDDEN, times=None)
+    machine.arm.faults.append(stuck)
+    found = collect(elsewhere(machine))
+    assert [(one.name, one.action) for one in found.found] == [
+        ("one", "removed"),
+        ("three", "failed"),
+        ("two", "removed"),
+    ]
+    assert isinstance(found.failure, LeftBehind)
+    assert "AuthorizationFailed" in str(found.failure)
+    left = {one.id for one in found.failure.resources}
+    assert {one.rsplit("/", 1)[-1] for one in left} == {"three-vnet", "ccgpu-three"}
+    assert left == machine.ids()
+    machine.arm.faults.clear()
+    assert collect(elsewhere(machine)).failure is None
+    assert machine.kinds() == []
+
+
+def test_what_cannot_be_looked_at_is_a_failure_too(machine: Machine) -> None:
+    expired(machine)
+    blind = Nth(0, of("GET", "/virtualMachines/demo"), faults.FORBIDDEN, times=None)
+    machine.arm.faults.append(blind)
+    found = collect(elsewhere(machine))
+    assert actions(found) == [("demo", None, "failed")]
+    assert isinstance(found.failure, LeftBehind)
+    assert machine.kinds() == WHOLE
+
+
+def test_a_journal_of_this_machine_forgets_what_was_collected(machine: Machine) -> None:
+    expired(machine)
+    collect(machine)
+    assert not list(machine.state.rglob("demo.json"))
+    machine.create()
+    assert machine.kinds() == WHOLE
+
+
+def test_a_deployment_that_this_machine_works_on_is_left_alone(machine: Machine) -> None:
+    expired(machine)
+    cloud = machine.cloud
+    with cloud.journals.locked(cloud.subscription, "demo", lambda: None):
+        found = only(collect(machine))
+    assert (found.action, found.resources) == ("skipped", ())
+    assert "another ccgpu" in (found.reason or "")
+    assert machine.kinds() == WHOLE
+
+
+def test_a_vm_whose_tag_was_taken_off_stays(machine: Machine) -> None:
+    expired(machine)
+    vm = "/resourceGroups/ccgpu-demo/providers/Microsoft.Compute/virtualMachines/demo"
+    tags = {k: v for k, v in machine.get(vm)["tags"].items() if k != "ccgpu-expires"}
+    (id_,) = (one for one in machine.ids() if one.endswith("/virtualMachines/demo"))
+    machine.cloud.arm.tag(Kind.VM, id_, tags)
+    machine.arm.advance(60)
+    assert collect(elsewhere(machine)).found == ()
+    assert machine.kinds() == WHOLE
+
+
+def test_time_that_is_over_begins_nothing_more(machine: Machine) -> None:
+    for name in ("one", "two"):
+        machine.create(make_spec(name=name, ttl="1h"))
+    machine.arm.advance(3 * HOUR)
+    found = collect(machine, timeout=30)
+    assert [one.action for one in found.found] == ["failed", "skipped"]
+    assert isinstance(found.failure, LeftBehind)
+    assert any("two" in one for one in machine.ids())
+
+
+Command = Callable[[Machine], object]
+# What another machine does meanwhile is tried before every eighth request; .ci/run tries each.
+CHUNKS = [0, *(pytest.param(n, marks=pytest.mark.slow) for n in range(1, 8))]
+
+
+@pytest.fixture(params=CHUNKS)
+def between(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[..., int]:
+    """`between(outer, inner, prepare, check)`: `inner` on another machine amid `outer`."""
+
+    def at_each(outer: Command, inner: Command, prepare: Command, check: Command) -> int:
+        at: int = request.param
+        while _one_in_the_other(
+            tmp_path / f"{outer.__name__}{at}", at, outer, inner, prepare, check
+        ):
+            at += len(CHUNKS)
+        return at
+
+    return at_each
+
+
+def _one_in_the_other(
+    folder: Path, at: int, outer: Command, inner: Command, prepare: Command, check: Command
+) -> bool:
+    """The whole of `inner` before request `at` of `outer`; False if there is no such request."""
+    arm = FakeArm()
+    one = Machine(arm, folder / "one")
+    prepare(one)
+    between = Before(arm, at, lambda: tolerated(inner, elsewhere(one)))
+    arm.faults.append(between)
+    tolerated(outer, one)
+    if between.request is not None and not _unguarded(between.request):
+        check(one)
+    assert arm.slept == 0
+    arm.close()
+    return between.request is not None
+
+
+def _unguarded(request: Request) -> bool:
+    """Azure has no DELETE of a group on a condition: the look before it is all that can be had."""
+    return request.method == "DELETE" and "/providers/" not in request.path
+
+
+def tolerated(command: Command, machine: Machine) -> None:
+    """An error that is told is an end; a traceback is none."""
+    try:
+        command(machine)
+    except CcgpuError as err:
+        machine.events.append(Event("failed", 0, repr(err)))
+
+
+def create(machine: Machine) -> None:
+    machine.create(make_spec(ttl="8h"))
+
+
+def extension(machine: Machine) -> None:
+    extend(machine, 8)
+
+
+def delete(machine: Machine) -> None:
+    machine.delete()
+
+
+def leftovers(machine: Machine) -> None:
+    """What a create that died four hours ago has left."""
+    machine.arm.faults.append(Nth(0, of("PUT", "/virtualMachines/"), KeyboardInterrupt()))
+    with pytest.raises(Interrupted):
+        machine.create()
+    machine.arm.faults.clear()
+    machine.arm.advance(4 * HOUR)
+
+
+def empty(_: Machine) -> None:
+    """Nothing is there."""
+
+
+def whole(machine: Machine) -> None:
+    assert machine.kinds() == WHOLE, machine.events[-5:]
+    (found,) = list_all(machine.cloud)
+    assert (found.seconds_left or 0) > HOUR
+
+
+def nothing(machine: Machine) -> None:
+    assert machine.kinds() == [], machine.events[-5:]
+
+
+def extended_or_gone(machine: Machine) -> None:
+    """What an extension of something half gone leaves goes by its new time; the VM decides."""
+    if "virtualMachines" in machine.kinds():
+        whole(machine)
+        return
+    machine.arm.advance(9 * HOUR)
+    collect(machine)
+    nothing(machine)
+
+
+@pytest.mark.parametrize("prepare", [expired, leftovers, empty])
+@pytest.mark.parametrize(("outer", "inner"), [(create, collect), (collect, create)])
+def test_gc_beside_a_create_takes_nothing_of_it(
+    between: Callable[..., int], outer: Command, inner: Command, prepare: Command
+) -> None:
+    assert between(outer, inner, prepare, whole) > 1
+
+
+@pytest.mark.parametrize(("outer", "inner"), [(extension, collect), (collect, extension)])
+def test_gc_beside_an_extension_takes_all_or_nothing(
+    between: Callable[..., int], outer: Command, inner: Command
+) -> None:
+    assert between(outer, inner, expired, extended_or_gone) > 12
+
+
+@pytest.mark.parametrize(("outer", "inner"), [(delete, collect), (collect, delete)])
+def test_gc_beside_a_delete_leaves_nothing(
+    between: Callable[..., int], outer: Command, inner: Command
+) -> None:
+    assert between(outer, inner, expired, nothing) > 12
+
+
+@pytest.mark.parametrize(("outer", "inner"), [(collect, collect)])
+def test_two_collections_at_once_leave_nothing(
+    between: Callable[..., int], outer: Command, inner: Command
+) -> None:
+    assert between(outer, inner, expired, nothing) > 12

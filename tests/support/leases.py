@@ -1,0 +1,88 @@
+"""Garbage collection and leases as tests drive them: machines with clocks of their own."""
+
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any
+
+from ccgpu.domain.garbage import Collected
+from ccgpu.fakearm import Answer, FakeArm, Request
+from ccgpu.workflows import extend as extending
+from ccgpu.workflows import gc as collecting
+from ccgpu.workflows.cloud import Cloud
+from ccgpu.workflows.schedule import Inline, Schedule
+from support.cloud import Machine
+
+HOUR = 3600.0
+
+
+class Wrong:
+    """The clock of a machine that goes wrong by so many seconds."""
+
+    def __init__(self, arm: FakeArm, by: float) -> None:
+        self._clock = arm.clock
+        self._by = by
+
+    def now(self) -> float:
+        return self._clock.now() + self._by
+
+    def sleep(self, seconds: float) -> None:
+        self._clock.sleep(seconds)
+
+
+@dataclass
+class Elsewhere(Machine):
+    """Another machine: it has no journal, and its clock may go wrong."""
+
+    by: float = 0.0
+
+    @property
+    def cloud(self) -> Cloud:
+        right = super().cloud
+        return replace(right, schedule=Schedule(Wrong(self.arm, self.by), Inline()))
+
+
+def elsewhere(machine: Machine, by: float = 0.0) -> Elsewhere:
+    """A machine of somebody else's over the same subscription."""
+    return Elsewhere(machine.arm, machine.state.parent / "elsewhere", by=by)
+
+
+def collect(machine: Machine, *, yes: bool = True, **changes: Any) -> collecting.Collection:
+    """`ccgpu gc`."""
+    return collecting.collect(machine.cloud, yes=yes, listen=machine.events.append, **changes)
+
+
+def actions(found: collecting.Collection) -> list[tuple[str, str | None, str]]:
+    """Name, why and action of each deployment that was found."""
+    return [(one.name, one.why, one.action) for one in found.found]
+
+
+def only(found: collecting.Collection) -> Collected:
+    """The one deployment that was found."""
+    (one,) = found.found
+    return one
+
+
+def extend(machine: Machine, hours: float, name: str = "demo") -> extending.Extended:
+    """`ccgpu extend`."""
+    return extending.extend(
+        machine.cloud, name, timedelta(hours=hours), listen=machine.events.append
+    )
+
+
+@dataclass
+class Before:
+    """A fault that lets somebody else do something before request number `at` (from 0)."""
+
+    arm: FakeArm
+    at: int
+    act: Any
+    seen: int = 0
+    request: Request | None = None
+
+    def __call__(self, request: Request) -> Answer | None:
+        number, self.seen = self.seen, self.seen + 1
+        if number == self.at:
+            self.request = request
+            self.arm.faults.remove(self)
+            self.act()
+        return None

@@ -1,0 +1,114 @@
+"""Leases on the command line: `extend`, `gc`, and what `list` says of the time that is left."""
+
+import pytest
+
+from support.cli import Shell
+
+_CREATE = "create demo --region eastus2 --ssh-from 203.0.113.7/32"
+
+
+@pytest.fixture
+def other(shell, tmp_path):
+    """Another machine on the same subscription."""
+    return Shell(tmp_path / "other", shell.arm)
+
+
+def test_an_hour_and_another_later_any_machine_collects_it(shell, other, golden):
+    shell(f"{_CREATE} --ttl 1h")
+    shell("fake advance 2h")
+    golden("cli/gc-shown.txt", str(other("gc")))
+    golden("cli/gc.txt", str(other("gc --yes")))
+    golden("cli/gc-nothing.txt", str(other("gc --yes")))
+    assert shell.kinds() == []
+
+
+def test_an_extension_tells_the_old_end_and_the_new(shell, other, golden):
+    shell(_CREATE)
+    golden("cli/extend-first.txt", str(shell("extend demo --ttl 1h")))
+    golden("cli/extend.txt", str(other("extend demo --ttl 4h")))
+    assert "3h 59m" in shell("list").out
+    shell("fake advance 2h")
+    assert "nothing is over" in other("gc --yes").out
+
+
+def test_what_scripts_get_of_an_extension(shell):
+    shell(f"{_CREATE} --ttl 1h")
+    told = shell("extend demo --ttl 2h -o json").document
+    listed = shell("list -o json").document["deployments"][0]
+    assert told["schema"] == "ccgpu.extend/1"
+    assert (told["name"], told["resource_group"]) == ("demo", "ccgpu-demo")
+    assert told["before"] < told["expires"] == listed["expires"]
+    assert {one.casefold() for one in told["resources"]} == {
+        one["id"].casefold() for one in listed["resources"]
+    }
+    assert 7000 < listed["seconds_left"] <= 7200
+
+
+def test_without_a_lease_nothing_is_told_of_one(shell):
+    shell(_CREATE)
+    (listed,) = shell("list -o json").document["deployments"]
+    assert (listed["expires"], listed["seconds_left"]) == (None, None)
+    assert shell("extend demo --ttl 1h -o json").document["before"] is None
+
+
+@pytest.mark.parametrize("yes", [False, True])
+def test_what_scripts_get_of_a_collection(shell, other, yes):
+    shell(f"{_CREATE} --ttl 1h")
+    ids = {one.casefold() for one in _ids(shell)}
+    shell("fake advance 2h")
+    told = other(f"gc {'--yes' if yes else ''} -o json").document
+    assert told["schema"] == "ccgpu.gc/1"
+    (one,) = told["deployments"]
+    assert {id_.casefold() for id_ in one.pop("resources")} == ids
+    assert one == {
+        "name": "demo",
+        "resource_group": "ccgpu-demo",
+        "why": "expired",
+        "expires": "2026-01-01T01:00:04Z",
+        "created": "2026-01-01T00:00:04Z",
+        "action": "removed" if yes else "would-remove",
+        "reason": None,
+    }
+    assert bool(_ids(shell)) is not yes
+
+
+def test_a_failure_is_told_after_the_answer(shell, other):
+    shell(f"{_CREATE} --ttl 1h")
+    shell("fake advance 2h")
+    refused = {"error": {"code": "AuthorizationFailed", "message": "not allowed"}}
+    shell.arm.faults.append(_forbid(refused))
+    done = other("gc --yes -o json")
+    assert done.code == 7
+    assert [one["action"] for one in done.document["deployments"]] == ["failed"]
+    assert done.error["code"] == "LeftBehind"
+    assert {one["id"] for one in done.error["resources"]} == set(_ids(shell))
+    text = other("gc --yes")
+    assert "demo in ccgpu-demo: " in text.out
+    assert "hint: `ccgpu gc --yes` tries again" in text.err
+
+
+@pytest.mark.parametrize(
+    ("line", "code", "said"),
+    [
+        ("extend demo", 2, "--ttl"),
+        ("extend demo --ttl 4", 2, "is not a time to live"),
+        ("extend demo --ttl 9m", 2, "must be from 10m to 30d"),
+        ("extend demo --ttl 4h", 4, "there is no deployment demo"),
+        ("extend ../x --ttl 4h", 2, "cannot be a deployment's name"),
+    ],
+)
+def test_an_extension_needs_a_time_and_a_deployment(shell, line, code, said):
+    done = shell(line)
+    assert done.code == code
+    assert said in done.err
+    assert shell.writes() == []
+
+
+def _ids(shell):
+    return [one["id"] for one in shell.arm.show()["resources"]]
+
+
+def _forbid(body):
+    from ccgpu.fakearm import Answer
+
+    return lambda request: Answer(403, body) if request.method == "DELETE" else None
