@@ -31,7 +31,7 @@ Presence = Literal["exists", "gone", "unknown"]
 
 @dataclass(frozen=True, slots=True)
 class Leftover:
-    """A resource that an error speaks of: its full ARM id, whether it is there, whether it bills."""
+    """A resource that an error speaks of: its ARM id, whether it is there, whether it bills."""
 
     id: str
     state: Presence
