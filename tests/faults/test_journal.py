@@ -1,0 +1,140 @@
+"""A journal that is gone, damaged, full or read-only: recovery or a clear no, never a blind PUT."""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ccgpu.errors import CcgpuError, StateUnusable
+from ccgpu.fakearm import FakeArm
+from support import faults
+from support.cloud import WHOLE, Machine
+from support.faults import Nth, of
+
+
+def journal(machine: Machine) -> Path:
+    (found,) = machine.state.rglob("demo.json")
+    return found
+
+
+def test_a_lost_journal_changes_nothing(machine: Machine) -> None:
+    machine.create()
+    shutil.rmtree(machine.state)
+    before = machine.writes()
+    machine.create()
+    assert machine.writes() == before
+    shutil.rmtree(machine.state)
+    machine.delete()
+    assert machine.kinds() == []
+
+
+def test_a_lost_journal_of_a_create_that_did_not_end_is_no_loss(machine: Machine) -> None:
+    machine.arm.on_commit = faults.AfterCommit(2, faults.puts, KeyboardInterrupt())
+    with pytest.raises(CcgpuError):
+        machine.create()
+    machine.arm.on_commit = None
+    shutil.rmtree(machine.state)
+    machine.create()
+    assert machine.kinds() == WHOLE
+    machine.delete()
+    assert machine.kinds() == []
+
+
+@pytest.mark.parametrize("text", ["", "{", '{"schema": "ccgpu.journal/9"}'])
+def test_a_damaged_journal_stops_everything_before_the_first_write(
+    machine: Machine, text: str
+) -> None:
+    machine.create()
+    before = machine.writes()
+    journal(machine).write_text(text)
+    for command in (machine.create, machine.delete):
+        with pytest.raises(StateUnusable, match="damaged") as caught:
+            command()
+        assert caught.value.exit_code == 4
+    assert machine.writes() == before
+    journal(machine).unlink()
+    machine.delete()
+    assert machine.kinds() == []
+
+
+def mount(kind: str, folder: Path, options: str) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    command = ["mount", "-t", kind, "-o", options, "none", str(folder)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        pytest.skip(f"needs the right to mount a small file system: {done.stderr.strip()}")
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Iterator[Path]:
+    """A state folder with room for 64 KB."""
+    folder = tmp_path / "small"
+    mount("tmpfs", folder, "size=64k")
+    yield folder
+    subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def fill(folder: Path) -> None:
+    with (folder / "ballast").open("wb", buffering=0) as ballast:
+        try:
+            while True:
+                ballast.write(b"x" * 4096)
+        except OSError:
+            return
+
+
+def test_a_full_state_folder_means_no_put(small: Path) -> None:
+    machine = Machine(FakeArm(), small)
+    fill(small)
+    with pytest.raises(StateUnusable, match="No space left"):
+        machine.create()
+    assert machine.writes() == []
+
+
+def test_a_state_folder_that_fills_up_means_no_further_put_and_an_undo(small: Path) -> None:
+    machine = Machine(FakeArm(), small)
+    full = Nth(0, of("PUT", "/networkSecurityGroups/"), faults.error(400, "Never"), times=0)
+    machine.arm.faults.append(lambda r: fill(small) if full.kind(r) else None)
+    with pytest.raises(CcgpuError) as caught:
+        machine.create()
+    assert "virtualMachines" not in machine.kinds()
+    told = {one.id for one in caught.value.resources}
+    assert machine.ids() <= told
+    (small / "ballast").unlink()
+    machine.arm.faults.clear()
+    machine.delete()
+    assert machine.kinds() == []
+
+
+def test_a_read_only_state_folder_means_no_put(small: Path) -> None:
+    machine = Machine(FakeArm(), small / "state")
+    machine.create()
+    machine.arm.advance(60)
+    before = machine.writes()
+    subprocess.run(["mount", "-o", "remount,ro", str(small)], check=True)
+    with pytest.raises(StateUnusable, match=r"state folder|journal"):
+        machine.delete()
+    assert machine.writes() == before
+    subprocess.run(["mount", "-o", "remount,rw", str(small)], check=True)
+    machine.delete()
+    assert machine.kinds() == []
+
+
+def test_a_foreign_journal_is_not_believed(machine: Machine) -> None:
+    """It says where to look; whose a resource is, only Azure says."""
+    path = "/resourceGroups/theirs/providers/Microsoft.Network/networkSecurityGroups/theirs"
+    machine.put("/resourceGroups/theirs", "2025-04-01", {"location": "eastus2"})
+    machine.put(path, "2026-03-01", {"location": "eastus2", "tags": {"owner": "somebody"}})
+    machine.create()
+    file = journal(machine)
+    nsg = f"/subscriptions/{machine.arm.subscription}{path}"
+    text = file.read_text().replace(
+        next(one for one in machine.ids() if one.endswith("/demo-nsg")), nsg
+    )
+    file.write_text(text)
+    os.sync()
+    machine.delete()
+    assert machine.kinds() == ["networkSecurityGroups", "resourceGroups"]

@@ -1,0 +1,147 @@
+"""The journals on disk: whole or not there, private, locked, never overwritten when unreadable."""
+
+import json
+import os
+import stat
+import threading
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from ccgpu.domain.catalog import Kind
+from ccgpu.domain.journal import Journal, Record
+from ccgpu.domain.resource import ResourceId
+from ccgpu.errors import StateUnusable
+from ccgpu.store.journals import JournalFile, Journals
+
+RECORD = Record(ResourceId("/subscriptions/s/resourceGroups/g"), Kind.GROUP, "r1", "begun")
+JOURNAL = Journal("demo", "s", "g", "r1", "2026-01-01T00:00:00Z", records=(RECORD,))
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> JournalFile:
+    return JournalFile(tmp_path / "demo.json")
+
+
+def test_what_is_written_is_read(file: JournalFile) -> None:
+    assert file.read() is None
+    file.write(JOURNAL)
+    assert file.read() == JOURNAL
+    file.write(replace(JOURNAL, finished=True))
+    assert file.read() == replace(JOURNAL, finished=True)
+    file.remove()
+    file.remove()
+    assert file.read() is None
+
+
+def test_only_the_user_reads_it(tmp_path: Path) -> None:
+    with Journals(tmp_path / "state" / "journals").locked("s", "demo", lambda: None) as file:
+        file.write(JOURNAL)
+        assert stat.S_IMODE(file.path.stat().st_mode) == 0o600
+        assert stat.S_IMODE(file.path.parent.stat().st_mode) == 0o700
+
+
+def test_the_remains_of_a_write_that_died_are_no_obstacle(file: JournalFile) -> None:
+    file.path.with_suffix(".new").write_text("half a docu")
+    file.write(JOURNAL)
+    assert file.read() == JOURNAL
+
+
+def test_a_link_is_not_followed(file: JournalFile, tmp_path: Path) -> None:
+    target = tmp_path / "victim"
+    target.write_text("precious")
+    file.path.with_suffix(".new").symlink_to(target)
+    file.write(JOURNAL)
+    assert target.read_text() == "precious"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{",
+        "[]",
+        "{}",
+        '{"schema": "ccgpu.journal/2"}',
+        '{"schema": "ccgpu.journal/1", "records": []}',
+        '{"schema": "ccgpu.journal/1", "records": [{"id": "/x", "kind": "strange"}]}',
+        json.dumps({"schema": "ccgpu.journal/1", "records": [], "deployment": "demo", "more": 1}),
+    ],
+)
+def test_what_cannot_be_read_is_said_to_be_so_and_kept(file: JournalFile, text: str) -> None:
+    file.path.write_text(text)
+    with pytest.raises(StateUnusable, match="damaged, or of another version") as caught:
+        file.read()
+    assert "ccgpu delete" in str(caught.value.hint)
+    assert file.path.read_text() == text
+
+
+def test_bytes_that_are_no_text_are_said_to_be_so(file: JournalFile) -> None:
+    file.path.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(StateUnusable, match="cannot read the journal"):
+        file.read()
+
+
+def test_a_folder_in_the_place_of_the_file_is_said_to_be_so(file: JournalFile) -> None:
+    (file.path / "inside").mkdir(parents=True)
+    with pytest.raises(StateUnusable, match="cannot read"):
+        file.read()
+    with pytest.raises(StateUnusable, match="cannot write"):
+        file.write(JOURNAL)
+    with pytest.raises(StateUnusable, match="cannot remove"):
+        file.remove()
+
+
+def test_a_state_folder_that_is_a_file_is_said_to_be_so(tmp_path: Path) -> None:
+    (tmp_path / "journals").write_text("")
+    with (
+        pytest.raises(StateUnusable, match="cannot use the state folder"),
+        Journals(tmp_path / "journals").locked("s", "demo", lambda: None),
+    ):
+        pass
+
+
+def test_the_second_waits_and_is_told_so(tmp_path: Path) -> None:
+    journals = Journals(tmp_path)
+    waiting, done = threading.Event(), threading.Event()
+
+    def second() -> None:
+        with journals.locked("s", "demo", waiting.set):
+            done.set()
+
+    with journals.locked("s", "demo", lambda: None):
+        other = threading.Thread(target=second)
+        other.start()
+        assert waiting.wait(10)
+        assert not done.is_set()
+    other.join(10)
+    assert done.is_set()
+
+
+def test_a_write_is_on_disk_before_it_returns(file: JournalFile, tmp_path: Path) -> None:
+    """Told by the kernel: the file and its folder are synced, in this order, around the rename."""
+    if not Path("/usr/bin/strace").exists():
+        pytest.skip("needs strace, to see what is synced")
+    log = tmp_path / "log"
+    code = (
+        "from pathlib import Path; from unit_journal import JOURNAL; "
+        "from ccgpu.store.journals import JournalFile; "
+        f"JournalFile(Path({str(file.path)!r})).write(JOURNAL)"
+    )
+    (tmp_path / "unit_journal.py").write_text(
+        "from ccgpu.domain.journal import Journal\nJOURNAL = Journal('d', 's', 'g', 'r', 'c')\n"
+    )
+    import subprocess
+    import sys
+
+    environ = os.environ | {"PYTHONPATH": str(tmp_path)}
+    traced = ["strace", "-f", "-e", "trace=fsync,rename,renameat,renameat2", "-o", str(log)]
+    subprocess.run([*traced, sys.executable, "-c", code], check=True, env=environ)
+    calls = [line.split("(")[0].split()[-1] for line in log.read_text().splitlines() if "(" in line]
+    synced = [call for call in calls if call.startswith(("fsync", "rename"))]
+    assert [call.removesuffix("at").removesuffix("at2") for call in synced] == [
+        "fsync",
+        "rename",
+        "fsync",
+    ]
