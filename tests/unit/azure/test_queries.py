@@ -202,8 +202,9 @@ def test_a_version_that_is_named_is_not_searched_for(wire):
 
 def test_an_image_without_versions_is_not_there(wire):
     wire.replies.append(Answer(200, []))
-    with pytest.raises(NotFound, match="eastus2 has no version of the image Canonical"):
+    with pytest.raises(NotFound, match=r"^eastus2 has no version of the image Canonical") as caught:
         _image(wire.queries, DEFAULT_IMAGE)
+    assert caught.value.code == "ImageNotFound"
 
 
 @pytest.mark.parametrize(
@@ -313,6 +314,23 @@ def test_a_404_of_something_else_says_nothing_about_the_group(code, wire):
     wire.replies.append(faults.error(404, code))
     with pytest.raises(NotFound):
         wire.queries.inside("g")
+
+
+@pytest.mark.parametrize(
+    ("ask", "doing"),
+    [
+        (lambda q: q.offer("eastus2", NCC_H100_V5), "reading the sizes of eastus2"),
+        (lambda q: q.usages("eastus2"), "reading the quota of eastus2"),
+        (lambda q: _image(q, _NAMED), f"looking up the image {_NAMED} in eastus2"),
+        (lambda q: q.tagged("ccgpu-run"), "listing what carries the tag ccgpu-run"),
+        (lambda q: q.inside("g"), "listing what is in g"),
+    ],
+)
+def test_a_refusal_says_what_was_asked(ask, doing, wire):
+    wire.replies.append(faults.FORBIDDEN)
+    with pytest.raises(AzureRefused) as caught:
+        ask(wire.queries)
+    assert str(caught.value).startswith(f"{doing}: does not have authorization")
 
 
 def test_an_encryption_set_is_read_by_its_id(wire):

@@ -8,8 +8,11 @@ import sys
 from typing import Any
 
 import pytest
+from azure.core import AzureClouds
 from azure.core.exceptions import ClientAuthenticationError
+from azure.identity import AzureAuthorityHosts
 from azure.mgmt.compute import ComputeManagementClient
+from azure.mgmt.core.tools import get_arm_endpoints
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -59,6 +62,13 @@ def test_the_address_is_that_of_a_user_and_of_nobody_else(claims, address, wire)
     assert wire.tokens.asked == [(_PUBLIC,)]
 
 
+@given(st.text("abcdef", max_size=9))
+def test_a_token_of_any_length_is_read(name):
+    token = _token({"idtyp": "user", "ipaddr": "203.0.113.7", "name": name})
+    credential: Any = _Given(token)
+    assert Session("S", CLOUDS["public"], credential).caller_address() == "203.0.113.7"
+
+
 @pytest.mark.parametrize("token", ["", "opaque", "a.b", "a.!!!.c", "a..c", "a.eyJ.c", "a.////.c"])
 def test_a_token_that_cannot_be_read_has_no_address(token, wire):
     assert _address(wire, token) is None
@@ -88,9 +98,10 @@ def test_the_fakes_tokens_are_of_the_two_kinds(app, wire):
 
 def test_without_a_sign_in_it_says_so(wire):
     wire.tokens.refusal = ClientAuthenticationError("run az login\nor else")
-    for ask in (wire.session().caller_address, lambda: wire.adapter.get(Kind.VM, _VM)):
-        with pytest.raises(NotSignedIn, match=r": run az login$"):
-            ask()
+    with pytest.raises(NotSignedIn, match=r"^signing in: run az login$"):
+        wire.session().caller_address()
+    with pytest.raises(NotSignedIn, match=r"^reading \S+: run az login$"):
+        wire.adapter.get(Kind.VM, _VM)
     assert wire.seen == []
 
 
@@ -105,8 +116,18 @@ def test_each_cloud_has_its_own_host_and_its_own_scope(name, wire):
     assert (cloud.name, cloud.scope) == (name, f"https://{cloud.host}/.default")
 
 
-def test_the_public_cloud_is_where_the_fake_is():
-    assert CLOUDS["public"].host == "management.azure.com"
+@pytest.mark.parametrize(
+    ("name", "cloud", "authority"),
+    [
+        ("public", AzureClouds.AZURE_PUBLIC_CLOUD, AzureAuthorityHosts.AZURE_PUBLIC_CLOUD),
+        ("usgov", AzureClouds.AZURE_US_GOVERNMENT, AzureAuthorityHosts.AZURE_GOVERNMENT),
+        ("china", AzureClouds.AZURE_CHINA_CLOUD, AzureAuthorityHosts.AZURE_CHINA),
+    ],
+)
+def test_a_clouds_hosts_are_those_that_the_sdk_knows(name, cloud, authority):
+    endpoint = get_arm_endpoints(cloud)["resource_manager"]
+    assert endpoint.rstrip("/") == f"https://{CLOUDS[name].host}"
+    assert CLOUDS[name].authority == authority
 
 
 @pytest.mark.parametrize("cloud", CLOUDS.values(), ids=CLOUDS)
