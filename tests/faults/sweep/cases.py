@@ -123,5 +123,5 @@ def _worth_it(scenario: Scenario, requests: list[Request]) -> Iterator[tuple[int
         if request.method == scenario.until:
             return
         seen[alike(request)] += 1
-        if seen[alike(request)] <= 2:
+        if seen[alike(request)] <= 2 and scenario.only in ("", request.method):
             yield number, request

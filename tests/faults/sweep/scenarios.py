@@ -28,6 +28,7 @@ class Scenario:
     act: Act
     guests: bool = False  # somebody has put things of theirs into our group
     until: str = ""  # the method from whose first request on another scenario has the same
+    only: str = ""  # the only method whose requests differ from another scenario's
 
 
 def _create(machine: Machine) -> object:
@@ -54,7 +55,8 @@ SCENARIOS = {
     one.name: one
     for one in (
         Scenario("create", (), _create),
-        Scenario("delete", (_create,), _delete, guests=True),
+        Scenario("delete", (_create,), _delete),
+        Scenario("delete-among-guests", (_create,), _delete, guests=True, only="DELETE"),
         Scenario("delete-elsewhere", (_create,), _delete_elsewhere, until="DELETE"),
         Scenario("stop", (_create,), _stop),
         Scenario("start", (_create, _stop), _start),

@@ -1,0 +1,101 @@
+"""Take each safeguard out of a copy of the code, and show that the sweep fails without it.
+
+`python tests/faults/sweep/knockouts.py`: exit 0 only when the sweep barks at every one.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+_ROOT = Path(__file__).resolve().parents[3]
+
+
+@dataclass(frozen=True, slots=True)
+class Knockout:
+    """A safeguard, the text that is taken out, what is put in its place, and where to look."""
+
+    safeguard: str
+    file: str
+    text: str
+    instead: str
+    only: str
+    every: int = 1
+
+
+KNOCKOUTS = (
+    Knockout(
+        "the journal is written before the PUT",
+        "workflows/engine.py",
+        r"keeper\.begin\(step\.resource\)",
+        "pass",
+        only="create:2",
+        every=7,
+    ),
+    Knockout(
+        "after a delete, GET until 404",
+        "workflows/requests.py",
+        r"while \(body := [^\n]*still\(body\):",
+        "while False:",
+        only="op-missing",
+    ),
+    Knockout(
+        "the live tag is checked before the DELETE",
+        "workflows/removal.py",
+        r"return mine and [^\n]*",
+        "return True",
+        only="delete-among-guests",
+        every=9,
+    ),
+    Knockout(
+        "a VM is put with If-None-Match",
+        "workflows/engine.py",
+        r"new=resource\.kind is Kind\.VM",
+        "new=False",
+        only="other-machine",
+    ),
+    Knockout(
+        "the token goes to hosts on the list alone",
+        "net/pipeline.py",
+        r"OnlyTo\(hosts\),",
+        "",
+        only="next-foreign",
+    ),
+)
+
+
+def main() -> int:
+    """The exit code: how many safeguards the sweep does not miss."""
+    silent = 0
+    for knockout in KNOCKOUTS:
+        with tempfile.TemporaryDirectory() as folder:
+            said = _without(knockout, Path(folder))
+        barked = said is not None
+        silent += not barked
+        print(f"without {knockout.safeguard}: {said or 'the sweep passes: it is blind to this'}")
+    return silent
+
+
+def _without(knockout: Knockout, folder: Path) -> str | None:
+    """The sweep's closing line on a copy of the code without the safeguard, if it fails."""
+    shutil.copytree(_ROOT / "src", folder / "src", symlinks=False)
+    file = folder / "src" / "ccgpu" / knockout.file
+    text, count = re.subn(knockout.text, knockout.instead, file.read_text(encoding="utf-8"))
+    if count != 1:
+        sys.exit(f"error: {knockout.file} has {count} times {knockout.text}")
+    file.write_text(text, encoding="utf-8")
+    sweep = [sys.executable, str(_ROOT / "tests" / "faults" / "sweep" / "run.py")]
+    chosen = ["--only", knockout.only, "--every", str(knockout.every), "--show", "0"]
+    environ = os.environ | {"PYTHONPATH": str(folder / "src"), "PYTHONDONTWRITEBYTECODE": "1"}
+    done = subprocess.run(
+        [*sweep, *chosen], env=environ, capture_output=True, text=True, check=False
+    )
+    return ", ".join(done.stdout.splitlines()[:3]) if done.returncode == 1 else None
+
+
+if __name__ == "__main__":
+    sys.exit(main())
