@@ -8,9 +8,8 @@ from typing import Any
 from azure.core.credentials import AccessToken, AccessTokenInfo, TokenRequestOptions
 
 from ccgpu.fakearm.resources.addresses import CALLER
-from ccgpu.fakearm.subscription import TENANT
+from ccgpu.fakearm.subscription import OBJECT, TENANT
 
-_OBJECT = "00000000-0000-4000-8000-00000000000b"
 _HOUR = 3600
 
 
@@ -36,7 +35,7 @@ class FakeCredential:
             "iss": f"https://sts.windows.net/{TENANT}/",
             "iat": now,
             "exp": now + _HOUR,
-            "oid": _OBJECT,
+            "oid": OBJECT,
             "tid": TENANT,
             "idtyp": "app" if self._app else "user",
         }

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from email.utils import formatdate
 from typing import Any
 
-from ccgpu.fakearm import billing, catalog, errors, kinds, operations, skus, subscription
+from ccgpu.fakearm import billing, catalog, errors, kinds, operations, rbac, skus, subscription
 from ccgpu.fakearm.call import Call, Route, Routes
 from ccgpu.fakearm.clock import START, VirtualClock
 from ccgpu.fakearm.operations import Finishers
@@ -120,7 +120,8 @@ class FakeArm:
         if host not in _HOSTS:
             raise FakeGap(f"host {host}")
         shape, names = _parse(request.path)
-        route = ROUTES.get((request.method, shape))
+        key = (request.method, shape)
+        route = ROUTES.get(key)
         if route is None:
             raise FakeGap(f"{request.method} {shape}")
         query = request.query
@@ -130,8 +131,10 @@ class FakeArm:
                 raise errors.unauthenticated()
             if names[0].lower() != self.subscription.lower():
                 raise errors.subscription_not_found(names[0])
+            call = Call(request, self._world, names, query, host)
+            rbac.check(call, key)
             with self._store.savepoint():
-                return route.handler(Call(request, self._world, names, query, host))
+                return route.handler(call)
         except errors.Refused as refusal:
             return refusal.answer
 

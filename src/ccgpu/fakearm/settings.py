@@ -81,6 +81,8 @@ DEFAULTS: dict[str, Any] = {
         },
     },
     "page_size": 50,
+    # Actions that the caller may perform, with `*`; None for an owner.
+    "principal": None,
     # Seconds. Medians of recorded operations (azure-service-operator, azure-powershell
     # recordings); marked ones are not recorded: the vendor's texts or the fake's own.
     "durations": {

@@ -7,6 +7,8 @@ from ccgpu.fakearm.call import IN_SUBSCRIPTION, Call, Route, Routes, paged
 from ccgpu.fakearm.wire import Answer, Body
 
 TENANT = "00000000-0000-4000-8000-00000000000a"
+OBJECT = "00000000-0000-4000-8000-00000000000b"  # the caller, in the tenant's directory
+CLIENT = "user@ccgpu.example"
 
 
 def get(call: Call) -> Answer:
@@ -75,7 +77,7 @@ def _operation(call: Call) -> operations.Operation:
 _SIGNED = frozenset("tcsh")
 _COMPUTE = f"{IN_SUBSCRIPTION}microsoft.compute/locations/*"
 _NETWORK = f"{IN_SUBSCRIPTION}microsoft.network/locations/*"
-_KNOWN_PROVIDERS = (
+PROVIDERS = (
     "Microsoft.Compute",
     "Microsoft.Network",
     "Microsoft.Storage",
@@ -91,7 +93,7 @@ ROUTES: Routes = {
         ("GET", f"{IN_SUBSCRIPTION}{name.lower()}"): Route(
             partial(get_provider, name), kinds.RESOURCES_API
         )
-        for name in _KNOWN_PROVIDERS
+        for name in PROVIDERS
     },
     ("GET", f"{_COMPUTE}/operations/*"): Route(
         poll_compute, kinds.COMPUTE_API, _SIGNED | {"p", "monitor"}

@@ -1,0 +1,152 @@
+"""What the caller may do: each request needs an action, and what it names needs linked ones.
+
+The setting `principal` is None for an owner, or the list of granted actions, with `*` as in
+Azure's role definitions. Every route has its action in `ACTIONS`: a test walks them.
+
+Action names: Microsoft Learn, "Azure permissions" (operations of the resource providers).
+"""
+
+import re
+from collections.abc import Sequence
+from functools import lru_cache
+
+from ccgpu.fakearm import kinds, linked
+from ccgpu.fakearm.call import IN_GROUP, IN_SUBSCRIPTION, Call
+from ccgpu.fakearm.errors import GATEWAY, Refused
+from ccgpu.fakearm.subscription import CLIENT, OBJECT, PROVIDERS
+
+Actions = dict[tuple[str, str], str]
+_VERBS = {"GET": "read", "HEAD": "read", "PUT": "write", "PATCH": "write", "DELETE": "delete"}
+_SUBSCRIPTION = "Microsoft.Resources/subscriptions"
+# What a region tells: in the path, the free parts of the address are left out of the action.
+_LOCATED = {
+    "operations/*": "Microsoft.Compute/locations/operations",
+    "diskoperations/*": "Microsoft.Compute/locations/diskOperations",
+    "usages": "Microsoft.Compute/locations/usages",
+}
+_PLATFORM = "publishers/*/artifacttypes/*/offers/*/skus/*/versions"
+_PLATFORM_ACTION = "Microsoft.Compute/locations/publishers/artifacttypes/offers/skus/versions"
+
+
+def _kind(kind: str, path: str, *methods: str) -> Actions:
+    """Reading one and a list of them, and `methods` on one."""
+    actions = {("GET", path): f"{kind}/read", ("GET", f"{path}/*"): f"{kind}/read"}
+    return actions | {(verb, f"{path}/*"): f"{kind}/{_VERBS[verb]}" for verb in methods}
+
+
+def _tracked() -> Actions:
+    """The kinds that live in a group; a list of the subscription needs the same action."""
+    actions: Actions = {}
+    for kind in kinds.API.keys() - {kinds.GROUP}:
+        actions |= _kind(kind, f"{IN_GROUP}{kind.lower()}", "PUT", "PATCH", "DELETE")
+        actions["GET", f"{IN_SUBSCRIPTION}{kind.lower()}"] = f"{kind}/read"
+    return actions
+
+
+def _machines() -> Actions:
+    """What can be done to a VM besides writing it."""
+    one = f"{IN_GROUP}{kinds.VM.lower()}/*"
+    done = ("start", "restart", "deallocate", "powerOff", "retrieveBootDiagnosticsData")
+    actions = {("POST", f"{one}/{name.lower()}"): f"{kinds.VM}/{name}/action" for name in done}
+    return actions | {("GET", f"{one}/instanceview"): f"{kinds.VM}/instanceView/read"}
+
+
+def _locations() -> Actions:
+    compute = f"{IN_SUBSCRIPTION}microsoft.compute/locations/*"
+    network = f"{IN_SUBSCRIPTION}microsoft.network/locations/*"
+    actions = {("GET", f"{compute}/{path}"): f"{name}/read" for path, name in _LOCATED.items()}
+    for name in ("operations", "operationResults"):
+        action = f"Microsoft.Network/locations/{name}/read"
+        actions["GET", f"{network}/{name.lower()}/*"] = action
+    return actions | _kind(_PLATFORM_ACTION, f"{compute}/{_PLATFORM}")
+
+
+def _galleries() -> Actions:
+    compute = f"{IN_SUBSCRIPTION}microsoft.compute/locations/*"
+    actions: Actions = {}
+    for path, kind in (
+        (f"{compute}/communitygalleries/*", "Microsoft.Compute/locations/communityGalleries"),
+        (f"{compute}/sharedgalleries/*", "Microsoft.Compute/locations/sharedGalleries"),
+        (f"{IN_GROUP}microsoft.compute/galleries/*", "Microsoft.Compute/galleries"),
+    ):
+        actions["GET", f"{path}/images/*"] = f"{kind}/images/read"
+        actions |= _kind(f"{kind}/images/versions", f"{path}/images/*/versions")
+    return actions
+
+
+def _subscription() -> Actions:
+    groups, group = "subscriptions/*/resourcegroups", f"{_SUBSCRIPTION}/resourceGroups"
+    providers = f"{_SUBSCRIPTION}/providers/read"
+    return {
+        ("GET", "subscriptions/*"): f"{_SUBSCRIPTION}/read",
+        ("GET", "subscriptions/*/providers"): providers,
+        **{("GET", f"{IN_SUBSCRIPTION}{name.lower()}"): providers for name in PROVIDERS},
+        ("GET", "subscriptions/*/operationresults/*"): f"{_SUBSCRIPTION}/operationresults/read",
+        **_kind(group, groups, "HEAD", "PUT", "PATCH", "DELETE"),
+        ("GET", f"{groups}/*/resources"): f"{group}/resources/read",
+        ("GET", "subscriptions/*/resources"): f"{_SUBSCRIPTION}/resources/read",
+        ("GET", f"{IN_SUBSCRIPTION}microsoft.compute/skus"): "Microsoft.Compute/skus/read",
+    }
+
+
+ACTIONS: Actions = {
+    **_subscription(),
+    **_tracked(),
+    **_kind(linked.SUBNET, f"{IN_GROUP}{kinds.VNET.lower()}/*/subnets", "PUT", "DELETE"),
+    **_machines(),
+    **_locations(),
+    **_galleries(),
+}
+
+
+def check(call: Call, route: tuple[str, str]) -> None:
+    """Refuse what the principal may not do, before anything is looked up."""
+    granted = call.world.settings.at("principal")
+    if granted is None:
+        return
+    allowed, action = _pattern(tuple(granted)), ACTIONS[route]
+    scope = _scope(call.request.path)
+    if not allowed.fullmatch(action):
+        raise _unauthorized(action, scope)
+    missing = [one for one in linked.needed(call) if not allowed.fullmatch(one.action)]
+    if missing:
+        raise _unauthorized_link(action, scope, missing)
+
+
+@lru_cache(maxsize=64)
+def _pattern(granted: tuple[str, ...]) -> re.Pattern[str]:
+    """Matches every granted action: `*` stands for anything, case says nothing."""
+    each = (".*".join(re.escape(part) for part in one.split("*")) for one in granted)
+    return re.compile("|".join(each), re.IGNORECASE)
+
+
+def _scope(path: str) -> str:
+    """The resource of a path, without the list's or the action's name at its end."""
+    parts = path.strip("/").split("/")
+    return "/" + "/".join(parts[: len(parts) // 2 * 2])
+
+
+_CALLER = f"The client '{CLIENT}' with object id '{OBJECT}'"
+
+
+def _unauthorized(action: str, scope: str) -> Refused:
+    return Refused(
+        403,
+        "AuthorizationFailed",
+        f"{_CALLER} does not have authorization to perform action '{action}' over scope '{scope}' "
+        "or the scope is invalid. If access was recently granted, please refresh your credentials.",
+        headers=GATEWAY,
+    )
+
+
+def _unauthorized_link(action: str, scope: str, missing: Sequence[linked.Need]) -> Refused:
+    actions = ",".join(one.action for one in missing)
+    scopes = ",".join(one.scope for one in missing)
+    return Refused(
+        403,
+        "LinkedAuthorizationFailed",
+        f"{_CALLER} has permission to perform action '{action}' on scope '{scope}'; however, it "
+        f"does not have permission to perform action(s) '{actions}' on the linked scope(s) "
+        f"'{scopes}' (respectively) or the linked scope(s) are invalid.",
+        headers=GATEWAY,
+    )

@@ -1,0 +1,241 @@
+"""What a principal may do: its own action for each request, linked ones for what that names."""
+
+import pytest
+
+from ccgpu.fakearm import rbac
+from ccgpu.fakearm.service import ROUTES
+from support.arm import (
+    disk_body,
+    group,
+    inline_nic,
+    nat_body,
+    nic_body,
+    nsg_body,
+    of,
+    pip_body,
+    subnet,
+    vm,
+    vm_body,
+    vnet_body,
+)
+
+COMPUTE, NETWORK = "Microsoft.Compute", "Microsoft.Network"
+NSG = of(f"{NETWORK}/networkSecurityGroups", "nsg")
+NIC = of(f"{NETWORK}/networkInterfaces", "own")
+NAT = of(f"{NETWORK}/natGateways", "nat")
+PIP = of(f"{NETWORK}/publicIPAddresses", "one")
+DES = of(f"{COMPUTE}/diskEncryptionSets", "des")
+IDENTITY = of("Microsoft.ManagedIdentity/userAssignedIdentities", "me")
+VERSION = of(f"{COMPUTE}/galleries", "golden") + "/images/cvm/versions/1.0.0"
+
+
+def test_every_route_has_its_action_and_no_action_is_without_a_route():
+    assert rbac.ACTIONS.keys() == ROUTES.keys()
+
+
+def test_an_owner_may_do_all(az):
+    az.network()
+    az.machine()
+    assert az.arm.settings.get("principal") is None
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "action", "scope"),
+    [
+        ("GET", group(), "Microsoft.Resources/subscriptions/resourceGroups/read", group()),
+        ("PUT", group(), "Microsoft.Resources/subscriptions/resourceGroups/write", group()),
+        ("DELETE", group(), "Microsoft.Resources/subscriptions/resourceGroups/delete", group()),
+        ("PUT", vm(), f"{COMPUTE}/virtualMachines/write", vm()),
+        ("GET", f"{vm()}/instanceView", f"{COMPUTE}/virtualMachines/instanceView/read", vm()),
+        ("POST", f"{vm()}/start", f"{COMPUTE}/virtualMachines/start/action", vm()),
+        ("PATCH", NSG, f"{NETWORK}/networkSecurityGroups/write", NSG),
+        ("DELETE", subnet(), f"{NETWORK}/virtualNetworks/subnets/delete", subnet()),
+        (
+            "GET",
+            of(f"{COMPUTE}/virtualMachines", "").rstrip("/"),
+            f"{COMPUTE}/virtualMachines/read",
+            f"{group()}/providers/{COMPUTE}",
+        ),
+    ],
+)
+def test_a_request_without_its_action_is_refused_with_action_and_scope(
+    az, method, path, action, scope
+):
+    az.arm.settings.set("principal", value=["Microsoft.Compute/disks/*"])
+    answer = az.send(method, path, {"location": "eastus2"} if method == "PUT" else None)
+    error = answer.body["error"]
+    assert (answer.status, error["code"]) == (403, "AuthorizationFailed")
+    assert f"perform action '{action}' over scope '{scope}' or the scope" in error["message"]
+
+
+def test_what_is_not_there_is_not_told_to_who_may_not_look(az):
+    az.arm.settings.set("principal", value=[])
+    assert az.refusal("GET", group("absent")) == (403, "AuthorizationFailed")
+
+
+@pytest.mark.parametrize(
+    ("granted", "allowed"),
+    [
+        (["*"], True),
+        (["*/read"], True),
+        (["Microsoft.Resources/subscriptions/resourceGroups/*"], True),
+        (["microsoft.resources/SUBSCRIPTIONS/resourcegroups/read"], True),
+        (["*/write", "*/resourceGroups/read"], True),
+        (["*/write"], False),
+        (["Microsoft.Resources/subscriptions/read"], False),
+        (["Microsoft.Resources/subscriptions/resourceGroups/rea"], False),
+        (["Microsoft.Resources.subscriptions.resourceGroups.read"], False),
+        ([], False),
+    ],
+)
+def test_a_star_stands_for_anything_and_case_says_nothing(az, granted, allowed):
+    az.group()
+    az.arm.settings.set("principal", value=granted)
+    assert az.status(group()) == (200 if allowed else 403)
+
+
+def _keyed():
+    profile = {
+        "securityEncryptionType": "DiskWithVMGuestState",
+        "diskEncryptionSet": {"id": DES},
+    }
+    return vm_body(managed__securityProfile=profile)
+
+
+_JOINS = {
+    "an inline interface": (
+        vm(),
+        vm_body(),
+        {
+            (f"{NETWORK}/networkInterfaces/write", of(f"{NETWORK}/networkInterfaces", "nic")),
+            (f"{NETWORK}/networkInterfaces/join/action", of(f"{NETWORK}/networkInterfaces", "nic")),
+            (f"{NETWORK}/publicIPAddresses/write", of(f"{NETWORK}/publicIPAddresses", "pip")),
+            (f"{NETWORK}/publicIPAddresses/join/action", of(f"{NETWORK}/publicIPAddresses", "pip")),
+            (f"{NETWORK}/virtualNetworks/subnets/join/action", subnet()),
+            (f"{NETWORK}/networkSecurityGroups/join/action", NSG),
+            (f"{COMPUTE}/disks/write", of(f"{COMPUTE}/disks", "vm-os")),
+        },
+    ),
+    "an own interface": (
+        vm(),
+        vm_body(net={"networkInterfaces": [{"id": NIC}]}),
+        {(f"{NETWORK}/networkInterfaces/join/action", NIC)},
+    ),
+    "an encryption set": (vm(), _keyed(), {(f"{COMPUTE}/diskEncryptionSets/read", DES)}),
+    "an identity": (
+        vm(),
+        vm_body(identity={"type": "UserAssigned", "userAssignedIdentities": {IDENTITY: {}}}),
+        {("Microsoft.ManagedIdentity/userAssignedIdentities/assign/action", IDENTITY)},
+    ),
+    "a gallery's version": (
+        vm(),
+        vm_body(image={"id": VERSION}),
+        {(f"{COMPUTE}/galleries/images/versions/read", VERSION)},
+    ),
+    "a gallery's image": (
+        vm(),
+        vm_body(image={"id": VERSION.partition("/versions")[0]}),
+        {(f"{COMPUTE}/galleries/images/read", VERSION.partition("/versions")[0])},
+    ),
+    "a disk of its own": (
+        vm(),
+        vm_body(data_disks=[{"lun": 0, "managedDisk": {"id": of(f"{COMPUTE}/disks", "data")}}]),
+        {(f"{COMPUTE}/disks/write", of(f"{COMPUTE}/disks", "data"))},
+    ),
+    "a disk that Azure names": (
+        vm(),
+        vm_body(data_disks=[{"lun": 0, "createOption": "Empty"}]),
+        {(f"{COMPUTE}/disks/write", group())},
+    ),
+    "a network's gateway": (
+        of(f"{NETWORK}/virtualNetworks", "vnet"),
+        vnet_body(natGateway={"id": NAT}),
+        {(f"{NETWORK}/natGateways/join/action", NAT)},
+    ),
+    "a gateway's address": (
+        NAT,
+        nat_body(PIP),
+        {(f"{NETWORK}/publicIPAddresses/join/action", PIP)},
+    ),
+    "an interface's subnet": (
+        NIC,
+        nic_body(),
+        {(f"{NETWORK}/virtualNetworks/subnets/join/action", subnet())},
+    ),
+}
+
+
+@pytest.mark.parametrize(("path", "body", "needs"), _JOINS.values(), ids=_JOINS)
+def test_what_a_write_names_needs_linked_actions(az, path, body, needs):
+    own = ["virtualMachines", "virtualNetworks", "natGateways", "networkInterfaces"]
+    granted = [f"*/{kind}/write" for kind in own if f"/{kind}/" in path]
+    az.arm.settings.set("principal", value=granted)
+    answer = az.send("PUT", path, body)
+    error = answer.body["error"]
+    assert (answer.status, error["code"]) == (403, "LinkedAuthorizationFailed")
+    actions, scopes = (
+        error["message"].split(f"{start} '")[1].split("'")[0].split(",")
+        for start in ("perform action(s)", "the linked scope(s)")
+    )
+    assert needs <= set(zip(actions, scopes, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        (NSG, nsg_body()),
+        (PIP, pip_body()),
+        (of(f"{COMPUTE}/disks", "d"), disk_body()),
+        (of(f"{NETWORK}/virtualNetworks", "vnet"), vnet_body()),
+    ],
+)
+def test_a_write_that_names_nothing_needs_its_own_action_alone(az, path, body):
+    az.group()
+    az.arm.settings.set("principal", value=["*/write", "Microsoft.Resources/*"])
+    assert az.send("PUT", path, body).status in (200, 201, 202)
+
+
+@pytest.mark.parametrize("kind", ["disks", "networkInterfaces", "publicIPAddresses"])
+def test_what_a_vm_takes_along_needs_its_deletion(az, kind):
+    az.network()
+    az.machine()
+    all_ = ("virtualMachines", "disks", "networkInterfaces", "publicIPAddresses")
+    az.arm.settings.set("principal", value=[f"*/{one}/delete" for one in all_ if one != kind])
+    answer = az.send("DELETE", vm())
+    assert (answer.status, answer.body["error"]["code"]) == (403, "LinkedAuthorizationFailed")
+    assert f"{kind}/delete" in answer.body["error"]["message"]
+    az.arm.settings.set("principal", value=[f"*/{one}/delete" for one in all_])
+    assert az.send("DELETE", vm()).status == 202
+
+
+def test_what_a_vm_leaves_behind_needs_nothing(az):
+    az.network()
+    az.machine(
+        disk__deleteOption="Detach", net__networkInterfaceConfigurations__0__properties=_left()
+    )
+    az.arm.settings.set("principal", value=["*/virtualMachines/delete"])
+    assert az.send("DELETE", vm()).status == 202
+
+
+def test_an_address_that_stays_needs_nothing(az):
+    az.network()
+    nic = inline_nic()
+    address = nic["properties"]["ipConfigurations"][0]["properties"]["publicIPAddressConfiguration"]
+    address["properties"]["deleteOption"] = "Detach"
+    az.machine(net__networkInterfaceConfigurations=[nic])
+    granted = ["*/virtualMachines/delete", "*/disks/delete", "*/networkInterfaces/delete"]
+    az.arm.settings.set("principal", value=granted)
+    assert az.send("DELETE", vm()).status == 202
+
+
+def _left():
+    configuration = {"name": "ip", "properties": {"subnet": {"id": subnet()}}}
+    return {"deleteOption": "Detach", "ipConfigurations": [configuration]}
+
+
+def test_who_may_read_alone_may_follow_an_operation_but_write_nothing(az):
+    az.network()
+    accepted = az.ok("PUT", vm(), vm_body())
+    az.arm.settings.set("principal", value=["*/read"])
+    assert az.url(accepted.headers["Azure-AsyncOperation"]).body["status"] == "InProgress"
+    assert az.refusal("DELETE", vm()) == (403, "AuthorizationFailed")
