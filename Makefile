@@ -1,5 +1,5 @@
 # Thin names for scripts/dev.py, which needs no make.
-.PHONY: demo test check golden bench lock sweep sweep-pairs sweep-case knockouts ci
+.PHONY: demo test check golden bench lock sweep sweep-pairs sweep-case reliability knockouts ci
 
 demo test check bench lock:
 	python3 scripts/dev.py $@
@@ -15,6 +15,9 @@ sweep-pairs:  # N= and SEED=: two faults in one run
 
 sweep-case:  # ID=: one of them again
 	python3 scripts/dev.py sweep --case $(ID)
+
+reliability:  # the same, and docs/reliability.md from its figures
+	python3 scripts/dev.py sweep --page docs/reliability.md
 
 knockouts:  # each safeguard taken out: the sweep must fail without it
 	.venv/bin/python tests/faults/sweep/knockouts.py

@@ -17,19 +17,10 @@ from pathlib import Path
 _TESTS = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(_TESTS))
 
-from faults.sweep import baseline, cases
+from faults.sweep import cases, report
 from faults.sweep.cases import Trial
+from faults.sweep.report import COUNTED
 from faults.sweep.trial import Result, run
-
-_COUNTED = (
-    "leaked resources",
-    "false gone",
-    "false exists",
-    "foreign resources touched",
-    "tracebacks",
-    "tokens sent to foreign hosts",
-    "duplicate VMs",
-)
 
 
 def main() -> int:
@@ -42,16 +33,15 @@ def main() -> int:
     options.add_argument("--only", default="", help="only trials whose id has this in it")
     options.add_argument("--jobs", type=int, default=os.cpu_count())
     options.add_argument("--show", type=int, default=40, help="how many failures to print")
+    options.add_argument("--page", type=Path, help="write the figures there as Markdown")
+    options.add_argument("--check", action="store_true", help="only compare with the page")
     given = options.parse_args()
     with tempfile.TemporaryDirectory(dir=_memory()) as name:
         folder = Path(name)
         if given.case:
             return _one(cases.parse(given.case), folder)
         found = [trial for trial in _trials(given, folder) if given.only in cases.id_of(trial)]
-        status = _all(found[:: given.every], folder, given.jobs, given.show)
-        if given.pairs is None and given.every == 1 and not given.only:
-            _plain()
-        return status
+        return _all(found[:: given.every], folder, given)
 
 
 def _trials(given: argparse.Namespace, folder: Path) -> Iterable[Trial]:
@@ -72,40 +62,45 @@ def _one(trial: Trial, folder: Path) -> int:
     return bool(result.wrong)
 
 
-def _all(found: list[Trial], folder: Path, jobs: int, shown: int) -> int:
+def _all(found: list[Trial], folder: Path, given: argparse.Namespace) -> int:
     started = time.perf_counter()
     counts: Counter[str] = Counter()
     failed: list[Result] = []
     tasks = [(trial, folder) for trial in found]
-    with multiprocessing.get_context("fork").Pool(jobs) as pool:
+    with multiprocessing.get_context("fork").Pool(given.jobs) as pool:
         for result in pool.imap_unordered(_run, tasks, chunksize=16):
             counts.update(result.counts)
             if result.wrong:
                 failed.append(result)
-    for result in sorted(failed, key=lambda one: one.id)[:shown]:
+    for result in sorted(failed, key=lambda one: one.id)[: given.show]:
         print(f"FAILED {result.id}", *result.wrong, sep="\n  ")
     print(f"{len(found) - len(failed)} passed, {len(failed)} failed")
-    print(", ".join(f"{what} {counts[what]}" for what in _COUNTED))
-    other = {what: n for what, n in sorted(counts.items()) if what not in _COUNTED}
+    print(", ".join(f"{what} {counts[what]}" for what in COUNTED))
+    other = {what: n for what, n in sorted(counts.items()) if what not in COUNTED}
     if other:
         print(", ".join(f"{what} {n}" for what, n in other.items()))
     print(f"{time.perf_counter() - started:.0f} s; one again: make sweep-case ID=…")
+    if given.page is not None:
+        return _paged(given.page, report.page(found, len(failed), counts), check=given.check)
+    if given.pairs is None and given.every == 1 and not given.only:
+        for what, left, of, count in report.plain():
+            print(f"a plain SDK script {what}: {count} resources left, in {left} of {of} cases")
     return bool(failed)
+
+
+def _paged(file: Path, text: str, *, check: bool) -> int:
+    """Write the page, or compare with it; a sweep that failed has another page."""
+    if not check:
+        file.write_text(text, encoding="utf-8")
+    elif file.read_text(encoding="utf-8") != text:
+        print(f"error: {file} is out of date: `make reliability` makes it anew", file=sys.stderr)
+        return 1
+    return "0 failed" not in text
 
 
 def _run(task: tuple[Trial, Path]) -> Result:
     trial, folder = task
     return run(trial, folder / f"worker-{os.getpid()}")
-
-
-def _plain() -> None:
-    """What a script without all this leaves behind."""
-    for tidy, what in ((False, "that stops at an error"), (True, "that cleans up after one")):
-        left = [baseline.leaks(case, tidy=tidy) for case in baseline.cases()]
-        print(
-            f"a plain SDK script {what} leaves resources behind in "
-            f"{sum(map(bool, left))} of {len(left)} cases, {sum(left)} in all"
-        )
 
 
 if __name__ == "__main__":

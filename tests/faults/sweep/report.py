@@ -1,0 +1,65 @@
+"""The figures of a sweep as a page for users: what was met, what must hold, how often it did not.
+
+Nothing in it depends on the machine or the day, so that CI can compare it with docs/reliability.md.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from faults.sweep import baseline
+from faults.sweep.cases import Trial
+from faults.sweep.kinds import KINDS
+
+COUNTED = (
+    "leaked resources",
+    "false gone",
+    "false exists",
+    "foreign resources touched",
+    "tracebacks",
+    "tokens sent to foreign hosts",
+    "duplicate VMs",
+)
+
+_HEAD = """\
+# Reliability
+
+This page is made by `make reliability`, and CI fails when it is out of date.
+
+Every request of a deployment's life (create, stop, start, delete, delete from another machine,
+delete among other people's resources) is met with every fault that can befall it, once and for
+ever, and the process is killed (SIGKILL) before and after every request and around every write of
+its journal. The simulated subscription is the judge, not the tool's own word: what exists, what is
+in the journal, what was told to the user. After each case a create must be able to go on, and a
+delete must leave nothing.
+
+It is a simulation. What it knows of Azure is in [fake-azure.md](fake-azure.md), with sources; no
+figure here was measured on live Azure.
+"""
+
+
+def page(trials: Sequence[Trial], failed: int, counts: Mapping[str, int]) -> str:
+    """The page."""
+    by_scenario = Counter(trial[0].scenario for trial in trials)
+    rows = [
+        _HEAD,
+        f"## {len(trials)} cases, {failed} failed\n",
+        "| what was done | cases |",
+        "|---|--:|",
+    ]
+    rows += [f"| {name} | {count} |" for name, count in sorted(by_scenario.items())]
+    rows += ["", "| what must not happen | how often it did |", "|---|--:|"]
+    rows += [f"| {what} | {counts.get(what, 0)} |" for what in COUNTED]
+    rows += ["", "## The same faults, and a script with the SDK alone\n"]
+    rows += ["| a script | leaves resources behind in | resources |", "|---|--:|--:|"]
+    rows += [f"| {what} | {cases} of {of} cases | {left} |" for what, cases, of, left in plain()]
+    rows += ["", f"## The {len(KINDS)} kinds of fault\n", ", ".join(f"`{name}`" for name in KINDS)]
+    return "\n".join(rows) + "\n"
+
+
+def plain() -> list[tuple[str, int, int, int]]:
+    """What scripts without all this leave behind: who, in how many cases of how many, how much."""
+    found = []
+    for tidy, what in ((False, "that stops at an error"), (True, "that cleans up after one")):
+        left = [baseline.leaks(case, tidy=tidy) for case in baseline.cases()]
+        found.append((what, sum(map(bool, left)), len(left), sum(left)))
+    return found
