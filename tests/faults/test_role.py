@@ -14,14 +14,13 @@ _KEYS = f"/subscriptions/{FAKE_SUBSCRIPTION}/resourceGroups/keys"
 _SET = f"{_KEYS}/providers/Microsoft.Compute/diskEncryptionSets/own"
 _IDENTITY = f"{_KEYS}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/reader"
 _VNET = f"{_KEYS}/providers/Microsoft.Network/virtualNetworks/hub"
-_COMMUNITY = "/CommunityGalleries/cgpupublicimages-b3e43fe0-8f4c-4c1c-9b3e-8e0b1d7b3c51"
 # What a spec may say besides the templates: one line of flags for each branch of the role.
 _LINES = {
     **{name: f"--template {name}" for name in _TEMPLATES if name != "customer-managed-key"},
     "customer-managed-key": f"--template customer-managed-key --disk-encryption-set {_SET}",
     "identity": f"--identity system --identity {_IDENTITY} --data-disk 64",
     "own-subnet": f"--vnet {_VNET} --subnet gpu",
-    "own-group": "--resource-group keys",
+    "their-group": "--resource-group keys",
 }
 
 
@@ -41,18 +40,11 @@ def _prepared(folder: Path) -> Shell:
         "addressSpace": {"addressPrefixes": ["10.20.0.0/16"]},
         "subnets": [{"name": "gpu", "properties": {"addressPrefix": "10.20.1.0/24"}}],
     }
-    keyed = {"identity": {"type": "SystemAssigned"}, "properties": encryption}
-    for path, version, more in (
-        (_KEYS, "2025-04-01", {}),
-        (_SET, "2026-03-02", keyed),
-        (_IDENTITY, "2024-11-30", {}),
-        (_VNET, "2026-03-01", {"properties": network}),
-    ):
-        raw = json.dumps({"location": "eastus2", **more}).encode()
-        url = f"https://management.azure.com{path}?api-version={version}"
-        answer = shell.arm.send(Request("PUT", url, {"Authorization": "Bearer me"}, raw))
-        assert answer.status < 300, answer
-        shell.arm.advance(30)
+    keyed: dict[str, object] = {"identity": {"type": "SystemAssigned"}, "properties": encryption}
+    _put(shell, _KEYS, "2025-04-01", {})
+    _put(shell, _SET, "2026-03-02", keyed)
+    _put(shell, _IDENTITY, "2024-11-30", {})
+    _put(shell, _VNET, "2026-03-01", {"properties": network})
     return shell
 
 
@@ -69,7 +61,13 @@ def _life(shell: Shell, flags: str) -> list[Done]:
     full = {"eastus2": {"": 0}}
     lines: list[str | object] = [f"plan {wanted}", lambda: _capacity(shell, full)]
     lines += [f"create {wanted} --keep-on-failure", lambda: _capacity(shell, {})]
-    lines += ["delete demo --yes", f"create {wanted} --ttl 2h", "list", "show demo"]
+    lines += [
+        lambda: _stray_disk(shell),
+        "delete demo --yes",
+        f"create {wanted} --ttl 2h",
+        "list",
+        "show demo",
+    ]
     lines += ["stop demo", "start demo", "restart demo", "extend demo --ttl 1h"]
     lines += [lambda: shell.arm.advance(7200), "gc --yes"]
     done: list[Done] = []
@@ -81,6 +79,32 @@ def _life(shell: Shell, flags: str) -> list[Done]:
         elif callable(line):
             line()
     return done
+
+
+def _stray_disk(shell: Shell) -> None:
+    """A disk of the deployment's that hangs on no VM: it is deleted, and asked after, by itself."""
+    (vm,) = (
+        one["id"] for one in shell.arm.show()["resources"] if one["id"].endswith("Machines/demo")
+    )
+    granted = shell.arm.settings.get("principal")
+    shell.arm.settings.set("principal", value=None)
+    group = vm.partition("/providers/")[0]
+    empty = {"creationData": {"createOption": "Empty"}, "diskSizeGB": 64}
+    _put(
+        shell,
+        f"{group}/providers/Microsoft.Compute/disks/demo-data7",
+        "2026-03-02",
+        {"tags": {"ccgpu-deployment": "demo"}, "properties": empty},
+    )
+    shell.arm.settings.set("principal", value=granted)
+
+
+def _put(shell: Shell, path: str, version: str, more: dict[str, object]) -> None:
+    raw = json.dumps({"location": "eastus2", **more}).encode()
+    url = f"https://management.azure.com{path}?api-version={version}"
+    answer = shell.arm.send(Request("PUT", url, {"Authorization": "Bearer me"}, raw))
+    assert answer.status < 300, answer
+    shell.arm.advance(30)
 
 
 def _capacity(shell: Shell, value: object) -> None:
@@ -98,16 +122,28 @@ def test_the_role_is_enough(shell: Shell, spec: str) -> None:
     assert shell.kinds() == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("spec", _LINES)
 def test_no_action_of_it_is_spare(tmp_path: Path, spec: str) -> None:
     flags = _LINES[spec]
     everything = _role(_prepared(tmp_path / "all"), flags)
+    spare = []
     for number, dropped in enumerate(everything):
         shell = _prepared(tmp_path / str(number))
         granted = [action for action in everything if action != dropped]
         shell.arm.settings.set("principal", value=granted)
-        last = _life(shell, flags)[-1]
-        assert last.code in (4, 7), (dropped, last)
-        assert dropped.casefold() in last.err.casefold(), last
-        assert "Traceback" not in last.err
+        done = _life(shell, flags)
+        if not _missed(dropped, done):
+            spare.append((dropped, done[-1]))
         shell.arm.close()
+    assert spare == []
+
+
+def _missed(action: str, done: list[Done]) -> bool:
+    """A command failed and named it; or, of how operations are asked after, a command said so.
+
+    Whose status cannot be read is asked itself, so that only the reason of a failure is lost.
+    """
+    if action.casefold().rsplit("/", 2)[-2].endswith(("operations", "operationresults")):
+        return any("Http403" in one.err for one in done)
+    return done[-1].code in (4, 7) and action.casefold() in done[-1].err.casefold()

@@ -37,12 +37,20 @@ class SpecRequest:
     sets: tuple[str, ...]
     flags: Mapping[str, Any]
 
-    def build(self) -> "VmSpec":
-        """The spec, or `InvalidFile` with all that is wrong with it."""
+    def build(self, *, otherwise: str | None = None) -> "VmSpec":
+        """The spec, or `InvalidFile` with all that is wrong with it.
+
+        `otherwise`: its name, where neither the command line nor the file gives one.
+        """
         from ccgpu.store import specs
 
         return specs.build(
-            self.name, file=self.file, template=self.template, sets=self.sets, flags=self.flags
+            self.name,
+            file=self.file,
+            template=self.template,
+            sets=self.sets,
+            flags=self.flags,
+            otherwise=otherwise,
         )
 
 

@@ -48,10 +48,12 @@ def build(
     template: str | None = None,
     sets: Sequence[str] = (),
     flags: Mapping[str, Any] = {},
+    otherwise: str | None = None,
 ) -> "VmSpec":
     """The spec that the command line asks for: flags over `--set` over file over template.
 
-    `flags` is a nested mapping of fields; None in it means that the flag was not given.
+    `flags` is a nested mapping of fields; None in it means that the flag was not given. `otherwise`
+    is the name where none is given at all.
     """
     layer = Layer() if template is None else _of_template(template)
     if file is not None:
@@ -59,6 +61,8 @@ def build(
     for assignment in sets:
         layer = assignments.assign(layer, assignment)
     layer = layers.overlay(layer, _of_flags(flags))
+    if name is None and "name" not in layer.values:
+        name = otherwise
     problems = _name_problems(layer, name)
     given = name if name is not None else layer.values.get("name")
     spec, found = validated(_with_name(layer, name), file)

@@ -1,0 +1,57 @@
+"""`ccgpu role`."""
+
+import json
+import os
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from ccgpu.cli.bundles import spread
+from ccgpu.cli.runtime import Runtime
+from ccgpu.cli.spec_options import Wanted, option
+
+# Stands where nobody has said which subscription is meant.
+_UNKNOWN = "00000000-0000-0000-0000-000000000000"
+
+
+class Scope(StrEnum):
+    """Where the role is to be assigned."""
+
+    RG = "rg"
+    SUBSCRIPTION = "subscription"
+
+
+@spread
+def role(
+    ctx: typer.Context,
+    *,
+    wanted: Wanted,
+    scope: Annotated[
+        Scope, option("Where it is to be assigned; rg: its part for the group alone.", "--scope")
+    ] = Scope.SUBSCRIPTION,
+    subscription: Annotated[
+        str | None,
+        option("The subscription's id.", envvar="AZURE_SUBSCRIPTION_ID", metavar="ID"),
+    ] = None,
+) -> None:
+    """Print the least-privilege custom role for a spec.
+
+    As JSON that Azure takes, with the actions of plan, create, list, show, start, stop, restart,
+    extend, delete and gc. With `--scope rg`, what cannot be narrowed to it is named on stderr.
+
+    Example: `ccgpu role -f vm.yaml > role.json`
+    """
+    from ccgpu.domain import role as of
+    from ccgpu.store.az_profile import default_subscription
+
+    run: Runtime = ctx.obj
+    spec = wanted.build(otherwise="operator" if scope is Scope.SUBSCRIPTION else None)
+    id_ = subscription or default_subscription(os.environ) or _UNKNOWN
+    if scope is Scope.SUBSCRIPTION:
+        made = of.of_subscription(spec, id_)
+    else:
+        made, rest = of.of_group(spec, id_)
+        lines = [f"  {one.action} at {one.scope}" for one in rest]
+        run.err.out("note: needed besides, elsewhere:\n" + "\n".join(lines), highlight=False)
+    run.out.out(json.dumps(made, indent=2), highlight=False)

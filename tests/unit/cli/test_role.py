@@ -1,0 +1,67 @@
+"""`ccgpu role`: a role for a spec, for the user's subscription, without asking anybody."""
+
+import json
+import os
+import subprocess
+import sys
+
+_ID = "11111111-2222-4333-8444-555555555555"
+
+_NOBODYS = "00000000-0000-0000-0000-000000000000"
+
+
+def test_a_role_needs_neither_a_name_nor_azure(shell):
+    done = shell("role")
+    assert done.code == 0
+    assert done.document["Name"] == "ccgpu operator"
+    assert done.document["AssignableScopes"] == [
+        f"/subscriptions/{'0' * 8}-0000-0000-0000-{'0' * 12}"
+    ]
+    assert shell.reached == []
+
+
+def test_a_role_is_for_the_subscription_that_is_meant(shell, monkeypatch, home):
+    assert shell(f"role --subscription {_ID}").document["AssignableScopes"] == [
+        f"/subscriptions/{_ID}"
+    ]
+    (home / ".azure").mkdir()
+    profile = {"subscriptions": [{"id": _ID, "isDefault": True}]}
+    (home / ".azure" / "azureProfile.json").write_text(json.dumps(profile))
+    assert _ID in shell("role").out
+    other = _ID.replace("1", "2")
+    monkeypatch.setenv("AZURE_SUBSCRIPTION_ID", other)
+    assert other in shell("role").out
+
+
+def test_the_part_of_the_group_names_what_is_needed_elsewhere(shell):
+    done = shell(f"role demo --subscription {_ID} --scope rg")
+    assert done.document["AssignableScopes"] == [f"/subscriptions/{_ID}/resourceGroups/ccgpu-demo"]
+    assert f"Microsoft.Compute/skus/read at /subscriptions/{_ID}\n" in done.err
+    assert "Microsoft.Compute/skus/read" not in done.out
+
+
+def test_a_group_needs_a_name(shell):
+    done = shell("role --scope rg")
+    assert done.code == 2
+    assert "the VM has no name" in done.err
+    assert shell(f"role --scope rg --resource-group lab --subscription {_ID}").code == 2
+
+
+def test_a_spec_is_checked_before_it_gets_a_role(shell, tmp_path):
+    (tmp_path / "work" / "vm.yaml").write_text("name: own\nprivat: true\n")
+    assert shell("role -f vm.yaml").code == 3
+    (tmp_path / "work" / "vm.yaml").write_text("name: own\nprivate: true\n")
+    made = shell("role -f vm.yaml").document
+    assert made["Name"] == "ccgpu own"
+    assert "Microsoft.Network/natGateways/write" in made["Actions"]
+
+
+def test_a_role_loads_no_sdk():
+    code = (
+        "import sys; from ccgpu.cli.main import run, runtime; run(['role'], runtime());"
+        "print([m for m in sys.modules if m.startswith('azure')], file=sys.stderr)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env={**os.environ}
+    )
+    assert done.stderr.strip() == "[]"

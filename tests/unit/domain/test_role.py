@@ -1,0 +1,125 @@
+"""What the role of a spec has, and what it has not."""
+
+import pytest
+
+from ccgpu.domain.role import Need, needs, of_group, of_subscription
+from support.specs import ENCRYPTION_SET, IDENTITY, SUBNET, SUBSCRIPTION, VARIANTS, make_spec
+
+_OWN = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/ccgpu-demo"
+_HUB = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/hub"
+_GALLERY = f"{_HUB}/providers/Microsoft.Compute/galleries/g/images/i"
+_COMMUNITY = "/CommunityGalleries/public-1/Images/cvm/Versions/latest"
+_GROUPS = "Microsoft.Resources/subscriptions/resourceGroups"
+_NAT = {f"Microsoft.Network/natGateways/{verb}" for verb in ("write", "delete", "join/action")}
+_VNET = {f"Microsoft.Network/virtualNetworks/{verb}" for verb in ("write", "delete")}
+_PLATFORM = "Microsoft.Compute/locations/publishers/artifacttypes/offers/skus/versions/read"
+_IPS = {
+    f"Microsoft.Network/publicIPAddresses/{verb}" for verb in ("write", "delete", "join/action")
+}
+
+
+def _actions(**changes):
+    return {one.action for one in needs(make_spec(**changes), SUBSCRIPTION)}
+
+
+_PUBLIC = _actions()
+
+
+@pytest.mark.parametrize(
+    ("changes", "more", "less"),
+    [
+        ({"private": True}, _NAT, set()),
+        ({"subnet": SUBNET}, set(), _VNET),
+        (
+            {"subnet": SUBNET, "private": True},
+            set(),
+            {one for one in _VNET if "join" not in one} | _IPS,
+        ),
+        (
+            {"os_disk": {"encryption_set": ENCRYPTION_SET}},
+            {"Microsoft.Compute/diskEncryptionSets/read"},
+            set(),
+        ),
+        (
+            {"identities": ["system", IDENTITY]},
+            {"Microsoft.ManagedIdentity/userAssignedIdentities/assign/action"},
+            set(),
+        ),
+        ({"identities": ["system"]}, set(), set()),
+        ({"data_disks": [{"size_gib": 64}], "spot": True, "ttl": "8h"}, set(), set()),
+        (
+            {"image": _COMMUNITY},
+            {"Microsoft.Compute/locations/communityGalleries/images/versions/read"},
+            {_PLATFORM},
+        ),
+        ({"image": _GALLERY}, {"Microsoft.Compute/galleries/images/read"}, {_PLATFORM}),
+        (
+            {"image": f"{_GALLERY}/versions/1.0.0"},
+            {"Microsoft.Compute/galleries/images/versions/read"},
+            {_PLATFORM},
+        ),
+        (
+            {"resource_group": "lab"},
+            set(),
+            {
+                *(f"{_GROUPS}/{verb}" for verb in ("write", "delete", "resources/read")),
+                "Microsoft.Resources/subscriptions/operationresults/read",
+            },
+        ),
+    ],
+)
+def test_a_spec_adds_what_it_needs_and_leaves_out_what_it_does_not(changes, more, less):
+    found = _actions(**changes)
+    assert (found - _PUBLIC, _PUBLIC - found) == (more, less)
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_no_role_can_give_itself_more_or_get_into_the_vm(variant):
+    for action in _actions(**VARIANTS[variant]):
+        assert "*" not in action
+        assert not action.startswith("Microsoft.Authorization/")
+        forbidden = ("runCommand", "extensions", "listKeys", "register", "GetAccess", "password")
+        assert not any(word.casefold() in action.casefold() for word in forbidden)
+
+
+def test_what_is_somebody_elses_is_needed_where_it_is():
+    found = needs(make_spec(subnet=SUBNET, identities=[IDENTITY]), SUBSCRIPTION)
+    assert {one.action.rsplit("/", 2)[-2] for one in found if one.scope == _HUB} == {
+        "virtualNetworks",
+        "join",
+        "assign",
+    }
+    written = {one.scope for one in found if one.action.endswith(("/write", "/delete"))}
+    assert written == {_OWN, f"/subscriptions/{SUBSCRIPTION}"}
+    assert {one.action for one in found if one.scope != _OWN and one.action.endswith("/write")} == {
+        f"{_GROUPS}/write"
+    }
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_the_part_of_the_group_and_the_rest_are_the_whole(variant):
+    spec = make_spec(**VARIANTS[variant])
+    whole, (part, rest) = of_subscription(spec, SUBSCRIPTION), of_group(spec, SUBSCRIPTION)
+    assert {*part["Actions"], *(one.action for one in rest)} == set(whole["Actions"])
+    assert all("/resourceGroups/" in scope for scope in part["AssignableScopes"])
+    assert Need("Microsoft.Compute/skus/read", f"/subscriptions/{SUBSCRIPTION}") in rest
+
+
+def test_a_role_has_the_form_that_azure_takes():
+    made = of_subscription(make_spec(), SUBSCRIPTION)
+    assert list(made) == [
+        *("Name", "IsCustom", "Description", "Actions", "NotActions", "DataActions"),
+        *("NotDataActions", "AssignableScopes"),
+    ]
+    assert made["Name"] == "ccgpu demo"
+    assert made["AssignableScopes"] == [f"/subscriptions/{SUBSCRIPTION}"]
+    assert len(set(made["Actions"])) == len(made["Actions"])
+
+
+def test_what_lies_in_another_subscription_makes_it_assignable_there():
+    other = SUBNET.replace(SUBSCRIPTION, "99999999-2222-4333-8444-555555555555")
+    scopes = of_subscription(make_spec(subnet=other), SUBSCRIPTION)["AssignableScopes"]
+    assert scopes == [
+        f"/subscriptions/{SUBSCRIPTION}",
+        "/subscriptions/99999999-2222-4333-8444-555555555555",
+    ]
