@@ -105,7 +105,7 @@ def check(call: Call, route: tuple[str, str]) -> None:
     if granted is None:
         return
     allowed, action = _pattern(tuple(granted)), ACTIONS[route]
-    scope = _scope(call.request.path)
+    scope = scope_of(call.request.path)
     if not allowed.fullmatch(action):
         raise _unauthorized(action, scope)
     missing = [one for one in linked.needed(call) if not allowed.fullmatch(one.action)]
@@ -120,7 +120,7 @@ def _pattern(granted: tuple[str, ...]) -> re.Pattern[str]:
     return re.compile("|".join(each), re.IGNORECASE)
 
 
-def _scope(path: str) -> str:
+def scope_of(path: str) -> str:
     """The resource of a path, without the list's or the action's name at its end."""
     parts = path.strip("/").split("/")
     return "/" + "/".join(parts[: len(parts) // 2 * 2])

@@ -9,7 +9,18 @@ from collections.abc import Callable
 from email.utils import formatdate
 from typing import Any
 
-from ccgpu.fakearm import billing, catalog, errors, kinds, operations, rbac, skus, subscription
+from ccgpu.fakearm import (
+    billing,
+    catalog,
+    errors,
+    governance,
+    kinds,
+    lag,
+    operations,
+    rbac,
+    skus,
+    subscription,
+)
 from ccgpu.fakearm.call import Call, Route, Routes
 from ccgpu.fakearm.clock import START, VirtualClock
 from ccgpu.fakearm.operations import Finishers
@@ -132,11 +143,18 @@ class FakeArm:
             if names[0].lower() != self.subscription.lower():
                 raise errors.subscription_not_found(names[0])
             call = Call(request, self._world, names, query, host)
-            rbac.check(call, key)
-            with self._store.savepoint():
-                return route.handler(call)
+            return self._handled(call, key, route)
         except errors.Refused as refusal:
             return refusal.answer
+
+    def _handled(self, call: Call, key: tuple[str, str], route: Route) -> Answer:
+        rbac.check(call, key)
+        governance.check(call, key)
+        lag.check(call)
+        with self._store.savepoint():
+            answer = route.handler(call)
+        lag.promise(call, answer)
+        return answer
 
     def now(self) -> float:
         """Virtual time, in Unix seconds."""

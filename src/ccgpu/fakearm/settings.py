@@ -83,6 +83,13 @@ DEFAULTS: dict[str, Any] = {
     "page_size": 50,
     # Actions that the caller may perform, with `*`; None for an owner.
     "principal": None,
+    # Locks by id, CanNotDelete or ReadOnly; kinds that a policy denies: {"kind", "message"}.
+    "locks": {},
+    "denied": [],
+    # "lists": seconds that lists lag behind; "reads": 404s after a 201.
+    "lag": {},
+    # Ids that the deletion of their group does not manage to delete.
+    "survivors": [],
     # Seconds. Medians of recorded operations (azure-service-operator, azure-powershell
     # recordings); marked ones are not recorded: the vendor's texts or the fake's own.
     "durations": {

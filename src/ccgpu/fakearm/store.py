@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 _BUSY_SECONDS = 30.0
 _MEMORY = ":memory:"
 
@@ -40,9 +40,16 @@ CREATE TABLE allocations (
 ) WITHOUT ROWID;
 CREATE TABLE billing (resource TEXT, since REAL, until REAL);
 CREATE INDEX billing_by_resource ON billing (resource);
+CREATE TABLE gone (
+  key TEXT, id TEXT, kind TEXT, body TEXT, created REAL, hidden TEXT, at REAL
+);
+CREATE TABLE unseen (key TEXT PRIMARY KEY, "left" INTEGER) WITHOUT ROWID;
 CREATE TABLE requests (n INTEGER PRIMARY KEY, method TEXT, path TEXT, status INTEGER);
 """
-_EMPTIED = ("resources", "refs", "operations", "allocations", "billing", "requests")
+_EMPTIED = (
+    *("resources", "refs", "operations", "allocations", "billing", "requests"),
+    *("gone", "unseen"),
+)
 
 
 class Store:

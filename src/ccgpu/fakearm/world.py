@@ -154,10 +154,33 @@ class World:
 
     def remove(self, resource: Resource) -> None:
         """Take it out of the subscription: its references, quota and bill end with it."""
+        if self.settings.at("lag").get("lists", 0):
+            self._bury(resource)
         self.store.run("DELETE FROM resources WHERE key = ?", resource.key)
         self.store.run("DELETE FROM refs WHERE owner = ?", resource.key)
         self.store.run("DELETE FROM allocations WHERE vm = ?", resource.key)
         self.stop_billing(resource)
+
+    def _bury(self, resource: Resource) -> None:
+        """Lists that lag behind go on telling of it."""
+        self.store.run(
+            "INSERT INTO gone VALUES (?, ?, ?, ?, ?, ?, ?)",
+            resource.key,
+            resource.id,
+            resource.kind,
+            json.dumps(resource.body),
+            resource.created,
+            json.dumps(resource.hidden),
+            self.at,
+        )
+
+    def buried(self, since: float) -> list[Resource]:
+        """What has gone after `since`."""
+        rows = self.store.rows(
+            f"SELECT {_COLUMNS} FROM gone WHERE at > ? ORDER BY at",  # noqa: S608  # a constant
+            since,
+        )
+        return [_resource(row) for row in rows]
 
     def refer(self, owner: Resource, refs: list[Ref]) -> None:
         """`refs` are all that `owner` points to."""

@@ -215,3 +215,22 @@ def test_tags_that_azure_refuses(az, tags, code):
 
 def test_tags_at_the_limit_are_taken(az):
     az.group(tags={f"t{number}": "b" * 256 for number in range(49)} | {"a" * 512: ""})
+
+
+def test_a_deletion_that_fails_leaves_the_survivors_and_what_they_use(az):
+    az.network()
+    az.machine()
+    az.done("PUT", of("Microsoft.Compute/disks", "d"), disk_body())
+    az.arm.settings.set("survivors", value=[of("Microsoft.Compute/virtualMachines", "VM")])
+    location = delete(az)
+    az.arm.advance(60)
+    answer = az.url(location)
+    assert (answer.status, answer.body["error"]["code"]) == (409, "ResourceGroupDeletionBlocked")
+    whole = ["networkInterfaces", "networkSecurityGroups", "publicIPAddresses", "virtualNetworks"]
+    assert az.kinds() == sorted(["disks", "resourceGroups", "virtualMachines", *whole])
+    assert az.status(of("Microsoft.Compute/disks", "d")) == 404
+    assert of("Microsoft.Compute/virtualMachines", "vm") in answer.body["error"]["message"]
+    az.arm.settings.set("survivors", value=[of("Microsoft.Compute/disks", "d")])
+    delete(az)
+    az.arm.advance(60)
+    assert az.kinds() == []

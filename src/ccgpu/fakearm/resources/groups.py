@@ -5,7 +5,7 @@ A group's deletion takes what nothing outside the group points to; what is left 
 
 import re
 
-from ccgpu.fakearm import errors, kinds, operations
+from ccgpu.fakearm import errors, kinds, lag, operations
 from ccgpu.fakearm.call import (
     IN_GROUP,
     Call,
@@ -67,7 +67,7 @@ def patch(call: Call) -> Answer:
 
 
 def list_(call: Call) -> Answer:
-    found = call.world.of_kind(kinds.GROUP)
+    found = lag.listed(call.world, kinds.GROUP)
     return paged(call, matching(call.query.get("$filter"), [one.body for one in found]))
 
 
@@ -88,18 +88,17 @@ def delete(call: Call) -> Answer:
 def deleted(world: World, _: Operation, group: Resource) -> Body | None:
     """The end of a deletion: all goes; or what outsiders hold stays, and so does the group."""
     inside = world.of_group(group.name)
-    held = [one for one in inside if _held_from_outside(world, one, group)]
-    kept = {one.key for one in held}
+    kept = _kept(world, inside, group)
     for one in inside:
         if one.key not in kept:
             operations.preempt(world, one)
             world.remove(one)
-    if not held:
+    if not kept:
         world.remove(group)
         return None
     group.state = "Succeeded"
     world.save(group)
-    listed = ", ".join(one.id for one in held)
+    listed = ", ".join(one.id for one in inside if one.key in kept)
     return errors.error(
         "ResourceGroupDeletionBlocked",
         f"Deletion of resource group '{group.name}' failed as resources with identifiers "
@@ -108,21 +107,33 @@ def deleted(world: World, _: Operation, group: Resource) -> Body | None:
     )
 
 
-def _held_from_outside(world: World, resource: Resource, group: Resource) -> bool:
-    inside = f"{group.key}/"
-    refs = world.referrers(resource.id)
+def _kept(world: World, inside: list[Resource], group: Resource) -> set[str]:
+    """What a setting keeps, or somebody outside holds; and what these hold, and so on."""
+    holders = {one.key: _holders(world, one) for one in inside}
+    mine, survivors = f"{group.key}/", world.settings.at("survivors")
+    more = {id_.lower() for id_ in survivors} & holders.keys()
+    more |= {key for key, by in holders.items() if any(not one.startswith(mine) for one in by)}
+    kept: set[str] = set()
+    while more - kept:
+        kept |= more
+        more = {key for key, by in holders.items() if by & kept}
+    return kept
+
+
+def _holders(world: World, resource: Resource) -> set[str]:
+    targets = [resource.id]
     if resource.kind == kinds.VNET:
-        refs = [ref for one in resource.properties["subnets"] for ref in world.referrers(one["id"])]
-    return any(not ref.owner.startswith(inside) for ref in refs)
+        targets = [one["id"] for one in resource.properties["subnets"]]
+    owners = {ref.owner for target in targets for ref in world.referrers(target)}
+    vm = resource.body.get("managedBy")
+    return owners | {vm.lower()} if vm else owners
 
 
 def list_resources(call: Call) -> Answer:
     """The generic list, of a group or the subscription: what ARM itself knows of each resource."""
     if len(call.names) > 1:
         require_group(call)
-        found = call.world.of_group(call.names[1])
-    else:
-        found = [one for one in call.world.every() if one.kind != kinds.GROUP]
+    found = lag.listed(call.world, None, *call.names[1:])
     return paged(call, matching(call.query.get("$filter"), [_generic(one.body) for one in found]))
 
 

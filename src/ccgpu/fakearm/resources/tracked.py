@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from ccgpu.fakearm import compute_errors, errors, kinds, network_errors, operations
+from ccgpu.fakearm import compute_errors, errors, kinds, lag, network_errors, operations
 from ccgpu.fakearm.call import (
     IN_GROUP,
     IN_SUBSCRIPTION,
@@ -96,7 +96,7 @@ def get(rules: Rules, call: Call) -> Answer:
 def list_(rules: Rules, call: Call) -> Answer:
     if len(call.names) > 1:
         require_group(call)
-    found = call.world.of_kind(rules.kind, *call.names[1:])
+    found = lag.listed(call.world, rules.kind, *call.names[1:])
     return paged(call, [rules.view(call.world, one) for one in found])
 
 

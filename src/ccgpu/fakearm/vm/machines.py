@@ -6,7 +6,7 @@ place, the operation fails later and leaves the VM in `Failed`, with its depende
 
 from typing import Any
 
-from ccgpu.fakearm import capacity, compute_errors, kinds, operations
+from ccgpu.fakearm import capacity, compute_errors, kinds, lag, operations
 from ccgpu.fakearm.call import (
     IN_GROUP,
     IN_SUBSCRIPTION,
@@ -234,7 +234,7 @@ def _expanded(call: Call, vm: Resource) -> Body:
 def list_(call: Call) -> Answer:
     if len(call.names) > 1:
         require_group(call)
-    found = call.world.of_kind(kinds.VM, *call.names[1:])
+    found = lag.listed(call.world, kinds.VM, *call.names[1:])
     return paged(call, [_expanded(call, vm) for vm in found])
 
 

@@ -1,0 +1,104 @@
+"""Locks refuse changes of a scope, policies those of a kind, whoever asks."""
+
+import pytest
+
+from ccgpu.fakearm import FAKE_SUBSCRIPTION
+from support.arm import REGION, group, nsg_body, of, pip_body, subnet, vm, vm_body
+
+NSG = of("Microsoft.Network/networkSecurityGroups", "nsg")
+VNET = of("Microsoft.Network/virtualNetworks", "vnet")
+PIP = of("Microsoft.Network/publicIPAddresses", "one")
+SUBSCRIPTION = f"/subscriptions/{FAKE_SUBSCRIPTION}"
+
+
+@pytest.mark.parametrize(
+    ("level", "method", "path", "locked"),
+    [
+        ("CanNotDelete", "DELETE", NSG, NSG),
+        ("CanNotDelete", "DELETE", NSG, group()),
+        ("CanNotDelete", "DELETE", NSG, SUBSCRIPTION),
+        ("CanNotDelete", "DELETE", NSG.replace("/g/", "/G/"), f"{group()}/"),
+        ("CanNotDelete", "DELETE", group(), NSG),
+        ("CanNotDelete", "DELETE", VNET, subnet()),
+        ("ReadOnly", "DELETE", NSG, NSG),
+        ("ReadOnly", "PUT", NSG, group()),
+        ("ReadOnly", "PATCH", NSG, NSG),
+        ("ReadOnly", "POST", f"{vm()}/start", vm()),
+        ("ReadOnly", "POST", f"{vm()}/retrieveBootDiagnosticsData", group()),
+    ],
+)
+def test_a_lock_refuses_what_it_is_against(az, level, method, path, locked):
+    az.network()
+    az.arm.settings.set("locks", value={locked: level})
+    answer = az.send(method, path, nsg_body() if method == "PUT" else {"tags": {}})
+    error = answer.body["error"]
+    assert (answer.status, error["code"]) == (409, "ScopeLocked")
+    verb = "delete" if method == "DELETE" else "write"
+    assert f"cannot perform {verb} operation" in error["message"]
+    assert f"locked: '{locked}'." in error["message"]
+
+
+@pytest.mark.parametrize(
+    ("level", "method", "path", "locked"),
+    [
+        ("CanNotDelete", "PUT", NSG, group()),
+        ("CanNotDelete", "PATCH", NSG, NSG),
+        ("CanNotDelete", "DELETE", NSG, of("Microsoft.Network/networkSecurityGroups", "ns")),
+        ("CanNotDelete", "DELETE", NSG, VNET),
+        ("ReadOnly", "GET", NSG, NSG),
+        ("ReadOnly", "HEAD", group(), group()),
+        ("ReadOnly", "PATCH", group(), NSG),
+    ],
+)
+def test_a_lock_refuses_nothing_else(az, level, method, path, locked):
+    az.group()
+    az.done("PUT", NSG, nsg_body())
+    az.arm.settings.set("locks", value={locked: level})
+    body = {"PUT": nsg_body(), "PATCH": {"tags": {}}}.get(method)
+    assert az.send(method, path, body).status in (200, 202, 204)
+
+
+def test_a_policy_refuses_its_kind_with_its_reason(az):
+    az.group()
+    az.arm.settings.set(
+        "denied", value=[{"kind": "microsoft.network/PUBLICIPADDRESSES", "message": "no addresses"}]
+    )
+    answer = az.send("PUT", PIP, pip_body())
+    error = answer.body["error"]
+    assert (answer.status, error["code"]) == (403, "RequestDisallowedByPolicy")
+    assert (error["target"], error["additionalInfo"][0]["type"]) == ("one", "PolicyViolation")
+    assert "Resource 'one'" in error["message"]
+    assert "Reasons: 'no addresses'" in error["message"]
+    az.done("PUT", NSG, nsg_body())
+    assert az.send("DELETE", PIP).status == 204
+
+
+def test_a_policy_refuses_a_group(az):
+    kind = "Microsoft.Resources/subscriptions/resourceGroups"
+    az.arm.settings.set("denied", value=[{"kind": kind, "message": "no"}])
+    assert az.refusal("PUT", group(), {"location": REGION}) == (403, "RequestDisallowedByPolicy")
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [
+        ("Microsoft.Network/publicIPAddresses", "pip"),
+        ("Microsoft.Network/networkInterfaces", "nic"),
+        ("Microsoft.Compute/disks", "vm-os"),
+        ("Microsoft.Compute/virtualMachines", "vm"),
+    ],
+)
+def test_a_policy_refuses_a_vm_that_brings_its_kind_along(az, kind, name):
+    az.network()
+    az.arm.settings.set("denied", value=[{"kind": kind, "message": "no"}])
+    answer = az.send("PUT", vm(), vm_body())
+    assert answer.body["error"]["target"] == name
+    assert az.status(vm()) == 404
+
+
+def test_a_start_writes_no_kind(az):
+    az.network()
+    az.machine()
+    kind = "Microsoft.Compute/virtualMachines"
+    az.arm.settings.set("denied", value=[{"kind": kind, "message": "no"}])
+    assert az.send("POST", f"{vm()}/deallocate").status == 202

@@ -1,0 +1,147 @@
+"""What was just changed is not seen everywhere yet, for as long as the setting says."""
+
+import pytest
+
+from ccgpu.fakearm import FAKE_SUBSCRIPTION
+from support.arm import group, nsg_body, of, vm, vm_body
+
+NSG = of("Microsoft.Network/networkSecurityGroups", "nsg")
+GROUPS = f"/subscriptions/{FAKE_SUBSCRIPTION}/resourcegroups"
+LISTS = {
+    "of a kind in a group": NSG.rpartition("/")[0],
+    "of a kind": f"/subscriptions/{FAKE_SUBSCRIPTION}/providers/Microsoft.Network/"
+    "networkSecurityGroups",
+    "of a group": f"{group()}/resources",
+    "of the subscription": f"/subscriptions/{FAKE_SUBSCRIPTION}/resources",
+}
+
+
+def names(az, path):
+    return [one["name"] for one in az.get(path)["value"]]
+
+
+@pytest.mark.parametrize("path", LISTS.values(), ids=LISTS)
+def test_a_list_tells_of_what_is_new_and_gone_only_later(az, path):
+    az.group()
+    az.group("other")
+    az.arm.settings.set("lag", value={"lists": 30})
+    az.ok("PUT", NSG, nsg_body())
+    assert names(az, path) == []
+    az.arm.advance(29)
+    assert names(az, path) == []
+    az.arm.advance(1)
+    assert names(az, path) == ["nsg"]
+    az.ok("DELETE", NSG)
+    az.arm.advance(10)
+    assert az.status(NSG) == 404
+    assert names(az, f"{group('other')}/resources") == []
+    assert names(az, path.replace("networkSecurityGroups", "natGateways")) == (
+        ["nsg"] if path.endswith("resources") else []
+    )
+    az.arm.advance(29)
+    assert names(az, path) == ["nsg"]
+    az.arm.advance(1)
+    assert names(az, path) == []
+
+
+def test_a_list_of_groups_lags_too_and_a_group_is_no_resource(az):
+    az.arm.settings.set("lag", value={"lists": 30})
+    az.group()
+    assert names(az, GROUPS) == []
+    az.arm.advance(30)
+    assert names(az, GROUPS) == ["g"]
+    az.ok("DELETE", group())
+    az.arm.advance(60)
+    assert names(az, GROUPS) == ["g"]
+    assert names(az, LISTS["of the subscription"]) == []
+
+
+def test_a_list_of_vms_lags_too(az):
+    az.network()
+    az.arm.settings.set("lag", value={"lists": 300})
+    az.ok("PUT", vm(), vm_body())
+    assert names(az, vm().rpartition("/")[0]) == []
+    az.arm.advance(300)
+    assert names(az, vm().rpartition("/")[0]) == ["vm"]
+
+
+def test_what_was_there_before_is_listed(az):
+    az.group()
+    az.done("PUT", NSG, nsg_body())
+    az.arm.advance(30)
+    az.arm.settings.set("lag", value={"lists": 30})
+    assert names(az, LISTS["of a group"]) == ["nsg"]
+
+
+def test_what_comes_again_is_listed_once_first_as_it_was(az):
+    az.group()
+    az.done("PUT", NSG, nsg_body())
+    az.arm.settings.set("lag", value={"lists": 30})
+    az.ok("DELETE", NSG)
+    az.arm.advance(10)
+    az.ok("PUT", NSG, {**nsg_body(), "tags": {"again": "yes"}})
+    told = []
+    for _ in range(2):
+        told.append([one.get("tags") for one in az.get(LISTS["of a group"])["value"]])
+        az.arm.advance(30)
+    assert told == [[None], [{"again": "yes"}]]
+
+
+def test_a_new_resource_is_missed_as_often_as_said(az):
+    az.group()
+    az.arm.settings.set("lag", value={"reads": 2})
+    az.ok("PUT", NSG, nsg_body())
+    assert [az.status(NSG.replace("/g/", "/G/")) for _ in range(4)] == [404, 404, 200, 200]
+    az.arm.advance(10)
+    az.ok("PUT", NSG, nsg_body())
+    assert az.status(NSG) == 200
+
+
+def test_who_misses_a_resource_is_told_in_the_gateways_words(az):
+    az.group()
+    az.arm.settings.set("lag", value={"reads": 1})
+    az.ok("PUT", NSG, nsg_body())
+    error = az.send("GET", NSG).body["error"]
+    assert error["code"] == "ResourceNotFound"
+    assert (
+        "'Microsoft.Network/networkSecurityGroups/nsg' under resource group 'g'"
+        in (error["message"])
+    )
+
+
+def test_a_new_group_is_missed_by_a_write_in_it_and_by_reads(az):
+    az.arm.settings.set("lag", value={"reads": 3})
+    az.group()
+    assert az.refusal("PUT", NSG, nsg_body()) == (404, "ResourceGroupNotFound")
+    assert az.refusal("GET", group()) == (404, "ResourceGroupNotFound")
+    assert az.send("HEAD", group()).status == 404
+    az.ok("PUT", NSG, nsg_body())
+
+
+def test_a_delete_finds_what_is_new(az):
+    az.arm.settings.set("lag", value={"reads": 9})
+    az.group()
+    assert az.send("DELETE", group()).status == 202
+
+
+def test_what_was_there_before_is_found(az):
+    az.group()
+    az.arm.settings.set("lag", value={"reads": 1})
+    assert az.status(group()) == 200
+
+
+def test_an_emptied_subscription_has_nothing_to_be_told_late(az):
+    az.arm.settings.set("lag", value={"reads": 1, "lists": 99})
+    az.group()
+    az.ok("DELETE", group())
+    az.arm.advance(60)
+    assert names(az, GROUPS) == ["g"]
+    az.group()
+    az.arm.reset()
+    az.group("other")
+    az.arm.settings.set("lag", value={"reads": 1, "lists": 99})
+    assert names(az, GROUPS) == []
+    az.arm.settings.set("lag", value={})
+    az.group()
+    az.arm.settings.set("lag", value={"reads": 1})
+    assert az.status(group()) == 200
