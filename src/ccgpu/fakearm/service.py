@@ -11,6 +11,7 @@ from typing import Any
 
 from ccgpu.fakearm import (
     billing,
+    buckets,
     catalog,
     errors,
     governance,
@@ -148,13 +149,14 @@ class FakeArm:
             return refusal.answer
 
     def _handled(self, call: Call, key: tuple[str, str], route: Route) -> Answer:
+        left = buckets.take(call, key)
         rbac.check(call, key)
         governance.check(call, key)
         lag.check(call)
         with self._store.savepoint():
             answer = route.handler(call)
         lag.promise(call, answer)
-        return answer
+        return Answer(answer.status, answer.body, {**answer.headers, **left}) if left else answer
 
     def now(self) -> float:
         """Virtual time, in Unix seconds."""

@@ -86,6 +86,8 @@ DEFAULTS: dict[str, Any] = {
     # Locks by id, CanNotDelete or ReadOnly; kinds that a policy denies: {"kind", "message"}.
     "locks": {},
     "denied": [],
+    # Whether requests are counted and throttled.
+    "buckets": False,
     # "lists": seconds that lists lag behind; "reads": 404s after a 201.
     "lag": {},
     # Ids that the deletion of their group does not manage to delete.

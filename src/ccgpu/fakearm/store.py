@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 _BUSY_SECONDS = 30.0
 _MEMORY = ":memory:"
 
@@ -43,12 +43,13 @@ CREATE INDEX billing_by_resource ON billing (resource);
 CREATE TABLE gone (
   key TEXT, id TEXT, kind TEXT, body TEXT, created REAL, hidden TEXT, at REAL
 );
+CREATE TABLE buckets (name TEXT PRIMARY KEY, tokens REAL, at REAL) WITHOUT ROWID;
 CREATE TABLE unseen (key TEXT PRIMARY KEY, "left" INTEGER) WITHOUT ROWID;
 CREATE TABLE requests (n INTEGER PRIMARY KEY, method TEXT, path TEXT, status INTEGER);
 """
 _EMPTIED = (
     *("resources", "refs", "operations", "allocations", "billing", "requests"),
-    *("gone", "unseen"),
+    *("gone", "unseen", "buckets"),
 )
 
 

@@ -1,0 +1,137 @@
+"""Token buckets, in virtual time: how often ARM and the compute provider let one ask.
+
+Off unless the setting `buckets` is true. A refused request costs nothing, and a new one before
+its time is refused again.
+
+Numbers: Microsoft Learn, "Understand how Azure Resource Manager throttles requests", and
+"Throttling limits for compute"; header names are recorded (azure-powershell, 2024).
+"""
+
+import json
+import math
+from typing import NamedTuple
+
+from ccgpu.fakearm import kinds
+from ccgpu.fakearm.call import Call
+from ccgpu.fakearm.clock import stamp
+from ccgpu.fakearm.errors import GATEWAY, Refused, error
+from ccgpu.fakearm.rbac import ACTIONS, scope_of
+from ccgpu.fakearm.world import World
+
+
+class Bucket(NamedTuple):
+    """`rate` is in tokens a second; `of` is empty for one that the subscription shares."""
+
+    name: str
+    size: int
+    rate: float
+    of: str = ""
+
+
+_ARM = {"reads": (250, 25.0), "writes": (200, 10.0), "deletes": (200, 10.0)}
+_METHODS = {"GET": "reads", "HEAD": "reads", "DELETE": "deletes"}
+_MINUTE = 60.0
+# Of compute: for one resource (None: no such bucket) and for the subscription: size, a minute.
+_COMPUTE = {
+    "PutVM": ((12, 4), (1500, 500)),
+    "UpdateVM": ((12, 4), (1500, 500)),
+    "DeleteVM": ((12, 4), (1500, 500)),
+    "LowCostGet": ((36, 12), (24000, 8000)),
+    "HighCostGet": (None, (900, 300)),
+    "GetOperation": ((45, 15), (15000, 5000)),
+}
+_VERBS = {
+    "write": {"PUT": "PutVM", "PATCH": "UpdateVM"},
+    "delete": {"DELETE": "DeleteVM"},
+    "deallocate/action": {"POST": "DeleteVM"},
+    "retrieveBootDiagnosticsData/action": {"POST": "LowCostGet"},
+    "instanceView/read": {"GET": "LowCostGet"},
+}
+
+
+def take(call: Call, route: tuple[str, str]) -> dict[str, str]:
+    """A token from each bucket of the request; answers what is left, as headers."""
+    if not call.world.settings.at("buckets"):
+        return {}
+    kind = _METHODS.get(call.request.method, "writes")
+    arm, compute = Bucket(kind, *_ARM[kind]), _compute(call, route)
+    filled = [(one, _filled(call.world, one)) for one in (arm, *compute)]
+    for bucket, tokens in filled:
+        if tokens < 1:
+            raise _throttled(call, bucket, math.ceil((1 - tokens) / bucket.rate))
+    for bucket, tokens in filled:
+        key = f"{bucket.name} {bucket.of}"
+        call.world.store.run(
+            "INSERT OR REPLACE INTO buckets VALUES (?, ?, ?)", key, tokens - 1, call.world.at
+        )
+    (_, left), *others = filled
+    told = {f"x-ms-ratelimit-remaining-subscription-{kind}": str(int(left - 1))}
+    if others:
+        parts = [f"Microsoft.Compute/{one.name};{int(tokens - 1)}" for one, tokens in others]
+        told["x-ms-ratelimit-remaining-resource"] = ",".join(parts)
+    return told
+
+
+def _filled(world: World, bucket: Bucket) -> float:
+    key = f"{bucket.name} {bucket.of}"
+    row = world.store.row("SELECT tokens, at FROM buckets WHERE name = ?", key)
+    if row is None:
+        return float(bucket.size)
+    tokens, at = row
+    return float(min(bucket.size, tokens + (world.at - at) * bucket.rate))
+
+
+def _compute(call: Call, route: tuple[str, str]) -> list[Bucket]:
+    group = _group(ACTIONS[route], route)
+    if group is None:
+        return []
+    own, shared = _COMPUTE[group]
+    size, rate = shared
+    found = [Bucket(f"{group}SubscriptionMaximum", size, rate / _MINUTE)]
+    if own is not None:
+        size, rate = own
+        found.append(
+            Bucket(f"{group}Resource", size, rate / _MINUTE, scope_of(call.request.path).lower())
+        )
+    return found
+
+
+def _group(action: str, route: tuple[str, str]) -> str | None:
+    """The operation group that compute counts a request in."""
+    if action.startswith("Microsoft.Compute/locations/") and "perations/" in action:
+        return "GetOperation"
+    if not action.startswith(f"{kinds.VM}/"):
+        return None
+    verb, (method, shape) = action.removeprefix(f"{kinds.VM}/"), route
+    if verb == "read":
+        return "LowCostGet" if shape.endswith("*") else "HighCostGet"
+    return _VERBS.get(verb, {}).get(method, "UpdateVM")
+
+
+def _throttled(call: Call, bucket: Bucket, seconds: int) -> Refused:
+    after = {"Retry-After": str(seconds)}
+    if bucket.name in _ARM:
+        return Refused(
+            429,
+            "429",
+            f"The request for subscription '{call.world.subscription}' could not be processed due "
+            "to an excessive volume of traffic. Please try again later.",
+            headers={**after, **GATEWAY},
+        )
+    measured = {
+        "operationGroup": bucket.name,
+        "startTime": stamp(call.world.at),
+        "endTime": stamp(call.world.at + seconds),
+        "allowedRequestCount": bucket.size,
+        "measuredRequestCount": bucket.size + 1,
+    }
+    told = json.dumps(measured, separators=(",", ":"))
+    detail = error("TooManyRequests", told, target=bucket.name)
+    return Refused(
+        429,
+        "OperationNotAllowed",
+        "The server rejected the request because too many requests have been received for this "
+        "subscription.",
+        details=[detail],
+        headers=after,
+    )
