@@ -19,7 +19,7 @@ from ccgpu.azure.errors import absent, error_object, refusal, translated
 from ccgpu.azure.session import Session
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.resource import Body, Resource, group_of, name_of
-from ccgpu.errors import AzureUnavailable
+from ccgpu.errors import AzureRefused, AzureUnavailable
 from ccgpu.net.retry import retry_after
 
 
@@ -157,7 +157,8 @@ def _by_status(doing: str, pending: Pending, answer: HttpResponse) -> Pending | 
     if status == "Succeeded":
         return None
     if status in ("Failed", "Canceled"):
-        raise refusal(doing, error_object({"error": account.get("error")}) or {"code": status})
+        reason = error_object({"error": account.get("error")}) or {"code": status}
+        raise _final(refusal(doing, reason))
     if not isinstance(status, str):
         raise AzureUnavailable(f"{doing}: its status has no status", code="NoStatus")
     return Pending(pending.url, retry_after(answer.headers))
@@ -166,6 +167,13 @@ def _by_status(doing: str, pending: Pending, answer: HttpResponse) -> Pending | 
 def _header(name: str, value: str | None) -> dict[str, Any]:
     """What a typed call takes to send a precondition; the front door never looks at it (RPC)."""
     return {} if value is None else {"headers": {name: value}}
+
+
+def _final(error: AzureRefused) -> AzureRefused:
+    """The operation is over: what would have passed while it ran is its end now."""
+    if isinstance(error, AzureUnavailable):
+        return AzureRefused(str(error), code=error.code)
+    return error
 
 
 def _names(kind: Kind, id_: str) -> tuple[str, ...]:

@@ -120,11 +120,16 @@ def _present(run: Run, targets: dict[ResourceId, Kind], owner: Owner) -> list[Re
 
 
 def _what_came_late(run: Run, names: Names, owner: Owner, keeper: Keeper, first: Removal) -> None:
-    """Look once more by tag: a NIC or IP that no VM named any more."""
-    seen = first.seen()
+    """Look once more by tag: what a lagging answer hid, a NIC or IP that no VM named any more.
+
+    A group that stayed because of it is then looked at again.
+    """
+    again = {id_: Kind.GROUP for id_, _ in first.kept}
+    seen = first.seen() - {key(id_) for id_ in again}
     for found in deployments(run, names.deployment):
         if found.group.casefold() != names.group.casefold():
             continue
         late = {id_: kind for id_, kind in found.kinds.items() if key(id_) not in seen}
-        if late:
-            first.add(remove(run, late, owner, keeper.gone))
+        if late.keys() - again.keys():
+            first.kept.clear()
+            first.add(remove(run, late | again, owner, keeper.gone))

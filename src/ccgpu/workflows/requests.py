@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from ccgpu.azure.arm import Pending
+from ccgpu.azure.github import UNAVAILABLE
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.events import Event, Listener, ignored
 from ccgpu.domain.resource import Body, ResourceId, name_of, state_of
@@ -25,6 +26,9 @@ Asking = Generator[Call, Any, T]
 _GIVE_UP = 300.0
 # Regional replicas of ARM disagree for a while after a create (azurerm#18268, #25758).
 _LAG = 60.0
+# A delete that was accepted and then failed is started anew so often, after so many seconds.
+_DELETES = 3
+_BREATH = 30.0
 REFERS_TO_NOTHING = frozenset(
     {"InvalidResourceReference", "NotFound", "ResourceGroupNotFound", "ResourceNotFound"}
 )
@@ -110,7 +114,7 @@ def ask(run: Run, request: Callable[[], T], doing: str, *, lag: bool = False) ->
 
 
 def _patience(err: AzureRefused, lag: bool) -> float | None:
-    if isinstance(err, AzureUnavailable):
+    if isinstance(err, AzureUnavailable) or err.code == UNAVAILABLE:
         return None if err.code == "ForeignHost" else _GIVE_UP
     return _LAG if lag and err.code in REFERS_TO_NOTHING else None
 
@@ -136,8 +140,17 @@ def removed(
 
     Or with one that is not `still` the same: somebody has made it anew.
     """
-    pending = yield from ask(run, start, doing)
-    yield from _ended(run, kind, id_, pending, doing)
+    for attempt in range(_DELETES, 0, -1):
+        pending = yield from ask(run, start, doing)
+        try:
+            yield from _ended(run, kind, id_, pending, doing)
+        except AzureRefused as err:  # accepted, and then it failed: another one may not
+            if attempt == 1:
+                raise
+            run.tell("retry", f"{err.code}: deleting it again", id_, kind)
+            yield Call(_nothing, run.left(_BREATH, doing))
+        else:
+            break
     polls = 0
     get = partial(run.cloud.arm.get, kind, id_)
     while (body := (yield from ask(run, get, doing))) is not None and still(body):

@@ -154,7 +154,7 @@ _THROTTLE = [
 ]
 
 _SERVER = [
-    Kind(f"http-{status}", _answered(faults.error(status, code)), _any)
+    Kind(f"http-{status}", _answered(faults.error(status, code)), _any, once=status != 503)
     for status, code in [
         (500, "InternalServerError"),
         (503, "ServiceUnavailable"),
@@ -162,7 +162,7 @@ _SERVER = [
         (408, "RequestTimeout"),
     ]
 ] + [
-    Kind("http-502-empty", _answered(Answer(502)), _any),
+    Kind("http-502-empty", _answered(Answer(502)), _any, once=True),
     Kind("504-committed", _committed(faults.error(504, "GatewayTimeout")), _writes),
 ]
 
@@ -171,27 +171,28 @@ _NETWORK = [
     Kind("refused", _raised(requests.ConnectionError("Connection refused")), _any, once=True),
     Kind("reset", _raised(faults.RESET), _any),
     Kind("reset-committed", _lost(faults.RESET), _any),
-    Kind("timeout", _raised(faults.TIMEOUT), _any),
+    Kind("timeout", _raised(faults.TIMEOUT), _any, once=True),
     Kind("timeout-committed", _lost(faults.TIMEOUT), _writes, once=True),
     Kind(
         "tls", _raised(requests.exceptions.SSLError("certificate verify failed")), _any, once=True
     ),
     Kind("html", _answered(faults.PAGE), _any),
     Kind("html-503", _answered(Answer(503, "<html>down</html>", _HTML)), _any, once=True),
-    Kind("empty-200", _answered(Answer(200)), _any),
-    Kind("json-list", _answered(Answer(200, [1, 2])), _any),
+    Kind("empty-200", _answered(Answer(200)), _any, once=True),
+    Kind("json-list", _answered(Answer(200, [1, 2])), _any, once=True),
     Kind(
         "cut-json",
         _answered(Answer(200, '{"id": "/subscr', {"Content-Type": "application/json"})),
         _any,
         once=True,
     ),
-    Kind("redirect", _answered(Answer(302, None, {"Location": _FOREIGN})), _any),
+    Kind("redirect", _answered(Answer(302, None, {"Location": _FOREIGN})), _any, once=True),
     Kind("huge", _answered(Answer(200, "x" * 1_000_000, _HTML)), _any, once=True),
 ]
 
+_FOR_EVER = ("ExpiredAuthenticationToken", "AuthorizationFailed")
 _AUTH = [
-    Kind(name, _answered(faults.error(status, code)), _any)
+    Kind(name, _answered(faults.error(status, code)), _any, once=code not in _FOR_EVER)
     for name, status, code in [
         ("401-expired", 401, "ExpiredAuthenticationToken"),
         ("403-authorization", 403, "AuthorizationFailed"),
@@ -221,6 +222,7 @@ _OPERATION_CODES: Mapping[str, frozenset[int]] = {
     "SkuNotAvailable": frozenset({6}),
     "OSProvisioningTimedOut": frozenset({4}),
     "InternalExecutionError": frozenset({4}),
+    "InternalServerError": frozenset({4}),
 }
 _OPERATIONS = [
     Kind(f"failed-{code}", _answered(faults.failed(code)), faults.polls, codes)
