@@ -9,7 +9,8 @@ import binascii
 import ipaddress
 import json
 import logging
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -18,6 +19,7 @@ from azure.core.pipeline.transport import RequestsTransport
 from azure.mgmt.core.policies import ARMChallengeAuthenticationPolicy
 
 from ccgpu.azure.errors import translated
+from ccgpu.azure.github import assertions
 from ccgpu.net.dates import ServerDate
 from ccgpu.net.pipeline import pipeline
 
@@ -95,10 +97,17 @@ class Session:
         return _ipv4(claims.get("ipaddr")) if is_user else None
 
 
-def default_credential(cloud: Cloud) -> TokenCredential:
-    """azure-identity's chain: environment, workload, managed identity, az, azd, PowerShell."""
-    from azure.identity import DefaultAzureCredential
+def default_credential(cloud: Cloud, environ: Mapping[str, str] = os.environ) -> TokenCredential:
+    """In GitHub Actions its own assertions, for an identity that is named; else the usual chain.
 
+    The chain is azure-identity's: environment, workload, managed identity, az, azd, PowerShell.
+    """
+    from azure.identity import ClientAssertionCredential, DefaultAzureCredential
+
+    tenant, client = environ.get("AZURE_TENANT_ID"), environ.get("AZURE_CLIENT_ID")
+    fetch = assertions(environ)
+    if fetch and tenant and client:
+        return ClientAssertionCredential(tenant, client, fetch, authority=cloud.authority)
     return DefaultAzureCredential(authority=cloud.authority)
 
 

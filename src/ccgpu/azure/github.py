@@ -1,0 +1,93 @@
+"""Sign-in from GitHub Actions: an assertion is fetched anew for each Entra token, and used once.
+
+GitHub's assertions live some five minutes, and Entra's tokens an hour: one that was fetched when
+the job began is of no use to the `delete` at its end (Azure/login#180, #372: AADSTS700024). The
+request token goes to the issuer's host alone, and stands in no message and no log.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+from urllib.parse import parse_qsl, urlencode, urlsplit
+
+from azure.core import PipelineClient
+from azure.core.exceptions import AzureError, DecodeError
+from azure.core.pipeline.transport import RequestsTransport
+from azure.core.rest import HttpRequest, HttpResponse
+
+from ccgpu.errors import NotSignedIn
+from ccgpu.net.pipeline import ForeignHost, pipeline
+
+# Set by the runner in a job with `permissions: id-token: write` (GitHub Docs, "OpenID Connect").
+_URL, _TOKEN = "ACTIONS_ID_TOKEN_REQUEST_URL", "ACTIONS_ID_TOKEN_REQUEST_TOKEN"
+# What Entra's federated credentials expect (Microsoft Learn, "Workload identity federation").
+_AUDIENCE = "api://AzureADTokenExchange"
+_SECONDS = 20
+# The code of a `NotSignedIn` that may pass: the same request may be sent again.
+UNAVAILABLE = "OidcUnavailable"
+_HINT = "the job needs `permissions: id-token: write`; run it again if GitHub was not reachable"
+
+
+class Assertions:
+    """Fetches an assertion each time it is called."""
+
+    def __init__(
+        self, url: str, token: str, transport: Callable[[], RequestsTransport] | None = None
+    ) -> None:
+        self._url = url
+        self._token = token
+        self._transport = transport or _network
+
+    def __call__(self) -> str:
+        """A fresh assertion; `NotSignedIn` if GitHub gives none."""
+        try:
+            return _assertion(self._asked())
+        except ForeignHost as err:
+            raise _refused(f"{_URL} is no HTTPS address", "OidcRefused") from err
+        except DecodeError as err:
+            _require_success(err.status_code or 0)
+            raise _refused("GitHub's issuer answered without an assertion", "OidcRefused") from err
+        except AzureError as err:
+            raise _refused("GitHub's issuer cannot be reached", UNAVAILABLE) from err
+
+    def _asked(self) -> HttpResponse:
+        host = urlsplit(self._url).hostname or ""
+        query = [*parse_qsl(urlsplit(self._url).query), ("audience", _AUDIENCE)]
+        url = urlsplit(self._url)._replace(query=urlencode(query)).geturl()
+        headers = {"Authorization": f"Bearer {self._token}", "Accept": "application/json"}
+        client: PipelineClient[Any, Any] = PipelineClient(
+            url, policies=pipeline([host], None), transport=self._transport()
+        )
+        with client:
+            answer: HttpResponse = client.send_request(HttpRequest("GET", url, headers=headers))
+            answer.read()
+            return answer
+
+
+def assertions(environ: Mapping[str, str]) -> Assertions | None:
+    """What fetches assertions, in a job of GitHub Actions that may have them."""
+    url, token = environ.get(_URL), environ.get(_TOKEN)
+    return Assertions(url, token) if url and token else None
+
+
+def _assertion(answer: HttpResponse) -> str:
+    _require_success(answer.status_code)
+    document = answer.json()
+    found = document.get("value") if isinstance(document, dict) else None
+    if not isinstance(found, str) or found.count(".") != 2:  # header.payload.signature
+        raise _refused("GitHub's issuer answered without an assertion", "OidcRefused")
+    return found
+
+
+def _require_success(status: int) -> None:
+    if status != 200:
+        passing = status >= 500 or status == 429
+        code = UNAVAILABLE if passing else "OidcRefused"
+        raise _refused(f"GitHub's issuer answered {status}", code)
+
+
+def _refused(what: str, code: str) -> NotSignedIn:
+    return NotSignedIn(f"signing in from GitHub Actions: {what}", code=code, hint=_HINT)
+
+
+def _network() -> RequestsTransport:
+    return RequestsTransport(connection_timeout=_SECONDS, read_timeout=_SECONDS)

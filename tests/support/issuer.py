@@ -1,0 +1,115 @@
+"""GitHub's issuer of assertions on 127.0.0.1: a real HTTPS server, and the CA it is vouched by."""
+
+import ipaddress
+import json
+import ssl
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from azure.core.pipeline.transport import RequestsTransport
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+REQUEST_TOKEN = "request-token-which-nobody-may-see"
+
+
+class Issuer:
+    """What it was asked, and what it answers: by default a new assertion each time."""
+
+    def __init__(self, url: str, ca: Path) -> None:
+        self.url = url
+        self.asked: list[dict[str, Any]] = []
+        self.given: list[str] = []
+        self.answer: tuple[int, str] | None = None
+        self._ca = ca
+
+    def transport(self) -> RequestsTransport:
+        """The network, with the issuer's CA in the place of the public ones."""
+        return RequestsTransport(connection_verify=str(self._ca))
+
+    def environ(self) -> dict[str, str]:
+        """The environment of a job that may ask for assertions."""
+        return {
+            "ACTIONS_ID_TOKEN_REQUEST_URL": self.url,
+            "ACTIONS_ID_TOKEN_REQUEST_TOKEN": REQUEST_TOKEN,
+            "AZURE_CLIENT_ID": "11111111-0000-4000-8000-000000000001",
+            "AZURE_TENANT_ID": "11111111-0000-4000-8000-000000000002",
+        }
+
+    def reply(self, path: str, headers: Any) -> tuple[int, str]:
+        """The answer to a request."""
+        query = parse_qs(urlsplit(path).query)
+        self.asked.append({"query": query, "authorization": headers.get("Authorization")})
+        if self.answer is not None:
+            return self.answer
+        self.given.append(f"header.assertion{len(self.given)}.signature")
+        return 200, json.dumps({"count": 1, "value": self.given[-1]})
+
+
+@contextmanager
+def serving(folder: Path) -> Iterator[Issuer]:
+    """An issuer, as long as the context lasts."""
+    certificate = _certificate(folder)
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            status, text = issuer.reply(self.path, self.headers)
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(text)))
+            if status == 302:
+                self.send_header("Location", "https://elsewhere.example/")
+            self.end_headers()
+            self.wfile.write(text.encode())
+
+        def log_message(self, *_: Any) -> None:
+            """Says nothing."""
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    url = f"https://127.0.0.1:{server.server_port}/token?api-version=2.0"
+    issuer = Issuer(url, certificate)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+    thread.start()
+    try:
+        yield issuer
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def _certificate(folder: Path) -> Path:
+    """A key and its own certificate for 127.0.0.1, in one file."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "issuer of a test")])
+    begins = datetime(2020, 1, 1, tzinfo=UTC)
+    address = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(begins)
+        .not_valid_after(begins + timedelta(days=36500))
+        .add_extension(address, critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    private = key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    path = folder / "issuer.pem"
+    path.write_bytes(private + made.public_bytes(serialization.Encoding.PEM))
+    return path
