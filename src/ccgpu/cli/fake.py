@@ -1,20 +1,13 @@
-"""`ccgpu fake`: look at the simulated subscription, empty it, let its time pass."""
-
-from collections.abc import Callable
-from typing import Annotated, Any
+"""`ccgpu fake`: look at the simulated subscription, change it, let its time pass."""
 
 import typer
 
 from ccgpu.cli.bundles import spread
 from ccgpu.cli.commands import COMMANDS, Command
-from ccgpu.cli.durations import seconds
 from ccgpu.cli.options import WishOptions
-from ccgpu.cli.runtime import Runtime, Simulated, Wish
+from ccgpu.cli.simulation import Duration, Wanted, changed, settings
 
 app = typer.Typer(help=COMMANDS["fake"].help, rich_markup_mode=None, add_completion=False)
-Duration = Annotated[
-    float, typer.Argument(parser=seconds, metavar="DURATION", help="As in 2h.", show_default=False)
-]
 
 
 @app.command(cls=Command)
@@ -26,7 +19,7 @@ def show(ctx: typer.Context, *, answer: WishOptions) -> None:
 
     Example: `ccgpu fake show -o json --query billing`
     """
-    _answer(ctx.obj, answer, lambda _: None)
+    changed(ctx.obj, answer, lambda _: None)
 
 
 @app.command(cls=Command)
@@ -36,7 +29,7 @@ def reset(ctx: typer.Context, *, answer: WishOptions) -> None:
 
     Example: `ccgpu fake reset`
     """
-    _answer(ctx.obj, answer, lambda world: world.reset())
+    changed(ctx.obj, answer, lambda world: world.reset())
 
 
 @app.command(cls=Command)
@@ -46,13 +39,17 @@ def advance(ctx: typer.Context, *, duration: Duration, answer: WishOptions) -> N
 
     Example: `ccgpu fake advance 2h`
     """
-    _answer(ctx.obj, answer, lambda world: world.advance(duration))
+    changed(ctx.obj, answer, lambda world: world.advance(duration))
 
 
-def _answer(run: Runtime, wish: Wish, change: Callable[[Simulated], Any]) -> None:
-    from ccgpu.views import simulated as view
+@app.command(cls=Command)
+@spread
+def scenario(ctx: typer.Context, *, wanted: Wanted, answer: WishOptions) -> None:
+    """Make it sold out, throttled, locked, and so on.
 
-    with run.simulated() as world:
-        change(world)
-        account = world.show()
-    run.answer(wish, lambda: view.as_text(account), lambda: view.as_json(account))
+    Example: `ccgpu fake scenario quota-zero`
+    """
+    from ccgpu.fakearm import scenarios
+
+    chosen = settings(wanted, scenarios)
+    changed(ctx.obj, answer, lambda world: world.configure(chosen))

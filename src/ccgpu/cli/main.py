@@ -161,6 +161,10 @@ class Simulation:
         """Let its time pass."""
         self.arm.advance(seconds)
 
+    def configure(self, settings: Mapping[str, Any]) -> None:
+        """Let only these settings be unusual."""
+        self.arm.configure(settings)
+
     def close(self) -> None:
         """Let go of the file."""
         self.arm.close()

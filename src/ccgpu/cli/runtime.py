@@ -87,6 +87,10 @@ class Simulated(Protocol):
         """Let its time pass."""
         ...
 
+    def configure(self, settings: Mapping[str, Any]) -> None:
+        """Let only these settings be unusual."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Runtime:

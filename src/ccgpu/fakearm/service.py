@@ -5,7 +5,7 @@ One request is one transaction. ARM's refusals are answers; what the fake does n
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from email.utils import formatdate
 from typing import Any
 
@@ -165,6 +165,10 @@ class FakeArm:
     def advance(self, seconds: float) -> None:
         """Let virtual time pass; what is due is played by the next request."""
         self.clock.sleep(seconds)
+
+    def configure(self, settings: Mapping[str, Any]) -> None:
+        """Let only `settings` differ from the usual; an unknown one is a KeyError."""
+        self.settings.replace(settings)
 
     def reset(self) -> None:
         """Empty the subscription and forget changed settings. Time does not go back."""

@@ -5,6 +5,7 @@ is kept in the state, so all processes that share it see the same subscription.
 """
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from ccgpu.fakearm.store import Store
@@ -162,9 +163,24 @@ class Settings:
                 "UPDATE world SET settings = ?, revision = ?", json.dumps(changed), row[1] + 1
             )
 
+    def replace(self, values: Mapping[str, Any]) -> None:
+        """Let only `values` differ from the defaults; mappings are taken key by key."""
+        tree = json.loads(json.dumps(DEFAULTS))
+        changed = {key: _merged(tree[key], value) for key, value in values.items()}
+        with self._store.transaction():
+            self._store.run(
+                "UPDATE world SET settings = ?, revision = revision + 1", json.dumps(changed)
+            )
+
     def refresh(self, revision: int) -> None:
         """Read again if another process, or `set`, has changed something."""
         if revision != self._revision:
             changed = json.loads(self._store.row("SELECT settings FROM world")[0])
             self._tree = {**json.loads(json.dumps(DEFAULTS)), **changed}
             self._revision = revision
+
+
+def _merged(usual: Any, value: Any) -> Any:
+    if not (isinstance(usual, dict) and isinstance(value, Mapping)):
+        return value
+    return {**usual, **{key: _merged(usual.get(key), one) for key, one in value.items()}}

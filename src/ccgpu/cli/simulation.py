@@ -1,0 +1,69 @@
+"""What the commands of `ccgpu fake` share: arguments, their answer, and the scenario that is meant.
+
+It knows no scenario itself: those are handed in.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Protocol
+
+import typer
+
+from ccgpu.cli.durations import seconds
+from ccgpu.cli.runtime import Runtime, Simulated, Wish
+from ccgpu.errors import InvalidFile, Problem
+
+Settings = Mapping[str, Any]
+Duration = Annotated[
+    float, typer.Argument(parser=seconds, metavar="DURATION", help="As in 2h.", show_default=False)
+]
+Wanted = Annotated[str, typer.Argument(metavar="NAME|FILE", help="A name, or a file of settings.")]
+
+
+def changed(run: Runtime, wish: Wish, change: Callable[[Simulated], Any]) -> None:
+    """Change the subscription, and show it."""
+    from ccgpu.views import simulated as view
+
+    with run.simulated() as world:
+        change(world)
+        account = world.show()
+    run.answer(wish, lambda: view.as_text(account), lambda: view.as_json(account))
+
+
+class Scenarios(Protocol):
+    """What there is to choose from, and how a file of one's own is understood."""
+
+    SCENARIOS: Mapping[str, Settings]
+
+    def typed(self, values: Settings, /) -> Settings:
+        """With numbers where a setting means numbers."""
+        ...
+
+    def flaws(self, values: Settings, /) -> Sequence[tuple[tuple[str, ...], str]]:
+        """All that is wrong: where, and why."""
+        ...
+
+
+def settings(wanted: str, known: Scenarios) -> Settings:
+    """What the scenario of that name, or in that file, sets; all that is wrong at once."""
+    if wanted in known.SCENARIOS:
+        return known.SCENARIOS[wanted]
+    path = Path(wanted)
+    if not path.exists():
+        named = ", ".join(known.SCENARIOS)
+        raise typer.BadParameter(f"{wanted!r} is neither a scenario ({named}) nor a file")
+    return _read(path, known)
+
+
+def _read(path: Path, known: Scenarios) -> Settings:
+    from ccgpu.store import documents
+
+    document = documents.read(path)
+    values, problems = known.typed(document.values), []
+    for keys, why in known.flaws(values):
+        mark = document.marks.get(keys) or document.marks.get(keys[:1])
+        line, column = mark or (None, None)
+        problems.append(Problem(documents.dotted(keys), why, line, column))
+    if problems:
+        raise InvalidFile(document.source, problems)
+    return values

@@ -1,0 +1,165 @@
+"""A scenario sets what it says, and nothing else stays changed; a file's flaws are all named."""
+
+import pytest
+
+from ccgpu.fakearm import NCC_SIZE, scenarios
+from ccgpu.fakearm.settings import DEFAULTS
+from support.arm import group, of, pip_body, vm, vm_body
+from support.repository import ROOT
+
+
+@pytest.mark.parametrize("name", scenarios.names())
+def test_every_scenario_has_no_flaw_and_its_place_in_the_page(name):
+    assert scenarios.flaws(scenarios.SCENARIOS[name]) == []
+    assert f"`{name}`" in (ROOT / "docs" / "fake-azure.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("name", "code"),
+    [
+        ("capacity-full", "AllocationFailed"),
+        ("first-region-full", "AllocationFailed"),
+        ("usual", None),
+    ],
+)
+def test_whether_there_is_room(az, name, code):
+    az.network()
+    scenarios.apply(az.arm, name)
+    end = az.end(az.ok("PUT", vm(), vm_body()).headers["Azure-AsyncOperation"])
+    assert end.get("error", {}).get("code") == code
+
+
+@pytest.mark.parametrize(
+    ("name", "refused"),
+    [
+        ("quota-zero", ("PUT", vm(), vm_body(), (409, "OperationNotAllowed"))),
+        ("read-only", ("PUT", vm(), vm_body(), (403, "AuthorizationFailed"))),
+        ("locked", ("DELETE", group(), None, (409, "ScopeLocked"))),
+        (
+            "no-public-ip",
+            (
+                "PUT",
+                of("Microsoft.Network/publicIPAddresses", "p"),
+                pip_body(),
+                (403, "RequestDisallowedByPolicy"),
+            ),
+        ),
+    ],
+)
+def test_what_a_scenario_refuses_is_allowed_again_when_all_is_usual(az, name, refused):
+    method, path, body, refusal = refused
+    az.network()
+    scenarios.apply(az.arm, name)
+    assert az.refusal(method, path, body) == refusal
+    scenarios.apply(az.arm, "usual")
+    az.ok(method, path, body)
+
+
+def test_a_slow_one_takes_its_time(az):
+    az.network()
+    scenarios.apply(az.arm, "slow")
+    address = az.ok("PUT", vm(), vm_body()).headers["Azure-AsyncOperation"]
+    told = []
+    for seconds in (2399, 1):
+        az.arm.advance(seconds)
+        told.append(az.url(address).body["status"])
+    assert told == ["InProgress", "Succeeded"]
+
+
+@pytest.mark.parametrize(
+    ("said", "meant"),
+    [
+        ({"lag": {"lists": "1.5", "reads": "2"}}, {"lag": {"lists": 1.5, "reads": 2}}),
+        ({"quota": {"*": {"cores": "0"}}}, {"quota": {"*": {"cores": 0}}}),
+        ({"buckets": "true"}, {"buckets": True}),
+        ({"buckets": "false"}, {"buckets": False}),
+        ({"buckets": "yes"}, {"buckets": "yes"}),
+        ({"principal": "null"}, {"principal": None}),
+        ({"principal": ["null"]}, {"principal": ["null"]}),
+        ({"lag": {"reads": "-1", "lists": "1e3"}}, {"lag": {"reads": "-1", "lists": "1e3"}}),
+        ({"offers": {"s": {"r": ["1"]}}}, {"offers": {"s": {"r": ["1"]}}}),
+        ({"lag": {"reads": 2}}, {"lag": {"reads": 2}}),
+        ({"locks": {"/x": "true"}}, {"locks": {"/x": "true"}}),
+    ],
+)
+def test_a_text_is_what_its_setting_means(said, meant):
+    assert scenarios.typed(said) == meant
+
+
+def test_a_throttled_one_counts(az):
+    scenarios.apply(az.arm, "throttled")
+    assert (
+        "x-ms-ratelimit-remaining-subscription-writes"
+        in az.ok("PUT", group(), {"location": "eastus2"}).headers
+    )
+
+
+def test_a_lagging_one_misses_what_is_new(az):
+    scenarios.apply(az.arm, "lagging")
+    az.group()
+    assert az.status(group()) == 404
+
+
+def test_what_a_scenario_does_not_name_is_as_usual(arm):
+    arm.settings.set("page_size", value=3)
+    scenarios.apply(arm, "quota-zero")
+    assert arm.settings.get("page_size") == DEFAULTS["page_size"]
+    assert arm.settings.get("quota", "*", "StandardNCCads2023Family") == 0
+    assert arm.settings.get("quota", "*", "cores") == 200
+
+
+def test_a_mapping_is_taken_key_by_key_and_a_list_whole(arm):
+    arm.configure({"regions": ["eastus2"], "offers": {NCC_SIZE: {"eastus2": ["3"]}}})
+    assert arm.settings.get("regions") == ["eastus2"]
+    assert arm.settings.get("offers", NCC_SIZE) == {
+        "eastus2": ["3"],
+        "westeurope": ["1", "2"],
+        "centralus": [],
+    }
+    assert DEFAULTS["offers"][NCC_SIZE]["eastus2"] == ["1", "2", "3"]
+
+
+@pytest.mark.parametrize(
+    ("values", "path", "why"),
+    [
+        ({"quotas": {}}, ("quotas",), "unknown setting; known are "),
+        ({"quota": []}, ("quota",), "must be a mapping"),
+        ({"buckets": 1}, ("buckets",), "must be true or false"),
+        ({"page_size": True}, ("page_size",), "must be a whole number"),
+        ({"survivors": "x"}, ("survivors",), "must be a list"),
+        ({"survivors": [1]}, ("survivors",), "must be a list of texts"),
+        ({"principal": "*/read"}, ("principal",), "must be a list of texts"),
+        ({"principal": [None]}, ("principal",), "must be a list of texts"),
+        ({"lag": {"list": 1}}, ("lag", "list"), "unknown; known are lists, reads"),
+        ({"lag": {"reads": "2"}}, ("lag", "reads"), "must be a number, 0 or more"),
+        ({"lag": {"reads": -1}}, ("lag", "reads"), "must be a number, 0 or more"),
+        ({"lag": {"reads": True}}, ("lag", "reads"), "must be a number, 0 or more"),
+        ({"durations": {"vm": 1}}, ("durations", "vm"), "unknown; known are "),
+        ({"locks": {"/x": "readonly"}}, ("locks", "/x"), "must be CanNotDelete or ReadOnly"),
+        ({"denied": [{"kind": "x"}]}, ("denied", "0"), "must have a kind and a message"),
+        ({"denied": ["x"]}, ("denied", "0"), "must have a kind and a message"),
+    ],
+)
+def test_a_flaw_is_named_with_its_place(values, path, why):
+    (flaw,) = scenarios.flaws(values)
+    assert flaw.path == path
+    assert flaw.why.startswith(why)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"principal": None},
+        {"principal": ["*/read"]},
+        {"allocation_error": "OverconstrainedAllocationRequest"},
+        {"lag": {"lists": 1.5}},
+        {"quota": {"eastus2": {"cores": 1}}},
+    ],
+)
+def test_what_has_no_flaw_is_taken(values):
+    assert scenarios.flaws(values) == []
+
+
+def test_all_flaws_are_told_at_once():
+    found = scenarios.flaws({"quotas": {}, "lag": {"a": 1, "b": 2}})
+    assert [flaw.path for flaw in found] == [("quotas",), ("lag", "a"), ("lag", "b")]
