@@ -165,8 +165,7 @@ class Settings:
 
     def replace(self, values: Mapping[str, Any]) -> None:
         """Let only `values` differ from the defaults; mappings are taken key by key."""
-        tree = json.loads(json.dumps(DEFAULTS))
-        changed = {key: _merged(tree[key], value) for key, value in values.items()}
+        changed = {key: _merged(DEFAULTS[key], value) for key, value in values.items()}
         with self._store.transaction():
             self._store.run(
                 "UPDATE world SET settings = ?, revision = revision + 1", json.dumps(changed)

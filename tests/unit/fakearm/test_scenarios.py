@@ -131,6 +131,7 @@ def test_a_mapping_is_taken_key_by_key_and_a_list_whole(arm):
         ({"principal": "*/read"}, ("principal",), "must be a list of texts"),
         ({"principal": [None]}, ("principal",), "must be a list of texts"),
         ({"lag": {"list": 1}}, ("lag", "list"), "unknown; known are lists, reads"),
+        ({"lag": {"list": "x"}}, ("lag", "list"), "unknown; known are lists, reads"),
         ({"lag": {"reads": "2"}}, ("lag", "reads"), "must be a number, 0 or more"),
         ({"lag": {"reads": -1}}, ("lag", "reads"), "must be a number, 0 or more"),
         ({"lag": {"reads": True}}, ("lag", "reads"), "must be a number, 0 or more"),
