@@ -1,0 +1,184 @@
+"""Leases as they are written: when, on what, and in which order."""
+
+from datetime import datetime
+
+import pytest
+
+from ccgpu.domain.catalog import Kind
+from ccgpu.errors import AlreadyExists, AzureRefused, Interrupted, NotFound
+from ccgpu.fakearm import Answer, Fault, Request
+from ccgpu.workflows.show import list_all, show
+from support import faults
+from support.cloud import Machine, make_spec
+from support.faults import AfterCommit, Nth, of
+from support.leases import HOUR, Before, collect, elsewhere, extend
+
+VM = "/resourceGroups/ccgpu-demo/providers/Microsoft.Compute/virtualMachines/demo"
+NSG = "/resourceGroups/ccgpu-demo/providers/Microsoft.Network/networkSecurityGroups/demo-nsg"
+PUT = of("PUT", "/virtualMachines/demo")
+PATCH = of("PATCH", "/virtualMachines/demo")
+
+
+def at(text: str) -> float:
+    return datetime.fromisoformat(text).timestamp()
+
+
+def expiries(machine: Machine) -> dict[str, str]:
+    """What the tag says on each resource, by name."""
+    found = machine.cloud.queries.tagged("ccgpu-deployment", "demo")
+    return {one["id"].rsplit("/", 1)[-1]: one["tags"].get("ccgpu-expires") for one in found}
+
+
+def test_the_time_to_live_begins_with_the_put_that_is_accepted(machine: Machine) -> None:
+    waits = faults.error(429, "TooManyRequests", Retry_After="1500")
+    machine.arm.faults.append(Nth(0, PUT, waits))
+    accepted: list[float] = []
+
+    def committed(request: Request, _: Answer) -> None:
+        if PUT(request):
+            accepted.append(machine.arm.now())
+
+    machine.arm.on_commit = committed
+    outcome = machine.create(make_spec(ttl="1h"))
+    vm = machine.get(VM)
+    assert at(vm["tags"]["ccgpu-expires"]) == pytest.approx(accepted[-1] + HOUR, abs=2)
+    assert at(vm["tags"]["ccgpu-created"]) == pytest.approx(accepted[-1], abs=2)
+    told = expiries(machine)
+    late = {name for name, expires in told.items() if expires == vm["tags"]["ccgpu-expires"]}
+    assert {name.rsplit("-", 1)[0] for name in late} == {"demo", "demo-nic", "demo-ip"} | {"demo"}
+    assert at(told["demo-nsg"]) < at(told["demo"]) - 1400
+    assert show(machine.cloud, "demo").expires == vm["tags"]["ccgpu-expires"]
+    (step,) = (s for s in outcome.plan.steps if s.resource.id.endswith("/virtualMachines/demo"))
+    assert step.resource.body["tags"] == vm["tags"]
+
+
+def test_creating_what_is_over_again_wants_it_again(machine: Machine) -> None:
+    machine.create(make_spec(ttl="1h"))
+    born = machine.get(VM)["tags"]["ccgpu-created"]
+    machine.arm.advance(2 * HOUR)
+    before = len(machine.writes())
+    machine.create(make_spec(ttl="1h"))
+    assert {method for method, _ in machine.writes()[before:]} == {"PATCH"}
+    assert machine.get(VM)["tags"]["ccgpu-created"] == born
+    assert collect(elsewhere(machine)).found == ()
+
+
+def test_an_extension_marks_all_and_keeps_what_others_wrote(machine: Machine) -> None:
+    machine.create(make_spec(tags={"team": "a"}))
+    done = extend(elsewhere(machine), 4)
+    assert set(expiries(machine).values()) == {done.expires}
+    assert len(done.resources) == len(expiries(machine)) == 7
+    assert machine.get(VM)["tags"]["team"] == "a"
+    assert machine.get(NSG, "2026-03-01")["tags"]["team"] == "a"
+
+
+def test_a_tag_that_comes_in_between_is_not_lost(machine: Machine) -> None:
+    machine.create()
+    cloud = machine.cloud
+
+    def meanwhile() -> None:
+        (vm,) = (one for one in machine.ids() if one.endswith("/virtualMachines/demo"))
+        tags = machine.get(VM)["tags"] | {"late": "yes"}
+        cloud.arm.tag(Kind.VM, vm, tags)
+        machine.arm.advance(20)
+
+    class BeforePatch(Before):
+        def __call__(self, request: Request) -> Answer | None:
+            return super().__call__(request) if PATCH(request) else None
+
+    between = BeforePatch(machine.arm, 0, meanwhile)
+    machine.arm.faults.append(between)
+    done = extend(machine, 4)
+    assert between.request is not None
+    tags = machine.get(VM)["tags"]
+    assert (tags["late"], tags["ccgpu-expires"]) == ("yes", done.expires)
+
+
+def test_one_that_never_rests_is_given_up(machine: Machine) -> None:
+    machine.create()
+    machine.arm.faults.append(Nth(0, PATCH, faults.error(412, "PreconditionFailed"), times=None))
+    with pytest.raises(AlreadyExists):
+        extend(machine, 4)
+
+
+def test_the_first_mark_is_enough_to_live(machine: Machine) -> None:
+    machine.create(make_spec(ttl="1h"))
+    machine.arm.advance(2 * HOUR)
+    machine.arm.on_commit = AfterCommit(0, of("PATCH", "/"), KeyboardInterrupt())
+    with pytest.raises(KeyboardInterrupt):
+        extend(machine, 4)
+    machine.arm.on_commit = None
+    machine.arm.advance(60)
+    assert collect(elsewhere(machine)).found == ()
+
+
+@pytest.mark.parametrize("resting", [True, False])
+def test_the_vm_is_marked_first_unless_it_is_in_motion(machine: Machine, resting: bool) -> None:
+    machine.create(make_spec(ttl="1h"), wait=resting)
+    before = len(machine.writes())
+    extend(machine, 4)
+    patched = [path.rsplit("/", 1)[-1] for _, path in machine.writes()[before:]]
+    assert (patched[0] if resting else patched[-1]) == "demo"
+    assert len(patched) >= 6
+
+
+def test_a_lease_can_be_made_shorter(machine: Machine) -> None:
+    machine.create(make_spec(ttl="8h"))
+    done = extend(machine, 1)
+    assert at(done.expires) < at(done.before or "")
+    assert 0 < (list_all(machine.cloud)[0].seconds_left or 0) <= HOUR
+
+
+def test_what_is_not_there_cannot_be_extended(machine: Machine) -> None:
+    with pytest.raises(NotFound, match="there is no deployment demo"):
+        extend(machine, 4)
+
+
+def test_what_goes_meanwhile_is_said_to_be_gone(machine: Machine) -> None:
+    machine.create()
+    gone = Before(machine.arm, 14, lambda: elsewhere(machine).delete())
+    machine.arm.faults.append(gone)
+    with pytest.raises(NotFound):
+        extend(machine, 4)
+    assert machine.kinds() == []
+
+
+def test_without_azures_time_no_lease_is_written(machine: Machine) -> None:
+    machine.create()
+    machine.arm.faults.append(_without_dates(machine))
+    before = machine.writes()
+    with pytest.raises(AzureRefused) as caught:
+        extend(machine, 4)
+    assert caught.value.code == "NoDate"
+    assert machine.writes() == before
+    assert list_all(machine.cloud)[0].seconds_left is None
+
+
+def _without_dates(machine: Machine) -> Fault:
+    """A proxy that takes the `Date` of every answer away."""
+    inside = False
+
+    def fault(request: Request) -> Answer | None:
+        nonlocal inside
+        if inside:
+            return None
+        inside = True
+        try:
+            answer = machine.arm.send(request)
+        finally:
+            inside = False
+        headers = {name: value for name, value in answer.headers.items() if name != "Date"}
+        return Answer(answer.status, answer.body, headers)
+
+    return fault
+
+
+def test_an_interrupted_collection_says_how_to_go_on(machine: Machine) -> None:
+    machine.create(make_spec(ttl="1h"))
+    machine.arm.advance(2 * HOUR)
+    machine.arm.on_commit = AfterCommit(0, of("DELETE", "/"), KeyboardInterrupt())
+    with pytest.raises(Interrupted, match="not all that is over"):
+        collect(elsewhere(machine))
+    machine.arm.on_commit = None
+    collect(elsewhere(machine))
+    assert machine.kinds() == []
