@@ -80,8 +80,8 @@ class Arm:
                 if absent(err):
                     return None
                 raise
-        if not isinstance(body, dict):
-            raise AzureUnavailable(f"reading {id_}: the answer is no resource", code="NotJson")
+        if not isinstance(body, dict) or not isinstance(body.get("id"), str):
+            raise AzureUnavailable(f"reading {id_}: the answer is no resource", code="NotArm")
         return body
 
     def put(self, wanted: Resource, *, new: bool = False) -> Pending | None:

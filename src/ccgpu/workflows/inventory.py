@@ -42,7 +42,10 @@ class _Look:
     def at(self, id_: ResourceId, kind: Kind) -> Task:
         """Say of one id whether it is there; and of what hangs on it, where it is a VM."""
         try:
-            body = yield Call(partial(self._run.cloud.arm.get, kind, id_))
+            get = partial(self._run.cloud.arm.get, kind, id_)
+            body = yield Call(get)
+            if body is None:
+                body = yield Call(get)  # one replica that lags behind does not make it gone
         except CcgpuError:
             self._say(id_, kind, "unknown")
             return

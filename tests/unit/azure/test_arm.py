@@ -138,20 +138,24 @@ def test_a_delete_of_what_is_gone_is_done(status, wire):
     assert wire.adapter.delete(Kind.NSG, _NSG.id) is None
 
 
+_JSON = {"Content-Type": "application/json"}
+
+
 @pytest.mark.parametrize(
-    "answer",
+    ("answer", "code"),
     [
-        pytest.param(Answer(200, "<html>", _PAGE), id="a page"),
-        pytest.param(Answer(200, "<html>", {"Content-Type": "application/json"}), id="a lie"),
-        pytest.param(Answer(200, "null", {"Content-Type": "application/json"}), id="null"),
-        pytest.param(Answer(200, []), id="a list"),
+        pytest.param(Answer(200, "<html>", _PAGE), "NotJson", id="a page"),
+        pytest.param(Answer(200, "<html>", _JSON), "NotJson", id="a lie"),
+        pytest.param(Answer(200, "null", _JSON), "NotArm", id="null"),
+        pytest.param(Answer(200, []), "NotArm", id="a list"),
+        pytest.param(Answer(200, {"status": "Failed"}), "NotArm", id="an operation"),
     ],
 )
-def test_an_answer_that_is_no_resource_is_asked_for_again(answer, wire):
+def test_an_answer_that_is_no_resource_is_asked_for_again(answer, code, wire):
     wire.replies.append(answer)
     with pytest.raises(AzureUnavailable, match=r"^reading /\S+: the answer is [^:]+$") as caught:
         wire.adapter.get(Kind.VM, _id(Kind.VM))
-    assert caught.value.code == "NotJson"
+    assert caught.value.code == code
 
 
 @pytest.mark.parametrize("answer", [requests.ConnectionError("reset"), requests.ReadTimeout("x")])
