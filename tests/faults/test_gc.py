@@ -8,7 +8,7 @@ import pytest
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.events import Event
 from ccgpu.errors import CcgpuError, Interrupted, LeftBehind
-from ccgpu.fakearm import FakeArm, Request
+from ccgpu.fakearm import Answer, FakeArm, Request
 from ccgpu.workflows.show import list_all
 from support import faults
 from support.cloud import WHOLE, Machine, make_spec
@@ -210,6 +210,65 @@ def test_a_vm_whose_tag_was_taken_off_stays(machine: Machine) -> None:
     assert machine.kinds() == WHOLE
 
 
+def test_a_list_that_lags_is_not_believed(machine: Machine) -> None:
+    expired(machine)
+    stale: list[Answer] = []
+
+    def lagging(request: Request) -> Answer | None:
+        lists = request.path.endswith(("/resources", "/resourcegroups")) and "tag" in request.url
+        return stale.pop(0) if lists and stale else None
+
+    machine.arm.on_commit = lambda request, answer: (
+        stale.append(answer) if "$filter=tagName" in request.url else None
+    )
+    collect(machine, yes=False)
+    machine.arm.on_commit = None
+    extend(machine, 4)
+    machine.arm.faults.append(lagging)
+    assert len(stale) == 2
+    assert collect(elsewhere(machine)).found == ()
+    assert stale == []
+    assert machine.kinds() == WHOLE
+
+
+def test_what_changed_at_the_last_moment_keeps_all_the_rest(machine: Machine) -> None:
+    expired(machine)
+    (id_,) = (one for one in machine.ids() if one.endswith("/virtualMachines/demo"))
+    cloud, tags = machine.cloud, machine.get(f"{id_.partition('0001')[2]}")["tags"]
+
+    class AtTheDelete(Before):
+        def __call__(self, request: Request) -> Answer | None:
+            return super().__call__(request) if request.method == "DELETE" else None
+
+    def taken_up() -> None:
+        cloud.arm.tag(Kind.VM, id_, tags | {"mine": "now"})
+        machine.arm.advance(20)
+
+    machine.arm.faults.append(AtTheDelete(machine.arm, 0, taken_up))
+    found = only(collect(elsewhere(machine)))
+    assert (found.action, found.resources) == ("skipped", ())
+    assert "changed since it was judged" in (found.reason or "")
+    assert [method for method, _ in machine.writes()].count("DELETE") == 1
+    assert machine.kinds() == WHOLE
+
+
+def test_the_disk_of_a_vm_that_is_gone_goes_with_our_group(machine: Machine) -> None:
+    leftovers(machine)
+    disk = "/resourceGroups/ccgpu-demo/providers/Microsoft.Compute/disks/demo-osdisk"
+    empty = {"creationData": {"createOption": "Empty"}, "diskSizeGB": 64}
+    machine.put(disk, "2026-03-02", {"location": "eastus2", "properties": empty})
+    assert only(collect(elsewhere(machine))).action == "removed"
+    assert machine.kinds() == []
+
+
+def test_the_disks_of_a_vm_are_named_before_they_have_tags(machine: Machine) -> None:
+    machine.create(make_spec(ttl="1h"), wait=False)
+    machine.arm.advance(2 * HOUR)
+    found = only(collect(elsewhere(machine), yes=False))
+    assert {one.rsplit("/", 1)[-1] for one in found.resources} >= {"demo-osdisk", "demo"}
+    assert len(found.resources) == len(WHOLE)
+
+
 def test_time_that_is_over_begins_nothing_more(machine: Machine) -> None:
     for name in ("one", "two"):
         machine.create(make_spec(name=name, ttl="1h"))
@@ -270,6 +329,12 @@ def tolerated(command: Command, machine: Machine) -> None:
         machine.events.append(Event("failed", 0, repr(err)))
 
 
+def collection(machine: Machine) -> None:
+    """A collection that leaves nothing it began to fail."""
+    found = collect(machine)
+    assert found.failure is None, found.failure
+
+
 def create(machine: Machine) -> None:
     machine.create(make_spec(ttl="8h"))
 
@@ -316,28 +381,28 @@ def extended_or_gone(machine: Machine) -> None:
 
 
 @pytest.mark.parametrize("prepare", [expired, leftovers, empty])
-@pytest.mark.parametrize(("outer", "inner"), [(create, collect), (collect, create)])
+@pytest.mark.parametrize(("outer", "inner"), [(create, collection), (collection, create)])
 def test_gc_beside_a_create_takes_nothing_of_it(
     between: Callable[..., int], outer: Command, inner: Command, prepare: Command
 ) -> None:
     assert between(outer, inner, prepare, whole) > 1
 
 
-@pytest.mark.parametrize(("outer", "inner"), [(extension, collect), (collect, extension)])
+@pytest.mark.parametrize(("outer", "inner"), [(extension, collection), (collection, extension)])
 def test_gc_beside_an_extension_takes_all_or_nothing(
     between: Callable[..., int], outer: Command, inner: Command
 ) -> None:
     assert between(outer, inner, expired, extended_or_gone) > 12
 
 
-@pytest.mark.parametrize(("outer", "inner"), [(delete, collect), (collect, delete)])
+@pytest.mark.parametrize(("outer", "inner"), [(delete, collection), (collection, delete)])
 def test_gc_beside_a_delete_leaves_nothing(
     between: Callable[..., int], outer: Command, inner: Command
 ) -> None:
     assert between(outer, inner, expired, nothing) > 12
 
 
-@pytest.mark.parametrize(("outer", "inner"), [(collect, collect)])
+@pytest.mark.parametrize(("outer", "inner"), [(collection, collection)])
 def test_two_collections_at_once_leave_nothing(
     between: Callable[..., int], outer: Command, inner: Command
 ) -> None:

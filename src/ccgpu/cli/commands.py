@@ -38,7 +38,7 @@ COMMANDS = {
     "delete": Entry("delete", "delete", "Remove everything that a deployment owns."),
     "gc": Entry("gc", "gc", "Find deployments that are over, and with --yes remove them."),
     "role": Entry("role", "role", "Print the least-privilege custom role for a spec."),
-    "fake": Entry("fake", "app", "See, empty and advance the simulated subscription."),
+    "fake": Entry("fake", "app", "See, empty, advance and steer the simulated subscription."),
 }
 
 

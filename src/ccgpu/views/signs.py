@@ -19,7 +19,7 @@ STYLES = {
     Action.REPLACE: "red",
     Action.KEEP: "dim",
 }
-_ID = re.compile(r"/subscriptions/[^\s'\"),;]*[^\s'\"),;:.]")
+_ID = re.compile(r"(?<![\w.])/subscriptions/[^\s'\"),;]*[^\s'\"),;:.]")
 _CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]")
 
 

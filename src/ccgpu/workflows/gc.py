@@ -142,19 +142,19 @@ def _removed(
     run.tell("note", f"{result.name} in {result.group} is {result.why}: removing it")
     try:
         with _locked(run, result.name) as file:
-            removal = remove(run, doomed, owner, _forgetting(file, result.group))
+            removal = remove(run, doomed, owner, _forgetting(file))
     except _Busy:
         return replace(result, resources=(), reason=_BUSY)
     return _told(run, removal, doomed, result)
 
 
-def _forgetting(file: JournalFile, group: str) -> Callable[[ResourceId], None]:
+def _forgetting(file: JournalFile) -> Callable[[ResourceId], None]:
     """What to do with each id that is gone: take it out of this machine's journal, if it has one.
 
     The journal is not needed: whoever wants to create again next finds it as it should be.
     """
     journal = file.read()
-    if journal is None or journal.group.casefold() != group.casefold():
+    if journal is None:
         return lambda _: None
     keeper = Keeper(file, journal)
 

@@ -61,6 +61,7 @@ _EXPECTED: dict[str, tuple[int, type[AzureRefused]]] = {
     "LinkedAuthorizationFailed": (403, AzureRefused),
     "RequestDisallowedByPolicy": (403, AzureRefused),
     "ScopeLocked": (409, AzureRefused),
+    "TooManyRequests": (429, AzureUnavailable),
     "AvailabilityZoneNotSupported": (400, AzureRefused),
     "BadRequest": (400, AzureRefused),
     "ConflictingUserInput": (409, AzureRefused),

@@ -129,6 +129,15 @@ def test_a_lease_can_be_made_shorter(machine: Machine) -> None:
     assert 0 < (list_all(machine.cloud)[0].seconds_left or 0) <= HOUR
 
 
+def test_a_vm_of_somebody_elses_says_nothing_of_the_lease(machine: Machine) -> None:
+    machine.create(make_spec(ttl="1h"))
+    (vm,) = (one for one in machine.ids() if one.endswith("/virtualMachines/demo"))
+    machine.cloud.arm.tag(Kind.VM, vm, {"owner": "somebody"})
+    machine.arm.advance(20)
+    (found,) = list_all(machine.cloud)
+    assert (found.vm_id, found.seconds_left is None) == (None, False)
+
+
 def test_what_is_not_there_cannot_be_extended(machine: Machine) -> None:
     with pytest.raises(NotFound, match="there is no deployment demo"):
         extend(machine, 4)
