@@ -1,6 +1,6 @@
 """The figures of a sweep as a page for users: what was met, what must hold, how often it did not.
 
-Nothing in it depends on the machine or the day, so that CI can compare it with docs/reliability.md.
+Nothing in it depends on the machine or the day, so that it can be compared.
 """
 
 from collections import Counter
@@ -23,7 +23,7 @@ COUNTED = (
 _HEAD = """\
 # Reliability
 
-This page is made by `make reliability`, and CI fails when it is out of date.
+This page is made by `make reliability`. The sweep itself runs on every push.
 
 Every request of a deployment's life (create, stop, start, delete, delete from another machine,
 delete among other people's resources) is met with every fault that can befall it, once and for
