@@ -118,10 +118,13 @@ def test_a_signal_ends_it_with_130_and_a_word(number, home):
     """While it waits for another one's lock, so that the moment is certain."""
     journals = Journals(home / "state" / "ccgpu" / "fake.sqlite.journals")
     command = [sys.executable, "-m", "ccgpu", *_CREATE.split(), "-o", "json"]
+    # Under nohup the tests' own SIGHUP is ignored, and a child would inherit that.
+    before = signal.signal(number, signal.SIG_DFL)
     with (
         journals.locked(FAKE_SUBSCRIPTION, "demo", lambda: None),
         subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process,
     ):
+        signal.signal(number, before)
         assert process.stderr is not None
         while "waiting for it" not in process.stderr.readline():
             assert process.poll() is None
