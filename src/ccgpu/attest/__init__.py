@@ -1,0 +1,1 @@
+"""The verifier: bytes, collateral, a policy and a time in, an appraisal out. It opens nothing."""

@@ -1,0 +1,41 @@
+"""Tables of named fields: one table serves parser, evidence builder and documentation.
+
+A table tiles its structure: no gap, no overlap, reserved ranges named too.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """`size` bytes at offset `start`; a `reserved` field must be zero (AMD's MBZ)."""
+
+    name: str
+    start: int
+    size: int
+    reserved: bool = False
+
+    @property
+    def end(self) -> int:
+        """The offset behind the last byte."""
+        return self.start + self.size
+
+    def of(self, data: bytes) -> bytes:
+        """The bytes of this field."""
+        return data[self.start : self.end]
+
+
+def table(fields: Sequence[Field], size: int) -> Mapping[str, Field]:
+    """The fields by name. `ValueError` unless they tile `size` bytes, in order, without a gap."""
+    end = 0
+    for field in fields:
+        if field.start != end:
+            raise ValueError(f"{field.name} starts at {field.start:#x}, not at {end:#x}")
+        end = field.end
+    if end != size:
+        raise ValueError(f"the table ends at {end:#x}, not at {size:#x}")
+    by_name = {field.name: field for field in fields}
+    if len(by_name) != len(fields):
+        raise ValueError("two fields have one name")
+    return by_name

@@ -1,0 +1,1 @@
+"""What verdicts need from outside: fetched, bounded and cached here, and believed nowhere."""

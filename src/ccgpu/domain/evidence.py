@@ -1,0 +1,98 @@
+"""Evidence as it was collected: bytes and who says so. Nothing here has been parsed or believed."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class CpuEvidence:
+    """What an Azure confidential VM says of itself, and the certificates that go with it.
+
+    `hcl`: HCL blob (NV index 0x01400001; 2048 or 2600 bytes). `report`: SNP report (1184 bytes);
+    with `hcl` it is cut out of it, and must be the same where both are given. `vek`: VCEK or VLEK
+    certificate (DER or PEM). `chain`: ASK and ARK (PEM), if they came along. `crl`: AMD's
+    revocation list (DER or PEM). `quote`: TPMS_ATTEST; `signature`: TPMT_SIGNATURE or bare RSA.
+    `pcrs`: SHA-256 bank, index to 32 bytes, as given: None if not. `ak`: the key that a bare quote
+    is said to be of (PEM); never believed for a verdict. `event_log`: TCG2 crypto-agile.
+    `thim`: the answer of Azure's certificate service, kept as it came.
+    """
+
+    hcl: bytes | None = None
+    report: bytes | None = None
+    vek: bytes | None = None
+    chain: bytes | None = None
+    crl: bytes | None = None
+    quote: bytes | None = None
+    signature: bytes | None = None
+    pcrs: Mapping[int, bytes] | None = None
+    ak: bytes | None = None
+    event_log: bytes | None = None
+    thim: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GpuEvidence:
+    """What one GPU says of itself: SPDM request and response, and its certificate chain (PEM)."""
+
+    arch: str
+    report: bytes
+    chain: bytes
+    nonce: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GpuCollateral:
+    """What NVIDIA publishes and a GPU verdict needs: manifests (XML), OCSP answers (DER).
+
+    A manifest is found by the version it is signed for, an OCSP answer by its CertID: names of
+    files mean nothing.
+    """
+
+    rims: tuple[bytes, ...] = ()
+    ocsp: tuple[bytes, ...] = ()
+    ocsp_nonces: tuple[bytes, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """What the maker of a bundle says it saw itself: its word, unless the caller gives the value.
+
+    `nonce`: what was sent (32 bytes). `host_key`: SSH public-key blob of the one pinned key.
+    `recipient_key`: X25519 (32 bytes) or empty. `vm_id`: ARM's `properties.vmId`.
+    """
+
+    nonce: bytes | None = None
+    host_key: bytes | None = None
+    recipient_key: bytes = b""
+    vm_id: str | None = None
+    made_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """Second opinions: NVIDIA's detached EAT, Microsoft's token, and the key set of each (JSON)."""
+
+    nras: bytes | None = None
+    nras_keys: bytes | None = None
+    maa: bytes | None = None
+    maa_keys: bytes | None = None
+
+
+EvidenceFormat = Literal[
+    "bundle", "folder", "trustee", "attestation-rs", "snp-report", "nvattest", "nvidia-text"
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Everything one verdict looks at. `format` is how it was read; `roots` only simulated ones."""
+
+    format: EvidenceFormat
+    claimed: Claimed = field(default_factory=Claimed)
+    cpu: CpuEvidence | None = None
+    gpus: tuple[GpuEvidence, ...] = ()
+    collateral: GpuCollateral = field(default_factory=GpuCollateral)
+    tokens: Tokens = field(default_factory=Tokens)
+    simulated_roots: Mapping[str, bytes] | None = None

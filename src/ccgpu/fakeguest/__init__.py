@@ -1,0 +1,1 @@
+"""A confidential VM in memory: evidence signed by a simulated PKI."""
