@@ -6,6 +6,9 @@ from datetime import datetime
 from typing import Literal
 
 
+Binding = Literal["ccgpu-bind-v1", "nonce"]
+
+
 @dataclass(frozen=True, slots=True)
 class CpuEvidence:
     """What an Azure confidential VM says of itself, and the certificates that go with it.
@@ -33,13 +36,29 @@ class CpuEvidence:
 
 
 @dataclass(frozen=True, slots=True)
+class GpuState:
+    """The guest's word on a GPU, from NVML. `ready` is recorded: it is set after the verdict only.
+
+    `cc_mode`: confidential computing is on. `dev_tools`: its developer mode, which opens it.
+    """
+
+    cc_mode: bool
+    dev_tools: bool
+    ready: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class GpuEvidence:
-    """What one GPU says of itself: SPDM request and response, and its certificate chain (PEM)."""
+    """What one GPU says of itself: SPDM request and response, and its certificate chain (PEM).
+
+    `arch` as NVIDIA's tools write it ("HOPPER"). `nonce`: what the collector says was asked.
+    """
 
     arch: str
     report: bytes
     chain: bytes
     nonce: bytes | None = None
+    state: GpuState | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +78,13 @@ class GpuCollateral:
 class Claimed:
     """What the maker of a bundle says it saw itself: its word, unless the caller gives the value.
 
-    `nonce`: what was sent (32 bytes). `host_key`: SSH public-key blob of the one pinned key.
-    `recipient_key`: X25519 (32 bytes) or empty. `vm_id`: ARM's `properties.vmId`.
+    `nonce`: what was sent (32 bytes). `binding`: how it went into the evidence. `host_key`: SSH
+    public-key blob of the one pinned key. `recipient_key`: X25519 (32 bytes) or empty. `vm_id`:
+    ARM's `properties.vmId`.
     """
 
     nonce: bytes | None = None
+    binding: Binding = "nonce"
     host_key: bytes | None = None
     recipient_key: bytes = b""
     vm_id: str | None = None
@@ -72,22 +93,24 @@ class Claimed:
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """Second opinions: NVIDIA's detached EAT, Microsoft's token, and the key set of each (JSON)."""
+    """Second opinions: NVIDIA's detached EAT (JSON) and Microsoft's token (compact JWS)."""
 
     nras: bytes | None = None
-    nras_keys: bytes | None = None
     maa: bytes | None = None
-    maa_keys: bytes | None = None
 
 
 EvidenceFormat = Literal[
-    "bundle", "folder", "trustee", "attestation-rs", "snp-report", "nvattest", "nvidia-text"
+    "bundle", "folder", "trustee", "attestation-rs", "hcl-report", "snp-report", "nvattest"
 ]
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """Everything one verdict looks at. `format` is how it was read; `roots` only simulated ones."""
+    """Everything one verdict looks at.
+
+    `format` is how it was read, `ignored` what lay beside it and was not. `simulated_roots`: DER
+    certificates by role, in simulated evidence only.
+    """
 
     format: EvidenceFormat
     claimed: Claimed = field(default_factory=Claimed)
@@ -96,3 +119,4 @@ class Evidence:
     collateral: GpuCollateral = field(default_factory=GpuCollateral)
     tokens: Tokens = field(default_factory=Tokens)
     simulated_roots: Mapping[str, bytes] | None = None
+    ignored: tuple[str, ...] = ()

@@ -5,7 +5,7 @@ from typing import Literal
 
 from ccgpu.domain.lease import Lease, Why
 from ccgpu.domain.resource import ResourceId
-from ccgpu.errors import Leftover
+from ccgpu.errors import Denied, Leftover
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,6 +13,7 @@ class Collected:
     """One deployment that is over, or looked like it: what was done, and why, or why not.
 
     `resources`: what went, or would go. `left`: where something failed, what may be there.
+    `denied`: a right that was missing, though all of it may be gone.
     """
 
     name: str
@@ -23,3 +24,4 @@ class Collected:
     resources: tuple[ResourceId, ...] = ()
     reason: str | None = None
     left: tuple[Leftover, ...] = ()
+    denied: Denied | None = None

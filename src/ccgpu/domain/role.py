@@ -25,9 +25,9 @@ _ANYWHERE = "Microsoft.Compute/locations"
 _LOOKED_AT = (Kind.VM, Kind.VNET, Kind.NSG, Kind.NAT, Kind.PUBLIC_IP, Kind.NIC, Kind.DISK)
 # `start`, `stop`, `restart`.
 _VERBS = ("start", "deallocate", "restart")
-# Where an accepted write is asked after: without it a command goes on, by asking the resource, but
-# cannot say why a write failed. It needs rights at the level of the group, and none above it
-# (Microsoft Learn, "Track asynchronous Azure operations").
+# Where an accepted write is asked after: without it a command follows the resource itself to its
+# end, and then fails, for it could not have said why a write failed. It needs rights at the level
+# of the group, and none above it (Microsoft Learn, "Track asynchronous Azure operations").
 _POLLS = (
     f"{_ANYWHERE}/operations/read",
     f"{_ANYWHERE}/diskOperations/read",

@@ -95,8 +95,13 @@ def _message(error: ErrorDetails, known: Mapping[Path, Iterable[str]]) -> str:
         *parents, key = error["loc"]
         fields = known[tuple(part for part in parents if isinstance(part, str))]
         return unknown_key(str(key), fields)
-    words = _WORDS.get(error["type"])
-    return words.format_map(context) if words else error["msg"]
+    return words(error)
+
+
+def words(error: ErrorDetails) -> str:
+    """What pydantic found wrong with one value, in words that say what to write instead."""
+    text = _WORDS.get(error["type"])
+    return text.format_map(error.get("ctx", {})) if text else error["msg"]
 
 
 def worded(error: ValidationError, known: Mapping[Path, Iterable[str]]) -> tuple[FieldProblem, ...]:

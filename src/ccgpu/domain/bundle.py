@@ -1,0 +1,232 @@
+"""`ccgpu.bundle/1`: evidence as one JSON document, with all that its verdict needs again, offline.
+
+The document is its maker's word throughout: `policy` and `verdict` are recorded for people and are
+never read back into a verdict. Bytes are base64 (RFC 4648, §4), nonces are hex.
+"""
+
+import base64
+import binascii
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    WithJsonSchema,
+)
+
+from ccgpu.domain import evidence
+from ccgpu.domain.evidence import Evidence
+
+SCHEMA = "ccgpu.bundle/1"
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+_CONFIG = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+def _from_base64(value: object) -> bytes:
+    if isinstance(value, bytes):
+        return value
+    if not isinstance(value, str):
+        raise ValueError("must be text in base64")
+    try:
+        return base64.b64decode(value, validate=True)
+    except (binascii.Error, ValueError) as err:
+        raise ValueError(f"is not base64: {err}") from err
+
+
+def _from_hex(value: object) -> bytes:
+    if isinstance(value, bytes):
+        return value
+    if not isinstance(value, str):
+        raise ValueError("must be text in hex")
+    try:
+        return binascii.unhexlify(value)
+    except ValueError as err:
+        raise ValueError(f"is not hex: {err}") from err
+
+
+Base64 = Annotated[
+    bytes,
+    BeforeValidator(_from_base64),
+    PlainSerializer(lambda value: base64.b64encode(value).decode(), return_type=str),
+    WithJsonSchema({"type": "string", "contentEncoding": "base64"}),
+]
+Hex = Annotated[
+    bytes,
+    BeforeValidator(_from_hex),
+    PlainSerializer(bytes.hex, return_type=str),
+    WithJsonSchema({"type": "string", "pattern": "^([0-9a-fA-F]{2})*$"}),
+]
+PcrName = Annotated[str, Field(pattern=r"^([0-9]|1[0-9]|2[0-3])$")]
+
+
+class Cpu(BaseModel):
+    """Evidence of the confidential VM; the fields of `CpuEvidence`."""
+
+    model_config = _CONFIG
+
+    hcl: Base64 | None = None
+    report: Base64 | None = None
+    vek: Base64 | None = None
+    chain: Base64 | None = None
+    crl: Base64 | None = None
+    quote: Base64 | None = None
+    signature: Base64 | None = None
+    pcrs: dict[PcrName, Hex] | None = None
+    event_log: Base64 | None = None
+    thim: Base64 | None = None
+
+
+class GpuState(BaseModel):
+    """The guest's word on a GPU."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    cc_mode: bool
+    dev_tools: bool
+    ready: bool | None = None
+
+
+class Gpu(BaseModel):
+    """Evidence of one GPU; the fields of `GpuEvidence`."""
+
+    model_config = _CONFIG
+
+    arch: Annotated[str, Field(max_length=32)]
+    report: Base64
+    chain: Base64
+    nonce: Hex | None = None
+    state: GpuState | None = None
+
+
+class Collateral(BaseModel):
+    """Reference manifests and OCSP answers."""
+
+    model_config = _CONFIG
+
+    rims: tuple[Base64, ...] = ()
+    ocsp: tuple[Base64, ...] = ()
+    ocsp_nonces: tuple[Hex, ...] = ()
+
+
+class Tokens(BaseModel):
+    """Second opinions."""
+
+    model_config = _CONFIG
+
+    nras: Base64 | None = None
+    maa: Base64 | None = None
+
+
+class Bundle(BaseModel):
+    """One bundle."""
+
+    model_config = _CONFIG
+
+    schema_: Annotated[Literal["ccgpu.bundle/1"], Field(alias="schema")] = "ccgpu.bundle/1"
+    made_at: AwareDatetime
+    tool: Annotated[str, Field(max_length=100)]
+    nonce: Hex | None = None
+    binding: Literal["ccgpu-bind-v1", "nonce"] = "nonce"
+    host_key: Base64 | None = None
+    recipient_key: Base64 = b""
+    vm_id: Annotated[str, Field(max_length=64)] | None = None
+    cpu: Cpu | None = None
+    gpus: Annotated[tuple[Gpu, ...], Field(max_length=16)] = ()
+    collateral: Collateral = Collateral()
+    tokens: Tokens = Tokens()
+    simulated_roots: dict[str, Base64] | None = None
+    policy: str | None = None
+    verdict: dict[str, Any] | None = None
+
+    def evidence(self) -> Evidence:
+        """What a verdict looks at."""
+        return Evidence(
+            "bundle",
+            claimed=evidence.Claimed(
+                self.nonce,
+                self.binding,
+                self.host_key,
+                self.recipient_key,
+                self.vm_id,
+                self.made_at.astimezone(UTC),
+            ),
+            cpu=None if self.cpu is None else _cpu(self.cpu),
+            gpus=tuple(_gpu(each) for each in self.gpus),
+            collateral=evidence.GpuCollateral(
+                self.collateral.rims, self.collateral.ocsp, self.collateral.ocsp_nonces
+            ),
+            tokens=evidence.Tokens(self.tokens.nras, self.tokens.maa),
+            simulated_roots=self.simulated_roots,
+        )
+
+
+def _cpu(part: Cpu) -> evidence.CpuEvidence:
+    fields = {name: getattr(part, name) for name in Cpu.model_fields if name != "pcrs"}
+    pcrs = None if part.pcrs is None else {int(i): value for i, value in part.pcrs.items()}
+    return evidence.CpuEvidence(**fields, pcrs=pcrs)
+
+
+def _gpu(part: Gpu) -> evidence.GpuEvidence:
+    state = part.state and evidence.GpuState(
+        part.state.cc_mode, part.state.dev_tools, part.state.ready
+    )
+    return evidence.GpuEvidence(part.arch, part.report, part.chain, part.nonce, state)
+
+
+def of(
+    found: Evidence,
+    *,
+    made_at: datetime,
+    tool: str,
+    policy: str | None = None,
+    verdict: Mapping[str, Any] | None = None,
+) -> Bundle:
+    """The bundle of `found`: what `evidence()` gives back, whatever format it was read from."""
+    cpu = found.cpu
+    return Bundle(
+        made_at=made_at,
+        tool=tool,
+        nonce=found.claimed.nonce,
+        binding=found.claimed.binding,
+        host_key=found.claimed.host_key,
+        recipient_key=found.claimed.recipient_key,
+        vm_id=found.claimed.vm_id,
+        cpu=None if cpu is None else _bundled_cpu(cpu),
+        gpus=tuple(_bundled_gpu(each) for each in found.gpus),
+        collateral=Collateral(
+            rims=found.collateral.rims,
+            ocsp=found.collateral.ocsp,
+            ocsp_nonces=found.collateral.ocsp_nonces,
+        ),
+        tokens=Tokens(nras=found.tokens.nras, maa=found.tokens.maa),
+        simulated_roots=None if found.simulated_roots is None else dict(found.simulated_roots),
+        policy=policy,
+        verdict=None if verdict is None else dict(verdict),
+    )
+
+
+def _bundled_cpu(cpu: evidence.CpuEvidence) -> Cpu:
+    fields = {name: getattr(cpu, name) for name in Cpu.model_fields if name != "pcrs"}
+    pcrs = None if cpu.pcrs is None else {str(i): value for i, value in sorted(cpu.pcrs.items())}
+    return Cpu(**fields, pcrs=pcrs)
+
+
+def _bundled_gpu(gpu: evidence.GpuEvidence) -> Gpu:
+    state = gpu.state and GpuState(
+        cc_mode=gpu.state.cc_mode, dev_tools=gpu.state.dev_tools, ready=gpu.state.ready
+    )
+    return Gpu(arch=gpu.arch, report=gpu.report, chain=gpu.chain, nonce=gpu.nonce, state=state)
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema of a bundle."""
+    body = Bundle.model_json_schema(by_alias=True)
+    body.pop("title")
+    return {"$schema": DIALECT, "title": SCHEMA} | body

@@ -1,0 +1,233 @@
+"""The appraisal policy (RFC 9334, §8.5): what is demanded of evidence beyond being genuine.
+
+Whatever decides a verdict is a required field: a policy that leaves something out is refused, not
+lenient. What loosens a verdict is called `unsafe_…`, is off by default and shows in every verdict.
+"""
+
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import ErrorDetails
+
+from ccgpu.domain import spec_problems
+from ccgpu.domain.spec_problems import FieldProblem
+
+SCHEMA = "ccgpu.policy/1"
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+_CONFIG = ConfigDict(extra="forbid", frozen=True, strict=True, hide_input_in_errors=True)
+
+Part = Literal["cpu", "gpu"]
+Product = Literal["Genoa", "Milan", "Turin"]
+Svn = Annotated[int, Field(ge=0, le=255)]
+Sha384 = Annotated[str, Field(pattern=r"^[0-9a-f]{96}$")]
+PcrIndex = Annotated[int, Field(ge=0, le=23)]
+DriverVersion = Annotated[str, Field(pattern=r"^[0-9]{1,4}(\.[0-9]{1,4}){1,3}$")]
+VbiosVersion = Annotated[str, Field(pattern=r"^[0-9A-F]{2}(\.[0-9A-F]{2}){4}$")]
+Issuer = Annotated[str, Field(pattern=r"^https://[a-z0-9.-]+$", max_length=253)]
+
+
+class MinimumTcb(BaseModel):
+    """The lowest security version numbers (SVN, 0-255) of AMD's firmware that are accepted."""
+
+    model_config = _CONFIG
+
+    bootloader: Svn
+    tee: Svn
+    snp: Svn
+    microcode: Svn
+
+
+class CpuPolicy(BaseModel):
+    """What is demanded of the confidential VM and of the processor it runs on."""
+
+    model_config = _CONFIG
+
+    products: Annotated[
+        tuple[Product, ...],
+        Field(min_length=1, strict=False, description="AMD products that are accepted."),
+    ]
+    minimum_tcb: Annotated[
+        MinimumTcb, Field(description="Floor of the reported, committed, current and launch TCB.")
+    ]
+    require_alias_check: Annotated[
+        bool, Field(description="PLATFORM_INFO bit 5: memory aliases were looked for (BadRAM).")
+    ]
+    id_key_digests: Annotated[
+        tuple[Sha384, ...],
+        Field(min_length=1, strict=False, description="Who may have signed the paravisor."),
+    ]
+    require_secure_boot: Annotated[
+        bool, Field(description="The VM was configured with secure boot; false needs the next.")
+    ]
+    unsafe_allow_no_secure_boot: bool = False
+    require_crl: Annotated[
+        bool, Field(description="AMD's revocation list must be there, current and signed.")
+    ]
+    required_pcrs: Annotated[
+        tuple[PcrIndex, ...],
+        Field(min_length=1, strict=False, description="PCRs that the quote must cover."),
+    ]
+    require_pins: Annotated[
+        bool, Field(description="Golden PCR values must be given (`--pins`) and match.")
+    ]
+
+    @model_validator(mode="after")
+    def _says_what_it_allows(self) -> "CpuPolicy":
+        if self.require_secure_boot == self.unsafe_allow_no_secure_boot:
+            raise ValueError(
+                "require_secure_boot is false exactly when unsafe_allow_no_secure_boot is true"
+            )
+        return self
+
+
+class GpuPolicy(BaseModel):
+    """What is demanded of the GPU."""
+
+    model_config = _CONFIG
+
+    architectures: Annotated[tuple[Literal["HOPPER"], ...], Field(min_length=1, strict=False)]
+    count: Annotated[int, Field(ge=1, le=1, description="GPUs of the VM; the series has one.")]
+    minimum_driver: DriverVersion
+    allowed_vbios: Annotated[
+        tuple[VbiosVersion, ...],
+        Field(strict=False, description="VBIOS versions that are accepted; none: any with a RIM."),
+    ]
+    denied_vbios: Annotated[tuple[VbiosVersion, ...], Field(strict=False)]
+    require_state: Annotated[
+        bool,
+        Field(description="The guest's word on CC mode and developer tools must be there."),
+    ]
+    require_ocsp: Annotated[
+        bool, Field(description="Revocation is asked of OCSP; false needs the next.")
+    ]
+    unsafe_skip_ocsp: bool = False
+    unsafe_known_nonce: bool = False
+    unsafe_ocsp_grace_hours: Annotated[int, Field(ge=0, le=720)] = 0
+    unsafe_allow_hold: bool = False
+
+    @model_validator(mode="after")
+    def _says_what_it_allows(self) -> "GpuPolicy":
+        if self.require_ocsp == self.unsafe_skip_ocsp:
+            raise ValueError("require_ocsp is false exactly when unsafe_skip_ocsp is true")
+        return self
+
+
+class TokenPolicy(BaseModel):
+    """Second opinions: what is given is checked; what is required must be given."""
+
+    model_config = _CONFIG
+
+    require_nras: bool
+    nras_issuers: Annotated[tuple[Issuer, ...], Field(strict=False)]
+    require_maa: bool
+    maa_issuers: Annotated[tuple[Issuer, ...], Field(strict=False)]
+
+
+class Policy(BaseModel):
+    """One appraisal policy."""
+
+    model_config = _CONFIG
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]{0,62}$")]
+    requires: Annotated[
+        tuple[Part, ...], Field(min_length=1, strict=False, description="What must be proven.")
+    ]
+    binding: Annotated[
+        Literal["ccgpu-bind-v1", "nonce"],
+        Field(
+            description="ccgpu-bind-v1: evidence is bound to this VM and its SSH key, and "
+            "vmUniqueId is ARM's vmId. nonce: a bare nonce of 32 bytes or more is enough."
+        ),
+    ]
+    unsafe_short_nonce: bool = False
+    cpu: CpuPolicy | None = None
+    gpu: GpuPolicy | None = None
+    tokens: TokenPolicy
+
+    @model_validator(mode="after")
+    def _has_what_it_requires(self) -> "Policy":
+        for part in ("cpu", "gpu"):
+            if (part in self.requires) != (getattr(self, part) is not None):
+                raise ValueError(
+                    f"{part} stands in requires exactly when there is a section {part}"
+                )
+        if len(set(self.requires)) != len(self.requires):
+            raise ValueError("requires names something twice")
+        return self
+
+    @property
+    def unsafe(self) -> tuple[str, ...]:
+        """The loosenings that are on, by field name."""
+        parts = ((self, ""), (self.cpu, "cpu."), (self.gpu, "gpu."))
+        return tuple(
+            f"{prefix}{field}"
+            for part, prefix in parts
+            if part is not None
+            for field, value in part
+            if field.startswith("unsafe_") and value
+        )
+
+    def loosened(
+        self, *, short_nonce: bool = False, skip_ocsp: bool = False, known_nonce: bool = False
+    ) -> "Policy":
+        """The same with these loosenings on; those that are on already stay on."""
+        gpu = self.gpu
+        if gpu is not None:
+            without = skip_ocsp or gpu.unsafe_skip_ocsp
+            changes = {
+                "unsafe_skip_ocsp": without,
+                "require_ocsp": not without,
+                "unsafe_known_nonce": known_nonce or gpu.unsafe_known_nonce,
+            }
+            gpu = gpu.model_copy(update=changes)
+        short = short_nonce or self.unsafe_short_nonce
+        return self.model_copy(update={"gpu": gpu, "unsafe_short_nonce": short})
+
+
+class Pins(BaseModel):
+    """Golden PCR values of one image version: SHA-256 bank, index to 64 hex digits."""
+
+    model_config = _CONFIG
+
+    image: Annotated[str, Field(min_length=1, max_length=200)]
+    pcrs: dict[str, str]
+
+    @model_validator(mode="after")
+    def _are_values_of_pcrs(self) -> "Pins":
+        if not self.pcrs:
+            raise ValueError("pcrs is empty: nothing would be compared")
+        for index, value in self.pcrs.items():
+            if not re.fullmatch(r"[0-9]|1[0-9]|2[0-3]", index):
+                raise ValueError(f"pcrs: {index!r} is no PCR: 0 to 23")
+            if not re.fullmatch(r"[0-9a-f]{64}", value):
+                raise ValueError(f"pcrs.{index} must be 64 lower-case hex digits")
+        return self
+
+    @property
+    def values(self) -> dict[int, bytes]:
+        """The golden values as bytes."""
+        return {int(index): bytes.fromhex(value) for index, value in self.pcrs.items()}
+
+
+def problems(error: ValidationError) -> tuple[FieldProblem, ...]:
+    """What pydantic found, in words for the author of a policy."""
+    found = error.errors(include_url=False, include_input=False)
+    return tuple(FieldProblem(each["loc"], _message(each)) for each in found)
+
+
+def _message(error: ErrorDetails) -> str:
+    if error["type"] == "value_error":
+        return str(error["ctx"]["error"])
+    if error["type"] == "extra_forbidden":
+        return "is not a field here, `ccgpu schema policy` prints them all"
+    return spec_problems.words(error)
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema of a policy file."""
+    body = Policy.model_json_schema()
+    body.pop("title")
+    properties = {"$schema": {"type": "string"}} | body.pop("properties")
+    return {"$schema": DIALECT, "title": "ccgpu policy"} | body | {"properties": properties}
