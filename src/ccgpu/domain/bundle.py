@@ -29,22 +29,20 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _CONFIG = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
-def _from_base64(value: object) -> bytes:
-    if isinstance(value, bytes):
-        return value
+def _from_base64(value: object) -> object:
+    """The bytes of a text; what is no text is pydantic's to refuse."""
     if not isinstance(value, str):
-        raise ValueError("must be text in base64")
+        return value
     try:
         return base64.b64decode(value, validate=True)
-    except (binascii.Error, ValueError) as err:
+    except ValueError as err:
         raise ValueError(f"is not base64: {err}") from err
 
 
-def _from_hex(value: object) -> bytes:
-    if isinstance(value, bytes):
-        return value
+def _from_hex(value: object) -> object:
+    """The bytes of a text; what is no text is pydantic's to refuse."""
     if not isinstance(value, str):
-        raise ValueError("must be text in hex")
+        return value
     try:
         return binascii.unhexlify(value)
     except ValueError as err:
@@ -174,9 +172,9 @@ def _cpu(part: Cpu) -> evidence.CpuEvidence:
 
 
 def _gpu(part: Gpu) -> evidence.GpuEvidence:
-    state = part.state and evidence.GpuState(
-        part.state.cc_mode, part.state.dev_tools, part.state.ready
-    )
+    state = None
+    if part.state is not None:
+        state = evidence.GpuState(part.state.cc_mode, part.state.dev_tools, part.state.ready)
     return evidence.GpuEvidence(part.arch, part.report, part.chain, part.nonce, state)
 
 
@@ -219,9 +217,10 @@ def _bundled_cpu(cpu: evidence.CpuEvidence) -> Cpu:
 
 
 def _bundled_gpu(gpu: evidence.GpuEvidence) -> Gpu:
-    state = gpu.state and GpuState(
-        cc_mode=gpu.state.cc_mode, dev_tools=gpu.state.dev_tools, ready=gpu.state.ready
-    )
+    state = None
+    if gpu.state is not None:
+        said = gpu.state
+        state = GpuState(cc_mode=said.cc_mode, dev_tools=said.dev_tools, ready=said.ready)
     return Gpu(arch=gpu.arch, report=gpu.report, chain=gpu.chain, nonce=gpu.nonce, state=state)
 
 

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
-
 Binding = Literal["ccgpu-bind-v1", "nonce"]
 
 
