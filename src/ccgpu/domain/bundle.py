@@ -77,6 +77,8 @@ class Cpu(BaseModel):
     quote: Base64 | None = None
     signature: Base64 | None = None
     pcrs: dict[PcrName, Hex] | None = None
+    pcr_file: Base64 | None = None
+    ak: Base64 | None = None
     event_log: Base64 | None = None
     thim: Base64 | None = None
 

@@ -16,8 +16,8 @@ class CpuEvidence:
     with `hcl` it is cut out of it, and must be the same where both are given. `vek`: VCEK or VLEK
     certificate (DER or PEM). `chain`: ASK and ARK (PEM), if they came along. `crl`: AMD's
     revocation list (DER or PEM). `quote`: TPMS_ATTEST; `signature`: TPMT_SIGNATURE or bare RSA.
-    `pcrs`: SHA-256 bank, index to 32 bytes, as given: None if not. `ak`: the key that a bare quote
-    is said to be of (PEM); never believed for a verdict. `event_log`: TCG2 crypto-agile.
+    `pcrs`: SHA-256 bank, index to 32 bytes; or `pcr_file`, what tpm2-tools wrote them to. `ak`: the
+    key that a bare quote is said to be of (PEM); never believed for a verdict. `event_log`: TCG2 crypto-agile.
     `thim`: the answer of Azure's certificate service, kept as it came.
     """
 
@@ -29,6 +29,7 @@ class CpuEvidence:
     quote: bytes | None = None
     signature: bytes | None = None
     pcrs: Mapping[int, bytes] | None = None
+    pcr_file: bytes | None = None
     ak: bytes | None = None
     event_log: bytes | None = None
     thim: bytes | None = None

@@ -1,0 +1,130 @@
+"""What a piece of evidence is, told from its bytes: the first rule that fits names it.
+
+This is sorting, not verifying: a wrong guess ends in a refusal, since every piece is parsed and
+checked for what it was taken for.
+"""
+
+import json
+import re
+from collections.abc import Callable
+from typing import Any, Literal
+
+Kind = Literal[
+    "hcl", "report", "quote", "signature", "pcrs", "pcr_file", "event_log", "ak", "vek", "chain",
+    "crl", "thim", "nonce", "gpu_report", "gpu_chain", "rim", "ocsp", "json",
+]  # fmt: skip
+
+_SNP_SIZE = 0x4A0
+_SNP_VERSIONS = range(1, 16)
+_RSA_SIZES = (256, 384, 512)
+_TPMT_RSASSA = b"\x00\x14"  # TPM_ALG_RSASSA, TPM 2.0 Part 2, §6.3
+_TPM_GENERATED = b"\xffTCG"  # TPM_GENERATED_VALUE, TPM 2.0 Part 2, §6.2
+_SPDM_REQUEST = b"\x11\xe0\x01"  # SPDM 1.1 GET_MEASUREMENTS, signature wanted (DSP0274, §10.11)
+_NO_ACTION = b"\x00\x00\x00\x00\x03\x00\x00\x00"  # PCR 0, EV_NO_ACTION: how a TCG2 log begins
+_PCR_SELECTION = b"\x01\x00\x00\x00\x0b\x00"  # one bank, SHA-256: `tpm2_quote -o`, serialized
+_HEX = re.compile(rb"\A(?:[0-9a-fA-F]{2}\s*)+\Z")
+_NONCE_BYTES = range(1, 65)  # TPM2B_DATA holds at most 64
+
+
+def kind_of(name: str, data: bytes) -> Kind | None:
+    """What the file `name` holds; None if it is nothing known."""
+    return _binary(data) or _text(name, data) or _certificates(data)
+
+
+# What a file of each kind begins with; the first that fits wins.
+_BEGINNINGS: tuple[tuple[bytes, Kind], ...] = (
+    (b"HCLA", "hcl"),
+    (_TPM_GENERATED, "quote"),
+    (_SPDM_REQUEST, "gpu_report"),
+    (_NO_ACTION, "event_log"),
+    (_PCR_SELECTION, "pcr_file"),
+    (_TPMT_RSASSA, "signature"),
+    (b"<", "rim"),
+    (b"\xef\xbb\xbf<", "rim"),
+    (b"-----BEGIN PUBLIC KEY-----", "ak"),
+    (b"-----BEGIN X509 CRL-----", "crl"),
+)
+
+
+def _binary(data: bytes) -> Kind | None:
+    for beginning, kind in _BEGINNINGS:
+        if data.startswith(beginning):
+            return kind
+    if len(data) == _SNP_SIZE and int.from_bytes(data[:4], "little") in _SNP_VERSIONS:
+        return "report"
+    return "signature" if len(data) in _RSA_SIZES else None
+
+
+def _text(name: str, data: bytes) -> Kind | None:
+    start = data[:256].lstrip()
+    if _HEX.match(data):
+        return _of_hex(data)
+    if start.startswith((b"{", b"[")):
+        return _of_json(data)
+    return "pcr_file" if name.endswith((".yaml", ".yml")) and b"sha256" in start else None
+
+
+def _of_hex(data: bytes) -> Kind | None:
+    value = bytes.fromhex(data.decode("ascii"))
+    if value.startswith(_SPDM_REQUEST):
+        return "gpu_report"
+    return "nonce" if len(value) in _NONCE_BYTES else None
+
+
+def _of_json(data: bytes) -> Kind | None:
+    try:
+        value = loaded(data)
+    except ValueError:
+        return None
+    if isinstance(value, dict):
+        if "vcekCert" in value:
+            return "thim"
+        if value and all(re.fullmatch(r"[0-9]{1,2}", key) for key in value):
+            return "pcrs"
+    return "json"
+
+
+def _certificates(data: bytes) -> Kind | None:
+    """PEM or DER of certificates, revocation lists and OCSP answers."""
+    from ccgpu.store.evidence.pem import common_name, first
+
+    if (certificate := first(data)) is None:
+        return _signed_lists(data)
+    name = common_name(certificate)
+    if name.startswith(("SEV-VCEK", "SEV-VLEK")):
+        return "vek"
+    if name.startswith(("SEV-", "ARK-")):
+        return "chain"
+    return "gpu_chain" if b"-----BEGIN CERTIFICATE-----" in data[:4096] else None
+
+
+def _signed_lists(data: bytes) -> Kind | None:
+    from cryptography import x509
+    from cryptography.x509 import ocsp
+
+    loaders: tuple[tuple[Callable[[bytes], object], Kind], ...] = (
+        (x509.load_der_x509_crl, "crl"),
+        (ocsp.load_der_ocsp_response, "ocsp"),
+    )
+    for load, kind in loaders:
+        try:
+            load(data)
+        except ValueError:
+            continue
+        return kind
+    return None
+
+
+def loaded(data: bytes) -> Any:
+    """JSON; `ValueError` for what is none, names a key twice, or nests without end."""
+    try:
+        return json.loads(data, object_pairs_hook=_without_twins)
+    except RecursionError as err:
+        raise ValueError("nests too deep") from err
+
+
+def _without_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a key stands twice")
+    return found

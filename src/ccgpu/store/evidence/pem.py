@@ -1,0 +1,41 @@
+"""Certificates as files hold them, looked at only to sort them: nothing is verified here."""
+
+import warnings
+
+from cryptography import x509
+from cryptography.utils import CryptographyDeprecationWarning
+from cryptography.x509.oid import NameOID
+
+_END = b"-----END CERTIFICATE-----"
+
+
+def first(data: bytes) -> x509.Certificate | None:
+    """The first certificate of a PEM text, or the one of a DER file; None if there is none."""
+    begin = data.find(b"-----BEGIN CERTIFICATE-----")
+    with warnings.catch_warnings():
+        # AMD's VCEKs have the serial number 0, which RFC 5280 does not allow.
+        warnings.simplefilter("ignore", CryptographyDeprecationWarning)
+        try:
+            if begin >= 0:
+                return x509.load_pem_x509_certificate(data[begin:])
+            return x509.load_der_x509_certificate(data)
+        except ValueError:
+            return None
+
+
+def common_name(certificate: x509.Certificate) -> str:
+    """The subject's common name, or nothing."""
+    try:
+        names = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+    except ValueError:
+        return ""
+    return str(names[0].value) if names else ""
+
+
+def split(data: bytes) -> tuple[bytes, bytes | None]:
+    """The first certificate of a PEM text, and the rest of them; DER has no rest."""
+    end = data.find(_END)
+    if end < 0:
+        return data, None
+    head, rest = data[: end + len(_END)] + b"\n", data[end + len(_END) :]
+    return head, rest if b"-----BEGIN CERTIFICATE-----" in rest else None
