@@ -8,6 +8,7 @@ nothing else in the package prints or exits.
     ├── InvalidFile                  3   a spec or policy is wrong; nothing was sent
     ├── AzureRefused                 4   Azure said no (`code` is its own word for it)
     │   ├── NotSignedIn              4   no token, or one that Azure does not take
+    │   ├── Denied                   4   the caller has no right to it; the text names the action
     │   ├── NotFound                 4   what was asked for is not there
     │   ├── AlreadyExists            4   a precondition failed: it is there, or it has changed
     │   ├── AzureUnavailable         4   no answer for now; the same request may be sent again
@@ -15,6 +16,9 @@ nothing else in the package prints or exits.
     │   └── CapacityUnavailable      6   try another zone, region, or time
     ├── StateUnusable                4   the state folder cannot be read or written
     ├── LeftBehind                   7   something was created and is still there, or may be
+    │   └── RemovalDenied            4   because a right is missing
+    ├── EvidenceUnavailable          8   no verdict: what it needs could not be had
+    ├── EvidenceRejected             9   a check looked, and said no
     ├── GuestNotReady                10  the guest did not come up
     ├── TimedOut                     11  the time allowed is over
     └── Interrupted                  130 Ctrl-C or a signal
@@ -113,6 +117,10 @@ class NotSignedIn(AzureRefused):
     usual_hint: ClassVar[str | None] = "`az login`, or set AZURE_CLIENT_ID and AZURE_TENANT_ID"
 
 
+class Denied(AzureRefused):
+    """A right is missing: nothing that is tried again helps until somebody grants the action."""
+
+
 class NotFound(AzureRefused):
     """What was asked for is not there."""
 
@@ -151,6 +159,24 @@ class LeftBehind(CcgpuError):
     """Something was created and is still there, or nobody can say. Outranks its cause."""
 
     exit_code: ClassVar[int] = 7
+
+
+class RemovalDenied(LeftBehind):
+    """Something is left because a right is missing: the one cause that 7 does not outrank."""
+
+    exit_code: ClassVar[int] = 4
+
+
+class EvidenceUnavailable(CcgpuError):
+    """There is no verdict: evidence or collateral that it needs could not be had."""
+
+    exit_code: ClassVar[int] = 8
+
+
+class EvidenceRejected(CcgpuError):
+    """A check looked at the evidence and said no. Never made of a failure to look."""
+
+    exit_code: ClassVar[int] = 9
 
 
 class GuestNotReady(CcgpuError):

@@ -19,7 +19,7 @@ from ccgpu.azure.errors import absent, error_object, refusal, translated
 from ccgpu.azure.session import Session
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.resource import Body, Resource, group_of, name_of
-from ccgpu.errors import AzureRefused, AzureUnavailable
+from ccgpu.errors import AzureRefused, AzureUnavailable, Denied
 from ccgpu.net.retry import retry_after
 
 
@@ -128,21 +128,29 @@ class Arm:
 
         Only `Failed` and `Canceled` are Azure's no. An answer that cannot be read (404, 503,
         not JSON) says nothing about the write: `AzureUnavailable`, and the caller asks on, here
-        or at the resource itself.
+        or at the resource itself; nor does `Denied`, but asking here again is in vain.
         """
         if urlsplit(pending.url).hostname != self._host:
             raise AzureUnavailable(f"{doing}: its status is at a foreign host", code="ForeignHost")
         with translated(doing):
             answer = self._send(HttpRequest("GET", pending.url))
             if answer.status_code not in (200, 201, 202, 204):
-                raise AzureUnavailable(
-                    f"{doing}: its status could not be read [{answer.status_code}]",
-                    code=f"Http{answer.status_code}",
-                    after=retry_after(answer.headers),
-                )
+                raise _unreadable(doing, answer)
             if pending.by_location:
                 return _by_location(pending, answer)
             return _by_status(doing, pending, answer)
+
+
+def _unreadable(doing: str, answer: HttpResponse) -> AzureRefused:
+    if answer.status_code == 403 and error_object(answer.json()):
+        found = refusal(f"{doing}: asking how far it is", error_object(answer.json()), 403)
+        if isinstance(found, Denied):
+            return found
+    return AzureUnavailable(
+        f"{doing}: its status could not be read [{answer.status_code}]",
+        code=f"Http{answer.status_code}",
+        after=retry_after(answer.headers),
+    )
 
 
 def _by_location(pending: Pending, answer: HttpResponse) -> Pending | None:

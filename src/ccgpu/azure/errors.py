@@ -18,6 +18,7 @@ from ccgpu.errors import (
     AzureRefused,
     AzureUnavailable,
     CapacityUnavailable,
+    Denied,
     NotFound,
     NotSignedIn,
     QuotaExceeded,
@@ -59,6 +60,7 @@ _IN_USE = {
 }
 _RESERVED = {"NicReservedForAnotherVm": 180.0}  # seconds: its own text says so
 _AUTH = {"AuthenticationFailed", "ExpiredAuthenticationToken", "InvalidAuthenticationToken"}
+_RIGHTS = {"AuthorizationFailed", "LinkedAuthorizationFailed"}
 _PASSING_STATUS = {408, 429, 500, 502, 503, 504}
 
 # `OperationNotAllowed` stands for quota and for other refusals; only its text tells them apart
@@ -140,8 +142,8 @@ def _by_status(code: str, status: int, message: str) -> AzureRefused:
         return AlreadyExists(message, code=code)
     if status in _PASSING_STATUS:
         return AzureUnavailable(message, code=code)
-    hint = _HINTS.get(code)
-    return AzureRefused(message, code=code, hint=hint)
+    refused = Denied if code in _RIGHTS else AzureRefused
+    return refused(message, code=code, hint=_HINTS.get(code))
 
 
 _HINTS = {

@@ -32,7 +32,7 @@ from ccgpu.workflows import engine
 from ccgpu.workflows.clock import rfc3339
 from ccgpu.workflows.cloud import Cloud
 from ccgpu.workflows.finish import authorized_keys, finish
-from ccgpu.workflows.inventory import remembered, reported
+from ccgpu.workflows.inventory import left_behind, remembered, reported
 from ccgpu.workflows.keeper import Keeper
 from ccgpu.workflows.placement import Candidate, candidates, combined, of_existing
 from ccgpu.workflows.requests import REFERS_TO_NOTHING, Run
@@ -283,9 +283,10 @@ def _fail(work: _Work, keeper: Keeper, err: CcgpuError) -> NoReturn:
     if work.options.keep_on_failure:
         raise err
     work.run.tell("note", "undoing what was made")
-    if undo(work.run, keeper).errors:
-        raise LeftBehind(
+    if errors := undo(work.run, keeper).errors:
+        raise left_behind(
             f"{err}\nand not everything that was made could be removed",
+            (err, *errors),
             hint=f"`ccgpu delete {work.spec.name}` tries again",
         ) from err
     raise err

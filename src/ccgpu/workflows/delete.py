@@ -13,9 +13,9 @@ from ccgpu.domain.desired import Names
 from ccgpu.domain.events import Listener, ignored
 from ccgpu.domain.journal import Journal
 from ccgpu.domain.resource import DEPLOYMENT, ResourceId, key, tag
-from ccgpu.errors import Interrupted, LeftBehind
+from ccgpu.errors import Interrupted
 from ccgpu.workflows.cloud import Cloud
-from ccgpu.workflows.inventory import inventory, remembered, reported
+from ccgpu.workflows.inventory import denied, inventory, left_behind, remembered, reported
 from ccgpu.workflows.keeper import Keeper
 from ccgpu.workflows.locate import deployments, names_of, own_group
 from ccgpu.workflows.removal import Owner, Removal, remove
@@ -46,7 +46,10 @@ def delete(
     listen: Listener = ignored,
     approve: Approve = lambda _: None,
 ) -> Deleted:
-    """Remove the deployment; `LeftBehind` with the list if anything of it may still be there."""
+    """Remove the deployment; `LeftBehind` with the list if anything of it may still be there.
+
+    `Denied` if it is gone, although a right was missing that it should have taken.
+    """
     run = Run(cloud, cloud.now() + timeout, listen)
 
     def waiting() -> None:
@@ -86,12 +89,15 @@ def _delete(
     if result.errors:
         there = inventory(run, known | result.left, names.deployment)
         if any(key(one.id) not in kept for one in there):
-            raise LeftBehind(
+            raise left_behind(
                 f"{names.deployment} is not wholly deleted: {result.errors[0]}",
+                result.errors,
                 hint=f"`ccgpu delete {names.deployment}` tries again",
                 resources=there,
             ) from result.errors[0]
     keeper.forget()
+    if missing := denied(result.errors):
+        raise missing
     return Deleted(names.deployment, tuple(result.gone), tuple(result.kept))
 
 

@@ -13,7 +13,8 @@ from ccgpu.azure.arm import Pending
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.plan import Action, Plan, Step
 from ccgpu.domain.resource import Resource, ResourceId, key, tags_of
-from ccgpu.errors import CcgpuError, LeftBehind
+from ccgpu.errors import CcgpuError
+from ccgpu.workflows.inventory import left_behind
 from ccgpu.workflows.keeper import Keeper
 from ccgpu.workflows.removal import Owner, remove
 from ccgpu.workflows.requests import Run, ask, written
@@ -93,7 +94,7 @@ def _clear(steps: tuple[Step, ...], run: Run, keeper: Keeper, owner: Owner) -> N
     result = remove(run, targets, owner, keeper.gone)
     if result.left or result.foreign:
         why = str(result.errors[0]) if result.errors else f"not ours: {', '.join(result.foreign)}"
-        raise LeftBehind(f"what was to be replaced is still there: {why}")
+        raise left_behind(f"what was to be replaced is still there: {why}", result.errors)
 
 
 def _walk(

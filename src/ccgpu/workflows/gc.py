@@ -17,11 +17,11 @@ from ccgpu.domain.events import Listener, ignored
 from ccgpu.domain.garbage import Collected
 from ccgpu.domain.lease import Verdict, judge, lease_of
 from ccgpu.domain.resource import ResourceId, key, name_of, tags_of
-from ccgpu.errors import CcgpuError, Interrupted, LeftBehind
+from ccgpu.errors import CcgpuError, Denied, Interrupted, LeftBehind
 from ccgpu.store.journals import JournalFile
 from ccgpu.workflows.census import Census, census
 from ccgpu.workflows.cloud import Cloud
-from ccgpu.workflows.inventory import inventory
+from ccgpu.workflows.inventory import denied, inventory, left_behind
 from ccgpu.workflows.keeper import Keeper
 from ccgpu.workflows.locate import Found, deployments
 from ccgpu.workflows.removal import Removal, remove
@@ -43,15 +43,17 @@ class Collection:
     found: tuple[Collected, ...]
 
     @property
-    def failure(self) -> LeftBehind | None:
-        """Everything that could not be removed, or not be looked at."""
+    def failure(self) -> LeftBehind | Denied | None:
+        """All that could not be removed, or not be looked at; else what right was missing."""
+        missing = [one.denied for one in self.found if one.denied is not None]
         failed = [one for one in self.found if one.action == "failed"]
         if not failed:
-            return None
+            return denied(missing)
         count = f"{len(failed)} deployment{'s' if len(failed) != 1 else ''}"
         lines = [f"  {one.name} in {one.group}: {one.reason}" for one in failed]
-        return LeftBehind(
+        return left_behind(
             f"{count} could not be wholly collected:\n" + "\n".join(lines),
+            missing,
             hint="`ccgpu gc --yes` tries again",
             resources=[left for one in failed for left in one.left],
         )
@@ -86,7 +88,7 @@ def _looked_at(run: Run, found: Found, *, yes: bool) -> Collected | None:
         return _judged(run, found, yes=yes)
     except CcgpuError as err:
         run.tell("failed", str(err))
-        return replace(at_first, action="failed", reason=str(err))
+        return replace(at_first, action="failed", reason=str(err), denied=denied([err]))
 
 
 def _is_vm(found: Found, id_: ResourceId) -> bool:
@@ -169,7 +171,8 @@ def _forgetting(file: JournalFile) -> Callable[[ResourceId], None]:
 def _told(
     run: Run, removal: Removal, doomed: dict[ResourceId, Kind], result: Collected
 ) -> Collected:
-    result = replace(result, resources=tuple(sorted(removal.gone)))
+    missing = denied(removal.errors)
+    result = replace(result, resources=tuple(sorted(removal.gone)), denied=missing)
     if removal.changed:
         return replace(result, reason=_CHANGED)
     left = inventory(run, doomed | removal.left, result.name) if removal.errors else ()

@@ -4,14 +4,23 @@ Without patience: a command that fails has spent it. What cannot be looked at is
 gone. After an interrupt there is no time to look; then the journal's word is what there is.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.journal import Journal
 from ccgpu.domain.resource import DEPLOYMENT, Body, ResourceId, key, tag
-from ccgpu.errors import CcgpuError, InvalidFile, LeftBehind, Leftover, Presence, UsageProblem
+from ccgpu.errors import (
+    CcgpuError,
+    Denied,
+    InvalidFile,
+    LeftBehind,
+    Leftover,
+    Presence,
+    RemovalDenied,
+    UsageProblem,
+)
 from ccgpu.workflows.dependents import dependents
 from ccgpu.workflows.requests import Run
 from ccgpu.workflows.schedule import Call, Task
@@ -70,6 +79,26 @@ class _Look:
 
     def _say(self, id_: ResourceId, kind: Kind, state: Presence) -> None:
         self.found[key(id_)] = Leftover(id_, state, billed=kind in BILLED)
+
+
+def denied(errors: Iterable[CcgpuError]) -> Denied | None:
+    """The first of `errors` that is for want of a right."""
+    return next((err for err in errors if isinstance(err, Denied)), None)
+
+
+def left_behind(
+    what: str,
+    errors: Iterable[CcgpuError],
+    *,
+    hint: str | None = None,
+    resources: Sequence[Leftover] = (),
+) -> LeftBehind:
+    """The error that says what is left, because of `errors`: a missing right is named."""
+    missing = denied(errors)
+    if missing is None:
+        return LeftBehind(what, hint=hint, resources=resources)
+    text = what if str(missing) in what else f"{what}\n{missing}"
+    return RemovalDenied(text, hint=hint, resources=resources)
 
 
 @contextmanager

@@ -43,8 +43,8 @@ class Removal:
     """What a removal has done with each id.
 
     gone: removed now; kept: ours, and why it stays; foreign: not ours, not touched; changed: no
-    longer what was judged, not touched, nor is anything after it; left: nobody knows, and `errors`
-    says why.
+    longer what was judged, not touched, nor is anything after it; left: nobody knows. `errors`
+    says why, and what right was missing that the rest was removed without.
     """
 
     gone: list[ResourceId] = field(default_factory=list)
@@ -138,7 +138,9 @@ def _one(
         if body is not None:
             run.tell("begin", doing, id_, kind, "delete")
             start = partial(_delete, run, kind, id_, owner)
-            yield from removed(run, kind, id_, start, doing, partial(owner.as_judged, id_))
+            still = partial(owner.as_judged, id_)
+            denied = yield from removed(run, kind, id_, start, doing, still)
+            result.errors += [denied] if denied is not None else []
         if body is not None or key(id_) in with_vm:
             run.tell("gone", doing, id_, kind, "delete")
             result.gone.append(id_)

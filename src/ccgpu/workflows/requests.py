@@ -1,10 +1,12 @@
 """One request with patience, one write until its end: what all workflows are made of.
 
 Each is a generator for the scheduler. An answer that cannot be read is not a failed write: it is
-asked again, and then the resource itself is asked, by its id.
+asked again, and then the resource itself is asked, by its id. So is one whose status may not be
+asked for: the command fails for want of that right, but only once the outcome is known.
 """
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeVar
@@ -14,7 +16,7 @@ from ccgpu.azure.github import UNAVAILABLE
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.events import Event, Listener, ignored
 from ccgpu.domain.resource import Body, ResourceId, name_of, state_of
-from ccgpu.errors import AzureRefused, AzureUnavailable, NotFound, TimedOut
+from ccgpu.errors import AzureRefused, AzureUnavailable, CcgpuError, Denied, NotFound, TimedOut
 from ccgpu.net.retry import pause, poll_pause
 from ccgpu.workflows.cloud import Cloud
 from ccgpu.workflows.schedule import Call
@@ -124,8 +126,12 @@ def written(
 ) -> Asking[Body]:
     """Start a write, ask after it until it has ended, and give the resource as it is then."""
     pending = yield from ask(run, start, doing, lag=True)
-    yield from _ended(run, kind, id_, pending, doing)
-    return (yield from settled(run, kind, id_, doing, expected=True)) or {}
+    denied = yield from _ended(run, kind, id_, pending, doing)
+    with _outranked_by(denied):
+        body = yield from settled(run, kind, id_, doing, expected=True)
+    if denied is not None:
+        raise denied
+    return body or {}
 
 
 def removed(
@@ -135,15 +141,17 @@ def removed(
     start: Callable[[], Pending | None],
     doing: str,
     still: Callable[[Body], bool] = lambda _: True,
-) -> Asking[None]:
+) -> Asking[Denied | None]:
     """Start a delete, and go on until a GET of the resource answers 404.
 
-    Or with one that is not `still` the same: somebody has made it anew.
+    Or with one that is not `still` the same: somebody has made it anew. What comes back is why it
+    could not be asked how far the delete is: the resource is gone all the same.
     """
+    denied = None
     for attempt in range(_DELETES, 0, -1):
         pending = yield from ask(run, start, doing)
         try:
-            yield from _ended(run, kind, id_, pending, doing)
+            denied = yield from _ended(run, kind, id_, pending, doing)
         except AzureRefused as err:  # accepted, and then it failed: another one may not
             if attempt == 1:
                 raise
@@ -153,9 +161,22 @@ def removed(
             break
     polls = 0
     get = partial(run.cloud.arm.get, kind, id_)
-    while (body := (yield from ask(run, get, doing))) is not None and still(body):
-        yield Call(_nothing, run.left(poll_pause(polls, None), doing))
-        polls += 1
+    with _outranked_by(denied):
+        while (body := (yield from ask(run, get, doing))) is not None and still(body):
+            yield Call(_nothing, run.left(poll_pause(polls, None), doing))
+            polls += 1
+    return denied
+
+
+@contextmanager
+def _outranked_by(cause: Denied | None) -> Iterator[None]:
+    """What fails here fails because of `cause`, if there is one."""
+    try:
+        yield
+    except CcgpuError as err:
+        if cause is not None:
+            raise cause from err
+        raise
 
 
 def settled(
@@ -187,10 +208,11 @@ def settled(
 
 def _ended(
     run: Run, kind: Kind, id_: ResourceId, pending: Pending | None, doing: str
-) -> Asking[None]:
+) -> Asking[Denied | None]:
     """Poll an operation to its end.
 
-    One whose status stays unreadable is left to the caller, who asks the resource itself.
+    One whose status stays unreadable, or may not be read, is left to the caller, who asks the
+    resource itself.
     """
     polls = unreadable = 0
     while pending is not None:
@@ -203,11 +225,15 @@ def _ended(
             unreadable += 1
             if err.code == "ForeignHost" or unreadable > 3:
                 run.tell("retry", f"{err.code}: asking {name_of(id_)} itself", id_, kind)
-                return
+                return None
             pending = Pending(pending.url, err.after, pending.by_location)
+        except Denied as err:
+            run.tell("retry", f"{err.code}: asking {name_of(id_)} itself", id_, kind)
+            return err
         polls += 1
         if pending is not None:
             run.tell("wait", doing, id_, kind)
+    return None
 
 
 def _nothing() -> None:

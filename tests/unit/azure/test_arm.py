@@ -13,6 +13,7 @@ from ccgpu.errors import (
     AzureRefused,
     AzureUnavailable,
     CapacityUnavailable,
+    Denied,
     NotFound,
 )
 from ccgpu.fakearm import FAKE_SUBSCRIPTION, Answer
@@ -241,7 +242,8 @@ def test_by_location_the_status_code_is_the_status(status, done, wire):
         pytest.param(faults.error(401, "ExpiredAuthenticationToken"), "Http401", id="401"),
         pytest.param(faults.BROKEN, "Http503", id="503"),
         pytest.param(faults.THROTTLED, "Http429", id="429"),
-        pytest.param(faults.FORBIDDEN, "Http403", id="403"),
+        pytest.param(faults.error(403, "RequestDisallowedByPolicy"), "Http403", id="403"),
+        pytest.param(Answer(403, "<html>no</html>", _PAGE), "NotJson", id="a proxy's 403"),
         pytest.param(faults.PAGE, "NotJson", id="a page"),
         pytest.param(Answer(204), "NotJson", id="nothing"),
         pytest.param(Answer(200, {}), "NoStatus", id="no status"),
@@ -257,6 +259,11 @@ def test_a_status_that_cannot_be_read_says_nothing_about_the_write(answer, code,
         _polled(wire, answer)
     assert caught.value.code == code
     assert len(wire.seen) == 1
+
+
+def test_a_status_that_may_not_be_read_is_a_missing_right(wire):
+    with pytest.raises(Denied, match="asking how far it is: does not have authorization"):
+        _polled(wire, faults.FORBIDDEN)
 
 
 def test_a_throttled_poll_says_when_to_come_back(wire):

@@ -13,6 +13,7 @@ from ccgpu.errors import (
     AzureRefused,
     AzureUnavailable,
     CapacityUnavailable,
+    Denied,
     NotFound,
     NotSignedIn,
     QuotaExceeded,
@@ -91,8 +92,8 @@ _TABLE: list[tuple[int, str, str, type[AzureRefused], float | None]] = [
     (401, "InvalidAuthenticationToken", "", NotSignedIn, None),
     (401, "SomethingElse", "", NotSignedIn, None),
     (403, "ExpiredAuthenticationToken", "", NotSignedIn, None),
-    (403, "AuthorizationFailed", "no permission for action X", AzureRefused, None),
-    (403, "LinkedAuthorizationFailed", "join/action", AzureRefused, None),
+    (403, "AuthorizationFailed", "no permission for action X", Denied, None),
+    (403, "LinkedAuthorizationFailed", "join/action", Denied, None),
     (403, "RequestDisallowedByPolicy", "", AzureRefused, None),
     (409, "ScopeLocked", "", AzureRefused, None),
     (409, "MissingSubscriptionRegistration", "", AzureRefused, None),
@@ -105,6 +106,7 @@ _TABLE: list[tuple[int, str, str, type[AzureRefused], float | None]] = [
 ]
 _EXIT_CODES = {
     AzureRefused: 4,
+    Denied: 4,
     NotSignedIn: 4,
     NotFound: 4,
     AlreadyExists: 4,

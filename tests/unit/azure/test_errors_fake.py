@@ -18,6 +18,7 @@ from ccgpu.errors import (
     AzureRefused,
     AzureUnavailable,
     CapacityUnavailable,
+    Denied,
     NotFound,
     NotSignedIn,
 )
@@ -57,8 +58,8 @@ _EXPECTED: dict[str, tuple[int, type[AzureRefused]]] = {
     "ResourceNotFound": (404, NotFound),
     "SubscriptionNotFound": (404, NotFound),
     "OperationNotAllowed": (409, AzureRefused),  # the texts have a table of their own
-    "AuthorizationFailed": (403, AzureRefused),
-    "LinkedAuthorizationFailed": (403, AzureRefused),
+    "AuthorizationFailed": (403, Denied),
+    "LinkedAuthorizationFailed": (403, Denied),
     "RequestDisallowedByPolicy": (403, AzureRefused),
     "ScopeLocked": (409, AzureRefused),
     "TooManyRequests": (429, AzureUnavailable),

@@ -78,9 +78,9 @@ def test_a_failure_is_told_after_the_answer(shell, other):
     refused = {"error": {"code": "AuthorizationFailed", "message": "not allowed"}}
     shell.arm.faults.append(_forbid(refused))
     done = other("gc --yes -o json")
-    assert done.code == 7
+    assert done.code == 4
     assert [one["action"] for one in done.document["deployments"]] == ["failed"]
-    assert done.error["code"] == "LeftBehind"
+    assert done.error["code"] == "RemovalDenied"
     assert {one["id"] for one in done.error["resources"]} == set(_ids(shell))
     text = other("gc --yes")
     assert "demo in ccgpu-demo: " in text.out

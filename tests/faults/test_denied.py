@@ -1,0 +1,181 @@
+"""A right that is missing: exit 4, the action named; all else is done and told as ever.
+
+Of all that can leave resources behind it is the one cause that 7 does not outrank.
+"""
+
+from collections.abc import Callable
+
+import pytest
+
+from ccgpu.domain.catalog import Kind
+from ccgpu.errors import CcgpuError, Denied, LeftBehind, RemovalDenied, TimedOut
+from ccgpu.fakearm import Answer, Request
+from ccgpu.workflows import lifecycle
+from support import faults
+from support.cloud import WHOLE, Machine, make_spec
+from support.faults import Nth, of
+from support.leases import HOUR, collect, elsewhere, only
+
+VM_PUT = of("PUT", "/virtualMachines/demo")
+NSG_DELETE = of("DELETE", "/networkSecurityGroups/")
+LOCKED = faults.error(409, "ScopeLocked")
+POLLS = [
+    pytest.param(of("GET", f"{provider}/operation"), id=provider.rsplit("/", 2)[0])
+    for provider in (
+        "Microsoft.Compute/locations/eastus2",
+        "Microsoft.Network/locations/eastus2",
+    )
+]
+GROUP_POLL = of("GET", "/operationresults/")
+
+
+def always(kind: faults.Kind, answer: Answer = faults.FORBIDDEN) -> Nth:
+    return Nth(0, kind, answer, times=None)
+
+
+def failing(command: Callable[[], object]) -> CcgpuError:
+    with pytest.raises(CcgpuError) as caught:
+        command()
+    return caught.value
+
+
+def told(error: CcgpuError) -> dict[str, str]:
+    return {one.id.rsplit("/", 1)[-1]: one.state for one in error.resources}
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind", "code"),
+    [(faults.FORBIDDEN, RemovalDenied, 4), (LOCKED, LeftBehind, 7)],
+    ids=["right", "lock"],
+)
+def test_what_may_not_be_deleted_is_4_and_what_cannot_7(
+    machine: Machine, answer: Answer, kind: type[LeftBehind], code: int
+) -> None:
+    machine.create()
+    machine.arm.faults.append(always(NSG_DELETE, answer))
+    error = failing(machine.delete)
+    assert (type(error), error.exit_code) == (kind, code)
+    assert told(error) == {"demo-nsg": "exists", "ccgpu-demo": "exists"}
+    assert str(answer.body["error"]["code"]) in str(error)
+
+
+def test_a_missing_right_is_named_beside_another_cause(machine: Machine) -> None:
+    machine.create()
+    vnet = of("DELETE", "/virtualNetworks/")
+    machine.arm.faults += [always(NSG_DELETE, LOCKED), always(vnet)]
+    error = failing(machine.delete)
+    assert error.exit_code == 4
+    assert "ScopeLocked" in str(error)
+    assert "perform action X" in str(error)
+
+
+def test_what_may_not_be_undone_is_told_with_both_causes(machine: Machine) -> None:
+    machine.arm.faults += [
+        Nth(0, VM_PUT, faults.error(400, "BadRequest")),
+        always(NSG_DELETE),
+    ]
+    error = failing(machine.create)
+    assert error.exit_code == 4
+    assert "BadRequest" in str(error)
+    assert "perform action X" in str(error)
+    assert told(error)["demo-nsg"] == "exists"
+
+
+@pytest.mark.parametrize("poll", POLLS)
+def test_a_create_that_may_not_ask_how_far_it_is_leaves_nothing(
+    machine: Machine, poll: faults.Kind
+) -> None:
+    machine.arm.faults.append(always(poll))
+    error = failing(machine.create)
+    assert isinstance(error, Denied)
+    assert "perform action X" in str(error)
+    assert error.resources == ()
+    assert machine.kinds() == []
+
+
+def test_what_is_kept_was_followed_to_its_end(machine: Machine) -> None:
+    machine.arm.faults.append(always(of("GET", "Microsoft.Compute/locations/eastus2/operations")))
+    error = failing(lambda: machine.create(keep_on_failure=True))
+    assert isinstance(error, Denied)
+    (vm,) = (one for one in machine.ids() if one.endswith("/virtualMachines/demo"))
+    body = machine.cloud.arm.get(Kind.VM, vm)
+    assert body is not None
+    assert body["properties"]["provisioningState"] == "Succeeded"
+    assert told(error)["demo"] == "exists"
+
+
+@pytest.mark.parametrize("poll", [*POLLS, pytest.param(GROUP_POLL, id="group")])
+def test_a_delete_that_may_not_ask_how_far_it_is_removes_all_the_same(
+    machine: Machine, poll: faults.Kind
+) -> None:
+    machine.create()
+    machine.arm.faults.append(always(poll))
+    error = failing(machine.delete)
+    assert isinstance(error, Denied)
+    assert error.resources == ()
+    assert machine.kinds() == []
+    assert machine.delete().gone == ()
+    assert [method for method, _ in machine.writes()].count("DELETE") == 4
+
+
+def test_a_delete_that_never_ends_is_for_want_of_the_right_to_ask(machine: Machine) -> None:
+    machine.create()
+    vm = of("GET", "/virtualMachines/demo")
+    deleted = False
+
+    def still_there(request: Request) -> Answer | None:
+        nonlocal deleted
+        deleted = deleted or request.method == "DELETE"
+        return there if deleted and vm(request) else None
+
+    (id_,) = (one for one in machine.ids() if one.endswith("/virtualMachines/demo"))
+    there = Answer(200, machine.get(id_.partition(machine.cloud.subscription)[2]))
+    polls = of("GET", "Microsoft.Compute/locations/eastus2/operations")
+    machine.arm.faults += [still_there, always(polls)]
+    error = failing(lambda: machine.delete(timeout=900))
+    assert isinstance(error, RemovalDenied)
+    assert not isinstance(error, TimedOut)
+    assert told(error)["demo"] == "exists"
+
+
+def test_a_vm_that_stops_is_waited_for_before_the_want_is_told(machine: Machine) -> None:
+    machine.create()
+    machine.arm.faults.append(always(of("GET", "Microsoft.Compute/locations/eastus2/operations")))
+    error = failing(lambda: lifecycle.act(machine.cloud, "stop", "demo"))
+    assert isinstance(error, Denied)
+    (vm,) = (one for one in machine.ids() if one.endswith("/virtualMachines/demo"))
+    body = machine.cloud.arm.get(Kind.VM, vm, view=True)
+    assert body is not None
+    assert "PowerState/deallocated" in str(body)
+
+
+@pytest.mark.parametrize(
+    "poll",
+    [*POLLS, pytest.param(GROUP_POLL, id="group")],
+)
+def test_a_collection_removes_all_and_says_what_was_missing(
+    machine: Machine, poll: faults.Kind
+) -> None:
+    machine.create(make_spec(ttl="1h"))
+    machine.arm.advance(2 * HOUR)
+    machine.arm.faults.append(always(poll))
+    found = collect(elsewhere(machine))
+    assert only(found).action == "removed"
+    assert isinstance(found.failure, Denied)
+    assert machine.kinds() == []
+
+
+@pytest.mark.parametrize(
+    ("answer", "code"), [(faults.FORBIDDEN, 4), (LOCKED, 7)], ids=["right", "lock"]
+)
+@pytest.mark.parametrize("what", ["GET", "DELETE"])
+def test_a_collection_that_fails_has_the_code_of_its_cause(
+    machine: Machine, what: str, answer: Answer, code: int
+) -> None:
+    machine.create(make_spec(ttl="1h"))
+    machine.arm.advance(2 * HOUR)
+    machine.arm.faults.append(always(of(what, "/networkSecurityGroups/"), answer))
+    failure = collect(elsewhere(machine)).failure
+    assert isinstance(failure, LeftBehind)
+    assert failure.exit_code == code
+    assert (machine.kinds() == WHOLE) is (what == "GET")
