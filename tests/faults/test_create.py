@@ -12,6 +12,7 @@ from ccgpu.errors import (
     TimedOut,
     UsageProblem,
 )
+from ccgpu.fakearm import Answer, Request
 from support import faults
 from support.cloud import WHOLE, Machine, make_spec
 from support.faults import Nth, of
@@ -133,6 +134,21 @@ def test_what_cannot_be_undone_is_named(machine: Machine) -> None:
     assert machine.kinds() == ["networkSecurityGroups", "resourceGroups"]
     machine.arm.faults.clear()
     machine.delete()
+    assert machine.kinds() == []
+
+
+def test_a_group_that_stayed_for_what_a_lagging_answer_hid_is_undone_too(machine: Machine) -> None:
+    nsg = of("GET", "/resourceGroups/ccgpu-demo/providers/Microsoft.Network/networkSecurityGroups/")
+    refused = Nth(0, VM_PUT, faults.error(400, "BadRequest"))
+
+    def hidden(request: Request) -> Answer | None:
+        return lag(request) if refused.fired else None
+
+    lag = Nth(0, nsg, faults.error(404, "ResourceNotFound"))
+    machine.arm.faults += [refused, hidden]
+    with pytest.raises(AzureRefused, match="BadRequest"):
+        machine.create()
+    assert lag.fired
     assert machine.kinds() == []
 
 

@@ -35,10 +35,7 @@ def undo(run: Run, keeper: Keeper) -> Removal:
             result.foreign += targets
         else:
             result = remove(own, targets, owner, keeper.gone)
-            found = _tagged(own, journal.run)
-            seen = result.seen()
-            rest = {id_: kind for id_, kind in found.items() if key(id_) not in seen}
-            result.add(remove(own, rest, owner, keeper.gone))
+            _what_came_late(own, journal.run, owner, keeper, result)
     except CcgpuError as err:
         result.errors.append(err)
     kept = [] if result.errors else [id_ for id_, _ in result.kept]
@@ -47,6 +44,16 @@ def undo(run: Run, keeper: Keeper) -> Removal:
     if not keeper.journal.records:
         keeper.forget()
     return result
+
+
+def _what_came_late(run: Run, value: str, owner: Owner, keeper: Keeper, first: Removal) -> None:
+    """Remove what a lagging answer hid, and then a group that stayed because of it."""
+    seen = first.seen()
+    late = {id_: kind for id_, kind in _tagged(run, value).items() if key(id_) not in seen}
+    if late:
+        again = {id_: Kind.GROUP for id_, _ in first.kept}
+        first.kept.clear()
+        first.add(remove(run, late | again, owner, keeper.gone))
 
 
 def _taken_over(run: Run, journal: Journal) -> bool:
