@@ -284,7 +284,10 @@ KINDS = {
 
 @dataclass
 class At:
-    """A kind of fault at the request with this number, and, for ever, at all alike after it."""
+    """A kind of fault at the request with this number, and, for ever, at all alike after it.
+
+    After another fault that number may be another request's: then at the next one it can befall.
+    """
 
     arm: FakeArm
     number: int
@@ -299,7 +302,9 @@ class At:
         """Answers, raises, or lets it pass."""
         at = self.seen if self.counted(request) else None
         self.seen += at is not None
-        if at == self.number:
+        if not self.kind.applies(request):
+            return None
+        if at is not None and at >= self.number and not self.fired:
             self._alike = alike(request)
         elif not (self.forever and self.fired and alike(request) == self._alike):
             return None

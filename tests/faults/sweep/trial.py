@@ -3,7 +3,7 @@
 import os
 import signal
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ccgpu.fakearm import Answer, FakeArm, Request
@@ -78,8 +78,10 @@ def _in_a_process(trial: Trial, scenario: Scenario, machine: Machine, witness: W
 
 def _fault(case: Case, machine: Machine) -> At:
     kind = {KILL: _killing, OTHER: _other}.get(case.kind, lambda _: KINDS[case.kind])(machine)
-    counted = _deletes if case.scenario == DELETES else _all
-    return At(machine.arm, case.number, kind, case.forever, counted)
+    if case.scenario == DELETES:
+        counted = replace(kind, applies=_deletes)
+        return At(machine.arm, case.number, counted, case.forever, _deletes)
+    return At(machine.arm, case.number, kind, case.forever)
 
 
 def _all(_: Request) -> bool:
