@@ -17,8 +17,8 @@ class CpuEvidence:
     certificate (DER or PEM). `chain`: ASK and ARK (PEM), if they came along. `crl`: AMD's
     revocation list (DER or PEM). `quote`: TPMS_ATTEST; `signature`: TPMT_SIGNATURE or bare RSA.
     `pcrs`: SHA-256 bank, index to 32 bytes; or `pcr_file`, what tpm2-tools wrote them to. `ak`: the
-    key that a bare quote is said to be of (PEM); never believed for a verdict. `event_log`: TCG2 crypto-agile.
-    `thim`: the answer of Azure's certificate service, kept as it came.
+    key that a bare quote is said to be of (PEM); never believed for a verdict. `event_log`: TCG2
+    crypto-agile. `thim`: the answer of Azure's certificate service, kept as it came.
     """
 
     hcl: bytes | None = None

@@ -7,7 +7,7 @@ lenient. What loosens a verdict is called `unsafe_…`, is off by default and sh
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
 from ccgpu.domain import spec_problems
@@ -16,11 +16,20 @@ from ccgpu.domain.spec_problems import FieldProblem
 SCHEMA = "ccgpu.policy/1"
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
-_CONFIG = ConfigDict(extra="forbid", frozen=True, strict=True, hide_input_in_errors=True)
+_CONFIG = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 Part = Literal["cpu", "gpu"]
 Product = Literal["Genoa", "Milan", "Turin"]
-Svn = Annotated[int, Field(ge=0, le=255)]
+
+
+def _number(value: object) -> object:
+    """AMD writes SVNs in hex: `0x17` is 23, in YAML as in JSON."""
+    if isinstance(value, str) and re.fullmatch(r"0x[0-9a-fA-F]{1,2}", value):
+        return int(value, 16)
+    return value
+
+
+Svn = Annotated[int, BeforeValidator(_number), Field(ge=0, le=255)]
 Sha384 = Annotated[str, Field(pattern=r"^[0-9a-f]{96}$")]
 PcrIndex = Annotated[int, Field(ge=0, le=23)]
 DriverVersion = Annotated[str, Field(pattern=r"^[0-9]{1,4}(\.[0-9]{1,4}){1,3}$")]
@@ -46,7 +55,7 @@ class CpuPolicy(BaseModel):
 
     products: Annotated[
         tuple[Product, ...],
-        Field(min_length=1, strict=False, description="AMD products that are accepted."),
+        Field(min_length=1, description="AMD products that are accepted."),
     ]
     minimum_tcb: Annotated[
         MinimumTcb, Field(description="Floor of the reported, committed, current and launch TCB.")
@@ -56,7 +65,7 @@ class CpuPolicy(BaseModel):
     ]
     id_key_digests: Annotated[
         tuple[Sha384, ...],
-        Field(min_length=1, strict=False, description="Who may have signed the paravisor."),
+        Field(min_length=1, description="Who may have signed the paravisor."),
     ]
     require_secure_boot: Annotated[
         bool, Field(description="The VM was configured with secure boot; false needs the next.")
@@ -67,7 +76,7 @@ class CpuPolicy(BaseModel):
     ]
     required_pcrs: Annotated[
         tuple[PcrIndex, ...],
-        Field(min_length=1, strict=False, description="PCRs that the quote must cover."),
+        Field(min_length=1, description="PCRs that the quote must cover."),
     ]
     require_pins: Annotated[
         bool, Field(description="Golden PCR values must be given (`--pins`) and match.")
@@ -87,14 +96,17 @@ class GpuPolicy(BaseModel):
 
     model_config = _CONFIG
 
-    architectures: Annotated[tuple[Literal["HOPPER"], ...], Field(min_length=1, strict=False)]
+    architectures: Annotated[tuple[Literal["HOPPER"], ...], Field(min_length=1)]
     count: Annotated[int, Field(ge=1, le=1, description="GPUs of the VM; the series has one.")]
     minimum_driver: DriverVersion
+    denied_drivers: Annotated[
+        tuple[DriverVersion, ...], Field(description="Versions that NVIDIA warns of.")
+    ]
     allowed_vbios: Annotated[
         tuple[VbiosVersion, ...],
-        Field(strict=False, description="VBIOS versions that are accepted; none: any with a RIM."),
+        Field(description="VBIOS versions that are accepted; none: any with a RIM."),
     ]
-    denied_vbios: Annotated[tuple[VbiosVersion, ...], Field(strict=False)]
+    denied_vbios: Annotated[tuple[VbiosVersion, ...], Field()]
     require_state: Annotated[
         bool,
         Field(description="The guest's word on CC mode and developer tools must be there."),
@@ -120,9 +132,9 @@ class TokenPolicy(BaseModel):
     model_config = _CONFIG
 
     require_nras: bool
-    nras_issuers: Annotated[tuple[Issuer, ...], Field(strict=False)]
+    nras_issuers: Annotated[tuple[Issuer, ...], Field()]
     require_maa: bool
-    maa_issuers: Annotated[tuple[Issuer, ...], Field(strict=False)]
+    maa_issuers: Annotated[tuple[Issuer, ...], Field()]
 
 
 class Policy(BaseModel):
@@ -131,9 +143,7 @@ class Policy(BaseModel):
     model_config = _CONFIG
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]{0,62}$")]
-    requires: Annotated[
-        tuple[Part, ...], Field(min_length=1, strict=False, description="What must be proven.")
-    ]
+    requires: Annotated[tuple[Part, ...], Field(min_length=1, description="What must be proven.")]
     binding: Annotated[
         Literal["ccgpu-bind-v1", "nonce"],
         Field(

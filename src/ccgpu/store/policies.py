@@ -1,0 +1,92 @@
+"""Appraisal policies out of files and by shipped name, and golden PCR values.
+
+A file that is wrong in anything is refused with every place that is wrong: half a policy is none.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from ccgpu.errors import InvalidFile, Problem, UsageProblem
+from ccgpu.store import documents
+from ccgpu.store.documents import Document, dotted, reason
+
+if TYPE_CHECKING:
+    from ccgpu.domain.policy import Pins, Policy
+
+T = TypeVar("T")
+
+HINT = "`ccgpu schema policy` prints every field"
+_DEFAULT = "default"
+
+
+def load(name_or_file: str | None = None) -> "Policy":
+    """The policy of a shipped name, or of a file; a name wins only where no file says so."""
+    wanted = name_or_file or _DEFAULT
+    if wanted in names():
+        raw = (_folder() / f"{wanted}.yaml").read_bytes()
+        return _policy(documents.parse(raw, f"policy {wanted}"))
+    path = Path(wanted)
+    if not path.is_file():
+        known = ", ".join(names())
+        raise UsageProblem(f"there is no policy {wanted!r}", hint=f"a file, or one of {known}")
+    return _policy(documents.read(path))
+
+
+def names() -> list[str]:
+    """The policies that ship."""
+    return sorted(f.name.removesuffix(".yaml") for f in _folder().iterdir())
+
+
+def _folder() -> Any:
+    return resources.files("ccgpu") / "templates" / "policies"
+
+
+def _policy(document: Document) -> "Policy":
+    from ccgpu.domain.policy import Policy
+
+    return _validated(document, Policy.model_validate)
+
+
+def _validated(document: Document, model: Callable[[Mapping[str, Any]], T]) -> T:
+    from pydantic import ValidationError
+
+    from ccgpu.domain.policy import problems
+
+    values = {key: value for key, value in document.values.items() if key != "$schema"}
+    try:
+        return model(values)
+    except ValidationError as err:
+        found = [_located(document, each.path, each.message) for each in problems(err)]
+        raise InvalidFile(document.source, found, hint=HINT) from err
+
+
+def _located(document: Document, path: tuple[str | int, ...], message: str) -> Problem:
+    """The problem with the place of its field, or of the nearest part above it."""
+    for end in range(len(path), -1, -1):
+        if (mark := document.marks.get(path[:end])) is not None:
+            return Problem(dotted(path), message, mark.line, mark.column, document.source)
+    return Problem(dotted(path), message, source=document.source)
+
+
+def pins(path: Path) -> "Pins":
+    """The golden values in a file that `record` wrote, or a person."""
+    from ccgpu.domain.policy import Pins
+
+    return _validated(documents.read(path), Pins.model_validate)
+
+
+def record(path: Path, found: "Pins") -> None:
+    """Write golden values; a file that is there is never overwritten (`UsageProblem`)."""
+    text = json.dumps(found.model_dump(), indent=2) + "\n"
+    try:
+        with path.open("x", encoding="utf-8") as stream:
+            stream.write(text)
+    except FileExistsError as err:
+        raise UsageProblem(
+            f"{path} is there already", hint="compare with it: `--pins`, or record elsewhere"
+        ) from err
+    except OSError as err:
+        raise UsageProblem(f"{path} cannot be written: {reason(err)}") from err
