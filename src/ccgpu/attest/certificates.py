@@ -1,0 +1,123 @@
+"""Certificates out of evidence: DER or PEM, strictly, and whether one is a pinned anchor.
+
+What is around the certificates is refused: a reader that skips what it does not know reads another
+chain than the next one.
+"""
+
+import base64
+import hashlib
+import re
+import warnings
+from collections.abc import Callable
+from typing import TypeVar
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import serialization
+from cryptography.utils import CryptographyDeprecationWarning
+
+from ccgpu.attest.check import Malformed, Rule
+from ccgpu.attest.roots import Anchor
+
+_PEM_BLOCK = re.compile(
+    rb"-----BEGIN CERTIFICATE-----\r?\n([A-Za-z0-9+/=\r\n]{1,65536})-----END CERTIFICATE-----\s*"
+)
+_PEM_START = b"-----BEGIN "
+_SIZE_LIMIT = 16 * 1024  # of one certificate; those of AMD and NVIDIA stay below 2 KiB
+
+_REFUSALS = (  # the last: of a name whose attribute has a string type that is not for it
+    ValueError,
+    UnsupportedAlgorithm,
+    x509.DuplicateExtension,
+    x509.InvalidVersion,
+    TypeError,
+)
+
+Parsed = TypeVar("Parsed")
+
+
+def load(data: bytes, rule: Rule) -> x509.Certificate:
+    """The one certificate in `data` (DER or PEM), or `Malformed`."""
+    return parse(der(data, rule), rule)
+
+
+def load_chain(pem: bytes, rule: Rule, limit: int) -> tuple[x509.Certificate, ...]:
+    """The certificates of a PEM bundle in their order: 1 to `limit`, and nothing between them."""
+    return tuple(parse(each, rule) for each in ders(pem, rule, limit))
+
+
+def der(data: bytes, rule: Rule) -> bytes:
+    """The DER bytes of the one certificate in `data`, not yet parsed."""
+    if data.lstrip().startswith(_PEM_START):
+        return ders(data, rule, 1)[0]
+    if len(data) > _SIZE_LIMIT:
+        raise Malformed(rule, f"a certificate of at most {_SIZE_LIMIT} bytes", f"{len(data)} bytes")
+    return data
+
+
+def ders(pem: bytes, rule: Rule, limit: int) -> tuple[bytes, ...]:
+    """The DER bytes of each certificate of a PEM bundle."""
+    if len(pem) > limit * 2 * _SIZE_LIMIT:
+        raise Malformed(rule, f"at most {limit} certificates", f"{len(pem)} bytes")
+    text, found = pem.strip(), []
+    at = 0
+    while at < len(text):
+        block = _PEM_BLOCK.match(text, at)
+        if block is None:
+            raise Malformed(rule, "PEM certificates and nothing else", f"other data at byte {at}")
+        found.append(_decoded(block[1], rule))
+        at = block.end()
+    if not 1 <= len(found) <= limit:
+        raise Malformed(rule, f"1 to {limit} certificates", len(found))
+    return tuple(found)
+
+
+def parse(data: bytes, rule: Rule) -> x509.Certificate:
+    """The certificate whose DER encoding is `data`, or `Malformed`.
+
+    `cryptography` reads the parts when they are asked for, and refuses them then. They are asked
+    for here, so that names, dates, key and extensions of what is returned can be read.
+    """
+    return quietly(_parse_all, data, rule)
+
+
+def quietly(parse: Callable[[bytes], Parsed], data: bytes, rule: Rule) -> Parsed:
+    """What `cryptography` makes of DER, without its warning of serial number 0 (all VCEKs)."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", CryptographyDeprecationWarning)
+        try:
+            return parse(data)
+        except _REFUSALS as error:
+            raise Malformed(rule, "DER of X.509", str(error)[:100]) from error
+
+
+def is_anchor(certificate: x509.Certificate, anchor: Anchor) -> bool:
+    """Whether it is the pinned one: by the whole certificate, by its name and by its key."""
+    spki = certificate.public_key().public_bytes(
+        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    whole = certificate.public_bytes(serialization.Encoding.DER)
+    return (
+        hashlib.sha256(whole).digest() == anchor.sha256
+        and certificate.subject.rfc4514_string() == anchor.subject
+        and spki == anchor.spki
+    )
+
+
+def _parse_all(data: bytes) -> x509.Certificate:
+    certificate = x509.load_der_x509_certificate(data)
+    _ = (certificate.subject, certificate.issuer, certificate.extensions, certificate.public_key())
+    _ = (certificate.not_valid_before_utc, certificate.not_valid_after_utc)
+    return certificate
+
+
+def _decoded(text: bytes, rule: Rule) -> bytes:
+    try:
+        decoded = base64.b64decode(text.replace(b"\r", b"").replace(b"\n", b""), validate=True)
+    except ValueError as error:
+        raise Malformed(rule, "base64", str(error)) from error
+    if len(decoded) > _SIZE_LIMIT:
+        raise Malformed(
+            rule, f"a certificate of at most {_SIZE_LIMIT} bytes", f"{len(decoded)} bytes"
+        )
+    return decoded
