@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.utils import CryptographyDeprecationWarning
 
 from ccgpu.attest.check import Malformed, Rule
@@ -25,7 +25,7 @@ _PEM_BLOCK = re.compile(
 _PEM_START = b"-----BEGIN "
 _SIZE_LIMIT = 16 * 1024  # of one certificate; those of AMD and NVIDIA stay below 2 KiB
 
-_REFUSALS = (  # the last: of a name whose attribute has a string type that is not for it
+REFUSALS = (  # the last: of a name whose attribute has a string type that is not for it
     ValueError,
     UnsupportedAlgorithm,
     x509.DuplicateExtension,
@@ -87,21 +87,30 @@ def quietly(parse: Callable[[bytes], Parsed], data: bytes, rule: Rule) -> Parsed
         warnings.simplefilter("ignore", CryptographyDeprecationWarning)
         try:
             return parse(data)
-        except _REFUSALS as error:
+        except REFUSALS as error:
             raise Malformed(rule, "DER of X.509", str(error)[:100]) from error
 
 
-def is_anchor(certificate: x509.Certificate, anchor: Anchor) -> bool:
-    """Whether it is the pinned one: by the whole certificate, by its name and by its key."""
-    spki = certificate.public_key().public_bytes(
-        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+def is_anchor(certificate: x509.Certificate, pinned: Anchor) -> bool:
+    """Whether it is the pinned one: by the whole certificate, its name, its key, its number."""
+    return anchor(certificate) == pinned
+
+
+def anchor(certificate: x509.Certificate) -> Anchor:
+    """What is pinned of a certificate."""
+    return Anchor(
+        subject=certificate.subject.rfc4514_string(),
+        sha256=hashlib.sha256(certificate.public_bytes(Encoding.DER)).digest(),
+        spki=certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo),
+        serial=serial(certificate),
     )
-    whole = certificate.public_bytes(serialization.Encoding.DER)
-    return (
-        hashlib.sha256(whole).digest() == anchor.sha256
-        and certificate.subject.rfc4514_string() == anchor.subject
-        and spki == anchor.spki
-    )
+
+
+def serial(certificate: x509.Certificate) -> int:
+    """The serial number; AMD's 0 is none to warn of."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", CryptographyDeprecationWarning)
+        return certificate.serial_number
 
 
 def _parse_all(data: bytes) -> x509.Certificate:

@@ -1,0 +1,1 @@
+"""AMD SEV-SNP: what an attestation report says, and whether AMD stands behind it."""

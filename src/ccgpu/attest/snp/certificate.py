@@ -1,0 +1,86 @@
+"""What a VCEK or VLEK certificate holds, whoever reads it: `cryptography`, or else `der`.
+
+Nothing is believed yet. Names are in RFC 4514 form, as anchors have them.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import padding
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from ccgpu.attest import certificates
+from ccgpu.attest.check import Malformed, Rule
+
+READABLE = Rule(
+    "snp.vek.certificate",
+    "the certificate of the chip's key can be read",
+    "AMD VCEK specification (57230), 3; RFC 5280, 4.1",
+)
+
+# RFC 4055, 3.1, with what AMD signs with: VCEK specification (57230), 3.1.
+PSS_SHA384 = "RSASSA-PSS, SHA-384, MGF1 with SHA-384, salt of 48 bytes"
+
+
+@dataclass(frozen=True, slots=True)
+class Extension:
+    """One extension: the DER inside its OCTET STRING."""
+
+    oid: str
+    critical: bool
+    value: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """The parts. `signed` is what `signature` covers, `spki` the key (DER)."""
+
+    subject: str
+    issuer: str
+    serial: int
+    not_before: datetime
+    not_after: datetime
+    spki: bytes
+    extensions: tuple[Extension, ...]
+    algorithm: str
+    signed: bytes
+    signature: bytes
+
+
+def read(data: bytes) -> Certificate:
+    """The parts of a certificate in DER, as `cryptography` reads it."""
+    found = certificates.parse(data, READABLE)
+    return Certificate(
+        subject=found.subject.rfc4514_string(),
+        issuer=found.issuer.rfc4514_string(),
+        serial=certificates.serial(found),
+        not_before=found.not_valid_before_utc,
+        not_after=found.not_valid_after_utc,
+        spki=found.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo),
+        extensions=tuple(_extension(each) for each in found.extensions),
+        algorithm=algorithm(found),
+        signed=found.tbs_certificate_bytes,
+        signature=found.signature,
+    )
+
+
+def algorithm(found: x509.Certificate | x509.CertificateRevocationList) -> str:
+    """How it is signed: `PSS_SHA384`, or what else it says."""
+    try:
+        parameters, hashed = found.signature_algorithm_parameters, found.signature_hash_algorithm
+    except certificates.REFUSALS as error:
+        raise Malformed(READABLE, PSS_SHA384, str(error)[:100]) from error
+    if not isinstance(parameters, padding.PSS) or hashed is None:
+        return found.signature_algorithm_oid.dotted_string
+    mgf, salt = parameters.mgf, parameters._salt_length
+    return f"RSASSA-PSS, {_hash(hashed)}, MGF1 with {_hash(mgf._algorithm)}, salt of {salt} bytes"
+
+
+def _hash(algorithm: hashes.HashAlgorithm) -> str:
+    return algorithm.name.upper().replace("SHA", "SHA-")
+
+
+def _extension(found: x509.Extension[x509.ExtensionType]) -> Extension:
+    return Extension(found.oid.dotted_string, found.critical, found.value.public_bytes())

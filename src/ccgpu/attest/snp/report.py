@@ -1,0 +1,173 @@
+"""The attestation report, decoded and not yet believed.
+
+Any bytes parse or are `Malformed`. Bits that AMD reserves within a field are left to `verify`, so
+that a report which breaks one rule still shows the others.
+"""
+
+from dataclasses import dataclass
+
+from ccgpu.attest.check import Malformed, Rule
+from ccgpu.attest.snp import tcb
+from ccgpu.attest.snp.bits import GuestPolicy, KeyInfo, PlatformInfo
+from ccgpu.attest.snp.layout import FIELDS, NUMBER_SIZE, SIGNED, SINCE, SIZE, VERSIONS
+from ccgpu.attest.snp.product import Cpuid
+from ccgpu.attest.snp.tcb import Tcb
+
+_ABI = "AMD SEV-SNP ABI (56860), ATTESTATION_REPORT"
+
+READABLE = Rule("snp.report", "the SNP report can be read", _ABI)
+REPORT_SIZE = Rule("snp.report.size", "the SNP report is complete and ends there", _ABI)
+VERSION = Rule("snp.report.version", "the version of the SNP report is known", f"{_ABI}, VERSION")
+RESERVED = Rule("snp.report.reserved", "reserved fields are zero, signed or not", _ABI)
+PADDING = Rule(
+    "snp.signature.padding",
+    "the numbers of the signature fill 48 of their 72 bytes",
+    "AMD SEV-SNP ABI (56860), Format for an ECDSA P-384 Signature",
+)
+RANGE = Rule(
+    "snp.signature.range",
+    "the numbers of the signature are between 1 and the order of the curve",
+    "FIPS 186-5, 6.4.2",
+)
+
+# SEC 2, 2.5.1: the order of the base point of secp384r1.
+_ORDER = int(
+    "ffffffffffffffffffffffffffffffffffffffffffffffff"
+    "c7634d81f4372ddf581a0db248b0a77aecec196accc52973",
+    16,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """The version of AMD's firmware."""
+
+    major: int
+    minor: int
+    build: int
+
+    def __str__(self) -> str:
+        return f"{self.major}.{self.minor}.{self.build}"
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a report says. `product`: AMD's name of the processor.
+
+    Before version 3 the report does not name the product: it is nothing until `verify` found it in
+    the certificate. `cpuid` and the mitigation vectors are nothing in versions without them.
+    """
+
+    raw: bytes
+    version: int
+    guest_svn: int
+    policy: GuestPolicy
+    family_id: bytes
+    image_id: bytes
+    vmpl: int
+    signature_algo: int
+    current_tcb: Tcb
+    platform_info: PlatformInfo
+    key_info: KeyInfo
+    report_data: bytes
+    measurement: bytes
+    host_data: bytes
+    id_key_digest: bytes
+    author_key_digest: bytes
+    report_id: bytes
+    report_id_ma: bytes
+    reported_tcb: Tcb
+    cpuid: Cpuid | None
+    chip_id: bytes
+    committed_tcb: Tcb
+    current_version: Version
+    committed_version: Version
+    launch_tcb: Tcb
+    launch_mit_vector: int | None
+    current_mit_vector: int | None
+    signature: tuple[int, int]
+    product: str | None
+
+    @property
+    def signed(self) -> bytes:
+        """The bytes that the signature covers."""
+        return SIGNED.of(self.raw)
+
+
+def parse(raw: bytes) -> Report:
+    """Decode a report of version 2 to 5, or raise `Malformed`."""
+    if len(raw) != SIZE:
+        raise Malformed(REPORT_SIZE, f"{SIZE} bytes", f"{len(raw)} bytes")
+    version = _number(raw, "version")
+    if version not in VERSIONS:
+        raise Malformed(VERSION, VERSIONS, version)
+    _refuse_reserved(raw, version)
+    cpuid = _cpuid(raw) if version >= SINCE["cpuid_fam_id"] else None
+    turin = cpuid is not None and cpuid.places_like_turin
+    mitigated = version >= SINCE["launch_mit_vector"]
+    return Report(
+        raw=raw,
+        version=version,
+        guest_svn=_number(raw, "guest_svn"),
+        policy=GuestPolicy(_number(raw, "policy")),
+        family_id=_bytes(raw, "family_id"),
+        image_id=_bytes(raw, "image_id"),
+        vmpl=_number(raw, "vmpl"),
+        signature_algo=_number(raw, "signature_algo"),
+        current_tcb=tcb.decode(_bytes(raw, "current_tcb"), turin=turin),
+        platform_info=PlatformInfo(_number(raw, "platform_info")),
+        key_info=KeyInfo(_number(raw, "key_info")),
+        report_data=_bytes(raw, "report_data"),
+        measurement=_bytes(raw, "measurement"),
+        host_data=_bytes(raw, "host_data"),
+        id_key_digest=_bytes(raw, "id_key_digest"),
+        author_key_digest=_bytes(raw, "author_key_digest"),
+        report_id=_bytes(raw, "report_id"),
+        report_id_ma=_bytes(raw, "report_id_ma"),
+        reported_tcb=tcb.decode(_bytes(raw, "reported_tcb"), turin=turin),
+        cpuid=cpuid,
+        chip_id=_bytes(raw, "chip_id"),
+        committed_tcb=tcb.decode(_bytes(raw, "committed_tcb"), turin=turin),
+        current_version=_firmware(raw, "current"),
+        committed_version=_firmware(raw, "committed"),
+        launch_tcb=tcb.decode(_bytes(raw, "launch_tcb"), turin=turin),
+        launch_mit_vector=_number(raw, "launch_mit_vector") if mitigated else None,
+        current_mit_vector=_number(raw, "current_mit_vector") if mitigated else None,
+        signature=(_signature_number(raw, "signature_r"), _signature_number(raw, "signature_s")),
+        product=cpuid.product if cpuid else None,
+    )
+
+
+def _bytes(raw: bytes, name: str) -> bytes:
+    return FIELDS[name].of(raw)
+
+
+def _number(raw: bytes, name: str) -> int:
+    return int.from_bytes(_bytes(raw, name), "little")
+
+
+def _refuse_reserved(raw: bytes, version: int) -> None:
+    for name, field in FIELDS.items():
+        reserved = field.reserved or version < SINCE.get(name, 0)
+        if reserved and any(field.of(raw)):
+            where = f"{field.start:#05x}-{field.end - 1:#05x}"
+            raise Malformed(RESERVED, f"zero at {where}", field.of(raw))
+
+
+def _cpuid(raw: bytes) -> Cpuid:
+    names = ("cpuid_fam_id", "cpuid_mod_id", "cpuid_step")
+    return Cpuid(*(_number(raw, name) for name in names))
+
+
+def _firmware(raw: bytes, which: str) -> Version:
+    return Version(*(_number(raw, f"{which}_{part}") for part in ("major", "minor", "build")))
+
+
+def _signature_number(raw: bytes, name: str) -> int:
+    field = _bytes(raw, name)
+    if any(field[NUMBER_SIZE:]):
+        raise Malformed(PADDING, "zero from byte 48", field[NUMBER_SIZE:])
+    number = int.from_bytes(field[:NUMBER_SIZE], "little")
+    if not 1 <= number < _ORDER:
+        raise Malformed(RANGE, "1 to n-1", f"{name[-1]} = {number:#x}")
+    return number
