@@ -76,12 +76,16 @@ def _azure(value: Mapping[str, Any]) -> CpuEvidence:
     )
 
 
-def _certificate(value: str) -> bytes:
-    return value.encode() if value.startswith("-----BEGIN") else _bytes(value, text="base64")
+def _certificate(value: object) -> bytes:
+    if isinstance(value, str) and value.startswith("-----BEGIN"):
+        return value.encode()
+    return _bytes(value, text="base64")
 
 
-def _gpu(value: Mapping[str, Any]) -> GpuEvidence:
+def _gpu(value: object) -> GpuEvidence:
     """One entry of what `nvattest collect-evidence` writes."""
+    if not isinstance(value, dict):
+        raise TypeError("every entry is a mapping")
     nonce = value.get("nonce")
     return GpuEvidence(
         arch=str(value.get("arch", "")),

@@ -1,0 +1,22 @@
+"""Bundles on disk: written once, never over another file."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ccgpu.errors import UsageProblem
+from ccgpu.store.documents import reason
+
+if TYPE_CHECKING:
+    from ccgpu.domain.bundle import Bundle
+
+
+def write(path: Path, bundle: "Bundle") -> None:
+    """Write a bundle as JSON. `UsageProblem` if a file is there, or it cannot be written."""
+    text = bundle.model_dump_json(by_alias=True, exclude_none=True, indent=2) + "\n"
+    try:
+        with path.open("x", encoding="utf-8") as stream:
+            stream.write(text)
+    except FileExistsError as err:
+        raise UsageProblem(f"{path} is there already", hint="name another file") from err
+    except OSError as err:
+        raise UsageProblem(f"{path} cannot be written: {reason(err)}") from err

@@ -1,0 +1,102 @@
+"""`ccgpu.bundle/1`: what goes in comes out, and what is no bundle is refused."""
+
+import json
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from ccgpu.domain import bundle
+from ccgpu.domain.bundle import Bundle
+from ccgpu.domain.evidence import (
+    Claimed,
+    CpuEvidence,
+    Evidence,
+    GpuCollateral,
+    GpuEvidence,
+    GpuState,
+    Tokens,
+)
+
+MADE = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+_some = st.none() | st.binary(max_size=40)
+
+
+def _document(found: Evidence) -> dict:
+    made = bundle.of(found, made_at=MADE, tool="ccgpu test", policy="default", verdict={"a": 1})
+    return json.loads(made.model_dump_json(by_alias=True, exclude_none=True))
+
+
+_cpus = st.builds(
+    CpuEvidence,
+    hcl=_some,
+    report=_some,
+    vek=_some,
+    quote=_some,
+    signature=_some,
+    pcrs=st.none() | st.dictionaries(st.integers(0, 23), st.binary(min_size=32, max_size=32)),
+    event_log=_some,
+)
+_states = st.none() | st.builds(GpuState, st.booleans(), st.booleans(), st.none() | st.booleans())
+_gpus = st.builds(GpuEvidence, st.just("HOPPER"), st.binary(), st.binary(), _some, _states)
+_evidence = st.builds(
+    Evidence,
+    st.just("bundle"),
+    claimed=st.builds(
+        Claimed,
+        _some,
+        st.sampled_from(["nonce", "ccgpu-bind-v1"]),
+        _some,
+        st.binary(max_size=32),
+        st.none() | st.just("390cbcf5-6c67-4d9b-98ef-c3f1699cc8fc"),
+        st.just(MADE),
+    ),
+    cpu=st.none() | _cpus,
+    gpus=st.lists(_gpus, max_size=2).map(tuple),
+    collateral=st.builds(
+        GpuCollateral,
+        st.lists(st.binary(), max_size=2).map(tuple),
+        st.lists(st.binary(), max_size=2).map(tuple),
+        st.lists(st.binary(), max_size=2).map(tuple),
+    ),
+    tokens=st.builds(Tokens, _some, _some),
+    simulated_roots=st.none() | st.dictionaries(st.sampled_from(["ark", "ask"]), st.binary()),
+)
+
+
+@given(_evidence)
+def test_evidence_comes_out_of_a_bundle_as_it_went_in(found):
+    assert Bundle.model_validate(_document(found)).evidence() == found
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("schema", "ccgpu.bundle/2"),
+        ("nonce", "xyz"),
+        ("nonce", 5),
+        ("nonce", "abc"),
+        ("host_key", "***"),
+        ("made_at", "2026-11-22T12:00:00"),
+        ("binding", "other"),
+        ("gpus", [{"arch": "HOPPER"}]),
+        ("cpu", {"pcrs": {"24": "00"}}),
+        ("cpu", {"hcl": "A"}),
+        ("gpus", [{"arch": "H", "report": "", "chain": "", "state": {"cc_mode": 1}}]),
+        ("colour", "red"),
+    ],
+)
+def test_what_is_no_bundle_is_refused(field, value):
+    document = _document(Evidence("bundle"))
+
+    with pytest.raises(ValidationError):
+        Bundle.model_validate({**document, field: value})
+
+
+def test_the_schema_knows_every_field():
+    made = bundle.schema()
+
+    wanted = {field.alias or name for name, field in Bundle.model_fields.items()}
+    assert set(made["properties"]) == wanted

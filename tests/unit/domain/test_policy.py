@@ -1,0 +1,159 @@
+"""Appraisal policies: half of one is none, and what loosens says so."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from ccgpu.domain import policy
+from ccgpu.domain.policy import Pins, Policy
+from ccgpu.store import policies
+
+SHIPPED = ["cpu-only", "default", "gpu-only", "strict"]
+
+
+def values(name="default") -> dict:
+    return policies.load(name).model_dump(mode="json", exclude_none=True)
+
+
+def _without(document: dict, *path: str) -> dict:
+    changed = {**document}
+    if len(path) == 1:
+        del changed[path[0]]
+    else:
+        changed[path[0]] = _without(document[path[0]], *path[1:])
+    return changed
+
+
+def _with(document: dict, value: object, *path: str) -> dict:
+    inner = value if len(path) == 1 else _with(document[path[0]], value, *path[1:])
+    return {**document, path[0]: inner}
+
+
+def _fields(document: dict, prefix=()):
+    for name, value in document.items():
+        yield (*prefix, name)
+        if isinstance(value, dict):
+            yield from _fields(value, (*prefix, name))
+
+
+def test_the_shipped_policies_are_these():
+    assert policies.names() == SHIPPED
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_a_shipped_policy_loosens_nothing_and_is_called_what_it_is(name):
+    found = policies.load(name)
+
+    assert found.name == name
+    assert found.unsafe == ()
+
+
+@pytest.mark.parametrize(
+    "path", [p for p in _fields(values()) if not p[-1].startswith("unsafe_")], ids=".".join
+)
+def test_no_field_may_be_left_out(path):
+    with pytest.raises(ValidationError):
+        Policy.model_validate(_without(values(), *path))
+
+
+def test_an_empty_policy_is_refused():
+    with pytest.raises(ValidationError):
+        Policy.model_validate({})
+
+
+@pytest.mark.parametrize(
+    ("value", "path"),
+    [
+        ([], ("requires",)),
+        (["cpu", "cpu", "gpu"], ("requires",)),
+        (["cpu"], ("requires",)),
+        ("whatever", ("binding",)),
+        ([], ("cpu", "products")),
+        (["Naples"], ("cpu", "products")),
+        ([], ("cpu", "id_key_digests")),
+        (["00"], ("cpu", "id_key_digests")),
+        ([], ("cpu", "required_pcrs")),
+        ([24], ("cpu", "required_pcrs")),
+        (256, ("cpu", "minimum_tcb", "snp")),
+        ("0x100", ("cpu", "minimum_tcb", "snp")),
+        (False, ("cpu", "require_secure_boot")),
+        (False, ("gpu", "require_ocsp")),
+        (0, ("gpu", "count")),
+        (2, ("gpu", "count")),
+        ("550", ("gpu", "minimum_driver")),
+        (["96.00"], ("gpu", "allowed_vbios")),
+        (["http://nras.example"], ("tokens", "nras_issuers")),
+        (True, ("cpu", "debug")),
+    ],
+)
+def test_what_makes_no_sense_is_refused(value, path):
+    with pytest.raises(ValidationError):
+        Policy.model_validate(_with(values(), value, *path))
+
+
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [
+        ({"short_nonce": True}, ("unsafe_short_nonce",)),
+        ({"skip_ocsp": True}, ("gpu.unsafe_skip_ocsp",)),
+        ({"known_nonce": True}, ("gpu.unsafe_known_nonce",)),
+        ({}, ()),
+    ],
+)
+def test_a_loosening_shows_and_leaves_a_valid_policy(given, shown):
+    loosened = policies.load("default").loosened(**given)
+
+    assert loosened.unsafe == shown
+    again = loosened.loosened()
+    assert again == loosened
+    assert Policy.model_validate(loosened.model_dump(mode="json")) == loosened
+
+
+def test_what_is_about_the_gpu_loosens_nothing_without_one():
+    loosened = policies.load("cpu-only").loosened(skip_ocsp=True, known_nonce=True)
+
+    assert loosened == policies.load("cpu-only")
+
+
+@given(st.integers(0, 255))
+def test_an_svn_may_be_written_in_hex(number):
+    document = _with(values(), f"{number:#04x}", "cpu", "minimum_tcb", "snp")
+
+    cpu = Policy.model_validate(document).cpu
+    assert cpu is not None
+    assert cpu.minimum_tcb.snp == number
+
+
+@pytest.mark.parametrize(
+    "pcrs",
+    [{}, {"24": "00" * 32}, {"x": "00" * 32}, {"0": "00"}, {"0": "ZZ" * 32}, {"00": "00" * 32}],
+    ids=str,
+)
+def test_golden_values_that_would_compare_nothing_are_refused(pcrs):
+    with pytest.raises(ValidationError):
+        Pins(image="a", pcrs=pcrs)
+
+
+def test_golden_values_are_bytes_by_index():
+    assert Pins(image="a", pcrs={"7": "ab" * 32}).values == {7: b"\xab" * 32}
+
+
+def test_the_schema_knows_every_field_and_refuses_others():
+    made = policy.schema()
+
+    assert set(made["properties"]) == {"$schema", *Policy.model_fields}
+    assert made["additionalProperties"] is False
+
+
+def test_problems_are_in_words():
+    with pytest.raises(ValidationError) as caught:
+        Policy.model_validate(
+            _with(_with(values(), 1, "colour"), True, "cpu", "require_secure_boot")
+        )
+    assert [each.message for each in policy.problems(caught.value)] == [
+        "is not a field here, `ccgpu schema policy` prints them all"
+    ]
+    with pytest.raises(ValidationError) as caught:
+        Policy.model_validate(_with(values(), False, "cpu", "require_secure_boot"))
+    assert "unsafe_allow_no_secure_boot" in policy.problems(caught.value)[0].message

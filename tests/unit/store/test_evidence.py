@@ -1,0 +1,239 @@
+"""Evidence from disk: every format that people have, and a clear no to everything else."""
+
+import base64
+import contextlib
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ccgpu.errors import InvalidFile
+from ccgpu.store import evidence
+from ccgpu.store.evidence import limits
+
+REPORT = b"\x03\x00\x00\x00" + bytes(1180)
+HCL = b"HCLA" + bytes(60)
+QUOTE = b"\xffTCG\x80\x18" + bytes(100)
+SIGNATURE = b"\x01" * 256
+GPU = b"\x11\xe0\x01\xff" + bytes(33)
+RIM = b"<?xml version='1.0'?><SoftwareIdentity/>"
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Write files into a folder."""
+
+    def put(**files: bytes):
+        for name, data in files.items():
+            path = tmp_path / name.replace("__", "/").replace("_", ".")
+            path.parent.mkdir(exist_ok=True)
+            path.write_bytes(data)
+        return tmp_path
+
+    return put
+
+
+def _b64(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).decode().rstrip("=")
+
+
+def test_raw_files_are_known_by_their_content(folder):
+    pcrs = json.dumps({"0": "00" * 32, "23": "ff" * 32}).encode()
+    found = evidence.read(
+        folder(a=HCL, b=REPORT, c=QUOTE, d=SIGNATURE, e=pcrs, f=b"5f" * 32, g=b"what?")
+    )
+
+    assert found.format == "folder"
+    assert found.cpu is not None
+    assert (found.cpu.hcl, found.cpu.report, found.cpu.quote) == (HCL, REPORT, QUOTE)
+    assert found.cpu.signature == SIGNATURE
+    assert found.cpu.pcrs == {0: bytes(32), 23: b"\xff" * 32}
+    assert found.claimed.nonce == b"\x5f" * 32
+    assert found.ignored == ("g",)
+
+
+def test_what_tools_write_beside_is_known_too(folder):
+    files = {
+        "log": b"\x00\x00\x00\x00\x03\x00\x00\x00" + bytes(40),
+        "values": b"\x01\x00\x00\x00\x0b\x00\x03" + bytes(40),
+        "key": b"-----BEGIN PUBLIC KEY-----\n",
+        "tpmt": b"\x00\x14\x00\x0b\x01\x00" + bytes(256),
+        "thim": b'{"vcekCert": "x"}',
+        "crl": b"-----BEGIN X509 CRL-----\n",
+    }
+    cpu = evidence.read(folder(**files)).cpu
+
+    assert cpu is not None
+    assert (cpu.event_log, cpu.pcr_file) == (files["log"], files["values"])
+    assert (cpu.ak, cpu.signature) == (files["key"], files["tpmt"])
+    assert (cpu.thim, cpu.crl) == (files["thim"], files["crl"])
+
+
+def test_pcr_values_of_tpm2_pcrread_are_taken_as_they_are(folder):
+    text = b"sha256:\n  0 : 0x00\n"
+
+    cpu = evidence.read(folder(pcrs_yaml=text)).cpu
+    assert cpu is not None
+    assert cpu.pcr_file == text
+
+
+def test_a_gpu_report_is_read_as_bytes_and_as_nvidias_hex(folder, tmp_path):
+    found = evidence.read(folder(report_txt=GPU.hex().encode(), ocsp__x_xml=RIM))
+
+    assert [gpu.report for gpu in found.gpus] == [GPU]
+    assert found.collateral.rims == (RIM,)
+    (tmp_path / "report.txt").write_bytes(GPU)
+    assert [gpu.report for gpu in evidence.read(tmp_path).gpus] == [GPU]
+
+
+def test_two_of_a_kind_are_refused(folder):
+    with pytest.raises(InvalidFile, match="two files of the kind hcl"):
+        evidence.read(folder(a=HCL, b=HCL))
+
+
+def test_two_documents_are_refused(folder):
+    with pytest.raises(InvalidFile, match="two JSON documents"):
+        evidence.read(folder(a=b"{}", b=b"{}"))
+
+
+@pytest.mark.parametrize("data", [b"", b"what?", b"{}", b"[]", b'{"a": 1, "a": 2}', b"[" * 9999])
+def test_a_file_in_no_known_format_is_refused_with_3(tmp_path, data):
+    file = tmp_path / "evidence"
+    file.write_bytes(data)
+
+    with pytest.raises(InvalidFile) as caught:
+        evidence.read(file)
+    assert caught.value.exit_code == 3
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_are_evidence_or_refused(tmp_path_factory, data):
+    file = tmp_path_factory.mktemp("any") / "evidence"
+    file.write_bytes(data)
+
+    with contextlib.suppress(InvalidFile):
+        assert evidence.read(file).format
+
+
+def test_a_folder_without_evidence_is_refused(folder):
+    with pytest.raises(InvalidFile, match="no evidence"):
+        evidence.read(folder(a=RIM))
+
+
+def test_what_is_not_there_or_too_large_is_refused(tmp_path):
+    with pytest.raises(InvalidFile, match="cannot be read"):
+        evidence.read(tmp_path / "nothing")
+    (tmp_path / "big").write_bytes(bytes(limits.MAX_BYTES + 1))
+    with pytest.raises(InvalidFile, match="larger than"):
+        evidence.read(tmp_path / "big")
+
+
+def test_a_folder_of_too_many_files_is_refused(folder):
+    with pytest.raises(InvalidFile, match="more than 100 files"):
+        evidence.read(folder(**{f"f{n}": b"" for n in range(limits.MAX_FILES + 1)}))
+
+
+def _trustee(**changes) -> dict:
+    quote = {"signature": SIGNATURE.hex(), "message": QUOTE.hex(), "pcrs": ["00" * 32] * 24}
+    made = {"version": 1, "tpm_quote": quote, "hcl_report": _b64(HCL), "vcek": _b64(b"0\x01")}
+    return made | changes
+
+
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_trustees_json_is_read_and_what_wraps_it(tmp_path, wrapped):
+    document = {"platform": "az-snp", "evidence": _trustee()} if wrapped else _trustee()
+    file = tmp_path / "evidence.json"
+    file.write_text(json.dumps(document))
+    found = evidence.read(file)
+
+    assert found.format == ("attestation-rs" if wrapped else "trustee")
+    assert found.cpu is not None
+    assert (found.cpu.hcl, found.cpu.quote, found.cpu.signature) == (HCL, QUOTE, SIGNATURE)
+    assert found.cpu.vek == b"0\x01"
+    assert found.cpu.pcrs == dict.fromkeys(range(24), bytes(32))
+
+
+def test_trustees_first_version_holds_numbers_and_pem(tmp_path):
+    quote = {"signature": [*SIGNATURE], "message": [*QUOTE], "pcrs": [[0] * 32] * 24}
+    pem = "-----BEGIN CERTIFICATE-----\n"
+    file = tmp_path / "evidence.json"
+    file.write_text(json.dumps({"quote": quote, "report": [*HCL], "vcek": pem}))
+    cpu = evidence.read(file).cpu
+
+    assert cpu is not None
+    assert (cpu.hcl, cpu.quote, cpu.vek) == (HCL, QUOTE, pem.encode())
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"vcek": 5},
+        {"hcl_report": "***"},
+        {"tpm_quote": {"signature": "zz", "message": "", "pcrs": []}},
+        {"tpm_quote": {}},
+        {"tpm_quote": {"signature": "", "message": "", "pcrs": 5}},
+        {"tpm_quote": {"signature": [256], "message": "", "pcrs": []}},
+    ],
+    ids=str,
+)
+def test_a_damaged_document_is_refused_and_said_to_be(tmp_path, changes):
+    file = tmp_path / "evidence.json"
+    file.write_text(json.dumps(_trustee(**changes)))
+
+    with pytest.raises(InvalidFile, match="damaged"):
+        evidence.read(file)
+
+
+def test_nvattests_json_is_read(tmp_path):
+    entry = {
+        "arch": "HOPPER",
+        "evidence": base64.b64encode(GPU).decode(),
+        "certificate": base64.b64encode(b"-----BEGIN").decode(),
+        "nonce": "5f" * 32,
+    }
+    file = tmp_path / "evidence.json"
+    file.write_text(json.dumps([entry, {**entry, "nonce": None}]))
+    found = evidence.read(file)
+
+    assert found.format == "nvattest"
+    assert [(gpu.report, gpu.nonce) for gpu in found.gpus] == [(GPU, b"\x5f" * 32), (GPU, None)]
+
+
+def test_nvattests_json_with_something_else_in_it_is_refused(tmp_path):
+    file = tmp_path / "evidence.json"
+    file.write_text(json.dumps([{"evidence": "", "certificate": ""}, 5]))
+
+    with pytest.raises(InvalidFile, match="damaged"):
+        evidence.read(file)
+
+
+def test_a_bundle_that_is_wrong_is_refused_with_the_field(tmp_path):
+    file = tmp_path / "bundle.json"
+    file.write_text(json.dumps({"schema": "ccgpu.bundle/1", "tool": "x", "made_at": "now"}))
+
+    with pytest.raises(InvalidFile, match="made_at"):
+        evidence.read(file)
+
+
+def test_another_format_than_the_wanted_one_is_refused(tmp_path):
+    file = tmp_path / "report.bin"
+    file.write_bytes(REPORT)
+
+    assert evidence.read(file, "snp-report").cpu is not None
+    with pytest.raises(InvalidFile, match="format snp-report, not trustee"):
+        evidence.read(file, "trustee")
+
+
+def test_collateral_is_added_and_replaces_nothing(tmp_path, folder):
+    report = tmp_path.parent / "report.bin"
+    report.write_bytes(REPORT)
+    found = evidence.with_collateral(
+        evidence.read(report), folder(crl_pem=b"-----BEGIN X509 CRL-----\n", rim__a_xml=RIM)
+    )
+
+    assert found.cpu is not None
+    assert found.cpu.crl == b"-----BEGIN X509 CRL-----\n"
+    assert found.collateral.rims == (RIM,)
+    with pytest.raises(InvalidFile, match="no folder"):
+        evidence.with_collateral(found, report)
