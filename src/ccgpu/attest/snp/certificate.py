@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import padding
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from ccgpu.attest import certificates
-from ccgpu.attest.check import Malformed, Rule
+from ccgpu.attest.check import Rule
 
 READABLE = Rule(
     "snp.vek.certificate",
@@ -21,6 +21,8 @@ READABLE = Rule(
 )
 
 # RFC 4055, 3.1, with what AMD signs with: VCEK specification (57230), 3.1.
+_PSS = padding.PSS(padding.MGF1(hashes.SHA384()), 48)
+RSASSA_PSS = "1.2.840.113549.1.1.10"
 PSS_SHA384 = "RSASSA-PSS, SHA-384, MGF1 with SHA-384, salt of 48 bytes"
 
 
@@ -67,19 +69,19 @@ def read(data: bytes) -> Certificate:
 
 
 def algorithm(found: x509.Certificate | x509.CertificateRevocationList) -> str:
-    """How it is signed: `PSS_SHA384`, or what else it says."""
+    """How it is signed: `PSS_SHA384`, or else the identifier of what it names."""
     try:
         parameters, hashed = found.signature_algorithm_parameters, found.signature_hash_algorithm
-    except certificates.REFUSALS as error:
-        raise Malformed(READABLE, PSS_SHA384, str(error)[:100]) from error
-    if not isinstance(parameters, padding.PSS) or hashed is None:
-        return found.signature_algorithm_oid.dotted_string
-    mgf, salt = parameters.mgf, parameters._salt_length
-    return f"RSASSA-PSS, {_hash(hashed)}, MGF1 with {_hash(mgf._algorithm)}, salt of {salt} bytes"
+    except certificates.REFUSALS:
+        parameters, hashed = None, None
+    if parameters == _PSS and isinstance(hashed, hashes.SHA384):
+        return PSS_SHA384
+    return other_algorithm(found.signature_algorithm_oid.dotted_string)
 
 
-def _hash(algorithm: hashes.HashAlgorithm) -> str:
-    return algorithm.name.upper().replace("SHA", "SHA-")
+def other_algorithm(oid: str) -> str:
+    """An algorithm that AMD does not sign with, as a check shows it."""
+    return f"{oid} with other parameters" if oid == RSASSA_PSS else oid
 
 
 def _extension(found: x509.Extension[x509.ExtensionType]) -> Extension:

@@ -15,8 +15,7 @@ from ccgpu.attest.snp.tcb import Tcb
 
 _ABI = "AMD SEV-SNP ABI (56860), ATTESTATION_REPORT"
 
-READABLE = Rule("snp.report", "the SNP report can be read", _ABI)
-REPORT_SIZE = Rule("snp.report.size", "the SNP report is complete and ends there", _ABI)
+READABLE = Rule("snp.report", "the SNP report can be read: it is complete, and no more", _ABI)
 VERSION = Rule("snp.report.version", "the version of the SNP report is known", f"{_ABI}, VERSION")
 RESERVED = Rule("snp.report.reserved", "reserved fields are zero, signed or not", _ABI)
 PADDING = Rule(
@@ -97,7 +96,7 @@ class Report:
 def parse(raw: bytes) -> Report:
     """Decode a report of version 2 to 5, or raise `Malformed`."""
     if len(raw) != SIZE:
-        raise Malformed(REPORT_SIZE, f"{SIZE} bytes", f"{len(raw)} bytes")
+        raise Malformed(READABLE, f"{SIZE} bytes", f"{len(raw)} bytes")
     version = _number(raw, "version")
     if version not in VERSIONS:
         raise Malformed(VERSION, VERSIONS, version)

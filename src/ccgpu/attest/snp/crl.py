@@ -1,0 +1,111 @@
+"""AMD's list of revoked certificates: signed by the ARK, for the time of the verdict.
+
+A list that is given is checked, and one that is required and missing is a refusal: nothing about
+revocation is ever skipped in silence.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from cryptography import x509
+
+from ccgpu.attest import certificates
+from ccgpu.attest.check import Checks, Malformed, Rule, shown
+from ccgpu.attest.roots import AmdRoots
+from ccgpu.attest.snp import certificate, signatures
+from ccgpu.attest.snp.certificate import PSS_SHA384
+from ccgpu.attest.snp.vek import Vek
+
+_KDS = "AMD VCEK specification (57230), 4"
+_X509 = "RFC 5280, 6.3.3"
+
+PRESENT = Rule("snp.crl.present", "AMD's revocation list is there", _KDS)
+READABLE = Rule("snp.crl", "AMD's revocation list can be read", "RFC 5280, 5.1")
+COMPLETE = Rule("snp.crl.complete", "the revocation list limits itself to nothing", _X509)
+ISSUER = Rule("snp.crl.issuer", "the revocation list is the ARK's", _X509)
+ALGORITHM = Rule("snp.crl.algorithm", "the revocation list is signed in the way AMD signs", _KDS)
+SIGNATURE = Rule("snp.crl.signature", "the revocation list is signed by the ARK", _X509)
+WINDOW = Rule("snp.crl.window", "the revocation list is current", _X509)
+AUTHORITIES_SPARED = Rule("snp.crl.authorities", "neither ARK nor ASK is revoked", _X509)
+VEK_SPARED = Rule("snp.crl.vek", "the certificate of the key is not revoked", _X509)
+
+_SIZE_LIMIT = 1024 * 1024
+_PEM_START = b"-----BEGIN "
+
+
+@dataclass(frozen=True, slots=True)
+class RevocationList:
+    """A revocation list as it says; `critical` names the extensions that must be understood."""
+
+    issuer: str
+    this_update: datetime
+    next_update: datetime | None
+    serials: frozenset[int]
+    critical: tuple[str, ...]
+    algorithm: str
+    signed: bytes
+    signature: bytes
+
+
+def verify(
+    data: bytes | None, vek: Vek, roots: AmdRoots | None, at: datetime, checks: Checks
+) -> None:
+    """Check a revocation list (DER or PEM), and that it spares this key and its authorities."""
+    if not checks.that(PRESENT, data is not None, "there", None if data is None else "there"):
+        return
+    found = checks.read(READABLE, parse, data or b"", "a revocation list")
+    if found is None or roots is None:  # without roots the chain has failed
+        return
+    ark = roots.ark
+    checks.equal(COMPLETE, (), found.critical)
+    checks.equal(ISSUER, ark.subject, found.issuer)
+    checks.equal(ALGORITHM, PSS_SHA384, found.algorithm)
+    signed = signatures.by_authority(ark.spki, found.signature, found.signed)
+    checks.that(SIGNATURE, signed, ark.subject, ark.subject if signed else "another key")
+    _current(found, at, checks)
+    _spares(found, vek, roots, checks)
+
+
+def parse(data: bytes) -> RevocationList:
+    """Decode a revocation list, or raise `Malformed`."""
+    if len(data) > _SIZE_LIMIT:
+        raise Malformed(READABLE, f"at most {_SIZE_LIMIT} bytes", f"{len(data)} bytes")
+    return certificates.quietly(_parse, data, READABLE)
+
+
+def _parse(data: bytes) -> RevocationList:
+    pem = data.lstrip().startswith(_PEM_START)
+    found = x509.load_pem_x509_crl(data) if pem else x509.load_der_x509_crl(data)
+    entries = list(found)
+    return RevocationList(
+        issuer=found.issuer.rfc4514_string(),
+        this_update=found.last_update_utc,
+        next_update=found.next_update_utc,
+        serials=frozenset(entry.serial_number for entry in entries),
+        critical=_critical(found.extensions, *(entry.extensions for entry in entries)),
+        algorithm=certificate.algorithm(found),
+        signed=found.tbs_certlist_bytes,
+        signature=found.signature,
+    )
+
+
+def _critical(*extensions: x509.Extensions) -> tuple[str, ...]:
+    found = {each.oid.dotted_string for some in extensions for each in some if each.critical}
+    return tuple(sorted(found))
+
+
+def _current(found: RevocationList, at: datetime, checks: Checks) -> None:
+    start, end = found.this_update, found.next_update
+    window = f"{shown(start)} to {shown(end)}"
+    checks.that(WINDOW, end is not None and start <= at <= end, window, at)
+
+
+def _spares(found: RevocationList, vek: Vek, roots: AmdRoots, checks: Checks) -> None:
+    authorities = {anchor.serial for anchor in (roots.ark, roots.ask, roots.asvk) if anchor}
+    revoked = [f"{serial:#x}" for serial in sorted(authorities & found.serials)]
+    checks.equal(AUTHORITIES_SPARED, [], revoked)
+    own = vek.certificate.serial
+    listed = own in found.serials
+    checks.that(
+        VEK_SPARED, not listed, "not listed", f"{own:#x} is listed" if listed else "not listed"
+    )

@@ -1,0 +1,40 @@
+"""How the four TCBs of a report stand to each other, whatever the least TCB of a policy is."""
+
+from dataclasses import replace
+
+from ccgpu.attest.check import Checks, Rule
+from ccgpu.attest.snp.report import Report
+from ccgpu.attest.snp.tcb import Tcb
+
+_ABI = "AMD SEV-SNP ABI (56860), ATTESTATION_REPORT"
+
+REPORTED = Rule("snp.tcb.reported", "the reported TCB is not above the current", f"{_ABI}, TCB")
+COMMITTED = Rule("snp.tcb.committed", "the committed TCB is not above the current", f"{_ABI}, TCB")
+LAUNCH = Rule("snp.tcb.launch", "the TCB at launch is not above the current", f"{_ABI}, TCB")
+PROVISIONAL = Rule(
+    "snp.tcb.provisional",
+    "the host cannot go back to older firmware: all of it is committed",
+    "AMD SEV-SNP ABI (56860), SNP_COMMIT",
+)
+VERSION = Rule(
+    "snp.version.provisional",
+    "the firmware that runs is the committed one",
+    f"{_ABI}, CURRENT_BUILD to COMMITTED_MAJOR",
+)
+
+
+def verify(report: Report, checks: Checks) -> None:
+    """Check the order of the TCBs."""
+    current, committed = report.current_tcb, report.committed_tcb
+    _not_above(REPORTED, report.reported_tcb, current, checks)
+    _not_above(COMMITTED, committed, current, checks)
+    _not_above(LAUNCH, report.launch_tcb, current, checks)
+    # Microcode that the host loads after boot is current and not committed: seen on Azure's Milan.
+    # A policy's least TCB holds for the committed one too, so going back gains the host nothing.
+    running = replace(current, microcode=committed.microcode)
+    checks.that(PROVISIONAL, running == committed, committed, current)
+    checks.equal(VERSION, report.committed_version, report.current_version)
+
+
+def _not_above(rule: Rule, lower: Tcb, current: Tcb, checks: Checks) -> None:
+    checks.that(rule, current.at_least(lower), f"at most {current}", lower)

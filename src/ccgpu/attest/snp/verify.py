@@ -1,0 +1,62 @@
+"""Whether a report is genuine, and of a guest that nobody else can look into.
+
+Steps: 1 the report by itself · 2 the certificate of the key that signed it · 3 its chain to AMD ·
+4 revocation · 5 the signature · 6 that report and certificate agree. What a policy may decide
+(products, least TCBs, the paravisor's key, the alias check) the caller still owes.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+
+from ccgpu.attest.check import Checks, Outcome, Rule
+from ccgpu.attest.roots import AmdRoots
+from ccgpu.attest.snp import agreement, certificate, ordering, settings, signatures
+from ccgpu.attest.snp import chain as authorities
+from ccgpu.attest.snp import crl as revocation
+from ccgpu.attest.snp import vek as veks
+from ccgpu.attest.snp.report import Report
+from ccgpu.attest.snp.vek import Vek
+
+SIGNATURE = Rule(
+    "snp.signature",
+    "the report is signed by the key of the certificate",
+    "AMD SEV-SNP ABI (56860), ATTESTATION_REPORT, SIGNATURE",
+)
+
+
+def verify(
+    report: Report,
+    vek: bytes,
+    chain: bytes | None,
+    crl: bytes | None,
+    roots: Mapping[str, AmdRoots],
+    at: datetime,
+    checks: Checks,
+    *,
+    require_crl: bool = False,
+) -> Outcome[Report]:
+    """Check a report against AMD's roots by product, at a time.
+
+    `vek`: certificate of the key that signed it (DER or PEM); `chain`: ASK and ARK (PEM), if they
+    came along; `crl`: AMD's revocation list. The report that comes back names its product.
+    """
+    since = checks.mark()
+    settings.verify(report, checks)  # 1
+    ordering.verify(report, checks)
+    key = checks.read(certificate.READABLE, veks.parse, vek, "a VCEK or a VLEK")  # 2
+    if key is None:
+        return checks.vouch(report, since)
+    anchors = roots.get(key.product)
+    authorities.verify(key, chain, anchors, at, checks)  # 3
+    if crl is not None or require_crl:
+        revocation.verify(crl, key, anchors, at, checks)  # 4
+    _signature(report, key, checks)  # 5
+    product = agreement.verify(report, key, checks)  # 6
+    return checks.vouch(replace(report, product=product), since)
+
+
+def _signature(report: Report, key: Vek, checks: Checks) -> None:
+    subject = key.certificate.subject
+    signed = signatures.by_chip(key.key, report.signature, report.signed)
+    checks.that(SIGNATURE, signed, subject, subject if signed else "another key, or other bytes")
