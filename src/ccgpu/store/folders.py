@@ -8,3 +8,10 @@ def state() -> Path:
     import platformdirs
 
     return Path(platformdirs.user_state_dir("ccgpu", appauthor=False))
+
+
+def cache() -> Path:
+    """The cache folder: only what can be had again."""
+    import platformdirs
+
+    return Path(platformdirs.user_cache_dir("ccgpu", appauthor=False))

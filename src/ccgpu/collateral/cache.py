@@ -1,0 +1,105 @@
+"""Collateral that came before, in files: each whole and what it was written as, or not there.
+
+A cache never stands in the way: what is damaged or cannot be written is as if it had never been
+kept. It is trusted no more than the network: `attest` judges what comes out of it just the same.
+"""
+
+import hashlib
+import json
+import os
+import tempfile
+from contextlib import suppress
+from dataclasses import dataclass
+from math import inf
+from pathlib import Path
+from typing import Any
+
+from ccgpu.collateral.want import Found, Piece, Want
+
+_SCHEMA = "ccgpu.collateral-entry/1"
+_HEADER_LIMIT = 4096
+# Thousands of OCSP answers, or hundreds of manifests.
+_SIZE = 32 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A piece that is in the cache, and until when it may be taken from there (Unix time)."""
+
+    piece: Piece
+    fresh: float
+    usable: float
+
+
+class Cache:
+    """A folder of entries: a header of one line of JSON, then the bytes that it has the hash of."""
+
+    def __init__(self, folder: Path, size: int = _SIZE) -> None:
+        self._folder = folder
+        self._size = size
+
+    def get(self, want: Want) -> Kept | None:
+        """What was kept of it, fresh or not; None if there is nothing, or it is damaged."""
+        try:
+            with self._path(want.name).open("rb") as stream:
+                header = json.loads(stream.readline(_HEADER_LIMIT))
+                data = stream.read(want.limit + 1)
+            return _kept(want, header, data)
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
+            return None
+
+    def put(self, piece: Piece, found: Found) -> None:
+        """Keep it, unless there is nothing to be gained by it; then make room."""
+        if found.fresh <= piece.fetched:
+            return
+        header = {
+            "schema": _SCHEMA,
+            "name": piece.name,
+            "source": piece.source,
+            "fetched": piece.fetched,
+            "fresh": None if found.fresh == inf else found.fresh,
+            "usable": None if found.usable == inf else found.usable,
+            "sha256": piece.sha256,
+        }
+        with suppress(OSError):
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _replace(self._path(piece.name), json.dumps(header).encode() + b"\n" + piece.data)
+            self._make_room()
+
+    def _path(self, name: str) -> Path:
+        return self._folder / hashlib.sha256(name.encode()).hexdigest()
+
+    def _make_room(self) -> None:
+        """Remove what was written first, until the rest is no larger than allowed."""
+        entries = [(entry, entry.stat()) for entry in self._folder.iterdir() if entry.is_file()]
+        left = sum(status.st_size for _, status in entries)
+        for entry, status in sorted(entries, key=lambda each: each[1].st_mtime_ns):
+            if left <= self._size:
+                break
+            entry.unlink(missing_ok=True)
+            left -= status.st_size
+
+
+def _kept(want: Want, header: Any, data: bytes) -> Kept | None:
+    if header["schema"] != _SCHEMA or header["name"] != want.name or len(data) > want.limit:
+        return None
+    if hashlib.sha256(data).hexdigest() != header["sha256"]:
+        return None
+    piece = Piece(want.name, data, str(header["source"]), float(header["fetched"]))
+    return Kept(piece, _moment(header["fresh"]), _moment(header["usable"]))
+
+
+def _moment(value: Any) -> float:
+    return inf if value is None else float(value)
+
+
+def _replace(path: Path, data: bytes) -> None:
+    """Write a file as a whole: another process reads the old one or the new one."""
+    handle, new = tempfile.mkstemp(dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(data)
+        Path(new).replace(path)
+    except BaseException:
+        Path(new).unlink(missing_ok=True)
+        raise

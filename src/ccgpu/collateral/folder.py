@@ -1,0 +1,130 @@
+"""Collateral in a folder, for use without a network: files, and a manifest that lists them.
+
+The manifest (`ccgpu.collateral/1`) says where each came from, when, and its hash: a guard against
+damage, not against anybody. It is written last: a folder without one is not whole.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from ccgpu.collateral.want import Piece
+from ccgpu.errors import InvalidFile, Problem, StateUnusable, UsageProblem
+
+SCHEMA = "ccgpu.collateral/1"
+MANIFEST = "manifest.json"
+MAX_FILES = 100
+_MANIFEST_LIMIT = 256 * 1024
+_FILE_LIMIT = 1024 * 1024
+# What `want` names its pieces: one folder deep, and nothing that leads elsewhere.
+_NAME = re.compile(r"(?:rim|ocsp|amd)/[A-Za-z0-9][A-Za-z0-9_.-]{0,199}")
+
+
+def write(folder: Path, pieces: Sequence[Piece], now: float) -> None:
+    """Write them, in the place of what an earlier `write` left there.
+
+    `UsageProblem` if the folder holds anything else; `StateUnusable` if it cannot be written.
+    """
+    try:
+        _clear(folder)
+        for piece in pieces:
+            path = folder / piece.name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(piece.data)
+        document = {
+            "schema": SCHEMA,
+            "made_at": _rfc3339(now),
+            "files": [_entry(piece) for piece in pieces],
+        }
+        (folder / MANIFEST).write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+    except OSError as err:
+        raise StateUnusable(f"cannot write {folder}: {err.strerror}") from err
+
+
+def read(folder: Path) -> tuple[Piece, ...]:
+    """What the manifest lists, as it was written; `InvalidFile` names everything that is not."""
+    try:
+        entries = _entries(json.loads(_content(folder / MANIFEST, _MANIFEST_LIMIT)))
+    except OSError as err:
+        raise _refused(folder, f"{MANIFEST} cannot be read: {err.strerror}") from err
+    except (ValueError, KeyError, TypeError, RecursionError) as err:
+        raise _refused(folder, f"{MANIFEST} is not a {SCHEMA} document") from err
+    pieces, problems = [], []
+    for entry in entries:
+        try:
+            pieces.append(_piece(folder, entry))
+        except OSError as err:
+            problems.append(Problem(entry["path"], f"cannot be read: {err.strerror}"))
+        except ValueError as err:
+            problems.append(Problem(entry["path"], str(err)))
+    if problems:
+        raise InvalidFile(str(folder), problems, hint="fetch it again: `ccgpu collateral fetch`")
+    return tuple(pieces)
+
+
+def _entries(document: Any) -> list[dict[str, str]]:
+    """The files of a manifest, each with its four fields and a name that stays in the folder."""
+    found = document["files"]
+    fields = ("path", "source", "fetched_at", "sha256")
+    right = (
+        document["schema"] == SCHEMA
+        and isinstance(found, list)
+        and len(found) <= MAX_FILES
+        and all(isinstance(entry[field], str) for entry in found for field in fields)
+        and all(_NAME.fullmatch(entry["path"]) for entry in found)
+    )
+    if not right:
+        raise ValueError("not as it is written")
+    return [{field: entry[field] for field in fields} for entry in found]
+
+
+def _piece(folder: Path, entry: dict[str, str]) -> Piece:
+    data = _content(folder / entry["path"], _FILE_LIMIT)
+    if hashlib.sha256(data).hexdigest() != entry["sha256"]:
+        raise ValueError(f"is not what {MANIFEST} has the hash of")
+    fetched = datetime.fromisoformat(entry["fetched_at"]).timestamp()
+    return Piece(entry["path"], data, entry["source"], fetched)
+
+
+def _content(path: Path, limit: int) -> bytes:
+    with path.open("rb") as stream:
+        data = stream.read(limit + 1)
+    if len(data) > limit:
+        raise ValueError(f"is larger than {limit} bytes")
+    return data
+
+
+def _clear(folder: Path) -> None:
+    """Remove what an earlier manifest lists, the manifest first."""
+    folder.mkdir(parents=True, exist_ok=True)
+    if not any(folder.iterdir()):
+        return
+    hint = "give a new folder, or one that `ccgpu collateral fetch` made"
+    try:
+        entries = _entries(json.loads(_content(folder / MANIFEST, _MANIFEST_LIMIT)))
+    except (FileNotFoundError, ValueError, KeyError, TypeError, RecursionError) as err:
+        raise UsageProblem(f"{folder} holds something else than collateral", hint=hint) from err
+    (folder / MANIFEST).unlink()
+    for entry in entries:
+        (folder / entry["path"]).unlink(missing_ok=True)
+
+
+def _entry(piece: Piece) -> dict[str, str]:
+    return {
+        "path": piece.name,
+        "source": piece.source,
+        "fetched_at": _rfc3339(piece.fetched),
+        "sha256": piece.sha256,
+    }
+
+
+def _rfc3339(moment: float) -> str:
+    return datetime.fromtimestamp(int(moment), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _refused(folder: Path, message: str) -> InvalidFile:
+    return InvalidFile(str(folder), [Problem("", message)])

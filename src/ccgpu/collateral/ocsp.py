@@ -1,0 +1,104 @@
+"""OCSP answers, by request: from Azure's mirror, else from NVIDIA's responder.
+
+The bytes of a request are made by whoever will check the answer. One with a nonce wants an answer
+made for it: no mirror has one, and no cache.
+"""
+
+import hashlib
+from datetime import datetime
+from functools import partial
+from typing import NamedTuple
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.x509 import ocsp
+
+from ccgpu.collateral.sources import MIRROR_CONNECT, Sources
+from ccgpu.collateral.want import Found, Want, until
+from ccgpu.net.fetch import Ask, NoAnswer
+from ccgpu.net.transport import CONNECT
+
+# An answer has some 2 KB, its responder's certificate included.
+LIMIT = 64 * 1024
+_REQUEST, _RESPONSE = "application/ocsp-request", "application/ocsp-response"  # RFC 6960, A.1
+# RFC 6960, section 2.3: of these two only, the same question may have an answer later.
+_PASSING = (ocsp.OCSPResponseStatus.TRY_LATER, ocsp.OCSPResponseStatus.INTERNAL_ERROR)
+_SKEW = 300.0  # seconds that two clocks may differ
+
+
+class CertId(NamedTuple):
+    """Which certificate is asked about (RFC 6960, section 4.1.1)."""
+
+    algorithm: str
+    issuer_name_hash: bytes
+    issuer_key_hash: bytes
+    serial: int
+
+    @property
+    def digest(self) -> str:
+        """A short name of it, in hex."""
+        name, key = self.issuer_name_hash.hex(), self.issuer_key_hash.hex()
+        return hashlib.sha256(f"{self.algorithm}:{name}:{key}:{self.serial:x}".encode()).hexdigest()
+
+
+def want(request: bytes, sources: Sources, region: str | None) -> Want:
+    """The answer to an OCSP request (DER). `ValueError` if it is none."""
+    asked = ocsp.load_der_ocsp_request(request)
+    about = _cert_id(asked)
+    services = sources.responders(region)
+    fresh_only = _has_nonce(asked)
+    asks = tuple(
+        Ask(
+            service.url,
+            LIMIT,
+            _RESPONSE,
+            body=request,
+            content_type=_REQUEST,
+            connect=MIRROR_CONNECT if service.mirror else CONNECT,
+        )
+        for service in services
+        if not (service.mirror and fresh_only)
+    )
+    what = f"the OCSP answer about certificate {about.serial:x}"
+    name = f"ocsp/{about.digest}.der"
+    return Want(name, what, LIMIT, asks, partial(_read, about), keep=not fresh_only)
+
+
+def _read(about: CertId, body: bytes, now: float) -> Found:
+    try:
+        answer = ocsp.load_der_ocsp_response(body)
+        status = answer.response_status
+        singles = _windows(answer, about) if status is ocsp.OCSPResponseStatus.SUCCESSFUL else []
+    except (ValueError, UnsupportedAlgorithm) as err:
+        raise NoAnswer("the answer is no OCSP answer") from err
+    if status is not ocsp.OCSPResponseStatus.SUCCESSFUL:
+        said = status.name.lower().replace("_", " ")
+        raise NoAnswer(f"the responder says: {said}", passing=status in _PASSING)
+    if not singles:
+        raise NoAnswer("the answer is about another certificate")
+    this_update, next_update = singles[0]
+    if this_update.timestamp() > now + _SKEW:
+        return Found(body, fresh=now - 1, usable=now - 1)
+    return until(body, now, next_update)
+
+
+def _windows(answer: ocsp.OCSPResponse, about: CertId) -> list[tuple[datetime, datetime | None]]:
+    """From when until when each single answer about that certificate holds."""
+    return [
+        (single.this_update_utc, single.next_update_utc)
+        for single in answer.responses
+        if _cert_id(single) == about
+    ]
+
+
+def _cert_id(of: ocsp.OCSPRequest | ocsp.OCSPSingleResponse) -> CertId:
+    algorithm = of.hash_algorithm.name
+    return CertId(algorithm, of.issuer_name_hash, of.issuer_key_hash, of.serial_number)
+
+
+def _has_nonce(request: ocsp.OCSPRequest) -> bool:
+    try:
+        request.extensions.get_extension_for_class(x509.OCSPNonce)
+    except x509.ExtensionNotFound:
+        return False
+    return True

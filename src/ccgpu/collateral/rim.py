@@ -1,0 +1,69 @@
+"""Reference integrity manifests (RIM), by id: from Azure's mirror, else from NVIDIA.
+
+Ids come from GPU evidence, and only once its signature has been verified; even so they may not
+leave the path that they are put in.
+"""
+
+import base64
+import binascii
+import hashlib
+import json
+import re
+from functools import partial
+from typing import Any
+
+from ccgpu.collateral.sources import MIRROR_CONNECT, Sources
+from ccgpu.collateral.want import Found, Want, within_a_day
+from ccgpu.errors import EvidenceUnavailable
+from ccgpu.net.fetch import Ask, NoAnswer
+from ccgpu.net.transport import CONNECT
+
+# NVIDIA RIM Service, "RIM ID Naming Convention": no GPU's id has other characters.
+_ID = re.compile(r"[A-Z0-9][A-Z0-9_.-]{0,127}")
+# Real manifests have 20 KB. In an answer they are base64, in JSON.
+LIMIT = 1024 * 1024
+_ANSWER_LIMIT = LIMIT * 4 // 3 + 4096
+
+
+def want(rim_id: str, sources: Sources, region: str | None) -> Want:
+    """The manifest of that id. `EvidenceUnavailable` for an id that none can have."""
+    if not _ID.fullmatch(rim_id):
+        raise EvidenceUnavailable(
+            f"no reference manifest can have the id {rim_id[:140]!a}",
+            hint="the GPU names its driver and VBIOS in a way that is not known",
+        )
+    asks = tuple(
+        Ask(
+            f"{service.url}{rim_id}",
+            _ANSWER_LIMIT,
+            "application/json",
+            connect=MIRROR_CONNECT if service.mirror else CONNECT,
+        )
+        for service in sources.rims(region)
+    )
+    read = partial(_read, rim_id)
+    return Want(f"rim/{rim_id}.xml", f"the reference manifest {rim_id}", LIMIT, asks, read)
+
+
+def _read(rim_id: str, body: bytes, now: float) -> Found:
+    """The XML of an answer `{"id": …, "rim": base64, "sha256": hex}` (RIM Service API v1)."""
+    try:
+        answer = json.loads(body, object_pairs_hook=_without_twins)
+        found, text, digest = answer["id"], answer["rim"], answer["sha256"]
+        xml = base64.b64decode(text, validate=True)
+    except (ValueError, KeyError, TypeError, RecursionError, binascii.Error) as err:
+        raise NoAnswer("the answer is not what a RIM service gives") from err
+    if found != rim_id:
+        raise NoAnswer(f"the answer is about {ascii(found)[:140]}")
+    if not isinstance(digest, str) or hashlib.sha256(xml).hexdigest() != digest.casefold():
+        raise NoAnswer("the manifest is not the one of its sha256")
+    if len(xml) > LIMIT:
+        raise NoAnswer(f"the manifest has more than {LIMIT} bytes")
+    return within_a_day(xml, now)
+
+
+def _without_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a key stands twice")
+    return found

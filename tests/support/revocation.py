@@ -1,0 +1,91 @@
+"""OCSP answers and revocation lists: real ones, of an issuer that lives for one test run."""
+
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from typing import Any
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509 import ocsp
+from cryptography.x509.oid import NameOID
+
+_DER = serialization.Encoding.DER
+_BEGINS = datetime(2020, 1, 1, tzinfo=UTC)
+
+
+@cache
+def _key() -> ec.EllipticCurvePrivateKey:
+    return ec.generate_private_key(ec.SECP384R1())
+
+
+def _named(name: str) -> x509.Name:
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+
+
+@cache
+def certificate(serial: int) -> x509.Certificate:
+    """A certificate of the issuer; 1 is its own."""
+    return (
+        x509.CertificateBuilder()
+        .subject_name(_named("issuer" if serial == 1 else f"subject {serial}"))
+        .issuer_name(_named("issuer"))
+        .public_key(_key().public_key())
+        .serial_number(serial)
+        .not_valid_before(_BEGINS)
+        .not_valid_after(_BEGINS + timedelta(days=36500))
+        .sign(_key(), hashes.SHA384())
+    )
+
+
+def request(serial: int, nonce: bytes | None = None, algorithm: Any = None) -> bytes:
+    """What is asked about the certificate of that serial number."""
+    builder = ocsp.OCSPRequestBuilder().add_certificate(
+        certificate(serial), certificate(1), algorithm or hashes.SHA384()
+    )
+    if nonce is not None:
+        builder = builder.add_extension(x509.OCSPNonce(nonce), critical=False)
+    return builder.build().public_bytes(_DER)
+
+
+def answer(
+    serial: int,
+    this_update: float,
+    hours: float | None = 24,
+    *,
+    revoked: bool = False,
+    algorithm: Any = None,
+) -> bytes:
+    """A signed answer about it, from `this_update` (Unix time) on for so many `hours`."""
+    begins = datetime.fromtimestamp(int(this_update), UTC)
+    status = ocsp.OCSPCertStatus.REVOKED if revoked else ocsp.OCSPCertStatus.GOOD
+    builder = ocsp.OCSPResponseBuilder().add_response(
+        cert=certificate(serial),
+        issuer=certificate(1),
+        algorithm=algorithm or hashes.SHA384(),
+        cert_status=status,
+        this_update=begins,
+        next_update=None if hours is None else begins + timedelta(hours=hours),
+        revocation_time=begins if revoked else None,
+        revocation_reason=None,
+    )
+    signed = builder.responder_id(ocsp.OCSPResponderEncoding.HASH, certificate(1))
+    return signed.sign(_key(), hashes.SHA384()).public_bytes(_DER)
+
+
+def unsuccessful(status: ocsp.OCSPResponseStatus) -> bytes:
+    """An answer that is none."""
+    return ocsp.OCSPResponseBuilder.build_unsuccessful(status).public_bytes(_DER)
+
+
+def crl(this_update: float, days: float) -> bytes:
+    """A signed revocation list with nothing in it."""
+    begins = datetime.fromtimestamp(int(this_update), UTC)
+    return (
+        x509.CertificateRevocationListBuilder()
+        .issuer_name(_named("issuer"))
+        .last_update(begins)
+        .next_update(begins + timedelta(days=days))
+        .sign(_key(), hashes.SHA384())
+        .public_bytes(_DER)
+    )

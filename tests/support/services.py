@@ -1,0 +1,138 @@
+"""Services on the web, in memory, below the real pipeline; and a clock that only waiting moves."""
+
+import io
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import requests
+from azure.core.pipeline.transport import RequestsTransport
+from requests.adapters import BaseAdapter
+from urllib3 import HTTPResponse
+
+from ccgpu.collateral.cache import Cache
+from ccgpu.collateral.sources import PUBLIC, Sources
+from ccgpu.net.fetch import Web
+from ccgpu.workflows.collateral import Fetching
+from ccgpu.workflows.schedule import Inline, Schedule
+
+
+@dataclass(frozen=True)
+class Said:
+    """An answer."""
+
+    body: bytes = b""
+    status: int = 200
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A request that arrived, when, and how long its sender would have waited."""
+
+    method: str
+    url: str
+    headers: Any
+    body: bytes
+    at: float
+    timeout: tuple[float, float]
+
+
+Reply = Said | Exception | Callable[[Asked], Said]
+# Nobody is there.
+ABSENT = requests.exceptions.ConnectTimeout("nobody")
+
+
+class Clock:
+    """Virtual time."""
+
+    def __init__(self, now: float) -> None:
+        self._now = now
+
+    def now(self) -> float:
+        return self._now
+
+    def sleep(self, seconds: float) -> None:
+        self._now += seconds
+
+
+class Services:
+    """What is published at which address: an answer each time, the last one again and again."""
+
+    def __init__(self, now: float = 1_800_000_000.0) -> None:
+        self.clock = Clock(now)
+        self.asked: list[Asked] = []
+        self._replies: dict[str, list[Reply]] = {}
+
+    def publish(self, url: str, *replies: Reply) -> None:
+        """What `url` answers, one after the other."""
+        self._replies[url] = list(replies)
+
+    @property
+    def urls(self) -> list[str]:
+        """What was asked for, in order."""
+        return [each.url for each in self.asked]
+
+    def reply(self, asked: Asked) -> Said:
+        self.asked.append(asked)
+        replies = self._replies.get(asked.url)
+        if replies is None:
+            raise AssertionError(f"{asked.url} is not published")
+        reply = replies.pop(0) if len(replies) > 1 else replies[0]
+        if isinstance(reply, Exception):
+            raise reply
+        return reply if isinstance(reply, Said) else reply(asked)
+
+    def transport(self) -> RequestsTransport:
+        """The network, with these services and no others."""
+        session = requests.Session()
+        session.trust_env = False
+        session.mount("https://", _Adapter(self))
+        session.mount("http://", _Adapter(self))
+        return RequestsTransport(session=session, session_owner=False)
+
+    @contextmanager
+    def fetching(
+        self, cache: Path | None = None, sources: Sources = PUBLIC, **changes: Any
+    ) -> Iterator[Fetching]:
+        """What a command fetches with, on these services."""
+        with Web(sources.hosts(), self.transport()) as web:
+            kept = None if cache is None else Cache(cache)
+            yield Fetching(web, Schedule(self.clock, Inline()), kept, sources, **changes)
+
+
+class _Adapter(BaseAdapter):
+    def __init__(self, services: Services) -> None:
+        super().__init__()
+        self._services = services
+
+    def send(
+        self, request: requests.PreparedRequest, *_: Any, timeout: Any = None, **__: Any
+    ) -> requests.Response:
+        body = request.body.encode() if isinstance(request.body, str) else request.body or b""
+        now = self._services.clock.now()
+        asked = Asked(str(request.method), str(request.url), request.headers, body, now, timeout)
+        said = self._services.reply(asked)
+        response = requests.Response()
+        response.status_code = said.status
+        response.url, response.request = str(request.url), request
+        response.headers.update({"Content-Length": str(len(said.body)), **said.headers})
+        response.raw = HTTPResponse(
+            io.BytesIO(said.body),
+            preload_content=False,
+            status=said.status,
+            headers=response.headers,
+        )
+        return response
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+def as_json(document: Any) -> Said:
+    """An answer in JSON."""
+    headers = {"Content-Type": "application/json"}
+    return Said(json.dumps(document).encode(), headers=headers)

@@ -1,0 +1,301 @@
+"""Fetching what a verdict needs: in order, with patience that ends, and never twice."""
+
+import base64
+import hashlib
+import json
+
+import pytest
+import requests
+
+from ccgpu.collateral.kds import Chip
+from ccgpu.collateral.needs import Fetched, Needs
+from ccgpu.domain.events import Event
+from ccgpu.errors import EvidenceUnavailable
+from support import revocation
+from support.services import ABSENT, Said, Services, as_json
+
+_ID = "NV_GPU_DRIVER_GH100_550.90.07"
+_XML = b"<SoftwareIdentity/>"
+_MIRROR = f"https://useast2.thim.azure.net/nvidia/v1/rim/{_ID}"
+_NVIDIA = f"https://rim.attestation.nvidia.com/v1/rim/{_ID}"
+_OCSP_MIRROR = "https://useast2.thim.azure.net/nvidia/ocsp/"
+_OCSP = "https://ocsp.ndis.nvidia.com/"
+_CRL = "https://kdsintf.amd.com/vcek/v1/Genoa/crl"
+_CHIP = Chip("Genoa", bytes(range(64)), 10, 0, 23, 84)
+_VCEK = (
+    f"https://kdsintf.amd.com/vcek/v1/Genoa/{_CHIP.chip_id.hex()}"
+    "?blSPL=10&teeSPL=00&snpSPL=23&ucodeSPL=84"
+)
+_RIM = Needs(rims=(_ID,), region="eastus2")
+
+
+def _manifest(xml: bytes = _XML, rim_id: str = _ID) -> Said:
+    digest = hashlib.sha256(xml).hexdigest()
+    return as_json({"id": rim_id, "rim": base64.b64encode(xml).decode(), "sha256": digest})
+
+
+def _certificate() -> bytes:
+    amd = "060a2b060104019c780103"
+    parts = bytes.fromhex(
+        f"{amd}01040302010a{amd}020403020100{amd}030403020117{amd}080403020154"
+        "06092b060104019c7801040440"
+    )
+    inner = bytes(300) + parts + _CHIP.chip_id
+    return b"\x30\x82" + len(inner).to_bytes(2) + inner
+
+
+@pytest.fixture
+def services():
+    return Services()
+
+
+@pytest.fixture
+def fetch(services, tmp_path):
+    """Each call is a new run of the program, with the same cache."""
+
+    def run(needs, listen=lambda _: None, **changes):
+        with services.fetching(tmp_path / "cache", **changes) as fetching:
+            return fetching.fetch(needs, listen)
+
+    return run
+
+
+def test_the_mirror_of_the_region_is_asked_and_nobody_else(services, fetch):
+    services.publish(_MIRROR, _manifest())
+    found = fetch(_RIM).require()
+    assert found.rims == (_XML,)
+    assert found.pieces[0].source == _MIRROR
+    assert services.urls == [_MIRROR]
+
+
+@pytest.mark.parametrize(
+    "mirror",
+    [
+        ABSENT,
+        Said(b"", 404),
+        Said(b"", 503),
+        Said(b"", 429, {"Retry-After": "600"}),
+        Said(b"", 302, {"Location": _NVIDIA}),
+        Said(b"<html>sign in</html>"),
+        Said(b"x" * 3_000_000),
+        _manifest(rim_id="NV_GPU_DRIVER_GH100_535.86.09"),
+    ],
+)
+def test_whatever_a_mirror_does_nvidia_is_asked_next_and_at_once(services, fetch, mirror):
+    began = services.clock.now()
+    services.publish(_MIRROR, mirror)
+    services.publish(_NVIDIA, _manifest())
+    assert fetch(_RIM).require().pieces[0].source == _NVIDIA
+    assert services.urls == [_MIRROR, _NVIDIA]
+    assert services.clock.now() == began
+
+
+def test_a_mirror_that_is_not_there_is_asked_once_in_a_run(services):
+    services.publish(_MIRROR, ABSENT)
+    services.publish(_NVIDIA, _manifest())
+    services.publish(_OCSP, Said(revocation.answer(7, services.clock.now())))
+    with services.fetching() as fetching:
+        fetching.fetch(_RIM).require()
+        fetching.fetch(Needs(ocsp=(revocation.request(7),), region="eastus2")).require()
+    assert services.urls == [_MIRROR, _NVIDIA, _OCSP]
+
+
+def test_a_round_asks_for_each_thing_once(services, fetch):
+    now = services.clock.now()
+    services.publish(_NVIDIA, _manifest())
+    services.publish(_OCSP, lambda asked: Said(revocation.answer(7, asked.at)))
+    services.publish(_CRL, Said(revocation.crl(now, 30)))
+    services.publish(_VCEK, Said(_certificate()))
+    ask = revocation.request(7)
+    needs = Needs((_ID, _ID), (ask, ask), (_CHIP, _CHIP), ("Genoa", "Genoa"))
+    found = fetch(needs).require()
+    assert (len(found.rims), len(found.ocsp), len(found.vceks), len(found.crls)) == (1, 1, 1, 1)
+    assert sorted(services.urls) == sorted([_NVIDIA, _OCSP, _CRL, _VCEK])
+
+
+def test_what_is_fresh_in_the_cache_needs_no_request(services, fetch):
+    now = services.clock.now()
+    services.publish(_NVIDIA, _manifest())
+    services.publish(_OCSP, Said(revocation.answer(7, now)))
+    services.publish(_CRL, Said(revocation.crl(now, 30)))
+    services.publish(_VCEK, Said(_certificate()))
+    needs = Needs((_ID,), (revocation.request(7),), (_CHIP,), ("Genoa",))
+    first = fetch(needs).require()
+    asked = len(services.asked)
+    services.clock.sleep(3600)
+    assert fetch(needs).require() == first
+    assert len(services.asked) == asked == 4
+
+
+def test_after_a_day_all_but_the_chips_certificate_is_asked_for_again(services, fetch):
+    now = services.clock.now()
+    services.publish(_NVIDIA, _manifest())
+    services.publish(_OCSP, lambda asked: Said(revocation.answer(7, asked.at)))
+    services.publish(_CRL, Said(revocation.crl(now, 30)))
+    services.publish(_VCEK, Said(_certificate()))
+    needs = Needs((_ID,), (revocation.request(7),), (_CHIP,), ("Genoa",))
+    fetch(needs).require()
+    services.clock.sleep(86401)
+    services.asked.clear()
+    fetch(needs).require()
+    assert sorted(services.urls) == sorted([_NVIDIA, _OCSP, _CRL])
+
+
+def test_a_damaged_entry_is_fetched_again(services, fetch, tmp_path):
+    services.publish(_NVIDIA, _manifest())
+    needs = Needs(rims=(_ID,))
+    fetch(needs)
+    (entry,) = (tmp_path / "cache").iterdir()
+    entry.write_bytes(entry.read_bytes()[:-1])
+    assert fetch(needs).require().rims == (_XML,)
+    assert services.urls == [_NVIDIA, _NVIDIA]
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_service_is_asked_again_no_sooner_than_it_says(services, fetch, status):
+    services.publish(
+        _VCEK,
+        Said(b"", status, {"Retry-After": "11"}),
+        Said(b"", status),
+        Said(_certificate()),
+    )
+    assert fetch(Needs(chips=(_CHIP,))).require().vceks == (_certificate(),)
+    began = services.asked[0].at
+    assert [each.at - began for each in services.asked] == [0.0, 11.0, 15.0]
+
+
+def test_patience_ends_with_the_budget(services, fetch):
+    began = services.clock.now()
+    services.publish(_VCEK, Said(b"", 429))
+    (missing,) = fetch(Needs(chips=(_CHIP,)), budget=30.0).missing
+    assert missing.reasons == ("kdsintf.amd.com answered 429",)
+    assert [each.at - began for each in services.asked] == [0.0, 2.0, 6.0, 14.0, 30.0]
+
+
+def test_who_wants_more_patience_than_there_is_is_not_waited_for(services, fetch):
+    began = services.clock.now()
+    services.publish(_VCEK, Said(b"", 429, {"Retry-After": "3600"}))
+    (missing,) = fetch(Needs(chips=(_CHIP,))).missing
+    assert "wants to be asked again in 3600 s" in missing.reasons[0]
+    assert services.clock.now() == began
+
+
+def test_nvidias_tls_may_fail_now_and_then(services, fetch):
+    broken = requests.exceptions.SSLError("eof")
+    answer = Said(revocation.answer(7, services.clock.now()))
+    services.publish(_OCSP_MIRROR, Said(b"", 503))
+    services.publish(_OCSP, broken, broken, answer)
+    needs = Needs(ocsp=(revocation.request(7),), region="eastus2")
+    assert fetch(needs).require().pieces[0].source == _OCSP
+
+
+def test_what_could_not_be_had_is_all_told_and_the_rest_is_there(services, fetch):
+    services.publish(_MIRROR, ABSENT)
+    services.publish(_NVIDIA, Said(b"", 404))
+    services.publish(_VCEK, ABSENT)
+    services.publish(_CRL, Said(revocation.crl(services.clock.now(), 30)))
+    found = fetch(Needs((_ID,), (), (_CHIP,), ("Genoa",), region="eastus2"))
+    assert len(found.crls) == 1
+    with pytest.raises(EvidenceUnavailable) as caught:
+        found.require()
+    assert caught.value.exit_code == 8
+    assert str(caught.value) == (
+        "what the verdict needs could not be had\n"
+        f"  the reference manifest {_ID}: useast2.thim.azure.net cannot be reached; "
+        "rim.attestation.nvidia.com does not have it (404)\n"
+        "  AMD's certificate of the Genoa chip 0001020304050607…: "
+        "kdsintf.amd.com cannot be reached"
+    )
+
+
+def test_a_revoked_certificate_is_an_answer_and_not_a_lack_of_one(services, fetch):
+    body = revocation.answer(7, services.clock.now(), revoked=True)
+    services.publish(_OCSP, Said(body))
+    assert fetch(Needs(ocsp=(revocation.request(7),))).require().ocsp == (body,)
+
+
+def test_an_answer_out_of_date_is_taken_only_when_nobody_has_another(services, fetch):
+    now = services.clock.now()
+    old, new = revocation.answer(7, now - 90000), revocation.answer(7, now)
+    needs = Needs(ocsp=(revocation.request(7),), region="eastus2")
+    services.publish(_OCSP_MIRROR, Said(old))
+    services.publish(_OCSP, Said(b"", 403))
+    assert fetch(needs).require().ocsp == (old,)
+    services.publish(_OCSP, Said(new))
+    assert fetch(needs).require().ocsp == (new,)
+
+
+def test_an_answer_with_a_nonce_is_made_for_it(services, fetch):
+    services.publish(_OCSP, lambda asked: Said(revocation.answer(7, asked.at)))
+    plain = Needs(ocsp=(revocation.request(7),))
+    fetch(plain)
+    nonced = Needs(ocsp=(revocation.request(7, nonce=b"n" * 32),), region="eastus2")
+    fetch(nonced).require()
+    fetch(nonced).require()
+    assert services.urls == [_OCSP] * 3
+    assert services.asked[1].body == nonced.ocsp[0]
+
+
+def test_what_was_kept_will_do_when_nobody_answers_as_long_as_it_holds(services, fetch):
+    now = services.clock.now()
+    services.publish(_NVIDIA, _manifest())
+    services.publish(_CRL, Said(revocation.crl(now, 30)))
+    services.publish(_OCSP, Said(revocation.answer(7, now, hours=48)))
+    needs = Needs(rims=(_ID,), ocsp=(revocation.request(7),), crls=("Genoa",))
+    first = fetch(needs).require()
+    for url in (_NVIDIA, _CRL, _OCSP):
+        services.publish(url, ABSENT)
+    services.clock.sleep(2 * 86400 - 120)
+    notes: list[str] = []
+    assert fetch(needs, lambda event: notes.append(event.text)).require() == first
+    assert any("as it was kept, because" in note for note in notes)
+    services.clock.sleep(120)
+    late = fetch(needs)
+    assert (late.rims, late.crls, late.ocsp) == (first.rims, first.crls, ())
+
+
+def test_the_certificate_in_the_evidence_saves_the_request(services, fetch):
+    body = base64.encodebytes(_certificate()).decode()
+    pem = f"-----BEGIN CERTIFICATE-----\n{body}-----END CERTIFICATE-----\n"
+    thim = json.dumps({"vcekCert": pem, "certificateChain": "", "tcbm": ""}).encode()
+    assert fetch(Needs(chips=(_CHIP,), thim=thim)).require().vceks == (_certificate(),)
+    assert services.asked == []
+    services.publish(_VCEK, Said(_certificate()))
+    assert fetch(Needs(chips=(_CHIP,), thim=b"{}")).require().vceks == (_certificate(),)
+    assert services.urls == [_VCEK]
+
+
+@pytest.mark.parametrize(
+    "needs",
+    [Needs(rims=("../ids",)), Needs(crls=("Turin",))],
+)
+def test_what_nobody_can_be_asked_for_is_refused_before_anybody_is(services, fetch, needs):
+    with pytest.raises(EvidenceUnavailable):
+        fetch(needs)
+    assert services.asked == []
+
+
+def test_retries_are_told_on_the_way(services, fetch):
+    events: list[Event] = []
+    services.publish(_VCEK, Said(b"", 503), Said(_certificate()))
+    fetch(Needs(chips=(_CHIP,)), events.append)
+    assert [(each.what, each.at) for each in events] == [("retry", 0.0)]
+    assert "kdsintf.amd.com answered 503" in events[0].text
+
+
+def test_without_a_cache_everything_is_asked_for(services):
+    services.publish(_NVIDIA, _manifest())
+    for _ in range(2):
+        with services.fetching() as fetching:
+            fetching.fetch(Needs(rims=(_ID,))).require()
+    assert len(services.asked) == 2
+
+
+def test_two_rounds_are_one_whole(services, fetch):
+    services.publish(_NVIDIA, _manifest())
+    services.publish(_CRL, ABSENT)
+    first, second = fetch(Needs(rims=(_ID,))), fetch(Needs(rims=(_ID,), crls=("Genoa",)))
+    whole = first + second
+    assert whole.rims == (_XML,)
+    assert [each.what for each in whole.missing] == ["AMD's revocation list of Genoa"]
+    assert (Fetched() + Fetched()).require() == Fetched()

@@ -1,0 +1,161 @@
+"""Folders of collateral: written whole, and read only as they were written."""
+
+import json
+
+import pytest
+
+from ccgpu.collateral import folder
+from ccgpu.collateral.want import Piece
+from ccgpu.errors import InvalidFile, StateUnusable, UsageProblem
+from ccgpu.store.evidence import folder as evidence_folder
+
+_NOW = 1_800_000_000.0
+_PIECES = (
+    Piece("rim/NV_GPU_DRIVER_GH100_550.90.07.xml", b"<xml/>", "https://a.example/1", _NOW),
+    Piece("ocsp/" + "a" * 64 + ".der", b"\x30\x00", "https://b.example/", _NOW - 60),
+    Piece("amd/crl-Genoa.der", b"\x30\x01", "https://c.example/", _NOW - 120),
+)
+
+
+@pytest.fixture
+def out(tmp_path):
+    return tmp_path / "new" / "collateral"
+
+
+def _manifest(out):
+    return json.loads((out / "manifest.json").read_text())
+
+
+def test_what_was_written_is_read_again(out):
+    folder.write(out, _PIECES, _NOW)
+    assert folder.read(out) == _PIECES
+    for piece in _PIECES:
+        assert (out / piece.name).read_bytes() == piece.data
+
+
+def test_the_manifest_says_from_where_when_and_what(out):
+    folder.write(out, _PIECES[:1], _NOW)
+    assert _manifest(out) == {
+        "schema": "ccgpu.collateral/1",
+        "made_at": "2027-01-15T08:00:00Z",
+        "files": [
+            {
+                "path": "rim/NV_GPU_DRIVER_GH100_550.90.07.xml",
+                "source": "https://a.example/1",
+                "fetched_at": "2027-01-15T08:00:00Z",
+                "sha256": _PIECES[0].sha256,
+            }
+        ],
+    }
+
+
+def test_writing_again_leaves_only_what_is_new(out):
+    folder.write(out, _PIECES, _NOW)
+    folder.write(out, _PIECES[:1], _NOW)
+    assert folder.read(out) == _PIECES[:1]
+    assert not (out / _PIECES[1].name).exists()
+
+
+@pytest.mark.parametrize("name", ["notes.txt", "manifest.json"])
+def test_a_folder_of_something_else_is_left_alone(out, name):
+    out.mkdir(parents=True)
+    (out / name).write_text("{}")
+    with pytest.raises(UsageProblem, match="holds something else"):
+        folder.write(out, _PIECES, _NOW)
+    assert [each.name for each in out.iterdir()] == [name]
+
+
+def test_a_manifest_cannot_have_files_elsewhere_removed(out):
+    folder.write(out, _PIECES[:1], _NOW)
+    precious = out.parent / "precious"
+    precious.write_text("keep")
+    document = _manifest(out)
+    document["files"][0]["path"] = "../precious"
+    (out / "manifest.json").write_text(json.dumps(document))
+    with pytest.raises(UsageProblem):
+        folder.write(out, _PIECES, _NOW)
+    assert precious.read_text() == "keep"
+
+
+def test_a_folder_that_cannot_be_written_is_told(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StateUnusable, match="cannot write"):
+        folder.write(tmp_path / "file" / "out", _PIECES, _NOW)
+
+
+def test_every_file_that_is_not_as_written_is_named(out):
+    folder.write(out, _PIECES, _NOW)
+    (out / _PIECES[0].name).write_bytes(b"<XML/>")
+    (out / _PIECES[1].name).unlink()
+    (out / _PIECES[2].name).write_bytes(bytes(1024 * 1024 + 1))
+    with pytest.raises(InvalidFile) as caught:
+        folder.read(out)
+    assert [(each.path, each.message) for each in caught.value.problems] == [
+        (_PIECES[0].name, "is not what manifest.json has the hash of"),
+        (_PIECES[1].name, "cannot be read: No such file or directory"),
+        (_PIECES[2].name, "is larger than 1048576 bytes"),
+    ]
+
+
+_ENTRY = {"path": "rim/A.xml", "source": "", "fetched_at": "2027-01-15T08:00:00Z", "sha256": ""}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[]",
+        "{}",
+        "[" * 100_000,
+        " " * 300_000,
+        json.dumps({"schema": "ccgpu.collateral/2", "files": []}),
+        json.dumps({"schema": "ccgpu.collateral/1", "files": {}}),
+        json.dumps({"schema": "ccgpu.collateral/1", "files": ["rim/A.xml"]}),
+        json.dumps({"schema": "ccgpu.collateral/1", "files": [_ENTRY] * 101}),
+        json.dumps({"schema": "ccgpu.collateral/1", "files": [_ENTRY | {"sha256": 1}]}),
+        *(
+            json.dumps({"schema": "ccgpu.collateral/1", "files": [_ENTRY | {"path": path}]})
+            for path in ("../A.xml", "/etc/A", "rim/../../A", "rim/.A", "rim", "A.xml", "x/A.xml")
+        ),
+    ],
+)
+def test_another_manifest_is_refused(out, text):
+    out.mkdir(parents=True)
+    (out / "manifest.json").write_text(text)
+    with pytest.raises(InvalidFile, match=r"manifest\.json is not a ccgpu\.collateral/1 document"):
+        folder.read(out)
+
+
+def test_a_folder_without_a_manifest_is_refused(tmp_path):
+    with pytest.raises(InvalidFile, match=r"manifest\.json cannot be read"):
+        folder.read(tmp_path)
+
+
+def test_a_time_that_is_none_is_named(out):
+    folder.write(out, _PIECES[:1], _NOW)
+    document = _manifest(out)
+    document["files"][0]["fetched_at"] = "yesterday"
+    (out / "manifest.json").write_text(json.dumps(document))
+    with pytest.raises(InvalidFile, match="yesterday"):
+        folder.read(out)
+
+
+def test_evidence_takes_up_what_was_written(out, vectors):
+    from ccgpu.domain.evidence import CpuEvidence, Evidence
+
+    case = vectors / "attest" / "azure-genoa-v3"
+    gpu = vectors / "gpu" / "h100-550.90.07"
+    rim = (gpu / "NV_GPU_DRIVER_GH100_550.90.07.xml").read_bytes()
+    answer = min((gpu / "ocsp").iterdir()).read_bytes()
+    der = (case / "vcek.der").read_bytes()
+    pieces = (
+        Piece("rim/NV_GPU_DRIVER_GH100_550.90.07.xml", rim, "", _NOW),
+        Piece("ocsp/" + "a" * 64 + ".der", answer, "", _NOW),
+        Piece("amd/vcek-Genoa-00.der", der, "", _NOW),
+    )
+    folder.write(out, pieces, _NOW)
+    found = evidence_folder.add(Evidence("folder", cpu=CpuEvidence()), out)
+    assert found.collateral.rims == (rim,)
+    assert found.collateral.ocsp == (answer,)
+    assert found.cpu is not None
+    assert found.cpu.vek == der

@@ -1,0 +1,146 @@
+"""OCSP answers: to the question that was asked, and kept no longer than they say."""
+
+from contextlib import suppress
+
+import pytest
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.ocsp import (
+    OCSPRequestBuilder,
+    OCSPResponseStatus,
+    load_der_ocsp_response,
+)
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ccgpu.collateral import ocsp
+from ccgpu.collateral.sources import PUBLIC
+from ccgpu.net.fetch import NoAnswer
+from support import revocation
+
+_NOW = 1_800_000_000.0
+_HOUR = 3600.0
+
+
+def _read(body: bytes, serial: int = 7):
+    return ocsp.want(revocation.request(serial), PUBLIC, None).read(body, _NOW)
+
+
+def test_a_request_goes_out_as_it_was_made_to_the_mirror_and_then_to_nvidia():
+    request = revocation.request(7)
+    first, second = ocsp.want(request, PUBLIC, "eastus2").asks
+    assert first.url == "https://useast2.thim.azure.net/nvidia/ocsp/"
+    assert second.url == "https://ocsp.ndis.nvidia.com/"
+    for ask in (first, second):
+        assert ask.body == request
+        assert ask.content_type == "application/ocsp-request"
+        assert ask.accept == "application/ocsp-response"
+    assert first.connect < second.connect
+
+
+def test_a_nonce_is_for_the_responder_itself_and_for_no_cache():
+    want = ocsp.want(revocation.request(7, nonce=b"n" * 32), PUBLIC, "eastus2")
+    assert [ask.host for ask in want.asks] == ["ocsp.ndis.nvidia.com"]
+    assert not want.keep
+    assert ocsp.want(revocation.request(7), PUBLIC, "eastus2").keep
+
+
+def test_each_certificate_and_hash_has_a_name_of_its_own():
+    requests = [
+        revocation.request(7),
+        revocation.request(8),
+        revocation.request(7, algorithm=hashes.SHA1()),
+    ]
+    names = {ocsp.want(each, PUBLIC, None).name for each in requests}
+    assert len(names) == 3
+    again = ocsp.want(revocation.request(7, nonce=b"n" * 16), PUBLIC, None).name
+    assert again in names
+
+
+def test_what_is_no_request_is_not_sent():
+    with pytest.raises(ValueError, match="parsing asn1"):
+        ocsp.want(b"\x30\x00", PUBLIC, None)
+
+
+@pytest.mark.parametrize("revoked", [False, True])
+def test_an_answer_is_kept_until_its_next_update_whatever_it_says(revoked):
+    body = revocation.answer(7, _NOW - _HOUR, hours=3, revoked=revoked)
+    found = _read(body)
+    assert found.data == body
+    assert (found.fresh, found.usable) == (_NOW + 2 * _HOUR, _NOW + 2 * _HOUR)
+
+
+def test_an_answer_for_months_is_asked_for_again_within_a_day():
+    found = _read(revocation.answer(7, _NOW, hours=24 * 90))
+    assert (found.fresh, found.usable) == (_NOW + 24 * _HOUR, _NOW + 90 * 24 * _HOUR)
+
+
+def test_an_answer_without_a_next_update_is_not_kept():
+    found = _read(revocation.answer(7, _NOW - _HOUR, hours=None))
+    assert (found.fresh, found.usable) == (_NOW, _NOW)
+
+
+@pytest.mark.parametrize("begins", [-25 * _HOUR, _HOUR])
+def test_an_answer_of_another_time_is_out_of_date(begins):
+    assert _read(revocation.answer(7, _NOW + begins)).usable < _NOW
+
+
+def test_clocks_may_differ_a_little():
+    assert _read(revocation.answer(7, _NOW + 299)).usable > _NOW
+
+
+@pytest.mark.parametrize(
+    ("status", "passing"),
+    [
+        (OCSPResponseStatus.TRY_LATER, True),
+        (OCSPResponseStatus.INTERNAL_ERROR, True),
+        (OCSPResponseStatus.UNAUTHORIZED, False),
+        (OCSPResponseStatus.MALFORMED_REQUEST, False),
+        (OCSPResponseStatus.SIG_REQUIRED, False),
+    ],
+)
+def test_a_responder_that_does_not_answer_has_not_said_revoked(status, passing):
+    with pytest.raises(NoAnswer, match="the responder says: ") as caught:
+        _read(revocation.unsuccessful(status))
+    assert caught.value.passing is passing
+
+
+@pytest.mark.parametrize(
+    "body",
+    [revocation.answer(8, _NOW), revocation.answer(7, _NOW, algorithm=hashes.SHA1())],
+    ids=["serial", "hash"],
+)
+def test_an_answer_about_another_certificate_is_none(body):
+    with pytest.raises(NoAnswer, match="about another certificate"):
+        _read(body)
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>", b"\x30\x03\x0a\x01\x00"])
+def test_what_is_no_answer_is_none(body):
+    with pytest.raises(NoAnswer):
+        _read(body)
+
+
+@given(st.binary(max_size=200), st.integers(0, 400))
+def test_any_bytes_are_an_answer_or_none(noise, place):
+    body = revocation.answer(7, _NOW)
+    for each in (noise, body[:place] + noise + body[place + len(noise) :]):
+        with suppress(NoAnswer):
+            _read(each)
+
+
+def test_nvidias_own_answers_are_answers_to_a_question(vectors):
+    files = sorted((vectors / "gpu" / "h100-550.90.07" / "ocsp").iterdir())
+    assert len(files) == 7
+    for file in files:
+        answer = load_der_ocsp_response(file.read_bytes())
+        asked = OCSPRequestBuilder().add_certificate_by_hash(
+            answer.issuer_name_hash,
+            answer.issuer_key_hash,
+            answer.serial_number,
+            answer.hash_algorithm,
+        )
+        want = ocsp.want(asked.build().public_bytes(Encoding.DER), PUBLIC, None)
+        then = answer.this_update_utc.timestamp() + 60
+        assert want.read(file.read_bytes(), then).usable > then
+        assert want.read(file.read_bytes(), _NOW).usable < _NOW

@@ -1,0 +1,122 @@
+"""Reference manifests: whom they are asked of, and which answers are none."""
+
+import base64
+import hashlib
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ccgpu.collateral import rim
+from ccgpu.collateral.sources import PUBLIC
+from ccgpu.errors import EvidenceUnavailable
+from ccgpu.net.fetch import NoAnswer
+
+_ID = "NV_GPU_DRIVER_GH100_550.90.07"
+_XML = b"<SoftwareIdentity/>"
+_NVIDIA = f"https://rim.attestation.nvidia.com/v1/rim/{_ID}"
+
+
+def _answer(**changes) -> bytes:
+    document = {
+        "id": _ID,
+        "rim": base64.b64encode(_XML).decode(),
+        "sha256": hashlib.sha256(_XML).hexdigest(),
+        "rim_format": "TCG",
+        "request_id": "1",
+    }
+    return json.dumps(document | changes).encode()
+
+
+def _read(body: bytes) -> bytes:
+    return rim.want(_ID, PUBLIC, None).read(body, 0.0).data
+
+
+def test_the_manifest_is_the_xml_in_the_answer():
+    found = rim.want(_ID, PUBLIC, None).read(_answer(), 1000.0)
+    assert (found.data, found.fresh) == (_XML, 1000.0 + 86400)
+    assert _read(_answer(sha256=hashlib.sha256(_XML).hexdigest().upper())) == _XML
+
+
+@pytest.mark.parametrize(
+    ("region", "mirror"),
+    [
+        ("eastus2", "useast2"),
+        ("East US 2", "useast2"),
+        ("westeurope", "europewest"),
+        ("centralus", "uscentral"),
+        ("centraluseuap", "uscentraleuap"),
+    ],
+)
+def test_the_mirror_of_the_region_is_asked_first_and_not_waited_for_long(region, mirror):
+    first, second = rim.want(_ID, PUBLIC, region).asks
+    assert first.url == f"https://{mirror}.thim.azure.net/nvidia/v1/rim/{_ID}"
+    assert second.url == _NVIDIA
+    assert first.connect < second.connect
+
+
+@pytest.mark.parametrize("region", [None, "", "swedencentral"])
+def test_where_there_is_no_mirror_nvidia_is_asked(region):
+    assert [ask.url for ask in rim.want(_ID, PUBLIC, region).asks] == [_NVIDIA]
+
+
+def test_every_address_is_of_a_host_that_may_be_asked():
+    for region in PUBLIC.mirrors:
+        assert {ask.host for ask in rim.want(_ID, PUBLIC, region).asks} <= set(PUBLIC.hosts())
+
+
+@pytest.mark.parametrize(
+    "bad",
+    ["", ".", "..", "../ids", "A/B", "A?x", "A#", "A%2F", "a", "A B", "A\n", "É", "A" * 129, ".A"],
+)
+def test_an_id_that_could_lead_elsewhere_is_refused(bad):
+    with pytest.raises(EvidenceUnavailable, match="no reference manifest can have the id"):
+        rim.want(bad, PUBLIC, None)
+
+
+@given(st.text())
+def test_any_id_is_refused_or_stays_below_its_path(text):
+    try:
+        want = rim.want(text, PUBLIC, "eastus2")
+    except EvidenceUnavailable:
+        return
+    assert want.name == f"rim/{text}.xml"
+    assert all(ask.url.endswith(f"/v1/rim/{text}") for ask in want.asks)
+    assert not set(text) & set("/\\?#%:@ ")
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (b"", "not what a RIM service gives"),
+        (b"<html>", "not what a RIM service gives"),
+        (b"[]", "not what a RIM service gives"),
+        (b"[" * 100_000, "not what a RIM service gives"),
+        (b"{}", "not what a RIM service gives"),
+        (_answer(rim=None), "not what a RIM service gives"),
+        (_answer(rim="<xml>"), "not what a RIM service gives"),
+        (_answer()[:-1] + b', "id": "' + _ID.encode() + b'"}', "not what a RIM service gives"),
+        (_answer(id="NV_GPU_DRIVER_GH100_535.86.09"), "is about 'NV_GPU_DRIVER_GH100_535.86.09'"),
+        (_answer(id=None), "is about None"),
+        (_answer(sha256="00" * 32), "not the one of its sha256"),
+        (_answer(sha256=None), "not the one of its sha256"),
+        (_answer(rim=base64.b64encode(_XML + b" ").decode()), "not the one of its sha256"),
+    ],
+)
+def test_an_answer_that_is_not_the_manifest_is_none(body, reason):
+    with pytest.raises(NoAnswer, match=reason):
+        _read(body)
+
+
+def test_a_manifest_may_not_be_larger_than_one_is():
+    xml = b"x" * (rim.LIMIT + 1)
+    digest = hashlib.sha256(xml).hexdigest()
+    with pytest.raises(NoAnswer, match="more than 1048576 bytes"):
+        _read(_answer(rim=base64.b64encode(xml).decode(), sha256=digest))
+
+
+@given(st.binary(max_size=400))
+def test_any_answer_is_read_or_is_none(body):
+    with pytest.raises(NoAnswer):
+        _read(body)
