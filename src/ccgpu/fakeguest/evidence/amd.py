@@ -1,0 +1,157 @@
+"""A simulated AMD: the authorities of one product, and what they sign. It is nobody's AMD.
+
+Names, serial numbers and extensions are as AMD writes them (AMD VCEK specification, 57230).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.x509.oid import NameOID
+
+from ccgpu.fakeguest.evidence import pki
+from ccgpu.fakeguest.evidence.pki import Certificate, Extension, RevocationList
+
+ARK_SERIAL, ASK_SERIAL, ASVK_SERIAL = 0x20000, 0x20002, 0x20101
+
+_AMD = "1.3.6.1.4.1.3704.1"
+_TURIN = "Turin"
+_START, _END = datetime(2022, 1, 26, tzinfo=UTC), datetime(2047, 1, 26, tzinfo=UTC)
+_CHIP_START, _CHIP_END = datetime(2025, 1, 24, tzinfo=UTC), datetime(2032, 1, 24, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Tcb:
+    """Security version numbers; the defaults are those of Azure's Genoa in 2025."""
+
+    bootloader: int = 10
+    tee: int = 0
+    snp: int = 0x17
+    microcode: int = 0x54
+    fmc: int | None = None
+
+    @property
+    def raw(self) -> bytes:
+        """The eight bytes of a report; those of Turin if there is an FMC."""
+        if self.fmc is None:
+            return bytes((self.bootloader, self.tee, 0, 0, 0, 0, self.snp, self.microcode))
+        return bytes((self.fmc, self.bootloader, self.tee, self.snp, 0, 0, 0, self.microcode))
+
+
+@dataclass(frozen=True, slots=True)
+class Chip:
+    """A processor: its key for one TCB, and its id."""
+
+    tcb: Tcb = Tcb()
+    hwid: bytes = bytes(range(1, 65))
+    key: ec.EllipticCurvePrivateKey = field(
+        default_factory=lambda: ec.generate_private_key(ec.SECP384R1())
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Amd:
+    """One product's authorities: keys, and certificates (DER)."""
+
+    product: str
+    ark_key: rsa.RSAPrivateKey
+    ask_key: rsa.RSAPrivateKey
+    asvk_key: rsa.RSAPrivateKey
+    ark: bytes
+    ask: bytes
+    asvk: bytes
+
+    @property
+    def chain(self) -> bytes:
+        """ASK and ARK as AMD serves them (PEM)."""
+        return pki.pem(self.ask) + pki.pem(self.ark)
+
+    def vcek(self, chip: Chip) -> Certificate:
+        """The certificate of a chip's key; the ASK signs it."""
+        name = "Milan-B0" if self.product == "Milan" else self.product
+        return Certificate(
+            subject=named("SEV-VCEK"),
+            issuer=named(f"SEV-{self.product}"),
+            key=pki.public(chip.key),
+            not_before=_CHIP_START,
+            not_after=_CHIP_END,
+            extensions=(*_described(name, chip.tcb), Extension(f"{_AMD}.4", chip.hwid)),
+        )
+
+    def vlek(self, chip: Chip) -> Certificate:
+        """The certificate of a cloud's key; the ASVK signs it."""
+        return replace(
+            self.vcek(chip),
+            subject=named("SEV-VLEK"),
+            issuer=named(f"SEV-VLEK-{self.product}"),
+            extensions=(
+                *_described(self.product, chip.tcb),
+                Extension(f"{_AMD}.5", pki.element(pki.IA5, b"CN=simulated")),
+            ),
+        )
+
+    def crl(self, *revoked: int) -> RevocationList:
+        """The list of what is revoked; the ARK signs it."""
+        start, end = datetime(2026, 11, 1, tzinfo=UTC), datetime(2026, 12, 1, tzinfo=UTC)
+        return RevocationList(named(f"ARK-{self.product}"), start, end, revoked)
+
+
+def make(product: str = "Genoa", *, bits: int = 4096) -> Amd:
+    """Authorities with new keys. AMD's have 4096 bits, which take seconds to find."""
+    ark, ask, asvk = (rsa.generate_private_key(65537, bits) for _ in range(3))
+    return Amd(
+        product=product,
+        ark_key=ark,
+        ask_key=ask,
+        asvk_key=asvk,
+        ark=authority(f"ARK-{product}", ark, f"ARK-{product}", ARK_SERIAL).signed_by(ark),
+        ask=authority(f"SEV-{product}", ask, f"ARK-{product}", ASK_SERIAL).signed_by(ark),
+        asvk=authority(f"SEV-VLEK-{product}", asvk, f"ARK-{product}", ASVK_SERIAL).signed_by(ark),
+    )
+
+
+def authority(name: str, key: pki.Key, issuer: str, serial: int) -> Certificate:
+    """The certificate of an authority."""
+    constraints = x509.BasicConstraints(ca=True, path_length=None).public_bytes()
+    return Certificate(
+        subject=named(name),
+        issuer=named(issuer),
+        key=pki.public(key),
+        not_before=_START,
+        not_after=_END,
+        extensions=(Extension("2.5.29.19", constraints, critical=True),),
+        serial=serial,
+    )
+
+
+def named(common_name: str) -> x509.Name:
+    """A name as AMD's certificates have it."""
+    parts = (
+        (NameOID.ORGANIZATIONAL_UNIT_NAME, "Engineering"),
+        (NameOID.COUNTRY_NAME, "US"),
+        (NameOID.LOCALITY_NAME, "Santa Clara"),
+        (NameOID.STATE_OR_PROVINCE_NAME, "CA"),
+        (NameOID.ORGANIZATION_NAME, "Advanced Micro Devices"),
+        (NameOID.COMMON_NAME, common_name),
+    )
+    return x509.Name([x509.NameAttribute(oid, value) for oid, value in parts])
+
+
+def svn(component: int, value: int) -> Extension:
+    """A security version number: 1 boot loader, 2 TEE, 3 SNP, 4-7 reserved, 8 microcode, 9 FMC."""
+    return Extension(f"{_AMD}.3.{component}", pki.integer(value))
+
+
+def _described(product: str, tcb: Tcb) -> Sequence[Extension]:
+    return (
+        Extension(f"{_AMD}.1", pki.integer(0 if tcb.fmc is None else 1)),
+        Extension(f"{_AMD}.2", pki.element(pki.IA5, product.encode())),
+        svn(1, tcb.bootloader),
+        svn(2, tcb.tee),
+        *(svn(reserved, 0) for reserved in (4, 5, 6, 7)),
+        svn(3, tcb.snp),
+        svn(8, tcb.microcode),
+        *([] if tcb.fmc is None else [svn(9, tcb.fmc)]),
+    )

@@ -1,0 +1,196 @@
+"""Certificates and revocation lists in DER, written by hand so that they can say anything.
+
+A library's builder refuses what evidence must be refused for: the serial number 0 that AMD uses, an
+extension twice, an algorithm that is not the one used.
+"""
+
+import base64
+import textwrap
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+Key = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
+
+BOOLEAN, INTEGER, BITS, OCTETS, NULL, OID, IA5 = 0x01, 0x02, 0x03, 0x04, 0x05, 0x06, 0x16
+UTC_TIME, GENERALIZED_TIME, SEQUENCE = 0x17, 0x18, 0x30
+
+_RSASSA_PSS, _MGF1, _ECDSA_SHA384 = (
+    "1.2.840.113549.1.1.10",
+    "1.2.840.113549.1.1.8",
+    "1.2.840.10045.4.3.3",
+)
+_HASHES = {"sha256": "2.16.840.1.101.3.4.2.1", "sha384": "2.16.840.1.101.3.4.2.2"}
+
+
+def element(tag: int, *parts: bytes) -> bytes:
+    """One DER element: tag, length in its shortest form, content."""
+    content = b"".join(parts)
+    size = len(content)
+    if size < 0x80:
+        return bytes((tag, size)) + content
+    number = size.to_bytes((size.bit_length() + 7) // 8, "big")
+    return bytes((tag, 0x80 | len(number))) + number + content
+
+
+def integer(number: int) -> bytes:
+    """An INTEGER that is not negative."""
+    return element(INTEGER, number.to_bytes(number.bit_length() // 8 + 1, "big"))
+
+
+def oid(dotted: str) -> bytes:
+    """An OBJECT IDENTIFIER."""
+    first, second, *rest = (int(number) for number in dotted.split("."))
+    content = bytearray()
+    for number in (40 * first + second, *rest):
+        groups = [number >> shift & 0x7F for shift in range(0, max(number.bit_length(), 1), 7)]
+        content += bytes([*(0x80 | group for group in reversed(groups[1:])), groups[0]])
+    return element(OID, bytes(content))
+
+
+def pem(der: bytes, label: str = "CERTIFICATE") -> bytes:
+    """DER as text."""
+    lines = "\n".join(textwrap.wrap(base64.b64encode(der).decode(), 64))
+    return f"-----BEGIN {label}-----\n{lines}\n-----END {label}-----\n".encode()
+
+
+@dataclass(frozen=True, slots=True)
+class Algorithm:
+    """How something is signed, and what it says of that."""
+
+    identifier: bytes
+    sign: Callable[[Key, bytes], bytes]
+
+
+def pss(
+    digest: hashes.HashAlgorithm, salt: int, *, mgf: hashes.HashAlgorithm | None = None
+) -> Algorithm:
+    """RSASSA-PSS with one hash (MGF1 with another, if said) and that many bytes of salt."""
+    mask = mgf or digest
+
+    def sign(key: Key, data: bytes) -> bytes:
+        if not isinstance(key, rsa.RSAPrivateKey):
+            raise TypeError("RSASSA-PSS needs an RSA key")
+        return key.sign(data, padding.PSS(padding.MGF1(mask), salt), digest)
+
+    parameters = element(
+        SEQUENCE,
+        element(0xA0, _hash(digest)),
+        element(0xA1, element(SEQUENCE, oid(_MGF1), _hash(mask))),
+        element(0xA2, integer(salt)),
+    )
+    return Algorithm(element(SEQUENCE, oid(_RSASSA_PSS), parameters), sign)
+
+
+def _hash(digest: hashes.HashAlgorithm) -> bytes:
+    return element(SEQUENCE, oid(_HASHES[digest.name]), element(NULL))
+
+
+def _sign_ecdsa(key: Key, data: bytes) -> bytes:
+    if not isinstance(key, ec.EllipticCurvePrivateKey):
+        raise TypeError("ECDSA needs an EC key")
+    return key.sign(data, ec.ECDSA(hashes.SHA384()))
+
+
+PSS_SHA384 = pss(hashes.SHA384(), 48)
+ECDSA_SHA384 = Algorithm(element(SEQUENCE, oid(_ECDSA_SHA384)), _sign_ecdsa)
+
+
+@dataclass(frozen=True, slots=True)
+class Extension:
+    """An extension; `value` is what stands in its OCTET STRING."""
+
+    oid: str
+    value: bytes
+    critical: bool = False
+
+    @property
+    def der(self) -> bytes:
+        """The extension, encoded."""
+        flag = element(BOOLEAN, b"\xff") if self.critical else b""
+        return element(SEQUENCE, oid(self.oid), flag, element(OCTETS, self.value))
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """A certificate before it is signed: replace any field, then `signed_by`."""
+
+    subject: x509.Name
+    issuer: x509.Name
+    key: bytes
+    not_before: datetime
+    not_after: datetime
+    extensions: Sequence[Extension] = ()
+    serial: int = 0
+    algorithm: Algorithm = PSS_SHA384
+
+    def signed_by(self, key: Key) -> bytes:
+        """The certificate in DER."""
+        body = element(
+            SEQUENCE,
+            element(0xA0, integer(2)),
+            integer(self.serial),
+            self.algorithm.identifier,
+            self.issuer.public_bytes(),
+            element(SEQUENCE, time(self.not_before), time(self.not_after)),
+            self.subject.public_bytes(),
+            self.key,
+            element(0xA3, _every(self.extensions)),
+        )
+        return _signed(body, self.algorithm, key)
+
+
+@dataclass(frozen=True, slots=True)
+class RevocationList:
+    """A revocation list before it is signed; each entry has `entry_extensions`."""
+
+    issuer: x509.Name
+    this_update: datetime
+    next_update: datetime | None
+    revoked: Sequence[int] = ()
+    extensions: Sequence[Extension] = ()
+    entry_extensions: Sequence[Extension] = ()
+    algorithm: Algorithm = PSS_SHA384
+
+    def signed_by(self, key: Key) -> bytes:
+        """The list in DER."""
+        when = time(self.this_update)
+        more = _every(self.entry_extensions)
+        entries = [element(SEQUENCE, integer(serial), when, more) for serial in self.revoked]
+        body = element(
+            SEQUENCE,
+            integer(1),
+            self.algorithm.identifier,
+            self.issuer.public_bytes(),
+            when,
+            time(self.next_update) if self.next_update else b"",
+            element(SEQUENCE, *entries) if entries else b"",
+            element(0xA0, _every(self.extensions)) if self.extensions else b"",
+        )
+        return _signed(body, self.algorithm, key)
+
+
+def public(key: Key) -> bytes:
+    """The SubjectPublicKeyInfo of a key."""
+    return key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+
+
+def time(when: datetime) -> bytes:
+    """A date as RFC 5280 (4.1.2.5) writes it: with two digits of the year before 2050."""
+    if when.year < 2050:
+        return element(UTC_TIME, f"{when:%y%m%d%H%M%SZ}".encode())
+    return element(GENERALIZED_TIME, f"{when:%Y%m%d%H%M%SZ}".encode())
+
+
+def _every(extensions: Sequence[Extension]) -> bytes:
+    return element(SEQUENCE, *(each.der for each in extensions)) if extensions else b""
+
+
+def _signed(body: bytes, algorithm: Algorithm, key: Key) -> bytes:
+    signature = element(BITS, b"\0", algorithm.sign(key, body))
+    return element(SEQUENCE, body, algorithm.identifier, signature)
