@@ -1,0 +1,98 @@
+"""The HCL blob, taken apart: every size of it is what the others make it, every spare byte zero.
+
+Nothing but the runtime data is measured, and that only through the report. So whatever the rest
+says must be the one value that evidence of an SEV-SNP machine has.
+"""
+
+from dataclasses import dataclass
+
+from ccgpu.attest.check import Malformed, Rule
+from ccgpu.attest.fields import Field
+from ccgpu.attest.hcl import layout
+
+_DESIGN = "Azure CVM guest attestation design, report format"
+
+SIZE = Rule("hcl.size", "the HCL blob is as long as its NV index", _DESIGN)
+SIGNATURE = Rule("hcl.signature", "the blob begins with HCLA", _DESIGN)
+VERSION = Rule("hcl.version", "the version of the HCL header is known", _DESIGN)
+REQUEST = Rule("hcl.request-type", "the blob was made for an AK certificate request", _DESIGN)
+STATUS = Rule("hcl.status", "the paravisor reports no error", _DESIGN)
+RESERVED = Rule("hcl.reserved", "the reserved bytes of the HCL header are zero", _DESIGN)
+TYPE_TDX = Rule("hcl.report-type.tdx", "the hardware report is not one of Intel TDX", _DESIGN)
+TYPE = Rule("hcl.report-type", "the hardware report is one of AMD SEV-SNP", _DESIGN)
+HASH_TYPE = Rule("hcl.hash-type", "the runtime data is hashed with SHA-256", _DESIGN)
+DATA_VERSION = Rule("hcl.data-version", "the version of the runtime data is known", _DESIGN)
+CLAIMS_SIZE = Rule("hcl.claims-size", "the runtime claims lie inside the blob", _DESIGN)
+DATA_SIZE = Rule("hcl.data-size", "the runtime data is its header and the claims", _DESIGN)
+REPORT_SIZE = Rule("hcl.report-size", "the blob is header, report and runtime data", _DESIGN)
+PADDING = Rule("hcl.padding", "what follows the runtime claims is zero", _DESIGN)
+
+
+@dataclass(frozen=True, slots=True)
+class Blob:
+    """An HCL blob: the hardware report in it, and the exact bytes of the runtime claims."""
+
+    header_version: int
+    report: bytes
+    runtime: bytes
+
+
+def parse(data: bytes) -> Blob:
+    """Take `data` apart, or raise `Malformed` with the rule that it breaks."""
+    if len(data) not in layout.SIZES:
+        raise Malformed(SIZE, layout.SIZES, len(data))
+    header = data[: layout.HEADER_SIZE]
+    _require(SIGNATURE, layout.SIGNATURE, layout.HEADER["signature"].of(header))
+    runtime_header = data[layout.RUNTIME_START : layout.CLAIMS_START]
+    _check_type(runtime_header)
+    _check_header(header)
+    return Blob(
+        _number(layout.HEADER["version"], header),
+        layout.REPORT.of(data),
+        _claims(data, header, runtime_header),
+    )
+
+
+def _check_type(runtime_header: bytes) -> None:
+    kind = _number(layout.RUNTIME_HEADER["report_type"], runtime_header)
+    if kind == layout.TYPE_TDX:
+        raise Malformed(TYPE_TDX, f"{layout.TYPE_SNP} (SNP)", f"{kind} (TDX)")
+    _require(TYPE, layout.TYPE_SNP, kind)
+    hash_type = _number(layout.RUNTIME_HEADER["hash_type"], runtime_header)
+    _require(HASH_TYPE, layout.HASH_SHA256, hash_type)
+    _require(DATA_VERSION, 1, _number(layout.RUNTIME_HEADER["version"], runtime_header))
+
+
+def _check_header(header: bytes) -> None:
+    version = _number(layout.HEADER["version"], header)
+    if version not in layout.VERSIONS:
+        raise Malformed(VERSION, layout.VERSIONS, version)
+    request = _number(layout.HEADER["request_type"], header)
+    _require(REQUEST, layout.AK_CERT_REQUEST, request)
+    _require(STATUS, 0, _number(layout.HEADER["status"], header))
+    reserved = layout.HEADER["reserved"]
+    _require(RESERVED, bytes(reserved.size), reserved.of(header))
+
+
+def _claims(data: bytes, header: bytes, runtime_header: bytes) -> bytes:
+    """The runtime claims, once the three sizes agree and the padding is zero."""
+    size = _number(layout.RUNTIME_HEADER["variable_data_size"], runtime_header)
+    room = len(data) - layout.CLAIMS_START
+    if not 1 <= size <= room:
+        raise Malformed(CLAIMS_SIZE, f"1 to {room} bytes", f"{size} bytes")
+    data_size = layout.RUNTIME_HEADER_SIZE + size
+    _require(DATA_SIZE, data_size, _number(layout.RUNTIME_HEADER["data_size"], runtime_header))
+    whole = layout.RUNTIME_START + data_size
+    _require(REPORT_SIZE, whole, _number(layout.HEADER["report_size"], header))
+    if any(data[whole:]):
+        raise Malformed(PADDING, "zeros", data[whole:].rstrip(b"\0")[:32])
+    return data[layout.CLAIMS_START : whole]
+
+
+def _number(field: Field, data: bytes) -> int:
+    return int.from_bytes(field.of(data), "little")
+
+
+def _require(rule: Rule, expected: object, actual: object) -> None:
+    if expected != actual:
+        raise Malformed(rule, expected, actual)

@@ -1,0 +1,56 @@
+"""Whether a verified report vouches for the runtime claims of an HCL blob.
+
+The paravisor puts SHA-256 of the exact bytes into REPORT_DATA; a JSON document that says the same
+in other bytes is not the one that was measured.
+"""
+
+import hashlib
+import hmac
+from typing import Protocol
+
+from ccgpu.attest.check import Checks, Outcome, Rule
+from ccgpu.attest.hcl import claims
+from ccgpu.attest.hcl.blob import Blob
+from ccgpu.attest.hcl.claims import Claims
+
+_DESIGN = "Azure CVM guest attestation design, report_data"
+_BIND = "ccgpu-bind-v1, docs/trust.md"
+
+HASH = Rule("hcl.hash", "REPORT_DATA is SHA-256 of the runtime claims", _DESIGN)
+TAIL = Rule("hcl.report-data.tail", "the second half of REPORT_DATA is zero", _DESIGN)
+CLAIMS = Rule("hcl.claims", "the runtime claims can be read", _DESIGN)
+TPM = Rule("hcl.tpm-enabled", "the VM has a vTPM", _DESIGN)
+USER_DATA_ABSENT = Rule("hcl.user-data.absent", "the runtime claims carry user-data", _BIND)
+USER_DATA = Rule("hcl.user-data.other", "user-data is the binding B, all 64 bytes of it", _BIND)
+
+
+class ReportData(Protocol):
+    """What is needed of a report."""
+
+    @property
+    def report_data(self) -> bytes:
+        """REPORT_DATA, 64 bytes."""
+
+
+def verify(blob: Blob, report: Outcome[ReportData], checks: Checks) -> Outcome[Claims] | None:
+    """The runtime claims, verified if the report is and it names them; None if unreadable."""
+    since = checks.mark()
+    data = report.value.report_data
+    # 1. The report names these bytes, and nothing else.
+    digest = hashlib.sha256(blob.runtime).digest()
+    checks.that(HASH, hmac.compare_digest(digest, data[:32]), digest, data[:32])
+    checks.equal(TAIL, bytes(32), data[32:])
+    # 2. They are claims, and of a VM whose vTPM can sign.
+    found = checks.read(CLAIMS, claims.parse, blob.runtime, "runtime claims")
+    if found is None:
+        return None
+    checks.equal(TPM, True, found.tpm_enabled)
+    return checks.vouch(found, since, report)
+
+
+def carries(found: Claims, bound: bytes, checks: Checks) -> bool:
+    """Whether the guest had `bound` (B, 64 bytes) put into what AMD's key signed."""
+    data = found.user_data
+    if not checks.that(USER_DATA_ABSENT, data is not None, "user-data", data) or data is None:
+        return False
+    return checks.that(USER_DATA, hmac.compare_digest(bound, data), bound, data)

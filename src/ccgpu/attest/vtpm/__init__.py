@@ -1,0 +1,1 @@
+"""The vTPM: quote, PCR values and event log, in the formats of the TCG."""

@@ -1,0 +1,219 @@
+"""What booted, in named facts: from an event log whose replay ends in quoted PCR values.
+
+Only digests were measured: not what the log says beside them, not even an event's type. So facts
+are told by digest, by what hashes to it, and by order: what comes before the firmware's separator
+is the firmware's. Its PCRs have to replay; those of the operating system may have been extended
+after the log ended, and then they are told as `open` and give no facts.
+"""
+
+import hashlib
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from ccgpu.attest.check import Checks, Outcome, Rule
+from ccgpu.attest.vtpm import eventlog, layout
+from ccgpu.attest.vtpm.eventlog import Event, Log
+from ccgpu.attest.vtpm.quote import Quote
+
+_PFP = "TCG PC Client Platform Firmware Profile 1.05"
+
+EVENT_LOG = Rule("vtpm.eventlog", "the event log can be read", f"{_PFP}, §10.1")
+UNQUOTED = Rule("vtpm.eventlog.unquoted", "the firmware's PCRs are quoted", f"{_PFP}, §3.3.4")
+REPLAY = Rule("vtpm.eventlog.replay", "the event log replays to the quoted PCRs", f"{_PFP}, §10.1")
+SEPARATOR = Rule(
+    "vtpm.eventlog.separator", "the firmware closed its part of PCR 7", f"{_PFP}, §3.3.4.8"
+)
+INJECTED = Rule(
+    "vtpm.eventlog.injected",
+    "the log tells of the firmware's part of PCR 7 what was measured",
+    f"{_PFP}, §3.3.4.8; GO-2026-5298",
+)
+
+FIRMWARE = frozenset(range(8))  # PFP §3.3.4: nothing but firmware and boot loader measures there
+_BOOT_APPLICATIONS = 4
+_SECURE_BOOT = 7
+_GRUB_STRINGS, _GRUB_FILES = 8, 9  # GRUB manual, "Measured Boot"
+_UKI, _STUB_STRINGS = 11, 12  # systemd, docs/TPM2_PCR_MEASUREMENTS.md
+_GRUB_COMMAND_LINE = b"kernel_cmdline: "
+
+
+def _digests(*measured: bytes) -> frozenset[bytes]:
+    return frozenset(hashlib.sha256(each).digest() for each in measured)
+
+
+_SEPARATORS = _digests(bytes(4), b"\xff" * 4)  # EV_SEPARATOR, PFP §10.4.1
+_ACTIONS = _digests(  # EV_EFI_ACTION of PCR 4, PFP §10.4.4
+    b"Calling EFI Application from Boot Option",
+    b"Returning from EFI Application from Boot Option",
+)
+_DATABASES = (  # UEFI 2.10, §32.3 and §32.4.1
+    (layout.EFI_GLOBAL_VARIABLE, "PK"),
+    (layout.EFI_GLOBAL_VARIABLE, "KEK"),
+    (layout.IMAGE_SECURITY_DATABASE, "db"),
+    (layout.IMAGE_SECURITY_DATABASE, "dbx"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Boot:
+    """Facts of a boot; what the log does not prove is None or missing.
+
+    `replayed`, `open`: quoted PCRs that the log leads to, and that it does not. `databases`:
+    SHA-256 of PK, KEK, db and dbx. `authorities`: by which entries (variable or "", digest) images
+    were let through. `applications`: Authenticode digests of what was started, in order: shim, boot
+    loader, kernel or UKI. The rest is of PCRs that the operating system may extend too, so that
+    nothing is missing but something may be added: `files` that GRUB read (name by its own word,
+    digest), `sections` of a UKI (name, digest), `command_lines` of the kernel, word for word.
+    """
+
+    replayed: frozenset[int]
+    open: frozenset[int]
+    secure_boot: bool | None = None
+    databases: Mapping[str, bytes] = field(default_factory=dict)
+    authorities: Sequence[tuple[str, bytes]] = ()
+    applications: Sequence[bytes] = ()
+    files: Sequence[tuple[str, bytes]] = ()
+    sections: Sequence[tuple[str, bytes]] = ()
+    command_lines: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Variable:
+    vendor: bytes
+    name: str
+    content: bytes
+
+
+def verify(
+    log: Log, quote: Outcome[Quote], pcrs: Mapping[int, bytes], checks: Checks
+) -> Outcome[Boot]:
+    """The facts, verified if the quote is and the log replays to its values `pcrs`."""
+    since = checks.mark()
+    quoted = quote.value.selected & pcrs.keys()
+    # 1. The firmware's PCRs are there.
+    checks.that(UNQUOTED, quoted >= FIRMWARE, sorted(FIRMWARE), sorted(quoted & FIRMWARE))
+    # 2. The log leads to them.
+    ends = eventlog.replay(log)
+    replayed = frozenset(index for index in quoted if ends[index] == pcrs[index])
+    for index in sorted(quoted & FIRMWARE):
+        what = f"PCR {index}: "
+        checks.equal(REPLAY, what + pcrs[index].hex(), what + ends[index].hex())
+    # 3. What it tells of the firmware's part of PCR 7 is what was measured.
+    events = [event for event in log.events if event.pcr == _SECURE_BOOT]
+    own = _until_separator(events)
+    checks.that(SEPARATOR, len(own) < len(events), "a separator", f"{len(events)} events")
+    false = sum(not event.says_what_was_measured for event in own)
+    checks.equal(INJECTED, "0 events of another content", f"{false} events of another content")
+    return checks.vouch(facts(log, replayed, quoted - replayed), since, quote)
+
+
+def facts(log: Log, replayed: frozenset[int], left: frozenset[int]) -> Boot:
+    """What the log says of the PCRs in `replayed`."""
+    by_pcr: dict[int, list[Event]] = {index: [] for index in range(layout.PCR_COUNT)}
+    for event in log.events:
+        if event.pcr in replayed:
+            by_pcr[event.pcr].append(event)
+    state = by_pcr[_SECURE_BOOT]
+    own = _until_separator(state)
+    variables = [each for each in map(_variable, own) if each] if len(own) < len(state) else []
+    return Boot(
+        replayed=replayed,
+        open=left,
+        secure_boot=_secure_boot(variables),
+        databases=_databases(variables),
+        authorities=tuple(_authorities(state[len(own) + 1 :])),
+        applications=tuple(
+            event.digest
+            for event in by_pcr[_BOOT_APPLICATIONS]
+            if event.digest not in _SEPARATORS | _ACTIONS
+        ),
+        files=tuple(_files(by_pcr[_GRUB_FILES])),
+        sections=tuple(_sections(by_pcr[_UKI])),
+        command_lines=(
+            *_grub_command_lines(by_pcr[_GRUB_STRINGS]),
+            *_stub_command_lines(by_pcr[_STUB_STRINGS]),
+        ),
+    )
+
+
+def _until_separator(events: Sequence[Event]) -> Sequence[Event]:
+    """The firmware's own measurements: all, if it never closed its part."""
+    return tuple(itertools.takewhile(lambda event: event.digest not in _SEPARATORS, events))
+
+
+def _variable(event: Event) -> _Variable | None:
+    """The variable (UEFI_VARIABLE_DATA) that was measured; None if it is none, or not measured."""
+    start = layout.VARIABLE["VariableDataLength"].end
+    if len(event.data) < start or not event.says_what_was_measured:
+        return None
+    sizes = ("UnicodeNameLength", "VariableDataLength")
+    name, content = (
+        int.from_bytes(layout.VARIABLE[size].of(event.data), "little") for size in sizes
+    )
+    end = start + 2 * name
+    text = _utf16(event.data[start:end])
+    if len(event.data) != end + content or text is None:
+        return None
+    return _Variable(layout.VARIABLE["VariableName"].of(event.data), text, event.data[end:])
+
+
+def _secure_boot(variables: Sequence[_Variable]) -> bool | None:
+    wanted = (layout.EFI_GLOBAL_VARIABLE, "SecureBoot")
+    said = [each.content for each in variables if (each.vendor, each.name) == wanted]
+    if len(said) != 1 or said[0] not in (b"", b"\0", b"\1"):
+        return None
+    return said[0] == b"\1"
+
+
+def _databases(variables: Sequence[_Variable]) -> Mapping[str, bytes]:
+    """The first of each name: an authority, which comes later, has the name of its database."""
+    found: dict[str, bytes] = {}
+    for each in variables:
+        if (each.vendor, each.name) in _DATABASES:
+            found.setdefault(each.name, hashlib.sha256(each.content).digest())
+    return found
+
+
+def _authorities(events: Sequence[Event]) -> Iterator[tuple[str, bytes]]:
+    for event in events:
+        variable = _variable(event)
+        yield variable.name if variable else "", event.digest
+
+
+def _files(events: Sequence[Event]) -> Iterator[tuple[str, bytes]]:
+    for event in events:
+        yield event.data.rstrip(b"\0").decode("utf-8", "replace"), event.digest
+
+
+def _sections(events: Sequence[Event]) -> Iterator[tuple[str, bytes]]:
+    """Pairs of measurements: a section's name (ASCII, with its NUL), then the section."""
+    for name, section in itertools.pairwise(events):
+        text = _utf16(name.data)
+        if text and hashlib.sha256(text.encode() + b"\0").digest() == name.digest:
+            yield text, section.digest
+
+
+def _grub_command_lines(events: Sequence[Event]) -> Iterator[str]:
+    for event in events:
+        line = event.data.removeprefix(_GRUB_COMMAND_LINE).rstrip(b"\0")
+        labelled = event.data.startswith(_GRUB_COMMAND_LINE)
+        if labelled and hashlib.sha256(line).digest() == event.digest:
+            yield line.decode("utf-8", "replace")
+
+
+def _stub_command_lines(events: Sequence[Event]) -> Iterator[str]:
+    """In UTF-16; older stubs measure the NUL behind it too."""
+    for event in events:
+        bare = event.data.removesuffix(b"\0\0")
+        text = _utf16(bare)
+        if text and event.digest in _digests(bare, bare + b"\0\0"):
+            yield text
+
+
+def _utf16(data: bytes) -> str | None:
+    """Text without what follows its NUL; None if it is no text."""
+    try:
+        return data.decode("utf-16-le").rstrip("\0")
+    except UnicodeDecodeError:
+        return None

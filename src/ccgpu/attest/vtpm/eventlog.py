@@ -1,0 +1,169 @@
+"""The firmware's event log (TCG2, crypto-agile): what it says was measured, and to which PCRs.
+
+A log is hearsay until its replay ends in PCR values that were quoted. Even then only digests were
+measured: what an event says beside them counts where it hashes to its digest. Little endian.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ccgpu.attest.check import Malformed, Rule
+from ccgpu.attest.vtpm import layout
+
+_PFP = "TCG PC Client Platform Firmware Profile 1.05"
+
+SIZE = Rule("vtpm.eventlog.size", "the event log is of a sane size", f"{_PFP}, §10.1")
+SHORT = Rule("vtpm.eventlog.short", "the event log ends with its last event", f"{_PFP}, §10.2.2")
+HEADER = Rule("vtpm.eventlog.header", "the event log is crypto-agile", f"{_PFP}, §10.4.5.1")
+ALGORITHMS = Rule(
+    "vtpm.eventlog.algorithms", "the log says how its digests are made", f"{_PFP}, §10.4.5.1"
+)
+SHA256 = Rule("vtpm.eventlog.sha256", "the event log has digests of SHA-256", f"{_PFP}, §10.4.5.1")
+DIGESTS = Rule(
+    "vtpm.eventlog.digests", "every event has one digest for each algorithm", f"{_PFP}, §10.2.2"
+)
+PCR = Rule("vtpm.eventlog.pcr", "every event is measured to one of 24 PCRs", f"{_PFP}, §10.2.2")
+LOCALITY = Rule(
+    "vtpm.eventlog.locality",
+    "the startup locality is 0, 3 or 4, and said once, before PCR 0 is measured to",
+    f"{_PFP}, §10.4.5.3",
+)
+
+SIZE_LIMIT = 1024 * 1024  # those of Azure VMs stay below 64 KiB
+_EVENT_LIMIT = 8192
+_DYNAMIC = range(17, 23)  # PCRs that begin as all ones, PC Client Platform TPM Profile, §4.6.2
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One event: to which PCR, of which type, the SHA-256 digest, and what the log says of it."""
+
+    pcr: int
+    type: int
+    digest: bytes
+    data: bytes
+
+    @property
+    def says_what_was_measured(self) -> bool:
+        """Whether the digest is that of the event's data, all of it."""
+        return hashlib.sha256(self.data).digest() == self.digest
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """An event log: its measurements in order (notes that are not measured are left out)."""
+
+    events: tuple[Event, ...]
+    startup_locality: int = 0
+
+
+class _Cursor:
+    """The bytes that are still to be read."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self._at = 0
+
+    def __bool__(self) -> bool:
+        return self._at < len(self._data)
+
+    def take(self, size: int) -> bytes:
+        taken = self._data[self._at : self._at + size]
+        if len(taken) != size:
+            raise Malformed(SHORT, f"{size} bytes at {self._at}", f"{len(taken)} bytes")
+        self._at += size
+        return taken
+
+    def number(self, size: int = 4) -> int:
+        return int.from_bytes(self.take(size), "little")
+
+
+def parse(data: bytes) -> Log:
+    """Read `data`, or raise `Malformed` with the rule that it breaks."""
+    if len(data) > SIZE_LIMIT:
+        raise Malformed(SIZE, f"at most {SIZE_LIMIT} bytes", f"{len(data)} bytes")
+    cursor = _Cursor(data)
+    sizes = _header(cursor)
+    found: list[Event] = []
+    locality: int | None = None
+    for _ in range(_EVENT_LIMIT):
+        if not cursor:
+            return Log(tuple(found), locality or 0)
+        event = _event(cursor, sizes)
+        if event.type != layout.EV_NO_ACTION:
+            if event.pcr >= layout.PCR_COUNT:
+                raise Malformed(PCR, "0 to 23", event.pcr)
+            found.append(event)
+        elif event.data.startswith(layout.LOCALITY_SIGNATURE):
+            locality = _locality(event, found, locality)
+    raise Malformed(SIZE, f"fewer than {_EVENT_LIMIT} events", "more")
+
+
+def replay(log: Log) -> Mapping[int, bytes]:
+    """Every PCR, as it is after the log's measurements and nothing else."""
+    pcrs = {
+        index: (b"\xff" if index in _DYNAMIC else b"\0") * layout.DIGEST_SIZE
+        for index in range(layout.PCR_COUNT)
+    }
+    pcrs[0] = log.startup_locality.to_bytes(layout.DIGEST_SIZE, "big")
+    for event in log.events:
+        pcrs[event.pcr] = hashlib.sha256(pcrs[event.pcr] + event.digest).digest()
+    return pcrs
+
+
+def _header(cursor: _Cursor) -> Mapping[int, int]:
+    """The size of each algorithm's digest, from the event that begins the log."""
+    first = cursor.take(layout.FIRST_EVENT["eventSize"].end)
+    fields = {name: field.of(first) for name, field in layout.FIRST_EVENT.items()}
+    no_action = layout.EV_NO_ACTION.to_bytes(4, "little")
+    if fields["pcrIndex"] + fields["eventType"] != bytes(4) + no_action or any(fields["digest"]):
+        raise Malformed(HEADER, "EV_NO_ACTION of PCR 0", first[:28])
+    event = _Cursor(cursor.take(int.from_bytes(fields["eventSize"], "little")))
+    spec_id = event.take(layout.SPEC_ID["numberOfAlgorithms"].end)
+    said = {name: field.of(spec_id) for name, field in layout.SPEC_ID.items()}
+    if said["signature"] != layout.SPEC_ID_SIGNATURE or said["specVersionMajor"] != b"\2":
+        raise Malformed(HEADER, "Spec ID Event03, version 2", spec_id[:23])
+    sizes = _algorithms(event, int.from_bytes(said["numberOfAlgorithms"], "little"))
+    event.take(event.number(1))  # vendorInfo
+    if event:
+        raise Malformed(HEADER, "nothing after vendorInfo", "more")
+    return sizes
+
+
+def _algorithms(event: _Cursor, count: int) -> Mapping[int, int]:
+    if not 1 <= count <= len(layout.HASH_SIZES):
+        raise Malformed(ALGORITHMS, f"1 to {len(layout.HASH_SIZES)}", count)
+    sizes: dict[int, int] = {}
+    for _ in range(count):
+        algorithm, size = event.number(2), event.number(2)
+        if layout.HASH_SIZES.get(algorithm) != size or algorithm in sizes:
+            raise Malformed(ALGORITHMS, "known algorithms, each once", f"{algorithm:#x}: {size}")
+        sizes[algorithm] = size
+    if layout.ALG_SHA256 not in sizes:
+        raise Malformed(SHA256, f"{layout.ALG_SHA256:#x}", [f"{each:#x}" for each in sizes])
+    return sizes
+
+
+def _event(cursor: _Cursor, sizes: Mapping[int, int]) -> Event:
+    """One TCG_PCR_EVENT2."""
+    pcr, kind, count = cursor.number(), cursor.number(), cursor.number()
+    if count != len(sizes):
+        raise Malformed(DIGESTS, f"{len(sizes)} digests", f"{count} digests")
+    digests: dict[int, bytes] = {}
+    for _ in range(count):
+        algorithm = cursor.number(2)
+        if algorithm not in sizes or algorithm in digests:
+            raise Malformed(DIGESTS, "each algorithm of the header once", f"{algorithm:#x}")
+        digests[algorithm] = cursor.take(sizes[algorithm])
+    return Event(pcr, kind, digests[layout.ALG_SHA256], cursor.take(cursor.number()))
+
+
+def _locality(event: Event, before: list[Event], known: int | None) -> int:
+    said = event.data[len(layout.LOCALITY_SIGNATURE) :]
+    late = any(each.pcr == 0 for each in before)
+    if event.pcr != 0 or len(said) != 1 or said[0] not in layout.LOCALITIES:
+        raise Malformed(LOCALITY, layout.LOCALITIES, said[:8])
+    if late or known is not None:
+        raise Malformed(LOCALITY, "once, first", "late" if late else "twice")
+    return said[0]

@@ -1,0 +1,149 @@
+"""Whether the vTPM that the runtime claims name signed this quote, now, about these PCR values.
+
+The PCR digest is rebuilt from the quote's own bitmap and exactly those values: a list that is
+shorter, longer or of other PCRs is another statement, even where its digest is right.
+"""
+
+import hashlib
+import hmac
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from cryptography.hazmat.primitives.hashes import SHA256
+
+from ccgpu.attest.check import Checks, Outcome, Rule
+from ccgpu.attest.hcl.claims import Claims
+from ccgpu.attest.vtpm import layout
+from ccgpu.attest.vtpm.quote import Quote
+
+_QUOTE = "TPM 2.0 Part 3, TPM2_Quote"
+_NONCE = "RFC 9334, §10.2; TPM 2.0 Part 3, TPM2_Quote (qualifyingData)"
+_PCRS = "TPM 2.0 Part 2, TPMS_QUOTE_INFO; CVE-2022-0317"
+_CLOCK = "TPM 2.0 Part 1, §36"
+
+AK_UNVOUCHED = Rule(
+    "vtpm.ak.unvouched", "the runtime claims name the key of the quote", "docs/trust.md"
+)
+AK_OTHER = Rule("vtpm.ak.other", "the quote is checked with HCLAkPub", "docs/trust.md")
+SIGNATURE = Rule("vtpm.quote.signature", "the AK signed the quote", _QUOTE)
+NONCE_UNASKED = Rule("vtpm.nonce.unasked", "it is known what the quote has to carry", _NONCE)
+NONCE_ABSENT = Rule("vtpm.nonce.absent", "the quote carries qualifying data", _NONCE)
+NONCE_PREFIX = Rule("vtpm.nonce.prefix", "the qualifying data is there to its end", _NONCE)
+NONCE_SHORT = Rule("vtpm.nonce.short", "the qualifying data is not shorter", _NONCE)
+NONCE_LONG = Rule("vtpm.nonce.long", "the qualifying data is not longer", _NONCE)
+NONCE_OTHER = Rule("vtpm.nonce.other", "the quote answers what was asked, in full", _NONCE)
+PCRS_ABSENT = Rule("vtpm.pcrs.absent", "the values of the quoted PCRs are given", _PCRS)
+PCRS_SELECTION = Rule("vtpm.pcrs.selection", "exactly the quoted PCRs are given", _PCRS)
+PCRS_SIZE = Rule("vtpm.pcrs.size", "every PCR value is 32 bytes", _PCRS)
+PCRS_DIGEST = Rule("vtpm.pcrs.digest", "the quoted digest is that of the PCR values", _PCRS)
+PCRS_REQUIRED = Rule("vtpm.pcrs.required", "every PCR that the policy needs is quoted", _PCRS)
+CLOCK_SIGNER = Rule("vtpm.clock.signer", "both quotes come from one TPM and key", _CLOCK)
+CLOCK_RESET = Rule("vtpm.clock.reset", "the TPM was not reset less often than before", _CLOCK)
+CLOCK_RESTART = Rule("vtpm.clock.restart", "it did not resume less often since that reset", _CLOCK)
+CLOCK_BACK = Rule("vtpm.clock.back", "the TPM's clock did not go back", _CLOCK)
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What a quote is held against.
+
+    `qualifying_data`: what it has to carry. `pcrs`: the values that are said to be quoted.
+    `required`: which PCRs have to be among them. `previous`: an earlier quote of this VM, if any.
+    """
+
+    qualifying_data: bytes | None
+    pcrs: Mapping[int, bytes] | None
+    required: frozenset[int]
+    previous: Quote | None = None
+
+
+def verify(
+    quote: Quote,
+    signature: bytes,
+    ak: rsa.RSAPublicKey,
+    needs: Outcome[Claims] | None,
+    expected: Expected,
+    checks: Checks,
+) -> Outcome[Quote]:
+    """The quote, verified if the claims that `needs` holds are: their AK has to have signed it."""
+    since = checks.mark()
+    # 1. Somebody believed names the key.
+    if needs is None:
+        checks.that(AK_UNVOUCHED, False, "HCLAkPub", None)
+    else:
+        same = ak == needs.value.ak
+        checks.that(AK_OTHER, same, "HCLAkPub", "HCLAkPub" if same else "another key")
+    # 2. The key signed these bytes.
+    signed = _signed(quote.raw, signature, ak)
+    checks.that(SIGNATURE, signed, "a good signature", "good" if signed else "a bad one")
+    # 3. They answer the question that was asked.
+    _check_nonce(quote.extra_data, expected.qualifying_data, checks)
+    # 4. They are about these PCR values.
+    checks.that(
+        PCRS_REQUIRED,
+        expected.required <= quote.selected,
+        sorted(expected.required),
+        sorted(quote.selected),
+    )
+    _check_pcrs(quote, expected.pcrs, checks)
+    # 5. And later than what was seen before.
+    if expected.previous is not None:
+        _check_clock(quote, expected.previous, checks)
+    return checks.vouch(quote, since, *([needs] if needs is not None else []))
+
+
+def _signed(message: bytes, signature: bytes, ak: rsa.RSAPublicKey) -> bool:
+    try:
+        ak.verify(signature, message, padding.PKCS1v15(), SHA256())
+    except InvalidSignature:
+        return False
+    return True
+
+
+def _check_nonce(actual: bytes, expected: bytes | None, checks: Checks) -> None:
+    """One check, under the rule that says best how the two differ."""
+    if not expected:
+        checks.that(NONCE_UNASKED, False, "qualifying data", None)
+        return
+    rule = NONCE_OTHER
+    if not actual:
+        rule = NONCE_ABSENT
+    elif len(actual) > len(expected):
+        rule = NONCE_LONG
+    elif len(actual) < len(expected):
+        rule = NONCE_PREFIX if expected.startswith(actual) else NONCE_SHORT
+    checks.that(rule, hmac.compare_digest(actual, expected), expected, actual)
+
+
+def _check_pcrs(quote: Quote, pcrs: Mapping[int, bytes] | None, checks: Checks) -> None:
+    if pcrs is None:
+        checks.that(PCRS_ABSENT, False, "PCR values", None)
+        return
+    same = checks.equal(PCRS_SELECTION, sorted(quote.selected), sorted(pcrs))
+    sizes = sorted({len(value) for value in pcrs.values()} or {layout.DIGEST_SIZE})
+    if not checks.equal(PCRS_SIZE, [layout.DIGEST_SIZE], sizes) or not same:
+        return
+    digest = hashlib.sha256(b"".join(pcrs[index] for index in sorted(quote.selected))).digest()
+    checks.that(
+        PCRS_DIGEST, hmac.compare_digest(digest, quote.pcr_digest), digest, quote.pcr_digest
+    )
+
+
+def _check_clock(quote: Quote, previous: Quote, checks: Checks) -> None:
+    checks.equal(CLOCK_SIGNER, previous.qualified_signer, quote.qualified_signer)
+    checks.that(
+        CLOCK_RESET,
+        quote.reset_count >= previous.reset_count,
+        f"{previous.reset_count} or more",
+        quote.reset_count,
+    )
+    if quote.reset_count == previous.reset_count:
+        checks.that(
+            CLOCK_RESTART,
+            quote.restart_count >= previous.restart_count,
+            f"{previous.restart_count} or more",
+            quote.restart_count,
+        )
+    checks.that(CLOCK_BACK, quote.clock >= previous.clock, f"{previous.clock} or more", quote.clock)
