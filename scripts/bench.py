@@ -34,6 +34,10 @@ def bench(_: list[str]) -> None:
         peak = _peak_mebibytes([ccgpu, "create", "bench", *_FAKE, *_VM], home)
         print("peak memory of a create")
         print(f"  {peak:.0f} MB (limit 150)")
+        inner = [python, str(ROOT / "scripts" / "bench_collateral.py")]
+        fetching = float(_run(inner, home).stdout)
+        print("collateral of one GPU, local service with 100 ms of latency, two rounds")
+        print(f"  {fetching:.0f} ms (limit 350)")
 
 
 def _taking_turns(commands: list[list[str]], home: str) -> list[float]:

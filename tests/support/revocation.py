@@ -73,6 +73,25 @@ def answer(
     return signed.sign(_key(), hashes.SHA384()).public_bytes(_DER)
 
 
+def answer_to(request: bytes, this_update: float) -> bytes:
+    """A signed answer to a request about anybody's certificate: it is good for a day."""
+    asked = ocsp.load_der_ocsp_request(request)
+    begins = datetime.fromtimestamp(int(this_update), UTC)
+    builder = ocsp.OCSPResponseBuilder().add_response_by_hash(
+        asked.issuer_name_hash,
+        asked.issuer_key_hash,
+        asked.serial_number,
+        asked.hash_algorithm,
+        ocsp.OCSPCertStatus.GOOD,
+        begins,
+        begins + timedelta(days=1),
+        None,
+        None,
+    )
+    signed = builder.responder_id(ocsp.OCSPResponderEncoding.HASH, certificate(1))
+    return signed.sign(_key(), hashes.SHA384()).public_bytes(_DER)
+
+
 def unsuccessful(status: ocsp.OCSPResponseStatus) -> bytes:
     """An answer that is none."""
     return ocsp.OCSPResponseBuilder.build_unsuccessful(status).public_bytes(_DER)

@@ -1,0 +1,124 @@
+"""NVIDIA's two services on 127.0.0.1: real HTTPS, real connections, each answer after a while."""
+
+import base64
+import hashlib
+import ipaddress
+import json
+import ssl
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+from azure.core.pipeline.transport import RequestsTransport
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from ccgpu.collateral.sources import Sources
+from ccgpu.workflows.clock import RealClock
+from support import revocation
+
+_RIM = b"<SoftwareIdentity>" + b"x" * 20_000 + b"</SoftwareIdentity>"  # as large as real ones
+
+
+@dataclass(frozen=True)
+class Loopback:
+    """Where they are, and the CA that vouches for them."""
+
+    url: str
+    ca: Path
+
+    @property
+    def sources(self) -> Sources:
+        """Both vendors here, and no mirrors."""
+        return Sources(kds=self.url, rim=f"{self.url}/v1/rim/", ocsp=f"{self.url}/", mirrors={})
+
+    def transport(self) -> RequestsTransport:
+        """The network, with this CA in the place of the public ones."""
+        return RequestsTransport(connection_verify=str(self.ca))
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"  # connections are kept
+    disable_nagle_algorithm = True
+    latency = 0.0
+    clock = RealClock()
+
+    def do_GET(self) -> None:
+        rim_id = self.path.rsplit("/", 1)[-1]
+        if rim_id == "ELSEWHERE":
+            self._say(b"", 302, {"Location": "/v1/rim/HERE"})
+            return
+        digest = hashlib.sha256(_RIM).hexdigest()
+        answer = {"id": rim_id, "rim": base64.b64encode(_RIM).decode(), "sha256": digest}
+        self._say(json.dumps(answer).encode())
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self._say(revocation.answer_to(body, self.clock.now()))
+
+    def _say(self, body: bytes, status: int = 200, headers: dict[str, str] | None = None) -> None:
+        self.clock.sleep(self.latency)
+        self.send_response(status)
+        for name, value in {"Content-Length": str(len(body)), **(headers or {})}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: Any) -> None:
+        """Says nothing."""
+
+
+@contextmanager
+def serving(folder: Path, latency: float = 0.0) -> Iterator[Loopback]:
+    """Both services, as long as the context lasts."""
+    ca = _certificate(folder)
+    handler = type("Handler", (_Handler,), {"latency": latency})
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(ca)
+    # The handshake is for the connection's own thread: here it would hold up those behind it.
+    server.socket = context.wrap_socket(
+        server.socket, server_side=True, do_handshake_on_connect=False
+    )
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+    thread.start()
+    try:
+        yield Loopback(f"https://127.0.0.1:{server.server_port}", ca)
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def _certificate(folder: Path) -> Path:
+    """A key and its own certificate for 127.0.0.1, in one file."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "services of a test")])
+    begins = datetime(2020, 1, 1, tzinfo=UTC)
+    address = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(begins)
+        .not_valid_after(begins + timedelta(days=36500))
+        .add_extension(address, critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    private = key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    path = folder / "services.pem"
+    path.write_bytes(private + made.public_bytes(serialization.Encoding.PEM))
+    return path

@@ -1,0 +1,54 @@
+"""The whole way down to sockets and TLS, on this machine: what tests above have taken out."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from azure.core.pipeline.transport import RequestsTransport
+
+from ccgpu.collateral.needs import Needs
+from ccgpu.net.fetch import Web
+from ccgpu.workflows import collateral
+from ccgpu.workflows.clock import RealClock
+from ccgpu.workflows.collateral import Fetching
+from ccgpu.workflows.schedule import Schedule
+from support import revocation
+from support.loopback import serving
+
+_IDS = ("NV_GPU_DRIVER_GH100_550.90.07", "NV_GPU_VBIOS_1010_0200_882_96009F0001")
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory):
+    with serving(tmp_path_factory.mktemp("services")) as service:
+        yield service
+
+
+def _fetched(service, needs, transport=None, budget=0.0):
+    with (
+        Web(service.sources.hosts(), transport or service.transport()) as web,
+        ThreadPoolExecutor(max_workers=8) as pool,
+    ):
+        schedule = Schedule(RealClock(), pool)
+        return Fetching(web, schedule, None, service.sources, budget).fetch(needs)
+
+
+def test_a_round_comes_over_tls_from_many_threads(service):
+    requests = tuple(revocation.request(serial) for serial in range(2, 8))
+    found = _fetched(service, Needs(rims=_IDS, ocsp=requests)).require()
+    assert (len(found.rims), len(found.ocsp)) == (2, 6)
+    assert [piece.name for piece in found.pieces[:2]] == [f"rim/{each}.xml" for each in _IDS]
+
+
+def test_a_redirect_is_not_followed(service):
+    (missing,) = _fetched(service, Needs(rims=("ELSEWHERE",))).missing
+    assert "redirects elsewhere (302)" in missing.reasons[0]
+
+
+def test_a_service_that_nobody_vouches_for_is_not_talked_to(service):
+    (missing,) = _fetched(service, Needs(rims=_IDS[:1]), RequestsTransport()).missing
+    assert missing.reasons == ("127.0.0.1 no TLS connection",)
+
+
+def test_what_commands_fetch_with_is_closed_when_they_are_done(tmp_path):
+    with collateral.online(tmp_path / "cache") as fetching:
+        assert fetching.fetch(Needs()).require().pieces == ()
