@@ -36,6 +36,7 @@ COMMANDS = {
     "restart": Entry("lifecycle", "restart", "Restart the VM, and wait until its guest is up."),
     "extend": Entry("extend", "extend", "Say how long a deployment is wanted from now on."),
     "delete": Entry("delete", "delete", "Remove everything that a deployment owns."),
+    "verify": Entry("verify", "verify", "Judge evidence again, offline."),
     "gc": Entry("gc", "gc", "Find deployments that are over, and with --yes remove them."),
     "role": Entry("role", "role", "Print the least-privilege custom role for a spec."),
     "fake": Entry("fake", "app", "See, empty, advance and steer the simulated subscription."),

@@ -13,6 +13,8 @@ class Schema(StrEnum):
     """What there are JSON Schemas of."""
 
     SPEC = "spec"
+    POLICY = "policy"
+    BUNDLE = "bundle"
 
 
 def schema(
@@ -31,7 +33,11 @@ def schema(
 
 def text(of: Schema) -> str:
     """The schema as it is printed, and as `init` writes it."""
-    from ccgpu.domain import spec_schema
+    from ccgpu.domain import bundle, policy, spec_schema
 
-    made = {Schema.SPEC: spec_schema.schema}
+    made = {
+        Schema.SPEC: spec_schema.schema,
+        Schema.POLICY: policy.schema,
+        Schema.BUNDLE: bundle.schema,
+    }
     return json.dumps(made[of](), indent=2)

@@ -24,7 +24,7 @@ MADE = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 _some = st.none() | st.binary(max_size=40)
 
 
-def _document(found: Evidence) -> dict:
+def _document(found):
     made = bundle.of(found, made_at=MADE, tool="ccgpu test", policy="default", verdict={"a": 1})
     return json.loads(made.model_dump_json(by_alias=True, exclude_none=True))
 

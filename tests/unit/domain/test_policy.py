@@ -12,11 +12,11 @@ from ccgpu.store import policies
 SHIPPED = ["cpu-only", "default", "gpu-only", "strict"]
 
 
-def values(name="default") -> dict:
+def values(name="default"):
     return policies.load(name).model_dump(mode="json", exclude_none=True)
 
 
-def _without(document: dict, *path: str) -> dict:
+def _without(document, *path):
     changed = {**document}
     if len(path) == 1:
         del changed[path[0]]
@@ -25,12 +25,12 @@ def _without(document: dict, *path: str) -> dict:
     return changed
 
 
-def _with(document: dict, value: object, *path: str) -> dict:
+def _with(document, value, *path):
     inner = value if len(path) == 1 else _with(document[path[0]], value, *path[1:])
     return {**document, path[0]: inner}
 
 
-def _fields(document: dict, prefix=()):
+def _fields(document, prefix=()):
     for name, value in document.items():
         yield (*prefix, name)
         if isinstance(value, dict):

@@ -34,7 +34,7 @@ def folder(tmp_path):
     return put
 
 
-def _b64(data: bytes) -> str:
+def _b64(data):
     return base64.urlsafe_b64encode(data).decode().rstrip("=")
 
 
@@ -134,7 +134,7 @@ def test_a_folder_of_too_many_files_is_refused(folder):
         evidence.read(folder(**{f"f{n}": b"" for n in range(limits.MAX_FILES + 1)}))
 
 
-def _trustee(**changes) -> dict:
+def _trustee(**changes):
     quote = {"signature": SIGNATURE.hex(), "message": QUOTE.hex(), "pcrs": ["00" * 32] * 24}
     made = {"version": 1, "tpm_quote": quote, "hcl_report": _b64(HCL), "vcek": _b64(b"0\x01")}
     return made | changes

@@ -1,0 +1,98 @@
+"""The verdict: all checks that were made, and what follows from them. Fail closed.
+
+Accepted takes a check made, and every one of them good. No verdict is only what failed for want of
+collateral that the evidence's maker could not have spoilt; whatever else fails is a rejection.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+from ccgpu.attest.check import Check, Rule
+from ccgpu.attest.snp import crl
+from ccgpu.errors import EvidenceRejected, EvidenceUnavailable
+
+Verdict = Literal["accepted", "rejected", "no_verdict"]
+
+VEK_ABSENT = Rule(
+    "collateral.vek.absent",
+    "the certificate of the chip's key is at hand",
+    "AMD VCEK Certificate and KDS Interface Specification (57230), §4.1",
+)
+RIM_ABSENT = Rule(
+    "collateral.rim.absent",
+    "the reference manifests of driver and VBIOS are at hand",
+    "NVIDIA RIM service, /v1/rim/ID",
+)
+OCSP_ABSENT = Rule(
+    "collateral.ocsp.absent",
+    "there is an OCSP answer for every certificate",
+    "RFC 6960, §2.1",
+)
+JWKS_ABSENT = Rule(
+    "collateral.jwks.absent",
+    "the key set that a required token is checked with was given",
+    "RFC 7517",
+)
+_UNAVAILABLE = frozenset(
+    rule.id for rule in (VEK_ABSENT, crl.PRESENT, RIM_ABSENT, OCSP_ABSENT, JWKS_ABSENT)
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Appraisal:
+    """What was concluded, by which policy, at what time, and every check behind it.
+
+    `not_proven` says in words what this verdict leaves open, `unsafe` which loosenings were on,
+    `facts` what the evidence says of itself (believed only where the verdict is good), `pcrs` the
+    SHA-256 values that a good quote covers.
+    """
+
+    verdict: Verdict
+    checks: Sequence[Check]
+    policy: str
+    at: datetime
+    not_proven: Sequence[str] = ()
+    unsafe: Sequence[str] = ()
+    simulated: bool = False
+    facts: Mapping[str, str] = field(default_factory=dict)
+    pcrs: Mapping[int, bytes] = field(default_factory=dict)
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """The ids of the checks that failed, each once, in order."""
+        return tuple(dict.fromkeys(check.id for check in self.checks if not check.ok))
+
+    def require(self) -> None:
+        """`EvidenceRejected` or `EvidenceUnavailable` unless the evidence was accepted."""
+        if self.verdict == "accepted":
+            return
+        ids = ", ".join(self.reasons)
+        if self.verdict == "no_verdict":
+            raise EvidenceUnavailable(
+                f"no verdict: {ids}", hint="`ccgpu collateral fetch` brings what is published"
+            )
+        raise EvidenceRejected(f"evidence rejected: {ids}", hint=self._hint())
+
+    def _hint(self) -> str | None:
+        failed = {check.id for check in self.checks if not check.ok}
+        if failed and all(_is_of_time(id_) for id_ in failed):
+            return "only the time is against it: `--at bundle` asks for the time it was made"
+        return None
+
+
+def verdict_of(checks: Sequence[Check]) -> Verdict:
+    """What a list of checks amounts to; no checks at all are a rejection."""
+    failed = {check.id for check in checks if not check.ok}
+    if not failed:
+        return "accepted" if checks else "rejected"
+    return "no_verdict" if failed <= _UNAVAILABLE else "rejected"
+
+
+def _is_of_time(id_: str) -> bool:
+    return id_.rsplit(".", 1)[-1] in _TIMELY
+
+
+# How the ids of the checks end that another time alone could turn.
+_TIMELY = frozenset({"dates", "validity", "expired", "not-yet", "stale", "future", "window"})

@@ -1,0 +1,60 @@
+"""What the CPU's evidence says of itself, in words: shown beside a verdict, never part of one."""
+
+from collections.abc import Mapping
+
+from ccgpu.attest import bulletins
+from ccgpu.attest.check import Outcome
+from ccgpu.attest.hcl.claims import Claims
+from ccgpu.attest.quoted import Quoted
+from ccgpu.attest.snp.report import Report
+from ccgpu.attest.vtpm.boot import Boot
+
+
+def facts_of(
+    report: Outcome[Report] | None, claims: Outcome[Claims] | None, answer: Quoted
+) -> Mapping[str, str]:
+    """The facts, by name."""
+    facts: dict[str, str] = {}
+    if report is not None:
+        facts |= _of_report(report.value)
+    if claims is not None:
+        facts["vm id"] = claims.value.vm_unique_id
+        facts["secure boot"] = "on" if claims.value.secure_boot else "off"
+    if answer.quote is not None:
+        facts["PCRs quoted"] = ", ".join(map(str, sorted(answer.quote.value.selected)))
+    if answer.boot is not None:
+        facts |= _of_boot(answer.boot.value)
+    return facts
+
+
+def _of_boot(boot: Boot) -> dict[str, str]:
+    """Named facts of the event log, for pinning; lists in the order of the boot."""
+    measured = {None: "not told", True: "on", False: "off"}[boot.secure_boot]
+    return {
+        "secure boot, measured": measured,
+        **{f"{name} (SHA-256)": digest.hex() for name, digest in boot.databases.items()},
+        "authorities": ", ".join(f"{name} {digest.hex()}" for name, digest in boot.authorities),
+        "boot applications": ", ".join(digest.hex() for digest in boot.applications),
+        "UKI sections": ", ".join(f"{name} {digest.hex()}" for name, digest in boot.sections),
+        "kernel command line": "; ".join(boot.command_lines),
+    }
+
+
+def _of_report(report: Report) -> dict[str, str]:
+    tcb = report.reported_tcb
+    open_ = bulletins.not_covered(
+        report.product or "",
+        snp=tcb.snp,
+        microcode=tcb.microcode,
+        alias_check=report.platform_info.alias_check_complete,
+    )
+    return {
+        "product": report.product or "unknown",
+        "report version": str(report.version),
+        "reported TCB": str(tcb),
+        "firmware": str(report.current_version),
+        "measurement": report.measurement.hex(),
+        "id key digest": report.id_key_digest.hex(),
+        "chip id": report.chip_id.hex(),
+        f"bulletins not covered (as of {bulletins.DATE})": ", ".join(open_) or "none known of",
+    }

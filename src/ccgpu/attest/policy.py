@@ -1,0 +1,133 @@
+"""The policy's demands on a confidential VM that is already known to be genuine.
+
+Only a `Verified` report and `Verified` claims come in here: nobody's word is appraised.
+"""
+
+from collections.abc import Mapping
+
+from ccgpu.attest import bulletins
+from ccgpu.attest.check import Checks, Rule, Verified
+from ccgpu.attest.hcl import verify as hcl
+from ccgpu.attest.hcl.claims import Claims
+from ccgpu.attest.snp.report import Report
+from ccgpu.attest.snp.tcb import Tcb
+from ccgpu.attest.vtpm.boot import Boot
+from ccgpu.domain.policy import CpuPolicy, MinimumTcb, Pins
+
+_ABI = "AMD SEV-SNP Firmware ABI (56860), ATTESTATION_REPORT"
+
+PRODUCT = Rule("policy.product", "the processor is a product that the policy accepts", "policy")
+TCB_BOOTLOADER = Rule("policy.tcb.bootloader", "the boot loader is new enough", f"{_ABI}, TCB")
+TCB_TEE = Rule("policy.tcb.tee", "the secure processor's OS is new enough", f"{_ABI}, TCB")
+TCB_SNP = Rule("policy.tcb.snp", "the SNP firmware is new enough", f"{_ABI}, TCB")
+TCB_MICROCODE = Rule("policy.tcb.microcode", "the microcode is new enough", f"{_ABI}, TCB")
+ALIAS_CHECK = Rule(
+    "policy.alias-check",
+    "the firmware looked for memory aliases",
+    f"{_ABI}, PLATFORM_INFO bit 5; AMD-SB-3015",
+)
+ID_KEY = Rule(
+    "policy.id-key-digest",
+    "the paravisor is signed by a key that the policy accepts",
+    f"{_ABI}, ID_KEY_DIGEST; Microsoft, guest attestation design",
+)
+SECURE_BOOT = Rule(
+    "policy.secure-boot", "the VM was configured with secure boot", "HCL, vm-configuration"
+)
+MEASURED = Rule(
+    "policy.secure-boot.measured",
+    "the firmware measured that secure boot is on",
+    "TCG PC Client Platform Firmware Profile, §3.3.4.8",
+)
+VM_ID = Rule(
+    "policy.vm-id", "vmUniqueId is ARM's vmId of the VM that was asked for", "HCL; ARM, vmId"
+)
+PINS_ABSENT = Rule("policy.pins.absent", "golden PCR values are given", "the policy, require_pins")
+PINS_UNQUOTED = Rule(
+    "policy.pins.unquoted", "every pinned PCR is in the quote", "the file of golden values"
+)
+PINS_PCR = Rule("policy.pins.pcr", "a pinned PCR has its golden value", "the file of golden values")
+
+_COMPONENTS = (
+    ("bootloader", TCB_BOOTLOADER),
+    ("tee", TCB_TEE),
+    ("snp", TCB_SNP),
+    ("microcode", TCB_MICROCODE),
+)
+
+
+def processor(verified: Verified[Report], policy: CpuPolicy, checks: Checks) -> None:
+    """What the policy demands of the processor, its firmware and the paravisor."""
+    report = verified.value
+    checks.that(PRODUCT, report.product in policy.products, policy.products, report.product)
+    tcbs = {
+        "reported": report.reported_tcb,
+        "committed": report.committed_tcb,
+        "current": report.current_tcb,
+        "launch": report.launch_tcb,
+    }
+    for component, rule in _COMPONENTS:
+        _floor(component, rule, tcbs, policy.minimum_tcb, report.product or "", checks)
+    if policy.require_alias_check:
+        checks.equal(ALIAS_CHECK, True, report.platform_info.alias_check_complete)
+    digest = report.id_key_digest.hex()
+    checks.that(ID_KEY, digest in policy.id_key_digests, policy.id_key_digests, digest)
+
+
+def _floor(
+    component: str,
+    rule: Rule,
+    tcbs: Mapping[str, Tcb],
+    minimum: MinimumTcb,
+    product: str,
+    checks: Checks,
+) -> None:
+    """One component against its floor, in all four TCBs; names the bulletins the floor answers."""
+    floor = getattr(minimum, component)
+    found = {name: getattr(tcb, component) for name, tcb in tcbs.items()}
+    answers = bulletins.answered_by(component, floor, product)
+    expected = f"{floor} or more" + (f" ({', '.join(answers)})" if answers else "")
+    values = set(found.values())
+    actual = str(values.pop()) if len(values) == 1 else _listed(found)
+    checks.that(rule, min(found.values()) >= floor, expected, actual)
+
+
+def _listed(found: Mapping[str, int]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in found.items())
+
+
+def machine(verified: Verified[Claims], policy: CpuPolicy, checks: Checks) -> None:
+    """What the policy demands of the VM's configuration."""
+    if policy.require_secure_boot:
+        checks.equal(SECURE_BOOT, True, verified.value.secure_boot)
+
+
+def booted(verified: Verified[Boot], policy: CpuPolicy, checks: Checks) -> None:
+    """What the policy demands of the boot that an event log proves."""
+    if policy.require_secure_boot:
+        checks.equal(MEASURED, True, verified.value.secure_boot)
+
+
+def bound(verified: Verified[Claims], binding: bytes, vm_id: str, checks: Checks) -> None:
+    """That the claims hold this binding (64 bytes), and are those of this VM."""
+    claims = verified.value
+    hcl.carries(claims, binding, checks)
+    checks.that(VM_ID, claims.vm_unique_id.lower() == vm_id.lower(), vm_id, claims.vm_unique_id)
+
+
+def pinned(
+    quoted: Mapping[int, bytes], pins: Pins | None, checks: Checks, *, required: bool
+) -> None:
+    """Golden values against the PCRs of a good quote. Every pin is looked at."""
+    if pins is None:
+        if required:
+            checks.that(PINS_ABSENT, False, "golden values", None)
+        return
+    for index, golden in sorted(pins.values.items()):
+        if index not in quoted:
+            checks.that(PINS_UNQUOTED, False, f"PCR {index}", tuple(sorted(quoted)))
+            continue
+        same = quoted[index] == golden
+        checks.that(
+            PINS_PCR, same, f"PCR {index} {golden.hex()}", f"PCR {index} {quoted[index].hex()}"
+        )

@@ -1,0 +1,186 @@
+"""What a verdict depends on besides the evidence: policy, time, nonce, collateral, loosenings."""
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ccgpu.cli.bundles import Bundle
+
+if TYPE_CHECKING:
+    from ccgpu.workflows.verify import Asked
+
+_JUDGING = "Judging"
+_UNSAFE = "Loosening, shown in the verdict"
+_BUNDLE = "bundle"
+_RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\d\d)", re.ASCII)
+
+
+class Format(StrEnum):
+    """The formats that evidence is read in."""
+
+    BUNDLE = "bundle"
+    FOLDER = "folder"
+    TRUSTEE = "trustee"
+    ATTESTATION_RS = "attestation-rs"
+    HCL_REPORT = "hcl-report"
+    SNP_REPORT = "snp-report"
+    NVATTEST = "nvattest"
+
+
+@dataclass(frozen=True, slots=True)
+class Judging:
+    """The options of a verdict, as they were given."""
+
+    policy: str | None
+    at: str | None
+    nonce: bytes | None
+    form: Format | None
+    collateral: Path | None
+    pins: Path | None
+    record: Path | None
+    nras_keys: Path | None
+    maa_keys: Path | None
+    loosened: tuple[bool, bool, bool]
+
+
+def _nonce(value: str) -> bytes:
+    """A nonce in hex. One that is damaged is refused, never replaced."""
+    if not re.fullmatch(r"(?:[0-9a-fA-F]{2}){1,64}", value):
+        raise typer.BadParameter("a nonce is 1 to 64 bytes in hex, as in 5f0c…")
+    return bytes.fromhex(value)
+
+
+def _time(value: str | None) -> str | None:
+    if value is None or value == _BUNDLE or _RFC3339.fullmatch(value):
+        try:
+            moment(value)
+        except ValueError as err:
+            raise typer.BadParameter(f"{value!r} is no time: {err}") from err
+        return value
+    raise typer.BadParameter(f"{value!r} is no time: write 2026-01-31T12:00:00Z, or `bundle`")
+
+
+def moment(value: str | None) -> datetime | None:
+    """The time that is meant: now without any, None for the evidence's own."""
+    if value is None:
+        return datetime.now(UTC)  # noqa: TID251  # the one place where a verdict gets its time
+    return None if value == _BUNDLE else datetime.fromisoformat(value).astimezone(UTC)
+
+
+def _file(text: str, name: str, metavar: str = "FILE", panel: str = _JUDGING) -> Any:
+    return typer.Option(name, metavar=metavar, help=text, show_default=False, rich_help_panel=panel)
+
+
+def _judging(
+    policy: Annotated[
+        str | None,
+        _file(
+            "A shipped policy (default, strict, cpu-only, gpu-only) or a file.",
+            "--policy",
+            "POLICY",
+        ),
+    ] = None,
+    at: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TIME",
+            callback=_time,
+            help="Judge as of this time (RFC 3339), or `bundle`: when it was made. Now without it.",
+            show_default=False,
+            rich_help_panel=_JUDGING,
+        ),
+    ] = None,
+    nonce: Annotated[
+        bytes | None,
+        typer.Option(
+            parser=_nonce,
+            metavar="HEX",
+            help="The nonce that was sent. Without it the one in the evidence is taken on trust.",
+            show_default=False,
+            rich_help_panel=_JUDGING,
+        ),
+    ] = None,
+    form: Annotated[
+        Format | None,
+        typer.Option(
+            "--format",
+            help="Refuse any other format; without it the format is told from the content.",
+            show_default=False,
+            rich_help_panel=_JUDGING,
+        ),
+    ] = None,
+    collateral: Annotated[
+        Path | None,
+        _file("Certificates, manifests and OCSP answers.", "--collateral", "DIR"),
+    ] = None,
+    pins: Annotated[Path | None, _file("Golden PCR values to compare with.", "--pins")] = None,
+    record: Annotated[
+        Path | None,
+        _file("Write this VM's PCR values as golden ones, if the verdict is good.", "--record"),
+    ] = None,
+    nras_jwks: Annotated[
+        Path | None, _file("Key set that NVIDIA's token is checked with.", "--nras-jwks")
+    ] = None,
+    maa_jwks: Annotated[
+        Path | None, _file("Key set that Microsoft's token is checked with.", "--maa-jwks")
+    ] = None,
+    unsafe_short_nonce: Annotated[
+        bool,
+        typer.Option(
+            "--unsafe-short-nonce",
+            help="Take a nonce of less than 32 bytes: for recorded evidence.",
+            rich_help_panel=_UNSAFE,
+        ),
+    ] = False,
+    unsafe_skip_ocsp: Annotated[
+        bool,
+        typer.Option(
+            "--unsafe-skip-ocsp",
+            help="Do not ask whether NVIDIA's certificates were revoked.",
+            rich_help_panel=_UNSAFE,
+        ),
+    ] = False,
+    unsafe_known_nonce: Annotated[
+        bool,
+        typer.Option(
+            "--unsafe-known-nonce",
+            help="Take a nonce that NVIDIA has published: anybody can replay such evidence.",
+            rich_help_panel=_UNSAFE,
+        ),
+    ] = False,
+) -> Judging:
+    if pins is not None and record is not None:
+        raise typer.BadParameter("either compare with --pins, or --record on first use")
+    loosened = (unsafe_short_nonce, unsafe_skip_ocsp, unsafe_known_nonce)
+    return Judging(policy, at, nonce, form, collateral, pins, record, nras_jwks, maa_jwks, loosened)
+
+
+JudgingOptions = Annotated[Judging, Bundle(_judging)]
+
+
+def asked(path: Path, given: Judging, *, simulated: bool) -> "Asked":
+    """The question that the options put."""
+    from ccgpu.workflows.verify import Asked
+
+    short_nonce, skip_ocsp, known_nonce = given.loosened
+    return Asked(
+        path,
+        moment(given.at),
+        policy=given.policy,
+        format_=given.form and given.form.value,
+        nonce=given.nonce,
+        collateral=given.collateral,
+        pins=given.pins,
+        record=given.record,
+        nras_keys=given.nras_keys,
+        maa_keys=given.maa_keys,
+        short_nonce=short_nonce,
+        skip_ocsp=skip_ocsp,
+        known_nonce=known_nonce,
+        simulated=simulated,
+    )

@@ -1,0 +1,104 @@
+"""A verdict on evidence from disk: what is read, by whose policy, at what time. Asks nobody."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from ccgpu import __version__
+from ccgpu.attest.appraisal import Appraisal
+from ccgpu.attest.appraise import Question, appraise
+from ccgpu.attest.simulated import roots_of
+from ccgpu.domain import bundle
+from ccgpu.domain.bundle import Bundle
+from ccgpu.domain.evidence import Evidence
+from ccgpu.domain.policy import Pins, Policy
+from ccgpu.errors import UsageProblem
+from ccgpu.store import evidence as files
+from ccgpu.store import policies
+from ccgpu.store.evidence.limits import content
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the user asks: the evidence, and everything that the verdict depends on besides.
+
+    `at` is None for the time that the evidence was made, by its maker's word.
+    """
+
+    path: Path
+    at: datetime | None
+    policy: str | None = None
+    format_: str | None = None
+    nonce: bytes | None = None
+    collateral: Path | None = None
+    pins: Path | None = None
+    record: Path | None = None
+    nras_keys: Path | None = None
+    maa_keys: Path | None = None
+    short_nonce: bool = False
+    skip_ocsp: bool = False
+    known_nonce: bool = False
+    simulated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The verdict, on what, and the file that golden values were written to, if any were."""
+
+    appraisal: Appraisal
+    evidence: Evidence
+    recorded: Path | None = None
+
+
+def verify(asked: Asked) -> Answer:
+    """Read everything, then judge. Nothing is believed because of where it was read from."""
+    policy = policies.load(asked.policy).loosened(
+        short_nonce=asked.short_nonce, skip_ocsp=asked.skip_ocsp, known_nonce=asked.known_nonce
+    )
+    found = files.read(asked.path, asked.format_)
+    if asked.collateral is not None:
+        found = files.with_collateral(found, asked.collateral)
+    question = Question(
+        at=_time(asked, found),
+        nonce=asked.nonce,
+        pins=None if asked.pins is None else policies.pins(asked.pins),
+        recording=asked.record is not None,
+        nras_keys=None if asked.nras_keys is None else content(asked.nras_keys),
+        maa_keys=None if asked.maa_keys is None else content(asked.maa_keys),
+    )
+    roots = roots_of(found) if asked.simulated else None
+    appraisal = appraise(found, policy, question, roots)
+    return Answer(appraisal, found, _recorded(asked, policy, appraisal))
+
+
+def _time(asked: Asked, found: Evidence) -> datetime:
+    at = asked.at or found.claimed.made_at
+    if at is None:
+        raise UsageProblem(
+            "the evidence does not say when it was made", hint="`--at 2026-01-31T12:00:00Z`"
+        )
+    return at
+
+
+def _recorded(asked: Asked, policy: Policy, appraisal: Appraisal) -> Path | None:
+    """Golden values on first use: of accepted evidence, and only of PCRs that were quoted."""
+    if asked.record is None or appraisal.verdict != "accepted":
+        return None
+    if not appraisal.pcrs:
+        raise UsageProblem(f"policy {policy.name} looks at no PCRs: there is nothing to record")
+    pcrs = {str(index): value.hex() for index, value in sorted(appraisal.pcrs.items())}
+    policies.record(asked.record, Pins(image=asked.path.name, pcrs=pcrs))
+    return asked.record
+
+
+def bundled(answer: Answer, verdict: Mapping[str, Any]) -> Bundle:
+    """The evidence as a bundle, with the verdict as a note; without a time, that of the verdict."""
+    return bundle.of(
+        answer.evidence,
+        made_at=answer.evidence.claimed.made_at or answer.appraisal.at,
+        tool=f"ccgpu {__version__}",
+        policy=answer.appraisal.policy,
+        verdict=verdict,
+    )
