@@ -8,6 +8,11 @@ import time
 from datetime import UTC, datetime
 from typing import Protocol
 
+# How long to be deaf at most: a signal that another thread receives, or that arrives just before a
+# wait begins, does not end the wait; and Python runs its handler only after it (docs.python.org,
+# signal, "Execution of Python signal handlers").
+ATTENTION = 0.25
+
 
 class Clock(Protocol):
     """Says what time it is, and waits."""
@@ -33,8 +38,10 @@ class RealClock:
         return self._wall + time.monotonic() - self._start
 
     def sleep(self, seconds: float) -> None:
-        """Wait."""
-        time.sleep(max(0.0, seconds))
+        """Wait, and listen to signals meanwhile."""
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0:
+            time.sleep(min(left, ATTENTION))
 
 
 def rfc3339(moment: float) -> str:

@@ -14,7 +14,7 @@ from heapq import heappop, heappush
 from itertools import count
 from typing import Any
 
-from ccgpu.workflows.clock import Clock
+from ccgpu.workflows.clock import ATTENTION, Clock
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,10 @@ class Schedule:
         self._resume(task)
 
     def run(self) -> None:
-        """Go on until no task is left. An exception that a task lets out ends them all."""
+        """Go on until no task is left. An exception that a task lets out ends them all.
+
+        Then what the pool has not begun is never sent; what it has begun ends unheard.
+        """
         try:
             while self._due or self._flying:
                 while self._due and self._due[0][0] <= self.clock.now():
@@ -52,6 +55,8 @@ class Schedule:
                 self._land()
         except BaseException:
             self._due.clear()
+            for future in self._flying:
+                future.cancel()
             self._flying.clear()
             raise
 
@@ -61,7 +66,8 @@ class Schedule:
         if not self._flying:
             self.clock.sleep(max(0.0, until_next or 0.0))
             return
-        answered, _ = wait(self._flying, until_next, FIRST_COMPLETED)
+        patience = ATTENTION if until_next is None else min(until_next, ATTENTION)
+        answered, _ = wait(self._flying, patience, FIRST_COMPLETED)
         for future in sorted(answered, key=lambda f: self._flying[f][0]):
             self._resume(self._flying.pop(future)[1], future)
 
