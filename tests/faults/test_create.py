@@ -222,3 +222,23 @@ def test_a_vm_that_failed_in_a_run_that_died_is_made_anew(machine: Machine) -> N
     machine.arm.settings.set("capacity", value={})
     machine.create()
     assert machine.kinds() == WHOLE
+
+
+@pytest.mark.parametrize("replaced", [False, True])
+def test_interrupted_while_it_removes_it_says_of_nothing_that_it_is_there(
+    machine: Machine, replaced: bool
+) -> None:
+    """An undo in the one case, the removal of what is replaced in the other."""
+    if replaced:
+        machine.create()
+    else:
+        machine.arm.faults.append(Nth(0, of("PUT", "/virtualMachines/"), faults.FORBIDDEN))
+    machine.arm.faults.append(Nth(0, of("DELETE", "/"), KeyboardInterrupt()))
+    with pytest.raises(Interrupted) as caught:
+        machine.create(make_spec(admin_user="other"), replace=True)
+    assert {one.state for one in caught.value.resources} == {"unknown"}
+    assert {one.id for one in caught.value.resources} >= machine.ids() - _nameless(machine.ids())
+
+
+def _nameless(ids: set[str]) -> set[str]:
+    return {id_ for id_ in ids if "/networkInterfaces/" in id_ or "/publicIPAddresses/" in id_}

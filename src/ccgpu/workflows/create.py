@@ -106,7 +106,7 @@ def create(
             raise Interrupted(
                 f"interrupted: {spec.name} is not complete",
                 hint=f"`ccgpu create {spec.name}` goes on, `ccgpu delete {spec.name}` removes it",
-                resources=remembered(keeper.journal),
+                resources=remembered(keeper, {}),
             ) from err
 
 

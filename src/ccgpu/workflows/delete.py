@@ -61,30 +61,41 @@ def delete(
         there = group or journal.group or own_group(name)
         known = nameable_ids(Names(cloud.subscription, there, name))
         known |= {record.id: record.kind for record in journal.records}
+        present: dict[ResourceId, Kind] = {}
         try:
             with reported(run, lambda: known, name):
                 names = names_of(run, name, group or journal.group or None)
                 known |= nameable_ids(names)
-                return _delete(run, names, keeper, known, approve)
+                return _delete(run, names, keeper, known, present, approve)
         except KeyboardInterrupt as err:
             raise Interrupted(
                 f"interrupted: {name} is not wholly deleted",
                 hint=f"`ccgpu delete {name}` goes on",
-                resources=remembered(keeper.journal),
+                resources=remembered(keeper, present),
             ) from err
 
 
 def _delete(
-    run: Run, names: Names, keeper: Keeper, known: dict[ResourceId, Kind], approve: Approve
+    run: Run,
+    names: Names,
+    keeper: Keeper,
+    known: dict[ResourceId, Kind],
+    present: dict[ResourceId, Kind],
+    approve: Approve,
 ) -> Deleted:
-    """Remove it all; `known` is told of every id that was found."""
+    """Remove it all; `known` is told of every id that may be there, `present` of those that are."""
+
+    def gone(id_: ResourceId) -> None:
+        keeper.gone(id_)
+        present.pop(id_, None)
+
     targets, owner = _targets(run, names, keeper.journal)
     known |= targets
-    present = _present(run, targets, owner)
+    present |= {id_: targets[id_] for id_ in _present(run, targets, owner)}
     if present:
         approve(sorted(present))
-    result = remove(run, targets, owner, keeper.gone)
-    _what_came_late(run, names, owner, keeper, result)
+    result = remove(run, targets, owner, gone)
+    _what_came_late(run, names, owner, gone, result)
     kept = {key(id_) for id_, _ in result.kept}
     if result.errors:
         there = inventory(run, known | result.left, names.deployment)
@@ -125,7 +136,9 @@ def _present(run: Run, targets: dict[ResourceId, Kind], owner: Owner) -> list[Re
     return [id_ for id_ in targets if key(id_) in found and owner.has(id_, found[key(id_)])]
 
 
-def _what_came_late(run: Run, names: Names, owner: Owner, keeper: Keeper, first: Removal) -> None:
+def _what_came_late(
+    run: Run, names: Names, owner: Owner, gone: Callable[[ResourceId], None], first: Removal
+) -> None:
     """Look once more by tag: what a lagging answer hid, a NIC or IP that no VM named any more.
 
     A group that stayed because of it is then looked at again.
@@ -138,4 +151,4 @@ def _what_came_late(run: Run, names: Names, owner: Owner, keeper: Keeper, first:
         late = {id_: kind for id_, kind in found.kinds.items() if key(id_) not in seen}
         if late.keys() - again.keys():
             first.kept.clear()
-            first.add(remove(run, late | again, owner, keeper.gone))
+            first.add(remove(run, late | again, owner, gone))

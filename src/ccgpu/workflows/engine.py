@@ -87,6 +87,7 @@ def _clear(steps: tuple[Step, ...], run: Run, keeper: Keeper, owner: Owner) -> N
     """Remove what is replaced or no longer wanted; whatever stays in the way is an error."""
     if not steps:
         return
+    keeper.doubt()
     targets = {step.resource.id: step.resource.kind for step in steps}
     promised = frozenset(key(disk) for step in steps for disk in step.resource.promises)
     owner = Owner(owner.deployment, promised=promised)

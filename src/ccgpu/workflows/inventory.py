@@ -1,7 +1,8 @@
 """What is there, for the report of a command that failed: one honest look at each id.
 
 Without patience: a command that fails has spent it. What cannot be looked at is unknown, never
-gone. After an interrupt there is no time to look; then the journal's word is what there is.
+gone. After an interrupt there is no time to look: then what was seen before exists, and
+whatever else the journal names is unknown.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -9,7 +10,6 @@ from contextlib import contextmanager
 from functools import partial
 
 from ccgpu.domain.catalog import Kind
-from ccgpu.domain.journal import Journal
 from ccgpu.domain.resource import DEPLOYMENT, Body, ResourceId, key, tag
 from ccgpu.errors import (
     CcgpuError,
@@ -22,6 +22,7 @@ from ccgpu.errors import (
     UsageProblem,
 )
 from ccgpu.workflows.dependents import dependents
+from ccgpu.workflows.keeper import Keeper
 from ccgpu.workflows.requests import Run
 from ccgpu.workflows.schedule import Call, Task
 
@@ -120,13 +121,11 @@ def reported(
         raise
 
 
-def remembered(journal: Journal) -> tuple[Leftover, ...]:
-    """What the journal says of the deployment, without asking Azure."""
+def remembered(keeper: Keeper, more: Mapping[ResourceId, Kind]) -> tuple[Leftover, ...]:
+    """What the journal names, and `more`, without asking Azure: only what was seen exists."""
+    ids = {**more, **{record.id: record.kind for record in keeper.journal.records}}
+    named = {key(id_): (id_, kind) for id_, kind in ids.items()}
     return tuple(
-        Leftover(
-            record.id,
-            "exists" if record.stage == "done" else "unknown",
-            billed=record.kind in BILLED,
-        )
-        for record in journal.records
+        Leftover(id_, "exists" if keeper.seen(id_) else "unknown", billed=kind in BILLED)
+        for id_, kind in named.values()
     )

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.journal import Journal, Record
-from ccgpu.domain.resource import Resource, ResourceId
+from ccgpu.domain.resource import Resource, ResourceId, key
 from ccgpu.store.journals import JournalFile
 
 
@@ -14,6 +14,15 @@ class Keeper:
     def __init__(self, file: JournalFile, journal: Journal) -> None:
         self._file = file
         self.journal = journal
+        self._seen: set[ResourceId] = set()
+
+    def seen(self, id_: ResourceId) -> bool:
+        """Whether this process has seen it, and has done nothing since that may have removed it."""
+        return key(id_) in self._seen
+
+    def doubt(self) -> None:
+        """From here on DELETEs are sent: what was seen may be gone."""
+        self._seen.clear()
 
     def begin(self, resource: Resource) -> None:
         """Record the intent, durably: the PUT may be sent when this has returned."""
@@ -21,10 +30,12 @@ class Keeper:
 
     def done(self, *found: tuple[ResourceId, Kind]) -> None:
         """Record what was seen to exist."""
+        self._seen |= {key(id_) for id_, _ in found}
         self._write(self.journal.done(*found))
 
     def adopt(self, *found: Record) -> None:
         """Record what is the deployment's, and this machine did not know of."""
+        self._seen |= {key(record.id) for record in found}
         self._write(self.journal.adopt(*found))
 
     def gone(self, id_: ResourceId) -> None:

@@ -24,6 +24,7 @@ def undo(run: Run, keeper: Keeper) -> Removal:
     """Remove everything the journal's run has made; forget the journal if nothing is left."""
     own = Run(run.cloud, run.cloud.now() + _ALLOWED, run.listen)
     own.started = run.started  # to those who watch, it is one command
+    keeper.doubt()
     journal = keeper.journal
     targets = {record.id: record.kind for record in journal.of_run()}
     disks = frozenset(key(id_) for id_, kind in targets.items() if kind is Kind.DISK)
