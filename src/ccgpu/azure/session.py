@@ -16,12 +16,13 @@ from typing import Any, TypeVar
 
 from azure.core.credentials import TokenCredential
 from azure.core.pipeline.transport import RequestsTransport
-from azure.mgmt.core.policies import ARMChallengeAuthenticationPolicy
 
 from ccgpu.azure.errors import translated
 from ccgpu.azure.github import assertions
 from ccgpu.net.dates import ServerDate
 from ccgpu.net.pipeline import pipeline
+from ccgpu.net.sign_in import SignIn
+from ccgpu.net.transport import CONNECT, READ, network
 
 T = TypeVar("T")
 
@@ -68,20 +69,19 @@ class Session:
         self.subscription = subscription
         self.cloud = cloud
         self._credential = credential
-        self._transport = transport
+        self._transport = network() if transport is None else transport
         self.server_date = ServerDate()
 
     def client(self, made: Callable[..., T]) -> T:
         """A typed client with our pipeline and nothing of the SDK's."""
-        sign_in: Any = ARMChallengeAuthenticationPolicy(self._credential, self.cloud.scope)
-        seam = {} if self._transport is None else {"transport": self._transport}
+        sign_in: Any = SignIn(self._credential, self.cloud.scope)
         return made(
             self._credential,
             self.subscription,
             f"https://{self.cloud.host}",
             credential_scopes=[self.cloud.scope],
             policies=pipeline([self.cloud.host], sign_in, self.server_date),
-            **seam,
+            transport=self._transport,
         )
 
     def caller_address(self) -> str | None:
@@ -106,9 +106,10 @@ def default_credential(cloud: Cloud, environ: Mapping[str, str] = os.environ) ->
 
     tenant, client = environ.get("AZURE_TENANT_ID"), environ.get("AZURE_CLIENT_ID")
     fetch = assertions(environ)
+    waits: Any = {"connection_timeout": CONNECT, "read_timeout": READ}
     if fetch and tenant and client:
-        return ClientAssertionCredential(tenant, client, fetch, authority=cloud.authority)
-    return DefaultAzureCredential(authority=cloud.authority)
+        return ClientAssertionCredential(tenant, client, fetch, authority=cloud.authority, **waits)
+    return DefaultAzureCredential(authority=cloud.authority, **waits)
 
 
 def _claims(token: str) -> dict[str, Any]:

@@ -4,9 +4,8 @@
 """
 
 import os
-import signal
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ccgpu import __version__
-from ccgpu.cli import failures
+from ccgpu.cli import failures, process
 from ccgpu.cli.commands import Commands
 from ccgpu.cli.console import console
 from ccgpu.cli.runtime import Backend, Reach, Runtime
@@ -63,19 +62,21 @@ def root(
         raise typer.Exit(UsageProblem.exit_code)
 
 
-def main() -> None:
-    """The entry point."""
+def main(outside: Callable[[], Runtime] | None = None) -> None:
+    """The entry point; `outside` is made once the process has its streams."""
     if _COMPLETION in os.environ:  # a shell asks what could come next
         app(prog_name=_NAME)
-    for one in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(one) is signal.SIG_DFL:  # not where nohup has it ignored
-            signal.signal(one, signal.default_int_handler)
-    sys.exit(run(sys.argv[1:], runtime()))
+    process.begin()
+    try:
+        code = run(sys.argv[1:], (outside or runtime)())
+    except KeyboardInterrupt:  # before anything could be done, or said
+        code = Interrupted.exit_code
+    process.abandon(code)
+    sys.exit(code)
 
 
 def run(argv: Sequence[str], outside: Runtime) -> int:
     """Run `ccgpu argv` and return its exit code. Only this function prints errors."""
-    fail = partial(failures.tell, outside.err, argv)
     command = typer.main.get_command(app)
     try:
         with command.make_context(_NAME, [*argv], obj=outside) as context:
@@ -83,12 +84,20 @@ def run(argv: Sequence[str], outside: Runtime) -> int:
     except typer.Exit as end:
         return end.exit_code
     except CcgpuError as err:
-        return fail(err)
+        return _fail(outside, argv, err)
     except typer.TyperException as err:
-        return fail(failures.of_parser(err))
+        return _fail(outside, argv, failures.of_parser(err))
     except (KeyboardInterrupt, typer.Abort, EOFError):
-        return fail(Interrupted("interrupted"))
+        return _fail(outside, argv, Interrupted("interrupted"))
     return 0
+
+
+def _fail(outside: Runtime, argv: Sequence[str], err: CcgpuError) -> int:
+    """Say it in full: a signal that comes meanwhile interrupts once, and changes nothing."""
+    try:
+        return failures.tell(outside.err, argv, err)
+    except KeyboardInterrupt:
+        return failures.tell(outside.err, argv, err)
 
 
 def runtime() -> Runtime:

@@ -21,6 +21,7 @@ from ccgpu.domain.catalog import Kind
 from ccgpu.domain.resource import Resource, resource_id
 from ccgpu.errors import AzureUnavailable, NotSignedIn
 from ccgpu.fakearm import FAKE_SUBSCRIPTION, Answer, FakeCredential
+from ccgpu.net.transport import CONNECT, READ
 from support import faults
 
 _VM = resource_id(FAKE_SUBSCRIPTION, "g", Kind.VM, "x")
@@ -205,3 +206,22 @@ logging.getLogger("somebody.else").warning("heard")
 def test_the_sdks_own_warnings_are_not_printed():
     done = subprocess.run([sys.executable, "-c", _LOUD], capture_output=True, text=True, check=True)
     assert done.stderr == "heard\n"
+
+
+def test_without_a_seam_each_client_gives_up_on_an_answer_in_time():
+    session = Session("S", CLOUDS["public"], FakeCredential())
+    client: Any = session.client(ComputeManagementClient)
+    config = client._client._pipeline._transport.connection_config
+    assert (config.timeout, config.read_timeout) == (CONNECT, READ)
+
+
+def test_the_sign_in_gives_up_in_time_too(monkeypatch):
+    named = {"AZURE_TENANT_ID": "t", "AZURE_CLIENT_ID": "c"}
+    job = {f"ACTIONS_ID_TOKEN_REQUEST_{one}": "https://issuer.example" for one in ("URL", "TOKEN")}
+    for name, value in (named | {"AZURE_CLIENT_SECRET": "s"}).items():
+        monkeypatch.setenv(name, value)
+    chain: Any = default_credential(CLOUDS["public"], named)
+    in_a_job: Any = default_credential(CLOUDS["public"], named | job)
+    for client in (chain.credentials[0]._credential._client, in_a_job._client):
+        config = client._pipeline._transport.connection_config
+        assert (config.timeout, config.read_timeout) == (CONNECT, READ)

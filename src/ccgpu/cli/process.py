@@ -1,0 +1,67 @@
+"""The process: streams that are there, signals that end it, and an end that waits for nobody.
+
+The first signal interrupts what is being done; the rest are that one again. Whatever has been sent
+to Azure by then is in the journal, so nothing has to be waited for.
+"""
+
+import os
+import signal
+import sys
+import threading
+from contextlib import suppress
+from types import FrameType
+from typing import NoReturn
+
+from ccgpu.errors import Interrupted
+
+# GitHub Actions sends SIGINT, after 7.5 s SIGTERM, and kills 2.5 s later (GitHub Docs, "Workflow
+# cancellation reference"). What keeps the last words from being written, a pipe that nobody reads
+# most often, does not keep the process for longer than this.
+_PATIENCE = 6.0
+
+
+def begin() -> None:
+    """Make the streams that the caller has closed, and let signals interrupt."""
+    _open_streams()
+    heard = False
+
+    def hear(_number: int, _frame: FrameType | None) -> None:
+        nonlocal heard
+        if heard:  # terminals, shells and runners send it to everybody, and send it again
+            return
+        heard = True
+        signal.signal(signal.SIGALRM, _give_up)
+        signal.setitimer(signal.ITIMER_REAL, _PATIENCE)
+        raise KeyboardInterrupt
+
+    for one in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(one) in (signal.SIG_DFL, signal.default_int_handler):  # not by nohup
+            signal.signal(one, hear)
+
+
+def abandon(code: int) -> None:
+    """Leave at once if there are other threads: a request that hangs would hold an exit for long.
+
+    Python joins the threads of a pool when it ends, whatever they are doing.
+    """
+    if threading.active_count() == 1:
+        return
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError):
+            stream.flush()
+    os._exit(code)
+
+
+def _give_up(_number: int, _frame: FrameType | None) -> NoReturn:
+    os._exit(Interrupted.exit_code)
+
+
+def _open_streams() -> None:
+    """A file that is opened where a stream was closed (`2>&-`) would be written into as one."""
+    for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        if getattr(sys, name) is None:
+            nowhere = os.open(os.devnull, os.O_RDWR)
+            os.dup2(nowhere, number)
+            if nowhere != number:
+                os.close(nowhere)
+            setattr(sys, name, os.fdopen(number, mode, encoding="utf-8"))

@@ -1,0 +1,243 @@
+"""Signals, hang-ups and closed streams, to real processes: what they say at the end is true.
+
+Requests hang in the real pool of threads: an exit that waited for them would never come.
+"""
+
+import json
+import os
+import pty
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ccgpu.fakearm import FAKE_SUBSCRIPTION, FakeArm
+from ccgpu.store.journals import Journals
+from support.cloud import PUBLIC_KEY
+from support.repository import ROOT
+
+_CREATE = "create demo --region eastus2 --ssh-from 203.0.113.7/32"
+_PUT = ("PUT", "/virtualMachines/")
+_SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
+_SIGN_IN = ("TENANT_ID", "CLIENT_ID", "CLIENT_SECRET")
+_SOON = 5.0  # GitHub Actions sends the next signal after 7.5 s
+
+
+@dataclass
+class User:
+    """Whoever runs commands, and the subscription they are run in."""
+
+    folder: Path
+    home: Path
+
+    @property
+    def world(self) -> Path:
+        return self.folder / "world"
+
+    def hung(self, line: str, method: str, part: str, **more: Any) -> subprocess.Popen[str]:
+        """The command, once its request hangs."""
+        mark = self.folder / "mark"
+        mark.unlink(missing_ok=True)
+        own = [str(self.world), str(mark), method, part]
+        process = self.start(["support.hanging", *own, *line.split()], **more)
+        while not mark.exists():
+            assert process.poll() is None, process.stderr and process.stderr.read()
+            time.sleep(0.01)  # noqa: TID251  # another process's time
+        return process
+
+    def create(self) -> None:
+        """A whole deployment, and the journal of it."""
+        process = self.start(["support.hanging", str(self.world), "-", "NO", "-", *_CREATE.split()])
+        _, said = process.communicate()
+        assert process.returncode == 0, said
+
+    def start(self, words: list[str], **more: Any) -> subprocess.Popen[str]:
+        """A process of the tests' own Python, whose signals do what they usually do."""
+        more = {"stderr": subprocess.PIPE, "stdout": subprocess.PIPE} | more
+        env = {
+            **more.pop("env", os.environ),
+            "PYTHONPATH": os.pathsep.join((str(ROOT / "src"), str(ROOT / "tests"))),
+        }
+        # Under nohup the tests' own SIGHUP is ignored, and a child would inherit that.
+        before = [signal.signal(one, signal.SIG_DFL) for one in _SIGNALS]
+        try:
+            return subprocess.Popen([sys.executable, "-m", *words], text=True, env=env, **more)
+        finally:
+            for one, old in zip(_SIGNALS, before, strict=True):
+                signal.signal(one, old)
+
+    def there(self) -> set[str]:
+        """The ids of what exists."""
+        arm = FakeArm(self.world)
+        arm.advance(3600)
+        try:
+            return {one["id"] for one in arm.show()["resources"]}
+        finally:
+            arm.close()
+
+    def journal(self) -> set[str]:
+        """The ids that the journal names."""
+        journals = Journals(self.home / "state" / "ccgpu" / "journals")
+        with journals.locked(FAKE_SUBSCRIPTION, "demo", lambda: None) as file:
+            found = file.read()
+        return {record.id for record in found.records} if found else set()
+
+
+@pytest.fixture
+def user(tmp_path: Path, home: Path) -> User:
+    (home / ".ssh").mkdir()
+    (home / ".ssh" / "id_ed25519.pub").write_text(f"{PUBLIC_KEY} me\n")
+    return User(tmp_path, home)
+
+
+def _ended(process: subprocess.Popen[str], *numbers: int) -> Any:
+    """The error document of a process that has been sent these signals, one after the other."""
+    with process:
+        try:
+            for number in numbers:
+                process.send_signal(number)
+            _, said = process.communicate(timeout=_SOON)
+        finally:
+            process.kill()
+    assert process.returncode == 130, said
+    assert "Traceback" not in said
+    error = json.loads(said.splitlines()[-1])
+    assert (error["code"], error["exit_code"]) == ("Interrupted", 130)
+    return error
+
+
+def _brought(ids: set[str]) -> set[str]:
+    """What Azure names itself: the VM that is named speaks for it."""
+    return {id_ for id_ in ids if "/networkInterfaces/" in id_ or "-ip" in id_.casefold()}
+
+
+def _of(error: Any, state: str) -> set[str]:
+    return {one["id"] for one in error["resources"] if one["state"] == state}
+
+
+@pytest.mark.parametrize(
+    "numbers",
+    [*((one,) for one in _SIGNALS), (signal.SIGINT,) * 2, (signal.SIGINT, signal.SIGTERM)],
+    ids=lambda numbers: "+".join(signal.Signals(one).name for one in numbers),
+)
+def test_a_create_whose_request_hangs_ends_soon_and_says_what_there_is(numbers, user):
+    process = user.hung(f"{_CREATE} -o json", *_PUT)
+    error = _ended(process, *numbers)
+    there = user.there()
+    exists, unknown = _of(error, "exists"), _of(error, "unknown")
+    assert any("/virtualMachines/" in id_ for id_ in unknown)
+    assert exists
+    assert exists <= there
+    assert there - _brought(there) <= exists | unknown
+    assert there - _brought(there) <= user.journal()
+
+
+def test_nothing_is_said_to_be_there_before_anything_was_made(user):
+    assert _ended(user.hung(f"{_CREATE} -o json", "GET", "/skus"), signal.SIGINT)["resources"] == []
+
+
+@pytest.mark.parametrize("number", _SIGNALS)
+def test_a_delete_that_hangs_says_of_nothing_that_it_is_still_there(number, user):
+    user.create()
+    process = user.hung("delete demo --yes -o json", "DELETE", "/virtualMachines/")
+    error = _ended(process, number)
+    there = user.there()
+    assert _of(error, "exists") == set()
+    assert there
+    assert there <= _of(error, "unknown")
+
+
+def test_a_delete_on_another_machine_names_what_it_had_found(user, home):
+    user.create()
+    (home / "state" / "ccgpu").rename(home / "elsewhere")
+    process = user.hung("delete demo --yes -o json", "DELETE", "/virtualMachines/")
+    error = _ended(process, signal.SIGINT)
+    there = user.there()
+    assert there - _brought(there) <= _of(error, "unknown")
+    assert _of(error, "exists") == set()
+
+
+@pytest.mark.slow
+def test_a_pipe_that_nobody_reads_holds_nothing_up_for_long(user):
+    read, write = os.pipe()
+    process = user.hung(_CREATE, *_PUT, stderr=write, stdout=write)
+    _fill(write)
+    with process:
+        try:
+            process.send_signal(signal.SIGINT)
+            assert process.wait(timeout=7) == 130
+        finally:
+            process.kill()
+    os.close(read)
+    os.close(write)
+
+
+def _fill(pipe: int) -> None:
+    os.set_blocking(pipe, False)
+    with suppress(BlockingIOError):
+        while True:
+            os.write(pipe, b"x" * 4096)
+    os.set_blocking(pipe, True)
+
+
+@pytest.fixture
+def terminal() -> Iterator[tuple[int, int]]:
+    ours, theirs = pty.openpty()
+    yield ours, theirs
+    os.close(theirs)
+
+
+def test_a_create_goes_on_where_the_terminal_is_gone(home, terminal):
+    """As after `nohup` or `disown`; each write to it fails."""
+    ours, theirs = terminal
+    command = [sys.executable, "-m", "ccgpu", *_CREATE.split(), "--backend", "fake"]
+    with subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs) as process:
+        os.close(ours)
+        assert process.wait() == 0
+    assert _state_of_the_simulated(home) == "ready"
+
+
+@pytest.mark.parametrize("closed", ["2>&-", ">&-", ">&- 2>&-", "<&- >&- 2>&-", "<&-"])
+def test_a_stream_may_be_closed_from_the_beginning(closed, home):
+    command = f"{sys.executable} -m ccgpu {_CREATE} --backend fake {closed}"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "error" not in done.stderr
+    assert _state_of_the_simulated(home) == "ready"
+
+
+def test_the_reader_of_the_answer_may_never_have_been_there(home):
+    command = f"{sys.executable} -m ccgpu {_CREATE} --backend fake | head -0"
+    done = subprocess.run(["bash", "-c", f"set -o pipefail; {command}"], check=False)
+    assert done.returncode == 0
+    assert _state_of_the_simulated(home) == "ready"
+
+
+def _state_of_the_simulated(home: Path) -> str:
+    assert home.is_dir()
+    line = "list --backend fake --query deployments[0].state"
+    command = [sys.executable, "-m", "ccgpu", *line.split()]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return str(json.loads(done.stdout))
+
+
+@pytest.mark.parametrize("number", _SIGNALS)
+def test_a_network_that_never_answers_does_not_hold_the_exit(number, user):
+    """The real transport, and the real sign-in before it, through a proxy that only listens."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        silent.settimeout(30)
+        named = {f"AZURE_{one}": "00000000-0000-4000-8000-000000000002" for one in _SIGN_IN}
+        proxy = {"HTTPS_PROXY": f"http://127.0.0.1:{silent.getsockname()[1]}"}
+        line = f"ccgpu {_CREATE} -o json --subscription S"
+        process = user.start(line.split(), env=os.environ | named | proxy)
+        connection, _ = silent.accept()
+        with connection:
+            assert _ended(process, number)["resources"] == []

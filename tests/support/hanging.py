@@ -1,0 +1,62 @@
+"""`ccgpu` as a process of its own, with the real pool of threads, over a wire that hangs.
+
+`python -m support.hanging WORLD MARK METHOD PART ARGUMENTS…`: the first request of that method with
+that part in its path is carried out in the simulated subscription WORLD, and never answered. MARK
+is a file that is made when it hangs.
+"""
+
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from ccgpu.azure.arm import Arm
+from ccgpu.azure.queries import Queries
+from ccgpu.azure.session import CLOUDS, Session
+from ccgpu.cli.main import main, runtime
+from ccgpu.cli.runtime import Runtime
+from ccgpu.fakearm import FAKE_SUBSCRIPTION, FakeArm, FakeCredential, FakeTransport
+from ccgpu.store.journals import Journals
+from ccgpu.workflows.cloud import Cloud
+from ccgpu.workflows.schedule import Schedule
+
+
+class Hanging(FakeTransport):
+    """Answers all but one request."""
+
+    def __init__(self, arm: FakeArm, mark: Path, method: str, part: str) -> None:
+        super().__init__(arm)
+        self._mark = mark
+        self._method = method
+        self._part = part
+
+    def send(self, request: Any, **more: Any) -> Any:
+        """Carry it out, and say so, or say nothing for ever."""
+        answer = super().send(request, **more)
+        if request.method == self._method and self._part in request.url:
+            self._mark.touch()
+            threading.Event().wait()
+        return answer
+
+
+def outside(world: str, mark: str, method: str, part: str) -> Runtime:
+    """The process's own outside, with the hanging wire in Azure's place."""
+    found = runtime()
+    arm = FakeArm(world)
+    transport = Hanging(arm, Path(mark), method, part)
+
+    def connect(_: object) -> Cloud:
+        session = Session(FAKE_SUBSCRIPTION, CLOUDS["public"], FakeCredential(), transport)
+        adapter = Arm(session)
+        schedule = Schedule(arm.clock, ThreadPoolExecutor(max_workers=8))
+        journals = Journals(found.state / "journals")
+        return Cloud(session, adapter, Queries(adapter), schedule, journals)
+
+    return replace(found, connect=connect)
+
+
+if __name__ == "__main__":
+    own, sys.argv[1:] = sys.argv[1:5], sys.argv[5:]
+    main(lambda: outside(*own))

@@ -1,0 +1,83 @@
+"""The process: one signal interrupts, the others are that one again, and the last word is said."""
+
+import io
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from ccgpu.cli.main import run
+from ccgpu.cli.runtime import Runtime
+from ccgpu.errors import UsageProblem
+from ccgpu.net.transport import CONNECT, READ, network
+
+_BEGIN = "import os, signal\nfrom ccgpu.cli import process\nprocess.begin()\n"
+_TWICE = """
+try:
+    os.kill(os.getpid(), signal.{first})
+except KeyboardInterrupt:
+    os.kill(os.getpid(), signal.{second})
+    print("once", signal.getitimer(signal.ITIMER_REAL)[0] > 0)
+"""
+_IGNORED = """
+os.kill(os.getpid(), signal.SIGHUP)
+print("still here")
+"""
+
+
+def _python(script: str) -> str:
+    command = [sys.executable, "-c", script]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+@pytest.mark.parametrize("first", ["SIGINT", "SIGTERM", "SIGHUP"])
+@pytest.mark.parametrize("second", ["SIGINT", "SIGTERM"])
+def test_only_the_first_signal_interrupts_and_from_then_on_time_is_limited(first, second):
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    try:
+        assert _python(_BEGIN + _TWICE.format(first=first, second=second)) == "once True\n"
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_what_the_caller_has_ignored_stays_ignored():
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        assert _python(_BEGIN + _IGNORED) == "still here\n"
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+class _Interrupting(io.StringIO):
+    """A stream in the middle of whose first line a signal arrives."""
+
+    times = 1
+
+    def write(self, text: str) -> int:
+        if self.times:
+            self.times -= 1
+            raise KeyboardInterrupt
+        return super().write(text)
+
+
+def test_a_signal_does_not_keep_an_error_from_being_told(tmp_path: Path):
+    said = _Interrupting()
+
+    def nowhere(*_: object) -> Any:
+        raise AssertionError
+
+    outside = Runtime(Console(), Console(file=said), tmp_path, tmp_path, nowhere, nowhere)
+    assert run(["nonsense"], outside) == UsageProblem.exit_code
+    assert said.times == 0
+    assert said.getvalue().count("error:") == 1
+
+
+def test_the_network_is_given_up_long_before_the_sdk_would():
+    """But not before ARM has had the 60 s that it waits itself."""
+    config = network().connection_config
+    assert (config.timeout, config.read_timeout) == (CONNECT, READ)
+    assert CONNECT < 60 < READ < 120
