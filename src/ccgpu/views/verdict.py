@@ -37,14 +37,22 @@ def _headline(found: Appraisal) -> str:
 
 
 def _table(checks: Sequence[Check]) -> Table:
-    table = Table(box=None, pad_edge=False)
-    for heading in ("", "CHECK", "WHAT", "EXPECTED", "ACTUAL"):
-        table.add_column(heading)
+    table = Table.grid(padding=(0, 2))
+    table.add_column()
+    table.add_column(no_wrap=True)
+    table.add_column()
     for check in checks:
         sign = Text("ok", "green") if check.ok else Text("NO", "bold red")
-        sides = (_short(check.expected), _short(check.actual))
-        table.add_row(sign, check.id, check.what, *(Text(side) for side in sides))
+        table.add_row(sign, check.id, Text(f"{check.what}: {_sides(check)}"))
     return table
+
+
+def _sides(check: Check) -> str:
+    """What was expected and what was found; once where both are the same."""
+    expected, actual = _short(check.expected), _short(check.actual)
+    if check.ok and expected == actual:
+        return actual
+    return f"expected {expected}, found {actual}"
 
 
 def _facts(found: Appraisal) -> Table:

@@ -1,0 +1,98 @@
+"""Simulated confidential VMs and their evidence, and verdicts on it. Keys are made once."""
+
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from ccgpu.attest import binding, simulated
+from ccgpu.attest.appraisal import Appraisal
+from ccgpu.attest.appraise import Question, appraise
+from ccgpu.domain.evidence import Claimed, CpuEvidence, Evidence
+from ccgpu.fakeguest.evidence import amd as amds
+from ccgpu.fakeguest.evidence.cpu import Collected, ConfidentialVm
+from ccgpu.store import policies
+
+AT = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+NONCE = bytes(range(32))
+HOST_KEY = b"\x00\x00\x00\x0bssh-ed25519\x00\x00\x00\x20" + b"\x07" * 32
+
+
+@cache
+def vm() -> ConfidentialVm:
+    """A VM like Azure's, on Genoa."""
+    ak = rsa.generate_private_key(65537, 2048)
+    return ConfidentialVm(amds.make("Genoa", bits=2048), ak)
+
+
+def roots(machine: ConfidentialVm) -> dict[str, bytes]:
+    """The simulated roots as a bundle carries them."""
+    amd = machine.amd
+    return {simulated.ARK: amd.ark, simulated.ASK: amd.ask, simulated.ASVK: amd.asvk}
+
+
+def cpu(found: Collected) -> CpuEvidence:
+    """What was collected, as evidence."""
+    return CpuEvidence(
+        hcl=found.hcl,
+        vek=found.vek,
+        chain=found.chain,
+        quote=found.quote,
+        signature=found.signature,
+        pcrs=found.pcrs,
+        event_log=found.event_log,
+    )
+
+
+def asked(machine: ConfidentialVm, nonce: bytes = NONCE) -> Evidence:
+    """Evidence that answers a bare nonce."""
+    return Evidence(
+        "bundle",
+        claimed=Claimed(nonce, made_at=AT),
+        cpu=cpu(machine.collect(nonce)),
+        simulated_roots=roots(machine),
+    )
+
+
+def bound(machine: ConfidentialVm, **changes: Any) -> Evidence:
+    """Evidence that is bound to a VM and its host key; `changes` to what is said of it."""
+    said = Claimed(NONCE, "ccgpu-bind-v1", HOST_KEY, b"", machine.vm_id, AT)
+    value = binding.binding(NONCE, HOST_KEY, b"", machine.vm_id)
+    there = machine.bound_to(value)
+    pieces = binding.collected(there.hcl, b"", b"", there.events.raw, b"")
+    collected = there.collect(binding.qualifying_data(value, pieces))
+    # ECDSA signs anew each time: the blob that was quoted is the one that is handed in.
+    found = replace(cpu(collected), hcl=_only_hcl(pieces))
+    return Evidence(
+        "bundle",
+        claimed=replace(said, **changes),
+        cpu=found,
+        simulated_roots=roots(machine),
+    )
+
+
+def _only_hcl(pieces: bytes) -> bytes:
+    """The first piece of E."""
+    return pieces[4 : 4 + int.from_bytes(pieces[:4], "big")]
+
+
+@dataclass(frozen=True)
+class Judge:
+    """How evidence is judged: by which policy, and with what the caller knows."""
+
+    policy: str = "cpu-only"
+    question: Question = field(default_factory=lambda: Question(AT))
+
+    def __call__(self, found: Evidence, **changes: Any) -> Appraisal:
+        """The verdict; `changes` to the fields of the policy (`cpu` as a mapping of its own)."""
+        policy = policies.load(self.policy)
+        if "cpu" in changes and policy.cpu is not None:
+            changes["cpu"] = policy.cpu.model_copy(update=changes["cpu"])
+        return appraise(
+            found,
+            policy.model_copy(update=changes),
+            self.question,
+            simulated.roots_of(found),
+        )

@@ -1,0 +1,342 @@
+"""The verdict on a confidential VM: what each part is refused for, and only for that."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from ccgpu.attest import appraisal, bulletins
+from ccgpu.attest.appraisal import Appraisal, verdict_of
+from ccgpu.attest.appraise import Question
+from ccgpu.attest.check import Check
+from ccgpu.domain.evidence import Claimed, Evidence
+from ccgpu.domain.policy import MinimumTcb, Pins
+from ccgpu.errors import EvidenceRejected, EvidenceUnavailable
+from ccgpu.fakeguest.evidence.amd import Chip, Tcb
+from support.vms import AT, HOST_KEY, NONCE, Judge, asked, bound, vm
+
+judge = Judge()
+_GENOA = Tcb()
+
+
+def _with(found, **changes):
+    assert found.cpu is not None
+    return replace(found, cpu=replace(found.cpu, **changes))
+
+
+def _claiming(found, **changes):
+    return replace(found, claimed=replace(found.claimed, **changes))
+
+
+def test_a_good_vm_is_accepted_and_said_to_be_simulated():
+    found = judge(asked(vm()))
+
+    assert found.reasons == ()
+    assert found.verdict == "accepted"
+    assert found.simulated
+    assert found.pcrs == vm().pcrs
+    found.require()
+
+
+def test_simulated_roots_are_unknown_to_whoever_did_not_ask_for_them():
+    found = asked(vm())
+    without = judge(replace(found, simulated_roots=None))
+
+    assert without.verdict == "rejected"
+    assert not without.simulated
+    assert any(reason.startswith("snp.") for reason in without.reasons)
+
+
+@pytest.mark.parametrize("carried", [{}, {"ark": b""}, {"ark": b"0", "ask": b"0"}])
+def test_half_of_the_simulated_roots_is_none(carried):
+    found = judge(replace(asked(vm()), simulated_roots=carried))
+
+    assert (found.verdict, found.simulated) == ("rejected", False)
+
+
+_OTHER = replace(vm(), vm_id="11111111-2222-3333-4444-555555555555")
+
+
+@pytest.mark.parametrize(
+    ("found", "reasons"),
+    [
+        (_claiming(asked(vm()), nonce=None), {"freshness.nonce.absent", "vtpm.nonce.unasked"}),
+        (_claiming(asked(vm()), nonce=b""), {"freshness.nonce.absent", "vtpm.nonce.unasked"}),
+        (asked(vm(), NONCE[:31]), {"freshness.nonce.short"}),
+        (_with(asked(vm()), quote=None), {"freshness.quote.absent"}),
+        (_with(asked(vm()), signature=None), {"evidence.quote.unsigned"}),
+        (
+            _with(asked(vm()), hcl=None),
+            {"evidence.hcl.absent", "evidence.report.absent", "vtpm.ak.absent"},
+        ),
+        (_with(asked(vm()), report=bytes(1184)), {"evidence.report.other"}),
+        (_with(asked(vm()), vek=None), {"collateral.vek.absent"}),
+        (replace(asked(vm()), cpu=None), {"evidence.cpu.absent"}),
+        (asked(replace(vm(), configuration={"secure-boot": False})), {"policy.secure-boot"}),
+        (asked(replace(vm(), boot={"secure_boot": False})), {"policy.secure-boot.measured"}),
+        (asked(replace(vm(), report={"platform_info": 0x04})), {"policy.alias-check"}),
+        (asked(replace(vm(), report={"id_key_digest": b"\x01" * 48})), {"policy.id-key-digest"}),
+        (asked(replace(vm(), chip=Chip(replace(_GENOA, snp=0x16)))), {"policy.tcb.snp"}),
+        (
+            asked(replace(vm(), chip=Chip(replace(_GENOA, microcode=0x53)))),
+            {"policy.tcb.microcode"},
+        ),
+    ],
+    ids=lambda value: ", ".join(sorted(value)) if isinstance(value, set) else "",
+)
+def test_each_is_refused_for_what_is_wrong_with_it(found, reasons):
+    assert set(judge(found).reasons) == reasons
+
+
+@pytest.mark.parametrize("component", ["bootloader", "tee"])
+def test_each_component_has_its_floor(component):
+    floor = {"bootloader": 0, "tee": 0, "snp": 0, "microcode": 0} | {component: 99}
+    found = judge(asked(vm()), cpu={"minimum_tcb": MinimumTcb(**floor)})
+
+    assert found.reasons == (
+        {"bootloader": "policy.tcb.bootloader", "tee": "policy.tcb.tee"}[component],
+    )
+
+
+def test_the_floor_holds_for_the_tcb_at_launch_too():
+    old = replace(_GENOA, snp=0x16)
+    found = judge(asked(replace(vm(), report={"launch_tcb": old})))
+
+    assert found.reasons == ("policy.tcb.snp",)
+    refused = next(check for check in found.checks if not check.ok)
+    assert "launch 22" in refused.actual
+
+
+def test_the_product_has_to_be_on_the_list():
+    found = judge(asked(vm()), cpu={"products": ("Turin",)})
+
+    assert found.reasons == ("policy.product",)
+
+
+def test_a_nonce_of_the_callers_wins_and_has_to_be_the_same():
+    other = Judge(question=Question(AT, nonce=b"\x01" * 32))
+
+    assert set(other(asked(vm())).reasons) == {"freshness.nonce.other", "vtpm.nonce.other"}
+    same = Judge(question=Question(AT, nonce=NONCE))
+    found = same(asked(vm()))
+    assert found.verdict == "accepted"
+    assert not [words for words in found.not_proven if words.startswith("freshness")]
+
+
+def test_a_short_nonce_is_taken_only_when_the_policy_says_so_and_never_an_empty_one():
+    found = judge(asked(vm(), b"abc"), unsafe_short_nonce=True)
+
+    assert found.verdict == "accepted"
+    assert found.unsafe == ("unsafe_short_nonce",)
+    empty = judge(asked(vm(), b""), unsafe_short_nonce=True)
+    assert "freshness.nonce.absent" in empty.reasons
+
+
+def test_bound_evidence_is_accepted_where_a_bare_nonce_would_be_too():
+    assert judge(bound(vm())).verdict == "accepted"
+
+
+_BINDING = {"binding": "ccgpu-bind-v1"}
+
+
+def test_bound_evidence_is_accepted_where_it_has_to_be_bound():
+    found = judge(bound(vm()), **_BINDING)
+
+    assert found.verdict == "accepted"
+    assert not [words for words in found.not_proven if words.startswith(("identity", "channel"))]
+
+
+@pytest.mark.parametrize(
+    ("found", "reasons"),
+    [
+        (asked(vm()), {"binding.kind", "binding.host-key.absent", "binding.vm-id.absent"}),
+        (bound(vm(), host_key=None), {"binding.host-key.absent", "vtpm.nonce.other"}),
+        (bound(vm(), vm_id=None), {"binding.vm-id.absent", "vtpm.nonce.other"}),
+        (bound(vm(), nonce=NONCE + b"x"), {"binding.nonce.size", "vtpm.nonce.short"}),
+        (bound(vm(), host_key=HOST_KEY + b"x"), {"hcl.user-data.other", "vtpm.nonce.other"}),
+        (bound(vm(), recipient_key=b"x" * 32), {"hcl.user-data.other", "vtpm.nonce.other"}),
+        (
+            bound(vm(), vm_id=_OTHER.vm_id),
+            {"hcl.user-data.other", "policy.vm-id", "vtpm.nonce.other"},
+        ),
+    ],
+    ids=lambda value: ", ".join(sorted(value)) if isinstance(value, set) else "",
+)
+def test_what_breaks_the_binding_is_refused(found, reasons):
+    refused = set(judge(found, **_BINDING).reasons)
+
+    # Where the quote is not believed, neither is what rests on it looked at.
+    assert refused == reasons
+
+
+def test_a_vm_that_is_bound_to_another_ones_id_is_not_the_one_that_was_asked_for():
+    machine = vm()
+    pretending = replace(machine, vm_id=_OTHER.vm_id)
+    honest = bound(machine)
+    lied = bound(pretending)
+
+    assert judge(_claiming(honest, vm_id=machine.vm_id.lower()), **_BINDING).verdict == "accepted"
+    assert "policy.vm-id" in judge(_claiming(lied, vm_id=machine.vm_id), **_BINDING).reasons
+
+
+def test_evidence_that_was_collected_before_the_quote_may_not_be_exchanged():
+    found = _with(bound(vm()), thim=b"{}")
+
+    assert "vtpm.nonce.other" in judge(found, **_BINDING).reasons
+
+
+def _pins(**changes):
+    values = {str(index): value.hex() for index, value in vm().pcrs.items()} | changes
+    return Pins(image="x", pcrs=values)
+
+
+def test_golden_values_are_compared_one_by_one():
+    good = Judge(question=Question(AT, pins=_pins()))
+    bad = Judge(question=Question(AT, pins=_pins(**{"4": "00" * 32})))
+
+    assert good(asked(vm())).verdict == "accepted"
+    assert bad(asked(vm())).reasons == ("policy.pins.pcr",)
+    wrong = [check for check in bad(asked(vm())).checks if not check.ok]
+    assert [check.actual.split()[1] for check in wrong] == ["4"]
+
+
+def test_a_pinned_pcr_that_was_not_quoted_is_refused():
+    found = _with(asked(vm()), quote=None)
+    pinned = Judge(question=Question(AT, pins=_pins()))
+
+    assert "policy.pins.unquoted" in pinned(found).reasons
+
+
+def test_golden_values_that_the_policy_wants_must_be_there_but_for_the_first_use():
+    changed = {"cpu": {"require_pins": True}}
+
+    assert judge(asked(vm()), **changed).reasons == ("policy.pins.absent",)
+    first = Judge(question=Question(AT, recording=True))
+    assert first(asked(vm()), **changed).verdict == "accepted"
+
+
+def test_a_missing_revocation_list_is_no_verdict_and_the_policy_is_looked_at_all_the_same():
+    found = judge(asked(vm()), cpu={"require_crl": True})
+
+    assert found.verdict == "no_verdict"
+    assert found.reasons == ("snp.crl.present",)
+    assert "policy.product" in {check.id for check in found.checks}
+    with pytest.raises(EvidenceUnavailable) as caught:
+        found.require()
+    assert caught.value.exit_code == 8
+
+
+def test_a_revocation_list_that_is_there_is_looked_at_unasked():
+    amd = vm().amd
+    good = amd.crl().signed_by(amd.ark_key)
+    bad = amd.crl(0).signed_by(amd.ark_key)
+
+    assert judge(_with(asked(vm()), crl=good), cpu={"require_crl": True}).verdict == "accepted"
+    assert "snp.crl.vek" in judge(_with(asked(vm()), crl=bad)).reasons
+
+
+def test_a_rejection_outranks_the_want_of_collateral():
+    found = judge(_with(asked(vm(), b"x"), vek=None))
+
+    assert found.verdict == "rejected"
+    with pytest.raises(EvidenceRejected) as caught:
+        found.require()
+    assert caught.value.exit_code == 9
+    assert "freshness.nonce.short" in str(caught.value)
+
+
+def test_a_refusal_by_time_alone_says_what_to_do():
+    late = Judge(question=Question(datetime(2050, 1, 1, tzinfo=UTC)))
+
+    with pytest.raises(EvidenceRejected) as caught:
+        late(asked(vm())).require()
+    assert "--at bundle" in str(caught.value.hint)
+    with pytest.raises(EvidenceRejected) as caught:
+        late(asked(vm(), b"x")).require()
+    assert caught.value.hint is None
+
+
+def test_no_checks_at_all_are_a_rejection():
+    assert verdict_of(()) == "rejected"
+    empty = Appraisal("rejected", (), "p", AT)
+    with pytest.raises(EvidenceRejected):
+        empty.require()
+
+
+def test_one_check_that_failed_decides():
+    good = Check("a", "", True, "", "", "")
+    bad = replace(good, id="b", ok=False)
+    wanting = replace(bad, id=appraisal.VEK_ABSENT.id)
+
+    assert verdict_of((good,)) == "accepted"
+    assert verdict_of((good, bad)) == "rejected"
+    assert verdict_of((good, wanting)) == "no_verdict"
+    assert verdict_of((bad, wanting)) == "rejected"
+
+
+def test_a_quote_without_a_paravisor_is_checked_and_proves_nothing():
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+    pem = vm().ak.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    found = judge(_with(asked(vm()), hcl=None, ak=pem))
+
+    assert set(found.reasons) == {
+        "evidence.hcl.absent",
+        "evidence.report.absent",
+        "vtpm.ak.unvouched",
+    }
+    assert {c.id: c.ok for c in found.checks}["vtpm.quote.signature"]
+
+
+@pytest.mark.parametrize("ak", [b"", b"-----BEGIN PUBLIC KEY-----", HOST_KEY])
+def test_a_key_that_cannot_be_read_is_refused(ak):
+    assert "vtpm.ak" in judge(_with(asked(vm()), hcl=None, ak=ak)).reasons
+
+
+def test_a_key_that_is_not_rsa_is_refused():
+    from cryptography.hazmat.primitives.asymmetric import ec
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+    key = ec.generate_private_key(ec.SECP256R1()).public_key()
+    pem = key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+
+    assert "vtpm.ak" in judge(_with(asked(vm()), hcl=None, ak=pem)).reasons
+
+
+def test_pcr_values_may_come_in_a_file_of_tpm2_tools():
+    raw = b"".join(vm().pcrs[index] for index in range(24))
+
+    assert judge(_with(asked(vm()), pcrs=None, pcr_file=raw)).verdict == "accepted"
+    assert "vtpm.pcrs.absent" in judge(_with(asked(vm()), pcrs=None)).reasons
+
+
+def test_without_a_part_that_the_policy_wants_there_is_no_good_verdict():
+    both = Judge("default")
+
+    assert "evidence.gpu.absent" in both(bound(vm())).reasons
+    nothing = judge(Evidence("bundle", claimed=Claimed(NONCE)))
+    assert nothing.reasons == ("evidence.cpu.absent",)
+
+
+def test_bulletins_are_named_by_the_floor_that_answers_them_and_when_they_are_not_covered():
+    assert bulletins.answered_by("snp", 0x17, "Genoa") == ("AMD-SB-3019",)
+    assert bulletins.answered_by("snp", 0, "Genoa") == ()
+    open_ = bulletins.not_covered("Genoa", snp=0x17, microcode=0x54, alias_check=True)
+    assert [each.split()[0] for each in open_] == [
+        "AMD-SB-3020",
+        "AMD-SB-3027",
+        "AMD-SB-3034",
+        "AMD-SB-3021",
+    ]
+    assert "AMD-SB-3015 (BadRAM)" in bulletins.not_covered(
+        "Genoa", snp=255, microcode=255, alias_check=False
+    )
+
+
+def test_facts_name_what_the_evidence_says_of_itself():
+    facts = judge(asked(vm())).facts
+
+    assert facts["product"] == "Genoa"
+    assert facts["vm id"] == vm().vm_id
+    assert facts["secure boot, measured"] == "on"
+    assert any(name.startswith("bulletins not covered") for name in facts)

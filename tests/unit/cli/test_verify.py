@@ -1,0 +1,207 @@
+"""`ccgpu verify`: exit codes, both outputs, golden PCR values, bundles, and what is refused."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from ccgpu.domain import bundle
+from ccgpu.domain.evidence import Evidence
+from support.cli import Shell
+from support.vms import AT, NONCE, asked, bound, vm
+
+_FAKE = "--backend fake --policy cpu-only"
+
+
+@pytest.fixture
+def shell(tmp_path):
+    return Shell(tmp_path)
+
+
+@pytest.fixture
+def write(tmp_path):
+    """Write evidence as a bundle."""
+
+    def put(found: Evidence, name="bundle.json"):
+        file = tmp_path / name
+        made = bundle.of(found, made_at=AT, tool="ccgpu test", policy="x", verdict={"verdict": "?"})
+        file.write_text(made.model_dump_json(by_alias=True, exclude_none=True))
+        return file
+
+    return put
+
+
+def test_accepted_is_0_and_says_simulated_in_both_outputs(shell, write):
+    file = write(asked(vm()))
+    text = shell(f"verify {file} {_FAKE} --at bundle")
+    document = shell(f"verify {file} {_FAKE} --at bundle -o json").document
+
+    assert text.code == 0
+    assert text.out.startswith("ACCEPTED by policy cpu-only at 2026-11-22T12:00:00Z")
+    assert "SIMULATED" in text.out
+    assert (document["verdict"], document["simulated"]) == ("accepted", True)
+    assert document["schema"] == "ccgpu.verdict/1"
+    assert {"id", "what", "ok", "expected", "actual", "source"} == set(document["checks"][0])
+
+
+def test_simulated_evidence_is_refused_without_the_flag_and_the_environment_is_none(
+    shell, write, monkeypatch
+):
+    monkeypatch.setenv("CCGPU_BACKEND", "fake")
+    done = shell(f"verify {write(asked(vm()))} --policy cpu-only --at bundle")
+
+    assert done.code == 9
+    assert done.out.startswith("REJECTED")
+    assert "error: evidence rejected:" in done.err
+
+
+def test_the_verdict_in_a_bundle_is_never_read_back(shell, write):
+    file = write(asked(vm(), b"short"))
+    document = json.loads(file.read_text())
+    document["verdict"] = {"verdict": "accepted", "reasons": []}
+    file.write_text(json.dumps(document))
+
+    assert shell(f"verify {file} {_FAKE} --at bundle").code == 9
+
+
+def test_a_refusal_lists_every_check_and_the_reasons(shell, write):
+    done = shell(f"verify {write(asked(vm(), b'short'))} {_FAKE} --at bundle")
+
+    assert "NO  freshness.nonce.short" in done.out
+    assert "ok  snp.signature" in done.out
+    assert "refused by:\n  - freshness.nonce.short" in done.out
+
+
+def test_long_hashes_are_shortened_for_people_and_whole_in_json(shell, write):
+    file = write(asked(vm()))
+    digest = NONCE.hex()
+
+    assert digest not in shell(f"verify {file} {_FAKE} --at bundle").out
+    assert digest in shell(f"verify {file} {_FAKE} --at bundle -o json").out
+
+
+def test_want_of_collateral_is_8(shell, write):
+    found = asked(vm())
+    assert found.cpu is not None
+    file = write(replace(found, cpu=replace(found.cpu, vek=None)))
+    done = shell(f"verify {file} {_FAKE} --at bundle")
+
+    assert done.code == 8
+    assert done.out.startswith("NO VERDICT")
+    assert "collateral.vek.absent" in done.err
+
+
+def test_collateral_from_a_folder_makes_up_for_it(shell, write, tmp_path):
+    found = asked(vm())
+    assert found.cpu is not None
+    assert found.cpu.vek is not None
+    folder = tmp_path / "collateral"
+    folder.mkdir()
+    (folder / "vcek.der").write_bytes(found.cpu.vek)
+    file = write(replace(found, cpu=replace(found.cpu, vek=None)))
+
+    assert shell(f"verify {file} {_FAKE} --at bundle --collateral {folder}").code == 0
+
+
+def test_the_flag_that_loosens_shows(shell, write):
+    file = write(asked(vm(), b"short"))
+    done = shell(f"verify {file} {_FAKE} --at bundle --unsafe-short-nonce")
+
+    assert done.code == 0
+    assert "loosened: unsafe_short_nonce" in done.out
+
+
+def test_golden_values_are_recorded_on_first_use_and_held_to_after_it(shell, write, tmp_path):
+    pins = tmp_path / "pins.json"
+    file = write(asked(vm()))
+    first = shell(f"verify {file} {_FAKE} --at bundle --record {pins}")
+
+    assert first.code == 0
+    assert "the first use is trusted" in " ".join(first.err.split())
+    assert shell(f"verify {file} {_FAKE} --at bundle --pins {pins}").code == 0
+    assert shell(f"verify {file} {_FAKE} --at bundle --record {pins}").code == 2
+    other = json.loads(pins.read_text())
+    other["pcrs"]["7"] = "00" * 32
+    pins.write_text(json.dumps(other))
+    assert shell(f"verify {file} {_FAKE} --at bundle --pins {pins}").code == 9
+
+
+def test_nothing_is_recorded_of_evidence_that_was_refused(shell, write, tmp_path):
+    pins = tmp_path / "pins.json"
+
+    assert shell(f"verify {write(asked(vm(), b'x'))} {_FAKE} --at bundle --record {pins}").code == 9
+    assert not pins.exists()
+
+
+def test_what_was_read_can_be_saved_as_a_bundle_that_judges_the_same(shell, write, tmp_path):
+    saved = tmp_path / "saved.json"
+    first = shell(f"verify {write(asked(vm()))} {_FAKE} --at bundle --save {saved} -o json")
+    again = shell(f"verify {saved} {_FAKE} --at bundle -o json")
+
+    assert again.document == first.document
+    assert shell(f"verify {saved} {_FAKE} --save {saved}").code == 2
+
+
+def test_the_callers_nonce_has_to_be_the_bundles(shell, write):
+    file = write(asked(vm()))
+
+    assert shell(f"verify {file} {_FAKE} --at bundle --nonce {NONCE.hex()}").code == 0
+    assert shell(f"verify {file} {_FAKE} --at bundle --nonce {'00' * 32}").code == 9
+
+
+def test_the_default_policy_takes_bound_evidence_and_misses_the_gpu(shell, write):
+    done = shell(f"verify {write(bound(vm()))} --backend fake --at bundle -o json")
+
+    assert done.document["policy"] == "default"
+    assert done.document["reasons"] == ["evidence.gpu.absent"]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        "--nonce 5",
+        "--nonce xx",
+        f"--nonce {'00' * 65}",
+        "--at yesterday",
+        "--at 2026-13-01T00:00:00Z",
+        "--at 2026-11-22",
+        "--policy nothing-like-it",
+        "--pins a --record b",
+        "--format zip",
+    ],
+)
+def test_a_wrong_option_is_2_and_never_replaced(shell, write, options):
+    assert shell(f"verify {write(asked(vm()))} {options}").code == 2
+
+
+def test_a_policy_of_ones_own_is_a_file_and_half_of_one_is_3(shell, write, tmp_path):
+    own = tmp_path / "own.yaml"
+    own.write_text("name: own\nrequires: [cpu]\nbinding: nonce\ntokens: {}\n")
+    done = shell(f"verify {write(asked(vm()))} --policy {own}")
+
+    assert done.code == 3
+    assert "own.yaml" in done.err
+    assert "tokens.require_nras" in done.err
+
+
+def test_what_is_no_evidence_is_3_and_never_9(shell, tmp_path):
+    file = tmp_path / "evidence"
+    file.write_bytes(b"what?")
+
+    assert shell(f"verify {file}").code == 3
+    assert shell(f"verify {tmp_path / 'nothing'}").code == 3
+
+
+def test_evidence_without_a_time_has_no_bundle_time(shell, tmp_path):
+    file = tmp_path / "report.bin"
+    file.write_bytes(b"\x03\x00\x00\x00" + bytes(1180))
+
+    assert shell(f"verify {file} --at bundle").code == 2
+
+
+@pytest.mark.parametrize("name", ["policy", "bundle"])
+def test_there_are_schemas_of_what_people_write_and_read(shell, name):
+    document = shell(f"schema {name}").document
+
+    assert document["$schema"].startswith("https://json-schema.org/")
+    assert document["properties"]
