@@ -87,9 +87,6 @@ class PlatformInfo:
         """Bits 6 and 8-63, in place."""
         return self.raw & ~0xBF
 
-    def __str__(self) -> str:
-        return f"{self.raw:#x}"
-
 
 @dataclass(frozen=True, slots=True)
 class KeyInfo:

@@ -1,0 +1,138 @@
+"""Revocation: a list that is given is checked, one that is required and missing is a refusal."""
+
+from contextlib import suppress
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import rsa
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ccgpu.attest.check import Malformed
+from ccgpu.attest.snp import crl as revocation
+from ccgpu.fakeguest.evidence import amd as amds
+from ccgpu.fakeguest.evidence import pki
+from ccgpu.fakeguest.evidence.amd import ARK_SERIAL, ASK_SERIAL, ASVK_SERIAL
+from ccgpu.fakeguest.evidence.pki import Extension
+from support.evidence_amd import AT, roots_of
+
+_CRITICAL = Extension("2.5.29.27", pki.integer(1), critical=True)  # "this is only a difference"
+_NUMBER = Extension("2.5.29.20", pki.integer(7))
+
+
+@pytest.fixture
+def judge(machine):
+    """The refusals of good evidence with this list (None: there is none)."""
+
+    def refusals(crl, *, at=AT, key=None, required=True):
+        signed = None if crl is None else crl.signed_by(key or machine.amd.ark_key)
+        evidence = replace(machine.evidence(), crl=signed, at=at, require_crl=required)
+        return evidence.refusals()
+
+    return refusals
+
+
+@pytest.mark.parametrize("required", [True, False])
+def test_a_current_list_that_names_nobody_here_is_good(machine, judge, required):
+    crl = replace(machine.amd.crl(0xBAD), extensions=(_NUMBER,))
+    assert not judge(crl, required=required)
+
+
+def test_a_list_may_be_pem(machine):
+    crl = pki.pem(machine.amd.crl().signed_by(machine.amd.ark_key), "X509 CRL")
+    assert not replace(machine.evidence(), crl=crl, require_crl=True).refusals()
+
+
+def test_a_list_that_is_required_must_be_there(judge):
+    assert judge(None) == {"snp.crl.present"}
+    assert not judge(None, required=False)
+
+
+@pytest.mark.parametrize("required", [True, False])
+@pytest.mark.parametrize("serial", [ARK_SERIAL, ASK_SERIAL, ASVK_SERIAL])
+def test_an_authority_that_is_revoked_vouches_for_nobody(machine, judge, serial, required):
+    assert judge(machine.amd.crl(serial), required=required) == {"snp.crl.authorities"}
+
+
+def test_a_product_without_a_vlek_authority_has_no_such_to_revoke(machine):
+    amd = machine.amd
+    roots = {name: replace(pinned, asvk=None) for name, pinned in roots_of(amd).items()}
+    crl = amd.crl(ASVK_SERIAL).signed_by(amd.ark_key)
+    assert not replace(machine.evidence(), crl=crl, roots=roots).refusals()
+
+
+def test_a_key_that_is_revoked_is_refused(machine, judge):
+    assert judge(machine.amd.crl(0)) == {"snp.crl.vek"}
+
+
+@pytest.mark.parametrize(
+    ("at", "current"),
+    [
+        (datetime(2026, 10, 31, 23, 59, 59, tzinfo=UTC), False),
+        (datetime(2026, 11, 1, tzinfo=UTC), True),
+        (datetime(2026, 12, 1, tzinfo=UTC), True),
+        (datetime(2026, 12, 1, 0, 0, 1, tzinfo=UTC), False),
+    ],
+)
+def test_a_list_is_refused_outside_its_window(machine, judge, at, current):
+    assert judge(machine.amd.crl(), at=at) == (set() if current else {"snp.crl.window"})
+
+
+def test_a_list_that_does_not_say_how_long_it_lasts_is_refused(machine, judge):
+    crl = replace(machine.amd.crl(), next_update=None)
+    assert judge(crl) == {"snp.crl.window"}
+
+
+def test_a_list_signed_by_another_key_is_refused(machine, judge):
+    assert judge(machine.amd.crl(), key=machine.amd.ask_key) == {"snp.crl.signature"}
+    stranger = rsa.generate_private_key(65537, 2048)
+    assert judge(machine.amd.crl(), key=stranger) == {"snp.crl.signature"}
+
+
+def test_a_list_of_another_issuer_is_refused(machine, judge):
+    crl = replace(machine.amd.crl(), issuer=amds.named("ARK-Milan"))
+    assert judge(crl) == {"snp.crl.issuer"}
+
+
+def test_a_list_that_says_another_algorithm_is_refused(machine, judge):
+    lies = replace(pki.pss(hashes.SHA256(), 32), sign=pki.PSS_SHA384.sign)
+    assert judge(replace(machine.amd.crl(), algorithm=lies)) == {"snp.crl.algorithm"}
+
+
+@pytest.mark.parametrize("where", ["extensions", "entry_extensions"])
+def test_a_list_that_is_only_part_of_one_is_refused(machine, judge, where):
+    crl = replace(machine.amd.crl(0xBAD), **{where: (_CRITICAL,)})
+    assert judge(crl) == {"snp.crl.complete"}
+
+
+@pytest.mark.parametrize("crl", [b"", b"no list", b"\x30\x03\x02\x01\x01", bytes(1024 * 1024 + 1)])
+def test_a_list_that_cannot_be_read_is_refused(machine, crl):
+    assert replace(machine.evidence(), crl=crl).refusals() == {"snp.crl"}
+
+
+def test_the_size_of_a_list_is_limited(machine):
+    many = machine.amd.crl(*range(0x100000, 0x100000 + 50_000)).signed_by(machine.amd.ark_key)
+    assert len(many) > 1024 * 1024
+    assert replace(machine.evidence(), crl=many).refusals() == {"snp.crl"}
+
+
+def test_without_pinned_authorities_no_list_helps(machine, milan):
+    crl = machine.amd.crl().signed_by(machine.amd.ark_key)
+    evidence = replace(machine.evidence(), crl=crl, roots=roots_of(milan), require_crl=True)
+    assert evidence.refusals() == {"snp.vek.authority"}
+
+
+def test_a_list_of_tomorrow_is_not_current(machine, judge):
+    crl = replace(machine.amd.crl(), this_update=AT + timedelta(seconds=1))
+    assert judge(crl) == {"snp.crl.window"}
+
+
+@given(st.lists(st.tuples(st.integers(0, 4095), st.integers(0, 255)), max_size=6))
+def test_a_damaged_list_parses_or_is_malformed(machine, changes):
+    raw = bytearray(machine.amd.crl(1, 2, 3).signed_by(machine.amd.ark_key))
+    for at, value in changes:
+        raw[at % len(raw)] = value
+    with suppress(Malformed):
+        revocation.parse(bytes(raw))

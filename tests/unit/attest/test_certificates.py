@@ -1,0 +1,174 @@
+"""Certificates of evidence: DER or PEM, and nothing around them."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ccgpu.attest import certificates
+from ccgpu.attest.check import Malformed, Rule
+from ccgpu.fakeguest.evidence import amd as amds
+from ccgpu.fakeguest.evidence import pki
+from ccgpu.fakeguest.evidence.pki import Certificate, Extension
+
+_RULE = Rule("test.certificate", "a certificate of the test", "the test")
+_KEY = ec.generate_private_key(ec.SECP384R1())
+
+
+def _certificate(name: str = "one") -> Certificate:
+    return Certificate(
+        subject=amds.named(name),
+        issuer=amds.named("issuer"),
+        key=pki.public(_KEY),
+        not_before=datetime(2026, 1, 1, tzinfo=UTC),
+        not_after=datetime(2027, 1, 1, tzinfo=UTC),
+        extensions=(Extension("1.2.3", b"\x05\x00"),),
+        algorithm=pki.ECDSA_SHA384,
+    )
+
+
+_ONE, _TWO = (_certificate(name).signed_by(_KEY) for name in ("one", "two"))
+_PEM = pki.pem(_ONE)
+
+
+def _refused(data: bytes) -> None:
+    with pytest.raises(Malformed) as caught:
+        certificates.load(data, _RULE)
+    assert caught.value.rule == _RULE
+
+
+def _der(found: x509.Certificate) -> bytes:
+    return found.public_bytes(Encoding.DER)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [_ONE, _PEM, _PEM.replace(b"\n", b"\r\n"), b"\n" + _PEM + b"\n\n", _PEM.rstrip()],
+    ids=["DER", "PEM", "PEM of Windows", "PEM with empty lines", "PEM without a last line"],
+)
+def test_a_certificate_is_der_or_pem(data):
+    assert _der(certificates.load(data, _RULE)) == _ONE
+
+
+def test_the_serial_number_0_is_no_matter():
+    assert certificates.serial(certificates.load(_ONE, _RULE)) == 0
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"x",
+        _ONE + b"\0",
+        _ONE[:-1],
+        b"x" + _PEM,
+        _PEM + b"x",
+        _PEM + _PEM,
+        _PEM.replace(b"CERTIFICATE", b"TRUSTED CERTIFICATE"),
+        _PEM.replace(b"-----END CERTIFICATE-----", b"-----END CERTIFICATE----"),
+        _PEM[:200] + b"!" + _PEM[201:],
+        _PEM.replace(b"\n", b"\n\n", 1).replace(b"M", b"=", 1),
+        b"-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n",
+    ],
+)
+def test_anything_else_is_refused(data):
+    _refused(data)
+
+
+@pytest.mark.parametrize("encode", [bytes, pki.pem])
+def test_the_size_of_a_certificate_is_limited(encode):
+    long = replace(_certificate(), extensions=(Extension("1.2.3", bytes(15_500)),))
+    assert certificates.serial(certificates.load(encode(long.signed_by(_KEY)), _RULE)) == 0
+    too_long = replace(_certificate(), extensions=(Extension("1.2.3", bytes(16_384)),))
+    _refused(encode(too_long.signed_by(_KEY)))
+
+
+def test_an_extension_stands_once():
+    twice = replace(_certificate(), extensions=(Extension("1.2.3", b"\x05\x00"),) * 2)
+    _refused(twice.signed_by(_KEY))
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        pki.public(_KEY)[:-1] + b"\0",
+        pki.element(pki.SEQUENCE, pki.element(pki.SEQUENCE, pki.oid("1.2.3")), b"\x03\x02\0\1"),
+    ],
+    ids=["not on its curve", "of an unknown kind"],
+)
+def test_a_key_that_cannot_be_used_is_refused(key):
+    _refused(replace(_certificate(), key=key).signed_by(_KEY))
+
+
+def test_an_x509_version_that_is_none_is_refused():
+    _refused(_ONE.replace(b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x09"))
+
+
+def test_a_name_of_a_forbidden_type_is_refused():
+    name = b"\x06\x03\x55\x04\x03\x0c"
+    assert name in _ONE
+    _refused(_ONE.replace(name, name[:-1] + b"\x03"))
+
+
+def test_a_bundle_keeps_its_order():
+    found = certificates.load_chain(pki.pem(_TWO) + _PEM, _RULE, 2)
+    assert [_der(each) for each in found] == [_TWO, _ONE]
+
+
+@pytest.mark.parametrize(
+    "pem",
+    [
+        b"",
+        _ONE,
+        _PEM * 3,
+        _PEM + b"junk\n" + _PEM,
+        _PEM + pki.pem(_ONE, "X509 CRL"),
+        _PEM + b" " * 70_000 + _PEM,
+    ],
+    ids=["empty", "DER", "too many", "junk between", "something else", "too large"],
+)
+def test_a_bundle_has_no_more_and_nothing_else(pem):
+    with pytest.raises(Malformed) as caught:
+        certificates.load_chain(pem, _RULE, 2)
+    assert caught.value.rule == _RULE
+
+
+def test_an_anchor_is_one_certificate():
+    one, two = (certificates.load(each, _RULE) for each in (_ONE, _TWO))
+    assert certificates.is_anchor(one, certificates.anchor(one))
+    assert not certificates.is_anchor(two, certificates.anchor(one))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"subject": "CN=two"}, {"sha256": bytes(32)}, {"spki": b""}, {"serial": 1}],
+    ids=["subject", "sha256", "spki", "serial"],
+)
+def test_all_of_an_anchor_counts(change):
+    one = certificates.load(_ONE, _RULE)
+    assert not certificates.is_anchor(one, replace(certificates.anchor(one), **change))
+
+
+@given(st.binary(max_size=400) | st.binary(max_size=100).map(lambda junk: _PEM[:200] + junk))
+def test_any_bytes_are_a_certificate_or_malformed(data):
+    _refused(data)
+
+
+@given(st.lists(st.tuples(st.integers(0, 4095), st.integers(0, 255)), max_size=4))
+def test_what_is_loaded_can_be_read(changes):
+    raw = bytearray(_ONE)
+    for at, value in changes:
+        raw[at % len(raw)] = value
+    try:
+        found = certificates.load(bytes(raw), _RULE)
+    except Malformed:
+        return
+    assert certificates.anchor(found).subject == found.subject.rfc4514_string()
+    assert found.extensions is not None
+    assert found.not_valid_before_utc.tzinfo is UTC
+    assert found.not_valid_after_utc.tzinfo is UTC

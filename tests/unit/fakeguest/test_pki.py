@@ -1,0 +1,122 @@
+"""The builder of certificates writes what a strict reader reads, and can say anything else."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, load_der_public_key
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ccgpu.fakeguest.evidence import amd as amds
+from ccgpu.fakeguest.evidence import pki
+from ccgpu.fakeguest.evidence.amd import ARK_SERIAL, Chip
+
+_RSA = rsa.generate_private_key(65537, 2048)
+_EC = ec.generate_private_key(ec.SECP384R1())
+
+
+@pytest.fixture(scope="module")
+def genoa():
+    """Simulated authorities."""
+    return amds.make(bits=2048)
+
+
+def test_authorities_sign_themselves_and_each_other(genoa):
+    ark, ask, asvk = (
+        x509.load_der_x509_certificate(each) for each in (genoa.ark, genoa.ask, genoa.asvk)
+    )
+    for each in (ark, ask, asvk):
+        each.verify_directly_issued_by(ark)
+    assert ark.serial_number == ARK_SERIAL
+    assert x509.load_pem_x509_certificates(genoa.chain) == [ask, ark]
+
+
+def test_keys_of_amds_size_are_made_unless_a_test_is_in_a_hurry(genoa):
+    assert genoa.ark_key.key_size == 2048
+    assert amds.make("Milan").ark_key.key_size == 4096
+
+
+@pytest.mark.parametrize("key", [_RSA, _EC])
+def test_a_certificate_says_what_it_is_told(key):
+    algorithm = pki.PSS_SHA384 if key is _RSA else pki.ECDSA_SHA384
+    start, end = datetime(2049, 12, 31, tzinfo=UTC), datetime(2050, 1, 1, tzinfo=UTC)
+    extension = pki.Extension("1.3.6.1.4.1.3704.1.2", b"\x16\x01x", critical=True)
+    made = pki.Certificate(
+        subject=amds.named("subject"),
+        issuer=amds.named("issuer"),
+        key=pki.public(key),
+        not_before=start,
+        not_after=end,
+        extensions=(extension,),
+        serial=0xFF,
+        algorithm=algorithm,
+    )
+    found = x509.load_der_x509_certificate(made.signed_by(key))
+    assert (found.subject, found.issuer) == (made.subject, made.issuer)
+    assert (found.not_valid_before_utc, found.not_valid_after_utc) == (start, end)
+    assert found.serial_number == 0xFF
+    assert found.public_key() == key.public_key()
+    (read,) = found.extensions
+    assert (read.oid.dotted_string, read.critical) == (extension.oid, True)
+    own = replace(made, issuer=made.subject).signed_by(key)
+    x509.load_der_x509_certificate(own).verify_directly_issued_by(
+        x509.load_der_x509_certificate(own)
+    )
+
+
+def test_a_signature_may_be_of_another_kind_than_its_algorithm_says():
+    lies = replace(pki.pss(hashes.SHA256(), 32), sign=pki.PSS_SHA384.sign)
+    made = replace(amds.authority("a", _RSA, "a", 1), algorithm=lies).signed_by(_RSA)
+    found = x509.load_der_x509_certificate(made)
+    assert isinstance(found.signature_hash_algorithm, hashes.SHA256)
+
+
+def test_an_algorithm_refuses_a_key_of_another_kind():
+    with pytest.raises(TypeError, match="RSA"):
+        pki.PSS_SHA384.sign(_EC, b"")
+    with pytest.raises(TypeError, match="EC"):
+        pki.ECDSA_SHA384.sign(_RSA, b"")
+
+
+def test_a_revocation_list_says_what_it_is_told(genoa):
+    reason = pki.Extension("2.5.29.21", b"\x0a\x01\x01")
+    made = replace(genoa.crl(5, 7), entry_extensions=(reason,))
+    found = x509.load_der_x509_crl(made.signed_by(genoa.ark_key))
+    assert [each.serial_number for each in found] == [5, 7]
+    assert found.next_update_utc == made.next_update
+    assert found.is_signature_valid(genoa.ark_key.public_key())
+
+
+def test_a_vcek_is_of_its_chip_and_named_as_amd_names_it(genoa):
+    chip = Chip()
+    vcek = genoa.vcek(chip)
+    assert load_der_public_key(vcek.key) == chip.key.public_key()
+    assert vcek.extensions[-1].value == chip.hwid
+    milan = replace(genoa, product="Milan").vcek(chip)
+    assert milan.extensions[1].value.endswith(b"Milan-B0")
+
+
+@given(st.lists(st.integers(0, 1 << 40), max_size=5), st.integers(0, 39))
+def test_an_object_identifier_reads_as_it_was_written(rest, second):
+    dotted = ".".join(str(number) for number in (1, second, *rest))
+    name = x509.Name([x509.NameAttribute(x509.ObjectIdentifier(dotted), "x")]).public_bytes()
+    assert pki.oid(dotted) in name
+
+
+@given(st.binary(max_size=70_000))
+def test_lengths_are_in_their_shortest_form(content):
+    made = pki.element(pki.OCTETS, content)
+    assert made.endswith(content)
+    head = len(made) - len(content)
+    size = len(content)
+    assert head == (2 if size < 0x80 else 3 if size < 0x100 else 4 if size < 0x10000 else 5)
+
+
+def test_pem_is_what_a_library_writes(genoa):
+    assert pki.pem(genoa.ask) == x509.load_der_x509_certificate(genoa.ask).public_bytes(
+        Encoding.PEM
+    )
