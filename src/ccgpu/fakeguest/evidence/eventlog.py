@@ -1,0 +1,163 @@
+"""Event logs of a firmware, and the PCR values that they lead to: any event changed.
+
+The boot told by default is that of an Ubuntu image with secure boot: shim, GRUB, kernel.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from ccgpu.attest.vtpm import layout
+
+COMMAND_LINE = "/boot/vmlinuz root=PARTUUID=1 ro console=ttyS0"
+SHIM_LOCK = bytes.fromhex("50ab5d6046e00043abb63dd810dd8b23")  # shim's own vendor GUID
+_EV_EFI_ACTION, _EV_S_CRTM_VERSION = 0x80000007, 0x08  # PFP §10.4.1
+_SEPARATOR = bytes(4)
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One measurement; `digest` None: that of the data. `digests`: instead of one per algorithm."""
+
+    pcr: int
+    type: int
+    data: bytes
+    digest: bytes | None = None
+    digests: Sequence[tuple[int, bytes]] | None = None
+
+    @property
+    def sha256(self) -> bytes:
+        """The digest that the SHA-256 bank is extended with."""
+        return hashlib.sha256(self.data).digest() if self.digest is None else self.digest
+
+    def raw(self, algorithms: Mapping[int, int]) -> bytes:
+        """As TCG_PCR_EVENT2; digests of other algorithms are not computed, only there."""
+        digests = self.digests
+        if digests is None:
+            digests = [
+                (each, self.sha256 if each == layout.ALG_SHA256 else b"\xa5" * size)
+                for each, size in algorithms.items()
+            ]
+        listed = b"".join(_u16(each) + digest for each, digest in digests)
+        head = _u32(self.pcr) + _u32(self.type) + _u32(len(digests))
+        return head + listed + _u32(len(self.data)) + self.data
+
+
+def spec_id(algorithms: Mapping[int, int], vendor: bytes = b"", major: int = 2) -> bytes:
+    """The event that begins a log: which algorithms its digests are of."""
+    listed = b"".join(_u16(each) + _u16(size) for each, size in algorithms.items())
+    version = bytes((0, major, 0, 2))  # minor, major, errata, and UINT64 as the size of UINTN
+    return b"".join(
+        (
+            layout.SPEC_ID_SIGNATURE,
+            _u32(0),
+            version,
+            _u32(len(algorithms)),
+            listed,
+            bytes((len(vendor),)),
+            vendor,
+        )
+    )
+
+
+_SHA256_ONLY = {layout.ALG_SHA256: 32}
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """An event log; `header` None: the one that fits the algorithms."""
+
+    events: Sequence[Event]
+    algorithms: Mapping[int, int] | None = None
+    header: bytes | None = None
+    first: bytes = bytes(4) + layout.EV_NO_ACTION.to_bytes(4, "little") + bytes(20)
+
+    @property
+    def raw(self) -> bytes:
+        """The log as Linux shows it in binary_bios_measurements."""
+        algorithms = _SHA256_ONLY if self.algorithms is None else self.algorithms
+        header = spec_id(algorithms) if self.header is None else self.header
+        events = b"".join(event.raw(algorithms) for event in self.events)
+        return self.first + _u32(len(header)) + header + events
+
+
+def locality(value: int) -> Event:
+    """The note of the locality that the TPM was started from."""
+    data = layout.LOCALITY_SIGNATURE + bytes((value,))
+    return Event(0, layout.EV_NO_ACTION, data, digest=bytes(32))
+
+
+def variable(name: str, content: bytes, vendor: bytes, authority: bool = False) -> Event:
+    """An EFI variable, measured to PCR 7."""
+    text = name.encode("utf-16-le")
+    data = vendor + _u64(len(name)) + _u64(len(content)) + text + content
+    own = layout.EV_EFI_VARIABLE_DRIVER_CONFIG
+    return Event(7, layout.EV_EFI_VARIABLE_AUTHORITY if authority else own, data)
+
+
+def application(image: bytes) -> Event:
+    """An image that was started: its digest, and where it lies (which is not measured)."""
+    digest = hashlib.sha256(image).digest()
+    return Event(4, layout.EV_EFI_BOOT_SERVICES_APPLICATION, bytes(32), digest)
+
+
+def separator(pcr: int) -> Event:
+    """Where the firmware's own measurements of a PCR end."""
+    return Event(pcr, layout.EV_SEPARATOR, _SEPARATOR)
+
+
+def grub(pcr: int, label: str, measured: bytes) -> Event:
+    """A string (PCR 8) or a file (PCR 9), as GRUB measures it: the label is only told."""
+    digest = hashlib.sha256(measured).digest()
+    return Event(pcr, layout.EV_IPL, label.encode() + b"\0", digest)
+
+
+def boot(
+    *, secure_boot: bool = True, kernel: bytes = b"kernel", command_line: str = COMMAND_LINE
+) -> tuple[Event, ...]:
+    """A whole boot."""
+    ours, databases = layout.EFI_GLOBAL_VARIABLE, layout.IMAGE_SECURITY_DATABASE
+    return (
+        locality(3),
+        Event(0, _EV_S_CRTM_VERSION, "Simulated UEFI".encode("utf-16-le")),
+        variable("SecureBoot", bytes((secure_boot,)), ours),
+        variable("PK", b"platform key", ours),
+        variable("KEK", b"key exchange key", ours),
+        variable("db", b"allowed", databases),
+        variable("dbx", b"forbidden", databases),
+        separator(7),
+        Event(4, _EV_EFI_ACTION, b"Calling EFI Application from Boot Option"),
+        *(separator(pcr) for pcr in range(7)),
+        variable("db", b"certificate of shim's signer", databases, authority=True),
+        application(b"shim"),
+        variable("Shim", b"certificate of GRUB's signer", SHIM_LOCK, authority=True),
+        application(b"grub"),
+        grub(9, "/boot/vmlinuz", kernel),
+        application(kernel),
+        grub(8, f"kernel_cmdline: {command_line}", command_line.encode()),
+        Event(5, _EV_EFI_ACTION, b"Exit Boot Services Invocation"),
+    )
+
+
+def pcr_values(events: Sequence[Event]) -> dict[int, bytes]:
+    """The SHA-256 bank of a vTPM after these events."""
+    values = {index: bytes(32) for index in range(layout.PCR_COUNT)}
+    values |= dict.fromkeys(range(17, 23), b"\xff" * 32)
+    for event in events:
+        if event.type != layout.EV_NO_ACTION:
+            values[event.pcr] = hashlib.sha256(values[event.pcr] + event.sha256).digest()
+        elif event.data.startswith(layout.LOCALITY_SIGNATURE):
+            values[0] = bytes(31) + event.data[-1:]
+    return values
+
+
+def _u16(number: int) -> bytes:
+    return number.to_bytes(2, "little")
+
+
+def _u32(number: int) -> bytes:
+    return number.to_bytes(4, "little")
+
+
+def _u64(number: int) -> bytes:
+    return number.to_bytes(8, "little")

@@ -1,0 +1,51 @@
+"""A simulated vTPM and the blob that vouches for it; and what came of checks."""
+
+from dataclasses import dataclass
+from functools import cache
+from typing import TypeVar
+
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from ccgpu.attest.check import Checks, Rule, Unverified, Verified
+
+T = TypeVar("T")
+
+_MADE = Rule("test.made", "this is for a test to say", "the test")
+
+
+_ours = cache(lambda: rsa.generate_private_key(65537, 2048))
+_theirs = cache(lambda: rsa.generate_private_key(65537, 2048))
+
+
+def ak(which: str = "ours") -> rsa.RSAPrivateKey:
+    """An attestation key, made once: that of "ours", or of somebody else's vTPM."""
+    return _ours() if which == "ours" else _theirs()
+
+
+@dataclass(frozen=True)
+class Report:
+    """As much of a report as the HCL blob needs."""
+
+    report_data: bytes
+
+
+def verified(value: T) -> Verified[T]:
+    """The value, with one check that holds."""
+    checks = Checks()
+    since = checks.mark()
+    checks.equal(_MADE, 1, 1)
+    outcome = checks.vouch(value, since)
+    assert isinstance(outcome, Verified)
+    return outcome
+
+
+def unverified(value: T) -> Unverified[T]:
+    """The value, with no check at all."""
+    outcome = Checks().vouch(value, 0)
+    assert isinstance(outcome, Unverified)
+    return outcome
+
+
+def failed(checks: Checks) -> list[str]:
+    """The ids of the checks that do not hold, in order."""
+    return [check.id for check in checks.made if not check.ok]
