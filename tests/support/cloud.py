@@ -34,7 +34,8 @@ WHOLE = sorted(
 
 def make_cloud(arm: FakeArm, state: Path) -> Cloud:
     """A cloud over `arm`, as one machine with the state folder `state` sees it."""
-    session = Session(FAKE_SUBSCRIPTION, CLOUDS["public"], FakeCredential(), FakeTransport(arm))
+    credential, transport = FakeCredential(arm), FakeTransport(arm)
+    session = Session(FAKE_SUBSCRIPTION, CLOUDS["public"], credential, transport)
     adapter = Arm(session)
     schedule = Schedule(arm.clock, Inline())
     return Cloud(

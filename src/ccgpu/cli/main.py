@@ -185,8 +185,8 @@ def _fake(reach: Reach, state: Path, environ: Mapping[str, str]) -> "Parts":
     from ccgpu.workflows.schedule import Inline
 
     world = Simulation(fake_state(state, environ))
-    transport = FakeTransport(world.arm)
-    session = Session(FAKE_SUBSCRIPTION, CLOUDS[reach.cloud], FakeCredential(), transport)
+    credential, transport = FakeCredential(world.arm), FakeTransport(world.arm)
+    session = Session(FAKE_SUBSCRIPTION, CLOUDS[reach.cloud], credential, transport)
     return session, world.arm.clock, Inline(), world.journals
 
 

@@ -1,22 +1,26 @@
 """A credential for the simulated tenant: a token of the right form that no one has signed."""
 
-import base64
-import json
 import time
 from typing import Any
 
 from azure.core.credentials import AccessToken, AccessTokenInfo, TokenRequestOptions
 
+from ccgpu.fakearm import tokens
 from ccgpu.fakearm.resources.addresses import CALLER
+from ccgpu.fakearm.service import FakeArm
 from ccgpu.fakearm.subscription import OBJECT, TENANT
 
 _HOUR = 3600
 
 
 class FakeCredential:
-    """A signed-in user, or with `app=True` an application: that has no address of its own."""
+    """A signed-in user, or with `app=True` an application: that has no address of its own.
 
-    def __init__(self, *, app: bool = False) -> None:
+    With an `arm` its tokens end by the virtual clock, after `durations.token`; without, never.
+    """
+
+    def __init__(self, arm: FakeArm | None = None, *, app: bool = False) -> None:
+        self._arm = arm
         self._app = app
 
     def get_token(self, *scopes: str, **_: Any) -> AccessToken:
@@ -28,22 +32,20 @@ class FakeCredential:
         *scopes: str,
         options: TokenRequestOptions | None = None,  # noqa: ARG002  # of the protocol
     ) -> AccessTokenInfo:
-        # Real time: the SDK compares with its own clock.
+        # Real time: the SDK compares with its own clock. ARM's is another one, so that it is ARM
+        # who finds that a token is over, as where a machine's clock is wrong.
         now = int(time.time())  # noqa: TID251
-        claims = {
+        claims: dict[str, Any] = {
             "aud": scopes[0].removesuffix("/.default") if scopes else "",
             "iss": f"https://sts.windows.net/{TENANT}/",
             "iat": now,
-            "exp": now + _HOUR,
             "oid": OBJECT,
             "tid": TENANT,
             "idtyp": "app" if self._app else "user",
         }
+        if self._arm is not None:
+            claims["exp"] = self._arm.now() + self._arm.settings.get("durations", "token")
         if not self._app:
             claims["ipaddr"] = CALLER
-        token = ".".join((_part({"alg": "none", "typ": "JWT"}), _part(claims), "simulated"))
+        token = tokens.made(claims)
         return AccessTokenInfo(token, now + _HOUR, token_type="Bearer")  # noqa: S106  # the kind
-
-
-def _part(value: dict[str, Any]) -> str:
-    return base64.urlsafe_b64encode(json.dumps(value).encode()).decode().rstrip("=")

@@ -48,6 +48,20 @@ def unauthenticated() -> Refused:
     )
 
 
+def token_expired(end: str, now: str) -> Refused:
+    message = f"The access token expiry UTC time '{end}' is earlier than current UTC time '{now}'."
+    challenge = (
+        'Bearer authorization_uri="https://login.microsoftonline.com/common", '
+        f'error="invalid_token", error_description="{message}"'
+    )
+    return Refused(
+        401,
+        "ExpiredAuthenticationToken",
+        message,
+        headers={"WWW-Authenticate": challenge, **GATEWAY},
+    )
+
+
 def subscription_not_found(subscription: str) -> Refused:
     return Refused(
         404,

@@ -21,6 +21,7 @@ from ccgpu.fakearm import (
     rbac,
     skus,
     subscription,
+    tokens,
 )
 from ccgpu.fakearm.call import Call, Route, Routes
 from ccgpu.fakearm.clock import START, VirtualClock
@@ -139,8 +140,7 @@ class FakeArm:
         query = request.query
         _check_query(route, query)
         try:
-            if not request.headers.get("Authorization", "").startswith("Bearer "):
-                raise errors.unauthenticated()
+            tokens.check(request.headers.get("Authorization", ""), self._world.at)
             if names[0].lower() != self.subscription.lower():
                 raise errors.subscription_not_found(names[0])
             call = Call(request, self._world, names, query, host)

@@ -119,6 +119,7 @@ DEFAULTS: dict[str, Any] = {
         "vm.boot": 40.0,  # own: from Succeeded until the guest agent is ready
         "nic.reserved": 180.0,  # the text of NicReservedForAnotherVm
         "group.delete": 50.0,
+        "token": 3600.0,  # Entra: 60 to 90 minutes (Microsoft Learn, configurable token lifetimes)
     },
 }
 

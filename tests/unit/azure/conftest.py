@@ -18,21 +18,25 @@ Reply = Answer | BaseException
 
 @dataclass
 class Tokens:
-    """A credential that counts, and gives one token again and again."""
+    """A credential that counts, and gives one token again and again; or, first, those of `more`."""
 
     token: str = "a.b.c"
+    more: list[str] = field(default_factory=list)
     asked: list[tuple[str, ...]] = field(default_factory=list)
+    claims: list[str | None] = field(default_factory=list)
     refusal: BaseException | None = None
 
     def get_token(self, *scopes: str, **_: Any) -> AccessToken:
         info = self.get_token_info(*scopes)
         return AccessToken(info.token, info.expires_on)
 
-    def get_token_info(self, *scopes: str, options: Any = None) -> AccessTokenInfo:  # noqa: ARG002
+    def get_token_info(self, *scopes: str, options: Any = None) -> AccessTokenInfo:
         self.asked.append(scopes)
+        self.claims.append((options or {}).get("claims"))
         if self.refusal is not None:
             raise self.refusal
-        return AccessTokenInfo(self.token, int(time.time()) + 3600)  # noqa: TID251  # the SDK's
+        token = self.more.pop(0) if self.more else self.token
+        return AccessTokenInfo(token, int(time.time()) + 3600)  # noqa: TID251  # the SDK's
 
 
 @dataclass

@@ -49,6 +49,7 @@ _EXPECTED: dict[str, tuple[int, type[AzureRefused]]] = {
     "RetryableError": (429, AzureUnavailable),
     "RetryableErrorDueToAnotherOperation": (429, AzureUnavailable),
     "AuthenticationFailed": (401, NotSignedIn),
+    "ExpiredAuthenticationToken": (401, NotSignedIn),
     "PreconditionFailed": (412, AlreadyExists),
     "GalleryImageNotFound": (404, NotFound),
     "NotFound": (404, NotFound),

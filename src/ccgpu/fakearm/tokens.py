@@ -1,0 +1,54 @@
+"""The simulated tenant's tokens: of the right form, signed by no one, and over when they say so.
+
+Only a token that was made by the virtual clock has an end that ARM judges; whatever else somebody
+sends as a bearer token is taken.
+"""
+
+import base64
+import binascii
+import itertools
+import json
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any
+
+from ccgpu.fakearm import errors
+
+_numbers = itertools.count()
+
+
+def made(claims: dict[str, Any]) -> str:
+    """A token that differs from all others, as Entra's do (`uti`)."""
+    parts = ({"alg": "none", "typ": "JWT"}, {**claims, "uti": str(next(_numbers))})
+    return ".".join((*map(_part, parts), "simulated"))
+
+
+def check(authorization: str, now: float) -> None:
+    """Refuse what is no bearer token, or is one that is over."""
+    kind, _, token = authorization.partition(" ")
+    if kind != "Bearer" or not token:
+        raise errors.unauthenticated()
+    end = _end(token)
+    if end is not None and now >= end:
+        raise errors.token_expired(_us(end), _us(now))
+
+
+@lru_cache(maxsize=64)
+def _end(token: str) -> float | None:
+    try:
+        middle = token.split(".")[1]
+        claims = json.loads(base64.urlsafe_b64decode(middle + "=" * (-len(middle) % 4)))
+    except (IndexError, ValueError, binascii.Error):
+        return None
+    end = claims.get("exp") if isinstance(claims, dict) else None
+    return float(end) if isinstance(end, int | float) else None
+
+
+def _part(value: dict[str, Any]) -> str:
+    return base64.urlsafe_b64encode(json.dumps(value).encode()).decode().rstrip("=")
+
+
+def _us(moment: float) -> str:
+    """As ARM writes times in this one text: 5/14/2023 1:02:03 PM."""
+    at = datetime.fromtimestamp(moment, UTC)
+    return f"{at.month}/{at.day}/{at.year} {at.hour % 12 or 12}:{at:%M:%S %p}"

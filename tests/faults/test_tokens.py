@@ -1,0 +1,101 @@
+"""Tokens that end before the work does, claims that are asked for, and waits that are too long."""
+
+import base64
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from support import faults
+from support.cli import Shell
+from support.cloud import WHOLE
+from support.faults import Nth, of
+
+_CREATE = "create demo --region eastus2 --ssh-from 203.0.113.7/32 -o json"
+_VM = of("PUT", "/virtualMachines/")
+_CLAIMS = base64.urlsafe_b64encode(b'{"access_token":{}}').decode().rstrip("=")
+CAE = faults.error(
+    401,
+    "InvalidAuthenticationToken",
+    WWW_Authenticate=f'Bearer error="insufficient_claims", claims="{_CLAIMS}"',
+)
+LATER = faults.error(429, "TooManyRequests", Retry_After="3600")
+
+
+@pytest.fixture
+def shell(tmp_path: Path) -> Shell:
+    return Shell(tmp_path).with_key()
+
+
+def _statuses(shell: Shell) -> list[int]:
+    return [one["status"] for one in shell.arm.show()["requests"]]
+
+
+@pytest.mark.parametrize("lifetime", [20, 300])
+def test_work_outlasts_its_tokens(shell: Shell, lifetime: int) -> None:
+    """A VM's create and its delete of 45 minutes each, by the virtual clock."""
+    for what in ("vm.create", "vm.create.encrypted", "vm.delete"):
+        shell.arm.settings.set("durations", what, value=2700)
+    shell.arm.settings.set("durations", "token", value=lifetime)
+    began = shell.arm.now()
+    made = shell(_CREATE)
+    assert made.code == 0, made
+    assert made.document["state"] == "ready"
+    assert shell.arm.now() - began > 2700
+    assert _statuses(shell).count(401) >= 5
+    assert shell.kinds() == WHOLE
+    gone = shell("delete demo --yes --timeout 2h")
+    assert gone.code == 0, gone
+    assert shell.arm.now() - began > 5400
+    assert shell.kinds() == []
+
+
+def test_a_token_that_is_over_is_refused_and_says_by_what_clock(shell: Shell) -> None:
+    """The fake's own part, so that what stands above is not in vain."""
+    shell.arm.settings.set("durations", "token", value=0)
+    done = shell(f"{_CREATE}")
+    assert (done.code, done.error["code"]) == (4, "ExpiredAuthenticationToken")
+    assert "is earlier than current UTC time '1/1/2026 12:00:00 AM'" in done.error["message"]
+    assert done.error["resources"] == []
+
+
+def test_claims_are_asked_for_in_the_middle_of_it(shell: Shell) -> None:
+    for kind in (_VM, faults.polls, of("GET", "/virtualMachines/")):
+        shell.arm.faults.append(Nth(0, kind, CAE))
+    done = shell(_CREATE)
+    assert done.code == 0, done
+    assert _statuses(shell).count(401) == 3
+
+
+@pytest.mark.parametrize("kind", [of("GET", "/"), _VM], ids=["at once", "for the VM"])
+def test_claims_that_are_never_enough_are_a_failed_sign_in(shell: Shell, kind: faults.Kind) -> None:
+    shell.arm.faults.append(Nth(0, kind, CAE, times=None))
+    done = shell(_CREATE)
+    assert (done.code, done.error["code"]) == (4, "InvalidAuthenticationToken")
+    refused = Counter(r["path"] for r in shell.arm.show()["requests"] if r["status"] == 401)
+    assert set(refused.values()) == {2}
+    assert (done.error["resources"], shell.kinds()) == ([], [])
+
+
+@pytest.mark.parametrize("keep", [False, True], ids=["undone", "kept"])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        pytest.param(of("GET", "/"), id="first-read"),
+        pytest.param(of("PUT", "/resourceGroups/"), id="first-write"),
+        pytest.param(_VM, id="vm"),
+        pytest.param(faults.polls, id="poll"),
+    ],
+)
+def test_a_wait_that_is_too_long_ends_it_in_its_time(
+    shell: Shell, kind: faults.Kind, keep: bool
+) -> None:
+    shell.arm.faults.append(fault := Nth(0, kind, LATER))
+    began = shell.arm.now()
+    done = shell(f"{_CREATE} --timeout 30m{' --keep-on-failure' if keep else ''}")
+    assert fault.fired
+    assert (done.code, done.error["code"]) == (11, "TimedOut"), done
+    assert shell.arm.now() - began < 1800
+    told = {one["id"] for one in done.error["resources"] if one["state"] == "exists"}
+    assert told == {one["id"] for one in shell.arm.show()["resources"]}
+    assert not [one for one in done.error["resources"] if one["state"] != "exists"]
