@@ -3,14 +3,18 @@
 import base64
 import contextlib
 import json
+from functools import cache
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ccgpu.errors import InvalidFile
+from ccgpu.fakeguest.evidence.amd import authority
+from ccgpu.fakeguest.evidence.pki import pem
 from ccgpu.store import evidence
 from ccgpu.store.evidence import limits
+from support.vms import vm
 
 REPORT = b"\x03\x00\x00\x00" + bytes(1180)
 HCL = b"HCLA" + bytes(60)
@@ -237,3 +241,65 @@ def test_collateral_is_added_and_replaces_nothing(tmp_path, folder):
     assert found.collateral.rims == (RIM,)
     with pytest.raises(InvalidFile, match="no folder"):
         evidence.with_collateral(found, report)
+
+
+@cache
+def _vcek():  # once: a PSS signature is another one each time
+    return vm().amd.vcek(vm().chip).signed_by(vm().amd.ask_key)
+
+
+def test_certificates_are_sorted_by_whose_they_are(folder):
+    chain = pem(_vcek()) + vm().amd.chain
+    found = evidence.read(folder(a=REPORT, certs_pem=chain)).cpu
+
+    assert found is not None
+    assert found.vek == pem(_vcek()).rstrip() + b"\n"
+    assert found.chain is not None
+    assert found.chain.lstrip() == vm().amd.chain
+
+
+def test_the_chain_may_be_a_file_of_its_own_and_the_chips_certificate_der(folder):
+    found = evidence.read(folder(a=REPORT, vcek_der=_vcek(), chain_pem=vm().amd.chain)).cpu
+
+    assert found is not None
+    assert (found.vek, found.chain) == (_vcek(), vm().amd.chain)
+
+
+def test_other_certificates_are_of_a_gpu_in_pem_and_ignored_in_der(folder):
+    other = authority("Somebody", vm().amd.ask_key, "Somebody", 7).signed_by(vm().amd.ask_key)
+    found = evidence.read(folder(report_bin=GPU, chain_pem=pem(other), ak_der=other))
+
+    assert [gpu.chain for gpu in found.gpus] == [pem(other)]
+    assert found.ignored == ("ak.der",)
+
+
+def test_a_revocation_list_and_an_ocsp_answer_are_known_in_der(folder, tmp_path):
+    crl = vm().amd.crl().signed_by(vm().amd.ark_key)
+    found = evidence.read(folder(a=REPORT, crl_der=crl))
+
+    assert found.cpu is not None
+    assert found.cpu.crl == crl
+    unsuccessful = bytes.fromhex("30030a0106")  # OCSPResponse: unauthorized (RFC 6960, §4.2.1)
+    (tmp_path / "answer").write_bytes(unsuccessful)
+    assert evidence.read(tmp_path).collateral.ocsp == (unsuccessful,)
+
+
+@pytest.mark.parametrize("data", [b"-----BEGIN CERTIFICATE-----\nx\n", b"0\x80", b"0"])
+def test_what_only_looks_like_a_certificate_is_not_read(folder, data):
+    assert evidence.read(folder(a=REPORT, b=data)).ignored == ("b",)
+
+
+def test_a_hex_text_that_is_neither_nonce_nor_report_is_not_read(folder):
+    assert evidence.read(folder(a=REPORT, b=b"00" * 65)).ignored == ("b",)
+
+
+def test_pcr_values_that_are_not_hex_are_refused(folder):
+    with pytest.raises(InvalidFile, match="not hex"):
+        evidence.read(folder(a=REPORT, b=b'{"0": "zz"}'))
+
+
+def test_an_hcl_blob_alone_is_evidence(tmp_path):
+    file = tmp_path / "hcl-report.bin"
+    file.write_bytes(HCL)
+
+    assert evidence.read(file).format == "hcl-report"
