@@ -49,13 +49,8 @@ def parse(data: bytes, selected: frozenset[int]) -> Mapping[int, bytes]:
 
 
 def _json(data: bytes) -> Mapping[int, bytes]:
-    values: dict[int, bytes] = {}
-    for key, value in strict_json.load(data, _SIZE_LIMIT).items():
-        index = _index(key)
-        if index in values:
-            raise Malformed(DUPLICATE, "once", f"PCR {index} twice")
-        values[index] = _value(value)
-    return values
+    found = strict_json.load(data, _SIZE_LIMIT)
+    return {_index(key): _value(value) for key, value in found.items()}
 
 
 def _yaml(data: bytes) -> Mapping[int, bytes]:

@@ -1,0 +1,283 @@
+"""Boot facts come from what was measured, and only where the log replays to the quote."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ccgpu.attest.check import Checks, Outcome, Unverified, Verified
+from ccgpu.attest.vtpm import boot as boots
+from ccgpu.attest.vtpm import eventlog, layout
+from ccgpu.attest.vtpm import quote as quotes
+from ccgpu.attest.vtpm.boot import Boot
+from ccgpu.fakeguest.evidence.eventlog import (
+    COMMAND_LINE,
+    Event,
+    Log,
+    application,
+    boot,
+    grub,
+    pcr_values,
+    separator,
+    variable,
+)
+from ccgpu.fakeguest.evidence.quote import Quote
+from support.evidence_vtpm import failed, unverified, verified
+
+EFI = layout.EFI_GLOBAL_VARIABLE
+DATABASE = layout.IMAGE_SECURITY_DATABASE
+
+
+def sha256(data: bytes) -> bytes:
+    return hashlib.sha256(data).digest()
+
+
+def judged(
+    told: Sequence[Event],
+    measured: Sequence[Event] | None = None,
+    selected: Sequence[int] = range(24),
+    wrap=verified,
+) -> tuple[Outcome[Boot], list[str]]:
+    """A log that tells one boot, against PCRs that another one (or the same) led to."""
+    values = pcr_values(told if measured is None else measured)
+    pcrs = {index: values[index] for index in selected}
+    quote = quotes.parse(Quote(pcrs, b"nonce").raw)
+    checks = Checks()
+    outcome = boots.verify(eventlog.parse(Log(told).raw), wrap(quote), pcrs, checks)
+    return outcome, failed(checks)
+
+
+def facts(*events: Event) -> Boot:
+    """What is concluded from a log that is told as it was measured."""
+    log = eventlog.parse(Log(events).raw)
+    return boots.facts(log, frozenset(range(24)), frozenset())
+
+
+def firmware(*own: Event, rest: Sequence[Event] = ()) -> list[Event]:
+    """A boot with another part of PCR 7."""
+    others = [event for event in boot() if event.pcr != 7]
+    return [*others, *own, separator(7), *rest]
+
+
+def test_a_boot_that_replays_is_told_in_facts():
+    outcome, reasons = judged(boot())
+    assert reasons == []
+    assert isinstance(outcome, Verified)
+    assert outcome.value == Boot(
+        replayed=frozenset(range(24)),
+        open=frozenset(),
+        secure_boot=True,
+        databases={
+            "PK": sha256(b"platform key"),
+            "KEK": sha256(b"key exchange key"),
+            "db": sha256(b"allowed"),
+            "dbx": sha256(b"forbidden"),
+        },
+        authorities=tuple(
+            (name, event.sha256)
+            for name, event in zip(
+                ("db", "Shim"),
+                [each for each in boot() if each.type == layout.EV_EFI_VARIABLE_AUTHORITY],
+                strict=True,
+            )
+        ),
+        applications=(sha256(b"shim"), sha256(b"grub"), sha256(b"kernel")),
+        files=(("/boot/vmlinuz", sha256(b"kernel")),),
+        sections=(),
+        command_lines=(COMMAND_LINE,),
+    )
+
+
+def test_facts_are_worth_what_the_quote_is():
+    outcome, reasons = judged(boot(), wrap=unverified)
+    assert isinstance(outcome, Unverified)
+    assert reasons == []
+
+
+def test_a_boot_without_secure_boot_is_told_so():
+    outcome, reasons = judged(boot(secure_boot=False))
+    assert (reasons, outcome.value.secure_boot) == ([], False)
+
+
+@pytest.mark.parametrize("pcr", range(8))
+def test_a_log_that_leads_elsewhere_is_refused_and_says_which_pcr(pcr):
+    extra = Event(pcr, 0x0D, b"not told")
+    checks = Checks()
+    values = pcr_values([*boot(), extra])
+    quote = verified(quotes.parse(Quote(values, b"nonce").raw))
+    outcome = boots.verify(eventlog.parse(Log(boot()).raw), quote, values, checks)
+    assert isinstance(outcome, Unverified)
+    assert failed(checks) == ["vtpm.eventlog.replay"]
+    (check,) = [check for check in checks.made if not check.ok]
+    assert check.expected.startswith(f"PCR {pcr}: ")
+    assert pcr in outcome.value.open
+
+
+def test_nothing_is_concluded_from_a_pcr_that_does_not_replay():
+    outcome, _ = judged(boot(), boot(secure_boot=False, kernel=b"other", command_line="other"))
+    assert outcome.value == Boot(
+        replayed=frozenset(range(24)) - {4, 7, 8, 9}, open=frozenset({4, 7, 8, 9})
+    )
+
+
+@pytest.mark.parametrize("pcr", [8, 9, 11, 12, 15])
+def test_what_the_system_extends_later_is_open_and_no_fault(pcr):
+    outcome, reasons = judged(boot(), [*boot(), Event(pcr, 0x0D, b"later")])
+    assert reasons == []
+    assert isinstance(outcome, Verified)
+    assert outcome.value.open == {pcr}
+    assert outcome.value.command_lines == (() if pcr == 8 else (COMMAND_LINE,))
+
+
+@pytest.mark.parametrize("pcr", range(8))
+def test_the_firmwares_pcrs_have_to_be_quoted(pcr):
+    outcome, reasons = judged(boot(), selected=sorted(set(range(24)) - {pcr}))
+    assert isinstance(outcome, Unverified)
+    assert reasons == ["vtpm.eventlog.unquoted"]
+
+
+def test_a_log_that_tells_other_content_than_was_measured_is_refused():
+    off = variable("SecureBoot", b"\0", EFI)
+    lie = replace(variable("SecureBoot", b"\1", EFI), digest=off.sha256)
+    outcome, reasons = judged(firmware(lie))
+    assert isinstance(outcome, Unverified)
+    assert reasons == ["vtpm.eventlog.injected"]
+    assert outcome.value.secure_boot is None
+
+
+def test_a_type_is_not_measured_and_hides_nothing():
+    off = variable("SecureBoot", b"\0", EFI)
+    on = variable("SecureBoot", b"\1", EFI)
+    hidden = replace(off, type=layout.EV_IPL, data=b"nothing", digest=off.sha256)
+    moved = replace(separator(7), type=layout.EV_IPL)
+    told = [*firmware(hidden)[:-1], moved, on, separator(7)]
+    outcome, reasons = judged(told)
+    assert isinstance(outcome, Unverified)
+    assert reasons == ["vtpm.eventlog.injected"]
+    assert outcome.value.secure_boot is None
+    mislabelled = firmware(replace(off, type=layout.EV_IPL), rest=[on, separator(7)])
+    assert judged(mislabelled)[0].value.secure_boot is False
+
+
+def test_what_is_measured_after_the_separator_is_not_the_firmwares():
+    outcome, reasons = judged(firmware(rest=[variable("SecureBoot", b"\1", EFI)]))
+    assert reasons == []
+    assert outcome.value.secure_boot is None
+    assert [name for name, _ in outcome.value.authorities] == ["SecureBoot"]
+
+
+def test_a_part_that_the_firmware_never_closed_is_refused():
+    told = firmware(variable("SecureBoot", b"\1", EFI))[:-1]
+    outcome, reasons = judged(told)
+    assert isinstance(outcome, Unverified)
+    assert reasons == ["vtpm.eventlog.separator"]
+    assert outcome.value.secure_boot is None
+    assert outcome.value.authorities == ()
+
+
+def test_either_separator_closes_it():
+    told = firmware(variable("SecureBoot", b"\1", EFI))[:-1]
+    outcome, reasons = judged([*told, replace(separator(7), data=b"\xff" * 4)])
+    assert (reasons, outcome.value.secure_boot) == ([], True)
+
+
+ON = variable("SecureBoot", b"\1", EFI)
+
+
+@pytest.mark.parametrize(
+    ("own", "answer"),
+    [
+        ([ON], True),
+        ([variable("SecureBoot", b"\0", EFI)], False),
+        ([variable("SecureBoot", b"", EFI)], False),
+        ([], None),
+        ([ON, ON], None),
+        ([ON, variable("SecureBoot", b"\0", EFI)], None),
+        ([variable("SecureBoot", b"\2", EFI)], None),
+        ([variable("SecureBoot", b"\1\0", EFI)], None),
+        ([variable("SecureBoot", b"\1", DATABASE)], None),
+        ([variable("SetupMode", b"\1", EFI)], None),
+        ([replace(ON, data=ON.data + b"\0")], None),
+        ([replace(ON, data=ON.data[:31])], None),
+        ([replace(ON, data=ON.data[:16] + b"\xff" * 8 + ON.data[24:])], None),
+        ([replace(ON, data=ON.data[:32] + b"\0\xd8" * 10 + b"\1")], None),
+    ],
+)
+def test_secure_boot_is_said_once_and_clearly(own, answer):
+    assert facts(*own, separator(7)).secure_boot is answer
+
+
+def test_a_database_is_the_first_of_its_name():
+    told = [
+        variable("db", b"all of it", DATABASE),
+        variable("db", b"one entry", DATABASE, authority=True),
+        variable("PK", b"not the platform key", DATABASE),
+        separator(7),
+    ]
+    assert facts(*told).databases == {"db": sha256(b"all of it")}
+
+
+def test_authorities_that_are_only_told_have_no_name():
+    told = replace(variable("Shim", b"x", EFI, authority=True), digest=sha256(b"x"))
+    assert facts(separator(7), told).authorities == (("", sha256(b"x")),)
+
+
+def test_an_application_cannot_be_hidden_behind_another_type():
+    hidden = replace(application(b"evil"), type=layout.EV_IPL, data=b"evil")
+    returned = Event(4, 0x80000007, b"Returning from EFI Application from Boot Option")
+    found = facts(separator(4), application(b"shim"), hidden, returned)
+    assert found.applications == (sha256(b"shim"), sha256(b"evil"))
+
+
+def utf16(text: str) -> bytes:
+    return text.encode("utf-16-le")
+
+
+@pytest.mark.parametrize(
+    ("event", "lines"),
+    [
+        (grub(8, "kernel_cmdline: ro quiet", b"ro quiet"), ("ro quiet",)),
+        (grub(8, "kernel_cmdline: ro quiet", b"rw"), ()),
+        (grub(8, "grub_cmd: ro quiet", b"ro quiet"), ()),
+        (grub(8, "kernel_cmdline: \N{SNOWMAN}", "\N{SNOWMAN}".encode()), ("\N{SNOWMAN}",)),
+        (Event(12, 0x0D, utf16("ro\0")), ("ro",)),
+        (Event(12, 0x0D, utf16("ro\0"), sha256(utf16("ro"))), ("ro",)),
+        (Event(12, 0x0D, utf16("ro"), sha256(utf16("ro\0"))), ("ro",)),
+        (Event(12, 0x0D, utf16("Credentials initrd\0"), sha256(b"cpio")), ()),
+        (separator(12), ()),
+        (Event(12, 0x0D, b"odd"), ()),
+    ],
+)
+def test_command_lines_are_told_where_they_were_measured(event, lines):
+    assert facts(event).command_lines == lines
+
+
+def test_sections_of_a_uki_are_told_by_name():
+    told = []
+    for name, content in ((".linux", b"kernel"), (".initrd", b"initrd")):
+        label = utf16(name + "\0")
+        told += [
+            Event(11, 0x0D, label, sha256(name.encode() + b"\0")),
+            Event(11, 0x0D, label, sha256(content)),
+        ]
+    assert facts(*told).sections == ((".linux", sha256(b"kernel")), (".initrd", sha256(b"initrd")))
+    assert facts(*told[1:]).sections == ((".initrd", sha256(b"initrd")),)
+
+
+@given(
+    st.lists(
+        st.builds(
+            Event,
+            st.sampled_from([4, 7, 8, 9, 11, 12]),
+            st.just(0x0D),
+            st.binary(max_size=40) | st.just(ON.data),
+            st.none() | st.binary(min_size=32, max_size=32),
+        ),
+        max_size=6,
+    )
+)
+def test_any_events_have_facts(events):
+    facts(*events)
