@@ -1,0 +1,1 @@
+"""NVIDIA GPUs: what a confidential GPU says of itself, and whether NVIDIA stands behind it."""

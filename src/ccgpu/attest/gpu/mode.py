@@ -1,0 +1,51 @@
+"""How a genuine GPU runs: alone and confidential, or in one of the modes that are refused.
+
+In the others GPUs share what they know over links that this verdict says nothing about.
+"""
+
+from ccgpu.attest.check import Checks, Rule, Verified
+from ccgpu.attest.gpu import layout
+from ccgpu.attest.gpu.opaque import Opaque
+from ccgpu.attest.gpu.spdm import Report
+
+_FLAG = "NVIDIA nvtrust, local_gpu_verifier, OpaqueDataType, FEATURE_FLAG"
+_STATUS = "NVIDIA nvtrust, local_gpu_verifier, OpaqueDataType, PROTECTED_PCIE_STATUS"
+
+FLAG_ABSENT = Rule("gpu.mode.absent", "the GPU says its mode where its firmware can", _FLAG)
+UNKNOWN = Rule("gpu.mode.unknown", "the mode of the GPU is a known one", _FLAG)
+MULTI_GPU = Rule("gpu.mode.multi-gpu", "the GPU does not share its work with others", _FLAG)
+PROTECTED_PCIE = Rule("gpu.mode.protected-pcie", "the GPU is not in protected-PCIe mode", _FLAG)
+PCIE_ABSENT = Rule("gpu.pcie.absent", "the GPU says whether protected PCIe is on", _STATUS)
+PCIE_ENABLED = Rule("gpu.pcie.enabled", "protected PCIe is off", _STATUS)
+
+_NAMES = {
+    layout.SINGLE_GPU: "one GPU",
+    layout.MULTI_GPU: "several GPUs",
+    layout.PROTECTED_PCIE: "protected PCIe",
+}
+
+
+def verify(report: Verified[Report], checks: Checks) -> None:
+    """Check that the GPU runs in single-GPU confidential mode."""
+    opaque = report.value.opaque
+    flag, pcie = opaque.feature_flag, opaque.protected_pcie
+    mode = _NAMES.get(flag, f"mode {flag}") if flag is not None else "not said"
+    one = _NAMES[layout.SINGLE_GPU]
+    checks.that(FLAG_ABSENT, flag is not None or not _tells(opaque), one, mode)
+    checks.that(UNKNOWN, flag is None or flag in _NAMES, one, mode)
+    checks.that(MULTI_GPU, flag != layout.MULTI_GPU, one, mode)
+    checks.that(PROTECTED_PCIE, flag != layout.PROTECTED_PCIE, one, mode)
+    if checks.that(PCIE_ABSENT, pcie is not None, "off", _switch(pcie)):
+        checks.that(PCIE_ENABLED, pcie is False, "off", _switch(pcie))
+
+
+def _tells(opaque: Opaque) -> bool:
+    """Whether the firmware knows of the flag. What does not (driver 550) has but the PCIe status.
+
+    NVIDIA attestation-sdk, GpuOpaqueDataType: the flag came with version 1 of the opaque data.
+    """
+    return bool(opaque.data_version)
+
+
+def _switch(on: bool | None) -> str:
+    return {True: "on", False: "off", None: "absent"}[on]

@@ -1,0 +1,46 @@
+"""NVIDIA's one kind of signature: ECDSA with SHA-384, on P-384; never taken from evidence."""
+
+from functools import lru_cache
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
+from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
+from cryptography.hazmat.primitives.serialization import load_der_public_key
+
+# RFC 5758, 3.2: ecdsa-with-SHA384.
+ECDSA_SHA384 = "1.2.840.10045.4.3.3"
+_ALGORITHM = ec.ECDSA(hashes.SHA384())
+
+
+def on_p384(key: PublicKeyTypes) -> bool:
+    """Whether it is a key of the one curve."""
+    return isinstance(key, ec.EllipticCurvePublicKey) and isinstance(key.curve, ec.SECP384R1)
+
+
+def of_certificate(key: PublicKeyTypes, certificate: x509.Certificate) -> bool:
+    """Whether this key signed the certificate."""
+    return _signed(key, certificate.signature, certificate.tbs_certificate_bytes)
+
+
+def of_report(key: PublicKeyTypes, signature: tuple[int, int], signed: bytes) -> bool:
+    """Whether this key made a signature that is given as r and s."""
+    return _signed(key, encode_dss_signature(*signature), signed)
+
+
+@lru_cache(maxsize=8)  # two keys are pinned, and simulated ones may come with evidence
+def pinned_key(spki: bytes) -> PublicKeyTypes:
+    """The key of an anchor."""
+    return load_der_public_key(spki)
+
+
+def _signed(key: PublicKeyTypes, signature: bytes, signed: bytes) -> bool:
+    if not isinstance(key, ec.EllipticCurvePublicKey):
+        return False
+    try:
+        key.verify(signature, signed, _ALGORITHM)
+    except InvalidSignature:
+        return False
+    return True

@@ -1,0 +1,83 @@
+"""Whether a report is of the GPU whose certificates came with it, and answers what was asked.
+
+Steps: 1 the signature by the leaf's key · 2 the nonce · 3 that leaf and report are of one firmware.
+What a policy may decide (mode, least driver, measurements) the caller still owes.
+"""
+
+import hmac
+
+from ccgpu.attest.check import Checks, Outcome, Rule, Unverified
+from ccgpu.attest.gpu import signatures
+from ccgpu.attest.gpu.chain import DeviceChain
+from ccgpu.attest.gpu.spdm import Report
+
+_SPDM = "DMTF DSP0274 (SPDM) 1.1, MEASUREMENTS"
+_FRESH = "RFC 9334, 10.2; DMTF DSP0274 (SPDM) 1.1, GET_MEASUREMENTS, Nonce"
+_DICE = "TCG Implicit Identity Based Device Attestation 1.0, 7"
+
+SIGNATURE = Rule("gpu.signature", "the report is signed by the key of the leaf", _SPDM)
+NONCE_UNASKED = Rule("gpu.nonce.unasked", "it is known what the GPU was asked with", _FRESH)
+NONCE_SIZE = Rule("gpu.nonce.size", "a GPU is asked with 32 bytes", _FRESH)
+NONCE_OTHER = Rule("gpu.nonce.other", "the report answers what was asked, in full", _FRESH)
+NONCE_KNOWN = Rule("gpu.nonce.known", "the nonce is none that NVIDIA published", _FRESH)
+FWID_ABSENT = Rule("gpu.fwid.absent", "the report says which firmware made it", _DICE)
+FWID = Rule("gpu.fwid", "leaf and report are of one firmware", _DICE)
+
+NONCE_BYTES = 32
+KNOWN_NONCES = frozenset(
+    bytes.fromhex(known)
+    for known in (
+        # Of the sample report that NVIDIA's Python verifier ships (nv-local-gpu-verifier 2.7.3,
+        # verifier/samples); also seen in two users' logs, github.com/NVIDIA/nvtrust, 99 and 144.
+        "931d8dd0add203ac3d8b4fbde75e115278eefcdceac5b87671a748f32364dfcb",
+        # The constant for tests in the same verifier, as Azure's onboarding package has it
+        # (github.com/Azure/az-cgpu-onboarding 4.3.3, verifier/config.py).
+        "4cff7f5380ead8fad8ec2c531c110aca4302a88f603792801a8ca29ee151af2e",
+    )
+)
+
+
+def verify(
+    report: Report,
+    chain: Outcome[DeviceChain] | None,
+    nonce: bytes | None,
+    checks: Checks,
+    *,
+    allow_known_nonce: bool = False,
+) -> Outcome[Report]:
+    """The report, verified if its certificates are, and signed it, and it answers `nonce`.
+
+    `chain` is what `chain.verify` says: None if there was none to read. `allow_known_nonce` lets
+    anybody's old evidence pass for new, and is for samples.
+    """
+    since = checks.mark()
+    if chain is not None:
+        _check_signature(report, chain.value, checks)  # 1
+    _check_nonce(report.nonce, nonce, checks)  # 2
+    if not allow_known_nonce:
+        known = report.nonce in KNOWN_NONCES
+        checks.that(NONCE_KNOWN, not known, "not published", report.nonce)
+    _check_fwid(report.opaque.fwid, chain, checks)  # 3
+    return Unverified(report) if chain is None else checks.vouch(report, since, chain)
+
+
+def _check_signature(report: Report, chain: DeviceChain, checks: Checks) -> None:
+    signed = signatures.of_report(chain.key, report.signature, report.signed)
+    found = chain.ueid if signed else "another key, or other bytes"
+    checks.that(SIGNATURE, signed, chain.ueid, found)
+
+
+def _check_nonce(actual: bytes, asked: bytes | None, checks: Checks) -> None:
+    """One check, under the rule that says best how the two differ."""
+    if not asked:
+        checks.that(NONCE_UNASKED, False, "a nonce", None)
+        return
+    rule = NONCE_OTHER if len(asked) == NONCE_BYTES else NONCE_SIZE
+    checks.that(rule, hmac.compare_digest(actual, asked), asked, actual)
+
+
+def _check_fwid(actual: bytes | None, chain: Outcome[DeviceChain] | None, checks: Checks) -> None:
+    checks.that(FWID_ABSENT, actual is not None, "FWID", actual)
+    expected = chain.value.fwid if chain else None
+    if actual is not None and expected is not None:
+        checks.that(FWID, hmac.compare_digest(actual, expected), expected, actual)
