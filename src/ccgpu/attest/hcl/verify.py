@@ -51,6 +51,6 @@ def verify(blob: Blob, report: Outcome[ReportData], checks: Checks) -> Outcome[C
 def carries(found: Claims, bound: bytes, checks: Checks) -> bool:
     """Whether the guest had `bound` (B, 64 bytes) put into what AMD's key signed."""
     data = found.user_data
-    if not checks.that(USER_DATA_ABSENT, data is not None, "user-data", data) or data is None:
-        return False
+    if data is None:
+        return checks.that(USER_DATA_ABSENT, False, "user-data", None)
     return checks.that(USER_DATA, hmac.compare_digest(bound, data), bound, data)

@@ -33,9 +33,9 @@ def test_both_headers_and_both_sizes_are_read(made):
     )
 
 
-def test_the_runtime_data_may_fill_the_blob():
-    whole = b"x" * (2600 - layout.CLAIMS_START)
-    assert blob.parse(replace(VALID, runtime=whole).raw).runtime == whole
+@pytest.mark.parametrize("size", [1, 2600 - layout.CLAIMS_START])
+def test_the_runtime_data_may_be_one_byte_or_fill_the_blob(size):
+    assert blob.parse(replace(VALID, runtime=b"x" * size).raw).runtime == b"x" * size
 
 
 REFUSED = [

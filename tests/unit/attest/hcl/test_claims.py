@@ -58,6 +58,11 @@ def test_larger_keys_are_read(bits):
     assert claims.parse(hcl.encoded(document)).ak.key_size == bits
 
 
+def test_other_keys_may_stand_beside_the_ak():
+    document = valid() | {"keys": [{"kid": ""}] * 15 + [_AK]}
+    assert claims.parse(hcl.encoded(document)).ak == ak().public_key()
+
+
 def _key(**changes: Any) -> dict[str, Any]:
     return {"keys": [{**hcl.jwk("HCLAkPub", "sign", N), **changes}]}
 

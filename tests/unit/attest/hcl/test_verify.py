@@ -30,6 +30,13 @@ def test_claims_that_a_verified_report_names_are_verified():
     assert reasons == []
 
 
+def test_every_check_is_told():
+    checks = Checks()
+    verify(blob.parse(hcl.Hcl(bytes(1184), RUNTIME).raw), verified(Report(DATA)), checks)
+    told = ["hcl.hash", "hcl.report-data.tail", "hcl.claims", "hcl.tpm-enabled"]
+    assert [check.id for check in checks.made] == told
+
+
 def test_an_unverified_report_vouches_for_nothing():
     outcome, reasons = judged(wrap=unverified)
     assert isinstance(outcome, Unverified)

@@ -91,6 +91,21 @@ def test_a_boot_that_replays_is_told_in_facts():
     )
 
 
+def test_every_check_is_told():
+    checks = Checks()
+    log = checks.read(boots.EVENT_LOG, eventlog.parse, Log(boot()).raw, "an event log")
+    assert log is not None
+    values = pcr_values(boot())
+    boots.verify(log, verified(quotes.parse(Quote(values, b"n").raw)), values, checks)
+    assert [check.id for check in checks.made] == [
+        "vtpm.eventlog",
+        "vtpm.eventlog.unquoted",
+        *["vtpm.eventlog.replay"] * 8,
+        "vtpm.eventlog.separator",
+        "vtpm.eventlog.injected",
+    ]
+
+
 def test_facts_are_worth_what_the_quote_is():
     outcome, reasons = judged(boot(), wrap=unverified)
     assert isinstance(outcome, Unverified)

@@ -36,10 +36,10 @@ class Case:
     sign: Callable[[rsa.RSAPrivateKey, bytes], bytes] = sign
     signer: str = "ours"
 
-    def judge(self) -> tuple[Outcome[quotes.Quote], list[str]]:
+    def judge(self, checks: Checks | None = None) -> tuple[Outcome[quotes.Quote], list[str]]:
         """The outcome, and the ids of what failed."""
         raw = self.quote.raw
-        checks = Checks()
+        checks = checks or Checks()
         outcome = verify(
             quotes.parse(raw),
             signatures.parse(self.sign(ak(self.signer), raw)),
@@ -100,6 +100,24 @@ def test_a_good_quote_is_verified(case):
     assert reasons == []
     assert isinstance(outcome, Verified)
     assert outcome.value.raw == case.quote.raw
+
+
+def test_every_check_is_told():
+    checks = Checks()
+    after().judge(checks)
+    assert [check.id for check in checks.made] == [
+        "vtpm.ak.other",
+        "vtpm.quote.signature",
+        "vtpm.nonce.other",
+        "vtpm.pcrs.required",
+        "vtpm.pcrs.selection",
+        "vtpm.pcrs.size",
+        "vtpm.pcrs.digest",
+        "vtpm.clock.signer",
+        "vtpm.clock.reset",
+        "vtpm.clock.restart",
+        "vtpm.clock.back",
+    ]
 
 
 def test_a_quote_is_worth_what_the_claims_are():
