@@ -23,6 +23,7 @@ from ccgpu.errors import (
     NotSignedIn,
     QuotaExceeded,
 )
+from ccgpu.net import answers
 from ccgpu.net.pipeline import ForeignHost
 from ccgpu.net.retry import retry_after
 
@@ -79,26 +80,32 @@ _NOT_ITS_OWN = {"SubscriptionNotFound"}
 _QUERY = re.compile(r"(/[^\s?]*)\?[^\s'\")]+")
 
 # What reading an answer of another shape ends in, in the SDK and here.
-_NOT_ARMS = (AttributeError, IndexError, KeyError, TypeError, sdk.DeserializationError)
+_MISREAD = (AttributeError, IndexError, KeyError, TypeError, sdk.DeserializationError)
 
 
 @contextmanager
 def translated(doing: str) -> Iterator[None]:
-    """Run SDK calls; what they raise leaves as an `AzureRefused` that says what we were `doing`."""
-    try:
-        yield
-    except ForeignHost as err:
-        raise AzureUnavailable(f"{doing}: {err.message}", code="ForeignHost") from err
-    except sdk.DecodeError as err:
-        raise AzureUnavailable(f"{doing}: the answer is not JSON", code="NotJson") from err
-    except sdk.HttpResponseError as err:
-        _raise(err, doing)
-    except sdk.AzureError as err:  # no answer at all: reset, timed out, name not found
-        raise AzureUnavailable(f"{doing}: {_first_line(err)}", code=type(err).__name__) from err
-    except (JSONDecodeError, UnicodeDecodeError) as err:  # a proxy's page, most often
-        raise AzureUnavailable(f"{doing}: the answer is not JSON", code="NotJson") from err
-    except _NOT_ARMS as err:  # JSON, but not ARM's
-        raise AzureUnavailable(f"{doing}: the answer is not ARM's", code="NotArm") from err
+    """Run SDK calls; what they raise leaves as an `AzureRefused` that says what we were `doing`.
+
+    A mistake of ours stays what it is: before there is an answer, none can be misread.
+    """
+    with answers.expected():
+        try:
+            yield
+        except ForeignHost as err:
+            raise AzureUnavailable(f"{doing}: {err.message}", code="ForeignHost") from err
+        except sdk.DecodeError as err:
+            raise AzureUnavailable(f"{doing}: the answer is not JSON", code="NotJson") from err
+        except sdk.HttpResponseError as err:
+            _raise(err, doing)
+        except sdk.AzureError as err:  # no answer at all: reset, timed out, name not found
+            raise AzureUnavailable(f"{doing}: {_first_line(err)}", code=type(err).__name__) from err
+        except (JSONDecodeError, UnicodeDecodeError) as err:  # a proxy's page, most often
+            raise AzureUnavailable(f"{doing}: the answer is not JSON", code="NotJson") from err
+        except _MISREAD as err:  # JSON, but not ARM's
+            if not answers.heard():
+                raise
+            raise AzureUnavailable(f"{doing}: the answer is not ARM's", code="NotArm") from err
 
 
 def refusal(doing: str, error: Mapping[str, Any], status: int = 200) -> AzureRefused:

@@ -19,6 +19,7 @@ from azure.core.pipeline.transport import RequestsTransport
 
 from ccgpu.azure.errors import translated
 from ccgpu.azure.github import assertions
+from ccgpu.net import answers
 from ccgpu.net.dates import ServerDate
 from ccgpu.net.pipeline import pipeline
 from ccgpu.net.sign_in import SignIn
@@ -91,6 +92,7 @@ class Session:
         claims); a workload's token may carry one too, but it is some machine's of Azure.
         """
         with translated("signing in"):
+            answers.note()  # nobody sees what the credential is answered
             token = self._credential.get_token(self.cloud.scope).token
         claims = _claims(token)
         is_user = claims.get("idtyp") == "user" or "scp" in claims

@@ -20,6 +20,7 @@ from azure.core.pipeline.policies import (
 )
 
 from ccgpu import __version__
+from ccgpu.net.answers import Listens
 
 
 class ForeignHost(ServiceRequestError):
@@ -54,6 +55,7 @@ def pipeline(
         HeadersPolicy(),
         UserAgentPolicy(base_user_agent=f"ccgpu/{__version__}"),
         ContentDecodePolicy(),
+        Listens(),
         OnlyTo(hosts),
         *observers,
     ]

@@ -12,6 +12,8 @@ from typing import Any
 from azure.core.pipeline import PipelineRequest, PipelineResponse
 from azure.core.pipeline.policies import BearerTokenCredentialPolicy
 
+from ccgpu.net import answers
+
 
 class SignIn(BearerTokenCredentialPolicy[Any, Any]):
     """The SDK's policy, made safe for threads; it alone would give up where no claims are asked."""
@@ -30,6 +32,10 @@ class SignIn(BearerTokenCredentialPolicy[Any, Any]):
         if challenged and self.on_challenge(request, response):
             return self.next.send(request)
         return response
+
+    def _request_token(self, *scopes: str, **more: Any) -> None:
+        answers.note()  # the credential asks somebody too
+        super()._request_token(*scopes, **more)
 
     def on_request(self, request: PipelineRequest[Any]) -> None:
         """Sign it; one thread at a time asks for a token."""

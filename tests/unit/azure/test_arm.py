@@ -327,3 +327,17 @@ def test_a_foreign_operation_url_is_never_asked_and_gets_no_token(url, wire):
 
 def test_an_operations_url_is_in_no_repr():
     assert repr(Pending(_URL, 5.0)) == "Pending(after=5.0)"
+
+
+def test_a_mistake_of_ours_is_told_as_one_though_the_sdk_raises_it(wire):
+    """Only what comes after an answer can be its fault, and after a token that of the sign-in."""
+    adapter = wire.adapter
+    wire.replies += [Answer(200, {"id": _NSG.id}), TypeError("ours")]
+    adapter.get(Kind.NSG, _NSG.id)
+    with pytest.raises(TypeError, match="ours"):
+        adapter.get(Kind.NSG, _NSG.id)
+    wire.tokens.refusal = KeyError("access_token")
+    with pytest.raises(AzureUnavailable, match="not ARM's"):
+        wire.adapter.get(Kind.NSG, _NSG.id)
+    with pytest.raises(AzureUnavailable, match="not ARM's"):
+        wire.session().caller_address()

@@ -13,6 +13,7 @@ from ccgpu.errors import (
     CapacityUnavailable,
     NotSignedIn,
 )
+from ccgpu.net import answers
 from ccgpu.net.pipeline import ForeignHost
 
 _NONE_LEFT = {"code": "AllocationFailed", "message": "none left"}
@@ -34,9 +35,15 @@ class _Response:
         return str(self._body)
 
 
-def _translated(err: BaseException) -> AzureRefused:
-    with pytest.raises(AzureRefused) as caught, translated("doing"):
+def _answered(err: BaseException) -> None:
+    with translated("doing"):
+        answers.note()
         raise err
+
+
+def _translated(err: BaseException) -> AzureRefused:
+    with pytest.raises(AzureRefused) as caught:
+        _answered(err)
     assert caught.value.__cause__ is err
     return caught.value
 
@@ -134,6 +141,15 @@ def test_what_happened_is_told_in_one_line(err, message):
 )
 def test_the_answers_own_wish_outranks_the_usual_one(code, headers, after):
     assert _translated(_http(409, {"error": {"code": code}}, headers)).after == after
+
+
+@pytest.mark.parametrize("kind", [AttributeError, IndexError, KeyError, TypeError])
+def test_a_mistake_of_ours_is_not_the_fault_of_an_answer_that_nobody_has_given(kind):
+    """Nor of an earlier one."""
+    _translated(kind("x"))
+    with pytest.raises(kind) as caught, translated("doing"):
+        raise kind("x")
+    assert type(caught.value) is kind
 
 
 @pytest.mark.parametrize("err", [ValueError("x"), OSError("x"), KeyboardInterrupt()])
