@@ -172,6 +172,13 @@ def test_patience_ends_with_the_budget(services, fetch):
     assert [each.at - began for each in services.asked] == [0.0, 2.0, 6.0, 14.0, 30.0]
 
 
+@pytest.mark.parametrize("answer", [Said(b"", 404), Said(b"", 403), Said(b"<html>")])
+def test_a_no_that_does_not_pass_is_not_asked_for_twice(services, fetch, answer):
+    services.publish(_VCEK, answer)
+    assert len(fetch(Needs(chips=(_CHIP,))).missing) == 1
+    assert services.urls == [_VCEK]
+
+
 def test_who_wants_more_patience_than_there_is_is_not_waited_for(services, fetch):
     began = services.clock.now()
     services.publish(_VCEK, Said(b"", 429, {"Retry-After": "3600"}))
@@ -233,6 +240,10 @@ def test_an_answer_with_a_nonce_is_made_for_it(services, fetch):
     fetch(nonced).require()
     fetch(nonced).require()
     assert services.urls == [_OCSP] * 3
+    services.clock.sleep(86401)
+    fetch(nonced).require()
+    fetch(plain)
+    assert services.urls == [_OCSP] * 5  # nor is one made with a nonce kept for others
     assert services.asked[1].body == nonced.ocsp[0]
 
 

@@ -115,7 +115,18 @@ def test_an_answer_about_another_certificate_is_none(body):
         _read(body)
 
 
-@pytest.mark.parametrize("body", [b"", b"<html>", b"\x30\x03\x0a\x01\x00"])
+_SHA384 = bytes.fromhex("608648016503040202")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"<html>",
+        b"\x30\x03\x0a\x01\x00",
+        revocation.answer(7, _NOW).replace(_SHA384, b"\0" + _SHA384[1:]),
+    ],
+)
 def test_what_is_no_answer_is_none(body):
     with pytest.raises(NoAnswer):
         _read(body)

@@ -96,6 +96,7 @@ def test_any_id_is_refused_or_stays_below_its_path(text):
         (b"{}", "not what a RIM service gives"),
         (_answer(rim=None), "not what a RIM service gives"),
         (_answer(rim="<xml>"), "not what a RIM service gives"),
+        (_answer(rim="<" + base64.b64encode(_XML).decode()), "not what a RIM service gives"),
         (_answer()[:-1] + b', "id": "' + _ID.encode() + b'"}', "not what a RIM service gives"),
         (_answer(id="NV_GPU_DRIVER_GH100_535.86.09"), "is about 'NV_GPU_DRIVER_GH100_535.86.09'"),
         (_answer(id=None), "is about None"),

@@ -5,6 +5,7 @@ import logging
 
 import pytest
 import requests
+import urllib3
 from urllib3.exceptions import ProtocolError
 
 from ccgpu.net.fetch import Ask, NoAnswer, Web
@@ -111,6 +112,8 @@ def test_only_some_refusals_pass(services, web, status, headers, passing, after)
         (requests.exceptions.SSLError("eof"), "no TLS connection", True),
         (requests.exceptions.ReadTimeout("slow"), "did not come in time", False),
         (requests.exceptions.ConnectionError(ProtocolError("reset")), "broke off", False),
+        (urllib3.exceptions.SSLError("bad record"), "cannot be read to its end", False),
+        (ConnectionResetError("reset"), "cannot be read to its end", False),
     ],
 )
 def test_what_goes_wrong_on_the_way_may_pass(services, web, error, reason, silent):
@@ -120,7 +123,7 @@ def test_what_goes_wrong_on_the_way_may_pass(services, web, error, reason, silen
     assert (refused.passing, refused.silent) == (True, silent)
 
 
-@pytest.mark.parametrize("length", ["100", "many"])
+@pytest.mark.parametrize("length", ["100", "many", "5, 5"])
 def test_an_answer_that_ends_early_or_has_no_honest_length_may_pass(services, web, length):
     services.publish(_URL, Said(b"01234", headers={"Content-Length": length}))
     assert _refusal(web, _ask()).passing
