@@ -6,6 +6,7 @@ import pytest
 import requests
 
 from ccgpu.azure.arm import Pending
+from ccgpu.azure.queries import Queries
 from ccgpu.domain.catalog import API_VERSIONS, Kind
 from ccgpu.domain.resource import Body, Resource, resource_id
 from ccgpu.errors import (
@@ -332,8 +333,12 @@ def test_an_operations_url_is_in_no_repr():
 def test_a_mistake_of_ours_is_told_as_one_though_the_sdk_raises_it(wire):
     """Only what comes after an answer can be its fault, and after a token that of the sign-in."""
     adapter = wire.adapter
-    wire.replies += [Answer(200, {"id": _NSG.id}), TypeError("ours")]
+    odd = Answer(200, {"value": [{"name": None}]})
+    wire.replies += [Answer(200, {"id": _NSG.id}), odd, odd, TypeError("ours")]
     adapter.get(Kind.NSG, _NSG.id)
+    for _ in range(2):  # for the second one there is a token already
+        with pytest.raises(AzureUnavailable, match="not ARM's"):
+            Queries(adapter).usages("eastus2")
     with pytest.raises(TypeError, match="ours"):
         adapter.get(Kind.NSG, _NSG.id)
     wire.tokens.refusal = KeyError("access_token")

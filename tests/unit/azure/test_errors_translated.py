@@ -146,9 +146,10 @@ def test_the_answers_own_wish_outranks_the_usual_one(code, headers, after):
 @pytest.mark.parametrize("kind", [AttributeError, IndexError, KeyError, TypeError])
 def test_a_mistake_of_ours_is_not_the_fault_of_an_answer_that_nobody_has_given(kind):
     """Nor of an earlier one."""
-    _translated(kind("x"))
-    with pytest.raises(kind) as caught, translated("doing"):
-        raise kind("x")
+    with answers.expected():
+        answers.note()
+        with pytest.raises(kind) as caught, translated("doing"):
+            raise kind("x")
     assert type(caught.value) is kind
 
 
