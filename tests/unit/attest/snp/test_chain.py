@@ -16,6 +16,7 @@ _FALSE_ALGORITHMS = [
     pki.pss(hashes.SHA256(), 32),
     pki.pss(hashes.SHA384(), 32),
     pki.pss(hashes.SHA384(), 48, mgf=hashes.SHA256()),
+    pki.pss(hashes.SHA256(), 48, mgf=hashes.SHA384()),
 ]
 _LIES = replace(pki.pss(hashes.SHA256(), 32), sign=pki.PSS_SHA384.sign)
 
@@ -178,6 +179,20 @@ def test_a_key_signed_with_another_kind_of_signature_is_refused(machine):
     assert evidence.refusals() == {"snp.vek.algorithm", "snp.vek.signature"}
 
 
+@pytest.mark.parametrize(
+    ("algorithm", "shown"),
+    [
+        (pki.ECDSA_SHA384, "1.2.840.10045.4.3.3"),
+        (pki.pss(hashes.SHA384(), 32), "1.2.840.113549.1.1.10 with other parameters"),
+    ],
+)
+def test_what_a_key_is_signed_with_is_shown(machine, algorithm, shown):
+    lies = replace(algorithm, sign=pki.PSS_SHA384.sign)
+    judged = machine.evidence(vek=replace(machine.vcek, algorithm=lies)).judge()
+    (check,) = (check for check in judged.checks if check.id == "snp.vek.algorithm")
+    assert check.actual == shown
+
+
 def test_a_vlek_is_refused_where_no_authority_for_it_is_pinned(machine):
     amd = machine.amd
     roots = {name: replace(pinned, asvk=None) for name, pinned in roots_of(amd).items()}
@@ -210,6 +225,12 @@ def test_the_chain_is_the_ask_and_then_the_ark_and_nothing_else(with_chain, mach
         _chain(with_chain.vek, amd.ask, amd.ark),
     ):
         assert replace(with_chain, chain=chain).refusals() == {"snp.chain.length"}
+
+
+def test_no_more_certificates_are_read_than_there_could_be(with_chain, machine):
+    many = [machine.amd.ark] * 9
+    assert replace(with_chain, chain=_chain(*many[:8])).refusals() == {"snp.chain.length"}
+    assert replace(with_chain, chain=_chain(*many)).refusals() == {"snp.chain"}
 
 
 def test_the_order_of_the_chain_counts(with_chain, machine):
