@@ -145,7 +145,7 @@ def _until_separator(events: Sequence[Event]) -> Sequence[Event]:
 def _variable(event: Event) -> _Variable | None:
     """The variable (UEFI_VARIABLE_DATA) that was measured; None if it is none, or not measured."""
     start = layout.VARIABLE["VariableDataLength"].end
-    if len(event.data) < start or not event.says_what_was_measured:
+    if not event.says_what_was_measured:
         return None
     sizes = ("UnicodeNameLength", "VariableDataLength")
     name, content = (

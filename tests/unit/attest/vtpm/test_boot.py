@@ -147,6 +147,13 @@ def test_what_the_system_extends_later_is_open_and_no_fault(pcr):
     assert outcome.value.command_lines == (() if pcr == 8 else (COMMAND_LINE,))
 
 
+def test_the_firmwares_pcrs_are_enough():
+    outcome, reasons = judged(boot(), selected=range(8))
+    assert reasons == []
+    assert isinstance(outcome, Verified)
+    assert (outcome.value.secure_boot, outcome.value.command_lines) == (True, ())
+
+
 @pytest.mark.parametrize("pcr", range(8))
 def test_the_firmwares_pcrs_have_to_be_quoted(pcr):
     outcome, reasons = judged(boot(), selected=sorted(set(range(24)) - {pcr}))
@@ -240,6 +247,23 @@ def test_authorities_that_are_only_told_have_no_name():
     assert facts(separator(7), told).authorities == (("", sha256(b"x")),)
 
 
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"short",
+        ON.data + b"\0",
+        ON.data[:-1],
+        ON.data[:16] + b"\xff" * 8 + ON.data[24:],
+        ON.data[:32] + b"\0\xd8" * 10 + b"\1",
+    ],
+)
+def test_what_is_no_variable_has_no_name(data):
+    told = replace(ON, data=data)
+    assert facts(separator(7), told).authorities == (("", sha256(data)),)
+    assert facts(separator(7), ON).authorities == (("SecureBoot", sha256(ON.data)),)
+
+
 def test_an_application_cannot_be_hidden_behind_another_type():
     hidden = replace(application(b"evil"), type=layout.EV_IPL, data=b"evil")
     returned = Event(4, 0x80000007, b"Returning from EFI Application from Boot Option")
@@ -263,6 +287,7 @@ def utf16(text: str) -> bytes:
         (Event(12, 0x0D, utf16("ro"), sha256(utf16("ro\0"))), ("ro",)),
         (Event(12, 0x0D, utf16("Credentials initrd\0"), sha256(b"cpio")), ()),
         (separator(12), ()),
+        (Event(8, 0x0D, b"ro quiet"), ()),
         (Event(12, 0x0D, b"odd"), ()),
     ],
 )

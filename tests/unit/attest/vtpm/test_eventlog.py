@@ -76,6 +76,13 @@ def test_notes_are_not_measured():
     assert log == eventlog.parse(Log([ONE]).raw)
 
 
+def test_a_log_may_be_as_large_as_the_limit():
+    overhead = len(Log([ONE]).raw) - len(ONE.data)
+    largest = Log([replace(ONE, data=bytes(1024 * 1024 - overhead))]).raw
+    assert len(largest) == 1024 * 1024
+    assert len(eventlog.parse(largest).events) == 1
+
+
 def test_a_log_may_be_empty():
     assert eventlog.parse(Log([]).raw).events == ()
 

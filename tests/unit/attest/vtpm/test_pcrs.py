@@ -60,6 +60,16 @@ def test_bare_values_are_those_of_the_quoted_pcrs():
     )
 
 
+def test_a_file_may_be_as_large_as_the_limit():
+    assert pcrs.parse(as_yaml(SOME).ljust(65_536, b"\n"), frozenset()) == SOME
+
+
+def test_an_empty_file_holds_no_values_of_no_pcrs():
+    with pytest.raises(Malformed) as caught:
+        pcrs.parse(b"", frozenset())
+    assert caught.value.rule.id == "vtpm.pcr-file.bank"
+
+
 SERIALIZED = as_serialized(SOME)
 
 
@@ -71,7 +81,8 @@ REFUSED = [
     (b"", "vtpm.pcr-file.bank"),
     (b"\xff" * 31, "vtpm.pcr-file.format"),
     (bytes(24 * 32 + 1), "vtpm.pcr-file.format"),
-    (b"x" * 65_537, "vtpm.pcr-file.format"),
+    (as_yaml(SOME).ljust(65_537, b"\n"), "vtpm.pcr-file.format"),
+    (SERIALIZED + b"\0", "vtpm.pcr-file.format"),
     (b"0 : 0x" + b"00" * 32, "vtpm.pcr-file.format"),
     (as_yaml(SOME) + b"calcDigest: 00\n", "vtpm.pcr-file.format"),
     (b"sha256: {}", "vtpm.pcr-file.format"),

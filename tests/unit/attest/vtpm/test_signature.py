@@ -27,6 +27,8 @@ def test_a_bare_signature_that_begins_like_a_wrapped_one_is_bare():
 REFUSED = [
     (b"", "vtpm.signature.size"),
     (b"\0", "vtpm.signature.size"),
+    (b"\x10", "vtpm.signature.size"),
+    (tpmt(b"", scheme=0x0016), "vtpm.signature.scheme"),
     (b"\0\x14\0\x0b\1", "vtpm.signature.size"),
     (RAW[:-1], "vtpm.signature.scheme"),
     (tpmt(RAW[:-1]), "vtpm.signature.size"),
