@@ -1,0 +1,37 @@
+"""Where an issuer publishes the keys of its tokens: worked out of the issuer that is configured.
+
+No token and no key set has a say in it: an address that comes with a token is its maker's.
+"""
+
+import re
+
+from ccgpu.attest.check import Malformed, Rule
+
+ISSUER_URL = Rule(
+    "token.issuer.url",
+    "keys are fetched over https, from NVIDIA's or Microsoft's attestation service",
+    "RFC 8725, §3.10; NVIDIA NRAS API; Microsoft Azure Attestation",
+)
+
+NRAS_ISSUER = "https://nras.attestation.nvidia.com"
+_NRAS_KEYS = f"{NRAS_ISSUER}/.well-known/jwks.json"  # NVIDIA NRAS API documentation
+# Microsoft: each provider is a host of its own; its keys are beside it, at `certs`.
+_MAA_ISSUER = re.compile(r"https://(?:[a-z0-9]+(?:-[a-z0-9]+)*\.)+attest\.azure\.net")
+_LONGEST = 253 + len("https://")  # RFC 1035, §2.3.4: of a host name
+
+
+def jwks_url(issuer: str) -> str | None:
+    """The address of `issuer`'s keys; None if it is not one of the two services."""
+    if issuer == NRAS_ISSUER:
+        return _NRAS_KEYS
+    if len(issuer) <= _LONGEST and _MAA_ISSUER.fullmatch(issuer):
+        return f"{issuer}/certs"
+    return None
+
+
+def acceptable_jwks_url(issuer: str) -> str:
+    """The one address to fetch `issuer`'s keys from (no redirect), or `Malformed`."""
+    url = jwks_url(issuer)
+    if url is None:
+        raise Malformed(ISSUER_URL, f"{NRAS_ISSUER} or https://….attest.azure.net", issuer[:100])
+    return url

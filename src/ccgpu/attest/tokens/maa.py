@@ -1,0 +1,151 @@
+"""Microsoft's second opinion: the token of Azure Attestation for a confidential VM's guest.
+
+The service's word on the CPU side; it says nothing of the GPU. What it says of the SNP report is
+for comparison with the report that ccgpu verified itself.
+"""
+
+import base64
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from ccgpu.attest.check import Checks, Outcome, Rule
+from ccgpu.attest.tokens import jwks as key_sets
+from ccgpu.attest.tokens import jws, registered
+from ccgpu.attest.tokens.jws import Jws, Trust
+from ccgpu.attest.tokens.registered import member
+
+_MAA = "Microsoft Azure Attestation, claims for confidential VMs"
+
+READABLE = Rule("maa.token", "Microsoft's token can be read", "RFC 7515, §7.1")
+TYPE = Rule("maa.type", "the token is of an Azure VM's guest", _MAA)
+TEE = Rule("maa.tee", "the token says what isolates the VM", _MAA)
+TEE_TYPE = Rule("maa.tee.type", "SEV-SNP isolates the VM", _MAA)
+COMPLIANCE = Rule("maa.compliance", "the VM complies with Azure's rules for them", _MAA)
+DEBUGGABLE = Rule("maa.debuggable", "debugging of the VM is forbidden", _MAA)
+MIGRATION = Rule("maa.migration", "a migration agent is forbidden", _MAA)
+VM_ID = Rule("maa.vm-id", "the token is of the VM that was asked for", f"{_MAA}; ARM, vmId")
+VM_ID_AGREES = Rule("maa.vm-id.agrees", "guest and paravisor name one VM", _MAA)
+NONCE_ABSENT = Rule("maa.nonce.absent", "the token carries a nonce of the guest", _MAA)
+NONCE_FORM = Rule("maa.nonce.form", "the nonce of the guest is one text in base64", _MAA)
+NONCE_OTHER = Rule("maa.nonce.other", "the token carries the nonce that was asked with", _MAA)
+
+_TOKEN, _TEE = "MAA", "x-ms-isolation-tee"
+_COMPLIANT = "azure-compliant-cvm"
+
+
+@dataclass(frozen=True, slots=True)
+class MaaClaims:
+    """What the service says of the VM; None where it says nothing. Digests are hex, lower case."""
+
+    vm_id: str | None = None
+    secure_boot: bool | None = None
+    report_data: str | None = None
+    measurement: str | None = None
+    id_key_digest: str | None = None
+    report_id: str | None = None
+
+
+def parse(token: bytes) -> Jws:
+    """Decode the service's token (compact form), or raise `Malformed`."""
+    return jws.parse(token.strip(), _TOKEN)
+
+
+def verify(
+    token: bytes,
+    jwks: bytes,
+    at: datetime,
+    checks: Checks,
+    *,
+    issuers: Sequence[str],
+    nonce: bytes,
+    vm_id: str | None,
+) -> Outcome[MaaClaims]:
+    """Check a token of the service against its key set, at a time.
+
+    `jwks`: the keys of `issuers`, fetched from `issuers.acceptable_jwks_url`. `nonce`: what the
+    guest had to pass to the service. `vm_id`: ARM's vmId, in either case.
+    """
+    since = checks.mark()
+    keys = checks.read(key_sets.READABLE, key_sets.parse, jwks, "a key set")
+    found = checks.read(READABLE, parse, token, "a token")
+    if found is None:
+        return checks.vouch(MaaClaims(), since)
+    # 1. Who made the token, when.
+    jws.verify(found, Trust("RS256", keys, issuers, at), checks)
+    registered.verify(found, issuers, at, checks)
+    # 2. For this question.
+    _check_nonce(found, nonce, checks)
+    # 3. Of a confidential VM that nobody looks into.
+    kind = found.claims.get("x-ms-attestation-type")
+    checks.that(TYPE, kind == "azurevm", "azurevm", found.says(kind))
+    _check_tee(found, checks)
+    # 4. And of this one.
+    _check_vm(found, vm_id, checks)
+    return checks.vouch(_claims(found.claims), since)
+
+
+def _check_nonce(token: Jws, nonce: bytes, checks: Checks) -> None:
+    """The guest's nonce: the service puts each value of the client payload into base64."""
+    if not registered.asked(nonce, checks):
+        return
+    found = member(token.claims, "x-ms-runtime", "client-payload", "nonce")
+    there = found is not None and found != ""
+    if not checks.that(NONCE_ABSENT, there, "a nonce", token.says(found)):
+        return
+    decoded = _decoded(found)
+    if not checks.that(NONCE_FORM, decoded is not None, "base64", token.says(found)):
+        return
+    # A guest cannot put bytes into the JSON that it passes: it passes their hex.
+    spellings = (nonce, nonce.hex().encode())
+    checks.that(NONCE_OTHER, decoded in spellings, nonce, token.says(decoded))
+
+
+def _decoded(found: object) -> bytes | None:
+    try:
+        return base64.b64decode(found, validate=True) if isinstance(found, str) else None
+    except ValueError:
+        return None
+
+
+def _check_tee(token: Jws, checks: Checks) -> None:
+    tee = token.claims.get(_TEE)
+    if not checks.that(TEE, isinstance(tee, dict), "an object", token.says(tee)):
+        return
+    kind = member(token.claims, _TEE, "x-ms-attestation-type")
+    checks.that(TEE_TYPE, kind == "sevsnpvm", "sevsnpvm", token.says(kind))
+    status = member(token.claims, _TEE, "x-ms-compliance-status")
+    checks.that(COMPLIANCE, status == _COMPLIANT, _COMPLIANT, token.says(status))
+    for claim, rule in (("is-debuggable", DEBUGGABLE), ("migration-allowed", MIGRATION)):
+        value = member(token.claims, _TEE, f"x-ms-sevsnpvm-{claim}")
+        checks.that(rule, value is False, False, token.says(value))
+
+
+def _check_vm(token: Jws, vm_id: str | None, checks: Checks) -> None:
+    guests = token.claims.get("x-ms-azurevm-vmid")
+    if vm_id is not None:
+        checks.that(VM_ID, _same(guests, vm_id), vm_id, token.says(guests))
+    paravisors = member(token.claims, _TEE, "x-ms-runtime", "vm-configuration", "vmUniqueId")
+    checks.that(VM_ID_AGREES, _same(guests, paravisors), guests, token.says(paravisors))
+
+
+def _same(one: object, other: object) -> bool:
+    """Whether both are texts, and the same GUID; Azure writes them in either case."""
+    return isinstance(one, str) and isinstance(other, str) and one.lower() == other.lower()
+
+
+def _claims(claims: Mapping[str, object]) -> MaaClaims:
+    secure_boot = claims.get("secureboot")
+    return MaaClaims(
+        vm_id=_text(claims, "x-ms-azurevm-vmid"),
+        secure_boot=secure_boot if isinstance(secure_boot, bool) else None,
+        report_data=_text(claims, _TEE, "x-ms-sevsnpvm-reportdata"),
+        measurement=_text(claims, _TEE, "x-ms-sevsnpvm-launchmeasurement"),
+        id_key_digest=_text(claims, _TEE, "x-ms-sevsnpvm-idkeydigest"),
+        report_id=_text(claims, _TEE, "x-ms-sevsnpvm-reportid"),
+    )
+
+
+def _text(claims: Mapping[str, object], *path: str) -> str | None:
+    value = member(claims, *path)
+    return value.lower() if isinstance(value, str) else None

@@ -1,0 +1,215 @@
+"""NVIDIA's second opinion: the detached EAT of the Remote Attestation Service (claims 2.0, 3.0).
+
+The service's word, never ours: what it verified of the evidence, ccgpu has to have verified itself.
+The overall token names each GPU's token by digest; only all of them together, for this nonce and
+these GPUs, say anything.
+"""
+
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from ccgpu.attest import strict_json
+from ccgpu.attest.check import Checks, Malformed, Outcome, Rule
+from ccgpu.attest.tokens import jwks as key_sets
+from ccgpu.attest.tokens import jws, nras_gpu, registered
+from ccgpu.attest.tokens.jws import Jws, Trust
+from ccgpu.attest.tokens.nras_gpu import Gpu
+
+_EAT = "NVIDIA attestation, GPU claims; RFC 9711"
+
+READABLE = Rule("nras.eat", "NVIDIA's token can be read", f"{_EAT}, §5 (detached EAT bundle)")
+SIZE = Rule("nras.size", "NVIDIA's token is of a sane size", _EAT)
+FORM = Rule("nras.form", "it is one overall token, and one for each GPU by name", _EAT)
+SUBJECT = Rule("nras.sub", "the overall token is of a platform's attestation", _EAT)
+VERSION = Rule("nras.version", "the claims are of version 2.0 or 3.0", _EAT)
+OVERALL = Rule("nras.overall", "the overall result is true: not a text, not a number", _EAT)
+NONCE_ABSENT = Rule("nras.nonce.absent", "each token carries a nonce", f"{_EAT}, §4.1")
+NONCE_FORM = Rule("nras.nonce.form", "each token carries one nonce, as a text", f"{_EAT}, §4.1")
+NONCE_OTHER = Rule("nras.nonce.other", "each token carries the nonce of the GPU", f"{_EAT}, §4.1")
+SUBMODS = Rule(
+    "nras.submods.names", "the overall token names exactly these GPUs", f"{_EAT}, §4.2.18"
+)
+SUBMOD_FORM = Rule("nras.submods.form", "each GPU's token is named by a digest", f"{_EAT}, §4.2.18")
+SUBMOD_ALGORITHM = Rule("nras.submods.algorithm", "the digests are SHA-256", _EAT)
+SUBMOD_DIGEST = Rule("nras.submods.digest", "each GPU's token is the one that is named", _EAT)
+COUNT = Rule("nras.gpus.count", "there are as many GPUs as expected", "the policy, GPU count")
+TWICE = Rule("nras.gpus.twice", "each token is of another GPU", "RFC 9711, §4.2.1")
+OTHER_GPU = Rule("nras.gpus.other", "the tokens are of the GPUs of the evidence", "docs/trust.md")
+DRIVER = Rule("nras.gpus.driver", "token and evidence name one driver", "docs/trust.md")
+VBIOS = Rule("nras.gpus.vbios", "token and evidence name one VBIOS", "docs/trust.md")
+
+VERSIONS = ("2.0", "3.0")
+_SUBJECT = "NVIDIA-PLATFORM-ATTESTATION"
+_GPUS_LIMIT = 16
+_SIZE_LIMIT = (1 + _GPUS_LIMIT) * jws.SIZE_LIMIT
+_NAME = re.compile(r"GPU-(0|[1-9][0-9]?)")
+_DIGESTS = ("SHA-256", "SHA256")  # the service's spelling, and that of its C++ SDK
+_OVERALL = "overall"
+
+
+@dataclass(frozen=True, slots=True)
+class DetachedEat:
+    """The tokens of one answer, not yet believed."""
+
+    overall: Jws
+    gpus: Mapping[str, Jws]
+
+
+@dataclass(frozen=True, slots=True)
+class GpuIdentity:
+    """What the local verifier knows of a GPU, to compare with."""
+
+    driver: str
+    vbios: str
+
+
+@dataclass(frozen=True, slots=True)
+class NrasResult:
+    """What the service says: of each GPU by the answer's name for it ("GPU-0")."""
+
+    version: str | None = None
+    gpus: Mapping[str, Gpu] = field(default_factory=dict)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What the service warns of; it is shown, and refuses nothing."""
+        found = self.gpus.items()
+        return tuple(f"{name}: {gpu.warning}" for name, gpu in found if gpu.warning is not None)
+
+
+def parse(token: bytes) -> DetachedEat:
+    """Decode the service's answer, `[["JWT", overall], {"GPU-0": jwt, …}]`, or `Malformed`."""
+    if len(token) > _SIZE_LIMIT:
+        raise Malformed(SIZE, f"at most {_SIZE_LIMIT} bytes", f"{len(token)} bytes")
+    match _listed(token):
+        case [["JWT", str(overall)], dict(gpus)] if _named(gpus):
+            each = {name: jws.parse(_ascii(gpus[name]), name) for name in sorted(gpus)}
+            return DetachedEat(jws.parse(_ascii(overall), _OVERALL), each)
+        case _:
+            expected = f'[["JWT", token], {{"GPU-0": token, …}}], at most {_GPUS_LIMIT} GPUs'
+            raise Malformed(FORM, expected, "something else")
+
+
+def verify(
+    token: bytes,
+    jwks: bytes,
+    at: datetime,
+    checks: Checks,
+    *,
+    nonce: bytes,
+    issuers: Sequence[str],
+    gpus: int,
+    evidence: Mapping[str, GpuIdentity] | None = None,
+) -> Outcome[NrasResult]:
+    """Check an answer of the service against its key set, at a time.
+
+    `jwks`: the keys of `issuers`, fetched from `issuers.acceptable_jwks_url`. `nonce`: what the
+    GPUs were asked with. `gpus`: how many there are. `evidence`: the GPUs that were verified here,
+    by ueid (the serial number of the GPU's certificate, in decimal).
+    """
+    since = checks.mark()
+    keys = checks.read(key_sets.READABLE, key_sets.parse, jwks, "a key set")
+    eat = checks.read(READABLE, parse, token, "a detached EAT")
+    if eat is None:
+        return checks.vouch(NrasResult(), since)
+    # 1. Each token by itself: who made it, when, for which nonce.
+    trust = Trust("ES384", keys, issuers, at)
+    asked = registered.asked(nonce, checks)
+    for each in (eat.overall, *eat.gpus.values()):
+        jws.verify(each, trust, checks)
+        registered.verify(each, issuers, at, checks)
+        _check_nonce(each, nonce if asked else None, checks)
+    # 2. The overall token: its result, and the tokens that it is the result of.
+    version = _check_overall(eat.overall, checks)
+    _check_submods(eat, checks)
+    # 3. What is said of each GPU.
+    found = {name: nras_gpu.verify(each, version, checks) for name, each in eat.gpus.items()}
+    # 4. They are the GPUs that were expected.
+    _check_gpus(found, gpus, evidence, checks)
+    return checks.vouch(NrasResult(version, found), since)
+
+
+def _listed(token: bytes) -> object:
+    """The JSON array in `token`: read as the one member of an object, and it has to stay one."""
+    found = strict_json.load(b'{"eat":' + token + b"}", _SIZE_LIMIT + 16)
+    return found["eat"] if len(found) == 1 else None
+
+
+def _named(gpus: Mapping[object, object]) -> bool:
+    names = all(isinstance(name, str) and _NAME.fullmatch(name) for name in gpus)
+    texts = all(isinstance(text, str) for text in gpus.values())
+    return names and texts and 1 <= len(gpus) <= _GPUS_LIMIT
+
+
+def _ascii(text: object) -> bytes:
+    """A token's bytes; what is not ASCII becomes what is no base64url."""
+    return str(text).encode("ascii", "replace")
+
+
+def _check_nonce(token: Jws, nonce: bytes | None, checks: Checks) -> None:
+    """One check, under the rule that says best how the nonces differ."""
+    found = token.claims.get("eat_nonce")
+    rule = NONCE_OTHER
+    if found is None or found == "":
+        rule = NONCE_ABSENT
+    elif not isinstance(found, str):
+        rule = NONCE_FORM  # RFC 9711 allows a list of them: then which was asked with?
+    same = nonce is not None and isinstance(found, str) and found.lower() == nonce.hex()
+    if nonce is not None or rule is not NONCE_OTHER:
+        checks.that(rule, same, nonce, token.says(found))
+
+
+def _check_overall(overall: Jws, checks: Checks) -> str | None:
+    """The result; and the version of the claims, if it is one that is known."""
+    claims = overall.claims
+    checks.that(SUBJECT, claims.get("sub") == _SUBJECT, _SUBJECT, overall.says(claims.get("sub")))
+    result = claims.get("x-nvidia-overall-att-result")
+    checks.that(OVERALL, result is True, True, overall.says(result))
+    version = claims.get("x-nvidia-ver")
+    known = isinstance(version, str) and version in VERSIONS
+    checks.that(VERSION, known, VERSIONS, overall.says(version))
+    return str(version) if known else None
+
+
+def _check_submods(eat: DetachedEat, checks: Checks) -> None:
+    """That the overall token names each GPU's token, and no other."""
+    submods = eat.overall.claims.get("submods")
+    named = submods if isinstance(submods, dict) else {}
+    listed = [name[:40] for name in sorted(named)]
+    checks.that(SUBMODS, set(named) == set(eat.gpus), tuple(eat.gpus), eat.overall.says(listed))
+    for name, token in eat.gpus.items():
+        if name not in named:
+            continue
+        match named[name]:
+            case ["DIGEST", [str(algorithm), str(digest)]]:
+                checks.that(
+                    SUBMOD_ALGORITHM, algorithm in _DIGESTS, _DIGESTS, token.says(algorithm)
+                )
+                own = hashlib.sha256(token.compact).hexdigest()
+                checks.that(SUBMOD_DIGEST, digest.lower() == own, own, token.says(digest))
+            case other:
+                checks.that(SUBMOD_FORM, False, '["DIGEST", [name, hex]]', token.says(other))
+
+
+def _check_gpus(
+    found: Mapping[str, Gpu],
+    expected: int,
+    evidence: Mapping[str, GpuIdentity] | None,
+    checks: Checks,
+) -> None:
+    checks.equal(COUNT, expected, len(found))
+    ueids = sorted(gpu.ueid for gpu in found.values() if gpu.ueid is not None)
+    checks.that(TWICE, len(ueids) == len(set(ueids)), "one token for each GPU", ueids)
+    if evidence is None:
+        return
+    checks.equal(OTHER_GPU, sorted(evidence), sorted(set(ueids)))
+    for name, gpu in found.items():
+        local = evidence.get(gpu.ueid or "")
+        if local is None:
+            continue
+        checks.that(DRIVER, gpu.driver == local.driver, local.driver, jws.said(name, gpu.driver))
+        same = (gpu.vbios or "").upper() == local.vbios.upper()
+        checks.that(VBIOS, same, local.vbios, jws.said(name, gpu.vbios))

@@ -1,0 +1,205 @@
+"""What NVIDIA's service has to say of one GPU: every claim that is a check of its own.
+
+A claim that is absent is one that was not checked: it fails like one that is false. What later
+versions of the claims add is left alone.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ccgpu.attest.check import Checks, Rule
+from ccgpu.attest.tokens.jws import Jws, printable
+from ccgpu.attest.tokens.registered import member
+
+_2, _3 = "NVIDIA attestation, GPU claims 2.0", "NVIDIA attestation, GPU claims 3.0"
+_BOTH = "NVIDIA attestation, GPU claims 2.0 and 3.0"
+_REPORT, _DRIVER, _VBIOS = (
+    "x-nvidia-gpu-attestation-report",
+    "x-nvidia-gpu-driver-rim",
+    "x-nvidia-gpu-vbios-rim",
+)
+
+# Claim, the one value that is good, the rule.
+_DEMANDS: tuple[tuple[str, object, Rule], ...] = (
+    ("measres", "success", Rule("nras.gpu.measres", "the GPU's measurements match", _BOTH)),
+    ("secboot", True, Rule("nras.gpu.secboot", "the GPU booted securely", _BOTH)),
+    ("dbgstat", "disabled", Rule("nras.gpu.dbgstat", "debugging of the GPU is off", _BOTH)),
+    (
+        "x-nvidia-gpu-arch-check",
+        True,
+        Rule("nras.gpu.arch", "the GPU is of the architecture that was asked for", _BOTH),
+    ),
+    (
+        f"{_REPORT}-parsed",
+        True,
+        Rule("nras.gpu.report.parsed", "the service could read the report", _BOTH),
+    ),
+    (
+        f"{_REPORT}-nonce-match",
+        True,
+        Rule("nras.gpu.report.nonce", "the report carries the nonce", _BOTH),
+    ),
+    (
+        f"{_REPORT}-signature-verified",
+        True,
+        Rule("nras.gpu.report.signature", "the report is signed by the GPU", _BOTH),
+    ),
+    (
+        f"{_DRIVER}-fetched",
+        True,
+        Rule("nras.gpu.driver-rim.fetched", "the driver's manifest was found", _BOTH),
+    ),
+    (
+        f"{_DRIVER}-schema-validated",
+        True,
+        Rule("nras.gpu.driver-rim.schema", "the driver's manifest is well formed", _BOTH),
+    ),
+    (
+        f"{_DRIVER}-signature-verified",
+        True,
+        Rule("nras.gpu.driver-rim.signature", "the driver's manifest is signed", _BOTH),
+    ),
+    (
+        f"{_DRIVER}-measurements-available",
+        True,
+        Rule("nras.gpu.driver-rim.measurements", "the driver's manifest has values", _BOTH),
+    ),
+    (
+        f"{_VBIOS}-fetched",
+        True,
+        Rule("nras.gpu.vbios-rim.fetched", "the VBIOS's manifest was found", _BOTH),
+    ),
+    (
+        f"{_VBIOS}-schema-validated",
+        True,
+        Rule("nras.gpu.vbios-rim.schema", "the VBIOS's manifest is well formed", _BOTH),
+    ),
+    (
+        f"{_VBIOS}-signature-verified",
+        True,
+        Rule("nras.gpu.vbios-rim.signature", "the VBIOS's manifest is signed", _BOTH),
+    ),
+    (
+        f"{_VBIOS}-measurements-available",
+        True,
+        Rule("nras.gpu.vbios-rim.measurements", "the VBIOS's manifest has values", _BOTH),
+    ),
+    (
+        "x-nvidia-gpu-vbios-index-no-conflict",
+        True,
+        Rule("nras.gpu.rim.conflict", "the manifests do not contradict each other", _BOTH),
+    ),
+)
+_DEMANDS_2: tuple[tuple[str, object, Rule], ...] = (
+    (
+        f"{_REPORT}-cert-chain-validated",
+        True,
+        Rule("nras.gpu.report.validated", "the GPU's certificates are NVIDIA's", _2),
+    ),
+    (
+        f"{_DRIVER}-cert-validated",
+        True,
+        Rule("nras.gpu.driver-rim.validated", "the driver's manifest is NVIDIA's", _2),
+    ),
+    (
+        f"{_VBIOS}-cert-validated",
+        True,
+        Rule("nras.gpu.vbios-rim.validated", "the VBIOS's manifest is NVIDIA's", _2),
+    ),
+)
+_DEMANDS_3: tuple[tuple[str, object, Rule], ...] = (
+    (
+        f"{_REPORT}-cert-chain-fwid-match",
+        True,
+        Rule("nras.gpu.fwid", "the GPU's certificate is of the firmware that runs", _3),
+    ),
+    (
+        f"{_DRIVER}-version-match",
+        True,
+        Rule("nras.gpu.driver-rim.version", "the manifest is of this driver", _3),
+    ),
+    (
+        f"{_VBIOS}-version-match",
+        True,
+        Rule("nras.gpu.vbios-rim.version", "the manifest is of this VBIOS", _3),
+    ),
+)
+# Claims 3.0: per chain, its state and what OCSP said of it.
+_CHAINS = (
+    (
+        f"{_REPORT}-cert-chain",
+        Rule("nras.gpu.report.chain", "the GPU's certificates are valid", _3),
+        Rule("nras.gpu.report.ocsp", "none of the GPU's certificates is revoked", _3),
+    ),
+    (
+        f"{_DRIVER}-cert-chain",
+        Rule(
+            "nras.gpu.driver-rim.chain", "the certificates of the driver's manifest are valid", _3
+        ),
+        Rule("nras.gpu.driver-rim.ocsp", "none of the driver's manifest's is revoked", _3),
+    ),
+    (
+        f"{_VBIOS}-cert-chain",
+        Rule("nras.gpu.vbios-rim.chain", "the certificates of the VBIOS's manifest are valid", _3),
+        Rule("nras.gpu.vbios-rim.ocsp", "none of the VBIOS's manifest's is revoked", _3),
+    ),
+)
+MISMATCH = Rule("nras.gpu.mismatch", "no measurement is listed as another than expected", _BOTH)
+MODEL = Rule("nras.gpu.model", "the GPU is an H100", _BOTH)
+UEID = Rule("nras.gpu.ueid", "the token says which GPU it is of", f"{_BOTH}; RFC 9711, §4.2.1")
+
+_MODEL = "GH100"  # "GH100", or the subject of the certificate ("GH100 A01 GSP BROM")
+_UEID_DIGITS = 60  # the serial number of a certificate: 20 bytes at most (RFC 5280, §4.1.2.2)
+_WARNING_LIMIT = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Gpu:
+    """What one GPU's token says. `ueid`: serial number of its certificate, in decimal."""
+
+    ueid: str | None
+    model: str | None
+    driver: str | None
+    vbios: str | None
+    warning: str | None = None
+
+
+def verify(token: Jws, version: str | None, checks: Checks) -> Gpu:
+    """Every claim against the one value that is good; then what the token says of the GPU."""
+    demands = _DEMANDS + (_DEMANDS_2 if version == "2.0" else _DEMANDS_3)
+    for claim, good, rule in demands:
+        _demand(token, (claim,), good, rule, checks)
+    if version != "2.0":
+        for claim, status, ocsp in _CHAINS:
+            _demand(token, (claim, "x-nvidia-cert-status"), "valid", status, checks)
+            _demand(token, (claim, "x-nvidia-cert-ocsp-status"), "good", ocsp, checks)
+    listed = token.claims.get("x-nvidia-mismatch-measurement-records")
+    checks.that(MISMATCH, listed is None or listed == [], "none", token.says(listed))
+    found = _gpu(token.claims)
+    checks.that(MODEL, (found.model or "").startswith(_MODEL), _MODEL, token.says(found.model))
+    checks.that(UEID, found.ueid is not None, "a number", token.says(token.claims.get("ueid")))
+    return found
+
+
+def _demand(token: Jws, path: tuple[str, ...], good: object, rule: Rule, checks: Checks) -> None:
+    """One claim. 1 equals true and "true" is true in Python: the type has to be right too."""
+    found = member(token.claims, *path)
+    checks.that(rule, type(found) is type(good) and found == good, good, token.says(found))
+
+
+def _gpu(claims: Mapping[str, object]) -> Gpu:
+    ueid = _text(claims, "ueid")
+    number = ueid is not None and ueid.isascii() and ueid.isdecimal() and len(ueid) <= _UEID_DIGITS
+    warning = claims.get("x-nvidia-attestation-warning")
+    return Gpu(
+        ueid=ueid if number else None,
+        model=_text(claims, "hwmodel"),
+        driver=_text(claims, "x-nvidia-gpu-driver-version"),
+        vbios=_text(claims, "x-nvidia-gpu-vbios-version"),
+        warning=None if warning is None else printable(str(warning)[:_WARNING_LIMIT]),
+    )
+
+
+def _text(claims: Mapping[str, object], claim: str) -> str | None:
+    value = claims.get(claim)
+    return value if isinstance(value, str) else None

@@ -1,0 +1,77 @@
+"""The claims that every token has (JWT, RFC 7519): who issued it, for whom, for which time."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+
+from ccgpu.attest.check import Checks, Rule, shown
+from ccgpu.attest.tokens.jws import Jws
+
+_JWT = "RFC 7519"
+
+ISSUER = Rule("token.iss", "the token is of an issuer that is configured", f"{_JWT}, §4.1.1")
+AUDIENCE = Rule("token.aud", "the token is not made for somebody else", f"{_JWT}, §4.1.3")
+PARTY = Rule("token.azp", "the token is not authorised for somebody else", "OpenID Connect, §2")
+TIME = Rule("token.time.form", "times of the token are numbers of seconds", f"{_JWT}, §2")
+EXP_ABSENT = Rule("token.exp.absent", "the token says when it expires", f"{_JWT}, §4.1.4")
+EXPIRED = Rule("token.exp.past", "the token has not expired", f"{_JWT}, §4.1.4")
+NOT_YET = Rule("token.nbf.future", "the token is valid already", f"{_JWT}, §4.1.5")
+IAT_ABSENT = Rule("token.iat.absent", "the token says when it was issued", f"{_JWT}, §4.1.6")
+IAT_FUTURE = Rule("token.iat.future", "the token was issued before now", f"{_JWT}, §4.1.6")
+NONCE_UNASKED = Rule(
+    "token.nonce.unasked", "it is known which nonce was asked with", "RFC 9334, §10.2"
+)
+
+# Clocks of the service and of the caller may differ ("usually no more than a few minutes", §4.1.4).
+SKEW = timedelta(seconds=60)
+_LAST = datetime(9999, 12, 31, tzinfo=UTC).timestamp()
+
+
+def verify(token: Jws, issuers: Sequence[str], at: datetime, checks: Checks) -> None:
+    """Whether a configured issuer made the token for this time, and for nobody in particular."""
+    issuer = token.claims.get("iss")
+    checks.that(ISSUER, issuer in tuple(issuers), tuple(issuers), token.says(issuer))
+    # Nobody configures an audience: a token that names one is meant for another reader.
+    for claim, rule in (("aud", AUDIENCE), ("azp", PARTY)):
+        checks.that(rule, claim not in token.claims, None, token.says(token.claims.get(claim)))
+    expires = _when(token, "exp", checks)
+    if checks.that(EXP_ABSENT, "exp" in token.claims, "exp", token.says(expires)) and (
+        expires is not None
+    ):
+        checks.that(EXPIRED, at < expires + SKEW, f"after {shown(at)}", token.says(expires))
+    issued = _when(token, "iat", checks)
+    if checks.that(IAT_ABSENT, "iat" in token.claims, "iat", token.says(issued)) and (
+        issued is not None
+    ):
+        checks.that(IAT_FUTURE, issued <= at + SKEW, f"by {shown(at)}", token.says(issued))
+    starts = _when(token, "nbf", checks)  # neither service leaves it out; RFC 7519 allows it
+    if starts is not None:
+        checks.that(NOT_YET, starts <= at + SKEW, f"by {shown(at)}", token.says(starts))
+
+
+def asked(nonce: bytes, checks: Checks) -> bool:
+    """Whether there is a nonce to compare with: an empty one equals an empty claim."""
+    return checks.that(NONCE_UNASKED, bool(nonce), "a nonce", nonce or None)
+
+
+def _when(token: Jws, claim: str, checks: Checks) -> datetime | None:
+    """The time that a claim gives; None if it is absent, or is no time."""
+    if claim not in token.claims:
+        return None
+    seconds = token.claims[claim]
+    if (
+        isinstance(seconds, bool)
+        or not isinstance(seconds, (int, float))
+        or not 0 <= seconds <= _LAST
+    ):
+        checks.that(TIME, False, f"{claim} in seconds", token.says(seconds))
+        return None
+    checks.that(TIME, True, f"{claim} in seconds", token.says(seconds))
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+def member(claims: Mapping[str, object], *path: str) -> object:
+    """The claim at the end of a path of objects; None where one is missing."""
+    found: object = claims
+    for name in path:
+        found = found.get(name) if isinstance(found, dict) else None
+    return found
