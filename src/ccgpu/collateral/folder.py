@@ -37,8 +37,8 @@ def write(folder: Path, pieces: Sequence[Piece], now: float) -> None:
             path.write_bytes(piece.data)
         document = {
             "schema": SCHEMA,
-            "made_at": _rfc3339(now),
-            "files": [_entry(piece) for piece in pieces],
+            "made_at": rfc3339(now),
+            "files": [entry(piece) for piece in pieces],
         }
         (folder / MANIFEST).write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
     except OSError as err:
@@ -54,13 +54,13 @@ def read(folder: Path) -> tuple[Piece, ...]:
     except (ValueError, KeyError, TypeError, RecursionError) as err:
         raise _refused(folder, f"{MANIFEST} is not a {SCHEMA} document") from err
     pieces, problems = [], []
-    for entry in entries:
+    for listed in entries:
         try:
-            pieces.append(_piece(folder, entry))
+            pieces.append(_piece(folder, listed))
         except OSError as err:
-            problems.append(Problem(entry["path"], f"cannot be read: {err.strerror}"))
+            problems.append(Problem(listed["path"], f"cannot be read: {err.strerror}"))
         except ValueError as err:
-            problems.append(Problem(entry["path"], str(err)))
+            problems.append(Problem(listed["path"], str(err)))
     if problems:
         raise InvalidFile(str(folder), problems, hint="fetch it again: `ccgpu collateral fetch`")
     return tuple(pieces)
@@ -74,20 +74,20 @@ def _entries(document: Any) -> list[dict[str, str]]:
         document["schema"] == SCHEMA
         and isinstance(found, list)
         and len(found) <= MAX_FILES
-        and all(isinstance(entry[field], str) for entry in found for field in fields)
-        and all(_NAME.fullmatch(entry["path"]) for entry in found)
+        and all(isinstance(each[field], str) for each in found for field in fields)
+        and all(_NAME.fullmatch(each["path"]) for each in found)
     )
     if not right:
         raise ValueError("not as it is written")
-    return [{field: entry[field] for field in fields} for entry in found]
+    return [{field: each[field] for field in fields} for each in found]
 
 
-def _piece(folder: Path, entry: dict[str, str]) -> Piece:
-    data = _content(folder / entry["path"], _FILE_LIMIT)
-    if hashlib.sha256(data).hexdigest() != entry["sha256"]:
+def _piece(folder: Path, listed: dict[str, str]) -> Piece:
+    data = _content(folder / listed["path"], _FILE_LIMIT)
+    if hashlib.sha256(data).hexdigest() != listed["sha256"]:
         raise ValueError(f"is not what {MANIFEST} has the hash of")
-    fetched = datetime.fromisoformat(entry["fetched_at"]).timestamp()
-    return Piece(entry["path"], data, entry["source"], fetched)
+    fetched = datetime.fromisoformat(listed["fetched_at"]).timestamp()
+    return Piece(listed["path"], data, listed["source"], fetched)
 
 
 def _content(path: Path, limit: int) -> bytes:
@@ -109,20 +109,22 @@ def _clear(folder: Path) -> None:
     except (FileNotFoundError, ValueError, KeyError, TypeError, RecursionError) as err:
         raise UsageProblem(f"{folder} holds something else than collateral", hint=hint) from err
     (folder / MANIFEST).unlink()
-    for entry in entries:
-        (folder / entry["path"]).unlink(missing_ok=True)
+    for listed in entries:
+        (folder / listed["path"]).unlink(missing_ok=True)
 
 
-def _entry(piece: Piece) -> dict[str, str]:
+def entry(piece: Piece) -> dict[str, str]:
+    """What a manifest says of a file."""
     return {
         "path": piece.name,
         "source": piece.source,
-        "fetched_at": _rfc3339(piece.fetched),
+        "fetched_at": rfc3339(piece.fetched),
         "sha256": piece.sha256,
     }
 
 
-def _rfc3339(moment: float) -> str:
+def rfc3339(moment: float) -> str:
+    """Unix time as RFC 3339 UTC, in whole seconds."""
     return datetime.fromtimestamp(int(moment), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 

@@ -23,6 +23,17 @@ class Needs:
     thim: bytes | None = None
     region: str | None = None
 
+    def __add__(self, other: "Needs") -> "Needs":
+        """Both, in one round; of one VM, so that one THIM answer and one region are enough."""
+        return Needs(
+            (*self.rims, *other.rims),
+            (*self.ocsp, *other.ocsp),
+            (*self.chips, *other.chips),
+            (*self.crls, *other.crls),
+            self.thim or other.thim,
+            self.region or other.region,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Missing:

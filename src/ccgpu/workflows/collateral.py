@@ -62,12 +62,12 @@ class Fetching:
 
     def fetch(self, needs: Needs, listen: Listener = ignored) -> Fetched:
         """Fetch it. `EvidenceUnavailable` only for what nobody can even be asked for."""
-        started = self._now()
+        started = self.now()
         wants, found = self._wants(needs, started)
         missing: dict[str, Missing] = {}
 
         def tell(what: Literal["retry", "note"], text: str) -> None:
-            listen(Event(what, round(self._now() - started, 3), text))
+            listen(Event(what, round(self.now() - started, 3), text))
 
         for want in wants.values():
             self._schedule.add(self._obtain(want, found, missing, tell))
@@ -98,13 +98,13 @@ class Fetching:
         tell: _Tell,
     ) -> Task:
         kept = self._cache.get(want) if self._cache is not None and want.keep else None
-        if kept is not None and self._now() <= kept.fresh:
+        if kept is not None and self.now() <= kept.fresh:
             found[want.name] = kept.piece
             return
         outcome = yield from self._asked(want, tell)
         if isinstance(outcome, Piece):
             found[want.name] = outcome
-        elif kept is not None and self._now() <= kept.usable:
+        elif kept is not None and self.now() <= kept.usable:
             tell("note", f"{want.what}: as it was kept, because {'; '.join(outcome)}")
             found[want.name] = kept.piece
         else:
@@ -116,22 +116,22 @@ class Fetching:
         The last source is the vendor's own. An answer that is out of date is only taken when
         nobody has another: then the verifier says so.
         """
-        attempts = Attempts(want.asks, self._absent, self._now())
+        attempts = Attempts(want.asks, self._absent, self.now())
         stale: Piece | None = None
-        until = self._now() + self._budget
+        until = self.now() + self._budget
         while (ask := attempts.next()) is not None:
             due = attempts.due[ask]
             if due > until:
                 break
             try:
-                body = yield Call(partial(self._web.get, ask), max(0.0, due - self._now()))
-                answer = want.read(body, self._now())
+                body = yield Call(partial(self._web.get, ask), max(0.0, due - self.now()))
+                answer = want.read(body, self.now())
             except NoAnswer as err:
-                if attempts.failed(ask, err, self._now()):
+                if attempts.failed(ask, err, self.now()):
                     tell("retry", f"{want.what}: {ask.host} {err}")
                 continue
-            piece = Piece(want.name, answer.data, ask.url, self._now())
-            if self._now() <= answer.usable:
+            piece = Piece(want.name, answer.data, ask.url, self.now())
+            if self.now() <= answer.usable:
                 self._keep(want, piece, answer)
                 return piece
             stale = piece
@@ -142,5 +142,6 @@ class Fetching:
         if self._cache is not None and want.keep:
             self._cache.put(piece, answer)
 
-    def _now(self) -> float:
+    def now(self) -> float:
+        """The time, by the clock that the scheduler waits on."""
         return self._schedule.clock.now()

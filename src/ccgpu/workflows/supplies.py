@@ -1,0 +1,128 @@
+"""Evidence and its collateral: what is fetched for it, and what it is with that.
+
+What is fetched by a name that a GPU says is asked for only once NVIDIA's root stands behind the
+report; whether the report is new is the verdict's business. The CPU's half needs nothing verified
+first: an address made of a chip id and four numbers leads nowhere else.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from ccgpu.attest.check import Checks, Malformed, Verified
+from ccgpu.attest.gpu import chain, ocsp_request, opaque, rim, spdm
+from ccgpu.attest.gpu import verify as gpu_report
+from ccgpu.attest.gpu.roots import NVIDIA_DEVICE
+from ccgpu.attest.hcl import blob
+from ccgpu.attest.roots import Anchor
+from ccgpu.attest.snp import report as snp_report
+from ccgpu.attest.snp.report import Report
+from ccgpu.collateral.kds import Chip
+from ccgpu.collateral.needs import Fetched, Needs
+from ccgpu.domain.events import Listener, ignored
+from ccgpu.domain.evidence import CpuEvidence, Evidence, GpuCollateral, GpuEvidence
+from ccgpu.errors import EvidenceRejected, EvidenceUnavailable
+from ccgpu.workflows.collateral import Fetching
+
+
+def fetch(
+    found: Evidence,
+    fetching: Fetching,
+    listen: Listener = ignored,
+    *,
+    region: str | None = None,
+    nvidia: Anchor = NVIDIA_DEVICE,
+) -> Fetched:
+    """Everything a verdict on the evidence may need, in two rounds.
+
+    The second asks after the certificates that the manifests of the first are signed with.
+    `region`: of Azure, where the VM is, if that is known. `EvidenceRejected` if it cannot even be
+    told what is needed.
+    """
+    at = datetime.fromtimestamp(fetching.now(), UTC)
+    needs = Needs(region=region)
+    if found.cpu is not None:
+        needs += of_cpu(found.cpu)
+    for gpu in found.gpus:
+        needs += of_gpu(gpu, nvidia, at)
+    first = fetching.fetch(needs, listen)
+    return first + fetching.fetch(replace(of_manifests(first.rims), region=region), listen)
+
+
+def of_cpu(part: CpuEvidence) -> Needs:
+    """What AMD has to say about a report: its chip's certificate, where there is none, and the CRL.
+
+    `EvidenceRejected` if there is no report to be read; `EvidenceUnavailable` if it does not say
+    which product it is of, as before version 3.
+    """
+    report = _report(part)
+    product = report.product
+    if product is None:
+        raise EvidenceUnavailable(
+            f"a report of version {report.version} does not name the product it is of",
+            hint="its certificate and revocation list must come with it",
+        )
+    chips = () if part.vek is not None else (_chip(report, product),)
+    crls = () if part.crl is not None else (product,)
+    return Needs(chips=chips, crls=crls, thim=part.thim)
+
+
+def of_gpu(part: GpuEvidence, nvidia: Anchor, at: datetime) -> Needs:
+    """The manifests of the driver and VBIOS that a GPU runs, and the answers about its chain.
+
+    `EvidenceRejected` if the report is not of a GPU of NVIDIA's.
+    """
+    checks = Checks()
+    certificates = chain.verify(part.chain, nvidia, at, checks)
+    try:
+        report = spdm.parse(part.report)
+    except Malformed as err:
+        raise EvidenceRejected(f"the GPU's report cannot be read: {err}") from err
+    outcome = gpu_report.verify(report, certificates, report.nonce, checks, allow_known_nonce=True)
+    if certificates is None or not isinstance(outcome, Verified):
+        failed = ", ".join(each.id for each in checks.made if not each.ok)
+        raise EvidenceRejected(f"the report is not of a GPU that NVIDIA made: {failed}")
+    said, of = outcome.value.opaque, certificates.value
+    ids = (opaque.driver_rim_id(said, of.chip or ""), opaque.vbios_rim_id(said))
+    requests = tuple(ocsp_request.build(*pair, nonce=None) for pair in of.issued)
+    return Needs(rims=ids, ocsp=requests)
+
+
+def of_manifests(manifests: Sequence[bytes]) -> Needs:
+    """The answers about those who signed them. One that cannot be read is the verdict's to tell."""
+    requests = []
+    for xml in manifests:
+        try:
+            manifest, _ = rim.parse(xml)
+        except Malformed:
+            continue
+        requests += [ocsp_request.build(*pair, nonce=None) for pair in manifest.issued]
+    return Needs(ocsp=tuple(requests))
+
+
+def supplied(found: Evidence, fetched: Fetched) -> Evidence:
+    """The evidence with what was fetched for it; what it brought itself stays as it is."""
+    there = found.collateral
+    collateral = GpuCollateral(
+        (*there.rims, *fetched.rims), (*there.ocsp, *fetched.ocsp), there.ocsp_nonces
+    )
+    cpu = found.cpu
+    if cpu is not None:
+        vek, crl = next(iter(fetched.vceks), None), next(iter(fetched.crls), None)
+        cpu = replace(cpu, vek=cpu.vek or vek, crl=cpu.crl or crl)
+    return replace(found, cpu=cpu, collateral=collateral)
+
+
+def _report(part: CpuEvidence) -> Report:
+    try:
+        raw = part.report if part.hcl is None else blob.parse(part.hcl).report
+        if raw is None:
+            raise EvidenceRejected("there is no SNP report in the evidence")
+        return snp_report.parse(raw)
+    except Malformed as err:
+        raise EvidenceRejected(f"the SNP report cannot be read: {err}") from err
+
+
+def _chip(report: Report, product: str) -> Chip:
+    tcb = report.reported_tcb
+    return Chip(product, report.chip_id, tcb.bootloader, tcb.tee, tcb.snp, tcb.microcode)

@@ -1,0 +1,157 @@
+"""What is fetched for evidence: found in real evidence, and asked for by nobody's say-so."""
+
+import base64
+import hashlib
+from datetime import UTC, datetime
+
+import pytest
+from cryptography import x509
+from cryptography.x509 import ocsp
+
+from ccgpu.attest.gpu.roots import NVIDIA_DEVICE, NVIDIA_RIM
+from ccgpu.collateral.needs import Fetched, Needs
+from ccgpu.collateral.want import Piece
+from ccgpu.domain.evidence import CpuEvidence, Evidence, GpuCollateral, GpuEvidence
+from ccgpu.errors import EvidenceRejected, EvidenceUnavailable
+from ccgpu.workflows import supplies
+from support import revocation
+from support.services import ABSENT, Said, Services, as_json
+
+_AT = datetime(2025, 9, 15, 12, tzinfo=UTC)
+_DRIVER = "NV_GPU_DRIVER_GH100_550.90.07"
+_VBIOS = "NV_GPU_VBIOS_1010_0200_882_96009F0001"
+_MIRROR = "https://useast2.thim.azure.net/nvidia"
+
+
+@pytest.fixture
+def genoa(vectors):
+    return (vectors / "attest" / "azure-genoa-v3" / "hcl-report.bin").read_bytes()
+
+
+@pytest.fixture
+def h100(vectors):
+    folder = vectors / "gpu" / "h100-550.90.07"
+    report, chain = (folder / "report.bin").read_bytes(), (folder / "device-chain.pem").read_bytes()
+    return GpuEvidence("HOPPER", report, chain)
+
+
+@pytest.fixture
+def manifests(vectors):
+    folder = vectors / "gpu" / "h100-550.90.07"
+    return {each: (folder / f"{each}.xml").read_bytes() for each in (_DRIVER, _VBIOS)}
+
+
+def test_a_report_needs_the_certificate_of_its_chip_and_the_list(genoa, vectors):
+    needs = supplies.of_cpu(CpuEvidence(hcl=genoa, thim=b"{}"))
+    (chip,) = needs.chips
+    report = (vectors / "attest" / "azure-genoa-v3" / "snp-report.bin").read_bytes()
+    assert chip.chip_id == report[0x1A0:0x1E0]
+    assert (chip.product, chip.bootloader, chip.tee, chip.snp, chip.microcode) == (
+        *("Genoa", 10, 0, 23, 84),
+    )
+    assert (needs.crls, needs.thim) == (("Genoa",), b"{}")
+    assert supplies.of_cpu(CpuEvidence(report=report)).chips == (chip,)
+
+
+def test_what_the_evidence_brings_is_not_asked_for(genoa):
+    needs = supplies.of_cpu(CpuEvidence(hcl=genoa, vek=b"x", crl=b"y"))
+    assert (needs.chips, needs.crls) == ((), ())
+
+
+@pytest.mark.parametrize("part", [CpuEvidence(), CpuEvidence(hcl=b""), CpuEvidence(report=b"x")])
+def test_without_a_report_nothing_is_asked_for(part):
+    with pytest.raises(EvidenceRejected):
+        supplies.of_cpu(part)
+
+
+def test_a_report_that_names_no_product_must_bring_its_certificate(vectors):
+    report = (vectors / "attest" / "azure-milan-v2" / "snp-report.bin").read_bytes()
+    with pytest.raises(EvidenceUnavailable, match="version 2 does not name the product"):
+        supplies.of_cpu(CpuEvidence(report=report))
+
+
+def test_a_gpu_needs_its_two_manifests_and_three_answers(h100):
+    needs = supplies.of_gpu(h100, NVIDIA_DEVICE, _AT)
+    assert needs.rims == (_DRIVER, _VBIOS)
+    asked = {ocsp.load_der_ocsp_request(each).serial_number for each in needs.ocsp}
+    chain = x509.load_pem_x509_certificates(h100.chain)
+    assert asked == {each.serial_number for each in chain[1:4]}
+
+
+@pytest.mark.parametrize("place", [4, 40, 2000, -1])
+def test_a_gpu_that_nvidia_does_not_stand_behind_has_nothing_asked_for(h100, place):
+    report = bytearray(h100.report)
+    report[place] ^= 1
+    with pytest.raises(EvidenceRejected):
+        supplies.of_gpu(GpuEvidence("HOPPER", bytes(report), h100.chain), NVIDIA_DEVICE, _AT)
+
+
+def test_nor_has_one_of_another_root_or_without_certificates(h100):
+    with pytest.raises(EvidenceRejected, match=r"gpu\.chain\.root"):
+        supplies.of_gpu(h100, NVIDIA_RIM, _AT)
+    with pytest.raises(EvidenceRejected):
+        supplies.of_gpu(GpuEvidence("HOPPER", h100.report, b""), NVIDIA_DEVICE, _AT)
+
+
+def test_manifests_need_answers_about_their_signers_and_damaged_ones_none(manifests):
+    needs = supplies.of_manifests([*manifests.values(), b"<xml/>"])
+    assert len(needs.ocsp) == 6
+    assert supplies.of_manifests([b"", b"<"]) == Needs()
+
+
+def _publish(services: Services, manifests: dict[str, bytes]) -> None:
+    for rim_id, xml in manifests.items():
+        digest = hashlib.sha256(xml).hexdigest()
+        answer = {"id": rim_id, "rim": base64.b64encode(xml).decode(), "sha256": digest}
+        services.publish(f"{_MIRROR}/v1/rim/{rim_id}", as_json(answer))
+    answer_to = lambda asked: Said(revocation.answer_to(asked.body, asked.at))  # noqa: E731
+    services.publish(f"{_MIRROR}/ocsp/", answer_to)
+
+
+def test_a_fetch_has_two_rounds_and_brings_everything(genoa, h100, manifests):
+    services = Services(_AT.timestamp())
+    _publish(services, manifests)
+    chip = supplies.of_cpu(CpuEvidence(hcl=genoa)).chips[0]
+    services.publish(
+        "https://kdsintf.amd.com/vcek/v1/Genoa/crl",
+        Said(revocation.crl(services.clock.now(), 30)),
+    )
+    vcek = (
+        f"https://kdsintf.amd.com/vcek/v1/Genoa/{chip.chip_id.hex()}"
+        "?blSPL=10&teeSPL=00&snpSPL=23&ucodeSPL=84"
+    )
+    services.publish(vcek, ABSENT)
+    found = Evidence("folder", cpu=CpuEvidence(hcl=genoa), gpus=(h100,))
+    with services.fetching() as fetching:
+        fetched = supplies.fetch(found, fetching, region="eastus2")
+    assert set(fetched.rims) == set(manifests.values())
+    asked = {piece.name for piece in fetched.pieces if piece.name.startswith("ocsp/")}
+    assert len(fetched.ocsp) == len(asked) >= 6
+    assert [each.what for each in fetched.missing] == [
+        f"AMD's certificate of the Genoa chip {chip.chip_id.hex()[:16]}…"
+    ]
+    assert {each.url for each in services.asked if "thim" in each.url} == {
+        f"{_MIRROR}/v1/rim/{_DRIVER}",
+        f"{_MIRROR}/v1/rim/{_VBIOS}",
+        f"{_MIRROR}/ocsp/",
+    }
+
+
+def test_evidence_is_given_what_it_did_not_bring():
+    pieces = [
+        Piece(name, data, "", 0.0)
+        for name, data in {
+            "rim/A.xml": b"rim",
+            "ocsp/a.der": b"ocsp",
+            "amd/vcek-a.der": b"vcek",
+            "amd/crl-Genoa.der": b"crl",
+        }.items()
+    ]
+    own = GpuCollateral((b"own rim",), (b"own ocsp",), (b"nonce",))
+    found = Evidence("folder", cpu=CpuEvidence(vek=b"own vcek"), collateral=own)
+    whole = supplies.supplied(found, Fetched(tuple(pieces)))
+    assert whole.cpu == CpuEvidence(vek=b"own vcek", crl=b"crl")
+    assert whole.collateral == GpuCollateral(
+        (b"own rim", b"rim"), (b"own ocsp", b"ocsp"), (b"nonce",)
+    )
+    assert supplies.supplied(Evidence("folder"), Fetched()) == Evidence("folder")
