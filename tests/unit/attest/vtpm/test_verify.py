@@ -1,5 +1,7 @@
 """A quote is believed when the vouched-for AK signed it, for this question, about these PCRs."""
 
+import base64
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -10,6 +12,7 @@ from cryptography.hazmat.primitives.hashes import SHA1, SHA384
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from ccgpu.attest.check import Checks, Malformed, Outcome, Unverified, Verified
+from ccgpu.attest.hcl import blob as blobs
 from ccgpu.attest.hcl import claims
 from ccgpu.attest.hcl.claims import Claims
 from ccgpu.attest.vtpm import pcrs as pcr_files
@@ -278,4 +281,21 @@ def test_a_real_quote_of_a_vm_that_is_not_confidential_is_good_and_not_enough(ve
     checks = Checks()
     outcome = verify(quote, signature, key, None, Expected(nonce, pcrs, FIRMWARE), checks)
     assert failed(checks) == ["vtpm.ak.unvouched"]
+    assert isinstance(outcome, Unverified)
+
+
+def test_a_real_quote_without_a_nonce_is_good_but_for_that(vectors):
+    file = vectors / "attest/negative/empty-nonce/milan-v3-attestation.json"
+    evidence = json.loads(file.read_text())["evidence"]
+    packed = evidence["hcl_report"]
+    found = claims.parse(
+        blobs.parse(base64.urlsafe_b64decode(packed + "=" * (-len(packed) % 4))).runtime
+    )
+    quote = quotes.parse(bytes.fromhex(evidence["tpm_quote"]["message"]))
+    signature = signatures.parse(bytes.fromhex(evidence["tpm_quote"]["signature"]))
+    pcrs = {i: bytes.fromhex(each) for i, each in enumerate(evidence["tpm_quote"]["pcrs"])}
+    checks = Checks()
+    expected = Expected(NONCE, pcrs, FIRMWARE)
+    outcome = verify(quote, signature, found.ak, verified(found), expected, checks)
+    assert failed(checks) == ["vtpm.nonce.absent"]
     assert isinstance(outcome, Unverified)
