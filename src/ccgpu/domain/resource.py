@@ -73,6 +73,11 @@ def name_of(id_: str) -> str:
     return id_.rstrip("/").rsplit("/", 1)[-1]
 
 
+def own_group(name: str) -> str:
+    """The resource group of a deployment that was given none."""
+    return f"ccgpu-{name}"
+
+
 def group_of(id_: str) -> str:
     """The resource group in an id; raises ValueError where there is none."""
     parts = id_.split("/")

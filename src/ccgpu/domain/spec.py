@@ -19,6 +19,7 @@ from pydantic import (
 
 from ccgpu.domain import catalog, spec_fields, spec_problems
 from ccgpu.domain.image import Image, parse
+from ccgpu.domain.resource import own_group
 from ccgpu.domain.spec_problems import FieldProblem, Path
 
 # Microsoft Learn, "Naming rules and restrictions for Azure resources"; ours is NAME-vnet.
@@ -178,7 +179,7 @@ class VmSpec(BaseModel):
     @property
     def group(self) -> str:
         """The resource group that the deployment lives in."""
-        return self.resource_group or f"ccgpu-{self.name}"
+        return self.resource_group or own_group(self.name)
 
     @property
     def image_reference(self) -> Image:

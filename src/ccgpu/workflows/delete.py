@@ -12,12 +12,12 @@ from ccgpu.domain.catalog import Kind
 from ccgpu.domain.desired import Names
 from ccgpu.domain.events import Listener, ignored
 from ccgpu.domain.journal import Journal
-from ccgpu.domain.resource import DEPLOYMENT, ResourceId, key, tag
+from ccgpu.domain.resource import DEPLOYMENT, ResourceId, key, own_group, tag
 from ccgpu.errors import Interrupted
 from ccgpu.workflows.cloud import Cloud
 from ccgpu.workflows.inventory import denied, inventory, left_behind, remembered, reported
 from ccgpu.workflows.keeper import Keeper
-from ccgpu.workflows.locate import deployments, names_of, own_group
+from ccgpu.workflows.locate import deployments, names_of
 from ccgpu.workflows.removal import Owner, Removal, remove
 from ccgpu.workflows.requests import Run, ask, complete
 from ccgpu.workflows.survey import as_is, deployment_ids, nameable_ids

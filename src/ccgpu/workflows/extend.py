@@ -10,6 +10,7 @@ from datetime import timedelta
 from functools import partial
 
 from ccgpu.domain.catalog import Kind
+from ccgpu.domain.desired import Names
 from ccgpu.domain.events import Listener, ignored
 from ccgpu.domain.lease import retagged
 from ccgpu.domain.resource import DEPLOYMENT, EXPIRES, ResourceId, key, state_of, tag, tags_of
@@ -17,7 +18,7 @@ from ccgpu.errors import AlreadyExists, CcgpuError, NotFound
 from ccgpu.workflows.census import Census, census
 from ccgpu.workflows.clock import rfc3339
 from ccgpu.workflows.cloud import Cloud
-from ccgpu.workflows.locate import deployments, names_of
+from ccgpu.workflows.locate import deployments, opened
 from ccgpu.workflows.requests import Asking, Run, settled, written
 from ccgpu.workflows.schedule import Task
 
@@ -48,7 +49,12 @@ def extend(
 ) -> Extended:
     """Write the new time on every resource of the deployment; `NotFound` if there is none."""
     run = Run(cloud, cloud.now() + timeout, listen)
-    names = names_of(run, name, group)
+    with opened(run, name, group) as names:
+        return _extended(run, names, ttl)
+
+
+def _extended(run: Run, names: Names, ttl: timedelta) -> Extended:
+    name = names.deployment
     same = [one for one in deployments(run, name) if key(one.group) == key(names.group)]
     found = census(run, names, same[0].kinds if same else {})
     marked = {id_: kind for id_, kind in found.kinds.items() if _marked(found, id_)}

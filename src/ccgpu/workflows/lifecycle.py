@@ -7,15 +7,12 @@ from functools import partial
 from typing import Literal
 
 from ccgpu.domain.catalog import Kind
-from ccgpu.domain.desired import Names
 from ccgpu.domain.events import Listener, ignored
 from ccgpu.domain.status import State
 from ccgpu.workflows.cloud import Cloud
-from ccgpu.workflows.inventory import reported
-from ccgpu.workflows.locate import names_of, own_group, vm_of
+from ccgpu.workflows.locate import names_of, opened, vm_of
 from ccgpu.workflows.readiness import GRACE, wait_for
 from ccgpu.workflows.requests import Run, complete, written
-from ccgpu.workflows.survey import nameable_ids
 
 TIMEOUT = 1800.0
 Verb = Literal["start", "stop", "restart"]
@@ -33,10 +30,7 @@ def act(
 ) -> None:
     """Do it, and wait until the VM is ready, or deallocated."""
     run = Run(cloud, cloud.now() + timeout, listen)
-    known = nameable_ids(Names(cloud.subscription, group or own_group(name), name))
-    with reported(run, lambda: known, name):
-        names = names_of(run, name, group)
-        known |= nameable_ids(names)
+    with opened(run, name, group) as names:
         vm_of(run, names)
         run.tell("begin", f"{verb} {name}", names.vm, Kind.VM, verb)
         start = partial(cloud.arm.act, names.vm, _ACTIONS[verb])

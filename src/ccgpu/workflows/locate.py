@@ -3,7 +3,8 @@
 A list may lag behind, so that something is not listed proves nothing; names are asked one by one.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 
@@ -15,10 +16,13 @@ from ccgpu.domain.resource import (
     ResourceId,
     group_of,
     kind_of,
+    own_group,
     tag,
 )
 from ccgpu.errors import NotFound, UsageProblem
+from ccgpu.workflows.inventory import reported
 from ccgpu.workflows.requests import Run, ask, complete
+from ccgpu.workflows.survey import nameable_ids
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +57,6 @@ def _spelled(group: str, known: Iterable[tuple[str, str]]) -> str:
     return alike[0] if alike else group
 
 
-def own_group(name: str) -> str:
-    """The group of a deployment that was given none."""
-    return f"ccgpu-{name}"
-
-
 def names_of(run: Run, name: str, group: str | None) -> Names:
     """The names of one deployment: in the group given, or where its tags are found.
 
@@ -72,6 +71,16 @@ def names_of(run: Run, name: str, group: str | None) -> Names:
             )
         group = groups[0] if groups else own_group(name)
     return Names(run.cloud.subscription, group, name)
+
+
+@contextmanager
+def opened(run: Run, name: str, group: str | None) -> Iterator[Names]:
+    """The names of one deployment; what fails from here on is told with what there is of it."""
+    known = nameable_ids(Names(run.cloud.subscription, group or own_group(name), name))
+    with reported(run, lambda: known, name):
+        names = names_of(run, name, group)
+        known |= nameable_ids(names)
+        yield names
 
 
 def vm_of(run: Run, names: Names) -> Body:

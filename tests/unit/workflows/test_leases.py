@@ -191,3 +191,11 @@ def test_an_interrupted_collection_says_how_to_go_on(machine: Machine) -> None:
     machine.arm.on_commit = None
     collect(elsewhere(machine))
     assert machine.kinds() == []
+
+
+def test_an_extend_that_fails_says_what_there_is(machine: Machine) -> None:
+    machine.create(make_spec(ttl="2h"))
+    machine.arm.faults.append(Nth(0, of("PATCH", "/"), faults.FORBIDDEN, times=None))
+    with pytest.raises(AzureRefused) as caught:
+        extend(machine, 4)
+    assert {one.id for one in caught.value.resources if one.state == "exists"} == machine.ids()
