@@ -73,7 +73,7 @@ def test_a_signal_does_not_keep_an_error_from_being_told(tmp_path: Path):
     outside = Runtime(Console(), Console(file=said), tmp_path, tmp_path, nowhere, nowhere)
     assert run(["nonsense"], outside) == UsageProblem.exit_code
     assert said.times == 0
-    assert said.getvalue().count("error:") == 1
+    assert said.getvalue().endswith("error: no such command 'nonsense'\n\nhint: `ccgpu --help`\n")
 
 
 def test_the_network_is_given_up_long_before_the_sdk_would():
