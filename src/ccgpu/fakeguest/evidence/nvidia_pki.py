@@ -1,0 +1,225 @@
+"""A simulated NVIDIA: the five certificates of a GPU, and the keys behind them. It is nobody's GPU.
+
+Names, serial numbers and extensions are as NVIDIA writes them for GH100.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.x509.oid import NameOID
+
+from ccgpu.attest.gpu import layout
+from ccgpu.fakeguest.evidence import pki
+from ccgpu.fakeguest.evidence.pki import ECDSA_SHA384, Certificate, Extension
+
+LEAF, CHIP, PROVISIONER, IDENTITY, ROOT = range(5)
+
+BASIC_CONSTRAINTS, KEY_USAGE = "2.5.29.19", "2.5.29.15"
+SIGNS_DATA, SIGNS_CERTIFICATES = "digital_signature", "key_cert_sign"
+
+_CHIP_START, _START = datetime(2020, 10, 17, tzinfo=UTC), datetime(2022, 1, 12, tzinfo=UTC)
+_END = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
+OWNER = (NameOID.ORGANIZATION_NAME, "NVIDIA Corporation")
+_USAGES = (
+    *("digital_signature", "content_commitment", "key_encipherment", "data_encipherment"),
+    *("key_agreement", "key_cert_sign", "crl_sign", "encipher_only", "decipher_only"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """A GPU's chain before it is signed, leaf first: replace what you like, then take `pem`.
+
+    `signers`: whose key signs each certificate; the keys of the certificate above it. `root` (DER)
+    is signed once, since a second signature would make it another certificate.
+    """
+
+    keys: Sequence[ec.EllipticCurvePrivateKey]
+    certificates: Sequence[Certificate]
+    signers: Sequence[pki.Key]
+    root: bytes
+    fwid: bytes
+
+    @property
+    def key(self) -> ec.EllipticCurvePrivateKey:
+        """The leaf's key, which signs reports."""
+        return self.keys[LEAF]
+
+    @property
+    def ders(self) -> tuple[bytes, ...]:
+        """The certificates (DER), signed."""
+        pairs = list(zip(self.certificates, self.signers, strict=True))
+        return (*(each.signed_by(signer) for each, signer in pairs[:ROOT]), self.root)
+
+    @property
+    def pem(self) -> bytes:
+        """The chain as the driver gives it."""
+        return b"".join(pki.pem(der) for der in self.ders)
+
+    def having(self, position: int, **changes: Any) -> "Device":
+        """The same with another certificate at a position (LEAF to ROOT)."""
+        changed = list(self.certificates)
+        changed[position] = replace(changed[position], **changes)
+        return _rooted(replace(self, certificates=tuple(changed)), position)
+
+    def extended(self, position: int, *extensions: Extension) -> "Device":
+        """The same with these extensions, in the place of those that have their identifiers."""
+        new = {each.oid for each in extensions}
+        kept = [each for each in self.certificates[position].extensions if each.oid not in new]
+        return self.having(position, extensions=(*kept, *extensions))
+
+    def without(self, position: int, oid: str) -> "Device":
+        """The same without an extension."""
+        kept = [each for each in self.certificates[position].extensions if each.oid != oid]
+        return self.having(position, extensions=tuple(kept))
+
+    def signed_with(self, position: int, key: pki.Key) -> "Device":
+        """The same with one certificate signed by a key that it should not be signed by."""
+        signers = list(self.signers)
+        signers[position] = key
+        return _rooted(replace(self, signers=tuple(signers)), position)
+
+
+@dataclass(frozen=True, slots=True)
+class Nvidia:
+    """NVIDIA's three authorities over the GPUs of one chip; each `device` is another GPU.
+
+    `keys`: of provisioner, identity and root. `root`: the root's certificate (DER).
+    """
+
+    chip: str
+    keys: Sequence[ec.EllipticCurvePrivateKey]
+    root: bytes
+
+    def device(self, fwid: bytes = b"\xf1" * 48) -> Device:
+        """A new GPU, whose firmware has this digest."""
+        own = [new_key() for _ in (LEAF, CHIP)]
+        keys = (*own, *self.keys)
+        return Device(
+            keys=keys,
+            certificates=(
+                _leaf(self.chip, keys, fwid),
+                _chip(self.chip, keys),
+                *_authorities(self.chip, self.keys),
+            ),
+            signers=(*keys[1:], keys[ROOT]),
+            root=self.root,
+            fwid=fwid,
+        )
+
+
+def make(chip: str = "GH100") -> Nvidia:
+    """Authorities with new keys."""
+    keys = tuple(new_key() for _ in (PROVISIONER, IDENTITY, ROOT))
+    *_, root = _authorities(chip, keys)
+    return Nvidia(chip, keys, root.signed_by(keys[-1]))
+
+
+def new_key() -> ec.EllipticCurvePrivateKey:
+    """A key as NVIDIA's are."""
+    return ec.generate_private_key(ec.SECP384R1())
+
+
+def constraints(*, ca: bool, path_length: int | None = None) -> Extension:
+    """The basic constraints of an authority, or of a leaf that says it is none."""
+    value = x509.BasicConstraints(ca=ca, path_length=path_length).public_bytes()
+    return Extension(BASIC_CONSTRAINTS, value, critical=True)
+
+
+def usage(*purposes: str) -> Extension:
+    """What a key is for, by the names of RFC 5280 (4.2.1.3) with underscores."""
+    flags = {name: name in purposes for name in _USAGES}
+    return Extension(KEY_USAGE, x509.KeyUsage(**flags).public_bytes(), critical=True)
+
+
+def composite_device_id(device_key: bytes, fwid: bytes) -> Extension:
+    """The leaf's statement of its firmware. `device_key`: the chip's point, without compression."""
+    parts = {**layout.FWID_CONSTANTS, "device_key": device_key[1:], "fwid": fwid}
+    value = b"".join(parts[name] for name in layout.FWID_EXTENSION)
+    return Extension(layout.FWID_OID, value)
+
+
+def named(common_name: str, *more: tuple[x509.ObjectIdentifier, str]) -> x509.Name:
+    """A name with these attributes in front of the common name."""
+    parts = (*more, (NameOID.COMMON_NAME, common_name))
+    return x509.Name([x509.NameAttribute(oid, value) for oid, value in parts])
+
+
+def _rooted(device: Device, changed: int) -> Device:
+    if changed != ROOT:
+        return device
+    return replace(device, root=device.certificates[ROOT].signed_by(device.signers[ROOT]))
+
+
+def _leaf(chip: str, keys: Sequence[ec.EllipticCurvePrivateKey], fwid: bytes) -> Certificate:
+    return Certificate(
+        subject=_numbered(f"{chip} A01 GSP FMC LF", _number(keys[LEAF], 20)),
+        issuer=_numbered(f"{chip} A01 GSP BROM", _number(keys[CHIP], 9)),
+        key=pki.public(keys[LEAF]),
+        not_before=_CHIP_START,
+        not_after=_END,
+        extensions=(usage(SIGNS_DATA), composite_device_id(_point(keys[CHIP]), fwid)),
+        serial=_number(keys[LEAF], 20),
+        algorithm=ECDSA_SHA384,
+    )
+
+
+def _chip(chip: str, keys: Sequence[ec.EllipticCurvePrivateKey]) -> Certificate:
+    serial = _number(keys[CHIP], 9)
+    issuer = f"NVIDIA {chip} Provisioner ICA 1"
+    return Certificate(
+        subject=_numbered(f"{chip} A01 GSP BROM", serial),
+        issuer=named(issuer, OWNER),
+        key=pki.public(keys[CHIP]),
+        not_before=_CHIP_START,
+        not_after=_END,
+        extensions=(constraints(ca=True), usage(SIGNS_CERTIFICATES)),
+        serial=serial,
+        algorithm=ECDSA_SHA384,
+    )
+
+
+def _authorities(chip: str, keys: Sequence[ec.EllipticCurvePrivateKey]) -> tuple[Certificate, ...]:
+    names = (
+        named(f"NVIDIA {chip} Provisioner ICA 1", OWNER),
+        named(f"NVIDIA {chip} Identity", OWNER),
+        named("NVIDIA Device Identity CA", (NameOID.ORGANIZATION_NAME, "NVIDIA")),
+    )
+    return tuple(
+        Certificate(
+            subject=subject,
+            issuer=issuer,
+            key=pki.public(key),
+            not_before=_START,
+            not_after=_END,
+            extensions=(constraints(ca=True), usage(SIGNS_CERTIFICATES, "crl_sign")),
+            serial=_number(key, 16),
+            algorithm=ECDSA_SHA384,
+        )
+        for subject, issuer, key in zip(names, (*names[1:], names[-1]), keys, strict=True)
+    )
+
+
+def _numbered(common_name: str, number: int) -> x509.Name:
+    return named(
+        common_name,
+        (NameOID.SERIAL_NUMBER, f"{number:X}"),
+        (NameOID.COUNTRY_NAME, "US"),
+        OWNER,
+    )
+
+
+def _number(key: ec.EllipticCurvePrivateKey, size: int) -> int:
+    """A serial number that is the key's own, of that many bytes and positive in DER."""
+    digest = hashlib.sha256(_point(key)).digest()[:size]
+    return int.from_bytes(bytes([digest[0] & 0x3F | 0x40]) + digest[1:], "big")
+
+
+def _point(key: ec.EllipticCurvePrivateKey) -> bytes:
+    return key.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)

@@ -1,0 +1,197 @@
+"""Reports of a GPU: any field, measurement or opaque field changed, then signed.
+
+The defaults are those of an H100 of Azure's in 2026, alone and confidential; the tables are the
+parser's.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
+
+from ccgpu.attest.gpu import layout
+
+_REQUEST, _RESPONSE, _BLOCK, _TLV_HEADER = (
+    {name: place.size for name, place in table.items()}
+    for table in (layout.REQUEST, layout.RESPONSE, layout.BLOCK, layout.TLV_HEADER)
+)
+
+DRIVER, VBIOS = "595.71.05", "96.00.9F.00.04"
+PROJECT, PROJECT_SKU, CHIP_SKU = "1010", "0210", "886"
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """One measurement; the sizes are the right ones unless they are said."""
+
+    index: int
+    value: bytes
+    specification: int = layout.DMTF
+    type: int = layout.MUTABLE_FIRMWARE
+    size: int = layout.BLOCK_SIZE - layout.BLOCK_HEADER_SIZE
+    value_size: int = layout.BLOCK["value"].size
+
+    @property
+    def raw(self) -> bytes:
+        """The measurement, encoded."""
+        numbers = {
+            "index": self.index,
+            "specification": self.specification,
+            "size": self.size,
+            "type": self.type,
+            "value_size": self.value_size,
+        }
+        return _numbers(_BLOCK, numbers) + self.value
+
+
+@dataclass(frozen=True, slots=True)
+class Opaque:
+    """One field of the opaque data; its size is the right one unless it is said."""
+
+    type: int
+    value: bytes
+    size: int | None = None
+
+    @property
+    def raw(self) -> bytes:
+        """The field, encoded."""
+        size = len(self.value) if self.size is None else self.size
+        return _numbers(_TLV_HEADER, {"type": self.type, "size": size}) + self.value
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A report before it is signed. `request` and `response`: fields that are to be otherwise.
+
+    `opaque_size` and `signature` (r and s) are the right ones unless they are said; `trailing`
+    comes behind the signature, and is not signed.
+    """
+
+    nonce: bytes
+    blocks: Sequence[Block]
+    opaque: Sequence[Opaque]
+    responder_nonce: bytes = b"\x4e" * 32
+    request: Mapping[str, int] = field(default_factory=dict)
+    response: Mapping[str, int] = field(default_factory=dict)
+    opaque_size: int | None = None
+    signature: tuple[int, int] | None = None
+    trailing: bytes = b""
+
+    def measuring(self, *blocks: Block) -> "Report":
+        """The same with these measurements in the place of those with their indexes."""
+        new = {block.index: block for block in blocks}
+        return replace(self, blocks=tuple(new.get(each.index, each) for each in self.blocks))
+
+    def saying(self, *fields: Opaque) -> "Report":
+        """The same with these opaque fields in the place of those of their types, or added."""
+        new = {each.type for each in fields}
+        kept = [each for each in self.opaque if each.type not in new]
+        return replace(self, opaque=(*kept, *fields))
+
+    def silent_on(self, *types: int) -> "Report":
+        """The same without opaque fields of these types."""
+        return replace(self, opaque=tuple(each for each in self.opaque if each.type not in types))
+
+    @property
+    def unsigned(self) -> bytes:
+        """Request and response up to the signature."""
+        opaque = b"".join(each.raw for each in self.opaque)
+        size = len(opaque) if self.opaque_size is None else self.opaque_size
+        tail = self.responder_nonce + size.to_bytes(layout.TAIL["opaque_size"].size, "little")
+        return self._request + self._response + tail + opaque
+
+    def signed_by(self, key: ec.EllipticCurvePrivateKey) -> bytes:
+        """The report with its signature."""
+        signature = key.sign(self.unsigned, ec.ECDSA(hashes.SHA384()))
+        numbers = self.signature or decode_dss_signature(signature)
+        size = layout.NUMBER_SIZE
+        return self.unsigned + b"".join(n.to_bytes(size, "big") for n in numbers) + self.trailing
+
+    @property
+    def _request(self) -> bytes:
+        fields = {
+            "version": layout.VERSION,
+            "code": layout.GET_MEASUREMENTS,
+            "param1": layout.SIGNED,
+            "param2": layout.ALL,
+            "slot": layout.SLOT,
+            **self.request,
+        }
+        raw = _numbers(_REQUEST, fields)  # the slot stands behind the nonce
+        return raw[:-1] + self.nonce + raw[-1:]
+
+    @property
+    def _response(self) -> bytes:
+        record = b"".join(each.raw for each in self.blocks)
+        fields = {
+            "version": layout.VERSION,
+            "code": layout.MEASUREMENTS,
+            "param1": 0,
+            "param2": 0,
+            "blocks": len(self.blocks),
+            "record_size": len(record),
+            **self.response,
+        }
+        return _numbers(_RESPONSE, fields) + record
+
+
+def report(nonce: bytes, fwid: bytes, measurements: Mapping[int, bytes] | None = None) -> Report:
+    """A report that answers a nonce. `measurements`: by RIM index (0 to 63); the rest are its own.
+
+    What no manifest measures stays as it is: digests of the numbers themselves.
+    """
+    said = measurements or {}
+    return Report(
+        nonce=nonce,
+        blocks=tuple(
+            Block(index + 1, said.get(index, measurement(index))) for index in range(layout.BLOCKS)
+        ),
+        opaque=described(fwid),
+    )
+
+
+def measurement(rim_index: int) -> bytes:
+    """What a simulated GPU measures at an index of the manifests."""
+    return hashlib.sha384(b"simulated firmware %d" % rim_index).digest()
+
+
+def described(
+    fwid: bytes, driver: str = DRIVER, vbios: str = VBIOS, chip_sku: str = CHIP_SKU
+) -> tuple[Opaque, ...]:
+    """The opaque fields of a GPU that runs alone."""
+    return (
+        Opaque(layout.VBIOS_VERSION, encoded_vbios(vbios)),
+        Opaque(14, bytes.fromhex("b1030000")),
+        Opaque(layout.CHIP_SKU, _text(chip_sku, 9)),
+        Opaque(16, _text("0", 5)),
+        Opaque(layout.PROJECT, _text(PROJECT, 5)),
+        Opaque(layout.PROJECT_SKU, _text(PROJECT_SKU, 5)),
+        Opaque(19, bytes(2)),
+        Opaque(layout.DRIVER_VERSION, _text(driver, len(driver) + 1)),
+        Opaque(12, (1).to_bytes(4, "little") * layout.BLOCKS),
+        Opaque(layout.NVDEC0_STATUS, bytes([layout.DISABLED])),
+        Opaque(layout.FWID, fwid),
+        Opaque(layout.PROTECTED_PCIE_STATUS, bytes([layout.DISABLED])),
+        Opaque(layout.OPAQUE_DATA_VERSION, (1).to_bytes(2, "little")),
+        Opaque(layout.FEATURE_FLAG, layout.SINGLE_GPU.to_bytes(2, "little")),
+    )
+
+
+def encoded_vbios(version: str) -> bytes:
+    """The eight bytes of a VBIOS version: back to front, its last pair in front of the others."""
+    *first, last = bytes.fromhex(version.replace(".", ""))
+    return bytes([*reversed(first), last, 0, 0, 0])
+
+
+def _text(text: str, size: int) -> bytes:
+    return text.encode().ljust(size, b"\0")
+
+
+def _numbers(sizes: Mapping[str, int], values: Mapping[str, int]) -> bytes:
+    """The numbers of a table in its order, each in its size; bytes are left out."""
+    return b"".join(
+        values[name].to_bytes(size, "little") for name, size in sizes.items() if name in values
+    )

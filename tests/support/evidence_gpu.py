@@ -1,0 +1,107 @@
+"""Reports and certificates of a simulated GPU: valid unless a test says otherwise, then judged."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from ccgpu.attest import certificates
+from ccgpu.attest.check import Check, Checks, Malformed, Outcome, Rule, Verified
+from ccgpu.attest.gpu import chain as chains
+from ccgpu.attest.gpu import mode, spdm
+from ccgpu.attest.gpu.chain import DeviceChain
+from ccgpu.attest.gpu.spdm import Report
+from ccgpu.attest.gpu.verify import verify
+from ccgpu.attest.roots import Anchor
+from ccgpu.fakeguest.evidence import nvidia_pki
+from ccgpu.fakeguest.evidence import spdm as builder
+from ccgpu.fakeguest.evidence.nvidia_pki import Device, Nvidia
+
+AT = datetime(2026, 11, 22, tzinfo=UTC)
+NONCE = bytes(range(0x40, 0x60))
+_RULE = Rule("test.root", "a root of the test", "the test")
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What came of it; `outcome` and `chain` as far as they could be read."""
+
+    chain: Outcome[DeviceChain] | None
+    outcome: Outcome[Report] | None
+    checks: tuple[Check, ...]
+
+    @property
+    def refusals(self) -> set[str]:
+        """The reason codes; none if it is verified."""
+        return {check.id for check in self.checks if not check.ok}
+
+
+@dataclass(frozen=True)
+class GpuEvidence:
+    """One report and its chain, and what they are held against."""
+
+    report: bytes
+    chain: bytes
+    root: Anchor
+    nonce: bytes | None = NONCE
+    at: datetime = AT
+    arch: str | None = "HOPPER"
+    allow_known_nonce: bool = False
+    with_mode: bool = False
+
+    def judge(self) -> Judged:
+        """All checks."""
+        checks = Checks()
+        chain = chains.verify(self.chain, self.root, self.at, checks, arch=self.arch)
+        report = checks.read(spdm.READABLE, spdm.parse, self.report, "a report")
+        if report is None:
+            return Judged(chain, None, tuple(checks.made))
+        known = self.allow_known_nonce
+        outcome = verify(report, chain, self.nonce, checks, allow_known_nonce=known)
+        if self.with_mode and isinstance(outcome, Verified):
+            mode.verify(outcome, checks)
+        return Judged(chain, outcome, tuple(checks.made))
+
+    def refusals(self) -> set[str]:
+        """The reason codes; none if report and chain are verified."""
+        judged = self.judge()
+        held = isinstance(judged.outcome, Verified) and isinstance(judged.chain, Verified)
+        assert held == (not judged.refusals) or self.with_mode
+        return judged.refusals
+
+
+@dataclass(frozen=True)
+class Gpu:
+    """A GPU, and the authorities that vouch for it."""
+
+    nvidia: Nvidia
+    device: Device
+
+    @property
+    def root(self) -> Anchor:
+        """The simulated root, pinned."""
+        return certificates.anchor(certificates.load(self.device.root, _RULE))
+
+    def report(self) -> builder.Report:
+        """A report of this GPU, not yet signed."""
+        return builder.report(NONCE, self.device.fwid)
+
+    def evidence(
+        self, report: builder.Report | None = None, device: Device | None = None
+    ) -> GpuEvidence:
+        """What it shows: this report and these certificates, each signed by whom they say."""
+        signed = (report or self.report()).signed_by(self.device.key)
+        return GpuEvidence(signed, (device or self.device).pem, self.root)
+
+
+def new_gpu(chip: str = "GH100") -> Gpu:
+    """A GPU under authorities of its own."""
+    nvidia = nvidia_pki.make(chip)
+    return Gpu(nvidia, nvidia.device())
+
+
+def refusal(raw: bytes) -> str:
+    """The rule by which a report cannot be read."""
+    try:
+        spdm.parse(raw)
+    except Malformed as malformed:
+        return malformed.rule.id
+    raise AssertionError("the report can be read")
