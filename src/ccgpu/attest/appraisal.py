@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Literal
 
 from ccgpu.attest.check import Check, Rule
+from ccgpu.attest.gpu import ocsp, rim
 from ccgpu.attest.snp import crl
 from ccgpu.errors import EvidenceRejected, EvidenceUnavailable
 
@@ -20,23 +21,13 @@ VEK_ABSENT = Rule(
     "the certificate of the chip's key is at hand",
     "AMD VCEK Certificate and KDS Interface Specification (57230), §4.1",
 )
-RIM_ABSENT = Rule(
-    "collateral.rim.absent",
-    "the reference manifests of driver and VBIOS are at hand",
-    "NVIDIA RIM service, /v1/rim/ID",
-)
-OCSP_ABSENT = Rule(
-    "collateral.ocsp.absent",
-    "there is an OCSP answer for every certificate",
-    "RFC 6960, §2.1",
-)
 JWKS_ABSENT = Rule(
     "collateral.jwks.absent",
     "the key set that a required token is checked with was given",
     "RFC 7517",
 )
 _UNAVAILABLE = frozenset(
-    rule.id for rule in (VEK_ABSENT, crl.PRESENT, RIM_ABSENT, OCSP_ABSENT, JWKS_ABSENT)
+    rule.id for rule in (VEK_ABSENT, crl.PRESENT, rim.PRESENT, ocsp.ABSENT, JWKS_ABSENT)
 )
 
 

@@ -7,12 +7,13 @@ part that the policy requires must be there; what it does not ask for is not loo
 from dataclasses import dataclass
 from datetime import datetime
 
-from ccgpu.attest import cpu, freshness, gpus
+from ccgpu.attest import cpu, freshness, gpus, second_opinions
 from ccgpu.attest.appraisal import Appraisal, verdict_of
-from ccgpu.attest.check import Checks, Rule
+from ccgpu.attest.check import Checks, Rule, Verified
 from ccgpu.attest.freshness import Asked
 from ccgpu.attest.pinned import PINNED
 from ccgpu.attest.roots import Roots
+from ccgpu.attest.second_opinions import Keys, Local
 from ccgpu.domain.evidence import Evidence
 from ccgpu.domain.policy import Pins, Policy
 
@@ -34,15 +35,14 @@ _NEVER_GPU = (
 class Question:
     """What the caller brings: the time, and what it knows better than the evidence's maker.
 
-    `recording`: golden values are being written, so that there are none yet. Key sets are JWKS.
+    `recording`: golden values are being written, so that there are none yet.
     """
 
     at: datetime
     nonce: bytes | None = None
     pins: Pins | None = None
     recording: bool = False
-    nras_keys: bytes | None = None
-    maa_keys: bytes | None = None
+    keys: Keys = Keys()  # noqa: RUF009  # frozen
 
 
 def appraise(
@@ -56,8 +56,11 @@ def appraise(
     seen = _cpu(found, policy, question, believed, asked, checks)
     if seen is not None:
         facts |= seen.facts
-    bound = gpus.Bound(asked, seen.claims if seen else None)
-    facts |= _gpus(found, policy, question, believed, bound, checks)
+    nonce = gpus.nonce_of(asked, seen.claims if seen else None)
+    of_gpus = _gpus(found, policy, question, believed, nonce, checks)
+    facts |= of_gpus.facts
+    local = Local(asked.nonce, nonce, dict(of_gpus.reports), _vm_id(found, seen))
+    second_opinions.check(found, policy, question.keys, local, question.at, checks)
     verdict = verdict_of(checks.made)
     return Appraisal(
         verdict,
@@ -94,15 +97,23 @@ def _gpus(
     policy: Policy,
     question: Question,
     roots: Roots,
-    bound: gpus.Bound,
+    nonce: bytes | None,
     checks: Checks,
-) -> dict[str, str]:
+) -> gpus.Seen:
     if policy.gpu is None:
-        return {}
+        return gpus.Seen()
     if not found.gpus:
         checks.that(GPU_ABSENT, False, "evidence", None)
-        return {}
-    return gpus.appraise(found, gpus.Context(policy.gpu, question.at, roots), bound, checks)
+        return gpus.Seen()
+    return gpus.appraise(found, gpus.Context(policy.gpu, question.at, roots, nonce), checks)
+
+
+def _vm_id(found: Evidence, seen: cpu.Seen | None) -> str | None:
+    """ARM's vmId as the caller saw it, or else what believed claims say."""
+    if found.claimed.vm_id is not None:
+        return found.claimed.vm_id
+    claims = seen.claims if seen else None
+    return claims.value.vm_unique_id if isinstance(claims, Verified) else None
 
 
 def _not_proven(found: Evidence, policy: Policy, question: Question) -> tuple[str, ...]:
@@ -132,8 +143,8 @@ def _words_taken(found: Evidence, policy: Policy, question: Question) -> list[st
         said.append("CC mode and developer tools of the GPU: the guest's word")
     elif policy.gpu is not None:
         said.append("CC mode and developer tools of the GPU: nobody said")
-    if found.tokens.nras and question.nras_keys is None:
+    if found.tokens.nras and question.keys.nras is None:
         said.append("NVIDIA's token: it is there, and was not looked at without `--nras-jwks`")
-    if found.tokens.maa and question.maa_keys is None:
+    if found.tokens.maa and question.keys.maa is None:
         said.append("Microsoft's token: it is there, and was not looked at without `--maa-jwks`")
     return said

@@ -1,36 +1,154 @@
-"""The GPUs' half of a verdict. Not there yet: what a policy asks of a GPU is refused."""
+"""The GPUs' half of a verdict: report, chain, manifests, measurements, revocation, then the policy.
 
-from dataclasses import dataclass
-from datetime import datetime
+Every GPU is looked at by itself. The names of manifests come from the report; one that is not
+believed may still find a manifest here, where nothing is fetched, so that every reason is shown.
+"""
 
-from ccgpu.attest.check import Checks, Outcome, Rule
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from ccgpu.attest import binding, gpu_policy
+from ccgpu.attest.check import Checks, Outcome, Verified
 from ccgpu.attest.freshness import Asked
+from ccgpu.attest.gpu import chain, compare, ocsp, rim, spdm
+from ccgpu.attest.gpu import verify as reports
+from ccgpu.attest.gpu.chain import DeviceChain
+from ccgpu.attest.gpu.compare import Measured
+from ccgpu.attest.gpu.rim import Manifest
+from ccgpu.attest.gpu.rim_payload import Kind
+from ccgpu.attest.gpu.spdm import Report
 from ccgpu.attest.hcl.claims import Claims
 from ccgpu.attest.roots import Roots
-from ccgpu.domain.evidence import Evidence
+from ccgpu.domain.evidence import Evidence, GpuCollateral, GpuEvidence
 from ccgpu.domain.policy import GpuPolicy
-
-UNSUPPORTED = Rule("gpu.unsupported", "the evidence of a GPU can be judged", "docs/trust.md")
-
-
-@dataclass(frozen=True, slots=True)
-class Bound:
-    """What the GPU's nonce has to be made of."""
-
-    asked: Asked
-    claims: Outcome[Claims] | None
 
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What the evidence is held against."""
+    """What the evidence is held against; `nonce` is what the GPUs were asked with."""
 
     policy: GpuPolicy
     at: datetime
     roots: Roots
+    nonce: bytes | None
 
 
-def appraise(found: Evidence, context: Context, bound: Bound, checks: Checks) -> dict[str, str]:  # noqa: ARG001
-    """Refuse: nothing here can judge a GPU."""
-    checks.that(UNSUPPORTED, False, "a verdict", None)
-    return {}
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What came out: words for people, and the reports that are believed, by ueid."""
+
+    facts: Mapping[str, str] = field(default_factory=dict)
+    reports: Mapping[str, Verified[Report]] = field(default_factory=dict)
+
+
+def nonce_of(asked: Asked, claims: Outcome[Claims] | None) -> bytes | None:
+    """What a GPU was asked with: the nonce, or what bound evidence makes of it and the AK."""
+    if asked.bound is None:
+        return asked.nonce
+    return None if claims is None else binding.gpu_nonce(asked.bound, claims.value.ak_modulus)
+
+
+def appraise(found: Evidence, context: Context, checks: Checks) -> Seen:
+    """Make every check on the GPUs' evidence."""
+    gpu_policy.count(len(found.gpus), context.policy, checks)
+    facts: dict[str, str] = {}
+    believed: dict[str, Verified[Report]] = {}
+    for number, part in enumerate(found.gpus):
+        one = _one(part, found.collateral, context, checks)
+        name = "GPU" if len(found.gpus) == 1 else f"GPU {number}"
+        facts |= {f"{name} {key}": value for key, value in one.facts.items()}
+        believed |= one.reports
+    return Seen(facts, believed)
+
+
+def _one(part: GpuEvidence, there: GpuCollateral, context: Context, checks: Checks) -> Seen:
+    certificates = chain.verify(
+        part.chain, context.roots.nvidia_device, context.at, checks, arch=part.arch
+    )
+    read = checks.read(spdm.READABLE, spdm.parse, part.report, "request and response")
+    if read is None:
+        return Seen()
+    report = reports.verify(
+        read,
+        certificates,
+        context.nonce,
+        checks,
+        allow_known_nonce=context.policy.unsafe_known_nonce,
+    )
+    manifests = _manifests(read, there.rims, context, checks)
+    _measured(read, certificates, manifests, checks)
+    _revocation(certificates, manifests, there, context, checks)
+    if certificates is None:
+        return Seen(_facts(read, None))
+    if isinstance(report, Verified):
+        gpu_policy.machine(report, certificates.value, part.state, context.policy, checks)
+        return Seen(_facts(read, certificates.value), {certificates.value.ueid: report})
+    return Seen(_facts(read, certificates.value))
+
+
+def _manifests(
+    report: Report, rims: Sequence[bytes], context: Context, checks: Checks
+) -> Sequence[Outcome[Manifest]]:
+    """The manifests of driver and VBIOS, as far as they are there and can be read."""
+    wanted: tuple[tuple[Kind, str], ...] = (
+        ("driver", report.opaque.driver_version),
+        ("vbios", report.opaque.vbios_version),
+    )
+    found = []
+    for kind, version in wanted:
+        xml = rim.find(rims, version, checks)
+        if xml is not None:
+            found.append(rim.verify(xml, context.roots.nvidia_rim, context.at, checks, kind))
+    return tuple(manifest for manifest in found if manifest is not None)
+
+
+def _measured(
+    report: Report,
+    certificates: Outcome[DeviceChain] | None,
+    manifests: Sequence[Outcome[Manifest]],
+    checks: Checks,
+) -> None:
+    """The measurements against the golden values of both manifests; one alone proves nothing."""
+    if len(manifests) != 2 or certificates is None:  # driver and VBIOS
+        return
+    driver, vbios = manifests
+    measured = Measured(
+        measurements={index - 1: value for index, value in report.blocks.items()},
+        product=certificates.value.chip or "",
+        driver=report.opaque.driver_version,
+        vbios=report.opaque.vbios_version,
+        nvdec_disabled=not report.opaque.nvdec0_enabled,
+    )
+    compare.verify(measured, driver, vbios, checks)
+
+
+def _revocation(
+    certificates: Outcome[DeviceChain] | None,
+    manifests: Sequence[Outcome[Manifest]],
+    there: GpuCollateral,
+    context: Context,
+    checks: Checks,
+) -> None:
+    """What NVIDIA says of every certificate of device and manifests, unless nobody is to ask."""
+    if context.policy.unsafe_skip_ocsp or certificates is None:
+        return
+    of_manifests = [pair for manifest in manifests for pair in manifest.value.issued]
+    ocsp.verify(
+        there.ocsp,
+        [*certificates.value.issued, *of_manifests],
+        context.at,
+        checks,
+        nonces=there.ocsp_nonces,
+        unsafe_grace=timedelta(hours=context.policy.unsafe_ocsp_grace_hours),
+        unsafe_hold=of_manifests if context.policy.unsafe_allow_hold else (),
+    )
+
+
+def _facts(report: Report, device: DeviceChain | None) -> Mapping[str, str]:
+    facts = {"driver": report.opaque.driver_version, "VBIOS": report.opaque.vbios_version}
+    if device is not None:
+        facts |= {"model": device.hwmodel, "ueid": device.ueid}
+    if report.opaque.fwid is not None:
+        facts["FWID"] = report.opaque.fwid.hex()
+    return facts

@@ -36,6 +36,6 @@ class Roots:
     """Everyone a verdict may rest on. `amd` by product name ("Genoa")."""
 
     amd: Mapping[str, AmdRoots]
-    nvidia_device: Anchor | None = None
-    nvidia_rim: Anchor | None = None
+    nvidia_device: Anchor
+    nvidia_rim: Anchor
     simulated: bool = False

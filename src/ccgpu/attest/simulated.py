@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from ccgpu.attest import certificates
 from ccgpu.attest.check import Malformed, Rule
+from ccgpu.attest.pinned import PINNED
 from ccgpu.attest.roots import AmdRoots, Anchor, Roots
 from ccgpu.domain.evidence import Evidence
 
@@ -29,5 +30,6 @@ def _roots(anchors: Mapping[str, Anchor]) -> Roots | None:
     if not {ARK, ASK} <= anchors.keys():
         return None
     amd = AmdRoots(anchors[ARK], anchors[ASK], anchors.get(ASVK))
-    device, rim = anchors.get(NVIDIA_DEVICE), anchors.get(NVIDIA_RIM)
+    device = anchors.get(NVIDIA_DEVICE, PINNED.nvidia_device)
+    rim = anchors.get(NVIDIA_RIM, PINNED.nvidia_rim)
     return Roots({PRODUCT: amd}, device, rim, simulated=True)

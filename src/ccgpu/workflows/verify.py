@@ -9,6 +9,7 @@ from typing import Any
 from ccgpu import __version__
 from ccgpu.attest.appraisal import Appraisal
 from ccgpu.attest.appraise import Question, appraise
+from ccgpu.attest.second_opinions import Keys
 from ccgpu.attest.simulated import roots_of
 from ccgpu.domain import bundle
 from ccgpu.domain.bundle import Bundle
@@ -65,8 +66,10 @@ def verify(asked: Asked) -> Answer:
         nonce=asked.nonce,
         pins=None if asked.pins is None else policies.pins(asked.pins),
         recording=asked.record is not None,
-        nras_keys=None if asked.nras_keys is None else content(asked.nras_keys),
-        maa_keys=None if asked.maa_keys is None else content(asked.maa_keys),
+        keys=Keys(
+            nras=None if asked.nras_keys is None else content(asked.nras_keys),
+            maa=None if asked.maa_keys is None else content(asked.maa_keys),
+        ),
     )
     roots = roots_of(found) if asked.simulated else None
     appraisal = appraise(found, policy, question, roots)

@@ -1,0 +1,72 @@
+"""The policy's demands on a GPU whose report is already known to be genuine.
+
+CC mode and developer tools are the guest's word: no signed bit says them. The ready state is
+recorded only, since it is set after the verdict.
+"""
+
+from ccgpu.attest.check import Checks, Rule, Verified
+from ccgpu.attest.gpu import mode
+from ccgpu.attest.gpu.chain import DeviceChain
+from ccgpu.attest.gpu.spdm import Report
+from ccgpu.domain.evidence import GpuState
+from ccgpu.domain.policy import GpuPolicy
+
+_NVML = "NVIDIA NVML, nvmlSystemGetConfComputeState"
+_ADVISORY = "NVIDIA, driver RIM advisory of 2025-05-06"
+
+COUNT = Rule("policy.gpu.count", "there are as many GPUs as the policy says", "the policy, count")
+ARCHITECTURE = Rule(
+    "policy.gpu.architecture", "the GPU is of an accepted architecture", "the policy"
+)
+DRIVER = Rule("policy.gpu.driver", "the driver is new enough", _ADVISORY)
+DRIVER_DENIED = Rule("policy.gpu.driver.denied", "the driver is none that is warned of", _ADVISORY)
+VBIOS = Rule("policy.gpu.vbios", "the VBIOS is one that the policy accepts", "the policy")
+VBIOS_DENIED = Rule("policy.gpu.vbios.denied", "the VBIOS is none that is denied", "the policy")
+STATE_ABSENT = Rule("policy.gpu.state.absent", "the guest tells the state of the GPU", _NVML)
+CC_MODE = Rule("policy.gpu.cc-mode", "the guest says that confidential computing is on", _NVML)
+DEV_TOOLS = Rule("policy.gpu.dev-tools", "the guest says that developer tools are off", _NVML)
+
+
+def count(found: int, policy: GpuPolicy, checks: Checks) -> None:
+    """That there are as many GPUs as expected."""
+    checks.equal(COUNT, policy.count, found)
+
+
+def machine(
+    verified: Verified[Report],
+    device: DeviceChain,
+    state: GpuState | None,
+    policy: GpuPolicy,
+    checks: Checks,
+) -> None:
+    """What the policy demands of one GPU."""
+    opaque = verified.value.opaque
+    known = device.arch in policy.architectures
+    checks.that(ARCHITECTURE, known, policy.architectures, device.arch)
+    mode.verify(verified, checks)
+    driver, vbios = opaque.driver_version, opaque.vbios_version
+    enough = _numbers(driver) >= _numbers(policy.minimum_driver)
+    checks.that(DRIVER, enough, f"{policy.minimum_driver} or newer", driver)
+    allowed = driver not in policy.denied_drivers
+    checks.that(DRIVER_DENIED, allowed, f"none of {policy.denied_drivers}", driver)
+    if policy.allowed_vbios:
+        checks.that(VBIOS, vbios in policy.allowed_vbios, policy.allowed_vbios, vbios)
+    if policy.denied_vbios:
+        denied = vbios in policy.denied_vbios
+        checks.that(VBIOS_DENIED, not denied, f"none of {policy.denied_vbios}", vbios)
+    _state(state, policy, checks)
+
+
+def _state(state: GpuState | None, policy: GpuPolicy, checks: Checks) -> None:
+    """The guest's word: required or not, what is said has to be good."""
+    if state is None:
+        if policy.require_state:
+            checks.that(STATE_ABSENT, False, "CC mode and developer tools", None)
+        return
+    checks.equal(CC_MODE, True, state.cc_mode)
+    checks.equal(DEV_TOOLS, False, state.dev_tools)
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    """The parts of a version; what is no number is older than any."""
+    return tuple(int(part) if part.isdigit() else -1 for part in version.split("."))
