@@ -71,7 +71,7 @@ MUTABLE_FIRMWARE = 1  # the DMTF type, and a digest: the highest bit would say r
 BLOCKS = 64  # NVIDIA nvtrust, local_gpu_verifier: of every H100
 RECORD_SIZE = BLOCKS * BLOCK_SIZE
 
-# NVIDIA nvtrust, local_gpu_verifier, OpaqueDataType. 255 marks a field as invalid: not one to read.
+# NVIDIA nvtrust, local_gpu_verifier, OpaqueData. 255 marks a field as invalid: not one to read.
 TLV_HEADER_SIZE = 4
 TLV_HEADER: Mapping[str, Field] = table((Field("type", 0, 2), Field("size", 2, 2)), TLV_HEADER_SIZE)
 DRIVER_VERSION = 3
@@ -127,7 +127,8 @@ OPAQUE_SIZES: Mapping[int, int] = {  # of the fields that are read as numbers or
 ENABLED, DISABLED = 0xAA, 0x55  # NVDEC0_STATUS and PROTECTED_PCIE_STATUS
 SINGLE_GPU, MULTI_GPU, PROTECTED_PCIE = 0, 1, 2  # FEATURE_FLAG
 
-# TCG DICE, "Alias Certificate": CompositeDeviceID. All parts have one size, and DER one form.
+# NVIDIA attestation-sdk, CompositeDeviceId (of Hopper; later chips have another form).
+# All parts have one size, so that DER has one form.
 FWID_OID = "2.23.133.5.4.1"
 FWID_EXTENSION_SIZE = 189
 FWID_EXTENSION: Mapping[str, Field] = table(

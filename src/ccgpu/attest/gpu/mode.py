@@ -8,8 +8,8 @@ from ccgpu.attest.gpu import layout
 from ccgpu.attest.gpu.opaque import Opaque
 from ccgpu.attest.gpu.spdm import Report
 
-_FLAG = "NVIDIA nvtrust, local_gpu_verifier, OpaqueDataType, FEATURE_FLAG"
-_STATUS = "NVIDIA nvtrust, local_gpu_verifier, OpaqueDataType, PROTECTED_PCIE_STATUS"
+_FLAG = "NVIDIA nvtrust, local_gpu_verifier, OpaqueData, FEATURE_FLAG"
+_STATUS = "NVIDIA nvtrust, local_gpu_verifier, OpaqueData, PROTECTED_PCIE_STATUS"
 
 FLAG_ABSENT = Rule("gpu.mode.absent", "the GPU says its mode where its firmware can", _FLAG)
 UNKNOWN = Rule("gpu.mode.unknown", "the mode of the GPU is a known one", _FLAG)

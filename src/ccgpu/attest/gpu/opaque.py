@@ -12,7 +12,7 @@ from types import MappingProxyType
 from ccgpu.attest.check import Malformed, Rule
 from ccgpu.attest.gpu import layout, vbios
 
-_NVIDIA = "NVIDIA nvtrust, local_gpu_verifier, OpaqueDataType"
+_NVIDIA = "NVIDIA nvtrust, local_gpu_verifier, OpaqueData"
 
 OVERRUN = Rule("gpu.opaque.overrun", "fields of the opaque data end within it", _NVIDIA)
 EMPTY = Rule("gpu.opaque.empty", "every field of the opaque data has a value", _NVIDIA)

@@ -13,7 +13,7 @@ from ccgpu.attest.gpu.spdm import Report
 
 _SPDM = "DMTF DSP0274 (SPDM) 1.1, MEASUREMENTS"
 _FRESH = "RFC 9334, 10.2; DMTF DSP0274 (SPDM) 1.1, GET_MEASUREMENTS, Nonce"
-_DICE = "TCG Implicit Identity Based Device Attestation 1.0, 7"
+_DICE = "TCG Implicit Identity Based Device Attestation; NVIDIA nvtrust, local_gpu_verifier"
 
 SIGNATURE = Rule("gpu.signature", "the report is signed by the key of the leaf", _SPDM)
 NONCE_UNASKED = Rule("gpu.nonce.unasked", "it is known what the GPU was asked with", _FRESH)
