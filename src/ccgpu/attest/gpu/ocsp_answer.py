@@ -1,0 +1,129 @@
+"""An OCSP answer (RFC 6960, 4.2) as it says: about which certificate, by whom, for when.
+
+NVIDIA's responder gives one answer at a time. One that holds several, or that says something
+critical which nobody here looks at, is refused.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509 import ocsp
+from cryptography.x509.oid import OCSPExtensionOID
+
+from ccgpu.attest import certificates
+from ccgpu.attest.check import Malformed, Rule
+
+Status = Literal["good", "hold", "revoked", "unknown"]
+
+_RFC = "RFC 6960"
+
+READABLE = Rule("ocsp.readable", "the OCSP answers can be read", f"{_RFC}, 4.2.1")
+UNSUCCESSFUL = Rule("ocsp.unsuccessful", "the responder gave an answer", f"{_RFC}, 2.3")
+ONE = Rule("ocsp.one", "an answer is about one certificate", "NVIDIA OCSP service")
+CRITICAL = Rule("ocsp.critical", "nothing critical is said that is not known", f"{_RFC}, 4.4")
+
+_SIZE_LIMIT = 64 * 1024  # an answer has some 2 KB, its responder's certificate included
+_MOST_CERTIFICATES = 4
+
+
+@dataclass(frozen=True, slots=True)
+class CertId:
+    """Which certificate is asked about (RFC 6960, 4.1.1): hashes of its issuer, and its number."""
+
+    issuer_name_hash: bytes
+    issuer_key_hash: bytes
+    serial: int
+
+    @property
+    def issuer(self) -> tuple[bytes, bytes]:
+        """The part that all certificates of an issuer share."""
+        return self.issuer_name_hash, self.issuer_key_hash
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One answer; nothing in it is believed.
+
+    `hash_name`: of the certificate id's hashes. The responder is named by `responder_name` or by
+    `responder_key` (SHA-1 of its key); `certificates` came along. `algorithm`: dotted identifier.
+    """
+
+    about: CertId
+    hash_name: str
+    status: Status
+    this_update: datetime
+    next_update: datetime | None
+    nonce: bytes | None
+    responder_name: x509.Name | None
+    responder_key: bytes | None
+    certificates: tuple[x509.Certificate, ...]
+    algorithm: str
+    signed: bytes
+    signature: bytes
+
+
+def parse(data: bytes) -> Answer:
+    """Decode an OCSP response (DER), or raise `Malformed`."""
+    if len(data) > _SIZE_LIMIT:
+        raise Malformed(READABLE, f"at most {_SIZE_LIMIT} bytes", f"{len(data)} bytes")
+    return certificates.quietly(_parse, data, READABLE)
+
+
+def _parse(data: bytes) -> Answer:
+    found = ocsp.load_der_ocsp_response(data)
+    if found.response_status is not ocsp.OCSPResponseStatus.SUCCESSFUL:
+        raise Malformed(UNSUCCESSFUL, "an answer", _words(found.response_status.name))
+    singles = list(found.responses)
+    if len(singles) != 1:
+        raise Malformed(ONE, "1 answer", f"{len(singles)} answers")
+    single = singles[0]
+    _refuse_critical(found.extensions, found.single_extensions)
+    embedded = found.certificates
+    if len(embedded) > _MOST_CERTIFICATES:
+        raise Malformed(READABLE, f"at most {_MOST_CERTIFICATES} certificates", len(embedded))
+    return Answer(
+        about=CertId(single.issuer_name_hash, single.issuer_key_hash, single.serial_number),
+        hash_name=single.hash_algorithm.name,
+        status=_status(single),
+        this_update=single.this_update_utc,
+        next_update=single.next_update_utc,
+        nonce=_nonce(found.extensions),
+        responder_name=found.responder_name,
+        responder_key=found.responder_key_hash,
+        certificates=tuple(
+            certificates.parse(each.public_bytes(Encoding.DER), READABLE) for each in embedded
+        ),
+        algorithm=found.signature_algorithm_oid.dotted_string,
+        signed=found.tbs_response_bytes,
+        signature=found.signature,
+    )
+
+
+def _status(single: ocsp.OCSPSingleResponse) -> Status:
+    match single.certificate_status:
+        case ocsp.OCSPCertStatus.GOOD:
+            return "good"
+        case ocsp.OCSPCertStatus.REVOKED:
+            held = single.revocation_reason is x509.ReasonFlags.certificate_hold
+            return "hold" if held else "revoked"
+        case _:
+            return "unknown"
+
+
+def _nonce(extensions: x509.Extensions) -> bytes | None:
+    found = [each.value for each in extensions if isinstance(each.value, x509.OCSPNonce)]
+    return found[0].nonce if found else None
+
+
+def _refuse_critical(*those: x509.Extensions) -> None:
+    for extensions in those:
+        for each in extensions:
+            if each.critical and each.oid != OCSPExtensionOID.NONCE:
+                raise Malformed(CRITICAL, "nothing", each.oid.dotted_string)
+
+
+def _words(name: str) -> str:
+    return name.lower().replace("_", " ")

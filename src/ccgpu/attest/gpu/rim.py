@@ -1,0 +1,100 @@
+"""NVIDIA's reference integrity manifests (RIM): golden measurements of one driver, or one VBIOS.
+
+Steps: 1 the XML, its one signature, and what that covers · 2 the signer's certificates · 3 the
+signature · 4 that it is the kind of manifest that was asked for. Whether a signer is revoked
+(`ocsp`), and whether the values are those of a GPU (`compare`), the caller still owes.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import pairwise
+
+from cryptography import x509
+
+from ccgpu.attest import certificates
+from ccgpu.attest.check import Checks, Outcome, Rule
+from ccgpu.attest.gpu import rim_chain, rim_payload, rim_xml, usage, xmldsig
+from ccgpu.attest.gpu.rim_payload import Kind
+from ccgpu.attest.gpu.xmldsig import Signature
+from ccgpu.attest.roots import Anchor
+
+_NVIDIA = "NVIDIA RIM service; NVIDIA's manifests"
+
+READABLE = Rule("rim.readable", "the manifest can be read", _NVIDIA)
+CERTIFICATE = Rule("rim.certificate", "its certificates can be read", "RFC 5280, 4.1")
+KIND = Rule("rim.kind", "the manifest is of what was asked for: driver or VBIOS", _NVIDIA)
+MANUFACTURER = Rule(
+    "rim.manufacturer", "it is of NVIDIA's firmware", "IANA Private Enterprise Numbers: 5703"
+)
+PRESENT = Rule("rim.present", "there is a manifest of the version that runs", _NVIDIA)
+
+NVIDIA = "5703"
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """Golden values of one `version` of a driver or VBIOS, for one `product` ("GH100").
+
+    `golden`: the active indices, each with the values that are good. `certificates`: as they stand
+    in it, the signer's first.
+    """
+
+    kind: Kind
+    version: str
+    product: str
+    manufacturer: str
+    golden: Mapping[int, tuple[bytes, ...]]
+    certificates: tuple[x509.Certificate, ...]
+
+    @property
+    def name(self) -> str:
+        """What a check calls it."""
+        return f"the {self.kind} manifest {self.version}"
+
+    @property
+    def issued(self) -> tuple[tuple[x509.Certificate, x509.Certificate], ...]:
+        """Certificate and issuer, of those that NVIDIA answers for by OCSP: all but the root."""
+        return tuple(pairwise(self.certificates))
+
+
+def parse(xml: bytes) -> tuple[Manifest, Signature]:
+    """Decode a manifest from the bytes that its signature covers, or raise `Malformed`."""
+    signature = xmldsig.parse(rim_xml.read(xml))
+    said = rim_payload.parse(signature.content)
+    manifest = Manifest(
+        kind=said.kind,
+        version=said.version,
+        product=said.product,
+        manufacturer=said.manufacturer,
+        golden=said.golden,
+        certificates=tuple(certificates.load(each, CERTIFICATE) for each in signature.certificates),
+    )
+    return manifest, signature
+
+
+def verify(
+    xml: bytes, root: Anchor, at: datetime, checks: Checks, kind: Kind | None = None
+) -> Outcome[Manifest] | None:
+    """Check a manifest against NVIDIA's root at a time; None if it cannot be read."""
+    since = checks.mark()
+    found = checks.read(READABLE, parse, xml, "a signed manifest")  # 1
+    if found is None:
+        return None
+    manifest, signature = found
+    rim_chain.verify(manifest.certificates, root, at, manifest.name, checks)  # 2
+    signer = manifest.certificates[0]
+    xmldsig.verify(signature, signer.public_key(), usage.shown(signer), checks)  # 3
+    if kind is not None:  # 4
+        checks.equal(KIND, kind, manifest.kind)
+    checks.equal(MANUFACTURER, NVIDIA, manifest.manufacturer)
+    return checks.vouch(manifest, since)
+
+
+def find(rims: Sequence[bytes], version: str, checks: Checks) -> bytes | None:
+    """The first of some manifests that says it is of this version; nobody is believed yet."""
+    said = f'colloquialVersion="{version}"'.encode()
+    found = next((xml for xml in rims if said in xml), None)
+    held = found is not None
+    checks.that(PRESENT, held, version, version if held else f"none of {len(rims)} manifests")
+    return found

@@ -1,0 +1,165 @@
+"""XML signatures in the one form that NVIDIA gives them: no other algorithm, reference or place.
+
+The signature is taken out of the document and what it covers is put in its canonical form: these
+bytes are all that a caller gets, so nothing can be read that was not signed.
+"""
+
+import base64
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
+
+from ccgpu.attest.check import Checks, Malformed, Rule
+from ccgpu.attest.gpu import rim_xml, signatures
+from ccgpu.attest.gpu.rim_xml import Element
+
+_DSIG = "W3C XML Signature 1.1"
+_ALGORITHMS = f"{_DSIG}, 6; RFC 6931, 2; NVIDIA's manifests"
+
+ABSENT = Rule("rim.signature.absent", "the manifest is signed", _DSIG)
+PLACE = Rule(
+    "rim.signature.place", "one signature stands at the end of the manifest", f"{_DSIG}, 6.6.4"
+)
+FORM = Rule("rim.signature.form", "the signature has the parts that it must have", f"{_DSIG}, 4")
+CANONICALIZATION = Rule(
+    "rim.signature.canonicalization", "it is over Canonical XML 1.1", _ALGORITHMS
+)
+METHOD = Rule("rim.signature.method", "it says ECDSA with SHA-384", _ALGORITHMS)
+REFERENCE = Rule(
+    "rim.signature.reference", "it covers the whole manifest and nothing else", f"{_DSIG}, 4.4.3"
+)
+TRANSFORMS = Rule(
+    "rim.signature.transforms", "only the signature is left out of what it covers", _ALGORITHMS
+)
+DIGEST_METHOD = Rule("rim.signature.digest-method", "the digest is SHA-384", _ALGORITHMS)
+DIGEST_FORM = Rule("rim.signature.digest-form", "the digest is 48 bytes, in base64", _DSIG)
+VALUE_FORM = Rule(
+    "rim.signature.value-form", "the signature is r and s: 96 bytes, in base64", f"{_DSIG}, 6.4.3"
+)
+CERTIFICATES = Rule("rim.signature.certificates", "it brings its certificates along", _DSIG)
+DIGEST = Rule("rim.signature.digest", "the manifest is the one that was signed", f"{_DSIG}, 3.2.1")
+SIGNED = Rule("rim.signature", "it is signed by the key of its signer", f"{_DSIG}, 3.2.2")
+
+_DS = "{http://www.w3.org/2000/09/xmldsig#}"
+_C14N = "http://www.w3.org/2006/12/xml-c14n11"
+_ENVELOPED = "http://www.w3.org/2000/09/xmldsig#enveloped-signature"
+_ECDSA_SHA384 = "http://www.w3.org/2001/04/xmldsig-more#ecdsa-sha384"
+_SHA384 = "http://www.w3.org/2001/04/xmldsig-more#sha384"
+
+_DIGEST_SIZE, _NUMBER_SIZE = 48, 48
+_WHITESPACE = str.maketrans("", "", " \t\r\n")  # XML Schema 2, 3.2.16: base64Binary
+_MOST_CERTIFICATES = 8  # that are read at all, to say how many there are
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """A signature and what it covers.
+
+    `content`: the document without the signature, canonical; `digest`: what the signature says of
+    it. `info`: SignedInfo, canonical; `value`: r and s over it. `certificates`: DER, as they stand.
+    """
+
+    content: bytes
+    digest: bytes
+    info: bytes
+    value: tuple[int, int]
+    certificates: tuple[bytes, ...]
+
+
+def parse(root: Element) -> Signature:
+    """Take the signature out of a document, or raise `Malformed`."""
+    signature = _only(root)
+    info, value, key_info = _parts(signature, ("SignedInfo", "SignatureValue", "KeyInfo"), FORM)
+    digest = _digest(info)
+    number = _decoded(value, 2 * _NUMBER_SIZE, VALUE_FORM)
+    certificates = _certificates(key_info)
+    signed = rim_xml.canonical(info)
+    root.remove(signature)
+    return Signature(
+        content=rim_xml.canonical(root),
+        digest=digest,
+        info=signed,
+        value=(
+            int.from_bytes(number[:_NUMBER_SIZE], "big"),
+            int.from_bytes(number[_NUMBER_SIZE:], "big"),
+        ),
+        certificates=certificates,
+    )
+
+
+def verify(signature: Signature, key: PublicKeyTypes, signer: str, checks: Checks) -> None:
+    """Check that the content is what was signed, with this key of `signer`."""
+    checks.equal(DIGEST, signature.digest, hashlib.sha384(signature.content).digest())
+    signed = signatures.of_report(key, signature.value, signature.info)
+    checks.that(SIGNED, signed, signer, signer if signed else "another key, or other bytes")
+
+
+def _only(root: Element) -> Element:
+    found = list(root.iter(f"{_DS}Signature"))
+    if not found:
+        raise Malformed(ABSENT, "a signature", None)
+    last = root[-1] if len(root) else None
+    if len(found) != 1 or found[0] is not last or last.tail:
+        raise Malformed(PLACE, "one, the last of the root's elements", f"{len(found)} in all")
+    return found[0]
+
+
+def _digest(info: Element) -> bytes:
+    """What SignedInfo says of the document, in the one way it may say it."""
+    names = ("CanonicalizationMethod", "SignatureMethod", "Reference")
+    canonicalization, method, reference = _parts(info, names, REFERENCE)
+    _algorithm(canonicalization, _C14N, CANONICALIZATION)
+    _algorithm(method, _ECDSA_SHA384, METHOD)
+    inner = ("Transforms", "DigestMethod", "DigestValue")
+    transforms, digest_method, value = _parts(reference, inner, REFERENCE, {"URI": ""})
+    enveloped, again = _parts(transforms, ("Transform", "Transform"), TRANSFORMS)
+    _algorithm(enveloped, _ENVELOPED, TRANSFORMS)
+    _algorithm(again, _C14N, TRANSFORMS)
+    _algorithm(digest_method, _SHA384, DIGEST_METHOD)
+    return _decoded(value, _DIGEST_SIZE, DIGEST_FORM)
+
+
+def _certificates(key_info: Element) -> tuple[bytes, ...]:
+    (data,) = _parts(key_info, ("X509Data",), CERTIFICATES)
+    if not 1 <= len(data) <= _MOST_CERTIFICATES:
+        raise Malformed(CERTIFICATES, f"1 to {_MOST_CERTIFICATES}", len(data))
+    every = _parts(data, ("X509Certificate",) * len(data), CERTIFICATES)
+    return tuple(_decoded(each, None, CERTIFICATES) for each in every)
+
+
+def _parts(
+    element: Element, names: Sequence[str], rule: Rule, attributes: Mapping[str, str] | None = None
+) -> Sequence[Element]:
+    """The children, which have these names; the element has these attributes and no other."""
+    children = list(element)
+    found = [_local(child) for child in children]
+    if found != list(names):
+        raise Malformed(rule, list(names), found)
+    expected, actual = dict(attributes or {}), dict(element.items())
+    if actual != expected:
+        raise Malformed(rule, list(expected.values()), list(actual.values()))
+    return children
+
+
+def _algorithm(element: Element, algorithm: str, rule: Rule) -> None:
+    _parts(element, (), rule, {"Algorithm": algorithm})
+
+
+def _decoded(element: Element, size: int | None, rule: Rule) -> bytes:
+    """The base64 that an element holds, and nothing else."""
+    _parts(element, (), rule)
+    text = (element.text or "").translate(_WHITESPACE)
+    try:
+        decoded = base64.b64decode(text, validate=True)
+    except ValueError as error:
+        raise Malformed(rule, "base64", text[:40]) from error
+    if size is not None and len(decoded) != size:
+        raise Malformed(rule, f"{size} bytes", f"{len(decoded)} bytes")
+    return decoded
+
+
+def _local(element: Element) -> str:
+    """The name of an element of XML signatures; the whole name of any other."""
+    return str(element.tag).removeprefix(_DS)

@@ -1,0 +1,177 @@
+"""OCSP answers in DER, written by hand so that they can say anything (RFC 6960, 4.2.1)."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Literal
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from ccgpu.fakeguest.evidence import nvidia_pki, pki
+from ccgpu.fakeguest.evidence.pki import ECDSA_SHA384, Algorithm, Certificate, Extension
+
+NONCE, SIGNS_ANSWERS = "1.3.6.1.5.5.7.48.1.2", "1.3.6.1.5.5.7.3.9"
+HOLD = 6  # RFC 5280, 5.3.1: certificateHold
+
+_BASIC = "1.3.6.1.5.5.7.48.1.1"
+_EXTENDED_KEY_USAGE = "2.5.29.37"
+_ENUMERATED = 0x0A
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_HASHES = {
+    "sha1": "1.3.14.3.2.26",
+    "sha256": "2.16.840.1.101.3.4.2.1",
+    "sha384": "2.16.840.1.101.3.4.2.2",
+    "sha512": "2.16.840.1.101.3.4.2.3",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Single:
+    """What is said of one certificate: its id, its status, for when."""
+
+    serial: int
+    issuer_name_hash: bytes
+    issuer_key_hash: bytes
+    this_update: datetime
+    next_update: datetime | None
+    hash_name: str = "sha384"
+    status: Literal["good", "revoked", "unknown"] = "good"
+    reason: int | None = None
+    extensions: Sequence[Extension] = ()
+
+    @property
+    def der(self) -> bytes:
+        """The SingleResponse."""
+        return pki.element(
+            pki.SEQUENCE,
+            pki.element(
+                pki.SEQUENCE,
+                pki.element(pki.SEQUENCE, pki.oid(_HASHES[self.hash_name]), pki.element(pki.NULL)),
+                pki.element(pki.OCTETS, self.issuer_name_hash),
+                pki.element(pki.OCTETS, self.issuer_key_hash),
+                pki.integer(self.serial),
+            ),
+            self._status(),
+            _time(self.this_update),
+            pki.element(0xA0, _time(self.next_update)) if self.next_update else b"",
+            _explicit(0xA1, self.extensions),
+        )
+
+    def _status(self) -> bytes:
+        if self.status != "revoked":
+            return pki.element({"good": 0x80, "unknown": 0x82}[self.status])
+        number = None if self.reason is None else bytes([self.reason])
+        reason = pki.element(0xA0, pki.element(_ENUMERATED, number)) if number else b""
+        return pki.element(0xA1, _time(self.this_update), reason)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer before it is signed.
+
+    `responder`: whose it is, by name or by SHA-1 of the key. `certificates` (DER) come along.
+    `status`: 0 is an answer, anything else is none.
+    """
+
+    singles: Sequence[Single]
+    responder: x509.Name | bytes
+    certificates: Sequence[bytes] = ()
+    extensions: Sequence[Extension] = ()
+    status: int = 0
+    algorithm: Algorithm = ECDSA_SHA384
+
+    def signed_by(self, key: pki.Key) -> bytes:
+        """The answer in DER."""
+        status = pki.element(_ENUMERATED, bytes([self.status]))
+        if self.status:
+            return pki.element(pki.SEQUENCE, status)
+        body = pki.element(
+            pki.SEQUENCE,
+            _responder(self.responder),
+            _time(max((each.this_update for each in self.singles), default=_EPOCH)),
+            pki.element(pki.SEQUENCE, *(each.der for each in self.singles)),
+            _explicit(0xA1, self.extensions),
+        )
+        along = pki.element(0xA0, pki.element(pki.SEQUENCE, *self.certificates))
+        basic = pki.element(
+            pki.SEQUENCE,
+            body,
+            self.algorithm.identifier,
+            pki.element(pki.BITS, b"\0", self.algorithm.sign(key, body)),
+            along if self.certificates else b"",
+        )
+        wrapped = pki.element(pki.SEQUENCE, pki.oid(_BASIC), pki.element(pki.OCTETS, basic))
+        return pki.element(pki.SEQUENCE, status, pki.element(0xA0, wrapped))
+
+
+def about(
+    certificate: x509.Certificate,
+    issuer: x509.Certificate,
+    this_update: datetime,
+    next_update: datetime | None,
+    hash_name: str = "sha384",
+) -> Single:
+    """A good answer about a certificate."""
+    return Single(
+        serial=certificate.serial_number,
+        issuer_name_hash=hashlib.new(hash_name, issuer.subject.public_bytes()).digest(),
+        issuer_key_hash=hashlib.new(hash_name, _bits(issuer)).digest(),
+        this_update=this_update,
+        next_update=next_update,
+        hash_name=hash_name,
+    )
+
+
+def responder(
+    issuer: x509.Name, key: pki.Key, not_before: datetime, not_after: datetime
+) -> Certificate:
+    """The certificate of whom an issuer lets answer; the issuer signs it."""
+    return Certificate(
+        subject=nvidia_pki.named("NVIDIA OCSP Responder", nvidia_pki.OWNER),
+        issuer=issuer,
+        key=pki.public(key),
+        not_before=not_before,
+        not_after=not_after,
+        extensions=(nvidia_pki.usage(nvidia_pki.SIGNS_DATA), purposes(SIGNS_ANSWERS)),
+        serial=0x2B,
+        algorithm=ECDSA_SHA384,
+    )
+
+
+def purposes(*those: str) -> Extension:
+    """What a certificate is for, beyond the usages of its key."""
+    value = pki.element(pki.SEQUENCE, *(pki.oid(each) for each in those))
+    return Extension(_EXTENDED_KEY_USAGE, value, critical=True)
+
+
+def nonce(value: bytes) -> Extension:
+    """The nonce of a request, in the answer to it."""
+    return Extension(NONCE, pki.element(pki.OCTETS, value))
+
+
+def key_id(certificate: x509.Certificate) -> bytes:
+    """How a responder is named by its key."""
+    return hashlib.new("sha1", _bits(certificate), usedforsecurity=False).digest()
+
+
+def _responder(responder: x509.Name | bytes) -> bytes:
+    if isinstance(responder, x509.Name):
+        return pki.element(0xA1, responder.public_bytes())
+    return pki.element(0xA2, pki.element(pki.OCTETS, responder))
+
+
+def _bits(certificate: x509.Certificate) -> bytes:
+    key = certificate.public_key()
+    return key.public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
+
+
+def _explicit(tag: int, extensions: Sequence[Extension]) -> bytes:
+    if not extensions:
+        return b""
+    return pki.element(tag, pki.element(pki.SEQUENCE, *(each.der for each in extensions)))
+
+
+def _time(when: datetime) -> bytes:
+    return pki.element(pki.GENERALIZED_TIME, f"{when:%Y%m%d%H%M%SZ}".encode())

@@ -1,0 +1,117 @@
+"""A simulated NVIDIA for manifests: the four certificates behind a signer. It is nobody's NVIDIA.
+
+Names, serial numbers and extensions are as those in NVIDIA's manifests for GH100.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from ccgpu.fakeguest.evidence import nvidia_pki, pki
+from ccgpu.fakeguest.evidence.pki import ECDSA_SHA384, Certificate, Extension
+
+SIGNER, L3, L2, ROOT = range(4)
+
+_NAMES = (
+    "HCC RIM L4 Signer",
+    "NVIDIA Reference Value L3 GH100 002",
+    "NVIDIA Reference Value GH100 CA",
+    "NVIDIA CoRIM signing Root CA",
+)
+_SERIALS = (0xD69F10B46C05D202, 0xB4EBF6542022FDEC, 0xC6DBF0754093FDEB, 0x45DAE3A00E5037BD)
+_DATES = (
+    (datetime(2025, 6, 1, tzinfo=UTC), datetime(2027, 6, 1, tzinfo=UTC)),
+    (datetime(2023, 10, 31, tzinfo=UTC), datetime(2030, 4, 30, tzinfo=UTC)),
+    (datetime(2023, 5, 11, tzinfo=UTC), datetime(2033, 5, 11, tzinfo=UTC)),
+    (datetime(2023, 3, 16, tzinfo=UTC), datetime(2053, 3, 8, tzinfo=UTC)),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class RimChain:
+    """The certificates before they are signed, the signer's first, and the keys.
+
+    `signers`: whose key signs each. `root` (DER) is signed once: a second signature would make it
+    another certificate.
+    """
+
+    keys: Sequence[ec.EllipticCurvePrivateKey]
+    certificates: Sequence[Certificate]
+    signers: Sequence[pki.Key]
+    root: bytes
+
+    @property
+    def key(self) -> ec.EllipticCurvePrivateKey:
+        """The key that signs manifests."""
+        return self.keys[SIGNER]
+
+    @property
+    def ders(self) -> tuple[bytes, ...]:
+        """The certificates (DER), signed."""
+        pairs = list(zip(self.certificates, self.signers, strict=True))
+        return (*(each.signed_by(signer) for each, signer in pairs[:ROOT]), self.root)
+
+    def having(self, position: int, **changes: Any) -> "RimChain":
+        """The same with another certificate at a position (SIGNER to ROOT)."""
+        changed = list(self.certificates)
+        changed[position] = replace(changed[position], **changes)
+        other = replace(self, certificates=tuple(changed))
+        if position != ROOT:
+            return other
+        return replace(other, root=changed[ROOT].signed_by(self.signers[ROOT]))
+
+    def extended(self, position: int, *extensions: Extension) -> "RimChain":
+        """The same with these extensions, in the place of those that have their identifiers."""
+        new = {each.oid for each in extensions}
+        kept = [each for each in self.certificates[position].extensions if each.oid not in new]
+        return self.having(position, extensions=(*kept, *extensions))
+
+    def signed_with(self, position: int, key: pki.Key) -> "RimChain":
+        """The same with one certificate below the root signed by a key that it should not be."""
+        signers = list(self.signers)
+        signers[position] = key
+        return replace(self, signers=tuple(signers))
+
+
+def make() -> RimChain:
+    """A signer, and authorities, with new keys."""
+    keys = tuple(nvidia_pki.new_key() for _ in _NAMES)
+    certificates = tuple(_certificate(position, keys[position]) for position in range(len(keys)))
+    return RimChain(
+        keys=keys,
+        certificates=certificates,
+        signers=(*keys[1:], keys[ROOT]),
+        root=certificates[ROOT].signed_by(keys[ROOT]),
+    )
+
+
+def _certificate(position: int, key: pki.Key) -> Certificate:
+    above = min(position + 1, ROOT)
+    start, end = _DATES[position]
+    return Certificate(
+        subject=nvidia_pki.named(_NAMES[position], _owner(position)),
+        issuer=nvidia_pki.named(_NAMES[above], _owner(above)),
+        key=pki.public(key),
+        not_before=start,
+        not_after=end,
+        extensions=_extensions(position),
+        serial=_SERIALS[position],
+        algorithm=ECDSA_SHA384,
+    )
+
+
+def _extensions(position: int) -> tuple[Extension, ...]:
+    if position == SIGNER:
+        data = nvidia_pki.usage(nvidia_pki.SIGNS_DATA)
+        return (nvidia_pki.constraints(ca=False), data)
+    path_length = 0 if position == L3 else None
+    certificates = nvidia_pki.usage(nvidia_pki.SIGNS_CERTIFICATES, "crl_sign")
+    return (nvidia_pki.constraints(ca=True, path_length=path_length), certificates)
+
+
+def _owner(position: int) -> Any:
+    return (NameOID.ORGANIZATION_NAME, "NVIDIA") if position == ROOT else nvidia_pki.OWNER

@@ -1,0 +1,156 @@
+"""Manifests and OCSP answers of a simulated NVIDIA: valid unless a test says otherwise."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from cryptography import x509
+
+from ccgpu.attest import certificates
+from ccgpu.attest.check import Check, Checks, Outcome, Rule, Verified
+from ccgpu.attest.gpu import ocsp as judge_ocsp
+from ccgpu.attest.gpu import rim as judge_rim
+from ccgpu.attest.gpu.rim import Manifest
+from ccgpu.attest.gpu.rim_payload import Kind
+from ccgpu.attest.roots import Anchor
+from ccgpu.fakeguest.evidence import nvidia_pki, ocsp, pki, rim, rim_pki
+from ccgpu.fakeguest.evidence.pki import Certificate
+from ccgpu.fakeguest.evidence.rim import Rim
+from ccgpu.fakeguest.evidence.rim_pki import RimChain
+
+AT = datetime(2026, 11, 22, tzinfo=UTC)
+_RULE = Rule("test.certificate", "a certificate of the test", "the test")
+
+
+def golden(index: int, alternative: int = 0) -> bytes:
+    """A golden value."""
+    return hashlib.sha384(bytes((index, alternative))).digest()
+
+
+def driver() -> Rim:
+    """A driver's manifest, not yet signed."""
+    return rim.rim(rim.DRIVER, {at: (golden(at), golden(at, 1)) for at in rim.DRIVER_INDICES})
+
+
+def vbios() -> Rim:
+    """A VBIOS's manifest, not yet signed."""
+    return rim.rim(rim.VBIOS, {at: (golden(at),) for at in rim.VBIOS_INDICES})
+
+
+def loaded(der: bytes) -> x509.Certificate:
+    """A certificate."""
+    return certificates.load(der, _RULE)
+
+
+def root_of(chain: RimChain) -> Anchor:
+    """The simulated root, pinned."""
+    return certificates.anchor(loaded(chain.root))
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What came of a manifest."""
+
+    outcome: Outcome[Manifest] | None
+    checks: Sequence[Check]
+
+    @property
+    def refusals(self) -> set[str]:
+        """The reason codes; none if it is verified."""
+        refused = {check.id for check in self.checks if not check.ok}
+        assert isinstance(self.outcome, Verified) == (not refused)
+        return refused
+
+    @property
+    def manifest(self) -> Manifest:
+        """What was read."""
+        assert self.outcome is not None
+        return self.outcome.value
+
+
+def judge(xml: bytes, root: Anchor, *, at: datetime = AT, kind: Kind | None = None) -> Judged:
+    """All checks of a manifest."""
+    checks = Checks()
+    return Judged(judge_rim.verify(xml, root, at, checks, kind), checks.made)
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A certificate, its issuer, and whom the issuer lets answer; keys of issuer and responder."""
+
+    certificate: x509.Certificate
+    issuer: x509.Certificate
+    responder: Certificate
+    key: pki.Key
+    subject_key: pki.Key
+    issuer_key: pki.Key
+
+    @property
+    def wanted(self) -> tuple[x509.Certificate, x509.Certificate]:
+        """What an answer is wanted about."""
+        return self.certificate, self.issuer
+
+    def single(self, **changes: Any) -> ocsp.Single:
+        """What is said of the certificate."""
+        start = AT - timedelta(hours=1)
+        said = ocsp.about(self.certificate, self.issuer, start, AT + timedelta(hours=23))
+        return replace(said, **changes)
+
+    def answer(self, **changes: Any) -> ocsp.Answer:
+        """An answer of the delegate, not yet signed."""
+        der = self.responder.signed_by(self.issuer_key)
+        plain = ocsp.Answer([self.single()], ocsp.key_id(loaded(der)), [der])
+        return replace(plain, **changes)
+
+    def said(self, **changes: Any) -> bytes:
+        """A signed answer that says this of the certificate."""
+        return self.answer(singles=[self.single(**changes)]).signed_by(self.key)
+
+    def by(self, responder: Certificate, *, signer: pki.Key | None = None) -> bytes:
+        """A signed answer of another delegate, whose certificate this key signed."""
+        der = responder.signed_by(signer or self.issuer_key)
+        answer = self.answer(responder=ocsp.key_id(loaded(der)), certificates=[der])
+        return answer.signed_by(self.key)
+
+
+def pairs_of(chain: RimChain) -> tuple[Pair, ...]:
+    """Each certificate of a chain but its root, with its issuer and a delegate of that."""
+    found = [loaded(der) for der in chain.ders]
+    start, end = AT - timedelta(days=365), AT + timedelta(days=365)
+    return tuple(_pair(chain, found, position, start, end) for position in range(len(found) - 1))
+
+
+def _pair(
+    chain: RimChain,
+    found: Sequence[x509.Certificate],
+    position: int,
+    start: datetime,
+    end: datetime,
+) -> Pair:
+    key = nvidia_pki.new_key()
+    issuer = found[position + 1]
+    return Pair(
+        certificate=found[position],
+        issuer=issuer,
+        responder=ocsp.responder(issuer.subject, key, start, end),
+        key=key,
+        subject_key=chain.keys[position],
+        issuer_key=chain.keys[position + 1],
+    )
+
+
+def standing(answers: Sequence[bytes], pairs: Sequence[Pair], **how: Any) -> set[str]:
+    """The reasons why these answers do not vouch for these certificates."""
+    checks = Checks()
+    at = how.pop("at", AT)
+    outcome = judge_ocsp.verify(answers, [pair.wanted for pair in pairs], at, checks, **how)
+    refused = {check.id for check in checks.made if not check.ok}
+    assert isinstance(outcome, Verified) == (not refused)
+    return refused
+
+
+def new_chain() -> RimChain:
+    """A signer under authorities of its own."""
+    return rim_pki.make()
