@@ -6,7 +6,7 @@ nothing of that deployment is touched.
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -17,11 +17,11 @@ from ccgpu.domain.events import Listener, ignored
 from ccgpu.domain.garbage import Collected
 from ccgpu.domain.lease import Verdict, judge, lease_of
 from ccgpu.domain.resource import ResourceId, key, name_of, tags_of
-from ccgpu.errors import CcgpuError, Denied, Interrupted, LeftBehind
+from ccgpu.errors import CcgpuError, Denied, Interrupted, LeftBehind, Leftover
 from ccgpu.store.journals import JournalFile
 from ccgpu.workflows.census import Census, census
 from ccgpu.workflows.cloud import Cloud
-from ccgpu.workflows.inventory import denied, inventory, left_behind
+from ccgpu.workflows.inventory import BILLED, denied, inventory, left_behind
 from ccgpu.workflows.keeper import Keeper
 from ccgpu.workflows.locate import Found, deployments
 from ccgpu.workflows.removal import Removal, remove
@@ -68,9 +68,16 @@ def collect(
         results = (_looked_at(run, found, yes=yes) for found in deployments(run))
         return Collection(tuple(one for one in results if one is not None))
     except KeyboardInterrupt as err:
-        raise Interrupted(
-            "interrupted: not all that is over is collected", hint="`ccgpu gc --yes` goes on"
-        ) from err
+        raise _interrupted({}) from err
+
+
+def _interrupted(doomed: Mapping[ResourceId, Kind]) -> Interrupted:
+    """What was being removed, and is not known to be gone."""
+    return Interrupted(
+        "interrupted: not all that is over is collected",
+        hint="`ccgpu gc --yes` goes on",
+        resources=[Leftover(id_, "unknown", kind in BILLED) for id_, kind in doomed.items()],
+    )
 
 
 def _looked_at(run: Run, found: Found, *, yes: bool) -> Collected | None:
@@ -86,6 +93,8 @@ def _looked_at(run: Run, found: Found, *, yes: bool) -> Collected | None:
         return replace(at_first, reason="there is no time left for it")
     try:
         return _judged(run, found, yes=yes)
+    except Interrupted:
+        raise
     except CcgpuError as err:
         run.tell("failed", str(err))
         return replace(at_first, action="failed", reason=str(err), denied=denied([err]))
@@ -142,25 +151,29 @@ def _removed(
     judged = {at: tags_of(body) for at, body in live.bodies.items()}
     owner = replace(live.owner, judged=judged)
     run.tell("note", f"{result.name} in {result.group} is {result.why}: removing it")
+    left = dict(doomed)
     try:
         with _locked(run, result.name) as file:
-            removal = remove(run, doomed, owner, _forgetting(file))
+            removal = remove(run, doomed, owner, _forgetting(file, left))
+    except KeyboardInterrupt as err:
+        raise _interrupted(left) from err
     except _Busy:
         return replace(result, resources=(), reason=_BUSY)
     return _told(run, removal, doomed, result)
 
 
-def _forgetting(file: JournalFile) -> Callable[[ResourceId], None]:
-    """What to do with each id that is gone: take it out of this machine's journal, if it has one.
+def _forgetting(file: JournalFile, left: dict[ResourceId, Kind]) -> Callable[[ResourceId], None]:
+    """What to do with each id that is gone: take it out of `left`, and of this machine's journal.
 
     The journal is not needed: whoever wants to create again next finds it as it should be.
     """
     journal = file.read()
-    if journal is None:
-        return lambda _: None
-    keeper = Keeper(file, journal)
+    keeper = Keeper(file, journal) if journal is not None else None
 
     def gone(id_: ResourceId) -> None:
+        left.pop(id_, None)
+        if keeper is None:
+            return
         keeper.gone(id_)
         if not keeper.journal.records:
             keeper.forget()

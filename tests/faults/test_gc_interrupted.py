@@ -1,0 +1,39 @@
+"""A collection that is interrupted: what it was removing is unknown, what is gone is not named."""
+
+import pytest
+
+from ccgpu.errors import Interrupted
+from support.cloud import Machine, make_spec
+from support.faults import Nth, of
+from support.leases import HOUR, collect
+
+
+@pytest.mark.parametrize("n", [0, 1, 3])
+def test_what_was_being_removed_is_named_and_the_rest_is_not_begun(
+    machine: Machine, n: int
+) -> None:
+    for name in ("one", "two"):
+        machine.create(make_spec(name=name, ttl="1h"))
+    machine.arm.advance(2 * HOUR)
+    machine.arm.faults.append(Nth(n, of("DELETE", "/"), KeyboardInterrupt()))
+    with pytest.raises(Interrupted) as caught:
+        collect(machine)
+    ours = {one for one in machine.ids() if "/ccgpu-one" in one}
+    assert {one.state for one in caught.value.resources} == {"unknown"}
+    assert {one.id for one in caught.value.resources} >= ours
+    assert not [one for one in caught.value.resources if "/ccgpu-two" in one.id]
+    vms = [one for one in caught.value.resources if "/virtualMachines/" in one.id]
+    assert len(vms) == (n == 0)  # the first to go
+    machine.arm.faults.clear()
+    machine.arm.advance(4 * HOUR)  # without its VM it may be one that is being made
+    collect(machine)
+    assert machine.ids() == set()
+
+
+def test_interrupted_while_it_looks_it_names_nothing(machine: Machine) -> None:
+    machine.create(make_spec(ttl="1h"))
+    machine.arm.advance(2 * HOUR)
+    machine.arm.faults.append(Nth(1, of("GET", "/"), KeyboardInterrupt()))
+    with pytest.raises(Interrupted) as caught:
+        collect(machine)
+    assert caught.value.resources == ()
