@@ -166,12 +166,12 @@ def _key(token: Jws, trust: Trust, checks: Checks) -> SigningKey | None:
     if not checks.that(KID_FORM, plain, "an id", token.says(kid)) or trust.keys is None:
         return None
     found = trust.keys.get(str(kid))
-    if not checks.that(
-        KID_UNKNOWN, found is not None, f"one of {len(trust.keys)} keys", token.says(kid)
-    ):
+    known = f"one of {len(trust.keys)} keys"
+    checks.that(KID_UNKNOWN, found is not None, known, token.says(kid))
+    if found is None:
         return None
     usable = f"a key for {trust.algorithm}"
-    key = checks.read(jwks.USABLE, lambda jwk: jwks.key(jwk, trust.algorithm), found or {}, usable)
+    key = checks.read(jwks.USABLE, lambda jwk: jwks.key(jwk, trust.algorithm), found, usable)
     if key is not None and key.certificate is not None:
         start, end = key.certificate.not_valid_before_utc, key.certificate.not_valid_after_utc
         window = f"{shown(start)} to {shown(end)}"

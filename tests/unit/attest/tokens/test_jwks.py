@@ -15,6 +15,9 @@ from ccgpu.fakeguest.evidence import tokens
 from ccgpu.fakeguest.evidence.tokens import ABSENT, Signer, number
 
 
+_LONGEST = "https://aa." + "a." * 117 + "attest.azure.net"  # a host of 253 characters
+
+
 def set_refusal(data: bytes) -> str | None:
     try:
         jwks.parse(data)
@@ -212,6 +215,7 @@ def test_a_key_set_that_cannot_be_read_is_the_only_reason(
             "https://my-provider.eus2.test.attest.azure.net",
             "https://my-provider.eus2.test.attest.azure.net/certs",
         ),
+        (_LONGEST, f"{_LONGEST}/certs"),
     ],
 )
 def test_keys_are_where_the_issuer_is(issuer, url):
@@ -240,7 +244,7 @@ def test_keys_are_where_the_issuer_is(issuer, url):
         "https://-a.attest.azure.net",
         "https://SHAREDWEU.attest.azure.net",
         "https://sharedweu.attest.azure.net.evil.example",
-        "https://" + "a." * 130 + "attest.azure.net",
+        _LONGEST.replace("https://", "https://a"),
         "file:///etc/passwd",
     ],
 )

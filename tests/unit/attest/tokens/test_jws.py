@@ -156,7 +156,9 @@ def test_the_key_that_is_named_is_the_one_that_counts(nras_key):
     assert refusals(stranger.token(CLAIMS, kid=nras_key.kid), *both) == {"token.signature"}
 
 
-@pytest.mark.parametrize("text", ["", "a.b", "a.b.c.d", "e30.e30", "e30=.e30.", "e30.e30.*"])
+@pytest.mark.parametrize(
+    "text", ["", "a.b", "a.b.c.d", "e30.e30", "e30=.e30.", "e30.e3!.", "e30.e30.*"]
+)
 def test_three_parts_in_base64url_are_a_token(text):
     assert refusals(text, {"kid": "a"}) == {"token.form"}
 
@@ -176,7 +178,9 @@ def test_a_token_has_one_spelling(nras_key):
 
 
 def test_an_oversized_token_is_not_read():
-    assert refusals("e30.e30." + "A" * jws.SIZE_LIMIT, {"kid": "a"}) == {"token.size"}
+    fits = "e30.e30." + "A" * (jws.SIZE_LIMIT - len("e30.e30."))
+    assert refusals(fits, {"kid": "a"}) == {"token.alg.absent", "token.kid.form"}
+    assert refusals(f"{fits}A", {"kid": "a"}) == {"token.size"}
 
 
 @pytest.mark.parametrize(

@@ -67,6 +67,7 @@ TEXTS = {
     ("ueid", 7): "nras.gpu.ueid",
     ("ueid", "0x7"): "nras.gpu.ueid",
     ("ueid", "²"): "nras.gpu.ueid",
+    ("ueid", "\u0663"): "nras.gpu.ueid",  # a digit, of Arabic
     ("ueid", "1" * 61): "nras.gpu.ueid",
 }
 LIES = [False, "true", "false", 1, None, ABSENT, [True]]
@@ -387,6 +388,18 @@ def test_any_bytes_are_an_answer_or_malformed(data):
     except Malformed:
         return
     raise AssertionError("random bytes are no answer")
+
+
+_SIGNER = tokens.nras_signer()
+_ANSWER = NrasAnswer(_SIGNER, NONCE).signed()
+
+
+@given(st.integers(0, len(_ANSWER)), st.integers(0, 4), st.binary(max_size=4))
+def test_an_answer_with_other_bytes_is_another_answer_or_none(start, length, inserted):
+    data = _ANSWER[:start] + inserted + _ANSWER[start + length :]
+    issuers, jwks = (tokens.NRAS_ISSUER,), tokens.key_set(_SIGNER.jwk())
+    outcome = nras.verify(data, jwks, AT, Checks(), nonce=NONCE, issuers=issuers, gpus=1)
+    assert isinstance(outcome, Unverified) or json.loads(data) == json.loads(_ANSWER)
 
 
 _JSON = st.recursive(
