@@ -57,16 +57,17 @@ def _when(token: Jws, claim: str, checks: Checks) -> datetime | None:
     """The time that a claim gives; None if it is absent, or is no time."""
     if claim not in token.claims:
         return None
-    seconds = token.claims[claim]
-    if (
-        isinstance(seconds, bool)
-        or not isinstance(seconds, (int, float))
-        or not 0 <= seconds <= _LAST
-    ):
-        checks.that(TIME, False, f"{claim} in seconds", token.says(seconds))
+    value = token.claims[claim]
+    seconds = _seconds(value)
+    checks.that(TIME, seconds is not None, f"{claim} in seconds", token.says(value))
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
+
+
+def _seconds(value: object) -> float | None:
+    """A number that `datetime` has a date for; true is none, though Python counts with it."""
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
-    checks.that(TIME, True, f"{claim} in seconds", token.says(seconds))
-    return datetime.fromtimestamp(seconds, UTC)
+    return float(value) if 0 <= value <= _LAST else None
 
 
 def member(claims: Mapping[str, object], *path: str) -> object:

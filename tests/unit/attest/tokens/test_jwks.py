@@ -14,7 +14,6 @@ from ccgpu.attest.tokens import issuers, jwks
 from ccgpu.fakeguest.evidence import tokens
 from ccgpu.fakeguest.evidence.tokens import ABSENT, Signer, number
 
-
 _LONGEST = "https://aa." + "a." * 117 + "attest.azure.net"  # a host of 253 characters
 
 

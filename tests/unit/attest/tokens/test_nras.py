@@ -120,6 +120,10 @@ def test_a_claim_has_the_one_good_value(answer, nras_refusals, version, claim, r
     assert nras_refusals(replace(answer, version=version, gpu={name: value})) == {reason}
 
 
+def test_a_serial_number_may_have_20_bytes(answer, nras_refusals):
+    assert not nras_refusals(replace(answer, ueids=("9" * 60,)))
+
+
 @pytest.mark.parametrize("records", [[{"index": 3}], "none", {}, False, 0, ""])
 def test_no_measurement_is_listed_as_another(answer, nras_refusals, records):
     listed = {"x-nvidia-mismatch-measurement-records": records}
