@@ -11,14 +11,14 @@ from functools import partial
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
-from cryptography.x509.oid import ExtensionOID, NameOID
+from cryptography.x509.oid import NameOID
 
 from ccgpu.attest import certificates
 from ccgpu.attest.check import Checks, Malformed, Outcome, Rule, shown
-from ccgpu.attest.gpu import layout, signatures
+from ccgpu.attest.gpu import layout, signatures, usage
 from ccgpu.attest.roots import Anchor
 
-_NVIDIA = "NVIDIA nvtrust, local_gpu_verifier, GpuCertificateChains"
+_NVIDIA = "NVIDIA nvtrust, local_gpu_verifier, CcAdminUtils"
 _X509 = "RFC 5280, 6.1.3"
 _CA = "RFC 5280, 6.1.4"
 
@@ -43,14 +43,13 @@ FWID_ABSENT = Rule("gpu.leaf.fwid.absent", "the leaf says which firmware its key
 FWID = Rule(
     "gpu.leaf.fwid",
     "the leaf says it in the form of a CompositeDeviceID",
-    "TCG Implicit Identity Based Device Attestation 1.0, A.1",
+    "TCG Implicit Identity Based Device Attestation; NVIDIA attestation-sdk, CompositeDeviceId",
 )
 
 LENGTH_OF_CHAIN = 5
 CHIPS: Mapping[str, str] = {"HOPPER": "GH100"}  # as NVIDIA's tools name the architecture
 _FWID = x509.ObjectIdentifier(layout.FWID_OID)
 _LIMIT = 8  # certificates that are read at all, to say how many there are
-_KNOWN = {ExtensionOID.BASIC_CONSTRAINTS, ExtensionOID.KEY_USAGE}
 
 Certificates = Sequence[x509.Certificate]
 
@@ -96,7 +95,7 @@ def verify(
     found = checks.read(READABLE, read, chain, "PEM certificates")
     if found is None:
         return None
-    names = [_shown(each) for each in found]
+    names = [usage.shown(each) for each in found]
     if not checks.that(LENGTH, len(found) == LENGTH_OF_CHAIN, LENGTH_OF_CHAIN, names):
         return None
     actual = certificates.anchor(found[-1])
@@ -133,53 +132,24 @@ def _check_each(found: Certificates, at: datetime, checks: Checks) -> None:
     _all(KEY, found, on_curve, "keys on P-384", checks)
     valid = [each.not_valid_before_utc <= at <= each.not_valid_after_utc for each in found]
     _all(DATES, found, valid, f"valid at {shown(at)}", checks)
-    _all(AUTHORITY, authorities, map(_is_authority, authorities), "authorities", checks)
-    _all(END, leaf, map(_signs_data, leaf), "signs data, is no authority", checks)
-    low = [_may_stand_above(below, each) for below, each in enumerate(authorities)]
+    _all(AUTHORITY, authorities, map(usage.is_authority, authorities), "authorities", checks)
+    _all(END, leaf, map(usage.signs_data, leaf), "signs data, is no authority", checks)
+    low = [usage.may_stand_above(below, each) for below, each in enumerate(authorities)]
     _all(PATH_LENGTH, authorities, low, "no higher than allowed", checks)
-    _all(CRITICAL, found, map(_all_known, found), "known", checks)
+    _all(CRITICAL, found, map(usage.is_understood, found), "known", checks)
 
 
 def _all(
     rule: Rule, those: Certificates, held: Iterable[bool], expected: str, checks: Checks
 ) -> None:
     """Record one check of several certificates; where it fails, it names those that fail it."""
-    failing = [_shown(each) for each, holds in zip(those, held, strict=True) if not holds]
+    failing = [usage.shown(each) for each, holds in zip(those, held, strict=True) if not holds]
     actual = f"not: {'; '.join(failing)}" if failing else expected
     checks.that(rule, not failing, expected, actual)
 
 
 def _by_ecdsa(found: x509.Certificate) -> bool:
     return found.signature_algorithm_oid.dotted_string == signatures.ECDSA_SHA384
-
-
-def _extension(found: x509.Certificate, oid: x509.ObjectIdentifier) -> x509.ExtensionType | None:
-    return next((each.value for each in found.extensions if each.oid == oid), None)
-
-
-def _is_authority(found: x509.Certificate) -> bool:
-    constraints = _extension(found, ExtensionOID.BASIC_CONSTRAINTS)
-    usage = _extension(found, ExtensionOID.KEY_USAGE)
-    ca = isinstance(constraints, x509.BasicConstraints) and constraints.ca
-    return ca and isinstance(usage, x509.KeyUsage) and usage.key_cert_sign
-
-
-def _signs_data(found: x509.Certificate) -> bool:
-    constraints = _extension(found, ExtensionOID.BASIC_CONSTRAINTS)
-    usage = _extension(found, ExtensionOID.KEY_USAGE)
-    ca = isinstance(constraints, x509.BasicConstraints) and constraints.ca
-    signs = isinstance(usage, x509.KeyUsage) and usage.digital_signature
-    return signs and not ca
-
-
-def _may_stand_above(authorities: int, found: x509.Certificate) -> bool:
-    constraints = _extension(found, ExtensionOID.BASIC_CONSTRAINTS)
-    limit = constraints.path_length if isinstance(constraints, x509.BasicConstraints) else None
-    return limit is None or authorities <= limit
-
-
-def _all_known(found: x509.Certificate) -> bool:
-    return all(each.oid in _KNOWN for each in found.extensions if each.critical)
 
 
 def _architecture(found: Certificates, checks: Checks) -> tuple[str | None, str | None]:
@@ -197,7 +167,7 @@ def _architecture(found: Certificates, checks: Checks) -> tuple[str | None, str 
 
 
 def _checked_fwid(leaf: x509.Certificate, checks: Checks) -> bytes | None:
-    extension = _extension(leaf, _FWID)
+    extension = usage.extension(leaf, _FWID)
     present = isinstance(extension, x509.UnrecognizedExtension)
     checks.that(FWID_ABSENT, present, layout.FWID_OID, layout.FWID_OID if present else None)
     if not isinstance(extension, x509.UnrecognizedExtension):
@@ -218,10 +188,6 @@ def _fwid(raw: bytes) -> bytes:
 def _common_name(found: x509.Certificate) -> str:
     names = found.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
     return ", ".join(str(name.value) for name in names)
-
-
-def _shown(found: x509.Certificate) -> str:
-    return _common_name(found) or found.subject.rfc4514_string()
 
 
 def _named(anchor: Anchor) -> str:
