@@ -19,6 +19,7 @@ from ccgpu.cli.runtime import Reach, Runtime
 from ccgpu.fakearm import FakeArm
 from ccgpu.workflows.cloud import Cloud
 from support.cloud import PUBLIC_KEY, make_cloud
+from support.services import Services
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,7 @@ class Shell:
     terminal: bool = False
     reached: list[Reach] = field(default_factory=list)
     connect: Callable[[Reach], Cloud] | None = None
+    services: Services = field(default_factory=Services)
 
     @property
     def state(self) -> Path:
@@ -86,6 +88,7 @@ class Shell:
             home=self.home,
             connect=self.connect or self._connect,
             simulated=lambda: contextlib.nullcontext(self.arm),
+            fetching=self.services.fetching,
             ask=self.ask,
         )
         code = run(shlex.split(line), outside)

@@ -37,6 +37,7 @@ COMMANDS = {
     "extend": Entry("extend", "extend", "Say how long a deployment is wanted from now on."),
     "delete": Entry("delete", "delete", "Remove everything that a deployment owns."),
     "verify": Entry("verify", "verify", "Judge evidence again, offline."),
+    "collateral": Entry("collateral", "app", "Fetch what verdicts need, for use offline."),
     "gc": Entry("gc", "gc", "Find deployments that are over, and with --yes remove them."),
     "role": Entry("role", "role", "Print the least-privilege custom role for a spec."),
     "fake": Entry("fake", "app", "See, empty, advance and steer the simulated subscription."),

@@ -6,7 +6,7 @@
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
+from contextlib import AbstractContextManager, closing
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from ccgpu.azure.session import Session
     from ccgpu.workflows.clock import Clock
     from ccgpu.workflows.cloud import Cloud
+    from ccgpu.workflows.collateral import Fetching
 
     Parts = tuple[Session, Clock, Executor, Path]
 
@@ -113,8 +114,16 @@ def runtime() -> Runtime:
         home=Path.home(),
         connect=lambda reach: connect(reach, state, os.environ),
         simulated=lambda: closing(Simulation(fake_state(state, os.environ))),
+        fetching=_fetching,
         ask=partial(typer.confirm, err=True) if people else None,
     )
+
+
+def _fetching() -> "AbstractContextManager[Fetching]":
+    from ccgpu.store import folders
+    from ccgpu.workflows.collateral import online
+
+    return online(folders.cache() / "collateral")
 
 
 def connect(reach: Reach, state: Path, environ: Mapping[str, str]) -> "Cloud":

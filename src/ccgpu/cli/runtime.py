@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
     from ccgpu.workflows.cloud import Cloud
+    from ccgpu.workflows.collateral import Fetching
 
 
 class Backend(StrEnum):
@@ -102,6 +103,7 @@ class Runtime:
     home: Path
     connect: "Callable[[Reach], Cloud]"
     simulated: Callable[[], AbstractContextManager[Simulated]]
+    fetching: "Callable[[], AbstractContextManager[Fetching]]"
     ask: "Callable[[str], bool] | None" = None  # None: nobody can be asked
 
     def answer(

@@ -106,7 +106,7 @@ def test_what_cannot_be_meant_is_refused_before_anything_is_done(shell, line, wo
     assert shell.reached == []
 
 
-@pytest.mark.parametrize("line", ["schema bundle", "list -o yaml"])
+@pytest.mark.parametrize("line", ["schema output", "list -o yaml"])
 def test_a_choice_that_there_is_not_is_answered_with_those_there_are(shell, line):
     done = shell(line)
     assert done.code == 2

@@ -1,0 +1,58 @@
+"""`ccgpu collateral`: what verdicts need from outside, for machines without a network."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ccgpu.cli.bundles import spread
+from ccgpu.cli.commands import COMMANDS, Command
+from ccgpu.cli.options import WishOptions
+from ccgpu.cli.runtime import Runtime
+
+app = typer.Typer(help=COMMANDS["collateral"].help, rich_markup_mode=None, add_completion=False)
+
+
+@app.callback()
+def collateral() -> None:
+    """Fetch what verdicts need."""
+
+
+@app.command(cls=Command)
+@spread
+def fetch(
+    ctx: typer.Context,
+    *,
+    evidence: Annotated[
+        Path,
+        typer.Argument(metavar="EVIDENCE", help="A bundle, or a file or folder of evidence."),
+    ],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="A new folder to write it to.")],
+    region: Annotated[
+        str | None,
+        typer.Option(help="The VM's Azure region: its mirror is asked first.", show_default=False),
+    ] = None,
+    answer: WishOptions,
+) -> None:
+    """Fetch what a verdict on evidence will need: `verify --collateral DIR` reads it.
+
+    What could not be had ends in exit 8; the rest is written all the same.
+
+    Example: `ccgpu collateral fetch bundle.json --out collateral`
+    """
+    from rich.text import Text
+
+    from ccgpu.collateral import folder
+    from ccgpu.store import evidence as files
+    from ccgpu.views import collateral as view
+    from ccgpu.workflows import supplies
+
+    run: Runtime = ctx.obj
+    found = files.read(evidence, None)
+    with run.fetching() as fetching:
+        tell = lambda event: run.err.print(Text(event.text))  # noqa: E731
+        fetched = supplies.fetch(found, fetching, tell, region=region)
+        folder.write(out, fetched.pieces, fetching.now())
+    where = str(out)
+    run.answer(answer, lambda: view.as_text(fetched, where), lambda: view.as_json(fetched, where))
+    fetched.require()
