@@ -68,9 +68,11 @@ class Appraisal:
 
     def _hint(self) -> str | None:
         failed = {check.id for check in self.checks if not check.ok}
-        if failed and all(_is_of_time(id_) for id_ in failed):
-            return "only the time is against it: `--at bundle` asks for the time it was made"
-        return None
+        if not failed or not all(_is_of_time(id_) for id_ in failed):
+            return None
+        if any(id_.startswith(("rim.", "ocsp.")) for id_ in failed):
+            return f"{_ONLY_TIME}: fetch manifests and answers anew, `ccgpu collateral fetch`"
+        return f"{_ONLY_TIME}: `--at bundle` asks for the time it was made"
 
 
 def verdict_of(checks: Sequence[Check]) -> Verdict:
@@ -85,5 +87,6 @@ def _is_of_time(id_: str) -> bool:
     return id_.rsplit(".", 1)[-1] in _TIMELY
 
 
+_ONLY_TIME = "only the time is against it"
 # How the ids of the checks end that another time alone could turn.
 _TIMELY = frozenset({"dates", "validity", "expired", "not-yet", "stale", "future", "window"})
