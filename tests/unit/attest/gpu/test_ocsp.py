@@ -1,0 +1,473 @@
+"""OCSP: a certificate is in good standing if its issuer says so, now, about it; else refused."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from functools import cache
+
+import pytest
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509 import ocsp as rfc6960
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ccgpu.attest.check import Checks, Malformed, Unverified, Verified
+from ccgpu.attest.gpu import chain as chains
+from ccgpu.attest.gpu import ocsp as verifier
+from ccgpu.attest.gpu import ocsp_answer, ocsp_request
+from ccgpu.attest.gpu.roots import NVIDIA_DEVICE, NVIDIA_RIM
+from ccgpu.fakeguest.evidence import nvidia_pki, ocsp, pki
+from ccgpu.fakeguest.evidence.pki import Extension
+from support.evidence_rim import AT, judge, loaded, new_chain, pairs_of, standing
+
+PAIRS = pairs_of(new_chain())
+SIGNER, L3, L2 = PAIRS
+GOOD = [pair.said() for pair in PAIRS]
+HOUR, SECOND = timedelta(hours=1), timedelta(seconds=1)
+START, END = AT - HOUR, AT + 23 * HOUR
+NONCE = bytes(range(32))
+
+
+def refused(*answers: bytes, **how) -> set[str]:
+    """Why these answers do not vouch for the signer's certificate."""
+    return standing(answers, [SIGNER], **how)
+
+
+def test_certificates_that_the_issuers_call_good_are_in_good_standing():
+    assert standing(GOOD, PAIRS) == set()
+
+
+def test_answers_are_found_by_what_they_are_about_in_any_order():
+    assert standing([*reversed(GOOD), *GOOD], PAIRS) == set()
+
+
+def test_what_was_said_of_whom_is_told():
+    outcome = verifier.verify(GOOD, [pair.wanted for pair in PAIRS], AT, Checks())
+    names = [each.certificate for each in outcome.value]
+    assert names[0] == "HCC RIM L4 Signer (0xd69f10b46c05d202)"
+    assert {each.status for each in outcome.value} == {"good"}
+    assert {each.until for each in outcome.value} == {END}
+
+
+def test_a_certificate_that_is_wanted_twice_is_judged_once():
+    checks = Checks()
+    verifier.verify(GOOD, [SIGNER.wanted, L3.wanted, SIGNER.wanted], AT, checks)
+    assert len([check for check in checks.made if check.id == "ocsp.signature"]) == 2
+
+
+def test_every_check_names_its_certificate():
+    checks = Checks()
+    verifier.verify([GOOD[0]], [pair.wanted for pair in PAIRS], AT, checks)
+    said = [check.expected for check in checks.made if check.id == "ocsp.absent"]
+    assert [each.partition(":")[0] for each in said] == [
+        "HCC RIM L4 Signer (0xd69f10b46c05d202)",
+        "NVIDIA Reference Value L3 GH100 002 (0xb4ebf6542022fdec)",
+        "NVIDIA Reference Value GH100 CA (0xc6dbf0754093fdeb)",
+    ]
+
+
+def test_nothing_wanted_verifies_nothing():
+    assert isinstance(verifier.verify([], [], AT, Checks()), Unverified)
+
+
+# About whom
+
+
+def test_no_answer_is_refused():
+    assert refused() == {"ocsp.absent"}
+    assert standing(GOOD[:2], PAIRS) == {"ocsp.absent"}
+
+
+def test_swapped_answers_are_refused():
+    twice = [GOOD[0], GOOD[1], GOOD[1]]
+    assert standing(twice, PAIRS) == {"ocsp.absent"}
+    assert refused(GOOD[1]) == {"ocsp.other"}
+    assert refused(GOOD[1], GOOD[2]) == {"ocsp.other"}
+
+
+def test_an_answer_about_another_number_is_refused():
+    assert refused(SIGNER.said(serial=SIGNER.certificate.serial_number + 1)) == {"ocsp.serial"}
+    assert refused(GOOD[1], SIGNER.said(serial=1)) == {"ocsp.serial"}
+
+
+@pytest.mark.parametrize("field", ["issuer_name_hash", "issuer_key_hash"])
+def test_an_answer_about_another_issuer_is_refused(field):
+    assert refused(SIGNER.said(**{field: bytes(48)})) == {"ocsp.issuer"}
+
+
+@pytest.mark.parametrize("name", ["sha1", "sha256", "sha384"])
+def test_an_answer_may_name_the_certificate_by_any_known_hash(name):
+    single = ocsp.about(*SIGNER.wanted, START, END, name)
+    assert refused(SIGNER.answer(singles=[single]).signed_by(SIGNER.key)) == set()
+
+
+def test_an_answer_that_names_it_by_another_hash_is_refused():
+    single = ocsp.about(*SIGNER.wanted, START, END, "sha512")
+    assert refused(SIGNER.answer(singles=[single]).signed_by(SIGNER.key)) == {"ocsp.issuer"}
+
+
+def test_the_hash_that_is_named_is_the_one_that_counts():
+    lies = SIGNER.said(hash_name="sha256")
+    assert refused(lies) == {"ocsp.issuer"}
+
+
+def test_answers_about_others_do_no_harm():
+    strangers = pairs_of(new_chain())
+    assert standing([*GOOD, *(pair.said() for pair in strangers)], PAIRS) == set()
+
+
+# By whom
+
+
+def test_the_issuer_may_answer_itself():
+    by_key = SIGNER.answer(responder=ocsp.key_id(SIGNER.issuer), certificates=[])
+    by_name = replace(by_key, responder=SIGNER.issuer.subject)
+    for answer in (by_key, by_name):
+        assert refused(answer.signed_by(SIGNER.issuer_key)) == set()
+        assert refused(answer.signed_by(SIGNER.key)) == {"ocsp.signature"}
+
+
+def test_a_delegate_may_be_named_by_its_name():
+    answer = SIGNER.answer(responder=SIGNER.responder.subject)
+    assert refused(answer.signed_by(SIGNER.key)) == set()
+
+
+def test_a_responder_that_did_not_come_along_is_refused():
+    assert refused(SIGNER.answer(certificates=[]).signed_by(SIGNER.key)) == {"ocsp.responder"}
+    by_other = SIGNER.answer(responder=bytes(20)).signed_by(SIGNER.key)
+    assert refused(by_other) == {"ocsp.responder"}
+    by_name = SIGNER.answer(responder=nvidia_pki.named("somebody")).signed_by(SIGNER.key)
+    assert refused(by_name) == {"ocsp.responder"}
+
+
+def test_an_answer_signed_by_its_subject_is_refused():
+    itself = L3.certificate
+    answer = L3.answer(responder=ocsp.key_id(itself), certificates=[])
+    assert standing([answer.signed_by(L3.subject_key)], [L3]) == {"ocsp.responder.subject"}
+
+
+def test_a_subject_that_may_sign_answers_may_not_about_itself():
+    again = replace(L3.responder, key=pki.public(L3.subject_key))
+    der = again.signed_by(L3.issuer_key)
+    answer = L3.answer(responder=again.subject, certificates=[der])
+    assert standing([answer.signed_by(L3.subject_key)], [L3]) == {"ocsp.responder.subject"}
+
+
+def test_a_delegate_of_somebody_else_is_refused():
+    forged = SIGNER.by(SIGNER.responder, signer=nvidia_pki.new_key())
+    assert refused(forged) == {"ocsp.responder.issuer"}
+    other_name = replace(SIGNER.responder, issuer=L3.issuer.subject)
+    assert refused(SIGNER.by(other_name)) == {"ocsp.responder.issuer"}
+    of_other_level = SIGNER.by(L3.responder, signer=L3.issuer_key)
+    assert "ocsp.responder.issuer" in refused(of_other_level)
+
+
+def test_a_delegate_whose_certificate_says_another_algorithm_is_refused():
+    sha256 = pki.element(pki.SEQUENCE, pki.oid("1.2.840.10045.4.3.2"))
+    lies = replace(pki.ECDSA_SHA384, identifier=sha256)
+    answer = SIGNER.by(replace(SIGNER.responder, algorithm=lies))
+    assert refused(answer) == {"ocsp.responder.issuer"}
+
+
+def _with(*extensions: Extension, without: str = "") -> bytes:
+    """An answer of a delegate with other extensions."""
+    gone = {without, *(each.oid for each in extensions)}
+    kept = [each for each in SIGNER.responder.extensions if each.oid not in gone]
+    return SIGNER.by(replace(SIGNER.responder, extensions=(*kept, *extensions)))
+
+
+def test_a_delegate_that_may_not_sign_answers_is_refused():
+    purposes = ocsp.purposes("1.3.6.1.5.5.7.3.1", "2.5.29.37.0")  # servers; anything
+    assert refused(_with(purposes)) == {"ocsp.responder.eku"}
+    assert refused(_with(without=purposes.oid)) == {"ocsp.responder.eku"}
+
+
+def test_a_delegate_with_more_purposes_is_good():
+    assert refused(_with(ocsp.purposes("1.3.6.1.5.5.7.48.1.5", ocsp.SIGNS_ANSWERS))) == set()
+
+
+@pytest.mark.parametrize(
+    "extension",
+    [nvidia_pki.usage("key_agreement"), nvidia_pki.constraints(ca=True)],
+)
+def test_a_delegate_that_is_for_something_else_is_refused(extension):
+    assert refused(_with(extension)) == {"ocsp.responder.usage"}
+
+
+def test_a_delegate_with_something_critical_that_is_not_known_is_refused():
+    assert refused(_with(Extension("1.2.3.4", b"\5\0", critical=True))) == {
+        "ocsp.responder.critical"
+    }
+    assert refused(_with(Extension("1.2.3.4", b"\5\0"))) == set()
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "good"),
+    [
+        (AT, AT + HOUR, True),
+        (AT - HOUR, AT, True),
+        (AT + SECOND, AT + HOUR, False),
+        (AT - HOUR, AT - SECOND, False),
+    ],
+)
+def test_a_delegate_must_be_valid_at_the_time(start, end, good):
+    answer = SIGNER.by(replace(SIGNER.responder, not_before=start, not_after=end))
+    assert refused(answer) == (set() if good else {"ocsp.responder.dates"})
+
+
+# Its signature
+
+
+def test_an_answer_signed_by_another_key_is_refused():
+    assert refused(SIGNER.answer().signed_by(nvidia_pki.new_key())) == {"ocsp.signature"}
+    assert refused(SIGNER.answer().signed_by(SIGNER.issuer_key)) == {"ocsp.signature"}
+
+
+@pytest.mark.parametrize("signature", [b"", b"\x30\x00", b"\x30\x06\x02\x01\x00\x02\x01\x00"])
+def test_an_answer_with_no_signature_is_refused(signature):
+    algorithm = replace(pki.ECDSA_SHA384, sign=lambda key, data: signature)  # noqa: ARG005
+    answer = SIGNER.answer(algorithm=algorithm).signed_by(SIGNER.key)
+    assert refused(answer) == {"ocsp.signature"}
+
+
+def test_an_answer_that_says_another_algorithm_is_refused():
+    sha256 = pki.element(pki.SEQUENCE, pki.oid("1.2.840.10045.4.3.2"))
+    lies = replace(pki.ECDSA_SHA384, identifier=sha256)
+    assert refused(SIGNER.answer(algorithm=lies).signed_by(SIGNER.key)) == {"ocsp.algorithm"}
+
+
+# When
+
+
+@pytest.mark.parametrize(
+    ("at", "reasons"),
+    [
+        (START - timedelta(minutes=5, seconds=1), {"ocsp.future"}),
+        (START - timedelta(minutes=5), set()),
+        (START, set()),
+        (END, set()),
+        (END + SECOND, {"ocsp.stale"}),
+    ],
+)
+def test_an_answer_is_refused_outside_its_window(at, reasons):
+    assert refused(GOOD[0], at=at) == reasons
+
+
+def test_an_answer_that_does_not_say_how_long_it_holds_is_refused():
+    assert refused(SIGNER.said(next_update=None)) == {"ocsp.stale"}
+
+
+def test_a_grace_is_only_what_was_asked_for():
+    grace = timedelta(hours=2)
+    assert refused(GOOD[0], at=END + grace, unsafe_grace=grace) == set()
+    assert refused(GOOD[0], at=END + grace + SECOND, unsafe_grace=grace) == {"ocsp.stale"}
+    future = START - HOUR
+    assert refused(GOOD[0], at=future, unsafe_grace=grace) == {"ocsp.future"}
+    no_end = SIGNER.said(next_update=None)
+    assert refused(no_end, unsafe_grace=grace) == {"ocsp.stale"}
+
+
+def test_a_grace_shows():
+    checks = Checks()
+    grace = timedelta(hours=2)
+    verifier.verify(GOOD, [SIGNER.wanted], END + HOUR, checks, unsafe_grace=grace)
+    (said,) = [check.expected for check in checks.made if check.id == "ocsp.stale"]
+    assert said.endswith("and 2:00:00 of grace (unsafe)")
+
+
+def test_the_newest_answer_counts():
+    old = SIGNER.said(this_update=START - 48 * HOUR, next_update=START - 24 * HOUR)
+    revoked = SIGNER.said(status="revoked", this_update=START + SECOND)
+    for answers in ([old, GOOD[0]], [GOOD[0], old]):
+        assert refused(*answers) == set()
+    for answers in ([revoked, GOOD[0]], [GOOD[0], revoked]):
+        assert refused(*answers) == {"ocsp.revoked"}
+
+
+def test_of_two_answers_of_one_time_the_bad_one_counts():
+    revoked = SIGNER.said(status="revoked")
+    for answers in ([revoked, GOOD[0]], [GOOD[0], revoked]):
+        assert refused(*answers) == {"ocsp.revoked"}
+
+
+# The nonce
+
+
+@cache
+def _with_nonce(nonce: bytes) -> bytes:
+    return SIGNER.answer(extensions=[ocsp.nonce(nonce)]).signed_by(SIGNER.key)
+
+
+def test_a_nonce_that_was_sent_must_come_back():
+    assert refused(_with_nonce(NONCE), nonces=[NONCE]) == set()
+    assert refused(_with_nonce(NONCE), nonces=[bytes(32), NONCE]) == set()
+    assert refused(GOOD[0], nonces=[NONCE]) == {"ocsp.nonce.absent"}
+    for other in (bytes(32), NONCE[:31], NONCE + b"\0", b"\0"):
+        assert refused(_with_nonce(other), nonces=[NONCE]) == {"ocsp.nonce.other"}
+
+
+def test_a_nonce_that_nobody_sent_says_nothing():
+    assert refused(_with_nonce(NONCE)) == set()
+
+
+# What it says
+
+
+def test_a_certificate_that_is_not_good_is_refused():
+    assert refused(SIGNER.said(status="revoked")) == {"ocsp.revoked"}
+    assert refused(SIGNER.said(status="revoked", reason=1)) == {"ocsp.revoked"}
+    assert refused(SIGNER.said(status="revoked", reason=ocsp.HOLD)) == {"ocsp.hold"}
+    assert refused(SIGNER.said(status="unknown")) == {"ocsp.unknown"}
+
+
+def test_a_hold_passes_only_for_whom_it_may():
+    held = [pair.said(status="revoked", reason=ocsp.HOLD) for pair in PAIRS]
+    every = [pair.wanted for pair in PAIRS]
+    assert standing(held, PAIRS, unsafe_hold=every) == set()
+    assert standing(held, PAIRS, unsafe_hold=every[:2]) == {"ocsp.hold"}
+    revoked = SIGNER.said(status="revoked")
+    assert refused(revoked, unsafe_hold=every) == {"ocsp.revoked"}
+    assert refused(SIGNER.said(status="unknown"), unsafe_hold=every) == {"ocsp.unknown"}
+
+
+# What can be read
+
+
+@pytest.mark.parametrize("status", [1, 2, 3, 5, 6])
+def test_an_answer_that_is_none_is_refused(status):
+    none = SIGNER.answer(status=status).signed_by(SIGNER.key)
+    assert refused(none, GOOD[0]) == {"ocsp.unsuccessful"}
+    assert refused(none) == {"ocsp.unsuccessful", "ocsp.absent"}
+
+
+def test_several_answers_in_one_are_refused():
+    for singles in ([], [SIGNER.single(), L3.single()]):
+        several = SIGNER.answer(singles=singles).signed_by(SIGNER.key)
+        assert refused(several, GOOD[0]) == {"ocsp.one"}
+
+
+def test_something_critical_that_is_not_known_is_refused():
+    critical = Extension("1.2.3.4", b"\5\0", critical=True)
+    outside = SIGNER.answer(extensions=[critical]).signed_by(SIGNER.key)
+    for answer in (outside, SIGNER.said(extensions=[critical])):
+        assert refused(answer, GOOD[0]) == {"ocsp.critical"}
+    harmless = SIGNER.said(extensions=[replace(critical, critical=False)])
+    assert refused(harmless) == set()
+    asked = SIGNER.answer(extensions=[replace(ocsp.nonce(NONCE), critical=True)])
+    assert refused(asked.signed_by(SIGNER.key)) == set()
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"no answer", b"\x30\x03\x0a\x01\x09", GOOD[0] + b"\0", GOOD[0][:-1]]
+)
+def test_what_cannot_be_read_is_refused(data):
+    assert refused(data, GOOD[0]) == {"ocsp.readable"}
+
+
+def test_the_size_of_an_answer_is_limited():
+    filler = Extension("1.2.3.4", pki.element(pki.OCTETS, bytes(64 * 1024)))
+    large = SIGNER.answer(extensions=[filler]).signed_by(SIGNER.key)
+    assert refused(large, GOOD[0]) == {"ocsp.readable"}
+
+
+def test_the_certificates_of_an_answer_are_limited():
+    der = SIGNER.responder.signed_by(SIGNER.issuer_key)
+    for count, reasons in ((4, set()), (5, {"ocsp.readable"})):
+        answer = SIGNER.answer(responder=ocsp.key_id(loaded(der)), certificates=[der] * count)
+        found = refused(answer.signed_by(SIGNER.key), GOOD[0])
+        assert found == reasons
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_are_no_answer(data):
+    with pytest.raises(Malformed):
+        ocsp_answer.parse(data)
+
+
+@given(st.lists(st.tuples(st.integers(0, 4095), st.integers(0, 255)), min_size=1, max_size=4))
+def test_a_damaged_answer_parses_or_is_malformed(changes):
+    raw = bytearray(GOOD[0])
+    for at, value in changes:
+        raw[at % len(raw)] = value
+    assert isinstance(refused(bytes(raw)), set)
+
+
+def test_a_changed_bit_of_what_is_signed_is_refused():
+    signed = ocsp_answer.parse(GOOD[0]).signed
+    start = GOOD[0].index(signed)
+    for at in range(len(signed)):
+        changed = bytearray(GOOD[0])
+        changed[start + at] ^= 1 << at % 8
+        assert refused(bytes(changed)), f"byte {at}"
+
+
+# Questions
+
+
+@pytest.mark.parametrize("nonce", [None, NONCE])
+def test_a_question_is_about_one_certificate(nonce):
+    asked = rfc6960.load_der_ocsp_request(ocsp_request.build(*SIGNER.wanted, nonce))
+    single = SIGNER.single()
+    assert isinstance(asked.hash_algorithm, hashes.SHA384)
+    assert asked.serial_number == single.serial
+    assert asked.issuer_name_hash == single.issuer_name_hash
+    assert asked.issuer_key_hash == single.issuer_key_hash
+    assert [each.value.nonce for each in asked.extensions] == ([nonce] if nonce else [])
+
+
+def test_an_issuer_whose_key_is_on_another_curve_can_be_asked_about():
+    small = ec.generate_private_key(ec.SECP256R1())
+    issuer = replace(SIGNER.responder, key=pki.public(small)).signed_by(small)
+    assert ocsp_request.build(SIGNER.certificate, loaded(issuer), None)
+
+
+# What NVIDIA's responder said of a real H100
+
+
+@pytest.fixture(scope="module")
+def real(vectors):
+    folder = vectors / "gpu" / "h100-550.90.07"
+    then = datetime(2025, 9, 15, 12, tzinfo=UTC)
+    chain = (folder / "device-chain.pem").read_bytes()
+    device = chains.verify(chain, NVIDIA_DEVICE, then, Checks())
+    rims = [judge(each.read_bytes(), NVIDIA_RIM, at=then) for each in folder.glob("*.xml")]
+    assert isinstance(device, Verified)
+    assert [each.refusals for each in rims] == [set(), set()]
+    return {
+        "answers": [each.read_bytes() for each in folder.glob("ocsp/*.der")],
+        "device": device.value.issued,
+        "manifests": [pair for each in rims for pair in each.manifest.issued],
+    }
+
+
+IN_AUGUST = datetime(2025, 8, 21, 12, tzinfo=UTC)
+IN_SEPTEMBER = datetime(2025, 9, 15, 12, tzinfo=UTC)
+IN_OCTOBER = datetime(2025, 10, 24, 12, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("which", "at", "reasons"),
+    [
+        ("device", IN_AUGUST, set()),
+        ("device", datetime(2025, 8, 22, 6, 47, 7, tzinfo=UTC), set()),
+        ("device", datetime(2025, 8, 22, 6, 47, 9, tzinfo=UTC), {"ocsp.stale"}),
+        ("device", datetime(2025, 8, 21, 6, 42, 6, tzinfo=UTC), {"ocsp.future"}),
+        ("device", IN_SEPTEMBER, {"ocsp.stale"}),
+        ("device", IN_OCTOBER, {"ocsp.stale", "ocsp.responder.dates"}),
+        ("manifests", IN_OCTOBER, set()),
+        ("manifests", datetime(2025, 10, 25, 11, 32, 23, tzinfo=UTC), {"ocsp.stale"}),
+        ("manifests", IN_SEPTEMBER, {"ocsp.future"}),
+        ("manifests", IN_AUGUST, {"ocsp.future"}),
+        ("manifests", AT, {"ocsp.stale", "ocsp.responder.dates"}),
+    ],
+)
+def test_real_answers_hold_within_their_windows(real, which, at, reasons):
+    checks = Checks()
+    verifier.verify(real["answers"], real[which], at, checks)
+    assert {check.id for check in checks.made if not check.ok} == reasons
+
+
+def test_real_answers_name_real_certificates(real):
+    wanted = [*real["device"], *real["manifests"]]
+    outcome = verifier.verify(real["answers"], wanted, IN_OCTOBER, Checks())
+    assert len(outcome.value) == len(real["answers"]) == 7

@@ -1,0 +1,87 @@
+"""The builder of OCSP answers: a library reads what was meant."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509 import ocsp as rfc6960
+
+from ccgpu.fakeguest.evidence import ocsp, rim_pki
+from ccgpu.fakeguest.evidence.pki import Extension
+
+AT = datetime(2026, 11, 22, tzinfo=UTC)
+CHAIN = rim_pki.make()
+CERTIFICATE, ISSUER = (x509.load_der_x509_certificate(der) for der in CHAIN.ders[:2])
+SINGLE = ocsp.about(CERTIFICATE, ISSUER, AT, AT + timedelta(days=1))
+ANSWER = ocsp.Answer([SINGLE], ocsp.key_id(ISSUER))
+
+
+def read(answer: ocsp.Answer) -> rfc6960.OCSPResponse:
+    """What a library makes of an answer that the issuer signed."""
+    return rfc6960.load_der_ocsp_response(answer.signed_by(CHAIN.keys[1]))
+
+
+@pytest.mark.parametrize("algorithm", [hashes.SHA1(), hashes.SHA256(), hashes.SHA384()])
+def test_an_answer_names_a_certificate_as_a_library_asks_for_it(algorithm):
+    asked = rfc6960.OCSPRequestBuilder().add_certificate(CERTIFICATE, ISSUER, algorithm).build()
+    single = ocsp.about(CERTIFICATE, ISSUER, AT, None, algorithm.name)
+    found = read(replace(ANSWER, singles=[single]))
+    assert found.hash_algorithm.name == asked.hash_algorithm.name
+    assert found.issuer_name_hash == asked.issuer_name_hash
+    assert found.issuer_key_hash == asked.issuer_key_hash
+    assert found.serial_number == asked.serial_number
+    assert found.next_update_utc is None
+
+
+def test_an_answer_is_signed_by_whom_it_says():
+    found = read(ANSWER)
+    key = CHAIN.keys[1].public_key()
+    key.verify(found.signature, found.tbs_response_bytes, ec.ECDSA(hashes.SHA384()))
+    assert found.responder_key_hash == ocsp.key_id(ISSUER)
+    assert found.this_update_utc == found.produced_at_utc == AT
+    assert found.next_update_utc == AT + timedelta(days=1)
+    by_name = read(replace(ANSWER, responder=ISSUER.subject))
+    assert by_name.responder_name == ISSUER.subject
+
+
+@pytest.mark.parametrize(
+    ("changes", "status", "reason"),
+    [
+        ({}, rfc6960.OCSPCertStatus.GOOD, None),
+        ({"status": "unknown"}, rfc6960.OCSPCertStatus.UNKNOWN, None),
+        ({"status": "revoked"}, rfc6960.OCSPCertStatus.REVOKED, None),
+        (
+            {"status": "revoked", "reason": ocsp.HOLD},
+            rfc6960.OCSPCertStatus.REVOKED,
+            x509.ReasonFlags.certificate_hold,
+        ),
+    ],
+)
+def test_an_answer_says_what_it_is_told_to(changes, status, reason):
+    found = read(replace(ANSWER, singles=[replace(SINGLE, **changes)]))
+    assert found.certificate_status is status
+    assert found.revocation_reason is reason
+
+
+def test_certificates_and_extensions_come_along():
+    der = ocsp.responder(ISSUER.subject, CHAIN.key, AT, AT).signed_by(CHAIN.keys[1])
+    found = read(
+        replace(
+            ANSWER,
+            certificates=[der],
+            extensions=[ocsp.nonce(b"outside")],
+            singles=[replace(SINGLE, extensions=[Extension("1.2.3.4", b"\5\0")])],
+        )
+    )
+    assert [each.public_bytes(Encoding.DER) for each in found.certificates] == [der]
+    assert [each.value.nonce for each in found.extensions] == [b"outside"]
+    assert [each.oid.dotted_string for each in found.single_extensions] == ["1.2.3.4"]
+
+
+def test_no_answer_has_a_status_alone():
+    found = read(replace(ANSWER, status=6))
+    assert found.response_status is rfc6960.OCSPResponseStatus.UNAUTHORIZED
