@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import (
+    AfterValidator,
     AwareDatetime,
     BaseModel,
     BeforeValidator,
@@ -61,6 +62,16 @@ Hex = Annotated[
     PlainSerializer(bytes.hex, return_type=str),
     WithJsonSchema({"type": "string", "pattern": "^([0-9a-fA-F]{2})*$"}),
 ]
+_GUID = r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"  # RFC 9562, §4
+
+
+def _x25519(value: bytes) -> bytes:
+    """An X25519 key is 32 bytes (RFC 7748, §5); without one there is nothing."""
+    if len(value) not in (0, 32):
+        raise ValueError("is an X25519 key of 32 bytes, or empty")
+    return value
+
+
 PcrName = Annotated[str, Field(pattern=r"^([0-9]|1[0-9]|2[0-3])$")]
 
 
@@ -135,8 +146,8 @@ class Bundle(BaseModel):
     nonce: Hex | None = None
     binding: Literal["ccgpu-bind-v1", "nonce"] = "nonce"
     host_key: Base64 | None = None
-    recipient_key: Base64 = b""
-    vm_id: Annotated[str, Field(max_length=64)] | None = None
+    recipient_key: Annotated[Base64, AfterValidator(_x25519)] = b""
+    vm_id: Annotated[str, Field(pattern=_GUID)] | None = None
     cpu: Cpu | None = None
     gpus: Annotated[tuple[Gpu, ...], Field(max_length=16)] = ()
     collateral: Collateral = Collateral()
