@@ -357,6 +357,7 @@ def test_a_stranger_who_signs_everything_is_refused(answer, nras_refusals):
         (b'[["JWT","e30.e30"],{"GPU-0":"e30.e30."}]', "token.form"),
         (b'[["JWT","e30.e30."],{"GPU-0":"e30.e30.\xc3\xa9"}]', "token.form"),
         (b'[["JWT","e30.e30."],{"GPU-0":"W10.e30."}]', "json.object"),
+        (b" " * (17 * 128 * 1024), "json.syntax"),
         (b" " * (17 * 128 * 1024 + 1), "nras.size"),
     ],
 )
