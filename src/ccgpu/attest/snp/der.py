@@ -5,6 +5,7 @@ it, and says that it will refuse. This reader takes over then. It knows what AMD
 more: definite lengths in their shortest form, the names' six attributes, dates in UTC, version 3.
 """
 
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
@@ -140,7 +141,7 @@ def _time(dates: Cursor) -> datetime:
     text = content.decode("latin-1")
     if tag == UTC_TIME:  # RFC 5280, 4.1.2.5.1: 50 to 99 are of the last century
         text = ("19" if text >= "5" else "20") + text
-    if len(text) != 15 or not (text[:14].isascii() and text[:14].isdigit() and text[14] == "Z"):
+    if not re.fullmatch(r"[0-9]{14}Z", text):
         raise _malformed("a date in UTC, to the second", 0)
     try:
         return datetime.strptime(text, "%Y%m%d%H%M%SZ").replace(tzinfo=UTC)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from ccgpu.attest.check import Malformed
 from ccgpu.attest.fields import table
 from ccgpu.attest.snp import report as reports
-from ccgpu.attest.snp.bits import GuestPolicy, PlatformInfo
+from ccgpu.attest.snp.bits import GuestPolicy, KeyInfo, PlatformInfo
 from ccgpu.attest.snp.layout import FIELDS, SIGNED, SINCE, SIZE, VERSIONS
 
 _ORDER = (
@@ -167,6 +167,13 @@ def test_each_bit_of_the_guest_policy_has_its_name(bit, name):
 def test_each_bit_of_platform_info_has_its_name(bit, name):
     assert getattr(PlatformInfo(1 << bit), name)
     assert not getattr(PlatformInfo(~(1 << bit) & (1 << 64) - 1), name)
+
+
+@pytest.mark.parametrize(
+    ("number", "name"), [(0, "VCEK"), (1, "VLEK"), (2, "reserved (2)"), (7, "none")]
+)
+def test_each_kind_of_signing_key_has_its_name(number, name):
+    assert KeyInfo(number << 2 | 0xFFFFFFE3).signing_key == name
 
 
 @pytest.mark.parametrize("change", [lambda raw: raw[:-1], lambda raw: raw + b"\0", lambda _: b""])
