@@ -140,3 +140,19 @@ def test_a_string_of_another_type_is_refused(certificate):
     found = next(node for node in certificate.all if node.tag == 0x0C)
     found.tag = 0x1E
     assert _refusal(certificate) == "snp.vek.certificate"
+
+
+@pytest.mark.parametrize(
+    "oid", ["0.9.1", "1.2.3", "1.39.127.128", "1.2.16385", "2.5.29", "2.100.3"]
+)
+def test_an_object_identifier_reads_as_it_was_written(certificate, oid):
+    found = next(node for node in certificate.all if node.content == _UNKNOWN)
+    found.content = pki.oid(oid)[2:]
+    assert der.read(certificate.der).extensions[-1].oid == oid
+
+
+@pytest.mark.parametrize("size", [127, 128, 255, 256, 1000])
+def test_an_element_of_any_size_is_read(certificate, size):
+    found = next(node for node in certificate.all if node.content == b"\x05\x00")
+    found.content = bytes(size)
+    assert der.read(certificate.der).extensions[-1].value == bytes(size)
