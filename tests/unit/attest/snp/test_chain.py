@@ -20,6 +20,10 @@ _FALSE_ALGORITHMS = [
 ]
 _LIES = replace(pki.pss(hashes.SHA256(), 32), sign=pki.PSS_SHA384.sign)
 
+_UNKNOWN_ALGORITHM = replace(
+    pki.PSS_SHA384, identifier=pki.element(pki.SEQUENCE, pki.oid("1.2.3.4"))
+)
+
 
 @pytest.fixture
 def with_chain(machine):
@@ -184,6 +188,7 @@ def test_a_key_signed_with_another_kind_of_signature_is_refused(machine):
     [
         (pki.ECDSA_SHA384, "1.2.840.10045.4.3.3"),
         (pki.pss(hashes.SHA384(), 32), "1.2.840.113549.1.1.10 with other parameters"),
+        (_UNKNOWN_ALGORITHM, "1.2.3.4"),
     ],
 )
 def test_what_a_key_is_signed_with_is_shown(machine, algorithm, shown):
