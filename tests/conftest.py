@@ -70,6 +70,11 @@ def home(_homes: Iterator[Path], monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Bytes are named by their parameter: those that hold new keys differ between two workers."""
+    return argname if isinstance(val, bytes) else None
+
+
 @pytest.fixture(scope="session")
 def vectors() -> Path:
     """The folder of real evidence and recorded traffic: `CCGPU_VECTORS`, else beside the clone."""
