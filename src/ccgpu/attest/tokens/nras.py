@@ -169,7 +169,7 @@ def _check_overall(overall: Jws, checks: Checks) -> str | None:
     result = claims.get("x-nvidia-overall-att-result")
     checks.that(OVERALL, result is True, True, overall.says(result))
     version = claims.get("x-nvidia-ver")
-    known = isinstance(version, str) and version in VERSIONS
+    known = version in VERSIONS
     checks.that(VERSION, known, VERSIONS, overall.says(version))
     return str(version) if known else None
 
