@@ -80,7 +80,7 @@ class DeviceChain:
 
         (NVIDIA OCSP service: it serves no leaf.)
         """
-        return tuple(zip(self.certificates[1:4], self.certificates[2:5], strict=True))
+        return tuple(zip(self.certificates[1:-1], self.certificates[2:], strict=True))
 
 
 def verify(

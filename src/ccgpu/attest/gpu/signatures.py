@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
-from cryptography.hazmat.primitives.serialization import load_der_public_key
+from cryptography.hazmat.primitives.serialization import Encoding, load_der_public_key
 
 # RFC 5758, 3.2: ecdsa-with-SHA384.
 ECDSA_SHA384 = "1.2.840.10045.4.3.3"
@@ -21,8 +21,11 @@ def on_p384(key: PublicKeyTypes) -> bool:
 
 
 def of_certificate(key: PublicKeyTypes, certificate: x509.Certificate) -> bool:
-    """Whether this key signed the certificate."""
-    return _signed(key, certificate.signature, certificate.tbs_certificate_bytes)
+    """Whether this key signed the certificate; the signature is bytes, and all of the last one."""
+    signature = certificate.signature
+    # `cryptography` drops bits that DER calls unused. It is then one certificate in two forms.
+    whole = certificate.public_bytes(Encoding.DER).endswith(b"\0" + signature)
+    return whole and _signed(key, signature, certificate.tbs_certificate_bytes)
 
 
 def of_report(key: PublicKeyTypes, signature: tuple[int, int], signed: bytes) -> bool:
