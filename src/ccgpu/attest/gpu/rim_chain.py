@@ -56,11 +56,8 @@ def verify(found: Certificates, root: Anchor, at: datetime, manifest: str, check
 def _check_signer(signer: x509.Certificate, at: datetime, manifest: str, checks: Checks) -> None:
     signs = usage.signs_data(signer)
     usage.check_each(SIGNER, [signer], [signs], "signs data, is no authority", checks)
-    name, start, end = (
-        usage.shown(signer),
-        signer.not_valid_before_utc,
-        signer.not_valid_after_utc,
-    )
+    name = usage.shown(signer)
+    start, end = signer.not_valid_before_utc, signer.not_valid_after_utc
     expected = f"valid at {shown(at)}"
     early, late = at < start, at > end
     checks.that(EARLY, not early, expected, f"{name} of {manifest}, from {shown(start)}")

@@ -24,18 +24,17 @@ CANONICAL = Rule("rim.xml.canonical", "the manifest has one canonical form", _C1
 
 # NVIDIA's manifests have some 21 KB, 100 tags (start and end), 500 attributes, 6 namespaces.
 # Canonical XML takes time with the square of the last two: 2000 namespaces take a minute.
-_LIMITS = ((b"", 256 * 1024), (b"<", 1024), (b"=", 4096), (b"xmlns", 32))
+_SIZE_LIMIT = 256 * 1024
+_LIMITS = ((b"<", 1024), (b"=", 4096), (b"xmlns", 32))
 _DECLARATION = re.compile(rb'<\?xml version="1\.0"( encoding="(?:UTF|utf)-8")? ?\?>\s*')
 _XML_NAMESPACE = "{http://www.w3.org/XML/1998/namespace}"
 
 
 def read(data: bytes) -> Element:
     """The root element, or `Malformed`."""
+    _limit(len(data), _SIZE_LIMIT, "bytes")
     for what, limit in _LIMITS:
-        found = data.count(what)
-        if found > limit:
-            unit = what.decode() or "bytes"
-            raise Malformed(SIZE, f"at most {limit} of {unit}", f"{found} of {unit}")
+        _limit(data.count(what), limit, what.decode())
     declaration = _DECLARATION.match(data)
     body = data[declaration.end() :] if declaration else data
     _refuse(DOCTYPE, (b"<!DOCTYPE", b"<!ENTITY"), body)
@@ -56,6 +55,11 @@ def canonical(element: Element) -> bytes:
         return etree.tostring(element, method="c14n", exclusive=False, with_comments=False)
     except etree.LxmlError as error:  # a namespace that is relative, for one
         raise Malformed(CANONICAL, "canonical XML", str(error)[:100]) from error
+
+
+def _limit(found: int, limit: int, what: str) -> None:
+    if found > limit:
+        raise Malformed(SIZE, f"at most {limit} {what}", f"{found} {what}")
 
 
 def _refuse(rule: Rule, those: tuple[bytes, ...], data: bytes) -> None:

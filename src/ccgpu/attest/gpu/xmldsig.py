@@ -101,7 +101,7 @@ def _only(root: Element) -> Element:
     if not found:
         raise Malformed(ABSENT, "a signature", None)
     last = root[-1] if len(root) else None
-    if len(found) != 1 or found[0] is not last or last.tail:
+    if found[0] is not last or last.tail:  # and others within it are refused with its parts
         raise Malformed(PLACE, "one, the last of the root's elements", f"{len(found)} in all")
     return found[0]
 
