@@ -7,7 +7,9 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
 import pytest
+from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -242,6 +244,21 @@ def test_an_authority_must_say_that_it_is_one(oid):
     assert refused(driver().signed_by(CHAIN.having(L2, extensions=kept))) == {"rim.chain.authority"}
 
 
+def test_a_signer_must_say_what_its_key_is_for():
+    only = (nvidia_pki.constraints(ca=False),)
+    assert refused(driver().signed_by(CHAIN.having(SIGNER, extensions=only))) == {
+        "rim.signer.usage"
+    }
+
+
+def test_a_signer_without_a_common_name_is_called_by_its_whole_name():
+    nameless = x509.Name([x509.NameAttribute(NameOID.ORGANIZATION_NAME, "NVIDIA")])
+    judged = judge(driver().signed_by(CHAIN.having(SIGNER, subject=nameless)), ANCHOR)
+    assert judged.refusals == set()
+    (signed,) = [check for check in judged.checks if check.id == "rim.signature"]
+    assert signed.actual == "O=NVIDIA (0xd69f10b46c05d202)"
+
+
 def test_an_extension_that_is_not_critical_may_be_unknown():
     other = CHAIN.extended(L2, pki.Extension("1.2.3.4", b"\5\0"))
     assert refused(driver().signed_by(other)) == set()
@@ -273,6 +290,15 @@ def test_a_certificate_that_says_another_algorithm_is_refused():
 )
 def test_certificates_are_refused_outside_their_dates(at, reasons):
     assert refused(GOOD, at=at) == reasons
+
+
+@pytest.mark.parametrize("position", [L3, L2, ROOT])
+def test_the_dates_of_authorities_are_inclusive(position):
+    chain = CHAIN.having(position, not_before=AT, not_after=AT)
+    root, xml = root_of(chain), driver().signed_by(chain)
+    assert refused(xml, root=root) == set()
+    assert refused(xml, root=root, at=AT - SECOND) == {"rim.chain.dates"}
+    assert refused(xml, root=root, at=AT + SECOND) == {"rim.chain.dates"}
 
 
 def test_who_expired_when_is_said_and_what_to_do():
@@ -374,6 +400,10 @@ def test_a_link_may_stand_beside():
         ({"alternatives": "3"}, "rim.resource.alternatives"),
         ({"alternatives": "0"}, "rim.resource.alternatives"),
         ({"alternatives": "two"}, "rim.resource.alternatives"),
+        (
+            {"alternatives": "0", "ns2:Hash0": None, "ns2:Hash1": None},
+            "rim.resource.alternatives",
+        ),
         ({"alternatives": "9" * 30}, "rim.resource.alternatives"),
         ({"ns2:Hash1": None, "ns2:Hash2": "00" * 48}, "rim.resource.alternatives"),
         ({"ns2:Hash1": None, "Hash1": "00" * 48}, "rim.resource.alternatives"),
