@@ -106,6 +106,26 @@ def test_a_delete_that_was_done_but_not_answered_is_seen(machine: Machine, n: in
     assert machine.kinds() == []
 
 
+@pytest.mark.parametrize("n", range(4))
+@pytest.mark.parametrize("answer", [faults.PAGE, faults.NOT_FOUND], ids=["page", "404"])
+def test_a_delete_that_somebody_else_answered_is_sent_again(
+    machine: Machine, n: int, answer: Answer
+) -> None:
+    machine.create()
+    machine.arm.faults.append(Nth(n, DELETES, answer))
+    machine.delete()
+    assert machine.kinds() == []
+    assert [method for method, _ in machine.writes()].count("DELETE") == 5
+
+
+def test_a_delete_that_takes_its_time_is_sent_once(machine: Machine) -> None:
+    machine.create()
+    machine.arm.settings.set("durations", "vm.delete", value=900)
+    machine.arm.faults.append(Nth(0, faults.polls, faults.NOT_FOUND, times=None))
+    machine.delete()
+    assert [method for method, _ in machine.writes()].count("DELETE") == 4
+
+
 def test_what_cannot_be_deleted_is_named_and_the_rest_goes(machine: Machine) -> None:
     machine.create()
     stuck = Nth(0, of("DELETE", "/virtualNetworks/"), faults.FORBIDDEN, times=None)

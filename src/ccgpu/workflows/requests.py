@@ -9,6 +9,7 @@ from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
+from math import inf
 from typing import Any, TypeVar
 
 from ccgpu.azure.arm import Pending
@@ -28,7 +29,8 @@ Asking = Generator[Call, Any, T]
 _GIVE_UP = 300.0
 # Regional replicas of ARM disagree for a while after a create (azurerm#18268, #25758).
 _LAG = 60.0
-# A delete that was accepted and then failed is started anew so often, after so many seconds.
+# A delete that was accepted and then failed, or of which nothing is seen, is started anew so often;
+# after a failure after so many seconds.
 _DELETES = 3
 _BREATH = 30.0
 REFERS_TO_NOTHING = frozenset(
@@ -147,25 +149,47 @@ def removed(
     Or with one that is not `still` the same: somebody has made it anew. What comes back is why it
     could not be asked how far the delete is: the resource is gone all the same.
     """
-    denied = None
+    denied: Denied | None = None
+    gone = partial(_gone, run, kind, id_, doing, still)
     for attempt in range(_DELETES, 0, -1):
         pending = yield from ask(run, start, doing)
         try:
-            denied = yield from _ended(run, kind, id_, pending, doing)
+            denied = (yield from _ended(run, kind, id_, pending, doing)) or denied
         except AzureRefused as err:  # accepted, and then it failed: another one may not
             if attempt == 1:
                 raise
             run.tell("retry", f"{err.code}: deleting it again", id_, kind)
             yield Call(_nothing, run.left(_BREATH, doing))
-        else:
-            break
-    polls = 0
-    get = partial(run.cloud.arm.get, kind, id_)
-    with _outranked_by(denied):
-        while (body := (yield from ask(run, get, doing))) is not None and still(body):
-            yield Call(_nothing, run.left(poll_pause(polls, None), doing))
-            polls += 1
+            continue
+        with _outranked_by(denied):
+            if (yield from gone(_LAG if attempt > 1 else inf)):
+                break
+        run.tell("retry", "done, it was said, but it is there: deleting it again", id_, kind)
     return denied
+
+
+def _gone(
+    run: Run,
+    kind: Kind,
+    id_: ResourceId,
+    doing: str,
+    still: Callable[[Body], bool],
+    patience: float,
+) -> Asking[bool]:
+    """Wait until a GET answers 404; not longer than `patience` where nothing is being deleted.
+
+    Some answers to a DELETE are not Azure's, but those of something in between.
+    """
+    get = partial(run.cloud.arm.get, kind, id_)
+    polls, since = 0, run.cloud.now()
+    while (body := (yield from ask(run, get, doing))) is not None and still(body):
+        if state_of(body) == "Deleting":
+            since = run.cloud.now()
+        elif run.cloud.now() - since >= patience:
+            return False
+        yield Call(_nothing, run.left(poll_pause(polls, None), doing))
+        polls += 1
+    return True
 
 
 @contextmanager
