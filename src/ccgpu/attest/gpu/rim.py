@@ -21,7 +21,6 @@ from ccgpu.attest.roots import Anchor
 
 _NVIDIA = "NVIDIA RIM service; NVIDIA's manifests"
 
-READABLE = Rule("rim.readable", "the manifest can be read", _NVIDIA)
 CERTIFICATE = Rule("rim.certificate", "its certificates can be read", "RFC 5280, 4.1")
 KIND = Rule("rim.kind", "the manifest is of what was asked for: driver or VBIOS", _NVIDIA)
 MANUFACTURER = Rule(
@@ -78,7 +77,7 @@ def verify(
 ) -> Outcome[Manifest] | None:
     """Check a manifest against NVIDIA's root at a time; None if it cannot be read."""
     since = checks.mark()
-    found = checks.read(READABLE, parse, xml, "a signed manifest")  # 1
+    found = checks.read(rim_xml.WELL_FORMED, parse, xml, "a signed manifest")  # 1
     if found is None:
         return None
     manifest, signature = found
