@@ -22,7 +22,7 @@ def verify(tmp_path, vectors):
         line = f"verify {path} -o json --policy gpu-only --at {at}"
         done = shell(" ".join([line, *options]))
         assert done.out, done.err
-        checks = {}
+        checks: dict[str, list[dict[str, object]]] = {}
         for check in done.document["checks"]:
             checks.setdefault(check["id"], []).append(check)
         return done.code, done.document, checks

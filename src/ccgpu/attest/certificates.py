@@ -82,12 +82,16 @@ def parse(data: bytes, rule: Rule) -> x509.Certificate:
 
 
 def quietly(parse: Callable[[bytes], Parsed], data: bytes, rule: Rule) -> Parsed:
-    """What `cryptography` makes of DER, without its warning of serial number 0 (all VCEKs)."""
+    """What `cryptography` makes of DER, without its warning of serial number 0 (all VCEKs).
+
+    What else it warns of (a country of three letters) is refused.
+    """
     with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
         warnings.simplefilter("ignore", CryptographyDeprecationWarning)
         try:
             return parse(data)
-        except REFUSALS as error:
+        except (*REFUSALS, UserWarning) as error:
             raise Malformed(rule, "DER of X.509", str(error)[:100]) from error
 
 

@@ -7,6 +7,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import NameOID
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -113,6 +114,12 @@ def test_a_name_of_a_forbidden_type_is_refused():
     name = b"\x06\x03\x55\x04\x03\x0c"
     assert name in _ONE
     _refused(_ONE.replace(name, name[:-1] + b"\x03"))
+
+
+def test_what_cryptography_only_warns_of_is_refused():
+    with pytest.warns(UserWarning, match="Country"):
+        country = x509.NameAttribute(NameOID.COUNTRY_NAME, "USA", _validate=False)
+    _refused(replace(_certificate(), subject=x509.Name([country])).signed_by(_KEY))
 
 
 def test_a_bundle_keeps_its_order():
