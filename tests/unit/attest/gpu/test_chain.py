@@ -367,7 +367,6 @@ def test_all_reasons_are_said_at_once():
 
 
 # `cryptography` warns of names that are longer than X.520 has them.
-@pytest.mark.filterwarnings("ignore:Attribute's length:UserWarning")
 @given(st.data())
 def test_a_chain_with_another_byte_is_refused(data):
     position = data.draw(st.integers(LEAF, ROOT))
