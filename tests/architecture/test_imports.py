@@ -16,7 +16,10 @@ _BREACHES = {
     "Layers": ("domain", "import ccgpu.net"),
     "The fake knows nothing of the code it tests": ("fakearm", "import ccgpu.errors"),
     "Only the composition root knows that there is a fake": ("workflows", "import ccgpu.fakearm"),
-    "Domain and verifiers know no cloud, no terminal, no network, no files": ("domain", "import socket"),
+    "Domain and verifiers know no cloud, no terminal, no network, no files": (
+        "domain",
+        "import socket",
+    ),
     "The SDK stays in its adapter": ("views", "import azure.core"),
 }
 
