@@ -7,6 +7,7 @@ import pytest
 
 from ccgpu.domain import bundle
 from ccgpu.domain.evidence import Evidence
+from support import gpus
 from support.cli import Shell
 from support.vms import AT, NONCE, asked, bound, vm
 
@@ -205,3 +206,26 @@ def test_there_are_schemas_of_what_people_write_and_read(shell, name):
 
     assert document["$schema"].startswith("https://json-schema.org/")
     assert document["properties"]
+
+
+def test_a_vm_with_its_gpu_is_accepted_by_the_default_policy_from_a_bundle(shell, write, tmp_path):
+    file = write(gpus.bound(vm(), gpus.gpu()))
+    done = shell(f"verify {file} --backend fake --at bundle -o json")
+
+    assert (done.code, done.document["reasons"]) == (0, [])
+    assert done.document["policy"] == "default"
+    saved = tmp_path / "saved.json"
+    first = shell(f"verify {file} --backend fake --at bundle --save {saved} -o json").document
+    assert shell(f"verify {saved} --backend fake --at bundle -o json").document == first
+    assert shell(f"verify {file} --at bundle").code == 9
+
+
+def test_half_of_what_the_policy_needs_is_refused(shell, write):
+    whole = gpus.bound(vm(), gpus.gpu())
+    without = [replace(whole, gpus=()), replace(whole, cpu=None)]
+    found = [
+        shell(f"verify {write(half, f'{n}.json')} --backend fake --at bundle").code
+        for n, half in enumerate(without)
+    ]
+
+    assert found == [9, 9]

@@ -1,0 +1,82 @@
+"""A simulated GPU: its report, its certificates, and all that NVIDIA publishes of it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from ccgpu.fakeguest.evidence import nvidia_pki, ocsp, pki, rim, rim_pki, spdm
+from ccgpu.fakeguest.evidence.nvidia_pki import Device
+from ccgpu.fakeguest.evidence.rim_pki import RimChain
+
+_ANSWERED = datetime(2026, 11, 22, 0, tzinfo=UTC)
+_UNTIL = datetime(2026, 11, 23, 0, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """What a collector brings home of a GPU, and what is fetched for it."""
+
+    report: bytes
+    chain: bytes
+    rims: Sequence[bytes]
+    ocsp: Sequence[bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class ConfidentialGpu:
+    """A GPU with its authorities. `saying`: opaque fields that are to be otherwise.
+
+    `driver` and `vbios` are the versions that run, and that the manifests are of. `answers`: what
+    is said of every certificate (fields of `ocsp.Single`).
+    """
+
+    device: Device = field(default_factory=lambda: nvidia_pki.make().device())
+    rims: RimChain = field(default_factory=rim_pki.make)
+    driver: str = rim.DRIVER
+    vbios: str = rim.VBIOS
+    saying: Sequence[spdm.Opaque] = ()
+    answers: dict[str, Any] = field(default_factory=dict)
+
+    def collect(self, nonce: bytes) -> Collected:
+        """Its evidence, in answer to 32 bytes."""
+        own, signers = self.device.ders, self.rims.ders
+        described = spdm.described(self.device.fwid, self.driver, self.vbios)
+        report = spdm.report(nonce, self.device.fwid).saying(*described).saying(*self.saying)
+        return Collected(
+            report=report.signed_by(self.device.key),
+            chain=b"".join(map(pki.pem, own)),
+            rims=(
+                self._manifest(self.driver, rim.DRIVER_INDICES, signers),
+                self._manifest(self.vbios, rim.VBIOS_INDICES, signers),
+            ),
+            ocsp=(
+                *self._answers(own[1:], self.device.keys[1:]),
+                *self._answers(signers, self.rims.keys),
+            ),
+        )
+
+    def _manifest(self, version: str, indices: Sequence[int], signers: Sequence[bytes]) -> bytes:
+        golden = {index: (spdm.measurement(index),) for index in indices}
+        return rim.sign(rim.rim(version, golden).body, self.rims.key, signers)
+
+    def _answers(
+        self, ders: Sequence[bytes], keys: Sequence[ec.EllipticCurvePrivateKey]
+    ) -> tuple[bytes, ...]:
+        """What each issuer says of the certificate below it."""
+        every = [x509.load_der_x509_certificate(der) for der in ders]
+        return tuple(
+            self._answer(subject, issuer, key)
+            for subject, issuer, key in zip(every, every[1:], keys[1:], strict=False)
+        )
+
+    def _answer(
+        self, subject: x509.Certificate, issuer: x509.Certificate, key: ec.EllipticCurvePrivateKey
+    ) -> bytes:
+        times = {"this_update": _ANSWERED, "next_update": _UNTIL, **self.answers}
+        start, end = times.pop("this_update"), times.pop("next_update")
+        said = ocsp.about(subject, issuer, start, end)
+        return ocsp.Answer([replace(said, **times)], issuer.subject).signed_by(key)

@@ -1,0 +1,74 @@
+"""Simulated GPUs, alone and in a confidential VM, as evidence. Keys are made once."""
+
+from dataclasses import replace
+from functools import cache
+from typing import Any
+
+from ccgpu.attest import binding, simulated
+from ccgpu.domain.evidence import (
+    Claimed,
+    CpuEvidence,
+    Evidence,
+    GpuCollateral,
+    GpuEvidence,
+    GpuState,
+)
+from ccgpu.fakeguest.evidence.cpu import ConfidentialVm
+from ccgpu.fakeguest.evidence.gpu import Collected, ConfidentialGpu
+from support.vms import AT, HOST_KEY, NONCE, cpu, roots, vm
+
+GOOD = GpuState(cc_mode=True, dev_tools=False, ready=False)
+
+
+@cache
+def gpu() -> ConfidentialGpu:
+    """A GPU like Azure's."""
+    return ConfidentialGpu()
+
+
+def all_roots(machine: ConfidentialVm, one: ConfidentialGpu) -> dict[str, bytes]:
+    """The simulated roots as a bundle carries them."""
+    nvidia = {simulated.NVIDIA_DEVICE: one.device.root, simulated.NVIDIA_RIM: one.rims.root}
+    return roots(machine) | nvidia
+
+
+def _part(found: Collected, state: GpuState | None = GOOD) -> GpuEvidence:
+    return GpuEvidence("HOPPER", found.report, found.chain, state=state)
+
+
+def _collateral(found: Collected) -> GpuCollateral:
+    return GpuCollateral(tuple(found.rims), tuple(found.ocsp))
+
+
+def asked(one: ConfidentialGpu, nonce: bytes = NONCE) -> Evidence:
+    """Evidence of a GPU alone, that answers a bare nonce."""
+    found = one.collect(nonce)
+    return Evidence(
+        "bundle",
+        claimed=Claimed(nonce, made_at=AT),
+        gpus=(_part(found),),
+        collateral=_collateral(found),
+        simulated_roots=all_roots(vm(), one),
+    )
+
+
+def bound(machine: ConfidentialVm, one: ConfidentialGpu, **changes: Any) -> Evidence:
+    """Evidence of a VM and its GPU, bound as `ccgpu-bind-v1` binds; `changes` to what is said."""
+    said = Claimed(NONCE, "ccgpu-bind-v1", HOST_KEY, b"", machine.vm_id, AT)
+    value = binding.binding(NONCE, HOST_KEY, b"", machine.vm_id)
+    there = machine.bound_to(value)
+    modulus = there.ak.public_key().public_numbers().n.to_bytes(256, "big")
+    found = one.collect(binding.gpu_nonce(value, modulus))
+    blob, log = there.hcl, there.events.raw
+    pieces = binding.collected(blob, found.report, found.chain, log, b"")
+    part = cpu(there.collect(binding.qualifying_data(value, pieces)))
+    crl = machine.amd.crl().signed_by(machine.amd.ark_key)
+    whole: CpuEvidence = replace(part, hcl=blob, crl=crl)
+    return Evidence(
+        "bundle",
+        claimed=replace(said, **changes),
+        cpu=whole,
+        gpus=(_part(found),),
+        collateral=_collateral(found),
+        simulated_roots=all_roots(machine, one),
+    )

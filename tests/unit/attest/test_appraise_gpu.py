@@ -1,0 +1,236 @@
+"""The verdict on GPUs, alone and with their VM: what each is refused for, and only for that."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from ccgpu.attest.appraise import Question
+from ccgpu.attest.gpu.verify import KNOWN_NONCES
+from ccgpu.domain.evidence import GpuState
+from ccgpu.domain.policy import GpuPolicy, Pins
+from ccgpu.errors import EvidenceRejected
+from ccgpu.fakeguest.evidence import spdm
+from ccgpu.fakeguest.evidence.amd import Chip, Tcb
+from ccgpu.store import policies
+from support.gpus import GOOD, asked, bound, gpu
+from support.vms import AT, NONCE, Judge, vm
+
+judge = Judge("gpu-only")
+
+
+def _policy(**changes) -> GpuPolicy:
+    policy = policies.load("gpu-only").gpu
+    assert policy is not None
+    return policy.model_copy(update=changes)
+
+
+def _state(found, state):
+    return replace(found, gpus=(replace(found.gpus[0], state=state),))
+
+
+def test_a_good_gpu_is_accepted_and_said_to_be_simulated():
+    found = judge(asked(gpu()))
+
+    assert found.reasons == ()
+    assert (found.verdict, found.simulated) == ("accepted", True)
+    assert found.facts["GPU driver"] == "595.71.05"
+
+
+def test_simulated_roots_are_unknown_without_being_asked_for():
+    found = judge(replace(asked(gpu()), simulated_roots=None))
+
+    assert found.verdict == "rejected"
+    assert "gpu.chain.root" in found.reasons
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"minimum_driver": "595.71.06"}, "policy.gpu.driver"),
+        ({"minimum_driver": "596"}, "policy.gpu.driver"),
+        ({"denied_drivers": ("595.71.05",)}, "policy.gpu.driver.denied"),
+        ({"allowed_vbios": ("96.00.9F.00.01",)}, "policy.gpu.vbios"),
+        ({"denied_vbios": ("96.00.9F.00.04",)}, "policy.gpu.vbios.denied"),
+        ({"architectures": ("BLACKWELL",)}, "policy.gpu.architecture"),
+        ({"count": 2}, "policy.gpu.count"),
+    ],
+)
+def test_each_demand_of_the_policy_refuses_by_itself(changes, reason):
+    assert judge(asked(gpu()), gpu=_policy(**changes)).reasons == (reason,)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"minimum_driver": "595.71.05"},
+        {"minimum_driver": "595.9"},
+        {"allowed_vbios": ("96.00.9F.00.04",)},
+        {"denied_vbios": ("96.00.9F.00.01",)},
+    ],
+)
+def test_what_the_policy_allows_is_accepted(changes):
+    assert judge(asked(gpu()), gpu=_policy(**changes)).verdict == "accepted"
+
+
+def test_two_gpus_are_refused_where_one_is_expected():
+    found = asked(gpu())
+    two = judge(replace(found, gpus=found.gpus * 2))
+
+    assert two.reasons == ("policy.gpu.count",)
+    assert {"GPU 0 driver", "GPU 1 driver"} <= two.facts.keys()
+
+
+@pytest.mark.parametrize(
+    ("state", "reasons"),
+    [
+        (GOOD, ()),
+        (replace(GOOD, ready=True), ()),
+        (None, ("policy.gpu.state.absent",)),
+        (GpuState(cc_mode=False, dev_tools=False), ("policy.gpu.cc-mode",)),
+        (GpuState(cc_mode=True, dev_tools=True), ("policy.gpu.dev-tools",)),
+    ],
+)
+def test_the_guests_word_has_to_be_good_where_it_is_wanted(state, reasons):
+    found = judge(_state(asked(gpu()), state), gpu=_policy(require_state=True))
+
+    assert found.reasons == reasons
+
+
+def test_the_guests_word_is_held_to_where_it_need_not_be_there():
+    assert judge(_state(asked(gpu()), None)).verdict == "accepted"
+    bad = judge(_state(asked(gpu()), GpuState(cc_mode=False, dev_tools=True)))
+    assert bad.reasons == ("policy.gpu.cc-mode", "policy.gpu.dev-tools")
+
+
+@pytest.mark.parametrize(
+    ("flag", "pcie", "reasons"),
+    [
+        (1, 0x55, {"gpu.mode.multi-gpu"}),
+        (2, 0xAA, {"gpu.mode.protected-pcie", "gpu.pcie.enabled"}),
+        (9, 0x55, {"gpu.mode.unknown"}),
+    ],
+)
+def test_other_modes_are_refused_by_name(flag, pcie, reasons):
+    said = (spdm.Opaque(36, flag.to_bytes(2, "little")), spdm.Opaque(21, bytes([pcie])))
+    found = judge(asked(replace(gpu(), saying=said)))
+
+    assert set(found.reasons) == reasons
+
+
+def test_without_manifests_there_is_no_verdict():
+    found = asked(gpu())
+    collateral = replace(found.collateral, rims=())
+    judged = judge(replace(found, collateral=collateral))
+
+    assert (judged.verdict, judged.reasons) == ("no_verdict", ("rim.present",))
+
+
+def test_one_manifest_alone_compares_nothing():
+    found = asked(gpu())
+    collateral = replace(found.collateral, rims=found.collateral.rims[:1])
+    judged = judge(replace(found, collateral=collateral))
+
+    assert judged.reasons == ("rim.present",)
+    assert not [check for check in judged.checks if check.id.startswith("golden.")]
+
+
+def test_without_answers_there_is_no_verdict_unless_nobody_is_to_be_asked():
+    found = asked(gpu())
+    silent = replace(found, collateral=replace(found.collateral, ocsp=()))
+
+    assert (judge(silent).verdict, judge(silent).reasons) == ("no_verdict", ("ocsp.absent",))
+    skipped = judge(silent, gpu=_policy(require_ocsp=False, unsafe_skip_ocsp=True))
+    assert skipped.verdict == "accepted"
+    assert skipped.unsafe == ("gpu.unsafe_skip_ocsp",)
+
+
+def test_stale_answers_are_a_rejection_unless_a_grace_says_otherwise():
+    ended = datetime(2026, 11, 22, 11, tzinfo=UTC)
+    found = asked(replace(gpu(), answers={"next_update": ended}))
+
+    with pytest.raises(EvidenceRejected) as caught:
+        judge(found).require()
+    assert "collateral fetch" in str(caught.value.hint)
+    graced = judge(found, gpu=_policy(unsafe_ocsp_grace_hours=2))
+    assert (graced.verdict, graced.unsafe) == ("accepted", ("gpu.unsafe_ocsp_grace_hours",))
+
+
+def test_a_hold_is_let_pass_for_manifests_only_and_by_name_only():
+    held = asked(replace(gpu(), answers={"status": "revoked", "reason": 6}))
+
+    assert "ocsp.hold" in judge(held).reasons
+    allowed = judge(held, gpu=_policy(unsafe_allow_hold=True))
+    assert allowed.reasons == ("ocsp.hold",)
+    told = [check for check in allowed.checks if check.id == "ocsp.hold" and not check.ok]
+    assert len(told) == 3  # those of the device
+
+
+def test_a_nonce_that_nvidia_published_is_refused_without_the_flag():
+    known = min(KNOWN_NONCES)
+
+    assert judge(asked(gpu(), known)).reasons == ("gpu.nonce.known",)
+    assert judge(asked(gpu(), known), gpu=_policy(unsafe_known_nonce=True)).verdict == "accepted"
+
+
+def test_a_report_that_is_not_believed_is_not_held_against_the_policy():
+    found = asked(gpu())
+    other = replace(found, gpus=(replace(found.gpus[0], chain=b"x"),))
+    judged = judge(other)
+
+    assert judged.verdict == "rejected"
+    assert "policy.gpu.driver" not in {check.id for check in judged.checks}
+
+
+def test_a_report_that_cannot_be_read_is_refused():
+    found = asked(gpu())
+    judged = judge(replace(found, gpus=(replace(found.gpus[0], report=b"x"),)))
+
+    assert judged.verdict == "rejected"
+
+
+both = Judge("default")
+
+
+def test_a_vm_and_its_gpu_bound_to_this_connection_are_accepted_by_default():
+    found = both(bound(vm(), gpu()))
+
+    assert found.reasons == ()
+    assert found.verdict == "accepted"
+
+
+def test_strict_accepts_newer_firmware_with_pins_and_a_current_list():
+    machine = replace(vm(), chip=Chip(Tcb(snp=0x1B, microcode=0x56)))
+    pins = Pins(image="x", pcrs={str(i): value.hex() for i, value in machine.pcrs.items()})
+    found = Judge("strict", Question(AT, nonce=NONCE, pins=pins))(bound(machine, gpu()))
+
+    assert found.reasons == ()
+    assert not [words for words in found.not_proven if words.startswith(("freshness", "the boot"))]
+
+
+def test_the_gpu_of_another_vm_is_refused():
+    stranger = replace(vm(), ak=rsa.generate_private_key(65537, 2048))
+    theirs = bound(stranger, gpu())
+    found = replace(bound(vm(), gpu()), gpus=theirs.gpus)
+
+    assert set(both(found).reasons) == {"vtpm.nonce.other", "gpu.nonce.other"}
+
+
+def test_evidence_of_the_gpu_may_not_be_exchanged_after_the_quote():
+    found, later = bound(vm(), gpu()), bound(vm(), gpu())
+    exchanged = replace(found, gpus=later.gpus)
+
+    assert both(exchanged).reasons == ("vtpm.nonce.other",)
+
+
+def test_a_bound_gpu_without_its_vm_answers_nobody_knows_what():
+    found = replace(bound(vm(), gpu()), cpu=None)
+
+    assert {"evidence.cpu.absent", "gpu.nonce.unasked"} <= set(both(found).reasons)
+
+
+def test_what_the_policy_does_not_ask_for_is_said_not_to_be_looked_at():
+    found = judge(replace(bound(vm(), gpu()), cpu=None, claimed=asked(gpu()).claimed))
+
+    assert any(words.startswith("the CPU and the VM") for words in found.not_proven)

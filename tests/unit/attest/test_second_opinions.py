@@ -1,0 +1,120 @@
+"""Tokens in an appraisal: they may refuse, and never make a bad verdict good."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from ccgpu.attest.appraise import Question
+from ccgpu.attest.second_opinions import Keys
+from ccgpu.domain.evidence import Tokens
+from ccgpu.domain.policy import TokenPolicy
+from ccgpu.fakeguest.evidence import tokens
+from support import gpus, vms
+from support.gpus import gpu
+from support.vms import AT, NONCE, Judge, vm
+
+NRAS, MAA = tokens.nras_signer(), tokens.maa_signer()
+NRAS_KEYS, MAA_KEYS = tokens.key_set(NRAS.jwk()), tokens.key_set(MAA.jwk())
+
+
+def _ueid():
+    return judge_gpu(gpus.asked(gpu())).facts["GPU ueid"]
+
+
+def _policy(**changes):
+    plain = {
+        "require_nras": False,
+        "nras_issuers": (tokens.NRAS_ISSUER,),
+        "require_maa": False,
+        "maa_issuers": (tokens.MAA_ISSUER,),
+    }
+    return TokenPolicy(**(plain | changes))
+
+
+def judge_gpu(found, keys=None, **changes):
+    question = Question(AT, keys=Keys(nras=keys))
+    return Judge("gpu-only", question)(found, tokens=_policy(**changes))
+
+
+def judge_cpu(found, keys=None, **changes):
+    question = Question(AT, keys=Keys(maa=keys))
+    return Judge("cpu-only", question)(found, tokens=_policy(**changes))
+
+
+def _nras(found, **changes):
+    answer = tokens.NrasAnswer(NRAS, NONCE, issued=AT, ueids=(_ueid(),), **changes)
+    return replace(found, tokens=Tokens(nras=answer.signed()))
+
+
+def _maa(found, **changes):
+    token = tokens.MaaToken(MAA, NONCE, vm_id=vm().vm_id, issued=AT, **changes)
+    return replace(found, tokens=Tokens(maa=token.signed()))
+
+
+def test_a_good_token_beside_good_evidence_is_accepted():
+    found = judge_gpu(_nras(gpus.asked(gpu())), NRAS_KEYS)
+    assert found.reasons == ()
+    other = judge_cpu(_maa(vms.asked(vm())), MAA_KEYS)
+    assert other.reasons == ()
+
+
+def test_without_a_key_set_of_the_callers_a_token_is_not_looked_at_and_that_is_said():
+    found = judge_gpu(_nras(gpus.asked(gpu())))
+
+    assert found.verdict == "accepted"
+    assert any("NVIDIA's token" in words for words in found.not_proven)
+    other = judge_cpu(_maa(vms.asked(vm())))
+    assert any("Microsoft's token" in words for words in other.not_proven)
+
+
+def test_a_token_that_has_to_be_there_and_is_not_is_a_refusal():
+    assert judge_gpu(gpus.asked(gpu()), NRAS_KEYS, require_nras=True).reasons == (
+        "evidence.nras.absent",
+    )
+    assert judge_cpu(vms.asked(vm()), MAA_KEYS, require_maa=True).reasons == (
+        "evidence.maa.absent",
+    )
+
+
+def test_a_token_that_has_to_be_checked_and_cannot_be_is_no_verdict():
+    found = judge_gpu(_nras(gpus.asked(gpu())), None, require_nras=True)
+
+    assert (found.verdict, found.reasons) == ("no_verdict", ("collateral.jwks.absent",))
+    assert judge_gpu(_nras(gpus.asked(gpu())), NRAS_KEYS, require_nras=True).reasons == ()
+
+
+@pytest.mark.parametrize("overall", [False, "true", 1, None])
+def test_a_bad_token_refuses_although_the_local_verdict_is_good(overall):
+    changed = {"overall": {"x-nvidia-overall-att-result": overall}}
+    found = judge_gpu(_nras(gpus.asked(gpu()), **changed), NRAS_KEYS)
+
+    assert found.reasons == ("nras.overall",)
+
+
+def test_a_good_token_never_makes_a_bad_verdict_good():
+    found = gpus.asked(gpu())
+    bad = replace(found, gpus=(replace(found.gpus[0], chain=b"x"),))
+
+    assert judge_gpu(_nras(bad), NRAS_KEYS).verdict == "rejected"
+
+
+def test_the_token_of_another_gpu_is_refused():
+    answer = tokens.NrasAnswer(NRAS, NONCE, issued=AT)
+    found = replace(gpus.asked(gpu()), tokens=Tokens(nras=answer.signed()))
+
+    assert "nras.gpus.other" in judge_gpu(found, NRAS_KEYS).reasons
+
+
+def test_the_token_of_another_vm_is_refused():
+    token = tokens.MaaToken(MAA, NONCE, vm_id="11111111-2222-3333-4444-555555555555", issued=AT)
+    found = replace(vms.asked(vm()), tokens=Tokens(maa=token.signed()))
+
+    assert "maa.vm-id" in judge_cpu(found, MAA_KEYS).reasons
+
+
+def test_a_key_set_that_came_with_nobody_is_not_believed():
+    stranger = tokens.key_set(tokens.nras_signer().jwk())
+
+    assert judge_gpu(_nras(gpus.asked(gpu())), stranger).verdict == "rejected"
+    assert judge_gpu(_nras(gpus.asked(gpu())), json.dumps({}).encode()).verdict == "rejected"
