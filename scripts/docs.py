@@ -1,4 +1,4 @@
-"""Write docs/cli.md and docs/errors.md from the code: `scripts/docs.py [--check]`.
+"""Write docs/cli.md, errors.md and verifier-checks.md from the code: `scripts/docs.py [--check]`.
 
 With `--check` nothing is written, and a page that differs is an error.
 """
@@ -10,6 +10,7 @@ from typing import Any
 
 import typer
 
+import checks_page
 from ccgpu import errors
 from ccgpu.cli.commands import COMMANDS, load
 from ccgpu.cli.main import app
@@ -90,9 +91,18 @@ def _hint(each: type[errors.CcgpuError]) -> str:
     return getattr(each, "usual_hint", None) or ""
 
 
+def checks() -> str:
+    """Every check of the verifier."""
+    return checks_page.page(_MADE)
+
+
 def main(arguments: list[str], folder: Path = _DOCS) -> None:
     """Write the pages, or with `--check` compare them."""
-    pages = {folder / "cli.md": cli(), folder / "errors.md": tree()}
+    pages = {
+        folder / "cli.md": cli(),
+        folder / "errors.md": tree(),
+        folder / "verifier-checks.md": checks(),
+    }
     for path, text in pages.items():
         if "--check" not in arguments:
             path.write_text(text, encoding="utf-8")

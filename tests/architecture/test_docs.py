@@ -6,7 +6,10 @@ import docs
 from support.repository import ROOT
 
 
-@pytest.mark.parametrize(("page", "made"), [("cli.md", docs.cli), ("errors.md", docs.tree)])
+@pytest.mark.parametrize(
+    ("page", "made"),
+    [("cli.md", docs.cli), ("errors.md", docs.tree), ("verifier-checks.md", docs.checks)],
+)
 def test_a_made_page_is_as_the_code_says(page, made):
     assert (ROOT / "docs" / page).read_text(encoding="utf-8") == made()
 

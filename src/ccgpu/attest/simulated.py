@@ -3,14 +3,14 @@
 from collections.abc import Mapping
 
 from ccgpu.attest import certificates
-from ccgpu.attest.check import Malformed, Rule
+from ccgpu.attest.check import Malformed
+from ccgpu.attest.gpu.chain import ROOT
 from ccgpu.attest.pinned import PINNED
 from ccgpu.attest.roots import AmdRoots, Anchor, Roots
 from ccgpu.domain.evidence import Evidence
 
 ARK, ASK, ASVK = "ark", "ask", "asvk"
 NVIDIA_DEVICE, NVIDIA_RIM = "nvidia-device", "nvidia-rim"
-ROOT = Rule("simulated.root", "a simulated root can be read", "docs/trust.md")
 PRODUCT = "Genoa"  # what the simulated machines are
 
 

@@ -1,0 +1,38 @@
+"""Every check of the verifier has a reason code of its own, and a test that names it."""
+
+import importlib
+import pkgutil
+
+import ccgpu.attest
+import checks_page
+from ccgpu.attest.check import Rule
+
+
+def _rules():
+    """Every `Rule` constant of the verifier, with the module that it stands in."""
+    for info in pkgutil.walk_packages(ccgpu.attest.__path__, "ccgpu.attest."):
+        module = importlib.import_module(info.name)
+        for name, value in vars(module).items():
+            if isinstance(value, Rule):
+                yield info.name, name, value
+
+
+def test_one_reason_code_means_one_check():
+    by_id: dict[str, set[Rule]] = {}
+    for _, _, rule in _rules():
+        by_id.setdefault(rule.id, set()).add(rule)
+
+    assert {id_ for id_, rules in by_id.items() if len(rules) > 1} == set()
+
+
+def test_the_page_lists_every_check():
+    listed = {rule.id for _, rule in checks_page.rules()}
+
+    assert {rule.id for _, _, rule in _rules()} <= listed
+    assert len(listed) > 400
+
+
+def test_every_check_is_named_by_a_test():
+    named = checks_page.tests()
+
+    assert [rule.id for _, rule in checks_page.rules() if rule.id not in named] == []
