@@ -73,3 +73,11 @@ def test_the_domain_loads_no_sdk_no_terminal_no_network():
     loaded = _loaded("-c", f"import {', '.join(names)}")
     assert "ccgpu" in loaded
     assert loaded & (_SLOW_TO_LOAD | {"typer", "rich"}) == set()
+
+
+def test_verify_of_a_vm_loads_no_sdk_and_nothing_for_gpus_or_tokens(tmp_path):
+    file = tmp_path / "report.bin"
+    file.write_bytes(b"\x03\x00\x00\x00" + bytes(1180))
+    loaded = _loaded("-m", "ccgpu", "verify", str(file), "--policy", "cpu-only")
+    assert "cryptography" in loaded
+    assert loaded & {"azure", "msal", "requests", "lxml", "jwt"} == set()

@@ -7,10 +7,11 @@ part that the policy requires must be there; what it does not ask for is not loo
 from dataclasses import dataclass
 from datetime import datetime
 
-from ccgpu.attest import cpu, freshness, gpus, second_opinions
+from ccgpu.attest import cpu, freshness, second_opinions
 from ccgpu.attest.appraisal import Appraisal, verdict_of
 from ccgpu.attest.check import Checks, Rule, Verified
 from ccgpu.attest.freshness import Asked
+from ccgpu.attest.gpus_seen import GpusSeen
 from ccgpu.attest.pinned import PINNED
 from ccgpu.attest.roots import Roots
 from ccgpu.attest.second_opinions import Keys, Local
@@ -56,10 +57,10 @@ def appraise(
     seen = _cpu(found, policy, question, believed, asked, checks)
     if seen is not None:
         facts |= seen.facts
-    nonce = gpus.nonce_of(asked, seen.claims if seen else None)
+    nonce = freshness.gpu_nonce(asked, seen.claims if seen else None)
     of_gpus = _gpus(found, policy, question, believed, nonce, checks)
     facts |= of_gpus.facts
-    local = Local(asked.nonce, nonce, dict(of_gpus.reports), _vm_id(found, seen))
+    local = Local(asked.nonce, nonce, of_gpus.reports, _vm_id(found, seen))
     second_opinions.check(found, policy, question.keys, local, question.at, checks)
     verdict = verdict_of(checks.made)
     return Appraisal(
@@ -99,12 +100,14 @@ def _gpus(
     roots: Roots,
     nonce: bytes | None,
     checks: Checks,
-) -> gpus.Seen:
+) -> GpusSeen:
     if policy.gpu is None:
-        return gpus.Seen()
+        return GpusSeen()
     if not found.gpus:
         checks.that(GPU_ABSENT, False, "evidence", None)
-        return gpus.Seen()
+        return GpusSeen()
+    from ccgpu.attest import gpus  # lxml, and what reads manifests
+
     return gpus.appraise(found, gpus.Context(policy.gpu, question.at, roots, nonce), checks)
 
 

@@ -8,7 +8,8 @@ import hmac
 from dataclasses import dataclass
 
 from ccgpu.attest import binding
-from ccgpu.attest.check import Checks, Rule
+from ccgpu.attest.check import Checks, Outcome, Rule
+from ccgpu.attest.hcl.claims import Claims
 from ccgpu.domain.evidence import Claimed, Evidence
 from ccgpu.domain.policy import Policy
 
@@ -73,3 +74,10 @@ def _bound(claimed: Claimed, nonce: bytes, policy: Policy, checks: Checks) -> by
     if not (size and key and vm) or claimed.host_key is None or claimed.vm_id is None:
         return None
     return binding.binding(nonce, claimed.host_key, claimed.recipient_key, claimed.vm_id)
+
+
+def gpu_nonce(asked: Asked, claims: Outcome[Claims] | None) -> bytes | None:
+    """What a GPU was asked with: the nonce, or what bound evidence makes of it and the AK."""
+    if asked.bound is None:
+        return asked.nonce
+    return None if claims is None else binding.gpu_nonce(asked.bound, claims.value.ak_modulus)

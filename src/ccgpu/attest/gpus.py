@@ -5,12 +5,11 @@ believed may still find a manifest here, where nothing is fetched, so that every
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from ccgpu.attest import binding, gpu_policy
+from ccgpu.attest import gpu_policy
 from ccgpu.attest.check import Checks, Outcome, Verified
-from ccgpu.attest.freshness import Asked
 from ccgpu.attest.gpu import chain, compare, ocsp, rim, spdm
 from ccgpu.attest.gpu import verify as reports
 from ccgpu.attest.gpu.chain import DeviceChain
@@ -18,7 +17,7 @@ from ccgpu.attest.gpu.compare import Measured
 from ccgpu.attest.gpu.rim import Manifest
 from ccgpu.attest.gpu.rim_payload import Kind
 from ccgpu.attest.gpu.spdm import Report
-from ccgpu.attest.hcl.claims import Claims
+from ccgpu.attest.gpus_seen import GpusSeen
 from ccgpu.attest.roots import Roots
 from ccgpu.domain.evidence import Evidence, GpuCollateral, GpuEvidence
 from ccgpu.domain.policy import GpuPolicy
@@ -34,22 +33,7 @@ class Context:
     nonce: bytes | None
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """What came out: words for people, and the reports that are believed, by ueid."""
-
-    facts: Mapping[str, str] = field(default_factory=dict)
-    reports: Mapping[str, Verified[Report]] = field(default_factory=dict)
-
-
-def nonce_of(asked: Asked, claims: Outcome[Claims] | None) -> bytes | None:
-    """What a GPU was asked with: the nonce, or what bound evidence makes of it and the AK."""
-    if asked.bound is None:
-        return asked.nonce
-    return None if claims is None else binding.gpu_nonce(asked.bound, claims.value.ak_modulus)
-
-
-def appraise(found: Evidence, context: Context, checks: Checks) -> Seen:
+def appraise(found: Evidence, context: Context, checks: Checks) -> GpusSeen:
     """Make every check on the GPUs' evidence."""
     gpu_policy.count(len(found.gpus), context.policy, checks)
     facts: dict[str, str] = {}
@@ -59,16 +43,16 @@ def appraise(found: Evidence, context: Context, checks: Checks) -> Seen:
         name = "GPU" if len(found.gpus) == 1 else f"GPU {number}"
         facts |= {f"{name} {key}": value for key, value in one.facts.items()}
         believed |= one.reports
-    return Seen(facts, believed)
+    return GpusSeen(facts, believed)
 
 
-def _one(part: GpuEvidence, there: GpuCollateral, context: Context, checks: Checks) -> Seen:
+def _one(part: GpuEvidence, there: GpuCollateral, context: Context, checks: Checks) -> GpusSeen:
     certificates = chain.verify(
         part.chain, context.roots.nvidia_device, context.at, checks, arch=part.arch
     )
     read = checks.read(spdm.READABLE, spdm.parse, part.report, "request and response")
     if read is None:
-        return Seen()
+        return GpusSeen()
     report = reports.verify(
         read,
         certificates,
@@ -80,11 +64,11 @@ def _one(part: GpuEvidence, there: GpuCollateral, context: Context, checks: Chec
     _measured(read, certificates, manifests, checks)
     _revocation(certificates, manifests, there, context, checks)
     if certificates is None:
-        return Seen(_facts(read, None))
+        return GpusSeen(_facts(read, None))
     if isinstance(report, Verified):
         gpu_policy.machine(report, certificates.value, part.state, context.policy, checks)
-        return Seen(_facts(read, certificates.value), {certificates.value.ueid: report})
-    return Seen(_facts(read, certificates.value))
+        return GpusSeen(_facts(read, certificates.value), {certificates.value.ueid: report})
+    return GpusSeen(_facts(read, certificates.value))
 
 
 def _manifests(

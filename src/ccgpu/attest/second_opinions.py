@@ -4,14 +4,18 @@ A token is checked with a key set that the caller brings: one that came with the
 that somebody can sign.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from ccgpu.attest import appraisal
 from ccgpu.attest.check import Checks, Rule, Verified
-from ccgpu.attest.gpu.spdm import Report
 from ccgpu.domain.evidence import Evidence
 from ccgpu.domain.policy import Policy
+
+if TYPE_CHECKING:
+    from ccgpu.attest.gpu.spdm import Report
 
 NRAS_ABSENT = Rule("evidence.nras.absent", "there is NVIDIA's token", "the policy, require_nras")
 MAA_ABSENT = Rule("evidence.maa.absent", "there is Microsoft's token", "the policy, require_maa")
@@ -27,7 +31,7 @@ class Local:
 
     nonce: bytes | None
     gpu_nonce: bytes | None
-    gpus: dict[str, Verified[Report]]
+    gpus: "Mapping[str, Verified[Report]]"
     vm_id: str | None
 
 

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 
 from ccgpu.attest import certificates
 from ccgpu.attest.check import Malformed
-from ccgpu.attest.gpu.chain import ROOT
 from ccgpu.attest.pinned import PINNED
 from ccgpu.attest.roots import AmdRoots, Anchor, Roots
+from ccgpu.attest.snp.chain import CHAIN
 from ccgpu.domain.evidence import Evidence
 
 ARK, ASK, ASVK = "ark", "ask", "asvk"
@@ -19,7 +19,8 @@ def roots_of(found: Evidence) -> Roots | None:
     carried = found.simulated_roots or {}
     try:
         anchors = {
-            role: certificates.anchor(certificates.load(der, ROOT)) for role, der in carried.items()
+            role: certificates.anchor(certificates.load(der, CHAIN))
+            for role, der in carried.items()
         }
     except Malformed:
         return None

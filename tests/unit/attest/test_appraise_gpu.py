@@ -6,8 +6,11 @@ from datetime import UTC, datetime
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from ccgpu.attest.appraisal import JWKS_ABSENT, UNAVAILABLE, VEK_ABSENT
 from ccgpu.attest.appraise import Question
+from ccgpu.attest.gpu import ocsp, rim
 from ccgpu.attest.gpu.verify import KNOWN_NONCES
+from ccgpu.attest.snp import crl
 from ccgpu.domain.evidence import GpuState
 from ccgpu.domain.policy import GpuPolicy, Pins
 from ccgpu.errors import EvidenceRejected
@@ -234,3 +237,9 @@ def test_what_the_policy_does_not_ask_for_is_said_not_to_be_looked_at():
     found = judge(replace(bound(vm(), gpu()), cpu=None, claimed=asked(gpu()).claimed))
 
     assert any(words.startswith("the CPU and the VM") for words in found.not_proven)
+
+
+def test_what_only_want_of_collateral_fails_is_named_as_it_is_called():
+    named = {rule.id for rule in (VEK_ABSENT, JWKS_ABSENT, crl.PRESENT, rim.PRESENT, ocsp.ABSENT)}
+
+    assert named == UNAVAILABLE

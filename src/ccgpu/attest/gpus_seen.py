@@ -1,0 +1,17 @@
+"""What came out of the GPUs' evidence, for the rest of the verdict; loads nothing of theirs."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ccgpu.attest.check import Verified
+    from ccgpu.attest.gpu.spdm import Report
+
+
+@dataclass(frozen=True, slots=True)
+class GpusSeen:
+    """Words for people, and the reports that are believed, by ueid."""
+
+    facts: Mapping[str, str] = field(default_factory=dict)
+    reports: "Mapping[str, Verified[Report]]" = field(default_factory=dict)
