@@ -1,8 +1,11 @@
 # Thin names for scripts/dev.py, which needs no make.
-.PHONY: demo test check golden bench lock sweep sweep-pairs sweep-case reliability knockouts ci
+.PHONY: demo test check golden bench fuzz lock sweep sweep-pairs sweep-case reliability knockouts ci
 
 demo test check bench lock:
 	python3 scripts/dev.py $@
+
+fuzz:  # N= inputs for each parser of the verifier, or for PARSER=
+	python3 scripts/dev.py fuzz $(or $(N),1000000) $(PARSER)
 
 golden:  # rewrite tests/golden; read the diff before you commit it
 	CCGPU_SLOW=1 python3 scripts/dev.py test --update-golden

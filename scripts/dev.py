@@ -13,6 +13,7 @@ from collections.abc import Callable
 
 from bench import bench
 from environment import BIN, ROOT, code_of, fail, ready, run, say
+from fuzz import fuzz
 from locks import lock
 from wheel import package
 
@@ -69,6 +70,7 @@ _COMMANDS: dict[str, Callable[[list[str]], None]] = {
     "coverage": coverage,
     "package": lambda _: package(),
     "bench": bench,
+    "fuzz": fuzz,
     "lock": lock,
 }
 

@@ -1,0 +1,111 @@
+"""Every parser of the verifier that takes bytes from outside, each with seeds that it accepts."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from ccgpu.attest import certificates, strict_json
+from ccgpu.attest.check import Rule
+from ccgpu.attest.gpu import chain, ocsp_answer, opaque, rim, spdm
+from ccgpu.attest.hcl import blob, claims
+from ccgpu.attest.snp import crl, report, vek
+from ccgpu.attest.snp import der as second_reader
+from ccgpu.attest.tokens import jwks, maa, nras
+from ccgpu.attest.vtpm import eventlog, pcrs, quote, signature
+from ccgpu.domain import bundle
+from ccgpu.domain.evidence import CpuEvidence
+from ccgpu.fakeguest.evidence import quote as quotes
+from ccgpu.fakeguest.evidence import tokens
+from ccgpu.fakeguest.evidence.gpu import Collected
+from ccgpu.store import evidence
+from support import gpus, vms
+
+_RULE = Rule("fuzz", "anything", "the fuzzer")
+
+
+@dataclass(frozen=True)
+class Parser:
+    """What takes the bytes, and bytes that it takes."""
+
+    parse: Callable[[bytes], object]
+    seeds: Callable[[], Iterable[bytes]]
+
+
+def _cpu() -> CpuEvidence:
+    found = vms.asked(vms.vm()).cpu
+    assert found is not None
+    return found
+
+
+def _gpu() -> Collected:
+    return gpus.gpu().collect(vms.NONCE)
+
+
+def _crl() -> bytes:
+    amd = vms.vm().amd
+    return amd.crl(7).signed_by(amd.ark_key)
+
+
+def _file(data: bytes) -> object:
+    """The reader of evidence files: what it refuses, it refuses in words."""
+    from ccgpu.attest.check import Malformed
+    from ccgpu.errors import InvalidFile
+
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "evidence"
+        path.write_bytes(data)
+        try:
+            return evidence.read(path)
+        except InvalidFile as err:
+            raise Malformed(_RULE, "evidence", str(err)) from err
+
+
+def _bundle() -> bytes:
+    made = bundle.of(vms.asked(vms.vm()), made_at=vms.AT, tool="fuzz")
+    return made.model_dump_json(by_alias=True, exclude_none=True).encode()
+
+
+def _pcr_json() -> bytes:
+    return b'{"0": "' + b"00" * 32 + b'"}'
+
+
+# Request, response header, 64 blocks, the responder's nonce and the length stand before it.
+_OPAQUE = 37 + 8 + 64 * 55 + 32 + 2
+
+PARSERS = {
+    "snp-report": Parser(report.parse, lambda: [blob.parse(_cpu().hcl or b"").report]),
+    "vek": Parser(vek.parse, lambda: [_cpu().vek or b""]),
+    "vek-second-reader": Parser(second_reader.read, lambda: [_cpu().vek or b""]),
+    "crl": Parser(crl.parse, lambda: [_crl()]),
+    "certificate": Parser(partial(certificates.load, rule=_RULE), lambda: [vms.vm().amd.ask]),
+    "chain": Parser(
+        partial(certificates.load_chain, rule=_RULE, limit=5), lambda: [vms.vm().amd.chain]
+    ),
+    "hcl-blob": Parser(blob.parse, lambda: [_cpu().hcl or b""]),
+    "hcl-claims": Parser(claims.parse, lambda: [vms.vm().runtime]),
+    "json": Parser(partial(strict_json.load, limit=65536), lambda: [b'{"a": [1, {"b": null}]}']),
+    "quote": Parser(quote.parse, lambda: [_cpu().quote or b""]),
+    "tpm-signature": Parser(
+        signature.parse, lambda: [_cpu().signature or b"", quotes.tpmt(_cpu().signature or b"")]
+    ),
+    "pcr-file": Parser(
+        partial(pcrs.parse, selected=frozenset(range(24))),
+        lambda: [_pcr_json(), b"sha256:\n  0 : 0x" + b"00" * 32, bytes(768)],
+    ),
+    "event-log": Parser(eventlog.parse, lambda: [_cpu().event_log or b""]),
+    "gpu-report": Parser(spdm.parse, lambda: [_gpu().report]),
+    "gpu-opaque": Parser(opaque.parse, lambda: [_gpu().report[_OPAQUE:-96]]),
+    "gpu-chain": Parser(
+        partial(certificates.load_chain, rule=chain.READABLE, limit=8), lambda: [_gpu().chain]
+    ),
+    "rim": Parser(rim.parse, lambda: list(_gpu().rims)),
+    "ocsp": Parser(ocsp_answer.parse, lambda: list(_gpu().ocsp)),
+    "jwks": Parser(jwks.parse, lambda: [tokens.key_set(tokens.nras_signer().jwk())]),
+    "nras": Parser(
+        nras.parse, lambda: [tokens.NrasAnswer(tokens.nras_signer(), vms.NONCE).signed()]
+    ),
+    "maa": Parser(maa.parse, lambda: [tokens.MaaToken(tokens.maa_signer(), vms.NONCE).signed()]),
+    "evidence-file": Parser(_file, lambda: [_bundle()]),
+}
