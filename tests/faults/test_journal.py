@@ -43,6 +43,18 @@ def test_a_lost_journal_of_a_create_that_did_not_end_is_no_loss(machine: Machine
     assert machine.kinds() == []
 
 
+def test_a_state_folder_that_cannot_be_used_keeps_no_delete_from_telling(machine: Machine) -> None:
+    machine.create()
+    there = {one.casefold() for one in machine.ids()}
+    nowhere = machine.state.parent / "file"
+    nowhere.touch()
+    with pytest.raises(StateUnusable) as caught:
+        Machine(machine.arm, nowhere).delete()
+    assert {(one.id.casefold(), one.state) for one in caught.value.resources} == {
+        (one, "exists") for one in there
+    }
+
+
 @pytest.mark.parametrize("text", ["", "{", '{"schema": "ccgpu.journal/9"}'])
 def test_a_damaged_journal_stops_everything_before_the_first_write(
     machine: Machine, text: str

@@ -55,11 +55,13 @@ def delete(
     def waiting() -> None:
         run.tell("note", f"another ccgpu is working on {name}: waiting for it")
 
-    with cloud.journals.locked(cloud.subscription, name, waiting) as file:
+    known = nameable_ids(Names(cloud.subscription, group or own_group(name), name))
+    locked = cloud.journals.locked(cloud.subscription, name, waiting)
+    with reported(run, lambda: known, name), locked as file:  # a full disk is reported too
         journal = file.read() or Journal(name, cloud.subscription, group or "", "", "")
         keeper = Keeper(file, journal)
         there = group or journal.group or own_group(name)
-        known = nameable_ids(Names(cloud.subscription, there, name))
+        known |= nameable_ids(Names(cloud.subscription, there, name))
         known |= {record.id: record.kind for record in journal.records}
         present: dict[ResourceId, Kind] = {}
         try:

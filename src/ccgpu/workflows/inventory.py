@@ -14,6 +14,7 @@ from ccgpu.domain.resource import DEPLOYMENT, Body, ResourceId, key, tag
 from ccgpu.errors import (
     CcgpuError,
     Denied,
+    Interrupted,
     InvalidFile,
     LeftBehind,
     Leftover,
@@ -108,11 +109,12 @@ def reported(
 ) -> Iterator[None]:
     """Give each error that leaves the inventory of `ids`; none to what the user said wrong.
 
+    Nor to an interrupt, which waits for nothing.
     A `LeftBehind` of which nothing is there any more was only its cause.
     """
     try:
         yield
-    except (UsageProblem, InvalidFile):
+    except (UsageProblem, InvalidFile, Interrupted):
         raise
     except CcgpuError as err:
         err.resources = err.resources or inventory(run, ids(), deployment)
