@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from azure.core.credentials import TokenCredential
+
 from ccgpu.azure.arm import Arm
 from ccgpu.azure.queries import Queries
 from ccgpu.azure.session import CLOUDS, Session
@@ -32,10 +34,10 @@ WHOLE = sorted(
 )
 
 
-def make_cloud(arm: FakeArm, state: Path) -> Cloud:
+def make_cloud(arm: FakeArm, state: Path, credential: TokenCredential | None = None) -> Cloud:
     """A cloud over `arm`, as one machine with the state folder `state` sees it."""
-    credential, transport = FakeCredential(arm), FakeTransport(arm)
-    session = Session(FAKE_SUBSCRIPTION, CLOUDS["public"], credential, transport)
+    signed_in, transport = credential or FakeCredential(arm), FakeTransport(arm)
+    session = Session(FAKE_SUBSCRIPTION, CLOUDS["public"], signed_in, transport)
     adapter = Arm(session)
     schedule = Schedule(arm.clock, Inline())
     return Cloud(

@@ -6,12 +6,13 @@ one line runs it again.
 
 import random
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from ccgpu.fakearm import Request
-from faults.sweep.kinds import KINDS, alike
+from faults.sweep.kinds import KINDS, Kind, alike
+from faults.sweep.local import LOCAL, Local, disk_steps
 from faults.sweep.prepared import prepared
 from faults.sweep.scenarios import SCENARIOS, Scenario
 from support import faults, processes
@@ -19,6 +20,8 @@ from support import faults, processes
 KILL = "kill"  # SIGKILL, in a process of its own
 OTHER = "other-machine"  # another machine does the whole of the same create in between
 DELETES = "deletes"  # as a case's scenario: of the scenario's requests only DELETEs are counted
+# Where look-alikes are met too: the rest make and remove nothing, or as these do.
+_IN_FULL = ("create", "delete")
 # What meets the deletes of an undo.
 _AGAINST_DELETES = (
     *("get-404", "NicReservedForAnotherVm", "InUseSubnetCannotBeDeleted"),
@@ -60,17 +63,34 @@ def parse(text: str) -> Trial:
 def singles(folder: Path) -> Iterator[Trial]:
     """Each request of each fault-free run, with each kind that can befall it, once and for ever.
 
-    Of the requests that are alike (polls of one operation) the first two stand for all.
+    Of the requests that are alike (polls of one operation) the first two stand for all. A kind that
+    is like another to our code is met in `create` and `delete` alone: elsewhere the other stands
+    for it.
     """
     for name, scenario in SCENARIOS.items():
         for number, request in _worth_it(scenario, recorded(scenario, folder / name)):
             if name == "create":
                 yield (Case(name, number, OTHER),)
-            for kind in KINDS.values():
-                if kind.applies(request):
-                    yield (Case(name, number, kind.name),)
-                    if not kind.once:
-                        yield (Case(name, number, kind.name, forever=True),)
+            yield from _met(scenario, number, [k for k in KINDS.values() if k.applies(request)])
+            yield from _met(scenario, number, [k for k in LOCAL.values() if k.where != "disk"])
+        for number in range(_disk_steps(scenario, folder / name)):
+            yield from _met(scenario, number, [LOCAL["disk-full"]])
+
+
+def _met(scenario: Scenario, number: int, kinds: Iterable[Kind | Local]) -> Iterator[Trial]:
+    """Each of the kinds there, once and for ever; look-alikes not in every scenario."""
+    for kind in kinds:
+        if not kind.like or scenario.name in _IN_FULL:
+            yield (Case(scenario.name, number, kind.name),)
+            if not kind.once:
+                yield (Case(scenario.name, number, kind.name, forever=True),)
+
+
+def _disk_steps(scenario: Scenario, folder: Path) -> int:
+    machine, _ = prepared(scenario, folder)
+    steps = disk_steps(scenario.act, machine)
+    machine.arm.close()
+    return steps
 
 
 def kills(folder: Path) -> Iterator[Trial]:
@@ -98,7 +118,7 @@ def failed_vms(folder: Path) -> Iterator[Trial]:
 def seeded(folder: Path, count: int, seed: int) -> Iterator[Trial]:
     """So many pairs of faults of one scenario, the second one after the first."""
     draw = random.Random(seed)  # repeatable is what it must be
-    known = [trial[0] for trial in singles(folder) if trial[0].kind != OTHER]
+    known = [trial[0] for trial in singles(folder) if trial[0].kind in KINDS]
     by_scenario = {name: [c for c in known if c.scenario == name] for name in SCENARIOS}
     for _ in range(count):
         first = draw.choice(known)

@@ -7,11 +7,11 @@ I12 no traceback.
 
 import json
 import traceback
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from ccgpu.errors import CcgpuError
+from ccgpu.errors import CcgpuError, LeftBehind
 from ccgpu.fakearm import FAKE_SUBSCRIPTION, Answer, FakeArm, Request
 from support.cloud import Machine
 
@@ -65,6 +65,11 @@ class Witness:
     def ours(self) -> set[str]:
         """Ids, without case, of what exists and is not somebody else's."""
         return {id_ for id_ in created(self.machine.arm) if id_ not in self.strangers}
+
+    def ended(self, code: int, allowed: Collection[int], *, left: bool) -> None:
+        """Is the exit code one of its causes, or 7, where something is named that may be left?"""
+        if code not in allowed and not (code == LeftBehind.exit_code and left):
+            self.blame("exit codes of another cause", f"{code}, not of {sorted(allowed)}")
 
     def judge(self, error: BaseException | None, began: float, *, deletes: bool) -> None:
         """The end of the command under the fault."""

@@ -1,7 +1,7 @@
 """What can befall one request: groups T, S, N, A, C, L and R.
 
-A fault is met at one numbered request, once, or from then on at every request alike. It answers in
-Azure's stead, lets Azure do the work and loses or bends the answer, or breaks the connection.
+A fault is met at one numbered request, once, or from then on at every request alike; `effects`
+says what it does to it. What happens on this machine instead is in `local`.
 """
 
 from collections.abc import Callable, Mapping
@@ -11,10 +11,43 @@ from functools import partial
 import requests
 
 from ccgpu.fakearm import Answer, FakeArm, Request
+from faults.sweep.effects import (
+    DATE,
+    ELSEWHERE,
+    EXPIRED,
+    FOREIGN,
+    HTML,
+    JSON,
+    NOW,
+    Effect,
+    answered,
+    anything,
+    bent,
+    broken,
+    capitals,
+    challenge,
+    committed,
+    creating,
+    deletes,
+    lists,
+    lost,
+    network,
+    one_resource,
+    paged,
+    puts,
+    reads,
+    resource_reads,
+    said,
+    searches,
+    throttled,
+    unlisted,
+    vm_puts,
+    wanting_claims,
+    with_headers,
+    without,
+    writes,
+)
 from support import faults
-
-# Given the request and a way to let Azure answer it: the answer, or an exception raised.
-Effect = Callable[[Request, Callable[[], Answer]], Answer]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,195 +57,112 @@ class Kind:
     name: str
     effect: Effect
     applies: Callable[[Request], bool]
-    # Exit codes that a persistent one may lead to; 7 is always right for what may be left behind.
+    # The exit codes of what it causes; 7 besides, where something may be left behind.
     codes: frozenset[int] = frozenset({4})
+    # Once is got over: the command goes on, and ends well.
+    passes: bool = False
     # Only once: the second time would be another thing, or for ever is as another kind for ever.
     once: bool = False
+    # What it is the same as to our code: in the scenarios but create and delete that stands for it.
+    like: str = ""
 
 
-def _any(_: Request) -> bool:
-    return True
-
-
-def _writes(request: Request) -> bool:
-    return request.method != "GET"
-
-
-def _deletes(request: Request) -> bool:
-    return request.method == "DELETE"
-
-
-def _puts(request: Request) -> bool:
-    return request.method == "PUT"
-
-
-def _vm_puts(request: Request) -> bool:
-    return _puts(request) and "/virtualmachines/" in request.path.casefold()
-
-
-def _network(request: Request) -> bool:
-    return _writes(request) and "/microsoft.network/" in request.path.casefold()
-
-
-def _reads(request: Request) -> bool:
-    return request.method == "GET" and not faults.polls(request)
-
-
-def _resource_reads(request: Request) -> bool:
-    return _reads(request) and "/resourcegroups/" in request.path.casefold()
-
-
-def _lists(request: Request) -> bool:
-    """Answers that may come in pages: the groups, the resources, the sizes, the quota."""
-    ends = ("/resourcegroups", "/resources", "/skus", "/usages")
-    return request.method == "GET" and request.path.casefold().endswith(ends)
-
-
-def _answered(answer: Answer) -> Effect:
-    return lambda _, __: answer
-
-
-def _raised(error: Exception) -> Effect:
-    def effect(_: Request, __: Callable[[], Answer]) -> Answer:
-        raise error
-
-    return effect
-
-
-def _lost(error: Exception) -> Effect:
-    """Azure does it, and nobody hears of it."""
-
-    def effect(_: Request, go_on: Callable[[], Answer]) -> Answer:
-        go_on()
-        raise error
-
-    return effect
-
-
-def _committed(answer: Answer) -> Effect:
-    def effect(_: Request, go_on: Callable[[], Answer]) -> Answer:
-        go_on()
-        return answer
-
-    return effect
-
-
-def _bent(change: Callable[[Answer], Answer]) -> Effect:
-    return lambda _, go_on: change(go_on())
-
-
-def _without(*names: str) -> Effect:
-    low = {name.casefold() for name in names}
-
-    def change(answer: Answer) -> Answer:
-        kept = {k: v for k, v in answer.headers.items() if k.casefold() not in low}
-        return Answer(answer.status, answer.body, kept)
-
-    return _bent(change)
-
-
-def _with(**headers: str) -> Effect:
-    named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return _bent(lambda answer: Answer(answer.status, answer.body, {**answer.headers, **named}))
-
-
-def _status(status: object) -> Effect:
-    return _answered(Answer(200, {"status": status, "name": "operation"}))
-
-
-def _throttled(**headers: str) -> Effect:
-    return _answered(faults.error(429, "TooManyRequests", **headers))
-
-
-def _paged(answer: Answer) -> Answer:
-    """The next page is at a foreign host."""
-    return Answer(answer.status, {**answer.body, "nextLink": _FOREIGN}, answer.headers)
-
-
-_DATE = "Thu, 01 Jan 2026 00:00:30 GMT"
-_NOW = "Thu, 01 Jan 2026 00:00:00 GMT"
-_FOREIGN = "https://evil.example/operations/1?s=signature"
-_HTML = {"Content-Type": "text/html"}
-
+_GOT_OVER = partial(Kind, passes=True)
 _THROTTLE = [
-    Kind(f"429-{name}", _throttled(**headers), _any, frozenset(codes), once=once)
-    for name, headers, codes, once in [
-        ("after-1", {"Retry_After": "1"}, {4}, False),
-        ("after-30", {"Retry_After": "30"}, {4}, True),
-        ("after-3600", {"Retry_After": "3600"}, {4, 11}, False),
-        ("plain", {}, {4}, False),
-        ("after-date", {"Retry_After": _DATE, "Date": _NOW}, {4}, True),
-        ("after-negative", {"Retry_After": "-5"}, {4}, True),
-        ("after-garbage", {"Retry_After": "soon"}, {4}, True),
-    ]
-] + [
-    Kind(
+    _GOT_OVER("429-after-30", throttled(Retry_After="30"), anything, once=True),
+    # Longer than most commands may take: they stop at once, and say so.
+    Kind("429-after-3600", throttled(Retry_After="3600"), anything, frozenset({4, 11})),
+    _GOT_OVER("429-plain", throttled(), anything),
+    _GOT_OVER("429-after-1", throttled(Retry_After="1"), anything, like="429-after-30"),
+    *(
+        _GOT_OVER(f"429-after-{name}", throttled(**headers), anything, once=True, like=like)
+        for name, headers, like in [
+            ("date", {"Retry_After": DATE, "Date": NOW}, "429-after-30"),
+            ("negative", {"Retry_After": "-5"}, "429-plain"),
+            ("garbage", {"Retry_After": "soon"}, "429-plain"),
+        ]
+    ),
+    _GOT_OVER(
         "429-other-operation",
-        _answered(faults.error(429, "RetryableErrorDueToAnotherOperation")),
-        _network,
-    )
+        answered(faults.error(429, "RetryableErrorDueToAnotherOperation")),
+        network,
+    ),
 ]
 
 _SERVER = [
-    Kind(f"http-{status}", _answered(faults.error(status, code)), _any, once=status != 503)
-    for status, code in [
-        (500, "InternalServerError"),
-        (503, "ServiceUnavailable"),
-        (504, "GatewayTimeout"),
-        (408, "RequestTimeout"),
-    ]
-] + [
-    Kind("http-502-empty", _answered(Answer(502)), _any, once=True),
-    Kind("504-committed", _committed(faults.error(504, "GatewayTimeout")), _writes),
+    _GOT_OVER("http-503", answered(faults.error(503, "ServiceUnavailable")), anything),
+    *(
+        _GOT_OVER(name, answered(answer), anything, once=True, like="http-503")
+        for name, answer in [
+            ("http-500", faults.error(500, "InternalServerError")),
+            ("http-504", faults.error(504, "GatewayTimeout")),
+            ("http-408", faults.error(408, "RequestTimeout")),
+            ("http-502-empty", Answer(502)),
+            ("html-503", Answer(503, "<html>down</html>", HTML)),
+        ]
+    ),
+    _GOT_OVER("504-committed", committed(faults.error(504, "GatewayTimeout")), writes),
 ]
 
 _NETWORK = [
-    Kind("dns", _raised(requests.ConnectionError("Name or service not known")), _any),
-    Kind("refused", _raised(requests.ConnectionError("Connection refused")), _any, once=True),
-    Kind("reset", _raised(faults.RESET), _any),
-    Kind("reset-committed", _lost(faults.RESET), _any),
-    Kind("timeout", _raised(faults.TIMEOUT), _any, once=True),
-    Kind("timeout-committed", _lost(faults.TIMEOUT), _writes, once=True),
-    Kind(
-        "tls", _raised(requests.exceptions.SSLError("certificate verify failed")), _any, once=True
+    _GOT_OVER("reset", broken(faults.RESET), anything),
+    _GOT_OVER("reset-committed", lost(faults.RESET), anything),
+    _GOT_OVER("timeout-committed", lost(faults.TIMEOUT), writes, once=True),
+    *(
+        _GOT_OVER(name, broken(error), anything, once=name != "dns", like="reset")
+        for name, error in [
+            ("dns", requests.ConnectionError("Name or service not known")),
+            ("refused", requests.ConnectionError("Connection refused")),
+            ("timeout", faults.TIMEOUT),
+            ("tls", requests.exceptions.SSLError("certificate verify failed")),
+        ]
     ),
-    Kind("html", _answered(faults.PAGE), _any),
-    Kind("html-503", _answered(Answer(503, "<html>down</html>", _HTML)), _any, once=True),
-    Kind("empty-200", _answered(Answer(200)), _any, once=True),
-    Kind("json-list", _answered(Answer(200, [1, 2])), _any, once=True),
-    Kind(
-        "cut-json",
-        _answered(Answer(200, '{"id": "/subscr', {"Content-Type": "application/json"})),
-        _any,
-        once=True,
+    # What takes a page for Azure's word that a machine starts waits for it in vain: 10.
+    Kind("html", answered(faults.PAGE), anything, frozenset({4, 10})),
+    *(
+        Kind(name, answered(answer), anything, frozenset({4, 10}), once=True, like=like)
+        for name, answer, like in [
+            ("empty-200", Answer(200), "html"),
+            ("cut-json", Answer(200, '{"id": "/subscr', JSON), "html"),
+            ("huge", Answer(200, "x" * 1_000_000, HTML), "html"),
+            ("json-list", Answer(200, [1, 2]), ""),
+        ]
     ),
-    Kind("redirect", _answered(Answer(302, None, {"Location": _FOREIGN})), _any, once=True),
-    Kind("huge", _answered(Answer(200, "x" * 1_000_000, _HTML)), _any, once=True),
+    Kind("redirect", answered(Answer(302, None, {"Location": FOREIGN})), anything, once=True),
 ]
 
-_FOR_EVER = ("ExpiredAuthenticationToken", "AuthorizationFailed")
+DENIED = "403-authorization"
 _AUTH = [
-    Kind(name, _answered(faults.error(status, code)), _any, once=code not in _FOR_EVER)
-    for name, status, code in [
-        ("401-expired", 401, "ExpiredAuthenticationToken"),
-        ("403-authorization", 403, "AuthorizationFailed"),
-        ("403-linked", 403, "LinkedAuthorizationFailed"),
-        ("403-policy", 403, "RequestDisallowedByPolicy"),
-        ("409-locked", 409, "ScopeLocked"),
-    ]
+    Kind("401-expired", answered(EXPIRED), anything),
+    Kind(DENIED, answered(faults.error(403, "AuthorizationFailed")), anything),
+    *(
+        Kind(name, answered(faults.error(status, code)), anything, once=True, like=like)
+        for name, status, code, like in [
+            ("403-linked", 403, "LinkedAuthorizationFailed", DENIED),
+            ("409-locked", 409, "ScopeLocked", ""),
+            ("403-policy", 403, "RequestDisallowedByPolicy", "409-locked"),
+        ]
+    ),
+    # One token is over; and one is not enough, until there are the claims that are asked for.
+    _GOT_OVER("401-challenge", answered(challenge("invalid_token")), anything, once=True),
+    Kind("401-claims", wanting_claims, anything, frozenset(), passes=True),
 ]
 
 _CONSISTENCY = [
     Kind(
         "get-404",  # a replica that lags behind; one that lags for ever is no Azure
-        _answered(faults.error(404, "ResourceNotFound")),
-        _resource_reads,
+        answered(faults.error(404, "ResourceNotFound")),
+        resource_reads,
         once=True,
     ),
-    Kind("put-412", _answered(faults.error(412, "PreconditionFailed")), _vm_puts, once=True),
-    Kind("put-409", _answered(faults.error(409, "Conflict")), _writes),
-    Kind("put-404-group", _answered(faults.error(404, "ResourceGroupNotFound")), _puts),
-    Kind("being-deleted", _answered(faults.error(409, "ResourceGroupBeingDeleted")), _puts),
+    # An answer from before the operation ended, once; or it is a resource that never comes to rest.
+    Kind("stale-creating", bent(creating), one_resource, frozenset({11}), passes=True),
+    Kind("ids-in-capitals", bent(capitals), reads, frozenset(), passes=True),
+    Kind("list-misses", bent(unlisted), searches, frozenset(), passes=True, once=True),
+    _GOT_OVER("put-412", answered(faults.error(412, "PreconditionFailed")), vm_puts, once=True),
+    _GOT_OVER("put-409", answered(faults.error(409, "Conflict")), writes),
+    _GOT_OVER("put-404-group", answered(faults.error(404, "ResourceGroupNotFound")), puts),
+    _GOT_OVER("being-deleted", answered(faults.error(409, "ResourceGroupBeingDeleted")), puts),
 ]
 
 _OPERATION_CODES: Mapping[str, frozenset[int]] = {
@@ -225,46 +175,42 @@ _OPERATION_CODES: Mapping[str, frozenset[int]] = {
     "InternalServerError": frozenset({4}),
 }
 _OPERATIONS = [
-    Kind(f"failed-{code}", _answered(faults.failed(code)), faults.polls, codes)
+    Kind(f"failed-{code}", answered(faults.failed(code)), faults.polls, codes)
     for code, codes in _OPERATION_CODES.items()
 ] + [
-    Kind("failed-mute", _status("Failed"), faults.polls),
-    Kind("canceled", _status("Canceled"), faults.polls),
-    Kind("strange-status", _status("Pondering"), faults.polls, frozenset({4, 11})),
-    Kind("no-status", _status(None), faults.polls, frozenset({4, 11})),
-    Kind("op-404", _answered(faults.NOT_FOUND), faults.polls),
-    Kind("op-401", _answered(faults.error(401, "ExpiredAuthenticationToken")), faults.polls),
-    Kind("op-foreign", _with(Azure_AsyncOperation=_FOREIGN, Location=_FOREIGN), _writes, once=True),
-    Kind("op-missing", _without("Azure-AsyncOperation", "Location"), _writes, once=True),
-    Kind("poll-after-3600", _with(Retry_After="3600"), faults.polls, frozenset({4, 11})),
-    Kind("next-foreign", _bent(_paged), _lists, once=True),
+    Kind("failed-mute", said("Failed"), faults.polls),
+    Kind("canceled", said("Canceled"), faults.polls),
+    Kind("strange-status", said("Pondering"), faults.polls, frozenset({11}), passes=True),
+    # Where its status cannot be read, the resource itself is asked: also for ever.
+    Kind("no-status", said(None), faults.polls, frozenset(), passes=True),
+    Kind("op-404", answered(faults.NOT_FOUND), faults.polls, frozenset(), passes=True),
+    Kind("op-401", answered(EXPIRED), faults.polls, frozenset(), passes=True),
+    _GOT_OVER("op-foreign", with_headers(**ELSEWHERE), writes, once=True),
+    _GOT_OVER("op-missing", without("Azure-AsyncOperation", "Location"), writes, once=True),
+    Kind("poll-after-3600", with_headers(Retry_After="3600"), faults.polls, frozenset({11})),
+    Kind("next-foreign", bent(paged), lists, once=True),
 ]
 
+_NOT_ALLOWED = "OperationNotAllowed"
+_QUOTA = "exceeding approved X Family Cores quota"
 _REFUSALS = [
-    Kind(name, _answered(faults.error(status, name, text)), applies, frozenset({code}))
-    for name, status, text, applies, code in [
-        ("NicReservedForAnotherVm", 400, "reserved for another VM for 180 seconds", _deletes, 4),
-        ("InUseSubnetCannotBeDeleted", 400, "in use", _deletes, 4),
-        ("PublicIPAddressCannotBeDeleted", 400, "in use", _deletes, 4),
-        ("AnotherOperationInProgress", 409, "wait", _network, 4),
-        ("ReferencedResourceNotProvisioned", 400, "Updating", _vm_puts, 4),
-        ("PropertyChangeNotAllowed", 409, "zone", _vm_puts, 4),
-        ("SkuNotAvailable", 409, "Capacity Restrictions", _vm_puts, 6),
-        ("BadRequest", 400, "no", _writes, 4),
+    Kind(name, answered(faults.error(status, name, text)), applies, frozenset({code}), passes)
+    for name, status, text, applies, code, passes in [
+        ("NicReservedForAnotherVm", 400, "reserved for another VM, 180 seconds", deletes, 4, True),
+        ("InUseSubnetCannotBeDeleted", 400, "in use", deletes, 4, True),
+        ("PublicIPAddressCannotBeDeleted", 400, "in use", deletes, 4, True),
+        ("AnotherOperationInProgress", 409, "wait", network, 4, True),
+        ("ReferencedResourceNotProvisioned", 400, "Updating", vm_puts, 4, True),
+        ("PropertyChangeNotAllowed", 409, "zone", vm_puts, 4, False),
+        ("SkuNotAvailable", 409, "Capacity Restrictions", vm_puts, 6, True),  # elsewhere it is
+        ("BadRequest", 400, "no", writes, 4, False),
     ]
 ] + [
-    Kind(
-        "quota",
-        _answered(
-            faults.error(409, "OperationNotAllowed", "exceeding approved X Family Cores quota")
-        ),
-        _vm_puts,
-        frozenset({5}),
-    ),
-    Kind(
+    Kind("quota", answered(faults.error(409, _NOT_ALLOWED, _QUOTA)), vm_puts, frozenset({5})),
+    _GOT_OVER(
         "marked-for-deletion",
-        _answered(faults.error(409, "OperationNotAllowed", "is marked for deletion.")),
-        _deletes,
+        answered(faults.error(409, _NOT_ALLOWED, "is marked for deletion.")),
+        deletes,
     ),
 ]
 
@@ -293,7 +239,7 @@ class At:
     number: int
     kind: Kind
     forever: bool
-    counted: Callable[[Request], bool] = _any
+    counted: Callable[[Request], bool] = anything
     seen: int = 0
     fired: int = 0
     _alike: tuple[str, str] | None = None

@@ -65,6 +65,28 @@ KNOCKOUTS = (
         "",
         only="next-foreign",
     ),
+    Knockout(
+        "a missing right has its own exit code",
+        "workflows/inventory.py",
+        r"if missing is None:",
+        "if True:",
+        only="delete:15:403",
+    ),
+    Knockout(
+        "a token is asked for again when ARM wants another",
+        "net/sign_in.py",
+        r"if challenged and self\.on_challenge\(request, response\):",
+        "if False:",
+        only="401-c",
+        every=5,
+    ),
+    Knockout(
+        "ids are compared without case",
+        "domain/resource.py",
+        r"return ResourceId\(id_\.casefold\(\)\.rstrip\(\"/\"\)\)",
+        "return ResourceId(id_)",
+        only="ids-in-capitals",
+    ),
 )
 
 

@@ -7,14 +7,14 @@ from pathlib import Path
 from ccgpu.fakearm import FakeArm, Request
 from faults.sweep import scenarios
 from faults.sweep.judge import created
+from faults.sweep.local import Frail
 from faults.sweep.scenarios import Scenario
-from support.cloud import Machine
 
 # By scenario and folder: the world and the state folder, and what in the world is somebody else's.
 _MADE: dict[tuple[str, Path], tuple[Path, dict[str, str]]] = {}
 
 
-def prepared(scenario: Scenario, folder: Path) -> tuple[Machine, dict[str, str]]:
+def prepared(scenario: Scenario, folder: Path) -> tuple[Frail, dict[str, str]]:
     """A machine of this trial alone, where what comes before the fault has been done."""
     kept = (scenario.name, folder.parent)
     if kept not in _MADE:
@@ -22,13 +22,13 @@ def prepared(scenario: Scenario, folder: Path) -> tuple[Machine, dict[str, str]]
     made, strangers = _MADE[kept]
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(made, folder)
-    return Machine(FakeArm(folder / "world"), folder / "state"), dict(strangers)
+    return Frail(FakeArm(folder / "world"), folder / "state"), dict(strangers)
 
 
 def _before(scenario: Scenario, folder: Path) -> tuple[Path, dict[str, str]]:
     folder.mkdir(parents=True)
     arm = FakeArm(folder / "world")
-    machine = Machine(arm, folder / "state")
+    machine = Frail(arm, folder / "state")
     scenarios.strangers(machine)
     strangers = created(arm)
     if scenario.guests:

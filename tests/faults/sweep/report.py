@@ -18,6 +18,8 @@ COUNTED = (
     "tracebacks",
     "tokens sent to foreign hosts",
     "duplicate VMs",
+    "said done, and not done",
+    "exit codes of another cause",
 )
 
 _HEAD = """\
@@ -28,9 +30,15 @@ This page is made by `make reliability`. The sweep itself runs on every push.
 Every request of a deployment's life (create, stop, start, delete, delete from another machine,
 delete among other people's resources) is met with every fault that can befall it, once and for
 ever, and the process is killed (SIGKILL) before and after every request and around every write of
-its journal. The simulated subscription is the judge, not the tool's own word: what exists, what is
-in the journal, what was told to the user. After each case a create must be able to go on, and a
-delete must leave nothing.
+its journal. On the machine itself the clock jumps by an hour, no token is to be had, the disk is
+full. The simulated subscription is the judge, not the tool's own word: what exists, what is in the
+journal, what was told to the user, whether the exit code is of what happened. What is over after
+once must not make a command fail. After each case a create must be able to go on, and a delete must
+leave nothing.
+
+Not met again is only what is the same: of many questions after one operation the first two stand
+for all; and faults that are one to our code (a 500 and a 503) are all met in create and delete, but
+elsewhere one of them stands for the others.
 
 It is a simulation. What it knows of Azure is in [fake-azure.md](fake-azure.md), with sources; no
 figure here was measured on live Azure.

@@ -7,6 +7,7 @@ import argparse
 import itertools
 import multiprocessing
 import os
+import resource
 import sys
 import tempfile
 import time
@@ -21,6 +22,8 @@ from faults.sweep import cases, report
 from faults.sweep.cases import Trial
 from faults.sweep.report import COUNTED
 from faults.sweep.trial import Result, run
+
+_EVERYBODY = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
 
 
 def main() -> int:
@@ -67,11 +70,14 @@ def _all(found: list[Trial], folder: Path, given: argparse.Namespace) -> int:
     counts: Counter[str] = Counter()
     failed: list[Result] = []
     tasks = [(trial, folder) for trial in found]
-    with multiprocessing.get_context("fork").Pool(given.jobs) as pool:
+    pool = multiprocessing.get_context("fork").Pool(given.jobs)
+    with pool:
         for result in pool.imap_unordered(_run, tasks, chunksize=16):
             counts.update(result.counts)
             if result.wrong:
                 failed.append(result)
+        pool.close()
+        pool.join()  # or its time is not counted
     for result in sorted(failed, key=lambda one: one.id)[: given.show]:
         print(f"FAILED {result.id}", *result.wrong, sep="\n  ")
     print(f"{len(found) - len(failed)} passed, {len(failed)} failed")
@@ -79,7 +85,9 @@ def _all(found: list[Trial], folder: Path, given: argparse.Namespace) -> int:
     other = {what: n for what, n in sorted(counts.items()) if what not in COUNTED}
     if other:
         print(", ".join(f"{what} {n}" for what, n in other.items()))
-    print(f"{time.perf_counter() - started:.0f} s; one again: make sweep-case ID=…")
+    cpu = sum(resource.getrusage(who).ru_utime for who in _EVERYBODY)
+    speed = f"{cpu:.0f} s of CPU, {len(found) / cpu:.1f} cases in each"
+    print(f"{time.perf_counter() - started:.0f} s; {speed}; one again: make sweep-case ID=…")
     if given.page is not None:
         return _paged(given.page, report.page(found, len(failed), counts), check=given.check)
     if given.pairs is None and given.every == 1 and not given.only:

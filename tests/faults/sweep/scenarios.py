@@ -1,11 +1,12 @@
 """What is done while something goes wrong: the life of one deployment among others' resources."""
 
 from collections.abc import Callable
+from copy import copy
 from dataclasses import dataclass
 
 from ccgpu.fakearm import Request
 from ccgpu.workflows import lifecycle
-from support.cloud import Machine, make_spec
+from support.cloud import WHOLE, Machine, make_spec
 
 # Without encryption of the whole disk a VM takes 44 s instead of 15 minutes: fewer polls alike.
 SPEC = make_spec(os_disk={"encryption": "state-only"}, regions=["eastus2", "westeurope"])
@@ -26,6 +27,8 @@ class Scenario:
     name: str
     before: tuple[Act, ...]
     act: Act
+    # Whether what it says to have done is done; what a delete leaves, the judge looks at.
+    done: Callable[[Machine], bool] = lambda _: True
     guests: bool = False  # somebody has put things of theirs into our group
     until: str = ""  # the method from whose first request on another scenario has the same
     only: str = ""  # the only method whose requests differ from another scenario's
@@ -48,18 +51,32 @@ def _start(machine: Machine) -> None:
 
 
 def _delete_elsewhere(machine: Machine) -> object:
-    return Machine(machine.arm, machine.state.parent / "elsewhere").delete()
+    other = copy(machine)
+    other.state = machine.state.parent / "elsewhere"
+    return other.delete()
+
+
+def _whole(machine: Machine) -> bool:
+    """All of it is there: the group, three of the network's, the NIC, the VM and its disk."""
+    return sum("/ccgpu-demo" in id_.casefold() + "/" for id_ in machine.ids()) >= len(WHOLE)
+
+
+def _power(state: str) -> Callable[[Machine], bool]:
+    view = (
+        "/resourceGroups/ccgpu-demo/providers/Microsoft.Compute/virtualMachines/demo/instanceView"
+    )
+    return lambda machine: f"PowerState/{state}" in str(machine.get(view))
 
 
 SCENARIOS = {
     one.name: one
     for one in (
-        Scenario("create", (), _create),
+        Scenario("create", (), _create, _whole),
         Scenario("delete", (_create,), _delete),
         Scenario("delete-among-guests", (_create,), _delete, guests=True, only="DELETE"),
         Scenario("delete-elsewhere", (_create,), _delete_elsewhere, until="DELETE"),
-        Scenario("stop", (_create,), _stop),
-        Scenario("start", (_create, _stop), _start),
+        Scenario("stop", (_create,), _stop, _power("deallocated")),
+        Scenario("start", (_create, _stop), _start, _power("running")),
     )
 }
 

@@ -3,6 +3,7 @@
 import os
 import signal
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -10,7 +11,8 @@ from ccgpu.fakearm import Answer, FakeArm, Request
 from faults.sweep import scenarios
 from faults.sweep.cases import DELETES, KILL, OTHER, Case, Trial, id_of
 from faults.sweep.judge import Witness
-from faults.sweep.kinds import KINDS, At, Kind
+from faults.sweep.kinds import DENIED, KINDS, At, Kind
+from faults.sweep.local import LOCAL, Frail, Local, Nth
 from faults.sweep.prepared import prepared
 from faults.sweep.scenarios import SCENARIOS, Scenario
 from support import processes
@@ -41,21 +43,46 @@ def run(trial: Trial, folder: Path) -> Result:
     return Result(id_of(trial), tuple(witness.wrong), witness.counts)
 
 
-def _here(trial: Trial, scenario: Scenario, machine: Machine, witness: Witness) -> None:
-    met = [_fault(case, machine) for case in trial]
+def _here(trial: Trial, scenario: Scenario, machine: Frail, witness: Witness) -> None:
+    first = trial[0]
+    local = Nth(first.number, LOCAL[first.kind], first.forever) if first.kind in LOCAL else None
+    met = [] if local else [_fault(case, machine) for case in trial]
     machine.arm.faults[:] = [witness.sees, *met]
     error: BaseException | None = None
     began = machine.arm.now()
     try:
-        scenario.act(machine)
+        with machine.failing(local) if local else nullcontext():
+            scenario.act(machine)
     except (Exception, KeyboardInterrupt) as err:  # noqa: BLE001  # judged, whatever it is
         error = err
     machine.arm.faults[:] = [witness.sees]
-    if not met[0].fired:  # the second of a pair may have lost its request to the first
+    if not (local or met[0]).fired:  # the second of a pair may have lost its request to the first
         witness.blame("unfired", id_of(trial))
     witness.judge(error, began, deletes="delete" in scenario.name)
+    if error is None and not scenario.done(machine):
+        witness.blame("said done, and not done", id_of(trial))
+    code = 0 if error is None else getattr(error, "exit_code", 1)
+    left = bool(getattr(error, "resources", ())) and not _denied(trial)
+    witness.ended(code, _codes(trial), left=left)
     if machine.arm.slept:
         witness.blame("waited behind the scheduler", id_of(trial))
+
+
+def _codes(trial: Trial) -> set[int]:
+    """The exit codes that its faults may end in: success too, which is judged by what there is."""
+    kinds: dict[str, Kind | Local] = {**KINDS, **LOCAL}
+    ends = (
+        kinds[case.kind].codes
+        for case in trial
+        if case.kind != OTHER and (case.forever or not kinds[case.kind].passes)
+    )
+    return {0}.union(*ends)
+
+
+def _denied(trial: Trial) -> bool:
+    """Whether all that goes wrong is that a right is missing, which 7 does not outrank."""
+    kinds = [KINDS.get(case.kind) for case in trial]
+    return all(kind is not None and DENIED in (kind.name, kind.like) for kind in kinds)
 
 
 def _in_a_process(trial: Trial, scenario: Scenario, machine: Machine, witness: Witness) -> None:
