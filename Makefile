@@ -1,5 +1,5 @@
 # Thin names for scripts/dev.py, which needs no make.
-.PHONY: demo test check golden bench fuzz lock sweep sweep-pairs sweep-case reliability knockouts ci
+.PHONY: demo test check golden bench fuzz lock sweep sweep-pairs sweep-case reliability knockouts mutants ci
 
 demo test check bench lock:
 	python3 scripts/dev.py $@
@@ -24,6 +24,9 @@ reliability:  # the same, and docs/reliability.md from its figures
 
 knockouts:  # each safeguard taken out: the sweep must fail without it
 	.venv/bin/python tests/faults/sweep/knockouts.py
+
+mutants:  # slips in the verifiers that no unit test notices: docs/mutants.md; goes on where it ended
+	python3 scripts/dev.py mutants
 
 ci:
 	bash .ci/run

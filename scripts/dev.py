@@ -55,6 +55,11 @@ def sweep(arguments: list[str]) -> None:
     run(BIN / "python", "tests/faults/sweep/run.py", *arguments)
 
 
+def mutants(arguments: list[str]) -> None:
+    """Count the slips in the verifiers that no unit test notices; write docs/mutants.md."""
+    run(BIN / "python", "scripts/mutants.py", *arguments)
+
+
 def coverage(_: list[str]) -> None:
     """Hold the last `test` (run with PYTEST_ADDOPTS=--cov) to the coverage we promise."""
     run(BIN / "coverage", "report")
@@ -67,6 +72,7 @@ _COMMANDS: dict[str, Callable[[list[str]], None]] = {
     "test": test,
     "check": check,
     "sweep": sweep,
+    "mutants": mutants,
     "coverage": coverage,
     "package": lambda _: package(),
     "bench": bench,

@@ -1,0 +1,83 @@
+"""docs/mutants.md: how many mutants the tests notice, and which they do not, with the reason."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+_REASONS = Path(__file__).resolve().parent / "mutants_equivalent.tsv"
+_ABOUT = """\
+# Mutants
+
+This page is made by `make mutants`; edit `scripts/mutant_page.py`, not the page.
+
+A mutant is the verifier with one small slip in it: `<` for `<=`, `and` for `or`, a number one off,
+a condition turned round, a check or a `raise` left out, an argument gone, a slice without an end, a
+text with `XX` before it, an entry of a table gone. It is killed when a unit test of its own folder
+fails. A mutant that nothing kills is either a gap in the tests or the same verifier in other words.
+
+- **Why not mutmut**: it judges one mutant a second here, and there are some twelve thousand.
+  `scripts/mutant_session.py` loads the tests once, forks for each mutant, replaces the code of the
+  one function, and runs the tests that reach its line, quickest first, until one fails.
+- **Left alone**: annotations, decorators, docstrings, defaults in the body of a class, and the
+  texts of a `Rule` (docs/verifier-checks.md holds them word for word).
+- **Left out of the tests**: those that try every bit, which take seconds each; hypothesis has 15
+  examples, always the same.
+- Before the first mutant, a fork without one must pass all tests of the group. A mutant that takes
+  longer than 20 s is killed. What checks print counts too: `tests/golden/attest` holds it.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What became of each mutant of a group; none: the group has not been judged."""
+
+    group: str
+    mutants: int
+    answers: Sequence[Mapping[str, str]]
+
+    @property
+    def missed(self) -> list[Mapping[str, str]]:
+        """Those that no test noticed."""
+        return [answer for answer in self.answers if answer["answer"] != "killed"]
+
+    def row(self) -> str:
+        """The group's line of the table."""
+        judged, missed = len(self.answers), len(self.missed)
+        rate = f"{100 * (judged - missed) / judged:.1f}" if judged else "not run"
+        return f"| {self.group} | {self.mutants} | {judged} | {judged - missed} | {rate} |"
+
+
+def reasons() -> Mapping[str, str]:
+    """Why a mutant is the same verifier: lines of `module: was → now<tab>reason`."""
+    lines = _REASONS.read_text("utf-8").splitlines() if _REASONS.is_file() else []
+    return dict(line.split("\t", 1) for line in lines)
+
+
+def page(results: Sequence[Result], known: Mapping[str, str]) -> str:
+    """The page."""
+    table = ["| group | mutants | judged | killed | % of judged |", "|---|--:|--:|--:|--:|"]
+    parts = [_ABOUT, "\n".join([*table, *(result.row() for result in results)])]
+    for result in results:
+        if result.missed:
+            parts.append(f"## {result.group}: not killed")
+            parts.append("\n".join(_line(missed, known) for missed in result.missed))
+    return "\n\n".join(part.rstrip() for part in parts) + "\n"
+
+
+def _line(missed: Mapping[str, str], known: Mapping[str, str]) -> str:
+    name = missed["mutant"]
+    module, _, rest = name.partition(":")
+    _, _, change = rest.partition(": ")
+    why = known.get(f"{module}: {change}") or _why(missed["answer"])
+    return f"- `{module}` {rest.partition(':')[0]}: `{_cut(change)}`: {why}"
+
+
+def _why(answer: str) -> str:
+    if answer == "no test":
+        return "runs when the module is loaded, not in a test"
+    return "not looked into"
+
+
+def _cut(text: str) -> str:
+    text = text.replace("`", "'").replace("|", "\\|")
+    return text if len(text) <= 160 else f"{text[:157]}..."

@@ -1,0 +1,289 @@
+"""One pytest session that judges many mutants: each in a process of its own, forked from it.
+
+The tests have been collected and have passed once, so a mutant costs a fork and the tests that run
+its line, quickest first, until one fails. A change in a function replaces the function's code; one
+at module level runs its statement again, and all that is made from it.
+"""
+
+import ast
+import importlib
+import json
+import os
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable
+from pathlib import Path
+from types import CodeType, FrameType, FunctionType, ModuleType
+from typing import Any
+
+import pytest
+from _pytest.runner import runtestprotocol
+
+from mutations import Mutant, mutants
+
+SECONDS = 20  # a mutant that takes longer hangs: killed
+_PACKAGE = "ccgpu.attest"
+_EXHAUSTIVE = ("flip", "no_bit", "another_byte", "changed_byte", "damaged", "other_bytes")
+
+
+class Judge:
+    """A plugin of pytest: `answers` gets, for each mutant, its name and what became of it."""
+
+    def __init__(self, source: Path, files: list[str], answers: Path, seconds: float) -> None:
+        self._source = source
+        self._files = files
+        self._done = _judged(answers)
+        self._answers = answers
+        self._until = time.monotonic() + seconds
+        self._lines: dict[tuple[str, int], set[str]] = defaultdict(set)
+        self._seconds: dict[str, float] = {}
+        self._homes = Path(tempfile.mkdtemp(prefix="mutants-"))
+
+    def pytest_collection(self) -> None:
+        """Few examples, always the same, none made smaller: what counts is that one fails."""
+        import hypothesis  # pytest must be the first to load it
+
+        phases = (hypothesis.Phase.explicit, hypothesis.Phase.generate)
+        hypothesis.settings.register_profile(
+            "mutants",
+            deadline=None,
+            derandomize=True,
+            database=None,
+            max_examples=15,
+            phases=phases,
+            suppress_health_check=list(hypothesis.HealthCheck),
+        )
+        hypothesis.settings.load_profile("mutants")
+
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        """Leave out the tests that try every bit: they take seconds each."""
+        items[:] = [item for item in items if not any(word in item.name for word in _EXHAUSTIVE)]
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        """All tests once as they are, then those that count for each mutant."""
+        for item in session.items:
+            self._baseline(item)
+        try:
+            self._judge_all(session)
+        finally:
+            shutil.rmtree(self._homes, ignore_errors=True)
+        return True
+
+    def _baseline(self, item: pytest.Item) -> None:
+        lines: set[tuple[str, int]] = set()
+        started = time.perf_counter()
+        sys.settrace(_tracer(str(self._source), lines))
+        try:
+            failed = _fails(item)
+        finally:
+            sys.settrace(None)
+        if failed:
+            sys.exit(f"error: {item.nodeid} fails without a mutant")
+        self._seconds[item.nodeid] = time.perf_counter() - started
+        for line in lines:
+            self._lines[line].add(item.nodeid)
+
+    def _judge_all(self, session: pytest.Session) -> None:
+        running: dict[int, tuple[int, Mutant]] = {}
+        if os.waitpid(self._fork(-1, None, session.items, session), 0)[1]:
+            sys.exit("error: a copy of the session fails without a mutant")
+        with self._answers.open("a", encoding="utf-8", buffering=1) as answers:
+            for number, mutant in enumerate(self._todo()):
+                if time.monotonic() > self._until:
+                    break
+                while len(running) >= (os.cpu_count() or 1):
+                    self._reap(running, answers.write)
+                items = self._chosen(mutant, session.items)
+                if not items:
+                    answers.write(_line(mutant, "no test"))
+                    continue
+                running[self._fork(number, mutant, items, session)] = (number, mutant)
+            while running:
+                self._reap(running, answers.write)
+
+    def _todo(self) -> list[Mutant]:
+        """What is left: every seventh, then those beside them. A part is one of all modules."""
+        seen: Counter[str] = Counter()
+        found = []
+        for mutant in (each for file in self._files for each in mutants_of(self._source, file)):
+            seen[mutant.name] += 1
+            if seen[mutant.name] > self._done[mutant.name]:
+                found.append(mutant)
+        return [mutant for first in range(7) for mutant in found[first::7]]
+
+    def _chosen(self, mutant: Mutant, items: list[pytest.Item]) -> list[pytest.Item]:
+        found = items
+        if isinstance(mutant.inside, ast.FunctionDef):
+            file, lines = str(self._source / mutant.module), range(mutant.line, mutant.end + 1)
+            names = set().union(*(self._lines.get((file, line), set()) for line in lines))
+            found = [item for item in items if item.nodeid in names]
+        return sorted(found, key=lambda item: self._seconds[item.nodeid])
+
+    def _fork(
+        self, number: int, mutant: Mutant | None, items: list[pytest.Item], session: pytest.Session
+    ) -> int:
+        pid = os.fork()
+        if pid:
+            return pid
+        code = 1
+        try:
+            signal.signal(signal.SIGALRM, signal.SIG_DFL)
+            signal.alarm(SECONDS if mutant else 0)
+            _quiet()
+            _own_homes(session, self._homes / str(number))
+            if mutant:
+                change(mutant)
+            code = int(any(_fails(item) for item in items))
+        except BaseException:  # noqa: BLE001  # whatever it is, the mutant is the reason
+            code = 1
+        finally:
+            os._exit(code)
+
+    def _reap(self, running: dict[int, tuple[int, Mutant]], write: Callable[[str], Any]) -> None:
+        pid, status = os.wait()
+        number, mutant = running.pop(pid)
+        shutil.rmtree(self._homes / str(number), ignore_errors=True)
+        write(_line(mutant, "survived" if status == 0 else "killed"))
+
+
+def mutants_of(source: Path, file: str) -> list[Mutant]:
+    """All mutants of a module."""
+    return list(mutants(file, ast.parse((source / file).read_text(encoding="utf-8"))))
+
+
+def _judged(answers: Path) -> Counter[str]:
+    """How often each name was judged: two of one line may look the same."""
+    lines = answers.read_text(encoding="utf-8").splitlines() if answers.is_file() else []
+    return Counter(json.loads(line)["mutant"] for line in lines)
+
+
+def _line(mutant: Mutant, answer: str) -> str:
+    return json.dumps({"mutant": mutant.name, "answer": answer}, ensure_ascii=False) + "\n"
+
+
+class _Nobody:
+    """The next test, of no module: what is made once for the session stays, the rest goes."""
+
+    def __init__(self, session: pytest.Session) -> None:
+        self._session = session
+
+    def listchain(self) -> list[pytest.Session]:
+        return [self._session]
+
+
+def _fails(item: pytest.Item) -> bool:
+    if hasattr(item, "_initrequest"):
+        item._initrequest()  # noqa: SLF001  # a test that has run may run again
+    nobody: Any = _Nobody(item.session)
+    return any(report.failed for report in runtestprotocol(item, nextitem=nobody, log=False))
+
+
+def _tracer(source: str, lines: set[tuple[str, int]]) -> Callable[..., Any]:
+    def within(frame: FrameType, event: str, _: Any) -> Callable[..., Any]:
+        if event == "line":
+            lines.add((frame.f_code.co_filename, frame.f_lineno))
+        return within
+
+    def trace(frame: FrameType, *_: Any) -> Callable[..., Any] | None:
+        return within if frame.f_code.co_filename.startswith(source) else None
+
+    return trace
+
+
+def _quiet() -> None:
+    nothing = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nothing, 1)
+    os.dup2(nothing, 2)
+
+
+def _own_homes(session: pytest.Session, folder: Path) -> None:
+    """Homes of the tests that no other process makes too."""
+    folder.mkdir()
+    first: Any = session.items[0]
+    fixture = first._fixtureinfo.name2fixturedefs["_homes"][0]  # noqa: SLF001
+    assert fixture.cached_result
+    homes = (folder / str(number) for number in range(1_000_000))
+    fixture.cached_result = (homes, *fixture.cached_result[1:])
+
+
+def change(mutant: Mutant) -> None:
+    """Make the change in the module as it is loaded."""
+    mutant.apply()
+    module = importlib.import_module(_name(mutant.module))
+    if isinstance(mutant.inside, ast.FunctionDef):
+        _replace(module, mutant.owner, mutant.inside)
+    else:
+        _again(module, mutant)
+
+
+def _name(file: str) -> str:
+    return f"{_PACKAGE}." + file.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+
+
+def _replace(module: ModuleType, owner: ast.stmt, inside: ast.FunctionDef) -> None:
+    old = _function(module, owner, inside.name)
+    inside.decorator_list = []
+    space = dict(vars(module))
+    tree = ast.Module([inside], type_ignores=[])
+    exec(compile(tree, str(module.__file__), "exec"), space)  # our own module
+    new = space[inside.name]
+    old.__code__ = _cells(new.__code__, old.__code__)
+    old.__defaults__ = new.__defaults__
+    old.__kwdefaults__ = new.__kwdefaults__
+
+
+def _cells(new: CodeType, old: CodeType) -> CodeType:
+    if new.co_freevars != old.co_freevars:
+        sys.exit(f"error: {old.co_qualname} is a closure")
+    return new
+
+
+def _function(module: ModuleType, owner: ast.stmt, name: str) -> FunctionType:
+    if isinstance(owner, ast.ClassDef):
+        found = vars(vars(module)[owner.name])[name]
+    else:
+        found = vars(module)[name]
+    for inner in ("fget", "__func__", "__wrapped__"):
+        found = getattr(found, inner, None) or found
+    if hasattr(found, "cache_clear"):
+        found.cache_clear()
+    assert isinstance(found, FunctionType), f"{name} is not a function"
+    return found
+
+
+def _again(module: ModuleType, mutant: Mutant) -> None:
+    """Run the changed statement, and those of the module that use what it makes; tell others."""
+    tree = ast.parse(Path(str(module.__file__)).read_text(encoding="utf-8"))
+    changed: set[str] = set()
+    for statement in tree.body:
+        here = statement.lineno == mutant.owner.lineno
+        if here or (
+            isinstance(statement, ast.Assign | ast.AnnAssign) and _uses(statement, changed)
+        ):
+            made = mutant.owner if here else statement
+            _run(module, made)
+            changed |= _targets(made)
+
+
+def _run(module: ModuleType, statement: ast.stmt) -> None:
+    before = {name: vars(module).get(name) for name in _targets(statement)}
+    code = compile(ast.Module([statement], type_ignores=[]), str(module.__file__), "exec")
+    exec(code, vars(module))  # our own module
+    for name, old in before.items():
+        for other in list(sys.modules.values()):
+            if other is not module and vars(other).get(name, other) is old:
+                setattr(other, name, vars(module)[name])
+
+
+def _uses(statement: ast.stmt, names: set[str]) -> bool:
+    return any(isinstance(n, ast.Name) and n.id in names for n in ast.walk(statement))
+
+
+def _targets(statement: ast.stmt) -> set[str]:
+    stored = (n for n in ast.walk(statement) if isinstance(n, ast.Name))
+    return {n.id for n in stored if isinstance(n.ctx, ast.Store)}

@@ -1,0 +1,130 @@
+"""How many slips in the verifiers the unit tests notice: `make mutants` writes docs/mutants.md.
+
+Resumable: what became of each mutant is kept until the group's code or its tests change.
+`scripts/mutants.py --help`.
+"""
+
+import argparse
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from mutant_page import Result, page, reasons
+from mutant_session import Judge, mutants_of
+
+_ROOT = Path(__file__).resolve().parent.parent
+_SOURCE = _ROOT / "src" / "ccgpu" / "attest"
+_TESTS = _ROOT / "tests" / "unit" / "attest"
+_KEPT = _ROOT / "build" / "mutants"
+_PAGE = _ROOT / "docs" / "mutants.md"
+_PLAIN = ("-q", "-s", "-p", "no:randomly", "-p", "no:cacheprovider", "--no-header")
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Modules that one folder of tests answers for."""
+
+    name: str
+    patterns: tuple[str, ...]
+    tests: str
+
+    def files(self) -> list[str]:
+        """The modules, as paths below `attest`."""
+        found = (path for pattern in self.patterns for path in _SOURCE.glob(pattern))
+        return sorted(str(path.relative_to(_SOURCE)) for path in found if path.stem != "__init__")
+
+    def test_files(self) -> list[Path]:
+        """The tests; those of the whole verdict stand beside the folders."""
+        folder = _TESTS / self.tests
+        return sorted(folder.glob("*.py"))
+
+    def fingerprint(self) -> str:
+        """Another one when an answer may be another."""
+        support = (_ROOT / "tests" / "support").glob("evidence*.py")
+        subject = "appraisal" if self.tests == "." else self.tests
+        golden = (_ROOT / "tests" / "golden" / "attest").glob(f"{subject}.json")
+        shared = _TESTS / "conftest.py"
+        read = [
+            shared,
+            *(_SOURCE / file for file in self.files()),
+            *self.test_files(),
+            *support,
+            *golden,
+        ]
+        digest = hashlib.sha256()
+        for path in sorted(set(read)):
+            digest.update(path.read_bytes())
+        return digest.hexdigest()[:16]
+
+    @property
+    def answers(self) -> Path:
+        """Where the answers are kept."""
+        return _KEPT / f"{self.name.replace(' ', '-')}-{self.fingerprint()}.jsonl"
+
+
+_REPORT = ("spdm", "opaque", "vbios", "verify", "mode", "usage", "layout", "signatures")
+GROUPS = (
+    Group("snp", ("snp/*.py",), "snp"),
+    Group("hcl", ("hcl/*.py",), "hcl"),
+    Group("vtpm", ("vtpm/*.py",), "vtpm"),
+    Group("policy", ("*.py",), "."),
+    Group("gpu report", tuple(f"gpu/{name}.py" for name in _REPORT), "gpu"),
+    Group("gpu chain", ("gpu/chain.py", "gpu/roots.py"), "gpu"),
+    Group("gpu rim", ("gpu/rim*.py", "gpu/xmldsig.py", "gpu/compare.py"), "gpu"),
+    Group("gpu ocsp", ("gpu/ocsp*.py",), "gpu"),
+    Group("tokens", ("tokens/*.py",), "tokens"),
+)
+
+
+def judge(group: Group, seconds: float) -> None:
+    """Judge those mutants of a group that have not been."""
+    _KEPT.mkdir(parents=True, exist_ok=True)
+    for old in _KEPT.glob(f"{group.name.replace(' ', '-')}-????????????????.jsonl"):
+        if old != group.answers:
+            old.unlink()
+    started = time.monotonic()
+    plugin = Judge(_SOURCE, group.files(), group.answers, seconds)
+    tests = [str(path) for path in group.test_files() if path.name.startswith("test_")]
+    os.environ.setdefault("CCGPU_VECTORS", str(_ROOT.parent / "shared" / "vectors"))
+    code = pytest.main([*_PLAIN, *tests], plugins=[plugin])
+    if code:
+        sys.exit(f"error: the tests of {group.name} ended with {code}")
+    took = time.monotonic() - started
+    print(f"{group.name}: {took:.0f} s", file=sys.stderr)
+
+
+def results() -> Iterator[Result]:
+    """What is kept, group by group."""
+    for group in GROUPS:
+        lines = group.answers.read_text("utf-8").splitlines() if group.answers.is_file() else []
+        made = sum(len(mutants_of(_SOURCE, file)) for file in group.files())
+        yield Result(group.name, made, [json.loads(line) for line in lines])
+
+
+def main(arguments: list[str]) -> None:
+    """Judge each group in a process of its own (a session loads the tests once), then the page."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("--only", choices=[group.name for group in GROUPS], help="no page")
+    parser.add_argument("--page", action="store_true", help="the page, of what is kept")
+    parser.add_argument("--seconds", type=float, default=3600, help="for each group, at most")
+    asked = parser.parse_args(arguments)
+    if asked.only:
+        judge(next(group for group in GROUPS if group.name == asked.only), asked.seconds)
+        return
+    for group in () if asked.page else GROUPS:
+        again = [sys.executable, __file__, "--only", group.name, "--seconds", str(asked.seconds)]
+        if code := subprocess.run(again, check=False).returncode:
+            sys.exit(code)
+    _PAGE.write_text(page(list(results()), reasons()), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
