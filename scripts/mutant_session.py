@@ -41,6 +41,7 @@ class Judge:
         self._until = time.monotonic() + seconds
         self._lines: dict[tuple[str, int], set[str]] = defaultdict(set)
         self._seconds: dict[str, float] = {}
+        self._kills: dict[str, Counter[str]] = defaultdict(Counter)  # by module, which test
         self._homes = Path(tempfile.mkdtemp(prefix="mutants-"))
 
     def pytest_collection(self) -> None:
@@ -122,7 +123,8 @@ class Judge:
             file, lines = str(self._source / mutant.module), range(mutant.line, mutant.end + 1)
             names = set().union(*(self._lines.get((file, line), set()) for line in lines))
             found = [item for item in items if item.nodeid in names]
-        return sorted(found, key=lambda item: self._seconds[item.nodeid])
+        kills = self._kills[mutant.module]
+        return sorted(found, key=lambda item: self._seconds[item.nodeid] / (1 + kills[item.nodeid]))
 
     def _fork(
         self, number: int, mutant: Mutant | None, items: list[pytest.Item], session: pytest.Session
@@ -138,7 +140,10 @@ class Judge:
             _own_homes(session, self._homes / str(number))
             if mutant:
                 change(mutant)
-            code = int(any(_fails(item) for item in items))
+            killer = next((item for item in items if _fails(item)), None)
+            if killer:
+                (self._homes / str(number) / "killer").write_text(killer.nodeid, encoding="utf-8")
+            code = int(killer is not None)
         except BaseException:  # noqa: BLE001  # whatever it is, the mutant is the reason
             code = 1
         finally:
@@ -147,6 +152,9 @@ class Judge:
     def _reap(self, running: dict[int, tuple[int, Mutant]], write: Callable[[str], Any]) -> None:
         pid, status = os.wait()
         number, mutant = running.pop(pid)
+        killer = self._homes / str(number) / "killer"
+        if killer.is_file():
+            self._kills[mutant.module][killer.read_text(encoding="utf-8")] += 1
         shutil.rmtree(self._homes / str(number), ignore_errors=True)
         write(_line(mutant, "survived" if status == 0 else "killed"))
 

@@ -23,6 +23,7 @@ from mutant_session import Judge, mutants_of
 _ROOT = Path(__file__).resolve().parent.parent
 _SOURCE = _ROOT / "src" / "ccgpu" / "attest"
 _TESTS = _ROOT / "tests" / "unit" / "attest"
+_GOLDEN = _ROOT / "tests" / "golden" / "attest"
 _KEPT = _ROOT / "build" / "mutants"
 _PAGE = _ROOT / "docs" / "mutants.md"
 _PLAIN = ("-q", "-s", "-p", "no:randomly", "-p", "no:cacheprovider", "--no-header")
@@ -49,8 +50,9 @@ class Group:
     def fingerprint(self) -> str:
         """Another one when an answer may be another."""
         support = (_ROOT / "tests" / "support").glob("evidence*.py")
-        subject = "appraisal" if self.tests == "." else self.tests
-        golden = (_ROOT / "tests" / "golden" / "attest").glob(f"{subject}.json")
+        golden = [_GOLDEN / f"{self.tests}.json"]
+        if self.tests == ".":
+            golden = [_GOLDEN / "appraisal.json", *(_GOLDEN / "verdicts").iterdir()]
         shared = _TESTS / "conftest.py"
         read = [
             shared,
@@ -94,7 +96,6 @@ def judge(group: Group, seconds: float) -> None:
     plugin = Judge(_SOURCE, group.files(), group.answers, seconds)
     tests = [str(path) for path in group.test_files() if path.name.startswith("test_")]
     os.environ.setdefault("CCGPU_VECTORS", str(_ROOT.parent / "shared" / "vectors"))
-    os.environ["CCGPU_TEXTS"] = "1"
     code = pytest.main([*_PLAIN, *tests], plugins=[plugin])
     if code:
         sys.exit(f"error: the tests of {group.name} ended with {code}")

@@ -1,0 +1,26 @@
+"""Texts without what is drawn anew for each run: keys, serial numbers, signatures, their sizes."""
+
+import re
+from collections.abc import Callable
+
+_DRAWN = (
+    (re.compile(r"(?<=2\.5\.4\.5=)[0-9A-F]+"), "hex"),
+    (re.compile(r"(?<=0x)[0-9a-f]{8,}"), "serial number"),
+    (re.compile(r"[0-9a-f]{16,}"), "hex"),
+    (re.compile(r"[0-9]{7,}"), "digits"),
+    (re.compile(r"(?<!at most )(?<![0-9])[0-9]{4,5}(?= bytes)"), "digits"),
+    (re.compile(r"(?<=at )[0-9]{3,5}|(?<=at byte )[0-9]{3,5}"), "digits"),
+    (re.compile(r"[A-Za-z0-9_+/=-]{24,}"), "characters"),
+)
+
+
+def without_drawn(text: str) -> str:
+    """The text, with the kind and length of what is drawn in its place."""
+    for pattern, kind in _DRAWN:
+        text = pattern.sub(_named(kind), text)
+    return text
+
+
+def _named(kind: str) -> Callable[[re.Match[str]], str]:
+    """Serial numbers begin with any number of zeros."""
+    return lambda found: f"<{kind}>" if " " in kind else f"<{len(found[0])} {kind}>"

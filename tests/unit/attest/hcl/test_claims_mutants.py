@@ -1,0 +1,74 @@
+"""What is said of claims that are refused is said of these claims, and cut where it is long."""
+
+from typing import Any
+
+import pytest
+
+from ccgpu.attest.check import Checks, Malformed, Rule, Verified
+from ccgpu.attest.hcl import blob, claims, layout
+from ccgpu.attest.hcl.verify import verify
+from ccgpu.fakeguest.evidence import hcl
+from support.evidence_vtpm import Report, ak, verified
+
+_EARLIER = Rule("test.earlier", "something else held", "the test")
+
+
+def _claims(**changes: Any) -> dict[str, Any]:
+    return hcl.runtime_claims(ak().public_key()) | changes
+
+
+def _config(**changes: Any) -> dict[str, Any]:
+    return _claims(**{"vm-configuration": _claims()["vm-configuration"] | changes})
+
+
+def _key(**changes: Any) -> dict[str, Any]:
+    return _claims(keys=[_claims()["keys"][0] | {"kid": "HCLAkPub"} | changes])
+
+
+@pytest.mark.parametrize(
+    ("document", "actual"),
+    [
+        (_claims(**{"vm-configuration": []}), "list"),
+        (_claims(keys={}), "dict"),
+        (_key(kty="EC"), "EC"),
+        (_key(key_ops=["verify"]), ["verify"]),
+        (_config(**{"secure-boot": "x" * 40}), "secure-boot: " + "x" * 32),
+        (_config(vmUniqueId="y" * 80), "y" * 64),
+        (_claims(**{"user-data": "z" * 150}), "z" * 140),
+        (_key(n="!" * 40), "n: " + "!" * 32),
+    ],
+)
+def test_a_refusal_says_what_stands_there(document, actual):
+    with pytest.raises(Malformed) as caught:
+        claims.parse(hcl.encoded(document))
+    assert caught.value.actual == actual
+
+
+def test_the_first_of_two_keys_may_be_another():
+    other = hcl.jwk("HCLEkPub", "encrypt", ak().public_key().public_numbers().n)
+    document = _claims(keys=[other, *_key()["keys"]])
+    assert claims.parse(hcl.encoded(document)).ak == ak().public_key()
+
+
+def test_what_failed_before_is_not_the_claims_fault():
+    runtime = hcl.encoded(_claims())
+    checks = Checks()
+    checks.that(_EARLIER, False, "yes", "no")
+    read = blob.parse(hcl.Hcl(bytes(1184), runtime).raw)
+    report = verified(Report(hcl.report_data(runtime)))
+    assert isinstance(verify(read, report, checks), Verified)
+
+
+def test_what_fails_later_is_the_claims_fault():
+    document = _config(**{"tpm-enabled": False})
+    runtime = hcl.encoded(document)
+    checks = Checks()
+    checks.that(_EARLIER, True, "yes", "yes")
+    read = blob.parse(hcl.Hcl(bytes(1184), runtime).raw)
+    report = verified(Report(hcl.report_data(runtime)))
+    assert not isinstance(verify(read, report, checks), Verified)
+
+
+def test_the_header_names_its_parts_as_the_paravisor_does():
+    reserved = [name for name, field in layout.HEADER.items() if field.reserved]
+    assert reserved == ["reserved"]

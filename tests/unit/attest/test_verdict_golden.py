@@ -1,0 +1,119 @@
+"""What a verdict says beside its checks: what it leaves open, its facts, its error and the hint."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from ccgpu.attest.appraisal import Appraisal
+from ccgpu.attest.appraise import Question
+from ccgpu.attest.check import Check
+from ccgpu.attest.second_opinions import Keys
+from ccgpu.domain.evidence import Evidence, GpuState, Tokens
+from ccgpu.domain.policy import Pins
+from ccgpu.errors import CcgpuError
+from ccgpu.fakeguest.evidence import amd as amds
+from support import gpus, vms
+from support.drawn import without_drawn
+from support.gpus import gpu
+from support.vms import AT, NONCE, Judge, vm
+
+_CPU, _GPU = Judge(), Judge("gpu-only")
+_NEW = replace(amds.Tcb(), snp=0x1B, microcode=0x56)
+_FEW_PINS = Pins(image="few", pcrs={"7": "00" * 32})
+
+
+def _with_gpu_state(state: GpuState | None) -> Evidence:
+    found = gpus.asked(gpu())
+    return replace(found, gpus=(replace(found.gpus[0], state=state),))
+
+
+def _asking(**changes: Any) -> Judge:
+    return Judge(question=Question(AT, **changes))
+
+
+CASES: dict[str, Callable[[], Appraisal]] = {
+    "cpu-only": lambda: _CPU(vms.asked(vm())),
+    "cpu-only, nonce given": lambda: _asking(nonce=NONCE)(vms.asked(vm())),
+    "cpu-only, pinned": lambda: _asking(pins=_FEW_PINS)(vms.asked(vm())),
+    "cpu-only, recording": lambda: _asking(recording=True)(vms.asked(vm())),
+    "cpu-only, short nonce": lambda: _CPU(vms.asked(vm(), b"abc"), unsafe_short_nonce=True),
+    "cpu-only, no nonce": lambda: _CPU(
+        replace(vms.asked(vm()), claimed=replace(vms.asked(vm()).claimed, nonce=None))
+    ),
+    "cpu-only, bound": lambda: _CPU(vms.bound(vm()), binding="ccgpu-bind-v1"),
+    "cpu-only, not simulated": lambda: _CPU(replace(vms.asked(vm()), simulated_roots=None)),
+    "cpu-only, no certificate": lambda: _CPU(
+        replace(vms.asked(vm()), cpu=replace(vms.cpu(vm().collect(NONCE)), vek=None))
+    ),
+    "cpu-only, no secure boot": lambda: _CPU(
+        vms.asked(replace(vm(), configuration={"secure-boot": False}, boot={"secure_boot": False}))
+    ),
+    "cpu-only, no event log": lambda: _CPU(
+        replace(vms.asked(vm()), cpu=replace(vms.cpu(vm().collect(NONCE)), event_log=None))
+    ),
+    "cpu-only, newer firmware": lambda: _CPU(vms.asked(replace(vm(), chip=amds.Chip(_NEW)))),
+    "cpu-only, tokens not looked at": lambda: _CPU(
+        replace(vms.asked(vm()), tokens=Tokens(nras=b"[]", maa=b"x"))
+    ),
+    "cpu-only, tokens of nobody": lambda: _asking(keys=Keys(nras=b"{}", maa=b"{}"))(
+        replace(vms.asked(vm()), tokens=Tokens(nras=b"[]", maa=b"x"))
+    ),
+    "cpu-only, only a GPU": lambda: _CPU(gpus.asked(gpu())),
+    "gpu-only": lambda: _GPU(gpus.asked(gpu())),
+    "gpu-only, state told": lambda: _GPU(_with_gpu_state(GpuState(cc_mode=True, dev_tools=False))),
+    "gpu-only, state not told": lambda: _GPU(_with_gpu_state(None)),
+    "gpu-only, only a CPU": lambda: _GPU(vms.asked(vm())),
+    "default": lambda: Judge("default")(gpus.bound(vm(), gpu())),
+    "strict": lambda: Judge("strict")(gpus.bound(vm(), gpu())),
+}
+
+
+def told(found: Appraisal) -> dict[str, Any]:
+    """All that a user reads of a verdict, but for its checks."""
+    return {
+        "verdict": found.verdict,
+        "reasons": list(found.reasons),
+        "policy": found.policy,
+        "at": found.at.isoformat(),
+        "not proven": list(found.not_proven),
+        "unsafe": list(found.unsafe),
+        "simulated": found.simulated,
+        "facts": {name: without_drawn(fact) for name, fact in found.facts.items()},
+        "PCRs": sorted(found.pcrs),
+        "error": _error(found),
+    }
+
+
+def _error(found: Appraisal) -> list[str | None]:
+    try:
+        found.require()
+    except CcgpuError as error:
+        return [type(error).__name__, str(error), error.hint]
+    return []
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_verdict_says_what_it_is(case, golden):
+    name = case.replace(", ", "-").replace(" ", "-")
+    golden(f"attest/verdicts/{name}.json", told(CASES[case]()))
+
+
+@pytest.mark.parametrize(
+    ("id_", "hint"),
+    [
+        *[
+            (f"snp.vek.{end}", "only the time is against it: `--at bundle` asks for the time it")
+            for end in ("dates", "validity", "expired", "not-yet", "stale", "future", "window")
+        ],
+        ("rim.dates", "only the time is against it: fetch manifests and answers anew"),
+        ("ocsp.stale", "only the time is against it: fetch manifests and answers anew"),
+        ("snp.vek.key", None),
+    ],
+)
+def test_what_time_alone_refuses_has_a_hint(id_, hint):
+    failed = Check(id_, "it", False, "a", "b", "the test")
+    _, text, said = _error(Appraisal("rejected", [failed], "cpu-only", AT))
+    assert text == f"evidence rejected: {id_}"
+    assert (said or "").startswith(hint) if hint else said is None
