@@ -63,7 +63,7 @@ class Kind:
     passes: bool = False
     # Only once: the second time would be another thing, or for ever is as another kind for ever.
     once: bool = False
-    # What it is the same as to our code: in the scenarios but create and delete that stands for it.
+    # What it is the same as to our code: in the other scenarios than create that stands for it.
     like: str = ""
 
 
@@ -72,7 +72,7 @@ _THROTTLE = [
     _GOT_OVER("429-after-30", throttled(Retry_After="30"), anything, once=True),
     # Longer than most commands may take: they stop at once, and say so.
     Kind("429-after-3600", throttled(Retry_After="3600"), anything, frozenset({4, 11})),
-    _GOT_OVER("429-plain", throttled(), anything),
+    _GOT_OVER("429-plain", throttled(), anything, once=True),
     _GOT_OVER("429-after-1", throttled(Retry_After="1"), anything, like="429-after-30"),
     *(
         _GOT_OVER(f"429-after-{name}", throttled(**headers), anything, once=True, like=like)
@@ -105,7 +105,7 @@ _SERVER = [
 ]
 
 _NETWORK = [
-    _GOT_OVER("reset", broken(faults.RESET), anything),
+    _GOT_OVER("reset", broken(faults.RESET), anything, once=True),
     _GOT_OVER("reset-committed", lost(faults.RESET), anything),
     _GOT_OVER("timeout-committed", lost(faults.TIMEOUT), writes, once=True),
     *(
@@ -125,12 +125,13 @@ _NETWORK = [
             ("empty-200", Answer(200), "html"),
             ("cut-json", Answer(200, '{"id": "/subscr', JSON), "html"),
             ("huge", Answer(200, "x" * 1_000_000, HTML), "html"),
-            ("json-list", Answer(200, [1, 2]), ""),
+            ("json-list", Answer(200, [1, 2]), "html"),
         ]
     ),
     Kind("redirect", answered(Answer(302, None, {"Location": FOREIGN})), anything, once=True),
 ]
 
+_ANOTHER = answered(challenge("invalid_token"))
 DENIED = "403-authorization"
 _AUTH = [
     Kind("401-expired", answered(EXPIRED), anything),
@@ -144,8 +145,8 @@ _AUTH = [
         ]
     ),
     # One token is over; and one is not enough, until there are the claims that are asked for.
-    _GOT_OVER("401-challenge", answered(challenge("invalid_token")), anything, once=True),
     Kind("401-claims", wanting_claims, anything, frozenset(), passes=True),
+    _GOT_OVER("401-challenge", _ANOTHER, anything, once=True, like="401-claims"),
 ]
 
 _CONSISTENCY = [

@@ -81,11 +81,12 @@ KNOCKOUTS = (
         every=5,
     ),
     Knockout(
-        "ids are compared without case",
+        "ids are read without regard to case",
         "domain/resource.py",
-        r"return ResourceId\(id_\.casefold\(\)\.rstrip\(\"/\"\)\)",
-        "return ResourceId(id_)",
+        r'part\.casefold\(\) == "resourcegroups"',
+        'part in ("resourceGroups", "resourcegroups")',
         only="ids-in-capitals",
+        every=3,
     ),
 )
 

@@ -3,12 +3,15 @@
 Nothing in it depends on the machine or the day, so that it can be compared.
 """
 
+import multiprocessing
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 from faults.sweep import baseline
 from faults.sweep.cases import Trial
-from faults.sweep.kinds import KINDS
+from faults.sweep.kinds import KINDS, Kind
+from faults.sweep.local import LOCAL, Local
 
 COUNTED = (
     "leaked resources",
@@ -37,8 +40,8 @@ once must not make a command fail. After each case a create must be able to go o
 leave nothing.
 
 Not met again is only what is the same: of many questions after one operation the first two stand
-for all; and faults that are one to our code (a 500 and a 503) are all met in create and delete, but
-elsewhere one of them stands for the others.
+for all; and faults that are one to our code (a 500 and a 503) are all met in create, but elsewhere
+one of them stands for the others, as is marked below.
 
 It is a simulation. What it knows of Azure is in [fake-azure.md](fake-azure.md), with sources; no
 figure here was measured on live Azure.
@@ -60,14 +63,21 @@ def page(trials: Sequence[Trial], failed: int, counts: Mapping[str, int]) -> str
     rows += ["", "## The same faults, and a script with the SDK alone\n"]
     rows += ["| a script | leaves resources behind in | resources |", "|---|--:|--:|"]
     rows += [f"| {what} | {cases} of {of} cases | {left} |" for what, cases, of, left in plain()]
-    rows += ["", f"## The {len(KINDS)} kinds of fault\n", ", ".join(f"`{name}`" for name in KINDS)]
+    kinds: list[Kind | Local] = [*KINDS.values(), *LOCAL.values()]
+    rows += ["", f"## The {len(kinds)} kinds of fault\n", ", ".join(map(_named, kinds))]
     return "\n".join(rows) + "\n"
+
+
+def _named(kind: Kind | Local) -> str:
+    return f"`{kind.name}`" + (f" (like `{kind.like}`)" if kind.like else "")
 
 
 def plain() -> list[tuple[str, int, int, int]]:
     """What scripts without all this leave behind: who, in how many cases of how many, how much."""
     found = []
-    for tidy, what in ((False, "that stops at an error"), (True, "that cleans up after one")):
-        left = [baseline.leaks(case, tidy=tidy) for case in baseline.cases()]
-        found.append((what, sum(map(bool, left)), len(left), sum(left)))
+    cases = baseline.cases()
+    with multiprocessing.get_context("fork").Pool() as pool:
+        for tidy, what in ((False, "that stops at an error"), (True, "that cleans up after one")):
+            left = pool.map(partial(baseline.leaks, tidy=tidy), cases)
+            found.append((what, sum(map(bool, left)), len(left), sum(left)))
     return found
