@@ -96,6 +96,7 @@ def judge(group: Group, seconds: float) -> None:
     plugin = Judge(_SOURCE, group.files(), group.answers, seconds)
     tests = [str(path) for path in group.test_files() if path.name.startswith("test_")]
     os.environ.setdefault("CCGPU_VECTORS", str(_ROOT.parent / "shared" / "vectors"))
+    os.environ["CCGPU_TEXTS"] = "1"
     code = pytest.main([*_PLAIN, *tests], plugins=[plugin])
     if code:
         sys.exit(f"error: the tests of {group.name} ended with {code}")
