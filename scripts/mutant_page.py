@@ -1,5 +1,6 @@
 """docs/mutants.md: how many mutants the tests notice, and which they do not, with the reason."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,12 +19,14 @@ fails. A mutant that nothing kills is either a gap in the tests or the same veri
 - **Why not mutmut**: it judges one mutant a second here, and there are some twelve thousand.
   `scripts/mutant_session.py` loads the tests once, forks for each mutant, replaces the code of the
   one function, and runs the tests that reach its line, quickest first, until one fails.
-- **Left alone**: annotations, decorators, docstrings, defaults in the body of a class, and the
+- **Left alone**: types, decorators, docstrings, defaults in the body of a class, and the
   texts of a `Rule` (docs/verifier-checks.md holds them word for word).
 - **Left out of the tests**: those that try every bit, which take seconds each; hypothesis has 15
   examples, always the same.
 - Before the first mutant, a fork without one must pass all tests of the group. A mutant that takes
   longer than 20 s is killed. What checks print counts too: `tests/golden/attest` holds it.
+- Where fewer were judged than there are, the run was ended early (`--seconds`), and the share is
+  that of a sample; `make mutants` goes on where it ended.
 """
 
 
@@ -68,14 +71,27 @@ def _line(missed: Mapping[str, str], known: Mapping[str, str]) -> str:
     name = missed["mutant"]
     module, _, rest = name.partition(":")
     _, _, change = rest.partition(": ")
-    why = known.get(f"{module}: {change}") or _why(missed["answer"])
+    why = known.get(f"{module}: {change}") or _why(change, missed["answer"])
     return f"- `{module}` {rest.partition(':')[0]}: `{_cut(change)}`: {why}"
 
 
-def _why(answer: str) -> str:
+def _why(change: str, answer: str) -> str:
     if answer == "no test":
-        return "runs when the module is loaded, not in a test"
+        return "runs when a module is loaded, not in a test"
+    for sign, why in _KINDS:
+        if sign.search(change):
+            return why
     return "not looked into"
+
+
+_KINDS = (
+    (re.compile(r"strict=True"), "equivalent: both sides are of one length by construction"),
+    (
+        re.compile(r"that\([A-Z_]+, False, .* → .*that\([A-Z_]+, None"),
+        "equivalent: recorded as false",
+    ),
+    (re.compile(r"since|mark\(\)"), "a gap: these tests begin with an empty list of checks"),
+)
 
 
 def _cut(text: str) -> str:

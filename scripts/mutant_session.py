@@ -6,6 +6,7 @@ at module level runs its statement again, and all that is made from it.
 """
 
 import ast
+import hashlib
 import importlib
 import json
 import os
@@ -108,14 +109,14 @@ class Judge:
                 self._reap(running, answers.write)
 
     def _todo(self) -> list[Mutant]:
-        """What is left: every seventh, then those beside them. A part is one of all modules."""
+        """What is left, in an order that mixes the modules and is always the same."""
         seen: Counter[str] = Counter()
         found = []
         for mutant in (each for file in self._files for each in mutants_of(self._source, file)):
             seen[mutant.name] += 1
             if seen[mutant.name] > self._done[mutant.name]:
                 found.append(mutant)
-        return [mutant for first in range(7) for mutant in found[first::7]]
+        return sorted(found, key=lambda mutant: hashlib.sha256(mutant.name.encode()).digest())
 
     def _chosen(self, mutant: Mutant, items: list[pytest.Item]) -> list[pytest.Item]:
         found = items

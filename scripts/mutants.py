@@ -108,8 +108,11 @@ def results() -> Iterator[Result]:
     """What is kept, group by group."""
     for group in GROUPS:
         lines = group.answers.read_text("utf-8").splitlines() if group.answers.is_file() else []
-        made = sum(len(mutants_of(_SOURCE, file)) for file in group.files())
-        yield Result(group.name, made, [json.loads(line) for line in lines])
+        made = [each.name for file in group.files() for each in mutants_of(_SOURCE, file)]
+        answers = [json.loads(line) for line in lines]
+        names = set(made)
+        known = [answer for answer in answers if answer["mutant"] in names]
+        yield Result(group.name, len(made), known)
 
 
 def main(arguments: list[str]) -> None:

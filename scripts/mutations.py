@@ -1,7 +1,7 @@
 """Small changes of a module, one at a time: what a slip of the keyboard might have left there.
 
 Each change is made in the syntax tree, in place: who applies one throws its process away. Left
-alone: annotations, decorators, docstrings, and the texts of a `Rule`, which the page of checks
+alone: types, decorators, docstrings, and the texts of a `Rule`, which the page of checks
 holds word for word.
 """
 
@@ -70,9 +70,16 @@ def mutants(module: str, tree: ast.Module) -> Iterator[Mutant]:
         if isinstance(part, ast.Name)
     }
     for owner in tree.body:
-        targets = owner.targets if isinstance(owner, ast.Assign) else []
-        if not any(isinstance(name, ast.Name) and name.id in sources for name in targets):
+        if not (isinstance(owner, ast.Assign) and _is_word(owner, sources)):
             yield from _of_statement(module, owner, owner)
+
+
+def _is_word(assigned: ast.Assign, sources: set[str]) -> bool:
+    """The source of rules, or a type."""
+    value = assigned.value
+    if isinstance(value, ast.Subscript) and ast.unparse(value.value) == "Literal":
+        return True
+    return any(isinstance(name, ast.Name) and name.id in sources for name in assigned.targets)
 
 
 def _of_statement(module: str, owner: ast.stmt, inside: ast.stmt) -> Iterator[Mutant]:
