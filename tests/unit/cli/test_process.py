@@ -37,11 +37,14 @@ def _python(script: str) -> str:
 @pytest.mark.parametrize("first", ["SIGINT", "SIGTERM", "SIGHUP"])
 @pytest.mark.parametrize("second", ["SIGINT", "SIGTERM"])
 def test_only_the_first_signal_interrupts_and_from_then_on_time_is_limited(first, second):
-    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    # A build that runs in the background hands down ignored signals.
+    inherited = (signal.SIGINT, signal.SIGHUP)
+    before = [signal.signal(one, signal.SIG_DFL) for one in inherited]
     try:
         assert _python(_BEGIN + _TWICE.format(first=first, second=second)) == "once True\n"
     finally:
-        signal.signal(signal.SIGHUP, before)
+        for one, handler in zip(inherited, before, strict=True):
+            signal.signal(one, handler)
 
 
 def test_what_the_caller_has_ignored_stays_ignored():
