@@ -1,27 +1,35 @@
-"""Every parser of the verifier against inputs that nobody meant: `dev.py fuzz [RUNS [PARSER]]`.
+"""The verifier against inputs that nobody meant: `dev.py fuzz [RUNS [NAME…]]`.
 
-atheris mutates what the evidence builders make, guided by coverage. It is installed on demand: it
-has wheels for Linux only, and nothing but this needs it.
+atheris mutates what the evidence builders make, guided by coverage: for each parser, and for each
+part of evidence in a whole verdict. It is installed on demand: it has wheels for Linux only, and
+nothing but this needs it.
 """
 
 import subprocess
 import sys
 import time
+import tomllib
 
 from environment import BIN, ROOT, run
 
-ATHERIS = "atheris==3.0.0"
-_RUNS = "1000000"
+_RUNS = 1_000_000
+_PER_VERDICT = 100  # a verdict makes ten signature checks and more where a parser makes none
 
 
 def fuzz(arguments: list[str]) -> None:
-    """Fuzz each parser, or the one that is named; the first finding ends it."""
-    runs, *wanted = arguments or [_RUNS]
-    run(BIN / "python", "-m", "pip", "-qq", "install", ATHERIS)
-    for name in wanted or _inside().split():
+    """Fuzz everything, with fewer inputs for verdicts, or what is named; a finding ends it."""
+    runs = int(arguments[0]) if arguments else _RUNS
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    run(BIN / "python", "-m", "pip", "-qq", "install", *project["dependency-groups"]["fuzz"])
+    for name, inputs in [(name, runs) for name in arguments[1:]] or _all(runs):
         start = time.monotonic()
-        _inside(name, runs)
-        print(f"{name}: {runs} inputs, {time.monotonic() - start:.0f} s, no finding", flush=True)
+        _inside(name, str(inputs))
+        print(f"{name}: {inputs} inputs, {time.monotonic() - start:.0f} s, no finding", flush=True)
+
+
+def _all(runs: int) -> list[tuple[str, int]]:
+    fewer = max(1, runs // _PER_VERDICT)
+    return [(name, fewer if name.startswith("verdict-") else runs) for name in _inside().split()]
 
 
 def _inside(*arguments: str) -> str:
