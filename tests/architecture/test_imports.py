@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from ccgpu.domain import bundle
+from support import vms
 from support.repository import ROOT, SRC
 
 _SLOW_TO_LOAD = {"azure", "cryptography", "lxml", "msal", "requests", "yaml"}
@@ -76,8 +78,10 @@ def test_the_domain_loads_no_sdk_no_terminal_no_network():
 
 
 def test_verify_of_a_vm_loads_no_sdk_and_nothing_for_gpus_or_tokens(tmp_path):
-    file = tmp_path / "report.bin"
-    file.write_bytes(b"\x03\x00\x00\x00" + bytes(1180))
-    loaded = _loaded("-m", "ccgpu", "verify", str(file), "--policy", "cpu-only", code=9)
+    file = tmp_path / "bundle.json"
+    made = bundle.of(vms.asked(vms.vm()), made_at=vms.AT, tool="a test")
+    file.write_text(made.model_dump_json(by_alias=True, exclude_none=True))
+    line = f"verify {file} --policy cpu-only --backend fake --at bundle"
+    loaded = _loaded("-m", "ccgpu", *line.split())
     assert "cryptography" in loaded
     assert loaded & {"azure", "msal", "requests", "lxml", "jwt"} == set()
