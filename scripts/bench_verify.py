@@ -1,8 +1,9 @@
 """What a verdict costs in process, after import: medians in ms, one line for each figure.
 
-Run by `make bench`. Real evidence where CCGPU_VECTORS has it, simulated evidence elsewhere. The CPU
-chain is the whole appraisal: HCL blob, SNP report and chain, quote, PCRs, policy. The GPU's is the
-report, its chain and both manifests, without OCSP, beside its bare signature checks in that run.
+Run by `make bench`; the CPU's evidence is written to a bundle where one is named. Real evidence
+where CCGPU_VECTORS has it, simulated evidence elsewhere. The CPU chain is the whole appraisal: HCL
+blob, SNP report and chain, quote, PCRs, policy. The GPU's is the report, its chain and both
+manifests, without OCSP, beside its bare signature checks in that run.
 """
 
 import os
@@ -11,17 +12,20 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from ccgpu.attest import simulated
 from ccgpu.attest.appraise import Question, appraise
+from ccgpu.attest.roots import Roots
+from ccgpu.domain import bundle
 from ccgpu.domain.evidence import Evidence
 from ccgpu.domain.policy import Policy
-from ccgpu.store import evidence, policies
+from ccgpu.store import bundles, evidence, policies
 
 _ROOT = Path(__file__).resolve().parent.parent
 _ROUNDS = 60
@@ -45,32 +49,58 @@ print(statistics.median(taken))
 """
 
 
-def main() -> None:
+@dataclass(frozen=True)
+class Case:
+    """Evidence that is accepted, and when."""
+
+    found: Evidence
+    at: datetime
+    roots: Roots | None = None
+
+    def judging(self, policy: Policy) -> Callable[[], None]:
+        """The whole verdict."""
+
+        def judge() -> None:
+            found_now = replace(self.found)  # nothing is kept between two verdicts but constants
+            if appraise(found_now, policy, Question(self.at), self.roots).verdict != "accepted":
+                sys.exit("error: the evidence was not accepted")
+
+        return judge
+
+
+def main(arguments: list[str]) -> None:
     """Print the figures, each with its limit."""
     folder = _ROOT / os.environ.get("CCGPU_VECTORS", "../shared/vectors")
-    if not folder.is_dir():
-        print("  no vectors folder (CCGPU_VECTORS): nothing real to judge")
-        return
-    cpu = evidence.read(folder / "attest" / "azure-genoa-v3")
-    took = _median(_judging(cpu, policies.load("cpu-only"), _CPU_AT))
-    print(f"CPU verdict (HCL, report, chain, quote, PCRs), ms\n  {took:.2f} (limit 2.5)")
+    real = (folder / "attest" / "azure-genoa-v3").is_dir()
+    cpu, gpu = _real(folder) if real else _simulated()
+    took = _median(cpu.judging(policies.load("cpu-only")))
+    print(f"CPU verdict (HCL, report, chain, quote, PCRs), ms{'' if real else ', simulated'}")
+    print(f"  {took:.2f} (limit 2.5)")
     print("the same report and certificate by tinfoil, without HCL, quote and policy, ms")
-    print(f"  {_peer(folder)}")
-    gpu = evidence.read(folder / "gpu" / "h100-550.90.07")
+    print(f"  {_peer(folder) if real else 'not measured: it believes no simulated root'}")
     policy = policies.load("gpu-only").loosened(skip_ocsp=True, known_nonce=True)
-    took = _median(_judging(gpu, policy, _GPU_AT))
+    took = _median(gpu.judging(policy))
     bare = _median(_bare_signatures)
     print("GPU verdict (report, chain, both manifests), ms, and ÷ its bare signature checks")
     print(f"  {took:.2f} (limit 20); {took / bare:.2f} (limit 2.5)")
+    for name in arguments:
+        bundles.write(Path(name), bundle.of(cpu.found, made_at=cpu.at, tool="ccgpu bench"))
 
 
-def _judging(found: Evidence, policy: Policy, at: datetime) -> Callable[[], None]:
-    def judge() -> None:
-        found_now = replace(found)  # nothing is kept between two verdicts but pinned constants
-        if appraise(found_now, policy, Question(at)).verdict != "accepted":
-            sys.exit("error: the evidence was not accepted")
+def _real(folder: Path) -> tuple[Case, Case]:
+    """Of an Azure VM on Genoa, and of NVIDIA's own H100."""
+    cpu = evidence.read(folder / "attest" / "azure-genoa-v3")
+    return Case(cpu, _CPU_AT), Case(evidence.read(folder / "gpu" / "h100-550.90.07"), _GPU_AT)
 
-    return judge
+
+def _simulated() -> tuple[Case, Case]:
+    """What the tests make; keys first, which take seconds."""
+    sys.path.insert(0, str(_ROOT / "tests"))
+    from support import gpus, vms
+
+    made = vms.asked(vms.vm()), gpus.asked(gpus.gpu())
+    cpu, gpu = (Case(found, vms.AT, simulated.roots_of(found)) for found in made)
+    return cpu, gpu
 
 
 _KEY = ec.generate_private_key(ec.SECP384R1())
@@ -112,4 +142,4 @@ def _peer(folder: Path) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])
