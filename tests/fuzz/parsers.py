@@ -1,13 +1,16 @@
 """Every parser of the verifier that takes bytes from outside, each with seeds that it accepts."""
 
-from collections.abc import Callable, Iterable
+import atexit
+import base64
+import json
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from ccgpu.attest import certificates, strict_json
-from ccgpu.attest.check import Rule
+from ccgpu.attest.check import Malformed, Rule
 from ccgpu.attest.gpu import chain, ocsp_answer, opaque, rim, spdm
 from ccgpu.attest.hcl import blob, claims
 from ccgpu.attest.snp import crl, report, vek
@@ -16,6 +19,7 @@ from ccgpu.attest.tokens import jwks, maa, nras
 from ccgpu.attest.vtpm import eventlog, pcrs, quote, signature
 from ccgpu.domain import bundle
 from ccgpu.domain.evidence import CpuEvidence
+from ccgpu.errors import InvalidFile
 from ccgpu.fakeguest.evidence import quote as quotes
 from ccgpu.fakeguest.evidence import tokens
 from ccgpu.fakeguest.evidence.gpu import Collected
@@ -50,21 +54,41 @@ def _crl() -> bytes:
 
 def _file(data: bytes) -> object:
     """The reader of evidence files: what it refuses, it refuses in words."""
-    from ccgpu.attest.check import Malformed
-    from ccgpu.errors import InvalidFile
-
-    with TemporaryDirectory() as folder:
-        path = Path(folder) / "evidence"
-        path.write_bytes(data)
-        try:
-            return evidence.read(path)
-        except InvalidFile as err:
-            raise Malformed(_RULE, "evidence", str(err)) from err
+    path = _folder() / "evidence"
+    path.write_bytes(data)
+    try:
+        return evidence.read(path)
+    except InvalidFile as err:
+        raise Malformed(_RULE, "evidence", str(err)) from err
 
 
-def _bundle() -> bytes:
-    made = bundle.of(vms.asked(vms.vm()), made_at=vms.AT, tool="fuzz")
-    return made.model_dump_json(by_alias=True, exclude_none=True).encode()
+@cache
+def _folder() -> Path:
+    """In memory: a disk would be waited for, longer than for all the rest."""
+    kept = TemporaryDirectory(dir="/dev/shm")
+    atexit.register(kept.cleanup)
+    return Path(kept.name)
+
+
+def _files() -> Iterator[bytes]:
+    """A file of every format."""
+    cpu, gpu = _cpu(), _gpu()
+    for found in (vms.asked(vms.vm()), gpus.asked(gpus.gpu())):
+        made = bundle.of(found, made_at=vms.AT, tool="fuzz")
+        yield made.model_dump_json(by_alias=True, exclude_none=True).encode()
+    yield cpu.hcl or b""
+    yield blob.parse(cpu.hcl or b"").report
+    words = {"message": (cpu.quote or b"").hex(), "signature": (cpu.signature or b"").hex()}
+    quote = words | {"pcrs": [value.hex() for value in (cpu.pcrs or {}).values()]}
+    trustee = {"tpm_quote": quote, "hcl_report": _text(cpu.hcl), "vcek": _text(cpu.vek)}
+    yield json.dumps(trustee).encode()
+    yield json.dumps({"platform": "az-snp", "evidence": trustee}).encode()
+    entry = {"arch": "HOPPER", "evidence": _text(gpu.report), "certificate": _text(gpu.chain)}
+    yield json.dumps([entry | {"nonce": vms.NONCE.hex()}]).encode()
+
+
+def _text(data: bytes | None) -> str:
+    return base64.b64encode(data or b"").decode()
 
 
 def _pcr_json() -> bytes:
@@ -107,5 +131,5 @@ PARSERS = {
         nras.parse, lambda: [tokens.NrasAnswer(tokens.nras_signer(), vms.NONCE).signed()]
     ),
     "maa": Parser(maa.parse, lambda: [tokens.MaaToken(tokens.maa_signer(), vms.NONCE).signed()]),
-    "evidence-file": Parser(_file, lambda: [_bundle()]),
+    "evidence-file": Parser(_file, _files),
 }

@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 _FOUND = Path(__file__).resolve().parents[2] / "build" / "fuzz"
-_LIMITS = ("-timeout=5", "-rss_limit_mb=1024", "-max_len=65536", "-verbosity=0")
+_LIMITS = ("-timeout=5", "-rss_limit_mb=1024", "-max_len=131072", "-verbosity=0")
 
 
 def main(arguments: list[str]) -> None:
