@@ -45,7 +45,6 @@ class SnpEvidence:
     chain: bytes | None = None
     crl: bytes | None = None
     at: datetime = AT
-    require_crl: bool = False
 
     def judge(self) -> Judged:
         """All checks. `Malformed` if the report cannot be read."""
@@ -58,7 +57,6 @@ class SnpEvidence:
             self.roots,
             self.at,
             checks,
-            require_crl=self.require_crl,
         )
         return Judged(outcome, tuple(checks.made))
 

@@ -1,21 +1,18 @@
 """GitHub's issuer of assertions on 127.0.0.1: a real HTTPS server, and the CA it is vouched by."""
 
-import ipaddress
 import json
 import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from azure.core.pipeline.transport import RequestsTransport
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+
+from support import tls
 
 REQUEST_TOKEN = "request-token-which-nobody-may-see"
 
@@ -56,7 +53,7 @@ class Issuer:
 @contextmanager
 def serving(folder: Path) -> Iterator[Issuer]:
     """An issuer, as long as the context lasts."""
-    certificate = _certificate(folder)
+    certificate = tls.certificate(folder)
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -85,31 +82,3 @@ def serving(folder: Path) -> Iterator[Issuer]:
         server.shutdown()
         thread.join()
         server.server_close()
-
-
-def _certificate(folder: Path) -> Path:
-    """A key and its own certificate for 127.0.0.1, in one file."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "issuer of a test")])
-    begins = datetime(2020, 1, 1, tzinfo=UTC)
-    address = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(begins)
-        .not_valid_after(begins + timedelta(days=36500))
-        .add_extension(address, critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    private = key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
-    )
-    path = folder / "issuer.pem"
-    path.write_bytes(private + made.public_bytes(serialization.Encoding.PEM))
-    return path

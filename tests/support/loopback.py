@@ -2,26 +2,21 @@
 
 import base64
 import hashlib
-import ipaddress
 import json
 import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 from azure.core.pipeline.transport import RequestsTransport
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 
 from ccgpu.collateral.sources import Sources
 from ccgpu.workflows.clock import RealClock
-from support import revocation
+from support import revocation, tls
 
 _RIM = b"<SoftwareIdentity>" + b"x" * 20_000 + b"</SoftwareIdentity>"  # as large as real ones
 
@@ -77,7 +72,7 @@ class _Handler(BaseHTTPRequestHandler):
 @contextmanager
 def serving(folder: Path, latency: float = 0.0) -> Iterator[Loopback]:
     """Both services, as long as the context lasts."""
-    ca = _certificate(folder)
+    ca = tls.certificate(folder)
     handler = type("Handler", (_Handler,), {"latency": latency})
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -94,31 +89,3 @@ def serving(folder: Path, latency: float = 0.0) -> Iterator[Loopback]:
         server.shutdown()
         thread.join()
         server.server_close()
-
-
-def _certificate(folder: Path) -> Path:
-    """A key and its own certificate for 127.0.0.1, in one file."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "services of a test")])
-    begins = datetime(2020, 1, 1, tzinfo=UTC)
-    address = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(begins)
-        .not_valid_after(begins + timedelta(days=36500))
-        .add_extension(address, critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    private = key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
-    )
-    path = folder / "services.pem"
-    path.write_bytes(private + made.public_bytes(serialization.Encoding.PEM))
-    return path

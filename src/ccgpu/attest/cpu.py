@@ -101,9 +101,10 @@ def _report(
     if part.vek is None:
         checks.that(appraisal.VEK_ABSENT, False, "a VCEK", None)
         return Unverified(report)
-    if context.policy.require_crl and part.crl is None:
+    if context.policy.require_crl:
         # Want of collateral: the report is no less genuine, and the policy can look at it.
-        checks.that(crl.PRESENT, False, "there", None)
+        there = part.crl is not None
+        checks.that(crl.PRESENT, there, "there", "there" if there else None)
     return snp.verify(
         report,
         part.vek,

@@ -48,7 +48,6 @@ _CHECKS = (
     "snp.ark.dates",
     "snp.vek.issuer",
     "snp.vek.signature",
-    "snp.crl.present",
     "snp.crl",
     "snp.crl.complete",
     "snp.crl.issuer",

@@ -33,8 +33,6 @@ def verify(
     roots: Mapping[str, AmdRoots],
     at: datetime,
     checks: Checks,
-    *,
-    require_crl: bool = False,
 ) -> Outcome[Report]:
     """Check a report against AMD's roots by product, at a time.
 
@@ -49,7 +47,7 @@ def verify(
         return checks.vouch(report, since)
     anchors = roots.get(key.product)
     authorities.verify(key, chain, anchors, at, checks)  # 3
-    if crl is not None or require_crl:
+    if crl is not None:
         revocation.verify(crl, key, anchors, at, checks)  # 4
     _signature(report, key, checks)  # 5
     product = agreement.verify(report, key, checks)  # 6

@@ -24,36 +24,28 @@ _NUMBER = Extension("2.5.29.20", pki.integer(7))
 
 @pytest.fixture
 def judge(machine):
-    """The refusals of good evidence with this list (None: there is none)."""
+    """The refusals of good evidence with this list."""
 
-    def refusals(crl, *, at=AT, key=None, required=True):
-        signed = None if crl is None else crl.signed_by(key or machine.amd.ark_key)
-        evidence = replace(machine.evidence(), crl=signed, at=at, require_crl=required)
-        return evidence.refusals()
+    def refusals(crl, *, at=AT, key=None):
+        signed = crl.signed_by(key or machine.amd.ark_key)
+        return replace(machine.evidence(), crl=signed, at=at).refusals()
 
     return refusals
 
 
-@pytest.mark.parametrize("required", [True, False])
-def test_a_current_list_that_names_nobody_here_is_good(machine, judge, required):
+def test_a_current_list_that_names_nobody_here_is_good(machine, judge):
     crl = replace(machine.amd.crl(0xBAD), extensions=(_NUMBER,))
-    assert not judge(crl, required=required)
+    assert not judge(crl)
 
 
 def test_a_list_may_be_pem(machine):
     crl = pki.pem(machine.amd.crl().signed_by(machine.amd.ark_key), "X509 CRL")
-    assert not replace(machine.evidence(), crl=crl, require_crl=True).refusals()
+    assert not replace(machine.evidence(), crl=crl).refusals()
 
 
-def test_a_list_that_is_required_must_be_there(judge):
-    assert judge(None) == {"snp.crl.present"}
-    assert not judge(None, required=False)
-
-
-@pytest.mark.parametrize("required", [True, False])
 @pytest.mark.parametrize("serial", [ARK_SERIAL, ASK_SERIAL, ASVK_SERIAL])
-def test_an_authority_that_is_revoked_vouches_for_nobody(machine, judge, serial, required):
-    assert judge(machine.amd.crl(serial), required=required) == {"snp.crl.authorities"}
+def test_an_authority_that_is_revoked_vouches_for_nobody(machine, judge, serial):
+    assert judge(machine.amd.crl(serial)) == {"snp.crl.authorities"}
 
 
 def test_a_product_without_a_vlek_authority_has_no_such_to_revoke(machine):
@@ -120,7 +112,7 @@ def test_the_size_of_a_list_is_limited(machine):
 
 def test_without_pinned_authorities_no_list_helps(machine, milan):
     crl = machine.amd.crl().signed_by(machine.amd.ark_key)
-    evidence = replace(machine.evidence(), crl=crl, roots=roots_of(milan), require_crl=True)
+    evidence = replace(machine.evidence(), crl=crl, roots=roots_of(milan))
     assert evidence.refusals() == {"snp.vek.authority"}
 
 
