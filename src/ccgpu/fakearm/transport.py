@@ -16,14 +16,23 @@ from ccgpu.fakearm.wire import Answer, Request
 
 class FakeTransport(RequestsTransport):  # type: ignore[misc]  # exported lazily, so typed Any
     def __init__(self, arm: FakeArm) -> None:
-        session = requests.Session()
-        session.trust_env = False  # a proxy of the machine has no say here
+        session = _Session()
         session.mount("https://", _Adapter(arm))
         super().__init__(session=session, session_owner=False)
         self._arm = arm
 
     def sleep(self, duration: float) -> None:  # noqa: ARG002  # nothing of ours may end here
         self._arm.slept += 1
+
+
+class _Session(requests.Session):
+    """A request takes nothing over from it: no cookies, no headers, and no proxy of the machine."""
+
+    def prepare_request(self, request: requests.Request) -> requests.PreparedRequest:
+        return request.prepare()
+
+    def merge_environment_settings(self, *_: Any, **__: Any) -> dict[str, Any]:
+        return {"proxies": {}}
 
 
 class _Adapter(BaseAdapter):

@@ -64,7 +64,8 @@ def singles(folder: Path) -> Iterator[Trial]:
     """Each request of each fault-free run, with each kind that can befall it, once and for ever.
 
     Of the requests that are alike (polls of one operation) the first two stand for all. A kind that
-    is like another to our code is met in `create` alone: elsewhere the other stands for it.
+    is like another to our code is met in `create` alone, at the first: elsewhere the other stands
+    for it.
     """
     for name, scenario in SCENARIOS.items():
         for number, request in _worth_it(scenario, recorded(scenario, folder / name)):
