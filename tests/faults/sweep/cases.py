@@ -6,19 +6,20 @@ one line runs it again.
 
 import random
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from ccgpu.fakearm import Request
 from faults.sweep.kinds import KINDS, Kind, alike
 from faults.sweep.local import LOCAL, Local, disk_steps
+from faults.sweep.others import OTHERS
 from faults.sweep.prepared import prepared
 from faults.sweep.scenarios import SCENARIOS, Scenario
 from support import faults, processes
+from support.cloud import Machine
 
 KILL = "kill"  # SIGKILL, in a process of its own
-OTHER = "other-machine"  # another machine does the whole of the same create in between
 DELETES = "deletes"  # as a case's scenario: of the scenario's requests only DELETEs are counted
 # Where look-alikes are all met: a create reads, writes, polls and lists as the others do.
 _IN_FULL = "create"
@@ -68,13 +69,17 @@ def singles(folder: Path) -> Iterator[Trial]:
     for it.
     """
     for name, scenario in SCENARIOS.items():
+        met: set[tuple[str, str]] = set()
         for number, request in _worth_it(scenario, recorded(scenario, folder / name)):
-            if name == "create":
-                yield (Case(name, number, OTHER),)
-            yield from _met(scenario, number, [k for k in KINDS.values() if k.applies(request)])
+            kinds = [kind for kind in KINDS.values() if kind.applies(request)]
+            if alike(request) in met:
+                kinds = [kind for kind in kinds if not kind.like]
+            met.add(alike(request))
+            yield from _met(scenario, number, kinds)
             yield from _met(scenario, number, [k for k in LOCAL.values() if k.where != "disk"])
         for number in range(_disk_steps(scenario, folder / name)):
             yield from _met(scenario, number, [LOCAL["disk-full"]])
+        yield from _meddled(scenario, folder / name)
 
 
 def _met(scenario: Scenario, number: int, kinds: Iterable[Kind | Local]) -> Iterator[Trial]:
@@ -84,6 +89,22 @@ def _met(scenario: Scenario, number: int, kinds: Iterable[Kind | Local]) -> Iter
             yield (Case(scenario.name, number, kind.name),)
             if not kind.once:
                 yield (Case(scenario.name, number, kind.name, forever=True),)
+
+
+def _meddled(scenario: Scenario, folder: Path) -> Iterator[Trial]:
+    """Each thing that somebody else can do before a request, before each request where they can."""
+    machine, _ = prepared(scenario, folder)
+    could: list[list[str]] = []
+
+    def look(request: Request) -> None:
+        mine = [one for one in OTHERS.values() if scenario.name in one.scenarios]
+        # A group that is being deleted takes along what came after the last look into it.
+        last = request.method == "DELETE" and request.path.endswith("/ccgpu-demo")
+        could.append([one.name for one in mine if not last and one.possible(machine)])
+
+    requests = _watched(scenario, machine, look)
+    for number, _ in _worth_it(scenario, requests):
+        yield from ((Case(scenario.name, number, name),) for name in could[number])
 
 
 def _disk_steps(scenario: Scenario, folder: Path) -> int:
@@ -129,8 +150,19 @@ def seeded(folder: Path, count: int, seed: int) -> Iterator[Trial]:
 def recorded(scenario: Scenario, folder: Path) -> list[Request]:
     """The requests of the scenario when nothing goes wrong."""
     machine, _ = prepared(scenario, folder)
+    return _watched(scenario, machine, lambda _: None)
+
+
+def _watched(
+    scenario: Scenario, machine: Machine, look: Callable[[Request], None]
+) -> list[Request]:
     seen: list[Request] = []
-    machine.arm.faults.append(seen.append)  # which answers None
+
+    def see(request: Request) -> None:
+        seen.append(request)
+        look(request)
+
+    machine.arm.faults.append(see)
     scenario.act(machine)
     machine.arm.close()
     return seen

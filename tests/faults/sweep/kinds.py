@@ -247,14 +247,13 @@ class At:
 
     def __call__(self, request: Request) -> Answer | None:
         """Answers, raises, or lets it pass."""
-        at = self.seen if self.counted(request) else None
-        self.seen += at is not None
-        if not self.kind.applies(request):
+        counts = self.counted(request)
+        met = counts and self.seen >= self.number and not self.fired
+        self.seen += counts
+        again = self.forever and self.fired and alike(request) == self._alike
+        if not (met or again) or not self.kind.applies(request):
             return None
-        if at is not None and at >= self.number and not self.fired:
-            self._alike = alike(request)
-        elif not (self.forever and self.fired and alike(request) == self._alike):
-            return None
+        self._alike = alike(request)
         self.fired += 1
         return self.kind.effect(request, partial(self._let_through, request))
 

@@ -88,6 +88,36 @@ KNOCKOUTS = (
         only="ids-in-capitals",
         every=3,
     ),
+    Knockout(
+        "nothing is sent while the journal cannot be written",
+        "store/journals.py",
+        r"raise StateUnusable\(\n\s+f\"cannot write[^)]*\) from err",
+        "return",
+        only="disk-full",
+        every=3,
+    ),
+    Knockout(
+        "a resource that is still being created is asked for again",
+        "workflows/requests.py",
+        r'in \("Succeeded", "Failed", "Canceled"\):',
+        "is not None:",
+        only="stale-creating",
+    ),
+    Knockout(
+        "an operation that has ended is not believed: the VM is looked at",
+        "workflows/lifecycle.py",
+        r"complete\(run, wait_for\(run, names\.vm, wanted, grace=GRACE\)\)",
+        "pass",
+        only="start:",
+        every=5,
+    ),
+    Knockout(
+        "what has another's tag by now is not ours",
+        "workflows/removal.py",
+        r"return mine and [^\n]*",
+        "return True",
+        only="name-taken",
+    ),
 )
 
 

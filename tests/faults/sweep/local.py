@@ -33,6 +33,7 @@ class Local:
     where: Literal["clock", "token", "disk"]
     error: Exception | None = None
     jump: float = 0.0
+    asleep: float = 0.0
     codes: frozenset[int] = frozenset({4})
     passes: bool = False
     once: bool = False
@@ -44,13 +45,17 @@ _UNREACHABLE = ServiceRequestError("Failed to establish a new connection: Connec
 # A jump of the wall clock does not move the program's own: these are worse than what happens.
 _AHEAD = Local("clock-ahead-1h", "clock", jump=HOUR, codes=frozenset({11}), once=True)
 _BEHIND = replace(_AHEAD, name="clock-behind-1h", jump=-HOUR, passes=True, like=_AHEAD.name)
+# The machine is suspended: time goes on without it, and its monotonic clock does not notice.
+_ASLEEP = Local(
+    "suspended-30m", "clock", asleep=HOUR / 2, codes=frozenset(), passes=True, once=True
+)
 _NO_TOKEN = Local("token-refused", "token", _REFUSED, like="401-expired")
 _NOBODY = Local("token-unreachable", "token", _UNREACHABLE, passes=True, like="reset")
 _FULL = Local("disk-full", "disk", OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
 LOCAL = {
     one.name: one
     for one in (
-        *(_AHEAD, _BEHIND, _NO_TOKEN, _FULL),
+        *(_AHEAD, _BEHIND, _ASLEEP, _NO_TOKEN, _FULL),
         replace(_NOBODY, codes=frozenset({4, 11})),  # each request is patient: time may be over
     )
 }
@@ -152,7 +157,9 @@ class Frail(Machine):
         def jump(_: Request) -> None:
             before = fault.fired
             fault()
-            self.ails.off += fault.kind.jump * (fault.fired - before)
+            if fault.fired > before:
+                self.arm.advance(fault.kind.asleep)
+                self.ails.off += fault.kind.jump - fault.kind.asleep
 
         return jump
 

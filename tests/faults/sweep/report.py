@@ -12,6 +12,7 @@ from faults.sweep import baseline
 from faults.sweep.cases import Trial
 from faults.sweep.kinds import KINDS, Kind
 from faults.sweep.local import LOCAL, Local
+from faults.sweep.others import OTHERS, Meddling
 
 COUNTED = (
     "leaked resources",
@@ -34,7 +35,8 @@ Every request of a deployment's life (create, stop, start, delete, delete from a
 delete among other people's resources) is met with every fault that can befall it, once and for
 ever, and the process is killed (SIGKILL) before and after every request and around every write of
 its journal. On the machine itself the clock jumps by an hour, no token is to be had, the disk is
-full. The simulated subscription is the judge, not the tool's own word: what exists, what is in the
+full. Somebody else deletes or tags the VM, takes a name that has become free, or does the same at
+once. The simulated subscription is the judge, not the tool's own word: what exists, what is in the
 journal, what was told to the user, whether the exit code is of what happened. What is over after
 once must not make a command fail. After each case a create must be able to go on, and a delete must
 leave nothing.
@@ -63,12 +65,12 @@ def page(trials: Sequence[Trial], failed: int, counts: Mapping[str, int]) -> str
     rows += ["", "## The same faults, and a script with the SDK alone\n"]
     rows += ["| a script | leaves resources behind in | resources |", "|---|--:|--:|"]
     rows += [f"| {what} | {cases} of {of} cases | {left} |" for what, cases, of, left in plain()]
-    kinds: list[Kind | Local] = [*KINDS.values(), *LOCAL.values()]
+    kinds: list[Kind | Local | Meddling] = [*KINDS.values(), *LOCAL.values(), *OTHERS.values()]
     rows += ["", f"## The {len(kinds)} kinds of fault\n", ", ".join(map(_named, kinds))]
     return "\n".join(rows) + "\n"
 
 
-def _named(kind: Kind | Local) -> str:
+def _named(kind: Kind | Local | Meddling) -> str:
     return f"`{kind.name}`" + (f" (like `{kind.like}`)" if kind.like else "")
 
 

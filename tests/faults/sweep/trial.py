@@ -9,10 +9,11 @@ from pathlib import Path
 
 from ccgpu.fakearm import Answer, FakeArm, Request
 from faults.sweep import scenarios
-from faults.sweep.cases import DELETES, KILL, OTHER, Case, Trial, id_of
+from faults.sweep.cases import DELETES, KILL, Case, Trial, id_of
 from faults.sweep.judge import Witness
 from faults.sweep.kinds import DENIED, KINDS, At, Kind
 from faults.sweep.local import LOCAL, Frail, Local, Nth
+from faults.sweep.others import OTHERS, Meddling
 from faults.sweep.prepared import prepared
 from faults.sweep.scenarios import SCENARIOS, Scenario
 from support import processes
@@ -46,7 +47,7 @@ def run(trial: Trial, folder: Path) -> Result:
 def _here(trial: Trial, scenario: Scenario, machine: Frail, witness: Witness) -> None:
     first = trial[0]
     local = Nth(first.number, LOCAL[first.kind], first.forever) if first.kind in LOCAL else None
-    met = [] if local else [_fault(case, machine) for case in trial]
+    met = [] if local else [_fault(case, machine, witness) for case in trial]
     machine.arm.faults[:] = [witness.sees, *met]
     error: BaseException | None = None
     began = machine.arm.now()
@@ -70,12 +71,8 @@ def _here(trial: Trial, scenario: Scenario, machine: Frail, witness: Witness) ->
 
 def _codes(trial: Trial) -> set[int]:
     """The exit codes that its faults may end in: success too, which is judged by what there is."""
-    kinds: dict[str, Kind | Local] = {**KINDS, **LOCAL}
-    ends = (
-        kinds[case.kind].codes
-        for case in trial
-        if case.kind != OTHER and (case.forever or not kinds[case.kind].passes)
-    )
+    kinds: dict[str, Kind | Local | Meddling] = {**KINDS, **LOCAL, **OTHERS}
+    ends = (kinds[case.kind].codes for case in trial if case.forever or not kinds[case.kind].passes)
     return {0}.union(*ends)
 
 
@@ -91,7 +88,7 @@ def _in_a_process(trial: Trial, scenario: Scenario, machine: Machine, witness: W
     steps = [c.number for c in trial if c.kind == KILL and c.scenario != DELETES]
 
     def command(there: Machine) -> object:
-        there.arm.faults += [_fault(c, there) for c in trial if c.number not in steps]
+        there.arm.faults += [_fault(c, there, witness) for c in trial if c.number not in steps]
         return scenario.act(there)
 
     at = steps[0] if steps else None
@@ -103,8 +100,11 @@ def _in_a_process(trial: Trial, scenario: Scenario, machine: Machine, witness: W
     machine.arm.on_commit = witness.committed
 
 
-def _fault(case: Case, machine: Machine) -> At:
-    kind = {KILL: _killing, OTHER: _other}.get(case.kind, lambda _: KINDS[case.kind])(machine)
+def _fault(case: Case, machine: Machine, witness: Witness) -> At:
+    if case.kind in OTHERS:
+        kind = _meddling(OTHERS[case.kind], machine, witness)
+    else:
+        kind = _KILLING if case.kind == KILL else KINDS[case.kind]
     if case.scenario == DELETES:
         counted = replace(kind, applies=_deletes)
         return At(machine.arm, case.number, counted, case.forever, _deletes)
@@ -119,27 +119,21 @@ def _deletes(request: Request) -> bool:
     return request.method == "DELETE"
 
 
-def _killing(_: Machine) -> Kind:
+def _kill(_: Request, go_on: Callable[[], Answer]) -> Answer:
+    go_on()
+    os.kill(os.getpid(), signal.SIGKILL)
+    raise AssertionError
+
+
+_KILLING = Kind(KILL, _kill, _all)
+
+
+def _meddling(other: Meddling, machine: Machine, witness: Witness) -> Kind:
     def effect(_: Request, go_on: Callable[[], Answer]) -> Answer:
-        go_on()
-        os.kill(os.getpid(), signal.SIGKILL)
-        raise AssertionError
-
-    return Kind(KILL, effect, _all)
-
-
-def _other(machine: Machine) -> Kind:
-    """Before the request goes on, another machine does the whole of the same create."""
-
-    def effect(_: Request, go_on: Callable[[], Answer]) -> Answer:
-        other = Machine(machine.arm, machine.state.parent / "other")
-        met, machine.arm.faults = machine.arm.faults, []
-        heard, machine.arm.on_commit = machine.arm.on_commit, None
-        other.create(scenarios.SPEC)
-        machine.arm.faults, machine.arm.on_commit = met, heard
+        other.act(machine, witness)
         return go_on()
 
-    return Kind(OTHER, effect, _all)
+    return Kind(other.name, effect, lambda _: other.possible(machine))
 
 
 def _afterwards(scenario: Scenario, machine: Machine, witness: Witness) -> None:
