@@ -64,30 +64,30 @@ def parse(text: str) -> Trial:
 def singles(folder: Path) -> Iterator[Trial]:
     """Each request of each fault-free run, with each kind that can befall it, once and for ever.
 
-    Of the requests that are alike (polls of one operation) the first two stand for all. A kind that
-    is like another to our code is met in `create` alone, at the first: elsewhere the other stands
-    for it.
+    Of the requests that are alike (polls of one operation) the first two stand for all, and for
+    ever is from the first on. A kind that is like another to our code is met in `create` alone, at
+    the first: elsewhere the other stands for it.
     """
     for name, scenario in SCENARIOS.items():
         met: set[tuple[str, str]] = set()
         for number, request in _worth_it(scenario, recorded(scenario, folder / name)):
-            kinds = [kind for kind in KINDS.values() if kind.applies(request)]
-            if alike(request) in met:
-                kinds = [kind for kind in kinds if not kind.like]
+            kinds: list[Kind | Local] = [k for k in KINDS.values() if k.applies(request)]
+            kinds += [k for k in LOCAL.values() if k.where != "disk"]
+            yield from _met(scenario, number, kinds, again=alike(request) in met)
             met.add(alike(request))
-            yield from _met(scenario, number, kinds)
-            yield from _met(scenario, number, [k for k in LOCAL.values() if k.where != "disk"])
         for number in range(_disk_steps(scenario, folder / name)):
             yield from _met(scenario, number, [LOCAL["disk-full"]])
         yield from _meddled(scenario, folder / name)
 
 
-def _met(scenario: Scenario, number: int, kinds: Iterable[Kind | Local]) -> Iterator[Trial]:
-    """Each of the kinds there, once and for ever; look-alikes not in every scenario."""
+def _met(
+    scenario: Scenario, number: int, kinds: Iterable[Kind | Local], *, again: bool = False
+) -> Iterator[Trial]:
+    """Each of the kinds there, once and for ever; `again`: at a request like one before."""
     for kind in kinds:
-        if not kind.like or scenario.name == _IN_FULL:
+        if not kind.like or (scenario.name == _IN_FULL and not again):
             yield (Case(scenario.name, number, kind.name),)
-            if not kind.once:
+            if not (kind.once or again):
                 yield (Case(scenario.name, number, kind.name, forever=True),)
 
 

@@ -42,8 +42,8 @@ once must not make a command fail. After each case a create must be able to go o
 leave nothing.
 
 Not met again is only what is the same: of many questions after one operation the first two stand
-for all; and faults that are one to our code (a 500 and a 503) are all met in create, but elsewhere
-one of them stands for the others, as is marked below.
+for all, and for ever begins at the first; and faults that are one to our code (a 500 and a 503) are
+all met in create, but elsewhere one of them stands for the others, as is marked below.
 
 It is a simulation. What it knows of Azure is in [fake-azure.md](fake-azure.md), with sources; no
 figure here was measured on live Azure.

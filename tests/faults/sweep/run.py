@@ -4,6 +4,7 @@ Prints `N passed, M failed` and what was counted; exit 0 only when nothing faile
 """
 
 import argparse
+import gc
 import itertools
 import multiprocessing
 import os
@@ -70,6 +71,7 @@ def _all(found: list[Trial], folder: Path, given: argparse.Namespace) -> int:
     counts: Counter[str] = Counter()
     failed: list[Result] = []
     tasks = [(trial, folder) for trial in found]
+    gc.freeze()  # the SDK's hundred thousands of objects stay: not to be looked through each time
     pool = multiprocessing.get_context("fork").Pool(given.jobs)
     with pool:
         for result in pool.imap_unordered(_run, tasks, chunksize=16):
