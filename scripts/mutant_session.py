@@ -6,6 +6,7 @@ at module level runs its statement again, and all that is made from it.
 """
 
 import ast
+import gc
 import hashlib
 import importlib
 import json
@@ -94,6 +95,7 @@ class Judge:
         running: dict[int, tuple[int, Mutant]] = {}
         if os.waitpid(self._fork(-1, None, session.items, session), 0)[1]:
             sys.exit("error: a copy of the session fails without a mutant")
+        gc.freeze()  # the copies need not look through what will stay
         with self._answers.open("a", encoding="utf-8", buffering=1) as answers:
             for number, mutant in enumerate(self._todo()):
                 if time.monotonic() > self._until:
