@@ -50,9 +50,12 @@ def key_refusal(jwk: tokens.Json, algorithm: jwks.Algorithm) -> str | None:
         ([{"kid": None}], "token.jwks.kid"),
         ([{"kid": "k" * 256}], None),
         ([{"kid": "k" * 257}], "token.jwks.kid"),
-        ([{"kid": "a", "kty": "oct", "k": "c2VjcmV0"}], "token.jwks.private"),
-        ([{"kid": "a", "kty": "EC", "d": "AA"}], "token.jwks.private"),
         ([{"kid": "a"}, {"kid": "b", "kty": "RSA", "qi": "AA"}], "token.jwks.private"),
+        # RFC 7518, 6.2.2, 6.3.2 and 6.4.1: every private member.
+        *(
+            ([{"kid": "a", "kty": "RSA", "n": "AA", secret: "AA"}], "token.jwks.private")
+            for secret in ("d", "p", "q", "dp", "dq", "qi", "oth", "k")
+        ),
     ],
 )
 def test_a_set_names_every_key_once_and_holds_no_secret(keys, reason):
@@ -147,6 +150,23 @@ def test_a_key_may_be_given_by_its_certificate_alone(nras_key, maa_key):
     for key, absent in ((nras_key, "crv x y"), (maa_key, "n e")):
         alone = key.jwk(x5c=tokens.x5c(key.certificate()), **dict.fromkeys(absent.split(), ABSENT))
         assert jwks.key(alone, key.algorithm).public == key.key.public_key()
+
+
+def test_a_key_is_stated_in_whole_or_not_at_all(nras_key, maa_key):
+    for key, absent in ((nras_key, "xy"), (nras_key, "yx"), (maa_key, "ne"), (maa_key, "en")):
+        jwk = key.jwk(x5c=tokens.x5c(key.certificate()), **{absent[0]: ABSENT})
+        assert key_refusal(jwk, key.algorithm) == "token.key.encoding"
+
+
+def test_the_certificate_is_base64_in_one_piece_and_the_first_of_few(nras_key):
+    text = tokens.x5c(nras_key.certificate())[0]
+    for chain, reason in (
+        ([text] + ["MA=="] * 7, None),
+        ([text] + ["MA=="] * 8, "token.key.certificate"),
+        ([f"{text[:64]}\n{text[64:]}"], "token.key.certificate"),
+        (["MA==", text], "token.key.certificate"),
+    ):
+        assert key_refusal(nras_key.jwk(x5c=chain), "ES384") == reason
 
 
 def test_what_the_certificate_adds_to_the_key_is_its_dates(nras_key):
