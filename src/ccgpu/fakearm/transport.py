@@ -31,7 +31,7 @@ class _Session(requests.Session):
     def prepare_request(self, request: requests.Request) -> requests.PreparedRequest:
         return request.prepare()
 
-    def merge_environment_settings(self, *_: Any, **__: Any) -> dict[str, Any]:
+    def merge_environment_settings(self, *_: Any, **__: Any) -> Any:
         return {"proxies": {}}
 
 

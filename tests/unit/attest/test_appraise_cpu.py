@@ -38,6 +38,16 @@ def test_a_good_vm_is_accepted_and_said_to_be_simulated():
     found.require()
 
 
+def test_the_report_may_come_twice_if_it_is_the_same():
+    evidence = asked(vm())
+    assert evidence.cpu is not None
+    assert evidence.cpu.hcl is not None
+    found = judge(_with(evidence, report=evidence.cpu.hcl[0x20 : 0x20 + 1184]))
+
+    assert found.verdict == "accepted"
+    assert "evidence.report.other" in {check.id for check in found.checks}
+
+
 def test_simulated_roots_are_unknown_to_whoever_did_not_ask_for_them():
     found = asked(vm())
     without = judge(replace(found, simulated_roots=None))

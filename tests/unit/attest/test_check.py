@@ -1,0 +1,70 @@
+"""What may be concluded from checks: only if some were made, all hold, and so do all needs."""
+
+import pytest
+
+from ccgpu.attest.check import Checks, Malformed, Rule, Unverified, Verified
+
+RULE = Rule("a.rule", "what holds", "RFC 0, 1")
+OTHER = Rule("b.rule", "what else holds", "RFC 0, 2")
+
+
+def test_a_value_is_verified_by_the_checks_since_the_mark_alone():
+    checks = Checks()
+    checks.that(OTHER, False, 1, 2)  # of another value
+    since = checks.mark()
+    checks.that(RULE, True, 1, 1)
+
+    assert checks.vouch("value", since) == Verified("value")
+    assert checks.vouch("value", 0) == Unverified("value")
+
+
+def test_no_check_is_no_proof():
+    checks = Checks()
+    assert checks.vouch("value", checks.mark()) == Unverified("value")
+    checks.that(RULE, True, 1, 1)
+    assert checks.vouch("value", checks.mark()) == Unverified("value")
+
+
+@pytest.mark.parametrize(
+    ("needs", "verified"),
+    [
+        ((), True),
+        ((Verified(1),), True),
+        ((Unverified(1),), False),
+        ((Verified(1), Unverified(2)), False),
+        ((Unverified(1), Verified(2)), False),
+    ],
+)
+def test_what_rests_on_something_unverified_is_unverified(needs, verified):
+    checks = Checks()
+    checks.that(RULE, True, 1, 1)
+    assert isinstance(checks.vouch("value", 0, *needs), Verified) == verified
+
+
+@pytest.mark.parametrize("ok", [False, None, 0, 1, "yes", [True]])
+def test_only_true_holds(ok):
+    checks = Checks()
+    assert checks.that(RULE, ok, 1, 2) is False
+    assert not checks.made[0].ok
+
+
+def test_a_check_has_both_sides_and_the_source():
+    checks = Checks()
+    checks.equal(RULE, b"\x01", b"")
+
+    (made,) = checks.made
+    assert (made.id, made.what, made.ok) == ("a.rule", "what holds", False)
+    assert (made.expected, made.actual, made.source) == ("01", "(empty)", "RFC 0, 1")
+
+
+def test_what_cannot_be_read_breaks_the_rule_that_its_reader_names():
+    def parse(data: bytes) -> int:
+        if data != b"good":
+            raise Malformed(OTHER, "good", data)
+        return 7
+
+    checks = Checks()
+    assert checks.read(RULE, parse, b"good", "a number") == 7
+    assert checks.read(RULE, parse, b"bad", "a number") is None
+    assert [(made.id, made.ok) for made in checks.made] == [("a.rule", True), ("b.rule", False)]
+    assert (checks.made[1].expected, checks.made[1].actual) == ("good", b"bad".hex())

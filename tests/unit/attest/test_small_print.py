@@ -1,0 +1,82 @@
+"""Small print of a verdict: tables that do not tile, bulletins by name, a hint without a cause."""
+
+import pytest
+
+from ccgpu.attest import bulletins
+from ccgpu.attest.appraisal import Appraisal
+from ccgpu.attest.fields import Field, table
+from ccgpu.errors import EvidenceRejected
+from support.vms import AT
+
+
+@pytest.mark.parametrize(
+    ("fields", "size"),
+    [
+        ((Field("a", 0, 1), Field("b", 2, 1)), 3),
+        ((Field("a", 0, 2), Field("b", 1, 1)), 2),
+        ((Field("a", 0, 1),), 2),
+        ((Field("a", 0, 1), Field("a", 1, 1)), 2),
+    ],
+)
+def test_a_table_tiles_and_names_each_field_once(fields, size):
+    with pytest.raises(ValueError, match=r"starts at|ends at|one name"):
+        table(fields, size)
+
+
+def test_no_checks_at_all_are_a_rejection_without_a_hint():
+    with pytest.raises(EvidenceRejected) as caught:
+        Appraisal("rejected", [], "cpu-only", AT).require()
+    assert caught.value.hint is None
+
+
+@pytest.mark.parametrize(
+    ("product", "snp", "microcode", "left"),
+    [
+        ("Genoa", 0x15, 0x53, {"3015", "3019", "3020", "3027"}),
+        ("Genoa", 0x16, 0x53, {"3019", "3020", "3027"}),
+        ("Genoa", 0x16, 0x54, {"3019", "3020", "3027"}),
+        ("Genoa", 0x17, 0x53, {"3019", "3020", "3027"}),
+        ("Genoa", 0x17, 0x54, {"3020", "3027"}),
+        ("Genoa", 0x1A, 0x56, {"3020"}),
+        ("Genoa", 0x1B, 0x55, {"3020", "3027"}),
+        ("Genoa", 0x1B, 0x56, set()),
+        ("Milan", 0x16, 0xFF, {"3015", "3030"}),
+        ("Milan", 0x17, 0xFF, {"3030"}),
+        ("Milan", 0x1C, 0xFF, {"3030"}),
+        ("Milan", 0x1D, 0x00, set()),
+    ],
+)
+def test_a_bulletin_is_answered_from_its_numbers_on(product, snp, microcode, left):
+    unanswerable = {"AMD-SB-3034 (Fabricked)", "AMD-SB-3021 (Heracles)"}
+    told = bulletins.not_covered(product, snp=snp, microcode=microcode, alias_check=True)
+    assert {one.split()[0][-4:] for one in told if one not in unanswerable} == left
+    assert unanswerable <= set(told) or product == "Milan"
+
+
+def test_memory_that_nobody_checked_for_aliases_is_open_to_badram():
+    for product in ("Genoa", "Milan"):
+        told = bulletins.not_covered(product, snp=99, microcode=999, alias_check=False)
+        assert "AMD-SB-3015 (BadRAM)" in told
+
+
+def test_a_floor_is_explained_by_the_bulletins_that_ask_for_it():
+    assert bulletins.answered_by("snp", 0x1B, "Genoa") == ("AMD-SB-3020",)
+    assert bulletins.answered_by("microcode", 0x56, "Genoa") == ("AMD-SB-3020", "AMD-SB-3027")
+    assert bulletins.answered_by("snp", 0x1D, "Milan") == ("AMD-SB-3030",)
+    assert bulletins.answered_by("tee", 0, "Genoa") == ()
+    assert bulletins.answered_by("tee", 1, "Genoa") == ()
+
+
+def test_each_bulletin_is_told_by_number_and_name():
+    def told(product: str) -> tuple[str, ...]:
+        return bulletins.not_covered(product, snp=0, microcode=0, alias_check=False)
+
+    assert told("Milan") == ("AMD-SB-3015 (BadRAM)", "AMD-SB-3030 (BreakFAST)")
+    assert told("Genoa") == (
+        "AMD-SB-3015 (BadRAM)",
+        "AMD-SB-3019 (EntrySign)",
+        "AMD-SB-3020 (RMPocalypse)",
+        "AMD-SB-3027 (StackWarp)",
+        "AMD-SB-3034 (Fabricked)",
+        "AMD-SB-3021 (Heracles)",
+    )
