@@ -35,8 +35,8 @@ def main() -> None:
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         ) as child:
             assert child.stdout is not None
-            url = child.stdout.readline().strip()
-            service = loopback.Loopback(url, Path(folder) / "services.pem")
+            url, ca = child.stdout.readline().split()
+            service = loopback.Loopback(url, Path(ca))
             taken = [_run(service) for _ in range(_ROUNDS)]
             child.communicate("")  # the end of its input is the end of it
     print(statistics.median(taken[1:]))
@@ -57,7 +57,7 @@ def _run(service: loopback.Loopback) -> float:
 
 def _serve(folder: str) -> None:
     with loopback.serving(Path(folder), _LATENCY) as service:
-        print(service.url, flush=True)
+        print(service.url, service.ca, flush=True)
         sys.stdin.read()
 
 
