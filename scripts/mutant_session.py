@@ -19,7 +19,7 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Callable
 from pathlib import Path
-from types import CodeType, FrameType, FunctionType, ModuleType
+from types import FrameType, FunctionType, ModuleType
 from typing import Any
 
 import pytest
@@ -28,6 +28,7 @@ from _pytest.runner import runtestprotocol
 from mutations import Mutant, mutants
 
 SECONDS = 20  # a mutant that takes longer hangs: killed
+_NOT_MADE = 2
 _PACKAGE = "ccgpu.attest"
 _EXHAUSTIVE = ("flip", "no_bit", "another_byte", "changed_byte", "damaged", "other_bytes")
 
@@ -142,7 +143,7 @@ class Judge:
             _quiet()
             _own_homes(session, self._homes / str(number))
             if mutant:
-                change(mutant)
+                _make(mutant)
             killer = next((item for item in items if _fails(item)), None)
             if killer:
                 (self._homes / str(number) / "killer").write_text(killer.nodeid, encoding="utf-8")
@@ -155,6 +156,8 @@ class Judge:
     def _reap(self, running: dict[int, tuple[int, Mutant]], write: Callable[[str], Any]) -> None:
         pid, status = os.wait()
         number, mutant = running.pop(pid)
+        if os.waitstatus_to_exitcode(status) == _NOT_MADE:
+            sys.exit(f"error: {mutant.name} cannot be put in its place")
         killer = self._homes / str(number) / "killer"
         if killer.is_file():
             self._kills[mutant.module][killer.read_text(encoding="utf-8")] += 1
@@ -222,6 +225,16 @@ def _own_homes(session: pytest.Session, folder: Path) -> None:
     fixture.cached_result = (homes, *fixture.cached_result[1:])
 
 
+def _make(mutant: Mutant) -> None:
+    """Change the module: not to be able to load it is a kill, not to find the function is none."""
+    try:
+        change(mutant)
+    except (AssertionError, SystemExit, KeyError, AttributeError):
+        if isinstance(mutant.inside, ast.FunctionDef):
+            os._exit(_NOT_MADE)
+        raise
+
+
 def change(mutant: Mutant) -> None:
     """Make the change in the module as it is loaded."""
     mutant.apply()
@@ -240,18 +253,20 @@ def _replace(module: ModuleType, owner: ast.stmt, inside: ast.FunctionDef) -> No
     old = _function(module, owner, inside.name)
     inside.decorator_list = []
     space = dict(vars(module))
-    tree = ast.Module([inside], type_ignores=[])
+    within: ast.FunctionDef | ast.ClassDef = inside
+    if isinstance(owner, ast.ClassDef):  # `super()` is a method's alone
+        within = ast.ClassDef(owner.name, [], [], [inside], [])
+    if "__class__" in old.__code__.co_freevars:  # also where the call of it is left out
+        inside.body.append(ast.Expr(ast.Name("__class__", ast.Load())))
+    tree = ast.fix_missing_locations(ast.Module([within], type_ignores=[]))
     exec(compile(tree, str(module.__file__), "exec"), space)  # our own module
-    new = space[inside.name]
-    old.__code__ = _cells(new.__code__, old.__code__)
+    made = space[within.name]
+    new = vars(made)[inside.name] if within is not inside else made
+    if new.__code__.co_freevars != old.__code__.co_freevars:
+        sys.exit(f"error: {old.__qualname__} is a closure")
+    old.__code__ = new.__code__
     old.__defaults__ = new.__defaults__
     old.__kwdefaults__ = new.__kwdefaults__
-
-
-def _cells(new: CodeType, old: CodeType) -> CodeType:
-    if new.co_freevars != old.co_freevars:
-        sys.exit(f"error: {old.co_qualname} is a closure")
-    return new
 
 
 def _function(module: ModuleType, owner: ast.stmt, name: str) -> FunctionType:
