@@ -7,11 +7,10 @@ import json
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Protocol
 
 from ccgpu.fakearm import FAKE_SUBSCRIPTION, Answer, Request
 from faults.sweep import scenarios
-from faults.sweep.judge import created
+from faults.sweep.judge import Witness, created
 from support.cloud import Machine
 
 _GROUP = f"/subscriptions/{FAKE_SUBSCRIPTION}/resourceGroups/ccgpu-demo"
@@ -20,18 +19,12 @@ _NSG = f"{_GROUP}/providers/Microsoft.Network/networkSecurityGroups/demo-nsg"
 _APIS = {"/Microsoft.Compute/": "2026-04-01", "/Microsoft.Network/": "2026-03-01", "": "2025-04-01"}
 
 
-class Watched(Protocol):
-    """Where what is somebody else's is noted: by its id without case, when it was made."""
-
-    strangers: dict[str, str]
-
-
 @dataclass(frozen=True, slots=True)
 class Meddling:
     """What somebody else does; `codes` and so on as of a `Kind`."""
 
     name: str
-    act: Callable[[Machine, Watched], None]
+    act: Callable[[Machine, Witness], None]
     # When there is something to do.
     possible: Callable[[Machine], bool]
     scenarios: Collection[str] = tuple(scenarios.SCENARIOS)
@@ -67,31 +60,31 @@ def _at_rest(machine: Machine, path: str) -> bool:
     return answer.status == 200 and answer.body["properties"]["provisioningState"] == "Succeeded"
 
 
-def _created(machine: Machine, _: Watched) -> None:
+def _created(machine: Machine, _: Witness) -> None:
     """Another machine does the whole of the same create."""
     with _unseen(machine):
         Machine(machine.arm, machine.state.parent / "other").create(scenarios.SPEC)
 
 
-def _deleted(machine: Machine, _: Watched) -> None:
+def _deleted(machine: Machine, _: Witness) -> None:
     """Somebody deletes the VM in the portal."""
     assert _sent(machine, "DELETE", _VM).status == 202
     machine.arm.advance(600)
 
 
-def _tagged(machine: Machine, _: Watched) -> None:
+def _tagged(machine: Machine, _: Witness) -> None:
     """Somebody's policy adds a tag to the VM, which changes its ETag."""
     tags = _sent(machine, "GET", _VM).body["tags"]
     assert _sent(machine, "PATCH", _VM, {"tags": {**tags, "cost-center": "42"}}).status == 200
 
 
-def _taken(machine: Machine, watched: Watched) -> None:
+def _taken(machine: Machine, witness: Witness) -> None:
     """Where one of ours has been deleted, somebody makes one of theirs of the same name."""
     body = {"location": "eastus2", "tags": {"owner": "somebody"}}
     assert _sent(machine, "PUT", _NSG, body).status == 201
     machine.arm.advance(60)
     id_ = _NSG.casefold()
-    watched.strangers[id_] = created(machine.arm)[id_]
+    witness.strangers[id_] = created(machine.arm)[id_]
 
 
 def _free(machine: Machine) -> bool:
