@@ -19,7 +19,9 @@ BIN = VENV / "bin"
 DEV_LOCK = ROOT / "requirements-dev.lock"
 _STAMP = VENV / "set-up.sha256"
 _PIP = ("-m", "pip", "-qq", "--disable-pip-version-check", "--no-input", "install")
-FROM_LOCK = (*_PIP, "--require-hashes", "--only-binary", ":all:", "-r")
+# A lock is complete: resolving could only pick what it does not pin. pip 23 does so for a package
+# that another one asks for with an extra, as soon as a newer version of it is published.
+FROM_LOCK = (*_PIP, "--no-deps", "--require-hashes", "--only-binary", ":all:", "-r")
 BY_HAND = (*_PIP, "--no-index", "--no-deps", "--no-build-isolation")
 
 
