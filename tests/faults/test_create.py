@@ -192,7 +192,7 @@ def test_an_immutable_change_needs_replace(machine: Machine) -> None:
     machine.create()
     before = machine.writes()
     bigger = make_spec(os_disk={"size_gib": 512})
-    with pytest.raises(UsageProblem, match="diskSizeGB"):
+    with pytest.raises(UsageProblem, match=r"os_disk\.size_gib: 256 → 512"):
         machine.create(bigger)
     assert machine.writes() == before
     machine.create(bigger, replace=True)

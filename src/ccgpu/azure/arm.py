@@ -40,12 +40,15 @@ class Pending:
 
 
 class Calls(NamedTuple):
-    """What one kind's typed operation group is asked to do; the first two arguments are names."""
+    """What one kind's typed operation group is asked to do; the first two arguments are names.
+
+    `patch` takes a whole VM's or disk's fields, and of the other kinds the tags alone.
+    """
 
     get: Callable[..., Any]
     put: Callable[..., Any]
     delete: Callable[..., Any]
-    tag: Callable[..., Any]
+    patch: Callable[..., Any]
 
 
 class Arm:
@@ -84,12 +87,15 @@ class Arm:
             raise AzureUnavailable(f"reading {id_}: the answer is no resource", code="NotArm")
         return body
 
-    def put(self, wanted: Resource, *, new: bool = False) -> Pending | None:
+    def put(
+        self, wanted: Resource, *, new: bool = False, etag: str | None = None
+    ) -> Pending | None:
         """Start to create or update. None if that was all, else what to `poll`.
 
-        `new` refuses to touch what is there (`If-None-Match: *`): `AlreadyExists`.
+        `new` refuses to touch what is there (`If-None-Match: *`), `etag` what is no longer as it
+        was: `AlreadyExists`.
         """
-        more = _header("If-None-Match", "*" if new else None)
+        more = _header("If-None-Match", "*" if new else None) | _header("If-Match", etag)
         names = _names(wanted.kind, wanted.id)
         with translated(f"creating {wanted.id}"):
             return _started(self._calls[wanted.kind].put(*names, wanted.body, **more))
@@ -97,17 +103,22 @@ class Arm:
     def tag(
         self, kind: Kind, id_: str, tags: Mapping[str, str], *, etag: str | None = None
     ) -> Pending | None:
-        """Start to replace a resource's whole tag map, and nothing else of it.
+        """Start to replace a resource's whole tag map and nothing else; `etag` as in `patch`."""
+        return self.patch(kind, id_, {"tags": dict(tags)}, etag=etag)
+
+    def patch(
+        self, kind: Kind, id_: str, change: Body, *, etag: str | None = None
+    ) -> Pending | None:
+        """Start to change some fields of a resource; a list or a tag map is replaced as a whole.
 
         With `etag` only if it is still that: else `AlreadyExists`, where the kind's provider looks.
         """
         more = _header("If-Match", etag)
-        with translated(f"tagging {id_}"):
-            names = _names(kind, id_)
-            return _started(self._calls[kind].tag(*names, {"tags": dict(tags)}, **more))
+        with translated(f"updating {id_}"):
+            return _started(self._calls[kind].patch(*_names(kind, id_), change, **more))
 
     def delete(self, kind: Kind, id_: str, *, etag: str | None = None) -> Pending | None:
-        """Start to delete. None if it is gone already, or if that was all. `etag` as in `tag`."""
+        """Start to delete. None if it is gone already, or if that was all. `etag` as in `patch`."""
         more = _header("If-Match", etag)
         with translated(f"deleting {id_}"):
             try:
@@ -118,7 +129,7 @@ class Arm:
                 raise
 
     def act(self, id_: str, action: str) -> Pending | None:
-        """Start `start`, `deallocate` or `restart` of a VM."""
+        """Start `start`, `deallocate`, `restart` or `reapply` of a VM."""
         begin = getattr(self.compute.virtual_machines, f"begin_{action}")
         with translated(f"{action} of {id_}"):
             return _started(begin(*_names(Kind.VM, id_), polling=False, cls=_raw).result())
@@ -199,7 +210,7 @@ def _of(operations: Any) -> Calls:
         get=operations.get,
         put=begun(operations.begin_create_or_update),
         delete=begun(operations.begin_delete),
-        tag=_direct(update) if update else begun(operations.begin_update),
+        patch=_direct(update) if update else begun(operations.begin_update),
     )
 
 
@@ -211,7 +222,7 @@ def _of_groups(groups: Any) -> Calls:
         delete=lambda *names, **more: groups.begin_delete(
             *names, polling=False, cls=_raw, **more
         ).result(),
-        tag=_direct(groups.update),
+        patch=_direct(groups.update),
     )
 
 

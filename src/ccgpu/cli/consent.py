@@ -32,7 +32,7 @@ class Consent:
             return
         if run.ask is None or self.no_input:
             raise UsageProblem(
-                f"{doing} must be confirmed, and nobody can be asked here: nothing was deleted",
+                f"{doing} must be confirmed, and nobody can be asked here: nothing was changed",
                 hint="say that it may be done: `--yes`",
             )
         with progress.paused():
@@ -40,7 +40,7 @@ class Consent:
                 run.err.out(f"- {named(id_)}", highlight=False)
             agreed = run.ask(f"{doing[0].upper()}{doing[1:]}: go on?")
         if not agreed:
-            raise UsageProblem("not confirmed: nothing was deleted")
+            raise UsageProblem("not confirmed: nothing was changed")
 
 
 def _consent(

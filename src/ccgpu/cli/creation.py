@@ -63,7 +63,7 @@ class Creation:
             lambda: view.as_text(outcome.plan, made, simulated=cloud.simulated),
             lambda: view.as_json(outcome.plan, made, simulated=cloud.simulated),
         )
-        self._say_how_to_get_in(made, keys)
+        self._say_what_is_next(made, keys)
 
     def _default_keys(self, keys: "Keys", progress: "Progress") -> tuple[str, ...]:
         found = keys.default()
@@ -73,17 +73,27 @@ class Creation:
 
     def _approve(self, todo: "Plan", progress: "Progress") -> None:
         from ccgpu.domain.plan import Action
+        from ccgpu.workflows.replacing import shortened
 
-        doomed = todo.of(Action.REPLACE, Action.DELETE)
-        doing = f"deleting {len(doomed)} of the resources of {self.spec.name} with their data"
-        ids = [step.resource.id for step in doomed]
-        self.consent.require(self.run, progress, doing, ids)
+        if ends := shortened(todo):
+            doing = f"ending the lease of {self.spec.name} at {ends[1]} instead of {ends[0]}"
+            self.consent.require(self.run, progress, doing, ())
+        if to_delete := todo.of(Action.REPLACE, Action.DELETE):
+            doing = (
+                f"deleting {len(to_delete)} of the resources of {self.spec.name} with their data"
+            )
+            self.consent.require(
+                self.run, progress, doing, [step.resource.id for step in to_delete]
+            )
 
-    def _say_how_to_get_in(self, made: "Deployment", keys: "Keys") -> None:
-        """Only where the address is a public one; the fake's leads nowhere, but looks the same."""
-        if made.public_ip is None or made.admin_user is None:
-            return
-        identity = keys.identity if not self.spec.ssh_keys else None
-        key = ["-i", str(identity)] if identity else []
-        command = shlex.join(["ssh", *key, f"{made.admin_user}@{made.public_ip}"])
-        self.course.hint(self.run, f"`{command}`")
+    def _say_what_is_next(self, made: "Deployment", keys: "Keys") -> None:
+        """How to start it, or to get in: the fake's address leads nowhere, but looks the same."""
+        from ccgpu.domain.status import State
+
+        if made.state is State.STOPPED:
+            self.course.hint(self.run, f"{made.name} is stopped: `ccgpu start {made.name}`")
+        elif made.public_ip is not None and made.admin_user is not None:
+            identity = keys.identity if not self.spec.ssh_keys else None
+            key = ["-i", str(identity)] if identity else []
+            command = shlex.join(["ssh", *key, f"{made.admin_user}@{made.public_ip}"])
+            self.course.hint(self.run, f"`{command}`")

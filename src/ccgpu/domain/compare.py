@@ -1,7 +1,9 @@
 """Whether what Azure has is what is wanted.
 
-Azure adds fields of its own, so found ⊇ wanted is enough. Write-only fields (flag 4 in ARM's
-resource types) are never in a GET: they are compared through the tag `ccgpu-body`.
+Azure adds fields of its own, and other people add subnets, rules, disks and identities, so found ⊇
+wanted is enough: elements of a list are ours by their names. Only what a spec can say makes a VM
+another one. Write-only fields (flag 4 in ARM's resource types) are never in a GET: where the VM's
+interface is not at hand either, the tag `ccgpu-body` stands for them.
 """
 
 from collections.abc import Iterator
@@ -9,28 +11,47 @@ from dataclasses import dataclass
 from typing import Any
 
 from ccgpu.domain.catalog import Kind
-from ccgpu.domain.resource import VOLATILE_TAGS, Body, location
+from ccgpu.domain.resource import DEPLOYMENT, VOLATILE_TAGS, Body, key, location, name_of, tag
 
-# Fields that a GET does not give back, or gives back as something else (ARM resource types,
-# Microsoft.Compute/virtualMachines: customData and networkInterfaceConfigurations are write-only;
-# networkApiVersion goes with the latter).
-_WRITE_ONLY = {
+# Fields that are not compared. A VM's customData and networkInterfaceConfigurations are write-only
+# (ARM resource types, Microsoft.Compute/virtualMachines; networkApiVersion goes with the latter).
+# The others are no field of a spec: what somebody has made of them is no reason to replace a VM.
+_SKIPPED = {
+    Kind.GROUP: frozenset({"location"}),  # it can hold resources of any region
+    Kind.VNET: frozenset({"properties.addressSpace"}),  # set once; widened by others
     Kind.VM: frozenset(
         {
             "properties.networkProfile.networkInterfaceConfigurations",
             "properties.networkProfile.networkApiVersion",
             "properties.osProfile.customData",
+            "properties.osProfile.linuxConfiguration.provisionVMAgent",
+            "properties.osProfile.linuxConfiguration.patchSettings",
+            "properties.storageProfile.osDisk.createOption",
+            "properties.storageProfile.osDisk.caching",
+            "properties.storageProfile.osDisk.deleteOption",
+            "properties.evictionPolicy",
         }
-    )
-}
-# A resource group can hold resources of any region; its own location says nothing.
-_IGNORED = {Kind.GROUP: frozenset({"location"})}
-# Fields whose absence is a wish too: found with another value than this, they differ.
-_ABSENT: dict[Kind, dict[str, Any]] = {
-    Kind.VNET: {"properties.subnets.default.properties.natGateway": None},
-    Kind.VM: {"properties.priority": "Regular"},
+    ),
 }
 _DATA_DISKS = "properties.storageProfile.dataDisks"
+_DISK_FIELDS = frozenset({"diskSizeGB", "managedDisk.storageAccountType"})
+_OS_DISK = "properties.storageProfile.osDisk"
+# A deallocated VM's GET leaves these out. Where its disk resource cannot be read either, they are
+# unknown, and nothing is said of them.
+_UNKNOWN_IF_ABSENT = frozenset(f"{_OS_DISK}.{name}" for name in _DISK_FIELDS)
+_IDENTITY = "identity"
+_PUBLIC_KEYS = "properties.osProfile.linuxConfiguration.ssh.publicKeys"
+# Compared and told as one value.
+_WHOLE = frozenset(
+    {
+        "zones",
+        _IDENTITY,
+        "properties.storageProfile.imageReference",
+        _PUBLIC_KEYS,
+    }
+)
+_PRIORITY = "properties.priority"
+_GATEWAY = "properties.subnets.default.properties.natGateway"
 # Spellings that ARM changes: it capitalises enumerations, and returns ids in its own case; names
 # compare without case (Microsoft Learn, "Naming rules and restrictions for Azure resources").
 _CASELESS = frozenset({"createOption", "caching", "deleteOption", "type", "id", "priority", "name"})
@@ -47,42 +68,46 @@ class Difference:
 
 def differences(kind: Kind, wanted: Body, found: Body) -> tuple[Difference, ...]:
     """Every field and tag of `wanted` that `found` lacks or has otherwise."""
-    skipped = _WRITE_ONLY.get(kind, frozenset()) | _IGNORED.get(kind, frozenset())
     rest = {name: value for name, value in wanted.items() if name != "tags"}
-    ours = _without_attached(wanted, found) if kind is Kind.VM else found
     return (
-        *_of(rest, ours, "", skipped),
-        *_of_absent(wanted, found, _ABSENT.get(kind, {})),
+        *_of(rest, found, "", _SKIPPED.get(kind, frozenset())),
+        *_wished_away(kind, wanted, found),
         *_of_tags(wanted, found),
     )
 
 
-def _of_absent(wanted: Body, found: Body, absent: dict[str, Any]) -> Iterator[Difference]:
-    for path, default in absent.items():
-        there = _at(found, path)
-        if _at(wanted, path) is None and there not in (None, default):
-            yield Difference(path, default, there)
+def _wished_away(kind: Kind, wanted: Body, found: Body) -> Iterator[Difference]:
+    """What is there although it is left out of `wanted`, and leaving it out is a wish too."""
+    if kind is Kind.VM and at(wanted, _PRIORITY) is None:
+        priority = at(found, _PRIORITY)
+        if priority not in (None, "Regular"):
+            yield Difference(_PRIORITY, "Regular", priority)
+    if kind is Kind.VNET and at(wanted, _GATEWAY) is None:
+        gateway = at(found, _GATEWAY)
+        if is_own_gateway(tag(found, DEPLOYMENT), gateway):
+            yield Difference(_GATEWAY, None, gateway)
 
 
-def _without_attached(wanted: Body, found: Body) -> Body:
-    """The VM without data disks that somebody has attached to it: theirs have other names."""
-    os_disk = str(_at(wanted, "properties.storageProfile.osDisk.name"))
-    prefix = os_disk.removesuffix("osdisk").casefold() + "data"
-    disks = _at(found, _DATA_DISKS) or []
-    ours = [disk for disk in disks if str(disk.get("name")).casefold().startswith(prefix)]
-    properties = found.get("properties") or {}
-    storage = (properties.get("storageProfile") or {}) | {"dataDisks": ours}
-    return found | {"properties": properties | {"storageProfile": storage}}
+def is_own_gateway(deployment: str | None, gateway: Any) -> bool:
+    """Whether a subnet's NAT gateway is the one that ccgpu makes for this deployment."""
+    id_ = gateway.get("id") if isinstance(gateway, dict) else None
+    return deployment is not None and name_of(str(id_)).casefold() == f"{deployment}-nat".casefold()
 
 
-def _at(body: Any, path: str) -> Any:
+def at(body: Any, path: str) -> Any:
     """The field at a path; in a list, a segment is an item's name. None where there is none."""
     for segment in path.split("."):
         if isinstance(body, list):
-            body = next((one for one in body if one.get("name") == segment), None)
+            body = next((one for one in body if _named(one, segment)), None)
         elif isinstance(body, dict):
             body = body.get(segment)
+        else:
+            return None
     return body
+
+
+def _named(item: Any, name: str) -> bool:
+    return isinstance(item, dict) and str(item.get("name")).casefold() == name.casefold()
 
 
 def _of_tags(wanted: Body, found: Body) -> tuple[Difference, ...]:
@@ -98,49 +123,93 @@ def _of_tags(wanted: Body, found: Body) -> tuple[Difference, ...]:
 
 
 def _of(wanted: Any, found: Any, path: str, skipped: frozenset[str]) -> tuple[Difference, ...]:
-    if path in skipped:
+    if path in skipped or _is_unknown(path, found):
         return ()
-    match wanted:
-        case dict() if not wanted and not isinstance(found, dict):
-            return (Difference(path, wanted, found),)  # an identity is a key without a value
-        case dict():
-            return tuple(
-                difference
-                for name, value in wanted.items()
-                for difference in _of(value, _field(found, name), _join(path, name), skipped)
-            )
-        case list():
-            return _of_lists(wanted, found, path, skipped)
-        case _ if _equal(wanted, found, path.rsplit(".", 1)[-1]):
-            return ()
-        case _:
-            return (Difference(path, wanted, found),)
+    if path not in _WHOLE and isinstance(wanted, list):
+        return _of_lists(wanted, found, path, skipped)
+    if path not in _WHOLE and isinstance(wanted, dict) and (wanted or isinstance(found, dict)):
+        return tuple(
+            difference
+            for name, value in wanted.items()
+            for difference in _of(value, _get(found, name), _join(path, name), skipped)
+        )
+    return () if _covered(wanted, found, path) else (Difference(path, wanted, found),)
+
+
+def _covered(wanted: Any, found: Any, path: str) -> bool:
+    """Whether `found` says what one value says: a text, a number, or what is told as a whole."""
+    if path == _IDENTITY:
+        users = "userAssignedIdentities"
+        there = {key(id_) for id_ in at(found, users) or ()}
+        types = _parts(at(wanted, "type")) <= _parts(at(found, "type"))
+        return types and {key(id_) for id_ in at(wanted, users) or ()} <= there
+    if path == _PUBLIC_KEYS:
+        return _keys(wanted) == _keys(found)
+    return _of_whole(wanted, found, path.rsplit(".", 1)[-1])
+
+
+def _keys(public_keys: Any) -> set[tuple[str, ...]]:
+    """Type and data of each key: a comment changes nothing, nor where the key is put."""
+    return {tuple(str(one.get("keyData")).split()[:2]) for one in public_keys or ()}
+
+
+def _is_unknown(path: str, found: Any) -> bool:
+    return found is None and path in _UNKNOWN_IF_ABSENT
+
+
+def _of_whole(wanted: Any, found: Any, name: str) -> bool:
+    """Whether one value covers another, part by part; lists item by item."""
+    if isinstance(wanted, dict):
+        parts = all(_of_whole(value, _get(found, name), name) for name, value in wanted.items())
+        return isinstance(found, dict) and parts
+    if isinstance(wanted, list) and isinstance(found, list) and len(wanted) == len(found):
+        pairs = zip(wanted, found, strict=True)
+        return all(_of_whole(mine, other, name) for mine, other in pairs)
+    return _equal(wanted, found, name)
+
+
+def _parts(identity_type: Any) -> set[str]:
+    """`SystemAssigned, UserAssigned` as a set: others may have added the one or the other."""
+    return {part.strip().casefold() for part in str(identity_type or "").split(",")}
 
 
 def _of_lists(
     wanted: list[Any], found: Any, path: str, skipped: frozenset[str]
 ) -> tuple[Difference, ...]:
-    """Lists are equal item by item; items with a name are paired by it."""
+    """Items with a name are ours by it, whatever others there are; other lists are equal."""
     theirs = found if isinstance(found, list) else []
+    if all(isinstance(one, dict) and "name" in one for one in wanted):
+        return tuple(
+            difference for one in wanted for difference in _of_item(one, theirs, path, skipped)
+        )
     if len(theirs) != len(wanted):
         return (Difference(path, wanted, found),)
-    if all(isinstance(one, dict) and "name" in one for one in (*wanted, *theirs)):
-        by_name = {one["name"].casefold(): one for one in theirs}
-        theirs = [by_name.get(one["name"].casefold()) for one in wanted]
     return tuple(
         difference
-        for at, (mine, other) in enumerate(zip(wanted, theirs, strict=True))
-        for difference in _of(mine, other, _join(path, str(at)), skipped)
+        for place, (mine, other) in enumerate(zip(wanted, theirs, strict=True))
+        for difference in _of(mine, other, _join(path, str(place)), skipped)
     )
 
 
-def _field(found: Any, name: str) -> Any:
-    """A field of what was found; where the name is an id, without case."""
-    if not isinstance(found, dict):
-        return None
-    if name.startswith("/"):
-        return {key.casefold(): value for key, value in found.items()}.get(name.casefold())
-    return found.get(name)
+def _of_item(
+    wanted: Body, theirs: list[Any], path: str, skipped: frozenset[str]
+) -> tuple[Difference, ...]:
+    name = wanted["name"]
+    found = next((one for one in theirs if _named(one, name)), None)
+    here = _join(path, name)
+    if found is None:
+        return (Difference(here, wanted, None),)
+    if path == _DATA_DISKS:
+        return tuple(
+            Difference(f"{here}.{field}", at(wanted, field), there)
+            for field in sorted(_DISK_FIELDS)
+            if (there := at(found, field)) not in (None, at(wanted, field))
+        )
+    return _of(wanted, found, here, skipped)
+
+
+def _get(found: Any, name: str) -> Any:
+    return found.get(name) if isinstance(found, dict) else None
 
 
 def _equal(wanted: Any, found: Any, name: str) -> bool:

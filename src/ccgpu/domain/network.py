@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from ccgpu.domain.spec import VmSpec
 
 SUBNET = "default"
-_ADDRESSES = "10.71.0.0/24"  # ours alone: nothing is peered with it
+# Room for subnets of others: a Bastion host's has a name of its own, and needs a /26.
+_NETWORK_ADDRESSES = "10.71.0.0/16"
+_SUBNET_ADDRESSES = "10.71.0.0/24"
 _FIRST, _LAST = 1000, 4096  # the range of priorities ends at 4096 (Microsoft Learn, NSG overview)
 
 Namer = Callable[[Kind, str], ResourceId]
@@ -55,13 +57,13 @@ def _nat(ip: ResourceId) -> Body:
 
 def _vnet(nat: ResourceId | None) -> "arm.VirtualNetworkPropertiesFormat":
     subnet: arm.SubnetPropertiesFormat = {
-        "addressPrefix": _ADDRESSES,
+        "addressPrefix": _SUBNET_ADDRESSES,
         "defaultOutboundAccess": False,
     }
     if nat:
         subnet["natGateway"] = {"id": nat}
     return {
-        "addressSpace": {"addressPrefixes": [_ADDRESSES]},
+        "addressSpace": {"addressPrefixes": [_NETWORK_ADDRESSES]},
         # Inline: a subnet of its own would be a second write on the VNet.
         "subnets": [{"name": SUBNET, "properties": subnet}],  # type: ignore[typeddict-item]
     }

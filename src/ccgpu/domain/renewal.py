@@ -1,18 +1,29 @@
-"""What a create says to the rest of the deployment: I am wanted, leave me.
+"""Refresh the lease tags of what a plan keeps, so that `gc` leaves it.
 
 Without a VM, what was made long ago is garbage to any machine, and so is what outlived its lease
 (`domain.lease`). So what a plan keeps gets the create's own times before the VM's PUT: the VM needs
-it, and comes after it. A VM that is kept gets its lease anew only when that is over.
+it, and comes after it. A VM that is kept gets a lease where one is asked for and there is none,
+where the end of its lease is asked for anew, and where its lease is over.
 """
 
 from collections.abc import Mapping
 from dataclasses import replace
+from enum import Enum
 
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.compare import Difference
 from ccgpu.domain.lease import lease_of, moment, retagged
 from ccgpu.domain.plan import Action, Plan, Step
-from ccgpu.domain.resource import CREATED, DEPLOYMENT, EXPIRES, Body, ResourceId, key, tag, tags_of
+from ccgpu.domain.resource import (
+    CREATED,
+    DEPLOYMENT,
+    EXPIRES,
+    Body,
+    ResourceId,
+    key,
+    tag,
+    tags_of,
+)
 
 # Well within `lease.YOUNG`, so that there is time left for the create.
 _STALE = 3600.0
@@ -20,8 +31,20 @@ _STALE = 3600.0
 Times = Mapping[str, str | None]
 
 
+class LeaseWish(Enum):
+    """What the end of the lease that a create brings along means for a VM that is there already."""
+
+    KEEP = "keep"  # it was asked for at another time: only what is over is renewed
+    FILL = "fill"  # a VM without a lease gets it
+    RENEW = "renew"  # it was asked for now, and counts from now
+
+
 def renewed(
-    todo: Plan, actual: Mapping[ResourceId, Body], created: str, expires: str | None
+    todo: Plan,
+    actual: Mapping[ResourceId, Body],
+    created: str,
+    expires: str | None,
+    wish: LeaseWish = LeaseWish.FILL,
 ) -> Plan:
     """The plan, in which what is kept or updated gets the times it needs not to be garbage.
 
@@ -33,9 +56,13 @@ def renewed(
         times: Times = {CREATED: created, EXPIRES: expires}
         return Plan(tuple(_renewed(step, actual, times, now) for step in todo.steps))
     ours = [found for step in todo.steps if (found := _ours(step, actual)) is not None]
-    if expires is None or not _over(lease_of(ours).expires, now):
+    vm = next((_ours(one, actual) for one in todo.steps if one.resource.kind is Kind.VM), None)
+    end = lease_of(ours, vm).expires
+    over = _over(lease_of(ours).expires, now)
+    fills = wish is LeaseWish.FILL and end is None
+    if expires is None or not (wish is LeaseWish.RENEW or over or fills):
         return todo
-    return Plan(tuple(_renewed(step, actual, {EXPIRES: expires}, now) for step in todo.steps))
+    return Plan(tuple(_leased(step, actual, {EXPIRES: expires}) for step in todo.steps))
 
 
 def _makes_a_vm(todo: Plan) -> bool:
@@ -55,6 +82,14 @@ def _renewed(step: Step, actual: Mapping[ResourceId, Body], times: Times, now: f
     found = _ours(step, actual)
     if found is None or not (_old(tag(found, CREATED), now) or _over(tag(found, EXPIRES), now)):
         return step
+    return _leased(step, actual, times)
+
+
+def _leased(step: Step, actual: Mapping[ResourceId, Body], times: Times) -> Step:
+    """The step with these times on what is there; unchanged where it is another's."""
+    found = _ours(step, actual)
+    if found is None:
+        return step
     tags = retagged(tags_of(step.resource.body), times)
     resource = replace(step.resource, body=step.resource.body | {"tags": tags})
     reasons = tuple(
@@ -62,7 +97,9 @@ def _renewed(step: Step, actual: Mapping[ResourceId, Body], times: Times, now: f
         for name, wanted in times.items()
         if tag(found, name) != wanted
     )
-    return Step(Action.UPDATE, resource, (*step.reasons, *reasons))
+    if not reasons:
+        return step
+    return replace(step, action=Action.UPDATE, resource=resource, reasons=(*step.reasons, *reasons))
 
 
 def _old(created: str | None, now: float) -> bool:

@@ -8,9 +8,10 @@ from rich.table import Table
 from rich.text import Text
 
 from ccgpu.domain.capacity import Need
-from ccgpu.domain.compare import Difference
 from ccgpu.domain.desired import Placement
 from ccgpu.domain.plan import Action, Plan, Step
+from ccgpu.domain.resource import name_of
+from ccgpu.domain.spec_words import in_spec_words
 from ccgpu.views.signs import SIGNS, STYLES, short
 
 _DONE = {
@@ -45,7 +46,7 @@ def steps(plan: Plan, *actions: Action) -> RenderableType:
             Text(step.resource.name),
             style=STYLES[step.action],
         )
-        reasons += [_reason(step, why) for why in step.reasons]
+        reasons += [Text(line) for line in (*_reasons(step), *_what_stays(step))]
     return Group(table, *([Text(""), *reasons] if reasons else []))
 
 
@@ -67,18 +68,22 @@ def as_json(
 
 
 def resources(plan: Plan) -> list[dict[str, Any]]:
-    """Each step; `body` is exactly what is PUT, and null where something is only deleted."""
+    """Each step; `body` is exactly what is sent, and null where something is only deleted.
+
+    Of what is kept it is what would be PUT.
+    """
     return [
         {
             "action": step.action.value,
             "kind": step.resource.kind.value,
             "id": step.resource.id,
             "api_version": step.resource.api_version,
-            "body": None if step.action is Action.DELETE else step.resource.body,
+            "method": step.request[0] if step.request else None,
+            "body": _body(step),
+            "recovery": step.recovery,
             "needs": sorted(step.resource.needs),
-            "reasons": [
-                {"path": why.path, "wanted": why.wanted, "found": why.found} for why in step.reasons
-            ],
+            "reasons": _reasons_as_json(step),
+            "others": [{"what": one.what, "name": one.name} for one in step.others],
         }
         for step in plan.steps
     ]
@@ -103,11 +108,42 @@ def _count(plan: Plan) -> str:
     return ", ".join(f"{n} {words}" for n, words in counts if n) or "nothing to do"
 
 
-def _reason(step: Step, why: Difference) -> Text:
-    sign = SIGNS[step.action]
-    if why.path == "needs":
-        return Text(f"{sign} {step.resource.name}: what it needs is replaced")
-    return Text(f"{sign} {step.resource.name}: {why.path} is {why.found!r}, wanted {why.wanted!r}")
+def _body(step: Step) -> dict[str, Any] | None:
+    if step.request is not None:
+        return step.request[1]
+    return None if step.action is Action.DELETE else step.resource.body
+
+
+def _reasons_as_json(step: Step) -> list[dict[str, Any]]:
+    """Azure's path and values, and the same in the words of the spec."""
+    told = []
+    for why in step.reasons:
+        (change,) = in_spec_words(step.resource.kind, [why])
+        words = {"field": change.field, "current": change.current, "new": change.new}
+        told.append({"path": why.path, "wanted": why.wanted, "found": why.found, **words})
+    return told
+
+
+def _reasons(step: Step) -> list[str]:
+    sign, name = SIGNS[step.action], step.resource.name
+    moved = [why.found for why in step.reasons if why.path == "needs"]
+    if moved:
+        needed = ", ".join(name_of(id_) for id_ in moved)
+        return [f"{sign} {name}: it depends on {needed}, which is replaced"]
+    changes = in_spec_words(step.resource.kind, step.reasons)
+    done = [f"{sign} {name}: {change}" for change in changes]
+    return [*done, f"{sign} {name}: {_RECOVERY[step.recovery]}"] if step.recovery else done
+
+
+_RECOVERY = {"start": "it is started again", "reapply": "its state is applied again"}
+
+
+def _what_stays(step: Step) -> list[str]:
+    """What the plan leaves as it is inside of what ccgpu made."""
+    if step.action in (Action.REPLACE, Action.DELETE):
+        return []
+    name = step.resource.name
+    return [f"  {name}: {one.what} {one.name} is not in the spec: it stays" for one in step.others]
 
 
 def _quota(needs: Sequence[Need]) -> Table:

@@ -13,10 +13,11 @@ from typing import NoReturn
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.desired import Names, Stamp, desired
 from ccgpu.domain.events import Listener, ignored
+from ccgpu.domain.in_place import never_provisioned
 from ccgpu.domain.journal import Journal, Record
 from ccgpu.domain.lease import stamped
 from ccgpu.domain.plan import Action, ForeignResource, Plan, plan
-from ccgpu.domain.renewal import renewed
+from ccgpu.domain.renewal import LeaseWish, renewed
 from ccgpu.domain.resource import DEPLOYMENT, RUN, Resource, ResourceId, key, location, tag
 from ccgpu.domain.spec import VmSpec
 from ccgpu.errors import (
@@ -35,8 +36,15 @@ from ccgpu.workflows.finish import authorized_keys, finish
 from ccgpu.workflows.inventory import left_behind, remembered, reported
 from ccgpu.workflows.keeper import Keeper
 from ccgpu.workflows.placement import Candidate, candidates, combined, of_existing
+from ccgpu.workflows.replacing import needs_approval, refuse_replacing
 from ccgpu.workflows.requests import REFERS_TO_NOTHING, Run
-from ccgpu.workflows.survey import Actual, deployment_ids, leftovers, nameable_ids, survey
+from ccgpu.workflows.survey import (
+    Actual,
+    deployment_ids,
+    leftovers,
+    nameable_ids,
+    survey_deployment,
+)
 from ccgpu.workflows.undo import undo
 
 # Confidential OS-disk encryption takes up to half an hour (azure-cgpu-onboarding, FAQ).
@@ -60,6 +68,7 @@ class Options:
     replace: bool = False
     keep_on_failure: bool = False
     skip_preflight: bool = False
+    lease: LeaseWish = LeaseWish.FILL
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +83,12 @@ def preview(cloud: Cloud, spec: VmSpec, options: Options, listen: Listener = ign
     """The plan of a create; nothing is written, here or at Azure."""
     run = Run(cloud, cloud.now() + options.timeout, listen)
     work = _Work(run, with_address(cloud, spec), options)
-    actual = survey(run, deployment_ids(work.names))
+    actual = work.survey()
     candidate = next(work.candidates(actual))
     stamp = Stamp("preview", rfc3339(run.server_now()), work.expiry())
-    return Outcome(work.plan(candidate, actual, stamp), candidate)
+    todo = work.plan(candidate, actual, stamp)
+    now = rfc3339(run.server_now())
+    return Outcome(renewed(todo, actual, now, work.expiry(), options.lease), candidate)
 
 
 def create(
@@ -141,6 +152,10 @@ class _Work:
     def names(self) -> Names:
         return Names(self.run.cloud.subscription, self.spec.group, self.spec.name)
 
+    def survey(self) -> Actual:
+        """All that is there and that the spec is compared with."""
+        return survey_deployment(self.run, self.names, len(self.spec.data_disks))
+
     def expiry(self) -> str | None:
         ttl = self.spec.ttl
         return rfc3339(self.run.server_now() + ttl.total_seconds()) if ttl else None
@@ -194,10 +209,11 @@ class _Work:
 
 def _create(work: _Work, keeper: Keeper, approve: Approve) -> Outcome:
     refusals: list[CcgpuError] = []
-    actual = survey(work.run, deployment_ids(work.names))
+    actual = work.survey()
+    unfinished = _go_on(work, keeper, actual)
     for candidate in work.candidates(actual):
         if refusals:
-            actual = survey(work.run, deployment_ids(work.names))
+            actual = work.survey()
         try:
             outcome = _attempt(work, candidate, actual, keeper, approve)
         except CapacityUnavailable as err:
@@ -207,9 +223,27 @@ def _create(work: _Work, keeper: Keeper, approve: Approve) -> Outcome:
             work.run.tell("note", f"{candidate.placement.region} has no capacity")
             continue
         if work.options.wait:
-            finish(work.run, work.names, keeper)
+            finish(work.run, work.names, keeper, made=unfinished or _makes_vm(outcome.plan))
         return outcome
     raise combined(refusals)
+
+
+def _go_on(work: _Work, keeper: Keeper, actual: Actual) -> bool:
+    """Begin a new run where a VM is there already; whether a run of ours may have left it booting.
+
+    What this command makes is its own to undo; a VM that was there before it is not.
+    """
+    vm = actual.get(key(work.names.vm))
+    if vm is None or never_provisioned(vm) or tag(vm, DEPLOYMENT) != work.spec.name:
+        return False
+    unfinished = tag(vm, RUN) == keeper.journal.run and not keeper.journal.finished
+    keeper.new_run(secrets.token_hex(8), rfc3339(work.run.cloud.now()))
+    return unfinished
+
+
+def _makes_vm(done: Plan) -> bool:
+    made = done.of(Action.CREATE, Action.REPLACE)
+    return any(step.resource.kind is Kind.VM for step in made)
 
 
 def _attempt(
@@ -220,16 +254,17 @@ def _attempt(
         keeper.adopt(*_ours(work.names, actual))
         stamp = Stamp(keeper.journal.run, keeper.journal.created, work.expiry())
         todo = work.plan(candidate, actual, stamp)
-        _refuse_replace(work, todo, keeper)
-        if todo.of(Action.REPLACE, Action.DELETE):
+        refuse_replacing(todo, asked=work.options.replace)
+        now = rfc3339(work.run.server_now())
+        todo = renewed(todo, actual, now, work.expiry(), work.options.lease)
+        if needs_approval(todo):
             approve(todo)
-        todo = renewed(todo, actual, rfc3339(work.run.server_now()), work.expiry())
         try:
             done = engine.apply(todo, work.run, keeper, work.stamped, wait_for_vm=work.options.wait)
         except CcgpuError as err:
             changed = _changed_meanwhile(work, actual, err)
             if changed is None:
-                _fail(work, keeper, err)
+                _fail(work, keeper, err, todo)
             work.run.tell("note", f"somebody else has changed it meanwhile: {err}")
             actual, candidate = changed, next(work.candidates(changed))
         else:
@@ -243,10 +278,10 @@ def _changed_meanwhile(work: _Work, actual: Actual, err: CcgpuError) -> Actual |
     What the plan kept may have been garbage that was collected before it was renewed.
     """
     if isinstance(err, AlreadyExists):
-        return survey(work.run, deployment_ids(work.names))
+        return work.survey()
     if err.code not in REFERS_TO_NOTHING or work.options.keep_on_failure:
         return None
-    found = survey(work.run, deployment_ids(work.names))
+    found = work.survey()
     return None if found.keys() >= actual.keys() else found
 
 
@@ -258,32 +293,17 @@ def _ours(names: Names, actual: Actual) -> Iterator[Record]:
             yield Record(id_, kind, tag(body, RUN) or "", "done")
 
 
-def _refuse_replace(work: _Work, todo: Plan, keeper: Keeper) -> None:
-    """Replacing loses data: only when asked for, or when what is there never came to be."""
-    replaced = todo.of(Action.REPLACE)
-    mine = {record.id for record in keeper.journal.of_run() if record.stage == "begun"}
-    if not replaced or work.options.replace:
-        return
-    if not keeper.journal.finished and all(step.resource.id in mine for step in replaced):
-        return
-    reasons = [
-        f"  {step.resource.kind} {step.resource.name}: {why.path} is {why.found!r}, "
-        f"and {why.wanted!r} is wanted"
-        for step in replaced
-        for why in step.reasons
-    ]
-    raise UsageProblem(
-        "what is there cannot be changed into what the spec says:\n" + "\n".join(reasons),
-        hint="`--replace` deletes it, with the data on its disks, and makes it anew",
-    )
+def _fail(work: _Work, keeper: Keeper, err: CcgpuError, todo: Plan) -> NoReturn:
+    """Undo what this run made, and raise `err`; `LeftBehind` if something is left.
 
-
-def _fail(work: _Work, keeper: Keeper, err: CcgpuError) -> NoReturn:
-    """Undo what this run made, and raise `err`; `LeftBehind` if something is left."""
-    if work.options.keep_on_failure:
+    Disks that an update adds to a VM are the VM's from then on, and stay.
+    """
+    if work.options.keep_on_failure or not keeper.journal.of_run():
         raise err
+    updated = [step.resource for step in todo.of(Action.UPDATE) if step.resource.kind is Kind.VM]
     work.run.tell("note", "undoing what was made")
-    if errors := undo(work.run, keeper).errors:
+    spared = frozenset(key(disk) for vm in updated for disk in vm.promises)
+    if errors := undo(work.run, keeper, spared).errors:
         raise left_behind(
             f"{err}\nand not everything that was made could be removed",
             (err, *errors),

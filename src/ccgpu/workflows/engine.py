@@ -12,7 +12,7 @@ from graphlib import TopologicalSorter
 from ccgpu.azure.arm import Pending
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.plan import Action, Plan, Step
-from ccgpu.domain.resource import Resource, ResourceId, key, tags_of
+from ccgpu.domain.resource import Resource, ResourceId, key
 from ccgpu.errors import CcgpuError
 from ccgpu.workflows.inventory import left_behind
 from ccgpu.workflows.keeper import Keeper
@@ -46,6 +46,8 @@ def apply(
         step = changes[id_]
         run.tell("begin", f"{step.action} {id_}", id_, step.resource.kind, step.action)
         if step.action is Action.UPDATE:
+            if step.change:  # new disks come to be with it
+                keeper.begin(step.resource)
             yield from _update(run, step)
         else:
             keeper.begin(step.resource)
@@ -74,13 +76,24 @@ def _create(run: Run, resource: Resource, stamp: Stamping, wait_for_vm: bool) ->
 
 
 def _update(run: Run, step: Step) -> Task:
-    """Change a resource in place: its tags alone where nothing else differs."""
-    resource = step.resource
-    if all(difference.path.startswith("tags.") for difference in step.reasons):
-        put = partial(run.cloud.arm.tag, resource.kind, resource.id, tags_of(resource.body))
-    else:
-        put = partial(run.cloud.arm.put, resource)
-    yield from written(run, resource.kind, resource.id, put, f"updating {resource.id}")
+    """Change a resource in place; a failed VM is brought back first. Only what was planned from.
+
+    A VM that had to be brought back is no longer what was compared: its etag has changed with it.
+    """
+    resource, doing = step.resource, f"updating {step.resource.id}"
+    if step.recovery is not None:
+        act = partial(run.cloud.arm.act, resource.id, step.recovery)
+        again = f"{step.recovery} of {resource.id}"
+        yield from written(run, resource.kind, resource.id, act, again)
+    etag = None if step.recovery else step.etag
+    match step.request:
+        case "PATCH", body:
+            start = partial(run.cloud.arm.patch, resource.kind, resource.id, body, etag=etag)
+        case "PUT", _:
+            start = partial(run.cloud.arm.put, resource, etag=etag)
+        case _:
+            return
+    yield from written(run, resource.kind, resource.id, start, doing)
 
 
 def _clear(steps: tuple[Step, ...], run: Run, keeper: Keeper, owner: Owner) -> None:

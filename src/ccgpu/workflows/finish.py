@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.desired import Names
-from ccgpu.domain.resource import BODY_HASH, RUN, Body, tag, tags_of
-from ccgpu.domain.status import State, state
+from ccgpu.domain.resource import BODY_HASH, Body, tags_of
+from ccgpu.domain.status import State, power, state
 from ccgpu.workflows.dependents import dependents
 from ccgpu.workflows.keeper import Keeper
 from ccgpu.workflows.readiness import GRACE, wait_for
@@ -13,15 +13,18 @@ from ccgpu.workflows.requests import Run, complete, settled
 from ccgpu.workflows.survey import tag_disks
 
 
-def finish(run: Run, names: Names, keeper: Keeper) -> None:
-    """Bring a VM that is there to the end of its create; changes nothing when run again."""
+def finish(run: Run, names: Names, keeper: Keeper, *, made: bool) -> None:
+    """Bring a VM that is there to the end of its create; changes nothing when run again.
+
+    `made`: it has been made just now, and says that it is stopped until it boots. One that its user
+    has stopped stays so.
+    """
     doing = f"reading {names.vm}"
     vm = complete(run, settled(run, Kind.VM, names.vm, doing, expected=True, view=True)) or {}
     found = complete(run, dependents(run, names.vm, vm))
     keeper.done((names.vm, Kind.VM), *found)
     tag_disks(run, {id_: kind for id_, kind in found if kind is Kind.DISK}, _disk_tags(vm))
-    mine = tag(vm, RUN) == keeper.journal.run and not keeper.journal.finished
-    if mine or state(vm) is not State.STOPPED:  # else its user has stopped it
+    if state(vm) is not State.STOPPED or (made and power(vm) != "deallocated"):
         complete(run, wait_for(run, names.vm, State.READY, grace=GRACE))
     keeper.ended()
 

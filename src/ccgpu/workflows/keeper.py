@@ -24,6 +24,10 @@ class Keeper:
         """From here on DELETEs are sent: what was seen may be gone."""
         self._seen.clear()
 
+    def new_run(self, run: str, created: str) -> None:
+        """From here on, what is made is made by another run; written with the next record."""
+        self.journal = replace(self.journal, run=run, created=created)
+
     def begin(self, resource: Resource) -> None:
         """Record the intent, durably: the PUT may be sent when this has returned."""
         self._write(self.journal.begin(resource))

@@ -9,6 +9,7 @@ from functools import partial
 
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.desired import Names
+from ccgpu.domain.live_vm import disk_ids, interface_ids
 from ccgpu.domain.resource import DEPLOYMENT, Body, Resource, ResourceId, key, tag
 from ccgpu.errors import CcgpuError
 from ccgpu.workflows.requests import Asking, Run, ask, settled
@@ -23,6 +24,20 @@ _DELETABLE = (Kind.NSG, Kind.VNET, Kind.NAT, Kind.PUBLIC_IP)
 def survey(run: Run, ids: Mapping[ResourceId, Kind]) -> Actual:
     """The GET body of each resource that is there, by `key` of its id, once it is settled."""
     return _gathered(run, ids, lambda i, k: settled(run, k, i, f"reading {i}", view=k is Kind.VM))
+
+
+def survey_deployment(run: Run, names: Names, data_disks: int = 0) -> Actual:
+    """`survey` of all that a plan compares: the VM's disks and network interfaces too.
+
+    `data_disks`: how many the spec asks for; one that was detached hangs on no VM.
+    """
+    disks = {names.data_disk(lun): Kind.DISK for lun in range(data_disks)}
+    found = survey(run, nameable_ids(names) | disks)
+    vm = found.get(key(names.vm))
+    if vm is None:
+        return found
+    named = {**disk_ids(vm), **interface_ids(vm)}
+    return found | survey(run, {id_: kind for id_, kind in named.items() if key(id_) not in found})
 
 
 def as_is(run: Run, ids: Mapping[ResourceId, Kind]) -> Actual:

@@ -20,13 +20,17 @@ from ccgpu.workflows.requests import Run, ask, complete
 _ALLOWED = 1200.0
 
 
-def undo(run: Run, keeper: Keeper) -> Removal:
-    """Remove everything the journal's run has made; forget the journal if nothing is left."""
+def undo(run: Run, keeper: Keeper, spared: frozenset[ResourceId] = frozenset()) -> Removal:
+    """Remove everything the journal's run has made; forget the journal if nothing is left.
+
+    `spared`: by `key`, what stays and is remembered.
+    """
     own = Run(run.cloud, run.cloud.now() + _ALLOWED, run.listen)
     own.started = run.started  # to those who watch, it is one command
     keeper.doubt()
     journal = keeper.journal
-    targets = {record.id: record.kind for record in journal.of_run()}
+    made = [record for record in journal.of_run() if key(record.id) not in spared]
+    targets = {record.id: record.kind for record in made}
     disks = frozenset(key(id_) for id_, kind in targets.items() if kind is Kind.DISK)
     owner = Owner(journal.deployment, journal.run, disks)
     result = Removal()

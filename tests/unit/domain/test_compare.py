@@ -34,12 +34,25 @@ _ALIKE = {
     "priority in another case": ({"priority": "Spot"}, {"priority": "spot"}),
     "key with a newline": ({"keyData": "ssh-ed25519 A"}, {"keyData": "ssh-ed25519 A\r\n"}),
     "identity under another spelling": (
-        {"userAssignedIdentities": {_ID: {}}},
-        {"userAssignedIdentities": {_ID.lower(): {"principalId": "p"}}},
+        {"identity": {"userAssignedIdentities": {_ID: {}}}},
+        {"identity": {"userAssignedIdentities": {_ID.lower(): {"principalId": "p"}}}},
     ),
     "named items in another order": (
         {"rules": [{"name": "a", "p": 1}, {"name": "b", "p": 2}]},
         {"rules": [{"name": "B", "p": 2}, {"name": "a", "p": 1}]},
+    ),
+    "items of others": (
+        {"rules": [{"name": "a", "p": 1}]},
+        {"rules": [{"name": "theirs", "p": 1}, {"name": "a", "p": 1}]},
+    ),
+    "identities of others": (
+        {"identity": {"type": "UserAssigned", "userAssignedIdentities": {_ID: {}}}},
+        {
+            "identity": {
+                "type": "SystemAssigned, UserAssigned",
+                "userAssignedIdentities": {_ID: {}, "/theirs": {}},
+            }
+        },
     ),
     "an empty list": ({"dataDisks": []}, {"dataDisks": []}),
     "an empty list that is left out": ({"dataDisks": []}, {}),
@@ -64,14 +77,20 @@ _OTHER: dict[str, tuple[Body, Body, list[Difference]]] = {
     "other id": ({"id": "/a/B"}, {"id": "/a/c"}, [Difference("id", "/a/B", "/a/c")]),
     "other type": ({"type": "a"}, {"type": "b"}, [Difference("type", "a", "b")]),
     "identity missing": (
-        {"userAssignedIdentities": {"/a": {"x": 1}}},
-        {"userAssignedIdentities": {"/b": {"x": 1}}},
-        [Difference("userAssignedIdentities./a.x", 1, None)],
+        {"identity": {"type": "UserAssigned", "userAssignedIdentities": {"/a": {}}}},
+        {"identity": {"type": "UserAssigned", "userAssignedIdentities": {"/b": {}}}},
+        [
+            Difference(
+                "identity",
+                {"type": "UserAssigned", "userAssignedIdentities": {"/a": {}}},
+                {"type": "UserAssigned", "userAssignedIdentities": {"/b": {}}},
+            )
+        ],
     ),
-    "identity that is another": (
-        {"userAssignedIdentities": {"/a": {}}},
-        {"userAssignedIdentities": {"/b": {"principalId": "p"}}},
-        [Difference("userAssignedIdentities./a", {}, None)],
+    "no identity of its own": (
+        {"identity": {"type": "SystemAssigned"}},
+        {},
+        [Difference("identity", {"type": "SystemAssigned"}, None)],
     ),
     "an empty object that is null": ({"ssh": {}}, {"ssh": None}, [Difference("ssh", {}, None)]),
     "a field in another case": (
@@ -87,12 +106,17 @@ _OTHER: dict[str, tuple[Body, Body, list[Difference]]] = {
     "order of plain items": (
         {"zones": ["1", "2"]},
         {"zones": ["2", "1"]},
-        [Difference("zones.0", "1", "2"), Difference("zones.1", "2", "1")],
+        [Difference("zones", ["1", "2"], ["2", "1"])],
     ),
     "item of another name": (
         {"a": [{"name": "x", "p": 1}]},
         {"a": [{"name": "y", "p": 1}]},
-        [Difference("a.0.name", "x", None), Difference("a.0.p", 1, None)],
+        [Difference("a.x", {"name": "x", "p": 1}, None)],
+    ),
+    "field of an item with a name": (
+        {"a": [{"name": "x", "p": 1}]},
+        {"a": [{"name": "y"}, {"name": "X", "p": 2}]},
+        [Difference("a.x.p", 1, 2)],
     ),
     "items without a name": (
         {"a": [{"p": 1}, {"p": 2}]},
@@ -102,7 +126,7 @@ _OTHER: dict[str, tuple[Body, Body, list[Difference]]] = {
     "nameless where a name is wanted": (
         {"a": [{"name": "x"}]},
         {"a": [{"p": 1}]},
-        [Difference("a.0.name", "x", None)],
+        [Difference("a.x", {"name": "x"}, None)],
     ),
     "in a list that is none": (
         {"a": [{"b": 1}]},
@@ -167,13 +191,20 @@ def _vnet(**subnet: Any) -> Body:
     return {"properties": {"subnets": [{"name": "default", "properties": subnet}]}}
 
 
-_NAT = {"natGateway": {"id": "/nat"}}
+_NAT = {"natGateway": {"id": "/demo-nat"}}
+_TAGGED = {"tags": {"ccgpu-deployment": "demo"}}
 _ABSENT: dict[str, tuple[Kind, Body, Body, list[Difference]]] = {
     "a gateway that is left out is wished away": (
         Kind.VNET,
         _vnet(x=1),
-        _vnet(x=1, **_NAT),
-        [Difference("properties.subnets.default.properties.natGateway", None, {"id": "/nat"})],
+        _vnet(x=1, **_NAT) | _TAGGED,
+        [Difference("properties.subnets.default.properties.natGateway", None, {"id": "/demo-nat"})],
+    ),
+    "a gateway that is somebody else's stays": (
+        Kind.VNET,
+        _vnet(x=1),
+        _vnet(x=1, natGateway={"id": "/hub-nat"}) | _TAGGED,
+        [],
     ),
     "a gateway that is wanted": (Kind.VNET, _vnet(**_NAT), _vnet(**_NAT), []),
     "no gateway": (Kind.VNET, _vnet(x=1), _vnet(x=1), []),
@@ -217,6 +248,18 @@ def test_what_is_left_out_is_a_wish_where_it_says_so(kind, body, found, told):
     assert list(differences(kind, body, found)) == told
 
 
+@pytest.mark.parametrize("field", ["diskSizeGB", "managedDisk.storageAccountType"])
+def test_what_a_deallocated_vm_leaves_out_is_unknown_and_no_difference(field):
+    body = {"diskSizeGB": 256, "managedDisk": {"storageAccountType": "Premium_LRS"}}
+    wanted_vm = {"properties": {"storageProfile": {"osDisk": body}}}
+    found = {"properties": {"storageProfile": {"osDisk": {"managedDisk": {"id": "/d"}}}}}
+    assert _paths(wanted_vm, found) == []
+    other = copy.deepcopy(wanted_vm)
+    disk = other["properties"]["storageProfile"]["osDisk"]
+    (disk if field == "diskSizeGB" else disk["managedDisk"]).update({field.split(".")[-1]: 1})
+    assert _paths(wanted_vm, other) == [f"properties.storageProfile.osDisk.{field}"]
+
+
 def _with_disks(*names: str) -> Body:
     disks = [{"name": name, "lun": lun} for lun, name in enumerate(names)]
     storage = {"osDisk": {"name": "demo-osdisk"}, "dataDisks": disks}
@@ -229,14 +272,14 @@ def _with_disks(*names: str) -> Body:
         pytest.param(_with_disks("demo-data0"), True, id="as wanted"),
         pytest.param(_with_disks("DEMO-DATA0"), True, id="in another case"),
         pytest.param(_with_disks("demo-data0", "theirs"), True, id="somebody attached one"),
-        pytest.param(_with_disks("demo-data0", "demo-data1"), False, id="one of ours too many"),
+        pytest.param(_with_disks("demo-data0", "demo-data1"), True, id="no longer in the spec"),
         pytest.param(_with_disks("theirs"), False, id="ours is gone"),
         pytest.param(_with_disks(), False, id="none"),
         pytest.param({"properties": None}, False, id="nothing"),
         pytest.param({"properties": {"storageProfile": None}}, False, id="no storage"),
     ],
 )
-def test_a_disk_that_somebody_attached_is_theirs(found, same):
+def test_disks_are_ours_by_their_names_and_others_stay(found, same):
     seen = _paths(_with_disks("demo-data0"), found)
     assert any("dataDisks" in path for path in seen) is not same
 
@@ -283,13 +326,20 @@ def _changed(body: Body, path: tuple[Any, ...]) -> Body:
     return found
 
 
+# What no spec says, and Azure or a user may change without making it another VM.
+_NO_FIELD_OF_A_SPEC = frozenset(
+    {"patchSettings", "provisionVMAgent", "createOption", "caching", "deleteOption", "lun"}
+    | {"evictionPolicy", "networkProfile", "addressSpace"}
+)
+
+
 def _compared(kind: Kind, path: tuple[Any, ...]) -> bool:
     """Whether a change there must be seen: not what is write-only, nor who and when."""
     if path[0] == "tags":
         return path[1] not in VOLATILE_TAGS
     if kind is Kind.GROUP:
         return False
-    return "networkProfile" not in path
+    return not _NO_FIELD_OF_A_SPEC & set(path)
 
 
 @pytest.mark.parametrize("name", VARIANTS)

@@ -60,6 +60,16 @@ _REHASHED = {"tags": _MINE | {"ccgpu-body": "2"}}
 _FAILED = {"properties": {"x": 1, "provisioningState": "Failed"}}
 
 
+def _failed(*codes: str, **changes: Any) -> Body:
+    view = {"statuses": [{"code": code} for code in codes]}
+    return {"properties": _FAILED["properties"] | {"instanceView": view} | changes}
+
+
+_NEVER_RAN = _failed("ProvisioningState/failed/AllocationFailed")
+_NO_START = _failed("ProvisioningState/failed/AllocationFailed", "PowerState/deallocated")
+_FAILED_OTHERWISE = _failed("ProvisioningState/failed", "PowerState/running", x=2)
+
+
 @pytest.mark.parametrize(
     ("kind", "change", "action"),
     [
@@ -67,7 +77,10 @@ _FAILED = {"properties": {"x": 1, "provisioningState": "Failed"}}
         pytest.param(Kind.VM, _WEST, Action.REPLACE, id="vm, region"),
         pytest.param(Kind.VM, _TAGGED, Action.UPDATE, id="vm, tag"),
         pytest.param(Kind.VM, _REHASHED, Action.REPLACE, id="vm, what no GET gives back"),
-        pytest.param(Kind.VM, _FAILED, Action.REPLACE, id="vm, failed"),
+        pytest.param(Kind.VM, _FAILED, Action.UPDATE, id="vm, failed"),
+        pytest.param(Kind.VM, _NEVER_RAN, Action.REPLACE, id="vm, failed before it ran"),
+        pytest.param(Kind.VM, _NO_START, Action.UPDATE, id="vm, failed to start"),
+        pytest.param(Kind.VM, _FAILED_OTHERWISE, Action.REPLACE, id="vm, failed and otherwise"),
         pytest.param(Kind.VM, _DIFFERENT | _TAGGED, Action.REPLACE, id="vm, property and tag"),
         pytest.param(Kind.NSG, _DIFFERENT, Action.UPDATE, id="nsg, property"),
         pytest.param(Kind.NSG, _WEST, Action.REPLACE, id="nsg, region"),
@@ -77,7 +90,7 @@ _FAILED = {"properties": {"x": 1, "provisioningState": "Failed"}}
         pytest.param(Kind.NAT, _DIFFERENT, Action.UPDATE, id="nat, property"),
         pytest.param(Kind.PUBLIC_IP, _DIFFERENT, Action.REPLACE, id="ip, property"),
         pytest.param(Kind.PUBLIC_IP, _TAGGED, Action.UPDATE, id="ip, tag"),
-        pytest.param(Kind.PUBLIC_IP, _FAILED, Action.REPLACE, id="ip, failed"),
+        pytest.param(Kind.PUBLIC_IP, _FAILED, Action.UPDATE, id="ip, failed"),
         pytest.param(Kind.GROUP, _WEST, Action.KEEP, id="group, region"),
         pytest.param(Kind.GROUP, _TAGGED, Action.UPDATE, id="group, tag"),
     ],
@@ -185,7 +198,7 @@ def test_an_update_keeps_what_others_put_on_and_when_it_was_made():
     step = _step(nsg, _found(nsg, tags=live, properties={"x": 2}))
     assert step.action is Action.UPDATE
     assert step.resource.body["tags"] == _MINE | _LIVE_STAMP | {"team": "a", "policy": "audited"}
-    assert step.resource.body["properties"] == {"x": 1}
+    assert step.resource.body["properties"] == {"x": 1, "securityRules": []}
 
 
 def test_a_new_stamp_is_no_change():
@@ -213,3 +226,44 @@ def test_what_is_replaced_has_the_new_stamp(why):
 def test_the_actions_are_the_words_of_the_contract():
     assert [str(one) for one in Action] == ["create", "update", "keep", "replace", "delete"]
     assert all(one == one.name.lower() for one in Action)
+
+
+_RUNNING = _failed("ProvisioningState/failed", "PowerState/running")
+
+
+@pytest.mark.parametrize(
+    ("found", "recovery"),
+    [
+        pytest.param(_NO_START, "start", id="deallocated"),
+        pytest.param(
+            _failed("ProvisioningState/failed", "PowerState/stopped"), "start", id="stopped"
+        ),
+        pytest.param(_RUNNING, "reapply", id="running"),
+        pytest.param(_FAILED, "reapply", id="without an instance view"),
+    ],
+)
+def test_a_vm_that_ran_once_is_brought_back_and_never_replaced(found, recovery):
+    vm = _resource(Kind.VM, properties={"x": 1})
+    step = _step(vm, _found(vm, **found))
+    assert (step.action, step.recovery, step.request) == (Action.UPDATE, recovery, None)
+
+
+def test_only_a_vm_that_azure_says_never_ran_is_expendable():
+    vm = _resource(Kind.VM, properties={"x": 1})
+    assert _step(vm, _found(vm, **_NEVER_RAN)).expendable
+    assert not _step(vm, _found(vm, **_FAILED_OTHERWISE)).expendable
+    assert not _step(vm, _found(vm, **_DIFFERENT)).expendable
+    assert not _step(vm, _found(vm, **_failed(x=2))).expendable
+
+
+def test_a_network_that_others_have_subnets_in_is_not_expendable_and_not_deleted():
+    theirs = {"properties": {"subnets": [{"name": "default"}, {"name": "AzureBastionSubnet"}]}}
+    vnet = _resource(Kind.VNET)
+    moved = _step(vnet, _found(vnet, **_WEST, **theirs))
+    assert (moved.action, moved.expendable) == (Action.REPLACE, False)
+    assert [(one.what, one.name) for one in moved.others] == [("subnet", "AzureBastionSubnet")]
+    kept, gone = Resource(Kind.VNET, vnet.id, theirs), _resource(Kind.VNET, "empty")
+    assert [s.action for s in _plan(found={}, extra=(kept, gone)).steps] == [
+        Action.KEEP,
+        Action.DELETE,
+    ]

@@ -71,12 +71,19 @@ def test_what_was_made_is_kept_whole(spec_of, name, machine):
     assert [step.reasons for step in again.steps] == [()] * len(made.steps)
 
 
-def test_another_identity_is_not_the_same(machine):
+def test_another_identity_is_added_and_the_first_stays(machine):
     other = IDENTITY + "-other"
     machine.put(_path(other), "2024-11-30", {"location": "eastus2"})
     machine.create(make_spec(identities=[_here(IDENTITY)]))
-    made = machine.create(make_spec(identities=[_here(other)]), replace=True).plan
-    assert {step.resource.kind for step in made.of(Action.REPLACE)} == {Kind.VM}
+    made = machine.create(make_spec(identities=[_here(other)])).plan
+    (step,) = made.changes
+    assert (step.action, step.resource.kind) == (Action.UPDATE, Kind.VM)
+    vm = machine.get(_path(step.resource.id))
+    assert {id_.casefold() for id_ in vm["identity"]["userAssignedIdentities"]} == {
+        _here(IDENTITY).casefold(),
+        _here(other).casefold(),
+    }
+    assert machine.create(make_spec(identities=[_here(other)])).plan.changes == ()
 
 
 @pytest.mark.parametrize(
@@ -90,7 +97,10 @@ def test_another_identity_is_not_the_same(machine):
             dict.fromkeys((Kind.GROUP, Kind.NSG, Kind.VNET, Kind.VM), Action.UPDATE),
             id="a tag",
         ),
-        pytest.param({"identities": [_here(IDENTITY)]}, {Kind.VM: Action.REPLACE}, id="identity"),
+        pytest.param({"identities": [_here(IDENTITY)]}, {Kind.VM: Action.UPDATE}, id="identity"),
+        pytest.param({"identities": ["system"]}, {Kind.VM: Action.UPDATE}, id="own identity"),
+        pytest.param({"boot_diagnostics": False}, {Kind.VM: Action.UPDATE}, id="no serial log"),
+        pytest.param({"data_disks": [{"size_gib": 64}]}, {Kind.VM: Action.UPDATE}, id="a disk"),
         pytest.param({"admin_user": "ada"}, {Kind.VM: Action.REPLACE}, id="another user"),
         pytest.param({"os_disk": {"size_gib": 512}}, {Kind.VM: Action.REPLACE}, id="a larger disk"),
     ],

@@ -110,11 +110,15 @@ def test_no_order_of_the_spec_changes_what_is_done(world):
 
 
 @given(_worlds())
-def test_a_vm_is_never_updated_but_for_its_tags(world):
+def test_a_vm_is_only_patched_and_never_in_what_azure_cannot_change(world):
     wanted, actual = world
     for step in plan(wanted, actual, "demo").of(Action.UPDATE):
         if step.resource.kind is Kind.VM:
-            assert {reason.path.split(".")[0] for reason in step.reasons} == {"tags"}
+            assert step.request is None or step.request[0] == "PATCH"
+            assert {reason.path for reason in step.reasons} <= {
+                *(f"tags.{name}" for name in tags_of(step.resource.body)),
+                "properties.provisioningState",
+            }
 
 
 @given(_worlds())

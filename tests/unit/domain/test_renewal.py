@@ -7,12 +7,13 @@ import pytest
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.desired import Stamp
 from ccgpu.domain.plan import Action, Plan, plan
-from ccgpu.domain.renewal import renewed
-from ccgpu.domain.resource import CREATED, EXPIRES, Body, ResourceId, key, tag
+from ccgpu.domain.renewal import LeaseWish, renewed
+from ccgpu.domain.resource import CREATED, DEPLOYMENT, EXPIRES, Body, ResourceId, key, tag
 from support.specs import STAMP, wanted
 
 LATER = "2026-10-01T13:00:01Z"  # an hour and a second after the stamp
 SOON = "2026-10-01T13:00:00Z"
+LONG = "2026-10-09T13:00:00Z"
 
 
 def _found(*, vm: bool, ends: str | None = None, **changes: Any) -> dict[ResourceId, Body]:
@@ -93,7 +94,6 @@ def test_a_vm_whose_lease_is_over_is_wanted_again_and_stays_as_old():
     [
         pytest.param(LATER, "2026-10-02T00:00:00Z", id="the lease is not over"),
         pytest.param(SOON, None, id="no other is asked for"),
-        pytest.param(None, LATER, id="there is none"),
         pytest.param("for ever", LATER, id="nobody knows"),
     ],
 )
@@ -102,6 +102,50 @@ def test_a_vm_that_is_kept_keeps_its_lease(ends, expires):
     todo = _plan(actual, ssh_from="198.51.100.9/32")
     assert todo.changes
     assert renewed(todo, actual, SOON, expires) == todo
+
+
+def _ends(done: Plan) -> set[str | None]:
+    return {tag(step.resource.body, EXPIRES) for step in done.steps}
+
+
+@pytest.mark.parametrize(
+    ("ends", "wish", "then"),
+    [
+        pytest.param(None, LeaseWish.FILL, LATER, id="there is none, and the spec has one"),
+        pytest.param(None, LeaseWish.KEEP, None, id="there is none, and none is asked for"),
+        pytest.param(None, LeaseWish.RENEW, LATER, id="there is none, and one is asked for"),
+        pytest.param(LONG, LeaseWish.RENEW, LATER, id="an earlier end is asked for"),
+        pytest.param(LONG, LeaseWish.FILL, LONG, id="it is the lease of the spec"),
+        pytest.param("for ever", LeaseWish.RENEW, LATER, id="what cannot be read is set anew"),
+    ],
+)
+def test_the_lease_of_a_vm_that_is_kept_is_what_was_asked_for_now(ends, wish, then):
+    actual = _found(vm=True, ends=ends)
+    assert _ends(renewed(_plan(actual), actual, SOON, LATER, wish)) == {then}
+
+
+def test_a_lease_that_is_as_asked_for_is_no_change():
+    actual = _found(vm=True, ends=LATER)
+    assert not renewed(_plan(actual), actual, SOON, LATER, LeaseWish.RENEW).changes
+
+
+def test_a_users_group_gets_no_lease():
+    actual = _found(vm=True, resource_group="lab")
+    for id_, body in actual.items():
+        if id_.endswith("/resourcegroups/lab"):
+            body["tags"] = {}
+    todo = _plan(actual, resource_group="lab")
+    done = renewed(todo, actual, SOON, LATER, LeaseWish.RENEW)
+    assert {step.resource.kind for step in done.of(Action.KEEP)} == {Kind.GROUP}
+
+
+def test_a_lease_that_was_taken_off_the_vm_comes_back_with_the_spec_alone():
+    actual = _found(vm=True, ends=LONG)
+    vm = actual[key(next(step.resource.id for step in _plan(actual).steps[-1:]))]
+    vm["tags"] = {name: value for name, value in vm["tags"].items() if name != EXPIRES}
+    assert tag(vm, DEPLOYMENT) == "demo"
+    assert not renewed(_plan(actual), actual, SOON, LATER, LeaseWish.KEEP).changes
+    assert _ends(renewed(_plan(actual), actual, SOON, LATER, LeaseWish.FILL)) == {LATER}
 
 
 def test_a_group_of_the_users_is_not_touched():

@@ -12,6 +12,7 @@ from ccgpu.domain.catalog import Kind
 from ccgpu.domain.compare import Difference
 from ccgpu.domain.deployment import Deployment, Owned
 from ccgpu.domain.desired import Placement
+from ccgpu.domain.in_place import Other
 from ccgpu.domain.plan import Action, Plan, Step
 from ccgpu.domain.resource import Resource, resource_id
 from ccgpu.domain.status import State
@@ -74,10 +75,22 @@ def test_signs_say_what_is_done_and_reasons_why():
         "± virtualMachines       replace",
         "- natGateways           delete",
         "",
-        "~ update: tags.a is None, wanted '[red]\\x1b'",
-        "± replace: what it needs is replaced",
+        "~ update: tags.a: none → [red]\\x1b",
+        "± replace: it depends on x, which is replaced",
         "",
         "1 to create, 1 to update, 1 to replace, 1 to delete",
+    ]
+
+
+def test_a_plan_says_what_stays_and_what_is_brought_back():
+    failed = Difference("properties.provisioningState", "Succeeded", "Failed")
+    vm = replace(_step(Action.UPDATE, Kind.VM, failed), recovery="start")
+    vnet = replace(_step(Action.KEEP, Kind.VNET), others=(Other("subnet", "bastion"),))
+    text = _printed(plan.as_text(Plan((vnet, vm)), _PLACE, [], simulated=False))
+    assert text.splitlines()[6:9] == [
+        "  keep: subnet bastion is not in the spec: it stays",
+        "~ update: state: Failed → Succeeded",
+        "~ update: it is started again",
     ]
 
 
@@ -105,16 +118,32 @@ def test_a_plan_for_scripts_has_what_is_put_and_nothing_for_a_delete():
     assert [one["action"] for one in document["resources"]] == [
         *("keep", "create", "update", "replace", "delete")
     ]
-    assert [one["body"] for one in document["resources"]] == [{"a": 1}] * 4 + [None]
+    bodies = [{"a": 1}, {"a": 1}, {"tags": {}}, {"a": 1}, None]
+    assert [one["body"] for one in document["resources"]] == bodies
+    methods = [None, "PUT", "PATCH", "PUT", None]
+    assert [one["method"] for one in document["resources"]] == methods
     assert document["resources"][1] | {"id": ""} == {
         "action": "create",
         "kind": "Microsoft.Network/networkSecurityGroups",
         "id": "",
         "api_version": "2026-03-01",
+        "method": "PUT",
         "body": {"a": 1},
+        "recovery": None,
         "needs": [],
         "reasons": [],
+        "others": [],
     }
+    assert document["resources"][2]["reasons"] == [
+        {
+            "path": "tags.a",
+            "wanted": "[red]\x1b",
+            "found": None,
+            "field": "tags.a",
+            "current": None,
+            "new": "[red]\x1b",
+        }
+    ]
     assert document["quota"] == [{"name": "vCPUs", "used": 0, "after": 40, "limit": 80}]
     assert (document["region"], document["zone"], document["image"]) == ("eastus2", "2", _IMAGE)
     assert document["simulated"] is True

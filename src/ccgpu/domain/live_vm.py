@@ -1,0 +1,90 @@
+"""What is known of a VM that is there: its own GET, its disks' and its network interface's.
+
+A deallocated VM's GET leaves out the size and the type of its disks (recorded; azure-powershell
+13213 calls it intended), and no GET tells how an inline interface was asked for.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from ccgpu.domain.catalog import Kind
+from ccgpu.domain.compare import Difference, at
+from ccgpu.domain.resource import Body, ResourceId, key, same
+
+PRIVATE = "networkProfile.private"
+SUBNET = "networkProfile.subnet"
+_CONFIGURATIONS = "properties.networkProfile.networkInterfaceConfigurations"
+
+Bodies = Mapping[ResourceId, Body]
+
+
+def with_disks(vm: Body, bodies: Bodies) -> Body:
+    """The VM with the size and type of each disk as the disk resource has it."""
+    storage = at(vm, "properties.storageProfile")
+    if not isinstance(storage, dict):
+        return vm
+    told = storage | {
+        name: _told(storage[name], bodies) for name in ("osDisk", "dataDisks") if name in storage
+    }
+    return vm | {"properties": vm["properties"] | {"storageProfile": told}}
+
+
+def _told(disk: Any, bodies: Bodies) -> Any:
+    """One disk, or a list of them."""
+    if isinstance(disk, list):
+        return [_told(one, bodies) for one in disk]
+    there = bodies.get(key(str(at(disk, "managedDisk.id"))))
+    if there is None:
+        return disk
+    size, type_ = at(there, "properties.diskSizeGB"), at(there, "sku.name")
+    managed = disk["managedDisk"] | ({"storageAccountType": type_} if type_ else {})
+    return disk | ({"diskSizeGB": size} if size else {}) | {"managedDisk": managed}
+
+
+def disk_ids(vm: Body) -> dict[ResourceId, Kind]:
+    """The ids of the managed disks that the VM names."""
+    storage = at(vm, "properties.storageProfile") or {}
+    disks = (storage.get("osDisk") or {}, *(storage.get("dataDisks") or ()))
+    found = (at(disk, "managedDisk.id") for disk in disks)
+    return {ResourceId(id_): Kind.DISK for id_ in found if id_}
+
+
+def interface_ids(vm: Body) -> dict[ResourceId, Kind]:
+    """The ids of the network interfaces that the VM names."""
+    named = at(vm, "properties.networkProfile.networkInterfaces") or ()
+    return {ResourceId(one["id"]): Kind.NIC for one in named if one.get("id")}
+
+
+def interface_of(vm: Body, bodies: Bodies) -> Body | None:
+    """The primary network interface, if it has been read."""
+    named = at(vm, "properties.networkProfile.networkInterfaces") or ()
+    ordered = sorted(named, key=lambda one: at(one, "properties.primary") is not True)
+    return next((bodies[key(one["id"])] for one in ordered if key(one["id"]) in bodies), None)
+
+
+def is_private(interface: Body) -> bool:
+    """Whether the interface has no public address."""
+    return all(at(one, "properties.publicIPAddress") is None for one in _addresses(interface))
+
+
+def subnet_of(interface: Body) -> str | None:
+    """The id of the subnet that the interface is in."""
+    found = (at(one, "properties.subnet.id") for one in _addresses(interface))
+    return next((str(id_) for id_ in found if id_), None)
+
+
+def _addresses(interface: Body) -> list[Body]:
+    return at(interface, "properties.ipConfigurations") or []
+
+
+def interface_differences(wanted: Body, interface: Body) -> tuple[Difference, ...]:
+    """Where the interface is not what the VM's PUT would ask for: another subnet, another reach."""
+    asked = at(wanted, _CONFIGURATIONS)[0]["properties"]["ipConfigurations"][0]["properties"]
+    private, subnet = "publicIPAddressConfiguration" not in asked, asked["subnet"]["id"]
+    found: list[Difference] = []
+    if private is not is_private(interface):
+        found.append(Difference(PRIVATE, private, not private))
+    there = subnet_of(interface)
+    if there is not None and not same(there, subnet):
+        found.append(Difference(SUBNET, subnet, there))
+    return tuple(found)

@@ -1,0 +1,59 @@
+"""What a create may destroy, and who must have agreed to it.
+
+Whether something is worth keeping is read from what is live, never from the journal: only a VM that
+Azure says never ran, and what nobody else has put anything into, is replaced unasked.
+"""
+
+from ccgpu.domain.catalog import Kind
+from ccgpu.domain.lease import moment
+from ccgpu.domain.plan import Action, Plan, Step
+from ccgpu.domain.resource import EXPIRES
+from ccgpu.domain.spec_words import in_spec_words
+from ccgpu.errors import UsageProblem
+
+
+def refuse_replacing(todo: Plan, *, asked: bool) -> None:
+    """Raise `UsageProblem` if the plan replaces what it must not; `asked`: with `--replace`."""
+    for step in todo.of(Action.REPLACE):
+        if step.resource.kind is Kind.VNET and step.others:
+            raise UsageProblem(_shared_network(step), hint="give the deployment another name")
+    if asked or all(step.expendable for step in todo.of(Action.REPLACE)):
+        return
+    lines = [
+        f"  {line}"
+        for step in todo.of(Action.REPLACE)
+        if not step.expendable
+        for line in _changes(step)
+    ]
+    raise UsageProblem(
+        "what is there cannot be changed into what the spec says:\n" + "\n".join(lines),
+        hint="`--replace` deletes it, with the data on its disks, and makes it anew",
+    )
+
+
+def _shared_network(step: Step) -> str:
+    theirs = ", ".join(f"{one.what} {one.name}" for one in step.others)
+    return f"{step.resource.id} would have to be replaced, and others use it: {theirs}"
+
+
+def _changes(step: Step) -> list[str]:
+    """The reasons in the spec's words; what only follows from another step has none of its own."""
+    if any(one.path == "needs" for one in step.reasons):
+        return []
+    return [str(change) for change in in_spec_words(step.resource.kind, step.reasons)]
+
+
+def needs_approval(todo: Plan) -> bool:
+    """Whether the plan deletes something that holds something, or ends a lease earlier."""
+    replaced = any(not step.expendable for step in todo.of(Action.REPLACE))
+    return replaced or bool(todo.of(Action.DELETE)) or shortened(todo) is not None
+
+
+def shortened(todo: Plan) -> tuple[str, str] | None:
+    """The end of the lease as it is and as it is to be, where that is earlier."""
+    reasons = (one for step in todo.of(Action.UPDATE) for one in step.reasons)
+    for one in (one for one in reasons if one.path == f"tags.{EXPIRES}"):
+        before, after = moment(one.found), moment(one.wanted)
+        if before is not None and after is not None and after < before:
+            return one.found, one.wanted
+    return None

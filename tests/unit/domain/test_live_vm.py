@@ -1,0 +1,117 @@
+"""What a VM's own GET does not say is read from its disks and its interface."""
+
+import copy
+
+import pytest
+
+from ccgpu.domain import live_vm
+from ccgpu.domain.catalog import Kind
+from ccgpu.domain.compare import differences
+from ccgpu.domain.plan import Action, plan
+from ccgpu.domain.resource import Body, key
+from support.specs import SUBNET, wanted
+
+_NIC = "/subscriptions/S/resourceGroups/G/providers/Microsoft.Network/networkInterfaces/demo-nic-1"
+_DISK = "/subscriptions/S/resourceGroups/G/providers/Microsoft.Compute/disks/"
+_OWN = next(id_ for id_ in wanted() if id_.endswith("-vnet")) + "/subnets/default"
+
+
+def _vm(**changes) -> Body:
+    return next(copy.deepcopy(r.body) for r in wanted(**changes).values() if r.kind is Kind.VM)
+
+
+def _deallocated(**changes) -> Body:
+    """A GET of it: its disks have ids, and neither size nor type."""
+    vm = _vm(**changes)
+    storage = vm["properties"]["storageProfile"]
+    for disk in (storage["osDisk"], *storage["dataDisks"]):
+        disk.pop("diskSizeGB")
+        disk["managedDisk"].pop("storageAccountType")
+        disk["managedDisk"]["id"] = _DISK + disk["name"]
+    return vm
+
+
+def _disk(name: str, size: int, type_: str) -> dict[str, Body]:
+    body = {"sku": {"name": type_}, "properties": {"diskSizeGB": size}}
+    return {key(_DISK + name): body}
+
+
+def test_size_and_type_of_disks_are_those_of_the_disk_resources():
+    disks = [{"size_gib": 64}, {"size_gib": 32, "type": "Standard_LRS"}]
+    bodies = (
+        _disk("demo-osdisk", 256, "Premium_LRS")
+        | _disk("demo-data0", 64, "Premium_LRS")
+        | _disk("DEMO-data1", 32, "Standard_LRS")
+    )
+    known = live_vm.with_disks(_deallocated(data_disks=disks), bodies)
+    assert differences(Kind.VM, _vm(data_disks=disks), known) == ()
+    grown = bodies | _disk("demo-osdisk", 512, "Premium_LRS")
+    known = live_vm.with_disks(_deallocated(data_disks=disks), grown)
+    (difference,) = differences(Kind.VM, _vm(data_disks=disks), known)
+    assert (difference.path, difference.found) == (
+        "properties.storageProfile.osDisk.diskSizeGB",
+        512,
+    )
+
+
+def test_a_disk_that_cannot_be_read_is_as_the_vm_says():
+    vm = _deallocated()
+    assert live_vm.with_disks(vm, {}) == vm
+    assert live_vm.with_disks({"properties": {}}, {}) == {"properties": {}}
+    silent = {key(_DISK + "demo-osdisk"): {"properties": None}}
+    assert live_vm.with_disks(vm, silent) == vm
+
+
+def test_the_ids_of_disks_and_interfaces_are_those_that_the_vm_names():
+    vm = _deallocated(data_disks=[{"size_gib": 64}])
+    vm["properties"]["networkProfile"] = {"networkInterfaces": [{"id": _NIC}, {}]}
+    assert list(live_vm.disk_ids(vm)) == [_DISK + "demo-osdisk", _DISK + "demo-data0"]
+    assert live_vm.interface_ids(vm) == {_NIC: Kind.NIC}
+    assert live_vm.disk_ids({}) == live_vm.interface_ids({}) == {}
+
+
+def _interface(subnet: str, *, public: bool) -> Body:
+    properties: Body = {"subnet": {"id": subnet}}
+    if public:
+        properties["publicIPAddress"] = {"id": "/ip"}
+    return {"properties": {"ipConfigurations": [{"properties": properties}]}}
+
+
+@pytest.mark.parametrize(
+    ("changes", "interface", "told"),
+    [
+        ({}, _interface(_OWN, public=True), []),
+        ({}, _interface(_OWN.upper(), public=True), []),
+        ({}, _interface(_OWN, public=False), [(live_vm.PRIVATE, False, True)]),
+        (
+            {"private": True, "ssh_from": "auto"},
+            _interface(_OWN, public=True),
+            [(live_vm.PRIVATE, True, False)],
+        ),
+        ({"subnet": SUBNET}, _interface(_OWN, public=True), [(live_vm.SUBNET, SUBNET, _OWN)]),
+        ({}, {"properties": {}}, [(live_vm.PRIVATE, False, True)]),
+    ],
+)
+def test_the_interface_tells_reach_and_subnet(changes, interface, told):
+    found = live_vm.interface_differences(_vm(**changes), interface)
+    assert [(one.path, one.wanted, one.found) for one in found] == told
+
+
+def test_of_several_interfaces_the_primary_one_is_looked_at():
+    named = [{"id": "/second"}, {"id": _NIC, "properties": {"primary": True}}]
+    vm = {"properties": {"networkProfile": {"networkInterfaces": named}}}
+    read = {key("/second"): {"name": "second"}, key(_NIC): {"name": "first"}}
+    assert live_vm.interface_of(vm, read) == {"name": "first"}
+    assert live_vm.interface_of(vm, {}) is None
+
+
+@pytest.mark.parametrize("tags", [{"ccgpu-body": "another ccgpu's"}, {}])
+def test_where_the_interface_is_at_hand_its_hash_is_no_reason_to_replace_a_vm(tags):
+    resources = wanted()
+    vm = next(r for r in resources.values() if r.kind is Kind.VM)
+    profile = {"networkInterfaces": [{"id": _NIC}]}
+    body = vm.body | {"tags": {"ccgpu-deployment": "demo", **tags}, "id": vm.id}
+    body["properties"] = body["properties"] | {"networkProfile": profile}
+    actual = {key(vm.id): body, key(_NIC): _interface(_OWN, public=True)}
+    step = plan({vm.id: vm}, actual, "demo").steps[0]
+    assert step.action is Action.KEEP
