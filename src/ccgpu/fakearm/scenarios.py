@@ -24,6 +24,7 @@ SCENARIOS: Mapping[str, Mapping[str, Any]] = {
     "quota-zero": {"quota": {"*": {"StandardNCCads2023Family": 0}}},
     "throttled": {"buckets": True},
     "lagging": {"lag": {"lists": 120, "reads": 2}},
+    "tagless-lists": {"tagless_lists": True},
     "read-only": {"principal": ["*/read"]},
     "locked": {"locks": {f"/subscriptions/{FAKE_SUBSCRIPTION}": "CanNotDelete"}},
     "no-public-ip": {"denied": [_NO_ADDRESS]},
@@ -70,7 +71,7 @@ def _count(text: str) -> Any:
 _BOOLEAN, _NULL = {"true": True, "false": False}, {"null": None}
 _MEANT: dict[str, Callable[[str], Any] | Mapping[str, Any]] = {
     **dict.fromkeys(("quota", "capacity", "durations", "lag", "page_size"), _count),
-    **dict.fromkeys(("buckets", "failed_create_leaves_disk"), _BOOLEAN),
+    **dict.fromkeys(("buckets", "failed_create_leaves_disk", "tagless_lists"), _BOOLEAN),
     **dict.fromkeys(("principal", "allocation_error"), _NULL),
 }
 

@@ -91,6 +91,8 @@ DEFAULTS: dict[str, Any] = {
     "buckets": False,
     # "lists": seconds that lists lag behind; "reads": 404s after a 201.
     "lag": {},
+    # Whether lists of resources that are filtered by tag leave out the tags.
+    "tagless_lists": False,
     # Ids that the deletion of their group does not manage to delete.
     "survivors": [],
     # Seconds. Medians of recorded operations (azure-service-operator, azure-powershell

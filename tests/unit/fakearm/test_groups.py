@@ -2,7 +2,7 @@
 
 import pytest
 
-from ccgpu.fakearm import FAKE_SUBSCRIPTION, FakeGap
+from ccgpu.fakearm import FAKE_SUBSCRIPTION, FakeGap, scenarios
 from support.arm import REGION, disk_body, group, nic_body, nsg_body, of, pip_body, vm, vnet_body
 
 LIST = f"/subscriptions/{FAKE_SUBSCRIPTION}/resourcegroups"
@@ -234,3 +234,23 @@ def test_a_deletion_that_fails_leaves_the_survivors_and_what_they_use(az):
     delete(az)
     az.arm.advance(60)
     assert az.kinds() == []
+
+
+@pytest.mark.parametrize("tagless", [False, True])
+def test_a_list_filtered_by_tag_may_leave_out_the_tags(az, tagless):
+    az.group(tags={"run": "x"})
+    az.done(
+        "PUT", of("Microsoft.Network/publicIPAddresses", "p"), {**pip_body(), "tags": {"run": "x"}}
+    )
+    if tagless:
+        scenarios.apply(az.arm, "tagless-lists")
+    for text in ("tagName eq 'run'", "tagName eq 'run' and tagValue eq 'x'"):
+        for path in (ALL, f"{group()}/resources"):
+            (found,) = az.get(path, query=f"&$filter={text}")["value"]
+            assert found["name"] == "p"
+            assert found.get("tags") == (None if tagless else {"run": "x"})
+            assert az.get(found["id"])["tags"] == {"run": "x"}
+        (found,) = az.get(LIST, query=f"&$filter={text}")["value"]
+        assert found["tags"] == {"run": "x"}
+    (found,) = az.get(ALL)["value"]
+    assert found["tags"] == {"run": "x"}

@@ -6,7 +6,7 @@ import pytest
 from cryptography.hazmat.primitives.serialization import load_ssh_public_key
 
 from ccgpu.fakearm import FakeGap, Request
-from support.arm import REGION, image, vm, vm_body
+from support.arm import REGION, image, of, vm, vm_body
 
 SIZE = "Standard_NCC40ads_H100_v5"
 
@@ -212,3 +212,37 @@ def test_without_boot_diagnostics_there_is_no_log(az):
     az.machine(properties__diagnosticsProfile=...)
     refused = az.refusal("POST", f"{vm()}/retrieveBootDiagnosticsData")
     assert refused == (409, "OperationNotAllowed")
+
+
+def disks_in(body):
+    storage = body["properties"]["storageProfile"]
+    return [
+        (one.get("diskSizeGB"), one["managedDisk"].get("storageAccountType"))
+        for one in (storage["osDisk"], *storage["dataDisks"])
+    ]
+
+
+DISK = "Microsoft.Compute/disks"
+DATA = [{"name": "data", "lun": 0, "createOption": "Empty", "diskSizeGB": 32}]
+SIZES = [(64, "Premium_LRS"), (32, "Premium_LRS")]
+
+
+def test_a_deallocated_vm_does_not_tell_size_and_type_of_its_disks(az):
+    az.network()
+    az.machine(data_disks=DATA)
+    assert disks_in(az.get(vm())) == SIZES
+    az.done("POST", f"{vm()}/powerOff")
+    assert disks_in(az.get(vm())) == SIZES
+    az.done("POST", f"{vm()}/deallocate")
+    (listed,) = az.get(of("Microsoft.Compute/virtualMachines", "x").removesuffix("/x"))["value"]
+    told = [az.get(vm()), az.get(vm(), query="&$expand=instanceView"), listed]
+    told += [az.done("PATCH", vm(), {"tags": {"a": "b"}}).body]
+    assert [disks_in(body) for body in told] == [[(None, None), (None, None)]] * 4
+    assert [body["properties"]["storageProfile"]["osDisk"]["name"] for body in told] == [
+        "vm-os"
+    ] * 4
+    for name, size in (("vm-os", 64), ("data", 32)):
+        disk = az.get(of(DISK, name))
+        assert (disk["properties"]["diskSizeGB"], disk["sku"]["name"]) == (size, "Premium_LRS")
+    az.done("POST", f"{vm()}/start")
+    assert disks_in(az.get(vm())) == SIZES

@@ -23,6 +23,11 @@ def matching(text: str | None, bodies: list[Body]) -> list[Body]:
     raise FakeGap(f"$filter={text}")
 
 
+def is_by_tag(text: str | None) -> bool:
+    """Whether the list is filtered by a tag's name, or by name and value."""
+    return bool(text and _TAG.fullmatch(text))
+
+
 def location(text: str | None) -> str | None:
     """The region of `location eq 'x'`; None without a filter."""
     if not text:

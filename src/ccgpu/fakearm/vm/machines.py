@@ -21,7 +21,7 @@ from ccgpu.fakearm.call import (
 from ccgpu.fakearm.operations import Operation
 from ccgpu.fakearm.resources import tracked
 from ccgpu.fakearm.vm import body, confidential, disks, network, power, rules
-from ccgpu.fakearm.vm.view import instance_view
+from ccgpu.fakearm.vm.view import body_of, instance_view
 from ccgpu.fakearm.wire import Answer, Body, FakeGap
 from ccgpu.fakearm.world import Ref, Resource, World
 
@@ -140,7 +140,7 @@ def _written(call: Call, vm: Resource) -> Answer:
     vm.state = "Updating"
     call.world.save(vm)
     operation = operations.begin(call.world, "write", vm, call.world.seconds("vm.update"))
-    return accepted(call, 200, operation, vm.body)
+    return accepted(call, 200, operation, body_of(vm))
 
 
 def created(world: World, operation: Operation, vm: Resource) -> Body | None:
@@ -223,12 +223,13 @@ def get(call: Call) -> Answer:
 
 def _expanded(call: Call, vm: Resource) -> Body:
     expand = call.query.get("$expand")
+    shown = body_of(vm)
     if expand is None:
-        return vm.body
+        return shown
     if expand != "instanceView":
         raise FakeGap(f"$expand={expand}")
-    view = instance_view(call.world, vm)
-    return {**vm.body, "properties": {**vm.properties, "instanceView": view}}
+    told = instance_view(call.world, vm)
+    return {**shown, "properties": {**shown["properties"], "instanceView": told}}
 
 
 def list_(call: Call) -> Answer:

@@ -1,4 +1,4 @@
-"""The instance view: power state and guest agent, as far as virtual time has come.
+"""What a GET tells of a VM; the instance view: power state and guest agent, as far as time has come.
 
 Recorded: right after Succeeded the agent is "Not Ready" and the VM is not yet running.
 """
@@ -8,6 +8,26 @@ from ccgpu.fakearm.wire import Body
 from ccgpu.fakearm.world import Resource, World
 
 _DISPLAY = {"Succeeded": "Provisioning succeeded", "Failed": "Provisioning failed"}
+
+
+def body_of(vm: Resource) -> Body:
+    """The VM as a GET tells it: deallocated, it does not know the size and type of its disks."""
+    if vm.hidden["power"] != "deallocated":
+        return vm.body
+    storage = vm.properties["storageProfile"]
+    shown = {
+        **storage,
+        "osDisk": _without_size_and_type(storage["osDisk"]),
+        "dataDisks": [_without_size_and_type(one) for one in storage["dataDisks"]],
+    }
+    return {**vm.body, "properties": {**vm.properties, "storageProfile": shown}}
+
+
+def _without_size_and_type(disk: Body) -> Body:
+    shown = {key: value for key, value in disk.items() if key != "diskSizeGB"}
+    managed = disk["managedDisk"]
+    shown["managedDisk"] = {k: v for k, v in managed.items() if k != "storageAccountType"}
+    return shown
 
 
 def ready(world: World, vm: Resource) -> bool:
