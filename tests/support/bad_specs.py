@@ -56,15 +56,15 @@ _BOMB = "a: &a [x, x]\nb: &b [*a, *a]\nc: &c [*b, *b]\ntags: {t: *c}\n"
 _TWIN = public_keys.ed25519_line()
 
 _NAMES = [
-    _yaml("name too long", f"name: {'a' * 64}\n", "name", "must be 2 to 63"),
+    _yaml("name too long", f"name: {'a' * 64}\n", "name", "must be 1 to 63"),
     _yaml("name too long for its network", f"name: {'a' * 60}\n", "name", "at most 59"),
-    _yaml("name too short", "name: a\n", "name", "must be 2 to 63"),
-    _yaml("name in capitals", "name: Demo\n", "name", "must be 2 to 63"),
+    _yaml("name too short", "name: ''\n", "name", "must be 1 to 63"),
+    _yaml("name in capitals", "name: Demo\n", "name", "must be 1 to 63"),
     _yaml("name starts with a digit", "name: 1demo\n", "name", "start with a letter"),
     _yaml("name ends with a hyphen", "name: demo-\n", "name", "not end with '-'"),
-    _yaml("name with underscore", "name: a_b\n", "name", "must be 2 to 63"),
+    _yaml("name with underscore", "name: a_b\n", "name", "must be 1 to 63"),
     _yaml("name is a list", "name: [demo]\n", "name", "must be text"),
-    _yaml("name with a line break", 'name: "demo\\n"\n', "name", "must be 2 to 63"),
+    _yaml("name with a line break", 'name: "demo\\n"\n', "name", "must be 1 to 63"),
     _json("name is a number", '{"name": 12}', "name", "must be text, put it in quotes"),
 ]
 

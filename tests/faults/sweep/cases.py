@@ -98,8 +98,8 @@ def _meddled(scenario: Scenario, folder: Path) -> Iterator[Trial]:
 
     def look(request: Request) -> None:
         mine = [one for one in OTHERS.values() if scenario.name in one.scenarios]
-        # A group that is being deleted takes along what came after the last look into it.
-        last = request.method == "DELETE" and request.path.endswith("/ccgpu-demo")
+        # What is being deleted takes along what came after the last look into it.
+        last = request.method == "DELETE" and request.path.endswith(("/ccgpu-demo", "/demo-vnet"))
         could.append([one.name for one in mine if not last and one.possible(machine)])
 
     requests = _watched(scenario, machine, look)
@@ -175,5 +175,5 @@ def _worth_it(scenario: Scenario, requests: list[Request]) -> Iterator[tuple[int
         if request.method == scenario.until:
             return
         seen[alike(request)] += 1
-        if seen[alike(request)] <= 2 and scenario.only in ("", request.method):
+        if seen[alike(request)] <= 2 and request.method in (scenario.only or (request.method,)):
             yield number, request

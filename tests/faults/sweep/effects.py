@@ -151,6 +151,12 @@ def unlisted(answer: Answer) -> Answer:
     return Answer(answer.status, {**answer.body, "value": []}, answer.headers)
 
 
+def untagged(answer: Answer) -> Answer:
+    """A list that names ids, and no tags."""
+    bare = [{k: v for k, v in one.items() if k != "tags"} for one in answer.body["value"]]
+    return Answer(answer.status, {**answer.body, "value": bare}, answer.headers)
+
+
 def challenge(error: str, **more: str) -> Answer:
     words = ", ".join(f'{name}="{value}"' for name, value in {"error": error, **more}.items())
     return faults.error(401, "InvalidAuthenticationToken", WWW_Authenticate=f"Bearer {words}")

@@ -26,6 +26,7 @@ class Witness:
 
     machine: Machine
     strangers: dict[str, str] = field(default_factory=dict)
+    elements: set[str] = field(default_factory=set)  # paths of rules and subnets of others
     wrong: list[str] = field(default_factory=list)
     counts: dict[str, int] = field(default_factory=dict)
 
@@ -46,7 +47,7 @@ class Witness:
         vm = request.path.endswith("/virtualMachines/demo")
         if request.method == "PUT" and vm and answer.status == 200:
             self.blame("duplicate VMs", "a VM that was there was written over")
-        if request.method == "PUT":
+        if request.method in ("PUT", "PATCH"):
             self.all_known()
 
     def all_known(self) -> None:
@@ -97,10 +98,27 @@ class Witness:
             self.blame("left unsaid", f"{error}: {', '.join(sorted(silent))}")
 
     def _kept(self) -> set[str]:
-        """Our group, where guests live in it: it has to stay."""
-        guests = any("/resourcegroups/ccgpu-demo/" in id_ for id_ in self.strangers)
+        """Our group, where guests live in it, and our network, where they have a subnet: it stays."""
         group = f"/subscriptions/{FAKE_SUBSCRIPTION}/resourcegroups/ccgpu-demo"
+        if any("/subnets/" in path for path in self.elements):
+            return {group, f"{group}/providers/microsoft.network/virtualnetworks/demo-vnet"}
+        guests = any("/resourcegroups/ccgpu-demo/" in id_ for id_ in self.strangers)
         return {group} if guests else set()
+
+    def elements_stay(self) -> None:
+        """What others put into our network is there; a rule goes with the group of its rules."""
+        there = created(self.machine.arm)
+        for path in self.elements:
+            parent, _, name = path.rsplit("/", 2)
+            id_ = f"/subscriptions/{FAKE_SUBSCRIPTION}{parent}".casefold()
+            if id_ in there:
+                body = self.machine.get(parent, "2026-03-01")["properties"]
+                listed = body.get("securityRules") or body.get("subnets") or ()
+                found = name in {one["name"] for one in listed}
+            else:
+                found = "/securityRules/" in path
+            if not found:
+                self.blame("foreign resources touched", path)
 
     def nothing_left(self) -> None:
         """After the last delete."""

@@ -41,6 +41,7 @@ from faults.sweep.effects import (
     searches,
     throttled,
     unlisted,
+    untagged,
     vm_puts,
     wanting_claims,
     with_headers,
@@ -160,6 +161,8 @@ _CONSISTENCY = [
     Kind("stale-creating", bent(creating), one_resource, frozenset({11}), passes=True),
     Kind("ids-in-capitals", bent(capitals), reads, frozenset(), passes=True),
     Kind("list-misses", bent(unlisted), searches, frozenset(), passes=True, once=True),
+    # Documented for lists filtered by tag; others have seen the tags there.
+    Kind("list-tagless", bent(untagged), searches, frozenset(), passes=True),
     _GOT_OVER("put-412", answered(faults.error(412, "PreconditionFailed")), vm_puts, once=True),
     _GOT_OVER("put-409", answered(faults.error(409, "Conflict")), writes),
     _GOT_OVER("put-404-group", answered(faults.error(404, "ResourceGroupNotFound")), puts),
@@ -204,6 +207,7 @@ _REFUSALS = [
         ("ReferencedResourceNotProvisioned", 400, "Updating", vm_puts, 4, True),
         ("PropertyChangeNotAllowed", 409, "zone", vm_puts, 4, False),
         ("SkuNotAvailable", 409, "Capacity Restrictions", vm_puts, 6, True),  # elsewhere it is
+        ("MissingSubscriptionRegistration", 409, "not registered to use", puts, 4, False),
         ("BadRequest", 400, "no", writes, 4, False),
     ]
 ] + [

@@ -78,6 +78,24 @@ def _tagged(machine: Machine, _: Witness) -> None:
     assert _sent(machine, "PATCH", _VM, {"tags": {**tags, "cost-center": "42"}}).status == 200
 
 
+def _written(path: str) -> Callable[[Machine, Witness], None]:
+    """Somebody writes a rule or a subnet of theirs into what is ours."""
+
+    def write(machine: Machine, witness: Witness) -> None:
+        full = f"/subscriptions/{FAKE_SUBSCRIPTION}{path}"
+        assert _sent(machine, "PUT", full, scenarios.ELEMENTS[path]).status == 201
+        machine.arm.advance(60)
+        witness.elements.add(path)
+
+    return write
+
+
+def _writable(path: str) -> Callable[[Machine], bool]:
+    """Whether what it belongs to is there, and at rest."""
+    parent = f"/subscriptions/{FAKE_SUBSCRIPTION}{path.rsplit('/', 2)[0]}"
+    return lambda machine: _at_rest(machine, parent)
+
+
 def _taken(machine: Machine, witness: Witness) -> None:
     """Where one of ours has been deleted, somebody makes one of theirs of the same name."""
     body = {"location": "eastus2", "tags": {"owner": "somebody"}}
@@ -102,6 +120,18 @@ OTHERS = {
         Meddling("other-machine", _created, lambda _: True, ("create",), passes=True),
         Meddling("vm-deleted", _deleted, _vm_there, codes=frozenset({4})),
         Meddling("vm-retagged", _tagged, _vm_there, passes=True),
+        *(
+            Meddling(
+                name,
+                *(_written(path), _writable(path)),
+                *(("create", "delete", "update"),),
+                passes=True,
+            )
+            for name, path in (
+                ("rule-added", scenarios.RULE),
+                ("subnet-added", scenarios.SUBNET),
+            )
+        ),
         Meddling("name-taken", _taken, _free, ("delete",), passes=True),
     )
 }

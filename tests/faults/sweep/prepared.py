@@ -42,5 +42,8 @@ def _before(scenario: Scenario, folder: Path) -> tuple[Path, dict[str, str]]:
         arm.on_commit = committed
     for act in scenario.before:
         act(machine)
+    if scenario.elements:
+        for path, body in scenarios.ELEMENTS.items():
+            machine.put(path, "2026-03-01", body)
     arm.close()
     return folder, strangers

@@ -11,6 +11,13 @@ from support.cloud import WHOLE, Machine, make_spec
 # Without encryption of the whole disk a VM takes 44 s instead of 15 minutes: fewer polls alike.
 SPEC = make_spec(os_disk={"encryption": "state-only"}, regions=["eastus2", "westeurope"])
 
+# What Azure changes in place: a rule, tags, a disk more, a lease.
+UPDATED = SPEC.model_validate(
+    SPEC.model_dump()
+    | {"ssh_from": "198.51.100.9/32", "tags": {"team": "b"}, "ttl": "8h"}
+    | {"data_disks": [{"size_gib": 64}]}
+)
+
 Act = Callable[[Machine], object]
 
 _GROUP = {"location": "eastus2", "tags": {"owner": "somebody"}}
@@ -18,6 +25,25 @@ _NSG = "Microsoft.Network/networkSecurityGroups"
 _VNET = "Microsoft.Network/virtualNetworks"
 _STATIC = {"sku": {"name": "Standard"}, "properties": {"publicIPAllocationMethod": "Static"}}
 _IP = "Microsoft.Network/publicIPAddresses"
+_OURS = "/resourceGroups/ccgpu-demo/providers"
+RULE = f"{_OURS}/{_NSG}/demo-nsg/securityRules/jit"
+SUBNET = f"{_OURS}/{_VNET}/demo-vnet/subnets/AzureBastionSubnet"
+# What others write into what is ours.
+ELEMENTS = {
+    RULE: {
+        "properties": {
+            "priority": 200,
+            "direction": "Inbound",
+            "access": "Allow",
+            "protocol": "Tcp",
+            "sourceAddressPrefix": "10.0.0.1",
+            "destinationAddressPrefix": "*",
+            "sourcePortRange": "*",
+            "destinationPortRange": "443",
+        }
+    },
+    SUBNET: {"properties": {"addressPrefix": "10.71.1.0/26"}},
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +56,17 @@ class Scenario:
     # Whether what it says to have done is done; what a delete leaves, the judge looks at.
     done: Callable[[Machine], bool] = lambda _: True
     guests: bool = False  # somebody has put things of theirs into our group
+    elements: bool = False  # somebody has put a rule and a subnet into our network
     until: str = ""  # the method from whose first request on another scenario has the same
-    only: str = ""  # the only method whose requests differ from another scenario's
+    only: tuple[str, ...] = ()  # the only methods whose requests differ from another scenario's
 
 
 def _create(machine: Machine) -> object:
     return machine.create(SPEC)
+
+
+def _update(machine: Machine) -> object:
+    return machine.create(UPDATED)
 
 
 def _delete(machine: Machine) -> object:
@@ -61,6 +92,14 @@ def _whole(machine: Machine) -> bool:
     return sum("/ccgpu-demo" in id_.casefold() + "/" for id_ in machine.ids()) >= len(WHOLE)
 
 
+def _updated(machine: Machine) -> bool:
+    """The rule is another, and there is a disk more."""
+    nsg = machine.get(f"{_OURS}/{_NSG}/demo-nsg", "2026-03-01")
+    rules = {one["name"]: one["properties"] for one in nsg["properties"]["securityRules"]}
+    disk = any(id_.endswith("/demo-data0") for id_ in machine.ids())
+    return disk and rules["ssh"]["sourceAddressPrefix"] == UPDATED.ssh_from
+
+
 def _power(state: str) -> Callable[[Machine], bool]:
     view = (
         "/resourceGroups/ccgpu-demo/providers/Microsoft.Compute/virtualMachines/demo/instanceView"
@@ -73,7 +112,15 @@ SCENARIOS = {
     for one in (
         Scenario("create", (), _create, _whole),
         Scenario("delete", (_create,), _delete),
-        Scenario("delete-among-guests", (_create,), _delete, guests=True, only="DELETE"),
+        Scenario("update", (_create,), _update, _updated, elements=True, only=("PUT", "PATCH")),
+        Scenario("create-stopped", (_create, _stop), _create, _whole),
+        Scenario(
+            "delete-among-guests",
+            *((_create,), _delete),
+            guests=True,
+            elements=True,
+            only=("DELETE",),
+        ),
         Scenario("delete-elsewhere", (_create,), _delete_elsewhere, until="DELETE"),
         Scenario("stop", (_create,), _stop, _power("deallocated")),
         Scenario("start", (_create, _stop), _start, _power("running")),
@@ -114,7 +161,7 @@ def guests(machine: Machine) -> Callable[[Request, object], None]:
         met, arm.faults = arm.faults, []
         # The last has a name that a deployment of ours could give.
         for kind, name in ((_NSG, "guest"), (_NSG, "demo-guest"), (_IP, "demo-nat-ip")):
-            path = f"/resourceGroups/ccgpu-demo/providers/{kind}/{name}"
+            path = f"{_OURS}/{kind}/{name}"
             rest = _STATIC if kind == _IP else {}
             body = {"location": "eastus2", "tags": {"owner": "guest"}, **rest}
             machine.put(path, "2026-03-01", body)

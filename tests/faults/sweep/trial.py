@@ -33,7 +33,8 @@ def run(trial: Trial, folder: Path) -> Result:
     """Run it in a folder of its own."""
     scenario = SCENARIOS[trial[0].scenario]
     machine, strangers = prepared(scenario, folder)
-    witness = Witness(machine, strangers)
+    elements = set(scenarios.ELEMENTS) if scenario.elements else set()
+    witness = Witness(machine, strangers, elements)
     machine.arm.on_commit = witness.committed
     if any(case.kind == KILL for case in trial):
         _in_a_process(trial, scenario, machine, witness)
@@ -139,11 +140,13 @@ def _meddling(other: Meddling, machine: Machine, witness: Witness) -> Kind:
 def _afterwards(scenario: Scenario, machine: Machine, witness: Witness) -> None:
     """A create can be gone on with; a delete leaves nothing."""
     steps: list[Callable[[], object]] = [machine.delete]
-    if scenario.name == "create":
-        steps.insert(0, lambda: machine.create(scenarios.SPEC))
+    if "delete" not in scenario.name:
+        spec = scenarios.UPDATED if scenario.name == "update" else scenarios.SPEC
+        steps.insert(0, lambda: machine.create(spec))
     for step in steps:
         try:
             step()
         except Exception as err:  # noqa: BLE001  # judged
             witness.blame("not repeatable", f"{type(err).__name__}: {err}")
+        witness.elements_stay()
     witness.nothing_left()
