@@ -98,7 +98,7 @@ class Witness:
             self.blame("left unsaid", f"{error}: {', '.join(sorted(silent))}")
 
     def _kept(self) -> set[str]:
-        """Our group, where guests live in it, and our network, where they have a subnet: it stays."""
+        """Our group where guests live in it, and our network where they have a subnet."""
         group = f"/subscriptions/{FAKE_SUBSCRIPTION}/resourcegroups/ccgpu-demo"
         if any("/subnets/" in path for path in self.elements):
             return {group, f"{group}/providers/microsoft.network/virtualnetworks/demo-vnet"}
