@@ -138,8 +138,23 @@ def check_preconditions(call: Call, existing: Resource | None, id_: str) -> None
     wanted = headers.get("If-Match")
     if wanted is None:
         return
-    if existing is None or (wanted != "*" and wanted != existing.body.get("etag")):
+    if existing is None:
         raise errors.precondition_failed(id_)
+    check_etag(wanted, existing.body.get("etag"), existing.id)
+
+
+def check_etag(wanted: str | None, current: str | None, id_: str) -> None:
+    """If-Match of a resource, or of a part that has an etag of its own: `W/"x"` is also `"x"`."""
+    if wanted is None or wanted == "*":
+        return
+    if current is None or _opaque(wanted) != _opaque(current):
+        if "/providers/Microsoft.Network/" in id_ and current is not None:
+            raise errors.etag_mismatch(_opaque(wanted), current, id_)
+        raise errors.precondition_failed(id_)
+
+
+def _opaque(etag: str) -> str:
+    return etag.removeprefix("W/").strip('"')
 
 
 def accepted(
@@ -172,8 +187,8 @@ def paged(call: Call, values: list[Body]) -> Answer:
     return Answer(200, answer)
 
 
-def new_etag(world: World, kind: str) -> str:
-    """Network writes its etags as weak GUIDs, compute as quoted numbers."""
+def new_etag(world: World, kind: str, before: str | None = None) -> str:
+    """Network writes its etags as weak GUIDs; compute counts the writes, in quotes, from 1 on."""
     if kind.startswith("Microsoft.Network/"):
         return f'W/"{world.guid()}"'
-    return f'"{int(world.digest(7), 16)}"'
+    return f'"{int(_opaque(before or "0")) + 1}"'

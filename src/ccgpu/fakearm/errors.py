@@ -171,6 +171,16 @@ def precondition_failed(id_: str) -> Refused:
     )
 
 
+def etag_mismatch(wanted: str, current: str, id_: str) -> Refused:
+    """The network provider's 412, as recorded by cloud-provider-azure."""
+    detail = error(
+        "PreconditionFailedEtagMismatch",
+        f'Etag provided in if-match header W/"{wanted}" does not match etag {current} of resource '
+        f"{id_} in NRP data store.",
+    )
+    return Refused(412, "PreconditionFailed", "Precondition failed.", details=[detail])
+
+
 def invalid_parameter(target: str, message: str) -> Refused:
     return Refused(400, "InvalidParameter", message, target=target)
 

@@ -24,6 +24,7 @@ _LOCATED = {
     "diskoperations/*": "Microsoft.Compute/locations/diskOperations",
     "usages": "Microsoft.Compute/locations/usages",
 }
+_RULE = f"{kinds.NSG}/securityRules"
 _PLATFORM = "publishers/*/artifacttypes/*/offers/*/skus/*/versions"
 _PLATFORM_ACTION = "Microsoft.Compute/locations/publishers/artifacttypes/offers/skus/versions"
 
@@ -92,6 +93,7 @@ def _subscription() -> Actions:
 ACTIONS: Actions = {
     **_subscription(),
     **_tracked(),
+    **_kind(_RULE, f"{IN_GROUP}{kinds.NSG.lower()}/*/securityrules", "PUT", "DELETE"),
     **_kind(linked.SUBNET, f"{IN_GROUP}{kinds.VNET.lower()}/*/subnets", "PUT", "DELETE"),
     **_machines(),
     **_locations(),

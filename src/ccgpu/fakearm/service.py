@@ -53,6 +53,7 @@ ROUTES: Routes = {
     **tracked.routes(security_groups.RULES, security_groups.put),
     **tracked.routes(networks.RULES, networks.put),
     **networks.SUBNET_ROUTES,
+    **security_groups.RULE_ROUTES,
     **tracked.routes(addresses.RULES, addresses.put),
     **tracked.routes(nat_gateways.RULES, nat_gateways.put),
     **tracked.routes(interfaces.RULES, interfaces.put),
@@ -65,9 +66,12 @@ ROUTES: Routes = {
 
 
 def _written(world: World, operation: operations.Operation, target: Any) -> Any:
-    """A network's subnets end with it."""
-    finish = networks.written if target.kind == kinds.VNET else tracked.succeeded
+    """A network's subnets end with it, and a security group's rules."""
+    finish = _WRITTEN.get(target.kind, tracked.succeeded)
     return finish(world, operation, target)
+
+
+_WRITTEN = {kinds.VNET: networks.written, kinds.NSG: security_groups.written}
 
 
 FINISHERS: Finishers = {

@@ -33,7 +33,7 @@ IDENTITY = of("Microsoft.ManagedIdentity/userAssignedIdentities", "id")
 
 # Path, body, new status, Retry-After when new and of the delete: the recorded shapes.
 KINDS: dict[str, tuple[str, dict[str, Any], int, str | None, str | None]] = {
-    "nsg": (NSG, nsg_body(), 201, "1", "1"),
+    "nsg": (NSG, nsg_body(), 201, "3", "1"),
     "vnet": (VNET, vnet_body(), 201, "3", "10"),
     "pip": (PIP, pip_body(), 201, "1", "10"),
     "nat": (NAT, nat_body(), 201, "1", "10"),

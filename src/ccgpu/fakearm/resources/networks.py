@@ -14,6 +14,7 @@ from ccgpu.fakearm.call import (
     Route,
     Routes,
     accepted,
+    check_etag,
     new_etag,
     paged,
     require_group,
@@ -226,6 +227,9 @@ def put_subnet(call: Call) -> Answer:
     tracked.refuse_while_busy(call, network)
     subnet = _subnet(call.world, network.id, {**call.body(), "name": call.names[3]})
     old = references.subnet_in(network, subnet["name"])
+    if old:
+        subnet |= {"name": old["name"], "id": old["id"]}
+    check_etag(call.request.headers.get("If-Match"), old and old["etag"], subnet["id"])
     kept = [one for one in network.properties["subnets"] if one is not old]
     prefixes = network.properties["addressSpace"]["addressPrefixes"]
     _check_ranges(network.name, prefixes, [*kept, subnet])
@@ -244,6 +248,7 @@ def delete_subnet(call: Call) -> Answer:
     found = references.subnet_in(network, call.names[3]) if network else None
     if network is None or found is None:
         return Answer(204)
+    check_etag(call.request.headers.get("If-Match"), found["etag"], found["id"])
     tracked.refuse_while_busy(call, network)
     _refuse_subnet_delete(call.world, found)
     network.state = "Updating"

@@ -1,23 +1,56 @@
-"""Network security groups: rules as given, Azure's default rules, and who uses the group."""
+"""Network security groups: rules as given, Azure's default rules, and who uses the group.
+
+A rule lives in its group's body, and is a resource with a path of its own besides.
+"""
 
 import ipaddress
 from typing import Any
 
 from ccgpu.fakearm import errors, kinds, network_errors, operations
-from ccgpu.fakearm.call import Call, accepted
+from ccgpu.fakearm.call import (
+    IN_GROUP,
+    Call,
+    Route,
+    Routes,
+    accepted,
+    check_etag,
+    new_etag,
+    paged,
+    require_group,
+)
+from ccgpu.fakearm.operations import Operation
 from ccgpu.fakearm.resources import tracked
 from ccgpu.fakearm.wire import Answer, Body
 from ccgpu.fakearm.world import Resource, World
 
-# Microsoft Learn, "Network security groups", default security rules.
+RULE = f"{kinds.NSG}/securityRules"
+# Microsoft Learn, "Network security groups", default security rules; descriptions as recorded.
 _DEFAULTS = [
-    ("AllowVnetInBound", 65000, "Inbound", "Allow", "VirtualNetwork", "VirtualNetwork"),
-    ("AllowAzureLoadBalancerInBound", 65001, "Inbound", "Allow", "AzureLoadBalancer", "*"),
-    ("DenyAllInBound", 65500, "Inbound", "Deny", "*", "*"),
-    ("AllowVnetOutBound", 65000, "Outbound", "Allow", "VirtualNetwork", "VirtualNetwork"),
-    ("AllowInternetOutBound", 65001, "Outbound", "Allow", "*", "Internet"),
-    ("DenyAllOutBound", 65500, "Outbound", "Deny", "*", "*"),
+    (
+        ("AllowVnetInBound", 65000, "Inbound", "Allow", "VirtualNetwork", "VirtualNetwork"),
+        "Allow inbound traffic from all VMs in VNET",
+    ),
+    (
+        ("AllowAzureLoadBalancerInBound", 65001, "Inbound", "Allow", "AzureLoadBalancer", "*"),
+        "Allow inbound traffic from azure load balancer",
+    ),
+    (("DenyAllInBound", 65500, "Inbound", "Deny", "*", "*"), "Deny all inbound traffic"),
+    (
+        ("AllowVnetOutBound", 65000, "Outbound", "Allow", "VirtualNetwork", "VirtualNetwork"),
+        "Allow outbound traffic from all VMs to all VMs in VNET",
+    ),
+    (
+        ("AllowInternetOutBound", 65001, "Outbound", "Allow", "*", "Internet"),
+        "Allow outbound traffic from all VMs to Internet",
+    ),
+    (("DenyAllOutBound", 65500, "Outbound", "Deny", "*", "*"), "Deny all outbound traffic"),
 ]
+_LISTS = (
+    "sourcePortRanges",
+    "destinationPortRanges",
+    "sourceAddressPrefixes",
+    "destinationAddressPrefixes",
+)
 _REQUIRED = ("protocol", "access", "direction", "priority")
 _PRIORITIES = range(100, 4097)
 
@@ -47,27 +80,34 @@ RULES = tracked.Rules(
 
 
 def put(call: Call) -> Answer:
+    """The rules that are not in the body are gone afterwards."""
     wanted = tracked.draft(call, kinds.NSG)
+    old = wanted.existing
     rules = wanted.properties.get("securityRules") or []
     _check(rules)
     properties = {
-        "resourceGuid": call.world.guid(),
+        "resourceGuid": old.properties["resourceGuid"] if old else call.world.guid(),
         "securityRules": [_rule(wanted.id, "securityRules", rule) for rule in rules],
         "defaultSecurityRules": [
-            _rule(wanted.id, "defaultSecurityRules", _default(*one)) for one in _DEFAULTS
+            _rule(wanted.id, "defaultSecurityRules", _default(*rule, description=text))
+            for rule, text in _DEFAULTS
         ],
     }
     group = tracked.resource_of(call.world, kinds.NSG, wanted, properties, "Updating")
+    _give_etags(group)
     call.world.save(group)
     operation = operations.begin(call.world, "write", group, call.world.seconds("nsg"))
-    after = 1 if wanted.existing is None else None
+    after = 3 if old is None else None
     return accepted(call, wanted.status, operation, view(call.world, group), retry_after=after)
 
 
-def _default(name: str, priority: int, direction: str, access: str, source: str, to: str) -> Body:
+def _default(
+    name: str, priority: int, direction: str, access: str, source: str, to: str, *, description: str
+) -> Body:
     return {
         "name": name,
         "properties": {
+            "description": description,
             "protocol": "*",
             "sourcePortRange": "*",
             "destinationPortRange": "*",
@@ -80,13 +120,103 @@ def _default(name: str, priority: int, direction: str, access: str, source: str,
     }
 
 
-def _rule(group: str, part: str, rule: Body) -> Body:
+def _rule(group: str, part: str, rule: Body, state: str = "Succeeded") -> Body:
     return {
         "name": rule["name"],
         "id": f"{group}/{part}/{rule['name']}",
         "type": f"{kinds.NSG}/{part}",
-        "properties": {"provisioningState": "Succeeded", **rule["properties"]},
+        "properties": {
+            **{key: [] for key in _LISTS},
+            **rule["properties"],
+            "provisioningState": state,
+        },
     }
+
+
+def _give_etags(group: Resource) -> None:
+    """A rule has the etag of its group, as recorded."""
+    for key in ("securityRules", "defaultSecurityRules"):
+        for rule in group.properties[key]:
+            rule["etag"] = group.body["etag"]
+
+
+def written(world: World, operation: Operation, group: Resource) -> Body | None:
+    """The end of a write to the group, or to a rule of it."""
+    gone = operation.data.get("removed")
+    rules = [one for one in group.properties["securityRules"] if one["name"].lower() != gone]
+    for rule in rules:
+        rule["properties"]["provisioningState"] = "Succeeded"
+    group.properties["securityRules"] = rules
+    failure = tracked.succeeded(world, operation, group)
+    _give_etags(group)
+    world.save(group)
+    return failure
+
+
+def _require_parent(call: Call, *, write: bool = False) -> Resource:
+    require_group(call, write=write)
+    group = call.world.find(call.id_of(kinds.NSG))
+    if group is None:
+        raise errors.parent_not_found(call.names[2])
+    return group
+
+
+def _find_rule(group: Resource | None, name: str) -> Body | None:
+    rules: list[Body] = group.properties["securityRules"] if group else []
+    return next((one for one in rules if one["name"].lower() == name.lower()), None)
+
+
+def get_rule(call: Call) -> Answer:
+    require_group(call)
+    group = call.world.find(call.id_of(kinds.NSG))
+    name = call.names[3]
+    if group is None:
+        raise tracked.missing(kinds.NSG, f"{call.names[2]}/securityRules/{name}", call.names[1])
+    found = _find_rule(group, name)
+    if found is None:
+        raise errors.not_found(f"Resource {group.id}/securityRules/{name} not found.", details=[])
+    return Answer(200, found, {"ETag": found["etag"]})
+
+
+def list_rules(call: Call) -> Answer:
+    return paged(call, _require_parent(call).properties["securityRules"])
+
+
+def put_rule(call: Call) -> Answer:
+    group = _require_parent(call, write=True)
+    given = {**call.body(), "name": call.names[3]}
+    old = _find_rule(group, given["name"])
+    kept = [one for one in group.properties["securityRules"] if one is not old]
+    if old:
+        given["name"] = old["name"]
+    _check([*kept, given])
+    rule = _rule(group.id, "securityRules", given, "Updating")
+    check_etag(call.request.headers.get("If-Match"), old and old["etag"], rule["id"])
+    tracked.refuse_while_busy(call, group)
+    group.properties["securityRules"] = [*kept, rule]
+    operation = _begin_write(call.world, group)
+    return accepted(call, 200 if old else 201, operation, rule, retry_after=1)
+
+
+def _begin_write(world: World, group: Resource, removed: str | None = None) -> Operation:
+    group.state = "Updating"
+    group.body["etag"] = new_etag(world, kinds.NSG)
+    _give_etags(group)
+    world.save(group)
+    return operations.begin(world, "write", group, world.seconds("nsg"), removed=removed)
+
+
+def delete_rule(call: Call) -> Answer:
+    require_group(call)
+    group = call.world.find(call.id_of(kinds.NSG))
+    found = _find_rule(group, call.names[3])
+    if group is None or found is None:
+        return Answer(204)
+    check_etag(call.request.headers.get("If-Match"), found["etag"], found["id"])
+    tracked.refuse_while_busy(call, group)
+    found["properties"]["provisioningState"] = "Deleting"
+    operation = _begin_write(call.world, group, found["name"].lower())
+    return accepted(call, 202, operation, None, retry_after=1)
 
 
 def _check(rules: list[Any]) -> None:
@@ -135,3 +265,12 @@ def _is_network(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+_ONE = f"{IN_GROUP}{RULE.lower().replace('/securityrules', '/*/securityrules')}"
+RULE_ROUTES: Routes = {
+    ("GET", f"{_ONE}/*"): Route(get_rule, kinds.NETWORK_API),
+    ("PUT", f"{_ONE}/*"): Route(put_rule, kinds.NETWORK_API),
+    ("DELETE", f"{_ONE}/*"): Route(delete_rule, kinds.NETWORK_API),
+    ("GET", _ONE): Route(list_rules, kinds.NETWORK_API, frozenset({"$skiptoken"})),
+}

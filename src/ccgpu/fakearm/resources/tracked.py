@@ -108,7 +108,7 @@ def patch(rules: Rules, call: Call) -> Answer:
     refuse_while_busy(call, found)
     found.body["tags"] = tags
     if "etag" in found.body:
-        found.body["etag"] = new_etag(call.world, rules.kind)
+        found.body["etag"] = new_etag(call.world, rules.kind, found.body["etag"])
     call.world.save(found)
     return Answer(200, rules.view(call.world, found))
 
@@ -235,6 +235,7 @@ def draft(call: Call, kind: str) -> Draft:
 
 def resource_of(world: World, kind: str, wanted: Draft, properties: Body, state: str) -> Resource:
     """The resource that `wanted` asks for, with a new etag where the kind has them."""
+    old = wanted.existing
     body: Body = {"name": wanted.name, "id": wanted.id, "type": kind, "location": wanted.location}
     if wanted.tags is not None:
         body["tags"] = wanted.tags
@@ -242,9 +243,8 @@ def resource_of(world: World, kind: str, wanted: Draft, properties: Body, state:
         if wanted.body.get(key) is not None:
             body[key] = wanted.body[key]
     if kind.startswith("Microsoft.Network/") or kind == kinds.VM:
-        body["etag"] = new_etag(world, kind)
+        body["etag"] = new_etag(world, kind, old.body["etag"] if old else None)
     body["properties"] = {"provisioningState": state, **properties}
-    old = wanted.existing
     return Resource(
         wanted.id, kind, body, old.created if old else world.at, old.hidden if old else {}
     )
@@ -254,6 +254,6 @@ def succeeded(world: World, _: Operation, target: Resource) -> Body | None:
     """The end of most writes."""
     target.state = "Succeeded"
     if "etag" in target.body:
-        target.body["etag"] = new_etag(world, target.kind)
+        target.body["etag"] = new_etag(world, target.kind, target.body["etag"])
     world.save(target)
     return None

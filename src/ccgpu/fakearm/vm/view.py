@@ -1,4 +1,4 @@
-"""What a GET tells of a VM; the instance view: power state and guest agent, as far as time has come.
+"""What a GET tells of a VM, and its instance view: power state and guest agent.
 
 Recorded: right after Succeeded the agent is "Not Ready" and the VM is not yet running.
 """
