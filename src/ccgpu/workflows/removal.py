@@ -17,12 +17,12 @@ from ccgpu.domain.resource import (
     ResourceId,
     key,
     kind_of,
-    name_of,
     tag,
     tags_of,
 )
 from ccgpu.errors import AlreadyExists, CcgpuError
 from ccgpu.workflows.dependents import dependents
+from ccgpu.workflows.groups import leave, others_in
 from ccgpu.workflows.requests import Asking, Run, ask, removed
 from ccgpu.workflows.schedule import Task
 
@@ -74,16 +74,19 @@ class Owner:
     """Whose resources may be removed: this deployment's, or only those of one of its runs.
 
     `judged`: the tags by which it was decided, by `key`; what has others now, or was not there to
-    be judged, is not removed.
+    be judged, is not removed. `inherited`: a group whose maker is gone, with the tags that say so.
     """
 
     deployment: str
     run: str | None = None
     promised: frozenset[ResourceId] = frozenset()  # keys of disks that a VM of ours has made
     judged: Mapping[ResourceId, Mapping[str, str]] | None = None
+    inherited: Mapping[ResourceId, Mapping[str, str]] = field(default_factory=dict)
 
     def has(self, id_: ResourceId, body: Body) -> bool:
         """Whether the live resource is this owner's."""
+        if key(id_) in self.inherited:
+            return self.inherited[key(id_)] == tags_of(body)
         if tag(body, DEPLOYMENT) is None and kind_of(id_) is Kind.DISK:
             return key(id_) in self.promised  # Azure gives a VM's disks no tags of their own
         mine = tag(body, DEPLOYMENT) == self.deployment
@@ -127,13 +130,7 @@ def _one(
     doing = f"deleting {id_}"
     try:
         body = yield from ask(run, partial(run.cloud.arm.get, kind, id_), doing)
-        if body is not None and not owner.has(id_, body):
-            result.foreign.append(id_)
-            return
-        if result.changed:
-            return
-        if kind is Kind.GROUP and body is not None and (why := (yield from _others(run, id_))):
-            result.kept.append((id_, why))
+        if (yield from _stays(run, kind, id_, body, owner, result)):
             return
         if body is not None:
             run.tell("begin", doing, id_, kind, "delete")
@@ -173,12 +170,31 @@ def _delete(run: Run, kind: Kind, id_: ResourceId, owner: Owner) -> Pending | No
     return run.cloud.arm.delete(kind, id_, etag=etag)
 
 
-def _others(run: Run, group: ResourceId) -> Asking[str | None]:
-    """Why a group of ours stays: what is still in it."""
-    listing = partial(run.cloud.queries.inside, name_of(group))
-    inside = yield from ask(run, listing, f"listing what is in {group}")
-    names = ", ".join(sorted(name_of(one["id"]) for one in inside or ()))
-    return f"there is more in it: {names}" if names else None
+def _stays(
+    run: Run, kind: Kind, id_: ResourceId, body: Body | None, owner: Owner, result: Removal
+) -> Asking[bool]:
+    """Whether it is not removed: not ours, nor after a change, nor a group with more in it."""
+    if body is not None and not owner.has(id_, body):
+        result.foreign.append(id_)
+        return True
+    if result.changed or body is None or kind is not Kind.GROUP:
+        return bool(result.changed)
+    return (yield from _holds_others(run, id_, body, owner, result))
+
+
+def _holds_others(
+    run: Run, group: ResourceId, body: Body, owner: Owner, result: Removal
+) -> Asking[bool]:
+    """Whether a group stays because of what else is in it; other deployments take it over."""
+    gone = {key(id_) for id_ in result.gone}
+    others = yield from others_in(run, group, owner.deployment, gone=gone)
+    if others.reason is None:
+        return False
+    result.kept.append((group, others.reason))
+    mine = tag(body, DEPLOYMENT) == owner.deployment and owner.as_judged(group, body)
+    if mine and others.deployments:
+        yield from leave(run, group, body, owner.deployment)
+    return True
 
 
 def _dependents(

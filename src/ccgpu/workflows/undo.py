@@ -77,5 +77,5 @@ def _tagged(run: Run, value: str) -> dict[ResourceId, Kind]:
     """What carries the run's tag: NICs and public IPs outlive a VM that Azure rejected late."""
     listing = partial(run.cloud.queries.tagged, RUN, value)
     found = complete(run, ask(run, listing, "looking for what is left"))
-    kinds = ((ResourceId(one["id"]), kind_of(one["id"])) for one in found)
+    kinds = ((id_, kind_of(id_)) for id_ in found)
     return {id_: kind for id_, kind in kinds if kind is not None}
