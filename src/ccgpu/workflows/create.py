@@ -331,10 +331,11 @@ def _fail(work: _Work, keeper: Keeper, err: CcgpuError, todo: Plan) -> NoReturn:
 
 
 def _keep(work: _Work, keeper: Keeper, err: CcgpuError) -> NoReturn:
-    """Raise `err` with what is left as it is; `LeftBehind` if something of that bills."""
-    ids, name = _ids(keeper, work.names), work.spec.name
-    err.resources = inventory(work.run, ids, name, _begun(keeper))
-    if isinstance(err, Denied) or not any(one.billed for one in err.resources):
+    """Raise `err` with what there is; `LeftBehind` if something that was made bills."""
+    ids, name, begun = _ids(keeper, work.names), work.spec.name, _begun(keeper)
+    err.resources = inventory(work.run, ids, name, begun)
+    made = [one for one in err.resources if key(one.id) in begun]
+    if isinstance(err, Denied) or not any(one.billed for one in made):
         raise err
     raise LeftBehind(
         f"{err}\nand what was made is kept, as `--keep-on-failure` says",
