@@ -21,10 +21,11 @@ from ccgpu.domain.resource import (
     tags_of,
 )
 from ccgpu.errors import AlreadyExists, CcgpuError
+from ccgpu.net.retry import poll_pause
 from ccgpu.workflows.dependents import dependents
 from ccgpu.workflows.groups import leave, others_in
 from ccgpu.workflows.requests import Asking, Run, ask, removed
-from ccgpu.workflows.schedule import Task
+from ccgpu.workflows.schedule import Call, Task
 
 # VM → NIC and disks → what the NIC refers to → what that refers to; the group last. The order in
 # which ARM's references allow it (in-use refusals: Microsoft Learn, delete-resource-group).
@@ -36,6 +37,9 @@ _STAGES = (
     (Kind.PUBLIC_IP,),
     (Kind.GROUP,),
 )
+
+# How many 404s it takes to believe that what was perhaps just made is not there.
+_LOOKS_AT_NEW = 3
 
 
 @dataclass(slots=True)
@@ -74,13 +78,16 @@ class Owner:
     """Whose resources may be removed: this deployment's, or only those of one of its runs.
 
     `judged`: the tags by which it was decided, by `key`; what has others now, or was not there to
-    be judged, is not removed. `inherited`: a group whose maker is gone, with the tags that say so.
+    be judged, is not removed. `made`: the `key`s of what has perhaps been made just now: one 404
+    does not say that it is not there. `inherited`: a group whose maker is gone, with the tags that
+    say so.
     """
 
     deployment: str
     run: str | None = None
     promised: frozenset[ResourceId] = frozenset()  # keys of disks that a VM of ours has made
     judged: Mapping[ResourceId, Mapping[str, str]] | None = None
+    made: frozenset[ResourceId] = frozenset()
     inherited: Mapping[ResourceId, Mapping[str, str]] = field(default_factory=dict)
 
     def has(self, id_: ResourceId, body: Body) -> bool:
@@ -129,7 +136,7 @@ def _one(
 ) -> Task:
     doing = f"deleting {id_}"
     try:
-        body = yield from ask(run, partial(run.cloud.arm.get, kind, id_), doing)
+        body = yield from _read(run, kind, id_, owner, doing)
         if (yield from _stays(run, kind, id_, body, owner, result)):
             return
         if body is not None:
@@ -150,6 +157,18 @@ def _one(
         run.tell("failed", str(err), id_, kind, "delete")
         result.errors.append(err)
         result.left[id_] = kind
+
+
+def _read(run: Run, kind: Kind, id_: ResourceId, owner: Owner, doing: str) -> Asking[Body | None]:
+    """The resource as it is; what was just made may not be seen everywhere yet."""
+    get = partial(run.cloud.arm.get, kind, id_)
+    body = yield from ask(run, get, doing)
+    for _ in range(_LOOKS_AT_NEW - 1 if key(id_) in owner.made else 0):
+        if body is not None:
+            break
+        yield Call(lambda: None, run.left(poll_pause(0, None), doing))
+        body = yield from ask(run, get, doing)
+    return body
 
 
 def _delete(run: Run, kind: Kind, id_: ResourceId, owner: Owner) -> Pending | None:
@@ -205,7 +224,7 @@ def _dependents(
 
     def look(id_: ResourceId) -> Task:
         try:
-            vm = yield from ask(run, partial(run.cloud.arm.get, Kind.VM, id_), f"reading {id_}")
+            vm = yield from _read(run, Kind.VM, id_, owner, f"reading {id_}")
             if vm is not None and owner.has(id_, vm):
                 found.update((yield from dependents(run, id_, vm)))
         except CcgpuError as err:
