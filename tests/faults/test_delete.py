@@ -8,6 +8,8 @@ from support import faults
 from support.cloud import WHOLE, Machine, make_spec
 from support.faults import Nth, of
 
+pytestmark = pytest.mark.usefixtures("lists")
+
 DELETES = of("DELETE", "/")
 THEIRS = "/resourceGroups/ccgpu-demo/providers/Microsoft.Network/networkSecurityGroups/theirs"
 

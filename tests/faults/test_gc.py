@@ -16,6 +16,7 @@ from support.cloud import WHOLE, Machine, make_spec
 from support.faults import Nth, of
 from support.leases import HOUR, Before, actions, collect, elsewhere, extend, only
 
+BOTH = pytest.mark.usefixtures("lists")
 REMOVED = [("demo", "expired", "removed")]
 DECOYS: tuple[tuple[str, str, dict[str, str]], ...] = (
     ("Microsoft.Network/networkSecurityGroups/theirs", "2026-03-01", {"team": "other"}),
@@ -40,6 +41,7 @@ def expired(machine: Machine, **changes: object) -> Machine:
     return machine
 
 
+@BOTH
 def test_what_has_expired_goes_whoever_made_it(machine: Machine) -> None:
     expired(machine, private=True, data_disks=[{"size_gib": 64}])
     there = {one.casefold() for one in machine.ids()}
@@ -50,6 +52,7 @@ def test_what_has_expired_goes_whoever_made_it(machine: Machine) -> None:
     assert collect(elsewhere(machine)).found == ()
 
 
+@BOTH
 def test_without_a_yes_it_only_says_what_it_would_do(machine: Machine) -> None:
     expired(machine)
     before = machine.writes()
@@ -62,6 +65,7 @@ def test_without_a_yes_it_only_says_what_it_would_do(machine: Machine) -> None:
     assert found.failure is None
 
 
+@BOTH
 def test_the_grace_is_ten_minutes_by_azures_time(machine: Machine) -> None:
     machine.create(make_spec(ttl="1h"))
     ends = list_all(machine.cloud)[0].seconds_left or 0
@@ -86,6 +90,7 @@ def test_a_clock_that_goes_wrong_changes_nothing(machine: Machine, by: float) ->
     assert machine.kinds() == []
 
 
+@BOTH
 def test_without_a_lease_it_lives_for_ever(machine: Machine) -> None:
     machine.create()
     machine.arm.advance(1000 * HOUR)
@@ -93,6 +98,7 @@ def test_without_a_lease_it_lives_for_ever(machine: Machine) -> None:
     assert machine.kinds() == WHOLE
 
 
+@BOTH
 def test_decoys_stay_and_so_does_the_group_they_are_in(machine: Machine) -> None:
     machine.put("/resourceGroups/theirs", "2025-04-01", {"location": "eastus2"})
     expired(machine)
@@ -110,6 +116,7 @@ def test_decoys_stay_and_so_does_the_group_they_are_in(machine: Machine) -> None
     assert {one.rsplit("/", 1)[-1] for one in groups} == {"ccgpu-demo", "theirs"}
 
 
+@BOTH
 def test_a_group_that_stays_is_not_found_over_and_over(machine: Machine) -> None:
     expired(machine)
     put(machine, "ccgpu-demo", *DECOYS[0])
@@ -122,6 +129,7 @@ def test_a_group_that_stays_is_not_found_over_and_over(machine: Machine) -> None
     assert machine.writes() == before
 
 
+@BOTH
 def test_a_name_that_is_none_of_ours_is_left_alone(machine: Machine) -> None:
     machine.put("/resourceGroups/theirs", "2025-04-01", {"location": "eastus2"})
     tags = {"ccgpu-deployment": "../../evil", "ccgpu-created": "2020-01-01T00:00:00Z"}
@@ -133,6 +141,7 @@ def test_a_name_that_is_none_of_ours_is_left_alone(machine: Machine) -> None:
     assert machine.kinds() == ["networkSecurityGroups", "resourceGroups"]
 
 
+@BOTH
 @pytest.mark.parametrize("hours", [2, 4])
 def test_what_a_dead_create_left_goes_after_three_hours(machine: Machine, hours: int) -> None:
     machine.arm.faults.append(Nth(0, of("PUT", "/virtualMachines/"), KeyboardInterrupt()))
@@ -149,6 +158,7 @@ def test_what_a_dead_create_left_goes_after_three_hours(machine: Machine, hours:
         assert machine.kinds() == []
 
 
+@BOTH
 def test_one_that_fails_does_not_stop_the_others(machine: Machine) -> None:
     for name in ("one", "two", "three"):
         machine.create(make_spec(name=name, ttl="1h", regions=["eastus2", "westeurope"]))
@@ -172,6 +182,7 @@ def test_one_that_fails_does_not_stop_the_others(machine: Machine) -> None:
     assert machine.kinds() == []
 
 
+@BOTH
 def test_what_cannot_be_looked_at_is_a_failure_too(machine: Machine) -> None:
     expired(machine)
     blind = Nth(0, of("GET", "/virtualMachines/demo"), faults.FORBIDDEN, times=None)
@@ -200,6 +211,7 @@ def test_a_deployment_that_this_machine_works_on_is_left_alone(machine: Machine)
     assert machine.kinds() == WHOLE
 
 
+@BOTH
 def test_a_vm_whose_tag_was_taken_off_stays(machine: Machine) -> None:
     expired(machine)
     vm = "/resourceGroups/ccgpu-demo/providers/Microsoft.Compute/virtualMachines/demo"
@@ -240,6 +252,7 @@ def _is_search(request: Request) -> bool:
     return "tagName" in request.query.get("$filter", "")
 
 
+@BOTH
 def test_what_changed_at_the_last_moment_keeps_all_the_rest(machine: Machine) -> None:
     expired(machine)
     (id_,) = (one for one in machine.ids() if one.endswith("/virtualMachines/demo"))
@@ -261,6 +274,7 @@ def test_what_changed_at_the_last_moment_keeps_all_the_rest(machine: Machine) ->
     assert machine.kinds() == WHOLE
 
 
+@BOTH
 def test_the_disk_of_a_vm_that_is_gone_goes_with_our_group(machine: Machine) -> None:
     leftovers(machine)
     disk = "/resourceGroups/ccgpu-demo/providers/Microsoft.Compute/disks/demo-osdisk"
@@ -270,6 +284,7 @@ def test_the_disk_of_a_vm_that_is_gone_goes_with_our_group(machine: Machine) -> 
     assert machine.kinds() == []
 
 
+@BOTH
 def test_the_disks_of_a_vm_are_found_without_tags(machine: Machine) -> None:
     expired(machine, data_disks=[{"size_gib": 64}])
     for id_ in machine.ids():

@@ -51,23 +51,25 @@ class Queries:
                 case Gallery():
                     return {"id": image.id}
 
-    def tagged(self, name: str, value: str | None = None) -> tuple[Body, ...]:
-        """Every resource and group of the subscription with a tag: id, type, location, tags.
+    def tagged(self, name: str, value: str | None = None) -> tuple[ResourceId, ...]:
+        """The ids of every resource and group of the subscription with a tag.
 
-        A list may lag behind; that something is not in it proves nothing.
+        Nothing else: a list that is filtered by a tag may leave the tags out (azure-mgmt-resource,
+        `resources.list`), and it may lag behind: what is in it may be gone, what is not may exist.
         """
         with_value = f" and tagValue eq '{value}'" if value is not None else ""
         query = f"tagName eq '{name}'{with_value}"
         with translated(f"listing what carries the tag {name}"):
-            groups = [_plain(g) for g in self._resources.resource_groups.list(filter=query)]
-            return (*groups, *(_plain(r) for r in self._resources.resources.list(filter=query)))
+            groups = [g.id for g in self._resources.resource_groups.list(filter=query)]
+            resources = [r.id for r in self._resources.resources.list(filter=query)]
+            return tuple(ResourceId(str(id_)) for id_ in (*groups, *resources))
 
-    def inside(self, group: str) -> tuple[Body, ...] | None:
-        """Everything in a resource group, whoever made it; None where there is no such group."""
+    def inside(self, group: str) -> tuple[ResourceId, ...] | None:
+        """The ids of all that a list names in a resource group; None if there is no such group."""
         try:
             with translated(f"listing what is in {group}"):
                 found = self._resources.resources.list_by_resource_group(group)
-                return tuple(_plain(one) for one in found)
+                return tuple(ResourceId(str(one.id)) for one in found)
         except NotFound as err:
             if err.code != "ResourceGroupNotFound":
                 raise

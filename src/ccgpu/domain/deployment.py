@@ -48,14 +48,19 @@ def described(
     vm: Body | None,
     addresses: tuple[str | None, str | None] = (None, None),
     resources: tuple[Owned, ...] = (),
+    around: Iterable[Body] = (),
 ) -> Deployment:
-    """The deployment from its VM (with instance view); `addresses` are public and private."""
+    """The deployment from its VM (with instance view) and the resources `around` it.
+
+    `addresses` are public and private.
+    """
+    doing = state(vm, around)
     if vm is None:
-        return Deployment(name, state(None), group, resources=resources)
+        return Deployment(name, doing, group, resources=resources)
     properties = vm.get("properties") or {}
     return Deployment(
         name=name,
-        state=state(vm),
+        state=doing,
         resource_group=group,
         region=location(vm["location"]),
         zone=next(iter(vm.get("zones") or ()), None),

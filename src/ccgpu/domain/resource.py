@@ -15,6 +15,9 @@ ResourceId = NewType("ResourceId", str)
 # Tags that say whose a resource is. Stable: they are part of what is wanted.
 DEPLOYMENT = "ccgpu-deployment"
 BODY_HASH = "ccgpu-body"
+# On a group that ccgpu made and whose deployment is gone, while others live in it: for which one it
+# was made. With the last of them it goes.
+MADE_FOR = "ccgpu-made-for"
 # Tags that say when and by which run it was made. They are set once and never compared.
 RUN = "ccgpu-run"
 CREATED = "ccgpu-created"
@@ -85,6 +88,15 @@ def group_of(id_: str) -> str:
         if part.casefold() == "resourcegroups":
             return parts[at + 1]
     raise ValueError(f"no resource group in {id_!r}")
+
+
+def holder_of(id_: str) -> ResourceId:
+    """The resource that a child resource is part of (`…/virtualMachines/x/extensions/y`), or it."""
+    at = id_.casefold().rfind("/providers/")
+    if at < 0:
+        return ResourceId(id_)
+    start = at + len("/providers/")
+    return ResourceId(id_[:start] + "/".join(id_[start:].split("/")[:3]))
 
 
 def subscription_of(id_: str) -> str:

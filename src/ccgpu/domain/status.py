@@ -1,13 +1,16 @@
-"""What a deployment is doing, from what Azure says of its VM.
+"""What a deployment is doing, from what Azure says of its VM and of what is around it.
 
 Provisioned is not ready: right after `Succeeded` the guest may still boot. `ready` needs a
-running VM whose agent has reported in; it says nothing about trust.
+running VM whose agent has reported since its start; it says nothing about trust.
 """
 
+from collections.abc import Iterable
 from enum import StrEnum
 from typing import Any
 
-from ccgpu.domain.resource import Body, state_of
+from ccgpu.domain.catalog import Kind
+from ccgpu.domain.lease import moment
+from ccgpu.domain.resource import Body, kind_of, state_of
 
 
 class State(StrEnum):
@@ -19,15 +22,35 @@ class State(StrEnum):
     STOPPED = "stopped"
     FAILED = "failed"
     DELETING = "deleting"
+    LEFTOVERS = "leftovers"
 
 
-def state(vm: Body | None) -> State:
+AT_REST = ("Succeeded", "Failed", "Canceled")
+
+# The instance view of a VM that was stopped goes on saying that its agent is ready (recordings);
+# only the time of that is old. An update of a running VM has a new time too, and the agent, which
+# reports about once a minute, has not reported since: no start is as short as that.
+_AGENT_PERIOD = 60.0
+
+
+def state(vm: Body | None, around: Iterable[Body] = ()) -> State:
     """The state of the deployment whose VM this is (a GET with `$expand=instanceView`).
 
-    Without a VM a deployment is still (or again) `creating`: its network is there first.
+    `around`: the other resources of the deployment. Its network is made before its VM, so without
+    a VM it is `creating` while one of them is; if all are at rest they are `leftovers`.
     """
-    if vm is None:
-        return State.CREATING
+    bodies = list(around)
+    if any(kind_of(one["id"]) is Kind.GROUP and _deleting(one) for one in bodies):
+        return State.DELETING  # and all that is in the group with it
+    if vm is not None:
+        return _of_vm(vm)
+    if any(_deleting(one) for one in bodies):
+        return State.DELETING
+    resting = all(state_of(one) in AT_REST for one in bodies)
+    return State.LEFTOVERS if resting else State.CREATING
+
+
+def _of_vm(vm: Body) -> State:
     match state_of(vm):
         case "Succeeded" | "Updating" | "Canceled":
             return _running(vm)
@@ -39,25 +62,46 @@ def state(vm: Body | None) -> State:
             return State.CREATING
 
 
+def _deleting(body: Body) -> bool:
+    return state_of(body) in ("Deleting", "Deprovisioning")
+
+
 def power(vm: Body) -> str | None:
     """The power state without its prefix: running, stopped, deallocated."""
     for status in _view(vm).get("statuses") or ():
-        kind, _, value = status.get("code", "").partition("/")
+        kind, _, value = (status.get("code") or "").partition("/")
         if kind == "PowerState":
             return str(value)
     return None
+
+
+def reported_since(vm: Body, start: float) -> bool:
+    """Whether the guest's agent says that it is ready, and said so after `start` (Unix time).
+
+    A status without a time says nothing of it, and is believed.
+    """
+    statuses = (_view(vm).get("vmAgent") or {}).get("statuses") or ()
+    times = [moment(one.get("time")) for one in statuses if one.get("displayStatus") == "Ready"]
+    return any(at is None or at >= start for at in times)
 
 
 def _running(vm: Body) -> State:
     found = power(vm)
     if found in ("stopped", "stopping", "deallocated", "deallocating"):
         return State.STOPPED  # a VM that Azure has just made says so too, for some seconds
-    return State.READY if found == "running" and _agent_ready(vm) else State.BOOTING
+    ready = found == "running" and reported_since(vm, _last_change(vm) - _AGENT_PERIOD)
+    return State.READY if ready else State.BOOTING
 
 
-def _agent_ready(vm: Body) -> bool:
-    statuses = (_view(vm).get("vmAgent") or {}).get("statuses") or ()
-    return any(one.get("displayStatus") == "Ready" for one in statuses)
+def _last_change(vm: Body) -> float:
+    """When the last operation on the VM has ended: its start, if it was started."""
+    statuses = _view(vm).get("statuses") or ()
+    ended = [
+        moment(one.get("time"))
+        for one in statuses
+        if (one.get("code") or "").startswith("ProvisioningState/")
+    ]
+    return max((at for at in ended if at is not None), default=float("-inf"))
 
 
 def _view(vm: Body) -> dict[str, Any]:

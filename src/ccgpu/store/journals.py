@@ -9,7 +9,7 @@ import fcntl
 import json
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -70,6 +70,18 @@ class Journals:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+
+    def peek(self, subscription: str, deployment: str) -> Journal | None:
+        """What the deployment's journal says now, to those who only read: without its lock."""
+        return JournalFile(self._folder / subscription / f"{deployment}.json").read()
+
+    def every(self, subscription: str) -> list[Journal]:
+        """All journals of a subscription that can be read, as `peek` does."""
+        found = []
+        for path in sorted((self._folder / subscription).glob("*.json")):
+            with suppress(StateUnusable):
+                found.append(JournalFile(path).read())
+        return [journal for journal in found if journal is not None]
 
     @contextmanager
     def locked(

@@ -36,20 +36,27 @@ class Census:
         return lease_of(self.bodies.values(), self.vm)
 
 
-def census(run: Run, names: Names, listed: Mapping[ResourceId, Kind]) -> Census:
-    """Look at every id that may be the deployment's; `listed` are those that a list names."""
-    all_ = {**nameable_ids(names), **listed}
-    ids = {key(id_): (id_, kind) for id_, kind in all_.items()}
-    bodies = as_is(run, dict(ids.values()))
+def census(
+    run: Run, names: Names, listed: Mapping[ResourceId, Kind], known: Actual | None = None
+) -> Census:
+    """Look at every id that may be the deployment's; `listed` are those that a list names.
+
+    `known`: bodies by `key` that this command has just read; they are not read again.
+    """
+    ids: dict[ResourceId, tuple[ResourceId, Kind]] = {}
+    for id_, kind in (*nameable_ids(names).items(), *listed.items()):
+        ids.setdefault(key(id_), (id_, kind))  # in two spellings it is ours that counts
+    bodies = as_is(run, dict(ids.values()), known)
     disks: set[ResourceId] = set()
     vm = bodies.get(key(names.vm))
     if vm is not None and tag(vm, DEPLOYMENT) == names.deployment:
-        around = dict(complete(run, dependents(run, names.vm, vm)))
+        around = dict(complete(run, dependents(run, names.vm, vm, bodies)))
         disks |= {key(id_) for id_, kind in around.items() if kind is Kind.DISK}
-        ids |= {key(id_): (id_, kind) for id_, kind in around.items()}
-        bodies |= as_is(run, around)
+        for id_, kind in around.items():
+            ids.setdefault(key(id_), (id_, kind))
+        bodies |= as_is(run, around, bodies)
     if tag(bodies.get(key(names.of(Kind.GROUP))), DEPLOYMENT) == names.deployment:
         disks.add(key(names.os_disk))  # in our own group its disk can only be ours
     owner = Owner(names.deployment, promised=frozenset(disks))
     ours = {at: body for at, body in bodies.items() if owner.has(at, body)}
-    return Census(names, dict(ids[at] for at in ours), ours, owner)
+    return Census(names, dict(ids[at] for at in ids if at in ours), ours, owner)

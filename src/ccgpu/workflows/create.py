@@ -8,6 +8,7 @@ known, outranks the cause.
 import secrets
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import NoReturn
 
 from ccgpu.domain.catalog import Kind
@@ -24,8 +25,9 @@ from ccgpu.errors import (
     AlreadyExists,
     CapacityUnavailable,
     CcgpuError,
-    Interrupted,
+    Denied,
     LeftBehind,
+    Leftover,
     UsageProblem,
 )
 from ccgpu.store.journals import JournalFile
@@ -33,7 +35,13 @@ from ccgpu.workflows import engine
 from ccgpu.workflows.clock import rfc3339
 from ccgpu.workflows.cloud import Cloud
 from ccgpu.workflows.finish import authorized_keys, finish
-from ccgpu.workflows.inventory import left_behind, remembered, reported
+from ccgpu.workflows.inventory import (
+    interruptible,
+    inventory,
+    left_behind,
+    remembered,
+    reported,
+)
 from ccgpu.workflows.keeper import Keeper
 from ccgpu.workflows.placement import Candidate, candidates, combined, of_existing
 from ccgpu.workflows.replacing import needs_approval, refuse_replacing
@@ -107,24 +115,32 @@ def create(
     def waiting() -> None:
         run.tell("note", f"another ccgpu is working on {spec.name}: waiting for it")
 
-    with cloud.journals.locked(cloud.subscription, spec.name, waiting) as file:
+    keepers: list[Keeper] = []
+
+    def known() -> tuple[Leftover, ...]:
+        names = Names(cloud.subscription, spec.group, spec.name)
+        return remembered(run, names, keepers[-1] if keepers else None)
+
+    hint = f"`ccgpu create {spec.name}` goes on, `ccgpu delete {spec.name}` removes it"
+    locked = cloud.journals.locked(cloud.subscription, spec.name, waiting)
+    with interruptible(f"{spec.name} is not complete", hint, known), locked as file:
         work = _Work(run, with_address(cloud, spec), options)
         keeper = _keeper(file, cloud, work.names)
-        try:
-            with reported(run, lambda: _ids(keeper.journal, work.names), spec.name):
-                return _create(work, keeper, approve)
-        except KeyboardInterrupt as err:
-            raise Interrupted(
-                f"interrupted: {spec.name} is not complete",
-                hint=f"`ccgpu create {spec.name}` goes on, `ccgpu delete {spec.name}` removes it",
-                resources=remembered(keeper, {}),
-            ) from err
+        keepers.append(keeper)
+        ids = partial(_ids, keeper, work.names)
+        with reported(run, ids, spec.name, partial(_begun, keeper)):
+            return _create(work, keeper, approve)
 
 
-def _ids(journal: Journal, names: Names) -> dict[ResourceId, Kind]:
+def _ids(keeper: Keeper, names: Names) -> dict[ResourceId, Kind]:
     """Where to look after a failure; nowhere, if this machine has made nothing."""
-    made = {record.id: record.kind for record in journal.records}
+    made = {record.id: record.kind for record in keeper.journal.records}
     return nameable_ids(names) | made if made else {}
+
+
+def _begun(keeper: Keeper) -> set[ResourceId]:
+    """The `key`s of what this run may have made: a lagging answer does not make it absent."""
+    return {key(record.id) for record in keeper.journal.of_run()}
 
 
 def with_address(cloud: Cloud, spec: VmSpec) -> VmSpec:
@@ -298,7 +314,9 @@ def _fail(work: _Work, keeper: Keeper, err: CcgpuError, todo: Plan) -> NoReturn:
 
     Disks that an update adds to a VM are the VM's from then on, and stay.
     """
-    if work.options.keep_on_failure or not keeper.journal.of_run():
+    if work.options.keep_on_failure:
+        _keep(work, keeper, err)
+    if not keeper.journal.of_run():
         raise err
     updated = [step.resource for step in todo.of(Action.UPDATE) if step.resource.kind is Kind.VM]
     work.run.tell("note", "undoing what was made")
@@ -310,6 +328,20 @@ def _fail(work: _Work, keeper: Keeper, err: CcgpuError, todo: Plan) -> NoReturn:
             hint=f"`ccgpu delete {work.spec.name}` tries again",
         ) from err
     raise err
+
+
+def _keep(work: _Work, keeper: Keeper, err: CcgpuError) -> NoReturn:
+    """Raise `err` with what there is; `LeftBehind` if something that was made bills."""
+    ids, name, begun = _ids(keeper, work.names), work.spec.name, _begun(keeper)
+    err.resources = inventory(work.run, ids, name, begun)
+    made = [one for one in err.resources if key(one.id) in begun]
+    if isinstance(err, Denied) or not any(one.billed for one in made):
+        raise err
+    raise LeftBehind(
+        f"{err}\nand what was made is kept, as `--keep-on-failure` says",
+        hint=f"`ccgpu create {name}` goes on, `ccgpu delete {name}` removes it",
+        resources=err.resources,
+    ) from err
 
 
 def _keeper(file: JournalFile, cloud: Cloud, names: Names) -> Keeper:

@@ -4,20 +4,30 @@ Works without a journal, on any machine: ids come from the journal, from the nam
 from the tags. Done again it finds nothing and says so.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
 from functools import partial
 
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.desired import Names
 from ccgpu.domain.events import Listener, ignored
 from ccgpu.domain.journal import Journal
-from ccgpu.domain.resource import DEPLOYMENT, ResourceId, key, own_group, tag
-from ccgpu.errors import Interrupted
+from ccgpu.domain.resource import DEPLOYMENT, ResourceId, group_of, key, kind_of, own_group
+from ccgpu.errors import Leftover
+from ccgpu.store.journals import JournalFile
 from ccgpu.workflows.cloud import Cloud
-from ccgpu.workflows.inventory import denied, inventory, left_behind, remembered, reported
+from ccgpu.workflows.groups import inherited
+from ccgpu.workflows.inventory import (
+    denied,
+    interruptible,
+    inventory,
+    left_behind,
+    remembered,
+    reported,
+)
 from ccgpu.workflows.keeper import Keeper
-from ccgpu.workflows.locate import deployments, names_of
+from ccgpu.workflows.locate import Found, locate
 from ccgpu.workflows.removal import Owner, Removal, remove
 from ccgpu.workflows.requests import Run, ask, complete
 from ccgpu.workflows.survey import as_is, deployment_ids, nameable_ids
@@ -51,91 +61,108 @@ def delete(
     `Denied` if it is gone, although a right was missing that it should have taken.
     """
     run = Run(cloud, cloud.now() + timeout, listen)
-
-    def waiting() -> None:
-        run.tell("note", f"another ccgpu is working on {name}: waiting for it")
-
-    known = nameable_ids(Names(cloud.subscription, group or own_group(name), name))
-    locked = cloud.journals.locked(cloud.subscription, name, waiting)
-    with reported(run, lambda: known, name), locked as file:  # a full disk is reported too
-        journal = file.read() or Journal(name, cloud.subscription, group or "", "", "")
-        keeper = Keeper(file, journal)
-        there = group or journal.group or own_group(name)
-        known |= nameable_ids(Names(cloud.subscription, there, name))
-        known |= {record.id: record.kind for record in journal.records}
-        present: dict[ResourceId, Kind] = {}
-        try:
-            with reported(run, lambda: known, name):
-                names = names_of(run, name, group or journal.group or None)
-                known |= nameable_ids(names)
-                return _delete(run, names, keeper, known, present, approve)
-        except KeyboardInterrupt as err:
-            raise Interrupted(
-                f"interrupted: {name} is not wholly deleted",
-                hint=f"`ccgpu delete {name}` goes on",
-                resources=remembered(keeper, present),
-            ) from err
+    work = _Work(run, name, group, approve)
+    what, hint = f"{name} is not wholly deleted", f"`ccgpu delete {name}` goes on"
+    locked = cloud.journals.locked(cloud.subscription, name, work.waiting)
+    report = work.reported  # within the lock; and around it, because the disk may be full
+    with interruptible(what, hint, work.remembered), report(), locked as file, report():
+        return work.carry_out(file)
 
 
-def _delete(
-    run: Run,
-    names: Names,
-    keeper: Keeper,
-    known: dict[ResourceId, Kind],
-    present: dict[ResourceId, Kind],
-    approve: Approve,
-) -> Deleted:
-    """Remove it all; `known` is told of every id that may be there, `present` of those that are."""
+class _Work:
+    """One delete: where to look, and what is known of each id by now."""
 
-    def gone(id_: ResourceId) -> None:
-        keeper.gone(id_)
-        present.pop(id_, None)
+    def __init__(self, run: Run, name: str, group: str | None, approve: Approve) -> None:
+        self._run = run
+        self._group = group
+        self._approve = approve
+        self._names = Names(run.cloud.subscription, group or own_group(name), name)
+        self._keeper: Keeper | None = None
+        self._known = nameable_ids(self._names)  # may be there
+        self._present: dict[ResourceId, Kind] = {}  # are there, or were when they were looked at
 
-    targets, owner = _targets(run, names, keeper.journal)
-    known |= targets
-    present |= {id_: targets[id_] for id_ in _present(run, targets, owner)}
-    if present:
-        approve(sorted(present))
-    result = remove(run, targets, owner, gone)
-    _what_came_late(run, names, owner, gone, result)
-    kept = {key(id_) for id_, _ in result.kept}
-    if result.errors:
-        there = inventory(run, known | result.left, names.deployment)
-        if any(key(one.id) not in kept for one in there):
-            raise left_behind(
-                f"{names.deployment} is not wholly deleted: {result.errors[0]}",
-                result.errors,
-                hint=f"`ccgpu delete {names.deployment}` tries again",
-                resources=there,
-            ) from result.errors[0]
-    keeper.forget()
-    if missing := denied(result.errors):
-        raise missing
-    return Deleted(names.deployment, tuple(result.gone), tuple(result.kept))
+    def waiting(self) -> None:
+        """Say that another process has the deployment's lock."""
+        name = self._names.deployment
+        self._run.tell("note", f"another ccgpu is working on {name}: waiting for it")
+
+    def reported(self) -> AbstractContextManager[None]:
+        """What fails is told with what there is."""
+        return reported(self._run, lambda: self._known, self._names.deployment)
+
+    def remembered(self) -> tuple[Leftover, ...]:
+        """What there is, without asking."""
+        return remembered(self._run, self._names, self._keeper, self._present)
+
+    def carry_out(self, file: JournalFile) -> Deleted:
+        """Find all of it, ask, remove it, and look once more."""
+        name, subscription = self._names.deployment, self._names.subscription
+        journal = file.read() or Journal(name, subscription, self._group or "", "", "")
+        self._keeper = keeper = Keeper(file, journal)
+        self._names = replace(self._names, group=self._group or journal.group or own_group(name))
+        self._known |= nameable_ids(self._names)
+        self._known |= {record.id: record.kind for record in journal.records}
+        found = locate(self._run, name, self._group or journal.group or None)
+        self._names = found.names
+        targets, owner = _targets(self._run, found, journal)
+        self._known |= targets
+        self._present |= _present(self._run, found, targets, owner)
+        if self._present:
+            self._approve(sorted(self._present))
+        keeper.doubt()
+        return self._removed(keeper, targets, owner)
+
+    def _removed(self, keeper: Keeper, targets: dict[ResourceId, Kind], owner: Owner) -> Deleted:
+        name = self._names.deployment
+        result = remove(self._run, targets, owner, self._gone)
+        _what_came_late(self._run, self._names, owner, self._gone, result)
+        kept = {key(id_) for id_, _ in result.kept}
+        if result.errors:
+            there = inventory(self._run, self._known | result.left, name)
+            if any(key(one.id) not in kept for one in there):
+                raise left_behind(
+                    f"{name} is not wholly deleted: {result.errors[0]}",
+                    result.errors,
+                    hint=f"`ccgpu delete {name}` tries again",
+                    resources=there,
+                ) from result.errors[0]
+        keeper.forget()
+        if missing := denied(result.errors):
+            raise missing
+        return Deleted(name, tuple(result.gone), tuple(result.kept))
+
+    def _gone(self, id_: ResourceId) -> None:
+        if self._keeper is not None:
+            self._keeper.gone(id_)
+        self._present.pop(id_, None)
 
 
-def _targets(run: Run, names: Names, journal: Journal) -> tuple[dict[ResourceId, Kind], Owner]:
+def _targets(run: Run, found: Found, journal: Journal) -> tuple[dict[ResourceId, Kind], Owner]:
     """All ids that may be the deployment's, and whose they must be to be removed."""
-    targets = {key(id_): (id_, kind) for id_, kind in deployment_ids(names).items()}
-    for record in journal.records:
-        targets.setdefault(key(record.id), (record.id, record.kind))
+    names = found.names
+    targets: dict[ResourceId, tuple[ResourceId, Kind]] = {}
+    recorded = ((record.id, record.kind) for record in journal.records)
+    for id_, kind in (*deployment_ids(names).items(), *recorded, *found.kinds.items()):
+        targets.setdefault(key(id_), (id_, kind))
     disks = {key(r.id) for r in journal.records if r.kind is Kind.DISK}
-    for found in deployments(run, names.deployment):
-        if found.group.casefold() == names.group.casefold():
-            for id_, kind in found.kinds.items():
-                targets.setdefault(key(id_), (id_, kind))
     group = names.of(Kind.GROUP)
-    body = complete(run, ask(run, partial(run.cloud.arm.get, Kind.GROUP, group), "reading"))
-    if tag(body, DEPLOYMENT) == names.deployment:  # in our own group its disk can only be ours
+    left: Mapping[ResourceId, Mapping[str, str]] = {}
+    if key(group) in found.bodies:  # in our own group its disk can only be ours
         targets.setdefault(key(names.os_disk), (names.os_disk, Kind.DISK))
         disks.add(key(names.os_disk))
-    return dict(targets.values()), Owner(names.deployment, promised=frozenset(disks))
+    else:
+        left = complete(run, inherited(run, names))
+    owner = Owner(names.deployment, promised=frozenset(disks), inherited=left)
+    return dict(targets.values()), owner
 
 
-def _present(run: Run, targets: dict[ResourceId, Kind], owner: Owner) -> list[ResourceId]:
+def _present(
+    run: Run, found: Found, targets: dict[ResourceId, Kind], owner: Owner
+) -> dict[ResourceId, Kind]:
     """What of `targets` is there and would be removed."""
-    found = as_is(run, targets)
-    return [id_ for id_ in targets if key(id_) in found and owner.has(id_, found[key(id_)])]
+    there = as_is(run, targets, found.bodies)
+    ours = (id_ for id_ in targets if key(id_) in there and owner.has(id_, there[key(id_)]))
+    return {id_: targets[id_] for id_ in ours}
 
 
 def _what_came_late(
@@ -147,10 +174,11 @@ def _what_came_late(
     """
     again = {id_: Kind.GROUP for id_, _ in first.kept}
     seen = first.seen() - {key(id_) for id_ in again}
-    for found in deployments(run, names.deployment):
-        if found.group.casefold() != names.group.casefold():
-            continue
-        late = {id_: kind for id_, kind in found.kinds.items() if key(id_) not in seen}
-        if late.keys() - again.keys():
-            first.kept.clear()
-            first.add(remove(run, late | again, owner, gone))
+    listing = partial(run.cloud.queries.tagged, DEPLOYMENT, names.deployment)
+    listed = complete(run, ask(run, listing, "looking for what is left"))
+    kinds = {id_: kind for id_ in listed if (kind := kind_of(id_)) is not None}
+    here = {id_: kind for id_, kind in kinds.items() if key(group_of(id_)) == key(names.group)}
+    late = {id_: kind for id_, kind in here.items() if key(id_) not in seen}
+    if {key(id_) for id_ in late} - {key(id_) for id_ in again}:
+        first.kept.clear()
+        first.add(remove(run, late | again, owner, gone))

@@ -5,38 +5,48 @@ a disk with another name was attached by somebody else, and is none of ours.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Mapping
 from functools import partial
 
 from ccgpu.domain.catalog import Kind
-from ccgpu.domain.resource import Body, ResourceId, name_of
+from ccgpu.domain.resource import Body, ResourceId, key, name_of
 from ccgpu.workflows.requests import Asking, Run, ask
 
 
-def dependents(run: Run, vm_id: ResourceId, vm: Body) -> Asking[list[tuple[ResourceId, Kind]]]:
-    """The ids and kinds of a VM's dependents, as far as Azure shows them now."""
-    properties = vm.get("properties") or {}
-    found = [(id_, Kind.DISK) for id_ in _disks(name_of(vm_id), properties)]
-    for nic in (properties.get("networkProfile") or {}).get("networkInterfaces") or ():
-        id_ = ResourceId(nic["id"])
+def dependents(
+    run: Run, vm_id: ResourceId, vm: Body, known: Mapping[ResourceId, Body] | None = None
+) -> Asking[list[tuple[ResourceId, Kind]]]:
+    """The ids and kinds of a VM's dependents, as far as Azure shows them now.
+
+    `known`: bodies by `key` that this command has just read; they are not read again.
+    """
+    found = [(id_, Kind.DISK) for id_ in disks_of(vm_id, vm)]
+    for id_ in nics_of(vm):
         found.append((id_, Kind.NIC))
-        body = yield from ask(run, partial(run.cloud.arm.get, Kind.NIC, id_), f"reading {id_}")
-        found += [(ip, Kind.PUBLIC_IP) for ip in _public_ips(body)]
+        body = (known or {}).get(key(id_))
+        if body is None:
+            body = yield from ask(run, partial(run.cloud.arm.get, Kind.NIC, id_), f"reading {id_}")
+        found += [(ip, Kind.PUBLIC_IP) for ip in public_ips_of(body)]
     return found
 
 
-def _disks(deployment: str, properties: Body) -> Iterator[ResourceId]:
+def disks_of(vm_id: ResourceId, vm: Body) -> list[ResourceId]:
     """The VM's disks that have our names; none is shown while the VM is being created."""
-    storage = properties.get("storageProfile") or {}
-    ours = re.compile(rf"{re.escape(deployment)}-(osdisk|data\d+)", re.IGNORECASE)
-    for disk in (storage.get("osDisk") or {}, *(storage.get("dataDisks") or ())):
-        id_ = (disk.get("managedDisk") or {}).get("id")
-        if id_ and ours.fullmatch(name_of(id_)):
-            yield ResourceId(id_)
+    storage = (vm.get("properties") or {}).get("storageProfile") or {}
+    ours = re.compile(rf"{re.escape(name_of(vm_id))}-(osdisk|data\d+)", re.IGNORECASE)
+    disks = (storage.get("osDisk") or {}, *(storage.get("dataDisks") or ()))
+    ids = [(disk.get("managedDisk") or {}).get("id") for disk in disks]
+    return [ResourceId(id_) for id_ in ids if id_ and ours.fullmatch(name_of(id_))]
 
 
-def _public_ips(nic: Body | None) -> Iterator[ResourceId]:
-    for config in ((nic or {}).get("properties") or {}).get("ipConfigurations") or ():
-        ip = (config.get("properties") or {}).get("publicIPAddress") or {}
-        if "id" in ip:
-            yield ResourceId(ip["id"])
+def nics_of(vm: Body) -> list[ResourceId]:
+    """The network interfaces that a VM refers to."""
+    profile = (vm.get("properties") or {}).get("networkProfile") or {}
+    return [ResourceId(nic["id"]) for nic in profile.get("networkInterfaces") or ()]
+
+
+def public_ips_of(nic: Body | None) -> list[ResourceId]:
+    """The public IPs that a network interface refers to."""
+    configs = ((nic or {}).get("properties") or {}).get("ipConfigurations") or ()
+    ips = [(config.get("properties") or {}).get("publicIPAddress") or {} for config in configs]
+    return [ResourceId(ip["id"]) for ip in ips if "id" in ip]

@@ -13,18 +13,29 @@ from ccgpu.domain.catalog import Kind
 from ccgpu.domain.desired import Names
 from ccgpu.domain.events import Listener, ignored
 from ccgpu.domain.lease import retagged
-from ccgpu.domain.resource import DEPLOYMENT, EXPIRES, ResourceId, key, state_of, tag, tags_of
-from ccgpu.errors import AlreadyExists, CcgpuError, NotFound
+from ccgpu.domain.resource import (
+    DEPLOYMENT,
+    EXPIRES,
+    ResourceId,
+    key,
+    own_group,
+    state_of,
+    tag,
+    tags_of,
+)
+from ccgpu.domain.status import AT_REST
+from ccgpu.domain.ttl import text
+from ccgpu.errors import AlreadyExists, CcgpuError, Leftover, NotFound
 from ccgpu.workflows.census import Census, census
 from ccgpu.workflows.clock import rfc3339
 from ccgpu.workflows.cloud import Cloud
-from ccgpu.workflows.locate import deployments, opened
+from ccgpu.workflows.inventory import interruptible, remembered
+from ccgpu.workflows.locate import opened
 from ccgpu.workflows.requests import Asking, Run, settled, written
 from ccgpu.workflows.schedule import Task
 
 TIMEOUT = 1800.0
 _TRIES = 5  # each further one is somebody else's write that came in between
-_AT_REST = ("Succeeded", "Failed", "Canceled")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,14 +60,20 @@ def extend(
 ) -> Extended:
     """Write the new time on every resource of the deployment; `NotFound` if there is none."""
     run = Run(cloud, cloud.now() + timeout, listen)
-    with opened(run, name, group) as names:
-        return _extended(run, names, ttl)
+    there = Names(cloud.subscription, group or own_group(name), name)
+    what = f"not all of {name} is marked with its new end"
+    hint = f"`ccgpu extend {name} --ttl {text(ttl)}` goes on"
+
+    def seen() -> tuple[Leftover, ...]:
+        return remembered(run, there)
+
+    with interruptible(what, hint, seen), opened(run, name, group, whole=True) as found:
+        there = found.names
+        return _extended(run, census(run, found.names, found.kinds, found.bodies), ttl)
 
 
-def _extended(run: Run, names: Names, ttl: timedelta) -> Extended:
-    name = names.deployment
-    same = [one for one in deployments(run, name) if key(one.group) == key(names.group)]
-    found = census(run, names, same[0].kinds if same else {})
+def _extended(run: Run, found: Census, ttl: timedelta) -> Extended:
+    name = found.names.deployment
     marked = {id_: kind for id_, kind in found.kinds.items() if _marked(found, id_)}
     if not marked:
         raise NotFound(
@@ -67,7 +84,7 @@ def _extended(run: Run, names: Names, ttl: timedelta) -> Extended:
     expires = rfc3339(run.server_now() + ttl.total_seconds())
     for part in _in_order(found, marked):
         _mark_all(run, part, expires)
-    return Extended(name, names.group, found.lease.expires, expires, tuple(sorted(marked)))
+    return Extended(name, found.names.group, found.lease.expires, expires, tuple(sorted(marked)))
 
 
 def _marked(found: Census, id_: ResourceId) -> bool:
@@ -79,7 +96,7 @@ def _in_order(found: Census, marked: dict[ResourceId, Kind]) -> list[dict[Resour
     at = key(found.names.vm)
     vm = {id_: kind for id_, kind in marked.items() if key(id_) == at}
     rest = {id_: kind for id_, kind in marked.items() if key(id_) != at}
-    resting = found.vm is None or state_of(found.vm) in _AT_REST
+    resting = found.vm is None or state_of(found.vm) in AT_REST
     return [vm, rest] if resting else [rest, vm]
 
 

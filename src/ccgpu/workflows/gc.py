@@ -9,23 +9,22 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import partial
 
 from ccgpu.domain.catalog import Kind
-from ccgpu.domain.desired import Names
 from ccgpu.domain.events import Listener, ignored
 from ccgpu.domain.garbage import Collected
-from ccgpu.domain.lease import Verdict, judge, lease_of
-from ccgpu.domain.resource import ResourceId, key, name_of, tags_of
+from ccgpu.domain.lease import Lease, Verdict, judge, lease_of
+from ccgpu.domain.resource import Body, ResourceId, group_of, key, name_of, tags_of
 from ccgpu.errors import CcgpuError, Denied, Interrupted, LeftBehind, Leftover
 from ccgpu.store.journals import JournalFile
 from ccgpu.workflows.census import Census, census
 from ccgpu.workflows.cloud import Cloud
-from ccgpu.workflows.inventory import BILLED, denied, inventory, left_behind
+from ccgpu.workflows.groups import inherited, others_in
+from ccgpu.workflows.inventory import bills, denied, inventory, left_behind
 from ccgpu.workflows.keeper import Keeper
-from ccgpu.workflows.locate import Found, deployments
+from ccgpu.workflows.locate import Found, Search, search
 from ccgpu.workflows.removal import Removal, remove
-from ccgpu.workflows.requests import Run, ask, complete
+from ccgpu.workflows.requests import Run, complete
 
 TIMEOUT = 3600.0
 
@@ -65,25 +64,42 @@ def collect(
     """Find what is over, and (`yes`) remove it; one that fails does not stop the others."""
     run = Run(cloud, cloud.now() + timeout, listen)
     try:
-        results = (_looked_at(run, found, yes=yes) for found in deployments(run))
-        return Collection(tuple(one for one in results if one is not None))
+        return _collected(run, search(run), yes=yes)
     except KeyboardInterrupt as err:
-        raise _interrupted({}) from err
+        raise _interrupted(run, {}) from err
 
 
-def _interrupted(doomed: Mapping[ResourceId, Kind]) -> Interrupted:
+def _collected(run: Run, result: Search, *, yes: bool) -> Collection:
+    results = [_looked_at(run, found, yes=yes) for found in result.found]
+    known = {key(found.group) for found in result.found}
+    unread = [
+        _unread(id_, err) for id_, err in result.unread.items() if key(group_of(id_)) not in known
+    ]
+    return Collection((*(one for one in results if one is not None), *unread))
+
+
+def _unread(id_: ResourceId, err: CcgpuError) -> Collected:
+    """What carries our tag and cannot be read: whose it is, nobody knows."""
+    group, missing = group_of(id_), denied([err])
+    return Collected(name_of(id_), group, None, Lease(), "failed", reason=str(err), denied=missing)
+
+
+def _interrupted(run: Run, doomed: Mapping[ResourceId, Kind]) -> Interrupted:
     """What was being removed, and is not known to be gone."""
     return Interrupted(
         "interrupted: not all that is over is collected",
         hint="`ccgpu gc --yes` goes on",
-        resources=[Leftover(id_, "unknown", kind in BILLED) for id_, kind in doomed.items()],
+        resources=[
+            Leftover(id_, "unknown", bills(kind, run.seen.get(key(id_))))
+            for id_, kind in doomed.items()
+        ],
     )
 
 
 def _looked_at(run: Run, found: Found, *, yes: bool) -> Collected | None:
     """What is done about one deployment; None where nobody can think that it is over."""
-    vm = next((body for id_, body in found.listed.items() if _is_vm(found, id_)), None)
-    lease = lease_of(found.listed.values(), vm)
+    vm = found.vm
+    lease = lease_of(found.bodies.values(), vm)
     at_first = Collected(found.name, found.group, None, lease, "skipped")
     if not _NAME.fullmatch(found.name):
         return replace(at_first, reason="that is no name that ccgpu gives")
@@ -100,19 +116,16 @@ def _looked_at(run: Run, found: Found, *, yes: bool) -> Collected | None:
         return replace(at_first, action="failed", reason=str(err), denied=denied([err]))
 
 
-def _is_vm(found: Found, id_: ResourceId) -> bool:
-    return found.kinds.get(id_) is Kind.VM and name_of(id_).casefold() == found.name
-
-
 def _judged(run: Run, found: Found, *, yes: bool) -> Collected | None:
     """Read it live, and judge that."""
-    live = census(run, Names(run.cloud.subscription, found.group, found.name), found.kinds)
+    live = census(run, found.names, found.kinds)
     verdict = judge(live.lease, live.vm, run.server_now())
     if not live.bodies or verdict == Verdict():
         return None
     result = Collected(found.name, found.group, verdict.why, live.lease, "skipped")
     if verdict.why is None:
         return replace(result, reason=verdict.spared)
+    live = _with_its_group(run, live)
     stays = _why_the_group_stays(run, live)
     doomed = {i: k for i, k in live.kinds.items() if k is not Kind.GROUP or stays is None}
     if not doomed:
@@ -121,15 +134,25 @@ def _judged(run: Run, found: Found, *, yes: bool) -> Collected | None:
     return _removed(run, live, doomed, result) if yes else replace(result, action="would-remove")
 
 
+def _with_its_group(run: Run, live: Census) -> Census:
+    """With a group of ours that another deployment has left."""
+    group = live.names.of(Kind.GROUP)
+    left = complete(run, inherited(run, live.names))
+    if not left:
+        return live
+    owner = replace(live.owner, inherited=left)
+    body: Body = {"id": group, "tags": dict(left[key(group)])}
+    bodies = live.bodies | {key(group): body}
+    return Census(live.names, {**live.kinds, group: Kind.GROUP}, bodies, owner)
+
+
 def _why_the_group_stays(run: Run, live: Census) -> str | None:
     """Somebody else's resources in a group of ours."""
     group = live.names.of(Kind.GROUP)
     if key(group) not in live.bodies:
         return None
-    listing = partial(run.cloud.queries.inside, live.names.group)
-    inside = complete(run, ask(run, listing, f"listing what is in {group}")) or ()
-    others = sorted(name_of(one["id"]) for one in inside if key(one["id"]) not in live.bodies)
-    return f"the group stays, there is more in it: {', '.join(others)}" if others else None
+    others = complete(run, others_in(run, group, live.names.deployment, mine=live.bodies.keys()))
+    return f"the group stays, {others.reason}" if others.reason else None
 
 
 class _Busy(Exception):
@@ -154,9 +177,9 @@ def _removed(
     left = dict(doomed)
     try:
         with _locked(run, result.name) as file:
-            removal = remove(run, doomed, owner, _forgetting(file, left))
+            removal = remove(run, live.kinds, owner, _forgetting(file, left))
     except KeyboardInterrupt as err:
-        raise _interrupted(left) from err
+        raise _interrupted(run, left) from err
     except _Busy:
         return replace(result, resources=(), reason=_BUSY)
     return _told(run, removal, doomed, result)

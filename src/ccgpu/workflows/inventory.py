@@ -1,16 +1,18 @@
 """What is there, for the report of a command that failed: one honest look at each id.
 
-Without patience: a command that fails has spent it. What cannot be looked at is unknown, never
+Without much patience: a command that fails has spent it. What cannot be looked at is unknown, never
 gone. After an interrupt there is no time to look: then what was seen before exists, and
 whatever else the journal names is unknown.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 
 from ccgpu.domain.catalog import Kind
-from ccgpu.domain.resource import DEPLOYMENT, Body, ResourceId, key, tag
+from ccgpu.domain.desired import Names
+from ccgpu.domain.resource import DEPLOYMENT, Body, ResourceId, group_of, key, kind_of, tag
+from ccgpu.domain.status import power
 from ccgpu.errors import (
     CcgpuError,
     Denied,
@@ -22,20 +24,38 @@ from ccgpu.errors import (
     RemovalDenied,
     UsageProblem,
 )
-from ccgpu.workflows.dependents import dependents
+from ccgpu.net.retry import poll_pause
+from ccgpu.workflows.dependents import dependents, disks_of, nics_of, public_ips_of
 from ccgpu.workflows.keeper import Keeper
-from ccgpu.workflows.requests import Run
+from ccgpu.workflows.requests import Asking, Run
 from ccgpu.workflows.schedule import Call, Task
 
-# What costs money while it exists; a VM also while it is stopped but allocated.
+# What costs money while it exists; a VM until it is deallocated, also while it is stopped.
 BILLED = frozenset({Kind.VM, Kind.DISK, Kind.PUBLIC_IP, Kind.NAT})
 # Long enough to read a NIC, too short for a second try.
 _HURRY = 1.0
+# Looks at an id before "not there" is believed; one that was just made may not be seen everywhere.
+_LOOKS, _LOOKS_AT_NEW = 2, 4
 
 
-def inventory(run: Run, ids: Mapping[ResourceId, Kind], deployment: str) -> tuple[Leftover, ...]:
-    """What of `ids`, and of their VM's dependents, exists or may exist; somebody else's is not."""
-    look = _Look(Run(run.cloud, run.cloud.now() + _HURRY), deployment)
+def bills(kind: Kind, body: Body | None) -> bool:
+    """Whether it costs money; `body` is its last GET, a VM's with instance view."""
+    return kind in BILLED and not (
+        kind is Kind.VM and body is not None and power(body) == "deallocated"
+    )
+
+
+def inventory(
+    run: Run,
+    ids: Mapping[ResourceId, Kind],
+    deployment: str,
+    made: Collection[ResourceId] = (),
+) -> tuple[Leftover, ...]:
+    """What of `ids`, and of their VM's dependents, exists or may exist; somebody else's is not.
+
+    `made`: the `key`s of what this command may have made just now.
+    """
+    look = _Look(Run(run.cloud, run.cloud.now() + _HURRY), deployment, made)
     for id_, kind in ids.items():
         run.cloud.schedule.add(look.at(id_, kind))
     run.cloud.schedule.run()
@@ -45,26 +65,34 @@ def inventory(run: Run, ids: Mapping[ResourceId, Kind], deployment: str) -> tupl
 class _Look:
     """One look at each of many ids."""
 
-    def __init__(self, run: Run, deployment: str) -> None:
+    def __init__(self, run: Run, deployment: str, made: Collection[ResourceId]) -> None:
         self.found: dict[ResourceId, Leftover] = {}
         self._run = run
         self._deployment = deployment
+        self._made = made
 
     def at(self, id_: ResourceId, kind: Kind) -> Task:
         """Say of one id whether it is there; and of what hangs on it, where it is a VM."""
         try:
-            get = partial(self._run.cloud.arm.get, kind, id_)
-            body = yield Call(get)
-            if body is None:
-                body = yield Call(get)  # one replica that lags behind does not make it gone
+            body = yield from self._read(id_, kind)
         except CcgpuError:
-            self._say(id_, kind, "unknown")
+            self._say(id_, kind, "unknown", None)
             return
         if body is None or not self._ours(kind, body):
             return
-        self._say(id_, kind, "exists")
+        self._say(id_, kind, "exists", body)
         if kind is Kind.VM:
             yield from self._around(id_, body)
+
+    def _read(self, id_: ResourceId, kind: Kind) -> Asking[Body | None]:
+        get = partial(self._run.cloud.arm.get, kind, id_, view=kind is Kind.VM)
+        body: Body | None = yield Call(get)
+        new = key(id_) in self._made
+        for look in range(1, _LOOKS_AT_NEW if new else _LOOKS):
+            if body is not None:
+                break
+            body = yield Call(get, poll_pause(look, None) if new else 0.0)
+        return body
 
     def _around(self, id_: ResourceId, vm: Body) -> Task:
         try:
@@ -79,8 +107,8 @@ class _Look:
         owner = tag(body, DEPLOYMENT)
         return owner == self._deployment or (kind is Kind.DISK and owner is None)
 
-    def _say(self, id_: ResourceId, kind: Kind, state: Presence) -> None:
-        self.found[key(id_)] = Leftover(id_, state, billed=kind in BILLED)
+    def _say(self, id_: ResourceId, kind: Kind, state: Presence, body: Body | None) -> None:
+        self.found[key(id_)] = Leftover(id_, state, billed=bills(kind, body))
 
 
 def denied(errors: Iterable[CcgpuError]) -> Denied | None:
@@ -105,7 +133,10 @@ def left_behind(
 
 @contextmanager
 def reported(
-    run: Run, ids: Callable[[], Mapping[ResourceId, Kind]], deployment: str
+    run: Run,
+    ids: Callable[[], Mapping[ResourceId, Kind]],
+    deployment: str,
+    made: Callable[[], Collection[ResourceId]] = tuple,
 ) -> Iterator[None]:
     """Give each error that leaves the inventory of `ids`; none to what the user said wrong.
 
@@ -117,17 +148,67 @@ def reported(
     except (UsageProblem, InvalidFile, Interrupted):
         raise
     except CcgpuError as err:
-        err.resources = err.resources or inventory(run, ids(), deployment)
+        err.resources = err.resources or inventory(run, ids(), deployment, made())
         if isinstance(err, LeftBehind) and not err.resources and err.__cause__ is not None:
             raise err.__cause__ from None
         raise
 
 
-def remembered(keeper: Keeper, more: Mapping[ResourceId, Kind]) -> tuple[Leftover, ...]:
-    """What the journal names, and `more`, without asking Azure: only what was seen exists."""
-    ids = {**more, **{record.id: record.kind for record in keeper.journal.records}}
-    named = {key(id_): (id_, kind) for id_, kind in ids.items()}
+@contextmanager
+def interruptible(
+    what: str, hint: str, resources: Callable[[], Sequence[Leftover]] = tuple
+) -> Iterator[None]:
+    """Turn Ctrl-C into an error that says `what` is not done, how to go on, and what there is."""
+    try:
+        yield
+    except KeyboardInterrupt as err:
+        raise Interrupted(f"interrupted: {what}", hint=hint, resources=resources()) from err
+
+
+def remembered(
+    run: Run,
+    names: Names,
+    keeper: Keeper | None = None,
+    more: Mapping[ResourceId, Kind] | None = None,
+) -> tuple[Leftover, ...]:
+    """What was read, what the journal names, and `more`, without asking Azure.
+
+    Only what was seen exists, and that only until a DELETE was sent; all else is unknown.
+    """
+    sighted = _sighted(run, names)
+    ids = {key(id_): (id_, kind) for id_, kind in (more or {}).items()} | sighted
+    seen = set() if keeper is not None and keeper.doubtful else sighted.keys()
+    if keeper is not None:
+        ids |= {key(record.id): (record.id, record.kind) for record in keeper.journal.records}
+        ids = {at: one for at, one in ids.items() if not keeper.is_gone(at)}
+        seen = seen | {at for at in ids if keeper.seen(at)}
     return tuple(
-        Leftover(id_, "exists" if keeper.seen(id_) else "unknown", billed=kind in BILLED)
-        for id_, kind in named.values()
+        Leftover(id_, "exists" if at in seen else "unknown", bills(kind, run.seen.get(at)))
+        for at, (id_, kind) in ids.items()
     )
+
+
+def _sighted(run: Run, names: Names) -> dict[ResourceId, tuple[ResourceId, Kind]]:
+    """What this command has read of the deployment, and what the bodies refer to, by `key`."""
+    found: dict[ResourceId, Kind] = {}
+    for body in list(run.seen.values()):
+        id_, kind = ResourceId(body["id"]), kind_of(body["id"])
+        if kind is None or tag(body, DEPLOYMENT) != names.deployment:
+            continue
+        if key(group_of(id_)) == key(names.group):
+            found |= {id_: kind} | _referred(id_, kind, body, run.seen)
+    return {key(id_): (id_, kind) for id_, kind in found.items()}
+
+
+def _referred(
+    id_: ResourceId, kind: Kind, body: Body, seen: Mapping[ResourceId, Body]
+) -> dict[ResourceId, Kind]:
+    """What a VM or a network interface of ours has brought along."""
+    if kind is Kind.NIC:
+        return dict.fromkeys(public_ips_of(body), Kind.PUBLIC_IP)
+    if kind is not Kind.VM:
+        return {}
+    nics = nics_of(body)
+    ips = [ip for nic in nics for ip in public_ips_of(seen.get(key(nic)))]
+    found = dict.fromkeys(disks_of(id_, body), Kind.DISK) | dict.fromkeys(nics, Kind.NIC)
+    return found | dict.fromkeys(ips, Kind.PUBLIC_IP)

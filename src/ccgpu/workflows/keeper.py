@@ -15,13 +15,20 @@ class Keeper:
         self._file = file
         self.journal = journal
         self._seen: set[ResourceId] = set()
+        self._gone: set[ResourceId] = set()
+        self.doubtful = False  # DELETEs have been sent
 
     def seen(self, id_: ResourceId) -> bool:
         """Whether this process has seen it, and has done nothing since that may have removed it."""
         return key(id_) in self._seen
 
+    def is_gone(self, id_: ResourceId) -> bool:
+        """Whether a GET has answered 404, and nothing has been done since to make it."""
+        return key(id_) in self._gone
+
     def doubt(self) -> None:
         """From here on DELETEs are sent: what was seen may be gone."""
+        self.doubtful = True
         self._seen.clear()
 
     def new_run(self, run: str, created: str) -> None:
@@ -30,11 +37,13 @@ class Keeper:
 
     def begin(self, resource: Resource) -> None:
         """Record the intent, durably: the PUT may be sent when this has returned."""
+        self._gone -= {key(resource.id), *map(key, resource.promises)}
         self._write(self.journal.begin(resource))
 
     def done(self, *found: tuple[ResourceId, Kind]) -> None:
         """Record what was seen to exist."""
         self._seen |= {key(id_) for id_, _ in found}
+        self._gone -= self._seen
         self._write(self.journal.done(*found))
 
     def adopt(self, *found: Record) -> None:
@@ -44,6 +53,8 @@ class Keeper:
 
     def gone(self, id_: ResourceId) -> None:
         """Record that a GET has answered 404."""
+        self._gone.add(key(id_))
+        self._seen.discard(key(id_))
         self._write(self.journal.gone(id_))
 
     def ended(self) -> None:

@@ -7,9 +7,13 @@ from functools import partial
 from typing import Literal
 
 from ccgpu.domain.catalog import Kind
+from ccgpu.domain.desired import Names
 from ccgpu.domain.events import Listener, ignored
+from ccgpu.domain.resource import Body, key, own_group
 from ccgpu.domain.status import State
+from ccgpu.errors import Leftover, UsageProblem
 from ccgpu.workflows.cloud import Cloud
+from ccgpu.workflows.inventory import interruptible, remembered
 from ccgpu.workflows.locate import names_of, opened, vm_of
 from ccgpu.workflows.readiness import GRACE, wait_for
 from ccgpu.workflows.requests import Run, complete, written
@@ -17,6 +21,8 @@ from ccgpu.workflows.requests import Run, complete, written
 TIMEOUT = 1800.0
 Verb = Literal["start", "stop", "restart"]
 _ACTIONS = {"start": "start", "stop": "deallocate", "restart": "restart"}
+_ENDS = {"start": "started", "stop": "deallocated", "restart": "restarted"}
+_CLOCK = 1.0  # ARM tells its time in whole seconds
 
 
 def act(
@@ -30,14 +36,37 @@ def act(
 ) -> None:
     """Do it, and wait until the VM is ready, or deallocated."""
     run = Run(cloud, cloud.now() + timeout, listen)
-    with opened(run, name, group) as names:
-        vm_of(run, names)
+    there = Names(cloud.subscription, group or own_group(name), name)
+
+    def seen() -> tuple[Leftover, ...]:
+        return remembered(run, there)
+
+    what = f"{name} may not be {_ENDS[verb]}, or bill as it did before"
+    hint = f"`ccgpu {verb} {name}` goes on"
+    with interruptible(what, hint, seen), opened(run, name, group) as found:
+        there = names = found.names
+        vm = vm_of(run, names)
         run.tell("begin", f"{verb} {name}", names.vm, Kind.VM, verb)
+        run.seen[key(names.vm)] = _in_motion(vm)
         start = partial(cloud.arm.act, names.vm, _ACTIONS[verb])
         complete(run, written(run, Kind.VM, names.vm, start, f"{verb} of {names.vm}"))
-        wanted = State.STOPPED if verb == "stop" else State.READY
-        complete(run, wait_for(run, names.vm, wanted, grace=GRACE))
+        _wait_until_done(run, names, verb)
     run.tell("done", f"{verb} {name}", names.vm, Kind.VM, verb)
+
+
+def _in_motion(vm: Body) -> Body:
+    """The VM whose power state is about to change: what it was is not what it is."""
+    shown = vm.get("properties") or {}
+    properties = {name: value for name, value in shown.items() if name != "instanceView"}
+    return {**vm, "properties": properties}
+
+
+def _wait_until_done(run: Run, names: Names, verb: Verb) -> None:
+    """What the agent has said before the operation ended, it has said of the guest before it."""
+    wanted = State.STOPPED if verb == "stop" else State.READY
+    ended = run.server_time()
+    since = None if ended is None else ended - _CLOCK
+    complete(run, wait_for(run, names.vm, wanted, grace=GRACE, since=since))
 
 
 def wait(
@@ -50,6 +79,13 @@ def wait(
     listen: Listener = ignored,
 ) -> None:
     """Wait until the deployment is in that state; `TimedOut` if it does not get there."""
+    if wanted is State.LEFTOVERS:
+        raise UsageProblem(
+            f"{wanted} is not a state to wait for: nothing leads there that `ccgpu` does",
+            hint="`ccgpu show` says when a deployment is in it",
+        )
     run = Run(cloud, cloud.now() + timeout, listen)
-    names = names_of(run, name, group)
-    complete(run, wait_for(run, names.vm, wanted))
+    with interruptible(
+        f"{name} is not known to be {wanted}", f"`ccgpu wait {name} --for {wanted}` goes on"
+    ):
+        complete(run, wait_for(run, names_of(run, name, group).vm, wanted))

@@ -1,6 +1,7 @@
 """Find deployments from Azure alone, on any machine: by our tags, and by the names we give.
 
-A list may lag behind, so that something is not listed proves nothing; names are asked one by one.
+A list only names ids. It may lag behind: what it names may be gone, and what it does not name may
+exist. Whose a resource is, is read from the tags of its own GET.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -15,72 +16,148 @@ from ccgpu.domain.resource import (
     Body,
     ResourceId,
     group_of,
+    key,
     kind_of,
     own_group,
     tag,
 )
-from ccgpu.errors import NotFound, UsageProblem
+from ccgpu.errors import CcgpuError, NotFound, StateUnusable, UsageProblem
 from ccgpu.workflows.inventory import reported
 from ccgpu.workflows.requests import Run, ask, complete
-from ccgpu.workflows.survey import nameable_ids
+from ccgpu.workflows.survey import Actual, each_as_is, nameable_ids
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A deployment, its group, and what of it carries its tag (by id, as listed)."""
+    """A deployment, and what carries its tag: GET bodies by `key`, a VM with its instance view."""
 
-    name: str
-    group: str
-    listed: Mapping[ResourceId, Body]
+    names: Names
+    bodies: Actual
+
+    @property
+    def name(self) -> str:
+        """The deployment's name."""
+        return self.names.deployment
+
+    @property
+    def group(self) -> str:
+        """Its resource group."""
+        return self.names.group
+
+    @property
+    def vm(self) -> Body | None:
+        """Its VM, if that was found."""
+        return self.bodies.get(key(self.names.vm))
 
     @property
     def kinds(self) -> dict[ResourceId, Kind]:
-        """The listed ids of the kinds that `ccgpu` handles."""
-        kinds = ((id_, kind_of(id_)) for id_ in self.listed)
-        return {id_: kind for id_, kind in kinds if kind is not None}
+        """The ids that were found, and their kinds."""
+        ids = (ResourceId(body["id"]) for body in self.bodies.values())
+        return {id_: kind for id_ in ids if (kind := kind_of(id_)) is not None}
 
 
-def deployments(run: Run, name: str | None = None) -> list[Found]:
-    """Every deployment of the subscription, or those of one name, in order of name and group."""
+@dataclass(frozen=True, slots=True)
+class Search:
+    """Every deployment that was found, and why a listed id could not be read."""
+
+    found: tuple[Found, ...]
+    unread: Mapping[ResourceId, CcgpuError]
+
+
+def search(run: Run, name: str | None = None, also: Iterable[ResourceId] = ()) -> Search:
+    """Every deployment of the subscription, or those of one name, in order of name and group.
+
+    `also`: ids that are worth a look though no list names them; one that cannot be read is not
+    missed.
+    """
     listing = partial(run.cloud.queries.tagged, DEPLOYMENT, name)
-    listed = complete(run, ask(run, listing, "listing deployments"))
-    found: dict[tuple[str, str], dict[ResourceId, Body]] = {}
-    for body in listed:
-        owner, id_ = tag(body, DEPLOYMENT) or "", ResourceId(body["id"])
-        found.setdefault((owner, _spelled(group_of(id_), found)), {})[id_] = body
-    return [Found(owner, group, ids) for (owner, group), ids in sorted(found.items())]
+    listed = {key(id_): id_ for id_ in complete(run, ask(run, listing, "listing deployments"))}
+    ids = {key(id_): id_ for id_ in also} | listed
+    kinds = {id_: kind for id_ in ids.values() if (kind := kind_of(id_)) is not None}
+    bodies, failures = each_as_is(run, kinds)
+    found: dict[tuple[str, str], Actual] = {}
+    for at, body in bodies.items():
+        owner = tag(body, DEPLOYMENT)
+        if owner and name in (None, owner):
+            found.setdefault((owner, group_of(at)), {})[at] = body
+    names = partial(_names, run.cloud.subscription)
+    results = [Found(names(owner, group, of), of) for (owner, group), of in sorted(found.items())]
+    unread = {id_: err for id_, err in failures.items() if key(id_) in listed}
+    return Search(tuple(results), unread)
 
 
-def _spelled(group: str, known: Iterable[tuple[str, str]]) -> str:
-    """The group as it was first spelled: lists change its case."""
-    alike = [seen for _, seen in known if seen.casefold() == group.casefold()]
-    return alike[0] if alike else group
+def _names(subscription: str, owner: str, group: str, bodies: Actual) -> Names:
+    """The names of a deployment, its group spelled as we or Azure spell it: lists change its case.
+
+    `group` is the spelling that compares.
+    """
+    ids = sorted(bodies, key=lambda at: kind_of(at) is not Kind.GROUP)
+    spelled = [own_group(owner), *(group_of(bodies[at]["id"]) for at in ids)]
+    return Names(subscription, next(one for one in spelled if key(one) == group), owner)
+
+
+def deployments(run: Run, name: str | None = None, also: Iterable[ResourceId] = ()) -> list[Found]:
+    """As `search`; an id that cannot be read is an error."""
+    result = search(run, name, also)
+    for err in result.unread.values():
+        raise err
+    return list(result.found)
+
+
+def locate(run: Run, name: str, group: str | None) -> Found:
+    """One deployment, in the group given or where it is: what its tags find of it there.
+
+    The group may be named by tags, by this machine's journal, or be the deployment's own. A list
+    may not show yet what was made lately, so the VM is looked for in both of the latter. In two
+    groups: the user must say which.
+    """
+    if group is not None:
+        return _within(run, deployments(run, name), name, group)
+    likely = _likely_groups(run, name)
+    vms = [Names(run.cloud.subscription, one, name).vm for one in likely]
+    found = deployments(run, name, vms)
+    if len(found) > 1:
+        raise UsageProblem(
+            f"there is a {name} in each of the groups {', '.join(one.group for one in found)}",
+            hint="say which: `--resource-group G`",
+        )
+    return found[0] if found else _within(run, found, name, likely[0])
+
+
+def _within(run: Run, found: list[Found], name: str, group: str) -> Found:
+    here = [one for one in found if key(one.group) == key(group)]
+    return here[0] if here else Found(Names(run.cloud.subscription, group, name), {})
+
+
+def _likely_groups(run: Run, name: str) -> list[str]:
+    """The group that this machine remembers, and the deployment's own."""
+    try:
+        journal = run.cloud.journals.peek(run.cloud.subscription, name)
+    except StateUnusable:
+        journal = None  # it only says where else to look
+    groups = [journal.group] if journal is not None and journal.group else []
+    return groups + [own for own in [own_group(name)] if key(own) not in map(key, groups)]
 
 
 def names_of(run: Run, name: str, group: str | None) -> Names:
-    """The names of one deployment: in the group given, or where its tags are found.
-
-    Without tags anywhere it can only be in its own group. In two groups: the user must say.
-    """
-    if group is None:
-        groups = [one.group for one in deployments(run, name)]
-        if len(groups) > 1:
-            raise UsageProblem(
-                f"there is a {name} in each of the groups {', '.join(groups)}",
-                hint="say which: `--resource-group G`",
-            )
-        group = groups[0] if groups else own_group(name)
-    return Names(run.cloud.subscription, group, name)
+    """The names of one deployment: in the group given, or where it is found."""
+    if group is not None:
+        return Names(run.cloud.subscription, group, name)
+    return locate(run, name, None).names
 
 
 @contextmanager
-def opened(run: Run, name: str, group: str | None) -> Iterator[Names]:
-    """The names of one deployment; what fails from here on is told with what there is of it."""
+def opened(run: Run, name: str, group: str | None, *, whole: bool = False) -> Iterator[Found]:
+    """One deployment; what fails from here on is told with what there is of it.
+
+    `whole`: what its tags find is wanted too, and not only its names.
+    """
     known = nameable_ids(Names(run.cloud.subscription, group or own_group(name), name))
     with reported(run, lambda: known, name):
-        names = names_of(run, name, group)
-        known |= nameable_ids(names)
-        yield names
+        named = group is not None and not whole
+        found = Found(names_of(run, name, group), {}) if named else locate(run, name, group)
+        known |= nameable_ids(found.names) | found.kinds
+        yield found
 
 
 def vm_of(run: Run, names: Names) -> Body:

@@ -1,11 +1,13 @@
 """Wait until the guest is up, as far as Azure can tell: running, and its agent has reported in."""
 
+from functools import partial
+
 from ccgpu.domain.catalog import Kind
-from ccgpu.domain.resource import Body, ResourceId
-from ccgpu.domain.status import State, state
+from ccgpu.domain.resource import Body, ResourceId, state_of
+from ccgpu.domain.status import AT_REST, State, reported_since, state
 from ccgpu.errors import GuestNotReady, NotFound
 from ccgpu.net.retry import poll_pause
-from ccgpu.workflows.requests import Asking, Run, settled
+from ccgpu.workflows.requests import Asking, Run, ask
 from ccgpu.workflows.schedule import Call
 
 # A guest that has not reported ten minutes after its VM was made will not.
@@ -13,25 +15,46 @@ GRACE = 600.0
 _HINT = "the VM is there and bills: `ccgpu show` says more, `ccgpu delete` removes it"
 
 
+# States that pass while Azure is still at work; the others hold when it has ended.
+_PASSING = (State.CREATING, State.DELETING)
+
+
 def wait_for(
-    run: Run, vm: ResourceId, wanted: State, *, grace: float | None = None
+    run: Run,
+    vm: ResourceId,
+    wanted: State,
+    *,
+    grace: float | None = None,
+    since: float | None = None,
 ) -> Asking[Body | None]:
-    """The VM once it is in the state that is wanted, or (grace) `GuestNotReady` after so long."""
-    since, polls = run.cloud.now(), 0
+    """The VM once it is in the state that is wanted, or (grace) `GuestNotReady` after so long.
+
+    `since`: what the agent said before that time of Azure's does not make it ready.
+    """
+    began, polls = run.cloud.now(), 0
     doing = f"waiting for {vm} to be {wanted}"
+    read = partial(run.cloud.arm.get, Kind.VM, vm, view=True)
     while True:
-        body = yield from settled(run, Kind.VM, vm, doing, view=True)
-        found = state(body)
-        if found is wanted:
-            return body
+        body = yield from ask(run, read, doing)
         if body is None:
             raise NotFound(f"{doing}: there is no such VM", code="ResourceNotFound")
+        found = _state(body, since)
+        resting = state_of(body) in AT_REST
+        began = began if resting else run.cloud.now()
+        if found is wanted and (resting or wanted in _PASSING):
+            return body
         if found is State.FAILED:
             raise GuestNotReady(f"{doing}: the VM is in state Failed", hint=_HINT)
-        if grace is not None and run.cloud.now() - since >= grace:
+        if grace is not None and resting and run.cloud.now() - began >= grace:
             raise GuestNotReady(
                 f"{doing}: it is still {found} after {grace / 60:.0f} minutes", hint=_HINT
             )
         run.tell("wait", found, vm, Kind.VM)
         yield Call(lambda: None, run.left(poll_pause(polls, None), doing))
         polls += 1
+
+
+def _state(vm: Body, since: float | None) -> State:
+    found = state(vm)
+    old = found is State.READY and since is not None and not reported_since(vm, since)
+    return State.BOOTING if old else found

@@ -17,14 +17,15 @@ from ccgpu.domain.resource import (
     ResourceId,
     key,
     kind_of,
-    name_of,
     tag,
     tags_of,
 )
 from ccgpu.errors import AlreadyExists, CcgpuError
+from ccgpu.net.retry import poll_pause
 from ccgpu.workflows.dependents import dependents
+from ccgpu.workflows.groups import leave, others_in
 from ccgpu.workflows.requests import Asking, Run, ask, removed
-from ccgpu.workflows.schedule import Task
+from ccgpu.workflows.schedule import Call, Task
 
 # VM → NIC and disks → what the NIC refers to → what that refers to; the group last. The order in
 # which ARM's references allow it (in-use refusals: Microsoft Learn, delete-resource-group).
@@ -36,6 +37,9 @@ _STAGES = (
     (Kind.PUBLIC_IP,),
     (Kind.GROUP,),
 )
+
+# How many 404s it takes to believe that what was perhaps just made is not there.
+_LOOKS_AT_NEW = 3
 
 
 @dataclass(slots=True)
@@ -74,16 +78,22 @@ class Owner:
     """Whose resources may be removed: this deployment's, or only those of one of its runs.
 
     `judged`: the tags by which it was decided, by `key`; what has others now, or was not there to
-    be judged, is not removed.
+    be judged, is not removed. `made`: the `key`s of what has perhaps been made just now: one 404
+    does not say that it is not there. `inherited`: a group whose maker is gone, with the tags that
+    say so.
     """
 
     deployment: str
     run: str | None = None
     promised: frozenset[ResourceId] = frozenset()  # keys of disks that a VM of ours has made
     judged: Mapping[ResourceId, Mapping[str, str]] | None = None
+    made: frozenset[ResourceId] = frozenset()
+    inherited: Mapping[ResourceId, Mapping[str, str]] = field(default_factory=dict)
 
     def has(self, id_: ResourceId, body: Body) -> bool:
         """Whether the live resource is this owner's."""
+        if key(id_) in self.inherited:
+            return self.inherited[key(id_)] == tags_of(body)
         if tag(body, DEPLOYMENT) is None and kind_of(id_) is Kind.DISK:
             return key(id_) in self.promised  # Azure gives a VM's disks no tags of their own
         mine = tag(body, DEPLOYMENT) == self.deployment
@@ -126,14 +136,8 @@ def _one(
 ) -> Task:
     doing = f"deleting {id_}"
     try:
-        body = yield from ask(run, partial(run.cloud.arm.get, kind, id_), doing)
-        if body is not None and not owner.has(id_, body):
-            result.foreign.append(id_)
-            return
-        if result.changed:
-            return
-        if kind is Kind.GROUP and body is not None and (why := (yield from _others(run, id_))):
-            result.kept.append((id_, why))
+        body = yield from _read(run, kind, id_, owner, doing)
+        if (yield from _stays(run, kind, id_, body, owner, result)):
             return
         if body is not None:
             run.tell("begin", doing, id_, kind, "delete")
@@ -155,6 +159,18 @@ def _one(
         result.left[id_] = kind
 
 
+def _read(run: Run, kind: Kind, id_: ResourceId, owner: Owner, doing: str) -> Asking[Body | None]:
+    """The resource as it is; what was just made may not be seen everywhere yet."""
+    get = partial(run.cloud.arm.get, kind, id_)
+    body = yield from ask(run, get, doing)
+    for _ in range(_LOOKS_AT_NEW - 1 if key(id_) in owner.made else 0):
+        if body is not None:
+            break
+        yield Call(lambda: None, run.left(poll_pause(0, None), doing))
+        body = yield from ask(run, get, doing)
+    return body
+
+
 def _delete(run: Run, kind: Kind, id_: ResourceId, owner: Owner) -> Pending | None:
     """Send the DELETE. What was judged is looked at in the same breath, before each attempt.
 
@@ -173,12 +189,31 @@ def _delete(run: Run, kind: Kind, id_: ResourceId, owner: Owner) -> Pending | No
     return run.cloud.arm.delete(kind, id_, etag=etag)
 
 
-def _others(run: Run, group: ResourceId) -> Asking[str | None]:
-    """Why a group of ours stays: what is still in it."""
-    listing = partial(run.cloud.queries.inside, name_of(group))
-    inside = yield from ask(run, listing, f"listing what is in {group}")
-    names = ", ".join(sorted(name_of(one["id"]) for one in inside or ()))
-    return f"there is more in it: {names}" if names else None
+def _stays(
+    run: Run, kind: Kind, id_: ResourceId, body: Body | None, owner: Owner, result: Removal
+) -> Asking[bool]:
+    """Whether it is not removed: not ours, nor after a change, nor a group with more in it."""
+    if body is not None and not owner.has(id_, body):
+        result.foreign.append(id_)
+        return True
+    if result.changed or body is None or kind is not Kind.GROUP:
+        return bool(result.changed)
+    return (yield from _holds_others(run, id_, body, owner, result))
+
+
+def _holds_others(
+    run: Run, group: ResourceId, body: Body, owner: Owner, result: Removal
+) -> Asking[bool]:
+    """Whether a group stays because of what else is in it; other deployments take it over."""
+    gone = {key(id_) for id_ in result.gone}
+    others = yield from others_in(run, group, owner.deployment, gone=gone)
+    if others.reason is None:
+        return False
+    result.kept.append((group, others.reason))
+    mine = tag(body, DEPLOYMENT) == owner.deployment and owner.as_judged(group, body)
+    if mine and others.deployments:
+        yield from leave(run, group, body, owner.deployment)
+    return True
 
 
 def _dependents(
@@ -189,7 +224,7 @@ def _dependents(
 
     def look(id_: ResourceId) -> Task:
         try:
-            vm = yield from ask(run, partial(run.cloud.arm.get, Kind.VM, id_), f"reading {id_}")
+            vm = yield from _read(run, Kind.VM, id_, owner, f"reading {id_}")
             if vm is not None and owner.has(id_, vm):
                 found.update((yield from dependents(run, id_, vm)))
         except CcgpuError as err:

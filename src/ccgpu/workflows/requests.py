@@ -16,7 +16,7 @@ from ccgpu.azure.arm import Pending
 from ccgpu.azure.github import UNAVAILABLE
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.events import Event, Listener, ignored
-from ccgpu.domain.resource import Body, ResourceId, name_of, state_of
+from ccgpu.domain.resource import Body, ResourceId, key, name_of, state_of
 from ccgpu.errors import AzureRefused, AzureUnavailable, CcgpuError, Denied, NotFound, TimedOut
 from ccgpu.net.retry import pause, poll_pause
 from ccgpu.workflows.cloud import Cloud
@@ -46,6 +46,7 @@ class Run:
     until: float
     listen: Listener = ignored
     started: float = field(init=False)
+    seen: dict[ResourceId, Body] = field(init=False, default_factory=dict)  # as read last, by `key`
     _ahead: float | None = field(init=False, default=None)  # ARM's clock less ours
 
     def __post_init__(self) -> None:
@@ -62,6 +63,16 @@ class Run:
         """Emit an event of now."""
         at = round(self.cloud.now() - self.started, 3)
         self.listen(Event(what, at, text, id_, kind, action))
+
+    def notice(self, answer: object) -> None:
+        """Remember a resource that Azure has shown: an interrupted command reports it."""
+        if not isinstance(answer, dict) or not isinstance(answer.get("id"), str):
+            return
+        at = key(answer["id"])
+        view = _properties(self.seen.get(at)).get("instanceView")
+        if view is not None and "instanceView" not in _properties(answer):
+            answer = {**answer, "properties": {**_properties(answer), "instanceView": view}}
+        self.seen[at] = answer
 
     def set_by_server(self) -> None:
         """Compare our clock with the `Date` of the answer that has just come."""
@@ -92,6 +103,10 @@ class Run:
         return wanted
 
 
+def _properties(body: Body | None) -> Body:
+    return (body or {}).get("properties") or {}
+
+
 def ask(run: Run, request: Callable[[], T], doing: str, *, lag: bool = False) -> Asking[T]:
     """Make `request`; and again, with pauses, as long as Azure only asks for patience.
 
@@ -114,6 +129,7 @@ def ask(run: Run, request: Callable[[], T], doing: str, *, lag: bool = False) ->
             run.tell("retry", f"{err.code}: again in {after:.0f} s ({doing})")
         else:
             run.set_by_server()
+            run.notice(answer)
             return answer
 
 

@@ -4,15 +4,14 @@ from functools import partial
 
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.deployment import Deployment, Owned, described, leased
-from ccgpu.domain.desired import Names
 from ccgpu.domain.resource import DEPLOYMENT, key, kind_of, state_of, tag
 from ccgpu.errors import NotFound
+from ccgpu.workflows.census import census
 from ccgpu.workflows.cloud import Cloud
-from ccgpu.workflows.dependents import dependents
-from ccgpu.workflows.locate import Found, deployments, names_of
-from ccgpu.workflows.requests import Asking, Run, ask, complete
+from ccgpu.workflows.locate import Found, deployments, locate
+from ccgpu.workflows.requests import Asking, Run, ask
 from ccgpu.workflows.schedule import Task
-from ccgpu.workflows.survey import Actual, as_is, deployment_ids
+from ccgpu.workflows.survey import Actual
 
 _TIMEOUT = 300.0  # a read is not a long thing
 
@@ -20,25 +19,20 @@ _TIMEOUT = 300.0  # a read is not a long thing
 def show(cloud: Cloud, name: str, group: str | None = None) -> Deployment:
     """One deployment with all its resources; `NotFound` if there is nothing of it."""
     run = Run(cloud, cloud.now() + _TIMEOUT)
-    names = names_of(run, name, group)
-    ids = deployment_ids(names)
-    ours = {k: v for k, v in as_is(run, ids).items() if tag(v, DEPLOYMENT) == name}
-    vm = ours.get(key(names.vm))
-    if vm is not None:
-        around = dict(complete(run, dependents(run, names.vm, vm)))
-        ids |= around
-        ours |= as_is(run, around)
-    if not ours:
+    found = locate(run, name, group)
+    live = census(run, found.names, found.kinds, found.bodies)
+    if not live.bodies:
         raise NotFound(
             f"there is no deployment {name}",
             code="ResourceNotFound",
             hint="`ccgpu list` shows what there is",
         )
     owned = tuple(
-        Owned(id_, kind, state_of(ours[key(id_)])) for id_, kind in ids.items() if key(id_) in ours
+        Owned(id_, kind, state_of(live.bodies[key(id_)])) for id_, kind in live.kinds.items()
     )
-    found = described(name, names.group, vm, _addresses(ours), owned)
-    return leased(found, vm, ours.values(), run.server_time())
+    bodies = live.bodies.values()
+    told = described(name, found.group, live.vm, _addresses(live.bodies), owned, bodies)
+    return leased(told, live.vm, bodies, run.server_time())
 
 
 def list_all(cloud: Cloud) -> list[Deployment]:
@@ -56,15 +50,17 @@ def list_all(cloud: Cloud) -> list[Deployment]:
 
 
 def _one(run: Run, found: Found) -> Asking[Deployment]:
-    names = Names(run.cloud.subscription, found.group, found.name)
-    get = partial(run.cloud.arm.get, Kind.VM, names.vm, view=True)
-    body = yield from ask(run, get, f"reading {names.vm}")
-    vm = body if tag(body, DEPLOYMENT) == found.name else None
-    owned = tuple(Owned(id_, kind) for id_, kind in found.kinds.items())
-    seen = (*found.listed.values(), *([vm] if vm else []))
-    return leased(
-        described(found.name, found.group, vm, resources=owned), vm, seen, run.server_time()
-    )
+    """A deployment as it was found; a VM that no list names yet is asked for by its name."""
+    bodies = found.bodies
+    if found.vm is None:
+        get = partial(run.cloud.arm.get, Kind.VM, found.names.vm, view=True)
+        body = yield from ask(run, get, f"reading {found.names.vm}")
+        if body is not None and tag(body, DEPLOYMENT) == found.name:
+            bodies = bodies | {key(found.names.vm): body}
+    all_ = Found(found.names, bodies)
+    owned = tuple(Owned(id_, kind) for id_, kind in all_.kinds.items())
+    told = described(found.name, found.group, all_.vm, resources=owned, around=all_.bodies.values())
+    return leased(told, all_.vm, bodies.values(), run.server_time())
 
 
 def _addresses(bodies: Actual) -> tuple[str | None, str | None]:

@@ -40,12 +40,29 @@ def survey_deployment(run: Run, names: Names, data_disks: int = 0) -> Actual:
     return found | survey(run, {id_: kind for id_, kind in named.items() if key(id_) not in found})
 
 
-def as_is(run: Run, ids: Mapping[ResourceId, Kind]) -> Actual:
-    """The GET body of each resource that is there, in motion or not; a VM with instance view."""
-    get = run.cloud.arm.get
-    return _gathered(
-        run, ids, lambda i, k: ask(run, partial(get, k, i, view=k is Kind.VM), f"reading {i}")
-    )
+def as_is(
+    run: Run, ids: Mapping[ResourceId, Kind], known: Mapping[ResourceId, Body] | None = None
+) -> Actual:
+    """The GET body of each resource that is there, in motion or not; a VM with instance view.
+
+    `known`: bodies by `key` that this command has just read; they are not read again.
+    """
+    bodies = known or {}
+    unread = {id_: kind for id_, kind in ids.items() if key(id_) not in bodies}
+    there = {key(id_): bodies[key(id_)] for id_ in ids if key(id_) in bodies}
+    return there | _gathered(run, unread, partial(_now, run))
+
+
+def each_as_is(
+    run: Run, ids: Mapping[ResourceId, Kind]
+) -> tuple[Actual, dict[ResourceId, CcgpuError]]:
+    """As `as_is`; what cannot be read is told beside what can."""
+    return _each(run, ids, partial(_now, run))
+
+
+def _now(run: Run, id_: ResourceId, kind: Kind) -> Asking[Body | None]:
+    get = partial(run.cloud.arm.get, kind, id_, view=kind is Kind.VM)
+    return ask(run, get, f"reading {id_}")
 
 
 def _gathered(
@@ -54,8 +71,20 @@ def _gathered(
     read: Callable[[ResourceId, Kind], Asking[Body | None]],
 ) -> Actual:
     """Read all at once; the first failure, when all have been read."""
+    found, failures = _each(run, ids, read)
+    for err in failures.values():
+        raise err
+    return found
+
+
+def _each(
+    run: Run,
+    ids: Mapping[ResourceId, Kind],
+    read: Callable[[ResourceId, Kind], Asking[Body | None]],
+) -> tuple[Actual, dict[ResourceId, CcgpuError]]:
+    """Read all at once: the bodies by `key`, and why an id could not be read."""
     found: Actual = {}
-    failures: list[CcgpuError] = []
+    failures: dict[ResourceId, CcgpuError] = {}
 
     def look(id_: ResourceId, kind: Kind) -> Task:
         try:
@@ -63,14 +92,12 @@ def _gathered(
             if body is not None:
                 found[key(id_)] = body
         except CcgpuError as err:
-            failures.append(err)
+            failures[id_] = err
 
     for id_, kind in ids.items():
         run.cloud.schedule.add(look(id_, kind))
     run.cloud.schedule.run()
-    if failures:
-        raise failures[0]
-    return found
+    return found, failures
 
 
 def deployment_ids(names: Names) -> dict[ResourceId, Kind]:

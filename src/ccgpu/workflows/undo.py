@@ -27,12 +27,14 @@ def undo(run: Run, keeper: Keeper, spared: frozenset[ResourceId] = frozenset()) 
     """
     own = Run(run.cloud, run.cloud.now() + _ALLOWED, run.listen)
     own.started = run.started  # to those who watch, it is one command
+    own.seen = run.seen  # an interrupt reports of both
     keeper.doubt()
     journal = keeper.journal
     made = [record for record in journal.of_run() if key(record.id) not in spared]
     targets = {record.id: record.kind for record in made}
     disks = frozenset(key(id_) for id_, kind in targets.items() if kind is Kind.DISK)
-    owner = Owner(journal.deployment, journal.run, disks)
+    new = frozenset(key(record.id) for record in made if record.stage == "begun")
+    owner = Owner(journal.deployment, journal.run, disks, made=new)
     result = Removal()
     try:
         if _taken_over(own, journal):
@@ -77,5 +79,5 @@ def _tagged(run: Run, value: str) -> dict[ResourceId, Kind]:
     """What carries the run's tag: NICs and public IPs outlive a VM that Azure rejected late."""
     listing = partial(run.cloud.queries.tagged, RUN, value)
     found = complete(run, ask(run, listing, "looking for what is left"))
-    kinds = ((ResourceId(one["id"]), kind_of(one["id"])) for one in found)
+    kinds = ((id_, kind_of(id_)) for id_ in found)
     return {id_: kind for id_, kind in kinds if kind is not None}

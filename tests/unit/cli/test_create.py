@@ -124,7 +124,8 @@ def test_time_runs_out(shell):
     assert done.error["code"] == "TimedOut"
     assert shell.kinds() == []
     kept = shell(f"{_CREATE} {_FROM} --timeout 2m --keep-on-failure -o json")
-    assert kept.code == 11
+    assert (kept.code, kept.error["code"]) == (7, "LeftBehind")
+    assert "not done within 2 minutes" in kept.error["message"]
     vm = [r for r in kept.error["resources"] if r["id"].endswith("virtualMachines/demo")]
     assert [(one["state"] in ("exists", "unknown"), one["billed"]) for one in vm] == [(True, True)]
     assert "virtualMachines" in shell.kinds()

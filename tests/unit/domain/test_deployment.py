@@ -53,9 +53,9 @@ def test_the_lease_is_told_of_all_its_resources():
     assert replace(found, expires=None, seconds_left=None) == bare
 
 
-def test_without_a_vm_it_is_creating_and_its_resources_are_named():
+def test_without_a_vm_its_resources_are_named_as_leftovers():
     assert described("demo", "G", None, resources=_OWNED) == Deployment(
-        "demo", State.CREATING, "G", resources=_OWNED
+        "demo", State.LEFTOVERS, "G", resources=_OWNED
     )
 
 

@@ -23,7 +23,7 @@ def _vm(
 @pytest.mark.parametrize(
     ("vm", "told"),
     [
-        pytest.param(None, State.CREATING, id="no vm"),
+        pytest.param(None, State.LEFTOVERS, id="no vm"),
         pytest.param(_vm(), State.READY, id="ready"),
         pytest.param(_vm(provisioning=None), State.READY, id="no provisioning state is done"),
         pytest.param(_vm("Updating"), State.READY, id="being updated, still running"),
@@ -77,6 +77,56 @@ def test_power_is_unknown_where_nothing_says_it(view):
 
 
 def test_the_states_are_the_words_of_the_contract():
-    words = {"creating", "booting", "ready", "stopped", "failed", "deleting"}
+    words = {"creating", "booting", "ready", "stopped", "failed", "deleting", "leftovers"}
     assert {str(one) for one in State} == words
     assert all(one == one.name.lower() for one in State)
+
+
+def _other(provisioning: str, path: str = "/providers/Microsoft.Network/virtualNetworks/v") -> Body:
+    id_ = f"/subscriptions/s/resourceGroups/g{path}"
+    return {"id": id_, "properties": {"provisioningState": provisioning}}
+
+
+@pytest.mark.parametrize(
+    ("vm", "around", "told"),
+    [
+        (None, [], State.LEFTOVERS),
+        (None, [_other("Succeeded", "")], State.LEFTOVERS),
+        (None, [_other("Succeeded"), _other("Failed")], State.LEFTOVERS),
+        (None, [_other("Succeeded"), _other("Updating")], State.CREATING),
+        (None, [_other("Updating"), _other("Deleting")], State.DELETING),
+        (None, [_other("Deleting", "")], State.DELETING),
+        (_vm(), [_other("Deleting", "")], State.DELETING),
+        (_vm(), [_other("Deleting")], State.READY),
+        (_vm(), [_other("Updating", "")], State.READY),
+    ],
+)
+def test_what_is_around_says_what_happens_where_no_vm_does(vm, around, told):
+    assert state(vm, around) is told
+
+
+def _timed(changed: str | None, reported: str | None) -> Body:
+    body = _vm()
+    view = body["properties"]["instanceView"]
+    view["statuses"][0] |= {"time": changed}
+    for one in view["vmAgent"]["statuses"]:
+        one["time"] = reported
+    return body
+
+
+@pytest.mark.parametrize(
+    ("changed", "reported", "told"),
+    [
+        pytest.param("10:00:00.1234567", "10:00:30", State.READY, id="since the start"),
+        pytest.param("10:00:00", "10:00:00", State.READY, id="at the same second"),
+        pytest.param("10:00:00", "09:59:10", State.READY, id="an update between two reports"),
+        pytest.param("10:00:00", "09:58:59", State.BOOTING, id="before the stop"),
+        pytest.param("10:00:00", None, State.READY, id="no time of the report"),
+        pytest.param(None, "09:00:00", State.READY, id="no time of the change"),
+        pytest.param("10:00:00", "soon", State.READY, id="no time that can be read"),
+    ],
+)
+def test_what_the_agent_said_before_the_start_is_not_believed(changed, reported, told):
+    day = "2026-01-01T{}+00:00".format
+    clock = [text and (day(text) if ":" in text else text) for text in (changed, reported)]
+    assert state(_timed(*clock)) is told

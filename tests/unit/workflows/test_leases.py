@@ -5,6 +5,7 @@ from datetime import datetime
 import pytest
 
 from ccgpu.domain.catalog import Kind
+from ccgpu.domain.resource import kind_of, tags_of
 from ccgpu.errors import AlreadyExists, AzureRefused, Interrupted, NotFound
 from ccgpu.fakearm import Answer, Fault, Request
 from ccgpu.workflows.show import list_all, show
@@ -12,6 +13,8 @@ from support import faults
 from support.cloud import Machine, make_spec
 from support.faults import AfterCommit, Nth, of
 from support.leases import HOUR, Before, collect, elsewhere, extend
+
+pytestmark = pytest.mark.usefixtures("lists")
 
 VM = "/resourceGroups/ccgpu-demo/providers/Microsoft.Compute/virtualMachines/demo"
 NSG = "/resourceGroups/ccgpu-demo/providers/Microsoft.Network/networkSecurityGroups/demo-nsg"
@@ -25,8 +28,10 @@ def at(text: str) -> float:
 
 def expiries(machine: Machine) -> dict[str, str]:
     """What the tag says on each resource, by name."""
-    found = machine.cloud.queries.tagged("ccgpu-deployment", "demo")
-    return {one["id"].rsplit("/", 1)[-1]: one["tags"].get("ccgpu-expires") for one in found}
+    cloud = machine.cloud
+    ids = {id_: kind_of(id_) for id_ in cloud.queries.tagged("ccgpu-deployment", "demo")}
+    bodies = {id_: cloud.arm.get(kind, id_) for id_, kind in ids.items() if kind}
+    return {id_.rsplit("/", 1)[-1]: tags_of(body)["ccgpu-expires"] for id_, body in bodies.items()}
 
 
 def test_the_time_to_live_begins_with_the_put_that_is_accepted(machine: Machine) -> None:
@@ -105,8 +110,12 @@ def test_the_first_mark_is_enough_to_live(machine: Machine) -> None:
     machine.create(make_spec(ttl="1h"))
     machine.arm.advance(2 * HOUR)
     machine.arm.on_commit = AfterCommit(0, of("PATCH", "/"), KeyboardInterrupt())
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(Interrupted) as caught:
         extend(machine, 4)
+    assert caught.value.hint == "`ccgpu extend demo --ttl 4h` goes on"
+    assert {one.id.casefold() for one in caught.value.resources} == {
+        one.casefold() for one in machine.ids()
+    }
     machine.arm.on_commit = None
     machine.arm.advance(60)
     assert collect(elsewhere(machine)).found == ()

@@ -10,6 +10,8 @@ from ccgpu.workflows.show import list_all, show
 from support.cloud import Machine, make_spec
 from support.faults import Nth, of
 
+pytestmark = pytest.mark.usefixtures("lists")
+
 
 def vm_bills(machine: Machine) -> bool:
     return any("/virtualMachines/" in id_ for id_ in machine.arm.show()["billing"])

@@ -1,0 +1,214 @@
+"""What a command that fails or is interrupted says of each resource: there, unknown, billed."""
+
+from collections.abc import Callable
+
+import pytest
+
+from ccgpu.domain.status import State
+from ccgpu.errors import AzureRefused, CcgpuError, Interrupted, LeftBehind, Leftover, TimedOut
+from ccgpu.workflows import lifecycle
+from support import faults
+from support.cloud import Machine, make_spec
+from support.faults import AfterCommit, Nth, of
+from support.leases import HOUR, collect, elsewhere, extend
+
+SPEC = make_spec(os_disk={"encryption": "state-only"})
+VM = "/virtualMachines/demo"
+
+
+def told(error: CcgpuError) -> dict[str, Leftover]:
+    """What is said of each resource, by its id in lower case."""
+    return {one.id.casefold(): one for one in error.resources}
+
+
+def there(machine: Machine) -> set[str]:
+    return {one.casefold() for one in machine.ids()}
+
+
+def billed(error: CcgpuError) -> set[str]:
+    return {one.id.casefold() for one in error.resources if one.billed}
+
+
+def billing(machine: Machine) -> set[str]:
+    return {one.casefold() for one in machine.arm.show()["billing"]}
+
+
+def interrupted(command: Callable[[], object]) -> Interrupted:
+    with pytest.raises(Interrupted) as caught:
+        command()
+    return caught.value
+
+
+def stopped(machine: Machine) -> Machine:
+    machine.create(SPEC)
+    lifecycle.act(machine.cloud, "stop", "demo")
+    return machine
+
+
+def stuck(machine: Machine) -> None:
+    """Nothing can be deleted."""
+    machine.arm.faults.append(Nth(0, of("DELETE", "/"), faults.error(409, "ScopeLocked"), None))
+
+
+def test_a_deallocated_vm_is_not_said_to_bill_and_the_rest_is(machine: Machine) -> None:
+    stuck(stopped(machine))
+    with pytest.raises(LeftBehind) as caught:
+        machine.delete()
+    assert set(told(caught.value)) == there(machine)
+    assert billed(caught.value) == billing(machine)
+    assert not any(VM.casefold() in one for one in billing(machine))
+
+
+def test_a_running_vm_is_said_to_bill(machine: Machine) -> None:
+    machine.create(SPEC)
+    stuck(machine)
+    with pytest.raises(LeftBehind) as caught:
+        machine.delete()
+    assert billed(caught.value) == billing(machine)
+    assert any(VM.casefold() in one for one in billing(machine))
+
+
+def test_interrupted_over_a_stopped_vm_it_says_what_bills(machine: Machine) -> None:
+    stopped(machine)
+    machine.arm.faults.append(Nth(0, of("DELETE", "/"), KeyboardInterrupt()))
+    error = interrupted(machine.delete)
+    assert set(told(error)) == there(machine)
+    assert billed(error) == billing(machine)
+
+
+@pytest.mark.parametrize("lag", [{}, {"lists": 120, "reads": 2}])
+def test_an_interrupted_delete_names_the_nic_and_the_public_ip(
+    machine: Machine, lag: dict[str, int]
+) -> None:
+    machine.arm.settings.set("lag", value=lag)
+    machine.create(SPEC)
+    machine.arm.faults.append(Nth(0, of("DELETE", "/"), KeyboardInterrupt()))
+    error = interrupted(elsewhere(machine).delete)
+    assert set(told(error)) == there(machine)
+    assert {one.state for one in error.resources} == {"unknown"}
+
+
+def test_before_it_deletes_anything_all_is_said_to_exist(machine: Machine) -> None:
+    machine.create(SPEC)
+
+    def refuse(_: object) -> None:
+        raise KeyboardInterrupt
+
+    error = interrupted(lambda: elsewhere(machine).delete(approve=refuse))
+    assert set(told(error)) == there(machine)
+    assert {one.state for one in error.resources} == {"exists"}
+
+
+def test_a_create_of_what_is_there_names_all_of_it_when_interrupted(machine: Machine) -> None:
+    machine.create(SPEC, wait=False)
+    machine.arm.advance(100)
+    other = elsewhere(machine)
+    view = of("GET", VM)
+    machine.arm.faults.append(Nth(2, view, KeyboardInterrupt()))
+    error = interrupted(lambda: other.create(SPEC))
+    assert set(told(error)) == there(machine)
+    assert {one.state for one in error.resources} == {"exists"}
+
+
+@pytest.mark.parametrize("verb", ["start", "stop", "restart"])
+@pytest.mark.parametrize("when", ["post", "poll"])
+def test_interrupted_it_says_how_to_go_on_and_what_may_bill(
+    machine: Machine, verb: lifecycle.Verb, when: str
+) -> None:
+    machine.create(SPEC)
+    if verb == "start":
+        lifecycle.act(machine.cloud, "stop", "demo")
+    if when == "post":
+        machine.arm.on_commit = AfterCommit(0, of("POST", VM), KeyboardInterrupt())
+    else:
+        machine.arm.faults.append(Nth(0, faults.polls, KeyboardInterrupt()))
+    error = interrupted(lambda: lifecycle.act(machine.cloud, verb, "demo"))
+    machine.arm.on_commit = None
+    assert str(error).startswith("interrupted: demo may not be ")
+    assert error.hint == f"`ccgpu {verb} demo` goes on"
+    assert set(told(error)) == there(machine)
+    assert any(VM.casefold() in one for one in billed(error))
+    machine.arm.faults.clear()
+    machine.arm.advance(300)
+    lifecycle.act(machine.cloud, verb, "demo")
+
+
+def test_an_interrupted_wait_says_how_to_go_on(machine: Machine) -> None:
+    machine.create(SPEC, wait=False)
+    machine.arm.faults.append(Nth(3, of("GET", VM), KeyboardInterrupt()))
+    error = interrupted(lambda: lifecycle.wait(machine.cloud, "demo", State.READY))
+    assert error.hint == "`ccgpu wait demo --for ready` goes on"
+
+
+def test_an_interrupted_extension_names_all_of_it(machine: Machine) -> None:
+    machine.create(SPEC)
+    machine.arm.faults.append(Nth(2, of("PATCH", "/"), KeyboardInterrupt()))
+    error = interrupted(lambda: extend(machine, 4))
+    assert error.hint == "`ccgpu extend demo --ttl 4h` goes on"
+    assert set(told(error)) == there(machine)
+    assert {one.state for one in error.resources} == {"exists"}
+
+
+def test_an_interrupted_collection_knows_that_a_deallocated_vm_does_not_bill(
+    machine: Machine,
+) -> None:
+    machine.create(make_spec(os_disk={"encryption": "state-only"}, ttl="1h"))
+    lifecycle.act(machine.cloud, "stop", "demo")
+    machine.arm.advance(2 * HOUR)
+    machine.arm.faults.append(Nth(0, of("DELETE", "/"), KeyboardInterrupt()))
+    error = interrupted(lambda: collect(machine))
+    assert set(told(error)) == there(machine)
+    assert billed(error) == billing(machine)
+
+
+@pytest.mark.parametrize("what", ["create", "delete"])
+def test_interrupted_while_it_waits_for_another_it_says_how_to_go_on(
+    machine: Machine, what: str
+) -> None:
+    cloud = machine.cloud
+    listening = Machine(machine.arm, machine.state)
+
+    class Impatient(list):  # type: ignore[type-arg]
+        def append(self, event: object) -> None:
+            assert "another ccgpu is working on demo" in str(event)
+            raise KeyboardInterrupt
+
+    listening.events = Impatient()
+    commands = {"create": lambda: listening.create(SPEC), "delete": listening.delete}
+    with cloud.journals.locked(cloud.subscription, "demo", lambda: None):
+        error = interrupted(commands[what])
+    assert str(error).startswith("interrupted: demo is not ")
+    assert f"`ccgpu {what} demo` goes on" in (error.hint or "")
+
+
+def test_kept_and_billed_is_left_behind(machine: Machine) -> None:
+    machine.arm.settings.set("capacity", SPEC.size, value={"eastus2": {"": 0}})
+    with pytest.raises(LeftBehind, match="AllocationFailed") as caught:
+        machine.create(SPEC, keep_on_failure=True)
+    assert caught.value.exit_code == 7
+    assert set(told(caught.value)) == there(machine)
+
+
+def test_kept_without_a_bill_it_is_only_its_cause(machine: Machine) -> None:
+    machine.arm.faults.append(Nth(0, of("PUT", VM), faults.error(400, "BadRequest")))
+    with pytest.raises(AzureRefused) as caught:
+        machine.create(SPEC, keep_on_failure=True)
+    assert caught.value.exit_code == 4
+    assert set(told(caught.value)) == there(machine)
+
+
+def test_a_lagging_answer_hides_nothing_from_an_undo(machine: Machine) -> None:
+    machine.arm.settings.set("lag", value={"lists": 120, "reads": 2})
+    machine.arm.settings.set("durations", "vnet", value=700)
+    with pytest.raises(TimedOut):
+        machine.create(SPEC, timeout=600)
+    assert machine.kinds() == []
+
+
+def test_a_lagging_answer_hides_nothing_from_the_report(machine: Machine) -> None:
+    machine.arm.settings.set("lag", value={"lists": 120, "reads": 3})
+    machine.arm.settings.set("capacity", SPEC.size, value={"eastus2": {"": 0}})
+    with pytest.raises(LeftBehind) as caught:
+        machine.create(SPEC, keep_on_failure=True)
+    assert set(told(caught.value)) == there(machine)
+    assert billed(caught.value) >= billing(machine)  # one that failed may bill, or not

@@ -1,0 +1,158 @@
+"""What lists tell is not believed: without tags, and lagging, all ends right and nothing bills."""
+
+import pytest
+
+from support.cli import Shell
+from support.cloud import Machine
+
+_FLAGS = "--region eastus2 --ssh-from 203.0.113.7/32 --disk-encryption state-only"
+_SCENARIOS = ["usual", "tagless-lists", "lagging"]
+
+
+@pytest.fixture(params=_SCENARIOS)
+def shell(request, shell):
+    """A subscription whose lists are as usual, without tags, or late."""
+    assert shell(f"fake scenario {request.param}").code == 0
+    return shell
+
+
+@pytest.fixture
+def other(shell, tmp_path):
+    """Another machine on the same subscription."""
+    return Shell(tmp_path / "other", shell.arm).with_key()
+
+
+def _create(shell, name="demo", more=""):
+    done = shell(f"create {name} {_FLAGS} {more}")
+    assert done.code == 0, done
+
+
+def _catch_up(shell):
+    """Until the lists tell what there is."""
+    assert shell("fake advance 3m").code == 0
+
+
+def _named(shell):
+    return {one["id"].rsplit("/", 1)[-1] for one in shell.arm.show()["resources"]}
+
+
+def _nothing(shell):
+    return (shell.kinds(), shell.arm.show()["billing"]) == ([], [])
+
+
+def test_a_whole_life(shell):
+    _create(shell)
+    for line, state in (
+        ("show demo", "ready"),
+        ("stop demo", "stopped"),
+        ("start demo", "ready"),
+        ("restart demo", "ready"),
+        ("wait demo --for ready", "ready"),
+    ):
+        done = shell(f"{line} -o json")
+        assert (done.code, done.document["state"]) == (0, state), done
+    shown = shell("show demo -o json").document
+    ids = {one["id"].casefold() for one in shown["resources"]}
+    assert ids == {one["id"].casefold() for one in shell.arm.show()["resources"]}
+    assert shell("extend demo --ttl 4h").code == 0
+    done = shell("delete demo --yes -o json")
+    assert (done.code, done.document["kept"]) == (0, [])
+    assert _nothing(shell)
+    assert shell("show demo").code == 4
+
+
+def test_a_deployment_is_one_row_and_one_group(shell, other):
+    _create(shell, more="--resource-group lab")
+    assert shell("show demo -o json").document["resource_group"] == "lab"
+    _catch_up(shell)
+    for machine in (shell, other):
+        rows = machine("list -o json").document["deployments"]
+        assert [(one["name"], one["resource_group"], one["state"]) for one in rows] == [
+            ("demo", "lab", "ready")
+        ]
+        assert machine("restart demo").code == 0
+    assert other("delete demo --yes").code == 0
+    assert _nothing(shell)
+
+
+def test_what_is_deleted_is_not_listed_though_a_list_names_it(shell):
+    _create(shell)
+    _catch_up(shell)
+    assert shell("delete demo --yes").code == 0
+    assert shell("list -o json").document["deployments"] == []
+    assert shell("gc -o json").document["deployments"] == []
+    assert shell("delete demo --yes").code == 0
+
+
+def test_an_expired_vm_in_a_shared_group_goes_and_its_neighbour_stays(shell, other):
+    _create(shell, "one", "--resource-group lab --ttl 1h")
+    _create(shell, "two", "--resource-group lab")
+    shell("fake advance 2h")
+    done = other("gc --yes -o json")
+    (told,) = done.document["deployments"]
+    assert (told["name"], told["why"], told["action"]) == ("one", "expired", "removed"), done
+    assert {name.split("-")[0] for name in _named(shell)} == {"lab", "two"}
+    assert shell("show two -o json").document["state"] == "ready"
+    assert other("gc --yes -o json").document["deployments"] == []
+    assert shell("show one").code == 4
+    _catch_up(shell)
+    assert shell("delete two --yes").code == 0
+    assert _nothing(shell)
+
+
+def test_the_last_of_two_that_expire_in_one_group_takes_the_group_along(shell, other):
+    _create(shell, "one", "--resource-group lab --ttl 1h")
+    _create(shell, "two", "--resource-group lab --ttl 2h")
+    for hours in (2, 1):
+        shell(f"fake advance {hours}h")
+        assert other("gc --yes").code == 0
+    assert _nothing(shell)
+
+
+@pytest.mark.parametrize("first", ["one", "two"])
+def test_two_in_one_group_go_one_by_one(shell, first):
+    last = "two" if first == "one" else "one"
+    _create(shell, "one", "--resource-group lab")
+    _create(shell, "two", "--resource-group lab")
+    assert shell(f"delete {first} --yes").code == 0
+    assert {name.split("-")[0] for name in _named(shell)} == {"lab", last}
+    assert shell(f"show {first}").code == 4
+    assert shell(f"show {last} -o json").document["state"] == "ready"
+    done = shell(f"delete {last} --yes -o json")
+    assert (done.code, done.document["kept"]) == (0, []), done
+    assert _nothing(shell)
+
+
+def test_on_other_machines_the_group_goes_with_the_last_too(shell, other):
+    _create(shell, "one", "--resource-group lab")
+    _create(shell, "two", "--resource-group lab")
+    _catch_up(shell)
+    assert other("delete one --yes").code == 0
+    assert shell("delete two --yes").code == 0
+    assert _nothing(shell)
+
+
+def test_a_group_of_the_users_stays(shell):
+    group, user = "/resourceGroups/lab", Machine(shell.arm, shell.state)
+    user.put(group, "2025-04-01", {"location": "eastus2"})
+    for _ in range(3):  # until every replica knows of it
+        user.get(group, "2025-04-01")
+    _create(shell, "one", "--resource-group lab")
+    _create(shell, "two", "--resource-group lab")
+    for name in ("one", "two"):
+        assert shell(f"delete {name} --yes").code == 0
+    assert shell.kinds() == ["resourceGroups"]
+
+
+def test_a_failed_create_says_what_exists(shell):
+    shell.arm.settings.set("capacity", "Standard_NCC40ads_H100_v5", value={"eastus2": {"": 0}})
+    done = shell(f"create demo {_FLAGS} --keep-on-failure -o json")
+    assert (done.code, done.error["code"]) == (7, "LeftBehind"), done
+    told = {one["id"] for one in done.error["resources"] if one["state"] == "exists"}
+    assert told == {one["id"] for one in shell.arm.show()["resources"]}
+    assert any(one["billed"] for one in done.error["resources"])
+    undone = shell(f"create second {_FLAGS} -o json")
+    assert (undone.code, undone.error["resources"]) == (6, []), undone
+    _catch_up(shell)
+    assert shell("delete demo --yes").code == 0
+    assert _nothing(shell)
