@@ -232,6 +232,16 @@ def foreign_in_network(vnet: Body) -> tuple[Other, ...]:
     )
 
 
+def without_own_subnet(vnet: Body) -> Body | None:
+    """The body of a PUT that takes our subnet out of a network that stays; None if it is out."""
+    body = merged(Kind.VNET, {}, vnet)
+    subnets = at(body, "properties.subnets") or []
+    left = [one for one in subnets if str(one.get("name")).casefold() != SUBNET]
+    if len(left) == len(subnets):
+        return None
+    return body | {"properties": body["properties"] | {"subnets": left}}
+
+
 def _unnamed(wanted: Body, found: Body, path: str, what: str) -> Iterator[Other]:
     names = {one["name"].casefold() for one in at(wanted, path) or ()}
     for one in at(found, path) or ():

@@ -19,7 +19,16 @@ from ccgpu.domain.journal import Journal, Record
 from ccgpu.domain.lease import stamped
 from ccgpu.domain.plan import Action, ForeignResource, Plan, plan
 from ccgpu.domain.renewal import LeaseWish, renewed
-from ccgpu.domain.resource import DEPLOYMENT, RUN, Resource, ResourceId, key, location, tag
+from ccgpu.domain.resource import (
+    DEPLOYMENT,
+    EXPIRES,
+    RUN,
+    Resource,
+    ResourceId,
+    key,
+    location,
+    tag,
+)
 from ccgpu.domain.spec import VmSpec
 from ccgpu.errors import (
     AlreadyExists,
@@ -32,8 +41,10 @@ from ccgpu.errors import (
 )
 from ccgpu.store.journals import JournalFile
 from ccgpu.workflows import engine
+from ccgpu.workflows.census import census
 from ccgpu.workflows.clock import rfc3339
 from ccgpu.workflows.cloud import Cloud
+from ccgpu.workflows.extend import set_end
 from ccgpu.workflows.finish import authorized_keys, finish
 from ccgpu.workflows.inventory import (
     interruptible,
@@ -238,6 +249,7 @@ def _create(work: _Work, keeper: Keeper, approve: Approve) -> Outcome:
             refusals.append(err)
             work.run.tell("note", f"{candidate.placement.region} has no capacity")
             continue
+        _lease_the_rest(work, outcome.plan)
         if work.options.wait:
             finish(work.run, work.names, keeper, made=unfinished or _makes_vm(outcome.plan))
         return outcome
@@ -255,6 +267,18 @@ def _go_on(work: _Work, keeper: Keeper, actual: Actual) -> bool:
     unfinished = tag(vm, RUN) == keeper.journal.run and not keeper.journal.finished
     keeper.new_run(secrets.token_hex(8), rfc3339(work.run.cloud.now()))
     return unfinished
+
+
+def _lease_the_rest(work: _Work, done: Plan) -> None:
+    """A new end of the lease is written on what Azure made with the VM, too: the latest counts."""
+    ends = {
+        one.wanted
+        for step in done.of(Action.UPDATE)
+        for one in step.reasons
+        if one.path == f"tags.{EXPIRES}"
+    }
+    if len(ends) == 1 and not _makes_vm(done):
+        set_end(work.run, census(work.run, work.names, {}), ends.pop())
 
 
 def _makes_vm(done: Plan) -> bool:

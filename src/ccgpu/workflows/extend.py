@@ -74,22 +74,33 @@ def extend(
 
 def _extended(run: Run, found: Census, ttl: timedelta) -> Extended:
     name = found.names.deployment
-    marked = {id_: kind for id_, kind in found.kinds.items() if _marked(found, id_)}
-    if not marked:
+    if not _tagged(found):
         raise NotFound(
             f"there is no deployment {name}",
             code="ResourceNotFound",
             hint="`ccgpu list` shows what there is",
         )
     expires = rfc3339(run.server_now() + ttl.total_seconds())
-    for part in _in_order(found, marked):
+    set_end(run, found, expires)
+    marked = tuple(sorted(_tagged(found)))
+    return Extended(name, found.names.group, found.lease.expires, expires, marked)
+
+
+def set_end(run: Run, found: Census, expires: str) -> None:
+    """Write the end of the lease on every resource of the deployment that has another."""
+    other = {
+        id_: kind
+        for id_, kind in _tagged(found).items()
+        if tag(found.bodies[key(id_)], EXPIRES) != expires
+    }
+    for part in _in_order(found, other):
         _mark_all(run, part, expires)
-    return Extended(name, found.names.group, found.lease.expires, expires, tuple(sorted(marked)))
 
 
-def _marked(found: Census, id_: ResourceId) -> bool:
-    """Whether it has our tags; the disks of a VM that is being made have not got them yet."""
-    return tag(found.bodies[key(id_)], DEPLOYMENT) is not None
+def _tagged(found: Census) -> dict[ResourceId, Kind]:
+    """What has our tags; the disks of a VM that is being made have not got them yet."""
+    ours = (id_ for id_ in found.kinds if tag(found.bodies[key(id_)], DEPLOYMENT) is not None)
+    return {id_: found.kinds[id_] for id_ in ours}
 
 
 def _in_order(found: Census, marked: dict[ResourceId, Kind]) -> list[dict[ResourceId, Kind]]:

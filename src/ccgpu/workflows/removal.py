@@ -10,10 +10,12 @@ from functools import partial
 
 from ccgpu.azure.arm import Pending
 from ccgpu.domain.catalog import Kind
+from ccgpu.domain.in_place import foreign_in_network, without_own_subnet
 from ccgpu.domain.resource import (
     DEPLOYMENT,
     RUN,
     Body,
+    Resource,
     ResourceId,
     key,
     kind_of,
@@ -24,7 +26,7 @@ from ccgpu.errors import AlreadyExists, CcgpuError
 from ccgpu.net.retry import poll_pause
 from ccgpu.workflows.dependents import dependents
 from ccgpu.workflows.groups import leave, others_in
-from ccgpu.workflows.requests import Asking, Run, ask, removed
+from ccgpu.workflows.requests import Asking, Run, ask, removed, written
 from ccgpu.workflows.schedule import Call, Task
 
 # VM → NIC and disks → what the NIC refers to → what that refers to; the group last. The order in
@@ -196,9 +198,29 @@ def _stays(
     if body is not None and not owner.has(id_, body):
         result.foreign.append(id_)
         return True
-    if result.changed or body is None or kind is not Kind.GROUP:
-        return bool(result.changed)
-    return (yield from _holds_others(run, id_, body, owner, result))
+    if not result.changed and body is not None and kind is Kind.GROUP:
+        return (yield from _holds_others(run, id_, body, owner, result))
+    if not result.changed and body is not None and kind is Kind.VNET:
+        return (yield from _is_shared(run, id_, body, result))
+    return bool(result.changed)
+
+
+def _is_shared(run: Run, network: ResourceId, body: Body, result: Removal) -> Asking[bool]:
+    """Whether a network stays because others have subnets in it.
+
+    Ours goes, so that what it refers to can go too.
+    """
+    others = foreign_in_network(body)
+    if not others:
+        return False
+    rest = without_own_subnet(body)
+    if rest is not None:
+        doing = f"removing our subnet from {network}"
+        put = partial(run.cloud.arm.put, Resource(Kind.VNET, network, rest), etag=body.get("etag"))
+        yield from written(run, Kind.VNET, network, put, doing)
+    named = ", ".join(f"{one.what} {one.name}" for one in others)
+    result.kept.append((network, f"others use it: {named}"))
+    return True
 
 
 def _holds_others(
