@@ -42,7 +42,7 @@ _INLINE = {
 
 def needed(call: Call) -> list[Need]:
     """What the request needs besides its own action, each once."""
-    if call.request.method == "PUT":
+    if call.request.method in ("PUT", "PATCH"):
         return list(dict.fromkeys(_written(call.body(), call)))
     if call.request.method == "DELETE":
         vm = call.world.find(call.request.path)

@@ -47,7 +47,7 @@ def _tracked() -> Actions:
 def _machines() -> Actions:
     """What can be done to a VM besides writing it."""
     one = f"{IN_GROUP}{kinds.VM.lower()}/*"
-    done = ("start", "restart", "deallocate", "powerOff", "retrieveBootDiagnosticsData")
+    done = ("start", "restart", "deallocate", "powerOff", "reapply", "retrieveBootDiagnosticsData")
     actions = {("POST", f"{one}/{name.lower()}"): f"{kinds.VM}/{name}/action" for name in done}
     return actions | {("GET", f"{one}/instanceview"): f"{kinds.VM}/instanceView/read"}
 

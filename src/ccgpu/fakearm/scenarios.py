@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
+from ccgpu.fakearm.registration import STATES
 from ccgpu.fakearm.service import FAKE_SUBSCRIPTION, FakeArm
 from ccgpu.fakearm.settings import DEFAULTS, NCC_SIZE
 
@@ -28,6 +29,9 @@ SCENARIOS: Mapping[str, Mapping[str, Any]] = {
     "read-only": {"principal": ["*/read"]},
     "locked": {"locks": {f"/subscriptions/{FAKE_SUBSCRIPTION}": "CanNotDelete"}},
     "no-public-ip": {"denied": [_NO_ADDRESS]},
+    "provider-not-registered": {
+        "providers": {"Microsoft.Compute": "NotRegistered", "Microsoft.Network": "NotRegistered"}
+    },
     "slow": {"durations": {"vm.create": 2400, "vm.boot": 600, "vm.delete": 900}},
 }
 
@@ -134,6 +138,17 @@ def _policies(values: Any) -> list[Flaw]:
     ]
 
 
+def _providers(values: Any) -> list[Flaw]:
+    known = ", ".join(sorted(DEFAULTS["providers"]))
+    found = [
+        Flaw((str(key),), f"unknown; known are {known}")
+        for key in values
+        if key not in DEFAULTS["providers"]
+    ]
+    why = f"must be one of {', '.join(STATES)}"
+    return found + [Flaw((str(key),), why) for key, one in values.items() if one not in STATES]
+
+
 _INSIDE: dict[str, Callable[[Any], list[Flaw]]] = {
     "lag": _numbers("lists", "reads"),
     "durations": _numbers(*DEFAULTS["durations"]),
@@ -141,4 +156,5 @@ _INSIDE: dict[str, Callable[[Any], list[Flaw]]] = {
     "denied": _policies,
     "principal": _granted,
     "survivors": _texts,
+    "providers": _providers,
 }

@@ -19,6 +19,7 @@ from ccgpu.fakearm import (
     lag,
     operations,
     rbac,
+    registration,
     skus,
     subscription,
     tokens,
@@ -155,6 +156,7 @@ class FakeArm:
     def _handled(self, call: Call, key: tuple[str, str], route: Route) -> Answer:
         left = buckets.take(call, key)
         rbac.check(call, key)
+        registration.check(call)
         governance.check(call, key)
         lag.check(call)
         with self._store.savepoint():

@@ -118,6 +118,7 @@ DEFAULTS: dict[str, Any] = {
         "vm.deallocate": 35.0,
         "vm.restart": 30.0,
         "vm.powerOff": 20.0,  # own
+        "vm.reapply": 20.0,  # own
         "vm.boot": 40.0,  # own: from Succeeded until the guest agent is ready
         "nic.reserved": 180.0,  # the text of NicReservedForAnotherVm
         "group.delete": 50.0,

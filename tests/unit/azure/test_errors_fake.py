@@ -88,6 +88,8 @@ _EXPECTED: dict[str, tuple[int, type[AzureRefused]]] = {
     "SecurityRuleInvalidPriority": (400, AzureRefused),
     "StandardSkuPublicIPAddressesMustBeStatic": (400, AzureRefused),
     "SubnetIsFull": (400, AzureRefused),
+    "MissingSubscriptionRegistration": (409, AzureRefused),
+    "PreconditionFailedEtagMismatch": (412, AlreadyExists),  # a detail of the recorded 412
     "TagNameTooLong": (400, AzureRefused),
     "TagValueTooLong": (400, AzureRefused),
     "TooManyTags": (400, AzureRefused),

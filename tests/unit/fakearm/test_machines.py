@@ -460,8 +460,6 @@ PLAIN = {
     "changes",
     [
         {"size": "Standard_DC2as_v5"},
-        {"data_disks": [{"lun": 0, "createOption": "Empty", "diskSizeGB": 4}]},
-        {"identity": {"type": "SystemAssigned"}},
         {"properties__evictionPolicy": "Delete"},
     ],
 )

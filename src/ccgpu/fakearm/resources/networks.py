@@ -229,7 +229,7 @@ def put_subnet(call: Call) -> Answer:
     old = references.subnet_in(network, subnet["name"])
     if old:
         subnet |= {"name": old["name"], "id": old["id"]}
-    check_etag(call.request.headers.get("If-Match"), old and old["etag"], subnet["id"])
+    check_etag(call.request.headers.get("If-Match"), old["etag"] if old else None, subnet["id"])
     kept = [one for one in network.properties["subnets"] if one is not old]
     prefixes = network.properties["addressSpace"]["addressPrefixes"]
     _check_ranges(network.name, prefixes, [*kept, subnet])

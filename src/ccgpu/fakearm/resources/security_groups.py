@@ -191,7 +191,7 @@ def put_rule(call: Call) -> Answer:
         given["name"] = old["name"]
     _check([*kept, given])
     rule = _rule(group.id, "securityRules", given, "Updating")
-    check_etag(call.request.headers.get("If-Match"), old and old["etag"], rule["id"])
+    check_etag(call.request.headers.get("If-Match"), old["etag"] if old else None, rule["id"])
     tracked.refuse_while_busy(call, group)
     group.properties["securityRules"] = [*kept, rule]
     operation = _begin_write(call.world, group)

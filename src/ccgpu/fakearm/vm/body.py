@@ -6,7 +6,7 @@ The server's defaults are those of the recorded PUTs of a confidential and of a 
 import hashlib
 import json
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NoReturn
 
 from ccgpu.fakearm import compute_errors, errors
 from ccgpu.fakearm.clock import stamp
@@ -39,7 +39,7 @@ def build(world: World, wanted: Draft, image: Image) -> Body:
         "storageProfile": {
             "imageReference": {**storage["imageReference"], "exactVersion": image.exact},
             "osDisk": _os_disk(storage.get("osDisk") or {}, image),
-            "dataDisks": [_data_disk(one) for one in storage.get("dataDisks") or ()],
+            "dataDisks": [data_disk(one) for one in storage.get("dataDisks") or ()],
         },
         "osProfile": _os_profile(given["osProfile"], wanted.name),
         "networkProfile": {"networkInterfaces": []},
@@ -82,7 +82,8 @@ def _os_disk(given: Body, image: Image) -> Body:
     return disk
 
 
-def _data_disk(given: Body) -> Body:
+def data_disk(given: Body) -> Body:
+    """A data disk as GET tells it."""
     managed = dict(given.get("managedDisk") or {})
     if not managed.get("storageAccountType"):
         managed["storageAccountType"] = "Premium_LRS"
@@ -148,6 +149,7 @@ _FIXED = (
     ("storageProfile", "osDisk", "name"),
     ("storageProfile", "osDisk", "diskSizeGB"),
     ("storageProfile", "osDisk", "managedDisk", "securityProfile"),
+    ("storageProfile", "osDisk", "managedDisk", "storageAccountType"),
     ("osProfile", "computerName"),
     ("osProfile", "adminUsername"),
     ("osProfile", "linuxConfiguration", "disablePasswordAuthentication"),
@@ -194,24 +196,27 @@ def _fixed(vm: Resource) -> Iterator[tuple[str, ...]]:
 
 
 _TAKEN = ("diagnosticsProfile", "networkProfile", "instanceView", "provisioningState")
-_NEVER_TOLD = ("adminPassword", "customData")
+# Compared elsewhere: what is write-only by its hash, data disks one by one.
+_LOOKED_AT_ELSEWHERE = ("adminPassword", "customData", "dataDisks")
 
 
 def changed_otherwise(vm: Resource, wanted: Draft) -> list[str]:
-    """What a PUT would change beyond what an update takes: a new size, disk or identity."""
-    found = [
+    """What a PUT or PATCH would change beyond what an update takes: a new size, for one."""
+    return [
         key
         for key, value in wanted.properties.items()
         if key not in _TAKEN and not _covers(_told_of(value), vm.properties.get(key))
     ]
-    if not _covers(wanted.body.get("identity") or {}, vm.body.get("identity") or {}):
-        found.append("identity")
-    return found
+
+
+def refuse_change(name: str) -> NoReturn:
+    """Say that this may not change."""
+    raise compute_errors.property_change(name)
 
 
 def _told_of(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: one for key, one in value.items() if key not in _NEVER_TOLD}
+        return {key: one for key, one in value.items() if key not in _LOOKED_AT_ELSEWHERE}
     return value
 
 

@@ -1,9 +1,10 @@
 """The disks of a VM: made with it, and kept or deleted with it."""
 
-from ccgpu.fakearm import compute_errors, kinds
+from ccgpu.fakearm import compute_errors, errors, kinds
 from ccgpu.fakearm.call import resource_id
 from ccgpu.fakearm.resources.disks import detach, make_disk
 from ccgpu.fakearm.skus import Size
+from ccgpu.fakearm.vm.rules import needed
 from ccgpu.fakearm.wire import Body
 from ccgpu.fakearm.world import Resource, World
 
@@ -11,20 +12,34 @@ from ccgpu.fakearm.world import Resource, World
 def check(world: World, vm: Resource, size: Size) -> None:
     """No new disk may take the name of one that is there; the size limits how many there are."""
     storage = vm.properties["storageProfile"]
-    for disk in (storage["osDisk"], *storage["dataDisks"]):
-        name = disk.get("name")
-        if name and disk["createOption"] != "Attach":
-            id_ = resource_id(world.subscription, vm.group, kinds.DISK, name)
-            if world.find(id_) is not None:
-                raise compute_errors.disk_exists(id_)
-    if len(storage["dataDisks"]) > size.data_disks:
+    _check_name(world, vm, storage["osDisk"])
+    check_data(world, vm, storage["dataDisks"], storage["dataDisks"], size)
+
+
+def check_data(world: World, vm: Resource, disks: list[Body], new: list[Body], size: Size) -> None:
+    """What is refused of the VM's data disks, of which `new` are not there yet."""
+    luns = [needed(disk, "lun") if disk.get("lun") != 0 else 0 for disk in disks]
+    if twice := [lun for lun in luns if luns.count(lun) > 1]:
+        raise errors.invalid_parameter(
+            "dataDisk.lun", f"A disk with the LUN {twice[0]} is there already."
+        )
+    if len(disks) > size.data_disks:
         raise compute_errors.operation_not_allowed(
             "The maximum number of data disks allowed to be attached to a VM of this size is "
             f"{size.data_disks}."
         )
-    for disk in storage["dataDisks"]:
+    for disk in new:
+        _check_name(world, vm, disk)
         if disk["createOption"] == "Attach":
             _attachable(world, disk)
+
+
+def _check_name(world: World, vm: Resource, disk: Body) -> None:
+    name = disk.get("name")
+    if name and disk["createOption"] != "Attach":
+        id_ = resource_id(world.subscription, vm.group, kinds.DISK, name)
+        if world.find(id_) is not None:
+            raise compute_errors.disk_exists(id_)
 
 
 def _attachable(world: World, disk: Body) -> Resource:
@@ -88,6 +103,27 @@ def tell(vm: Resource, ids: list[str]) -> None:
     for disk, id_ in zip((storage["osDisk"], *storage["dataDisks"]), ids, strict=True):
         disk["name"] = id_.rsplit("/", 1)[1]
         disk["managedDisk"]["id"] = id_
+
+
+def rearrange(world: World, vm: Resource, wanted: list[Body]) -> None:
+    """Let these be the VM's data disks: make or attach what is new, detach what is not among them.
+
+    A VM whose create failed before its disks were made gets them with the next attempt.
+    """
+    storage = vm.properties["storageProfile"]
+    made: list[str] = vm.hidden["disks"]
+    before = {one["lun"]: id_ for one, id_ in zip(storage["dataDisks"], made[1:], strict=False)}
+    there = {one["lun"]: one["name"] for one in storage["dataDisks"] if "name" in one}
+    storage["dataDisks"] = wanted
+    if not made:
+        return
+    kept = {lun for one in wanted if (lun := one["lun"]) in there and one["name"] == there[lun]}
+    for lun, id_ in before.items():
+        if lun not in kept:
+            detach(world, world.need(id_))
+    data = [before[d["lun"]] if d["lun"] in kept else _make_data(world, vm, d) for d in wanted]
+    vm.hidden["disks"] = [made[0], *data]
+    tell(vm, vm.hidden["disks"])
 
 
 def leave(world: World, vm: Resource) -> None:

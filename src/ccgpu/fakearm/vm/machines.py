@@ -6,7 +6,7 @@ place, the operation fails later and leaves the VM in `Failed`, with its depende
 
 from typing import Any
 
-from ccgpu.fakearm import capacity, compute_errors, kinds, lag, operations
+from ccgpu.fakearm import capacity, kinds, lag, operations
 from ccgpu.fakearm.call import (
     IN_GROUP,
     IN_SUBSCRIPTION,
@@ -17,10 +17,11 @@ from ccgpu.fakearm.call import (
     check_preconditions,
     paged,
     require_group,
+    tags_of,
 )
 from ccgpu.fakearm.operations import Operation
 from ccgpu.fakearm.resources import tracked
-from ccgpu.fakearm.vm import body, confidential, disks, network, power, rules
+from ccgpu.fakearm.vm import body, confidential, disks, identity, network, power, rules, update
 from ccgpu.fakearm.vm.view import body_of, instance_view
 from ccgpu.fakearm.wire import Answer, Body, FakeGap
 from ccgpu.fakearm.world import Ref, Resource, World
@@ -41,7 +42,7 @@ def _new(world: World, wanted: tracked.Draft) -> Resource:
     size = rules.check_size(world, wanted)
     rules.check_sign_in(wanted)
     image = confidential.check(world, wanted, size)
-    _check_identities(world, wanted)
+    identity.check(world, wanted)
     properties = body.build(world, wanted, image)
     vm = tracked.resource_of(world, kinds.VM, wanted, properties, "Creating")
     disks.check(world, vm, size)
@@ -50,7 +51,8 @@ def _new(world: World, wanted: tracked.Draft) -> Resource:
     nics = network.attach(world, wanted, size)
     if "networkInterfaces" in wanted.properties["networkProfile"]:
         vm.properties["networkProfile"]["networkInterfaces"] = nics
-    _give_identity(world, vm)
+    if vm.body.get("identity"):
+        identity.give(world, vm, vm.body["identity"])
     vm.hidden = {"secrets": body.secrets(wanted), "nics": nics, "power": "unknown", "disks": []}
     capacity.register(world, vm, size, spot=spot)
     return vm
@@ -77,30 +79,6 @@ def _started(
     return accepted(call, status, operation, vm.body, retry_after=retry_after)
 
 
-def _check_identities(world: World, wanted: tracked.Draft) -> None:
-    for id_ in (wanted.body.get("identity") or {}).get("userAssignedIdentities") or ():
-        found = world.find(id_)
-        if found is None or found.kind != kinds.IDENTITY:
-            raise compute_errors.identity_missing(wanted.id, id_)
-
-
-def _give_identity(world: World, vm: Resource) -> None:
-    """Principals of the identities, as GET tells them."""
-    identity = vm.body.get("identity")
-    if not identity:
-        return
-    told = dict(identity)
-    if "SystemAssigned" in str(identity.get("type", "")):
-        told.update(principalId=world.guid(), tenantId=world.guid())
-    assigned = {}
-    for id_ in identity.get("userAssignedIdentities") or ():
-        source = world.need(id_).properties
-        assigned[id_] = {key: source[key] for key in ("principalId", "clientId")}
-    if assigned:
-        told["userAssignedIdentities"] = assigned
-    vm.body["identity"] = told
-
-
 def _refs(vm: Resource) -> list[Ref]:
     refs = [Ref(one["id"], vm.id, vm.key, "vm-nic") for one in vm.hidden["nics"]]
     key = rules.part(
@@ -116,30 +94,22 @@ def _refs(vm: Resource) -> list[Ref]:
 
 
 def _update(call: Call, vm: Resource, wanted: tracked.Draft) -> Answer:
-    """A PUT of what exists: a failed create is tried again, the rest only takes what may change."""
-    body.check_unchanged(vm, wanted)
-    named = rules.part(wanted.properties, "networkProfile", "networkInterfaces")
-    if named and {one["id"].lower() for one in named} != {
-        one["id"].lower() for one in vm.hidden["nics"]
-    }:
-        raise FakeGap("changing the network interfaces of a VM")
-    if changed := body.changed_otherwise(vm, wanted):
-        raise FakeGap(f"changing {changed} of a VM")
-    if wanted.tags is not None:
-        vm.body["tags"] = wanted.tags
-    if wanted.properties.get("diagnosticsProfile") is not None:
-        vm.properties["diagnosticsProfile"] = wanted.properties["diagnosticsProfile"]
+    """A PUT of what exists: a failed create is tried again, the rest takes what may change."""
+    changed = update.change(call, vm, wanted)
     if vm.hidden["power"] == "unknown":
         vm.state = "Creating"
         vm.hidden.pop("failure", None)
         return _started(call, 200, vm, _attempt(call.world, vm), retry_after=None)
+    if not changed and vm.state == "Succeeded":
+        told = body_of(vm)  # recorded: nothing to wait for
+        return Answer(200, told, {"ETag": told["etag"]})
     return _written(call, vm)
 
 
 def _written(call: Call, vm: Resource) -> Answer:
     vm.state = "Updating"
     call.world.save(vm)
-    operation = operations.begin(call.world, "write", vm, call.world.seconds("vm.update"))
+    operation = operations.begin(call.world, "vm.update", vm, call.world.seconds("vm.update"))
     return accepted(call, 200, operation, body_of(vm))
 
 
@@ -170,10 +140,11 @@ def _reserve(world: World, nic_id: str, vm: Resource) -> None:
 def patch(call: Call) -> Answer:
     vm = tracked.require(call, kinds.VM)
     require_group(call, write=True)
-    tags = tracked.only_tags(call)
+    given = call.body()
     check_preconditions(call, vm, vm.id)
     tracked.refuse_while_busy(call, vm)
-    vm.body["tags"] = tags
+    wanted = tracked.Draft(vm.id, vm.name, vm.location, tags_of(given), given, vm)
+    update.change(call, vm, wanted, merge=True)
     return _written(call, vm)
 
 

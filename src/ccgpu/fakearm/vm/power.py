@@ -1,4 +1,4 @@
-"""Start, stop and restart: what moves a VM's power state, its place in Azure, and its bill.
+"""Start, stop, restart, reapply: what moves a VM's power state, its place in Azure, and its bill.
 
 Deallocating ends the bill and gives the place back; powering off does neither.
 """
@@ -12,11 +12,12 @@ from ccgpu.fakearm.resources import tracked
 from ccgpu.fakearm.wire import Answer, Body
 from ccgpu.fakearm.world import Resource, World
 
-_ON_THE_WAY = {
+_ON_THE_WAY: dict[str, str | None] = {
     "start": "starting",
     "restart": "running",
     "deallocate": "deallocating",
     "powerOff": "stopping",
+    "reapply": None,
 }
 
 
@@ -26,7 +27,8 @@ def act(action: str, call: Call) -> Answer:
     tracked.refuse_while_busy(call, vm)
     failure = _failure_of(call.world, action, vm)
     vm.state = "Updating"
-    vm.hidden["power"] = _ON_THE_WAY[action] if failure is None else vm.hidden["power"]
+    if failure is None:
+        vm.hidden["power"] = _ON_THE_WAY[action] or vm.hidden["power"]
     call.world.save(vm)
     seconds = call.world.seconds("vm", action)
     operation = operations.begin(call.world, f"vm.{action}", vm, seconds, failure=failure)
@@ -47,11 +49,35 @@ def _failure_of(world: World, action: str, vm: Resource) -> Body | None:
 def started(world: World, operation: Operation, vm: Resource) -> Body | None:
     failure: Body | None = operation.data["failure"]
     if failure:
-        vm.state = "Failed"
-        world.save(vm)
-        return failure
+        return failed(world, vm, failure)
     boot(world, vm)
+    return succeeded(world, operation, vm)
+
+
+def failed(world: World, vm: Resource, failure: Body) -> Body:
+    """The VM stays what it was, and is `Failed` until an operation on it ends well."""
+    vm.state = "Failed"
+    vm.hidden["failure"] = failure
+    world.save(vm)
+    return failure
+
+
+def succeeded(world: World, operation: Operation, vm: Resource) -> Body | None:
+    """The end of what went well: a VM that has run once is no longer `Failed`."""
+    if vm.hidden["power"] == "unknown" and "failure" in vm.hidden:
+        vm.state = "Failed"  # it has never run: writing to it does not mend that
+        world.save(vm)
+        return None
+    vm.hidden.pop("failure", None)
     return tracked.succeeded(world, operation, vm)
+
+
+def reapplied(world: World, operation: Operation, vm: Resource) -> Body | None:
+    """The VM's state is applied anew; what has never run fails again."""
+    if vm.hidden["power"] == "unknown" and "failure" in vm.hidden:
+        failure: Body = vm.hidden["failure"]
+        return failed(world, vm, failure)
+    return succeeded(world, operation, vm)
 
 
 def boot(world: World, vm: Resource) -> None:
@@ -64,12 +90,12 @@ def boot(world: World, vm: Resource) -> None:
 def deallocated(world: World, operation: Operation, vm: Resource) -> Body | None:
     vm.hidden["power"] = "deallocated"
     capacity.release(world, vm)
-    return tracked.succeeded(world, operation, vm)
+    return succeeded(world, operation, vm)
 
 
 def stopped(world: World, operation: Operation, vm: Resource) -> Body | None:
     vm.hidden["power"] = "stopped"
-    return tracked.succeeded(world, operation, vm)
+    return succeeded(world, operation, vm)
 
 
 _ONE = f"{IN_GROUP}{kinds.VM.lower()}/*"
@@ -86,4 +112,6 @@ FINISHERS = {
     "vm.restart": started,
     "vm.deallocate": deallocated,
     "vm.powerOff": stopped,
+    "vm.reapply": reapplied,
+    "vm.update": succeeded,
 }

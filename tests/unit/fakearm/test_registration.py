@@ -1,0 +1,71 @@
+"""What belongs to a provider that is not registered cannot be made; the rest can."""
+
+import pytest
+
+from ccgpu.fakearm import FAKE_SUBSCRIPTION, scenarios
+from support.arm import disk_body, group, nsg_body, of, vm, vm_body
+
+NSG = of("Microsoft.Network/networkSecurityGroups", "n")
+DISK = of("Microsoft.Compute/disks", "d")
+PROVIDERS = f"/subscriptions/{FAKE_SUBSCRIPTION}/providers"
+
+
+def state(az, namespace):
+    return az.get(f"{PROVIDERS}/{namespace}", api="2025-04-01")["registrationState"]
+
+
+def test_nothing_of_an_unregistered_provider_can_be_made(az):
+    az.network()
+    scenarios.apply(az.arm, "provider-not-registered")
+    assert state(az, "Microsoft.Compute") == state(az, "Microsoft.Network") == "NotRegistered"
+    assert state(az, "Microsoft.Storage") == "Registered"
+    for path, body, namespace in (
+        (vm(), vm_body(), "Microsoft.Compute"),
+        (DISK, disk_body(), "Microsoft.Compute"),
+        (NSG, nsg_body(), "Microsoft.Network"),
+        (f"{NSG}/securityRules/x", {}, "Microsoft.Network"),
+    ):
+        answer = az.send("PUT", path, body)
+        error = answer.body["error"]
+        assert (answer.status, error["code"]) == (409, "MissingSubscriptionRegistration")
+        assert f"namespace '{namespace}'" in error["message"]
+        assert [(one["code"], one["target"]) for one in error["details"]] == [
+            ("MissingSubscriptionRegistration", namespace)
+        ]
+    assert az.status(vm()) == 404
+    az.group("other")
+    az.done("DELETE", of("Microsoft.Network/networkSecurityGroups", "nsg2"))
+    scenarios.apply(az.arm, "usual")
+    az.done("PUT", vm(), vm_body())
+
+
+@pytest.mark.parametrize(
+    ("state_", "refused"),
+    [
+        ("Registered", False),
+        ("Registering", False),
+        ("Unregistering", True),
+        ("NotRegistered", True),
+    ],
+)
+def test_one_provider_alone(az, state_, refused):
+    az.group()
+    az.arm.settings.set("providers", "Microsoft.Network", value=state_)
+    assert az.ok("PUT", DISK, disk_body())
+    assert (az.send("PUT", NSG, nsg_body()).status == 409) == refused
+
+
+def test_who_has_no_right_is_told_that_first(az):
+    az.group()
+    az.arm.settings.set("providers", "Microsoft.Compute", value="NotRegistered")
+    az.arm.settings.set("principal", value=["*/read"])
+    assert az.refusal("PUT", DISK, disk_body()) == (403, "AuthorizationFailed")
+    assert az.status(group()) == 200
+
+
+def test_a_scenario_names_providers_and_states_that_are_known():
+    given = {"providers": {"Microsoft.Compute": "Off", "Microsoft.Sql": "Registered"}}
+    assert [one.path for one in scenarios.flaws(given)] == [
+        ("providers", "Microsoft.Sql"),
+        ("providers", "Microsoft.Compute"),
+    ]

@@ -1,0 +1,246 @@
+"""A VM that is there is changed in place as far as Azure changes it, and refused otherwise."""
+
+import pytest
+
+from support.arm import REGION, disk_body, of, vm, vm_body
+
+DISK = "Microsoft.Compute/disks"
+IDS = [of("Microsoft.ManagedIdentity/userAssignedIdentities", name) for name in ("one", "two")]
+SIZE = "Standard_NCC40ads_H100_v5"
+SCRATCH = {"name": "scratch", "lun": 0, "createOption": "Empty", "diskSizeGB": 64}
+MORE = {
+    "name": "more",
+    "lun": 1,
+    "createOption": "Empty",
+    "diskSizeGB": 32,
+    "deleteOption": "Delete",
+}
+
+
+def machine(az, **changes):
+    az.network()
+    for one in IDS:
+        az.ok("PUT", one, {"location": REGION})
+    az.machine(**changes)
+    az.arm.advance(60)
+
+
+def data_disks(az):
+    return az.get(vm())["properties"]["storageProfile"]["dataDisks"]
+
+
+def patch(az, **properties):
+    return az.done("PATCH", vm(), {"properties": properties})
+
+
+def failing_start(az):
+    """Deallocate the VM, and find no place for it again."""
+    az.done("POST", f"{vm()}/deallocate")
+    az.arm.settings.set("capacity", SIZE, REGION, "", value=0)
+    end = az.end(az.ok("POST", f"{vm()}/start").headers["Azure-AsyncOperation"])
+    assert (end["status"], end["error"]["code"]) == ("Failed", "AllocationFailed")
+
+
+def statuses(az):
+    return [one["code"] for one in az.get(f"{vm()}/instanceView")["statuses"]]
+
+
+def test_a_put_of_nothing_new_is_answered_at_once(az):
+    machine(az, data_disks=[SCRATCH])
+    before = az.get(vm())
+    answer = az.ok("PUT", vm(), vm_body(data_disks=[SCRATCH]))
+    assert (answer.status, answer.body) == (200, before)
+    assert "Azure-AsyncOperation" not in answer.headers
+    assert az.get(vm()) == before
+
+
+def test_etags_count_the_writes(az):
+    az.network()
+    told = [az.ok("PUT", vm(), vm_body()).body["etag"]]
+    az.arm.advance(100)
+    told += [az.get(vm())["etag"], az.ok("PATCH", vm(), {"tags": {"a": "b"}}).body["etag"]]
+    assert told == ['"1"', '"2"', '"3"']
+
+
+@pytest.mark.parametrize("method", ["PUT", "PATCH"])
+def test_a_data_disk_is_added_and_detached(az, method):
+    machine(az, data_disks=[SCRATCH])
+
+    def write(disks):
+        storage = {"storageProfile": {"dataDisks": disks}}
+        return az.done(
+            method, vm(), vm_body(data_disks=disks) if method == "PUT" else {"properties": storage}
+        )
+
+    assert write([SCRATCH, MORE]).headers["Azure-AsyncOperation"]
+    assert [(one["name"], one["lun"], one["managedDisk"]["id"]) for one in data_disks(az)] == [
+        ("scratch", 0, of(DISK, "scratch")),
+        ("more", 1, of(DISK, "more")),
+    ]
+    assert az.get(of(DISK, "more"))["managedBy"] == vm()
+    assert of(DISK, "more") in az.arm.show()["billing"]
+    write([MORE])
+    assert [one["name"] for one in data_disks(az)] == ["more"]
+    assert "managedBy" not in az.get(of(DISK, "scratch"))
+    write(
+        [
+            {**MORE, "toBeDetached": True},
+            {"lun": 3, "createOption": "Attach", "managedDisk": {"id": of(DISK, "scratch")}},
+        ]
+    )
+    assert [(one["name"], one["lun"]) for one in data_disks(az)] == [("scratch", 3)]
+    assert "managedBy" not in az.get(of(DISK, "more"))
+    az.done("DELETE", vm())
+    assert {one["id"] for one in az.arm.show()["resources"] if one["kind"] == DISK} == {
+        of(DISK, "scratch"),
+        of(DISK, "more"),
+    }
+
+
+def test_data_disks_that_a_put_does_not_name_stay(az):
+    machine(az, data_disks=[SCRATCH])
+    az.done("PUT", vm(), vm_body(tags={"a": "b"}))
+    assert [one["name"] for one in data_disks(az)] == ["scratch"]
+
+
+@pytest.mark.parametrize(
+    ("disks", "refusal"),
+    [
+        (
+            [{**SCRATCH, "diskSizeGB": 128}],
+            (409, "PropertyChangeNotAllowed", "dataDisk.diskSizeGB"),
+        ),
+        ([{**SCRATCH, "lun": 5}], (409, "PropertyChangeNotAllowed", "dataDisk.lun")),
+        (
+            [{**SCRATCH, "managedDisk": {"storageAccountType": "StandardSSD_LRS"}}],
+            (409, "PropertyChangeNotAllowed", "dataDisk.managedDisk.storageAccountType"),
+        ),
+        ([SCRATCH, {**MORE, "lun": 0}], (400, "InvalidParameter", "dataDisk.lun")),
+        ([SCRATCH, {"name": "more", "createOption": "Empty"}], (400, "InvalidParameter", "lun")),
+        ([SCRATCH, {**MORE, "name": "free"}], (409, "ConflictingUserInput", of(DISK, "free"))),
+        (
+            [{**MORE, "name": f"d{lun}", "lun": lun} for lun in range(9)],
+            (409, "OperationNotAllowed", None),
+        ),
+        (
+            [{"lun": 1, "createOption": "Attach", "managedDisk": {"id": "/none"}}],
+            (404, "NotFound", None),
+        ),
+    ],
+)
+def test_what_is_refused_of_data_disks_changes_nothing(az, disks, refusal):
+    machine(az, data_disks=[SCRATCH])
+    az.done("PUT", of(DISK, "free"), disk_body())
+    before, made = az.get(vm()), az.kinds()
+    for method, body in (
+        ("PUT", vm_body(data_disks=disks)),
+        ("PATCH", {"properties": {"storageProfile": {"dataDisks": disks}}}),
+    ):
+        answer = az.send(method, vm(), body)
+        error = answer.body["error"]
+        assert (answer.status, error["code"], error.get("target")) == refusal
+    assert (az.get(vm()), az.kinds()) == (before, made)
+
+
+def test_a_patch_adds_identities_and_takes_them_away(az):
+    machine(az)
+    az.done("PATCH", vm(), {"identity": {"type": "SystemAssigned"}})
+    system = az.get(vm())["identity"]
+    both = {"type": "SystemAssigned, UserAssigned", "userAssignedIdentities": {IDS[0]: {}}}
+    az.done("PATCH", vm(), {"identity": both})
+    az.done("PATCH", vm(), {"identity": {**both, "userAssignedIdentities": {IDS[1]: {}}}})
+    told = az.get(vm())["identity"]
+    assert told["principalId"] == system["principalId"]
+    assert set(told["userAssignedIdentities"]) == set(IDS)
+    assert told["userAssignedIdentities"][IDS[0]].keys() == {"principalId", "clientId"}
+    az.done(
+        "PATCH",
+        vm(),
+        {"identity": {"type": "UserAssigned", "userAssignedIdentities": {IDS[0]: None}}},
+    )
+    told = az.get(vm())["identity"]
+    assert (told["type"], set(told["userAssignedIdentities"])) == ("UserAssigned", {IDS[1]})
+    az.done("PATCH", vm(), {"identity": {"type": "None"}})
+    assert "identity" not in az.get(vm())
+
+
+def test_a_put_replaces_identities(az):
+    machine(az, identity={"type": "UserAssigned", "userAssignedIdentities": {IDS[0]: {}}})
+    az.done(
+        "PUT",
+        vm(),
+        vm_body(identity={"type": "UserAssigned", "userAssignedIdentities": {IDS[1]: {}}}),
+    )
+    assert set(az.get(vm())["identity"]["userAssignedIdentities"]) == {IDS[1]}
+    az.done("PUT", vm(), vm_body())
+    assert set(az.get(vm())["identity"]["userAssignedIdentities"]) == {IDS[1]}
+
+
+def test_an_identity_that_is_not_there(az):
+    machine(az)
+    given = {"type": "UserAssigned", "userAssignedIdentities": {f"{IDS[0]}x": {}}}
+    for method, body in (("PUT", vm_body(identity=given)), ("PATCH", {"identity": given})):
+        assert az.refusal(method, vm(), body) == (400, "FailedIdentityOperation")
+    assert az.refusal("PATCH", vm(), {"identity": {"type": "Mine"}}) == (
+        400,
+        "InvalidRequestContent",
+    )
+
+
+@pytest.mark.parametrize("method", ["PUT", "PATCH"])
+def test_boot_diagnostics_and_tags_are_changed(az, method):
+    machine(az)
+    off = {"diagnosticsProfile": {"bootDiagnostics": {"enabled": False}}}
+    changes = {"properties__diagnosticsProfile": off["diagnosticsProfile"], "tags": {"a": "b"}}
+    body = vm_body(**changes) if method == "PUT" else {"tags": {"a": "b"}, "properties": off}
+    az.done(method, vm(), body)
+    told = az.get(vm())
+    assert told["properties"]["diagnosticsProfile"] == off["diagnosticsProfile"]
+    assert told["tags"] == {"a": "b"}
+
+
+def test_a_patch_does_not_change_what_is_fixed(az):
+    machine(az)
+    other = {"hardwareProfile": {"vmSize": "Standard_D4s_v5"}}
+    answer = az.send("PATCH", vm(), {"properties": other})
+    assert (answer.status, answer.body["error"]["code"]) == (409, "PropertyChangeNotAllowed")
+
+
+def test_interfaces_are_named_or_configured_not_both(az):
+    machine(az)
+    named = az.get(vm())["properties"]["networkProfile"]["networkInterfaces"]
+    az.ok("PUT", vm(), vm_body(net={"networkInterfaces": named}))
+    body = vm_body()
+    body["properties"]["networkProfile"]["networkInterfaces"] = named
+    assert az.refusal("PUT", vm(), body) == (400, "InvalidParameter")
+
+
+@pytest.mark.parametrize("way", ["start", "reapply", "PUT"])
+def test_a_vm_whose_start_found_no_place_is_failed_and_comes_back(az, way):
+    machine(az)
+    failing_start(az)
+    assert az.get(vm())["properties"]["provisioningState"] == "Failed"
+    assert statuses(az) == ["ProvisioningState/failed/AllocationFailed", "PowerState/deallocated"]
+    assert vm() not in az.arm.show()["billing"]
+    az.arm.settings.set("capacity", SIZE, REGION, "", value=1)
+    az.done("PUT", vm(), vm_body()) if way == "PUT" else az.done("POST", f"{vm()}/{way}")
+    power = "PowerState/running" if way == "start" else "PowerState/deallocated"
+    assert statuses(az) == ["ProvisioningState/succeeded", power]
+
+
+def test_a_vm_that_never_ran_stays_failed(az):
+    az.network()
+    az.arm.settings.set("capacity", SIZE, REGION, "", value=0)
+    az.end(az.ok("PUT", vm(), vm_body()).headers["Azure-AsyncOperation"])
+    az.end(az.ok("POST", f"{vm()}/reapply").headers["Azure-AsyncOperation"])
+    az.end(az.ok("PATCH", vm(), {"tags": {"a": "b"}}).headers["Azure-AsyncOperation"])
+    assert statuses(az) == ["ProvisioningState/failed/AllocationFailed"]
+    assert az.get(vm())["tags"] == {"a": "b"}
+
+
+def test_a_reapply_is_an_operation_like_the_others(az):
+    machine(az)
+    answer = az.ok("POST", f"{vm()}/reapply")
+    assert (answer.status, "Location" in answer.headers) == (202, True)
+    assert statuses(az)[-1] == "PowerState/running"
+    assert az.refusal("POST", f"{vm()}/reapply") == (409, "Conflict")
