@@ -26,9 +26,10 @@ def with_live_values(spec: VmSpec, given: Iterable[str], names: Names, actual: B
     found = {field: value for field, value in there.items() if field not in bound}
     filled = _valid(spec, found, bound)
     sources = None if "ssh_from" in bound else live_sources(names, actual)
-    # What was allowed by hand may be more than a spec can say: a service tag, several networks.
-    if sources is None or ("ssh_from" in found and (filled.private or filled.ssh_from != "auto")):
+    inside = filled.private and filled.ssh_from == "auto"
+    if sources is None or sources == ("VirtualNetwork" if inside else filled.ssh_from):
         return filled
+    # What was allowed by hand may be more than a spec can say: a service tag, several networks.
     return filled.model_copy(update={"ssh_from": sources})
 
 

@@ -171,6 +171,7 @@ def test_a_live_value_gives_way_to_a_given_one_that_contradicts_it(live, asked, 
     [
         {"sourceAddressPrefix": "Internet"},
         {"sourceAddressPrefix": "*"},
+        {"sourceAddressPrefix": "203.0.113.7"},
         {"sourceAddressPrefix": "VirtualNetwork"},
         {"sourceAddressPrefixes": ["203.0.113.7/32", "198.51.100.0/24"]},
     ],
