@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from pydantic import ValidationError
 
 from ccgpu.domain.desired import Names
+from ccgpu.domain.given import GivenFields, RememberedSpec, remember
 from ccgpu.domain.live_values import Bodies, Values, live_sources, live_values
 from ccgpu.domain.spec import OsDisk, VmSpec
 
@@ -56,6 +57,19 @@ def _contradicting(spec: VmSpec, found: Values, bound: frozenset[str]) -> set[st
             continue
         return {field}
     return set()
+
+
+def resumable(asked: VmSpec, given: GivenFields, filled: VmSpec) -> RememberedSpec:
+    """What to remember while a VM is being replaced: nothing else will know what it was like."""
+    own = ("ssh_from", "ssh_from_anywhere", "ttl")  # these stay as asked: the NSG and tags stay too
+    kept = filled.model_copy(update={field: getattr(asked, field) for field in own})
+    taken = live_fields(asked, kept)
+    named = {f"tags.{name}" for name in kept.tags} if "tags" in taken else set()
+    try:
+        VmSpec.model_validate(kept.model_dump(mode="json"))
+    except ValidationError:
+        return remember(asked, given)
+    return remember(kept, GivenFields(given.ever | taken | named))
 
 
 def live_fields(asked: VmSpec, spec: VmSpec) -> frozenset[str]:

@@ -13,8 +13,10 @@ from typing import NoReturn
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.desired import Names, Stamp, desired
 from ccgpu.domain.events import Listener, ignored
+from ccgpu.domain.given import GivenFields, every_field, remember
 from ccgpu.domain.journal import Journal, Record
 from ccgpu.domain.lease import stamped
+from ccgpu.domain.live_spec import resumable
 from ccgpu.domain.plan import Action, ForeignResource, Plan, plan
 from ccgpu.domain.renewal import renewed
 from ccgpu.domain.resource import DEPLOYMENT, RUN, Resource, ResourceId, key, location, tag
@@ -29,6 +31,7 @@ from ccgpu.errors import (
 )
 from ccgpu.store.journals import JournalFile
 from ccgpu.workflows import engine
+from ccgpu.workflows.asked_spec import FittedSpec, announce, fitted
 from ccgpu.workflows.clock import rfc3339
 from ccgpu.workflows.cloud import Cloud
 from ccgpu.workflows.finish import authorized_keys, finish
@@ -50,7 +53,8 @@ Approve = Callable[[Plan], None]
 class Options:
     """How a create goes about it; what it makes stands in the spec.
 
-    `default_keys` gives the SSH public keys of a new VM whose spec names none.
+    `default_keys` gives the SSH public keys of a new VM whose spec names none. `given` are the
+    fields of the spec that somebody gave; None: all of them.
     """
 
     default_keys: Callable[[], tuple[str, ...]]
@@ -60,24 +64,27 @@ class Options:
     replace: bool = False
     keep_on_failure: bool = False
     skip_preflight: bool = False
+    given: GivenFields | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """A plan, made or carried out, and where."""
+    """A plan, made or carried out, where, and for which spec."""
 
     plan: Plan
     candidate: Candidate
+    fitted: FittedSpec
 
 
 def preview(cloud: Cloud, spec: VmSpec, options: Options, listen: Listener = ignored) -> Outcome:
     """The plan of a create; nothing is written, here or at Azure."""
     run = Run(cloud, cloud.now() + options.timeout, listen)
-    work = _Work(run, with_address(cloud, spec), options)
+    work = _Work(run, spec, options)
     actual = survey(run, deployment_ids(work.names))
+    work = work.fitted_to(actual)
     candidate = next(work.candidates(actual))
     stamp = Stamp("preview", rfc3339(run.server_now()), work.expiry())
-    return Outcome(work.plan(candidate, actual, stamp), candidate)
+    return Outcome(work.plan(candidate, actual, stamp), candidate, work.fitted)
 
 
 def create(
@@ -97,7 +104,7 @@ def create(
         run.tell("note", f"another ccgpu is working on {spec.name}: waiting for it")
 
     with cloud.journals.locked(cloud.subscription, spec.name, waiting) as file:
-        work = _Work(run, with_address(cloud, spec), options)
+        work = _Work(run, spec, options)
         keeper = _keeper(file, cloud, work.names)
         try:
             with reported(run, lambda: _ids(keeper.journal, work.names), spec.name):
@@ -116,34 +123,44 @@ def _ids(journal: Journal, names: Names) -> dict[ResourceId, Kind]:
     return nameable_ids(names) | made if made else {}
 
 
-def with_address(cloud: Cloud, spec: VmSpec) -> VmSpec:
-    """The spec with `ssh_from: auto` made an address; a private VM needs none."""
-    if spec.ssh_from != "auto" or spec.private:
-        return spec
-    address = cloud.session.caller_address()
-    if address is None:
-        raise UsageProblem(
-            "the address to allow SSH from is not known: the sign-in is not a user's",
-            hint="give it: `--ssh-from ADDRESS/32`",
-        )
-    return spec.model_copy(update={"ssh_from": f"{address}/32"})
-
-
 @dataclass(frozen=True, slots=True)
 class _Work:
-    """One create: what is to be made, and how."""
+    """One create: what is to be made (as it was asked for, until it is fitted), and how."""
 
     run: Run
-    spec: VmSpec
+    asked: VmSpec
     options: Options
+    fit: FittedSpec | None = None
+
+    @property
+    def fitted(self) -> FittedSpec:
+        return self.fit or FittedSpec(self.asked, every_field(self.asked))
+
+    @property
+    def spec(self) -> VmSpec:
+        return self.fitted.spec
+
+    def fitted_to(self, actual: Actual) -> "_Work":
+        return replace(
+            self, fit=fitted(self.run, self.asked, self.options.given, self.names, actual)
+        )
 
     @property
     def names(self) -> Names:
-        return Names(self.run.cloud.subscription, self.spec.group, self.spec.name)
+        return Names(self.run.cloud.subscription, self.asked.group, self.asked.name)
 
     def expiry(self) -> str | None:
         ttl = self.spec.ttl
-        return rfc3339(self.run.server_now() + ttl.total_seconds()) if ttl else None
+        end = rfc3339(self.run.server_now() + ttl.total_seconds()) if ttl else None
+        return end or self.fitted.expires
+
+    def remember(self, keeper: Keeper, todo: Plan | None = None) -> None:
+        """Keep what was asked for; and while a VM is replaced, what it was like."""
+        given = self.fitted.given
+        if todo is not None and todo.of(Action.REPLACE):
+            keeper.remember(resumable(self.asked, given, self.spec))
+        else:
+            keeper.remember(remember(self.asked, given))
 
     def stamped(self, resource: Resource) -> Resource:
         """The resource as it is sent now: its time to live begins with its PUT."""
@@ -195,6 +212,8 @@ class _Work:
 def _create(work: _Work, keeper: Keeper, approve: Approve) -> Outcome:
     refusals: list[CcgpuError] = []
     actual = survey(work.run, deployment_ids(work.names))
+    work = work.fitted_to(actual)
+    announce(work.run, work.fitted)
     for candidate in work.candidates(actual):
         if refusals:
             actual = survey(work.run, deployment_ids(work.names))
@@ -223,6 +242,7 @@ def _attempt(
         _refuse_replace(work, todo, keeper)
         if todo.of(Action.REPLACE, Action.DELETE):
             approve(todo)
+        work.remember(keeper, todo)
         todo = renewed(todo, actual, rfc3339(work.run.server_now()), work.expiry())
         try:
             done = engine.apply(todo, work.run, keeper, work.stamped, wait_for_vm=work.options.wait)
@@ -231,9 +251,11 @@ def _attempt(
             if changed is None:
                 _fail(work, keeper, err)
             work.run.tell("note", f"somebody else has changed it meanwhile: {err}")
-            actual, candidate = changed, next(work.candidates(changed))
+            actual, work = changed, work.fitted_to(changed)
+            candidate = next(work.candidates(changed))
         else:
-            return Outcome(done, candidate)
+            work.remember(keeper)
+            return Outcome(done, candidate, work.fitted)
     raise LeftBehind(f"{work.spec.name} keeps being changed by somebody else")
 
 
