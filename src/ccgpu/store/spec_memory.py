@@ -10,9 +10,17 @@ from ccgpu.store.layers import Layer, Place, merged
 HINT = "`ccgpu schema spec` prints every field; `--fresh` starts from the defaults"
 
 
+_SOURCE = "the last create of "
+
+
 def source(name: str) -> str:
     """Where a remembered value comes from, in words."""
-    return f"the last create of {name}"
+    return f"{_SOURCE}{name}"
+
+
+def is_source(text: str | None) -> bool:
+    """Whether this names the last create."""
+    return text is not None and text.startswith(_SOURCE)
 
 
 def layer(memory: RememberedSpec, name: str) -> Layer:

@@ -90,17 +90,17 @@ def asked(
     layer = layers.overlay(layer, _of_flags(flags))
     if name is None and "name" not in layer.values:
         name = otherwise
-    spec = _validated(layer, name, file, remembers=memory is not None)
+    spec = _validated(layer, name, file)
     return AskedSpec(spec, spec_memory.given_fields(layer, memory, spec.name))
 
 
-def _validated(layer: Layer, name: str | None, file: Path | None, *, remembers: bool) -> "VmSpec":
+def _validated(layer: Layer, name: str | None, file: Path | None) -> "VmSpec":
     problems = _name_problems(layer, name)
     given = name if name is not None else layer.values.get("name")
     spec, found = validated(_with_name(layer, name), file)
     problems += found
     if problems:
-        raise _refusal(problems, file, spec_memory.HINT if remembers else HINT)
+        raise _refusal(problems, file)
     if given is None or spec is None:
         raise UsageProblem(
             "the VM has no name", hint="give one: `ccgpu create NAME`, or `name:` in the spec"
@@ -171,8 +171,9 @@ def _with_name(layer: Layer, name: str | None) -> Layer:
     return layer
 
 
-def _refusal(problems: list[Problem], file: Path | None, hint: str) -> InvalidFile:
+def _refusal(problems: list[Problem], file: Path | None) -> InvalidFile:
     sources = {problem.source for problem in problems}
+    hint = spec_memory.HINT if any(map(spec_memory.is_source, sources)) else HINT
     main = str(file) if file is not None else "the command line"
     source = sources.pop() if len(sources) == 1 else main
     return InvalidFile(source or main, problems, hint=hint)

@@ -62,7 +62,7 @@ def test_init_refuses_what_it_cannot_write_and_names_that_no_spec_has(shell, fol
     assert "missing/demo.yaml cannot be written" in done.err
     done = shell("init Demo")
     assert (done.code, list(folder.iterdir())) == (3, [])
-    assert "name: must be 2 to 63" in done.err
+    assert "name: must be 1 to 63" in done.err
 
 
 def test_templates_are_listed(shell):
@@ -96,7 +96,7 @@ def test_a_line_of_validate_is_never_broken_and_never_coloured(shell, folder):
     (folder / "bad.yaml").write_text("zone: 9\n'[red]x\x07': 1\n")
     (folder / "long.yaml").write_text('name: "A"\ntags: {"[red]/": x}\n')
     assert shell("validate long.yaml").out.splitlines() == [
-        "long.yaml:1:1: name: must be 2 to 63 of a-z, 0-9 and '-', start with a letter, "
+        "long.yaml:1:1: name: must be 1 to 63 of a-z, 0-9 and '-', start with a letter, "
         "not end with '-'",
         *shell("validate long.yaml").out.splitlines()[1:],
     ]

@@ -9,12 +9,12 @@ from ccgpu.domain.spec import VmSpec
 _GROUP = "/subscriptions/11111111-2222-3333-4444-555555555555/resourceGroups/g"
 
 _REFUSED = [
-    ("name", "a", "2 to 63"),
-    ("name", "a" * 64, "2 to 63"),
-    ("name", "a_b", "2 to 63"),
+    ("name", "a-", "1 to 63"),
+    ("name", "a" * 64, "1 to 63"),
+    ("name", "a_b", "1 to 63"),
     ("name", "a-", "not end with '-'"),
-    ("name", "ab\n", "2 to 63"),
-    ("name", "é1", "2 to 63"),
+    ("name", "ab\n", "1 to 63"),
+    ("name", "é1", "1 to 63"),
     ("regions", [], "at least one"),
     ("regions", ["e"], "is not a region"),
     ("regions", ["2east"], "is not a region"),
