@@ -6,14 +6,16 @@ from typing import TYPE_CHECKING
 
 from ccgpu.cli.consent import Consent
 from ccgpu.cli.options import Course
-from ccgpu.cli.runtime import Reach, Runtime, Wish
+from ccgpu.cli.runtime import Runtime, Wish
 
 if TYPE_CHECKING:
     from ccgpu.domain.deployment import Deployment
+    from ccgpu.domain.given import AskedSpec
     from ccgpu.domain.plan import Plan
     from ccgpu.domain.spec import VmSpec
     from ccgpu.store.keys import Keys
     from ccgpu.views.progress import Progress
+    from ccgpu.workflows.cloud import Cloud
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,37 +33,44 @@ class Creation:
     """One `ccgpu create` whose spec is known to be good."""
 
     run: Runtime
-    spec: "VmSpec"
+    cloud: "Cloud"
+    asked: "AskedSpec"
     how: How
     course: Course
     consent: Consent
 
-    def carry_out(self, wish: Wish, reach: Reach) -> None:
+    @property
+    def spec(self) -> "VmSpec":
+        """What is asked for."""
+        return self.asked.spec
+
+    def carry_out(self, wish: Wish) -> None:
         """Create, and answer with what there is then."""
         from ccgpu.store.keys import Keys
         from ccgpu.views import created as view
         from ccgpu.workflows import create as workflow
         from ccgpu.workflows.show import show
 
-        cloud = self.run.connect(reach)
-        keys = Keys(self.run.state, self.spec.name, self.run.home)
+        cloud, spec = self.cloud, self.spec
+        keys = Keys(self.run.state, spec.name, self.run.home)
         with self.course.shown(self.run) as progress:
-            spec = workflow.with_address(cloud, self.spec)
-            if spec.ssh_from != self.spec.ssh_from:
-                progress.note(f"SSH is allowed from {spec.ssh_from}, where you signed in from")
             options = workflow.Options(
                 default_keys=lambda: self._default_keys(keys, progress),
                 timeout=self.course.timeout or workflow.TIMEOUT,
+                given=self.asked.given,
                 **asdict(self.how),
             )
             outcome = workflow.create(
                 cloud, spec, options, progress, lambda todo: self._approve(todo, progress)
             )
             made = show(cloud, spec.name, spec.group)
+        remembered = outcome.fitted.remembered
         self.run.answer(
             wish,
             lambda: view.as_text(outcome.plan, made, simulated=cloud.simulated),
-            lambda: view.as_json(outcome.plan, made, simulated=cloud.simulated),
+            lambda: view.as_json(
+                outcome.plan, made, simulated=cloud.simulated, remembered=remembered
+            ),
         )
         self._say_what_is_next(made, keys)
 

@@ -4,35 +4,53 @@ import typer
 
 from ccgpu.cli.bundles import spread
 from ccgpu.cli.options import ReachOptions, WishOptions
-from ccgpu.cli.runtime import Reach, Runtime, Wish
-from ccgpu.cli.spec_options import SpecRequest, Wanted
+from ccgpu.cli.runtime import Output, Reach, Runtime, Wish
+from ccgpu.cli.spec_options import FreshOption, SpecRequest, Wanted, connected
 
 
 @spread
-def plan(ctx: typer.Context, *, wanted: Wanted, answer: WishOptions, reach: ReachOptions) -> None:
+def plan(
+    ctx: typer.Context,
+    *,
+    wanted: Wanted,
+    fresh: FreshOption = False,
+    answer: WishOptions,
+    reach: ReachOptions,
+) -> None:
     """Show what `create` would do, and do nothing.
+
+    Like `create` it starts from the last create of NAME on this machine.
 
     Example: `ccgpu plan demo --region eastus2 -o json --query "resources[].id"`
     """
-    preview(ctx.obj, wanted, answer, reach)
+    preview(ctx.obj, wanted, answer, reach, fresh=fresh)
 
 
 def preview(
-    run: Runtime, wanted: SpecRequest, wish: Wish, reach: Reach, *, skip_preflight: bool = False
+    run: Runtime,
+    wanted: SpecRequest,
+    wish: Wish,
+    reach: Reach,
+    *,
+    fresh: bool,
+    skip_preflight: bool = False,
 ) -> None:
     """Answer with the plan of a create."""
     from ccgpu.store.keys import Keys
     from ccgpu.views import plan as view
     from ccgpu.workflows import create
+    from ccgpu.workflows.asked_spec import remembered_note
 
-    spec = wanted.build()
-    cloud = run.connect(reach)
-    keys = Keys(run.state, spec.name, run.home)
-    options = create.Options(default_keys=keys.planned, skip_preflight=skip_preflight)
-    found = create.preview(cloud, spec, options)
+    cloud, asked = connected(run, wanted, reach, fresh=fresh)
+    keys = Keys(run.state, asked.spec.name, run.home)
+    options = create.Options(keys.planned, skip_preflight=skip_preflight, given=asked.given)
+    found = create.preview(cloud, asked.spec, options)
+    remembered = found.fitted.remembered
+    if remembered and wish == Wish(Output.TEXT):
+        run.err.out(f"note: {remembered_note(found.fitted)}", highlight=False)
     parts = (found.plan, found.candidate.placement, found.candidate.needs)
     run.answer(
         wish,
         lambda: view.as_text(*parts, simulated=cloud.simulated),
-        lambda: view.as_json(*parts, simulated=cloud.simulated),
+        lambda: view.as_json(*parts, simulated=cloud.simulated, remembered=remembered),
     )

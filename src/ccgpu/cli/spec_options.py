@@ -15,7 +15,11 @@ from ccgpu.cli.bundles import Bundle
 from ccgpu.cli.options import FileOption, GroupOption
 
 if TYPE_CHECKING:
+    from ccgpu.cli.runtime import Reach, Runtime
+    from ccgpu.domain.given import AskedSpec, RememberedSpec
     from ccgpu.domain.spec import VmSpec
+    from ccgpu.store.specs import Recall
+    from ccgpu.workflows.cloud import Cloud
 
 _MACHINE, _ACCESS, _DISKS = "Machine", "Access", "Disks"
 
@@ -52,6 +56,46 @@ class SpecRequest:
             flags=self.flags,
             otherwise=otherwise,
         )
+
+    def asked(self, recall: "Recall") -> "AskedSpec":
+        """The spec, begun with what `recall` knows of its name, and which fields were given."""
+        from ccgpu.store import specs
+
+        return specs.asked(
+            self.name,
+            file=self.file,
+            template=self.template,
+            sets=self.sets,
+            flags=self.flags,
+            recall=recall,
+        )
+
+
+FreshOption = Annotated[
+    bool,
+    typer.Option(
+        "--fresh", help="Start from the defaults, not from the last create of NAME on this machine."
+    ),
+]
+
+
+def connected(
+    run: "Runtime", wanted: SpecRequest, reach: "Reach", *, fresh: bool
+) -> "tuple[Cloud, AskedSpec]":
+    """The subscription, and the spec that is asked for there.
+
+    A file is the whole of what is asked for: it is read first, and refused before anybody is asked.
+    """
+    reached: list[Cloud] = []
+
+    def recall(name: str) -> "RememberedSpec | None":
+        if fresh:
+            return None
+        reached.append(run.connect(reach))
+        return reached[0].journals.remembered(reached[0].subscription, name)
+
+    asked = wanted.asked(recall)
+    return reached[0] if reached else run.connect(reach), asked
 
 
 def option(help_: str, *names: str, panel: str | None = None, **more: Any) -> Any:

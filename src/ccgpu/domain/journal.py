@@ -1,4 +1,4 @@
-"""What a journal says: which resources a deployment's runs have begun to make.
+"""What a journal says: the spec of a deployment's last create, and which resources it began.
 
 A record is written before its PUT is sent, so that journal ⊇ cloud at every instant. Where the
 journal and Azure differ, Azure is right; the journal only says where to look. Pure values: the
@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from ccgpu.domain.catalog import Kind
+from ccgpu.domain.given import RememberedSpec
 from ccgpu.domain.resource import Resource, ResourceId, key
 
 Stage = Literal["begun", "done"]
@@ -31,6 +32,7 @@ class Journal:
 
     `finished` is False from the first record of a run until its create has ended well; a create
     that finds it False goes on with the same run id and the same creation time.
+    `spec` is what the last create that began anything was asked for; None in old journals.
     """
 
     deployment: str
@@ -40,6 +42,7 @@ class Journal:
     created: str
     finished: bool = False
     records: tuple[Record, ...] = ()
+    spec: RememberedSpec | None = None
 
     def begin(self, resource: Resource) -> "Journal":
         """The journal with this resource, and what its PUT makes besides, as begun."""

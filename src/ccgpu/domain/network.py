@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ccgpu.domain.spec import VmSpec
 
 SUBNET = "default"
+SEVERAL = ","  # between the networks of a rule that somebody has given several
 # Room for subnets of others: a Bastion host's has a name of its own, and needs a /26.
 _NETWORK_ADDRESSES = "10.71.0.0/16"
 _SUBNET_ADDRESSES = "10.71.0.0/24"
@@ -90,9 +91,17 @@ def _rule(name: str, priority: int, access: str, source: str, protocol: str, por
             "direction": "Inbound",
             "access": access,
             "protocol": protocol,
-            "sourceAddressPrefix": source,
+            **_source(source),
             "sourcePortRange": "*",
             "destinationAddressPrefix": "*",
             "destinationPortRange": port,
         },
     }
+
+
+def _source(source: str) -> Body:
+    """One network; or several, which only a rule that was changed by hand has."""
+    several = source.split(SEVERAL)
+    if len(several) > 1:
+        return {"sourceAddressPrefixes": several}
+    return {"sourceAddressPrefix": source}

@@ -31,7 +31,7 @@ _TAKEN_USERS = (
 )
 
 
-_NAME = r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?"
+_NAME = r"[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _USER = r"[a-z_][a-z0-9_-]{0,31}"  # useradd takes 32 characters; Azure itself would take 64
 _GROUP = r"[A-Za-z0-9_.()-]{0,89}[A-Za-z0-9_()-]"  # Learn, "Naming rules and restrictions"
 

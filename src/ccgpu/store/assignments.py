@@ -24,8 +24,14 @@ def assign(base: Layer, assignment: str) -> Layer:
     path = _path(key.strip())
     value = _value(text.strip(), path)
     values = _placed(base.values, path, value, path)
+    if value is None and path[0] == "tags" and _has_tag(base, path):
+        del values["tags"][path[1]]  # a tag has no default to go back to
     places = {at: place for at, place in base.places.items() if at[: len(path)] != path}
     return Layer(values, places | {path: Place(f"--set {dotted(path)}")})
+
+
+def _has_tag(base: Layer, path: FieldPath) -> bool:
+    return len(path) > 1 and path[1] in (base.values.get("tags") or ())
 
 
 def _path(key: str) -> FieldPath:

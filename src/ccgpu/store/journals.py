@@ -8,6 +8,7 @@ PUT; one that cannot be read is said to be so, and never overwritten.
 import fcntl
 import json
 import os
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
@@ -15,11 +16,14 @@ from pathlib import Path
 from typing import Any
 
 from ccgpu.domain.catalog import Kind
+from ccgpu.domain.given import RememberedSpec
 from ccgpu.domain.journal import Journal, Record
 from ccgpu.domain.resource import ResourceId
 from ccgpu.errors import StateUnusable
 
-SCHEMA = "ccgpu.journal/1"
+# Version 2 has the spec; a journal of version 1 is one that remembers none.
+VERSION = 2
+SCHEMA = f"ccgpu.journal/{VERSION}"
 
 
 class JournalFile:
@@ -37,7 +41,14 @@ class JournalFile:
         except (OSError, UnicodeDecodeError) as err:
             raise StateUnusable(f"cannot read the journal {self.path}: {err}") from err
         try:
-            return _parsed(json.loads(text))
+            document = json.loads(text)
+            version = _version(document)
+            if version > VERSION:
+                raise StateUnusable(
+                    f"the journal {self.path} was written by a newer ccgpu: {document['schema']}",
+                    hint="use that ccgpu, or a newer one, for this deployment",
+                )
+            return _parsed(document)
         except (ValueError, KeyError, TypeError, AttributeError) as err:
             raise StateUnusable(
                 f"the journal {self.path} is damaged, or of another version of ccgpu: {err}",
@@ -83,6 +94,16 @@ class Journals:
                 found.append(JournalFile(path).read())
         return [journal for journal in found if journal is not None]
 
+    def remembered(self, subscription: str, deployment: str) -> RememberedSpec | None:
+        """The spec of the last create of a deployment that may exist; None without one.
+
+        Without the lock: a journal is replaced as a whole, so what is read is whole.
+        """
+        if re.fullmatch(r"[a-z][a-z0-9-]*", deployment, re.ASCII) is None:
+            return None  # no deployment's name, so it is no name of a file either
+        journal = self.peek(subscription, deployment)
+        return journal.spec if journal is not None and journal.records else None
+
     @contextmanager
     def locked(
         self, subscription: str, deployment: str, waiting: Callable[[], None]
@@ -108,14 +129,28 @@ class Journals:
 _SAFE = os.O_NOFOLLOW | os.O_CLOEXEC
 
 
-def _parsed(document: Any) -> Journal:
-    if document.pop("schema") != SCHEMA:
+def _version(document: Any) -> int:
+    found = re.fullmatch(r"ccgpu\.journal/([1-9][0-9]{0,8})", str(document["schema"]), re.ASCII)
+    if found is None:
         raise ValueError("its schema is unknown")
+    return int(found[1])
+
+
+def _parsed(document: Any) -> Journal:
+    del document["schema"]
     records = tuple(
         Record(ResourceId(r["id"]), Kind(r["kind"]), r["run"], r["stage"])
         for r in document.pop("records")
     )
-    return Journal(**document, records=records)
+    spec = document.pop("spec", None)
+    return Journal(**document, records=records, spec=None if spec is None else _spec(spec))
+
+
+def _spec(document: Any) -> RememberedSpec:
+    values, given = document["values"], document["given"]
+    if not isinstance(values, dict) or not all(isinstance(field, str) for field in given):
+        raise TypeError("its spec is none")
+    return RememberedSpec(values, tuple(given))
 
 
 def _private_folder(folder: Path) -> None:

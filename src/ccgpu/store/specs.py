@@ -3,12 +3,14 @@
 `build` gives a `VmSpec` or an `InvalidFile` that names all that is wrong, wherever it was said.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ccgpu.domain.given import AskedSpec, RememberedSpec
 from ccgpu.errors import InvalidFile, Problem, UsageProblem
-from ccgpu.store import assignments, documents, layers, spec_templates
+from ccgpu.store import assignments, documents, layers, spec_memory, spec_templates
 from ccgpu.store.documents import Document, FieldPath, dotted
 from ccgpu.store.layers import Layer, Place
 from ccgpu.store.spec_reading import validated
@@ -17,7 +19,9 @@ from ccgpu.store.spec_templates import Template, templates
 if TYPE_CHECKING:
     from ccgpu.domain.spec import VmSpec
 
-__all__ = ["Document", "Template", "build", "check", "read", "templates"]
+__all__ = ["Document", "Template", "asked", "build", "check", "read", "templates"]
+
+Recall = Callable[[str], RememberedSpec | None]
 
 read = documents.read
 
@@ -55,7 +59,31 @@ def build(
     `flags` is a nested mapping of fields; None in it means that the flag was not given. `otherwise`
     is the name where none is given at all.
     """
-    layer = Layer() if template is None else _of_template(template)
+    return asked(
+        name, file=file, template=template, sets=sets, flags=flags, otherwise=otherwise
+    ).spec
+
+
+def asked(
+    name: str | None,
+    *,
+    file: Path | None = None,
+    template: str | None = None,
+    sets: Sequence[str] = (),
+    flags: Mapping[str, Any] = {},
+    otherwise: str | None = None,
+    recall: Recall = lambda _: None,
+) -> AskedSpec:
+    """As `build`, and which fields somebody gave.
+
+    `recall` gives the spec of the last create of a name: what is begun with where there is neither
+    file nor template, for a file is the whole of what it asks for.
+    """
+    known = name or _name_of(sets)
+    memory = recall(known) if known and file is None and template is None else None
+    layer = spec_memory.layer(memory, known) if memory and known else Layer()
+    if template is not None:
+        layer = _of_template(template)
     if file is not None:
         layer = layers.overlay(layer, layers.of_document(read(file)))
     for assignment in sets:
@@ -63,6 +91,15 @@ def build(
     layer = layers.overlay(layer, _of_flags(flags))
     if name is None and "name" not in layer.values:
         name = otherwise
+    spec = _validated(layer, name, file)
+    given = spec_memory.given_fields(layer, memory, spec.name)
+    named = {one.partition("=")[0].strip() for one in sets} | set(
+        map(dotted, _leaves(_given(flags)))
+    )
+    return AskedSpec(spec, replace(given, by_flag=given.now & named))
+
+
+def _validated(layer: Layer, name: str | None, file: Path | None) -> "VmSpec":
     problems = _name_problems(layer, name)
     given = name if name is not None else layer.values.get("name")
     spec, found = validated(_with_name(layer, name), file)
@@ -74,6 +111,12 @@ def build(
             "the VM has no name", hint="give one: `ccgpu create NAME`, or `name:` in the spec"
         )
     return spec
+
+
+def _name_of(sets: Sequence[str]) -> str | None:
+    """The name that `--set name=…` gives."""
+    pairs = (one.partition("=") for one in sets)
+    return next((value.strip() for key, _, value in pairs if key.strip() == "name"), None)
 
 
 def check(path: Path) -> list[Problem]:
@@ -135,6 +178,7 @@ def _with_name(layer: Layer, name: str | None) -> Layer:
 
 def _refusal(problems: list[Problem], file: Path | None) -> InvalidFile:
     sources = {problem.source for problem in problems}
+    hint = spec_memory.HINT if any(map(spec_memory.is_source, sources)) else HINT
     main = str(file) if file is not None else "the command line"
     source = sources.pop() if len(sources) == 1 else main
-    return InvalidFile(source or main, problems, hint=HINT)
+    return InvalidFile(source or main, problems, hint=hint)

@@ -1,5 +1,6 @@
 """What a create has done, for people and for scripts."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from rich.console import Group, RenderableType
@@ -20,7 +21,13 @@ def as_text(plan: Plan, deployment: Deployment, *, simulated: bool) -> Renderabl
     return Group(facts, Text(""), planned.steps(plan, *actions))
 
 
-def as_json(plan: Plan, deployment: Deployment, *, simulated: bool) -> dict[str, Any]:
-    """The fields of `show`; its `resources` are the steps that were done, as in a plan."""
+def as_json(
+    plan: Plan, deployment: Deployment, *, simulated: bool, remembered: Sequence[str] = ()
+) -> dict[str, Any]:
+    """The fields of `show`; its `resources` are the steps that were done, as in a plan.
+
+    `remembered`: the fields of the spec whose values come from the last create on this machine.
+    """
     fields = shown.fields(deployment, simulated=simulated)
-    return {"schema": "ccgpu.create/1"} | fields | {"resources": planned.resources(plan)}
+    done = {"resources": planned.resources(plan), "remembered": list(remembered)}
+    return {"schema": "ccgpu.create/1"} | fields | done

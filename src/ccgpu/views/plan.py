@@ -51,9 +51,14 @@ def steps(plan: Plan, *actions: Action) -> RenderableType:
 
 
 def as_json(
-    plan: Plan, placement: Placement, needs: Sequence[Need], *, simulated: bool
+    plan: Plan,
+    placement: Placement,
+    needs: Sequence[Need],
+    *,
+    simulated: bool,
+    remembered: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """The stable form."""
+    """The stable form; `remembered` are the fields that come from the last create."""
     return {
         "schema": "ccgpu.plan/1",
         "region": placement.region,
@@ -63,6 +68,7 @@ def as_json(
         "quota": [
             {"name": n.shown, "used": n.used, "after": n.after, "limit": n.limit} for n in needs
         ],
+        "remembered": list(remembered),
         "simulated": simulated,
     }
 

@@ -9,22 +9,22 @@ import secrets
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import NoReturn
 
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.desired import Names, Stamp, desired
 from ccgpu.domain.events import Listener, ignored
+from ccgpu.domain.given import GivenFields, every_field, remember
 from ccgpu.domain.in_place import never_provisioned
 from ccgpu.domain.journal import Journal, Record
 from ccgpu.domain.lease import stamped
+from ccgpu.domain.live_spec import resumable
 from ccgpu.domain.plan import Action, ForeignResource, Plan, plan
-from ccgpu.domain.renewal import LeaseWish, renewed
+from ccgpu.domain.renewal import renewed
 from ccgpu.domain.resource import (
     DEPLOYMENT,
     EXPIRES,
     RUN,
     Resource,
-    ResourceId,
     key,
     location,
     tag,
@@ -34,22 +34,21 @@ from ccgpu.errors import (
     AlreadyExists,
     CapacityUnavailable,
     CcgpuError,
-    Denied,
     LeftBehind,
     Leftover,
     UsageProblem,
 )
 from ccgpu.store.journals import JournalFile
 from ccgpu.workflows import engine
+from ccgpu.workflows.asked_spec import FittedSpec, announce, fitted, lease_wish
 from ccgpu.workflows.census import census
 from ccgpu.workflows.clock import rfc3339
 from ccgpu.workflows.cloud import Cloud
+from ccgpu.workflows.create_failure import begun, fail, where_to_look
 from ccgpu.workflows.extend import set_end
 from ccgpu.workflows.finish import authorized_keys, finish
 from ccgpu.workflows.inventory import (
     interruptible,
-    inventory,
-    left_behind,
     remembered,
     reported,
 )
@@ -61,10 +60,8 @@ from ccgpu.workflows.survey import (
     Actual,
     deployment_ids,
     leftovers,
-    nameable_ids,
     survey_deployment,
 )
-from ccgpu.workflows.undo import undo
 
 # Confidential OS-disk encryption takes up to half an hour (azure-cgpu-onboarding, FAQ).
 TIMEOUT = 3600.0
@@ -87,27 +84,29 @@ class Options:
     replace: bool = False
     keep_on_failure: bool = False
     skip_preflight: bool = False
-    lease: LeaseWish = LeaseWish.FILL
+    given: GivenFields | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """A plan, made or carried out, and where."""
+    """A plan, made or carried out, where, and for which spec."""
 
     plan: Plan
     candidate: Candidate
+    fitted: FittedSpec
 
 
 def preview(cloud: Cloud, spec: VmSpec, options: Options, listen: Listener = ignored) -> Outcome:
     """The plan of a create; nothing is written, here or at Azure."""
     run = Run(cloud, cloud.now() + options.timeout, listen)
-    work = _Work(run, with_address(cloud, spec), options)
+    work = _Work(run, spec, options)
     actual = work.survey()
+    work = work.fitted_to(actual)
     candidate = next(work.candidates(actual))
     stamp = Stamp("preview", rfc3339(run.server_now()), work.expiry())
-    todo = work.plan(candidate, actual, stamp)
-    now = rfc3339(run.server_now())
-    return Outcome(renewed(todo, actual, now, work.expiry(), options.lease), candidate)
+    journal = cloud.journals.peek(cloud.subscription, spec.name)
+    todo = work.renewed(work.plan(candidate, actual, stamp), actual, journal)
+    return Outcome(todo, candidate, work.fitted)
 
 
 def create(
@@ -135,49 +134,39 @@ def create(
     hint = f"`ccgpu create {spec.name}` goes on, `ccgpu delete {spec.name}` removes it"
     locked = cloud.journals.locked(cloud.subscription, spec.name, waiting)
     with interruptible(f"{spec.name} is not complete", hint, known), locked as file:
-        work = _Work(run, with_address(cloud, spec), options)
+        work = _Work(run, spec, options)
         keeper = _keeper(file, cloud, work.names)
         keepers.append(keeper)
-        ids = partial(_ids, keeper, work.names)
-        with reported(run, ids, spec.name, partial(_begun, keeper)):
+        ids = partial(where_to_look, keeper, work.names)
+        with reported(run, ids, spec.name, partial(begun, keeper)):
             return _create(work, keeper, approve)
-
-
-def _ids(keeper: Keeper, names: Names) -> dict[ResourceId, Kind]:
-    """Where to look after a failure; nowhere, if this machine has made nothing."""
-    made = {record.id: record.kind for record in keeper.journal.records}
-    return nameable_ids(names) | made if made else {}
-
-
-def _begun(keeper: Keeper) -> set[ResourceId]:
-    """The `key`s of what this run may have made: a lagging answer does not make it absent."""
-    return {key(record.id) for record in keeper.journal.of_run()}
-
-
-def with_address(cloud: Cloud, spec: VmSpec) -> VmSpec:
-    """The spec with `ssh_from: auto` made an address; a private VM needs none."""
-    if spec.ssh_from != "auto" or spec.private:
-        return spec
-    address = cloud.session.caller_address()
-    if address is None:
-        raise UsageProblem(
-            "the address to allow SSH from is not known: the sign-in is not a user's",
-            hint="give it: `--ssh-from ADDRESS/32`",
-        )
-    return spec.model_copy(update={"ssh_from": f"{address}/32"})
 
 
 @dataclass(frozen=True, slots=True)
 class _Work:
-    """One create: what is to be made, and how."""
+    """One create: what is to be made (as it was asked for, until it is fitted), and how."""
 
     run: Run
-    spec: VmSpec
+    asked: VmSpec
     options: Options
+    fit: FittedSpec | None = None
+
+    @property
+    def fitted(self) -> FittedSpec:
+        return self.fit or FittedSpec(self.asked, every_field(self.asked))
+
+    @property
+    def spec(self) -> VmSpec:
+        return self.fitted.spec
+
+    def fitted_to(self, actual: Actual) -> "_Work":
+        return replace(
+            self, fit=fitted(self.run, self.asked, self.options.given, self.names, actual)
+        )
 
     @property
     def names(self) -> Names:
-        return Names(self.run.cloud.subscription, self.spec.group, self.spec.name)
+        return Names(self.run.cloud.subscription, self.asked.group, self.asked.name)
 
     def survey(self) -> Actual:
         """All that is there and that the spec is compared with."""
@@ -185,7 +174,21 @@ class _Work:
 
     def expiry(self) -> str | None:
         ttl = self.spec.ttl
-        return rfc3339(self.run.server_now() + ttl.total_seconds()) if ttl else None
+        end = rfc3339(self.run.server_now() + ttl.total_seconds()) if ttl else None
+        return end or self.fitted.expires
+
+    def renewed(self, todo: Plan, actual: Actual, journal: Journal | None) -> Plan:
+        """The plan with the lease that is asked for now."""
+        wish = lease_wish(self.asked, self.fitted.given, journal)
+        return renewed(todo, actual, rfc3339(self.run.server_now()), self.expiry(), wish)
+
+    def remember(self, keeper: Keeper, todo: Plan | None = None) -> None:
+        """Keep what was asked for; and while a VM is replaced, what it was like."""
+        given = self.fitted.given
+        if todo is not None and todo.of(Action.REPLACE):
+            keeper.remember(resumable(self.asked, given, self.spec))
+        else:
+            keeper.remember(remember(self.asked, given))
 
     def stamped(self, resource: Resource) -> Resource:
         """The resource as it is sent now: its time to live begins with its PUT."""
@@ -237,6 +240,8 @@ class _Work:
 def _create(work: _Work, keeper: Keeper, approve: Approve) -> Outcome:
     refusals: list[CcgpuError] = []
     actual = work.survey()
+    work = work.fitted_to(actual)
+    announce(work.run, work.fitted)
     unfinished = _go_on(work, keeper, actual)
     for candidate in work.candidates(actual):
         if refusals:
@@ -295,20 +300,22 @@ def _attempt(
         stamp = Stamp(keeper.journal.run, keeper.journal.created, work.expiry())
         todo = work.plan(candidate, actual, stamp)
         refuse_replacing(todo, asked=work.options.replace)
-        now = rfc3339(work.run.server_now())
-        todo = renewed(todo, actual, now, work.expiry(), work.options.lease)
+        todo = work.renewed(todo, actual, keeper.journal)
         if needs_approval(todo):
             approve(todo)
+        work.remember(keeper, todo)
         try:
             done = engine.apply(todo, work.run, keeper, work.stamped, wait_for_vm=work.options.wait)
         except CcgpuError as err:
             changed = _changed_meanwhile(work, actual, err)
             if changed is None:
-                _fail(work, keeper, err, todo)
+                fail(work.run, keeper, err, todo, keep=work.options.keep_on_failure)
             work.run.tell("note", f"somebody else has changed it meanwhile: {err}")
-            actual, candidate = changed, next(work.candidates(changed))
+            actual, work = changed, work.fitted_to(changed)
+            candidate = next(work.candidates(changed))
         else:
-            return Outcome(done, candidate)
+            work.remember(keeper)
+            return Outcome(done, candidate, work.fitted)
     raise LeftBehind(f"{work.spec.name} keeps being changed by somebody else")
 
 
@@ -331,41 +338,6 @@ def _ours(names: Names, actual: Actual) -> Iterator[Record]:
         body = actual.get(key(id_))
         if tag(body, DEPLOYMENT) == names.deployment:
             yield Record(id_, kind, tag(body, RUN) or "", "done")
-
-
-def _fail(work: _Work, keeper: Keeper, err: CcgpuError, todo: Plan) -> NoReturn:
-    """Undo what this run made, and raise `err`; `LeftBehind` if something is left.
-
-    Disks that an update adds to a VM are the VM's from then on, and stay.
-    """
-    if work.options.keep_on_failure:
-        _keep(work, keeper, err)
-    if not keeper.journal.of_run():
-        raise err
-    updated = [step.resource for step in todo.of(Action.UPDATE) if step.resource.kind is Kind.VM]
-    work.run.tell("note", "undoing what was made")
-    spared = frozenset(key(disk) for vm in updated for disk in vm.promises)
-    if errors := undo(work.run, keeper, spared).errors:
-        raise left_behind(
-            f"{err}\nand not everything that was made could be removed",
-            (err, *errors),
-            hint=f"`ccgpu delete {work.spec.name}` tries again",
-        ) from err
-    raise err
-
-
-def _keep(work: _Work, keeper: Keeper, err: CcgpuError) -> NoReturn:
-    """Raise `err` with what there is; `LeftBehind` if something that was made bills."""
-    ids, name, begun = _ids(keeper, work.names), work.spec.name, _begun(keeper)
-    err.resources = inventory(work.run, ids, name, begun)
-    made = [one for one in err.resources if key(one.id) in begun]
-    if isinstance(err, Denied) or not any(one.billed for one in made):
-        raise err
-    raise LeftBehind(
-        f"{err}\nand what was made is kept, as `--keep-on-failure` says",
-        hint=f"`ccgpu create {name}` goes on, `ccgpu delete {name}` removes it",
-        resources=err.resources,
-    ) from err
 
 
 def _keeper(file: JournalFile, cloud: Cloud, names: Names) -> Keeper:

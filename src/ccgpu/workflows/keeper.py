@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from ccgpu.domain.catalog import Kind
+from ccgpu.domain.given import RememberedSpec
 from ccgpu.domain.journal import Journal, Record
 from ccgpu.domain.resource import Resource, ResourceId, key
 from ccgpu.store.journals import JournalFile
@@ -39,6 +40,13 @@ class Keeper:
         """Record the intent, durably: the PUT may be sent when this has returned."""
         self._gone -= {key(resource.id), *map(key, resource.promises)}
         self._write(self.journal.begin(resource))
+
+    def remember(self, spec: RememberedSpec) -> None:
+        """Keep the spec that is carried out from here on; nothing is, where nothing is recorded."""
+        journal = replace(self.journal, spec=spec)
+        if self.journal.records:
+            self._write(journal)
+        self.journal = journal  # the first record is written with it
 
     def done(self, *found: tuple[ResourceId, Kind]) -> None:
         """Record what was seen to exist."""

@@ -9,7 +9,7 @@ from ccgpu.domain.spec import VmSpec
 _GROUP = "/subscriptions/11111111-2222-3333-4444-555555555555/resourceGroups/g"
 
 _REFUSED = [
-    ("name", "", "1 to 63"),
+    ("name", "a-", "1 to 63"),
     ("name", "a" * 64, "1 to 63"),
     ("name", "a_b", "1 to 63"),
     ("name", "a-", "not end with '-'"),

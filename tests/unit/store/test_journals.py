@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from ccgpu.domain.catalog import Kind
+from ccgpu.domain.given import RememberedSpec
 from ccgpu.domain.journal import Journal, Record
 from ccgpu.domain.resource import ResourceId
 from ccgpu.errors import StateUnusable
@@ -17,6 +18,10 @@ from ccgpu.store.journals import JournalFile, Journals
 
 RECORD = Record(ResourceId("/subscriptions/s/resourceGroups/g"), Kind.GROUP, "r1", "begun")
 JOURNAL = Journal("demo", "s", "g", "r1", "2026-01-01T00:00:00Z", records=(RECORD,))
+
+
+_REST = {"deployment": "demo", "subscription": "s", "group": "g", "run": "r", "created": "c"}
+SPEC = RememberedSpec({"os_disk": {"size_gib": 512}, "tags": {}}, ("os_disk.size_gib",))
 
 
 @pytest.fixture
@@ -33,6 +38,46 @@ def test_what_is_written_is_read(file: JournalFile) -> None:
     file.remove()
     file.remove()
     assert file.read() is None
+
+
+def test_the_spec_is_kept_with_it(file: JournalFile) -> None:
+    file.write(replace(JOURNAL, spec=SPEC))
+    assert file.read() == replace(JOURNAL, spec=SPEC)
+
+
+def test_a_journal_of_before_specs_were_kept_is_read(file: JournalFile) -> None:
+    file.write(JOURNAL)
+    document = json.loads(file.path.read_text())
+    del document["spec"]
+    file.path.write_text(json.dumps(document | {"schema": "ccgpu.journal/1"}))
+    assert file.read() == JOURNAL
+
+
+def test_a_journal_of_a_newer_ccgpu_is_said_to_be_that_and_kept(file: JournalFile) -> None:
+    text = '{"schema": "ccgpu.journal/3", "deployment": "demo", "more": true}'
+    file.path.write_text(text)
+    with pytest.raises(StateUnusable, match="written by a newer ccgpu"):
+        file.read()
+    assert file.path.read_text() == text
+
+
+def test_a_spec_is_remembered_while_anything_of_it_may_exist(tmp_path: Path) -> None:
+    journals = Journals(tmp_path / "journals")
+    assert journals.remembered("s", "demo") is None
+    assert not (tmp_path / "journals").exists()
+    with journals.locked("s", "demo", lambda: None) as file:
+        file.write(replace(JOURNAL, spec=SPEC))
+        assert journals.remembered("s", "demo") == SPEC
+        assert journals.remembered("another", "demo") is None
+        file.write(replace(JOURNAL, spec=SPEC, records=()))
+        assert journals.remembered("s", "demo") is None
+
+
+@pytest.mark.parametrize("name", ["../s/demo", "a/b", "..", "Demo", "demo\n", ""])
+def test_what_is_no_name_is_no_path(tmp_path: Path, name: str) -> None:
+    (tmp_path / "s").mkdir()
+    JournalFile(tmp_path / "s" / "demo.json").write(replace(JOURNAL, spec=SPEC))
+    assert Journals(tmp_path).remembered("s", name) is None
 
 
 def test_only_the_user_reads_it(tmp_path: Path) -> None:
@@ -65,8 +110,17 @@ def test_a_link_is_not_followed(file: JournalFile, tmp_path: Path) -> None:
         "{}",
         '{"schema": "ccgpu.journal/2"}',
         '{"schema": "ccgpu.journal/1", "records": []}',
+        '{"schema": "ccgpu.journal/0"}',
+        '{"schema": "ccgpu.journal/2 "}',
+        '{"schema": 2}',
         '{"schema": "ccgpu.journal/1", "records": [{"id": "/x", "kind": "strange"}]}',
         json.dumps({"schema": "ccgpu.journal/1", "records": [], "deployment": "demo", "more": 1}),
+        json.dumps({"schema": "ccgpu.journal/2", "records": [], "spec": 5} | _REST),
+        json.dumps({"schema": "ccgpu.journal/2", "records": [], "spec": {"values": []}} | _REST),
+        json.dumps(
+            {"schema": "ccgpu.journal/2", "records": [], "spec": {"values": {}, "given": [1]}}
+            | _REST
+        ),
     ],
 )
 def test_what_cannot_be_read_is_said_to_be_so_and_kept(file: JournalFile, text: str) -> None:

@@ -1,0 +1,190 @@
+"""`create NAME` goes on from the last create, and from what is there; both are said."""
+
+import json
+
+import pytest
+
+from support import faults
+from support.cli import Shell
+from support.cloud import Machine
+
+_VM = "/virtualMachines/"
+
+
+def _puts_the_vm(request):
+    return request.method == "PUT" and _VM in request.url
+
+
+@pytest.fixture
+def elsewhere(shell, tmp_path):
+    """Another machine of the same user, on the same subscription."""
+    return Shell(tmp_path / "other", arm=shell.arm).with_key()
+
+
+def _vm(shell, name="i", group=None):
+    return Machine(shell.arm, shell.state).get(
+        f"/resourceGroups/{group or f'ccgpu-{name}'}/providers/Microsoft.Compute{_VM}{name}"
+    )
+
+
+def _os_disk(shell):
+    return _vm(shell)["properties"]["storageProfile"]["osDisk"]["diskSizeGB"]
+
+
+def _actions(done):
+    return {one["action"] for one in done.document["resources"]}
+
+
+def test_an_interrupted_create_is_gone_on_with_as_it_was_asked_for(shell):
+    shell.arm.on_commit = faults.AfterCommit(1, faults.puts, KeyboardInterrupt())
+    assert shell("create i --os-disk-gib 512 --ttl 2h --yes").code == 130
+    shell.arm.on_commit = None
+    done = shell("create i")
+    assert done.code == 0
+    assert _os_disk(shell) == 512
+    assert shell("show i -o json").document["expires"] is not None
+    assert (
+        "os_disk.size_gib 512, ttl 2h: from the last create of i on this machine "
+        "(`--fresh` starts from the defaults)"
+    ) in done.err
+
+
+def test_the_first_put_already_leaves_the_spec_on_disk(shell):
+    shell.arm.faults.append(faults.Nth(0, faults.puts, KeyboardInterrupt()))
+    assert shell("create i --os-disk-gib 512").code == 130
+    shell.arm.faults.clear()
+    assert "os_disk.size_gib 512" in shell("plan i").err
+
+
+def test_what_is_given_replaces_one_field_and_the_rest_is_kept(shell):
+    shell("create i --os-disk-gib 512 --tag team=a")
+    before = shell("show i -o json").document["vm_id"]
+    done = shell("create i --tag room=7 -o json")
+    assert (done.code, shell("show i -o json").document["vm_id"]) == (0, before)
+    assert done.document["remembered"] == ["os_disk.size_gib", "tags.team"]
+    assert {"team": "a", "room": "7"}.items() <= _vm(shell)["tags"].items()
+    assert _os_disk(shell) == 512
+
+
+def test_a_document_and_the_events_name_what_is_remembered(shell):
+    shell("create i --os-disk-gib 512")
+    plan = shell("plan i -o json")
+    assert plan.document["remembered"] == ["os_disk.size_gib"]
+    assert plan.err == ""
+    notes = [json.loads(line) for line in shell("create i --events ndjson").err.splitlines()]
+    assert any("os_disk.size_gib 512: from the last" in note["text"] for note in notes)
+    assert shell("plan new -o json").document["remembered"] == []
+
+
+@pytest.mark.parametrize("line", ["create i --os-disk-gib 4", "create i --spot --image x"])
+def test_what_was_refused_is_not_remembered(shell, line):
+    shell("create i")
+    assert shell(line).code == 3
+    assert "from the last create" not in shell("plan i").err
+
+
+def test_a_replace_that_was_not_agreed_to_is_not_remembered(shell):
+    shell("create i --os-disk-gib 512")
+    for line in ("create i --os-disk-gib 1024", "create i --os-disk-gib 1024 --replace"):
+        assert shell(line).code == 2
+        done = shell("create i -o json")
+        assert (done.code, _actions(done)) == (0, {"keep"})
+
+
+def test_no_capacity_is_not_remembered(shell):
+    shell.arm.settings.set("quota", "*", "StandardNCCads2023Family", value=0)
+    assert shell("create i --os-disk-gib 1024").code == 5
+    shell.arm.settings.set("quota", "*", "StandardNCCads2023Family", value=40)
+    assert shell("create i").code == 0
+    assert _os_disk(shell) == 256
+
+
+def test_what_was_undone_or_deleted_is_forgotten(shell):
+    shell.arm.faults.append(faults.Nth(0, _puts_the_vm, faults.FORBIDDEN))
+    assert shell("create i --os-disk-gib 512").code == 4
+    shell.arm.faults.clear()
+    assert "from the last create" not in shell("create i").err
+    shell("create i --tag a=b")
+    shell("delete i --yes")
+    assert "from the last create" not in shell("create i").err
+    assert "a" not in _vm(shell)["tags"]
+
+
+def test_a_fresh_create_starts_from_the_defaults_and_still_changes_nothing(shell):
+    shell("create i --os-disk-gib 512 --zone 2 --tag a=b --ttl 2h")
+    done = shell("create i --fresh -o json")
+    assert (done.code, _actions(done), done.document["remembered"]) == (0, {"keep"}, [])
+    assert shell("plan i -o json").document["remembered"] == []
+
+
+@pytest.mark.parametrize("how", ["-f vm.yaml", "--template minimal"])
+def test_a_file_is_the_whole_of_what_is_asked_for(shell, how, tmp_path):
+    (tmp_path / "work" / "vm.yaml").write_text("os_disk: {type: Premium_LRS}\n")
+    shell("create i --tag a=b --zone 2")
+    done = shell(f"plan i {how} -o json")
+    assert done.document["remembered"] == []
+    assert done.document["zone"] == "2"  # nobody gave it: it stays as it is
+
+
+def test_the_group_and_the_lease_are_remembered_and_extend_is_not_undone(shell):
+    shell("create i -g mine --ttl 2h")
+    shell("extend i --ttl 8h")
+    extended = shell("show i -o json").document["expires"]
+    done = shell("create i -o json")
+    assert (done.code, done.document["remembered"]) == (0, ["resource_group"])
+    assert done.document["expires"] == extended
+    assert _vm(shell, group="mine")["tags"]["ccgpu-expires"] == extended
+
+
+def test_a_key_file_is_remembered_as_the_key_that_it_held(shell, tmp_path):
+    file = tmp_path / "work" / "my.pub"
+    file.write_text((shell.home / ".ssh" / "id_ed25519.pub").read_text())
+    shell("create i --ssh-key my.pub")
+    file.unlink()
+    assert _actions(shell("create i -o json")) == {"keep"}
+
+
+def test_where_nothing_is_remembered_what_is_there_stays(shell, elsewhere):
+    line = (
+        "create i --region westeurope --os-disk-gib 512 --zone 2 --tag a=b --ttl 2h "
+        "--ssh-from 198.51.100.0/24 --data-disk 64 --identity system --admin-user ada"
+    )
+    assert shell(line).code == 0
+    before = _vm(shell)
+    done = elsewhere("create i -o json")
+    assert (done.code, _actions(done), done.document["remembered"]) == (0, {"keep"}, [])
+    assert _vm(shell) == before
+    assert "SSH is allowed" not in done.err
+
+
+def test_a_replacement_keeps_what_nobody_gave(shell, elsewhere):
+    shell("create i --os-disk-gib 512 --tag a=b --ttl 2h --admin-user ada")
+    lease = shell("show i -o json").document["expires"]
+    assert elsewhere("create i --zone 2 --replace --yes").code == 0
+    assert _os_disk(shell) == 512
+    assert _vm(shell)["properties"]["osProfile"]["adminUsername"] == "ada"
+    assert shell("show i -o json").document["expires"] == lease
+    assert elsewhere("plan i -o json").document["remembered"] == ["zone"]
+
+
+def test_a_replacement_that_is_interrupted_goes_on_as_it_was(shell, elsewhere):
+    shell("create i --os-disk-gib 512 --admin-user ada")
+    shell.arm.faults.append(faults.Nth(0, _puts_the_vm, KeyboardInterrupt()))
+    assert elsewhere("create i --zone 2 --replace --yes").code == 130
+    shell.arm.faults.clear()
+    done = elsewhere("create i")
+    assert done.code == 0
+    assert "os_disk.size_gib 512" in done.err
+    assert _os_disk(shell) == 512
+    assert _vm(shell)["properties"]["osProfile"]["adminUsername"] == "ada"
+
+
+def test_names_of_one_letter_are_names(shell):
+    assert shell("create k").code == 0
+    assert shell("delete k --yes").code == 0
+
+
+def test_a_role_does_not_depend_on_what_was_created_before(shell):
+    before = shell("role i --scope rg").out
+    shell("create i --identity system --data-disk 8")
+    assert shell("role i --scope rg").out == before

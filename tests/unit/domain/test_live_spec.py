@@ -1,0 +1,225 @@
+"""What nobody gave says what is there already: a default is no reason to change or replace it."""
+
+import copy
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from ccgpu.domain.catalog import Kind
+from ccgpu.domain.desired import Names, Placement, Stamp, desired
+from ccgpu.domain.given import leaves
+from ccgpu.domain.live_spec import live_fields, with_live_values
+from ccgpu.domain.plan import plan
+from ccgpu.domain.resource import key
+from ccgpu.domain.spec import VmSpec
+from support.answers import answers
+from support.public_keys import ed25519_line
+from support.specs import ENCRYPTION_SET, IDENTITY, IMAGE, SUBNET, SUBSCRIPTION, VARIANTS
+
+_BLANK = VmSpec(name="demo")
+_STAMP = Stamp("0123456789abcdef", "2026-10-01T12:00:00Z", "2026-10-01T20:00:00Z")
+_LATER = Stamp("fedcba9876543210", "2026-10-02T12:00:00Z")
+_URN = ":".join(IMAGE.values())
+_COMMUNITY = "/CommunityGalleries/pub-1/Images/cvm/Versions/1.2.3"
+
+
+def _spec(**changes) -> VmSpec:
+    base = {"name": "demo", "ssh_from": "203.0.113.7/32", "ssh_keys": [ed25519_line()]}
+    return VmSpec.model_validate(base | changes)
+
+
+def _placed(spec: VmSpec) -> Placement:
+    image = {"communityGalleryImageId": spec.image} if spec.image[0] == "/" else IMAGE
+    return Placement(spec.regions[0], spec.zone, image)
+
+
+def _names(spec: VmSpec) -> Names:
+    return Names(SUBSCRIPTION, spec.group, spec.name)
+
+
+def _there(spec: VmSpec, **how):
+    return answers(desired(spec, SUBSCRIPTION, _placed(spec), _STAMP), **how)
+
+
+def _filled(spec: VmSpec, actual, asked: VmSpec = _BLANK, named=()) -> VmSpec:
+    group = asked.model_copy(update={"resource_group": spec.resource_group})
+    return with_live_values(group, named, _names(spec), actual)
+
+
+def _changes(spec: VmSpec, actual):
+    wanted = desired(spec, SUBSCRIPTION, _placed(spec), _LATER)
+    return [
+        (one.resource.name, one.action, one.reasons) for one in plan(wanted, actual, "demo").changes
+    ]
+
+
+_DISK = st.fixed_dictionaries(
+    {"size_gib": st.integers(1, 4000), "type": st.sampled_from(["Premium_LRS", "Standard_LRS"])}
+)
+_OPEN = st.sampled_from(
+    [
+        {},
+        {"private": True, "ssh_from": "auto"},
+        {"subnet": SUBNET},
+        {"subnet": SUBNET, "private": True, "ssh_from": "10.20.0.0/16"},
+        {"ssh_from": "0.0.0.0/0", "ssh_from_anywhere": True},
+    ]
+)
+_ENCRYPTED = st.sampled_from(
+    [
+        {},
+        {"os_disk": {"encryption": "state-only", "size_gib": 512}, "secure_boot": False},
+        {"os_disk": {"encryption": "state-only", "type": "StandardSSD_LRS"}},
+        {"os_disk": {"encryption_set": ENCRYPTION_SET, "size_gib": 300}},
+    ]
+)
+_SPOT = st.sampled_from([{}, {"spot": True}, {"spot": True, "max_price": 3.5}])
+_REST = st.fixed_dictionaries(
+    {},
+    optional={
+        "zone": st.sampled_from(["1", "2", "3"]),
+        "regions": st.permutations(["eastus2", "westeurope", "swedencentral"]),
+        "size": st.just("Standard_NCC80ads_H100_v5"),
+        "image": st.sampled_from([_URN, _COMMUNITY]),
+        "data_disks": st.lists(_DISK, max_size=4),
+        "admin_user": st.just("ada"),
+        "identities": st.sampled_from([["system"], [IDENTITY], ["system", IDENTITY]]),
+        "tags": st.dictionaries(st.sampled_from(["Team", "cost.center", "b"]), st.just("x")),
+        "boot_diagnostics": st.booleans(),
+        "resource_group": st.just("Research"),
+        "ttl": st.just("8h"),
+    },
+)
+
+
+@given(_OPEN, _ENCRYPTED, _SPOT, _REST, st.booleans())
+@example({}, {}, {}, {"data_disks": [{"size_gib": 64, "type": "Premium_LRS"}]}, True)
+def test_with_nothing_given_nothing_is_planned(open_, encrypted, spot, rest, deallocated):
+    spec = _spec(**open_, **encrypted, **spot, **rest)
+    actual = _there(spec, deallocated=deallocated)
+    filled = _filled(spec, actual)
+    assert _changes(filled, _there(spec)) == []
+    same = spec.model_dump(exclude={"ttl", "regions", "image"})
+    assert filled.model_dump(exclude={"ttl", "regions", "image"}) == same
+    assert filled.regions[0] == spec.regions[0]
+    assert filled.ttl is None
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_each_kind_of_spec_is_read_back_from_what_it_makes(name):
+    spec = _spec(**VARIANTS[name])
+    assert _changes(_filled(spec, _there(spec)), _there(spec)) == []
+
+
+def test_where_nothing_is_the_spec_stays_as_it_is():
+    assert _filled(_BLANK, {}) == _BLANK
+
+
+def test_what_is_somebody_elses_says_nothing():
+    spec = _spec(os_disk={"size_gib": 512}, private=True, regions=["westeurope"])
+    actual = _there(spec)
+    for body in actual.values():
+        body["tags"] = {"ccgpu-deployment": "another"}
+    assert _filled(spec, actual) == _BLANK
+
+
+def test_what_was_given_keeps_its_word():
+    actual = _there(_spec(os_disk={"size_gib": 512}, tags={"a": "1", "b": "2"}, zone="2"))
+    asked = VmSpec.model_validate({"name": "demo", "os_disk": {"size_gib": 64}, "tags": {"A": "3"}})
+    filled = _filled(_BLANK, actual, asked, ["os_disk.size_gib", "tags.A"])
+    assert (filled.os_disk.size_gib, filled.tags, filled.zone) == (64, {"A": "3", "b": "2"}, "2")
+
+
+@pytest.mark.parametrize(
+    ("live", "asked", "named"),
+    [
+        ({"spot": True, "max_price": 3.5}, {"spot": False}, ["spot"]),
+        (
+            {"os_disk": {"encryption": "state-only"}, "secure_boot": False},
+            {"os_disk": {"encryption": "full"}},
+            ["os_disk.encryption"],
+        ),
+        (
+            {"os_disk": {"encryption_set": ENCRYPTION_SET}},
+            {"os_disk": {"encryption": "state-only"}},
+            ["os_disk.encryption"],
+        ),
+        (
+            {"os_disk": {"encryption": "state-only"}},
+            {"os_disk": {"encryption_set": ENCRYPTION_SET}},
+            ["os_disk.encryption_set"],
+        ),
+        (
+            {"ssh_from": "0.0.0.0/0", "ssh_from_anywhere": True},
+            {"ssh_from": "203.0.113.0/24"},
+            ["ssh_from"],
+        ),
+    ],
+)
+def test_a_live_value_gives_way_to_a_given_one_that_contradicts_it(live, asked, named):
+    wanted = VmSpec.model_validate({"name": "demo"} | asked)
+    filled = _filled(_BLANK, _there(_spec(zone="3", **live)), wanted, named)
+    assert VmSpec.model_validate(filled.model_dump(mode="json")) == filled
+    assert filled.zone == "3"
+    kept, meant = (dict(leaves(one.model_dump(mode="json"))) for one in (filled, wanted))
+    assert [kept[field] for field in named] == [meant[field] for field in named]
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        {"sourceAddressPrefix": "Internet"},
+        {"sourceAddressPrefix": "*"},
+        {"sourceAddressPrefix": "203.0.113.7"},
+        {"sourceAddressPrefix": "VirtualNetwork"},
+        {"sourceAddressPrefixes": ["203.0.113.7/32", "198.51.100.0/24"]},
+    ],
+)
+def test_a_rule_that_was_changed_by_hand_stays_so(rule):
+    spec = _spec()
+    actual = _there(spec)
+    nsg = actual[key(_names(spec).of(Kind.NSG, "-nsg"))]
+    properties = nsg["properties"]["securityRules"][0]["properties"]
+    del properties["sourceAddressPrefix"]
+    properties |= rule
+    assert _changes(_filled(spec, actual), actual) == []
+
+
+def test_a_tag_that_one_resource_has_is_not_put_on_the_others():
+    spec = _spec()
+    actual = _there(spec)
+    actual[key(_names(spec).vm)]["tags"]["owner"] = "ada"
+    assert _filled(spec, actual).tags == {}
+
+
+def test_our_data_disks_count_up_to_the_first_that_is_missing():
+    spec = _spec(data_disks=[{"size_gib": 8}, {"size_gib": 16}, {"size_gib": 32}])
+    actual = _there(spec)
+    storage = actual[key(_names(spec).vm)]["properties"]["storageProfile"]
+    theirs = copy.deepcopy(storage["dataDisks"][0]) | {"name": "theirs", "lun": 9}
+    del storage["dataDisks"][1]
+    storage["dataDisks"].append(theirs)
+    assert [disk.size_gib for disk in _filled(spec, actual).data_disks] == [8]
+
+
+def test_a_zone_is_nothing_to_keep_in_another_region():
+    asked = VmSpec.model_validate({"name": "demo", "regions": ["westeurope"]})
+    actual = _there(_spec(zone="2", regions=["eastus2"]))
+    assert _filled(_BLANK, actual, asked, ["regions"]).zone is None
+
+
+def test_without_a_vm_what_an_unfinished_create_began_is_gone_on_with():
+    spec = _spec(regions=["swedencentral"], private=True, ssh_from="10.0.0.0/24")
+    actual = {one: body for one, body in _there(spec).items() if "microsoft.compute" not in one}
+    filled = _filled(spec, actual)
+    assert filled.regions == ("swedencentral", *_BLANK.regions)
+    assert (filled.private, filled.ssh_from) == (True, "10.0.0.0/24")
+
+
+def test_it_can_be_told_which_fields_were_taken_from_what_is_there():
+    spec = _spec(os_disk={"size_gib": 512}, zone="1")
+    filled = _filled(spec, _there(spec))
+    assert {"os_disk.size_gib", "zone", "ssh_from"} <= live_fields(_BLANK, filled)
+    assert "os_disk.type" not in live_fields(_BLANK, filled)
+    assert live_fields(filled, filled) == frozenset()
