@@ -50,10 +50,12 @@ def needs_approval(todo: Plan) -> bool:
 
 
 def shortened(todo: Plan) -> tuple[str, str] | None:
-    """The end of the lease as it is and as it is to be, where that is earlier."""
+    """The end of the lease as it is (the latest counts) and as it is to be, where that is earlier."""
     reasons = (one for step in todo.of(Action.UPDATE) for one in step.reasons)
-    for one in (one for one in reasons if one.path == f"tags.{EXPIRES}"):
-        before, after = moment(one.found), moment(one.wanted)
-        if before is not None and after is not None and after < before:
-            return one.found, one.wanted
-    return None
+    ends = [one for one in reasons if one.path == f"tags.{EXPIRES}"]
+    known = [(before, one) for one in ends if (before := moment(one.found)) is not None]
+    if not known:
+        return None
+    latest, one = max(known, key=lambda pair: pair[0])
+    after = moment(one.wanted)
+    return (one.found, one.wanted) if after is not None and after < latest else None

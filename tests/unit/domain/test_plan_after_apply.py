@@ -78,7 +78,7 @@ def test_another_identity_is_added_and_the_first_stays(machine):
     made = machine.create(make_spec(identities=[_here(other)])).plan
     (step,) = made.changes
     assert (step.action, step.resource.kind) == (Action.UPDATE, Kind.VM)
-    vm = machine.get(_path(step.resource.id))
+    vm = machine.get(step.resource.id.split(machine.arm.subscription)[1])
     assert {id_.casefold() for id_ in vm["identity"]["userAssignedIdentities"]} == {
         _here(IDENTITY).casefold(),
         _here(other).casefold(),
