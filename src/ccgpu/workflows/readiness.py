@@ -61,4 +61,5 @@ def _state(vm: Body, since: float | None) -> State:
 
 
 def _hint(name: str) -> str:
-    return f"the VM is there and bills: `ccgpu show {name}` says more, `ccgpu delete {name}` removes it"
+    more = f"`ccgpu show {name}` says more, `ccgpu delete {name}` removes it"
+    return f"the VM is there and bills: {more}"
