@@ -63,7 +63,7 @@ class Creation:
             outcome = workflow.create(
                 cloud, spec, options, progress, lambda todo: self._approve(todo, progress)
             )
-            made = show(cloud, spec.name, spec.group)
+            made = show(cloud, spec.name, outcome.fitted.spec.group)
         remembered = outcome.fitted.remembered
         self.run.answer(
             wish,

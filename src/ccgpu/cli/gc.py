@@ -36,6 +36,7 @@ def gc(
     timeout = course.timeout or workflow.TIMEOUT
     with course.shown(run) as progress:
         done = workflow.collect(cloud, yes=yes, timeout=timeout, listen=progress)
-    run.answer(answer, lambda: view.as_text(done.found), lambda: view.as_json(done.found))
+    again = run.complete("`ccgpu gc --yes`")
+    run.answer(answer, lambda: view.as_text(done.found, again), lambda: view.as_json(done.found))
     if done.failure is not None:
         raise done.failure

@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, closing
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -17,6 +18,7 @@ from ccgpu import __version__
 from ccgpu.cli import failures, process
 from ccgpu.cli.commands import Commands
 from ccgpu.cli.console import console
+from ccgpu.cli.hints import Hints
 from ccgpu.cli.runtime import Backend, Reach, Runtime
 from ccgpu.errors import CcgpuError, Interrupted, StateUnusable, UsageProblem
 
@@ -79,6 +81,7 @@ def main(outside: Callable[[], Runtime] | None = None) -> None:
 def run(argv: Sequence[str], outside: Runtime) -> int:
     """Run `ccgpu argv` and return its exit code. Only this function prints errors."""
     command = typer.main.get_command(app)
+    outside = replace(outside, complete=Hints(argv).complete_hint)
     try:
         with command.make_context(_NAME, [*argv], obj=outside) as context:
             command.invoke(context)
@@ -95,6 +98,7 @@ def run(argv: Sequence[str], outside: Runtime) -> int:
 
 def _fail(outside: Runtime, argv: Sequence[str], err: CcgpuError) -> int:
     """Say it in full: a signal that comes meanwhile interrupts once, and changes nothing."""
+    Hints(argv).complete_error(err)
     try:
         return failures.tell(outside.err, argv, err)
     except KeyboardInterrupt:

@@ -154,7 +154,7 @@ class Course:
     def hint(self, run: "Runtime", text: str) -> None:
         """Tell people what they can do next; with `--events`, stderr is for programs."""
         if self.events is None:
-            run.err.out(f"hint: {text}", highlight=False)
+            run.err.out(f"hint: {run.complete(text)}", highlight=False)
 
 
 def _course(

@@ -105,6 +105,7 @@ class Runtime:
     simulated: Callable[[], AbstractContextManager[Simulated]]
     fetching: "Callable[[], AbstractContextManager[Fetching]]"
     ask: "Callable[[str], bool] | None" = None  # None: nobody can be asked
+    complete: Callable[[str], str] = str  # the commands in a text, with what they need to be run
 
     def answer(
         self,

@@ -52,7 +52,8 @@ class JournalFile:
         except (ValueError, KeyError, TypeError, AttributeError) as err:
             raise StateUnusable(
                 f"the journal {self.path} is damaged, or of another version of ccgpu: {err}",
-                hint="move the file away; `ccgpu delete` also finds everything by its tags",
+                hint="move the file away; everything is also found by its tags, by "
+                f"`ccgpu delete {self.path.stem}`",
             ) from err
 
     def write(self, journal: Journal) -> None:

@@ -20,8 +20,11 @@ _COUNTED = {
 }
 
 
-def as_text(found: Sequence[Collected]) -> RenderableType:
-    """Each deployment with its reason and a line for each resource; then the counts."""
+def as_text(found: Sequence[Collected], removing: str) -> RenderableType:
+    """Each deployment with its reason and a line for each resource; then the counts.
+
+    `removing` is the command that removes what is over.
+    """
     if not found:
         return Text("nothing is over")
     parts: list[RenderableType] = []
@@ -29,7 +32,7 @@ def as_text(found: Sequence[Collected]) -> RenderableType:
         parts += [Text(_headline(one)), _resources(one)]
     actions = [one.action for one in found]
     counts = [f"{actions.count(a)} {words}" for a, words in _COUNTED.items() if a in actions]
-    again = "; `ccgpu gc --yes` removes it" if "would-remove" in actions else ""
+    again = f"; {removing} removes it" if "would-remove" in actions else ""
     return Group(*parts, Text(f"\n{', '.join(counts)}{again}"))
 
 

@@ -62,6 +62,7 @@ from ccgpu.workflows.survey import (
     leftovers,
     survey_deployment,
 )
+from ccgpu.workflows.whereabouts import in_its_group
 
 # Confidential OS-disk encryption takes up to half an hour (azure-cgpu-onboarding, FAQ).
 TIMEOUT = 3600.0
@@ -99,7 +100,7 @@ class Outcome:
 def preview(cloud: Cloud, spec: VmSpec, options: Options, listen: Listener = ignored) -> Outcome:
     """The plan of a create; nothing is written, here or at Azure."""
     run = Run(cloud, cloud.now() + options.timeout, listen)
-    work = _Work(run, spec, options)
+    work = _Work(run, in_its_group(run, spec, options.given), options)
     actual = work.survey()
     work = work.fitted_to(actual)
     candidate = next(work.candidates(actual))
@@ -121,6 +122,7 @@ def create(
     `approve` is asked before anything is deleted; it raises to refuse.
     """
     run = Run(cloud, cloud.now() + options.timeout, listen)
+    spec = in_its_group(run, spec, options.given)
 
     def waiting() -> None:
         run.tell("note", f"another ccgpu is working on {spec.name}: waiting for it")

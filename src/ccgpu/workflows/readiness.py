@@ -3,7 +3,7 @@
 from functools import partial
 
 from ccgpu.domain.catalog import Kind
-from ccgpu.domain.resource import Body, ResourceId, state_of
+from ccgpu.domain.resource import Body, ResourceId, name_of, state_of
 from ccgpu.domain.status import AT_REST, State, reported_since, state
 from ccgpu.errors import GuestNotReady, NotFound
 from ccgpu.net.retry import poll_pause
@@ -12,7 +12,6 @@ from ccgpu.workflows.schedule import Call
 
 # A guest that has not reported ten minutes after its VM was made will not.
 GRACE = 600.0
-_HINT = "the VM is there and bills: `ccgpu show` says more, `ccgpu delete` removes it"
 
 
 # States that pass while Azure is still at work; the others hold when it has ended.
@@ -33,6 +32,7 @@ def wait_for(
     """
     began, polls = run.cloud.now(), 0
     doing = f"waiting for {vm} to be {wanted}"
+    hint = _hint(name_of(vm))
     read = partial(run.cloud.arm.get, Kind.VM, vm, view=True)
     while True:
         body = yield from ask(run, read, doing)
@@ -44,10 +44,10 @@ def wait_for(
         if found is wanted and (resting or wanted in _PASSING):
             return body
         if found is State.FAILED:
-            raise GuestNotReady(f"{doing}: the VM is in state Failed", hint=_HINT)
+            raise GuestNotReady(f"{doing}: the VM is in state Failed", hint=hint)
         if grace is not None and resting and run.cloud.now() - began >= grace:
             raise GuestNotReady(
-                f"{doing}: it is still {found} after {grace / 60:.0f} minutes", hint=_HINT
+                f"{doing}: it is still {found} after {grace / 60:.0f} minutes", hint=hint
             )
         run.tell("wait", found, vm, Kind.VM)
         yield Call(lambda: None, run.left(poll_pause(polls, None), doing))
@@ -58,3 +58,8 @@ def _state(vm: Body, since: float | None) -> State:
     found = state(vm)
     old = found is State.READY and since is not None and not reported_since(vm, since)
     return State.BOOTING if old else found
+
+
+def _hint(name: str) -> str:
+    more = f"`ccgpu show {name}` says more, `ccgpu delete {name}` removes it"
+    return f"the VM is there and bills: {more}"

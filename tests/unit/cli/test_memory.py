@@ -188,3 +188,49 @@ def test_a_role_does_not_depend_on_what_was_created_before(shell):
     before = shell("role i --scope rg").out
     shell("create i --identity system --data-disk 8")
     assert shell("role i --scope rg").out == before
+
+
+def test_a_deployment_in_another_group_is_found_and_not_made_twice(shell, elsewhere):
+    shell("create i -g mine --os-disk-gib 512")
+    done = elsewhere("create i -o json")
+    assert (done.code, _actions(done)) == (0, {"keep"})
+    assert done.document["resource_group"] == "mine"
+    assert shell.kinds().count("virtualMachines") == 1
+    assert elsewhere("create i --fresh -o json").document["resource_group"] == "mine"
+    assert shell("plan i --fresh -o json").code == 0
+
+
+def test_what_was_deleted_elsewhere_does_not_draw_a_new_one_there(shell, elsewhere):
+    shell("create i -g mine")
+    shell.arm.settings.set("lag", value={"lists": 3600})
+    shell("delete i --yes")
+    assert elsewhere("create i -o json").document["resource_group"] == "ccgpu-i"
+
+
+def test_in_two_other_groups_the_user_must_say_which(shell, elsewhere, tmp_path):
+    third = Shell(tmp_path / "third", arm=shell.arm).with_key()
+    shell("create i -g one --region eastus2")
+    elsewhere("create i -g two --region westeurope")
+    done = third("create i -o json")
+    assert (done.code, done.error["exit_code"]) == (2, 2)
+    assert "in each of the groups one, two" in done.error["message"]
+    assert "ccgpu create i -o json --resource-group G" in done.error["hint"]
+    assert third("create i -g two -o json").document["resource_group"] == "two"
+
+
+def test_a_disk_more_is_added_in_place(shell):
+    shell("create i --os-disk-gib 512 --ttl 2h --yes")
+    before = shell("show i -o json").document["vm_id"]
+    assert shell("create i --data-disk 64").code == 0
+    assert shell("show i -o json").document["vm_id"] == before
+    assert len(_vm(shell)["properties"]["storageProfile"]["dataDisks"]) == 1
+    assert _os_disk(shell) == 512
+
+
+def test_a_stopped_vm_is_what_it_was(shell, elsewhere):
+    shell("create i --os-disk-gib 512 --data-disk 64")
+    shell("stop i")
+    for machine in (shell, elsewhere):
+        done = machine("create i -o json")
+        assert (done.code, _actions(done)) == (0, {"keep"})
+    assert len(_vm(shell)["properties"]["storageProfile"]["dataDisks"]) == 1

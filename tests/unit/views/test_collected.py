@@ -10,6 +10,7 @@ from ccgpu.domain.lease import Lease
 from ccgpu.domain.resource import ResourceId
 from ccgpu.views import collected, extended
 
+_AGAIN = "`ccgpu gc --yes`"
 _LEASE = Lease("2026-10-01T12:00:00Z", "2026-10-01T04:00:00Z")
 _NSG = ResourceId("/subscriptions/s/resourceGroups/g/providers/Microsoft.Network/x/demo-nsg")
 
@@ -51,7 +52,7 @@ def _printed(renderable):
     ],
 )
 def test_each_deployment_is_told_with_its_reason(one, said, counted):
-    lines = _printed(collected.as_text([one])).splitlines()
+    lines = _printed(collected.as_text([one], _AGAIN)).splitlines()
     assert lines[0].rstrip() == said
     assert lines[-1].rstrip() == counted
     assert ("demo-nsg" in "".join(lines)) is bool(one.resources)

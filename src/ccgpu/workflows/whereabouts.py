@@ -1,0 +1,39 @@
+"""The resource group of a deployment that is there, where a create was given none.
+
+Without this a create on another machine would make a second VM of the same name in `ccgpu-NAME`.
+"""
+
+from ccgpu.domain.given import GivenFields
+from ccgpu.domain.resource import key, own_group
+from ccgpu.domain.spec import VmSpec
+from ccgpu.errors import Denied, UsageProblem
+from ccgpu.workflows.locate import deployments
+from ccgpu.workflows.requests import Run
+
+
+def in_its_group(run: Run, spec: VmSpec, given: GivenFields | None) -> VmSpec:
+    """`spec` with the group that the deployment is in; None: every field was given."""
+    if given is None or spec.resource_group is not None:
+        return spec
+    group = _group(run, spec.name)
+    if group is None or key(group) == key(own_group(spec.name)):
+        return spec
+    run.tell("note", f"{spec.name} is in the resource group {group}")
+    return spec.model_copy(update={"resource_group": group})
+
+
+def _group(run: Run, name: str) -> str | None:
+    """As this machine's journal says, else as Azure's tags do; None where there is nothing yet."""
+    journal = run.cloud.journals.peek(run.cloud.subscription, name)
+    if journal is not None and journal.records:
+        return journal.group
+    try:
+        groups = [one.group for one in deployments(run, name)]
+    except Denied:  # who may work in one group only may not look at the others
+        return None
+    if len(groups) > 1 and key(own_group(name)) not in map(key, groups):
+        raise UsageProblem(
+            f"there is a {name} in each of the groups {', '.join(groups)}",
+            hint="say which: `--resource-group G`",
+        )
+    return groups[0] if len(groups) == 1 else None

@@ -1,0 +1,135 @@
+"""What a hint names can be run as it is printed: with the flags that the user reaches Azure by."""
+
+import shlex
+
+import pytest
+
+from ccgpu.cli.hints import Hints
+from ccgpu.errors import InvalidFile, LeftBehind, Problem, UsageProblem
+
+_FAKE = ("create", "demo", "--backend", "fake")
+
+
+def _hint(text: str, *argv: str) -> str:
+    return Hints(argv).complete_hint(text)
+
+
+@pytest.mark.parametrize(
+    ("argv", "more"),
+    [
+        ("create demo", ""),
+        ("create demo --backend fake", " --backend fake"),
+        ("create demo --backend=fake", " --backend fake"),
+        ("create demo -g mine", " --resource-group mine"),
+        ("create demo -gmine", " --resource-group mine"),
+        ("create demo --resource-group=mine", " --resource-group mine"),
+        ("create demo --resource-group 'a(b)'", " --resource-group 'a(b)'"),
+        ("create demo --subscription s --cloud china", " --subscription s --cloud china"),
+        ("show demo -g mine -o json --backend fake", " --backend fake --resource-group mine"),
+        ("create demo --tag --backend=fake", ""),
+        ("create demo --frobnicate --backend fake", ""),  # nobody knows what it means
+        ("create demo --timeout soon --backend fake", " --backend fake"),
+        ("create demo -- --backend fake", ""),
+        ("--version", ""),
+        ("", ""),
+        ("shw demo --backend fake", ""),
+    ],
+)
+def test_a_command_gets_the_flags_that_the_user_gave(argv, more):
+    text = "`ccgpu delete demo` removes it"
+    made = _hint(text, *shlex.split(argv))
+    words = set(shlex.split(made.split("`")[1])) - set(shlex.split("ccgpu delete demo"))
+    assert words == set(shlex.split(more))
+    assert made.startswith("`ccgpu delete demo")
+    assert made.endswith("` removes it")
+
+
+def test_what_the_environment_says_is_said_to_the_next_command_too(monkeypatch):
+    monkeypatch.setenv("CCGPU_BACKEND", "fake")
+    monkeypatch.setenv("AZURE_SUBSCRIPTION_ID", "s")
+    assert _hint("`ccgpu delete demo`", "create", "demo") == "`ccgpu delete demo`"
+
+
+@pytest.mark.parametrize(
+    ("text", "made"),
+    [
+        ("`ccgpu list` shows what there is", "`ccgpu list --backend fake` shows what there is"),
+        ("`ccgpu schema spec` prints every field", None),
+        ("`ccgpu fake show`", None),
+        ("`ccgpu create --help`", None),
+        ("`ccgpu delete demo --backend azure`", None),
+        ("`ccgpu delete 'demo`", None),
+        ("`ccgpu`", None),
+        ("`ccgpu frobnicate demo`", None),
+        ("`az login`, or set AZURE_CLIENT_ID", None),
+        ("ccgpu delete demo", None),
+        ("", None),
+        ("`ccgpu show` says more", "`ccgpu show demo --backend fake` says more"),
+        (
+            "`ccgpu create demo` goes on, `ccgpu delete demo` removes it",
+            "`ccgpu create demo --backend fake` goes on, `ccgpu delete demo --backend fake` "
+            "removes it",
+        ),
+    ],
+)
+def test_only_commands_that_take_them_get_them(text, made):
+    assert _hint(text, *_FAKE) == (text if made is None else made)
+
+
+@pytest.mark.parametrize(
+    ("text", "made"),
+    [
+        ("`--replace` deletes it", "`ccgpu create demo --backend fake --replace` deletes it"),
+        ("say `--ssh-from IP/32`", "say `ccgpu create demo --backend fake --ssh-from IP/32`"),
+        ("`--set os_disk.size_gib=512`", None),  # what is wrong may be another --set
+        ("`--ssh-key`", None),
+        ("`--no-such-option`", None),
+        ("`--collateral DIR`", None),
+    ],
+)
+def test_an_option_becomes_the_command_line_with_it(text, made):
+    assert _hint(text, *_FAKE) == (text if made is None else made)
+
+
+def test_an_option_in_the_text_of_an_error_stays_what_it_is():
+    err = UsageProblem("`--replace` is for `ccgpu list`", hint="`--replace`")
+    Hints(_FAKE).complete_error(err)
+    assert str(err) == "`--replace` is for `ccgpu list --backend fake`"
+    assert err.hint == "`ccgpu create demo --backend fake --replace`"
+
+
+def test_words_are_quoted_as_a_shell_wants_them():
+    argv = ("create", "demo", "--tag", "a=b c", "--backend", "fake")
+    made = _hint("`--replace`", *argv)
+    assert shlex.split(made.strip("`")) == ["ccgpu", *argv, "--replace"]
+
+
+def test_what_comes_after_two_dashes_is_no_option():
+    made = _hint("`--replace`", "create", "--backend", "fake", "--", "demo")
+    assert made == "`ccgpu create --backend fake --replace -- demo`"
+
+
+def test_an_error_without_a_hint_or_with_problems_is_left_as_it_is():
+    for err in (LeftBehind("left"), InvalidFile("vm.yaml", [Problem("a", "is wrong")])):
+        before = str(err)
+        Hints(_FAKE).complete_error(err)
+        assert (str(err), err.hint) == (before, None)
+
+
+def test_hints_on_the_command_line_can_be_run(shell):
+    shell("create demo --backend fake -g mine")
+    done = shell("create demo --backend fake -g mine --zone 2 -o json")
+    hint = done.error["hint"]
+    again = hint.split("`")[1]
+    assert again == "ccgpu create demo --backend fake -g mine --zone 2 -o json --replace"
+    refused = shell(f"{again.removeprefix('ccgpu ')}")
+    confirmed = refused.error["hint"].split("`")[1]
+    assert shell(confirmed.removeprefix("ccgpu ")).code == 0
+
+
+def test_the_hint_of_an_unknown_deployment_and_of_gc_are_complete(shell):
+    done = shell("show nobody --backend fake --subscription s")
+    assert "`ccgpu list --backend fake --subscription s` shows" in done.err
+    shell("create demo --ttl 10m")
+    shell("fake advance 2h")
+    assert "`ccgpu gc --yes --backend fake` removes it" in shell("gc --backend fake").out
