@@ -51,14 +51,18 @@ class Queries:
                 case Gallery():
                     return {"id": image.id}
 
-    def tagged(self, name: str, value: str | None = None) -> tuple[ResourceId, ...]:
-        """The ids of every resource and group of the subscription with a tag.
+    def tagged(
+        self, name: str, value: str | None = None, group: str | None = None
+    ) -> tuple[ResourceId, ...]:
+        """The ids of every resource and group of the subscription with a tag, or of one group's.
 
         Nothing else: a list that is filtered by a tag may leave the tags out (azure-mgmt-resource,
         `resources.list`), and it may lag behind: what is in it may be gone, what is not may exist.
         """
         with_value = f" and tagValue eq '{value}'" if value is not None else ""
         query = f"tagName eq '{name}'{with_value}"
+        if group is not None:
+            return self._in_group(group, f"listing what carries the tag {name}", filter=query) or ()
         with translated(f"listing what carries the tag {name}"):
             groups = [g.id for g in self._resources.resource_groups.list(filter=query)]
             resources = [r.id for r in self._resources.resources.list(filter=query)]
@@ -66,9 +70,12 @@ class Queries:
 
     def inside(self, group: str) -> tuple[ResourceId, ...] | None:
         """The ids of all that a list names in a resource group; None if there is no such group."""
+        return self._in_group(group, f"listing what is in {group}")
+
+    def _in_group(self, group: str, doing: str, **more: Any) -> tuple[ResourceId, ...] | None:
         try:
-            with translated(f"listing what is in {group}"):
-                found = self._resources.resources.list_by_resource_group(group)
+            with translated(doing):
+                found = self._resources.resources.list_by_resource_group(group, **more)
                 return tuple(ResourceId(str(one.id)) for one in found)
         except NotFound as err:
             if err.code != "ResourceGroupNotFound":

@@ -4,16 +4,15 @@ Works without a journal, on any machine: ids come from the journal, from the nam
 from the tags. Done again it finds nothing and says so.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
-from functools import partial
 
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.desired import Names
 from ccgpu.domain.events import Listener, ignored
 from ccgpu.domain.journal import Journal
-from ccgpu.domain.resource import DEPLOYMENT, ResourceId, group_of, key, kind_of, own_group
+from ccgpu.domain.resource import ResourceId, group_of, key, kind_of, own_group
 from ccgpu.errors import Leftover
 from ccgpu.store.journals import JournalFile
 from ccgpu.workflows.cloud import Cloud
@@ -27,9 +26,9 @@ from ccgpu.workflows.inventory import (
     reported,
 )
 from ccgpu.workflows.keeper import Keeper
-from ccgpu.workflows.locate import Found, locate
+from ccgpu.workflows.locate import Found, listed_ids, locate
 from ccgpu.workflows.removal import Owner, Removal, remove
-from ccgpu.workflows.requests import Run, ask, complete
+from ccgpu.workflows.requests import Run, complete
 from ccgpu.workflows.survey import as_is, deployment_ids, nameable_ids
 
 TIMEOUT = 1800.0
@@ -115,7 +114,8 @@ class _Work:
     def _removed(self, keeper: Keeper, targets: dict[ResourceId, Kind], owner: Owner) -> Deleted:
         name = self._names.deployment
         result = remove(self._run, targets, owner, self._gone)
-        _what_came_late(self._run, self._names, owner, self._gone, result)
+        listed = listed_ids(self._run, name, self._group)
+        _what_came_late(self._run, self._names, listed, owner, self._gone, result)
         kept = {key(id_) for id_, _ in result.kept}
         if result.errors:
             there = inventory(self._run, self._known | result.left, name)
@@ -166,19 +166,22 @@ def _present(
 
 
 def _what_came_late(
-    run: Run, names: Names, owner: Owner, gone: Callable[[ResourceId], None], first: Removal
+    run: Run,
+    names: Names,
+    listed: Iterable[ResourceId],
+    owner: Owner,
+    gone: Callable[[ResourceId], None],
+    first: Removal,
 ) -> None:
-    """Look once more by tag: what a lagging answer hid, a NIC or IP that no VM named any more.
+    """Remove what a list names now: what a lagging answer hid, a NIC or IP that no VM named any more.
 
     A group that stayed because of it is then looked at again.
     """
     again = {id_: Kind.GROUP for id_, _ in first.kept}
     seen = first.seen() - {key(id_) for id_ in again}
-    listing = partial(run.cloud.queries.tagged, DEPLOYMENT, names.deployment)
-    listed = complete(run, ask(run, listing, "looking for what is left"))
-    kinds = {id_: kind for id_ in listed if (kind := kind_of(id_)) is not None}
-    here = {id_: kind for id_, kind in kinds.items() if key(group_of(id_)) == key(names.group)}
-    late = {id_: kind for id_, kind in here.items() if key(id_) not in seen}
+    here = (id_ for id_ in listed if key(group_of(id_)) == key(names.group))
+    kinds = {id_: kind for id_ in here if (kind := kind_of(id_)) is not None}
+    late = {id_: kind for id_, kind in kinds.items() if key(id_) not in seen}
     if {key(id_) for id_ in late} - {key(id_) for id_ in again}:
         first.kept.clear()
         first.add(remove(run, late | again, owner, gone))

@@ -5,7 +5,7 @@ exist. Whose a resource is, is read from the tags of its own GET.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 
@@ -21,7 +21,7 @@ from ccgpu.domain.resource import (
     own_group,
     tag,
 )
-from ccgpu.errors import CcgpuError, NotFound, StateUnusable, UsageProblem
+from ccgpu.errors import CcgpuError, Denied, NotFound, StateUnusable, UsageProblem
 from ccgpu.workflows.inventory import reported
 from ccgpu.workflows.requests import Run, ask, complete
 from ccgpu.workflows.survey import Actual, each_as_is, nameable_ids
@@ -64,14 +64,20 @@ class Search:
     unread: Mapping[ResourceId, CcgpuError]
 
 
-def search(run: Run, name: str | None = None, also: Iterable[ResourceId] = ()) -> Search:
+def search(
+    run: Run,
+    name: str | None = None,
+    also: Iterable[ResourceId] = (),
+    group: str | None = None,
+) -> Search:
     """Every deployment of the subscription, or those of one name, in order of name and group.
+
+    With `group` only that is searched; who has no rights elsewhere may do that.
 
     `also`: ids that are worth a look though no list names them; one that cannot be read is not
     missed.
     """
-    listing = partial(run.cloud.queries.tagged, DEPLOYMENT, name)
-    listed = {key(id_): id_ for id_ in complete(run, ask(run, listing, "listing deployments"))}
+    listed = {key(id_): id_ for id_ in listed_ids(run, name, group)}
     ids = {key(id_): id_ for id_ in also} | listed
     kinds = {id_: kind for id_ in ids.values() if (kind := kind_of(id_)) is not None}
     bodies, failures = each_as_is(run, kinds)
@@ -86,6 +92,19 @@ def search(run: Run, name: str | None = None, also: Iterable[ResourceId] = ()) -
     return Search(tuple(results), unread)
 
 
+def listed_ids(run: Run, name: str | None, group: str | None) -> tuple[ResourceId, ...]:
+    """The ids that carry the tag of a deployment, or of any, as a list names them.
+
+    With `group` its own list is asked first: rights on it may be all that the caller has, or none.
+    """
+    tagged = run.cloud.queries.tagged
+    if group is not None:
+        with suppress(Denied):
+            inside = partial(tagged, DEPLOYMENT, name, group)
+            return complete(run, ask(run, inside, f"listing deployments in {group}"))
+    return complete(run, ask(run, partial(tagged, DEPLOYMENT, name), "listing deployments"))
+
+
 def _names(subscription: str, owner: str, group: str, bodies: Actual) -> Names:
     """The names of a deployment, its group spelled as we or Azure spell it: lists change its case.
 
@@ -96,9 +115,14 @@ def _names(subscription: str, owner: str, group: str, bodies: Actual) -> Names:
     return Names(subscription, next(one for one in spelled if key(one) == group), owner)
 
 
-def deployments(run: Run, name: str | None = None, also: Iterable[ResourceId] = ()) -> list[Found]:
+def deployments(
+    run: Run,
+    name: str | None = None,
+    also: Iterable[ResourceId] = (),
+    group: str | None = None,
+) -> list[Found]:
     """As `search`; an id that cannot be read is an error."""
-    result = search(run, name, also)
+    result = search(run, name, also, group)
     for err in result.unread.values():
         raise err
     return list(result.found)
@@ -112,7 +136,9 @@ def locate(run: Run, name: str, group: str | None) -> Found:
     groups: the user must say which.
     """
     if group is not None:
-        return _within(run, deployments(run, name), name, group)
+        names = Names(run.cloud.subscription, group, name)
+        own = [names.vm, names.of(Kind.GROUP)]
+        return _within(run, deployments(run, name, own, group), name, group)
     likely = _likely_groups(run, name)
     vms = [Names(run.cloud.subscription, one, name).vm for one in likely]
     found = deployments(run, name, vms)

@@ -344,3 +344,13 @@ def test_an_encryption_set_that_is_not_there_is_not_found(wire):
     id_ = ResourceId(f"{_GROUP}/providers/Microsoft.Compute/diskEncryptionSets/keys")
     with pytest.raises(NotFound, match="reading /subscriptions"):
         wire.queries.encryption_set(id_)
+
+
+def test_within_a_group_only_the_group_is_asked(wire):
+    disk = {"id": f"{_GROUP}/x", "type": "T", "location": "eastus2"}
+    wire.replies.append(Answer(200, {"value": [disk]}))
+    assert wire.queries.tagged("ccgpu-run", "r1", "g") == (disk["id"],)
+    (request,) = wire.seen
+    assert request.path.casefold().endswith("/resourcegroups/g/resources")
+    assert request.query["$filter"] == "tagName eq 'ccgpu-run' and tagValue eq 'r1'"
+    assert wire.queries.tagged("ccgpu-run", "r1", "absent") == ()
