@@ -50,7 +50,7 @@ def needs_approval(todo: Plan) -> bool:
 
 
 def shortened(todo: Plan) -> tuple[str, str] | None:
-    """The end of the lease as it is (the latest counts) and as it is to be, where that is earlier."""
+    """The end of the lease (the latest counts) and the new one, where that is earlier."""
     reasons = (one for step in todo.of(Action.UPDATE) for one in step.reasons)
     ends = [one for one in reasons if one.path == f"tags.{EXPIRES}"]
     known = [(before, one) for one in ends if (before := moment(one.found)) is not None]
