@@ -58,6 +58,7 @@ class CcgpuError(Exception):
 
     exit_code: ClassVar[int] = 1
     code: str = "CcgpuError"
+    signed_in_with: str | None = None  # the credential that a refused request was signed with
 
     def __init__(
         self, message: str, *, hint: str | None = None, resources: Sequence[Leftover] = ()

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from ccgpu.domain.role import PROVIDERS_READ
 from ccgpu.fakearm import FAKE_SUBSCRIPTION, NCC_SIZE, FakeArm, Request
 from ccgpu.store import specs
 from support.cli import Done, Shell
@@ -126,6 +127,7 @@ def test_the_role_is_enough(shell: Shell, spec: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("spec", _LINES)
 def test_no_action_of_it_is_spare(tmp_path: Path, spec: str) -> None:
+    """But for the one that a create does without: it says earlier what ARM would say."""
     flags = _LINES[spec]
     everything = _role(_prepared(tmp_path / "all"), flags)
     spare = []
@@ -134,7 +136,7 @@ def test_no_action_of_it_is_spare(tmp_path: Path, spec: str) -> None:
         granted = [action for action in everything if action != dropped]
         shell.arm.settings.set("principal", value=granted)
         done = _life(shell, flags)
-        if not _missed(dropped, done):
+        if dropped != PROVIDERS_READ and not _missed(dropped, done):
             spare.append((dropped, done[-1]))
         shell.arm.close()
     assert spare == []

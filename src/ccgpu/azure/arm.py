@@ -15,12 +15,16 @@ from azure.mgmt.compute import ComputeManagementClient
 from azure.mgmt.network import NetworkManagementClient
 from azure.mgmt.resource.resources import ResourceManagementClient
 
-from ccgpu.azure.errors import absent, error_object, refusal, translated
+from ccgpu.azure.error_details import error_object, field, parts
+from ccgpu.azure.errors import absent, refusal, translated
 from ccgpu.azure.session import Session
 from ccgpu.domain.catalog import Kind
-from ccgpu.domain.resource import Body, Resource, group_of, name_of
-from ccgpu.errors import AzureRefused, AzureUnavailable, Denied
+from ccgpu.domain.resource import Body, Resource, group_of, name_of, subscription_of
+from ccgpu.errors import AzureRefused, AzureUnavailable, Denied, NotSignedIn
 from ccgpu.net.retry import retry_after
+
+_BAD_ENDS = ("Failed", "Canceled")
+_ENDED = (400, 403, 409, 412)  # 404, 408, 429 and 5xx are of the asking, not of the write
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,34 +55,43 @@ class Calls(NamedTuple):
     patch: Callable[..., Any]
 
 
+class Clients(NamedTuple):
+    """The typed clients of one subscription, and the calls of each kind."""
+
+    compute: ComputeManagementClient
+    resources: ResourceManagementClient
+    calls: Mapping[Kind, Calls]
+
+
 class Arm:
-    """One subscription, through one session."""
+    """Resource Manager, through one session; an id is looked for in its own subscription."""
 
     def __init__(self, session: Session) -> None:
         self.subscription = session.subscription
+        self._session = session
         self._host = session.cloud.host
-        compute = session.client(ComputeManagementClient)
-        network = session.client(NetworkManagementClient)
-        resources = session.client(ResourceManagementClient)
-        self.compute, self.resources = compute, resources
-        self._send: Callable[[HttpRequest], HttpResponse] = compute.send_request
-        self._calls: Mapping[Kind, Calls] = {
-            Kind.GROUP: _of_groups(resources.resource_groups),
-            Kind.NSG: _of(network.network_security_groups),
-            Kind.VNET: _of(network.virtual_networks),
-            Kind.PUBLIC_IP: _of(network.public_ip_addresses),
-            Kind.NAT: _of(network.nat_gateways),
-            Kind.NIC: _of(network.network_interfaces),
-            Kind.DISK: _of(compute.disks),
-            Kind.VM: _of(compute.virtual_machines),
-        }
+        self._clients: dict[str, Clients] = {}
+        own = self.clients(session.subscription)
+        self.compute, self.resources = own.compute, own.resources
+        self._send: Callable[[HttpRequest], HttpResponse] = own.compute.send_request
+
+    def clients(self, subscription: str) -> Clients:
+        """The clients of a subscription, made once."""
+        found = self._clients.get(subscription.casefold())
+        if found is None:
+            found = _clients(self._session, subscription)
+            self._clients[subscription.casefold()] = found
+        return found
+
+    def _calls(self, kind: Kind, id_: str) -> Calls:
+        return self.clients(subscription_of(id_)).calls[kind]
 
     def get(self, kind: Kind, id_: str, *, view: bool = False) -> Body | None:
         """The resource as Azure has it, or None. `view` adds a VM's instance view."""
         more = {"expand": "instanceView"} if view else {}
         with translated(f"reading {id_}"):
             try:
-                body = self._calls[kind].get(*_names(kind, id_), cls=_body, **more)
+                body = self._calls(kind, id_).get(*_names(kind, id_), cls=raw_body, **more)
             except Exception as err:
                 if absent(err):
                     return None
@@ -98,7 +111,7 @@ class Arm:
         more = _header("If-None-Match", "*" if new else None) | _header("If-Match", etag)
         names = _names(wanted.kind, wanted.id)
         with translated(f"creating {wanted.id}"):
-            return _started(self._calls[wanted.kind].put(*names, wanted.body, **more))
+            return _started(self._calls(wanted.kind, wanted.id).put(*names, wanted.body, **more))
 
     def tag(
         self, kind: Kind, id_: str, tags: Mapping[str, str], *, etag: str | None = None
@@ -115,14 +128,14 @@ class Arm:
         """
         more = _header("If-Match", etag)
         with translated(f"updating {id_}"):
-            return _started(self._calls[kind].patch(*_names(kind, id_), change, **more))
+            return _started(self._calls(kind, id_).patch(*_names(kind, id_), change, **more))
 
     def delete(self, kind: Kind, id_: str, *, etag: str | None = None) -> Pending | None:
         """Start to delete. None if it is gone already, or if that was all. `etag` as in `patch`."""
         more = _header("If-Match", etag)
         with translated(f"deleting {id_}"):
             try:
-                return _started(self._calls[kind].delete(*_names(kind, id_), **more))
+                return _started(self._calls(kind, id_).delete(*_names(kind, id_), **more))
             except Exception as err:
                 if absent(err):  # a group that is not there
                     return None
@@ -130,7 +143,8 @@ class Arm:
 
     def act(self, id_: str, action: str) -> Pending | None:
         """Start `start`, `deallocate`, `restart` or `reapply` of a VM."""
-        begin = getattr(self.compute.virtual_machines, f"begin_{action}")
+        compute = self.clients(subscription_of(id_)).compute
+        begin = getattr(compute.virtual_machines, f"begin_{action}")
         with translated(f"{action} of {id_}"):
             return _started(begin(*_names(Kind.VM, id_), polling=False, cls=_raw).result())
 
@@ -146,10 +160,25 @@ class Arm:
         with translated(doing):
             answer = self._send(HttpRequest("GET", pending.url))
             if answer.status_code not in (200, 201, 202, 204):
-                raise _unreadable(doing, answer)
+                raise _no_status(doing, pending, answer)
             if pending.by_location:
                 return _by_location(pending, answer)
             return _by_status(doing, pending, answer)
+
+
+def _no_status(doing: str, pending: Pending, answer: HttpResponse) -> AzureRefused:
+    """What an answer that is no good one says: of the write where it may, else of the asking.
+
+    A write that failed answers 409 at its `Location`, with the reason (recorded for a group's
+    delete); other services 400 or 412.
+    """
+    body = answer.json() if answer.status_code in _ENDED else None
+    ended = isinstance(body, dict) and field(body, "status") in _BAD_ENDS
+    if (pending.by_location and parts(error_object(body))) or ended:
+        found = refusal(doing, error_object(body), answer.status_code)
+        if not isinstance(found, Denied | NotSignedIn):  # those speak of the asking
+            return _final(found)
+    return _unreadable(doing, answer)
 
 
 def _unreadable(doing: str, answer: HttpResponse) -> AzureRefused:
@@ -172,11 +201,11 @@ def _by_location(pending: Pending, answer: HttpResponse) -> Pending | None:
 
 def _by_status(doing: str, pending: Pending, answer: HttpResponse) -> Pending | None:
     account = answer.json()
-    status = account.get("status") if isinstance(account, dict) else None
+    status = field(account, "status") if isinstance(account, dict) else None
     if status == "Succeeded":
         return None
-    if status in ("Failed", "Canceled"):
-        reason = error_object({"error": account.get("error")}) or {"code": status}
+    if status in _BAD_ENDS:
+        reason = error_object({"error": field(account, "error")}) or {"code": status}
         raise _final(refusal(doing, reason))
     if not isinstance(status, str):
         raise AzureUnavailable(f"{doing}: its status has no status", code="NoStatus")
@@ -197,6 +226,23 @@ def _final(error: AzureRefused) -> AzureRefused:
 
 def _names(kind: Kind, id_: str) -> tuple[str, ...]:
     return (name_of(id_),) if kind is Kind.GROUP else (group_of(id_), name_of(id_))
+
+
+def _clients(session: Session, subscription: str) -> Clients:
+    compute = session.client(ComputeManagementClient, subscription)
+    network = session.client(NetworkManagementClient, subscription)
+    resources = session.client(ResourceManagementClient, subscription)
+    calls = {
+        Kind.GROUP: _of_groups(resources.resource_groups),
+        Kind.NSG: _of(network.network_security_groups),
+        Kind.VNET: _of(network.virtual_networks),
+        Kind.PUBLIC_IP: _of(network.public_ip_addresses),
+        Kind.NAT: _of(network.nat_gateways),
+        Kind.NIC: _of(network.network_interfaces),
+        Kind.DISK: _of(compute.disks),
+        Kind.VM: _of(compute.virtual_machines),
+    }
+    return Clients(compute, resources, calls)
 
 
 def _of(operations: Any) -> Calls:
@@ -234,7 +280,8 @@ def _raw(response: PipelineResponse[Any, Any], *_: Any) -> Any:
     return response.http_response
 
 
-def _body(response: PipelineResponse[Any, Any], *_: Any) -> Any:
+def raw_body(response: PipelineResponse[Any, Any], *_: Any) -> Any:
+    """The JSON of an answer, for `cls` of a typed call."""
     return response.http_response.json()
 
 

@@ -13,6 +13,9 @@ from typing import Any, NoReturn
 
 from azure.core import exceptions as sdk
 
+from ccgpu.azure.error_details import Part, details, error_object, parts, policies
+from ccgpu.azure.failed_sign_in import SignInFailed
+from ccgpu.domain.providers import NOT_REGISTERED, register_hint
 from ccgpu.errors import (
     AlreadyExists,
     AzureRefused,
@@ -62,20 +65,29 @@ _IN_USE = {
 _RESERVED = {"NicReservedForAnotherVm": 180.0}  # seconds: its own text says so
 _AUTH = {"AuthenticationFailed", "ExpiredAuthenticationToken", "InvalidAuthenticationToken"}
 _RIGHTS = {"AuthorizationFailed", "LinkedAuthorizationFailed"}
+# Causes that an outer error, which says only that something failed, may hide in its details.
+_CAUSES = {NOT_REGISTERED, "RequestDisallowedByPolicy", "ScopeLocked"} | _RIGHTS
 _PASSING_STATUS = {408, 429, 500, 502, 503, 504}
 
 # `OperationNotAllowed` stands for quota and for other refusals; only its text tells them apart
-# (azure-sdk-for-go-extensions, pkg/errors/consts.go). No other text is ever searched.
+# (azure-sdk-for-go-extensions, pkg/errors/consts.go; "limits of Core" is the older text). No other
+# code's text is ever searched.
 _QUOTA_TEXTS = (
     "family cores quota",
     "exceeding approved total regional",
+    "exceeding quota limits of",
     "lowprioritycores",
     "submit a request for quota increase",
 )
+_CAPACITY_TEXTS = ("do not have sufficient capacity",)
 _ORDER_TEXTS = ("is attached to", "marked for deletion")
+
+_SILENT = "no reason was given"
 
 # A 404 that says nothing about the resource that was asked for.
 _NOT_ITS_OWN = {"SubscriptionNotFound"}
+_NAMESPACE = re.compile(r"\bMicrosoft\.\w+")
+_SUBSCRIPTION = re.compile(r"/subscriptions/([^/\s]+)")
 # What follows a path in a message: an operation's URL carries a signature there.
 _QUERY = re.compile(r"(/[^\s?]*)\?[^\s'\")]+")
 
@@ -109,29 +121,44 @@ def translated(doing: str) -> Iterator[None]:
 
 
 def refusal(doing: str, error: Mapping[str, Any], status: int = 200) -> AzureRefused:
-    """The error for ARM's error object (`code`, `message`, `details`) and HTTP status."""
-    codes = [code for code, _ in _flat(error)]
-    texts = [text for _, text in _flat(error)]
-    code = next((c for c in codes if _known(c)), codes[0] if codes else f"Http{status}")
-    text = next((t for c, t in zip(codes, texts, strict=True) if c == code and t), "")
-    message = f"{doing}: {_without_queries(text) or 'no reason was given'} [{code}]"
-    return _of(code, text, status, message)
+    """The error for ARM's error object (`code`, `message`, `details`…) and HTTP status."""
+    found = parts(error)
+    coded = [part for part in found if part.code] or [Part(f"Http{status}", "")]
+    main = next((part for part in coded if _known(part)), coded[0])
+    text = main.text or next((p.text for p in coded if p.code == main.code and p.text), "")
+    told = _without_queries("; ".join(filter(None, [text, *details(found, main, text)])))
+    made = _of(main.code, text, status, f"{doing}: {told or _SILENT} [{main.code}]")
+    made.hint = _hint(main.code, doing, error) or made.hint
+    return made
 
 
-def _known(code: str) -> bool:
-    return code in _CAPACITY | _PASSING | _IN_USE or code in _RESERVED or code == "QuotaExceeded"
+def _known(part: Part) -> bool:
+    """Whether the code says more than that something failed."""
+    code = part.code
+    return (
+        code in _CAPACITY | _PASSING | _IN_USE | _CAUSES
+        or code in _RESERVED
+        or _is_quota(code, part.text)
+    )
+
+
+def _is_quota(code: str, text: str) -> bool:
+    low = text.casefold()
+    return code == "QuotaExceeded" or (
+        code == "OperationNotAllowed" and any(t in low for t in _QUOTA_TEXTS)
+    )
 
 
 def _of(code: str, text: str, status: int, message: str) -> AzureRefused:
     low = text.casefold()
-    quota = code == "OperationNotAllowed" and any(t in low for t in _QUOTA_TEXTS)
-    if code == "QuotaExceeded" or quota:
+    not_allowed = code == "OperationNotAllowed"
+    if _is_quota(code, text):
         return QuotaExceeded(message, code=code)
-    if code in _CAPACITY:
+    if code in _CAPACITY or (not_allowed and any(t in low for t in _CAPACITY_TEXTS)):
         return CapacityUnavailable(message, code=code)
     if code in _RESERVED:
         return AzureUnavailable(message, code=code, after=_RESERVED[code])
-    ordering = code == "OperationNotAllowed" and any(t in low for t in _ORDER_TEXTS)
+    ordering = not_allowed and any(t in low for t in _ORDER_TEXTS)
     meanwhile = code == "Conflict" and status == 409  # with another request; as 400 it is final
     if code in _PASSING | _IN_USE or ordering or meanwhile:
         return AzureUnavailable(message, code=code)
@@ -150,18 +177,36 @@ def _by_status(code: str, status: int, message: str) -> AzureRefused:
     if status in _PASSING_STATUS:
         return AzureUnavailable(message, code=code)
     refused = Denied if code in _RIGHTS else AzureRefused
-    return refused(message, code=code, hint=_HINTS.get(code))
+    return refused(message, code=code)
 
 
 _HINTS = {
     "AuthorizationFailed": "the action that is missing stands in the message; new role "
     "assignments take some minutes to work",
     "LinkedAuthorizationFailed": "the action that is missing stands in the message",
-    "MissingSubscriptionRegistration": "`az provider register --namespace NAME` once for the "
-    "subscription",
-    "RequestDisallowedByPolicy": "a policy of the subscription forbids it; ask its owner",
     "ScopeLocked": "a lock on the resource or its group forbids it; ask its owner",
 }
+
+
+def _hint(code: str, doing: str, error: Mapping[str, Any]) -> str | None:
+    if code == NOT_REGISTERED:
+        return _registering(doing, error)
+    if code == "RequestDisallowedByPolicy":
+        named = policies(error)
+        what = f"the policy {' and '.join(named)}" if named else "a policy of the subscription"
+        return f"{what} forbids it; ask its owner"
+    return _HINTS.get(code)
+
+
+def _registering(doing: str, error: Mapping[str, Any]) -> str:
+    """The command, with the provider that ARM names and the subscription that was asked."""
+    found = [part for part in parts(error) if part.code == NOT_REGISTERED]
+    texts = [text for part in found for text in (part.target, part.text)]
+    namespaces = [name for text in texts for name in _NAMESPACE.findall(text)]
+    asked = _SUBSCRIPTION.search(doing)
+    return register_hint(
+        dict.fromkeys(namespaces or ["NAMESPACE"]), asked[1] if asked else "SUBSCRIPTION"
+    )
 
 
 def absent(err: BaseException) -> bool:
@@ -171,7 +216,7 @@ def absent(err: BaseException) -> bool:
     """
     if not isinstance(err, sdk.HttpResponseError) or err.status_code != 404:
         return False
-    codes = {code for code, _ in _flat(error_object(_body(err.response)))}
+    codes = {part.code for part in parts(error_object(_body(err.response))) if part.code}
     return bool(codes) and not codes & _NOT_ITS_OWN
 
 
@@ -179,14 +224,25 @@ def _raise(err: sdk.HttpResponseError, doing: str) -> NoReturn:
     response = err.response
     status = err.status_code or 0
     error = error_object(_body(response))
-    if isinstance(err, sdk.ClientAuthenticationError) and not _flat(error):
+    if isinstance(err, SignInFailed):
+        raise NotSignedIn(f"{doing}: {err.message}", code=err.code_of_cause, hint=err.hint) from err
+    if isinstance(err, sdk.ClientAuthenticationError) and not parts(error):
         # The sign-in's own failure: no answer of ARM's, but words of azure-identity's.
         raise NotSignedIn(f"{doing}: {_first_line(err)}", code="Unauthenticated") from err
     found = refusal(doing, error, status)
     if response is not None:
         wish = retry_after(getattr(response, "headers", {}))
         found.after = wish if wish is not None else found.after
-    raise found from err
+    raise _signed(found) from err
+
+
+def _signed(err: AzureRefused) -> AzureRefused:
+    """The error, with the credential that the request was signed with."""
+    err.signed_in_with = answers.signed_in_with()
+    if err.signed_in_with and (isinstance(err, Denied | NotSignedIn) or err.code in _NOT_ITS_OWN):
+        used = f"signed in with {err.signed_in_with}"
+        err.hint = f"{err.hint}; {used}" if err.hint else used
+    return err
 
 
 def _body(response: Any) -> Any:
@@ -194,28 +250,6 @@ def _body(response: Any) -> Any:
         return response.json()
     except (ValueError, AttributeError, sdk.AzureError):
         return None
-
-
-def error_object(body: Any) -> Mapping[str, Any]:
-    """ARM's error object, whichever envelope a service puts it in; empty where there is none."""
-    if not isinstance(body, Mapping):
-        return {}
-    error = body.get("error", body)
-    return error if isinstance(error, Mapping) else {}
-
-
-def _flat(error: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Every (code, message) of an error and its nested details, outermost first."""
-    code, text = (
-        error.get("code") or error.get("Code"),
-        error.get("message") or error.get("Message"),
-    )
-    found = [(str(code), str(text or ""))] if code else []
-    details = error.get("details")
-    for inner in details if isinstance(details, list) else ():
-        if isinstance(inner, Mapping):
-            found += _flat(inner)
-    return found
 
 
 def _first_line(err: BaseException) -> str:

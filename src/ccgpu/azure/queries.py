@@ -7,18 +7,23 @@ takes half a minute, and listing is a costly request.
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ccgpu.azure.arm import Arm
+from ccgpu.azure.arm import Arm, raw_body
 from ccgpu.azure.errors import translated
-from ccgpu.domain.capacity import Offer, Usage
+from ccgpu.domain.capacity import Offer, SizeRegions, Usage
 from ccgpu.domain.image import LATEST, Community, Gallery, Image, Marketplace
-from ccgpu.domain.resource import Body, ResourceId, group_of, location
+from ccgpu.domain.providers import Provider
+from ccgpu.domain.resource import Body, ResourceId, group_of, location, name_of, subscription_of
 from ccgpu.errors import AzureRefused, NotFound
+
+# The pinned SDK packages have no client of this provider: its newest stable version.
+_IDENTITY_API = "2024-11-30"
 
 
 class Queries:
     """Questions to one subscription."""
 
     def __init__(self, arm: Arm) -> None:
+        self._arm = arm
         self._compute = arm.compute
         self._resources = arm.resources
 
@@ -30,6 +35,30 @@ class Queries:
                 if str(sku.name).casefold() == size.casefold() and _is_vm(sku):
                     return _offer(region, sku)
         return None
+
+    def sizes_everywhere(self, size: str) -> SizeRegions:
+        """Where the size is offered at all. The whole list takes half a minute: for errors only."""
+        known: set[str] = set()
+        offered: set[str] = set()
+        with translated(f"looking where {size} is offered"):
+            for sku in self._compute.resource_skus.list():
+                regions = {location(str(one)) for one in sku.locations or ()}
+                known |= regions
+                if str(sku.name).casefold() == size.casefold() and _is_vm(sku):
+                    offered |= regions
+        return SizeRegions(frozenset(known), frozenset(offered))
+
+    def provider(self, namespace: str) -> Provider:
+        """A resource provider as the subscription has it."""
+        with translated(f"reading whether {namespace} is registered"):
+            found = self._resources.providers.get(namespace)
+            regions = {
+                location(str(one))
+                for kind in found.resource_types or ()
+                if str(kind.resource_type).casefold() == "virtualmachines"
+                for one in kind.locations or ()
+            }
+            return Provider(namespace, str(found.registration_state), frozenset(regions))
 
     def usages(self, region: str) -> tuple[Usage, ...]:
         """The compute quota of a region."""
@@ -83,11 +112,16 @@ class Queries:
             return None
 
     def encryption_set(self, id_: ResourceId) -> Body:
-        """A disk encryption set; `NotFound` where there is none."""
-        name = id_.rsplit("/", 1)[-1]
+        """A disk encryption set of any subscription; `NotFound` where there is none."""
         with translated(f"reading {id_}"):
-            sets = self._compute.disk_encryption_sets
-            return _plain(sets.get(group_of(id_), name))
+            sets = self._arm.clients(subscription_of(id_)).compute.disk_encryption_sets
+            return _body_of(sets.get(group_of(id_), name_of(id_), cls=raw_body))
+
+    def identity(self, id_: ResourceId) -> Body:
+        """A user-assigned identity of any subscription; `NotFound` where there is none."""
+        with translated(f"reading {id_}"):
+            resources = self._arm.clients(subscription_of(id_)).resources.resources
+            return _body_of(resources.get_by_id(id_, api_version=_IDENTITY_API, cls=raw_body))
 
     def _marketplace(self, region: str, image: Marketplace) -> Mapping[str, str]:
         names = (image.publisher, image.offer, image.sku)
@@ -131,6 +165,11 @@ def _require_confidential(security: str | None, image: Image) -> None:
             f"the image {image} cannot start a confidential VM: its SecurityType is {security}",
             code="NotConfidential",
         )
+
+
+def _body_of(answer: Any) -> Body:
+    found: Body = {**answer}  # whatever is no object is not ARM's: `translated`
+    return found
 
 
 def _is_vm(sku: Any) -> bool:

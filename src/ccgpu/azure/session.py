@@ -1,7 +1,8 @@
 """Who asks, of which subscription in which cloud, and through which pipeline.
 
-The one place where a credential is made or a token is looked into. A token is never kept, printed
-or compared; the only claims read are `ipaddr` and `idtyp`, and only to pre-fill a firewall rule.
+The one place where a token is looked into; `credentials` makes what gives them. A token is never
+kept, printed or compared; the only claims read are `ipaddr` and `idtyp`, and only to pre-fill a
+firewall rule.
 """
 
 import base64
@@ -9,8 +10,7 @@ import binascii
 import ipaddress
 import json
 import logging
-import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -18,12 +18,11 @@ from azure.core.credentials import TokenCredential
 from azure.core.pipeline.transport import RequestsTransport
 
 from ccgpu.azure.errors import translated
-from ccgpu.azure.github import assertions
 from ccgpu.net import answers
 from ccgpu.net.dates import ServerDate
 from ccgpu.net.pipeline import pipeline
-from ccgpu.net.sign_in import SignIn
-from ccgpu.net.transport import CONNECT, READ, network
+from ccgpu.net.sign_in import SignIn, credential_name
+from ccgpu.net.transport import network
 
 T = TypeVar("T")
 
@@ -73,12 +72,20 @@ class Session:
         self._transport = network() if transport is None else transport
         self.server_date = ServerDate()
 
-    def client(self, made: Callable[..., T]) -> T:
-        """A typed client with our pipeline and nothing of the SDK's."""
+    @property
+    def signed_in_with(self) -> str | None:
+        """The credential that gave the token, azure-identity's name of it; None before."""
+        return credential_name(self._credential)
+
+    def client(self, made: Callable[..., T], subscription: str | None = None) -> T:
+        """A typed client with our pipeline and nothing of the SDK's.
+
+        `subscription`: where it is not the one that is worked in.
+        """
         sign_in: Any = SignIn(self._credential, self.cloud.scope)
         return made(
             self._credential,
-            self.subscription,
+            subscription or self.subscription,
             f"https://{self.cloud.host}",
             credential_scopes=[self.cloud.scope],
             policies=pipeline([self.cloud.host], sign_in, self.server_date),
@@ -86,7 +93,7 @@ class Session:
         )
 
     def caller_address(self) -> str | None:
-        """The public IPv4 address a *user* signed in from; None for anybody else.
+        """The public address a *user* signed in from, IPv4 or IPv6; None for anybody else.
 
         It is the `ipaddr` claim of the access token (Microsoft identity platform, access token
         claims); a workload's token may carry one too, but it is some machine's of Azure.
@@ -96,22 +103,7 @@ class Session:
             token = self._credential.get_token(self.cloud.scope).token
         claims = _claims(token)
         is_user = claims.get("idtyp") == "user" or "scp" in claims
-        return _ipv4(claims.get("ipaddr")) if is_user else None
-
-
-def default_credential(cloud: Cloud, environ: Mapping[str, str] = os.environ) -> TokenCredential:
-    """In GitHub Actions its own assertions, for an identity that is named; else the usual chain.
-
-    The chain is azure-identity's: environment, workload, managed identity, az, azd, PowerShell.
-    """
-    from azure.identity import ClientAssertionCredential, DefaultAzureCredential
-
-    tenant, client = environ.get("AZURE_TENANT_ID"), environ.get("AZURE_CLIENT_ID")
-    fetch = assertions(environ)
-    waits: Any = {"connection_timeout": CONNECT, "read_timeout": READ}
-    if fetch and tenant and client:
-        return ClientAssertionCredential(tenant, client, fetch, authority=cloud.authority, **waits)
-    return DefaultAzureCredential(authority=cloud.authority, **waits)
+        return _address(claims.get("ipaddr")) if is_user else None
 
 
 def _claims(token: str) -> dict[str, Any]:
@@ -124,8 +116,13 @@ def _claims(token: str) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _ipv4(text: object) -> str | None:
+def _address(text: object) -> str | None:
+    """An address in its usual form; an IPv4 one in the clothes of IPv6 is that."""
+    if not isinstance(text, str):
+        return None
     try:
-        return str(ipaddress.IPv4Address(text)) if isinstance(text, str) else None
+        found = ipaddress.ip_address(text)
     except ValueError:
         return None
+    inner = found.ipv4_mapped if isinstance(found, ipaddress.IPv6Address) else None
+    return str(inner or found)

@@ -48,6 +48,7 @@ class Creation:
         """Create, and answer with what there is then."""
         from ccgpu.store.keys import Keys
         from ccgpu.views import created as view
+        from ccgpu.views.signed_in import with_sign_in
         from ccgpu.workflows import create as workflow
         from ccgpu.workflows.show import show
 
@@ -68,8 +69,9 @@ class Creation:
         self.run.answer(
             wish,
             lambda: view.as_text(outcome.plan, made, simulated=cloud.simulated),
-            lambda: view.as_json(
-                outcome.plan, made, simulated=cloud.simulated, remembered=remembered
+            lambda: with_sign_in(
+                view.as_json(outcome.plan, made, simulated=cloud.simulated, remembered=remembered),
+                cloud.session.signed_in_with,
             ),
         )
         self._say_what_is_next(made, keys)

@@ -54,6 +54,8 @@ def _document(err: CcgpuError) -> dict[str, Any]:
         "exit_code": err.exit_code,
         "resources": [{"id": r.id, "state": r.state, "billed": r.billed} for r in err.resources],
     }
+    if credential := _signed_in_with(err):
+        document["signed_in_with"] = credential
     if isinstance(err, InvalidFile):
         document["problems"] = [
             {
@@ -66,6 +68,15 @@ def _document(err: CcgpuError) -> dict[str, Any]:
             for p in err.problems
         ]
     return document
+
+
+def _signed_in_with(err: BaseException | None) -> str | None:
+    """The credential of the request that was refused, whichever error speaks of it."""
+    while err is not None:
+        if isinstance(err, CcgpuError) and err.signed_in_with:
+            return err.signed_in_with
+        err = err.__cause__
+    return None
 
 
 def _for_scripts(argv: Sequence[str]) -> bool:

@@ -16,6 +16,7 @@ def list_(ctx: typer.Context, *, answer: WishOptions, reach: ReachOptions) -> No
     Example: `ccgpu list -o json --query "deployments[?state=='ready'].name"`
     """
     from ccgpu.views import deployment as view
+    from ccgpu.views.signed_in import with_sign_in
     from ccgpu.workflows.show import list_all
 
     run: Runtime = ctx.obj
@@ -24,5 +25,7 @@ def list_(ctx: typer.Context, *, answer: WishOptions, reach: ReachOptions) -> No
     run.answer(
         answer,
         lambda: view.list_as_text(found),
-        lambda: view.list_as_json(found, simulated=cloud.simulated),
+        lambda: with_sign_in(
+            view.list_as_json(found, simulated=cloud.simulated), cloud.session.signed_in_with
+        ),
     )

@@ -206,7 +206,8 @@ def _fake(reach: Reach, state: Path, environ: Mapping[str, str]) -> "Parts":
 def _azure(reach: Reach, state: Path, environ: Mapping[str, str]) -> "Parts":
     from concurrent.futures import ThreadPoolExecutor
 
-    from ccgpu.azure.session import CLOUDS, Session, default_credential
+    from ccgpu.azure.credentials import default_credential
+    from ccgpu.azure.session import CLOUDS, Session
     from ccgpu.store.az_profile import default_subscription
     from ccgpu.workflows.clock import RealClock
 
@@ -217,5 +218,5 @@ def _azure(reach: Reach, state: Path, environ: Mapping[str, str]) -> "Parts":
             "which subscription is not known",
             hint="`--subscription ID`, AZURE_SUBSCRIPTION_ID, or `az account set`",
         )
-    session = Session(subscription, cloud, default_credential(cloud))
+    session = Session(subscription, cloud, default_credential(cloud.authority, subscription))
     return session, RealClock(), ThreadPoolExecutor(max_workers=8), state / "journals"

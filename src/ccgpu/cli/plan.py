@@ -38,6 +38,7 @@ def preview(
     """Answer with the plan of a create."""
     from ccgpu.store.keys import Keys
     from ccgpu.views import plan as view
+    from ccgpu.views.signed_in import with_sign_in
     from ccgpu.workflows import create
     from ccgpu.workflows.asked_spec import remembered_note
 
@@ -52,5 +53,8 @@ def preview(
     run.answer(
         wish,
         lambda: view.as_text(*parts, simulated=cloud.simulated),
-        lambda: view.as_json(*parts, simulated=cloud.simulated, remembered=remembered),
+        lambda: with_sign_in(
+            view.as_json(*parts, simulated=cloud.simulated, remembered=remembered),
+            cloud.session.signed_in_with,
+        ),
     )

@@ -29,11 +29,14 @@ def show(
 def describe(run: Runtime, cloud: "Cloud", target: Target, wish: Wish) -> None:
     """Answer with the deployment as it is now."""
     from ccgpu.views import deployment as view
+    from ccgpu.views.signed_in import with_sign_in
     from ccgpu.workflows.show import show as look
 
     found = look(cloud, target.name, target.group)
     run.answer(
         wish,
         lambda: view.as_text(found, simulated=cloud.simulated),
-        lambda: view.as_json(found, simulated=cloud.simulated),
+        lambda: with_sign_in(
+            view.as_json(found, simulated=cloud.simulated), cloud.session.signed_in_with
+        ),
     )

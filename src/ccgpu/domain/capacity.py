@@ -25,6 +25,14 @@ class Offer:
 
 
 @dataclass(frozen=True, slots=True)
+class SizeRegions:
+    """The regions that offer some size (`known`), and those that offer this one."""
+
+    known: frozenset[str]
+    offered: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
 class Usage:
     """One line of a region's quota: what is used of what limit."""
 
@@ -51,12 +59,21 @@ class Need:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Whether the region can hold the VM; if not, why, and which kind of no it is."""
+    """Whether the region can hold the VM; if not, why, and which kind of no it is.
+
+    `field`: the spec asks for what this region never has, and there it says so.
+    """
 
     region: str
     needs: tuple[Need, ...]
     refusal: str | None = None
     quota: bool = False
+    field: str | None = None
+
+
+def place(region: str, zone: str | None) -> str:
+    """Where, as people read it."""
+    return f"{region}, zone {zone}" if zone else region
 
 
 def judge(
@@ -74,9 +91,12 @@ def judge(
     `frees`: a VM of the same size goes there first, and gives its cores back.
     """
     if offer is None:
-        return Verdict(region, (), f"{region}: {size} is not offered there")
-    if refusal := _closed(region, size, zone, spot, offer):
-        return Verdict(region, (), refusal)
+        return Verdict(region, (), f"{region} does not offer {size}", field="regions")
+    if found := _never(region, size, zone, spot, offer):
+        return found
+    where = place(region, zone)
+    if refusal := _closed(size, zone, offer):
+        return Verdict(region, (), f"{where}: {refusal}")
     needs = _needs(offer, spot, usages, 0 if frees else offer.vcpus)
     short = [need for need in needs if not need.met]
     if short:
@@ -84,20 +104,26 @@ def judge(
             f"{need.shown}: {need.used} of {need.limit} used, {need.after - need.used} more needed"
             for need in short
         )
-        return Verdict(region, needs, f"{region}: quota is too small ({lacks})", quota=True)
+        return Verdict(region, needs, f"{where}: quota is too small ({lacks})", quota=True)
     return Verdict(region, needs)
 
 
-def _closed(region: str, size: str, zone: str | None, spot: bool, offer: Offer) -> str | None:
-    if offer.barred:
-        return f"{region}: {size} is closed to this subscription ({offer.barred})"
+def _never(region: str, size: str, zone: str | None, spot: bool, offer: Offer) -> Verdict | None:
+    """What waiting does not change."""
     if zone and zone not in offer.zones:
         offered = f"zones {', '.join(offer.zones)}" if offer.zones else "no zones"
-        return f"{region}: zone {zone} does not have {size} ({offered})"
-    if zone and zone in (offer.barred_zones or {}):
-        return f"{region}: {size} is closed in zone {zone} ({(offer.barred_zones or {})[zone]})"
+        text = f"{region}: zone {zone} does not have {size} ({offered})"
+        return Verdict(region, (), text, field="zone")
     if spot and offer.capabilities.get("LowPriorityCapable", "True") != "True":
-        return f"{region}: {size} is not offered as Spot there"
+        return Verdict(region, (), f"{region}: {size} is not offered as Spot there", field="spot")
+    return None
+
+
+def _closed(size: str, zone: str | None, offer: Offer) -> str | None:
+    if offer.barred:
+        return f"{size} is closed to this subscription ({offer.barred})"
+    if zone and zone in (offer.barred_zones or {}):
+        return f"{size} is closed in zone {zone} ({(offer.barred_zones or {})[zone]})"
     return None
 
 

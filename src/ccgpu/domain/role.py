@@ -17,6 +17,7 @@ from ccgpu.domain.resource import group_of, subscription_of
 if TYPE_CHECKING:
     from ccgpu.domain.spec import VmSpec
 
+PROVIDERS_READ = "Microsoft.Resources/subscriptions/providers/read"
 _GROUP = "Microsoft.Resources/subscriptions/resourceGroups"
 _ANYWHERE = "Microsoft.Compute/locations"
 
@@ -40,6 +41,9 @@ _SEARCHES = (
     f"{_ANYWHERE}/usages/read",
     f"{_GROUP}/read",
     "Microsoft.Resources/subscriptions/resources/read",
+    # Which providers are registered, and where there are VMs. It is asked before a create; without
+    # this right the answer to the first PUT says it.
+    PROVIDERS_READ,
 )
 # A group that is made for the deployment, and deleted when nothing else is in it.
 _OWN_GROUP = (
@@ -109,6 +113,7 @@ def _of_references(spec: "VmSpec") -> Iterator[Need]:
         yield Need(f"{DISK_ENCRYPTION_SET}/read", _group_scope(spec.os_disk.encryption_set))
     for one in spec.identities:
         if one != "system":
+            yield Need(f"{USER_IDENTITY}/read", _group_scope(one))
             yield Need(f"{USER_IDENTITY}/assign/action", _group_scope(one))
     if isinstance(image := spec.image_reference, Gallery):
         kind = "galleries/images/versions" if "/versions/" in image.id else "galleries/images"

@@ -36,10 +36,19 @@ def _provider(call: Call, namespace: str, state: str) -> Body:
     return {
         "id": f"/subscriptions/{call.world.subscription}/providers/{namespace}",
         "namespace": namespace,
-        "resourceTypes": [],
+        "resourceTypes": _resource_types(call, namespace),
         "registrationState": state,
         "registrationPolicy": "RegistrationRequired",
     }
+
+
+def _resource_types(call: Call, namespace: str) -> list[Body]:
+    """Of each provider only what is asked for: where virtual machines can be."""
+    if namespace != "Microsoft.Compute":
+        return []
+    regions = call.world.settings.at("regions")
+    named = {"resourceType": "virtualMachines", "apiVersions": [kinds.COMPUTE_API]}
+    return [named | {"locations": regions}]
 
 
 def get_provider(namespace: str, call: Call) -> Answer:

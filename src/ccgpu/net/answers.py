@@ -1,5 +1,7 @@
 """Whether anybody has answered yet: until then, nothing that fails is the fault of an answer.
 
+And which credential signed the request.
+
 Known for each thread by itself; a call, its request and its answer are all of one thread.
 """
 
@@ -12,6 +14,7 @@ from azure.core.pipeline import PipelineRequest, PipelineResponse
 from azure.core.pipeline.policies import SansIOHTTPPolicy
 
 _heard: ContextVar[bool] = ContextVar("heard", default=False)
+_signed: ContextVar[str | None] = ContextVar("signed", default=None)
 
 
 class Listens(SansIOHTTPPolicy[Any, Any]):
@@ -32,11 +35,22 @@ def heard() -> bool:
     return _heard.get()
 
 
+def note_credential(name: str | None) -> None:
+    """The request that is sent now is signed with a token of this credential."""
+    _signed.set(name)
+
+
+def signed_in_with() -> str | None:
+    """The credential that signed the last request since `expected`."""
+    return _signed.get()
+
+
 @contextmanager
 def expected() -> Iterator[None]:
     """Nothing has been said yet."""
-    before = _heard.set(False)
+    before, signed = _heard.set(False), _signed.set(None)
     try:
         yield
     finally:
         _heard.reset(before)
+        _signed.reset(signed)

@@ -20,6 +20,7 @@ class SignIn(BearerTokenCredentialPolicy[Any, Any]):
 
     def __init__(self, credential: Any, scope: str) -> None:
         super().__init__(credential, scope)
+        self._asked = credential
         self._lock = threading.Lock()
 
     def send(self, request: PipelineRequest[Any]) -> PipelineResponse[Any, Any]:
@@ -41,6 +42,7 @@ class SignIn(BearerTokenCredentialPolicy[Any, Any]):
         """Sign it; one thread at a time asks for a token."""
         with self._lock:
             super().on_request(request)
+        answers.note_credential(credential_name(self._asked))
 
     def on_challenge(
         self, request: PipelineRequest[Any], response: PipelineResponse[Any, Any]
@@ -62,3 +64,11 @@ class SignIn(BearerTokenCredentialPolicy[Any, Any]):
 
 def _signature(request: PipelineRequest[Any]) -> str:
     return str(request.http_request.headers["Authorization"])
+
+
+def credential_name(credential: Any) -> str | None:
+    """The credential that gave the token: a chain's member, else the credential's own class."""
+    if hasattr(credential, "signed_in_with"):
+        found: str | None = credential.signed_in_with
+        return found
+    return type(credential).__name__

@@ -112,4 +112,11 @@ def with_address(cloud: Cloud, spec: VmSpec) -> VmSpec:
             "the address to allow SSH from is not known: the sign-in is not a user's",
             hint="give it: `--ssh-from ADDRESS/32`",
         )
+    if ":" in address:
+        raise UsageProblem(
+            f"the address to allow SSH from is not known: this sign-in came from {address}, which "
+            "is IPv6, and the VM's public address is IPv4",
+            hint="give your IPv4 address: `--ssh-from ADDRESS/32`; or `--private`, and reach the "
+            "VM through your own network",
+        )
     return spec.model_copy(update={"ssh_from": f"{address}/32"})

@@ -53,7 +53,8 @@ from ccgpu.workflows.inventory import (
     reported,
 )
 from ccgpu.workflows.keeper import Keeper
-from ccgpu.workflows.placement import Candidate, candidates, combined, of_existing
+from ccgpu.workflows.placement import Candidate, candidates, combined, located, of_existing
+from ccgpu.workflows.references import require_new_references
 from ccgpu.workflows.replacing import needs_approval, refuse_replacing
 from ccgpu.workflows.requests import REFERS_TO_NOTHING, Run
 from ccgpu.workflows.survey import (
@@ -196,14 +197,20 @@ class _Work:
         """The resource as it is sent now: its time to live begins with its PUT."""
         return stamped(resource, rfc3339(self.run.server_now()), self.expiry())
 
-    def candidates(self, actual: Actual) -> Iterator[Candidate]:
-        """Where the VM is, if it is there and the spec agrees; else where it can go."""
+    def candidates(
+        self, actual: Actual, refusals: list[CcgpuError] | None = None
+    ) -> Iterator[Candidate]:
+        """Where the VM is, if it is there and the spec agrees; else where it can go.
+
+        Why a region is passed over is added to `refusals`.
+        """
         vm = actual.get(key(self.names.vm))
         if vm is not None and (there := of_existing(vm, self.spec)):
             return iter([Candidate(there)])
         return candidates(
             self.run,
             self._begun_region_first(actual),
+            refusals if refusals is not None else [],
             skip_preflight=self.options.skip_preflight,
             leaves=location(vm["location"]) if vm else None,
         )
@@ -212,13 +219,17 @@ class _Work:
         spec, subscription = self.spec, self.names.subscription
         wanted = desired(self._with_keys(actual), subscription, candidate.placement, stamp)
         try:
-            return plan(wanted, actual, spec.name, extra=leftovers(self.names, actual))
+            todo = plan(wanted, actual, spec.name, extra=leftovers(self.names, actual))
         except ForeignResource as err:
             whose = f"the deployment {err.owner}" if err.owner else "somebody else"
             raise UsageProblem(
                 f"{err.id} is there already, and belongs to {whose}",
                 hint="give the deployment another name, or another `--resource-group`",
             ) from err
+        if not candidate.checked:
+            vm = actual.get(key(self.names.vm))
+            require_new_references(self.run, spec, candidate.placement.region, todo, vm)
+        return todo
 
     def _begun_region_first(self, actual: Actual) -> VmSpec:
         """An unfinished create goes on where it began, if the spec still allows the region."""
@@ -241,12 +252,13 @@ class _Work:
 
 def _create(work: _Work, keeper: Keeper, approve: Approve) -> Outcome:
     refusals: list[CcgpuError] = []
+    failed = False
     actual = work.survey()
     work = work.fitted_to(actual)
     announce(work.run, work.fitted)
     unfinished = _go_on(work, keeper, actual)
-    for candidate in work.candidates(actual):
-        if refusals:
+    for candidate in work.candidates(actual, refusals):
+        if failed:
             actual = work.survey()
         try:
             outcome = _attempt(work, candidate, actual, keeper, approve)
@@ -254,6 +266,7 @@ def _create(work: _Work, keeper: Keeper, approve: Approve) -> Outcome:
             if work.options.keep_on_failure or keeper.journal.of_run():
                 raise
             refusals.append(err)
+            failed = True
             work.run.tell("note", f"{candidate.placement.region} has no capacity")
             continue
         _lease_the_rest(work, outcome.plan)
@@ -311,7 +324,9 @@ def _attempt(
         except CcgpuError as err:
             changed = _changed_meanwhile(work, actual, err)
             if changed is None:
-                fail(work.run, keeper, err, todo, keep=work.options.keep_on_failure)
+                place = candidate.placement
+                found = located(err, place.region, place.zone)
+                fail(work.run, keeper, found, todo, keep=work.options.keep_on_failure)
             work.run.tell("note", f"somebody else has changed it meanwhile: {err}")
             actual, work = changed, work.fitted_to(changed)
             candidate = next(work.candidates(changed))

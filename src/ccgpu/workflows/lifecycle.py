@@ -15,6 +15,7 @@ from ccgpu.errors import Leftover, UsageProblem
 from ccgpu.workflows.cloud import Cloud
 from ccgpu.workflows.inventory import interruptible, remembered
 from ccgpu.workflows.locate import names_of, opened, vm_of
+from ccgpu.workflows.placement import capacity_located
 from ccgpu.workflows.readiness import GRACE, wait_for
 from ccgpu.workflows.requests import Run, complete, written
 
@@ -49,7 +50,8 @@ def act(
         run.tell("begin", f"{verb} {name}", names.vm, Kind.VM, verb)
         run.seen[key(names.vm)] = _in_motion(vm)
         start = partial(cloud.arm.act, names.vm, _ACTIONS[verb])
-        complete(run, written(run, Kind.VM, names.vm, start, f"{verb} of {names.vm}"))
+        with capacity_located(vm):
+            complete(run, written(run, Kind.VM, names.vm, start, f"{verb} of {names.vm}"))
         _wait_until_done(run, names, verb)
     run.tell("done", f"{verb} {name}", names.vm, Kind.VM, verb)
 

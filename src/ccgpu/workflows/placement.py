@@ -4,15 +4,15 @@ Every region that cannot hold it is remembered with its reason, so that a refusa
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 
 from ccgpu.domain import capacity
 from ccgpu.domain.capacity import Need
-from ccgpu.domain.catalog import Kind
 from ccgpu.domain.desired import Placement
 from ccgpu.domain.image import LATEST, Community, Image, Marketplace
-from ccgpu.domain.resource import Body, ResourceId, location
+from ccgpu.domain.resource import Body, location
 from ccgpu.domain.spec import VmSpec
 from ccgpu.errors import (
     CapacityUnavailable,
@@ -22,15 +22,25 @@ from ccgpu.errors import (
     Problem,
     QuotaExceeded,
 )
+from ccgpu.workflows.prerequisites import Regions, require_providers
+from ccgpu.workflows.references import read_references, require_same_region
 from ccgpu.workflows.requests import Run, ask, complete
+
+# The code of what was found before anything was sent.
+PREFLIGHT = "Preflight"
+_ANYWAY = "`--skip-preflight` asks Azure all the same"
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A placement, and what its quota lines would say afterwards."""
+    """A placement, and what its quota lines would say afterwards.
+
+    `checked`: whether what the spec refers to has been read.
+    """
 
     placement: Placement
     needs: tuple[Need, ...] = ()
+    checked: bool = False
 
 
 def of_existing(vm: Body, spec: VmSpec) -> Placement | None:
@@ -45,90 +55,105 @@ def of_existing(vm: Body, spec: VmSpec) -> Placement | None:
 
 
 def candidates(
-    run: Run, spec: VmSpec, *, skip_preflight: bool = False, leaves: str | None = None
+    run: Run,
+    spec: VmSpec,
+    refusals: list[CcgpuError],
+    *,
+    skip_preflight: bool = False,
+    leaves: str | None = None,
 ) -> Iterator[Candidate]:
     """Placements in the user's order; if there is none, an error with every region's reason.
 
+    Why a region is passed over is added to `refusals`, as its caller adds what Azure refuses there.
     `skip_preflight` does not look at sizes and quota; the image's version is needed all the same.
     `leaves`: the region of a VM of this deployment that is to be replaced.
     """
-    refusals: list[CcgpuError] = []
+    regions = Regions(run, spec.size, require_providers(run))
+    regions.require(spec.regions)
+    bound = read_references(run, spec)
     found = False
-    fixed = _fixed_regions(run, spec)
     for region in spec.regions:
         try:
-            _require_same(region, fixed)
-            needs = () if skip_preflight else _needs(run, spec, region, region == leaves)
-            image = complete(
-                run,
-                ask(
-                    run,
-                    partial(run.cloud.queries.image, region, spec.image_reference),
-                    f"looking up the image in {region}",
-                ),
-            )
+            require_same_region(region, bound)
+            needs = () if skip_preflight else _needs(run, spec, regions, region, region == leaves)
+            image = _image(run, spec, region)
         except (NotFound, QuotaExceeded, CapacityUnavailable, InvalidFile) as err:
             refusals.append(err)
             continue
         found = True
-        yield Candidate(Placement(region, spec.zone, image), needs)
+        yield Candidate(Placement(region, spec.zone, image), needs, checked=True)
     if not found:
         raise combined(refusals)
 
 
-def _require_same(region: str, fixed: Mapping[str, str]) -> None:
-    elsewhere = [
-        Problem(field, f"is in {there}, not in {region}")
-        for field, there in fixed.items()
-        if there != region
-    ]
-    if elsewhere:
-        raise InvalidFile("spec", elsewhere)
+def _image(run: Run, spec: VmSpec, region: str) -> Mapping[str, str]:
+    look = partial(run.cloud.queries.image, region, spec.image_reference)
+    return complete(run, ask(run, look, f"looking up the image in {region}"))
 
 
-def _needs(run: Run, spec: VmSpec, region: str, frees: bool) -> tuple[Need, ...]:
+def _needs(run: Run, spec: VmSpec, regions: Regions, region: str, frees: bool) -> tuple[Need, ...]:
     queries, doing = run.cloud.queries, f"looking for capacity in {region}"
     offer = complete(run, ask(run, partial(queries.offer, region, spec.size), doing))
+    if offer is None:  # of a region that does not exist nothing more is asked
+        raise InvalidFile("spec", [regions.problem(region)], hint=_ANYWAY)
     usages = complete(run, ask(run, partial(queries.usages, region), doing))
     verdict = capacity.judge(region, spec.size, spec.zone, spec.spot, offer, usages, frees=frees)
     if verdict.refusal is None:
         return verdict.needs
+    if verdict.field:
+        raise InvalidFile("spec", [Problem(verdict.field, verdict.refusal)])
     refused = QuotaExceeded if verdict.quota else CapacityUnavailable
-    raise refused(verdict.refusal, code="Preflight")
+    raise refused(verdict.refusal, code=PREFLIGHT)
 
 
-def _fixed_regions(run: Run, spec: VmSpec) -> dict[str, str]:
-    """The regions of what the spec refers to: the VM must be where they are."""
-    found: dict[str, str] = {}
-    if spec.subnet:
-        vnet = ResourceId(spec.subnet.rsplit("/subnets/", 1)[0])
-        get = partial(run.cloud.arm.get, Kind.VNET, vnet)
-        body = complete(run, ask(run, get, f"reading {vnet}"))
-        names = {s["name"].casefold() for s in _subnets(body)}
-        if body is None or spec.subnet.rsplit("/", 1)[-1].casefold() not in names:
-            raise NotFound(f"there is no subnet {spec.subnet}", code="ResourceNotFound")
-        found["subnet"] = location(body["location"])
-    if spec.os_disk.encryption_set:
-        id_ = ResourceId(spec.os_disk.encryption_set)
-        get_set = partial(run.cloud.queries.encryption_set, id_)
-        found["os_disk.encryption_set"] = location(
-            complete(run, ask(run, get_set, f"reading {id_}"))["location"]
-        )
-    return found
+@contextmanager
+def capacity_located(vm: Body) -> Iterator[None]:
+    """A lack of capacity or quota that Azure finds inside names the region and zone of `vm`."""
+    try:
+        yield
+    except (CapacityUnavailable, QuotaExceeded) as err:
+        zone = next(iter(vm.get("zones") or ()), None)
+        raise located(err, location(vm["location"]), zone) from err
 
 
-def _subnets(vnet: Body | None) -> list[Body]:
-    return ((vnet or {}).get("properties") or {}).get("subnets") or []
+def located(err: CcgpuError, region: str, zone: str | None) -> CcgpuError:
+    """A lack of capacity or quota that Azure found, with the region and zone it is of."""
+    if not isinstance(err, CapacityUnavailable | QuotaExceeded):
+        return err
+    where = capacity.place(region, zone)
+    if str(err).startswith(f"{where}: "):
+        return err
+    told = type(err)(f"{where}: {err}", code=err.code, hint=err.hint)
+    told.resources, told.signed_in_with = err.resources, err.signed_in_with
+    told.__cause__ = err
+    return told
 
 
 def combined(refusals: Sequence[CcgpuError]) -> CcgpuError:
-    """One error for all regions; quota outranks capacity, because it is the user's to change."""
+    """One error for all regions: of the kind that the user can do most about.
+
+    Quota can be raised, capacity comes back, the spec can be changed. Its code is Azure's own where
+    Azure has refused; `Preflight` where only what was looked at before says no.
+    """
     if len(refusals) == 1:
         return refusals[0]
-    text = "no region can hold the VM:\n" + "\n".join(f"  {err}" for err in refusals)
-    if any(isinstance(err, QuotaExceeded) for err in refusals):
-        return QuotaExceeded(text, code="Preflight")
-    return CapacityUnavailable(text, code="Preflight")
+    text = "no region can hold the VM:\n" + "\n".join(f"  {_line(err)}" for err in refusals)
+    for kind in (QuotaExceeded, CapacityUnavailable, NotFound):
+        codes = [err.code for err in refusals if isinstance(err, kind)]
+        if codes:
+            return kind(text, code=next((one for one in codes if one != PREFLIGHT), PREFLIGHT))
+    problems = [one for err in refusals if isinstance(err, InvalidFile) for one in err.problems]
+    hints = [err.hint for err in refusals if err.hint]
+    return InvalidFile("spec", list(dict.fromkeys(problems)), hint=hints[0] if hints else None)
+
+
+def _line(err: CcgpuError) -> str:
+    """One region's reason, with its code."""
+    if isinstance(err, InvalidFile):
+        text = "; ".join(f"{one.path}: {one.message}" for one in err.problems)
+    else:
+        text = str(err)
+    return text if f"[{err.code}]" in text else f"{text} [{err.code}]"
 
 
 def _same_image(found: Body, wanted: Image) -> dict[str, str] | None:

@@ -51,7 +51,7 @@ def test_every_call_goes_to_the_resources_id_in_the_version_of_its_kind(kind, ca
     with pytest.raises(AzureRefused) as caught:
         calls[call]()
 
-    doing = {"get": "reading", "put": "creating", "tag": "tagging", "delete": "deleting"}[call]
+    doing = {"get": "reading", "put": "creating", "tag": "updating", "delete": "deleting"}[call]
     assert str(caught.value) == f"{doing} {one.id}: so it is [Refused]"
     (request,) = wire.seen
     assert request.path.casefold() == one.id.casefold()

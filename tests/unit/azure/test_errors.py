@@ -7,7 +7,8 @@ from azure.core import exceptions as sdk
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ccgpu.azure.errors import error_object, refusal, translated
+from ccgpu.azure.error_details import error_object
+from ccgpu.azure.errors import refusal, translated
 from ccgpu.errors import (
     AlreadyExists,
     AzureRefused,
@@ -33,6 +34,20 @@ _TABLE: list[tuple[int, str, str, type[AzureRefused], float | None]] = [
     (200, "ZonalAllocationFailed", "Allocation failed.", CapacityUnavailable, None),
     (200, "OverconstrainedZonalAllocationRequest", "too restrictive", CapacityUnavailable, None),
     (409, "SkuNotAvailable", "failed for Capacity Restrictions", CapacityUnavailable, None),
+    (
+        200,
+        "AllocationFailed",
+        "We do not have sufficient capacity for the requested VM size in this region.",
+        CapacityUnavailable,
+        None,
+    ),
+    (
+        409,
+        "OperationNotAllowed",
+        "We do not have sufficient capacity for the requested VM size in this zone.",
+        CapacityUnavailable,
+        None,
+    ),
     # Quota
     (409, "OperationNotAllowed", _FAMILY, QuotaExceeded, None),
     (
@@ -45,6 +60,7 @@ _TABLE: list[tuple[int, str, str, type[AzureRefused], float | None]] = [
     (409, "OperationNotAllowed", "exceeding approved LowPriorityCores", QuotaExceeded, None),
     (409, "OperationNotAllowed", "Submit a request for Quota increase", QuotaExceeded, None),
     (400, "QuotaExceeded", "exceeding quota limits of Core", QuotaExceeded, None),
+    (409, "OperationNotAllowed", "exceeding quota limits of Core.", QuotaExceeded, None),
     # The request is wrong
     (400, "BadRequest", "The VM size is not supported", AzureRefused, None),
     (400, "InvalidParameter", "SecurityType is not supported by given image", AzureRefused, None),
@@ -204,9 +220,9 @@ def test_a_code_of_each_class_is_found_behind_an_unknown_one(code, kind):
     assert (type(found), found.code) == (kind, code)
 
 
-def test_of_unknown_codes_the_outermost_is_told():
+def test_of_unknown_codes_the_outermost_is_told_and_then_its_details():
     error = {"code": "A", "message": "outer", "details": [{"code": "B", "message": "inner"}]}
-    assert str(refusal("x", error, 400)) == "x: outer [A]"
+    assert str(refusal("x", error, 400)) == "x: outer; inner (B) [A]"
 
 
 @pytest.mark.parametrize(

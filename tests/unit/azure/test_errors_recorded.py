@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from ccgpu.azure.errors import error_object, refusal
+from ccgpu.azure.error_details import error_object
+from ccgpu.azure.errors import refusal
 from ccgpu.errors import (
     AzureRefused,
     AzureUnavailable,

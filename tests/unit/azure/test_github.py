@@ -16,9 +16,10 @@ from requests.adapters import BaseAdapter
 from urllib3 import HTTPResponse
 
 from ccgpu.azure.arm import Arm
+from ccgpu.azure.credentials import default_credential
 from ccgpu.azure.errors import translated
 from ccgpu.azure.github import UNAVAILABLE, Assertions, assertions
-from ccgpu.azure.session import CLOUDS, Session, default_credential
+from ccgpu.azure.session import CLOUDS, Session
 from ccgpu.domain.catalog import Kind
 from ccgpu.errors import NotSignedIn
 from ccgpu.fakearm import FAKE_SUBSCRIPTION, FakeArm, FakeCredential, FakeTransport
@@ -26,6 +27,8 @@ from ccgpu.workflows.requests import Run, ask, complete
 from support.cloud import Machine
 from support.issuer import REQUEST_TOKEN, serving
 
+_AUTHORITY = CLOUDS["public"].authority
+_SUBSCRIPTION = FAKE_SUBSCRIPTION
 _SCOPE = CLOUDS["public"].scope
 
 
@@ -151,8 +154,8 @@ def test_neither_token_nor_assertion_is_logged_or_told(issuer, fetch, answer, ca
 
 
 def test_in_a_job_with_an_identity_the_credential_is_githubs(issuer):
-    found = default_credential(CLOUDS["public"], issuer.environ())
-    assert isinstance(found, ClientAssertionCredential)
+    found = default_credential(_AUTHORITY, _SUBSCRIPTION, issuer.environ())
+    assert isinstance(found.credential.credential, ClientAssertionCredential)
     found.close()
 
 
@@ -167,8 +170,8 @@ def test_in_a_job_with_an_identity_the_credential_is_githubs(issuer):
 )
 def test_without_one_of_the_four_it_is_the_usual_chain(issuer, missing):
     environ = {name: value for name, value in issuer.environ().items() if name != missing}
-    found = default_credential(CLOUDS["public"], environ)
-    assert isinstance(found, DefaultAzureCredential)
+    found = default_credential(_AUTHORITY, _SUBSCRIPTION, environ)
+    assert isinstance(found.credential, DefaultAzureCredential)
     found.close()
 
 

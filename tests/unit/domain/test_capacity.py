@@ -23,45 +23,56 @@ def _judge(offer: Offer | None = _OFFER, **changes: Any) -> Verdict:
 
 
 @pytest.mark.parametrize(
-    ("offer", "zone", "spot", "refusal"),
+    ("offer", "zone", "spot", "refusal", "field"),
     [
-        pytest.param(None, None, False, f"{NCC_H100_V5} is not offered there", id="not offered"),
+        pytest.param(
+            None, None, False, f"eastus2 does not offer {NCC_H100_V5}", "regions", id="not offered"
+        ),
         pytest.param(
             replace(_OFFER, barred="NotAvailableForSubscription"),
             None,
             False,
-            f"{NCC_H100_V5} is closed to this subscription (NotAvailableForSubscription)",
+            f"eastus2: {NCC_H100_V5} is closed to this subscription (NotAvailableForSubscription)",
+            None,
             id="closed",
         ),
         pytest.param(
-            _OFFER, "3", False, f"zone 3 does not have {NCC_H100_V5} (zones 1, 2)", id="other zones"
+            _OFFER,
+            "3",
+            False,
+            f"eastus2: zone 3 does not have {NCC_H100_V5} (zones 1, 2)",
+            "zone",
+            id="other zones",
         ),
         pytest.param(
             replace(_OFFER, zones=()),
             "1",
             False,
-            f"zone 1 does not have {NCC_H100_V5} (no zones)",
+            f"eastus2: zone 1 does not have {NCC_H100_V5} (no zones)",
+            "zone",
             id="no zones",
         ),
         pytest.param(
             replace(_OFFER, barred_zones={"2": "QuotaId"}),
             "2",
             False,
-            f"{NCC_H100_V5} is closed in zone 2 (QuotaId)",
+            f"eastus2, zone 2: {NCC_H100_V5} is closed in zone 2 (QuotaId)",
+            None,
             id="closed zone",
         ),
         pytest.param(
             replace(_OFFER, capabilities={"LowPriorityCapable": "False"}),
             None,
             True,
-            f"{NCC_H100_V5} is not offered as Spot there",
+            f"eastus2: {NCC_H100_V5} is not offered as Spot there",
+            "spot",
             id="no spot",
         ),
     ],
 )
-def test_a_region_that_does_not_offer_it_says_why(offer, zone, spot, refusal):
+def test_a_region_that_does_not_offer_it_says_why(offer, zone, spot, refusal, field):
     verdict = _judge(offer, zone=zone, spot=spot)
-    assert verdict == Verdict("eastus2", (), f"eastus2: {refusal}", quota=False)
+    assert verdict == Verdict("eastus2", (), refusal, quota=False, field=field)
 
 
 @pytest.mark.parametrize(

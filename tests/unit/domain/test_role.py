@@ -42,7 +42,10 @@ _PUBLIC = _actions()
         ),
         (
             {"identities": ["system", IDENTITY]},
-            {"Microsoft.ManagedIdentity/userAssignedIdentities/assign/action"},
+            {
+                "Microsoft.ManagedIdentity/userAssignedIdentities/assign/action",
+                "Microsoft.ManagedIdentity/userAssignedIdentities/read",
+            },
             set(),
         ),
         ({"identities": ["system"]}, set(), set()),
@@ -88,6 +91,7 @@ def test_what_is_somebody_elses_is_needed_where_it_is():
         "virtualNetworks",
         "join",
         "assign",
+        "userAssignedIdentities",
     }
     written = {one.scope for one in found if one.action.endswith(("/write", "/delete"))}
     assert written == {_OWN, f"/subscriptions/{SUBSCRIPTION}"}

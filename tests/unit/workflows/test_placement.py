@@ -2,7 +2,7 @@
 
 import pytest
 
-from ccgpu.errors import CapacityUnavailable, QuotaExceeded
+from ccgpu.errors import InvalidFile, QuotaExceeded
 from support.cloud import Machine, make_spec
 
 FAMILY = "StandardNCCads2023Family"
@@ -24,13 +24,13 @@ def test_a_region_without_quota_is_passed_over(machine: Machine) -> None:
 
 def test_every_region_is_named_with_its_reason(machine: Machine) -> None:
     machine.arm.settings.set("quota", "*", FAMILY, value=0)
-    with pytest.raises(QuotaExceeded, match=r"(?s)eastus2: quota.*northeurope: .* not offered"):
+    with pytest.raises(QuotaExceeded, match=r"(?s)eastus2: quota.*northeurope does not offer"):
         machine.create(make_spec(regions=["eastus2", "northeurope"]))
     assert machine.writes() == []
 
 
-def test_a_zone_that_does_not_have_it_is_capacity(machine: Machine) -> None:
-    with pytest.raises(CapacityUnavailable, match="zone 3 does not have"):
+def test_a_zone_that_does_not_have_it_is_a_wrong_zone(machine: Machine) -> None:
+    with pytest.raises(InvalidFile, match=r"zone: westeurope: zone 3 does not have .*zones 1, 2"):
         machine.create(make_spec(regions=["westeurope"], zone="3"))
     assert machine.writes() == []
 

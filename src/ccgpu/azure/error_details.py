@@ -1,0 +1,162 @@
+"""ARM's error object, whichever way a service spells it: its parts in order, outermost first.
+
+A failed group delete writes `Error`, `Code`, `Details` with capitals, and each detail's message
+may be a JSON document of its own (recorded). Compute adds `innererror`; a policy that denies says
+which one it is in `additionalInfo`, or, in the older form, in the text.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+# Deeper than any recorded error; what is nested deeper is not read.
+_DEPTH = 12
+_SHOWN = 5
+_IDENTIFIERS = re.compile(r"Policy identifiers: '(\[.*\])'", re.DOTALL)
+
+
+class Part(NamedTuple):
+    """One error of an error object: each may be empty."""
+
+    code: str
+    text: str
+    target: str = ""
+
+    def __str__(self) -> str:
+        where = f"{self.target}: " if self.target and self.target not in self.text else ""
+        return f"{where}{self.text}" + (f" ({self.code})" if self.code else "")
+
+
+def error_object(body: Any) -> Mapping[str, Any]:
+    """ARM's error object, whichever envelope a service puts it in; empty where there is none."""
+    if not isinstance(body, Mapping):
+        return {}
+    error = field(body, "error", field(body, "odata.error", body))
+    return error if isinstance(error, Mapping) else {}
+
+
+def field(body: Mapping[str, Any], name: str, default: Any = None) -> Any:
+    """A field by its name in any case: Newtonsoft, which Azure's services use, ignores it too."""
+    if name in body:
+        return body[name]
+    return next((value for key, value in body.items() if str(key).casefold() == name), default)
+
+
+def parts(error: Mapping[str, Any]) -> list[Part]:
+    """The error itself and all that is nested in it, outermost first."""
+    return list(_parts(error, 0))
+
+
+def _parts(error: Mapping[str, Any], depth: int) -> Iterator[Part]:
+    if depth > _DEPTH:
+        return
+    code, text = field(error, "code"), _text(error)
+    target = str(field(error, "target") or "")
+    nested = _embedded(text)
+    if nested:
+        inside = list(_parts(nested, depth + 1))
+        text = "" if inside else text
+        yield from _own(code, text, target)
+        yield from (part._replace(target=part.target or target) for part in inside)
+    else:
+        yield from _own(code, text, target)
+    details = field(error, "details")
+    inner = [*details] if isinstance(details, list) else []
+    for one in (*inner, field(error, "innererror")):
+        if isinstance(one, Mapping):
+            yield from _parts(error_object(one), depth + 1)
+
+
+def _own(code: Any, text: str, target: str) -> Iterator[Part]:
+    if code or text:
+        yield Part(str(code or ""), text, target)
+
+
+def _text(error: Mapping[str, Any]) -> str:
+    text = field(error, "message") or field(error, "errordetail") or ""
+    if isinstance(text, Mapping):  # OData's: {"lang", "value"}
+        text = field(text, "value") or ""
+    return str(text)
+
+
+def _embedded(text: str) -> Mapping[str, Any]:
+    """The error object that a message holds as JSON text; empty where it holds none."""
+    if not text.lstrip().startswith("{"):
+        return {}
+    try:
+        return error_object(json.loads(text))
+    except (ValueError, RecursionError):
+        return {}
+
+
+def details(found: list[Part], main: Part, text: str) -> list[str]:
+    """What the other parts add to `main`, whose text is `text`.
+
+    The outermost often says only that something failed: it is left out where it is not `main`.
+    """
+    others = [part for part in found[1:] if part is not main and part.text]
+    texts = list(dict.fromkeys(str(part) for part in others if part.text not in text))
+    more = [f"and {len(texts) - _SHOWN} more"] if len(texts) > _SHOWN else []
+    return [*texts[:_SHOWN], *more]
+
+
+def policies(error: Mapping[str, Any]) -> tuple[str, ...]:
+    """The policies that a `RequestDisallowedByPolicy` names, each with its assignment."""
+    found = [_policy(info) for info in _violations(error, 0)]
+    for part in parts(error):
+        if identifiers := _IDENTIFIERS.search(part.text):
+            found += _identified(identifiers[1])
+    return tuple(dict.fromkeys(text for text in found if text))
+
+
+def _violations(error: Mapping[str, Any], depth: int) -> Iterator[Mapping[str, Any]]:
+    if depth > _DEPTH:
+        return
+    for one in field(error, "additionalinfo") or ():
+        info = field(one, "info") if isinstance(one, Mapping) else None
+        if isinstance(info, Mapping):
+            yield info
+    nested = field(error, "details")
+    for one in nested if isinstance(nested, list) else ():
+        if isinstance(one, Mapping):
+            yield from _violations(error_object(one), depth + 1)
+
+
+def _policy(info: Mapping[str, Any]) -> str:
+    name = _first(info, "policydefinitiondisplayname", "policydefinitionname", "policydefinitionid")
+    assigned = _first(
+        info, "policyassignmentdisplayname", "policyassignmentname", "policyassignmentid"
+    )
+    return _named(name, assigned, _first(info, "policyassignmentid"))
+
+
+def _identified(text: str) -> list[str]:
+    """The older form: the message quotes them as JSON."""
+    try:
+        known = json.loads(text)
+    except ValueError:
+        return []
+    found = []
+    for one in known if isinstance(known, list) else ():
+        if isinstance(one, Mapping):
+            policy, assigned = (
+                field(one, f"policy{what}") or {} for what in ("definition", "assignment")
+            )
+            if isinstance(policy, Mapping) and isinstance(assigned, Mapping):
+                names = _first(policy, "name", "id"), _first(assigned, "name", "id")
+                found.append(_named(*names, _first(assigned, "id")))
+    return found
+
+
+def _named(policy: str, assignment: str, id_: str) -> str:
+    if not policy and not assignment:
+        return ""
+    if not assignment:
+        return f"{policy!r}"
+    where = f"{assignment!r}" + (f", {id_}" if id_ and id_ != assignment else "")
+    return f"{policy!r} (assignment {where})"
+
+
+def _first(info: Mapping[str, Any], *names: str) -> str:
+    return next((str(found) for name in names if (found := field(info, name))), "")

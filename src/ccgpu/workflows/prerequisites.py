@@ -1,0 +1,75 @@
+"""What must hold before anything is made: providers are registered, the regions exist.
+
+Both are read from the same answer, once for a create; it costs two requests. Who may not read the
+providers goes on: ARM refuses the first PUT then, and its error has the same hint.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from functools import partial
+
+from ccgpu.domain import providers
+from ccgpu.domain.capacity import SizeRegions
+from ccgpu.domain.providers import Provider
+from ccgpu.errors import AzureRefused, Denied, InvalidFile, Problem
+from ccgpu.workflows.requests import Run, ask, complete
+
+
+@dataclass(slots=True)
+class Regions:
+    """What is known of regions for one size; where it is offered is looked up when it is needed."""
+
+    run: Run
+    size: str
+    named: frozenset[str] = frozenset()  # by the compute provider; empty if it could not be read
+    _sizes: SizeRegions | None = field(default=None, init=False)
+
+    def require(self, regions: Iterable[str]) -> None:
+        """Refuse regions that do not exist, as far as that is known without a further request."""
+        missing = [one for one in regions if self.named and one not in self.named]
+        if missing:
+            raise InvalidFile("spec", [self.problem(one) for one in missing])
+
+    def problem(self, region: str) -> Problem:
+        """What is wrong with a region that does not offer the size."""
+        sizes = self._everywhere()
+        known = self.named or sizes.known
+        there = ", ".join(sorted(sizes.offered))
+        elsewhere = f"{self.size} is offered in {there}" if there else f"{self.size} is nowhere"
+        if region in known or not known:
+            return Problem("regions", f"{region} does not offer {self.size}: {elsewhere}")
+        near = get_close_matches(region, sorted(known), n=1, cutoff=0.7)
+        meant = f", did you mean {near[0]}?" if near else ""
+        what = "is no region of Azure" if self.named else "is no region that offers any VM size"
+        return Problem("regions", f"{region} {what}{meant or ':'} {elsewhere}")
+
+    def _everywhere(self) -> SizeRegions:
+        if self._sizes is None:
+            look = partial(self.run.cloud.queries.sizes_everywhere, self.size)
+            doing = f"looking where {self.size} is offered"
+            self._sizes = complete(self.run, ask(self.run, look, doing))
+        return self._sizes
+
+
+def require_providers(run: Run) -> frozenset[str]:
+    """Refuse to begin while a provider is not registered; the regions that have VMs."""
+    found = [one for name in providers.NEEDED if (one := _provider(run, name))]
+    missing = [one.namespace for one in found if not one.usable]
+    if missing:
+        named = " and ".join(missing)
+        verb = "is" if len(missing) == 1 else "are"
+        raise AzureRefused(
+            f"{named} {verb} not registered in the subscription {run.cloud.subscription}",
+            code=providers.NOT_REGISTERED,
+            hint=providers.register_hint(missing, run.cloud.subscription),
+        )
+    return frozenset(region for one in found for region in one.vm_regions)
+
+
+def _provider(run: Run, namespace: str) -> Provider | None:
+    get = partial(run.cloud.queries.provider, namespace)
+    try:
+        return complete(run, ask(run, get, f"reading whether {namespace} is registered"))
+    except Denied:
+        return None

@@ -1,0 +1,140 @@
+"""What a spec refers to and others own: a subnet, an encryption set, identities.
+
+Each is read where it is, in its own subscription and group, before the first PUT. An error names
+the field, the id, the subscription, and the right that is missing.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
+
+from ccgpu.domain.catalog import Kind
+from ccgpu.domain.plan import Action, Plan
+from ccgpu.domain.references import DISK_ENCRYPTION_SET, USER_IDENTITY
+from ccgpu.domain.resource import Body, ResourceId, key, location, same, subscription_of
+from ccgpu.domain.spec import VmSpec
+from ccgpu.errors import (
+    AzureRefused,
+    AzureUnavailable,
+    Denied,
+    InvalidFile,
+    NotFound,
+    NotSignedIn,
+    Problem,
+)
+from ccgpu.workflows.requests import Run, ask, complete
+
+_CONFIDENTIAL = "ConfidentialVmEncryptedWithCustomerKey"
+_SET_FIELD = "os_disk.encryption_set"
+_SUBSCRIPTION_CODES = frozenset({"SubscriptionNotFound", "InvalidAuthenticationTokenTenant"})
+
+
+def read_references(run: Run, spec: VmSpec) -> Mapping[str, str]:
+    """The region that each field binds the VM to; raises for what is not there or not fit."""
+    found: dict[str, str] = {}
+    if spec.subnet:
+        found["subnet"] = _subnet_region(run, ResourceId(spec.subnet))
+    if spec.os_disk.encryption_set:
+        found[_SET_FIELD] = _set_region(run, ResourceId(spec.os_disk.encryption_set))
+    require_identities(run, spec.identities)
+    return found
+
+
+def require_same_region(region: str, bound: Mapping[str, str]) -> None:
+    """Refuse a region that something the spec refers to is not in."""
+    elsewhere = [
+        Problem(field, f"is in {there}, not in {region}")
+        for field, there in bound.items()
+        if there != region
+    ]
+    if elsewhere:
+        raise InvalidFile("spec", elsewhere)
+
+
+def require_identities(run: Run, identities: tuple[str, ...]) -> None:
+    """Refuse identities that are not there."""
+    for one in identities:
+        if one != "system":
+            id_ = ResourceId(one)
+            _read(run, "identities", "identity", USER_IDENTITY, id_, run.cloud.queries.identity)
+
+
+def require_new_references(
+    run: Run, spec: VmSpec, region: str, todo: Plan, vm: Body | None
+) -> None:
+    """The same for a VM that is there: only what the plan makes it refer to is read."""
+    step = next((one for one in todo.steps if one.resource.kind is Kind.VM), None)
+    action = step.action if step else Action.KEEP
+    if action in (Action.CREATE, Action.REPLACE):
+        require_same_region(region, read_references(run, spec))
+    elif action is Action.UPDATE:
+        known = ((vm or {}).get("identity") or {}).get("userAssignedIdentities") or {}
+        has = {key(one) for one in known}
+        require_identities(run, tuple(one for one in spec.identities if key(one) not in has))
+
+
+def _subnet_region(run: Run, subnet: ResourceId) -> str:
+    vnet = ResourceId(subnet.rsplit("/subnets/", 1)[0])
+    with _told(run, "subnet", "subnet", Kind.VNET, subnet):
+        get = partial(run.cloud.arm.get, Kind.VNET, vnet)
+        body = complete(run, ask(run, get, f"reading {vnet}"))
+        if body is None:
+            raise NotFound(f"there is no network {vnet}", code="ResourceNotFound")
+        subnets = (body.get("properties") or {}).get("subnets") or []
+        if not any(same(str(one.get("id", "")), subnet) for one in subnets):
+            raise NotFound(f"{vnet} has no such subnet", code="ResourceNotFound")
+    return location(str(body["location"]))
+
+
+def _set_region(run: Run, id_: ResourceId) -> str:
+    get = run.cloud.queries.encryption_set
+    body = _read(run, _SET_FIELD, "disk encryption set", DISK_ENCRYPTION_SET, id_, get)
+    kind = (body.get("properties") or {}).get("encryptionType")
+    if str(kind).casefold() != _CONFIDENTIAL.casefold():
+        text = f"is of type {kind or 'nothing'}, and must be {_CONFIDENTIAL}"
+        hint = f"make a set with `az disk-encryption-set create --encryption-type {_CONFIDENTIAL}`"
+        raise InvalidFile("spec", [Problem(_SET_FIELD, text)], hint=hint)
+    return location(str(body["location"]))
+
+
+def _read(
+    run: Run,
+    field: str,
+    what: str,
+    kind: str,
+    id_: ResourceId,
+    get: Callable[[ResourceId], Body],
+) -> Body:
+    with _told(run, field, what, kind, id_):
+        return complete(run, ask(run, partial(get, id_), f"reading {id_}"))
+
+
+@contextmanager
+def _told(run: Run, field: str, what: str, kind: str, id_: ResourceId) -> Iterator[None]:
+    """What Azure refuses leaves with the field, the id and its subscription."""
+    try:
+        yield
+    except AzureUnavailable:
+        raise
+    except AzureRefused as err:
+        text, hint = _sentence(run, what, kind, id_, err)
+        told = type(err)(f"{field}: {text}", code=err.code, hint=hint)
+        told.signed_in_with = err.signed_in_with
+        raise told from err
+
+
+def _sentence(
+    run: Run, what: str, kind: str, id_: ResourceId, err: AzureRefused
+) -> tuple[str, str | None]:
+    theirs, ours = subscription_of(id_), run.cloud.subscription
+    where = "" if same(theirs, ours) else f" in the subscription {theirs}, not in {ours},"
+    if err.code in _SUBSCRIPTION_CODES or isinstance(err, NotSignedIn):
+        text = f"the subscription {theirs} of the {what} {id_} cannot be reached: {err}"
+        return text, f"sign in to the tenant of {theirs}, with a right to read there"
+    if isinstance(err, NotFound):
+        return f"there is no {what} {id_} [{err.code}]", f"`az resource show --ids {id_}`"
+    if isinstance(err, Denied):
+        text = f"the {what} {id_}{where} may not be read: {kind}/read is missing: {err}"
+        used = f"; signed in with {err.signed_in_with}" if err.signed_in_with else ""
+        return text, f"grant {kind}/read on it{used}"
+    return f"the {what} {id_}{where} cannot be read: {err}", err.hint

@@ -1,0 +1,46 @@
+"""An `az` on PATH: a script that says what it is told to, and writes down how it was called."""
+
+import json
+import shlex
+import time
+from pathlib import Path
+
+AZ = "AzureCliCredential"
+
+
+class Az:
+    """One machine's `az`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._log = folder / "asked"
+        folder.mkdir()
+        self.fails("ERROR: Please run 'az login' to setup account.")
+
+    def gives(self, token: str, *, seconds: int = 3600) -> None:
+        """Give this token."""
+        ends = int(time.time()) + seconds  # noqa: TID251  # the SDK compares with its own clock
+        self.says(json.dumps({"accessToken": token, "expires_on": ends}))
+
+    def says(self, text: str) -> None:
+        """Print this and succeed."""
+        self._write(f"printf '%s' {shlex.quote(text)}")
+
+    def fails(self, stderr: str) -> None:
+        """Say this on stderr and fail."""
+        self._write(f"printf '%s' {shlex.quote(stderr)} >&2; exit 1")
+
+    def remove(self) -> None:
+        """Be not installed."""
+        (self.folder / "az").unlink()
+
+    def asked(self) -> list[list[str]]:
+        """The arguments of each call."""
+        lines = self._log.read_text().splitlines() if self._log.exists() else []
+        return [line.split("\t") for line in lines]
+
+    def _write(self, body: str) -> None:
+        script = self.folder / "az"
+        log = shlex.quote(str(self._log))
+        script.write_text(f"#!/bin/sh\n(IFS='\t'; printf '%s\\n' \"$*\") >> {log}\n{body}\n")
+        script.chmod(0o755)

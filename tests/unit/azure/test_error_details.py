@@ -1,0 +1,202 @@
+"""An error object is read in every spelling, with all that its parts and policies say."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ccgpu.azure.error_details import error_object, parts, policies
+from ccgpu.azure.errors import refusal
+from ccgpu.errors import AzureRefused, CapacityUnavailable, Denied, QuotaExceeded
+
+_NIC = "/subscriptions/S/resourceGroups/g/providers/Microsoft.Network/networkInterfaces/n"
+_RESERVED = "Nic(s) in request is reserved for another Virtual Machine"
+# As recorded for a resource group's delete that failed.
+_GROUP = {
+    "Error": {
+        "Code": "ResourceGroupDeletionBlocked",
+        "Message": "Deletion of resource group 'g' failed.",
+        "Details": [
+            {"Target": _NIC, "Message": _RESERVED},
+            {
+                "Target": f"{_NIC}2",
+                "Message": json.dumps({"error": {"code": "ScopeIsLocked", "message": "a lock"}}),
+            },
+        ],
+    }
+}
+
+
+def test_a_failed_group_delete_says_what_stands_in_its_way():
+    found = refusal("deleting g", error_object(_GROUP), 409)
+    assert str(found) == (
+        "deleting g: Deletion of resource group 'g' failed.; "
+        f"{_NIC}: {_RESERVED}; {_NIC}2: a lock (ScopeIsLocked) [ResourceGroupDeletionBlocked]"
+    )
+    assert found.code == "ResourceGroupDeletionBlocked"
+
+
+@pytest.mark.parametrize(
+    "spelt", [str.lower, str.upper, str.title, lambda name: name], ids=["low", "UP", "Title", "as"]
+)
+def test_names_of_fields_are_read_in_any_case(spelt):
+    inner = {spelt("code"): "AllocationFailed", spelt("message"): "none left"}
+    outer = {spelt("code"): "Outer", spelt("message"): "see details", spelt("details"): [inner]}
+    found = refusal("x", error_object({spelt("error"): outer}), 409)
+    assert isinstance(found, CapacityUnavailable)
+    assert str(found) == "x: none left [AllocationFailed]"
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        ({"innererror": {"exceptiontype": "X", "errordetail": "the disk is held"}}, "the disk is "),
+        ({"innererror": {"code": "Inner", "message": "the disk is held"}}, "the disk is held (In"),
+        ({"innerError": {"innererror": {"code": "I", "message": "deep"}}}, "deep (I)"),
+        (
+            {"details": [{"code": "D", "message": "one"}, {"code": "E", "message": "two"}]},
+            "two (E)",
+        ),
+        ({"details": [{"error": {"code": "D", "message": "in an envelope"}}]}, "in an envelope"),
+        ({"details": [{"message": "no code"}]}, "no code"),
+        ({"details": [{"code": "D", "target": "osDisk", "message": "bad"}]}, "osDisk: bad (D)"),
+    ],
+)
+def test_what_is_nested_is_shown(more, told):
+    error = {"code": "BadRequest", "message": "The request is invalid.", **more}
+    found = refusal("x", error, 400)
+    assert told in str(found)
+    assert str(found).startswith("x: The request is invalid.; ")
+    assert str(found).endswith(" [BadRequest]")
+
+
+def test_a_message_that_is_repeated_or_long_is_told_once_and_cut():
+    details = [{"code": "D", "message": f"part {n}"} for n in range(9)]
+    error = {"code": "A", "message": "part 0", "details": [*details, *details]}
+    assert str(refusal("x", error, 400)) == (
+        "x: part 0; part 1 (D); part 2 (D); part 3 (D); part 4 (D); part 5 (D); and 3 more [A]"
+    )
+
+
+def test_odatas_form_is_read():
+    body = {"odata.error": {"code": "Request_Denied", "message": {"lang": "en", "value": "no"}}}
+    assert str(refusal("x", error_object(body), 400)) == "x: no [Request_Denied]"
+
+
+@pytest.mark.parametrize(
+    ("inner", "kind"),
+    [
+        ({"code": "AuthorizationFailed", "message": "no right"}, Denied),
+        (
+            {"code": "OperationNotAllowed", "message": "exceeding approved x Family Cores quota"},
+            QuotaExceeded,
+        ),
+        ({"code": "RequestDisallowedByPolicy", "message": "not here"}, AzureRefused),
+    ],
+)
+def test_a_cause_in_the_details_is_what_it_is_about(inner, kind):
+    error = {"code": "DeploymentFailed", "message": "see details", "details": [inner]}
+    found = refusal("x", error, 400)
+    assert (type(found), found.code) == (kind, inner["code"])
+
+
+_INFO = {
+    "policyDefinitionDisplayName": "Allowed locations",
+    "policyDefinitionId": "/providers/Microsoft.Authorization/policyDefinitions/e56962a6",
+    "policyAssignmentDisplayName": "Only in Europe",
+    "policyAssignmentId": "/subscriptions/S/providers/Microsoft.Authorization/x/eu",
+}
+_POLICY = (
+    "'Allowed locations' (assignment 'Only in Europe', "
+    "/subscriptions/S/providers/Microsoft.Authorization/x/eu)"
+)
+_IDENTIFIERS = json.dumps(
+    [
+        {
+            "policyAssignment": {"name": "Only in Europe", "id": _INFO["policyAssignmentId"]},
+            "policyDefinition": {"name": "Allowed locations", "id": "d"},
+        }
+    ]
+)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        pytest.param({"additionalInfo": [{"type": "PolicyViolation", "info": _INFO}]}, id="info"),
+        pytest.param(
+            {"AdditionalInfo": [{"Type": "PolicyViolation", "Info": _INFO}]}, id="capitals"
+        ),
+        pytest.param(
+            {"message": f"'vm' was disallowed by policy. Policy identifiers: '{_IDENTIFIERS}'."},
+            id="in the text",
+        ),
+    ],
+)
+@pytest.mark.parametrize("nested", [False, True])
+def test_the_policy_that_denies_is_named(error, nested):
+    error = {"code": "RequestDisallowedByPolicy", "message": "disallowed by policy"} | error
+    if nested:
+        error = {"code": "InvalidTemplateDeployment", "message": "failed", "details": [error]}
+    found = refusal("x", error, 403)
+    assert found.code == "RequestDisallowedByPolicy"
+    assert found.hint == f"the policy {_POLICY} forbids it; ask its owner"
+
+
+def test_a_policy_that_is_known_by_id_alone_is_named_by_it():
+    info = {"policyDefinitionId": "/p/d", "policyAssignmentId": "/p/a"}
+    error = {"code": "X", "additionalInfo": [{"info": info}, {"info": None}, "text"]}
+    assert policies(error) == ("'/p/d' (assignment '/p/a')",)
+
+
+_REGISTRATION = {
+    "code": "MissingSubscriptionRegistration",
+    "message": "The subscription is not registered to use namespace 'Microsoft.Compute'.",
+    "details": [
+        {
+            "code": "MissingSubscriptionRegistration",
+            "target": "Microsoft.Compute",
+            "message": "The subscription is not registered to use namespace 'Microsoft.Compute'.",
+        }
+    ],
+}
+
+
+def test_a_provider_that_is_not_registered_comes_with_the_whole_command():
+    found = refusal("creating /subscriptions/SUB/resourceGroups/g", _REGISTRATION, 409)
+    assert found.hint == (
+        "`az provider register --namespace Microsoft.Compute --subscription SUB --wait`, "
+        "once for the subscription"
+    )
+
+
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=6),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(
+                ["Error", "code", "Message", "details", "innererror", "additionalInfo", "info"]
+            ),
+            inner,
+        )
+    ),
+    max_leaves=15,
+)
+
+
+@given(_JSON)
+def test_whatever_the_body_it_can_be_read(body):
+    error = error_object(body)
+    assert all(part.code or part.text for part in parts(error))
+    policies(error)
+    assert isinstance(refusal("x", error_object({"error": body}), 409), AzureRefused)
+
+
+@given(st.integers(0, 200))
+def test_no_depth_breaks_it(depth):
+    error = {"code": "Last"}
+    for _ in range(depth):
+        error = {"details": [error], "innererror": error}
+    refusal("x", error, 400)

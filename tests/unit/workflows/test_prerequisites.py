@@ -1,0 +1,187 @@
+"""What must hold before the first PUT: registered providers, regions that exist and offer it."""
+
+from typing import Any
+
+import pytest
+
+from ccgpu.domain.catalog import NCC_H100_V5
+from ccgpu.errors import AzureRefused, CapacityUnavailable, InvalidFile, QuotaExceeded
+from support import faults
+from support.cloud import Machine, make_spec
+
+_OFFERED = f"{NCC_H100_V5} is offered in centralus, eastus2, westeurope"
+_FAMILY = "StandardNCCads2023Family"
+_NO_PROVIDERS_READ = faults.Nth(
+    0,
+    lambda request: (
+        "/providers/microsoft." in request.path.casefold() and request.path.count("/") == 4
+    ),
+    faults.FORBIDDEN,
+    times=None,
+)
+
+
+def _refused(machine: Machine, kind: type[Exception], **changes: Any) -> Any:
+    with pytest.raises(kind) as caught:
+        machine.create(make_spec(**changes))
+    assert machine.writes() == []
+    return caught.value
+
+
+@pytest.mark.parametrize("state", ["NotRegistered", "Unregistered", "Unregistering"])
+@pytest.mark.parametrize("namespace", ["Microsoft.Compute", "Microsoft.Network"])
+def test_an_unregistered_provider_is_found_before_the_first_write(
+    machine: Machine, namespace: str, state: str
+) -> None:
+    machine.arm.settings.set("providers", namespace, value=state)
+    err = _refused(machine, AzureRefused)
+    assert (err.code, err.exit_code) == ("MissingSubscriptionRegistration", 4)
+    assert namespace in str(err)
+    command = (
+        f"az provider register --namespace {namespace} --subscription {machine.arm.subscription}"
+    )
+    assert command in err.hint
+
+
+def test_all_that_are_not_registered_are_told_at_once(machine: Machine) -> None:
+    for namespace in ("Microsoft.Compute", "Microsoft.Network"):
+        machine.arm.settings.set("providers", namespace, value="NotRegistered")
+    err = _refused(machine, AzureRefused)
+    assert "Microsoft.Compute and Microsoft.Network are not registered" in str(err)
+    assert err.hint.count("az provider register") == 2
+
+
+def test_a_registration_that_is_under_way_stops_nothing(machine: Machine) -> None:
+    machine.arm.settings.set("providers", "Microsoft.Compute", value="Registering")
+    machine.create()
+
+
+def test_a_provider_that_nothing_needs_may_be_unregistered(machine: Machine) -> None:
+    machine.arm.settings.set("providers", "Microsoft.Storage", value="NotRegistered")
+    machine.create()
+
+
+def test_who_may_not_read_providers_creates_all_the_same(machine: Machine) -> None:
+    machine.arm.faults.append(_NO_PROVIDERS_READ)
+    machine.create()
+
+
+def test_who_may_not_read_providers_gets_the_command_from_the_first_put(machine: Machine) -> None:
+    machine.arm.faults.append(_NO_PROVIDERS_READ)
+    text = "The subscription is not registered to use namespace 'Microsoft.Network'."
+    put = faults.error(409, "MissingSubscriptionRegistration", text)
+    machine.arm.faults.append(faults.Nth(0, faults.of("PUT", "Microsoft.Network"), put))
+    with pytest.raises(AzureRefused) as caught:
+        machine.create()
+    assert caught.value.code == "MissingSubscriptionRegistration"
+    assert "--namespace Microsoft.Network --subscription" in str(caught.value.hint)
+    assert machine.kinds() == []
+
+
+def test_providers_are_asked_for_only_where_a_vm_is_to_be_made(machine: Machine) -> None:
+    machine.create()
+    machine.arm.settings.set("providers", "Microsoft.Compute", value="NotRegistered")
+    machine.create()
+
+
+@pytest.mark.parametrize(
+    ("region", "told"),
+    [
+        ("eastus22", f"eastus22 is no region of Azure, did you mean eastus2? {_OFFERED}"),
+        ("westeurop", f"westeurop is no region of Azure, did you mean westeurope? {_OFFERED}"),
+        ("atlantis", f"atlantis is no region of Azure: {_OFFERED}"),
+        ("northeurope", f"northeurope does not offer {NCC_H100_V5}: {_OFFERED}"),
+        ("westus3", f"westus3 does not offer {NCC_H100_V5}: {_OFFERED}"),
+    ],
+)
+def test_a_region_without_the_size_is_no_lack_of_capacity(
+    machine: Machine, region: str, told: str
+) -> None:
+    err = _refused(machine, InvalidFile, regions=[region])
+    assert err.exit_code == 3
+    assert [(one.path, one.message) for one in err.problems] == [("regions", told)]
+
+
+def test_one_region_that_does_not_exist_stops_it_whatever_the_others_offer(
+    machine: Machine,
+) -> None:
+    err = _refused(machine, InvalidFile, regions=["eastus2", "eastus22", "nowhere"])
+    assert [one.message.split()[0] for one in err.problems] == ["eastus22", "nowhere"]
+
+
+def test_a_region_is_written_as_people_do(machine: Machine) -> None:
+    machine.create(make_spec(regions=["East US 2"]))
+
+
+def test_who_may_not_read_providers_is_told_as_well(machine: Machine) -> None:
+    machine.arm.faults.append(_NO_PROVIDERS_READ)
+    err = _refused(machine, InvalidFile, regions=["eastus22"])
+    assert "eastus22 is no region that offers any VM size, did you mean eastus2?" in str(err)
+    assert _OFFERED in str(err)
+
+
+def test_a_region_that_lacks_it_is_passed_over_with_its_reason(machine: Machine) -> None:
+    outcome = machine.create(make_spec(regions=["northeurope", "eastus2"]))
+    assert outcome.candidate.placement.region == "eastus2"
+    machine.delete()
+    machine.arm.settings.set("quota", "*", _FAMILY, value=0)
+    with pytest.raises(QuotaExceeded) as caught:
+        machine.create(make_spec(regions=["northeurope", "eastus2"]))
+    lines = str(caught.value).splitlines()
+    assert lines[1].endswith("[InvalidFile]")
+    assert lines[2].endswith("[Preflight]")
+
+
+def test_zones_that_no_region_has_are_all_told(machine: Machine) -> None:
+    err = _refused(machine, InvalidFile, regions=["westeurope", "centralus"], zone="3")
+    assert [one.path for one in err.problems] == ["zone", "zone"]
+
+
+def test_a_refused_allocation_has_azures_code_and_names_region_and_zone(machine: Machine) -> None:
+    machine.arm.settings.set("capacity", NCC_H100_V5, value={"eastus2": {"": 0, "1": 0}})
+    with pytest.raises(CapacityUnavailable, match=r"^eastus2: creating .*sufficient cap") as one:
+        machine.create()
+    assert one.value.code == "AllocationFailed"
+    with pytest.raises(CapacityUnavailable, match=r"^eastus2, zone 1: creating ") as one:
+        machine.create(make_spec(zone="1"))
+    assert one.value.code == "ZonalAllocationFailed"
+
+
+def test_each_region_is_told_with_its_own_code(machine: Machine) -> None:
+    machine.arm.settings.set("capacity", NCC_H100_V5, value={"eastus2": {"": 0}})
+    bar = [{"type": "Location", "reasonCode": "NotAvailableForSubscription"}]
+    machine.arm.settings.set("restrictions", NCC_H100_V5, "westeurope", value=bar)
+    with pytest.raises(CapacityUnavailable) as caught:
+        machine.create(make_spec(regions=["westeurope", "eastus2", "northeurope"]))
+    err = caught.value
+    assert err.code == "AllocationFailed"
+    head, *lines = str(err).splitlines()
+    assert head == "no region can hold the VM:"
+    assert [line.split(":")[0].strip() for line in lines[:2]] == ["westeurope", "eastus2"]
+    assert [line.rsplit("[", 1)[1] for line in lines] == [
+        "Preflight]",
+        "AllocationFailed]",
+        "InvalidFile]",
+    ]
+
+
+def test_what_only_was_looked_at_before_is_preflight(machine: Machine) -> None:
+    bar = [{"type": "Location", "reasonCode": "NotAvailableForSubscription"}]
+    for region in ("westeurope", "eastus2"):
+        machine.arm.settings.set("restrictions", NCC_H100_V5, region, value=bar)
+    err = _refused(machine, CapacityUnavailable, regions=["westeurope", "eastus2"])
+    assert err.code == "Preflight"
+
+
+def test_quota_that_azure_refuses_names_the_region(machine: Machine) -> None:
+    machine.arm.settings.set("quota", "*", _FAMILY, value=0)
+    with pytest.raises(QuotaExceeded, match=r"^eastus2: creating .*exceeding approved") as caught:
+        machine.create(skip_preflight=True)
+    assert caught.value.code == "OperationNotAllowed"
+
+
+def test_an_image_that_is_nowhere_is_no_lack_of_capacity(machine: Machine) -> None:
+    image = "Canonical:ubuntu-24_04-lts:cvm:1.2.3"
+    with pytest.raises(AzureRefused) as caught:
+        machine.create(make_spec(regions=["eastus2", "westeurope"], image=image))
+    assert caught.value.exit_code == 4
