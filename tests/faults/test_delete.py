@@ -204,3 +204,20 @@ def test_a_resource_made_by_another_run_survives_an_undo(machine: Machine) -> No
     with pytest.raises(AzureRefused):
         machine.create()
     assert machine.kinds() == WHOLE
+
+
+@pytest.mark.parametrize("right", ["resourceGroups/resources/read", "resources/read"])
+def test_in_a_given_group_one_of_the_two_lists_is_enough(machine: Machine, right: str) -> None:
+    machine.create(make_spec(resource_group="lab"))
+    provider = "Microsoft.Resources/subscriptions"
+    kinds = ("Microsoft.Compute/*", "Microsoft.Network/*", f"{provider}/resourceGroups/read")
+    last = (f"{provider}/resourceGroups/delete", f"{provider}/operationresults/read")
+    machine.arm.settings.set("principal", value=[*kinds, *last, f"{provider}/{right}"])
+    other = elsewhere(machine)
+    if right == "resources/read":  # what is in a group is its own list's to say
+        with pytest.raises(LeftBehind, match="AuthorizationFailed"):
+            other.delete(group="lab")
+        assert machine.kinds() == ["resourceGroups"]
+        return
+    other.delete(group="lab")
+    assert machine.kinds() == []

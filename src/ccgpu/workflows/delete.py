@@ -173,9 +173,9 @@ def _what_came_late(
     gone: Callable[[ResourceId], None],
     first: Removal,
 ) -> None:
-    """Remove what a list names now: what a lagging answer hid, a NIC or IP that no VM named any more.
+    """Remove what a list names now.
 
-    A group that stayed because of it is then looked at again.
+    A lagging answer hid it, or it is a NIC or IP that no VM named any more. A group that stayed because of it is then looked at again.
     """
     again = {id_: Kind.GROUP for id_, _ in first.kept}
     seen = first.seen() - {key(id_) for id_ in again}

@@ -23,7 +23,6 @@ from ccgpu.domain.resource import (
     tags_of,
 )
 from ccgpu.errors import AlreadyExists, CcgpuError
-from ccgpu.net.retry import poll_pause
 from ccgpu.workflows.dependents import dependents
 from ccgpu.workflows.groups import leave, others_in
 from ccgpu.workflows.requests import Asking, Run, ask, removed, written
@@ -40,8 +39,8 @@ _STAGES = (
     (Kind.GROUP,),
 )
 
-# How many 404s it takes to believe that what was perhaps just made is not there.
-_LOOKS_AT_NEW = 3
+# How many 404s it takes to believe that what was perhaps just made is not there, so far apart.
+_LOOKS_AT_NEW, _APART = 3, 2.0
 
 
 @dataclass(slots=True)
@@ -116,9 +115,9 @@ def remove(
     result = Removal()
     brought = _dependents(run, targets, owner, result)
     disks = {key(id_) for id_, kind in brought.items() if kind is Kind.DISK}
-    owner = replace(owner, promised=owner.promised | disks)
+    with_vm = frozenset(key(id_) for id_ in brought)  # a VM that is seen shows what it has
+    owner = replace(owner, promised=owner.promised | disks, made=owner.made - with_vm)
     named = {key(id_): (id_, kind) for id_, kind in (*brought.items(), *targets.items())}
-    with_vm = frozenset(key(id_) for id_ in brought)
     for stage in _STAGES:
         for id_, kind in sorted(named.values()):
             if kind in stage:
@@ -168,7 +167,7 @@ def _read(run: Run, kind: Kind, id_: ResourceId, owner: Owner, doing: str) -> As
     for _ in range(_LOOKS_AT_NEW - 1 if key(id_) in owner.made else 0):
         if body is not None:
             break
-        yield Call(lambda: None, run.left(poll_pause(0, None), doing))
+        yield Call(lambda: None, run.left(_APART, doing))
         body = yield from ask(run, get, doing)
     return body
 
