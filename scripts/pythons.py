@@ -87,13 +87,11 @@ def _ask(file: Path) -> Interpreter | None:
     """What `file` says it is; None if it does not start, like a pyenv shim without a version."""
     command = [str(file), "-I", "-c", _PROBE]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-    except OSError:
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        *version, pip, path = done.stdout.strip().split(" ", 4)
+        return Interpreter(tuple(map(int, version)), pip, Path(path))
+    except (OSError, ValueError, subprocess.CalledProcessError):
         return None
-    words = done.stdout.strip().split(" ", 4)
-    if done.returncode or len(words) < 5:
-        return None
-    return Interpreter(tuple(map(int, words[:3])), words[3], Path(words[4]))
 
 
 def _report(python: Interpreter) -> str:
@@ -135,7 +133,7 @@ def _problem(clone: Path, environ: dict[str, str], *command: str | Path) -> str:
             timeout=_TIME_LIMIT,
             check=False,
         )
-    except subprocess.TimeoutExpired:
-        return f"$ {shown}\nstill running after {_TIME_LIMIT} s"
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return f"$ {shown}\n{error}"
     said = done.stdout.decode(errors="replace")
     return f"$ {shown}\n{said}[exit {done.returncode}]" if done.returncode else ""
