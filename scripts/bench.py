@@ -13,7 +13,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from environment import BIN, ROOT
+from commands import ROOT
+from environment import BIN
 
 _FAKE = ("--backend", "fake")
 _VM = ("--region", "eastus2", "--ssh-from", "203.0.113.7/32", "--yes")

@@ -12,9 +12,11 @@ if sys.version_info < (3, 11):  # noqa: UP036  # older ones do read this far
 from collections.abc import Callable
 
 from bench import bench
-from environment import BIN, ROOT, code_of, fail, ready, run, say
+from commands import ROOT, code_of, fail, run, say
+from environment import BIN, ready
 from fuzz import fuzz
 from locks import lock
+from pythons import pythons
 from wheel import package
 
 _DOMAIN = "src/ccgpu/domain/*"
@@ -78,7 +80,9 @@ _COMMANDS: dict[str, Callable[[list[str]], None]] = {
     "bench": bench,
     "fuzz": fuzz,
     "lock": lock,
+    "pythons": pythons,
 }
+_WITHOUT_SETUP = ("lock", "pythons")  # one makes what the set-up reads, one has its own
 
 
 def main(arguments: list[str]) -> None:
@@ -86,7 +90,7 @@ def main(arguments: list[str]) -> None:
     if not arguments or arguments[0] not in _COMMANDS:
         fail("no such command" if arguments else "which command?", " | ".join(_COMMANDS))
     command, *rest = arguments
-    if command != "lock":  # it makes what the set-up reads
+    if command not in _WITHOUT_SETUP:
         ready()
     _COMMANDS[command](rest)
 

@@ -10,7 +10,9 @@ import sys
 import time
 import tomllib
 
-from environment import BIN, ROOT, run
+from commands import ROOT
+from environment import BIN
+from installer import pip
 
 _RUNS = 1_000_000
 _PER_VERDICT = 100  # a verdict makes ten signature checks and more where a parser makes none
@@ -20,7 +22,8 @@ def fuzz(arguments: list[str]) -> None:
     """Fuzz everything, with fewer inputs for verdicts, or what is named; a finding ends it."""
     runs = int(arguments[0]) if arguments else _RUNS
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    run(BIN / "python", "-m", "pip", "-qq", "install", *project["dependency-groups"]["fuzz"])
+    atheris = project["dependency-groups"]["fuzz"]  # one pin that depends on nothing
+    pip(BIN / "python", "install", "--no-deps", "--only-binary", ":all:", *atheris)
     for name, inputs in [(name, runs) for name in arguments[1:]] or _all(runs):
         start = time.monotonic()
         _inside(name, str(inputs))

@@ -10,7 +10,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-from environment import DEV_LOCK, ROOT, create, run
+from commands import ROOT
+from environment import DEV_LOCK, create
+from installer import pip
 
 UV = "uv==0.13.9"
 LOCK = ROOT / "requirements.lock"
@@ -25,7 +27,7 @@ def lock(arguments: list[str]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         create(Path(folder))
         python = Path(folder) / "bin" / "python"
-        run(python, "-m", "pip", "-qq", "install", UV)
+        pip(python, "install", "--no-deps", UV)
         _compile(python, "--output-file", LOCK.name, *arguments)
         # The runtime lock is a constraint of the other: the tests run with what users get.
         tools = ("--group", "dev", "--constraint", LOCK.name)

@@ -10,7 +10,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-from environment import BIN, BY_HAND, FROM_LOCK, ROOT, create, run, say
+from commands import ROOT, run, say
+from environment import BIN, create
+from installer import install, pip, require_consistent
 from locks import LOCK
 
 EXAMPLES = ROOT / "scripts" / "examples.py"
@@ -20,14 +22,13 @@ def package() -> None:
     """Build, install, try."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        build = ("-m", "pip", "-qq", "wheel", "--no-deps", "--no-build-isolation")
-        run(BIN / "python", *build, "--wheel-dir", folder, ROOT)
+        build = ("wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", folder)
+        pip(BIN / "python", *build, ROOT)
         (wheel,) = folder.glob("*.whl")
         say(f"{wheel.name}: {wheel.stat().st_size // 1024} KiB")
         create(folder / "fresh")
-        python = folder / "fresh" / "bin" / "python"
-        run(python, *FROM_LOCK, LOCK)
-        run(python, *BY_HAND, wheel)
+        # Not resolved, and yet complete: what the wheel says it needs must be what the lock pins.
+        require_consistent(LOCK, install(folder / "fresh" / "bin" / "python", LOCK, wheel))
         _try(folder)
 
 

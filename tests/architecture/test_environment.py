@@ -10,14 +10,15 @@ import pytest
 
 from support.repository import ROOT
 
-_PIP = """#!/bin/sh
+_PYTHON = """#!/bin/sh
+case "$*" in *" config list") exit 0;; esac
 echo "$*" >> "$(dirname "$0")/calls"
 exit "$(cat "$(dirname "$0")/code")"
 """
 
 
 class Clone:
-    """A clone whose `.venv` has a Python that only notes how it is called."""
+    """A clone with the `.venv` of an older lock, whose Python only notes how it is called."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -30,7 +31,9 @@ class Clone:
         self.settings.write_text(
             f"version = {platform.python_version()}\ncommand = python -m venv {folder}/.venv\n"
         )
-        (self.bin / "python").write_text(_PIP)
+        self.stamp = folder / ".venv" / "set-up.sha256"
+        self.stamp.write_text("older")
+        (self.bin / "python").write_text(_PYTHON)
         (self.bin / "python").chmod(0o755)
         self.answer(0)
 
@@ -51,11 +54,12 @@ def clone(tmp_path: Path) -> Clone:
     return Clone(tmp_path.resolve())
 
 
-def test_the_first_set_up_installs_the_lock_by_hash_then_the_package(clone):
-    code, (lock, package, compiled) = clone.set_up()
+def test_a_set_up_installs_the_lock_by_hash_without_resolving_then_the_package(clone):
+    code, (lock, package, checked, compiled) = clone.set_up()
     assert code == 0
-    assert "--require-hashes --only-binary :all: -r" in lock
+    assert "install --no-deps --require-hashes --only-binary :all: -r" in lock
     assert package.endswith(f"--no-index --no-deps --no-build-isolation -e {clone.folder}")
+    assert checked.endswith(" check")
     assert compiled.startswith("-m compileall")
 
 
@@ -65,21 +69,21 @@ def test_the_second_set_up_does_nothing(clone):
 
 
 @pytest.mark.parametrize(
-    "file", ["requirements-dev.lock", "pyproject.toml", "scripts/environment.py"]
+    "file",
+    ["requirements-dev.lock", "pyproject.toml", "scripts/environment.py", "scripts/installer.py"],
 )
 def test_a_change_of_what_it_depends_on_sets_up_again(clone, file):
     clone.set_up()
     with (clone.folder / file).open("a") as text:
         text.write("\n# changed\n")
-    assert len(clone.set_up()[1]) == 3
+    assert len(clone.set_up()[1]) == 4
 
 
-def test_a_set_up_that_failed_is_done_again(clone):
+def test_a_set_up_that_failed_ends_with_its_code_and_is_not_taken_for_done(clone):
     clone.answer(7)
     code, calls = clone.set_up()
     assert (code, len(calls)) == (7, 1)
-    clone.answer(0)
-    assert len(clone.set_up()[1]) == 3
+    assert not clone.stamp.exists()
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,9 @@
 """The locks pin, with hashes and without an address, what pyproject.toml asks for."""
 
+import importlib.metadata
 import re
+import subprocess
+import sys
 import tomllib
 
 import pytest
@@ -48,3 +51,37 @@ def test_every_dependency_is_pinned_within_its_bounds(lock, wanted):
 
 def test_the_tests_run_with_what_users_get():
     assert _pins("requirements.lock").items() <= _pins("requirements-dev.lock").items()
+
+
+def test_what_is_installed_is_consistent():
+    command = [sys.executable, "-I", "-m", "pip", "--isolated", "check"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "No broken requirements found.\n")
+
+
+def _unmet(requirement: Requirement, seen: set[str]) -> list[str]:
+    """What is unmet of all that `requirement` needs, with the extras, which pip leaves out."""
+    if str(requirement) in seen:
+        return []
+    seen.add(str(requirement))
+    try:
+        found = importlib.metadata.distribution(requirement.name)
+    except importlib.metadata.PackageNotFoundError:
+        return [str(requirement)]
+    extras = [{"extra": extra} for extra in ("", *requirement.extras)]
+    needed = [Requirement(text) for text in found.requires or []]
+    needed = [one for one in needed if not one.marker or any(map(one.marker.evaluate, extras))]
+    unfit = [] if requirement.specifier.contains(found.version) else [str(requirement)]
+    return unfit + [problem for one in needed for problem in _unmet(one, seen)]
+
+
+def test_what_is_installed_meets_every_requirement_and_its_extras():
+    wanted = [Requirement("ccgpu"), *map(Requirement, _DEV)]
+    seen: set[str] = set()
+    assert [problem for one in wanted for problem in _unmet(one, seen)] == []
+    assert any("[" in text for text in seen)  # else this test shows nothing of extras
+
+
+@pytest.mark.parametrize("unmet", ["requests[socks]", "requests>99", "no-such-package"])
+def test_a_requirement_that_is_not_met_is_found(unmet):
+    assert _unmet(Requirement(unmet), set())

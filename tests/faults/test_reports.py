@@ -174,7 +174,10 @@ def test_interrupted_while_it_waits_for_another_it_says_how_to_go_on(
             raise KeyboardInterrupt
 
     listening.events = Impatient()
-    commands = {"create": lambda: listening.create(SPEC), "delete": listening.delete}
+    commands: dict[str, Callable[[], object]] = {
+        "create": lambda: listening.create(SPEC),
+        "delete": listening.delete,
+    }
     with cloud.journals.locked(cloud.subscription, "demo", lambda: None):
         error = interrupted(commands[what])
     assert str(error).startswith("interrupted: demo is not ")

@@ -7,7 +7,9 @@ from ccgpu.domain.catalog import Kind
 from ccgpu.domain.resource import Body, Resource, ResourceId, key
 
 
-def answers(resources: Mapping[ResourceId, Resource], *, deallocated: bool = False) -> dict:
+def answers(
+    resources: Mapping[ResourceId, Resource], *, deallocated: bool = False
+) -> dict[ResourceId, Body]:
     """The bodies by `key` of the id: of the resources, of the VM's disks and of its interface."""
     found: dict[ResourceId, Body] = {}
     for id_, resource in resources.items():

@@ -175,7 +175,8 @@ def _what_came_late(
 ) -> None:
     """Remove what a list names now.
 
-    A lagging answer hid it, or it is a NIC or IP that no VM named any more. A group that stayed because of it is then looked at again.
+    A lagging answer hid it, or it is a NIC or IP that no VM named any more. A group that stayed
+    because of it is then looked at again.
     """
     again = {id_: Kind.GROUP for id_, _ in first.kept}
     seen = first.seen() - {key(id_) for id_ in again}

@@ -202,7 +202,7 @@ def test_a_disk_that_could_not_be_added_is_added_by_the_next_create(shell):
 def test_a_write_of_others_that_came_in_between_is_not_undone(shell, others):
     write, there = others
     _ok(shell, f"create demo {_FROM}")
-    done = []
+    done: list[object] = []
 
     def between(request):
         if request.method == "PUT" and "/networkSecurityGroups/" in request.url and not done:

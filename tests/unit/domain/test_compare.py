@@ -250,8 +250,8 @@ def test_what_is_left_out_is_a_wish_where_it_says_so(kind, body, found, told):
 
 @pytest.mark.parametrize("field", ["diskSizeGB", "managedDisk.storageAccountType"])
 def test_what_a_deallocated_vm_leaves_out_is_unknown_and_no_difference(field):
-    body = {"diskSizeGB": 256, "managedDisk": {"storageAccountType": "Premium_LRS"}}
-    wanted_vm = {"properties": {"storageProfile": {"osDisk": body}}}
+    body: Body = {"diskSizeGB": 256, "managedDisk": {"storageAccountType": "Premium_LRS"}}
+    wanted_vm: Body = {"properties": {"storageProfile": {"osDisk": body}}}
     found = {"properties": {"storageProfile": {"osDisk": {"managedDisk": {"id": "/d"}}}}}
     assert _paths(wanted_vm, found) == []
     other = copy.deepcopy(wanted_vm)

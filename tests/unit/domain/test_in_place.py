@@ -90,7 +90,9 @@ def test_what_has_no_list_is_merged_too():
 
 _GROUP = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/ccgpu-demo/providers"
 _VM_ID = f"{_GROUP}/Microsoft.Compute/virtualMachines/demo"
-_DISKS = {"data_disks": [{"size_gib": 64}, {"size_gib": 32, "type": "Standard_LRS"}]}
+_DISKS: dict[str, Any] = {
+    "data_disks": [{"size_gib": 64}, {"size_gib": 32, "type": "Standard_LRS"}]
+}
 
 
 def _vm(*disks: Body, **changes: Any) -> Body:
@@ -99,8 +101,8 @@ def _vm(*disks: Body, **changes: Any) -> Body:
     return vm
 
 
-def _patched(vm: Body, disks: dict[str, Body] | None = None, **changes: Any) -> Body:
-    there = {key(id_): body for id_, body in (disks or {}).items()}
+def _patched(vm: Body, *disks: Body, **changes: Any) -> Body:
+    there = {key(disk["id"]): disk for disk in disks}
     return patch(_body(Kind.VM, **changes), vm, there)
 
 
@@ -129,7 +131,7 @@ def test_a_new_disk_takes_a_free_lun_where_its_own_is_taken():
 
 def test_a_disk_of_ours_that_was_detached_is_attached_again_with_its_data():
     id_ = f"{_GROUP}/Microsoft.Compute/disks/demo-data0"
-    change = _patched(_vm(), {id_: {"id": id_}}, **_DISKS)
+    change = _patched(_vm(), {"id": id_}, **_DISKS)
     again, new = change["properties"]["storageProfile"]["dataDisks"]
     assert again == {
         "lun": 0,

@@ -8,7 +8,7 @@ from ccgpu.domain import live_vm
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.compare import differences
 from ccgpu.domain.plan import Action, plan
-from ccgpu.domain.resource import Body, key
+from ccgpu.domain.resource import Body, ResourceId, key
 from support.specs import SUBNET, wanted
 
 _NIC = "/subscriptions/S/resourceGroups/G/providers/Microsoft.Network/networkInterfaces/demo-nic-1"
@@ -31,7 +31,7 @@ def _deallocated(**changes) -> Body:
     return vm
 
 
-def _disk(name: str, size: int, type_: str) -> dict[str, Body]:
+def _disk(name: str, size: int, type_: str) -> dict[ResourceId, Body]:
     body = {"sku": {"name": type_}, "properties": {"diskSizeGB": size}}
     return {key(_DISK + name): body}
 

@@ -1,6 +1,6 @@
 """The network that comes along: closed, but for SSH from where the user is."""
 
-from ipaddress import ip_network
+from ipaddress import IPv4Network, ip_network
 from typing import Any
 
 import pytest
@@ -89,8 +89,8 @@ def test_a_subnet_has_no_way_out_that_azure_opens_by_itself(private):
     (subnet,) = vnet["properties"]["subnets"]
     assert subnet["properties"]["defaultOutboundAccess"] is False
     assert ("natGateway" in subnet["properties"]) is private
-    (space,) = map(ip_network, vnet["properties"]["addressSpace"]["addressPrefixes"])
-    own = ip_network(subnet["properties"]["addressPrefix"])
+    (space,) = map(IPv4Network, vnet["properties"]["addressSpace"]["addressPrefixes"])
+    own = IPv4Network(subnet["properties"]["addressPrefix"])
     assert own.subnet_of(space)
     assert space.num_addresses >= 256 * own.num_addresses  # room for subnets of others
 

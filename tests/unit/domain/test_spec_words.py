@@ -63,7 +63,7 @@ def test_a_change_of_a_field_is_told_by_its_name(kind, changes, lines):
 
 def test_no_word_is_arms_path_a_hash_or_pythons_repr():
     for kind in (Kind.VM, Kind.NSG, Kind.VNET):
-        there = {"tags": {}, "properties": {}}
+        there: Body = {"tags": {}, "properties": {}}
         for one in in_spec_words(kind, differences(kind, _bodies()[kind], there)):
             assert "properties" not in one.field
             assert not any(word in str(one) for word in ("None", "True", "False", "{'"))

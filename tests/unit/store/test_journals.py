@@ -189,7 +189,7 @@ def test_a_write_is_on_disk_before_it_returns(file: JournalFile, tmp_path: Path)
     import subprocess
     import sys
 
-    environ = os.environ | {"PYTHONPATH": str(tmp_path)}
+    environ = os.environ | {"PYTHONPATH": str(tmp_path), "PYTHONDONTWRITEBYTECODE": "1"}
     traced = ["strace", "-f", "-e", "trace=fsync,rename,renameat,renameat2", "-o", str(log)]
     subprocess.run([*traced, sys.executable, "-c", code], check=True, env=environ)
     calls = [line.split("(")[0].split()[-1] for line in log.read_text().splitlines() if "(" in line]

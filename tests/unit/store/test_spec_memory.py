@@ -106,7 +106,7 @@ def test_a_flag_that_contradicts_what_is_remembered_says_where_that_comes_from()
         _asked(last, flags={"spot": False})
     [problem] = caught.value.problems
     assert (problem.path, problem.source) == ("max_price", "the last create of demo")
-    assert "`--fresh`" in caught.value.hint
+    assert "`--fresh`" in str(caught.value.hint)
 
 
 def test_the_name_may_be_set():

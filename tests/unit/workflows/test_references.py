@@ -1,5 +1,6 @@
 """What a spec refers to is read where it is, and found unfit before anything is made."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -112,11 +113,12 @@ def test_a_set_that_cannot_be_read_is_named_with_its_subscription_and_the_right(
 ) -> None:
     Theirs(machine).refusal = answer
     spec = make_spec(**_with_set())
+    commands: dict[str, Callable[[], object]] = {
+        "plan": lambda: preview(machine.cloud, spec, options()),
+        "create": lambda: machine.create(spec),
+    }
     with pytest.raises(kind) as caught:
-        if command == "plan":
-            preview(machine.cloud, spec, options())
-        else:
-            machine.create(spec)
+        commands[command]()
     err: Any = caught.value
     assert machine.writes() == []
     assert err.exit_code == 4

@@ -1,0 +1,164 @@
+"""The set-up with a real pip, on an index in a folder that goes on while the lock stays."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+import yaml
+
+from support import wheels
+from support.repository import ROOT
+
+_PROJECT = """
+[build-system]
+requires = []
+build-backend = "backend"
+backend-path = ["."]
+"""
+_EXTRA = ("Provides-Extra: toml", "Requires-Dist: tiny; extra == 'toml'")
+_LOCKED = {"base": "1.0", "needs-extra": "1.0", "tiny": "1.0"}
+
+
+class Clone:
+    """A clone of a small project, its lock, and the index that pip is configured to use."""
+
+    def __init__(self, folder: Path) -> None:
+        self.root, self.index = folder / "clone", folder / "index"
+        self.index.mkdir(parents=True)
+        shutil.copytree(ROOT / "scripts", self.root / "scripts")
+        shutil.copy(wheels.__file__, self.root / "backend.py")
+        (self.root / "src").mkdir()
+        (self.root / "pyproject.toml").write_text(_PROJECT)
+        self.python = self.root / ".venv" / "bin" / "python"
+        self.environ = {"HOME": str(folder), "PATH": os.environ["PATH"]}
+        self.configure()
+        self.base = self.publish("base", "1.0", *_EXTRA)
+        self.needs_extra = self.publish("needs-extra", "1.0", "Requires-Dist: base[toml]>=1.0")
+        self.tiny = self.publish("tiny", "1.0")
+        self.lock(self.base, self.needs_extra, self.tiny)
+
+    def configure(self, *settings: str) -> None:
+        """Write the user's pip configuration: the index, and `settings`."""
+        lines = ["[global]", "no-index = true", f"find-links = {self.index}", *settings]
+        file = Path(self.environ["HOME"], ".pip", "pip.conf")
+        file.parent.mkdir(exist_ok=True)
+        file.write_text("\n".join(lines))
+
+    def publish(self, name: str, version: str, *metadata: str) -> str:
+        """Put a release on the index; its line in a lock."""
+        return wheels.build(self.index, name, version, *metadata)
+
+    def lock(self, *lines: str) -> None:
+        (self.root / "requirements-dev.lock").write_text("".join(lines))
+
+    def set_up(self) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "scripts/dev.py", "setup"]
+        return subprocess.run(
+            command, cwd=self.root, env=self.environ, capture_output=True, text=True, check=False
+        )
+
+    def installed(self) -> dict[str, str]:
+        """The version of each package in `.venv` that is one of the index."""
+        command = [str(self.python), "-I", "-m", "pip", "--isolated", "list", "--format", "json"]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        found = {one["name"]: one["version"] for one in json.loads(done.stdout)}
+        return {name: version for name, version in found.items() if name in {*_LOCKED, "gone"}}
+
+
+@pytest.fixture
+def clone(tmp_path: Path) -> Clone:
+    return Clone(tmp_path.resolve())
+
+
+def test_a_newer_release_of_what_is_needed_with_an_extra_changes_nothing(clone):
+    clone.publish("base", "1.1", *_EXTRA)
+    done = clone.set_up()
+    assert (done.returncode, done.stderr.splitlines()[-1]) == (0, ".venv is ready")
+    assert clone.installed() == _LOCKED
+
+
+def test_a_lock_that_lacks_what_a_package_needs_is_told_by_name(clone):
+    clone.lock(clone.needs_extra, clone.tiny)
+    done = clone.set_up()
+    assert done.returncode == 1
+    assert "error: what requirements-dev.lock pins does not fit together:\n" in done.stderr
+    assert "  needs-extra 1.0 requires base, which is not installed" in done.stderr
+
+
+@pytest.mark.slow
+def test_of_the_users_settings_those_that_reach_the_index_alone_are_heeded(clone, tmp_path):
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "constraints.txt").write_text("base<1.0\n")
+    wheels.build(elsewhere, "tiny", "1.0")
+    with zipfile.ZipFile(elsewhere / "tiny-1.0-py3-none-any.whl") as archive:
+        archive.extractall(elsewhere)
+    clone.configure(
+        f"constraint = {elsewhere}/constraints.txt",
+        "require-hashes = true",
+        "quiet = 2",
+        "[install]",
+        "user = true",
+        "no-binary = :all:",
+        f"target = {elsewhere}/target",
+    )
+    clone.environ |= {"PIP_PREFIX": f"{elsewhere}/prefix", "PYTHONPATH": str(elsewhere)}
+    done = clone.set_up()
+    assert (done.returncode, clone.installed()) == (0, _LOCKED), done.stderr
+    assert not {"target", "prefix"} & {file.name for file in elsewhere.iterdir()}
+
+
+@pytest.mark.slow
+def test_a_configuration_that_pip_cannot_read_is_told(clone):
+    clone.configure("this is no setting")
+    done = clone.set_up()
+    assert done.returncode == 1
+    assert "error: pip cannot read its configuration\n\nhint: " in done.stderr
+    assert "pip.conf" in done.stderr
+
+
+@pytest.mark.slow
+def test_a_set_up_that_was_interrupted_begins_anew(clone):
+    clone.lock("absent==1.0 --hash=sha256:00\n")
+    assert clone.set_up().returncode == 1
+    for file in clone.root.glob(".venv/lib/python*/site-packages/pip/__main__.py"):
+        file.unlink()  # as if venv itself had not come to its end
+    clone.lock(clone.base, clone.needs_extra, clone.tiny)
+    assert clone.set_up().returncode == 0
+    assert clone.installed() == _LOCKED
+
+
+@pytest.mark.slow
+def test_a_package_that_no_longer_is_in_the_lock_is_not_in_the_way(clone):
+    gone = clone.publish("gone", "1.0", "Requires-Dist: base<1.1")
+    clone.lock(clone.base, clone.needs_extra, clone.tiny, gone)
+    assert clone.set_up().returncode == 0
+    assert clone.installed() == _LOCKED | {"gone": "1.0"}
+    clone.lock(clone.publish("base", "1.1", *_EXTRA), clone.needs_extra, clone.tiny)
+    assert clone.set_up().returncode == 0
+    assert clone.installed() == _LOCKED | {"base": "1.1"}
+
+
+_WORKFLOW = yaml.safe_load((ROOT / "examples" / "ci" / "github-actions.yml").read_text())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("job", _WORKFLOW["jobs"])
+def test_a_job_of_the_workflow_that_ships_installs_what_the_lock_pins(clone, job):
+    clone.publish("base", "1.1", *_EXTRA)
+    clone.publish("ccgpu", "0.1", "Requires-Dist: needs-extra")
+    (clone.root / "requirements.lock").write_text(clone.base + clone.needs_extra + clone.tiny)
+    names = {"RUNNER_TEMP": str(clone.root), "GITHUB_PATH": "path", "CCGPU": "ccgpu==0.1"}
+    (script,) = [
+        one["run"] for one in _WORKFLOW["jobs"][job]["steps"] if one.get("name") == "Install"
+    ]
+    command = ["bash", "-e", "-c", script]
+    subprocess.run(command, cwd=clone.root, env=clone.environ | names, check=True)
+    folder = Path((clone.root / "path").read_text().strip())
+    clone.python = folder / "python"
+    assert clone.installed() == _LOCKED
