@@ -1,6 +1,7 @@
 """An error object is read in every spelling, with all that its parts and policies say."""
 
 import json
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -196,7 +197,7 @@ def test_whatever_the_body_it_can_be_read(body):
 
 @given(st.integers(0, 200))
 def test_no_depth_breaks_it(depth):
-    error = {"code": "Last"}
+    error: dict[str, Any] = {"code": "Last"}
     for _ in range(depth):
         error = {"details": [error], "innererror": error}
     refusal("x", error, 400)
