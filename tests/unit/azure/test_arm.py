@@ -262,6 +262,86 @@ def test_a_status_that_cannot_be_read_says_nothing_about_the_write(answer, code,
     assert len(wire.seen) == 1
 
 
+_BLOCKED = {
+    "Error": {
+        "Code": "ResourceGroupDeletionBlocked",
+        "Message": "Deletion failed.",
+        "Details": [{"Target": "/a/nic", "Message": "it is reserved"}],
+    }
+}
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind", "code"),
+    [
+        pytest.param(Answer(409, _BLOCKED), AzureRefused, "ResourceGroupDeletionBlocked", id="409"),
+        pytest.param(faults.error(400, "InUse"), AzureRefused, "InUse", id="400"),
+        pytest.param(faults.error(412, "Changed"), AlreadyExists, "Changed", id="412"),
+        pytest.param(
+            faults.error(409, "AllocationFailed"),
+            CapacityUnavailable,
+            "AllocationFailed",
+            id="full",
+        ),
+        pytest.param(
+            faults.error(403, "RequestDisallowedByPolicy"),
+            AzureRefused,
+            "RequestDisallowedByPolicy",
+            id="policy",
+        ),
+        pytest.param(
+            faults.error(409, "AnotherOperationInProgress"),
+            AzureRefused,
+            "AnotherOperationInProgress",
+            id="what would pass is its end",
+        ),
+    ],
+)
+def test_by_location_a_refusal_is_how_the_write_ended(answer, kind, code, wire):
+    with pytest.raises(AzureRefused) as caught:
+        _polled(wire, answer, by_location=True)
+    assert (type(caught.value), caught.value.code) == (kind, code)
+
+
+def test_what_stood_in_a_group_deletes_way_is_told(wire):
+    with pytest.raises(AzureRefused, match=r"Deletion failed\.; /a/nic: it is reserved \["):
+        _polled(wire, Answer(409, _BLOCKED), by_location=True)
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind"),
+    [
+        pytest.param(faults.error(403, "AuthorizationFailed", "no"), Denied, id="no right to ask"),
+        pytest.param(faults.error(403, "ExpiredAuthenticationToken"), AzureUnavailable, id="token"),
+        pytest.param(faults.NOT_FOUND, AzureUnavailable, id="404"),
+        pytest.param(Answer(409, {}), AzureUnavailable, id="no error in it"),
+        pytest.param(Answer(409, "<html>", _PAGE), AzureUnavailable, id="a page"),
+        pytest.param(faults.THROTTLED, AzureUnavailable, id="throttled"),
+    ],
+)
+def test_by_location_a_failure_to_ask_says_nothing_about_the_write(answer, kind, wire):
+    with pytest.raises(kind):
+        _polled(wire, answer, by_location=True)
+
+
+def test_a_status_that_comes_with_a_bad_answer_is_the_end_all_the_same(wire):
+    ended = {"status": "Failed", "error": {"code": "AllocationFailed", "message": "none left"}}
+    with pytest.raises(CapacityUnavailable, match="none left"):
+        _polled(wire, Answer(409, ended))
+
+
+def test_an_id_of_another_subscription_is_asked_and_changed_there(wire):
+    other = "00000000-0000-4000-8000-0000000000bb"
+    one = _resource(Kind.NIC)
+    theirs = one.id.replace(FAKE_SUBSCRIPTION, other)
+    wire.replies += [Answer(200, {"id": theirs}), faults.error(400, "Refused")]
+    adapter = wire.adapter
+    assert adapter.get(Kind.NIC, theirs) == {"id": theirs}
+    with pytest.raises(AzureRefused):
+        adapter.delete(Kind.NIC, theirs)
+    assert [request.path for request in wire.seen] == [theirs, theirs]
+
+
 def test_a_status_that_may_not_be_read_is_a_missing_right(wire):
     with pytest.raises(Denied, match="asking how far it is: does not have authorization"):
         _polled(wire, faults.FORBIDDEN)

@@ -154,9 +154,8 @@ def test_neither_token_nor_assertion_is_logged_or_told(issuer, fetch, answer, ca
 
 
 def test_in_a_job_with_an_identity_the_credential_is_githubs(issuer):
-    found = default_credential(_AUTHORITY, _SUBSCRIPTION, issuer.environ())
-    inner: Any = found.credential
-    assert isinstance(inner.credential, ClientAssertionCredential)
+    found: Any = default_credential(_AUTHORITY, _SUBSCRIPTION, issuer.environ())
+    assert isinstance(found.credential.credential, ClientAssertionCredential)
     found.close()
 
 
