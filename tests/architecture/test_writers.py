@@ -20,7 +20,8 @@ _FLAGS = {"O_WRONLY", "O_RDWR", "O_CREAT"}
 
 def writes(source: str) -> list[int]:
     """The lines on which a file may be opened for writing."""
-    return [node.lineno for node in ast.walk(ast.parse(source)) if _writes(node)]
+    nodes = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.expr)]
+    return [node.lineno for node in nodes if _writes(node)]
 
 
 def _writes(node: ast.AST) -> bool:
@@ -38,7 +39,9 @@ def _modes(call: ast.Call) -> Iterator[bool]:
             yield bool(set(value.value) & set("wxa+")) and set(value.value) <= set("rwxab+t")
 
 
-@pytest.mark.parametrize("path", sorted(SRC.rglob("*.py")), ids=lambda path: str(path.relative_to(ROOT)))
+@pytest.mark.parametrize(
+    "path", sorted(SRC.rglob("*.py")), ids=lambda path: str(path.relative_to(ROOT))
+)
 def test_only_the_writer_of_files_writes_files(path):
     found = writes(path.read_text())
     name = str(path.relative_to(ROOT))

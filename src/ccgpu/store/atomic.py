@@ -43,9 +43,7 @@ class SystemCalls:
 _SYSTEM = SystemCalls()
 
 
-def replace(
-    path: Path, data: bytes, *, mode: int = PRIVATE, system: SystemCalls = _SYSTEM
-) -> None:
+def replace(path: Path, data: bytes, *, mode: int = PRIVATE, system: SystemCalls = _SYSTEM) -> None:
     """Make `data` the content of `path`, whether or not there is a file.
 
     A new file gets `mode` less the umask. With `OUTPUT` an existing file keeps its permissions.
@@ -126,23 +124,28 @@ def _prefix(path: Path) -> str:
 
 
 def _write(new: Path, data: bytes, mode: int, kept: int | None, system: SystemCalls) -> None:
-    """Write a new file to its last byte, and sync it. `write` may take fewer than it was given."""
+    """Write a new file, and sync it."""
     file = os.open(new, _NEW, mode)
     try:
         if kept is not None:
             os.fchmod(file, kept)
-        left = memoryview(data)
-        while left:
-            count = system.write(file, left)
-            if count <= 0:
-                raise OSError(errno.EIO, "nothing was written", str(new))
-            left = left[count:]
+        _write_all(file, data, system)
         system.fsync(file)
     except BaseException:
         with suppress(OSError):
             os.close(file)
         raise
     system.close(file)  # network file systems report a full disk only here
+
+
+def _write_all(file: int, data: bytes, system: SystemCalls) -> None:
+    """Write to the last byte: `write` may take fewer than it was given."""
+    left = memoryview(data)
+    while left:
+        count = system.write(file, left)
+        if count <= 0:
+            raise OSError(errno.EIO, "nothing was written")
+        left = left[count:]
 
 
 def _publish(new: Path, path: Path, system: SystemCalls) -> None:
