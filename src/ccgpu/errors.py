@@ -4,6 +4,8 @@ The tree is the contract; `cli/main.py` turns it into text and an exit code, and
 nothing else in the package prints or exits.
 
     CcgpuError                       1
+    ├── InternalError                1   a bug in ccgpu, with its traceback
+    ├── AnswerLost                   1   the work is done, but its answer could not be written
     ├── UsageProblem                 2   a choice that the user must make
     ├── InvalidFile                  3   a spec or policy is wrong; nothing was sent
     ├── AzureRefused                 4   Azure said no (`code` is its own word for it)
@@ -23,7 +25,7 @@ nothing else in the package prints or exits.
     ├── TimedOut                     11  the time allowed is over
     └── Interrupted                  130 Ctrl-C or a signal
 
-An exception that is not in this tree is a bug and keeps its traceback.
+An exception that is not in this tree is a bug: it becomes an `InternalError` with its traceback.
 """
 
 from collections.abc import Sequence
@@ -67,6 +69,18 @@ class CcgpuError(Exception):
         self.hint = hint
         self.resources = tuple(resources)
         self.code = type(self).__name__
+
+
+class InternalError(CcgpuError):
+    """A bug in ccgpu. `traceback` says where."""
+
+    def __init__(self, message: str, *, traceback: str) -> None:
+        super().__init__(message, hint="please report it, with the traceback")
+        self.traceback = traceback
+
+
+class AnswerLost(CcgpuError):
+    """The work is done, but stdout could not take its answer: a full disk, most often."""
 
 
 class UsageProblem(CcgpuError):

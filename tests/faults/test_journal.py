@@ -12,6 +12,7 @@ from ccgpu.errors import CcgpuError, StateUnusable
 from ccgpu.fakearm import FakeArm
 from support import faults
 from support.cloud import WHOLE, Machine
+from support.disks import fill, mount, unmount
 from support.faults import Nth, of
 
 
@@ -72,30 +73,13 @@ def test_a_damaged_journal_stops_everything_before_the_first_write(
     assert machine.kinds() == []
 
 
-def mount(kind: str, folder: Path, options: str) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    command = ["mount", "-t", kind, "-o", options, "none", str(folder)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        pytest.skip(f"needs the right to mount a small file system: {done.stderr.strip()}")
-
-
 @pytest.fixture
 def small(tmp_path: Path) -> Iterator[Path]:
     """A state folder with room for 64 KB."""
     folder = tmp_path / "small"
     mount("tmpfs", folder, "size=64k")
     yield folder
-    subprocess.run(["umount", "-l", str(folder)], check=True)
-
-
-def fill(folder: Path) -> None:
-    with (folder / "ballast").open("wb", buffering=0) as ballast:
-        try:
-            while True:
-                ballast.write(b"x" * 4096)
-        except OSError:
-            return
+    unmount(folder)
 
 
 def test_a_full_state_folder_means_no_put(small: Path) -> None:

@@ -38,8 +38,15 @@ class Done:
 
     @property
     def error(self) -> Any:
-        """The error document, the last line on stderr."""
-        return json.loads(self.err.splitlines()[-1])
+        """The one error document on stderr, which holds nothing but JSON."""
+        documents = [json.loads(line) for line in self.err.splitlines()]
+        (found,) = [one for one in documents if one["schema"] == "ccgpu.error/1"]
+        return found
+
+    @property
+    def events(self) -> list[Any]:
+        """The documents that were streamed on stderr."""
+        return [json.loads(line) for line in self.err.splitlines()]
 
     def __str__(self) -> str:
         """All that a person would see."""

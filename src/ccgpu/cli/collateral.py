@@ -40,8 +40,6 @@ def fetch(
 
     Example: `ccgpu collateral fetch bundle.json --out collateral`
     """
-    from rich.text import Text
-
     from ccgpu.collateral import folder
     from ccgpu.store import evidence as files
     from ccgpu.views import collateral as view
@@ -50,7 +48,7 @@ def fetch(
     run: Runtime = ctx.obj
     found = files.read(evidence, None)
     with run.fetching() as fetching:
-        tell = lambda event: run.err.print(Text(event.text))  # noqa: E731
+        tell = lambda event: run.note(event.text)  # noqa: E731
         fetched = supplies.fetch(found, fetching, tell, region=region)
         folder.write(out, fetched.pieces, fetching.now())
     where = str(out)

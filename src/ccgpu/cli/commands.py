@@ -72,8 +72,14 @@ class Commands(TyperGroup):
     def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002
         """The command of that name. To suggest another one, the parser must know them all."""
         for name in [cmd_name] if cmd_name in COMMANDS else COMMANDS:
-            self.commands.setdefault(name, load(name))
+            self.load(name)
         return self.commands.get(cmd_name)
+
+    def load(self, name: str) -> Any:
+        """The command of that name, which there is; loaded once."""
+        if name not in self.commands:
+            self.commands[name] = load(name)
+        return self.commands[name]
 
     def get_params(self, ctx: Any) -> list[Any]:
         """Its options. Typer would load pydantic only to find that an absent flag is false."""

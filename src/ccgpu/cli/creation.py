@@ -65,16 +65,17 @@ class Creation:
                 cloud, spec, options, progress, lambda todo: self._approve(todo, progress)
             )
             made = show(cloud, spec.name, outcome.fitted.spec.group)
-        remembered = outcome.fitted.remembered
+        ssh, remembered = self._way_in(made, keys), outcome.fitted.remembered
         self.run.answer(
             wish,
             lambda: view.as_text(outcome.plan, made, simulated=cloud.simulated),
             lambda: with_sign_in(
-                view.as_json(outcome.plan, made, simulated=cloud.simulated, remembered=remembered),
+                view.as_json(outcome.plan, made, simulated=cloud.simulated, remembered=remembered)
+                | {"ssh": ssh},
                 cloud.session.signed_in_with,
             ),
         )
-        self._say_what_is_next(made, keys)
+        self._say_what_is_next(made, ssh)
 
     def _default_keys(self, keys: "Keys", progress: "Progress") -> tuple[str, ...]:
         found = keys.default()
@@ -97,14 +98,19 @@ class Creation:
                 self.run, progress, doing, [step.resource.id for step in to_delete]
             )
 
-    def _say_what_is_next(self, made: "Deployment", keys: "Keys") -> None:
-        """How to start it, or to get in: the fake's address leads nowhere, but looks the same."""
+    def _way_in(self, made: "Deployment", keys: "Keys") -> str | None:
+        """The ssh command; the fake's address leads nowhere, but looks the same."""
+        if made.public_ip is None or made.admin_user is None:
+            return None
+        identity = keys.identity if not self.spec.ssh_keys else None
+        key = ["-i", str(identity)] if identity else []
+        return shlex.join(["ssh", *key, f"{made.admin_user}@{made.public_ip}"])
+
+    def _say_what_is_next(self, made: "Deployment", ssh: str | None) -> None:
+        """How to start it, or to get in."""
         from ccgpu.domain.status import State
 
         if made.state is State.STOPPED:
             self.course.hint(self.run, f"{made.name} is stopped: `ccgpu start {made.name}`")
-        elif made.public_ip is not None and made.admin_user is not None:
-            identity = keys.identity if not self.spec.ssh_keys else None
-            key = ["-i", str(identity)] if identity else []
-            command = shlex.join(["ssh", *key, f"{made.admin_user}@{made.public_ip}"])
-            self.course.hint(self.run, f"`{command}`")
+        elif ssh is not None:
+            self.course.hint(self.run, f"`{ssh}`")

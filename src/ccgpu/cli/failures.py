@@ -1,31 +1,46 @@
 """How an error looks on stderr, for people and for scripts."""
 
+import errno
 import json
-import re
-from collections.abc import Sequence
+import traceback
 from typing import TYPE_CHECKING, Any
 
 import typer
 
-from ccgpu.errors import CcgpuError, InvalidFile, UsageProblem
+from ccgpu.errors import (
+    CcgpuError,
+    InternalError,
+    Interrupted,
+    InvalidFile,
+    StateUnusable,
+    UsageProblem,
+)
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-_JSON = re.compile(r"(-[a-z]*o|--output=)json|--events(=.*)?", re.DOTALL)
-_OUTPUT = re.compile(r"-[a-z]*o|--output")
+# What the system says of a disk or a folder; another errno is a mistake of ours.
+_SYSTEM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO)
 
 
-def tell(console: "Console", argv: Sequence[str], err: CcgpuError) -> int:
-    """Print `err`, and give the exit code it asks for."""
-    if _for_scripts(argv):
-        console.out(json.dumps(_document(err)), highlight=False)
-    else:
-        console.out(_text(err), highlight=False)
-    return err.exit_code
+def tell(console: "Console", err: CcgpuError, *, as_json: bool) -> None:
+    """Print `err`."""
+    text = json.dumps(_document(err)) if as_json else _text(err)
+    console.out(text, highlight=False)
 
 
-def of_parser(err: typer.TyperException) -> UsageProblem:
+def of(err: BaseException) -> CcgpuError:
+    """Whatever ended a command, as an error of ours."""
+    if isinstance(err, CcgpuError):
+        return err
+    if isinstance(err, typer.TyperException):
+        return _of_parser(err)
+    if isinstance(err, (KeyboardInterrupt, typer.Abort, EOFError)):
+        return Interrupted("interrupted")
+    return _of_bug(err)
+
+
+def _of_parser(err: typer.TyperException) -> UsageProblem:
     """What the parser has refused, in our form."""
     text = err.format_message().strip().removesuffix(".")
     context = getattr(err, "ctx", None)
@@ -33,10 +48,20 @@ def of_parser(err: typer.TyperException) -> UsageProblem:
     return UsageProblem(text[:1].lower() + text[1:], hint=hint)
 
 
+def _of_bug(err: BaseException) -> CcgpuError:
+    """What nobody has foreseen: a disk or a file that the system refuses, else a bug of ours."""
+    if isinstance(err, OSError) and err.errno in _SYSTEM and err.filename is not None:
+        return StateUnusable(f"{err.filename}: {err.strerror}")
+    what = "".join(traceback.format_exception_only(err)).strip()
+    trace = "".join(traceback.format_exception(err))
+    return InternalError(f"a bug in ccgpu: {what}", traceback=trace)
+
+
 def _text(err: CcgpuError) -> str:
     from ccgpu.views.signs import plain
 
-    lines = [f"error: {err}"]
+    lines = [err.traceback.rstrip()] if isinstance(err, InternalError) else []
+    lines.append(f"error: {err}")
     for left in err.resources:
         bills = ", bills" if left.billed and left.state != "gone" else ""
         lines.append(f"  {left.state}{bills}: {left.id}")
@@ -56,6 +81,8 @@ def _document(err: CcgpuError) -> dict[str, Any]:
     }
     if credential := _signed_in_with(err):
         document["signed_in_with"] = credential
+    if isinstance(err, InternalError):
+        document["traceback"] = err.traceback
     if isinstance(err, InvalidFile):
         document["problems"] = [
             {
@@ -77,13 +104,3 @@ def _signed_in_with(err: BaseException | None) -> str | None:
             return err.signed_in_with
         err = err.__cause__
     return None
-
-
-def _for_scripts(argv: Sequence[str]) -> bool:
-    """Whether stderr is read by a program; the parser may not have got far enough to know."""
-    words = [*argv[: argv.index("--")]] if "--" in argv else [*argv]
-    pairs = zip(words, [*words[1:], ""], strict=False)
-    return any(
-        _JSON.fullmatch(word) or (_OUTPUT.fullmatch(word) and after == "json")
-        for word, after in pairs
-    )

@@ -15,12 +15,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ccgpu import __version__
-from ccgpu.cli import failures, process
+from ccgpu.cli import failures, process, streams
+from ccgpu.cli.arguments import stderr_wanted
 from ccgpu.cli.commands import Commands
-from ccgpu.cli.console import console
+from ccgpu.cli.console import confirm, console
 from ccgpu.cli.hints import Hints
+from ccgpu.cli.reporter import Reporter
 from ccgpu.cli.runtime import Backend, Reach, Runtime
-from ccgpu.errors import CcgpuError, Interrupted, StateUnusable, UsageProblem
+from ccgpu.errors import AnswerLost, CcgpuError, Interrupted, StateUnusable, UsageProblem
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -67,42 +69,53 @@ def root(
 
 def main(outside: Callable[[], Runtime] | None = None) -> None:
     """The entry point; `outside` is made once the process has its streams."""
+    process.begin()
     if _COMPLETION in os.environ:  # a shell asks what could come next
         app(prog_name=_NAME)
-    process.begin()
+    make = outside or runtime
     try:
-        code = run(sys.argv[1:], (outside or runtime)())
-    except KeyboardInterrupt:  # before anything could be done, or said
-        code = Interrupted.exit_code
+        code = run(sys.argv[1:], make())
+    except KeyboardInterrupt:  # before anything could be done
+        code = run(sys.argv[1:], make(), interrupted=True)
     process.abandon(code)
     sys.exit(code)
 
 
-def run(argv: Sequence[str], outside: Runtime) -> int:
-    """Run `ccgpu argv` and return its exit code. Only this function prints errors."""
+def run(argv: Sequence[str], outside: Runtime, *, interrupted: bool = False) -> int:
+    """Run `ccgpu argv` and return its exit code. Only this function prints errors.
+
+    `interrupted`: a signal came before it was called; that is all there is to say.
+    """
     command = typer.main.get_command(app)
-    outside = replace(outside, complete=Hints(argv).complete_hint)
+    hints = Hints(argv)
+    outside = replace(outside, complete=hints.complete_hint)
+    reporter = Reporter(outside, stderr_wanted(command, argv))
+    err: CcgpuError | None = Interrupted("interrupted")
+    code = Interrupted.exit_code
+    if not interrupted:
+        err, code = _attempt(command, argv, reporter.runtime)
+    lost = outside.lost()
+    if lost is not None and err is None:
+        err = AnswerLost(f"cannot write the answer to stdout: {lost}")
+        code = code or err.exit_code
+    if err is not None:
+        hints.complete_error(err)
+    return reporter.end(err, code)
+
+
+def _attempt(command: Any, argv: Sequence[str], outside: Runtime) -> tuple[CcgpuError | None, int]:
+    """Run the command; the error it ended with, if any, and the exit code."""
     try:
         with command.make_context(_NAME, [*argv], obj=outside) as context:
             command.invoke(context)
     except typer.Exit as end:
-        return end.exit_code
-    except CcgpuError as err:
-        return _fail(outside, argv, err)
-    except typer.TyperException as err:
-        return _fail(outside, argv, failures.of_parser(err))
-    except (KeyboardInterrupt, typer.Abort, EOFError):
-        return _fail(outside, argv, Interrupted("interrupted"))
-    return 0
-
-
-def _fail(outside: Runtime, argv: Sequence[str], err: CcgpuError) -> int:
-    """Say it in full: a signal that comes meanwhile interrupts once, and changes nothing."""
-    Hints(argv).complete_error(err)
-    try:
-        return failures.tell(outside.err, argv, err)
-    except KeyboardInterrupt:
-        return failures.tell(outside.err, argv, err)
+        return None, end.exit_code
+    except SystemExit as end:  # `--install-completion` and `--show-completion` end so
+        return None, end.code if isinstance(end.code, int) else 0
+    except (Exception, KeyboardInterrupt) as err:  # noqa: BLE001  # a bug is told in form, too
+        told = failures.of(err)
+        return told, told.exit_code
+    return None, 0
 
 
 def runtime() -> Runtime:
@@ -111,15 +124,17 @@ def runtime() -> Runtime:
 
     people = sys.stdin.isatty() and sys.stderr.isatty() and not os.environ.get("CI")
     state = folders.state()
+    err = console(sys.stderr)
     return Runtime(
         out=console(sys.stdout),
-        err=console(sys.stderr),
+        err=err,
         state=state,
         home=Path.home(),
         connect=lambda reach: connect(reach, state, os.environ),
         simulated=lambda: closing(Simulation(fake_state(state, os.environ))),
         fetching=_fetching,
-        ask=partial(typer.confirm, err=True) if people else None,
+        ask=partial(confirm, err, sys.stdin) if people else None,
+        lost=partial(streams.lost, sys.stdout),
     )
 
 
@@ -127,6 +142,7 @@ def _fetching() -> "AbstractContextManager[Fetching]":
     from ccgpu.store import folders
     from ccgpu.workflows.collateral import online
 
+    process.no_foreign_logs()
     return online(folders.cache() / "collateral")
 
 
@@ -138,6 +154,7 @@ def connect(reach: Reach, state: Path, environ: Mapping[str, str]) -> "Cloud":
     from ccgpu.workflows.cloud import Cloud
     from ccgpu.workflows.schedule import Schedule
 
+    process.no_foreign_logs()
     fake = reach.backend is Backend.FAKE
     session, clock, pool, journals = (_fake if fake else _azure)(reach, state, environ)
     arm = Arm(session)

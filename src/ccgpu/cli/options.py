@@ -10,7 +10,7 @@ import typer
 
 from ccgpu.cli.bundles import Bundle
 from ccgpu.cli.durations import seconds
-from ccgpu.cli.runtime import Backend, Output, Query, Reach, Wish
+from ccgpu.cli.runtime import Backend, Output, Query, Reach, Stderr, Wish
 
 if TYPE_CHECKING:
     from ccgpu.cli.runtime import Runtime
@@ -143,18 +143,19 @@ class Course:
     """How long it may take, and how it is followed."""
 
     timeout: float | None
-    events: Events | None
+    events: Events | None  # `cli.reporter` writes them
 
     def shown(self, run: "Runtime") -> "Progress":
         """The listener that shows events on stderr; a context that ends the display."""
         from ccgpu.views import progress
 
-        return progress.shown(run.err, streamed=self.events is not None)
+        if run.progress is not None:
+            return run.progress
+        return progress.Silent() if run.stderr is Stderr.JSON else progress.shown(run.err)
 
     def hint(self, run: "Runtime", text: str) -> None:
-        """Tell people what they can do next; with `--events`, stderr is for programs."""
-        if self.events is None:
-            run.err.out(f"hint: {run.complete(text)}", highlight=False)
+        """Tell people what they can do next; where a program reads stderr, nothing is said."""
+        run.err.out(f"hint: {run.complete(text)}", highlight=False)
 
 
 def _course(

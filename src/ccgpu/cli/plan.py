@@ -48,7 +48,7 @@ def preview(
     found = create.preview(cloud, asked.spec, options)
     remembered = found.fitted.remembered
     if remembered and wish == Wish(Output.TEXT):
-        run.err.out(f"note: {remembered_note(found.fitted)}", highlight=False)
+        run.note(f"note: {remembered_note(found.fitted)}")
     parts = (found.plan, found.candidate.placement, found.candidate.needs)
     run.answer(
         wish,

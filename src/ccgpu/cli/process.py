@@ -1,4 +1,4 @@
-"""The process: streams that are there, signals that end it, and an end that waits for nobody.
+"""The process: streams that cannot fail, signals that end it, and an end that waits for nobody.
 
 The first signal interrupts what is being done; the rest are that one again. Whatever has been sent
 to Azure by then is in the journal, so nothing has to be waited for.
@@ -9,10 +9,11 @@ import os
 import signal
 import sys
 import threading
-from contextlib import suppress
+import warnings
 from types import FrameType
 from typing import NoReturn
 
+from ccgpu.cli import streams
 from ccgpu.errors import Interrupted
 
 # GitHub Actions sends SIGINT, after 7.5 s SIGTERM, and kills 2.5 s later (GitHub Docs, "Workflow
@@ -26,9 +27,11 @@ _OBJECTS_BETWEEN_COLLECTIONS = 50_000
 
 
 def begin() -> None:
-    """Make the streams that the caller has closed, and let signals interrupt."""
+    """Make streams that every write can be made to, and let signals interrupt."""
     gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
-    _open_streams()
+    streams.begin()
+    if not sys.warnoptions:  # Python's warnings are for who writes ccgpu
+        warnings.simplefilter("ignore")
     heard = False
 
     def hear(_number: int, _frame: FrameType | None) -> None:
@@ -54,22 +57,19 @@ def abandon(code: int) -> None:
     gc.freeze()
     if threading.active_count() == 1:
         return
-    for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError):
-            stream.flush()
+    sys.stdout.flush()
+    sys.stderr.flush()
     os._exit(code)
+
+
+def no_foreign_logs() -> None:
+    """Without a handler, Python would print the warnings of libraries on stderr."""
+    import logging
+
+    root = logging.getLogger()
+    if not root.handlers:
+        root.addHandler(logging.NullHandler())
 
 
 def _give_up(_number: int, _frame: FrameType | None) -> NoReturn:
     os._exit(Interrupted.exit_code)
-
-
-def _open_streams() -> None:
-    """A file that is opened where a stream was closed (`2>&-`) would be written into as one."""
-    for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
-        if getattr(sys, name) is None:
-            nowhere = os.open(os.devnull, os.O_RDWR)
-            os.dup2(nowhere, number)
-            if nowhere != number:
-                os.close(nowhere)
-            setattr(sys, name, os.fdopen(number, mode, encoding="utf-8"))

@@ -53,5 +53,5 @@ def role(
     else:
         made, rest = of.of_group(spec, id_)
         lines = [f"  {one.action} at {one.scope}" for one in rest]
-        run.err.out("note: needed besides, elsewhere:\n" + "\n".join(lines), highlight=False)
+        run.note("note: needed besides, elsewhere:\n" + "\n".join(lines))
     run.out.out(json.dumps(made, indent=2), highlight=False)

@@ -1,7 +1,7 @@
 """What a command is handed: where to print, whom to ask, and how to reach Azure.
 
 Made once by `cli.main`; tests make their own. Commands print the answer through `answer`, and
-everything said on the way through `err`.
+everything said on the way through `note` and `err`, which is silent where a program reads stderr.
 """
 
 import json
@@ -17,6 +17,7 @@ import typer
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
+    from ccgpu.views.progress import Stream
     from ccgpu.workflows.cloud import Cloud
     from ccgpu.workflows.collateral import Fetching
 
@@ -33,6 +34,14 @@ class Output(StrEnum):
 
     TEXT = "text"
     JSON = "json"
+
+
+class Stderr(StrEnum):
+    """What stderr holds: text for people, one JSON document at most, or a stream of them."""
+
+    TEXT = "text"
+    JSON = "json"
+    EVENTS = "events"
 
 
 class Query:
@@ -106,6 +115,16 @@ class Runtime:
     fetching: "Callable[[], AbstractContextManager[Fetching]]"
     ask: "Callable[[str], bool] | None" = None  # None: nobody can be asked
     complete: Callable[[str], str] = str  # the commands in a text, with what they need to be run
+    stderr: Stderr = Stderr.TEXT
+    progress: "Stream | None" = None  # with `--events`, where everything goes that is told
+    lost: Callable[[], str | None] = lambda: None  # why a part of the answer was not written
+
+    def note(self, text: str) -> None:
+        """Tell people something on stderr, or the stream of events."""
+        if self.progress is not None:
+            self.progress.note(text)
+        else:
+            self.err.out(text, highlight=False)
 
     def answer(
         self,

@@ -49,7 +49,7 @@ def verify(
 
         bundles.write(save, work.bundled(found, document))
     if found.recorded is not None:
-        run.err.print(f"golden PCR values written to {found.recorded}: the first use is trusted")
+        run.note(f"golden PCR values written to {found.recorded}: the first use is trusted")
     run.answer(
         answer,
         lambda: view.as_text(found.appraisal, found.evidence.ignored),

@@ -6,8 +6,6 @@ kept. It is trusted no more than the network: `attest` judges what comes out of 
 
 import hashlib
 import json
-import os
-import tempfile
 from contextlib import suppress
 from dataclasses import dataclass
 from math import inf
@@ -15,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ccgpu.collateral.want import Found, Piece, Want
+from ccgpu.store import atomic
 
 _SCHEMA = "ccgpu.collateral-entry/1"
 _HEADER_LIMIT = 4096
@@ -63,7 +62,8 @@ class Cache:
         }
         with suppress(OSError):
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            _replace(self._path(piece.name), json.dumps(header).encode() + b"\n" + piece.data)
+            entry = json.dumps(header).encode() + b"\n" + piece.data
+            atomic.replace(self._path(piece.name), entry)
             self._make_room()
 
     def _path(self, name: str) -> Path:
@@ -91,15 +91,3 @@ def _kept(want: Want, header: Any, data: bytes) -> Kept | None:
 
 def _moment(value: Any) -> float:
     return inf if value is None else float(value)
-
-
-def _replace(path: Path, data: bytes) -> None:
-    """Write a file as a whole: another process reads the old one or the new one."""
-    handle, new = tempfile.mkstemp(dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(data)
-        Path(new).replace(path)
-    except BaseException:
-        Path(new).unlink(missing_ok=True)
-        raise

@@ -7,6 +7,8 @@ damage, not against anybody. It is written last: a folder without one is not who
 import hashlib
 import json
 import re
+import secrets
+import shutil
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,10 +16,12 @@ from typing import Any
 
 from ccgpu.collateral.want import Piece
 from ccgpu.errors import InvalidFile, Problem, StateUnusable, UsageProblem
+from ccgpu.store import atomic
 
 SCHEMA = "ccgpu.collateral/1"
 MANIFEST = "manifest.json"
 MAX_FILES = 100
+_STAGING = ".new-"
 _MANIFEST_LIMIT = 256 * 1024
 _FILE_LIMIT = 1024 * 1024
 # What `want` names its pieces: one folder deep, and nothing that leads elsewhere.
@@ -30,19 +34,42 @@ def write(folder: Path, pieces: Sequence[Piece], now: float) -> None:
     `UsageProblem` if the folder holds anything else; `StateUnusable` if it cannot be written.
     """
     try:
-        _clear(folder)
-        for piece in pieces:
-            path = folder / piece.name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(piece.data)
-        document = {
-            "schema": SCHEMA,
-            "made_at": rfc3339(now),
-            "files": [entry(piece) for piece in pieces],
-        }
-        (folder / MANIFEST).write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+        old = _listed(folder)
+        staged = folder / f"{_STAGING}{secrets.token_hex(8)}"
+        try:
+            _stage(staged, pieces, now)
+            _swap(folder, staged, [piece.name for piece in pieces], old)
+        finally:
+            shutil.rmtree(staged, ignore_errors=True)
     except OSError as err:
         raise StateUnusable(f"cannot write {folder}: {err.strerror}") from err
+
+
+def _stage(staged: Path, pieces: Sequence[Piece], now: float) -> None:
+    """Write everything beside what is there: a full disk is met before that is touched."""
+    for piece in pieces:
+        path = staged / piece.name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        atomic.replace(path, piece.data, mode=atomic.OUTPUT)
+    document = {
+        "schema": SCHEMA,
+        "made_at": rfc3339(now),
+        "files": [entry(piece) for piece in pieces],
+    }
+    text = json.dumps(document, indent=2) + "\n"
+    staged.mkdir(exist_ok=True)
+    atomic.replace(staged / MANIFEST, text.encode(), mode=atomic.OUTPUT)
+
+
+def _swap(folder: Path, staged: Path, names: Sequence[str], old: Sequence[str]) -> None:
+    """Put the new files in the place of the old ones: the manifest goes first and comes last."""
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+    (folder / MANIFEST).unlink(missing_ok=True)
+    for name in old:
+        (folder / name).unlink(missing_ok=True)
+    for name in (*names, MANIFEST):
+        (staged / name).rename(folder / name)
 
 
 def read(folder: Path) -> tuple[Piece, ...]:
@@ -98,19 +125,19 @@ def _content(path: Path, limit: int) -> bytes:
     return data
 
 
-def _clear(folder: Path) -> None:
-    """Remove what an earlier manifest lists, the manifest first."""
+def _listed(folder: Path) -> list[str]:
+    """The files that an earlier `write` left. What a killed one left half is removed."""
     folder.mkdir(parents=True, exist_ok=True)
+    for left in folder.glob(f"{_STAGING}*"):
+        shutil.rmtree(left, ignore_errors=True)
     if not any(folder.iterdir()):
-        return
+        return []
     hint = "give a new folder, or one that `ccgpu collateral fetch` made"
     try:
         entries = _entries(json.loads(_content(folder / MANIFEST, _MANIFEST_LIMIT)))
     except (FileNotFoundError, ValueError, KeyError, TypeError, RecursionError) as err:
         raise UsageProblem(f"{folder} holds something else than collateral", hint=hint) from err
-    (folder / MANIFEST).unlink()
-    for listed in entries:
-        (folder / listed["path"]).unlink(missing_ok=True)
+    return [listed["path"] for listed in entries]
 
 
 def entry(piece: Piece) -> dict[str, str]:

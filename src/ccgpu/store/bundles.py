@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ccgpu.errors import UsageProblem
+from ccgpu.store import atomic
 from ccgpu.store.documents import reason
 
 if TYPE_CHECKING:
@@ -14,8 +15,7 @@ def write(path: Path, bundle: "Bundle") -> None:
     """Write a bundle as JSON. `UsageProblem` if a file is there, or it cannot be written."""
     text = bundle.model_dump_json(by_alias=True, exclude_none=True, indent=2) + "\n"
     try:
-        with path.open("x", encoding="utf-8") as stream:
-            stream.write(text)
+        atomic.create(path, text.encode(), mode=atomic.OUTPUT)
     except FileExistsError as err:
         raise UsageProblem(f"{path} is there already", hint="name another file") from err
     except OSError as err:

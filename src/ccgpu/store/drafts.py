@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ccgpu.errors import UsageProblem
-from ccgpu.store import spec_templates
+from ccgpu.store import atomic, spec_templates
 from ccgpu.store.documents import reason
 
 _NAME_LINE = re.compile(r"^# name: .*$", re.MULTILINE)
@@ -36,7 +36,7 @@ def write(files: Mapping[Path, str], *, force: bool) -> None:
             )
     for path, text in files.items():
         try:
-            path.write_text(text, encoding="utf-8")
+            atomic.replace(path, text.encode(), mode=atomic.OUTPUT)
         except OSError as err:
             raise UsageProblem(f"{path} cannot be written: {reason(err)}") from err
 

@@ -1,8 +1,8 @@
 """The journals on disk: one file a deployment, whole or not there, locked while one works on it.
 
-A write is durable before `write` returns: new file (0600, O_EXCL, never through a link), fsync,
-rename, fsync of the folder (0700). A journal that cannot be written stops the create before its
-PUT; one that cannot be read is said to be so, and never overwritten.
+A write is durable before `write` returns (`store.atomic`): files are 0600, folders 0700. A journal
+that cannot be written stops the create before its PUT; one that cannot be read is said to be so,
+and never overwritten.
 """
 
 import fcntl
@@ -20,6 +20,7 @@ from ccgpu.domain.given import RememberedSpec
 from ccgpu.domain.journal import Journal, Record
 from ccgpu.domain.resource import ResourceId
 from ccgpu.errors import StateUnusable
+from ccgpu.store import atomic
 
 # Version 2 has the spec; a journal of version 1 is one that remembers none.
 VERSION = 2
@@ -61,7 +62,7 @@ class JournalFile:
         document = {"schema": SCHEMA, **asdict(journal)}
         text = json.dumps(document, indent=1) + "\n"
         try:
-            _replace(self.path, text.encode())
+            atomic.replace(self.path, text.encode())
         except OSError as err:
             raise StateUnusable(
                 f"cannot write the journal {self.path}: {err.strerror or err}",
@@ -71,8 +72,7 @@ class JournalFile:
     def remove(self) -> None:
         """Forget the deployment: all that the journal named is gone."""
         try:
-            self.path.unlink(missing_ok=True)
-            _sync_folder(self.path.parent)
+            atomic.remove(self.path)
         except OSError as err:
             raise StateUnusable(f"cannot remove the journal {self.path}: {err}") from err
 
@@ -113,6 +113,7 @@ class Journals:
         folder = self._folder / subscription
         try:
             _private_folder(folder)
+            # Not written by `atomic`: the lock is the file itself, which stays empty.
             lock = os.open(folder / f"{deployment}.lock", os.O_RDWR | os.O_CREAT | _SAFE, 0o600)
         except OSError as err:
             raise StateUnusable(f"cannot use the state folder {folder}: {err.strerror}") from err
@@ -122,7 +123,9 @@ class Journals:
             except BlockingIOError:
                 waiting()
                 fcntl.flock(lock, fcntl.LOCK_EX)
-            yield JournalFile(folder / f"{deployment}.json")
+            path = folder / f"{deployment}.json"
+            atomic.discard_leftovers(path)
+            yield JournalFile(path)
         finally:
             os.close(lock)
 
@@ -158,24 +161,3 @@ def _private_folder(folder: Path) -> None:
     """Make it, 0700; its parents as the user's umask has them."""
     folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     folder.mkdir(mode=0o700, exist_ok=True)
-
-
-def _replace(path: Path, data: bytes) -> None:
-    new = path.with_suffix(".new")
-    new.unlink(missing_ok=True)  # the remains of a process that died; the lock is ours
-    file = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _SAFE, 0o600)
-    try:
-        os.write(file, data)
-        os.fsync(file)
-    finally:
-        os.close(file)
-    new.replace(path)
-    _sync_folder(path.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -6,10 +6,14 @@ A private key is written once (0600) and never replaced, because a VM may know i
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ccgpu.domain import sshkey
 from ccgpu.errors import InvalidFile, Problem, StateUnusable
-from ccgpu.store import keyfiles
+from ccgpu.store import atomic, keyfiles
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 # Stands in a plan for the key that `create` would make; OpenSSH reads it as no key at all.
 TO_BE_MADE = "ssh-ed25519 (a key that `ccgpu create` will make)"
@@ -69,21 +73,37 @@ def _line(file: Path) -> str:
 
 
 def _generate(private: Path, public: Path) -> None:
+    """Write both halves, the public one last: it says that both are there.
+
+    A private key that has lost its public half is kept, and gets it again.
+    """
     from cryptography.hazmat.primitives import serialization as to
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-    key = Ed25519PrivateKey.generate()
-    secret = key.private_bytes(to.Encoding.PEM, to.PrivateFormat.OpenSSH, to.NoEncryption())
-    line = key.public_key().public_bytes(to.Encoding.OpenSSH, to.PublicFormat.OpenSSH)
     private.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    _write(private, secret)
-    _write(public, line + f" ccgpu {private.name}\n".encode())
+    if os.path.lexists(private):
+        key = _kept(private)
+    else:
+        key = Ed25519PrivateKey.generate()
+        secret = key.private_bytes(to.Encoding.PEM, to.PrivateFormat.OpenSSH, to.NoEncryption())
+        atomic.create(private, secret)
+    line = key.public_key().public_bytes(to.Encoding.OpenSSH, to.PublicFormat.OpenSSH)
+    atomic.replace(public, line + f" ccgpu {private.name}\n".encode())
 
 
-def _write(path: Path, data: bytes) -> None:
-    """A new file only its owner reads; the public half comes last, and says that both are there."""
-    path.unlink(missing_ok=True)
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-    with os.fdopen(handle, "wb") as file:
-        file.write(data)
-        os.fsync(file.fileno())
+def _kept(private: Path) -> "Ed25519PrivateKey":
+    """The private key that was made earlier."""
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+    from cryptography.hazmat.primitives.serialization import load_ssh_private_key
+
+    try:
+        key = None if private.is_symlink() else load_ssh_private_key(private.read_bytes(), None)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        key = None
+    if not isinstance(key, Ed25519PrivateKey):
+        raise StateUnusable(
+            f"{private} is not a private key that ccgpu made, and is never replaced",
+            hint="move it away, or put its public half beside it as a .pub file",
+        )
+    return key

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ccgpu.errors import InvalidFile, Problem, UsageProblem
-from ccgpu.store import documents
+from ccgpu.store import atomic, documents
 from ccgpu.store.documents import Document, dotted, reason
 
 if TYPE_CHECKING:
@@ -82,8 +82,7 @@ def record(path: Path, found: "Pins") -> None:
     """Write golden values; a file that is there is never overwritten (`UsageProblem`)."""
     text = json.dumps(found.model_dump(), indent=2) + "\n"
     try:
-        with path.open("x", encoding="utf-8") as stream:
-            stream.write(text)
+        atomic.create(path, text.encode(), mode=atomic.OUTPUT)
     except FileExistsError as err:
         raise UsageProblem(
             f"{path} is there already", hint="compare with it: `--pins`, or record elsewhere"

@@ -1,11 +1,11 @@
-"""What is going on, while it goes on: a table on a terminal, else lines, else NDJSON.
+"""What is going on, while it goes on: a table on a terminal, else lines; for programs, NDJSON.
 
 Each listens to the events of a workflow. None of them starts a thread: the display moves when
 something happens.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import TracebackType
@@ -61,29 +61,42 @@ class Progress:
         """Nothing is shown any more; `kind` says whether it went well."""
 
 
-def shown(console: Console, *, streamed: bool) -> Progress:
-    """The progress that suits the console, or NDJSON where that is asked for."""
-    if streamed:
-        return Stream(console)
+def shown(console: Console) -> Progress:
+    """The progress that suits the console."""
     table = console.is_terminal and not console.is_dumb_terminal
     return Rows(console) if table else Lines(console)
 
 
+class Silent(Progress):
+    """Nothing: stderr is for one JSON document at most."""
+
+    def __init__(self) -> None:
+        super().__init__(Console(quiet=True))
+
+    def show(self, event: Event) -> None:
+        """Show nothing."""
+
+
 class Stream(Progress):
-    """One JSON object a line."""
+    """One JSON object a line; `time` says what time it is, in RFC 3339."""
+
+    def __init__(self, console: Console, time: Callable[[], str]) -> None:
+        super().__init__(console)
+        self._time = time
 
     def show(self, event: Event) -> None:
         """Write the event as it is."""
-        document = {
-            "schema": "ccgpu.event/1",
-            "what": event.what,
-            "at": event.at,
-            "text": event.text,
-            "id": event.id,
-            "kind": event.kind and event.kind.value,
-            "action": event.action,
-        }
-        self.console.out(json.dumps(document), highlight=False)
+        kind = event.kind and event.kind.value
+        self._write(event.what, event.text, id=event.id, kind=kind, action=event.action)
+
+    def end(self, outcome: str, exit_code: int, code: str | None) -> None:
+        """Write the last event: how it ended, and the code of the error it ended with."""
+        ended = {"outcome": outcome, "exit_code": exit_code, "code": code}
+        self._write("end", outcome, **ended)
+
+    def _write(self, what: str, text: str, **more: object) -> None:
+        named = {"schema": "ccgpu.event/1", "what": what, "time": self._time(), "at": self.now}
+        self.console.out(json.dumps({**named, "text": text, **more}), highlight=False)
 
 
 class Lines(Progress):

@@ -28,18 +28,22 @@ def test_who_has_a_key_uses_it_and_needs_no_other(shell):
     own = (shell.home / ".ssh" / "id_ed25519.pub").read_text().strip()
     done = shell(f"{_CREATE} {_FROM} -o json")
     assert _keys(done.document) == [own]
-    assert done.err.endswith(f"hint: `ssh azureuser@{done.document['public_ip']}`\n")
+    assert done.document["ssh"] == f"ssh azureuser@{done.document['public_ip']}"
+    assert done.err == ""
+    assert shell(f"{_CREATE} {_FROM}").err.endswith(f"hint: `{done.document['ssh']}`\n")
     assert not (shell.state / "keys").exists()
 
 
 def test_who_has_none_gets_one_and_is_told_where_it_is(keyless):
     private = keyless.state / "keys" / "demo"
-    done = keyless(f"{_CREATE} {_FROM} -o json")
+    done = keyless(f"{_CREATE} {_FROM}")
     assert private.stat().st_mode & 0o777 == 0o600
-    assert _keys(done.document) == [private.with_name("demo.pub").read_text().strip()]
     assert f"the private SSH key made for demo is {private}\n" in done.err
     assert f"hint: `ssh -i {private} azureuser@" in done.err
     assert private.read_text() not in done.err + done.out
+    document = keyless(f"{_CREATE} {_FROM} -o json").document
+    assert document["ssh"] == f"ssh -i {private} azureuser@{document['public_ip']}"
+    assert _keys(document) == [private.with_name("demo.pub").read_text().strip()]
 
 
 def test_a_second_create_still_says_which_key(keyless):
@@ -53,7 +57,7 @@ def test_a_key_of_the_spec_is_used_as_it_is(keyless):
     key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIO6ugBULBtCw910h8qCEhpAPD7DM4vsd0jymRQxwbA2J x"
     done = keyless(f"{_CREATE} {_FROM} --ssh-key '{key}' -o json")
     assert _keys(done.document) == [key]
-    assert "hint: `ssh azureuser@" in done.err
+    assert done.document["ssh"].startswith("ssh azureuser@")
     assert not (keyless.state / "keys").exists()
 
 
@@ -97,7 +101,7 @@ def test_the_documents_of_plan_and_create_have_the_same_resources(shell):
         )
 
     assert stable(made["resources"]) == stable(planned)
-    own = ("resources", "schema", "remembered")
+    own = ("resources", "schema", "remembered", "ssh")
     assert {k: v for k, v in made.items() if k not in own} == {
         k: v for k, v in shown.items() if k not in ("resources", "schema")
     }

@@ -1,5 +1,8 @@
 """How errors reach people and scripts, whatever goes wrong and however the answer was asked for."""
 
+import errno
+import os
+
 import pytest
 import typer
 
@@ -50,7 +53,7 @@ def test_people_see_what_is_left_and_what_of_it_bills(failing):
 
 @pytest.mark.parametrize(
     "words",
-    ["-o json", "-ojson", "--output json", "--output=json", "--query x -o json"],
+    ["-o json", "-ojson", "--output json", "--output=json", "--query x -o json", "--query json"],
 )
 def test_scripts_get_one_document(failing, words):
     done = failing(_LEFT)(f"list {words}")
@@ -70,7 +73,7 @@ def test_scripts_get_one_document(failing, words):
     }
 
 
-@pytest.mark.parametrize("words", ["", "-o text", "-- -o json", "--query json"])
+@pytest.mark.parametrize("words", ["", "-o text", "-- -o json", "-o json -o text"])
 def test_who_has_not_asked_for_json_gets_text(failing, words):
     assert failing(_LEFT)(f"list {words}").err.startswith("error: ")
 
@@ -95,8 +98,26 @@ def test_an_interruption_is_told_and_ends_with_130(failing, error):
 
 
 def test_a_bug_keeps_its_traceback(failing):
-    with pytest.raises(ZeroDivisionError):
-        failing(ZeroDivisionError())("list")
+    done = failing(ZeroDivisionError("x"))("list")
+    assert (done.code, done.out) == (1, "")
+    assert done.err.startswith("Traceback (most recent call last):\n")
+    assert "\nerror: a bug in ccgpu: ZeroDivisionError: x\n" in done.err
+    assert "report" in done.err
+
+
+def test_a_bug_is_a_document_for_programs(failing):
+    done = failing(ZeroDivisionError("x"))("list -o json")
+    assert (done.code, done.out, done.err.count("\n")) == (1, "", 1)
+    assert (done.error["code"], done.error["exit_code"]) == ("InternalError", 1)
+    assert done.error["traceback"].startswith("Traceback")
+
+
+@pytest.mark.parametrize(("code", "known"), [(errno.ENOSPC, True), (errno.EBADF, False)])
+def test_what_the_system_says_of_a_file_is_no_bug(failing, code, known):
+    done = failing(OSError(code, os.strerror(code), "/there/file"))("list")
+    assert ("Traceback" in done.err) is not known
+    if known:
+        assert (done.code, done.err) == (4, "error: /there/file: No space left on device\n")
 
 
 def test_run_needs_no_words_of_the_process(shell, monkeypatch, capsys):

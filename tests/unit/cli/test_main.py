@@ -117,7 +117,7 @@ def test_nobody_is_served_with_broken_lines_but_columns_are_kept_to(monkeypatch)
 def test_a_signal_ends_it_with_130_and_a_word(number, home):
     """While it waits for another one's lock, so that the moment is certain."""
     journals = Journals(home / "state" / "ccgpu" / "fake.sqlite.journals")
-    command = [sys.executable, "-m", "ccgpu", *_CREATE.split(), "-o", "json"]
+    command = [sys.executable, "-m", "ccgpu", *_CREATE.split(), "--events", "ndjson"]
     # Under nohup the tests' own SIGHUP is ignored, and a child would inherit that.
     before = signal.signal(number, signal.SIG_DFL)
     with (
@@ -126,12 +126,13 @@ def test_a_signal_ends_it_with_130_and_a_word(number, home):
     ):
         signal.signal(number, before)
         assert process.stderr is not None
-        while "waiting for it" not in process.stderr.readline():
-            assert process.poll() is None
+        while "waiting for it" not in (line := process.stderr.readline()):
+            assert line, "it has ended"
         process.send_signal(number)
-        error = json.loads(process.stderr.readlines()[-1])
+        error, end = [json.loads(line) for line in process.stderr.readlines()[-2:]]
     assert process.returncode == 130
     assert (error["code"], error["exit_code"]) == ("Interrupted", 130)
+    assert (end["what"], end["outcome"], end["exit_code"]) == ("end", "interrupted", 130)
 
 
 def test_an_interrupted_create_says_what_there_is(shell):

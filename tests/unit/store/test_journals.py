@@ -87,17 +87,26 @@ def test_only_the_user_reads_it(tmp_path: Path) -> None:
         assert stat.S_IMODE(file.path.parent.stat().st_mode) == 0o700
 
 
-def test_the_remains_of_a_write_that_died_are_no_obstacle(file: JournalFile) -> None:
-    file.path.with_suffix(".new").write_text("half a docu")
-    file.write(JOURNAL)
-    assert file.read() == JOURNAL
+def test_the_remains_of_a_write_that_died_are_removed_by_the_next_run(tmp_path: Path) -> None:
+    journals = Journals(tmp_path)
+    with journals.locked("s", "demo", lambda: None) as file:
+        file.write(JOURNAL)
+    left = file.path.with_name(".demo.json.0123456789abcdef.new")
+    other = file.path.with_name(".demo2.json.0123456789abcdef.new")
+    left.write_text("half a docu")
+    other.write_text("another one's, who is at it")
+    with journals.locked("s", "demo", lambda: None) as file:
+        assert file.read() == JOURNAL
+    assert not left.exists()
+    assert other.exists()
 
 
 def test_a_link_is_not_followed(file: JournalFile, tmp_path: Path) -> None:
     target = tmp_path / "victim"
     target.write_text("precious")
-    file.path.with_suffix(".new").symlink_to(target)
-    file.write(JOURNAL)
+    file.path.symlink_to(target)
+    with pytest.raises(StateUnusable, match="symbolic link"):
+        file.write(JOURNAL)
     assert target.read_text() == "precious"
 
 

@@ -36,19 +36,32 @@ def test_a_made_key_is_for_its_owner_alone_and_stays(keys):
     assert keys.private.read_text().startswith("-----BEGIN OPENSSH PRIVATE KEY-----")
 
 
-def test_halves_that_a_crash_left_are_made_anew(keys):
-    keys.private.parent.mkdir(parents=True)
-    keys.private.write_text("half a key")
-    keys.default()
-    assert "half" not in keys.private.read_text()
+def test_a_private_key_that_lost_its_public_half_is_kept_and_gets_it_again(keys):
+    first = keys.default()
+    secret = keys.private.read_bytes()
+    keys.public.unlink()
+    assert keys.default() == first
+    assert keys.private.read_bytes() == secret
 
 
-def test_a_private_key_is_not_written_through_a_link(keys, tmp_path):
+@pytest.mark.parametrize("text", ["half a key", "", "-----BEGIN OPENSSH PRIVATE KEY-----\n"])
+def test_what_is_no_private_key_of_ours_is_never_replaced(keys, text):
     keys.private.parent.mkdir(parents=True)
-    keys.private.symlink_to(tmp_path / "elsewhere")
-    keys.default()
+    keys.private.write_text(text)
+    with pytest.raises(StateUnusable, match="never replaced"):
+        keys.default()
+    assert keys.private.read_text() == text
+    assert not keys.public.exists()
+
+
+@pytest.mark.parametrize("half", ["private", "public"])
+def test_a_key_is_not_written_through_a_link(keys, tmp_path, half):
+    keys.private.parent.mkdir(parents=True)
+    getattr(keys, half).symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(StateUnusable):
+        keys.default()
     assert not (tmp_path / "elsewhere").exists()
-    assert not keys.private.is_symlink()
+    assert getattr(keys, half).is_symlink()
 
 
 @pytest.mark.parametrize(

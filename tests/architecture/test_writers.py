@@ -1,0 +1,66 @@
+"""Files are written in one place, `store/atomic.py`: anywhere else, half a file can be left."""
+
+import ast
+from collections.abc import Iterator
+
+import pytest
+
+from support.repository import ROOT, SRC
+
+# Each with the reason why it may.
+_MAY = {
+    "src/ccgpu/store/atomic.py": "it is the one place",
+    "src/ccgpu/store/journals.py": "lock files, which stay empty",
+    "src/ccgpu/fakearm/store.py": "SQLite writes the simulated subscription",
+    "src/ccgpu/cli/streams.py": "the process's own streams, and the null device in their place",
+}
+_METHODS = {"write_text", "write_bytes", "mkstemp", "NamedTemporaryFile", "TemporaryFile", "touch"}
+_FLAGS = {"O_WRONLY", "O_RDWR", "O_CREAT"}
+
+
+def writes(source: str) -> list[int]:
+    """The lines on which a file may be opened for writing."""
+    nodes = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.expr)]
+    return [node.lineno for node in nodes if _writes(node)]
+
+
+def _writes(node: ast.AST) -> bool:
+    if isinstance(node, ast.Attribute) and node.attr in _FLAGS:
+        return True
+    if not isinstance(node, ast.Call):
+        return False
+    name = getattr(node.func, "attr", getattr(node.func, "id", ""))
+    return name in _METHODS or (name in ("open", "fdopen", "FileIO") and any(_modes(node)))
+
+
+def _modes(call: ast.Call) -> Iterator[bool]:
+    for value in (*call.args, *(keyword.value for keyword in call.keywords)):
+        if isinstance(value, ast.Constant) and isinstance(value.value, str):
+            yield bool(set(value.value) & set("wxa+")) and set(value.value) <= set("rwxab+t")
+
+
+@pytest.mark.parametrize(
+    "path", sorted(SRC.rglob("*.py")), ids=lambda path: str(path.relative_to(ROOT))
+)
+def test_only_the_writer_of_files_writes_files(path):
+    found = writes(path.read_text())
+    name = str(path.relative_to(ROOT))
+    assert not found or name in _MAY, f"{name}: lines {found}: use store.atomic"
+
+
+@pytest.mark.parametrize(
+    ("source", "found"),
+    [
+        ("path.open('x', encoding='utf-8')", [1]),
+        ("open(name, mode='w')", [1]),
+        ("os.fdopen(3, 'wb')", [1]),
+        ("os.open(path, os.O_RDWR)", [1]),
+        ("path.write_text('x')", [1]),
+        ("tempfile.mkstemp()", [1]),
+        ("path.open('rb')", []),
+        ("open(name)", []),
+        ("os.open(path, os.O_RDONLY | os.O_DIRECTORY)", []),
+    ],
+)
+def test_a_writer_is_known_by_what_it_calls(source, found):
+    assert writes(source) == found

@@ -1,0 +1,216 @@
+"""Output that cannot be written never breaks the work, to real processes.
+
+A full disk behind stderr is as if nobody read it. A full disk behind stdout costs the answer: exit
+code 1 and one line, when the work is done. Every command is tried, a new one by its example.
+"""
+
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+
+from ccgpu.cli.main import app
+from support.cloud import PUBLIC_KEY
+from support.disks import fill, mount, unmount
+
+_CREATE = "create demo --region eastus2 --ssh-from 203.0.113.7/32"
+_LOST = "error: cannot write the answer to stdout: No space left on device\n"
+# How a command is run on a machine where `demo` exists; another one is run as its example says.
+_LINES = {
+    "create": "create other --region eastus2 --ssh-from 203.0.113.7/32",
+    "wait": "wait demo --for ready",
+    "gc": "gc",
+    "init": "init fresh",
+    "plan": "plan other --region eastus2 --ssh-from 203.0.113.7/32",
+    "validate": "validate vm.yaml",
+    "role": "role -f vm.yaml",
+    "schema": "schema spec",
+}
+# Their example needs evidence, which is not at hand, or asks the network.
+_HELP_ALONE = {"verify", "collateral fetch"}
+
+
+def _commands(group: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, Any]]:
+    """Every command, with the words that name it."""
+    names = group.list_commands(None)
+    for name in names:
+        found = group.get_command(None, name)
+        if hasattr(found, "list_commands"):
+            yield from _commands(found, (*path, name))
+        else:
+            yield " ".join((*path, name)), found
+
+
+_COMMANDS = dict(_commands(typer.main.get_command(app)))
+
+
+def _line(name: str) -> str:
+    if name in _LINES:
+        return _LINES[name]
+    (example,) = re.findall(r"Example: `ccgpu (.*?)[`>|]", _COMMANDS[name].help)[:1]
+    return str(example)
+
+
+def _ccgpu(
+    line: str, redirect: str = "", *, check: bool = False, **more: Any
+) -> subprocess.CompletedProcess[str]:
+    command = f"{sys.executable} -m ccgpu {line} {redirect}"
+    words = ["bash", "-c", command]
+    return subprocess.run(words, capture_output=True, text=True, check=check, **more)
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The home of a user whose deployment `demo` is ready, in the simulated subscription."""
+    home = tmp_path_factory.mktemp("prepared")
+    (home / ".ssh").mkdir()
+    (home / ".ssh" / "id_ed25519.pub").write_text(f"{PUBLIC_KEY} me\n")
+    names = {f"XDG_{name}_HOME": str(home / name.lower()) for name in ("STATE", "CACHE")}
+    done = _ccgpu(f"{_CREATE} --backend fake", env={**os.environ, "HOME": str(home), **names})
+    assert done.returncode == 0, done.stderr
+    return home
+
+
+@pytest.fixture
+def user(home: Path, prepared: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """That user, in an empty folder with a spec; the back end is the simulated one."""
+    shutil.copytree(prepared, home, dirs_exist_ok=True)
+    monkeypatch.setenv("CCGPU_BACKEND", "fake")
+    work = home / "work"
+    work.mkdir()
+    (work / "vm.yaml").write_text("name: other\n")
+    monkeypatch.chdir(work)
+    return home
+
+
+def _state(name: str = "demo") -> Any:
+    done = _ccgpu(f"list --query \"deployments[?name=='{name}'].state | [0]\"", check=True)
+    return json.loads(done.stdout)
+
+
+@pytest.mark.parametrize("name", [name for name in _COMMANDS if name not in _HELP_ALONE])
+def test_an_answer_that_cannot_be_written_is_exit_1_and_one_line(user: Path, name: str) -> None:
+    done = _ccgpu(_line(name), ">/dev/full")
+    *said, last = done.stderr.splitlines(keepends=True)
+    assert done.returncode == 1, done.stderr
+    if last.startswith("{"):
+        assert json.loads(last)["message"] == _LOST.removeprefix("error: ").rstrip()
+        assert said == []
+    assert "".join(done.stderr).count(_LOST.removeprefix("error: ").rstrip()) == 1
+    assert "Traceback" not in done.stderr
+    assert "Exception" not in done.stderr
+    assert user.is_dir()
+
+
+@pytest.mark.parametrize("name", [*_COMMANDS, "", "fake", "collateral"])
+def test_help_that_cannot_be_written_is_exit_1_and_one_line(name: str) -> None:
+    done = _ccgpu(f"{name} --help", ">/dev/full")
+    assert (done.returncode, done.stderr) == (1, _LOST)
+
+
+@pytest.mark.parametrize("line", ["--version", "--show-completion", "list -o json"])
+def test_other_answers_too(user: Path, line: str) -> None:
+    done = _ccgpu(line, ">/dev/full")
+    assert done.returncode == 1
+    assert "No space left on device" in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert user.is_dir()
+
+
+def test_for_programs_that_line_is_a_document(user: Path) -> None:
+    done = _ccgpu("list -o json", ">/dev/full")
+    error = json.loads(done.stderr)
+    assert (error["code"], error["exit_code"]) == ("AnswerLost", 1)
+    done = _ccgpu("extend demo --ttl 4h --events ndjson", ">/dev/full")
+    *_, end = [json.loads(line) for line in done.stderr.splitlines()]
+    assert (done.returncode, end["what"], end["exit_code"]) == (1, "end", 1)
+    assert user.is_dir()
+
+
+def test_the_works_own_failure_outranks_the_loss(user: Path) -> None:
+    (user / "work" / "bad.yaml").write_text("zone: 9\n")
+    done = _ccgpu("validate bad.yaml", ">/dev/full")
+    assert (done.returncode, done.stderr) == (3, _LOST)
+
+
+def test_a_reader_who_has_gone_is_no_loss(user: Path) -> None:
+    for line in ("list", "list -o json", "schema spec", "create --help", "--help"):
+        done = _ccgpu(line, "| head -0; exit ${PIPESTATUS[0]}")
+        assert (done.returncode, done.stderr) == (0, "")
+    assert user.is_dir()
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-", "<&- >&- 2>&-"])
+def test_a_stream_that_was_closed_is_no_loss(user: Path, closed: str) -> None:
+    done = _ccgpu("list", closed)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert user.is_dir()
+
+
+_MORE = ["", "-o json", "--events ndjson", "-o json --events ndjson"]
+
+
+@pytest.mark.parametrize("more", _MORE)
+def test_a_create_with_a_full_disk_behind_stderr_ends_well(user: Path, more: str) -> None:
+    done = _ccgpu(f"{_LINES['create']} {more}", "2>/dev/full")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "other" in done.stdout
+    assert _state("other") == "ready"
+    assert user.is_dir()
+
+
+def test_a_create_whose_every_word_is_lost_ends_well_but_for_its_answer(user: Path) -> None:
+    done = _ccgpu(_LINES["create"], ">/dev/full 2>&1")
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", "")
+    assert _state("other") == "ready"
+    assert user.is_dir()
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Iterator[Path]:
+    folder = tmp_path / "small"
+    mount("tmpfs", folder, "size=64k")
+    yield folder
+    unmount(folder)
+
+
+@pytest.mark.parametrize("free", [0, 4096])
+@pytest.mark.parametrize("more", _MORE[::2])
+def test_a_log_on_a_full_disk_ends_nothing(user: Path, small: Path, more: str, free: int) -> None:
+    fill(small, but=free)
+    log = shlex.quote(str(small / "log"))
+    done = _ccgpu(f"{_LINES['create']} {more}", f"2>{log}")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert _state("other") == "ready"
+    assert (small / "log").stat().st_size <= 4096
+    assert user.is_dir()
+
+
+def test_an_answer_in_a_file_on_a_full_disk_is_lost_but_the_work_is_done(
+    user: Path, small: Path
+) -> None:
+    fill(small)
+    out = shlex.quote(str(small / "answer"))
+    done = _ccgpu(f"{_LINES['create']} -o json", f">{out}")
+    assert done.returncode == 1
+    assert json.loads(done.stderr)["code"] == "AnswerLost"
+    assert _state("other") == "ready"
+    assert user.is_dir()
+
+
+@pytest.mark.parametrize("line", ["show nobody", "frobnicate", "", "create x --zone 9"])
+def test_an_error_that_nobody_can_read_keeps_its_exit_code(user: Path, line: str) -> None:
+    heard = _ccgpu(line)
+    lost = _ccgpu(line, "2>/dev/full")
+    assert (lost.returncode, lost.stdout) == (heard.returncode, heard.stdout)
+    assert lost.returncode in (2, 3, 4)
+    assert user.is_dir()

@@ -1,0 +1,114 @@
+"""Where a program reads stderr, it holds nothing but JSON; a stream of events has an end."""
+
+import json
+from datetime import datetime
+
+import pytest
+
+from ccgpu.errors import LeftBehind
+
+_CREATE = "create demo --region eastus2 --ssh-from 203.0.113.7/32"
+_JSON = ["-o json", "-ojson", "--query x", "--query x -o text"]
+_WRONG = {
+    "usage": ("create demo --nonsense", 2),
+    "spec": ("create demo --zone 9", 3),
+    "unknown": ("wait demo --for lunch", 2),
+    "nobody": ("wait nobody --for ready", 4),
+    "unconfirmed": (f"{_CREATE} --zone 2 --replace", 2),
+}
+
+
+@pytest.fixture
+def made(shell):
+    assert shell(_CREATE).code == 0
+    shell.ask = lambda _: pytest.fail("asked")
+    return shell
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+@pytest.mark.parametrize("words", _JSON)
+def test_a_command_that_ends_well_says_nothing_to_a_program(shell, words, terminal):
+    shell.terminal = terminal
+    for line in (_CREATE, _CREATE, "stop demo", "start demo", "delete demo --yes", "gc"):
+        done = shell(f"{line} {words}")
+        assert (done.code, done.err) == (0, "")
+        json.loads(done.out)
+
+
+@pytest.mark.parametrize("words", _JSON)
+@pytest.mark.parametrize(("line", "code"), _WRONG.values(), ids=_WRONG)
+def test_an_error_is_the_one_document_on_stderr(made, line, code, words):
+    done = made(f"{line} {words}")
+    assert (done.code, done.out, done.err.count("\n")) == (code, "", 1)
+    assert done.error["exit_code"] == code
+
+
+def test_a_query_that_cannot_be_read_is_a_document_too(shell):
+    for line in ("list --query [", "list --query abs(deployments)"):
+        done = shell(line)
+        assert (done.code, done.out, done.error["code"]) == (2, "", "UsageProblem")
+
+
+@pytest.mark.parametrize("words", ["-o json", "--query gone", "--events ndjson"])
+@pytest.mark.parametrize("terminal", [False, True])
+def test_a_program_is_never_asked(made, words, terminal):
+    made.terminal = terminal
+    before = made.kinds()
+    done = made(f"delete demo {words}")
+    assert done.code == 2
+    assert "--yes" in done.error["hint"]
+    assert made.kinds() == before
+
+
+def _end(done):
+    *_, end = done.events
+    assert [one["what"] for one in done.events if one.get("what") == "end"] == ["end"]
+    return end
+
+
+def test_a_stream_ends_with_its_outcome(shell):
+    done = shell(f"{_CREATE} --events ndjson -o json")
+    end = _end(done)
+    assert (end["outcome"], end["exit_code"], end["code"]) == ("success", 0, None)
+    assert json.loads(done.out)["schema"] == "ccgpu.create/1"
+    shown = [datetime.fromisoformat(one["time"]) for one in done.events]
+    assert all(one["time"].endswith("Z") for one in done.events)
+    assert shown == sorted(shown)
+    first = shown[0]
+    for event, time in zip(done.events[:-1], shown[:-1], strict=True):
+        assert abs((time - first).total_seconds() - event["at"]) <= 1
+
+
+@pytest.mark.parametrize(("line", "code"), _WRONG.values(), ids=_WRONG)
+def test_a_stream_ends_with_its_outcome_also_when_it_goes_wrong(made, line, code):
+    done = made(f"{line} --events ndjson")
+    end = _end(done)
+    assert done.code == code
+    assert (end["outcome"], end["exit_code"]) == ("error", code)
+    assert end["code"] == done.error["code"]
+    assert done.events[-2] == done.error
+    datetime.fromisoformat(end["time"])
+
+
+@pytest.mark.parametrize(
+    ("error", "outcome", "code"),
+    [
+        (KeyboardInterrupt(), "interrupted", 130),
+        (EOFError(), "interrupted", 130),
+        (ZeroDivisionError(), "bug", 1),
+        (LeftBehind("x"), "error", 7),
+    ],
+)
+def test_a_stream_ends_with_its_outcome_whatever_ends_it(shell, error, outcome, code):
+    def fail(_):
+        raise error
+
+    shell.arm.faults.append(fail)
+    end = _end(shell("start demo --events ndjson"))
+    assert (end["outcome"], end["exit_code"]) == (outcome, code)
+
+
+def test_help_and_hints_are_for_people(shell):
+    assert "hint: `ssh" in shell(_CREATE).err
+    assert "hint" not in shell(f"{_CREATE} --events ndjson").err
+    assert shell("list -o json").err == ""
