@@ -144,7 +144,8 @@ class Queries:
         version = image.version
         if version == LATEST:
             versions = self._compute.community_gallery_image_versions.list(*names)
-            version = _newest((v.name for v in versions), image, region)
+            eligible = (v.name for v in versions if not v.exclude_from_latest)
+            version = _newest(eligible, image, region)
         else:
             self._compute.community_gallery_image_versions.get(*names, version)
         return {"communityGalleryImageId": str(Community(image.gallery, image.image, version))}

@@ -84,6 +84,8 @@ DEFAULTS: dict[str, Any] = {
     "page_size": 50,
     # Actions that the caller may perform, with `*`; None for an owner.
     "principal": None,
+    # The same in other subscriptions, of which some resources may be known.
+    "foreign_principal": None,
     # Locks by id, CanNotDelete or ReadOnly; kinds that a policy denies: {"kind", "message"}.
     "locks": {},
     "denied": [],
