@@ -1,4 +1,4 @@
-"""`ccgpu fake add`: a file of resources goes in whole, or each fault in it is named by its place."""
+"""`ccgpu fake add`: a file of resources goes in whole, or each fault is named by its place."""
 
 import io
 import json
@@ -57,7 +57,8 @@ OPTIONS = {
 
 
 @pytest.fixture
-def _seeds(tmp_path):
+def _seeds(shell, tmp_path):
+    assert shell.arm.show()["resources"] == []
     (tmp_path / "work" / "seeds.yaml").write_text(YAML)
 
 
