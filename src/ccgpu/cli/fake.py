@@ -63,6 +63,6 @@ def add(ctx: typer.Context, *, file: ResourceFile, answer: WishOptions) -> None:
     FILE is JSON or YAML: one resource as a GET tells it, a list, or several
     YAML documents. A resource group that is missing is made.
 
-    Example: `az disk-encryption-set show … | ccgpu fake add -`
+    Example: `az resource show --ids ID | ccgpu fake add -`
     """
     added(ctx.obj, answer, file)

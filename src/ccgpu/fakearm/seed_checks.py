@@ -39,6 +39,8 @@ _ID = re.compile(
 _FIELDS = frozenset(
     [
         "apiVersion",
+        "changedTime",
+        "createdTime",
         "etag",
         "extendedLocation",
         "id",
@@ -50,6 +52,7 @@ _FIELDS = frozenset(
         "name",
         "plan",
         "properties",
+        "resourceGroup",  # `az resource show` adds it
         "scope",
         "sku",
         "systemData",

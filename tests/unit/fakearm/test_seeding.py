@@ -138,6 +138,17 @@ def test_what_a_get_told_can_be_added_to_an_empty_subscription(az, what):
             )
 
 
+def test_what_az_resource_show_prints_can_be_added(az):
+    empty = dict.fromkeys(
+        ("extendedLocation", "identity", "kind", "managedBy", "plan", "sku", "tags")
+    )
+    add(
+        az,
+        {**encryption_set(), **empty, "resourceGroup": "g", "createdTime": "2026-01-01T00:00:00Z"},
+    )
+    assert az.get(of(DES, "des"))["properties"]["encryptionType"] == CVM_KEY
+
+
 def test_a_missing_group_is_made_where_the_resource_is_and_said(az):
     outcome = az.arm.add([resource(ID, "me", location="westeurope"), resource(ID, "you")])
     assert [(one.kind, one.made_for) for one in outcome.added] == [
