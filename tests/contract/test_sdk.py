@@ -189,7 +189,9 @@ def test_sizes_usage_and_images_are_understood(sdk):
     assert features["SecurityType"] == "ConfidentialVmSupported"
     gallery = ("cgpuimage-db870bae-5bcf-4120-9415-b841adef61d3", "cgpu-NCC-2404-base-image")
     listed = sdk.compute.community_gallery_image_versions.list(REGION, *gallery)
-    assert [one.name for one in listed] == ["2404.20260714.0", "2404.20260928.0"]
+    assert [one.name for one in listed] == [
+        *("2404.20260714.0", "2404.20260928.0", "2404.20261105.0")
+    ]
     assert sdk.compute.community_gallery_images.get(REGION, *gallery).properties.os_type == "Linux"
     private = ("ccgpu-images", "golden", "ubuntu-cvm")
     assert sdk.compute.gallery_images.get(*private).hyper_v_generation == "V2"

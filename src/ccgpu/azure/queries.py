@@ -144,7 +144,8 @@ class Queries:
         version = image.version
         if version == LATEST:
             versions = self._compute.community_gallery_image_versions.list(*names)
-            version = _newest((v.name for v in versions), image, region)
+            eligible = (v.name for v in versions if not _left_out(v))
+            version = _newest(eligible, image, region)
         else:
             self._compute.community_gallery_image_versions.get(*names, version)
         return {"communityGalleryImageId": str(Community(image.gallery, image.image, version))}
@@ -156,6 +157,12 @@ def _newest(versions: Iterable[str | None], image: Image, region: str) -> str:
     if not known:
         raise NotFound(f"{region} has no version of the image {image}", code="ImageNotFound")
     return max(known, key=lambda v: tuple(int(part) for part in v.split(".")))
+
+
+def _left_out(version: Any) -> bool:
+    """Whether `latest` never means this version (`excludeFromLatest`)."""
+    properties = version.properties  # the model's own short form looks in the wrong place
+    return bool(properties is not None and properties.exclude_from_latest)
 
 
 def _require_confidential(security: str | None, image: Image) -> None:

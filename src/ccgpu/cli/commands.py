@@ -40,7 +40,7 @@ COMMANDS = {
     "collateral": Entry("collateral", "app", "Fetch what verdicts need, for use offline."),
     "gc": Entry("gc", "gc", "Find deployments that are over, and with --yes remove them."),
     "role": Entry("role", "role", "Print the least-privilege custom role for a spec."),
-    "fake": Entry("fake", "app", "See, empty, advance and steer the simulated subscription."),
+    "fake": Entry("fake", "app", "See, fill, empty, advance and steer the simulated subscription."),
 }
 
 

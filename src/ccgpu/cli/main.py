@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor
 
     from ccgpu.azure.session import Session
+    from ccgpu.cli.runtime import SeedOutcome
     from ccgpu.workflows.clock import Clock
     from ccgpu.workflows.cloud import Cloud
     from ccgpu.workflows.collateral import Fetching
@@ -203,6 +204,10 @@ class Simulation:
     def configure(self, settings: Mapping[str, Any]) -> None:
         """Let only these settings be unusual."""
         self.arm.configure(settings)
+
+    def add(self, resources: Sequence[Any]) -> "SeedOutcome":
+        """Put these resources in, or nothing."""
+        return self.arm.add(resources)
 
     def close(self) -> None:
         """Let go of the file."""

@@ -5,7 +5,7 @@ everything said on the way through `note` and `err`, which is silent where a pro
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from enum import StrEnum
@@ -82,6 +82,13 @@ class Reach:
     cloud: str = "public"
 
 
+# A resource that was added (id, type, and what a group was made for); what is wrong with one: its
+# place in the list, the keys that lead there, and why.
+SeedAdded = tuple[str, str, str | None]
+SeedFlaw = tuple[int, tuple[str | int, ...], str]
+SeedOutcome = tuple[Sequence[SeedAdded], Sequence[SeedFlaw]]
+
+
 class Simulated(Protocol):
     """The simulated subscription, as far as `ccgpu fake` handles it."""
 
@@ -99,6 +106,10 @@ class Simulated(Protocol):
 
     def configure(self, settings: Mapping[str, Any]) -> None:
         """Let only these settings be unusual."""
+        ...
+
+    def add(self, resources: Sequence[Any]) -> SeedOutcome:
+        """Put these resources in, or nothing."""
         ...
 
 

@@ -5,7 +5,7 @@ It knows no scenario itself: those are handed in.
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Protocol
+from typing import TYPE_CHECKING, Annotated, Any, Protocol
 
 import typer
 
@@ -13,9 +13,15 @@ from ccgpu.cli.durations import seconds
 from ccgpu.cli.runtime import Runtime, Simulated, Wish
 from ccgpu.errors import InvalidFile, Problem
 
+if TYPE_CHECKING:
+    from ccgpu.store.resource_files import ResourceEntry
+
 Settings = Mapping[str, Any]
 Duration = Annotated[
     float, typer.Argument(parser=seconds, metavar="DURATION", help="As in 2h.", show_default=False)
+]
+ResourceFile = Annotated[
+    str, typer.Argument(metavar="FILE", help="JSON or YAML; - for stdin.", show_default=False)
 ]
 Wanted = Annotated[str, typer.Argument(metavar="NAME|FILE", help="A name, or a file of settings.")]
 
@@ -28,6 +34,29 @@ def changed(run: Runtime, wish: Wish, change: Callable[[Simulated], Any]) -> Non
         change(world)
         account = world.show()
     run.answer(wish, lambda: view.as_text(account), lambda: view.as_json(account))
+
+
+def added(run: Runtime, wish: Wish, file: str) -> None:
+    """Add the resources of a file, and say which they are; all that is wrong at once."""
+    from ccgpu.store import resource_files
+    from ccgpu.views import simulated as view
+
+    source, entries = resource_files.read(file)
+    with run.simulated() as world:
+        made, flaws = world.add([one.value for one in entries])
+        account = world.show()
+    if flaws:
+        raise InvalidFile(
+            source, [_problem(entries[place], path, why) for place, path, why in flaws]
+        )
+    run.answer(wish, lambda: view.added_as_text(made), lambda: view.added_as_json(made, account))
+
+
+def _problem(entry: "ResourceEntry", path: tuple[str | int, ...], why: str) -> Problem:
+    from ccgpu.store import documents
+
+    line, column = entry.mark_of(path) or (None, None)
+    return Problem(documents.dotted((*entry.path, *path)), why, line, column)
 
 
 class Scenarios(Protocol):

@@ -3,8 +3,24 @@
 from functools import partial
 
 from ccgpu.fakearm import errors, kinds
-from ccgpu.fakearm.call import IN_GROUP, IN_SUBSCRIPTION, Call, Handler, Route, Routes, paged
-from ccgpu.fakearm.images import COMMUNITY, COMMUNITY_REGIONS, MARKETPLACE, Image, in_gallery
+from ccgpu.fakearm.call import (
+    IN_GROUP,
+    IN_SUBSCRIPTION,
+    Call,
+    Handler,
+    Route,
+    Routes,
+    paged,
+    resource_id,
+)
+from ccgpu.fakearm.images import (
+    COMMUNITY,
+    COMMUNITY_REGIONS,
+    MARKETPLACE,
+    Image,
+    in_gallery,
+    private,
+)
 from ccgpu.fakearm.wire import Answer, Body, FakeGap
 
 _ARTIFACT = "vmimage"
@@ -91,8 +107,9 @@ def _shared(call: Call) -> Image:
 
 
 def _private(call: Call) -> Image:
-    _, group, gallery, name = call.names[:4]
-    image = in_gallery(call.world.settings, "galleries", group, gallery, name)
+    subscription, group, gallery, name = call.names[:4]
+    definition = resource_id(subscription, group, kinds.GALLERY, gallery) + f"/images/{name}"
+    image = private(call.world, definition)
     if image is None:
         raise errors.resource_not_found(
             "Microsoft.Compute/galleries", f"{gallery}/images/{name}", group
@@ -128,20 +145,21 @@ def get_definition(where: str, call: Call) -> Answer:
 
 def list_versions(where: str, call: Call) -> Answer:
     image = _FIND[where](call)
-    return paged(call, [_version(where, call, one) for one in image.versions])
+    return paged(call, [_version(where, call, one, image) for one in image.versions])
 
 
 def get_version(where: str, call: Call) -> Answer:
     image = _FIND[where](call).at(call.names[4])
     if image is None or call.names[4].lower() == "latest":
         raise _gallery_missing(call, f"{call.names[2]}/{call.names[3]}/{call.names[4]}")
-    return Answer(200, _version(where, call, image.exact))
+    return Answer(200, _version(where, call, image.exact, image))
 
 
-def _version(where: str, call: Call, version: str) -> Body:
+def _version(where: str, call: Call, version: str, image: Image) -> Body:
     digits = version.split(".")[1]
     day = f"{digits[:4]}-{digits[4:6]}-{digits[6:8]}" if len(digits) == 8 else "2026-01-01"
-    properties: Body = {"publishedDate": f"{day}T00:00:00+00:00", "excludeFromLatest": False}
+    excluded = version in image.excluded
+    properties: Body = {"publishedDate": f"{day}T00:00:00+00:00", "excludeFromLatest": excluded}
     if where == "private":
         properties = {"publishingProfile": properties, "provisioningState": "Succeeded"}
     return _entry(where, call, version, properties)

@@ -5,21 +5,33 @@ Settings: `locks`, an id (of a subscription, group or resource) -> CanNotDelete 
 "Azure Policy definitions deny effect".
 """
 
-from ccgpu.fakearm import linked
+from ccgpu.fakearm import kinds, linked, policies
 from ccgpu.fakearm.call import Call
 from ccgpu.fakearm.errors import GATEWAY, Refused
 from ccgpu.fakearm.rbac import ACTIONS, scope_of
 from ccgpu.fakearm.wire import Body
+from ccgpu.fakearm.world import World
 
 
 def check(call: Call, route: tuple[str, str]) -> None:
     """Refuse a change that a lock or a policy forbids. Whoever asks, reading is free."""
     if call.request.method in ("GET", "HEAD"):
         return
-    if locks := call.world.settings.at("locks"):
+    if locks := _locks(call.world):
         _check_locks(call, locks)
+    policies.check(call)
     if denied := call.world.settings.at("denied"):
         _check_policies(call, ACTIONS[route], denied)
+
+
+def _locks(world: World) -> dict[str, str]:
+    """The setting's locks, and those that were added; of two on a scope the stricter counts."""
+    locks: dict[str, str] = dict(world.settings.at("locks"))
+    for one in world.of_kind(kinds.LOCK):
+        scope = one.id.rpartition("/providers/")[0]
+        if locks.get(scope) != "ReadOnly":
+            locks[scope] = one.properties["level"]
+    return locks
 
 
 def _check_locks(call: Call, locks: dict[str, str]) -> None:
@@ -56,18 +68,9 @@ def _check_policies(call: Call, action: str, denied: list[Body]) -> None:
 
 
 def _disallowed(call: Call, name: str, policy: Body) -> Refused:
-    root = f"/subscriptions/{call.world.subscription}/providers/Microsoft.Authorization"
-    info = {
-        "policyDefinitionId": f"{root}/policyDefinitions/simulated",
-        "policyAssignmentId": f"{root}/policyAssignments/simulated",
-        "policyDefinitionEffect": "deny",
-    }
-    return Refused(
-        403,
-        "RequestDisallowedByPolicy",
-        f"Resource '{name}' was disallowed by policy. Reasons: '{policy['message']}'. See error "
-        "details for policy resource IDs.",
-        target=name,
-        additionalInfo=[{"type": "PolicyViolation", "info": info}],
-        headers=GATEWAY,
+    scope = f"/subscriptions/{call.world.subscription}"
+    assigned = f"{scope}/providers/{kinds.POLICY}/simulated"
+    definition = f"{scope}/providers/Microsoft.Authorization/policyDefinitions/simulated"
+    return policies.disallowed(
+        name, policies.Assignment(assigned, "simulated", scope, definition, {}, policy["message"])
     )

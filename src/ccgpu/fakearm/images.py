@@ -5,22 +5,27 @@ the handlers are what a client can read.
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ccgpu.fakearm import errors
 from ccgpu.fakearm.settings import Settings
 from ccgpu.fakearm.wire import Body
+from ccgpu.fakearm.world import Resource, World
 
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """`security` is the image's SecurityType feature; `exact` the version that was resolved."""
+    """`security` is the image's SecurityType feature; `exact` the version that was resolved.
+
+    `excluded` are versions that "latest" never means (`excludeFromLatest`).
+    """
 
     security: str
     versions: tuple[str, ...]
     exact: str = ""
     size_gib: int = 30
     os: str = "Linux"
+    excluded: tuple[str, ...] = ()
 
     @property
     def confidential(self) -> bool:
@@ -33,10 +38,9 @@ class Image:
     def at(self, version: str) -> "Image | None":
         """The image in one version; versions compare as numbers."""
         if version.lower() == "latest":
-            version = max(self.versions, key=_number)
-        if version not in self.versions:
-            return None
-        return Image(self.security, self.versions, version, self.size_gib, self.os)
+            eligible = [one for one in self.versions if one not in self.excluded]
+            version = max(eligible, key=_number, default="")
+        return replace(self, exact=version) if version in self.versions else None
 
 
 def _number(version: str) -> tuple[int, ...]:
@@ -62,7 +66,10 @@ COMMUNITY = {
         "ConfidentialVmSupported", ("2204.20260714.0", "2204.20260928.0"), size_gib=100
     ),
     (_GALLERY, "cgpu-ncc-2404-base-image"): Image(
-        "ConfidentialVmSupported", ("2404.20260714.0", "2404.20260928.0"), size_gib=100
+        "ConfidentialVmSupported",
+        ("2404.20260714.0", "2404.20260928.0", "2404.20261105.0"),
+        size_gib=100,
+        excluded=("2404.20261105.0",),  # own: a version that is out, and not yet the latest
     ),
 }
 COMMUNITY_REGIONS = ("eastus2", "westeurope")
@@ -74,20 +81,20 @@ _SHARED_ID = re.compile(
     r"/sharedgalleries/([^/]+)/images/([^/]+)(?:/versions/([^/]+))?", re.IGNORECASE
 )
 _PRIVATE_ID = re.compile(
-    r"/subscriptions/[^/]+/resourcegroups/([^/]+)/providers/microsoft\.compute"
-    r"/galleries/([^/]+)/images/([^/]+)(?:/versions/([^/]+))?",
+    r"(/subscriptions/[^/]+/resourcegroups/[^/]+/providers/microsoft\.compute"
+    r"/galleries/[^/]+/images/[^/]+)(?:/versions/([^/]+))?",
     re.IGNORECASE,
 )
 
 
-def find(settings: Settings, reference: Body, region: str) -> Image:
+def find(world: World, reference: Body, region: str) -> Image:
     """The image that a VM names, in the version it names; refuses what is not there."""
     if identifier := reference.get("communityGalleryImageId"):
         found = _community(str(identifier), region)
     elif identifier := reference.get("sharedGalleryImageId"):
-        found = _gallery(settings, "shared_galleries", _SHARED_ID, str(identifier))
+        found = _shared(world.settings, str(identifier))
     elif identifier := reference.get("id"):
-        found = _gallery(settings, "galleries", _PRIVATE_ID, str(identifier))
+        found = _private(world, str(identifier), region)
     else:
         return _marketplace(reference)
     if found is None:
@@ -131,20 +138,52 @@ def _community(identifier: str, region: str) -> Image | None:
     return image.at(parts[3] or "latest") if image else None
 
 
-def _gallery(
-    settings: Settings, where: str, pattern: re.Pattern[str], identifier: str
-) -> Image | None:
-    parts = pattern.fullmatch(identifier)
-    if not parts:
+def _shared(settings: Settings, identifier: str) -> Image | None:
+    parts = _SHARED_ID.fullmatch(identifier)
+    image = in_gallery(settings, "shared_galleries", parts[1], parts[2]) if parts else None
+    return image.at(parts[3] or "latest") if image and parts else None
+
+
+def _private(world: World, identifier: str, region: str) -> Image | None:
+    parts = _PRIVATE_ID.fullmatch(identifier)
+    image = private(world, parts[1], region) if parts else None
+    return image.at(parts[2] or "latest") if image and parts else None
+
+
+def private(world: World, definition: str, region: str | None = None) -> Image | None:
+    """The image of this id, with the versions that the region has: a setting, or one added."""
+    _, _, subscription, _, group, *_, gallery, _, name = definition.split("/")
+    if subscription.lower() == world.home.lower() and (
+        known := in_gallery(world.settings, "galleries", group, gallery, name)
+    ):
+        return known
+    found = world.find(definition)
+    if found is None:
         return None
-    *names, version = parts.groups()
-    image = in_gallery(settings, where, *names)
-    return image.at(version or "latest") if image else None
+    features = {one["name"]: one["value"] for one in found.properties.get("features") or ()}
+    versions = [one for one in world.below(definition) if region in (None, *_regions(one))]
+    return Image(
+        features.get("SecurityType", "Standard"),
+        tuple(one.name for one in versions),
+        os=found.properties.get("osType", "Linux"),
+        excluded=tuple(one.name for one in versions if _publishing(one).get("excludeFromLatest")),
+    )
+
+
+def _publishing(version: Resource) -> Body:
+    profile: Body = version.properties.get("publishingProfile") or {}
+    return profile
+
+
+def _regions(version: Resource) -> list[str]:
+    named = [str(one["name"]) for one in _publishing(version).get("targetRegions") or ()]
+    return [one.replace(" ", "").lower() for one in named] or [version.location]
 
 
 def in_gallery(settings: Settings, where: str, *names: str) -> Image | None:
     wanted = "/".join(names).lower()
     for key, one in settings.at(where).items():
         if key.lower() == wanted:
-            return Image(one["security"], tuple(one["versions"]))
+            excluded = tuple(one.get("excludeFromLatest", ()))
+            return Image(one["security"], tuple(one["versions"]), excluded=excluded)
     return None

@@ -14,6 +14,15 @@ DISK = "Microsoft.Compute/disks"
 DES = "Microsoft.Compute/diskEncryptionSets"
 VM = "Microsoft.Compute/virtualMachines"
 IDENTITY = "Microsoft.ManagedIdentity/userAssignedIdentities"
+# What users bring, and the fake does not let be written through ARM.
+VAULT = "Microsoft.KeyVault/vaults"
+GALLERY = "Microsoft.Compute/galleries"
+GALLERY_IMAGE = f"{GALLERY}/images"
+GALLERY_VERSION = f"{GALLERY_IMAGE}/versions"
+LOCK = "Microsoft.Authorization/locks"
+POLICY = "Microsoft.Authorization/policyAssignments"
+SUBNET = f"{VNET}/subnets"
+SECURITY_RULE = f"{NSG}/securityRules"
 
 RESOURCES_API = "2025-04-01"
 # Clients of these two are not among the SDK packages in use: the newest stable versions.
@@ -23,6 +32,7 @@ NETWORK_API = "2026-03-01"
 COMPUTE_API = "2026-04-01"
 DISK_API = "2026-03-02"
 GALLERY_API = "2026-03-03"
+VAULT_API = "2024-11-01"
 SKU_API = "2021-07-01"
 
 API = {

@@ -10,6 +10,8 @@ from ccgpu.fakearm.call import Call, group_id
 from ccgpu.fakearm.wire import Answer
 from ccgpu.fakearm.world import Resource, World
 
+_NOT_LISTED = (kinds.GROUP, kinds.LOCK, kinds.POLICY)
+
 
 def listed(world: World, kind: str | None = None, group: str | None = None) -> list[Resource]:
     """The resources that a list tells; without a kind all but groups."""
@@ -17,7 +19,7 @@ def listed(world: World, kind: str | None = None, group: str | None = None) -> l
         found = world.of_kind(kind, group)
     else:
         found = world.of_group(group) if group else world.every()
-        found = [one for one in found if one.kind != kinds.GROUP]
+        found = [one for one in found if one.kind not in _NOT_LISTED]
     seconds = world.settings.at("lag").get("lists", 0)
     if not seconds:
         return found
@@ -27,7 +29,7 @@ def listed(world: World, kind: str | None = None, group: str | None = None) -> l
 
 
 def _is(one: Resource, kind: str | None, group: str | None) -> bool:
-    if kind is None and one.kind == kinds.GROUP:
+    if kind is None and one.kind in _NOT_LISTED:
         return False
     return kind in (None, one.kind) and (group is None or one.group.lower() == group.lower())
 

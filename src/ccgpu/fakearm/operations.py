@@ -202,9 +202,21 @@ def poll_location(
             pause = {"Retry-After": "15"}
         location = uri(world, operation, host, location=operation.data["family"] != "group")
         return Answer(202, None, {"Location": location, **pause})
+    if operation.error and operation.data["family"] == "group":
+        return Answer(409, {"Error": _capitalised(operation.error)})  # recorded so
     if operation.error:
         return Answer(409, {"error": operation.error})
     return Answer(200 if operation.data["family"] == "group" else 204)
+
+
+def _capitalised(error: Body) -> Body:
+    """A failed group deletion tells its error as no other operation does."""
+    return {
+        key[:1].upper() + key[1:]: [_capitalised(one) for one in value]
+        if isinstance(value, list)
+        else value
+        for key, value in error.items()
+    }
 
 
 def _unmodified(operation: Operation, query: Mapping[str, str]) -> None:

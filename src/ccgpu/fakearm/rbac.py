@@ -1,7 +1,8 @@
 """What the caller may do: each request needs an action, and what it names needs linked ones.
 
 The setting `principal` is None for an owner, or the list of granted actions, with `*` as in
-Azure's role definitions. Every route has its action in `ACTIONS`: a test walks them.
+Azure's role definitions; `foreign_principal` is the same for other subscriptions. Every route has
+its action in `ACTIONS`: a test walks them.
 
 Action names: Microsoft Learn, "Azure permissions" (operations of the resource providers).
 """
@@ -14,6 +15,7 @@ from ccgpu.fakearm import kinds, linked
 from ccgpu.fakearm.call import IN_GROUP, IN_SUBSCRIPTION, Call
 from ccgpu.fakearm.errors import GATEWAY, Refused
 from ccgpu.fakearm.subscription import CLIENT, OBJECT, PROVIDERS
+from ccgpu.fakearm.world import World
 
 Actions = dict[tuple[str, str], str]
 _VERBS = {"GET": "read", "HEAD": "read", "PUT": "write", "PATCH": "write", "DELETE": "delete"}
@@ -98,21 +100,37 @@ ACTIONS: Actions = {
     **_machines(),
     **_locations(),
     **_galleries(),
+    ("GET", f"{IN_GROUP}{kinds.VAULT.lower()}/*"): f"{kinds.VAULT}/read",
+    ("GET", f"{IN_GROUP}{kinds.GALLERY.lower()}/*"): f"{kinds.GALLERY}/read",
 }
 
 
 def check(call: Call, route: tuple[str, str]) -> None:
     """Refuse what the principal may not do, before anything is looked up."""
-    granted = call.world.settings.at("principal")
-    if granted is None:
+    world = call.world
+    if _granted(world, "") is None and world.settings.at("foreign_principal") is None:
         return
-    allowed, action = _pattern(tuple(granted)), ACTIONS[route]
-    scope = scope_of(call.request.path)
-    if not allowed.fullmatch(action):
+    action, scope = ACTIONS[route], scope_of(call.request.path)
+    if not _allows(world, action, scope):
         raise _unauthorized(action, scope)
-    missing = [one for one in linked.needed(call) if not allowed.fullmatch(one.action)]
+    missing = [one for one in linked.needed(call) if not _allows(world, one.action, one.scope)]
     if missing:
         raise _unauthorized_link(action, scope, missing)
+
+
+def _granted(world: World, scope: str) -> list[str] | None:
+    """What is granted at the scope, in this subscription or in others; None for everything."""
+    home = f"/subscriptions/{world.home}".lower()
+    other = scope.lower().startswith("/subscriptions/") and not f"{scope.lower()}/".startswith(
+        f"{home}/"
+    )
+    granted: list[str] | None = world.settings.at("foreign_principal" if other else "principal")
+    return granted
+
+
+def _allows(world: World, action: str, scope: str) -> bool:
+    granted = _granted(world, scope)
+    return granted is None or bool(granted and _pattern(tuple(granted)).fullmatch(action))
 
 
 @lru_cache(maxsize=64)

@@ -27,6 +27,8 @@ SCENARIOS: Mapping[str, Mapping[str, Any]] = {
     "lagging": {"lag": {"lists": 120, "reads": 2}},
     "tagless-lists": {"tagless_lists": True},
     "read-only": {"principal": ["*/read"]},
+    "stale-agents": {"stale_agents": True},
+    "no-foreign-rights": {"foreign_principal": []},
     "locked": {"locks": {f"/subscriptions/{FAKE_SUBSCRIPTION}": "CanNotDelete"}},
     "no-public-ip": {"denied": [_NO_ADDRESS]},
     "provider-not-registered": {
@@ -74,9 +76,13 @@ def _count(text: str) -> Any:
 
 _BOOLEAN, _NULL = {"true": True, "false": False}, {"null": None}
 _MEANT: dict[str, Callable[[str], Any] | Mapping[str, Any]] = {
-    **dict.fromkeys(("quota", "capacity", "durations", "lag", "page_size"), _count),
-    **dict.fromkeys(("buckets", "failed_create_leaves_disk", "tagless_lists"), _BOOLEAN),
-    **dict.fromkeys(("principal", "allocation_error"), _NULL),
+    **dict.fromkeys(
+        ("quota", "capacity", "durations", "lag", "page_size", "nic_delete_status"), _count
+    ),
+    **dict.fromkeys(
+        ("buckets", "failed_create_leaves_disk", "tagless_lists", "stale_agents"), _BOOLEAN
+    ),
+    **dict.fromkeys(("principal", "foreign_principal", "allocation_error"), _NULL),
 }
 
 
@@ -155,6 +161,7 @@ _INSIDE: dict[str, Callable[[Any], list[Flaw]]] = {
     "locks": _levels,
     "denied": _policies,
     "principal": _granted,
+    "foreign_principal": _granted,
     "survivors": _texts,
     "providers": _providers,
 }

@@ -5,7 +5,7 @@ One request is one transaction. ARM's refusals are answers; what the fake does n
 """
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from email.utils import formatdate
 from typing import Any
 
@@ -20,6 +20,7 @@ from ccgpu.fakearm import (
     operations,
     rbac,
     registration,
+    seeding,
     skus,
     subscription,
     tokens,
@@ -29,6 +30,7 @@ from ccgpu.fakearm.clock import START, VirtualClock
 from ccgpu.fakearm.operations import Finishers
 from ccgpu.fakearm.resources import (
     addresses,
+    brought,
     disks,
     groups,
     interfaces,
@@ -63,6 +65,7 @@ ROUTES: Routes = {
     **tracked.routes(disks.IDENTITY_RULES, disks.put_identity, delete=disks.delete_identity),
     **machines.ROUTES,
     **console.ROUTES,
+    **brought.ROUTES,
 }
 
 
@@ -146,12 +149,34 @@ class FakeArm:
         _check_query(route, query)
         try:
             tokens.check(request.headers.get("Authorization", ""), self._world.at)
-            if names[0].lower() != self.subscription.lower():
-                raise errors.subscription_not_found(names[0])
-            call = Call(request, self._world, names, query, host)
+            call = Call(request, self._world_of(names[0], request), names, query, host)
             return self._handled(call, key, route)
         except errors.Refused as refusal:
             return refusal.answer
+
+    def _world_of(self, subscription: str, request: Request) -> World:
+        """The simulated subscription; or another one that something was added of, to read it."""
+        if subscription.lower() == self.subscription.lower():
+            return self._world
+        other = World(self._store, self.settings, subscription, home=self.subscription)
+        other.at = self._world.at
+        if not other.every():
+            raise errors.subscription_not_found(subscription)
+        if request.method not in ("GET", "HEAD"):
+            raise FakeGap(f"{request.method} in another subscription")
+        return other
+
+    def add(self, resources: Sequence[Any]) -> seeding.Outcome:
+        """Put in what users bring, as a GET tells it; all of it, or nothing and what is wrong."""
+        try:
+            with self._store.transaction():
+                operations.settle(self._world, self._world.enter(), FINISHERS)
+                self._world.leave()
+                return seeding.add(
+                    self._store, self.settings, self.subscription, resources, FINISHERS
+                )
+        except seeding.Undone as undone:
+            return undone.outcome
 
     def _handled(self, call: Call, key: tuple[str, str], route: Route) -> Answer:
         left = buckets.take(call, key)

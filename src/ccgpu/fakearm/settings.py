@@ -84,6 +84,8 @@ DEFAULTS: dict[str, Any] = {
     "page_size": 50,
     # Actions that the caller may perform, with `*`; None for an owner.
     "principal": None,
+    # The same in other subscriptions, of which some resources may be known.
+    "foreign_principal": None,
     # Locks by id, CanNotDelete or ReadOnly; kinds that a policy denies: {"kind", "message"}.
     "locks": {},
     "denied": [],
@@ -91,6 +93,10 @@ DEFAULTS: dict[str, Any] = {
     "buckets": False,
     # "lists": seconds that lists lag behind; "reads": 404s after a 201.
     "lag": {},
+    # What a DELETE of a network interface is accepted with: 202, or 200.
+    "nic_delete_status": 202,
+    # Whether a deallocated VM, and one that starts again, tells what its agent said before.
+    "stale_agents": False,
     # Whether lists of resources that are filtered by tag leave out the tags.
     "tagless_lists": False,
     # Ids that the deletion of their group does not manage to delete.
@@ -120,6 +126,7 @@ DEFAULTS: dict[str, Any] = {
         "vm.powerOff": 20.0,  # own
         "vm.reapply": 20.0,  # own
         "vm.boot": 40.0,  # own: from Succeeded until the guest agent is ready
+        "vm.agent": 600.0,  # own: how long a stopped VM's agent is still told as ready
         "nic.reserved": 180.0,  # the text of NicReservedForAnotherVm
         "group.delete": 50.0,
         "token": 3600.0,  # Entra: 60 to 90 minutes (Microsoft Learn, configurable token lifetimes)

@@ -79,10 +79,16 @@ def _resource(row: Any) -> Resource:
 
 
 class World:
-    def __init__(self, store: Store, settings: Settings, subscription: str) -> None:
+    """`home` is the simulated subscription; `subscription` may be another one that it knows of."""
+
+    def __init__(
+        self, store: Store, settings: Settings, subscription: str, *, home: str | None = None
+    ) -> None:
         self.store = store
         self.settings = settings
         self.subscription = subscription
+        self.home = home or subscription
+        self.instant = False  # whether operations take no time
         self.at = 0.0
         self._serial = self._stored_serial = 0
 
@@ -132,12 +138,24 @@ class World:
     def every(self) -> list[Resource]:
         return self._all("1")
 
+    def below(self, id_: str) -> list[Resource]:
+        """The resources whose ids begin with this one's."""
+        return [
+            _resource(row)
+            for row in self.store.rows(
+                f"SELECT {_COLUMNS} FROM resources WHERE substr(key, 1, ?) = ? ORDER BY key",  # noqa: S608
+                len(id_) + 1,
+                f"{id_.lower()}/",
+            )
+        ]
+
     def _all(self, where: str, *values: str) -> list[Resource]:
         rows = self.store.rows(
             f"SELECT {_COLUMNS} FROM resources WHERE {where} ORDER BY key",  # noqa: S608
             *values,
         )
-        return [_resource(row) for row in rows]
+        mine = f"/subscriptions/{self.subscription}/".lower()
+        return [_resource(row) for row in rows if row[0].lower().startswith(mine)]
 
     def save(self, resource: Resource) -> None:
         group = "" if resource.kind.endswith("/resourceGroups") else resource.group.lower()
@@ -219,4 +237,6 @@ class World:
 
     def seconds(self, *name: str) -> float:
         """The duration of `name`."""
+        if self.instant:
+            return 0.0
         return float(self.settings.at("durations", ".".join(name)))

@@ -49,7 +49,7 @@ def parse(raw: bytes, source: str, *, json: bool = False) -> Document:
     """Read the bytes of a document that came from `source`."""
     from ccgpu.store import json_text, yaml_text
 
-    text = _decoded(raw, source)
+    text = text_of(raw, source)
     values, marks = (json_text if json else yaml_text).parse(text, source)
     if not isinstance(values, dict):
         raise refused(source, "is not a mapping: write fields, as in `private: true`", Mark(1, 1))
@@ -89,7 +89,8 @@ def _is_json(raw: bytes, suffix: str) -> bool:
     return suffix == ".json" or raw.lstrip().startswith(b"{")
 
 
-def _decoded(raw: bytes, source: str) -> str:
+def text_of(raw: bytes, source: str) -> str:
+    """The bytes as text, if they are of a size and form that a spec has."""
     if len(raw) > MAX_BYTES:
         raise refused(source, f"is larger than {MAX_BYTES // 1024} KiB, too much to be a spec")
     try:

@@ -5,8 +5,8 @@ Unquoted scalars stay text (but for null), and the field they are for decides wh
 that nothing can be constructed and nothing nests deeper than `MAX_DEPTH`.
 """
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ccgpu.errors import InvalidFile, Problem
 from ccgpu.store.documents import MAX_DEPTH, FieldPath, Mark, dotted, mark_at, refused
@@ -14,18 +14,29 @@ from ccgpu.store.documents import MAX_DEPTH, FieldPath, Mark, dotted, mark_at, r
 if TYPE_CHECKING:
     from yaml.events import Event
 
+Built = TypeVar("Built")
+
 # YAML 1.2.2, section 10.3.2 (core schema).
 NULL = frozenset({"", "~", "null", "Null", "NULL"})
 
 
 def parse(text: str, source: str) -> tuple[Any, dict[FieldPath, Mark]]:
     """Read one document, or raise `InvalidFile` with the place of what is wrong."""
+    return _built(text, source, _Builder.document)
+
+
+def parse_all(text: str, source: str) -> list[tuple[Any, dict[FieldPath, Mark]]]:
+    """Read every document of the text that is not empty, in order."""
+    return _built(text, source, _Builder.documents)
+
+
+def _built(text: str, source: str, build: "Callable[[_Builder], Built]") -> "Built":
     from yaml import MarkedYAMLError, SafeLoader
     from yaml import parse as events
     from yaml.reader import ReaderError
 
     try:
-        return _Builder(source, iter(events(text, SafeLoader))).document()
+        return build(_Builder(source, iter(events(text, SafeLoader))))
     except ReaderError as err:
         place = mark_at(text, int(err.position))
         raise refused(source, "holds a control character", place) from None
@@ -67,6 +78,22 @@ class _Builder:
         if self.twice:
             raise InvalidFile(self.source, self.twice)
         return value, self.marks
+
+    def documents(self) -> list[tuple[Any, dict[FieldPath, Mark]]]:
+        from yaml.events import DocumentStartEvent
+
+        found = []
+        next(self.events)  # the stream's start
+        while isinstance(next(self.events), DocumentStartEvent):
+            event = next(self.events)
+            self.marks = {(): _mark(event)}
+            value = self._value(event, ())
+            next(self.events)  # the document's end
+            if value is not None:
+                found.append((value, self.marks))
+        if self.twice:
+            raise InvalidFile(self.source, self.twice)
+        return found
 
     def _value(self, event: "Event", path: FieldPath) -> Any:
         from yaml.events import MappingStartEvent, ScalarEvent

@@ -1,6 +1,6 @@
 """The simulated subscription, for people and for scripts."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.console import Group, RenderableType
@@ -10,6 +10,8 @@ from rich.text import Text
 from ccgpu.domain.resource import name_of
 from ccgpu.views.signs import short
 from ccgpu.views.times import elapsed
+
+Added = tuple[str, str, str | None]  # id, type, and what a group was made for
 
 
 def as_text(account: Mapping[str, Any]) -> RenderableType:
@@ -29,6 +31,30 @@ def as_text(account: Mapping[str, Any]) -> RenderableType:
 def as_json(account: Mapping[str, Any]) -> dict[str, Any]:
     """The stable form."""
     return {"schema": "ccgpu.fake/1", **account}
+
+
+def added_as_text(added: Sequence[Added]) -> RenderableType:
+    """What is there now, a line each; a group that nobody gave says what it was made for."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in ("ADDED", "NAME", "GROUP"):
+        table.add_column(heading, overflow="fold")
+    for id_, kind, made_for in added:
+        name = name_of(id_)
+        if made_for is not None:
+            name += f" (was missing: made for {name_of(made_for)})"
+        table.add_row(*map(Text, (short(kind), name, _group_in(id_))))
+    return table
+
+
+def _group_in(id_: str) -> str:
+    parts = id_.split("/")
+    return parts[4] if len(parts) > 5 and parts[3].lower() == "resourcegroups" else "-"
+
+
+def added_as_json(added: Sequence[Added], account: Mapping[str, Any]) -> dict[str, Any]:
+    """The document of `fake show`, and beside it what was added."""
+    told = [{"id": id_, "kind": kind, "made_for": why} for id_, kind, why in added]
+    return {**as_json(account), "added": told}
 
 
 def _utc(time: str) -> str:

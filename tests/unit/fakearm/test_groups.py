@@ -166,7 +166,7 @@ def test_a_group_stays_with_what_others_hold(az):
     location = delete(az)
     az.arm.advance(60)
     answer = az.url(location)
-    assert (answer.status, answer.body["error"]["code"]) == (409, "ResourceGroupDeletionBlocked")
+    assert (answer.status, answer.body["Error"]["Code"]) == (409, "ResourceGroupDeletionBlocked")
     assert az.get(group())["properties"]["provisioningState"] == "Succeeded"
     left = [one["id"] for one in az.get(group() + "/resources")["value"]]
     assert left == [of("Microsoft.Network/virtualNetworks", "vnet")]
@@ -225,11 +225,11 @@ def test_a_deletion_that_fails_leaves_the_survivors_and_what_they_use(az):
     location = delete(az)
     az.arm.advance(60)
     answer = az.url(location)
-    assert (answer.status, answer.body["error"]["code"]) == (409, "ResourceGroupDeletionBlocked")
+    assert (answer.status, answer.body["Error"]["Code"]) == (409, "ResourceGroupDeletionBlocked")
     whole = ["networkInterfaces", "networkSecurityGroups", "publicIPAddresses", "virtualNetworks"]
     assert az.kinds() == sorted(["disks", "resourceGroups", "virtualMachines", *whole])
     assert az.status(of("Microsoft.Compute/disks", "d")) == 404
-    assert of("Microsoft.Compute/virtualMachines", "vm") in answer.body["error"]["message"]
+    assert of("Microsoft.Compute/virtualMachines", "vm") in answer.body["Error"]["Message"]
     az.arm.settings.set("survivors", value=[of("Microsoft.Compute/disks", "d")])
     delete(az)
     az.arm.advance(60)

@@ -580,3 +580,16 @@ def test_a_static_private_address_is_a_gap(az):
     inside = {"subnet": {"id": subnet()}, "privateIPAllocationMethod": "Static"}
     with pytest.raises(FakeGap):
         az.send("PUT", NIC, nic_body(ipConfigurations=[{"name": "a", "properties": inside}]))
+
+
+@pytest.mark.parametrize("status", [202, 200])
+def test_an_interfaces_delete_is_accepted_in_either_way(az, status):
+    az.network()
+    az.ok("PUT", NIC, nic_body())
+    az.arm.settings.set("nic_delete_status", value=status)
+    answer = az.ok("DELETE", NIC)
+    assert (answer.status, answer.body, answer.headers["Retry-After"]) == (status, None, "4")
+    assert {"Location", "Azure-AsyncOperation"} <= answer.headers.keys()
+    assert az.status(NIC) == 200
+    az.arm.advance(5)
+    assert az.status(NIC) == 404

@@ -5,7 +5,7 @@ import base64
 import pytest
 from cryptography.hazmat.primitives.serialization import load_ssh_public_key
 
-from ccgpu.fakearm import FakeGap, Request
+from ccgpu.fakearm import FakeGap, Request, scenarios
 from support.arm import REGION, image, of, vm, vm_body
 
 SIZE = "Standard_NCC40ads_H100_v5"
@@ -246,3 +246,66 @@ def test_a_deallocated_vm_does_not_tell_size_and_type_of_its_disks(az):
         assert (disk["properties"]["diskSizeGB"], disk["sku"]["name"]) == (size, "Premium_LRS")
     az.done("POST", f"{vm()}/start")
     assert disks_in(az.get(vm())) == SIZES
+
+
+def agent(az):
+    view = az.get(f"{vm()}/instanceView")
+    said = [
+        (one["displayStatus"], one["time"]) for one in view.get("vmAgent", {}).get("statuses", ())
+    ]
+    return said, "computerName" in view
+
+
+def ready_machine(az):
+    az.network()
+    az.machine()
+    az.arm.advance(60)
+
+
+def test_a_stopped_vm_tells_its_agents_last_report_for_a_while(az):
+    ready_machine(az)
+    ((_, time),), _ = agent(az)
+    az.done("POST", f"{vm()}/powerOff")
+    assert agent(az) == ([("Ready", time)], True)
+    az.arm.advance(700)
+    assert agent(az) == ([], False)
+
+
+@pytest.mark.parametrize("stale", [False, True])
+def test_a_deallocated_vm_may_tell_it_too_and_so_may_one_that_starts_again(az, stale):
+    ready_machine(az)
+    if stale:
+        scenarios.apply(az.arm, "stale-agents")
+    ((_, time),), _ = agent(az)
+    az.done("POST", f"{vm()}/deallocate")
+    assert agent(az) == ([("Ready", time)] if stale else [], stale)
+    az.ok("POST", f"{vm()}/start")
+    az.arm.advance(45)
+    assert power(az) == "PowerState/starting"
+    ((what, when),), named = agent(az)
+    assert (what, when == time, named) == (
+        ("Ready", True, True) if stale else ("Not Ready", False, False)
+    )
+    az.arm.advance(60)
+    ((what, when),), _ = agent(az)
+    assert (what, when > time) == ("Ready", True)
+
+
+def test_a_deallocated_vms_disk_is_reserved(az):
+    ready_machine(az)
+    disk = of(DISK, "vm-os")
+    told = az.get(disk)["properties"]
+    assert (told["diskState"], told["diskSizeBytes"]) == ("Attached", 64 * 1024**3)
+    az.done("POST", f"{vm()}/deallocate")
+    assert az.get(disk)["properties"]["diskState"] == "Reserved"
+    az.done("POST", f"{vm()}/start")
+    assert az.get(disk)["properties"]["diskState"] == "Attached"
+
+
+@pytest.mark.parametrize(
+    ("action", "after"),
+    [("restart", None), ("powerOff", None), ("deallocate", "10"), ("reapply", "10")],
+)
+def test_when_to_come_back(az, action, after):
+    ready_machine(az)
+    assert az.ok("POST", f"{vm()}/{action}").headers.get("Retry-After") == after

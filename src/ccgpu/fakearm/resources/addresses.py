@@ -101,3 +101,11 @@ def assign(world: World, address: Resource) -> None:
     chosen = next((one for one in ordered if not world.details(f"ip:{one}", "address")), ordered[0])
     address.properties["ipAddress"] = chosen
     world.refer(address, [Ref(f"ip:{chosen}", address.id, address.key, "address")])
+
+
+def is_free(world: World, text: str, address: Resource) -> bool:
+    """Whether no other resource has this address; from now on `address` has it."""
+    if any(ref.owner != address.key for ref in world.referrers(f"ip:{text}", "address")):
+        return False
+    world.refer(address, [Ref(f"ip:{text}", address.id, address.key, "address")])
+    return True

@@ -38,6 +38,24 @@ def put_disk(call: Call) -> Answer:
     return accepted(call, 202, operation, disk.body, retry_after=2)
 
 
+_BYTES = 1024**3
+
+
+def _told(properties: Body, sku: str) -> Body:
+    """What Azure adds to a disk's properties (recorded shape)."""
+    size = properties.get("diskSizeGB", 4)
+    fast = sku.startswith("Premium")
+    return {
+        "encryption": {"type": "EncryptionAtRestWithPlatformKey"},
+        "networkAccessPolicy": "AllowAll",
+        "publicNetworkAccess": "Enabled",
+        "diskIOPSReadWrite": 500 if not fast else max(120, size * 4),
+        "diskMBpsReadWrite": 60 if not fast else max(25, size // 2),
+        "diskSizeBytes": size * _BYTES,
+        **properties,
+    }
+
+
 _KEPT = ("uniqueId", "timeCreated", "diskState")
 
 
@@ -59,7 +77,7 @@ def make_disk(world: World, name: str, vm: Resource, properties: Body, sku: str)
         {"sku": {"name": sku}, "zones": vm.body.get("zones"), "managedBy": vm.id},
         None,
     )
-    properties = {**properties, **_fresh(world), "diskState": "Attached"}
+    properties = {**_told(properties, sku), **_fresh(world), "diskState": "Attached"}
     disk = tracked.resource_of(world, kinds.DISK, wanted, properties, "Succeeded")
     world.save(disk)
     world.bill(disk)

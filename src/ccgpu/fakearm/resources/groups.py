@@ -98,12 +98,17 @@ def deleted(world: World, _: Operation, group: Resource) -> Body | None:
         return None
     group.state = "Succeeded"
     world.save(group)
-    listed = ", ".join(one.id for one in inside if one.key in kept)
+    left = [one.id for one in inside if one.key in kept]
+    listed = ", ".join(left)
     return errors.error(
         "ResourceGroupDeletionBlocked",
         f"Deletion of resource group '{group.name}' failed as resources with identifiers "
         f"'{listed}' could not be deleted. The provisioning state of the resource group will be "
         "rolled back. The tracking Id is not simulated. Please check audit logs for more details.",
+        details=[
+            {"target": id_, "message": f"The resource '{id_}' could not be deleted."}
+            for id_ in left
+        ],
     )
 
 

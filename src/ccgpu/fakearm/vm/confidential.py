@@ -39,7 +39,7 @@ def check(world: World, wanted: Draft, size: Size) -> Image:
             "The parameter 'managedDisk.securityProfile' can only be set for Confidential VMs."
         )
     reference = needed(given, "storageProfile", "imageReference")
-    image = images.find(world.settings, reference, wanted.location)
+    image = images.find(world, reference, wanted.location)
     if kind == CONFIDENTIAL and not image.confidential:
         raise errors.invalid_parameter(
             "securityProfile.securityType",

@@ -9,6 +9,7 @@ from ccgpu.fakearm import capacity, compute_errors, kinds, operations
 from ccgpu.fakearm.call import IN_GROUP, Call, Route, Routes, accepted, require_group
 from ccgpu.fakearm.operations import Operation
 from ccgpu.fakearm.resources import tracked
+from ccgpu.fakearm.vm import view
 from ccgpu.fakearm.wire import Answer, Body
 from ccgpu.fakearm.world import Resource, World
 
@@ -26,13 +27,15 @@ def act(action: str, call: Call) -> Answer:
     require_group(call, write=True)
     tracked.refuse_while_busy(call, vm)
     failure = _failure_of(call.world, action, vm)
+    view.remember_agent(call.world, vm)
     vm.state = "Updating"
     if failure is None:
         vm.hidden["power"] = _ON_THE_WAY[action] or vm.hidden["power"]
     call.world.save(vm)
     seconds = call.world.seconds("vm", action)
     operation = operations.begin(call.world, f"vm.{action}", vm, seconds, failure=failure)
-    return accepted(call, 202, operation, None, retry_after=10)
+    after = None if action in ("restart", "powerOff") else 10  # recorded
+    return accepted(call, 202, operation, None, retry_after=after)
 
 
 def _failure_of(world: World, action: str, vm: Resource) -> Body | None:
@@ -83,12 +86,21 @@ def reapplied(world: World, operation: Operation, vm: Resource) -> Body | None:
 def boot(world: World, vm: Resource) -> None:
     """From now on it runs; its agent takes a while."""
     vm.hidden["power"] = "running"
+    _tell_disks(world, vm, "Attached")
     vm.hidden["bootedAt"] = world.at
     vm.hidden["readyAt"] = world.at + world.seconds("vm.boot")
 
 
+def _tell_disks(world: World, vm: Resource, state: str) -> None:
+    for id_ in vm.hidden["disks"]:
+        if disk := world.find(id_):
+            disk.properties["diskState"] = state
+            world.save(disk)
+
+
 def deallocated(world: World, operation: Operation, vm: Resource) -> Body | None:
     vm.hidden["power"] = "deallocated"
+    _tell_disks(world, vm, "Reserved")
     capacity.release(world, vm)
     return succeeded(world, operation, vm)
 

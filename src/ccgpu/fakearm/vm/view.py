@@ -35,6 +35,29 @@ def ready(world: World, vm: Resource) -> bool:
     return bool(vm.hidden["power"] == "running" and world.at >= vm.hidden["readyAt"])
 
 
+def remember_agent(world: World, vm: Resource) -> None:
+    """Note when the agent has reported last, before the VM changes its power state."""
+    if ready(world, vm):
+        vm.hidden["reportedAt"] = world.at
+
+
+def last_report(world: World, vm: Resource) -> float | None:
+    """When the agent said that it is ready, if Azure still tells so.
+
+    Recorded: a stopped VM's agent is told as ready for a while, with the time of its last report. A
+    setting lets a deallocated VM, and one that starts again, tell it too.
+    """
+    if ready(world, vm):
+        return world.at
+    reported: float | None = vm.hidden.get("reportedAt")
+    if reported is None:
+        return None
+    if world.settings.at("stale_agents"):
+        return reported
+    off = vm.hidden["power"] in ("stopping", "stopped")
+    return reported if off and world.at < reported + world.seconds("vm.agent") else None
+
+
 def power(world: World, vm: Resource) -> str:
     state = str(vm.hidden["power"])
     if state == "running" and not ready(world, vm):
@@ -53,9 +76,12 @@ def instance_view(world: World, vm: Resource) -> Body:
         ],
         "statuses": _statuses(world, vm),
     }
-    if power(world, vm) in ("starting", "running"):
-        answer["vmAgent"] = _agent(world, vm)
-    if ready(world, vm):
+    said = last_report(world, vm)
+    if said is not None:
+        answer["vmAgent"] = _ready_agent(said)
+    elif power(world, vm) in ("starting", "running"):
+        answer["vmAgent"] = _waiting_agent(world)
+    if said is not None:
         answer["computerName"] = vm.properties["osProfile"]["computerName"]
         answer["osName"], answer["osVersion"] = "ubuntu", "24.04"
     return answer
@@ -91,19 +117,21 @@ def _status(code: str, moment: float) -> Body:
     }
 
 
-def _agent(world: World, vm: Resource) -> Body:
-    if ready(world, vm):
-        return {
-            "vmAgentVersion": "2.15.0.1",
-            "statuses": [
-                {
-                    **_status("ProvisioningState/succeeded", world.at),
-                    "displayStatus": "Ready",
-                    "message": "Guest Agent is running",
-                }
-            ],
-            "extensionHandlers": [],
-        }
+def _ready_agent(said: float) -> Body:
+    return {
+        "vmAgentVersion": "2.15.0.1",
+        "statuses": [
+            {
+                **_status("ProvisioningState/succeeded", said),
+                "displayStatus": "Ready",
+                "message": "Guest Agent is running",
+            }
+        ],
+        "extensionHandlers": [],
+    }
+
+
+def _waiting_agent(world: World) -> Body:
     return {
         "vmAgentVersion": "Unknown",
         "statuses": [

@@ -1,0 +1,245 @@
+"""What is wrong with resources that are to be added, before any of them is looked up."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from ccgpu.fakearm import kinds
+from ccgpu.fakearm.policies import BUILT_IN, DEFINITIONS
+from ccgpu.fakearm.seed_kinds import BY_TYPE, RULE_FIELDS, SEED_KINDS, SUBNET_FIELDS, SeedKind
+from ccgpu.fakearm.wire import Body
+
+
+class Flaw(NamedTuple):
+    """Which of the resources, the keys that lead to what is wrong with it, and why it is."""
+
+    place: int
+    path: tuple[str | int, ...]
+    why: str
+
+
+class Seed(NamedTuple):
+    """A resource to be added; `group` is None for what is put on a subscription."""
+
+    place: int
+    id: str
+    kind: str
+    subscription: str
+    group: str | None
+    body: Body
+
+
+_GUID = r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
+_ID = re.compile(
+    rf"/subscriptions/(?P<sub>{_GUID})"
+    r"(?:/resourceGroups/(?P<group>[^/]+))?"
+    r"(?:/providers/(?P<rest>[^/]+(?:/[^/]+/[^/]+)+(?:/providers/[^/]+(?:/[^/]+/[^/]+)+)?))?",
+    re.IGNORECASE,
+)
+_FIELDS = frozenset(
+    [
+        "apiVersion",
+        "changedTime",
+        "createdTime",
+        "etag",
+        "extendedLocation",
+        "id",
+        "identity",
+        "kind",
+        "location",
+        "managedBy",
+        "managedByExtended",
+        "name",
+        "plan",
+        "properties",
+        "resourceGroup",  # `az resource show` adds it
+        "scope",
+        "sku",
+        "systemData",
+        "tags",
+        "type",
+        "zones",
+    ]
+)
+
+
+class _NoSeed(Exception):
+    """It cannot even be said what the resource is."""
+
+    def __init__(self, why: str, *path: str) -> None:
+        super().__init__(why)
+        self.why, self.path = why, path
+
+
+def check(
+    resources: Sequence[Any], subscription: str, regions: Sequence[str]
+) -> tuple[list[Seed], list[Flaw]]:
+    """The resources that are well-formed, and all that is wrong with the others."""
+    seeds: list[Seed] = []
+    flaws: list[Flaw] = []
+    known: dict[str, int] = {}
+    for place, given in enumerate(resources):
+        try:
+            seed = _seed(place, given, subscription)
+        except _NoSeed as err:
+            flaws.append(Flaw(place, err.path, err.why))
+            continue
+        found = [Flaw(place, *one) for one in _flaws(seed, regions)]
+        first = known.setdefault(seed.id.lower(), place)
+        if first != place:
+            found.append(Flaw(place, ("id",), f"is there twice, first as number {first + 1}"))
+        flaws += found
+        if not found:
+            seeds.append(seed)
+    return seeds, flaws
+
+
+def _seed(place: int, given: Any, home: str) -> Seed:
+    """What the id says it is."""
+    if not isinstance(given, dict):
+        raise _NoSeed("is not a resource: write an object with id, type, location, properties")
+    id_ = str(given.get("id") or "").rstrip("/")
+    if not id_:
+        raise _NoSeed("is missing: each resource needs its full ARM id", "id")
+    parts = _ID.fullmatch(id_)
+    kind = _kind_of(parts) if parts else None
+    if parts is None or kind is None:
+        raise _NoSeed("is not the id of a resource: /subscriptions/…/resourceGroups/…", "id")
+    if kind.lower() not in BY_TYPE:
+        known = ", ".join(SEED_KINDS)
+        raise _NoSeed(f"is of type {kind}, which cannot be added; these can: {known}", "id")
+    kind = BY_TYPE[kind.lower()]
+    _check_place(parts, kind, home)
+    return Seed(place, _spelt(id_, kind), kind, parts["sub"], parts["group"], given)
+
+
+def _check_place(parts: re.Match[str], kind: str, home: str) -> None:
+    if parts["sub"].lower() != home.lower() and not SEED_KINDS[kind].foreign:
+        why = f"is of subscription {parts['sub']}; a {kind} can only be added to {home}"
+        raise _NoSeed(why, "id")
+    if kind not in (kinds.GROUP, kinds.LOCK, kinds.POLICY) and parts["group"] is None:
+        raise _NoSeed("names no resource group", "id")
+
+
+_ALSO = {kinds.GROUP: ("microsoft.resources/subscriptions/resourcegroups",)}
+
+
+def _kind_of(parts: re.Match[str]) -> str | None:
+    if parts["rest"] is None:
+        return kinds.GROUP if parts["group"] else None
+    namespace, *rest = parts["rest"].split("/providers/")[-1].split("/")
+    return "/".join([namespace, *rest[::2]])
+
+
+def _spelt(id_: str, kind: str) -> str:
+    """The id with the type spelt as ARM spells it."""
+    if kind == kinds.GROUP:
+        _, _, subscription, _, group = id_.split("/")
+        return f"/subscriptions/{subscription}/resourceGroups/{group}"
+    before, _, provider = id_.rpartition("/providers/")
+    words = kind.split("/")
+    names = provider.split("/")[2::2]
+    told = "/".join(f"{word}/{name}" for word, name in zip(words[1:], names, strict=True))
+    before = re.sub("/resourcegroups/", "/resourceGroups/", before, flags=re.IGNORECASE)
+    return f"{before}/providers/{words[0]}/{told}"
+
+
+def _type(seed: Seed) -> "_Found":
+    said = seed.body.get("type")
+    if said is not None and str(said).lower() not in (seed.kind.lower(), *_ALSO.get(seed.kind, ())):
+        yield ("type",), f"is {said}, but the id is of a {seed.kind}"
+
+
+_Found = Iterator[tuple[tuple[str | int, ...], str]]
+
+
+def _flaws(seed: Seed, regions: Sequence[str]) -> _Found:
+    rules, given, last = SEED_KINDS[seed.kind], seed.body, seed.id.rsplit("/", 1)[1]
+    for key in given:
+        if key not in _FIELDS:
+            below = key in rules.properties
+            yield (key,), "belongs below properties, as a GET has it" if below else "is unknown"
+    yield from _type(seed)
+    if str(given.get("name") or last).rsplit("/", 1)[-1].lower() != last.lower():
+        yield ("name",), f"is {given['name']}, but the id ends with {last}"
+    yield from _location(rules, given, regions)
+    yield from _tags(given.get("tags"))
+    properties = {} if given.get("properties") is None else given["properties"]
+    if isinstance(properties, dict):
+        yield from _properties(rules, properties)
+        yield from _parts(seed.kind, properties)
+    else:
+        yield ("properties",), "must be an object"
+    if seed.kind == kinds.DISK and given.get("managedBy"):
+        yield ("managedBy",), "is a VM, and those cannot be added: remove it"
+
+
+def _location(rules: SeedKind, given: Body, regions: Sequence[str]) -> _Found:
+    if not rules.located:
+        return
+    location = given.get("location")
+    if not location:
+        yield ("location",), "is missing"
+    elif str(location).replace(" ", "").lower() not in regions:
+        yield ("location",), f"is {location}, no region of these: {', '.join(regions)}"
+
+
+def _tags(tags: Any) -> _Found:
+    if tags is None:
+        return
+    if not isinstance(tags, dict) or not all(isinstance(one, str) for one in tags.values()):
+        yield ("tags",), "must be an object of texts"
+
+
+def _properties(rules: SeedKind, properties: Body) -> _Found:
+    for key in properties.keys() - rules.properties:
+        yield ("properties", key), "is unknown"
+    for path in rules.needed:
+        value: Any = properties
+        for key in path.split("."):
+            value = value.get(key) if isinstance(value, Mapping) else None
+        if not value:
+            yield ("properties", *path.split(".")), "is missing"
+    for key, known in rules.values:
+        value = properties.get(key)
+        if value is not None and value not in known:
+            yield ("properties", key), f"is {value}, must be one of {', '.join(known)}"
+
+
+def _parts(kind: str, properties: Body) -> _Found:
+    """The subnets of a network, the rules of a security group, the definition of an assignment."""
+    if kind == kinds.VNET:
+        yield from _listed(properties, "subnets", SUBNET_FIELDS)
+    elif kind == kinds.NSG:
+        yield from _listed(properties, "securityRules", RULE_FIELDS)
+    elif kind == kinds.POLICY and properties.get("policyDefinitionId"):
+        yield from _policy(properties)
+
+
+def _listed(properties: Body, key: str, fields: frozenset[str]) -> _Found:
+    listed = properties.get(key) or []
+    if not isinstance(listed, list):
+        yield ("properties", key), "must be a list"
+        return
+    for number, one in enumerate(listed):
+        at = ("properties", key, number)
+        if not isinstance(one, dict) or not isinstance(one.get("properties", {}), dict):
+            yield at, "must be an object with name and properties"
+            continue
+        if not one.get("name"):
+            yield (*at, "name"), "is missing"
+        for field in one.get("properties", {}).keys() - fields:
+            yield (*at, "properties", field), "is unknown"
+
+
+def _policy(properties: Body) -> _Found:
+    definition = str(properties["policyDefinitionId"])
+    name = definition.rsplit("/", 1)[1] if "/" in definition else definition
+    known = BUILT_IN.get(name)
+    if known is None or definition.lower() != f"{DEFINITIONS}{name}".lower():
+        listed = ", ".join(f"{id_} ({one.name})" for id_, one in BUILT_IN.items())
+        yield ("properties", "policyDefinitionId"), f"is none that is simulated: {listed}"
+    elif known.parameter is not None:
+        given = (properties.get("parameters") or {}).get(known.parameter)
+        if not isinstance(given, dict) or "value" not in given:
+            yield ("properties", "parameters", known.parameter, "value"), "is missing"

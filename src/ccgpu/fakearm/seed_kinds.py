@@ -1,0 +1,164 @@
+"""The kinds of resource that can be added, and what a GET tells of each (fields of `properties`).
+
+Names are those of the resource types in the API versions of `kinds`; what is read-only is taken and
+set by the simulated Azure itself, but for `KEPT`.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ccgpu.fakearm import kinds
+from ccgpu.fakearm.call import Call
+from ccgpu.fakearm.resources import addresses, disks, groups, networks, security_groups
+from ccgpu.fakearm.wire import Answer
+
+
+@dataclass(frozen=True, slots=True)
+class SeedKind:
+    """How a kind is checked. `put` is ARM's own handler; without one it is kept as given.
+
+    `foreign`: another subscription may have it. `located`: it says a region. `needed`: paths below
+    `properties`. `values`: fields with few values.
+    """
+
+    properties: frozenset[str]
+    put: Callable[[Call], Answer] | None = None
+    needed: tuple[str, ...] = ()
+    foreign: bool = False
+    located: bool = True
+    values: tuple[tuple[str, tuple[str, ...]], ...] = ()
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split()) | {"provisioningState"}
+
+
+RULE_FIELDS = _words(
+    "access description destinationAddressPrefix destinationAddressPrefixes "
+    "destinationApplicationSecurityGroups destinationPortRange destinationPortRanges direction "
+    "priority protocol sourceAddressPrefix sourceAddressPrefixes sourceApplicationSecurityGroups "
+    "sourcePortRange sourcePortRanges"
+)
+SUBNET_FIELDS = _words(
+    "addressPrefix addressPrefixes applicationGatewayIPConfigurations defaultOutboundAccess "
+    "delegations ipAllocations ipConfigurationProfiles ipConfigurations ipamPoolPrefixAllocations "
+    "natGateway networkSecurityGroup privateEndpointNetworkPolicies privateEndpoints "
+    "privateLinkServiceNetworkPolicies purpose resourceNavigationLinks routeTable "
+    "serviceAssociationLinks serviceEndpointPolicies serviceEndpoints serviceGateway sharingScope"
+)
+_SET_TYPES = (
+    "EncryptionAtRestWithCustomerKey",
+    "EncryptionAtRestWithPlatformAndCustomerKeys",
+    "ConfidentialVmEncryptedWithCustomerKey",
+)
+_DISK_FIELDS = (
+    "availabilityPolicy burstingEnabled burstingEnabledTime completionPercent creationData "
+    "dataAccessAuthMode diskAccessId diskIOPSReadOnly diskIOPSReadWrite diskMBpsReadOnly "
+    "diskMBpsReadWrite diskSizeBytes diskSizeGB diskState encryption encryptionSettingsCollection "
+    "hyperVGeneration LastOwnershipUpdateTime maxShares networkAccessPolicy "
+    "optimizedForFrequentAttach osType propertyUpdatesInProgress publicNetworkAccess purchasePlan "
+    "securityProfile shareInfo supportedCapabilities supportsHibernation tier timeCreated uniqueId"
+)
+
+# In the order in which one may need another.
+SEED_KINDS: dict[str, SeedKind] = {
+    kinds.GROUP: SeedKind(_words(""), groups.put, foreign=True),
+    kinds.IDENTITY: SeedKind(
+        _words("clientId principalId tenantId isolationScope"), disks.put_identity, foreign=True
+    ),
+    kinds.VAULT: SeedKind(
+        _words(
+            "accessPolicies createMode enablePurgeProtection enableRbacAuthorization "
+            "enableSoftDelete enabledForDeployment enabledForDiskEncryption "
+            "enabledForTemplateDeployment hsmPoolResourceId networkAcls privateEndpointConnections "
+            "publicNetworkAccess sku softDeleteRetentionInDays tenantId vaultUri"
+        ),
+        foreign=True,
+    ),
+    kinds.DES: SeedKind(
+        _words(
+            "activeKey autoKeyRotationError encryptionType federatedClientId "
+            "lastKeyRotationTimestamp previousKeys rotationToLatestKeyVersionEnabled"
+        ),
+        disks.put_set,
+        foreign=True,
+        values=(("encryptionType", _SET_TYPES),),
+    ),
+    kinds.NSG: SeedKind(
+        _words(
+            "defaultSecurityRules flowLogs flushConnection networkInterfaces resourceGuid "
+            "securityRules subnets"
+        ),
+        security_groups.put,
+        foreign=True,
+    ),
+    kinds.SECURITY_RULE: SeedKind(
+        RULE_FIELDS, security_groups.put_rule, foreign=True, located=False
+    ),
+    kinds.PUBLIC_IP: SeedKind(
+        _words(
+            "ddosSettings deleteOption dnsSettings idleTimeoutInMinutes ipAddress ipConfiguration "
+            "ipTags linkedPublicIPAddress migrationPhase natGateway publicIPAddressVersion "
+            "publicIPAllocationMethod publicIPPrefix resourceGuid servicePublicIPAddress"
+        ),
+        addresses.put,
+    ),
+    kinds.VNET: SeedKind(
+        _words(
+            "addressSpace bgpCommunities ddosProtectionPlan defaultPublicNatGateway dhcpOptions "
+            "enableDdosProtection enableVmProtection encryption flowLogs flowTimeoutInMinutes "
+            "ipAllocations privateEndpointVNetPolicies resourceGuid subnets virtualNetworkPeerings"
+        ),
+        networks.put,
+        ("addressSpace.addressPrefixes",),
+        foreign=True,
+    ),
+    kinds.SUBNET: SeedKind(SUBNET_FIELDS, networks.put_subnet, foreign=True, located=False),
+    kinds.DISK: SeedKind(_words(_DISK_FIELDS), disks.put_disk, ("creationData.createOption",)),
+    kinds.GALLERY: SeedKind(
+        _words("description identifier sharingProfile sharingStatus softDeletePolicy"), foreign=True
+    ),
+    kinds.GALLERY_IMAGE: SeedKind(
+        _words(
+            "allowUpdateImage architecture description disallowed endOfLifeDate eula features "
+            "hyperVGeneration identifier osState osType privacyStatementUri purchasePlan "
+            "recommended releaseNoteUri"
+        ),
+        needed=("osType", "osState", "identifier"),
+        foreign=True,
+        values=(
+            ("osType", ("Linux", "Windows")),
+            ("osState", ("Generalized", "Specialized")),
+            ("hyperVGeneration", ("V1", "V2")),
+        ),
+    ),
+    kinds.GALLERY_VERSION: SeedKind(
+        _words(
+            "publishingProfile replicationStatus restore safetyProfile securityProfile "
+            "storageProfile validationsProfile"
+        ),
+        foreign=True,
+    ),
+    kinds.LOCK: SeedKind(
+        _words("level notes owners"),
+        needed=("level",),
+        located=False,
+        values=(("level", ("CanNotDelete", "ReadOnly")),),
+    ),
+    kinds.POLICY: SeedKind(
+        _words(
+            "assignmentType definitionVersion description displayName effectiveDefinitionVersion "
+            "enforcementMode instanceId latestDefinitionVersion metadata nonComplianceMessages "
+            "notScopes overrides parameters policyDefinitionId resourceSelectors scope"
+        ),
+        needed=("policyDefinitionId",),
+        located=False,
+    ),
+}
+BY_TYPE = {kind.lower(): kind for kind in SEED_KINDS}
+# What a GET says and Azure decides, and which stays as it was given.
+KEPT = {
+    kinds.PUBLIC_IP: ("ipAddress",),
+    kinds.IDENTITY: ("tenantId", "principalId", "clientId"),
+    kinds.VNET: ("resourceGuid",),
+}

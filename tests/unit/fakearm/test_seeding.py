@@ -1,0 +1,461 @@
+"""What users bring is put in as a PUT would, all of it or nothing, and can be used from then on."""
+
+import copy
+
+import pytest
+
+from ccgpu.fakearm import FAKE_SUBSCRIPTION, scenarios
+from ccgpu.fakearm.policies import BUILT_IN, DEFINITIONS
+from support.arm import (
+    APIS,
+    REGION,
+    disk_body,
+    group,
+    nic_body,
+    nsg_body,
+    of,
+    pip_body,
+    rule,
+    vm,
+    vm_body,
+    vnet_body,
+)
+
+OTHER = "11111111-2222-4333-8444-555555555555"
+DES = "Microsoft.Compute/diskEncryptionSets"
+ID = "Microsoft.ManagedIdentity/userAssignedIdentities"
+VNET = "Microsoft.Network/virtualNetworks"
+NSG = "Microsoft.Network/networkSecurityGroups"
+PIP = "Microsoft.Network/publicIPAddresses"
+GALLERY = of("Microsoft.Compute/galleries", "gal", "img")
+IMAGE = f"{GALLERY}/images/cvm"
+CVM_KEY = "ConfidentialVmEncryptedWithCustomerKey"
+FULL = "DiskWithVMGuestState"
+
+
+def foreign(id_):
+    return id_.replace(FAKE_SUBSCRIPTION, OTHER)
+
+
+def resource(kind, name, in_group="g", /, **more):
+    return {"id": of(kind, name, in_group), "type": kind, "location": REGION, **more}
+
+
+def encryption_set(name="des", type_=CVM_KEY, **more):
+    key = {"keyUrl": "https://kv.vault.azure.net/keys/k/1"}
+    return resource(DES, name, properties={"encryptionType": type_, "activeKey": key}, **more)
+
+
+def image(**features):
+    identifier = {"publisher": "a", "offer": "b", "sku": "c"}
+    security = features or {"SecurityType": "ConfidentialVmSupported"}
+    properties = {
+        "osType": "Linux",
+        "osState": "Generalized",
+        "hyperVGeneration": "V2",
+        "identifier": identifier,
+        "features": [{"name": key, "value": value} for key, value in security.items()],
+    }
+    return {"id": IMAGE, "location": REGION, "properties": properties}
+
+
+def version(number, **publishing):
+    return {
+        "id": f"{IMAGE}/versions/{number}",
+        "type": "Microsoft.Compute/galleries/images/versions",
+        "location": REGION,
+        "properties": {"publishingProfile": publishing},
+    }
+
+
+def lock(scope, level):
+    return {
+        "id": f"{scope}/providers/Microsoft.Authorization/locks/keep",
+        "type": "Microsoft.Authorization/locks",
+        "properties": {"level": level},
+    }
+
+
+def policy(scope, name, **parameters):
+    definition = next(id_ for id_, one in BUILT_IN.items() if one.name == name)
+    given = {key: {"value": value} for key, value in parameters.items()}
+    return {
+        "id": f"{scope}/providers/Microsoft.Authorization/policyAssignments/rule",
+        "type": "Microsoft.Authorization/policyAssignments",
+        "properties": {
+            "displayName": "House rule",
+            "policyDefinitionId": f"{DEFINITIONS}{definition}",
+            "parameters": given,
+        },
+    }
+
+
+def add(az, *resources):
+    outcome = az.arm.add(list(resources))
+    assert outcome.flaws == []
+    return [one.id for one in outcome.added]
+
+
+ALL = {
+    "group": {"id": group("g2"), "location": "East US 2", "tags": {"a": "b"}},
+    "identity": resource(ID, "me"),
+    "encryption set": encryption_set(identity={"type": "SystemAssigned"}),
+    "security group": resource(NSG, "nsg", **nsg_body()),
+    "public address": resource(PIP, "pip", **pip_body()),
+    "network": resource(VNET, "vnet", **vnet_body()),
+    "disk": resource("Microsoft.Compute/disks", "disk", **disk_body()),
+    "vault": resource("Microsoft.KeyVault/vaults", "kv", properties={"tenantId": OTHER}),
+    "gallery": {"id": GALLERY, "location": REGION},
+}
+
+
+@pytest.mark.parametrize("what", ALL)
+def test_what_is_added_is_there_at_once_and_read_by_its_path(az, what):
+    given = ALL[what]
+    add(az, given)
+    api = "2024-11-01" if what == "vault" else None
+    told = az.get(given["id"], api=api)
+    assert told["id"] == given["id"]
+    assert told["location"] == REGION
+    assert told.get("tags") == given.get("tags")
+    if what != "identity":
+        assert told["properties"]["provisioningState"] == "Succeeded"
+
+
+@pytest.mark.parametrize("what", ALL)
+def test_what_a_get_told_can_be_added_to_an_empty_subscription(az, what):
+    add(az, ALL[what])
+    api = "2024-11-01" if what == "vault" else None
+    told = az.get(ALL[what]["id"], api=api)
+    az.arm.reset()
+    add(az, told)
+    again = az.get(told["id"], api=api)
+    for kept in ("ipAddress", "principalId", "clientId", "resourceGuid"):
+        if kept in told["properties"] and what != "security group":
+            assert (
+                again["properties"].get(kept) == told["properties"][kept]
+                or what == "public address"
+            )
+
+
+def test_what_az_resource_show_prints_can_be_added(az):
+    empty = dict.fromkeys(
+        ("extendedLocation", "identity", "kind", "managedBy", "plan", "sku", "tags")
+    )
+    add(
+        az,
+        {**encryption_set(), **empty, "resourceGroup": "g", "createdTime": "2026-01-01T00:00:00Z"},
+    )
+    assert az.get(of(DES, "des"))["properties"]["encryptionType"] == CVM_KEY
+
+
+def test_a_missing_group_is_made_where_the_resource_is_and_said(az):
+    outcome = az.arm.add([resource(ID, "me", location="westeurope"), resource(ID, "you")])
+    assert [(one.kind, one.made_for) for one in outcome.added] == [
+        ("Microsoft.Resources/resourceGroups", of(ID, "me")),
+        (ID, None),
+        (ID, None),
+    ]
+    assert az.get(group())["location"] == "westeurope"
+
+
+def test_adding_again_changes_what_is_there(az):
+    add(az, resource(ID, "me"))
+    before = az.get(of(ID, "me"))["properties"]
+    add(az, resource(ID, "me", tags={"a": "b"}))
+    after = az.get(of(ID, "me"))
+    assert (after["tags"], after["properties"]) == ({"a": "b"}, before)
+
+
+def test_parts_may_be_added_by_themselves_and_in_any_order(az):
+    inside = {
+        "id": f"{of(VNET, 'vnet')}/subnets/gpu",
+        "properties": {"addressPrefix": "10.0.7.0/24"},
+    }
+    own = {"id": f"{of(NSG, 'nsg')}/securityRules/https", **rule("https", priority=300)}
+    add(az, inside, own, resource(VNET, "vnet", **vnet_body()), resource(NSG, "nsg", **nsg_body()))
+    names = [one["name"] for one in az.get(of(VNET, "vnet"))["properties"]["subnets"]]
+    assert names == ["default", "gpu"]
+    assert az.get(own["id"])["properties"]["priority"] == 300
+
+
+FLAWED = [
+    (["x"], [((), "is not a resource")]),
+    ([{"location": REGION}], [(("id",), "is missing")]),
+    ([{"id": "/subscriptions/x"}], [(("id",), "is not the id of a resource")]),
+    ([resource("Microsoft.Sql/servers", "s")], [(("id",), "which cannot be added")]),
+    ([resource(ID, "me", type=DES)], [(("type",), f"is {DES}, but the id is of a {ID}")]),
+    ([resource(ID, "me", name="you")], [(("name",), "but the id ends with me")]),
+    ([resource(ID, "me", location=None)], [(("location",), "is missing")]),
+    ([resource(ID, "me", location="mars")], [(("location",), "is mars, no region of these")]),
+    ([resource(ID, "me", colour="red")], [(("colour",), "is unknown")]),
+    (
+        [resource(DES, "d", encryptionType=CVM_KEY)],
+        [(("encryptionType",), "belongs below properties")],
+    ),
+    ([encryption_set(type_="Mine")], [(("properties", "encryptionType"), "must be one of")]),
+    (
+        [resource(VNET, "v", properties={"size": 1})],
+        [
+            (("properties", "size"), "is unknown"),
+            (("properties", "addressSpace", "addressPrefixes"), "is missing"),
+        ],
+    ),
+    (
+        [resource(VNET, "v", **vnet_body(colour="red"))],
+        [(("properties", "subnets", 0, "properties", "colour"), "is unknown")],
+    ),
+    ([resource(ID, "me", tags={"a": 1})], [(("tags",), "must be an object of texts")]),
+    ([resource(ID, "me", properties=[])], [(("properties",), "must be an object")]),
+    ([resource(ID, "me"), resource(ID, "ME")], [(("id",), "is there twice, first as number 1")]),
+    (
+        [lock(group(), "Sometimes")],
+        [(("properties", "level"), "must be one of CanNotDelete, ReadOnly")],
+    ),
+    ([lock(group("none"), "ReadOnly")], [((), "ResourceGroupNotFound")]),
+    ([image()], [((), "there is no")]),
+    (
+        [
+            {
+                "id": f"{group()}/providers/Microsoft.Authorization/policyAssignments/p",
+                "properties": {"policyDefinitionId": "/x/mine"},
+            }
+        ],
+        [(("properties", "policyDefinitionId"), "is none that is simulated")],
+    ),
+    (
+        [resource("Microsoft.Compute/disks", "d", managedBy=vm(), **disk_body())],
+        [(("managedBy",), "cannot be added")],
+    ),
+    ([resource(NSG, "n", **nsg_body(rule(priority=1)))], [((), "SecurityRuleInvalidPriority")]),
+    (
+        [{"id": f"{of(VNET, 'none')}/subnets/x", "properties": {"addressPrefix": "10.0.0.0/24"}}],
+        [((), "ParentResourceNotFound")],
+    ),
+    (
+        [{**resource(PIP, "p", **pip_body()), "id": foreign(of(PIP, "p"))}],
+        [(("id",), "can only be added to")],
+    ),
+]
+
+
+@pytest.mark.parametrize(("given", "flaws"), FLAWED)
+def test_what_is_wrong_is_said_where_it_is_and_nothing_is_added(az, given, flaws):
+    before = az.arm.show()["resources"]
+    outcome = az.arm.add([*given, resource(ID, "good")])
+    assert outcome.added == []
+    assert sorted(one.path for one in outcome.flaws) == sorted(path for path, _ in flaws)
+    for path, why in flaws:
+        assert any(why in one.why for one in outcome.flaws if one.path == path), outcome.flaws
+    assert az.arm.show()["resources"] == before
+
+
+def test_all_that_is_wrong_is_said_at_once_and_no_fault_twice(az):
+    broken = resource(
+        VNET, "v", location="mars", **{k: v for k, v in vnet_body().items() if k != "location"}
+    )
+    inside = {"id": f"{of(VNET, 'v')}/subnets/x", "properties": {"addressPrefix": "10.0.7.0/24"}}
+    fine = resource(NSG, "n", **nsg_body())
+    outcome = az.arm.add(
+        [
+            fine,
+            broken,
+            resource(ID, "me", colour=1),
+            inside,
+            resource(NSG, "m", **nsg_body(rule(priority=1))),
+        ]
+    )
+    assert [one.place for one in outcome.flaws if one.place != 3] == [1, 2, 4]
+
+
+def full(key):
+    profile = {"securityEncryptionType": FULL, "diskEncryptionSet": {"id": key}}
+    return vm_body(managed__securityProfile=profile)
+
+
+@pytest.mark.parametrize("elsewhere", [False, True])
+def test_a_vm_may_use_what_was_added_even_from_another_subscription(az, elsewhere):
+    network = resource(VNET, "corp", "net", **vnet_body(addressPrefix="10.0.3.0/24"))
+    given = [encryption_set(), resource(ID, "me"), network]
+    given = [{**one, "id": foreign(one["id"])} if elsewhere else one for one in given]
+    key, me, corp = add(az, *given)[-2], given[1]["id"], given[2]["id"]
+    key = given[0]["id"]
+    az.network()
+    body = full(key)
+    body["identity"] = {"type": "UserAssigned", "userAssignedIdentities": {me: {}}}
+    configuration = body["properties"]["networkProfile"]["networkInterfaceConfigurations"][0]
+    inside = configuration["properties"]["ipConfigurations"][0]["properties"]
+    inside["subnet"] = {"id": f"{corp}/subnets/default"}
+    az.done("PUT", vm(), body)
+    for one in given:
+        assert az.get(one["id"])["id"] == one["id"]
+    assert az.get(f"{corp}/subnets/default")["properties"]["ipConfigurations"]
+
+
+def test_another_subscription_is_apart(az):
+    assert (
+        az.refusal("GET", foreign(group()), api=APIS["Microsoft.Resources"])[1]
+        == "SubscriptionNotFound"
+    )
+    add(az, {**encryption_set(), "id": foreign(of(DES, "des"))})
+    assert az.status(group()) == 404
+    assert az.status(foreign(group())) == 200
+    assert az.refusal("GET", foreign(of(DES, "none"))) == (404, "NotFound")
+    everywhere = f"/subscriptions/{FAKE_SUBSCRIPTION}/providers/{DES}"
+    assert az.get(everywhere)["value"] == []
+    assert len(az.get(everywhere.replace(FAKE_SUBSCRIPTION, OTHER))["value"]) == 1
+    assert az.get(f"/subscriptions/{OTHER}")["subscriptionId"] == OTHER
+
+
+def test_without_rights_in_the_other_subscription(az):
+    key = foreign(of(DES, "des"))
+    add(az, {**encryption_set(), "id": key})
+    az.network()
+    scenarios.apply(az.arm, "no-foreign-rights")
+    assert az.refusal("GET", key) == (403, "AuthorizationFailed")
+    answer = az.send("PUT", vm(), full(key))
+    assert (answer.status, answer.body["error"]["code"]) == (403, "LinkedAuthorizationFailed")
+    assert key in answer.body["error"]["message"]
+    az.done("PUT", vm("own"), vm_body("own"))
+    az.arm.settings.set("foreign_principal", value=[f"{DES}/read"])
+    az.done("PUT", vm(), full(key))
+
+
+@pytest.mark.parametrize(
+    "type_", ["EncryptionAtRestWithCustomerKey", "EncryptionAtRestWithPlatformAndCustomerKeys"]
+)
+def test_a_set_of_another_type_is_refused_by_the_vm(az, type_):
+    add(az, encryption_set(type_=type_))
+    az.network()
+    assert az.refusal("PUT", vm(), full(of(DES, "des"))) == (400, "BadRequest")
+
+
+def test_a_set_of_another_region_is_refused_by_the_vm(az):
+    az.network()
+    add(az, encryption_set(location="westeurope"))
+    assert az.refusal("PUT", vm(), full(of(DES, "des"))) == (404, "NotFound")
+
+
+def exact(az, reference):
+    az.done("PUT", vm(), vm_body(image={"id": reference}))
+    return az.get(vm())["properties"]["storageProfile"]["imageReference"]["exactVersion"]
+
+
+def test_latest_is_the_newest_version_that_is_not_excluded_and_is_in_the_region(az):
+    elsewhere = [{"name": "West Europe"}]
+    add(
+        az,
+        {"id": GALLERY, "location": REGION},
+        image(),
+        version("1.9.0", targetRegions=[{"name": "East US 2"}]),
+        version("1.10.0"),
+        version("2.0.0", excludeFromLatest=True),
+        version("3.0.0", targetRegions=elsewhere),
+    )
+    az.network()
+    assert exact(az, IMAGE) == "1.10.0"
+    az.done("DELETE", vm())
+    assert exact(az, f"{IMAGE}/versions/2.0.0") == "2.0.0"
+    assert az.refusal("PUT", vm("b"), vm_body("b", image={"id": f"{IMAGE}/versions/3.0.0"})) == (
+        404,
+        "GalleryImageNotFound",
+    )
+    listed = az.get(f"{IMAGE}/versions", api="2026-03-03")["value"]
+    told = {
+        one["name"]: one["properties"]["publishingProfile"]["excludeFromLatest"] for one in listed
+    }
+    assert told == {"1.10.0": False, "1.9.0": False, "2.0.0": True, "3.0.0": False}
+
+
+def test_an_image_that_is_not_confidential_is_refused_by_the_vm(az):
+    add(
+        az,
+        {"id": GALLERY, "location": REGION},
+        image(SecurityType="TrustedLaunch"),
+        version("1.0.0"),
+    )
+    az.network()
+    assert az.refusal("PUT", vm(), vm_body(image={"id": IMAGE})) == (400, "InvalidParameter")
+
+
+@pytest.mark.parametrize("level", ["CanNotDelete", "ReadOnly"])
+def test_a_lock_holds(az, level):
+    az.group()
+    add(az, lock(group(), level))
+    assert az.refusal("DELETE", group()) == (409, "ScopeLocked")
+    answer = az.send("PUT", of(PIP, "p"), pip_body())
+    assert (answer.status == 409) == (level == "ReadOnly")
+    az.arm.reset()
+    az.group()
+    az.ok("DELETE", group())
+
+
+SCOPE = f"/subscriptions/{FAKE_SUBSCRIPTION}"
+POLICIES = {
+    "Not allowed resource types": (
+        {"listOfResourceTypesNotAllowed": [PIP]},
+        of(PIP, "p"),
+        pip_body(),
+    ),
+    "Allowed resource types": ({"listOfResourceTypesAllowed": [NSG]}, of(PIP, "p"), pip_body()),
+    "Allowed locations": ({"listOfAllowedLocations": ["West Europe"]}, of(PIP, "p"), pip_body()),
+    "Allowed virtual machine size SKUs": (
+        {"listOfAllowedSKUs": ["Standard_D4s_v5"]},
+        vm(),
+        vm_body(),
+    ),
+    "Require a tag on resources": ({"tagName": "cost"}, of(PIP, "p"), pip_body()),
+    "Network interfaces should not have public IPs": (
+        {},
+        of("Microsoft.Network/networkInterfaces", "n"),
+        nic_body(
+            ipConfigurations=[
+                {"name": "ip", "properties": {"publicIPAddress": {"id": of(PIP, "p")}}}
+            ]
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", POLICIES)
+def test_a_policy_denies_and_says_which_it_is(az, name):
+    parameters, path, body = POLICIES[name]
+    az.network()
+    assigned = policy(SCOPE, name, **parameters)
+    add(az, assigned)
+    answer = az.send("PUT", path, body)
+    error = answer.body["error"]
+    assert (answer.status, error["code"], error["target"]) == (
+        403,
+        "RequestDisallowedByPolicy",
+        path.rsplit("/", 1)[1],
+    )
+    assert assigned["id"] in error["message"]
+    (one,) = error["additionalInfo"]
+    assert (one["type"], one["info"]["policyAssignmentId"]) == ("PolicyViolation", assigned["id"])
+    assert one["info"]["policyDefinitionDisplayName"] == name
+    assert one["info"]["policyAssignmentParameters"] == assigned["properties"]["parameters"]
+    az.group("free")
+    off = copy.deepcopy(assigned)
+    off["properties"]["enforcementMode"] = "DoNotEnforce"
+    add(az, off)
+    assert az.send("PUT", path, body).status != 403
+
+
+def test_a_policy_holds_in_its_scope_alone_and_tells_its_own_message(az):
+    az.group()
+    az.group("other")
+    given = policy(group(), "Allowed locations", listOfAllowedLocations=["westeurope"])
+    given["properties"]["nonComplianceMessages"] = [{"message": "Only in Europe."}]
+    add(az, given)
+    az.ok("PUT", of(PIP, "p", "other"), pip_body())
+    answer = az.send("PUT", of(PIP, "p"), pip_body())
+    assert "Reasons: 'Only in Europe.'" in answer.body["error"]["message"]
+
+
+def test_locks_and_policies_are_no_resources_of_a_list(az):
+    az.group()
+    add(
+        az, lock(group(), "ReadOnly"), policy(SCOPE, "Allowed locations", listOfAllowedLocations=[])
+    )
+    assert az.get(f"{SCOPE}/resources")["value"] == []
