@@ -4,8 +4,9 @@ import typer
 
 from ccgpu.cli.bundles import spread
 from ccgpu.cli.commands import COMMANDS, Command
+from ccgpu.cli.fake_add import add
 from ccgpu.cli.options import WishOptions
-from ccgpu.cli.simulation import Duration, ResourceFile, Wanted, added, changed, settings
+from ccgpu.cli.simulation import Duration, Wanted, changed, settings
 
 app = typer.Typer(help=COMMANDS["fake"].help, rich_markup_mode=None, add_completion=False)
 
@@ -55,14 +56,4 @@ def scenario(ctx: typer.Context, *, wanted: Wanted, answer: WishOptions) -> None
     changed(ctx.obj, answer, lambda world: world.configure(chosen))
 
 
-@app.command(cls=Command)
-@spread
-def add(ctx: typer.Context, *, file: ResourceFile, answer: WishOptions) -> None:
-    """Add what users bring: encryption sets, networks, images, locks.
-
-    FILE is JSON or YAML: one resource as a GET tells it, a list, or several
-    YAML documents. A resource group that is missing is made.
-
-    Example: `az resource show --ids ID | ccgpu fake add -`
-    """
-    added(ctx.obj, answer, file)
+app.command(cls=Command)(add)
