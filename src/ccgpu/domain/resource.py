@@ -3,6 +3,7 @@
 ARM ids compare without case; `same` and `key` are the only way ids are compared here.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NewType
@@ -74,6 +75,15 @@ def same(one: str, other: str) -> bool:
 def name_of(id_: str) -> str:
     """The last segment of an id."""
     return id_.rstrip("/").rsplit("/", 1)[-1]
+
+
+# Of a deployment: the letters that the names of a VM, its network and its host may all have.
+NAME_PATTERN = r"[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?"
+
+
+def is_deployment_name(text: str) -> bool:
+    """Whether it is a name that a deployment can have."""
+    return re.fullmatch(NAME_PATTERN, text, re.ASCII) is not None
 
 
 def own_group(name: str) -> str:

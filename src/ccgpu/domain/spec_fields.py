@@ -13,6 +13,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, WithJsonSchema
 
 from ccgpu.domain import catalog, image, references, sshkey, ttl
+from ccgpu.domain.resource import NAME_PATTERN, is_deployment_name
 
 # One network half of the world is the world in two lines: from here on it is "anywhere".
 WIDEST_PREFIX = 8
@@ -31,13 +32,12 @@ _TAKEN_USERS = (
 )
 
 
-_NAME = r"[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _USER = r"[a-z_][a-z0-9_-]{0,31}"  # useradd takes 32 characters; Azure itself would take 64
 _GROUP = r"[A-Za-z0-9_.()-]{0,89}[A-Za-z0-9_()-]"  # Learn, "Naming rules and restrictions"
 
 
 def _name(value: str) -> str:
-    if not re.fullmatch(_NAME, value):
+    if not is_deployment_name(value):
         raise ValueError(
             "must be 1 to 63 of a-z, 0-9 and '-', start with a letter, not end with '-'"
         )
@@ -218,7 +218,7 @@ def _like(pattern: str) -> WithJsonSchema:
     return WithJsonSchema({"type": "string", "pattern": f"^{pattern}$"})
 
 
-Name = Annotated[str, AfterValidator(_name), _like(_NAME)]
+Name = Annotated[str, AfterValidator(_name), _like(NAME_PATTERN)]
 Region = Annotated[str, AfterValidator(region)]
 Regions = Annotated[tuple[Region, ...], AfterValidator(_distinct_regions)]
 Zone = Annotated[

@@ -18,7 +18,7 @@ from typing import Any
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.given import RememberedSpec
 from ccgpu.domain.journal import Journal, Record
-from ccgpu.domain.resource import ResourceId
+from ccgpu.domain.resource import ResourceId, is_deployment_name
 from ccgpu.errors import StateUnusable
 from ccgpu.store import atomic
 
@@ -96,14 +96,14 @@ class Journals:
         return [journal for journal in found if journal is not None]
 
     def remembered(self, subscription: str, deployment: str) -> RememberedSpec | None:
-        """The spec of the last create of a deployment that may exist; None without one.
+        """The spec of the last create that began to make or change something; None without one.
 
         Without the lock: a journal is replaced as a whole, so what is read is whole.
         """
-        if re.fullmatch(r"[a-z][a-z0-9-]*", deployment, re.ASCII) is None:
-            return None  # no deployment's name, so it is no name of a file either
+        if not is_deployment_name(deployment):
+            return None  # nor is it the name of a file
         journal = self.peek(subscription, deployment)
-        return journal.spec if journal is not None and journal.records else None
+        return journal.spec if journal is not None else None
 
     @contextmanager
     def locked(

@@ -7,6 +7,7 @@ known, outranks the cause.
 
 import secrets
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -123,7 +124,6 @@ def create(
     `approve` is asked before anything is deleted; it raises to refuse.
     """
     run = Run(cloud, cloud.now() + options.timeout, listen)
-    spec = in_its_group(run, spec, options.given)
 
     def waiting() -> None:
         run.tell("note", f"another ccgpu is working on {spec.name}: waiting for it")
@@ -136,13 +136,15 @@ def create(
 
     hint = f"`ccgpu create {spec.name}` goes on, `ccgpu delete {spec.name}` removes it"
     locked = cloud.journals.locked(cloud.subscription, spec.name, waiting)
-    with interruptible(f"{spec.name} is not complete", hint, known), locked as file:
-        work = _Work(run, spec, options)
-        keeper = _keeper(file, cloud, work.names)
-        keepers.append(keeper)
-        ids = partial(where_to_look, keeper, work.names)
-        with reported(run, ids, spec.name, partial(begun, keeper)):
-            return _create(work, keeper, approve)
+    with interruptible(f"{spec.name} is not complete", hint, known):
+        spec = in_its_group(run, spec, options.given)
+        with locked as file:
+            work = _Work(run, spec, options)
+            keeper = _keeper(file, cloud, work.names)
+            keepers.append(keeper)
+            ids = partial(where_to_look, keeper, work.names)
+            with reported(run, ids, spec.name, partial(begun, keeper)), work.kept_for(keeper):
+                return _create(work, keeper, approve)
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +194,16 @@ class _Work:
             keeper.remember(resumable(self.asked, given, self.spec))
         else:
             keeper.remember(remember(self.asked, given))
+
+    @contextmanager
+    def kept_for(self, keeper: Keeper) -> Iterator[None]:
+        """What an interrupted create asked for is remembered even before anything was made."""
+        try:
+            yield
+        except KeyboardInterrupt:
+            if not keeper.journal.records:
+                keeper.remember(remember(self.asked, self.fitted.given))
+            raise
 
     def stamped(self, resource: Resource) -> Resource:
         """The resource as it is sent now: its time to live begins with its PUT."""

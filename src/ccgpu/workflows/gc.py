@@ -5,7 +5,6 @@ its resources again before its DELETE. What changed in between is wanted by some
 nothing of that deployment is touched.
 """
 
-import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -14,7 +13,15 @@ from ccgpu.domain.catalog import Kind
 from ccgpu.domain.events import Listener, ignored
 from ccgpu.domain.garbage import Collected
 from ccgpu.domain.lease import Lease, Verdict, judge, lease_of
-from ccgpu.domain.resource import Body, ResourceId, group_of, key, name_of, tags_of
+from ccgpu.domain.resource import (
+    Body,
+    ResourceId,
+    group_of,
+    is_deployment_name,
+    key,
+    name_of,
+    tags_of,
+)
 from ccgpu.errors import CcgpuError, Denied, Interrupted, LeftBehind, Leftover
 from ccgpu.store.journals import JournalFile
 from ccgpu.workflows.census import Census, census
@@ -30,7 +37,6 @@ TIMEOUT = 3600.0
 
 # A deployment's name, as the spec allows it: the tag is anybody's to write, and its value becomes
 # part of ids and of a file's name.
-_NAME = re.compile(r"[a-z][a-z0-9-]{0,61}[a-z0-9]", re.ASCII)
 _CHANGED = "it has been changed since it was judged"
 _BUSY = "another ccgpu on this machine is working on it"
 
@@ -101,7 +107,7 @@ def _looked_at(run: Run, found: Found, *, yes: bool) -> Collected | None:
     vm = found.vm
     lease = lease_of(found.bodies.values(), vm)
     at_first = Collected(found.name, found.group, None, lease, "skipped")
-    if not _NAME.fullmatch(found.name):
+    if not is_deployment_name(found.name):
         return replace(at_first, reason="that is no name that ccgpu gives")
     if judge(lease, vm, run.server_now()) == Verdict():
         return None
