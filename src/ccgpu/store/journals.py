@@ -96,14 +96,14 @@ class Journals:
         return [journal for journal in found if journal is not None]
 
     def remembered(self, subscription: str, deployment: str) -> RememberedSpec | None:
-        """The spec of the last create of a deployment that may exist; None without one.
+        """The spec of the last create that began to make or change something; None without one.
 
         Without the lock: a journal is replaced as a whole, so what is read is whole.
         """
         if re.fullmatch(r"[a-z][a-z0-9-]*", deployment, re.ASCII) is None:
             return None  # no deployment's name, so it is no name of a file either
         journal = self.peek(subscription, deployment)
-        return journal.spec if journal is not None and journal.records else None
+        return journal.spec if journal is not None else None
 
     @contextmanager
     def locked(

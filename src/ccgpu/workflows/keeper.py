@@ -42,11 +42,8 @@ class Keeper:
         self._write(self.journal.begin(resource))
 
     def remember(self, spec: RememberedSpec) -> None:
-        """Keep the spec that is carried out from here on; nothing is, where nothing is recorded."""
-        journal = replace(self.journal, spec=spec)
-        if self.journal.records:
-            self._write(journal)
-        self.journal = journal  # the first record is written with it
+        """Keep the spec that is carried out from here on: an interrupted create goes on with it."""
+        self._write(replace(self.journal, spec=spec))
 
     def done(self, *found: tuple[ResourceId, Kind]) -> None:
         """Record what was seen to exist."""
