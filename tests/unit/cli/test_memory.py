@@ -4,9 +4,12 @@ import json
 
 import pytest
 
+from ccgpu.errors import Interrupted
+from ccgpu.store import specs
+from ccgpu.workflows.create import create
 from support import faults
 from support.cli import Shell
-from support.cloud import Machine
+from support.cloud import Machine, make_cloud, options
 
 _VM = "/virtualMachines/"
 
@@ -54,6 +57,23 @@ def test_the_first_put_already_leaves_the_spec_on_disk(shell):
     assert shell("create i --os-disk-gib 512").code == 130
     shell.arm.faults.clear()
     assert "os_disk.size_gib 512" in shell("plan i").err
+
+
+def test_from_the_first_line_of_progress_on_an_interrupted_create_is_remembered(shell):
+    """The line comes before the record of the resource that it names."""
+
+    def interrupt(event):
+        if event.what == "begin":
+            raise KeyboardInterrupt
+
+    asked = specs.asked("i", flags={"os_disk": {"size_gib": 512}, "ttl": "2h"})
+    with pytest.raises(Interrupted):
+        create(
+            make_cloud(shell.arm, shell.state), asked.spec, options(given=asked.given), interrupt
+        )
+    assert shell("create i").code == 0
+    assert _os_disk(shell) == 512
+    assert shell("show i -o json").document["expires"] is not None
 
 
 def test_what_is_given_replaces_one_field_and_the_rest_is_kept(shell):

@@ -61,7 +61,7 @@ def test_a_journal_of_a_newer_ccgpu_is_said_to_be_that_and_kept(file: JournalFil
     assert file.path.read_text() == text
 
 
-def test_a_spec_is_remembered_while_anything_of_it_may_exist(tmp_path: Path) -> None:
+def test_a_spec_is_remembered_from_before_the_first_resource_on(tmp_path: Path) -> None:
     journals = Journals(tmp_path / "journals")
     assert journals.remembered("s", "demo") is None
     assert not (tmp_path / "journals").exists()
@@ -70,6 +70,8 @@ def test_a_spec_is_remembered_while_anything_of_it_may_exist(tmp_path: Path) -> 
         assert journals.remembered("s", "demo") == SPEC
         assert journals.remembered("another", "demo") is None
         file.write(replace(JOURNAL, spec=SPEC, records=()))
+        assert journals.remembered("s", "demo") == SPEC
+        file.remove()
         assert journals.remembered("s", "demo") is None
 
 
