@@ -1,6 +1,5 @@
 """The options that several commands share; each is declared once, here."""
 
-import re
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
 
 _AZURE = "Azure"
 _ANSWER = "Answer"
-_NAME = re.compile(r"[a-z][a-z0-9-]{0,62}", re.ASCII)
 
 
 class AzureCloud(StrEnum):
@@ -109,7 +107,9 @@ class Target:
 
 
 def _name(value: str) -> str:
-    if _NAME.fullmatch(value) is None:
+    from ccgpu.domain.resource import is_deployment_name
+
+    if not is_deployment_name(value):
         raise typer.BadParameter(f"{value!r} cannot be a deployment's name: only a-z, 0-9 and '-'")
     return value
 
