@@ -19,7 +19,7 @@ _DOCS = Path(__file__).resolve().parent.parent / "docs"
 _MADE = "This page is made by `scripts/docs.py`; edit the code, not the page."
 _WIDTH = 80
 _ABOUT_ERRORS = (
-    "0 means done. 1 is a bug in ccgpu, with a traceback (please report it); or the work is done, "
+    "0 means done. 1 is a bug in ccgpu, with a traceback: please report it; or the work is done, "
     "but stdout could not take its answer. What the parser of the command line refuses is a "
     "`UsageProblem`. An error says what happened, in Azure's words and with its code where Azure "
     "refused, then what may be left, then (`hint:`) one thing to do; with `-o json` it is a "
