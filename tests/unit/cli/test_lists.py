@@ -156,3 +156,13 @@ def test_a_failed_create_says_what_exists(shell):
     _catch_up(shell)
     assert shell("delete demo --yes").code == 0
     assert _nothing(shell)
+
+
+def test_what_no_list_names_yet_is_found_and_kept(shell):
+    _create(shell, "one", "--resource-group lab")
+    _create(shell, "two", "--resource-group lab --no-wait")
+    assert shell("show two -o json").document["resource_group"] == "lab"
+    shell.arm.settings.set("durations", "vm.delete", value=1)
+    assert shell("delete one --yes").code == 0
+    assert "two" in _named(shell)
+    assert shell("wait two --for ready").code == 0
