@@ -113,7 +113,8 @@ def policies(error: Mapping[str, Any]) -> tuple[str, ...]:
 def _violations(error: Mapping[str, Any], depth: int) -> Iterator[Mapping[str, Any]]:
     if depth > _DEPTH:
         return
-    for one in field(error, "additionalinfo") or ():
+    additional = field(error, "additionalinfo")
+    for one in additional if isinstance(additional, list) else ():
         info = field(one, "info") if isinstance(one, Mapping) else None
         if isinstance(info, Mapping):
             yield info
