@@ -242,3 +242,18 @@ def test_interrupted_while_it_removes_it_says_of_nothing_that_it_is_there(
 
 def _nameless(ids: set[str]) -> set[str]:
     return {id_ for id_ in ids if "/networkInterfaces/" in id_ or "/publicIPAddresses/" in id_}
+
+
+def test_a_group_that_the_user_has_just_made_stays_the_users(machine: Machine) -> None:
+    """A replica that does not show it yet must not make it ours, and deleted with the rest."""
+    mine = {"location": "eastus2", "tags": {"owner": "me"}}
+    machine.put("/resourceGroups/lab", "2025-04-01", mine)
+
+    def read(request: Request) -> bool:
+        return request.method == "GET" and request.path.casefold().endswith("/resourcegroups/lab")
+
+    machine.arm.faults.append(Nth(0, read, faults.error(404, "ResourceGroupNotFound"), times=2))
+    machine.create(make_spec(resource_group="lab"))
+    assert machine.get("/resourceGroups/lab", "2025-04-01")["tags"] == mine["tags"]
+    machine.delete(group="lab")
+    assert machine.kinds() == ["resourceGroups"]

@@ -62,6 +62,7 @@ from ccgpu.workflows.survey import (
     Actual,
     deployment_ids,
     leftovers,
+    nameable_ids,
     survey_deployment,
 )
 from ccgpu.workflows.whereabouts import in_its_group
@@ -138,8 +139,8 @@ def create(
     locked = cloud.journals.locked(cloud.subscription, spec.name, waiting)
     with interruptible(f"{spec.name} is not complete", hint, known):
         spec = in_its_group(run, spec, options.given)
-        with locked as file:
-            work = _Work(run, spec, options)
+        work = _Work(run, spec, options)
+        with reported(run, partial(nameable_ids, work.names), spec.name), locked as file:
             keeper = _keeper(file, cloud, work.names)
             keepers.append(keeper)
             ids = partial(where_to_look, keeper, work.names)

@@ -11,7 +11,16 @@ from functools import partial
 
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.desired import Names
-from ccgpu.domain.resource import DEPLOYMENT, Body, ResourceId, group_of, key, kind_of, tag
+from ccgpu.domain.resource import (
+    DEPLOYMENT,
+    Body,
+    ResourceId,
+    group_of,
+    key,
+    kind_of,
+    state_of,
+    tag,
+)
 from ccgpu.domain.status import power
 from ccgpu.errors import (
     CcgpuError,
@@ -80,7 +89,8 @@ class _Look:
             return
         if body is None or not self._ours(kind, body):
             return
-        self._say(id_, kind, "exists", body)
+        # What is being deleted may be gone before the rest has been looked at.
+        self._say(id_, kind, "unknown" if state_of(body) == "Deleting" else "exists", body)
         if kind is Kind.VM:
             yield from self._around(id_, body)
 

@@ -42,6 +42,8 @@ _STAGES = (
 # How many 404s it takes to believe that what was perhaps just made is not there, so far apart.
 _LOOKS_AT_NEW, _APART = 3, 2.0
 
+_SHARED = "SharedNetwork"  # our code for a network that others have come to use
+
 
 @dataclass(slots=True)
 class Removal:
@@ -151,6 +153,8 @@ def _one(
             result.gone.append(id_)
         on_gone(id_)
     except CcgpuError as err:
+        if err.code == _SHARED and (yield from _is_shared_now(run, id_, result)):
+            return
         if isinstance(err, AlreadyExists) and owner.judged is not None:
             run.tell("note", f"{id_} has been changed meanwhile: not deleted", id_, kind)
             result.changed.append(id_)
@@ -175,17 +179,21 @@ def _read(run: Run, kind: Kind, id_: ResourceId, owner: Owner, doing: str) -> As
 def _delete(run: Run, kind: Kind, id_: ResourceId, owner: Owner) -> Pending | None:
     """Send the DELETE. What was judged is looked at in the same breath, before each attempt.
 
+    So is a network: others may have put a subnet into it.
+
     Of our kinds only VMs take preconditions (azure-mgmt-compute, `etag` of their writes), and no
     document says that their DELETE looks at one: the look is what there is, the etag closes the gap
     after it where it works.
     """
-    if owner.judged is None:
+    if owner.judged is None and kind is not Kind.VNET:
         return run.cloud.arm.delete(kind, id_)
     body = run.cloud.arm.get(kind, id_)
     if body is None:
         return None
     if not (owner.has(id_, body) and owner.as_judged(id_, body)):
         raise AlreadyExists(f"{id_} is not what was judged", code="Changed")
+    if kind is Kind.VNET and foreign_in_network(body):
+        raise AlreadyExists(f"others use {id_} by now", code=_SHARED)
     etag = body.get("etag") if kind is Kind.VM else None
     return run.cloud.arm.delete(kind, id_, etag=etag)
 
@@ -202,6 +210,15 @@ def _stays(
     if not result.changed and body is not None and kind is Kind.VNET:
         return (yield from _is_shared(run, id_, body, result))
     return bool(result.changed)
+
+
+def _is_shared_now(run: Run, network: ResourceId, result: Removal) -> Asking[bool]:
+    """As `_is_shared`, of a network into which others put something just before its DELETE."""
+    try:
+        body = yield from ask(run, partial(run.cloud.arm.get, Kind.VNET, network), "reading")
+        return body is not None and (yield from _is_shared(run, network, body, result))
+    except CcgpuError:
+        return False
 
 
 def _is_shared(run: Run, network: ResourceId, body: Body, result: Removal) -> Asking[bool]:

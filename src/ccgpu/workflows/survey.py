@@ -10,13 +10,15 @@ from functools import partial
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.desired import Names
 from ccgpu.domain.live_vm import disk_ids, interface_ids
-from ccgpu.domain.resource import DEPLOYMENT, Body, Resource, ResourceId, key, tag
+from ccgpu.domain.resource import DEPLOYMENT, Body, Resource, ResourceId, key, own_group, tag
 from ccgpu.errors import CcgpuError
-from ccgpu.workflows.requests import Asking, Run, ask, settled
-from ccgpu.workflows.schedule import Task
+from ccgpu.net.retry import poll_pause
+from ccgpu.workflows.requests import Asking, Run, ask, complete, settled
+from ccgpu.workflows.schedule import Call, Task
 
 Actual = dict[ResourceId, Body]
 
+_MORE_LOOKS = 2  # so often a group that the user named is looked for again, over some seconds
 # The order in which what is no longer wanted can be deleted.
 _DELETABLE = (Kind.NSG, Kind.VNET, Kind.NAT, Kind.PUBLIC_IP)
 
@@ -33,11 +35,29 @@ def survey_deployment(run: Run, names: Names, data_disks: int = 0) -> Actual:
     """
     disks = {names.data_disk(lun): Kind.DISK for lun in range(data_disks)}
     found = survey(run, nameable_ids(names) | disks)
+    group = names.of(Kind.GROUP)
+    if key(group) not in found and key(names.group) != key(own_group(names.deployment)):
+        found |= complete(run, _made_lately(run, group))
     vm = found.get(key(names.vm))
     if vm is None:
         return found
     named = {**disk_ids(vm), **interface_ids(vm)}
     return found | survey(run, {id_: kind for id_, kind in named.items() if key(id_) not in found})
+
+
+def _made_lately(run: Run, group: ResourceId) -> Asking[Actual]:
+    """A group of the user's that a replica does not show yet.
+
+    Taken for absent it would be put, and its tags would become ours: `delete` would remove it.
+    """
+    get = partial(run.cloud.arm.get, Kind.GROUP, group)
+    for look in range(_MORE_LOOKS):
+        doing = f"reading {group}"
+        yield Call(lambda: None, run.left(poll_pause(look, None), doing))
+        body = yield from ask(run, get, doing)
+        if body is not None:
+            return {key(group): body}
+    return {}
 
 
 def as_is(

@@ -124,7 +124,7 @@ OTHERS = {
             Meddling(
                 name,
                 *(_written(path), _writable(path)),
-                *(("create", "delete", "update"),),
+                *(("create", "delete"),),
                 passes=True,
             )
             for name, path in (
