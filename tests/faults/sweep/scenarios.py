@@ -58,6 +58,7 @@ class Scenario:
     guests: bool = False  # somebody has put things of theirs into our group
     elements: bool = False  # somebody has put a rule and a subnet into our network
     until: str = ""  # the method from whose first request on another scenario has the same
+    since: str = ""  # the method up to whose first request another scenario has the same
     only: tuple[str, ...] = ()  # the only methods whose requests differ from another scenario's
 
 
@@ -123,7 +124,7 @@ SCENARIOS = {
         ),
         Scenario("delete-elsewhere", (_create,), _delete_elsewhere, until="DELETE"),
         Scenario("stop", (_create,), _stop, _power("deallocated")),
-        Scenario("start", (_create, _stop), _start, _power("running")),
+        Scenario("start", (_create, _stop), _start, _power("running"), since="POST"),
     )
 }
 
