@@ -45,12 +45,11 @@ def apply(
     def carry_out(id_: ResourceId) -> Task:
         step = changes[id_]
         run.tell("begin", f"{step.action} {id_}", id_, step.resource.kind, step.action)
+        if step.action is not Action.UPDATE or step.change:  # new disks come to be with a change
+            keeper.begin(step.resource)
         if step.action is Action.UPDATE:
-            if step.change:  # new disks come to be with it
-                keeper.begin(step.resource)
             yield from _update(run, step)
         else:
-            keeper.begin(step.resource)
             yield from _create(run, step.resource, stamped, wait_for_vm)
         if wait_for_vm or step.resource.kind is not Kind.VM:
             keeper.done((id_, step.resource.kind))

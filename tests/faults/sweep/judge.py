@@ -120,6 +120,20 @@ class Witness:
             if not found:
                 self.blame("foreign resources touched", path)
 
+    def vm_id(self) -> str | None:
+        """The id that Azure gave the VM; another one is another machine."""
+        path = "/resourceGroups/ccgpu-demo/providers/Microsoft.Compute/virtualMachines/demo"
+        if not any(id_.endswith("/virtualmachines/demo") for id_ in self.ours()):
+            return None
+        found: str = self.machine.get(path)["properties"]["vmId"]
+        return found
+
+    def same_vm(self, before: str | None) -> None:
+        """After a create: a VM that has run is not replaced."""
+        after = self.vm_id()
+        if before is not None and after is not None and before != after:
+            self.blame("good VMs replaced", f"{before} by {after}")
+
     def nothing_left(self) -> None:
         """After the last delete."""
         if left := self.ours() - self._kept():

@@ -83,7 +83,7 @@ def _written(path: str) -> Callable[[Machine, Witness], None]:
 
     def write(machine: Machine, witness: Witness) -> None:
         full = f"/subscriptions/{FAKE_SUBSCRIPTION}{path}"
-        assert _sent(machine, "PUT", full, scenarios.ELEMENTS[path]).status == 201
+        assert _sent(machine, "PUT", full, scenarios.ADDED[path]).status == 201
         machine.arm.advance(60)
         witness.elements.add(path)
 
@@ -124,7 +124,7 @@ OTHERS = {
             Meddling(
                 name,
                 *(_written(path), _writable(path)),
-                *(("create", "delete"),),
+                *(("create", "delete", "update"),),
                 passes=True,
             )
             for name, path in (

@@ -22,6 +22,7 @@ COUNTED = (
     "tracebacks",
     "tokens sent to foreign hosts",
     "duplicate VMs",
+    "good VMs replaced",
     "said done, and not done",
     "exit codes of another cause",
 )

@@ -26,24 +26,24 @@ _VNET = "Microsoft.Network/virtualNetworks"
 _STATIC = {"sku": {"name": "Standard"}, "properties": {"publicIPAllocationMethod": "Static"}}
 _IP = "Microsoft.Network/publicIPAddresses"
 _OURS = "/resourceGroups/ccgpu-demo/providers"
-RULE = f"{_OURS}/{_NSG}/demo-nsg/securityRules/jit"
-SUBNET = f"{_OURS}/{_VNET}/demo-vnet/subnets/AzureBastionSubnet"
-# What others write into what is ours.
+_RULES = f"{_OURS}/{_NSG}/demo-nsg/securityRules"
+_SUBNETS = f"{_OURS}/{_VNET}/demo-vnet/subnets"
+
+
+def _rule(priority: int) -> dict[str, object]:
+    allow = {"priority": priority, "direction": "Inbound", "access": "Allow", "protocol": "Tcp"}
+    ends = {"sourceAddressPrefix": "10.0.0.1", "destinationAddressPrefix": "*"}
+    ports = {"sourcePortRange": "*", "destinationPortRange": "443"}
+    return {"properties": {**allow, **ends, **ports}}
+
+
+# What others have written into what is ours, and what they write while we work on it.
 ELEMENTS = {
-    RULE: {
-        "properties": {
-            "priority": 200,
-            "direction": "Inbound",
-            "access": "Allow",
-            "protocol": "Tcp",
-            "sourceAddressPrefix": "10.0.0.1",
-            "destinationAddressPrefix": "*",
-            "sourcePortRange": "*",
-            "destinationPortRange": "443",
-        }
-    },
-    SUBNET: {"properties": {"addressPrefix": "10.71.1.0/26"}},
+    f"{_RULES}/jit": _rule(200),
+    f"{_SUBNETS}/AzureBastionSubnet": {"properties": {"addressPrefix": "10.71.1.0/26"}},
 }
+RULE, SUBNET = f"{_RULES}/jit-2", f"{_SUBNETS}/GatewaySubnet"
+ADDED = {RULE: _rule(201), SUBNET: {"properties": {"addressPrefix": "10.71.2.0/27"}}}
 
 
 @dataclass(frozen=True, slots=True)

@@ -143,10 +143,12 @@ def _afterwards(scenario: Scenario, machine: Machine, witness: Witness) -> None:
     if "delete" not in scenario.name:
         spec = scenarios.UPDATED if scenario.name == "update" else scenarios.SPEC
         steps.insert(0, lambda: machine.create(spec))
+    ran = witness.vm_id() if scenario.before else None
     for step in steps:
         try:
             step()
         except Exception as err:  # noqa: BLE001  # judged
             witness.blame("not repeatable", f"{type(err).__name__}: {err}")
         witness.elements_stay()
+        witness.same_vm(ran)
     witness.nothing_left()
