@@ -52,15 +52,24 @@ def asked(one: ConfidentialGpu, nonce: bytes = NONCE) -> Evidence:
     )
 
 
-def bound(machine: ConfidentialVm, one: ConfidentialGpu, **changes: Any) -> Evidence:
-    """Evidence of a VM and its GPU, bound as `ccgpu-bind-v1` binds; `changes` to what is said."""
-    said = Claimed(NONCE, "ccgpu-bind-v1", HOST_KEY, b"", machine.vm_id, AT)
-    value = binding.binding(NONCE, HOST_KEY, b"", machine.vm_id)
+def bound(
+    machine: ConfidentialVm,
+    one: ConfidentialGpu,
+    bound_to: tuple[str, bytes] | None = None,
+    **changes: Any,
+) -> Evidence:
+    """Evidence of a VM and its GPU, bound as `ccgpu-bind-v1` binds; `changes` to what is said.
+
+    `bound_to`: vmId and host key that the guest binds it to; its own, if it is honest.
+    """
+    vm_id, host_key = bound_to or (machine.vm_id, HOST_KEY)
+    said = Claimed(NONCE, "ccgpu-bind-v1", host_key, b"", vm_id, AT)
+    value = binding.binding(NONCE, host_key, b"", vm_id)
     there = machine.bound_to(value)
     modulus = there.ak.public_key().public_numbers().n.to_bytes(256, "big")
     found = one.collect(binding.gpu_nonce(value, modulus))
     blob, log = there.hcl, there.events.raw
-    pieces = binding.collected(blob, found.report, found.chain, log, b"")
+    pieces = binding.collected(blob, found.report, found.chain, log, b"", found.state)
     part = cpu(there.collect(binding.qualifying_data(value, pieces)))
     crl = machine.amd.crl().signed_by(machine.amd.ark_key)
     whole: CpuEvidence = replace(part, hcl=blob, crl=crl)
@@ -68,7 +77,7 @@ def bound(machine: ConfidentialVm, one: ConfidentialGpu, **changes: Any) -> Evid
         "bundle",
         claimed=replace(said, **changes),
         cpu=whole,
-        gpus=(_part(found),),
+        gpus=(replace(_part(found, None), state_document=found.state),),
         collateral=_collateral(found),
         simulated_roots=all_roots(machine, one),
     )

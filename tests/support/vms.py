@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from ccgpu.attest import binding, simulated
 from ccgpu.attest.appraisal import Appraisal
 from ccgpu.attest.appraise import Question, appraise
+from ccgpu.domain import hostkey
 from ccgpu.domain.evidence import Claimed, CpuEvidence, Evidence
 from ccgpu.fakeguest.evidence import amd as amds
 from ccgpu.fakeguest.evidence.cpu import Collected, ConfidentialVm
@@ -61,7 +62,7 @@ def bound(machine: ConfidentialVm, **changes: Any) -> Evidence:
     said = Claimed(NONCE, "ccgpu-bind-v1", HOST_KEY, b"", machine.vm_id, AT)
     value = binding.binding(NONCE, HOST_KEY, b"", machine.vm_id)
     there = machine.bound_to(value)
-    pieces = binding.collected(there.hcl, b"", b"", there.events.raw, b"")
+    pieces = binding.collected(there.hcl, b"", b"", there.events.raw, b"", b"")
     collected = there.collect(binding.qualifying_data(value, pieces))
     # ECDSA signs anew each time: the blob that was quoted is the one that is handed in.
     found = replace(cpu(collected), hcl=_only_hcl(pieces))
@@ -76,6 +77,12 @@ def bound(machine: ConfidentialVm, **changes: Any) -> Evidence:
 def _only_hcl(pieces: bytes) -> bytes:
     """The first piece of E."""
     return pieces[4 : 4 + int.from_bytes(pieces[:4], "big")]
+
+
+def asking(machine: ConfidentialVm, **changes: Any) -> Question:
+    """The question of a caller who knows what was asked of `machine`, and when."""
+    key = hostkey.sha256(HOST_KEY)
+    return replace(Question(AT, nonce=NONCE, vm_id=machine.vm_id, host_key=key), **changes)
 
 
 @dataclass(frozen=True)

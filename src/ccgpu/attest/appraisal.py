@@ -67,11 +67,13 @@ class Appraisal:
 
     def _hint(self) -> str | None:
         failed = {check.id for check in self.checks if not check.ok}
+        if missing := [option for id_, option in _ASKED_WITH.items() if id_ in failed]:
+            return f"say what was asked: {', '.join(missing)}"
         if not failed or not all(_is_of_time(id_) for id_ in failed):
             return None
         if any(id_.startswith(("rim.", "ocsp.")) for id_ in failed):
             return f"{_ONLY_TIME}: fetch manifests and answers anew, `ccgpu collateral fetch`"
-        return f"{_ONLY_TIME}: `--at bundle` asks for the time it was made"
+        return f"{_ONLY_TIME}: `--at TIME`; `--at bundle`, its maker's word for it, is unsafe"
 
 
 def verdict_of(checks: Sequence[Check]) -> Verdict:
@@ -86,6 +88,12 @@ def _is_of_time(id_: str) -> bool:
     return id_.rsplit(".", 1)[-1] in _TIMELY
 
 
+# What the caller has to say, by the check that misses it.
+_ASKED_WITH = {
+    "freshness.nonce.unknown": "`--nonce HEX`",
+    "identity.vm-id.unknown": "`--vm-id ID`",
+    "identity.host-key.unknown": "`--host-key FILE`",
+}
 _ONLY_TIME = "only the time is against it"
 # How the ids of the checks end that another time alone could turn.
 _TIMELY = frozenset({"dates", "validity", "expired", "not-yet", "stale", "future", "window"})

@@ -9,10 +9,12 @@ from datetime import datetime
 
 from ccgpu.attest import cpu, freshness, second_opinions
 from ccgpu.attest.appraisal import Appraisal, verdict_of
-from ccgpu.attest.check import Checks, Rule, Verified
+from ccgpu.attest.check import Checks, Rule, Verified, shown
 from ccgpu.attest.freshness import Asked
 from ccgpu.attest.gpus_seen import GpusSeen
+from ccgpu.attest.identity import Known
 from ccgpu.attest.pinned import PINNED
+from ccgpu.attest.policy import VM_ID
 from ccgpu.attest.roots import Roots
 from ccgpu.attest.second_opinions import Keys, Local
 from ccgpu.domain.evidence import Evidence
@@ -20,6 +22,8 @@ from ccgpu.domain.policy import Pins, Policy
 
 CPU_ABSENT = Rule("evidence.cpu.absent", "there is evidence of the CPU", "the policy, requires")
 GPU_ABSENT = Rule("evidence.gpu.absent", "there is evidence of the GPU", "the policy, requires")
+
+AT_BUNDLE = "at_bundle"  # in `unsafe`: the time of the verdict is the maker's word
 
 # What no verdict here can show; docs/trust.md has the reasons.
 _NEVER = (
@@ -36,11 +40,18 @@ _NEVER_GPU = (
 class Question:
     """What the caller brings: the time, and what it knows better than the evidence's maker.
 
-    `recording`: golden values are being written, so that there are none yet.
+    `at_of_maker`: the time is when the evidence was made, by its maker's word. `nonce`, `vm_id`,
+    `host_key` (SHA-256 of the blob): of the challenge, as the caller knows it; `challenge_sent`:
+    when this machine recorded that it was sent. `recording`: golden values are being written, so
+    that there are none yet.
     """
 
     at: datetime
     nonce: bytes | None = None
+    vm_id: str | None = None
+    host_key: bytes | None = None
+    challenge_sent: datetime | None = None
+    at_of_maker: bool = False
     pins: Pins | None = None
     recording: bool = False
     keys: Keys = Keys()  # noqa: RUF009  # frozen
@@ -52,15 +63,19 @@ def appraise(
     """The verdict on `found` by `policy`; `roots` other than the pinned ones are simulated."""
     believed = roots or PINNED
     checks = Checks()
-    asked = freshness.asked(found, question.nonce, policy, checks)
+    known = Known(question.nonce, question.vm_id, question.host_key)
+    asked = freshness.asked(found, known, policy, checks)
     facts: dict[str, str] = {}
+    if question.challenge_sent is not None:
+        facts["challenge sent"] = shown(question.challenge_sent)
     seen = _cpu(found, policy, question, believed, asked, checks)
     if seen is not None:
         facts |= seen.facts
     nonce = freshness.gpu_nonce(asked, seen.claims if seen else None)
-    of_gpus = _gpus(found, policy, question, believed, nonce, checks)
+    bound = asked.bound is not None
+    of_gpus = _gpus(found, policy, question, believed, nonce, bound, checks)
     facts |= of_gpus.facts
-    local = Local(asked.nonce, nonce, of_gpus.reports, _vm_id(found, seen))
+    local = Local(asked.nonce, nonce, of_gpus.reports, _vm_id(found, question, seen))
     second_opinions.check(found, policy, question.keys, local, question.at, checks)
     verdict = verdict_of(checks.made)
     return Appraisal(
@@ -69,7 +84,7 @@ def appraise(
         policy.name,
         question.at,
         not_proven=_not_proven(found, policy, question),
-        unsafe=policy.unsafe,
+        unsafe=(*policy.unsafe, *((AT_BUNDLE,) if question.at_of_maker else ())),
         simulated=believed.simulated,
         facts=facts,
         pcrs=seen.pcrs if seen and verdict == "accepted" else {},
@@ -85,6 +100,8 @@ def _cpu(
     checks: Checks,
 ) -> cpu.Seen | None:
     if policy.cpu is None:
+        if question.vm_id is not None:
+            checks.that(VM_ID, False, question.vm_id, "not looked at by this policy")
         return None
     if found.cpu is None:
         checks.that(CPU_ABSENT, False, "evidence", None)
@@ -99,6 +116,7 @@ def _gpus(
     question: Question,
     roots: Roots,
     nonce: bytes | None,
+    bound: bool,
     checks: Checks,
 ) -> GpusSeen:
     if policy.gpu is None:
@@ -108,15 +126,15 @@ def _gpus(
         return GpusSeen()
     from ccgpu.attest import gpus  # lxml, and what reads manifests
 
-    return gpus.appraise(found, gpus.Context(policy.gpu, question.at, roots, nonce), checks)
+    context = gpus.Context(policy.gpu, question.at, roots, nonce, bound)
+    return gpus.appraise(found, context, checks)
 
 
-def _vm_id(found: Evidence, seen: cpu.Seen | None) -> str | None:
-    """ARM's vmId as the caller saw it, or else what believed claims say."""
-    if found.claimed.vm_id is not None:
-        return found.claimed.vm_id
+def _vm_id(found: Evidence, question: Question, seen: cpu.Seen | None) -> str | None:
+    """ARM's vmId as the caller knows it, or what believed claims say; last the maker's word."""
     claims = seen.claims if seen else None
-    return claims.value.vm_unique_id if isinstance(claims, Verified) else None
+    believed = claims.value.vm_unique_id if isinstance(claims, Verified) else None
+    return question.vm_id or believed or found.claimed.vm_id
 
 
 def _not_proven(found: Evidence, policy: Policy, question: Question) -> tuple[str, ...]:
@@ -126,28 +144,48 @@ def _not_proven(found: Evidence, policy: Policy, question: Question) -> tuple[st
         said.append("the CPU and the VM: this policy does not look at them")
     if policy.gpu is None:
         said.append("the GPU: this policy does not look at it")
-    if policy.binding == "nonce":
-        said.append("identity: vmUniqueId need not be the vmId of the VM that was asked for")
-        said.append("channel: no SSH host key need be bound to this evidence")
+    said += _nobody_named(policy, question)
     said += _words_taken(found, policy, question)
     if policy.cpu is not None:
         said += _NEVER if question.pins else ("the boot chain: no golden PCR values given", *_NEVER)
     return (*said, *(_NEVER_GPU if policy.gpu is not None else ()))
 
 
+def _nobody_named(policy: Policy, question: Question) -> list[str]:
+    """The VM and the connection, where the caller does not say which."""
+    said = []
+    bare = policy.binding == "nonce"
+    if question.vm_id is None and bare:
+        said.append("identity: vmUniqueId need not be the vmId of the VM that was asked for")
+    elif question.vm_id is None:
+        said.append("identity: the vmId is the word of the evidence's maker; give `--vm-id`")
+    if question.host_key is None and bare:
+        said.append("channel: no SSH host key need be bound to this evidence")
+    elif question.host_key is None:
+        said.append("channel: the host key is the word of the evidence's maker; give `--host-key`")
+    return said
+
+
 def _words_taken(found: Evidence, policy: Policy, question: Question) -> list[str]:
-    """Whatever only the maker of the evidence vouches for."""
+    """Whatever only the maker of the evidence, or the guest, vouches for."""
     said = []
     if question.nonce is None and (found.claimed.nonce or found.gpus):
         said.append("freshness: the nonce is the word of the evidence's maker; give `--nonce`")
-    if policy.binding == "ccgpu-bind-v1":
-        said.append("host key and vmId: the word of the evidence's maker")
-    if policy.gpu is not None and any(gpu.state for gpu in found.gpus):
-        said.append("CC mode and developer tools of the GPU: the guest's word")
-    elif policy.gpu is not None:
-        said.append("CC mode and developer tools of the GPU: nobody said")
+    if question.at_of_maker:
+        said.append("time: when the evidence was made is the word of its maker; give `--at TIME`")
+    if policy.gpu is not None:
+        said.append(f"CC mode and developer tools of the GPU: {_who_says(found)}")
     if found.tokens.nras and question.keys.nras is None:
         said.append("NVIDIA's token: it is there, and was not looked at without `--nras-jwks`")
     if found.tokens.maa and question.keys.maa is None:
         said.append("Microsoft's token: it is there, and was not looked at without `--maa-jwks`")
     return said
+
+
+def _who_says(found: Evidence) -> str:
+    """Whose word the state of the GPU is."""
+    if any(gpu.state_document for gpu in found.gpus) and found.claimed.binding == "ccgpu-bind-v1":
+        return "the guest's word, which the quote covers"
+    if any(gpu.state_document or gpu.state for gpu in found.gpus):
+        return "the word of the evidence's maker"
+    return "nobody said"

@@ -21,8 +21,14 @@ def binding(nonce: bytes, host_key: bytes, recipient_key: bytes, vm_id: str) -> 
     `nonce`: 32 bytes. `host_key`: the SSH public-key blob; its SHA-256 goes in. `recipient_key`:
     X25519, 32 bytes, or empty. `vm_id`: a GUID in either case.
     """
-    host = hashlib.sha256(host_key).digest()
-    parts = (_BIND, nonce, host, recipient_key, vm_id.lower().encode())
+    return binding_of_digest(nonce, hashlib.sha256(host_key).digest(), recipient_key, vm_id)
+
+
+def binding_of_digest(
+    nonce: bytes, host_key_digest: bytes, recipient_key: bytes, vm_id: str
+) -> bytes:
+    """B, where only the SHA-256 of the host key (32 bytes) is known."""
+    parts = (_BIND, nonce, host_key_digest, recipient_key, vm_id.lower().encode())
     return hashlib.sha512(b"".join(map(lp, parts))).digest()
 
 
@@ -36,10 +42,15 @@ def gpu_nonce(bound: bytes, ak_modulus: bytes) -> bytes:
 
 
 def collected(
-    hcl: bytes, gpu_report: bytes, gpu_chain: bytes, event_log: bytes, thim: bytes
+    hcl: bytes,
+    gpu_report: bytes,
+    gpu_chain: bytes,
+    event_log: bytes,
+    thim: bytes,
+    gpu_state: bytes,
 ) -> bytes:
     """E: every piece that was collected before the quote, as it came; empty where there is none."""
-    return b"".join(map(lp, (hcl, gpu_report, gpu_chain, event_log, thim)))
+    return b"".join(map(lp, (hcl, gpu_report, gpu_chain, event_log, thim, gpu_state)))
 
 
 def qualifying_data(bound: bytes, evidence: bytes) -> bytes:

@@ -68,13 +68,12 @@ def appraise(
         policy.processor(report, context.policy, checks)
     if isinstance(claims, Verified):
         policy.machine(claims, context.policy, checks)
-        if asked.bound is not None and found.claimed.vm_id is not None:
-            policy.bound(claims, asked.bound, found.claimed.vm_id, checks)
+        policy.asked_for(claims, asked.bound, asked.vm_id, checks)
     if isinstance(answer.boot, Verified):
         policy.booted(answer.boot, context.policy, checks)
     required = context.policy.require_pins and not context.recording
     policy.pinned(answer.pcrs, context.pins, checks, required=required)
-    return Seen(claims, answer.pcrs, facts_of(report, claims, answer))
+    return Seen(claims, answer.pcrs, facts_of(report, claims, answer, asked))
 
 
 def _blob(part: CpuEvidence, checks: Checks) -> Blob | None:

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from ccgpu.attest import gpu_policy
 from ccgpu.attest.check import Checks, Outcome, Verified
-from ccgpu.attest.gpu import chain, compare, ocsp, rim, spdm
+from ccgpu.attest.gpu import chain, compare, ocsp, rim, spdm, state
 from ccgpu.attest.gpu import verify as reports
 from ccgpu.attest.gpu.chain import DeviceChain
 from ccgpu.attest.gpu.compare import Measured
@@ -25,12 +25,16 @@ from ccgpu.domain.policy import GpuPolicy
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What the evidence is held against; `nonce` is what the GPUs were asked with."""
+    """What the evidence is held against.
+
+    `nonce`: what the GPUs were asked with. `bound`: the quote covers what was collected of them.
+    """
 
     policy: GpuPolicy
     at: datetime
     roots: Roots
     nonce: bytes | None
+    bound: bool = False
 
 
 def appraise(found: Evidence, context: Context, checks: Checks) -> GpusSeen:
@@ -63,10 +67,11 @@ def _one(part: GpuEvidence, there: GpuCollateral, context: Context, checks: Chec
     manifests = _manifests(read, there.rims, context, checks)
     _measured(read, certificates, manifests, checks)
     _revocation(certificates, manifests, there, context, checks)
+    told = state.told(part, checks, bound=context.bound)
     if certificates is None:
         return GpusSeen(_facts(read, None))
     if isinstance(report, Verified):
-        gpu_policy.machine(report, certificates.value, part.state, context.policy, checks)
+        gpu_policy.machine(report, certificates.value, told, context.policy, checks)
         return GpusSeen(_facts(read, certificates.value), {certificates.value.ueid: report})
     return GpusSeen(_facts(read, certificates.value))
 

@@ -108,11 +108,16 @@ def booted(verified: Verified[Boot], policy: CpuPolicy, checks: Checks) -> None:
         checks.equal(MEASURED, True, verified.value.secure_boot)
 
 
-def bound(verified: Verified[Claims], binding: bytes, vm_id: str, checks: Checks) -> None:
-    """That the claims hold this binding (64 bytes), and are those of this VM."""
+def asked_for(
+    verified: Verified[Claims], bound: bytes | None, vm_id: str | None, checks: Checks
+) -> None:
+    """That the claims hold the binding (64 bytes), and are those of this VM; as far as either."""
     claims = verified.value
-    hcl.carries(claims, binding, checks)
-    checks.that(VM_ID, claims.vm_unique_id.lower() == vm_id.lower(), vm_id, claims.vm_unique_id)
+    if bound is not None:
+        hcl.carries(claims, bound, checks)
+    if vm_id is not None:
+        same = claims.vm_unique_id.lower() == vm_id.lower()
+        checks.that(VM_ID, same, vm_id, claims.vm_unique_id)
 
 
 def pinned(

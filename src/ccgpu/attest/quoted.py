@@ -123,5 +123,6 @@ def _qualifying_data(found: Evidence, part: CpuEvidence, asked: Asked) -> bytes 
         gpu.chain if gpu else b"",
         part.event_log or b"",
         part.thim or b"",
+        (gpu.state_document or b"") if gpu else b"",
     )
     return binding.qualifying_data(asked.bound, pieces)

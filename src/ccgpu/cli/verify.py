@@ -34,13 +34,13 @@ def verify(
     Every check is listed with both sides. Exit codes: 0 accepted, 9 rejected, 8 no verdict for
     want of collateral, 3 in no known format.
 
-    Example: `ccgpu verify evidence.json --policy strict --at bundle`
+    Example: `ccgpu verify evidence.json --nonce 5f0c… --vm-id ID --host-key vm.pub`
     """
     from ccgpu.views import verdict as view
     from ccgpu.workflows import verify as work
 
     run: Runtime = ctx.obj
-    found = work.verify(asked(evidence, judging, simulated=backend is Backend.FAKE))
+    found = work.verify(asked(evidence, judging, simulated=backend is Backend.FAKE), run.state)
     document = view.as_json(
         found.appraisal, format_=found.evidence.format, ignored=found.evidence.ignored
     )

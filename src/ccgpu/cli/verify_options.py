@@ -10,6 +10,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ccgpu.cli.bundles import Bundle
+from ccgpu.cli.identity_options import (
+    Caller,
+    HostKeyOption,
+    TrustIdentityOption,
+    TrustNonceOption,
+    VmIdOption,
+)
 
 if TYPE_CHECKING:
     from ccgpu.workflows.verify import Asked
@@ -46,6 +53,7 @@ class Judging:
     nras_keys: Path | None
     maa_keys: Path | None
     loosened: tuple[bool, bool, bool]
+    caller: Caller = Caller()  # noqa: RUF009  # frozen
 
 
 def _nonce(value: str) -> bytes:
@@ -90,7 +98,8 @@ def _judging(
         typer.Option(
             metavar="TIME",
             callback=_time,
-            help="Judge as of this time (RFC 3339), or `bundle`: when it was made. Now without it.",
+            help="Judge as of this time (RFC 3339); now without it. `bundle`: as of when it was "
+            "made, by its maker's word, to re-check an old verdict; listed as unsafe.",
             show_default=False,
             rich_help_panel=_JUDGING,
         ),
@@ -100,11 +109,14 @@ def _judging(
         typer.Option(
             parser=_nonce,
             metavar="HEX",
-            help="The nonce that was sent. Without it the one in the evidence is taken on trust.",
+            help="The nonce that was sent. Without it, or a record on this machine, freshness is "
+            "not proven, and policies that ask for a binding refuse.",
             show_default=False,
             rich_help_panel=_JUDGING,
         ),
     ] = None,
+    vm_id: VmIdOption = None,
+    host_key: HostKeyOption = None,
     form: Annotated[
         Format | None,
         typer.Option(
@@ -153,11 +165,16 @@ def _judging(
             rich_help_panel=_UNSAFE,
         ),
     ] = False,
+    unsafe_trust_bundle_identity: TrustIdentityOption = False,
+    unsafe_trust_bundle_nonce: TrustNonceOption = False,
 ) -> Judging:
     if pins is not None and record is not None:
         raise typer.BadParameter("either compare with --pins, or --record on first use")
     loosened = (unsafe_short_nonce, unsafe_skip_ocsp, unsafe_known_nonce)
-    return Judging(policy, at, nonce, form, collateral, pins, record, nras_jwks, maa_jwks, loosened)
+    caller = Caller(vm_id, host_key, unsafe_trust_bundle_identity, unsafe_trust_bundle_nonce)
+    return Judging(
+        policy, at, nonce, form, collateral, pins, record, nras_jwks, maa_jwks, loosened, caller
+    )
 
 
 JudgingOptions = Annotated[Judging, Bundle(_judging)]
@@ -182,5 +199,9 @@ def asked(path: Path, given: Judging, *, simulated: bool) -> "Asked":
         short_nonce=short_nonce,
         skip_ocsp=skip_ocsp,
         known_nonce=known_nonce,
+        vm_id=given.caller.vm_id,
+        host_key=given.caller.host_key,
+        trust_identity=given.caller.trust_identity,
+        trust_nonce=given.caller.trust_nonce,
         simulated=simulated,
     )

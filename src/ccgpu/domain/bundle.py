@@ -95,7 +95,7 @@ class Cpu(BaseModel):
 
 
 class GpuState(BaseModel):
-    """The guest's word on a GPU."""
+    """The maker's word on a GPU; bound evidence needs the guest's `state_document`."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
@@ -114,6 +114,7 @@ class Gpu(BaseModel):
     chain: Base64
     nonce: Hex | None = None
     state: GpuState | None = None
+    state_document: Base64 | None = None
 
 
 class Collateral(BaseModel):
@@ -188,7 +189,9 @@ def _gpu(part: Gpu) -> evidence.GpuEvidence:
     state = None
     if part.state is not None:
         state = evidence.GpuState(part.state.cc_mode, part.state.dev_tools, part.state.ready)
-    return evidence.GpuEvidence(part.arch, part.report, part.chain, part.nonce, state)
+    return evidence.GpuEvidence(
+        part.arch, part.report, part.chain, part.nonce, state, part.state_document
+    )
 
 
 def of(
@@ -234,7 +237,14 @@ def _bundled_gpu(gpu: evidence.GpuEvidence) -> Gpu:
     if gpu.state is not None:
         said = gpu.state
         state = GpuState(cc_mode=said.cc_mode, dev_tools=said.dev_tools, ready=said.ready)
-    return Gpu(arch=gpu.arch, report=gpu.report, chain=gpu.chain, nonce=gpu.nonce, state=state)
+    return Gpu(
+        arch=gpu.arch,
+        report=gpu.report,
+        chain=gpu.chain,
+        nonce=gpu.nonce,
+        state=state,
+        state_document=gpu.state_document,
+    )
 
 
 def schema() -> dict[str, Any]:

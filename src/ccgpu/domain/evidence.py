@@ -37,7 +37,7 @@ class CpuEvidence:
 
 @dataclass(frozen=True, slots=True)
 class GpuState:
-    """The guest's word on a GPU, from NVML. `ready` is recorded: it is set after the verdict only.
+    """What is said of a GPU, from NVML. `ready` is recorded: it is set after the verdict only.
 
     `cc_mode`: confidential computing is on. `dev_tools`: its developer mode, which opens it.
     """
@@ -52,6 +52,8 @@ class GpuEvidence:
     """What one GPU says of itself: SPDM request and response, and its certificate chain (PEM).
 
     `arch` as NVIDIA's tools write it ("HOPPER"). `nonce`: what the collector says was asked.
+    `state_document`: the GPU's state as the guest collected it (JSON), a piece of what the quote
+    covers. `state`: the same as the evidence's maker tells it, which no signature covers.
     """
 
     arch: str
@@ -59,6 +61,7 @@ class GpuEvidence:
     chain: bytes
     nonce: bytes | None = None
     state: GpuState | None = None
+    state_document: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)

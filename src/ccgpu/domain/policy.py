@@ -147,11 +147,18 @@ class Policy(BaseModel):
     binding: Annotated[
         Literal["ccgpu-bind-v1", "nonce"],
         Field(
-            description="ccgpu-bind-v1: evidence is bound to this VM and its SSH key, and "
-            "vmUniqueId is ARM's vmId. nonce: a bare nonce of 32 bytes or more is enough."
+            description="ccgpu-bind-v1: evidence is bound to the VM and SSH key that the caller "
+            "names, and answers a nonce that the caller sent. nonce: a bare nonce of 32 bytes or "
+            "more is enough."
         ),
     ]
     unsafe_short_nonce: bool = False
+    unsafe_trust_bundle_identity: Annotated[
+        bool, Field(description="vmId and SSH host key may be the word of the evidence's maker.")
+    ] = False
+    unsafe_trust_bundle_nonce: Annotated[
+        bool, Field(description="The nonce may be the word of the evidence's maker.")
+    ] = False
     cpu: CpuPolicy | None = None
     gpu: GpuPolicy | None = None
     tokens: TokenPolicy
@@ -180,7 +187,13 @@ class Policy(BaseModel):
         )
 
     def loosened(
-        self, *, short_nonce: bool = False, skip_ocsp: bool = False, known_nonce: bool = False
+        self,
+        *,
+        short_nonce: bool = False,
+        skip_ocsp: bool = False,
+        known_nonce: bool = False,
+        trust_identity: bool = False,
+        trust_nonce: bool = False,
     ) -> "Policy":
         """The same with these loosenings on; those that are on already stay on."""
         gpu = self.gpu
@@ -192,8 +205,12 @@ class Policy(BaseModel):
                 "unsafe_known_nonce": known_nonce or gpu.unsafe_known_nonce,
             }
             gpu = gpu.model_copy(update=changes)
-        short = short_nonce or self.unsafe_short_nonce
-        return self.model_copy(update={"gpu": gpu, "unsafe_short_nonce": short})
+        own = {
+            "unsafe_short_nonce": short_nonce or self.unsafe_short_nonce,
+            "unsafe_trust_bundle_identity": trust_identity or self.unsafe_trust_bundle_identity,
+            "unsafe_trust_bundle_nonce": trust_nonce or self.unsafe_trust_bundle_nonce,
+        }
+        return self.model_copy(update={"gpu": gpu, **own})
 
 
 class Pins(BaseModel):

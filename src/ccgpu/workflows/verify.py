@@ -9,15 +9,17 @@ from typing import Any
 from ccgpu import __version__
 from ccgpu.attest.appraisal import Appraisal
 from ccgpu.attest.appraise import Question, appraise
+from ccgpu.attest.identity import Known
 from ccgpu.attest.second_opinions import Keys
 from ccgpu.attest.simulated import roots_of
-from ccgpu.domain import bundle
+from ccgpu.domain import bundle, hostkey
 from ccgpu.domain.bundle import Bundle
 from ccgpu.domain.evidence import Evidence
 from ccgpu.domain.policy import Pins, Policy
 from ccgpu.errors import UsageProblem
 from ccgpu.store import evidence as files
-from ccgpu.store import policies
+from ccgpu.store import hostkeys, policies
+from ccgpu.store.challenges import Challenges
 from ccgpu.store.evidence.limits import content
 
 
@@ -25,7 +27,8 @@ from ccgpu.store.evidence.limits import content
 class Asked:
     """What the user asks: the evidence, and everything that the verdict depends on besides.
 
-    `at` is None for the time that the evidence was made, by its maker's word.
+    `at` is None for the time that the evidence was made, by its maker's word. `host_key`: a file or
+    a fingerprint.
     """
 
     path: Path
@@ -41,6 +44,10 @@ class Asked:
     short_nonce: bool = False
     skip_ocsp: bool = False
     known_nonce: bool = False
+    vm_id: str | None = None
+    host_key: str | None = None
+    trust_identity: bool = False
+    trust_nonce: bool = False
     simulated: bool = False
 
 
@@ -53,17 +60,29 @@ class Answer:
     recorded: Path | None = None
 
 
-def verify(asked: Asked) -> Answer:
-    """Read everything, then judge. Nothing is believed because of where it was read from."""
+def verify(asked: Asked, state: Path) -> Answer:
+    """Read everything, then judge. Nothing is believed because of where it was read from.
+
+    `state`: the state folder, where this machine keeps the challenges that it sent.
+    """
     policy = policies.load(asked.policy).loosened(
-        short_nonce=asked.short_nonce, skip_ocsp=asked.skip_ocsp, known_nonce=asked.known_nonce
+        short_nonce=asked.short_nonce,
+        skip_ocsp=asked.skip_ocsp,
+        known_nonce=asked.known_nonce,
+        trust_identity=asked.trust_identity,
+        trust_nonce=asked.trust_nonce,
     )
     found = files.read(asked.path, asked.format_)
     if asked.collateral is not None:
         found = files.with_collateral(found, asked.collateral)
+    known = _known(asked, found, Challenges(state / "challenges"))
     question = Question(
         at=_time(asked, found),
-        nonce=asked.nonce,
+        nonce=known.nonce,
+        vm_id=known.vm_id,
+        host_key=known.host_key,
+        challenge_sent=known.sent_at,
+        at_of_maker=asked.at is None,
         pins=None if asked.pins is None else policies.pins(asked.pins),
         recording=asked.record is not None,
         keys=Keys(
@@ -74,6 +93,28 @@ def verify(asked: Asked) -> Answer:
     roots = roots_of(found) if asked.simulated else None
     appraisal = appraise(found, policy, question, roots)
     return Answer(appraisal, found, _recorded(asked, policy, appraisal))
+
+
+def _known(asked: Asked, found: Evidence, challenges: Challenges) -> Known:
+    """What the user says of the challenge, and for the rest this machine's own record of it.
+
+    The evidence's nonce only finds the record: nobody else knows a nonce that was sent from here.
+    """
+    key = None if asked.host_key is None else hostkeys.digest(asked.host_key)
+    given = Known(asked.nonce, asked.vm_id, key)
+    nonces = (asked.nonce, found.claimed.nonce, *(gpu.nonce for gpu in found.gpus))
+    nonce = next((each for each in nonces if each), None)
+    if nonce is None or None not in (given.nonce, given.vm_id, given.host_key):
+        return given
+    record = challenges.find(nonce)
+    if record is None:
+        return given
+    return Known(
+        record.nonce,
+        asked.vm_id or record.vm_id,
+        key or hostkey.sha256(record.host_key),
+        record.sent_at,
+    )
 
 
 def _time(asked: Asked, found: Evidence) -> datetime:

@@ -2,15 +2,19 @@
 
 from dataclasses import replace
 
-from ccgpu.attest.appraise import Question
 from ccgpu.domain.policy import Pins
 from support import gpus
-from support.vms import AT, NONCE, Judge, vm
+from support.vms import Judge, asking, vm
 
 _CHECKS = (
     "freshness.nonce.absent",
+    "freshness.nonce.unknown",
     "freshness.nonce.other",
     "freshness.nonce.short",
+    "identity.vm-id.unknown",
+    "identity.host-key.unknown",
+    "identity.vm-id.other",
+    "identity.host-key.other",
     "binding.kind",
     "binding.nonce.size",
     "binding.host-key.absent",
@@ -157,6 +161,7 @@ _CHECKS = (
     "ocsp.unknown",
     "ocsp.revoked",
     "ocsp.hold",
+    "gpu.state",
     "policy.gpu.architecture",
     "gpu.mode.absent",
     "gpu.mode.unknown",
@@ -173,7 +178,7 @@ _CHECKS = (
 
 def test_whole_evidence_passes_these_checks_and_no_others():
     pins = Pins(image="x", pcrs={str(index): value.hex() for index, value in vm().pcrs.items()})
-    judge = Judge("default", Question(AT, nonce=NONCE, pins=pins))
+    judge = Judge("default", asking(vm(), pins=pins))
     found = judge(gpus.bound(vm(), gpus.gpu()))
 
     assert found.verdict == "accepted"

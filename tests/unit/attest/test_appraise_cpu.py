@@ -13,7 +13,7 @@ from ccgpu.domain.evidence import Claimed, Evidence
 from ccgpu.domain.policy import MinimumTcb, Pins
 from ccgpu.errors import EvidenceRejected, EvidenceUnavailable
 from ccgpu.fakeguest.evidence.amd import Chip, Tcb
-from support.vms import AT, HOST_KEY, NONCE, Judge, asked, bound, vm
+from support.vms import AT, HOST_KEY, NONCE, Judge, asked, asking, bound, vm
 
 judge = Judge()
 _GENOA = Tcb()
@@ -146,11 +146,17 @@ def test_bound_evidence_is_accepted_where_a_bare_nonce_would_be_too():
     assert judge(bound(vm())).verdict == "accepted"
 
 
-_BINDING = {"binding": "ccgpu-bind-v1"}
+# What the maker of the evidence says of VM, host key and nonce is taken here: test_identity.py has
+# the rest.
+_BINDING = {
+    "binding": "ccgpu-bind-v1",
+    "unsafe_trust_bundle_identity": True,
+    "unsafe_trust_bundle_nonce": True,
+}
 
 
 def test_bound_evidence_is_accepted_where_it_has_to_be_bound():
-    found = judge(bound(vm()), **_BINDING)
+    found = Judge(question=asking(vm()))(bound(vm()), binding="ccgpu-bind-v1")
 
     assert found.verdict == "accepted"
     assert not [words for words in found.not_proven if words.startswith(("identity", "channel"))]
@@ -350,3 +356,26 @@ def test_facts_name_what_the_evidence_says_of_itself():
     assert facts["vm id"] == vm().vm_id
     assert facts["secure boot, measured"] == "on"
     assert any(name.startswith("bulletins not covered") for name in facts)
+
+
+def test_facts_name_what_tells_this_vm_from_another():
+    said = {
+        "guest_svn": 0x1000D,
+        "family_id": b"\x01" * 16,
+        "image_id": b"\x02" * 16,
+        "host_data": b"\x03" * 32,
+        "platform_info": 0x24,
+        "launch_mit_vector": 7,
+        "current_mit_vector": 5,
+    }
+    facts = judge(bound(replace(vm(), report={"version": 5, **said}))).facts
+
+    assert facts["host key"] == "SHA256:gNSIRW+2Iyiuvsdp/bgjy38bvWHw6wQm3tuoXrl3WjQ"
+    assert facts["guest_svn"] == "0x1000d"
+    assert (facts["family_id"], facts["image_id"]) == ("01" * 16, "02" * 16)
+    assert facts["host_data"] == "03" * 32
+    assert facts["platform_info"] == "0x24"
+    assert (facts["launch_mit_vector"], facts["current_mit_vector"]) == ("0x7", "0x5")
+    older = judge(asked(replace(vm(), report={"version": 3}))).facts
+    assert (older["launch_mit_vector"], older["current_mit_vector"]) == ("not told", "not told")
+    assert "host key" not in older

@@ -7,7 +7,6 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from ccgpu.attest.appraisal import JWKS_ABSENT, UNAVAILABLE, VEK_ABSENT
-from ccgpu.attest.appraise import Question
 from ccgpu.attest.gpu import ocsp, rim
 from ccgpu.attest.gpu.verify import KNOWN_NONCES
 from ccgpu.attest.snp import crl
@@ -18,7 +17,7 @@ from ccgpu.fakeguest.evidence import spdm
 from ccgpu.fakeguest.evidence.amd import Chip, Tcb
 from ccgpu.store import policies
 from support.gpus import GOOD, asked, bound, gpu
-from support.vms import AT, NONCE, Judge, vm
+from support.vms import Judge, asking, vm
 
 judge = Judge("gpu-only")
 
@@ -193,7 +192,7 @@ def test_a_report_that_cannot_be_read_is_refused():
     assert judged.verdict == "rejected"
 
 
-both = Judge("default")
+both = Judge("default", asking(vm()))
 
 
 def test_a_vm_and_its_gpu_bound_to_this_connection_are_accepted_by_default():
@@ -206,7 +205,7 @@ def test_a_vm_and_its_gpu_bound_to_this_connection_are_accepted_by_default():
 def test_strict_accepts_newer_firmware_with_pins_and_a_current_list():
     machine = replace(vm(), chip=Chip(Tcb(snp=0x1B, microcode=0x56)))
     pins = Pins(image="x", pcrs={str(i): value.hex() for i, value in machine.pcrs.items()})
-    found = Judge("strict", Question(AT, nonce=NONCE, pins=pins))(bound(machine, gpu()))
+    found = Judge("strict", asking(machine, pins=pins))(bound(machine, gpu()))
 
     assert found.reasons == ()
     assert not [words for words in found.not_proven if words.startswith(("freshness", "the boot"))]

@@ -19,7 +19,7 @@ GOLDEN_B = (
     "e2e81aff7c61078b7a97384a8a47d037e338d8f1b6dda3106da45964e9e85ccd"
 )
 GOLDEN_GPU = "20851f1fdf922f3b77ddad5aeabb55d61eccf1be36848d10a777ac9683cd1e95"
-GOLDEN_QUOTE = "31b3501b5f107eb48432b3eedc8d96b7458d87d5a59b4fe11f15f2ffb2d0438d"
+GOLDEN_QUOTE = "b7d6c50b37d07c003052a48fa34085aa9024f2a8a545f7cb7df31f70086188fa"
 
 
 def by_hand(hash_name, *parts):
@@ -53,7 +53,7 @@ def test_golden_values_do_not_change():
     bound = binding.binding(NONCE, HOST_KEY, b"", VM_ID)
     assert bound.hex() == GOLDEN_B
     assert binding.gpu_nonce(bound, MODULUS).hex() == GOLDEN_GPU
-    evidence = binding.collected(b"hcl", b"report", b"chain", b"", b"thim")
+    evidence = binding.collected(b"hcl", b"report", b"chain", b"", b"thim", b"state")
     assert binding.qualifying_data(bound, evidence).hex() == GOLDEN_QUOTE
 
 
@@ -65,8 +65,9 @@ def test_the_gpu_nonce_names_b_and_the_key():
 
 def test_the_quote_names_b_and_all_that_was_collected():
     bound = bound_by_hand()
-    evidence = b"\0\0\0\3hcl\0\0\0\6report\0\0\0\5chain\0\0\0\0\0\0\0\4thim"
-    assert binding.collected(b"hcl", b"report", b"chain", b"", b"thim") == evidence
+    evidence = b"\0\0\0\3hcl\0\0\0\6report\0\0\0\5chain\0\0\0\0\0\0\0\4thim\0\0\0\5state"
+    collected = binding.collected(b"hcl", b"report", b"chain", b"", b"thim", b"state")
+    assert collected == evidence
     expected = by_hand("sha256", b"ccgpu-quote", bound, hashlib.sha256(evidence).digest())
     assert binding.qualifying_data(bound, evidence) == expected
 
@@ -76,7 +77,7 @@ def test_the_case_of_the_vm_id_does_not_matter():
     assert upper == lower
 
 
-pieces = st.tuples(*[st.binary(max_size=6)] * 5)
+pieces = st.tuples(*[st.binary(max_size=6)] * 6)
 
 
 @given(pieces, pieces)

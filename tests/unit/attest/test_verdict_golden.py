@@ -17,7 +17,7 @@ from ccgpu.fakeguest.evidence import amd as amds
 from support import gpus, vms
 from support.drawn import without_drawn
 from support.gpus import gpu
-from support.vms import AT, NONCE, Judge, vm
+from support.vms import AT, NONCE, Judge, asking, vm
 
 _CPU, _GPU = Judge(), Judge("gpu-only")
 _NEW = replace(amds.Tcb(), snp=0x1B, microcode=0x56)
@@ -42,7 +42,9 @@ CASES: dict[str, Callable[[], Appraisal]] = {
     "cpu-only, no nonce": lambda: _CPU(
         replace(vms.asked(vm()), claimed=replace(vms.asked(vm()).claimed, nonce=None))
     ),
-    "cpu-only, bound": lambda: _CPU(vms.bound(vm()), binding="ccgpu-bind-v1"),
+    "cpu-only, bound": lambda: Judge(question=asking(vm()))(
+        vms.bound(vm()), binding="ccgpu-bind-v1"
+    ),
     "cpu-only, not simulated": lambda: _CPU(replace(vms.asked(vm()), simulated_roots=None)),
     "cpu-only, no certificate": lambda: _CPU(
         replace(vms.asked(vm()), cpu=replace(vms.cpu(vm().collect(NONCE)), vek=None))
@@ -65,8 +67,17 @@ CASES: dict[str, Callable[[], Appraisal]] = {
     "gpu-only, state told": lambda: _GPU(_with_gpu_state(GpuState(cc_mode=True, dev_tools=False))),
     "gpu-only, state not told": lambda: _GPU(_with_gpu_state(None)),
     "gpu-only, only a CPU": lambda: _GPU(vms.asked(vm())),
-    "default": lambda: Judge("default")(gpus.bound(vm(), gpu())),
-    "strict": lambda: Judge("strict")(gpus.bound(vm(), gpu())),
+    "default": lambda: Judge("default", asking(vm()))(gpus.bound(vm(), gpu())),
+    "default, nothing known": lambda: Judge("default")(gpus.bound(vm(), gpu())),
+    "default, maker trusted": lambda: Judge("default")(
+        gpus.bound(vm(), gpu()),
+        unsafe_trust_bundle_identity=True,
+        unsafe_trust_bundle_nonce=True,
+    ),
+    "default, recorded, time of the maker": lambda: Judge(
+        "default", asking(vm(), challenge_sent=AT, at_of_maker=True)
+    )(gpus.bound(vm(), gpu())),
+    "strict": lambda: Judge("strict", asking(vm()))(gpus.bound(vm(), gpu())),
 }
 
 
@@ -104,7 +115,7 @@ def test_a_verdict_says_what_it_is(case, golden):
     ("id_", "hint"),
     [
         *[
-            (f"snp.vek.{end}", "only the time is against it: `--at bundle` asks for the time it")
+            (f"snp.vek.{end}", "only the time is against it: `--at TIME`; `--at bundle`, its")
             for end in ("dates", "validity", "expired", "not-yet", "stale", "future", "window")
         ],
         ("rim.dates", "only the time is against it: fetch manifests and answers anew"),

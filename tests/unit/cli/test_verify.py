@@ -5,13 +5,15 @@ from dataclasses import replace
 
 import pytest
 
-from ccgpu.domain import bundle
+from ccgpu.domain import bundle, hostkey
 from ccgpu.domain.evidence import Evidence
 from support import gpus
 from support.cli import Shell
-from support.vms import AT, NONCE, asked, bound, vm
+from support.vms import AT, HOST_KEY, NONCE, asked, bound, vm
 
 _FAKE = "--backend fake --policy cpu-only"
+_KEY = hostkey.fingerprint(hostkey.sha256(HOST_KEY))
+_ASKED = f"--nonce {NONCE.hex()} --vm-id {vm().vm_id} --host-key {_KEY}"
 
 
 @pytest.fixture
@@ -151,7 +153,7 @@ def test_the_callers_nonce_has_to_be_the_bundles(shell, write):
 
 
 def test_the_default_policy_takes_bound_evidence_and_misses_the_gpu(shell, write):
-    done = shell(f"verify {write(bound(vm()))} --backend fake --at bundle -o json")
+    done = shell(f"verify {write(bound(vm()))} {_ASKED} --backend fake --at bundle -o json")
 
     assert done.document["policy"] == "default"
     assert done.document["reasons"] == ["evidence.gpu.absent"]
@@ -210,21 +212,22 @@ def test_there_are_schemas_of_what_people_write_and_read(shell, name):
 
 def test_a_vm_with_its_gpu_is_accepted_by_the_default_policy_from_a_bundle(shell, write, tmp_path):
     file = write(gpus.bound(vm(), gpus.gpu()))
-    done = shell(f"verify {file} --backend fake --at bundle -o json")
+    line = f"{_ASKED} --backend fake --at bundle -o json"
+    done = shell(f"verify {file} {line}")
 
     assert (done.code, done.document["reasons"]) == (0, [])
     assert done.document["policy"] == "default"
     saved = tmp_path / "saved.json"
-    first = shell(f"verify {file} --backend fake --at bundle --save {saved} -o json").document
-    assert shell(f"verify {saved} --backend fake --at bundle -o json").document == first
-    assert shell(f"verify {file} --at bundle").code == 9
+    first = shell(f"verify {file} --save {saved} {line}").document
+    assert shell(f"verify {saved} {line}").document == first
+    assert shell(f"verify {file} {_ASKED} --at bundle").code == 9
 
 
 def test_half_of_what_the_policy_needs_is_refused(shell, write):
     whole = gpus.bound(vm(), gpus.gpu())
     without = [replace(whole, gpus=()), replace(whole, cpu=None)]
     found = [
-        shell(f"verify {write(half, f'{n}.json')} --backend fake --at bundle").code
+        shell(f"verify {write(half, f'{n}.json')} {_ASKED} --backend fake --at bundle").code
         for n, half in enumerate(without)
     ]
 

@@ -40,7 +40,7 @@ _cpus = st.builds(
     event_log=_some,
 )
 _states = st.none() | st.builds(GpuState, st.booleans(), st.booleans(), st.none() | st.booleans())
-_gpus = st.builds(GpuEvidence, st.just("HOPPER"), st.binary(), st.binary(), _some, _states)
+_gpus = st.builds(GpuEvidence, st.just("HOPPER"), st.binary(), st.binary(), _some, _states, _some)
 _evidence = st.builds(
     Evidence,
     st.just("bundle"),
@@ -88,6 +88,7 @@ def test_evidence_comes_out_of_a_bundle_as_it_went_in(found):
         ("cpu", {"pcrs": {"24": "00"}}),
         ("cpu", {"hcl": "A"}),
         ("gpus", [{"arch": "H", "report": "", "chain": "", "state": {"cc_mode": 1}}]),
+        ("gpus", [{"arch": "H", "report": "", "chain": "", "state_document": "{}"}]),
         ("colour", "red"),
     ],
 )

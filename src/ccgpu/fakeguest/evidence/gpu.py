@@ -1,5 +1,6 @@
 """A simulated GPU: its report, its certificates, and all that NVIDIA publishes of it."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -12,16 +13,22 @@ from ccgpu.fakeguest.evidence import nvidia_pki, ocsp, pki, rim, rim_pki, spdm
 from ccgpu.fakeguest.evidence.nvidia_pki import Device
 from ccgpu.fakeguest.evidence.rim_pki import RimChain
 
+GOOD_STATE = {"cc_mode": True, "dev_tools": False, "ready": False}
+
 _ANSWERED = datetime(2026, 11, 22, 0, tzinfo=UTC)
 _UNTIL = datetime(2026, 11, 23, 0, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
 class Collected:
-    """What a collector brings home of a GPU, and what is fetched for it."""
+    """What a collector brings home of a GPU, and what is fetched for it.
+
+    `state`: the document on its state, as the guest wrote it.
+    """
 
     report: bytes
     chain: bytes
+    state: bytes
     rims: Sequence[bytes]
     ocsp: Sequence[bytes]
 
@@ -31,7 +38,7 @@ class ConfidentialGpu:
     """A GPU with its authorities. `saying`: opaque fields that are to be otherwise.
 
     `driver` and `vbios` are the versions that run, and that the manifests are of. `answers`: what
-    is said of every certificate (fields of `ocsp.Single`).
+    is said of every certificate (fields of `ocsp.Single`). `state`: what NVML says of it.
     """
 
     device: Device = field(default_factory=lambda: nvidia_pki.make().device())
@@ -40,6 +47,7 @@ class ConfidentialGpu:
     vbios: str = rim.VBIOS
     saying: Sequence[spdm.Opaque] = ()
     answers: dict[str, Any] = field(default_factory=dict)
+    state: dict[str, Any] = field(default_factory=lambda: dict(GOOD_STATE))
 
     def collect(self, nonce: bytes) -> Collected:
         """Its evidence, in answer to 32 bytes."""
@@ -49,6 +57,7 @@ class ConfidentialGpu:
         return Collected(
             report=report.signed_by(self.device.key),
             chain=b"".join(map(pki.pem, own)),
+            state=self._state_document(),
             rims=(
                 self._manifest(self.driver, rim.DRIVER_INDICES, signers),
                 self._manifest(self.vbios, rim.VBIOS_INDICES, signers),
@@ -58,6 +67,10 @@ class ConfidentialGpu:
                 *self._answers(signers, self.rims.keys),
             ),
         )
+
+    def _state_document(self) -> bytes:
+        versions = {"driver_version": self.driver, "vbios_version": self.vbios}
+        return json.dumps({**self.state, **versions}).encode()
 
     def _manifest(self, version: str, indices: Sequence[int], signers: Sequence[bytes]) -> bytes:
         golden = {index: (spdm.measurement(index),) for index in indices}

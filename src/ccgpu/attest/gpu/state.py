@@ -1,0 +1,59 @@
+"""The state of a GPU (CC mode, developer tools, ready), as the guest collected it.
+
+No signed bit says it. In bound evidence it is the guest's word at least: the document is a piece of
+what the quote covers, so that whoever carries the evidence cannot change it.
+"""
+
+from collections.abc import Mapping
+
+from ccgpu.attest import strict_json
+from ccgpu.attest.check import Checks, Malformed, Rule
+from ccgpu.domain.evidence import GpuEvidence, GpuState
+
+_NVML = "NVIDIA NVML, nvmlSystemGetConfComputeState; docs/trust.md"
+SIZE_LIMIT = 4096
+
+DOCUMENT = Rule("gpu.state", "the document on the GPU's state can be read", _NVML)
+FIELD = Rule("gpu.state.field", "the document on the GPU's state says true or false", _NVML)
+UNQUOTED = Rule(
+    "gpu.state.unquoted", "the GPU's state is told by a document that the quote covers", _NVML
+)
+OTHER = Rule("gpu.state.other", "the GPU's state is told in one way", _NVML)
+
+
+def told(part: GpuEvidence, checks: Checks, *, bound: bool) -> GpuState | None:
+    """The state that is told of a GPU; None where nobody tells it, or it cannot be read.
+
+    `bound`: what was collected is in a quote; what is told beside it does not count then.
+    """
+    if part.state_document is None:
+        if part.state is not None and bound:
+            checks.that(UNQUOTED, False, "a document", "only the word of the evidence's maker")
+            return None
+        return part.state
+    found = checks.read(DOCUMENT, parse, part.state_document, "a document")
+    if found is not None and part.state is not None:
+        checks.equal(OTHER, _words(found), _words(part.state))
+    return found
+
+
+def parse(raw: bytes) -> GpuState:
+    """A state document: JSON, with members that are not known here left alone; or `Malformed`."""
+    found = strict_json.load(raw, SIZE_LIMIT)
+    ready = None if found.get("ready") is None else _switch(found, "ready")
+    return GpuState(_switch(found, "cc_mode"), _switch(found, "dev_tools"), ready)
+
+
+def _switch(found: Mapping[str, object], name: str) -> bool:
+    value = found.get(name)
+    if not isinstance(value, bool):
+        there = str(value)[:32] if name in found else "absent"
+        raise Malformed(FIELD, "true or false", f"{name}: {there}")
+    return value
+
+
+def _words(state: GpuState) -> str:
+    switches = {"CC mode": state.cc_mode, "developer tools": state.dev_tools}
+    ready = {None: "not told", True: "on", False: "off"}[state.ready]
+    said = [f"{name} {'on' if on else 'off'}" for name, on in switches.items()]
+    return ", ".join([*said, f"ready {ready}"])

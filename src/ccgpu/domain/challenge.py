@@ -1,0 +1,18 @@
+"""What a client remembers of a challenge that it sent: its own word, unlike that of a bundle."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ChallengeRecord:
+    """One challenge: the nonce, and the VM and host key that it was sent to.
+
+    `nonce`: 32 bytes, drawn for this challenge. `vm_id`: ARM's `properties.vmId`. `host_key`: the
+    SSH public-key blob that was pinned for the connection. `sent_at`: the client's clock.
+    """
+
+    nonce: bytes
+    vm_id: str
+    host_key: bytes
+    sent_at: datetime

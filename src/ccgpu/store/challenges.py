@@ -1,0 +1,88 @@
+"""Challenges that this machine sent, one file each, found by the nonce.
+
+`attest` writes one before it asks. `verify` finds it again by the nonce in the evidence, and then
+knows nonce, vmId and host key by itself. A record that cannot be read is an error: to go on as if
+there were none would be to forget what was asked.
+"""
+
+import hashlib
+import json
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from ccgpu.domain import hostkey
+from ccgpu.domain.challenge import ChallengeRecord
+from ccgpu.errors import StateUnusable
+from ccgpu.store import atomic
+from ccgpu.store.documents import reason
+
+SCHEMA = "ccgpu.challenge/1"
+_MAX_BYTES = 4096
+_GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
+@dataclass(frozen=True, slots=True)
+class Challenges:
+    """The records in a folder of the state folder."""
+
+    folder: Path
+
+    def write(self, record: ChallengeRecord) -> None:
+        """Remember a challenge, durably. `StateUnusable` if it cannot be written, or was sent."""
+        document = {
+            "schema": SCHEMA,
+            "nonce": record.nonce.hex(),
+            "vm_id": record.vm_id.lower(),
+            "host_key": record.host_key.hex(),
+            "sent_at": record.sent_at.isoformat(),
+        }
+        path = self._path(record.nonce)
+        try:
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            atomic.create(path, (json.dumps(document, indent=1) + "\n").encode())
+        except OSError as err:
+            raise StateUnusable(
+                f"cannot record the challenge in {path}: {reason(err)}",
+                hint="nothing is asked without a durable record; free space or mend permissions",
+            ) from err
+
+    def find(self, nonce: bytes) -> ChallengeRecord | None:
+        """The challenge that was sent with this nonce, if this machine sent one."""
+        path = self._path(nonce)
+        try:
+            with path.open("rb") as stream:
+                raw = stream.read(_MAX_BYTES + 1)
+        except FileNotFoundError:
+            return None
+        except OSError as err:
+            raise StateUnusable(f"cannot read the challenge {path}: {reason(err)}") from err
+        try:
+            return _parsed(raw, nonce)
+        except (ValueError, KeyError, TypeError, RecursionError) as err:
+            raise StateUnusable(
+                f"the challenge {path} is damaged: {err}",
+                hint="give `--nonce`, `--vm-id` and `--host-key`, or move the file away",
+            ) from err
+
+    def _path(self, nonce: bytes) -> Path:
+        return self.folder / f"{hashlib.sha256(nonce).hexdigest()}.json"
+
+
+def _parsed(raw: bytes, nonce: bytes) -> ChallengeRecord:
+    if len(raw) > _MAX_BYTES:
+        raise ValueError(f"it has more than {_MAX_BYTES} bytes")
+    document: dict[str, Any] = json.loads(raw)
+    if document["schema"] != SCHEMA:
+        raise ValueError("its schema is unknown")
+    if bytes.fromhex(document["nonce"]) != nonce:
+        raise ValueError("it is of another nonce")
+    if not _GUID.fullmatch(document["vm_id"]):
+        raise ValueError("vm_id is no GUID")
+    sent_at = datetime.fromisoformat(document["sent_at"])
+    if sent_at.tzinfo is None:
+        raise ValueError("sent_at has no time zone")
+    host_key = hostkey.parse(bytes.fromhex(document["host_key"]))
+    return ChallengeRecord(nonce, document["vm_id"], host_key, sent_at)

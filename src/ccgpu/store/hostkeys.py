@@ -1,0 +1,46 @@
+"""The SSH host key that the user names: a fingerprint, or a file that OpenSSH wrote."""
+
+import sys
+from pathlib import Path
+
+from ccgpu.domain import hostkey
+from ccgpu.errors import InvalidFile, Problem, UsageProblem
+from ccgpu.store.documents import reason
+
+MAX_BYTES = 64 * 1024
+_HINT = "a .pub file, a line of known_hosts, or the fingerprint that `ssh-keygen -lf FILE` prints"
+
+
+def digest(text: str) -> bytes:
+    """SHA-256 of the host key's blob.
+
+    Raises:
+        UsageProblem: `text` starts as a fingerprint, and is none.
+        InvalidFile: the file cannot be read, or does not hold exactly one Ed25519 key.
+    """
+    if text.upper().startswith("SHA256:"):
+        try:
+            return hostkey.digest_of(text)
+        except ValueError as err:
+            raise UsageProblem(f"--host-key {text[:60]!a} {err}", hint=_HINT) from err
+    try:
+        return hostkey.sha256(hostkey.parse(_content(text)))
+    except OSError as err:
+        raise _refused(text, f"cannot be read: {reason(err)}") from err
+    except ValueError as err:
+        raise _refused(text, str(err)) from err
+
+
+def _content(text: str) -> bytes:
+    if text == "-":
+        raw = sys.stdin.buffer.read(MAX_BYTES + 1)
+    else:
+        with Path(text).open("rb") as stream:
+            raw = stream.read(MAX_BYTES + 1)
+    if len(raw) > MAX_BYTES:
+        raise ValueError(f"is larger than {MAX_BYTES} bytes, too much for one host key")
+    return raw
+
+
+def _refused(text: str, message: str) -> InvalidFile:
+    return InvalidFile(text, [Problem("", message)], hint=_HINT)

@@ -1,0 +1,244 @@
+"""Whose evidence it is, and when it was asked for: only the caller can say, and what that stops."""
+
+from dataclasses import replace
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from ccgpu.attest import binding, simulated
+from ccgpu.attest.appraise import Question
+from ccgpu.domain import hostkey
+from ccgpu.domain.evidence import Evidence
+from ccgpu.domain.policy import Pins
+from ccgpu.errors import EvidenceRejected
+from ccgpu.fakeguest.evidence.amd import Chip, Tcb
+from ccgpu.fakeguest.evidence.cpu import ConfidentialVm
+from support import gpus, vms
+from support.gpus import gpu
+from support.vms import AT, HOST_KEY, NONCE, Judge, asking, vm
+
+UNKNOWN = ("freshness.nonce.unknown", "identity.vm-id.unknown", "identity.host-key.unknown")
+_NEW = Chip(Tcb(snp=0x1B, microcode=0x56))
+OTHER_KEY = HOST_KEY[:-1] + b"\x08"
+OTHER_ID = "11111111-2222-3333-4444-555555555555"
+
+
+def _pins(machine):
+    return Pins(image="x", pcrs={str(i): value.hex() for i, value in machine.pcrs.items()})
+
+
+def victim() -> ConfidentialVm:
+    """The VM that is asked; new enough for `strict`."""
+    return replace(vm(), chip=_NEW)
+
+
+def attacker() -> ConfidentialVm:
+    """Another genuine VM, on another chip, with a vTPM of its own."""
+    chip = replace(_NEW, hwid=b"\x77" * 64)
+    ak = rsa.generate_private_key(65537, 2048)
+    return replace(vm(), ak=ak, chip=chip, vm_id=OTHER_ID)
+
+
+def relayed(vm_id=OTHER_ID, host_key=OTHER_KEY, said_id=None, said_key=None) -> Evidence:
+    """The attacker's VM answers the victim's nonce, bound to what the attacker likes."""
+    return gpus.bound(
+        attacker(),
+        gpu(),
+        bound_to=(vm_id, host_key),
+        vm_id=said_id or vm_id,
+        host_key=said_key or host_key,
+    )
+
+
+def _judge(policy, question):
+    return Judge(policy, replace(question, pins=_pins(vm())))
+
+
+RELAYS = {
+    "as it is": relayed,
+    "bound to the victim's id and key": lambda: relayed(vm().vm_id, HOST_KEY),
+    "said to be the victim's": lambda: relayed(said_id=vm().vm_id, said_key=HOST_KEY),
+    "bound to the victim's id": lambda: relayed(vm().vm_id),
+    "bound to the victim's key": lambda: relayed(host_key=HOST_KEY),
+    "saying nothing": lambda: replace(
+        found := relayed(), claimed=replace(found.claimed, vm_id=None, host_key=None)
+    ),
+}
+
+
+@pytest.mark.parametrize("policy", ["default", "strict"])
+@pytest.mark.parametrize("relay", RELAYS)
+def test_another_genuine_vm_that_answers_the_nonce_is_refused(policy, relay):
+    judge = _judge(policy, asking(victim()))
+
+    assert judge(gpus.bound(victim(), gpu())).verdict == "accepted"
+    refused = judge(RELAYS[relay]())
+    assert refused.verdict == "rejected"
+    assert "policy.vm-id" in refused.reasons
+
+
+@pytest.mark.parametrize("policy", ["default", "strict"])
+def test_without_the_vm_id_the_relay_is_refused_for_that(policy):
+    by_key = _judge(policy, asking(victim(), vm_id=None))
+    nothing = _judge(policy, Question(AT, nonce=NONCE))
+
+    assert by_key(relayed(host_key=HOST_KEY)).reasons == ("identity.vm-id.unknown",)
+    assert nothing(relayed()).reasons == UNKNOWN[1:]
+
+
+@pytest.mark.parametrize("policy", ["default", "strict"])
+def test_the_relay_passes_only_for_whoever_takes_the_makers_word(policy):
+    judge = _judge(policy, Question(AT, nonce=NONCE))
+    found = judge(relayed(), unsafe_trust_bundle_identity=True)
+
+    assert found.verdict == "accepted"
+    assert found.unsafe == ("unsafe_trust_bundle_identity",)
+    assert [words.split(":")[0] for words in found.not_proven[:2]] == ["identity", "channel"]
+
+
+@pytest.mark.parametrize("policy", ["default", "strict"])
+def test_with_its_own_id_and_key_the_other_vm_is_the_one_that_was_asked(policy):
+    key = hostkey.sha256(OTHER_KEY)
+    judge = _judge(policy, asking(victim(), vm_id=OTHER_ID, host_key=key))
+
+    assert judge(relayed()).verdict == "accepted"
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"vm_id": None}, "identity.vm-id.unknown"),
+        ({"host_key": None}, "identity.host-key.unknown"),
+        ({"nonce": None}, "freshness.nonce.unknown"),
+    ],
+)
+def test_what_the_caller_does_not_know_is_refused_by_name(changes, reason):
+    judge = _judge("default", asking(victim(), **changes))
+
+    assert judge(gpus.bound(victim(), gpu())).reasons == (reason,)
+
+
+def test_a_hint_names_what_the_caller_has_to_say():
+    with pytest.raises(EvidenceRejected) as caught:
+        Judge("default")(gpus.bound(vm(), gpu())).require()
+
+    hint = "say what was asked: `--nonce HEX`, `--vm-id ID`, `--host-key FILE`"
+    assert caught.value.hint == hint
+
+
+@pytest.mark.parametrize(
+    ("changes", "reasons"),
+    [
+        ({"vm_id": OTHER_ID}, {"identity.vm-id.other", "policy.vm-id", "hcl.user-data.other"}),
+        (
+            {"host_key": hostkey.sha256(OTHER_KEY)},
+            {"identity.host-key.other", "hcl.user-data.other"},
+        ),
+        ({"nonce": b"\x01" * 32}, {"freshness.nonce.other", "hcl.user-data.other"}),
+    ],
+)
+def test_what_differs_from_what_the_caller_knows_is_refused(changes, reasons):
+    answers = {"vtpm.nonce.other", "gpu.nonce.other"}
+    found = Judge("default", asking(vm(), **changes))(gpus.bound(vm(), gpu()))
+
+    assert set(found.reasons) == reasons | answers
+
+
+def test_a_loosening_for_one_does_not_loosen_the_other():
+    found = gpus.bound(vm(), gpu())
+    judge = Judge("default")
+
+    assert judge(found, unsafe_trust_bundle_identity=True).reasons == UNKNOWN[:1]
+    assert judge(found, unsafe_trust_bundle_nonce=True).reasons == UNKNOWN[1:]
+
+
+def test_a_loosening_never_outweighs_what_the_caller_knows():
+    loose = {"unsafe_trust_bundle_identity": True, "unsafe_trust_bundle_nonce": True}
+    refused = Judge("default", asking(victim()))(relayed(), **loose)
+
+    assert {"identity.vm-id.other", "identity.host-key.other", "policy.vm-id"} <= set(
+        refused.reasons
+    )
+
+
+def test_the_makers_word_is_not_needed_where_the_caller_knows():
+    found = gpus.bound(vm(), gpu(), vm_id=None, host_key=None, nonce=None)
+
+    assert Judge("default", asking(vm()))(found).verdict == "accepted"
+
+
+def test_the_case_of_a_vm_id_does_not_matter():
+    question = asking(vm(), vm_id=vm().vm_id.lower())
+
+    assert Judge("default", question)(gpus.bound(vm(), gpu())).verdict == "accepted"
+
+
+def test_no_vm_is_known_by_evidence_that_names_none():
+    found = gpus.bound(vm(), gpu(), vm_id=None, host_key=None)
+    loose = {"unsafe_trust_bundle_identity": True, "unsafe_trust_bundle_nonce": True}
+    reasons = set(Judge("default")(found, **loose).reasons)
+
+    assert {"binding.vm-id.absent", "binding.host-key.absent"} <= reasons
+
+
+def test_a_vm_id_is_held_to_where_a_bare_nonce_is_enough():
+    of_victim = Judge("cpu-only", Question(AT, nonce=NONCE, vm_id=vm().vm_id))
+    good, bad = of_victim(vms.asked(vm())), of_victim(vms.asked(attacker()))
+
+    assert good.verdict == "accepted"
+    assert not [words for words in good.not_proven if words.startswith("identity")]
+    assert [words for words in good.not_proven if words.startswith("channel")]
+    assert bad.reasons == ("policy.vm-id",)
+
+
+def test_a_host_key_is_held_to_where_a_bare_nonce_is_enough():
+    judge = Judge("cpu-only", asking(vm()))
+    other = Judge("cpu-only", asking(vm(), host_key=hostkey.sha256(OTHER_KEY)))
+
+    assert judge(vms.bound(vm())).verdict == "accepted"
+    assert not [words for words in judge(vms.bound(vm())).not_proven if "channel" in words]
+    assert "binding.kind" in judge(vms.asked(vm())).reasons
+    assert "identity.host-key.other" in other(vms.bound(vm())).reasons
+
+
+def test_a_policy_that_does_not_look_at_the_vm_cannot_be_asked_which_it_is():
+    judge = Judge("gpu-only", Question(AT, nonce=NONCE, vm_id=vm().vm_id))
+
+    assert judge(gpus.asked(gpu())).reasons == ("policy.vm-id",)
+
+
+def test_freshness_is_not_proven_by_the_makers_nonce_where_it_is_let_pass():
+    found = Judge("cpu-only")(vms.asked(vm()))
+
+    assert found.verdict == "accepted"
+    assert [words for words in found.not_proven if words.startswith("freshness")]
+
+
+@pytest.mark.parametrize("policy", ["default", "strict", "cpu-only"])
+def test_the_makers_time_is_always_listed_as_unsafe(policy):
+    judge = _judge(policy, asking(victim(), at_of_maker=True))
+    found = judge(gpus.bound(victim(), gpu()))
+
+    assert found.verdict == "accepted"
+    assert found.unsafe == ("at_bundle",)
+    assert [words for words in found.not_proven if words.startswith("time")]
+
+
+def test_the_time_of_a_recorded_challenge_is_a_fact():
+    found = Judge("default", asking(vm(), challenge_sent=AT))(gpus.bound(vm(), gpu()))
+
+    assert found.facts["challenge sent"] == "2026-11-22T12:00:00Z"
+
+
+def test_the_simulated_roots_of_a_relay_are_the_victims():
+    """Otherwise a refusal above could be for the roots alone."""
+    assert relayed().simulated_roots == gpus.bound(victim(), gpu()).simulated_roots
+    assert simulated.roots_of(relayed()) is not None
+
+
+def test_a_digest_binds_as_its_key_does():
+    digest = hostkey.sha256(HOST_KEY)
+
+    assert binding.binding_of_digest(NONCE, digest, b"", OTHER_ID) == binding.binding(
+        NONCE, HOST_KEY, b"", OTHER_ID
+    )

@@ -1,0 +1,81 @@
+"""Challenges that this machine sent: found by their nonce, whole or an error."""
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from ccgpu.domain.challenge import ChallengeRecord
+from ccgpu.errors import StateUnusable
+from ccgpu.store.challenges import Challenges
+from support.vms import HOST_KEY, NONCE
+
+SENT = datetime(2026, 11, 22, 11, 59, tzinfo=UTC)
+RECORD = ChallengeRecord(NONCE, "390cbcf5-6c67-4d9b-98ef-c3f1699cc8fc", HOST_KEY, SENT)
+
+
+@pytest.fixture
+def challenges(tmp_path):
+    return Challenges(tmp_path / "state" / "challenges")
+
+
+def test_what_was_recorded_is_found_by_its_nonce_and_by_no_other(challenges):
+    challenges.write(RECORD)
+
+    assert challenges.find(NONCE) == RECORD
+    assert challenges.find(NONCE[::-1]) is None
+    assert challenges.find(b"") is None
+
+
+def test_nothing_is_found_where_nothing_was_recorded(challenges):
+    assert challenges.find(NONCE) is None
+
+
+def test_a_record_is_for_its_owner_alone_and_never_replaced(challenges):
+    challenges.write(RECORD)
+
+    assert [path.stat().st_mode & 0o777 for path in challenges.folder.iterdir()] == [0o600]
+    assert challenges.folder.stat().st_mode & 0o777 == 0o700
+    with pytest.raises(StateUnusable, match="record"):
+        challenges.write(replace(RECORD, vm_id="11111111-2222-3333-4444-555555555555"))
+    assert challenges.find(NONCE) == RECORD
+
+
+def test_a_vm_id_is_kept_in_lower_case(challenges):
+    challenges.write(replace(RECORD, vm_id=RECORD.vm_id.upper()))
+
+    assert challenges.find(NONCE) == RECORD
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"schema": "ccgpu.challenge/2"},
+        {"nonce": "00" * 32},
+        {"nonce": 5},
+        {"vm_id": "390cbcf5"},
+        {"vm_id": None},
+        {"host_key": HOST_KEY.hex() + "00"},
+        {"host_key": "xyz"},
+        {"sent_at": "2026-11-22T11:59:00"},
+        {"sent_at": "yesterday"},
+    ],
+)
+def test_a_damaged_record_is_an_error_and_never_as_none(challenges, changes):
+    challenges.write(RECORD)
+    (file,) = challenges.folder.iterdir()
+    file.write_text(json.dumps(json.loads(file.read_text()) | changes))
+
+    with pytest.raises(StateUnusable, match="damaged"):
+        challenges.find(NONCE)
+
+
+@pytest.mark.parametrize("raw", [b"", b"[]", b"{}", b"\xff", b"[" * 3000, b" " * 5000])
+def test_a_record_that_cannot_be_read_is_an_error(challenges, raw):
+    challenges.write(RECORD)
+    (file,) = challenges.folder.iterdir()
+    file.write_bytes(raw)
+
+    with pytest.raises(StateUnusable, match="damaged"):
+        challenges.find(NONCE)
