@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 
 from ccgpu.attest import certificates, strict_json
 from ccgpu.attest.check import Malformed, Rule
-from ccgpu.attest.gpu import chain, ocsp_answer, opaque, rim, spdm
+from ccgpu.attest.gpu import chain, ocsp_answer, opaque, rim, spdm, state
 from ccgpu.attest.hcl import blob, claims
 from ccgpu.attest.snp import crl, report, vek
 from ccgpu.attest.snp import der as second_reader
@@ -120,6 +120,7 @@ PARSERS = {
     ),
     "event-log": Parser(eventlog.parse, lambda: [_cpu().event_log or b""]),
     "gpu-report": Parser(spdm.parse, lambda: [_gpu().report]),
+    "gpu-state": Parser(state.parse, lambda: [_gpu().state]),
     "gpu-opaque": Parser(opaque.parse, lambda: [_gpu().report[_OPAQUE:-96]]),
     "gpu-chain": Parser(
         partial(certificates.load_chain, rule=chain.READABLE, limit=8), lambda: [_gpu().chain]

@@ -66,15 +66,16 @@ def asked(found: Evidence, known: Known, policy: Policy, checks: Checks) -> Aske
         checks.equal(BINDING_KIND, _BOUND, found.claimed.binding)
     if not wanted and found.claimed.binding != _BOUND:
         return Asked(nonce, None, known.vm_id)
-    bound = _bound(found.claimed.recipient_key, nonce, identity, checks)
+    bound = _bound(found.claimed.recipient_key, nonce or b"", identity, checks)
     return Asked(nonce, bound, identity.vm_id, identity.host_key)
 
 
 def _nonce(found: Evidence, known: Known, policy: Policy, checks: Checks) -> bytes | None:
     """The caller's nonce, else the one in the evidence; None where there is none."""
     of_gpu = next((gpu.nonce for gpu in found.gpus if gpu.nonce), None)
-    nonce = known.nonce if known.nonce is not None else found.claimed.nonce or of_gpu
-    there = checks.that(NONCE_ABSENT, bool(nonce), "a nonce", nonce or None)
+    makers = found.claimed.nonce or of_gpu
+    nonce = makers if known.nonce is None else known.nonce
+    there = checks.that(NONCE_ABSENT, bool(nonce), "a nonce", nonce)
     if policy.binding == _BOUND:
         mine = known.nonce is not None or policy.unsafe_trust_bundle_nonce
         checks.that(NONCE_UNKNOWN, mine, "a nonce", known.nonce or (MAKERS_WORD if there else None))
@@ -91,18 +92,14 @@ def _nonce(found: Evidence, known: Known, policy: Policy, checks: Checks) -> byt
     return nonce
 
 
-def _bound(
-    recipient_key: bytes, nonce: bytes | None, identity: Identity, checks: Checks
-) -> bytes | None:
+def _bound(recipient_key: bytes, nonce: bytes, identity: Identity, checks: Checks) -> bytes | None:
     """B; None where a part of it is missing."""
-    length = len(nonce or b"")
-    size = checks.that(NONCE_SIZE, length == NONCE_BYTES, "32 bytes", f"{length} bytes")
     vm_id, key = identity.vm_id, identity.host_key
-    has_key = checks.that(
-        HOST_KEY_ABSENT, key is not None, "a host key", hostkey.fingerprint(key) if key else None
-    )
-    has_vm = checks.that(VM_ID_ABSENT, vm_id is not None, "a GUID", vm_id)
-    if not (size and has_key and has_vm) or nonce is None or key is None or vm_id is None:
+    shown = None if key is None else hostkey.fingerprint(key)
+    size = checks.that(NONCE_SIZE, len(nonce) == NONCE_BYTES, "32 bytes", f"{len(nonce)} bytes")
+    checks.that(HOST_KEY_ABSENT, key is not None, "a host key", shown)
+    checks.that(VM_ID_ABSENT, vm_id is not None, "a GUID", vm_id)
+    if not size or key is None or vm_id is None:
         return None
     return binding.binding_of_digest(nonce, key, recipient_key, vm_id)
 

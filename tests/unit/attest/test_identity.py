@@ -7,12 +7,15 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from ccgpu.attest import binding, simulated
 from ccgpu.attest.appraise import Question
+from ccgpu.attest.second_opinions import Keys
 from ccgpu.domain import hostkey
-from ccgpu.domain.evidence import Evidence
+from ccgpu.domain.evidence import Evidence, Tokens
 from ccgpu.domain.policy import Pins
 from ccgpu.errors import EvidenceRejected
+from ccgpu.fakeguest.evidence import tokens
 from ccgpu.fakeguest.evidence.amd import Chip, Tcb
 from ccgpu.fakeguest.evidence.cpu import ConfidentialVm
+from ccgpu.store import policies
 from support import gpus, vms
 from support.gpus import gpu
 from support.vms import AT, HOST_KEY, NONCE, Judge, asking, vm
@@ -212,6 +215,54 @@ def test_freshness_is_not_proven_by_the_makers_nonce_where_it_is_let_pass():
 
     assert found.verdict == "accepted"
     assert [words for words in found.not_proven if words.startswith("freshness")]
+
+
+def test_the_nonce_in_a_gpus_evidence_is_taken_where_the_makers_word_is():
+    found = gpus.asked(gpu())
+    there = replace(found.gpus[0], nonce=NONCE)
+    silent = replace(found, claimed=replace(found.claimed, nonce=None), gpus=(there,))
+    judged = Judge("gpu-only")(silent)
+
+    assert judged.verdict == "accepted"
+    assert [words for words in judged.not_proven if words.startswith("freshness")]
+    second = Judge("gpu-only")(replace(silent, gpus=(found.gpus[0], there)))
+    assert second.reasons == ("policy.gpu.count",)
+
+
+def test_an_empty_nonce_of_the_callers_is_none_and_not_the_makers():
+    found = Judge("default", asking(vm(), nonce=b""))(gpus.bound(vm(), gpu()))
+
+    assert {"freshness.nonce.absent", "binding.nonce.size"} <= set(found.reasons)
+
+
+def test_evidence_without_any_nonce_is_refused_and_nothing_is_made_up():
+    found = gpus.bound(vm(), gpu(), nonce=None)
+    reasons = set(Judge("default", asking(vm(), nonce=None))(found).reasons)
+    absent, nonce = "freshness.nonce.absent", "freshness.nonce.unknown"
+
+    assert {absent, nonce, "binding.nonce.size", "vtpm.nonce.unasked"} <= reasons
+
+
+@pytest.mark.parametrize(
+    ("known", "claimed", "reasons"),
+    [
+        (None, OTHER_ID, ()),  # believed claims go before the maker's word
+        (vm().vm_id, OTHER_ID, ("identity.vm-id.other",)),
+        (OTHER_ID, None, ("policy.vm-id", "maa.vm-id")),
+    ],
+)
+def test_microsofts_token_has_to_be_of_the_vm_that_was_asked_for(known, claimed, reasons):
+    signer = tokens.maa_signer()
+    token = tokens.MaaToken(signer, NONCE, vm_id=vm().vm_id, issued=AT).signed()
+    found = replace(vms.asked(vm()), tokens=Tokens(maa=token))
+    found = replace(found, claimed=replace(found.claimed, vm_id=claimed))
+    keys = Keys(maa=tokens.key_set(signer.jwk()))
+    policy = policies.load("cpu-only").tokens.model_copy(
+        update={"maa_issuers": (tokens.MAA_ISSUER,)}
+    )
+    judge = Judge("cpu-only", Question(AT, nonce=NONCE, vm_id=known, keys=keys))
+
+    assert judge(found, tokens=policy).reasons == reasons
 
 
 @pytest.mark.parametrize("policy", ["default", "strict", "cpu-only"])
