@@ -69,6 +69,31 @@ def test_milan_is_refused_by_product_and_its_cryptography_is_good(verify, case):
     assert all(reason.startswith("policy.") for reason in document["reasons"])
 
 
+@pytest.mark.parametrize(
+    ("case", "svn", "reasons"),
+    [
+        ("azure-milan-v2", "0x5", {"policy.guest-svn", "policy.id-key-digest"}),
+        ("azure-milan-v3", "0xa", {"policy.guest-svn"}),
+    ],
+)
+def test_old_paravisors_are_refused_by_version_and_the_older_key_with_them(
+    verify, case, svn, reasons
+):
+    _, document, checks = verify(case, "--policy cpu-only", "--unsafe-short-nonce")
+
+    named = {"policy.guest-svn", "policy.id-key-digest"}
+    assert named & set(document["reasons"]) == reasons
+    assert checks["policy.guest-svn"]["actual"] == svn
+
+
+def test_the_real_report_of_version_5_lacks_the_bit_of_a_bulletin(verify):
+    _, document, _ = verify("snp-genoa-v5", "--policy cpu-only")
+
+    (open_,) = [v for k, v in document["facts"].items() if k.startswith("bulletins not covered")]
+    assert "AMD-SB-3016" in open_
+    assert "AMD-SB-3015" not in open_
+
+
 def test_a_short_nonce_is_refused_without_the_flag(verify):
     _, document, _ = verify("azure-milan-v3", "--policy cpu-only")
 

@@ -13,12 +13,21 @@ from ccgpu.attest.appraise import Question, appraise
 from ccgpu.domain import hostkey
 from ccgpu.domain.evidence import Claimed, CpuEvidence, Evidence
 from ccgpu.fakeguest.evidence import amd as amds
+from ccgpu.fakeguest.evidence import snp
 from ccgpu.fakeguest.evidence.cpu import Collected, ConfidentialVm
 from ccgpu.store import policies
 
 AT = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 NONCE = bytes(range(32))
 HOST_KEY = b"\x00\x00\x00\x0bssh-ed25519\x00\x00\x00\x20" + b"\x07" * 32
+# What Microsoft's service says of the report that `vm` makes.
+MAA_REPORT = {
+    "x-ms-sevsnpvm-reportid": "1D" * 32,
+    "x-ms-sevsnpvm-launchmeasurement": "5a" * 48,
+    "x-ms-sevsnpvm-idkeydigest": snp.AZURE_ID_KEY_DIGEST.hex(),
+    "x-ms-sevsnpvm-hostdata": "00" * 32,
+    "x-ms-sevsnpvm-guestsvn": 0x1000B,
+}
 
 
 @cache
@@ -26,6 +35,17 @@ def vm() -> ConfidentialVm:
     """A VM like Azure's, on Genoa."""
     ak = rsa.generate_private_key(65537, 2048)
     return ConfidentialVm(amds.make("Genoa", bits=2048), ak)
+
+
+@cache
+def newest_vm() -> ConfidentialVm:
+    """The same with firmware and paravisor that `strict` accepts: those of Azure in late 2026."""
+    mitigated = {"launch_mit_vector": 7, "current_mit_vector": 7}
+    return replace(
+        vm(),
+        chip=amds.Chip(amds.Tcb(snp=0x1B, microcode=0x58)),
+        report={"version": 5, "guest_svn": 0x1000D, **mitigated},
+    )
 
 
 def roots(machine: ConfidentialVm) -> dict[str, bytes]:

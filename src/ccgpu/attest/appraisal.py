@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Literal
 
 from ccgpu.attest.check import Check, Rule
+from ccgpu.domain.policy_comparison import PolicyOrigin
 from ccgpu.errors import EvidenceRejected, EvidenceUnavailable
 
 Verdict = Literal["accepted", "rejected", "no_verdict"]
@@ -36,7 +37,7 @@ class Appraisal:
 
     `not_proven` says in words what this verdict leaves open, `unsafe` which loosenings were on,
     `facts` what the evidence says of itself (believed only where the verdict is good), `pcrs` the
-    SHA-256 values that a good quote covers.
+    SHA-256 values that a good quote covers, `origin` the file of a policy that does not ship.
     """
 
     verdict: Verdict
@@ -48,6 +49,12 @@ class Appraisal:
     simulated: bool = False
     facts: Mapping[str, str] = field(default_factory=dict)
     pcrs: Mapping[int, bytes] = field(default_factory=dict)
+    origin: PolicyOrigin | None = None
+
+    @property
+    def loosened(self) -> Mapping[str, str]:
+        """What a user's policy asks less of than `default`, field by field."""
+        return {} if self.origin is None else self.origin.loosened
 
     @property
     def reasons(self) -> tuple[str, ...]:

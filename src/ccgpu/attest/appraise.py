@@ -7,7 +7,7 @@ part that the policy requires must be there; what it does not ask for is not loo
 from dataclasses import dataclass
 from datetime import datetime
 
-from ccgpu.attest import cpu, freshness, second_opinions
+from ccgpu.attest import cpu, data_age, freshness, second_opinions
 from ccgpu.attest.appraisal import Appraisal, verdict_of
 from ccgpu.attest.check import Checks, Rule, Verified, shown
 from ccgpu.attest.freshness import Asked
@@ -17,8 +17,10 @@ from ccgpu.attest.pinned import PINNED
 from ccgpu.attest.policy import VM_ID
 from ccgpu.attest.roots import Roots
 from ccgpu.attest.second_opinions import Keys, Local
+from ccgpu.attest.vm_identity import identity_of
 from ccgpu.domain.evidence import Evidence
 from ccgpu.domain.policy import Pins, Policy
+from ccgpu.domain.policy_comparison import PolicyOrigin
 
 CPU_ABSENT = Rule("evidence.cpu.absent", "there is evidence of the CPU", "the policy, requires")
 GPU_ABSENT = Rule("evidence.gpu.absent", "there is evidence of the GPU", "the policy, requires")
@@ -43,7 +45,7 @@ class Question:
     `at_of_maker`: the time is when the evidence was made, by its maker's word. `nonce`, `vm_id`,
     `host_key` (SHA-256 of the blob): of the challenge, as the caller knows it; `challenge_sent`:
     when this machine recorded that it was sent. `recording`: golden values are being written, so
-    that there are none yet.
+    that there are none yet. `policy_origin`: the file of a policy that does not ship.
     """
 
     at: datetime
@@ -55,6 +57,7 @@ class Question:
     pins: Pins | None = None
     recording: bool = False
     keys: Keys = Keys()  # noqa: RUF009  # frozen
+    policy_origin: PolicyOrigin | None = None
 
 
 def appraise(
@@ -75,19 +78,25 @@ def appraise(
     bound = asked.bound is not None
     of_gpus = _gpus(found, policy, question, believed, nonce, bound, checks)
     facts |= of_gpus.facts
-    local = Local(asked.nonce, nonce, of_gpus.reports, _vm_id(found, question, seen))
-    second_opinions.check(found, policy, question.keys, local, question.at, checks)
-    verdict = verdict_of(checks.made)
+    vm = identity_of(seen.report, seen.claims) if seen else None
+    local = Local(asked.nonce, nonce, of_gpus.reports, _vm_id(found, question, seen), vm)
+    not_compared = second_opinions.check(found, policy, question.keys, local, question.at, checks)
+    verdict, origin = verdict_of(checks.made), question.policy_origin
     return Appraisal(
         verdict,
         checks.made,
-        policy.name,
+        origin.shown(policy.name) if origin else policy.name,
         question.at,
-        not_proven=_not_proven(found, policy, question),
+        not_proven=(
+            *_not_proven(found, policy, question),
+            *not_compared,
+            *data_age.warnings(policy, question.at),
+        ),
         unsafe=(*policy.unsafe, *((AT_BUNDLE,) if question.at_of_maker else ())),
         simulated=believed.simulated,
         facts=facts,
         pcrs=seen.pcrs if seen and verdict == "accepted" else {},
+        origin=origin,
     )
 
 

@@ -49,8 +49,9 @@ class Context:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What came out: the claims, believed or not, the PCRs of a good quote, words for people."""
+    """What came out: report and claims, believed or not, the PCRs of a good quote, facts."""
 
+    report: Outcome[Report] | None = None
     claims: Outcome[Claims] | None = None
     pcrs: Mapping[int, bytes] = field(default_factory=dict)
     facts: Mapping[str, str] = field(default_factory=dict)
@@ -69,11 +70,12 @@ def appraise(
     if isinstance(claims, Verified):
         policy.machine(claims, context.policy, checks)
         policy.asked_for(claims, asked.bound, asked.vm_id, checks)
+    policy.event_log(part.event_log is not None, context.policy, checks)
     if isinstance(answer.boot, Verified):
         policy.booted(answer.boot, context.policy, checks)
     required = context.policy.require_pins and not context.recording
     policy.pinned(answer.pcrs, context.pins, checks, required=required)
-    return Seen(claims, answer.pcrs, facts_of(report, claims, answer, asked))
+    return Seen(report, claims, answer.pcrs, facts_of(report, claims, answer, asked))
 
 
 def _blob(part: CpuEvidence, checks: Checks) -> Blob | None:
@@ -112,4 +114,5 @@ def _report(
         context.roots.amd,
         context.at,
         checks,
+        allow_provisional=context.policy.unsafe_allow_provisional_firmware,
     )

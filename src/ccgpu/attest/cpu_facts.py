@@ -36,6 +36,7 @@ def _of_boot(boot: Boot) -> dict[str, str]:
     measured = {None: "not told", True: "on", False: "off"}[boot.secure_boot]
     return {
         "secure boot, measured": measured,
+        "MokSBState": boot.moksb,
         **{f"{name} (SHA-256)": digest.hex() for name, digest in boot.databases.items()},
         "authorities": ", ".join(f"{name} {digest.hex()}" for name, digest in boot.authorities),
         "boot applications": ", ".join(digest.hex() for digest in boot.applications),
@@ -51,6 +52,7 @@ def _of_report(report: Report) -> dict[str, str]:
         snp=tcb.snp,
         microcode=tcb.microcode,
         alias_check=report.platform_info.alias_check_complete,
+        mitigations=bulletins.bits_set((report.launch_mit_vector, report.current_mit_vector)),
     )
     return {
         "product": report.product or "unknown",
@@ -58,6 +60,8 @@ def _of_report(report: Report) -> dict[str, str]:
         "reported TCB": str(tcb),
         "firmware": str(report.current_version),
         "guest_svn": f"{report.guest_svn:#x}",
+        "SMT": f"{_on(report.platform_info.smt)}, {_allowed(report.policy.smt)} by the guest",
+        "CXL": f"{_allowed(report.policy.cxl)} by the guest",
         "measurement": report.measurement.hex(),
         "family_id": report.family_id.hex(),
         "image_id": report.image_id.hex(),
@@ -74,3 +78,11 @@ def _of_report(report: Report) -> dict[str, str]:
 def _vector(bits: int | None) -> str:
     """A mitigation vector; reports before version 5 have none (AMD SEV-SNP ABI (56860))."""
     return "not told" if bits is None else f"{bits:#x}"
+
+
+def _on(value: bool) -> str:
+    return "on" if value else "off"
+
+
+def _allowed(value: bool) -> str:
+    return "allowed" if value else "forbidden"

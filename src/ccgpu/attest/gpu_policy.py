@@ -4,7 +4,9 @@ CC mode and developer tools are the guest's word: no signed bit says them. The r
 recorded only, since it is set after the verdict.
 """
 
+from ccgpu.attest import driver_bulletins
 from ccgpu.attest.check import Checks, Rule, Verified
+from ccgpu.attest.driver_bulletins import numbers
 from ccgpu.attest.gpu import mode
 from ccgpu.attest.gpu.chain import DeviceChain
 from ccgpu.attest.gpu.spdm import Report
@@ -19,8 +21,18 @@ ARCHITECTURE = Rule(
     "policy.gpu.architecture", "the GPU is of an accepted architecture", "the policy"
 )
 DRIVER = Rule("policy.gpu.driver", "the driver is new enough", _ADVISORY)
+DRIVER_FIXES = Rule(
+    "policy.gpu.driver.security",
+    "the driver has NVIDIA's security fixes for its branch",
+    driver_bulletins.BULLETIN,
+)
 DRIVER_DENIED = Rule("policy.gpu.driver.denied", "the driver is none that is warned of", _ADVISORY)
 VBIOS = Rule("policy.gpu.vbios", "the VBIOS is one that the policy accepts", "the policy")
+VBIOS_OLD = Rule(
+    "policy.gpu.vbios.minimum",
+    "the VBIOS is new enough",
+    "NVIDIA Confidential Computing release notes; the policy",
+)
 VBIOS_DENIED = Rule("policy.gpu.vbios.denied", "the VBIOS is none that is denied", "the policy")
 STATE_ABSENT = Rule("policy.gpu.state.absent", "the guest tells the state of the GPU", _NVML)
 CC_MODE = Rule("policy.gpu.cc-mode", "the guest says that confidential computing is on", _NVML)
@@ -44,17 +56,40 @@ def machine(
     known = device.arch in policy.architectures
     checks.that(ARCHITECTURE, known, policy.architectures, device.arch)
     mode.verify(verified, checks)
-    driver, vbios = opaque.driver_version, opaque.vbios_version
-    enough = _numbers(driver) >= _numbers(policy.minimum_driver)
+    _driver(opaque.driver_version, policy, checks)
+    _vbios(opaque.vbios_version, policy, checks)
+    _state(state, policy, checks)
+
+
+def _driver(driver: str, policy: GpuPolicy, checks: Checks) -> None:
+    """Reliable, with the security fixes of its branch, and none that is warned of."""
+    enough = numbers(driver) >= numbers(policy.minimum_driver)
     checks.that(DRIVER, enough, f"{policy.minimum_driver} or newer", driver)
+    if (floors := policy.minimum_secure_drivers) != ():
+        fixed = driver_bulletins.has_fixes(driver, floors)
+        expected = f"{', '.join(floors)} or newer in its branch, or a newer branch"
+        checks.that(DRIVER_FIXES, fixed, expected, driver)
     allowed = driver not in policy.denied_drivers
     checks.that(DRIVER_DENIED, allowed, f"none of {policy.denied_drivers}", driver)
+
+
+def _vbios(vbios: str, policy: GpuPolicy, checks: Checks) -> None:
+    """At the floor, on the list if there is one, and on none that is denied."""
+    least = policy.minimum_vbios
+    checks.that(VBIOS_OLD, _bytes(vbios) >= _bytes(least), f"{least} or newer", vbios)
     if policy.allowed_vbios:
         checks.that(VBIOS, vbios in policy.allowed_vbios, policy.allowed_vbios, vbios)
     if policy.denied_vbios:
         denied = vbios in policy.denied_vbios
         checks.that(VBIOS_DENIED, not denied, f"none of {policy.denied_vbios}", vbios)
-    _state(state, policy, checks)
+
+
+def _bytes(version: str) -> bytes:
+    """A VBIOS version in order: its parts are bytes in hex; what is none is older than any."""
+    try:
+        return bytes.fromhex(version.replace(".", ""))
+    except ValueError:
+        return b""
 
 
 def _state(state: GpuState | None, policy: GpuPolicy, checks: Checks) -> None:
@@ -65,8 +100,3 @@ def _state(state: GpuState | None, policy: GpuPolicy, checks: Checks) -> None:
         return
     checks.equal(CC_MODE, True, state.cc_mode)
     checks.equal(DEV_TOOLS, False, state.dev_tools)
-
-
-def _numbers(version: str) -> tuple[int, ...]:
-    """The parts of a version; what is no number is older than any."""
-    return tuple(int(part) if part.isdigit() else -1 for part in version.split("."))

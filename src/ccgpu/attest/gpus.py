@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from ccgpu.attest import gpu_policy
+from ccgpu.attest import driver_bulletins, gpu_policy
 from ccgpu.attest.check import Checks, Outcome, Verified
 from ccgpu.attest.gpu import chain, compare, ocsp, rim, spdm, state
 from ccgpu.attest.gpu import verify as reports
@@ -136,6 +136,8 @@ def _revocation(
 
 def _facts(report: Report, device: DeviceChain | None) -> Mapping[str, str]:
     facts = {"driver": report.opaque.driver_version, "VBIOS": report.opaque.vbios_version}
+    if not driver_bulletins.has_fixes(report.opaque.driver_version):
+        facts[f"bulletins not covered (as of {driver_bulletins.DATE})"] = driver_bulletins.BULLETIN
     if device is not None:
         facts |= {"model": device.hwmodel, "ueid": device.ueid}
     if report.opaque.fwid is not None:

@@ -31,6 +31,19 @@ ID_KEY = Rule(
     "the paravisor is signed by a key that the policy accepts",
     f"{_ABI}, ID_KEY_DIGEST; Microsoft, guest attestation design",
 )
+GUEST_SVN = Rule(
+    "policy.guest-svn",
+    "the paravisor's security version (guest_svn) is high enough",
+    f"{_ABI}, GUEST_SVN; CVE-2025-49707",
+)
+MITIGATIONS = Rule(
+    "policy.mitigations",
+    "the firmware's mitigations are on, at launch and now",
+    f"{_ABI}, LAUNCH_MIT_VECTOR and CURRENT_MIT_VECTOR",
+)
+EVENT_LOG = Rule(
+    "evidence.event-log.absent", "there is an event log", "the policy, require_event_log"
+)
 SECURE_BOOT = Rule(
     "policy.secure-boot", "the VM was configured with secure boot", "HCL, vm-configuration"
 )
@@ -38,6 +51,11 @@ MEASURED = Rule(
     "policy.secure-boot.measured",
     "the firmware measured that secure boot is on",
     "TCG PC Client Platform Firmware Profile, §3.3.4.8",
+)
+MOK = Rule(
+    "policy.secure-boot.moksb",
+    "shim was not told to let unsigned boot loaders through (MokSBState)",
+    "rhboot/shim, README.tpm and mok.c",
 )
 VM_ID = Rule(
     "policy.vm-id", "vmUniqueId is ARM's vmId of the VM that was asked for", "HCL; ARM, vmId"
@@ -70,8 +88,30 @@ def processor(verified: Verified[Report], policy: CpuPolicy, checks: Checks) -> 
         _floor(component, rule, tcbs, policy.minimum_tcb, report.product or "", checks)
     if policy.require_alias_check:
         checks.equal(ALIAS_CHECK, True, report.platform_info.alias_check_complete)
+    _mitigations(report, policy, checks)
     digest = report.id_key_digest.hex()
     checks.that(ID_KEY, digest in policy.id_key_digests, policy.id_key_digests, digest)
+    least = policy.minimum_guest_svn
+    enough = report.guest_svn >= least
+    checks.that(GUEST_SVN, enough, f"{least:#x} or more", f"{report.guest_svn:#x}")
+
+
+def _mitigations(report: Report, policy: CpuPolicy, checks: Checks) -> None:
+    """Both vectors: what was off at launch may have let the guest be built wrongly."""
+    mask = policy.required_mitigations
+    if mask == 0:
+        return
+    vectors = (report.launch_mit_vector, report.current_mit_vector)
+    found = bulletins.bits_set(vectors)
+    ids = ", ".join(bulletins.signalled_by(mask))
+    checks.that(
+        MITIGATIONS,
+        found is not None and found & mask == mask,
+        f"the bits {mask:#x}" + (f" ({ids})" if ids else ""),
+        f"no vectors in a report of version {report.version}"
+        if found is None
+        else f"launch {vectors[0]:#x}, current {vectors[1]:#x}",
+    )
 
 
 def _floor(
@@ -102,10 +142,18 @@ def machine(verified: Verified[Claims], policy: CpuPolicy, checks: Checks) -> No
         checks.equal(SECURE_BOOT, True, verified.value.secure_boot)
 
 
+def event_log(there: bool, policy: CpuPolicy, checks: Checks) -> None:
+    """That an event log came along, if the policy wants one."""
+    if policy.require_event_log:
+        checks.that(EVENT_LOG, there, "an event log", "an event log" if there else None)
+
+
 def booted(verified: Verified[Boot], policy: CpuPolicy, checks: Checks) -> None:
     """What the policy demands of the boot that an event log proves."""
     if policy.require_secure_boot:
         checks.equal(MEASURED, True, verified.value.secure_boot)
+        state = verified.value.moksb
+        checks.that(MOK, state != "not enforcing", "absent, or enforcing", state)
 
 
 def asked_for(

@@ -4,13 +4,14 @@ A token is checked with a key set that the caller brings: one that came with the
 that somebody can sign.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from ccgpu.attest import appraisal
 from ccgpu.attest.check import Checks, Rule, Verified
+from ccgpu.attest.vm_identity import VmIdentity
 from ccgpu.domain.evidence import Evidence
 from ccgpu.domain.policy import Policy
 
@@ -26,13 +27,15 @@ class Local:
     """What the local verdict found, to compare with.
 
     `nonce`: what the VM was asked with; `gpu_nonce`: what its GPUs were. `gpus`: believed reports,
-    by ueid. `vm_id`: ARM's, or else the vmUniqueId of believed claims.
+    by ueid. `vm_id`: ARM's, or else the vmUniqueId of believed claims. `vm`: what a believed report
+    and believed claims say of the VM.
     """
 
     nonce: bytes | None
     gpu_nonce: bytes | None
     gpus: "Mapping[str, Verified[Report]]"
     vm_id: str | None
+    vm: VmIdentity | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,14 +48,15 @@ class Keys:
 
 def check(
     found: Evidence, policy: Policy, keys: Keys, local: Local, at: datetime, checks: Checks
-) -> None:
-    """Make every check on the tokens that are there, or have to be."""
+) -> Sequence[str]:
+    """Make every check on the tokens that are there, or have to be; says what none compares."""
     if _can_be_checked(
         found.tokens.nras, keys.nras, NRAS_ABSENT, policy.tokens.require_nras, checks
     ):
         _nras(found.tokens.nras or b"", keys.nras or b"", policy, local, at, checks)
     if _can_be_checked(found.tokens.maa, keys.maa, MAA_ABSENT, policy.tokens.require_maa, checks):
-        _maa(found.tokens.maa or b"", keys.maa or b"", policy, local, at, checks)
+        return _maa(found.tokens.maa or b"", keys.maa or b"", policy, local, at, checks)
+    return ()
 
 
 def _can_be_checked(
@@ -90,9 +94,20 @@ def _nras(
 
 def _maa(
     token: bytes, keys: bytes, policy: Policy, local: Local, at: datetime, checks: Checks
-) -> None:
+) -> Sequence[str]:
     from ccgpu.attest.tokens import maa
 
-    issuers = policy.tokens.maa_issuers
-    nonce, vm_id = local.nonce or b"", local.vm_id
-    maa.verify(token, keys, at, checks, issuers=issuers, nonce=nonce, vm_id=vm_id)
+    found = maa.verify(
+        token,
+        keys,
+        at,
+        checks,
+        issuers=policy.tokens.maa_issuers,
+        nonce=local.nonce or b"",
+        vm_id=local.vm_id,
+        evidence=local.vm,
+    )
+    if not found.value.not_compared:
+        return ()
+    listed = ", ".join(found.value.not_compared)
+    return (f"Microsoft's token: not compared with the evidence: {listed}",)

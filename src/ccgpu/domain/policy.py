@@ -23,13 +23,17 @@ Product = Literal["Genoa", "Milan", "Turin"]
 
 
 def _number(value: object) -> object:
-    """AMD writes SVNs in hex: `0x17` is 23, in YAML as in JSON."""
-    if isinstance(value, str) and re.fullmatch(r"0x[0-9a-fA-F]{1,2}", value):
+    """AMD writes SVNs and masks in hex: `0x17` is 23, in YAML as in JSON; `true` is no number."""
+    if isinstance(value, bool):
+        raise ValueError("must be a number, as in 23 or 0x17")  # noqa: TRY004  # pydantic's way
+    if isinstance(value, str) and re.fullmatch(r"0x[0-9a-fA-F]{1,16}", value):
         return int(value, 16)
     return value
 
 
 Svn = Annotated[int, BeforeValidator(_number), Field(ge=0, le=255)]
+GuestSvn = Annotated[int, BeforeValidator(_number), Field(ge=0, le=2**32 - 1)]
+Mitigations = Annotated[int, BeforeValidator(_number), Field(ge=0, le=2**64 - 1)]
 Sha384 = Annotated[str, Field(pattern=r"^[0-9a-f]{96}$")]
 PcrIndex = Annotated[int, Field(ge=0, le=23)]
 DriverVersion = Annotated[str, Field(pattern=r"^[0-9]{1,4}(\.[0-9]{1,4}){1,3}$")]
@@ -60,6 +64,16 @@ class CpuPolicy(BaseModel):
     minimum_tcb: Annotated[
         MinimumTcb, Field(description="Floor of the reported, committed, current and launch TCB.")
     ]
+    required_mitigations: Annotated[
+        Mitigations,
+        Field(
+            description="Bits that must be set in both mitigation vectors of the report. A report "
+            "before version 5 has none, and is refused unless this is 0."
+        ),
+    ]
+    unsafe_allow_provisional_firmware: Annotated[
+        bool, Field(description="Firmware that the host can still roll back is accepted.")
+    ] = False
     require_alias_check: Annotated[
         bool, Field(description="PLATFORM_INFO bit 5: memory aliases were looked for (BadRAM).")
     ]
@@ -67,10 +81,16 @@ class CpuPolicy(BaseModel):
         tuple[Sha384, ...],
         Field(min_length=1, description="Who may have signed the paravisor."),
     ]
+    minimum_guest_svn: Annotated[
+        GuestSvn, Field(description="Lowest security version of the paravisor (GUEST_SVN).")
+    ]
     require_secure_boot: Annotated[
         bool, Field(description="The VM was configured with secure boot; false needs the next.")
     ]
     unsafe_allow_no_secure_boot: bool = False
+    require_event_log: Annotated[
+        bool, Field(description="The boot's event log must be there; one that is there is checked.")
+    ]
     require_crl: Annotated[
         bool, Field(description="AMD's revocation list must be there, current and signed.")
     ]
@@ -98,9 +118,21 @@ class GpuPolicy(BaseModel):
 
     architectures: Annotated[tuple[Literal["HOPPER"], ...], Field(min_length=1)]
     count: Annotated[int, Field(ge=1, le=1, description="GPUs of the VM; the series has one.")]
-    minimum_driver: DriverVersion
+    minimum_driver: Annotated[
+        DriverVersion, Field(description="Older drivers attest unreliably (NVIDIA's advisory).")
+    ]
+    minimum_secure_drivers: Annotated[
+        tuple[DriverVersion, ...],
+        Field(
+            description="The first driver of each branch with NVIDIA's security fixes. A branch "
+            "that is not named is refused unless it is newer than all that are; none: any driver."
+        ),
+    ]
     denied_drivers: Annotated[
         tuple[DriverVersion, ...], Field(description="Versions that NVIDIA warns of.")
+    ]
+    minimum_vbios: Annotated[
+        VbiosVersion, Field(description="Lowest VBIOS that is accepted; it is compared as hex.")
     ]
     allowed_vbios: Annotated[
         tuple[VbiosVersion, ...],
@@ -118,6 +150,13 @@ class GpuPolicy(BaseModel):
     unsafe_known_nonce: bool = False
     unsafe_ocsp_grace_hours: Annotated[int, Field(ge=0, le=720)] = 0
     unsafe_allow_hold: bool = False
+
+    @model_validator(mode="after")
+    def _names_a_branch_once(self) -> "GpuPolicy":
+        branches = [version.split(".")[0] for version in self.minimum_secure_drivers]
+        if len(set(branches)) != len(branches):
+            raise ValueError("minimum_secure_drivers names a driver branch twice")
+        return self
 
     @model_validator(mode="after")
     def _says_what_it_allows(self) -> "GpuPolicy":

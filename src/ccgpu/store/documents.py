@@ -35,6 +35,11 @@ class Document:
 
 def read(path: Path) -> Document:
     """Read a YAML or JSON file (`.json`, or a text that starts as a JSON object)."""
+    return read_with_bytes(path)[1]
+
+
+def read_with_bytes(path: Path) -> tuple[bytes, Document]:
+    """The same, and the bytes that were read: a second reading might find others."""
     source = str(path)
     try:
         with path.open("rb") as stream:
@@ -42,7 +47,7 @@ def read(path: Path) -> Document:
     except (OSError, ValueError) as err:  # ValueError: a path that no system call takes
         raise refused(source, f"cannot be read: {reason(err)}") from err
     suffix = path.suffix.lower()
-    return parse(raw, source, json=_is_json(raw, suffix))
+    return raw, parse(raw, source, json=_is_json(raw, suffix))
 
 
 def parse(raw: bytes, source: str, *, json: bool = False) -> Document:

@@ -3,6 +3,7 @@
 A file that is wrong in anything is refused with every place that is wrong: half a policy is none.
 """
 
+import hashlib
 import json
 from collections.abc import Callable, Mapping
 from importlib import resources
@@ -15,6 +16,7 @@ from ccgpu.store.documents import Document, dotted, reason
 
 if TYPE_CHECKING:
     from ccgpu.domain.policy import Pins, Policy
+    from ccgpu.domain.policy_comparison import PolicyOrigin
 
 T = TypeVar("T")
 
@@ -23,16 +25,39 @@ _DEFAULT = "default"
 
 
 def load(name_or_file: str | None = None) -> "Policy":
-    """The policy of a shipped name, or of a file; a name wins only where no file says so."""
+    """The policy of a shipped name, or of a file; the names of shipped policies are theirs."""
+    return load_with_origin(name_or_file)[0]
+
+
+def load_with_origin(name_or_file: str | None = None) -> "tuple[Policy, PolicyOrigin | None]":
+    """The same, and of a file which one it is and what it loosens; None for what ships."""
     wanted = name_or_file or _DEFAULT
     if wanted in names():
-        raw = (_folder() / f"{wanted}.yaml").read_bytes()
-        return _policy(documents.parse(raw, f"policy {wanted}"))
+        return _shipped(wanted), None
     path = Path(wanted)
     if not path.is_file():
         known = ", ".join(names())
         raise UsageProblem(f"there is no policy {wanted!r}", hint=f"a file, or one of {known}")
-    return _policy(documents.read(path))
+    raw, document = documents.read_with_bytes(path)
+    policy = _policy(document)
+    return policy, _origin(path, raw, policy)
+
+
+def _shipped(name: str) -> "Policy":
+    raw = (_folder() / f"{name}.yaml").read_bytes()
+    return _policy(documents.parse(raw, f"policy {name}"))
+
+
+def _origin(path: Path, raw: bytes, policy: "Policy") -> "PolicyOrigin":
+    from ccgpu.domain.policy_comparison import PolicyOrigin, looser_than
+
+    takes_name = policy.name in names() and policy != _shipped(policy.name)
+    return PolicyOrigin(
+        path=str(path),
+        sha256=hashlib.sha256(raw).hexdigest(),
+        takes_name=takes_name,
+        loosened=looser_than(policy, _shipped(_DEFAULT)),
+    )
 
 
 def names() -> list[str]:

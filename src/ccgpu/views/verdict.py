@@ -1,7 +1,7 @@
 """A verdict for people and for scripts: every check with both sides, then what it leaves open."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from rich.console import Group, RenderableType
@@ -22,7 +22,8 @@ def as_text(found: Appraisal, ignored: Sequence[str] = ()) -> RenderableType:
     parts: list[RenderableType] = [Text(_headline(found))]
     if found.simulated:
         parts.append(Text(_SIMULATED))
-    parts += [Text(f"loosened: {each}") for each in found.unsafe]
+    parts += [Text(line) for line in _policy_lines(found)]
+    parts += [Text(f"loosened: {each}") for each in found.unsafe if each not in found.loosened]
     parts += [Text(), _table(found.checks)]
     if found.facts:
         parts += [Text(), _facts(found)]
@@ -34,6 +35,15 @@ def as_text(found: Appraisal, ignored: Sequence[str] = ()) -> RenderableType:
 
 def _headline(found: Appraisal) -> str:
     return f"{_WORDS[found.verdict]} by policy {plain(found.policy)} at {shown(found.at)}"
+
+
+def _policy_lines(found: Appraisal) -> Iterator[str]:
+    """Of a policy file: which one it is, and what it asks less of than `default`."""
+    if found.origin is None:
+        return
+    yield f"policy file: {plain(found.origin.path)} SHA-256 {found.origin.sha256}"
+    for field, words in found.loosened.items():
+        yield f"loosened: {field}: {plain(words)}"
 
 
 def _table(checks: Sequence[Check]) -> Table:
@@ -73,6 +83,18 @@ def _short(text: str) -> str:
     return plain(_LONG_HEX.sub(lambda found: f"{found[0][:12]}…{found[0][-4:]}", text))
 
 
+def _policy_file(found: Appraisal) -> dict[str, Any] | None:
+    """The file of a user's policy; `reserved_name`: it has the name of one that ships."""
+    if found.origin is None:
+        return None
+    return {
+        "path": found.origin.path,
+        "sha256": found.origin.sha256,
+        "reserved_name": found.origin.takes_name,
+        "loosened": dict(found.loosened),
+    }
+
+
 def as_json(found: Appraisal, *, format_: str, ignored: Sequence[str] = ()) -> dict[str, Any]:
     """The stable form. `facts` are what the evidence says of itself."""
     return {
@@ -80,6 +102,8 @@ def as_json(found: Appraisal, *, format_: str, ignored: Sequence[str] = ()) -> d
         "verdict": found.verdict,
         "simulated": found.simulated,
         "policy": found.policy,
+        "policy_file": _policy_file(found),
+        "loosened": list(found.loosened),
         "at": shown(found.at),
         "unsafe": list(found.unsafe),
         "reasons": list(found.reasons),

@@ -65,7 +65,8 @@ def verify(asked: Asked, state: Path) -> Answer:
 
     `state`: the state folder, where this machine keeps the challenges that it sent.
     """
-    policy = policies.load(asked.policy).loosened(
+    written, origin = policies.load_with_origin(asked.policy)
+    policy = written.loosened(
         short_nonce=asked.short_nonce,
         skip_ocsp=asked.skip_ocsp,
         known_nonce=asked.known_nonce,
@@ -85,6 +86,7 @@ def verify(asked: Asked, state: Path) -> Answer:
         at_of_maker=asked.at is None,
         pins=None if asked.pins is None else policies.pins(asked.pins),
         recording=asked.record is not None,
+        policy_origin=origin,
         keys=Keys(
             nras=None if asked.nras_keys is None else content(asked.nras_keys),
             maa=None if asked.maa_keys is None else content(asked.maa_keys),

@@ -341,6 +341,8 @@ def test_bulletins_are_named_by_the_floor_that_answers_them_and_when_they_are_no
     assert [each.split()[0] for each in open_] == [
         "AMD-SB-3020",
         "AMD-SB-3027",
+        "AMD-SB-3016",
+        "AMD-SB-3023",
         "AMD-SB-3034",
         "AMD-SB-3021",
     ]

@@ -14,10 +14,9 @@ from ccgpu.domain.evidence import GpuState
 from ccgpu.domain.policy import GpuPolicy, Pins
 from ccgpu.errors import EvidenceRejected
 from ccgpu.fakeguest.evidence import spdm
-from ccgpu.fakeguest.evidence.amd import Chip, Tcb
 from ccgpu.store import policies
 from support.gpus import GOOD, asked, bound, gpu
-from support.vms import Judge, asking, vm
+from support.vms import Judge, asking, newest_vm, vm
 
 judge = Judge("gpu-only")
 
@@ -203,7 +202,7 @@ def test_a_vm_and_its_gpu_bound_to_this_connection_are_accepted_by_default():
 
 
 def test_strict_accepts_newer_firmware_with_pins_and_a_current_list():
-    machine = replace(vm(), chip=Chip(Tcb(snp=0x1B, microcode=0x56)))
+    machine = newest_vm()
     pins = Pins(image="x", pcrs={str(i): value.hex() for i, value in machine.pcrs.items()})
     found = Judge("strict", asking(machine, pins=pins))(bound(machine, gpu()))
 

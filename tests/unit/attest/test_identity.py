@@ -13,15 +13,13 @@ from ccgpu.domain.evidence import Evidence, Tokens
 from ccgpu.domain.policy import Pins
 from ccgpu.errors import EvidenceRejected
 from ccgpu.fakeguest.evidence import tokens
-from ccgpu.fakeguest.evidence.amd import Chip, Tcb
 from ccgpu.fakeguest.evidence.cpu import ConfidentialVm
 from ccgpu.store import policies
 from support import gpus, vms
 from support.gpus import gpu
-from support.vms import AT, HOST_KEY, NONCE, Judge, asking, vm
+from support.vms import AT, HOST_KEY, MAA_REPORT, NONCE, Judge, asking, newest_vm, vm
 
 UNKNOWN = ("freshness.nonce.unknown", "identity.vm-id.unknown", "identity.host-key.unknown")
-_NEW = Chip(Tcb(snp=0x1B, microcode=0x56))
 OTHER_KEY = HOST_KEY[:-1] + b"\x08"
 OTHER_ID = "11111111-2222-3333-4444-555555555555"
 
@@ -32,14 +30,14 @@ def _pins(machine):
 
 def victim() -> ConfidentialVm:
     """The VM that is asked; new enough for `strict`."""
-    return replace(vm(), chip=_NEW)
+    return newest_vm()
 
 
 def attacker() -> ConfidentialVm:
     """Another genuine VM, on another chip, with a vTPM of its own."""
-    chip = replace(_NEW, hwid=b"\x77" * 64)
+    chip = replace(newest_vm().chip, hwid=b"\x77" * 64)
     ak = rsa.generate_private_key(65537, 2048)
-    return replace(vm(), ak=ak, chip=chip, vm_id=OTHER_ID)
+    return replace(newest_vm(), ak=ak, chip=chip, vm_id=OTHER_ID)
 
 
 def relayed(vm_id=OTHER_ID, host_key=OTHER_KEY, said_id=None, said_key=None) -> Evidence:
@@ -253,7 +251,8 @@ def test_evidence_without_any_nonce_is_refused_and_nothing_is_made_up():
 )
 def test_microsofts_token_has_to_be_of_the_vm_that_was_asked_for(known, claimed, reasons):
     signer = tokens.maa_signer()
-    token = tokens.MaaToken(signer, NONCE, vm_id=vm().vm_id, issued=AT).signed()
+    made = tokens.MaaToken(signer, NONCE, vm_id=vm().vm_id, issued=AT, tee=MAA_REPORT)
+    token = made.signed()
     found = replace(vms.asked(vm()), tokens=Tokens(maa=token))
     found = replace(found, claimed=replace(found.claimed, vm_id=claimed))
     keys = Keys(maa=tokens.key_set(signer.jwk()))

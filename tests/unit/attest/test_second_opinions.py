@@ -10,9 +10,10 @@ from ccgpu.attest.second_opinions import Keys
 from ccgpu.domain.evidence import Tokens
 from ccgpu.domain.policy import TokenPolicy
 from ccgpu.fakeguest.evidence import tokens
+from ccgpu.fakeguest.evidence.tokens import ABSENT
 from support import gpus, vms
 from support.gpus import gpu
-from support.vms import AT, NONCE, Judge, vm
+from support.vms import AT, MAA_REPORT, NONCE, Judge, asking, vm
 
 NRAS, MAA = tokens.nras_signer(), tokens.maa_signer()
 NRAS_KEYS, MAA_KEYS = tokens.key_set(NRAS.jwk()), tokens.key_set(MAA.jwk())
@@ -47,8 +48,9 @@ def _nras(found, **changes):
     return replace(found, tokens=Tokens(nras=answer.signed()))
 
 
-def _maa(found, **changes):
-    token = tokens.MaaToken(MAA, NONCE, vm_id=vm().vm_id, issued=AT, **changes)
+def _maa(found, tee=None, **changes):
+    tee = MAA_REPORT | (tee or {})
+    token = tokens.MaaToken(MAA, NONCE, vm_id=vm().vm_id, issued=AT, tee=tee, **changes)
     return replace(found, tokens=Tokens(maa=token.signed()))
 
 
@@ -118,3 +120,87 @@ def test_a_key_set_that_came_with_nobody_is_not_believed():
 
     assert judge_gpu(_nras(gpus.asked(gpu())), stranger).verdict == "rejected"
     assert judge_gpu(_nras(gpus.asked(gpu())), json.dumps({}).encode()).verdict == "rejected"
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"tee": {"x-ms-sevsnpvm-reportid": "44" * 32}}, "maa.report-id"),
+        ({"tee": {"x-ms-sevsnpvm-reportid": 44}}, "maa.report-id"),
+        ({"tee": {"x-ms-sevsnpvm-launchmeasurement": "22" * 48}}, "maa.measurement"),
+        ({"tee": {"x-ms-sevsnpvm-idkeydigest": "33" * 48}}, "maa.id-key-digest"),
+        ({"tee": {"x-ms-sevsnpvm-hostdata": "01" * 32}}, "maa.host-data"),
+        ({"tee": {"x-ms-sevsnpvm-guestsvn": 0x1000D}}, "maa.guest-svn"),
+        ({"tee": {"x-ms-sevsnpvm-guestsvn": str(0x1000B)}}, "maa.guest-svn"),
+        ({"tee": {"x-ms-sevsnpvm-vmpl": 1}}, "maa.vmpl"),
+        ({"tee": {"x-ms-sevsnpvm-vmpl": False}}, "maa.vmpl"),
+        ({"claims": {"secureboot": False}}, "maa.secure-boot"),
+        ({"claims": {"secureboot": 1}}, "maa.secure-boot"),
+    ],
+    ids=str,
+)
+def test_a_token_that_says_otherwise_than_the_report_is_refused_by_name(changes, reason):
+    assert judge_cpu(_maa(vms.asked(vm()), **changes), MAA_KEYS).reasons == (reason,)
+
+
+def test_a_token_and_a_report_that_differ_on_debugging_are_told_so():
+    found = judge_cpu(_maa(vms.asked(vm()), {"x-ms-sevsnpvm-is-debuggable": True}), MAA_KEYS)
+
+    assert found.reasons == ("maa.debuggable", "maa.debuggable.other")
+
+
+def _not_compared(found):
+    start = "Microsoft's token: not compared with the evidence: "
+    said = [words.removeprefix(start) for words in found.not_proven if words.startswith(start)]
+    return said[0].split(", ") if said else None
+
+
+def test_what_a_token_does_not_say_is_named_as_not_compared():
+    whole = judge_cpu(_maa(vms.asked(vm())), MAA_KEYS)
+    assert _not_compared(whole) == ["report data", "TCB"]
+    silent = {"x-ms-sevsnpvm-reportid": ABSENT, "x-ms-sevsnpvm-vmpl": ABSENT}
+    found = judge_cpu(_maa(vms.asked(vm()), silent), MAA_KEYS)
+    assert found.verdict == "accepted"
+    assert _not_compared(found) == ["report id", "VMPL", "report data", "TCB"]
+
+
+def test_a_token_is_compared_with_nothing_that_is_not_believed():
+    evidence = vms.asked(vm())
+    assert evidence.cpu is not None
+    unbelieved = replace(evidence, cpu=replace(evidence.cpu, vek=None))
+    found = judge_cpu(_maa(unbelieved, {"x-ms-sevsnpvm-reportid": "44" * 32}), MAA_KEYS)
+
+    assert found.reasons == ("collateral.vek.absent",)
+    assert {"report id", "measurement", "secure boot", "debug"} <= set(_not_compared(found))
+
+
+def test_a_good_token_of_a_shared_provider_is_accepted_by_the_policies_that_ship():
+    for issuer in ("https://sharedeus2.eus2.attest.azure.net", tokens.MAA_ISSUER):
+        token = tokens.MaaToken(
+            MAA, NONCE, vm_id=vm().vm_id, issued=AT, tee=MAA_REPORT, issuer=issuer
+        )
+        found = replace(vms.asked(vm()), tokens=Tokens(maa=token.signed()))
+        question = Question(AT, keys=Keys(maa=MAA_KEYS))
+        assert Judge("cpu-only", question)(found).reasons == ()
+
+
+def test_a_good_token_leaves_the_default_verdict_accepted():
+    found = _maa(gpus.bound(vm(), gpu()))
+    judged = Judge("default", asking(vm(), keys=Keys(maa=MAA_KEYS)))(found)
+
+    assert judged.reasons == ()
+    assert "maa.report-id" in {check.id for check in judged.checks}
+
+
+@pytest.mark.parametrize(
+    "issuer",
+    ["https://mine.eus2.attest.azure.net", "https://sharedeus2.eus2.attest.azure.net.evil.example"],
+)
+def test_a_provider_that_is_not_listed_is_refused(issuer):
+    token = tokens.MaaToken(MAA, NONCE, vm_id=vm().vm_id, issued=AT, tee=MAA_REPORT, issuer=issuer)
+    found = replace(vms.asked(vm()), tokens=Tokens(maa=token.signed()))
+    judged = Judge("cpu-only", Question(AT, keys=Keys(maa=MAA_KEYS)))(found)
+
+    assert "token.iss" in judged.reasons
+    refused = [check for check in judged.checks if check.id == "token.iss"]
+    assert refused[0].expected == "one of 47 listed"

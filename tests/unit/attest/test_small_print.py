@@ -32,12 +32,12 @@ def test_no_checks_at_all_are_a_rejection_without_a_hint():
 @pytest.mark.parametrize(
     ("product", "snp", "microcode", "left"),
     [
-        ("Genoa", 0x15, 0x53, {"3015", "3019", "3020", "3027"}),
-        ("Genoa", 0x16, 0x53, {"3019", "3020", "3027"}),
-        ("Genoa", 0x16, 0x54, {"3019", "3020", "3027"}),
-        ("Genoa", 0x17, 0x53, {"3019", "3020", "3027"}),
-        ("Genoa", 0x17, 0x54, {"3020", "3027"}),
-        ("Genoa", 0x1A, 0x56, {"3020"}),
+        ("Genoa", 0x15, 0x53, {"3015", "3016", "3019", "3020", "3027"}),
+        ("Genoa", 0x16, 0x53, {"3016", "3019", "3020", "3027"}),
+        ("Genoa", 0x16, 0x54, {"3016", "3019", "3020", "3027"}),
+        ("Genoa", 0x17, 0x53, {"3016", "3019", "3020", "3027"}),
+        ("Genoa", 0x17, 0x54, {"3016", "3020", "3027"}),
+        ("Genoa", 0x1A, 0x56, {"3016", "3020"}),
         ("Genoa", 0x1B, 0x55, {"3020", "3027"}),
         ("Genoa", 0x1B, 0x56, set()),
         ("Milan", 0x16, 0xFF, {"3015", "3030"}),
@@ -47,10 +47,46 @@ def test_no_checks_at_all_are_a_rejection_without_a_hint():
     ],
 )
 def test_a_bulletin_is_answered_from_its_numbers_on(product, snp, microcode, left):
-    unanswerable = {"AMD-SB-3034 (Fabricked)", "AMD-SB-3021 (Heracles)"}
-    told = bulletins.not_covered(product, snp=snp, microcode=microcode, alias_check=True)
+    unanswerable = {
+        "AMD-SB-3023 (CVE-2025-48514)",
+        "AMD-SB-3034 (Fabricked)",
+        "AMD-SB-3021 (Heracles)",
+    }
+    told = bulletins.not_covered(
+        product, snp=snp, microcode=microcode, alias_check=True, mitigations=0b110
+    )
     assert {one.split()[0][-4:] for one in told if one not in unanswerable} == left
     assert unanswerable <= set(told) or product == "Milan"
+
+
+@pytest.mark.parametrize(
+    ("mitigations", "left"),
+    [
+        (0b111, set()),
+        (0b110, set()),
+        (0b010, {"AMD-SB-3016"}),
+        (0b100, {"AMD-SB-3020"}),
+        (0, {"AMD-SB-3016", "AMD-SB-3020"}),
+        (None, {"AMD-SB-3016"}),
+    ],
+)
+def test_a_bulletin_with_a_mitigation_bit_is_answered_by_tcb_and_bit(mitigations, left):
+    told = bulletins.not_covered(
+        "Genoa", snp=0x1B, microcode=0x58, alias_check=True, mitigations=mitigations
+    )
+
+    assert {one.split()[0] for one in told} - {"AMD-SB-3021", "AMD-SB-3023", "AMD-SB-3034"} == left
+
+
+def test_what_amd_withdrew_or_never_published_has_no_numbers():
+    for id_ in ("AMD-SB-3023", "AMD-SB-3034"):
+        assert [b.answerable for b in bulletins.BULLETINS if b.id == id_] == [False]
+
+
+def test_a_bit_is_set_only_if_every_vector_has_it():
+    assert bulletins.bits_set((0b110, 0b011)) == 0b010
+    assert bulletins.bits_set((0b110, None)) is None
+    assert bulletins.signalled_by(0b110) == ("AMD-SB-3020", "AMD-SB-3016")
 
 
 def test_memory_that_nobody_checked_for_aliases_is_open_to_badram():
@@ -77,6 +113,8 @@ def test_each_bulletin_is_told_by_number_and_name():
         "AMD-SB-3019 (EntrySign)",
         "AMD-SB-3020 (RMPocalypse)",
         "AMD-SB-3027 (StackWarp)",
+        "AMD-SB-3016 (CVE-2023-20585)",
+        "AMD-SB-3023 (CVE-2025-48514)",
         "AMD-SB-3034 (Fabricked)",
         "AMD-SB-3021 (Heracles)",
     )

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from ccgpu.attest.tokens.issuers import acceptable_jwks_url
 from ccgpu.domain import policy
 from ccgpu.domain.policy import Pins, Policy
 from ccgpu.store import policies
@@ -57,6 +58,17 @@ def test_no_field_may_be_left_out(path):
         Policy.model_validate(_without(values(), *path))
 
 
+def test_every_policy_that_ships_knows_the_same_issuers_and_their_keys():
+    lists = {policies.load(name).tokens.maa_issuers for name in SHIPPED}
+
+    (issuers,) = lists
+    assert len(set(issuers)) == len(issuers)
+    for issuer in issuers:
+        region = issuer.removeprefix("https://").split(".")[1]
+        assert issuer == f"https://shared{region}.{region}.attest.azure.net"
+        assert acceptable_jwks_url(issuer) == f"{issuer}/certs"
+
+
 def test_an_empty_policy_is_refused():
     with pytest.raises(ValidationError):
         Policy.model_validate({})
@@ -76,6 +88,13 @@ def test_an_empty_policy_is_refused():
         ([], ("cpu", "required_pcrs")),
         ([24], ("cpu", "required_pcrs")),
         (256, ("cpu", "minimum_tcb", "snp")),
+        (True, ("cpu", "minimum_tcb", "snp")),
+        (True, ("cpu", "minimum_guest_svn")),
+        (-1, ("cpu", "minimum_guest_svn")),
+        (2**32, ("cpu", "minimum_guest_svn")),
+        (2**64, ("cpu", "required_mitigations")),
+        (["595.71.05", "595.91.07"], ("gpu", "minimum_secure_drivers")),
+        ("96.00", ("gpu", "minimum_vbios")),
         ("0x100", ("cpu", "minimum_tcb", "snp")),
         (False, ("cpu", "require_secure_boot")),
         (False, ("gpu", "require_ocsp")),
@@ -123,6 +142,13 @@ def test_an_svn_may_be_written_in_hex(number):
     cpu = Policy.model_validate(document).cpu
     assert cpu is not None
     assert cpu.minimum_tcb.snp == number
+
+
+@pytest.mark.parametrize("number", [0, 0x1000B, 2**32 - 1])
+def test_the_version_of_the_paravisor_may_be_written_in_hex(number):
+    cpu = Policy.model_validate(_with(values(), f"{number:#x}", "cpu", "minimum_guest_svn")).cpu
+    assert cpu is not None
+    assert cpu.minimum_guest_svn == number
 
 
 @pytest.mark.parametrize(

@@ -43,6 +43,11 @@ class GuestPolicy:
         return bool(self.raw >> 19 & 1)
 
     @property
+    def cxl(self) -> bool:
+        """Bit 21: the guest may run where CXL devices and memory are."""
+        return bool(self.raw >> 21 & 1)
+
+    @property
     def ciphertext_hiding(self) -> bool:
         """Bit 24: hiding of ciphertext is required."""
         return bool(self.raw >> 24 & 1)

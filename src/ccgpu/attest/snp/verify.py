@@ -33,6 +33,8 @@ def verify(
     roots: Mapping[str, AmdRoots],
     at: datetime,
     checks: Checks,
+    *,
+    allow_provisional: bool = False,
 ) -> Outcome[Report]:
     """Check a report against AMD's roots by product, at a time.
 
@@ -41,7 +43,7 @@ def verify(
     """
     since = checks.mark()
     settings.verify(report, checks)  # 1
-    ordering.verify(report, checks)
+    ordering.verify(report, checks, allow_provisional=allow_provisional)
     key = checks.read(certificate.READABLE, veks.parse, vek, "a VCEK or a VLEK")  # 2
     if key is None:
         return checks.vouch(report, since)

@@ -6,14 +6,15 @@ for comparison with the report that ccgpu verified itself.
 
 import base64
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from ccgpu.attest.check import Checks, Outcome, Rule
 from ccgpu.attest.tokens import jwks as key_sets
-from ccgpu.attest.tokens import jws, registered
+from ccgpu.attest.tokens import jws, maa_agreement, registered
 from ccgpu.attest.tokens.jws import Jws, Trust
 from ccgpu.attest.tokens.registered import member
+from ccgpu.attest.vm_identity import VmIdentity
 
 _MAA = "Microsoft Azure Attestation, claims for confidential VMs"
 
@@ -36,7 +37,10 @@ _COMPLIANT = "azure-compliant-cvm"
 
 @dataclass(frozen=True, slots=True)
 class MaaClaims:
-    """What the service says of the VM; None where it says nothing. Digests are hex, lower case."""
+    """What the service says of the VM; None where it says nothing. Digests are hex, lower case.
+
+    `not_compared`: what was not held against the evidence, since one side does not tell it.
+    """
 
     vm_id: str | None = None
     secure_boot: bool | None = None
@@ -44,6 +48,7 @@ class MaaClaims:
     measurement: str | None = None
     id_key_digest: str | None = None
     report_id: str | None = None
+    not_compared: tuple[str, ...] = field(default=(), compare=False)
 
 
 def parse(token: bytes) -> Jws:
@@ -60,11 +65,13 @@ def verify(
     issuers: Sequence[str],
     nonce: bytes,
     vm_id: str | None,
+    evidence: VmIdentity | None = None,
 ) -> Outcome[MaaClaims]:
     """Check a token of the service against its key set, at a time.
 
     `jwks`: the keys of `issuers`, fetched from `issuers.acceptable_jwks_url`. `nonce`: what the
-    guest had to pass to the service. `vm_id`: ARM's vmId, in either case.
+    guest had to pass to the service. `vm_id`: ARM's vmId, in either case. `evidence`: what
+    the report says that was verified here.
     """
     since = checks.mark()
     keys = checks.read(key_sets.READABLE, key_sets.parse, jwks, "a key set")
@@ -82,7 +89,8 @@ def verify(
     _check_tee(found, checks)
     # 4. And of this one.
     _check_vm(found, vm_id, checks)
-    return checks.vouch(_claims(found.claims), since)
+    not_compared = maa_agreement.compare(found, evidence, checks)
+    return checks.vouch(replace(_claims(found.claims), not_compared=not_compared), since)
 
 
 def _check_nonce(token: Jws, nonce: bytes, checks: Checks) -> None:

@@ -1,4 +1,4 @@
-"""NVIDIA's second opinion: the detached EAT of the Remote Attestation Service (claims 2.0, 3.0).
+"""NVIDIA's second opinion: the detached EAT of the Remote Attestation Service (claims 2.0 to 4.0).
 
 The service's word, never ours: what it verified of the evidence, ccgpu has to have verified itself.
 The overall token names each GPU's token by digest; only all of them together, for this nonce and
@@ -24,7 +24,7 @@ READABLE = Rule("nras.eat", "NVIDIA's token can be read", f"{_EAT}, §5 (detache
 SIZE = Rule("nras.size", "NVIDIA's token is of a sane size", _EAT)
 FORM = Rule("nras.form", "it is one overall token, and one for each GPU by name", _EAT)
 SUBJECT = Rule("nras.sub", "the overall token is of a platform's attestation", _EAT)
-VERSION = Rule("nras.version", "the claims are of version 2.0 or 3.0", _EAT)
+VERSION = Rule("nras.version", "the claims are of version 2.0, 3.0 or 4.0", _EAT)
 OVERALL = Rule("nras.overall", "the overall result is true: not a text, not a number", _EAT)
 NONCE_ABSENT = Rule("nras.nonce.absent", "each token carries a nonce", f"{_EAT}, §4.1")
 NONCE_FORM = Rule("nras.nonce.form", "each token carries one nonce, as a text", f"{_EAT}, §4.1")
@@ -41,7 +41,7 @@ OTHER_GPU = Rule("nras.gpus.other", "the tokens are of the GPUs of the evidence"
 DRIVER = Rule("nras.gpus.driver", "token and evidence name one driver", "docs/trust.md")
 VBIOS = Rule("nras.gpus.vbios", "token and evidence name one VBIOS", "docs/trust.md")
 
-VERSIONS = ("2.0", "3.0")
+VERSIONS = ("2.0", "3.0", "4.0")
 _SUBJECT = "NVIDIA-PLATFORM-ATTESTATION"
 _GPUS_LIMIT = 16
 _SIZE_LIMIT = (1 + _GPUS_LIMIT) * jws.SIZE_LIMIT

@@ -11,8 +11,10 @@ from ccgpu.attest.check import Checks, Rule
 from ccgpu.attest.tokens.jws import Jws, printable
 from ccgpu.attest.tokens.registered import member
 
-_2, _3 = "NVIDIA attestation, GPU claims 2.0", "NVIDIA attestation, GPU claims 3.0"
-_BOTH = "NVIDIA attestation, GPU claims 2.0 and 3.0"
+_2, _3 = "NVIDIA attestation, GPU claims 2.0", "NVIDIA attestation, GPU claims 3.0 and 4.0"
+_4 = "NVIDIA attestation, GPU claims 4.0; NVIDIA/attestation-sdk, gpu/claims.cpp"
+_2_3 = "NVIDIA attestation, GPU claims 2.0 and 3.0"
+_BOTH = "NVIDIA attestation, GPU claims 2.0 to 4.0"
 _REPORT, _DRIVER, _VBIOS = (
     "x-nvidia-gpu-attestation-report",
     "x-nvidia-gpu-driver-rim",
@@ -50,11 +52,6 @@ _DEMANDS: tuple[tuple[str, object, Rule], ...] = (
         Rule("nras.gpu.driver-rim.fetched", "the driver's manifest was found", _BOTH),
     ),
     (
-        f"{_DRIVER}-schema-validated",
-        True,
-        Rule("nras.gpu.driver-rim.schema", "the driver's manifest is well formed", _BOTH),
-    ),
-    (
         f"{_DRIVER}-signature-verified",
         True,
         Rule("nras.gpu.driver-rim.signature", "the driver's manifest is signed", _BOTH),
@@ -70,11 +67,6 @@ _DEMANDS: tuple[tuple[str, object, Rule], ...] = (
         Rule("nras.gpu.vbios-rim.fetched", "the VBIOS's manifest was found", _BOTH),
     ),
     (
-        f"{_VBIOS}-schema-validated",
-        True,
-        Rule("nras.gpu.vbios-rim.schema", "the VBIOS's manifest is well formed", _BOTH),
-    ),
-    (
         f"{_VBIOS}-signature-verified",
         True,
         Rule("nras.gpu.vbios-rim.signature", "the VBIOS's manifest is signed", _BOTH),
@@ -88,6 +80,19 @@ _DEMANDS: tuple[tuple[str, object, Rule], ...] = (
         "x-nvidia-gpu-vbios-index-no-conflict",
         True,
         Rule("nras.gpu.rim.conflict", "the manifests do not contradict each other", _BOTH),
+    ),
+)
+# Claims 4.0 no longer have these; one that is there has to be good all the same.
+_DEMANDS_2_3: tuple[tuple[str, object, Rule], ...] = (
+    (
+        f"{_DRIVER}-schema-validated",
+        True,
+        Rule("nras.gpu.driver-rim.schema", "the driver's manifest is well formed", _2_3),
+    ),
+    (
+        f"{_VBIOS}-schema-validated",
+        True,
+        Rule("nras.gpu.vbios-rim.schema", "the VBIOS's manifest is well formed", _2_3),
     ),
 )
 _DEMANDS_2: tuple[tuple[str, object, Rule], ...] = (
@@ -145,6 +150,10 @@ _CHAINS = (
     ),
 )
 MISMATCH = Rule("nras.gpu.mismatch", "no measurement is listed as another than expected", _BOTH)
+OPAQUE = Rule("nras.gpu.opaque", "no opaque data is listed as another than expected", _4)
+CLAIMS_VERSION = Rule(
+    "nras.gpu.version", "the GPU's claims are of the version that the overall token names", _4
+)
 MODEL = Rule("nras.gpu.model", "the GPU is an H100", _BOTH)
 UEID = Rule("nras.gpu.ueid", "the token says which GPU it is of", f"{_BOTH}; RFC 9711, §4.2.1")
 
@@ -169,12 +178,18 @@ def verify(token: Jws, version: str | None, checks: Checks) -> Gpu:
     demands = _DEMANDS + (_DEMANDS_2 if version == "2.0" else _DEMANDS_3)
     for claim, good, rule in demands:
         _demand(token, (claim,), good, rule, checks)
+    for claim, good, rule in _DEMANDS_2_3:
+        if version != "4.0" or claim in token.claims:
+            _demand(token, (claim,), good, rule, checks)
     if version != "2.0":
         for claim, status, ocsp in _CHAINS:
             _demand(token, (claim, "x-nvidia-cert-status"), "valid", status, checks)
             _demand(token, (claim, "x-nvidia-cert-ocsp-status"), "good", ocsp, checks)
-    listed = token.claims.get("x-nvidia-mismatch-measurement-records")
-    checks.that(MISMATCH, listed is None or listed == [], "none", token.says(listed))
+    for claim, rule in (("measurement", MISMATCH), ("opaque-data", OPAQUE)):
+        listed = token.claims.get(f"x-nvidia-mismatch-{claim}-records")
+        checks.that(rule, listed is None or listed == [], "none", token.says(listed))
+    if (own := token.claims.get("x-nvidia-gpu-claims-version")) is not None:
+        checks.that(CLAIMS_VERSION, own == version, version, token.says(own))
     found = _gpu(token.claims)
     checks.that(MODEL, (found.model or "").startswith(_MODEL), _MODEL, token.says(found.model))
     checks.that(UEID, found.ueid is not None, "a number", token.says(token.claims.get("ueid")))

@@ -29,7 +29,7 @@ _LAST = datetime(9999, 12, 31, tzinfo=UTC).timestamp()
 def verify(token: Jws, issuers: Sequence[str], at: datetime, checks: Checks) -> None:
     """Whether a configured issuer made the token for this time, and for nobody in particular."""
     issuer = token.claims.get("iss")
-    checks.that(ISSUER, issuer in tuple(issuers), tuple(issuers), token.says(issuer))
+    checks.that(ISSUER, issuer in tuple(issuers), listed(issuers), token.says(issuer))
     # Nobody configures an audience: a token that names one is meant for another reader.
     for claim, rule in (("aud", AUDIENCE), ("azp", PARTY)):
         checks.that(rule, claim not in token.claims, None, token.says(token.claims.get(claim)))
@@ -46,6 +46,11 @@ def verify(token: Jws, issuers: Sequence[str], at: datetime, checks: Checks) -> 
     starts = _when(token, "nbf", checks)  # neither service leaves it out; RFC 7519 allows it
     if starts is not None:
         checks.that(NOT_YET, starts <= at + SKEW, f"by {shown(at)}", token.says(starts))
+
+
+def listed(accepted: Sequence[str]) -> str:
+    """What is accepted, as a check prints it: a policy may list an issuer for every region."""
+    return ", ".join(accepted) or "none" if len(accepted) <= 4 else f"one of {len(accepted)} listed"
 
 
 def asked(nonce: bytes, checks: Checks) -> bool:

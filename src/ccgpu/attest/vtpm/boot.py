@@ -12,8 +12,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ccgpu.attest.check import Checks, Outcome, Rule
-from ccgpu.attest.vtpm import eventlog, layout
+from ccgpu.attest.vtpm import eventlog, layout, mok
 from ccgpu.attest.vtpm.eventlog import Event, Log
+from ccgpu.attest.vtpm.mok import MokState
 from ccgpu.attest.vtpm.quote import Quote
 
 _PFP = "TCG PC Client Platform Firmware Profile 1.05"
@@ -59,17 +60,19 @@ _DATABASES = (  # UEFI 2.10, §32.3 and §32.4.1
 class Boot:
     """Facts of a boot; what the log does not prove is None or missing.
 
-    `replayed`, `open`: quoted PCRs that the log leads to, and that it does not. `databases`:
-    SHA-256 of PK, KEK, db and dbx. `authorities`: by which entries (variable or "", digest) images
-    were let through. `applications`: Authenticode digests of what was started, in order: shim, boot
-    loader, kernel or UKI. The rest is of PCRs that the operating system may extend too, so that
-    nothing is missing but something may be added: `files` that GRUB read (name by its own word,
-    digest), `sections` of a UKI (name, digest), `command_lines` of the kernel, word for word.
+    `replayed`, `open`: quoted PCRs that the log leads to, and that it does not. `moksb`: shim's
+    MokSBState. `databases`: SHA-256 of PK, KEK, db and dbx. `authorities`: by which entries
+    (variable or "", digest) images were let through. `applications`: Authenticode digests of what
+    was started, in order: shim, boot loader, kernel or UKI. The rest is of PCRs that the operating
+    system may extend too, so that nothing is missing but something may be added: `files` that GRUB
+    read (name by its own word, digest), `sections` of a UKI (name, digest), `command_lines` of the
+    kernel, word for word.
     """
 
     replayed: frozenset[int]
     open: frozenset[int]
     secure_boot: bool | None = None
+    moksb: MokState = "absent"
     databases: Mapping[str, bytes] = field(default_factory=dict)
     authorities: Sequence[tuple[str, bytes]] = ()
     applications: Sequence[bytes] = ()
@@ -121,6 +124,7 @@ def facts(log: Log, replayed: frozenset[int], left: frozenset[int]) -> Boot:
         replayed=replayed,
         open=left,
         secure_boot=_secure_boot(variables),
+        moksb=mok.state(event for pcr in mok.PCRS for event in by_pcr[pcr]),
         databases=_databases(variables),
         authorities=tuple(_authorities(state[len(own) + 1 :])),
         applications=tuple(

@@ -113,9 +113,13 @@ def grub(pcr: int, label: str, measured: bytes) -> Event:
 
 
 def boot(
-    *, secure_boot: bool = True, kernel: bytes = b"kernel", command_line: str = COMMAND_LINE
+    *,
+    secure_boot: bool = True,
+    kernel: bytes = b"kernel",
+    command_line: str = COMMAND_LINE,
+    of_shim: Sequence[Event] = (),
 ) -> tuple[Event, ...]:
-    """A whole boot."""
+    """A whole boot; `of_shim`: what shim measures of its own variables."""
     ours, databases = layout.EFI_GLOBAL_VARIABLE, layout.IMAGE_SECURITY_DATABASE
     return (
         locality(3),
@@ -130,6 +134,7 @@ def boot(
         *(separator(pcr) for pcr in range(7)),
         variable("db", b"certificate of shim's signer", databases, authority=True),
         application(b"shim"),
+        *of_shim,
         variable("Shim", b"certificate of GRUB's signer", SHIM_LOCK, authority=True),
         application(b"grub"),
         grub(9, "/boot/vmlinuz", kernel),

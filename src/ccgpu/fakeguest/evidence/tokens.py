@@ -43,6 +43,14 @@ CHAIN: Json = {
 }
 
 
+# What claims 4.0 add: the opaque data of newer drivers.
+_OPAQUE: Json = {
+    "x-nvidia-attester-claims": {},
+    "x-nvidia-mismatch-opaque-data-records": None,
+    "x-nvidia-gpu-claims-version": "4.0",
+}
+
+
 def base64url(data: bytes) -> str:
     """Bytes as JOSE writes them."""
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
@@ -178,6 +186,7 @@ def gpu_claims(version: str, ueid: str = UEID) -> dict[str, object]:
         f"{rim}-{what}"
         for rim in (driver, vbios)
         for what in ("fetched", "schema-validated", "signature-verified", "measurements-available")
+        if version != "4.0" or what != "schema-validated"
     ]
     true += ["secboot", "x-nvidia-gpu-arch-check", "x-nvidia-gpu-vbios-index-no-conflict"]
     chains: list[str] = []
@@ -199,6 +208,7 @@ def gpu_claims(version: str, ueid: str = UEID) -> dict[str, object]:
         "x-nvidia-attestation-warning": None,
         **dict.fromkeys(true, True),
         **dict.fromkeys(chains, CHAIN),
+        **(_OPAQUE if version == "4.0" else {}),
     }
 
 

@@ -73,7 +73,7 @@ TEXTS = {
 LIES = [False, "true", "false", 1, None, ABSENT, [True]]
 
 
-@pytest.mark.parametrize("version", ["2.0", "3.0"])
+@pytest.mark.parametrize("version", ["2.0", "3.0", "4.0"])
 @pytest.mark.parametrize("ueids", [(UEID,), (UEID, OTHER_UEID)])
 def test_a_true_answer_is_verified(answer, nras_refusals, version, ueids):
     said = replace(answer, version=version, ueids=ueids)
@@ -113,8 +113,54 @@ def test_a_claim_of_2_0_is_true_and_nothing_like_it(answer, nras_refusals, claim
     assert nras_refusals(old) == {(TRUE | TRUE_2)[claim]}
 
 
+# Claims 4.0 lack the two of the schema.
+TRUE_4 = {
+    claim: reason
+    for claim, reason in (TRUE | TRUE_3).items()
+    if not claim.endswith("schema-validated")
+}
+
+
+@pytest.mark.parametrize("lie", LIES)
+@pytest.mark.parametrize("claim", TRUE_4)
+def test_a_claim_of_4_0_is_true_and_nothing_like_it(answer, nras_refusals, claim, lie):
+    newest = replace(answer, version="4.0", gpu={claim: lie})
+    assert nras_refusals(newest) == {TRUE_4[claim]}
+
+
+@pytest.mark.parametrize(
+    ("claims", "reasons"),
+    [
+        ({f"{DRIVER}-schema-validated": False}, {"nras.gpu.driver-rim.schema"}),
+        ({f"{VBIOS}-schema-validated": None}, {"nras.gpu.vbios-rim.schema"}),
+        ({f"{VBIOS}-schema-validated": True}, set()),
+        ({"x-nvidia-mismatch-opaque-data-records": [{"id": 1}]}, {"nras.gpu.opaque"}),
+        ({"x-nvidia-mismatch-opaque-data-records": []}, set()),
+        ({"x-nvidia-mismatch-opaque-data-records": ABSENT}, set()),
+        ({"x-nvidia-mismatch-opaque-data-records": "none"}, {"nras.gpu.opaque"}),
+        ({"x-nvidia-gpu-claims-version": "3.0"}, {"nras.gpu.version"}),
+        ({"x-nvidia-gpu-claims-version": ABSENT}, set()),
+        ({"x-nvidia-attester-claims": {"anything": 7}}, set()),
+    ],
+)
+def test_what_claims_4_0_add_is_held_to(answer, nras_refusals, claims, reasons):
+    assert nras_refusals(replace(answer, version="4.0", gpu=claims)) == reasons
+
+
+def test_opaque_data_that_differs_is_refused_in_any_version(answer, nras_refusals):
+    for version in ("2.0", "3.0"):
+        said = {"x-nvidia-mismatch-opaque-data-records": [{"id": 1}]}
+        assert nras_refusals(replace(answer, version=version, gpu=said)) == {"nras.gpu.opaque"}
+
+
+def test_claims_4_0_that_call_themselves_3_0_lack_the_schema(answer, nras_refusals):
+    said = replace(answer, version="4.0", overall={"x-nvidia-ver": "3.0"})
+    lacking = {"nras.gpu.driver-rim.schema", "nras.gpu.vbios-rim.schema", "nras.gpu.version"}
+    assert nras_refusals(said) == lacking
+
+
 @pytest.mark.parametrize(("claim", "reason"), TEXTS.items())
-@pytest.mark.parametrize("version", ["2.0", "3.0"])
+@pytest.mark.parametrize("version", ["2.0", "3.0", "4.0"])
 def test_a_claim_has_the_one_good_value(answer, nras_refusals, version, claim, reason):
     name, value = claim
     assert nras_refusals(replace(answer, version=version, gpu={name: value})) == {reason}
@@ -162,7 +208,7 @@ def test_claims_of_2_0_are_not_enough_for_3_0(answer, nras_refusals):
     assert nras_refusals(old) == {*TRUE_3.values(), *chains}
 
 
-@pytest.mark.parametrize("version", ["1.0", "4.0", 3.0, "3", None, ABSENT, ["3.0"]])
+@pytest.mark.parametrize("version", ["1.0", "5.0", 3.0, "3", None, ABSENT, ["3.0"]])
 def test_claims_of_an_unknown_version_are_refused(answer, nras_refusals, version):
     assert nras_refusals(replace(answer, overall={"x-nvidia-ver": version})) == {"nras.version"}
 

@@ -1,0 +1,89 @@
+"""Whether Microsoft's token says of the VM what the report says that was verified here.
+
+A token may be genuine and of another VM, or of this one before it was started anew. What changes
+while a VM runs is not compared: report data (the guest may write it) and the TCB (the host's).
+"""
+
+from collections.abc import Mapping, Sequence
+
+from ccgpu.attest.check import Checks, Rule
+from ccgpu.attest.tokens.jws import Jws
+from ccgpu.attest.tokens.registered import member
+from ccgpu.attest.vm_identity import VmIdentity
+
+_SOURCE = "Microsoft Azure Attestation, claims for confidential VMs; docs/trust.md"
+_TEE = "x-ms-isolation-tee"
+
+
+# The field of `VmIdentity`, its name for people, the claim, the rule.
+_COMPARED: Sequence[tuple[str, str, tuple[str, ...], Rule]] = (
+    (
+        "report_id",
+        "report id",
+        (_TEE, "x-ms-sevsnpvm-reportid"),
+        Rule("maa.report-id", "token and report are of one start of one guest", _SOURCE),
+    ),
+    (
+        "measurement",
+        "measurement",
+        (_TEE, "x-ms-sevsnpvm-launchmeasurement"),
+        Rule("maa.measurement", "token and report have one launch measurement", _SOURCE),
+    ),
+    (
+        "id_key_digest",
+        "id key digest",
+        (_TEE, "x-ms-sevsnpvm-idkeydigest"),
+        Rule("maa.id-key-digest", "token and report name one signer of the paravisor", _SOURCE),
+    ),
+    (
+        "host_data",
+        "host data",
+        (_TEE, "x-ms-sevsnpvm-hostdata"),
+        Rule("maa.host-data", "token and report have the same host data", _SOURCE),
+    ),
+    (
+        "guest_svn",
+        "guest SVN",
+        (_TEE, "x-ms-sevsnpvm-guestsvn"),
+        Rule("maa.guest-svn", "token and report have one security version", _SOURCE),
+    ),
+    (
+        "vmpl",
+        "VMPL",
+        (_TEE, "x-ms-sevsnpvm-vmpl"),
+        Rule("maa.vmpl", "token and report are of one privilege level", _SOURCE),
+    ),
+    (
+        "debug",
+        "debug",
+        (_TEE, "x-ms-sevsnpvm-is-debuggable"),
+        Rule("maa.debuggable.other", "token and report agree on debugging", _SOURCE),
+    ),
+    (
+        "secure_boot",
+        "secure boot",
+        ("secureboot",),
+        Rule("maa.secure-boot", "token and runtime claims agree on secure boot", _SOURCE),
+    ),
+)
+RULES: Mapping[str, Rule] = {field: rule for field, _, _, rule in _COMPARED}
+NEVER = ("report data", "TCB")
+
+
+def compare(token: Jws, evidence: VmIdentity | None, checks: Checks) -> tuple[str, ...]:
+    """Check each claim that is there against what is known; the rest is named as not compared."""
+    left = []
+    for field, name, path, rule in _COMPARED:
+        known = None if evidence is None else getattr(evidence, field)
+        found = member(token.claims, *path)
+        if known is None or found is None:
+            left.append(name)
+            continue
+        same = type(found) is type(known) and _plain(found) == known
+        checks.that(rule, same, known, token.says(found))
+    return (*left, *NEVER)
+
+
+def _plain(value: object) -> object:
+    """Hex in lower case; anything else as it is."""
+    return value.lower() if isinstance(value, str) else value

@@ -1,0 +1,45 @@
+"""Whether shim checks what it starts: its variable MokSBState, as it was measured.
+
+Secure boot may be on, and shim told by whoever enrolled it to let everything through. shim (mok.c)
+measures the variable to PCR 7 with its name and to PCR 14 bare, and only where it is set. Names in
+a log are its maker's word: what counts is that a digest is one of the 255 that mean off.
+"""
+
+import hashlib
+from collections.abc import Iterable
+from functools import cache
+from typing import Literal
+
+from ccgpu.attest.vtpm.eventlog import Event
+
+MokState = Literal["absent", "enforcing", "not enforcing"]
+
+PCRS = (7, 14)
+_NAME = "MokSBState"
+_SHIM_LOCK = bytes.fromhex("50ab5d6046e00043abb63dd810dd8b23")
+
+
+def state(events: Iterable[Event]) -> MokState:
+    """What the events of PCR 7 and 14 say: any value but 0 turns the checks off."""
+    values = _values()
+    found = {values[event.digest] for event in events if event.digest in values}
+    if not found:
+        return "absent"
+    return "enforcing" if found == {0} else "not enforcing"
+
+
+@cache
+def _values() -> dict[bytes, int]:
+    """Each digest that shim measures, and the byte that it is of."""
+    found = {}
+    for value in range(256):
+        content = bytes((value,))
+        for measured in (content, _variable(content)):
+            found[hashlib.sha256(measured).digest()] = value
+    return found
+
+
+def _variable(content: bytes) -> bytes:
+    """The variable as UEFI_VARIABLE_DATA (PFP, §10.2.6)."""
+    sizes = len(_NAME).to_bytes(8, "little") + len(content).to_bytes(8, "little")
+    return _SHIM_LOCK + sizes + _NAME.encode("utf-16-le") + content

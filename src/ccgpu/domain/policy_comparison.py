@@ -1,0 +1,161 @@
+"""Where a policy asks for less than another: what a user's policy loosens, field by field.
+
+Every field of a policy has a direction here; one that has none counts as looser when it differs, so
+that a new field can never loosen unseen.
+"""
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel
+
+from ccgpu.domain.policy import GpuPolicy, Policy
+
+# (what the policy says, what the baseline says) -> whether the policy asks for less.
+Looser = Callable[[Any, Any], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyOrigin:
+    """The file that a policy was read from.
+
+    `sha256`: of its bytes. `takes_name`: it has the name of a policy that ships, and is not that.
+    `loosened`: the fields that ask for less than `default`, with both values.
+    """
+
+    path: str
+    sha256: str
+    takes_name: bool
+    loosened: Mapping[str, str]
+
+    def shown(self, name: str) -> str:
+        """The name of the policy, told apart from the one that ships."""
+        return f"{name} (a file of yours, not the policy that ships)" if self.takes_name else name
+
+
+def looser_than(policy: Policy, baseline: Policy) -> Mapping[str, str]:
+    """The fields in which `policy` asks for less than `baseline`, with both values in words."""
+    return dict(_compared(policy, baseline, ""))
+
+
+def _compared(own: BaseModel, base: BaseModel, prefix: str) -> Iterator[tuple[str, str]]:
+    for field in type(own).model_fields:
+        path = f"{prefix}{field}"
+        mine, theirs = getattr(own, field), getattr(base, field)
+        if isinstance(mine, BaseModel) and isinstance(theirs, BaseModel):
+            yield from _compared(mine, theirs, f"{path}.")
+        elif path not in _IGNORED and _is_looser(path, own, mine, theirs):
+            yield path, f"{_words(path, mine)} instead of {_words(path, theirs)}"
+
+
+def _is_looser(path: str, own: BaseModel, mine: Any, theirs: Any) -> bool:
+    if path == "gpu.denied_drivers" and isinstance(own, GpuPolicy):
+        # What is below the floor needs no place on the list.
+        theirs = [v for v in theirs if _version(v) >= _version(own.minimum_driver)]
+    if path.rpartition(".")[2].startswith("unsafe_"):
+        return bool(mine > theirs)
+    return DIRECTIONS.get(path, _differs)(mine, theirs)
+
+
+def _differs(mine: Any, theirs: Any) -> bool:
+    return bool(mine != theirs)
+
+
+def _lower(mine: Any, theirs: Any) -> bool:
+    return bool(mine < theirs)
+
+
+def _more_allowed(mine: Collection[Any], theirs: Collection[Any]) -> bool:
+    return not set(mine) <= set(theirs)
+
+
+def _less_demanded(mine: Collection[Any], theirs: Collection[Any]) -> bool:
+    return not set(mine) >= set(theirs)
+
+
+def _more_allowed_or_any(mine: Collection[Any], theirs: Collection[Any]) -> bool:
+    """Lists that allow everything when they are empty."""
+    return bool(theirs) and (not mine or _more_allowed(mine, theirs))
+
+
+def _bits_missing(mine: int, theirs: int) -> bool:
+    return bool(theirs & ~mine)
+
+
+def _older(mine: str, theirs: str) -> bool:
+    return _version(mine) < _version(theirs)
+
+
+def _older_vbios(mine: str, theirs: str) -> bool:
+    return mine < theirs  # five bytes in upper-case hex, each with two digits
+
+
+def _older_branches(mine: Collection[str], theirs: Collection[str]) -> bool:
+    """A branch that only `mine` names is let in; one that only `theirs` names may be let in too."""
+    own, base = _by_branch(mine), _by_branch(theirs)
+    if not base:
+        return False
+    if not own or max(own) < max(base):
+        return True
+    return any(
+        (floor < base[branch]) if branch in base else branch < max(base)
+        for branch, floor in own.items()
+    )
+
+
+def _by_branch(versions: Collection[str]) -> Mapping[int, tuple[int, ...]]:
+    return {_version(each)[0]: _version(each) for each in versions}
+
+
+def _version(text: str) -> tuple[int, ...]:
+    return tuple(map(int, text.split(".")))
+
+
+_IGNORED = frozenset({"name", "cpu", "gpu"})  # a section is there exactly when `requires` has it
+DIRECTIONS: Mapping[str, Looser] = {
+    "requires": _less_demanded,
+    "binding": _differs,
+    "cpu.products": _more_allowed,
+    "cpu.minimum_tcb.bootloader": _lower,
+    "cpu.minimum_tcb.tee": _lower,
+    "cpu.minimum_tcb.snp": _lower,
+    "cpu.minimum_tcb.microcode": _lower,
+    "cpu.required_mitigations": _bits_missing,
+    "cpu.require_alias_check": _lower,
+    "cpu.id_key_digests": _more_allowed,
+    "cpu.minimum_guest_svn": _lower,
+    "cpu.require_secure_boot": _lower,
+    "cpu.require_event_log": _lower,
+    "cpu.require_crl": _lower,
+    "cpu.required_pcrs": _less_demanded,
+    "cpu.require_pins": _lower,
+    "gpu.architectures": _more_allowed,
+    "gpu.count": _differs,
+    "gpu.minimum_driver": _older,
+    "gpu.minimum_secure_drivers": _older_branches,
+    "gpu.denied_drivers": _less_demanded,
+    "gpu.minimum_vbios": _older_vbios,
+    "gpu.allowed_vbios": _more_allowed_or_any,
+    "gpu.denied_vbios": _less_demanded,
+    "gpu.require_state": _lower,
+    "gpu.require_ocsp": _lower,
+    "tokens.require_nras": _lower,
+    "tokens.nras_issuers": _more_allowed,
+    "tokens.require_maa": _lower,
+    "tokens.maa_issuers": _more_allowed,
+}
+_HEX = frozenset({"cpu.minimum_guest_svn", "cpu.required_mitigations"})
+_SHOWN = 4  # of a list
+
+
+def _words(path: str, value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int):
+        hexadecimal = path in _HEX or path.startswith("cpu.minimum_tcb.")
+        return f"{value:#x}" if hexadecimal else str(value)
+    if isinstance(value, tuple):
+        rest = f" and {len(value) - _SHOWN} more" if len(value) > _SHOWN else ""
+        return (", ".join(map(str, value[:_SHOWN])) or "none") + rest
+    return str(value)
