@@ -88,6 +88,7 @@ def appraise(
         simulated=believed.simulated,
         facts=facts,
         pcrs=seen.pcrs if seen and verdict == "accepted" else {},
+        not_read=seen.not_read if seen else (),
     )
 
 

@@ -49,11 +49,15 @@ class Context:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What came out: the claims, believed or not, the PCRs of a good quote, words for people."""
+    """What came out: the claims, believed or not, the PCRs of a good quote, words for people.
+
+    `not_read`: what came along and plays no part.
+    """
 
     claims: Outcome[Claims] | None = None
     pcrs: Mapping[int, bytes] = field(default_factory=dict)
     facts: Mapping[str, str] = field(default_factory=dict)
+    not_read: tuple[str, ...] = ()
 
 
 def appraise(
@@ -73,10 +77,13 @@ def appraise(
         policy.booted(answer.boot, context.policy, checks)
     required = context.policy.require_pins and not context.recording
     policy.pinned(answer.pcrs, context.pins, checks, required=required)
-    return Seen(claims, answer.pcrs, facts_of(report, claims, answer, asked))
+    facts = facts_of(report, claims, answer, asked)
+    return Seen(claims, answer.pcrs, facts, answer.not_read)
 
 
 def _blob(part: CpuEvidence, checks: Checks) -> Blob | None:
+    if part.hcl is None and part.report is not None and part.runtime is not None:
+        return Blob(None, part.report, part.runtime)
     if part.hcl is None:
         checks.that(HCL_ABSENT, False, "an HCL blob", None)
         return None
