@@ -17,10 +17,11 @@ MAX_OCSP_ANSWERS = 128
 MAX_OCSP_NONCES = 128
 MAX_CERTIFICATES = 16  # of one chain
 MAX_ROOTS = 16
+MAX_RIMS_BYTES = 2 * _KB * _KB
 MAX_PIECES_BYTES = 8 * _KB * _KB  # of everything together
 
 _PIECE = 64 * _KB
-_RIM = 1024 * _KB
+_RIM = 256 * _KB
 _OCSP = 64 * _KB
 _LARGER = {"event_log": 1024 * _KB, "crl": 1024 * _KB}
 _NRAS = 17 * 128 * _KB  # a token of the platform and one of each of 16 GPUs
@@ -34,6 +35,11 @@ def check(path: Path, found: Evidence) -> Evidence:
     for name, count, at_most in _counts(found):
         if count > at_most:
             raise refused(path, f"holds {count} {name}: at most {at_most} are read")
+    rims = sum(map(len, found.collateral.rims))
+    if rims > MAX_RIMS_BYTES:
+        raise refused(
+            path, f"holds reference manifests of {rims} bytes: at most {MAX_RIMS_BYTES} are read"
+        )
     total = 0
     for name, data, at_most in _pieces(found):
         total += len(data)
@@ -63,6 +69,7 @@ def _pieces(found: Evidence) -> Iterator[_Piece]:
     for number, gpu in enumerate(found.gpus):
         yield f"the report of GPU {number}", gpu.report, _PIECE
         yield f"the certificate chain of GPU {number}", gpu.chain, _PIECE
+        yield f"the state document of GPU {number}", gpu.state_document or b"", _PIECE
     yield from _each("reference manifest", found.collateral.rims, _RIM)
     yield from _each("OCSP answer", found.collateral.ocsp, _OCSP)
     yield from _each("simulated root", [*(found.simulated_roots or {}).values()], _PIECE)

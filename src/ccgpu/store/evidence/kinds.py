@@ -28,6 +28,7 @@ _SPDM_REQUEST = b"\x11\xe0\x01"  # SPDM 1.1 GET_MEASUREMENTS, signature wanted (
 _NO_ACTION = b"\x00\x00\x00\x00\x03\x00\x00\x00"  # PCR 0, EV_NO_ACTION: how a TCG2 log begins
 _PCR_SELECTION = b"\x01\x00\x00\x00\x0b\x00"  # one bank, SHA-256: `tpm2_quote -o`, serialized
 _HEX = re.compile(rb"\A(?:[0-9a-fA-F]{2}\s*)+\Z")
+_HEX_SIGNS = b"0123456789abcdefABCDEF \t\r\n\v\f"
 _NONCE_BYTES = range(1, 65)  # TPM2B_DATA holds at most 64
 _MAX_HEX = 32 * 1024  # a GPU's report has 8.3 KB in hex
 _MAX_SIGNED = 1024 * 1024  # certificates, revocation lists, OCSP answers
@@ -66,7 +67,7 @@ def _binary(data: bytes) -> Kind | None:
 
 def _text(name: str, data: bytes) -> Kind | None:
     start = data[:256].lstrip()
-    if len(data) <= _MAX_HEX and _HEX.match(data):
+    if not data.translate(None, _HEX_SIGNS):
         return _of_hex(data)
     if len(data) <= _MAX_TOKEN and (token := _JWT.fullmatch(data.strip())):
         return _of_token(token[1])
@@ -76,6 +77,9 @@ def _text(name: str, data: bytes) -> Kind | None:
 
 
 def _of_hex(data: bytes) -> Kind | None:
+    _require_at_most(_MAX_HEX, data, "text in hex")
+    if not _HEX.match(data):
+        return None
     value = bytes.fromhex(data.decode("ascii"))
     if value.startswith(_SPDM_REQUEST):
         return "gpu_report"
@@ -115,8 +119,9 @@ def _certificates(data: bytes) -> Kind | None:
     """PEM or DER of certificates, revocation lists and OCSP answers."""
     from ccgpu.store.evidence.pem import common_name, first
 
-    if len(data) > _MAX_SIGNED:
+    if len(data) > _MAX_SIGNED and not data.startswith(b"-----BEGIN "):
         return None
+    _require_at_most(_MAX_SIGNED, data, "certificates")
     if (certificate := first(data)) is None:
         return _signed_lists(data)
     name = common_name(certificate)
@@ -142,6 +147,11 @@ def _signed_lists(data: bytes) -> Kind | None:
             continue
         return kind
     return None
+
+
+def _require_at_most(size: int, data: bytes, what: str) -> None:
+    if len(data) > size:
+        raise TooMuch(f"holds {what} of {len(data)} bytes: at most {size} are read")
 
 
 def loaded(data: bytes) -> Any:

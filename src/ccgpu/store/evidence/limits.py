@@ -25,7 +25,7 @@ KNOWN_FORMATS = (
     "an HCL or SNP report",
     "a token of NVIDIA's or Microsoft's service",
 )
-HINT = f"known are: {', '.join(KNOWN_FORMATS)}; docs/evidence.md has the details"
+HINT = f"known are: {', '.join(KNOWN_FORMATS)}"
 
 
 class TooMuch(ValueError):
