@@ -1,4 +1,4 @@
-"""Nothing that comes with evidence makes a terminal do anything: text shows escapes, JSON has its own."""
+"""No character of evidence makes a terminal do anything: text and JSON show escapes."""
 
 import copy
 import json

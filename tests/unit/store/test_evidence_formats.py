@@ -295,7 +295,8 @@ def test_microsofts_answer_around_its_token(write, opinions):
 @pytest.mark.parametrize("as_text", [False, True])
 def test_the_tokens_in_what_nvattest_attest_prints(write, opinions, as_text):
     eat = json.loads(opinions[0])
-    value = {"result_code": 0, "claims": [], "detached_eat": json.dumps(eat) if as_text else eat}
+    value: dict[str, object] = {"result_code": 0, "claims": []}
+    value |= {"detached_eat": json.dumps(eat) if as_text else eat}
 
     assert json.loads(evidence.read(write(value)).tokens.nras or b"") == eat
 

@@ -1,4 +1,4 @@
-"""What is too new to be read is not called wrong, neither by a verdict nor where collateral is fetched."""
+"""What is too new to be read is not called wrong where collateral is fetched for it."""
 
 from dataclasses import replace
 
@@ -15,7 +15,7 @@ from support.vms import AT
 def test_collateral_of_a_newer_report_is_not_refused_but_unavailable():
     newer = gpus.asked(replace(gpus.gpu(), versioned=Versioned(version=(3, 0, 0)))).gpus[0]
 
-    with pytest.raises(EvidenceUnavailable, match="NVDAOD: version 3.0.0") as caught:
+    with pytest.raises(EvidenceUnavailable, match=r"NVDAOD: version 3\.0\.0") as caught:
         supplies.of_gpu(newer, NVIDIA_DEVICE, AT)
     assert caught.value.exit_code == 8
     assert "a ccgpu newer than" in str(caught.value.hint)
