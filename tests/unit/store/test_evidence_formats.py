@@ -8,6 +8,7 @@ import pytest
 from ccgpu.attest.appraise import Question
 from ccgpu.attest.hcl import blob
 from ccgpu.attest.second_opinions import Keys
+from ccgpu.domain import bundle
 from ccgpu.domain.evidence import CpuEvidence, Evidence
 from ccgpu.errors import InvalidFile
 from ccgpu.fakeguest.evidence import quote, tokens
@@ -383,3 +384,82 @@ def test_a_folder_in_no_known_format_names_its_files(write):
 
     with pytest.raises(InvalidFile, match="of known kinds there are: rim; of no known kind: notes"):
         evidence.read(folder)
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ({"token": 5}, "a token is a text"),
+        ({"token": "\ud800"}, "damaged: token JSON"),
+        ({"detached_eat": 5}, "a detached EAT is a list of two"),
+        ({"detached_eat": "{"}, "damaged: token JSON"),
+        ({"device_evidence_list": "x"}, "is a list"),
+        ({"device_evidence_list": [5]}, "every entry is a mapping"),
+        ({"evidence_list": []}, "of no GPU"),
+        ({"quote": {}, "report": [1]}, "trustee JSON without 'pcrs'"),
+        ({"platform": "snp", "evidence": 5}, "damaged: attestation-rs JSON"),
+        ({"attestation_report": 5, "cert_chain": None}, "bytes are wanted"),
+    ],
+    ids=str,
+)
+def test_a_damaged_document_of_each_format_says_what_is_wrong(write, value, said):
+    with pytest.raises(InvalidFile, match=said) as caught:
+        evidence.read(write(value))
+    assert caught.value.exit_code == 3
+
+
+@pytest.mark.parametrize(
+    "arch", ["\ud800", "HOPPER\x1b[2J", "H" * 33, ["HOPPER"], "\u017f"], ids=ascii
+)
+def test_an_architecture_is_a_plain_name(write, gpu, arch):
+    value = documents.nvattest([gpu], NONCE)
+    value["evidences"][0]["arch"] = arch
+
+    with pytest.raises(InvalidFile, match="arch is a name like HOPPER"):
+        evidence.read(write(value))
+
+
+def test_no_document_has_more_pcrs_than_a_tpm(write, cpu):
+    value = documents.trustee(cpu)
+    value["tpm_quote"]["pcrs"] = ["00" * 32] * 25
+
+    with pytest.raises(InvalidFile, match="a TPM has 24 PCRs, here are 25"):
+        evidence.read(write(value))
+
+
+@pytest.mark.parametrize("index", ["24", "99", "01"])
+def test_no_file_of_pcr_values_names_another_pcr(write, cpu, index):
+    write(cpu.hcl, "hcl")
+    folder = write({"1": "00" * 32, index: "11" * 32}, "pcrs.json").parent
+
+    with pytest.raises(InvalidFile, match=f"PCR {index}: there are 0 to 23"):
+        evidence.read(folder)
+
+
+def test_what_was_read_of_every_format_can_be_saved_as_a_bundle_and_read_again(
+    write, cpu, gpu, opinions
+):
+    report = blob.parse(cpu.hcl or b"").report
+    values = [
+        documents.trustee(_quoted(cpu, *range(15))),
+        documents.nvattest([gpu, gpu], NONCE),
+        documents.device_list([gpu], as_hex=True),
+        documents.nras_request([gpu], NONCE),
+        documents.attestation_rs_snp(report, cpu.vek, cpu.chain or b""),
+        opinions[0],
+    ]
+    for value in values:
+        found = evidence.read(write(value))
+        saved = bundle.of(found, made_at=AT, tool="x").model_dump_json(by_alias=True)
+        again = evidence.read(write(saved.encode(), "bundle.json"))
+        assert (again.cpu, again.gpus, again.tokens) == (found.cpu, found.gpus, found.tokens)
+
+
+def test_a_bundle_with_too_many_unknown_fields_names_some_and_the_right_schema(write):
+    fields = {f"x{number}": 0 for number in range(50)}
+    document = {"schema": "ccgpu.bundle/1", "tool": "x", "made_at": "2026-11-22T12:00:00Z"}
+    with pytest.raises(InvalidFile) as caught:
+        evidence.read(write(document | fields))
+
+    assert len(caught.value.problems) == 20
+    assert "`ccgpu schema bundle` prints them all" in caught.value.problems[0].message

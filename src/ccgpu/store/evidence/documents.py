@@ -7,6 +7,7 @@ NVIDIA attestation-sdk (`nvattest`), and the request body of NVIDIA's Remote Att
 import base64
 import binascii
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,8 @@ from ccgpu.domain.plain_text import one_line
 from ccgpu.errors import InvalidFile, Problem
 from ccgpu.store.evidence.limits import refused
 
+_ARCHITECTURE = re.compile(r"[A-Za-z0-9_-]{0,32}")
+_PCRS = 24
 _MAX_PROBLEMS = 20  # that one error names
 _GPU_REPORT_HEX = "11e0"  # SPDM 1.1 GET_MEASUREMENTS: trustee writes evidence in hex, too
 
@@ -116,6 +119,8 @@ def _azure(value: Mapping[str, Any]) -> CpuEvidence:
     """Trustee's az-snp-vtpm evidence, versions 0 to 2; attestation-rs wraps version 1."""
     quote = value["tpm_quote"] if "tpm_quote" in value else value["quote"]
     pcrs = [_bytes(each) for each in quote["pcrs"]]
+    if len(pcrs) > _PCRS:
+        raise ValueError(f"a TPM has {_PCRS} PCRs, here are {len(pcrs)}")
     return CpuEvidence(
         hcl=_bytes(value["hcl_report"] if "hcl_report" in value else value["report"]),
         vek=_certificate(value["vcek"]),
@@ -189,8 +194,11 @@ def _gpu(value: object, arch: object, nonce: object) -> GpuEvidence:
     if not isinstance(value, dict):
         raise TypeError("every entry is a mapping")
     asked = value.get("nonce", nonce)
+    arch = str(value.get("arch", arch) or "")
+    if not _ARCHITECTURE.fullmatch(arch):
+        raise ValueError("arch is a name like HOPPER")
     return GpuEvidence(
-        arch=str(value.get("arch", arch) or "").upper()[:32],
+        arch=arch.upper(),
         report=_gpu_report(value["evidence"]),
         chain=_bytes(value["certificate"], text="base64"),
         nonce=None if asked is None else _bytes(asked, text="hex"),
@@ -207,10 +215,14 @@ def _gpu_report(value: object) -> bytes:
 def _token(value: Any) -> Evidence:
     """NVIDIA's detached EAT, bare or as `nvattest attest` prints it; or Microsoft's answer."""
     if isinstance(value, dict) and "token" in value:
-        return Evidence("token", tokens=Tokens(maa=str(value["token"]).encode()))
+        if not isinstance(value["token"], str):
+            raise TypeError("a token is a text")
+        return Evidence("token", tokens=Tokens(maa=value["token"].encode()))
     eat = value["detached_eat"] if isinstance(value, dict) else value
     if isinstance(eat, str):
         eat = json.loads(eat)
+    if not _is_detached_eat(eat):
+        raise ValueError("a detached EAT is a list of two: the overall token, and each GPU's")
     return Evidence("token", tokens=Tokens(nras=json.dumps(eat).encode()))
 
 
@@ -249,7 +261,7 @@ def _problems(err: Exception) -> Sequence[Problem]:
         return ()
     return [
         Problem(one_line(".".join(map(str, each.path))), one_line(each.message))
-        for each in problems(err)[:_MAX_PROBLEMS]
+        for each in problems(err, "bundle")[:_MAX_PROBLEMS]
     ]
 
 

@@ -22,6 +22,7 @@ _CPU: tuple[Kind, ...] = (
 )  # fmt: skip
 # What of these comes from somebody else, and is no evidence of a machine.
 _NOT_EVIDENCE = {"crl", "thim", "runtime"}
+_PCR_NAMES = frozenset(map(str, range(24)))
 _MANY: tuple[Kind, ...] = ("rim", "ocsp", "json")
 
 
@@ -166,8 +167,11 @@ def _cpu(pieces: _Pieces, found: CpuEvidence | None) -> CpuEvidence | None:
 
 
 def _pcrs(pieces: _Pieces) -> dict[int, bytes]:
+    said = loaded(pieces.one["pcrs"])
+    if others := [index for index in said if index not in _PCR_NAMES]:
+        raise refused(pieces.path, f"holds a value of PCR {others[0]}: there are 0 to 23")
     try:
-        return {int(i): bytes.fromhex(v) for i, v in loaded(pieces.one["pcrs"]).items()}
+        return {int(index): bytes.fromhex(value) for index, value in said.items()}
     except (TypeError, ValueError) as err:
         raise refused(pieces.path, f"holds PCR values that are not hex: {err}") from err
 
