@@ -67,6 +67,9 @@ _BEYOND = {
     "cpu.pcrs has 65537 bytes": _found(cpu=CpuEvidence(pcrs={0: bytes(65537)})),
     "cpu.runtime has 65537 bytes": _found(cpu=CpuEvidence(runtime=bytes(65537))),
     "the report of GPU 0 has 65537 bytes": _found(gpus=(replace(_GPU, report=bytes(65537)),)),
+    "the state document of GPU 0 has 65537 bytes": _found(
+        gpus=(replace(_GPU, state_document=bytes(65537)),)
+    ),
     "OCSP answer 0 has 65537 bytes": _found(collateral=GpuCollateral(ocsp=(bytes(65537),))),
     "reference manifest 1 has 262145 bytes": _found(
         collateral=GpuCollateral(rims=(b"<", bytes(262145)))
