@@ -21,10 +21,11 @@ from ccgpu.domain import bundle
 from ccgpu.domain.evidence import CpuEvidence
 from ccgpu.errors import InvalidFile
 from ccgpu.fakeguest.evidence import quote as quotes
+from ccgpu.fakeguest.evidence import spdm as spdm_builder
 from ccgpu.fakeguest.evidence import tokens
 from ccgpu.fakeguest.evidence.gpu import Collected
 from ccgpu.store import evidence
-from support import gpus, vms
+from support import documents, gpus, vms
 
 _RULE = Rule("fuzz", "anything", "the fuzzer")
 
@@ -62,6 +63,38 @@ def _file(data: bytes) -> object:
         raise Malformed(_RULE, "evidence", str(err)) from err
 
 
+_NEXT_FILE = b"\x00next file\x00"
+
+
+def _files_of_a_folder(data: bytes) -> object:
+    """The reader of folders: the bytes are up to ten files, one after another."""
+    path = _folder() / "folder"
+    path.mkdir(exist_ok=True)
+    for old in path.iterdir():
+        old.unlink()
+    for number, content in enumerate(data.split(_NEXT_FILE)[:10]):
+        (path / str(number)).write_bytes(content)
+    try:
+        return evidence.read(path)
+    except InvalidFile as err:
+        raise Malformed(_RULE, "evidence", str(err)) from err
+
+
+def _folders() -> Iterator[bytes]:
+    """Folders of raw files, and of documents beside each other."""
+    cpu, gpu = _cpu(), gpus.asked(gpus.gpu())
+    thim = documents.thim(cpu.vek or b"", cpu.chain or b"")
+    whole = blob.parse(cpu.hcl or b"")
+    quoted = (cpu.quote or b"", cpu.signature or b"", cpu.event_log or b"")
+    yield _NEXT_FILE.join((cpu.hcl or b"", cpu.vek or b"", cpu.chain or b"", *quoted, thim))
+    yield _NEXT_FILE.join((whole.report, whole.runtime, *quoted, _crl(), vms.NONCE.hex().encode()))
+    yield _NEXT_FILE.join((*_gpu().rims, *_gpu().ocsp[:4], _gpu().report, _gpu().chain))
+    trustee = json.dumps(documents.trustee(cpu)).encode()
+    nvattest = json.dumps(documents.nvattest(gpu.gpus, vms.NONCE)).encode()
+    maa = tokens.MaaToken(tokens.maa_signer(), vms.NONCE).signed()
+    yield _NEXT_FILE.join((trustee, nvattest, maa))
+
+
 @cache
 def _folder() -> Path:
     """In memory: a disk would be waited for, longer than for all the rest."""
@@ -85,6 +118,23 @@ def _files() -> Iterator[bytes]:
     yield json.dumps({"platform": "az-snp", "evidence": trustee}).encode()
     entry = {"arch": "HOPPER", "evidence": _text(gpu.report), "certificate": _text(gpu.chain)}
     yield json.dumps([entry | {"nonce": vms.NONCE.hex()}]).encode()
+    of_gpu = gpus.asked(gpus.gpu()).gpus
+    report = blob.parse(cpu.hcl or b"").report
+    for value in (
+        documents.nvattest(of_gpu, vms.NONCE),
+        documents.device_list(of_gpu, as_hex=True),
+        documents.nras_request(of_gpu, vms.NONCE),
+        documents.attestation_rs_snp(report, cpu.vek, cpu.chain or b""),
+        {"token": "a.b.c"},
+    ):
+        yield json.dumps(value).encode()
+    yield tokens.NrasAnswer(tokens.nras_signer(), vms.NONCE).signed()
+    yield tokens.MaaToken(tokens.maa_signer(), vms.NONCE).signed()
+
+
+def _versioned() -> bytes:
+    fields = (*spdm_builder.described(bytes(48)), spdm_builder.Opaque(37, b"\x05\x00"))
+    return spdm_builder.Versioned().encoded(fields)
 
 
 def _text(data: bytes | None) -> str:
@@ -121,7 +171,7 @@ PARSERS = {
     "event-log": Parser(eventlog.parse, lambda: [_cpu().event_log or b""]),
     "gpu-report": Parser(spdm.parse, lambda: [_gpu().report]),
     "gpu-state": Parser(state.parse, lambda: [_gpu().state]),
-    "gpu-opaque": Parser(opaque.parse, lambda: [_gpu().report[_OPAQUE:-96]]),
+    "gpu-opaque": Parser(opaque.parse, lambda: [_gpu().report[_OPAQUE:-96], _versioned()]),
     "gpu-chain": Parser(
         partial(certificates.load_chain, rule=chain.READABLE, limit=8), lambda: [_gpu().chain]
     ),
@@ -133,4 +183,5 @@ PARSERS = {
     ),
     "maa": Parser(maa.parse, lambda: [tokens.MaaToken(tokens.maa_signer(), vms.NONCE).signed()]),
     "evidence-file": Parser(_file, _files),
+    "evidence-folder": Parser(_files_of_a_folder, _folders),
 }

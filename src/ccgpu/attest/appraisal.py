@@ -1,7 +1,8 @@
 """The verdict: all checks that were made, and what follows from them. Fail closed.
 
 Accepted takes a check made, and every one of them good. No verdict is only what failed for want of
-collateral that the evidence's maker could not have spoilt; whatever else fails is a rejection.
+collateral that the evidence's maker could not have spoilt, or because the evidence is in a format
+newer than this release; whatever else fails is a rejection.
 """
 
 from collections.abc import Mapping, Sequence
@@ -9,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
+from ccgpu import __version__
 from ccgpu.attest.check import Check, Rule
 from ccgpu.domain.policy_comparison import PolicyOrigin
 from ccgpu.errors import EvidenceRejected, EvidenceUnavailable
@@ -29,6 +31,8 @@ JWKS_ABSENT = Rule(
 UNAVAILABLE = frozenset(
     {VEK_ABSENT.id, JWKS_ABSENT.id, "snp.crl.present", "rim.present", "ocsp.absent"}
 )
+# The checks that fail where the evidence is newer than this release: no verdict either.
+UNSUPPORTED = frozenset({"gpu.opaque.format", "rim.opaque-values"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +41,8 @@ class Appraisal:
 
     `not_proven` says in words what this verdict leaves open, `unsafe` which loosenings were on,
     `facts` what the evidence says of itself (believed only where the verdict is good), `pcrs` the
-    SHA-256 values that a good quote covers, `origin` the file of a policy that does not ship.
+    SHA-256 values that a good quote covers, `origin` the file of a policy that does not ship,
+    `not_read` what came along and plays no part.
     """
 
     verdict: Verdict
@@ -50,6 +55,7 @@ class Appraisal:
     facts: Mapping[str, str] = field(default_factory=dict)
     pcrs: Mapping[int, bytes] = field(default_factory=dict)
     origin: PolicyOrigin | None = None
+    not_read: Sequence[str] = ()
 
     @property
     def loosened(self) -> Mapping[str, str]:
@@ -68,9 +74,21 @@ class Appraisal:
         ids = ", ".join(self.reasons)
         if self.verdict == "no_verdict":
             raise EvidenceUnavailable(
-                f"no verdict: {ids}", hint="`ccgpu collateral fetch` brings what is published"
+                f"no verdict: {ids}{self._unsupported()}", hint=self._way_on()
             )
         raise EvidenceRejected(f"evidence rejected: {ids}", hint=self._hint())
+
+    def _unsupported(self) -> str:
+        """What is too new for this release."""
+        found = dict.fromkeys(
+            check.actual for check in self.checks if not check.ok and check.id in UNSUPPORTED
+        )
+        return f"; this ccgpu cannot read {', '.join(found)}" if found else ""
+
+    def _way_on(self) -> str:
+        if UNSUPPORTED.isdisjoint(self.reasons):
+            return "`ccgpu collateral fetch` brings what is published"
+        return f"a ccgpu newer than {__version__} is needed"
 
     def _hint(self) -> str | None:
         failed = {check.id for check in self.checks if not check.ok}
@@ -88,7 +106,7 @@ def verdict_of(checks: Sequence[Check]) -> Verdict:
     failed = {check.id for check in checks if not check.ok}
     if not failed:
         return "accepted" if checks else "rejected"
-    return "no_verdict" if failed <= UNAVAILABLE else "rejected"
+    return "no_verdict" if failed <= UNAVAILABLE | UNSUPPORTED else "rejected"
 
 
 def _is_of_time(id_: str) -> bool:

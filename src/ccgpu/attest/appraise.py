@@ -97,6 +97,7 @@ def appraise(
         facts=facts,
         pcrs=seen.pcrs if seen and verdict == "accepted" else {},
         origin=origin,
+        not_read=seen.not_read if seen else (),
     )
 
 

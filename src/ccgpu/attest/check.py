@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Generic, TypeVar
 
+from ccgpu.domain.plain_text import one_line
+
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 S = TypeVar("S")
@@ -40,7 +42,8 @@ class Malformed(Exception):
     """Bytes that are not what they should be: the rule they break, what it wants, what is there."""
 
     def __init__(self, rule: Rule, expected: object, actual: object) -> None:
-        super().__init__(f"{rule.what}: expected {shown(expected)}, found {shown(actual)}")
+        said = f"{rule.what}: expected {shown(expected)}, found {shown(actual)}"
+        super().__init__(one_line(said))
         self.rule = rule
         self.expected = expected
         self.actual = actual

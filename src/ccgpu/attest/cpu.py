@@ -49,12 +49,16 @@ class Context:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What came out: report and claims, believed or not, the PCRs of a good quote, facts."""
+    """What came out: report and claims, believed or not, the PCRs of a good quote, facts.
+
+    `not_read`: what came along and plays no part.
+    """
 
     report: Outcome[Report] | None = None
     claims: Outcome[Claims] | None = None
     pcrs: Mapping[int, bytes] = field(default_factory=dict)
     facts: Mapping[str, str] = field(default_factory=dict)
+    not_read: tuple[str, ...] = ()
 
 
 def appraise(
@@ -75,10 +79,13 @@ def appraise(
         policy.booted(answer.boot, context.policy, checks)
     required = context.policy.require_pins and not context.recording
     policy.pinned(answer.pcrs, context.pins, checks, required=required)
-    return Seen(report, claims, answer.pcrs, facts_of(report, claims, answer, asked))
+    facts = facts_of(report, claims, answer, asked)
+    return Seen(report, claims, answer.pcrs, facts, answer.not_read)
 
 
 def _blob(part: CpuEvidence, checks: Checks) -> Blob | None:
+    if part.hcl is None and part.report is not None and part.runtime is not None:
+        return Blob(None, part.report, part.runtime)
     if part.hcl is None:
         checks.that(HCL_ABSENT, False, "an HCL blob", None)
         return None

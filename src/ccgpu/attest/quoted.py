@@ -34,11 +34,15 @@ KEYLESS = Rule("vtpm.ak.absent", "there is a key to check the quote with", _QUOT
 
 @dataclass(frozen=True, slots=True)
 class Quoted:
-    """The quote and what its event log tells, believed or not; the PCRs of a believed quote."""
+    """The quote and what its event log tells, believed or not; the PCRs of a believed quote.
+
+    `not_read`: PCR values that came along, and that the quote does not cover.
+    """
 
     quote: Outcome[Quote] | None = None
     pcrs: Mapping[int, bytes] = field(default_factory=dict)
     boot: Outcome[Boot] | None = None
+    not_read: tuple[str, ...] = ()
 
 
 def quoted(
@@ -56,13 +60,25 @@ def quoted(
     quote = checks.read(READ, quotes.parse, part.quote, "a quote")
     signature = _signature(part, checks)
     key = _key(part, claims, checks)
-    values = _values(part, quote, checks)
+    given = _values(part, quote, checks)
+    values, not_read = _covered(given, quote)
     if quote is None or signature is None or key is None:
-        return Quoted()
+        return Quoted(not_read=not_read)
     expected = vtpm.Expected(_qualifying_data(found, part, asked), values, required)
     outcome = vtpm.verify(quote, signature, key, claims, expected, checks)
     good = values if isinstance(outcome, Verified) and values else {}
-    return Quoted(outcome, good, _boot(part, outcome, values, checks))
+    return Quoted(outcome, good, _boot(part, outcome, values, checks), not_read)
+
+
+def _covered(
+    given: Mapping[int, bytes] | None, quote: Quote | None
+) -> tuple[Mapping[int, bytes] | None, tuple[str, ...]]:
+    """The values that the quote covers, and the names of the others: nobody signed those."""
+    if given is None or quote is None:
+        return given, ()
+    others = sorted(given.keys() - quote.selected)
+    covered = {index: value for index, value in given.items() if index in quote.selected}
+    return covered, tuple(f"PCR {index} (the quote does not cover it)" for index in others)
 
 
 def _boot(

@@ -58,7 +58,7 @@ def _of_bug(err: BaseException) -> CcgpuError:
 
 
 def _text(err: CcgpuError) -> str:
-    from ccgpu.views.signs import plain
+    from ccgpu.domain import plain_text
 
     lines = [err.traceback.rstrip()] if isinstance(err, InternalError) else []
     lines.append(f"error: {err}")
@@ -67,7 +67,7 @@ def _text(err: CcgpuError) -> str:
         lines.append(f"  {left.state}{bills}: {left.id}")
     if err.hint:
         lines += ["", f"hint: {err.hint}"]
-    return plain("\n".join(lines))
+    return plain_text.lines("\n".join(lines))
 
 
 def _document(err: CcgpuError) -> dict[str, Any]:

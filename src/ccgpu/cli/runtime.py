@@ -135,7 +135,9 @@ class Runtime:
         if self.progress is not None:
             self.progress.note(text)
         else:
-            self.err.out(text, highlight=False)
+            from ccgpu.domain import plain_text
+
+            self.err.out(plain_text.lines(text), highlight=False)
 
     def answer(
         self,

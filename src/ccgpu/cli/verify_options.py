@@ -37,6 +37,8 @@ class Format(StrEnum):
     HCL_REPORT = "hcl-report"
     SNP_REPORT = "snp-report"
     NVATTEST = "nvattest"
+    NRAS_REQUEST = "nras-request"
+    TOKEN = "token"  # noqa: S105  # the name of a format
 
 
 @dataclass(frozen=True, slots=True)

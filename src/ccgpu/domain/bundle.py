@@ -92,6 +92,7 @@ class Cpu(BaseModel):
     ak: Base64 | None = None
     event_log: Base64 | None = None
     thim: Base64 | None = None
+    runtime: Base64 | None = None
 
 
 class GpuState(BaseModel):

@@ -18,7 +18,8 @@ class CpuEvidence:
     revocation list (DER or PEM). `quote`: TPMS_ATTEST; `signature`: TPMT_SIGNATURE or bare RSA.
     `pcrs`: SHA-256 bank, index to 32 bytes; or `pcr_file`, what tpm2-tools wrote them to. `ak`: the
     key that a bare quote is said to be of (PEM); never believed for a verdict. `event_log`: TCG2
-    crypto-agile. `thim`: the answer of Azure's certificate service, kept as it came.
+    crypto-agile. `thim`: the answer of Azure's certificate service, kept as it came. `runtime`: the
+    exact bytes of Azure's runtime claims, where they lie beside a bare report instead of in `hcl`.
     """
 
     hcl: bytes | None = None
@@ -33,6 +34,7 @@ class CpuEvidence:
     ak: bytes | None = None
     event_log: bytes | None = None
     thim: bytes | None = None
+    runtime: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +105,15 @@ class Tokens:
 
 
 EvidenceFormat = Literal[
-    "bundle", "folder", "trustee", "attestation-rs", "hcl-report", "snp-report", "nvattest"
+    "bundle",
+    "folder",
+    "trustee",
+    "attestation-rs",
+    "hcl-report",
+    "snp-report",
+    "nvattest",
+    "nras-request",
+    "token",
 ]
 
 

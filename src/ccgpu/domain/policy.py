@@ -277,17 +277,17 @@ class Pins(BaseModel):
         return {int(index): bytes.fromhex(value) for index, value in self.pcrs.items()}
 
 
-def problems(error: ValidationError) -> tuple[FieldProblem, ...]:
-    """What pydantic found, in words for the author of a policy."""
+def problems(error: ValidationError, kind: str = "policy") -> tuple[FieldProblem, ...]:
+    """What pydantic found, in words for the author of a policy, or of another `kind` of file."""
     found = error.errors(include_url=False, include_input=False)
-    return tuple(FieldProblem(each["loc"], _message(each)) for each in found)
+    return tuple(FieldProblem(each["loc"], _message(each, kind)) for each in found)
 
 
-def _message(error: ErrorDetails) -> str:
+def _message(error: ErrorDetails, kind: str) -> str:
     if error["type"] == "value_error":
         return str(error["ctx"]["error"])
     if error["type"] == "extra_forbidden":
-        return "is not a field here, `ccgpu schema policy` prints them all"
+        return f"is not a field here, `ccgpu schema {kind}` prints them all"
     return spec_problems.words(error)
 
 

@@ -2,6 +2,7 @@
 
 import re
 
+from ccgpu.domain import plain_text
 from ccgpu.domain.plan import Action
 from ccgpu.domain.resource import kind_of, name_of
 
@@ -20,7 +21,6 @@ STYLES = {
     Action.KEEP: "dim",
 }
 _ID = re.compile(r"(?<![\w.])/subscriptions/[^\s'\"),;]*[^\s'\"),;:.]")
-_CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f]")
 
 
 def short(kind: str) -> str:
@@ -39,5 +39,5 @@ def brief(text: str) -> str:
 
 
 def plain(text: str) -> str:
-    """`text` with its control characters made visible: it may come from anywhere."""
-    return _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
+    """`text` on one line, what a terminal would obey made visible: it may come from anywhere."""
+    return plain_text.one_line(text)

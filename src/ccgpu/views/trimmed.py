@@ -1,9 +1,14 @@
-"""Text for a stream: lines without the spaces that fill up tables."""
+"""Text for a stream: lines without the spaces that fill up tables, and without anything to obey.
+
+All text of an answer passes here: no control character of what is shown reaches a terminal.
+"""
 
 from collections.abc import Iterator
 
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
+
+from ccgpu.domain.plain_text import one_line
 
 
 class Trimmed:
@@ -21,4 +26,11 @@ class Trimmed:
             if kept:
                 last = kept.pop()
                 kept.append(Segment(last.text.rstrip(), last.style, last.control))
-            yield from (*kept, Segment.line())
+            yield from (*map(_plain, kept), Segment.line())
+
+
+def _plain(segment: Segment) -> Segment:
+    """The segment as plain text; what rich itself tells the terminal stays."""
+    if segment.control:
+        return segment
+    return Segment(one_line(segment.text), segment.style)

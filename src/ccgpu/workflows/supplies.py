@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
+from ccgpu import __version__
 from ccgpu.attest.check import Checks, Malformed, Verified
-from ccgpu.attest.gpu import chain, ocsp_request, opaque, rim, spdm
+from ccgpu.attest.gpu import chain, ocsp_request, opaque, opaque_versioned, rim, spdm
 from ccgpu.attest.gpu import verify as gpu_report
 from ccgpu.attest.gpu.roots import NVIDIA_DEVICE
 from ccgpu.attest.hcl import blob
@@ -77,6 +78,11 @@ def of_gpu(part: GpuEvidence, nvidia: Anchor, at: datetime) -> Needs:
     try:
         report = spdm.parse(part.report)
     except Malformed as err:
+        if err.rule is opaque_versioned.FORMAT:
+            raise EvidenceUnavailable(
+                f"the GPU's report is too new for this ccgpu: {err}",
+                hint=f"a ccgpu newer than {__version__} is needed",
+            ) from err
         raise EvidenceRejected(f"the GPU's report cannot be read: {err}") from err
     outcome = gpu_report.verify(report, certificates, report.nonce, checks, allow_known_nonce=True)
     if certificates is None or not isinstance(outcome, Verified):

@@ -1,7 +1,7 @@
 """A verdict on evidence from disk: what is read, by whose policy, at what time. Asks nobody."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,8 @@ from ccgpu.store import evidence as files
 from ccgpu.store import hostkeys, policies
 from ccgpu.store.challenges import Challenges
 from ccgpu.store.evidence.limits import content
+
+_MAX_KEYS = 1024 * 1024  # bytes of a key set; real ones have 60 KB
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,12 +90,13 @@ def verify(asked: Asked, state: Path) -> Answer:
         recording=asked.record is not None,
         policy_origin=origin,
         keys=Keys(
-            nras=None if asked.nras_keys is None else content(asked.nras_keys),
-            maa=None if asked.maa_keys is None else content(asked.maa_keys),
+            nras=None if asked.nras_keys is None else content(asked.nras_keys, _MAX_KEYS),
+            maa=None if asked.maa_keys is None else content(asked.maa_keys, _MAX_KEYS),
         ),
     )
     roots = roots_of(found) if asked.simulated else None
     appraisal = appraise(found, policy, question, roots)
+    found = replace(found, ignored=(*found.ignored, *appraisal.not_read))
     return Answer(appraisal, found, _recorded(asked, policy, appraisal))
 
 

@@ -224,8 +224,8 @@ def test_ids_in_prose_become_names(text, shown):
     assert signs.brief(text) == shown
 
 
-def test_control_characters_are_made_visible_and_lines_stay():
-    assert signs.plain("a\x00\t\r\x1b\x7f\x9b\nb é") == "a\\x00\\x09\\x0d\\x1b\\x7f\\x9b\nb é"
+def test_control_characters_are_made_visible_line_breaks_too():
+    assert signs.plain("a\x00\t\r\x1b\x7f\x9b\nb é") == ("a\\x00\\x09\\x0d\\x1b\\x7f\\x9b\\x0ab é")
 
 
 def test_every_action_has_a_sign_of_its_own():

@@ -124,6 +124,33 @@ OPAQUE_SIZES: Mapping[int, int] = {  # of the fields that are read as numbers or
     OPAQUE_DATA_VERSION: 2,
     FEATURE_FLAG: 2,
 }
+
+# NVIDIA Opaque Data Format: a header, then packed entries. Major, minor, patch and padding are one
+# byte each.
+NVDAOD_NAME = "NVDAOD"
+NVDAOD_MAGIC = b"NVDAOD"
+NVDAOD_SIZE = 12
+NVDAOD: Mapping[str, Field] = table(
+    (
+        Field("magic", 0, 6),
+        Field("profile", 6, 2),
+        Field("major", 8, 1),
+        Field("minor", 9, 1),
+        Field("patch", 10, 1),
+        Field("padding", 11, 1),
+    ),
+    NVDAOD_SIZE,
+)
+NVDAOD_MAJOR, NVDAOD_MINOR = 2, 0
+NVDAOD_ENTRY_SIZE = 6
+NVDAOD_ENTRY: Mapping[str, Field] = table(
+    (Field("type", 0, 2), Field("value_type", 2, 2), Field("size", 4, 2)), NVDAOD_ENTRY_SIZE
+)
+FSP_UCODE_SVN = 37
+NVDAOD_TYPES: Mapping[int, str] = {**OPAQUE_TYPES, FSP_UCODE_SVN: "FSP_UCODE_SVN"}
+# How a manifest may refer to a value: not at all, or by its least security version (0x87).
+NVDAOD_VALUE_TYPES = frozenset({0x01, 0x80, 0x82, 0x83, 0x84, 0x85, 0x86, 0x87})
+
 ENABLED, DISABLED = 0xAA, 0x55  # NVDEC0_STATUS and PROTECTED_PCIE_STATUS
 SINGLE_GPU, MULTI_GPU, PROTECTED_PCIE = 0, 1, 2  # FEATURE_FLAG
 

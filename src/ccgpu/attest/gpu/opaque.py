@@ -1,5 +1,7 @@
 """What NVIDIA puts into the opaque data of a report: fields with a type and a size.
 
+Drivers of CUDA 13.5 and later write the same fields in another format: see `opaque_versioned`.
+
 Any bytes parse or are `Malformed`. Nobody's parser agrees with another's on a field that is there
 twice or that it does not know, so there is no such field.
 """
@@ -10,7 +12,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from ccgpu.attest.check import Malformed, Rule
-from ccgpu.attest.gpu import layout, vbios
+from ccgpu.attest.gpu import layout, opaque_versioned, vbios
 
 _NVIDIA = "NVIDIA nvtrust, local_gpu_verifier, OpaqueData"
 
@@ -56,7 +58,8 @@ class Opaque:
 
 def parse(raw: bytes) -> Opaque:
     """Decode opaque data, or raise `Malformed`."""
-    fields = _fields(raw)
+    versioned = opaque_versioned.is_versioned(raw)
+    fields = opaque_versioned.entries(raw) if versioned else _fields(raw)
     for kind, size in layout.OPAQUE_SIZES.items():
         if kind in fields and len(fields[kind]) != size:
             name = layout.OPAQUE_TYPES[kind]
@@ -72,7 +75,9 @@ def parse(raw: bytes) -> Opaque:
         nvdec0_enabled=_status(NVDEC, _present(fields, layout.NVDEC0_STATUS)),
         fwid=fields.get(layout.FWID),
         protected_pcie=None if pcie is None else _status(PCIE, pcie),
-        data_version=_number(fields, layout.OPAQUE_DATA_VERSION),
+        data_version=(
+            layout.NVDAOD_MAJOR if versioned else _number(fields, layout.OPAQUE_DATA_VERSION)
+        ),
         feature_flag=_number(fields, layout.FEATURE_FLAG),
     )
 

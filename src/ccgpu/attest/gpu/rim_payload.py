@@ -28,6 +28,12 @@ ALTERNATIVES = Rule("rim.resource.alternatives", "each has as many hashes as it 
 SIZE = Rule("rim.resource.size", "each is of 48 bytes", _TCG)
 HASH = Rule("rim.resource.hash", "each hash is SHA-384, in hex", _TCG)
 
+OPAQUE_VALUES = Rule(
+    "rim.opaque-values",
+    "this release of ccgpu can compare all that the manifest has values of",
+    "NVIDIA, Opaque Data RIM Attributes, docs.nvidia.com/attestation/specs",
+)
+
 INDICES = 64  # SPDM blocks of an H100's report
 SHA384_SIZE = 48
 
@@ -37,6 +43,8 @@ _RIM_NAMESPACE = (
     "{https://trustedcomputinggroup.org/resource/"
     "tcg-reference-integrity-manifest-rim-information-model/}"
 )
+# Its attributes stand for values of the opaque data (NVDAOD), which are compared as numbers.
+_OPAQUE_NAMESPACE = "{https://docs.nvidia.com/attestation/specs/latest/opaque-data.html}"
 _BESIDE = {f"{_SWID_NAMESPACE}Entity", f"{_SWID_NAMESPACE}Link"}
 _FIELDS = {"type", "index", "active", "alternatives", "name", "size"}
 
@@ -118,6 +126,8 @@ def _golden(payload: Element) -> Mapping[int, tuple[bytes, ...]]:
 def _resource(resource: Element) -> tuple[int, tuple[bytes, ...] | None]:
     """The index and the hashes; no hashes if it is not active."""
     said = {str(name): str(value) for name, value in resource.items()}
+    if any(name.startswith(_OPAQUE_NAMESPACE) for name in said):
+        raise Malformed(OPAQUE_VALUES, "golden values of measurements", "values of opaque data")
     fields = said.keys() & _FIELDS
     hashes = said.keys() - _FIELDS
     tag = str(resource.tag).removeprefix(_SWID_NAMESPACE)

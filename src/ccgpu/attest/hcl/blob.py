@@ -30,9 +30,12 @@ PADDING = Rule("hcl.padding", "what follows the runtime claims is zero", _DESIGN
 
 @dataclass(frozen=True, slots=True)
 class Blob:
-    """An HCL blob: the hardware report in it, and the exact bytes of the runtime claims."""
+    """An HCL blob: the hardware report in it, and the exact bytes of the runtime claims.
 
-    header_version: int
+    `header_version`: None where the two came as files of their own.
+    """
+
+    header_version: int | None
     report: bytes
     runtime: bytes
 

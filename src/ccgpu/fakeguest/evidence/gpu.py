@@ -39,6 +39,7 @@ class ConfidentialGpu:
 
     `driver` and `vbios` are the versions that run, and that the manifests are of. `answers`: what
     is said of every certificate (fields of `ocsp.Single`). `state`: what NVML says of it.
+    `versioned`: the form of the opaque data.
     """
 
     device: Device = field(default_factory=lambda: nvidia_pki.make().device())
@@ -48,12 +49,14 @@ class ConfidentialGpu:
     saying: Sequence[spdm.Opaque] = ()
     answers: dict[str, Any] = field(default_factory=dict)
     state: dict[str, Any] = field(default_factory=lambda: dict(GOOD_STATE))
+    versioned: spdm.Versioned | None = None
 
     def collect(self, nonce: bytes) -> Collected:
         """Its evidence, in answer to 32 bytes."""
         own, signers = self.device.ders, self.rims.ders
         described = spdm.described(self.device.fwid, self.driver, self.vbios)
         report = spdm.report(nonce, self.device.fwid).saying(*described).saying(*self.saying)
+        report = replace(report, versioned=self.versioned)
         return Collected(
             report=report.signed_by(self.device.key),
             chain=b"".join(map(pki.pem, own)),

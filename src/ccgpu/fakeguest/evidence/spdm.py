@@ -63,11 +63,31 @@ class Opaque:
 
 
 @dataclass(frozen=True, slots=True)
+class Versioned:
+    """Opaque data in NVIDIA's versioned format: the header, and the value types by field type."""
+
+    profile: int = 0
+    version: tuple[int, int, int] = (layout.NVDAOD_MAJOR, layout.NVDAOD_MINOR, 0)
+    value_types: Mapping[int, int] = field(default_factory=dict)
+
+    def encoded(self, fields: Sequence[Opaque]) -> bytes:
+        """The header and the fields."""
+        header = layout.NVDAOD_MAGIC + self.profile.to_bytes(2, "little") + bytes(self.version)
+        return header + b"\0" + b"".join(self._entry(each) for each in fields)
+
+    def _entry(self, one: Opaque) -> bytes:
+        size = len(one.value) if one.size is None else one.size
+        usual = 0x87 if one.type == layout.FSP_UCODE_SVN else 0x82
+        numbers = (one.type, self.value_types.get(one.type, usual), size)
+        return b"".join(number.to_bytes(2, "little") for number in numbers) + one.value
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """A report before it is signed. `request` and `response`: fields that are to be otherwise.
 
     `opaque_size` and `signature` (r and s) are the right ones unless they are said; `trailing`
-    comes behind the signature, and is not signed.
+    comes behind the signature, and is not signed. `versioned`: the opaque data is in that format.
     """
 
     nonce: bytes
@@ -79,6 +99,7 @@ class Report:
     opaque_size: int | None = None
     signature: tuple[int, int] | None = None
     trailing: bytes = b""
+    versioned: Versioned | None = None
 
     def measuring(self, *blocks: Block) -> "Report":
         """The same with these measurements in the place of those with their indexes."""
@@ -98,7 +119,7 @@ class Report:
     @property
     def unsigned(self) -> bytes:
         """Request and response up to the signature."""
-        opaque = b"".join(each.raw for each in self.opaque)
+        opaque = self._opaque
         size = len(opaque) if self.opaque_size is None else self.opaque_size
         tail = self.responder_nonce + size.to_bytes(layout.TAIL["opaque_size"].size, "little")
         return self._request + self._response + tail + opaque
@@ -109,6 +130,12 @@ class Report:
         numbers = self.signature or decode_dss_signature(signature)
         size = layout.NUMBER_SIZE
         return self.unsigned + b"".join(n.to_bytes(size, "big") for n in numbers) + self.trailing
+
+    @property
+    def _opaque(self) -> bytes:
+        if self.versioned is not None:
+            return self.versioned.encoded(self.opaque)
+        return b"".join(each.raw for each in self.opaque)
 
     @property
     def _request(self) -> bytes:

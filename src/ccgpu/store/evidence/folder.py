@@ -4,21 +4,25 @@ Every file is taken for what its bytes are. Two files of one kind, where there c
 refused: which of them was meant is not ours to guess.
 """
 
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
-from ccgpu.domain.evidence import CpuEvidence, Evidence, GpuCollateral, GpuEvidence
-from ccgpu.store.evidence import pem, single
-from ccgpu.store.evidence.kinds import Kind, kind_of, loaded
-from ccgpu.store.evidence.limits import MAX_FILES, content, refused
+from ccgpu.domain.evidence import CpuEvidence, Evidence, GpuCollateral, GpuEvidence, Tokens
+from ccgpu.store.evidence import pem, single, thim
+from ccgpu.store.evidence.kinds import Kind, loaded
+from ccgpu.store.evidence.limits import MAX_BYTES, MAX_TOTAL_BYTES, content, refused
+from ccgpu.store.evidence.listing import listing
 
-# Copies of what the blobs hold, and notes: never read.
-_PASSED_OVER = ("expected.json", "runtime-data.json", "manifest.json")
+# Notes: never read.
+_PASSED_OVER = ("expected.json", "manifest.json")
 _CPU: tuple[Kind, ...] = (
-    "hcl", "report", "quote", "signature", "pcr_file", "event_log", "ak", "crl", "thim",
+    "hcl", "report", "quote", "signature", "pcr_file", "event_log", "ak", "crl", "thim", "runtime",
 )  # fmt: skip
+# What of these comes from somebody else, and is no evidence of a machine.
+_NOT_EVIDENCE = {"crl", "thim", "runtime"}
+_PCR_NAMES = frozenset(map(str, range(24)))
 _MANY: tuple[Kind, ...] = ("rim", "ocsp", "json")
 
 
@@ -28,48 +32,49 @@ class _Pieces:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.one: dict[Kind, bytes] = {}
+        self.names: dict[Kind, str] = {}
         self.many: dict[Kind, list[bytes]] = {kind: [] for kind in _MANY}
-        self.ignored: list[str] = []
-        for file in _files(path):
-            self._sort(file)
+        self.room = MAX_TOTAL_BYTES
+        found = listing(path)
+        self.ignored = [f"{name} (a link that leads out of the folder)" for name in found.links]
+        for name, file in found.files:
+            self._sort(name, file)
+        if "hcl" in self.one and self.one.pop("runtime", None) is not None:
+            self.ignored.append(self.names["runtime"])  # a copy of what the blob holds
 
-    def _sort(self, file: Path) -> None:
-        data = content(file)
-        kind = None if file.name in _PASSED_OVER else kind_of(file.name, data)
+    def _sort(self, name: str, file: Path) -> None:
+        data = self._content(file)
+        passed_over = file.name in _PASSED_OVER
+        kind = None if passed_over else single.sorted_kind(self.path, name, data)
         if kind is None:
-            self.ignored.append(str(file.relative_to(self.path)))
+            self.ignored.append(name)
         elif kind in _MANY:
             self.many[kind].append(data)
         elif kind in self.one:
-            raise refused(self.path, f"holds two files of the kind {kind}, one is {file.name}")
+            raise refused(self.path, f"holds two files of the kind {kind}, one is {name}")
         else:
-            self.one[kind] = data
+            self.one[kind], self.names[kind] = data, name
 
-
-def _files(path: Path) -> Iterator[Path]:
-    """The files of a folder and of its folders, in order."""
-    try:
-        found = sorted(
-            entry for pattern in ("*", "*/*") for entry in path.glob(pattern) if entry.is_file()
-        )
-    except OSError as err:
-        raise refused(path, f"cannot be listed: {err.strerror}") from err
-    if len(found) > MAX_FILES:
-        raise refused(path, f"holds more than {MAX_FILES} files")
-    return iter(found)
+    def _content(self, file: Path) -> bytes:
+        """The bytes of a file, as long as all of them together are not too many."""
+        data = content(file, MAX_BYTES)
+        self.room -= len(data)
+        if self.room < 0:
+            raise refused(self.path, f"holds more than {MAX_TOTAL_BYTES} bytes")
+        return data
 
 
 def read(path: Path) -> Evidence:
     """The evidence in a folder. `InvalidFile` if there is none."""
     pieces = _Pieces(path)
-    found = _of_documents(pieces) or Evidence("folder")
-    cpu, gpu = _cpu(pieces), _gpu(pieces)
-    if cpu is not None:
-        found = replace(found, cpu=cpu)
-    if gpu is not None:
+    found = _of_documents(pieces)
+    found = replace(found, cpu=_cpu(pieces, found.cpu), tokens=_tokens(pieces, found.tokens))
+    if (gpu := _gpu(pieces)) is not None:
+        if found.gpus:
+            raise refused(path, "holds evidence of GPUs twice: in JSON, and as a report")
         found = replace(found, gpus=(gpu,))
-    if found.cpu is None and not found.gpus:
-        raise refused(path, "holds no evidence in a known format")
+    if found.cpu is None and not found.gpus and found.tokens == Tokens():
+        raise refused(path, f"holds no evidence in a known format{_looked_at(pieces)}")
     if (nonce := pieces.one.get("nonce")) is not None:
         found = replace(found, claimed=replace(found.claimed, nonce=_unhexed(nonce)))
     return _with(found, pieces)
@@ -80,6 +85,17 @@ def add(found: Evidence, path: Path) -> Evidence:
     if not path.is_dir():
         raise refused(path, "is no folder of collateral")
     return _with(found, _Pieces(path))
+
+
+def _looked_at(pieces: _Pieces) -> str:
+    """What is in the folder instead."""
+    kinds = [*pieces.one, *(kind for kind in _MANY if pieces.many[kind])]
+    known = f"; of known kinds there are: {', '.join(kinds)}" if kinds else ""
+    unknown = pieces.ignored
+    if not unknown:
+        return known
+    more = f" and {len(unknown) - 5} more" if len(unknown) > 5 else ""
+    return f"{known}; of no known kind: {', '.join(unknown[:5])}{more}"
 
 
 def _with(found: Evidence, pieces: _Pieces) -> Evidence:
@@ -97,37 +113,77 @@ def _with(found: Evidence, pieces: _Pieces) -> Evidence:
             chain=cpu.chain or chain,
             crl=cpu.crl or pieces.one.get("crl"),
         )
-    return replace(found, cpu=cpu, collateral=collateral, ignored=tuple(pieces.ignored))
+    ignored = (*found.ignored, *pieces.ignored)
+    return replace(found, cpu=cpu, collateral=collateral, ignored=ignored)
 
 
-def _of_documents(pieces: _Pieces) -> Evidence | None:
-    documents = pieces.many["json"]
-    if len(documents) > 1:
-        raise refused(pieces.path, "holds two JSON documents: which is the evidence?")
-    return single.document(pieces.path, documents[0]) if documents else None
+def _of_documents(pieces: _Pieces) -> Evidence:
+    """What the JSON documents hold together: evidence of CPU, GPUs, and tokens, each from one."""
+    found = [single.document(pieces.path, data) for data in pieces.many["json"]]
+    if len(found) < 2:
+        return found[0] if found else Evidence("folder")
+    if any(each.format == "bundle" for each in found):
+        raise refused(pieces.path, "holds a bundle and another JSON document: which one is meant?")
+    cpus = [each.cpu for each in found if each.cpu is not None]
+    gpus = [each.gpus for each in found if each.gpus]
+    if len(cpus) > 1 or len(gpus) > 1:
+        raise refused(pieces.path, "holds two JSON documents of one kind: which is the evidence?")
+    return Evidence(
+        "folder",
+        cpu=next(iter(cpus), None),
+        gpus=next(iter(gpus), ()),
+        tokens=_one_of_each(pieces.path, [each.tokens for each in found]),
+    )
 
 
-def _cpu(pieces: _Pieces) -> CpuEvidence | None:
-    fields: dict[str, Any] = {kind: pieces.one[kind] for kind in _CPU if kind in pieces.one}
+def _one_of_each(path: Path, found: Sequence[Tokens]) -> Tokens:
+    nras = [each.nras for each in found if each.nras is not None]
+    maa = [each.maa for each in found if each.maa is not None]
+    if len(nras) > 1 or len(maa) > 1:
+        raise refused(path, "holds two tokens of one service: which one is meant?")
+    return Tokens(next(iter(nras), None), next(iter(maa), None))
+
+
+def _tokens(pieces: _Pieces, found: Tokens) -> Tokens:
+    bare = Tokens(*(_stripped(pieces.one.get(kind)) for kind in ("nras", "maa")))
+    return _one_of_each(pieces.path, [found, bare])
+
+
+def _stripped(data: bytes | None) -> bytes | None:
+    return None if data is None else data.strip()
+
+
+def _cpu(pieces: _Pieces, found: CpuEvidence | None) -> CpuEvidence | None:
+    """What the raw files say, beside what a document said: no part of it twice."""
+    raw: dict[str, Any] = {kind: pieces.one[kind] for kind in _CPU if kind in pieces.one}
     if "pcrs" in pieces.one:
-        fields["pcrs"] = _pcrs(pieces)
-    return CpuEvidence(**fields) if fields else None
+        raw["pcrs"] = _pcrs(pieces)
+    if found is None:
+        return CpuEvidence(**raw) if raw.keys() - _NOT_EVIDENCE else None
+    said = {each.name for each in fields(found) if getattr(found, each.name) is not None}
+    if twice := sorted(said & raw.keys()):
+        raise refused(pieces.path, f"holds {twice[0]} twice: in JSON, and as a file")
+    return replace(found, **raw)
 
 
 def _pcrs(pieces: _Pieces) -> dict[int, bytes]:
+    said = loaded(pieces.one["pcrs"])
+    if others := [index for index in said if index not in _PCR_NAMES]:
+        raise refused(pieces.path, f"holds a value of PCR {others[0]}: there are 0 to 23")
     try:
-        return {int(i): bytes.fromhex(v) for i, v in loaded(pieces.one["pcrs"]).items()}
+        return {int(index): bytes.fromhex(value) for index, value in said.items()}
     except (TypeError, ValueError) as err:
         raise refused(pieces.path, f"holds PCR values that are not hex: {err}") from err
 
 
 def _amd(pieces: _Pieces) -> tuple[bytes | None, bytes | None]:
-    """The certificate of the chip, and those above it: from one file, or from two."""
+    """The certificate of the chip, and those above it: from one file, from two, or from THIM's."""
     chain = pieces.one.get("chain")
-    if "vek" not in pieces.one:
-        return None, chain
-    vek, rest = pem.split(pieces.one["vek"])
-    return vek, rest or chain
+    if "vek" in pieces.one:
+        vek, rest = pem.split(pieces.one["vek"])
+        return vek, rest or chain
+    vek_of_thim, rest = thim.certificates(pieces.one.get("thim", b"{}"))
+    return vek_of_thim, chain or rest
 
 
 def _gpu(pieces: _Pieces) -> GpuEvidence | None:

@@ -4,14 +4,19 @@ This is sorting, not verifying: a wrong guess ends in a refusal, since every pie
 checked for what it was taken for.
 """
 
+import base64
 import json
 import re
 from collections.abc import Callable
 from typing import Any, Literal
 
+from ccgpu.store.evidence import documents
+from ccgpu.store.evidence.limits import MAX_JSON_VALUES, TooMuch
+
 Kind = Literal[
     "hcl", "report", "quote", "signature", "pcrs", "pcr_file", "event_log", "ak", "vek", "chain",
-    "crl", "thim", "nonce", "gpu_report", "gpu_chain", "rim", "ocsp", "json",
+    "crl", "thim", "nonce", "gpu_report", "gpu_chain", "rim", "ocsp", "json", "runtime", "nras",
+    "maa",
 ]  # fmt: skip
 
 _SNP_SIZE = 0x4A0
@@ -23,11 +28,16 @@ _SPDM_REQUEST = b"\x11\xe0\x01"  # SPDM 1.1 GET_MEASUREMENTS, signature wanted (
 _NO_ACTION = b"\x00\x00\x00\x00\x03\x00\x00\x00"  # PCR 0, EV_NO_ACTION: how a TCG2 log begins
 _PCR_SELECTION = b"\x01\x00\x00\x00\x0b\x00"  # one bank, SHA-256: `tpm2_quote -o`, serialized
 _HEX = re.compile(rb"\A(?:[0-9a-fA-F]{2}\s*)+\Z")
+_HEX_SIGNS = b"0123456789abcdefABCDEF \t\r\n\v\f"
 _NONCE_BYTES = range(1, 65)  # TPM2B_DATA holds at most 64
+_MAX_HEX = 32 * 1024  # a GPU's report has 8.3 KB in hex
+_MAX_SIGNED = 1024 * 1024  # certificates, revocation lists, OCSP answers
+_MAX_TOKEN = 128 * 1024
+_JWT = re.compile(rb"[A-Za-z0-9_-]+\.([A-Za-z0-9_-]+)\.[A-Za-z0-9_-]*")  # RFC 7515, §3.1
 
 
 def kind_of(name: str, data: bytes) -> Kind | None:
-    """What the file `name` holds; None if it is nothing known."""
+    """What the file `name` holds; None if it is nothing known. `TooMuch` past a bound."""
     return _binary(data) or _text(name, data) or _certificates(data)
 
 
@@ -57,14 +67,19 @@ def _binary(data: bytes) -> Kind | None:
 
 def _text(name: str, data: bytes) -> Kind | None:
     start = data[:256].lstrip()
-    if _HEX.match(data):
+    if not data.translate(None, _HEX_SIGNS):
         return _of_hex(data)
+    if len(data) <= _MAX_TOKEN and (token := _JWT.fullmatch(data.strip())):
+        return _of_token(token[1])
     if start.startswith((b"{", b"[")):
         return _of_json(data)
     return "pcr_file" if name.endswith((".yaml", ".yml")) and b"sha256" in start else None
 
 
 def _of_hex(data: bytes) -> Kind | None:
+    _require_at_most(_MAX_HEX, data, "text in hex")
+    if not _HEX.match(data):
+        return None
     value = bytes.fromhex(data.decode("ascii"))
     if value.startswith(_SPDM_REQUEST):
         return "gpu_report"
@@ -74,6 +89,8 @@ def _of_hex(data: bytes) -> Kind | None:
 def _of_json(data: bytes) -> Kind | None:
     try:
         value = loaded(data)
+    except TooMuch:
+        raise
     except ValueError:
         return None
     if isinstance(value, dict):
@@ -81,13 +98,30 @@ def _of_json(data: bytes) -> Kind | None:
             return "thim"
         if value and all(re.fullmatch(r"[0-9]{1,2}", key) for key in value):
             return "pcrs"
-    return "json"
+        if value.keys() >= {"keys", "vm-configuration"}:
+            return "runtime"
+    return "json" if documents.format_of(value) else None
+
+
+def _of_token(payload: bytes) -> Kind | None:
+    """Whose token it is, told from the names of its claims: nothing of it is believed."""
+    try:
+        claims = loaded(base64.urlsafe_b64decode(payload + b"=" * (-len(payload) % 4)))
+    except ValueError:
+        return None
+    names = claims.keys() if isinstance(claims, dict) else ()
+    if any(name.startswith("x-nvidia-") for name in names):
+        return "nras"
+    return "maa" if any(name.startswith("x-ms-") for name in names) else None
 
 
 def _certificates(data: bytes) -> Kind | None:
     """PEM or DER of certificates, revocation lists and OCSP answers."""
     from ccgpu.store.evidence.pem import common_name, first
 
+    if len(data) > _MAX_SIGNED and not data.startswith(b"-----BEGIN "):
+        return None
+    _require_at_most(_MAX_SIGNED, data, "certificates")
     if (certificate := first(data)) is None:
         return _signed_lists(data)
     name = common_name(certificate)
@@ -115,8 +149,16 @@ def _signed_lists(data: bytes) -> Kind | None:
     return None
 
 
+def _require_at_most(size: int, data: bytes, what: str) -> None:
+    if len(data) > size:
+        raise TooMuch(f"holds {what} of {len(data)} bytes: at most {size} are read")
+
+
 def loaded(data: bytes) -> Any:
-    """JSON; `ValueError` for what is none, names a key twice, or nests without end."""
+    """JSON; `ValueError` for what is none, names a key twice, or nests without end; `TooMuch`."""
+    values = sum(data.count(sign) for sign in (b",", b"[", b"{"))
+    if values > MAX_JSON_VALUES:
+        raise TooMuch(f"holds more than {MAX_JSON_VALUES} JSON values")
     try:
         return json.loads(data, object_pairs_hook=_without_twins)
     except RecursionError as err:

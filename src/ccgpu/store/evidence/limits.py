@@ -1,34 +1,49 @@
 """How much is read of evidence, and how a file that cannot be used is refused.
 
-The largest real piece is a reference manifest of 20 KB; event logs of 100 KB have been seen.
+The largest real piece is an event log of 100 KB; a reference manifest has 20 KB. `bounds`
+has those of what was read. Whatever is beyond one is refused by the name of that bound.
 """
 
 from pathlib import Path
 
+from ccgpu.domain.plain_text import one_line
 from ccgpu.errors import InvalidFile, Problem
 from ccgpu.store.documents import reason
 
-MAX_BYTES = 8 * 1024 * 1024
+MAX_BYTES = 8 * 1024 * 1024  # of one file
+MAX_TOTAL_BYTES = 16 * 1024 * 1024  # of all files of a folder
 MAX_FILES = 100
+MAX_ENTRIES = 1000  # of a folder, whatever they are
+MAX_JSON_VALUES = 100_000
 
-HINT = (
-    "known are: a ccgpu bundle, a folder of raw files, trustee and attestation-rs JSON, nvattest's"
-    " collect-evidence JSON, an HCL or SNP report"
+KNOWN_FORMATS = (
+    "a ccgpu bundle",
+    "a folder of raw files",
+    "trustee's and attestation-rs's JSON",
+    "nvattest's collect-evidence JSON",
+    "an NRAS request",
+    "an HCL or SNP report",
+    "a token of NVIDIA's or Microsoft's service",
 )
+HINT = f"known are: {', '.join(KNOWN_FORMATS)}"
+
+
+class TooMuch(ValueError):
+    """A bound is exceeded; the text names it."""
 
 
 def refused(path: Path, message: str) -> InvalidFile:
-    """`path` is no evidence that can be read."""
-    return InvalidFile(str(path), [Problem("", message)], hint=HINT)
+    """`path` is no evidence that can be read. `message` may quote what stands in it."""
+    return InvalidFile(one_line(str(path)), [Problem("", one_line(message))], hint=HINT)
 
 
-def content(path: Path) -> bytes:
+def content(path: Path, at_most: int = MAX_BYTES) -> bytes:
     """The bytes of a file. `InvalidFile` if there are too many, or it cannot be read."""
     try:
         with path.open("rb") as stream:
-            data = stream.read(MAX_BYTES + 1)
+            data = stream.read(at_most + 1)
     except (OSError, ValueError) as err:
         raise refused(path, f"cannot be read: {reason(err)}") from err
-    if len(data) > MAX_BYTES:
-        raise refused(path, f"is larger than {MAX_BYTES} bytes")
+    if len(data) > at_most:
+        raise refused(path, f"is larger than {at_most} bytes")
     return data

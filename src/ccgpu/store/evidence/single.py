@@ -1,28 +1,59 @@
-"""Evidence that is one file: a bundle, another project's JSON, or a bare report."""
+"""Evidence that is one file: a bundle, another project's JSON, a bare report, or a token."""
 
-import base64
-import binascii
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
-from ccgpu.domain.evidence import CpuEvidence, Evidence, GpuEvidence
-from ccgpu.errors import InvalidFile, Problem
-from ccgpu.store.evidence.kinds import kind_of, loaded
-from ccgpu.store.evidence.limits import content, refused
+from ccgpu.domain.evidence import CpuEvidence, Evidence, Tokens
+from ccgpu.errors import InvalidFile
+from ccgpu.store.evidence import documents
+from ccgpu.store.evidence.kinds import Kind, kind_of, loaded
+from ccgpu.store.evidence.limits import TooMuch, content, refused
+
+# Pieces that say nothing alone.
+_PIECES: dict[Kind, str] = {
+    "quote": "a vTPM quote",
+    "signature": "the signature of a quote",
+    "pcrs": "PCR values",
+    "pcr_file": "PCR values",
+    "event_log": "a TCG event log",
+    "ak": "a public key",
+    "vek": "AMD's certificate of a chip",
+    "chain": "AMD's certificates",
+    "crl": "a certificate revocation list",
+    "thim": "an answer of Azure's certificate service (THIM)",
+    "nonce": "a nonce, or another text in hex",
+    "gpu_report": "the report of a GPU",
+    "gpu_chain": "a certificate chain",
+    "rim": "a reference manifest",
+    "ocsp": "an OCSP answer",
+    "runtime": "Azure's runtime data",
+}
 
 
 def read(path: Path) -> Evidence:
     """The evidence in a file. `InvalidFile` if it is in no known format."""
     data = content(path)
-    kind = kind_of(path.name, data)
-    if kind == "hcl":
-        return Evidence("hcl-report", cpu=CpuEvidence(hcl=data))
-    if kind == "report":
-        return Evidence("snp-report", cpu=CpuEvidence(report=data))
-    if kind != "json":
-        raise refused(path, "is in no known format")
-    return document(path, data)
+    kind = sorted_kind(path, path.name, data)
+    match kind:
+        case "hcl":
+            return Evidence("hcl-report", cpu=CpuEvidence(hcl=data))
+        case "report":
+            return Evidence("snp-report", cpu=CpuEvidence(report=data))
+        case "nras":
+            return Evidence("token", tokens=Tokens(nras=data.strip()))
+        case "maa":
+            return Evidence("token", tokens=Tokens(maa=data.strip()))
+        case "json":
+            return document(path, data)
+        case _:
+            raise _unknown(path, kind, data)
+
+
+def sorted_kind(path: Path, name: str, data: bytes) -> Kind | None:
+    """What `data` is. `InvalidFile` if it is beyond a bound."""
+    try:
+        return kind_of(name, data)
+    except TooMuch as err:
+        raise refused(path, str(err) if path.name == name else f"{name} {err}") from err
 
 
 def document(path: Path, data: bytes) -> Evidence:
@@ -31,84 +62,23 @@ def document(path: Path, data: bytes) -> Evidence:
         value = loaded(data)
     except ValueError as err:
         raise refused(path, f"is not JSON: {err}") from err
-    try:
-        match value:
-            case {"schema": "ccgpu.bundle/1"}:
-                return _bundle(path, value)
-            case {"platform": "az-snp", "evidence": dict(inner)}:
-                return Evidence("attestation-rs", cpu=_azure(inner))
-            case {"tpm_quote": dict(), "hcl_report": str()} | {"quote": dict(), "report": list()}:
-                return Evidence("trustee", cpu=_azure(value))
-            case [{"evidence": str(), "certificate": str()}, *_]:
-                return Evidence("nvattest", gpus=tuple(_gpu(each) for each in value))
-            case _:
-                pass
-    except (KeyError, TypeError, ValueError) as err:
-        raise refused(path, f"is damaged: {err}") from err
-    raise refused(path, "is JSON in no known format")
+    return documents.evidence(path, value)
 
 
-def _bundle(path: Path, value: Mapping[str, Any]) -> Evidence:
-    from pydantic import ValidationError
-
-    from ccgpu.domain.bundle import Bundle
-    from ccgpu.domain.policy import problems
-
-    try:
-        return Bundle.model_validate(value).evidence()
-    except ValidationError as err:
-        found = [Problem(".".join(map(str, each.path)), each.message) for each in problems(err)]
-        raise InvalidFile(
-            str(path), found, hint="`ccgpu schema bundle` prints every field"
-        ) from err
-
-
-def _azure(value: Mapping[str, Any]) -> CpuEvidence:
-    """Trustee's az-snp-vtpm evidence, versions 0 to 2; attestation-rs wraps version 1."""
-    quote = value["tpm_quote"] if "tpm_quote" in value else value["quote"]
-    pcrs = [_bytes(each) for each in quote["pcrs"]]
-    return CpuEvidence(
-        hcl=_bytes(value["hcl_report"] if "hcl_report" in value else value["report"]),
-        vek=_certificate(value["vcek"]),
-        quote=_bytes(quote["message"], text="hex"),
-        signature=_bytes(quote["signature"], text="hex"),
-        pcrs=dict(enumerate(pcrs)),
-    )
-
-
-def _certificate(value: object) -> bytes:
-    if isinstance(value, str) and value.startswith("-----BEGIN"):
-        return value.encode()
-    return _bytes(value, text="base64")
-
-
-def _gpu(value: object) -> GpuEvidence:
-    """One entry of what `nvattest collect-evidence` writes."""
-    if not isinstance(value, dict):
-        raise TypeError("every entry is a mapping")
-    nonce = value.get("nonce")
-    return GpuEvidence(
-        arch=str(value.get("arch", "")),
-        report=_bytes(value["evidence"], text="base64"),
-        chain=_bytes(value["certificate"], text="base64"),
-        nonce=None if nonce is None else _bytes(nonce, text="hex"),
-    )
-
-
-def _bytes(value: object, text: str | None = None) -> bytes:
-    """Bytes out of a list of numbers, hex, or base64 of either alphabet, padded or not."""
-    if isinstance(value, list):
-        return bytes(value)
-    if not isinstance(value, str):
-        raise ValueError("bytes are wanted: numbers, hex or base64")  # noqa: TRY004
-    if text != "base64":
+def _unknown(path: Path, kind: Kind | None, data: bytes) -> InvalidFile:
+    """Why the file is no evidence: what it looks like, and what was looked for."""
+    if kind is not None:
+        what = _PIECES[kind]
+        return refused(path, f"is {what} alone: give a folder that holds the rest, too")
+    if data[:256].lstrip().startswith((b"{", b"[")):
         try:
-            return binascii.unhexlify(value)
-        except ValueError:
-            if text == "hex":
-                raise
-    padded = value.rstrip("=") + "=" * (-len(value.rstrip("=")) % 4)
-    return base64.b64decode(padded.translate(_STANDARD), validate=True)
-
-
-_STANDARD = str.maketrans("-_", "+/")
+            document(path, data)
+        except InvalidFile as err:
+            return err
+    if not data:
+        return refused(path, "is empty")
+    return refused(
+        path,
+        f"is in no known format: {len(data)} bytes that begin with {data[:8].hex(' ')};"
+        " looked for the beginnings of reports, quotes, logs, certificates, JSON, XML and tokens",
+    )

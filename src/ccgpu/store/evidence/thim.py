@@ -1,0 +1,40 @@
+"""The answer of Azure's certificate service (THIM): the chip's certificate, and those above it."""
+
+from dataclasses import replace
+
+from ccgpu.domain.evidence import CpuEvidence
+from ccgpu.store.evidence import pem
+from ccgpu.store.evidence.kinds import loaded
+
+
+def certificates(answer: bytes) -> tuple[bytes | None, bytes | None]:
+    """The VCEK and the chain (PEM) in an answer; None for what is not in it."""
+    try:
+        value = loaded(answer)
+    except ValueError:
+        return None, None
+    if not isinstance(value, dict):
+        return None, None
+    return _vcek(value.get("vcekCert")), _pem(value.get("certificateChain"))
+
+
+def completed(part: CpuEvidence) -> CpuEvidence:
+    """The evidence with the certificates of its THIM answer in the place of those that lack."""
+    if part.thim is None or part.vek is not None:
+        return part
+    vek, chain = certificates(part.thim)
+    return part if vek is None else replace(part, vek=vek, chain=part.chain or chain)
+
+
+def _vcek(value: object) -> bytes | None:
+    """The first certificate of the text, if it is one of a chip's."""
+    text = _pem(value)
+    if text is None or (found := pem.first(text)) is None:
+        return None
+    return pem.split(text)[0] if pem.common_name(found).startswith("SEV-VCEK") else None
+
+
+def _pem(value: object) -> bytes | None:
+    if not isinstance(value, str) or "-----BEGIN CERTIFICATE-----" not in value:
+        return None
+    return value.strip().encode("utf-8", "surrogatepass") + b"\n"
