@@ -8,7 +8,7 @@ nothing.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -24,8 +24,7 @@ class Rule:
     source: str
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
+class Check(NamedTuple):
     """A rule and its answer: what was `expected`, what is there (`actual`), whether it holds."""
 
     id: str
@@ -83,7 +82,10 @@ class Checks:
 
     def equal(self, rule: Rule, expected: object, actual: object) -> bool:
         """Record whether both sides are the same."""
-        return self.that(rule, expected == actual, expected, actual)
+        same = expected == actual
+        left = shown(expected)
+        alike = same and type(expected) is type(actual)
+        return self.that(rule, same, left, left if alike else actual)
 
     def read(self, rule: Rule, parse: Callable[[S], T], data: S, expected: str) -> T | None:
         """What `parse` makes of `data`: `rule` holds, or else the one the bytes break fails."""
@@ -110,6 +112,9 @@ class Checks:
 
 def shown(value: object) -> str:
     """A value as a check prints it: bytes in hex, times in UTC with Z, the rest as text."""
+    kind = type(value)
+    if kind is str or kind is int:  # most are
+        return str(value)
     match value:
         case bytes():
             return value.hex() or "(empty)"
@@ -120,6 +125,6 @@ def shown(value: object) -> str:
         case None:
             return "absent"
         case tuple() | list():
-            return ", ".join(shown(item) for item in value) or "none"
+            return ", ".join(map(shown, value)) or "none"
         case _:
             return str(value)

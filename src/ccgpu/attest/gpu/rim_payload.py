@@ -6,6 +6,7 @@ It is read from bytes that a signature covers, and strictly: nothing here is opt
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 from ccgpu.attest.check import Malformed, Rule
@@ -117,7 +118,7 @@ def _golden(payload: Element) -> Mapping[int, tuple[bytes, ...]]:
 
 def _resource(resource: Element) -> tuple[int, tuple[bytes, ...] | None]:
     """The index and the hashes; no hashes if it is not active."""
-    said = {str(name): str(value) for name, value in resource.items()}
+    said: dict[str, str] = dict(resource.items())
     fields = said.keys() & _FIELDS
     hashes = said.keys() - _FIELDS
     tag = str(resource.tag).removeprefix(_SWID_NAMESPACE)
@@ -128,7 +129,7 @@ def _resource(resource: Element) -> tuple[int, tuple[bytes, ...] | None]:
         raise Malformed(INDEX, f"0 to {INDICES - 1}", index[:40])
     if active not in {"True", "False"}:
         raise Malformed(ACTIVE, "True or False", active[:40])
-    names = _names(count) if _COUNT.fullmatch(count) else []
+    names = _names(count) if _COUNT.fullmatch(count) else ()
     if not names or hashes != set(names):
         raise Malformed(ALTERNATIVES, f"hashes 0 to {count[:40]} - 1", f"{len(hashes)} hashes")
     if said["size"] != str(SHA384_SIZE):
@@ -137,8 +138,9 @@ def _resource(resource: Element) -> tuple[int, tuple[bytes, ...] | None]:
     return int(index), values if active == "True" else None
 
 
-def _names(count: str) -> list[str]:
-    return [f"{_HASH_NAMESPACE}Hash{number}" for number in range(int(count))]
+@lru_cache(maxsize=100)
+def _names(count: str) -> tuple[str, ...]:
+    return tuple(f"{_HASH_NAMESPACE}Hash{number}" for number in range(int(count)))
 
 
 def _hash(text: str) -> bytes:
