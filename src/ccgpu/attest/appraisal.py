@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Literal
 
 from ccgpu.attest.check import Check, Rule
+from ccgpu.attest.rests_on import RestsOn
 from ccgpu.errors import EvidenceRejected, EvidenceUnavailable
 
 Verdict = Literal["accepted", "rejected", "no_verdict"]
@@ -36,7 +37,7 @@ class Appraisal:
 
     `not_proven` says in words what this verdict leaves open, `unsafe` which loosenings were on,
     `facts` what the evidence says of itself (believed only where the verdict is good), `pcrs` the
-    SHA-256 values that a good quote covers.
+    SHA-256 values that a good quote covers, `rests_on` whose word is taken for what.
     """
 
     verdict: Verdict
@@ -48,6 +49,7 @@ class Appraisal:
     simulated: bool = False
     facts: Mapping[str, str] = field(default_factory=dict)
     pcrs: Mapping[int, bytes] = field(default_factory=dict)
+    rests_on: Sequence[RestsOn] = ()
 
     @property
     def reasons(self) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from ccgpu import __version__
 from ccgpu.attest.appraisal import Appraisal
 from ccgpu.attest.appraise import Question, appraise
 from ccgpu.attest.identity import Known
+from ccgpu.attest.rests_on import suppliers
 from ccgpu.attest.second_opinions import Keys
 from ccgpu.attest.simulated import roots_of
 from ccgpu.domain import bundle, hostkey
@@ -28,7 +29,7 @@ class Asked:
     """What the user asks: the evidence, and everything that the verdict depends on besides.
 
     `at` is None for the time that the evidence was made, by its maker's word. `host_key`: a file or
-    a fingerprint.
+    a fingerprint. `loaded`: the policy where it has been read already.
     """
 
     path: Path
@@ -49,6 +50,7 @@ class Asked:
     trust_identity: bool = False
     trust_nonce: bool = False
     simulated: bool = False
+    loaded: Policy | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,14 +67,14 @@ def verify(asked: Asked, state: Path) -> Answer:
 
     `state`: the state folder, where this machine keeps the challenges that it sent.
     """
-    policy = policies.load(asked.policy).loosened(
+    policy = (asked.loaded or policies.load(asked.policy)).loosened(
         short_nonce=asked.short_nonce,
         skip_ocsp=asked.skip_ocsp,
         known_nonce=asked.known_nonce,
         trust_identity=asked.trust_identity,
         trust_nonce=asked.trust_nonce,
     )
-    found = files.read(asked.path, asked.format_)
+    brought = found = files.read(asked.path, asked.format_)
     if asked.collateral is not None:
         found = files.with_collateral(found, asked.collateral)
     known = _known(asked, found, Challenges(state / "challenges"))
@@ -89,6 +91,7 @@ def verify(asked: Asked, state: Path) -> Answer:
             nras=None if asked.nras_keys is None else content(asked.nras_keys),
             maa=None if asked.maa_keys is None else content(asked.maa_keys),
         ),
+        suppliers=suppliers(brought, found),
     )
     roots = roots_of(found) if asked.simulated else None
     appraisal = appraise(found, policy, question, roots)
@@ -115,6 +118,19 @@ def _known(asked: Asked, found: Evidence, challenges: Challenges) -> Known:
         key or hostkey.sha256(record.host_key),
         record.sent_at,
     )
+
+
+def check_files(asked: Asked) -> None:
+    """Refuse what the caller gave beside the evidence and cannot be read, before any verdict."""
+    if asked.pins is not None:
+        policies.pins(asked.pins)
+    if asked.host_key is not None:
+        hostkeys.digest(asked.host_key)
+    for keys in (asked.nras_keys, asked.maa_keys):
+        if keys is not None:
+            content(keys)
+    if asked.collateral is not None:
+        files.with_collateral(Evidence("folder"), asked.collateral)
 
 
 def _time(asked: Asked, found: Evidence) -> datetime:

@@ -4,10 +4,10 @@ It is read from bytes that a signature covers, and strictly: nothing here is opt
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal
+from typing import Literal, cast
 
 from ccgpu.attest.check import Malformed, Rule
 from ccgpu.attest.gpu import rim_xml
@@ -118,7 +118,7 @@ def _golden(payload: Element) -> Mapping[int, tuple[bytes, ...]]:
 
 def _resource(resource: Element) -> tuple[int, tuple[bytes, ...] | None]:
     """The index and the hashes; no hashes if it is not active."""
-    said: dict[str, str] = dict(resource.items())
+    said = dict(cast("Iterable[tuple[str, str]]", resource.items()))
     fields = said.keys() & _FIELDS
     hashes = said.keys() - _FIELDS
     tag = str(resource.tag).removeprefix(_SWID_NAMESPACE)
