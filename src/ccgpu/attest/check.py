@@ -67,6 +67,7 @@ class Checks:
 
     def __init__(self) -> None:
         self._made: list[Check] = []
+        self._failed = -1  # where the last one stands that failed
 
     @property
     def made(self) -> Sequence[Check]:
@@ -75,10 +76,13 @@ class Checks:
 
     def that(self, rule: Rule, ok: bool, expected: object, actual: object) -> bool:
         """Record whether `rule` holds, with both sides; the answer is `ok`."""
-        self._made.append(
-            Check(rule.id, rule.what, ok is True, shown(expected), shown(actual), rule.source)
-        )
-        return ok is True
+        left = expected if type(expected) is str else shown(expected)
+        right = actual if type(actual) is str else shown(actual)
+        held = ok is True
+        if not held:
+            self._failed = len(self._made)
+        self._made.append(Check(rule.id, rule.what, held, left, right, rule.source))
+        return held
 
     def equal(self, rule: Rule, expected: object, actual: object) -> bool:
         """Record whether both sides are the same."""
@@ -103,8 +107,7 @@ class Checks:
 
     def vouch(self, value: T, since: int, *needs: "Outcome[object]") -> "Outcome[T]":
         """`Verified` if checks were made since the mark and held, and all it needs is verified."""
-        made = self._made[since:]
-        held = bool(made) and all(check.ok for check in made)
+        held = self._failed < since < len(self._made)
         if held and all(isinstance(need, Verified) for need in needs):
             return Verified(value)
         return Unverified(value)
@@ -115,11 +118,15 @@ def shown(value: object) -> str:
     kind = type(value)
     if kind is str or kind is int:  # most are
         return str(value)
+    return _shown(value)
+
+
+def _shown(value: object) -> str:
     match value:
         case bytes():
             return value.hex() or "(empty)"
         case datetime():
-            return value.strftime("%Y-%m-%dT%H:%M:%SZ")
+            return f"{value.replace(tzinfo=None).isoformat(timespec='seconds')}Z"
         case bool():
             return "true" if value else "false"
         case None:

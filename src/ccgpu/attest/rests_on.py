@@ -96,9 +96,7 @@ def _of_gpus(found: Evidence, policy: Policy, brought: Brought) -> Iterator[Rest
 
 def _whose(found: Evidence, brought: Brought) -> Mapping[Collateral, Whose]:
     there = _collateral(found)
-    return {
-        kind: brought.collateral.get(kind, _word(False, bool(there[kind]))) for kind in _ALL
-    }
+    return {kind: brought.collateral.get(kind, _word(False, bool(there[kind]))) for kind in _ALL}
 
 
 def _word(of_caller: bool, of_maker: bool) -> Whose:

@@ -22,7 +22,7 @@ _POLICY = "if you accept this, say so in a policy of your own: `ccgpu schema pol
 _TIME = "check the clock of this machine, or give the time that is meant: `--at TIME`"
 _NONCE = "give the nonce that was sent for this evidence: `--nonce HEX`"
 _ASK = "collect evidence again, with a new random nonce of 32 bytes"
-_TOKEN = "ask the service for a new token, and pass it on unchanged"
+_NEW_ANSWER = "ask the service for a new token, and pass it on unchanged"
 _JWKS = "fetch the service's key set again, and give it: `--nras-jwks FILE` or `--maa-jwks FILE`"
 
 REMEDIES: Mapping[str, str] = {
@@ -78,16 +78,15 @@ REMEDIES: Mapping[str, str] = {
     "hcl.user-data": "collect again, with the binding of this nonce, host key and vmId written to"
     " NV index 0x01400002 before the HCL report is read",
     "identity": "give what you know of the VM yourself: its vmId and its SSH host key",
-    "identity.host-key": "give the host key of the VM: `--host-key FILE` or"
-    " `--host-key SHA256:…`",
+    "identity.host-key": "give the host key of the VM: `--host-key FILE` or `--host-key SHA256:…`",
     "identity.vm-id": "give the vmId that Azure names for the VM: `--vm-id ID`",
     "json": "pass the document on as its tool wrote it",
-    "maa": _TOKEN,
+    "maa": _NEW_ANSWER,
     "maa.nonce": "ask Microsoft's service again, with the nonce of this evidence in the client"
     " payload",
     "maa.vm-id": "use the token of this VM, not of another one",
-    "nras": _TOKEN,
-    "nras.gpu": "do not use this GPU until NVIDIA's service accepts it; then ask it for a new token",
+    "nras": _NEW_ANSWER,
+    "nras.gpu": "do not use this GPU until NVIDIA's service accepts it; then ask for a new token",
     "nras.nonce": "ask NVIDIA's service again, with the evidence and the nonce of this verdict",
     "ocsp": f"fetch new answers: {_FETCHED}",
     "ocsp.absent": f"fetch the answers: {_FETCHED}",
@@ -149,7 +148,7 @@ REMEDIES: Mapping[str, str] = {
     "snp.vek.dates": _TIME,
     "snp.version.provisional": _HOST,
     "snp.vmpl": "ask for the report at VMPL 0, as Azure's paravisor does",
-    "token": _TOKEN,
+    "token": _NEW_ANSWER,
     "token.exp.past": "ask the service for a new token",
     "token.iat.future": _TIME,
     "token.iss": "use the token of an issuer that the policy lists, or list it there",
@@ -158,7 +157,8 @@ REMEDIES: Mapping[str, str] = {
     "token.kid.unknown": _JWKS,
     "token.nbf.future": _TIME,
     "token.nonce.unasked": _NONCE,
-    "vtpm": "quote the PCRs again (`tpm2_quote`), and pass quote, signature and values on unchanged",
+    "vtpm": "quote the PCRs again (`tpm2_quote`), and pass quote, signature and values on as they"
+    " are",
     "vtpm.ak": "quote with the vTPM's own attestation key (0x81000003), which the HCL report names",
     "vtpm.clock": "find out who reset the vTPM; collect again",
     "vtpm.eventlog": "add the event log of this boot, unchanged"

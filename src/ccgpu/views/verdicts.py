@@ -8,11 +8,11 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from ccgpu.attest.judged import One
 from ccgpu.errors import CcgpuError, InvalidFile
 from ccgpu.views import verdict
 from ccgpu.views.signs import plain
 from ccgpu.views.verdict import Judged
-from ccgpu.workflows.verify_each import One
 
 _KEYS = ("accepted", "rejected", "no_verdict", "not_judged")
 _SHOWN = 3  # reasons of a line
@@ -69,7 +69,9 @@ def _why(one: One) -> Text:
 def _line(error: CcgpuError | None) -> str:
     """What kept it from being judged, on one line."""
     if isinstance(error, InvalidFile):
-        said = [f"{each.path}: {each.message}" if each.path else each.message for each in error.problems]
+        said = [
+            f"{each.path}: {each.message}" if each.path else each.message for each in error.problems
+        ]
         return "; ".join(said)
     return "; ".join(line.strip() for line in str(error).splitlines())
 

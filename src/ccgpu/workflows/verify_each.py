@@ -1,10 +1,11 @@
 """Verdicts on many pieces of evidence, each by itself: one that cannot be read stops no other."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from ccgpu.attest.appraisal import Appraisal
+from ccgpu.attest.judged import One
 from ccgpu.domain.bundle import SCHEMA
 from ccgpu.errors import (
     CcgpuError,
@@ -28,22 +29,6 @@ WORST_FIRST = (
     InvalidFile.exit_code,
     UsageProblem.exit_code,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class One:
-    """A piece of evidence, and its verdict or the reason why there is none."""
-
-    source: str
-    appraisal: Appraisal | None = None
-    format_: str = ""
-    ignored: Sequence[str] = ()
-    error: CcgpuError | None = None
-
-    @property
-    def exit_code(self) -> int:
-        """What `verify` of this one alone would end with."""
-        return self.error.exit_code if self.error is not None else 0
 
 
 def sources(paths: Sequence[Path]) -> list[Path]:
@@ -118,7 +103,7 @@ def require_all(judged: Sequence[One]) -> None:
 def _standing_for(errors: Sequence[CcgpuError], message: str) -> CcgpuError:
     """One error for several of an exit code."""
     first = errors[0]
-    hint = "what to do about each: `--verbose`, or `-o json`"
+    hint = "what to do about each: `-v`, or `-o json`"
     if isinstance(first, EvidenceRejected):
         return EvidenceRejected(message, hint=hint)
     if isinstance(first, EvidenceUnavailable):

@@ -117,7 +117,10 @@ def verify(
 
 
 def _check_links(found: Certificates, root: Anchor, checks: Checks) -> None:
-    keys = [*(certificates.public_key(each) for each in found[1:-1]), signatures.pinned_key(root.spki)]
+    keys = [
+        *(certificates.public_key(each) for each in found[1:-1]),
+        signatures.pinned_key(root.spki),
+    ]
     below, above = found[:-1], found[1:]
     named = [one.issuer == other.subject for one, other in zip(below, above, strict=True)]
     _all(ISSUER, below, named, "issued by the next", checks)

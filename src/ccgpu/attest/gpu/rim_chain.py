@@ -66,7 +66,10 @@ def _check_signer(signer: x509.Certificate, at: datetime, manifest: str, checks:
 
 
 def _check_links(found: Certificates, root: Anchor, checks: Checks) -> None:
-    keys = [*(certificates.public_key(each) for each in found[1:-1]), signatures.pinned_key(root.spki)]
+    keys = [
+        *(certificates.public_key(each) for each in found[1:-1]),
+        signatures.pinned_key(root.spki),
+    ]
     below, above = found[:-1], found[1:]
     named = [one.issuer == other.subject for one, other in zip(below, above, strict=True)]
     usage.check_each(ISSUER, below, named, "issued by the next", checks)
