@@ -42,7 +42,9 @@ def verify_each(
     question = asked(evidence[0], judging, simulated=simulated)
     question = replace(question, loaded=policies.load(question.policy))
     work.check_files(question)
-    judged = tuple(each.judge_each(paths, lambda path: work.verify(replace(question, path=path), run.state)))
+    judged = tuple(
+        each.judge_each(paths, lambda path: work.verify(replace(question, path=path), run.state))
+    )
     run.answer(
         wish,
         lambda: view.as_text(judged, verbose=verbose),
