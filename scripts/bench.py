@@ -19,6 +19,7 @@ from environment import BIN
 _FAKE = ("--backend", "fake")
 _VM = ("--region", "eastus2", "--ssh-from", "203.0.113.7/32", "--yes")
 _ROUNDS = 15
+_BUNDLES = 1000
 
 
 def bench(_: list[str]) -> None:
@@ -54,6 +55,21 @@ def _bench_verify(python: str, ccgpu: str, home: str) -> None:
     whole, base = _taking_turns([[*judge, *(_FAKE if simulated else ())], bare], home)
     print("ccgpu verify BUNDLE ÷ python -c 'import cryptography.x509, pydantic, typer, …'")
     print(f"  {whole / base:.2f} (limit 2.2); {whole:.0f} ms and {base:.0f} ms")
+    _bench_each(judge, Path(bundle), _FAKE if simulated else (), whole)
+
+
+def _bench_each(judge: list[str], bundle: Path, more: tuple[str, ...], one: float) -> None:
+    """So many bundles in one process, beside as many processes with one each."""
+    folder = bundle.parent / "many"
+    folder.mkdir()
+    for number in range(_BUNDLES):
+        (folder / f"{number}.json").write_bytes(bundle.read_bytes())
+    command = [str(folder) if word == str(bundle) else word for word in judge]
+    start = time.perf_counter()
+    _run([*command, "--each", *more], str(bundle.parent))
+    each = (time.perf_counter() - start) * 1000 / _BUNDLES
+    print(f"{_BUNDLES} processes of one bundle ÷ one process of {_BUNDLES} bundles, --each")
+    print(f"  {one / each:.0f} (limit 50 or more); {one:.0f} ms and {each:.2f} ms a bundle")
 
 
 def _taking_turns(commands: list[list[str]], home: str) -> list[float]:

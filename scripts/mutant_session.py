@@ -191,10 +191,20 @@ class _Nobody:
 
 
 def _fails(item: pytest.Item) -> bool:
+    _forget()
     if hasattr(item, "_initrequest"):
         item._initrequest()  # noqa: SLF001  # a test that has run may run again
     nobody: Any = _Nobody(item.session)
     return any(report.failed for report in runtestprotocol(item, nextitem=nobody, log=False))
+
+
+def _forget() -> None:
+    """Empty the verifier's caches: what a test has computed, the next one computes again."""
+    for name, module in list(sys.modules.items()):
+        if name.startswith(_PACKAGE):
+            for value in vars(module).values():
+                if hasattr(value, "cache_clear"):
+                    value.cache_clear()
 
 
 def _tracer(source: str, lines: set[tuple[str, int]]) -> Callable[..., Any]:

@@ -12,6 +12,7 @@ from typing import Literal
 
 from ccgpu import __version__
 from ccgpu.attest.check import Check, Rule
+from ccgpu.attest.rests_on import RestsOn
 from ccgpu.domain.policy_comparison import PolicyOrigin
 from ccgpu.errors import EvidenceRejected, EvidenceUnavailable
 
@@ -42,7 +43,7 @@ class Appraisal:
     `not_proven` says in words what this verdict leaves open, `unsafe` which loosenings were on,
     `facts` what the evidence says of itself (believed only where the verdict is good), `pcrs` the
     SHA-256 values that a good quote covers, `origin` the file of a policy that does not ship,
-    `not_read` what came along and plays no part.
+    `not_read` what came along and plays no part, `rests_on` whose word is taken for what.
     """
 
     verdict: Verdict
@@ -56,6 +57,7 @@ class Appraisal:
     pcrs: Mapping[int, bytes] = field(default_factory=dict)
     origin: PolicyOrigin | None = None
     not_read: Sequence[str] = ()
+    rests_on: Sequence[RestsOn] = ()
 
     @property
     def loosened(self) -> Mapping[str, str]:

@@ -4,7 +4,8 @@ The order is RFC 9334's: is it fresh, is it genuine, is it bound, is it what the
 part that the policy requires must be there; what it does not ask for is not looked at, and said so.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from ccgpu.attest import cpu, data_age, freshness, second_opinions
@@ -15,6 +16,7 @@ from ccgpu.attest.gpus_seen import GpusSeen
 from ccgpu.attest.identity import Known
 from ccgpu.attest.pinned import PINNED
 from ccgpu.attest.policy import VM_ID
+from ccgpu.attest.rests_on import Brought, Collateral, Whose, rests_on
 from ccgpu.attest.roots import Roots
 from ccgpu.attest.second_opinions import Keys, Local
 from ccgpu.attest.vm_identity import identity_of
@@ -45,7 +47,8 @@ class Question:
     `at_of_maker`: the time is when the evidence was made, by its maker's word. `nonce`, `vm_id`,
     `host_key` (SHA-256 of the blob): of the challenge, as the caller knows it; `challenge_sent`:
     when this machine recorded that it was sent. `recording`: golden values are being written, so
-    that there are none yet. `policy_origin`: the file of a policy that does not ship.
+    that there are none yet. `policy_origin`: the file of a policy that does not ship. `suppliers`:
+    who brought the collateral, where it is not the evidence's maker alone.
     """
 
     at: datetime
@@ -58,6 +61,7 @@ class Question:
     recording: bool = False
     keys: Keys = Keys()  # noqa: RUF009  # frozen
     policy_origin: PolicyOrigin | None = None
+    suppliers: Mapping[Collateral, Whose] = field(default_factory=dict)
 
 
 def appraise(
@@ -98,6 +102,7 @@ def appraise(
         pcrs=seen.pcrs if seen and verdict == "accepted" else {},
         origin=origin,
         not_read=seen.not_read if seen else (),
+        rests_on=rests_on(found, policy, _brought(found, question)),
     )
 
 
@@ -147,6 +152,19 @@ def _vm_id(found: Evidence, question: Question, seen: cpu.Seen | None) -> str | 
     return question.vm_id or believed or found.claimed.vm_id
 
 
+def _brought(found: Evidence, question: Question) -> Brought:
+    """What the caller brought, and whose word the state of the GPUs is."""
+    return Brought(
+        time=not question.at_of_maker,
+        nonce=question.nonce is not None,
+        vm_id=question.vm_id is not None,
+        host_key=question.host_key is not None,
+        pins=question.pins is not None,
+        collateral=question.suppliers,
+        state=_who_says(found),
+    )
+
+
 def _not_proven(found: Evidence, policy: Policy, question: Question) -> tuple[str, ...]:
     """What this verdict leaves open, in the words of docs/trust.md."""
     said: list[str] = []
@@ -184,7 +202,7 @@ def _words_taken(found: Evidence, policy: Policy, question: Question) -> list[st
     if question.at_of_maker:
         said.append("time: when the evidence was made is the word of its maker; give `--at TIME`")
     if policy.gpu is not None:
-        said.append(f"CC mode and developer tools of the GPU: {_who_says(found)}")
+        said.append(f"CC mode and developer tools of the GPU: {_SAYS[_who_says(found)]}")
     if found.tokens.nras and question.keys.nras is None:
         said.append("NVIDIA's token: it is there, and was not looked at without `--nras-jwks`")
     if found.tokens.maa and question.keys.maa is None:
@@ -192,10 +210,16 @@ def _words_taken(found: Evidence, policy: Policy, question: Question) -> list[st
     return said
 
 
-def _who_says(found: Evidence) -> str:
+def _who_says(found: Evidence) -> Whose:
     """Whose word the state of the GPU is."""
     if any(gpu.state_document for gpu in found.gpus) and found.claimed.binding == "ccgpu-bind-v1":
-        return "the guest's word, which the quote covers"
-    if any(gpu.state_document or gpu.state for gpu in found.gpus):
-        return "the word of the evidence's maker"
-    return "nobody said"
+        return "guest"
+    said = any(gpu.state_document or gpu.state for gpu in found.gpus)
+    return "maker" if said else "nobody"
+
+
+_SAYS: Mapping[Whose, str] = {
+    "guest": "the guest's word, which the quote covers",
+    "maker": "the word of the evidence's maker",
+    "nobody": "nobody said",
+}

@@ -9,10 +9,12 @@ import hashlib
 import re
 import warnings
 from collections.abc import Callable
+from functools import lru_cache
 from typing import TypeVar
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.utils import CryptographyDeprecationWarning
 
@@ -23,6 +25,7 @@ _PEM_BLOCK = re.compile(
     rb"-----BEGIN CERTIFICATE-----\r?\n([A-Za-z0-9+/=\r\n]{1,65536})-----END CERTIFICATE-----\s*"
 )
 _PEM_START = b"-----BEGIN "
+_KEPT = 128  # certificates: the authorities come again with every manifest and every machine
 _SIZE_LIMIT = 16 * 1024  # of one certificate; those of AMD and NVIDIA stay below 2 KiB
 
 REFUSALS = (  # the last: of a name whose attribute has a string type that is not for it
@@ -72,6 +75,7 @@ def ders(pem: bytes, rule: Rule, limit: int) -> tuple[bytes, ...]:
     return tuple(found)
 
 
+@lru_cache(maxsize=_KEPT)
 def parse(data: bytes, rule: Rule) -> x509.Certificate:
     """The certificate whose DER encoding is `data`, or `Malformed`.
 
@@ -100,16 +104,24 @@ def is_anchor(certificate: x509.Certificate, pinned: Anchor) -> bool:
     return anchor(certificate) == pinned
 
 
+@lru_cache(maxsize=_KEPT)
 def anchor(certificate: x509.Certificate) -> Anchor:
     """What is pinned of a certificate."""
     return Anchor(
         subject=certificate.subject.rfc4514_string(),
         sha256=hashlib.sha256(certificate.public_bytes(Encoding.DER)).digest(),
-        spki=certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo),
+        spki=public_key(certificate).public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo),
         serial=serial(certificate),
     )
 
 
+@lru_cache(maxsize=_KEPT)
+def public_key(certificate: x509.Certificate) -> PublicKeyTypes:
+    """The key: `cryptography` decodes it each time that it is asked for."""
+    return certificate.public_key()
+
+
+@lru_cache(maxsize=_KEPT)
 def serial(certificate: x509.Certificate) -> int:
     """The serial number; AMD's 0 is none to warn of."""
     with warnings.catch_warnings():

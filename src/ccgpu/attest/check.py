@@ -8,7 +8,7 @@ nothing.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 from ccgpu.domain.plain_text import one_line
 
@@ -26,8 +26,7 @@ class Rule:
     source: str
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
+class Check(NamedTuple):
     """A rule and its answer: what was `expected`, what is there (`actual`), whether it holds."""
 
     id: str
@@ -71,6 +70,7 @@ class Checks:
 
     def __init__(self) -> None:
         self._made: list[Check] = []
+        self._failed = -1  # where the last one stands that failed
 
     @property
     def made(self) -> Sequence[Check]:
@@ -79,14 +79,20 @@ class Checks:
 
     def that(self, rule: Rule, ok: bool, expected: object, actual: object) -> bool:
         """Record whether `rule` holds, with both sides; the answer is `ok`."""
-        self._made.append(
-            Check(rule.id, rule.what, ok is True, shown(expected), shown(actual), rule.source)
-        )
-        return ok is True
+        left = expected if type(expected) is str else shown(expected)
+        right = actual if type(actual) is str else shown(actual)
+        held = ok is True
+        if not held:
+            self._failed = len(self._made)
+        self._made.append(Check(rule.id, rule.what, held, left, right, rule.source))
+        return held
 
     def equal(self, rule: Rule, expected: object, actual: object) -> bool:
         """Record whether both sides are the same."""
-        return self.that(rule, expected == actual, expected, actual)
+        same = expected == actual
+        left = shown(expected)
+        alike = same and type(expected) is type(actual)
+        return self.that(rule, same, left, left if alike else actual)
 
     def read(self, rule: Rule, parse: Callable[[S], T], data: S, expected: str) -> T | None:
         """What `parse` makes of `data`: `rule` holds, or else the one the bytes break fails."""
@@ -104,8 +110,7 @@ class Checks:
 
     def vouch(self, value: T, since: int, *needs: "Outcome[object]") -> "Outcome[T]":
         """`Verified` if checks were made since the mark and held, and all it needs is verified."""
-        made = self._made[since:]
-        held = bool(made) and all(check.ok for check in made)
+        held = self._failed < since < len(self._made)
         if held and all(isinstance(need, Verified) for need in needs):
             return Verified(value)
         return Unverified(value)
@@ -113,16 +118,23 @@ class Checks:
 
 def shown(value: object) -> str:
     """A value as a check prints it: bytes in hex, times in UTC with Z, the rest as text."""
+    kind = type(value)
+    if kind is str or kind is int:  # most are
+        return str(value)
+    return _shown(value)
+
+
+def _shown(value: object) -> str:
     match value:
         case bytes():
             return value.hex() or "(empty)"
         case datetime():
-            return value.strftime("%Y-%m-%dT%H:%M:%SZ")
+            return f"{value.replace(tzinfo=None).isoformat(timespec='seconds')}Z"
         case bool():
             return "true" if value else "false"
         case None:
             return "absent"
         case tuple() | list():
-            return ", ".join(shown(item) for item in value) or "none"
+            return ", ".join(map(shown, value)) or "none"
         case _:
             return str(value)

@@ -23,7 +23,7 @@ class Field:
 
     def of(self, data: bytes) -> bytes:
         """The bytes of this field."""
-        return data[self.start : self.end]
+        return data[self.start : self.start + self.size]
 
 
 def table(fields: Sequence[Field], size: int) -> Mapping[str, Field]:

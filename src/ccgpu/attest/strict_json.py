@@ -33,7 +33,8 @@ def load(data: bytes, limit: int) -> dict[str, object]:
     if b"\0" in data:
         raise Malformed(NUL, "no NUL", f"NUL at byte {data.index(0)}")
     text = _text(data)
-    if (depth := _depth(text)) > MAX_DEPTH:
+    brackets = text.count("{") + text.count("[")  # no document nests deeper than it has of them
+    if brackets > MAX_DEPTH and (depth := _depth(text)) > MAX_DEPTH:
         raise Malformed(DEPTH, f"at most {MAX_DEPTH}", depth)
     value = _loaded(text)
     if not isinstance(value, dict):

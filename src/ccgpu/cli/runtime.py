@@ -152,5 +152,5 @@ class Runtime:
             self.out.print(Trimmed(text()), crop=False)
             return
         found = document() if wish.query is None else wish.query.of(document())
-        # Past rich's layout: no wrapping and no markup, whatever the width of the terminal.
-        self.out.out(json.dumps(found, indent=2), highlight=False)
+        # Past rich: no wrapping and no markup, and no time spent on them where it is long.
+        self.out.file.write(json.dumps(found, indent=2) + "\n")

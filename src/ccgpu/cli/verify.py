@@ -1,29 +1,25 @@
 """`ccgpu verify`."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from ccgpu.cli import verify_options as options
 from ccgpu.cli.bundles import spread
 from ccgpu.cli.options import WishOptions
 from ccgpu.cli.runtime import Backend, Runtime
-from ccgpu.cli.verify_options import JudgingOptions, asked
+from ccgpu.cli.verify_each import one_path, verify_each
 
 
 @spread
 def verify(
     ctx: typer.Context,
     *,
-    evidence: Annotated[
-        Path,
-        typer.Argument(metavar="EVIDENCE", help="A bundle, or a file or folder of evidence."),
-    ],
-    judging: JudgingOptions,
-    save: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Write what was read as a bundle.", show_default=False),
-    ] = None,
+    evidence: options.EvidenceArgument,
+    judging: options.JudgingOptions,
+    save: options.SaveOption = None,
+    each: options.EachOption = False,
+    verbose: options.VerboseOption = False,
     backend: Annotated[
         Backend, typer.Option(help="fake: believe the simulated roots in the evidence.")
     ] = Backend.AZURE,
@@ -31,8 +27,8 @@ def verify(
 ) -> None:
     """Judge evidence again, offline.
 
-    Every check is listed with both sides. Exit codes: 0 accepted, 9 rejected, 8 no verdict for
-    want of collateral, 3 in no known format.
+    Exit codes: 0 accepted, 9 rejected, 8 no verdict for want of collateral, 3 in no known format.
+    With --each the worst of them: 9 outranks 8, and 8 outranks 3.
 
     Example: `ccgpu verify evidence.json --nonce 5f0c… --vm-id ID --host-key vm.pub`
     """
@@ -40,19 +36,20 @@ def verify(
     from ccgpu.workflows import verify as work
 
     run: Runtime = ctx.obj
-    found = work.verify(asked(evidence, judging, simulated=backend is Backend.FAKE), run.state)
-    document = view.as_json(
-        found.appraisal, format_=found.evidence.format, ignored=found.evidence.ignored
-    )
+    simulated = backend is Backend.FAKE
+    if each:
+        verify_each(run, evidence, judging, answer, save, simulated=simulated, verbose=verbose)
+        return
+    found = work.verify(options.asked(one_path(evidence), judging, simulated=simulated), run.state)
+    read = found.evidence
+    judged = view.Judged(found.appraisal, str(evidence[0]), read.format, read.ignored)
+    document = view.as_json(judged, run.complete)
     if save is not None:
         from ccgpu.store import bundles
 
         bundles.write(save, work.bundled(found, document))
     if found.recorded is not None:
         run.note(f"golden PCR values written to {found.recorded}: the first use is trusted")
-    run.answer(
-        answer,
-        lambda: view.as_text(found.appraisal, found.evidence.ignored),
-        lambda: document,
-    )
+    text = lambda: view.as_text(judged, verbose=verbose, complete=run.complete)  # noqa: E731
+    run.answer(answer, text, lambda: document)
     found.appraisal.require()

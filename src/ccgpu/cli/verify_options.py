@@ -41,6 +41,29 @@ class Format(StrEnum):
     TOKEN = "token"  # noqa: S105  # the name of a format
 
 
+EvidenceArgument = Annotated[
+    list[Path],
+    typer.Argument(metavar="EVIDENCE", help="A bundle, or a file or folder of evidence."),
+]
+SaveOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--save", metavar="FILE", help="Write what was read as a bundle.", show_default=False
+    ),
+]
+EachOption = Annotated[
+    bool,
+    typer.Option(
+        "--each",
+        help="A verdict on each EVIDENCE by itself, as a table; of a folder of bundles on each"
+        " bundle. The exit code is the worst.",
+    ),
+]
+VerboseOption = Annotated[
+    bool, typer.Option("--verbose", "-v", help="List every check, not only those that failed.")
+]
+
+
 @dataclass(frozen=True, slots=True)
 class Judging:
     """The options of a verdict, as they were given."""

@@ -221,7 +221,7 @@ class Policy(BaseModel):
             f"{prefix}{field}"
             for part, prefix in parts
             if part is not None
-            for field, value in part
+            for field, value in vars(part).items()
             if field.startswith("unsafe_") and value
         )
 

@@ -1,40 +1,97 @@
-"""A verdict for people and for scripts: every check with both sides, then what it leaves open."""
+"""A verdict for people and for scripts.
+
+For people: the verdict, a line for each group of checks, each check that failed with what to do,
+then whose word it rests on and what it leaves open. For scripts: every check with both sides.
+"""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from rich.console import Group, RenderableType
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
 from ccgpu.attest.appraisal import Appraisal
 from ccgpu.attest.check import Check, shown
+from ccgpu.attest.rests_on import Whose
+from ccgpu.views.check_groups import grouped
+from ccgpu.views.remedies import remedies
 from ccgpu.views.signs import plain
 
 _WORDS = {"accepted": "ACCEPTED", "rejected": "REJECTED", "no_verdict": "NO VERDICT"}
+_WHOSE: dict[Whose, str] = {
+    "caller": "yours",
+    "maker": "the evidence's maker's",
+    "caller and maker": "yours, and the evidence's maker's",
+    "guest": "the guest's",
+    "nobody": "nobody's",
+}
 _LONG_HEX = re.compile(r"\b[0-9a-f]{32,}\b")
 _SIMULATED = "SIMULATED: signed by a PKI that anybody can make; this proves nothing of any hardware"
+_OK, _NO = ("ok", "green"), ("NO", "bold red")
 
 
-def as_text(found: Appraisal, ignored: Sequence[str] = ()) -> RenderableType:
-    """The verdict first, then the checks, then what it does not prove."""
-    parts: list[RenderableType] = [Text(_headline(found))]
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A verdict, on what: the path of the evidence, the format it was in, what was not read."""
+
+    appraisal: Appraisal
+    source: str
+    format_: str
+    ignored: Sequence[str] = ()
+
+
+def as_text(
+    judged: Judged, *, verbose: bool = False, complete: Callable[[str], str] = str
+) -> RenderableType:
+    """The verdict first. `verbose` lists every check; `complete` fills in commands."""
+    found = judged.appraisal
+    parts: list[RenderableType] = [Text(headline(found))]
     if found.simulated:
         parts.append(Text(_SIMULATED))
     parts += [Text(line) for line in _policy_lines(found)]
-    parts += [Text(f"loosened: {each}") for each in found.unsafe if each not in found.loosened]
-    parts += [Text(), _table(found.checks)]
+    unsafe = (each for each in found.unsafe if each not in found.loosened)
+    parts += [Text(f"loosened: {plain(each)}") for each in unsafe]
+    parts += [Text(), _groups(found.checks)]
+    if verbose:
+        parts += [Text(), _table(found.checks)]
+    for id_, to_do in remedies(found.checks, judged.source).items():
+        failed = [check for check in found.checks if check.id == id_ and not check.ok]
+        parts += [Text(), *_failed(failed, complete(to_do))]
+    parts += _rests_on(found)
     if found.facts:
         parts += [Text(), _facts(found)]
-    parts += _list("not proven", found.not_proven) + _list("not read", ignored)
-    if found.reasons:
-        parts += _list("refused by", found.reasons)
+    parts += _list("not proven", found.not_proven) + _list("not read", judged.ignored)
     return Group(*parts)
 
 
-def _headline(found: Appraisal) -> str:
-    return f"{_WORDS[found.verdict]} by policy {plain(found.policy)} at {shown(found.at)}"
+def headline(found: Appraisal) -> str:
+    """The verdict, in a line."""
+    return f"{word_of(found)} by policy {plain(found.policy)} at {shown(found.at)}"
+
+
+def word_of(found: Appraisal) -> str:
+    """The verdict, in a word or two."""
+    return _WORDS[found.verdict]
+
+
+def simulated_line() -> str:
+    """What is said of every verdict on simulated evidence."""
+    return _SIMULATED
+
+
+def _groups(checks: Sequence[Check]) -> Table:
+    """A line for each group: how many checks, and how many failed."""
+    table = _grid()
+    for name, those in grouped(checks).items():
+        failed = sum(not check.ok for check in those)
+        count = f"{len(those)} check{'s' if len(those) != 1 else ''}"
+        sign, line = (_NO, f"{failed} of {count} failed") if failed else (_OK, f"{count} ok")
+        table.add_row(Text(*sign), Text(plain(name)), Text(line))
+    return table
 
 
 def _policy_lines(found: Appraisal) -> Iterator[str]:
@@ -47,14 +104,33 @@ def _policy_lines(found: Appraisal) -> Iterator[str]:
 
 
 def _table(checks: Sequence[Check]) -> Table:
+    """Every check, a line each."""
+    table = _grid()
+    for check in checks:
+        sign = Text(*(_OK if check.ok else _NO))
+        table.add_row(sign, Text(check.id), Text(f"{check.what}: {_sides(check)}"))
+    return table
+
+
+def _grid() -> Table:
     table = Table.grid(padding=(0, 2))
     table.add_column()
     table.add_column(no_wrap=True)
     table.add_column()
-    for check in checks:
-        sign = Text("ok", "green") if check.ok else Text("NO", "bold red")
-        table.add_row(sign, check.id, Text(f"{check.what}: {_sides(check)}"))
     return table
+
+
+def _failed(checks: Sequence[Check], to_do: str) -> list[RenderableType]:
+    """A check that failed, every time that it did, whole: nothing is shortened."""
+    table = Table.grid(padding=(0, 2))
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    for check in checks:
+        table.add_row("expected", Text(plain(check.expected)))
+        table.add_row("found", Text(plain(check.actual)))
+    table.add_row("what to do", Text(plain(to_do)))
+    title = Text.assemble(_NO, f"  {checks[0].id}  {plain(checks[0].what)}")
+    return [title, Padding(table, (0, 0, 0, 4), expand=False)]
 
 
 def _sides(check: Check) -> str:
@@ -65,10 +141,19 @@ def _sides(check: Check) -> str:
     return f"expected {expected}, found {actual}"
 
 
+def _rests_on(found: Appraisal) -> list[RenderableType]:
+    if not found.rests_on:
+        return []
+    table = Table.grid(padding=(0, 2))
+    for what, whose in found.rests_on:
+        table.add_row(Text(f"  {what}"), Text(_WHOSE[whose]))
+    return [Text("\nthis verdict rests on whose word:"), table]
+
+
 def _facts(found: Appraisal) -> Table:
     table = Table.grid(padding=(0, 2))
     for name, value in found.facts.items():
-        table.add_row(Text(name), Text(_short(value)))
+        table.add_row(Text(plain(name)), Text(_short(value)))
     return table
 
 
@@ -95,8 +180,10 @@ def _policy_file(found: Appraisal) -> dict[str, Any] | None:
     }
 
 
-def as_json(found: Appraisal, *, format_: str, ignored: Sequence[str] = ()) -> dict[str, Any]:
+def as_json(judged: Judged, complete: Callable[[str], str] = str) -> dict[str, Any]:
     """The stable form. `facts` are what the evidence says of itself."""
+    found = judged.appraisal
+    to_do = remedies(found.checks, judged.source)
     return {
         "schema": "ccgpu.verdict/1",
         "verdict": found.verdict,
@@ -107,10 +194,12 @@ def as_json(found: Appraisal, *, format_: str, ignored: Sequence[str] = ()) -> d
         "at": shown(found.at),
         "unsafe": list(found.unsafe),
         "reasons": list(found.reasons),
+        "to_do": {id_: complete(text) for id_, text in to_do.items()},
+        "rests_on": [{"what": what, "whose": whose} for what, whose in found.rests_on],
         "not_proven": list(found.not_proven),
         "facts": dict(found.facts),
-        "format": format_,
-        "ignored": list(ignored),
+        "format": judged.format_,
+        "ignored": list(judged.ignored),
         "checks": [
             {
                 "id": check.id,

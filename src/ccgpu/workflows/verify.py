@@ -10,12 +10,14 @@ from ccgpu import __version__
 from ccgpu.attest.appraisal import Appraisal
 from ccgpu.attest.appraise import Question, appraise
 from ccgpu.attest.identity import Known
+from ccgpu.attest.rests_on import suppliers
 from ccgpu.attest.second_opinions import Keys
 from ccgpu.attest.simulated import roots_of
 from ccgpu.domain import bundle, hostkey
 from ccgpu.domain.bundle import Bundle
 from ccgpu.domain.evidence import Evidence
 from ccgpu.domain.policy import Pins, Policy
+from ccgpu.domain.policy_comparison import PolicyOrigin
 from ccgpu.errors import UsageProblem
 from ccgpu.store import evidence as files
 from ccgpu.store import hostkeys, policies
@@ -30,7 +32,7 @@ class Asked:
     """What the user asks: the evidence, and everything that the verdict depends on besides.
 
     `at` is None for the time that the evidence was made, by its maker's word. `host_key`: a file or
-    a fingerprint.
+    a fingerprint. `loaded`: the policy where it has been read already.
     """
 
     path: Path
@@ -51,6 +53,7 @@ class Asked:
     trust_identity: bool = False
     trust_nonce: bool = False
     simulated: bool = False
+    loaded: tuple[Policy, PolicyOrigin | None] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +70,7 @@ def verify(asked: Asked, state: Path) -> Answer:
 
     `state`: the state folder, where this machine keeps the challenges that it sent.
     """
-    written, origin = policies.load_with_origin(asked.policy)
+    written, origin = asked.loaded or policies.load_with_origin(asked.policy)
     policy = written.loosened(
         short_nonce=asked.short_nonce,
         skip_ocsp=asked.skip_ocsp,
@@ -75,7 +78,7 @@ def verify(asked: Asked, state: Path) -> Answer:
         trust_identity=asked.trust_identity,
         trust_nonce=asked.trust_nonce,
     )
-    found = files.read(asked.path, asked.format_)
+    brought = found = files.read(asked.path, asked.format_)
     if asked.collateral is not None:
         found = files.with_collateral(found, asked.collateral)
     known = _known(asked, found, Challenges(state / "challenges"))
@@ -93,6 +96,7 @@ def verify(asked: Asked, state: Path) -> Answer:
             nras=None if asked.nras_keys is None else content(asked.nras_keys, _MAX_KEYS),
             maa=None if asked.maa_keys is None else content(asked.maa_keys, _MAX_KEYS),
         ),
+        suppliers=suppliers(brought, found),
     )
     roots = roots_of(found) if asked.simulated else None
     appraisal = appraise(found, policy, question, roots)
@@ -120,6 +124,19 @@ def _known(asked: Asked, found: Evidence, challenges: Challenges) -> Known:
         key or hostkey.sha256(record.host_key),
         record.sent_at,
     )
+
+
+def check_files(asked: Asked) -> None:
+    """Refuse what the caller gave beside the evidence and cannot be read, before any verdict."""
+    if asked.pins is not None:
+        policies.pins(asked.pins)
+    if asked.host_key is not None:
+        hostkeys.digest(asked.host_key)
+    for keys in (asked.nras_keys, asked.maa_keys):
+        if keys is not None:
+            content(keys)
+    if asked.collateral is not None:
+        files.with_collateral(Evidence("folder"), asked.collateral)
 
 
 def _time(asked: Asked, found: Evidence) -> datetime:

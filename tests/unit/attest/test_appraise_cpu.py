@@ -281,8 +281,8 @@ def test_no_checks_at_all_are_a_rejection():
 
 def test_one_check_that_failed_decides():
     good = Check("a", "", True, "", "", "")
-    bad = replace(good, id="b", ok=False)
-    wanting = replace(bad, id=appraisal.VEK_ABSENT.id)
+    bad = good._replace(id="b", ok=False)
+    wanting = bad._replace(id=appraisal.VEK_ABSENT.id)
 
     assert verdict_of((good,)) == "accepted"
     assert verdict_of((good, bad)) == "rejected"

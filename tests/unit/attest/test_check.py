@@ -68,3 +68,27 @@ def test_what_cannot_be_read_breaks_the_rule_that_its_reader_names():
     assert checks.read(RULE, parse, b"bad", "a number") is None
     assert [(made.id, made.ok) for made in checks.made] == [("a.rule", True), ("b.rule", False)]
     assert (checks.made[1].expected, checks.made[1].actual) == ("good", b"bad".hex())
+
+
+@pytest.mark.parametrize("bad", range(6))
+@pytest.mark.parametrize("since", range(6))
+def test_only_a_failure_since_the_mark_counts_wherever_it_stands(bad, since):
+    checks, marks = Checks(), []
+    for number in range(6):
+        marks.append(checks.mark())
+        checks.that(RULE, number != bad, "this", number)
+
+    assert isinstance(checks.vouch("value", marks[since]), Unverified) == (bad >= since)
+
+
+def test_equal_shows_both_sides_as_they_are():
+    checks = Checks()
+    checks.equal(RULE, 1, True)
+    checks.equal(RULE, [1, 2], (1, 2))
+    checks.equal(RULE, b"", b"")
+
+    assert [(check.expected, check.actual) for check in checks.made] == [
+        ("1", "true"),
+        ("1, 2", "1, 2"),
+        ("(empty)", "(empty)"),
+    ]

@@ -55,10 +55,11 @@ _CHECKS = st.lists(
     st.lists(_TEXT, max_size=2),
 )
 def test_no_string_of_an_appraisal_reaches_the_terminal_as_it_is(appraisal, ignored):
+    judged = view.Judged(appraisal, "evidence", "bundle", ignored)
     console = Console(width=80, color_system=None, highlight=False, markup=False, emoji=False)
     with console.capture() as caught:
-        console.print(Trimmed(view.as_text(appraisal, ignored)), crop=False)
-    document = json.dumps(view.as_json(appraisal, format_="bundle", ignored=ignored))
+        console.print(Trimmed(view.as_text(judged, verbose=True)), crop=False)
+    document = json.dumps(view.as_json(judged))
 
     assert not _OBEYED.search(caught.get())
     assert not _OBEYED.search(document)

@@ -72,7 +72,7 @@ class DeviceChain:
     @property
     def key(self) -> PublicKeyTypes:
         """The key that signs reports."""
-        return self.certificates[0].public_key()
+        return certificates.public_key(self.certificates[0])
 
     @property
     def issued(self) -> tuple[tuple[x509.Certificate, x509.Certificate], ...]:
@@ -117,7 +117,10 @@ def verify(
 
 
 def _check_links(found: Certificates, root: Anchor, checks: Checks) -> None:
-    keys = [*(each.public_key() for each in found[1:-1]), signatures.pinned_key(root.spki)]
+    keys = [
+        *(certificates.public_key(each) for each in found[1:-1]),
+        signatures.pinned_key(root.spki),
+    ]
     below, above = found[:-1], found[1:]
     named = [one.issuer == other.subject for one, other in zip(below, above, strict=True)]
     _all(ISSUER, below, named, "issued by the next", checks)
@@ -128,7 +131,7 @@ def _check_links(found: Certificates, root: Anchor, checks: Checks) -> None:
 
 def _check_each(found: Certificates, at: datetime, checks: Checks) -> None:
     leaf, authorities = found[:1], found[1:]
-    on_curve = [signatures.on_p384(each.public_key()) for each in found]
+    on_curve = [signatures.on_p384(certificates.public_key(each)) for each in found]
     _all(KEY, found, on_curve, "keys on P-384", checks)
     valid = [each.not_valid_before_utc <= at <= each.not_valid_after_utc for each in found]
     _all(DATES, found, valid, f"valid at {shown(at)}", checks)

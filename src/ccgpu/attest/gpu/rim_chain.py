@@ -66,7 +66,10 @@ def _check_signer(signer: x509.Certificate, at: datetime, manifest: str, checks:
 
 
 def _check_links(found: Certificates, root: Anchor, checks: Checks) -> None:
-    keys = [*(each.public_key() for each in found[1:-1]), signatures.pinned_key(root.spki)]
+    keys = [
+        *(certificates.public_key(each) for each in found[1:-1]),
+        signatures.pinned_key(root.spki),
+    ]
     below, above = found[:-1], found[1:]
     named = [one.issuer == other.subject for one, other in zip(below, above, strict=True)]
     usage.check_each(ISSUER, below, named, "issued by the next", checks)
@@ -77,7 +80,7 @@ def _check_links(found: Certificates, root: Anchor, checks: Checks) -> None:
 
 def _check_each(found: Certificates, at: datetime, checks: Checks) -> None:
     authorities = found[1:]
-    on_curve = [signatures.on_p384(each.public_key()) for each in found]
+    on_curve = [signatures.on_p384(certificates.public_key(each)) for each in found]
     usage.check_each(KEY, found, on_curve, "keys on P-384", checks)
     valid = [each.not_valid_before_utc <= at <= each.not_valid_after_utc for each in authorities]
     usage.check_each(DATES, authorities, valid, f"valid at {shown(at)}", checks)

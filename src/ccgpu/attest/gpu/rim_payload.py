@@ -4,9 +4,10 @@ It is read from bytes that a signature covers, and strictly: nothing here is opt
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from functools import lru_cache
+from typing import Literal, cast
 
 from ccgpu.attest.check import Malformed, Rule
 from ccgpu.attest.gpu import rim_xml
@@ -125,7 +126,7 @@ def _golden(payload: Element) -> Mapping[int, tuple[bytes, ...]]:
 
 def _resource(resource: Element) -> tuple[int, tuple[bytes, ...] | None]:
     """The index and the hashes; no hashes if it is not active."""
-    said = {str(name): str(value) for name, value in resource.items()}
+    said = dict(cast("Iterable[tuple[str, str]]", resource.items()))
     if any(name.startswith(_OPAQUE_NAMESPACE) for name in said):
         raise Malformed(OPAQUE_VALUES, "golden values of measurements", "values of opaque data")
     fields = said.keys() & _FIELDS
@@ -138,7 +139,7 @@ def _resource(resource: Element) -> tuple[int, tuple[bytes, ...] | None]:
         raise Malformed(INDEX, f"0 to {INDICES - 1}", index[:40])
     if active not in {"True", "False"}:
         raise Malformed(ACTIVE, "True or False", active[:40])
-    names = _names(count) if _COUNT.fullmatch(count) else []
+    names = _names(count) if _COUNT.fullmatch(count) else ()
     if not names or hashes != set(names):
         raise Malformed(ALTERNATIVES, f"hashes 0 to {count[:40]} - 1", f"{len(hashes)} hashes")
     if said["size"] != str(SHA384_SIZE):
@@ -147,8 +148,9 @@ def _resource(resource: Element) -> tuple[int, tuple[bytes, ...] | None]:
     return int(index), values if active == "True" else None
 
 
-def _names(count: str) -> list[str]:
-    return [f"{_HASH_NAMESPACE}Hash{number}" for number in range(int(count))]
+@lru_cache(maxsize=100)
+def _names(count: str) -> tuple[str, ...]:
+    return tuple(f"{_HASH_NAMESPACE}Hash{number}" for number in range(int(count)))
 
 
 def _hash(text: str) -> bytes:

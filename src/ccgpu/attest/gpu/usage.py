@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from cryptography import x509
 from cryptography.x509.oid import ExtensionOID, NameOID
@@ -75,6 +76,7 @@ def check_each(
     checks.that(rule, not failing, expected, actual)
 
 
+@lru_cache(maxsize=128)
 def shown(found: x509.Certificate) -> str:
     """Its common name and serial number, as a check names it."""
     names = found.subject.get_attributes_for_oid(NameOID.COMMON_NAME)

@@ -53,11 +53,16 @@ class Certificate:
 
 def read(data: bytes) -> Certificate:
     """The parts of a certificate in DER, as `cryptography` reads it."""
-    found = certificates.parse(data, READABLE)
+    return certificates.quietly(_read, data, READABLE)
+
+
+def _read(data: bytes) -> Certificate:
+    """Each part is decoded once, here, where a part that `cryptography` refuses is told."""
+    found = x509.load_der_x509_certificate(data)
     return Certificate(
         subject=found.subject.rfc4514_string(),
         issuer=found.issuer.rfc4514_string(),
-        serial=certificates.serial(found),
+        serial=found.serial_number,
         not_before=found.not_valid_before_utc,
         not_after=found.not_valid_after_utc,
         spki=found.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo),

@@ -36,6 +36,12 @@ _ORDER = int(
     16,
 )
 
+# By version, the fields that must be zero.
+_RESERVED = {
+    version: tuple(f for f in FIELDS.values() if f.reserved or version < SINCE.get(f.name, 0))
+    for version in VERSIONS
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Version:
@@ -146,9 +152,8 @@ def _number(raw: bytes, name: str) -> int:
 
 
 def _refuse_reserved(raw: bytes, version: int) -> None:
-    for name, field in FIELDS.items():
-        reserved = field.reserved or version < SINCE.get(name, 0)
-        if reserved and any(field.of(raw)):
+    for field in _RESERVED[version]:
+        if field.of(raw).strip(b"\0"):
             where = f"{field.start:#05x}-{field.end - 1:#05x}"
             raise Malformed(RESERVED, f"zero at {where}", field.of(raw))
 

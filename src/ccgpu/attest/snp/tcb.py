@@ -3,7 +3,6 @@
 There is no order of two TCBs as wholes: one is at least another only if each component is.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ccgpu.attest.check import Malformed, Rule
@@ -17,6 +16,7 @@ RESERVED = Rule(
 # ABI specification, TCB_VERSION: where each component stands. Turin (family 1Ah) moved them.
 _PLACES = {"bootloader": 0, "tee": 1, "snp": 6, "microcode": 7}
 _TURIN_PLACES = {"fmc": 0, "bootloader": 1, "tee": 2, "snp": 3, "microcode": 7}
+_RESERVED, _TURIN_RESERVED = range(2, 6), range(4, 7)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,32 +29,28 @@ class Tcb:
     microcode: int
     fmc: int | None = None
 
-    @property
-    def components(self) -> Sequence[tuple[str, int]]:
-        """The components that there are, by name."""
-        every = (
-            ("bootloader", self.bootloader),
-            ("tee", self.tee),
-            ("snp", self.snp),
-            ("microcode", self.microcode),
-            ("fmc", self.fmc),
-        )
-        return tuple((name, svn) for name, svn in every if svn is not None)
-
     def at_least(self, floor: "Tcb") -> bool:
         """Whether both have the same components, and none of these is below the other's."""
-        own, floors = self.components, floor.components
-        return len(own) == len(floors) and all(
-            svn >= least for (_, svn), (_, least) in zip(own, floors, strict=True)
+        if (self.fmc is None) != (floor.fmc is None):
+            return False
+        return (
+            self.bootloader >= floor.bootloader
+            and self.tee >= floor.tee
+            and self.snp >= floor.snp
+            and self.microcode >= floor.microcode
+            and (self.fmc or 0) >= (floor.fmc or 0)
         )
 
     def __str__(self) -> str:
-        return ", ".join(f"{name} {svn}" for name, svn in self.components)
+        fmc = "" if self.fmc is None else f", fmc {self.fmc}"
+        rest = f"tee {self.tee}, snp {self.snp}, microcode {self.microcode}"
+        return f"bootloader {self.bootloader}, {rest}{fmc}"
 
 
 def decode(raw: bytes, *, turin: bool) -> Tcb:
     """The TCB in 8 bytes of a report, or `Malformed` if a reserved one is not zero."""
     places = _TURIN_PLACES if turin else _PLACES
-    if any(byte for at, byte in enumerate(raw) if at not in places.values()):
+    reserved = _TURIN_RESERVED if turin else _RESERVED
+    if any(raw[at] for at in reserved):
         raise Malformed(RESERVED, "zero", raw)
     return Tcb(**{name: raw[at] for name, at in places.items()})

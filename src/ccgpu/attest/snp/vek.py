@@ -6,6 +6,7 @@ gives it; a critical one that AMD does not write is refused.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -51,6 +52,7 @@ class Vek:
     certificate: Certificate
 
 
+@lru_cache(maxsize=128)
 def parse(data: bytes, readers: Sequence[Reader] = READERS) -> Vek:
     """Decode a VEK certificate (DER or PEM) with the first reader that takes it, or `Malformed`."""
     found = _read(certificates.der(data, READABLE), readers)

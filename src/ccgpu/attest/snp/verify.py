@@ -53,7 +53,8 @@ def verify(
         revocation.verify(crl, key, anchors, at, checks)  # 4
     _signature(report, key, checks)  # 5
     product = agreement.verify(report, key, checks)  # 6
-    return checks.vouch(replace(report, product=product), since)
+    named = report if report.product == product else replace(report, product=product)
+    return checks.vouch(named, since)
 
 
 def _signature(report: Report, key: Vek, checks: Checks) -> None:

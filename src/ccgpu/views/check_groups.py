@@ -1,0 +1,43 @@
+"""The groups that checks are counted in, by the first word of their reason code, in plain words.
+
+docs/trust.md lists them.
+"""
+
+from collections.abc import Iterable, Mapping
+
+from ccgpu.attest.check import Check
+
+# In the order in which a verdict shows them: is it fresh, is it there, is it genuine, is it wanted.
+GROUPS: Mapping[str, str] = {
+    "freshness": "Freshness",
+    "identity": "Identity",
+    "binding": "Binding to VM and host key",
+    "evidence": "Evidence at hand",
+    "collateral": "Collateral at hand",
+    "snp": "SNP report",
+    "hcl": "Paravisor's claims (HCL)",
+    "json": "JSON in the evidence",
+    "vtpm": "vTPM quote and event log",
+    "gpu": "GPU report",
+    "rim": "NVIDIA's manifests (RIM)",
+    "golden": "GPU measurements",
+    "ocsp": "NVIDIA's revocation (OCSP)",
+    "token": "Token signatures",
+    "nras": "NVIDIA's token (NRAS)",
+    "maa": "Microsoft's token (MAA)",
+    "policy": "Policy",
+}
+
+
+def group_of(id_: str) -> str:
+    """The group of a reason code, in words; its first word where that is not known."""
+    first = id_.partition(".")[0]
+    return GROUPS.get(first, first)
+
+
+def grouped(checks: Iterable[Check]) -> Mapping[str, list[Check]]:
+    """The checks by group, in the order of the table; those of no known group come last."""
+    found: dict[str, list[Check]] = {name: [] for name in GROUPS.values()}
+    for check in checks:
+        found.setdefault(group_of(check.id), []).append(check)
+    return {name: those for name, those in found.items() if those}

@@ -1,0 +1,113 @@
+"""Many verdicts for people and for scripts: a table with a line each, or one document with all."""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from ccgpu.attest.judged import One
+from ccgpu.errors import CcgpuError, InvalidFile
+from ccgpu.views import verdict
+from ccgpu.views.signs import plain
+from ccgpu.views.verdict import Judged
+
+_KEYS = ("accepted", "rejected", "no_verdict", "not_judged")
+_SHOWN = 3  # reasons of a line
+_NONE = "not judged"
+_STYLES = {"ACCEPTED": "green", "REJECTED": "bold red"}
+
+
+def as_text(judged: Sequence[One], *, verbose: bool = False) -> RenderableType:
+    """How many of each, then a line each; `verbose` adds each verdict as `verify` shows it."""
+    parts: list[RenderableType] = [Text(_summary(judged))]
+    found = [one.appraisal for one in judged if one.appraisal is not None]
+    if any(each.simulated for each in found):
+        parts.append(Text(verdict.simulated_line()))
+    loosened = dict.fromkeys(flag for each in found for flag in each.unsafe)
+    parts += [Text(f"loosened: {plain(flag)}") for flag in loosened]
+    parts += [Text(), _table(judged)]
+    if verbose:
+        for one in judged:
+            parts += [Text(f"\n{plain(one.source)}"), _whole(one)]
+    return Group(*parts)
+
+
+def _summary(judged: Sequence[One]) -> str:
+    count = Counter(map(_word, judged))
+    policies = {plain(one.appraisal.policy) for one in judged if one.appraisal is not None}
+    by = f" by policy {', '.join(sorted(policies))}" if policies else ""
+    kinds = ", ".join(f"{number} {word.lower()}" for word, number in sorted(count.items()))
+    return f"{len(judged)} judged{by}: {kinds}"
+
+
+def _word(one: One) -> str:
+    return _NONE.upper() if one.appraisal is None else verdict.word_of(one.appraisal)
+
+
+def _table(judged: Sequence[One]) -> Table:
+    table = Table.grid(padding=(0, 2))
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    table.add_column(overflow="fold")
+    for one in judged:
+        word = _word(one)
+        table.add_row(Text(word, _STYLES.get(word, "yellow")), Text(plain(one.source)), _why(one))
+    return table
+
+
+def _why(one: One) -> Text:
+    if one.appraisal is None:
+        return Text(plain(_line(one.error)))
+    reasons = one.appraisal.reasons
+    more = f" and {len(reasons) - _SHOWN} more" if len(reasons) > _SHOWN else ""
+    return Text(", ".join(reasons[:_SHOWN]) + more)
+
+
+def _line(error: CcgpuError | None) -> str:
+    """What kept it from being judged, on one line."""
+    if isinstance(error, InvalidFile):
+        said = [
+            f"{each.path}: {each.message}" if each.path else each.message for each in error.problems
+        ]
+        return "; ".join(said)
+    return "; ".join(line.strip() for line in str(error).splitlines())
+
+
+def _whole(one: One) -> RenderableType:
+    judged = _judged(one)
+    return Text(plain(str(one.error))) if judged is None else verdict.as_text(judged)
+
+
+def _judged(one: One) -> Judged | None:
+    if one.appraisal is None:
+        return None
+    return Judged(one.appraisal, one.source, one.format_, one.ignored)
+
+
+def as_json(judged: Sequence[One], exit_code: int) -> dict[str, Any]:
+    """The stable form: `verdicts[]` are the documents of `verify`, each with its `source`."""
+    found = Counter(map(_key, judged))
+    return {
+        "schema": "ccgpu.verdicts/1",
+        "exit_code": exit_code,
+        "counts": {key: found[key] for key in _KEYS},
+        "verdicts": [_document(one) for one in judged],
+    }
+
+
+def _key(one: One) -> str:
+    return "not_judged" if one.appraisal is None else one.appraisal.verdict
+
+
+def _document(one: One) -> dict[str, Any]:
+    """Where there is no verdict at all, `verdict` is null, and `error` says why."""
+    head: dict[str, Any] = {"source": one.source, "exit_code": one.exit_code}
+    judged = _judged(one)
+    if judged is not None:
+        return head | verdict.as_json(judged)
+    err = one.error
+    error = err and {"code": err.code, "message": str(err), "hint": err.hint}
+    return head | {"schema": "ccgpu.verdict/1", "verdict": None, "error": error}

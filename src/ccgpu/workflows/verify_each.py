@@ -1,0 +1,115 @@
+"""Verdicts on many pieces of evidence, each by itself: one that cannot be read stops no other."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from ccgpu.attest.appraisal import Appraisal
+from ccgpu.attest.judged import One
+from ccgpu.domain.bundle import SCHEMA
+from ccgpu.errors import (
+    CcgpuError,
+    EvidenceRejected,
+    EvidenceUnavailable,
+    InvalidFile,
+    UsageProblem,
+)
+from ccgpu.workflows.verify import Answer
+
+LIMIT = 10_000  # verdicts of one run: all of them are kept until the end
+_BUNDLE = SCHEMA.encode()
+_HEAD = 4096  # bytes of a file that are looked at to know a bundle
+
+_TOLD = 20  # problems of unreadable files that the one error names; the table has all files
+
+# What one exit code says of many: the first of these that any of them ended with.
+WORST_FIRST = (
+    EvidenceRejected.exit_code,
+    EvidenceUnavailable.exit_code,
+    InvalidFile.exit_code,
+    UsageProblem.exit_code,
+)
+
+
+def sources(paths: Sequence[Path]) -> list[Path]:
+    """What is judged: each path, and of a folder of several bundles each of these.
+
+    `UsageProblem` if that is more than one run keeps.
+    """
+    found = [source for path in paths for source in _sources(path)]
+    if len(found) > LIMIT:
+        raise UsageProblem(
+            f"{len(found)} pieces of evidence: one run judges at most {LIMIT}",
+            hint="give fewer, in several runs",
+        )
+    return found
+
+
+def _sources(path: Path) -> list[Path]:
+    try:
+        files = sorted(path.glob("*.json")) if path.is_dir() else []
+        bundles = [file for file in files if _is_bundle(file)]
+    except OSError:
+        return [path]  # reading it says why
+    return bundles if len(bundles) > 1 else [path]
+
+
+def _is_bundle(file: Path) -> bool:
+    with file.open("rb") as stream:
+        return _BUNDLE in stream.read(_HEAD)
+
+
+def judge_each(paths: Sequence[Path], judge: Callable[[Path], Answer]) -> Iterator[One]:
+    """One verdict after the other. Whatever keeps one from being judged is told with it."""
+    for path in paths:
+        try:
+            answer = judge(path)
+        except CcgpuError as err:
+            yield One(str(path), error=err)
+            continue
+        found = answer.evidence
+        yield One(
+            str(path), answer.appraisal, found.format, found.ignored, _refusal(answer.appraisal)
+        )
+
+
+def _refusal(appraisal: Appraisal) -> CcgpuError | None:
+    try:
+        appraisal.require()
+    except CcgpuError as err:
+        return err
+    return None
+
+
+def worst(judged: Sequence[One]) -> int:
+    """The exit code of all of them: 9 outranks 8, 8 outranks 3, 3 outranks 2; 0 if all are good."""
+    codes = {one.exit_code for one in judged}
+    return next((code for code in WORST_FIRST if code in codes), max(codes, default=0))
+
+
+def require_all(judged: Sequence[One]) -> None:
+    """Unless each was accepted, the error that stands for the worst of them."""
+    code = worst(judged)
+    if not code:
+        return
+    failed = [one for one in judged if one.error is not None]
+    rejected = sum(one.exit_code == EvidenceRejected.exit_code for one in failed)
+    message = f"{len(failed)} of {len(judged)} not accepted"
+    message += f", {rejected} of them rejected" if rejected else ""
+    errors = [one.error for one in failed if one.error is not None and one.exit_code == code]
+    raise _standing_for(errors, message)
+
+
+def _standing_for(errors: Sequence[CcgpuError], message: str) -> CcgpuError:
+    """One error for several of an exit code."""
+    first = errors[0]
+    hint = "what to do about each: `-v`, or `-o json`"
+    if isinstance(first, EvidenceRejected):
+        return EvidenceRejected(message, hint=hint)
+    if isinstance(first, EvidenceUnavailable):
+        return EvidenceUnavailable(message, hint=hint)
+    if isinstance(first, InvalidFile):
+        unread = [err for err in errors if isinstance(err, InvalidFile)]
+        problems = [replace(each, source=err.source) for err in unread for each in err.problems]
+        return InvalidFile(message, problems[:_TOLD], hint=first.hint)
+    return first

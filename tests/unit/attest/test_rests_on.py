@@ -1,0 +1,112 @@
+"""Whose word a verdict rests on, in whatever way evidence, caller and policy go together."""
+
+from dataclasses import replace
+
+import pytest
+
+from ccgpu.attest.appraise import Question
+from ccgpu.attest.rests_on import Brought, rests_on, suppliers
+from ccgpu.domain.evidence import Evidence, GpuCollateral
+from ccgpu.domain.policy import Pins
+from ccgpu.store import policies
+from support import gpus, vms
+from support.vms import AT, NONCE, Judge, vm
+
+WHOLE = gpus.bound(vm(), gpus.gpu())
+
+
+def words(found, policy="default", **brought):
+    return dict(rests_on(found, policies.load(policy), Brought(**brought)))
+
+
+def test_without_the_caller_it_is_all_the_word_of_the_evidences_maker():
+    assert words(WHOLE, time=False, state="maker") == {
+        "time": "maker",
+        "nonce": "maker",
+        "VM id": "maker",
+        "SSH host key": "maker",
+        "AMD's certificates": "maker",
+        "AMD's revocation list": "maker",
+        "golden PCR values": "nobody",
+        "NVIDIA's manifests": "maker",
+        "NVIDIA's OCSP answers": "maker",
+        "CC mode and developer tools": "maker",
+        "policy": "caller",
+    }
+
+
+@pytest.mark.parametrize(
+    ("brought", "row"),
+    [
+        ("time", "time"),
+        ("nonce", "nonce"),
+        ("vm_id", "VM id"),
+        ("host_key", "SSH host key"),
+        ("pins", "golden PCR values"),
+    ],
+)
+def test_what_the_caller_brings_is_the_callers(brought, row):
+    nothing = dict.fromkeys(("time", "nonce", "vm_id", "host_key", "pins"), False)
+
+    assert words(WHOLE, **(nothing | {brought: True}))[row] == "caller"
+    assert words(WHOLE, **nothing)[row] != "caller"
+
+
+def test_a_policy_that_binds_nothing_takes_nobodys_word_for_vm_and_key():
+    found = words(vms.bound(vm()), "cpu-only")
+
+    assert (found["VM id"], found["SSH host key"]) == ("nobody", "nobody")
+
+
+def test_what_the_policy_does_not_look_at_is_no_row():
+    assert "NVIDIA's manifests" not in words(WHOLE, "cpu-only")
+    assert "AMD's certificates" not in words(WHOLE, "gpu-only")
+    skipping = policies.load("gpu-only").loosened(
+        skip_ocsp=True, short_nonce=False, known_nonce=False
+    )
+    assert "NVIDIA's OCSP answers" not in dict(rests_on(WHOLE, skipping, Brought()))
+
+
+def test_the_nonce_of_a_gpu_alone_is_its_makers_and_none_is_nobodys():
+    found = gpus.asked(gpus.gpu())
+    gpu = replace(found.gpus[0], nonce=NONCE)
+    bare = replace(found, claimed=replace(found.claimed, nonce=None))
+
+    assert words(replace(bare, gpus=(gpu,)), "gpu-only")["nonce"] == "maker"
+    assert words(replace(bare, gpus=(replace(gpu, nonce=None),)), "gpu-only")["nonce"] == "nobody"
+
+
+def _with(**collateral):
+    return replace(WHOLE, collateral=replace(WHOLE.collateral, **collateral))
+
+
+def test_collateral_is_of_whoever_brought_it():
+    more = (*WHOLE.collateral.rims, b"<x/>")
+    assert WHOLE.cpu is not None
+    bare = replace(WHOLE.cpu, crl=None, vek=None)
+
+    assert suppliers(WHOLE, WHOLE)["manifests"] == "maker"
+    assert suppliers(WHOLE, _with(rims=more))["manifests"] == "caller and maker"
+    assert suppliers(_with(ocsp=()), WHOLE)["OCSP answers"] == "caller"
+    assert suppliers(_with(ocsp=()), _with(ocsp=()))["OCSP answers"] == "nobody"
+    assert suppliers(replace(WHOLE, cpu=bare), WHOLE)["revocation list"] == "caller"
+    assert suppliers(replace(WHOLE, cpu=bare), WHOLE)["certificates"] == "caller"
+    empty = Evidence("folder", collateral=GpuCollateral())
+    assert set(suppliers(empty, empty).values()) == {"nobody"}
+
+
+def test_the_verdict_says_what_the_question_brought():
+    pins = Pins(image="few", pcrs={"7": "00" * 32})
+    found = dict(Judge(question=Question(AT, nonce=NONCE, pins=pins))(vms.asked(vm())).rests_on)
+    of_maker = Question(AT, at_of_maker=True, suppliers={"revocation list": "caller"})
+    other = dict(Judge(question=of_maker)(vms.asked(vm())).rests_on)
+
+    assert (found["time"], found["nonce"], found["golden PCR values"]) == ("caller",) * 3
+    assert (other["time"], other["nonce"], other["golden PCR values"]) == (
+        "maker",
+        "maker",
+        "nobody",
+    )
+    assert other["AMD's revocation list"] == "caller"
+    state = dict(Judge("gpu-only")(gpus.asked(gpus.gpu())).rests_on)
+    assert state["CC mode and developer tools"] == "maker"

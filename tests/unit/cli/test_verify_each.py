@@ -1,0 +1,185 @@
+"""`ccgpu verify --each`: each by itself, one table, one document, the worst exit code."""
+
+import base64
+import itertools
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from ccgpu.attest.judged import One
+from ccgpu.domain import bundle
+from ccgpu.errors import EvidenceRejected, EvidenceUnavailable, InvalidFile, UsageProblem
+from ccgpu.workflows import verify_each
+from support.drawn import without_drawn
+from support.vms import AT, asked, vm
+
+_FAKE = "--backend fake --policy cpu-only --at bundle"
+pytestmark = pytest.mark.usefixtures("evidence")
+_CODES = {"good": 0, "forged": 9, "bare": 8, "junk": 3}
+
+
+def _write(folder, name, found):
+    made = bundle.of(found, made_at=AT, tool="ccgpu test", policy="x", verdict={"verdict": "?"})
+    (folder / f"{name}.json").write_text(made.model_dump_json(by_alias=True, exclude_none=True))
+
+
+@pytest.fixture
+def evidence(shell):
+    """One of each kind, in the current folder."""
+    here = shell.folder / "work"
+    good = asked(vm())
+    assert good.cpu is not None
+    _write(here, "good", good)
+    _write(here, "forged", asked(vm(), b"short"))
+    _write(here, "bare", replace(good, cpu=replace(good.cpu, vek=None)))
+    (here / "junk.json").write_text("what?")
+    return here
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        names
+        for count in range(1, 5)
+        for names in itertools.combinations(("good", "forged", "bare", "junk"), count)
+    ],
+)
+def test_the_exit_code_is_the_worst_of_them(shell, names):
+    files = " ".join(f"{name}.json" for name in names)
+    codes = [_CODES[name] for name in names]
+
+    assert shell(f"verify {files} --each {_FAKE}").code == max(codes)
+
+
+def test_nine_outranks_eight_outranks_three_outranks_two_and_any_other():
+    errors = (
+        EvidenceRejected("x"),
+        EvidenceUnavailable("x"),
+        InvalidFile("x", []),
+        UsageProblem("x"),
+    )
+    ones = [One("x", error=error) for error in errors]
+
+    for best in range(4):
+        assert verify_each.worst([One("good"), *reversed(ones[best:])]) == (9, 8, 3, 2)[best]
+    assert verify_each.worst([One("good")]) == 0
+
+
+def test_what_cannot_be_read_stops_no_other(shell):
+    done = shell(f"verify junk.json nothing.json good.json --each {_FAKE}")
+
+    assert done.code == 3
+    assert "ACCEPTED    good.json" in done.out
+    assert done.out.count("NOT JUDGED") == 2
+    assert "junk.json: is in no known format" in done.err
+    assert "nothing.json: cannot be read" in done.err
+
+
+def test_the_table_and_verbose(shell, golden):
+    files = "good.json forged.json bare.json junk.json"
+
+    golden("cli/verify-each.txt", without_drawn(str(shell(f"verify {files} --each {_FAKE}"))))
+    long = shell(f"verify {files} --each {_FAKE} --verbose").out
+    assert long.count(" by policy cpu-only at ") == 3
+    assert "what to do" in long
+
+
+def test_the_document_has_the_documents_of_each(shell):
+    done = shell(f"verify good.json forged.json bare.json junk.json --each {_FAKE} -o json")
+    found = done.document
+
+    assert found["schema"] == "ccgpu.verdicts/1"
+    assert (found["exit_code"], done.code) == (9, 9)
+    assert found["counts"] == {"accepted": 1, "rejected": 1, "no_verdict": 1, "not_judged": 1}
+    for one in found["verdicts"][:3]:
+        alone = shell(f"verify {one['source']} {_FAKE} -o json")
+        assert one["exit_code"] == alone.code
+        same = {key: value for key, value in alone.document.items() if key != "to_do"}
+        assert {key: one[key] for key in same} == same
+        assert one["to_do"].keys() == alone.document["to_do"].keys()
+    junk = found["verdicts"][3]
+    assert (junk["source"], junk["verdict"], junk["exit_code"]) == ("junk.json", None, 3)
+    assert junk["error"]["code"] == "InvalidFile"
+
+
+def test_a_folder_of_bundles_stands_for_each_and_a_folder_of_evidence_for_itself(shell, evidence):
+    many = evidence / "many"
+    raw = evidence / "raw"
+    for folder in (many, raw):
+        folder.mkdir()
+    for name in ("good", "forged"):
+        (evidence / f"{name}.json").rename(many / f"{name}.json")
+    found = asked(vm()).cpu
+    assert found is not None
+    (raw / "hcl.bin").write_bytes(found.hcl or b"")
+    (raw / "quote.msg").write_bytes(found.quote or b"")
+    document = shell(f"verify many raw --each {_FAKE} -o json").document
+
+    assert [one["source"] for one in document["verdicts"]] == [
+        "many/forged.json",
+        "many/good.json",
+        "raw",
+    ]
+
+
+def test_several_without_each_are_a_choice_that_the_user_must_make(shell):
+    done = shell(f"verify good.json forged.json {_FAKE}")
+
+    assert done.code == 2
+    assert "--each" in done.err
+
+
+@pytest.mark.parametrize("option", ["--save x.json", "--record pins.json"])
+def test_what_is_for_one_is_refused_before_anything_is_judged(shell, option):
+    done = shell(f"verify good.json --each {_FAKE} {option}")
+
+    assert (done.code, done.out) == (2, "")
+    assert option.split()[0] in done.err
+
+
+@pytest.mark.parametrize(
+    ("option", "code"),
+    [("--pins nothing", 3), ("--collateral nothing", 3), ("--nras-jwks nothing", 3)],
+)
+def test_a_file_of_the_callers_that_cannot_be_read_is_one_error(shell, option, code):
+    done = shell(f"verify good.json good.json --each {_FAKE} {option}")
+
+    assert (done.code, done.out) == (code, "")
+
+
+def test_a_policy_that_is_wrong_is_one_error(shell, evidence):
+    (evidence / "own.yaml").write_text("name: own\n")
+    done = shell("verify good.json good.json --each --policy own.yaml")
+
+    assert (done.code, done.out) == (3, "")
+
+
+def test_evidence_without_a_time_is_told_and_the_rest_is_judged(shell, evidence):
+    found = asked(vm()).cpu
+    assert found is not None
+    (evidence / "hcl.bin").write_bytes(found.hcl or b"")
+    done = shell(f"verify hcl.bin good.json --each {_FAKE} -o json")
+
+    assert done.code == 2
+    assert [one["exit_code"] for one in done.document["verdicts"]] == [2, 0]
+
+
+def test_one_run_keeps_a_bounded_number_of_verdicts():
+    with pytest.raises(UsageProblem, match="at most 10000"):
+        verify_each.sources([Path("nothing")] * (verify_each.LIMIT + 1))
+
+
+def test_nothing_of_one_verdict_reaches_the_next(shell, evidence):
+    """The same certificate, and one with a bit changed: what is kept is kept by its bytes."""
+    document = json.loads((evidence / "good.json").read_text())
+    raw = bytearray(base64.b64decode(document["cpu"]["vek"]))
+    raw[-1] ^= 1
+    document["cpu"]["vek"] = base64.b64encode(raw).decode()
+    (evidence / "bent.json").write_text(json.dumps(document))
+    done = shell(f"verify good.json bent.json good.json bent.json --each {_FAKE} -o json")
+    found = done.document["verdicts"]
+
+    assert [one["verdict"] for one in found] == ["accepted", "rejected"] * 2
+    assert found[1]["reasons"] == found[3]["reasons"] == ["snp.vek.signature"]
