@@ -1,5 +1,6 @@
 """`ccgpu verify`."""
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -55,4 +56,4 @@ def verify(
         lambda: view.as_text(found.appraisal, found.evidence.ignored),
         lambda: document,
     )
-    found.appraisal.require()
+    found.appraisal.require(shlex.quote(str(evidence)))

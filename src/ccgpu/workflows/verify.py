@@ -13,6 +13,8 @@ from ccgpu.attest.identity import Known
 from ccgpu.attest.second_opinions import Keys
 from ccgpu.attest.simulated import roots_of
 from ccgpu.domain import bundle, hostkey
+from ccgpu.collateral import folder as collateral_folder
+from ccgpu.collateral.needs import Fetched
 from ccgpu.domain.bundle import Bundle
 from ccgpu.domain.evidence import Evidence
 from ccgpu.domain.policy import Pins, Policy
@@ -21,6 +23,7 @@ from ccgpu.store import evidence as files
 from ccgpu.store import hostkeys, policies
 from ccgpu.store.challenges import Challenges
 from ccgpu.store.evidence.limits import content
+from ccgpu.workflows import supplies
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +77,7 @@ def verify(asked: Asked, state: Path) -> Answer:
     )
     found = files.read(asked.path, asked.format_)
     if asked.collateral is not None:
-        found = files.with_collateral(found, asked.collateral)
+        found = _given(found, asked.collateral)
     known = _known(asked, found, Challenges(state / "challenges"))
     question = Question(
         at=_time(asked, found),
@@ -115,6 +118,17 @@ def _known(asked: Asked, found: Evidence, challenges: Challenges) -> Known:
         key or hostkey.sha256(record.host_key),
         record.sent_at,
     )
+
+
+def _given(found: Evidence, path: Path) -> Evidence:
+    """The evidence and the caller's folder: as its manifest lists it, or loose files without one.
+
+    `InvalidFile` for a folder that is not as `collateral fetch` wrote it: a manifest or a
+    revocation list that is lost on the way must not be lost in silence.
+    """
+    if collateral_folder.has_manifest(path):
+        return supplies.supplied(found, Fetched(collateral_folder.read_whole(path)))
+    return files.with_collateral(found, path)
 
 
 def _time(asked: Asked, found: Evidence) -> datetime:

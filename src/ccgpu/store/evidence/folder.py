@@ -1,7 +1,8 @@
 """Evidence that is a folder of raw files, as tools write them; and folders of collateral.
 
 Every file is taken for what its bytes are. Two files of one kind, where there can be one, are
-refused: which of them was meant is not ours to guess.
+refused: which of them was meant is not ours to guess. Of certificates, revocation lists, manifests
+and OCSP answers there may be those of several machines; the verdict chooses.
 """
 
 from collections.abc import Iterator
@@ -9,7 +10,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ccgpu.domain.evidence import CpuEvidence, Evidence, GpuCollateral, GpuEvidence
+from ccgpu.domain.evidence import (
+    CallerCollateral,
+    CpuEvidence,
+    Evidence,
+    GpuCollateral,
+    GpuEvidence,
+    NamedManifest,
+)
 from ccgpu.store.evidence import pem, single
 from ccgpu.store.evidence.kinds import Kind, kind_of, loaded
 from ccgpu.store.evidence.limits import MAX_FILES, content, refused
@@ -17,9 +25,9 @@ from ccgpu.store.evidence.limits import MAX_FILES, content, refused
 # Copies of what the blobs hold, and notes: never read.
 _PASSED_OVER = ("expected.json", "runtime-data.json", "manifest.json")
 _CPU: tuple[Kind, ...] = (
-    "hcl", "report", "quote", "signature", "pcr_file", "event_log", "ak", "crl", "thim",
+    "hcl", "report", "quote", "signature", "pcr_file", "event_log", "ak", "thim",
 )  # fmt: skip
-_MANY: tuple[Kind, ...] = ("rim", "ocsp", "json")
+_MANY: tuple[Kind, ...] = ("rim", "ocsp", "json", "vek", "chain", "crl")
 
 
 class _Pieces:
@@ -29,6 +37,7 @@ class _Pieces:
         self.path = path
         self.one: dict[Kind, bytes] = {}
         self.many: dict[Kind, list[bytes]] = {kind: [] for kind in _MANY}
+        self.manifest_names: list[str] = []
         self.ignored: list[str] = []
         for file in _files(path):
             self._sort(file)
@@ -40,6 +49,8 @@ class _Pieces:
             self.ignored.append(str(file.relative_to(self.path)))
         elif kind in _MANY:
             self.many[kind].append(data)
+            if kind == "rim":
+                self.manifest_names.append(file.stem)
         elif kind in self.one:
             raise refused(self.path, f"holds two files of the kind {kind}, one is {file.name}")
         else:
@@ -72,17 +83,28 @@ def read(path: Path) -> Evidence:
         raise refused(path, "holds no evidence in a known format")
     if (nonce := pieces.one.get("nonce")) is not None:
         found = replace(found, claimed=replace(found.claimed, nonce=_unhexed(nonce)))
-    return _with(found, pieces)
+    return _with_own(found, pieces)
 
 
 def add(found: Evidence, path: Path) -> Evidence:
-    """`found` with the certificates, manifests and answers of a folder of collateral."""
+    """`found`, given the certificates, manifests and answers of a folder of collateral."""
     if not path.is_dir():
         raise refused(path, "is no folder of collateral")
-    return _with(found, _Pieces(path))
+    pieces = _Pieces(path)
+    veks, chains = _amd(pieces)
+    manifests = zip(pieces.manifest_names, pieces.many["rim"], strict=True)
+    given = CallerCollateral(
+        veks=veks,
+        chains=chains,
+        crls=tuple(pieces.many["crl"]),
+        rims=tuple(NamedManifest(name, xml) for name, xml in manifests),
+        ocsp=tuple(pieces.many["ocsp"]),
+    )
+    return replace(found, given=found.given + given, ignored=(*found.ignored, *pieces.ignored))
 
 
-def _with(found: Evidence, pieces: _Pieces) -> Evidence:
+def _with_own(found: Evidence, pieces: _Pieces) -> Evidence:
+    """`found` with the certificates, manifests and answers that lie in its own folder."""
     collateral = GpuCollateral(
         (*found.collateral.rims, *pieces.many["rim"]),
         (*found.collateral.ocsp, *pieces.many["ocsp"]),
@@ -90,14 +112,24 @@ def _with(found: Evidence, pieces: _Pieces) -> Evidence:
     )
     cpu = found.cpu
     if cpu is not None:
-        vek, chain = _amd(pieces)
+        veks, chains = _amd(pieces)
+        if len(pieces.many["chain"]) > 1:
+            raise refused(pieces.path, "holds two files of the kind chain")
+        all_veks = (*_one(cpu.vek), *cpu.veks, *veks)
+        crls = (*_one(cpu.crl), *cpu.crls, *pieces.many["crl"])
         cpu = replace(
             cpu,
-            vek=cpu.vek or vek,
-            chain=cpu.chain or chain,
-            crl=cpu.crl or pieces.one.get("crl"),
+            vek=next(iter(all_veks), None),
+            veks=all_veks[1:],
+            chain=cpu.chain or next(iter(chains), None),
+            crl=next(iter(crls), None),
+            crls=crls[1:],
         )
     return replace(found, cpu=cpu, collateral=collateral, ignored=tuple(pieces.ignored))
+
+
+def _one(data: bytes | None) -> tuple[bytes, ...]:
+    return () if data is None else (data,)
 
 
 def _of_documents(pieces: _Pieces) -> Evidence | None:
@@ -121,13 +153,11 @@ def _pcrs(pieces: _Pieces) -> dict[int, bytes]:
         raise refused(pieces.path, f"holds PCR values that are not hex: {err}") from err
 
 
-def _amd(pieces: _Pieces) -> tuple[bytes | None, bytes | None]:
-    """The certificate of the chip, and those above it: from one file, or from two."""
-    chain = pieces.one.get("chain")
-    if "vek" not in pieces.one:
-        return None, chain
-    vek, rest = pem.split(pieces.one["vek"])
-    return vek, rest or chain
+def _amd(pieces: _Pieces) -> tuple[tuple[bytes, ...], tuple[bytes, ...]]:
+    """The certificates of chips, and those above them: from one file, or from two."""
+    halves = [pem.split(data) for data in pieces.many["vek"]]
+    chains = [rest.lstrip() for _, rest in halves if rest] + pieces.many["chain"]
+    return tuple(vek for vek, _ in halves), tuple(dict.fromkeys(chains))
 
 
 def _gpu(pieces: _Pieces) -> GpuEvidence | None:
