@@ -72,7 +72,7 @@ class Appraisal:
 
     def _wanted_manifests(self) -> str:
         wanted = [check.expected for check in self.checks if check.id == _MANIFEST and not check.ok]
-        return f"; there is no manifest {', none '.join(wanted)}" if wanted else ""
+        return f"; missing manifests: {', '.join(wanted)}" if wanted else ""
 
     def _hint(self, evidence: str) -> str | None:
         failed = {check.id for check in self.checks if not check.ok}

@@ -96,6 +96,15 @@ def quietly(parse: Callable[[bytes], Parsed], data: bytes, rule: Rule) -> Parsed
             raise Malformed(rule, "DER of X.509", str(error)[:100]) from error
 
 
+def whole_bytes(signature: bytes, data: bytes) -> None:
+    """Refuse a signature of which bits are said to be unused (`ValueError`; X.690, 8.6.2.2).
+
+    `cryptography` drops them: it would be one signed document in two forms.
+    """
+    if b"\0" + signature not in data:
+        raise ValueError("the signature is not of whole bytes")
+
+
 def is_anchor(certificate: x509.Certificate, pinned: Anchor) -> bool:
     """Whether it is the pinned one: by the whole certificate, its name, its key, its number."""
     return anchor(certificate) == pinned

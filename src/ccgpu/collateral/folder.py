@@ -108,7 +108,7 @@ def has_manifest(folder: Path) -> bool:
     """
     try:
         document = json.loads(_content(folder / MANIFEST, _MANIFEST_LIMIT))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return False
     except (OSError, ValueError, RecursionError):
         return True

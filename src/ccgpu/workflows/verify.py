@@ -13,8 +13,6 @@ from ccgpu.attest.identity import Known
 from ccgpu.attest.second_opinions import Keys
 from ccgpu.attest.simulated import roots_of
 from ccgpu.domain import bundle, hostkey
-from ccgpu.collateral import folder as collateral_folder
-from ccgpu.collateral.needs import Fetched
 from ccgpu.domain.bundle import Bundle
 from ccgpu.domain.evidence import Evidence
 from ccgpu.domain.policy import Pins, Policy
@@ -23,7 +21,6 @@ from ccgpu.store import evidence as files
 from ccgpu.store import hostkeys, policies
 from ccgpu.store.challenges import Challenges
 from ccgpu.store.evidence.limits import content
-from ccgpu.workflows import supplies
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,8 +123,13 @@ def _given(found: Evidence, path: Path) -> Evidence:
     `InvalidFile` for a folder that is not as `collateral fetch` wrote it: a manifest or a
     revocation list that is lost on the way must not be lost in silence.
     """
-    if collateral_folder.has_manifest(path):
-        return supplies.supplied(found, Fetched(collateral_folder.read_whole(path)))
+    # What fetches, and lxml: a verdict without such a folder loads neither.
+    from ccgpu.collateral import folder
+    from ccgpu.collateral.needs import Fetched
+    from ccgpu.workflows import supplies
+
+    if folder.has_manifest(path):
+        return supplies.supplied(found, Fetched(folder.read_whole(path)))
     return files.with_collateral(found, path)
 
 

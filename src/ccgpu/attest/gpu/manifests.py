@@ -77,7 +77,7 @@ def select(
         for xml, callers, named in _of_version(running, given, brought)
     ]
     count = len(given) + len(brought)
-    absent = f"none of {count} manifests; it is had by {FETCH}"
+    absent = f"none of {count} manifests; to fetch it: {FETCH}"
     there = bool(candidates)
     checks.that(PRESENT, there, running.name, running.name if there else absent)
     if not there:
@@ -99,7 +99,7 @@ def _of_different(
     known = chosen.named or (chosen.callers and len(callers) == 1)
     whose = "named by the RIM id" if chosen.named else "the caller's"
     differ = f"{len(good)} signed manifests of {running.kind} {running.version} differ"
-    unknown = f"{differ}, and none is known to be that one; it is had by {FETCH}"
+    unknown = f"{differ}, and none is known to be that one; to fetch it: {FETCH}"
     checks.that(AMBIGUOUS, known, running.name, f"{differ}: the one {whose}" if known else unknown)
     if not known:
         return Selected()

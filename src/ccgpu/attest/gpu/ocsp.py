@@ -123,7 +123,8 @@ def verify(
     may_hold = frozenset(certificate for certificate, _ in unsafe_hold)
     every = [Wanted(*pair) for pair in dict.fromkeys(wanted)]
     callers, silent = _read(given, checks)
-    brought, more = _read([each for each in answers if each not in given], checks)
+    known = frozenset(given)
+    brought, more = _read([each for each in answers if each not in known], checks)
     found = [*callers, *brought]
     own = frozenset(each.signed for each in callers)
     terms = Terms(at, frozenset(nonces), own, unsafe_grace, may_hold)
@@ -160,6 +161,9 @@ def _check_others(others: Sequence[Answer], every: Sequence[Wanted], checks: Che
 
 def _is_changed(answer: Answer, one: Wanted) -> bool:
     """Whether whoever may answer for that issuer is named, and did not sign this."""
+    name = one.issuer.subject
+    if answer.certificates and all(each.issuer != name for each in answer.certificates):
+        return False  # of another issuer's delegate
     failed = _failures(answer, one)
     return bool(failed) and failed <= {ocsp_responder.SIGNATURE.id, ocsp_responder.ALGORITHM.id}
 

@@ -94,6 +94,7 @@ def _parse(data: bytes) -> Answer:
     if found.response_status is not ocsp.OCSPResponseStatus.SUCCESSFUL:
         said = found.response_status.name.lower().replace("_", " ")
         raise Malformed(UNSUCCESSFUL, "an error message alone", f"{said}, and more")
+    certificates.whole_bytes(found.signature, data)
     singles = list(found.responses)
     if len(singles) != 1:
         raise Malformed(ONE, "1 answer", f"{len(singles)} answers")

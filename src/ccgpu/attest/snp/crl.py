@@ -109,6 +109,8 @@ def parse(data: bytes) -> RevocationList:
 def _parse(data: bytes) -> RevocationList:
     pem = data.lstrip().startswith(_PEM_START)
     found = x509.load_pem_x509_crl(data) if pem else x509.load_der_x509_crl(data)
+    if not pem:
+        certificates.whole_bytes(found.signature, data)
     entries = list(found)
     return RevocationList(
         issuer=found.issuer.rfc4514_string(),

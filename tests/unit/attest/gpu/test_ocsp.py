@@ -404,6 +404,16 @@ def test_a_status_that_is_no_error_is_no_error_message(status):
     assert refused(bytes((0x30, 3, 0x0A, 1, status)), GOOD[0]) == {"ocsp.readable"}
 
 
+def test_more_than_an_error_message_is_none():
+    assert refused(bytes((0x30, 3, 0x0A, 1, 6, 0)), GOOD[0]) == {"ocsp.readable"}
+
+
+def test_a_signature_that_is_not_of_whole_bytes_is_refused():
+    raw = bytearray(GOOD[0])
+    raw[raw.index(ocsp_answer.parse(GOOD[0]).signature) - 1] = 1
+    assert refused(bytes(raw), GOOD[0]) == {"ocsp.readable"}
+
+
 def test_an_error_message_that_holds_an_answer_is_refused():
     raw = bytearray(GOOD[0])
     place = raw.index(b"\x0a\x01\x00") + 2

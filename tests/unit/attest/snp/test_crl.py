@@ -117,6 +117,12 @@ def test_without_pinned_authorities_no_list_helps(machine, milan):
     assert evidence.refusals() == {"snp.vek.authority"}
 
 
+def test_a_signature_that_is_not_of_whole_bytes_is_refused(machine):
+    raw = bytearray(machine.amd.crl().signed_by(machine.amd.ark_key))
+    raw[raw.index(revocation.parse(bytes(raw)).signature) - 1] = 1
+    assert replace(machine.evidence(), crl=bytes(raw)).refusals() == {"snp.crl"}
+
+
 # Several lists
 
 
