@@ -53,7 +53,7 @@ class SnpEvidence:
             reports.parse(self.report),
             self.vek,
             self.chain,
-            self.crl,
+            () if self.crl is None else (self.crl,),
             self.roots,
             self.at,
             checks,

@@ -29,8 +29,9 @@ JWKS_ABSENT = Rule(
     "RFC 7517",
 )
 # The checks that only want of collateral fails. By name: a verdict on a CPU loads no XML.
+_MANIFEST = "rim.present"
 UNAVAILABLE = frozenset(
-    {VEK_ABSENT.id, JWKS_ABSENT.id, "snp.crl.present", "rim.present", "ocsp.absent"}
+    {VEK_ABSENT.id, JWKS_ABSENT.id, "snp.crl.present", _MANIFEST, "ocsp.absent"}
 )
 # The checks that fail where the evidence is newer than this release: no verdict either.
 UNSUPPORTED = frozenset({"gpu.opaque.format", "rim.opaque-values"})
@@ -69,16 +70,20 @@ class Appraisal:
         """The ids of the checks that failed, each once, in order."""
         return tuple(dict.fromkeys(check.id for check in self.checks if not check.ok))
 
-    def require(self) -> None:
-        """`EvidenceRejected` or `EvidenceUnavailable` unless the evidence was accepted."""
+    def require(self, evidence: str = "EVIDENCE") -> None:
+        """`EvidenceRejected` or `EvidenceUnavailable` unless the evidence was accepted.
+
+        `evidence`: how a command names it, in what to do next.
+        """
         if self.verdict == "accepted":
             return
         ids = ", ".join(self.reasons)
         if self.verdict == "no_verdict":
             raise EvidenceUnavailable(
-                f"no verdict: {ids}{self._unsupported()}", hint=self._way_on()
+                f"no verdict: {ids}{self._unsupported()}{self._wanted_manifests()}",
+                hint=self._way_on(evidence),
             )
-        raise EvidenceRejected(f"evidence rejected: {ids}", hint=self._hint())
+        raise EvidenceRejected(f"evidence rejected: {ids}", hint=self._hint(evidence))
 
     def _unsupported(self) -> str:
         """What is too new for this release."""
@@ -87,19 +92,23 @@ class Appraisal:
         )
         return f"; this ccgpu cannot read {', '.join(found)}" if found else ""
 
-    def _way_on(self) -> str:
+    def _wanted_manifests(self) -> str:
+        wanted = [check.expected for check in self.checks if check.id == _MANIFEST and not check.ok]
+        return f"; missing manifests: {', '.join(wanted)}" if wanted else ""
+
+    def _way_on(self, evidence: str) -> str:
         if UNSUPPORTED.isdisjoint(self.reasons):
-            return "`ccgpu collateral fetch` brings what is published"
+            return f"{_fetch(evidence)} brings what is published, then `--collateral DIR`"
         return f"a ccgpu newer than {__version__} is needed"
 
-    def _hint(self) -> str | None:
+    def _hint(self, evidence: str) -> str | None:
         failed = {check.id for check in self.checks if not check.ok}
         if missing := [option for id_, option in _ASKED_WITH.items() if id_ in failed]:
             return f"say what was asked: {', '.join(missing)}"
         if not failed or not all(_is_of_time(id_) for id_ in failed):
             return None
         if any(id_.startswith(("rim.", "ocsp.")) for id_ in failed):
-            return f"{_ONLY_TIME}: fetch manifests and answers anew, `ccgpu collateral fetch`"
+            return f"{_ONLY_TIME}: fetch manifests and answers anew, {_fetch(evidence)}"
         return f"{_ONLY_TIME}: `--at TIME`; `--at bundle`, its maker's word for it, is unsafe"
 
 
@@ -109,6 +118,10 @@ def verdict_of(checks: Sequence[Check]) -> Verdict:
     if not failed:
         return "accepted" if checks else "rejected"
     return "no_verdict" if failed <= UNAVAILABLE | UNSUPPORTED else "rejected"
+
+
+def _fetch(evidence: str) -> str:
+    return f"`ccgpu collateral fetch {evidence} --out DIR`"
 
 
 def _is_of_time(id_: str) -> bool:

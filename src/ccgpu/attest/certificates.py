@@ -22,7 +22,8 @@ from ccgpu.attest.check import Malformed, Rule
 from ccgpu.attest.roots import Anchor
 
 _PEM_BLOCK = re.compile(
-    rb"-----BEGIN CERTIFICATE-----\r?\n([A-Za-z0-9+/=\r\n]{1,65536})-----END CERTIFICATE-----\s*"
+    rb"-----BEGIN CERTIFICATE-----\r?\n([A-Za-z0-9+/=\r\n]{1,65536})"
+    rb"-----END CERTIFICATE-----[\r\n]*"
 )
 _PEM_START = b"-----BEGIN "
 _KEPT = 128  # certificates: the authorities come again with every manifest and every machine
@@ -62,7 +63,7 @@ def ders(pem: bytes, rule: Rule, limit: int) -> tuple[bytes, ...]:
     """The DER bytes of each certificate of a PEM bundle."""
     if len(pem) > limit * 2 * _SIZE_LIMIT:
         raise Malformed(rule, f"at most {limit} certificates", f"{len(pem)} bytes")
-    text, found = pem.strip(), []
+    text, found = pem.strip(b"\r\n"), []
     at = 0
     while at < len(text):
         block = _PEM_BLOCK.match(text, at)
@@ -97,6 +98,15 @@ def quietly(parse: Callable[[bytes], Parsed], data: bytes, rule: Rule) -> Parsed
             return parse(data)
         except (*REFUSALS, UserWarning) as error:
             raise Malformed(rule, "DER of X.509", str(error)[:100]) from error
+
+
+def whole_bytes(signature: bytes, data: bytes) -> None:
+    """Refuse a signature of which bits are said to be unused (`ValueError`; X.690, 8.6.2.2).
+
+    `cryptography` drops them: it would be one signed document in two forms.
+    """
+    if b"\0" + signature not in data:
+        raise ValueError("the signature is not of whole bytes")
 
 
 def is_anchor(certificate: x509.Certificate, pinned: Anchor) -> bool:
@@ -137,10 +147,13 @@ def _parse_all(data: bytes) -> x509.Certificate:
 
 
 def _decoded(text: bytes, rule: Rule) -> bytes:
+    joined = text.replace(b"\r", b"").replace(b"\n", b"")
     try:
-        decoded = base64.b64decode(text.replace(b"\r", b"").replace(b"\n", b""), validate=True)
+        decoded = base64.b64decode(joined, validate=True)
     except ValueError as error:
         raise Malformed(rule, "base64", str(error)) from error
+    if base64.b64encode(decoded) != joined:
+        raise Malformed(rule, "base64 (RFC 4648, 3.5)", "bits after the last byte")
     if len(decoded) > _SIZE_LIMIT:
         raise Malformed(
             rule, f"a certificate of at most {_SIZE_LIMIT} bytes", f"{len(decoded)} bytes"

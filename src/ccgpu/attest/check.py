@@ -104,6 +104,10 @@ class Checks:
         self.that(rule, True, expected, expected)
         return value
 
+    def adopt(self, other: "Checks") -> None:
+        """Record what was checked on a list of its own: that of the candidate that was chosen."""
+        self._made += other.made
+
     def mark(self) -> int:
         """Where the list stands now: what `vouch` looks back to."""
         return len(self._made)

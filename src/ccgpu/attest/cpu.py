@@ -19,7 +19,7 @@ from ccgpu.attest.hcl.blob import Blob
 from ccgpu.attest.hcl.claims import Claims
 from ccgpu.attest.quoted import quoted
 from ccgpu.attest.roots import Roots
-from ccgpu.attest.snp import crl
+from ccgpu.attest.snp import crl, selection
 from ccgpu.attest.snp import report as snp_report
 from ccgpu.attest.snp import verify as snp
 from ccgpu.attest.snp.report import Report
@@ -66,7 +66,7 @@ def appraise(
 ) -> Seen:
     """Make every check on the CPU's evidence."""
     blob = _blob(part, checks)
-    report = _report(part, blob, context, checks)
+    report = _report(found, part, blob, context, checks)
     claims = hcl.verify(blob, report, checks) if blob and report else None
     answer = quoted(found, part, claims, asked, frozenset(context.policy.required_pcrs), checks)
     if isinstance(report, Verified):
@@ -93,7 +93,7 @@ def _blob(part: CpuEvidence, checks: Checks) -> Blob | None:
 
 
 def _report(
-    part: CpuEvidence, blob: Blob | None, context: Context, checks: Checks
+    found: Evidence, part: CpuEvidence, blob: Blob | None, context: Context, checks: Checks
 ) -> Outcome[Report] | None:
     """The SNP report, from the blob or bare, verified as far as its certificate is at hand."""
     raw = blob.report if blob else part.report
@@ -106,18 +106,21 @@ def _report(
     report = checks.read(snp_report.READABLE, snp_report.parse, raw, "an SNP report")
     if report is None:
         return None
-    if part.vek is None:
-        checks.that(appraisal.VEK_ABSENT, False, "a VCEK", None)
+    chosen = selection.select(report, part, found.given, context.roots.amd, context.at)
+    if chosen.vek is None:
+        others = len(found.given.veks)
+        absent = f"none of {others} certificates is of this chip at its TCB" if others else None
+        checks.that(appraisal.VEK_ABSENT, False, "a VCEK", absent)
         return Unverified(report)
     if context.policy.require_crl:
         # Want of collateral: the report is no less genuine, and the policy can look at it.
-        there = part.crl is not None
+        there = bool(chosen.crls)
         checks.that(crl.PRESENT, there, "there", "there" if there else None)
     return snp.verify(
         report,
-        part.vek,
-        part.chain,
-        part.crl,
+        chosen.vek,
+        chosen.chain,
+        chosen.crls,
         context.roots.amd,
         context.at,
         checks,

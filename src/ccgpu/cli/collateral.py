@@ -24,8 +24,8 @@ def fetch(
     ctx: typer.Context,
     *,
     evidence: Annotated[
-        Path,
-        typer.Argument(metavar="EVIDENCE", help="A bundle, or a file or folder of evidence."),
+        list[Path],
+        typer.Argument(metavar="EVIDENCE...", help="Bundles, or files or folders of evidence."),
     ],
     out: Annotated[Path, typer.Option(metavar="DIR", help="A new folder to write it to.")],
     region: Annotated[
@@ -34,9 +34,10 @@ def fetch(
     ] = None,
     answer: WishOptions,
 ) -> None:
-    """Fetch what a verdict on evidence will need: `verify --collateral DIR` reads it.
+    """Fetch what verdicts on evidence will need: `verify --collateral DIR` reads it.
 
-    What could not be had ends in exit 8; the rest is written all the same.
+    What the evidence brings is fetched anew. What could not be had ends in exit 8; the rest is
+    written all the same.
 
     Example: `ccgpu collateral fetch bundle.json --out collateral`
     """
@@ -46,10 +47,10 @@ def fetch(
     from ccgpu.workflows import supplies
 
     run: Runtime = ctx.obj
-    found = files.read(evidence, None)
+    every = [files.read(path, None) for path in evidence]
     with run.fetching() as fetching:
         tell = lambda event: run.note(event.text)  # noqa: E731
-        fetched = supplies.fetch(found, fetching, tell, region=region)
+        fetched = supplies.fetch_all(every, fetching, tell, region=region)
         folder.write(out, fetched.pieces, fetching.now())
     where = str(out)
     run.answer(answer, lambda: view.as_text(fetched, where), lambda: view.as_json(fetched, where))

@@ -1,5 +1,6 @@
 """`ccgpu verify`."""
 
+import shlex
 from typing import Annotated
 
 import typer
@@ -52,4 +53,4 @@ def verify(
         run.note(f"golden PCR values written to {found.recorded}: the first use is trusted")
     text = lambda: view.as_text(judged, verbose=verbose, complete=run.complete)  # noqa: E731
     run.answer(answer, text, lambda: document)
-    found.appraisal.require()
+    found.appraisal.require(shlex.quote(str(evidence[0])))

@@ -24,6 +24,8 @@ MAX_FILES = 100
 _STAGING = ".new-"
 _MANIFEST_LIMIT = 256 * 1024
 _FILE_LIMIT = 1024 * 1024
+_NAMES = {"schema", "made_at", "files"}
+_FETCH = "fetch it again: `ccgpu collateral fetch EVIDENCE --out DIR`"
 # What `want` names its pieces: one folder deep, and nothing that leads elsewhere.
 _NAME = re.compile(r"(?:rim|ocsp|amd)/[A-Za-z0-9][A-Za-z0-9_.-]{0,199}")
 
@@ -31,8 +33,14 @@ _NAME = re.compile(r"(?:rim|ocsp|amd)/[A-Za-z0-9][A-Za-z0-9_.-]{0,199}")
 def write(folder: Path, pieces: Sequence[Piece], now: float) -> None:
     """Write them, in the place of what an earlier `write` left there.
 
-    `UsageProblem` if the folder holds anything else; `StateUnusable` if it cannot be written.
+    `UsageProblem` if the folder holds anything else, or there are more than `read` takes;
+    `StateUnusable` if it cannot be written.
     """
+    if len(pieces) > MAX_FILES:
+        raise UsageProblem(
+            f"{len(pieces)} files are more than the {MAX_FILES} that one folder holds",
+            hint="fetch for fewer machines at once, each time with another `--out DIR`",
+        )
     try:
         old = _listed(folder)
         staged = folder / f"{_STAGING}{secrets.token_hex(8)}"
@@ -89,8 +97,44 @@ def read(folder: Path) -> tuple[Piece, ...]:
         except ValueError as err:
             problems.append(Problem(listed["path"], str(err)))
     if problems:
-        raise InvalidFile(str(folder), problems, hint="fetch it again: `ccgpu collateral fetch`")
+        raise InvalidFile(str(folder), problems, hint=_FETCH)
     return tuple(pieces)
+
+
+def has_manifest(folder: Path) -> bool:
+    """Whether `write` made it, also where the manifest was damaged since.
+
+    A `manifest.json` of somebody else's is a JSON document with none of the names in ours.
+    """
+    try:
+        document = json.loads(_content(folder / MANIFEST, _MANIFEST_LIMIT))
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except (OSError, ValueError, RecursionError):
+        return True
+    return isinstance(document, dict) and not document.keys().isdisjoint(_NAMES)
+
+
+def read_whole(folder: Path) -> tuple[Piece, ...]:
+    """What `read` gives. `InvalidFile` names every file that the manifest does not list."""
+    pieces = read(folder)
+    listed = {MANIFEST, *(piece.name for piece in pieces)}
+    try:
+        extra = [
+            path.relative_to(folder).as_posix()
+            for path in sorted(folder.rglob("*"))
+            if path.is_symlink() or not path.is_dir()
+        ]
+    except OSError as err:
+        raise _refused(folder, f"cannot be listed: {err.strerror}") from err
+    problems = [
+        Problem(name, f"is not listed in {MANIFEST}") for name in extra if name not in listed
+    ]
+    if problems:
+        raise InvalidFile(
+            str(folder), problems, hint=f"{_FETCH}; or remove {MANIFEST} to use loose files"
+        )
+    return pieces
 
 
 def _entries(document: Any) -> list[dict[str, str]]:
@@ -110,6 +154,9 @@ def _entries(document: Any) -> list[dict[str, str]]:
 
 
 def _piece(folder: Path, listed: dict[str, str]) -> Piece:
+    path = folder / listed["path"]
+    if path.is_symlink() or path.parent.is_symlink():
+        raise ValueError("is a symbolic link, or lies in one")
     data = _content(folder / listed["path"], _FILE_LIMIT)
     if hashlib.sha256(data).hexdigest() != listed["sha256"]:
         raise ValueError(f"is not what {MANIFEST} has the hash of")
@@ -156,4 +203,4 @@ def rfc3339(moment: float) -> str:
 
 
 def _refused(folder: Path, message: str) -> InvalidFile:
-    return InvalidFile(str(folder), [Problem("", message)])
+    return InvalidFile(str(folder), [Problem("", message)], hint=_FETCH)

@@ -9,6 +9,7 @@ import base64
 import binascii
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -102,6 +103,12 @@ def from_thim(answer: bytes, chip: Chip, now: float) -> Piece | None:
     if not _is_of(der, chip):
         return None
     return Piece(chip.name, der, "Azure's certificate service, as in the evidence", now)
+
+
+def from_evidence(veks: Sequence[bytes], chip: Chip, now: float) -> Piece | None:
+    """The certificate of `chip` among those (DER) that came with the evidence, if it is one."""
+    der = next((each for each in veks if _is_of(each, chip)), None)
+    return None if der is None else Piece(chip.name, der, "the evidence", now)
 
 
 def _read_vcek(chip: Chip, body: bytes, _: float) -> Found:

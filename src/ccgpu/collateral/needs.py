@@ -12,8 +12,9 @@ class Needs:
     """What to fetch.
 
     `rims`: ids of reference manifests, taken from *verified* evidence only. `ocsp`: requests (DER).
-    `chips`: whose VCEK; `thim` is where to look for them first. `crls`: AMD products. `region`: the
-    Azure region of the VM, whose mirror is asked first.
+    `chips`: whose VCEK; `thim` is where to look for them first, and `veks` (DER, of the evidence)
+    where AMD does not answer. `crls`: AMD products. `region`: the Azure region of the VM, whose
+    mirror is asked first.
     """
 
     rims: tuple[str, ...] = ()
@@ -22,6 +23,7 @@ class Needs:
     crls: tuple[str, ...] = ()
     thim: bytes | None = None
     region: str | None = None
+    veks: tuple[bytes, ...] = ()
 
     def __add__(self, other: "Needs") -> "Needs":
         """Both, in one round; of one VM, so that one THIM answer and one region are enough."""
@@ -32,6 +34,7 @@ class Needs:
             (*self.crls, *other.crls),
             self.thim or other.thim,
             self.region or other.region,
+            (*self.veks, *other.veks),
         )
 
 

@@ -72,6 +72,8 @@ def _x25519(value: bytes) -> bytes:
     return value
 
 
+# Certificates of chips, or revocation lists, of several machines in one bundle.
+_MOST = 100
 PcrName = Annotated[str, Field(pattern=r"^([0-9]|1[0-9]|2[0-3])$")]
 
 
@@ -93,6 +95,8 @@ class Cpu(BaseModel):
     event_log: Base64 | None = None
     thim: Base64 | None = None
     runtime: Base64 | None = None
+    veks: Annotated[tuple[Base64, ...], Field(max_length=_MOST)] = ()
+    crls: Annotated[tuple[Base64, ...], Field(max_length=_MOST)] = ()
 
 
 class GpuState(BaseModel):
@@ -204,6 +208,7 @@ def of(
     verdict: Mapping[str, Any] | None = None,
 ) -> Bundle:
     """The bundle of `found`: what `evidence()` gives back, whatever format it was read from."""
+    found = evidence.merged(found)
     cpu = found.cpu
     return Bundle(
         made_at=made_at,

@@ -1,7 +1,7 @@
 """Evidence as it was collected: bytes and who says so. Nothing here has been parsed or believed."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Literal
 
@@ -20,6 +20,8 @@ class CpuEvidence:
     key that a bare quote is said to be of (PEM); never believed for a verdict. `event_log`: TCG2
     crypto-agile. `thim`: the answer of Azure's certificate service, kept as it came. `runtime`: the
     exact bytes of Azure's runtime claims, where they lie beside a bare report instead of in `hcl`.
+    `veks` and `crls`: further certificates and lists that came along, of whatever machine and
+    product.
     """
 
     hcl: bytes | None = None
@@ -35,6 +37,8 @@ class CpuEvidence:
     event_log: bytes | None = None
     thim: bytes | None = None
     runtime: bytes | None = None
+    veks: tuple[bytes, ...] = ()
+    crls: tuple[bytes, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +84,42 @@ class GpuCollateral:
 
 
 @dataclass(frozen=True, slots=True)
+class NamedManifest:
+    """A reference manifest of the caller's: the name of its file without the suffix, and the XML.
+
+    NVIDIA's service names it by its RIM id; a manifest does not say its own.
+    """
+
+    name: str
+    xml: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class CallerCollateral:
+    """Collateral that the caller gives, of any number of machines; it comes before the evidence's.
+
+    `veks`: VCEK or VLEK certificates. `chains`: ASK and ARK (PEM) of one product each. `crls`:
+    AMD's revocation lists. `rims`: reference manifests. `ocsp`: OCSP answers.
+    """
+
+    veks: tuple[bytes, ...] = ()
+    chains: tuple[bytes, ...] = ()
+    crls: tuple[bytes, ...] = ()
+    rims: tuple[NamedManifest, ...] = ()
+    ocsp: tuple[bytes, ...] = ()
+
+    def __add__(self, other: "CallerCollateral") -> "CallerCollateral":
+        """Both, in this order."""
+        return CallerCollateral(
+            (*self.veks, *other.veks),
+            (*self.chains, *other.chains),
+            (*self.crls, *other.crls),
+            (*self.rims, *other.rims),
+            (*self.ocsp, *other.ocsp),
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Claimed:
     """What the maker of a bundle says it saw itself: its word, unless the caller gives the value.
 
@@ -121,6 +161,7 @@ EvidenceFormat = Literal[
 class Evidence:
     """Everything one verdict looks at.
 
+    `collateral` is what the evidence's maker sent along, `given` what the caller gives for it.
     `format` is how it was read, `ignored` what lay beside it and was not. `simulated_roots`: DER
     certificates by role, in simulated evidence only.
     """
@@ -133,3 +174,28 @@ class Evidence:
     tokens: Tokens = field(default_factory=Tokens)
     simulated_roots: Mapping[str, bytes] | None = None
     ignored: tuple[str, ...] = ()
+    given: CallerCollateral = field(default_factory=CallerCollateral)
+
+
+def merged(found: Evidence) -> Evidence:
+    """The evidence with the caller's collateral as its own, to be kept in one; each piece once."""
+    given, there, cpu = found.given, found.collateral, found.cpu
+    if cpu is not None:
+        veks = _once(*given.veks, cpu.vek, *cpu.veks)
+        crls = _once(*given.crls, cpu.crl, *cpu.crls)
+        cpu = replace(
+            cpu,
+            vek=next(iter(veks), None),
+            veks=veks[1:],
+            # Of several, no more is known here than that each is of one product.
+            chain=cpu.chain or (given.chains[0] if len(given.chains) == 1 else None),
+            crl=next(iter(crls), None),
+            crls=crls[1:],
+        )
+    rims = _once(*(each.xml for each in given.rims), *there.rims)
+    collateral = replace(there, rims=rims, ocsp=_once(*given.ocsp, *there.ocsp))
+    return replace(found, cpu=cpu, collateral=collateral, given=CallerCollateral())
+
+
+def _once(*those: bytes | None) -> tuple[bytes, ...]:
+    return tuple(dict.fromkeys(each for each in those if each is not None))

@@ -72,6 +72,7 @@ class Fetching:
         for want in wants.values():
             self._schedule.add(self._obtain(want, found, missing, tell))
         self._schedule.run()
+        self._fall_back(needs, found, missing, tell)
         names = [*wants, *(name for name in found if name not in wants)]
         pieces = tuple(found[name] for name in names if name in found)
         return Fetched(pieces, tuple(missing[name] for name in wants if name in missing))
@@ -89,6 +90,18 @@ class Fetching:
                 at_hand[piece.name] = piece
         wants += [kds.crl(product, self._sources) for product in needs.crls]
         return {want.name: want for want in wants}, at_hand
+
+    def _fall_back(
+        self, needs: Needs, found: dict[str, Piece], missing: dict[str, Missing], tell: _Tell
+    ) -> None:
+        """A certificate of a chip never changes: the evidence's will do where AMD has no answer."""
+        for chip in needs.chips:
+            lacked = missing.get(chip.name)
+            piece = None if lacked is None else kds.from_evidence(needs.veks, chip, self.now())
+            if lacked is not None and piece is not None:
+                tell("note", f"{lacked.what}: the evidence's, because {'; '.join(lacked.reasons)}")
+                found[piece.name] = piece
+                del missing[chip.name]
 
     def _obtain(
         self,

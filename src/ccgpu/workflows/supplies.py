@@ -2,14 +2,17 @@
 
 What is fetched by a name that a GPU says is asked for only once NVIDIA's root stands behind the
 report; whether the report is new is the verdict's business. The CPU's half needs nothing verified
-first: an address made of a chip id and four numbers leads nowhere else.
+first: an address made of a chip id and four numbers leads nowhere else. What the evidence brings is
+fetched all the same: it may be old, or another's.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import PurePosixPath
 
 from ccgpu import __version__
+from ccgpu.attest import certificates
 from ccgpu.attest.check import Checks, Malformed, Verified
 from ccgpu.attest.gpu import chain, ocsp_request, opaque, opaque_versioned, rim, spdm
 from ccgpu.attest.gpu import verify as gpu_report
@@ -17,11 +20,19 @@ from ccgpu.attest.gpu.roots import NVIDIA_DEVICE
 from ccgpu.attest.hcl import blob
 from ccgpu.attest.roots import Anchor
 from ccgpu.attest.snp import report as snp_report
+from ccgpu.attest.snp import vek as veks
+from ccgpu.attest.snp.certificate import READABLE
 from ccgpu.attest.snp.report import Report
 from ccgpu.collateral.kds import Chip
 from ccgpu.collateral.needs import Fetched, Needs
 from ccgpu.domain.events import Listener, ignored
-from ccgpu.domain.evidence import CpuEvidence, Evidence, GpuCollateral, GpuEvidence
+from ccgpu.domain.evidence import (
+    CallerCollateral,
+    CpuEvidence,
+    Evidence,
+    GpuEvidence,
+    NamedManifest,
+)
 from ccgpu.errors import EvidenceRejected, EvidenceUnavailable
 from ccgpu.workflows.collateral import Fetching
 
@@ -50,22 +61,40 @@ def fetch(
     return first + fetching.fetch(replace(of_manifests(first.rims), region=region), listen)
 
 
-def of_cpu(part: CpuEvidence) -> Needs:
-    """What AMD has to say about a report: its chip's certificate, where there is none, and the CRL.
+def fetch_all(
+    every: Sequence[Evidence],
+    fetching: Fetching,
+    listen: Listener = ignored,
+    *,
+    region: str | None = None,
+) -> Fetched:
+    """Everything that verdicts on several machines may need; each piece once."""
+    fetched = Fetched()
+    for found in every:
+        fetched += fetch(found, fetching, listen, region=region)
+    return fetched
 
-    `EvidenceRejected` if there is no report to be read; `EvidenceUnavailable` if it does not say
-    which product it is of, as before version 3.
+
+def of_cpu(part: CpuEvidence) -> Needs:
+    """What AMD has to say about a report: its chip's certificate, and the revocation list.
+
+    `EvidenceRejected` if there is no report to be read; `EvidenceUnavailable` if neither it, as
+    before version 3, nor a certificate in the evidence says which product it is of.
     """
     report = _report(part)
-    product = report.product
+    brought = [each for each in (part.vek, *part.veks) if each is not None]
+    product = report.product or next(iter(_products(brought)), None)
     if product is None:
         raise EvidenceUnavailable(
             f"a report of version {report.version} does not name the product it is of",
             hint="its certificate and revocation list must come with it",
         )
-    chips = () if part.vek is not None else (_chip(report, product),)
-    crls = () if part.crl is not None else (product,)
-    return Needs(chips=chips, crls=crls, thim=part.thim)
+    return Needs(
+        chips=(_chip(report, product),),
+        crls=(product,),
+        thim=part.thim,
+        veks=tuple(_ders(brought)),
+    )
 
 
 def of_gpu(part: GpuEvidence, nvidia: Anchor, at: datetime) -> Needs:
@@ -107,16 +136,15 @@ def of_manifests(manifests: Sequence[bytes]) -> Needs:
 
 
 def supplied(found: Evidence, fetched: Fetched) -> Evidence:
-    """The evidence with what was fetched for it; what it brought itself stays as it is."""
-    there = found.collateral
-    collateral = GpuCollateral(
-        (*there.rims, *fetched.rims), (*there.ocsp, *fetched.ocsp), there.ocsp_nonces
+    """The evidence, given what was fetched for it; what it brought itself stays as it is."""
+    rims = [piece for piece in fetched.pieces if piece.name.startswith("rim/")]
+    given = CallerCollateral(
+        veks=fetched.vceks,
+        crls=fetched.crls,
+        rims=tuple(NamedManifest(PurePosixPath(each.name).stem, each.data) for each in rims),
+        ocsp=fetched.ocsp,
     )
-    cpu = found.cpu
-    if cpu is not None:
-        vek, crl = next(iter(fetched.vceks), None), next(iter(fetched.crls), None)
-        cpu = replace(cpu, vek=cpu.vek or vek, crl=cpu.crl or crl)
-    return replace(found, cpu=cpu, collateral=collateral)
+    return replace(found, given=found.given + given)
 
 
 def _report(part: CpuEvidence) -> Report:
@@ -132,3 +160,19 @@ def _report(part: CpuEvidence) -> Report:
 def _chip(report: Report, product: str) -> Chip:
     tcb = report.reported_tcb
     return Chip(product, report.chip_id, tcb.bootloader, tcb.tee, tcb.snp, tcb.microcode)
+
+
+def _products(brought: Sequence[bytes]) -> Iterator[str]:
+    for each in brought:
+        try:
+            yield veks.parse(each).product
+        except Malformed:
+            continue
+
+
+def _ders(brought: Sequence[bytes]) -> Iterator[bytes]:
+    for each in brought:
+        try:
+            yield certificates.der(each, READABLE)
+        except Malformed:
+            continue

@@ -80,7 +80,7 @@ def verify(asked: Asked, state: Path) -> Answer:
     )
     brought = found = files.read(asked.path, asked.format_)
     if asked.collateral is not None:
-        found = files.with_collateral(found, asked.collateral)
+        found = _given(found, asked.collateral)
     known = _known(asked, found, Challenges(state / "challenges"))
     question = Question(
         at=_time(asked, found),
@@ -136,7 +136,23 @@ def check_files(asked: Asked) -> None:
         if keys is not None:
             content(keys)
     if asked.collateral is not None:
-        files.with_collateral(Evidence("folder"), asked.collateral)
+        _given(Evidence("folder"), asked.collateral)
+
+
+def _given(found: Evidence, path: Path) -> Evidence:
+    """The evidence and the caller's folder: as its manifest lists it, or loose files without one.
+
+    `InvalidFile` for a folder that is not as `collateral fetch` wrote it: a manifest or a
+    revocation list that is lost on the way must not be lost in silence.
+    """
+    # What fetches, and lxml: a verdict without such a folder loads neither.
+    from ccgpu.collateral import folder
+    from ccgpu.collateral.needs import Fetched
+    from ccgpu.workflows import supplies
+
+    if folder.has_manifest(path):
+        return supplies.supplied(found, Fetched(folder.read_whole(path)))
+    return files.with_collateral(found, path)
 
 
 def _time(asked: Asked, found: Evidence) -> datetime:

@@ -7,7 +7,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from ccgpu.attest.appraisal import JWKS_ABSENT, UNAVAILABLE, VEK_ABSENT
-from ccgpu.attest.gpu import ocsp, rim
+from ccgpu.attest.gpu import manifests, ocsp
 from ccgpu.attest.gpu.verify import KNOWN_NONCES
 from ccgpu.attest.snp import crl
 from ccgpu.domain.evidence import GpuState
@@ -238,6 +238,8 @@ def test_what_the_policy_does_not_ask_for_is_said_not_to_be_looked_at():
 
 
 def test_what_only_want_of_collateral_fails_is_named_as_it_is_called():
-    named = {rule.id for rule in (VEK_ABSENT, JWKS_ABSENT, crl.PRESENT, rim.PRESENT, ocsp.ABSENT)}
+    named = {
+        rule.id for rule in (VEK_ABSENT, JWKS_ABSENT, crl.PRESENT, manifests.PRESENT, ocsp.ABSENT)
+    }
 
     assert named == UNAVAILABLE

@@ -1,5 +1,6 @@
 """Certificates of evidence: DER or PEM, and nothing around them."""
 
+import string
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -75,6 +76,8 @@ def test_the_serial_number_0_is_no_matter():
         _PEM[:200] + b"!" + _PEM[201:],
         _PEM.replace(b"\n", b"\n\n", 1).replace(b"M", b"=", 1),
         b"-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n",
+        _PEM.rstrip() + b" ",
+        _PEM.rstrip() + b"\x0b",
     ],
 )
 def test_anything_else_is_refused(data):
@@ -179,3 +182,14 @@ def test_what_is_loaded_can_be_read(changes):
     assert found.extensions is not None
     assert found.not_valid_before_utc.tzinfo is UTC
     assert found.not_valid_after_utc.tzinfo is UTC
+
+
+def test_bits_after_the_last_byte_of_base64_are_refused():
+    padded = b"=\n-----END CERTIFICATE-----\n"
+    text = _PEM
+    while not text.endswith(padded):  # the signature has another length now and then
+        text = pki.pem(_certificate().signed_by(_KEY))
+    body = text.removesuffix(padded).rstrip(b"=")
+    alphabet = string.ascii_uppercase + string.ascii_lowercase + string.digits + "+/"
+    changed = alphabet[alphabet.index(chr(body[-1])) + 1].encode()
+    _refused(body[:-1] + changed + text[len(body) :])

@@ -8,6 +8,7 @@ from ccgpu.collateral import kds
 from ccgpu.collateral.kds import Chip
 from ccgpu.collateral.sources import PUBLIC
 from ccgpu.domain import bundle
+from ccgpu.fakeguest.evidence import amd as chips
 from support.cli import Shell
 from support.services import ABSENT, Said, Services
 from support.vms import AT, asked, vm
@@ -31,8 +32,8 @@ def evidence(tmp_path):
     return file
 
 
-def _publish(services, *, crl=True):
-    machine = vm()
+def _publish(services, *, crl=True, machine=None):
+    machine = machine or vm()
     tcb = machine.chip.tcb
     chip = Chip("Genoa", machine.chip.hwid, tcb.bootloader, tcb.tee, tcb.snp, tcb.microcode)
     vcek = machine.amd.vcek(machine.chip).signed_by(machine.amd.ask_key)
@@ -53,6 +54,43 @@ def test_what_it_writes_makes_the_verdict_good_offline(shell, evidence, tmp_path
     asked_before = len(shell.services.asked)
     assert shell(f"verify {evidence} {_FAKE} --collateral {out}").code == 0
     assert len(shell.services.asked) == asked_before
+
+
+def test_one_folder_serves_several_machines(shell, evidence, tmp_path):
+    _publish(shell.services)
+    other = replace(vm(), chip=chips.Chip(hwid=bytes(range(100, 164))))
+    found = asked(other)
+    second = tmp_path / "second.json"
+    assert found.cpu is not None
+    lacking = replace(found, cpu=replace(found.cpu, vek=None))
+    second.write_text(bundle.of(lacking, made_at=AT, tool="x").model_dump_json(by_alias=True))
+    _publish(shell.services, machine=other)
+    out = tmp_path / "collateral"
+
+    done = shell(f"collateral fetch {evidence} {second} --out {out} -o json")
+    assert done.code == 0, done.err
+    assert len(done.document["files"]) == 3  # two certificates, one list
+    for file in (evidence, second):
+        assert shell(f"verify {file} {_FAKE} --collateral {out}").code == 0
+
+
+def test_what_the_evidence_brings_is_fetched_all_the_same(shell, tmp_path):
+    _publish(shell.services)
+    found = asked(vm())
+    old = replace(vm().amd.crl(), next_update=vm().amd.crl().this_update)
+    assert found.cpu is not None
+    cpu = replace(found.cpu, crl=old.signed_by(vm().amd.ark_key))
+    file, out = tmp_path / "bundle.json", tmp_path / "collateral"
+    made = bundle.of(replace(found, cpu=cpu), made_at=AT, tool="x")
+    file.write_text(made.model_dump_json(by_alias=True))
+
+    assert shell(f"verify {file} {_FAKE}").code == 9
+    done = shell(f"collateral fetch {file} --out {out} -o json")
+    assert {each["path"].split("-")[0] for each in done.document["files"]} == {
+        "amd/vcek",
+        "amd/crl",
+    }
+    assert shell(f"verify {file} {_FAKE} --collateral {out}").code == 0
 
 
 def test_what_could_not_be_had_is_told_with_8_and_the_rest_is_written(shell, evidence, tmp_path):

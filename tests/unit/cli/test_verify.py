@@ -5,6 +5,8 @@ from dataclasses import replace
 
 import pytest
 
+from ccgpu.collateral import folder as collateral_folder
+from ccgpu.collateral.want import Piece
 from ccgpu.domain import bundle, hostkey
 from ccgpu.domain.evidence import Evidence
 from support import gpus
@@ -153,6 +155,53 @@ def test_collateral_from_a_folder_makes_up_for_it(shell, write, tmp_path):
     file = write(replace(found, cpu=replace(found.cpu, vek=None)))
 
     assert shell(f"verify {file} {_FAKE} --at bundle --collateral {folder}").code == 0
+
+
+@pytest.fixture
+def fetched(tmp_path):
+    """A folder as `collateral fetch` writes it, with the certificate of the chip."""
+    found = asked(vm())
+    assert found.cpu is not None
+    assert found.cpu.vek is not None
+    out = tmp_path / "fetched"
+    piece = Piece("amd/vcek-Genoa-00.der", found.cpu.vek, "https://a.example/", AT.timestamp())
+    collateral_folder.write(out, [piece], AT.timestamp())
+    return out
+
+
+@pytest.fixture
+def lacking(write):
+    """A bundle without the certificate of its chip."""
+    found = asked(vm())
+    assert found.cpu is not None
+    return write(replace(found, cpu=replace(found.cpu, vek=None)))
+
+
+def test_collateral_that_is_as_it_was_fetched_is_used_and_saved(shell, lacking, fetched, tmp_path):
+    kept = tmp_path / "kept.json"
+    line = f"verify {lacking} {_FAKE} --at bundle"
+    assert shell(f"{line} --collateral {fetched} --save {kept}").code == 0
+    assert shell(f"verify {kept} {_FAKE} --at bundle").code == 0
+
+
+@pytest.mark.parametrize(
+    ("spoil", "told"),
+    [
+        (lambda out: (out / "amd/vcek-Genoa-00.der").write_bytes(b"x"), "amd/vcek-Genoa-00.der"),
+        (lambda out: (out / "amd/vcek-Genoa-00.der").unlink(), "amd/vcek-Genoa-00.der"),
+        (lambda out: (out / "amd/crl.der").write_bytes(b"x"), "amd/crl.der"),
+        (lambda out: (out / "manifest.json").write_bytes(b"{"), "manifest.json"),
+    ],
+)
+def test_collateral_that_is_not_as_it_was_fetched_is_3_and_named(
+    shell, lacking, fetched, spoil, told
+):
+    spoil(fetched)
+    done = shell(f"verify {lacking} {_FAKE} --at bundle --collateral {fetched}")
+
+    assert done.code == 3
+    assert told in done.err
+    assert "ccgpu collateral fetch" in done.err
 
 
 def test_the_flag_that_loosens_shows(shell, write):

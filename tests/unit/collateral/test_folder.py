@@ -77,6 +77,14 @@ def test_a_manifest_cannot_have_files_elsewhere_removed(out):
     assert precious.read_text() == "keep"
 
 
+def test_no_more_is_written_than_can_be_read(out):
+    many = [Piece(f"rim/A{each}.xml", b"", "", _NOW) for each in range(folder.MAX_FILES + 1)]
+    folder.write(out, many[1:], _NOW)
+    assert len(folder.read(out)) == folder.MAX_FILES
+    with pytest.raises(UsageProblem, match="101 files are more"):
+        folder.write(out, many, _NOW)
+
+
 def test_a_folder_that_cannot_be_written_is_told(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(StateUnusable, match="cannot write"):
@@ -141,7 +149,7 @@ def test_a_time_that_is_none_is_named(out):
 
 
 def test_evidence_takes_up_what_was_written(out, vectors):
-    from ccgpu.domain.evidence import CpuEvidence, Evidence
+    from ccgpu.domain.evidence import CpuEvidence, Evidence, NamedManifest
 
     case = vectors / "attest" / "azure-genoa-v3"
     gpu = vectors / "gpu" / "h100-550.90.07"
@@ -154,8 +162,54 @@ def test_evidence_takes_up_what_was_written(out, vectors):
         Piece("amd/vcek-Genoa-00.der", der, "", _NOW),
     )
     folder.write(out, pieces, _NOW)
-    found = evidence_folder.add(Evidence("folder", cpu=CpuEvidence()), out)
-    assert found.collateral.rims == (rim,)
-    assert found.collateral.ocsp == (answer,)
-    assert found.cpu is not None
-    assert found.cpu.vek == der
+    found = evidence_folder.add(Evidence("folder", cpu=CpuEvidence()), out).given
+    assert found.rims == (NamedManifest("NV_GPU_DRIVER_GH100_550.90.07", rim),)
+    assert found.ocsp == (answer,)
+    assert found.veks == (der,)
+
+
+# What `verify --collateral` makes sure of
+
+
+def test_a_folder_that_is_as_it_was_written_is_whole(out):
+    folder.write(out, _PIECES, _NOW)
+    assert folder.has_manifest(out)
+    assert folder.read_whole(out) == _PIECES
+
+
+@pytest.mark.parametrize("name", ["notes.txt", "rim/B.xml", "more/deep/crl.der"])
+def test_a_file_that_is_not_listed_is_named(out, name):
+    folder.write(out, _PIECES, _NOW)
+    (out / name).parent.mkdir(parents=True, exist_ok=True)
+    (out / name).write_bytes(b"")
+    with pytest.raises(InvalidFile) as caught:
+        folder.read_whole(out)
+    assert [(each.path, each.message) for each in caught.value.problems] == [
+        (name, "is not listed in manifest.json")
+    ]
+
+
+def test_a_listed_file_is_not_read_through_a_link(out, tmp_path):
+    folder.write(out, _PIECES, _NOW)
+    file = out / _PIECES[0].name
+    file.rename(tmp_path / "elsewhere")
+    file.symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(InvalidFile, match="is a symbolic link"):
+        folder.read_whole(out)
+
+
+@pytest.mark.parametrize("text", ["", "{", '{"files": []}', '{"schema": "x"}', '{"made_at": 1}'])
+def test_a_damaged_manifest_is_one(out, text):
+    out.mkdir(parents=True)
+    (out / "manifest.json").write_text(text)
+    assert folder.has_manifest(out)
+    with pytest.raises(InvalidFile):
+        folder.read_whole(out)
+
+
+@pytest.mark.parametrize("text", [None, "[]", '{"answers": []}'])
+def test_somebody_elses_manifest_is_none(out, text):
+    out.mkdir(parents=True)
+    if text is not None:
+        (out / "manifest.json").write_text(text)
+    assert not folder.has_manifest(out)

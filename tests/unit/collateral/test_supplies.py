@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -9,10 +10,21 @@ from cryptography import x509
 from cryptography.x509 import ocsp
 
 from ccgpu.attest.gpu.roots import NVIDIA_DEVICE, NVIDIA_RIM
+from ccgpu.collateral import kds
 from ccgpu.collateral.needs import Fetched, Needs
+from ccgpu.collateral.sources import PUBLIC
 from ccgpu.collateral.want import Piece
-from ccgpu.domain.evidence import CpuEvidence, Evidence, GpuCollateral, GpuEvidence
+from ccgpu.domain.evidence import (
+    CallerCollateral,
+    CpuEvidence,
+    Evidence,
+    GpuCollateral,
+    GpuEvidence,
+    NamedManifest,
+    merged,
+)
 from ccgpu.errors import EvidenceRejected, EvidenceUnavailable
+from ccgpu.fakeguest.evidence.pki import pem
 from ccgpu.workflows import supplies
 from support import revocation
 from support.services import ABSENT, Said, Services, as_json
@@ -53,9 +65,32 @@ def test_a_report_needs_the_certificate_of_its_chip_and_the_list(genoa, vectors)
     assert supplies.of_cpu(CpuEvidence(report=report)).chips == (chip,)
 
 
-def test_what_the_evidence_brings_is_not_asked_for(genoa):
+def test_what_the_evidence_brings_is_asked_for_all_the_same(genoa):
     needs = supplies.of_cpu(CpuEvidence(hcl=genoa, vek=b"x", crl=b"y"))
-    assert (needs.chips, needs.crls) == ((), ())
+    assert (len(needs.chips), needs.crls) == (1, ("Genoa",))
+
+
+def test_a_report_that_names_no_product_is_of_its_certificates(vectors):
+    case = vectors / "attest" / "azure-milan-v2"
+    vek = next(path for path in case.iterdir() if path.name.startswith("vcek")).read_bytes()
+    report = (case / "snp-report.bin").read_bytes()
+    needs = supplies.of_cpu(CpuEvidence(report=report, veks=(b"junk", vek)))
+    assert (needs.chips[0].product, needs.crls) == ("Milan", ("Milan",))
+
+
+@pytest.mark.parametrize("brought", [True, False])
+def test_the_evidences_certificate_will_do_where_amd_has_no_answer(genoa, vectors, brought):
+    services = Services(_AT.timestamp())
+    der = (vectors / "attest" / "azure-genoa-v3" / "vcek.der").read_bytes()
+    needs = supplies.of_cpu(CpuEvidence(hcl=genoa, vek=pem(der) if brought else b"junk"))
+    services.publish(kds.vcek(needs.chips[0], PUBLIC).asks[0].url, Said(status=429))
+    services.publish(
+        kds.crl("Genoa", PUBLIC).asks[0].url, Said(revocation.crl(services.clock.now(), 30))
+    )
+    with services.fetching() as fetching:
+        fetched = fetching.fetch(needs)
+    assert fetched.vceks == ((der,) if brought else ())
+    assert len(fetched.missing) == (0 if brought else 1)
 
 
 @pytest.mark.parametrize("part", [CpuEvidence(), CpuEvidence(hcl=b""), CpuEvidence(report=b"x")])
@@ -137,7 +172,7 @@ def test_a_fetch_has_two_rounds_and_brings_everything(genoa, h100, manifests):
     }
 
 
-def test_evidence_is_given_what_it_did_not_bring():
+def test_what_was_fetched_is_the_callers_and_kept_before_the_evidences():
     pieces = [
         Piece(name, data, "", 0.0)
         for name, data in {
@@ -150,8 +185,14 @@ def test_evidence_is_given_what_it_did_not_bring():
     own = GpuCollateral((b"own rim",), (b"own ocsp",), (b"nonce",))
     found = Evidence("folder", cpu=CpuEvidence(vek=b"own vcek"), collateral=own)
     whole = supplies.supplied(found, Fetched(tuple(pieces)))
-    assert whole.cpu == CpuEvidence(vek=b"own vcek", crl=b"crl")
-    assert whole.collateral == GpuCollateral(
-        (b"own rim", b"rim"), (b"own ocsp", b"ocsp"), (b"nonce",)
+    assert replace(whole, given=CallerCollateral()) == found
+    assert whole.given == CallerCollateral(
+        veks=(b"vcek",), crls=(b"crl",), rims=(NamedManifest("A", b"rim"),), ocsp=(b"ocsp",)
     )
+    kept = merged(whole)
+    assert kept.cpu == CpuEvidence(vek=b"vcek", veks=(b"own vcek",), crl=b"crl")
+    assert kept.collateral == GpuCollateral(
+        (b"rim", b"own rim"), (b"ocsp", b"own ocsp"), (b"nonce",)
+    )
+    assert kept.given == CallerCollateral()
     assert supplies.supplied(Evidence("folder"), Fetched()) == Evidence("folder")

@@ -9,11 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ccgpu.domain.evidence import Evidence, NamedManifest
 from ccgpu.errors import InvalidFile
-from ccgpu.fakeguest.evidence.amd import authority
+from ccgpu.fakeguest.evidence.amd import Chip, authority, make
 from ccgpu.fakeguest.evidence.pki import pem
 from ccgpu.store import evidence
 from ccgpu.store.evidence import limits
+from support import revocation as ocsp_answers
 from support.vms import vm
 
 REPORT = b"\x03\x00\x00\x00" + bytes(1180)
@@ -230,18 +232,52 @@ def test_another_format_than_the_wanted_one_is_refused(tmp_path):
         evidence.read(file, "trustee")
 
 
-def test_collateral_is_added_and_replaces_nothing(tmp_path, folder):
+def test_the_callers_collateral_stands_beside_the_evidences(tmp_path, folder):
     report = tmp_path.parent / "report.bin"
     report.write_bytes(REPORT)
+    read = evidence.read(report)
     found = evidence.with_collateral(
-        evidence.read(report), folder(crl_pem=b"-----BEGIN X509 CRL-----\n", rim__a_xml=RIM)
+        read, folder(crl_pem=b"-----BEGIN X509 CRL-----\n", rim__a_xml=RIM, c=b"what?")
     )
 
-    assert found.cpu is not None
-    assert found.cpu.crl == b"-----BEGIN X509 CRL-----\n"
-    assert found.collateral.rims == (RIM,)
+    assert found.given.crls == (b"-----BEGIN X509 CRL-----\n",)
+    assert found.given.rims == (NamedManifest("a", RIM),)
+    assert (found.cpu, found.collateral) == (read.cpu, read.collateral)
+    assert found.ignored == ("c",)
     with pytest.raises(InvalidFile, match="no folder"):
         evidence.with_collateral(found, report)
+
+
+def test_certificates_and_lists_of_several_machines_are_all_kept(folder):
+    other = vm().amd.vcek(Chip(hwid=bytes(range(100, 164)))).signed_by(vm().amd.ask_key)
+    lists = [vm().amd.crl(serial).signed_by(vm().amd.ark_key) for serial in (1, 2)]
+    path = folder(a=REPORT, b_der=_vcek(), c_der=other, d_der=lists[0], e_der=lists[1])
+    found = evidence.read(path)
+
+    assert found.cpu is not None
+    assert (found.cpu.vek, found.cpu.veks) == (_vcek(), (other,))
+    assert (found.cpu.crl, found.cpu.crls) == (lists[0], (lists[1],))
+    given = evidence.with_collateral(Evidence("folder"), path).given
+    assert (given.veks, given.crls) == ((_vcek(), other), tuple(lists))
+
+
+def test_two_chains_beside_the_evidence_are_refused_and_of_the_caller_kept(folder):
+    other = make("Milan", bits=2048)
+    path = folder(a=REPORT, b_pem=vm().amd.chain, c_pem=other.chain)
+    with pytest.raises(InvalidFile, match="two files of the kind chain"):
+        evidence.read(path)
+    given = evidence.with_collateral(Evidence("folder"), path).given
+    assert given.chains == (vm().amd.chain, other.chain)
+
+
+def test_a_damaged_gpu_report_or_ocsp_answer_is_still_taken_for_one(folder):
+    report = b"\x10" + GPU[1:] + b"\x11\x60" + bytes(4000)
+    answer = ocsp_answers.answer(2, 0)
+    damaged = b"\x31" + answer[1:]
+    found = evidence.read(folder(a=report, b=damaged))
+
+    assert found.gpus[0].report == report
+    assert found.collateral.ocsp == (damaged,)
 
 
 @cache

@@ -1,8 +1,9 @@
 """Whether NVIDIA still stands behind certificates: OCSP answers, held against each of them.
 
 An answer is found by what it is about, never by its place or name. Steps for each certificate:
-1 there is an answer about it · 2 who gave it · 3 its time · 4 the nonce · 5 what it says. Whatever
-is not answered is refused.
+1 there is an answer about it · 2 who gave it, and all others about it · 3 the time of the newest ·
+4 its nonce · 5 what it says; any may revoke. Whatever is not answered is refused. Answers about
+certificates of other machines are passed over, unless they are damaged ones of these issuers.
 """
 
 from collections.abc import Sequence
@@ -22,6 +23,12 @@ _RFC = "RFC 6960"
 
 ABSENT = Rule("ocsp.absent", "there is an OCSP answer about each certificate", f"{_RFC}, 3.2")
 OTHER = Rule("ocsp.other", "no answer about another certificate stands in", f"{_RFC}, 3.2")
+GENUINE = Rule(
+    "ocsp.genuine", "every further answer about it is its issuer's, unchanged", f"{_RFC}, 3.2"
+)
+CHANGED = Rule(
+    "ocsp.changed", "no answer of these issuers was changed to be about another", f"{_RFC}, 3.2"
+)
 SERIAL = Rule("ocsp.serial", "it is about the certificate of this number", f"{_RFC}, 4.1.1")
 ISSUER = Rule("ocsp.issuer", "it is about the certificate of this issuer", f"{_RFC}, 4.1.1")
 FUTURE = Rule("ocsp.future", "the answer was given before the time", f"{_RFC}, 4.2.2.1")
@@ -66,11 +73,30 @@ class Standing:
 
 
 @dataclass(frozen=True, slots=True)
+class Heard:
+    """All answers, those of the evidence about nobody here, and what error messages say."""
+
+    found: Sequence[Answer]
+    about_nobody: Sequence[Answer]
+    errors: Sequence[str]
+
+    @property
+    def none(self) -> str:
+        """That there is no answer, and what there is instead."""
+        messages = f", and error messages: {', '.join(self.errors)}" if self.errors else ""
+        return f"none of {len(self.found)}{messages}"
+
+
+@dataclass(frozen=True, slots=True)
 class Terms:
-    """At what time answers have to hold, the nonces that were sent, and what is let pass."""
+    """At what time answers have to hold, the nonces that were sent, and what is let pass.
+
+    `given`: what was signed of the caller's own answers, which the evidence's nonces do not bind.
+    """
 
     at: datetime
     nonces: frozenset[bytes]
+    given: frozenset[bytes]
     grace: timedelta
     may_hold: frozenset[x509.Certificate]
 
@@ -81,63 +107,112 @@ def verify(
     at: datetime,
     checks: Checks,
     *,
+    given: Sequence[bytes] = (),
     nonces: Sequence[bytes] = (),
     unsafe_grace: timedelta = _NO_TIME,
     unsafe_hold: Sequence[Issued] = (),
 ) -> Outcome[tuple[Standing, ...]]:
     """Check that each certificate (with its issuer) is in good standing at a time.
 
-    `nonces`: what requests carried; without any, the window alone says that an answer is new.
+    `given`: the caller's own answers. `nonces`: what the requests for the others carried; without
+    any, the window alone says that an answer is new.
     `unsafe_grace` lets answers pass that long after they ended; `unsafe_hold` are those of the
     wanted that may be on hold. One that is wanted twice is judged once; none verifies nothing.
     """
     since = checks.mark()
     may_hold = frozenset(certificate for certificate, _ in unsafe_hold)
-    terms = Terms(at, frozenset(nonces), unsafe_grace, may_hold)
     every = [Wanted(*pair) for pair in dict.fromkeys(wanted)]
-    found = _read(answers, checks)
-    unclaimed = [each for each in found if not any(_is_about(each, one) for one in every)]
-    standings = [_judge(one, found, unclaimed, terms, checks) for one in every]
+    callers, silent = _read(given, checks)
+    known = frozenset(given)
+    brought, more = _read([each for each in answers if each not in known], checks)
+    found = [*callers, *brought]
+    own = frozenset(each.signed for each in callers)
+    terms = Terms(at, frozenset(nonces), own, unsafe_grace, may_hold)
+    others = [each for each in found if not any(_is_about(each, one) for one in every)]
+    _check_others(others, every, checks)
+    about_nobody = [each for each in others if each.signed not in own]
+    heard = Heard(found, about_nobody, (*silent, *more))
+    standings = [_judge(one, heard, terms, checks) for one in every]
     return checks.vouch(tuple(each for each in standings if each), since)
 
 
-def _read(answers: Sequence[bytes], checks: Checks) -> list[Answer]:
-    read = (
-        checks.read(ocsp_answer.READABLE, ocsp_answer.parse, each, "an answer") for each in answers
-    )
-    return [each for each in read if each is not None]
+def _read(answers: Sequence[bytes], checks: Checks) -> tuple[list[Answer], list[str]]:
+    """Each answer once, and what error messages say, which are none."""
+    found, silent = [], []
+    for raw in dict.fromkeys(answers):
+        said = ocsp_answer.error_message(raw)
+        if said is not None:
+            silent.append(said)
+            continue
+        answer = checks.read(ocsp_answer.READABLE, ocsp_answer.parse, raw, "an answer")
+        if answer is not None:
+            found.append(answer)
+    return found, silent
+
+
+def _check_others(others: Sequence[Answer], every: Sequence[Wanted], checks: Checks) -> None:
+    """Answers about nobody here: if one of these issuers gave it, it is as that issuer gave it."""
+    for answer in others:
+        changed = [one for one in every if _is_changed(answer, one)]
+        if changed:
+            issuer = usage.shown(changed[0].issuer)
+            checks.that(CHANGED, False, f"an answer of {issuer}", "another key, or other bytes")
+
+
+def _is_changed(answer: Answer, one: Wanted) -> bool:
+    """Whether whoever may answer for that issuer is named, and did not sign this."""
+    name = one.issuer.subject
+    if answer.certificates and all(each.issuer != name for each in answer.certificates):
+        return False  # of another issuer's delegate
+    failed = _failures(answer, one)
+    return bool(failed) and failed <= {ocsp_responder.SIGNATURE.id, ocsp_responder.ALGORITHM.id}
+
+
+def _failures(answer: Answer, one: Wanted) -> set[str]:
+    """What is wrong with who gave an answer, at the time it was given."""
+    checks = Checks()
+    named = NamedChecks(usage.shown(one.certificate), checks)
+    ocsp_responder.verify(answer, one.certificate, one.issuer, answer.this_update, named)
+    return {check.id for check in checks.made if not check.ok}
 
 
 def _is_about(answer: Answer, wanted: Wanted) -> bool:
     return answer.about == wanted.cert_id(answer.hash_name)
 
 
-def _judge(
-    wanted: Wanted,
-    found: Sequence[Answer],
-    unclaimed: Sequence[Answer],
-    terms: Terms,
-    checks: Checks,
-) -> Standing | None:
+def _judge(wanted: Wanted, heard: Heard, terms: Terms, checks: Checks) -> Standing | None:
     name = usage.shown(wanted.certificate)
     named = NamedChecks(name, checks)
-    about = [answer for answer in found if _is_about(answer, wanted)]  # 1
+    about = [answer for answer in heard.found if _is_about(answer, wanted)]  # 1
     if not about:
-        named.that(_reason(wanted, unclaimed), False, "an answer", f"none of {len(found)}")
+        named.that(_reason(wanted, heard.about_nobody), False, "an answer", heard.none)
         return None
-    answer = max(about, key=_newest)
+    answer = _newest(about, terms)
     named.that(ABSENT, True, "an answer", "an answer")
     ocsp_responder.verify(answer, wanted.certificate, wanted.issuer, terms.at, named)  # 2
+    further = [each for each in about if each is not answer]
+    if further:
+        _check_further(further, wanted, named)
     _check_time(answer, terms, named)  # 3
-    if terms.nonces:  # 4
+    if terms.nonces and answer.signed not in terms.given:  # 4
         _check_nonce(answer.nonce, terms.nonces, named)
-    _check_status(answer.status, wanted.certificate in terms.may_hold, named)  # 5
-    return Standing(name, answer.status, answer.next_update)
+    revoked = any(each.status == "revoked" for each in about)
+    status: Status = "revoked" if revoked else answer.status
+    _check_status(status, wanted.certificate in terms.may_hold, named)  # 5
+    return Standing(name, status, answer.next_update)
 
 
-def _newest(answer: Answer) -> tuple[datetime, bool]:
-    """Later answers first; of two at one time, the one that is not good."""
-    return answer.this_update, answer.status != "good"
+def _newest(about: Sequence[Answer], terms: Terms) -> Answer:
+    """The latest that was given by then; of two at one time, one that is not good."""
+    begun = [each for each in about if each.this_update <= terms.at + SKEW]
+    return max(begun or about, key=lambda each: (each.this_update, each.status != "good"))
+
+
+def _check_further(further: Sequence[Answer], wanted: Wanted, checks: NamedChecks) -> None:
+    """One check of all answers but the newest: a damaged one would hide what it said."""
+    failed = sorted({id_ for each in further for id_ in _failures(each, wanted)})
+    genuine = f"genuine: {len(further)}"
+    checks.that(GENUINE, not failed, genuine, failed or genuine)
 
 
 def _reason(wanted: Wanted, unclaimed: Sequence[Answer]) -> Rule:

@@ -1,7 +1,8 @@
 """An OCSP answer (RFC 6960, 4.2) as it says: about which certificate, by whom, for when.
 
 NVIDIA's responder gives one answer at a time. One that holds several, or that says something
-critical which nobody here looks at, is refused.
+critical which nobody here looks at, is refused. An error message (RFC 6960, 2.3), such as
+"unauthorized" or "try later", says nothing of any certificate: it is no answer, and no fault.
 """
 
 from dataclasses import dataclass
@@ -21,12 +22,21 @@ Status = Literal["good", "hold", "revoked", "unknown"]
 _RFC = "RFC 6960"
 
 READABLE = Rule("ocsp.readable", "the OCSP answers can be read", f"{_RFC}, 4.2.1")
-UNSUCCESSFUL = Rule("ocsp.unsuccessful", "the responder gave an answer", f"{_RFC}, 2.3")
+UNSUCCESSFUL = Rule("ocsp.unsuccessful", "an error message holds no answer", f"{_RFC}, 2.3")
 ONE = Rule("ocsp.one", "an answer is about one certificate", "NVIDIA OCSP service")
 CRITICAL = Rule("ocsp.critical", "nothing critical is said that is not known", f"{_RFC}, 4.4")
 
 _SIZE_LIMIT = 64 * 1024  # an answer has some 2 KB, its responder's certificate included
 _MOST_CERTIFICATES = 4
+# RFC 6960, 2.3 and 4.2.1: SEQUENCE { ENUMERATED responseStatus }, and nothing else.
+_ERROR_START, _ERROR_SIZE = b"\x30\x03\x0a\x01", 5
+_ERRORS = {
+    1: "malformed request",
+    2: "internal error",
+    3: "try later",
+    5: "sig required",
+    6: "unauthorized",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +75,13 @@ class Answer:
     signature: bytes
 
 
+def error_message(data: bytes) -> str | None:
+    """What an error message of a responder says; None for anything else."""
+    if len(data) != _ERROR_SIZE or not data.startswith(_ERROR_START):
+        return None
+    return _ERRORS.get(data[-1])
+
+
 def parse(data: bytes) -> Answer:
     """Decode an OCSP response (DER), or raise `Malformed`."""
     if len(data) > _SIZE_LIMIT:
@@ -75,7 +92,9 @@ def parse(data: bytes) -> Answer:
 def _parse(data: bytes) -> Answer:
     found = ocsp.load_der_ocsp_response(data)
     if found.response_status is not ocsp.OCSPResponseStatus.SUCCESSFUL:
-        raise Malformed(UNSUCCESSFUL, "an answer", _words(found.response_status.name))
+        said = found.response_status.name.lower().replace("_", " ")
+        raise Malformed(UNSUCCESSFUL, "an error message alone", f"{said}, and more")
+    certificates.whole_bytes(found.signature, data)
     singles = list(found.responses)
     if len(singles) != 1:
         raise Malformed(ONE, "1 answer", f"{len(singles)} answers")
@@ -123,7 +142,3 @@ def _refuse_critical(*those: x509.Extensions) -> None:
         for each in extensions:
             if each.critical and each.oid != OCSPExtensionOID.NONCE:
                 raise Malformed(CRITICAL, "nothing", each.oid.dotted_string)
-
-
-def _words(name: str) -> str:
-    return name.lower().replace("_", " ")

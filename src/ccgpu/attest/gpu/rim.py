@@ -2,10 +2,11 @@
 
 Steps: 1 the XML, its one signature, and what that covers · 2 the signer's certificates · 3 the
 signature · 4 that it is the kind of manifest that was asked for. Whether a signer is revoked
-(`ocsp`), and whether the values are those of a GPU (`compare`), the caller still owes.
+(`ocsp`), and whether the values are those of a GPU (`compare`), the caller still owes; `manifests`
+chooses one of several.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -27,7 +28,6 @@ KIND = Rule("rim.kind", "the manifest is of what was asked for: driver or VBIOS"
 MANUFACTURER = Rule(
     "rim.manufacturer", "it is of NVIDIA's firmware", "IANA Private Enterprise Numbers: 5703"
 )
-PRESENT = Rule("rim.present", "there is a manifest of the version that runs", _NVIDIA)
 
 NVIDIA = "5703"
 
@@ -90,12 +90,3 @@ def verify(
         checks.equal(KIND, kind, manifest.kind)
     checks.equal(MANUFACTURER, NVIDIA, manifest.manufacturer)
     return checks.vouch(manifest, since)
-
-
-def find(rims: Sequence[bytes], version: str, checks: Checks) -> bytes | None:
-    """The first of some manifests that says it is of this version; nobody is believed yet."""
-    said = f'colloquialVersion="{version}"'.encode()
-    found = next((xml for xml in rims if said in xml), None)
-    held = found is not None
-    checks.that(PRESENT, held, version, version if held else f"none of {len(rims)} manifests")
-    return found

@@ -1,10 +1,12 @@
 """AMD's list of revoked certificates: signed by the ARK, for the time of the verdict.
 
-A list that is given is checked; that one must be there is the policy's to say: nothing about
-revocation is ever skipped in silence.
+Every list that is there is checked; that one must be there is the policy's to say: nothing about
+revocation is ever skipped in silence. Whatever list the ARK signed may revoke, old or new; whether
+revocation was looked at in time is judged on the newest.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from cryptography import x509
@@ -47,19 +49,54 @@ class RevocationList:
     signature: bytes
 
 
-def verify(data: bytes, vek: Vek, roots: AmdRoots | None, at: datetime, checks: Checks) -> None:
-    """Check a revocation list (DER or PEM), and that it spares this key and its authorities."""
-    found = checks.read(READABLE, parse, data, "a revocation list")
-    if found is None or roots is None:  # without roots the chain has failed
+@dataclass(frozen=True, slots=True)
+class _Looked:
+    """A list that was looked at by itself; `signed`: it is the ARK's, `whole`: all of a list."""
+
+    found: RevocationList | None = None
+    signed: bool = False
+    whole: bool = False
+    checks: Checks = field(default_factory=Checks)
+
+
+def verify(
+    lists: Sequence[bytes], vek: Vek, roots: AmdRoots | None, at: datetime, checks: Checks
+) -> None:
+    """Check revocation lists (DER or PEM), and that none revokes this key or its authorities.
+
+    The newest of those that the ARK signed is the one that must be current. What cannot be read,
+    or was signed by others, hides none that was; if there is no other, it is refused.
+    """
+    looked = [_look(data, roots) for data in dict.fromkeys(lists)]
+    shown_one = _newest(looked, at)
+    checks.adopt(shown_one.checks)
+    if shown_one.found is None or roots is None:  # without roots the chain has failed
         return
+    _current(shown_one.found, at, checks)
+    counting = [each.found for each in looked if each.found and (each.signed or each is shown_one)]
+    _spares(frozenset().union(*(each.serials for each in counting)), vek, roots, checks)
+
+
+def _look(data: bytes, roots: AmdRoots | None) -> _Looked:
+    checks = Checks()
+    found = checks.read(READABLE, parse, data, "a revocation list")
+    if found is None or roots is None:
+        return _Looked(found, checks=checks)
     ark = roots.ark
-    checks.equal(COMPLETE, (), found.critical)
-    checks.equal(ISSUER, ark.subject, found.issuer)
-    checks.equal(ALGORITHM, PSS_SHA384, found.algorithm)
+    whole = checks.equal(COMPLETE, (), found.critical)
+    issued = checks.equal(ISSUER, ark.subject, found.issuer)
+    known = checks.equal(ALGORITHM, PSS_SHA384, found.algorithm)
     signed = signatures.by_authority(ark.spki, found.signature, found.signed)
     checks.that(SIGNATURE, signed, ark.subject, ark.subject if signed else "another key")
-    _current(found, at, checks)
-    _spares(found, vek, roots, checks)
+    return _Looked(found, issued and known and signed, whole, checks)
+
+
+def _newest(looked: Sequence[_Looked], at: datetime) -> _Looked:
+    """The newest list of the ARK's that is there already; the first of all if there is none."""
+    genuine = [(each.found.this_update, each) for each in looked if each.found and each.signed]
+    whole = [pair for pair in genuine if pair[1].whole] or genuine
+    begun = [pair for pair in whole if pair[0] <= at] or whole
+    return max(begun, key=lambda pair: pair[0])[1] if begun else looked[0]
 
 
 def parse(data: bytes) -> RevocationList:
@@ -72,6 +109,8 @@ def parse(data: bytes) -> RevocationList:
 def _parse(data: bytes) -> RevocationList:
     pem = data.lstrip().startswith(_PEM_START)
     found = x509.load_pem_x509_crl(data) if pem else x509.load_der_x509_crl(data)
+    if not pem:
+        certificates.whole_bytes(found.signature, data)
     entries = list(found)
     return RevocationList(
         issuer=found.issuer.rfc4514_string(),
@@ -96,12 +135,12 @@ def _current(found: RevocationList, at: datetime, checks: Checks) -> None:
     checks.that(WINDOW, end is not None and start <= at <= end, window, at)
 
 
-def _spares(found: RevocationList, vek: Vek, roots: AmdRoots, checks: Checks) -> None:
+def _spares(serials: frozenset[int], vek: Vek, roots: AmdRoots, checks: Checks) -> None:
     authorities = {anchor.serial for anchor in (roots.ark, roots.ask, roots.asvk) if anchor}
-    revoked = [f"{serial:#x}" for serial in sorted(authorities & found.serials)]
+    revoked = [f"{serial:#x}" for serial in sorted(authorities & serials)]
     checks.equal(AUTHORITIES_SPARED, [], revoked)
     own = vek.certificate.serial
-    listed = own in found.serials
+    listed = own in serials
     checks.that(
         VEK_SPARED, not listed, "not listed", f"{own:#x} is listed" if listed else "not listed"
     )

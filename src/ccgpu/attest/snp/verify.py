@@ -5,7 +5,7 @@ Steps: 1 the report by itself · 2 the certificate of the key that signed it · 
 (products, least TCBs, the paravisor's key, the alias check) the caller still owes.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -29,7 +29,7 @@ def verify(
     report: Report,
     vek: bytes,
     chain: bytes | None,
-    crl: bytes | None,
+    crls: Sequence[bytes],
     roots: Mapping[str, AmdRoots],
     at: datetime,
     checks: Checks,
@@ -39,7 +39,7 @@ def verify(
     """Check a report against AMD's roots by product, at a time.
 
     `vek`: certificate of the key that signed it (DER or PEM); `chain`: ASK and ARK (PEM), if they
-    came along; `crl`: AMD's revocation list. The report that comes back names its product.
+    came along; `crls`: AMD's revocation lists. The report that comes back names its product.
     """
     since = checks.mark()
     settings.verify(report, checks)  # 1
@@ -49,8 +49,8 @@ def verify(
         return checks.vouch(report, since)
     anchors = roots.get(key.product)
     authorities.verify(key, chain, anchors, at, checks)  # 3
-    if crl is not None:
-        revocation.verify(crl, key, anchors, at, checks)  # 4
+    if crls:
+        revocation.verify(crls, key, anchors, at, checks)  # 4
     _signature(report, key, checks)  # 5
     product = agreement.verify(report, key, checks)  # 6
     named = report if report.product == product else replace(report, product=product)

@@ -24,5 +24,5 @@ def read(path: Path, format_: str | None = None) -> Evidence:
 
 
 def with_collateral(found: Evidence, path: Path) -> Evidence:
-    """`found` with what lies in a folder of collateral; what the evidence brought comes first."""
+    """`found`, given what lies in a folder of collateral; it comes before the evidence's own."""
     return bounds.check(path, folder.add(found, path))

@@ -56,9 +56,17 @@ def _counts(found: Evidence) -> Iterator[tuple[str, int, int]]:
     yield "OCSP answers", len(found.collateral.ocsp), MAX_OCSP_ANSWERS
     yield "OCSP nonces", len(found.collateral.ocsp_nonces), MAX_OCSP_NONCES
     yield "simulated roots", len(found.simulated_roots or ()), MAX_ROOTS
+    given = found.given
+    yield "reference manifests", len(given.rims), MAX_RIMS
+    yield "OCSP answers", len(given.ocsp), MAX_OCSP_ANSWERS
+    yield "certificates of chips", len(given.veks), MAX_CERTIFICATES
+    yield "revocation lists", len(given.crls), MAX_CERTIFICATES
     chains = [gpu.chain for gpu in found.gpus]
     if found.cpu is not None:
         chains.append(found.cpu.chain or b"")
+        yield "certificates of chips", len(found.cpu.veks), MAX_CERTIFICATES
+        yield "revocation lists", len(found.cpu.crls), MAX_CERTIFICATES
+    chains += found.given.chains
     for chain in chains:
         yield "certificates in one chain", chain.count(b"-----BEGIN "), MAX_CERTIFICATES
 
@@ -72,6 +80,11 @@ def _pieces(found: Evidence) -> Iterator[_Piece]:
         yield f"the state document of GPU {number}", gpu.state_document or b"", _PIECE
     yield from _each("reference manifest", found.collateral.rims, _RIM)
     yield from _each("OCSP answer", found.collateral.ocsp, _OCSP)
+    given = found.given
+    yield from _each("given reference manifest", [each.xml for each in given.rims], _RIM)
+    yield from _each("given OCSP answer", given.ocsp, _OCSP)
+    yield from _each("given certificate", [*given.veks, *given.chains], _PIECE)
+    yield from _each("given revocation list", given.crls, _LARGER["crl"])
     yield from _each("simulated root", [*(found.simulated_roots or {}).values()], _PIECE)
     yield "NVIDIA's token", found.tokens.nras or b"", _NRAS
     yield "Microsoft's token", found.tokens.maa or b"", _MAA
@@ -82,6 +95,8 @@ def _of_cpu(part: CpuEvidence) -> Iterator[_Piece]:
         value = getattr(part, field.name)
         if isinstance(value, bytes):
             yield f"cpu.{field.name}", value, _LARGER.get(field.name, _PIECE)
+    yield from _each("cpu.veks", part.veks, _PIECE)
+    yield from _each("cpu.crls", part.crls, _LARGER["crl"])
     yield "cpu.pcrs", b"".join((part.pcrs or {}).values()), _PIECE
 
 

@@ -1,7 +1,8 @@
 """Evidence that is a folder of raw files, as tools write them; and folders of collateral.
 
 Every file is taken for what its bytes are. Two files of one kind, where there can be one, are
-refused: which of them was meant is not ours to guess.
+refused: which of them was meant is not ours to guess. Of certificates, revocation lists, manifests
+and OCSP answers there may be those of several machines; the verdict chooses.
 """
 
 from collections.abc import Sequence
@@ -9,7 +10,15 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
-from ccgpu.domain.evidence import CpuEvidence, Evidence, GpuCollateral, GpuEvidence, Tokens
+from ccgpu.domain.evidence import (
+    CallerCollateral,
+    CpuEvidence,
+    Evidence,
+    GpuCollateral,
+    GpuEvidence,
+    NamedManifest,
+    Tokens,
+)
 from ccgpu.store.evidence import pem, single, thim
 from ccgpu.store.evidence.kinds import Kind, loaded
 from ccgpu.store.evidence.limits import MAX_BYTES, MAX_TOTAL_BYTES, content, refused
@@ -18,12 +27,12 @@ from ccgpu.store.evidence.listing import listing
 # Notes: never read.
 _PASSED_OVER = ("expected.json", "manifest.json")
 _CPU: tuple[Kind, ...] = (
-    "hcl", "report", "quote", "signature", "pcr_file", "event_log", "ak", "crl", "thim", "runtime",
+    "hcl", "report", "quote", "signature", "pcr_file", "event_log", "ak", "thim", "runtime",
 )  # fmt: skip
 # What of these comes from somebody else, and is no evidence of a machine.
-_NOT_EVIDENCE = {"crl", "thim", "runtime"}
+_NOT_EVIDENCE = {"thim", "runtime"}
 _PCR_NAMES = frozenset(map(str, range(24)))
-_MANY: tuple[Kind, ...] = ("rim", "ocsp", "json")
+_MANY: tuple[Kind, ...] = ("rim", "ocsp", "json", "vek", "chain", "crl")
 
 
 class _Pieces:
@@ -34,6 +43,7 @@ class _Pieces:
         self.one: dict[Kind, bytes] = {}
         self.names: dict[Kind, str] = {}
         self.many: dict[Kind, list[bytes]] = {kind: [] for kind in _MANY}
+        self.manifest_names: list[str] = []
         self.room = MAX_TOTAL_BYTES
         found = listing(path)
         self.ignored = [f"{name} (a link that leads out of the folder)" for name in found.links]
@@ -50,6 +60,8 @@ class _Pieces:
             self.ignored.append(name)
         elif kind in _MANY:
             self.many[kind].append(data)
+            if kind == "rim":
+                self.manifest_names.append(file.stem)
         elif kind in self.one:
             raise refused(self.path, f"holds two files of the kind {kind}, one is {name}")
         else:
@@ -77,14 +89,24 @@ def read(path: Path) -> Evidence:
         raise refused(path, f"holds no evidence in a known format{_looked_at(pieces)}")
     if (nonce := pieces.one.get("nonce")) is not None:
         found = replace(found, claimed=replace(found.claimed, nonce=_unhexed(nonce)))
-    return _with(found, pieces)
+    return _with_own(found, pieces)
 
 
 def add(found: Evidence, path: Path) -> Evidence:
-    """`found` with the certificates, manifests and answers of a folder of collateral."""
+    """`found`, given the certificates, manifests and answers of a folder of collateral."""
     if not path.is_dir():
         raise refused(path, "is no folder of collateral")
-    return _with(found, _Pieces(path))
+    pieces = _Pieces(path)
+    veks, chains = _amd(pieces)
+    manifests = zip(pieces.manifest_names, pieces.many["rim"], strict=True)
+    given = CallerCollateral(
+        veks=veks,
+        chains=chains,
+        crls=tuple(pieces.many["crl"]),
+        rims=tuple(NamedManifest(name, xml) for name, xml in manifests),
+        ocsp=tuple(pieces.many["ocsp"]),
+    )
+    return replace(found, given=found.given + given, ignored=(*found.ignored, *pieces.ignored))
 
 
 def _looked_at(pieces: _Pieces) -> str:
@@ -98,7 +120,8 @@ def _looked_at(pieces: _Pieces) -> str:
     return f"{known}; of no known kind: {', '.join(unknown[:5])}{more}"
 
 
-def _with(found: Evidence, pieces: _Pieces) -> Evidence:
+def _with_own(found: Evidence, pieces: _Pieces) -> Evidence:
+    """`found` with the certificates, manifests and answers that lie in its own folder."""
     collateral = GpuCollateral(
         (*found.collateral.rims, *pieces.many["rim"]),
         (*found.collateral.ocsp, *pieces.many["ocsp"]),
@@ -106,15 +129,25 @@ def _with(found: Evidence, pieces: _Pieces) -> Evidence:
     )
     cpu = found.cpu
     if cpu is not None:
-        vek, chain = _amd(pieces)
+        veks, chains = _amd(pieces)
+        if len(pieces.many["chain"]) > 1:
+            raise refused(pieces.path, "holds two files of the kind chain")
+        all_veks = (*_one(cpu.vek), *cpu.veks, *veks)
+        crls = (*_one(cpu.crl), *cpu.crls, *pieces.many["crl"])
         cpu = replace(
             cpu,
-            vek=cpu.vek or vek,
-            chain=cpu.chain or chain,
-            crl=cpu.crl or pieces.one.get("crl"),
+            vek=next(iter(all_veks), None),
+            veks=all_veks[1:],
+            chain=cpu.chain or next(iter(chains), None),
+            crl=next(iter(crls), None),
+            crls=crls[1:],
         )
     ignored = (*found.ignored, *pieces.ignored)
     return replace(found, cpu=cpu, collateral=collateral, ignored=ignored)
+
+
+def _one(data: bytes | None) -> tuple[bytes, ...]:
+    return () if data is None else (data,)
 
 
 def _of_documents(pieces: _Pieces) -> Evidence:
@@ -176,14 +209,15 @@ def _pcrs(pieces: _Pieces) -> dict[int, bytes]:
         raise refused(pieces.path, f"holds PCR values that are not hex: {err}") from err
 
 
-def _amd(pieces: _Pieces) -> tuple[bytes | None, bytes | None]:
-    """The certificate of the chip, and those above it: from one file, from two, or from THIM's."""
-    chain = pieces.one.get("chain")
-    if "vek" in pieces.one:
-        vek, rest = pem.split(pieces.one["vek"])
-        return vek, rest or chain
-    vek_of_thim, rest = thim.certificates(pieces.one.get("thim", b"{}"))
-    return vek_of_thim, chain or rest
+def _amd(pieces: _Pieces) -> tuple[tuple[bytes, ...], tuple[bytes, ...]]:
+    """The certificates of chips, and those above them: from one file, from two, or from THIM's."""
+    halves = [pem.split(data) for data in pieces.many["vek"]]
+    chains = [rest.lstrip() for _, rest in halves if rest] + pieces.many["chain"]
+    veks = [vek for vek, _ in halves]
+    vek_of_thim, chain_of_thim = thim.certificates(pieces.one.get("thim", b"{}"))
+    veks += _one(vek_of_thim) if not veks else ()
+    chains += _one(chain_of_thim) if not chains else ()
+    return tuple(veks), tuple(dict.fromkeys(chains))
 
 
 def _gpu(pieces: _Pieces) -> GpuEvidence | None:

@@ -22,11 +22,17 @@ Kind = Literal[
 _SNP_SIZE = 0x4A0
 _SNP_VERSIONS = range(1, 16)
 _RSA_SIZES = (256, 384, 512)
+_MOST_SIGNATURE = 1024
 _TPMT_RSASSA = b"\x00\x14"  # TPM_ALG_RSASSA, TPM 2.0 Part 2, §6.3
 _TPM_GENERATED = b"\xffTCG"  # TPM_GENERATED_VALUE, TPM 2.0 Part 2, §6.2
 _SPDM_REQUEST = b"\x11\xe0\x01"  # SPDM 1.1 GET_MEASUREMENTS, signature wanted (DSP0274, §10.11)
+_SPDM_RESPONSE = 37, b"\x11\x60"  # MEASUREMENTS follows the 37 bytes of the request (§10.11.1)
 _NO_ACTION = b"\x00\x00\x00\x00\x03\x00\x00\x00"  # PCR 0, EV_NO_ACTION: how a TCG2 log begins
 _PCR_SELECTION = b"\x01\x00\x00\x00\x0b\x00"  # one bank, SHA-256: `tpm2_quote -o`, serialized
+# RFC 6960: id-pkix-ocsp-basic, which an answer says it is (4.2.1), and id-kp-OCSPSigning, what the
+# certificate is for that comes with it (4.2.2.2).
+_OF_OCSP = (b"\x2b\x06\x01\x05\x05\x07\x30\x01\x01", b"\x2b\x06\x01\x05\x05\x07\x03\x09")
+_ERROR_MESSAGE = b"\x30\x03\x0a\x01"  # a responder's, before its one byte of status (4.2.1)
 _HEX = re.compile(rb"\A(?:[0-9a-fA-F]{2}\s*)+\Z")
 _HEX_SIGNS = b"0123456789abcdefABCDEF \t\r\n\v\f"
 _NONCE_BYTES = range(1, 65)  # TPM2B_DATA holds at most 64
@@ -62,6 +68,9 @@ def _binary(data: bytes) -> Kind | None:
             return kind
     if len(data) == _SNP_SIZE and int.from_bytes(data[:4], "little") in _SNP_VERSIONS:
         return "report"
+    start, response = _SPDM_RESPONSE
+    if len(data) > _MOST_SIGNATURE and data[start : start + len(response)] == response:
+        return "gpu_report"  # with a damaged request, which the verdict refuses
     return "signature" if len(data) in _RSA_SIZES else None
 
 
@@ -146,7 +155,10 @@ def _signed_lists(data: bytes) -> Kind | None:
         except ValueError:
             continue
         return kind
-    return None
+    # A damaged answer is still one: the verdict refuses it, where a file that is not read is lost.
+    alike = sum(one == other for one, other in zip(data, _ERROR_MESSAGE, strict=False))
+    damaged = len(data) == len(_ERROR_MESSAGE) + 1 and alike >= len(_ERROR_MESSAGE) - 1
+    return "ocsp" if damaged or any(oid in data for oid in _OF_OCSP) else None
 
 
 def _require_at_most(size: int, data: bytes, what: str) -> None:

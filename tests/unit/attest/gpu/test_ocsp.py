@@ -284,6 +284,50 @@ def test_the_newest_answer_counts():
         assert refused(*answers) == {"ocsp.revoked"}
 
 
+def test_an_older_answer_that_revokes_counts_whatever_is_said_later():
+    before = SIGNER.said(status="revoked", this_update=START - 48 * HOUR, next_update=START)
+    for answers in ([before, GOOD[0]], [GOOD[0], before]):
+        assert refused(*answers) == {"ocsp.revoked"}
+    assert refused(GOOD[0], given=[before]) == {"ocsp.revoked"}
+    assert refused(before, given=[GOOD[0]]) == {"ocsp.revoked"}
+
+
+def test_an_answer_of_later_than_the_time_hides_none_and_may_revoke():
+    later = {"this_update": AT + HOUR, "next_update": AT + 24 * HOUR}
+    assert refused(SIGNER.said(**later), GOOD[0]) == set()
+    assert refused(SIGNER.said(status="revoked", **later), GOOD[0]) == {"ocsp.revoked"}
+
+
+def test_an_older_answer_may_say_hold_or_unknown():
+    old = {"this_update": START - HOUR}
+    assert refused(GOOD[0], SIGNER.said(status="unknown", **old)) == set()
+    assert refused(GOOD[0], SIGNER.said(status="revoked", reason=ocsp.HOLD, **old)) == set()
+
+
+def test_every_answer_about_a_certificate_has_to_be_genuine():
+    stranger = nvidia_pki.new_key()
+    forged = SIGNER.answer(singles=[SIGNER.single(this_update=START - HOUR)]).signed_by(stranger)
+    assert refused(GOOD[0], forged) == {"ocsp.genuine"}
+    assert refused(GOOD[0], given=[forged]) == {"ocsp.genuine"}
+
+
+@pytest.mark.parametrize(
+    "changes", [{"serial": 7}, {"issuer_name_hash": bytes(48)}, {"issuer_key_hash": bytes(48)}]
+)
+def test_an_answer_that_was_made_to_be_about_another_is_refused(changes):
+    signed = SIGNER.answer(singles=[SIGNER.single(**changes)])
+    changed = signed.signed_by(nvidia_pki.new_key())
+    assert refused(GOOD[0], changed) == {"ocsp.changed"}
+    assert refused(GOOD[0], signed.signed_by(SIGNER.key)) == set()
+
+
+def test_the_callers_answers_about_other_machines_are_want_of_one():
+    of_others = [pair.said() for pair in pairs_of(new_chain())]
+    siblings = SIGNER.said(serial=7)  # of the same issuer
+    assert refused(given=[*of_others, siblings]) == {"ocsp.absent"}
+    assert refused(given=[*of_others, siblings, GOOD[0]]) == set()
+
+
 def test_of_two_answers_of_one_time_the_bad_one_counts():
     revoked = SIGNER.said(status="revoked")
     for answers in ([revoked, GOOD[0]], [GOOD[0], revoked]):
@@ -304,6 +348,12 @@ def test_a_nonce_that_was_sent_must_come_back():
     assert refused(GOOD[0], nonces=[NONCE]) == {"ocsp.nonce.absent"}
     for other in (bytes(32), NONCE[:31], NONCE + b"\0", b"\0"):
         assert refused(_with_nonce(other), nonces=[NONCE]) == {"ocsp.nonce.other"}
+
+
+def test_the_nonces_of_the_evidence_do_not_bind_the_callers_newer_answer():
+    newer = SIGNER.said(this_update=START + HOUR)
+    assert refused(_with_nonce(NONCE), given=[newer], nonces=[NONCE]) == set()
+    assert refused(newer, nonces=[NONCE]) == {"ocsp.nonce.absent"}
 
 
 def test_a_nonce_that_nobody_sent_says_nothing():
@@ -334,10 +384,41 @@ def test_a_hold_passes_only_for_whom_it_may():
 
 
 @pytest.mark.parametrize("status", [1, 2, 3, 5, 6])
-def test_an_answer_that_is_none_is_refused(status):
+def test_an_error_message_is_no_answer_and_no_fault(status):
     none = SIGNER.answer(status=status).signed_by(SIGNER.key)
-    assert refused(none, GOOD[0]) == {"ocsp.unsuccessful"}
-    assert refused(none) == {"ocsp.unsuccessful", "ocsp.absent"}
+    assert refused(none, GOOD[0]) == set()
+    assert refused(none) == {"ocsp.absent"}
+    assert refused(given=[none]) == {"ocsp.absent"}
+
+
+def test_what_error_messages_said_is_told_where_there_is_no_answer():
+    checks = Checks()
+    messages = [SIGNER.answer(status=status).signed_by(SIGNER.key) for status in (6, 3)]
+    verifier.verify(messages, [SIGNER.wanted], AT, checks)
+    (told,) = [check.actual for check in checks.made]
+    assert told.endswith("none of 0, and error messages: unauthorized, try later")
+
+
+@pytest.mark.parametrize("status", [0, 4, 7, 255])
+def test_a_status_that_is_no_error_is_no_error_message(status):
+    assert refused(bytes((0x30, 3, 0x0A, 1, status)), GOOD[0]) == {"ocsp.readable"}
+
+
+def test_more_than_an_error_message_is_none():
+    assert refused(bytes((0x30, 3, 0x0A, 1, 6, 0)), GOOD[0]) == {"ocsp.readable"}
+
+
+def test_a_signature_that_is_not_of_whole_bytes_is_refused():
+    raw = bytearray(GOOD[0])
+    raw[raw.index(ocsp_answer.parse(GOOD[0]).signature) - 1] = 1
+    assert refused(bytes(raw), GOOD[0]) == {"ocsp.readable"}
+
+
+def test_an_error_message_that_holds_an_answer_is_refused():
+    raw = bytearray(GOOD[0])
+    place = raw.index(b"\x0a\x01\x00") + 2
+    raw[place] = 6
+    assert refused(bytes(raw), GOOD[0]) == {"ocsp.unsuccessful"}
 
 
 def test_several_answers_in_one_are_refused():

@@ -435,16 +435,6 @@ def test_hashes_of_a_resource_that_is_not_active_must_be_hashes_too():
     assert refused(with_resource(8, hashes=(b"short",))) == {"rim.resource.hash"}
 
 
-def test_the_first_manifest_of_a_version_is_found_by_what_it_says():
-    both = [vbios().signed_by(CHAIN), GOOD]
-    checks = Checks()
-    assert rims.find(both, rim.DRIVER, checks) == GOOD
-    assert rims.find(both, rim.VBIOS, checks) == both[0]
-    assert all(check.ok for check in checks.made)
-    assert rims.find(both, "595.71", checks) is None
-    assert [check.id for check in checks.made if not check.ok] == ["rim.present"]
-
-
 # Any bytes
 
 

@@ -10,8 +10,9 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ccgpu.attest.check import Malformed
+from ccgpu.attest.check import Checks, Malformed
 from ccgpu.attest.snp import crl as revocation
+from ccgpu.attest.snp import vek as veks
 from ccgpu.fakeguest.evidence import amd as amds
 from ccgpu.fakeguest.evidence import pki
 from ccgpu.fakeguest.evidence.amd import ARK_SERIAL, ASK_SERIAL, ASVK_SERIAL
@@ -114,6 +115,78 @@ def test_without_pinned_authorities_no_list_helps(machine, milan):
     crl = machine.amd.crl().signed_by(machine.amd.ark_key)
     evidence = replace(machine.evidence(), crl=crl, roots=roots_of(milan))
     assert evidence.refusals() == {"snp.vek.authority"}
+
+
+def test_a_signature_that_is_not_of_whole_bytes_is_refused(machine):
+    raw = bytearray(machine.amd.crl().signed_by(machine.amd.ark_key))
+    raw[raw.index(revocation.parse(bytes(raw)).signature) - 1] = 1
+    assert replace(machine.evidence(), crl=bytes(raw)).refusals() == {"snp.crl"}
+
+
+# Several lists
+
+
+@pytest.fixture
+def lists(machine):
+    """The refusals of good evidence with these lists, each a `RevocationList` or bytes."""
+
+    def refusals(*crls, at=AT):
+        raw = [x if isinstance(x, bytes) else x.signed_by(machine.amd.ark_key) for x in crls]
+        found = replace(machine.evidence(), at=at)
+        checks = Checks()
+        vek = veks.parse(found.vek)
+        revocation.verify(raw, vek, found.roots[vek.product], at, checks)
+        return {check.id for check in checks.made if not check.ok}
+
+    return refusals
+
+
+def _old(crl):
+    return replace(
+        crl,
+        this_update=datetime(2026, 9, 1, tzinfo=UTC),
+        next_update=datetime(2026, 10, 1, tzinfo=UTC),
+    )
+
+
+def test_any_list_of_the_arks_may_revoke_in_any_order(machine, lists):
+    for revoking, other in (
+        (machine.amd.crl(0), _old(machine.amd.crl())),
+        (_old(machine.amd.crl(0)), machine.amd.crl()),
+    ):
+        assert lists(revoking, other) == {"snp.crl.vek"}
+        assert lists(other, revoking) == {"snp.crl.vek"}
+    assert lists(_old(machine.amd.crl(ASK_SERIAL)), machine.amd.crl()) == {"snp.crl.authorities"}
+
+
+def test_a_list_of_tomorrow_or_a_part_of_one_may_revoke_and_counts_for_nothing_else(machine, lists):
+    tomorrow = replace(machine.amd.crl(0), this_update=AT + timedelta(days=1))
+    part = replace(machine.amd.crl(0), extensions=(_CRITICAL,))
+    for other in (tomorrow, part):
+        assert lists(other, machine.amd.crl()) == {"snp.crl.vek"}
+        assert lists(replace(other, revoked=()), machine.amd.crl()) == set()
+
+
+def test_whether_revocation_was_looked_at_in_time_is_judged_on_the_newest(machine, lists):
+    old, current = _old(machine.amd.crl()), machine.amd.crl()
+    assert lists(old, current) == lists(current, old) == set()
+    assert lists(old, replace(old, this_update=old.this_update - timedelta(days=9))) == {
+        "snp.crl.window"
+    }
+    ended = replace(
+        current, this_update=AT - timedelta(days=1), next_update=AT - timedelta(hours=1)
+    )
+    assert lists(current, ended) == {"snp.crl.window"}
+
+
+def test_junk_and_lists_of_others_hide_none_that_is_the_arks(machine, lists):
+    good = machine.amd.crl()
+    forged = replace(machine.amd.crl(0), this_update=AT).signed_by(machine.amd.ask_key)
+    stranger = replace(good, issuer=amds.named("ARK-Milan"), revoked=(0,))
+    for junk in (b"junk", forged, stranger):
+        assert lists(junk, good) == lists(good, junk) == set()
+    assert lists(b"junk", b"more") == {"snp.crl"}
+    assert "snp.crl.issuer" in lists(stranger)
 
 
 def test_a_list_of_tomorrow_is_not_current(machine, judge):

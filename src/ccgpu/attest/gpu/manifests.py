@@ -1,0 +1,158 @@
+"""Which reference manifest counts, where several say that they are of the version that runs.
+
+In order: the caller's that is named by the RIM id, the caller's others, the evidence's; and of
+those only one that verifies and is of this chip. What is junk, expired or of another product hides
+no good one. Signed manifests of one version may differ (two boards have one VBIOS version): the
+evidence does not choose between them.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from ccgpu.attest.check import Checks, Outcome, Rule, Verified
+from ccgpu.attest.gpu import rim
+from ccgpu.attest.gpu.rim import Manifest
+from ccgpu.attest.gpu.rim_payload import Kind
+from ccgpu.attest.roots import Anchor
+from ccgpu.domain.evidence import NamedManifest
+
+_NVIDIA = "NVIDIA RIM service: one manifest for each RIM id"
+
+PRESENT = Rule("rim.present", "there is a manifest of the version that runs", _NVIDIA)
+AMBIGUOUS = Rule(
+    "rim.ambiguous", "of signed manifests that differ, it is known which the RIM id names", _NVIDIA
+)
+
+FETCH = "`ccgpu collateral fetch EVIDENCE --out DIR`, then `--collateral DIR`"
+MOST = 16  # of one version that are looked at: real evidence has one
+_ID_STARTS: Mapping[Kind, str] = {"driver": "NV_GPU_DRIVER_", "vbios": "NV_GPU_VBIOS_"}
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """What runs, and the id of its manifest; chip and id are None where nobody says them."""
+
+    kind: Kind
+    version: str
+    chip: str | None = None
+    rim_id: str | None = None
+
+    @property
+    def name(self) -> str:
+        """How a check names the manifest that is wanted."""
+        of = f"{self.kind} {self.version}"
+        return of if self.rim_id is None else f"{self.rim_id} ({of})"
+
+
+@dataclass(frozen=True, slots=True)
+class Selected:
+    """The manifest, if there is one that counts, and what is to be said of the choice."""
+
+    manifest: Outcome[Manifest] | None = None
+    note: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    """One manifest, whose it is, and what came of it."""
+
+    outcome: Outcome[Manifest] | None
+    callers: bool
+    named: bool
+    checks: Checks = field(default_factory=Checks)
+
+
+def select(
+    running: Running,
+    given: Sequence[NamedManifest],
+    brought: Sequence[bytes],
+    root: Anchor,
+    at: datetime,
+    checks: Checks,
+) -> Selected:
+    """Choose from the caller's manifests and the evidence's, and check the one that is chosen."""
+    candidates = [
+        _looked_at(xml, running, root, at, callers=callers, named=named)
+        for xml, callers, named in _of_version(running, given, brought)
+    ]
+    count = len(given) + len(brought)
+    absent = f"none of {count} manifests; to fetch it: {FETCH}"
+    there = bool(candidates)
+    checks.that(PRESENT, there, running.name, running.name if there else absent)
+    if not there:
+        return Selected()
+    good = [each for each in candidates if _is_good(each, running)]
+    chosen = good[0] if good else candidates[0]
+    checks.adopt(chosen.checks)
+    values = {_golden(each) for each in good}
+    if len(values) < 2:
+        return Selected(chosen.outcome)
+    return _of_different(chosen, good, running, checks)
+
+
+def _of_different(
+    chosen: _Candidate, good: Sequence[_Candidate], running: Running, checks: Checks
+) -> Selected:
+    """The caller's, if it is named by the RIM id or all that the caller gives say the same."""
+    callers = {_golden(each) for each in good if each.callers}
+    known = chosen.named or (chosen.callers and len(callers) == 1)
+    whose = "named by the RIM id" if chosen.named else "the caller's"
+    differ = f"{len(good)} signed manifests of {running.kind} {running.version} differ"
+    unknown = f"{differ}, and none is known to be that one; to fetch it: {FETCH}"
+    checks.that(AMBIGUOUS, known, running.name, f"{differ}: the one {whose}" if known else unknown)
+    if not known:
+        return Selected()
+    return Selected(chosen.outcome, f"{differ} in their golden values; used is the one {whose}")
+
+
+def _of_version(
+    running: Running, given: Sequence[NamedManifest], brought: Sequence[bytes]
+) -> Iterator[tuple[bytes, bool, bool]]:
+    """Each that says it is of the version, once: XML, whether the caller's, whether so named.
+
+    Nobody is believed yet. The caller's that has the name of another id is of another board.
+    """
+    said = f'colloquialVersion="{running.version}"'.encode()
+    own = [each for each in given if said in each.xml and not _is_of_another(each.name, running)]
+    own.sort(key=lambda each: each.name.upper() != running.rim_id)
+    every: dict[bytes, tuple[bool, bool]] = {}
+    for each in own:
+        every.setdefault(each.xml, (True, each.name.upper() == running.rim_id))
+    for xml in brought:
+        if said in xml:
+            every.setdefault(xml, (False, False))
+    for xml, (callers, named) in list(every.items())[:MOST]:
+        yield xml, callers, named
+
+
+def _is_of_another(name: str, running: Running) -> bool:
+    """Whether a name is the RIM id of the same version for another chip or board."""
+    if running.rim_id is None or name.upper() == running.rim_id:
+        return False
+    start, end = _ID_STARTS[running.kind], running.rim_id.rpartition("_")[2]
+    return name.upper().startswith(start) and name.upper().endswith(f"_{end}")
+
+
+def _looked_at(
+    xml: bytes, running: Running, root: Anchor, at: datetime, *, callers: bool, named: bool
+) -> _Candidate:
+    checks = Checks()
+    outcome = rim.verify(xml, root, at, checks, running.kind)
+    return _Candidate(outcome, callers, named, checks)
+
+
+def _is_good(found: _Candidate, running: Running) -> bool:
+    """Whether it verifies, and is of the version and the chip by its own signed word."""
+    if not isinstance(found.outcome, Verified):
+        return False
+    said = found.outcome.value
+    return said.version == running.version and running.chip in (None, said.product)
+
+
+def _golden(found: _Candidate) -> tuple[tuple[int, tuple[bytes, ...]], ...]:
+    """The golden values in an order of their own; alternatives mean the same in any."""
+    if found.outcome is None:
+        return ()
+    golden = found.outcome.value.golden
+    return tuple((index, tuple(sorted(golden[index]))) for index in sorted(golden))

@@ -1,0 +1,139 @@
+"""Several manifests of one version: none hides a good one, and the evidence chooses none."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from ccgpu.attest.check import Checks, Verified
+from ccgpu.attest.gpu import manifests
+from ccgpu.attest.gpu.manifests import Running
+from ccgpu.domain.evidence import NamedManifest
+from ccgpu.fakeguest.evidence import rim
+from ccgpu.fakeguest.evidence.rim_pki import SIGNER
+from support.evidence_rim import AT, driver, golden, new_chain, root_of, vbios
+
+CHAIN = new_chain()
+ANCHOR = root_of(CHAIN)
+ID = "NV_GPU_VBIOS_1010_0210_886_96009F0004"
+OTHER_ID = "NV_GPU_VBIOS_1010_0200_882_96009F0004"
+RUNNING = Running("vbios", rim.VBIOS, "GH100", ID)
+DRIVER = Running("driver", rim.DRIVER, "GH100", f"NV_GPU_DRIVER_GH100_{rim.DRIVER}")
+
+GOOD = vbios().signed_by(CHAIN)
+AGAIN = vbios().signed_by(CHAIN)  # the same values, signed anew
+DIFFERENT = rim.rim(rim.VBIOS, {0: (golden(0, 9),)}).signed_by(CHAIN)
+_ENDED = CHAIN.having(SIGNER, not_after=AT - timedelta(days=1))
+EXPIRED = vbios().signed_by(_ENDED)
+STRANGERS = vbios().signed_by(new_chain())
+JUNK = f'<a colloquialVersion="{rim.VBIOS}"/>'.encode()
+OTHER_PRODUCT = replace(vbios(), product="GB100").signed_by(CHAIN)
+OTHER_VERSION = rim.rim("96.00.9F.00.01", {0: (golden(0),)}).signed_by(CHAIN)
+
+
+def choose(brought=(), given=(), running=RUNNING):
+    """The golden values of index 0, what was refused, and the note; `given`: (name, XML)."""
+    checks = Checks()
+    callers = [NamedManifest(*each) for each in given]
+    found = manifests.select(running, callers, brought, ANCHOR, AT, checks)
+    refused = {check.id for check in checks.made if not check.ok}
+    if not isinstance(found.manifest, Verified):
+        return None, refused, found.note
+    return found.manifest.value.golden[0], refused, found.note
+
+
+VALUES, DIFFERENT_VALUES = (golden(0),), (golden(0, 9),)
+ACCEPTED: tuple[object, set[str], None] = (VALUES, set(), None)
+
+
+@pytest.mark.parametrize("bad", [EXPIRED, STRANGERS, JUNK, OTHER_PRODUCT, OTHER_VERSION, b"", b"<"])
+def test_what_is_no_good_manifest_hides_none(bad):
+    assert choose([bad, GOOD]) == choose([GOOD, bad]) == ACCEPTED
+    assert choose([bad], [("x", GOOD)]) == choose([GOOD], [("x", bad)]) == ACCEPTED
+    assert choose((), [(ID, bad), ("x", GOOD)]) == ACCEPTED
+
+
+def test_without_a_good_one_the_first_says_what_is_wrong_and_the_callers_is_first():
+    assert choose([EXPIRED])[1] == {"rim.signer.expired"}
+    assert choose([STRANGERS], [("x", EXPIRED)])[1] == {"rim.signer.expired"}
+    assert choose([JUNK])[1] == {"rim.signature.absent"}
+
+
+def test_where_there_is_none_the_id_and_the_command_are_told():
+    checks = Checks()
+    found = manifests.select(RUNNING, (), [OTHER_VERSION], ANCHOR, AT, checks)
+    (told,) = checks.made
+
+    assert found.manifest is None
+    assert (told.id, told.ok) == ("rim.present", False)
+    assert told.expected == f"{ID} (vbios {rim.VBIOS})"
+    assert "none of 1 manifests" in told.actual
+    assert "`ccgpu collateral fetch EVIDENCE --out DIR`" in told.actual
+
+
+def test_a_chip_that_nobody_names_has_no_id_to_tell():
+    checks = Checks()
+    manifests.select(Running("driver", rim.DRIVER), (), (), ANCHOR, AT, checks)
+    assert checks.made[0].expected == f"driver {rim.DRIVER}"
+    nameless = replace(RUNNING, chip=None, rim_id=None)
+    assert choose([GOOD], running=nameless) == choose([], [("x", GOOD)], nameless) == ACCEPTED
+
+
+def test_the_same_values_signed_twice_are_no_matter():
+    assert choose([GOOD, AGAIN]) == choose([AGAIN], [("x", GOOD)]) == ACCEPTED
+
+
+def test_the_evidence_does_not_choose_between_signed_manifests_that_differ():
+    for both in ([GOOD, DIFFERENT], [DIFFERENT, GOOD]):
+        assert choose(both) == (None, {"rim.ambiguous"}, None)
+
+
+@pytest.mark.parametrize(
+    ("given", "values", "whose"),
+    [
+        ([(ID, GOOD)], VALUES, "named by the RIM id"),
+        ([(ID.lower(), DIFFERENT)], DIFFERENT_VALUES, "named by the RIM id"),
+        ([("x", GOOD)], VALUES, "the caller's"),
+        ([("x", DIFFERENT)], DIFFERENT_VALUES, "the caller's"),
+        ([("a", DIFFERENT), (ID, GOOD)], VALUES, "named by the RIM id"),
+    ],
+)
+def test_of_those_that_differ_the_callers_counts_and_it_is_said(given, values, whose):
+    for brought in ([GOOD, DIFFERENT], [DIFFERENT, GOOD]):
+        found, refused, note = choose(brought, given)
+        assert (found, refused) == (values, set())
+        assert note is not None
+        assert f"signed manifests of vbios {rim.VBIOS} differ" in note
+        assert whose in note
+
+
+def test_the_callers_that_differ_are_told_apart_by_name_alone():
+    assert choose((), [("a", GOOD), ("b", DIFFERENT)])[1] == {"rim.ambiguous"}
+    assert choose((), [(OTHER_ID, DIFFERENT), (ID, GOOD)]) == ACCEPTED
+    assert choose((), [(OTHER_ID, DIFFERENT), ("b", GOOD)]) == ACCEPTED
+
+
+def test_a_manifest_named_by_the_id_of_another_board_is_want_of_one():
+    assert choose((), [(OTHER_ID, GOOD)])[1] == {"rim.present"}
+    assert choose((), [(f"{ID}_copy", GOOD)]) == ACCEPTED
+
+
+def test_the_name_by_the_id_helps_none_that_does_not_verify():
+    assert choose([GOOD, DIFFERENT], [(ID, EXPIRED)])[1] == {"rim.ambiguous"}
+    assert choose([GOOD], [(ID, STRANGERS)]) == ACCEPTED
+
+
+def test_a_driver_of_two_products_with_one_version_is_chosen_by_product():
+    other = replace(driver(), product="GB100").signed_by(CHAIN)
+    for both in ([other, driver().signed_by(CHAIN)], [driver().signed_by(CHAIN), other]):
+        checks = Checks()
+        found = manifests.select(DRIVER, (), both, ANCHOR, AT, checks)
+        assert isinstance(found.manifest, Verified)
+        assert found.manifest.value.product == "GH100"
+
+
+def test_how_many_are_looked_at_is_bounded():
+    junk = [JUNK + b" " * each for each in range(manifests.MOST)]
+    assert choose([*junk[1:], GOOD]) == ACCEPTED
+    assert choose([*junk, GOOD])[0] is None
+    assert choose(junk, [("x", GOOD)]) == ACCEPTED

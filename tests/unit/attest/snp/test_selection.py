@@ -1,0 +1,86 @@
+"""Certificates and lists of several machines: each report gets those that are its own."""
+
+from dataclasses import replace
+
+import pytest
+
+from ccgpu.attest.snp import report as reports
+from ccgpu.attest.snp.selection import select
+from ccgpu.domain.evidence import CallerCollateral, CpuEvidence
+from ccgpu.fakeguest.evidence.amd import Chip, Tcb
+from ccgpu.fakeguest.evidence.pki import pem
+from support.evidence_amd import AT, roots_of
+
+
+@pytest.fixture
+def roots(machine, milan):
+    return {**roots_of(machine.amd), **roots_of(milan)}
+
+
+@pytest.fixture
+def choose(machine, roots):
+    """`choose(part, **given)`: what is selected for a report of the machine."""
+    report = reports.parse(machine.report().signed_by(machine.chip.key))
+
+    def chosen(part=None, report=report, **given):
+        return select(report, part or CpuEvidence(), CallerCollateral(**given), roots, AT)
+
+    return chosen
+
+
+@pytest.fixture
+def own(machine):
+    return machine.vcek.signed_by(machine.amd.ask_key)
+
+
+@pytest.fixture
+def others(machine):
+    """Certificates of another chip, and of this one at another TCB."""
+    chips = (Chip(hwid=bytes(range(100, 164))), replace(machine.chip, tcb=Tcb(snp=0x16)))
+    return tuple(machine.amd.vcek(chip).signed_by(machine.amd.ask_key) for chip in chips)
+
+
+def test_the_certificate_of_the_chip_at_its_tcb_is_chosen(choose, own, others):
+    for veks in ((own, *others), (*others, own), (b"junk", *others, pem(own))):
+        assert choose(veks=veks).vek in (own, pem(own))
+        assert choose(CpuEvidence(vek=veks[0], veks=veks[1:])).vek in (own, pem(own))
+    assert choose(CpuEvidence(vek=others[0]), veks=(own,)).vek == own
+    assert choose(CpuEvidence(vek=own), veks=others).vek == own
+
+
+def test_those_of_others_alone_are_want_of_one(choose, others):
+    assert choose(veks=others).vek is None
+    assert choose(veks=(b"junk",)).vek is None
+    assert choose().vek is None
+
+
+def test_the_evidences_own_is_refused_for_what_is_wrong_with_it(choose, others):
+    assert choose(CpuEvidence(vek=others[0]), veks=others[1:]).vek == others[0]
+    assert choose(CpuEvidence(vek=b"junk")).vek == b"junk"
+
+
+def test_the_callers_comes_first_but_none_that_amd_did_not_sign(choose, machine, own):
+    again = machine.vcek.signed_by(machine.amd.ask_key)
+    forged = machine.vcek.signed_by(machine.amd.ark_key)
+    assert choose(CpuEvidence(vek=own), veks=(again,)).vek == again
+    assert choose(CpuEvidence(vek=own), veks=(forged,)).vek == own
+    assert choose(CpuEvidence(vek=forged), veks=(own,)).vek == own
+
+
+def test_lists_of_other_products_that_the_caller_gives_are_left_out(choose, machine, milan, own):
+    here, there = (amd.crl().signed_by(amd.ark_key) for amd in (machine.amd, milan))
+    part = CpuEvidence(vek=own)
+    assert choose(part, crls=(there, here)).crls == (here,)
+    assert choose(part, crls=(there,)).crls == ()
+    assert choose(replace(part, crl=there), crls=(here,)).crls == (here, there)
+    assert choose(replace(part, crl=here, crls=(here,)), crls=(here, b"junk")).crls == (
+        here,
+        b"junk",
+    )
+
+
+def test_the_chain_is_the_callers_for_the_product_or_the_evidences(choose, machine, milan, own):
+    part = CpuEvidence(vek=own, chain=b"own")
+    assert choose(part).chain == b"own"
+    assert choose(part, chains=(milan.chain, machine.amd.chain)).chain == machine.amd.chain
+    assert choose(part, chains=(milan.chain, b"junk")).chain == b"own"

@@ -1,0 +1,199 @@
+"""Whose collateral counts in a verdict: the caller's before the evidence's; any list revokes."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from ccgpu.attest.gpu import opaque, spdm
+from ccgpu.domain.evidence import CallerCollateral, NamedManifest
+from ccgpu.errors import EvidenceUnavailable
+from ccgpu.fakeguest.evidence import amd, rim
+from ccgpu.fakeguest.evidence import spdm as builder
+from ccgpu.fakeguest.evidence.amd import Chip
+from ccgpu.fakeguest.evidence.rim_pki import SIGNER
+from support.gpus import asked as asked_of_gpu
+from support.gpus import gpu
+from support.vms import AT, Judge, asked, vm
+
+gpus, cpus = Judge("gpu-only"), Judge("cpu-only")
+_WITH_CRL = {"require_crl": True}
+
+
+def _given(found, **collateral):
+    return replace(found, given=CallerCollateral(**collateral))
+
+
+def _brings(found, **changes):
+    return replace(found, collateral=replace(found.collateral, **changes))
+
+
+def _named(found, rims=None):
+    """The evidence's manifests as the caller's, named as NVIDIA's service names them."""
+    said = spdm.parse(found.gpus[0].report).opaque
+    names = (opaque.driver_rim_id(said, "GH100"), opaque.vbios_rim_id(said))
+    return tuple(map(NamedManifest, names, rims or found.collateral.rims))
+
+
+def _signed_by(chain, golden=None):
+    """Manifests of what runs by this signer, whose golden values may be others."""
+    return tuple(
+        rim.rim(version, {at: golden or (builder.measurement(at),) for at in indices}).signed_by(
+            chain
+        )
+        for version, indices in (
+            (rim.DRIVER, rim.DRIVER_INDICES),
+            (rim.VBIOS, rim.VBIOS_INDICES),
+        )
+    )
+
+
+def _expired():
+    ended = gpu().rims.having(SIGNER, not_after=AT - timedelta(days=1))
+    return _signed_by(ended)
+
+
+# Revocation lists
+
+
+def _crl(*revoked, months=11):
+    start = datetime(2026, months, 1, tzinfo=UTC)
+    listed = replace(
+        vm().amd.crl(*revoked), this_update=start, next_update=start + timedelta(days=30)
+    )
+    return listed.signed_by(vm().amd.ark_key)
+
+
+def _with_cpu(found, **changes):
+    assert found.cpu is not None
+    return replace(found, cpu=replace(found.cpu, **changes))
+
+
+def _bringing(crl):
+    return _with_cpu(asked(vm()), crl=crl)
+
+
+def test_a_newer_list_of_the_callers_that_revokes_is_not_hidden_by_the_evidences():
+    found = _given(_bringing(_crl(months=9)), crls=(_crl(0),))
+
+    assert (cpus(found).verdict, cpus(found).reasons) == ("rejected", ("snp.crl.vek",))
+
+
+def test_nor_is_a_list_of_the_evidences_that_revokes_by_a_newer_one():
+    for revoking, other in ((_crl(0), _crl(months=9)), (_crl(0, months=9), _crl())):
+        assert cpus(_given(_bringing(revoking), crls=(other,))).reasons == ("snp.crl.vek",)
+        assert cpus(_given(_bringing(other), crls=(revoking,))).reasons == ("snp.crl.vek",)
+
+
+def test_an_old_list_in_the_evidence_is_mended_by_a_current_one():
+    old = _bringing(_crl(months=9))
+
+    assert cpus(old, cpu=_WITH_CRL).reasons == ("snp.crl.window",)
+    assert cpus(_given(old, crls=(_crl(),)), cpu=_WITH_CRL).verdict == "accepted"
+
+
+def test_only_lists_of_another_product_are_want_of_one(milan_crl):
+    found = _given(asked(vm()), crls=(milan_crl,))
+
+    assert cpus(found, cpu=_WITH_CRL).reasons == ("snp.crl.present",)
+    assert cpus(_given(found, crls=(milan_crl, _crl())), cpu=_WITH_CRL).verdict == "accepted"
+
+
+@pytest.fixture
+def milan_crl():
+    other = amd.make("Milan", bits=2048)
+    return other.crl().signed_by(other.ark_key)
+
+
+# Certificates of chips
+
+
+def test_the_certificate_of_the_chip_is_found_among_those_of_several_machines():
+    found = asked(vm())
+    assert found.cpu is not None
+    own = found.cpu.vek
+    other = vm().amd.vcek(Chip(hwid=bytes(range(100, 164)))).signed_by(vm().amd.ask_key)
+    lacking = _with_cpu(found, vek=None)
+
+    assert cpus(_given(lacking, veks=(other, own))).verdict == "accepted"
+    alone = cpus(_given(lacking, veks=(other,)))
+    assert (alone.verdict, alone.reasons) == ("no_verdict", ("collateral.vek.absent",))
+    (told,) = [check.actual for check in alone.checks if not check.ok]
+    assert told == "none of 1 certificates is of this chip at its TCB"
+    assert cpus(_with_cpu(found, vek=other, veks=(own,))).verdict == "accepted"
+
+
+# Manifests
+
+
+def test_stale_manifests_in_the_evidence_hide_no_good_ones_of_the_callers():
+    found = asked_of_gpu(gpu())
+    stale = _brings(found, rims=_expired())
+
+    assert gpus(stale).reasons == ("rim.signer.expired",)
+    for rims in (_named(found), [NamedManifest("x", xml) for xml in found.collateral.rims]):
+        judged = gpus(_given(stale, rims=tuple(rims)))
+        assert judged.reasons == ()
+        assert judged.verdict == "accepted"
+
+
+def test_good_manifests_in_the_evidence_are_not_hidden_by_stale_ones_of_the_callers():
+    found = asked_of_gpu(gpu())
+
+    assert gpus(_given(found, rims=_named(found, _expired()))).verdict == "accepted"
+
+
+def test_measurements_must_match_the_manifest_that_the_rim_id_names():
+    found = asked_of_gpu(gpu())
+    different = _signed_by(gpu().rims, golden=(bytes(48),))
+    both = _brings(found, rims=(*different, *found.collateral.rims))
+
+    assert gpus(both).reasons == ("rim.ambiguous",)
+    named = gpus(_given(both, rims=_named(found)))
+    assert (named.verdict, named.reasons) == ("accepted", ())
+    assert "differ in their golden values" in named.facts["GPU manifests 1"]
+    assert gpus(_given(both, rims=_named(found, different))).reasons == ("golden.match",)
+
+
+def test_both_ids_and_the_command_are_told_where_there_are_no_manifests():
+    judged = gpus(_brings(asked_of_gpu(gpu()), rims=()))
+
+    with pytest.raises(EvidenceUnavailable) as caught:
+        judged.require("'my bundle.json'")
+    for each in _named(asked_of_gpu(gpu())):
+        assert each.name in str(caught.value)
+    assert "`ccgpu collateral fetch 'my bundle.json' --out DIR`" in str(caught.value.hint)
+
+
+# OCSP
+
+
+def test_newer_answers_of_the_callers_are_taken_and_any_may_revoke():
+    found = asked_of_gpu(gpu())
+    stale = asked_of_gpu(
+        replace(gpu(), answers={"next_update": datetime(2026, 11, 22, 1, tzinfo=UTC)})
+    ).collateral.ocsp
+    revoked = asked_of_gpu(replace(gpu(), answers={"status": "revoked"})).collateral.ocsp
+    earlier = {"this_update": datetime(2026, 11, 21, tzinfo=UTC)}
+    older = asked_of_gpu(replace(gpu(), answers=earlier)).collateral.ocsp
+
+    assert (
+        gpus(_given(_brings(found, ocsp=older), ocsp=found.collateral.ocsp)).verdict == "accepted"
+    )
+    assert gpus(_brings(found, ocsp=stale)).verdict == "rejected"
+    assert gpus(_given(found, ocsp=revoked)).reasons == ("ocsp.revoked",)
+    assert gpus(_given(_brings(found, ocsp=revoked), ocsp=found.collateral.ocsp)).reasons == (
+        "ocsp.revoked",
+    )
+
+
+@pytest.mark.parametrize("status", [1, 2, 3, 5, 6])
+def test_an_error_message_of_a_responder_changes_nothing(status):
+    message = bytes((0x30, 3, 0x0A, 1, status))
+    found = asked_of_gpu(gpu())
+
+    beside = _brings(found, ocsp=(message, *found.collateral.ocsp, message))
+    assert gpus(beside).verdict == "accepted"
+    assert [check.id for check in gpus(beside).checks] == [check.id for check in gpus(found).checks]
+    alone = gpus(_brings(found, ocsp=(message,)))
+    assert (alone.verdict, alone.reasons) == ("no_verdict", ("ocsp.absent",))
