@@ -52,7 +52,7 @@ def as_text(
     parts: list[RenderableType] = [Text(headline(found))]
     if found.simulated:
         parts.append(Text(_SIMULATED))
-    parts += [Text(line) for line in _policy_lines(found)]
+    parts += [Text(line) for line in policy_lines(found)]
     unsafe = (each for each in found.unsafe if each not in found.loosened)
     parts += [Text(f"loosened: {plain(each)}") for each in unsafe]
     parts += [Text(), _groups(found.checks)]
@@ -94,7 +94,7 @@ def _groups(checks: Sequence[Check]) -> Table:
     return table
 
 
-def _policy_lines(found: Appraisal) -> Iterator[str]:
+def policy_lines(found: Appraisal) -> Iterator[str]:
     """Of a policy file: which one it is, and what it asks less of than `default`."""
     if found.origin is None:
         return

@@ -26,7 +26,11 @@ def as_text(judged: Sequence[One], *, verbose: bool = False) -> RenderableType:
     found = [one.appraisal for one in judged if one.appraisal is not None]
     if any(each.simulated for each in found):
         parts.append(Text(verdict.simulated_line()))
-    loosened = dict.fromkeys(flag for each in found for flag in each.unsafe)
+    of_policies = dict.fromkeys(line for each in found for line in verdict.policy_lines(each))
+    parts += [Text(line) for line in of_policies]
+    loosened = dict.fromkeys(
+        flag for each in found for flag in each.unsafe if flag not in each.loosened
+    )
     parts += [Text(f"loosened: {plain(flag)}") for flag in loosened]
     parts += [Text(), _table(judged)]
     if verbose:

@@ -153,3 +153,20 @@ def test_a_floor_that_is_none_is_refused_with_its_place(shell, tmp_path, field, 
     assert done.code == 3
     assert where in done.err
     assert "own.yaml" in done.err
+
+
+def test_many_verdicts_tell_of_the_policy_once(shell, verify, tmp_path):
+    loose = _shipped("default", name="strict", minimum_guest_svn="0x10009")
+    file, _, _ = verify(loose + "unsafe_short_nonce: true\n")
+    bundles = tmp_path / "bundles"
+    bundles.mkdir()
+    for name in ("a.json", "b.json"):
+        (bundles / name).write_bytes((tmp_path / "bundle.json").read_bytes())
+    done = shell(f"verify {bundles}/a.json {bundles}/b.json --each {_FAKE} --policy {file}")
+
+    digest = hashlib.sha256(file.read_bytes()).hexdigest()
+    said = done.out.replace("\n", "")
+    assert said.count(digest) == 1
+    assert "strict (a file of yours, not the policy that ships)" in said
+    assert done.out.count("loosened: cpu.minimum_guest_svn: 0x10009 instead of 0x1000b") == 1
+    assert done.out.count("loosened: unsafe_short_nonce") == 1
