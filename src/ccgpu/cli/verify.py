@@ -31,7 +31,8 @@ def verify(
     Exit codes: 0 accepted, 9 rejected, 8 no verdict for want of collateral, 3 in no known format.
     With --each the worst of them: 9 outranks 8, and 8 outranks 3.
 
-    Example: `ccgpu verify evidence.json --nonce 5f0c… --vm-id ID --host-key vm.pub`
+    Example: `ccgpu verify evidence.json --nonce 5f0c --host-key vm.pub --vm-id
+    390cbcf5-6c67-4d9b-98ef-c3f1699cc8fc`
     """
     from ccgpu.views import verdict as view
     from ccgpu.workflows import verify as work
