@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from ccgpu.domain.evidence import CpuEvidence, Evidence
+from ccgpu.domain.evidence import CpuEvidence, Evidence, merged
 from ccgpu.domain.policy import Policy
 
 # `maker`: whoever made the file of evidence. `guest`: the VM, in something that its quote covers.
@@ -66,10 +66,11 @@ def _supplier(old: object, new: object) -> Whose:
 
 
 def _collateral(found: Evidence) -> Mapping[Collateral, object]:
-    cpu, there = found.cpu or CpuEvidence(), found.collateral
+    both = merged(found)
+    cpu, there = both.cpu or CpuEvidence(), both.collateral
     return {
-        "certificates": (cpu.vek, cpu.chain) if cpu.vek else None,
-        "revocation list": cpu.crl,
+        "certificates": (cpu.vek, cpu.veks, cpu.chain) if cpu.vek else None,
+        "revocation list": (cpu.crl, cpu.crls) if cpu.crl else None,
         "manifests": there.rims,
         "OCSP answers": there.ocsp,
     }

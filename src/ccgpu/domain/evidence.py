@@ -179,6 +179,8 @@ class Evidence:
 
 def merged(found: Evidence) -> Evidence:
     """The evidence with the caller's collateral as its own, to be kept in one; each piece once."""
+    if found.given == CallerCollateral():
+        return found
     given, there, cpu = found.given, found.collateral, found.cpu
     if cpu is not None:
         veks = _once(*given.veks, cpu.vek, *cpu.veks)

@@ -35,7 +35,7 @@ def check(path: Path, found: Evidence) -> Evidence:
     for name, count, at_most in _counts(found):
         if count > at_most:
             raise refused(path, f"holds {count} {name}: at most {at_most} are read")
-    rims = sum(map(len, found.collateral.rims))
+    rims = sum(map(len, (*found.collateral.rims, *(each.xml for each in found.given.rims))))
     if rims > MAX_RIMS_BYTES:
         raise refused(
             path, f"holds reference manifests of {rims} bytes: at most {MAX_RIMS_BYTES} are read"
@@ -52,13 +52,11 @@ def check(path: Path, found: Evidence) -> Evidence:
 
 def _counts(found: Evidence) -> Iterator[tuple[str, int, int]]:
     yield "GPUs", len(found.gpus), MAX_GPUS
-    yield "reference manifests", len(found.collateral.rims), MAX_RIMS
-    yield "OCSP answers", len(found.collateral.ocsp), MAX_OCSP_ANSWERS
+    given = found.given
+    yield "reference manifests", len(found.collateral.rims) + len(given.rims), MAX_RIMS
+    yield "OCSP answers", len(found.collateral.ocsp) + len(given.ocsp), MAX_OCSP_ANSWERS
     yield "OCSP nonces", len(found.collateral.ocsp_nonces), MAX_OCSP_NONCES
     yield "simulated roots", len(found.simulated_roots or ()), MAX_ROOTS
-    given = found.given
-    yield "reference manifests", len(given.rims), MAX_RIMS
-    yield "OCSP answers", len(given.ocsp), MAX_OCSP_ANSWERS
     yield "certificates of chips", len(given.veks), MAX_CERTIFICATES
     yield "revocation lists", len(given.crls), MAX_CERTIFICATES
     chains = [gpu.chain for gpu in found.gpus]
