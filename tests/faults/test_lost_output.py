@@ -19,6 +19,7 @@ import pytest
 import typer
 
 from ccgpu.cli.main import app
+from ccgpu.fakearm import FAKE_SUBSCRIPTION
 from support.cloud import PUBLIC_KEY
 from support.disks import fill, mount, unmount
 
@@ -88,6 +89,8 @@ def user(home: Path, prepared: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     work = home / "work"
     work.mkdir()
     (work / "vm.yaml").write_text("name: other\n")
+    group = f"/subscriptions/{FAKE_SUBSCRIPTION}/resourceGroups/keys"
+    (work / "keys.yaml").write_text(f"{{id: {group}, location: eastus2}}\n")
     monkeypatch.chdir(work)
     return home
 

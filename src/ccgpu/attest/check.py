@@ -82,10 +82,13 @@ class Checks:
         left = expected if type(expected) is str else shown(expected)
         right = actual if type(actual) is str else shown(actual)
         held = ok is True
-        if not held:
-            self._failed = len(self._made)
-        self._made.append(Check(rule.id, rule.what, held, left, right, rule.source))
+        self._record(Check(rule.id, rule.what, held, left, right, rule.source))
         return held
+
+    def _record(self, check: Check) -> None:
+        if not check.ok:
+            self._failed = len(self._made)
+        self._made.append(check)
 
     def equal(self, rule: Rule, expected: object, actual: object) -> bool:
         """Record whether both sides are the same."""
@@ -106,7 +109,8 @@ class Checks:
 
     def adopt(self, other: "Checks") -> None:
         """Record what was checked on a list of its own: that of the candidate that was chosen."""
-        self._made += other.made
+        for check in other.made:
+            self._record(check)
 
     def mark(self) -> int:
         """Where the list stands now: what `vouch` looks back to."""

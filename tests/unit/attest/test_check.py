@@ -92,3 +92,14 @@ def test_equal_shows_both_sides_as_they_are():
         ("1, 2", "1, 2"),
         ("(empty)", "(empty)"),
     ]
+
+
+@pytest.mark.parametrize("ok", [True, False])
+def test_checks_that_are_adopted_count_as_those_made_here(ok):
+    other, checks = Checks(), Checks()
+    other.that(RULE, ok, 1, 2)
+    since = checks.mark()
+    checks.adopt(other)
+    checks.that(OTHER, True, 1, 1)
+    assert [made.id for made in checks.made] == ["a.rule", "b.rule"]
+    assert isinstance(checks.vouch("value", since), Verified) is ok
