@@ -86,7 +86,8 @@ def _met(
     """Each of the kinds there, once and for ever; `again`: at a request like one before."""
     for kind in kinds:
         if not kind.like or (scenario.name == _IN_FULL and not again):
-            yield (Case(scenario.name, number, kind.name),)
+            if not (isinstance(kind, Kind) and kind.always):
+                yield (Case(scenario.name, number, kind.name),)
             if not (kind.once or again):
                 yield (Case(scenario.name, number, kind.name, forever=True),)
 

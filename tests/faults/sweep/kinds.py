@@ -64,6 +64,8 @@ class Kind:
     passes: bool = False
     # Only once: the second time would be another thing, or for ever is as another kind for ever.
     once: bool = False
+    # Only for ever: it is how Azure may be, and not a fault that passes.
+    always: bool = False
     # What it is the same as to our code: in the other scenarios than create that stands for it.
     like: str = ""
 
@@ -159,10 +161,10 @@ _CONSISTENCY = [
     ),
     # An answer from before the operation ended, once; or it is a resource that never comes to rest.
     Kind("stale-creating", bent(creating), one_resource, frozenset({11}), passes=True),
-    Kind("ids-in-capitals", bent(capitals), reads, frozenset(), passes=True),
+    Kind("ids-in-capitals", bent(capitals), reads, frozenset(), passes=True, always=True),
     Kind("list-misses", bent(unlisted), searches, frozenset(), passes=True, once=True),
     # Documented for lists filtered by tag; others have seen the tags there.
-    Kind("list-tagless", bent(untagged), searches, frozenset(), passes=True),
+    Kind("list-tagless", bent(untagged), searches, frozenset(), passes=True, always=True),
     _GOT_OVER("put-412", answered(faults.error(412, "PreconditionFailed")), vm_puts, once=True),
     _GOT_OVER("put-409", answered(faults.error(409, "Conflict")), writes),
     _GOT_OVER("put-404-group", answered(faults.error(404, "ResourceGroupNotFound")), puts),
@@ -178,8 +180,14 @@ _OPERATION_CODES: Mapping[str, frozenset[int]] = {
     "InternalExecutionError": frozenset({4}),
     "InternalServerError": frozenset({4}),
 }
+# Those of one exit code are one to our code.
+_STANDS_FOR = {frozenset({6}): "failed-AllocationFailed", frozenset({4}): "failed-mute"}
 _OPERATIONS = [
-    Kind(f"failed-{code}", answered(faults.failed(code)), faults.polls, codes)
+    Kind(
+        f"failed-{code}",
+        *(answered(faults.failed(code)), faults.polls, codes),
+        like=_STANDS_FOR[codes].replace(f"failed-{code}", ""),
+    )
     for code, codes in _OPERATION_CODES.items()
 ] + [
     Kind("failed-mute", said("Failed"), faults.polls),
@@ -198,7 +206,11 @@ _OPERATIONS = [
 _NOT_ALLOWED = "OperationNotAllowed"
 _QUOTA = "exceeding approved X Family Cores quota"
 _REFUSALS = [
-    Kind(name, answered(faults.error(status, name, text)), applies, frozenset({code}), passes)
+    Kind(
+        name,
+        *(answered(faults.error(status, name, text)), applies, frozenset({code}), passes),
+        like="BadRequest" if name == "MissingSubscriptionRegistration" else "",
+    )
     for name, status, text, applies, code, passes in [
         ("NicReservedForAnotherVm", 400, "reserved for another VM, 180 seconds", deletes, 4, True),
         ("InUseSubnetCannotBeDeleted", 400, "in use", deletes, 4, True),
