@@ -123,7 +123,7 @@ SCENARIOS = {
             only=("DELETE",),
         ),
         Scenario("delete-elsewhere", (_create,), _delete_elsewhere, until="DELETE"),
-        Scenario("stop", (_create,), _stop, _power("deallocated")),
+        Scenario("stop", (_create,), _stop, _power("deallocated"), since="POST"),
         Scenario("start", (_create, _stop), _start, _power("running"), since="POST"),
     )
 }
