@@ -213,3 +213,14 @@ def test_a_write_of_others_that_came_in_between_is_not_undone(shell, others):
     _ok(shell, "create demo --region eastus2 --ssh-from 198.51.100.9/32")
     assert done
     assert there() == (True, True)
+
+
+def test_a_delete_keeps_a_network_that_others_have_a_subnet_in(shell, others):
+    write, _ = others
+    _ok(shell, f"create demo {_FROM}")
+    write()
+    done = _ok(shell, "delete demo --yes -o json")
+    kept = {one["id"].rsplit("/", 1)[-1]: one["reason"] for one in done.document["kept"]}
+    assert kept["demo-vnet"] == "others use it: subnet AzureBastionSubnet"
+    assert shell.kinds() == ["resourceGroups", "virtualNetworks"]
+    assert shell.arm.show()["billing"] == []

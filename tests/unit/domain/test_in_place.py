@@ -7,7 +7,14 @@ import pytest
 
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.compare import differences
-from ccgpu.domain.in_place import foreign_in_network, merged, never_provisioned, others, patch
+from ccgpu.domain.in_place import (
+    foreign_in_network,
+    merged,
+    never_provisioned,
+    others,
+    patch,
+    without_own_subnet,
+)
 from ccgpu.domain.resource import Body, key
 from support.specs import IDENTITY, SUBSCRIPTION, wanted
 
@@ -230,3 +237,12 @@ def test_a_vm_never_ran_only_if_azure_says_so(state, codes, never):
     view = {"statuses": [{"code": code} for code in codes or ()]}
     vm = {"properties": {"provisioningState": state} | ({"instanceView": view} if codes else {})}
     assert never_provisioned(vm) is never
+
+
+def test_our_subnet_is_taken_out_of_a_network_that_stays():
+    vnet = _answer(_body(Kind.VNET))
+    vnet["properties"]["subnets"].append(_THEIR_SUBNET)
+    rest = without_own_subnet(vnet)
+    assert rest is not None
+    assert _names(rest["properties"]["subnets"]) == ["AzureBastionSubnet"]
+    assert without_own_subnet(rest) is None

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.desired import Names, Placement, Stamp, desired
-from ccgpu.domain.given import leaves
-from ccgpu.domain.live_spec import live_fields, with_live_values
+from ccgpu.domain.given import GivenFields, leaves, remember
+from ccgpu.domain.live_spec import live_fields, resumable, with_live_values
 from ccgpu.domain.plan import plan
 from ccgpu.domain.resource import key
 from ccgpu.domain.spec import VmSpec
@@ -223,3 +223,35 @@ def test_it_can_be_told_which_fields_were_taken_from_what_is_there():
     assert {"os_disk.size_gib", "zone", "ssh_from"} <= live_fields(_BLANK, filled)
     assert "os_disk.type" not in live_fields(_BLANK, filled)
     assert live_fields(filled, filled) == frozenset()
+
+
+def _body(actual, kind: Kind):
+    return next(body for id_, body in actual.items() if f"/{kind.lower()}/" in id_)
+
+
+def test_what_a_body_does_not_say_or_nobody_can_read_says_nothing():
+    spec = _spec(data_disks=[{"size_gib": 64}])
+    actual = _there(spec)
+    vm = _body(actual, Kind.VM)["properties"]
+    vm["storageProfile"]["imageReference"] = None
+    vm["storageProfile"]["dataDisks"][0].pop("diskSizeGB")
+    vm["osProfile"]["linuxConfiguration"]["ssh"]["publicKeys"] = [{"keyData": "ssh-dss AAAA"}]
+    _body(actual, Kind.NIC)["properties"]["ipConfigurations"] = []
+    _body(actual, Kind.NSG)["properties"]["securityRules"].insert(0, {"name": "theirs"})
+    for id_ in [id_ for id_ in actual if id_.endswith("/demo-data0")]:
+        del actual[id_]
+    filled = _filled(spec, actual)
+    assert (filled.image, filled.data_disks, filled.ssh_keys) == (_BLANK.image, (), ())
+    assert filled.ssh_from == spec.ssh_from
+
+
+def test_a_spec_that_is_wrong_by_itself_is_left_to_whoever_refuses_it():
+    wrong = _BLANK.model_copy(update={"max_price": 2.0})
+    assert with_live_values(wrong, (), _names(_BLANK), {}) == wrong
+
+
+def test_what_no_spec_may_hold_is_not_remembered():
+    given = GivenFields(frozenset({"zone"}))
+    asked = _spec(zone="2")
+    filled = asked.model_copy(update={"max_price": 2.0})
+    assert resumable(asked, given, filled) == remember(asked, given)

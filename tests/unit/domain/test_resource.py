@@ -115,3 +115,17 @@ def test_a_resource_without_a_state_is_done(body, state):
 def test_a_resource_knows_its_name_and_its_version(kind):
     one = Resource(kind, ResourceId("/a/b/Name"), {})
     assert (one.name, one.api_version) == ("Name", API_VERSIONS[kind])
+
+
+@pytest.mark.parametrize(
+    ("id_", "holder"),
+    [
+        ("/subscriptions/s/resourceGroups/g", "/subscriptions/s/resourceGroups/g"),
+        (
+            "/subscriptions/s/resourceGroups/g/providers/N/virtualNetworks/v/subnets/x",
+            "/subscriptions/s/resourceGroups/g/providers/N/virtualNetworks/v",
+        ),
+    ],
+)
+def test_a_child_belongs_to_the_resource_that_holds_it(id_, holder):
+    assert holder_of(id_) == holder
