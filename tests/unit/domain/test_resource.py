@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from ccgpu.domain import resource
 from ccgpu.domain.catalog import API_VERSIONS, Kind
-from ccgpu.domain.resource import Resource, ResourceId
+from ccgpu.domain.resource import Resource, ResourceId, holder_of
 
 _WORD = st.text("abcXYZ019-", min_size=1, max_size=12)
 _GROUP = "/subscriptions/S/resourceGroups/G"
