@@ -70,7 +70,8 @@ KNOCKOUTS = (
         "workflows/inventory.py",
         r"if missing is None:",
         "if True:",
-        only="delete:15:403",
+        only="403-authorization",
+        every=5,
     ),
     Knockout(
         "a token is asked for again when ARM wants another",
@@ -131,15 +132,7 @@ KNOCKOUTS = (
         "workflows/engine.py",
         r"etag = None if step\.recovery else step\.etag",
         "etag = None",
-        only="-added",
-    ),
-    Knockout(
-        "a network that others have a subnet in stays",
-        "workflows/removal.py",
-        r"others = foreign_in_network\(body\)",
-        "others = ()",
-        only="delete-among-guests",
-        every=9,
+        only="added",
     ),
     Knockout(
         "whether others use a network is looked at in the same breath as its DELETE",
@@ -147,14 +140,6 @@ KNOCKOUTS = (
         r"if kind is Kind\.VNET and foreign_in_network\(body\):",
         "if False:",
         only="delete:2",
-    ),
-    Knockout(
-        "a VM that has run is started again when it has failed, and not replaced",
-        "domain/in_place.py",
-        r"return failed and not any[^\n]*",
-        "return failed",
-        only="start:",
-        every=3,
     ),
     Knockout(
         "where no journal can be opened, what exists is reported all the same",
