@@ -1,6 +1,6 @@
 """Azure Resource Manager, as far as `ccgpu` needs it: small calls that ask or start, never wait.
 
-Typed clients are picked from one table by kind; a write is started with `polling=False` and its
+Writes go through typed clients, picked from one table by kind, with `polling=False`: the
 raw answer says where to ask on. Nothing above this package sees an SDK type.
 """
 

@@ -7,6 +7,7 @@ from typing import Any
 from ccgpu.domain import image, references, sshkey
 from ccgpu.domain.catalog import OWN_TAG_PREFIX, Kind
 from ccgpu.domain.desired import Names
+from ccgpu.domain.live_vm import interface_of, is_private, subnet_of
 from ccgpu.domain.network import SEVERAL, SUBNET
 from ccgpu.domain.resource import DEPLOYMENT, Body, ResourceId, key, location, same, tag, tags_of
 from ccgpu.domain.spec import VmSpec
@@ -175,19 +176,12 @@ def _ssh_from(source: str) -> Values:
 
 def _of_interface(names: Names, vm: Body, actual: Bodies) -> Values:
     """What only the network interface tells: a subnet of the user's own, a public address."""
-    interfaces = _at(vm, "properties", "networkProfile", "networkInterfaces") or ()
-    ordered = sorted(interfaces, key=lambda one: _at(one, "properties", "primary") is not True)
-    nic = next(
-        (actual[key(one["id"])] for one in ordered if key(one.get("id", "")) in actual), None
-    )
-    addresses = _at(nic, "properties", "ipConfigurations") or ()
-    if not addresses:
+    nic = interface_of(vm, actual)
+    if nic is None or not _at(nic, "properties", "ipConfigurations"):
         return {}
-    subnets = [_at(one, "properties", "subnet", "id") for one in addresses]
-    subnet = next((one for one in subnets if one), None)
+    found: Values = {"private": is_private(nic)}
+    subnet = subnet_of(nic)
     own = f"{names.of(Kind.VNET, '-vnet')}/subnets/{SUBNET}"
-    public = any(_at(one, "properties", "publicIPAddress") for one in addresses)
-    found: Values = {"private": not public}
     return found | ({} if subnet is None else {"subnet": None if same(subnet, own) else subnet})
 
 

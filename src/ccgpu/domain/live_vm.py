@@ -59,7 +59,8 @@ def interface_of(vm: Body, bodies: Bodies) -> Body | None:
     """The primary network interface, if it has been read."""
     named = at(vm, "properties.networkProfile.networkInterfaces") or ()
     ordered = sorted(named, key=lambda one: at(one, "properties.primary") is not True)
-    return next((bodies[key(one["id"])] for one in ordered if key(one["id"]) in bodies), None)
+    ids = (key(str(one.get("id"))) for one in ordered)
+    return next((bodies[id_] for id_ in ids if id_ in bodies), None)
 
 
 def is_private(interface: Body) -> bool:
