@@ -410,7 +410,10 @@ def test_more_than_an_error_message_is_none():
 
 def test_a_signature_that_is_not_of_whole_bytes_is_refused():
     raw = bytearray(GOOD[0])
-    raw[raw.index(ocsp_answer.parse(GOOD[0]).signature) - 1] = 1
+    signature = ocsp_answer.parse(GOOD[0]).signature
+    place = raw.index(signature)
+    raw[place - 1] = 1  # the last bit is none of it, and must then be 0
+    raw[place + len(signature) - 1] &= 0xFE
     assert refused(bytes(raw), GOOD[0]) == {"ocsp.readable"}
 
 
