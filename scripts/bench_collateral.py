@@ -16,9 +16,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 
 from ccgpu.collateral.needs import Needs
 from ccgpu.net.fetch import Web
-from ccgpu.workflows.clock import RealClock
+from ccgpu.scheduling.clock import RealClock
+from ccgpu.scheduling.scheduler import Scheduler
 from ccgpu.workflows.collateral import Fetching
-from ccgpu.workflows.schedule import Schedule
 from support import loopback, revocation
 
 _LATENCY = 0.1
@@ -48,7 +48,7 @@ def _run(service: loopback.Loopback) -> float:
         Web(service.sources.hosts(), service.transport()) as web,
         ThreadPoolExecutor(max_workers=8) as pool,
     ):
-        fetching = Fetching(web, Schedule(RealClock(), pool), None, service.sources)
+        fetching = Fetching(web, Scheduler(RealClock(), pool), None, service.sources)
         first = fetching.fetch(Needs(rims=_RIMS, ocsp=_OCSP[:3]))
         second = fetching.fetch(Needs(ocsp=_OCSP[3:]))
         (first + second).require()

@@ -14,10 +14,10 @@ from typing import Any
 
 from rich.console import Console
 
+from ccgpu.azure.context import AzureContext
 from ccgpu.cli.main import run
 from ccgpu.cli.runtime import Reach, Runtime
 from ccgpu.fakearm import FakeArm
-from ccgpu.workflows.cloud import Cloud
 from support.cloud import PUBLIC_KEY, make_cloud
 from support.services import Services
 
@@ -66,7 +66,7 @@ class Shell:
     width: int = 80
     terminal: bool = False
     reached: list[Reach] = field(default_factory=list)
-    connect: Callable[[Reach], Cloud] | None = None
+    connect: Callable[[Reach], AzureContext] | None = None
     services: Services = field(default_factory=Services)
 
     @property
@@ -114,7 +114,7 @@ class Shell:
             _environ={},
         )
 
-    def _connect(self, reach: Reach) -> Cloud:
+    def _connect(self, reach: Reach) -> AzureContext:
         self.reached.append(reach)
         return make_cloud(self.arm, self.state)
 

@@ -11,16 +11,16 @@ from typing import Any
 from azure.core.credentials import TokenCredential
 
 from ccgpu.azure.arm import Arm
+from ccgpu.azure.context import AzureContext
 from ccgpu.azure.queries import Queries
-from ccgpu.azure.session import CLOUDS, Session
+from ccgpu.azure.session import ENVIRONMENTS, Session
 from ccgpu.domain.events import Event
 from ccgpu.domain.spec import VmSpec
 from ccgpu.fakearm import FAKE_SUBSCRIPTION, FakeArm, FakeCredential, FakeTransport, Request
+from ccgpu.scheduling.scheduler import InlineExecutor, Scheduler
 from ccgpu.store.journals import Journals
-from ccgpu.workflows import create as creating
 from ccgpu.workflows import delete as deleting
-from ccgpu.workflows.cloud import Cloud
-from ccgpu.workflows.schedule import Inline, Schedule
+from ccgpu.workflows.create import provision as creating
 
 # A public key whose private half nobody kept.
 PUBLIC_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIO6ugBULBtCw910h8qCEhpAPD7DM4vsd0jymRQxwbA2J"
@@ -34,13 +34,13 @@ WHOLE = sorted(
 )
 
 
-def make_cloud(arm: FakeArm, state: Path, credential: TokenCredential | None = None) -> Cloud:
+def make_cloud(arm: FakeArm, state: Path, credential: TokenCredential | None = None) -> AzureContext:
     """A cloud over `arm`, as one machine with the state folder `state` sees it."""
     signed_in, transport = credential or FakeCredential(arm), FakeTransport(arm)
-    session = Session(FAKE_SUBSCRIPTION, CLOUDS["public"], signed_in, transport)
+    session = Session(FAKE_SUBSCRIPTION, ENVIRONMENTS["public"], signed_in, transport)
     adapter = Arm(session)
-    schedule = Schedule(arm.clock, Inline())
-    return Cloud(
+    schedule = Scheduler(arm.clock, InlineExecutor())
+    return AzureContext(
         session, adapter, Queries(adapter), schedule, Journals(state / "journals"), simulated=True
     )
 
@@ -65,7 +65,7 @@ class Machine:
     events: list[Event] = field(default_factory=list)
 
     @property
-    def cloud(self) -> Cloud:
+    def cloud(self) -> AzureContext:
         """A new one for each command, as each is a new process."""
         return make_cloud(self.arm, self.state)
 

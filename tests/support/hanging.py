@@ -13,14 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from ccgpu.azure.arm import Arm
+from ccgpu.azure.context import AzureContext
 from ccgpu.azure.queries import Queries
-from ccgpu.azure.session import CLOUDS, Session
+from ccgpu.azure.session import ENVIRONMENTS, Session
 from ccgpu.cli.main import main, runtime
 from ccgpu.cli.runtime import Runtime
 from ccgpu.fakearm import FAKE_SUBSCRIPTION, FakeArm, FakeCredential, FakeTransport
+from ccgpu.scheduling.scheduler import Scheduler
 from ccgpu.store.journals import Journals
-from ccgpu.workflows.cloud import Cloud
-from ccgpu.workflows.schedule import Schedule
 
 
 class Hanging(FakeTransport):
@@ -47,12 +47,12 @@ def outside(world: str, mark: str, method: str, part: str) -> Runtime:
     arm = FakeArm(world)
     transport = Hanging(arm, Path(mark), method, part)
 
-    def connect(_: object) -> Cloud:
-        session = Session(FAKE_SUBSCRIPTION, CLOUDS["public"], FakeCredential(), transport)
+    def connect(_: object) -> AzureContext:
+        session = Session(FAKE_SUBSCRIPTION, ENVIRONMENTS["public"], FakeCredential(), transport)
         adapter = Arm(session)
-        schedule = Schedule(arm.clock, ThreadPoolExecutor(max_workers=8))
+        schedule = Scheduler(arm.clock, ThreadPoolExecutor(max_workers=8))
         journals = Journals(found.state / "journals")
-        return Cloud(session, adapter, Queries(adapter), schedule, journals)
+        return AzureContext(session, adapter, Queries(adapter), schedule, journals)
 
     return replace(found, connect=connect)
 

@@ -4,12 +4,12 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
+from ccgpu.azure.context import AzureContext
 from ccgpu.domain.garbage import Collected
 from ccgpu.fakearm import Answer, FakeArm, Request
+from ccgpu.scheduling.scheduler import InlineExecutor, Scheduler
 from ccgpu.workflows import extend as extending
 from ccgpu.workflows import gc as collecting
-from ccgpu.workflows.cloud import Cloud
-from ccgpu.workflows.schedule import Inline, Schedule
 from support.cloud import Machine
 
 HOUR = 3600.0
@@ -36,9 +36,9 @@ class Elsewhere(Machine):
     by: float = 0.0
 
     @property
-    def cloud(self) -> Cloud:
+    def cloud(self) -> AzureContext:
         right = super().cloud
-        return replace(right, schedule=Schedule(Wrong(self.arm, self.by), Inline()))
+        return replace(right, schedule=Scheduler(Wrong(self.arm, self.by), InlineExecutor()))
 
 
 def elsewhere(machine: Machine, by: float = 0.0) -> Elsewhere:

@@ -15,7 +15,7 @@ from typing import Any
 from azure.core.pipeline.transport import RequestsTransport
 
 from ccgpu.collateral.sources import Sources
-from ccgpu.workflows.clock import RealClock
+from ccgpu.scheduling.clock import RealClock
 from support import revocation, tls
 
 _RIM = b"<SoftwareIdentity>" + b"x" * 20_000 + b"</SoftwareIdentity>"  # as large as real ones

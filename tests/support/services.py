@@ -16,8 +16,8 @@ from urllib3 import HTTPResponse
 from ccgpu.collateral.cache import Cache
 from ccgpu.collateral.sources import PUBLIC, Sources
 from ccgpu.net.fetch import Web
+from ccgpu.scheduling.scheduler import InlineExecutor, Scheduler
 from ccgpu.workflows.collateral import Fetching
-from ccgpu.workflows.schedule import Inline, Schedule
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ class Services:
         """What a command fetches with, on these services."""
         with Web(sources.hosts(), self.transport()) as web:
             kept = None if cache is None else Cache(cache)
-            yield Fetching(web, Schedule(self.clock, Inline()), kept, sources, **changes)
+            yield Fetching(web, Scheduler(self.clock, InlineExecutor()), kept, sources, **changes)
 
 
 class _Adapter(BaseAdapter):

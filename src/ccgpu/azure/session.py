@@ -32,7 +32,7 @@ logging.getLogger("azure").addHandler(logging.NullHandler())
 
 
 @dataclass(frozen=True, slots=True)
-class Cloud:
+class AzureEnvironment:
     """One of Azure's clouds: the host of its Resource Manager and the authority that signs in."""
 
     name: str
@@ -46,10 +46,10 @@ class Cloud:
 
 
 # Microsoft Learn, "Azure Government/China: endpoints"; azure-core `get_arm_endpoints`.
-CLOUDS = {
-    "public": Cloud("public", "management.azure.com", "login.microsoftonline.com"),
-    "usgov": Cloud("usgov", "management.usgovcloudapi.net", "login.microsoftonline.us"),
-    "china": Cloud("china", "management.chinacloudapi.cn", "login.chinacloudapi.cn"),
+ENVIRONMENTS = {
+    "public": AzureEnvironment("public", "management.azure.com", "login.microsoftonline.com"),
+    "usgov": AzureEnvironment("usgov", "management.usgovcloudapi.net", "login.microsoftonline.us"),
+    "china": AzureEnvironment("china", "management.chinacloudapi.cn", "login.chinacloudapi.cn"),
 }
 
 
@@ -62,7 +62,7 @@ class Session:
     def __init__(
         self,
         subscription: str,
-        cloud: Cloud,
+        cloud: AzureEnvironment,
         credential: TokenCredential,
         transport: RequestsTransport | None = None,
     ) -> None:

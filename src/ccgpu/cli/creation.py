@@ -9,13 +9,13 @@ from ccgpu.cli.options import Course
 from ccgpu.cli.runtime import Runtime, Wish
 
 if TYPE_CHECKING:
+    from ccgpu.azure.context import AzureContext
     from ccgpu.domain.deployment import Deployment
     from ccgpu.domain.given import AskedSpec
     from ccgpu.domain.plan import Plan
     from ccgpu.domain.spec import VmSpec
     from ccgpu.store.keys import Keys
     from ccgpu.views.progress import Progress
-    from ccgpu.workflows.cloud import Cloud
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Creation:
     """One `ccgpu create` whose spec is known to be good."""
 
     run: Runtime
-    cloud: "Cloud"
+    cloud: "AzureContext"
     asked: "AskedSpec"
     how: How
     course: Course
@@ -49,7 +49,7 @@ class Creation:
         from ccgpu.store.keys import Keys
         from ccgpu.views import created as view
         from ccgpu.views.signed_in import with_sign_in
-        from ccgpu.workflows import create as workflow
+        from ccgpu.workflows.create import provision as workflow
         from ccgpu.workflows.show import show
 
         cloud, spec = self.cloud, self.spec
@@ -85,7 +85,7 @@ class Creation:
 
     def _approve(self, todo: "Plan", progress: "Progress") -> None:
         from ccgpu.domain.plan import Action
-        from ccgpu.workflows.replacing import shortened
+        from ccgpu.workflows.create.replacement import shortened
 
         if ends := shortened(todo):
             doing = f"ending the lease of {self.spec.name} at {ends[1]} instead of {ends[0]}"

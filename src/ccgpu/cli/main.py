@@ -27,10 +27,10 @@ from ccgpu.errors import AnswerLost, CcgpuError, Interrupted, StateUnusable, Usa
 if TYPE_CHECKING:
     from concurrent.futures import Executor
 
+    from ccgpu.azure.context import AzureContext
     from ccgpu.azure.session import Session
     from ccgpu.cli.runtime import SeedOutcome
-    from ccgpu.workflows.clock import Clock
-    from ccgpu.workflows.cloud import Cloud
+    from ccgpu.scheduling.clock import Clock
     from ccgpu.workflows.collateral import Fetching
 
     Parts = tuple[Session, Clock, Executor, Path]
@@ -147,20 +147,20 @@ def _fetching() -> "AbstractContextManager[Fetching]":
     return online(folders.cache() / "collateral")
 
 
-def connect(reach: Reach, state: Path, environ: Mapping[str, str]) -> "Cloud":
+def connect(reach: Reach, state: Path, environ: Mapping[str, str]) -> "AzureContext":
     """The subscription that is meant, on the back end that is meant."""
     from ccgpu.azure.arm import Arm
+    from ccgpu.azure.context import AzureContext
     from ccgpu.azure.queries import Queries
+    from ccgpu.scheduling.scheduler import Scheduler
     from ccgpu.store.journals import Journals
-    from ccgpu.workflows.cloud import Cloud
-    from ccgpu.workflows.schedule import Schedule
 
     process.no_foreign_logs()
     fake = reach.backend is Backend.FAKE
     session, clock, pool, journals = (_fake if fake else _azure)(reach, state, environ)
     arm = Arm(session)
-    schedule = Schedule(clock, pool)
-    return Cloud(session, arm, Queries(arm), schedule, Journals(journals), simulated=fake)
+    schedule = Scheduler(clock, pool)
+    return AzureContext(session, arm, Queries(arm), schedule, Journals(journals), simulated=fake)
 
 
 def fake_state(state: Path, environ: Mapping[str, str]) -> Path:
@@ -215,25 +215,25 @@ class Simulation:
 
 
 def _fake(reach: Reach, state: Path, environ: Mapping[str, str]) -> "Parts":
-    from ccgpu.azure.session import CLOUDS, Session
+    from ccgpu.azure.session import ENVIRONMENTS, Session
     from ccgpu.fakearm import FAKE_SUBSCRIPTION, FakeCredential, FakeTransport
-    from ccgpu.workflows.schedule import Inline
+    from ccgpu.scheduling.scheduler import InlineExecutor
 
     world = Simulation(fake_state(state, environ))
     credential, transport = FakeCredential(world.arm), FakeTransport(world.arm)
-    session = Session(FAKE_SUBSCRIPTION, CLOUDS[reach.cloud], credential, transport)
-    return session, world.arm.clock, Inline(), world.journals
+    session = Session(FAKE_SUBSCRIPTION, ENVIRONMENTS[reach.cloud], credential, transport)
+    return session, world.arm.clock, InlineExecutor(), world.journals
 
 
 def _azure(reach: Reach, state: Path, environ: Mapping[str, str]) -> "Parts":
     from concurrent.futures import ThreadPoolExecutor
 
     from ccgpu.azure.credentials import default_credential
-    from ccgpu.azure.session import CLOUDS, Session
+    from ccgpu.azure.session import ENVIRONMENTS, Session
+    from ccgpu.scheduling.clock import RealClock
     from ccgpu.store.az_profile import default_subscription
-    from ccgpu.workflows.clock import RealClock
 
-    cloud = CLOUDS[reach.cloud]
+    cloud = ENVIRONMENTS[reach.cloud]
     subscription = reach.subscription or default_subscription(environ)
     if subscription is None:
         raise UsageProblem(

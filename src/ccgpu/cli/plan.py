@@ -39,13 +39,13 @@ def preview(
     from ccgpu.store.keys import Keys
     from ccgpu.views import plan as view
     from ccgpu.views.signed_in import with_sign_in
-    from ccgpu.workflows import create
-    from ccgpu.workflows.asked_spec import remembered_note
+    from ccgpu.workflows.create import provision
+    from ccgpu.workflows.create.effective_spec import remembered_note
 
     cloud, asked = connected(run, wanted, reach, fresh=fresh)
     keys = Keys(run.state, asked.spec.name, run.home)
-    options = create.Options(keys.planned, skip_preflight=skip_preflight, given=asked.given)
-    found = create.preview(cloud, asked.spec, options)
+    options = provision.Options(keys.planned, skip_preflight=skip_preflight, given=asked.given)
+    found = provision.preview(cloud, asked.spec, options)
     remembered = found.fitted.remembered
     if remembered and wish == Wish(Output.TEXT):
         run.note(f"note: {remembered_note(found.fitted)}")

@@ -15,7 +15,7 @@ from ccgpu.cli.runtime import Reach, Runtime, Stderr
 from ccgpu.errors import CcgpuError, InternalError, Interrupted
 
 if TYPE_CHECKING:
-    from ccgpu.workflows.cloud import Cloud
+    from ccgpu.azure.context import AzureContext
 
 
 class Reporter:
@@ -43,7 +43,7 @@ class Reporter:
             stderr=self._stderr,
         )
 
-    def _connect(self, reach: Reach) -> "Cloud":
+    def _connect(self, reach: Reach) -> "AzureContext":
         """Reach Azure; from then on events have the time of the scheduler's clock."""
         cloud = self._outside.connect(reach)
         self._clock = cloud.now
@@ -51,7 +51,7 @@ class Reporter:
 
     def _now(self) -> str:
         """RFC 3339; a clock that cannot be read any more stands still."""
-        from ccgpu.workflows.clock import RealClock, rfc3339
+        from ccgpu.scheduling.clock import RealClock, rfc3339
 
         if self._clock is None:
             self._clock = RealClock().now

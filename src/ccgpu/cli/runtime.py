@@ -17,8 +17,8 @@ import typer
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
+    from ccgpu.azure.context import AzureContext
     from ccgpu.views.progress import Stream
-    from ccgpu.workflows.cloud import Cloud
     from ccgpu.workflows.collateral import Fetching
 
 
@@ -121,7 +121,7 @@ class Runtime:
     err: "Console"
     state: Path
     home: Path
-    connect: "Callable[[Reach], Cloud]"
+    connect: "Callable[[Reach], AzureContext]"
     simulated: Callable[[], AbstractContextManager[Simulated]]
     fetching: "Callable[[], AbstractContextManager[Fetching]]"
     ask: "Callable[[str], bool] | None" = None  # None: nobody can be asked

@@ -9,7 +9,7 @@ from ccgpu.cli.options import ReachOptions, Target, TargetOptions, WishOptions
 from ccgpu.cli.runtime import Runtime, Wish
 
 if TYPE_CHECKING:
-    from ccgpu.workflows.cloud import Cloud
+    from ccgpu.azure.context import AzureContext
 
 
 @spread
@@ -26,7 +26,7 @@ def show(
     describe(run, run.connect(reach), target, answer)
 
 
-def describe(run: Runtime, cloud: "Cloud", target: Target, wish: Wish) -> None:
+def describe(run: Runtime, cloud: "AzureContext", target: Target, wish: Wish) -> None:
     """Answer with the deployment as it is now."""
     from ccgpu.views import deployment as view
     from ccgpu.views.signed_in import with_sign_in

@@ -15,11 +15,11 @@ from ccgpu.cli.bundles import Bundle
 from ccgpu.cli.options import FileOption, GroupOption
 
 if TYPE_CHECKING:
+    from ccgpu.azure.context import AzureContext
     from ccgpu.cli.runtime import Reach, Runtime
     from ccgpu.domain.given import AskedSpec, RememberedSpec
     from ccgpu.domain.spec import VmSpec
     from ccgpu.store.specs import Recall
-    from ccgpu.workflows.cloud import Cloud
 
 _MACHINE, _ACCESS, _DISKS = "Machine", "Access", "Disks"
 
@@ -81,12 +81,12 @@ FreshOption = Annotated[
 
 def connected(
     run: "Runtime", wanted: SpecRequest, reach: "Reach", *, fresh: bool
-) -> "tuple[Cloud, AskedSpec]":
+) -> "tuple[AzureContext, AskedSpec]":
     """The subscription, and the spec that is asked for there.
 
     A file is the whole of what is asked for: it is read first, and refused before anybody is asked.
     """
-    reached: list[Cloud] = []
+    reached: list[AzureContext] = []
 
     def recall(name: str) -> "RememberedSpec | None":
         if fresh:

@@ -19,8 +19,8 @@ from ccgpu.collateral.sources import PUBLIC, Sources
 from ccgpu.collateral.want import Found, Piece, Want
 from ccgpu.domain.events import Event, Listener, ignored
 from ccgpu.net.fetch import NoAnswer, Web
-from ccgpu.workflows.clock import RealClock
-from ccgpu.workflows.schedule import Call, Schedule, Task
+from ccgpu.scheduling.clock import RealClock
+from ccgpu.scheduling.scheduler import Call, Scheduler, Task
 
 # NVIDIA's TLS fails now and then, and the next attempt succeeds. AMD throttles for longer than
 # anybody waits (confidential-dot-ai/c8s#627: two minutes were not enough).
@@ -37,7 +37,7 @@ def online(cache: Path | None) -> Iterator["Fetching"]:
         pool = ThreadPoolExecutor(max_workers=_THREADS)
         try:
             kept = None if cache is None else Cache(cache)
-            yield Fetching(web, Schedule(RealClock(), pool), kept)
+            yield Fetching(web, Scheduler(RealClock(), pool), kept)
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
 
@@ -48,7 +48,7 @@ class Fetching:
     def __init__(
         self,
         web: Web,
-        schedule: Schedule,
+        schedule: Scheduler,
         cache: Cache | None = None,
         sources: Sources = PUBLIC,
         budget: float = _BUDGET,

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 
+from ccgpu.azure.context import AzureContext
+from ccgpu.azure.long_running import Run, run_task
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.desired import Names
 from ccgpu.domain.events import Listener, ignored
@@ -15,9 +17,7 @@ from ccgpu.domain.journal import Journal
 from ccgpu.domain.resource import ResourceId, group_of, key, kind_of, own_group
 from ccgpu.errors import Leftover
 from ccgpu.store.journals import JournalFile
-from ccgpu.workflows.cloud import Cloud
-from ccgpu.workflows.groups import inherited
-from ccgpu.workflows.inventory import (
+from ccgpu.workflows.discovery.leftovers import (
     denied,
     interruptible,
     inventory,
@@ -25,11 +25,11 @@ from ccgpu.workflows.inventory import (
     remembered,
     reported,
 )
-from ccgpu.workflows.keeper import Keeper
-from ccgpu.workflows.locate import Found, listed_ids, locate
+from ccgpu.workflows.discovery.search import Found, listed_ids, locate
+from ccgpu.workflows.discovery.snapshot import as_is, deployment_ids, nameable_ids
+from ccgpu.workflows.journal_writer import Keeper
 from ccgpu.workflows.removal import Owner, Removal, remove
-from ccgpu.workflows.requests import Run, complete
-from ccgpu.workflows.survey import as_is, deployment_ids, nameable_ids
+from ccgpu.workflows.resource_groups import inherited
 
 TIMEOUT = 1800.0
 
@@ -47,7 +47,7 @@ class Deleted:
 
 
 def delete(
-    cloud: Cloud,
+    cloud: AzureContext,
     name: str,
     group: str | None = None,
     *,
@@ -151,7 +151,7 @@ def _targets(run: Run, found: Found, journal: Journal) -> tuple[dict[ResourceId,
         targets.setdefault(key(names.os_disk), (names.os_disk, Kind.DISK))
         disks.add(key(names.os_disk))
     else:
-        left = complete(run, inherited(run, names))
+        left = run_task(run, inherited(run, names))
     owner = Owner(names.deployment, promised=frozenset(disks), inherited=left)
     return dict(targets.values()), owner
 

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 
+from ccgpu.azure.context import AzureContext
+from ccgpu.azure.long_running import Asking, Run, wait_until_settled, write_and_wait
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.desired import Names
 from ccgpu.domain.events import Listener, ignored
@@ -26,13 +28,11 @@ from ccgpu.domain.resource import (
 from ccgpu.domain.status import AT_REST
 from ccgpu.domain.ttl import text
 from ccgpu.errors import AlreadyExists, CcgpuError, Leftover, NotFound
-from ccgpu.workflows.census import Census, census
-from ccgpu.workflows.clock import rfc3339
-from ccgpu.workflows.cloud import Cloud
-from ccgpu.workflows.inventory import interruptible, remembered
-from ccgpu.workflows.locate import opened
-from ccgpu.workflows.requests import Asking, Run, settled, written
-from ccgpu.workflows.schedule import Task
+from ccgpu.scheduling.clock import rfc3339
+from ccgpu.scheduling.scheduler import Task
+from ccgpu.workflows.discovery.leftovers import interruptible, remembered
+from ccgpu.workflows.discovery.owned_resources import Census, census
+from ccgpu.workflows.discovery.search import opened
 
 TIMEOUT = 1800.0
 _TRIES = 5  # each further one is somebody else's write that came in between
@@ -50,7 +50,7 @@ class Extended:
 
 
 def extend(
-    cloud: Cloud,
+    cloud: AzureContext,
     name: str,
     ttl: timedelta,
     group: str | None = None,
@@ -134,14 +134,14 @@ def _mark(run: Run, id_: ResourceId, kind: Kind, expires: str) -> Asking[None]:
     doing = f"extending {id_}"
     run.tell("begin", doing, id_, kind, "update")
     for attempt in range(_TRIES):
-        body = yield from settled(run, kind, id_, doing)
+        body = yield from wait_until_settled(run, kind, id_, doing)
         if body is None:
             raise NotFound(f"{doing}: it is no longer there", code="ResourceNotFound")
         tags = retagged(tags_of(body), {EXPIRES: expires})
         etag = body.get("etag") if kind is Kind.VM else None
         put = partial(run.cloud.arm.tag, kind, id_, tags, etag=etag)
         try:
-            yield from written(run, kind, id_, put, doing)
+            yield from write_and_wait(run, kind, id_, put, doing)
         except AlreadyExists:
             if attempt == _TRIES - 1:
                 raise

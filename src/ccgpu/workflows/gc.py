@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
+from ccgpu.azure.context import AzureContext
+from ccgpu.azure.long_running import Run, run_task
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.events import Listener, ignored
 from ccgpu.domain.garbage import Collected
@@ -24,14 +26,12 @@ from ccgpu.domain.resource import (
 )
 from ccgpu.errors import CcgpuError, Denied, Interrupted, LeftBehind, Leftover
 from ccgpu.store.journals import JournalFile
-from ccgpu.workflows.census import Census, census
-from ccgpu.workflows.cloud import Cloud
-from ccgpu.workflows.groups import inherited, others_in
-from ccgpu.workflows.inventory import bills, denied, inventory, left_behind
-from ccgpu.workflows.keeper import Keeper
-from ccgpu.workflows.locate import Found, Search, search
+from ccgpu.workflows.discovery.leftovers import bills, denied, inventory, left_behind
+from ccgpu.workflows.discovery.owned_resources import Census, census
+from ccgpu.workflows.discovery.search import Found, Search, search
+from ccgpu.workflows.journal_writer import Keeper
 from ccgpu.workflows.removal import Removal, remove
-from ccgpu.workflows.requests import Run, complete
+from ccgpu.workflows.resource_groups import inherited, others_in
 
 TIMEOUT = 3600.0
 
@@ -65,7 +65,7 @@ class Collection:
 
 
 def collect(
-    cloud: Cloud, *, yes: bool, timeout: float = TIMEOUT, listen: Listener = ignored
+    cloud: AzureContext, *, yes: bool, timeout: float = TIMEOUT, listen: Listener = ignored
 ) -> Collection:
     """Find what is over, and (`yes`) remove it; one that fails does not stop the others."""
     run = Run(cloud, cloud.now() + timeout, listen)
@@ -143,7 +143,7 @@ def _judged(run: Run, found: Found, *, yes: bool) -> Collected | None:
 def _with_its_group(run: Run, live: Census) -> Census:
     """With a group of ours that another deployment has left."""
     group = live.names.of(Kind.GROUP)
-    left = complete(run, inherited(run, live.names))
+    left = run_task(run, inherited(run, live.names))
     if not left:
         return live
     owner = replace(live.owner, inherited=left)
@@ -157,7 +157,7 @@ def _why_the_group_stays(run: Run, live: Census) -> str | None:
     group = live.names.of(Kind.GROUP)
     if key(group) not in live.bodies:
         return None
-    others = complete(run, others_in(run, group, live.names.deployment, mine=live.bodies.keys()))
+    others = run_task(run, others_in(run, group, live.names.deployment, mine=live.bodies.keys()))
     return f"the group stays, {others.reason}" if others.reason else None
 
 

@@ -6,18 +6,18 @@ Stop means deallocate: a VM that is only stopped goes on billing.
 from functools import partial
 from typing import Literal
 
+from ccgpu.azure.context import AzureContext
+from ccgpu.azure.long_running import Run, run_task, write_and_wait
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.desired import Names
 from ccgpu.domain.events import Listener, ignored
 from ccgpu.domain.resource import Body, key, own_group
 from ccgpu.domain.status import State
 from ccgpu.errors import Leftover, UsageProblem
-from ccgpu.workflows.cloud import Cloud
-from ccgpu.workflows.inventory import interruptible, remembered
-from ccgpu.workflows.locate import names_of, opened, vm_of
-from ccgpu.workflows.placement import capacity_located
-from ccgpu.workflows.readiness import GRACE, wait_for
-from ccgpu.workflows.requests import Run, complete, written
+from ccgpu.workflows.create.placement import capacity_located
+from ccgpu.workflows.create.readiness import GRACE, wait_for
+from ccgpu.workflows.discovery.leftovers import interruptible, remembered
+from ccgpu.workflows.discovery.search import names_of, opened, vm_of
 
 TIMEOUT = 1800.0
 Verb = Literal["start", "stop", "restart"]
@@ -27,7 +27,7 @@ _CLOCK = 1.0  # ARM tells its time in whole seconds
 
 
 def act(
-    cloud: Cloud,
+    cloud: AzureContext,
     verb: Verb,
     name: str,
     group: str | None = None,
@@ -51,7 +51,7 @@ def act(
         run.seen[key(names.vm)] = _in_motion(vm)
         start = partial(cloud.arm.act, names.vm, _ACTIONS[verb])
         with capacity_located(vm):
-            complete(run, written(run, Kind.VM, names.vm, start, f"{verb} of {names.vm}"))
+            run_task(run, write_and_wait(run, Kind.VM, names.vm, start, f"{verb} of {names.vm}"))
         _wait_until_done(run, names, verb)
     run.tell("done", f"{verb} {name}", names.vm, Kind.VM, verb)
 
@@ -68,11 +68,11 @@ def _wait_until_done(run: Run, names: Names, verb: Verb) -> None:
     wanted = State.STOPPED if verb == "stop" else State.READY
     ended = run.server_time()
     since = None if ended is None else ended - _CLOCK
-    complete(run, wait_for(run, names.vm, wanted, grace=GRACE, since=since))
+    run_task(run, wait_for(run, names.vm, wanted, grace=GRACE, since=since))
 
 
 def wait(
-    cloud: Cloud,
+    cloud: AzureContext,
     name: str,
     wanted: State,
     group: str | None = None,
@@ -90,4 +90,4 @@ def wait(
     with interruptible(
         f"{name} is not known to be {wanted}", f"`ccgpu wait {name} --for {wanted}` goes on"
     ):
-        complete(run, wait_for(run, names_of(run, name, group).vm, wanted))
+        run_task(run, wait_for(run, names_of(run, name, group).vm, wanted))

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 
 from ccgpu.azure.arm import Pending
+from ccgpu.azure.long_running import Asking, Run, send_with_retry, delete_and_wait, write_and_wait
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.in_place import foreign_in_network, without_own_subnet
 from ccgpu.domain.resource import (
@@ -23,10 +24,9 @@ from ccgpu.domain.resource import (
     tags_of,
 )
 from ccgpu.errors import AlreadyExists, CcgpuError
-from ccgpu.workflows.dependents import dependents
-from ccgpu.workflows.groups import leave, others_in
-from ccgpu.workflows.requests import Asking, Run, ask, removed, written
-from ccgpu.workflows.schedule import Call, Task
+from ccgpu.scheduling.scheduler import Call, Task
+from ccgpu.workflows.discovery.dependents import dependents
+from ccgpu.workflows.resource_groups import leave, others_in
 
 # VM → NIC and disks → what the NIC refers to → what that refers to; the group last. The order in
 # which ARM's references allow it (in-use refusals: Microsoft Learn, delete-resource-group).
@@ -146,7 +146,7 @@ def _one(
             run.tell("begin", doing, id_, kind, "delete")
             start = partial(_delete, run, kind, id_, owner)
             still = partial(owner.as_judged, id_)
-            denied = yield from removed(run, kind, id_, start, doing, still)
+            denied = yield from delete_and_wait(run, kind, id_, start, doing, still)
             result.errors += [denied] if denied is not None else []
         if body is not None or key(id_) in with_vm:
             run.tell("gone", doing, id_, kind, "delete")
@@ -167,12 +167,12 @@ def _one(
 def _read(run: Run, kind: Kind, id_: ResourceId, owner: Owner, doing: str) -> Asking[Body | None]:
     """The resource as it is; what was just made may not be seen everywhere yet."""
     get = partial(run.cloud.arm.get, kind, id_)
-    body = yield from ask(run, get, doing)
+    body = yield from send_with_retry(run, get, doing)
     for _ in range(_LOOKS_AT_NEW - 1 if key(id_) in owner.made else 0):
         if body is not None:
             break
         yield Call(lambda: None, run.left(_APART, doing))
-        body = yield from ask(run, get, doing)
+        body = yield from send_with_retry(run, get, doing)
     return body
 
 
@@ -215,7 +215,7 @@ def _stays(
 def _is_shared_now(run: Run, network: ResourceId, result: Removal) -> Asking[bool]:
     """As `_is_shared`, of a network into which others put something just before its DELETE."""
     try:
-        body = yield from ask(run, partial(run.cloud.arm.get, Kind.VNET, network), "reading")
+        body = yield from send_with_retry(run, partial(run.cloud.arm.get, Kind.VNET, network), "reading")
         return body is not None and (yield from _is_shared(run, network, body, result))
     except CcgpuError:
         return False
@@ -233,7 +233,7 @@ def _is_shared(run: Run, network: ResourceId, body: Body, result: Removal) -> As
     if rest is not None:
         doing = f"removing our subnet from {network}"
         put = partial(run.cloud.arm.put, Resource(Kind.VNET, network, rest), etag=body.get("etag"))
-        yield from written(run, Kind.VNET, network, put, doing)
+        yield from write_and_wait(run, Kind.VNET, network, put, doing)
     named = ", ".join(f"{one.what} {one.name}" for one in others)
     result.kept.append((network, f"others use it: {named}"))
     return True

@@ -2,21 +2,21 @@
 
 from functools import partial
 
+from ccgpu.azure.context import AzureContext
+from ccgpu.azure.long_running import Asking, Run, send_with_retry
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.deployment import Deployment, Owned, described, leased
 from ccgpu.domain.resource import DEPLOYMENT, key, kind_of, state_of, tag
 from ccgpu.errors import NotFound
-from ccgpu.workflows.census import census
-from ccgpu.workflows.cloud import Cloud
-from ccgpu.workflows.locate import Found, deployments, locate
-from ccgpu.workflows.requests import Asking, Run, ask
-from ccgpu.workflows.schedule import Task
-from ccgpu.workflows.survey import Actual
+from ccgpu.scheduling.scheduler import Task
+from ccgpu.workflows.discovery.owned_resources import census
+from ccgpu.workflows.discovery.search import Found, deployments, locate
+from ccgpu.workflows.discovery.snapshot import Actual
 
 _TIMEOUT = 300.0  # a read is not a long thing
 
 
-def show(cloud: Cloud, name: str, group: str | None = None) -> Deployment:
+def show(cloud: AzureContext, name: str, group: str | None = None) -> Deployment:
     """One deployment with all its resources; `NotFound` if there is nothing of it."""
     run = Run(cloud, cloud.now() + _TIMEOUT)
     found = locate(run, name, group)
@@ -35,7 +35,7 @@ def show(cloud: Cloud, name: str, group: str | None = None) -> Deployment:
     return leased(told, live.vm, bodies, run.server_time())
 
 
-def list_all(cloud: Cloud) -> list[Deployment]:
+def list_all(cloud: AzureContext) -> list[Deployment]:
     """Every deployment of the subscription; those without a VM too."""
     run = Run(cloud, cloud.now() + _TIMEOUT)
     results: dict[tuple[str, str], Deployment] = {}
@@ -54,7 +54,7 @@ def _one(run: Run, found: Found) -> Asking[Deployment]:
     bodies = found.bodies
     if found.vm is None:
         get = partial(run.cloud.arm.get, Kind.VM, found.names.vm, view=True)
-        body = yield from ask(run, get, f"reading {found.names.vm}")
+        body = yield from send_with_retry(run, get, f"reading {found.names.vm}")
         if body is not None and tag(body, DEPLOYMENT) == found.name:
             bodies = bodies | {key(found.names.vm): body}
     all_ = Found(found.names, bodies)

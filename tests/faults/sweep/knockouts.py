@@ -30,7 +30,7 @@ class Knockout:
 KNOCKOUTS = (
     Knockout(
         "the journal is written before the PUT",
-        "workflows/engine.py",
+        "workflows/apply.py",
         r"keeper\.begin\(step\.resource\)",
         "pass",
         only="create:2",
@@ -38,7 +38,7 @@ KNOCKOUTS = (
     ),
     Knockout(
         "after a delete, GET until 404",
-        "workflows/requests.py",
+        "azure/long_running.py",
         r"while \(body := [^\n]*still\(body\):",
         "while False:",
         only="op-missing",
@@ -53,7 +53,7 @@ KNOCKOUTS = (
     ),
     Knockout(
         "a VM is put with If-None-Match",
-        "workflows/engine.py",
+        "workflows/apply.py",
         r"new=resource\.kind is Kind\.VM",
         "new=False",
         only="other-machine",
@@ -67,7 +67,7 @@ KNOCKOUTS = (
     ),
     Knockout(
         "a missing right has its own exit code",
-        "workflows/inventory.py",
+        "workflows/discovery/leftovers.py",
         r"if missing is None:",
         "if True:",
         only="403-authorization",
@@ -99,7 +99,7 @@ KNOCKOUTS = (
     ),
     Knockout(
         "a resource that is still being created is asked for again",
-        "workflows/requests.py",
+        "azure/long_running.py",
         r'in \("Succeeded", "Failed", "Canceled"\):',
         "is not None:",
         only="stale-creating",
@@ -129,7 +129,7 @@ KNOCKOUTS = (
     ),
     Knockout(
         "an update is refused where somebody has written in between",
-        "workflows/engine.py",
+        "workflows/apply.py",
         r"etag = None if step\.recovery else step\.etag",
         "etag = None",
         only="added",
@@ -143,7 +143,7 @@ KNOCKOUTS = (
     ),
     Knockout(
         "where no journal can be opened, what exists is reported all the same",
-        "workflows/create.py",
+        "workflows/create/provision.py",
         r"with reported\(run, partial\(nameable_ids[^\n]*, locked as file:",
         "with locked as file:",
         only="create-stopped:",

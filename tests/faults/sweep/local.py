@@ -16,9 +16,9 @@ from typing import Any, Literal
 from azure.core.credentials import AccessTokenInfo, TokenRequestOptions
 from azure.core.exceptions import ClientAuthenticationError, ServiceRequestError
 
+from ccgpu.azure.context import AzureContext
 from ccgpu.fakearm import Answer, FakeArm, FakeCredential, Request
-from ccgpu.workflows.cloud import Cloud
-from ccgpu.workflows.schedule import Inline, Schedule
+from ccgpu.scheduling.scheduler import InlineExecutor, Scheduler
 from faults.sweep.effects import WITH_CLAIMS
 from support.cloud import Machine, make_cloud
 
@@ -135,10 +135,10 @@ class Frail(Machine):
     ails: Ailments = field(default_factory=Ailments)
 
     @property
-    def cloud(self) -> Cloud:
+    def cloud(self) -> AzureContext:
         """As anybody's, but for what can fail."""
         right = make_cloud(self.arm, self.state, SignIn(self.arm, self.ails))
-        return replace(right, schedule=Schedule(Clock(self.arm, self.ails), Inline()))
+        return replace(right, schedule=Scheduler(Clock(self.arm, self.ails), InlineExecutor()))
 
     @contextmanager
     def failing(self, fault: Nth) -> Iterator[None]:

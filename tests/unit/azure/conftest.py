@@ -10,7 +10,7 @@ from azure.core.credentials import AccessToken, AccessTokenInfo, TokenCredential
 
 from ccgpu.azure.arm import Arm
 from ccgpu.azure.queries import Queries
-from ccgpu.azure.session import CLOUDS, Session
+from ccgpu.azure.session import ENVIRONMENTS, Session
 from ccgpu.fakearm import FAKE_SUBSCRIPTION, Answer, FakeArm, FakeTransport, Request
 
 Reply = Answer | BaseException
@@ -60,7 +60,7 @@ class Wire:
 
     def session(self, cloud: str = "public", credential: TokenCredential | None = None) -> Session:
         transport = FakeTransport(self.arm)
-        return Session(FAKE_SUBSCRIPTION, CLOUDS[cloud], credential or self.tokens, transport)
+        return Session(FAKE_SUBSCRIPTION, ENVIRONMENTS[cloud], credential or self.tokens, transport)
 
     @property
     def adapter(self) -> Arm:

@@ -15,14 +15,14 @@ from azure.core.exceptions import ServiceRequestError
 
 from ccgpu.azure.credentials import NamedCredential, default_credential
 from ccgpu.azure.errors import translated
-from ccgpu.azure.session import CLOUDS
+from ccgpu.azure.session import ENVIRONMENTS
 from ccgpu.errors import NotSignedIn, UsageProblem
 from ccgpu.net.transport import CONNECT, READ
 from support.az import AZ, Az
 
 _SUBSCRIPTION = "00000000-0000-4000-8000-0000000000aa"
-_AUTHORITY = CLOUDS["public"].authority
-_SCOPE = CLOUDS["public"].scope
+_AUTHORITY = ENVIRONMENTS["public"].authority
+_SCOPE = ENVIRONMENTS["public"].scope
 
 
 @pytest.fixture
@@ -211,7 +211,7 @@ def test_the_variable_of_azure_identity_chooses_as_its_documents_say(
 
 
 @pytest.mark.usefixtures("az")
-@pytest.mark.parametrize("cloud", CLOUDS.values(), ids=CLOUDS)
+@pytest.mark.parametrize("cloud", ENVIRONMENTS.values(), ids=ENVIRONMENTS)
 def test_the_sign_in_is_at_the_clouds_own_authority(
     monkeypatch: pytest.MonkeyPatch, cloud: Any
 ) -> None:

@@ -19,17 +19,17 @@ from ccgpu.azure.arm import Arm
 from ccgpu.azure.credentials import default_credential
 from ccgpu.azure.errors import translated
 from ccgpu.azure.github import UNAVAILABLE, Assertions, assertions
-from ccgpu.azure.session import CLOUDS, Session
+from ccgpu.azure.long_running import Run, send_with_retry, run_task
+from ccgpu.azure.session import ENVIRONMENTS, Session
 from ccgpu.domain.catalog import Kind
 from ccgpu.errors import NotSignedIn
 from ccgpu.fakearm import FAKE_SUBSCRIPTION, FakeArm, FakeCredential, FakeTransport
-from ccgpu.workflows.requests import Run, ask, complete
 from support.cloud import Machine
 from support.issuer import REQUEST_TOKEN, serving
 
-_AUTHORITY = CLOUDS["public"].authority
+_AUTHORITY = ENVIRONMENTS["public"].authority
 _SUBSCRIPTION = FAKE_SUBSCRIPTION
-_SCOPE = CLOUDS["public"].scope
+_SCOPE = ENVIRONMENTS["public"].scope
 
 
 @pytest.fixture
@@ -196,10 +196,10 @@ class Blinking(FakeCredential):
 def test_an_issuer_that_is_away_for_a_while_is_waited_for(tmp_path):
     arm = FakeArm()
     cloud = Machine(arm, tmp_path).cloud
-    session = Session(FAKE_SUBSCRIPTION, CLOUDS["public"], Blinking(3), FakeTransport(arm))
+    session = Session(FAKE_SUBSCRIPTION, ENVIRONMENTS["public"], Blinking(3), FakeTransport(arm))
     adapter = Arm(session)
     group = f"/subscriptions/{FAKE_SUBSCRIPTION}/resourceGroups/none"
     run = Run(cloud, cloud.now() + 600)
-    assert complete(run, ask(run, lambda: adapter.get(Kind.GROUP, group), "reading")) is None
+    assert run_task(run, send_with_retry(run, lambda: adapter.get(Kind.GROUP, group), "reading")) is None
     assert arm.now() > run.started
     arm.close()

@@ -16,7 +16,7 @@ from azure.mgmt.core.tools import get_arm_endpoints
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ccgpu.azure.session import CLOUDS, Session
+from ccgpu.azure.session import ENVIRONMENTS, Session
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.resource import Resource, resource_id
 from ccgpu.errors import AzureUnavailable, NotSignedIn
@@ -70,7 +70,7 @@ def test_the_address_is_that_of_a_user_and_of_nobody_else(claims, address, wire)
 def test_a_token_of_any_length_is_read(name):
     token = _token({"idtyp": "user", "ipaddr": "203.0.113.7", "name": name})
     credential: Any = _Given(token)
-    assert Session("S", CLOUDS["public"], credential).caller_address() == "203.0.113.7"
+    assert Session("S", ENVIRONMENTS["public"], credential).caller_address() == "203.0.113.7"
 
 
 @pytest.mark.parametrize("token", ["", "opaque", "a.b", "a.!!!.c", "a..c", "a.eyJ.c", "a.////.c"])
@@ -83,7 +83,7 @@ def test_no_token_breaks_it(text, raw):
     middle = base64.urlsafe_b64encode(raw).decode()
     for token in (text, f"a.{middle}.c", f"a.{text}.c"):
         credential: Any = _Given(token)
-        Session("S", CLOUDS["public"], credential).caller_address()
+        Session("S", ENVIRONMENTS["public"], credential).caller_address()
 
 
 class _Given:
@@ -109,10 +109,10 @@ def test_without_a_sign_in_it_says_so(wire):
     assert wire.seen == []
 
 
-@pytest.mark.parametrize("name", CLOUDS)
+@pytest.mark.parametrize("name", ENVIRONMENTS)
 def test_each_cloud_has_its_own_host_and_its_own_scope(name, wire):
     wire.replies.append(Answer(200, {"value": []}))
-    cloud = CLOUDS[name]
+    cloud = ENVIRONMENTS[name]
     client = wire.session(name).client(ComputeManagementClient)
     assert list(client.usage.list("eastus2")) == []
     assert [request.host for request in wire.seen] == [cloud.host]
@@ -130,8 +130,8 @@ def test_each_cloud_has_its_own_host_and_its_own_scope(name, wire):
 )
 def test_a_clouds_hosts_are_those_that_the_sdk_knows(name, cloud, authority):
     endpoint = get_arm_endpoints(cloud)["resource_manager"]
-    assert endpoint.rstrip("/") == f"https://{CLOUDS[name].host}"
-    assert CLOUDS[name].authority == authority
+    assert endpoint.rstrip("/") == f"https://{ENVIRONMENTS[name].host}"
+    assert ENVIRONMENTS[name].authority == authority
 
 
 def test_a_request_carries_our_token_our_name_and_an_id_of_its_own(wire):
@@ -205,7 +205,7 @@ def test_the_sdks_own_warnings_are_not_printed():
 
 
 def test_without_a_seam_each_client_gives_up_on_an_answer_in_time():
-    session = Session("S", CLOUDS["public"], FakeCredential())
+    session = Session("S", ENVIRONMENTS["public"], FakeCredential())
     client: Any = session.client(ComputeManagementClient)
     config = client._client._pipeline._transport.connection_config
     assert (config.timeout, config.read_timeout) == (CONNECT, READ)

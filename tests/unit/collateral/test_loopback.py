@@ -7,10 +7,10 @@ from azure.core.pipeline.transport import RequestsTransport
 
 from ccgpu.collateral.needs import Needs
 from ccgpu.net.fetch import Web
+from ccgpu.scheduling.clock import RealClock
+from ccgpu.scheduling.scheduler import Scheduler
 from ccgpu.workflows import collateral
-from ccgpu.workflows.clock import RealClock
 from ccgpu.workflows.collateral import Fetching
-from ccgpu.workflows.schedule import Schedule
 from support import revocation
 from support.loopback import serving
 
@@ -28,7 +28,7 @@ def _fetched(service, needs, transport=None, budget=0.0):
         Web(service.sources.hosts(), transport or service.transport()) as web,
         ThreadPoolExecutor(max_workers=8) as pool,
     ):
-        schedule = Schedule(RealClock(), pool)
+        schedule = Scheduler(RealClock(), pool)
         return Fetching(web, schedule, None, service.sources, budget).fetch(needs)
 
 

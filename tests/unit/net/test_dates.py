@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ccgpu.azure.arm import Arm
-from ccgpu.azure.session import CLOUDS, Session
+from ccgpu.azure.session import ENVIRONMENTS, Session
 from ccgpu.domain.catalog import Kind
 from ccgpu.fakearm import FAKE_SUBSCRIPTION, Answer, FakeArm, FakeCredential, FakeTransport
 from ccgpu.net.dates import http_date
@@ -24,7 +24,7 @@ def arm():
 
 @pytest.fixture
 def session(arm):
-    return Session(FAKE_SUBSCRIPTION, CLOUDS["public"], FakeCredential(), FakeTransport(arm))
+    return Session(FAKE_SUBSCRIPTION, ENVIRONMENTS["public"], FakeCredential(), FakeTransport(arm))
 
 
 @pytest.mark.parametrize(

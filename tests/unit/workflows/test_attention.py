@@ -11,8 +11,8 @@ from functools import partial
 
 import pytest
 
-from ccgpu.workflows.clock import RealClock
-from ccgpu.workflows.schedule import Call, Schedule, Task
+from ccgpu.scheduling.clock import RealClock
+from ccgpu.scheduling.scheduler import Call, Scheduler, Task
 
 _LONG = 5.0
 _SOON = 2.0
@@ -73,7 +73,7 @@ def test_the_wait_for_an_answer_is_not_deaf(also_due, pool):
     def later(after: float) -> Task:
         yield Call(lambda: None, after)
 
-    schedule = Schedule(RealClock(), pool)
+    schedule = Scheduler(RealClock(), pool)
     schedule.add(task())
     if also_due is not None:
         schedule.add(later(also_due))
@@ -104,7 +104,7 @@ def test_what_the_pool_has_not_begun_when_it_ends_is_never_sent(pool):
     def task(request: Callable[[], None]) -> Task:
         yield Call(request)
 
-    schedule = Schedule(RealClock(), pool)
+    schedule = Scheduler(RealClock(), pool)
     schedule.add(task(partial(hang, 0)))
     schedule.add(task(interrupt))
     for one in range(1, 9):

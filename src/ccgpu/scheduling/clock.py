@@ -11,7 +11,7 @@ from typing import Protocol
 # How long to be deaf at most: a signal that another thread receives, or that arrives just before a
 # wait begins, does not end the wait; and Python runs its handler only after it (docs.python.org,
 # signal, "Execution of Python signal handlers").
-ATTENTION = 0.25
+MAX_SIGNAL_LATENCY = 0.25
 
 
 class Clock(Protocol):
@@ -41,7 +41,7 @@ class RealClock:
         """Wait, and listen to signals meanwhile."""
         until = time.monotonic() + seconds
         while (left := until - time.monotonic()) > 0:
-            time.sleep(min(left, ATTENTION))
+            time.sleep(min(left, MAX_SIGNAL_LATENCY))
 
 
 def rfc3339(moment: float) -> str:

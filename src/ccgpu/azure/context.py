@@ -5,18 +5,18 @@ from dataclasses import dataclass
 from ccgpu.azure.arm import Arm
 from ccgpu.azure.queries import Queries
 from ccgpu.azure.session import Session
+from ccgpu.scheduling.scheduler import Scheduler
 from ccgpu.store.journals import Journals
-from ccgpu.workflows.schedule import Schedule
 
 
 @dataclass(frozen=True, slots=True)
-class Cloud:
+class AzureContext:
     """Azure, or the simulated one. `simulated` only says so to people; nothing depends on it."""
 
     session: Session
     arm: Arm
     queries: Queries
-    schedule: Schedule
+    schedule: Scheduler
     journals: Journals
     simulated: bool = False
 

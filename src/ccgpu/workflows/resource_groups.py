@@ -12,6 +12,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import partial
 
+from ccgpu.azure.long_running import Asking, Run, send_with_retry
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.desired import Names
 from ccgpu.domain.lease import judge, lease_of, retagged
@@ -32,8 +33,7 @@ from ccgpu.domain.resource import (
 )
 from ccgpu.errors import CcgpuError, Denied
 from ccgpu.net.retry import poll_pause
-from ccgpu.workflows.requests import Asking, Run, ask
-from ccgpu.workflows.schedule import Call
+from ccgpu.scheduling.scheduler import Call
 
 # So often a listed resource must be answered with 404 to be gone: a replica may lag behind.
 _LOOKS = 3
@@ -65,7 +65,7 @@ def others_in(
     `mine` is not looked at. Of what is `gone`, one more 404 is enough.
     """
     listing = partial(run.cloud.queries.inside, name_of(group))
-    listed = (yield from ask(run, listing, f"listing what is in {group}")) or ()
+    listed = (yield from send_with_retry(run, listing, f"listing what is in {group}")) or ()
     recorded = _recorded(run, group, deployment)
     looked: dict[ResourceId, tuple[bool, str | None]] = {}
     for id_ in (*listed, *recorded):
@@ -86,7 +86,7 @@ def _look(run: Run, id_: ResourceId, looks: int) -> Asking[tuple[bool, str | Non
     get = partial(run.cloud.arm.get, kind, id_)
     for look in range(looks):
         try:
-            body = yield from ask(run, get, f"reading {id_}")
+            body = yield from send_with_retry(run, get, f"reading {id_}")
         except Denied:
             return True, None
         if body is not None:
@@ -111,7 +111,7 @@ def inherited(run: Run, names: Names) -> Asking[Mapping[ResourceId, Mapping[str,
     Gone is the maker that has left the mark, and one that is over as `gc` judges it.
     """
     group = names.of(Kind.GROUP)
-    body = yield from ask(run, partial(run.cloud.arm.get, Kind.GROUP, group), f"reading {group}")
+    body = yield from send_with_retry(run, partial(run.cloud.arm.get, Kind.GROUP, group), f"reading {group}")
     owner = tag(body, DEPLOYMENT)
     if body is None or owner == names.deployment:
         return {}
@@ -130,6 +130,6 @@ def leave(run: Run, group: ResourceId, body: Body, deployment: str) -> Asking[No
     tags = retagged(tags_of(body), {**gone, MADE_FOR: deployment})
     try:
         put = partial(run.cloud.arm.tag, Kind.GROUP, group, tags)
-        yield from ask(run, put, f"tagging {group}")
+        yield from send_with_retry(run, put, f"tagging {group}")
     except CcgpuError as err:
         run.tell("note", f"the group keeps its tags: {err}", group, Kind.GROUP)

@@ -6,14 +6,14 @@ another run has taken over meanwhile is left alone.
 
 from functools import partial
 
+from ccgpu.azure.long_running import Run, send_with_retry, run_task
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.desired import Names
 from ccgpu.domain.journal import Journal
 from ccgpu.domain.resource import DEPLOYMENT, RUN, ResourceId, key, kind_of, tag
 from ccgpu.errors import CcgpuError
-from ccgpu.workflows.keeper import Keeper
+from ccgpu.workflows.journal_writer import Keeper
 from ccgpu.workflows.removal import Owner, Removal, remove
-from ccgpu.workflows.requests import Run, ask, complete
 
 # An undo has time of its own: it often begins because a create's time is over. A VM's delete
 # takes a minute, a reserved NIC three (facts of Azure's latency recordings), each with retries.
@@ -70,7 +70,7 @@ def _taken_over(run: Run, journal: Journal) -> bool:
     """
     names = Names(journal.subscription, journal.group, journal.deployment)
     get = partial(run.cloud.arm.get, Kind.VM, names.vm)
-    vm = complete(run, ask(run, get, f"reading {names.vm}"))
+    vm = run_task(run, send_with_retry(run, get, f"reading {names.vm}"))
     known = {record.run for record in journal.records} | {journal.run}
     return tag(vm, DEPLOYMENT) == journal.deployment and tag(vm, RUN) not in known
 
@@ -78,6 +78,6 @@ def _taken_over(run: Run, journal: Journal) -> bool:
 def _tagged(run: Run, value: str) -> dict[ResourceId, Kind]:
     """What carries the run's tag: NICs and public IPs outlive a VM that Azure rejected late."""
     listing = partial(run.cloud.queries.tagged, RUN, value)
-    found = complete(run, ask(run, listing, "looking for what is left"))
+    found = run_task(run, send_with_retry(run, listing, "looking for what is left"))
     kinds = ((id_, kind_of(id_)) for id_ in found)
     return {id_: kind for id_, kind in kinds if kind is not None}

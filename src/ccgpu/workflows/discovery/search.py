@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 
+from ccgpu.azure.long_running import Run, send_with_retry, run_task
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.desired import Names
 from ccgpu.domain.resource import (
@@ -22,9 +23,8 @@ from ccgpu.domain.resource import (
     tag,
 )
 from ccgpu.errors import CcgpuError, Denied, NotFound, StateUnusable, UsageProblem
-from ccgpu.workflows.inventory import reported
-from ccgpu.workflows.requests import Run, ask, complete
-from ccgpu.workflows.survey import Actual, each_as_is, nameable_ids
+from ccgpu.workflows.discovery.leftovers import reported
+from ccgpu.workflows.discovery.snapshot import Actual, each_as_is, nameable_ids
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +101,8 @@ def listed_ids(run: Run, name: str | None, group: str | None) -> tuple[ResourceI
     if group is not None:
         with suppress(Denied):
             inside = partial(tagged, DEPLOYMENT, name, group)
-            return complete(run, ask(run, inside, f"listing deployments in {group}"))
-    return complete(run, ask(run, partial(tagged, DEPLOYMENT, name), "listing deployments"))
+            return run_task(run, send_with_retry(run, inside, f"listing deployments in {group}"))
+    return run_task(run, send_with_retry(run, partial(tagged, DEPLOYMENT, name), "listing deployments"))
 
 
 def _names(subscription: str, owner: str, group: str, bodies: Actual) -> Names:
@@ -189,7 +189,7 @@ def opened(run: Run, name: str, group: str | None, *, whole: bool = False) -> It
 def vm_of(run: Run, names: Names) -> Body:
     """The deployment's VM with its instance view; `NotFound` if there is none of ours."""
     get = partial(run.cloud.arm.get, Kind.VM, names.vm, view=True)
-    body = complete(run, ask(run, get, f"reading {names.vm}"))
+    body = run_task(run, send_with_retry(run, get, f"reading {names.vm}"))
     if body is None or tag(body, DEPLOYMENT) != names.deployment:
         raise NotFound(
             f"there is no VM {names.deployment} in the resource group {names.group}",

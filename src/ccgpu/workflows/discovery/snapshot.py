@@ -7,14 +7,14 @@ plan is only made from what is settled.
 from collections.abc import Callable, Mapping
 from functools import partial
 
+from ccgpu.azure.long_running import Asking, Run, send_with_retry, run_task, wait_until_settled
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.desired import Names
 from ccgpu.domain.live_vm import disk_ids, interface_ids
 from ccgpu.domain.resource import DEPLOYMENT, Body, Resource, ResourceId, key, own_group, tag
 from ccgpu.errors import CcgpuError
 from ccgpu.net.retry import poll_pause
-from ccgpu.workflows.requests import Asking, Run, ask, complete, settled
-from ccgpu.workflows.schedule import Call, Task
+from ccgpu.scheduling.scheduler import Call, Task
 
 Actual = dict[ResourceId, Body]
 
@@ -25,7 +25,7 @@ _DELETABLE = (Kind.NSG, Kind.VNET, Kind.NAT, Kind.PUBLIC_IP)
 
 def survey(run: Run, ids: Mapping[ResourceId, Kind]) -> Actual:
     """The GET body of each resource that is there, by `key` of its id, once it is settled."""
-    return _gathered(run, ids, lambda i, k: settled(run, k, i, f"reading {i}", view=k is Kind.VM))
+    return _gathered(run, ids, lambda i, k: wait_until_settled(run, k, i, f"reading {i}", view=k is Kind.VM))
 
 
 def survey_deployment(run: Run, names: Names, data_disks: int = 0) -> Actual:
@@ -37,7 +37,7 @@ def survey_deployment(run: Run, names: Names, data_disks: int = 0) -> Actual:
     found = survey(run, nameable_ids(names) | disks)
     group = names.of(Kind.GROUP)
     if key(group) not in found and key(names.group) != key(own_group(names.deployment)):
-        found |= complete(run, _made_lately(run, group))
+        found |= run_task(run, _made_lately(run, group))
     vm = found.get(key(names.vm))
     if vm is None:
         return found
@@ -54,7 +54,7 @@ def _made_lately(run: Run, group: ResourceId) -> Asking[Actual]:
     for look in range(_MORE_LOOKS):
         doing = f"reading {group}"
         yield Call(lambda: None, run.left(poll_pause(look, None), doing))
-        body = yield from ask(run, get, doing)
+        body = yield from send_with_retry(run, get, doing)
         if body is not None:
             return {key(group): body}
     return {}
@@ -82,7 +82,7 @@ def each_as_is(
 
 def _now(run: Run, id_: ResourceId, kind: Kind) -> Asking[Body | None]:
     get = partial(run.cloud.arm.get, kind, id_, view=kind is Kind.VM)
-    return ask(run, get, f"reading {id_}")
+    return send_with_retry(run, get, f"reading {id_}")
 
 
 def _gathered(
@@ -146,10 +146,10 @@ def tag_disks(run: Run, disks: Mapping[ResourceId, Kind], tags: Mapping[str, str
 
     def mark(id_: ResourceId, kind: Kind) -> Task:
         doing = f"tagging {id_}"
-        body = yield from ask(run, partial(run.cloud.arm.get, kind, id_), doing)
+        body = yield from send_with_retry(run, partial(run.cloud.arm.get, kind, id_), doing)
         if body is not None and tag(body, DEPLOYMENT) is None:
             merged = {**(body.get("tags") or {}), **tags}
-            yield from ask(run, partial(run.cloud.arm.tag, kind, id_, merged), doing)
+            yield from send_with_retry(run, partial(run.cloud.arm.tag, kind, id_, merged), doing)
 
     for id_, kind in disks.items():
         run.cloud.schedule.add(mark(id_, kind))

@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from functools import partial
 
+from ccgpu.azure.long_running import Run, send_with_retry, run_task
 from ccgpu.domain import providers
 from ccgpu.domain.capacity import SizeRegions
 from ccgpu.domain.providers import Provider
 from ccgpu.errors import AzureRefused, Denied, InvalidFile, Problem
-from ccgpu.workflows.requests import Run, ask, complete
 
 
 @dataclass(slots=True)
@@ -48,7 +48,7 @@ class Regions:
         if self._sizes is None:
             look = partial(self.run.cloud.queries.sizes_everywhere, self.size)
             doing = f"looking where {self.size} is offered"
-            self._sizes = complete(self.run, ask(self.run, look, doing))
+            self._sizes = run_task(self.run, send_with_retry(self.run, look, doing))
         return self._sizes
 
 
@@ -70,6 +70,6 @@ def require_providers(run: Run) -> frozenset[str]:
 def _provider(run: Run, namespace: str) -> Provider | None:
     get = partial(run.cloud.queries.provider, namespace)
     try:
-        return complete(run, ask(run, get, f"reading whether {namespace} is registered"))
+        return run_task(run, send_with_retry(run, get, f"reading whether {namespace} is registered"))
     except Denied:
         return None

@@ -2,16 +2,16 @@
 
 from typing import NoReturn
 
+from ccgpu.azure.long_running import Run
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.desired import Names
 from ccgpu.domain.plan import Action, Plan
 from ccgpu.domain.resource import ResourceId, key
 from ccgpu.errors import CcgpuError, Denied, LeftBehind
-from ccgpu.workflows.inventory import inventory, left_behind
-from ccgpu.workflows.keeper import Keeper
-from ccgpu.workflows.requests import Run
-from ccgpu.workflows.survey import nameable_ids
-from ccgpu.workflows.undo import undo
+from ccgpu.workflows.create.rollback import undo
+from ccgpu.workflows.discovery.leftovers import inventory, left_behind
+from ccgpu.workflows.discovery.snapshot import nameable_ids
+from ccgpu.workflows.journal_writer import Keeper
 
 
 def where_to_look(keeper: Keeper, names: Names) -> dict[ResourceId, Kind]:

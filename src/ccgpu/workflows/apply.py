@@ -10,21 +10,21 @@ from functools import partial
 from graphlib import TopologicalSorter
 
 from ccgpu.azure.arm import Pending
+from ccgpu.azure.long_running import Run, send_with_retry, write_and_wait
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.plan import Action, Plan, Step
 from ccgpu.domain.resource import Resource, ResourceId, key
 from ccgpu.errors import CcgpuError
-from ccgpu.workflows.inventory import left_behind
-from ccgpu.workflows.keeper import Keeper
+from ccgpu.scheduling.scheduler import Task
+from ccgpu.workflows.discovery.leftovers import left_behind
+from ccgpu.workflows.journal_writer import Keeper
 from ccgpu.workflows.removal import Owner, remove
-from ccgpu.workflows.requests import Run, ask, written
-from ccgpu.workflows.schedule import Task
 
 # Marks what is made with the time at which its PUT is sent.
 Stamping = Callable[[Resource], Resource]
 
 
-def apply(
+def apply_plan(
     todo: Plan, run: Run, keeper: Keeper, stamp: Stamping, *, wait_for_vm: bool = True
 ) -> Plan:
     """Carry out `todo`, or raise the first failure; nothing is undone here. The plan as sent.
@@ -69,9 +69,9 @@ def _create(run: Run, resource: Resource, stamp: Stamping, wait_for_vm: bool) ->
 
     doing = f"creating {resource.id}"
     if resource.kind is Kind.VM and not wait_for_vm:
-        yield from ask(run, put, doing, lag=True)
+        yield from send_with_retry(run, put, doing, lag=True)
     else:
-        yield from written(run, resource.kind, resource.id, put, doing)
+        yield from write_and_wait(run, resource.kind, resource.id, put, doing)
 
 
 def _update(run: Run, step: Step) -> Task:
@@ -83,7 +83,7 @@ def _update(run: Run, step: Step) -> Task:
     if step.recovery is not None:
         act = partial(run.cloud.arm.act, resource.id, step.recovery)
         again = f"{step.recovery} of {resource.id}"
-        yield from written(run, resource.kind, resource.id, act, again)
+        yield from write_and_wait(run, resource.kind, resource.id, act, again)
     etag = None if step.recovery else step.etag
     match step.request:
         case "PATCH", body:
@@ -92,7 +92,7 @@ def _update(run: Run, step: Step) -> Task:
             start = partial(run.cloud.arm.put, resource, etag=etag)
         case _:
             return
-    yield from written(run, resource.kind, resource.id, start, doing)
+    yield from write_and_wait(run, resource.kind, resource.id, start, doing)
 
 
 def _clear(steps: tuple[Step, ...], run: Run, keeper: Keeper, owner: Owner) -> None:

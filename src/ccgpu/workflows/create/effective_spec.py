@@ -3,6 +3,8 @@
 from dataclasses import dataclass, replace
 from typing import Any
 
+from ccgpu.azure.context import AzureContext
+from ccgpu.azure.long_running import Run
 from ccgpu.domain.desired import Names
 from ccgpu.domain.given import GivenFields, every_field, leaves
 from ccgpu.domain.journal import Journal
@@ -12,9 +14,7 @@ from ccgpu.domain.renewal import LeaseWish
 from ccgpu.domain.resource import DEPLOYMENT, key, tag
 from ccgpu.domain.spec import VmSpec
 from ccgpu.errors import UsageProblem
-from ccgpu.workflows.cloud import Cloud
-from ccgpu.workflows.requests import Run
-from ccgpu.workflows.survey import Actual
+from ccgpu.workflows.discovery.snapshot import Actual
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +102,7 @@ def _brief(value: Any) -> str:
     return " ".join([words[0], f"…{words[1][-8:]}", *words[2:]]) if words[1:] else str(value)
 
 
-def with_address(cloud: Cloud, spec: VmSpec) -> VmSpec:
+def with_address(cloud: AzureContext, spec: VmSpec) -> VmSpec:
     """The spec with `ssh_from: auto` made an address; a private VM needs none."""
     if spec.ssh_from != "auto" or spec.private:
         return spec

@@ -2,15 +2,15 @@
 
 from collections.abc import Mapping
 
+from ccgpu.azure.long_running import Run, run_task, wait_until_settled
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.desired import Names
 from ccgpu.domain.resource import BODY_HASH, Body, tags_of
 from ccgpu.domain.status import State, power, state
-from ccgpu.workflows.dependents import dependents
-from ccgpu.workflows.keeper import Keeper
-from ccgpu.workflows.readiness import GRACE, wait_for
-from ccgpu.workflows.requests import Run, complete, settled
-from ccgpu.workflows.survey import tag_disks
+from ccgpu.workflows.create.readiness import GRACE, wait_for
+from ccgpu.workflows.discovery.dependents import dependents
+from ccgpu.workflows.discovery.snapshot import tag_disks
+from ccgpu.workflows.journal_writer import Keeper
 
 
 def finish(run: Run, names: Names, keeper: Keeper, *, made: bool) -> None:
@@ -20,12 +20,12 @@ def finish(run: Run, names: Names, keeper: Keeper, *, made: bool) -> None:
     has stopped stays so.
     """
     doing = f"reading {names.vm}"
-    vm = complete(run, settled(run, Kind.VM, names.vm, doing, expected=True, view=True)) or {}
-    found = complete(run, dependents(run, names.vm, vm))
+    vm = run_task(run, wait_until_settled(run, Kind.VM, names.vm, doing, expected=True, view=True)) or {}
+    found = run_task(run, dependents(run, names.vm, vm))
     keeper.done((names.vm, Kind.VM), *found)
     tag_disks(run, {id_: kind for id_, kind in found if kind is Kind.DISK}, _disk_tags(vm))
     if state(vm) is not State.STOPPED or (made and power(vm) != "deallocated"):
-        complete(run, wait_for(run, names.vm, State.READY, grace=GRACE))
+        run_task(run, wait_for(run, names.vm, State.READY, grace=GRACE))
     keeper.ended()
 
 

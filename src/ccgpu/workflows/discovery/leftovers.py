@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from contextlib import contextmanager
 from functools import partial
 
+from ccgpu.azure.long_running import Asking, Run
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.desired import Names
 from ccgpu.domain.resource import (
@@ -34,10 +35,9 @@ from ccgpu.errors import (
     UsageProblem,
 )
 from ccgpu.net.retry import poll_pause
-from ccgpu.workflows.dependents import dependents, disks_of, nics_of, public_ips_of
-from ccgpu.workflows.keeper import Keeper
-from ccgpu.workflows.requests import Asking, Run
-from ccgpu.workflows.schedule import Call, Task
+from ccgpu.scheduling.scheduler import Call, Task
+from ccgpu.workflows.discovery.dependents import dependents, disks_of, nics_of, public_ips_of
+from ccgpu.workflows.journal_writer import Keeper
 
 # What costs money while it exists; a VM until it is deallocated, also while it is stopped.
 BILLED = frozenset({Kind.VM, Kind.DISK, Kind.PUBLIC_IP, Kind.NAT})

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 
+from ccgpu.azure.long_running import Run, send_with_retry, run_task
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.plan import Action, Plan
 from ccgpu.domain.references import DISK_ENCRYPTION_SET, USER_IDENTITY
@@ -22,7 +23,6 @@ from ccgpu.errors import (
     NotSignedIn,
     Problem,
 )
-from ccgpu.workflows.requests import Run, ask, complete
 
 _CONFIDENTIAL = "ConfidentialVmEncryptedWithCustomerKey"
 _SET_FIELD = "os_disk.encryption_set"
@@ -77,7 +77,7 @@ def _subnet_region(run: Run, subnet: ResourceId) -> str:
     vnet = ResourceId(subnet.rsplit("/subnets/", 1)[0])
     with _told(run, "subnet", "subnet", Kind.VNET, subnet):
         get = partial(run.cloud.arm.get, Kind.VNET, vnet)
-        body = complete(run, ask(run, get, f"reading {vnet}"))
+        body = run_task(run, send_with_retry(run, get, f"reading {vnet}"))
         if body is None:
             raise NotFound(f"there is no network {vnet}", code="ResourceNotFound")
         subnets = (body.get("properties") or {}).get("subnets") or []
@@ -106,7 +106,7 @@ def _read(
     get: Callable[[ResourceId], Body],
 ) -> Body:
     with _told(run, field, what, kind, id_):
-        return complete(run, ask(run, partial(get, id_), f"reading {id_}"))
+        return run_task(run, send_with_retry(run, partial(get, id_), f"reading {id_}"))
 
 
 @contextmanager

@@ -6,14 +6,14 @@ A list may lag behind, so it only adds ids to look at; whose a resource is, its 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from ccgpu.azure.long_running import Run, run_task
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.desired import Names
 from ccgpu.domain.lease import Lease, lease_of
 from ccgpu.domain.resource import DEPLOYMENT, Body, ResourceId, key, tag
-from ccgpu.workflows.dependents import dependents
+from ccgpu.workflows.discovery.dependents import dependents
+from ccgpu.workflows.discovery.snapshot import Actual, as_is, nameable_ids
 from ccgpu.workflows.removal import Owner
-from ccgpu.workflows.requests import Run, complete
-from ccgpu.workflows.survey import Actual, as_is, nameable_ids
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ def census(
     disks: set[ResourceId] = set()
     vm = bodies.get(key(names.vm))
     if vm is not None and tag(vm, DEPLOYMENT) == names.deployment:
-        around = dict(complete(run, dependents(run, names.vm, vm, bodies)))
+        around = dict(run_task(run, dependents(run, names.vm, vm, bodies)))
         disks |= {key(id_) for id_, kind in around.items() if kind is Kind.DISK}
         for id_, kind in around.items():
             ids.setdefault(key(id_), (id_, kind))

@@ -2,13 +2,13 @@
 
 from functools import partial
 
+from ccgpu.azure.long_running import Asking, Run, send_with_retry
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.resource import Body, ResourceId, name_of, state_of
 from ccgpu.domain.status import AT_REST, State, reported_since, state
 from ccgpu.errors import GuestNotReady, NotFound
 from ccgpu.net.retry import poll_pause
-from ccgpu.workflows.requests import Asking, Run, ask
-from ccgpu.workflows.schedule import Call
+from ccgpu.scheduling.scheduler import Call
 
 # A guest that has not reported ten minutes after its VM was made will not.
 GRACE = 600.0
@@ -35,7 +35,7 @@ def wait_for(
     hint = _hint(name_of(vm))
     read = partial(run.cloud.arm.get, Kind.VM, vm, view=True)
     while True:
-        body = yield from ask(run, read, doing)
+        body = yield from send_with_retry(run, read, doing)
         if body is None:
             raise NotFound(f"{doing}: there is no such VM", code="ResourceNotFound")
         found = _state(body, since)

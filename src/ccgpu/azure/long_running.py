@@ -13,27 +13,27 @@ from math import inf
 from typing import Any, TypeVar
 
 from ccgpu.azure.arm import Pending
+from ccgpu.azure.context import AzureContext
 from ccgpu.azure.github import UNAVAILABLE
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.events import Event, Listener, ignored
 from ccgpu.domain.resource import Body, ResourceId, key, name_of, state_of
 from ccgpu.errors import AzureRefused, AzureUnavailable, CcgpuError, Denied, NotFound, TimedOut
 from ccgpu.net.retry import pause, poll_pause
-from ccgpu.workflows.cloud import Cloud
-from ccgpu.workflows.schedule import Call
+from ccgpu.scheduling.scheduler import Call
 
 T = TypeVar("T")
 Asking = Generator[Call, Any, T]
 
 # How long one request may go without a good answer: longer than a NIC's reservation (180 s).
-_GIVE_UP = 300.0
+RETRY_TIMEOUT = 300.0
 # Regional replicas of ARM disagree for a while after a create (azurerm#18268, #25758).
-_LAG = 60.0
+REPLICATION_DELAY = 60.0
 # A delete that was accepted and then failed, or of which nothing is seen, is started anew so often;
 # after a failure after so many seconds.
-_DELETES = 3
-_BREATH = 30.0
-REFERS_TO_NOTHING = frozenset(
+MAX_DELETE_ATTEMPTS = 3
+DELETE_RETRY_DELAY = 30.0
+NOT_FOUND_CODES = frozenset(
     {"InvalidResourceReference", "NotFound", "ResourceGroupNotFound", "ResourceNotFound"}
 )
 
@@ -42,7 +42,7 @@ REFERS_TO_NOTHING = frozenset(
 class Run:
     """One workflow under way: its cloud, its end, and who listens."""
 
-    cloud: Cloud
+    cloud: AzureContext
     until: float
     listen: Listener = ignored
     started: float = field(init=False)
@@ -107,7 +107,7 @@ def _properties(body: Body | None) -> Body:
     return (body or {}).get("properties") or {}
 
 
-def ask(run: Run, request: Callable[[], T], doing: str, *, lag: bool = False) -> Asking[T]:
+def send_with_retry(run: Run, request: Callable[[], T], doing: str, *, lag: bool = False) -> Asking[T]:
     """Make `request`; and again, with pauses, as long as Azure only asks for patience.
 
     `lag`: what it refers to has just been made, so "not there" is not believed at once.
@@ -121,7 +121,7 @@ def ask(run: Run, request: Callable[[], T], doing: str, *, lag: bool = False) ->
             run.set_by_server()
             now = run.cloud.now()
             first = now if first is None else first
-            patience = _patience(err, lag)
+            patience = _retry_timeout(err, lag)
             if patience is None or now - first >= patience:
                 raise
             attempt += 1
@@ -133,26 +133,26 @@ def ask(run: Run, request: Callable[[], T], doing: str, *, lag: bool = False) ->
             return answer
 
 
-def _patience(err: AzureRefused, lag: bool) -> float | None:
+def _retry_timeout(err: AzureRefused, lag: bool) -> float | None:
     if isinstance(err, AzureUnavailable) or err.code == UNAVAILABLE:
-        return None if err.code == "ForeignHost" else _GIVE_UP
-    return _LAG if lag and err.code in REFERS_TO_NOTHING else None
+        return None if err.code == "ForeignHost" else RETRY_TIMEOUT
+    return REPLICATION_DELAY if lag and err.code in NOT_FOUND_CODES else None
 
 
-def written(
+def write_and_wait(
     run: Run, kind: Kind, id_: ResourceId, start: Callable[[], Pending | None], doing: str
 ) -> Asking[Body]:
     """Start a write, ask after it until it has ended, and give the resource as it is then."""
-    pending = yield from ask(run, start, doing, lag=True)
-    denied = yield from _ended(run, kind, id_, pending, doing)
-    with _outranked_by(denied):
-        body = yield from settled(run, kind, id_, doing, expected=True)
+    pending = yield from send_with_retry(run, start, doing, lag=True)
+    denied = yield from _poll_operation(run, kind, id_, pending, doing)
+    with _preferring_cause(denied):
+        body = yield from wait_until_settled(run, kind, id_, doing, expected=True)
     if denied is not None:
         raise denied
     return body or {}
 
 
-def removed(
+def delete_and_wait(
     run: Run,
     kind: Kind,
     id_: ResourceId,
@@ -166,25 +166,25 @@ def removed(
     could not be asked how far the delete is: the resource is gone all the same.
     """
     denied: Denied | None = None
-    gone = partial(_gone, run, kind, id_, doing, still)
-    for attempt in range(_DELETES, 0, -1):
-        pending = yield from ask(run, start, doing)
+    gone = partial(_wait_until_gone, run, kind, id_, doing, still)
+    for attempt in range(MAX_DELETE_ATTEMPTS, 0, -1):
+        pending = yield from send_with_retry(run, start, doing)
         try:
-            denied = (yield from _ended(run, kind, id_, pending, doing)) or denied
+            denied = (yield from _poll_operation(run, kind, id_, pending, doing)) or denied
         except AzureRefused as err:  # accepted, and then it failed: another one may not
             if attempt == 1:
                 raise
             run.tell("retry", f"{err.code}: deleting it again", id_, kind)
-            yield Call(_nothing, run.left(_BREATH, doing))
+            yield Call(_no_request, run.left(DELETE_RETRY_DELAY, doing))
             continue
-        with _outranked_by(denied):
-            if (yield from gone(_LAG if attempt > 1 else inf)):
+        with _preferring_cause(denied):
+            if (yield from gone(REPLICATION_DELAY if attempt > 1 else inf)):
                 break
         run.tell("retry", "done, it was said, but it is there: deleting it again", id_, kind)
     return denied
 
 
-def _gone(
+def _wait_until_gone(
     run: Run,
     kind: Kind,
     id_: ResourceId,
@@ -198,18 +198,18 @@ def _gone(
     """
     get = partial(run.cloud.arm.get, kind, id_)
     polls, since = 0, run.cloud.now()
-    while (body := (yield from ask(run, get, doing))) is not None and still(body):
+    while (body := (yield from send_with_retry(run, get, doing))) is not None and still(body):
         if state_of(body) == "Deleting":
             since = run.cloud.now()
         elif run.cloud.now() - since >= patience:
             return False
-        yield Call(_nothing, run.left(poll_pause(polls, None), doing))
+        yield Call(_no_request, run.left(poll_pause(polls, None), doing))
         polls += 1
     return True
 
 
 @contextmanager
-def _outranked_by(cause: Denied | None) -> Iterator[None]:
+def _preferring_cause(cause: Denied | None) -> Iterator[None]:
     """What fails here fails because of `cause`, if there is one."""
     try:
         yield
@@ -219,7 +219,7 @@ def _outranked_by(cause: Denied | None) -> Iterator[None]:
         raise
 
 
-def settled(
+def wait_until_settled(
     run: Run, kind: Kind, id_: ResourceId, doing: str, *, expected: bool = False, view: bool = False
 ) -> Asking[Body | None]:
     """The resource once its state is terminal; None if it is not there.
@@ -230,11 +230,11 @@ def settled(
     read = partial(run.cloud.arm.get, kind, id_, view=view)
     since, polls = run.cloud.now(), 0
     while True:
-        body = yield from ask(run, read, doing)
+        body = yield from send_with_retry(run, read, doing)
         if body is None:
             if not expected:
                 return None
-            if run.cloud.now() - since >= _LAG:
+            if run.cloud.now() - since >= REPLICATION_DELAY:
                 raise NotFound(f"{doing}: it is not there", code="ResourceNotFound")
         elif (state := state_of(body)) in ("Succeeded", "Failed", "Canceled"):
             if expected and state != "Succeeded":
@@ -242,11 +242,11 @@ def settled(
             return body
         else:
             run.tell("wait", state.lower(), id_, kind)
-        yield Call(_nothing, run.left(poll_pause(polls, None), doing))
+        yield Call(_no_request, run.left(poll_pause(polls, None), doing))
         polls += 1
 
 
-def _ended(
+def _poll_operation(
     run: Run, kind: Kind, id_: ResourceId, pending: Pending | None, doing: str
 ) -> Asking[Denied | None]:
     """Poll an operation to its end.
@@ -276,11 +276,11 @@ def _ended(
     return None
 
 
-def _nothing() -> None:
+def _no_request() -> None:
     """The request of a call that only waits."""
 
 
-def complete(run: Run, asking: Asking[T]) -> T:
+def run_task(run: Run, asking: Asking[T]) -> T:
     """Run one task alone, to its end, and give its result."""
     results: list[T] = []
 

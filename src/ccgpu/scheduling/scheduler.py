@@ -14,7 +14,7 @@ from heapq import heappop, heappush
 from itertools import count
 from typing import Any
 
-from ccgpu.workflows.clock import ATTENTION, Clock
+from ccgpu.scheduling.clock import MAX_SIGNAL_LATENCY, Clock
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Call:
 Task = Generator[Call, Any, None]
 
 
-class Schedule:
+class Scheduler:
     """The tasks that wait for their time (a heap), and those that wait for an answer."""
 
     def __init__(self, clock: Clock, pool: Executor) -> None:
@@ -66,7 +66,7 @@ class Schedule:
         if not self._flying:
             self.clock.sleep(max(0.0, until_next or 0.0))
             return
-        patience = ATTENTION if until_next is None else min(until_next, ATTENTION)
+        patience = MAX_SIGNAL_LATENCY if until_next is None else min(until_next, MAX_SIGNAL_LATENCY)
         answered, _ = wait(self._flying, patience, FIRST_COMPLETED)
         for future in sorted(answered, key=lambda f: self._flying[f][0]):
             self._resume(self._flying.pop(future)[1], future)
@@ -82,7 +82,7 @@ class Schedule:
             heappush(self._due, (self.clock.now() + call.after, next(self._numbers), task, call))
 
 
-class Inline(Executor):
+class InlineExecutor(Executor):
     """Makes each request at once, on this thread: the pool of the simulated back end."""
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:

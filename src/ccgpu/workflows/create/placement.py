@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 
+from ccgpu.azure.long_running import Run, send_with_retry, run_task
 from ccgpu.domain import capacity
 from ccgpu.domain.capacity import Need
 from ccgpu.domain.desired import Placement
@@ -22,9 +23,8 @@ from ccgpu.errors import (
     Problem,
     QuotaExceeded,
 )
-from ccgpu.workflows.prerequisites import Regions, require_providers
-from ccgpu.workflows.references import read_references, require_same_region
-from ccgpu.workflows.requests import Run, ask, complete
+from ccgpu.workflows.create.prerequisites import Regions, require_providers
+from ccgpu.workflows.create.references import read_references, require_same_region
 
 # The code of what was found before anything was sent.
 PREFLIGHT = "Preflight"
@@ -88,15 +88,15 @@ def candidates(
 
 def _image(run: Run, spec: VmSpec, region: str) -> Mapping[str, str]:
     look = partial(run.cloud.queries.image, region, spec.image_reference)
-    return complete(run, ask(run, look, f"looking up the image in {region}"))
+    return run_task(run, send_with_retry(run, look, f"looking up the image in {region}"))
 
 
 def _needs(run: Run, spec: VmSpec, regions: Regions, region: str, frees: bool) -> tuple[Need, ...]:
     queries, doing = run.cloud.queries, f"looking for capacity in {region}"
-    offer = complete(run, ask(run, partial(queries.offer, region, spec.size), doing))
+    offer = run_task(run, send_with_retry(run, partial(queries.offer, region, spec.size), doing))
     if offer is None:  # of a region that does not exist nothing more is asked
         raise InvalidFile("spec", [regions.problem(region)], hint=_ANYWAY)
-    usages = complete(run, ask(run, partial(queries.usages, region), doing))
+    usages = run_task(run, send_with_retry(run, partial(queries.usages, region), doing))
     verdict = capacity.judge(region, spec.size, spec.zone, spec.spot, offer, usages, frees=frees)
     if verdict.refusal is None:
         return verdict.needs

@@ -3,12 +3,12 @@
 Without this a create on another machine would make a second VM of the same name in `ccgpu-NAME`.
 """
 
+from ccgpu.azure.long_running import Run
 from ccgpu.domain.given import GivenFields
 from ccgpu.domain.resource import key, own_group
 from ccgpu.domain.spec import VmSpec
 from ccgpu.errors import Denied, UsageProblem
-from ccgpu.workflows.locate import deployments
-from ccgpu.workflows.requests import Run
+from ccgpu.workflows.discovery.search import deployments
 
 
 def in_its_group(run: Run, spec: VmSpec, given: GivenFields | None) -> VmSpec:

@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 
+from ccgpu.azure.context import AzureContext
+from ccgpu.azure.long_running import NOT_FOUND_CODES, Run
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.desired import Names, Stamp, desired
 from ccgpu.domain.events import Listener, ignored
@@ -39,33 +41,31 @@ from ccgpu.errors import (
     Leftover,
     UsageProblem,
 )
+from ccgpu.scheduling.clock import rfc3339
 from ccgpu.store.journals import JournalFile
-from ccgpu.workflows import engine
-from ccgpu.workflows.asked_spec import FittedSpec, announce, fitted, lease_wish
-from ccgpu.workflows.census import census
-from ccgpu.workflows.clock import rfc3339
-from ccgpu.workflows.cloud import Cloud
-from ccgpu.workflows.create_failure import begun, fail, where_to_look
-from ccgpu.workflows.extend import set_end
-from ccgpu.workflows.finish import authorized_keys, finish
-from ccgpu.workflows.inventory import (
+from ccgpu.workflows.apply import apply_plan
+from ccgpu.workflows.create.boot import authorized_keys, finish
+from ccgpu.workflows.create.effective_spec import FittedSpec, announce, fitted, lease_wish
+from ccgpu.workflows.create.existing_group import in_its_group
+from ccgpu.workflows.create.failure import begun, fail, where_to_look
+from ccgpu.workflows.create.placement import Candidate, candidates, combined, located, of_existing
+from ccgpu.workflows.create.references import require_new_references
+from ccgpu.workflows.create.replacement import needs_approval, refuse_replacing
+from ccgpu.workflows.discovery.leftovers import (
     interruptible,
     remembered,
     reported,
 )
-from ccgpu.workflows.keeper import Keeper
-from ccgpu.workflows.placement import Candidate, candidates, combined, located, of_existing
-from ccgpu.workflows.references import require_new_references
-from ccgpu.workflows.replacing import needs_approval, refuse_replacing
-from ccgpu.workflows.requests import REFERS_TO_NOTHING, Run
-from ccgpu.workflows.survey import (
+from ccgpu.workflows.discovery.owned_resources import census
+from ccgpu.workflows.discovery.snapshot import (
     Actual,
     deployment_ids,
     leftovers,
     nameable_ids,
     survey_deployment,
 )
-from ccgpu.workflows.whereabouts import in_its_group
+from ccgpu.workflows.extend import set_end
+from ccgpu.workflows.journal_writer import Keeper
 
 # Confidential OS-disk encryption takes up to half an hour (azure-cgpu-onboarding, FAQ).
 TIMEOUT = 3600.0
@@ -100,7 +100,7 @@ class Outcome:
     fitted: FittedSpec
 
 
-def preview(cloud: Cloud, spec: VmSpec, options: Options, listen: Listener = ignored) -> Outcome:
+def preview(cloud: AzureContext, spec: VmSpec, options: Options, listen: Listener = ignored) -> Outcome:
     """The plan of a create; nothing is written, here or at Azure."""
     run = Run(cloud, cloud.now() + options.timeout, listen)
     work = _Work(run, in_its_group(run, spec, options.given), options)
@@ -114,7 +114,7 @@ def preview(cloud: Cloud, spec: VmSpec, options: Options, listen: Listener = ign
 
 
 def create(
-    cloud: Cloud,
+    cloud: AzureContext,
     spec: VmSpec,
     options: Options,
     listen: Listener = ignored,
@@ -333,7 +333,7 @@ def _attempt(
             approve(todo)
         work.remember(keeper, todo)
         try:
-            done = engine.apply(todo, work.run, keeper, work.stamped, wait_for_vm=work.options.wait)
+            done = apply_plan(todo, work.run, keeper, work.stamped, wait_for_vm=work.options.wait)
         except CcgpuError as err:
             changed = _changed_meanwhile(work, actual, err)
             if changed is None:
@@ -356,7 +356,7 @@ def _changed_meanwhile(work: _Work, actual: Actual, err: CcgpuError) -> Actual |
     """
     if isinstance(err, AlreadyExists):
         return work.survey()
-    if err.code not in REFERS_TO_NOTHING or work.options.keep_on_failure:
+    if err.code not in NOT_FOUND_CODES or work.options.keep_on_failure:
         return None
     found = work.survey()
     return None if found.keys() >= actual.keys() else found
@@ -370,7 +370,7 @@ def _ours(names: Names, actual: Actual) -> Iterator[Record]:
             yield Record(id_, kind, tag(body, RUN) or "", "done")
 
 
-def _keeper(file: JournalFile, cloud: Cloud, names: Names) -> Keeper:
+def _keeper(file: JournalFile, cloud: AzureContext, names: Names) -> Keeper:
     """The deployment's journal; a run that did not end goes on as the same run."""
     found = file.read()
     fresh = Journal(

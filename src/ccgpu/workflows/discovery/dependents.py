@@ -8,9 +8,9 @@ import re
 from collections.abc import Mapping
 from functools import partial
 
+from ccgpu.azure.long_running import Asking, Run, send_with_retry
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.resource import Body, ResourceId, key, name_of
-from ccgpu.workflows.requests import Asking, Run, ask
 
 
 def dependents(
@@ -25,7 +25,7 @@ def dependents(
         found.append((id_, Kind.NIC))
         body = (known or {}).get(key(id_))
         if body is None:
-            body = yield from ask(run, partial(run.cloud.arm.get, Kind.NIC, id_), f"reading {id_}")
+            body = yield from send_with_retry(run, partial(run.cloud.arm.get, Kind.NIC, id_), f"reading {id_}")
         found += [(ip, Kind.PUBLIC_IP) for ip in public_ips_of(body)]
     return found
 
