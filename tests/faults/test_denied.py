@@ -141,7 +141,7 @@ def test_a_delete_that_never_ends_is_for_want_of_the_right_to_ask(machine: Machi
 def test_a_vm_that_stops_is_waited_for_before_the_want_is_told(machine: Machine) -> None:
     machine.create()
     machine.arm.faults.append(always(of("GET", "Microsoft.Compute/locations/eastus2/operations")))
-    error = failing(lambda: lifecycle.act(machine.cloud, "stop", "demo"))
+    error = failing(lambda: lifecycle.change_power_state(machine.cloud, "stop", "demo"))
     assert isinstance(error, Denied)
     (vm,) = (one for one in machine.ids() if one.endswith("/virtualMachines/demo"))
     body = machine.cloud.arm.get(Kind.VM, vm, view=True)

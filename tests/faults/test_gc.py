@@ -10,7 +10,7 @@ from ccgpu.domain.catalog import Kind
 from ccgpu.domain.events import Event
 from ccgpu.errors import CcgpuError, Interrupted, LeftBehind
 from ccgpu.fakearm import Answer, FakeArm, Request
-from ccgpu.workflows.show import list_all
+from ccgpu.workflows.show import list_deployments
 from support import faults
 from support.cloud import WHOLE, Machine, make_spec
 from support.faults import Nth, of
@@ -68,7 +68,7 @@ def test_without_a_yes_it_only_says_what_it_would_do(machine: Machine) -> None:
 @BOTH
 def test_the_grace_is_ten_minutes_by_azures_time(machine: Machine) -> None:
     machine.create(make_spec(ttl="1h"))
-    ends = list_all(machine.cloud)[0].seconds_left or 0
+    ends = list_deployments(machine.cloud)[0].seconds_left or 0
     machine.arm.advance(ends + 590)
     assert collect(machine).found == ()
     machine.arm.advance(15)
@@ -79,12 +79,12 @@ def test_the_grace_is_ten_minutes_by_azures_time(machine: Machine) -> None:
 def test_a_clock_that_goes_wrong_changes_nothing(machine: Machine, by: float) -> None:
     wrong = elsewhere(machine, by)
     wrong.create(make_spec(ttl="1h"))
-    ends = list_all(wrong.cloud)[0].seconds_left or 0
+    ends = list_deployments(wrong.cloud)[0].seconds_left or 0
     assert 40 * 60 < ends < HOUR
     machine.arm.advance(ends + 590)
     assert collect(wrong).found == ()
     extend(wrong, 1)
-    assert list_all(machine.cloud)[0].seconds_left == pytest.approx(HOUR, abs=60)
+    assert list_deployments(machine.cloud)[0].seconds_left == pytest.approx(HOUR, abs=60)
     machine.arm.advance(HOUR + 605)
     assert actions(collect(wrong)) == REMOVED
     assert machine.kinds() == []
@@ -389,7 +389,7 @@ def empty(_: Machine) -> None:
 
 def whole(machine: Machine) -> None:
     assert machine.kinds() == WHOLE, machine.events[-5:]
-    (found,) = list_all(machine.cloud)
+    (found,) = list_deployments(machine.cloud)
     assert (found.seconds_left or 0) > HOUR
 
 

@@ -41,7 +41,7 @@ def interrupted(command: Callable[[], object]) -> Interrupted:
 
 def stopped(machine: Machine) -> Machine:
     machine.create(SPEC)
-    lifecycle.act(machine.cloud, "stop", "demo")
+    lifecycle.change_power_state(machine.cloud, "stop", "demo")
     return machine
 
 
@@ -117,12 +117,12 @@ def test_interrupted_it_says_how_to_go_on_and_what_may_bill(
 ) -> None:
     machine.create(SPEC)
     if verb == "start":
-        lifecycle.act(machine.cloud, "stop", "demo")
+        lifecycle.change_power_state(machine.cloud, "stop", "demo")
     if when == "post":
         machine.arm.on_commit = AfterCommit(0, of("POST", VM), KeyboardInterrupt())
     else:
         machine.arm.faults.append(Nth(0, faults.polls, KeyboardInterrupt()))
-    error = interrupted(lambda: lifecycle.act(machine.cloud, verb, "demo"))
+    error = interrupted(lambda: lifecycle.change_power_state(machine.cloud, verb, "demo"))
     machine.arm.on_commit = None
     assert str(error).startswith("interrupted: demo may not be ")
     assert error.hint == f"`ccgpu {verb} demo` goes on"
@@ -130,13 +130,13 @@ def test_interrupted_it_says_how_to_go_on_and_what_may_bill(
     assert any(VM.casefold() in one for one in billed(error))
     machine.arm.faults.clear()
     machine.arm.advance(300)
-    lifecycle.act(machine.cloud, verb, "demo")
+    lifecycle.change_power_state(machine.cloud, verb, "demo")
 
 
 def test_an_interrupted_wait_says_how_to_go_on(machine: Machine) -> None:
     machine.create(SPEC, wait=False)
     machine.arm.faults.append(Nth(3, of("GET", VM), KeyboardInterrupt()))
-    error = interrupted(lambda: lifecycle.wait(machine.cloud, "demo", State.READY))
+    error = interrupted(lambda: lifecycle.wait_for_state(machine.cloud, "demo", State.READY))
     assert error.hint == "`ccgpu wait demo --for ready` goes on"
 
 
@@ -153,7 +153,7 @@ def test_an_interrupted_collection_knows_that_a_deallocated_vm_does_not_bill(
     machine: Machine,
 ) -> None:
     machine.create(make_spec(os_disk={"encryption": "state-only"}, ttl="1h"))
-    lifecycle.act(machine.cloud, "stop", "demo")
+    lifecycle.change_power_state(machine.cloud, "stop", "demo")
     machine.arm.advance(2 * HOUR)
     machine.arm.faults.append(Nth(0, of("DELETE", "/"), KeyboardInterrupt()))
     error = interrupted(lambda: collect(machine))

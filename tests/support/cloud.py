@@ -34,7 +34,9 @@ WHOLE = sorted(
 )
 
 
-def make_cloud(arm: FakeArm, state: Path, credential: TokenCredential | None = None) -> AzureContext:
+def make_cloud(
+    arm: FakeArm, state: Path, credential: TokenCredential | None = None
+) -> AzureContext:
     """A cloud over `arm`, as one machine with the state folder `state` sees it."""
     signed_in, transport = credential or FakeCredential(arm), FakeTransport(arm)
     session = Session(FAKE_SUBSCRIPTION, ENVIRONMENTS["public"], signed_in, transport)
@@ -51,9 +53,9 @@ def make_spec(**changes: Any) -> VmSpec:
     return VmSpec.model_validate(base | {"ssh_keys": [PUBLIC_KEY]} | changes)
 
 
-def options(**changes: Any) -> creating.Options:
+def options(**changes: Any) -> creating.CreateOptions:
     """The options of a create that has nothing special to it."""
-    return creating.Options(default_keys=lambda: (PUBLIC_KEY,), **changes)
+    return creating.CreateOptions(default_keys=lambda: (PUBLIC_KEY,), **changes)
 
 
 @dataclass
@@ -69,12 +71,12 @@ class Machine:
         """A new one for each command, as each is a new process."""
         return make_cloud(self.arm, self.state)
 
-    def create(self, spec: VmSpec | None = None, **changes: Any) -> creating.Outcome:
+    def create(self, spec: VmSpec | None = None, **changes: Any) -> creating.CreateOutcome:
         """`ccgpu create`."""
         wanted = spec or make_spec()
         return creating.create(self.cloud, wanted, options(**changes), self.events.append)
 
-    def delete(self, name: str = "demo", **changes: Any) -> deleting.Deleted:
+    def delete(self, name: str = "demo", **changes: Any) -> deleting.DeleteOutcome:
         """`ccgpu delete`."""
         return deleting.delete(self.cloud, name, listen=self.events.append, **changes)
 

@@ -46,23 +46,23 @@ def elsewhere(machine: Machine, by: float = 0.0) -> Elsewhere:
     return Elsewhere(machine.arm, machine.state.parent / "elsewhere", by=by)
 
 
-def collect(machine: Machine, *, yes: bool = True, **changes: Any) -> collecting.Collection:
+def collect(machine: Machine, *, yes: bool = True, **changes: Any) -> collecting.CollectOutcome:
     """`ccgpu gc`."""
     return collecting.collect(machine.cloud, yes=yes, listen=machine.events.append, **changes)
 
 
-def actions(found: collecting.Collection) -> list[tuple[str, str | None, str]]:
+def actions(found: collecting.CollectOutcome) -> list[tuple[str, str | None, str]]:
     """Name, why and action of each deployment that was found."""
     return [(one.name, one.why, one.action) for one in found.found]
 
 
-def only(found: collecting.Collection) -> Collected:
+def only(found: collecting.CollectOutcome) -> Collected:
     """The one deployment that was found."""
     (one,) = found.found
     return one
 
 
-def extend(machine: Machine, hours: float, name: str = "demo") -> extending.Extended:
+def extend(machine: Machine, hours: float, name: str = "demo") -> extending.ExtendOutcome:
     """`ccgpu extend`."""
     return extending.extend(
         machine.cloud, name, timedelta(hours=hours), listen=machine.events.append

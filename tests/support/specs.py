@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ccgpu.domain.desired import Placement, Stamp, desired
+from ccgpu.domain.desired import Placement, RunTags, desired
 from ccgpu.domain.resource import Resource, ResourceId
 from ccgpu.domain.spec import VmSpec
 from support.public_keys import ed25519_line
@@ -19,7 +19,7 @@ IMAGE = {
     "sku": "cvm",
     "version": "24.04.202609150",
 }
-STAMP = Stamp("0123456789abcdef", "2026-10-01T12:00:00Z")
+STAMP = RunTags("0123456789abcdef", "2026-10-01T12:00:00Z")
 
 # One spec for each thing that changes what is put: the golden bodies, and the laws' examples.
 VARIANTS: dict[str, dict[str, Any]] = {
@@ -48,7 +48,7 @@ def placed(spec: VmSpec) -> Placement:
     return Placement(spec.regions[0], spec.zone, IMAGE)
 
 
-def wanted(stamp: Stamp = STAMP, **changes: Any) -> dict[ResourceId, Resource]:
+def wanted(stamp: RunTags = STAMP, **changes: Any) -> dict[ResourceId, Resource]:
     """What `make_spec(**changes)` asks for."""
     spec = make_spec(**changes)
     return desired(spec, SUBSCRIPTION, placed(spec), stamp)

@@ -17,7 +17,7 @@ from azure.mgmt.network import NetworkManagementClient
 from azure.mgmt.resource.resources import ResourceManagementClient
 
 from ccgpu.azure.error_details import error_object, field, parts
-from ccgpu.azure.errors import absent, refusal, translated
+from ccgpu.azure.errors import is_absent, refusal_of, translating_errors
 from ccgpu.azure.session import Session
 from ccgpu.domain.catalog import API_VERSIONS, Kind
 from ccgpu.domain.resource import Body, Resource, group_of, name_of, subscription_of
@@ -89,11 +89,11 @@ class Arm:
     def get(self, kind: Kind, id_: str, *, view: bool = False) -> Body | None:
         """The resource as Azure has it, or None. `view` adds a VM's instance view."""
         more = {"$expand": "instanceView"} if view else {}
-        with translated(f"reading {id_}"):
+        with translating_errors(f"reading {id_}"):
             try:
                 body = self._read(kind, id_, more)
             except Exception as err:
-                if absent(err):
+                if is_absent(err):
                     return None
                 raise
         if not isinstance(body, dict) or not isinstance(body.get("id"), str):
@@ -124,7 +124,7 @@ class Arm:
         """
         more = _header("If-None-Match", "*" if new else None) | _header("If-Match", etag)
         names = _names(wanted.kind, wanted.id)
-        with translated(f"creating {wanted.id}"):
+        with translating_errors(f"creating {wanted.id}"):
             return _started(self._calls(wanted.kind, wanted.id).put(*names, wanted.body, **more))
 
     def tag(
@@ -141,17 +141,17 @@ class Arm:
         With `etag` only if it is still that: else `AlreadyExists`, where the kind's provider looks.
         """
         more = _header("If-Match", etag)
-        with translated(f"updating {id_}"):
+        with translating_errors(f"updating {id_}"):
             return _started(self._calls(kind, id_).patch(*_names(kind, id_), change, **more))
 
     def delete(self, kind: Kind, id_: str, *, etag: str | None = None) -> Pending | None:
         """Start to delete. None if it is gone already, or if that was all. `etag` as in `patch`."""
         more = _header("If-Match", etag)
-        with translated(f"deleting {id_}"):
+        with translating_errors(f"deleting {id_}"):
             try:
                 return _started(self._calls(kind, id_).delete(*_names(kind, id_), **more))
             except Exception as err:
-                if absent(err):  # a group that is not there
+                if is_absent(err):  # a group that is not there
                     return None
                 raise
 
@@ -159,7 +159,7 @@ class Arm:
         """Start `start`, `deallocate`, `restart` or `reapply` of a VM."""
         compute = self.clients(subscription_of(id_)).compute
         begin = getattr(compute.virtual_machines, f"begin_{action}")
-        with translated(f"{action} of {id_}"):
+        with translating_errors(f"{action} of {id_}"):
             return _started(begin(*_names(Kind.VM, id_), polling=False, cls=_raw).result())
 
     def poll(self, doing: str, pending: Pending) -> Pending | None:
@@ -171,7 +171,7 @@ class Arm:
         """
         if urlsplit(pending.url).hostname != self._host:
             raise AzureUnavailable(f"{doing}: its status is at a foreign host", code="ForeignHost")
-        with translated(doing):
+        with translating_errors(doing):
             answer = self._send(HttpRequest("GET", pending.url))
             if answer.status_code not in (200, 201, 202, 204):
                 raise _no_status(doing, pending, answer)
@@ -189,7 +189,7 @@ def _no_status(doing: str, pending: Pending, answer: HttpResponse) -> AzureRefus
     body = answer.json() if answer.status_code in _ENDED else None
     ended = isinstance(body, dict) and field(body, "status") in _BAD_ENDS
     if (pending.by_location and parts(error_object(body))) or ended:
-        found = refusal(doing, error_object(body), answer.status_code)
+        found = refusal_of(doing, error_object(body), answer.status_code)
         if not isinstance(found, Denied | NotSignedIn):  # those speak of the asking
             return _final(found)
     return _unreadable(doing, answer)
@@ -197,7 +197,7 @@ def _no_status(doing: str, pending: Pending, answer: HttpResponse) -> AzureRefus
 
 def _unreadable(doing: str, answer: HttpResponse) -> AzureRefused:
     if answer.status_code == 403 and error_object(answer.json()):
-        found = refusal(f"{doing}: asking how far it is", error_object(answer.json()), 403)
+        found = refusal_of(f"{doing}: asking how far it is", error_object(answer.json()), 403)
         if isinstance(found, Denied):
             return found
     return AzureUnavailable(
@@ -220,7 +220,7 @@ def _by_status(doing: str, pending: Pending, answer: HttpResponse) -> Pending | 
         return None
     if status in _BAD_ENDS:
         reason = error_object({"error": field(account, "error")}) or {"code": status}
-        raise _final(refusal(doing, reason))
+        raise _final(refusal_of(doing, reason))
     if not isinstance(status, str):
         raise AzureUnavailable(f"{doing}: its status has no status", code="NoStatus")
     return Pending(pending.url, retry_after(answer.headers))

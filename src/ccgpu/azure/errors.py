@@ -96,12 +96,12 @@ _MISREAD = (AttributeError, IndexError, KeyError, TypeError, sdk.Deserialization
 
 
 @contextmanager
-def translated(doing: str) -> Iterator[None]:
+def translating_errors(doing: str) -> Iterator[None]:
     """Run SDK calls; what they raise leaves as an `AzureRefused` that says what we were `doing`.
 
     A mistake of ours stays what it is: before there is an answer, none can be misread.
     """
-    with answers.expected():
+    with answers.tracked_request():
         try:
             yield
         except ForeignHost as err:
@@ -115,12 +115,12 @@ def translated(doing: str) -> Iterator[None]:
         except (JSONDecodeError, UnicodeDecodeError) as err:  # a proxy's page, most often
             raise AzureUnavailable(f"{doing}: the answer is not JSON", code="NotJson") from err
         except _MISREAD as err:  # JSON, but not ARM's
-            if not answers.heard():
+            if not answers.response_received():
                 raise
             raise AzureUnavailable(f"{doing}: the answer is not ARM's", code="NotArm") from err
 
 
-def refusal(doing: str, error: Mapping[str, Any], status: int = 200) -> AzureRefused:
+def refusal_of(doing: str, error: Mapping[str, Any], status: int = 200) -> AzureRefused:
     """The error for ARM's error object (`code`, `message`, `details`…) and HTTP status."""
     found = parts(error)
     coded = [part for part in found if part.code] or [Part(f"Http{status}", "")]
@@ -209,7 +209,7 @@ def _registering(doing: str, error: Mapping[str, Any]) -> str:
     )
 
 
-def absent(err: BaseException) -> bool:
+def is_absent(err: BaseException) -> bool:
     """Whether it is ARM's word that what was asked for is not there.
 
     A 404 without an error code is somebody else's, a proxy's most often: it proves nothing.
@@ -229,7 +229,7 @@ def _raise(err: sdk.HttpResponseError, doing: str) -> NoReturn:
     if isinstance(err, sdk.ClientAuthenticationError) and not parts(error):
         # The sign-in's own failure: no answer of ARM's, but words of azure-identity's.
         raise NotSignedIn(f"{doing}: {_first_line(err)}", code="Unauthenticated") from err
-    found = refusal(doing, error, status)
+    found = refusal_of(doing, error, status)
     if response is not None:
         wish = retry_after(getattr(response, "headers", {}))
         found.after = wish if wish is not None else found.after

@@ -16,10 +16,10 @@ from ccgpu.azure.arm import Pending
 from ccgpu.azure.context import AzureContext
 from ccgpu.azure.github import UNAVAILABLE
 from ccgpu.domain.catalog import Kind
-from ccgpu.domain.events import Event, Listener, ignored
+from ccgpu.domain.events import Event, Listener, ignore_event
 from ccgpu.domain.resource import Body, ResourceId, key, name_of, state_of
 from ccgpu.errors import AzureRefused, AzureUnavailable, CcgpuError, Denied, NotFound, TimedOut
-from ccgpu.net.retry import pause, poll_pause
+from ccgpu.net.retry import poll_delay, retry_delay
 from ccgpu.scheduling.scheduler import Call
 
 T = TypeVar("T")
@@ -44,7 +44,7 @@ class Run:
 
     cloud: AzureContext
     until: float
-    listen: Listener = ignored
+    listen: Listener = ignore_event
     started: float = field(init=False)
     seen: dict[ResourceId, Body] = field(init=False, default_factory=dict)  # as read last, by `key`
     _ahead: float | None = field(init=False, default=None)  # ARM's clock less ours
@@ -107,7 +107,9 @@ def _properties(body: Body | None) -> Body:
     return (body or {}).get("properties") or {}
 
 
-def send_with_retry(run: Run, request: Callable[[], T], doing: str, *, lag: bool = False) -> Asking[T]:
+def send_with_retry(
+    run: Run, request: Callable[[], T], doing: str, *, lag: bool = False
+) -> Asking[T]:
     """Make `request`; and again, with pauses, as long as Azure only asks for patience.
 
     `lag`: what it refers to has just been made, so "not there" is not believed at once.
@@ -125,7 +127,7 @@ def send_with_retry(run: Run, request: Callable[[], T], doing: str, *, lag: bool
             if patience is None or now - first >= patience:
                 raise
             attempt += 1
-            after = run.left(pause(attempt, err.after), doing)
+            after = run.left(retry_delay(attempt, err.after), doing)
             run.tell("retry", f"{err.code}: again in {after:.0f} s ({doing})")
         else:
             run.set_by_server()
@@ -203,7 +205,7 @@ def _wait_until_gone(
             since = run.cloud.now()
         elif run.cloud.now() - since >= patience:
             return False
-        yield Call(_no_request, run.left(poll_pause(polls, None), doing))
+        yield Call(_no_request, run.left(poll_delay(polls, None), doing))
         polls += 1
     return True
 
@@ -242,7 +244,7 @@ def wait_until_settled(
             return body
         else:
             run.tell("wait", state.lower(), id_, kind)
-        yield Call(_no_request, run.left(poll_pause(polls, None), doing))
+        yield Call(_no_request, run.left(poll_delay(polls, None), doing))
         polls += 1
 
 
@@ -256,7 +258,7 @@ def _poll_operation(
     """
     polls = unreadable = 0
     while pending is not None:
-        after = run.left(poll_pause(polls, pending.after), doing)
+        after = run.left(poll_delay(polls, pending.after), doing)
         poll = partial(run.cloud.arm.poll, doing, pending)
         try:
             pending = yield Call(poll, after)

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ccgpu.azure.arm import Arm, raw_body
-from ccgpu.azure.errors import translated
+from ccgpu.azure.errors import translating_errors
 from ccgpu.domain.capacity import Offer, SizeRegions, Usage
 from ccgpu.domain.image import LATEST, Community, Gallery, Image, Marketplace
 from ccgpu.domain.providers import Provider
@@ -29,7 +29,7 @@ class Queries:
 
     def offer(self, region: str, size: str) -> Offer | None:
         """The size as the region offers it, or None."""
-        with translated(f"reading the sizes of {region}"):
+        with translating_errors(f"reading the sizes of {region}"):
             skus = self._compute.resource_skus.list(filter=f"location eq '{region}'")
             for sku in skus:
                 if str(sku.name).casefold() == size.casefold() and _is_vm(sku):
@@ -40,7 +40,7 @@ class Queries:
         """Where the size is offered at all. The whole list takes half a minute: for errors only."""
         known: set[str] = set()
         offered: set[str] = set()
-        with translated(f"looking where {size} is offered"):
+        with translating_errors(f"looking where {size} is offered"):
             for sku in self._compute.resource_skus.list():
                 regions = {location(str(one)) for one in sku.locations or ()}
                 known |= regions
@@ -50,7 +50,7 @@ class Queries:
 
     def provider(self, namespace: str) -> Provider:
         """A resource provider as the subscription has it."""
-        with translated(f"reading whether {namespace} is registered"):
+        with translating_errors(f"reading whether {namespace} is registered"):
             found = self._resources.providers.get(namespace)
             regions = {
                 location(str(one))
@@ -62,7 +62,7 @@ class Queries:
 
     def usages(self, region: str) -> tuple[Usage, ...]:
         """The compute quota of a region."""
-        with translated(f"reading the quota of {region}"):
+        with translating_errors(f"reading the quota of {region}"):
             return tuple(_usage(line) for line in self._compute.usage.list(region))
 
     def image(self, region: str, image: Image) -> Mapping[str, str]:
@@ -71,7 +71,7 @@ class Queries:
         Raises `NotFound` where the region has no such image, `AzureRefused` (code
         `NotConfidential`) where it has, and says that it cannot start a confidential VM.
         """
-        with translated(f"looking up the image {image} in {region}"):
+        with translating_errors(f"looking up the image {image} in {region}"):
             match image:
                 case Marketplace():
                     return self._marketplace(region, image)
@@ -92,7 +92,7 @@ class Queries:
         query = f"tagName eq '{name}'{with_value}"
         if group is not None:
             return self._in_group(group, f"listing what carries the tag {name}", filter=query) or ()
-        with translated(f"listing what carries the tag {name}"):
+        with translating_errors(f"listing what carries the tag {name}"):
             groups = [g.id for g in self._resources.resource_groups.list(filter=query)]
             resources = [r.id for r in self._resources.resources.list(filter=query)]
             return tuple(ResourceId(str(id_)) for id_ in (*groups, *resources))
@@ -103,7 +103,7 @@ class Queries:
 
     def _in_group(self, group: str, doing: str, **more: Any) -> tuple[ResourceId, ...] | None:
         try:
-            with translated(doing):
+            with translating_errors(doing):
                 found = self._resources.resources.list_by_resource_group(group, **more)
                 return tuple(ResourceId(str(one.id)) for one in found)
         except NotFound as err:
@@ -113,13 +113,13 @@ class Queries:
 
     def encryption_set(self, id_: ResourceId) -> Body:
         """A disk encryption set of any subscription; `NotFound` where there is none."""
-        with translated(f"reading {id_}"):
+        with translating_errors(f"reading {id_}"):
             sets = self._arm.clients(subscription_of(id_)).compute.disk_encryption_sets
             return _body_of(sets.get(group_of(id_), name_of(id_), cls=raw_body))
 
     def identity(self, id_: ResourceId) -> Body:
         """A user-assigned identity of any subscription; `NotFound` where there is none."""
-        with translated(f"reading {id_}"):
+        with translating_errors(f"reading {id_}"):
             resources = self._arm.clients(subscription_of(id_)).resources.resources
             return _body_of(resources.get_by_id(id_, api_version=_IDENTITY_API, cls=raw_body))
 

@@ -17,12 +17,12 @@ from typing import Any, TypeVar
 from azure.core.credentials import TokenCredential
 from azure.core.pipeline.transport import RequestsTransport
 
-from ccgpu.azure.errors import translated
+from ccgpu.azure.errors import translating_errors
 from ccgpu.net import answers
 from ccgpu.net.dates import ServerDate
 from ccgpu.net.pipeline import pipeline
 from ccgpu.net.sign_in import SignIn, credential_name
-from ccgpu.net.transport import network
+from ccgpu.net.transport import network_transport
 
 T = TypeVar("T")
 
@@ -69,7 +69,7 @@ class Session:
         self.subscription = subscription
         self.cloud = cloud
         self._credential = credential
-        self._transport = network() if transport is None else transport
+        self._transport = network_transport() if transport is None else transport
         self.server_date = ServerDate()
 
     @property
@@ -98,8 +98,8 @@ class Session:
         It is the `ipaddr` claim of the access token (Microsoft identity platform, access token
         claims); a workload's token may carry one too, but it is some machine's of Azure.
         """
-        with translated("signing in"):
-            answers.note()  # nobody sees what the credential is answered
+        with translating_errors("signing in"):
+            answers.note_response()  # nobody sees what the credential is answered
             token = self._credential.get_token(self.cloud.scope).token
         claims = _claims(token)
         is_user = claims.get("idtyp") == "user" or "scp" in claims

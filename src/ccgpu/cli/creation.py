@@ -55,7 +55,7 @@ class Creation:
         cloud, spec = self.cloud, self.spec
         keys = Keys(self.run.state, spec.name, self.run.home)
         with self.course.shown(self.run) as progress:
-            options = workflow.Options(
+            options = workflow.CreateOptions(
                 default_keys=lambda: self._default_keys(keys, progress),
                 timeout=self.course.timeout or workflow.TIMEOUT,
                 given=self.asked.given,
@@ -64,8 +64,8 @@ class Creation:
             outcome = workflow.create(
                 cloud, spec, options, progress, lambda todo: self._approve(todo, progress)
             )
-            made = show(cloud, spec.name, outcome.fitted.spec.group)
-        ssh, remembered = self._way_in(made, keys), outcome.fitted.remembered
+            made = show(cloud, spec.name, outcome.effective_spec.spec.group)
+        ssh, remembered = self._way_in(made, keys), outcome.effective_spec.remembered
         self.run.answer(
             wish,
             lambda: view.as_text(outcome.plan, made, simulated=cloud.simulated),
@@ -85,9 +85,9 @@ class Creation:
 
     def _approve(self, todo: "Plan", progress: "Progress") -> None:
         from ccgpu.domain.plan import Action
-        from ccgpu.workflows.create.replacement import shortened
+        from ccgpu.workflows.create.replacement import shortened_lease
 
-        if ends := shortened(todo):
+        if ends := shortened_lease(todo):
             doing = f"ending the lease of {self.spec.name} at {ends[1]} instead of {ends[0]}"
             self.consent.require(self.run, progress, doing, ())
         if to_delete := todo.of(Action.REPLACE, Action.DELETE):

@@ -38,7 +38,9 @@ def acting(verb: Verb) -> Callable[..., None]:
         cloud = run.connect(reach)
         timeout = course.timeout or workflow.TIMEOUT
         with course.shown(run) as progress:
-            workflow.act(cloud, verb, *astuple(target), timeout=timeout, listen=progress)
+            workflow.change_power_state(
+                cloud, verb, *astuple(target), timeout=timeout, listen=progress
+            )
         describe(run, cloud, target, answer)
 
     command.__doc__ = f"{COMMANDS[verb].help}\n\nExample: `ccgpu {verb} demo`"

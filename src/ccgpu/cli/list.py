@@ -17,11 +17,11 @@ def list_(ctx: typer.Context, *, answer: WishOptions, reach: ReachOptions) -> No
     """
     from ccgpu.views import deployment as view
     from ccgpu.views.signed_in import with_sign_in
-    from ccgpu.workflows.show import list_all
+    from ccgpu.workflows.show import list_deployments
 
     run: Runtime = ctx.obj
     cloud = run.connect(reach)
-    found = list_all(cloud)
+    found = list_deployments(cloud)
     run.answer(
         answer,
         lambda: view.list_as_text(found),

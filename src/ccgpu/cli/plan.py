@@ -44,11 +44,13 @@ def preview(
 
     cloud, asked = connected(run, wanted, reach, fresh=fresh)
     keys = Keys(run.state, asked.spec.name, run.home)
-    options = provision.Options(keys.planned, skip_preflight=skip_preflight, given=asked.given)
+    options = provision.CreateOptions(
+        keys.planned, skip_preflight=skip_preflight, given=asked.given
+    )
     found = provision.preview(cloud, asked.spec, options)
-    remembered = found.fitted.remembered
+    remembered = found.effective_spec.remembered
     if remembered and wish == Wish(Output.TEXT):
-        run.note(f"note: {remembered_note(found.fitted)}")
+        run.note(f"note: {remembered_note(found.effective_spec)}")
     parts = (found.plan, found.candidate.placement, found.candidate.needs)
     run.answer(
         wish,

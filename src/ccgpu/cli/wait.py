@@ -31,5 +31,7 @@ def wait(
     cloud = run.connect(reach)
     timeout = course.timeout or workflow.TIMEOUT
     with course.shown(run) as progress:
-        workflow.wait(cloud, target.name, state, target.group, timeout=timeout, listen=progress)
+        workflow.wait_for_state(
+            cloud, target.name, state, target.group, timeout=timeout, listen=progress
+        )
     describe(run, cloud, target, answer)

@@ -5,7 +5,7 @@ same wait again.
 """
 
 from ccgpu.net.fetch import Ask, NoAnswer
-from ccgpu.net.retry import pause
+from ccgpu.net.retry import retry_delay
 
 
 class Attempts:
@@ -33,7 +33,7 @@ class Attempts:
             self.over(ask, str(err))
             return False
         self._said[ask.host] = str(err)
-        self.due[ask] = now + pause(self._failures[ask], err.after)
+        self.due[ask] = now + retry_delay(self._failures[ask], err.after)
         return True
 
     def over(self, ask: Ask, why: str) -> None:

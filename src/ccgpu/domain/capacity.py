@@ -43,7 +43,7 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True)
-class Need:
+class QuotaNeed:
     """What a VM takes out of a quota line, and what is left then."""
 
     shown: str
@@ -58,14 +58,14 @@ class Need:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class CapacityCheck:
     """Whether the region can hold the VM; if not, why, and which kind of no it is.
 
     `field`: the spec asks for what this region never has, and there it says so.
     """
 
     region: str
-    needs: tuple[Need, ...]
+    needs: tuple[QuotaNeed, ...]
     refusal: str | None = None
     quota: bool = False
     field: str | None = None
@@ -76,7 +76,7 @@ def place(region: str, zone: str | None) -> str:
     return f"{region}, zone {zone}" if zone else region
 
 
-def judge(
+def assess_capacity(
     region: str,
     size: str,
     zone: str | None,
@@ -85,18 +85,18 @@ def judge(
     usages: Sequence[Usage],
     *,
     frees: bool = False,
-) -> Verdict:
+) -> CapacityCheck:
     """Whether `region` can hold one more VM of `size`, as far as Azure tells before the PUT.
 
     `frees`: a VM of the same size goes there first, and gives its cores back.
     """
     if offer is None:
-        return Verdict(region, (), f"{region} does not offer {size}", field="regions")
+        return CapacityCheck(region, (), f"{region} does not offer {size}", field="regions")
     if found := _never(region, size, zone, spot, offer):
         return found
     where = place(region, zone)
     if refusal := _closed(size, zone, offer):
-        return Verdict(region, (), f"{where}: {refusal}")
+        return CapacityCheck(region, (), f"{where}: {refusal}")
     needs = _needs(offer, spot, usages, 0 if frees else offer.vcpus)
     short = [need for need in needs if not need.met]
     if short:
@@ -104,18 +104,22 @@ def judge(
             f"{need.shown}: {need.used} of {need.limit} used, {need.after - need.used} more needed"
             for need in short
         )
-        return Verdict(region, needs, f"{where}: quota is too small ({lacks})", quota=True)
-    return Verdict(region, needs)
+        return CapacityCheck(region, needs, f"{where}: quota is too small ({lacks})", quota=True)
+    return CapacityCheck(region, needs)
 
 
-def _never(region: str, size: str, zone: str | None, spot: bool, offer: Offer) -> Verdict | None:
+def _never(
+    region: str, size: str, zone: str | None, spot: bool, offer: Offer
+) -> CapacityCheck | None:
     """What waiting does not change."""
     if zone and zone not in offer.zones:
         offered = f"zones {', '.join(offer.zones)}" if offer.zones else "no zones"
         text = f"{region}: zone {zone} does not have {size} ({offered})"
-        return Verdict(region, (), text, field="zone")
+        return CapacityCheck(region, (), text, field="zone")
     if spot and offer.capabilities.get("LowPriorityCapable", "True") != "True":
-        return Verdict(region, (), f"{region}: {size} is not offered as Spot there", field="spot")
+        return CapacityCheck(
+            region, (), f"{region}: {size} is not offered as Spot there", field="spot"
+        )
     return None
 
 
@@ -127,7 +131,7 @@ def _closed(size: str, zone: str | None, offer: Offer) -> str | None:
     return None
 
 
-def _needs(offer: Offer, spot: bool, usages: Sequence[Usage], more: int) -> tuple[Need, ...]:
+def _needs(offer: Offer, spot: bool, usages: Sequence[Usage], more: int) -> tuple[QuotaNeed, ...]:
     """Spot has one quota of its own; else the family's and the region's both count.
 
     A line that Azure does not list is not held against the VM: ARM has the last word.
@@ -135,7 +139,7 @@ def _needs(offer: Offer, spot: bool, usages: Sequence[Usage], more: int) -> tupl
     names = (SPOT_CORES,) if spot else (offer.family, REGIONAL_CORES)
     by_name = {_plain(usage.name): usage for usage in usages}
     found = [by_name[_plain(name)] for name in names if _plain(name) in by_name]
-    return tuple(Need(u.shown, u.used, u.limit, u.used + more) for u in found)
+    return tuple(QuotaNeed(u.shown, u.used, u.limit, u.used + more) for u in found)
 
 
 def _plain(name: str) -> str:

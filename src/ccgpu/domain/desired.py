@@ -44,7 +44,7 @@ class Placement:
 
 
 @dataclass(frozen=True, slots=True)
-class Stamp:
+class RunTags:
     """Which run makes the resources, when, and until when they are wanted (RFC 3339 UTC)."""
 
     run: str
@@ -96,7 +96,7 @@ class Names:
 
 
 def desired(
-    spec: "VmSpec", subscription: str, placement: Placement, stamp: Stamp
+    spec: "VmSpec", subscription: str, placement: Placement, stamp: RunTags
 ) -> dict[ResourceId, Resource]:
     """The resources of a deployment, by id."""
     names = Names(subscription, spec.group, spec.name)

@@ -30,5 +30,5 @@ class Event:
 Listener = Callable[[Event], None]
 
 
-def ignored(_: Event) -> None:
+def ignore_event(_: Event) -> None:
     """The listener that nobody listens to."""

@@ -35,7 +35,7 @@ class Lease:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class LeaseStatus:
     """Whether a deployment is garbage (`why`); or why not, where it looked like it (`spared`)."""
 
     why: Why | None = None
@@ -70,7 +70,7 @@ def _rank(at: float | None) -> float:
     return float("inf") if at is None else at
 
 
-def judge(lease: Lease, vm: Body | None, now: float) -> Verdict:
+def assess_lease(lease: Lease, vm: Body | None, now: float) -> LeaseStatus:
     """Whether the deployment is over, at `now` of Azure's time.
 
     Expired: the lease ended longer ago than the grace. Orphaned: no VM and no lease, and nothing of
@@ -78,17 +78,19 @@ def judge(lease: Lease, vm: Body | None, now: float) -> Verdict:
     """
     end = moment(lease.expires)
     if lease.expires is not None and end is None:
-        return Verdict(spared=f"its {EXPIRES} is {lease.expires!r}, which is no time")
+        return LeaseStatus(spared=f"its {EXPIRES} is {lease.expires!r}, which is no time")
     over = end is not None and now > end + GRACE
     if not over and (vm is not None or end is not None):
-        return Verdict()
+        return LeaseStatus()
     if vm is None or state_of(vm) == "Creating":
         made = moment(lease.created)
         if made is None:
-            return Verdict(spared=f"its {CREATED} is {lease.created!r}, so its age is not known")
+            return LeaseStatus(
+                spared=f"its {CREATED} is {lease.created!r}, so its age is not known"
+            )
         if now - made < YOUNG:
-            return Verdict(spared="it is young: it may be being created")
-    return Verdict("expired" if over else "orphaned")
+            return LeaseStatus(spared="it is young: it may be being created")
+    return LeaseStatus("expired" if over else "orphaned")
 
 
 def stamped(resource: Resource, created: str, expires: str | None) -> Resource:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ccgpu.domain.catalog import Kind
-from ccgpu.domain.desired import Names, Placement, Stamp, desired
+from ccgpu.domain.desired import Names, Placement, RunTags, desired
 from ccgpu.domain.image import Community, Gallery, Marketplace
 from ccgpu.domain.references import DISK_ENCRYPTION_SET, USER_IDENTITY
 from ccgpu.domain.resource import group_of, subscription_of
@@ -77,7 +77,7 @@ def needs(spec: "VmSpec", subscription: str) -> tuple[Need, ...]:
 
 def _made(spec: "VmSpec", subscription: str) -> set[Kind]:
     """The kinds that are put, or made by what is put; a group is looked at by itself."""
-    wanted = desired(spec, subscription, Placement("", None, {}), Stamp("", ""))
+    wanted = desired(spec, subscription, Placement("", None, {}), RunTags("", ""))
     public = set() if spec.private else {Kind.PUBLIC_IP}
     return {one.kind for one in wanted.values()} - {Kind.GROUP} | {Kind.NIC, Kind.DISK} | public
 

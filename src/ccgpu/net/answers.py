@@ -17,20 +17,20 @@ _heard: ContextVar[bool] = ContextVar("heard", default=False)
 _signed: ContextVar[str | None] = ContextVar("signed", default=None)
 
 
-class Listens(SansIOHTTPPolicy[Any, Any]):
+class ResponseTracker(SansIOHTTPPolicy[Any, Any]):
     """Notes each answer."""
 
     def on_response(self, _: PipelineRequest[Any], __: PipelineResponse[Any, Any]) -> None:
         """Note it."""
-        note()
+        note_response()
 
 
-def note() -> None:
+def note_response() -> None:
     """From here on something has been said that may be nonsense."""
     _heard.set(True)
 
 
-def heard() -> bool:
+def response_received() -> bool:
     """Whether something has been said since `expected`."""
     return _heard.get()
 
@@ -46,7 +46,7 @@ def signed_in_with() -> str | None:
 
 
 @contextmanager
-def expected() -> Iterator[None]:
+def tracked_request() -> Iterator[None]:
     """Nothing has been said yet."""
     before, signed = _heard.set(False), _signed.set(None)
     try:

@@ -21,7 +21,7 @@ from urllib3.exceptions import HTTPError
 
 from ccgpu.net.pipeline import ForeignHost, pipeline
 from ccgpu.net.retry import retry_after
-from ccgpu.net.transport import CONNECT, network
+from ccgpu.net.transport import CONNECT, network_transport
 
 # The SDK warns of what is told once anyway (Logging HOWTO, "Configuring logging for a library").
 logging.getLogger("azure").addHandler(logging.NullHandler())
@@ -80,7 +80,7 @@ class Web:
 
     def __init__(self, hosts: Sequence[str], transport: RequestsTransport | None = None) -> None:
         self._client: PipelineClient[HttpRequest, HttpResponse] = PipelineClient(
-            "", policies=pipeline(hosts, None), transport=transport or network()
+            "", policies=pipeline(hosts, None), transport=transport or network_transport()
         )
 
     def __enter__(self) -> Self:

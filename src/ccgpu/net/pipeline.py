@@ -20,7 +20,7 @@ from azure.core.pipeline.policies import (
 )
 
 from ccgpu import __version__
-from ccgpu.net.answers import Listens
+from ccgpu.net.answers import ResponseTracker
 
 
 class ForeignHost(ServiceRequestError):
@@ -55,7 +55,7 @@ def pipeline(
         HeadersPolicy(),
         UserAgentPolicy(base_user_agent=f"ccgpu/{__version__}"),
         ContentDecodePolicy(),
-        Listens(),
+        ResponseTracker(),
         OnlyTo(hosts),
         *observers,
     ]

@@ -9,25 +9,25 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 # ARM polls LRO status at 15 a minute at most (compute-throttling-limits); one in 5 s is below it.
-SHORTEST_POLL = 5.0
+MIN_POLL_DELAY = 5.0
 # A poll without `Retry-After`: recorded VM operations ask for 30 s and more, network ones for 1 to
 # 3 s; a pause that grows serves both, and finds the end soon after it has come.
-LONGEST_POLL = 30.0
-_FIRST_RETRY = 2.0
-_LONGEST_RETRY = 60.0
+MAX_POLL_DELAY = 30.0
+_FIRST_RETRY_DELAY = 2.0
+_MAX_RETRY_DELAY = 60.0
 
 
-def pause(attempt: int, wish: float | None) -> float:
+def retry_delay(attempt: int, wish: float | None) -> float:
     """Seconds before the retry after the `attempt`-th failure (from 1): doubling, or the wish."""
-    backoff: float = min(_FIRST_RETRY * 2.0 ** min(attempt - 1, 10), _LONGEST_RETRY)
+    backoff: float = min(_FIRST_RETRY_DELAY * 2.0 ** min(attempt - 1, 10), _MAX_RETRY_DELAY)
     return max(backoff, wish) if wish is not None else backoff
 
 
-def poll_pause(polls: int, wish: float | None) -> float:
+def poll_delay(polls: int, wish: float | None) -> float:
     """Seconds before the next poll, after so many: what the service asks for, else growing."""
     if wish is not None:
         return max(wish, 1.0)
-    growing: float = min(SHORTEST_POLL * 1.5 ** min(polls, 10), LONGEST_POLL)
+    growing: float = min(MIN_POLL_DELAY * 1.5 ** min(polls, 10), MAX_POLL_DELAY)
     return growing
 
 
@@ -43,11 +43,11 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
     try:
         seconds = float(text)
     except ValueError:
-        seconds = _until(text, headers.get("Date"))
+        seconds = _seconds_until(text, headers.get("Date"))
     return seconds if 0 <= seconds < float("inf") else None
 
 
-def _until(text: str, now: str | None) -> float:
+def _seconds_until(text: str, now: str | None) -> float:
     try:
         then, base = parsedate_to_datetime(text), parsedate_to_datetime(now or "")
     except (ValueError, OverflowError):

@@ -35,7 +35,7 @@ class SignIn(BearerTokenCredentialPolicy[Any, Any]):
         return response
 
     def _request_token(self, *scopes: str, **more: Any) -> None:
-        answers.note()  # the credential asks somebody too
+        answers.note_response()  # the credential asks somebody too
         super()._request_token(*scopes, **more)
 
     def on_request(self, request: PipelineRequest[Any]) -> None:

@@ -14,6 +14,6 @@ CONNECT = 10.0
 READ = 75.0
 
 
-def network() -> RequestsTransport:
+def network_transport() -> RequestsTransport:
     """A transport of its own, for one client or several."""
     return RequestsTransport(connection_timeout=CONNECT, read_timeout=READ)

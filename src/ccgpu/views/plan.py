@@ -7,7 +7,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from ccgpu.domain.capacity import Need
+from ccgpu.domain.capacity import QuotaNeed
 from ccgpu.domain.desired import Placement
 from ccgpu.domain.plan import Action, Plan, Step
 from ccgpu.domain.resource import name_of
@@ -23,7 +23,7 @@ _DONE = {
 
 
 def as_text(
-    plan: Plan, placement: Placement, needs: Sequence[Need], *, simulated: bool
+    plan: Plan, placement: Placement, needs: Sequence[QuotaNeed], *, simulated: bool
 ) -> RenderableType:
     """Where, what with a sign each, why where something is changed, and the quota afterwards."""
     parts = [_where(placement, simulated), Text(""), steps(plan), Text(f"\n{_count(plan)}")]
@@ -53,7 +53,7 @@ def steps(plan: Plan, *actions: Action) -> RenderableType:
 def as_json(
     plan: Plan,
     placement: Placement,
-    needs: Sequence[Need],
+    needs: Sequence[QuotaNeed],
     *,
     simulated: bool,
     remembered: Sequence[str] = (),
@@ -152,7 +152,7 @@ def _what_stays(step: Step) -> list[str]:
     return [f"  {name}: {one.what} {one.name} is not in the spec: it stays" for one in step.others]
 
 
-def _quota(needs: Sequence[Need]) -> Table:
+def _quota(needs: Sequence[QuotaNeed]) -> Table:
     table = Table.grid(padding=(0, 2))
     for need in needs:
         table.add_row("", Text(need.shown), f"{need.after} of {need.limit}")

@@ -16,8 +16,8 @@ from ccgpu.domain.plan import Action, Plan, Step
 from ccgpu.domain.resource import Resource, ResourceId, key
 from ccgpu.errors import CcgpuError
 from ccgpu.scheduling.scheduler import Task
-from ccgpu.workflows.discovery.leftovers import left_behind
-from ccgpu.workflows.journal_writer import Keeper
+from ccgpu.workflows.discovery.leftovers import left_behind_error
+from ccgpu.workflows.journal_writer import JournalWriter
 from ccgpu.workflows.removal import Owner, remove
 
 # Marks what is made with the time at which its PUT is sent.
@@ -25,7 +25,7 @@ Stamping = Callable[[Resource], Resource]
 
 
 def apply_plan(
-    todo: Plan, run: Run, keeper: Keeper, stamp: Stamping, *, wait_for_vm: bool = True
+    todo: Plan, run: Run, keeper: JournalWriter, stamp: Stamping, *, wait_for_vm: bool = True
 ) -> Plan:
     """Carry out `todo`, or raise the first failure; nothing is undone here. The plan as sent.
 
@@ -95,7 +95,7 @@ def _update(run: Run, step: Step) -> Task:
     yield from write_and_wait(run, resource.kind, resource.id, start, doing)
 
 
-def _clear(steps: tuple[Step, ...], run: Run, keeper: Keeper, owner: Owner) -> None:
+def _clear(steps: tuple[Step, ...], run: Run, keeper: JournalWriter, owner: Owner) -> None:
     """Remove what is replaced or no longer wanted; whatever stays in the way is an error."""
     if not steps:
         return
@@ -107,7 +107,7 @@ def _clear(steps: tuple[Step, ...], run: Run, keeper: Keeper, owner: Owner) -> N
     result = remove(run, targets, owner, keeper.gone)
     if result.left or result.foreign:
         why = str(result.errors[0]) if result.errors else f"not ours: {', '.join(result.foreign)}"
-        raise left_behind(f"what was to be replaced is still there: {why}", result.errors)
+        raise left_behind_error(f"what was to be replaced is still there: {why}", result.errors)
 
 
 def _walk(

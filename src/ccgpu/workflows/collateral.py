@@ -17,7 +17,7 @@ from ccgpu.collateral.cache import Cache
 from ccgpu.collateral.needs import Fetched, Missing, Needs
 from ccgpu.collateral.sources import PUBLIC, Sources
 from ccgpu.collateral.want import Found, Piece, Want
-from ccgpu.domain.events import Event, Listener, ignored
+from ccgpu.domain.events import Event, Listener, ignore_event
 from ccgpu.net.fetch import NoAnswer, Web
 from ccgpu.scheduling.clock import RealClock
 from ccgpu.scheduling.scheduler import Call, Scheduler, Task
@@ -60,7 +60,7 @@ class Fetching:
         self._budget = budget
         self._absent: set[str] = set()
 
-    def fetch(self, needs: Needs, listen: Listener = ignored) -> Fetched:
+    def fetch(self, needs: Needs, listen: Listener = ignore_event) -> Fetched:
         """Fetch it. `EvidenceUnavailable` only for what nobody can even be asked for."""
         started = self.now()
         wants, found = self._wants(needs, started)

@@ -12,24 +12,24 @@ from ccgpu.azure.context import AzureContext
 from ccgpu.azure.long_running import Run, run_task
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.desired import Names
-from ccgpu.domain.events import Listener, ignored
+from ccgpu.domain.events import Listener, ignore_event
 from ccgpu.domain.journal import Journal
 from ccgpu.domain.resource import ResourceId, group_of, key, kind_of, own_group
 from ccgpu.errors import Leftover
 from ccgpu.store.journals import JournalFile
 from ccgpu.workflows.discovery.leftovers import (
-    denied,
-    interruptible,
-    inventory,
-    left_behind,
-    remembered,
-    reported,
+    converting_interrupt,
+    first_denied,
+    left_behind_error,
+    recall_leftovers,
+    report_leftovers,
+    reporting_leftovers,
 )
-from ccgpu.workflows.discovery.search import Found, listed_ids, locate
-from ccgpu.workflows.discovery.snapshot import as_is, deployment_ids, nameable_ids
-from ccgpu.workflows.journal_writer import Keeper
+from ccgpu.workflows.discovery.search import FoundDeployment, find_deployment, list_tagged_ids
+from ccgpu.workflows.discovery.snapshot import deployment_ids, possible_ids, read_now
+from ccgpu.workflows.journal_writer import JournalWriter
 from ccgpu.workflows.removal import Owner, Removal, remove
-from ccgpu.workflows.resource_groups import inherited
+from ccgpu.workflows.resource_groups import find_orphaned_group
 
 TIMEOUT = 1800.0
 
@@ -38,7 +38,7 @@ Approve = Callable[[list[ResourceId]], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Deleted:
+class DeleteOutcome:
     """What a delete has done: gone, and kept with the reason."""
 
     name: str
@@ -52,9 +52,9 @@ def delete(
     group: str | None = None,
     *,
     timeout: float = TIMEOUT,
-    listen: Listener = ignored,
+    listen: Listener = ignore_event,
     approve: Approve = lambda _: None,
-) -> Deleted:
+) -> DeleteOutcome:
     """Remove the deployment; `LeftBehind` with the list if anything of it may still be there.
 
     `Denied` if it is gone, although a right was missing that it should have taken.
@@ -64,7 +64,7 @@ def delete(
     what, hint = f"{name} is not wholly deleted", f"`ccgpu delete {name}` goes on"
     locked = cloud.journals.locked(cloud.subscription, name, work.waiting)
     report = work.reported  # within the lock; and around it, because the disk may be full
-    with interruptible(what, hint, work.remembered), report(), locked as file, report():
+    with converting_interrupt(what, hint, work.remembered), report(), locked as file, report():
         return work.carry_out(file)
 
 
@@ -76,8 +76,8 @@ class _Work:
         self._group = group
         self._approve = approve
         self._names = Names(run.cloud.subscription, group or own_group(name), name)
-        self._keeper: Keeper | None = None
-        self._known = nameable_ids(self._names)  # may be there
+        self._keeper: JournalWriter | None = None
+        self._known = possible_ids(self._names)  # may be there
         self._present: dict[ResourceId, Kind] = {}  # are there, or were when they were looked at
 
     def waiting(self) -> None:
@@ -87,21 +87,21 @@ class _Work:
 
     def reported(self) -> AbstractContextManager[None]:
         """What fails is told with what there is."""
-        return reported(self._run, lambda: self._known, self._names.deployment)
+        return reporting_leftovers(self._run, lambda: self._known, self._names.deployment)
 
     def remembered(self) -> tuple[Leftover, ...]:
         """What there is, without asking."""
-        return remembered(self._run, self._names, self._keeper, self._present)
+        return recall_leftovers(self._run, self._names, self._keeper, self._present)
 
-    def carry_out(self, file: JournalFile) -> Deleted:
+    def carry_out(self, file: JournalFile) -> DeleteOutcome:
         """Find all of it, ask, remove it, and look once more."""
         name, subscription = self._names.deployment, self._names.subscription
         journal = file.read() or Journal(name, subscription, self._group or "", "", "")
-        self._keeper = keeper = Keeper(file, journal)
+        self._keeper = keeper = JournalWriter(file, journal)
         self._names = replace(self._names, group=self._group or journal.group or own_group(name))
-        self._known |= nameable_ids(self._names)
+        self._known |= possible_ids(self._names)
         self._known |= {record.id: record.kind for record in journal.records}
-        found = locate(self._run, name, self._group or journal.group or None)
+        found = find_deployment(self._run, name, self._group or journal.group or None)
         self._names = found.names
         targets, owner = _targets(self._run, found, journal)
         self._known |= targets
@@ -111,25 +111,27 @@ class _Work:
         keeper.doubt()
         return self._removed(keeper, targets, owner)
 
-    def _removed(self, keeper: Keeper, targets: dict[ResourceId, Kind], owner: Owner) -> Deleted:
+    def _removed(
+        self, keeper: JournalWriter, targets: dict[ResourceId, Kind], owner: Owner
+    ) -> DeleteOutcome:
         name = self._names.deployment
         result = remove(self._run, targets, owner, self._gone)
-        listed = listed_ids(self._run, name, self._group)
+        listed = list_tagged_ids(self._run, name, self._group)
         _what_came_late(self._run, self._names, listed, owner, self._gone, result)
         kept = {key(id_) for id_, _ in result.kept}
         if result.errors:
-            there = inventory(self._run, self._known | result.left, name)
+            there = report_leftovers(self._run, self._known | result.left, name)
             if any(key(one.id) not in kept for one in there):
-                raise left_behind(
+                raise left_behind_error(
                     f"{name} is not wholly deleted: {result.errors[0]}",
                     result.errors,
                     hint=f"`ccgpu delete {name}` tries again",
                     resources=there,
                 ) from result.errors[0]
         keeper.forget()
-        if missing := denied(result.errors):
+        if missing := first_denied(result.errors):
             raise missing
-        return Deleted(name, tuple(result.gone), tuple(result.kept))
+        return DeleteOutcome(name, tuple(result.gone), tuple(result.kept))
 
     def _gone(self, id_: ResourceId) -> None:
         if self._keeper is not None:
@@ -137,7 +139,9 @@ class _Work:
         self._present.pop(id_, None)
 
 
-def _targets(run: Run, found: Found, journal: Journal) -> tuple[dict[ResourceId, Kind], Owner]:
+def _targets(
+    run: Run, found: FoundDeployment, journal: Journal
+) -> tuple[dict[ResourceId, Kind], Owner]:
     """All ids that may be the deployment's, and whose they must be to be removed."""
     names = found.names
     targets: dict[ResourceId, tuple[ResourceId, Kind]] = {}
@@ -151,16 +155,16 @@ def _targets(run: Run, found: Found, journal: Journal) -> tuple[dict[ResourceId,
         targets.setdefault(key(names.os_disk), (names.os_disk, Kind.DISK))
         disks.add(key(names.os_disk))
     else:
-        left = run_task(run, inherited(run, names))
+        left = run_task(run, find_orphaned_group(run, names))
     owner = Owner(names.deployment, promised=frozenset(disks), inherited=left)
     return dict(targets.values()), owner
 
 
 def _present(
-    run: Run, found: Found, targets: dict[ResourceId, Kind], owner: Owner
+    run: Run, found: FoundDeployment, targets: dict[ResourceId, Kind], owner: Owner
 ) -> dict[ResourceId, Kind]:
     """What of `targets` is there and would be removed."""
-    there = as_is(run, targets, found.bodies)
+    there = read_now(run, targets, found.bodies)
     ours = (id_ for id_ in targets if key(id_) in there and owner.has(id_, there[key(id_)]))
     return {id_: targets[id_] for id_ in ours}
 

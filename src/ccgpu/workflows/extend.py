@@ -13,7 +13,7 @@ from ccgpu.azure.context import AzureContext
 from ccgpu.azure.long_running import Asking, Run, wait_until_settled, write_and_wait
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.desired import Names
-from ccgpu.domain.events import Listener, ignored
+from ccgpu.domain.events import Listener, ignore_event
 from ccgpu.domain.lease import retagged
 from ccgpu.domain.resource import (
     DEPLOYMENT,
@@ -30,16 +30,16 @@ from ccgpu.domain.ttl import text
 from ccgpu.errors import AlreadyExists, CcgpuError, Leftover, NotFound
 from ccgpu.scheduling.clock import rfc3339
 from ccgpu.scheduling.scheduler import Task
-from ccgpu.workflows.discovery.leftovers import interruptible, remembered
-from ccgpu.workflows.discovery.owned_resources import Census, census
-from ccgpu.workflows.discovery.search import opened
+from ccgpu.workflows.discovery.leftovers import converting_interrupt, recall_leftovers
+from ccgpu.workflows.discovery.owned_resources import OwnedResources, read_owned_resources
+from ccgpu.workflows.discovery.search import opened_deployment
 
 TIMEOUT = 1800.0
 _TRIES = 5  # each further one is somebody else's write that came in between
 
 
 @dataclass(frozen=True, slots=True)
-class Extended:
+class ExtendOutcome:
     """Until when it was wanted (None: without an end), and until when it is, by these tags."""
 
     name: str
@@ -56,8 +56,8 @@ def extend(
     group: str | None = None,
     *,
     timeout: float = TIMEOUT,
-    listen: Listener = ignored,
-) -> Extended:
+    listen: Listener = ignore_event,
+) -> ExtendOutcome:
     """Write the new time on every resource of the deployment; `NotFound` if there is none."""
     run = Run(cloud, cloud.now() + timeout, listen)
     there = Names(cloud.subscription, group or own_group(name), name)
@@ -65,14 +65,17 @@ def extend(
     hint = f"`ccgpu extend {name} --ttl {text(ttl)}` goes on"
 
     def seen() -> tuple[Leftover, ...]:
-        return remembered(run, there)
+        return recall_leftovers(run, there)
 
-    with interruptible(what, hint, seen), opened(run, name, group, whole=True) as found:
+    with (
+        converting_interrupt(what, hint, seen),
+        opened_deployment(run, name, group, whole=True) as found,
+    ):
         there = found.names
-        return _extended(run, census(run, found.names, found.kinds, found.bodies), ttl)
+        return _extend(run, read_owned_resources(run, found.names, found.kinds, found.bodies), ttl)
 
 
-def _extended(run: Run, found: Census, ttl: timedelta) -> Extended:
+def _extend(run: Run, found: OwnedResources, ttl: timedelta) -> ExtendOutcome:
     name = found.names.deployment
     if not _tagged(found):
         raise NotFound(
@@ -81,12 +84,12 @@ def _extended(run: Run, found: Census, ttl: timedelta) -> Extended:
             hint="`ccgpu list` shows what there is",
         )
     expires = rfc3339(run.server_now() + ttl.total_seconds())
-    set_end(run, found, expires)
+    set_expiry(run, found, expires)
     marked = tuple(sorted(_tagged(found)))
-    return Extended(name, found.names.group, found.lease.expires, expires, marked)
+    return ExtendOutcome(name, found.names.group, found.lease.expires, expires, marked)
 
 
-def set_end(run: Run, found: Census, expires: str) -> None:
+def set_expiry(run: Run, found: OwnedResources, expires: str) -> None:
     """Write the end of the lease on every resource of the deployment that has another."""
     other = {
         id_: kind
@@ -97,13 +100,15 @@ def set_end(run: Run, found: Census, expires: str) -> None:
         _mark_all(run, part, expires)
 
 
-def _tagged(found: Census) -> dict[ResourceId, Kind]:
+def _tagged(found: OwnedResources) -> dict[ResourceId, Kind]:
     """What has our tags; the disks of a VM that is being made have not got them yet."""
     ours = (id_ for id_ in found.kinds if tag(found.bodies[key(id_)], DEPLOYMENT) is not None)
     return {id_: found.kinds[id_] for id_ in ours}
 
 
-def _in_order(found: Census, marked: dict[ResourceId, Kind]) -> list[dict[ResourceId, Kind]]:
+def _in_order(
+    found: OwnedResources, marked: dict[ResourceId, Kind]
+) -> list[dict[ResourceId, Kind]]:
     at = key(found.names.vm)
     vm = {id_: kind for id_, kind in marked.items() if key(id_) == at}
     rest = {id_: kind for id_, kind in marked.items() if key(id_) != at}

@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 from ccgpu.azure.context import AzureContext
 from ccgpu.azure.long_running import Run, run_task
 from ccgpu.domain.catalog import Kind
-from ccgpu.domain.events import Listener, ignored
+from ccgpu.domain.events import Listener, ignore_event
 from ccgpu.domain.garbage import Collected
-from ccgpu.domain.lease import Lease, Verdict, judge, lease_of
+from ccgpu.domain.lease import Lease, LeaseStatus, assess_lease, lease_of
 from ccgpu.domain.resource import (
     Body,
     ResourceId,
@@ -26,12 +26,17 @@ from ccgpu.domain.resource import (
 )
 from ccgpu.errors import CcgpuError, Denied, Interrupted, LeftBehind, Leftover
 from ccgpu.store.journals import JournalFile
-from ccgpu.workflows.discovery.leftovers import bills, denied, inventory, left_behind
-from ccgpu.workflows.discovery.owned_resources import Census, census
-from ccgpu.workflows.discovery.search import Found, Search, search
-from ccgpu.workflows.journal_writer import Keeper
+from ccgpu.workflows.discovery.leftovers import (
+    first_denied,
+    is_billed,
+    left_behind_error,
+    report_leftovers,
+)
+from ccgpu.workflows.discovery.owned_resources import OwnedResources, read_owned_resources
+from ccgpu.workflows.discovery.search import FoundDeployment, SearchResult, search_deployments
+from ccgpu.workflows.journal_writer import JournalWriter
 from ccgpu.workflows.removal import Removal, remove
-from ccgpu.workflows.resource_groups import inherited, others_in
+from ccgpu.workflows.resource_groups import find_foreign_contents, find_orphaned_group
 
 TIMEOUT = 3600.0
 
@@ -42,7 +47,7 @@ _BUSY = "another ccgpu on this machine is working on it"
 
 
 @dataclass(frozen=True, slots=True)
-class Collection:
+class CollectOutcome:
     """All that was found, and (None if all went well) the error that says what is left."""
 
     found: tuple[Collected, ...]
@@ -53,10 +58,10 @@ class Collection:
         missing = [one.denied for one in self.found if one.denied is not None]
         failed = [one for one in self.found if one.action == "failed"]
         if not failed:
-            return denied(missing)
+            return first_denied(missing)
         count = f"{len(failed)} deployment{'s' if len(failed) != 1 else ''}"
         lines = [f"  {one.name} in {one.group}: {one.reason}" for one in failed]
-        return left_behind(
+        return left_behind_error(
             f"{count} could not be wholly collected:\n" + "\n".join(lines),
             missing,
             hint="`ccgpu gc --yes` tries again",
@@ -65,28 +70,28 @@ class Collection:
 
 
 def collect(
-    cloud: AzureContext, *, yes: bool, timeout: float = TIMEOUT, listen: Listener = ignored
-) -> Collection:
+    cloud: AzureContext, *, yes: bool, timeout: float = TIMEOUT, listen: Listener = ignore_event
+) -> CollectOutcome:
     """Find what is over, and (`yes`) remove it; one that fails does not stop the others."""
     run = Run(cloud, cloud.now() + timeout, listen)
     try:
-        return _collected(run, search(run), yes=yes)
+        return _collected(run, search_deployments(run), yes=yes)
     except KeyboardInterrupt as err:
         raise _interrupted(run, {}) from err
 
 
-def _collected(run: Run, result: Search, *, yes: bool) -> Collection:
+def _collected(run: Run, result: SearchResult, *, yes: bool) -> CollectOutcome:
     results = [_looked_at(run, found, yes=yes) for found in result.found]
     known = {key(found.group) for found in result.found}
     unread = [
         _unread(id_, err) for id_, err in result.unread.items() if key(group_of(id_)) not in known
     ]
-    return Collection((*(one for one in results if one is not None), *unread))
+    return CollectOutcome((*(one for one in results if one is not None), *unread))
 
 
 def _unread(id_: ResourceId, err: CcgpuError) -> Collected:
     """What carries our tag and cannot be read: whose it is, nobody knows."""
-    group, missing = group_of(id_), denied([err])
+    group, missing = group_of(id_), first_denied([err])
     return Collected(name_of(id_), group, None, Lease(), "failed", reason=str(err), denied=missing)
 
 
@@ -96,20 +101,20 @@ def _interrupted(run: Run, doomed: Mapping[ResourceId, Kind]) -> Interrupted:
         "interrupted: not all that is over is collected",
         hint="`ccgpu gc --yes` goes on",
         resources=[
-            Leftover(id_, "unknown", bills(kind, run.seen.get(key(id_))))
+            Leftover(id_, "unknown", is_billed(kind, run.seen.get(key(id_))))
             for id_, kind in doomed.items()
         ],
     )
 
 
-def _looked_at(run: Run, found: Found, *, yes: bool) -> Collected | None:
+def _looked_at(run: Run, found: FoundDeployment, *, yes: bool) -> Collected | None:
     """What is done about one deployment; None where nobody can think that it is over."""
     vm = found.vm
     lease = lease_of(found.bodies.values(), vm)
     at_first = Collected(found.name, found.group, None, lease, "skipped")
     if not is_deployment_name(found.name):
         return replace(at_first, reason="that is no name that ccgpu gives")
-    if judge(lease, vm, run.server_now()) == Verdict():
+    if assess_lease(lease, vm, run.server_now()) == LeaseStatus():
         return None
     if run.cloud.now() >= run.until:
         return replace(at_first, reason="there is no time left for it")
@@ -119,14 +124,14 @@ def _looked_at(run: Run, found: Found, *, yes: bool) -> Collected | None:
         raise
     except CcgpuError as err:
         run.tell("failed", str(err))
-        return replace(at_first, action="failed", reason=str(err), denied=denied([err]))
+        return replace(at_first, action="failed", reason=str(err), denied=first_denied([err]))
 
 
-def _judged(run: Run, found: Found, *, yes: bool) -> Collected | None:
+def _judged(run: Run, found: FoundDeployment, *, yes: bool) -> Collected | None:
     """Read it live, and judge that."""
-    live = census(run, found.names, found.kinds)
-    verdict = judge(live.lease, live.vm, run.server_now())
-    if not live.bodies or verdict == Verdict():
+    live = read_owned_resources(run, found.names, found.kinds)
+    verdict = assess_lease(live.lease, live.vm, run.server_now())
+    if not live.bodies or verdict == LeaseStatus():
         return None
     result = Collected(found.name, found.group, verdict.why, live.lease, "skipped")
     if verdict.why is None:
@@ -140,24 +145,26 @@ def _judged(run: Run, found: Found, *, yes: bool) -> Collected | None:
     return _removed(run, live, doomed, result) if yes else replace(result, action="would-remove")
 
 
-def _with_its_group(run: Run, live: Census) -> Census:
+def _with_its_group(run: Run, live: OwnedResources) -> OwnedResources:
     """With a group of ours that another deployment has left."""
     group = live.names.of(Kind.GROUP)
-    left = run_task(run, inherited(run, live.names))
+    left = run_task(run, find_orphaned_group(run, live.names))
     if not left:
         return live
     owner = replace(live.owner, inherited=left)
     body: Body = {"id": group, "tags": dict(left[key(group)])}
     bodies = live.bodies | {key(group): body}
-    return Census(live.names, {**live.kinds, group: Kind.GROUP}, bodies, owner)
+    return OwnedResources(live.names, {**live.kinds, group: Kind.GROUP}, bodies, owner)
 
 
-def _why_the_group_stays(run: Run, live: Census) -> str | None:
+def _why_the_group_stays(run: Run, live: OwnedResources) -> str | None:
     """Somebody else's resources in a group of ours."""
     group = live.names.of(Kind.GROUP)
     if key(group) not in live.bodies:
         return None
-    others = run_task(run, others_in(run, group, live.names.deployment, mine=live.bodies.keys()))
+    others = run_task(
+        run, find_foreign_contents(run, group, live.names.deployment, mine=live.bodies.keys())
+    )
     return f"the group stays, {others.reason}" if others.reason else None
 
 
@@ -175,7 +182,7 @@ def _locked(run: Run, name: str) -> Iterator[JournalFile]:
 
 
 def _removed(
-    run: Run, live: Census, doomed: dict[ResourceId, Kind], result: Collected
+    run: Run, live: OwnedResources, doomed: dict[ResourceId, Kind], result: Collected
 ) -> Collected:
     judged = {at: tags_of(body) for at, body in live.bodies.items()}
     owner = replace(live.owner, judged=judged)
@@ -197,7 +204,7 @@ def _forgetting(file: JournalFile, left: dict[ResourceId, Kind]) -> Callable[[Re
     The journal is not needed: whoever wants to create again next finds it as it should be.
     """
     journal = file.read()
-    keeper = Keeper(file, journal) if journal is not None else None
+    keeper = JournalWriter(file, journal) if journal is not None else None
 
     def gone(id_: ResourceId) -> None:
         left.pop(id_, None)
@@ -213,11 +220,11 @@ def _forgetting(file: JournalFile, left: dict[ResourceId, Kind]) -> Callable[[Re
 def _told(
     run: Run, removal: Removal, doomed: dict[ResourceId, Kind], result: Collected
 ) -> Collected:
-    missing = denied(removal.errors)
+    missing = first_denied(removal.errors)
     result = replace(result, resources=tuple(sorted(removal.gone)), denied=missing)
     if removal.changed:
         return replace(result, reason=_CHANGED)
-    left = inventory(run, doomed | removal.left, result.name) if removal.errors else ()
+    left = report_leftovers(run, doomed | removal.left, result.name) if removal.errors else ()
     kept = {key(id_) for id_, _ in removal.kept}
     if any(key(one.id) not in kept for one in left):
         return replace(result, action="failed", reason=str(removal.errors[0]), left=left)

@@ -9,7 +9,7 @@ from ccgpu.domain.resource import Resource, ResourceId, key
 from ccgpu.store.journals import JournalFile
 
 
-class Keeper:
+class JournalWriter:
     """A deployment's journal, open for writing."""
 
     def __init__(self, file: JournalFile, journal: Journal) -> None:

@@ -10,14 +10,14 @@ from ccgpu.azure.context import AzureContext
 from ccgpu.azure.long_running import Run, run_task, write_and_wait
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.desired import Names
-from ccgpu.domain.events import Listener, ignored
+from ccgpu.domain.events import Listener, ignore_event
 from ccgpu.domain.resource import Body, key, own_group
 from ccgpu.domain.status import State
 from ccgpu.errors import Leftover, UsageProblem
-from ccgpu.workflows.create.placement import capacity_located
+from ccgpu.workflows.create.placement import locating_capacity_errors
 from ccgpu.workflows.create.readiness import GRACE, wait_for
-from ccgpu.workflows.discovery.leftovers import interruptible, remembered
-from ccgpu.workflows.discovery.search import names_of, opened, vm_of
+from ccgpu.workflows.discovery.leftovers import converting_interrupt, recall_leftovers
+from ccgpu.workflows.discovery.search import find_names, opened_deployment, require_vm
 
 TIMEOUT = 1800.0
 Verb = Literal["start", "stop", "restart"]
@@ -26,31 +26,31 @@ _ENDS = {"start": "started", "stop": "deallocated", "restart": "restarted"}
 _CLOCK = 1.0  # ARM tells its time in whole seconds
 
 
-def act(
+def change_power_state(
     cloud: AzureContext,
     verb: Verb,
     name: str,
     group: str | None = None,
     *,
     timeout: float = TIMEOUT,
-    listen: Listener = ignored,
+    listen: Listener = ignore_event,
 ) -> None:
     """Do it, and wait until the VM is ready, or deallocated."""
     run = Run(cloud, cloud.now() + timeout, listen)
     there = Names(cloud.subscription, group or own_group(name), name)
 
     def seen() -> tuple[Leftover, ...]:
-        return remembered(run, there)
+        return recall_leftovers(run, there)
 
     what = f"{name} may not be {_ENDS[verb]}, or bill as it did before"
     hint = f"`ccgpu {verb} {name}` goes on"
-    with interruptible(what, hint, seen), opened(run, name, group) as found:
+    with converting_interrupt(what, hint, seen), opened_deployment(run, name, group) as found:
         there = names = found.names
-        vm = vm_of(run, names)
+        vm = require_vm(run, names)
         run.tell("begin", f"{verb} {name}", names.vm, Kind.VM, verb)
         run.seen[key(names.vm)] = _in_motion(vm)
         start = partial(cloud.arm.act, names.vm, _ACTIONS[verb])
-        with capacity_located(vm):
+        with locating_capacity_errors(vm):
             run_task(run, write_and_wait(run, Kind.VM, names.vm, start, f"{verb} of {names.vm}"))
         _wait_until_done(run, names, verb)
     run.tell("done", f"{verb} {name}", names.vm, Kind.VM, verb)
@@ -71,14 +71,14 @@ def _wait_until_done(run: Run, names: Names, verb: Verb) -> None:
     run_task(run, wait_for(run, names.vm, wanted, grace=GRACE, since=since))
 
 
-def wait(
+def wait_for_state(
     cloud: AzureContext,
     name: str,
     wanted: State,
     group: str | None = None,
     *,
     timeout: float = TIMEOUT,
-    listen: Listener = ignored,
+    listen: Listener = ignore_event,
 ) -> None:
     """Wait until the deployment is in that state; `TimedOut` if it does not get there."""
     if wanted is State.LEFTOVERS:
@@ -87,7 +87,7 @@ def wait(
             hint="`ccgpu show` says when a deployment is in it",
         )
     run = Run(cloud, cloud.now() + timeout, listen)
-    with interruptible(
+    with converting_interrupt(
         f"{name} is not known to be {wanted}", f"`ccgpu wait {name} --for {wanted}` goes on"
     ):
-        run_task(run, wait_for(run, names_of(run, name, group).vm, wanted))
+        run_task(run, wait_for(run, find_names(run, name, group).vm, wanted))

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 
 from ccgpu.azure.arm import Pending
-from ccgpu.azure.long_running import Asking, Run, send_with_retry, delete_and_wait, write_and_wait
+from ccgpu.azure.long_running import Asking, Run, delete_and_wait, send_with_retry, write_and_wait
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.in_place import foreign_in_network, without_own_subnet
 from ccgpu.domain.resource import (
@@ -25,8 +25,8 @@ from ccgpu.domain.resource import (
 )
 from ccgpu.errors import AlreadyExists, CcgpuError
 from ccgpu.scheduling.scheduler import Call, Task
-from ccgpu.workflows.discovery.dependents import dependents
-from ccgpu.workflows.resource_groups import leave, others_in
+from ccgpu.workflows.discovery.dependents import find_dependents
+from ccgpu.workflows.resource_groups import disown_group, find_foreign_contents
 
 # VM → NIC and disks → what the NIC refers to → what that refers to; the group last. The order in
 # which ARM's references allow it (in-use refusals: Microsoft Learn, delete-resource-group).
@@ -215,7 +215,9 @@ def _stays(
 def _is_shared_now(run: Run, network: ResourceId, result: Removal) -> Asking[bool]:
     """As `_is_shared`, of a network into which others put something just before its DELETE."""
     try:
-        body = yield from send_with_retry(run, partial(run.cloud.arm.get, Kind.VNET, network), "reading")
+        body = yield from send_with_retry(
+            run, partial(run.cloud.arm.get, Kind.VNET, network), "reading"
+        )
         return body is not None and (yield from _is_shared(run, network, body, result))
     except CcgpuError:
         return False
@@ -244,13 +246,13 @@ def _holds_others(
 ) -> Asking[bool]:
     """Whether a group stays because of what else is in it; other deployments take it over."""
     gone = {key(id_) for id_ in result.gone}
-    others = yield from others_in(run, group, owner.deployment, gone=gone)
+    others = yield from find_foreign_contents(run, group, owner.deployment, gone=gone)
     if others.reason is None:
         return False
     result.kept.append((group, others.reason))
     mine = tag(body, DEPLOYMENT) == owner.deployment and owner.as_judged(group, body)
     if mine and others.deployments:
-        yield from leave(run, group, body, owner.deployment)
+        yield from disown_group(run, group, body, owner.deployment)
     return True
 
 
@@ -264,7 +266,7 @@ def _dependents(
         try:
             vm = yield from _read(run, Kind.VM, id_, owner, f"reading {id_}")
             if vm is not None and owner.has(id_, vm):
-                found.update((yield from dependents(run, id_, vm)))
+                found.update((yield from find_dependents(run, id_, vm)))
         except CcgpuError as err:
             result.errors.append(err)
 

@@ -15,7 +15,7 @@ from functools import partial
 from ccgpu.azure.long_running import Asking, Run, send_with_retry
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.desired import Names
-from ccgpu.domain.lease import judge, lease_of, retagged
+from ccgpu.domain.lease import assess_lease, lease_of, retagged
 from ccgpu.domain.resource import (
     CREATED,
     DEPLOYMENT,
@@ -32,7 +32,7 @@ from ccgpu.domain.resource import (
     tags_of,
 )
 from ccgpu.errors import CcgpuError, Denied
-from ccgpu.net.retry import poll_pause
+from ccgpu.net.retry import poll_delay
 from ccgpu.scheduling.scheduler import Call
 
 # So often a listed resource must be answered with 404 to be gone: a replica may lag behind.
@@ -40,7 +40,7 @@ _LOOKS = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Others:
+class ForeignContents:
     """What else is in a group: its names, and whether a deployment of ccgpu is among it."""
 
     names: tuple[str, ...] = ()
@@ -52,14 +52,14 @@ class Others:
         return f"there is more in it: {', '.join(self.names)}" if self.names else None
 
 
-def others_in(
+def find_foreign_contents(
     run: Run,
     group: ResourceId,
     deployment: str,
     *,
     mine: Collection[ResourceId] = (),
     gone: Collection[ResourceId] = (),
-) -> Asking[Others]:
+) -> Asking[ForeignContents]:
     """What is in `group` besides this deployment's; both sets hold `key`s.
 
     `mine` is not looked at. Of what is `gone`, one more 404 is enough.
@@ -75,7 +75,7 @@ def others_in(
     there = {key(holder_of(id_)): id_ for id_ in (*recorded, *listed)}
     names = sorted(name_of(there[at]) for at, (exists, _) in looked.items() if exists)
     owners = {owner for exists, owner in looked.values() if exists} - {None, deployment}
-    return Others(tuple(names), bool(owners))
+    return ForeignContents(tuple(names), bool(owners))
 
 
 def _look(run: Run, id_: ResourceId, looks: int) -> Asking[tuple[bool, str | None]]:
@@ -92,7 +92,7 @@ def _look(run: Run, id_: ResourceId, looks: int) -> Asking[tuple[bool, str | Non
         if body is not None:
             return True, tag(body, DEPLOYMENT)
         if look < looks - 1:
-            yield Call(lambda: None, run.left(poll_pause(look, None), f"reading {id_}"))
+            yield Call(lambda: None, run.left(poll_delay(look, None), f"reading {id_}"))
     return False, None
 
 
@@ -105,23 +105,25 @@ def _recorded(run: Run, group: ResourceId, deployment: str) -> list[ResourceId]:
     return [id_ for id_ in ids if key(id_).startswith(inside)]
 
 
-def inherited(run: Run, names: Names) -> Asking[Mapping[ResourceId, Mapping[str, str]]]:
+def find_orphaned_group(run: Run, names: Names) -> Asking[Mapping[ResourceId, Mapping[str, str]]]:
     """The deployment's group, by `key`, with its tags, if its maker is gone: it goes with this one.
 
     Gone is the maker that has left the mark, and one that is over as `gc` judges it.
     """
     group = names.of(Kind.GROUP)
-    body = yield from send_with_retry(run, partial(run.cloud.arm.get, Kind.GROUP, group), f"reading {group}")
+    body = yield from send_with_retry(
+        run, partial(run.cloud.arm.get, Kind.GROUP, group), f"reading {group}"
+    )
     owner = tag(body, DEPLOYMENT)
     if body is None or owner == names.deployment:
         return {}
     left = owner is None and tag(body, MADE_FOR) is not None
     ours = owner is not None and None not in (tag(body, RUN), tag(body, CREATED))
-    over = ours and judge(lease_of([body]), None, run.server_now()).why is not None
+    over = ours and assess_lease(lease_of([body]), None, run.server_now()).why is not None
     return {key(group): tags_of(body)} if left or over else {}
 
 
-def leave(run: Run, group: ResourceId, body: Body, deployment: str) -> Asking[None]:
+def disown_group(run: Run, group: ResourceId, body: Body, deployment: str) -> Asking[None]:
     """Mark a group of ours that stays because other deployments live in it.
 
     Where that fails the group only stays longer: `gc` takes it as an orphan when it is empty.

@@ -9,8 +9,8 @@ from ccgpu.domain.deployment import Deployment, Owned, described, leased
 from ccgpu.domain.resource import DEPLOYMENT, key, kind_of, state_of, tag
 from ccgpu.errors import NotFound
 from ccgpu.scheduling.scheduler import Task
-from ccgpu.workflows.discovery.owned_resources import census
-from ccgpu.workflows.discovery.search import Found, deployments, locate
+from ccgpu.workflows.discovery.owned_resources import read_owned_resources
+from ccgpu.workflows.discovery.search import FoundDeployment, find_deployment, find_deployments
 from ccgpu.workflows.discovery.snapshot import Actual
 
 _TIMEOUT = 300.0  # a read is not a long thing
@@ -19,8 +19,8 @@ _TIMEOUT = 300.0  # a read is not a long thing
 def show(cloud: AzureContext, name: str, group: str | None = None) -> Deployment:
     """One deployment with all its resources; `NotFound` if there is nothing of it."""
     run = Run(cloud, cloud.now() + _TIMEOUT)
-    found = locate(run, name, group)
-    live = census(run, found.names, found.kinds, found.bodies)
+    found = find_deployment(run, name, group)
+    live = read_owned_resources(run, found.names, found.kinds, found.bodies)
     if not live.bodies:
         raise NotFound(
             f"there is no deployment {name}",
@@ -35,21 +35,21 @@ def show(cloud: AzureContext, name: str, group: str | None = None) -> Deployment
     return leased(told, live.vm, bodies, run.server_time())
 
 
-def list_all(cloud: AzureContext) -> list[Deployment]:
+def list_deployments(cloud: AzureContext) -> list[Deployment]:
     """Every deployment of the subscription; those without a VM too."""
     run = Run(cloud, cloud.now() + _TIMEOUT)
     results: dict[tuple[str, str], Deployment] = {}
 
-    def look(found: Found) -> Task:
+    def look(found: FoundDeployment) -> Task:
         results[found.name, found.group] = yield from _one(run, found)
 
-    for found in deployments(run):
+    for found in find_deployments(run):
         cloud.schedule.add(look(found))
     cloud.schedule.run()
     return [deployment for _, deployment in sorted(results.items())]
 
 
-def _one(run: Run, found: Found) -> Asking[Deployment]:
+def _one(run: Run, found: FoundDeployment) -> Asking[Deployment]:
     """A deployment as it was found; a VM that no list names yet is asked for by its name."""
     bodies = found.bodies
     if found.vm is None:
@@ -57,7 +57,7 @@ def _one(run: Run, found: Found) -> Asking[Deployment]:
         body = yield from send_with_retry(run, get, f"reading {found.names.vm}")
         if body is not None and tag(body, DEPLOYMENT) == found.name:
             bodies = bodies | {key(found.names.vm): body}
-    all_ = Found(found.names, bodies)
+    all_ = FoundDeployment(found.names, bodies)
     owned = tuple(Owned(id_, kind) for id_, kind in all_.kinds.items())
     told = described(found.name, found.group, all_.vm, resources=owned, around=all_.bodies.values())
     return leased(told, all_.vm, bodies.values(), run.server_time())

@@ -25,7 +25,7 @@ from ccgpu.attest.snp.certificate import READABLE
 from ccgpu.attest.snp.report import Report
 from ccgpu.collateral.kds import Chip
 from ccgpu.collateral.needs import Fetched, Needs
-from ccgpu.domain.events import Listener, ignored
+from ccgpu.domain.events import Listener, ignore_event
 from ccgpu.domain.evidence import (
     CallerCollateral,
     CpuEvidence,
@@ -40,7 +40,7 @@ from ccgpu.workflows.collateral import Fetching
 def fetch(
     found: Evidence,
     fetching: Fetching,
-    listen: Listener = ignored,
+    listen: Listener = ignore_event,
     *,
     region: str | None = None,
     nvidia: Anchor = NVIDIA_DEVICE,
@@ -64,7 +64,7 @@ def fetch(
 def fetch_all(
     every: Sequence[Evidence],
     fetching: Fetching,
-    listen: Listener = ignored,
+    listen: Listener = ignore_event,
     *,
     region: str | None = None,
 ) -> Fetched:

@@ -13,7 +13,7 @@ from azure.mgmt.network import NetworkManagementClient
 from azure.mgmt.resource.resources import ResourceManagementClient
 
 from ccgpu.domain.catalog import Kind
-from ccgpu.domain.desired import Placement, Stamp, desired
+from ccgpu.domain.desired import Placement, RunTags, desired
 from ccgpu.domain.resource import Resource
 from ccgpu.fakearm import FAKE_SUBSCRIPTION, FakeArm, FakeCredential, FakeTransport, Request
 from faults.sweep.kinds import KINDS, At, alike
@@ -56,7 +56,7 @@ def script(arm: FakeArm, *, tidy: bool) -> None:
         raise
 
 
-_STAMP = Stamp("baseline", "2026-01-01T00:00:00Z")
+_STAMP = RunTags("baseline", "2026-01-01T00:00:00Z")
 Calls = tuple[Callable[[Resource], Any], Callable[[Resource], Any]]
 
 

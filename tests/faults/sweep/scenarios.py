@@ -75,11 +75,11 @@ def _delete(machine: Machine) -> object:
 
 
 def _stop(machine: Machine) -> None:
-    lifecycle.act(machine.cloud, "stop", "demo")
+    lifecycle.change_power_state(machine.cloud, "stop", "demo")
 
 
 def _start(machine: Machine) -> None:
-    lifecycle.act(machine.cloud, "start", "demo")
+    lifecycle.change_power_state(machine.cloud, "start", "demo")
 
 
 def _delete_elsewhere(machine: Machine) -> object:

@@ -14,7 +14,7 @@ from azure.core.credentials import AccessTokenInfo
 from azure.core.exceptions import ServiceRequestError
 
 from ccgpu.azure.credentials import NamedCredential, default_credential
-from ccgpu.azure.errors import translated
+from ccgpu.azure.errors import translating_errors
 from ccgpu.azure.session import ENVIRONMENTS
 from ccgpu.errors import NotSignedIn, UsageProblem
 from ccgpu.net.transport import CONNECT, READ
@@ -41,7 +41,7 @@ def _credential(subscription: str = _SUBSCRIPTION) -> NamedCredential:
 
 
 def _failure(credential: NamedCredential) -> NotSignedIn:
-    with pytest.raises(NotSignedIn) as caught, translated("reading"):
+    with pytest.raises(NotSignedIn) as caught, translating_errors("reading"):
         credential.get_token_info(_SCOPE)
     return caught.value
 
@@ -150,7 +150,7 @@ def test_without_az_it_says_so(az: Az) -> None:
 @pytest.mark.usefixtures("az")
 def test_a_claims_challenge_is_told_with_the_command_that_meets_it() -> None:
     credential = _credential()
-    with pytest.raises(NotSignedIn) as caught, translated("reading"):
+    with pytest.raises(NotSignedIn) as caught, translating_errors("reading"):
         credential.get_token_info(_SCOPE, options={"claims": "{}"})
     assert caught.value.code == "ClaimsChallenge"
     assert "`az login --claims-challenge e30=" in str(caught.value.hint)

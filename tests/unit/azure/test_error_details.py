@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ccgpu.azure.error_details import error_object, parts, policies
-from ccgpu.azure.errors import refusal
+from ccgpu.azure.errors import refusal_of
 from ccgpu.errors import AzureRefused, CapacityUnavailable, Denied, QuotaExceeded
 
 _NIC = "/subscriptions/S/resourceGroups/g/providers/Microsoft.Network/networkInterfaces/n"
@@ -30,7 +30,7 @@ _GROUP = {
 
 
 def test_a_failed_group_delete_says_what_stands_in_its_way():
-    found = refusal("deleting g", error_object(_GROUP), 409)
+    found = refusal_of("deleting g", error_object(_GROUP), 409)
     assert str(found) == (
         "deleting g: Deletion of resource group 'g' failed.; "
         f"{_NIC}: {_RESERVED}; {_NIC}2: a lock (ScopeIsLocked) [ResourceGroupDeletionBlocked]"
@@ -44,7 +44,7 @@ def test_a_failed_group_delete_says_what_stands_in_its_way():
 def test_names_of_fields_are_read_in_any_case(spelt):
     inner = {spelt("code"): "AllocationFailed", spelt("message"): "none left"}
     outer = {spelt("code"): "Outer", spelt("message"): "see details", spelt("details"): [inner]}
-    found = refusal("x", error_object({spelt("error"): outer}), 409)
+    found = refusal_of("x", error_object({spelt("error"): outer}), 409)
     assert isinstance(found, CapacityUnavailable)
     assert str(found) == "x: none left [AllocationFailed]"
 
@@ -66,7 +66,7 @@ def test_names_of_fields_are_read_in_any_case(spelt):
 )
 def test_what_is_nested_is_shown(more, told):
     error = {"code": "BadRequest", "message": "The request is invalid.", **more}
-    found = refusal("x", error, 400)
+    found = refusal_of("x", error, 400)
     assert told in str(found)
     assert str(found).startswith("x: The request is invalid.; ")
     assert str(found).endswith(" [BadRequest]")
@@ -75,14 +75,14 @@ def test_what_is_nested_is_shown(more, told):
 def test_a_message_that_is_repeated_or_long_is_told_once_and_cut():
     details = [{"code": "D", "message": f"part {n}"} for n in range(9)]
     error = {"code": "A", "message": "part 0", "details": [*details, *details]}
-    assert str(refusal("x", error, 400)) == (
+    assert str(refusal_of("x", error, 400)) == (
         "x: part 0; part 1 (D); part 2 (D); part 3 (D); part 4 (D); part 5 (D); and 3 more [A]"
     )
 
 
 def test_odatas_form_is_read():
     body = {"odata.error": {"code": "Request_Denied", "message": {"lang": "en", "value": "no"}}}
-    assert str(refusal("x", error_object(body), 400)) == "x: no [Request_Denied]"
+    assert str(refusal_of("x", error_object(body), 400)) == "x: no [Request_Denied]"
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,7 @@ def test_odatas_form_is_read():
 )
 def test_a_cause_in_the_details_is_what_it_is_about(inner, kind):
     error = {"code": "DeploymentFailed", "message": "see details", "details": [inner]}
-    found = refusal("x", error, 400)
+    found = refusal_of("x", error, 400)
     assert (type(found), found.code) == (kind, inner["code"])
 
 
@@ -140,7 +140,7 @@ def test_the_policy_that_denies_is_named(error, nested):
     error = {"code": "RequestDisallowedByPolicy", "message": "disallowed by policy"} | error
     if nested:
         error = {"code": "InvalidTemplateDeployment", "message": "failed", "details": [error]}
-    found = refusal("x", error, 403)
+    found = refusal_of("x", error, 403)
     assert found.code == "RequestDisallowedByPolicy"
     assert found.hint == f"the policy {_POLICY} forbids it; ask its owner"
 
@@ -165,7 +165,7 @@ _REGISTRATION = {
 
 
 def test_a_provider_that_is_not_registered_comes_with_the_whole_command():
-    found = refusal("creating /subscriptions/SUB/resourceGroups/g", _REGISTRATION, 409)
+    found = refusal_of("creating /subscriptions/SUB/resourceGroups/g", _REGISTRATION, 409)
     assert found.hint == (
         "`az provider register --namespace Microsoft.Compute --subscription SUB --wait`, "
         "once for the subscription"
@@ -192,7 +192,7 @@ def test_whatever_the_body_it_can_be_read(body):
     error = error_object(body)
     assert all(part.code or part.text for part in parts(error))
     policies(error)
-    assert isinstance(refusal("x", error_object({"error": body}), 409), AzureRefused)
+    assert isinstance(refusal_of("x", error_object({"error": body}), 409), AzureRefused)
 
 
 @given(st.integers(0, 200))
@@ -200,4 +200,4 @@ def test_no_depth_breaks_it(depth):
     error: dict[str, Any] = {"code": "Last"}
     for _ in range(depth):
         error = {"details": [error], "innererror": error}
-    refusal("x", error, 400)
+    refusal_of("x", error, 400)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ccgpu.azure.error_details import error_object
-from ccgpu.azure.errors import refusal, translated
+from ccgpu.azure.errors import refusal_of, translating_errors
 from ccgpu.errors import (
     AlreadyExists,
     AzureRefused,
@@ -138,7 +138,7 @@ _EXIT_CODES = {
     ids=[f"{status} {code} {text[:20]}" for status, code, text, *_ in _TABLE],
 )
 def test_a_refusal_is_what_its_code_says(status, code, text, kind, after):
-    found = refusal("creating x", {"code": code, "message": text}, status)
+    found = refusal_of("creating x", {"code": code, "message": text}, status)
     assert type(found) is kind
     assert (found.code, found.after, found.exit_code) == (code, after, _EXIT_CODES[kind])
     assert str(found) == f"creating x: {text or 'no reason was given'} [{code}]"
@@ -155,19 +155,19 @@ def test_a_refusal_is_what_its_code_says(status, code, text, kind, after):
 )
 @pytest.mark.parametrize("status", [200, 400, 409])
 def test_a_code_that_passes_does_so_in_an_operations_status_too(code, status):
-    assert type(refusal("x", {"code": code}, status)) is AzureUnavailable
+    assert type(refusal_of("x", {"code": code}, status)) is AzureUnavailable
 
 
 @pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504])
 def test_a_status_that_passes_does_so_with_any_code(status):
-    assert type(refusal("x", {"code": "SomethingNew"}, status)) is AzureUnavailable
+    assert type(refusal_of("x", {"code": "SomethingNew"}, status)) is AzureUnavailable
 
 
 @pytest.mark.parametrize(
     "code", ["AuthenticationFailed", "ExpiredAuthenticationToken", "InvalidAuthenticationToken"]
 )
 def test_a_token_that_is_refused_is_a_matter_of_signing_in_with_any_status(code):
-    assert type(refusal("x", {"code": code}, 403)) is NotSignedIn
+    assert type(refusal_of("x", {"code": code}, 403)) is NotSignedIn
 
 
 def test_every_class_of_azures_refusals_has_a_row():
@@ -177,9 +177,9 @@ def test_every_class_of_azures_refusals_has_a_row():
 
 @pytest.mark.parametrize("code", ["QuotaExceeded", "OperationNotAllowed"])
 def test_the_text_decides_for_one_code_alone(code):
-    found = refusal("x", {"code": code, "message": "nothing of quota"}, 409)
+    found = refusal_of("x", {"code": code, "message": "nothing of quota"}, 409)
     assert isinstance(found, QuotaExceeded) is (code == "QuotaExceeded")
-    other = refusal("x", {"code": "BadRequest", "message": _FAMILY}, 400)
+    other = refusal_of("x", {"code": "BadRequest", "message": _FAMILY}, 400)
     assert type(other) is AzureRefused
 
 
@@ -200,7 +200,7 @@ _INNER = {"code": "AllocationFailed", "message": "none left"}
     ],
 )
 def test_the_real_code_is_found_in_the_details(error):
-    found = refusal("x", error, 409)
+    found = refusal_of("x", error, 409)
     assert isinstance(found, CapacityUnavailable)
     assert str(found) == "x: none left [AllocationFailed]"
 
@@ -216,13 +216,13 @@ def test_the_real_code_is_found_in_the_details(error):
     ],
 )
 def test_a_code_of_each_class_is_found_behind_an_unknown_one(code, kind):
-    found = refusal("x", {"code": "Outer", "details": [{"code": code}]}, 400)
+    found = refusal_of("x", {"code": "Outer", "details": [{"code": code}]}, 400)
     assert (type(found), found.code) == (kind, code)
 
 
 def test_of_unknown_codes_the_outermost_is_told_and_then_its_details():
     error = {"code": "A", "message": "outer", "details": [{"code": "B", "message": "inner"}]}
-    assert str(refusal("x", error, 400)) == "x: outer; inner (B) [A]"
+    assert str(refusal_of("x", error, 400)) == "x: outer; inner (B) [A]"
 
 
 @pytest.mark.parametrize(
@@ -234,7 +234,7 @@ def test_of_unknown_codes_the_outermost_is_told_and_then_its_details():
     ],
 )
 def test_without_a_code_the_status_decides(status, kind):
-    found = refusal("x", {}, status)
+    found = refusal_of("x", {}, status)
     assert type(found) is kind
     assert str(found) == f"x: no reason was given [Http{status}]"
 
@@ -268,7 +268,7 @@ _JSON = st.recursive(
 
 @given(_JSON, st.integers(100, 599))
 def test_whatever_the_body_it_is_a_refusal_with_a_code_in_brackets(body, status):
-    found = refusal("doing", error_object(body), status)
+    found = refusal_of("doing", error_object(body), status)
     assert isinstance(found, AzureRefused)
     assert str(found).startswith("doing: ")
     assert str(found).endswith(f" [{found.code}]")
@@ -286,8 +286,8 @@ _URL = "https://management.azure.com/operations/1?api-version=1&t=2&s=SECRET"
     ],
 )
 def test_no_message_shows_the_query_of_a_url(text):
-    told = [str(refusal("x", {"code": "AnotherOperationInProgress", "message": text}, 409))]
-    with pytest.raises(AzureUnavailable) as caught, translated("x"):
+    told = [str(refusal_of("x", {"code": "AnotherOperationInProgress", "message": text}, 409))]
+    with pytest.raises(AzureUnavailable) as caught, translating_errors("x"):
         raise sdk.ServiceRequestError(text)
     told.append(str(caught.value))
     for message in told:
@@ -298,12 +298,12 @@ def test_no_message_shows_the_query_of_a_url(text):
 
 def test_of_a_url_all_but_its_query_is_shown():
     text = f"use uri: {_URL}"
-    found = refusal("x", {"code": "A", "message": text}, 409)
+    found = refusal_of("x", {"code": "A", "message": text}, 409)
     assert str(found) == "x: use uri: https://management.azure.com/operations/1 [A]"
 
 
 def test_a_question_is_no_query():
-    found = refusal("x", {"code": "A", "message": "and/or? yes? no?"}, 400)
+    found = refusal_of("x", {"code": "A", "message": "and/or? yes? no?"}, 400)
     assert str(found) == "x: and/or? yes? no? [A]"
 
 
@@ -318,11 +318,11 @@ def test_a_question_is_no_query():
     ],
 )
 def test_where_the_user_can_do_something_a_hint_says_what(code, hint):
-    assert hint in str(refusal("x", {"code": code, "message": "no"}, 403).hint)
+    assert hint in str(refusal_of("x", {"code": code, "message": "no"}, 403).hint)
 
 
 def test_where_nobody_knows_what_to_do_there_is_no_hint():
-    assert refusal("x", {"code": "OtherCode", "message": "no"}, 403).hint is None
+    assert refusal_of("x", {"code": "OtherCode", "message": "no"}, 403).hint is None
 
 
 def test_what_can_be_tried_again_or_elsewhere_says_so():

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from ccgpu import fakearm
-from ccgpu.azure.errors import refusal
+from ccgpu.azure.errors import refusal_of
 from ccgpu.errors import (
     AlreadyExists,
     AzureRefused,
@@ -140,7 +140,7 @@ def test_every_code_of_the_fake_is_expected():
 @pytest.mark.parametrize("code", _EXPECTED)
 def test_a_code_of_the_fake_is_what_it_should_be_to_a_user(code):
     status, kind = _EXPECTED[code]
-    assert type(refusal("x", {"code": code, "message": "so"}, status)) is kind
+    assert type(refusal_of("x", {"code": code, "message": "so"}, status)) is kind
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from ccgpu.azure.error_details import error_object
-from ccgpu.azure.errors import refusal
+from ccgpu.azure.errors import refusal_of
 from ccgpu.errors import (
     AzureRefused,
     AzureUnavailable,
@@ -33,7 +33,7 @@ def _status(text: Any) -> int:
 
 
 def _refusal(one: dict[str, Any]) -> AzureRefused:
-    return refusal("doing", error_object(one.get("body")), _status(one["http_status"]))
+    return refusal_of("doing", error_object(one.get("body")), _status(one["http_status"]))
 
 
 def test_what_was_recorded_is_told_by_its_code_and_its_status(vectors):

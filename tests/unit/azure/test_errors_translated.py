@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from azure.core import exceptions as sdk
 
-from ccgpu.azure.errors import absent, translated
+from ccgpu.azure.errors import is_absent, translating_errors
 from ccgpu.errors import (
     AzureRefused,
     AzureUnavailable,
@@ -36,8 +36,8 @@ class _Response:
 
 
 def _answered(err: BaseException) -> None:
-    with translated("doing"):
-        answers.note()
+    with translating_errors("doing"):
+        answers.note_response()
         raise err
 
 
@@ -146,16 +146,16 @@ def test_the_answers_own_wish_outranks_the_usual_one(code, headers, after):
 @pytest.mark.parametrize("kind", [AttributeError, IndexError, KeyError, TypeError])
 def test_a_mistake_of_ours_is_not_the_fault_of_an_answer_that_nobody_has_given(kind):
     """Nor of an earlier one."""
-    with answers.expected():
-        answers.note()
-        with pytest.raises(kind) as caught, translated("doing"):
+    with answers.tracked_request():
+        answers.note_response()
+        with pytest.raises(kind) as caught, translating_errors("doing"):
             raise kind("x")
     assert type(caught.value) is kind
 
 
 @pytest.mark.parametrize("err", [ValueError("x"), OSError("x"), KeyboardInterrupt()])
 def test_what_is_not_the_sdks_is_left_alone(err):
-    with pytest.raises(type(err)) as caught, translated("doing"):
+    with pytest.raises(type(err)) as caught, translating_errors("doing"):
         raise err
     assert caught.value is err
 
@@ -172,4 +172,4 @@ def test_what_is_not_the_sdks_is_left_alone(err):
     ],
 )
 def test_only_arms_own_404_says_that_something_is_absent(err, gone):
-    assert absent(err) is gone
+    assert is_absent(err) is gone

@@ -17,9 +17,9 @@ from urllib3 import HTTPResponse
 
 from ccgpu.azure.arm import Arm
 from ccgpu.azure.credentials import default_credential
-from ccgpu.azure.errors import translated
+from ccgpu.azure.errors import translating_errors
 from ccgpu.azure.github import UNAVAILABLE, Assertions, assertions
-from ccgpu.azure.long_running import Run, send_with_retry, run_task
+from ccgpu.azure.long_running import Run, run_task, send_with_retry
 from ccgpu.azure.session import ENVIRONMENTS, Session
 from ccgpu.domain.catalog import Kind
 from ccgpu.errors import NotSignedIn
@@ -110,7 +110,7 @@ def test_the_issuer_is_asked_for_entras_audience_with_the_jobs_token(issuer, fet
 )
 def test_without_an_assertion_nobody_is_signed_in(issuer, fetch, answer, code, said):
     issuer.answer = answer
-    with pytest.raises(NotSignedIn, match=said) as caught, translated("reading"):
+    with pytest.raises(NotSignedIn, match=said) as caught, translating_errors("reading"):
         _credential(fetch, Entra()).get_token(_SCOPE)
     assert (caught.value.code, caught.value.exit_code) == (code, 4)
     assert "id-token: write" in (caught.value.hint or "")
@@ -200,6 +200,9 @@ def test_an_issuer_that_is_away_for_a_while_is_waited_for(tmp_path):
     adapter = Arm(session)
     group = f"/subscriptions/{FAKE_SUBSCRIPTION}/resourceGroups/none"
     run = Run(cloud, cloud.now() + 600)
-    assert run_task(run, send_with_retry(run, lambda: adapter.get(Kind.GROUP, group), "reading")) is None
+    assert (
+        run_task(run, send_with_retry(run, lambda: adapter.get(Kind.GROUP, group), "reading"))
+        is None
+    )
     assert arm.now() > run.started
     arm.close()

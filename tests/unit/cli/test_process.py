@@ -13,7 +13,7 @@ from rich.console import Console
 from ccgpu.cli.main import run
 from ccgpu.cli.runtime import Runtime
 from ccgpu.errors import UsageProblem
-from ccgpu.net.transport import CONNECT, READ, network
+from ccgpu.net.transport import CONNECT, READ, network_transport
 
 _BEGIN = "import os, signal\nfrom ccgpu.cli import process\nprocess.begin()\n"
 _TWICE = """
@@ -81,6 +81,6 @@ def test_a_signal_does_not_keep_an_error_from_being_told(tmp_path: Path):
 
 def test_the_network_is_given_up_long_before_the_sdk_would():
     """But not before ARM has had the 60 s that it waits itself."""
-    config = network().connection_config
+    config = network_transport().connection_config
     assert (config.timeout, config.read_timeout) == (CONNECT, READ)
     assert CONNECT < 60 < READ < 120

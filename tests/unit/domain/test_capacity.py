@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ccgpu.domain.capacity import Need, Offer, Usage, Verdict, judge
+from ccgpu.domain.capacity import CapacityCheck, Offer, QuotaNeed, Usage, assess_capacity
 from ccgpu.domain.catalog import NCC_H100_V5, NCC_QUOTA_FAMILY, NCC_VCPUS
 
 _OFFER = Offer("eastus2", ("1", "2"), NCC_QUOTA_FAMILY, NCC_VCPUS, {})
@@ -17,9 +17,9 @@ _SPOT = Usage("lowPriorityCores", "Low-priority vCPUs", 0, 40)
 _ALL = (_FAMILY, _TOTAL, _SPOT)
 
 
-def _judge(offer: Offer | None = _OFFER, **changes: Any) -> Verdict:
+def _judge(offer: Offer | None = _OFFER, **changes: Any) -> CapacityCheck:
     given_ = {"zone": None, "spot": False, "usages": _ALL} | changes
-    return judge("eastus2", NCC_H100_V5, offer=offer, **given_)
+    return assess_capacity("eastus2", NCC_H100_V5, offer=offer, **given_)
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def _judge(offer: Offer | None = _OFFER, **changes: Any) -> Verdict:
 )
 def test_a_region_that_does_not_offer_it_says_why(offer, zone, spot, refusal, field):
     verdict = _judge(offer, zone=zone, spot=spot)
-    assert verdict == Verdict("eastus2", (), refusal, quota=False, field=field)
+    assert verdict == CapacityCheck("eastus2", (), refusal, quota=False, field=field)
 
 
 @pytest.mark.parametrize(
@@ -102,37 +102,39 @@ def test_a_region_that_offers_it_and_has_quota_holds_it(offer, zone, spot):
 
 def test_an_ordinary_vm_needs_the_familys_quota_and_the_regions():
     assert _judge().needs == (
-        Need("NCC v5 vCPUs", 0, 80, 40),
-        Need("Total Regional vCPUs", 10, 100, 50),
+        QuotaNeed("NCC v5 vCPUs", 0, 80, 40),
+        QuotaNeed("Total Regional vCPUs", 10, 100, 50),
     )
 
 
 def test_a_vm_that_takes_anothers_place_needs_no_more_than_that_gives_back():
     full = [replace(_FAMILY, used=80), replace(_TOTAL, used=100)]
     assert _judge(usages=full).quota
-    assert _judge(usages=full, frees=True) == Verdict(
+    assert _judge(usages=full, frees=True) == CapacityCheck(
         "eastus2",
-        (Need("NCC v5 vCPUs", 80, 80, 80), Need("Total Regional vCPUs", 100, 100, 100)),
+        (QuotaNeed("NCC v5 vCPUs", 80, 80, 80), QuotaNeed("Total Regional vCPUs", 100, 100, 100)),
     )
 
 
 def test_a_spot_vm_needs_only_the_quota_of_spot():
-    assert _judge(spot=True).needs == (Need("Low-priority vCPUs", 0, 40, 40),)
+    assert _judge(spot=True).needs == (QuotaNeed("Low-priority vCPUs", 0, 40, 40),)
 
 
 @pytest.mark.parametrize("name", ["Standard NCC ads 2023 Family ", "STANDARDNCCADS2023FAMILY"])
 def test_a_quota_line_is_known_in_every_spelling(name):
-    assert _judge(usages=[replace(_FAMILY, name=name)]).needs == (Need("NCC v5 vCPUs", 0, 80, 40),)
+    assert _judge(usages=[replace(_FAMILY, name=name)]).needs == (
+        QuotaNeed("NCC v5 vCPUs", 0, 80, 40),
+    )
 
 
 def test_the_familys_name_and_cores_are_those_of_the_offer():
     offer = replace(_OFFER, family="otherFamily", vcpus=96)
     usages = [Usage("otherFamily", "Other", 1, 2), _FAMILY]
-    assert _judge(offer, usages=usages).needs == (Need("Other", 1, 2, 97),)
+    assert _judge(offer, usages=usages).needs == (QuotaNeed("Other", 1, 2, 97),)
 
 
 def test_a_line_that_azure_does_not_list_is_not_held_against_the_vm():
-    assert _judge(usages=()) == Verdict("eastus2", ())
+    assert _judge(usages=()) == CapacityCheck("eastus2", ())
 
 
 def test_a_lack_of_quota_tells_every_short_line_with_its_numbers():

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ccgpu.domain.catalog import API_VERSIONS, OWN_TAGS, Kind
-from ccgpu.domain.desired import Names, Stamp, desired
+from ccgpu.domain.desired import Names, RunTags, desired
 from ccgpu.domain.resource import BODY_HASH, DEPLOYMENT, VOLATILE_TAGS, Body, Resource, key
 from support.public_keys import ed25519_line
 from support.specs import IDENTITY, STAMP, SUBSCRIPTION, VARIANTS, make_spec, placed, wanted
@@ -89,7 +89,7 @@ def test_everything_a_body_refers_to_within_the_deployment_is_needed(changes):
 
 @pytest.mark.parametrize("changes", VARIANTS.values(), ids=VARIANTS)
 def test_every_resource_carries_its_deployment_and_its_run(changes):
-    stamp = Stamp("r1", "2026-01-02T03:04:05Z", "2026-01-03T03:04:05Z")
+    stamp = RunTags("r1", "2026-01-02T03:04:05Z", "2026-01-03T03:04:05Z")
     resources = wanted(stamp, **changes)
     bodies = [one.body for one in resources.values()]
     vm = next(one for one in resources.values() if one.kind is Kind.VM)
@@ -245,7 +245,7 @@ def test_a_vm_without_a_zone_leaves_it_to_azure():
     assert _vm(zone="3").body["zones"] == ["3"]
 
 
-def _hash(stamp: Stamp = STAMP, **changes: Any) -> str:
+def _hash(stamp: RunTags = STAMP, **changes: Any) -> str:
     tags = next(r for r in wanted(stamp, **changes).values() if r.kind is Kind.VM).body["tags"]
     return str(tags[BODY_HASH])
 
@@ -266,7 +266,7 @@ def test_the_body_tag_changes_exactly_with_what_no_get_gives_back(name):
     st.dictionaries(st.sampled_from(["team", "cost"]), st.sampled_from(["a", "b"])),
 )
 def test_the_body_tag_does_not_change_with_who_when_and_how_it_is_called(run, at, expires, tags):
-    assert _hash(Stamp(run, at, expires), tags=tags) == _hash()
+    assert _hash(RunTags(run, at, expires), tags=tags) == _hash()
 
 
 @given(st.sampled_from(sorted(VARIANTS)))

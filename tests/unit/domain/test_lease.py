@@ -11,8 +11,8 @@ from ccgpu.domain.lease import (
     GRACE,
     YOUNG,
     Lease,
-    Verdict,
-    judge,
+    LeaseStatus,
+    assess_lease,
     lease_of,
     moment,
     retagged,
@@ -91,24 +91,24 @@ OVER, GRACED, LIVE = at(-GRACE - 1), at(-GRACE), at(60)
 @pytest.mark.parametrize(
     ("lease", "vm", "verdict"),
     [
-        (Lease(OVER, OLD), VM, Verdict("expired")),
-        (Lease(OVER, LATELY), VM, Verdict("expired")),
-        (Lease(OVER), VM, Verdict("expired")),
-        (Lease(OVER, OLD), CREATING, Verdict("expired")),
-        (Lease(OVER, OLD), None, Verdict("expired")),
-        (Lease(None, OLD), None, Verdict("orphaned")),
-        (Lease(GRACED, OLD), VM, Verdict()),
-        (Lease(LIVE, OLD), VM, Verdict()),
-        (Lease(LIVE, OLD), None, Verdict()),
-        (Lease(GRACED, OLD), None, Verdict()),
-        (Lease(None, OLD), VM, Verdict()),
-        (Lease(OVER, LATELY), CREATING, Verdict(spared=SPARED_YOUNG)),
-        (Lease(OVER, LATELY), None, Verdict(spared=SPARED_YOUNG)),
-        (Lease(None, LATELY), None, Verdict(spared=SPARED_YOUNG)),
+        (Lease(OVER, OLD), VM, LeaseStatus("expired")),
+        (Lease(OVER, LATELY), VM, LeaseStatus("expired")),
+        (Lease(OVER), VM, LeaseStatus("expired")),
+        (Lease(OVER, OLD), CREATING, LeaseStatus("expired")),
+        (Lease(OVER, OLD), None, LeaseStatus("expired")),
+        (Lease(None, OLD), None, LeaseStatus("orphaned")),
+        (Lease(GRACED, OLD), VM, LeaseStatus()),
+        (Lease(LIVE, OLD), VM, LeaseStatus()),
+        (Lease(LIVE, OLD), None, LeaseStatus()),
+        (Lease(GRACED, OLD), None, LeaseStatus()),
+        (Lease(None, OLD), VM, LeaseStatus()),
+        (Lease(OVER, LATELY), CREATING, LeaseStatus(spared=SPARED_YOUNG)),
+        (Lease(OVER, LATELY), None, LeaseStatus(spared=SPARED_YOUNG)),
+        (Lease(None, LATELY), None, LeaseStatus(spared=SPARED_YOUNG)),
     ],
 )
 def test_garbage_is_what_is_over_and_not_being_made(lease, vm, verdict):
-    assert judge(lease, vm, NOW) == verdict
+    assert assess_lease(lease, vm, NOW) == verdict
 
 
 @pytest.mark.parametrize(
@@ -121,7 +121,7 @@ def test_garbage_is_what_is_over_and_not_being_made(lease, vm, verdict):
     ],
 )
 def test_what_cannot_be_read_is_spared_and_said(lease, vm, named):
-    verdict = judge(lease, vm, NOW)
+    verdict = assess_lease(lease, vm, NOW)
     assert verdict.why is None
     assert named in (verdict.spared or "")
 
@@ -132,7 +132,7 @@ moments = st.none() | st.floats(-1e6, 1e6).map(at) | st.just("for ever")
 @given(moments, moments, st.sampled_from([None, VM, CREATING]), st.floats(0, 1e6))
 def test_time_alone_makes_garbage_and_never_unmakes_it(expires, created, vm, later):
     lease = Lease(expires, created)
-    before, after = judge(lease, vm, NOW), judge(lease, vm, NOW + later)
+    before, after = assess_lease(lease, vm, NOW), assess_lease(lease, vm, NOW + later)
     assert before.why in (None, after.why)
 
 

@@ -7,7 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ccgpu.domain.catalog import Kind
-from ccgpu.domain.desired import Names, Placement, Stamp, desired
+from ccgpu.domain.desired import Names, Placement, RunTags, desired
 from ccgpu.domain.given import GivenFields, leaves, remember
 from ccgpu.domain.live_spec import live_fields, resumable, with_live_values
 from ccgpu.domain.plan import plan
@@ -18,8 +18,8 @@ from support.public_keys import ed25519_line
 from support.specs import ENCRYPTION_SET, IDENTITY, IMAGE, SUBNET, SUBSCRIPTION, VARIANTS
 
 _BLANK = VmSpec(name="demo")
-_STAMP = Stamp("0123456789abcdef", "2026-10-01T12:00:00Z", "2026-10-01T20:00:00Z")
-_LATER = Stamp("fedcba9876543210", "2026-10-02T12:00:00Z")
+_STAMP = RunTags("0123456789abcdef", "2026-10-01T12:00:00Z", "2026-10-01T20:00:00Z")
+_LATER = RunTags("fedcba9876543210", "2026-10-02T12:00:00Z")
 _URN = ":".join(IMAGE.values())
 _COMMUNITY = "/CommunityGalleries/pub-1/Images/cvm/Versions/1.2.3"
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from ccgpu.domain.catalog import Kind
-from ccgpu.domain.desired import Stamp
+from ccgpu.domain.desired import RunTags
 from ccgpu.domain.plan import Action, Plan, plan
 from ccgpu.domain.renewal import LeaseWish, renewed
 from ccgpu.domain.resource import CREATED, DEPLOYMENT, EXPIRES, Body, ResourceId, key, tag
@@ -18,7 +18,7 @@ LONG = "2026-10-09T13:00:00Z"
 
 def _found(*, vm: bool, ends: str | None = None, **changes: Any) -> dict[ResourceId, Body]:
     """What is there of a deployment that was made at the stamp's time."""
-    there = wanted(Stamp(STAMP.run, STAMP.created, ends), **changes)
+    there = wanted(RunTags(STAMP.run, STAMP.created, ends), **changes)
     return {key(r.id): r.body for r in there.values() if vm or r.kind is not Kind.VM}
 
 

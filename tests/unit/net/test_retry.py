@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ccgpu.net.retry import LONGEST_POLL, SHORTEST_POLL, pause, poll_pause, retry_after
+from ccgpu.net.retry import MAX_POLL_DELAY, MIN_POLL_DELAY, poll_delay, retry_after, retry_delay
 
 _WISHES = st.none() | st.floats(0, 3600)
 _COUNTS = st.integers(0, 10_000)
@@ -12,7 +12,7 @@ _COUNTS = st.integers(0, 10_000)
 
 @given(st.integers(1, 10_000), _WISHES)
 def test_a_retry_never_comes_sooner_than_it_is_wished_for(attempt, wish):
-    seconds = pause(attempt, wish)
+    seconds = retry_delay(attempt, wish)
     assert seconds >= 2.0
     assert seconds >= (wish or 0.0)
     assert seconds <= max(60.0, wish or 0.0)
@@ -20,7 +20,7 @@ def test_a_retry_never_comes_sooner_than_it_is_wished_for(attempt, wish):
 
 @given(st.integers(1, 10_000), _WISHES)
 def test_each_retry_waits_at_least_as_long_as_the_one_before(attempt, wish):
-    assert pause(attempt, wish) <= pause(attempt + 1, wish)
+    assert retry_delay(attempt, wish) <= retry_delay(attempt + 1, wish)
 
 
 @pytest.mark.parametrize(
@@ -31,22 +31,24 @@ def test_each_retry_waits_at_least_as_long_as_the_one_before(attempt, wish):
     ],
 )
 def test_retries_wait_twice_as_long_each_time_up_to_a_minute(attempt, wish, seconds):
-    assert pause(attempt, wish) == seconds
+    assert retry_delay(attempt, wish) == seconds
 
 
 @given(_COUNTS)
 def test_polls_without_a_wish_grow_within_their_bounds(polls):
-    assert SHORTEST_POLL <= poll_pause(polls, None) <= poll_pause(polls + 1, None) <= LONGEST_POLL
+    assert (
+        MIN_POLL_DELAY <= poll_delay(polls, None) <= poll_delay(polls + 1, None) <= MAX_POLL_DELAY
+    )
 
 
 @given(_COUNTS, st.floats(0, 3600))
 def test_a_poll_comes_when_it_is_wished_for_but_not_at_once(polls, wish):
-    assert poll_pause(polls, wish) == max(wish, 1.0)
+    assert poll_delay(polls, wish) == max(wish, 1.0)
 
 
 @pytest.mark.parametrize(("polls", "seconds"), [(0, 5.0), (1, 7.5), (4, 25.3125), (5, 30.0)])
 def test_polls_grow_by_half(polls, seconds):
-    assert poll_pause(polls, None) == seconds
+    assert poll_delay(polls, None) == seconds
 
 
 _DATE = "Fri, 02 Jan 2026 03:04:05 GMT"

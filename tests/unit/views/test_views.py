@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 from rich.text import Text
 
-from ccgpu.domain.capacity import Need
+from ccgpu.domain.capacity import QuotaNeed
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.compare import Difference
 from ccgpu.domain.deployment import Deployment, Owned
@@ -113,7 +113,7 @@ def test_every_kind_of_image_is_named(image):
 
 
 def test_a_plan_for_scripts_has_what_is_put_and_nothing_for_a_delete():
-    document = plan.as_json(_PLAN, _PLACE, [Need("vCPUs", 0, 80, 40)], simulated=True)
+    document = plan.as_json(_PLAN, _PLACE, [QuotaNeed("vCPUs", 0, 80, 40)], simulated=True)
     assert document["schema"] == "ccgpu.plan/1"
     assert [one["action"] for one in document["resources"]] == [
         *("keep", "create", "update", "replace", "delete")
@@ -200,7 +200,9 @@ def test_a_kept_group_says_why():
 
 def test_lines_end_where_their_text_ends():
     assert _printed(Text("a  \n\n  b ")) == "a\n\n  b\n"
-    text = _printed(plan.as_text(_PLAN, _PLACE, [Need("v", 0, 8, 4)], simulated=False), width=30)
+    text = _printed(
+        plan.as_text(_PLAN, _PLACE, [QuotaNeed("v", 0, 8, 4)], simulated=False), width=30
+    )
     assert [line for line in text.splitlines() if line != line.rstrip()] == []
 
 

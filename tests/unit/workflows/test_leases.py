@@ -8,7 +8,7 @@ from ccgpu.domain.catalog import Kind
 from ccgpu.domain.resource import kind_of, tags_of
 from ccgpu.errors import AlreadyExists, AzureRefused, Interrupted, NotFound
 from ccgpu.fakearm import Answer, Fault, Request
-from ccgpu.workflows.show import list_all, show
+from ccgpu.workflows.show import list_deployments, show
 from support import faults
 from support.cloud import Machine, make_spec
 from support.faults import AfterCommit, Nth, of
@@ -135,7 +135,7 @@ def test_a_lease_can_be_made_shorter(machine: Machine) -> None:
     machine.create(make_spec(ttl="8h"))
     done = extend(machine, 1)
     assert at(done.expires) < at(done.before or "")
-    assert 0 < (list_all(machine.cloud)[0].seconds_left or 0) <= HOUR
+    assert 0 < (list_deployments(machine.cloud)[0].seconds_left or 0) <= HOUR
 
 
 def test_a_vm_of_somebody_elses_says_nothing_of_the_lease(machine: Machine) -> None:
@@ -143,7 +143,7 @@ def test_a_vm_of_somebody_elses_says_nothing_of_the_lease(machine: Machine) -> N
     (vm,) = (one for one in machine.ids() if one.endswith("/virtualMachines/demo"))
     machine.cloud.arm.tag(Kind.VM, vm, {"owner": "somebody"})
     machine.arm.advance(20)
-    (found,) = list_all(machine.cloud)
+    (found,) = list_deployments(machine.cloud)
     assert (found.vm_id, found.seconds_left is None) == (None, False)
 
 
@@ -169,7 +169,7 @@ def test_without_azures_time_no_lease_is_written(machine: Machine) -> None:
         extend(machine, 4)
     assert caught.value.code == "NoDate"
     assert machine.writes() == before
-    assert list_all(machine.cloud)[0].seconds_left is None
+    assert list_deployments(machine.cloud)[0].seconds_left is None
 
 
 def _without_dates(machine: Machine) -> Fault:

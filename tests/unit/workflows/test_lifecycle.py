@@ -6,7 +6,7 @@ from ccgpu.domain.status import State
 from ccgpu.errors import GuestNotReady, NotFound, TimedOut, UsageProblem
 from ccgpu.fakearm import Answer
 from ccgpu.workflows import lifecycle
-from ccgpu.workflows.show import list_all, show
+from ccgpu.workflows.show import list_deployments, show
 from support.cloud import Machine, make_spec
 from support.faults import Nth, of
 
@@ -20,7 +20,7 @@ def vm_bills(machine: Machine) -> bool:
 def test_stop_deallocates_so_that_nothing_of_the_vm_bills(machine: Machine) -> None:
     machine.create()
     assert vm_bills(machine)
-    lifecycle.act(machine.cloud, "stop", "demo")
+    lifecycle.change_power_state(machine.cloud, "stop", "demo")
     assert not vm_bills(machine)
     assert show(machine.cloud, "demo").state is State.STOPPED
     assert show(machine.cloud, "demo").power == "deallocated"
@@ -28,16 +28,16 @@ def test_stop_deallocates_so_that_nothing_of_the_vm_bills(machine: Machine) -> N
 
 def test_start_and_restart_end_when_the_guest_is_up(machine: Machine) -> None:
     machine.create()
-    lifecycle.act(machine.cloud, "stop", "demo")
-    lifecycle.act(machine.cloud, "start", "demo")
+    lifecycle.change_power_state(machine.cloud, "stop", "demo")
+    lifecycle.change_power_state(machine.cloud, "start", "demo")
     assert show(machine.cloud, "demo").state is State.READY
-    lifecycle.act(machine.cloud, "restart", "demo")
+    lifecycle.change_power_state(machine.cloud, "restart", "demo")
     assert show(machine.cloud, "demo").state is State.READY
 
 
 def test_a_create_leaves_a_stopped_vm_stopped(machine: Machine) -> None:
     machine.create()
-    lifecycle.act(machine.cloud, "stop", "demo")
+    lifecycle.change_power_state(machine.cloud, "stop", "demo")
     before = machine.writes()
     machine.create()
     assert machine.writes() == before
@@ -47,20 +47,20 @@ def test_a_create_leaves_a_stopped_vm_stopped(machine: Machine) -> None:
 def test_wait_waits_for_a_create_that_did_not(machine: Machine) -> None:
     machine.create(wait=False)
     assert show(machine.cloud, "demo").state is State.CREATING
-    lifecycle.wait(machine.cloud, "demo", State.READY)
+    lifecycle.wait_for_state(machine.cloud, "demo", State.READY)
     assert show(machine.cloud, "demo").state is State.READY
 
 
 def test_wait_has_an_end(machine: Machine) -> None:
     machine.create()
     with pytest.raises(TimedOut):
-        lifecycle.wait(machine.cloud, "demo", State.STOPPED, timeout=120)
+        lifecycle.wait_for_state(machine.cloud, "demo", State.STOPPED, timeout=120)
 
 
 def test_a_guest_that_does_not_come_up_is_said_to_be_so_and_kept(machine: Machine) -> None:
     view = of("GET", "/virtualMachines/demo")
     machine.create(wait=False)
-    lifecycle.wait(machine.cloud, "demo", State.BOOTING)
+    lifecycle.wait_for_state(machine.cloud, "demo", State.BOOTING)
     body = machine.get(
         "/resourceGroups/ccgpu-demo/providers/Microsoft.Compute/virtualMachines/demo"
     )
@@ -124,10 +124,10 @@ def test_a_missing_subnet_is_found_before_the_first_write(machine: Machine) -> N
 
 
 def test_list_shows_every_deployment_once(machine: Machine) -> None:
-    assert list_all(machine.cloud) == []
+    assert list_deployments(machine.cloud) == []
     machine.create()
     machine.create(make_spec(name="second", resource_group="lab"))
-    found = [(one.name, one.resource_group, one.state) for one in list_all(machine.cloud)]
+    found = [(one.name, one.resource_group, one.state) for one in list_deployments(machine.cloud)]
     assert found == [("demo", "ccgpu-demo", "ready"), ("second", "lab", "ready")]
 
 
@@ -143,7 +143,7 @@ def test_a_name_in_two_groups_must_be_told_apart(machine: Machine) -> None:
 @pytest.mark.parametrize("verb", ["start", "stop", "restart"])
 def test_what_is_not_there_is_said_to_be_so(machine: Machine, verb: lifecycle.Verb) -> None:
     with pytest.raises(NotFound, match="no VM demo"):
-        lifecycle.act(machine.cloud, verb, "demo")
+        lifecycle.change_power_state(machine.cloud, verb, "demo")
     with pytest.raises(NotFound, match="no deployment demo"):
         show(machine.cloud, "demo")
     assert machine.writes() == []

@@ -8,20 +8,23 @@ from ccgpu.domain.desired import Names
 from ccgpu.domain.resource import BODY_HASH, Body, tags_of
 from ccgpu.domain.status import State, power, state
 from ccgpu.workflows.create.readiness import GRACE, wait_for
-from ccgpu.workflows.discovery.dependents import dependents
+from ccgpu.workflows.discovery.dependents import find_dependents
 from ccgpu.workflows.discovery.snapshot import tag_disks
-from ccgpu.workflows.journal_writer import Keeper
+from ccgpu.workflows.journal_writer import JournalWriter
 
 
-def finish(run: Run, names: Names, keeper: Keeper, *, made: bool) -> None:
+def complete_boot(run: Run, names: Names, keeper: JournalWriter, *, made: bool) -> None:
     """Bring a VM that is there to the end of its create; changes nothing when run again.
 
     `made`: it has been made just now, and says that it is stopped until it boots. One that its user
     has stopped stays so.
     """
     doing = f"reading {names.vm}"
-    vm = run_task(run, wait_until_settled(run, Kind.VM, names.vm, doing, expected=True, view=True)) or {}
-    found = run_task(run, dependents(run, names.vm, vm))
+    vm = (
+        run_task(run, wait_until_settled(run, Kind.VM, names.vm, doing, expected=True, view=True))
+        or {}
+    )
+    found = run_task(run, find_dependents(run, names.vm, vm))
     keeper.done((names.vm, Kind.VM), *found)
     tag_disks(run, {id_: kind for id_, kind in found if kind is Kind.DISK}, _disk_tags(vm))
     if state(vm) is not State.STOPPED or (made and power(vm) != "deallocated"):

@@ -18,7 +18,7 @@ from ccgpu.workflows.discovery.snapshot import Actual
 
 
 @dataclass(frozen=True, slots=True)
-class FittedSpec:
+class EffectiveSpec:
     """A spec that is made to fit what is there.
 
     expires: the lease of the VM that is there, which is kept; None where `spec.ttl` decides.
@@ -33,14 +33,14 @@ class FittedSpec:
     is_own_address: bool = False
 
 
-def fitted(
+def effective_spec(
     run: Run, asked: VmSpec, given: GivenFields | None, names: Names, actual: Actual
-) -> FittedSpec:
+) -> EffectiveSpec:
     """`asked`, in which a field that nobody gave takes what is there; None: every one was given."""
     fields = given or every_field(asked)
     spec = with_live_values(asked, given.binding, names, actual) if given else asked
-    addressed = with_address(run.cloud, spec)
-    found = FittedSpec(
+    addressed = with_ssh_source(run.cloud, spec)
+    found = EffectiveSpec(
         addressed,
         fields,
         remembered=fields.from_memory,
@@ -72,7 +72,7 @@ def lease_wish(asked: VmSpec, given: GivenFields, journal: Journal | None) -> Le
     return LeaseWish.RENEW if "ttl" in given.by_flag or is_another else LeaseWish.FILL
 
 
-def announce(run: Run, fit: FittedSpec) -> None:
+def announce_defaults(run: Run, fit: EffectiveSpec) -> None:
     """Say what of the spec was not given on the command line, before anything is made."""
     if fit.is_own_address:
         run.tell("note", f"SSH is allowed from {fit.spec.ssh_from}, where you signed in from")
@@ -80,7 +80,7 @@ def announce(run: Run, fit: FittedSpec) -> None:
         run.tell("note", remembered_note(fit))
 
 
-def remembered_note(fit: FittedSpec) -> str:
+def remembered_note(fit: EffectiveSpec) -> str:
     """Which values come from the last create, and how to do without them."""
     values = dict(leaves(fit.spec.model_dump(mode="json")))
     told = ", ".join(f"{field} {_brief(values.get(field))}" for field in fit.remembered)
@@ -102,7 +102,7 @@ def _brief(value: Any) -> str:
     return " ".join([words[0], f"…{words[1][-8:]}", *words[2:]]) if words[1:] else str(value)
 
 
-def with_address(cloud: AzureContext, spec: VmSpec) -> VmSpec:
+def with_ssh_source(cloud: AzureContext, spec: VmSpec) -> VmSpec:
     """The spec with `ssh_from: auto` made an address; a private VM needs none."""
     if spec.ssh_from != "auto" or spec.private:
         return spec

@@ -8,10 +8,10 @@ from ccgpu.domain.given import GivenFields
 from ccgpu.domain.resource import key, own_group
 from ccgpu.domain.spec import VmSpec
 from ccgpu.errors import Denied, UsageProblem
-from ccgpu.workflows.discovery.search import deployments
+from ccgpu.workflows.discovery.search import find_deployments
 
 
-def in_its_group(run: Run, spec: VmSpec, given: GivenFields | None) -> VmSpec:
+def with_existing_group(run: Run, spec: VmSpec, given: GivenFields | None) -> VmSpec:
     """`spec` with the group that the deployment is in; None: every field was given."""
     if given is None or spec.resource_group is not None:
         return spec
@@ -28,7 +28,7 @@ def _group(run: Run, name: str) -> str | None:
     if journal is not None and journal.records:
         return journal.group
     try:
-        groups = [one.group for one in deployments(run, name)]
+        groups = [one.group for one in find_deployments(run, name)]
     except Denied:  # who may work in one group only may not look at the others
         return None
     if len(groups) > 1 and key(own_group(name)) not in map(key, groups):

@@ -8,38 +8,40 @@ from ccgpu.domain.desired import Names
 from ccgpu.domain.plan import Action, Plan
 from ccgpu.domain.resource import ResourceId, key
 from ccgpu.errors import CcgpuError, Denied, LeftBehind
-from ccgpu.workflows.create.rollback import undo
-from ccgpu.workflows.discovery.leftovers import inventory, left_behind
-from ccgpu.workflows.discovery.snapshot import nameable_ids
-from ccgpu.workflows.journal_writer import Keeper
+from ccgpu.workflows.create.rollback import rollback
+from ccgpu.workflows.discovery.leftovers import left_behind_error, report_leftovers
+from ccgpu.workflows.discovery.snapshot import possible_ids
+from ccgpu.workflows.journal_writer import JournalWriter
 
 
-def where_to_look(keeper: Keeper, names: Names) -> dict[ResourceId, Kind]:
+def possible_resources(keeper: JournalWriter, names: Names) -> dict[ResourceId, Kind]:
     """Where to look after a failure; nowhere, if this machine has made nothing."""
     made = {record.id: record.kind for record in keeper.journal.records}
-    return nameable_ids(names) | made if made else {}
+    return possible_ids(names) | made if made else {}
 
 
-def begun(keeper: Keeper) -> set[ResourceId]:
+def run_resources(keeper: JournalWriter) -> set[ResourceId]:
     """The `key`s of what this run may have made: a lagging answer does not make it absent."""
     return {key(record.id) for record in keeper.journal.of_run()}
 
 
-def fail(run: Run, keeper: Keeper, err: CcgpuError, todo: Plan, *, keep: bool) -> NoReturn:
+def rollback_and_raise(
+    run: Run, keeper: JournalWriter, err: CcgpuError, todo: Plan, *, keep: bool
+) -> NoReturn:
     """Undo what this run made, and raise `err`; `LeftBehind` if something is left.
 
     `keep` undoes nothing. Disks that an update adds to a VM are the VM's from then on, and stay.
     """
     name = keeper.journal.deployment
     if keep:
-        _keep(run, keeper, err)
+        _keep_and_raise(run, keeper, err)
     if not keeper.journal.of_run():
         raise err
     updated = [step.resource for step in todo.of(Action.UPDATE) if step.resource.kind is Kind.VM]
     run.tell("note", "undoing what was made")
     spared = frozenset(key(disk) for vm in updated for disk in vm.promises)
-    if errors := undo(run, keeper, spared).errors:
-        raise left_behind(
+    if errors := rollback(run, keeper, spared).errors:
+        raise left_behind_error(
             f"{err}\nand not everything that was made could be removed",
             (err, *errors),
             hint=f"`ccgpu delete {name}` tries again",
@@ -47,12 +49,12 @@ def fail(run: Run, keeper: Keeper, err: CcgpuError, todo: Plan, *, keep: bool) -
     raise err
 
 
-def _keep(run: Run, keeper: Keeper, err: CcgpuError) -> NoReturn:
+def _keep_and_raise(run: Run, keeper: JournalWriter, err: CcgpuError) -> NoReturn:
     """Raise `err` with what there is; `LeftBehind` if something that was made bills."""
-    journal, mine = keeper.journal, begun(keeper)
+    journal, mine = keeper.journal, run_resources(keeper)
     name = journal.deployment
-    ids = where_to_look(keeper, Names(journal.subscription, journal.group, name))
-    err.resources = inventory(run, ids, name, mine)
+    ids = possible_resources(keeper, Names(journal.subscription, journal.group, name))
+    err.resources = report_leftovers(run, ids, name, mine)
     made = [one for one in err.resources if key(one.id) in mine]
     if isinstance(err, Denied) or not any(one.billed for one in made):
         raise err

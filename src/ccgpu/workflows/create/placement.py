@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 
-from ccgpu.azure.long_running import Run, send_with_retry, run_task
+from ccgpu.azure.long_running import Run, run_task, send_with_retry
 from ccgpu.domain import capacity
-from ccgpu.domain.capacity import Need
+from ccgpu.domain.capacity import QuotaNeed
 from ccgpu.domain.desired import Placement
 from ccgpu.domain.image import LATEST, Community, Image, Marketplace
 from ccgpu.domain.resource import Body, location
@@ -39,11 +39,11 @@ class Candidate:
     """
 
     placement: Placement
-    needs: tuple[Need, ...] = ()
+    needs: tuple[QuotaNeed, ...] = ()
     checked: bool = False
 
 
-def of_existing(vm: Body, spec: VmSpec) -> Placement | None:
+def existing_placement(vm: Body, spec: VmSpec) -> Placement | None:
     """The placement of the VM that is there, where the spec agrees with it; else None."""
     region = location(vm["location"])
     zone = next(iter(vm.get("zones") or ()), None)
@@ -54,7 +54,7 @@ def of_existing(vm: Body, spec: VmSpec) -> Placement | None:
     return Placement(region, zone, image)
 
 
-def candidates(
+def find_candidates(
     run: Run,
     spec: VmSpec,
     refusals: list[CcgpuError],
@@ -75,7 +75,9 @@ def candidates(
     for region in spec.regions:
         try:
             require_same_region(region, bound)
-            needs = () if skip_preflight else _needs(run, spec, regions, region, region == leaves)
+            needs = (
+                () if skip_preflight else _quota_needs(run, spec, regions, region, region == leaves)
+            )
             image = _image(run, spec, region)
         except (NotFound, QuotaExceeded, CapacityUnavailable, InvalidFile) as err:
             refusals.append(err)
@@ -83,7 +85,7 @@ def candidates(
         found = True
         yield Candidate(Placement(region, spec.zone, image), needs, checked=True)
     if not found:
-        raise combined(refusals)
+        raise combined_refusal(refusals)
 
 
 def _image(run: Run, spec: VmSpec, region: str) -> Mapping[str, str]:
@@ -91,13 +93,17 @@ def _image(run: Run, spec: VmSpec, region: str) -> Mapping[str, str]:
     return run_task(run, send_with_retry(run, look, f"looking up the image in {region}"))
 
 
-def _needs(run: Run, spec: VmSpec, regions: Regions, region: str, frees: bool) -> tuple[Need, ...]:
+def _quota_needs(
+    run: Run, spec: VmSpec, regions: Regions, region: str, frees: bool
+) -> tuple[QuotaNeed, ...]:
     queries, doing = run.cloud.queries, f"looking for capacity in {region}"
     offer = run_task(run, send_with_retry(run, partial(queries.offer, region, spec.size), doing))
     if offer is None:  # of a region that does not exist nothing more is asked
         raise InvalidFile("spec", [regions.problem(region)], hint=_ANYWAY)
     usages = run_task(run, send_with_retry(run, partial(queries.usages, region), doing))
-    verdict = capacity.judge(region, spec.size, spec.zone, spec.spot, offer, usages, frees=frees)
+    verdict = capacity.assess_capacity(
+        region, spec.size, spec.zone, spec.spot, offer, usages, frees=frees
+    )
     if verdict.refusal is None:
         return verdict.needs
     if verdict.field:
@@ -107,16 +113,16 @@ def _needs(run: Run, spec: VmSpec, regions: Regions, region: str, frees: bool) -
 
 
 @contextmanager
-def capacity_located(vm: Body) -> Iterator[None]:
+def locating_capacity_errors(vm: Body) -> Iterator[None]:
     """A lack of capacity or quota that Azure finds inside names the region and zone of `vm`."""
     try:
         yield
     except (CapacityUnavailable, QuotaExceeded) as err:
         zone = next(iter(vm.get("zones") or ()), None)
-        raise located(err, location(vm["location"]), zone) from err
+        raise with_location(err, location(vm["location"]), zone) from err
 
 
-def located(err: CcgpuError, region: str, zone: str | None) -> CcgpuError:
+def with_location(err: CcgpuError, region: str, zone: str | None) -> CcgpuError:
     """A lack of capacity or quota that Azure found, with the region and zone it is of."""
     if not isinstance(err, CapacityUnavailable | QuotaExceeded):
         return err
@@ -129,7 +135,7 @@ def located(err: CcgpuError, region: str, zone: str | None) -> CcgpuError:
     return told
 
 
-def combined(refusals: Sequence[CcgpuError]) -> CcgpuError:
+def combined_refusal(refusals: Sequence[CcgpuError]) -> CcgpuError:
     """One error for all regions: of the kind that the user can do most about.
 
     Quota can be raised, capacity comes back, the spec can be changed. Its code is Azure's own where

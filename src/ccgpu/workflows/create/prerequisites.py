@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from functools import partial
 
-from ccgpu.azure.long_running import Run, send_with_retry, run_task
+from ccgpu.azure.long_running import Run, run_task, send_with_retry
 from ccgpu.domain import providers
 from ccgpu.domain.capacity import SizeRegions
 from ccgpu.domain.providers import Provider
@@ -70,6 +70,8 @@ def require_providers(run: Run) -> frozenset[str]:
 def _provider(run: Run, namespace: str) -> Provider | None:
     get = partial(run.cloud.queries.provider, namespace)
     try:
-        return run_task(run, send_with_retry(run, get, f"reading whether {namespace} is registered"))
+        return run_task(
+            run, send_with_retry(run, get, f"reading whether {namespace} is registered")
+        )
     except Denied:
         return None

@@ -14,8 +14,8 @@ from functools import partial
 from ccgpu.azure.context import AzureContext
 from ccgpu.azure.long_running import NOT_FOUND_CODES, Run
 from ccgpu.domain.catalog import Kind
-from ccgpu.domain.desired import Names, Stamp, desired
-from ccgpu.domain.events import Listener, ignored
+from ccgpu.domain.desired import Names, RunTags, desired
+from ccgpu.domain.events import Listener, ignore_event
 from ccgpu.domain.given import GivenFields, every_field, remember
 from ccgpu.domain.in_place import never_provisioned
 from ccgpu.domain.journal import Journal, Record
@@ -44,28 +44,39 @@ from ccgpu.errors import (
 from ccgpu.scheduling.clock import rfc3339
 from ccgpu.store.journals import JournalFile
 from ccgpu.workflows.apply import apply_plan
-from ccgpu.workflows.create.boot import authorized_keys, finish
-from ccgpu.workflows.create.effective_spec import FittedSpec, announce, fitted, lease_wish
-from ccgpu.workflows.create.existing_group import in_its_group
-from ccgpu.workflows.create.failure import begun, fail, where_to_look
-from ccgpu.workflows.create.placement import Candidate, candidates, combined, located, of_existing
+from ccgpu.workflows.create.boot import authorized_keys, complete_boot
+from ccgpu.workflows.create.effective_spec import (
+    EffectiveSpec,
+    announce_defaults,
+    effective_spec,
+    lease_wish,
+)
+from ccgpu.workflows.create.existing_group import with_existing_group
+from ccgpu.workflows.create.failure import possible_resources, rollback_and_raise, run_resources
+from ccgpu.workflows.create.placement import (
+    Candidate,
+    combined_refusal,
+    existing_placement,
+    find_candidates,
+    with_location,
+)
 from ccgpu.workflows.create.references import require_new_references
 from ccgpu.workflows.create.replacement import needs_approval, refuse_replacing
 from ccgpu.workflows.discovery.leftovers import (
-    interruptible,
-    remembered,
-    reported,
+    converting_interrupt,
+    recall_leftovers,
+    reporting_leftovers,
 )
-from ccgpu.workflows.discovery.owned_resources import census
+from ccgpu.workflows.discovery.owned_resources import read_owned_resources
 from ccgpu.workflows.discovery.snapshot import (
     Actual,
     deployment_ids,
-    leftovers,
-    nameable_ids,
-    survey_deployment,
+    possible_ids,
+    read_deployment_settled,
+    unwanted_resources,
 )
-from ccgpu.workflows.extend import set_end
-from ccgpu.workflows.journal_writer import Keeper
+from ccgpu.workflows.extend import set_expiry
+from ccgpu.workflows.journal_writer import JournalWriter
 
 # Confidential OS-disk encryption takes up to half an hour (azure-cgpu-onboarding, FAQ).
 TIMEOUT = 3600.0
@@ -75,7 +86,7 @@ Approve = Callable[[Plan], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
+class CreateOptions:
     """How a create goes about it; what it makes stands in the spec.
 
     `default_keys` gives the SSH public keys of a new VM whose spec names none.
@@ -92,34 +103,36 @@ class Options:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class CreateOutcome:
     """A plan, made or carried out, where, and for which spec."""
 
     plan: Plan
     candidate: Candidate
-    fitted: FittedSpec
+    effective_spec: EffectiveSpec
 
 
-def preview(cloud: AzureContext, spec: VmSpec, options: Options, listen: Listener = ignored) -> Outcome:
+def preview(
+    cloud: AzureContext, spec: VmSpec, options: CreateOptions, listen: Listener = ignore_event
+) -> CreateOutcome:
     """The plan of a create; nothing is written, here or at Azure."""
     run = Run(cloud, cloud.now() + options.timeout, listen)
-    work = _Work(run, in_its_group(run, spec, options.given), options)
+    work = _Work(run, with_existing_group(run, spec, options.given), options)
     actual = work.survey()
     work = work.fitted_to(actual)
     candidate = next(work.candidates(actual))
-    stamp = Stamp("preview", rfc3339(run.server_now()), work.expiry())
+    stamp = RunTags("preview", rfc3339(run.server_now()), work.expiry())
     journal = cloud.journals.peek(cloud.subscription, spec.name)
     todo = work.renewed(work.plan(candidate, actual, stamp), actual, journal)
-    return Outcome(todo, candidate, work.fitted)
+    return CreateOutcome(todo, candidate, work.fitted)
 
 
 def create(
     cloud: AzureContext,
     spec: VmSpec,
-    options: Options,
-    listen: Listener = ignored,
+    options: CreateOptions,
+    listen: Listener = ignore_event,
     approve: Approve = lambda _: None,
-) -> Outcome:
+) -> CreateOutcome:
     """Bring the deployment into being, or to what the spec now says: the plan that was done.
 
     `approve` is asked before anything is deleted; it raises to refuse.
@@ -129,22 +142,25 @@ def create(
     def waiting() -> None:
         run.tell("note", f"another ccgpu is working on {spec.name}: waiting for it")
 
-    keepers: list[Keeper] = []
+    keepers: list[JournalWriter] = []
 
     def known() -> tuple[Leftover, ...]:
         names = Names(cloud.subscription, spec.group, spec.name)
-        return remembered(run, names, keepers[-1] if keepers else None)
+        return recall_leftovers(run, names, keepers[-1] if keepers else None)
 
     hint = f"`ccgpu create {spec.name}` goes on, `ccgpu delete {spec.name}` removes it"
     locked = cloud.journals.locked(cloud.subscription, spec.name, waiting)
-    with interruptible(f"{spec.name} is not complete", hint, known):
-        spec = in_its_group(run, spec, options.given)
+    with converting_interrupt(f"{spec.name} is not complete", hint, known):
+        spec = with_existing_group(run, spec, options.given)
         work = _Work(run, spec, options)
-        with reported(run, partial(nameable_ids, work.names), spec.name), locked as file:
+        with reporting_leftovers(run, partial(possible_ids, work.names), spec.name), locked as file:
             keeper = _keeper(file, cloud, work.names)
             keepers.append(keeper)
-            ids = partial(where_to_look, keeper, work.names)
-            with reported(run, ids, spec.name, partial(begun, keeper)), work.kept_for(keeper):
+            ids = partial(possible_resources, keeper, work.names)
+            with (
+                reporting_leftovers(run, ids, spec.name, partial(run_resources, keeper)),
+                work.kept_for(keeper),
+            ):
                 return _create(work, keeper, approve)
 
 
@@ -154,12 +170,12 @@ class _Work:
 
     run: Run
     asked: VmSpec
-    options: Options
-    fit: FittedSpec | None = None
+    options: CreateOptions
+    fit: EffectiveSpec | None = None
 
     @property
-    def fitted(self) -> FittedSpec:
-        return self.fit or FittedSpec(self.asked, every_field(self.asked))
+    def fitted(self) -> EffectiveSpec:
+        return self.fit or EffectiveSpec(self.asked, every_field(self.asked))
 
     @property
     def spec(self) -> VmSpec:
@@ -167,7 +183,7 @@ class _Work:
 
     def fitted_to(self, actual: Actual) -> "_Work":
         return replace(
-            self, fit=fitted(self.run, self.asked, self.options.given, self.names, actual)
+            self, fit=effective_spec(self.run, self.asked, self.options.given, self.names, actual)
         )
 
     @property
@@ -176,7 +192,7 @@ class _Work:
 
     def survey(self) -> Actual:
         """All that is there and that the spec is compared with."""
-        return survey_deployment(self.run, self.names, len(self.spec.data_disks))
+        return read_deployment_settled(self.run, self.names, len(self.spec.data_disks))
 
     def expiry(self) -> str | None:
         ttl = self.spec.ttl
@@ -188,7 +204,7 @@ class _Work:
         wish = lease_wish(self.asked, self.fitted.given, journal)
         return renewed(todo, actual, rfc3339(self.run.server_now()), self.expiry(), wish)
 
-    def remember(self, keeper: Keeper, todo: Plan | None = None) -> None:
+    def remember(self, keeper: JournalWriter, todo: Plan | None = None) -> None:
         """Keep what was asked for; and while a VM is replaced, what it was like."""
         given = self.fitted.given
         if todo is not None and todo.of(Action.REPLACE):
@@ -197,7 +213,7 @@ class _Work:
             keeper.remember(remember(self.asked, given))
 
     @contextmanager
-    def kept_for(self, keeper: Keeper) -> Iterator[None]:
+    def kept_for(self, keeper: JournalWriter) -> Iterator[None]:
         """What an interrupted create asked for is remembered even before anything was made."""
         try:
             yield
@@ -218,9 +234,9 @@ class _Work:
         Why a region is passed over is added to `refusals`.
         """
         vm = actual.get(key(self.names.vm))
-        if vm is not None and (there := of_existing(vm, self.spec)):
+        if vm is not None and (there := existing_placement(vm, self.spec)):
             return iter([Candidate(there)])
-        return candidates(
+        return find_candidates(
             self.run,
             self._begun_region_first(actual),
             refusals if refusals is not None else [],
@@ -228,11 +244,11 @@ class _Work:
             leaves=location(vm["location"]) if vm else None,
         )
 
-    def plan(self, candidate: Candidate, actual: Actual, stamp: Stamp) -> Plan:
+    def plan(self, candidate: Candidate, actual: Actual, stamp: RunTags) -> Plan:
         spec, subscription = self.spec, self.names.subscription
         wanted = desired(self._with_keys(actual), subscription, candidate.placement, stamp)
         try:
-            todo = plan(wanted, actual, spec.name, extra=leftovers(self.names, actual))
+            todo = plan(wanted, actual, spec.name, extra=unwanted_resources(self.names, actual))
         except ForeignResource as err:
             whose = f"the deployment {err.owner}" if err.owner else "somebody else"
             raise UsageProblem(
@@ -263,12 +279,12 @@ class _Work:
         return self.spec.model_copy(update={"ssh_keys": keys})
 
 
-def _create(work: _Work, keeper: Keeper, approve: Approve) -> Outcome:
+def _create(work: _Work, keeper: JournalWriter, approve: Approve) -> CreateOutcome:
     refusals: list[CcgpuError] = []
     failed = False
     actual = work.survey()
     work = work.fitted_to(actual)
-    announce(work.run, work.fitted)
+    announce_defaults(work.run, work.fitted)
     unfinished = _go_on(work, keeper, actual)
     for candidate in work.candidates(actual, refusals):
         if failed:
@@ -284,12 +300,12 @@ def _create(work: _Work, keeper: Keeper, approve: Approve) -> Outcome:
             continue
         _lease_the_rest(work, outcome.plan)
         if work.options.wait:
-            finish(work.run, work.names, keeper, made=unfinished or _makes_vm(outcome.plan))
+            complete_boot(work.run, work.names, keeper, made=unfinished or _makes_vm(outcome.plan))
         return outcome
-    raise combined(refusals)
+    raise combined_refusal(refusals)
 
 
-def _go_on(work: _Work, keeper: Keeper, actual: Actual) -> bool:
+def _go_on(work: _Work, keeper: JournalWriter, actual: Actual) -> bool:
     """Begin a new run where a VM is there already; whether a run of ours may have left it booting.
 
     What this command makes is its own to undo; a VM that was there before it is not.
@@ -311,7 +327,7 @@ def _lease_the_rest(work: _Work, done: Plan) -> None:
         if one.path == f"tags.{EXPIRES}"
     }
     if len(ends) == 1 and not _makes_vm(done):
-        set_end(work.run, census(work.run, work.names, {}), ends.pop())
+        set_expiry(work.run, read_owned_resources(work.run, work.names, {}), ends.pop())
 
 
 def _makes_vm(done: Plan) -> bool:
@@ -320,12 +336,12 @@ def _makes_vm(done: Plan) -> bool:
 
 
 def _attempt(
-    work: _Work, candidate: Candidate, actual: Actual, keeper: Keeper, approve: Approve
-) -> Outcome:
+    work: _Work, candidate: Candidate, actual: Actual, keeper: JournalWriter, approve: Approve
+) -> CreateOutcome:
     """Plan and apply; and again if somebody else's create came in between."""
     for _ in range(_PLANS):
         keeper.adopt(*_ours(work.names, actual))
-        stamp = Stamp(keeper.journal.run, keeper.journal.created, work.expiry())
+        stamp = RunTags(keeper.journal.run, keeper.journal.created, work.expiry())
         todo = work.plan(candidate, actual, stamp)
         refuse_replacing(todo, asked=work.options.replace)
         todo = work.renewed(todo, actual, keeper.journal)
@@ -338,14 +354,14 @@ def _attempt(
             changed = _changed_meanwhile(work, actual, err)
             if changed is None:
                 place = candidate.placement
-                found = located(err, place.region, place.zone)
-                fail(work.run, keeper, found, todo, keep=work.options.keep_on_failure)
+                found = with_location(err, place.region, place.zone)
+                rollback_and_raise(work.run, keeper, found, todo, keep=work.options.keep_on_failure)
             work.run.tell("note", f"somebody else has changed it meanwhile: {err}")
             actual, work = changed, work.fitted_to(changed)
             candidate = next(work.candidates(changed))
         else:
             work.remember(keeper)
-            return Outcome(done, candidate, work.fitted)
+            return CreateOutcome(done, candidate, work.fitted)
     raise LeftBehind(f"{work.spec.name} keeps being changed by somebody else")
 
 
@@ -370,7 +386,7 @@ def _ours(names: Names, actual: Actual) -> Iterator[Record]:
             yield Record(id_, kind, tag(body, RUN) or "", "done")
 
 
-def _keeper(file: JournalFile, cloud: AzureContext, names: Names) -> Keeper:
+def _keeper(file: JournalFile, cloud: AzureContext, names: Names) -> JournalWriter:
     """The deployment's journal; a run that did not end goes on as the same run."""
     found = file.read()
     fresh = Journal(
@@ -381,7 +397,7 @@ def _keeper(file: JournalFile, cloud: AzureContext, names: Names) -> Keeper:
         created=rfc3339(cloud.now()),
     )
     if found is None or not found.records:
-        return Keeper(file, fresh)
+        return JournalWriter(file, fresh)
     if found.group.casefold() != names.group.casefold():
         raise UsageProblem(
             f"{names.deployment} is in the resource group {found.group}",
@@ -389,4 +405,4 @@ def _keeper(file: JournalFile, cloud: AzureContext, names: Names) -> Keeper:
         )
     if found.finished:
         found = replace(found, run=fresh.run, created=fresh.created)
-    return Keeper(file, found)
+    return JournalWriter(file, found)

@@ -7,7 +7,7 @@ from ccgpu.domain.catalog import Kind
 from ccgpu.domain.resource import Body, ResourceId, name_of, state_of
 from ccgpu.domain.status import AT_REST, State, reported_since, state
 from ccgpu.errors import GuestNotReady, NotFound
-from ccgpu.net.retry import poll_pause
+from ccgpu.net.retry import poll_delay
 from ccgpu.scheduling.scheduler import Call
 
 # A guest that has not reported ten minutes after its VM was made will not.
@@ -50,7 +50,7 @@ def wait_for(
                 f"{doing}: it is still {found} after {grace / 60:.0f} minutes", hint=hint
             )
         run.tell("wait", found, vm, Kind.VM)
-        yield Call(lambda: None, run.left(poll_pause(polls, None), doing))
+        yield Call(lambda: None, run.left(poll_delay(polls, None), doing))
         polls += 1
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 
-from ccgpu.azure.long_running import Run, send_with_retry, run_task
+from ccgpu.azure.long_running import Run, run_task, send_with_retry
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.plan import Action, Plan
 from ccgpu.domain.references import DISK_ENCRYPTION_SET, USER_IDENTITY

@@ -46,10 +46,10 @@ def _changes(step: Step) -> list[str]:
 def needs_approval(todo: Plan) -> bool:
     """Whether the plan deletes something that holds something, or ends a lease earlier."""
     replaced = any(not step.expendable for step in todo.of(Action.REPLACE))
-    return replaced or bool(todo.of(Action.DELETE)) or shortened(todo) is not None
+    return replaced or bool(todo.of(Action.DELETE)) or shortened_lease(todo) is not None
 
 
-def shortened(todo: Plan) -> tuple[str, str] | None:
+def shortened_lease(todo: Plan) -> tuple[str, str] | None:
     """The end of the lease (the latest counts) and the new one, where that is earlier."""
     reasons = (one for step in todo.of(Action.UPDATE) for one in step.reasons)
     ends = [one for one in reasons if one.path == f"tags.{EXPIRES}"]

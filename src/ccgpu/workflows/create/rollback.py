@@ -6,13 +6,13 @@ another run has taken over meanwhile is left alone.
 
 from functools import partial
 
-from ccgpu.azure.long_running import Run, send_with_retry, run_task
+from ccgpu.azure.long_running import Run, run_task, send_with_retry
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.desired import Names
 from ccgpu.domain.journal import Journal
 from ccgpu.domain.resource import DEPLOYMENT, RUN, ResourceId, key, kind_of, tag
 from ccgpu.errors import CcgpuError
-from ccgpu.workflows.journal_writer import Keeper
+from ccgpu.workflows.journal_writer import JournalWriter
 from ccgpu.workflows.removal import Owner, Removal, remove
 
 # An undo has time of its own: it often begins because a create's time is over. A VM's delete
@@ -20,7 +20,9 @@ from ccgpu.workflows.removal import Owner, Removal, remove
 _ALLOWED = 1200.0
 
 
-def undo(run: Run, keeper: Keeper, spared: frozenset[ResourceId] = frozenset()) -> Removal:
+def rollback(
+    run: Run, keeper: JournalWriter, spared: frozenset[ResourceId] = frozenset()
+) -> Removal:
     """Remove everything the journal's run has made; forget the journal if nothing is left.
 
     `spared`: by `key`, what stays and is remembered.
@@ -37,12 +39,12 @@ def undo(run: Run, keeper: Keeper, spared: frozenset[ResourceId] = frozenset()) 
     owner = Owner(journal.deployment, journal.run, disks, made=new)
     result = Removal()
     try:
-        if _taken_over(own, journal):
+        if _is_taken_over(own, journal):
             own.tell("note", "another machine's VM stands on what was made here: it all stays")
             result.foreign += targets
         else:
             result = remove(own, targets, owner, keeper.gone)
-            _what_came_late(own, journal.run, owner, keeper, result)
+            _remove_late_arrivals(own, journal.run, owner, keeper, result)
     except CcgpuError as err:
         result.errors.append(err)
     kept = [] if result.errors else [id_ for id_, _ in result.kept]
@@ -53,17 +55,19 @@ def undo(run: Run, keeper: Keeper, spared: frozenset[ResourceId] = frozenset()) 
     return result
 
 
-def _what_came_late(run: Run, value: str, owner: Owner, keeper: Keeper, first: Removal) -> None:
+def _remove_late_arrivals(
+    run: Run, value: str, owner: Owner, keeper: JournalWriter, first: Removal
+) -> None:
     """Remove what a lagging answer hid, and then a group that stayed because of it."""
     seen = first.seen()
-    late = {id_: kind for id_, kind in _tagged(run, value).items() if key(id_) not in seen}
+    late = {id_: kind for id_, kind in _tagged_by_run(run, value).items() if key(id_) not in seen}
     if late:
         again = {id_: Kind.GROUP for id_, _ in first.kept}
         first.kept.clear()
         first.add(remove(run, late | again, owner, keeper.gone))
 
 
-def _taken_over(run: Run, journal: Journal) -> bool:
+def _is_taken_over(run: Run, journal: Journal) -> bool:
     """Whether a run that this machine does not know has made the VM meanwhile.
 
     A VM of an earlier run of ours is known; what this run added to it can go.
@@ -75,7 +79,7 @@ def _taken_over(run: Run, journal: Journal) -> bool:
     return tag(vm, DEPLOYMENT) == journal.deployment and tag(vm, RUN) not in known
 
 
-def _tagged(run: Run, value: str) -> dict[ResourceId, Kind]:
+def _tagged_by_run(run: Run, value: str) -> dict[ResourceId, Kind]:
     """What carries the run's tag: NICs and public IPs outlive a VM that Azure rejected late."""
     listing = partial(run.cloud.queries.tagged, RUN, value)
     found = run_task(run, send_with_retry(run, listing, "looking for what is left"))

@@ -13,24 +13,26 @@ from ccgpu.domain.catalog import Kind
 from ccgpu.domain.resource import Body, ResourceId, key, name_of
 
 
-def dependents(
+def find_dependents(
     run: Run, vm_id: ResourceId, vm: Body, known: Mapping[ResourceId, Body] | None = None
 ) -> Asking[list[tuple[ResourceId, Kind]]]:
     """The ids and kinds of a VM's dependents, as far as Azure shows them now.
 
     `known`: bodies by `key` that this command has just read; they are not read again.
     """
-    found = [(id_, Kind.DISK) for id_ in disks_of(vm_id, vm)]
-    for id_ in nics_of(vm):
+    found = [(id_, Kind.DISK) for id_ in vm_disk_ids(vm_id, vm)]
+    for id_ in vm_nic_ids(vm):
         found.append((id_, Kind.NIC))
         body = (known or {}).get(key(id_))
         if body is None:
-            body = yield from send_with_retry(run, partial(run.cloud.arm.get, Kind.NIC, id_), f"reading {id_}")
-        found += [(ip, Kind.PUBLIC_IP) for ip in public_ips_of(body)]
+            body = yield from send_with_retry(
+                run, partial(run.cloud.arm.get, Kind.NIC, id_), f"reading {id_}"
+            )
+        found += [(ip, Kind.PUBLIC_IP) for ip in nic_public_ip_ids(body)]
     return found
 
 
-def disks_of(vm_id: ResourceId, vm: Body) -> list[ResourceId]:
+def vm_disk_ids(vm_id: ResourceId, vm: Body) -> list[ResourceId]:
     """The VM's disks that have our names; none is shown while the VM is being created."""
     storage = (vm.get("properties") or {}).get("storageProfile") or {}
     ours = re.compile(rf"{re.escape(name_of(vm_id))}-(osdisk|data\d+)", re.IGNORECASE)
@@ -39,13 +41,13 @@ def disks_of(vm_id: ResourceId, vm: Body) -> list[ResourceId]:
     return [ResourceId(id_) for id_ in ids if id_ and ours.fullmatch(name_of(id_))]
 
 
-def nics_of(vm: Body) -> list[ResourceId]:
+def vm_nic_ids(vm: Body) -> list[ResourceId]:
     """The network interfaces that a VM refers to."""
     profile = (vm.get("properties") or {}).get("networkProfile") or {}
     return [ResourceId(nic["id"]) for nic in profile.get("networkInterfaces") or ()]
 
 
-def public_ips_of(nic: Body | None) -> list[ResourceId]:
+def nic_public_ip_ids(nic: Body | None) -> list[ResourceId]:
     """The public IPs that a network interface refers to."""
     configs = ((nic or {}).get("properties") or {}).get("ipConfigurations") or ()
     ips = [(config.get("properties") or {}).get("publicIPAddress") or {} for config in configs]

@@ -34,27 +34,32 @@ from ccgpu.errors import (
     RemovalDenied,
     UsageProblem,
 )
-from ccgpu.net.retry import poll_pause
+from ccgpu.net.retry import poll_delay
 from ccgpu.scheduling.scheduler import Call, Task
-from ccgpu.workflows.discovery.dependents import dependents, disks_of, nics_of, public_ips_of
-from ccgpu.workflows.journal_writer import Keeper
+from ccgpu.workflows.discovery.dependents import (
+    find_dependents,
+    nic_public_ip_ids,
+    vm_disk_ids,
+    vm_nic_ids,
+)
+from ccgpu.workflows.journal_writer import JournalWriter
 
 # What costs money while it exists; a VM until it is deallocated, also while it is stopped.
 BILLED = frozenset({Kind.VM, Kind.DISK, Kind.PUBLIC_IP, Kind.NAT})
 # Long enough to read a NIC, too short for a second try.
-_HURRY = 1.0
+_READ_TIMEOUT = 1.0
 # Looks at an id before "not there" is believed; one that was just made may not be seen everywhere.
 _LOOKS, _LOOKS_AT_NEW = 2, 4
 
 
-def bills(kind: Kind, body: Body | None) -> bool:
+def is_billed(kind: Kind, body: Body | None) -> bool:
     """Whether it costs money; `body` is its last GET, a VM's with instance view."""
     return kind in BILLED and not (
         kind is Kind.VM and body is not None and power(body) == "deallocated"
     )
 
 
-def inventory(
+def report_leftovers(
     run: Run,
     ids: Mapping[ResourceId, Kind],
     deployment: str,
@@ -64,7 +69,7 @@ def inventory(
 
     `made`: the `key`s of what this command may have made just now.
     """
-    look = _Look(Run(run.cloud, run.cloud.now() + _HURRY), deployment, made)
+    look = _Look(Run(run.cloud, run.cloud.now() + _READ_TIMEOUT), deployment, made)
     for id_, kind in ids.items():
         run.cloud.schedule.add(look.at(id_, kind))
     run.cloud.schedule.run()
@@ -101,12 +106,12 @@ class _Look:
         for look in range(1, _LOOKS_AT_NEW if new else _LOOKS):
             if body is not None:
                 break
-            body = yield Call(get, poll_pause(look, None) if new else 0.0)
+            body = yield Call(get, poll_delay(look, None) if new else 0.0)
         return body
 
     def _around(self, id_: ResourceId, vm: Body) -> Task:
         try:
-            around = yield from dependents(self._run, id_, vm)
+            around = yield from find_dependents(self._run, id_, vm)
         except CcgpuError:
             return  # the VM that is named speaks for them
         for dependent, kind in around:
@@ -118,15 +123,15 @@ class _Look:
         return owner == self._deployment or (kind is Kind.DISK and owner is None)
 
     def _say(self, id_: ResourceId, kind: Kind, state: Presence, body: Body | None) -> None:
-        self.found[key(id_)] = Leftover(id_, state, billed=bills(kind, body))
+        self.found[key(id_)] = Leftover(id_, state, billed=is_billed(kind, body))
 
 
-def denied(errors: Iterable[CcgpuError]) -> Denied | None:
+def first_denied(errors: Iterable[CcgpuError]) -> Denied | None:
     """The first of `errors` that is for want of a right."""
     return next((err for err in errors if isinstance(err, Denied)), None)
 
 
-def left_behind(
+def left_behind_error(
     what: str,
     errors: Iterable[CcgpuError],
     *,
@@ -134,7 +139,7 @@ def left_behind(
     resources: Sequence[Leftover] = (),
 ) -> LeftBehind:
     """The error that says what is left, because of `errors`: a missing right is named."""
-    missing = denied(errors)
+    missing = first_denied(errors)
     if missing is None:
         return LeftBehind(what, hint=hint, resources=resources)
     text = what if str(missing) in what else f"{what}\n{missing}"
@@ -142,7 +147,7 @@ def left_behind(
 
 
 @contextmanager
-def reported(
+def reporting_leftovers(
     run: Run,
     ids: Callable[[], Mapping[ResourceId, Kind]],
     deployment: str,
@@ -158,14 +163,14 @@ def reported(
     except (UsageProblem, InvalidFile, Interrupted):
         raise
     except CcgpuError as err:
-        err.resources = err.resources or inventory(run, ids(), deployment, made())
+        err.resources = err.resources or report_leftovers(run, ids(), deployment, made())
         if isinstance(err, LeftBehind) and not err.resources and err.__cause__ is not None:
             raise err.__cause__ from None
         raise
 
 
 @contextmanager
-def interruptible(
+def converting_interrupt(
     what: str, hint: str, resources: Callable[[], Sequence[Leftover]] = tuple
 ) -> Iterator[None]:
     """Turn Ctrl-C into an error that says `what` is not done, how to go on, and what there is."""
@@ -175,10 +180,10 @@ def interruptible(
         raise Interrupted(f"interrupted: {what}", hint=hint, resources=resources()) from err
 
 
-def remembered(
+def recall_leftovers(
     run: Run,
     names: Names,
-    keeper: Keeper | None = None,
+    keeper: JournalWriter | None = None,
     more: Mapping[ResourceId, Kind] | None = None,
 ) -> tuple[Leftover, ...]:
     """What was read, what the journal names, and `more`, without asking Azure.
@@ -193,7 +198,7 @@ def remembered(
         ids = {at: one for at, one in ids.items() if not keeper.is_gone(at)}
         seen = seen | {at for at in ids if keeper.seen(at)}
     return tuple(
-        Leftover(id_, "exists" if at in seen else "unknown", bills(kind, run.seen.get(at)))
+        Leftover(id_, "exists" if at in seen else "unknown", is_billed(kind, run.seen.get(at)))
         for at, (id_, kind) in ids.items()
     )
 
@@ -215,10 +220,10 @@ def _referred(
 ) -> dict[ResourceId, Kind]:
     """What a VM or a network interface of ours has brought along."""
     if kind is Kind.NIC:
-        return dict.fromkeys(public_ips_of(body), Kind.PUBLIC_IP)
+        return dict.fromkeys(nic_public_ip_ids(body), Kind.PUBLIC_IP)
     if kind is not Kind.VM:
         return {}
-    nics = nics_of(body)
-    ips = [ip for nic in nics for ip in public_ips_of(seen.get(key(nic)))]
-    found = dict.fromkeys(disks_of(id_, body), Kind.DISK) | dict.fromkeys(nics, Kind.NIC)
+    nics = vm_nic_ids(body)
+    ips = [ip for nic in nics for ip in nic_public_ip_ids(seen.get(key(nic)))]
+    found = dict.fromkeys(vm_disk_ids(id_, body), Kind.DISK) | dict.fromkeys(nics, Kind.NIC)
     return found | dict.fromkeys(ips, Kind.PUBLIC_IP)

@@ -11,13 +11,13 @@ from ccgpu.domain.catalog import Kind
 from ccgpu.domain.desired import Names
 from ccgpu.domain.lease import Lease, lease_of
 from ccgpu.domain.resource import DEPLOYMENT, Body, ResourceId, key, tag
-from ccgpu.workflows.discovery.dependents import dependents
-from ccgpu.workflows.discovery.snapshot import Actual, as_is, nameable_ids
+from ccgpu.workflows.discovery.dependents import find_dependents
+from ccgpu.workflows.discovery.snapshot import Actual, possible_ids, read_now
 from ccgpu.workflows.removal import Owner
 
 
 @dataclass(frozen=True, slots=True)
-class Census:
+class OwnedResources:
     """What there is of a deployment: kinds by id, bodies by the id's `key`; nothing of others'."""
 
     names: Names
@@ -36,27 +36,27 @@ class Census:
         return lease_of(self.bodies.values(), self.vm)
 
 
-def census(
+def read_owned_resources(
     run: Run, names: Names, listed: Mapping[ResourceId, Kind], known: Actual | None = None
-) -> Census:
+) -> OwnedResources:
     """Look at every id that may be the deployment's; `listed` are those that a list names.
 
     `known`: bodies by `key` that this command has just read; they are not read again.
     """
     ids: dict[ResourceId, tuple[ResourceId, Kind]] = {}
-    for id_, kind in (*nameable_ids(names).items(), *listed.items()):
+    for id_, kind in (*possible_ids(names).items(), *listed.items()):
         ids.setdefault(key(id_), (id_, kind))  # in two spellings it is ours that counts
-    bodies = as_is(run, dict(ids.values()), known)
+    bodies = read_now(run, dict(ids.values()), known)
     disks: set[ResourceId] = set()
     vm = bodies.get(key(names.vm))
     if vm is not None and tag(vm, DEPLOYMENT) == names.deployment:
-        around = dict(run_task(run, dependents(run, names.vm, vm, bodies)))
+        around = dict(run_task(run, find_dependents(run, names.vm, vm, bodies)))
         disks |= {key(id_) for id_, kind in around.items() if kind is Kind.DISK}
         for id_, kind in around.items():
             ids.setdefault(key(id_), (id_, kind))
-        bodies |= as_is(run, around, bodies)
+        bodies |= read_now(run, around, bodies)
     if tag(bodies.get(key(names.of(Kind.GROUP))), DEPLOYMENT) == names.deployment:
         disks.add(key(names.os_disk))  # in our own group its disk can only be ours
     owner = Owner(names.deployment, promised=frozenset(disks))
     ours = {at: body for at, body in bodies.items() if owner.has(at, body)}
-    return Census(names, dict(ids[at] for at in ids if at in ours), ours, owner)
+    return OwnedResources(names, dict(ids[at] for at in ids if at in ours), ours, owner)

@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 
-from ccgpu.azure.long_running import Run, send_with_retry, run_task
+from ccgpu.azure.long_running import Run, run_task, send_with_retry
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.desired import Names
 from ccgpu.domain.resource import (
@@ -23,12 +23,12 @@ from ccgpu.domain.resource import (
     tag,
 )
 from ccgpu.errors import CcgpuError, Denied, NotFound, StateUnusable, UsageProblem
-from ccgpu.workflows.discovery.leftovers import reported
-from ccgpu.workflows.discovery.snapshot import Actual, each_as_is, nameable_ids
+from ccgpu.workflows.discovery.leftovers import reporting_leftovers
+from ccgpu.workflows.discovery.snapshot import Actual, possible_ids, read_each_now
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class FoundDeployment:
     """A deployment, and what carries its tag: GET bodies by `key`, a VM with its instance view."""
 
     names: Names
@@ -57,19 +57,19 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
-class Search:
+class SearchResult:
     """Every deployment that was found, and why a listed id could not be read."""
 
-    found: tuple[Found, ...]
+    found: tuple[FoundDeployment, ...]
     unread: Mapping[ResourceId, CcgpuError]
 
 
-def search(
+def search_deployments(
     run: Run,
     name: str | None = None,
     also: Iterable[ResourceId] = (),
     group: str | None = None,
-) -> Search:
+) -> SearchResult:
     """Every deployment of the subscription, or those of one name, in order of name and group.
 
     With `group` only that is searched; who has no rights elsewhere may do that.
@@ -77,22 +77,24 @@ def search(
     `also`: ids that are worth a look though no list names them; one that cannot be read is not
     missed.
     """
-    listed = {key(id_): id_ for id_ in listed_ids(run, name, group)}
+    listed = {key(id_): id_ for id_ in list_tagged_ids(run, name, group)}
     ids = {key(id_): id_ for id_ in also} | listed
     kinds = {id_: kind for id_ in ids.values() if (kind := kind_of(id_)) is not None}
-    bodies, failures = each_as_is(run, kinds)
+    bodies, failures = read_each_now(run, kinds)
     found: dict[tuple[str, str], Actual] = {}
     for at, body in bodies.items():
         owner = tag(body, DEPLOYMENT)
         if owner and name in (None, owner):
             found.setdefault((owner, group_of(at)), {})[at] = body
     names = partial(_names, run.cloud.subscription)
-    results = [Found(names(owner, group, of), of) for (owner, group), of in sorted(found.items())]
+    results = [
+        FoundDeployment(names(owner, group, of), of) for (owner, group), of in sorted(found.items())
+    ]
     unread = {id_: err for id_, err in failures.items() if key(id_) in listed}
-    return Search(tuple(results), unread)
+    return SearchResult(tuple(results), unread)
 
 
-def listed_ids(run: Run, name: str | None, group: str | None) -> tuple[ResourceId, ...]:
+def list_tagged_ids(run: Run, name: str | None, group: str | None) -> tuple[ResourceId, ...]:
     """The ids that carry the tag of a deployment, or of any, as a list names them.
 
     With `group` its own list is asked first: rights on it may be all that the caller has, or none.
@@ -102,7 +104,9 @@ def listed_ids(run: Run, name: str | None, group: str | None) -> tuple[ResourceI
         with suppress(Denied):
             inside = partial(tagged, DEPLOYMENT, name, group)
             return run_task(run, send_with_retry(run, inside, f"listing deployments in {group}"))
-    return run_task(run, send_with_retry(run, partial(tagged, DEPLOYMENT, name), "listing deployments"))
+    return run_task(
+        run, send_with_retry(run, partial(tagged, DEPLOYMENT, name), "listing deployments")
+    )
 
 
 def _names(subscription: str, owner: str, group: str, bodies: Actual) -> Names:
@@ -115,20 +119,20 @@ def _names(subscription: str, owner: str, group: str, bodies: Actual) -> Names:
     return Names(subscription, next(one for one in spelled if key(one) == group), owner)
 
 
-def deployments(
+def find_deployments(
     run: Run,
     name: str | None = None,
     also: Iterable[ResourceId] = (),
     group: str | None = None,
-) -> list[Found]:
+) -> list[FoundDeployment]:
     """As `search`; an id that cannot be read is an error."""
-    result = search(run, name, also, group)
+    result = search_deployments(run, name, also, group)
     for err in result.unread.values():
         raise err
     return list(result.found)
 
 
-def locate(run: Run, name: str, group: str | None) -> Found:
+def find_deployment(run: Run, name: str, group: str | None) -> FoundDeployment:
     """One deployment, in the group given or where it is: what its tags find of it there.
 
     The group may be named by tags, by this machine's journal, or be the deployment's own. A list
@@ -138,21 +142,23 @@ def locate(run: Run, name: str, group: str | None) -> Found:
     if group is not None:
         names = Names(run.cloud.subscription, group, name)
         own = [names.vm, names.of(Kind.GROUP)]
-        return _within(run, deployments(run, name, own, group), name, group)
+        return _found_in_group(run, find_deployments(run, name, own, group), name, group)
     likely = _likely_groups(run, name)
     vms = [Names(run.cloud.subscription, one, name).vm for one in likely]
-    found = deployments(run, name, vms)
+    found = find_deployments(run, name, vms)
     if len(found) > 1:
         raise UsageProblem(
             f"there is a {name} in each of the groups {', '.join(one.group for one in found)}",
             hint="say which: `--resource-group G`",
         )
-    return found[0] if found else _within(run, found, name, likely[0])
+    return found[0] if found else _found_in_group(run, found, name, likely[0])
 
 
-def _within(run: Run, found: list[Found], name: str, group: str) -> Found:
+def _found_in_group(
+    run: Run, found: list[FoundDeployment], name: str, group: str
+) -> FoundDeployment:
     here = [one for one in found if key(one.group) == key(group)]
-    return here[0] if here else Found(Names(run.cloud.subscription, group, name), {})
+    return here[0] if here else FoundDeployment(Names(run.cloud.subscription, group, name), {})
 
 
 def _likely_groups(run: Run, name: str) -> list[str]:
@@ -165,28 +171,34 @@ def _likely_groups(run: Run, name: str) -> list[str]:
     return groups + [own for own in [own_group(name)] if key(own) not in map(key, groups)]
 
 
-def names_of(run: Run, name: str, group: str | None) -> Names:
+def find_names(run: Run, name: str, group: str | None) -> Names:
     """The names of one deployment: in the group given, or where it is found."""
     if group is not None:
         return Names(run.cloud.subscription, group, name)
-    return locate(run, name, None).names
+    return find_deployment(run, name, None).names
 
 
 @contextmanager
-def opened(run: Run, name: str, group: str | None, *, whole: bool = False) -> Iterator[Found]:
+def opened_deployment(
+    run: Run, name: str, group: str | None, *, whole: bool = False
+) -> Iterator[FoundDeployment]:
     """One deployment; what fails from here on is told with what there is of it.
 
     `whole`: what its tags find is wanted too, and not only its names.
     """
-    known = nameable_ids(Names(run.cloud.subscription, group or own_group(name), name))
-    with reported(run, lambda: known, name):
+    known = possible_ids(Names(run.cloud.subscription, group or own_group(name), name))
+    with reporting_leftovers(run, lambda: known, name):
         named = group is not None and not whole
-        found = Found(names_of(run, name, group), {}) if named else locate(run, name, group)
-        known |= nameable_ids(found.names) | found.kinds
+        found = (
+            FoundDeployment(find_names(run, name, group), {})
+            if named
+            else find_deployment(run, name, group)
+        )
+        known |= possible_ids(found.names) | found.kinds
         yield found
 
 
-def vm_of(run: Run, names: Names) -> Body:
+def require_vm(run: Run, names: Names) -> Body:
     """The deployment's VM with its instance view; `NotFound` if there is none of ours."""
     get = partial(run.cloud.arm.get, Kind.VM, names.vm, view=True)
     body = run_task(run, send_with_retry(run, get, f"reading {names.vm}"))

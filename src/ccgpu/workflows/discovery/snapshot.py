@@ -7,13 +7,13 @@ plan is only made from what is settled.
 from collections.abc import Callable, Mapping
 from functools import partial
 
-from ccgpu.azure.long_running import Asking, Run, send_with_retry, run_task, wait_until_settled
+from ccgpu.azure.long_running import Asking, Run, run_task, send_with_retry, wait_until_settled
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.desired import Names
 from ccgpu.domain.live_vm import disk_ids, interface_ids
 from ccgpu.domain.resource import DEPLOYMENT, Body, Resource, ResourceId, key, own_group, tag
 from ccgpu.errors import CcgpuError
-from ccgpu.net.retry import poll_pause
+from ccgpu.net.retry import poll_delay
 from ccgpu.scheduling.scheduler import Call, Task
 
 Actual = dict[ResourceId, Body]
@@ -23,29 +23,33 @@ _MORE_LOOKS = 2  # so often a group that the user named is looked for again, ove
 _DELETABLE = (Kind.NSG, Kind.VNET, Kind.NAT, Kind.PUBLIC_IP)
 
 
-def survey(run: Run, ids: Mapping[ResourceId, Kind]) -> Actual:
+def read_settled(run: Run, ids: Mapping[ResourceId, Kind]) -> Actual:
     """The GET body of each resource that is there, by `key` of its id, once it is settled."""
-    return _gathered(run, ids, lambda i, k: wait_until_settled(run, k, i, f"reading {i}", view=k is Kind.VM))
+    return _read_all(
+        run, ids, lambda i, k: wait_until_settled(run, k, i, f"reading {i}", view=k is Kind.VM)
+    )
 
 
-def survey_deployment(run: Run, names: Names, data_disks: int = 0) -> Actual:
+def read_deployment_settled(run: Run, names: Names, data_disks: int = 0) -> Actual:
     """`survey` of all that a plan compares: the VM's disks and network interfaces too.
 
     `data_disks`: how many the spec asks for; one that was detached hangs on no VM.
     """
     disks = {names.data_disk(lun): Kind.DISK for lun in range(data_disks)}
-    found = survey(run, nameable_ids(names) | disks)
+    found = read_settled(run, possible_ids(names) | disks)
     group = names.of(Kind.GROUP)
     if key(group) not in found and key(names.group) != key(own_group(names.deployment)):
-        found |= run_task(run, _made_lately(run, group))
+        found |= run_task(run, _read_recent_group(run, group))
     vm = found.get(key(names.vm))
     if vm is None:
         return found
     named = {**disk_ids(vm), **interface_ids(vm)}
-    return found | survey(run, {id_: kind for id_, kind in named.items() if key(id_) not in found})
+    return found | read_settled(
+        run, {id_: kind for id_, kind in named.items() if key(id_) not in found}
+    )
 
 
-def _made_lately(run: Run, group: ResourceId) -> Asking[Actual]:
+def _read_recent_group(run: Run, group: ResourceId) -> Asking[Actual]:
     """A group of the user's that a replica does not show yet.
 
     Taken for absent it would be put, and its tags would become ours: `delete` would remove it.
@@ -53,14 +57,14 @@ def _made_lately(run: Run, group: ResourceId) -> Asking[Actual]:
     get = partial(run.cloud.arm.get, Kind.GROUP, group)
     for look in range(_MORE_LOOKS):
         doing = f"reading {group}"
-        yield Call(lambda: None, run.left(poll_pause(look, None), doing))
+        yield Call(lambda: None, run.left(poll_delay(look, None), doing))
         body = yield from send_with_retry(run, get, doing)
         if body is not None:
             return {key(group): body}
     return {}
 
 
-def as_is(
+def read_now(
     run: Run, ids: Mapping[ResourceId, Kind], known: Mapping[ResourceId, Body] | None = None
 ) -> Actual:
     """The GET body of each resource that is there, in motion or not; a VM with instance view.
@@ -70,34 +74,34 @@ def as_is(
     bodies = known or {}
     unread = {id_: kind for id_, kind in ids.items() if key(id_) not in bodies}
     there = {key(id_): bodies[key(id_)] for id_ in ids if key(id_) in bodies}
-    return there | _gathered(run, unread, partial(_now, run))
+    return there | _read_all(run, unread, partial(_read_once, run))
 
 
-def each_as_is(
+def read_each_now(
     run: Run, ids: Mapping[ResourceId, Kind]
 ) -> tuple[Actual, dict[ResourceId, CcgpuError]]:
     """As `as_is`; what cannot be read is told beside what can."""
-    return _each(run, ids, partial(_now, run))
+    return _read_each(run, ids, partial(_read_once, run))
 
 
-def _now(run: Run, id_: ResourceId, kind: Kind) -> Asking[Body | None]:
+def _read_once(run: Run, id_: ResourceId, kind: Kind) -> Asking[Body | None]:
     get = partial(run.cloud.arm.get, kind, id_, view=kind is Kind.VM)
     return send_with_retry(run, get, f"reading {id_}")
 
 
-def _gathered(
+def _read_all(
     run: Run,
     ids: Mapping[ResourceId, Kind],
     read: Callable[[ResourceId, Kind], Asking[Body | None]],
 ) -> Actual:
     """Read all at once; the first failure, when all have been read."""
-    found, failures = _each(run, ids, read)
+    found, failures = _read_each(run, ids, read)
     for err in failures.values():
         raise err
     return found
 
 
-def _each(
+def _read_each(
     run: Run,
     ids: Mapping[ResourceId, Kind],
     read: Callable[[ResourceId, Kind], Asking[Body | None]],
@@ -125,12 +129,12 @@ def deployment_ids(names: Names) -> dict[ResourceId, Kind]:
     return {names.vm: Kind.VM, **names.shared}
 
 
-def nameable_ids(names: Names) -> dict[ResourceId, Kind]:
+def possible_ids(names: Names) -> dict[ResourceId, Kind]:
     """`deployment_ids`, and the OS disk."""
     return deployment_ids(names) | {names.os_disk: Kind.DISK}
 
 
-def leftovers(names: Names, actual: Actual) -> list[Resource]:
+def unwanted_resources(names: Names, actual: Actual) -> list[Resource]:
     """Shared resources of the deployment that are there, in an order in which they can go."""
     ours = [
         (id_, kind)
