@@ -10,10 +10,12 @@ nothing else in the package prints or exits.
     ├── InvalidFile                  3   a spec or policy is wrong; nothing was sent
     ├── AzureRefused                 4   Azure said no (`code` is its own word for it)
     │   ├── NotSignedIn              4   no token, or one that Azure does not take
+    │   │   └── SignInUnavailable    4   what signs in cannot be reached for now
     │   ├── Denied                   4   the caller has no right to it; the text names the action
     │   ├── NotFound                 4   what was asked for is not there
     │   ├── AlreadyExists            4   a precondition failed: it is there, or it has changed
     │   ├── AzureUnavailable         4   no answer for now; the same request may be sent again
+    │   │   └── ForeignAnswer        4   it leads to a foreign host; not asked again
     │   ├── QuotaExceeded            5   raise the quota
     │   └── CapacityUnavailable      6   try another zone, region, or time
     ├── StateUnusable                4   the state folder cannot be read or written
@@ -117,6 +119,7 @@ class AzureRefused(CcgpuError):
 
     exit_code: ClassVar[int] = 4
     usual_hint: ClassVar[str | None] = None
+    transient: ClassVar[bool] = False  # the same request may be sent again
 
     def __init__(
         self, message: str, *, code: str, after: float | None = None, hint: str | None = None
@@ -130,6 +133,12 @@ class NotSignedIn(AzureRefused):
     """There is no token, or Azure does not take it."""
 
     usual_hint: ClassVar[str | None] = "`az login`, or set AZURE_CLIENT_ID and AZURE_TENANT_ID"
+
+
+class SignInUnavailable(NotSignedIn):
+    """What signs in could not be reached for now."""
+
+    transient: ClassVar[bool] = True
 
 
 class Denied(AzureRefused):
@@ -148,6 +157,13 @@ class AzureUnavailable(AzureRefused):
     """No answer for now, or a wish for patience: the same request may be sent again."""
 
     usual_hint: ClassVar[str | None] = "run the same command again: it goes on where it stopped"
+    transient: ClassVar[bool] = True
+
+
+class ForeignAnswer(AzureUnavailable):
+    """The answer leads to a host that is not Azure's Resource Manager: not asked again."""
+
+    transient: ClassVar[bool] = False
 
 
 class QuotaExceeded(AzureRefused):

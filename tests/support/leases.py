@@ -38,7 +38,7 @@ class Elsewhere(Machine):
     @property
     def cloud(self) -> AzureContext:
         right = super().cloud
-        return replace(right, schedule=Scheduler(Wrong(self.arm, self.by), InlineExecutor()))
+        return replace(right, scheduler=Scheduler(Wrong(self.arm, self.by), InlineExecutor()))
 
 
 def elsewhere(machine: Machine, by: float = 0.0) -> Elsewhere:

@@ -21,7 +21,7 @@ from ccgpu.azure.errors import is_absent, refusal_of, translating_errors
 from ccgpu.azure.session import Session
 from ccgpu.domain.catalog import API_VERSIONS, Kind
 from ccgpu.domain.resource import Body, Resource, group_of, name_of, subscription_of
-from ccgpu.errors import AzureRefused, AzureUnavailable, Denied, NotSignedIn
+from ccgpu.errors import AzureRefused, AzureUnavailable, Denied, ForeignAnswer, NotSignedIn
 from ccgpu.net.retry import retry_after
 
 _BAD_ENDS = ("Failed", "Canceled")
@@ -69,7 +69,7 @@ class Arm:
     def __init__(self, session: Session) -> None:
         self.subscription = session.subscription
         self._session = session
-        self._host = session.cloud.host
+        self._host = session.environment.host
         self._clients: dict[str, Clients] = {}
         own = self.clients(session.subscription)
         self.compute, self.resources = own.compute, own.resources
@@ -170,7 +170,7 @@ class Arm:
         or at the resource itself; nor does `Denied`, but asking here again is in vain.
         """
         if urlsplit(pending.url).hostname != self._host:
-            raise AzureUnavailable(f"{doing}: its status is at a foreign host", code="ForeignHost")
+            raise ForeignAnswer(f"{doing}: its status is at a foreign host", code="ForeignHost")
         with translating_errors(doing):
             answer = self._send(HttpRequest("GET", pending.url))
             if answer.status_code not in (200, 201, 202, 204):

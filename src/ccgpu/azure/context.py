@@ -16,7 +16,7 @@ class AzureContext:
     session: Session
     arm: Arm
     queries: Queries
-    schedule: Scheduler
+    scheduler: Scheduler
     journals: Journals
     simulated: bool = False
 
@@ -27,4 +27,4 @@ class AzureContext:
 
     def now(self) -> float:
         """The scheduler's time."""
-        return self.schedule.clock.now()
+        return self.scheduler.clock.now()

@@ -22,6 +22,7 @@ from ccgpu.errors import (
     AzureUnavailable,
     CapacityUnavailable,
     Denied,
+    ForeignAnswer,
     NotFound,
     NotSignedIn,
     QuotaExceeded,
@@ -105,7 +106,7 @@ def translating_errors(doing: str) -> Iterator[None]:
         try:
             yield
         except ForeignHost as err:
-            raise AzureUnavailable(f"{doing}: {err.message}", code="ForeignHost") from err
+            raise ForeignAnswer(f"{doing}: {err.message}", code="ForeignHost") from err
         except sdk.DecodeError as err:
             raise AzureUnavailable(f"{doing}: the answer is not JSON", code="NotJson") from err
         except sdk.HttpResponseError as err:

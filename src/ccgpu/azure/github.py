@@ -14,7 +14,7 @@ from azure.core.exceptions import AzureError, DecodeError
 from azure.core.pipeline.transport import RequestsTransport
 from azure.core.rest import HttpRequest, HttpResponse
 
-from ccgpu.errors import NotSignedIn
+from ccgpu.errors import NotSignedIn, SignInUnavailable
 from ccgpu.net.pipeline import ForeignHost, pipeline
 
 # Set by the runner in a job with `permissions: id-token: write` (GitHub Docs, "OpenID Connect").
@@ -22,8 +22,7 @@ _URL, _TOKEN = "ACTIONS_ID_TOKEN_REQUEST_URL", "ACTIONS_ID_TOKEN_REQUEST_TOKEN"
 # What Entra's federated credentials expect (Microsoft Learn, "Workload identity federation").
 _AUDIENCE = "api://AzureADTokenExchange"
 _SECONDS = 20
-# The code of a `NotSignedIn` that may pass: the same request may be sent again.
-UNAVAILABLE = "OidcUnavailable"
+_DOING = "signing in from GitHub Actions"
 _HINT = "the job needs `permissions: id-token: write`; run it again if GitHub was not reachable"
 
 
@@ -42,12 +41,12 @@ class Assertions:
         try:
             return _assertion(self._asked())
         except ForeignHost as err:
-            raise _refused(f"{_URL} is no HTTPS address", "OidcRefused") from err
+            raise _refused(f"{_URL} is no HTTPS address") from err
         except DecodeError as err:
             _require_success(err.status_code or 0)
-            raise _refused("GitHub's issuer answered without an assertion", "OidcRefused") from err
+            raise _refused("GitHub's issuer answered without an assertion") from err
         except AzureError as err:
-            raise _refused("GitHub's issuer cannot be reached", UNAVAILABLE) from err
+            raise _unavailable("GitHub's issuer cannot be reached") from err
 
     def _asked(self) -> HttpResponse:
         host = urlsplit(self._url).hostname or ""
@@ -74,19 +73,22 @@ def _assertion(answer: HttpResponse) -> str:
     document = answer.json()
     found = document.get("value") if isinstance(document, dict) else None
     if not isinstance(found, str) or found.count(".") != 2:  # header.payload.signature
-        raise _refused("GitHub's issuer answered without an assertion", "OidcRefused")
+        raise _refused("GitHub's issuer answered without an assertion")
     return found
 
 
 def _require_success(status: int) -> None:
     if status != 200:
-        passing = status >= 500 or status == 429
-        code = UNAVAILABLE if passing else "OidcRefused"
-        raise _refused(f"GitHub's issuer answered {status}", code)
+        transient = status >= 500 or status == 429
+        raise (_unavailable if transient else _refused)(f"GitHub's issuer answered {status}")
 
 
-def _refused(what: str, code: str) -> NotSignedIn:
-    return NotSignedIn(f"signing in from GitHub Actions: {what}", code=code, hint=_HINT)
+def _refused(what: str) -> NotSignedIn:
+    return NotSignedIn(f"{_DOING}: {what}", code="OidcRefused", hint=_HINT)
+
+
+def _unavailable(what: str) -> SignInUnavailable:
+    return SignInUnavailable(f"{_DOING}: {what}", code="OidcUnavailable", hint=_HINT)
 
 
 def _network() -> RequestsTransport:

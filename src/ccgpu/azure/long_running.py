@@ -1,36 +1,31 @@
-"""One request with patience, one write until its end: what all workflows are made of.
+"""Requests with retries, and ARM's long-running operations from start to end.
 
-Each is a generator for the scheduler. An answer that cannot be read is not a failed write: it is
-asked again, and then the resource itself is asked, by its id. So is one whose status may not be
-asked for: the command fails for want of that right, but only once the outcome is known.
+Each function is a task for the scheduler. An unreadable status is not a failed write: it is polled
+again, and then the resource itself is read, by its id. So is an operation whose status the caller
+may not read: the command fails for want of that right, once the outcome is known.
 """
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from functools import partial
 from math import inf
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from ccgpu.azure.arm import Pending
-from ccgpu.azure.context import AzureContext
-from ccgpu.azure.github import UNAVAILABLE
+from ccgpu.azure.run import Run
 from ccgpu.domain.catalog import Kind
-from ccgpu.domain.events import Event, Listener, ignore_event
-from ccgpu.domain.resource import Body, ResourceId, key, name_of, state_of
-from ccgpu.errors import AzureRefused, AzureUnavailable, CcgpuError, Denied, NotFound, TimedOut
+from ccgpu.domain.resource import Body, ResourceId, name_of, state_of
+from ccgpu.errors import AzureRefused, AzureUnavailable, CcgpuError, Denied, NotFound
 from ccgpu.net.retry import poll_delay, retry_delay
-from ccgpu.scheduling.scheduler import Call
+from ccgpu.scheduling.scheduler import Call, Task
 
 T = TypeVar("T")
-Asking = Generator[Call, Any, T]
 
-# How long one request may go without a good answer: longer than a NIC's reservation (180 s).
+# How long transient errors of one request are retried: longer than a NIC's reservation (180 s).
 RETRY_TIMEOUT = 300.0
 # Regional replicas of ARM disagree for a while after a create (azurerm#18268, #25758).
 REPLICATION_DELAY = 60.0
-# A delete that was accepted and then failed, or of which nothing is seen, is started anew so often;
-# after a failure after so many seconds.
+# Maximum delete attempts; delay in seconds before a retry.
 MAX_DELETE_ATTEMPTS = 3
 DELETE_RETRY_DELAY = 30.0
 NOT_FOUND_CODES = frozenset(
@@ -38,81 +33,13 @@ NOT_FOUND_CODES = frozenset(
 )
 
 
-@dataclass(slots=True)
-class Run:
-    """One workflow under way: its cloud, its end, and who listens."""
-
-    cloud: AzureContext
-    until: float
-    listen: Listener = ignore_event
-    started: float = field(init=False)
-    seen: dict[ResourceId, Body] = field(init=False, default_factory=dict)  # as read last, by `key`
-    _ahead: float | None = field(init=False, default=None)  # ARM's clock less ours
-
-    def __post_init__(self) -> None:
-        self.started = self.cloud.now()
-
-    def tell(
-        self,
-        what: Any,
-        text: str,
-        id_: ResourceId | None = None,
-        kind: Kind | None = None,
-        action: str | None = None,
-    ) -> None:
-        """Emit an event of now."""
-        at = round(self.cloud.now() - self.started, 3)
-        self.listen(Event(what, at, text, id_, kind, action))
-
-    def notice(self, answer: object) -> None:
-        """Remember a resource that Azure has shown: an interrupted command reports it."""
-        if not isinstance(answer, dict) or not isinstance(answer.get("id"), str):
-            return
-        at = key(answer["id"])
-        view = _properties(self.seen.get(at)).get("instanceView")
-        if view is not None and "instanceView" not in _properties(answer):
-            answer = {**answer, "properties": {**_properties(answer), "instanceView": view}}
-        self.seen[at] = answer
-
-    def set_by_server(self) -> None:
-        """Compare our clock with the `Date` of the answer that has just come."""
-        date = self.cloud.session.server_date.take()
-        if date is not None:
-            self._ahead = date - self.cloud.now()
-
-    def server_time(self) -> float | None:
-        """What time it is at ARM, whatever this machine's clock says; None before an answer."""
-        return None if self._ahead is None else self.cloud.now() + self._ahead
-
-    def server_now(self) -> float:
-        """What time it is at ARM: what leases are written and judged by."""
-        now = self.server_time()
-        if now is None:
-            raise AzureRefused(
-                "Azure's answers do not say what time it is there",
-                code="NoDate",
-                hint="leases go by Azure's time; a proxy may have taken the `Date` of its answers",
-            )
-        return now
-
-    def left(self, wanted: float, doing: str) -> float:
-        """`wanted` seconds, if the run's end leaves so many; else `TimedOut`."""
-        if self.cloud.now() + wanted > self.until:
-            allowed = (self.until - self.started) / 60
-            raise TimedOut(f"{doing}: not done within {allowed:.0f} minutes")
-        return wanted
-
-
-def _properties(body: Body | None) -> Body:
-    return (body or {}).get("properties") or {}
-
-
 def send_with_retry(
     run: Run, request: Callable[[], T], doing: str, *, lag: bool = False
-) -> Asking[T]:
-    """Make `request`; and again, with pauses, as long as Azure only asks for patience.
+) -> Task[T]:
+    """Send `request` until it is answered; transient errors are retried after a pause.
 
-    `lag`: what it refers to has just been made, so "not there" is not believed at once.
+    `lag`: what it refers to has just been made, so "not found" is retried too, for as long as
+    regional replicas may disagree.
     """
     first: float | None = None
     attempt, after = 0, 0.0
@@ -120,31 +47,30 @@ def send_with_retry(
         try:
             answer: T = yield Call(request, after)
         except AzureRefused as err:
-            run.set_by_server()
+            run.observe(None)
             now = run.cloud.now()
             first = now if first is None else first
-            patience = _retry_timeout(err, lag)
-            if patience is None or now - first >= patience:
+            timeout = _retry_timeout(err, lag)
+            if timeout is None or now - first >= timeout:
                 raise
             attempt += 1
-            after = run.left(retry_delay(attempt, err.after), doing)
+            after = run.deadline.require(retry_delay(attempt, err.after), doing)
             run.tell("retry", f"{err.code}: again in {after:.0f} s ({doing})")
         else:
-            run.set_by_server()
-            run.notice(answer)
+            run.observe(answer)
             return answer
 
 
 def _retry_timeout(err: AzureRefused, lag: bool) -> float | None:
-    if isinstance(err, AzureUnavailable) or err.code == UNAVAILABLE:
-        return None if err.code == "ForeignHost" else RETRY_TIMEOUT
+    if err.transient:
+        return RETRY_TIMEOUT
     return REPLICATION_DELAY if lag and err.code in NOT_FOUND_CODES else None
 
 
 def write_and_wait(
     run: Run, kind: Kind, id_: ResourceId, start: Callable[[], Pending | None], doing: str
-) -> Asking[Body]:
-    """Start a write, ask after it until it has ended, and give the resource as it is then."""
+) -> Task[Body]:
+    """Start a write, poll it until it has ended, and return the resource as it is then."""
     pending = yield from send_with_retry(run, start, doing, lag=True)
     denied = yield from _poll_operation(run, kind, id_, pending, doing)
     with _preferring_cause(denied):
@@ -161,7 +87,7 @@ def delete_and_wait(
     start: Callable[[], Pending | None],
     doing: str,
     still: Callable[[Body], bool] = lambda _: True,
-) -> Asking[Denied | None]:
+) -> Task[Denied | None]:
     """Start a delete, and go on until a GET of the resource answers 404.
 
     Or with one that is not `still` the same: somebody has made it anew. What comes back is why it
@@ -177,7 +103,7 @@ def delete_and_wait(
             if attempt == 1:
                 raise
             run.tell("retry", f"{err.code}: deleting it again", id_, kind)
-            yield Call(_no_request, run.left(DELETE_RETRY_DELAY, doing))
+            yield Call(_no_request, run.deadline.require(DELETE_RETRY_DELAY, doing))
             continue
         with _preferring_cause(denied):
             if (yield from gone(REPLICATION_DELAY if attempt > 1 else inf)):
@@ -193,7 +119,7 @@ def _wait_until_gone(
     doing: str,
     still: Callable[[Body], bool],
     patience: float,
-) -> Asking[bool]:
+) -> Task[bool]:
     """Wait until a GET answers 404; not longer than `patience` where nothing is being deleted.
 
     Some answers to a DELETE are not Azure's, but those of something in between.
@@ -205,7 +131,7 @@ def _wait_until_gone(
             since = run.cloud.now()
         elif run.cloud.now() - since >= patience:
             return False
-        yield Call(_no_request, run.left(poll_delay(polls, None), doing))
+        yield Call(_no_request, run.deadline.require(poll_delay(polls, None), doing))
         polls += 1
     return True
 
@@ -223,7 +149,7 @@ def _preferring_cause(cause: Denied | None) -> Iterator[None]:
 
 def wait_until_settled(
     run: Run, kind: Kind, id_: ResourceId, doing: str, *, expected: bool = False, view: bool = False
-) -> Asking[Body | None]:
+) -> Task[Body | None]:
     """The resource once its state is terminal; None if it is not there.
 
     `expected`: it must be there, so "not there" is only believed after a while, and a terminal
@@ -244,13 +170,13 @@ def wait_until_settled(
             return body
         else:
             run.tell("wait", state.lower(), id_, kind)
-        yield Call(_no_request, run.left(poll_delay(polls, None), doing))
+        yield Call(_no_request, run.deadline.require(poll_delay(polls, None), doing))
         polls += 1
 
 
 def _poll_operation(
     run: Run, kind: Kind, id_: ResourceId, pending: Pending | None, doing: str
-) -> Asking[Denied | None]:
+) -> Task[Denied | None]:
     """Poll an operation to its end.
 
     One whose status stays unreadable, or may not be read, is left to the caller, who asks the
@@ -258,14 +184,14 @@ def _poll_operation(
     """
     polls = unreadable = 0
     while pending is not None:
-        after = run.left(poll_delay(polls, pending.after), doing)
+        after = run.deadline.require(poll_delay(polls, pending.after), doing)
         poll = partial(run.cloud.arm.poll, doing, pending)
         try:
             pending = yield Call(poll, after)
             unreadable = 0
         except AzureUnavailable as err:
             unreadable += 1
-            if err.code == "ForeignHost" or unreadable > 3:
+            if not err.transient or unreadable > 3:
                 run.tell("retry", f"{err.code}: asking {name_of(id_)} itself", id_, kind)
                 return None
             pending = Pending(pending.url, err.after, pending.by_location)
@@ -282,13 +208,11 @@ def _no_request() -> None:
     """The request of a call that only waits."""
 
 
-def run_task(run: Run, asking: Asking[T]) -> T:
-    """Run one task alone, to its end, and give its result."""
-    results: list[T] = []
+def run_task(run: Run, task: Task[T]) -> T:
+    """Run one task alone, to its end, and return its result."""
+    return run.cloud.scheduler.complete(task)
 
-    def alone() -> Generator[Call, Any, None]:
-        results.append((yield from asking))
 
-    run.cloud.schedule.add(alone())
-    run.cloud.schedule.run()
-    return results[0]
+def send_alone(run: Run, request: Callable[[], T], doing: str) -> T:
+    """Send one request with retries, while nothing else is under way, and return its answer."""
+    return run_task(run, send_with_retry(run, request, doing))

@@ -62,12 +62,12 @@ class Session:
     def __init__(
         self,
         subscription: str,
-        cloud: AzureEnvironment,
+        environment: AzureEnvironment,
         credential: TokenCredential,
         transport: RequestsTransport | None = None,
     ) -> None:
         self.subscription = subscription
-        self.cloud = cloud
+        self.environment = environment
         self._credential = credential
         self._transport = network_transport() if transport is None else transport
         self.server_date = ServerDate()
@@ -82,13 +82,13 @@ class Session:
 
         `subscription`: where it is not the one that is worked in.
         """
-        sign_in: Any = SignIn(self._credential, self.cloud.scope)
+        sign_in: Any = SignIn(self._credential, self.environment.scope)
         return made(
             self._credential,
             subscription or self.subscription,
-            f"https://{self.cloud.host}",
-            credential_scopes=[self.cloud.scope],
-            policies=pipeline([self.cloud.host], sign_in, self.server_date),
+            f"https://{self.environment.host}",
+            credential_scopes=[self.environment.scope],
+            policies=pipeline([self.environment.host], sign_in, self.server_date),
             transport=self._transport,
         )
 
@@ -100,7 +100,7 @@ class Session:
         """
         with translating_errors("signing in"):
             answers.note_response()  # nobody sees what the credential is answered
-            token = self._credential.get_token(self.cloud.scope).token
+            token = self._credential.get_token(self.environment.scope).token
         claims = _claims(token)
         is_user = claims.get("idtyp") == "user" or "scp" in claims
         return _address(claims.get("ipaddr")) if is_user else None

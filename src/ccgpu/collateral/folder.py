@@ -10,12 +10,13 @@ import re
 import secrets
 import shutil
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from ccgpu.collateral.want import Piece
 from ccgpu.errors import InvalidFile, Problem, StateUnusable, UsageProblem
+from ccgpu.scheduling.clock import rfc3339
 from ccgpu.store import atomic
 
 SCHEMA = "ccgpu.collateral/1"
@@ -195,11 +196,6 @@ def entry(piece: Piece) -> dict[str, str]:
         "fetched_at": rfc3339(piece.fetched),
         "sha256": piece.sha256,
     }
-
-
-def rfc3339(moment: float) -> str:
-    """Unix time as RFC 3339 UTC, in whole seconds."""
-    return datetime.fromtimestamp(int(moment), UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _refused(folder: Path, message: str) -> InvalidFile:

@@ -111,7 +111,11 @@ def desired(
 
 def _in_group(resource: Resource, group: ResourceId) -> Resource:
     return Resource(
-        resource.kind, resource.id, resource.body, resource.needs | {group}, resource.promises
+        resource.kind,
+        resource.id,
+        resource.body,
+        resource.depends_on | {group},
+        resource.implicitly_created,
     )
 
 

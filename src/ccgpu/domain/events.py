@@ -11,6 +11,8 @@ from typing import Literal
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.resource import ResourceId
 
+EventKind = Literal["begin", "wait", "done", "gone", "failed", "retry", "note"]
+
 
 @dataclass(frozen=True, slots=True)
 class Event:
@@ -19,7 +21,7 @@ class Event:
     `what`: begin, wait, done, gone, failed of a step; retry of a request; note for people.
     """
 
-    what: Literal["begin", "wait", "done", "gone", "failed", "retry", "note"]
+    what: EventKind
     at: float
     text: str
     id: ResourceId | None = None

@@ -46,7 +46,7 @@ class Journal:
 
     def begin(self, resource: Resource) -> "Journal":
         """The journal with this resource, and what its PUT makes besides, as begun."""
-        ids = {resource.id: resource.kind, **resource.promises}
+        ids = {resource.id: resource.kind, **resource.implicitly_created}
         begun = self._with(Record(id_, kind, self.run, "begun") for id_, kind in ids.items())
         return replace(begun, finished=False)
 

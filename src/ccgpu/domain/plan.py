@@ -117,7 +117,7 @@ def plan(
     `extra`: resources of this deployment that exist, in an order in which they can be deleted;
     those not desired are deleted. Raises `ForeignResource` where a name is taken.
     """
-    order = TopologicalSorter({r.id: r.needs for r in desired.values()}).static_order()
+    order = TopologicalSorter({r.id: r.depends_on for r in desired.values()}).static_order()
     steps: dict[ResourceId, Step] = {}
     for id_ in order:
         if id_ not in desired:
@@ -150,7 +150,7 @@ def _step(
         return Step(Action.KEEP, wanted)  # the user's own group: never touched
     if owner != deployment:
         raise ForeignResource(wanted.id, owner)
-    moved = [id_ for id_ in sorted(wanted.needs) if _replaced(earlier.get(id_))]
+    moved = [id_ for id_ in sorted(wanted.depends_on) if _replaced(earlier.get(id_))]
     live = live_vm.with_disks(found, actual) if wanted.kind is Kind.VM else found
     reasons = tuple(Difference("needs", id_, id_) for id_ in moved)
     reasons = reasons or _reasons(wanted, live, actual)
@@ -227,4 +227,4 @@ def _with_live_stamp(wanted: Resource, found: Body) -> Resource:
     taken = {name.casefold() for name in ours}
     live = {k: v for k, v in tags_of(found).items() if k.casefold() not in taken}
     body = wanted.body | {"tags": ours | live}
-    return Resource(wanted.kind, wanted.id, body, wanted.needs, wanted.promises)
+    return Resource(wanted.kind, wanted.id, body, wanted.depends_on, wanted.implicitly_created)

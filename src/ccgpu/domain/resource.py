@@ -28,16 +28,17 @@ VOLATILE_TAGS = frozenset({RUN, CREATED, EXPIRES})
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """One ARM resource as it is wanted: the exact `body` of its PUT, and the ids it refers to.
+    """One ARM resource as it is wanted: the exact `body` of its PUT.
 
-    `promises` are ids that its PUT makes besides itself and whose names we choose: a VM's disks.
+    depends_on: the ids it refers to, which must exist before its PUT.
+    implicitly_created: what its PUT creates besides itself, under names we choose: a VM's disks.
     """
 
     kind: Kind
     id: ResourceId
     body: Body
-    needs: frozenset[ResourceId] = frozenset()
-    promises: Mapping[ResourceId, Kind] = field(default_factory=dict)
+    depends_on: frozenset[ResourceId] = frozenset()
+    implicitly_created: Mapping[ResourceId, Kind] = field(default_factory=dict)
 
     @property
     def name(self) -> str:

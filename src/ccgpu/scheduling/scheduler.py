@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from heapq import heappop, heappush
 from itertools import count
-from typing import Any
+from typing import Any, TypeVar
 
 from ccgpu.scheduling.clock import MAX_SIGNAL_LATENCY, Clock
 
@@ -25,7 +25,8 @@ class Call:
     after: float = 0.0
 
 
-Task = Generator[Call, Any, None]
+T = TypeVar("T")
+Task = Generator[Call, Any, T]
 
 
 class Scheduler:
@@ -34,11 +35,11 @@ class Scheduler:
     def __init__(self, clock: Clock, pool: Executor) -> None:
         self.clock = clock
         self._pool = pool
-        self._due: list[tuple[float, int, Task, Call]] = []
-        self._flying: dict[Future[Any], tuple[int, Task]] = {}
+        self._due: list[tuple[float, int, Task[None], Call]] = []
+        self._in_flight: dict[Future[Any], tuple[int, Task[None]]] = {}
         self._numbers = count()
 
-    def add(self, task: Task) -> None:
+    def add(self, task: Task[None]) -> None:
         """Start `task`; a task may add others."""
         self._resume(task)
 
@@ -48,30 +49,41 @@ class Scheduler:
         Then what the pool has not begun is never sent; what it has begun ends unheard.
         """
         try:
-            while self._due or self._flying:
+            while self._due or self._in_flight:
                 while self._due and self._due[0][0] <= self.clock.now():
                     _, number, task, call = heappop(self._due)
-                    self._flying[self._pool.submit(call.request)] = (number, task)
-                self._land()
+                    self._in_flight[self._pool.submit(call.request)] = (number, task)
+                self._take_answers()
         except BaseException:
             self._due.clear()
-            for future in self._flying:
+            for future in self._in_flight:
                 future.cancel()
-            self._flying.clear()
+            self._in_flight.clear()
             raise
 
-    def _land(self) -> None:
+    def complete(self, task: Task[T]) -> T:
+        """Run `task` to its end, and return its result."""
+        results: list[T] = []
+
+        def keep_result() -> Task[None]:
+            results.append((yield from task))
+
+        self.add(keep_result())
+        self.run()
+        return results[0]
+
+    def _take_answers(self) -> None:
         """Take what has been answered; if nothing is on its way, wait for what is due next."""
         until_next = self._due[0][0] - self.clock.now() if self._due else None
-        if not self._flying:
+        if not self._in_flight:
             self.clock.sleep(max(0.0, until_next or 0.0))
             return
         patience = MAX_SIGNAL_LATENCY if until_next is None else min(until_next, MAX_SIGNAL_LATENCY)
-        answered, _ = wait(self._flying, patience, FIRST_COMPLETED)
-        for future in sorted(answered, key=lambda f: self._flying[f][0]):
-            self._resume(self._flying.pop(future)[1], future)
+        answered, _ = wait(self._in_flight, patience, FIRST_COMPLETED)
+        for future in sorted(answered, key=lambda f: self._in_flight[f][0]):
+            self._resume(self._in_flight.pop(future)[1], future)
 
-    def _resume(self, task: Task, answer: Future[Any] | None = None) -> None:
+    def _resume(self, task: Task[None], answer: Future[Any] | None = None) -> None:
         with suppress(StopIteration):
             if answer is None:
                 call = next(task)

@@ -7,7 +7,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from ccgpu.collateral.folder import entry, rfc3339
+from ccgpu.collateral.folder import entry
 from ccgpu.collateral.needs import Fetched, Missing
 from ccgpu.collateral.want import Piece
 

@@ -87,7 +87,7 @@ def resources(plan: Plan) -> list[dict[str, Any]]:
             "method": step.request[0] if step.request else None,
             "body": _body(step),
             "recovery": step.recovery,
-            "needs": sorted(step.resource.needs),
+            "needs": sorted(step.resource.depends_on),
             "reasons": _reasons_as_json(step),
             "others": [{"what": one.what, "name": one.name} for one in step.others],
         }

@@ -10,7 +10,8 @@ from functools import partial
 from graphlib import TopologicalSorter
 
 from ccgpu.azure.arm import Pending
-from ccgpu.azure.long_running import Run, send_with_retry, write_and_wait
+from ccgpu.azure.long_running import send_with_retry, write_and_wait
+from ccgpu.azure.run import Run
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.plan import Action, Plan, Step
 from ccgpu.domain.resource import Resource, ResourceId, key
@@ -42,7 +43,7 @@ def apply_plan(
     _clear(todo.of(Action.REPLACE), run, keeper, owner)
     changes = {s.resource.id: s for s in todo.of(Action.CREATE, Action.UPDATE, Action.REPLACE)}
 
-    def carry_out(id_: ResourceId) -> Task:
+    def carry_out(id_: ResourceId) -> Task[None]:
         step = changes[id_]
         run.tell("begin", f"{step.action} {id_}", id_, step.resource.kind, step.action)
         if step.action is not Action.UPDATE or step.change:  # new disks come to be with a change
@@ -55,7 +56,7 @@ def apply_plan(
             keeper.done((id_, step.resource.kind))
         run.tell("done", f"{step.action} {id_}", id_, step.resource.kind, step.action)
 
-    needs = {id_: step.resource.needs & changes.keys() for id_, step in changes.items()}
+    needs = {id_: step.resource.depends_on & changes.keys() for id_, step in changes.items()}
     failures = _walk(needs, carry_out, run, changes)
     if failures:
         raise failures[0]
@@ -63,7 +64,7 @@ def apply_plan(
     return Plan(tuple(replace(s, resource=sent.get(s.resource.id, s.resource)) for s in todo.steps))
 
 
-def _create(run: Run, resource: Resource, stamp: Stamping, wait_for_vm: bool) -> Task:
+def _create(run: Run, resource: Resource, stamp: Stamping, wait_for_vm: bool) -> Task[None]:
     def put() -> Pending | None:
         return run.cloud.arm.put(stamp(resource), new=resource.kind is Kind.VM)
 
@@ -74,7 +75,7 @@ def _create(run: Run, resource: Resource, stamp: Stamping, wait_for_vm: bool) ->
         yield from write_and_wait(run, resource.kind, resource.id, put, doing)
 
 
-def _update(run: Run, step: Step) -> Task:
+def _update(run: Run, step: Step) -> Task[None]:
     """Change a resource in place; a failed VM is brought back first. Only what was planned from.
 
     A VM that had to be brought back is no longer what was compared: its etag has changed with it.
@@ -101,9 +102,11 @@ def _clear(steps: tuple[Step, ...], run: Run, keeper: JournalWriter, owner: Owne
         return
     keeper.doubt()
     targets = {step.resource.id: step.resource.kind for step in steps}
-    promised = frozenset(key(disk) for step in steps for disk in step.resource.promises)
+    promised = frozenset(key(disk) for step in steps for disk in step.resource.implicitly_created)
     owner = Owner(owner.deployment, promised=promised)
-    targets |= {disk: kind for step in steps for disk, kind in step.resource.promises.items()}
+    targets |= {
+        disk: kind for step in steps for disk, kind in step.resource.implicitly_created.items()
+    }
     result = remove(run, targets, owner, keeper.gone)
     if result.left or result.foreign:
         why = str(result.errors[0]) if result.errors else f"not ours: {', '.join(result.foreign)}"
@@ -112,7 +115,7 @@ def _clear(steps: tuple[Step, ...], run: Run, keeper: JournalWriter, owner: Owne
 
 def _walk(
     needs: Mapping[ResourceId, frozenset[ResourceId]],
-    carry_out: Callable[[ResourceId], Task],
+    carry_out: Callable[[ResourceId], Task[None]],
     run: Run,
     steps: Mapping[ResourceId, Step],
 ) -> list[CcgpuError]:
@@ -121,7 +124,7 @@ def _walk(
     order.prepare()
     failures: list[CcgpuError] = []
 
-    def follow(id_: ResourceId) -> Task:
+    def follow(id_: ResourceId) -> Task[None]:
         try:
             yield from carry_out(id_)
         except CcgpuError as err:
@@ -135,8 +138,8 @@ def _walk(
         if failures:
             return
         for id_ in order.get_ready():
-            run.cloud.schedule.add(follow(id_))
+            run.cloud.scheduler.add(follow(id_))
 
     start_ready()
-    run.cloud.schedule.run()
+    run.cloud.scheduler.run()
     return failures

@@ -109,7 +109,7 @@ class Fetching:
         found: dict[str, Piece],
         missing: dict[str, Missing],
         tell: _Tell,
-    ) -> Task:
+    ) -> Task[None]:
         kept = self._cache.get(want) if self._cache is not None and want.keep else None
         if kept is not None and self.now() <= kept.fresh:
             found[want.name] = kept.piece

@@ -9,7 +9,8 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 
 from ccgpu.azure.context import AzureContext
-from ccgpu.azure.long_running import Run, run_task
+from ccgpu.azure.long_running import run_task
+from ccgpu.azure.run import Run
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.desired import Names
 from ccgpu.domain.events import Listener, ignore_event
@@ -59,7 +60,7 @@ def delete(
 
     `Denied` if it is gone, although a right was missing that it should have taken.
     """
-    run = Run(cloud, cloud.now() + timeout, listen)
+    run = Run.begin(cloud, timeout, listen)
     work = _Work(run, name, group, approve)
     what, hint = f"{name} is not wholly deleted", f"`ccgpu delete {name}` goes on"
     locked = cloud.journals.locked(cloud.subscription, name, work.waiting)

@@ -10,7 +10,8 @@ from datetime import timedelta
 from functools import partial
 
 from ccgpu.azure.context import AzureContext
-from ccgpu.azure.long_running import Asking, Run, wait_until_settled, write_and_wait
+from ccgpu.azure.long_running import wait_until_settled, write_and_wait
+from ccgpu.azure.run import Run
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.desired import Names
 from ccgpu.domain.events import Listener, ignore_event
@@ -59,7 +60,7 @@ def extend(
     listen: Listener = ignore_event,
 ) -> ExtendOutcome:
     """Write the new time on every resource of the deployment; `NotFound` if there is none."""
-    run = Run(cloud, cloud.now() + timeout, listen)
+    run = Run.begin(cloud, timeout, listen)
     there = Names(cloud.subscription, group or own_group(name), name)
     what = f"not all of {name} is marked with its new end"
     hint = f"`ccgpu extend {name} --ttl {text(ttl)}` goes on"
@@ -83,7 +84,7 @@ def _extend(run: Run, found: OwnedResources, ttl: timedelta) -> ExtendOutcome:
             code="ResourceNotFound",
             hint="`ccgpu list` shows what there is",
         )
-    expires = rfc3339(run.server_now() + ttl.total_seconds())
+    expires = rfc3339(run.server_clock.now() + ttl.total_seconds())
     set_expiry(run, found, expires)
     marked = tuple(sorted(_tagged(found)))
     return ExtendOutcome(name, found.names.group, found.lease.expires, expires, marked)
@@ -120,7 +121,7 @@ def _mark_all(run: Run, part: dict[ResourceId, Kind], expires: str) -> None:
     """All at once; the first failure, when all have ended."""
     failures: list[CcgpuError] = []
 
-    def one(id_: ResourceId, kind: Kind) -> Task:
+    def one(id_: ResourceId, kind: Kind) -> Task[None]:
         try:
             yield from _mark(run, id_, kind, expires)
         except CcgpuError as err:
@@ -128,13 +129,13 @@ def _mark_all(run: Run, part: dict[ResourceId, Kind], expires: str) -> None:
             failures.append(err)
 
     for id_, kind in part.items():
-        run.cloud.schedule.add(one(id_, kind))
-    run.cloud.schedule.run()
+        run.cloud.scheduler.add(one(id_, kind))
+    run.cloud.scheduler.run()
     if failures:
         raise failures[0]
 
 
-def _mark(run: Run, id_: ResourceId, kind: Kind, expires: str) -> Asking[None]:
+def _mark(run: Run, id_: ResourceId, kind: Kind, expires: str) -> Task[None]:
     """Write the whole live tag map; again, where somebody else has written in between."""
     doing = f"extending {id_}"
     run.tell("begin", doing, id_, kind, "update")

@@ -10,7 +10,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from ccgpu.azure.context import AzureContext
-from ccgpu.azure.long_running import Run, run_task
+from ccgpu.azure.long_running import run_task
+from ccgpu.azure.run import Run
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.events import Listener, ignore_event
 from ccgpu.domain.garbage import Collected
@@ -73,7 +74,7 @@ def collect(
     cloud: AzureContext, *, yes: bool, timeout: float = TIMEOUT, listen: Listener = ignore_event
 ) -> CollectOutcome:
     """Find what is over, and (`yes`) remove it; one that fails does not stop the others."""
-    run = Run(cloud, cloud.now() + timeout, listen)
+    run = Run.begin(cloud, timeout, listen)
     try:
         return _collected(run, search_deployments(run), yes=yes)
     except KeyboardInterrupt as err:
@@ -101,7 +102,7 @@ def _interrupted(run: Run, doomed: Mapping[ResourceId, Kind]) -> Interrupted:
         "interrupted: not all that is over is collected",
         hint="`ccgpu gc --yes` goes on",
         resources=[
-            Leftover(id_, "unknown", is_billed(kind, run.seen.get(key(id_))))
+            Leftover(id_, "unknown", is_billed(kind, run.observed.get(key(id_))))
             for id_, kind in doomed.items()
         ],
     )
@@ -114,9 +115,9 @@ def _looked_at(run: Run, found: FoundDeployment, *, yes: bool) -> Collected | No
     at_first = Collected(found.name, found.group, None, lease, "skipped")
     if not is_deployment_name(found.name):
         return replace(at_first, reason="that is no name that ccgpu gives")
-    if assess_lease(lease, vm, run.server_now()) == LeaseStatus():
+    if assess_lease(lease, vm, run.server_clock.now()) == LeaseStatus():
         return None
-    if run.cloud.now() >= run.until:
+    if run.deadline.has_passed():
         return replace(at_first, reason="there is no time left for it")
     try:
         return _judged(run, found, yes=yes)
@@ -130,7 +131,7 @@ def _looked_at(run: Run, found: FoundDeployment, *, yes: bool) -> Collected | No
 def _judged(run: Run, found: FoundDeployment, *, yes: bool) -> Collected | None:
     """Read it live, and judge that."""
     live = read_owned_resources(run, found.names, found.kinds)
-    verdict = assess_lease(live.lease, live.vm, run.server_now())
+    verdict = assess_lease(live.lease, live.vm, run.server_clock.now())
     if not live.bodies or verdict == LeaseStatus():
         return None
     result = Collected(found.name, found.group, verdict.why, live.lease, "skipped")

@@ -38,7 +38,7 @@ class JournalWriter:
 
     def begin(self, resource: Resource) -> None:
         """Record the intent, durably: the PUT may be sent when this has returned."""
-        self._gone -= {key(resource.id), *map(key, resource.promises)}
+        self._gone -= {key(resource.id), *map(key, resource.implicitly_created)}
         self._write(self.journal.begin(resource))
 
     def remember(self, spec: RememberedSpec) -> None:

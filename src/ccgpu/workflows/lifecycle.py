@@ -7,7 +7,8 @@ from functools import partial
 from typing import Literal
 
 from ccgpu.azure.context import AzureContext
-from ccgpu.azure.long_running import Run, run_task, write_and_wait
+from ccgpu.azure.long_running import run_task, write_and_wait
+from ccgpu.azure.run import Run
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.desired import Names
 from ccgpu.domain.events import Listener, ignore_event
@@ -36,7 +37,7 @@ def change_power_state(
     listen: Listener = ignore_event,
 ) -> None:
     """Do it, and wait until the VM is ready, or deallocated."""
-    run = Run(cloud, cloud.now() + timeout, listen)
+    run = Run.begin(cloud, timeout, listen)
     there = Names(cloud.subscription, group or own_group(name), name)
 
     def seen() -> tuple[Leftover, ...]:
@@ -48,7 +49,7 @@ def change_power_state(
         there = names = found.names
         vm = require_vm(run, names)
         run.tell("begin", f"{verb} {name}", names.vm, Kind.VM, verb)
-        run.seen[key(names.vm)] = _in_motion(vm)
+        run.observed[key(names.vm)] = _in_motion(vm)
         start = partial(cloud.arm.act, names.vm, _ACTIONS[verb])
         with locating_capacity_errors(vm):
             run_task(run, write_and_wait(run, Kind.VM, names.vm, start, f"{verb} of {names.vm}"))
@@ -66,7 +67,7 @@ def _in_motion(vm: Body) -> Body:
 def _wait_until_done(run: Run, names: Names, verb: Verb) -> None:
     """What the agent has said before the operation ended, it has said of the guest before it."""
     wanted = State.STOPPED if verb == "stop" else State.READY
-    ended = run.server_time()
+    ended = run.server_clock.time()
     since = None if ended is None else ended - _CLOCK
     run_task(run, wait_for(run, names.vm, wanted, grace=GRACE, since=since))
 
@@ -86,7 +87,7 @@ def wait_for_state(
             f"{wanted} is not a state to wait for: nothing leads there that `ccgpu` does",
             hint="`ccgpu show` says when a deployment is in it",
         )
-    run = Run(cloud, cloud.now() + timeout, listen)
+    run = Run.begin(cloud, timeout, listen)
     with converting_interrupt(
         f"{name} is not known to be {wanted}", f"`ccgpu wait {name} --for {wanted}` goes on"
     ):

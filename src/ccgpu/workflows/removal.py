@@ -9,7 +9,8 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 
 from ccgpu.azure.arm import Pending
-from ccgpu.azure.long_running import Asking, Run, delete_and_wait, send_with_retry, write_and_wait
+from ccgpu.azure.long_running import delete_and_wait, send_with_retry, write_and_wait
+from ccgpu.azure.run import Run
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.in_place import foreign_in_network, without_own_subnet
 from ccgpu.domain.resource import (
@@ -123,8 +124,8 @@ def remove(
     for stage in _STAGES:
         for id_, kind in sorted(named.values()):
             if kind in stage:
-                run.cloud.schedule.add(_one(run, kind, id_, owner, with_vm, result, on_gone))
-        run.cloud.schedule.run()
+                run.cloud.scheduler.add(_one(run, kind, id_, owner, with_vm, result, on_gone))
+        run.cloud.scheduler.run()
     return result
 
 
@@ -136,7 +137,7 @@ def _one(
     with_vm: frozenset[ResourceId],
     result: Removal,
     on_gone: Callable[[ResourceId], None],
-) -> Task:
+) -> Task[None]:
     doing = f"deleting {id_}"
     try:
         body = yield from _read(run, kind, id_, owner, doing)
@@ -164,14 +165,14 @@ def _one(
         result.left[id_] = kind
 
 
-def _read(run: Run, kind: Kind, id_: ResourceId, owner: Owner, doing: str) -> Asking[Body | None]:
+def _read(run: Run, kind: Kind, id_: ResourceId, owner: Owner, doing: str) -> Task[Body | None]:
     """The resource as it is; what was just made may not be seen everywhere yet."""
     get = partial(run.cloud.arm.get, kind, id_)
     body = yield from send_with_retry(run, get, doing)
     for _ in range(_LOOKS_AT_NEW - 1 if key(id_) in owner.made else 0):
         if body is not None:
             break
-        yield Call(lambda: None, run.left(_APART, doing))
+        yield Call(lambda: None, run.deadline.require(_APART, doing))
         body = yield from send_with_retry(run, get, doing)
     return body
 
@@ -200,7 +201,7 @@ def _delete(run: Run, kind: Kind, id_: ResourceId, owner: Owner) -> Pending | No
 
 def _stays(
     run: Run, kind: Kind, id_: ResourceId, body: Body | None, owner: Owner, result: Removal
-) -> Asking[bool]:
+) -> Task[bool]:
     """Whether it is not removed: not ours, nor after a change, nor a group with more in it."""
     if body is not None and not owner.has(id_, body):
         result.foreign.append(id_)
@@ -212,7 +213,7 @@ def _stays(
     return bool(result.changed)
 
 
-def _is_shared_now(run: Run, network: ResourceId, result: Removal) -> Asking[bool]:
+def _is_shared_now(run: Run, network: ResourceId, result: Removal) -> Task[bool]:
     """As `_is_shared`, of a network into which others put something just before its DELETE."""
     try:
         body = yield from send_with_retry(
@@ -223,7 +224,7 @@ def _is_shared_now(run: Run, network: ResourceId, result: Removal) -> Asking[boo
         return False
 
 
-def _is_shared(run: Run, network: ResourceId, body: Body, result: Removal) -> Asking[bool]:
+def _is_shared(run: Run, network: ResourceId, body: Body, result: Removal) -> Task[bool]:
     """Whether a network stays because others have subnets in it.
 
     Ours goes, so that what it refers to can go too.
@@ -243,7 +244,7 @@ def _is_shared(run: Run, network: ResourceId, body: Body, result: Removal) -> As
 
 def _holds_others(
     run: Run, group: ResourceId, body: Body, owner: Owner, result: Removal
-) -> Asking[bool]:
+) -> Task[bool]:
     """Whether a group stays because of what else is in it; other deployments take it over."""
     gone = {key(id_) for id_ in result.gone}
     others = yield from find_foreign_contents(run, group, owner.deployment, gone=gone)
@@ -262,7 +263,7 @@ def _dependents(
     """What the VMs of ours among `targets` brought along, as far as Azure shows it now."""
     found: dict[ResourceId, Kind] = {}
 
-    def look(id_: ResourceId) -> Task:
+    def look(id_: ResourceId) -> Task[None]:
         try:
             vm = yield from _read(run, Kind.VM, id_, owner, f"reading {id_}")
             if vm is not None and owner.has(id_, vm):
@@ -272,6 +273,6 @@ def _dependents(
 
     for id_, kind in targets.items():
         if kind is Kind.VM:
-            run.cloud.schedule.add(look(id_))
-    run.cloud.schedule.run()
+            run.cloud.scheduler.add(look(id_))
+    run.cloud.scheduler.run()
     return found

@@ -12,7 +12,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import partial
 
-from ccgpu.azure.long_running import Asking, Run, send_with_retry
+from ccgpu.azure.long_running import send_with_retry
+from ccgpu.azure.run import Run
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.desired import Names
 from ccgpu.domain.lease import assess_lease, lease_of, retagged
@@ -33,7 +34,7 @@ from ccgpu.domain.resource import (
 )
 from ccgpu.errors import CcgpuError, Denied
 from ccgpu.net.retry import poll_delay
-from ccgpu.scheduling.scheduler import Call
+from ccgpu.scheduling.scheduler import Call, Task
 
 # So often a listed resource must be answered with 404 to be gone: a replica may lag behind.
 _LOOKS = 3
@@ -59,7 +60,7 @@ def find_foreign_contents(
     *,
     mine: Collection[ResourceId] = (),
     gone: Collection[ResourceId] = (),
-) -> Asking[ForeignContents]:
+) -> Task[ForeignContents]:
     """What is in `group` besides this deployment's; both sets hold `key`s.
 
     `mine` is not looked at. Of what is `gone`, one more 404 is enough.
@@ -78,7 +79,7 @@ def find_foreign_contents(
     return ForeignContents(tuple(names), bool(owners))
 
 
-def _look(run: Run, id_: ResourceId, looks: int) -> Asking[tuple[bool, str | None]]:
+def _look(run: Run, id_: ResourceId, looks: int) -> Task[tuple[bool, str | None]]:
     """Whether it is there, and whose; what cannot be looked at is there."""
     kind = kind_of(id_)
     if kind is None:
@@ -92,7 +93,7 @@ def _look(run: Run, id_: ResourceId, looks: int) -> Asking[tuple[bool, str | Non
         if body is not None:
             return True, tag(body, DEPLOYMENT)
         if look < looks - 1:
-            yield Call(lambda: None, run.left(poll_delay(look, None), f"reading {id_}"))
+            yield Call(lambda: None, run.deadline.require(poll_delay(look, None), f"reading {id_}"))
     return False, None
 
 
@@ -105,7 +106,7 @@ def _recorded(run: Run, group: ResourceId, deployment: str) -> list[ResourceId]:
     return [id_ for id_ in ids if key(id_).startswith(inside)]
 
 
-def find_orphaned_group(run: Run, names: Names) -> Asking[Mapping[ResourceId, Mapping[str, str]]]:
+def find_orphaned_group(run: Run, names: Names) -> Task[Mapping[ResourceId, Mapping[str, str]]]:
     """The deployment's group, by `key`, with its tags, if its maker is gone: it goes with this one.
 
     Gone is the maker that has left the mark, and one that is over as `gc` judges it.
@@ -119,11 +120,11 @@ def find_orphaned_group(run: Run, names: Names) -> Asking[Mapping[ResourceId, Ma
         return {}
     left = owner is None and tag(body, MADE_FOR) is not None
     ours = owner is not None and None not in (tag(body, RUN), tag(body, CREATED))
-    over = ours and assess_lease(lease_of([body]), None, run.server_now()).why is not None
+    over = ours and assess_lease(lease_of([body]), None, run.server_clock.now()).why is not None
     return {key(group): tags_of(body)} if left or over else {}
 
 
-def disown_group(run: Run, group: ResourceId, body: Body, deployment: str) -> Asking[None]:
+def disown_group(run: Run, group: ResourceId, body: Body, deployment: str) -> Task[None]:
     """Mark a group of ours that stays because other deployments live in it.
 
     Where that fails the group only stays longer: `gc` takes it as an orphan when it is empty.

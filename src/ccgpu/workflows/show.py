@@ -3,7 +3,8 @@
 from functools import partial
 
 from ccgpu.azure.context import AzureContext
-from ccgpu.azure.long_running import Asking, Run, send_with_retry
+from ccgpu.azure.long_running import send_with_retry
+from ccgpu.azure.run import Run
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.deployment import Deployment, Owned, described, leased
 from ccgpu.domain.resource import DEPLOYMENT, key, kind_of, state_of, tag
@@ -18,7 +19,7 @@ _TIMEOUT = 300.0  # a read is not a long thing
 
 def show(cloud: AzureContext, name: str, group: str | None = None) -> Deployment:
     """One deployment with all its resources; `NotFound` if there is nothing of it."""
-    run = Run(cloud, cloud.now() + _TIMEOUT)
+    run = Run.begin(cloud, _TIMEOUT)
     found = find_deployment(run, name, group)
     live = read_owned_resources(run, found.names, found.kinds, found.bodies)
     if not live.bodies:
@@ -32,24 +33,24 @@ def show(cloud: AzureContext, name: str, group: str | None = None) -> Deployment
     )
     bodies = live.bodies.values()
     told = described(name, found.group, live.vm, _addresses(live.bodies), owned, bodies)
-    return leased(told, live.vm, bodies, run.server_time())
+    return leased(told, live.vm, bodies, run.server_clock.time())
 
 
 def list_deployments(cloud: AzureContext) -> list[Deployment]:
     """Every deployment of the subscription; those without a VM too."""
-    run = Run(cloud, cloud.now() + _TIMEOUT)
+    run = Run.begin(cloud, _TIMEOUT)
     results: dict[tuple[str, str], Deployment] = {}
 
-    def look(found: FoundDeployment) -> Task:
+    def look(found: FoundDeployment) -> Task[None]:
         results[found.name, found.group] = yield from _one(run, found)
 
     for found in find_deployments(run):
-        cloud.schedule.add(look(found))
-    cloud.schedule.run()
+        cloud.scheduler.add(look(found))
+    cloud.scheduler.run()
     return [deployment for _, deployment in sorted(results.items())]
 
 
-def _one(run: Run, found: FoundDeployment) -> Asking[Deployment]:
+def _one(run: Run, found: FoundDeployment) -> Task[Deployment]:
     """A deployment as it was found; a VM that no list names yet is asked for by its name."""
     bodies = found.bodies
     if found.vm is None:
@@ -60,7 +61,7 @@ def _one(run: Run, found: FoundDeployment) -> Asking[Deployment]:
     all_ = FoundDeployment(found.names, bodies)
     owned = tuple(Owned(id_, kind) for id_, kind in all_.kinds.items())
     told = described(found.name, found.group, all_.vm, resources=owned, around=all_.bodies.values())
-    return leased(told, all_.vm, bodies.values(), run.server_time())
+    return leased(told, all_.vm, bodies.values(), run.server_clock.time())
 
 
 def _addresses(bodies: Actual) -> tuple[str | None, str | None]:

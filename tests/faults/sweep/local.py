@@ -138,7 +138,7 @@ class Frail(Machine):
     def cloud(self) -> AzureContext:
         """As anybody's, but for what can fail."""
         right = make_cloud(self.arm, self.state, SignIn(self.arm, self.ails))
-        return replace(right, schedule=Scheduler(Clock(self.arm, self.ails), InlineExecutor()))
+        return replace(right, scheduler=Scheduler(Clock(self.arm, self.ails), InlineExecutor()))
 
     @contextmanager
     def failing(self, fault: Nth) -> Iterator[None]:

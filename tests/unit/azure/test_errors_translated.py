@@ -11,6 +11,7 @@ from ccgpu.errors import (
     AzureRefused,
     AzureUnavailable,
     CapacityUnavailable,
+    ForeignAnswer,
     NotSignedIn,
 )
 from ccgpu.net import answers
@@ -67,7 +68,7 @@ def _http(status: int, body: Any, headers: dict[str, str] | None = None) -> Any:
         pytest.param(
             sdk.ServiceResponseError("x"), AzureUnavailable, "ServiceResponseError", id="no answer"
         ),
-        pytest.param(ForeignHost("x"), AzureUnavailable, "ForeignHost", id="foreign"),
+        pytest.param(ForeignHost("x"), ForeignAnswer, "ForeignHost", id="foreign"),
         pytest.param(json.JSONDecodeError("x", "y", 0), AzureUnavailable, "NotJson", id="not json"),
         pytest.param(
             UnicodeDecodeError("utf-8", b"\xff", 0, 1, "x"), AzureUnavailable, "NotJson", id="bytes"

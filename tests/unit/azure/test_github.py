@@ -18,11 +18,12 @@ from urllib3 import HTTPResponse
 from ccgpu.azure.arm import Arm
 from ccgpu.azure.credentials import default_credential
 from ccgpu.azure.errors import translating_errors
-from ccgpu.azure.github import UNAVAILABLE, Assertions, assertions
-from ccgpu.azure.long_running import Run, run_task, send_with_retry
+from ccgpu.azure.github import Assertions, assertions
+from ccgpu.azure.long_running import send_alone
+from ccgpu.azure.run import Run
 from ccgpu.azure.session import ENVIRONMENTS, Session
 from ccgpu.domain.catalog import Kind
-from ccgpu.errors import NotSignedIn
+from ccgpu.errors import NotSignedIn, SignInUnavailable
 from ccgpu.fakearm import FAKE_SUBSCRIPTION, FakeArm, FakeCredential, FakeTransport
 from support.cloud import Machine
 from support.issuer import REQUEST_TOKEN, serving
@@ -98,8 +99,8 @@ def test_the_issuer_is_asked_for_entras_audience_with_the_jobs_token(issuer, fet
 @pytest.mark.parametrize(
     ("answer", "code", "said"),
     [
-        ((500, "no"), UNAVAILABLE, "answered 500"),
-        ((429, "{}"), UNAVAILABLE, "answered 429"),
+        ((500, "no"), "OidcUnavailable", "answered 500"),
+        ((429, "{}"), "OidcUnavailable", "answered 429"),
         ((403, '{"value": "a.b.c"}'), "OidcRefused", "answered 403"),
         ((302, ""), "OidcRefused", "answered 302"),
         ((200, "<html>"), "OidcRefused", "without an assertion"),
@@ -123,7 +124,7 @@ def test_an_issuer_that_is_down_is_said_to_be(issuer):
         url = f"https://127.0.0.1:{nobody.getsockname()[1]}/token"
         with pytest.raises(NotSignedIn, match="cannot be reached") as caught:
             Assertions(url, REQUEST_TOKEN, issuer.transport)()
-    assert caught.value.code == UNAVAILABLE
+    assert caught.value.code == "OidcUnavailable"
 
 
 def test_an_issuer_that_nobody_vouches_for_gets_no_token(issuer):
@@ -189,7 +190,7 @@ class Blinking(FakeCredential):
     def get_token_info(self, *scopes: str, options: Any = None) -> AccessTokenInfo:
         if self._left:
             self._left -= 1
-            raise NotSignedIn("the issuer is away", code=UNAVAILABLE)
+            raise SignInUnavailable("the issuer is away", code="OidcUnavailable")
         return super().get_token_info(*scopes, options=options)
 
 
@@ -199,10 +200,7 @@ def test_an_issuer_that_is_away_for_a_while_is_waited_for(tmp_path):
     session = Session(FAKE_SUBSCRIPTION, ENVIRONMENTS["public"], Blinking(3), FakeTransport(arm))
     adapter = Arm(session)
     group = f"/subscriptions/{FAKE_SUBSCRIPTION}/resourceGroups/none"
-    run = Run(cloud, cloud.now() + 600)
-    assert (
-        run_task(run, send_with_retry(run, lambda: adapter.get(Kind.GROUP, group), "reading"))
-        is None
-    )
-    assert arm.now() > run.started
+    run = Run.begin(cloud, 600)
+    assert send_alone(run, lambda: adapter.get(Kind.GROUP, group), "reading") is None
+    assert arm.now() > run.deadline.started
     arm.close()

@@ -43,7 +43,7 @@ def test_azure_needs_a_subscription_of_the_flag_or_of_the_profile(tmp_path, name
     reach = Reach(Backend.AZURE, named, "usgov")
     cloud = connect(reach, tmp_path, {"AZURE_CONFIG_DIR": str(tmp_path)})
     assert (cloud.simulated, cloud.subscription) == (False, named or "of-az")
-    assert cloud.session.cloud.name == "usgov"
+    assert cloud.session.environment.name == "usgov"
     with cloud.journals.locked(cloud.subscription, "demo", lambda: None) as file:
         assert file.path.is_relative_to(tmp_path / "journals")
 

@@ -53,8 +53,8 @@ def test_the_bodies_of_a_spec(name, golden):
             "id": one.id,
             "api_version": one.api_version,
             "body": one.body,
-            "needs": sorted(one.needs),
-            "promises": {str(id_): str(kind) for id_, kind in one.promises.items()},
+            "needs": sorted(one.depends_on),
+            "promises": {str(id_): str(kind) for id_, kind in one.implicitly_created.items()},
         }
         for one in wanted(**VARIANTS[name]).values()
     ]
@@ -66,15 +66,15 @@ def test_a_deployment_is_made_of_distinct_resources_that_need_only_each_other(ch
     resources = wanted(**changes)
     assert all(id_ == one.id for id_, one in resources.items())
     assert len({key(id_) for id_ in resources}) == len(resources)
-    assert all(one.needs <= resources.keys() - {one.id} for one in resources.values())
+    assert all(one.depends_on <= resources.keys() - {one.id} for one in resources.values())
     assert [one.kind for one in resources.values()].count(Kind.VM) == 1
 
 
 @pytest.mark.parametrize("changes", VARIANTS.values(), ids=VARIANTS)
 def test_all_that_is_in_the_group_waits_for_the_group(changes):
     group, *rest = wanted(**changes).values()
-    assert (group.kind, group.needs) == (Kind.GROUP, frozenset())
-    assert all(group.id in one.needs for one in rest)
+    assert (group.kind, group.depends_on) == (Kind.GROUP, frozenset())
+    assert all(group.id in one.depends_on for one in rest)
     assert all(one.id.startswith(f"{group.id}/providers/{one.kind}/") for one in rest)
 
 
@@ -84,7 +84,7 @@ def test_everything_a_body_refers_to_within_the_deployment_is_needed(changes):
     for one in resources.values():
         text = json.dumps(one.body)
         referred = {id_ for id_ in resources if f'"{id_}"' in text or f'"{id_}/' in text}
-        assert referred <= one.needs
+        assert referred <= one.depends_on
 
 
 @pytest.mark.parametrize("changes", VARIANTS.values(), ids=VARIANTS)
@@ -120,7 +120,7 @@ def _own_names(changes: dict[str, Any]) -> Iterator[tuple[Kind, str]]:
     resources = wanted(**changes).values()
     yield from ((one.kind, one.name) for one in resources)
     vm = next(one for one in resources if one.kind is Kind.VM)
-    yield from ((kind, id_.rsplit("/", 1)[1]) for id_, kind in vm.promises.items())
+    yield from ((kind, id_.rsplit("/", 1)[1]) for id_, kind in vm.implicitly_created.items())
     yield Kind.NIC, _nic(vm)["name"]
     yield Kind.VM, vm.body["properties"]["osProfile"]["computerName"]
     if address := _address(vm):
@@ -150,8 +150,8 @@ def test_the_vm_promises_the_disks_that_its_body_names(changes):
     vm = _vm(**changes)
     storage = vm.body["properties"]["storageProfile"]
     named = {disk["name"] for disk in (storage["osDisk"], *storage["dataDisks"])}
-    assert {id_.rsplit("/", 1)[1] for id_ in vm.promises} == named
-    assert set(vm.promises.values()) == {Kind.DISK}
+    assert {id_.rsplit("/", 1)[1] for id_ in vm.implicitly_created} == named
+    assert set(vm.implicitly_created.values()) == {Kind.DISK}
     assert [disk["lun"] for disk in storage["dataDisks"]] == list(range(len(storage["dataDisks"])))
 
 
@@ -168,8 +168,8 @@ def test_a_private_vm_has_no_public_address_and_leaves_through_a_nat_gateway():
     subnet = kinds[Kind.VNET].body["properties"]["subnets"][0]
     assert _address(kinds[Kind.VM]) is None
     assert subnet["properties"]["natGateway"] == {"id": kinds[Kind.NAT].id}
-    assert kinds[Kind.NAT].id in kinds[Kind.VNET].needs
-    assert kinds[Kind.PUBLIC_IP].id in kinds[Kind.NAT].needs
+    assert kinds[Kind.NAT].id in kinds[Kind.VNET].depends_on
+    assert kinds[Kind.PUBLIC_IP].id in kinds[Kind.NAT].depends_on
 
 
 def test_a_public_vm_has_one_standard_static_address_and_no_nat_gateway():
@@ -304,8 +304,8 @@ def test_the_names_of_a_deployment_are_known_without_its_spec():
     for changes in VARIANTS.values():
         if "resource_group" not in changes:
             assert wanted(**changes).keys() <= possible
-    assert _NAMES.os_disk in _vm().promises
-    assert _NAMES.data_disk(0) in _vm(data_disks=[{"size_gib": 8}]).promises
+    assert _NAMES.os_disk in _vm().implicitly_created
+    assert _NAMES.data_disk(0) in _vm(data_disks=[{"size_gib": 8}]).implicitly_created
 
 
 def test_whose_a_resource_is_stands_in_its_tag():

@@ -20,7 +20,7 @@ def _journal(run: str = "r1", **changes: Any) -> Journal:
 
 
 def _vm() -> Resource:
-    return Resource(Kind.VM, _VM, {}, promises={_DISK: Kind.DISK})
+    return Resource(Kind.VM, _VM, {}, implicitly_created={_DISK: Kind.DISK})
 
 
 def _nsg() -> Resource:
@@ -89,7 +89,7 @@ def test_what_was_begun_and_not_seen_to_go_is_in_the_journal_once(steps):
     for what, resource in steps:
         if what == "begin":
             journal = journal.begin(resource)
-            there |= {resource.id, *resource.promises}
+            there |= {resource.id, *resource.implicitly_created}
         elif what == "done":
             journal = journal.done((resource.id, resource.kind))
             there.add(resource.id)

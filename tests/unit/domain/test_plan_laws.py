@@ -87,7 +87,7 @@ def test_each_resource_has_one_step_after_all_it_needs(world):
     order = [step.resource.id for step in plan(wanted, actual, "demo").steps]
     assert sorted(order) == sorted(wanted)
     for one in wanted.values():
-        assert all(order.index(need) < order.index(one.id) for need in one.needs)
+        assert all(order.index(need) < order.index(one.id) for need in one.depends_on)
 
 
 @given(_worlds())
@@ -95,7 +95,7 @@ def test_what_is_there_and_needs_what_is_replaced_is_replaced(world):
     wanted, actual = world
     actions = _actions(plan(wanted, actual, "demo"))
     for one in wanted.values():
-        moved = any(actions[need] is Action.REPLACE for need in one.needs)
+        moved = any(actions[need] is Action.REPLACE for need in one.depends_on)
         if key(one.id) not in actual:
             assert actions[one.id] is Action.CREATE
         elif moved:

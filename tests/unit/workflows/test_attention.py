@@ -67,10 +67,10 @@ def test_the_wait_for_an_answer_is_not_deaf(also_due, pool):
         _elsewhere()
         end.wait(_LONG)
 
-    def task() -> Task:
+    def task() -> Task[None]:
         yield Call(hang)
 
-    def later(after: float) -> Task:
+    def later(after: float) -> Task[None]:
         yield Call(lambda: None, after)
 
     schedule = Scheduler(RealClock(), pool)
@@ -101,7 +101,7 @@ def test_what_the_pool_has_not_begun_when_it_ends_is_never_sent(pool):
         end.wait(0.2)  # until all are in the queue
         _elsewhere()
 
-    def task(request: Callable[[], None]) -> Task:
+    def task(request: Callable[[], None]) -> Task[None]:
         yield Call(request)
 
     schedule = Scheduler(RealClock(), pool)

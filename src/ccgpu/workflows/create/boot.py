@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping
 
-from ccgpu.azure.long_running import Run, run_task, wait_until_settled
+from ccgpu.azure.long_running import run_task, wait_until_settled
+from ccgpu.azure.run import Run
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.desired import Names
 from ccgpu.domain.resource import BODY_HASH, Body, tags_of

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ccgpu.azure.context import AzureContext
-from ccgpu.azure.long_running import Run
+from ccgpu.azure.run import Run
 from ccgpu.domain.desired import Names
 from ccgpu.domain.given import GivenFields, every_field, leaves
 from ccgpu.domain.journal import Journal
@@ -52,7 +52,7 @@ def effective_spec(
     ours = [body for body in actual.values() if tag(body, DEPLOYMENT) == names.deployment]
     expires = lease_of(ours, vm).expires
     end = moment(expires)
-    if end is not None and end <= run.server_now():  # a lease that is over begins anew
+    if end is not None and end <= run.server_clock.now():  # a lease that is over begins anew
         return replace(found, spec=found.spec.model_copy(update={"ttl": asked.ttl}))
     rest = tuple(field for field in given.from_memory if field != "ttl")
     return replace(found, expires=expires, remembered=rest)

@@ -3,7 +3,7 @@
 Without this a create on another machine would make a second VM of the same name in `ccgpu-NAME`.
 """
 
-from ccgpu.azure.long_running import Run
+from ccgpu.azure.run import Run
 from ccgpu.domain.given import GivenFields
 from ccgpu.domain.resource import key, own_group
 from ccgpu.domain.spec import VmSpec

@@ -2,7 +2,7 @@
 
 from typing import NoReturn
 
-from ccgpu.azure.long_running import Run
+from ccgpu.azure.run import Run
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.desired import Names
 from ccgpu.domain.plan import Action, Plan
@@ -39,7 +39,7 @@ def rollback_and_raise(
         raise err
     updated = [step.resource for step in todo.of(Action.UPDATE) if step.resource.kind is Kind.VM]
     run.tell("note", "undoing what was made")
-    spared = frozenset(key(disk) for vm in updated for disk in vm.promises)
+    spared = frozenset(key(disk) for vm in updated for disk in vm.implicitly_created)
     if errors := rollback(run, keeper, spared).errors:
         raise left_behind_error(
             f"{err}\nand not everything that was made could be removed",

@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 
-from ccgpu.azure.long_running import Run, run_task, send_with_retry
+from ccgpu.azure.long_running import send_alone
+from ccgpu.azure.run import Run
 from ccgpu.domain import capacity
 from ccgpu.domain.capacity import QuotaNeed
 from ccgpu.domain.desired import Placement
@@ -90,17 +91,17 @@ def find_candidates(
 
 def _image(run: Run, spec: VmSpec, region: str) -> Mapping[str, str]:
     look = partial(run.cloud.queries.image, region, spec.image_reference)
-    return run_task(run, send_with_retry(run, look, f"looking up the image in {region}"))
+    return send_alone(run, look, f"looking up the image in {region}")
 
 
 def _quota_needs(
     run: Run, spec: VmSpec, regions: Regions, region: str, frees: bool
 ) -> tuple[QuotaNeed, ...]:
     queries, doing = run.cloud.queries, f"looking for capacity in {region}"
-    offer = run_task(run, send_with_retry(run, partial(queries.offer, region, spec.size), doing))
+    offer = send_alone(run, partial(queries.offer, region, spec.size), doing)
     if offer is None:  # of a region that does not exist nothing more is asked
         raise InvalidFile("spec", [regions.problem(region)], hint=_ANYWAY)
-    usages = run_task(run, send_with_retry(run, partial(queries.usages, region), doing))
+    usages = send_alone(run, partial(queries.usages, region), doing)
     verdict = capacity.assess_capacity(
         region, spec.size, spec.zone, spec.spot, offer, usages, frees=frees
     )

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from functools import partial
 
-from ccgpu.azure.long_running import Run, run_task, send_with_retry
+from ccgpu.azure.long_running import send_alone
+from ccgpu.azure.run import Run
 from ccgpu.domain import providers
 from ccgpu.domain.capacity import SizeRegions
 from ccgpu.domain.providers import Provider
@@ -48,7 +49,7 @@ class Regions:
         if self._sizes is None:
             look = partial(self.run.cloud.queries.sizes_everywhere, self.size)
             doing = f"looking where {self.size} is offered"
-            self._sizes = run_task(self.run, send_with_retry(self.run, look, doing))
+            self._sizes = send_alone(self.run, look, doing)
         return self._sizes
 
 
@@ -70,8 +71,6 @@ def require_providers(run: Run) -> frozenset[str]:
 def _provider(run: Run, namespace: str) -> Provider | None:
     get = partial(run.cloud.queries.provider, namespace)
     try:
-        return run_task(
-            run, send_with_retry(run, get, f"reading whether {namespace} is registered")
-        )
+        return send_alone(run, get, f"reading whether {namespace} is registered")
     except Denied:
         return None

@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from ccgpu.azure.context import AzureContext
-from ccgpu.azure.long_running import NOT_FOUND_CODES, Run
+from ccgpu.azure.long_running import NOT_FOUND_CODES
+from ccgpu.azure.run import Run
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.desired import Names, RunTags, desired
 from ccgpu.domain.events import Listener, ignore_event
@@ -115,12 +116,12 @@ def preview(
     cloud: AzureContext, spec: VmSpec, options: CreateOptions, listen: Listener = ignore_event
 ) -> CreateOutcome:
     """The plan of a create; nothing is written, here or at Azure."""
-    run = Run(cloud, cloud.now() + options.timeout, listen)
+    run = Run.begin(cloud, options.timeout, listen)
     work = _Work(run, with_existing_group(run, spec, options.given), options)
     actual = work.survey()
     work = work.fitted_to(actual)
     candidate = next(work.candidates(actual))
-    stamp = RunTags("preview", rfc3339(run.server_now()), work.expiry())
+    stamp = RunTags("preview", rfc3339(run.server_clock.now()), work.expiry())
     journal = cloud.journals.peek(cloud.subscription, spec.name)
     todo = work.renewed(work.plan(candidate, actual, stamp), actual, journal)
     return CreateOutcome(todo, candidate, work.fitted)
@@ -137,7 +138,7 @@ def create(
 
     `approve` is asked before anything is deleted; it raises to refuse.
     """
-    run = Run(cloud, cloud.now() + options.timeout, listen)
+    run = Run.begin(cloud, options.timeout, listen)
 
     def waiting() -> None:
         run.tell("note", f"another ccgpu is working on {spec.name}: waiting for it")
@@ -196,13 +197,13 @@ class _Work:
 
     def expiry(self) -> str | None:
         ttl = self.spec.ttl
-        end = rfc3339(self.run.server_now() + ttl.total_seconds()) if ttl else None
+        end = rfc3339(self.run.server_clock.now() + ttl.total_seconds()) if ttl else None
         return end or self.fitted.expires
 
     def renewed(self, todo: Plan, actual: Actual, journal: Journal | None) -> Plan:
         """The plan with the lease that is asked for now."""
         wish = lease_wish(self.asked, self.fitted.given, journal)
-        return renewed(todo, actual, rfc3339(self.run.server_now()), self.expiry(), wish)
+        return renewed(todo, actual, rfc3339(self.run.server_clock.now()), self.expiry(), wish)
 
     def remember(self, keeper: JournalWriter, todo: Plan | None = None) -> None:
         """Keep what was asked for; and while a VM is replaced, what it was like."""
@@ -224,7 +225,7 @@ class _Work:
 
     def stamped(self, resource: Resource) -> Resource:
         """The resource as it is sent now: its time to live begins with its PUT."""
-        return stamped(resource, rfc3339(self.run.server_now()), self.expiry())
+        return stamped(resource, rfc3339(self.run.server_clock.now()), self.expiry())
 
     def candidates(
         self, actual: Actual, refusals: list[CcgpuError] | None = None

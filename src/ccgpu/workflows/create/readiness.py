@@ -2,13 +2,14 @@
 
 from functools import partial
 
-from ccgpu.azure.long_running import Asking, Run, send_with_retry
+from ccgpu.azure.long_running import send_with_retry
+from ccgpu.azure.run import Run
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.resource import Body, ResourceId, name_of, state_of
 from ccgpu.domain.status import AT_REST, State, reported_since, state
 from ccgpu.errors import GuestNotReady, NotFound
 from ccgpu.net.retry import poll_delay
-from ccgpu.scheduling.scheduler import Call
+from ccgpu.scheduling.scheduler import Call, Task
 
 # A guest that has not reported ten minutes after its VM was made will not.
 GRACE = 600.0
@@ -25,7 +26,7 @@ def wait_for(
     *,
     grace: float | None = None,
     since: float | None = None,
-) -> Asking[Body | None]:
+) -> Task[Body | None]:
     """The VM once it is in the state that is wanted, or (grace) `GuestNotReady` after so long.
 
     `since`: what the agent said before that time of Azure's does not make it ready.
@@ -50,7 +51,7 @@ def wait_for(
                 f"{doing}: it is still {found} after {grace / 60:.0f} minutes", hint=hint
             )
         run.tell("wait", found, vm, Kind.VM)
-        yield Call(lambda: None, run.left(poll_delay(polls, None), doing))
+        yield Call(lambda: None, run.deadline.require(poll_delay(polls, None), doing))
         polls += 1
 
 

@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 
-from ccgpu.azure.long_running import Run, run_task, send_with_retry
+from ccgpu.azure.long_running import send_alone
+from ccgpu.azure.run import Run
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.plan import Action, Plan
 from ccgpu.domain.references import DISK_ENCRYPTION_SET, USER_IDENTITY
@@ -77,7 +78,7 @@ def _subnet_region(run: Run, subnet: ResourceId) -> str:
     vnet = ResourceId(subnet.rsplit("/subnets/", 1)[0])
     with _told(run, "subnet", "subnet", Kind.VNET, subnet):
         get = partial(run.cloud.arm.get, Kind.VNET, vnet)
-        body = run_task(run, send_with_retry(run, get, f"reading {vnet}"))
+        body = send_alone(run, get, f"reading {vnet}")
         if body is None:
             raise NotFound(f"there is no network {vnet}", code="ResourceNotFound")
         subnets = (body.get("properties") or {}).get("subnets") or []
@@ -106,7 +107,7 @@ def _read(
     get: Callable[[ResourceId], Body],
 ) -> Body:
     with _told(run, field, what, kind, id_):
-        return run_task(run, send_with_retry(run, partial(get, id_), f"reading {id_}"))
+        return send_alone(run, partial(get, id_), f"reading {id_}")
 
 
 @contextmanager

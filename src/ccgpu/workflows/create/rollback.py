@@ -6,7 +6,8 @@ another run has taken over meanwhile is left alone.
 
 from functools import partial
 
-from ccgpu.azure.long_running import Run, run_task, send_with_retry
+from ccgpu.azure.long_running import send_alone
+from ccgpu.azure.run import Run
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.desired import Names
 from ccgpu.domain.journal import Journal
@@ -27,9 +28,7 @@ def rollback(
 
     `spared`: by `key`, what stays and is remembered.
     """
-    own = Run(run.cloud, run.cloud.now() + _ALLOWED, run.listen)
-    own.started = run.started  # to those who watch, it is one command
-    own.seen = run.seen  # an interrupt reports of both
+    own = run.with_timeout(_ALLOWED)
     keeper.doubt()
     journal = keeper.journal
     made = [record for record in journal.of_run() if key(record.id) not in spared]
@@ -74,7 +73,7 @@ def _is_taken_over(run: Run, journal: Journal) -> bool:
     """
     names = Names(journal.subscription, journal.group, journal.deployment)
     get = partial(run.cloud.arm.get, Kind.VM, names.vm)
-    vm = run_task(run, send_with_retry(run, get, f"reading {names.vm}"))
+    vm = send_alone(run, get, f"reading {names.vm}")
     known = {record.run for record in journal.records} | {journal.run}
     return tag(vm, DEPLOYMENT) == journal.deployment and tag(vm, RUN) not in known
 
@@ -82,6 +81,6 @@ def _is_taken_over(run: Run, journal: Journal) -> bool:
 def _tagged_by_run(run: Run, value: str) -> dict[ResourceId, Kind]:
     """What carries the run's tag: NICs and public IPs outlive a VM that Azure rejected late."""
     listing = partial(run.cloud.queries.tagged, RUN, value)
-    found = run_task(run, send_with_retry(run, listing, "looking for what is left"))
+    found = send_alone(run, listing, "looking for what is left")
     kinds = ((id_, kind_of(id_)) for id_ in found)
     return {id_: kind for id_, kind in kinds if kind is not None}

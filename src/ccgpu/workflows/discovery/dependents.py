@@ -8,14 +8,16 @@ import re
 from collections.abc import Mapping
 from functools import partial
 
-from ccgpu.azure.long_running import Asking, Run, send_with_retry
+from ccgpu.azure.long_running import send_with_retry
+from ccgpu.azure.run import Run
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.resource import Body, ResourceId, key, name_of
+from ccgpu.scheduling.scheduler import Task
 
 
 def find_dependents(
     run: Run, vm_id: ResourceId, vm: Body, known: Mapping[ResourceId, Body] | None = None
-) -> Asking[list[tuple[ResourceId, Kind]]]:
+) -> Task[list[tuple[ResourceId, Kind]]]:
     """The ids and kinds of a VM's dependents, as far as Azure shows them now.
 
     `known`: bodies by `key` that this command has just read; they are not read again.

@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from contextlib import contextmanager
 from functools import partial
 
-from ccgpu.azure.long_running import Asking, Run
+from ccgpu.azure.run import Run
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.desired import Names
 from ccgpu.domain.resource import (
@@ -69,10 +69,10 @@ def report_leftovers(
 
     `made`: the `key`s of what this command may have made just now.
     """
-    look = _Look(Run(run.cloud, run.cloud.now() + _READ_TIMEOUT), deployment, made)
+    look = _Look(run.with_timeout(_READ_TIMEOUT), deployment, made)
     for id_, kind in ids.items():
-        run.cloud.schedule.add(look.at(id_, kind))
-    run.cloud.schedule.run()
+        run.cloud.scheduler.add(look.at(id_, kind))
+    run.cloud.scheduler.run()
     return tuple(look.found.values())
 
 
@@ -85,7 +85,7 @@ class _Look:
         self._deployment = deployment
         self._made = made
 
-    def at(self, id_: ResourceId, kind: Kind) -> Task:
+    def at(self, id_: ResourceId, kind: Kind) -> Task[None]:
         """Say of one id whether it is there; and of what hangs on it, where it is a VM."""
         try:
             body = yield from self._read(id_, kind)
@@ -99,7 +99,7 @@ class _Look:
         if kind is Kind.VM:
             yield from self._around(id_, body)
 
-    def _read(self, id_: ResourceId, kind: Kind) -> Asking[Body | None]:
+    def _read(self, id_: ResourceId, kind: Kind) -> Task[Body | None]:
         get = partial(self._run.cloud.arm.get, kind, id_, view=kind is Kind.VM)
         body: Body | None = yield Call(get)
         new = key(id_) in self._made
@@ -109,7 +109,7 @@ class _Look:
             body = yield Call(get, poll_delay(look, None) if new else 0.0)
         return body
 
-    def _around(self, id_: ResourceId, vm: Body) -> Task:
+    def _around(self, id_: ResourceId, vm: Body) -> Task[None]:
         try:
             around = yield from find_dependents(self._run, id_, vm)
         except CcgpuError:
@@ -198,7 +198,7 @@ def recall_leftovers(
         ids = {at: one for at, one in ids.items() if not keeper.is_gone(at)}
         seen = seen | {at for at in ids if keeper.seen(at)}
     return tuple(
-        Leftover(id_, "exists" if at in seen else "unknown", is_billed(kind, run.seen.get(at)))
+        Leftover(id_, "exists" if at in seen else "unknown", is_billed(kind, run.observed.get(at)))
         for at, (id_, kind) in ids.items()
     )
 
@@ -206,12 +206,12 @@ def recall_leftovers(
 def _sighted(run: Run, names: Names) -> dict[ResourceId, tuple[ResourceId, Kind]]:
     """What this command has read of the deployment, and what the bodies refer to, by `key`."""
     found: dict[ResourceId, Kind] = {}
-    for body in list(run.seen.values()):
+    for body in list(run.observed.values()):
         id_, kind = ResourceId(body["id"]), kind_of(body["id"])
         if kind is None or tag(body, DEPLOYMENT) != names.deployment:
             continue
         if key(group_of(id_)) == key(names.group):
-            found |= {id_: kind} | _referred(id_, kind, body, run.seen)
+            found |= {id_: kind} | _referred(id_, kind, body, run.observed)
     return {key(id_): (id_, kind) for id_, kind in found.items()}
 
 

@@ -6,7 +6,8 @@ A list may lag behind, so it only adds ids to look at; whose a resource is, its 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ccgpu.azure.long_running import Run, run_task
+from ccgpu.azure.long_running import run_task
+from ccgpu.azure.run import Run
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.desired import Names
 from ccgpu.domain.lease import Lease, lease_of

@@ -9,7 +9,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 
-from ccgpu.azure.long_running import Run, run_task, send_with_retry
+from ccgpu.azure.long_running import send_alone
+from ccgpu.azure.run import Run
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.desired import Names
 from ccgpu.domain.resource import (
@@ -103,10 +104,8 @@ def list_tagged_ids(run: Run, name: str | None, group: str | None) -> tuple[Reso
     if group is not None:
         with suppress(Denied):
             inside = partial(tagged, DEPLOYMENT, name, group)
-            return run_task(run, send_with_retry(run, inside, f"listing deployments in {group}"))
-    return run_task(
-        run, send_with_retry(run, partial(tagged, DEPLOYMENT, name), "listing deployments")
-    )
+            return send_alone(run, inside, f"listing deployments in {group}")
+    return send_alone(run, partial(tagged, DEPLOYMENT, name), "listing deployments")
 
 
 def _names(subscription: str, owner: str, group: str, bodies: Actual) -> Names:
@@ -201,7 +200,7 @@ def opened_deployment(
 def require_vm(run: Run, names: Names) -> Body:
     """The deployment's VM with its instance view; `NotFound` if there is none of ours."""
     get = partial(run.cloud.arm.get, Kind.VM, names.vm, view=True)
-    body = run_task(run, send_with_retry(run, get, f"reading {names.vm}"))
+    body = send_alone(run, get, f"reading {names.vm}")
     if body is None or tag(body, DEPLOYMENT) != names.deployment:
         raise NotFound(
             f"there is no VM {names.deployment} in the resource group {names.group}",

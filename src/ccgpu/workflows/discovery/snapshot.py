@@ -7,7 +7,8 @@ plan is only made from what is settled.
 from collections.abc import Callable, Mapping
 from functools import partial
 
-from ccgpu.azure.long_running import Asking, Run, run_task, send_with_retry, wait_until_settled
+from ccgpu.azure.long_running import run_task, send_with_retry, wait_until_settled
+from ccgpu.azure.run import Run
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.desired import Names
 from ccgpu.domain.live_vm import disk_ids, interface_ids
@@ -49,7 +50,7 @@ def read_deployment_settled(run: Run, names: Names, data_disks: int = 0) -> Actu
     )
 
 
-def _read_recent_group(run: Run, group: ResourceId) -> Asking[Actual]:
+def _read_recent_group(run: Run, group: ResourceId) -> Task[Actual]:
     """A group of the user's that a replica does not show yet.
 
     Taken for absent it would be put, and its tags would become ours: `delete` would remove it.
@@ -57,7 +58,7 @@ def _read_recent_group(run: Run, group: ResourceId) -> Asking[Actual]:
     get = partial(run.cloud.arm.get, Kind.GROUP, group)
     for look in range(_MORE_LOOKS):
         doing = f"reading {group}"
-        yield Call(lambda: None, run.left(poll_delay(look, None), doing))
+        yield Call(lambda: None, run.deadline.require(poll_delay(look, None), doing))
         body = yield from send_with_retry(run, get, doing)
         if body is not None:
             return {key(group): body}
@@ -84,7 +85,7 @@ def read_each_now(
     return _read_each(run, ids, partial(_read_once, run))
 
 
-def _read_once(run: Run, id_: ResourceId, kind: Kind) -> Asking[Body | None]:
+def _read_once(run: Run, id_: ResourceId, kind: Kind) -> Task[Body | None]:
     get = partial(run.cloud.arm.get, kind, id_, view=kind is Kind.VM)
     return send_with_retry(run, get, f"reading {id_}")
 
@@ -92,7 +93,7 @@ def _read_once(run: Run, id_: ResourceId, kind: Kind) -> Asking[Body | None]:
 def _read_all(
     run: Run,
     ids: Mapping[ResourceId, Kind],
-    read: Callable[[ResourceId, Kind], Asking[Body | None]],
+    read: Callable[[ResourceId, Kind], Task[Body | None]],
 ) -> Actual:
     """Read all at once; the first failure, when all have been read."""
     found, failures = _read_each(run, ids, read)
@@ -104,13 +105,13 @@ def _read_all(
 def _read_each(
     run: Run,
     ids: Mapping[ResourceId, Kind],
-    read: Callable[[ResourceId, Kind], Asking[Body | None]],
+    read: Callable[[ResourceId, Kind], Task[Body | None]],
 ) -> tuple[Actual, dict[ResourceId, CcgpuError]]:
     """Read all at once: the bodies by `key`, and why an id could not be read."""
     found: Actual = {}
     failures: dict[ResourceId, CcgpuError] = {}
 
-    def look(id_: ResourceId, kind: Kind) -> Task:
+    def look(id_: ResourceId, kind: Kind) -> Task[None]:
         try:
             body = yield from read(id_, kind)
             if body is not None:
@@ -119,8 +120,8 @@ def _read_each(
             failures[id_] = err
 
     for id_, kind in ids.items():
-        run.cloud.schedule.add(look(id_, kind))
-    run.cloud.schedule.run()
+        run.cloud.scheduler.add(look(id_, kind))
+    run.cloud.scheduler.run()
     return found, failures
 
 
@@ -148,7 +149,7 @@ def unwanted_resources(names: Names, actual: Actual) -> list[Resource]:
 def tag_disks(run: Run, disks: Mapping[ResourceId, Kind], tags: Mapping[str, str]) -> None:
     """Give the VM's disks our tags, where they lack them: the VM's PUT cannot."""
 
-    def mark(id_: ResourceId, kind: Kind) -> Task:
+    def mark(id_: ResourceId, kind: Kind) -> Task[None]:
         doing = f"tagging {id_}"
         body = yield from send_with_retry(run, partial(run.cloud.arm.get, kind, id_), doing)
         if body is not None and tag(body, DEPLOYMENT) is None:
@@ -156,5 +157,5 @@ def tag_disks(run: Run, disks: Mapping[ResourceId, Kind], tags: Mapping[str, str
             yield from send_with_retry(run, partial(run.cloud.arm.tag, kind, id_, merged), doing)
 
     for id_, kind in disks.items():
-        run.cloud.schedule.add(mark(id_, kind))
-    run.cloud.schedule.run()
+        run.cloud.scheduler.add(mark(id_, kind))
+    run.cloud.scheduler.run()

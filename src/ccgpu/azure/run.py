@@ -1,0 +1,65 @@
+"""One command under way: its subscription, its deadline, Azure's time, and what it has seen."""
+
+from dataclasses import dataclass, field, replace
+
+from ccgpu.azure.context import AzureContext
+from ccgpu.azure.server_clock import ServerClock
+from ccgpu.domain.catalog import Kind
+from ccgpu.domain.events import Event, EventKind, Listener, ignore_event
+from ccgpu.domain.resource import Body, ResourceId, key
+from ccgpu.scheduling.deadline import Deadline
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What the requests of one command share.
+
+    `observed`: the body of each resource as it was read last, by the `key` of its id; an
+    interrupted command reports from it.
+    """
+
+    cloud: AzureContext
+    deadline: Deadline
+    server_clock: ServerClock
+    listen: Listener = ignore_event
+    observed: dict[ResourceId, Body] = field(default_factory=dict)
+
+    @classmethod
+    def begin(cls, cloud: AzureContext, timeout: float, listen: Listener = ignore_event) -> "Run":
+        """A command that starts now and has `timeout` seconds."""
+        clock = cloud.scheduler.clock
+        server_clock = ServerClock(clock, cloud.session.server_date)
+        return cls(cloud, Deadline.after(clock, timeout), server_clock, listen)
+
+    def with_timeout(self, seconds: float) -> "Run":
+        """The same command, with so many seconds from now."""
+        return replace(self, deadline=self.deadline.extended(seconds))
+
+    def tell(
+        self,
+        what: EventKind,
+        text: str,
+        id_: ResourceId | None = None,
+        kind: Kind | None = None,
+        action: str | None = None,
+    ) -> None:
+        """Emit an event of now."""
+        self.listen(Event(what, self.deadline.elapsed(), text, id_, kind, action))
+
+    def observe(self, answer: object) -> None:
+        """Keep a resource that Azure has shown, and the time of the answer.
+
+        An answer without the VM's instance view leaves the one that was seen before.
+        """
+        self.server_clock.observe()
+        if not isinstance(answer, dict) or not isinstance(answer.get("id"), str):
+            return
+        at = key(answer["id"])
+        view = _properties(self.observed.get(at)).get("instanceView")
+        if view is not None and "instanceView" not in _properties(answer):
+            answer = {**answer, "properties": {**_properties(answer), "instanceView": view}}
+        self.observed[at] = answer
+
+
+def _properties(body: Body | None) -> Body:
+    return (body or {}).get("properties") or {}
