@@ -10,6 +10,7 @@ from rich.text import Text
 from ccgpu.collateral.folder import entry
 from ccgpu.collateral.needs import Fetched, Missing
 from ccgpu.collateral.want import Piece
+from ccgpu.scheduling.clock import rfc3339
 
 _SCHEMA = "ccgpu.collateral-fetch/1"
 

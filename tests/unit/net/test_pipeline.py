@@ -117,7 +117,7 @@ def test_there_is_nothing_that_waits_redirects_registers_or_logs():
         "HeadersPolicy",
         "UserAgentPolicy",
         "ContentDecodePolicy",
-        "Listens",
+        "ResponseTracker",
         "OnlyTo",
     ]
 
