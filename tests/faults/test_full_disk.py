@@ -140,5 +140,5 @@ def test_a_journal_that_grew_is_read_as_it_was(small):
         file.write(good)
         fill(small)
         with pytest.raises(StateUnusable, match="No space left"):
-            file.write(replace(good, finished=True))
+            file.write(replace(good, stages=("provision",)))
         assert file.read() == good

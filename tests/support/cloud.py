@@ -20,7 +20,8 @@ from ccgpu.fakearm import FAKE_SUBSCRIPTION, FakeArm, FakeCredential, FakeTransp
 from ccgpu.scheduling.scheduler import InlineExecutor, Scheduler
 from ccgpu.store.journals import Journals
 from ccgpu.workflows import delete as deleting
-from ccgpu.workflows.create import provision as creating
+from ccgpu.workflows.create.context import CreateOptions, CreateOutcome
+from ccgpu.workflows.create.stages import create
 
 # A public key whose private half nobody kept.
 PUBLIC_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIO6ugBULBtCw910h8qCEhpAPD7DM4vsd0jymRQxwbA2J"
@@ -53,9 +54,9 @@ def make_spec(**changes: Any) -> VmSpec:
     return VmSpec.model_validate(base | {"ssh_keys": [PUBLIC_KEY]} | changes)
 
 
-def options(**changes: Any) -> creating.CreateOptions:
+def options(**changes: Any) -> CreateOptions:
     """The options of a create that has nothing special to it."""
-    return creating.CreateOptions(default_keys=lambda: (PUBLIC_KEY,), **changes)
+    return CreateOptions(default_keys=lambda: (PUBLIC_KEY,), **changes)
 
 
 @dataclass
@@ -71,10 +72,10 @@ class Machine:
         """A new one for each command, as each is a new process."""
         return make_cloud(self.arm, self.state)
 
-    def create(self, spec: VmSpec | None = None, **changes: Any) -> creating.CreateOutcome:
+    def create(self, spec: VmSpec | None = None, **changes: Any) -> CreateOutcome:
         """`ccgpu create`."""
         wanted = spec or make_spec()
-        return creating.create(self.cloud, wanted, options(**changes), self.events.append)
+        return create(self.cloud, wanted, options(**changes), self.events.append)
 
     def delete(self, name: str = "demo", **changes: Any) -> deleting.DeleteOutcome:
         """`ccgpu delete`."""

@@ -15,7 +15,7 @@ class Run:
     """What the requests of one command share.
 
     `observed`: the body of each resource as it was read last, by the `key` of its id; an
-    interrupted command reports from it.
+    interrupted command reports from it. `stage`: of a create, the one that its events are of.
     """
 
     cloud: AzureContext
@@ -23,6 +23,7 @@ class Run:
     server_clock: ServerClock
     listen: Listener = ignore_event
     observed: dict[ResourceId, Body] = field(default_factory=dict)
+    stage: str | None = None
 
     @classmethod
     def begin(cls, cloud: AzureContext, timeout: float, listen: Listener = ignore_event) -> "Run":
@@ -44,7 +45,8 @@ class Run:
         action: str | None = None,
     ) -> None:
         """Emit an event of now."""
-        self.listen(Event(what, self.deadline.elapsed(), text, id_, kind, action))
+        at = self.deadline.elapsed()
+        self.listen(Event(what, at, text, id_, kind, action, self.stage))
 
     def observe(self, answer: object) -> None:
         """Keep a resource that Azure has shown, and the time of the answer.

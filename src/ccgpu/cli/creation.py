@@ -49,19 +49,20 @@ class Creation:
         from ccgpu.store.keys import Keys
         from ccgpu.views import created as view
         from ccgpu.views.signed_in import with_sign_in
-        from ccgpu.workflows.create import provision as workflow
+        from ccgpu.workflows.create.context import TIMEOUT, CreateOptions
+        from ccgpu.workflows.create.stages import create
         from ccgpu.workflows.show import show
 
         cloud, spec = self.cloud, self.spec
         keys = Keys(self.run.state, spec.name, self.run.home)
         with self.course.shown(self.run) as progress:
-            options = workflow.CreateOptions(
+            options = CreateOptions(
                 default_keys=lambda: self._default_keys(keys, progress),
-                timeout=self.course.timeout or workflow.TIMEOUT,
+                timeout=self.course.timeout or TIMEOUT,
                 given=self.asked.given,
                 **asdict(self.how),
             )
-            outcome = workflow.create(
+            outcome = create(
                 cloud, spec, options, progress, lambda todo: self._approve(todo, progress)
             )
             made = show(cloud, spec.name, outcome.effective_spec.spec.group)

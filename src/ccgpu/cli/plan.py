@@ -39,15 +39,14 @@ def preview(
     from ccgpu.store.keys import Keys
     from ccgpu.views import plan as view
     from ccgpu.views.signed_in import with_sign_in
-    from ccgpu.workflows.create import provision
+    from ccgpu.workflows.create.context import CreateOptions
     from ccgpu.workflows.create.effective_spec import remembered_note
+    from ccgpu.workflows.create.planning import preview
 
     cloud, asked = connected(run, wanted, reach, fresh=fresh)
     keys = Keys(run.state, asked.spec.name, run.home)
-    options = provision.CreateOptions(
-        keys.planned, skip_preflight=skip_preflight, given=asked.given
-    )
-    found = provision.preview(cloud, asked.spec, options)
+    options = CreateOptions(keys.planned, skip_preflight=skip_preflight, given=asked.given)
+    found = preview(cloud, asked.spec, options)
     remembered = found.effective_spec.remembered
     if remembered and wish == Wish(Output.TEXT):
         run.note(f"note: {remembered_note(found.effective_spec)}")

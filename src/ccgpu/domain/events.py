@@ -19,6 +19,7 @@ class Event:
     """Something happened: to the resource `id`, or (id None) to the whole.
 
     `what`: begin, wait, done, gone, failed of a step; retry of a request; note for people.
+    `stage`: of a create, the one that is being carried out.
     """
 
     what: EventKind
@@ -27,6 +28,7 @@ class Event:
     id: ResourceId | None = None
     kind: Kind | None = None
     action: str | None = None
+    stage: str | None = None
 
 
 Listener = Callable[[Event], None]

@@ -13,7 +13,7 @@ from ccgpu.domain.catalog import Kind
 from ccgpu.domain.given import RememberedSpec
 from ccgpu.domain.resource import Resource, ResourceId, key
 
-Stage = Literal["begun", "done"]
+RecordState = Literal["begun", "done"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,16 +23,17 @@ class Record:
     id: ResourceId
     kind: Kind
     run: str
-    stage: Stage
+    state: RecordState
 
 
 @dataclass(frozen=True, slots=True)
 class Journal:
     """All that is known on this machine of one deployment in one subscription.
 
-    `finished` is False from the first record of a run until its create has ended well; a create
-    that finds it False goes on with the same run id and the same creation time.
-    `spec` is what the last create that began anything was asked for; None in old journals.
+    stages: the names of the stages of the last create that have ended, in their order. None has
+    from the moment that a resource is begun; a create that finds some missing goes on with the same
+    run id and the same creation time.
+    spec: what the last create that began anything was asked for; None in old journals.
     """
 
     deployment: str
@@ -40,7 +41,7 @@ class Journal:
     group: str
     run: str
     created: str
-    finished: bool = False
+    stages: tuple[str, ...] = ()
     records: tuple[Record, ...] = ()
     spec: RememberedSpec | None = None
 
@@ -48,7 +49,7 @@ class Journal:
         """The journal with this resource, and what its PUT makes besides, as begun."""
         ids = {resource.id: resource.kind, **resource.implicitly_created}
         begun = self._with(Record(id_, kind, self.run, "begun") for id_, kind in ids.items())
-        return replace(begun, finished=False)
+        return replace(begun, stages=())
 
     def done(self, *found: tuple[ResourceId, Kind]) -> "Journal":
         """The journal with these resources as done."""
@@ -65,9 +66,9 @@ class Journal:
         left = tuple(r for r in self.records if key(r.id) != key(id_))
         return replace(self, records=left)
 
-    def ended(self) -> "Journal":
-        """The journal of a create that ended well."""
-        return replace(self, finished=True)
+    def end_stage(self, name: str) -> "Journal":
+        """The journal of a create whose stage of that name has ended."""
+        return self if name in self.stages else replace(self, stages=(*self.stages, name))
 
     def of_run(self) -> tuple[Record, ...]:
         """What this run has begun or done, in that order."""

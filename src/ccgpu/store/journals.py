@@ -22,9 +22,11 @@ from ccgpu.domain.resource import ResourceId, is_deployment_name
 from ccgpu.errors import StateUnusable
 from ccgpu.store import atomic
 
-# Version 2 has the spec; a journal of version 1 is one that remembers none.
-VERSION = 2
+# Version 1 has no spec. Before version 3, `finished` stood for both stages of a create, and the state
+# of a record was called `stage`.
+VERSION = 3
 SCHEMA = f"ccgpu.journal/{VERSION}"
+_STAGES_OF_2 = ("provision", "boot")
 
 
 class JournalFile:
@@ -49,7 +51,7 @@ class JournalFile:
                     f"the journal {self.path} was written by a newer ccgpu: {document['schema']}",
                     hint="use that ccgpu, or a newer one, for this deployment",
                 )
-            return _parsed(document)
+            return _parsed(_upgraded(document, version))
         except (ValueError, KeyError, TypeError, AttributeError) as err:
             raise StateUnusable(
                 f"the journal {self.path} is damaged, or of another version of ccgpu: {err}",
@@ -143,11 +145,24 @@ def _version(document: Any) -> int:
 def _parsed(document: Any) -> Journal:
     del document["schema"]
     records = tuple(
-        Record(ResourceId(r["id"]), Kind(r["kind"]), r["run"], r["stage"])
+        Record(ResourceId(r["id"]), Kind(r["kind"]), r["run"], r["state"])
         for r in document.pop("records")
     )
-    spec = document.pop("spec", None)
-    return Journal(**document, records=records, spec=None if spec is None else _spec(spec))
+    spec, stages = document.pop("spec"), tuple(document.pop("stages"))
+    if not all(isinstance(stage, str) for stage in stages):
+        raise TypeError("its stages are no names")
+    remembered = None if spec is None else _spec(spec)
+    return Journal(**document, stages=stages, records=records, spec=remembered)
+
+
+def _upgraded(document: Any, version: int) -> Any:
+    """A document of an earlier version in the words of this one."""
+    if version < VERSION:
+        document.setdefault("spec", None)
+        document["stages"] = _STAGES_OF_2 if document.pop("finished") else []
+        for record in document["records"]:
+            record["state"] = record.pop("stage")
+    return document
 
 
 def _spec(document: Any) -> RememberedSpec:

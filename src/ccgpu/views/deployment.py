@@ -29,6 +29,8 @@ def facts(deployment: Deployment, *, simulated: bool) -> Table:
     rows = {
         "name": deployment.name,
         "state": _state(deployment),
+        "stage": deployment.stage
+        and f"{deployment.stage} (`ccgpu create {deployment.name}` goes on with it)",
         "region": place,
         "size": deployment.size and deployment.size + (" (Spot)" if deployment.spot else ""),
         "group": deployment.resource_group,
@@ -72,6 +74,7 @@ def fields(deployment: Deployment, *, simulated: bool) -> dict[str, Any]:
     return {
         "name": deployment.name,
         "state": deployment.state.value,
+        "stage": deployment.stage,
         "region": deployment.region,
         "zone": deployment.zone,
         "size": deployment.size,
@@ -91,7 +94,7 @@ def fields(deployment: Deployment, *, simulated: bool) -> dict[str, Any]:
 
 
 # What a list does not ask Azure for.
-_ONLY_SHOWN = ("public_ip", "private_ip", "hourly_usd", "attestation", "resources")
+_ONLY_SHOWN = ("stage", "public_ip", "private_ip", "hourly_usd", "attestation", "resources")
 
 
 def list_as_json(deployments: Sequence[Deployment], *, simulated: bool) -> dict[str, Any]:

@@ -87,7 +87,8 @@ class Stream(Progress):
     def show(self, event: Event) -> None:
         """Write the event as it is."""
         kind = event.kind and event.kind.value
-        self._write(event.what, event.text, id=event.id, kind=kind, action=event.action)
+        named = {"id": event.id, "kind": kind, "action": event.action, "stage": event.stage}
+        self._write(event.what, event.text, **named)
 
     def end(self, outcome: str, exit_code: int, code: str | None) -> None:
         """Write the last event: how it ended, and the code of the error it ended with."""

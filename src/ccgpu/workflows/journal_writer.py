@@ -62,9 +62,9 @@ class JournalWriter:
         self._seen.discard(key(id_))
         self._write(self.journal.gone(id_))
 
-    def ended(self) -> None:
-        """Record that the create has ended well."""
-        self._write(self.journal.ended())
+    def end_stage(self, name: str) -> None:
+        """Record that a stage of the create has ended."""
+        self._write(self.journal.end_stage(name))
 
     def forget(self) -> None:
         """Remove the journal: nothing that it names is left, or is ours."""

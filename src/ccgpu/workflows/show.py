@@ -1,5 +1,6 @@
 """What there is: one deployment in full, or all of them, from Azure alone on any machine."""
 
+from dataclasses import replace
 from functools import partial
 
 from ccgpu.azure.context import AzureContext
@@ -8,8 +9,9 @@ from ccgpu.azure.run import Run
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.deployment import Deployment, Owned, described, leased
 from ccgpu.domain.resource import DEPLOYMENT, key, kind_of, state_of, tag
-from ccgpu.errors import NotFound
+from ccgpu.errors import NotFound, StateUnusable
 from ccgpu.scheduling.scheduler import Task
+from ccgpu.workflows.create.stages import next_stage
 from ccgpu.workflows.discovery.owned_resources import read_owned_resources
 from ccgpu.workflows.discovery.search import FoundDeployment, find_deployment, find_deployments
 from ccgpu.workflows.discovery.snapshot import Actual
@@ -33,7 +35,19 @@ def show(cloud: AzureContext, name: str, group: str | None = None) -> Deployment
     )
     bodies = live.bodies.values()
     told = described(name, found.group, live.vm, _addresses(live.bodies), owned, bodies)
+    told = replace(told, stage=_stage(cloud, name, found.group))
     return leased(told, live.vm, bodies, run.server_clock.time())
+
+
+def _stage(cloud: AzureContext, name: str, group: str) -> str | None:
+    """What a create would go on with, as far as this machine's journal knows."""
+    try:
+        journal = cloud.journals.peek(cloud.subscription, name)
+    except StateUnusable:
+        return None
+    if journal is None or not journal.records or key(journal.group) != key(group):
+        return None
+    return next_stage(journal)
 
 
 def list_deployments(cloud: AzureContext) -> list[Deployment]:

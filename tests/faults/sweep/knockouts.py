@@ -107,7 +107,7 @@ KNOCKOUTS = (
     Knockout(
         "an operation that has ended is not believed: the VM is looked at",
         "workflows/lifecycle.py",
-        r"complete\(run, wait_for\(run, names\.vm, wanted, grace=GRACE, since=since\)\)",
+        r"run_task\(run, wait_for\(run, names\.vm, wanted, grace=GRACE, since=since\)\)",
         "pass",
         only="start:",
         every=5,
@@ -143,8 +143,8 @@ KNOCKOUTS = (
     ),
     Knockout(
         "where no journal can be opened, what exists is reported all the same",
-        "workflows/create/provision.py",
-        r"with reported\(run, partial\(nameable_ids[^\n]*, locked as file:",
+        "workflows/create/stages.py",
+        r"with reporting_leftovers\(run, possible, spec\.name\), locked as file:",
         "with locked as file:",
         only="create-stopped:",
         every=3,

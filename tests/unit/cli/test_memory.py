@@ -6,7 +6,7 @@ import pytest
 
 from ccgpu.errors import Interrupted
 from ccgpu.store import specs
-from ccgpu.workflows.create.provision import create
+from ccgpu.workflows.create.stages import create
 from support import faults
 from support.cli import Shell
 from support.cloud import Machine, make_cloud, options

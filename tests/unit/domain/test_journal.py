@@ -36,7 +36,7 @@ def test_what_a_put_makes_besides_is_begun_with_it():
 
 def test_what_was_seen_is_done():
     journal = _journal().begin(_vm()).done((_VM, Kind.VM))
-    assert {r.id: r.stage for r in journal.records} == {_VM: "done", _DISK: "begun"}
+    assert {r.id: r.state for r in journal.records} == {_VM: "done", _DISK: "begun"}
 
 
 def test_what_azure_named_itself_is_done_without_having_begun():
@@ -56,24 +56,23 @@ def test_an_id_in_another_case_is_the_same_record():
 
 
 def test_a_resource_stays_the_run_s_that_made_it():
-    first = _journal().begin(_nsg()).done((_NSG, Kind.NSG)).ended()
+    first = _journal().begin(_nsg()).done((_NSG, Kind.NSG)).end_stage("provision")
     second = _journal("r2", records=first.records).begin(_nsg()).begin(_vm())
     assert [r.id for r in second.of_run()] == [_VM, _DISK]
     assert {r.id: r.run for r in second.records}[_NSG] == "r1"
 
 
 def test_what_is_made_anew_after_it_was_gone_is_the_new_runs():
-    first = _journal().begin(_nsg()).ended()
+    first = _journal().begin(_nsg()).end_stage("provision")
     second = _journal("r2", records=first.records).gone(_NSG).begin(_nsg())
     assert [r.id for r in second.of_run()] == [_NSG]
 
 
-def test_a_run_is_unfinished_from_its_first_record_until_its_end():
-    ended = _journal().begin(_nsg()).ended()
-    assert ended.finished
-    assert not _journal().finished
-    assert not ended.begin(_vm()).finished
-    assert ended.done((_VM, Kind.VM)).finished
+def test_stages_end_in_their_order_and_begin_anew_with_the_next_resource():
+    journal = _journal().begin(_nsg()).end_stage("provision").end_stage("boot").end_stage("boot")
+    assert journal.stages == ("provision", "boot")
+    assert journal.done((_VM, Kind.VM)).stages == ("provision", "boot")
+    assert journal.begin(_vm()).stages == ()
 
 
 _KINDS = {_VM: Kind.VM, _DISK: Kind.DISK, _NSG: Kind.NSG}

@@ -20,7 +20,17 @@ RECORD = Record(ResourceId("/subscriptions/s/resourceGroups/g"), Kind.GROUP, "r1
 JOURNAL = Journal("demo", "s", "g", "r1", "2026-01-01T00:00:00Z", records=(RECORD,))
 
 
-_REST = {"deployment": "demo", "subscription": "s", "group": "g", "run": "r", "created": "c"}
+_OLD = {"deployment": "demo", "subscription": "s", "group": "g", "run": "r1"}
+_OLD |= {"created": JOURNAL.created}
+_REST = {
+    "finished": True,
+    "deployment": "demo",
+    "subscription": "s",
+    "group": "g",
+    "run": "r",
+    "created": "c",
+}
+_NEW = {name: value for name, value in _REST.items() if name != "finished"}
 SPEC = RememberedSpec({"os_disk": {"size_gib": 512}, "tags": {}}, ("os_disk.size_gib",))
 
 
@@ -33,8 +43,8 @@ def test_what_is_written_is_read(file: JournalFile) -> None:
     assert file.read() is None
     file.write(JOURNAL)
     assert file.read() == JOURNAL
-    file.write(replace(JOURNAL, finished=True))
-    assert file.read() == replace(JOURNAL, finished=True)
+    file.write(replace(JOURNAL, stages=("provision", "boot")))
+    assert file.read() == replace(JOURNAL, stages=("provision", "boot"))
     file.remove()
     file.remove()
     assert file.read() is None
@@ -45,16 +55,26 @@ def test_the_spec_is_kept_with_it(file: JournalFile) -> None:
     assert file.read() == replace(JOURNAL, spec=SPEC)
 
 
-def test_a_journal_of_before_specs_were_kept_is_read(file: JournalFile) -> None:
-    file.write(JOURNAL)
-    document = json.loads(file.path.read_text())
-    del document["spec"]
-    file.path.write_text(json.dumps(document | {"schema": "ccgpu.journal/1"}))
-    assert file.read() == JOURNAL
+@pytest.mark.parametrize(
+    ("finished", "stages"), [(True, ("provision", "boot")), (False, ())], ids=["ended", "begun"]
+)
+@pytest.mark.parametrize("version", [1, 2])
+def test_a_journal_of_an_older_version_is_carried_over(
+    file: JournalFile, version: int, finished: bool, stages: tuple[str, ...]
+) -> None:
+    record = {"id": RECORD.id, "kind": RECORD.kind, "run": "r1", "stage": "begun"}
+    old = {**_OLD, "schema": f"ccgpu.journal/{version}", "records": [record], "finished": finished}
+    spec = {"spec": {"values": dict(SPEC.values), "given": list(SPEC.given)}} if version > 1 else {}
+    file.path.write_text(json.dumps(old | spec))
+    expected = replace(JOURNAL, stages=stages, spec=SPEC if version > 1 else None)
+    assert file.read() == expected
+    file.write(expected)
+    assert json.loads(file.path.read_text())["schema"] == "ccgpu.journal/3"
+    assert file.read() == expected
 
 
 def test_a_journal_of_a_newer_ccgpu_is_said_to_be_that_and_kept(file: JournalFile) -> None:
-    text = '{"schema": "ccgpu.journal/3", "deployment": "demo", "more": true}'
+    text = '{"schema": "ccgpu.journal/4", "deployment": "demo", "more": true}'
     file.path.write_text(text)
     with pytest.raises(StateUnusable, match="written by a newer ccgpu"):
         file.read()
@@ -127,6 +147,11 @@ def test_a_link_is_not_followed(file: JournalFile, tmp_path: Path) -> None:
         '{"schema": "ccgpu.journal/1", "records": [{"id": "/x", "kind": "strange"}]}',
         json.dumps({"schema": "ccgpu.journal/1", "records": [], "deployment": "demo", "more": 1}),
         json.dumps({"schema": "ccgpu.journal/2", "records": [], "spec": 5} | _REST),
+        json.dumps({"schema": "ccgpu.journal/2", "records": [{"id": "/x"}]} | _REST),
+        json.dumps(
+            {"schema": "ccgpu.journal/3", "records": [], "spec": None, "stages": [1]} | _NEW
+        ),
+        json.dumps({"schema": "ccgpu.journal/3", "records": [], "spec": None, "stages": 1} | _NEW),
         json.dumps({"schema": "ccgpu.journal/2", "records": [], "spec": {"values": []}} | _REST),
         json.dumps(
             {"schema": "ccgpu.journal/2", "records": [], "spec": {"values": {}, "given": [1]}}

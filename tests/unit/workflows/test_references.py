@@ -6,7 +6,7 @@ import pytest
 
 from ccgpu.errors import AzureRefused, Denied, InvalidFile, NotFound
 from ccgpu.fakearm import Answer, Request
-from ccgpu.workflows.create.provision import preview
+from ccgpu.workflows.create.planning import preview
 from support import faults
 from support.cloud import Machine, make_spec, options
 

@@ -1,4 +1,4 @@
-"""The end of a create: what Azure named is journalled, disks are tagged, and the guest is up."""
+"""The second stage of a create: journal what Azure named, tag the disks, wait for the guest."""
 
 from collections.abc import Mapping
 
@@ -8,36 +8,34 @@ from ccgpu.domain.catalog import Kind
 from ccgpu.domain.desired import Names
 from ccgpu.domain.resource import BODY_HASH, Body, tags_of
 from ccgpu.domain.status import State, power, state
+from ccgpu.workflows.create.context import CreateContext
 from ccgpu.workflows.create.readiness import GRACE, wait_for
 from ccgpu.workflows.discovery.dependents import find_dependents
 from ccgpu.workflows.discovery.snapshot import tag_disks
 from ccgpu.workflows.journal_writer import JournalWriter
 
 
-def complete_boot(run: Run, names: Names, keeper: JournalWriter, *, made: bool) -> None:
-    """Bring a VM that is there to the end of its create; changes nothing when run again.
+def boot(context: CreateContext) -> CreateContext:
+    """The second stage of a create: wait for the guest; changes nothing when carried out again."""
+    complete_boot(context.run, context.request.names, context.journal, booting=context.boots)
+    return context
 
-    `made`: it has been made just now, and says that it is stopped until it boots. One that its user
-    has stopped stays so.
+
+def complete_boot(run: Run, names: Names, journal: JournalWriter, *, booting: bool) -> None:
+    """Journal what Azure named, tag the VM's disks, and wait until the guest is up.
+
+    `booting`: the VM has just been created, and says that it is stopped until it boots. One that
+    its user has stopped stays so.
     """
-    doing = f"reading {names.vm}"
-    vm = (
-        run_task(run, wait_until_settled(run, Kind.VM, names.vm, doing, expected=True, view=True))
-        or {}
+    settled = wait_until_settled(
+        run, Kind.VM, names.vm, f"reading {names.vm}", expected=True, view=True
     )
-    found = run_task(run, find_dependents(run, names.vm, vm))
-    keeper.done((names.vm, Kind.VM), *found)
-    tag_disks(run, {id_: kind for id_, kind in found if kind is Kind.DISK}, _disk_tags(vm))
-    if state(vm) is not State.STOPPED or (made and power(vm) != "deallocated"):
+    vm = run_task(run, settled) or {}
+    dependents = run_task(run, find_dependents(run, names.vm, vm))
+    journal.done((names.vm, Kind.VM), *dependents)
+    tag_disks(run, {id_: kind for id_, kind in dependents if kind is Kind.DISK}, _disk_tags(vm))
+    if state(vm) is not State.STOPPED or (booting and power(vm) != "deallocated"):
         run_task(run, wait_for(run, names.vm, State.READY, grace=GRACE))
-    keeper.ended()
-
-
-def authorized_keys(vm: Body) -> tuple[str, ...]:
-    """The SSH public keys that a VM was made with."""
-    profile = (vm.get("properties") or {}).get("osProfile") or {}
-    ssh = (profile.get("linuxConfiguration") or {}).get("ssh") or {}
-    return tuple(str(one["keyData"]) for one in ssh.get("publicKeys") or ())
 
 
 def _disk_tags(vm: Body) -> Mapping[str, str]:

@@ -34,7 +34,7 @@ def rollback(
     made = [record for record in journal.of_run() if key(record.id) not in spared]
     targets = {record.id: record.kind for record in made}
     disks = frozenset(key(id_) for id_, kind in targets.items() if kind is Kind.DISK)
-    new = frozenset(key(record.id) for record in made if record.stage == "begun")
+    new = frozenset(key(record.id) for record in made if record.state == "begun")
     owner = Owner(journal.deployment, journal.run, disks, made=new)
     result = Removal()
     try:

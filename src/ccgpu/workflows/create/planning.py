@@ -1,0 +1,132 @@
+"""The plan of a create: where the VM can go, what is to be sent, until when it is wanted."""
+
+from collections.abc import Iterator
+
+from ccgpu.azure.context import AzureContext
+from ccgpu.azure.run import Run
+from ccgpu.domain.desired import RunTags, desired
+from ccgpu.domain.events import Listener, ignore_event
+from ccgpu.domain.journal import Journal
+from ccgpu.domain.lease import stamped
+from ccgpu.domain.plan import ForeignResource, Plan, plan
+from ccgpu.domain.renewal import renewed
+from ccgpu.domain.resource import DEPLOYMENT, Body, Resource, key, location, tag
+from ccgpu.domain.spec import VmSpec
+from ccgpu.errors import CcgpuError, UsageProblem
+from ccgpu.scheduling.clock import rfc3339
+from ccgpu.workflows.create.context import CreateOptions, CreateOutcome, CreateRequest
+from ccgpu.workflows.create.effective_spec import lease_wish
+from ccgpu.workflows.create.existing_group import with_existing_group
+from ccgpu.workflows.create.placement import Candidate, existing_placement, find_candidates
+from ccgpu.workflows.create.references import require_new_references
+from ccgpu.workflows.discovery.snapshot import (
+    Actual,
+    read_deployment_settled,
+    unwanted_resources,
+)
+
+
+def preview(
+    cloud: AzureContext, spec: VmSpec, options: CreateOptions, listen: Listener = ignore_event
+) -> CreateOutcome:
+    """The plan of a create; nothing is written, here or at Azure."""
+    run = Run.begin(cloud, options.timeout, listen)
+    asked = CreateRequest(run, with_existing_group(run, spec, options.given), options)
+    actual = read_actual(asked)
+    request = asked.fitted_to(actual)
+    candidate = next(possible_placements(request, actual, []))
+    tags = RunTags("preview", rfc3339(run.server_clock.now()), expiry(request))
+    todo = make_plan(request, candidate, actual, tags)
+    journal = cloud.journals.peek(cloud.subscription, spec.name)
+    todo = with_lease(request, todo, actual, journal)
+    return CreateOutcome(todo, candidate, request.effective)
+
+
+def read_actual(request: CreateRequest) -> Actual:
+    """All that is there and that the spec is compared with, once it is settled."""
+    return read_deployment_settled(request.run, request.names, len(request.spec.data_disks))
+
+
+def possible_placements(
+    request: CreateRequest, actual: Actual, refusals: list[CcgpuError]
+) -> Iterator[Candidate]:
+    """Where the VM is, if it is there and the spec agrees; else where it can go.
+
+    Why a region is passed over is added to `refusals`.
+    """
+    vm = actual.get(key(request.names.vm))
+    if vm is not None and (there := existing_placement(vm, request.spec)):
+        return iter([Candidate(there)])
+    return find_candidates(
+        request.run,
+        _begun_region_first(request, actual),
+        refusals,
+        skip_preflight=request.options.skip_preflight,
+        leaves=location(vm["location"]) if vm else None,
+    )
+
+
+def make_plan(request: CreateRequest, candidate: Candidate, actual: Actual, tags: RunTags) -> Plan:
+    """What is to be done at Azure; raises `UsageProblem` for what belongs to somebody else."""
+    spec, names = request.spec, request.names
+    keyed = _with_keys(request, actual)
+    wanted = desired(keyed, names.subscription, candidate.placement, tags)
+    try:
+        todo = plan(wanted, actual, spec.name, extra=unwanted_resources(names, actual))
+    except ForeignResource as err:
+        whose = f"the deployment {err.owner}" if err.owner else "somebody else"
+        raise UsageProblem(
+            f"{err.id} is there already, and belongs to {whose}",
+            hint="give the deployment another name, or another `--resource-group`",
+        ) from err
+    if not candidate.checked:
+        vm = actual.get(key(names.vm))
+        require_new_references(request.run, spec, candidate.placement.region, todo, vm)
+    return todo
+
+
+def with_lease(request: CreateRequest, todo: Plan, actual: Actual, journal: Journal | None) -> Plan:
+    """The plan with the lease that is asked for now."""
+    wish = lease_wish(request.asked, request.effective.given, journal)
+    now = rfc3339(request.run.server_clock.now())
+    return renewed(todo, actual, now, expiry(request), wish)
+
+
+def with_current_tags(request: CreateRequest, resource: Resource) -> Resource:
+    """The resource as it is sent now: its time to live begins with its PUT."""
+    return stamped(resource, rfc3339(request.run.server_clock.now()), expiry(request))
+
+
+def expiry(request: CreateRequest) -> str | None:
+    """The end of the lease, counted from Azure's now; None for one without an end."""
+    ttl = request.spec.ttl
+    now = request.run.server_clock.now
+    return rfc3339(now() + ttl.total_seconds()) if ttl else request.effective.expires
+
+
+def _begun_region_first(request: CreateRequest, actual: Actual) -> VmSpec:
+    """An unfinished create goes on where it began, if the spec still allows the region."""
+    shared = set(map(key, request.names.shared))
+    there = {
+        location(body["location"])
+        for id_, body in actual.items()
+        if id_ in shared and tag(body, DEPLOYMENT) == request.spec.name
+    }
+    regions = sorted(request.spec.regions, key=lambda region: region not in there)
+    return request.spec.model_copy(update={"regions": tuple(regions)})
+
+
+def _with_keys(request: CreateRequest, actual: Actual) -> VmSpec:
+    """A spec that names no key means any: the VM's own, if there is one, else the user's."""
+    if request.spec.ssh_keys:
+        return request.spec
+    vm = actual.get(key(request.names.vm))
+    keys = _authorized_keys(vm) if vm else request.options.default_keys()
+    return request.spec.model_copy(update={"ssh_keys": keys})
+
+
+def _authorized_keys(vm: Body) -> tuple[str, ...]:
+    """The SSH public keys that a VM was created with."""
+    profile = (vm.get("properties") or {}).get("osProfile") or {}
+    ssh = (profile.get("linuxConfiguration") or {}).get("ssh") or {}
+    return tuple(str(one["keyData"]) for one in ssh.get("publicKeys") or ())

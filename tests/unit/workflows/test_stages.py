@@ -1,0 +1,138 @@
+"""Stages of a create: a new one needs nothing but its module and its place in the list."""
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from ccgpu.domain.catalog import Kind
+from ccgpu.domain.desired import Names
+from ccgpu.domain.resource import tags_of
+from ccgpu.errors import AzureRefused
+from ccgpu.fakearm import FakeArm
+from ccgpu.workflows.create.context import CreateContext
+from ccgpu.workflows.create.stages import STAGES, Stage, create, next_stage
+from ccgpu.workflows.show import show
+from support import processes
+from support.cloud import Machine, make_spec, options
+
+
+def tag_group(context: CreateContext) -> CreateContext:
+    """The toy stage: put a tag on the group; harmless when it is done again."""
+    group, arm = context.request.names.of(Kind.GROUP), context.run.cloud.arm
+    context.run.tell("note", "tagging the group")
+    arm.tag(Kind.GROUP, group, {**tags_of(arm.get(Kind.GROUP, group) or {}), "toy": "done"})
+    return context
+
+
+def fail(_: CreateContext) -> CreateContext:
+    """A stage that Azure refuses."""
+    raise AzureRefused("no", code="No")
+
+
+TOY = Stage("toy", tag_group)
+WITH_TOY = (*STAGES, TOY)
+
+
+def create_with_toy(machine: Machine, stage: Stage = TOY, **changes: object) -> object:
+    stages = (*STAGES, stage)
+    return create(
+        machine.cloud, make_spec(), options(**changes), machine.events.append, stages=stages
+    )
+
+
+def journal(machine: Machine):
+    return machine.cloud.journals.peek(machine.cloud.subscription, "demo")
+
+
+def tags(machine: Machine) -> Mapping[str, str]:
+    cloud = machine.cloud
+    group = Names(cloud.subscription, "ccgpu-demo", "demo").of(Kind.GROUP)
+    return tags_of(cloud.arm.get(Kind.GROUP, group) or {})
+
+
+def told(machine: Machine) -> list[str | None]:
+    return [event.stage for event in machine.events if event.text == "tagging the group"]
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Machine:
+    return Machine(FakeArm(tmp_path / "world"), tmp_path / "state")
+
+
+def test_a_new_stage_is_carried_out_last_once_and_journalled(machine):
+    create_with_toy(machine)
+    assert tags(machine)["toy"] == "done"
+    assert journal(machine).stages == ("provision", "boot", "toy")
+    create_with_toy(machine)
+    assert told(machine) == ["toy"]
+
+
+def test_a_create_goes_on_at_the_stage_that_failed(machine):
+    with pytest.raises(AzureRefused, match="no"):
+        create_with_toy(machine, replace(TOY, carry_out=fail))
+    assert journal(machine).stages == ("provision", "boot")
+    assert next_stage(journal(machine), WITH_TOY) == "toy"
+    before = {one["id"]: one["created"] for one in machine.arm.show()["resources"]}
+    create_with_toy(machine)
+    assert journal(machine).stages == ("provision", "boot", "toy")
+    assert {one["id"]: one["created"] for one in machine.arm.show()["resources"]} == before
+
+
+@pytest.mark.parametrize(
+    ("change", "times"), [({"tags": {"a": "b"}}, 1), ({"data_disks": [{"size_gib": 8}]}, 2)]
+)
+def test_only_a_new_resource_begins_the_stages_anew(machine, change, times):
+    create_with_toy(machine)
+    changed = make_spec(**change)
+    create(machine.cloud, changed, options(), machine.events.append, stages=WITH_TOY)
+    assert told(machine) == ["toy"] * times
+
+
+def test_without_waiting_only_the_first_stage_is_carried_out_and_has_not_ended(machine):
+    create_with_toy(machine, wait=False)
+    assert told(machine) == []
+    assert journal(machine).stages == ()
+    assert show(machine.cloud, "demo").stage == "provision"
+
+
+def test_a_deployment_of_before_the_stage_existed_gets_it(machine):
+    machine.create()
+    create_with_toy(machine)
+    assert told(machine) == ["toy"]
+
+
+def test_events_and_show_name_the_stage(machine):
+    refused = replace(STAGES[1], carry_out=fail)
+    with pytest.raises(AzureRefused, match="no"):
+        create(
+            machine.cloud,
+            make_spec(),
+            options(),
+            machine.events.append,
+            stages=(STAGES[0], refused),
+        )
+    assert show(machine.cloud, "demo").stage == "boot"
+    assert {event.stage for event in machine.events if event.what == "done"} == {"provision"}
+    machine.create()
+    assert show(machine.cloud, "demo").stage is None
+
+
+def test_a_create_that_is_killed_in_or_after_a_stage_goes_on_there(tmp_path):
+    steps = processes.steps_of(create_with_toy, tmp_path / "world", tmp_path / "state")
+    before = processes.steps_of(Machine.create, tmp_path / "world2", tmp_path / "state2")
+    assert steps > before
+    for at in range(before - 2, steps):
+        folder = tmp_path / str(at)
+        folder.mkdir()
+        world, state = folder / "world", folder / "state"
+        assert processes.end(processes.start(create_with_toy, world, state, kill_at=at)) == -9
+        machine = Machine(FakeArm(world), state)
+        create_with_toy(machine)
+        assert tags(machine)["toy"] == "done", at
+        assert journal(machine).stages == ("provision", "boot", "toy"), at
+        assert machine.delete().gone
+        machine.arm.close()
+        shutil.rmtree(folder)
