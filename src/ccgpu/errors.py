@@ -14,6 +14,7 @@ nothing else in the package prints or exits.
     │   ├── Denied                   4   the caller has no right to it; the text names the action
     │   ├── NotFound                 4   what was asked for is not there
     │   ├── AlreadyExists            4   a precondition failed: it is there, or it has changed
+    │   │   └── SharedMeanwhile      4   others use a network that was to be deleted
     │   ├── AzureUnavailable         4   no answer for now; the same request may be sent again
     │   │   └── ForeignAnswer        4   it leads to a foreign host; not asked again
     │   ├── QuotaExceeded            5   raise the quota
@@ -151,6 +152,10 @@ class NotFound(AzureRefused):
 
 class AlreadyExists(AzureRefused):
     """A precondition (`If-None-Match`, `If-Match`) failed: plan again."""
+
+
+class SharedMeanwhile(AlreadyExists):
+    """Others have begun to use a network that was to be deleted."""
 
 
 class AzureUnavailable(AzureRefused):

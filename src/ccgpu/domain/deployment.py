@@ -22,8 +22,9 @@ class Owned:
 class Deployment:
     """One deployment. `power` is Azure's word: a stopped VM bills until it is deallocated.
 
-    `expires` is the end of its lease, and `seconds_left` what Azure's clock leaves of it. `stage` is
-    what a create on this machine would go on with; None where all has ended, or nothing is known.
+    `expires` is the end of its lease, and `seconds_left` what Azure's clock leaves of it. `stage`
+    is what a create on this machine would go on with; None where all has ended, or nothing is
+    known.
     """
 
     name: str

@@ -6,7 +6,7 @@ here and needs no lock. Real time and threads for Azure, virtual time and inline
 fake: the same code for one VM and for many.
 """
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from contextlib import suppress
 from dataclasses import dataclass
@@ -63,14 +63,19 @@ class Scheduler:
 
     def complete(self, task: Task[T]) -> T:
         """Run `task` to its end, and return its result."""
-        results: list[T] = []
+        return self.gather([task])[0]
 
-        def keep_result() -> Task[None]:
-            results.append((yield from task))
+    def gather(self, tasks: Iterable[Task[T]]) -> list[T]:
+        """Run `tasks` at the same time, all to their end; their results, in their order."""
+        results: dict[int, T] = {}
 
-        self.add(keep_result())
+        def keep_result(number: int, task: Task[T]) -> Task[None]:
+            results[number] = yield from task
+
+        for number, task in enumerate(tasks):
+            self.add(keep_result(number, task))
         self.run()
-        return results[0]
+        return [results[number] for number in sorted(results)]
 
     def _take_answers(self) -> None:
         """Take what has been answered; if nothing is on its way, wait for what is due next."""

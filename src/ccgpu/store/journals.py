@@ -22,8 +22,8 @@ from ccgpu.domain.resource import ResourceId, is_deployment_name
 from ccgpu.errors import StateUnusable
 from ccgpu.store import atomic
 
-# Version 1 has no spec. Before version 3, `finished` stood for both stages of a create, and the state
-# of a record was called `stage`.
+# Version 1 has no spec. Before version 3, `finished` stood for both stages of a create, and the
+# state of a record was called `stage`.
 VERSION = 3
 SCHEMA = f"ccgpu.journal/{VERSION}"
 _STAGES_OF_2 = ("provision", "boot")

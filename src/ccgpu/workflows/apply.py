@@ -14,12 +14,13 @@ from ccgpu.azure.long_running import send_with_retry, write_and_wait
 from ccgpu.azure.run import Run
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.plan import Action, Plan, Step
+from ccgpu.domain.removal import Fate, Ownership
 from ccgpu.domain.resource import Resource, ResourceId, key
 from ccgpu.errors import CcgpuError
 from ccgpu.scheduling.scheduler import Task
 from ccgpu.workflows.discovery.leftovers import left_behind_error
 from ccgpu.workflows.journal_writer import JournalWriter
-from ccgpu.workflows.removal import Owner, remove
+from ccgpu.workflows.removal import remove
 
 # Marks what is made with the time at which its PUT is sent.
 Stamping = Callable[[Resource], Resource]
@@ -33,14 +34,13 @@ def apply_plan(
     Each new resource goes through `stamp` whenever its PUT is sent: that may be long after the plan
     was made. Without `wait_for_vm` the VM's PUT is the last thing done: Azure has accepted it.
     """
-    owner = Owner(keeper.journal.deployment)
     sent: dict[ResourceId, Resource] = {}
 
     def stamped(resource: Resource) -> Resource:
         sent[resource.id] = stamp(resource)
         return sent[resource.id]
 
-    _clear(todo.of(Action.REPLACE), run, keeper, owner)
+    _clear(todo.of(Action.REPLACE), run, keeper)
     changes = {s.resource.id: s for s in todo.of(Action.CREATE, Action.UPDATE, Action.REPLACE)}
 
     def carry_out(id_: ResourceId) -> Task[None]:
@@ -60,7 +60,7 @@ def apply_plan(
     failures = _walk(needs, carry_out, run, changes)
     if failures:
         raise failures[0]
-    _clear(todo.of(Action.DELETE), run, keeper, owner)
+    _clear(todo.of(Action.DELETE), run, keeper)
     return Plan(tuple(replace(s, resource=sent.get(s.resource.id, s.resource)) for s in todo.steps))
 
 
@@ -96,20 +96,20 @@ def _update(run: Run, step: Step) -> Task[None]:
     yield from write_and_wait(run, resource.kind, resource.id, start, doing)
 
 
-def _clear(steps: tuple[Step, ...], run: Run, keeper: JournalWriter, owner: Owner) -> None:
+def _clear(steps: tuple[Step, ...], run: Run, keeper: JournalWriter) -> None:
     """Remove what is replaced or no longer wanted; whatever stays in the way is an error."""
     if not steps:
         return
     keeper.doubt()
     targets = {step.resource.id: step.resource.kind for step in steps}
-    promised = frozenset(key(disk) for step in steps for disk in step.resource.implicitly_created)
-    owner = Owner(owner.deployment, promised=promised)
-    targets |= {
-        disk: kind for step in steps for disk, kind in step.resource.implicitly_created.items()
-    }
-    result = remove(run, targets, owner, keeper.gone)
-    if result.left or result.foreign:
-        why = str(result.errors[0]) if result.errors else f"not ours: {', '.join(result.foreign)}"
+    created = [item for step in steps for item in step.resource.implicitly_created.items()]
+    targets |= dict(created)
+    disks = frozenset(key(disk) for disk, _ in created)
+    ownership = Ownership(keeper.journal.deployment, disks=disks)
+    result = remove(run, targets, ownership, keeper.gone)
+    foreign = result.ids(Fate.FOREIGN)
+    if result.left or foreign:
+        why = str(result.errors[0]) if result.errors else f"not ours: {', '.join(foreign)}"
         raise left_behind_error(f"what was to be replaced is still there: {why}", result.errors)
 
 

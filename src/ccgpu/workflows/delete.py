@@ -4,7 +4,7 @@ Works without a journal, on any machine: ids come from the journal, from the nam
 from the tags. Done again it finds nothing and says so.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 
@@ -15,7 +15,8 @@ from ccgpu.domain.catalog import Kind
 from ccgpu.domain.desired import Names
 from ccgpu.domain.events import Listener, ignore_event
 from ccgpu.domain.journal import Journal
-from ccgpu.domain.resource import ResourceId, group_of, key, kind_of, own_group
+from ccgpu.domain.removal import Fate, Ownership
+from ccgpu.domain.resource import ResourceId, group_of, key, own_group
 from ccgpu.errors import Leftover
 from ccgpu.store.journals import JournalFile
 from ccgpu.workflows.discovery.leftovers import (
@@ -29,7 +30,7 @@ from ccgpu.workflows.discovery.leftovers import (
 from ccgpu.workflows.discovery.search import FoundDeployment, find_deployment, list_tagged_ids
 from ccgpu.workflows.discovery.snapshot import deployment_ids, possible_ids, read_now
 from ccgpu.workflows.journal_writer import JournalWriter
-from ccgpu.workflows.removal import Owner, Removal, remove
+from ccgpu.workflows.removal import remove, remove_late
 from ccgpu.workflows.resource_groups import find_orphaned_group
 
 TIMEOUT = 1800.0
@@ -104,21 +105,23 @@ class _Work:
         self._known |= {record.id: record.kind for record in journal.records}
         found = find_deployment(self._run, name, self._group or journal.group or None)
         self._names = found.names
-        targets, owner = _targets(self._run, found, journal)
+        targets, ownership = _targets(self._run, found, journal)
         self._known |= targets
-        self._present |= _present(self._run, found, targets, owner)
+        self._present |= _present(self._run, found, targets, ownership)
         if self._present:
             self._approve(sorted(self._present))
         keeper.doubt()
-        return self._removed(keeper, targets, owner)
+        return self._removed(keeper, targets, ownership)
 
     def _removed(
-        self, keeper: JournalWriter, targets: dict[ResourceId, Kind], owner: Owner
+        self, keeper: JournalWriter, targets: dict[ResourceId, Kind], ownership: Ownership
     ) -> DeleteOutcome:
         name = self._names.deployment
-        result = remove(self._run, targets, owner, self._gone)
+        result = remove(self._run, targets, ownership, self._gone)
+        group = key(self._names.group)
         listed = list_tagged_ids(self._run, name, self._group)
-        _what_came_late(self._run, self._names, listed, owner, self._gone, result)
+        inside = [id_ for id_ in listed if key(group_of(id_)) == group]
+        result = remove_late(self._run, inside, result, ownership, self._gone)
         kept = {key(id_) for id_, _ in result.kept}
         if result.errors:
             there = report_leftovers(self._run, self._known | result.left, name)
@@ -132,7 +135,7 @@ class _Work:
         keeper.forget()
         if missing := first_denied(result.errors):
             raise missing
-        return DeleteOutcome(name, tuple(result.gone), tuple(result.kept))
+        return DeleteOutcome(name, result.ids(Fate.GONE), result.kept)
 
     def _gone(self, id_: ResourceId) -> None:
         if self._keeper is not None:
@@ -142,7 +145,7 @@ class _Work:
 
 def _targets(
     run: Run, found: FoundDeployment, journal: Journal
-) -> tuple[dict[ResourceId, Kind], Owner]:
+) -> tuple[dict[ResourceId, Kind], Ownership]:
     """All ids that may be the deployment's, and whose they must be to be removed."""
     names = found.names
     targets: dict[ResourceId, tuple[ResourceId, Kind]] = {}
@@ -157,37 +160,16 @@ def _targets(
         disks.add(key(names.os_disk))
     else:
         left = run_task(run, find_orphaned_group(run, names))
-    owner = Owner(names.deployment, promised=frozenset(disks), inherited=left)
-    return dict(targets.values()), owner
+    ownership = Ownership(names.deployment, disks=frozenset(disks), orphaned=left)
+    return dict(targets.values()), ownership
 
 
 def _present(
-    run: Run, found: FoundDeployment, targets: dict[ResourceId, Kind], owner: Owner
+    run: Run, found: FoundDeployment, targets: dict[ResourceId, Kind], ownership: Ownership
 ) -> dict[ResourceId, Kind]:
     """What of `targets` is there and would be removed."""
     there = read_now(run, targets, found.bodies)
-    ours = (id_ for id_ in targets if key(id_) in there and owner.has(id_, there[key(id_)]))
+    ours = (
+        id_ for id_ in targets if key(id_) in there and ownership.includes(id_, there[key(id_)])
+    )
     return {id_: targets[id_] for id_ in ours}
-
-
-def _what_came_late(
-    run: Run,
-    names: Names,
-    listed: Iterable[ResourceId],
-    owner: Owner,
-    gone: Callable[[ResourceId], None],
-    first: Removal,
-) -> None:
-    """Remove what a list names now.
-
-    A lagging answer hid it, or it is a NIC or IP that no VM named any more. A group that stayed
-    because of it is then looked at again.
-    """
-    again = {id_: Kind.GROUP for id_, _ in first.kept}
-    seen = first.seen() - {key(id_) for id_ in again}
-    here = (id_ for id_ in listed if key(group_of(id_)) == key(names.group))
-    kinds = {id_: kind for id_ in here if (kind := kind_of(id_)) is not None}
-    late = {id_: kind for id_, kind in kinds.items() if key(id_) not in seen}
-    if {key(id_) for id_ in late} - {key(id_) for id_ in again}:
-        first.kept.clear()
-        first.add(remove(run, late | again, owner, gone))

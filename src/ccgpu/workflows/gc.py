@@ -16,6 +16,7 @@ from ccgpu.domain.catalog import Kind
 from ccgpu.domain.events import Listener, ignore_event
 from ccgpu.domain.garbage import Collected
 from ccgpu.domain.lease import Lease, LeaseStatus, assess_lease, lease_of
+from ccgpu.domain.removal import Fate
 from ccgpu.domain.resource import (
     Body,
     ResourceId,
@@ -152,10 +153,10 @@ def _with_its_group(run: Run, live: OwnedResources) -> OwnedResources:
     left = run_task(run, find_orphaned_group(run, live.names))
     if not left:
         return live
-    owner = replace(live.owner, inherited=left)
+    ownership = replace(live.ownership, orphaned=left)
     body: Body = {"id": group, "tags": dict(left[key(group)])}
     bodies = live.bodies | {key(group): body}
-    return OwnedResources(live.names, {**live.kinds, group: Kind.GROUP}, bodies, owner)
+    return OwnedResources(live.names, {**live.kinds, group: Kind.GROUP}, bodies, ownership)
 
 
 def _why_the_group_stays(run: Run, live: OwnedResources) -> str | None:
@@ -185,13 +186,13 @@ def _locked(run: Run, name: str) -> Iterator[JournalFile]:
 def _removed(
     run: Run, live: OwnedResources, doomed: dict[ResourceId, Kind], result: Collected
 ) -> Collected:
-    judged = {at: tags_of(body) for at, body in live.bodies.items()}
-    owner = replace(live.owner, judged=judged)
+    assessed = {at: tags_of(body) for at, body in live.bodies.items()}
+    ownership = replace(live.ownership, assessed=assessed)
     run.tell("note", f"{result.name} in {result.group} is {result.why}: removing it")
     left = dict(doomed)
     try:
         with _locked(run, result.name) as file:
-            removal = remove(run, live.kinds, owner, _forgetting(file, left))
+            removal = remove(run, live.kinds, ownership, _forgetting(file, left))
     except KeyboardInterrupt as err:
         raise _interrupted(run, left) from err
     except _Busy:
@@ -222,8 +223,8 @@ def _told(
     run: Run, removal: Removal, doomed: dict[ResourceId, Kind], result: Collected
 ) -> Collected:
     missing = first_denied(removal.errors)
-    result = replace(result, resources=tuple(sorted(removal.gone)), denied=missing)
-    if removal.changed:
+    result = replace(result, resources=tuple(sorted(removal.ids(Fate.GONE))), denied=missing)
+    if removal.ids(Fate.CHANGED):
         return replace(result, reason=_CHANGED)
     left = report_leftovers(run, doomed | removal.left, result.name) if removal.errors else ()
     kept = {key(id_) for id_, _ in removal.kept}

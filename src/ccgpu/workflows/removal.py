@@ -1,37 +1,31 @@
-"""Remove resources: ours only, in order, each until a GET answers 404.
+"""Delete resources: ours only, in order, each until a GET answers 404.
 
-Used by delete, by undo, and before a replace. Whose a resource is, is read from its live tags
-immediately before its DELETE; what is not provably ours stays and is named.
+Shared by `delete`, `gc`, the rollback of a create, and what is deleted before a replace.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from functools import partial
 
 from ccgpu.azure.arm import Pending
-from ccgpu.azure.long_running import delete_and_wait, send_with_retry, write_and_wait
+from ccgpu.azure.long_running import (
+    delete_and_wait,
+    send_with_retry,
+    write_and_wait,
+)
 from ccgpu.azure.run import Run
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.in_place import foreign_in_network, without_own_subnet
-from ccgpu.domain.resource import (
-    DEPLOYMENT,
-    RUN,
-    Body,
-    Resource,
-    ResourceId,
-    key,
-    kind_of,
-    tag,
-    tags_of,
-)
-from ccgpu.errors import AlreadyExists, CcgpuError
+from ccgpu.domain.removal import Decision, Fate, Ownership, decide
+from ccgpu.domain.resource import DEPLOYMENT, Body, Resource, ResourceId, key, kind_of, tag
+from ccgpu.errors import AlreadyExists, CcgpuError, SharedMeanwhile
 from ccgpu.scheduling.scheduler import Call, Task
 from ccgpu.workflows.discovery.dependents import find_dependents
 from ccgpu.workflows.resource_groups import disown_group, find_foreign_contents
 
 # VM → NIC and disks → what the NIC refers to → what that refers to; the group last. The order in
 # which ARM's references allow it (in-use refusals: Microsoft Learn, delete-resource-group).
-_STAGES = (
+_ORDER = (
     (Kind.VM,),
     (Kind.NIC, Kind.DISK),
     (Kind.NSG, Kind.VNET),
@@ -40,239 +34,253 @@ _STAGES = (
     (Kind.GROUP,),
 )
 
-# How many 404s it takes to believe that what was perhaps just made is not there, so far apart.
-_LOOKS_AT_NEW, _APART = 3, 2.0
-
-_SHARED = "SharedNetwork"  # our code for a network that others have come to use
-
-
-@dataclass(slots=True)
-class Removal:
-    """What a removal has done with each id.
-
-    gone: removed now; kept: ours, and why it stays; foreign: not ours, not touched; changed: no
-    longer what was judged, not touched, nor is anything after it; left: nobody knows. `errors`
-    says why, and what right was missing that the rest was removed without.
-    """
-
-    gone: list[ResourceId] = field(default_factory=list)
-    foreign: list[ResourceId] = field(default_factory=list)
-    kept: list[tuple[ResourceId, str]] = field(default_factory=list)
-    changed: list[ResourceId] = field(default_factory=list)
-    left: dict[ResourceId, Kind] = field(default_factory=dict)
-    errors: list[CcgpuError] = field(default_factory=list)
-
-    def seen(self) -> set[ResourceId]:
-        """The `key`s of all ids that something is known of."""
-        kept = (id_ for id_, _ in self.kept)
-        return {key(id_) for id_ in (*self.gone, *self.foreign, *kept, *self.changed, *self.left)}
-
-    def add(self, more: "Removal") -> None:
-        """Take in the result of a second removal."""
-        self.gone += more.gone
-        self.foreign += more.foreign
-        self.kept += more.kept
-        self.changed += more.changed
-        self.left |= more.left
-        self.errors += more.errors
+# GETs before "not there" is believed of what was perhaps just created; seconds between them.
+_READS_OF_RECENT, _READ_DELAY = 3, 2.0
 
 
 @dataclass(frozen=True, slots=True)
-class Owner:
-    """Whose resources may be removed: this deployment's, or only those of one of its runs.
+class Outcome:
+    """What became of one resource; why it was kept, and what failed on the way."""
 
-    `judged`: the tags by which it was decided, by `key`; what has others now, or was not there to
-    be judged, is not removed. `made`: the `key`s of what has perhaps been made just now: one 404
-    does not say that it is not there. `inherited`: a group whose maker is gone, with the tags that
-    say so.
-    """
+    id: ResourceId
+    kind: Kind
+    fate: Fate
+    reason: str = ""
+    errors: tuple[CcgpuError, ...] = ()
 
-    deployment: str
-    run: str | None = None
-    promised: frozenset[ResourceId] = frozenset()  # keys of disks that a VM of ours has made
-    judged: Mapping[ResourceId, Mapping[str, str]] | None = None
-    made: frozenset[ResourceId] = frozenset()
-    inherited: Mapping[ResourceId, Mapping[str, str]] = field(default_factory=dict)
 
-    def has(self, id_: ResourceId, body: Body) -> bool:
-        """Whether the live resource is this owner's."""
-        if key(id_) in self.inherited:
-            return self.inherited[key(id_)] == tags_of(body)
-        if tag(body, DEPLOYMENT) is None and kind_of(id_) is Kind.DISK:
-            return key(id_) in self.promised  # Azure gives a VM's disks no tags of their own
-        mine = tag(body, DEPLOYMENT) == self.deployment
-        return mine and (self.run is None or tag(body, RUN) == self.run)
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """What became of each resource. `failures` are of looking for more of them."""
 
-    def as_judged(self, id_: ResourceId, body: Body) -> bool:
-        """Whether nobody has taken it up since it was decided that it goes."""
-        return self.judged is None or self.judged.get(key(id_)) == tags_of(body)
+    outcomes: tuple[Outcome, ...] = ()
+    failures: tuple[CcgpuError, ...] = ()
+
+    def ids(self, *fates: Fate) -> tuple[ResourceId, ...]:
+        """The ids of what ended so."""
+        return tuple(one.id for one in self.outcomes if one.fate in fates)
+
+    @property
+    def kept(self) -> tuple[tuple[ResourceId, str], ...]:
+        """What is ours and stays, and why."""
+        return tuple((one.id, one.reason) for one in self.outcomes if one.fate is Fate.KEPT)
+
+    @property
+    def left(self) -> dict[ResourceId, Kind]:
+        """What may still be there."""
+        return {one.id: one.kind for one in self.outcomes if one.fate is Fate.LEFT}
+
+    @property
+    def errors(self) -> tuple[CcgpuError, ...]:
+        """Why something is left, and which right was missing for what is gone all the same."""
+        return (*self.failures, *(err for one in self.outcomes for err in one.errors))
+
+    def known(self) -> set[ResourceId]:
+        """The `key`s of all ids of which something is known."""
+        unknown = (Fate.ABSENT, Fate.SKIPPED)
+        return {key(one.id) for one in self.outcomes if one.fate not in unknown}
+
+    def followed_by(self, second: "Removal") -> "Removal":
+        """Both removals; what the first kept has been looked at again."""
+        first = tuple(one for one in self.outcomes if one.fate is not Fate.KEPT)
+        return Removal(first + second.outcomes, self.failures + second.failures)
 
 
 def remove(
     run: Run,
     targets: Mapping[ResourceId, Kind],
-    owner: Owner,
+    ownership: Ownership,
     on_gone: Callable[[ResourceId], None],
 ) -> Removal:
-    """Remove `targets` and what a VM among them brought along; report on each."""
-    result = Removal()
-    brought = _dependents(run, targets, owner, result)
+    """Delete `targets` and what a VM among them brought along; `on_gone` is told each that is gone.
+
+    1. Read which dependents the VMs of ours have; their disks carry no tags.
+    2. Kind by kind, in the order of references: read each live, decide, delete, wait for its 404.
+    3. From the first resource on that is not what was assessed, delete nothing more.
+    """
+    vms = [id_ for id_, kind in targets.items() if kind is Kind.VM]
+    looks = run.cloud.scheduler.gather(_dependents(run, id_, ownership) for id_ in vms)
+    brought = {id_: kind for found, _ in looks for id_, kind in found.items()}
+    failures = tuple(err for _, err in looks if err is not None)
     disks = {key(id_) for id_, kind in brought.items() if kind is Kind.DISK}
     with_vm = frozenset(key(id_) for id_ in brought)  # a VM that is seen shows what it has
-    owner = replace(owner, promised=owner.promised | disks, made=owner.made - with_vm)
+    ownership = replace(ownership, disks=ownership.disks | disks, recent=ownership.recent - with_vm)
     named = {key(id_): (id_, kind) for id_, kind in (*brought.items(), *targets.items())}
-    for stage in _STAGES:
-        for id_, kind in sorted(named.values()):
-            if kind in stage:
-                run.cloud.scheduler.add(_one(run, kind, id_, owner, with_vm, result, on_gone))
-        run.cloud.scheduler.run()
-    return result
+    work = _Work(run, ownership, with_vm, on_gone)
+    for kinds in _ORDER:
+        work.remove_all((id_, kind) for id_, kind in sorted(named.values()) if kind in kinds)
+    return Removal(tuple(work.outcomes), failures)
 
 
-def _one(
+def remove_late(
     run: Run,
-    kind: Kind,
-    id_: ResourceId,
-    owner: Owner,
-    with_vm: frozenset[ResourceId],
-    result: Removal,
+    listed: Iterable[ResourceId],
+    first: Removal,
+    ownership: Ownership,
     on_gone: Callable[[ResourceId], None],
-) -> Task[None]:
-    doing = f"deleting {id_}"
-    try:
-        body = yield from _read(run, kind, id_, owner, doing)
-        if (yield from _stays(run, kind, id_, body, owner, result)):
-            return
-        if body is not None:
-            run.tell("begin", doing, id_, kind, "delete")
-            start = partial(_delete, run, kind, id_, owner)
-            still = partial(owner.as_judged, id_)
-            denied = yield from delete_and_wait(run, kind, id_, start, doing, still)
-            result.errors += [denied] if denied is not None else []
-        if body is not None or key(id_) in with_vm:
-            run.tell("gone", doing, id_, kind, "delete")
-            result.gone.append(id_)
-        on_gone(id_)
-    except CcgpuError as err:
-        if err.code == _SHARED and (yield from _is_shared_now(run, id_, result)):
-            return
-        if isinstance(err, AlreadyExists) and owner.judged is not None:
-            run.tell("note", f"{id_} has been changed meanwhile: not deleted", id_, kind)
-            result.changed.append(id_)
-            return
-        run.tell("failed", str(err), id_, kind, "delete")
-        result.errors.append(err)
-        result.left[id_] = kind
+) -> Removal:
+    """Delete what a list names now and the `first` removal did not know of; both together.
+
+    A lagging answer hid it, or it is a NIC or public IP that no VM named any more. What the first
+    has kept because of it is looked at again.
+    """
+    known = first.known()
+    kinds = ((id_, kind_of(id_)) for id_ in listed if key(id_) not in known)
+    late = {id_: kind for id_, kind in kinds if kind is not None}
+    if not late:
+        return first
+    kept = {one.id: one.kind for one in first.outcomes if one.fate is Fate.KEPT}
+    return first.followed_by(remove(run, late | kept, ownership, on_gone))
 
 
-def _read(run: Run, kind: Kind, id_: ResourceId, owner: Owner, doing: str) -> Task[Body | None]:
-    """The resource as it is; what was just made may not be seen everywhere yet."""
+class _Work:
+    """One removal under way."""
+
+    def __init__(
+        self,
+        run: Run,
+        ownership: Ownership,
+        with_vm: frozenset[ResourceId],
+        on_gone: Callable[[ResourceId], None],
+    ) -> None:
+        self.outcomes: list[Outcome] = []
+        self._run = run
+        self._ownership = ownership
+        self._with_vm = with_vm
+        self._on_gone = on_gone
+
+    def remove_all(self, targets: Iterable[tuple[ResourceId, Kind]]) -> None:
+        """Remove these at the same time."""
+        for id_, kind in targets:
+            self._run.cloud.scheduler.add(self._remove_and_note(id_, kind))
+        self._run.cloud.scheduler.run()
+
+    def _remove_and_note(self, id_: ResourceId, kind: Kind) -> Task[None]:
+        try:
+            outcome = yield from self._remove(id_, kind)
+        except CcgpuError as err:
+            outcome = self._failed(id_, kind, err)
+        self.outcomes.append(outcome)
+
+    def _failed(self, id_: ResourceId, kind: Kind, err: CcgpuError) -> Outcome:
+        if isinstance(err, AlreadyExists) and self._ownership.assessed is not None:
+            text = f"{id_} has been changed meanwhile: not deleted"
+            self._run.tell("note", text, id_, kind)
+            return Outcome(id_, kind, Fate.CHANGED)
+        self._run.tell("failed", str(err), id_, kind, "delete")
+        return Outcome(id_, kind, Fate.LEFT, errors=(err,))
+
+    def _remove(self, id_: ResourceId, kind: Kind) -> Task[Outcome]:
+        run, doing = self._run, f"deleting {id_}"
+        body = yield from _read(run, kind, id_, self._ownership, doing)
+        decision = yield from self._decide(id_, kind, body)
+        if decision.fate is Fate.ABSENT:
+            went_with_vm = key(id_) in self._with_vm
+            if went_with_vm:
+                run.tell("gone", doing, id_, kind, "delete")
+            self._on_gone(id_)
+            return Outcome(id_, kind, Fate.GONE if went_with_vm else Fate.ABSENT)
+        if decision.fate is not None:
+            return Outcome(id_, kind, decision.fate, decision.reason or "")
+        run.tell("begin", doing, id_, kind, "delete")
+        start = partial(_delete, run, kind, id_, self._ownership)
+        unchanged = partial(self._ownership.is_as_assessed, id_)
+        try:
+            denied = yield from delete_and_wait(run, kind, id_, start, doing, unchanged)
+        except SharedMeanwhile:
+            kept = yield from self._keep_shared(id_, kind)
+            if kept is None:
+                raise
+            return kept
+        run.tell("gone", doing, id_, kind, "delete")
+        self._on_gone(id_)
+        return Outcome(id_, kind, Fate.GONE, errors=() if denied is None else (denied,))
+
+    def _decide(self, id_: ResourceId, kind: Kind, body: Body | None) -> Task[Decision]:
+        """As `domain.removal.decide`; what is in a group of ours is read first."""
+        halted = any(one.fate is Fate.CHANGED for one in self.outcomes)
+        decision = decide(self._ownership, id_, kind, body, halted=halted)
+        if body is None:
+            return decision
+        if decision.fate is None and kind is Kind.GROUP:
+            return (yield from self._decide_group(id_, body))
+        if decision.fate is Fate.KEPT:
+            yield from _remove_own_subnet(self._run, id_, body)
+        return decision
+
+    def _decide_group(self, id_: ResourceId, body: Body) -> Task[Decision]:
+        """A group stays because of what else is in it; other deployments then take it over."""
+        run, ownership = self._run, self._ownership
+        gone = {key(one.id) for one in self.outcomes if one.fate is Fate.GONE}
+        others = yield from find_foreign_contents(run, id_, ownership.deployment, gone=gone)
+        decision = decide(ownership, id_, Kind.GROUP, body, others_in_group=others.reason)
+        tagged = tag(body, DEPLOYMENT) == ownership.deployment
+        if others.deployments and tagged and ownership.is_as_assessed(id_, body):
+            yield from disown_group(run, id_, body, ownership.deployment)
+        return decision
+
+    def _keep_shared(self, id_: ResourceId, kind: Kind) -> Task[Outcome | None]:
+        """A network into which others put something just before its DELETE: decided anew."""
+        body = yield from _read(self._run, kind, id_, self._ownership, f"reading {id_}")
+        decision = yield from self._decide(id_, kind, body)
+        if decision.fate is not Fate.KEPT:
+            return None
+        return Outcome(id_, kind, Fate.KEPT, decision.reason or "")
+
+
+def _read(
+    run: Run, kind: Kind, id_: ResourceId, ownership: Ownership, doing: str
+) -> Task[Body | None]:
+    """The resource as it is; what was just created may not be seen everywhere yet."""
     get = partial(run.cloud.arm.get, kind, id_)
     body = yield from send_with_retry(run, get, doing)
-    for _ in range(_LOOKS_AT_NEW - 1 if key(id_) in owner.made else 0):
+    for _ in range(_READS_OF_RECENT - 1 if key(id_) in ownership.recent else 0):
         if body is not None:
             break
-        yield Call(lambda: None, run.deadline.require(_APART, doing))
+        yield Call(lambda: None, run.deadline.require(_READ_DELAY, doing))
         body = yield from send_with_retry(run, get, doing)
     return body
 
 
-def _delete(run: Run, kind: Kind, id_: ResourceId, owner: Owner) -> Pending | None:
-    """Send the DELETE. What was judged is looked at in the same breath, before each attempt.
+def _delete(run: Run, kind: Kind, id_: ResourceId, ownership: Ownership) -> Pending | None:
+    """Send the DELETE. What was assessed is read immediately before each attempt.
 
     So is a network: others may have put a subnet into it.
 
     Of our kinds only VMs take preconditions (azure-mgmt-compute, `etag` of their writes), and no
-    document says that their DELETE looks at one: the look is what there is, the etag closes the gap
+    document says that their DELETE looks at one: the read is what there is, the etag closes the gap
     after it where it works.
     """
-    if owner.judged is None and kind is not Kind.VNET:
+    if ownership.assessed is None and kind is not Kind.VNET:
         return run.cloud.arm.delete(kind, id_)
     body = run.cloud.arm.get(kind, id_)
     if body is None:
         return None
-    if not (owner.has(id_, body) and owner.as_judged(id_, body)):
+    if not (ownership.includes(id_, body) and ownership.is_as_assessed(id_, body)):
         raise AlreadyExists(f"{id_} is not what was judged", code="Changed")
     if kind is Kind.VNET and foreign_in_network(body):
-        raise AlreadyExists(f"others use {id_} by now", code=_SHARED)
+        raise SharedMeanwhile(f"others use {id_} by now", code="SharedNetwork")
     etag = body.get("etag") if kind is Kind.VM else None
     return run.cloud.arm.delete(kind, id_, etag=etag)
 
 
-def _stays(
-    run: Run, kind: Kind, id_: ResourceId, body: Body | None, owner: Owner, result: Removal
-) -> Task[bool]:
-    """Whether it is not removed: not ours, nor after a change, nor a group with more in it."""
-    if body is not None and not owner.has(id_, body):
-        result.foreign.append(id_)
-        return True
-    if not result.changed and body is not None and kind is Kind.GROUP:
-        return (yield from _holds_others(run, id_, body, owner, result))
-    if not result.changed and body is not None and kind is Kind.VNET:
-        return (yield from _is_shared(run, id_, body, result))
-    return bool(result.changed)
-
-
-def _is_shared_now(run: Run, network: ResourceId, result: Removal) -> Task[bool]:
-    """As `_is_shared`, of a network into which others put something just before its DELETE."""
-    try:
-        body = yield from send_with_retry(
-            run, partial(run.cloud.arm.get, Kind.VNET, network), "reading"
-        )
-        return body is not None and (yield from _is_shared(run, network, body, result))
-    except CcgpuError:
-        return False
-
-
-def _is_shared(run: Run, network: ResourceId, body: Body, result: Removal) -> Task[bool]:
-    """Whether a network stays because others have subnets in it.
-
-    Ours goes, so that what it refers to can go too.
-    """
-    others = foreign_in_network(body)
-    if not others:
-        return False
+def _remove_own_subnet(run: Run, network: ResourceId, body: Body) -> Task[None]:
+    """Take our subnet out of a network that stays, so that what it refers to can go too."""
     rest = without_own_subnet(body)
     if rest is not None:
         doing = f"removing our subnet from {network}"
         put = partial(run.cloud.arm.put, Resource(Kind.VNET, network, rest), etag=body.get("etag"))
         yield from write_and_wait(run, Kind.VNET, network, put, doing)
-    named = ", ".join(f"{one.what} {one.name}" for one in others)
-    result.kept.append((network, f"others use it: {named}"))
-    return True
-
-
-def _holds_others(
-    run: Run, group: ResourceId, body: Body, owner: Owner, result: Removal
-) -> Task[bool]:
-    """Whether a group stays because of what else is in it; other deployments take it over."""
-    gone = {key(id_) for id_ in result.gone}
-    others = yield from find_foreign_contents(run, group, owner.deployment, gone=gone)
-    if others.reason is None:
-        return False
-    result.kept.append((group, others.reason))
-    mine = tag(body, DEPLOYMENT) == owner.deployment and owner.as_judged(group, body)
-    if mine and others.deployments:
-        yield from disown_group(run, group, body, owner.deployment)
-    return True
 
 
 def _dependents(
-    run: Run, targets: Mapping[ResourceId, Kind], owner: Owner, result: Removal
-) -> dict[ResourceId, Kind]:
-    """What the VMs of ours among `targets` brought along, as far as Azure shows it now."""
-    found: dict[ResourceId, Kind] = {}
-
-    def look(id_: ResourceId) -> Task[None]:
-        try:
-            vm = yield from _read(run, Kind.VM, id_, owner, f"reading {id_}")
-            if vm is not None and owner.has(id_, vm):
-                found.update((yield from find_dependents(run, id_, vm)))
-        except CcgpuError as err:
-            result.errors.append(err)
-
-    for id_, kind in targets.items():
-        if kind is Kind.VM:
-            run.cloud.scheduler.add(look(id_))
-    run.cloud.scheduler.run()
-    return found
+    run: Run, vm: ResourceId, ownership: Ownership
+) -> Task[tuple[dict[ResourceId, Kind], CcgpuError | None]]:
+    """What a VM of ours brought along, as far as Azure shows it now, and why it cannot be read."""
+    try:
+        body = yield from _read(run, Kind.VM, vm, ownership, f"reading {vm}")
+        if body is None or not ownership.includes(vm, body):
+            return {}, None
+        return dict((yield from find_dependents(run, vm, body))), None
+    except CcgpuError as err:
+        return {}, err

@@ -45,8 +45,8 @@ KNOCKOUTS = (
     ),
     Knockout(
         "the live tag is checked before the DELETE",
-        "workflows/removal.py",
-        r"return mine and [^\n]*",
+        "domain/removal.py",
+        r"return ours and [^\n]*",
         "return True",
         only="delete-among-guests",
         every=9,
@@ -114,8 +114,8 @@ KNOCKOUTS = (
     ),
     Knockout(
         "what has another's tag by now is not ours",
-        "workflows/removal.py",
-        r"return mine and [^\n]*",
+        "domain/removal.py",
+        r"return ours and [^\n]*",
         "return True",
         only="name-taken",
     ),

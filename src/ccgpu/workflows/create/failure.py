@@ -40,7 +40,7 @@ def rollback_and_raise(
     updated = [step.resource for step in todo.of(Action.UPDATE) if step.resource.kind is Kind.VM]
     run.tell("note", "undoing what was made")
     spared = frozenset(key(disk) for vm in updated for disk in vm.implicitly_created)
-    if errors := rollback(run, keeper, spared).errors:
+    if errors := rollback(run, keeper, spared):
         raise left_behind_error(
             f"{err}\nand not everything that was made could be removed",
             (err, *errors),

@@ -1,4 +1,4 @@
-"""Undo what a run has made.
+"""Remove what a run has created.
 
 The journal says where to look and Azure's live tags say what is this run's; a resource that
 another run has taken over meanwhile is left alone.
@@ -11,59 +11,52 @@ from ccgpu.azure.run import Run
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.desired import Names
 from ccgpu.domain.journal import Journal
-from ccgpu.domain.resource import DEPLOYMENT, RUN, ResourceId, key, kind_of, tag
+from ccgpu.domain.removal import Fate, Ownership
+from ccgpu.domain.resource import DEPLOYMENT, RUN, ResourceId, key, tag
 from ccgpu.errors import CcgpuError
 from ccgpu.workflows.journal_writer import JournalWriter
-from ccgpu.workflows.removal import Owner, Removal, remove
+from ccgpu.workflows.removal import Outcome, Removal, remove, remove_late
 
-# An undo has time of its own: it often begins because a create's time is over. A VM's delete
+# A rollback has time of its own: it often begins because a create's time is over. A VM's delete
 # takes a minute, a reserved NIC three (facts of Azure's latency recordings), each with retries.
-_ALLOWED = 1200.0
+_TIMEOUT = 1200.0
 
 
 def rollback(
-    run: Run, keeper: JournalWriter, spared: frozenset[ResourceId] = frozenset()
-) -> Removal:
-    """Remove everything the journal's run has made; forget the journal if nothing is left.
+    run: Run, journal: JournalWriter, keep: frozenset[ResourceId] = frozenset()
+) -> tuple[CcgpuError, ...]:
+    """Remove everything the journal's run has created; why that did not succeed, if it did not.
 
-    `spared`: by `key`, what stays and is remembered.
+    keep: by `key`, what stays and is remembered. A journal that names nothing any more is removed.
     """
-    own = run.with_timeout(_ALLOWED)
-    keeper.doubt()
-    journal = keeper.journal
-    made = [record for record in journal.of_run() if key(record.id) not in spared]
-    targets = {record.id: record.kind for record in made}
+    run = run.with_timeout(_TIMEOUT)
+    journal.doubt()
+    state = journal.journal
+    created = [record for record in state.of_run() if key(record.id) not in keep]
+    targets = {record.id: record.kind for record in created}
     disks = frozenset(key(id_) for id_, kind in targets.items() if kind is Kind.DISK)
-    new = frozenset(key(record.id) for record in made if record.state == "begun")
-    owner = Owner(journal.deployment, journal.run, disks, made=new)
-    result = Removal()
+    recent = frozenset(key(record.id) for record in created if record.state == "begun")
+    ownership = Ownership(state.deployment, state.run, disks, recent=recent)
     try:
-        if _is_taken_over(own, journal):
-            own.tell("note", "another machine's VM stands on what was made here: it all stays")
-            result.foreign += targets
+        if _is_taken_over(run, state):
+            run.tell("note", "another machine's VM stands on what was made here: it all stays")
+            result = Removal(
+                tuple(Outcome(id_, kind, Fate.FOREIGN) for id_, kind in targets.items())
+            )
         else:
-            result = remove(own, targets, owner, keeper.gone)
-            _remove_late_arrivals(own, journal.run, owner, keeper, result)
+            result = remove(run, targets, ownership, journal.gone)
+            listed = _tagged_by_run(run, state.run)
+            result = remove_late(run, listed, result, ownership, journal.gone)
     except CcgpuError as err:
-        result.errors.append(err)
-    kept = [] if result.errors else [id_ for id_, _ in result.kept]
-    for id_ in (*result.foreign, *kept):
-        keeper.gone(id_)  # not this run's (any more), or others live in it: not its to remember
-    if not keeper.journal.records:
-        keeper.forget()
-    return result
-
-
-def _remove_late_arrivals(
-    run: Run, value: str, owner: Owner, keeper: JournalWriter, first: Removal
-) -> None:
-    """Remove what a lagging answer hid, and then a group that stayed because of it."""
-    seen = first.seen()
-    late = {id_: kind for id_, kind in _tagged_by_run(run, value).items() if key(id_) not in seen}
-    if late:
-        again = {id_: Kind.GROUP for id_, _ in first.kept}
-        first.kept.clear()
-        first.add(remove(run, late | again, owner, keeper.gone))
+        return (err,)
+    forgotten = [*result.ids(Fate.FOREIGN)]  # not this run's (any more)
+    if not result.errors:
+        forgotten += result.ids(Fate.KEPT)  # others live in it
+    for id_ in forgotten:
+        journal.gone(id_)
+    if not journal.journal.records:
+        journal.forget()
+    return result.errors
 
 
 def _is_taken_over(run: Run, journal: Journal) -> bool:
@@ -78,9 +71,7 @@ def _is_taken_over(run: Run, journal: Journal) -> bool:
     return tag(vm, DEPLOYMENT) == journal.deployment and tag(vm, RUN) not in known
 
 
-def _tagged_by_run(run: Run, value: str) -> dict[ResourceId, Kind]:
+def _tagged_by_run(run: Run, value: str) -> tuple[ResourceId, ...]:
     """What carries the run's tag: NICs and public IPs outlive a VM that Azure rejected late."""
     listing = partial(run.cloud.queries.tagged, RUN, value)
-    found = send_alone(run, listing, "looking for what is left")
-    kinds = ((id_, kind_of(id_)) for id_ in found)
-    return {id_: kind for id_, kind in kinds if kind is not None}
+    return send_alone(run, listing, "looking for what is left")

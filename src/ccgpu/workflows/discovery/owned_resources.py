@@ -11,10 +11,10 @@ from ccgpu.azure.run import Run
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.desired import Names
 from ccgpu.domain.lease import Lease, lease_of
+from ccgpu.domain.removal import Ownership
 from ccgpu.domain.resource import DEPLOYMENT, Body, ResourceId, key, tag
 from ccgpu.workflows.discovery.dependents import find_dependents
 from ccgpu.workflows.discovery.snapshot import Actual, possible_ids, read_now
-from ccgpu.workflows.removal import Owner
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class OwnedResources:
     names: Names
     kinds: Mapping[ResourceId, Kind]
     bodies: Actual
-    owner: Owner
+    ownership: Ownership
 
     @property
     def vm(self) -> Body | None:
@@ -58,6 +58,6 @@ def read_owned_resources(
         bodies |= read_now(run, around, bodies)
     if tag(bodies.get(key(names.of(Kind.GROUP))), DEPLOYMENT) == names.deployment:
         disks.add(key(names.os_disk))  # in our own group its disk can only be ours
-    owner = Owner(names.deployment, promised=frozenset(disks))
-    ours = {at: body for at, body in bodies.items() if owner.has(at, body)}
-    return OwnedResources(names, dict(ids[at] for at in ids if at in ours), ours, owner)
+    ownership = Ownership(names.deployment, disks=frozenset(disks))
+    ours = {at: body for at, body in bodies.items() if ownership.includes(at, body)}
+    return OwnedResources(names, dict(ids[at] for at in ids if at in ours), ours, ownership)

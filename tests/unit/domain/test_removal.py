@@ -1,0 +1,77 @@
+"""Which resources may be deleted: one table of what a GET says and what becomes of it."""
+
+from dataclasses import replace
+
+import pytest
+
+from ccgpu.domain.catalog import Kind
+from ccgpu.domain.desired import Names
+from ccgpu.domain.removal import Decision, Fate, Ownership, decide
+from ccgpu.domain.resource import key
+
+NAMES = Names("S", "G", "demo")
+VM, DISK, GROUP, VNET = NAMES.vm, NAMES.os_disk, NAMES.of(Kind.GROUP), NAMES.of(Kind.VNET)
+KINDS = {VM: Kind.VM, DISK: Kind.DISK, GROUP: Kind.GROUP, VNET: Kind.VNET}
+TAGS = {"ccgpu-deployment": "demo", "ccgpu-run": "r1"}
+OURS = {"tags": TAGS}
+OTHER_RUN = {"tags": TAGS | {"ccgpu-run": "r2"}}
+THEIRS = {"tags": TAGS | {"ccgpu-deployment": "other"}}
+UNTAGGED: dict[str, object] = {}
+SHARED = {**OURS, "properties": {"subnets": [{"name": "theirs"}]}}
+
+ANY_RUN = Ownership("demo")
+ONE_RUN = Ownership("demo", "r1")
+WITH_DISK = Ownership("demo", disks=frozenset({key(DISK)}))
+ORPHANED = Ownership("demo", orphaned={key(GROUP): THEIRS["tags"]})
+
+
+@pytest.mark.parametrize(
+    ("ownership", "id_", "body", "fate"),
+    [
+        (ANY_RUN, VM, OURS, None),
+        (ANY_RUN, VM, OTHER_RUN, None),
+        (ANY_RUN, VM, THEIRS, Fate.FOREIGN),
+        (ANY_RUN, VM, UNTAGGED, Fate.FOREIGN),
+        (ANY_RUN, VM, None, Fate.ABSENT),
+        (ONE_RUN, VM, OURS, None),
+        (ONE_RUN, VM, OTHER_RUN, Fate.FOREIGN),
+        (ANY_RUN, DISK, UNTAGGED, Fate.FOREIGN),
+        (WITH_DISK, DISK, UNTAGGED, None),
+        (WITH_DISK, DISK, THEIRS, Fate.FOREIGN),
+        (WITH_DISK, VM, UNTAGGED, Fate.FOREIGN),
+        (ANY_RUN, GROUP, THEIRS, Fate.FOREIGN),
+        (ORPHANED, GROUP, THEIRS, None),
+        (ORPHANED, GROUP, OURS, Fate.FOREIGN),
+        (ANY_RUN, VNET, OURS, None),
+        (ANY_RUN, VNET, SHARED, Fate.KEPT),
+    ],
+)
+def test_what_becomes_of_a_resource(ownership, id_, body, fate):
+    assert decide(ownership, id_, KINDS[id_], body).fate is fate
+
+
+@pytest.mark.parametrize(
+    ("body", "fate"), [(OURS, Fate.SKIPPED), (None, Fate.SKIPPED), (THEIRS, Fate.FOREIGN)]
+)
+def test_after_a_change_nothing_is_deleted(body, fate):
+    assert decide(ANY_RUN, VM, Kind.VM, body, halted=True) == Decision(fate)
+
+
+def test_a_group_with_more_in_it_is_kept_and_says_why():
+    kept = decide(ANY_RUN, GROUP, Kind.GROUP, OURS, others_in_group="there is more in it: x")
+    assert kept == Decision(Fate.KEPT, "there is more in it: x")
+    assert decide(ANY_RUN, GROUP, Kind.GROUP, OURS) == Decision(None)
+    assert decide(ANY_RUN, VM, Kind.VM, OURS, others_in_group="x") == Decision(None)
+
+
+def test_a_network_that_others_use_is_kept_and_says_why():
+    kept = decide(ANY_RUN, VNET, Kind.VNET, SHARED)
+    assert kept.reason == "others use it: subnet theirs"
+
+
+def test_only_what_still_has_the_tags_it_was_assessed_by_is_as_assessed():
+    assessed = replace(ANY_RUN, assessed={key(VM): TAGS})
+    assert assessed.is_as_assessed(VM, OURS)
+    assert not assessed.is_as_assessed(VM, OTHER_RUN)
+    assert not assessed.is_as_assessed(DISK, OURS)
+    assert ANY_RUN.is_as_assessed(VM, OTHER_RUN)
