@@ -30,7 +30,7 @@ def facts(deployment: Deployment, *, simulated: bool) -> Table:
         "name": deployment.name,
         "state": _state(deployment),
         "stage": deployment.stage
-        and f"{deployment.stage} (`ccgpu create {deployment.name}` goes on with it)",
+        and f"{deployment.stage} (`ccgpu create {deployment.name}` continues)",
         "region": place,
         "size": deployment.size and deployment.size + (" (Spot)" if deployment.spot else ""),
         "group": deployment.resource_group,

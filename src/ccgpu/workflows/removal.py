@@ -157,7 +157,7 @@ def _one(
         if err.code == _SHARED and (yield from _is_shared_now(run, id_, result)):
             return
         if isinstance(err, AlreadyExists) and owner.judged is not None:
-            run.tell("note", f"{id_} has been changed meanwhile: not deleted", id_, kind)
+            run.tell("note", f"{id_} has changed in the meantime: not deleted", id_, kind)
             result.changed.append(id_)
             return
         run.tell("failed", str(err), id_, kind, "delete")
@@ -192,9 +192,9 @@ def _delete(run: Run, kind: Kind, id_: ResourceId, owner: Owner) -> Pending | No
     if body is None:
         return None
     if not (owner.has(id_, body) and owner.as_judged(id_, body)):
-        raise AlreadyExists(f"{id_} is not what was judged", code="Changed")
+        raise AlreadyExists(f"{id_} has changed since it was checked", code="Changed")
     if kind is Kind.VNET and foreign_in_network(body):
-        raise AlreadyExists(f"others use {id_} by now", code=_SHARED)
+        raise AlreadyExists(f"{id_} is now used by others", code=_SHARED)
     etag = body.get("etag") if kind is Kind.VM else None
     return run.cloud.arm.delete(kind, id_, etag=etag)
 

@@ -39,7 +39,7 @@ def rollback(
     result = Removal()
     try:
         if _is_taken_over(own, journal):
-            own.tell("note", "another machine's VM stands on what was made here: it all stays")
+            own.tell("note", "another machine's VM uses the created resources: keeping them")
             result.foreign += targets
         else:
             result = remove(own, targets, owner, keeper.gone)
