@@ -112,7 +112,7 @@ def _expiry(deployment: Deployment) -> str | None:
     told, rest = deployment.expires and plain(deployment.expires), _left(deployment)
     if rest is None:
         return told
-    return f"{told} (over)" if rest == "over" else f"{told} ({rest} left)"
+    return f"{told} (expired)" if rest == "expired" else f"{told} ({rest} left)"
 
 
 def _left(deployment: Deployment) -> str | None:
