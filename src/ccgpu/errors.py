@@ -5,27 +5,27 @@ nothing else in the package prints or exits.
 
     CcgpuError                       1
     ├── InternalError                1   a bug in ccgpu, with its traceback
-    ├── AnswerLost                   1   the work is done, but its answer could not be written
-    ├── UsageProblem                 2   a choice that the user must make
+    ├── AnswerLost                   1   the work is done, but stdout could not be written
+    ├── UsageProblem                 2   the command line is wrong or ambiguous
     ├── InvalidFile                  3   a spec or policy is wrong; nothing was sent
-    ├── AzureRefused                 4   Azure said no (`code` is its own word for it)
-    │   ├── NotSignedIn              4   no token, or one that Azure does not take
-    │   │   └── SignInUnavailable    4   what signs in cannot be reached for now
-    │   ├── Denied                   4   the caller has no right to it; the text names the action
-    │   ├── NotFound                 4   what was asked for is not there
-    │   ├── AlreadyExists            4   a precondition failed: it is there, or it has changed
+    ├── AzureRefused                 4   Azure refused the request (`code` is Azure's code)
+    │   ├── NotSignedIn              4   no token, or one that Azure does not accept
+    │   │   └── SignInUnavailable    4   the sign-in service cannot be reached for now
+    │   ├── Denied                   4   a permission is missing; the message names the action
+    │   ├── NotFound                 4   the resource does not exist
+    │   ├── AlreadyExists            4   a precondition failed: it exists, or it has changed
     │   │   └── SharedMeanwhile      4   others use a network that was to be deleted
-    │   ├── AzureUnavailable         4   no answer for now; the same request may be sent again
+    │   ├── AzureUnavailable         4   no usable response; the same request may be sent again
     │   │   └── ForeignAnswer        4   it leads to a foreign host; not asked again
     │   ├── QuotaExceeded            5   raise the quota
     │   └── CapacityUnavailable      6   try another zone, region, or time
     ├── StateUnusable                4   the state folder cannot be read or written
-    ├── LeftBehind                   7   something was created and is still there, or may be
-    │   └── RemovalDenied            4   because a right is missing
-    ├── EvidenceUnavailable          8   no verdict: what it needs could not be had
-    ├── EvidenceRejected             9   a check looked, and said no
-    ├── GuestNotReady                10  the guest did not come up
-    ├── TimedOut                     11  the time allowed is over
+    ├── LeftBehind                   7   created resources still exist, or may still exist
+    │   └── RemovalDenied            4   because a permission is missing
+    ├── EvidenceUnavailable          8   no verdict: evidence or collateral is missing
+    ├── EvidenceRejected             9   a check of the evidence failed
+    ├── GuestNotReady                10  the VM did not become ready
+    ├── TimedOut                     11  the time limit passed
     └── Interrupted                  130 Ctrl-C or a signal
 
 An exception that is not in this tree is a bug: it becomes an `InternalError` with its traceback.
@@ -83,11 +83,11 @@ class InternalError(CcgpuError):
 
 
 class AnswerLost(CcgpuError):
-    """The work is done, but stdout could not take its answer: a full disk, most often."""
+    """The work is done, but its result could not be written to stdout (usually a full disk)."""
 
 
 class UsageProblem(CcgpuError):
-    """The command line leaves a choice open that only the user can make."""
+    """The command line is wrong, or leaves a choice that only the user can make."""
 
     exit_code: ClassVar[int] = 2
 
@@ -116,7 +116,7 @@ def _located(problem: Problem, source: str) -> str:
 
 
 class AzureRefused(CcgpuError):
-    """Azure said no. `code` is ARM's own word; `after`, when it wants to be asked again."""
+    """Azure refused the request. `code` is ARM's error code; `after` is its Retry-After."""
 
     exit_code: ClassVar[int] = 4
     usual_hint: ClassVar[str | None] = None
@@ -131,23 +131,23 @@ class AzureRefused(CcgpuError):
 
 
 class NotSignedIn(AzureRefused):
-    """There is no token, or Azure does not take it."""
+    """There is no token, or Azure does not accept it."""
 
-    usual_hint: ClassVar[str | None] = "`az login`, or set AZURE_CLIENT_ID and AZURE_TENANT_ID"
+    usual_hint: ClassVar[str | None] = "run `az login`, or set AZURE_CLIENT_ID and AZURE_TENANT_ID"
 
 
 class SignInUnavailable(NotSignedIn):
-    """What signs in could not be reached for now."""
+    """The sign-in service could not be reached for now."""
 
     transient: ClassVar[bool] = True
 
 
 class Denied(AzureRefused):
-    """A right is missing: nothing that is tried again helps until somebody grants the action."""
+    """A permission is missing. A retry fails until somebody grants the action."""
 
 
 class NotFound(AzureRefused):
-    """What was asked for is not there."""
+    """The resource does not exist."""
 
 
 class AlreadyExists(AzureRefused):
@@ -159,9 +159,9 @@ class SharedMeanwhile(AlreadyExists):
 
 
 class AzureUnavailable(AzureRefused):
-    """No answer for now, or a wish for patience: the same request may be sent again."""
+    """No usable response, or a request to retry later: the same request may be sent again."""
 
-    usual_hint: ClassVar[str | None] = "run the same command again: it goes on where it stopped"
+    usual_hint: ClassVar[str | None] = "run the same command again: it continues where it stopped"
     transient: ClassVar[bool] = True
 
 
@@ -175,14 +175,16 @@ class QuotaExceeded(AzureRefused):
     """The subscription's quota is too small."""
 
     exit_code: ClassVar[int] = 5
-    usual_hint: ClassVar[str | None] = "request quota in the Azure portal: Quotas, Compute"
+    usual_hint: ClassVar[str | None] = "request more quota in the Azure portal: Quotas, Compute"
 
 
 class CapacityUnavailable(AzureRefused):
-    """Azure has no such machine free in that region or zone."""
+    """Azure has no free machine of that size in the region or zone."""
 
     exit_code: ClassVar[int] = 6
-    usual_hint: ClassVar[str | None] = "give more regions, in order of preference: `--region R`"
+    usual_hint: ClassVar[str | None] = (
+        "try later, or add regions in order of preference: `--region R`"
+    )
 
 
 class StateUnusable(CcgpuError):
@@ -192,37 +194,37 @@ class StateUnusable(CcgpuError):
 
 
 class LeftBehind(CcgpuError):
-    """Something was created and is still there, or nobody can say. Outranks its cause."""
+    """Created resources still exist, or their state is unknown. Outranks its cause."""
 
     exit_code: ClassVar[int] = 7
 
 
 class RemovalDenied(LeftBehind):
-    """Something is left because a right is missing: the one cause that 7 does not outrank."""
+    """Resources are left because a permission is missing: the one cause that 7 does not outrank."""
 
     exit_code: ClassVar[int] = 4
 
 
 class EvidenceUnavailable(CcgpuError):
-    """There is no verdict: evidence or collateral that it needs could not be had."""
+    """There is no verdict, because evidence or collateral that it needs is missing."""
 
     exit_code: ClassVar[int] = 8
 
 
 class EvidenceRejected(CcgpuError):
-    """A check looked at the evidence and said no. Never made of a failure to look."""
+    """A check of the evidence failed. Never raised when a check could not be made."""
 
     exit_code: ClassVar[int] = 9
 
 
 class GuestNotReady(CcgpuError):
-    """The guest did not come up."""
+    """The VM did not become ready."""
 
     exit_code: ClassVar[int] = 10
 
 
 class TimedOut(CcgpuError):
-    """The time allowed is over."""
+    """The time limit passed."""
 
     exit_code: ClassVar[int] = 11
 

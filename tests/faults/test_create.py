@@ -181,7 +181,7 @@ def test_a_foreign_resource_of_the_same_name_is_not_touched(machine: Machine) ->
     nsg = "/resourceGroups/theirs/providers/Microsoft.Network/networkSecurityGroups/demo-nsg"
     machine.put(nsg, "2026-03-01", {"location": "eastus2", "tags": {"owner": "somebody"}})
     before = machine.writes()
-    with pytest.raises(UsageProblem, match="demo-nsg is there already"):
+    with pytest.raises(UsageProblem, match="demo-nsg already exists"):
         machine.create(make_spec(resource_group="theirs"))
     assert machine.writes() == before
     machine.delete(group="theirs")

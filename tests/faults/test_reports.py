@@ -125,7 +125,7 @@ def test_interrupted_it_says_how_to_go_on_and_what_may_bill(
     error = interrupted(lambda: lifecycle.change_power_state(machine.cloud, verb, "demo"))
     machine.arm.on_commit = None
     assert str(error).startswith("interrupted: demo may not be ")
-    assert error.hint == f"`ccgpu {verb} demo` goes on"
+    assert error.hint == f"`ccgpu {verb} demo` continues"
     assert set(told(error)) == there(machine)
     assert any(VM.casefold() in one for one in billed(error))
     machine.arm.faults.clear()
@@ -137,14 +137,14 @@ def test_an_interrupted_wait_says_how_to_go_on(machine: Machine) -> None:
     machine.create(SPEC, wait=False)
     machine.arm.faults.append(Nth(3, of("GET", VM), KeyboardInterrupt()))
     error = interrupted(lambda: lifecycle.wait_for_state(machine.cloud, "demo", State.READY))
-    assert error.hint == "`ccgpu wait demo --for ready` goes on"
+    assert error.hint == "`ccgpu wait demo --for ready` continues"
 
 
 def test_an_interrupted_extension_names_all_of_it(machine: Machine) -> None:
     machine.create(SPEC)
     machine.arm.faults.append(Nth(2, of("PATCH", "/"), KeyboardInterrupt()))
     error = interrupted(lambda: extend(machine, 4))
-    assert error.hint == "`ccgpu extend demo --ttl 4h` goes on"
+    assert error.hint == "`ccgpu extend demo --ttl 4h` continues"
     assert set(told(error)) == there(machine)
     assert {one.state for one in error.resources} == {"exists"}
 
@@ -181,7 +181,7 @@ def test_interrupted_while_it_waits_for_another_it_says_how_to_go_on(
     with cloud.journals.locked(cloud.subscription, "demo", lambda: None):
         error = interrupted(commands[what])
     assert str(error).startswith("interrupted: demo is not ")
-    assert f"`ccgpu {what} demo` goes on" in (error.hint or "")
+    assert f"`ccgpu {what} demo` continues" in (error.hint or "")
 
 
 def test_kept_and_billed_is_left_behind(machine: Machine) -> None:

@@ -97,7 +97,7 @@ class Arm:
                     return None
                 raise
         if not isinstance(body, dict) or not isinstance(body.get("id"), str):
-            raise AzureUnavailable(f"reading {id_}: the answer is no resource", code="NotArm")
+            raise AzureUnavailable(f"reading {id_}: the response is not a resource", code="NotArm")
         return body
 
     def _read(self, kind: Kind, id_: str, more: Mapping[str, str]) -> Any:
@@ -170,7 +170,7 @@ class Arm:
         or at the resource itself; nor does `Denied`, but asking here again is in vain.
         """
         if urlsplit(pending.url).hostname != self._host:
-            raise ForeignAnswer(f"{doing}: its status is at a foreign host", code="ForeignHost")
+            raise ForeignAnswer(f"{doing}: the status URL names another host", code="ForeignHost")
         with translating_errors(doing):
             answer = self._send(HttpRequest("GET", pending.url))
             if answer.status_code not in (200, 201, 202, 204):
@@ -197,11 +197,13 @@ def _no_status(doing: str, pending: Pending, answer: HttpResponse) -> AzureRefus
 
 def _unreadable(doing: str, answer: HttpResponse) -> AzureRefused:
     if answer.status_code == 403 and error_object(answer.json()):
-        found = refusal_of(f"{doing}: asking how far it is", error_object(answer.json()), 403)
+        found = refusal_of(
+            f"{doing}: reading the status of the operation", error_object(answer.json()), 403
+        )
         if isinstance(found, Denied):
             return found
     return AzureUnavailable(
-        f"{doing}: its status could not be read [{answer.status_code}]",
+        f"{doing}: the status of the operation could not be read [{answer.status_code}]",
         code=f"Http{answer.status_code}",
         after=retry_after(answer.headers),
     )
@@ -222,7 +224,9 @@ def _by_status(doing: str, pending: Pending, answer: HttpResponse) -> Pending | 
         reason = error_object({"error": field(account, "error")}) or {"code": status}
         raise _final(refusal_of(doing, reason))
     if not isinstance(status, str):
-        raise AzureUnavailable(f"{doing}: its status has no status", code="NoStatus")
+        raise AzureUnavailable(
+            f"{doing}: the status of the operation has no `status` field", code="NoStatus"
+        )
     return Pending(pending.url, retry_after(answer.headers))
 
 

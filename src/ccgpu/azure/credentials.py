@@ -116,8 +116,8 @@ def _az(subscription: str) -> Any:
         return AzureCliCredential(subscription=subscription, process_timeout=_AZ_SECONDS)
     except ValueError as err:
         raise UsageProblem(
-            f"{subscription!r} is not the id of a subscription",
-            hint="`az account list -o table` shows them",
+            f"{subscription!r} is not a subscription id",
+            hint="`az account list -o table` lists your subscriptions",
         ) from err
 
 

@@ -108,17 +108,19 @@ def translating_errors(doing: str) -> Iterator[None]:
         except ForeignHost as err:
             raise ForeignAnswer(f"{doing}: {err.message}", code="ForeignHost") from err
         except sdk.DecodeError as err:
-            raise AzureUnavailable(f"{doing}: the answer is not JSON", code="NotJson") from err
+            raise AzureUnavailable(f"{doing}: the response is not JSON", code="NotJson") from err
         except sdk.HttpResponseError as err:
             _raise(err, doing)
         except sdk.AzureError as err:  # no answer at all: reset, timed out, name not found
             raise AzureUnavailable(f"{doing}: {_first_line(err)}", code=type(err).__name__) from err
         except (JSONDecodeError, UnicodeDecodeError) as err:  # a proxy's page, most often
-            raise AzureUnavailable(f"{doing}: the answer is not JSON", code="NotJson") from err
+            raise AzureUnavailable(f"{doing}: the response is not JSON", code="NotJson") from err
         except _MISREAD as err:  # JSON, but not ARM's
             if not answers.response_received():
                 raise
-            raise AzureUnavailable(f"{doing}: the answer is not ARM's", code="NotArm") from err
+            raise AzureUnavailable(
+                f"{doing}: the response is not from Azure Resource Manager", code="NotArm"
+            ) from err
 
 
 def refusal_of(doing: str, error: Mapping[str, Any], status: int = 200) -> AzureRefused:
@@ -182,10 +184,10 @@ def _by_status(code: str, status: int, message: str) -> AzureRefused:
 
 
 _HINTS = {
-    "AuthorizationFailed": "the action that is missing stands in the message; new role "
-    "assignments take some minutes to work",
-    "LinkedAuthorizationFailed": "the action that is missing stands in the message",
-    "ScopeLocked": "a lock on the resource or its group forbids it; ask its owner",
+    "AuthorizationFailed": "grant the action that the message names; a new role assignment "
+    "takes a few minutes to apply",
+    "LinkedAuthorizationFailed": "grant the action that the message names",
+    "ScopeLocked": "a lock on the resource or its group prevents this; ask its owner",
 }
 
 
@@ -195,7 +197,7 @@ def _hint(code: str, doing: str, error: Mapping[str, Any]) -> str | None:
     if code == "RequestDisallowedByPolicy":
         named = policies(error)
         what = f"the policy {' and '.join(named)}" if named else "a policy of the subscription"
-        return f"{what} forbids it; ask its owner"
+        return f"{what} forbids this; ask its owner"
     return _HINTS.get(code)
 
 

@@ -11,12 +11,12 @@ from typing import NamedTuple
 
 from azure.core import exceptions as sdk
 
-_AGAIN = "the sign-in is over: `az login` again"
+_AGAIN = "the sign-in has expired: run `az login` again"
 _TENANT = (
-    "this account or application is not of that tenant: `az login --tenant TENANT`, with the "
-    "tenant of the subscription"
+    "this account or application is not in the tenant of the subscription: run `az login "
+    "--tenant TENANT` with that tenant"
 )
-_SECRET = "make a new secret or certificate for the application"  # noqa: S105  # a hint
+_SECRET = "create a new secret or certificate for the application"  # noqa: S105  # a hint
 _HINTS = {
     **dict.fromkeys(
         ("50173", "50089", "70008", "70043", "700081", "700082", "700084", "50132", "50133"), _AGAIN
@@ -24,9 +24,11 @@ _HINTS = {
     **dict.fromkeys(
         ("16000", "50020", "50034", "90002", "90072", "700016", "500021", "530004"), _TENANT
     ),
-    **dict.fromkeys(("50076", "50078", "50079", "53003"), "`az login` again: more is asked of it"),
+    **dict.fromkeys(
+        ("50076", "50078", "50079", "53003"), "run `az login` again: a stronger sign-in is required"
+    ),
     **dict.fromkeys(("7000222", "7000215", "700027"), _SECRET),
-    "700024": "the assertion is not valid now: it is too old, or this machine's clock is wrong",
+    "700024": "the assertion has expired, or this machine's clock is wrong",
 }
 _AADSTS = re.compile(r"\bAADSTS(\d{4,7})\b")
 _HOST = re.compile(r"host='?([\w.-]+)'?|https?://([\w.-]+)")
@@ -110,25 +112,25 @@ def _told_by_network(attempt: Attempt) -> Cause | None:
     host = (named[1] or named[2]) if named else "the sign-in's host"
     if _NAME.search(text):
         said = f"{attempt.credential}: the name {host} cannot be resolved"
-        return Cause("NameResolution", said, "look at this machine's DNS, network and proxy", True)
+        return Cause("NameResolution", said, "check this machine's DNS, network and proxy", True)
     if _TLS.search(text):
         said = f"{attempt.credential}: the certificate of {host} is not trusted"
-        hint = "a proxy that reads TLS needs its CA in REQUESTS_CA_BUNDLE"
+        hint = "if a proxy intercepts TLS, set REQUESTS_CA_BUNDLE to its CA certificate"
         return Cause("CertificateNotTrusted", said, hint)
     if _NETWORK.search(text):
         said = f"{attempt.credential}: {host} cannot be reached: {_line(text)}"
-        return Cause("SignInUnreachable", said, "look at this machine's network and proxy", True)
+        return Cause("SignInUnreachable", said, "check this machine's network and proxy", True)
     return None
 
 
 def _told_by_az(attempt: Attempt) -> Cause | None:
     if challenge := _CHALLENGE.search(attempt.text):
-        text = f"{attempt.credential}: more is asked of the sign-in"
+        text = f"{attempt.credential}: a stronger sign-in is required"
         return Cause("ClaimsChallenge", text, f"`{challenge[0].strip()}`")
     if attempt.credential == "AzureCliCredential" and _NO_SUBSCRIPTION.search(attempt.text):
         hint = (
-            "`az account list --all --refresh` shows what it knows; `az login --tenant TENANT` "
-            "signs in to another tenant"
+            "`az account list --all --refresh` lists the subscriptions; `az login --tenant "
+            "TENANT` signs in to another tenant"
         )
         return Cause("SubscriptionNotFound", _sentence(attempt), hint)
     return None
@@ -145,7 +147,7 @@ def _nobody(attempts: Sequence[Attempt]) -> Cause:
     asked = ", ".join(dict.fromkeys(one.credential for one in attempts)) or "none"
     told = [one for one in attempts if _NOBODY.search(one.text)]
     more = f"; {_sentence(told[0])}" if told else ""
-    return Cause("Unauthenticated", f"nobody is signed in (asked: {asked}){more}")
+    return Cause("Unauthenticated", f"not signed in (tried: {asked}){more}")
 
 
 def _sentence(attempt: Attempt) -> str:

@@ -108,7 +108,7 @@ def delete_and_wait(
         with _preferring_cause(denied):
             if (yield from gone(REPLICATION_DELAY if attempt > 1 else inf)):
                 break
-        run.tell("retry", "done, it was said, but it is there: deleting it again", id_, kind)
+        run.tell("retry", "reported as deleted, but still there: deleting it again", id_, kind)
     return denied
 
 
@@ -163,10 +163,12 @@ def wait_until_settled(
             if not expected:
                 return None
             if run.cloud.now() - since >= REPLICATION_DELAY:
-                raise NotFound(f"{doing}: it is not there", code="ResourceNotFound")
+                raise NotFound(f"{doing}: it does not exist", code="ResourceNotFound")
         elif (state := state_of(body)) in ("Succeeded", "Failed", "Canceled"):
             if expected and state != "Succeeded":
-                raise AzureRefused(f"{doing}: it ended as {state}", code=f"Provisioning{state}")
+                raise AzureRefused(
+                    f"{doing}: it ended in the state {state}", code=f"Provisioning{state}"
+                )
             return body
         else:
             run.tell("wait", state.lower(), id_, kind)

@@ -31,8 +31,8 @@ class ServerClock:
         now = self.time()
         if now is None:
             raise AzureRefused(
-                "Azure's answers do not say what time it is there",
+                "Azure's responses have no Date header",
                 code="NoDate",
-                hint="leases go by Azure's time; a proxy may have taken the `Date` of its answers",
+                hint="leases use Azure's clock; check whether a proxy removes the header",
             )
         return now

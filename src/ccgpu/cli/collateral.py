@@ -27,17 +27,17 @@ def fetch(
         list[Path],
         typer.Argument(metavar="EVIDENCE...", help="Bundles, or files or folders of evidence."),
     ],
-    out: Annotated[Path, typer.Option(metavar="DIR", help="A new folder to write it to.")],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder to write the files to.")],
     region: Annotated[
         str | None,
-        typer.Option(help="The VM's Azure region: its mirror is asked first.", show_default=False),
+        typer.Option(help="The VM's Azure region: its mirror is tried first.", show_default=False),
     ] = None,
     answer: WishOptions,
 ) -> None:
-    """Fetch what verdicts on evidence will need: `verify --collateral DIR` reads it.
+    """Fetch the collateral for evidence; give it to `verify --collateral DIR`.
 
-    What the evidence brings is fetched anew. What could not be had ends in exit 8; the rest is
-    written all the same.
+    Fetches everything anew, even what the evidence contains. If something cannot be fetched, the
+    rest is still written and the exit code is 8.
 
     Example: `ccgpu collateral fetch bundle.json --out collateral`
     """

@@ -20,27 +20,31 @@ class Entry(NamedTuple):
 
 
 COMMANDS = {
-    "init": Entry("init", "init", "Write a commented spec to begin with."),
-    "templates": Entry("templates", "templates", "List the specs that ship with ccgpu."),
-    "schema": Entry("schema", "schema", "Print a JSON Schema."),
-    "validate": Entry("validate", "validate", "Say all that is wrong with spec files."),
-    "plan": Entry("plan", "plan", "Show what `create` would do, and do nothing."),
+    "init": Entry("init", "init", "Write a commented spec file to start from."),
+    "templates": Entry("templates", "templates", "List the spec templates that ship with ccgpu."),
+    "schema": Entry("schema", "schema", "Print the JSON Schema of a file format."),
+    "validate": Entry("validate", "validate", "Check spec files and report every problem."),
+    "plan": Entry("plan", "plan", "Show what `create` would do, without doing it."),
     "create": Entry(
-        "create", "create", "Create a confidential GPU VM, or change it as its spec says."
+        "create", "create", "Create a confidential GPU VM, or update it to match its spec."
     ),
     "list": Entry("list", "list_", "List the deployments of the subscription."),
     "show": Entry("show", "show", "Show one deployment."),
-    "wait": Entry("wait", "wait", "Wait until a deployment is in a state."),
-    "start": Entry("lifecycle", "start", "Start the VM, and wait until its guest is up."),
-    "stop": Entry("lifecycle", "stop", "Stop the VM and give its cores back (deallocate)."),
-    "restart": Entry("lifecycle", "restart", "Restart the VM, and wait until its guest is up."),
-    "extend": Entry("extend", "extend", "Say how long a deployment is wanted from now on."),
-    "delete": Entry("delete", "delete", "Remove everything that a deployment owns."),
-    "verify": Entry("verify", "verify", "Judge evidence again, offline."),
-    "collateral": Entry("collateral", "app", "Fetch what verdicts need, for use offline."),
-    "gc": Entry("gc", "gc", "Find deployments that are over, and with --yes remove them."),
+    "wait": Entry("wait", "wait", "Wait until a deployment reaches a state."),
+    "start": Entry("lifecycle", "start", "Start the VM and wait until it is ready."),
+    "stop": Entry(
+        "lifecycle", "stop", "Stop and deallocate the VM; its disks and public IP still bill."
+    ),
+    "restart": Entry("lifecycle", "restart", "Restart the VM and wait until it is ready."),
+    "extend": Entry("extend", "extend", "Set when a deployment's lease ends, counted from now."),
+    "delete": Entry("delete", "delete", "Delete everything that a deployment owns."),
+    "verify": Entry("verify", "verify", "Verify attestation evidence, offline."),
+    "collateral": Entry(
+        "collateral", "app", "Fetch the certificates and manifests that `verify` needs."
+    ),
+    "gc": Entry("gc", "gc", "List expired deployments; delete them with --yes."),
     "role": Entry("role", "role", "Print the least-privilege custom role for a spec."),
-    "fake": Entry("fake", "app", "See, fill, empty, advance and steer the simulated subscription."),
+    "fake": Entry("fake", "app", "Inspect and control the simulated subscription."),
 }
 
 

@@ -32,21 +32,21 @@ class Consent:
             return
         if run.ask is None or self.no_input:
             raise UsageProblem(
-                f"{doing} must be confirmed, and nobody can be asked here: nothing was changed",
-                hint="say that it may be done: `--yes`",
+                f"refusing to {doing} without confirmation",
+                hint="confirm it: `--yes`",
             )
         with progress.paused():
             for id_ in what:
                 run.err.out(f"- {named(id_)}", highlight=False)
-            agreed = run.ask(f"{doing[0].upper()}{doing[1:]}: go on?")
+            agreed = run.ask(f"{doing[0].upper()}{doing[1:]}?")
         if not agreed:
-            raise UsageProblem("not confirmed: nothing was changed")
+            raise UsageProblem("not confirmed; nothing was changed")
 
 
 def _consent(
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")] = False,
     no_input: Annotated[
-        bool, typer.Option("--no-input", help="Never prompt; what needs an answer fails instead.")
+        bool, typer.Option("--no-input", help="Never prompt; fail where confirmation is needed.")
     ] = False,
 ) -> Consent:
     return Consent(yes, no_input)

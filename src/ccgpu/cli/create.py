@@ -18,26 +18,33 @@ def create(
     wanted: Wanted,
     fresh: FreshOption = False,
     replace: Annotated[
-        bool, option("Delete and make anew what cannot be changed in place.", "--replace")
+        bool,
+        option(
+            "Delete and recreate what cannot be changed in place; its data is lost.", "--replace"
+        ),
     ] = False,
-    no_wait: Annotated[bool, option("Return when Azure has accepted the VM.", "--no-wait")] = False,
+    no_wait: Annotated[
+        bool, option("Return as soon as Azure has accepted the VM.", "--no-wait")
+    ] = False,
     keep_on_failure: Annotated[
-        bool, option("Undo nothing when it fails.", "--keep-on-failure")
+        bool, option("Keep the created resources if the create fails.", "--keep-on-failure")
     ] = False,
     skip_preflight: Annotated[
-        bool, option("Do not look at sizes and quota first.", "--skip-preflight")
+        bool, option("Do not check sizes and quota first.", "--skip-preflight")
     ] = False,
-    dry_run: Annotated[bool, option("The same as `ccgpu plan`.", "--dry-run")] = False,
+    dry_run: Annotated[bool, option("Only show the plan, like `ccgpu plan`.", "--dry-run")] = False,
     course: CourseOptions,
     consent: ConsentOptions,
     answer: WishOptions,
     reach: ReachOptions,
 ) -> None:
-    """Create a confidential GPU VM, or change it as its spec says.
+    """Create a confidential GPU VM, or update it to match its spec.
 
-    Without -f and --template it starts from the last create of NAME on this machine: what you give
-    replaces one field each (`--data-disk`, `--region` and other lists as a whole). What nobody gave
-    stays as it is at Azure. Interrupted, it goes on where it stopped.
+    Without -f and --template, the spec of the last create of NAME on this machine is the starting
+    point: each option replaces one field, and a list (`--data-disk`, `--region`) as a whole. Fields
+    that were never given keep their value at Azure.
+
+    Run it again after an interruption: it continues where it stopped.
 
     Example: `ccgpu create demo --region eastus2 --ssh-from 203.0.113.7/32`
     """

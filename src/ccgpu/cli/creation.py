@@ -81,7 +81,7 @@ class Creation:
     def _default_keys(self, keys: "Keys", progress: "Progress") -> tuple[str, ...]:
         found = keys.default()
         if keys.identity:
-            progress.note(f"the private SSH key made for {keys.deployment} is {keys.identity}")
+            progress.note(f"created an SSH key for {keys.deployment}: {keys.identity}")
         return found
 
     def _approve(self, todo: "Plan", progress: "Progress") -> None:
@@ -89,12 +89,11 @@ class Creation:
         from ccgpu.workflows.create.replacement import shortened_lease
 
         if ends := shortened_lease(todo):
-            doing = f"ending the lease of {self.spec.name} at {ends[1]} instead of {ends[0]}"
+            doing = f"shorten the lease of {self.spec.name} from {ends[0]} to {ends[1]}"
             self.consent.require(self.run, progress, doing, ())
         if to_delete := todo.of(Action.REPLACE, Action.DELETE):
-            doing = (
-                f"deleting {len(to_delete)} of the resources of {self.spec.name} with their data"
-            )
+            count = f"{len(to_delete)} resource{'s' if len(to_delete) != 1 else ''}"
+            doing = f"delete {count} of {self.spec.name} and all data"
             self.consent.require(
                 self.run, progress, doing, [step.resource.id for step in to_delete]
             )

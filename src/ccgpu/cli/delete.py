@@ -18,10 +18,10 @@ def delete(
     answer: WishOptions,
     reach: ReachOptions,
 ) -> None:
-    """Remove everything that a deployment owns.
+    """Delete everything that a deployment owns.
 
-    It ends well only when each resource is gone; what is not the deployment's is not touched. Run
-    again it finds nothing, and says so.
+    Exits with 0 only when every resource is gone. Resources that do not belong to the deployment
+    are left alone. Deleting a deployment that does not exist succeeds.
 
     Example: `ccgpu delete demo --yes`
     """
@@ -30,7 +30,7 @@ def delete(
 
     run: Runtime = ctx.obj
     cloud = run.connect(reach)
-    doing = f"deleting {target.name} with its data"
+    doing = f"delete {target.name} and its data"
     with course.shown(run) as progress:
         done = workflow.delete(
             cloud,

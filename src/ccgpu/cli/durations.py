@@ -17,5 +17,5 @@ def seconds(text: str) -> float:
         else 0
     )
     if not total:
-        raise typer.BadParameter(f"{text!r} is no duration: write it as in 90m, 2h or 90s")
+        raise typer.BadParameter(f"{text!r} is not a duration: write 90m, 2h or 90s")
     return float(total)

@@ -29,7 +29,7 @@ def extend(
             "--ttl",
             parser=_ttl,
             metavar="DURATION",
-            help="How long it is wanted from now on: 4h, 2d12h.",
+            help="Time from now until the lease ends, such as 4h or 2d12h.",
             show_default=False,
         ),
     ],
@@ -37,10 +37,10 @@ def extend(
     answer: WishOptions,
     reach: ReachOptions,
 ) -> None:
-    """Say how long a deployment is wanted from now on.
+    """Set when a deployment's lease ends, counted from now.
 
-    Counted from Azure's time, and written on all that the deployment owns. A tag deletes nothing
-    by itself: `ccgpu gc` does.
+    The end is computed from Azure's clock and written as a tag on every resource of the deployment.
+    The tag deletes nothing by itself: run `ccgpu gc` to delete expired deployments.
 
     Example: `ccgpu extend demo --ttl 4h`
     """

@@ -14,9 +14,9 @@ app = typer.Typer(help=COMMANDS["fake"].help, rich_markup_mode=None, add_complet
 @app.command(cls=Command)
 @spread
 def show(ctx: typer.Context, *, answer: WishOptions) -> None:
-    """Show what exists and what it costs.
+    """Show what exists and how long each resource was billed.
 
-    With `-o json` also every request so far.
+    With `-o json`, also every request so far.
 
     Example: `ccgpu fake show -o json --query billing`
     """
@@ -26,7 +26,7 @@ def show(ctx: typer.Context, *, answer: WishOptions) -> None:
 @app.command(cls=Command)
 @spread
 def reset(ctx: typer.Context, *, answer: WishOptions) -> None:
-    """Empty the subscription; its time does not go back.
+    """Delete every resource; virtual time is not reset.
 
     Example: `ccgpu fake reset`
     """
@@ -36,7 +36,7 @@ def reset(ctx: typer.Context, *, answer: WishOptions) -> None:
 @app.command(cls=Command)
 @spread
 def advance(ctx: typer.Context, *, duration: Duration, answer: WishOptions) -> None:
-    """Let virtual time pass, with all that happens in it.
+    """Let virtual time pass; operations in progress complete.
 
     Example: `ccgpu fake advance 2h`
     """
@@ -46,7 +46,7 @@ def advance(ctx: typer.Context, *, duration: Duration, answer: WishOptions) -> N
 @app.command(cls=Command)
 @spread
 def scenario(ctx: typer.Context, *, wanted: Wanted, answer: WishOptions) -> None:
-    """Make it sold out, throttled, locked, and so on.
+    """Make Azure sold out, throttled, locked, and so on.
 
     Example: `ccgpu fake scenario quota-zero`
     """

@@ -9,10 +9,10 @@ from ccgpu.cli.simulation import ResourceFile, added
 
 @spread
 def add(ctx: typer.Context, *, file: ResourceFile, answer: WishOptions) -> None:
-    """Add what users bring: encryption sets, networks, images, locks.
+    """Add existing resources: encryption sets, networks, images, locks.
 
-    FILE is JSON or YAML: one resource as a GET or `az resource show` tells it, a
-    list, or several YAML documents. A resource group that is missing is made.
+    FILE is JSON or YAML: one resource as `az resource show` prints it, a list, or
+    several YAML documents. Missing resource groups are created.
 
     Example: `ccgpu fake add keys.yaml`
     """

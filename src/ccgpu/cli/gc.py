@@ -14,17 +14,17 @@ def gc(
     ctx: typer.Context,
     *,
     yes: Annotated[
-        bool, typer.Option("--yes", "-y", help="Remove it; else it is only shown.")
+        bool, typer.Option("--yes", "-y", help="Delete them. Without it they are only listed.")
     ] = False,
     course: CourseOptions,
     answer: WishOptions,
     reach: ReachOptions,
 ) -> None:
-    """Find deployments that are over, and with --yes remove them.
+    """List expired deployments; delete them with --yes.
 
-    Over is what its lease (`--ttl`, `extend`) ended more than ten minutes ago, by Azure's time, and
-    what has no VM and no lease three hours after it was made. By tags, in the whole subscription;
-    it needs nothing that this machine remembers, and never asks.
+    A deployment is expired when its lease (`--ttl`, `extend`) ended more than ten minutes ago by
+    Azure's clock. It is orphaned, and deleted too, when it has no VM and no lease three hours after
+    it was created. Searches the whole subscription by tags, on any machine; never asks.
 
     Example: `ccgpu gc --yes -o json`
     """

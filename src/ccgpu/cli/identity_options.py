@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-_JUDGING = "Judging"
-_UNSAFE = "Loosening, shown in the verdict"
+_JUDGING = "Verification"
+_UNSAFE = "Unsafe, listed in the verdict"
 _GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")  # RFC 9562, §4
 
 
@@ -28,7 +28,7 @@ def _vm_id(value: str | None) -> str | None:
     if value is None or _GUID.fullmatch(value):
         return value and value.lower()
     raise typer.BadParameter(
-        f"{value[:80]!a} is no vmId: a GUID, as `az vm show --query vmId` prints it"
+        f"{value[:80]!a} is not a vmId: give the GUID that `az vm show --query vmId` prints"
     )
 
 
@@ -38,7 +38,7 @@ VmIdOption = Annotated[
         "--vm-id",
         metavar="ID",
         callback=_vm_id,
-        help="Azure's vmId of the VM that was asked.",
+        help="The VM's vmId, as `az vm show --query vmId` prints it.",
         show_default=False,
         rich_help_panel=_JUDGING,
     ),
@@ -48,7 +48,7 @@ HostKeyOption = Annotated[
     typer.Option(
         "--host-key",
         metavar="FILE|SHA256:…",
-        help="Its Ed25519 SSH host key: a .pub file, a line of known_hosts, or the fingerprint.",
+        help="The VM's Ed25519 SSH host key: a .pub or known_hosts file, or the fingerprint.",
         show_default=False,
         rich_help_panel=_JUDGING,
     ),
@@ -57,7 +57,7 @@ TrustIdentityOption = Annotated[
     bool,
     typer.Option(
         "--unsafe-trust-bundle-identity",
-        help="Take vmId and host key from the evidence: any genuine VM can have made it.",
+        help="Take vmId and host key from the evidence; any genuine VM could have made it.",
         rich_help_panel=_UNSAFE,
     ),
 ]
@@ -65,7 +65,7 @@ TrustNonceOption = Annotated[
     bool,
     typer.Option(
         "--unsafe-trust-bundle-nonce",
-        help="Take the nonce from the evidence: it can be of any time.",
+        help="Take the nonce from the evidence, which can then be of any age.",
         rich_help_panel=_UNSAFE,
     ),
 ]

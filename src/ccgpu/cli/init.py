@@ -20,22 +20,25 @@ def init(
     *,
     name: Annotated[
         str | None,
-        typer.Argument(metavar="NAME", help="The deployment's name.", show_default=False),
+        typer.Argument(metavar="NAME", help="Deployment name.", show_default=False),
     ] = None,
     template: Annotated[
-        str, typer.Option(metavar="TEMPLATE", help="A template of `ccgpu templates`.")
+        str,
+        typer.Option(
+            metavar="TEMPLATE", help="Template to start from; `ccgpu templates` lists them."
+        ),
     ] = "minimal",
     file: Annotated[
         Path | None,
-        option("Where to write it: NAME.yaml, or vm.yaml.", "--file", "-f", metavar="FILE"),
+        option("File to write: NAME.yaml or vm.yaml.", "--file", "-f", metavar="FILE"),
     ] = None,
-    force: Annotated[bool, option("Write over what is there.", "--force")] = False,
-    no_schema: Annotated[bool, option("Write no JSON Schema beside it.", "--no-schema")] = False,
+    force: Annotated[bool, option("Overwrite existing files.", "--force")] = False,
+    no_schema: Annotated[bool, option("Do not write the JSON Schema.", "--no-schema")] = False,
     answer: WishOptions,
 ) -> None:
-    """Write a commented spec to begin with.
+    """Write a commented spec file to start from.
 
-    Beside it stands the JSON Schema that editors check it with.
+    Also writes the JSON Schema that lets editors check the file as you type.
 
     Example: `ccgpu init demo --template spot`, then `ccgpu create -f demo.yaml`
     """

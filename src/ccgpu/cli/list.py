@@ -11,7 +11,7 @@ from ccgpu.cli.runtime import Runtime
 def list_(ctx: typer.Context, *, answer: WishOptions, reach: ReachOptions) -> None:
     """List the deployments of the subscription.
 
-    From Azure's tags, so that it is the same on any machine.
+    Deployments are found by their tags, so every machine shows the same list.
 
     Example: `ccgpu list -o json --query "deployments[?state=='ready'].name"`
     """

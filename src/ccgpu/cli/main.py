@@ -62,7 +62,7 @@ def root(
         ),
     ] = False,
 ) -> None:
-    """Confidential GPU virtual machines on Azure: create them, prove them, delete them."""
+    """Create, verify and delete confidential GPU virtual machines on Azure."""
     if ctx.invoked_subcommand is None:
         ctx.obj.err.out(ctx.get_help(), highlight=False)
         raise typer.Exit(UsageProblem.exit_code)
@@ -183,7 +183,7 @@ class Simulation:
         try:
             self.arm = FakeArm(path)
         except (ValueError, OSError, sqlite3.Error) as err:
-            hint = "CCGPU_FAKE_STATE says which file is used"
+            hint = "set CCGPU_FAKE_STATE to keep the simulated subscription in another file"
             raise StateUnusable(f"{path}: {err}", hint=hint) from err
 
     def show(self) -> dict[str, Any]:
@@ -237,8 +237,8 @@ def _azure(reach: Reach, state: Path, environ: Mapping[str, str]) -> "Parts":
     subscription = reach.subscription or default_subscription(environ)
     if subscription is None:
         raise UsageProblem(
-            "which subscription is not known",
-            hint="`--subscription ID`, AZURE_SUBSCRIPTION_ID, or `az account set`",
+            "no subscription is selected",
+            hint="give `--subscription ID`, set AZURE_SUBSCRIPTION_ID, or run `az account set`",
         )
     session = Session(subscription, cloud, default_credential(cloud.authority, subscription))
     return session, RealClock(), ThreadPoolExecutor(max_workers=8), state / "journals"

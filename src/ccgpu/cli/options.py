@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ccgpu.views.progress import Progress
 
 _AZURE = "Azure"
-_ANSWER = "Answer"
+_ANSWER = "Output"
 
 
 class AzureCloud(StrEnum):
@@ -39,7 +39,7 @@ GroupOption = Annotated[
         "--resource-group",
         "-g",
         metavar="GROUP",
-        help="The resource group. Without it, one of the deployment's own, or where it is found.",
+        help="Resource group. Default: the deployment's, or ccgpu-NAME for a new one.",
         show_default=False,
         rich_help_panel=_AZURE,
     ),
@@ -47,7 +47,7 @@ GroupOption = Annotated[
 FileOption = Annotated[
     Path | None,
     typer.Option(
-        "--file", "-f", metavar="FILE", help="The spec, as YAML or JSON.", show_default=False
+        "--file", "-f", metavar="FILE", help="Spec file, YAML or JSON.", show_default=False
     ),
 ]
 
@@ -55,7 +55,7 @@ FileOption = Annotated[
 def _wish(
     output: Annotated[
         Output,
-        typer.Option("--output", "-o", help="How to write the answer.", rich_help_panel=_ANSWER),
+        typer.Option("--output", "-o", help="Output format.", rich_help_panel=_ANSWER),
     ] = Output.TEXT,
     query: Annotated[
         Query | None,
@@ -77,7 +77,7 @@ def _reach(
         Backend,
         typer.Option(
             envvar="CCGPU_BACKEND",
-            help="Azure, or the simulated subscription.",
+            help="Azure, or a simulated subscription (fake).",
             rich_help_panel=_AZURE,
         ),
     ] = Backend.AZURE,
@@ -86,13 +86,13 @@ def _reach(
         typer.Option(
             envvar="AZURE_SUBSCRIPTION_ID",
             metavar="ID",
-            help="The subscription's id. Without it, the default of the `az` profile.",
+            help="Subscription id. Default: the default subscription of `az`.",
             show_default=False,
             rich_help_panel=_AZURE,
         ),
     ] = None,
     cloud: Annotated[
-        AzureCloud, typer.Option("--cloud", help="Which of Azure's clouds.", rich_help_panel=_AZURE)
+        AzureCloud, typer.Option("--cloud", help="Azure cloud.", rich_help_panel=_AZURE)
     ] = AzureCloud.PUBLIC,
 ) -> Reach:
     return Reach(backend, subscription, cloud.value)
@@ -110,7 +110,7 @@ def _name(value: str) -> str:
     from ccgpu.domain.resource import is_deployment_name
 
     if not is_deployment_name(value):
-        raise typer.BadParameter(f"{value!r} cannot be a deployment's name: only a-z, 0-9 and '-'")
+        raise typer.BadParameter(f"{value!r} is not a deployment name: use only a-z, 0-9 and '-'")
     return value
 
 
@@ -129,7 +129,7 @@ def _target(
             callback=_name,
             autocompletion=_known,
             metavar="NAME",
-            help="The deployment's name.",
+            help="Deployment name.",
             show_default=False,
         ),
     ],
@@ -165,7 +165,7 @@ def _course(
             "--timeout",
             parser=seconds,
             metavar="DURATION",
-            help="How long it may take: 90m, 2h.",
+            help="Time limit, such as 90m or 2h.",
             show_default=False,
         ),
     ] = None,
@@ -173,7 +173,7 @@ def _course(
         Events | None,
         typer.Option(
             "--events",
-            help="Stream events on stderr, one JSON document a line.",
+            help="Stream progress to stderr, one JSON document per line.",
             show_default=False,
             rich_help_panel=_ANSWER,
         ),

@@ -17,9 +17,9 @@ def plan(
     answer: WishOptions,
     reach: ReachOptions,
 ) -> None:
-    """Show what `create` would do, and do nothing.
+    """Show what `create` would do, without doing it.
 
-    Like `create` it starts from the last create of NAME on this machine.
+    Like `create`, it starts from the last create of NAME on this machine.
 
     Example: `ccgpu plan demo --region eastus2 -o json --query "resources[].id"`
     """

@@ -28,17 +28,18 @@ def role(
     *,
     wanted: Wanted,
     scope: Annotated[
-        Scope, option("Where it is to be assigned; rg: its part for the group alone.", "--scope")
+        Scope, option("Where you will assign the role; rg: the resource group only.", "--scope")
     ] = Scope.SUBSCRIPTION,
     subscription: Annotated[
         str | None,
-        option("The subscription's id.", envvar="AZURE_SUBSCRIPTION_ID", metavar="ID"),
+        option("Subscription id.", envvar="AZURE_SUBSCRIPTION_ID", metavar="ID"),
     ] = None,
 ) -> None:
     """Print the least-privilege custom role for a spec.
 
-    As JSON that Azure takes, with the actions of plan, create, list, show, start, stop, restart,
-    extend, delete and gc. With `--scope rg`, what cannot be narrowed to it is named on stderr.
+    Prints JSON for `az role definition create`, with the actions of plan, create, list, show,
+    start, stop, restart, extend, delete and gc. With `--scope rg`, the actions that a resource
+    group cannot grant are listed on stderr.
 
     Example: `ccgpu role -f vm.yaml > role.json`
     """
@@ -53,5 +54,5 @@ def role(
     else:
         made, rest = of.of_group(spec, id_)
         lines = [f"  {one.action} at {one.scope}" for one in rest]
-        run.note("note: needed besides, elsewhere:\n" + "\n".join(lines))
+        run.note("note: also needed, outside the resource group:\n" + "\n".join(lines))
     run.out.out(json.dumps(made, indent=2), highlight=False)

@@ -53,7 +53,7 @@ class Query:
         try:
             self._parsed = jmespath.compile(expression)
         except jmespath.exceptions.JMESPathError as err:
-            raise typer.BadParameter(f"{expression!r} is no JMESPath: {err}") from err
+            raise typer.BadParameter(f"{expression!r} is not a JMESPath expression: {err}") from err
 
     def of(self, document: Mapping[str, Any]) -> Any:
         """What the expression finds; functions on the wrong kind of value are a wrong usage too."""

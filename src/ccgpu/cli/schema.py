@@ -19,11 +19,11 @@ class Schema(StrEnum):
 
 def schema(
     ctx: typer.Context,
-    of: Annotated[Schema, typer.Argument(help="Whose schema.", show_default=False)],
+    of: Annotated[Schema, typer.Argument(help="Which schema to print.", show_default=False)],
 ) -> None:
-    """Print a JSON Schema.
+    """Print the JSON Schema of a file format.
 
-    For editors, and for checks of your own.
+    Use it in an editor, or in checks of your own.
 
     Example: `ccgpu schema spec > ccgpu-spec.schema.json`
     """

@@ -18,7 +18,7 @@ def show(
 ) -> None:
     """Show one deployment.
 
-    Its state, its addresses, its resources.
+    Prints its state, addresses, lease and resources.
 
     Example: `ccgpu show demo -o json --query public_ip`
     """

@@ -18,12 +18,17 @@ if TYPE_CHECKING:
 
 Settings = Mapping[str, Any]
 Duration = Annotated[
-    float, typer.Argument(parser=seconds, metavar="DURATION", help="As in 2h.", show_default=False)
+    float,
+    typer.Argument(
+        parser=seconds, metavar="DURATION", help="How long, such as 2h.", show_default=False
+    ),
 ]
 ResourceFile = Annotated[
-    str, typer.Argument(metavar="FILE", help="JSON or YAML; - for stdin.", show_default=False)
+    str, typer.Argument(metavar="FILE", help="JSON or YAML file; - for stdin.", show_default=False)
 ]
-Wanted = Annotated[str, typer.Argument(metavar="NAME|FILE", help="A name, or a file of settings.")]
+Wanted = Annotated[
+    str, typer.Argument(metavar="NAME|FILE", help="Scenario name, or a file of settings.")
+]
 
 
 def changed(run: Runtime, wish: Wish, change: Callable[[Simulated], Any]) -> None:

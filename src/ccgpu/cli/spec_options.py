@@ -106,11 +106,12 @@ def option(help_: str, *names: str, panel: str | None = None, **more: Any) -> An
 def request(
     name: Annotated[
         str | None,
-        typer.Argument(metavar="NAME", help="The deployment's name.", show_default=False),
+        typer.Argument(metavar="NAME", help="Deployment name.", show_default=False),
     ] = None,
     file: FileOption = None,
     template: Annotated[
-        str | None, option("Begin with a template of `ccgpu templates`.", metavar="TEMPLATE")
+        str | None,
+        option("Start from a template; `ccgpu templates` lists them.", metavar="TEMPLATE"),
     ] = None,
     set_: Annotated[
         list[str] | None,
@@ -137,15 +138,19 @@ def request(
         bool | None, option("Secure boot.", "--secure-boot/--no-secure-boot", panel=_MACHINE)
     ] = None,
     spot: Annotated[
-        bool | None, option("Spot VM: can be evicted.", "--spot", panel=_MACHINE)
+        bool | None, option("Spot VM; Azure can evict it.", "--spot", panel=_MACHINE)
     ] = None,
     max_price: Annotated[
         float | None,
-        option("Highest price an hour of a Spot VM, in USD.", panel=_MACHINE, metavar="USD"),
+        option("Maximum hourly price of a Spot VM, in USD.", panel=_MACHINE, metavar="USD"),
     ] = None,
     ttl: Annotated[
         str | None,
-        option("How long it is wanted, such as 8h: a tag.", panel=_MACHINE, metavar="DURATION"),
+        option(
+            "Lease, such as 8h; `ccgpu gc` deletes what has expired.",
+            panel=_MACHINE,
+            metavar="DURATION",
+        ),
     ] = None,
     tag: Annotated[
         list[str] | None,
@@ -167,7 +172,7 @@ def request(
     ] = None,
     data_disk: Annotated[
         list[int] | None,
-        option("Add a data disk of so many GiB.", "--data-disk", panel=_DISKS, metavar="GIB"),
+        option("Add a data disk of this size.", "--data-disk", panel=_DISKS, metavar="GIB"),
     ] = None,
     admin_user: Annotated[
         str | None, option("Name of the admin user.", panel=_ACCESS, metavar="USER")
@@ -181,14 +186,17 @@ def request(
     ssh_from: Annotated[
         str | None,
         option(
-            "Who may reach port 22: a network (CIDR), or `auto`.", panel=_ACCESS, metavar="CIDR"
+            "Network that may reach port 22, or `auto` for your own address.",
+            panel=_ACCESS,
+            metavar="CIDR",
         ),
     ] = None,
     ssh_from_anywhere: Annotated[
         bool | None, option("Allow `--ssh-from 0.0.0.0/0`.", "--ssh-from-anywhere", panel=_ACCESS)
     ] = None,
     private: Annotated[
-        bool | None, option("No public IP; a NAT gateway for egress.", "--private", panel=_ACCESS)
+        bool | None,
+        option("No public IP; outgoing traffic uses a NAT gateway.", "--private", panel=_ACCESS),
     ] = None,
     vnet: Annotated[
         str | None, option("Existing VNet (id); with --subnet.", panel=_ACCESS, metavar="ID")

@@ -9,7 +9,7 @@ from ccgpu.cli.runtime import Runtime
 
 @spread
 def templates(ctx: typer.Context, *, answer: WishOptions) -> None:
-    """List the specs that ship with ccgpu.
+    """List the spec templates that ship with ccgpu.
 
     Example: `ccgpu templates`, then `ccgpu init demo --template spot`
     """

@@ -15,13 +15,14 @@ def validate(
     ctx: typer.Context,
     *,
     files: Annotated[
-        list[Path], typer.Argument(metavar="FILE", help="Spec files.", show_default=False)
+        list[Path], typer.Argument(metavar="FILE", help="Spec files to check.", show_default=False)
     ],
     answer: WishOptions,
 ) -> None:
-    """Say all that is wrong with spec files.
+    """Check spec files and report every problem.
 
-    Each with its line and column. Asks nobody. The exit code is 3 if anything is wrong.
+    Each problem is printed with its line and column. Sends no request. Exits with 3 if there is a
+    problem.
 
     Example: `ccgpu validate vm.yaml`
     """

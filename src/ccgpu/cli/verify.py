@@ -22,14 +22,14 @@ def verify(
     each: options.EachOption = False,
     verbose: options.VerboseOption = False,
     backend: Annotated[
-        Backend, typer.Option(help="fake: believe the simulated roots in the evidence.")
+        Backend, typer.Option(help="fake: accept evidence of the simulated subscription.")
     ] = Backend.AZURE,
     answer: WishOptions,
 ) -> None:
-    """Judge evidence again, offline.
+    """Verify attestation evidence, offline.
 
-    Exit codes: 0 accepted, 9 rejected, 8 no verdict for want of collateral, 3 in no known format.
-    With --each the worst of them: 9 outranks 8, and 8 outranks 3.
+    Exit codes: 0 accepted; 9 rejected; 8 no verdict, because collateral is missing; 3 not in a
+    known format. With --each, the worst one counts: 9 before 8 before 3.
 
     Example: `ccgpu verify evidence.json --nonce 5f0c --host-key vm.pub --vm-id
     390cbcf5-6c67-4d9b-98ef-c3f1699cc8fc`
@@ -51,7 +51,7 @@ def verify(
 
         bundles.write(save, work.bundled(found, document))
     if found.recorded is not None:
-        run.note(f"golden PCR values written to {found.recorded}: the first use is trusted")
+        run.note(f"wrote golden PCR values to {found.recorded}: this first verdict is trusted")
     text = lambda: view.as_text(judged, verbose=verbose, complete=run.complete)  # noqa: E731
     run.answer(answer, text, lambda: document)
     found.appraisal.require(shlex.quote(str(evidence[0])))

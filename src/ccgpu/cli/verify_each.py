@@ -13,8 +13,8 @@ def one_path(evidence: Sequence[Path]) -> Path:
     """The evidence of one verdict."""
     if len(evidence) > 1:
         raise UsageProblem(
-            f"{len(evidence)} pieces of evidence for one verdict",
-            hint="a verdict on each: `--each`; or put what belongs together into one folder",
+            f"one verdict takes one EVIDENCE, but {len(evidence)} were given",
+            hint="verify each by itself: `--each`; or put what belongs together into one folder",
         )
     return evidence[0]
 
@@ -37,7 +37,7 @@ def verify_each(
 
     if judging.record is not None or save is not None:
         option = "--save" if judging.record is None else "--record"
-        raise UsageProblem(f"{option} is for one piece of evidence", hint="leave out `--each`")
+        raise UsageProblem(f"{option} cannot be used with --each", hint="leave out `--each`")
     paths = each.sources(evidence)
     question = asked(evidence[0], judging, simulated=simulated)
     question = replace(question, loaded=policies.load_with_origin(question.policy))

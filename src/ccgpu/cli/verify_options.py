@@ -21,8 +21,8 @@ from ccgpu.cli.identity_options import (
 if TYPE_CHECKING:
     from ccgpu.workflows.verify import Asked
 
-_JUDGING = "Judging"
-_UNSAFE = "Loosening, shown in the verdict"
+_JUDGING = "Verification"
+_UNSAFE = "Unsafe, listed in the verdict"
 _BUNDLE = "bundle"
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\d\d)", re.ASCII)
 
@@ -48,15 +48,15 @@ EvidenceArgument = Annotated[
 SaveOption = Annotated[
     Path | None,
     typer.Option(
-        "--save", metavar="FILE", help="Write what was read as a bundle.", show_default=False
+        "--save", metavar="FILE", help="Save the evidence as a bundle.", show_default=False
     ),
 ]
 EachOption = Annotated[
     bool,
     typer.Option(
         "--each",
-        help="A verdict on each EVIDENCE by itself, as a table; of a folder of bundles on each"
-        " bundle. The exit code is the worst.",
+        help="Verify each EVIDENCE by itself, and each bundle in a folder of bundles; print a"
+        " table. The worst exit code counts.",
     ),
 ]
 VerboseOption = Annotated[
@@ -93,9 +93,9 @@ def _time(value: str | None) -> str | None:
         try:
             moment(value)
         except ValueError as err:
-            raise typer.BadParameter(f"{value!r} is no time: {err}") from err
+            raise typer.BadParameter(f"{value!r} is not a time: {err}") from err
         return value
-    raise typer.BadParameter(f"{value!r} is no time: write 2026-01-31T12:00:00Z, or `bundle`")
+    raise typer.BadParameter(f"{value!r} is not a time: write 2026-01-31T12:00:00Z, or `bundle`")
 
 
 def moment(value: str | None) -> datetime | None:
@@ -113,7 +113,7 @@ def _judging(
     policy: Annotated[
         str | None,
         _file(
-            "A shipped policy (default, strict, cpu-only, gpu-only) or a file.",
+            "Policy name (default, strict, cpu-only, gpu-only) or a policy file.",
             "--policy",
             "POLICY",
         ),
@@ -123,8 +123,8 @@ def _judging(
         typer.Option(
             metavar="TIME",
             callback=_time,
-            help="Judge as of this time (RFC 3339); now without it. `bundle`: as of when it was "
-            "made, by its maker's word, to re-check an old verdict; listed as unsafe.",
+            help="Verify as of this time (RFC 3339). Default: now. `bundle`: the time that the "
+            "evidence claims, to re-check an old verdict; listed as unsafe.",
             show_default=False,
             rich_help_panel=_JUDGING,
         ),
@@ -134,8 +134,8 @@ def _judging(
         typer.Option(
             parser=_nonce,
             metavar="HEX",
-            help="The nonce that was sent. Without it, or a record on this machine, freshness is "
-            "not proven, and policies that ask for a binding refuse.",
+            help="The nonce that you sent. Without it, or a record of it on this machine, "
+            "freshness is not proven, and policies that require a binding reject.",
             show_default=False,
             rich_help_panel=_JUDGING,
         ),
@@ -146,31 +146,33 @@ def _judging(
         Format | None,
         typer.Option(
             "--format",
-            help="Refuse any other format; without it the format is told from the content.",
+            help="Evidence format. Default: detected from the content.",
             show_default=False,
             rich_help_panel=_JUDGING,
         ),
     ] = None,
     collateral: Annotated[
         Path | None,
-        _file("Certificates, manifests and OCSP answers.", "--collateral", "DIR"),
+        _file("Folder that `ccgpu collateral fetch` wrote.", "--collateral", "DIR"),
     ] = None,
-    pins: Annotated[Path | None, _file("Golden PCR values to compare with.", "--pins")] = None,
+    pins: Annotated[
+        Path | None, _file("File of golden PCR values to compare with.", "--pins")
+    ] = None,
     record: Annotated[
         Path | None,
-        _file("Write this VM's PCR values as golden ones, if the verdict is good.", "--record"),
+        _file("Write this VM's PCR values as golden values, if it is accepted.", "--record"),
     ] = None,
     nras_jwks: Annotated[
-        Path | None, _file("Key set that NVIDIA's token is checked with.", "--nras-jwks")
+        Path | None, _file("Key set (JWKS) to check NVIDIA's token with.", "--nras-jwks")
     ] = None,
     maa_jwks: Annotated[
-        Path | None, _file("Key set that Microsoft's token is checked with.", "--maa-jwks")
+        Path | None, _file("Key set (JWKS) to check Microsoft's token with.", "--maa-jwks")
     ] = None,
     unsafe_short_nonce: Annotated[
         bool,
         typer.Option(
             "--unsafe-short-nonce",
-            help="Take a nonce of less than 32 bytes: for recorded evidence.",
+            help="Accept a nonce shorter than 32 bytes, as in recorded evidence.",
             rich_help_panel=_UNSAFE,
         ),
     ] = False,
@@ -178,7 +180,7 @@ def _judging(
         bool,
         typer.Option(
             "--unsafe-skip-ocsp",
-            help="Do not ask whether NVIDIA's certificates were revoked.",
+            help="Do not check whether NVIDIA revoked a certificate.",
             rich_help_panel=_UNSAFE,
         ),
     ] = False,
@@ -186,7 +188,7 @@ def _judging(
         bool,
         typer.Option(
             "--unsafe-known-nonce",
-            help="Take a nonce that NVIDIA has published: anybody can replay such evidence.",
+            help="Accept a nonce that NVIDIA published; anyone can replay such evidence.",
             rich_help_panel=_UNSAFE,
         ),
     ] = False,
@@ -194,7 +196,7 @@ def _judging(
     unsafe_trust_bundle_nonce: TrustNonceOption = False,
 ) -> Judging:
     if pins is not None and record is not None:
-        raise typer.BadParameter("either compare with --pins, or --record on first use")
+        raise typer.BadParameter("--pins and --record exclude each other")
     loosened = (unsafe_short_nonce, unsafe_skip_ocsp, unsafe_known_nonce)
     caller = Caller(vm_id, host_key, unsafe_trust_bundle_identity, unsafe_trust_bundle_nonce)
     return Judging(

@@ -16,12 +16,12 @@ def wait(
     ctx: typer.Context,
     *,
     target: TargetOptions,
-    state: Annotated[State, typer.Option("--for", help="The state.", show_default=False)],
+    state: Annotated[State, typer.Option("--for", help="State to wait for.", show_default=False)],
     course: CourseOptions,
     answer: WishOptions,
     reach: ReachOptions,
 ) -> None:
-    """Wait until a deployment is in a state.
+    """Wait until a deployment reaches a state.
 
     Example: `ccgpu wait demo --for ready --timeout 45m`
     """

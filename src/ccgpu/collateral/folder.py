@@ -157,10 +157,10 @@ def _entries(document: Any) -> list[dict[str, str]]:
 def _piece(folder: Path, listed: dict[str, str]) -> Piece:
     path = folder / listed["path"]
     if path.is_symlink() or path.parent.is_symlink():
-        raise ValueError("is a symbolic link, or lies in one")
+        raise ValueError("is a symbolic link, or is inside one")
     data = _content(folder / listed["path"], _FILE_LIMIT)
     if hashlib.sha256(data).hexdigest() != listed["sha256"]:
-        raise ValueError(f"is not what {MANIFEST} has the hash of")
+        raise ValueError(f"does not match its hash in {MANIFEST}")
     fetched = datetime.fromisoformat(listed["fetched_at"]).timestamp()
     return Piece(listed["path"], data, listed["source"], fetched)
 
@@ -180,11 +180,11 @@ def _listed(folder: Path) -> list[str]:
         shutil.rmtree(left, ignore_errors=True)
     if not any(folder.iterdir()):
         return []
-    hint = "give a new folder, or one that `ccgpu collateral fetch` made"
+    hint = "give a new folder, or one that `ccgpu collateral fetch` wrote"
     try:
         entries = _entries(json.loads(_content(folder / MANIFEST, _MANIFEST_LIMIT)))
     except (FileNotFoundError, ValueError, KeyError, TypeError, RecursionError) as err:
-        raise UsageProblem(f"{folder} holds something else than collateral", hint=hint) from err
+        raise UsageProblem(f"{folder} contains files that are not collateral", hint=hint) from err
     return [listed["path"] for listed in entries]
 
 

@@ -50,12 +50,12 @@ class Chip:
         if not known or not all(0 <= part <= 255 for part in tcb):
             raise EvidenceUnavailable(
                 f"AMD's certificate of a chip {self.product[:20]!a} with a chip id of "
-                f"{len(self.chip_id)} bytes cannot be asked for"
+                f"{len(self.chip_id)} bytes cannot be requested"
             )
         if not any(self.chip_id):
             raise EvidenceUnavailable(
                 "the report does not say which chip it is of (MASK_CHIP_ID)",
-                hint="give the certificate that the VM's host has: `--collateral DIR`",
+                hint="give the certificate from the VM's host: `--collateral DIR`",
             )
 
     @property

@@ -83,8 +83,8 @@ class Fetched:
         if self.missing:
             lines = [f"  {each.what}: {'; '.join(each.reasons)}" for each in self.missing]
             raise EvidenceUnavailable(
-                "\n".join(["what the verdict needs could not be had", *lines]),
-                hint="no verdict is not a bad one: try again later, or give `--collateral DIR`",
+                "\n".join(["some collateral could not be fetched:", *lines]),
+                hint="this is not a rejection; try again later, or give `--collateral DIR`",
             )
         return self
 

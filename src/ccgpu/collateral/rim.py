@@ -29,8 +29,8 @@ def want(rim_id: str, sources: Sources, region: str | None) -> Want:
     """The manifest of that id. `EvidenceUnavailable` for an id that none can have."""
     if not _ID.fullmatch(rim_id):
         raise EvidenceUnavailable(
-            f"no reference manifest can have the id {rim_id[:140]!a}",
-            hint="the GPU names its driver and VBIOS in a way that is not known",
+            f"{rim_id[:140]!a} is not a possible reference manifest id",
+            hint="this ccgpu does not know how the GPU names its driver and VBIOS; use a newer one",
         )
     asks = tuple(
         Ask(

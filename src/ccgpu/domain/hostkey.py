@@ -26,7 +26,7 @@ def digest_of(text: str) -> bytes:
     found = _FINGERPRINT.fullmatch(text)
     digest = base64.b64decode(f"{found[1]}=") if found else None
     if digest is None or fingerprint(digest) != text:
-        raise ValueError("is no fingerprint: `ssh-keygen -lf` prints SHA256: and 43 characters")
+        raise ValueError("is not a fingerprint: `ssh-keygen -lf` prints SHA256: and 43 characters")
     return digest
 
 
@@ -57,7 +57,7 @@ def sha256(blob: bytes) -> bytes:
 
 def _blob(raw: bytes) -> bytes:
     if len(raw) != BLOB_SIZE or not raw.startswith(_BLOB_START):
-        raise ValueError(f"is no ssh-ed25519 key blob, which has {BLOB_SIZE} bytes (RFC 8709)")
+        raise ValueError(f"is not an ssh-ed25519 key blob, which has {BLOB_SIZE} bytes (RFC 8709)")
     return raw
 
 

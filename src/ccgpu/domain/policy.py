@@ -106,7 +106,7 @@ class CpuPolicy(BaseModel):
     def _says_what_it_allows(self) -> "CpuPolicy":
         if self.require_secure_boot == self.unsafe_allow_no_secure_boot:
             raise ValueError(
-                "require_secure_boot is false exactly when unsafe_allow_no_secure_boot is true"
+                "require_secure_boot and unsafe_allow_no_secure_boot must not have the same value"
             )
         return self
 
@@ -161,7 +161,7 @@ class GpuPolicy(BaseModel):
     @model_validator(mode="after")
     def _says_what_it_allows(self) -> "GpuPolicy":
         if self.require_ocsp == self.unsafe_skip_ocsp:
-            raise ValueError("require_ocsp is false exactly when unsafe_skip_ocsp is true")
+            raise ValueError("require_ocsp and unsafe_skip_ocsp must not have the same value")
         return self
 
 
@@ -207,10 +207,10 @@ class Policy(BaseModel):
         for part in ("cpu", "gpu"):
             if (part in self.requires) != (getattr(self, part) is not None):
                 raise ValueError(
-                    f"{part} stands in requires exactly when there is a section {part}"
+                    f"requires must list {part} if there is a section {part}, and only then"
                 )
         if len(set(self.requires)) != len(self.requires):
-            raise ValueError("requires names something twice")
+            raise ValueError("requires lists an entry twice")
         return self
 
     @property
@@ -266,7 +266,7 @@ class Pins(BaseModel):
             raise ValueError("pcrs is empty: nothing would be compared")
         for index, value in self.pcrs.items():
             if not re.fullmatch(r"[0-9]|1[0-9]|2[0-3]", index):
-                raise ValueError(f"pcrs: {index!r} is no PCR: 0 to 23")
+                raise ValueError(f"pcrs: {index!r} is not a PCR index from 0 to 23")
             if not re.fullmatch(r"[0-9a-f]{64}", value):
                 raise ValueError(f"pcrs.{index} must be 64 lower-case hex digits")
         return self

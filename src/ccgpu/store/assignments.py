@@ -18,7 +18,7 @@ def assign(base: Layer, assignment: str) -> Layer:
     key, equals, text = assignment.partition("=")
     if not equals:
         raise UsageProblem(
-            "--set takes KEY=VALUE, and there is no =",
+            "--set needs KEY=VALUE",
             hint="for example `--set os_disk.size_gib=512`",
         )
     path = _path(key.strip())
@@ -37,7 +37,9 @@ def _has_tag(base: Layer, path: FieldPath) -> bool:
 def _path(key: str) -> FieldPath:
     parts = key.split(".")
     if not all(parts):
-        raise refused("--set", f"{key[:80]!r} is no path, write it as in os_disk.size_gib=512")
+        raise refused(
+            "--set", f"{key[:80]!r} is not a field path, write it as in os_disk.size_gib=512"
+        )
     if parts[0] == "tags" and len(parts) > 1:
         return ("tags", ".".join(parts[1:]))
     return tuple(int(part) if re.fullmatch("[0-9]{1,4}", part) else part for part in parts)

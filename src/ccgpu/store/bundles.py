@@ -17,6 +17,6 @@ def write(path: Path, bundle: "Bundle") -> None:
     try:
         atomic.create(path, text.encode(), mode=atomic.OUTPUT)
     except FileExistsError as err:
-        raise UsageProblem(f"{path} is there already", hint="name another file") from err
+        raise UsageProblem(f"{path} already exists", hint="name another file") from err
     except OSError as err:
         raise UsageProblem(f"{path} cannot be written: {reason(err)}") from err

@@ -46,7 +46,7 @@ class Challenges:
         except OSError as err:
             raise StateUnusable(
                 f"cannot record the challenge in {path}: {reason(err)}",
-                hint="nothing is asked without a durable record; free space or mend permissions",
+                hint="free disk space or fix the permissions",
             ) from err
 
     def find(self, nonce: bytes) -> ChallengeRecord | None:

@@ -32,7 +32,8 @@ def write(files: Mapping[Path, str], *, force: bool) -> None:
     for path, text in files.items():
         if not force and path.exists() and not _says(path, text):
             raise UsageProblem(
-                f"{path} is there already", hint="`--force` writes over it, `--file` elsewhere"
+                f"{path} already exists",
+                hint="overwrite it: `--force`; or write another file: `--file FILE`",
             )
     for path, text in files.items():
         try:

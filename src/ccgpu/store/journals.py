@@ -55,8 +55,8 @@ class JournalFile:
         except (ValueError, KeyError, TypeError, AttributeError) as err:
             raise StateUnusable(
                 f"the journal {self.path} is damaged, or of another version of ccgpu: {err}",
-                hint="move the file away; everything is also found by its tags, by "
-                f"`ccgpu delete {self.path.stem}`",
+                hint="move the file away; "
+                f"`ccgpu delete {self.path.stem}` finds the resources by their tags",
             ) from err
 
     def write(self, journal: Journal) -> None:
@@ -68,7 +68,7 @@ class JournalFile:
         except OSError as err:
             raise StateUnusable(
                 f"cannot write the journal {self.path}: {err.strerror or err}",
-                hint="nothing is created without a durable record; free space or mend permissions",
+                hint="free disk space or fix the permissions",
             ) from err
 
     def remove(self) -> None:

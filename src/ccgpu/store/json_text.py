@@ -25,7 +25,7 @@ def parse(text: str, source: str) -> tuple[Any, dict[FieldPath, Mark]]:
     reader = _Reader(text, source)
     value = reader.value(())
     if reader.peek():
-        raise reader.refused("something stands after the end")
+        raise reader.refused("unexpected text after the end")
     if reader.twice:
         raise InvalidFile(source, reader.twice)
     return value, reader.marks
@@ -72,11 +72,11 @@ class _Reader:
         while self.peek() != "}":
             self._separator(first=not values)
             if self.peek() != '"':
-                raise self.refused("a name in double quotes is missing")
+                raise self.refused("expected a name in double quotes")
             mark = self.mark()
             field = (*path, self._string())
             if field in self.marks:
-                message = f"is there twice, first on line {self.marks[field].line}"
+                message = f"is a duplicate, first on line {self.marks[field].line}"
                 self.twice.append(Problem(dotted(field), message, *mark, source=self.source))
             self.marks[field] = mark
             self._expect(":")
@@ -102,7 +102,7 @@ class _Reader:
 
     def _expect(self, sign: str) -> None:
         if self.peek() != sign:
-            raise self.refused(f"a {sign} is missing" if self.at < len(self.text) else "it ends")
+            raise self.refused(f"expected {sign}" if self.at < len(self.text) else "unexpected end")
         self.at += 1
 
     def _string(self) -> str:
@@ -118,7 +118,7 @@ class _Reader:
         try:
             value = json.loads(found[0] if found else "", parse_constant=_no_constant)
         except ValueError:
-            raise self.refused("a value is missing, or is none that JSON has") from None
+            raise self.refused("expected a value") from None
         self.at += len(found[0]) if found else 0
         return value
 

@@ -103,7 +103,7 @@ def _kept(private: Path) -> "Ed25519PrivateKey":
         key = None
     if not isinstance(key, Ed25519PrivateKey):
         raise StateUnusable(
-            f"{private} is not a private key that ccgpu made, and is never replaced",
+            f"{private} is not a private key that ccgpu created, so it is not replaced",
             hint="move it away, or put its public half beside it as a .pub file",
         )
     return key

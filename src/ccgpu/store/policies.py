@@ -37,7 +37,9 @@ def load_with_origin(name_or_file: str | None = None) -> "tuple[Policy, PolicyOr
     path = Path(wanted)
     if not path.is_file():
         known = ", ".join(names())
-        raise UsageProblem(f"there is no policy {wanted!r}", hint=f"a file, or one of {known}")
+        raise UsageProblem(
+            f"there is no policy {wanted!r}", hint=f"give a policy file, or one of {known}"
+        )
     raw, document = documents.read_with_bytes(path)
     policy = _policy(document)
     return policy, _origin(path, raw, policy)
@@ -110,7 +112,8 @@ def record(path: Path, found: "Pins") -> None:
         atomic.create(path, text.encode(), mode=atomic.OUTPUT)
     except FileExistsError as err:
         raise UsageProblem(
-            f"{path} is there already", hint="compare with it: `--pins`, or record elsewhere"
+            f"{path} already exists",
+            hint="record to another file, or compare with this one: `--pins`",
         ) from err
     except OSError as err:
         raise UsageProblem(f"{path} cannot be written: {reason(err)}") from err

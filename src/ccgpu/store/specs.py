@@ -108,7 +108,7 @@ def _validated(layer: Layer, name: str | None, file: Path | None) -> "VmSpec":
         raise _refusal(problems, file)
     if given is None or spec is None:
         raise UsageProblem(
-            "the VM has no name", hint="give one: `ccgpu create NAME`, or `name:` in the spec"
+            "the VM has no name", hint="give a name: `ccgpu create NAME`, or `name:` in the spec"
         )
     return spec
 

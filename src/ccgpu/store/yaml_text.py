@@ -118,7 +118,7 @@ class _Builder:
             key = event.value
             if key in values:
                 first = self.marks[(*path, key)].line
-                message = f"is there twice, first on line {first}"
+                message = f"is a duplicate, first on line {first}"
                 self.twice.append(
                     Problem(dotted((*path, key)), message, *_mark(event), source=self.source)
                 )

@@ -13,8 +13,8 @@ from ccgpu.domain.resource import kind_of, name_of
 from ccgpu.views.signs import SIGNS, plain, short
 
 _COUNTED = {
-    "removed": "removed",
-    "would-remove": "to remove",
+    "removed": "deleted",
+    "would-remove": "to delete",
     "skipped": "left alone",
     "failed": "failed",
 }
@@ -26,13 +26,13 @@ def as_text(found: Sequence[Collected], removing: str) -> RenderableType:
     `removing` is the command that removes what is over.
     """
     if not found:
-        return Text("nothing is over")
+        return Text("nothing has expired")
     parts: list[RenderableType] = []
     for one in found:
         parts += [Text(_headline(one)), _resources(one)]
     actions = [one.action for one in found]
     counts = [f"{actions.count(a)} {words}" for a, words in _COUNTED.items() if a in actions]
-    again = f"; {removing} removes it" if "would-remove" in actions else ""
+    again = f"; {removing} deletes them" if "would-remove" in actions else ""
     return Group(*parts, Text(f"\n{', '.join(counts)}{again}"))
 
 
@@ -45,7 +45,7 @@ def _headline(one: Collected) -> str:
 def _why(one: Collected) -> str:
     if one.why == "expired":
         return f"expired {one.lease.expires}"
-    return f"orphaned, without a VM since it was made {one.lease.created}"
+    return f"orphaned: created {one.lease.created}, and without a VM since"
 
 
 def _resources(one: Collected) -> Table:

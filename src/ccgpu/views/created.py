@@ -16,7 +16,7 @@ def as_text(plan: Plan, deployment: Deployment, *, simulated: bool) -> Renderabl
     """The deployment, then what was changed to get there."""
     facts = shown.facts(deployment, simulated=simulated)
     if not plan.changes:
-        return Group(facts, Text("\nnothing had to be done"))
+        return Group(facts, Text("\nnothing to do"))
     actions = [action for action in Action if action is not Action.KEEP]
     return Group(facts, Text(""), planned.steps(plan, *actions))
 

@@ -30,7 +30,7 @@ def facts(deployment: Deployment, *, simulated: bool) -> Table:
         "name": deployment.name,
         "state": _state(deployment),
         "stage": deployment.stage
-        and f"{deployment.stage} (`ccgpu create {deployment.name}` goes on with it)",
+        and f"{deployment.stage} (`ccgpu create {deployment.name}` continues)",
         "region": place,
         "size": deployment.size and deployment.size + (" (Spot)" if deployment.spot else ""),
         "group": deployment.resource_group,
@@ -112,7 +112,7 @@ def _expiry(deployment: Deployment) -> str | None:
     told, rest = deployment.expires and plain(deployment.expires), _left(deployment)
     if rest is None:
         return told
-    return f"{told} (over)" if rest == "over" else f"{told} ({rest} left)"
+    return f"{told} (expired)" if rest == "expired" else f"{told} ({rest} left)"
 
 
 def _left(deployment: Deployment) -> str | None:

@@ -12,8 +12,8 @@ from ccgpu.views.signs import plain
 
 def as_text(name: str, group: str, before: str | None, expires: str) -> RenderableType:
     """The old end and the new one."""
-    old = "had no end" if before is None else f"ended {plain(before)}"
-    return Text(f"{name} in {group}: {old}, now ends {expires}")
+    old = "had none" if before is None else f"was {plain(before)}"
+    return Text(f"{name} in {group}: lease ends {expires} ({old})")
 
 
 def as_json(

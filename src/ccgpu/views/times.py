@@ -13,4 +13,4 @@ def left(seconds: int) -> str:
     minutes = seconds // 60
     parts = ((minutes // 1440, "d"), (minutes // 60 % 24, "h"), (minutes % 60, "m"))
     told = [f"{count}{unit}" for count, unit in parts if count][:2]
-    return " ".join(told) or ("under 1m" if seconds > 0 else "over")
+    return " ".join(told) or ("under 1m" if seconds > 0 else "expired")

@@ -63,7 +63,7 @@ def delete(
     """
     run = Run.begin(cloud, timeout, listen)
     work = _Work(run, name, group, approve)
-    what, hint = f"{name} is not wholly deleted", f"`ccgpu delete {name}` goes on"
+    what, hint = f"{name} is not completely deleted", f"`ccgpu delete {name}` continues"
     locked = cloud.journals.locked(cloud.subscription, name, work.waiting)
     report = work.reported  # within the lock; and around it, because the disk may be full
     with converting_interrupt(what, hint, work.remembered), report(), locked as file, report():
@@ -127,7 +127,7 @@ class _Work:
             there = report_leftovers(self._run, self._known | result.left, name)
             if any(key(one.id) not in kept for one in there):
                 raise left_behind_error(
-                    f"{name} is not wholly deleted: {result.errors[0]}",
+                    f"{name} is not completely deleted: {result.errors[0]}",
                     result.errors,
                     hint=f"`ccgpu delete {name}` tries again",
                     resources=there,

@@ -63,7 +63,7 @@ def extend(
     run = Run.begin(cloud, timeout, listen)
     there = Names(cloud.subscription, group or own_group(name), name)
     what = f"not all of {name} is marked with its new end"
-    hint = f"`ccgpu extend {name} --ttl {text(ttl)}` goes on"
+    hint = f"`ccgpu extend {name} --ttl {text(ttl)}` continues"
 
     def seen() -> tuple[Leftover, ...]:
         return recall_leftovers(run, there)
@@ -82,7 +82,7 @@ def _extend(run: Run, found: OwnedResources, ttl: timedelta) -> ExtendOutcome:
         raise NotFound(
             f"there is no deployment {name}",
             code="ResourceNotFound",
-            hint="`ccgpu list` shows what there is",
+            hint="`ccgpu list` shows every deployment",
         )
     expires = rfc3339(run.server_clock.now() + ttl.total_seconds())
     set_expiry(run, found, expires)
@@ -142,7 +142,7 @@ def _mark(run: Run, id_: ResourceId, kind: Kind, expires: str) -> Task[None]:
     for attempt in range(_TRIES):
         body = yield from wait_until_settled(run, kind, id_, doing)
         if body is None:
-            raise NotFound(f"{doing}: it is no longer there", code="ResourceNotFound")
+            raise NotFound(f"{doing}: it no longer exists", code="ResourceNotFound")
         tags = retagged(tags_of(body), {EXPIRES: expires})
         etag = body.get("etag") if kind is Kind.VM else None
         put = partial(run.cloud.arm.tag, kind, id_, tags, etag=etag)

@@ -44,7 +44,7 @@ TIMEOUT = 3600.0
 
 # A deployment's name, as the spec allows it: the tag is anybody's to write, and its value becomes
 # part of ids and of a file's name.
-_CHANGED = "it has been changed since it was judged"
+_CHANGED = "it has changed since it was checked"
 _BUSY = "another ccgpu on this machine is working on it"
 
 
@@ -64,7 +64,7 @@ class CollectOutcome:
         count = f"{len(failed)} deployment{'s' if len(failed) != 1 else ''}"
         lines = [f"  {one.name} in {one.group}: {one.reason}" for one in failed]
         return left_behind_error(
-            f"{count} could not be wholly collected:\n" + "\n".join(lines),
+            f"{count} could not be completely deleted:\n" + "\n".join(lines),
             missing,
             hint="`ccgpu gc --yes` tries again",
             resources=[left for one in failed for left in one.left],
@@ -100,8 +100,8 @@ def _unread(id_: ResourceId, err: CcgpuError) -> Collected:
 def _interrupted(run: Run, doomed: Mapping[ResourceId, Kind]) -> Interrupted:
     """What was being removed, and is not known to be gone."""
     return Interrupted(
-        "interrupted: not all that is over is collected",
-        hint="`ccgpu gc --yes` goes on",
+        "interrupted: not every expired deployment is deleted",
+        hint="`ccgpu gc --yes` continues",
         resources=[
             Leftover(id_, "unknown", is_billed(kind, run.observed.get(key(id_))))
             for id_, kind in doomed.items()
@@ -188,7 +188,7 @@ def _removed(
 ) -> Collected:
     assessed = {at: tags_of(body) for at, body in live.bodies.items()}
     ownership = replace(live.ownership, assessed=assessed)
-    run.tell("note", f"{result.name} in {result.group} is {result.why}: removing it")
+    run.tell("note", f"{result.name} in {result.group} is {result.why}: deleting it")
     left = dict(doomed)
     try:
         with _locked(run, result.name) as file:

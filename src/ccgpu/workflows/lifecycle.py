@@ -44,7 +44,7 @@ def change_power_state(
         return recall_leftovers(run, there)
 
     what = f"{name} may not be {_ENDS[verb]}, or bill as it did before"
-    hint = f"`ccgpu {verb} {name}` goes on"
+    hint = f"`ccgpu {verb} {name}` continues"
     with converting_interrupt(what, hint, seen), opened_deployment(run, name, group) as found:
         there = names = found.names
         vm = require_vm(run, names)
@@ -84,11 +84,11 @@ def wait_for_state(
     """Wait until the deployment is in that state; `TimedOut` if it does not get there."""
     if wanted is State.LEFTOVERS:
         raise UsageProblem(
-            f"{wanted} is not a state to wait for: nothing leads there that `ccgpu` does",
-            hint="`ccgpu show` says when a deployment is in it",
+            f"cannot wait for {wanted}: no ccgpu command leads to that state",
+            hint="`ccgpu show` prints the state of a deployment",
         )
     run = Run.begin(cloud, timeout, listen)
     with converting_interrupt(
-        f"{name} is not known to be {wanted}", f"`ccgpu wait {name} --for {wanted}` goes on"
+        f"{name} is not known to be {wanted}", f"`ccgpu wait {name} --for {wanted}` continues"
     ):
         run_task(run, wait_for(run, find_names(run, name, group).vm, wanted))

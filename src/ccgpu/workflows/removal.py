@@ -164,7 +164,7 @@ class _Work:
 
     def _failed(self, id_: ResourceId, kind: Kind, err: CcgpuError) -> Outcome:
         if isinstance(err, AlreadyExists) and self._ownership.assessed is not None:
-            text = f"{id_} has been changed meanwhile: not deleted"
+            text = f"{id_} has changed in the meantime: not deleted"
             self._run.tell("note", text, id_, kind)
             return Outcome(id_, kind, Fate.CHANGED)
         self._run.tell("failed", str(err), id_, kind, "delete")
@@ -257,9 +257,9 @@ def _delete(run: Run, kind: Kind, id_: ResourceId, ownership: Ownership) -> Pend
     if body is None:
         return None
     if not (ownership.includes(id_, body) and ownership.is_as_assessed(id_, body)):
-        raise AlreadyExists(f"{id_} is not what was judged", code="Changed")
+        raise AlreadyExists(f"{id_} has changed since it was checked", code="Changed")
     if kind is Kind.VNET and foreign_in_network(body):
-        raise SharedMeanwhile(f"others use {id_} by now", code="SharedNetwork")
+        raise SharedMeanwhile(f"{id_} is now used by others", code="SharedNetwork")
     etag = body.get("etag") if kind is Kind.VM else None
     return run.cloud.arm.delete(kind, id_, etag=etag)
 

@@ -28,7 +28,7 @@ def show(cloud: AzureContext, name: str, group: str | None = None) -> Deployment
         raise NotFound(
             f"there is no deployment {name}",
             code="ResourceNotFound",
-            hint="`ccgpu list` shows what there is",
+            hint="`ccgpu list` shows every deployment",
         )
     owned = tuple(
         Owned(id_, kind, state_of(live.bodies[key(id_)])) for id_, kind in live.kinds.items()

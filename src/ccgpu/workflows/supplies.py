@@ -86,8 +86,8 @@ def of_cpu(part: CpuEvidence) -> Needs:
     product = report.product or next(iter(_products(brought)), None)
     if product is None:
         raise EvidenceUnavailable(
-            f"a report of version {report.version} does not name the product it is of",
-            hint="its certificate and revocation list must come with it",
+            f"an SNP report of version {report.version} does not name its processor",
+            hint="add AMD's certificate of the chip (VCEK) and the revocation list to the evidence",
         )
     return Needs(
         chips=(_chip(report, product),),
@@ -110,13 +110,13 @@ def of_gpu(part: GpuEvidence, nvidia: Anchor, at: datetime) -> Needs:
         if err.rule is opaque_versioned.FORMAT:
             raise EvidenceUnavailable(
                 f"the GPU's report is too new for this ccgpu: {err}",
-                hint=f"a ccgpu newer than {__version__} is needed",
+                hint=f"use a ccgpu newer than {__version__}",
             ) from err
         raise EvidenceRejected(f"the GPU's report cannot be read: {err}") from err
     outcome = gpu_report.verify(report, certificates, report.nonce, checks, allow_known_nonce=True)
     if certificates is None or not isinstance(outcome, Verified):
         failed = ", ".join(each.id for each in checks.made if not each.ok)
-        raise EvidenceRejected(f"the report is not of a GPU that NVIDIA made: {failed}")
+        raise EvidenceRejected(f"the report is not from a genuine NVIDIA GPU: {failed}")
     said, of = outcome.value.opaque, certificates.value
     ids = (opaque.driver_rim_id(said, of.chip or ""), opaque.vbios_rim_id(said))
     requests = tuple(ocsp_request.build(*pair, nonce=None) for pair in of.issued)

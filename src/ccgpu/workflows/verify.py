@@ -159,7 +159,7 @@ def _time(asked: Asked, found: Evidence) -> datetime:
     at = asked.at or found.claimed.made_at
     if at is None:
         raise UsageProblem(
-            "the evidence does not say when it was made", hint="`--at 2026-01-31T12:00:00Z`"
+            "the evidence does not say when it was made", hint="give a time: `--at TIME`"
         )
     return at
 
@@ -169,7 +169,7 @@ def _recorded(asked: Asked, policy: Policy, appraisal: Appraisal) -> Path | None
     if asked.record is None or appraisal.verdict != "accepted":
         return None
     if not appraisal.pcrs:
-        raise UsageProblem(f"policy {policy.name} looks at no PCRs: there is nothing to record")
+        raise UsageProblem(f"policy {policy.name} checks no PCRs: there is nothing to record")
     pcrs = {str(index): value.hex() for index, value in sorted(appraisal.pcrs.items())}
     policies.record(asked.record, Pins(image=asked.path.name, pcrs=pcrs))
     return asked.record

@@ -39,7 +39,7 @@ def sources(paths: Sequence[Path]) -> list[Path]:
     found = [source for path in paths for source in _sources(path)]
     if len(found) > LIMIT:
         raise UsageProblem(
-            f"{len(found)} pieces of evidence: one run judges at most {LIMIT}",
+            f"{len(found)} pieces of evidence: one run verifies at most {LIMIT}",
             hint="give fewer, in several runs",
         )
     return found
@@ -103,7 +103,7 @@ def require_all(judged: Sequence[One]) -> None:
 def _standing_for(errors: Sequence[CcgpuError], message: str) -> CcgpuError:
     """One error for several of an exit code."""
     first = errors[0]
-    hint = "what to do about each: `-v`, or `-o json`"
+    hint = "see what to do about each: `-v`, or `-o json`"
     if isinstance(first, EvidenceRejected):
         return EvidenceRejected(message, hint=hint)
     if isinstance(first, EvidenceUnavailable):

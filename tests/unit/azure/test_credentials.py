@@ -56,7 +56,7 @@ def test_az_is_asked_for_the_subscription_that_is_worked_in(az: Az) -> None:
 
 
 def test_what_is_no_id_of_a_subscription_is_refused_before_az_is_asked(az: Az) -> None:
-    with pytest.raises(UsageProblem, match="not the id of a subscription"):
+    with pytest.raises(UsageProblem, match="is not a subscription id"):
         _credential("x; rm -rf /")
     assert az.asked() == []
 
@@ -115,7 +115,7 @@ def test_what_is_no_id_of_a_subscription_is_refused_before_az_is_asked(az: Az) -
         pytest.param(
             "ERROR: Please run 'az login' to setup account.",
             "Unauthenticated",
-            "nobody is signed in",
+            "not signed in",
             "az login",
             id="nobody",
         ),
@@ -143,7 +143,7 @@ def test_the_cause_of_a_failed_sign_in_is_told(
 def test_without_az_it_says_so(az: Az) -> None:
     az.remove()
     err = _failure(_credential())
-    assert str(err) == f"reading: nobody is signed in (asked: {AZ})"
+    assert str(err) == f"reading: not signed in (tried: {AZ})"
     assert "az login" in str(err.hint)
 
 

@@ -142,7 +142,7 @@ def test_the_policy_that_denies_is_named(error, nested):
         error = {"code": "InvalidTemplateDeployment", "message": "failed", "details": [error]}
     found = refusal_of("x", error, 403)
     assert found.code == "RequestDisallowedByPolicy"
-    assert found.hint == f"the policy {_POLICY} forbids it; ask its owner"
+    assert found.hint == f"the policy {_POLICY} forbids this; ask its owner"
 
 
 def test_a_policy_that_is_known_by_id_alone_is_named_by_it():

@@ -87,7 +87,7 @@ def test_help_shows_the_options_in_their_groups(shell, capsys):
     lines = capsys.readouterr().out.splitlines()
     headings = [line for line in lines if re.fullmatch(r"[A-Z]\w+:", line)]
     assert headings == [
-        *("Arguments:", "Options:", "Machine:", "Disks:", "Access:", "Azure:", "Answer:")
+        *("Arguments:", "Options:", "Machine:", "Disks:", "Access:", "Azure:", "Output:")
     ]
     assert max(map(len, lines)) <= 80
 

@@ -51,7 +51,7 @@ def test_who_says_yes_gets_what_was_asked_for(made, line, terminal):
     made.ask = _answering(asked, yes=True)
     assert made(line).code == 0
     assert len(asked) == 1
-    assert asked[0].startswith("Deleting ")
+    assert asked[0].startswith("Delete ")
 
 
 @pytest.mark.parametrize("line", ["delete demo --yes", f"{_REPLACE} --yes"])

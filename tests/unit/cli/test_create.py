@@ -38,7 +38,7 @@ def test_who_has_none_gets_one_and_is_told_where_it_is(keyless):
     private = keyless.state / "keys" / "demo"
     done = keyless(f"{_CREATE} {_FROM}")
     assert private.stat().st_mode & 0o777 == 0o600
-    assert f"the private SSH key made for demo is {private}\n" in done.err
+    assert f"created an SSH key for demo: {private}\n" in done.err
     assert f"hint: `ssh -i {private} azureuser@" in done.err
     assert private.read_text() not in done.err + done.out
     document = keyless(f"{_CREATE} {_FROM} -o json").document

@@ -42,7 +42,7 @@ def test_init_overwrites_nothing_unless_forced(shell, folder, there):
     (folder / there).write_text("mine")
     done = shell("init demo")
     assert done.code == 2
-    assert f"{there} is there already" in done.err
+    assert f"{there} already exists" in done.err
     assert [path.name for path in folder.iterdir()] == [there]
     assert (folder / there).read_text() == "mine"
 

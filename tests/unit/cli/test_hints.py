@@ -53,7 +53,10 @@ def test_what_the_environment_says_is_said_to_the_next_command_too(monkeypatch):
 @pytest.mark.parametrize(
     ("text", "made"),
     [
-        ("`ccgpu list` shows what there is", "`ccgpu list --backend fake` shows what there is"),
+        (
+            "`ccgpu list` shows every deployment",
+            "`ccgpu list --backend fake` shows every deployment",
+        ),
         ("`ccgpu schema spec` prints every field", None),
         ("`ccgpu fake show`", None),
         ("`ccgpu create --help`", None),
@@ -64,7 +67,7 @@ def test_what_the_environment_says_is_said_to_the_next_command_too(monkeypatch):
         ("`az login`, or set AZURE_CLIENT_ID", None),
         ("ccgpu delete demo", None),
         ("", None),
-        ("`ccgpu show` says more", "`ccgpu show demo --backend fake` says more"),
+        ("`ccgpu show` shows its state", "`ccgpu show demo --backend fake` shows its state"),
         (
             "`ccgpu create demo` goes on, `ccgpu delete demo` removes it",
             "`ccgpu create demo --backend fake` goes on, `ccgpu delete demo --backend fake` "
@@ -132,4 +135,4 @@ def test_the_hint_of_an_unknown_deployment_and_of_gc_are_complete(shell):
     assert "`ccgpu list --backend fake --subscription s` shows" in done.err
     shell("create demo --ttl 10m")
     shell("fake advance 2h")
-    assert "`ccgpu gc --yes --backend fake` removes it" in shell("gc --backend fake").out
+    assert "`ccgpu gc --yes --backend fake` deletes them" in shell("gc --backend fake").out

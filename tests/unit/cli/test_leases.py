@@ -28,7 +28,7 @@ def test_an_extension_tells_the_old_end_and_the_new(shell, other, golden):
     golden("cli/extend.txt", str(other("extend demo --ttl 4h")))
     assert "3h 59m" in shell("list").out
     shell("fake advance 2h")
-    assert "nothing is over" in other("gc --yes").out
+    assert "nothing has expired" in other("gc --yes").out
 
 
 def test_what_scripts_get_of_an_extension(shell):
@@ -94,7 +94,7 @@ def test_a_failure_is_told_after_the_answer(shell, other):
         ("extend demo --ttl 4", 2, "is not a time to live"),
         ("extend demo --ttl 9m", 2, "must be from 10m to 30d"),
         ("extend demo --ttl 4h", 4, "there is no deployment demo"),
-        ("extend ../x --ttl 4h", 2, "cannot be a deployment's name"),
+        ("extend ../x --ttl 4h", 2, "is not a deployment name"),
     ],
 )
 def test_an_extension_needs_a_time_and_a_deployment(shell, line, code, said):

@@ -233,7 +233,7 @@ def test_in_two_other_groups_the_user_must_say_which(shell, elsewhere, tmp_path)
     elsewhere("create i -g two --region westeurope")
     done = third("create i -o json")
     assert (done.code, done.error["exit_code"]) == (2, 2)
-    assert "in each of the groups one, two" in done.error["message"]
+    assert "in several resource groups: one, two" in done.error["message"]
     assert "ccgpu create i -o json --resource-group G" in done.error["hint"]
     assert third("create i -g two -o json").document["resource_group"] == "two"
 

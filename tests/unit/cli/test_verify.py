@@ -218,7 +218,7 @@ def test_golden_values_are_recorded_on_first_use_and_held_to_after_it(shell, wri
     first = shell(f"verify {file} {_FAKE} --at bundle --record {pins}")
 
     assert first.code == 0
-    assert "the first use is trusted" in " ".join(first.err.split())
+    assert "this first verdict is trusted" in " ".join(first.err.split())
     assert shell(f"verify {file} {_FAKE} --at bundle --pins {pins}").code == 0
     assert shell(f"verify {file} {_FAKE} --at bundle --record {pins}").code == 2
     other = json.loads(pins.read_text())

@@ -73,7 +73,7 @@ def test_what_cannot_be_read_stops_no_other(shell):
     assert done.code == 3
     assert "ACCEPTED    good.json" in done.out
     assert done.out.count("NOT JUDGED") == 2
-    assert "junk.json: is in no known format" in done.err
+    assert "junk.json: is not in a known format" in done.err
     assert "nothing.json: cannot be read" in done.err
 
 

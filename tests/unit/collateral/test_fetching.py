@@ -207,7 +207,7 @@ def test_what_could_not_be_had_is_all_told_and_the_rest_is_there(services, fetch
         found.require()
     assert caught.value.exit_code == 8
     assert str(caught.value) == (
-        "what the verdict needs could not be had\n"
+        "some collateral could not be fetched:\n"
         f"  the reference manifest {_ID}: useast2.thim.azure.net cannot be reached; "
         "rim.attestation.nvidia.com does not have it (404)\n"
         "  AMD's certificate of the Genoa chip 0001020304050607…: "

@@ -60,7 +60,7 @@ def test_writing_again_leaves_only_what_is_new(out):
 def test_a_folder_of_something_else_is_left_alone(out, name):
     out.mkdir(parents=True)
     (out / name).write_text("{}")
-    with pytest.raises(UsageProblem, match="holds something else"):
+    with pytest.raises(UsageProblem, match="not collateral"):
         folder.write(out, _PIECES, _NOW)
     assert [each.name for each in out.iterdir()] == [name]
 
@@ -99,7 +99,7 @@ def test_every_file_that_is_not_as_written_is_named(out):
     with pytest.raises(InvalidFile) as caught:
         folder.read(out)
     assert [(each.path, each.message) for each in caught.value.problems] == [
-        (_PIECES[0].name, "is not what manifest.json has the hash of"),
+        (_PIECES[0].name, "does not match its hash in manifest.json"),
         (_PIECES[1].name, "cannot be read: No such file or directory"),
         (_PIECES[2].name, "is larger than 1048576 bytes"),
     ]

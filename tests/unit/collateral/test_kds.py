@@ -92,11 +92,11 @@ def test_products_have_certificates_of_their_own():
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"product": "Turin"}, "cannot be asked for"),
-        ({"product": "../Genoa"}, "cannot be asked for"),
-        ({"chip_id": bytes(range(8))}, "cannot be asked for"),
-        ({"snp": 256}, "cannot be asked for"),
-        ({"tee": -1}, "cannot be asked for"),
+        ({"product": "Turin"}, "cannot be requested"),
+        ({"product": "../Genoa"}, "cannot be requested"),
+        ({"chip_id": bytes(range(8))}, "cannot be requested"),
+        ({"snp": 256}, "cannot be requested"),
+        ({"tee": -1}, "cannot be requested"),
         ({"chip_id": bytes(64)}, "does not say which chip"),
     ],
 )

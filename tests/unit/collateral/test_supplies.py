@@ -101,7 +101,7 @@ def test_without_a_report_nothing_is_asked_for(part):
 
 def test_a_report_that_names_no_product_must_bring_its_certificate(vectors):
     report = (vectors / "attest" / "azure-milan-v2" / "snp-report.bin").read_bytes()
-    with pytest.raises(EvidenceUnavailable, match="version 2 does not name the product"):
+    with pytest.raises(EvidenceUnavailable, match="version 2 does not name its processor"):
         supplies.of_cpu(CpuEvidence(report=report))
 
 

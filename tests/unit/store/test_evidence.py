@@ -244,7 +244,7 @@ def test_the_callers_collateral_stands_beside_the_evidences(tmp_path, folder):
     assert found.given.rims == (NamedManifest("a", RIM),)
     assert (found.cpu, found.collateral) == (read.cpu, read.collateral)
     assert found.ignored == ("c",)
-    with pytest.raises(InvalidFile, match="no folder"):
+    with pytest.raises(InvalidFile, match="not a folder"):
         evidence.with_collateral(found, report)
 
 

@@ -48,7 +48,7 @@ def test_a_private_key_that_lost_its_public_half_is_kept_and_gets_it_again(keys)
 def test_what_is_no_private_key_of_ours_is_never_replaced(keys, text):
     keys.private.parent.mkdir(parents=True)
     keys.private.write_text(text)
-    with pytest.raises(StateUnusable, match="never replaced"):
+    with pytest.raises(StateUnusable, match="not replaced"):
         keys.default()
     assert keys.private.read_text() == text
     assert not keys.public.exists()

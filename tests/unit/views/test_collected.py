@@ -27,12 +27,12 @@ def _printed(renderable):
         (
             Collected("demo", "g", "expired", _LEASE, "removed", (_NSG,)),
             "demo in g: expired 2026-10-01T12:00:00Z",
-            "1 removed",
+            "1 deleted",
         ),
         (
             Collected("demo", "g", "orphaned", _LEASE, "would-remove", (_NSG,)),
-            "demo in g: orphaned, without a VM since it was made 2026-10-01T04:00:00Z",
-            "1 to remove; `ccgpu gc --yes` removes it",
+            "demo in g: orphaned: created 2026-10-01T04:00:00Z, and without a VM since",
+            "1 to delete; `ccgpu gc --yes` deletes them",
         ),
         (
             Collected("demo", "g", None, _LEASE, "skipped", reason="it is young"),

@@ -14,7 +14,7 @@ from ccgpu.views.times import left
         (7200, "2h"),
         (779, "12m"),
         (59, "under 1m"),
-        (0, "over"),
+        (0, "expired"),
     ],
 )
 def test_what_is_left_is_told_in_two_units(seconds, text):

@@ -189,7 +189,7 @@ def test_a_deployment_without_a_vm_can_be_shown():
     bare = Deployment("demo", State.CREATING, "g")
     assert "creating" in _printed(deployment.as_text(bare, simulated=False))
     assert "-" in _printed(deployment.list_as_text([bare]))
-    assert "nothing had to be done" in _printed(created.as_text(Plan(()), bare, simulated=False))
+    assert "nothing to do" in _printed(created.as_text(Plan(()), bare, simulated=False))
 
 
 def test_a_kept_group_says_why():

@@ -112,7 +112,7 @@ def test_the_first_mark_is_enough_to_live(machine: Machine) -> None:
     machine.arm.on_commit = AfterCommit(0, of("PATCH", "/"), KeyboardInterrupt())
     with pytest.raises(Interrupted) as caught:
         extend(machine, 4)
-    assert caught.value.hint == "`ccgpu extend demo --ttl 4h` goes on"
+    assert caught.value.hint == "`ccgpu extend demo --ttl 4h` continues"
     assert {one.id.casefold() for one in caught.value.resources} == {
         one.casefold() for one in machine.ids()
     }
@@ -195,7 +195,7 @@ def test_an_interrupted_collection_says_how_to_go_on(machine: Machine) -> None:
     machine.create(make_spec(ttl="1h"))
     machine.arm.advance(2 * HOUR)
     machine.arm.on_commit = AfterCommit(0, of("DELETE", "/"), KeyboardInterrupt())
-    with pytest.raises(Interrupted, match="not all that is over"):
+    with pytest.raises(Interrupted, match="not every expired deployment"):
         collect(elsewhere(machine))
     machine.arm.on_commit = None
     collect(elsewhere(machine))

@@ -87,9 +87,9 @@ def test_providers_are_asked_for_only_where_a_vm_is_to_be_made(machine: Machine)
 @pytest.mark.parametrize(
     ("region", "told"),
     [
-        ("eastus22", f"eastus22 is no region of Azure, did you mean eastus2? {_OFFERED}"),
-        ("westeurop", f"westeurop is no region of Azure, did you mean westeurope? {_OFFERED}"),
-        ("atlantis", f"atlantis is no region of Azure: {_OFFERED}"),
+        ("eastus22", f"eastus22 is not an Azure region, did you mean eastus2? {_OFFERED}"),
+        ("westeurop", f"westeurop is not an Azure region, did you mean westeurope? {_OFFERED}"),
+        ("atlantis", f"atlantis is not an Azure region: {_OFFERED}"),
         ("northeurope", f"northeurope does not offer {NCC_H100_V5}: {_OFFERED}"),
         ("westus3", f"westus3 does not offer {NCC_H100_V5}: {_OFFERED}"),
     ],
@@ -116,7 +116,7 @@ def test_a_region_is_written_as_people_do(machine: Machine) -> None:
 def test_who_may_not_read_providers_is_told_as_well(machine: Machine) -> None:
     machine.arm.faults.append(_NO_PROVIDERS_READ)
     err = _refused(machine, InvalidFile, regions=["eastus22"])
-    assert "eastus22 is no region that offers any VM size, did you mean eastus2?" in str(err)
+    assert "eastus22 is not a region with VM sizes, did you mean eastus2?" in str(err)
     assert _OFFERED in str(err)
 
 
@@ -156,7 +156,7 @@ def test_each_region_is_told_with_its_own_code(machine: Machine) -> None:
     err = caught.value
     assert err.code == "AllocationFailed"
     head, *lines = str(err).splitlines()
-    assert head == "no region can hold the VM:"
+    assert head == "no region can host the VM:"
     assert [line.split(":")[0].strip() for line in lines[:2]] == ["westeurope", "eastus2"]
     assert [line.rsplit("[", 1)[1] for line in lines] == [
         "Preflight]",

@@ -52,7 +52,7 @@ def evidence(path: Path, value: Any) -> Evidence:
     """The evidence in a JSON value. `InvalidFile` if it is of no known form, or damaged."""
     form = format_of(value)
     if form is None:
-        raise refused(path, f"is JSON in no known format: {_described(value)}")
+        raise refused(path, f"is JSON, but not in a known format: {_described(value)}")
     try:
         return form.read(value)
     except _Unusable as err:
@@ -231,7 +231,7 @@ def _bytes(value: object, text: str | None = None) -> bytes:
     if isinstance(value, list):
         return bytes(value)
     if not isinstance(value, str):
-        raise ValueError("bytes are wanted: numbers, hex or base64")  # noqa: TRY004
+        raise ValueError("expected bytes: numbers, hex or base64")  # noqa: TRY004
     if text != "base64":
         try:
             return binascii.unhexlify(value)

@@ -95,7 +95,7 @@ def read(path: Path) -> Evidence:
 def add(found: Evidence, path: Path) -> Evidence:
     """`found`, given the certificates, manifests and answers of a folder of collateral."""
     if not path.is_dir():
-        raise refused(path, "is no folder of collateral")
+        raise refused(path, "is not a folder of collateral")
     pieces = _Pieces(path)
     veks, chains = _amd(pieces)
     manifests = zip(pieces.manifest_names, pieces.many["rim"], strict=True)
@@ -156,11 +156,11 @@ def _of_documents(pieces: _Pieces) -> Evidence:
     if len(found) < 2:
         return found[0] if found else Evidence("folder")
     if any(each.format == "bundle" for each in found):
-        raise refused(pieces.path, "holds a bundle and another JSON document: which one is meant?")
+        raise refused(pieces.path, "has a bundle and another JSON document: keep only the evidence")
     cpus = [each.cpu for each in found if each.cpu is not None]
     gpus = [each.gpus for each in found if each.gpus]
     if len(cpus) > 1 or len(gpus) > 1:
-        raise refused(pieces.path, "holds two JSON documents of one kind: which is the evidence?")
+        raise refused(pieces.path, "has two JSON documents of one kind: keep only the evidence")
     return Evidence(
         "folder",
         cpu=next(iter(cpus), None),
@@ -173,7 +173,7 @@ def _one_of_each(path: Path, found: Sequence[Tokens]) -> Tokens:
     nras = [each.nras for each in found if each.nras is not None]
     maa = [each.maa for each in found if each.maa is not None]
     if len(nras) > 1 or len(maa) > 1:
-        raise refused(path, "holds two tokens of one service: which one is meant?")
+        raise refused(path, "has two tokens of one service: keep one")
     return Tokens(next(iter(nras), None), next(iter(maa), None))
 
 

@@ -25,7 +25,7 @@ KNOWN_FORMATS = (
     "an HCL or SNP report",
     "a token of NVIDIA's or Microsoft's service",
 )
-HINT = f"known are: {', '.join(KNOWN_FORMATS)}"
+HINT = f"known formats: {', '.join(KNOWN_FORMATS)}"
 
 
 class TooMuch(ValueError):

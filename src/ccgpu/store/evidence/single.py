@@ -69,7 +69,7 @@ def _unknown(path: Path, kind: Kind | None, data: bytes) -> InvalidFile:
     """Why the file is no evidence: what it looks like, and what was looked for."""
     if kind is not None:
         what = _PIECES[kind]
-        return refused(path, f"is {what} alone: give a folder that holds the rest, too")
+        return refused(path, f"is only {what}: give a folder that also has the rest")
     if data[:256].lstrip().startswith((b"{", b"[")):
         try:
             document(path, data)
@@ -79,6 +79,6 @@ def _unknown(path: Path, kind: Kind | None, data: bytes) -> InvalidFile:
         return refused(path, "is empty")
     return refused(
         path,
-        f"is in no known format: {len(data)} bytes that begin with {data[:8].hex(' ')};"
-        " looked for the beginnings of reports, quotes, logs, certificates, JSON, XML and tokens",
+        f"is not in a known format: {len(data)} bytes that begin with {data[:8].hex(' ')};"
+        " no report, quote, log, certificate, JSON, XML or token begins so",
     )

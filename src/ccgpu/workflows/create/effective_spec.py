@@ -109,13 +109,13 @@ def with_ssh_source(cloud: AzureContext, spec: VmSpec) -> VmSpec:
     address = cloud.session.caller_address()
     if address is None:
         raise UsageProblem(
-            "the address to allow SSH from is not known: the sign-in is not a user's",
-            hint="give it: `--ssh-from ADDRESS/32`",
+            "cannot detect your address for SSH: this sign-in is not a user's",
+            hint="give your address: `--ssh-from ADDRESS/32`",
         )
     if ":" in address:
         raise UsageProblem(
-            f"the address to allow SSH from is not known: this sign-in came from {address}, which "
-            "is IPv6, and the VM's public address is IPv4",
+            f"cannot detect your address for SSH: you signed in from the IPv6 address {address}, "
+            "and the VM's public address is IPv4",
             hint="give your IPv4 address: `--ssh-from ADDRESS/32`; or `--private`, and reach the "
             "VM through your own network",
         )

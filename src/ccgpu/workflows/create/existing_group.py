@@ -33,7 +33,7 @@ def _group(run: Run, name: str) -> str | None:
         return None
     if len(groups) > 1 and key(own_group(name)) not in map(key, groups):
         raise UsageProblem(
-            f"there is a {name} in each of the groups {', '.join(groups)}",
-            hint="say which: `--resource-group G`",
+            f"{name} exists in several resource groups: {', '.join(groups)}",
+            hint="choose one: `--resource-group G`",
         )
     return groups[0] if len(groups) == 1 else None

@@ -38,11 +38,11 @@ def rollback_and_raise(
     if not keeper.journal.of_run():
         raise err
     updated = [step.resource for step in todo.of(Action.UPDATE) if step.resource.kind is Kind.VM]
-    run.tell("note", "undoing what was made")
+    run.tell("note", "rolling back")
     spared = frozenset(key(disk) for vm in updated for disk in vm.implicitly_created)
     if errors := rollback(run, keeper, spared):
         raise left_behind_error(
-            f"{err}\nand not everything that was made could be removed",
+            f"{err}\nand some of the created resources could not be deleted",
             (err, *errors),
             hint=f"`ccgpu delete {name}` tries again",
         ) from err
@@ -59,7 +59,7 @@ def _keep_and_raise(run: Run, keeper: JournalWriter, err: CcgpuError) -> NoRetur
     if isinstance(err, Denied) or not any(one.billed for one in made):
         raise err
     raise LeftBehind(
-        f"{err}\nand what was made is kept, as `--keep-on-failure` says",
-        hint=f"`ccgpu create {name}` goes on, `ccgpu delete {name}` removes it",
+        f"{err}\nand the created resources are kept (`--keep-on-failure`)",
+        hint=f"`ccgpu create {name}` continues, `ccgpu delete {name}` deletes it",
         resources=err.resources,
     ) from err

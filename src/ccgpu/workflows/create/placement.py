@@ -144,7 +144,7 @@ def combined_refusal(refusals: Sequence[CcgpuError]) -> CcgpuError:
     """
     if len(refusals) == 1:
         return refusals[0]
-    text = "no region can hold the VM:\n" + "\n".join(f"  {_line(err)}" for err in refusals)
+    text = "no region can host the VM:\n" + "\n".join(f"  {_line(err)}" for err in refusals)
     for kind in (QuotaExceeded, CapacityUnavailable, NotFound):
         codes = [err.code for err in refusals if isinstance(err, kind)]
         if codes:

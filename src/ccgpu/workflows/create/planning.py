@@ -74,9 +74,9 @@ def make_plan(request: CreateRequest, candidate: Candidate, actual: Actual, tags
     try:
         todo = plan(wanted, actual, spec.name, extra=unwanted_resources(names, actual))
     except ForeignResource as err:
-        whose = f"the deployment {err.owner}" if err.owner else "somebody else"
+        whose = f"the deployment {err.owner}" if err.owner else "someone else"
         raise UsageProblem(
-            f"{err.id} is there already, and belongs to {whose}",
+            f"{err.id} already exists and belongs to {whose}",
             hint="give the deployment another name, or another `--resource-group`",
         ) from err
     if not candidate.checked:

@@ -37,12 +37,14 @@ class Regions:
         sizes = self._everywhere()
         known = self.named or sizes.known
         there = ", ".join(sorted(sizes.offered))
-        elsewhere = f"{self.size} is offered in {there}" if there else f"{self.size} is nowhere"
+        elsewhere = (
+            f"{self.size} is offered in {there}" if there else f"{self.size} is offered nowhere"
+        )
         if region in known or not known:
             return Problem("regions", f"{region} does not offer {self.size}: {elsewhere}")
         near = get_close_matches(region, sorted(known), n=1, cutoff=0.7)
         meant = f", did you mean {near[0]}?" if near else ""
-        what = "is no region of Azure" if self.named else "is no region that offers any VM size"
+        what = "is not an Azure region" if self.named else "is not a region with VM sizes"
         return Problem("regions", f"{region} {what}{meant or ':'} {elsewhere}")
 
     def _everywhere(self) -> SizeRegions:

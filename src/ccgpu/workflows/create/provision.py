@@ -134,13 +134,13 @@ def _plan_and_apply(context: CreateContext, candidate: Candidate, actual: Actual
                 place = candidate.placement
                 located = with_location(err, place.region, place.zone)
                 rollback_and_raise(request.run, writer, located, todo, keep=options.keep_on_failure)
-            request.run.tell("note", f"somebody else has changed it meanwhile: {err}")
+            request.run.tell("note", f"someone else has changed it in the meantime: {err}")
             actual, request = changed, request.fitted_to(changed)
             candidate = next(possible_placements(request, changed, []))
         else:
             writer.remember(request.to_remember())
             return CreateOutcome(done, candidate, request.effective)
-    raise LeftBehind(f"{request.spec.name} keeps being changed by somebody else")
+    raise LeftBehind(f"{request.spec.name} keeps being changed by someone else")
 
 
 def _resumable_spec(request: CreateRequest, todo: Plan) -> RememberedSpec:

@@ -62,5 +62,5 @@ def _state(vm: Body, since: float | None) -> State:
 
 
 def _hint(name: str) -> str:
-    more = f"`ccgpu show {name}` says more, `ccgpu delete {name}` removes it"
-    return f"the VM is there and bills: {more}"
+    more = f"`ccgpu show {name}` shows its state, `ccgpu delete {name}` deletes it"
+    return f"the VM exists and is billed: {more}"

@@ -93,7 +93,9 @@ def _set_region(run: Run, id_: ResourceId) -> str:
     kind = (body.get("properties") or {}).get("encryptionType")
     if str(kind).casefold() != _CONFIDENTIAL.casefold():
         text = f"is of type {kind or 'nothing'}, and must be {_CONFIDENTIAL}"
-        hint = f"make a set with `az disk-encryption-set create --encryption-type {_CONFIDENTIAL}`"
+        hint = (
+            f"create a set with `az disk-encryption-set create --encryption-type {_CONFIDENTIAL}`"
+        )
         raise InvalidFile("spec", [Problem(_SET_FIELD, text)], hint=hint)
     return location(str(body["location"]))
 
@@ -131,7 +133,7 @@ def _sentence(
     where = "" if same(theirs, ours) else f" in the subscription {theirs}, not in {ours},"
     if err.code in _SUBSCRIPTION_CODES or isinstance(err, NotSignedIn):
         text = f"the subscription {theirs} of the {what} {id_} cannot be reached: {err}"
-        return text, f"sign in to the tenant of {theirs}, with a right to read there"
+        return text, f"sign in to the tenant of {theirs} with read permission"
     if isinstance(err, NotFound):
         return f"there is no {what} {id_} [{err.code}]", f"`az resource show --ids {id_}`"
     if isinstance(err, Denied):

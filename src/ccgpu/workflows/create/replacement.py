@@ -26,14 +26,14 @@ def refuse_replacing(todo: Plan, *, asked: bool) -> None:
         for line in _changes(step)
     ]
     raise UsageProblem(
-        "what is there cannot be changed into what the spec says:\n" + "\n".join(lines),
-        hint="`--replace` deletes it, with the data on its disks, and makes it anew",
+        "these changes cannot be made in place:\n" + "\n".join(lines),
+        hint="`--replace` deletes and recreates it; the data on its disks is lost",
     )
 
 
 def _shared_network(step: Step) -> str:
     theirs = ", ".join(f"{one.what} {one.name}" for one in step.others)
-    return f"{step.resource.id} would have to be replaced, and others use it: {theirs}"
+    return f"{step.resource.id} would have to be replaced, but others use it: {theirs}"
 
 
 def _changes(step: Step) -> list[str]:

@@ -39,7 +39,7 @@ def rollback(
     ownership = Ownership(state.deployment, state.run, disks, recent=recent)
     try:
         if _is_taken_over(run, state):
-            run.tell("note", "another machine's VM stands on what was made here: it all stays")
+            run.tell("note", "another machine's VM uses the created resources: keeping them")
             result = Removal(
                 tuple(Outcome(id_, kind, Fate.FOREIGN) for id_, kind in targets.items())
             )

@@ -87,7 +87,7 @@ def create(
         names = Names(cloud.subscription, spec.group, spec.name)
         return recall_leftovers(run, names, writers[-1] if writers else None)
 
-    hint = f"`ccgpu create {spec.name}` goes on, `ccgpu delete {spec.name}` removes it"
+    hint = f"`ccgpu create {spec.name}` continues, `ccgpu delete {spec.name}` deletes it"
     locked = cloud.journals.locked(cloud.subscription, spec.name, say_waiting)
     with converting_interrupt(f"{spec.name} is not complete", hint, known):
         spec = with_existing_group(run, spec, options.given)
@@ -142,8 +142,8 @@ def _open_journal(
         return JournalWriter(file, fresh)
     if found.group.casefold() != names.group.casefold():
         raise UsageProblem(
-            f"{names.deployment} is in the resource group {found.group}",
-            hint=f"`--resource-group {found.group}`, or another name for a second deployment",
+            f"{names.deployment} already exists in the resource group {found.group}",
+            hint=f"give `--resource-group {found.group}`, or choose another name",
         )
     if next_stage(found, stages) is None:
         found = replace(found, run=fresh.run, created=fresh.created)

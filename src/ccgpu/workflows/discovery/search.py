@@ -147,8 +147,8 @@ def find_deployment(run: Run, name: str, group: str | None) -> FoundDeployment:
     found = find_deployments(run, name, vms)
     if len(found) > 1:
         raise UsageProblem(
-            f"there is a {name} in each of the groups {', '.join(one.group for one in found)}",
-            hint="say which: `--resource-group G`",
+            f"{name} exists in several resource groups: {', '.join(one.group for one in found)}",
+            hint="choose one: `--resource-group G`",
         )
     return found[0] if found else _found_in_group(run, found, name, likely[0])
 
@@ -205,6 +205,6 @@ def require_vm(run: Run, names: Names) -> Body:
         raise NotFound(
             f"there is no VM {names.deployment} in the resource group {names.group}",
             code="ResourceNotFound",
-            hint="`ccgpu list` shows what there is",
+            hint="`ccgpu list` shows every deployment",
         )
     return body
