@@ -9,9 +9,12 @@ import sys
 if sys.version_info < (3, 11):  # noqa: UP036  # older ones do read this far
     sys.exit("error: this needs Python 3.11 or newer\n\nhint: `python3.11 scripts/dev.py …`")
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
 
 from bench import bench
+from changed_tests import pick
 from commands import ROOT, code_of, fail, run, say
 from environment import BIN, ready
 from fuzz import fuzz
@@ -19,6 +22,7 @@ from locks import lock
 from pythons import pythons
 from wheel import package
 
+_ROOM = 2 * 1024**3  # bytes that the files of all tests fit into
 _DOMAIN = "src/ccgpu/domain/*"
 
 
@@ -31,9 +35,31 @@ def demo(_: list[str]) -> None:
     say("  .venv/bin/ccgpu delete demo --backend fake --yes")
 
 
+def environment_of_tests(environ: Mapping[str, str], memory: Path) -> dict[str, str]:
+    """For tests: compiled files are kept, and what is written and synced stays in memory.
+
+    Rewriting the assertions of all tests takes each worker several seconds. Not every `/dev/shm`
+    will do: that of a container is small, and may run no programs.
+    """
+    found = {name: value for name, value in environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    if memory.is_dir():
+        system = os.statvfs(memory)
+        room = system.f_bavail * system.f_frsize
+        if room >= _ROOM and not system.f_flag & os.ST_NOEXEC and os.access(memory, os.W_OK):
+            found.setdefault("PYTEST_DEBUG_TEMPROOT", str(memory))
+    return found
+
+
 def test(arguments: list[str]) -> None:
     """Run the tests on all cores; further words go to pytest (`CCGPU_SLOW=1` adds the slow)."""
-    run(BIN / "python", "-m", "pytest", "-n", "auto", "--dist", "worksteal", *arguments)
+    command = (BIN / "python", "-m", "pytest", "-n", "auto", "--dist", "worksteal", *arguments)
+    run(*command, environ=environment_of_tests(os.environ, Path("/dev/shm")))
+
+
+def test_changed(arguments: list[str]) -> None:
+    """Run the tests that what differs from `main` can touch, and say why each of them."""
+    if picked := pick(ROOT):
+        test([*arguments, *picked])
 
 
 def check(_: list[str]) -> None:
@@ -72,6 +98,7 @@ _COMMANDS: dict[str, Callable[[list[str]], None]] = {
     "setup": lambda _: say(".venv is ready"),
     "demo": demo,
     "test": test,
+    "test-changed": test_changed,
     "check": check,
     "sweep": sweep,
     "mutants": mutants,

@@ -75,6 +75,7 @@ def clone(tmp_path: Path) -> Clone:
     return Clone(tmp_path.resolve())
 
 
+@pytest.mark.slow
 def test_a_newer_release_of_what_is_needed_with_an_extra_changes_nothing(clone):
     clone.publish("base", "1.1", *_EXTRA)
     done = clone.set_up()
@@ -82,6 +83,7 @@ def test_a_newer_release_of_what_is_needed_with_an_extra_changes_nothing(clone):
     assert clone.installed() == _LOCKED
 
 
+@pytest.mark.slow
 def test_a_lock_that_lacks_what_a_package_needs_is_told_by_name(clone):
     clone.lock(clone.needs_extra, clone.tiny)
     done = clone.set_up()

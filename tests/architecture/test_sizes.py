@@ -6,7 +6,7 @@ import pytest
 
 from support.repository import ROOT, modules
 
-_NAMES = [str(path.relative_to(ROOT)) for path in modules()]
+_SOURCES = {str(path.relative_to(ROOT)): path.read_text() for path in modules()}
 
 
 def long_functions(source: str, limit: int = 40) -> list[str]:
@@ -23,20 +23,19 @@ def long_functions(source: str, limit: int = 40) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("name", _NAMES)
-def test_a_module_has_at_most_400_lines(name):
-    assert len((ROOT / name).read_text().splitlines()) <= 400
+def test_a_module_has_at_most_400_lines():
+    lines = {name: len(text.splitlines()) for name, text in _SOURCES.items()}
+    assert {name: count for name, count in lines.items() if count > 400} == {}
 
 
-@pytest.mark.parametrize("name", _NAMES)
-def test_a_function_has_at_most_40_lines(name):
-    assert long_functions((ROOT / name).read_text()) == []
+def test_a_function_has_at_most_40_lines():
+    found = {name: long_functions(text) for name, text in _SOURCES.items()}
+    assert {name: functions for name, functions in found.items() if functions} == {}
 
 
-@pytest.mark.parametrize("name", _NAMES)
-def test_a_module_says_what_it_is(name):
-    tree = ast.parse((ROOT / name).read_text())
-    assert not tree.body or ast.get_docstring(tree)
+def test_a_module_says_what_it_is():
+    trees = {name: ast.parse(text) for name, text in _SOURCES.items()}
+    assert [name for name, tree in trees.items() if tree.body and not ast.get_docstring(tree)] == []
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,8 @@ import pytest
 
 from support.repository import ROOT
 
+pytestmark = pytest.mark.slow  # each starts a pytest of its own
+
 _SUITE = """
 import os
 import pytest

@@ -16,6 +16,7 @@ from ccgpu.fakearm import Answer, Request
 from support import faults
 from support.cloud import WHOLE, Machine, make_spec
 from support.faults import Nth, of
+from support.slow import mostly_slow
 
 QUOTA = "Operation could not be completed as it results in exceeding approved X Family Cores quota."
 VM_PUT = of("PUT", "/virtualMachines/demo")
@@ -34,7 +35,7 @@ def test_done_again_it_writes_nothing(machine: Machine) -> None:
     assert outcome.plan.changes == ()
 
 
-@pytest.mark.parametrize("n", range(4))
+@pytest.mark.parametrize("n", mostly_slow(range(4), 4))
 @pytest.mark.parametrize(
     ("kind", "answer"),
     [
@@ -57,7 +58,7 @@ def test_passing_faults_are_ridden_out(
     assert machine.kinds() == WHOLE
 
 
-@pytest.mark.parametrize("n", range(4))
+@pytest.mark.parametrize("n", mostly_slow(range(4), 4))
 def test_a_put_that_was_done_but_not_answered_is_not_done_twice(machine: Machine, n: int) -> None:
     machine.arm.on_commit = fault = faults.AfterCommit(n, faults.puts, faults.RESET)
     machine.create()
@@ -65,7 +66,7 @@ def test_a_put_that_was_done_but_not_answered_is_not_done_twice(machine: Machine
     assert machine.kinds() == WHOLE
 
 
-@pytest.mark.parametrize("n", range(4))
+@pytest.mark.parametrize("n", mostly_slow(range(4), 4))
 def test_a_refused_put_leaves_nothing(machine: Machine, n: int) -> None:
     machine.arm.faults.append(Nth(n, faults.puts, faults.FORBIDDEN, times=None))
     with pytest.raises(AzureRefused, match="AuthorizationFailed"):

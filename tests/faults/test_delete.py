@@ -7,6 +7,7 @@ from ccgpu.fakearm import Answer, Request
 from support import faults
 from support.cloud import WHOLE, Machine, make_spec
 from support.faults import Nth, of
+from support.slow import mostly_slow
 
 pytestmark = pytest.mark.usefixtures("lists")
 
@@ -75,7 +76,7 @@ def test_another_deployment_in_the_same_group_stays(machine: Machine) -> None:
     assert machine.kinds() == ["resourceGroups"]
 
 
-@pytest.mark.parametrize("n", range(4))
+@pytest.mark.parametrize("n", mostly_slow(range(4), 4))
 @pytest.mark.parametrize(
     ("kind", "answer"),
     [
@@ -99,7 +100,7 @@ def test_passing_faults_are_ridden_out(
     assert machine.kinds() == []
 
 
-@pytest.mark.parametrize("n", range(4))
+@pytest.mark.parametrize("n", mostly_slow(range(4), 4))
 def test_a_delete_that_was_done_but_not_answered_is_seen(machine: Machine, n: int) -> None:
     machine.create()
     machine.arm.on_commit = fault = faults.AfterCommit(n, DELETES, faults.RESET)
@@ -108,7 +109,7 @@ def test_a_delete_that_was_done_but_not_answered_is_seen(machine: Machine, n: in
     assert machine.kinds() == []
 
 
-@pytest.mark.parametrize("n", range(4))
+@pytest.mark.parametrize("n", mostly_slow(range(4), 4))
 @pytest.mark.parametrize("answer", [faults.PAGE, faults.NOT_FOUND], ids=["page", "404"])
 def test_a_delete_that_somebody_else_answered_is_sent_again(
     machine: Machine, n: int, answer: Answer

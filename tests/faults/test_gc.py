@@ -15,6 +15,7 @@ from support import faults
 from support.cloud import WHOLE, Machine, make_spec
 from support.faults import Nth, of
 from support.leases import HOUR, Before, actions, collect, elsewhere, extend, only
+from support.slow import mostly_slow
 
 BOTH = pytest.mark.usefixtures("lists")
 REMOVED = [("demo", "expired", "removed")]
@@ -307,8 +308,8 @@ def test_time_that_is_over_begins_nothing_more(machine: Machine) -> None:
 
 
 Command = Callable[[Machine], object]
-# What another machine does meanwhile is tried before every eighth request; .ci/run tries each.
-CHUNKS = [0, *(pytest.param(n, marks=pytest.mark.slow) for n in range(1, 8))]
+# What another machine does meanwhile is tried before every sixteenth request; .ci/run tries each.
+CHUNKS = mostly_slow(range(16), 16)
 
 
 @pytest.fixture(params=CHUNKS)

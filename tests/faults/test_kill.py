@@ -8,6 +8,7 @@ import pytest
 from ccgpu.fakearm import FakeArm
 from support import processes
 from support.cloud import WHOLE, Machine
+from support.slow import mostly_slow
 
 CHUNKS = 8
 
@@ -26,7 +27,7 @@ def test_there_are_enough_steps_to_be_worth_it(steps: int) -> None:
     assert steps >= 100
 
 
-@pytest.mark.parametrize("chunk", range(CHUNKS))
+@pytest.mark.parametrize("chunk", mostly_slow(range(CHUNKS), CHUNKS))
 def test_a_create_that_is_killed_is_completed_by_the_next(
     tmp_path: Path, steps: int, chunk: int
 ) -> None:

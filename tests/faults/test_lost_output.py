@@ -22,6 +22,7 @@ from ccgpu.cli.main import app
 from ccgpu.fakearm import FAKE_SUBSCRIPTION
 from support.cloud import PUBLIC_KEY
 from support.disks import fill, mount, unmount
+from support.slow import mostly_slow
 
 _CREATE = "create demo --region eastus2 --ssh-from 203.0.113.7/32"
 _LOST = "error: cannot write the answer to stdout: No space left on device\n"
@@ -100,7 +101,7 @@ def _state(name: str = "demo") -> Any:
     return json.loads(done.stdout)
 
 
-@pytest.mark.parametrize("name", [name for name in _COMMANDS if name not in _HELP_ALONE])
+@pytest.mark.parametrize("name", mostly_slow(sorted({*_COMMANDS} - _HELP_ALONE), 7))
 def test_an_answer_that_cannot_be_written_is_exit_1_and_one_line(user: Path, name: str) -> None:
     done = _ccgpu(_line(name), ">/dev/full")
     *said, last = done.stderr.splitlines(keepends=True)
@@ -114,7 +115,7 @@ def test_an_answer_that_cannot_be_written_is_exit_1_and_one_line(user: Path, nam
     assert user.is_dir()
 
 
-@pytest.mark.parametrize("name", [*_COMMANDS, "", "fake", "collateral"])
+@pytest.mark.parametrize("name", mostly_slow(["", "fake", "collateral", *_COMMANDS], 9))
 def test_help_that_cannot_be_written_is_exit_1_and_one_line(name: str) -> None:
     done = _ccgpu(f"{name} --help", ">/dev/full")
     assert (done.returncode, done.stderr) == (1, _LOST)
@@ -152,7 +153,7 @@ def test_a_reader_who_has_gone_is_no_loss(user: Path) -> None:
     assert user.is_dir()
 
 
-@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-", "<&- >&- 2>&-"])
+@pytest.mark.parametrize("closed", mostly_slow([">&-", "2>&-", ">&- 2>&-", "<&- >&- 2>&-"], 4))
 def test_a_stream_that_was_closed_is_no_loss(user: Path, closed: str) -> None:
     done = _ccgpu("list", closed)
     assert (done.returncode, done.stderr) == (0, "")
@@ -162,7 +163,7 @@ def test_a_stream_that_was_closed_is_no_loss(user: Path, closed: str) -> None:
 _MORE = ["", "-o json", "--events ndjson", "-o json --events ndjson"]
 
 
-@pytest.mark.parametrize("more", _MORE)
+@pytest.mark.parametrize("more", mostly_slow(_MORE, 4))
 def test_a_create_with_a_full_disk_behind_stderr_ends_well(user: Path, more: str) -> None:
     done = _ccgpu(f"{_LINES['create']} {more}", "2>/dev/full")
     assert (done.returncode, done.stderr) == (0, "")
@@ -186,8 +187,8 @@ def small(tmp_path: Path) -> Iterator[Path]:
     unmount(folder)
 
 
-@pytest.mark.parametrize("free", [0, 4096])
-@pytest.mark.parametrize("more", _MORE[::2])
+@pytest.mark.parametrize("free", mostly_slow([0, 4096], 2))
+@pytest.mark.parametrize("more", mostly_slow(_MORE[::2], 2))
 def test_a_log_on_a_full_disk_ends_nothing(user: Path, small: Path, more: str, free: int) -> None:
     fill(small, but=free)
     log = shlex.quote(str(small / "log"))
@@ -210,7 +211,9 @@ def test_an_answer_in_a_file_on_a_full_disk_is_lost_but_the_work_is_done(
     assert user.is_dir()
 
 
-@pytest.mark.parametrize("line", ["show nobody", "frobnicate", "", "create x --zone 9"])
+@pytest.mark.parametrize(
+    "line", mostly_slow(["show nobody", "frobnicate", "", "create x --zone 9"], 4)
+)
 def test_an_error_that_nobody_can_read_keeps_its_exit_code(user: Path, line: str) -> None:
     heard = _ccgpu(line)
     lost = _ccgpu(line, "2>/dev/full")

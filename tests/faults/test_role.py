@@ -10,6 +10,7 @@ from ccgpu.domain.role import PROVIDERS_READ
 from ccgpu.fakearm import FAKE_SUBSCRIPTION, NCC_SIZE, FakeArm, Request
 from ccgpu.store import specs
 from support.cli import Done, Shell
+from support.slow import mostly_slow
 
 _TEMPLATES = [one.name for one in specs.templates()]
 _KEYS = f"/subscriptions/{FAKE_SUBSCRIPTION}/resourceGroups/keys"
@@ -113,7 +114,7 @@ def _capacity(shell: Shell, value: object) -> None:
     shell.arm.settings.set("capacity", NCC_SIZE, value=value)
 
 
-@pytest.mark.parametrize("spec", _LINES)
+@pytest.mark.parametrize("spec", mostly_slow(_LINES, 4))
 def test_the_role_is_enough(shell: Shell, spec: str) -> None:
     flags = _LINES[spec]
     before = shell.kinds()

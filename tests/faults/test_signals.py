@@ -23,6 +23,7 @@ from ccgpu.fakearm import FAKE_SUBSCRIPTION, FakeArm
 from ccgpu.store.journals import Journals
 from support.cloud import PUBLIC_KEY
 from support.repository import ROOT
+from support.slow import mostly_slow
 
 _CREATE = "create demo --region eastus2 --ssh-from 203.0.113.7/32"
 _PUT = ("PUT", "/virtualMachines/")
@@ -125,7 +126,9 @@ def _of(error: Any, state: str) -> set[str]:
 
 @pytest.mark.parametrize(
     "numbers",
-    [*((one,) for one in _SIGNALS), (signal.SIGINT,) * 2, (signal.SIGINT, signal.SIGTERM)],
+    mostly_slow(
+        [*((one,) for one in _SIGNALS), (signal.SIGINT,) * 2, (signal.SIGINT, signal.SIGTERM)], 4
+    ),
     ids=lambda numbers: "+".join(signal.Signals(one).name for one in numbers),
 )
 def test_a_create_whose_request_hangs_ends_soon_and_says_what_there_is(numbers, user):
@@ -144,7 +147,7 @@ def test_nothing_is_said_to_be_there_before_anything_was_made(user):
     assert _ended(user.hung(f"{_CREATE} -o json", "GET", "/skus"), signal.SIGINT)["resources"] == []
 
 
-@pytest.mark.parametrize("number", _SIGNALS)
+@pytest.mark.parametrize("number", mostly_slow(_SIGNALS, 3))
 def test_a_delete_that_hangs_says_of_nothing_that_it_is_still_there(number, user):
     user.create()
     process = user.hung("delete demo --yes -o json", "DELETE", "/virtualMachines/")
@@ -205,7 +208,9 @@ def test_a_create_goes_on_where_the_terminal_is_gone(home, terminal):
     assert _state_of_the_simulated(home) == "ready"
 
 
-@pytest.mark.parametrize("closed", ["2>&-", ">&-", ">&- 2>&-", "<&- >&- 2>&-", "<&-"])
+@pytest.mark.parametrize(
+    "closed", mostly_slow(["<&- >&- 2>&-", "2>&-", ">&-", ">&- 2>&-", "<&-"], 5)
+)
 def test_a_stream_may_be_closed_from_the_beginning(closed, home):
     command = f"{sys.executable} -m ccgpu {_CREATE} --backend fake {closed}"
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
@@ -229,7 +234,7 @@ def _state_of_the_simulated(home: Path) -> str:
     return str(json.loads(done.stdout))
 
 
-@pytest.mark.parametrize("number", _SIGNALS)
+@pytest.mark.parametrize("number", mostly_slow(_SIGNALS, 3))
 def test_a_network_that_never_answers_does_not_hold_the_exit(number, user):
     """The real transport, and the real sign-in before it, through a proxy that only listens."""
     with socket.create_server(("127.0.0.1", 0)) as silent:

@@ -7,6 +7,7 @@ import pytest
 from ccgpu.fakearm import FakeArm, Request
 from support import processes
 from support.cloud import WHOLE, Machine
+from support.slow import mostly_slow
 
 
 def create(machine: Machine) -> object:
@@ -18,7 +19,7 @@ def delete(machine: Machine) -> object:
 
 
 @pytest.mark.parametrize("states", [("one", "one"), ("one", "other")], ids=["folder", "folders"])
-@pytest.mark.parametrize("_attempt", range(5))
+@pytest.mark.parametrize("_attempt", mostly_slow(range(5), 5))
 def test_two_creates_at_once_make_one_vm(
     tmp_path: Path, states: tuple[str, str], _attempt: int
 ) -> None:
@@ -33,7 +34,7 @@ def test_two_creates_at_once_make_one_vm(
     assert machine.ids() == set()
 
 
-@pytest.mark.parametrize("chunk", range(4))
+@pytest.mark.parametrize("chunk", mostly_slow(range(4), 4))
 def test_another_machines_create_may_come_in_between_anywhere(tmp_path: Path, chunk: int) -> None:
     at, reached = chunk, True
     while reached:

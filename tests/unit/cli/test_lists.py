@@ -4,12 +4,13 @@ import pytest
 
 from support.cli import Shell
 from support.cloud import Machine
+from support.slow import mostly_slow
 
 _FLAGS = "--region eastus2 --ssh-from 203.0.113.7/32 --disk-encryption state-only"
 _SCENARIOS = ["usual", "tagless-lists", "lagging"]
 
 
-@pytest.fixture(params=_SCENARIOS)
+@pytest.fixture(params=mostly_slow(_SCENARIOS, 2))
 def shell(request, shell):
     """A subscription whose lists are as usual, without tags, or late."""
     assert shell(f"fake scenario {request.param}").code == 0

@@ -6,6 +6,7 @@ from datetime import datetime
 import pytest
 
 from ccgpu.errors import LeftBehind
+from support.slow import mostly_slow
 
 _CREATE = "create demo --region eastus2 --ssh-from 203.0.113.7/32"
 _JSON = ["-o json", "-ojson", "--query x", "--query x -o text"]
@@ -26,7 +27,7 @@ def made(shell):
 
 
 @pytest.mark.parametrize("terminal", [False, True])
-@pytest.mark.parametrize("words", _JSON)
+@pytest.mark.parametrize("words", mostly_slow(_JSON, 2))
 def test_a_command_that_ends_well_says_nothing_to_a_program(shell, words, terminal):
     shell.terminal = terminal
     for line in (_CREATE, _CREATE, "stop demo", "start demo", "delete demo --yes", "gc"):
@@ -35,7 +36,7 @@ def test_a_command_that_ends_well_says_nothing_to_a_program(shell, words, termin
         json.loads(done.out)
 
 
-@pytest.mark.parametrize("words", _JSON)
+@pytest.mark.parametrize("words", mostly_slow(_JSON, 4))
 @pytest.mark.parametrize(("line", "code"), _WRONG.values(), ids=_WRONG)
 def test_an_error_is_the_one_document_on_stderr(made, line, code, words):
     done = made(f"{line} {words}")

@@ -15,6 +15,7 @@ from ccgpu.errors import InvalidFile
 from ccgpu.store import evidence
 from ccgpu.store.evidence import bounds, limits
 from support import gpus
+from support.slow import mostly_slow
 from support.vms import AT, Judge
 
 _MEGABYTE = 1024 * 1024
@@ -233,7 +234,10 @@ def _limit_this_process() -> None:
     resource.setrlimit(resource.RLIMIT_DATA, (300 * _MEGABYTE, 300 * _MEGABYTE))
 
 
-@pytest.mark.parametrize(("data", "said"), _HUGE.values(), ids=_HUGE)
+@pytest.mark.parametrize(
+    ("data", "said"),
+    mostly_slow([pytest.param(*case, id=name) for name, case in _HUGE.items()], 4),
+)
 def test_huge_input_is_refused_in_ten_seconds_and_300_megabytes(tmp_path, data, said):
     file = tmp_path / "evidence"
     file.write_bytes(data)
