@@ -36,10 +36,10 @@ def demo(_: list[str]) -> None:
 
 
 def environment_of_tests(environ: Mapping[str, str], memory: Path) -> dict[str, str]:
-    """For tests: compiled files are kept, and what is written and synced stays in memory.
+    """`environ`, with compiled tests kept and temporary files in `memory`, if that will do.
 
-    Rewriting the assertions of all tests takes each worker several seconds. Not every `/dev/shm`
-    will do: that of a container is small, and may run no programs.
+    Compiling all tests takes each worker several seconds, and files are synced thousands of times.
+    The `/dev/shm` of a container may be small, and run no programs: it will not do.
     """
     found = {name: value for name, value in environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     if memory.is_dir():
@@ -52,8 +52,9 @@ def environment_of_tests(environ: Mapping[str, str], memory: Path) -> dict[str, 
 
 def test(arguments: list[str]) -> None:
     """Run the tests on all cores; further words go to pytest (`CCGPU_SLOW=1` adds the slow)."""
-    command = (BIN / "python", "-m", "pytest", "-n", "auto", "--dist", "worksteal", *arguments)
-    run(*command, environ=environment_of_tests(os.environ, Path("/dev/shm")))
+    environ = environment_of_tests(os.environ, Path("/dev/shm"))
+    words = ("-m", "pytest", "-n", "auto", "--dist", "worksteal", *arguments)
+    run(BIN / "python", *words, environ=environ)
 
 
 def test_changed(arguments: list[str]) -> None:

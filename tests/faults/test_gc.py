@@ -308,8 +308,8 @@ def test_time_that_is_over_begins_nothing_more(machine: Machine) -> None:
 
 
 Command = Callable[[Machine], object]
-# What another machine does meanwhile is tried before every sixteenth request; .ci/run tries each.
-CHUNKS = mostly_slow(range(16), 16)
+# What another machine does meanwhile is tried before every 32nd request; .ci/run tries each.
+CHUNKS = mostly_slow(range(32), 32)
 
 
 @pytest.fixture(params=CHUNKS)

@@ -10,7 +10,7 @@ from support import processes
 from support.cloud import WHOLE, Machine
 from support.slow import mostly_slow
 
-CHUNKS = 8
+CHUNKS = 16
 
 
 def create(machine: Machine) -> object:

@@ -172,6 +172,7 @@ def test_a_create_with_a_full_disk_behind_stderr_ends_well(user: Path, more: str
     assert user.is_dir()
 
 
+@pytest.mark.slow
 def test_a_create_whose_every_word_is_lost_ends_well_but_for_its_answer(user: Path) -> None:
     done = _ccgpu(_LINES["create"], ">/dev/full 2>&1")
     assert (done.returncode, done.stdout, done.stderr) == (1, "", "")
@@ -199,6 +200,7 @@ def test_a_log_on_a_full_disk_ends_nothing(user: Path, small: Path, more: str, f
     assert user.is_dir()
 
 
+@pytest.mark.slow
 def test_an_answer_in_a_file_on_a_full_disk_is_lost_but_the_work_is_done(
     user: Path, small: Path
 ) -> None:

@@ -127,7 +127,7 @@ def _of(error: Any, state: str) -> set[str]:
 @pytest.mark.parametrize(
     "numbers",
     mostly_slow(
-        [*((one,) for one in _SIGNALS), (signal.SIGINT,) * 2, (signal.SIGINT, signal.SIGTERM)], 4
+        [*((one,) for one in _SIGNALS), (signal.SIGINT,) * 2, (signal.SIGINT, signal.SIGTERM)], 5
     ),
     ids=lambda numbers: "+".join(signal.Signals(one).name for one in numbers),
 )
@@ -158,6 +158,7 @@ def test_a_delete_that_hangs_says_of_nothing_that_it_is_still_there(number, user
     assert there <= _of(error, "unknown")
 
 
+@pytest.mark.slow
 def test_a_delete_on_another_machine_names_what_it_had_found(user, home):
     user.create()
     (home / "state" / "ccgpu").rename(home / "elsewhere")

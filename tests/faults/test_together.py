@@ -34,13 +34,13 @@ def test_two_creates_at_once_make_one_vm(
     assert machine.ids() == set()
 
 
-@pytest.mark.parametrize("chunk", mostly_slow(range(4), 4))
+@pytest.mark.parametrize("chunk", mostly_slow(range(8), 8))
 def test_another_machines_create_may_come_in_between_anywhere(tmp_path: Path, chunk: int) -> None:
     at, reached = chunk, True
     while reached:
         reached = _one_inside_the_other(at, tmp_path / str(at))
-        at += 4
-    assert at > 20
+        at += 8
+    assert at > 24
 
 
 def _one_inside_the_other(at: int, folder: Path) -> bool:

@@ -1,6 +1,7 @@
 """Whose evidence it is, and when it was asked for: only the caller can say, and what that stops."""
 
 from dataclasses import replace
+from functools import cache
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -33,6 +34,7 @@ def victim() -> ConfidentialVm:
     return newest_vm()
 
 
+@cache
 def attacker() -> ConfidentialVm:
     """Another genuine VM, on another chip, with a vTPM of its own."""
     chip = replace(newest_vm().chip, hwid=b"\x77" * 64)

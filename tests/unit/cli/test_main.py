@@ -14,6 +14,7 @@ from ccgpu.cli.runtime import Backend, Reach
 from ccgpu.errors import StateUnusable, UsageProblem
 from ccgpu.fakearm import FAKE_SUBSCRIPTION
 from ccgpu.store.journals import Journals
+from support.slow import mostly_slow
 
 _CREATE = "create demo --backend fake --region eastus2 --ssh-from 203.0.113.7/32"
 
@@ -113,7 +114,7 @@ def test_nobody_is_served_with_broken_lines_but_columns_are_kept_to(monkeypatch)
         assert stream.getvalue().count("\n") == lines
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("number", mostly_slow([signal.SIGINT, signal.SIGTERM, signal.SIGHUP], 3))
 def test_a_signal_ends_it_with_130_and_a_word(number, home):
     """While it waits for another one's lock, so that the moment is certain."""
     journals = Journals(home / "state" / "ccgpu" / "fake.sqlite.journals")
