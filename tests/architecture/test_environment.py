@@ -101,4 +101,4 @@ def test_a_word_that_is_no_command_is_answered_with_all_of_them(clone):
     command = [sys.executable, "scripts/dev.py", "frobnicate"]
     done = subprocess.run(command, cwd=clone.folder, capture_output=True, text=True, check=False)
     assert done.returncode == 1
-    assert "hint: setup | demo | test | check" in done.stderr
+    assert "hint: setup | demo | test | test-changed | check" in done.stderr
