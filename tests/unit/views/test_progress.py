@@ -85,6 +85,7 @@ def test_a_program_gets_every_event_as_it_is():
         "id": _VM,
         "kind": "Microsoft.Compute/virtualMachines",
         "action": None,
+        "stage": None,
     }
     assert documents[-1]["text"] == "the end"
     assert documents[-1]["at"] == 3700.0

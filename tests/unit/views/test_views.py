@@ -155,7 +155,7 @@ def test_a_deployment_for_scripts_has_exactly_the_promised_fields():
         [
             *("schema", "name", "state", "region", "zone", "size", "resource_group", "vm_id"),
             *("public_ip", "private_ip", "expires", "hourly_usd", "resources", "attestation"),
-            "simulated",
+            *("simulated", "stage"),
         ]
     )
     assert (document["hourly_usd"], document["attestation"]) == (None, None)
@@ -188,6 +188,8 @@ def test_a_vm_that_is_stopped_but_not_deallocated_is_said_to_bill():
 def test_a_deployment_without_a_vm_can_be_shown():
     bare = Deployment("demo", State.CREATING, "g")
     assert "creating" in _printed(deployment.as_text(bare, simulated=False))
+    begun = _printed(deployment.as_text(replace(bare, stage="boot"), simulated=False))
+    assert "`ccgpu create demo` continues" in begun
     assert "-" in _printed(deployment.list_as_text([bare]))
     assert "nothing to do" in _printed(created.as_text(Plan(()), bare, simulated=False))
 
