@@ -34,5 +34,7 @@ def acceptable_jwks_url(issuer: str) -> str:
     """The one address to fetch `issuer`'s keys from (no redirect), or `Malformed`."""
     url = jwks_url(issuer)
     if url is None:
-        raise Malformed(ISSUER_URL, f"{NRAS_ISSUER} or https://….attest.azure.net or .us", issuer[:100])
+        raise Malformed(
+            ISSUER_URL, f"{NRAS_ISSUER} or https://….attest.azure.net or .us", issuer[:100]
+        )
     return url
