@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from ccgpu.attest.gpu import opaque, spdm
+from ccgpu.domain import bundle
 from ccgpu.domain.evidence import CallerCollateral, NamedManifest
 from ccgpu.errors import EvidenceUnavailable
 from ccgpu.fakeguest.evidence import amd, rim
@@ -153,6 +154,17 @@ def test_measurements_must_match_the_manifest_that_the_rim_id_names():
     assert (named.verdict, named.reasons) == ("accepted", ())
     assert "differ in their golden values" in named.facts["GPU manifests 1"]
     assert gpus(_given(both, rims=_named(found, different))).reasons == ("golden.match",)
+
+
+def test_a_saved_bundle_does_not_say_which_of_two_manifests_is_meant():
+    found = asked_of_gpu(gpu())
+    different = _signed_by(gpu().rims, golden=(bytes(48),))
+    named = _given(_brings(found, rims=different), rims=_named(found))
+    saved = bundle.of(named, made_at=AT, tool="test").evidence()
+
+    assert gpus(named).verdict == "accepted"
+    assert gpus(saved).reasons == ("rim.ambiguous",)
+    assert gpus(_given(saved, rims=_named(found))).verdict == "accepted"
 
 
 def test_both_ids_and_the_command_are_told_where_there_are_no_manifests():
