@@ -13,6 +13,8 @@ from ccgpu.fakeguest.evidence import amd, rim
 from ccgpu.fakeguest.evidence import spdm as builder
 from ccgpu.fakeguest.evidence.amd import Chip
 from ccgpu.fakeguest.evidence.rim_pki import SIGNER
+from ccgpu.store.evidence import thim
+from support import documents
 from support.gpus import asked as asked_of_gpu
 from support.gpus import gpu
 from support.vms import AT, Judge, asked, vm
@@ -122,6 +124,21 @@ def test_the_certificate_of_the_chip_is_found_among_those_of_several_machines():
     (told,) = [check.actual for check in alone.checks if not check.ok]
     assert told == "none of 1 certificates is of this chip at its TCB"
     assert cpus(_with_cpu(found, vek=other, veks=(own,))).verdict == "accepted"
+
+
+@pytest.mark.parametrize("forged", [False, True])
+def test_a_wrong_certificate_of_azures_answer_is_refused_and_mended_by_the_callers(forged):
+    found = asked(vm())
+    assert found.cpu is not None
+    own = found.cpu.vek or b""
+    other = vm().amd.vcek(Chip(hwid=bytes(range(100, 164)))).signed_by(vm().amd.ask_key)
+    wrong = own[:-1] + bytes([own[-1] ^ 1]) if forged else other
+    answer = documents.thim(wrong, vm().amd.chain)
+    completed = thim.completed(replace(found.cpu, vek=None, thim=answer))
+    of_azure = replace(found, cpu=completed)
+
+    assert cpus(of_azure).verdict == "rejected"
+    assert cpus(_given(of_azure, veks=(own,))).verdict == "accepted"
 
 
 # Manifests
