@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from ccgpu.attest.appraise import appraise
 from ccgpu.attest.judged import One
 from ccgpu.domain import bundle
 from ccgpu.errors import (
@@ -17,6 +18,7 @@ from ccgpu.errors import (
     InvalidFile,
     UsageProblem,
 )
+from ccgpu.store import evidence as evidence_files
 from ccgpu.workflows import verify, verify_each
 from support.drawn import without_drawn
 from support.vms import AT, asked, vm
@@ -174,7 +176,7 @@ def test_evidence_without_a_time_is_told_and_the_rest_is_judged(shell, evidence)
 
 
 def test_a_bug_with_one_is_told_and_the_rest_is_judged(shell, monkeypatch):
-    real = verify.appraise
+    real = appraise
 
     def breaking(found, *rest):
         if found.cpu is not None and found.cpu.vek is None:
@@ -199,10 +201,13 @@ def test_the_folder_of_collateral_is_read_once_for_all(shell, evidence, monkeypa
     (evidence / "given" / "vek.der").write_bytes(part.vek or b"")
     (evidence / "given" / "notes.txt").write_text("notes")
     read = []
-    real = verify.files.with_collateral
-    monkeypatch.setattr(
-        verify.files, "with_collateral", lambda *given: read.append(given) or real(*given)
-    )
+    real = evidence_files.with_collateral
+
+    def counted(found, path):
+        read.append(path)
+        return real(found, path)
+
+    monkeypatch.setattr(evidence_files, "with_collateral", counted)
     done = shell(f"verify bare.json bare.json --each {_FAKE} --collateral given -o json")
 
     assert (done.code, len(read)) == (0, 1)
