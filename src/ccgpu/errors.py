@@ -33,6 +33,7 @@ An exception that is not in this tree is a bug: it becomes an `InternalError` wi
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from traceback import format_exception, format_exception_only
 from typing import ClassVar, Literal
 
 Presence = Literal["exists", "gone", "unknown"]
@@ -80,6 +81,12 @@ class InternalError(CcgpuError):
     def __init__(self, message: str, *, traceback: str) -> None:
         super().__init__(message, hint="please report it, with the traceback")
         self.traceback = traceback
+
+    @classmethod
+    def of(cls, err: BaseException) -> "InternalError":
+        """The bug behind an exception that nobody has foreseen."""
+        what = "".join(format_exception_only(err)).strip()
+        return cls(f"a bug in ccgpu: {what}", traceback="".join(format_exception(err)))
 
 
 class AnswerLost(CcgpuError):

@@ -1,10 +1,23 @@
 """Every part of evidence that is accepted, exchanged for what the fuzzer makes of it.
 
-A verdict may be good again only if the part says the same as before: PEM may be wrapped otherwise,
-a signature may be bare or not. An event log may say less, since digests alone were measured. Nonces
-are bare here: no binding covers what a signature does not.
+The evidence is judged as in use: it is bound to a VM and its host key, and the caller gives both
+and the nonce. `-bare` has evidence that answers the caller's nonce alone, where a binding would
+refuse every other byte before anything else has to.
+
+These acceptances of changed bytes are known, and harmless. All others are findings.
+
+- A certificate or revocation list of AMD's, a bare GPU's chain: the same DER in PEM, or wrapped
+  otherwise.
+- A quote's signature: bare, or in a TPMT_SIGNATURE.
+- A file of PCR values: the same values, written otherwise.
+- A manifest: XML that reads the same, such as white space outside of what is signed.
+- A token: JSON that reads the same.
+- A bare event log: less is told of an event, since its digest alone was measured.
+- What is claimed: when it was made, since the caller gives the time. Nonce, vmId and host key may
+  be absent, since the caller's count; a vmId may be in either case.
 """
 
+import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -13,14 +26,16 @@ from typing import Any
 
 from ccgpu.attest import certificates, simulated
 from ccgpu.attest.appraisal import Appraisal
-from ccgpu.attest.appraise import Question, appraise
-from ccgpu.attest.check import Rule
-from ccgpu.attest.gpu import rim
+from ccgpu.attest.appraise import appraise
+from ccgpu.attest.check import Malformed, Rule
+from ccgpu.attest.gpu import rim, spdm
 from ccgpu.attest.roots import Roots
 from ccgpu.attest.second_opinions import Keys
 from ccgpu.attest.snp import crl
 from ccgpu.attest.tokens import maa, nras
 from ccgpu.attest.vtpm import pcrs, signature
+from ccgpu.domain import bundle
+from ccgpu.domain.bundle import Bundle
 from ccgpu.domain.evidence import CpuEvidence, Evidence, Tokens
 from ccgpu.domain.policy import Policy
 from ccgpu.fakeguest.evidence import tokens
@@ -52,7 +67,7 @@ class Verdict:
     def parse(self, data: bytes) -> Appraisal:
         """Judge the evidence with `data` in it."""
         good = self.found()
-        judged = _judged(self.exchanged(good, data), _roots(self.found))
+        judged = _judged(self.exchanged(good, data), good, _roots(self.found))
         if judged.verdict == "accepted":
             wanted = self.means(self.part(good) or b"")
             if self.means(data) != wanted or not self._same(judged.facts):
@@ -77,15 +92,22 @@ class Verdict:
 
 
 @cache
-def _policy(*, of_gpu: bool, revocation: bool) -> Policy:
-    plain = policies.load("gpu-only" if of_gpu else "cpu-only").loosened(skip_ocsp=not revocation)
+def _policy(name: str, binding: str, *, revocation: bool) -> Policy:
+    plain = policies.load(name).loosened(skip_ocsp=not revocation)
     issuers = {"nras_issuers": (tokens.NRAS_ISSUER,), "maa_issuers": (tokens.MAA_ISSUER,)}
-    return plain.model_copy(update={"tokens": plain.tokens.model_copy(update=issuers)})
+    changes = {"binding": binding, "tokens": plain.tokens.model_copy(update=issuers)}
+    return plain.model_copy(update=changes)
 
 
-def _judged(found: Evidence, roots: Roots | None) -> Appraisal:
-    policy = _policy(of_gpu=bool(found.gpus), revocation=bool(found.collateral.ocsp))
-    return appraise(found, policy, Question(vms.AT, keys=_KEYS), roots)
+def _judged(found: Evidence, good: Evidence, roots: Roots | None) -> Appraisal:
+    """By the policy that the good evidence is judged by, with what the caller knows."""
+    name = "default" if good.cpu and good.gpus else "gpu-only" if good.gpus else "cpu-only"
+    binding = good.claimed.binding
+    policy = _policy(name, binding, revocation=bool(good.collateral.ocsp))
+    question = vms.asking(vms.vm(), keys=_KEYS)
+    if binding == "nonce":
+        question = replace(question, vm_id=question.vm_id if good.cpu else None, host_key=None)
+    return appraise(found, policy, question, roots)
 
 
 @cache
@@ -95,46 +117,62 @@ def _roots(found: Callable[[], Evidence]) -> Roots | None:
 
 @cache
 def _facts(found: Callable[[], Evidence]) -> Mapping[str, str]:
-    return _judged(found(), _roots(found)).facts
+    return _judged(found(), found(), _roots(found)).facts
 
 
 @cache
 def _vm() -> Evidence:
     """A VM, with what may come along: revocations, PCRs in a file."""
     machine = vms.vm()
-    found = vms.asked(machine)
+    found = vms.bound(machine)
     crl_ = machine.amd.crl(7).signed_by(machine.amd.ark_key)
     file = b"".join(machine.pcrs[index] for index in range(24))
     return replace(found, cpu=replace(_cpu(found), crl=crl_, pcrs=None, pcr_file=file))
 
 
 @cache
+def _bare_vm() -> Evidence:
+    """A VM that answers a nonce alone."""
+    return vms.asked(vms.vm())
+
+
+@cache
 def _vm_and_token() -> Evidence:
     """A VM, with Microsoft's token."""
     machine = vms.vm()
-    token = tokens.MaaToken(_MAA, vms.NONCE, vm_id=machine.vm_id, issued=vms.AT)
-    return replace(vms.asked(machine), tokens=Tokens(maa=token.signed()))
+    token = tokens.MaaToken(_MAA, vms.NONCE, vm_id=machine.vm_id, issued=vms.AT, tee=vms.MAA_REPORT)
+    return replace(vms.bound(machine), tokens=Tokens(maa=token.signed()))
 
 
 @cache
-def _gpu_and_ocsp() -> Evidence:
-    """A GPU, with all of its collateral."""
-    return gpus.asked(gpus.gpu())
+def _both_and_ocsp() -> Evidence:
+    """A VM and its GPU, with all of their collateral."""
+    return gpus.bound(vms.vm(), gpus.gpu())
 
 
 @cache
-def _gpu() -> Evidence:
+def _both() -> Evidence:
     """The same without OCSP, which costs as much as all the rest."""
-    found = _gpu_and_ocsp()
-    return replace(found, collateral=replace(found.collateral, ocsp=()))
+    return _without_ocsp(_both_and_ocsp())
 
 
 @cache
-def _gpu_and_token() -> Evidence:
-    """A GPU, with NVIDIA's token."""
-    ueids = (_facts(_gpu)["GPU ueid"],)
-    token = tokens.NrasAnswer(_NRAS, vms.NONCE, issued=vms.AT, ueids=ueids)
-    return replace(_gpu(), tokens=Tokens(nras=token.signed()))
+def _bare_gpu() -> Evidence:
+    """A GPU that answers a nonce alone."""
+    return _without_ocsp(gpus.asked(gpus.gpu()))
+
+
+@cache
+def _both_and_token() -> Evidence:
+    """A VM and its GPU, with NVIDIA's token."""
+    nonce = spdm.parse(_both().gpus[0].report).nonce
+    ueids = (_facts(_both)["GPU ueid"],)
+    token = tokens.NrasAnswer(_NRAS, nonce, issued=vms.AT, ueids=ueids)
+    return replace(_both(), tokens=Tokens(nras=token.signed()))
+
+
+def _without_ocsp(found: Evidence) -> Evidence:
+    return replace(found, collateral=replace(found.collateral, ocsp=()))
 
 
 def _cpu(found: Evidence) -> CpuEvidence:
@@ -146,24 +184,30 @@ def _only(field: str, data: bytes) -> dict[str, Any]:
     return {field: data}
 
 
-def _of_vm(field: str, means: Meaning = bytes, *, fewer_facts: bool = False) -> Verdict:
+def _of_vm(
+    field: str,
+    means: Meaning = bytes,
+    found: Callable[[], Evidence] = _vm,
+    *,
+    fewer_facts: bool = False,
+) -> Verdict:
     """A field of the CPU's evidence."""
     return Verdict(
-        _vm,
-        lambda found: getattr(_cpu(found), field),
-        lambda found, data: replace(found, cpu=replace(_cpu(found), **_only(field, data))),
+        found,
+        lambda there: getattr(_cpu(there), field),
+        lambda there, data: replace(there, cpu=replace(_cpu(there), **_only(field, data))),
         means,
         fewer_facts,
     )
 
 
-def _of_gpu(field: str, means: Meaning = bytes) -> Verdict:
+def _of_gpu(field: str, means: Meaning = bytes, found: Callable[[], Evidence] = _both) -> Verdict:
     """A field of the GPU's evidence."""
 
-    def exchanged(found: Evidence, data: bytes) -> Evidence:
-        return replace(found, gpus=(replace(found.gpus[0], **_only(field, data)),))
+    def exchanged(there: Evidence, data: bytes) -> Evidence:
+        return replace(there, gpus=(replace(there.gpus[0], **_only(field, data)),))
 
-    return Verdict(_gpu, lambda found: getattr(found.gpus[0], field), exchanged, means)
+    return Verdict(found, lambda there: getattr(there.gpus[0], field), exchanged, means)
 
 
 def _of_collateral(found: Callable[[], Evidence], field: str, means: Meaning = bytes) -> Verdict:
@@ -186,6 +230,36 @@ def _of_tokens(found: Callable[[], Evidence], field: str, means: Meaning) -> Ver
     )
 
 
+def _claims(found: Evidence) -> bytes:
+    """What a bundle claims, as it stands there."""
+    made = bundle.of(found, made_at=vms.AT, tool="fuzz")
+    return made.model_dump_json(by_alias=True, include={*_CLAIMED}).encode()
+
+
+def _claiming(there: Evidence, data: bytes) -> Evidence:
+    return replace(there, claimed=_read(data).evidence().claimed)
+
+
+def _read(data: bytes) -> Bundle:
+    """A bundle with these claims. `Malformed` for what no bundle holds."""
+    try:
+        said = json.loads(data)
+        return Bundle.model_validate({"tool": "fuzz"} | {name: said[name] for name in _CLAIMED})
+    except (ValueError, KeyError, TypeError, RecursionError) as err:
+        raise Malformed(_RULE, "claims", "others") from err
+
+
+def _means_by_claims(data: bytes) -> object:
+    """What the caller does not say; what it does say may be absent."""
+    said, known = _read(data), _both().claimed
+    vm_id = (said.vm_id or known.vm_id or "").lower()
+    nonce = known.nonce if said.nonce is None else said.nonce
+    return said.binding, said.recipient_key, nonce, said.host_key or known.host_key, vm_id
+
+
+_CLAIMED = ("made_at", "nonce", "binding", "host_key", "recipient_key", "vm_id")
+
+
 def _nothing(_: bytes) -> None:
     """What is not signed: it counts by the facts that it tells."""
 
@@ -199,18 +273,25 @@ def _file(data: bytes) -> object:
 
 
 VERDICTS = {
+    "verdict-claims": Verdict(_both, _claims, _claiming, _means_by_claims),
     "verdict-hcl": _of_vm("hcl"),
+    "verdict-hcl-bare": _of_vm("hcl", found=_bare_vm),
     "verdict-vek": _of_vm("vek", _ONE),
     "verdict-amd-chain": _of_vm("chain", _SOME),
     "verdict-crl": _of_vm("crl", crl.parse),
     "verdict-quote": _of_vm("quote"),
+    "verdict-quote-bare": _of_vm("quote", found=_bare_vm),
     "verdict-signature": _of_vm("signature", signature.parse),
     "verdict-pcr-file": _of_vm("pcr_file", _file),
-    "verdict-event-log": _of_vm("event_log", _nothing, fewer_facts=True),
+    "verdict-event-log": _of_vm("event_log"),
+    "verdict-event-log-bare": _of_vm("event_log", _nothing, _bare_vm, fewer_facts=True),
+    "verdict-gpu-state": _of_gpu("state_document"),
     "verdict-gpu-report": _of_gpu("report"),
-    "verdict-gpu-chain": _of_gpu("chain", _SOME),
-    "verdict-rim": _of_collateral(_gpu, "rims", lambda data: rim.parse(data)[0]),
-    "verdict-ocsp": _of_collateral(_gpu_and_ocsp, "ocsp"),
-    "verdict-nras": _of_tokens(_gpu_and_token, "nras", nras.parse),
+    "verdict-gpu-report-bare": _of_gpu("report", found=_bare_gpu),
+    "verdict-gpu-chain": _of_gpu("chain"),
+    "verdict-gpu-chain-bare": _of_gpu("chain", _SOME, _bare_gpu),
+    "verdict-rim": _of_collateral(_both, "rims", lambda data: rim.parse(data)[0]),
+    "verdict-ocsp": _of_collateral(_both_and_ocsp, "ocsp"),
+    "verdict-nras": _of_tokens(_both_and_token, "nras", nras.parse),
     "verdict-maa": _of_tokens(_vm_and_token, "maa", maa.parse),
 }

@@ -79,6 +79,13 @@ def test_with_any_byte_changed_it_is_refused(verify, case, name, place):
     assert verify().code == 9
 
 
+def test_a_name_of_a_type_that_no_reader_takes_is_refused_like_any_other_byte(verify, case):
+    raw = bytearray((case / "device-chain.pem").read_bytes())
+    raw[360] ^= 0x10  # the type of a string becomes that of bits
+    (case / "device-chain.pem").write_bytes(raw)
+    assert verify().code == 9
+
+
 @pytest.mark.parametrize("place", range(5))
 def test_a_damaged_error_message_is_refused_like_any_damaged_answer(verify, case, place):
     file = case / "ocsp-other" / "fmc_leaf_nonce.der"

@@ -3,6 +3,7 @@
 Numbers are security version numbers (SVN, 0-255) and bits of the report's mitigation vectors. They
 are second-hand: AMD's pages were read through other verifiers and the Linux kernel's mailing lists.
 https://www.amd.com/en/resources/product-security/bulletin/ + the id in lower case + ".html".
+The dates of AMD-SB-3015, 3020 and 3027 are not confirmed; no verdict depends on a date.
 A bulletin without numbers cannot be answered by a report: it is listed as never covered.
 
 AMD-SB-3034: AMD withdrew its TCB values on 2026-09-24, so there are none here. AMD-SB-3023: AMD's

@@ -2,7 +2,6 @@
 
 import errno
 import json
-import traceback
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -52,9 +51,7 @@ def _of_bug(err: BaseException) -> CcgpuError:
     """What nobody has foreseen: a disk or a file that the system refuses, else a bug of ours."""
     if isinstance(err, OSError) and err.errno in _SYSTEM and err.filename is not None:
         return StateUnusable(f"{err.filename}: {err.strerror}")
-    what = "".join(traceback.format_exception_only(err)).strip()
-    trace = "".join(traceback.format_exception(err))
-    return InternalError(f"a bug in ccgpu: {what}", traceback=trace)
+    return InternalError.of(err)
 
 
 def _text(err: CcgpuError) -> str:

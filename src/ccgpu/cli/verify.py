@@ -29,7 +29,7 @@ def verify(
     """Verify attestation evidence, offline.
 
     Exit codes: 0 accepted; 9 rejected; 8 no verdict, because collateral is missing; 3 not in a
-    known format. With --each, the worst one counts: 9 before 8 before 3.
+    known format. With --each, the worst one counts: 9 before 1 (a bug), 8, 3, 2.
 
     Example: `ccgpu verify evidence.json --nonce 5f0c --host-key vm.pub --vm-id
     390cbcf5-6c67-4d9b-98ef-c3f1699cc8fc`

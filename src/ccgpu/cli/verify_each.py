@@ -30,7 +30,6 @@ def verify_each(
     verbose: bool,
 ) -> None:
     """Judge each by itself, print all verdicts, and end with the worst of them."""
-    from ccgpu.store import policies
     from ccgpu.views import verdicts as view
     from ccgpu.workflows import verify as work
     from ccgpu.workflows import verify_each as each
@@ -39,9 +38,7 @@ def verify_each(
         option = "--save" if judging.record is None else "--record"
         raise UsageProblem(f"{option} cannot be used with --each", hint="leave out `--each`")
     paths = each.sources(evidence)
-    question = asked(evidence[0], judging, simulated=simulated)
-    question = replace(question, loaded=policies.load_with_origin(question.policy))
-    work.check_files(question)
+    question = work.read_once(asked(evidence[0], judging, simulated=simulated))
     judged = tuple(
         each.judge_each(paths, lambda path: work.verify(replace(question, path=path), run.state))
     )

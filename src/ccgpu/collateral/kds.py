@@ -19,6 +19,7 @@ from ccgpu.collateral.sources import Sources
 from ccgpu.collateral.want import Found, Piece, Want, until
 from ccgpu.errors import EvidenceUnavailable
 from ccgpu.net.fetch import Ask, NoAnswer
+from ccgpu.store.evidence.pem import UNREADABLE
 
 VCEK_LIMIT = 16 * 1024  # a real one has 1.4 KB
 CRL_LIMIT = 1024 * 1024
@@ -140,6 +141,6 @@ def _read_crl(body: bytes, now: float) -> Found:
     try:
         found = x509.load_der_x509_crl(body)
         next_update = found.next_update_utc
-    except ValueError as err:
+    except UNREADABLE as err:
         raise NoAnswer("the answer is no revocation list") from err
     return until(body, now, next_update)

@@ -10,13 +10,13 @@ from functools import partial
 from typing import NamedTuple
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.x509 import ocsp
 
 from ccgpu.collateral.sources import MIRROR_CONNECT, Sources
 from ccgpu.collateral.want import Found, Want, until
 from ccgpu.net.fetch import Ask, NoAnswer
 from ccgpu.net.transport import CONNECT
+from ccgpu.store.evidence.pem import UNREADABLE
 
 # An answer has some 2 KB, its responder's certificate included.
 LIMIT = 64 * 1024
@@ -69,7 +69,7 @@ def _read(about: CertId, body: bytes, now: float) -> Found:
         answer = ocsp.load_der_ocsp_response(body)
         status = answer.response_status
         singles = _windows(answer, about) if status is ocsp.OCSPResponseStatus.SUCCESSFUL else []
-    except (ValueError, UnsupportedAlgorithm) as err:
+    except UNREADABLE as err:
         raise NoAnswer("the answer is no OCSP answer") from err
     if status is not ocsp.OCSPResponseStatus.SUCCESSFUL:
         said = status.name.lower().replace("_", " ")

@@ -14,6 +14,7 @@ from typing import Any
 
 from ccgpu.collateral.sources import MIRROR_CONNECT, Sources
 from ccgpu.collateral.want import Found, Want, within_a_day
+from ccgpu.domain.evidence import MAX_MANIFEST
 from ccgpu.errors import EvidenceUnavailable
 from ccgpu.net.fetch import Ask, NoAnswer
 from ccgpu.net.transport import CONNECT
@@ -21,8 +22,7 @@ from ccgpu.net.transport import CONNECT
 # NVIDIA RIM Service, "RIM ID Naming Convention": no GPU's id has other characters.
 _ID = re.compile(r"[A-Z0-9][A-Z0-9_.-]{0,127}")
 # Real manifests have 20 KB. In an answer they are base64, in JSON.
-LIMIT = 1024 * 1024
-_ANSWER_LIMIT = LIMIT * 4 // 3 + 4096
+_ANSWER_LIMIT = MAX_MANIFEST * 4 // 3 + 4096
 
 
 def want(rim_id: str, sources: Sources, region: str | None) -> Want:
@@ -42,7 +42,7 @@ def want(rim_id: str, sources: Sources, region: str | None) -> Want:
         for service in sources.rims(region)
     )
     read = partial(_read, rim_id)
-    return Want(f"rim/{rim_id}.xml", f"the reference manifest {rim_id}", LIMIT, asks, read)
+    return Want(f"rim/{rim_id}.xml", f"the reference manifest {rim_id}", MAX_MANIFEST, asks, read)
 
 
 def _read(rim_id: str, body: bytes, now: float) -> Found:
@@ -57,8 +57,8 @@ def _read(rim_id: str, body: bytes, now: float) -> Found:
         raise NoAnswer(f"the answer is about {ascii(found)[:140]}")
     if not isinstance(digest, str) or hashlib.sha256(xml).hexdigest() != digest.casefold():
         raise NoAnswer("the manifest is not the one of its sha256")
-    if len(xml) > LIMIT:
-        raise NoAnswer(f"the manifest has more than {LIMIT} bytes")
+    if len(xml) > MAX_MANIFEST:
+        raise NoAnswer(f"the manifest has more than {MAX_MANIFEST} bytes")
     return within_a_day(xml, now)
 
 

@@ -7,6 +7,8 @@ from typing import Literal
 
 Binding = Literal["ccgpu-bind-v1", "nonce"]
 
+MAX_MANIFEST = 256 * 1024  # bytes of one reference manifest; NVIDIA's have 20 KB
+
 
 @dataclass(frozen=True, slots=True)
 class CpuEvidence:

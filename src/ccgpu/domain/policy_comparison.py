@@ -39,6 +39,22 @@ def looser_than(policy: Policy, baseline: Policy) -> Mapping[str, str]:
     return dict(_compared(policy, baseline, ""))
 
 
+def in_words(policy: Policy) -> Mapping[str, str]:
+    """What a policy says, by the path of the field; long lists are cut short."""
+    return dict(_worded(policy, ""))
+
+
+def _worded(part: BaseModel, prefix: str) -> Iterator[tuple[str, str]]:
+    for field, value in part:
+        path = f"{prefix}{field}"
+        if isinstance(value, BaseModel):
+            yield from _worded(value, f"{path}.")
+        elif isinstance(value, tuple):
+            yield path, f"[{_words(path, value) if value else ''}]"
+        else:
+            yield path, _words(path, value)
+
+
 def _compared(own: BaseModel, base: BaseModel, prefix: str) -> Iterator[tuple[str, str]]:
     for field in type(own).model_fields:
         path = f"{prefix}{field}"

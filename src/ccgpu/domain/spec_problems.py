@@ -13,6 +13,8 @@ from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 
 Path = tuple[str | int, ...]
 
+MISSING = "is missing"
+
 
 class FieldProblem(NamedTuple):
     """One thing wrong: the path of the field, and what."""
@@ -64,7 +66,7 @@ def unknown_key(key: str, known: Iterable[str]) -> str:
 
 
 _WORDS: Mapping[str, str] = {
-    "missing": "is missing",
+    "missing": MISSING,
     "string_type": "must be text, put it in quotes",
     "int_type": "must be a whole number",
     "int_parsing": "must be a whole number",

@@ -5,11 +5,12 @@ A file that is wrong in anything is refused with every place that is wrong: half
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from ccgpu.domain.spec_problems import MISSING
 from ccgpu.errors import InvalidFile, Problem, UsageProblem
 from ccgpu.store import atomic, documents
 from ccgpu.store.documents import Document, dotted, reason
@@ -74,7 +75,23 @@ def _folder() -> Any:
 def _policy(document: Document) -> "Policy":
     from ccgpu.domain.policy import Policy
 
-    return _validated(document, Policy.model_validate)
+    try:
+        return _validated(document, Policy.model_validate)
+    except InvalidFile as err:
+        missing = [each.path for each in err.problems if each.message == MISSING]
+        if not missing:
+            raise
+        raise InvalidFile(document.source, err.problems, hint=_to_add(missing)) from err
+
+
+def _to_add(missing: Sequence[str]) -> str:
+    """What to do about a policy that lacks fields, as one for an older release does."""
+    from ccgpu.domain.policy_comparison import in_words
+
+    there = in_words(_shipped(_DEFAULT))
+    said = ", ".join(f"{path}: {there[path]}" for path in missing if path in there)
+    of_default = f"; `{_DEFAULT}` has {said}" if said else ""
+    return f"add what is missing, also where an older ccgpu did not ask for it{of_default}; {HINT}"
 
 
 def _validated(document: Document, model: Callable[[Mapping[str, Any]], T]) -> T:

@@ -19,10 +19,13 @@ from ccgpu.attest.gpu import verify as gpu_report
 from ccgpu.attest.gpu.roots import NVIDIA_DEVICE
 from ccgpu.attest.hcl import blob
 from ccgpu.attest.roots import Anchor
+from ccgpu.attest.snp import chain as authorities
 from ccgpu.attest.snp import report as snp_report
+from ccgpu.attest.snp import signatures
 from ccgpu.attest.snp import vek as veks
 from ccgpu.attest.snp.certificate import READABLE
 from ccgpu.attest.snp.report import Report
+from ccgpu.attest.snp.roots import AMD_ROOTS
 from ccgpu.collateral.kds import Chip
 from ccgpu.collateral.needs import Fetched, Needs
 from ccgpu.domain.events import Listener, ignore_event
@@ -34,6 +37,7 @@ from ccgpu.domain.evidence import (
     NamedManifest,
 )
 from ccgpu.errors import EvidenceRejected, EvidenceUnavailable
+from ccgpu.store.evidence import thim
 from ccgpu.workflows.collateral import Fetching
 
 
@@ -92,7 +96,7 @@ def of_cpu(part: CpuEvidence) -> Needs:
     return Needs(
         chips=(_chip(report, product),),
         crls=(product,),
-        thim=part.thim,
+        thim=part.thim if _is_amds(part.thim) else None,
         veks=tuple(_ders(brought)),
     )
 
@@ -160,6 +164,20 @@ def _report(part: CpuEvidence) -> Report:
 def _chip(report: Report, product: str) -> Chip:
     tcb = report.reported_tcb
     return Chip(product, report.chip_id, tcb.bootloader, tcb.tee, tcb.snp, tcb.microcode)
+
+
+def _is_amds(answer: bytes | None) -> bool:
+    """Whether AMD signed the certificate in Azure's answer: one that is forged saves no request."""
+    raw, _ = thim.certificates(answer or b"")
+    try:
+        vek = None if raw is None else veks.parse(raw)
+    except Malformed:
+        return False
+    signer = None if vek is None else authorities.authority(vek, AMD_ROOTS.get(vek.product))
+    if vek is None or signer is None:
+        return False
+    own = vek.certificate
+    return signatures.by_authority(signer.spki, own.signature, own.signed)
 
 
 def _products(brought: Sequence[bytes]) -> Iterator[str]:

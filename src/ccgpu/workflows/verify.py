@@ -32,7 +32,8 @@ class Asked:
     """What the user asks: the evidence, and everything that the verdict depends on besides.
 
     `at` is None for the time that the evidence was made, by its maker's word. `host_key`: a file or
-    a fingerprint. `loaded`: the policy where it has been read already.
+    a fingerprint. `loaded` and `given`: the policy and what is in the folder of collateral, where
+    these have been read already.
     """
 
     path: Path
@@ -54,6 +55,7 @@ class Asked:
     trust_nonce: bool = False
     simulated: bool = False
     loaded: tuple[Policy, PolicyOrigin | None] | None = None
+    given: Evidence | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +82,7 @@ def verify(asked: Asked, state: Path) -> Answer:
     )
     brought = found = files.read(asked.path, asked.format_)
     if asked.collateral is not None:
-        found = _given(found, asked.collateral)
+        found = _with(found, asked.given or _given(asked.collateral))
     known = _known(asked, found, Challenges(state / "challenges"))
     question = Question(
         at=_time(asked, found),
@@ -126,8 +128,11 @@ def _known(asked: Asked, found: Evidence, challenges: Challenges) -> Known:
     )
 
 
-def check_files(asked: Asked) -> None:
-    """Refuse what the caller gave beside the evidence and cannot be read, before any verdict."""
+def read_once(asked: Asked) -> Asked:
+    """The question with its policy and collateral read, for many verdicts.
+
+    What the caller gave beside the evidence and cannot be read is refused before any of them.
+    """
     if asked.pins is not None:
         policies.pins(asked.pins)
     if asked.host_key is not None:
@@ -135,12 +140,17 @@ def check_files(asked: Asked) -> None:
     for keys in (asked.nras_keys, asked.maa_keys):
         if keys is not None:
             content(keys)
-    if asked.collateral is not None:
-        _given(Evidence("folder"), asked.collateral)
+    given = None if asked.collateral is None else _given(asked.collateral)
+    return replace(asked, loaded=policies.load_with_origin(asked.policy), given=given)
 
 
-def _given(found: Evidence, path: Path) -> Evidence:
-    """The evidence and the caller's folder: as its manifest lists it, or loose files without one.
+def _with(found: Evidence, folder: Evidence) -> Evidence:
+    ignored = (*found.ignored, *folder.ignored)
+    return replace(found, given=found.given + folder.given, ignored=ignored)
+
+
+def _given(path: Path) -> Evidence:
+    """What is in the caller's folder: as its manifest lists it, or loose files without one.
 
     `InvalidFile` for a folder that is not as `collateral fetch` wrote it: a manifest or a
     revocation list that is lost on the way must not be lost in silence.
@@ -151,8 +161,8 @@ def _given(found: Evidence, path: Path) -> Evidence:
     from ccgpu.workflows import supplies
 
     if folder.has_manifest(path):
-        return supplies.supplied(found, Fetched(folder.read_whole(path)))
-    return files.with_collateral(found, path)
+        return supplies.supplied(Evidence("folder"), Fetched(folder.read_whole(path)))
+    return files.with_collateral(Evidence("folder"), path)
 
 
 def _time(asked: Asked, found: Evidence) -> datetime:

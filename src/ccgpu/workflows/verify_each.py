@@ -11,6 +11,7 @@ from ccgpu.errors import (
     CcgpuError,
     EvidenceRejected,
     EvidenceUnavailable,
+    InternalError,
     InvalidFile,
     UsageProblem,
 )
@@ -25,6 +26,7 @@ _TOLD = 20  # problems of unreadable files that the one error names; the table h
 # What one exit code says of many: the first of these that any of them ended with.
 WORST_FIRST = (
     EvidenceRejected.exit_code,
+    InternalError.exit_code,
     EvidenceUnavailable.exit_code,
     InvalidFile.exit_code,
     UsageProblem.exit_code,
@@ -67,6 +69,9 @@ def judge_each(paths: Sequence[Path], judge: Callable[[Path], Answer]) -> Iterat
         except CcgpuError as err:
             yield One(str(path), error=err)
             continue
+        except Exception as err:  # noqa: BLE001  # a bug with one leaves no other unjudged
+            yield One(str(path), error=InternalError.of(err))
+            continue
         found = answer.evidence
         yield One(
             str(path), answer.appraisal, found.format, found.ignored, _refusal(answer.appraisal)
@@ -82,7 +87,7 @@ def _refusal(appraisal: Appraisal) -> CcgpuError | None:
 
 
 def worst(judged: Sequence[One]) -> int:
-    """The exit code of all of them: 9 outranks 8, 8 outranks 3, 3 outranks 2; 0 if all are good."""
+    """The exit code of all of them: 9 outranks 1 (a bug), then 8, 3, 2; 0 if all are good."""
     codes = {one.exit_code for one in judged}
     return next((code for code in WORST_FIRST if code in codes), max(codes, default=0))
 

@@ -6,12 +6,15 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from ccgpu.attest.gpu import opaque, spdm
+from ccgpu.domain import bundle
 from ccgpu.domain.evidence import CallerCollateral, NamedManifest
 from ccgpu.errors import EvidenceUnavailable
 from ccgpu.fakeguest.evidence import amd, rim
 from ccgpu.fakeguest.evidence import spdm as builder
 from ccgpu.fakeguest.evidence.amd import Chip
 from ccgpu.fakeguest.evidence.rim_pki import SIGNER
+from ccgpu.store.evidence import thim
+from support import documents
 from support.gpus import asked as asked_of_gpu
 from support.gpus import gpu
 from support.vms import AT, Judge, asked, vm
@@ -123,6 +126,21 @@ def test_the_certificate_of_the_chip_is_found_among_those_of_several_machines():
     assert cpus(_with_cpu(found, vek=other, veks=(own,))).verdict == "accepted"
 
 
+@pytest.mark.parametrize("forged", [False, True])
+def test_a_wrong_certificate_of_azures_answer_is_refused_and_mended_by_the_callers(forged):
+    found = asked(vm())
+    assert found.cpu is not None
+    own = found.cpu.vek or b""
+    other = vm().amd.vcek(Chip(hwid=bytes(range(100, 164)))).signed_by(vm().amd.ask_key)
+    wrong = own[:-1] + bytes([own[-1] ^ 1]) if forged else other
+    answer = documents.thim(wrong, vm().amd.chain)
+    completed = thim.completed(replace(found.cpu, vek=None, thim=answer))
+    of_azure = replace(found, cpu=completed)
+
+    assert cpus(of_azure).verdict == "rejected"
+    assert cpus(_given(of_azure, veks=(own,))).verdict == "accepted"
+
+
 # Manifests
 
 
@@ -153,6 +171,17 @@ def test_measurements_must_match_the_manifest_that_the_rim_id_names():
     assert (named.verdict, named.reasons) == ("accepted", ())
     assert "differ in their golden values" in named.facts["GPU manifests 1"]
     assert gpus(_given(both, rims=_named(found, different))).reasons == ("golden.match",)
+
+
+def test_a_saved_bundle_does_not_say_which_of_two_manifests_is_meant():
+    found = asked_of_gpu(gpu())
+    different = _signed_by(gpu().rims, golden=(bytes(48),))
+    named = _given(_brings(found, rims=different), rims=_named(found))
+    saved = bundle.of(named, made_at=AT, tool="test").evidence()
+
+    assert gpus(named).verdict == "accepted"
+    assert gpus(saved).reasons == ("rim.ambiguous",)
+    assert gpus(_given(saved, rims=_named(found))).verdict == "accepted"
 
 
 def test_both_ids_and_the_command_are_told_where_there_are_no_manifests():

@@ -175,7 +175,8 @@ def test_a_token_is_compared_with_nothing_that_is_not_believed():
 
 
 def test_a_good_token_of_a_shared_provider_is_accepted_by_the_policies_that_ship():
-    for issuer in ("https://sharedeus2.eus2.attest.azure.net", tokens.MAA_ISSUER):
+    government = "https://sharedugv.ugv.attest.azure.us"
+    for issuer in ("https://sharedeus2.eus2.attest.azure.net", tokens.MAA_ISSUER, government):
         token = tokens.MaaToken(
             MAA, NONCE, vm_id=vm().vm_id, issued=AT, tee=MAA_REPORT, issuer=issuer
         )
@@ -203,4 +204,4 @@ def test_a_provider_that_is_not_listed_is_refused(issuer):
 
     assert "token.iss" in judged.reasons
     refused = [check for check in judged.checks if check.id == "token.iss"]
-    assert refused[0].expected == "one of 47 listed"
+    assert refused[0].expected == "one of 59 listed"

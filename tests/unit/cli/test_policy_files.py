@@ -155,6 +155,23 @@ def test_a_floor_that_is_none_is_refused_with_its_place(shell, tmp_path, field, 
     assert "own.yaml" in done.err
 
 
+def test_a_policy_of_an_older_release_is_told_what_to_add(shell, tmp_path):
+    """As it was before these were asked for: nothing is taken to be meant."""
+    newer = ("required_mitigations", "minimum_guest_svn", "require_event_log", "minimum_vbios")
+    lines = _shipped("default", name="mine").splitlines()
+    file = tmp_path / "own.yaml"
+    file.write_text("\n".join(each for each in lines if each.strip().split(":")[0] not in newer))
+    done = shell(f"verify {tmp_path} --policy {file}")
+    said = " ".join(done.err.split())
+
+    assert (done.code, done.out) == (3, "")
+    for field in newer:
+        assert f".{field}: is missing" in said
+    assert "hint: add what is missing" in said
+    assert "cpu.minimum_guest_svn: 0x1000b" in said
+    assert "gpu.minimum_vbios: 96.00.5E.00.00" in said
+
+
 def test_many_verdicts_tell_of_the_policy_once(shell, verify, tmp_path):
     loose = _shipped("default", name="strict", minimum_guest_svn="0x10009")
     file, _, _ = verify(loose + "unsafe_short_nonce: true\n")

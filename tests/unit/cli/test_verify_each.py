@@ -8,10 +8,18 @@ from pathlib import Path
 
 import pytest
 
+from ccgpu.attest.appraise import appraise
 from ccgpu.attest.judged import One
 from ccgpu.domain import bundle
-from ccgpu.errors import EvidenceRejected, EvidenceUnavailable, InvalidFile, UsageProblem
-from ccgpu.workflows import verify_each
+from ccgpu.errors import (
+    EvidenceRejected,
+    EvidenceUnavailable,
+    InternalError,
+    InvalidFile,
+    UsageProblem,
+)
+from ccgpu.store import evidence as evidence_files
+from ccgpu.workflows import verify, verify_each
 from support.drawn import without_drawn
 from support.vms import AT, asked, vm
 
@@ -53,17 +61,18 @@ def test_the_exit_code_is_the_worst_of_them(shell, names):
     assert shell(f"verify {files} --each {_FAKE}").code == max(codes)
 
 
-def test_nine_outranks_eight_outranks_three_outranks_two_and_any_other():
+def test_nine_outranks_one_then_eight_three_and_two():
     errors = (
         EvidenceRejected("x"),
+        InternalError("x", traceback=""),
         EvidenceUnavailable("x"),
         InvalidFile("x", []),
         UsageProblem("x"),
     )
     ones = [One("x", error=error) for error in errors]
 
-    for best in range(4):
-        assert verify_each.worst([One("good"), *reversed(ones[best:])]) == (9, 8, 3, 2)[best]
+    for best in range(5):
+        assert verify_each.worst([One("good"), *reversed(ones[best:])]) == (9, 1, 8, 3, 2)[best]
     assert verify_each.worst([One("good")]) == 0
 
 
@@ -164,6 +173,45 @@ def test_evidence_without_a_time_is_told_and_the_rest_is_judged(shell, evidence)
 
     assert done.code == 2
     assert [one["exit_code"] for one in done.document["verdicts"]] == [2, 0]
+
+
+def test_a_bug_with_one_is_told_and_the_rest_is_judged(shell, monkeypatch):
+    real = appraise
+
+    def breaking(found, *rest):
+        if found.cpu is not None and found.cpu.vek is None:
+            raise RecursionError("too deep")
+        return real(found, *rest)
+
+    monkeypatch.setattr(verify, "appraise", breaking)
+    done = shell(f"verify good.json bare.json junk.json good.json --each {_FAKE} -o json")
+    found = done.document["verdicts"]
+
+    assert done.code == done.document["exit_code"] == 1
+    assert [one["exit_code"] for one in found] == [0, 1, 3, 0]
+    assert found[1]["error"]["message"] == "a bug in ccgpu: RecursionError: too deep"
+    assert found[1]["verdict"] is None
+    assert shell(f"verify bare.json forged.json --each {_FAKE}").code == 9
+
+
+def test_the_folder_of_collateral_is_read_once_for_all(shell, evidence, monkeypatch):
+    part = asked(vm()).cpu
+    assert part is not None
+    (evidence / "given").mkdir()
+    (evidence / "given" / "vek.der").write_bytes(part.vek or b"")
+    (evidence / "given" / "notes.txt").write_text("notes")
+    read = []
+    real = evidence_files.with_collateral
+
+    def counted(found, path):
+        read.append(path)
+        return real(found, path)
+
+    monkeypatch.setattr(evidence_files, "with_collateral", counted)
+    done = shell(f"verify bare.json bare.json --each {_FAKE} --collateral given -o json")
+
+    assert (done.code, len(read)) == (0, 1)
+    assert ["notes.txt" in one["ignored"] for one in done.document["verdicts"]] == [True, True]
 
 
 def test_one_run_keeps_a_bounded_number_of_verdicts():

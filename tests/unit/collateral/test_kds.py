@@ -5,7 +5,7 @@ import json
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ccgpu.collateral import kds
@@ -147,6 +147,7 @@ def test_a_revocation_list_is_of_use_until_its_next_update_and_renewed_daily(day
 
 
 @given(st.binary(max_size=200))
+@example(revocation.crl(_NOW, 1).replace(b"\x02\x01\x01", b"\x02\x01\x09", 1))
 def test_what_is_no_revocation_list_is_none(body):
     with pytest.raises(NoAnswer, match="no revocation list"):
         kds.crl("Milan", PUBLIC).read(body, _NOW)

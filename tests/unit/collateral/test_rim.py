@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from ccgpu.collateral import rim
 from ccgpu.collateral.sources import PUBLIC
+from ccgpu.domain.evidence import MAX_MANIFEST
 from ccgpu.errors import EvidenceUnavailable
 from ccgpu.net.fetch import NoAnswer
 
@@ -111,9 +112,9 @@ def test_an_answer_that_is_not_the_manifest_is_none(body, reason):
 
 
 def test_a_manifest_may_not_be_larger_than_one_is():
-    xml = b"x" * (rim.LIMIT + 1)
+    xml = b"x" * (MAX_MANIFEST + 1)
     digest = hashlib.sha256(xml).hexdigest()
-    with pytest.raises(NoAnswer, match="more than 1048576 bytes"):
+    with pytest.raises(NoAnswer, match="more than 262144 bytes"):
         _read(_answer(rim=base64.b64encode(xml).decode(), sha256=digest))
 
 

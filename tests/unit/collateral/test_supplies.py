@@ -26,7 +26,7 @@ from ccgpu.domain.evidence import (
 from ccgpu.errors import EvidenceRejected, EvidenceUnavailable
 from ccgpu.fakeguest.evidence.pki import pem
 from ccgpu.workflows import supplies
-from support import revocation
+from support import documents, revocation
 from support.services import ABSENT, Said, Services, as_json
 
 _AT = datetime(2025, 9, 15, 12, tzinfo=UTC)
@@ -38,6 +38,21 @@ _MIRROR = "https://useast2.thim.azure.net/nvidia"
 @pytest.fixture
 def genoa(vectors):
     return (vectors / "attest" / "azure-genoa-v3" / "hcl-report.bin").read_bytes()
+
+
+@pytest.mark.parametrize(("place", "asked_of_it"), [(None, True), (-1, False), (-600, False)])
+def test_azures_answer_saves_a_request_only_with_a_certificate_that_amd_signed(
+    genoa, vectors, place, asked_of_it
+):
+    raw = bytearray((vectors / "attest" / "azure-genoa-v3" / "vcek.der").read_bytes())
+    if place is not None:
+        raw[place] ^= 1
+    answer = documents.thim(bytes(raw), b"")
+    needs = supplies.of_cpu(CpuEvidence(hcl=genoa, thim=answer))
+
+    assert needs.thim == (answer if asked_of_it else None)
+    for other in (b"", b"{}", b'{"vcekCert": "x"}', documents.thim(b"junk", b"")):
+        assert supplies.of_cpu(CpuEvidence(hcl=genoa, thim=other)).thim is None
 
 
 @pytest.fixture
@@ -54,14 +69,14 @@ def manifests(vectors):
 
 
 def test_a_report_needs_the_certificate_of_its_chip_and_the_list(genoa, vectors):
-    needs = supplies.of_cpu(CpuEvidence(hcl=genoa, thim=b"{}"))
+    needs = supplies.of_cpu(CpuEvidence(hcl=genoa))
     (chip,) = needs.chips
     report = (vectors / "attest" / "azure-genoa-v3" / "snp-report.bin").read_bytes()
     assert chip.chip_id == report[0x1A0:0x1E0]
     assert (chip.product, chip.bootloader, chip.tee, chip.snp, chip.microcode) == (
         *("Genoa", 10, 0, 23, 84),
     )
-    assert (needs.crls, needs.thim) == (("Genoa",), b"{}")
+    assert (needs.crls, needs.thim) == (("Genoa",), None)
     assert supplies.of_cpu(CpuEvidence(report=report)).chips == (chip,)
 
 

@@ -65,7 +65,8 @@ def test_every_policy_that_ships_knows_the_same_issuers_and_their_keys():
     assert len(set(issuers)) == len(issuers)
     for issuer in issuers:
         region = issuer.removeprefix("https://").split(".")[1]
-        assert issuer == f"https://shared{region}.{region}.attest.azure.net"
+        cloud = "us" if region in ("ugv", "uga") else "net"
+        assert issuer == f"https://shared{region}.{region}.attest.azure.{cloud}"
         assert acceptable_jwks_url(issuer) == f"{issuer}/certs"
 
 

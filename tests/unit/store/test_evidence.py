@@ -270,6 +270,13 @@ def test_two_chains_beside_the_evidence_are_refused_and_of_the_caller_kept(folde
     assert given.chains == (vm().amd.chain, other.chain)
 
 
+def test_a_certificate_of_a_version_that_does_not_exist_is_passed_over(folder):
+    other = vm().amd.ask.replace(b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x79", 1)
+    found = evidence.read(folder(a=HCL, b=other))
+
+    assert found.ignored == ("b",)
+
+
 def test_a_damaged_gpu_report_or_ocsp_answer_is_still_taken_for_one(folder):
     report = b"\x10" + GPU[1:] + b"\x11\x60" + bytes(4000)
     answer = ocsp_answers.answer(2, 0)

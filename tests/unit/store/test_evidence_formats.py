@@ -122,6 +122,26 @@ def _quoted(cpu, *covered):
     return replace(cpu, quote=message, signature=quote.sign(vm().ak, message))
 
 
+@pytest.mark.parametrize("beside", [False, True])
+def test_trustees_additional_evidence_is_named_as_not_read(write, cpu, gpu, beside):
+    primary = documents.trustee(cpu)
+    more = {
+        "additional_evidence": json.dumps({"nvidia": documents.device_list([gpu], as_hex=False)})
+    }
+    path = write(primary | more if beside else {"primary_evidence": primary} | more)
+    found = evidence.read(path)
+
+    assert (found.format, found.ignored, found.gpus) == ("trustee", ("additional_evidence",), ())
+    assert _CPU(_of_cpu(found)).verdict == "accepted"
+    write({"token": "a.b.c"}, "token.json")
+    assert evidence.read(path.parent).ignored == ("additional_evidence",)
+
+
+def test_primary_evidence_of_another_platform_is_refused(write):
+    with pytest.raises(InvalidFile, match="not that of an Azure VM"):
+        evidence.read(write({"primary_evidence": {"quote": "dGR4"}, "additional_evidence": ""}))
+
+
 @pytest.mark.parametrize("form", ["trustee", "folder"])
 def test_pcr_values_that_the_quote_does_not_cover_are_listed_as_not_read(write, cpu, form):
     part = _quoted(cpu, *range(15))

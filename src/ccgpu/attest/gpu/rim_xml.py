@@ -10,6 +10,7 @@ from lxml import etree
 from lxml.etree import _Element
 
 from ccgpu.attest.check import Malformed, Rule
+from ccgpu.domain.evidence import MAX_MANIFEST
 
 _XML = "W3C XML 1.0 (fifth edition)"
 _C14N = "W3C Canonical XML 1.1"
@@ -24,7 +25,6 @@ CANONICAL = Rule("rim.xml.canonical", "the manifest has one canonical form", _C1
 
 # NVIDIA's manifests have some 21 KB, 100 tags (start and end), 500 attributes, 6 namespaces.
 # Canonical XML takes time with the square of the last two: 2000 namespaces take a minute.
-_SIZE_LIMIT = 256 * 1024
 _LIMITS = ((b"<", 1024), (b"=", 4096), (b"xmlns", 32))
 _DECLARATION = re.compile(rb'<\?xml version="1\.0"( encoding="(?:UTF|utf)-8")? ?\?>\s*')
 _XML_NAMESPACE = "{http://www.w3.org/XML/1998/namespace}"
@@ -32,7 +32,7 @@ _XML_NAMESPACE = "{http://www.w3.org/XML/1998/namespace}"
 
 def read(data: bytes) -> Element:
     """The root element, or `Malformed`."""
-    _limit(len(data), _SIZE_LIMIT, "bytes")
+    _limit(len(data), MAX_MANIFEST, "bytes")
     for what, limit in _LIMITS:
         _limit(data.count(what), limit, what.decode())
     declaration = _DECLARATION.match(data)

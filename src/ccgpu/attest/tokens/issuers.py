@@ -15,8 +15,9 @@ ISSUER_URL = Rule(
 
 NRAS_ISSUER = "https://nras.attestation.nvidia.com"
 _NRAS_KEYS = f"{NRAS_ISSUER}/.well-known/jwks.json"  # NVIDIA NRAS API documentation
-# Microsoft: each provider is a host of its own; its keys are beside it, at `certs`.
-_MAA_ISSUER = re.compile(r"https://(?:[a-z0-9]+(?:-[a-z0-9]+)*\.)+attest\.azure\.net")
+# Microsoft: each provider is a host of its own; its keys are beside it, at `certs`. `.us` is Azure
+# Government.
+_MAA_ISSUER = re.compile(r"https://(?:[a-z0-9]+(?:-[a-z0-9]+)*\.)+attest\.azure\.(?:net|us)")
 _LONGEST = 253 + len("https://")  # RFC 1035, §2.3.4: of a host name
 
 
@@ -33,5 +34,7 @@ def acceptable_jwks_url(issuer: str) -> str:
     """The one address to fetch `issuer`'s keys from (no redirect), or `Malformed`."""
     url = jwks_url(issuer)
     if url is None:
-        raise Malformed(ISSUER_URL, f"{NRAS_ISSUER} or https://….attest.azure.net", issuer[:100])
+        raise Malformed(
+            ISSUER_URL, f"{NRAS_ISSUER} or https://….attest.azure.net or .us", issuer[:100]
+        )
     return url

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import fields
 from pathlib import Path
 
-from ccgpu.domain.evidence import CpuEvidence, Evidence
+from ccgpu.domain.evidence import MAX_MANIFEST, CpuEvidence, Evidence
 from ccgpu.store.evidence.limits import refused
 
 _KB = 1024
@@ -21,7 +21,6 @@ MAX_RIMS_BYTES = 2 * _KB * _KB
 MAX_PIECES_BYTES = 8 * _KB * _KB  # of everything together
 
 _PIECE = 64 * _KB
-_RIM = 256 * _KB
 _OCSP = 64 * _KB
 _LARGER = {"event_log": 1024 * _KB, "crl": 1024 * _KB}
 _NRAS = 17 * 128 * _KB  # a token of the platform and one of each of 16 GPUs
@@ -76,10 +75,10 @@ def _pieces(found: Evidence) -> Iterator[_Piece]:
         yield f"the report of GPU {number}", gpu.report, _PIECE
         yield f"the certificate chain of GPU {number}", gpu.chain, _PIECE
         yield f"the state document of GPU {number}", gpu.state_document or b"", _PIECE
-    yield from _each("reference manifest", found.collateral.rims, _RIM)
+    yield from _each("reference manifest", found.collateral.rims, MAX_MANIFEST)
     yield from _each("OCSP answer", found.collateral.ocsp, _OCSP)
     given = found.given
-    yield from _each("given reference manifest", [each.xml for each in given.rims], _RIM)
+    yield from _each("given reference manifest", [each.xml for each in given.rims], MAX_MANIFEST)
     yield from _each("given OCSP answer", given.ocsp, _OCSP)
     yield from _each("given certificate", [*given.veks, *given.chains], _PIECE)
     yield from _each("given revocation list", given.crls, _LARGER["crl"])

@@ -9,7 +9,7 @@ import binascii
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +54,7 @@ def evidence(path: Path, value: Any) -> Evidence:
     if form is None:
         raise refused(path, f"is JSON, but not in a known format: {_described(value)}")
     try:
-        return form.read(value)
+        return _naming_what_is_left(form.read(value), value)
     except _Unusable as err:
         raise refused(path, str(err)) from err
     except KeyError as err:
@@ -64,6 +64,13 @@ def evidence(path: Path, value: Any) -> Evidence:
             hint = "`ccgpu schema bundle` prints every field"
             raise InvalidFile(one_line(str(path)), problems, hint=hint) from err
         raise refused(path, f"is damaged: {form.name} JSON, {err}") from err
+
+
+def _naming_what_is_left(found: Evidence, value: Any) -> Evidence:
+    """Trustee's evidence of further devices is not read; the verdict says so."""
+    if isinstance(value, Mapping) and value.get("additional_evidence"):
+        return replace(found, ignored=(*found.ignored, "additional_evidence"))
+    return found
 
 
 def _described(value: object) -> str:
@@ -109,6 +116,13 @@ def _is_detached_eat(value: Any) -> bool:
 
 def _trustee(value: Mapping[str, Any]) -> Evidence:
     return Evidence("trustee", cpu=_azure(value))
+
+
+def _composite(value: Mapping[str, Any]) -> Evidence:
+    """Trustee's evidence of several devices: that of the VM."""
+    if not _is_trustee(value["primary_evidence"]):
+        raise ValueError("primary_evidence is not that of an Azure VM with SEV-SNP")
+    return _trustee(value["primary_evidence"])
 
 
 def _attestation_rs(value: Mapping[str, Any]) -> Evidence:
@@ -271,6 +285,7 @@ _FORMATS: Sequence[DocumentFormat] = (
     DocumentFormat("attestation-rs", _platform("snp"), _snp),
     DocumentFormat("attestation-rs", _has("attestation_report", "cert_chain"), _snp),
     DocumentFormat("trustee", _is_trustee, _trustee),
+    DocumentFormat("trustee", _has("primary_evidence"), _composite),
     DocumentFormat("trustee", _has("device_evidence_list"), _device_list),
     DocumentFormat("nras-request", _has("evidence_list"), _nras_request),
     DocumentFormat("token", _has("detached_eat"), _token),

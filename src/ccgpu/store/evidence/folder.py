@@ -166,6 +166,7 @@ def _of_documents(pieces: _Pieces) -> Evidence:
         cpu=next(iter(cpus), None),
         gpus=next(iter(gpus), ()),
         tokens=_one_of_each(pieces.path, [each.tokens for each in found]),
+        ignored=tuple(name for each in found for name in each.ignored),
     )
 
 

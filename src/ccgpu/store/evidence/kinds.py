@@ -145,6 +145,8 @@ def _signed_lists(data: bytes) -> Kind | None:
     from cryptography import x509
     from cryptography.x509 import ocsp
 
+    from ccgpu.store.evidence.pem import UNREADABLE
+
     loaders: tuple[tuple[Callable[[bytes], object], Kind], ...] = (
         (x509.load_der_x509_crl, "crl"),
         (ocsp.load_der_ocsp_response, "ocsp"),
@@ -152,7 +154,7 @@ def _signed_lists(data: bytes) -> Kind | None:
     for load, kind in loaders:
         try:
             load(data)
-        except ValueError:
+        except UNREADABLE:
             continue
         return kind
     # A damaged answer is still one: the verdict refuses it, where a file that is not read is lost.

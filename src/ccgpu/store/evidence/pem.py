@@ -3,10 +3,20 @@
 import warnings
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.utils import CryptographyDeprecationWarning
 from cryptography.x509.oid import NameOID
 
 _END = b"-----END CERTIFICATE-----"
+
+# What reading a damaged certificate, revocation list or OCSP answer may raise.
+UNREADABLE = (
+    ValueError,
+    TypeError,
+    UnsupportedAlgorithm,
+    x509.DuplicateExtension,
+    x509.InvalidVersion,
+)
 
 
 def first(data: bytes) -> x509.Certificate | None:
@@ -19,7 +29,7 @@ def first(data: bytes) -> x509.Certificate | None:
             if begin >= 0:
                 return x509.load_pem_x509_certificate(data[begin:])
             return x509.load_der_x509_certificate(data)
-        except ValueError:
+        except UNREADABLE:
             return None
 
 
@@ -27,7 +37,7 @@ def common_name(certificate: x509.Certificate) -> str:
     """The subject's common name, or nothing."""
     try:
         names = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
-    except ValueError:
+    except UNREADABLE:
         return ""
     return str(names[0].value) if names else ""
 

@@ -237,6 +237,10 @@ def test_a_key_set_that_cannot_be_read_is_the_only_reason(
             "https://my-provider.eus2.test.attest.azure.net",
             "https://my-provider.eus2.test.attest.azure.net/certs",
         ),
+        (
+            "https://sharedugv.ugv.attest.azure.us",
+            "https://sharedugv.ugv.attest.azure.us/certs",
+        ),
         (_LONGEST, f"{_LONGEST}/certs"),
     ],
 )
@@ -260,6 +264,8 @@ def test_keys_are_where_the_issuer_is(issuer, url):
         "https://sharedweu.weu.attest.azure.net#",
         "https://sharedweu.weu.attest.azure.net\n",
         "https://a@b.attest.azure.net",
+        "https://sharedugv.ugv.attest.azure.cn",
+        "https://attest.azure.us",
         "https://evil.example/a.attest.azure.net",
         "https://evilattest.azure.net",
         "https://a..attest.azure.net",
