@@ -1,9 +1,11 @@
 """The pages that are made from the code are those that the code makes."""
 
+import re
+
 import pytest
 
 import docs
-from support.repository import ROOT
+from support.repository import ROOT, SRC
 
 
 @pytest.mark.parametrize(
@@ -30,3 +32,10 @@ def test_the_pages_are_the_same_on_every_terminal(monkeypatch, columns):
     monkeypatch.setenv("COLUMNS", columns)
     monkeypatch.setenv("CCGPU_BACKEND", "fake")
     assert docs.cli() == before
+
+
+def test_every_module_that_the_architecture_page_names_is_there():
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    named = re.findall(r"`([a-z_/]+\.py)[`:]", page)
+    assert len(named) > 60
+    assert [name for name in named if not (SRC / "ccgpu" / name).exists()] == []
