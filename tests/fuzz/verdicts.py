@@ -13,15 +13,16 @@ from typing import Any
 
 from ccgpu.attest import certificates, simulated
 from ccgpu.attest.appraisal import Appraisal
-from ccgpu.attest.appraise import Question, appraise
+from ccgpu.attest.appraise import AppraisalInputs, appraise
+from ccgpu.attest.attestation_tokens import TokenKeySets
 from ccgpu.attest.check import Rule
 from ccgpu.attest.gpu import rim
 from ccgpu.attest.roots import Roots
-from ccgpu.attest.second_opinions import Keys
 from ccgpu.attest.snp import crl
 from ccgpu.attest.tokens import maa, nras
 from ccgpu.attest.vtpm import pcrs, signature
-from ccgpu.domain.evidence import CpuEvidence, Evidence, Tokens
+from ccgpu.domain.evidence import AttestationTokens, CpuEvidence, Evidence
+from ccgpu.domain.overrides import Overrides
 from ccgpu.domain.policy import Policy
 from ccgpu.fakeguest.evidence import tokens
 from ccgpu.store import policies
@@ -32,7 +33,7 @@ Meaning = Callable[[bytes], object]
 _RULE = Rule("fuzz", "anything", "the fuzzer")
 _NRAS, _MAA = tokens.nras_signer(), tokens.maa_signer()
 _WORD = re.compile(r"[^\s,;]+")
-_KEYS = Keys(tokens.key_set(_NRAS.jwk()), tokens.key_set(_MAA.jwk()))
+_KEYS = TokenKeySets(tokens.key_set(_NRAS.jwk()), tokens.key_set(_MAA.jwk()))
 
 
 class Accepted(Exception):
@@ -78,19 +79,21 @@ class Verdict:
 
 @cache
 def _policy(*, of_gpu: bool, revocation: bool) -> Policy:
-    plain = policies.load("gpu-only" if of_gpu else "cpu-only").loosened(skip_ocsp=not revocation)
+    plain = policies.load("gpu-only" if of_gpu else "cpu-only").with_overrides(
+        Overrides(skip_ocsp=not revocation)
+    )
     issuers = {"nras_issuers": (tokens.NRAS_ISSUER,), "maa_issuers": (tokens.MAA_ISSUER,)}
     return plain.model_copy(update={"tokens": plain.tokens.model_copy(update=issuers)})
 
 
 def _judged(found: Evidence, roots: Roots | None) -> Appraisal:
     policy = _policy(of_gpu=bool(found.gpus), revocation=bool(found.collateral.ocsp))
-    return appraise(found, policy, Question(vms.AT, keys=_KEYS), roots)
+    return appraise(found, policy, AppraisalInputs(vms.AT, keys=_KEYS), roots)
 
 
 @cache
 def _roots(found: Callable[[], Evidence]) -> Roots | None:
-    return simulated.roots_of(found())
+    return simulated.simulated_roots(found())
 
 
 @cache
@@ -113,7 +116,7 @@ def _vm_and_token() -> Evidence:
     """A VM, with Microsoft's token."""
     machine = vms.vm()
     token = tokens.MaaToken(_MAA, vms.NONCE, vm_id=machine.vm_id, issued=vms.AT)
-    return replace(vms.asked(machine), tokens=Tokens(maa=token.signed()))
+    return replace(vms.asked(machine), tokens=AttestationTokens(maa=token.signed()))
 
 
 @cache
@@ -134,7 +137,7 @@ def _gpu_and_token() -> Evidence:
     """A GPU, with NVIDIA's token."""
     ueids = (_facts(_gpu)["GPU ueid"],)
     token = tokens.NrasAnswer(_NRAS, vms.NONCE, issued=vms.AT, ueids=ueids)
-    return replace(_gpu(), tokens=Tokens(nras=token.signed()))
+    return replace(_gpu(), tokens=AttestationTokens(nras=token.signed()))
 
 
 def _cpu(found: Evidence) -> CpuEvidence:
@@ -181,7 +184,7 @@ def _of_tokens(found: Callable[[], Evidence], field: str, means: Meaning) -> Ver
     return Verdict(
         found,
         lambda there: getattr(there.tokens, field),
-        lambda there, data: replace(there, tokens=Tokens(**{field: data})),
+        lambda there, data: replace(there, tokens=AttestationTokens(**{field: data})),
         means,
     )
 
@@ -190,8 +193,8 @@ def _nothing(_: bytes) -> None:
     """What is not signed: it counts by the facts that it tells."""
 
 
-_ONE = partial(certificates.der, rule=_RULE)
-_SOME = partial(certificates.ders, rule=_RULE, limit=8)
+_ONE = partial(certificates.read_der, rule=_RULE)
+_SOME = partial(certificates.split_ders, rule=_RULE, limit=8)
 
 
 def _file(data: bytes) -> object:

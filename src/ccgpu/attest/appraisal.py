@@ -12,7 +12,7 @@ from typing import Literal
 
 from ccgpu import __version__
 from ccgpu.attest.check import Check, Rule
-from ccgpu.attest.rests_on import RestsOn
+from ccgpu.attest.trust_basis import TrustBasis
 from ccgpu.domain.policy_comparison import PolicyOrigin
 from ccgpu.errors import EvidenceRejected, EvidenceUnavailable
 
@@ -58,7 +58,7 @@ class Appraisal:
     pcrs: Mapping[int, bytes] = field(default_factory=dict)
     origin: PolicyOrigin | None = None
     not_read: Sequence[str] = ()
-    rests_on: Sequence[RestsOn] = ()
+    rests_on: Sequence[TrustBasis] = ()
 
     @property
     def loosened(self) -> Mapping[str, str]:
@@ -87,10 +87,10 @@ class Appraisal:
 
     def _unsupported(self) -> str:
         """What is too new for this release."""
-        found = dict.fromkeys(
+        formats = dict.fromkeys(
             check.actual for check in self.checks if not check.ok and check.id in UNSUPPORTED
         )
-        return f"; this ccgpu cannot read {', '.join(found)}" if found else ""
+        return f"; this ccgpu cannot read {', '.join(formats)}" if formats else ""
 
     def _wanted_manifests(self) -> str:
         wanted = [check.expected for check in self.checks if check.id == _MANIFEST and not check.ok]
@@ -98,21 +98,21 @@ class Appraisal:
 
     def _way_on(self, evidence: str) -> str:
         if UNSUPPORTED.isdisjoint(self.reasons):
-            return f"{_fetch(evidence)} brings what is published, then `--collateral DIR`"
+            return f"{_fetch_command(evidence)} brings what is published, then `--collateral DIR`"
         return f"a ccgpu newer than {__version__} is needed"
 
     def _hint(self, evidence: str) -> str | None:
         failed = {check.id for check in self.checks if not check.ok}
-        if missing := [option for id_, option in _ASKED_WITH.items() if id_ in failed]:
+        if missing := [option for id_, option in _MISSING_OPTIONS.items() if id_ in failed]:
             return f"say what was asked: {', '.join(missing)}"
-        if not failed or not all(_is_of_time(id_) for id_ in failed):
+        if not failed or not all(_depends_on_time(id_) for id_ in failed):
             return None
         if any(id_.startswith(("rim.", "ocsp.")) for id_ in failed):
-            return f"{_ONLY_TIME}: fetch manifests and answers anew, {_fetch(evidence)}"
+            return f"{_ONLY_TIME}: fetch manifests and answers anew, {_fetch_command(evidence)}"
         return f"{_ONLY_TIME}: `--at TIME`; `--at bundle`, its maker's word for it, is unsafe"
 
 
-def verdict_of(checks: Sequence[Check]) -> Verdict:
+def conclude_verdict(checks: Sequence[Check]) -> Verdict:
     """What a list of checks amounts to; no checks at all are a rejection."""
     failed = {check.id for check in checks if not check.ok}
     if not failed:
@@ -120,20 +120,20 @@ def verdict_of(checks: Sequence[Check]) -> Verdict:
     return "no_verdict" if failed <= UNAVAILABLE | UNSUPPORTED else "rejected"
 
 
-def _fetch(evidence: str) -> str:
+def _fetch_command(evidence: str) -> str:
     return f"`ccgpu collateral fetch {evidence} --out DIR`"
 
 
-def _is_of_time(id_: str) -> bool:
-    return id_.rsplit(".", 1)[-1] in _TIMELY
+def _depends_on_time(id_: str) -> bool:
+    return id_.rsplit(".", 1)[-1] in _TIME_SUFFIXES
 
 
 # What the caller has to say, by the check that misses it.
-_ASKED_WITH = {
+_MISSING_OPTIONS = {
     "freshness.nonce.unknown": "`--nonce HEX`",
     "identity.vm-id.unknown": "`--vm-id ID`",
     "identity.host-key.unknown": "`--host-key FILE`",
 }
 _ONLY_TIME = "only the time is against it"
 # How the ids of the checks end that another time alone could turn.
-_TIMELY = frozenset({"dates", "validity", "expired", "not-yet", "stale", "future", "window"})
+_TIME_SUFFIXES = frozenset({"dates", "validity", "expired", "not-yet", "stale", "future", "window"})

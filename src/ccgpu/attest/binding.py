@@ -10,7 +10,7 @@ import hashlib
 _BIND, _GPU, _QUOTE = b"ccgpu-bind-v1", b"ccgpu-gpu", b"ccgpu-quote"  # one label for each use
 
 
-def lp(part: bytes) -> bytes:
+def length_prefixed(part: bytes) -> bytes:
     """`part` behind its length (4 bytes, big endian)."""
     return len(part).to_bytes(4, "big") + part
 
@@ -29,7 +29,7 @@ def binding_of_digest(
 ) -> bytes:
     """B, where only the SHA-256 of the host key (32 bytes) is known."""
     parts = (_BIND, nonce, host_key_digest, recipient_key, vm_id.lower().encode())
-    return hashlib.sha512(b"".join(map(lp, parts))).digest()
+    return hashlib.sha512(b"".join(map(length_prefixed, parts))).digest()
 
 
 def gpu_nonce(bound: bytes, ak_modulus: bytes) -> bytes:
@@ -38,10 +38,10 @@ def gpu_nonce(bound: bytes, ak_modulus: bytes) -> bytes:
     `ak_modulus`: n of HCLAkPub, big endian, without leading zeros (256 bytes for RSA-2048).
     """
     parts = (_GPU, bound, hashlib.sha256(ak_modulus).digest())
-    return hashlib.sha256(b"".join(map(lp, parts))).digest()
+    return hashlib.sha256(b"".join(map(length_prefixed, parts))).digest()
 
 
-def collected(
+def encode_collected(
     hcl: bytes,
     gpu_report: bytes,
     gpu_chain: bytes,
@@ -50,10 +50,10 @@ def collected(
     gpu_state: bytes,
 ) -> bytes:
     """E: every piece that was collected before the quote, as it came; empty where there is none."""
-    return b"".join(map(lp, (hcl, gpu_report, gpu_chain, event_log, thim, gpu_state)))
+    return b"".join(map(length_prefixed, (hcl, gpu_report, gpu_chain, event_log, thim, gpu_state)))
 
 
 def qualifying_data(bound: bytes, evidence: bytes) -> bytes:
     """What the quote has to carry (32 bytes): B, and E as `collected` made it."""
     parts = (_QUOTE, bound, hashlib.sha256(evidence).digest())
-    return hashlib.sha256(b"".join(map(lp, parts))).digest()
+    return hashlib.sha256(b"".join(map(length_prefixed, parts))).digest()

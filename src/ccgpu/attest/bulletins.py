@@ -43,7 +43,7 @@ class Bulletin:
         """Whether a report can show that it is answered."""
         return bool(self.snp or self.microcode or self.alias_check)
 
-    def covered(self, snp: int, microcode: int, mitigations: int | None, alias: bool) -> bool:
+    def is_covered(self, snp: int, microcode: int, mitigations: int | None, alias: bool) -> bool:
         """Whether such firmware answers it, as far as a report can show."""
         if not self.answerable or snp < self.snp or microcode < self.microcode:
             return False
@@ -113,7 +113,7 @@ BULLETINS = (
 )
 
 
-def answered_by(component: str, floor: int, product: str) -> tuple[str, ...]:
+def fixed_at_floor(component: str, floor: int, product: str) -> tuple[str, ...]:
     """The bulletins that ask for more than `floor - 1` of `component` and no more than `floor`."""
     wanted = {
         b.id: getattr(b, component, 0)
@@ -123,13 +123,13 @@ def answered_by(component: str, floor: int, product: str) -> tuple[str, ...]:
     return tuple(id_ for id_, number in wanted.items() if number and number == floor)
 
 
-def signalled_by(mask: int) -> tuple[str, ...]:
+def signalled_in_mask(mask: int) -> tuple[str, ...]:
     """The bulletins that a bit of `mask` signals, whatever the product."""
     found = [b.id for b in BULLETINS if b.mitigation is not None and mask >> b.mitigation & 1]
     return tuple(dict.fromkeys(found))
 
 
-def not_covered(
+def open_bulletins(
     product: str,
     *,
     snp: int,
@@ -144,15 +144,15 @@ def not_covered(
     return tuple(
         f"{b.id} ({b.name})"
         for b in BULLETINS
-        if b.product == product and not b.covered(snp, microcode, mitigations, alias_check)
+        if b.product == product and not b.is_covered(snp, microcode, mitigations, alias_check)
     )
 
 
-def bits_set(vectors: Sequence[int | None]) -> int | None:
+def common_bits(vectors: Sequence[int | None]) -> int | None:
     """The bits that are set in every one of the vectors; None if one of them is missing."""
-    found = -1
+    bits = -1
     for vector in vectors:
         if vector is None:
             return None
-        found &= vector
-    return found
+        bits &= vector
+    return bits

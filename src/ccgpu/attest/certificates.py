@@ -26,7 +26,7 @@ _PEM_BLOCK = re.compile(
     rb"-----END CERTIFICATE-----[\r\n]*"
 )
 _PEM_START = b"-----BEGIN "
-_KEPT = 128  # certificates: the authorities come again with every manifest and every machine
+_CACHE_SIZE = 128  # certificates: the authorities come again with every manifest and every machine
 _SIZE_LIMIT = 16 * 1024  # of one certificate; those of AMD and NVIDIA stay below 2 KiB
 
 REFUSALS = (  # the last: of a name whose attribute has a string type that is not for it
@@ -42,24 +42,24 @@ Parsed = TypeVar("Parsed")
 
 def load(data: bytes, rule: Rule) -> x509.Certificate:
     """The one certificate in `data` (DER or PEM), or `Malformed`."""
-    return parse(der(data, rule), rule)
+    return parse(read_der(data, rule), rule)
 
 
 def load_chain(pem: bytes, rule: Rule, limit: int) -> tuple[x509.Certificate, ...]:
     """The certificates of a PEM bundle in their order: 1 to `limit`, and nothing between them."""
-    return tuple(parse(each, rule) for each in ders(pem, rule, limit))
+    return tuple(parse(each, rule) for each in split_ders(pem, rule, limit))
 
 
-def der(data: bytes, rule: Rule) -> bytes:
+def read_der(data: bytes, rule: Rule) -> bytes:
     """The DER bytes of the one certificate in `data`, not yet parsed."""
     if data.lstrip().startswith(_PEM_START):
-        return ders(data, rule, 1)[0]
+        return split_ders(data, rule, 1)[0]
     if len(data) > _SIZE_LIMIT:
         raise Malformed(rule, f"a certificate of at most {_SIZE_LIMIT} bytes", f"{len(data)} bytes")
     return data
 
 
-def ders(pem: bytes, rule: Rule, limit: int) -> tuple[bytes, ...]:
+def split_ders(pem: bytes, rule: Rule, limit: int) -> tuple[bytes, ...]:
     """The DER bytes of each certificate of a PEM bundle."""
     if len(pem) > limit * 2 * _SIZE_LIMIT:
         raise Malformed(rule, f"at most {limit} certificates", f"{len(pem)} bytes")
@@ -69,24 +69,24 @@ def ders(pem: bytes, rule: Rule, limit: int) -> tuple[bytes, ...]:
         block = _PEM_BLOCK.match(text, at)
         if block is None:
             raise Malformed(rule, "PEM certificates and nothing else", f"other data at byte {at}")
-        found.append(_decoded(block[1], rule))
+        found.append(_decode_base64(block[1], rule))
         at = block.end()
     if not 1 <= len(found) <= limit:
         raise Malformed(rule, f"1 to {limit} certificates", len(found))
     return tuple(found)
 
 
-@lru_cache(maxsize=_KEPT)
+@lru_cache(maxsize=_CACHE_SIZE)
 def parse(data: bytes, rule: Rule) -> x509.Certificate:
     """The certificate whose DER encoding is `data`, or `Malformed`.
 
     `cryptography` reads the parts when they are asked for, and refuses them then. They are asked
     for here, so that names, dates, key and extensions of what is returned can be read.
     """
-    return quietly(_parse_all, data, rule)
+    return parse_without_warnings(_parse_all, data, rule)
 
 
-def quietly(parse: Callable[[bytes], Parsed], data: bytes, rule: Rule) -> Parsed:
+def parse_without_warnings(parse: Callable[[bytes], Parsed], data: bytes, rule: Rule) -> Parsed:
     """What `cryptography` makes of DER, without its warning of serial number 0 (all VCEKs).
 
     What else it warns of (a country of three letters) is refused.
@@ -100,7 +100,7 @@ def quietly(parse: Callable[[bytes], Parsed], data: bytes, rule: Rule) -> Parsed
             raise Malformed(rule, "DER of X.509", str(error)[:100]) from error
 
 
-def whole_bytes(signature: bytes, data: bytes) -> None:
+def require_whole_bytes(signature: bytes, data: bytes) -> None:
     """Refuse a signature of which bits are said to be unused (`ValueError`; X.690, 8.6.2.2).
 
     `cryptography` drops them: it would be one signed document in two forms.
@@ -111,11 +111,11 @@ def whole_bytes(signature: bytes, data: bytes) -> None:
 
 def is_anchor(certificate: x509.Certificate, pinned: Anchor) -> bool:
     """Whether it is the pinned one: by the whole certificate, its name, its key, its number."""
-    return anchor(certificate) == pinned
+    return anchor_of(certificate) == pinned
 
 
-@lru_cache(maxsize=_KEPT)
-def anchor(certificate: x509.Certificate) -> Anchor:
+@lru_cache(maxsize=_CACHE_SIZE)
+def anchor_of(certificate: x509.Certificate) -> Anchor:
     """What is pinned of a certificate."""
     return Anchor(
         subject=certificate.subject.rfc4514_string(),
@@ -125,13 +125,13 @@ def anchor(certificate: x509.Certificate) -> Anchor:
     )
 
 
-@lru_cache(maxsize=_KEPT)
+@lru_cache(maxsize=_CACHE_SIZE)
 def public_key(certificate: x509.Certificate) -> PublicKeyTypes:
     """The key: `cryptography` decodes it each time that it is asked for."""
     return certificate.public_key()
 
 
-@lru_cache(maxsize=_KEPT)
+@lru_cache(maxsize=_CACHE_SIZE)
 def serial(certificate: x509.Certificate) -> int:
     """The serial number; AMD's 0 is none to warn of."""
     with warnings.catch_warnings():
@@ -146,7 +146,7 @@ def _parse_all(data: bytes) -> x509.Certificate:
     return certificate
 
 
-def _decoded(text: bytes, rule: Rule) -> bytes:
+def _decode_base64(text: bytes, rule: Rule) -> bytes:
     joined = text.replace(b"\r", b"").replace(b"\n", b"")
     try:
         decoded = base64.b64decode(joined, validate=True)

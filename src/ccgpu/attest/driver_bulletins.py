@@ -19,16 +19,16 @@ _DIGITS = 9  # of one part
 
 def has_fixes(driver: str, fixed: Sequence[str] = FIXED) -> bool:
     """Whether `driver` is at the floor of its branch, or of a branch newer than all of `fixed`."""
-    floors = {numbers(each)[0]: numbers(each) for each in fixed}
+    floors = {version_numbers(each)[0]: version_numbers(each) for each in fixed}
     if not floors:
         return True
-    own = numbers(driver)
+    own = version_numbers(driver)
     if own[0] in floors:
         return own >= floors[own[0]]
     return own[0] > max(floors)
 
 
-def numbers(version: str) -> tuple[int, ...]:
+def version_numbers(version: str) -> tuple[int, ...]:
     """The parts of a version; what is no number, or one of no version, is older than any."""
     return tuple(
         int(part) if part.isascii() and part.isdigit() and len(part) <= _DIGITS else -1

@@ -6,11 +6,11 @@ recorded only, since it is set after the verdict.
 
 from ccgpu.attest import driver_bulletins
 from ccgpu.attest.check import Checks, Rule, Verified
-from ccgpu.attest.driver_bulletins import numbers
+from ccgpu.attest.driver_bulletins import version_numbers
 from ccgpu.attest.gpu import mode
 from ccgpu.attest.gpu.chain import DeviceChain
-from ccgpu.attest.gpu.spdm import Report
-from ccgpu.domain.evidence import GpuState
+from ccgpu.attest.gpu.spdm import GpuReport
+from ccgpu.domain.evidence import ReportedGpuState
 from ccgpu.domain.policy import GpuPolicy
 
 _NVML = "NVIDIA NVML, nvmlSystemGetConfComputeState"
@@ -39,52 +39,52 @@ CC_MODE = Rule("policy.gpu.cc-mode", "the guest says that confidential computing
 DEV_TOOLS = Rule("policy.gpu.dev-tools", "the guest says that developer tools are off", _NVML)
 
 
-def count(found: int, policy: GpuPolicy, checks: Checks) -> None:
+def check_count(count: int, policy: GpuPolicy, checks: Checks) -> None:
     """That there are as many GPUs as expected."""
-    checks.equal(COUNT, policy.count, found)
+    checks.record_equal(COUNT, policy.count, count)
 
 
-def machine(
-    verified: Verified[Report],
+def check_gpu(
+    verified: Verified[GpuReport],
     device: DeviceChain,
-    state: GpuState | None,
+    state: ReportedGpuState | None,
     policy: GpuPolicy,
     checks: Checks,
 ) -> None:
     """What the policy demands of one GPU."""
     opaque = verified.value.opaque
     known = device.arch in policy.architectures
-    checks.that(ARCHITECTURE, known, policy.architectures, device.arch)
+    checks.record(ARCHITECTURE, known, policy.architectures, device.arch)
     mode.verify(verified, checks)
-    _driver(opaque.driver_version, policy, checks)
-    _vbios(opaque.vbios_version, policy, checks)
-    _state(state, policy, checks)
+    _check_driver(opaque.driver_version, policy, checks)
+    _check_vbios(opaque.vbios_version, policy, checks)
+    _check_state(state, policy, checks)
 
 
-def _driver(driver: str, policy: GpuPolicy, checks: Checks) -> None:
+def _check_driver(driver: str, policy: GpuPolicy, checks: Checks) -> None:
     """Reliable, with the security fixes of its branch, and none that is warned of."""
-    enough = numbers(driver) >= numbers(policy.minimum_driver)
-    checks.that(DRIVER, enough, f"{policy.minimum_driver} or newer", driver)
+    enough = version_numbers(driver) >= version_numbers(policy.minimum_driver)
+    checks.record(DRIVER, enough, f"{policy.minimum_driver} or newer", driver)
     if (floors := policy.minimum_secure_drivers) != ():
         fixed = driver_bulletins.has_fixes(driver, floors)
         expected = f"{', '.join(floors)} or newer in its branch, or a newer branch"
-        checks.that(DRIVER_FIXES, fixed, expected, driver)
+        checks.record(DRIVER_FIXES, fixed, expected, driver)
     allowed = driver not in policy.denied_drivers
-    checks.that(DRIVER_DENIED, allowed, f"none of {policy.denied_drivers}", driver)
+    checks.record(DRIVER_DENIED, allowed, f"none of {policy.denied_drivers}", driver)
 
 
-def _vbios(vbios: str, policy: GpuPolicy, checks: Checks) -> None:
+def _check_vbios(vbios: str, policy: GpuPolicy, checks: Checks) -> None:
     """At the floor, on the list if there is one, and on none that is denied."""
     least = policy.minimum_vbios
-    checks.that(VBIOS_OLD, _bytes(vbios) >= _bytes(least), f"{least} or newer", vbios)
+    checks.record(VBIOS_OLD, _vbios_bytes(vbios) >= _vbios_bytes(least), f"{least} or newer", vbios)
     if policy.allowed_vbios:
-        checks.that(VBIOS, vbios in policy.allowed_vbios, policy.allowed_vbios, vbios)
+        checks.record(VBIOS, vbios in policy.allowed_vbios, policy.allowed_vbios, vbios)
     if policy.denied_vbios:
         denied = vbios in policy.denied_vbios
-        checks.that(VBIOS_DENIED, not denied, f"none of {policy.denied_vbios}", vbios)
+        checks.record(VBIOS_DENIED, not denied, f"none of {policy.denied_vbios}", vbios)
 
 
-def _bytes(version: str) -> bytes:
+def _vbios_bytes(version: str) -> bytes:
     """A VBIOS version in order: its parts are bytes in hex; what is none is older than any."""
     try:
         return bytes.fromhex(version.replace(".", ""))
@@ -92,11 +92,11 @@ def _bytes(version: str) -> bytes:
         return b""
 
 
-def _state(state: GpuState | None, policy: GpuPolicy, checks: Checks) -> None:
+def _check_state(state: ReportedGpuState | None, policy: GpuPolicy, checks: Checks) -> None:
     """The guest's word: required or not, what is said has to be good."""
     if state is None:
         if policy.require_state:
-            checks.that(STATE_ABSENT, False, "CC mode and developer tools", None)
+            checks.record(STATE_ABSENT, False, "CC mode and developer tools", None)
         return
-    checks.equal(CC_MODE, True, state.cc_mode)
-    checks.equal(DEV_TOOLS, False, state.dev_tools)
+    checks.record_equal(CC_MODE, True, state.cc_mode)
+    checks.record_equal(DEV_TOOLS, False, state.dev_tools)

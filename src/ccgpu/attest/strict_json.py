@@ -36,12 +36,12 @@ def load(data: bytes, limit: int) -> dict[str, object]:
     brackets = text.count("{") + text.count("[")  # no document nests deeper than it has of them
     if brackets > MAX_DEPTH and (depth := _depth(text)) > MAX_DEPTH:
         raise Malformed(DEPTH, f"at most {MAX_DEPTH}", depth)
-    value = _loaded(text)
+    value = _decoded(text)
     if not isinstance(value, dict):
         raise Malformed(OBJECT, "an object", type(value).__name__)
     if "\\u" in text:
         for string in _strings(value):
-            _scrutinise(string)
+            _refuse_escapes(string)
     return value
 
 
@@ -64,17 +64,20 @@ def _depth(text: str) -> int:
     return deepest
 
 
-def _loaded(text: str) -> object:
+def _decoded(text: str) -> object:
     try:
         value: object = json.loads(
-            text, object_pairs_hook=_object, parse_constant=_no_number, parse_float=_finite
+            text,
+            object_pairs_hook=_unique_keys,
+            parse_constant=_refuse_constant,
+            parse_float=_finite_float,
         )
     except ValueError as error:  # an integer of more than 4300 digits too
         raise Malformed(SYNTAX, "JSON", str(error)[:100]) from error
     return value
 
 
-def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
+def _unique_keys(pairs: list[tuple[str, object]]) -> dict[str, object]:
     found: dict[str, object] = {}
     for key, value in pairs:
         if key in found:
@@ -83,11 +86,11 @@ def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
     return found
 
 
-def _no_number(text: str) -> object:
+def _refuse_constant(text: str) -> object:
     raise Malformed(NUMBER, "a finite number", text)
 
 
-def _finite(text: str) -> float:
+def _finite_float(text: str) -> float:
     value = float(text)
     if not math.isfinite(value):
         raise Malformed(NUMBER, "a finite number", text[:32])
@@ -110,7 +113,7 @@ def _strings(value: object) -> Iterator[str]:
             pass  # numbers, true, false, null
 
 
-def _scrutinise(string: str) -> None:
+def _refuse_escapes(string: str) -> None:
     """Refuse what an escape can write and plain text cannot: NUL, half a surrogate pair."""
     if "\0" in string:
         raise Malformed(NUL, "no NUL", "an escaped NUL")

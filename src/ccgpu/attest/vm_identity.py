@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from ccgpu.attest.check import Outcome, Verified
-from ccgpu.attest.hcl.claims import Claims
-from ccgpu.attest.snp.report import Report
+from ccgpu.attest.hcl.claims import RuntimeClaims
+from ccgpu.attest.snp.report import SnpReport
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class VmIdentity:
 
 
 def identity_of(
-    report: Outcome[Report] | None, claims: Outcome[Claims] | None
+    report: Outcome[SnpReport] | None, claims: Outcome[RuntimeClaims] | None
 ) -> VmIdentity | None:
     """What is known of the VM to compare a token with: nothing that is not believed."""
     if not isinstance(report, Verified):

@@ -141,7 +141,7 @@ class Tokens(BaseModel):
     maa: Base64 | None = None
 
 
-class Bundle(BaseModel):
+class EvidenceBundle(BaseModel):
     """One bundle."""
 
     model_config = _CONFIG
@@ -166,7 +166,7 @@ class Bundle(BaseModel):
         """What a verdict looks at."""
         return Evidence(
             "bundle",
-            claimed=evidence.Claimed(
+            claimed=evidence.UnverifiedContext(
                 self.nonce,
                 self.binding,
                 self.host_key,
@@ -179,7 +179,7 @@ class Bundle(BaseModel):
             collateral=evidence.GpuCollateral(
                 self.collateral.rims, self.collateral.ocsp, self.collateral.ocsp_nonces
             ),
-            tokens=evidence.Tokens(self.tokens.nras, self.tokens.maa),
+            tokens=evidence.AttestationTokens(self.tokens.nras, self.tokens.maa),
             simulated_roots=self.simulated_roots,
         )
 
@@ -193,40 +193,42 @@ def _cpu(part: Cpu) -> evidence.CpuEvidence:
 def _gpu(part: Gpu) -> evidence.GpuEvidence:
     state = None
     if part.state is not None:
-        state = evidence.GpuState(part.state.cc_mode, part.state.dev_tools, part.state.ready)
+        state = evidence.ReportedGpuState(
+            part.state.cc_mode, part.state.dev_tools, part.state.ready
+        )
     return evidence.GpuEvidence(
         part.arch, part.report, part.chain, part.nonce, state, part.state_document
     )
 
 
-def of(
-    found: Evidence,
+def from_evidence(
+    source: Evidence,
     *,
     made_at: datetime,
     tool: str,
     policy: str | None = None,
     verdict: Mapping[str, Any] | None = None,
-) -> Bundle:
+) -> EvidenceBundle:
     """The bundle of `found`: what `evidence()` gives back, whatever format it was read from."""
-    found = evidence.merged(found)
-    cpu = found.cpu
-    return Bundle(
+    source = evidence.merge_caller_collateral(source)
+    cpu = source.cpu
+    return EvidenceBundle(
         made_at=made_at,
         tool=tool,
-        nonce=found.claimed.nonce,
-        binding=found.claimed.binding,
-        host_key=found.claimed.host_key,
-        recipient_key=found.claimed.recipient_key,
-        vm_id=found.claimed.vm_id,
+        nonce=source.claimed.nonce,
+        binding=source.claimed.binding,
+        host_key=source.claimed.host_key,
+        recipient_key=source.claimed.recipient_key,
+        vm_id=source.claimed.vm_id,
         cpu=None if cpu is None else _bundled_cpu(cpu),
-        gpus=tuple(_bundled_gpu(each) for each in found.gpus),
+        gpus=tuple(_bundled_gpu(each) for each in source.gpus),
         collateral=Collateral(
-            rims=found.collateral.rims,
-            ocsp=found.collateral.ocsp,
-            ocsp_nonces=found.collateral.ocsp_nonces,
+            rims=source.collateral.rims,
+            ocsp=source.collateral.ocsp,
+            ocsp_nonces=source.collateral.ocsp_nonces,
         ),
-        tokens=Tokens(nras=found.tokens.nras, maa=found.tokens.maa),
-        simulated_roots=None if found.simulated_roots is None else dict(found.simulated_roots),
+        tokens=Tokens(nras=source.tokens.nras, maa=source.tokens.maa),
+        simulated_roots=None if source.simulated_roots is None else dict(source.simulated_roots),
         policy=policy,
         verdict=None if verdict is None else dict(verdict),
     )
@@ -255,6 +257,6 @@ def _bundled_gpu(gpu: evidence.GpuEvidence) -> Gpu:
 
 def schema() -> dict[str, Any]:
     """The JSON Schema of a bundle."""
-    body = Bundle.model_json_schema(by_alias=True)
+    body = EvidenceBundle.model_json_schema(by_alias=True)
     body.pop("title")
     return {"$schema": DIALECT, "title": SCHEMA} | body

@@ -42,7 +42,7 @@ class CpuEvidence:
 
 
 @dataclass(frozen=True, slots=True)
-class GpuState:
+class ReportedGpuState:
     """What is said of a GPU, from NVML. `ready` is recorded: it is set after the verdict only.
 
     `cc_mode`: confidential computing is on. `dev_tools`: its developer mode, which opens it.
@@ -66,7 +66,7 @@ class GpuEvidence:
     report: bytes
     chain: bytes
     nonce: bytes | None = None
-    state: GpuState | None = None
+    state: ReportedGpuState | None = None
     state_document: bytes | None = None
 
 
@@ -120,7 +120,7 @@ class CallerCollateral:
 
 
 @dataclass(frozen=True, slots=True)
-class Claimed:
+class UnverifiedContext:
     """What the maker of a bundle says it saw itself: its word, unless the caller gives the value.
 
     `nonce`: what was sent (32 bytes). `binding`: how it went into the evidence. `host_key`: SSH
@@ -137,7 +137,7 @@ class Claimed:
 
 
 @dataclass(frozen=True, slots=True)
-class Tokens:
+class AttestationTokens:
     """Second opinions: NVIDIA's detached EAT (JSON) and Microsoft's token (compact JWS)."""
 
     nras: bytes | None = None
@@ -167,24 +167,24 @@ class Evidence:
     """
 
     format: EvidenceFormat
-    claimed: Claimed = field(default_factory=Claimed)
+    claimed: UnverifiedContext = field(default_factory=UnverifiedContext)
     cpu: CpuEvidence | None = None
     gpus: tuple[GpuEvidence, ...] = ()
     collateral: GpuCollateral = field(default_factory=GpuCollateral)
-    tokens: Tokens = field(default_factory=Tokens)
+    tokens: AttestationTokens = field(default_factory=AttestationTokens)
     simulated_roots: Mapping[str, bytes] | None = None
     ignored: tuple[str, ...] = ()
     given: CallerCollateral = field(default_factory=CallerCollateral)
 
 
-def merged(found: Evidence) -> Evidence:
+def merge_caller_collateral(evidence: Evidence) -> Evidence:
     """The evidence with the caller's collateral as its own, to be kept in one; each piece once."""
-    if found.given == CallerCollateral():
-        return found
-    given, there, cpu = found.given, found.collateral, found.cpu
+    if evidence.given == CallerCollateral():
+        return evidence
+    given, there, cpu = evidence.given, evidence.collateral, evidence.cpu
     if cpu is not None:
-        veks = _once(*given.veks, cpu.vek, *cpu.veks)
-        crls = _once(*given.crls, cpu.crl, *cpu.crls)
+        veks = _unique(*given.veks, cpu.vek, *cpu.veks)
+        crls = _unique(*given.crls, cpu.crl, *cpu.crls)
         cpu = replace(
             cpu,
             vek=next(iter(veks), None),
@@ -194,10 +194,10 @@ def merged(found: Evidence) -> Evidence:
             crl=next(iter(crls), None),
             crls=crls[1:],
         )
-    rims = _once(*(each.xml for each in given.rims), *there.rims)
-    collateral = replace(there, rims=rims, ocsp=_once(*given.ocsp, *there.ocsp))
-    return replace(found, cpu=cpu, collateral=collateral, given=CallerCollateral())
+    rims = _unique(*(each.xml for each in given.rims), *there.rims)
+    collateral = replace(there, rims=rims, ocsp=_unique(*given.ocsp, *there.ocsp))
+    return replace(evidence, cpu=cpu, collateral=collateral, given=CallerCollateral())
 
 
-def _once(*those: bytes | None) -> tuple[bytes, ...]:
-    return tuple(dict.fromkeys(each for each in those if each is not None))
+def _unique(*values: bytes | None) -> tuple[bytes, ...]:
+    return tuple(dict.fromkeys(each for each in values if each is not None))

@@ -26,15 +26,17 @@ class PolicyOrigin:
 
     path: str
     sha256: str
-    takes_name: bool
+    reserved_name: bool
     loosened: Mapping[str, str]
 
-    def shown(self, name: str) -> str:
+    def display_name(self, name: str) -> str:
         """The name of the policy, told apart from the one that ships."""
-        return f"{name} (a file of yours, not the policy that ships)" if self.takes_name else name
+        return (
+            f"{name} (a file of yours, not the policy that ships)" if self.reserved_name else name
+        )
 
 
-def looser_than(policy: Policy, baseline: Policy) -> Mapping[str, str]:
+def loosened_fields(policy: Policy, baseline: Policy) -> Mapping[str, str]:
     """The fields in which `policy` asks for less than `baseline`, with both values in words."""
     return dict(_compared(policy, baseline, ""))
 

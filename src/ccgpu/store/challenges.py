@@ -60,7 +60,7 @@ class Challenges:
         except OSError as err:
             raise StateUnusable(f"cannot read the challenge {path}: {reason(err)}") from err
         try:
-            return _parsed(raw, nonce)
+            return _parse(raw, nonce)
         except (ValueError, KeyError, TypeError, RecursionError) as err:
             raise StateUnusable(
                 f"the challenge {path} is damaged: {err}",
@@ -71,7 +71,7 @@ class Challenges:
         return self.folder / f"{hashlib.sha256(nonce).hexdigest()}.json"
 
 
-def _parsed(raw: bytes, nonce: bytes) -> ChallengeRecord:
+def _parse(raw: bytes, nonce: bytes) -> ChallengeRecord:
     if len(raw) > _MAX_BYTES:
         raise ValueError(f"it has more than {_MAX_BYTES} bytes")
     document: dict[str, Any] = json.loads(raw)

@@ -15,7 +15,7 @@ from ccgpu.store import atomic, documents
 from ccgpu.store.documents import Document, dotted, reason
 
 if TYPE_CHECKING:
-    from ccgpu.domain.policy import Pins, Policy
+    from ccgpu.domain.policy import Policy, ReferenceValues
     from ccgpu.domain.policy_comparison import PolicyOrigin
 
 T = TypeVar("T")
@@ -49,14 +49,14 @@ def _shipped(name: str) -> "Policy":
 
 
 def _origin(path: Path, raw: bytes, policy: "Policy") -> "PolicyOrigin":
-    from ccgpu.domain.policy_comparison import PolicyOrigin, looser_than
+    from ccgpu.domain.policy_comparison import PolicyOrigin, loosened_fields
 
-    takes_name = policy.name in names() and policy != _shipped(policy.name)
+    reserved_name = policy.name in names() and policy != _shipped(policy.name)
     return PolicyOrigin(
         path=str(path),
         sha256=hashlib.sha256(raw).hexdigest(),
-        takes_name=takes_name,
-        loosened=looser_than(policy, _shipped(_DEFAULT)),
+        reserved_name=reserved_name,
+        loosened=loosened_fields(policy, _shipped(_DEFAULT)),
     )
 
 
@@ -72,10 +72,10 @@ def _folder() -> Any:
 def _policy(document: Document) -> "Policy":
     from ccgpu.domain.policy import Policy
 
-    return _validated(document, Policy.model_validate)
+    return _validate(document, Policy.model_validate)
 
 
-def _validated(document: Document, model: Callable[[Mapping[str, Any]], T]) -> T:
+def _validate(document: Document, model: Callable[[Mapping[str, Any]], T]) -> T:
     from pydantic import ValidationError
 
     from ccgpu.domain.policy import problems
@@ -84,11 +84,11 @@ def _validated(document: Document, model: Callable[[Mapping[str, Any]], T]) -> T
     try:
         return model(values)
     except ValidationError as err:
-        found = [_located(document, each.path, each.message) for each in problems(err)]
+        found = [_locate(document, each.path, each.message) for each in problems(err)]
         raise InvalidFile(document.source, found, hint=HINT) from err
 
 
-def _located(document: Document, path: tuple[str | int, ...], message: str) -> Problem:
+def _locate(document: Document, path: tuple[str | int, ...], message: str) -> Problem:
     """The problem with the place of its field, or of the nearest part above it."""
     for end in range(len(path), -1, -1):
         if (mark := document.marks.get(path[:end])) is not None:
@@ -96,16 +96,16 @@ def _located(document: Document, path: tuple[str | int, ...], message: str) -> P
     return Problem(dotted(path), message, source=document.source)
 
 
-def pins(path: Path) -> "Pins":
+def load_reference_values(path: Path) -> "ReferenceValues":
     """The golden values in a file that `record` wrote, or a person."""
-    from ccgpu.domain.policy import Pins
+    from ccgpu.domain.policy import ReferenceValues
 
-    return _validated(documents.read(path), Pins.model_validate)
+    return _validate(documents.read(path), ReferenceValues.model_validate)
 
 
-def record(path: Path, found: "Pins") -> None:
+def write_reference_values(path: Path, values: "ReferenceValues") -> None:
     """Write golden values; a file that is there is never overwritten (`UsageProblem`)."""
-    text = json.dumps(found.model_dump(), indent=2) + "\n"
+    text = json.dumps(values.model_dump(), indent=2) + "\n"
     try:
         atomic.create(path, text.encode(), mode=atomic.OUTPUT)
     except FileExistsError as err:

@@ -37,7 +37,7 @@ def group_of(id_: str) -> str:
 
 def grouped(checks: Iterable[Check]) -> Mapping[str, list[Check]]:
     """The checks by group, in the order of the table; those of no known group come last."""
-    found: dict[str, list[Check]] = {name: [] for name in GROUPS.values()}
+    groups: dict[str, list[Check]] = {name: [] for name in GROUPS.values()}
     for check in checks:
-        found.setdefault(group_of(check.id), []).append(check)
-    return {name: those for name, those in found.items() if those}
+        groups.setdefault(group_of(check.id), []).append(check)
+    return {name: those for name, those in groups.items() if those}

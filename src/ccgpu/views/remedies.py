@@ -178,8 +178,8 @@ def remedy(id_: str, evidence: str) -> str:
     """What to do about a failed check of the evidence at this path."""
     words = id_.split(".")
     codes = (".".join(words[:count]) for count in range(len(words), 0, -1))
-    found = next((REMEDIES[code] for code in codes if code in REMEDIES), _COLLECT)
-    return found.replace("{evidence}", shlex.quote(evidence))
+    text = next((REMEDIES[code] for code in codes if code in REMEDIES), _COLLECT)
+    return text.replace("{evidence}", shlex.quote(evidence))
 
 
 def remedies(checks: Iterable[Check], evidence: str) -> dict[str, str]:

@@ -22,7 +22,7 @@ from ccgpu.attest.roots import Anchor
 from ccgpu.attest.snp import report as snp_report
 from ccgpu.attest.snp import vek as veks
 from ccgpu.attest.snp.certificate import READABLE
-from ccgpu.attest.snp.report import Report
+from ccgpu.attest.snp.report import SnpReport
 from ccgpu.collateral.kds import Chip
 from ccgpu.collateral.needs import Fetched, Needs
 from ccgpu.domain.events import Listener, ignore_event
@@ -147,7 +147,7 @@ def supplied(found: Evidence, fetched: Fetched) -> Evidence:
     return replace(found, given=found.given + given)
 
 
-def _report(part: CpuEvidence) -> Report:
+def _report(part: CpuEvidence) -> SnpReport:
     try:
         raw = part.report if part.hcl is None else blob.parse(part.hcl).report
         if raw is None:
@@ -157,7 +157,7 @@ def _report(part: CpuEvidence) -> Report:
         raise EvidenceRejected(f"the SNP report cannot be read: {err}") from err
 
 
-def _chip(report: Report, product: str) -> Chip:
+def _chip(report: SnpReport, product: str) -> Chip:
     tcb = report.reported_tcb
     return Chip(product, report.chip_id, tcb.bootloader, tcb.tee, tcb.snp, tcb.microcode)
 
@@ -173,6 +173,6 @@ def _products(brought: Sequence[bytes]) -> Iterator[str]:
 def _ders(brought: Sequence[bytes]) -> Iterator[bytes]:
     for each in brought:
         try:
-            yield certificates.der(each, READABLE)
+            yield certificates.read_der(each, READABLE)
         except Malformed:
             continue

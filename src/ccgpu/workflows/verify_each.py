@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ccgpu.attest.appraisal import Appraisal
-from ccgpu.attest.judged import One
+from ccgpu.attest.evidence_result import EvidenceResult
 from ccgpu.domain.bundle import SCHEMA
 from ccgpu.errors import (
     CcgpuError,
@@ -14,13 +14,13 @@ from ccgpu.errors import (
     InvalidFile,
     UsageProblem,
 )
-from ccgpu.workflows.verify import Answer
+from ccgpu.workflows.verify import VerifyResult
 
-LIMIT = 10_000  # verdicts of one run: all of them are kept until the end
+MAX_SOURCES = 10_000  # verdicts of one run: all of them are kept until the end
 _BUNDLE = SCHEMA.encode()
-_HEAD = 4096  # bytes of a file that are looked at to know a bundle
+_HEAD_BYTES = 4096  # bytes of a file that are looked at to know a bundle
 
-_TOLD = 20  # problems of unreadable files that the one error names; the table has all files
+_MAX_PROBLEMS = 20  # problems of unreadable files that the one error names; the table has all files
 
 # What one exit code says of many: the first of these that any of them ended with.
 WORST_FIRST = (
@@ -37,9 +37,9 @@ def sources(paths: Sequence[Path]) -> list[Path]:
     `UsageProblem` if that is more than one run keeps.
     """
     found = [source for path in paths for source in _sources(path)]
-    if len(found) > LIMIT:
+    if len(found) > MAX_SOURCES:
         raise UsageProblem(
-            f"{len(found)} pieces of evidence: one run judges at most {LIMIT}",
+            f"{len(found)} pieces of evidence: one run judges at most {MAX_SOURCES}",
             hint="give fewer, in several runs",
         )
     return found
@@ -56,20 +56,26 @@ def _sources(path: Path) -> list[Path]:
 
 def _is_bundle(file: Path) -> bool:
     with file.open("rb") as stream:
-        return _BUNDLE in stream.read(_HEAD)
+        return _BUNDLE in stream.read(_HEAD_BYTES)
 
 
-def judge_each(paths: Sequence[Path], judge: Callable[[Path], Answer]) -> Iterator[One]:
+def verify_all(
+    paths: Sequence[Path], verify: Callable[[Path], VerifyResult]
+) -> Iterator[EvidenceResult]:
     """One verdict after the other. Whatever keeps one from being judged is told with it."""
     for path in paths:
         try:
-            answer = judge(path)
+            result = verify(path)
         except CcgpuError as err:
-            yield One(str(path), error=err)
+            yield EvidenceResult(str(path), error=err)
             continue
-        found = answer.evidence
-        yield One(
-            str(path), answer.appraisal, found.format, found.ignored, _refusal(answer.appraisal)
+        evidence = result.evidence
+        yield EvidenceResult(
+            str(path),
+            result.appraisal,
+            evidence.format,
+            evidence.ignored,
+            _refusal(result.appraisal),
         )
 
 
@@ -81,26 +87,26 @@ def _refusal(appraisal: Appraisal) -> CcgpuError | None:
     return None
 
 
-def worst(judged: Sequence[One]) -> int:
+def worst_exit_code(results: Sequence[EvidenceResult]) -> int:
     """The exit code of all of them: 9 outranks 8, 8 outranks 3, 3 outranks 2; 0 if all are good."""
-    codes = {one.exit_code for one in judged}
+    codes = {one.exit_code for one in results}
     return next((code for code in WORST_FIRST if code in codes), max(codes, default=0))
 
 
-def require_all(judged: Sequence[One]) -> None:
+def require_all(results: Sequence[EvidenceResult]) -> None:
     """Unless each was accepted, the error that stands for the worst of them."""
-    code = worst(judged)
+    code = worst_exit_code(results)
     if not code:
         return
-    failed = [one for one in judged if one.error is not None]
+    failed = [one for one in results if one.error is not None]
     rejected = sum(one.exit_code == EvidenceRejected.exit_code for one in failed)
-    message = f"{len(failed)} of {len(judged)} not accepted"
+    message = f"{len(failed)} of {len(results)} not accepted"
     message += f", {rejected} of them rejected" if rejected else ""
     errors = [one.error for one in failed if one.error is not None and one.exit_code == code]
-    raise _standing_for(errors, message)
+    raise _combined_error(errors, message)
 
 
-def _standing_for(errors: Sequence[CcgpuError], message: str) -> CcgpuError:
+def _combined_error(errors: Sequence[CcgpuError], message: str) -> CcgpuError:
     """One error for several of an exit code."""
     first = errors[0]
     hint = "what to do about each: `-v`, or `-o json`"
@@ -111,5 +117,5 @@ def _standing_for(errors: Sequence[CcgpuError], message: str) -> CcgpuError:
     if isinstance(first, InvalidFile):
         unread = [err for err in errors if isinstance(err, InvalidFile)]
         problems = [replace(each, source=err.source) for err in unread for each in err.problems]
-        return InvalidFile(message, problems[:_TOLD], hint=first.hint)
+        return InvalidFile(message, problems[:_MAX_PROBLEMS], hint=first.hint)
     return first

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ccgpu.attest.judged import One
+from ccgpu.attest.evidence_result import EvidenceResult
 from ccgpu.domain import bundle
 from ccgpu.errors import EvidenceRejected, EvidenceUnavailable, InvalidFile, UsageProblem
 from ccgpu.workflows import verify_each
@@ -21,7 +21,9 @@ _CODES = {"good": 0, "forged": 9, "bare": 8, "junk": 3}
 
 
 def _write(folder, name, found):
-    made = bundle.of(found, made_at=AT, tool="ccgpu test", policy="x", verdict={"verdict": "?"})
+    made = bundle.from_evidence(
+        found, made_at=AT, tool="ccgpu test", policy="x", verdict={"verdict": "?"}
+    )
     (folder / f"{name}.json").write_text(made.model_dump_json(by_alias=True, exclude_none=True))
 
 
@@ -60,11 +62,14 @@ def test_nine_outranks_eight_outranks_three_outranks_two_and_any_other():
         InvalidFile("x", []),
         UsageProblem("x"),
     )
-    ones = [One("x", error=error) for error in errors]
+    ones = [EvidenceResult("x", error=error) for error in errors]
 
     for best in range(4):
-        assert verify_each.worst([One("good"), *reversed(ones[best:])]) == (9, 8, 3, 2)[best]
-    assert verify_each.worst([One("good")]) == 0
+        assert (
+            verify_each.worst_exit_code([EvidenceResult("good"), *reversed(ones[best:])])
+            == (9, 8, 3, 2)[best]
+        )
+    assert verify_each.worst_exit_code([EvidenceResult("good")]) == 0
 
 
 def test_what_cannot_be_read_stops_no_other(shell):
@@ -168,7 +173,7 @@ def test_evidence_without_a_time_is_told_and_the_rest_is_judged(shell, evidence)
 
 def test_one_run_keeps_a_bounded_number_of_verdicts():
     with pytest.raises(UsageProblem, match="at most 10000"):
-        verify_each.sources([Path("nothing")] * (verify_each.LIMIT + 1))
+        verify_each.sources([Path("nothing")] * (verify_each.MAX_SOURCES + 1))
 
 
 def test_nothing_of_one_verdict_reaches_the_next(shell, evidence):

@@ -36,7 +36,7 @@ _PLAIN = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 
 
 @dataclass(frozen=True, slots=True)
-class Opaque:
+class OpaqueData:
     """The fields that a verdict uses, and all of them by type.
 
     `fwid`: digest of the firmware that the leaf's key is of. `protected_pcie` and `feature_flag`
@@ -56,7 +56,7 @@ class Opaque:
     feature_flag: int | None
 
 
-def parse(raw: bytes) -> Opaque:
+def parse(raw: bytes) -> OpaqueData:
     """Decode opaque data, or raise `Malformed`."""
     versioned = opaque_versioned.is_versioned(raw)
     fields = opaque_versioned.entries(raw) if versioned else _fields(raw)
@@ -65,10 +65,10 @@ def parse(raw: bytes) -> Opaque:
             name = layout.OPAQUE_TYPES[kind]
             raise Malformed(SIZE, f"{name} of {size} bytes", f"{len(fields[kind])} bytes")
     pcie = fields.get(layout.PROTECTED_PCIE_STATUS)
-    return Opaque(
+    return OpaqueData(
         fields=MappingProxyType(fields),
         driver_version=_text(fields, layout.DRIVER_VERSION),
-        vbios_version=vbios.version(_present(fields, layout.VBIOS_VERSION)),
+        vbios_version=vbios.format_version(_present(fields, layout.VBIOS_VERSION)),
         project=_text(fields, layout.PROJECT),
         project_sku=_text(fields, layout.PROJECT_SKU),
         chip_sku=_text(fields, layout.CHIP_SKU),
@@ -82,12 +82,12 @@ def parse(raw: bytes) -> Opaque:
     )
 
 
-def driver_rim_id(opaque: Opaque, chip: str) -> str:
+def driver_rim_id(opaque: OpaqueData, chip: str) -> str:
     """The id of the driver's reference manifest, for a chip ("GH100"). Ask of a verified report."""
     return f"NV_GPU_DRIVER_{chip}_{opaque.driver_version}".upper()
 
 
-def vbios_rim_id(opaque: Opaque) -> str:
+def vbios_rim_id(opaque: OpaqueData) -> str:
     """The id of the VBIOS's reference manifest. Ask of a verified report."""
     version = opaque.vbios_version.replace(".", "")
     parts = (opaque.project, opaque.project_sku, opaque.chip_sku, version)
@@ -95,7 +95,7 @@ def vbios_rim_id(opaque: Opaque) -> str:
 
 
 def _fields(raw: bytes) -> dict[int, bytes]:
-    found: dict[int, bytes] = {}
+    fields: dict[int, bytes] = {}
     at = 0
     while at < len(raw):
         header = raw[at : at + layout.TLV_HEADER_SIZE]
@@ -108,13 +108,13 @@ def _fields(raw: bytes) -> dict[int, bytes]:
             raise Malformed(OVERRUN, f"at most {len(raw)} bytes", f"{at + size} bytes")
         if kind not in layout.OPAQUE_TYPES:
             raise Malformed(UNKNOWN, "a known type", kind)
-        if kind in found:
+        if kind in fields:
             raise Malformed(DUPLICATE, f"{layout.OPAQUE_TYPES[kind]} once", "twice")
         if size == 0:
             raise Malformed(EMPTY, f"a value of {layout.OPAQUE_TYPES[kind]}", "no bytes")
-        found[kind] = raw[at : at + size]
+        fields[kind] = raw[at : at + size]
         at += size
-    return found
+    return fields
 
 
 def _present(fields: Mapping[int, bytes], kind: int) -> bytes:

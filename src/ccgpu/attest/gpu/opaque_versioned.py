@@ -31,7 +31,7 @@ def is_versioned(raw: bytes) -> bool:
 def entries(raw: bytes) -> dict[int, bytes]:
     """The values by type, or `Malformed`: with `FORMAT` where it is not ours to judge."""
     _require_known_version(raw)
-    found: dict[int, bytes] = {}
+    values: dict[int, bytes] = {}
     at = layout.NVDAOD_SIZE
     while at < len(raw):
         kind, value_type, size = _header(raw[at : at + layout.NVDAOD_ENTRY_SIZE])
@@ -40,13 +40,13 @@ def entries(raw: bytes) -> dict[int, bytes]:
             raise Malformed(OVERRUN, f"at most {len(raw)} bytes", f"{at + size} bytes")
         if kind not in layout.NVDAOD_TYPES or value_type not in layout.NVDAOD_VALUE_TYPES:
             _refuse(f"an entry of type {kind}, value type {value_type:#x}")
-        if kind in found:
+        if kind in values:
             raise Malformed(DUPLICATE, f"{layout.NVDAOD_TYPES[kind]} once", "twice")
         if size == 0:
             raise Malformed(EMPTY, f"a value of {layout.NVDAOD_TYPES[kind]}", "no bytes")
-        found[kind] = raw[at : at + size]
+        values[kind] = raw[at : at + size]
         at += size
-    return found
+    return values
 
 
 def _require_known_version(raw: bytes) -> None:

@@ -18,7 +18,7 @@ from ccgpu.attest import certificates
 from ccgpu.attest.check import Checks, Outcome, Rule
 from ccgpu.attest.gpu import rim_chain, rim_payload, rim_xml, usage, xmldsig
 from ccgpu.attest.gpu.rim_payload import Kind
-from ccgpu.attest.gpu.xmldsig import Signature
+from ccgpu.attest.gpu.xmldsig import XmlSignature
 from ccgpu.attest.roots import Anchor
 
 _NVIDIA = "NVIDIA RIM service; NVIDIA's manifests"
@@ -59,16 +59,16 @@ class Manifest:
 
 
 @lru_cache(maxsize=32)  # every machine with this driver brings the same ones
-def parse(xml: bytes) -> tuple[Manifest, Signature]:
+def parse(xml: bytes) -> tuple[Manifest, XmlSignature]:
     """Decode a manifest from the bytes that its signature covers, or raise `Malformed`."""
     signature = xmldsig.parse(rim_xml.read(xml))
-    said = rim_payload.parse(signature.content)
+    payload = rim_payload.parse(signature.content)
     manifest = Manifest(
-        kind=said.kind,
-        version=said.version,
-        product=said.product,
-        manufacturer=said.manufacturer,
-        golden=said.golden,
+        kind=payload.kind,
+        version=payload.version,
+        product=payload.product,
+        manufacturer=payload.manufacturer,
+        golden=payload.golden,
         certificates=tuple(certificates.load(each, CERTIFICATE) for each in signature.certificates),
     )
     return manifest, signature
@@ -78,15 +78,15 @@ def verify(
     xml: bytes, root: Anchor, at: datetime, checks: Checks, kind: Kind | None = None
 ) -> Outcome[Manifest] | None:
     """Check a manifest against NVIDIA's root at a time; None if it cannot be read."""
-    since = checks.mark()
-    found = checks.read(rim_xml.WELL_FORMED, parse, xml, "a signed manifest")  # 1
-    if found is None:
+    since = checks.checkpoint()
+    parsed = checks.parse(rim_xml.WELL_FORMED, parse, xml, "a signed manifest")  # 1
+    if parsed is None:
         return None
-    manifest, signature = found
+    manifest, signature = parsed
     rim_chain.verify(manifest.certificates, root, at, manifest.name, checks)  # 2
     signer = manifest.certificates[0]
-    xmldsig.verify(signature, certificates.public_key(signer), usage.shown(signer), checks)  # 3
+    xmldsig.verify(signature, certificates.public_key(signer), usage.describe(signer), checks)  # 3
     if kind is not None:  # 4
-        checks.equal(KIND, kind, manifest.kind)
-    checks.equal(MANUFACTURER, NVIDIA, manifest.manufacturer)
-    return checks.vouch(manifest, since)
+        checks.record_equal(KIND, kind, manifest.kind)
+    checks.record_equal(MANUFACTURER, NVIDIA, manifest.manufacturer)
+    return checks.conclude(manifest, since)

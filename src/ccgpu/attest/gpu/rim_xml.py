@@ -32,14 +32,14 @@ _XML_NAMESPACE = "{http://www.w3.org/XML/1998/namespace}"
 
 def read(data: bytes) -> Element:
     """The root element, or `Malformed`."""
-    _limit(len(data), _SIZE_LIMIT, "bytes")
+    _require_at_most(len(data), _SIZE_LIMIT, "bytes")
     for what, limit in _LIMITS:
-        _limit(data.count(what), limit, what.decode())
+        _require_at_most(data.count(what), limit, what.decode())
     declaration = _DECLARATION.match(data)
     body = data[declaration.end() :] if declaration else data
     _refuse(DOCTYPE, (b"<!DOCTYPE", b"<!ENTITY"), body)
     _refuse(PLAIN, (b"<!", b"<?"), body)
-    return _parsed(body)
+    return _parse_element(body)
 
 
 def canonical(element: Element) -> bytes:
@@ -57,7 +57,7 @@ def canonical(element: Element) -> bytes:
         raise Malformed(CANONICAL, "canonical XML", str(error)[:100]) from error
 
 
-def _limit(found: int, limit: int, what: str) -> None:
+def _require_at_most(found: int, limit: int, what: str) -> None:
     if found > limit:
         raise Malformed(SIZE, f"at most {limit} {what}", f"{found} {what}")
 
@@ -68,7 +68,7 @@ def _refuse(rule: Rule, those: tuple[bytes, ...], data: bytes) -> None:
             raise Malformed(rule, f"no {each.decode()}", f"{each.decode()} at {data.index(each)}")
 
 
-def _parsed(data: bytes) -> Element:
+def _parse_element(data: bytes) -> Element:
     parser = etree.XMLParser(
         encoding="utf-8",  # whatever it says of itself
         resolve_entities=False,

@@ -15,22 +15,22 @@ ECDSA_SHA384 = "1.2.840.10045.4.3.3"
 _ALGORITHM = ec.ECDSA(hashes.SHA384())
 
 
-def on_p384(key: PublicKeyTypes) -> bool:
+def is_p384_key(key: PublicKeyTypes) -> bool:
     """Whether it is a key of the one curve."""
     return isinstance(key, ec.EllipticCurvePublicKey) and isinstance(key.curve, ec.SECP384R1)
 
 
-def of_certificate(key: PublicKeyTypes, certificate: x509.Certificate) -> bool:
+def is_certificate_signed_by(key: PublicKeyTypes, certificate: x509.Certificate) -> bool:
     """Whether this key signed the certificate; the signature is bytes, and all of the last one."""
     signature = certificate.signature
     # `cryptography` drops bits that DER calls unused. It is then one certificate in two forms.
     whole = certificate.public_bytes(Encoding.DER).endswith(b"\0" + signature)
-    return whole and _signed(key, signature, certificate.tbs_certificate_bytes)
+    return whole and _is_valid(key, signature, certificate.tbs_certificate_bytes)
 
 
-def of_report(key: PublicKeyTypes, signature: tuple[int, int], signed: bytes) -> bool:
+def is_signed_by(key: PublicKeyTypes, signature: tuple[int, int], signed: bytes) -> bool:
     """Whether this key made a signature that is given as r and s."""
-    return _signed(key, encode_dss_signature(*signature), signed)
+    return _is_valid(key, encode_dss_signature(*signature), signed)
 
 
 @lru_cache(maxsize=8)  # two keys are pinned, and simulated ones may come with evidence
@@ -39,7 +39,7 @@ def pinned_key(spki: bytes) -> PublicKeyTypes:
     return load_der_public_key(spki)
 
 
-def _signed(key: PublicKeyTypes, signature: bytes, signed: bytes) -> bool:
+def _is_valid(key: PublicKeyTypes, signature: bytes, signed: bytes) -> bool:
     if not isinstance(key, ec.EllipticCurvePublicKey):
         return False
     try:

@@ -12,7 +12,7 @@ from ccgpu.attest.check import Malformed, Rule
 from ccgpu.attest.fields import Field
 from ccgpu.attest.gpu import layout
 from ccgpu.attest.gpu import opaque as opaques
-from ccgpu.attest.gpu.opaque import Opaque
+from ccgpu.attest.gpu.opaque import OpaqueData
 
 _REQUEST = "DMTF DSP0274 (SPDM) 1.1, GET_MEASUREMENTS"
 _RESPONSE = "DMTF DSP0274 (SPDM) 1.1, MEASUREMENTS"
@@ -75,14 +75,14 @@ _BLOCK_FIELDS: Mapping[str, tuple[Rule, int]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class GpuReport:
     """What a GPU says. `nonce`: what was asked with. `blocks`: digests by SPDM index, 1 to 64."""
 
     raw: bytes
     nonce: bytes
     blocks: Mapping[int, bytes]
     responder_nonce: bytes
-    opaque: Opaque
+    opaque: OpaqueData
     signature: tuple[int, int]
 
     @property
@@ -95,7 +95,7 @@ class Report:
         return self.blocks.get(rim_index + 1)
 
 
-def parse(raw: bytes) -> Report:
+def parse(raw: bytes) -> GpuReport:
     """Decode a report, or raise `Malformed`."""
     request, rest = _split(raw, layout.REQUEST_SIZE)
     _require(_REQUEST_FIELDS, layout.REQUEST, request)
@@ -108,7 +108,7 @@ def parse(raw: bytes) -> Report:
     signature, rest = _split(rest, layout.SIGNATURE_SIZE)
     if rest:
         raise Malformed(TRAILING, "nothing", f"{len(rest)} bytes")
-    return Report(
+    return GpuReport(
         raw=raw,
         nonce=layout.REQUEST["nonce"].of(request),
         blocks=MappingProxyType(blocks),
@@ -138,11 +138,11 @@ def _require(
 
 
 def _blocks(record: bytes) -> dict[int, bytes]:
-    found: dict[int, bytes] = {}
+    blocks: dict[int, bytes] = {}
     for number in range(1, layout.BLOCKS + 1):
         block, record = record[: layout.BLOCK_SIZE], record[layout.BLOCK_SIZE :]
         index = _number(layout.BLOCK["index"], block)
-        if index in found:
+        if index in blocks:
             raise Malformed(DUPLICATE, f"measurement {number}", f"measurement {index} again")
         if index != number:
             raise Malformed(GAP, f"measurement {number}", f"measurement {index}")
@@ -151,8 +151,8 @@ def _blocks(record: bytes) -> dict[int, bytes]:
         if size > room:
             raise Malformed(OVERRUN, f"at most {room} bytes", f"{size} bytes")
         _require(_BLOCK_FIELDS, layout.BLOCK, block)
-        found[index] = layout.BLOCK["value"].of(block)
-    return found
+        blocks[index] = layout.BLOCK["value"].of(block)
+    return blocks
 
 
 def _signature(raw: bytes) -> tuple[int, int]:

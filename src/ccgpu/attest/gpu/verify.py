@@ -9,7 +9,7 @@ import hmac
 from ccgpu.attest.check import Checks, Outcome, Rule, Unverified
 from ccgpu.attest.gpu import signatures
 from ccgpu.attest.gpu.chain import DeviceChain
-from ccgpu.attest.gpu.spdm import Report
+from ccgpu.attest.gpu.spdm import GpuReport
 
 _SPDM = "DMTF DSP0274 (SPDM) 1.1, MEASUREMENTS"
 _FRESH = "RFC 9334, 10.2; DMTF DSP0274 (SPDM) 1.1, GET_MEASUREMENTS, Nonce"
@@ -38,46 +38,46 @@ KNOWN_NONCES = frozenset(
 
 
 def verify(
-    report: Report,
+    report: GpuReport,
     chain: Outcome[DeviceChain] | None,
     nonce: bytes | None,
     checks: Checks,
     *,
     allow_known_nonce: bool = False,
-) -> Outcome[Report]:
+) -> Outcome[GpuReport]:
     """The report, verified if its certificates are, and signed it, and it answers `nonce`.
 
     `chain` is what `chain.verify` says: None if there was none to read. `allow_known_nonce` lets
     anybody's old evidence pass for new, and is for samples.
     """
-    since = checks.mark()
+    since = checks.checkpoint()
     if chain is not None:
         _check_signature(report, chain.value, checks)  # 1
     _check_nonce(report.nonce, nonce, checks)  # 2
     if not allow_known_nonce:
         known = report.nonce in KNOWN_NONCES
-        checks.that(NONCE_KNOWN, not known, "not published", report.nonce)
+        checks.record(NONCE_KNOWN, not known, "not published", report.nonce)
     _check_fwid(report.opaque.fwid, chain, checks)  # 3
-    return Unverified(report) if chain is None else checks.vouch(report, since, chain)
+    return Unverified(report) if chain is None else checks.conclude(report, since, chain)
 
 
-def _check_signature(report: Report, chain: DeviceChain, checks: Checks) -> None:
-    signed = signatures.of_report(chain.key, report.signature, report.signed)
-    found = chain.ueid if signed else "another key, or other bytes"
-    checks.that(SIGNATURE, signed, chain.ueid, found)
+def _check_signature(report: GpuReport, chain: DeviceChain, checks: Checks) -> None:
+    signed = signatures.is_signed_by(chain.key, report.signature, report.signed)
+    actual = chain.ueid if signed else "another key, or other bytes"
+    checks.record(SIGNATURE, signed, chain.ueid, actual)
 
 
-def _check_nonce(actual: bytes, asked: bytes | None, checks: Checks) -> None:
+def _check_nonce(actual: bytes, expected: bytes | None, checks: Checks) -> None:
     """One check, under the rule that says best how the two differ."""
-    if not asked:
-        checks.that(NONCE_UNASKED, False, "a nonce", None)
+    if not expected:
+        checks.record(NONCE_UNASKED, False, "a nonce", None)
         return
-    rule = NONCE_OTHER if len(asked) == NONCE_BYTES else NONCE_SIZE
-    checks.that(rule, hmac.compare_digest(actual, asked), asked, actual)
+    rule = NONCE_OTHER if len(expected) == NONCE_BYTES else NONCE_SIZE
+    checks.record(rule, hmac.compare_digest(actual, expected), expected, actual)
 
 
 def _check_fwid(actual: bytes | None, chain: Outcome[DeviceChain] | None, checks: Checks) -> None:
-    checks.that(FWID_ABSENT, actual is not None, "FWID", actual)
+    checks.record(FWID_ABSENT, actual is not None, "FWID", actual)
     expected = chain.value.fwid if chain else None
     if actual is not None and expected is not None:
-        checks.that(FWID, hmac.compare_digest(actual, expected), expected, actual)
+        checks.record(FWID, hmac.compare_digest(actual, expected), expected, actual)

@@ -50,11 +50,11 @@ _SHA384 = "http://www.w3.org/2001/04/xmldsig-more#sha384"
 
 _DIGEST_SIZE, _NUMBER_SIZE = 48, 48
 _WHITESPACE = str.maketrans("", "", " \t\r\n")  # XML Schema 2, 3.2.16: base64Binary
-_MOST_CERTIFICATES = 8  # that are read at all, to say how many there are
+_MAX_CERTIFICATES = 8  # that are read at all, to say how many there are
 
 
 @dataclass(frozen=True, slots=True)
-class Signature:
+class XmlSignature:
     """A signature and what it covers.
 
     `content`: the document without the signature, canonical; `digest`: what the signature says of
@@ -68,16 +68,16 @@ class Signature:
     certificates: tuple[bytes, ...]
 
 
-def parse(root: Element) -> Signature:
+def parse(root: Element) -> XmlSignature:
     """Take the signature out of a document, or raise `Malformed`."""
-    signature = _only(root)
+    signature = _find_signature(root)
     info, value, key_info = _parts(signature, ("SignedInfo", "SignatureValue", "KeyInfo"), FORM)
     digest = _digest(info)
-    number = _decoded(value, 2 * _NUMBER_SIZE, VALUE_FORM)
+    number = _decode_base64(value, 2 * _NUMBER_SIZE, VALUE_FORM)
     certificates = _certificates(key_info)
     signed = rim_xml.canonical(info)
     root.remove(signature)
-    return Signature(
+    return XmlSignature(
         content=rim_xml.canonical(root),
         digest=digest,
         info=signed,
@@ -89,21 +89,25 @@ def parse(root: Element) -> Signature:
     )
 
 
-def verify(signature: Signature, key: PublicKeyTypes, signer: str, checks: Checks) -> None:
+def verify(signature: XmlSignature, key: PublicKeyTypes, signer: str, checks: Checks) -> None:
     """Check that the content is what was signed, with this key of `signer`."""
-    checks.equal(DIGEST, signature.digest, hashlib.sha384(signature.content).digest())
-    signed = signatures.of_report(key, signature.value, signature.info)
-    checks.that(SIGNED, signed, signer, signer if signed else "another key, or other bytes")
+    checks.record_equal(DIGEST, signature.digest, hashlib.sha384(signature.content).digest())
+    signed = signatures.is_signed_by(key, signature.value, signature.info)
+    checks.record(SIGNED, signed, signer, signer if signed else "another key, or other bytes")
 
 
-def _only(root: Element) -> Element:
-    found = list(root.iter(f"{_DS}Signature"))
-    if not found:
+def _find_signature(root: Element) -> Element:
+    signatures_found = list(root.iter(f"{_DS}Signature"))
+    if not signatures_found:
         raise Malformed(ABSENT, "a signature", None)
     last = root[-1] if len(root) else None
-    if found[0] is not last or last.tail:  # and others within it are refused with its parts
-        raise Malformed(PLACE, "one, the last of the root's elements", f"{len(found)} in all")
-    return found[0]
+    if (
+        signatures_found[0] is not last or last.tail
+    ):  # and others within it are refused with its parts
+        raise Malformed(
+            PLACE, "one, the last of the root's elements", f"{len(signatures_found)} in all"
+        )
+    return signatures_found[0]
 
 
 def _digest(info: Element) -> bytes:
@@ -118,15 +122,15 @@ def _digest(info: Element) -> bytes:
     _algorithm(enveloped, _ENVELOPED, TRANSFORMS)
     _algorithm(again, _C14N, TRANSFORMS)
     _algorithm(digest_method, _SHA384, DIGEST_METHOD)
-    return _decoded(value, _DIGEST_SIZE, DIGEST_FORM)
+    return _decode_base64(value, _DIGEST_SIZE, DIGEST_FORM)
 
 
 def _certificates(key_info: Element) -> tuple[bytes, ...]:
     (data,) = _parts(key_info, ("X509Data",), CERTIFICATES)
-    if not 1 <= len(data) <= _MOST_CERTIFICATES:
-        raise Malformed(CERTIFICATES, f"1 to {_MOST_CERTIFICATES}", len(data))
+    if not 1 <= len(data) <= _MAX_CERTIFICATES:
+        raise Malformed(CERTIFICATES, f"1 to {_MAX_CERTIFICATES}", len(data))
     every = _parts(data, ("X509Certificate",) * len(data), CERTIFICATES)
-    return tuple(_decoded(each, None, CERTIFICATES) for each in every)
+    return tuple(_decode_base64(each, None, CERTIFICATES) for each in every)
 
 
 def _parts(
@@ -147,7 +151,7 @@ def _algorithm(element: Element, algorithm: str, rule: Rule) -> None:
     _parts(element, (), rule, {"Algorithm": algorithm})
 
 
-def _decoded(element: Element, size: int | None, rule: Rule) -> bytes:
+def _decode_base64(element: Element, size: int | None, rule: Rule) -> bytes:
     """The base64 that an element holds, and nothing else."""
     _parts(element, (), rule)
     text = (element.text or "").translate(_WHITESPACE)

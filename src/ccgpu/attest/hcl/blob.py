@@ -29,7 +29,7 @@ PADDING = Rule("hcl.padding", "what follows the runtime claims is zero", _DESIGN
 
 
 @dataclass(frozen=True, slots=True)
-class Blob:
+class HclBlob:
     """An HCL blob: the hardware report in it, and the exact bytes of the runtime claims.
 
     `header_version`: None where the two came as files of their own.
@@ -40,7 +40,7 @@ class Blob:
     runtime: bytes
 
 
-def parse(data: bytes) -> Blob:
+def parse(data: bytes) -> HclBlob:
     """Take `data` apart, or raise `Malformed` with the rule that it breaks."""
     if len(data) not in layout.SIZES:
         raise Malformed(SIZE, layout.SIZES, len(data))
@@ -49,7 +49,7 @@ def parse(data: bytes) -> Blob:
     runtime_header = data[layout.RUNTIME_START : layout.CLAIMS_START]
     _check_type(runtime_header)
     _check_header(header)
-    return Blob(
+    return HclBlob(
         _number(layout.HEADER["version"], header),
         layout.REPORT.of(data),
         _claims(data, header, runtime_header),

@@ -46,7 +46,7 @@ _BASE64URL = re.compile(r"[A-Za-z0-9_-]{1,700}")
 
 
 @dataclass(frozen=True, slots=True)
-class Claims:
+class RuntimeClaims:
     """What the paravisor says: the vTPM's attestation key, and which VM this is.
 
     `ak_modulus` big endian, without leading zeros. `user_data`: 64 bytes that the guest wrote to
@@ -63,21 +63,21 @@ class Claims:
     tpm_persisted: bool | None = None
 
 
-def parse(runtime: bytes) -> Claims:
+def parse(runtime: bytes) -> RuntimeClaims:
     """The claims in `runtime` (the exact bytes), or `Malformed`."""
-    found = strict_json.load(runtime, SIZE_LIMIT)
-    key = _ak(found.get("keys"))
-    exponent, modulus = _decoded(key, "e"), _decoded(key, "n")
-    config = found.get("vm-configuration")
+    document = strict_json.load(runtime, SIZE_LIMIT)
+    key = _ak(document.get("keys"))
+    exponent, modulus = _decode_integer(key, "e"), _decode_integer(key, "n")
+    config = document.get("vm-configuration")
     if not isinstance(config, dict):
         raise Malformed(CONFIG, "an object", type(config).__name__)
-    return Claims(
+    return RuntimeClaims(
         ak=_rsa(exponent, modulus),
         ak_modulus=modulus,
         secure_boot=_required(config, "secure-boot"),
         tpm_enabled=_required(config, "tpm-enabled"),
         vm_unique_id=_vm_id(config.get("vmUniqueId")),
-        user_data=_user_data(found),
+        user_data=_user_data(document),
         console_enabled=_switch(config, "console-enabled"),
         tpm_persisted=_switch(config, "tpm-persisted"),
     )
@@ -100,7 +100,7 @@ def _ak(keys: object) -> Mapping[str, object]:
     return key
 
 
-def _decoded(key: Mapping[str, object], name: str) -> bytes:
+def _decode_integer(key: Mapping[str, object], name: str) -> bytes:
     """An integer of a JWK, in the one way in which it may be written."""
     text = key.get(name)
     if not isinstance(text, str) or not _BASE64URL.fullmatch(text) or len(text) % 4 == 1:
@@ -145,10 +145,10 @@ def _vm_id(value: object) -> str:
     return value
 
 
-def _user_data(found: Mapping[str, object]) -> bytes | None:
-    if "user-data" not in found:
+def _user_data(document: Mapping[str, object]) -> bytes | None:
+    if "user-data" not in document:
         return None
-    value = found["user-data"]
+    value = document["user-data"]
     if not isinstance(value, str) or not _USER_DATA.fullmatch(value):
         raise Malformed(USER_DATA, "128 hex digits", str(value)[:140])
     return bytes.fromhex(value)

@@ -27,7 +27,7 @@ PSS_SHA384 = "RSASSA-PSS, SHA-384, MGF1 with SHA-384, salt of 48 bytes"
 
 
 @dataclass(frozen=True, slots=True)
-class Extension:
+class VekExtension:
     """One extension: the DER inside its OCTET STRING."""
 
     oid: str
@@ -36,7 +36,7 @@ class Extension:
 
 
 @dataclass(frozen=True, slots=True)
-class Certificate:
+class VekCertificate:
     """The parts. `signed` is what `signature` covers, `spki` the key (DER)."""
 
     subject: str
@@ -45,43 +45,46 @@ class Certificate:
     not_before: datetime
     not_after: datetime
     spki: bytes
-    extensions: tuple[Extension, ...]
+    extensions: tuple[VekExtension, ...]
     algorithm: str
     signed: bytes
     signature: bytes
 
 
-def read(data: bytes) -> Certificate:
+def read(data: bytes) -> VekCertificate:
     """The parts of a certificate in DER, as `cryptography` reads it."""
-    return certificates.quietly(_read, data, READABLE)
+    return certificates.parse_without_warnings(_read, data, READABLE)
 
 
-def _read(data: bytes) -> Certificate:
+def _read(data: bytes) -> VekCertificate:
     """Each part is decoded once, here, where a part that `cryptography` refuses is told."""
-    found = x509.load_der_x509_certificate(data)
-    return Certificate(
-        subject=found.subject.rfc4514_string(),
-        issuer=found.issuer.rfc4514_string(),
-        serial=found.serial_number,
-        not_before=found.not_valid_before_utc,
-        not_after=found.not_valid_after_utc,
-        spki=found.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo),
-        extensions=tuple(_extension(each) for each in found.extensions),
-        algorithm=algorithm(found),
-        signed=found.tbs_certificate_bytes,
-        signature=found.signature,
+    certificate = x509.load_der_x509_certificate(data)
+    return VekCertificate(
+        subject=certificate.subject.rfc4514_string(),
+        issuer=certificate.issuer.rfc4514_string(),
+        serial=certificate.serial_number,
+        not_before=certificate.not_valid_before_utc,
+        not_after=certificate.not_valid_after_utc,
+        spki=certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo),
+        extensions=tuple(_extension(each) for each in certificate.extensions),
+        algorithm=algorithm(certificate),
+        signed=certificate.tbs_certificate_bytes,
+        signature=certificate.signature,
     )
 
 
-def algorithm(found: x509.Certificate | x509.CertificateRevocationList) -> str:
+def algorithm(signed_object: x509.Certificate | x509.CertificateRevocationList) -> str:
     """How it is signed: `PSS_SHA384`, or else the identifier of what it names."""
     try:
-        parameters, hashed = found.signature_algorithm_parameters, found.signature_hash_algorithm
+        parameters, hashed = (
+            signed_object.signature_algorithm_parameters,
+            signed_object.signature_hash_algorithm,
+        )
     except certificates.REFUSALS:
         parameters, hashed = None, None
     if parameters == _PSS and isinstance(hashed, hashes.SHA384):
         return PSS_SHA384
-    return other_algorithm(found.signature_algorithm_oid.dotted_string)
+    return other_algorithm(signed_object.signature_algorithm_oid.dotted_string)
 
 
 def other_algorithm(oid: str) -> str:
@@ -89,5 +92,7 @@ def other_algorithm(oid: str) -> str:
     return f"{oid} with other parameters" if oid == RSASSA_PSS else oid
 
 
-def _extension(found: x509.Extension[x509.ExtensionType]) -> Extension:
-    return Extension(found.oid.dotted_string, found.critical, found.value.public_bytes())
+def _extension(extension: x509.Extension[x509.ExtensionType]) -> VekExtension:
+    return VekExtension(
+        extension.oid.dotted_string, extension.critical, extension.value.public_bytes()
+    )

@@ -13,8 +13,8 @@ from ccgpu.attest.check import Malformed
 from ccgpu.attest.snp.certificate import (
     PSS_SHA384,
     READABLE,
-    Certificate,
-    Extension,
+    VekCertificate,
+    VekExtension,
     other_algorithm,
 )
 
@@ -78,7 +78,7 @@ class Cursor:
             raise _malformed("nothing more", self._at)
 
 
-def read(data: bytes) -> Certificate:
+def read(data: bytes) -> VekCertificate:
     """The parts of a certificate in DER."""
     outer = Cursor(data)
     whole = Cursor(outer.content(SEQUENCE))
@@ -102,7 +102,7 @@ def read(data: bytes) -> Certificate:
     spki = body.next(SEQUENCE)[2]
     extensions = _extensions(body.content(_EXTENSIONS))
     body.end()
-    return Certificate(
+    return VekCertificate(
         subject=subject,
         issuer=issuer,
         serial=serial,
@@ -167,11 +167,11 @@ def _attributes(names: Cursor) -> Iterator[str]:
         yield f"{_ATTRIBUTES[number]}={value}"
 
 
-def _extensions(content: bytes) -> tuple[Extension, ...]:
+def _extensions(content: bytes) -> tuple[VekExtension, ...]:
     outer = Cursor(content)
     every = Cursor(outer.content(SEQUENCE))
     outer.end()
-    found: dict[str, Extension] = {}
+    found: dict[str, VekExtension] = {}
     while every.more:
         one = _extension(Cursor(every.content(SEQUENCE)))
         if one.oid in found:
@@ -180,7 +180,7 @@ def _extensions(content: bytes) -> tuple[Extension, ...]:
     return tuple(found.values())
 
 
-def _extension(parts: Cursor) -> Extension:
+def _extension(parts: Cursor) -> VekExtension:
     oid, critical = _oid(parts.content(OID)), False
     tag, content, _ = parts.next(BOOLEAN, OCTETS)
     if tag == BOOLEAN:
@@ -189,7 +189,7 @@ def _extension(parts: Cursor) -> Extension:
             raise _malformed("a BOOLEAN that is not the default", 0)
         content = parts.content(OCTETS)
     parts.end()
-    return Extension(oid, critical, content)
+    return VekExtension(oid, critical, content)
 
 
 def _oid(content: bytes) -> str:

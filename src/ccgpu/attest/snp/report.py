@@ -44,7 +44,7 @@ _RESERVED = {
 
 
 @dataclass(frozen=True, slots=True)
-class Version:
+class FirmwareVersion:
     """The version of AMD's firmware."""
 
     major: int
@@ -56,7 +56,7 @@ class Version:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class SnpReport:
     """What a report says. `product`: AMD's name of the processor.
 
     Before version 3 the report does not name the product: it is nothing until `verify` found it in
@@ -85,8 +85,8 @@ class Report:
     cpuid: Cpuid | None
     chip_id: bytes
     committed_tcb: Tcb
-    current_version: Version
-    committed_version: Version
+    current_version: FirmwareVersion
+    committed_version: FirmwareVersion
     launch_tcb: Tcb
     launch_mit_vector: int | None
     current_mit_vector: int | None
@@ -99,7 +99,7 @@ class Report:
         return SIGNED.of(self.raw)
 
 
-def parse(raw: bytes) -> Report:
+def parse(raw: bytes) -> SnpReport:
     """Decode a report of version 2 to 5, or raise `Malformed`."""
     if len(raw) != SIZE:
         raise Malformed(READABLE, f"{SIZE} bytes", f"{len(raw)} bytes")
@@ -110,7 +110,7 @@ def parse(raw: bytes) -> Report:
     cpuid = _cpuid(raw) if version >= SINCE["cpuid_fam_id"] else None
     turin = cpuid is not None and cpuid.places_like_turin
     mitigated = version >= SINCE["launch_mit_vector"]
-    return Report(
+    return SnpReport(
         raw=raw,
         version=version,
         guest_svn=_number(raw, "guest_svn"),
@@ -133,8 +133,8 @@ def parse(raw: bytes) -> Report:
         cpuid=cpuid,
         chip_id=_bytes(raw, "chip_id"),
         committed_tcb=tcb.decode(_bytes(raw, "committed_tcb"), turin=turin),
-        current_version=_firmware(raw, "current"),
-        committed_version=_firmware(raw, "committed"),
+        current_version=_firmware_version(raw, "current"),
+        committed_version=_firmware_version(raw, "committed"),
         launch_tcb=tcb.decode(_bytes(raw, "launch_tcb"), turin=turin),
         launch_mit_vector=_number(raw, "launch_mit_vector") if mitigated else None,
         current_mit_vector=_number(raw, "current_mit_vector") if mitigated else None,
@@ -163,8 +163,10 @@ def _cpuid(raw: bytes) -> Cpuid:
     return Cpuid(*(_number(raw, name) for name in names))
 
 
-def _firmware(raw: bytes, which: str) -> Version:
-    return Version(*(_number(raw, f"{which}_{part}") for part in ("major", "minor", "build")))
+def _firmware_version(raw: bytes, which: str) -> FirmwareVersion:
+    return FirmwareVersion(
+        *(_number(raw, f"{which}_{part}") for part in ("major", "minor", "build"))
+    )
 
 
 def _signature_number(raw: bytes, name: str) -> int:

@@ -16,7 +16,7 @@ _PSS = padding.PSS(padding.MGF1(_SHA384), 48)
 _ECDSA = ec.ECDSA(_SHA384)
 
 
-def by_authority(spki: bytes, signature: bytes, signed: bytes) -> bool:
+def is_signed_by_authority(spki: bytes, signature: bytes, signed: bytes) -> bool:
     """Whether the pinned key `spki` (DER) made this signature; one that is not RSA made none."""
     key = _key(spki)
     if not isinstance(key, rsa.RSAPublicKey):
@@ -28,7 +28,9 @@ def by_authority(spki: bytes, signature: bytes, signed: bytes) -> bool:
     return True
 
 
-def by_chip(key: ec.EllipticCurvePublicKey, signature: tuple[int, int], signed: bytes) -> bool:
+def is_signed_by_chip(
+    key: ec.EllipticCurvePublicKey, signature: tuple[int, int], signed: bytes
+) -> bool:
     """Whether a chip's key made this signature (r and s)."""
     try:
         key.verify(encode_dss_signature(*signature), signed, _ECDSA)

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.serialization import load_der_public_key
 from ccgpu.attest import certificates
 from ccgpu.attest.check import Malformed, Rule
 from ccgpu.attest.snp import certificate, der
-from ccgpu.attest.snp.certificate import READABLE, Certificate
+from ccgpu.attest.snp.certificate import READABLE, VekCertificate
 from ccgpu.attest.snp.tcb import Tcb
 
 _KDS = "AMD VCEK specification (57230), 3.1"
@@ -35,7 +35,7 @@ _KINDS = {"SEV-VCEK": "VCEK", "SEV-VLEK": "VLEK"}
 _TURIN = "Turin"
 _HWID_SIZE, _TURIN_HWID_SIZE = 64, 8
 
-Reader = Callable[[bytes], Certificate]
+Reader = Callable[[bytes], VekCertificate]
 READERS: Sequence[Reader] = (certificate.read, der.read)
 
 
@@ -49,13 +49,13 @@ class Vek:
     reserved_svns: tuple[int, ...]
     hwid: bytes | None
     key: ec.EllipticCurvePublicKey
-    certificate: Certificate
+    certificate: VekCertificate
 
 
 @lru_cache(maxsize=128)
 def parse(data: bytes, readers: Sequence[Reader] = READERS) -> Vek:
     """Decode a VEK certificate (DER or PEM) with the first reader that takes it, or `Malformed`."""
-    found = _read(certificates.der(data, READABLE), readers)
+    found = _read(certificates.read_der(data, READABLE), readers)
     kind = _kind(found)
     extensions = _extensions(found)
     product = _product(extensions)
@@ -70,7 +70,7 @@ def parse(data: bytes, readers: Sequence[Reader] = READERS) -> Vek:
     )
 
 
-def _read(data: bytes, readers: Sequence[Reader]) -> Certificate:
+def _read(data: bytes, readers: Sequence[Reader]) -> VekCertificate:
     refusals = []
     for reader in readers:
         try:
@@ -80,14 +80,14 @@ def _read(data: bytes, readers: Sequence[Reader]) -> Certificate:
     raise refusals[0]
 
 
-def _kind(found: Certificate) -> str:
+def _kind(found: VekCertificate) -> str:
     name = found.subject.partition(",")[0].removeprefix("CN=")
     if name not in _KINDS:
         raise Malformed(SUBJECT, _KINDS, found.subject)
     return _KINDS[name]
 
 
-def _key(found: Certificate) -> ec.EllipticCurvePublicKey:
+def _key(found: VekCertificate) -> ec.EllipticCurvePublicKey:
     try:
         key = load_der_public_key(found.spki)
     except (ValueError, UnsupportedAlgorithm) as error:
@@ -97,7 +97,7 @@ def _key(found: Certificate) -> ec.EllipticCurvePublicKey:
     return key
 
 
-def _extensions(found: Certificate) -> Mapping[str, bytes]:
+def _extensions(found: VekCertificate) -> Mapping[str, bytes]:
     critical = [each.oid for each in found.extensions if each.critical]
     if critical:
         raise Malformed(EXTENSION, "no critical extension", critical)

@@ -17,14 +17,14 @@ NRAS_ISSUER = "https://nras.attestation.nvidia.com"
 _NRAS_KEYS = f"{NRAS_ISSUER}/.well-known/jwks.json"  # NVIDIA NRAS API documentation
 # Microsoft: each provider is a host of its own; its keys are beside it, at `certs`.
 _MAA_ISSUER = re.compile(r"https://(?:[a-z0-9]+(?:-[a-z0-9]+)*\.)+attest\.azure\.net")
-_LONGEST = 253 + len("https://")  # RFC 1035, §2.3.4: of a host name
+_MAX_LENGTH = 253 + len("https://")  # RFC 1035, §2.3.4: of a host name
 
 
 def jwks_url(issuer: str) -> str | None:
     """The address of `issuer`'s keys; None if it is not one of the two services."""
     if issuer == NRAS_ISSUER:
         return _NRAS_KEYS
-    if len(issuer) <= _LONGEST and _MAA_ISSUER.fullmatch(issuer):
+    if len(issuer) <= _MAX_LENGTH and _MAA_ISSUER.fullmatch(issuer):
         return f"{issuer}/certs"
     return None
 

@@ -70,7 +70,7 @@ def parse(data: bytes) -> KeySet:
     """The keys of a set by id, not yet looked into; or `Malformed`."""
     listed = strict_json.load(data, _SET_LIMIT).get("keys")
     if not isinstance(listed, list) or not 1 <= len(listed) <= _KEYS_LIMIT:
-        raise Malformed(KEYS, f"1 to {_KEYS_LIMIT} keys", _counted(listed))
+        raise Malformed(KEYS, f"1 to {_KEYS_LIMIT} keys", _describe_count(listed))
     found: dict[str, Jwk] = {}
     for jwk in listed:
         if not isinstance(jwk, dict):
@@ -84,52 +84,54 @@ def parse(data: bytes) -> KeySet:
     return found
 
 
-def key(jwk: Jwk, algorithm: Algorithm) -> SigningKey:
+def signing_key(jwk: Jwk, algorithm: Algorithm) -> SigningKey:
     """The key that `jwk` stands for, for this algorithm alone; or `Malformed`."""
     kind = "EC" if algorithm == "ES384" else "RSA"
     if jwk.get("kty") != kind:
-        raise Malformed(TYPE, kind, _brief(jwk.get("kty")))
+        raise Malformed(TYPE, kind, _shorten(jwk.get("kty")))
     _check_use(jwk, algorithm)
     certificate = _certificate(jwk["x5c"]) if "x5c" in jwk else None
-    certified = _strong(certificate.public_key(), algorithm) if certificate else None
+    certified = _require_strong(certificate.public_key(), algorithm) if certificate else None
     if certified is not None and not {"n", "e", "x", "y"} & set(jwk):
         return SigningKey(certified, certificate)  # Microsoft's sets state some keys so
-    stated = _point(jwk) if algorithm == "ES384" else _rsa(jwk)
+    stated = _ec_key(jwk) if algorithm == "ES384" else _rsa_key(jwk)
     if certified is not None and stated != certified:
         raise Malformed(OTHER, "the key that is stated", "another key")
-    return SigningKey(_strong(stated, algorithm), certificate)
+    return SigningKey(_require_strong(stated, algorithm), certificate)
 
 
-def _counted(listed: object) -> str:
+def _describe_count(listed: object) -> str:
     return f"{len(listed)} keys" if isinstance(listed, list) else type(listed).__name__
 
 
-def _brief(value: object) -> str | None:
+def _shorten(value: object) -> str | None:
     return None if value is None else str(value)[:100]
 
 
 def _kid(jwk: Jwk) -> str:
     kid = jwk.get("kid")
     if not isinstance(kid, str) or not 1 <= len(kid) <= _KID_LIMIT:
-        raise Malformed(KID, f"a string of 1 to {_KID_LIMIT} characters", _brief(kid))
+        raise Malformed(KID, f"a string of 1 to {_KID_LIMIT} characters", _shorten(kid))
     return kid
 
 
 def _check_use(jwk: Jwk, algorithm: Algorithm) -> None:
     """That the key is for this; a set that does not say what a key is for leaves it open."""
     if jwk.get("alg", algorithm) != algorithm:
-        raise Malformed(USE, f"alg {algorithm}", _brief(jwk["alg"]))
+        raise Malformed(USE, f"alg {algorithm}", _shorten(jwk["alg"]))
     if jwk.get("use", "sig") != "sig":
-        raise Malformed(USE, "use sig", _brief(jwk["use"]))
+        raise Malformed(USE, "use sig", _shorten(jwk["use"]))
     operations = jwk.get("key_ops", ["verify"])
     if not isinstance(operations, list) or "verify" not in operations:
-        raise Malformed(USE, "key_ops with verify", _brief(operations))
+        raise Malformed(USE, "key_ops with verify", _shorten(operations))
 
 
 def _certificate(chain: object) -> x509.Certificate:
     """The first certificate of `x5c`; the others are for who has a root to end them in."""
     if not isinstance(chain, list) or not 1 <= len(chain) <= _CERTIFICATES_LIMIT:
-        raise Malformed(CERTIFICATE, f"1 to {_CERTIFICATES_LIMIT} certificates", _counted(chain))
+        raise Malformed(
+            CERTIFICATE, f"1 to {_CERTIFICATES_LIMIT} certificates", _describe_count(chain)
+        )
     text = chain[0]
     if not isinstance(text, str) or len(text) > _CERTIFICATE_LIMIT:
         raise Malformed(CERTIFICATE, f"text of at most {_CERTIFICATE_LIMIT} characters", "other")
@@ -140,7 +142,7 @@ def _certificate(chain: object) -> x509.Certificate:
     return certificates.parse(der, CERTIFICATE)
 
 
-def _strong(found: object, algorithm: Algorithm) -> PublicKey:
+def _require_strong(found: object, algorithm: Algorithm) -> PublicKey:
     """`found`, if it is of the algorithm's kind and strong enough for it."""
     if algorithm == "ES384":
         if not isinstance(found, ec.EllipticCurvePublicKey):
@@ -163,9 +165,9 @@ def _check_rsa(modulus: int, exponent: int) -> None:
         raise Malformed(EXPONENT, "odd, from 2^16 to 2^32", exponent)
 
 
-def _point(jwk: Jwk) -> ec.EllipticCurvePublicKey:
+def _ec_key(jwk: Jwk) -> ec.EllipticCurvePublicKey:
     if jwk.get("crv") != "P-384":
-        raise Malformed(CURVE, "P-384", _brief(jwk.get("crv")))
+        raise Malformed(CURVE, "P-384", _shorten(jwk.get("crv")))
     x, y = (_number(jwk, member, _P384_BYTES) for member in ("x", "y"))
     try:
         return ec.EllipticCurvePublicNumbers(x, y, ec.SECP384R1()).public_key()
@@ -173,7 +175,7 @@ def _point(jwk: Jwk) -> ec.EllipticCurvePublicKey:
         raise Malformed(POINT, "a point of P-384", "none") from error
 
 
-def _rsa(jwk: Jwk) -> rsa.RSAPublicKey:
+def _rsa_key(jwk: Jwk) -> rsa.RSAPublicKey:
     modulus, exponent = _number(jwk, "n"), _number(jwk, "e")
     _check_rsa(modulus, exponent)  # before the library, whose limits are its own
     return rsa.RSAPublicNumbers(exponent, modulus).public_key()
@@ -183,7 +185,7 @@ def _number(jwk: Jwk, member: str, size: int | None = None) -> int:
     """A number as JWKs write it: base64url, big endian; of `size` bytes if that is fixed."""
     text = jwk.get(member)
     if not isinstance(text, str) or not _BASE64URL.fullmatch(text) or len(text) % 4 == 1:
-        raise Malformed(ENCODING, f"{member} in base64url", _brief(text))
+        raise Malformed(ENCODING, f"{member} in base64url", _shorten(text))
     value = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
     if size is not None and len(value) != size:
         raise Malformed(ENCODING, f"{member} of {size} bytes", f"{len(value)} bytes")

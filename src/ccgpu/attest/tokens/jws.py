@@ -14,7 +14,7 @@ from jwt import PyJWS
 from jwt.exceptions import PyJWTError
 
 from ccgpu.attest import strict_json
-from ccgpu.attest.check import Checks, Malformed, Rule, shown
+from ccgpu.attest.check import Checks, Malformed, Rule, format_value
 from ccgpu.attest.tokens import issuers, jwks
 from ccgpu.attest.tokens.jwks import Algorithm, KeySet, SigningKey
 
@@ -50,7 +50,7 @@ SIGNATURE = Rule("token.signature", "the token is signed by the key it names", "
 SIZE_LIMIT = 128 * 1024
 _BASE64URL = re.compile(rb"[A-Za-z0-9_-]*")
 _KID = re.compile(r"[A-Za-z0-9+/=._~-]{1,256}")  # Microsoft's are base64 of a thumbprint
-_SHOWN = 100
+_MAX_SHOWN = 100
 
 # PyJWT knows `none` and HMAC too, and takes the algorithm from the header: each of these knows one
 # algorithm alone. It is given a key object, never bytes. Its checks of time are not used: they look
@@ -70,13 +70,13 @@ class Jws:
     header: Mapping[str, object]
     claims: Mapping[str, object]
 
-    def says(self, value: object) -> str:
+    def describe(self, value: object) -> str:
         """A value of this token, as a check prints it."""
-        return said(self.name, value)
+        return format_claim(self.name, value)
 
 
 @dataclass(frozen=True, slots=True)
-class Trust:
+class TokenTrust:
     """Who is believed: the issuers, in one algorithm, by these keys, at this time."""
 
     algorithm: Algorithm
@@ -85,9 +85,9 @@ class Trust:
     at: datetime
 
 
-def said(name: str, value: object) -> str:
+def format_claim(name: str, value: object) -> str:
     """A value out of a token, short and without what a terminal would obey."""
-    return f"{name}: {printable(shown(value)[:_SHOWN])}"
+    return f"{name}: {printable(format_value(value)[:_MAX_SHOWN])}"
 
 
 def printable(text: str) -> str:
@@ -102,7 +102,7 @@ def parse(compact: bytes, name: str) -> Jws:
     parts = compact.split(b".")
     if len(parts) != 3:
         raise Malformed(FORM, "3 parts", f"{name}: {len(parts)}")
-    header, claims, _ = (_decoded(part, name) for part in parts)
+    header, claims, _ = (_decode_part(part, name) for part in parts)
     return Jws(
         name,
         compact,
@@ -111,32 +111,36 @@ def parse(compact: bytes, name: str) -> Jws:
     )
 
 
-def verify(token: Jws, trust: Trust, checks: Checks) -> None:
+def verify(token: Jws, trust: TokenTrust, checks: Checks) -> None:
     """Whether a key of the set signed this token, in the one way that it may."""
     # 1. The algorithm is the service's, whatever the header would like.
     algorithm = token.header.get("alg")
-    rule = _rule_of(token.header)
-    fits = checks.that(rule, algorithm == trust.algorithm, trust.algorithm, token.says(algorithm))
+    rule = _algorithm_rule(token.header)
+    fits = checks.record(
+        rule, algorithm == trust.algorithm, trust.algorithm, token.describe(algorithm)
+    )
     # 2. Nothing in the header leads to other keys.
     for member, refusal in (("crit", CRIT), ("jwk", JWK), ("x5c", X5C), ("x5u", X5U)):
         present = member in token.header
-        checks.that(refusal, not present, f"no {member}", token.says(token.header.get(member)))
+        checks.record(
+            refusal, not present, f"no {member}", token.describe(token.header.get(member))
+        )
     if "jku" in token.header:
         known = [url for issuer in trust.issuers if (url := issuers.jwks_url(issuer))]
         jku = token.header["jku"]
         expected = known if len(known) <= 4 else f"one of {len(known)} addresses"
-        checks.that(JKU, jku in known, expected, token.says(jku))
+        checks.record(JKU, jku in known, expected, token.describe(jku))
     # 3. The given set has the key, and it may be used.
     key = _key(token, trust, checks)
     # 4. The key signed these bytes.
     if fits and key is not None:
-        signed = _signed(token.compact, key, trust.algorithm)
-        checks.that(
-            SIGNATURE, signed, "a good signature", token.says("good" if signed else "a bad one")
+        signed = _is_signed(token.compact, key, trust.algorithm)
+        checks.record(
+            SIGNATURE, signed, "a good signature", token.describe("good" if signed else "a bad one")
         )
 
 
-def _decoded(part: bytes, name: str) -> bytes:
+def _decode_part(part: bytes, name: str) -> bytes:
     """A part's bytes. Two spellings of one part would be two tokens with one meaning."""
     if not _BASE64URL.fullmatch(part) or len(part) % 4 == 1:
         raise Malformed(FORM, "base64url without padding", f"{name}: {part[:20].decode('latin-1')}")
@@ -146,7 +150,7 @@ def _decoded(part: bytes, name: str) -> bytes:
     return data
 
 
-def _rule_of(header: Mapping[str, object]) -> Rule:
+def _algorithm_rule(header: Mapping[str, object]) -> Rule:
     """The rule that says best what the algorithm of the header is."""
     match header.get("alg"):
         case None:
@@ -161,26 +165,28 @@ def _rule_of(header: Mapping[str, object]) -> Rule:
             return ALGORITHM
 
 
-def _key(token: Jws, trust: Trust, checks: Checks) -> SigningKey | None:
+def _key(token: Jws, trust: TokenTrust, checks: Checks) -> SigningKey | None:
     kid = token.header.get("kid")
     plain = isinstance(kid, str) and bool(_KID.fullmatch(kid)) and ".." not in kid
-    if not checks.that(KID_FORM, plain, "an id", token.says(kid)) or trust.keys is None:
+    if not checks.record(KID_FORM, plain, "an id", token.describe(kid)) or trust.keys is None:
         return None
     found = trust.keys.get(str(kid))
     known = f"one of {len(trust.keys)} keys"
-    checks.that(KID_UNKNOWN, found is not None, known, token.says(kid))
+    checks.record(KID_UNKNOWN, found is not None, known, token.describe(kid))
     if found is None:
         return None
     usable = f"a key for {trust.algorithm}"
-    key = checks.read(jwks.USABLE, lambda jwk: jwks.key(jwk, trust.algorithm), found, usable)
+    key = checks.parse(
+        jwks.USABLE, lambda jwk: jwks.signing_key(jwk, trust.algorithm), found, usable
+    )
     if key is not None and key.certificate is not None:
         start, end = key.certificate.not_valid_before_utc, key.certificate.not_valid_after_utc
-        window = f"{shown(start)} to {shown(end)}"
-        checks.that(KEY_DATES, start <= trust.at <= end, window, token.says(trust.at))
+        window = f"{format_value(start)} to {format_value(end)}"
+        checks.record(KEY_DATES, start <= trust.at <= end, window, token.describe(trust.at))
     return key
 
 
-def _signed(compact: bytes, key: SigningKey, algorithm: Algorithm) -> bool:
+def _is_signed(compact: bytes, key: SigningKey, algorithm: Algorithm) -> bool:
     try:
         _PYJWS[algorithm].decode_complete(compact, key.public, algorithms=[algorithm])
     except PyJWTError:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from ccgpu.attest.check import Checks, Outcome, Rule
 from ccgpu.attest.vtpm import eventlog, layout, mok
-from ccgpu.attest.vtpm.eventlog import Event, Log
+from ccgpu.attest.vtpm.eventlog import EventLog, PcrEvent
 from ccgpu.attest.vtpm.mok import MokState
 from ccgpu.attest.vtpm.quote import Quote
 
@@ -31,7 +31,9 @@ INJECTED = Rule(
     f"{_PFP}, §3.3.4.8; GO-2026-5298",
 )
 
-FIRMWARE = frozenset(range(8))  # PFP §3.3.4: nothing but firmware and boot loader measures there
+FIRMWARE_PCRS = frozenset(
+    range(8)
+)  # PFP §3.3.4: nothing but firmware and boot loader measures there
 _BOOT_APPLICATIONS = 4
 _SECURE_BOOT = 7
 _GRUB_STRINGS, _GRUB_FILES = 8, 9  # GRUB manual, "Measured Boot"
@@ -89,42 +91,46 @@ class _Variable:
 
 
 def verify(
-    log: Log, quote: Outcome[Quote], pcrs: Mapping[int, bytes], checks: Checks
+    log: EventLog, quote: Outcome[Quote], pcrs: Mapping[int, bytes], checks: Checks
 ) -> Outcome[Boot]:
     """The facts, verified if the quote is and the log replays to its values `pcrs`."""
-    since = checks.mark()
+    since = checks.checkpoint()
     quoted = quote.value.selected & pcrs.keys()
     # 1. The firmware's PCRs are there.
-    checks.that(UNQUOTED, quoted >= FIRMWARE, sorted(FIRMWARE), sorted(quoted & FIRMWARE))
+    checks.record(
+        UNQUOTED, quoted >= FIRMWARE_PCRS, sorted(FIRMWARE_PCRS), sorted(quoted & FIRMWARE_PCRS)
+    )
     # 2. The log leads to them.
     ends = eventlog.replay(log)
     replayed = frozenset(index for index in quoted if ends[index] == pcrs[index])
-    for index in sorted(quoted & FIRMWARE):
+    for index in sorted(quoted & FIRMWARE_PCRS):
         what = f"PCR {index}: "
-        checks.equal(REPLAY, what + pcrs[index].hex(), what + ends[index].hex())
+        checks.record_equal(REPLAY, what + pcrs[index].hex(), what + ends[index].hex())
     # 3. What it tells of the firmware's part of PCR 7 is what was measured.
     events = [event for event in log.events if event.pcr == _SECURE_BOOT]
-    own = _until_separator(events)
-    checks.that(SEPARATOR, len(own) < len(events), "a separator", f"{len(events)} events")
+    own = _before_separator(events)
+    checks.record(SEPARATOR, len(own) < len(events), "a separator", f"{len(events)} events")
     false = sum(not event.says_what_was_measured for event in own)
-    checks.equal(INJECTED, "0 events of another content", f"{false} events of another content")
-    return checks.vouch(facts(log, replayed, quoted - replayed), since, quote)
+    checks.record_equal(
+        INJECTED, "0 events of another content", f"{false} events of another content"
+    )
+    return checks.conclude(boot_facts(log, replayed, quoted - replayed), since, quote)
 
 
-def facts(log: Log, replayed: frozenset[int], left: frozenset[int]) -> Boot:
+def boot_facts(log: EventLog, replayed: frozenset[int], left: frozenset[int]) -> Boot:
     """What the log says of the PCRs in `replayed`."""
-    by_pcr: dict[int, list[Event]] = {index: [] for index in range(layout.PCR_COUNT)}
+    by_pcr: dict[int, list[PcrEvent]] = {index: [] for index in range(layout.PCR_COUNT)}
     for event in log.events:
         if event.pcr in replayed:
             by_pcr[event.pcr].append(event)
     state = by_pcr[_SECURE_BOOT]
-    own = _until_separator(state)
+    own = _before_separator(state)
     variables = [each for each in map(_variable, own) if each] if len(own) < len(state) else []
     return Boot(
         replayed=replayed,
         open=left,
         secure_boot=_secure_boot(variables),
-        moksb=mok.state(event for pcr in mok.PCRS for event in by_pcr[pcr]),
+        moksb=mok.mok_state(event for pcr in mok.PCRS for event in by_pcr[pcr]),
         databases=_databases(variables),
         authorities=tuple(_authorities(state[len(own) + 1 :])),
         applications=tuple(
@@ -141,12 +147,12 @@ def facts(log: Log, replayed: frozenset[int], left: frozenset[int]) -> Boot:
     )
 
 
-def _until_separator(events: Sequence[Event]) -> Sequence[Event]:
+def _before_separator(events: Sequence[PcrEvent]) -> Sequence[PcrEvent]:
     """The firmware's own measurements: all, if it never closed its part."""
     return tuple(itertools.takewhile(lambda event: event.digest not in _SEPARATORS, events))
 
 
-def _variable(event: Event) -> _Variable | None:
+def _variable(event: PcrEvent) -> _Variable | None:
     """The variable (UEFI_VARIABLE_DATA) that was measured; None if it is none, or not measured."""
     start = layout.VARIABLE["VariableDataLength"].end
     if not event.says_what_was_measured:
@@ -164,33 +170,33 @@ def _variable(event: Event) -> _Variable | None:
 
 def _secure_boot(variables: Sequence[_Variable]) -> bool | None:
     wanted = (layout.EFI_GLOBAL_VARIABLE, "SecureBoot")
-    said = [each.content for each in variables if (each.vendor, each.name) == wanted]
-    if len(said) != 1 or said[0] not in (b"", b"\0", b"\1"):
+    values = [each.content for each in variables if (each.vendor, each.name) == wanted]
+    if len(values) != 1 or values[0] not in (b"", b"\0", b"\1"):
         return None
-    return said[0] == b"\1"
+    return values[0] == b"\1"
 
 
 def _databases(variables: Sequence[_Variable]) -> Mapping[str, bytes]:
     """The first of each name: an authority, which comes later, has the name of its database."""
-    found: dict[str, bytes] = {}
+    databases: dict[str, bytes] = {}
     for each in variables:
         if (each.vendor, each.name) in _DATABASES:
-            found.setdefault(each.name, hashlib.sha256(each.content).digest())
-    return found
+            databases.setdefault(each.name, hashlib.sha256(each.content).digest())
+    return databases
 
 
-def _authorities(events: Sequence[Event]) -> Iterator[tuple[str, bytes]]:
+def _authorities(events: Sequence[PcrEvent]) -> Iterator[tuple[str, bytes]]:
     for event in events:
         variable = _variable(event)
         yield variable.name if variable else "", event.digest
 
 
-def _files(events: Sequence[Event]) -> Iterator[tuple[str, bytes]]:
+def _files(events: Sequence[PcrEvent]) -> Iterator[tuple[str, bytes]]:
     for event in events:
         yield event.data.rstrip(b"\0").decode("utf-8", "replace"), event.digest
 
 
-def _sections(events: Sequence[Event]) -> Iterator[tuple[str, bytes]]:
+def _sections(events: Sequence[PcrEvent]) -> Iterator[tuple[str, bytes]]:
     """Pairs of measurements: a section's name (ASCII, with its NUL), then the section."""
     for name, section in itertools.pairwise(events):
         text = _utf16(name.data)
@@ -198,7 +204,7 @@ def _sections(events: Sequence[Event]) -> Iterator[tuple[str, bytes]]:
             yield text, section.digest
 
 
-def _grub_command_lines(events: Sequence[Event]) -> Iterator[str]:
+def _grub_command_lines(events: Sequence[PcrEvent]) -> Iterator[str]:
     for event in events:
         line = event.data.removeprefix(_GRUB_COMMAND_LINE).rstrip(b"\0")
         labelled = event.data.startswith(_GRUB_COMMAND_LINE)
@@ -206,7 +212,7 @@ def _grub_command_lines(events: Sequence[Event]) -> Iterator[str]:
             yield line.decode("utf-8", "replace")
 
 
-def _stub_command_lines(events: Sequence[Event]) -> Iterator[str]:
+def _stub_command_lines(events: Sequence[PcrEvent]) -> Iterator[str]:
     """In UTF-16; older stubs measure the NUL behind it too."""
     for event in events:
         bare = event.data.removesuffix(b"\0\0")

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from functools import cache
 from typing import Literal
 
-from ccgpu.attest.vtpm.eventlog import Event
+from ccgpu.attest.vtpm.eventlog import PcrEvent
 
 MokState = Literal["absent", "enforcing", "not enforcing"]
 
@@ -19,24 +19,24 @@ _NAME = "MokSBState"
 _SHIM_LOCK = bytes.fromhex("50ab5d6046e00043abb63dd810dd8b23")
 
 
-def state(events: Iterable[Event]) -> MokState:
+def mok_state(events: Iterable[PcrEvent]) -> MokState:
     """What the events of PCR 7 and 14 say: any value but 0 turns the checks off."""
-    values = _values()
-    found = {values[event.digest] for event in events if event.digest in values}
-    if not found:
+    values = _known_digests()
+    measured = {values[event.digest] for event in events if event.digest in values}
+    if not measured:
         return "absent"
-    return "enforcing" if found == {0} else "not enforcing"
+    return "enforcing" if measured == {0} else "not enforcing"
 
 
 @cache
-def _values() -> dict[bytes, int]:
+def _known_digests() -> dict[bytes, int]:
     """Each digest that shim measures, and the byte that it is of."""
-    found = {}
+    digests = {}
     for value in range(256):
         content = bytes((value,))
         for measured in (content, _variable(content)):
-            found[hashlib.sha256(measured).digest()] = value
-    return found
+            digests[hashlib.sha256(measured).digest()] = value
+    return digests
 
 
 def _variable(content: bytes) -> bytes:

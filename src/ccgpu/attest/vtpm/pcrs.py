@@ -40,7 +40,7 @@ def parse(data: bytes, selected: frozenset[int]) -> Mapping[int, bytes]:
     if len(data) > _SIZE_LIMIT:
         raise Malformed(FORMAT, f"at most {_SIZE_LIMIT} bytes", f"{len(data)} bytes")
     if selected and len(data) == layout.DIGEST_SIZE * len(selected):
-        return dict(zip(sorted(selected), _cut(data, layout.DIGEST_SIZE), strict=True))
+        return dict(zip(sorted(selected), _chunks(data, layout.DIGEST_SIZE), strict=True))
     if data.startswith(_SERIALIZED_START):
         return _serialized(data)
     if data.lstrip().startswith(b"{"):
@@ -99,13 +99,13 @@ def _serialized(data: bytes) -> Mapping[int, bytes]:
     lists = (len(data) - _SELECTION_SIZE - 4) // _LIST_SIZE
     if lists < 1 or len(data) != _SELECTION_SIZE + 4 + lists * _LIST_SIZE:
         raise Malformed(FORMAT, "whole lists of digests", f"{len(data)} bytes")
-    indices = _selected(data[4:_SELECTION_SIZE])
-    said = int.from_bytes(data[_SELECTION_SIZE : _SELECTION_SIZE + 4], "little")
-    if said != lists:
-        raise Malformed(COUNT, f"{lists} lists", f"{said} lists")
+    indices = _selected_indices(data[4:_SELECTION_SIZE])
+    count = int.from_bytes(data[_SELECTION_SIZE : _SELECTION_SIZE + 4], "little")
+    if count != lists:
+        raise Malformed(COUNT, f"{lists} lists", f"{count} lists")
     found = [
         digest
-        for each in _cut(data[_SELECTION_SIZE + 4 :], _LIST_SIZE)
+        for each in _chunks(data[_SELECTION_SIZE + 4 :], _LIST_SIZE)
         for digest in _digests(each)
     ]
     if len(found) != len(indices):
@@ -113,7 +113,7 @@ def _serialized(data: bytes) -> Mapping[int, bytes]:
     return dict(zip(indices, found, strict=True))
 
 
-def _selected(entries: bytes) -> list[int]:
+def _selected_indices(entries: bytes) -> list[int]:
     first, rest = entries[:_SELECTION_ENTRY], entries[_SELECTION_ENTRY:]
     hash_, size = int.from_bytes(first[:2], "little"), first[2]
     if hash_ != layout.ALG_SHA256 or size != layout.SELECT_SIZE:
@@ -129,7 +129,7 @@ def _digests(data: bytes) -> Iterator[bytes]:
     count = int.from_bytes(data[:4], "little")
     if count > _LIST_LENGTH:
         raise Malformed(COUNT, f"at most {_LIST_LENGTH} values", f"{count} values")
-    buffers = _cut(data[4:], _DIGEST_BUFFER)
+    buffers = _chunks(data[4:], _DIGEST_BUFFER)
     for number, buffer in enumerate(buffers):
         size = int.from_bytes(buffer[:2], "little")
         used = layout.DIGEST_SIZE if number < count else 0
@@ -141,5 +141,5 @@ def _digests(data: bytes) -> Iterator[bytes]:
             yield buffer[2 : 2 + used]
 
 
-def _cut(data: bytes, size: int) -> list[bytes]:
+def _chunks(data: bytes, size: int) -> list[bytes]:
     return [data[at : at + size] for at in range(0, len(data), size)]

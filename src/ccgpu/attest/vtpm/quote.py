@@ -46,7 +46,7 @@ class Quote:
     pcr_digest: bytes
 
 
-class _Cursor:
+class _QuoteCursor:
     """The bytes that are still to be read."""
 
     def __init__(self, data: bytes) -> None:
@@ -70,7 +70,7 @@ class _Cursor:
 
 def parse(message: bytes) -> Quote:
     """Read `message`, or raise `Malformed` with the rule that it breaks."""
-    cursor = _Cursor(message)
+    cursor = _QuoteCursor(message)
     if (magic := cursor.number(4)) != layout.GENERATED:
         raise Malformed(MAGIC, f"{layout.GENERATED:#x}", f"{magic:#x}")
     if (kind := cursor.number(2)) != layout.ATTEST_QUOTE:
@@ -80,7 +80,7 @@ def parse(message: bytes) -> Quote:
     fields = {name: int.from_bytes(f.of(clock), "big") for name, f in layout.CLOCK.items()}
     if fields["safe"] not in (0, 1):
         raise Malformed(SAFE, (0, 1), fields["safe"])
-    selected = _selected(cursor)
+    selected = _selected_pcrs(cursor)
     if (size := cursor.number(2)) != layout.DIGEST_SIZE:
         raise Malformed(DIGEST, layout.DIGEST_SIZE, size)
     digest = cursor.take(size)
@@ -99,7 +99,7 @@ def parse(message: bytes) -> Quote:
     )
 
 
-def _signer(cursor: _Cursor) -> bytes:
+def _signer(cursor: _QuoteCursor) -> bytes:
     size = cursor.number(2)
     if size != layout.NAME_SIZE:
         raise Malformed(SIGNER, f"{layout.NAME_SIZE} bytes", f"{size} bytes")
@@ -110,14 +110,14 @@ def _signer(cursor: _Cursor) -> bytes:
     return name
 
 
-def _extra_data(cursor: _Cursor) -> bytes:
+def _extra_data(cursor: _QuoteCursor) -> bytes:
     size = cursor.number(2)
     if size > layout.DATA_LIMIT:
         raise Malformed(EXTRA_DATA, f"at most {layout.DATA_LIMIT} bytes", f"{size} bytes")
     return cursor.take(size)
 
 
-def _selected(cursor: _Cursor) -> frozenset[int]:
+def _selected_pcrs(cursor: _QuoteCursor) -> frozenset[int]:
     if (count := cursor.number(4)) != 1:
         raise Malformed(BANKS, 1, count)
     if (bank := cursor.number(2)) != layout.ALG_SHA256:

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.hashes import SHA256
 
 from ccgpu.attest.check import Checks, Outcome, Rule
-from ccgpu.attest.hcl.claims import Claims
+from ccgpu.attest.hcl.claims import RuntimeClaims
 from ccgpu.attest.vtpm import layout
 from ccgpu.attest.vtpm.quote import Quote
 
@@ -46,7 +46,7 @@ CLOCK_BACK = Rule("vtpm.clock.back", "the TPM's clock did not go back", _CLOCK)
 
 
 @dataclass(frozen=True, slots=True)
-class Expected:
+class ExpectedQuote:
     """What a quote is held against.
 
     `qualifying_data`: what it has to carry. `pcrs`: the values that are said to be quoted.
@@ -63,25 +63,25 @@ def verify(
     quote: Quote,
     signature: bytes,
     ak: rsa.RSAPublicKey,
-    needs: Outcome[Claims] | None,
-    expected: Expected,
+    claims: Outcome[RuntimeClaims] | None,
+    expected: ExpectedQuote,
     checks: Checks,
 ) -> Outcome[Quote]:
     """The quote, verified if the claims that `needs` holds are: their AK has to have signed it."""
-    since = checks.mark()
+    since = checks.checkpoint()
     # 1. Somebody believed names the key.
-    if needs is None:
-        checks.that(AK_UNVOUCHED, False, "HCLAkPub", None)
+    if claims is None:
+        checks.record(AK_UNVOUCHED, False, "HCLAkPub", None)
     else:
-        same = ak == needs.value.ak
-        checks.that(AK_OTHER, same, "HCLAkPub", "HCLAkPub" if same else "another key")
+        same = ak == claims.value.ak
+        checks.record(AK_OTHER, same, "HCLAkPub", "HCLAkPub" if same else "another key")
     # 2. The key signed these bytes.
-    signed = _signed(quote.raw, signature, ak)
-    checks.that(SIGNATURE, signed, "a good signature", "good" if signed else "a bad one")
+    signed = _is_signed(quote.raw, signature, ak)
+    checks.record(SIGNATURE, signed, "a good signature", "good" if signed else "a bad one")
     # 3. They answer the question that was asked.
     _check_nonce(quote.extra_data, expected.qualifying_data, checks)
     # 4. They are about these PCR values.
-    checks.that(
+    checks.record(
         PCRS_REQUIRED,
         expected.required <= quote.selected,
         sorted(expected.required),
@@ -91,10 +91,10 @@ def verify(
     # 5. And later than what was seen before.
     if expected.previous is not None:
         _check_clock(quote, expected.previous, checks)
-    return checks.vouch(quote, since, *([needs] if needs is not None else []))
+    return checks.conclude(quote, since, *([claims] if claims is not None else []))
 
 
-def _signed(message: bytes, signature: bytes, ak: rsa.RSAPublicKey) -> bool:
+def _is_signed(message: bytes, signature: bytes, ak: rsa.RSAPublicKey) -> bool:
     try:
         ak.verify(signature, message, padding.PKCS1v15(), SHA256())
     except InvalidSignature:
@@ -105,7 +105,7 @@ def _signed(message: bytes, signature: bytes, ak: rsa.RSAPublicKey) -> bool:
 def _check_nonce(actual: bytes, expected: bytes | None, checks: Checks) -> None:
     """One check, under the rule that says best how the two differ."""
     if not expected:
-        checks.that(NONCE_UNASKED, False, "qualifying data", None)
+        checks.record(NONCE_UNASKED, False, "qualifying data", None)
         return
     rule = NONCE_OTHER
     if not actual:
@@ -114,36 +114,38 @@ def _check_nonce(actual: bytes, expected: bytes | None, checks: Checks) -> None:
         rule = NONCE_LONG
     elif len(actual) < len(expected):
         rule = NONCE_PREFIX if expected.startswith(actual) else NONCE_SHORT
-    checks.that(rule, hmac.compare_digest(actual, expected), expected, actual)
+    checks.record(rule, hmac.compare_digest(actual, expected), expected, actual)
 
 
 def _check_pcrs(quote: Quote, pcrs: Mapping[int, bytes] | None, checks: Checks) -> None:
     if pcrs is None:
-        checks.that(PCRS_ABSENT, False, "PCR values", None)
+        checks.record(PCRS_ABSENT, False, "PCR values", None)
         return
-    same = checks.equal(PCRS_SELECTION, sorted(quote.selected), sorted(pcrs))
+    same = checks.record_equal(PCRS_SELECTION, sorted(quote.selected), sorted(pcrs))
     sizes = sorted({len(value) for value in pcrs.values()} or {layout.DIGEST_SIZE})
-    if not checks.equal(PCRS_SIZE, [layout.DIGEST_SIZE], sizes) or not same:
+    if not checks.record_equal(PCRS_SIZE, [layout.DIGEST_SIZE], sizes) or not same:
         return
     digest = hashlib.sha256(b"".join(pcrs[index] for index in sorted(quote.selected))).digest()
-    checks.that(
+    checks.record(
         PCRS_DIGEST, hmac.compare_digest(digest, quote.pcr_digest), digest, quote.pcr_digest
     )
 
 
 def _check_clock(quote: Quote, previous: Quote, checks: Checks) -> None:
-    checks.equal(CLOCK_SIGNER, previous.qualified_signer, quote.qualified_signer)
-    checks.that(
+    checks.record_equal(CLOCK_SIGNER, previous.qualified_signer, quote.qualified_signer)
+    checks.record(
         CLOCK_RESET,
         quote.reset_count >= previous.reset_count,
         f"{previous.reset_count} or more",
         quote.reset_count,
     )
     if quote.reset_count == previous.reset_count:
-        checks.that(
+        checks.record(
             CLOCK_RESTART,
             quote.restart_count >= previous.restart_count,
             f"{previous.restart_count} or more",
             quote.restart_count,
         )
-    checks.that(CLOCK_BACK, quote.clock >= previous.clock, f"{previous.clock} or more", quote.clock)
+    checks.record(
+        CLOCK_BACK, quote.clock >= previous.clock, f"{previous.clock} or more", quote.clock
+    )

@@ -14,15 +14,15 @@ from pathlib import Path
 from typing import Any
 
 from ccgpu.domain.evidence import (
+    AttestationTokens,
     CpuEvidence,
     Evidence,
     EvidenceFormat,
     GpuEvidence,
-    Tokens,
 )
 from ccgpu.domain.plain_text import one_line
 from ccgpu.errors import InvalidFile, Problem
-from ccgpu.store.evidence.limits import refused
+from ccgpu.store.evidence.limits import invalid_evidence
 
 _ARCHITECTURE = re.compile(r"[A-Za-z0-9_-]{0,32}")
 _PCRS = 24
@@ -48,25 +48,27 @@ def format_of(value: object) -> DocumentFormat | None:
     return next((each for each in _FORMATS if each.fits(value)), None)
 
 
-def evidence(path: Path, value: Any) -> Evidence:
+def parse_evidence(path: Path, value: Any) -> Evidence:
     """The evidence in a JSON value. `InvalidFile` if it is of no known form, or damaged."""
     form = format_of(value)
     if form is None:
-        raise refused(path, f"is JSON in no known format: {_described(value)}")
+        raise invalid_evidence(path, f"is JSON in no known format: {_describe(value)}")
     try:
         return form.read(value)
     except _Unusable as err:
-        raise refused(path, str(err)) from err
+        raise invalid_evidence(path, str(err)) from err
     except KeyError as err:
-        raise refused(path, f"is damaged: {form.name} JSON without {err.args[0]!r}") from err
+        raise invalid_evidence(
+            path, f"is damaged: {form.name} JSON without {err.args[0]!r}"
+        ) from err
     except (TypeError, ValueError) as err:
         if form.name == "bundle" and (problems := _problems(err)):
             hint = "`ccgpu schema bundle` prints every field"
             raise InvalidFile(one_line(str(path)), problems, hint=hint) from err
-        raise refused(path, f"is damaged: {form.name} JSON, {err}") from err
+        raise invalid_evidence(path, f"is damaged: {form.name} JSON, {err}") from err
 
 
-def _described(value: object) -> str:
+def _describe(value: object) -> str:
     if isinstance(value, Mapping):
         names = [str(key)[:40] for key in value][:8]
         return f"an object with {', '.join(names)}" if names else "an empty object"
@@ -75,27 +77,29 @@ def _described(value: object) -> str:
     return f"a single {type(value).__name__}"
 
 
-def _has(*keys: str) -> Callable[[Any], bool]:
+def _has_keys(*keys: str) -> Callable[[Any], bool]:
     return lambda value: isinstance(value, dict) and value.keys() >= {*keys}
 
 
 def _platform(name: str) -> Callable[[Any], bool]:
-    keys = _has("platform", "evidence")
+    keys = _has_keys("platform", "evidence")
     return lambda value: keys(value) and value["platform"] == name
 
 
 def _is_bundle(value: Any) -> bool:
-    return _has("schema")(value) and value["schema"] == "ccgpu.bundle/1"
+    return _has_keys("schema")(value) and value["schema"] == "ccgpu.bundle/1"
 
 
 def _is_trustee(value: Any) -> bool:
-    return _has("tpm_quote", "hcl_report")(value) or (
-        _has("quote", "report")(value) and isinstance(value["quote"], dict)
+    return _has_keys("tpm_quote", "hcl_report")(value) or (
+        _has_keys("quote", "report")(value) and isinstance(value["quote"], dict)
     )
 
 
 def _is_entries(value: Any) -> bool:
-    return isinstance(value, list) and bool(value) and _has("evidence", "certificate")(value[0])
+    return (
+        isinstance(value, list) and bool(value) and _has_keys("evidence", "certificate")(value[0])
+    )
 
 
 def _is_detached_eat(value: Any) -> bool:
@@ -164,9 +168,9 @@ def _nvattest(value: Any) -> Evidence:
     """What `nvattest collect-evidence` prints: a list, in newer releases within an envelope."""
     if isinstance(value, dict):
         if value["result_code"] != 0:
-            said = f"{value['result_code']}: {value.get('result_message', '')}"
+            failure = f"{value['result_code']}: {value.get('result_message', '')}"
             raise _Unusable(
-                f"nvattest says that it failed ({said[:200]}): collect the evidence anew"
+                f"nvattest says that it failed ({failure[:200]}): collect the evidence anew"
             )
         value = value["evidences"]
     return Evidence("nvattest", gpus=_gpus(value))
@@ -217,13 +221,13 @@ def _token(value: Any) -> Evidence:
     if isinstance(value, dict) and "token" in value:
         if not isinstance(value["token"], str):
             raise TypeError("a token is a text")
-        return Evidence("token", tokens=Tokens(maa=value["token"].encode()))
+        return Evidence("token", tokens=AttestationTokens(maa=value["token"].encode()))
     eat = value["detached_eat"] if isinstance(value, dict) else value
     if isinstance(eat, str):
         eat = json.loads(eat)
     if not _is_detached_eat(eat):
         raise ValueError("a detached EAT is a list of two: the overall token, and each GPU's")
-    return Evidence("token", tokens=Tokens(nras=json.dumps(eat).encode()))
+    return Evidence("token", tokens=AttestationTokens(nras=json.dumps(eat).encode()))
 
 
 def _bytes(value: object, text: str | None = None) -> bytes:
@@ -246,9 +250,9 @@ _STANDARD = str.maketrans("-_", "+/")
 
 
 def _bundle(value: Mapping[str, Any]) -> Evidence:
-    from ccgpu.domain.bundle import Bundle
+    from ccgpu.domain.bundle import EvidenceBundle
 
-    return Bundle.model_validate(value).evidence()
+    return EvidenceBundle.model_validate(value).evidence()
 
 
 def _problems(err: Exception) -> Sequence[Problem]:
@@ -269,13 +273,13 @@ _FORMATS: Sequence[DocumentFormat] = (
     DocumentFormat("bundle", _is_bundle, _bundle),
     DocumentFormat("attestation-rs", _platform("az-snp"), _attestation_rs),
     DocumentFormat("attestation-rs", _platform("snp"), _snp),
-    DocumentFormat("attestation-rs", _has("attestation_report", "cert_chain"), _snp),
+    DocumentFormat("attestation-rs", _has_keys("attestation_report", "cert_chain"), _snp),
     DocumentFormat("trustee", _is_trustee, _trustee),
-    DocumentFormat("trustee", _has("device_evidence_list"), _device_list),
-    DocumentFormat("nras-request", _has("evidence_list"), _nras_request),
-    DocumentFormat("token", _has("detached_eat"), _token),
-    DocumentFormat("nvattest", _has("result_code", "evidences"), _nvattest),
+    DocumentFormat("trustee", _has_keys("device_evidence_list"), _device_list),
+    DocumentFormat("nras-request", _has_keys("evidence_list"), _nras_request),
+    DocumentFormat("token", _has_keys("detached_eat"), _token),
+    DocumentFormat("nvattest", _has_keys("result_code", "evidences"), _nvattest),
     DocumentFormat("nvattest", _is_entries, _nvattest),
     DocumentFormat("token", _is_detached_eat, _token),
-    DocumentFormat("token", lambda value: _has("token")(value) and len(value) == 1, _token),
+    DocumentFormat("token", lambda value: _has_keys("token")(value) and len(value) == 1, _token),
 )

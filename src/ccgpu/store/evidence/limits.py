@@ -28,22 +28,22 @@ KNOWN_FORMATS = (
 HINT = f"known are: {', '.join(KNOWN_FORMATS)}"
 
 
-class TooMuch(ValueError):
+class LimitExceeded(ValueError):
     """A bound is exceeded; the text names it."""
 
 
-def refused(path: Path, message: str) -> InvalidFile:
+def invalid_evidence(path: Path, message: str) -> InvalidFile:
     """`path` is no evidence that can be read. `message` may quote what stands in it."""
     return InvalidFile(one_line(str(path)), [Problem("", one_line(message))], hint=HINT)
 
 
-def content(path: Path, at_most: int = MAX_BYTES) -> bytes:
+def read_bytes(path: Path, at_most: int = MAX_BYTES) -> bytes:
     """The bytes of a file. `InvalidFile` if there are too many, or it cannot be read."""
     try:
         with path.open("rb") as stream:
             data = stream.read(at_most + 1)
     except (OSError, ValueError) as err:
-        raise refused(path, f"cannot be read: {reason(err)}") from err
+        raise invalid_evidence(path, f"cannot be read: {reason(err)}") from err
     if len(data) > at_most:
-        raise refused(path, f"is larger than {at_most} bytes")
+        raise invalid_evidence(path, f"is larger than {at_most} bytes")
     return data

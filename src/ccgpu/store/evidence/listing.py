@@ -6,7 +6,7 @@ from itertools import islice
 from pathlib import Path
 
 from ccgpu.store.documents import reason
-from ccgpu.store.evidence.limits import MAX_ENTRIES, MAX_FILES, refused
+from ccgpu.store.evidence.limits import MAX_ENTRIES, MAX_FILES, invalid_evidence
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,18 +17,18 @@ class Listing:
     links: tuple[str, ...]
 
 
-def listing(folder: Path) -> Listing:
+def list_files(folder: Path) -> Listing:
     """What lies in a folder, in order. `InvalidFile` if it is too much, or cannot be listed."""
     try:
         root = folder.resolve(strict=True)
         found = list(islice(_entries(root), MAX_ENTRIES + 1))
         if len(found) > MAX_ENTRIES:
-            raise refused(folder, f"holds more than {MAX_ENTRIES} entries")
-        files, links = _sorted(root, found)
+            raise invalid_evidence(folder, f"holds more than {MAX_ENTRIES} entries")
+        files, links = _sort_entries(root, found)
     except OSError as err:
-        raise refused(folder, f"cannot be listed: {reason(err)}") from err
+        raise invalid_evidence(folder, f"cannot be listed: {reason(err)}") from err
     if len(files) > MAX_FILES:
-        raise refused(folder, f"holds more than {MAX_FILES} files")
+        raise invalid_evidence(folder, f"holds more than {MAX_FILES} files")
     return Listing(tuple(files), tuple(links))
 
 
@@ -40,7 +40,7 @@ def _entries(root: Path) -> Iterator[Path]:
             yield from entry.iterdir()
 
 
-def _sorted(root: Path, found: list[Path]) -> tuple[list[tuple[str, Path]], list[str]]:
+def _sort_entries(root: Path, found: list[Path]) -> tuple[list[tuple[str, Path]], list[str]]:
     files, links = [], []
     for entry in sorted(found):
         target = _target(root, entry)

@@ -9,7 +9,7 @@ from cryptography.x509.oid import NameOID
 _END = b"-----END CERTIFICATE-----"
 
 
-def first(data: bytes) -> x509.Certificate | None:
+def first_certificate(data: bytes) -> x509.Certificate | None:
     """The first certificate of a PEM text, or the one of a DER file; None if there is none."""
     begin = data.find(b"-----BEGIN CERTIFICATE-----")
     with warnings.catch_warnings():
@@ -32,7 +32,7 @@ def common_name(certificate: x509.Certificate) -> str:
     return str(names[0].value) if names else ""
 
 
-def split(data: bytes) -> tuple[bytes, bytes | None]:
+def split_first(data: bytes) -> tuple[bytes, bytes | None]:
     """The first certificate of a PEM text, and the rest of them; DER has no rest."""
     end = data.find(_END)
     if end < 0:

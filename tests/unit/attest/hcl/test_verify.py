@@ -4,8 +4,8 @@ import pytest
 
 from ccgpu.attest.check import Checks, Malformed, Unverified, Verified
 from ccgpu.attest.hcl import blob
-from ccgpu.attest.hcl.blob import Blob
-from ccgpu.attest.hcl.verify import carries, verify
+from ccgpu.attest.hcl.blob import HclBlob
+from ccgpu.attest.hcl.verify import check_user_data, verify
 from ccgpu.fakeguest.evidence import hcl
 from support.evidence_vtpm import Report, ak, failed, unverified, verified
 
@@ -108,7 +108,7 @@ def test_user_data_is_the_binding_in_full(user_data, reasons):
     outcome, _ = judged(runtime, hcl.report_data(runtime))
     assert isinstance(outcome, Verified)
     checks = Checks()
-    assert carries(outcome.value, B, checks) is (not reasons)
+    assert check_user_data(outcome.value, B, checks) is (not reasons)
     assert failed(checks) == reasons
 
 
@@ -129,7 +129,7 @@ def test_every_flipped_bit_of_a_blob_is_refused_or_in_the_report(size):
         assert _refused(changed, runtime, report), f"bit {bit} makes no difference"
 
 
-def _refused(changed: Blob, runtime: bytes, report: Verified[Report]) -> bool:
+def _refused(changed: HclBlob, runtime: bytes, report: Verified[Report]) -> bool:
     if changed.runtime == runtime:
         return changed.report != bytes(1184)
     return not isinstance(verify(changed, report, Checks()), Verified)

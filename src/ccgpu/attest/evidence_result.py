@@ -8,7 +8,7 @@ from ccgpu.errors import CcgpuError
 
 
 @dataclass(frozen=True, slots=True)
-class One:
+class EvidenceResult:
     """A piece of evidence, and its verdict or the reason why there is none."""
 
     source: str

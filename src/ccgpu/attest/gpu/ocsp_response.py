@@ -27,7 +27,7 @@ ONE = Rule("ocsp.one", "an answer is about one certificate", "NVIDIA OCSP servic
 CRITICAL = Rule("ocsp.critical", "nothing critical is said that is not known", f"{_RFC}, 4.4")
 
 _SIZE_LIMIT = 64 * 1024  # an answer has some 2 KB, its responder's certificate included
-_MOST_CERTIFICATES = 4
+_MAX_CERTIFICATES = 4
 # RFC 6960, 2.3 and 4.2.1: SEQUENCE { ENUMERATED responseStatus }, and nothing else.
 _ERROR_START, _ERROR_SIZE = b"\x30\x03\x0a\x01", 5
 _ERRORS = {
@@ -40,7 +40,7 @@ _ERRORS = {
 
 
 @dataclass(frozen=True, slots=True)
-class CertId:
+class OcspCertId:
     """Which certificate is asked about (RFC 6960, 4.1.1): hashes of its issuer, and its number."""
 
     issuer_name_hash: bytes
@@ -54,14 +54,14 @@ class CertId:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class OcspResponse:
     """One answer; nothing in it is believed.
 
     `hash_name`: of the certificate id's hashes. The responder is named by `responder_name` or by
     `responder_key` (SHA-1 of its key); `certificates` came along. `algorithm`: dotted identifier.
     """
 
-    about: CertId
+    about: OcspCertId
     hash_name: str
     status: Status
     this_update: datetime
@@ -82,42 +82,42 @@ def error_message(data: bytes) -> str | None:
     return _ERRORS.get(data[-1])
 
 
-def parse(data: bytes) -> Answer:
+def parse(data: bytes) -> OcspResponse:
     """Decode an OCSP response (DER), or raise `Malformed`."""
     if len(data) > _SIZE_LIMIT:
         raise Malformed(READABLE, f"at most {_SIZE_LIMIT} bytes", f"{len(data)} bytes")
-    return certificates.quietly(_parse, data, READABLE)
+    return certificates.parse_without_warnings(_parse, data, READABLE)
 
 
-def _parse(data: bytes) -> Answer:
-    found = ocsp.load_der_ocsp_response(data)
-    if found.response_status is not ocsp.OCSPResponseStatus.SUCCESSFUL:
-        said = found.response_status.name.lower().replace("_", " ")
-        raise Malformed(UNSUCCESSFUL, "an error message alone", f"{said}, and more")
-    certificates.whole_bytes(found.signature, data)
-    singles = list(found.responses)
+def _parse(data: bytes) -> OcspResponse:
+    response = ocsp.load_der_ocsp_response(data)
+    if response.response_status is not ocsp.OCSPResponseStatus.SUCCESSFUL:
+        status = response.response_status.name.lower().replace("_", " ")
+        raise Malformed(UNSUCCESSFUL, "an error message alone", f"{status}, and more")
+    certificates.require_whole_bytes(response.signature, data)
+    singles = list(response.responses)
     if len(singles) != 1:
         raise Malformed(ONE, "1 answer", f"{len(singles)} answers")
     single = singles[0]
-    _refuse_critical(found.extensions, found.single_extensions)
-    embedded = found.certificates
-    if len(embedded) > _MOST_CERTIFICATES:
-        raise Malformed(READABLE, f"at most {_MOST_CERTIFICATES} certificates", len(embedded))
-    return Answer(
-        about=CertId(single.issuer_name_hash, single.issuer_key_hash, single.serial_number),
+    _refuse_critical(response.extensions, response.single_extensions)
+    embedded = response.certificates
+    if len(embedded) > _MAX_CERTIFICATES:
+        raise Malformed(READABLE, f"at most {_MAX_CERTIFICATES} certificates", len(embedded))
+    return OcspResponse(
+        about=OcspCertId(single.issuer_name_hash, single.issuer_key_hash, single.serial_number),
         hash_name=single.hash_algorithm.name,
         status=_status(single),
         this_update=single.this_update_utc,
         next_update=single.next_update_utc,
-        nonce=_nonce(found.extensions),
-        responder_name=found.responder_name,
-        responder_key=found.responder_key_hash,
+        nonce=_nonce(response.extensions),
+        responder_name=response.responder_name,
+        responder_key=response.responder_key_hash,
         certificates=tuple(
             certificates.parse(each.public_bytes(Encoding.DER), READABLE) for each in embedded
         ),
-        algorithm=found.signature_algorithm_oid.dotted_string,
-        signed=found.tbs_response_bytes,
-        signature=found.signature,
+        algorithm=response.signature_algorithm_oid.dotted_string,
+        signed=response.tbs_response_bytes,
+        signature=response.signature,
     )
 
 
@@ -133,8 +133,8 @@ def _status(single: ocsp.OCSPSingleResponse) -> Status:
 
 
 def _nonce(extensions: x509.Extensions) -> bytes | None:
-    found = [each.value for each in extensions if isinstance(each.value, x509.OCSPNonce)]
-    return found[0].nonce if found else None
+    nonces = [each.value for each in extensions if isinstance(each.value, x509.OCSPNonce)]
+    return nonces[0].nonce if nonces else None
 
 
 def _refuse_critical(*those: x509.Extensions) -> None:

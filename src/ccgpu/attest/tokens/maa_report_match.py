@@ -67,23 +67,23 @@ _COMPARED: Sequence[tuple[str, str, tuple[str, ...], Rule]] = (
     ),
 )
 RULES: Mapping[str, Rule] = {field: rule for field, _, _, rule in _COMPARED}
-NEVER = ("report data", "TCB")
+NEVER_COMPARED = ("report data", "TCB")
 
 
 def compare(token: Jws, evidence: VmIdentity | None, checks: Checks) -> tuple[str, ...]:
     """Check each claim that is there against what is known; the rest is named as not compared."""
-    left = []
+    not_compared = []
     for field, name, path, rule in _COMPARED:
         known = None if evidence is None else getattr(evidence, field)
-        found = member(token.claims, *path)
-        if known is None or found is None:
-            left.append(name)
+        claimed = member(token.claims, *path)
+        if known is None or claimed is None:
+            not_compared.append(name)
             continue
-        same = type(found) is type(known) and _plain(found) == known
-        checks.that(rule, same, known, token.says(found))
-    return (*left, *NEVER)
+        same = type(claimed) is type(known) and _lower_case(claimed) == known
+        checks.record(rule, same, known, token.describe(claimed))
+    return (*not_compared, *NEVER_COMPARED)
 
 
-def _plain(value: object) -> object:
+def _lower_case(value: object) -> object:
     """Hex in lower case; anything else as it is."""
     return value.lower() if isinstance(value, str) else value

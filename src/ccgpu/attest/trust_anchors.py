@@ -4,4 +4,4 @@ from ccgpu.attest.gpu.roots import NVIDIA_DEVICE, NVIDIA_RIM
 from ccgpu.attest.roots import Roots
 from ccgpu.attest.snp.roots import AMD_ROOTS
 
-PINNED = Roots(AMD_ROOTS, NVIDIA_DEVICE, NVIDIA_RIM)
+TRUST_ANCHORS = Roots(AMD_ROOTS, NVIDIA_DEVICE, NVIDIA_RIM)

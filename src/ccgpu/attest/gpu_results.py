@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ccgpu.attest.check import Verified
-    from ccgpu.attest.gpu.spdm import Report
+    from ccgpu.attest.gpu.spdm import GpuReport
 
 
 @dataclass(frozen=True, slots=True)
-class GpusSeen:
+class GpuResults:
     """Words for people, and the reports that are believed, by ueid."""
 
     facts: Mapping[str, str] = field(default_factory=dict)
-    reports: "Mapping[str, Verified[Report]]" = field(default_factory=dict)
+    reports: "Mapping[str, Verified[GpuReport]]" = field(default_factory=dict)
