@@ -15,7 +15,7 @@ from ccgpu.attest.cpu_facts import cpu_facts
 from ccgpu.attest.freshness import Challenge
 from ccgpu.attest.hcl import blob as hcl_blob
 from ccgpu.attest.hcl import verify as hcl
-from ccgpu.attest.hcl.blob import HclBlob
+from ccgpu.attest.hcl.blob import Blob
 from ccgpu.attest.hcl.claims import RuntimeClaims
 from ccgpu.attest.roots import Roots
 from ccgpu.attest.snp import crl, selection
@@ -93,10 +93,10 @@ def appraise(
     return CpuResult(report, claims, quote.pcrs, facts, quote.not_read)
 
 
-def _parse_blob(part: CpuEvidence, checks: Checks) -> HclBlob | None:
+def _parse_blob(part: CpuEvidence, checks: Checks) -> Blob | None:
     """The HCL blob; or one made of a report and runtime claims that are files of their own."""
     if part.hcl is None and part.report is not None and part.runtime is not None:
-        return HclBlob(None, part.report, part.runtime)
+        return Blob(None, part.report, part.runtime)
     if part.hcl is None:
         checks.record(HCL_ABSENT, False, "an HCL blob", None)
         return None
@@ -106,7 +106,7 @@ def _parse_blob(part: CpuEvidence, checks: Checks) -> HclBlob | None:
 def _verify_report(
     evidence: Evidence,
     part: CpuEvidence,
-    blob: HclBlob | None,
+    blob: Blob | None,
     context: CpuContext,
     checks: Checks,
 ) -> Outcome[SnpReport] | None:

@@ -1,7 +1,7 @@
-"""The policy's demands on a GPU whose report is already known to be genuine.
+"""The appraisal policy for GPUs. It takes a `Verified` report only.
 
-CC mode and developer tools are the guest's word: no signed bit says them. The ready state is
-recorded only, since it is set after the verdict.
+CC mode and developer tools are stated by the guest: no signed bit holds them. The ready state is
+recorded but not checked, since it is set after the verdict.
 """
 
 from ccgpu.attest import driver_bulletins
@@ -40,7 +40,7 @@ DEV_TOOLS = Rule("policy.gpu.dev-tools", "the guest says that developer tools ar
 
 
 def check_count(count: int, policy: GpuPolicy, checks: Checks) -> None:
-    """That there are as many GPUs as expected."""
+    """Check the number of GPUs."""
     checks.record_equal(COUNT, policy.count, count)
 
 
@@ -51,7 +51,7 @@ def check_gpu(
     policy: GpuPolicy,
     checks: Checks,
 ) -> None:
-    """What the policy demands of one GPU."""
+    """Check one GPU: architecture, mode, driver, VBIOS, and the state that the guest stated."""
     opaque = verified.value.opaque
     known = device.arch in policy.architectures
     checks.record(ARCHITECTURE, known, policy.architectures, device.arch)
@@ -62,7 +62,7 @@ def check_gpu(
 
 
 def _check_driver(driver: str, policy: GpuPolicy, checks: Checks) -> None:
-    """Reliable, with the security fixes of its branch, and none that is warned of."""
+    """Check the driver: at the floor, with the security fixes of its branch, not denied."""
     enough = version_numbers(driver) >= version_numbers(policy.minimum_driver)
     checks.record(DRIVER, enough, f"{policy.minimum_driver} or newer", driver)
     if (floors := policy.minimum_secure_drivers) != ():
@@ -74,7 +74,7 @@ def _check_driver(driver: str, policy: GpuPolicy, checks: Checks) -> None:
 
 
 def _check_vbios(vbios: str, policy: GpuPolicy, checks: Checks) -> None:
-    """At the floor, on the list if there is one, and on none that is denied."""
+    """Check the VBIOS: at the floor, on the allowed list if there is one, not denied."""
     least = policy.minimum_vbios
     checks.record(VBIOS_OLD, _vbios_bytes(vbios) >= _vbios_bytes(least), f"{least} or newer", vbios)
     if policy.allowed_vbios:
@@ -85,7 +85,7 @@ def _check_vbios(vbios: str, policy: GpuPolicy, checks: Checks) -> None:
 
 
 def _vbios_bytes(version: str) -> bytes:
-    """A VBIOS version in order: its parts are bytes in hex; what is none is older than any."""
+    """The bytes of a VBIOS version, for comparison; empty, older than any, if it is not hex."""
     try:
         return bytes.fromhex(version.replace(".", ""))
     except ValueError:
@@ -93,7 +93,7 @@ def _vbios_bytes(version: str) -> bytes:
 
 
 def _check_state(state: ReportedGpuState | None, policy: GpuPolicy, checks: Checks) -> None:
-    """The guest's word: required or not, what is said has to be good."""
+    """Check the stated state: it must be good if present, and present if required."""
     if state is None:
         if policy.require_state:
             checks.record(STATE_ABSENT, False, "CC mode and developer tools", None)

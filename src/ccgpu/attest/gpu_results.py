@@ -1,4 +1,4 @@
-"""What came out of the GPUs' evidence, for the rest of the verdict; loads nothing of theirs."""
+"""The results for GPUs, in a module of their own that does not import lxml."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class GpuResults:
-    """Words for people, and the reports that are believed, by ueid."""
+    """Facts for display, and the verified reports by ueid (serial number of the leaf, decimal)."""
 
     facts: Mapping[str, str] = field(default_factory=dict)
     reports: "Mapping[str, Verified[GpuReport]]" = field(default_factory=dict)

@@ -1,7 +1,4 @@
-"""The policy's demands on a confidential VM that is already known to be genuine.
-
-Only a `Verified` report and `Verified` claims come in here: nobody's word is appraised.
-"""
+"""The appraisal policy for confidential VMs (RFC 9334, §8.5). It takes `Verified` values only."""
 
 from collections.abc import Mapping
 
@@ -79,7 +76,7 @@ _COMPONENTS = (
 
 
 def check_processor(verified: Verified[SnpReport], policy: CpuPolicy, checks: Checks) -> None:
-    """What the policy demands of the processor, its firmware and the paravisor."""
+    """Check processor, firmware (all four TCBs) and paravisor."""
     report = verified.value
     checks.record(PRODUCT, report.product in policy.products, policy.products, report.product)
     tcbs = {
@@ -101,7 +98,7 @@ def check_processor(verified: Verified[SnpReport], policy: CpuPolicy, checks: Ch
 
 
 def _check_mitigations(report: SnpReport, policy: CpuPolicy, checks: Checks) -> None:
-    """Both vectors: what was off at launch may have let the guest be built wrongly."""
+    """Check both vectors: a mitigation that was off at launch may have compromised the guest."""
     mask = policy.required_mitigations
     if mask == 0:
         return
@@ -126,7 +123,7 @@ def _check_floor(
     product: str,
     checks: Checks,
 ) -> None:
-    """One component against its floor, in all four TCBs; names the bulletins the floor answers."""
+    """Check one component in all four TCBs against its floor; names the bulletins it fixes."""
     floor = getattr(minimum, component)
     found = {name: getattr(tcb, component) for name, tcb in tcbs.items()}
     answers = bulletins.fixed_at_floor(component, floor, product)
@@ -141,19 +138,19 @@ def _format_values(found: Mapping[str, int]) -> str:
 
 
 def check_vm(verified: Verified[RuntimeClaims], policy: CpuPolicy, checks: Checks) -> None:
-    """What the policy demands of the VM's configuration."""
+    """Check the VM's configuration, as the runtime claims state it."""
     if policy.require_secure_boot:
         checks.record_equal(SECURE_BOOT, True, verified.value.secure_boot)
 
 
 def check_event_log(present: bool, policy: CpuPolicy, checks: Checks) -> None:
-    """That an event log came along, if the policy wants one."""
+    """Check that there is an event log, if the policy requires one."""
     if policy.require_event_log:
         checks.record(EVENT_LOG, present, "an event log", "an event log" if present else None)
 
 
 def check_boot(verified: Verified[Boot], policy: CpuPolicy, checks: Checks) -> None:
-    """What the policy demands of the boot that an event log proves."""
+    """Check the boot that a verified event log shows: secure boot, and shim's MokSBState."""
     if policy.require_secure_boot:
         checks.record_equal(SECURE_BOOT_MEASURED, True, verified.value.secure_boot)
         state = verified.value.moksb
@@ -163,7 +160,7 @@ def check_boot(verified: Verified[Boot], policy: CpuPolicy, checks: Checks) -> N
 def check_challenge(
     verified: Verified[RuntimeClaims], binding: bytes | None, vm_id: str | None, checks: Checks
 ) -> None:
-    """That the claims hold the binding (64 bytes), and are those of this VM; as far as either."""
+    """Check that the claims hold the binding B (64 bytes) and name the VM; None skips either."""
     claims = verified.value
     if binding is not None:
         hcl.check_user_data(claims, binding, checks)
@@ -179,7 +176,7 @@ def check_reference_values(
     *,
     required: bool,
 ) -> None:
-    """Golden values against the PCRs of a good quote. Every pin is looked at."""
+    """Check every reference value against the PCRs of a verified quote (index to 32 bytes)."""
     if reference_values is None:
         if required:
             checks.record(REFERENCE_VALUES_ABSENT, False, "golden values", None)

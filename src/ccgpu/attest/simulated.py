@@ -1,4 +1,4 @@
-"""Roots that come with simulated evidence: anybody can make them, only a flag lets them count."""
+"""Roots that come with simulated evidence. Anybody can make them; only a flag makes them count."""
 
 from collections.abc import Mapping
 
@@ -15,7 +15,7 @@ PRODUCT = "Genoa"  # what the simulated machines are
 
 
 def simulated_roots(evidence: Evidence) -> Roots | None:
-    """The simulated roots that the evidence carries; None if it carries none, or half of them."""
+    """The simulated roots in the evidence; None if AMD's two are not there, or one is malformed."""
     carried = evidence.simulated_roots or {}
     try:
         anchors = {

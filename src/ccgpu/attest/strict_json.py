@@ -1,7 +1,7 @@
-"""JSON out of evidence: one reading of the bytes, or `Malformed`.
+"""A strict JSON parser for evidence.
 
-What two parsers may read in two ways is refused: a key that stands twice, numbers that are none,
-text that is not Unicode, NUL. Size and depth are bounded before anything is built.
+Input that two parsers may read differently is refused: duplicate keys, NaN and infinity, invalid
+Unicode, NUL. Size and depth are checked before anything is built.
 """
 
 import json
@@ -27,13 +27,13 @@ _TOKENS = re.compile(r'"(?:[^"\\]|\\.)*+"?|[\[\]{}]', re.DOTALL)
 
 
 def load(data: bytes, limit: int) -> dict[str, object]:
-    """The object that `data`, at most `limit` bytes of it, stands for; or `Malformed`."""
+    """Parse a JSON object of at most `limit` bytes, or raise `Malformed`."""
     if len(data) > limit:
         raise Malformed(SIZE, f"at most {limit} bytes", f"{len(data)} bytes")
     if b"\0" in data:
         raise Malformed(NUL, "no NUL", f"NUL at byte {data.index(0)}")
     text = _text(data)
-    brackets = text.count("{") + text.count("[")  # no document nests deeper than it has of them
+    brackets = text.count("{") + text.count("[")  # no document nests deeper than this
     if brackets > MAX_DEPTH and (depth := _depth(text)) > MAX_DEPTH:
         raise Malformed(DEPTH, f"at most {MAX_DEPTH}", depth)
     value = _decoded(text)
@@ -53,7 +53,7 @@ def _text(data: bytes) -> str:
 
 
 def _depth(text: str) -> int:
-    """How deep brackets nest, by looking at them alone."""
+    """The nesting depth, from the brackets outside of strings."""
     depth = deepest = 0
     for token in _TOKENS.finditer(text):
         if token[0] in "{[":
@@ -98,7 +98,7 @@ def _finite_float(text: str) -> float:
 
 
 def _strings(value: object) -> Iterator[str]:
-    """Every string in `value`, keys too."""
+    """Every string in `value`, keys included."""
     match value:
         case str():
             yield value
@@ -114,7 +114,7 @@ def _strings(value: object) -> Iterator[str]:
 
 
 def _refuse_escapes(string: str) -> None:
-    """Refuse what an escape can write and plain text cannot: NUL, half a surrogate pair."""
+    """Refuse NUL and lone surrogates, which only escapes can write."""
     if "\0" in string:
         raise Malformed(NUL, "no NUL", "an escaped NUL")
     if any("\ud800" <= char <= "\udfff" for char in string):

@@ -1,7 +1,7 @@
-"""`ccgpu.bundle/1`: evidence as one JSON document, with all that its verdict needs again, offline.
+"""`ccgpu.bundle/1`: evidence and collateral as one JSON document, to be verified again offline.
 
-The document is its maker's word throughout: `policy` and `verdict` are recorded for people and are
-never read back into a verdict. Bytes are base64 (RFC 4648, §4), nonces are hex.
+Everything in it is unverified. `policy` and `verdict` are recorded for people and never affect a
+new verdict. Bytes are base64 (RFC 4648, §4), nonces are hex.
 """
 
 import base64
@@ -31,7 +31,7 @@ _CONFIG = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
 def _from_base64(value: object) -> object:
-    """The bytes of a text; what is no text is pydantic's to refuse."""
+    """The bytes of a text; pydantic refuses other types."""
     if not isinstance(value, str):
         return value
     try:
@@ -41,7 +41,7 @@ def _from_base64(value: object) -> object:
 
 
 def _from_hex(value: object) -> object:
-    """The bytes of a text; what is no text is pydantic's to refuse."""
+    """The bytes of a text; pydantic refuses other types."""
     if not isinstance(value, str):
         return value
     try:
@@ -66,14 +66,14 @@ _GUID = r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"  # RFC 9562, §4
 
 
 def _x25519(value: bytes) -> bytes:
-    """An X25519 key is 32 bytes (RFC 7748, §5); without one there is nothing."""
+    """Check an X25519 key: 32 bytes (RFC 7748, §5), or empty for none."""
     if len(value) not in (0, 32):
         raise ValueError("is an X25519 key of 32 bytes, or empty")
     return value
 
 
-# Certificates of chips, or revocation lists, of several machines in one bundle.
-_MOST = 100
+# VEK certificates, or revocation lists, of several machines in one bundle.
+_MAX_LISTED = 100
 PcrName = Annotated[str, Field(pattern=r"^([0-9]|1[0-9]|2[0-3])$")]
 
 
@@ -95,8 +95,8 @@ class Cpu(BaseModel):
     event_log: Base64 | None = None
     thim: Base64 | None = None
     runtime: Base64 | None = None
-    veks: Annotated[tuple[Base64, ...], Field(max_length=_MOST)] = ()
-    crls: Annotated[tuple[Base64, ...], Field(max_length=_MOST)] = ()
+    veks: Annotated[tuple[Base64, ...], Field(max_length=_MAX_LISTED)] = ()
+    crls: Annotated[tuple[Base64, ...], Field(max_length=_MAX_LISTED)] = ()
 
 
 class GpuState(BaseModel):
@@ -163,7 +163,7 @@ class EvidenceBundle(BaseModel):
     verdict: dict[str, Any] | None = None
 
     def evidence(self) -> Evidence:
-        """What a verdict looks at."""
+        """The evidence in the bundle."""
         return Evidence(
             "bundle",
             claimed=evidence.UnverifiedContext(
@@ -209,7 +209,7 @@ def from_evidence(
     policy: str | None = None,
     verdict: Mapping[str, Any] | None = None,
 ) -> EvidenceBundle:
-    """The bundle of `found`: what `evidence()` gives back, whatever format it was read from."""
+    """The bundle of `source`, from which `evidence()` gets it back."""
     source = evidence.merge_caller_collateral(source)
     cpu = source.cpu
     return EvidenceBundle(

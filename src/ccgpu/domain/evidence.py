@@ -1,4 +1,4 @@
-"""Evidence as it was collected: bytes and who says so. Nothing here has been parsed or believed."""
+"""Evidence as it was collected: bytes, neither parsed nor verified."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -10,7 +10,7 @@ Binding = Literal["ccgpu-bind-v1", "nonce"]
 
 @dataclass(frozen=True, slots=True)
 class CpuEvidence:
-    """What an Azure confidential VM says of itself, and the certificates that go with it.
+    """The evidence of an Azure confidential VM, with AMD's certificates and revocation lists.
 
     `hcl`: HCL blob (NV index 0x01400001; 2048 or 2600 bytes). `report`: SNP report (1184 bytes);
     with `hcl` it is cut out of it, and must be the same where both are given. `vek`: VCEK or VLEK
@@ -43,9 +43,9 @@ class CpuEvidence:
 
 @dataclass(frozen=True, slots=True)
 class ReportedGpuState:
-    """What is said of a GPU, from NVML. `ready` is recorded: it is set after the verdict only.
+    """The state of a GPU by NVML, as somebody states it. `ready` is set after the verdict only.
 
-    `cc_mode`: confidential computing is on. `dev_tools`: its developer mode, which opens it.
+    `cc_mode`: confidential computing is on. `dev_tools`: developer mode, which voids it.
     """
 
     cc_mode: bool
@@ -55,11 +55,11 @@ class ReportedGpuState:
 
 @dataclass(frozen=True, slots=True)
 class GpuEvidence:
-    """What one GPU says of itself: SPDM request and response, and its certificate chain (PEM).
+    """The evidence of one GPU: SPDM request and response (`report`), certificate chain (PEM).
 
-    `arch` as NVIDIA's tools write it ("HOPPER"). `nonce`: what the collector says was asked.
-    `state_document`: the GPU's state as the guest collected it (JSON), a piece of what the quote
-    covers. `state`: the same as the evidence's maker tells it, which no signature covers.
+    `arch`: as NVIDIA's tools write it ("HOPPER"). `nonce`: as the collector states it (32 bytes).
+    `state_document`: the GPU's state as the guest collected it (JSON), which the quote covers.
+    `state`: the same, stated by the evidence's maker; no signature covers it.
     """
 
     arch: str
@@ -72,10 +72,9 @@ class GpuEvidence:
 
 @dataclass(frozen=True, slots=True)
 class GpuCollateral:
-    """What NVIDIA publishes and a GPU verdict needs: manifests (XML), OCSP answers (DER).
+    """Collateral of NVIDIA: reference manifests (XML), OCSP answers (DER), their nonces.
 
-    A manifest is found by the version it is signed for, an OCSP answer by its CertID: names of
-    files mean nothing.
+    A manifest is selected by the version in it, an OCSP answer by its CertID, never by a file name.
     """
 
     rims: tuple[bytes, ...] = ()
@@ -85,9 +84,9 @@ class GpuCollateral:
 
 @dataclass(frozen=True, slots=True)
 class NamedManifest:
-    """A reference manifest of the caller's: the name of its file without the suffix, and the XML.
+    """A reference manifest of the caller's: file name without suffix, and XML.
 
-    NVIDIA's service names it by its RIM id; a manifest does not say its own.
+    The name is the RIM id if the file is as NVIDIA's service names it; the XML does not hold it.
     """
 
     name: str
@@ -96,7 +95,7 @@ class NamedManifest:
 
 @dataclass(frozen=True, slots=True)
 class CallerCollateral:
-    """Collateral that the caller gives, of any number of machines; it comes before the evidence's.
+    """Collateral that the caller gives, of any number of machines; preferred to the evidence's.
 
     `veks`: VCEK or VLEK certificates. `chains`: ASK and ARK (PEM) of one product each. `crls`:
     AMD's revocation lists. `rims`: reference manifests. `ocsp`: OCSP answers.
@@ -109,7 +108,7 @@ class CallerCollateral:
     ocsp: tuple[bytes, ...] = ()
 
     def __add__(self, other: "CallerCollateral") -> "CallerCollateral":
-        """Both, in this order."""
+        """The pieces of both, in this order."""
         return CallerCollateral(
             (*self.veks, *other.veks),
             (*self.chains, *other.chains),
@@ -121,11 +120,11 @@ class CallerCollateral:
 
 @dataclass(frozen=True, slots=True)
 class UnverifiedContext:
-    """What the maker of a bundle says it saw itself: its word, unless the caller gives the value.
+    """What the maker of a bundle states of the challenge, unverified.
 
-    `nonce`: what was sent (32 bytes). `binding`: how it went into the evidence. `host_key`: SSH
-    public-key blob of the one pinned key. `recipient_key`: X25519 (32 bytes) or empty. `vm_id`:
-    ARM's `properties.vmId`.
+    `nonce`: as it was sent (32 bytes). `binding`: how it is bound into the evidence. `host_key`:
+    SSH public-key blob of the one pinned key. `recipient_key`: X25519 (32 bytes) or empty. `vm_id`:
+    ARM's `properties.vmId`. `made_at`: when the evidence was collected.
     """
 
     nonce: bytes | None = None
@@ -138,7 +137,7 @@ class UnverifiedContext:
 
 @dataclass(frozen=True, slots=True)
 class AttestationTokens:
-    """Second opinions: NVIDIA's detached EAT (JSON) and Microsoft's token (compact JWS)."""
+    """Tokens of attestation services: NVIDIA's detached EAT (JSON), Microsoft's compact JWS."""
 
     nras: bytes | None = None
     maa: bytes | None = None
@@ -159,10 +158,10 @@ EvidenceFormat = Literal[
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """Everything one verdict looks at.
+    """All evidence and collateral of one verdict.
 
     `collateral` is what the evidence's maker sent along, `given` what the caller gives for it.
-    `format` is how it was read, `ignored` what lay beside it and was not. `simulated_roots`: DER
+    `format`: as it was read. `ignored`: files beside it that were not read. `simulated_roots`: DER
     certificates by role, in simulated evidence only.
     """
 
@@ -178,7 +177,7 @@ class Evidence:
 
 
 def merge_caller_collateral(evidence: Evidence) -> Evidence:
-    """The evidence with the caller's collateral as its own, to be kept in one; each piece once."""
+    """The evidence with the caller's collateral merged into its own, each piece once."""
     if evidence.given == CallerCollateral():
         return evidence
     given, there, cpu = evidence.given, evidence.collateral, evidence.cpu

@@ -1,7 +1,7 @@
-"""Where a policy asks for less than another: what a user's policy loosens, field by field.
+"""Compares policies: the fields in which a user's policy asks for less than the default one.
 
-Every field of a policy has a direction here; one that has none counts as looser when it differs, so
-that a new field can never loosen unseen.
+Every field has a direction here. A field without one counts as looser if it differs, so that a new
+field can never loosen unnoticed.
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -20,8 +20,8 @@ Looser = Callable[[Any, Any], bool]
 class PolicyOrigin:
     """The file that a policy was read from.
 
-    `sha256`: of its bytes. `takes_name`: it has the name of a policy that ships, and is not that.
-    `loosened`: the fields that ask for less than `default`, with both values.
+    `sha256`: of its bytes, in hex. `reserved_name`: it has the name of a shipped policy, but is not
+    that one. `loosened`: the fields that ask for less than `default`, with both values.
     """
 
     path: str
@@ -30,7 +30,7 @@ class PolicyOrigin:
     loosened: Mapping[str, str]
 
     def display_name(self, name: str) -> str:
-        """The name of the policy, told apart from the one that ships."""
+        """The policy's name, marked if it is that of a shipped policy."""
         return (
             f"{name} (a file of yours, not the policy that ships)" if self.reserved_name else name
         )

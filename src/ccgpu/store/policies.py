@@ -1,6 +1,6 @@
-"""Appraisal policies out of files and by shipped name, and golden PCR values.
+"""Reads appraisal policies, from files and by shipped name, and files of reference values.
 
-A file that is wrong in anything is refused with every place that is wrong: half a policy is none.
+A file with any problem is refused, and the error names every problem with its place.
 """
 
 import hashlib
@@ -25,12 +25,17 @@ _DEFAULT = "default"
 
 
 def load(name_or_file: str | None = None) -> "Policy":
-    """The policy of a shipped name, or of a file; the names of shipped policies are theirs."""
+    """The policy of a shipped name, else of a file; `default` if None.
+
+    Raises:
+        UsageProblem: There is neither.
+        InvalidFile: The file is no policy.
+    """
     return load_with_origin(name_or_file)[0]
 
 
 def load_with_origin(name_or_file: str | None = None) -> "tuple[Policy, PolicyOrigin | None]":
-    """The same, and of a file which one it is and what it loosens; None for what ships."""
+    """The same, with the origin of a policy file; None for a shipped policy."""
     wanted = name_or_file or _DEFAULT
     if wanted in names():
         return _shipped(wanted), None
@@ -61,7 +66,7 @@ def _origin(path: Path, raw: bytes, policy: "Policy") -> "PolicyOrigin":
 
 
 def names() -> list[str]:
-    """The policies that ship."""
+    """The names of the policies that ship."""
     return sorted(f.name.removesuffix(".yaml") for f in _folder().iterdir())
 
 
@@ -89,7 +94,7 @@ def _validate(document: Document, model: Callable[[Mapping[str, Any]], T]) -> T:
 
 
 def _locate(document: Document, path: tuple[str | int, ...], message: str) -> Problem:
-    """The problem with the place of its field, or of the nearest part above it."""
+    """The problem with the place of its field, or of the nearest parent."""
     for end in range(len(path), -1, -1):
         if (mark := document.marks.get(path[:end])) is not None:
             return Problem(dotted(path), message, mark.line, mark.column, document.source)
@@ -97,14 +102,14 @@ def _locate(document: Document, path: tuple[str | int, ...], message: str) -> Pr
 
 
 def load_reference_values(path: Path) -> "ReferenceValues":
-    """The golden values in a file that `record` wrote, or a person."""
+    """The reference values in a file (YAML or JSON). `InvalidFile` if it is not valid."""
     from ccgpu.domain.policy import ReferenceValues
 
     return _validate(documents.read(path), ReferenceValues.model_validate)
 
 
 def write_reference_values(path: Path, values: "ReferenceValues") -> None:
-    """Write golden values; a file that is there is never overwritten (`UsageProblem`)."""
+    """Write reference values to a new file; `UsageProblem` if it exists, or on an error."""
     text = json.dumps(values.model_dump(), indent=2) + "\n"
     try:
         atomic.create(path, text.encode(), mode=atomic.OUTPUT)

@@ -1,7 +1,7 @@
-"""A verdict for people and for scripts.
+"""A verdict as text and as JSON.
 
-For people: the verdict, a line for each group of checks, each check that failed with what to do,
-then whose word it rests on and what it leaves open. For scripts: every check with both sides.
+As text: the verdict, one line for each group of checks, each failed check with what to do, then the
+inputs taken on trust and what the verdict leaves open. As JSON: every check with both sides.
 """
 
 import re
@@ -36,7 +36,7 @@ _OK, _NO = ("ok", "green"), ("NO", "bold red")
 
 @dataclass(frozen=True, slots=True)
 class AppraisedEvidence:
-    """A verdict, on what: the path of the evidence, the format it was in, what was not read."""
+    """A verdict, with the path of the evidence, its format, and the files that were not read."""
 
     appraisal: Appraisal
     source: str
@@ -47,7 +47,7 @@ class AppraisedEvidence:
 def as_text(
     appraised: AppraisedEvidence, *, verbose: bool = False, complete: Callable[[str], str] = str
 ) -> RenderableType:
-    """The verdict first. `verbose` lists every check; `complete` fills in commands."""
+    """The verdict as text. `verbose` lists every check; `complete` completes commands in hints."""
     appraisal = appraised.appraisal
     parts: list[RenderableType] = [Text(headline(appraisal))]
     if appraisal.simulated:
@@ -71,22 +71,23 @@ def as_text(
 
 
 def headline(appraisal: Appraisal) -> str:
-    """The verdict, in a line."""
-    return f"{verdict_word(appraisal)} by policy {plain(appraisal.policy)} at {format_value(appraisal.at)}"
+    """The verdict, policy and time, on one line."""
+    at = format_value(appraisal.at)
+    return f"{verdict_word(appraisal)} by policy {plain(appraisal.policy)} at {at}"
 
 
 def verdict_word(appraisal: Appraisal) -> str:
-    """The verdict, in a word or two."""
+    """The verdict in capitals."""
     return _WORDS[appraisal.verdict]
 
 
 def simulated_line() -> str:
-    """What is said of every verdict on simulated evidence."""
+    """The line that every verdict on simulated evidence shows."""
     return _SIMULATED
 
 
 def _groups(checks: Sequence[Check]) -> Table:
-    """A line for each group: how many checks, and how many failed."""
+    """One line for each group: the number of checks, and of failed ones."""
     table = _grid()
     for name, members in grouped(checks).items():
         failed = sum(not check.ok for check in members)
@@ -97,7 +98,7 @@ def _groups(checks: Sequence[Check]) -> Table:
 
 
 def policy_lines(appraisal: Appraisal) -> Iterator[str]:
-    """Of a policy file: which one it is, and what it asks less of than `default`."""
+    """Lines on a policy file: its path and hash, and what it loosens compared with `default`."""
     if appraisal.origin is None:
         return
     yield f"policy file: {plain(appraisal.origin.path)} SHA-256 {appraisal.origin.sha256}"
@@ -106,7 +107,7 @@ def policy_lines(appraisal: Appraisal) -> Iterator[str]:
 
 
 def _table(checks: Sequence[Check]) -> Table:
-    """Every check, a line each."""
+    """One line for each check."""
     table = _grid()
     for check in checks:
         sign = Text(*(_OK if check.ok else _NO))
@@ -123,7 +124,7 @@ def _grid() -> Table:
 
 
 def _failed_check(checks: Sequence[Check], to_do: str) -> list[RenderableType]:
-    """A check that failed, every time that it did, whole: nothing is shortened."""
+    """A failed check, each time that it failed, with both sides in full."""
     table = Table.grid(padding=(0, 2))
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
@@ -136,7 +137,7 @@ def _failed_check(checks: Sequence[Check], to_do: str) -> list[RenderableType]:
 
 
 def _expected_and_found(check: Check) -> str:
-    """What was expected and what was found; once where both are the same."""
+    """What was expected and what was found; once if both are the same."""
     expected, actual = _shorten_hashes(check.expected), _shorten_hashes(check.actual)
     if check.ok and expected == actual:
         return actual
@@ -166,12 +167,12 @@ def _bullet_list(title: str, entries: Sequence[str]) -> list[RenderableType]:
 
 
 def _shorten_hashes(text: str) -> str:
-    """`text` with long hashes cut in the middle; JSON has them whole."""
+    """`text` with long hashes shortened in the middle; JSON has them in full."""
     return plain(_LONG_HEX.sub(lambda found: f"{found[0][:12]}…{found[0][-4:]}", text))
 
 
 def _policy_file(appraisal: Appraisal) -> dict[str, Any] | None:
-    """The file of a user's policy; `reserved_name`: it has the name of one that ships."""
+    """The user's policy file; `reserved_name`: it has the name of a policy that ships."""
     if appraisal.origin is None:
         return None
     return {
@@ -183,7 +184,7 @@ def _policy_file(appraisal: Appraisal) -> dict[str, Any] | None:
 
 
 def as_json(appraised: AppraisedEvidence, complete: Callable[[str], str] = str) -> dict[str, Any]:
-    """The stable form. `facts` are what the evidence says of itself."""
+    """The JSON document `ccgpu.verdict/1`. `complete` completes commands in `to_do`."""
     appraisal = appraised.appraisal
     to_do = remedies(appraisal.checks, appraised.source)
     return {

@@ -1,4 +1,4 @@
-"""Many verdicts for people and for scripts: a table with a line each, or one document with all."""
+"""The verdicts of `verify --each`, as a table and as one JSON document."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -20,10 +20,10 @@ _NONE = "not judged"
 _STYLES = {"ACCEPTED": "green", "REJECTED": "bold red"}
 
 
-def as_text(judged: Sequence[EvidenceResult], *, verbose: bool = False) -> RenderableType:
-    """How many of each, then a line each; `verbose` adds each verdict as `verify` shows it."""
-    parts: list[RenderableType] = [Text(_summary(judged))]
-    appraisals = [one.appraisal for one in judged if one.appraisal is not None]
+def as_text(results: Sequence[EvidenceResult], *, verbose: bool = False) -> RenderableType:
+    """A summary, then one line for each; `verbose` adds each verdict as `verify` shows it."""
+    parts: list[RenderableType] = [Text(_summary(results))]
+    appraisals = [result.appraisal for result in results if result.appraisal is not None]
     if any(each.simulated for each in appraisals):
         parts.append(Text(verdict.simulated_line()))
     of_policies = dict.fromkeys(line for each in appraisals for line in verdict.policy_lines(each))
@@ -32,31 +32,33 @@ def as_text(judged: Sequence[EvidenceResult], *, verbose: bool = False) -> Rende
         flag for each in appraisals for flag in each.unsafe if flag not in each.loosened
     )
     parts += [Text(f"loosened: {plain(flag)}") for flag in loosened]
-    parts += [Text(), _table(judged)]
+    parts += [Text(), _table(results)]
     if verbose:
-        for result in judged:
+        for result in results:
             parts += [Text(f"\n{plain(result.source)}"), _details(result)]
     return Group(*parts)
 
 
-def _summary(judged: Sequence[EvidenceResult]) -> str:
-    count = Counter(map(_verdict_word, judged))
-    policies = {plain(one.appraisal.policy) for one in judged if one.appraisal is not None}
+def _summary(results: Sequence[EvidenceResult]) -> str:
+    count = Counter(map(_verdict_word, results))
+    policies = {
+        plain(result.appraisal.policy) for result in results if result.appraisal is not None
+    }
     by = f" by policy {', '.join(sorted(policies))}" if policies else ""
     kinds = ", ".join(f"{number} {word.lower()}" for word, number in sorted(count.items()))
-    return f"{len(judged)} judged{by}: {kinds}"
+    return f"{len(results)} judged{by}: {kinds}"
 
 
 def _verdict_word(result: EvidenceResult) -> str:
     return _NONE.upper() if result.appraisal is None else verdict.verdict_word(result.appraisal)
 
 
-def _table(judged: Sequence[EvidenceResult]) -> Table:
+def _table(results: Sequence[EvidenceResult]) -> Table:
     table = Table.grid(padding=(0, 2))
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
     table.add_column(overflow="fold")
-    for result in judged:
+    for result in results:
         word = _verdict_word(result)
         table.add_row(
             Text(word, _STYLES.get(word, "yellow")), Text(plain(result.source)), _reasons(result)
@@ -73,7 +75,7 @@ def _reasons(result: EvidenceResult) -> Text:
 
 
 def _error_line(error: CcgpuError | None) -> str:
-    """What kept it from being judged, on one line."""
+    """The error that prevented a verdict, on one line."""
     if isinstance(error, InvalidFile):
         lines = [
             f"{each.path}: {each.message}" if each.path else each.message for each in error.problems
@@ -83,8 +85,8 @@ def _error_line(error: CcgpuError | None) -> str:
 
 
 def _details(result: EvidenceResult) -> RenderableType:
-    judged = _appraised(result)
-    return Text(plain(str(result.error))) if judged is None else verdict.as_text(judged)
+    appraised = _appraised(result)
+    return Text(plain(str(result.error))) if appraised is None else verdict.as_text(appraised)
 
 
 def _appraised(result: EvidenceResult) -> AppraisedEvidence | None:
@@ -93,14 +95,14 @@ def _appraised(result: EvidenceResult) -> AppraisedEvidence | None:
     return AppraisedEvidence(result.appraisal, result.source, result.format_, result.ignored)
 
 
-def as_json(judged: Sequence[EvidenceResult], exit_code: int) -> dict[str, Any]:
-    """The stable form: `verdicts[]` are the documents of `verify`, each with its `source`."""
-    found = Counter(map(_key, judged))
+def as_json(results: Sequence[EvidenceResult], exit_code: int) -> dict[str, Any]:
+    """The JSON document `ccgpu.verdicts/1`: each verdict as of `verify`, with its `source`."""
+    counts = Counter(map(_key, results))
     return {
         "schema": "ccgpu.verdicts/1",
         "exit_code": exit_code,
-        "counts": {key: found[key] for key in _KEYS},
-        "verdicts": [_document(one) for one in judged],
+        "counts": {key: counts[key] for key in _KEYS},
+        "verdicts": [_document(result) for result in results],
     }
 
 
@@ -109,11 +111,11 @@ def _key(result: EvidenceResult) -> str:
 
 
 def _document(result: EvidenceResult) -> dict[str, Any]:
-    """Where there is no verdict at all, `verdict` is null, and `error` says why."""
+    """The document of one; if it has no verdict at all, `verdict` is null and `error` says why."""
     head: dict[str, Any] = {"source": result.source, "exit_code": result.exit_code}
-    judged = _appraised(result)
-    if judged is not None:
-        return head | verdict.as_json(judged)
+    appraised = _appraised(result)
+    if appraised is not None:
+        return head | verdict.as_json(appraised)
     err = result.error
     error = err and {"code": err.code, "message": str(err), "hint": err.hint}
     return head | {"schema": "ccgpu.verdict/1", "verdict": None, "error": error}

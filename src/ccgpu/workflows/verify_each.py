@@ -1,4 +1,4 @@
-"""Verdicts on many pieces of evidence, each by itself: one that cannot be read stops no other."""
+"""`verify --each`: verdicts on many pieces of evidence; one that is unreadable stops no other."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -22,7 +22,7 @@ _HEAD_BYTES = 4096  # bytes of a file that are looked at to know a bundle
 
 _MAX_PROBLEMS = 20  # problems of unreadable files that the one error names; the table has all files
 
-# What one exit code says of many: the first of these that any of them ended with.
+# The exit code of many is the first of these that any of them ended with.
 WORST_FIRST = (
     EvidenceRejected.exit_code,
     EvidenceUnavailable.exit_code,
@@ -32,7 +32,7 @@ WORST_FIRST = (
 
 
 def sources(paths: Sequence[Path]) -> list[Path]:
-    """What is judged: each path, and of a folder of several bundles each of these.
+    """The evidence to verify: each path, or each bundle of a folder that holds several.
 
     `UsageProblem` if that is more than one run keeps.
     """
@@ -62,7 +62,7 @@ def _is_bundle(file: Path) -> bool:
 def verify_all(
     paths: Sequence[Path], verify: Callable[[Path], VerifyResult]
 ) -> Iterator[EvidenceResult]:
-    """One verdict after the other. Whatever keeps one from being judged is told with it."""
+    """Verify one after the other; an error becomes the result of its path."""
     for path in paths:
         try:
             result = verify(path)
@@ -94,7 +94,7 @@ def worst_exit_code(results: Sequence[EvidenceResult]) -> int:
 
 
 def require_all(results: Sequence[EvidenceResult]) -> None:
-    """Unless each was accepted, the error that stands for the worst of them."""
+    """Raise the error for the worst exit code, unless all were accepted."""
     code = worst_exit_code(results)
     if not code:
         return
@@ -107,7 +107,7 @@ def require_all(results: Sequence[EvidenceResult]) -> None:
 
 
 def _combined_error(errors: Sequence[CcgpuError], message: str) -> CcgpuError:
-    """One error for several of an exit code."""
+    """One error for several of the same exit code."""
     first = errors[0]
     hint = "what to do about each: `-v`, or `-o json`"
     if isinstance(first, EvidenceRejected):

@@ -1,7 +1,7 @@
-"""From NVIDIA's pinned root key to the key that a GPU signs its reports with: five certificates.
+"""The chain of five certificates from NVIDIA's root to the key that signs a GPU's reports.
 
-The leaf's key is of the firmware that runs, the one above it of the chip. The root decides: it must
-be the pinned certificate, whole, and what it signed is checked with the pinned key in any case.
+The leaf's key is that of the running firmware, the key above it is the chip's. The root must be the
+pinned certificate, and what it signed is verified with the pinned key.
 """
 
 from collections.abc import Mapping, Sequence
@@ -49,19 +49,19 @@ FWID = Rule(
 )
 
 LENGTH_OF_CHAIN = 5
-CHIPS: Mapping[str, str] = {"HOPPER": "GH100"}  # as NVIDIA's tools name the architecture
+CHIPS: Mapping[str, str] = {"HOPPER": "GH100"}  # architecture, as NVIDIA's tools name it: chip
 _FWID = x509.ObjectIdentifier(layout.FWID_OID)
-_MAX_CERTIFICATES = 8  # certificates that are read at all, to say how many there are
+_MAX_CERTIFICATES = 8  # more are not parsed
 
 Certificates = Sequence[x509.Certificate]
 
 
 @dataclass(frozen=True, slots=True)
 class DeviceChain:
-    """The five, leaf first, and what they say of the GPU.
+    """The five certificates, leaf first, and what they state of the GPU.
 
-    `arch` and `chip`: "HOPPER" and "GH100", or nothing for others. `hwmodel`: the name of the
-    chip's certificate. `ueid`: the leaf's serial number. `fwid`: digest of the leaf's firmware.
+    `arch`, `chip`: "HOPPER" and "GH100"; None for others. `hwmodel`: common name of the chip's
+    certificate. `ueid`: the leaf's serial number, decimal. `fwid`: digest of the leaf's firmware.
     """
 
     certificates: tuple[x509.Certificate, ...]
@@ -73,24 +73,21 @@ class DeviceChain:
 
     @property
     def key(self) -> PublicKeyTypes:
-        """The key that signs reports."""
+        """The leaf's key, which signs reports."""
         return certificates.public_key(self.certificates[0])
 
     @property
     def issued(self) -> tuple[tuple[x509.Certificate, x509.Certificate], ...]:
-        """Certificate and issuer, of those that NVIDIA answers for by OCSP: neither leaf nor root.
-
-        (NVIDIA OCSP service: it serves no leaf.)
-        """
+        """Certificate and issuer, of those that NVIDIA's OCSP service knows: not leaf and root."""
         return tuple(zip(self.certificates[1:-1], self.certificates[2:], strict=True))
 
 
 def verify(
     chain: bytes, root: Anchor, at: datetime, checks: Checks, *, arch: str | None = None
 ) -> Outcome[DeviceChain] | None:
-    """Check a GPU's certificates (PEM) at a time; None if they cannot be told apart.
+    """Verify a GPU's certificates (PEM) at a time; None if they are unreadable, or not five.
 
-    `arch`: what the collector says, if it says. Whether they are revoked the caller still owes.
+    `arch`: what the collector states, if anything. The caller must still check revocation (`ocsp`).
     """
     since = checks.checkpoint()
     load = partial(certificates.load_chain, rule=READABLE, limit=_MAX_CERTIFICATES)
@@ -151,7 +148,7 @@ def _check_each(certs: Certificates, at: datetime, checks: Checks) -> None:
 
 
 def _architecture(certs: Certificates, checks: Checks) -> tuple[str | None, str | None]:
-    """The architecture that NVIDIA's two authorities are for, if chip and firmware are of it."""
+    """Architecture and chip, by the names of NVIDIA's authorities; those below must fit."""
     names = [_common_name(each) for each in certs]
     known = {chip: arch for arch, chip in CHIPS.items()}
     chip = next((chip for chip in known if names[3] == f"NVIDIA {chip} Identity"), None)

@@ -1,4 +1,4 @@
-"""GPU evidence, byte by byte: the tables that parser and builder share.
+"""The layout of GPU evidence, shared by parser and builder.
 
 Evidence is an SPDM 1.1 request and the response to it, one after the other. Integers are little
 endian; the numbers of the signature are big endian.

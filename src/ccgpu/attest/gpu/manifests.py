@@ -1,9 +1,8 @@
-"""Which reference manifest counts, where several say that they are of the version that runs.
+"""Selects the reference manifest for firmware that runs, if several state its version.
 
-In order: the caller's that is named by the RIM id, the caller's others, the evidence's; and of
-those only one that verifies and is of this chip. What is junk, expired or of another product hides
-no good one. Signed manifests of one version may differ (two boards have one VBIOS version): the
-evidence does not choose between them.
+Order of preference: the caller's manifest named by the RIM id, the caller's others, the evidence's.
+A manifest that does not verify, or is of another chip, never hides a good one. Signed manifests of
+one version may differ (boards share VBIOS versions); the evidence must not choose between them.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -25,13 +24,13 @@ AMBIGUOUS = Rule(
 )
 
 FETCH = "`ccgpu collateral fetch EVIDENCE --out DIR`, then `--collateral DIR`"
-MAX_CANDIDATES = 16  # of one version that are looked at: real evidence has one
+MAX_CANDIDATES = 16  # of one version; real evidence has one
 _ID_STARTS: Mapping[Kind, str] = {"driver": "NV_GPU_DRIVER_", "vbios": "NV_GPU_VBIOS_"}
 
 
 @dataclass(frozen=True, slots=True)
 class RunningFirmware:
-    """What runs, and the id of its manifest; chip and id are None where nobody says them."""
+    """Firmware that runs, and the RIM id of its manifest; chip and id are None if unknown."""
 
     kind: Kind
     version: str
@@ -40,14 +39,14 @@ class RunningFirmware:
 
     @property
     def name(self) -> str:
-        """How a check names the manifest that is wanted."""
+        """The manifest that is wanted, as checks name it."""
         of = f"{self.kind} {self.version}"
         return of if self.rim_id is None else f"{self.rim_id} ({of})"
 
 
 @dataclass(frozen=True, slots=True)
 class SelectedManifest:
-    """The manifest, if there is one that counts, and what is to be said of the choice."""
+    """The selected manifest, if any, and a note on the choice for display."""
 
     manifest: Outcome[Manifest] | None = None
     note: str | None = None
@@ -55,7 +54,7 @@ class SelectedManifest:
 
 @dataclass(frozen=True, slots=True)
 class _Candidate:
-    """One manifest, whose it is, and what came of it."""
+    """A manifest that was checked. `callers`: the caller gave it. `named`: by the RIM id."""
 
     outcome: Outcome[Manifest] | None
     callers: bool
@@ -71,7 +70,7 @@ def select(
     at: datetime,
     checks: Checks,
 ) -> SelectedManifest:
-    """Choose from the caller's manifests and the evidence's, and check the one that is chosen."""
+    """Select from the caller's manifests (`given`) and the evidence's (`brought`), and check it."""
     candidates = [
         _check_candidate(xml, running, root, at, callers=callers, named=named)
         for xml, callers, named in _candidates_of_version(running, given, brought)
@@ -94,7 +93,7 @@ def select(
 def _choose_among_different(
     chosen: _Candidate, good: Sequence[_Candidate], running: RunningFirmware, checks: Checks
 ) -> SelectedManifest:
-    """The caller's, if it is named by the RIM id or all that the caller gives say the same."""
+    """The chosen one if the RIM id names it, or if all that the caller gave have its values."""
     callers = {_sorted_golden_values(each) for each in good if each.callers}
     known = chosen.named or (chosen.callers and len(callers) == 1)
     whose = "named by the RIM id" if chosen.named else "the caller's"
@@ -113,9 +112,9 @@ def _choose_among_different(
 def _candidates_of_version(
     running: RunningFirmware, given: Sequence[NamedManifest], brought: Sequence[bytes]
 ) -> Iterator[tuple[bytes, bool, bool]]:
-    """Each that says it is of the version, once: XML, whether the caller's, whether so named.
+    """Each manifest that states the version, once: XML, whether the caller's, whether so named.
 
-    Nobody is believed yet. The caller's that has the name of another id is of another board.
+    Nothing is verified yet. A manifest of the caller's that is named by another RIM id is skipped.
     """
     version_attribute = f'colloquialVersion="{running.version}"'.encode()
     own = [
@@ -151,7 +150,7 @@ def _check_candidate(
 
 
 def _is_good(candidate: _Candidate, running: RunningFirmware) -> bool:
-    """Whether it verifies, and is of the version and the chip by its own signed word."""
+    """Whether it is verified, and states the version and the chip that run."""
     if not isinstance(candidate.outcome, Verified):
         return False
     manifest = candidate.outcome.value
@@ -159,7 +158,7 @@ def _is_good(candidate: _Candidate, running: RunningFirmware) -> bool:
 
 
 def _sorted_golden_values(candidate: _Candidate) -> tuple[tuple[int, tuple[bytes, ...]], ...]:
-    """The golden values in an order of their own; alternatives mean the same in any."""
+    """The golden values in a fixed order: that of alternatives in a manifest means nothing."""
     if candidate.outcome is None:
         return ()
     golden = candidate.outcome.value.golden

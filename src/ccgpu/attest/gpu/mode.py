@@ -1,6 +1,6 @@
-"""How a genuine GPU runs: alone and confidential, or in one of the modes that are refused.
+"""Checks that a GPU runs in single-GPU confidential mode.
 
-In the others GPUs share what they know over links that this verdict says nothing about.
+In the other modes GPUs exchange data over links that are not part of this evidence.
 """
 
 from ccgpu.attest.check import Checks, Rule, Verified
@@ -40,7 +40,7 @@ def verify(report: Verified[GpuReport], checks: Checks) -> None:
 
 
 def _has_data_version(opaque: OpaqueData) -> bool:
-    """Whether the firmware knows of the flag. What does not (driver 550) has but the PCIe status.
+    """Whether the firmware can state the flag. Driver 550 has the PCIe status only.
 
     NVIDIA attestation-sdk, GpuOpaqueDataType: the flag came with version 1 of the opaque data.
     """

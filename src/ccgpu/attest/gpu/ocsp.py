@@ -1,9 +1,9 @@
-"""Whether NVIDIA still stands behind certificates: OCSP answers, held against each of them.
+"""Verifies that no certificate is revoked, by OCSP responses (RFC 6960).
 
-An answer is found by what it is about, never by its place or name. Steps for each certificate:
-1 there is an answer about it · 2 who gave it, and all others about it · 3 the time of the newest ·
-4 its nonce · 5 what it says; any may revoke. Whatever is not answered is refused. Answers about
-certificates of other machines are passed over, unless they are damaged ones of these issuers.
+A response is found by its CertID. Steps for each certificate: 1 there is a response about it · 2
+its responder, and that of all others about it · 3 the time of the newest · 4 its nonce · 5 its
+status; any response may revoke. A certificate without a response fails. Responses about other
+certificates are ignored, unless they are altered ones of the same issuers.
 """
 
 from collections.abc import Sequence
@@ -39,7 +39,7 @@ UNKNOWN = Rule("ocsp.unknown", "the responder knows the certificate", f"{_RFC}, 
 HOLD = Rule("ocsp.hold", "the certificate is not on hold", "RFC 5280, 5.3.1")
 REVOKED = Rule("ocsp.revoked", "the certificate is not revoked", f"{_RFC}, 2.2")
 
-SKEW = timedelta(minutes=5)  # that the clocks of NVIDIA and of the user may differ
+SKEW = timedelta(minutes=5)  # between the clocks of NVIDIA and of the user
 _HASHES = {each.name: each for each in (hashes.SHA1(), hashes.SHA256(), hashes.SHA384())}  # noqa: S303
 _NO_TIME = timedelta(0)
 
@@ -50,13 +50,13 @@ CertificateAndIssuer = tuple[
 
 @dataclass(frozen=True, slots=True)
 class IssuedCertificate:
-    """A certificate whose issuer is verified."""
+    """A certificate to check, and its verified issuer."""
 
     certificate: x509.Certificate
     issuer: x509.Certificate
 
     def cert_id(self, hash_name: str) -> OcspCertId | None:
-        """How an answer names it by that hash; None for one that nobody uses."""
+        """Its CertID (RFC 6960, 4.1.1) with that hash; None if the hash is not supported."""
         algorithm = _HASHES.get(hash_name)
         if algorithm is None:
             return None
@@ -67,7 +67,7 @@ class IssuedCertificate:
 
 @dataclass(frozen=True, slots=True)
 class RevocationStatus:
-    """What was said of a certificate, and until when that holds."""
+    """The status of a certificate, and until when it holds (nextUpdate)."""
 
     certificate: str
     status: Status
@@ -76,7 +76,7 @@ class RevocationStatus:
 
 @dataclass(frozen=True, slots=True)
 class ParsedResponses:
-    """All answers, those of the evidence about nobody here, and what error messages say."""
+    """All parsed responses, those about other certificates, and error messages of responders."""
 
     responses: Sequence[OcspResponse]
     unrelated: Sequence[OcspResponse]
@@ -84,16 +84,18 @@ class ParsedResponses:
 
     @property
     def absence(self) -> str:
-        """That there is no answer, and what there is instead."""
+        """What there is instead of a response, as checks show it."""
         messages = f", and error messages: {', '.join(self.errors)}" if self.errors else ""
         return f"none of {len(self.responses)}{messages}"
 
 
 @dataclass(frozen=True, slots=True)
 class OcspTerms:
-    """At what time answers have to hold, the nonces that were sent, and what is let pass.
+    """What responses must satisfy.
 
-    `given`: what was signed of the caller's own answers, which the evidence's nonces do not bind.
+    `nonces`: what the requests carried. `given`: signed bytes of the caller's own responses, which
+    those nonces do not concern. `grace`: accepted time after nextUpdate. `may_hold`: certificates
+    that may be on hold.
     """
 
     at: datetime
@@ -114,12 +116,12 @@ def verify(
     unsafe_grace: timedelta = _NO_TIME,
     unsafe_hold: Sequence[CertificateAndIssuer] = (),
 ) -> Outcome[tuple[RevocationStatus, ...]]:
-    """Check that each certificate (with its issuer) is in good standing at a time.
+    """Check that each certificate in `wanted` (with its issuer) is not revoked at a time.
 
-    `given`: the caller's own answers. `nonces`: what the requests for the others carried; without
-    any, the window alone says that an answer is new.
-    `unsafe_grace` lets answers pass that long after they ended; `unsafe_hold` are those of the
-    wanted that may be on hold. One that is wanted twice is judged once; none verifies nothing.
+    `answers`: the evidence's responses (DER). `given`: the caller's. `nonces`: what the requests
+    for the evidence's carried; without any, only their validity period shows that they are new.
+    `unsafe_grace`: accepted time after nextUpdate. `unsafe_hold`: those of `wanted` that may be on
+    hold. A certificate that is listed twice is checked once. An empty list verifies nothing.
     """
     since = checks.checkpoint()
     may_hold = frozenset(certificate for certificate, _ in unsafe_hold)
@@ -143,7 +145,7 @@ def verify(
 def _parse_responses(
     answers: Sequence[bytes], checks: Checks
 ) -> tuple[list[OcspResponse], list[str]]:
-    """Each answer once, and what error messages say, which are none."""
+    """Parse each response once; error messages of responders are returned separately."""
     responses, errors = [], []
     for raw in dict.fromkeys(answers):
         message = ocsp_response.error_message(raw)
@@ -159,7 +161,7 @@ def _parse_responses(
 def _check_others(
     others: Sequence[OcspResponse], every: Sequence[IssuedCertificate], checks: Checks
 ) -> None:
-    """Answers about nobody here: if one of these issuers gave it, it is as that issuer gave it."""
+    """Refuse responses about other certificates that are altered ones of these issuers."""
     for answer in others:
         changed = [one for one in every if _is_changed(answer, one)]
         if changed:
@@ -168,7 +170,7 @@ def _check_others(
 
 
 def _is_changed(answer: OcspResponse, one: IssuedCertificate) -> bool:
-    """Whether whoever may answer for that issuer is named, and did not sign this."""
+    """Whether a valid responder of that issuer is named, but the signature does not verify."""
     name = one.issuer.subject
     if answer.certificates and all(each.issuer != name for each in answer.certificates):
         return False  # of another issuer's delegate
@@ -177,7 +179,7 @@ def _is_changed(answer: OcspResponse, one: IssuedCertificate) -> bool:
 
 
 def _failures(answer: OcspResponse, one: IssuedCertificate) -> set[str]:
-    """What is wrong with who gave an answer, at the time it was given."""
+    """The reason codes of failed responder checks, at the time of the response."""
     checks = Checks()
     named = NamedChecks(usage.describe(one.certificate), checks)
     ocsp_responder.verify(answer, one.certificate, one.issuer, answer.this_update, named)
@@ -213,7 +215,7 @@ def _check_certificate(
 
 
 def _newest(about: Sequence[OcspResponse], terms: OcspTerms) -> OcspResponse:
-    """The latest that was given by then; of two at one time, one that is not good."""
+    """The newest that is not of the future; of two of the same time, one that is not good."""
     begun = [each for each in about if each.this_update <= terms.at + SKEW]
     return max(begun or about, key=lambda each: (each.this_update, each.status != "good"))
 
@@ -221,14 +223,14 @@ def _newest(about: Sequence[OcspResponse], terms: OcspTerms) -> OcspResponse:
 def _check_further(
     further: Sequence[OcspResponse], wanted: IssuedCertificate, checks: NamedChecks
 ) -> None:
-    """One check of all answers but the newest: a damaged one would hide what it said."""
+    """One check of all responses but the newest: an altered one might hide a revocation."""
     failed = sorted({id_ for each in further for id_ in _failures(each, wanted)})
     genuine = f"genuine: {len(further)}"
     checks.record(GENUINE, not failed, genuine, failed or genuine)
 
 
 def _absence_rule(wanted: IssuedCertificate, unrelated: Sequence[OcspResponse]) -> Rule:
-    """Why there is no answer, as far as answers that are about nobody here can tell."""
+    """The rule that describes best, by the `unrelated` ones, why there is no response."""
     for answer in unrelated:
         asked = wanted.cert_id(answer.hash_name)
         if asked is not None and answer.about.issuer == asked.issuer:

@@ -1,7 +1,7 @@
-"""Who signed an OCSP answer, and whether the issuer of the certificate lets them (RFC 6960, 4.2.2).
+"""Verifies who signed an OCSP response, and that they may (RFC 6960, 4.2.2).
 
-The issuer answers itself, or by a delegate whose certificate it issued for this one purpose and
-which came along. What an answer is about never vouches for itself.
+The signer is the certificate's issuer, or a delegate whose certificate came along and was issued by
+it for this purpose. A certificate never answers for itself.
 """
 
 from datetime import datetime
@@ -40,7 +40,7 @@ def verify(
     at: datetime,
     checks: NamedChecks,
 ) -> None:
-    """Check who signed an answer about a certificate, and that they did."""
+    """Check the responder of an answer about `certificate`, and its signature, at a time."""
     signer = _signer(answer, certificate, issuer)
     name = usage.describe(signer) if signer else None
     checks.record(KNOWN, signer is not None, "the issuer or its delegate", name)
@@ -61,7 +61,7 @@ def verify(
 def _signer(
     answer: OcspResponse, certificate: x509.Certificate, issuer: x509.Certificate
 ) -> x509.Certificate | None:
-    """The first that the answer's responder id is of."""
+    """The first that the responder id names: the issuer, the subject itself, or embedded."""
     those = (issuer, certificate, *answer.certificates)
     return next((each for each in those if _is_named(each, answer)), None)
 

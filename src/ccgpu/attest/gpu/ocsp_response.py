@@ -1,8 +1,8 @@
-"""An OCSP answer (RFC 6960, 4.2) as it says: about which certificate, by whom, for when.
+"""The parser of OCSP responses (RFC 6960, 4.2). Nothing is verified here.
 
-NVIDIA's responder gives one answer at a time. One that holds several, or that says something
-critical which nobody here looks at, is refused. An error message (RFC 6960, 2.3), such as
-"unauthorized" or "try later", says nothing of any certificate: it is no answer, and no fault.
+NVIDIA's responder answers about one certificate at a time: a response about several is refused, and
+so is an unknown critical extension. An error message (RFC 6960, 2.3), such as "unauthorized",
+states nothing about a certificate: it is neither a response nor a failure.
 """
 
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ UNSUCCESSFUL = Rule("ocsp.unsuccessful", "an error message holds no answer", f"{
 ONE = Rule("ocsp.one", "an answer is about one certificate", "NVIDIA OCSP service")
 CRITICAL = Rule("ocsp.critical", "nothing critical is said that is not known", f"{_RFC}, 4.4")
 
-_SIZE_LIMIT = 64 * 1024  # an answer has some 2 KB, its responder's certificate included
+_SIZE_LIMIT = 64 * 1024  # a response has some 2 KB, its responder's certificate included
 _MAX_CERTIFICATES = 4
 # RFC 6960, 2.3 and 4.2.1: SEQUENCE { ENUMERATED responseStatus }, and nothing else.
 _ERROR_START, _ERROR_SIZE = b"\x30\x03\x0a\x01", 5
@@ -41,7 +41,7 @@ _ERRORS = {
 
 @dataclass(frozen=True, slots=True)
 class OcspCertId:
-    """Which certificate is asked about (RFC 6960, 4.1.1): hashes of its issuer, and its number."""
+    """A CertID (RFC 6960, 4.1.1): hashes of the issuer's name and key, and the serial number."""
 
     issuer_name_hash: bytes
     issuer_key_hash: bytes
@@ -49,16 +49,17 @@ class OcspCertId:
 
     @property
     def issuer(self) -> tuple[bytes, bytes]:
-        """The part that all certificates of an issuer share."""
+        """The part that is the same for all certificates of an issuer."""
         return self.issuer_name_hash, self.issuer_key_hash
 
 
 @dataclass(frozen=True, slots=True)
 class OcspResponse:
-    """One answer; nothing in it is believed.
+    """A parsed response, not verified.
 
-    `hash_name`: of the certificate id's hashes. The responder is named by `responder_name` or by
-    `responder_key` (SHA-1 of its key); `certificates` came along. `algorithm`: dotted identifier.
+    `about`, `hash_name`: the CertID and the algorithm of its hashes. `responder_name` or
+    `responder_key` (SHA-1 of its key, 20 bytes) names the responder; `certificates` came along.
+    `algorithm`: OID of the signature. `signed`: ResponseData (DER), which `signature` covers.
     """
 
     about: OcspCertId
@@ -76,14 +77,14 @@ class OcspResponse:
 
 
 def error_message(data: bytes) -> str | None:
-    """What an error message of a responder says; None for anything else."""
+    """The text of a responder's error message (5 bytes of DER); None for anything else."""
     if len(data) != _ERROR_SIZE or not data.startswith(_ERROR_START):
         return None
     return _ERRORS.get(data[-1])
 
 
 def parse(data: bytes) -> OcspResponse:
-    """Decode an OCSP response (DER), or raise `Malformed`."""
+    """Parse an OCSP response (DER, at most 64 KiB), or raise `Malformed`."""
     if len(data) > _SIZE_LIMIT:
         raise Malformed(READABLE, f"at most {_SIZE_LIMIT} bytes", f"{len(data)} bytes")
     return certificates.parse_without_warnings(_parse, data, READABLE)

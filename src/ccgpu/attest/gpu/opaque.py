@@ -1,9 +1,7 @@
-"""What NVIDIA puts into the opaque data of a report: fields with a type and a size.
+"""The parser of a GPU report's opaque data: NVIDIA's fields, each with type and size.
 
 Drivers of CUDA 13.5 and later write the same fields in another format: see `opaque_versioned`.
-
-Any bytes parse or are `Malformed`. Nobody's parser agrees with another's on a field that is there
-twice or that it does not know, so there is no such field.
+Duplicate and unknown fields are refused, since parsers might disagree on them.
 """
 
 import re
@@ -37,10 +35,10 @@ _PLAIN = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 
 @dataclass(frozen=True, slots=True)
 class OpaqueData:
-    """The fields that a verdict uses, and all of them by type.
+    """The opaque data: the fields that a verdict uses, and `fields`, all of them by type.
 
-    `fwid`: digest of the firmware that the leaf's key is of. `protected_pcie` and `feature_flag`
-    (0 one GPU, 1 several, 2 protected PCIe) are nothing where older firmware does not say.
+    `fwid`: digest of the firmware whose key is the leaf's. `protected_pcie` and `feature_flag` (0
+    one GPU, 1 several, 2 protected PCIe) are None if the firmware does not state them.
     """
 
     fields: Mapping[int, bytes]
@@ -57,7 +55,7 @@ class OpaqueData:
 
 
 def parse(raw: bytes) -> OpaqueData:
-    """Decode opaque data, or raise `Malformed`."""
+    """Parse opaque data of either format, or raise `Malformed`."""
     versioned = opaque_versioned.is_versioned(raw)
     fields = opaque_versioned.entries(raw) if versioned else _fields(raw)
     for kind, size in layout.OPAQUE_SIZES.items():
@@ -83,12 +81,12 @@ def parse(raw: bytes) -> OpaqueData:
 
 
 def driver_rim_id(opaque: OpaqueData, chip: str) -> str:
-    """The id of the driver's reference manifest, for a chip ("GH100"). Ask of a verified report."""
+    """The RIM id of the driver's manifest, for a chip ("GH100"). Only as good as the report."""
     return f"NV_GPU_DRIVER_{chip}_{opaque.driver_version}".upper()
 
 
 def vbios_rim_id(opaque: OpaqueData) -> str:
-    """The id of the VBIOS's reference manifest. Ask of a verified report."""
+    """The RIM id of the VBIOS's manifest. Only as good as the report."""
     version = opaque.vbios_version.replace(".", "")
     parts = (opaque.project, opaque.project_sku, opaque.chip_sku, version)
     return f"NV_GPU_VBIOS_{'_'.join(parts)}".upper()

@@ -1,7 +1,7 @@
 """NVIDIA's versioned opaque data: a header that begins with "NVDAOD", then packed typed entries.
 
-Drivers of CUDA 13.5 and later write it. Read are the header and the entries that NVIDIA documents
-for version 2.0. A report in another version is neither accepted nor rejected: see `FORMAT`.
+Drivers of CUDA 13.5 and later write it. The parser knows header and entries of version 2.0. Another
+version leads to no verdict rather than to a rejection: see `FORMAT`.
 """
 
 from ccgpu.attest.check import Malformed, Rule
@@ -29,7 +29,7 @@ def is_versioned(raw: bytes) -> bool:
 
 
 def entries(raw: bytes) -> dict[int, bytes]:
-    """The values by type, or `Malformed`: with `FORMAT` where it is not ours to judge."""
+    """The values by type, or `Malformed`; with rule `FORMAT` if the version is unknown."""
     _require_known_version(raw)
     values: dict[int, bytes] = {}
     at = layout.NVDAOD_SIZE

@@ -1,9 +1,8 @@
-"""NVIDIA's reference integrity manifests (RIM): golden measurements of one driver, or one VBIOS.
+"""NVIDIA's reference integrity manifests (RIM): golden measurements of one driver or VBIOS.
 
-Steps: 1 the XML, its one signature, and what that covers · 2 the signer's certificates · 3 the
-signature · 4 that it is the kind of manifest that was asked for. Whether a signer is revoked
-(`ocsp`), and whether the values are those of a GPU (`compare`), the caller still owes; `manifests`
-chooses one of several.
+Steps: 1 parse the XML, its signature, and what that covers · 2 the signer's certificates · 3 the
+signature · 4 that it is the expected kind of manifest. The caller must still check revocation
+(`ocsp`) and compare the values (`measurements`); `manifests` selects one of several.
 """
 
 from collections.abc import Mapping
@@ -36,8 +35,8 @@ NVIDIA = "5703"
 class Manifest:
     """Golden values of one `version` of a driver or VBIOS, for one `product` ("GH100").
 
-    `golden`: the active indices, each with the values that are good. `certificates`: as they stand
-    in it, the signer's first.
+    `golden`: the accepted values (SHA-384, 48 bytes) of each active RIM index. `certificates`: in
+    the order of the manifest, the signer's first.
     """
 
     kind: Kind
@@ -49,18 +48,18 @@ class Manifest:
 
     @property
     def name(self) -> str:
-        """What a check calls it."""
+        """The manifest, as checks name it."""
         return f"the {self.kind} manifest {self.version}"
 
     @property
     def issued(self) -> tuple[tuple[x509.Certificate, x509.Certificate], ...]:
-        """Certificate and issuer, of those that NVIDIA answers for by OCSP: all but the root."""
+        """Certificate and issuer, of those that NVIDIA's OCSP service knows: all but the root."""
         return tuple(pairwise(self.certificates))
 
 
 @lru_cache(maxsize=32)  # every machine with this driver brings the same ones
 def parse(xml: bytes) -> tuple[Manifest, XmlSignature]:
-    """Decode a manifest from the bytes that its signature covers, or raise `Malformed`."""
+    """Parse a manifest from the bytes that its signature covers, or raise `Malformed`."""
     signature = xmldsig.parse(rim_xml.read(xml))
     payload = rim_payload.parse(signature.content)
     manifest = Manifest(
@@ -77,7 +76,7 @@ def parse(xml: bytes) -> tuple[Manifest, XmlSignature]:
 def verify(
     xml: bytes, root: Anchor, at: datetime, checks: Checks, kind: Kind | None = None
 ) -> Outcome[Manifest] | None:
-    """Check a manifest against NVIDIA's root at a time; None if it cannot be read."""
+    """Verify a manifest (XML) up to NVIDIA's root at a time; None if it is unreadable."""
     since = checks.checkpoint()
     parsed = checks.parse(rim_xml.WELL_FORMED, parse, xml, "a signed manifest")  # 1
     if parsed is None:

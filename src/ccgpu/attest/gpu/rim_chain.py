@@ -1,7 +1,7 @@
-"""From NVIDIA's pinned root for manifests to the key that signed one: four certificates.
+"""The chain of four certificates from NVIDIA's root for manifests to the signer of one.
 
-The root that a manifest brings along must be the pinned certificate, and is used for nothing: what
-it signed is checked with the pinned key.
+The root in the manifest must be the pinned certificate; what it signed is verified with the pinned
+key.
 """
 
 from collections.abc import Sequence
@@ -37,14 +37,14 @@ SIGNER_NOT_YET_VALID = Rule("rim.signer.early", "the signer is valid already at 
 SIGNER_EXPIRED = Rule("rim.signer.expired", "the signer is still valid at the time", _X509)
 
 LENGTH_OF_CHAIN = 4
-# NVIDIA signs manifests again before their signers expire: every two years.
+# NVIDIA signs manifests anew before their signers expire, every two years.
 _FETCH_AGAIN = "fetch the manifest again: `ccgpu collateral fetch`"
 
 Certificates = Sequence[x509.Certificate]
 
 
 def verify(certs: Certificates, root: Anchor, at: datetime, manifest: str, checks: Checks) -> None:
-    """Check the certificates (the signer's first) of a `manifest`, as it is called, at a time."""
+    """Verify the certificates of a manifest, the signer's first; `manifest`: its name in checks."""
     _check_signer(certs[0], at, manifest, checks)
     names = [usage.describe(each) for each in certs]
     whole = checks.record(LENGTH, len(certs) == LENGTH_OF_CHAIN, LENGTH_OF_CHAIN, names)

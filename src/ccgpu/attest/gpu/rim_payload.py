@@ -1,6 +1,6 @@
-"""What a manifest says: which firmware it is of, and the golden values of its measurements.
+"""The parser of a manifest's content: the firmware, and golden values of its measurements.
 
-It is read from bytes that a signature covers, and strictly: nothing here is optional or ignored.
+It takes the bytes that the signature covers, and is strict: nothing is optional or ignored.
 """
 
 import re
@@ -44,7 +44,7 @@ _RIM_NAMESPACE = (
     "{https://trustedcomputinggroup.org/resource/"
     "tcg-reference-integrity-manifest-rim-information-model/}"
 )
-# Its attributes stand for values of the opaque data (NVDAOD), which are compared as numbers.
+# Attributes of this namespace are values of the opaque data (NVDAOD), not measurements.
 _OPAQUE_NAMESPACE = "{https://docs.nvidia.com/attestation/specs/latest/opaque-data.html}"
 _SKIPPED_TAGS = {f"{_SWID_NAMESPACE}Entity", f"{_SWID_NAMESPACE}Link"}
 _FIELDS = {"type", "index", "active", "alternatives", "name", "size"}
@@ -60,9 +60,9 @@ _HASH = re.compile(r"[0-9a-fA-F]{96}")
 
 @dataclass(frozen=True, slots=True)
 class RimPayload:
-    """What stands in a manifest. `golden`: the active indices with their alternative values.
+    """The content of a manifest. `golden`: active indices with their alternative values.
 
-    A manifest of a driver and one of a VBIOS differ in the form of their version alone.
+    Manifests of drivers and of VBIOSes differ only in the form of `version`.
     """
 
     kind: Kind
@@ -73,7 +73,7 @@ class RimPayload:
 
 
 def parse(content: bytes) -> RimPayload:
-    """Decode what was signed, or raise `Malformed`."""
+    """Parse the signed content (canonical XML), or raise `Malformed`."""
     root = rim_xml.read(content)
     if root.tag != f"{_SWID_NAMESPACE}SoftwareIdentity":
         raise Malformed(ROOT, "SoftwareIdentity", str(root.tag))
@@ -125,7 +125,7 @@ def _golden(payload: Element) -> Mapping[int, tuple[bytes, ...]]:
 
 
 def _resource(resource: Element) -> tuple[int, tuple[bytes, ...] | None]:
-    """The index and the hashes; no hashes if it is not active."""
+    """The index and its values (48 bytes each); None for the values if it is not active."""
     attributes = dict(cast("Iterable[tuple[str, str]]", resource.items()))
     if any(name.startswith(_OPAQUE_NAMESPACE) for name in attributes):
         raise Malformed(OPAQUE_VALUES, "golden values of measurements", "values of opaque data")

@@ -1,7 +1,6 @@
-"""A GPU's report: the SPDM request that asked for it and the response, decoded, not yet believed.
+"""The parser of a GPU's report: SPDM request and response. Nothing is verified here.
 
-Any bytes parse or are `Malformed`. Every byte is one that is checked here, measured by a block, or
-signed: none is skipped, and none comes behind the signature.
+Every field is checked or kept: no byte is skipped, and none may follow the signature.
 """
 
 from collections.abc import Mapping
@@ -76,7 +75,11 @@ _BLOCK_FIELDS: Mapping[str, tuple[Rule, int]] = {
 
 @dataclass(frozen=True, slots=True)
 class GpuReport:
-    """What a GPU says. `nonce`: what was asked with. `blocks`: digests by SPDM index, 1 to 64."""
+    """A parsed report.
+
+    `nonce`: of the request (32 bytes). `blocks`: measurements (SHA-384, 48 bytes) by SPDM index, 1
+    to 64. `signature`: r and s.
+    """
 
     raw: bytes
     nonce: bytes
@@ -91,12 +94,12 @@ class GpuReport:
         return self.raw[: -layout.SIGNATURE_SIZE]
 
     def measurement(self, rim_index: int) -> bytes | None:
-        """The measurement that a reference manifest has at `rim_index`: it counts from 0."""
+        """The measurement at a manifest's index, which counts from 0; None if there is none."""
         return self.blocks.get(rim_index + 1)
 
 
 def parse(raw: bytes) -> GpuReport:
-    """Decode a report, or raise `Malformed`."""
+    """Parse request and response, or raise `Malformed`."""
     request, rest = _split(raw, layout.REQUEST_SIZE)
     _require(_REQUEST_FIELDS, layout.REQUEST, request)
     response, rest = _split(rest, layout.RESPONSE_SIZE)

@@ -1,7 +1,7 @@
-"""The state of a GPU (CC mode, developer tools, ready), as the guest collected it.
+"""The state of a GPU (CC mode, developer tools, ready), as the guest states it.
 
-No signed bit says it. In bound evidence it is the guest's word at least: the document is a piece of
-what the quote covers, so that whoever carries the evidence cannot change it.
+No signed bit holds it. In bound evidence the quote covers the guest's document, so that nobody can
+change it on the way.
 """
 
 from collections.abc import Mapping
@@ -22,9 +22,9 @@ OTHER = Rule("gpu.state.other", "the GPU's state is told in one way", _NVML)
 
 
 def read_state(part: GpuEvidence, checks: Checks, *, bound: bool) -> ReportedGpuState | None:
-    """The state that is told of a GPU; None where nobody tells it, or it cannot be read.
+    """The state of a GPU; None if it is not stated, or unreadable.
 
-    `bound`: what was collected is in a quote; what is told beside it does not count then.
+    `bound`: the quote covers the state document; a state without document is then refused.
     """
     if part.state_document is None:
         if part.state is not None and bound:
@@ -38,7 +38,7 @@ def read_state(part: GpuEvidence, checks: Checks, *, bound: bool) -> ReportedGpu
 
 
 def parse(raw: bytes) -> ReportedGpuState:
-    """A state document: JSON, with members that are not known here left alone; or `Malformed`."""
+    """Parse a state document (JSON, at most 4 KiB; unknown members are ignored), or `Malformed`."""
     document = strict_json.load(raw, SIZE_LIMIT)
     ready = None if document.get("ready") is None else _switch(document, "ready")
     return ReportedGpuState(_switch(document, "cc_mode"), _switch(document, "dev_tools"), ready)

@@ -1,4 +1,4 @@
-"""What one certificate may be used for, by its own extensions (RFC 5280, 4.2.1)."""
+"""Certificate extensions (RFC 5280, 4.2.1), and checks that name the certificate they are of."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -18,43 +18,43 @@ _KNOWN_EXTENSIONS = {ExtensionOID.BASIC_CONSTRAINTS, ExtensionOID.KEY_USAGE}
 def extension(
     certificate: x509.Certificate, oid: x509.ObjectIdentifier
 ) -> x509.ExtensionType | None:
-    """The value of one extension."""
+    """The value of an extension; None if the certificate does not have it."""
     return next((each.value for each in certificate.extensions if each.oid == oid), None)
 
 
 def is_authority(certificate: x509.Certificate) -> bool:
-    """Whether it may sign certificates."""
+    """Whether it may sign certificates: basicConstraints and keyUsage say so."""
     usage = extension(certificate, ExtensionOID.KEY_USAGE)
     return _is_ca(certificate) and isinstance(usage, x509.KeyUsage) and usage.key_cert_sign
 
 
 def signs_data(certificate: x509.Certificate) -> bool:
-    """Whether it may sign data, and no certificates."""
+    """Whether it may sign data, and is no authority."""
     usage = extension(certificate, ExtensionOID.KEY_USAGE)
     return not _is_ca(certificate) and isinstance(usage, x509.KeyUsage) and usage.digital_signature
 
 
 def allows_path_length(authorities: int, certificate: x509.Certificate) -> bool:
-    """Whether so many authorities may stand below it, above the last certificate."""
+    """Whether its path length allows this many `authorities` below it."""
     constraints = extension(certificate, ExtensionOID.BASIC_CONSTRAINTS)
     limit = constraints.path_length if isinstance(constraints, x509.BasicConstraints) else None
     return limit is None or authorities <= limit
 
 
 def knows_critical_extensions(certificate: x509.Certificate, *more: x509.ObjectIdentifier) -> bool:
-    """Whether every critical extension is looked at: here, or as one `more` by the caller."""
+    """Whether every critical extension is known here, or is one of `more`."""
     known = _KNOWN_EXTENSIONS | {*more}
     return all(each.oid in known for each in certificate.extensions if each.critical)
 
 
 def is_signed_with_ecdsa(certificate: x509.Certificate) -> bool:
-    """Whether it says that it is signed in NVIDIA's one way."""
+    """Whether its signature algorithm is ECDSA with SHA-384."""
     return certificate.signature_algorithm_oid.dotted_string == signatures.ECDSA_SHA384
 
 
 @dataclass(frozen=True, slots=True)
 class NamedChecks:
-    """Checks of one certificate among several: both sides of each say which."""
+    """Checks of one certificate among several; both sides of each name it."""
 
     name: str
     checks: Checks
@@ -72,7 +72,7 @@ def check_each(
     expected: str,
     checks: Checks,
 ) -> None:
-    """Record one check of several certificates; where it fails, it names those that fail it."""
+    """Record one check of several certificates; if it fails, it names those that fail."""
     failing = [describe(each) for each, holds in zip(certs, held, strict=True) if not holds]
     actual = f"not: {'; '.join(failing)}" if failing else expected
     checks.record(rule, not failing, expected, actual)
@@ -80,7 +80,7 @@ def check_each(
 
 @lru_cache(maxsize=128)
 def describe(certificate: x509.Certificate) -> str:
-    """Its common name and serial number, as a check names it."""
+    """Common name and serial number, as checks name a certificate."""
     names = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
     name = ", ".join(str(each.value) for each in names) or certificate.subject.rfc4514_string()
     return f"{name} ({certificates.serial(certificate):#x})"

@@ -1,7 +1,7 @@
-"""Whether a report is of the GPU whose certificates came with it, and answers what was asked.
+"""Verifies a GPU's report with the key of its certificates.
 
 Steps: 1 the signature by the leaf's key · 2 the nonce · 3 that leaf and report are of one firmware.
-What a policy may decide (mode, least driver, measurements) the caller still owes.
+The caller must still check measurements, revocation, and the policy (mode, driver).
 """
 
 import hmac
@@ -45,10 +45,10 @@ def verify(
     *,
     allow_known_nonce: bool = False,
 ) -> Outcome[GpuReport]:
-    """The report, verified if its certificates are, and signed it, and it answers `nonce`.
+    """The report, verified if its certificates are, their leaf signed it, and it answers `nonce`.
 
-    `chain` is what `chain.verify` says: None if there was none to read. `allow_known_nonce` lets
-    anybody's old evidence pass for new, and is for samples.
+    `chain`: the result of `chain.verify`. `nonce`: 32 bytes; None if it is not known.
+    `allow_known_nonce`: accept published nonces, with which anybody can replay old evidence.
     """
     since = checks.checkpoint()
     if chain is not None:
@@ -68,7 +68,7 @@ def _check_signature(report: GpuReport, chain: DeviceChain, checks: Checks) -> N
 
 
 def _check_nonce(actual: bytes, expected: bytes | None, checks: Checks) -> None:
-    """One check, under the rule that says best how the two differ."""
+    """Record one check, under the rule that describes the difference best."""
     if not expected:
         checks.record(NONCE_UNASKED, False, "a nonce", None)
         return

@@ -1,7 +1,7 @@
-"""XML signatures in the one form that NVIDIA gives them: no other algorithm, reference or place.
+"""XML signatures in the one form that NVIDIA uses: one algorithm, one reference, one place.
 
-The signature is taken out of the document and what it covers is put in its canonical form: these
-bytes are all that a caller gets, so nothing can be read that was not signed.
+The signature is removed from the document, and the rest is returned in canonical form: these bytes
+are all that a caller gets, so that nothing unsigned can be read.
 """
 
 import base64
@@ -57,8 +57,8 @@ _MAX_CERTIFICATES = 8  # that are read at all, to say how many there are
 class XmlSignature:
     """A signature and what it covers.
 
-    `content`: the document without the signature, canonical; `digest`: what the signature says of
-    it. `info`: SignedInfo, canonical; `value`: r and s over it. `certificates`: DER, as they stand.
+    `content`: the document without the signature, canonical. `digest`: DigestValue (SHA-384, 48
+    bytes). `info`: SignedInfo, canonical. `value`: r and s over it. `certificates`: DER, in order.
     """
 
     content: bytes
@@ -69,7 +69,7 @@ class XmlSignature:
 
 
 def parse(root: Element) -> XmlSignature:
-    """Take the signature out of a document, or raise `Malformed`."""
+    """Parse the signature of a document and remove it from `root`, or raise `Malformed`."""
     signature = _find_signature(root)
     info, value, key_info = _parts(signature, ("SignedInfo", "SignatureValue", "KeyInfo"), FORM)
     digest = _digest(info)
@@ -90,7 +90,7 @@ def parse(root: Element) -> XmlSignature:
 
 
 def verify(signature: XmlSignature, key: PublicKeyTypes, signer: str, checks: Checks) -> None:
-    """Check that the content is what was signed, with this key of `signer`."""
+    """Check digest and signature with this key; `signer`: its name in checks."""
     checks.record_equal(DIGEST, signature.digest, hashlib.sha384(signature.content).digest())
     signed = signatures.is_signed_by(key, signature.value, signature.info)
     checks.record(SIGNED, signed, signer, signer if signed else "another key, or other bytes")
@@ -101,9 +101,7 @@ def _find_signature(root: Element) -> Element:
     if not signatures_found:
         raise Malformed(ABSENT, "a signature", None)
     last = root[-1] if len(root) else None
-    if (
-        signatures_found[0] is not last or last.tail
-    ):  # and others within it are refused with its parts
+    if signatures_found[0] is not last or last.tail:  # one inside another is refused with the parts
         raise Malformed(
             PLACE, "one, the last of the root's elements", f"{len(signatures_found)} in all"
         )
@@ -111,7 +109,7 @@ def _find_signature(root: Element) -> Element:
 
 
 def _digest(info: Element) -> bytes:
-    """What SignedInfo says of the document, in the one way it may say it."""
+    """DigestValue, after checking that all algorithms and transforms are the expected ones."""
     names = ("CanonicalizationMethod", "SignatureMethod", "Reference")
     canonicalization, method, reference = _parts(info, names, REFERENCE)
     _algorithm(canonicalization, _C14N, CANONICALIZATION)
@@ -136,7 +134,7 @@ def _certificates(key_info: Element) -> tuple[bytes, ...]:
 def _parts(
     element: Element, names: Sequence[str], rule: Rule, attributes: Mapping[str, str] | None = None
 ) -> Sequence[Element]:
-    """The children, which have these names; the element has these attributes and no other."""
+    """The children, which must have exactly these names, and the element these attributes."""
     children = list(element)
     found = [_local(child) for child in children]
     if found != list(names):
@@ -152,7 +150,7 @@ def _algorithm(element: Element, algorithm: str, rule: Rule) -> None:
 
 
 def _decode_base64(element: Element, size: int | None, rule: Rule) -> bytes:
-    """The base64 that an element holds, and nothing else."""
+    """Decode an element that holds base64 and nothing else; `size`: in bytes, if fixed."""
     _parts(element, (), rule)
     text = (element.text or "").translate(_WHITESPACE)
     try:
@@ -165,5 +163,5 @@ def _decode_base64(element: Element, size: int | None, rule: Rule) -> bytes:
 
 
 def _local(element: Element) -> str:
-    """The name of an element of XML signatures; the whole name of any other."""
+    """The name without the namespace of XML signatures; any other namespace stays."""
     return str(element.tag).removeprefix(_DS)

@@ -1,7 +1,7 @@
-"""The runtime claims: JSON in which the paravisor names the vTPM's key and the VM.
+"""The parser of the runtime claims: JSON in which the paravisor names the vTPM's key and the VM.
 
-Known members are read strictly, unknown ones left alone (paravisors add some). Whether AMD's
-signature covers these bytes is for `verify` to say.
+Known members are parsed strictly, unknown ones ignored (newer paravisors add some). `verify` checks
+that the report covers these bytes.
 """
 
 import base64
@@ -39,7 +39,7 @@ USER_DATA = Rule("hcl.user-data.size", "user-data is 64 bytes in hex, or absent"
 SIZE_LIMIT = 2600  # of the whole blob
 _KEY_LIMIT = 16
 _MODULUS_SIZES = (256, 384, 512)
-_AK_USES = (["sign"], ["encrypt"])  # the second: what paravisors of 2023 called it
+_AK_USES = (["sign"], ["encrypt"])  # the second: paravisors of 2023
 _GUID = re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 _USER_DATA = re.compile(r"[0-9A-Fa-f]{128}")
 _BASE64URL = re.compile(r"[A-Za-z0-9_-]{1,700}")
@@ -47,10 +47,11 @@ _BASE64URL = re.compile(r"[A-Za-z0-9_-]{1,700}")
 
 @dataclass(frozen=True, slots=True)
 class RuntimeClaims:
-    """What the paravisor says: the vTPM's attestation key, and which VM this is.
+    """The runtime claims: the vTPM's attestation key (HCLAkPub), and the VM's configuration.
 
-    `ak_modulus` big endian, without leading zeros. `user_data`: 64 bytes that the guest wrote to
-    NV index 0x01400002. A switch that old paravisors do not name is None.
+    `ak_modulus`: big endian, without leading zeros; 256, 384 or 512 bytes. `vm_unique_id`: a GUID.
+    `user_data`: 64 bytes that the guest wrote to NV index 0x01400002. A switch that old paravisors
+    do not state is None.
     """
 
     ak: rsa.RSAPublicKey
@@ -64,7 +65,7 @@ class RuntimeClaims:
 
 
 def parse(runtime: bytes) -> RuntimeClaims:
-    """The claims in `runtime` (the exact bytes), or `Malformed`."""
+    """Parse runtime claims (JSON, at most 2600 bytes), or raise `Malformed`."""
     document = strict_json.load(runtime, SIZE_LIMIT)
     key = _ak(document.get("keys"))
     exponent, modulus = _decode_integer(key, "e"), _decode_integer(key, "n")
@@ -101,7 +102,7 @@ def _ak(keys: object) -> Mapping[str, object]:
 
 
 def _decode_integer(key: Mapping[str, object], name: str) -> bytes:
-    """An integer of a JWK, in the one way in which it may be written."""
+    """Decode an integer of a JWK: the shortest base64url without padding (RFC 7518, §2)."""
     text = key.get(name)
     if not isinstance(text, str) or not _BASE64URL.fullmatch(text) or len(text) % 4 == 1:
         raise Malformed(AK_ENCODING, "base64url without padding", f"{name}: {str(text)[:32]}")

@@ -1,6 +1,6 @@
 """The bit fields of a report: guest policy, platform information, key information.
 
-Each keeps its raw value; the bits that AMD reserves are `reserved`, and judged by `verify`.
+Each keeps its raw value. Bits that AMD reserves are `reserved`; `report_invariants` checks them.
 """
 
 from dataclasses import dataclass

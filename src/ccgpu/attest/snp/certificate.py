@@ -1,6 +1,6 @@
-"""What a VCEK or VLEK certificate holds, whoever reads it: `cryptography`, or else `der`.
+"""The parts of a VCEK or VLEK certificate, whichever parser read it: `cryptography` or `der`.
 
-Nothing is believed yet. Names are in RFC 4514 form, as anchors have them.
+Nothing is verified here. Names are in RFC 4514 form, as in anchors.
 """
 
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ PSS_SHA384 = "RSASSA-PSS, SHA-384, MGF1 with SHA-384, salt of 48 bytes"
 
 @dataclass(frozen=True, slots=True)
 class VekExtension:
-    """One extension: the DER inside its OCTET STRING."""
+    """One X.509 extension; `value` is the DER inside its OCTET STRING."""
 
     oid: str
     critical: bool
@@ -37,7 +37,10 @@ class VekExtension:
 
 @dataclass(frozen=True, slots=True)
 class VekCertificate:
-    """The parts. `signed` is what `signature` covers, `spki` the key (DER)."""
+    """The parts of a certificate.
+
+    `spki`: SubjectPublicKeyInfo (DER). `signed`: TBSCertificate (DER), which `signature` covers.
+    """
 
     subject: str
     issuer: str
@@ -52,12 +55,12 @@ class VekCertificate:
 
 
 def read(data: bytes) -> VekCertificate:
-    """The parts of a certificate in DER, as `cryptography` reads it."""
+    """Parse a certificate in DER with `cryptography`, or raise `Malformed`."""
     return certificates.parse_without_warnings(_read, data, READABLE)
 
 
 def _read(data: bytes) -> VekCertificate:
-    """Each part is decoded once, here, where a part that `cryptography` refuses is told."""
+    """Decode every part here, where an error of `cryptography` becomes `Malformed`."""
     certificate = x509.load_der_x509_certificate(data)
     return VekCertificate(
         subject=certificate.subject.rfc4514_string(),
@@ -74,7 +77,7 @@ def _read(data: bytes) -> VekCertificate:
 
 
 def algorithm(signed_object: x509.Certificate | x509.CertificateRevocationList) -> str:
-    """How it is signed: `PSS_SHA384`, or else the identifier of what it names."""
+    """The signature algorithm: `PSS_SHA384`, or the OID of another one."""
     try:
         parameters, hashed = (
             signed_object.signature_algorithm_parameters,
@@ -88,7 +91,7 @@ def algorithm(signed_object: x509.Certificate | x509.CertificateRevocationList) 
 
 
 def other_algorithm(oid: str) -> str:
-    """An algorithm that AMD does not sign with, as a check shows it."""
+    """The name, for checks, of an algorithm that AMD does not sign with."""
     return f"{oid} with other parameters" if oid == RSASSA_PSS else oid
 
 

@@ -1,7 +1,7 @@
-"""From a pinned AMD root key (ARK) by the signing key (ASK, ASVK) to the key of a chip or a cloud.
+"""The chain from AMD's root key (ARK) over the signing key (ASK or ASVK) to a VCEK or VLEK.
 
-The anchors are arguments and decide: certificates of ARK and ASK that came with evidence must be
-the pinned ones, and the keys that signatures are checked with are the pinned keys in any case.
+Signatures are verified with the pinned keys. Certificates of ARK and ASK that came with evidence
+must be the pinned ones, and are used for nothing else.
 """
 
 from datetime import datetime
@@ -33,13 +33,16 @@ VEK_ALGORITHM = Rule("snp.vek.algorithm", "it is signed in the way that AMD sign
 VEK_SIGNATURE = Rule("snp.vek.signature", "it is signed by that authority", _X509)
 VEK_DATES = Rule("snp.vek.dates", "it is valid at the time", _X509)
 
-_MAX_CERTIFICATES = 8  # certificates that are read at all, to say how many there are
+_MAX_CERTIFICATES = 8  # more are not parsed
 
 
 def verify(
     vek: Vek, chain: bytes | None, roots: AmdRoots | None, at: datetime, checks: Checks
 ) -> None:
-    """Check the certificate of a chip's or a cloud's key against one product's anchors."""
+    """Check a VEK certificate against one product's anchors, at a time.
+
+    `chain`: ASK and ARK (PEM), if they came along. `roots`: None if the product is not pinned.
+    """
     own = vek.certificate
     _check_dates(VEK_DATES, own.not_before, own.not_after, at, checks)
     checks.record_equal(VEK_ALGORITHM, PSS_SHA384, own.algorithm)
@@ -58,7 +61,7 @@ def verify(
 
 
 def authority(vek: Vek, roots: AmdRoots | None) -> Anchor | None:
-    """The pinned key that signs keys of this kind; nothing if there is none."""
+    """The anchor that signs this kind of VEK: ASK for a VCEK, ASVK for a VLEK; or None."""
     if roots is None:
         return None
     return roots.ask if vek.kind == "VCEK" else roots.asvk

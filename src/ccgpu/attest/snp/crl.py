@@ -1,8 +1,7 @@
-"""AMD's list of revoked certificates: signed by the ARK, for the time of the verdict.
+"""AMD's certificate revocation lists (CRL), signed by the ARK (RFC 5280, 6.3).
 
-Every list that is there is checked; that one must be there is the policy's to say: nothing about
-revocation is ever skipped in silence. Whatever list the ARK signed may revoke, old or new; whether
-revocation was looked at in time is judged on the newest.
+Whether a list is required is for the policy. Every list that the ARK signed may revoke, of any age;
+the newest one must be current.
 """
 
 from collections.abc import Sequence
@@ -37,7 +36,7 @@ _PEM_START = b"-----BEGIN "
 
 @dataclass(frozen=True, slots=True)
 class AmdRevocationList:
-    """A revocation list as it says; `critical` names the extensions that must be understood."""
+    """A parsed revocation list; `critical`: OIDs of its critical extensions."""
 
     issuer: str
     this_update: datetime
@@ -51,7 +50,7 @@ class AmdRevocationList:
 
 @dataclass(frozen=True, slots=True)
 class _CheckedList:
-    """A list that was looked at by itself; `signed`: it is the ARK's, `whole`: all of a list."""
+    """A list and its checks. `signed`: by the ARK. `whole`: it does not limit its scope."""
 
     crl: AmdRevocationList | None = None
     signed: bool = False
@@ -62,15 +61,15 @@ class _CheckedList:
 def verify(
     lists: Sequence[bytes], vek: Vek, roots: AmdRoots | None, at: datetime, checks: Checks
 ) -> None:
-    """Check revocation lists (DER or PEM), and that none revokes this key or its authorities.
+    """Check revocation lists (DER or PEM), and that none revokes the VEK or its authorities.
 
-    The newest of those that the ARK signed is the one that must be current. What cannot be read,
-    or was signed by others, hides none that was; if there is no other, it is refused.
+    The newest list that the ARK signed must be current. A list that is unreadable or signed by
+    another key is ignored, unless there is no better one: then its checks fail.
     """
     checked = [_check_list(data, roots) for data in dict.fromkeys(lists)]
     newest = _newest(checked, at)
     checks.adopt(newest.checks)
-    if newest.crl is None or roots is None:  # without roots the chain has failed
+    if newest.crl is None or roots is None:  # without roots, `chain` has failed
         return
     _check_window(newest.crl, at, checks)
     counting = [each.crl for each in checked if each.crl and (each.signed or each is newest)]
@@ -92,7 +91,7 @@ def _check_list(data: bytes, roots: AmdRoots | None) -> _CheckedList:
 
 
 def _newest(checked: Sequence[_CheckedList], at: datetime) -> _CheckedList:
-    """The newest list of the ARK's that is there already; the first of all if there is none."""
+    """The newest list signed by the ARK and not of the future; the first one if there is none."""
     genuine = [(each.crl.this_update, each) for each in checked if each.crl and each.signed]
     whole = [pair for pair in genuine if pair[1].whole] or genuine
     begun = [pair for pair in whole if pair[0] <= at] or whole
@@ -100,7 +99,7 @@ def _newest(checked: Sequence[_CheckedList], at: datetime) -> _CheckedList:
 
 
 def parse(data: bytes) -> AmdRevocationList:
-    """Decode a revocation list, or raise `Malformed`."""
+    """Parse a revocation list (DER or PEM, at most 1 MiB), or raise `Malformed`."""
     if len(data) > _SIZE_LIMIT:
         raise Malformed(READABLE, f"at most {_SIZE_LIMIT} bytes", f"{len(data)} bytes")
     return certificates.parse_without_warnings(_parse, data, READABLE)

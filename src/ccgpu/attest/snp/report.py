@@ -1,7 +1,7 @@
-"""The attestation report, decoded and not yet believed.
+"""The parser of SNP attestation reports. Nothing is verified here.
 
-Any bytes parse or are `Malformed`. Bits that AMD reserves within a field are left to `verify`, so
-that a report which breaks one rule still shows the others.
+Reserved bits within a field are checked by `verify`, not here, so that one report can show several
+failures.
 """
 
 from dataclasses import dataclass
@@ -45,7 +45,7 @@ _RESERVED = {
 
 @dataclass(frozen=True, slots=True)
 class FirmwareVersion:
-    """The version of AMD's firmware."""
+    """The version of AMD's SNP firmware."""
 
     major: int
     minor: int
@@ -57,10 +57,11 @@ class FirmwareVersion:
 
 @dataclass(frozen=True, slots=True)
 class SnpReport:
-    """What a report says. `product`: AMD's name of the processor.
+    """A parsed report; fields are named as in ATTESTATION_REPORT. `raw`: all 1184 bytes.
 
-    Before version 3 the report does not name the product: it is nothing until `verify` found it in
-    the certificate. `cpuid` and the mitigation vectors are nothing in versions without them.
+    `cpuid` is None before version 3, the mitigation vectors are None before version 5. `product`:
+    AMD's name ("Genoa"); before version 3 it is None until `verify` takes it from the certificate.
+    `signature`: r and s.
     """
 
     raw: bytes
@@ -100,7 +101,7 @@ class SnpReport:
 
 
 def parse(raw: bytes) -> SnpReport:
-    """Decode a report of version 2 to 5, or raise `Malformed`."""
+    """Parse a report of version 2 to 5 (1184 bytes), or raise `Malformed`."""
     if len(raw) != SIZE:
         raise Malformed(READABLE, f"{SIZE} bytes", f"{len(raw)} bytes")
     version = _number(raw, "version")

@@ -1,4 +1,4 @@
-"""What a report says of how its guest runs, judged by itself: no policy can allow the contrary."""
+"""Checks on fields of a report that must have one value, whatever the policy."""
 
 from ccgpu.attest.check import Checks, Rule
 from ccgpu.attest.snp.report import SnpReport
@@ -54,7 +54,7 @@ _ECDSA_P384_SHA384 = 1
 
 
 def verify(report: SnpReport, checks: Checks) -> None:
-    """Check the bits and numbers that have one right value."""
+    """Check guest policy, VMPL, reserved bits, key information, algorithm and chip id."""
     policy, keys = report.policy, report.key_info
     checks.record(RESERVED_ONE, policy.reserved_one, "one", policy)
     checks.record_equal(POLICY_RESERVED, "0x0", f"{policy.reserved:#x}")

@@ -1,4 +1,4 @@
-"""Whether a report and the certificate it came with are of the same product, chip and TCB."""
+"""Checks that report and VEK certificate are of the same product, chip and TCB."""
 
 from ccgpu.attest.check import Checks, Rule
 from ccgpu.attest.snp.product import BEFORE_CPUID
@@ -23,7 +23,7 @@ TCB_FMC = Rule("snp.vek.fmc", "the key is of the reported FMC, which Turin alone
 
 
 def verify(report: SnpReport, vek: Vek, checks: Checks) -> str:
-    """Check that both agree. The answer is the product: the report's, or else the certificate's."""
+    """Check that both match. Returns the product: the report's, else the certificate's."""
     checks.record_equal(KIND, report.key_info.signing_key, vek.kind)
     product = _check_product(report, vek, checks)
     if vek.hwid is not None:

@@ -1,8 +1,8 @@
-"""Which of AMD's certificates and revocation lists are for one report, of those that are there.
+"""Selects AMD's certificates and revocation lists for one report.
 
-A folder may hold those of several machines: a VCEK is chosen by chip id and TCB, a chain and a
-revocation list by the product. The caller's come before the evidence's. Nothing is believed here:
-`snp.verify` checks what was chosen.
+A folder may hold those of several machines: a VCEK is selected by chip id and TCB, a chain and
+revocation lists by product. The caller's come before the evidence's. Nothing is verified here:
+`snp.verify` checks what was selected.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -24,7 +24,7 @@ _CHAIN_LIMIT = 8
 
 @dataclass(frozen=True, slots=True)
 class SelectedCollateral:
-    """What one report is checked with; `vek` is None if there is no certificate of its chip."""
+    """The collateral for one report; `vek` is None if there is no certificate to use."""
 
     vek: bytes | None
     chain: bytes | None
@@ -38,7 +38,7 @@ def select(
     roots: Mapping[str, AmdRoots],
     at: datetime,
 ) -> SelectedCollateral:
-    """Choose for a report, from what came with it and what the caller gives."""
+    """Select from what came with the report (`part`) and what the caller gives (`given`)."""
     own = tuple(each for each in (part.vek, *part.veks) if each is not None)
     vek = _vek(report, (*given.veks, *own), own, roots, at)
     product = report.product or _product(vek)
@@ -56,9 +56,9 @@ def _vek(
     roots: Mapping[str, AmdRoots],
     at: datetime,
 ) -> bytes | None:
-    """The certificate of the chip at its TCB; the evidence's first one if there is none.
+    """The certificate of the chip at its TCB, preferably one that AMD signed.
 
-    That one is then refused for what is wrong with it. Of several, one that AMD signed is chosen.
+    If there is none, the evidence's first certificate, which `snp.verify` then refuses.
     """
     if len(every) == 1 and own:
         return own[0]
@@ -80,7 +80,7 @@ def _parse_all(every: Sequence[bytes]) -> Iterator[tuple[bytes, Vek]]:
 
 
 def _is_for(vek: Vek, report: SnpReport) -> bool:
-    """Whether its key may have signed the report: by kind, TCB and chip. A VLEK names no chip."""
+    """Whether kind, TCB and chip match the report. A VLEK names no chip."""
     if (vek.kind, vek.tcb) != (report.key_info.signing_key, report.reported_tcb):
         return False
     size = len(report.chip_id)
@@ -101,7 +101,7 @@ def _product(vek: bytes | None) -> str | None:
 
 
 def _is_chain_of(chain: bytes, anchors: AmdRoots | None) -> bool:
-    """Whether a chain begins with an authority of this product."""
+    """Whether a chain (PEM) begins with an authority of this product."""
     if anchors is None:
         return False
     try:
@@ -115,7 +115,7 @@ def _is_chain_of(chain: bytes, anchors: AmdRoots | None) -> bool:
 def _crls(
     there: Sequence[bytes], own: Sequence[bytes | None], anchors: AmdRoots | None
 ) -> tuple[bytes, ...]:
-    """All lists but those that the caller gives for other products."""
+    """All lists except those that the caller gives for other products."""
     if anchors is None:
         return tuple(there)
     return tuple(raw for raw in there if raw in own or not _is_of_another_product(raw, anchors))

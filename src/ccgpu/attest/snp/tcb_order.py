@@ -1,4 +1,4 @@
-"""How the four TCBs of a report stand to each other, whatever the least TCB of a policy is."""
+"""Checks on the order of a report's four TCBs, independent of a policy's floors."""
 
 from dataclasses import replace
 
@@ -24,7 +24,10 @@ VERSION = Rule(
 
 
 def verify(report: SnpReport, checks: Checks, *, allow_provisional: bool = False) -> None:
-    """Check the order of the TCBs; whether all firmware is committed unless it need not be."""
+    """Check that no TCB is above the current one, and that all firmware is committed.
+
+    `allow_provisional` skips the second: the host could then roll firmware back.
+    """
     current, committed = report.current_tcb, report.committed_tcb
     _check_not_above(REPORTED, report.reported_tcb, current, checks)
     _check_not_above(COMMITTED, committed, current, checks)

@@ -1,7 +1,7 @@
-"""VCEK and VLEK: AMD's certificate of the key that signs reports, with what it says of the chip.
+"""The parser of VEK certificates: VCEK (one chip's key) and VLEK (one cloud's key).
 
-Authentic only when `chain` says so. Every extension must be in strict DER and of the size that AMD
-gives it; a critical one that AMD does not write is refused.
+`chain` verifies them. AMD's extensions must be in strict DER and of the specified size; critical
+extensions are refused, since AMD writes none.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -41,7 +41,10 @@ READERS: Sequence[Reader] = (certificate.read, der.read)
 
 @dataclass(frozen=True, slots=True)
 class Vek:
-    """One chip's (VCEK) or one cloud's (VLEK) key, for one TCB."""
+    """A VCEK or VLEK: the key that signs reports of one TCB.
+
+    `hwid`: the chip's id, 64 bytes (Turin: 8); None for a VLEK. `reserved_svns`: must be zero.
+    """
 
     kind: str
     product: str
@@ -54,7 +57,11 @@ class Vek:
 
 @lru_cache(maxsize=128)
 def parse(data: bytes, readers: Sequence[Reader] = READERS) -> Vek:
-    """Decode a VEK certificate (DER or PEM) with the first reader that takes it, or `Malformed`."""
+    """Parse a VEK certificate (DER or PEM) with the first reader that accepts it.
+
+    Raises:
+        Malformed: No reader accepts it, or an extension is missing or wrong.
+    """
     found = _read(certificates.read_der(data, READABLE), readers)
     kind = _kind(found)
     extensions = _extensions(found)
@@ -111,7 +118,7 @@ def _extension(extensions: Mapping[str, bytes], oid: str) -> bytes:
 
 
 def _product(extensions: Mapping[str, bytes]) -> str:
-    """The name up to the stepping, which only Milan's has ("Milan-B0")."""
+    """The product name without the stepping, which only Milan's has ("Milan-B0")."""
     content = _content(_extension(extensions, PRODUCT_NAME), der.IA5, PRODUCT_NAME)
     name = content.decode("latin-1").partition("-")[0]
     if not (name.isascii() and name.isalpha()):

@@ -1,8 +1,8 @@
-"""Whether a report is genuine, and of a guest that nobody else can look into.
+"""Verifies an SNP report up to AMD's root key.
 
-Steps: 1 the report by itself · 2 the certificate of the key that signed it · 3 its chain to AMD ·
-4 revocation · 5 the signature · 6 that report and certificate agree. What a policy may decide
-(products, least TCBs, the paravisor's key, the alias check) the caller still owes.
+Steps: 1 fields that must have one value · 2 the VEK certificate · 3 its chain to AMD's root (RFC
+5280, 6.1) · 4 revocation (RFC 5280, 6.3) · 5 the signature · 6 that report and certificate match.
+The caller must still apply the policy (products, TCB floors, the paravisor's key, alias check).
 """
 
 from collections.abc import Mapping, Sequence
@@ -36,10 +36,11 @@ def verify(
     *,
     allow_provisional: bool = False,
 ) -> Outcome[SnpReport]:
-    """Check a report against AMD's roots by product, at a time.
+    """Verify a report at a time; `roots` by product.
 
-    `vek`: certificate of the key that signed it (DER or PEM); `chain`: ASK and ARK (PEM), if they
-    came along; `crls`: AMD's revocation lists. The report that comes back names its product.
+    `vek`: certificate of the key that signed it (DER or PEM). `chain`: ASK and ARK (PEM), if they
+    came along. `crls`: AMD's revocation lists (DER or PEM). The report that is returned names its
+    product.
     """
     since = checks.checkpoint()
     report_invariants.verify(report, checks)  # 1

@@ -1,6 +1,6 @@
-"""Where an issuer publishes the keys of its tokens: worked out of the issuer that is configured.
+"""The address of an issuer's key set, derived from the configured issuer alone.
 
-No token and no key set has a say in it: an address that comes with a token is its maker's.
+An address in a token or a key set is never used: its maker chose it.
 """
 
 import re
@@ -21,7 +21,7 @@ _MAX_LENGTH = 253 + len("https://")  # RFC 1035, §2.3.4: of a host name
 
 
 def jwks_url(issuer: str) -> str | None:
-    """The address of `issuer`'s keys; None if it is not one of the two services."""
+    """The address of `issuer`'s key set; None if it is neither NVIDIA's nor Microsoft's."""
     if issuer == NRAS_ISSUER:
         return _NRAS_KEYS
     if len(issuer) <= _MAX_LENGTH and _MAA_ISSUER.fullmatch(issuer):
@@ -30,7 +30,7 @@ def jwks_url(issuer: str) -> str | None:
 
 
 def acceptable_jwks_url(issuer: str) -> str:
-    """The one address to fetch `issuer`'s keys from (no redirect), or `Malformed`."""
+    """The only address to fetch `issuer`'s key set from (no redirects), or `Malformed`."""
     url = jwks_url(issuer)
     if url is None:
         raise Malformed(ISSUER_URL, f"{NRAS_ISSUER} or https://….attest.azure.net", issuer[:100])

@@ -1,7 +1,7 @@
-"""Key sets (JWK Set, RFC 7517), and the one key of a set that a token may be checked with.
+"""The parser of key sets (JWK Set, RFC 7517), and of the one key that a token is verified with.
 
-Only the key that is asked for is looked into; the set itself has to be unambiguous. A key that is
-too weak, of another kind or meant for another use is refused, whatever was signed with it.
+The set must be unambiguous; only the key that is needed is parsed. A key that is weak, of another
+type or for another use is refused.
 """
 
 import base64
@@ -60,14 +60,14 @@ _BASE64URL = re.compile(r"[A-Za-z0-9_-]{1,1400}")
 
 @dataclass(frozen=True, slots=True)
 class SigningKey:
-    """A public key, and its certificate if the set has one."""
+    """A public key, and its certificate (first of `x5c`) if the set has one."""
 
     public: PublicKey
     certificate: x509.Certificate | None
 
 
 def parse(data: bytes) -> KeySet:
-    """The keys of a set by id, not yet looked into; or `Malformed`."""
+    """The keys of a set (JSON, at most 1 MiB) by `kid`, not parsed yet; or `Malformed`."""
     listed = strict_json.load(data, _SET_LIMIT).get("keys")
     if not isinstance(listed, list) or not 1 <= len(listed) <= _KEYS_LIMIT:
         raise Malformed(KEYS, f"1 to {_KEYS_LIMIT} keys", _describe_count(listed))
@@ -85,7 +85,7 @@ def parse(data: bytes) -> KeySet:
 
 
 def signing_key(jwk: Jwk, algorithm: Algorithm) -> SigningKey:
-    """The key that `jwk` stands for, for this algorithm alone; or `Malformed`."""
+    """Parse `jwk` as a key for this algorithm, or raise `Malformed`."""
     kind = "EC" if algorithm == "ES384" else "RSA"
     if jwk.get("kty") != kind:
         raise Malformed(TYPE, kind, _shorten(jwk.get("kty")))
@@ -93,7 +93,9 @@ def signing_key(jwk: Jwk, algorithm: Algorithm) -> SigningKey:
     certificate = _certificate(jwk["x5c"]) if "x5c" in jwk else None
     certified = _require_strong(certificate.public_key(), algorithm) if certificate else None
     if certified is not None and not {"n", "e", "x", "y"} & set(jwk):
-        return SigningKey(certified, certificate)  # Microsoft's sets state some keys so
+        return SigningKey(
+            certified, certificate
+        )  # some of Microsoft's keys are stated by certificate only
     stated = _ec_key(jwk) if algorithm == "ES384" else _rsa_key(jwk)
     if certified is not None and stated != certified:
         raise Malformed(OTHER, "the key that is stated", "another key")
@@ -116,7 +118,7 @@ def _kid(jwk: Jwk) -> str:
 
 
 def _check_use(jwk: Jwk, algorithm: Algorithm) -> None:
-    """That the key is for this; a set that does not say what a key is for leaves it open."""
+    """Check that `alg`, `use` and `key_ops` allow this; an absent one allows everything."""
     if jwk.get("alg", algorithm) != algorithm:
         raise Malformed(USE, f"alg {algorithm}", _shorten(jwk["alg"]))
     if jwk.get("use", "sig") != "sig":
@@ -127,7 +129,7 @@ def _check_use(jwk: Jwk, algorithm: Algorithm) -> None:
 
 
 def _certificate(chain: object) -> x509.Certificate:
-    """The first certificate of `x5c`; the others are for who has a root to end them in."""
+    """The first certificate of `x5c`; the chain above it is not verified."""
     if not isinstance(chain, list) or not 1 <= len(chain) <= _CERTIFICATES_LIMIT:
         raise Malformed(
             CERTIFICATE, f"1 to {_CERTIFICATES_LIMIT} certificates", _describe_count(chain)
@@ -143,7 +145,7 @@ def _certificate(chain: object) -> x509.Certificate:
 
 
 def _require_strong(found: object, algorithm: Algorithm) -> PublicKey:
-    """`found`, if it is of the algorithm's kind and strong enough for it."""
+    """`found`, if it is of the algorithm's type and strong enough; else `Malformed`."""
     if algorithm == "ES384":
         if not isinstance(found, ec.EllipticCurvePublicKey):
             raise Malformed(TYPE, "EC", "another key")
@@ -182,7 +184,7 @@ def _rsa_key(jwk: Jwk) -> rsa.RSAPublicKey:
 
 
 def _number(jwk: Jwk, member: str, size: int | None = None) -> int:
-    """A number as JWKs write it: base64url, big endian; of `size` bytes if that is fixed."""
+    """Decode a number of a JWK: base64url, big endian; of `size` bytes if that is fixed."""
     text = jwk.get(member)
     if not isinstance(text, str) or not _BASE64URL.fullmatch(text) or len(text) % 4 == 1:
         raise Malformed(ENCODING, f"{member} in base64url", _shorten(text))

@@ -1,7 +1,7 @@
-"""Signed tokens in compact form (JWS, RFC 7515): read strictly, believed under a given key only.
+"""Signed tokens (JWS in compact form, RFC 7515): strict parsing, and verification.
 
-A header is its maker's word: it may say which key of the given set signed, and no more. The
-algorithm is the service's; a key, or an address of keys, that comes along is refused.
+The header may only select a key of the given set. The algorithm is fixed per service. A key, or an
+address of keys, in the header is refused (RFC 8725, §3.10).
 """
 
 import base64
@@ -52,9 +52,8 @@ _BASE64URL = re.compile(rb"[A-Za-z0-9_-]*")
 _KID = re.compile(r"[A-Za-z0-9+/=._~-]{1,256}")  # Microsoft's are base64 of a thumbprint
 _MAX_SHOWN = 100
 
-# PyJWT knows `none` and HMAC too, and takes the algorithm from the header: each of these knows one
-# algorithm alone. It is given a key object, never bytes. Its checks of time are not used: they look
-# at the clock.
+# PyJWT takes the algorithm from the header, `none` and HMAC included: so each of these allows one
+# algorithm only, and gets a key object, never bytes. Its time checks use the clock: not used here.
 _PYJWS: Mapping[Algorithm, PyJWS] = {
     "ES384": PyJWS(algorithms=["ES384"]),
     "RS256": PyJWS(algorithms=["RS256"]),
@@ -63,7 +62,7 @@ _PYJWS: Mapping[Algorithm, PyJWS] = {
 
 @dataclass(frozen=True, slots=True)
 class Jws:
-    """A token, not yet believed; `name` is what checks call it."""
+    """A parsed token, not verified; `name`: how checks name it. `compact`: the whole token."""
 
     name: str
     compact: bytes
@@ -71,13 +70,13 @@ class Jws:
     claims: Mapping[str, object]
 
     def describe(self, value: object) -> str:
-        """A value of this token, as a check prints it."""
+        """A value of this token, as checks print it."""
         return format_claim(self.name, value)
 
 
 @dataclass(frozen=True, slots=True)
 class TokenTrust:
-    """Who is believed: the issuers, in one algorithm, by these keys, at this time."""
+    """What a token is verified with; `keys` is None if the key set is unreadable."""
 
     algorithm: Algorithm
     keys: KeySet | None
@@ -86,17 +85,17 @@ class TokenTrust:
 
 
 def format_claim(name: str, value: object) -> str:
-    """A value out of a token, short and without what a terminal would obey."""
+    """A value of a token for display: shortened, without control characters."""
     return f"{name}: {printable(format_value(value)[:_MAX_SHOWN])}"
 
 
 def printable(text: str) -> str:
-    """`text`, with escapes for what is not to be printed."""
+    """`text`, with escapes if it contains characters that are not printable."""
     return text if text.isprintable() else ascii(text)[1:-1]
 
 
 def parse(compact: bytes, name: str) -> Jws:
-    """Decode a token in compact form, or raise `Malformed`."""
+    """Parse a token in compact form (at most 128 KiB), or raise `Malformed`."""
     if len(compact) > SIZE_LIMIT:
         raise Malformed(SIZE, f"at most {SIZE_LIMIT} bytes", f"{name}: {len(compact)} bytes")
     parts = compact.split(b".")
@@ -112,14 +111,14 @@ def parse(compact: bytes, name: str) -> Jws:
 
 
 def verify(token: Jws, trust: TokenTrust, checks: Checks) -> None:
-    """Whether a key of the set signed this token, in the one way that it may."""
-    # 1. The algorithm is the service's, whatever the header would like.
+    """Check that a key of the set signed the token with the service's algorithm."""
+    # 1. The algorithm is the service's (RFC 8725, §3.1).
     algorithm = token.header.get("alg")
     rule = _algorithm_rule(token.header)
     fits = checks.record(
         rule, algorithm == trust.algorithm, trust.algorithm, token.describe(algorithm)
     )
-    # 2. Nothing in the header leads to other keys.
+    # 2. The header brings no key or address of keys (RFC 8725, §3.10).
     for member, refusal in (("crit", CRIT), ("jwk", JWK), ("x5c", X5C), ("x5u", X5U)):
         present = member in token.header
         checks.record(
@@ -130,9 +129,9 @@ def verify(token: Jws, trust: TokenTrust, checks: Checks) -> None:
         jku = token.header["jku"]
         expected = known if len(known) <= 4 else f"one of {len(known)} addresses"
         checks.record(JKU, jku in known, expected, token.describe(jku))
-    # 3. The given set has the key, and it may be used.
+    # 3. The given set has the key, and it is usable (RFC 7517, §4).
     key = _key(token, trust, checks)
-    # 4. The key signed these bytes.
+    # 4. The key signed the token (RFC 7515, §5.2).
     if fits and key is not None:
         signed = _is_signed(token.compact, key, trust.algorithm)
         checks.record(
@@ -141,7 +140,7 @@ def verify(token: Jws, trust: TokenTrust, checks: Checks) -> None:
 
 
 def _decode_part(part: bytes, name: str) -> bytes:
-    """A part's bytes. Two spellings of one part would be two tokens with one meaning."""
+    """Decode a part; only its canonical base64url is accepted (RFC 7515, §2)."""
     if not _BASE64URL.fullmatch(part) or len(part) % 4 == 1:
         raise Malformed(FORM, "base64url without padding", f"{name}: {part[:20].decode('latin-1')}")
     data = base64.urlsafe_b64decode(part + b"=" * (-len(part) % 4))
@@ -151,7 +150,7 @@ def _decode_part(part: bytes, name: str) -> bytes:
 
 
 def _algorithm_rule(header: Mapping[str, object]) -> Rule:
-    """The rule that says best what the algorithm of the header is."""
+    """The rule that describes the header's algorithm best."""
     match header.get("alg"):
         case None:
             return ALG_ABSENT

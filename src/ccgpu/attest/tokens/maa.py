@@ -1,7 +1,7 @@
-"""Microsoft's second opinion: the token of Azure Attestation for a confidential VM's guest.
+"""Microsoft Azure Attestation (MAA): the token of a confidential VM's guest.
 
-The service's word on the CPU side; it says nothing of the GPU. What it says of the SNP report is
-for comparison with the report that ccgpu verified itself.
+It is about the CPU side only. Its claims on the SNP report are compared with the report that was
+verified here.
 """
 
 import base64
@@ -37,9 +37,9 @@ _COMPLIANT = "azure-compliant-cvm"
 
 @dataclass(frozen=True, slots=True)
 class MaaClaims:
-    """What the service says of the VM; None where it says nothing. Digests are hex, lower case.
+    """The service's claims on the VM; None if a claim is absent. Digests are lower-case hex.
 
-    `not_compared`: what was not held against the evidence, since one side does not tell it.
+    `not_compared`: claims that were not compared with the evidence, since one side lacks them.
     """
 
     vm_id: str | None = None
@@ -52,7 +52,7 @@ class MaaClaims:
 
 
 def parse(token: bytes) -> Jws:
-    """Decode the service's token (compact form), or raise `Malformed`."""
+    """Parse the service's token (compact form), or raise `Malformed`."""
     return jws.parse(token.strip(), _TOKEN)
 
 
@@ -67,34 +67,34 @@ def verify(
     vm_id: str | None,
     evidence: VmIdentity | None = None,
 ) -> Outcome[MaaClaims]:
-    """Check a token of the service against its key set, at a time.
+    """Verify a token of the service with its key set, at a time.
 
-    `jwks`: the keys of `issuers`, fetched from `issuers.acceptable_jwks_url`. `nonce`: what the
-    guest had to pass to the service. `vm_id`: ARM's vmId, in either case. `evidence`: what
-    the report says that was verified here.
+    `jwks`: the key set of `issuers`, fetched from `issuers.acceptable_jwks_url`. `nonce`: what the
+    guest had to pass to the service. `vm_id`: ARM's vmId, in either case. `evidence`: what the
+    report states that was verified here.
     """
     since = checks.checkpoint()
     keys = checks.parse(key_sets.READABLE, key_sets.parse, jwks, "a key set")
     eat = checks.parse(READABLE, parse, token, "a token")
     if eat is None:
         return checks.conclude(MaaClaims(), since)
-    # 1. Who made the token, when.
+    # 1. Signature, issuer and time (RFC 7515, RFC 7519).
     jws.verify(eat, TokenTrust("RS256", keys, issuers, at), checks)
     registered.verify(eat, issuers, at, checks)
-    # 2. For this question.
+    # 2. The nonce (RFC 9334, §10.2).
     _check_nonce(eat, nonce, checks)
-    # 3. Of a confidential VM that nobody looks into.
+    # 3. An SEV-SNP VM without debugging or migration (MAA claims).
     kind = eat.claims.get("x-ms-attestation-type")
     checks.record(TYPE, kind == "azurevm", "azurevm", eat.describe(kind))
     _check_tee(eat, checks)
-    # 4. And of this one.
+    # 4. The VM that was asked for, with the report that was verified here.
     _check_vm(eat, vm_id, checks)
     not_compared = maa_report_match.compare(eat, evidence, checks)
     return checks.conclude(replace(_claims(eat.claims), not_compared=not_compared), since)
 
 
 def _check_nonce(token: Jws, nonce: bytes, checks: Checks) -> None:
-    """The guest's nonce: the service puts each value of the client payload into base64."""
+    """Check the guest's nonce: the service encodes values of the client payload in base64."""
     if not registered.check_nonce_known(nonce, checks):
         return
     claimed = member(token.claims, "x-ms-runtime", "client-payload", "nonce")
@@ -104,7 +104,7 @@ def _check_nonce(token: Jws, nonce: bytes, checks: Checks) -> None:
     decoded = _decode_base64(claimed)
     if not checks.record(NONCE_FORM, decoded is not None, "base64", token.describe(claimed)):
         return
-    # A guest cannot put bytes into the JSON that it passes: it passes their hex.
+    # The guest passes JSON, which cannot hold bytes: it may pass their hex instead.
     spellings = (nonce, nonce.hex().encode())
     checks.record(NONCE_OTHER, decoded in spellings, nonce, token.describe(decoded))
 
@@ -140,7 +140,7 @@ def _check_vm(token: Jws, vm_id: str | None, checks: Checks) -> None:
 
 
 def _is_same_guid(one: object, other: object) -> bool:
-    """Whether both are texts, and the same GUID; Azure writes them in either case."""
+    """Whether both are texts and the same GUID; Azure writes either case."""
     return isinstance(one, str) and isinstance(other, str) and one.lower() == other.lower()
 
 

@@ -1,7 +1,7 @@
-"""Whether Microsoft's token says of the VM what the report says that was verified here.
+"""Compares Microsoft's token with the SNP report that was verified here.
 
-A token may be genuine and of another VM, or of this one before it was started anew. What changes
-while a VM runs is not compared: report data (the guest may write it) and the TCB (the host's).
+A genuine token may be of another VM, or of an earlier start of this one. Values that change while a
+VM runs are not compared: report data (the guest may write it) and the TCB (the host may update it).
 """
 
 from collections.abc import Mapping, Sequence
@@ -71,7 +71,7 @@ NEVER_COMPARED = ("report data", "TCB")
 
 
 def compare(token: Jws, evidence: VmIdentity | None, checks: Checks) -> tuple[str, ...]:
-    """Check each claim that is there against what is known; the rest is named as not compared."""
+    """Check each claim that both sides have. Returns the names of the others."""
     not_compared = []
     for field, name, path, rule in _COMPARED:
         known = None if evidence is None else getattr(evidence, field)
@@ -85,5 +85,5 @@ def compare(token: Jws, evidence: VmIdentity | None, checks: Checks) -> tuple[st
 
 
 def _lower_case(value: object) -> object:
-    """Hex in lower case; anything else as it is."""
+    """Text in lower case, since claims are hex; anything else unchanged."""
     return value.lower() if isinstance(value, str) else value

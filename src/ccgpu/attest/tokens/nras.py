@@ -1,8 +1,7 @@
-"""NVIDIA's second opinion: the detached EAT of the Remote Attestation Service (claims 2.0 to 4.0).
+"""NVIDIA's Remote Attestation Service (NRAS): its detached EAT, claims 2.0 to 4.0.
 
-The service's word, never ours: what it verified of the evidence, ccgpu has to have verified itself.
-The overall token names each GPU's token by digest; only all of them together, for this nonce and
-these GPUs, say anything.
+It never replaces a check of the evidence. The overall token names each GPU's token by digest; all
+of them must be of this nonce and of these GPUs.
 """
 
 import hashlib
@@ -52,7 +51,7 @@ _OVERALL = "overall"
 
 @dataclass(frozen=True, slots=True)
 class DetachedEat:
-    """The tokens of one answer, not yet believed."""
+    """The tokens of one response, parsed and not verified."""
 
     overall: Jws
     gpus: Mapping[str, Jws]
@@ -60,7 +59,7 @@ class DetachedEat:
 
 @dataclass(frozen=True, slots=True)
 class GpuVersions:
-    """What the local verifier knows of a GPU, to compare with."""
+    """Driver and VBIOS of a GPU whose report was verified here."""
 
     driver: str
     vbios: str
@@ -68,20 +67,20 @@ class GpuVersions:
 
 @dataclass(frozen=True, slots=True)
 class NrasResult:
-    """What the service says: of each GPU by the answer's name for it ("GPU-0")."""
+    """The service's result, with the claims on each GPU by its name in the response ("GPU-0")."""
 
     version: str | None = None
     gpus: Mapping[str, NrasGpuClaims] = field(default_factory=dict)
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What the service warns of; it is shown, and refuses nothing."""
+        """Warnings of the service, for display; they fail no check."""
         found = self.gpus.items()
         return tuple(f"{name}: {gpu.warning}" for name, gpu in found if gpu.warning is not None)
 
 
 def parse(token: bytes) -> DetachedEat:
-    """Decode the service's answer, `[["JWT", overall], {"GPU-0": jwt, …}]`, or `Malformed`."""
+    """Parse the service's response, `[["JWT", overall], {"GPU-0": jwt, …}]`, or `Malformed`."""
     if len(token) > _SIZE_LIMIT:
         raise Malformed(SIZE, f"at most {_SIZE_LIMIT} bytes", f"{len(token)} bytes")
     match _parse_array(token):
@@ -104,7 +103,7 @@ def verify(
     gpus: int,
     evidence: Mapping[str, GpuVersions] | None = None,
 ) -> Outcome[NrasResult]:
-    """Check an answer of the service against its key set, at a time.
+    """Verify a response of the service with its key set, at a time.
 
     `jwks`: the keys of `issuers`, fetched from `issuers.acceptable_jwks_url`. `nonce`: what the
     GPUs were asked with. `gpus`: how many there are. `evidence`: the GPUs that were verified here,
@@ -115,25 +114,25 @@ def verify(
     eat = checks.parse(READABLE, parse, token, "a detached EAT")
     if eat is None:
         return checks.conclude(NrasResult(), since)
-    # 1. Each token by itself: who made it, when, for which nonce.
+    # 1. Each token: signature, issuer, time, nonce (RFC 7515, RFC 7519, RFC 9711, §4.1).
     trust = TokenTrust("ES384", keys, issuers, at)
     nonce_known = registered.check_nonce_known(nonce, checks)
     for each in (eat.overall, *eat.gpus.values()):
         jws.verify(each, trust, checks)
         registered.verify(each, issuers, at, checks)
         _check_nonce(each, nonce if nonce_known else None, checks)
-    # 2. The overall token: its result, and the tokens that it is the result of.
+    # 2. The overall token: its result, and the GPU tokens it names (RFC 9711, §4.2.18).
     version = _check_overall(eat.overall, checks)
     _check_submods(eat, checks)
-    # 3. What is said of each GPU.
+    # 3. The claims on each GPU.
     claims = {name: nras_gpu.verify(each, version, checks) for name, each in eat.gpus.items()}
-    # 4. They are the GPUs that were expected.
+    # 4. They are the expected GPUs.
     _check_gpus(claims, gpus, evidence, checks)
     return checks.conclude(NrasResult(version, claims), since)
 
 
 def _parse_array(token: bytes) -> object:
-    """The JSON array in `token`: read as the one member of an object, and it has to stay one."""
+    """Parse a JSON array, as the only member of an object that the strict parser accepts."""
     found = strict_json.load(b'{"eat":' + token + b"}", _SIZE_LIMIT + 16)
     return found["eat"] if len(found) == 1 else None
 
@@ -145,25 +144,25 @@ def _are_gpu_tokens(gpus: Mapping[object, object]) -> bool:
 
 
 def _ascii(text: object) -> bytes:
-    """A token's bytes; what is not ASCII becomes what is no base64url."""
+    """A token's bytes; characters that are not ASCII become `?`, which is no base64url."""
     return str(text).encode("ascii", "replace")
 
 
 def _check_nonce(token: Jws, nonce: bytes | None, checks: Checks) -> None:
-    """One check, under the rule that says best how the nonces differ."""
+    """Record one check, under the rule that describes the difference best."""
     claimed = token.claims.get("eat_nonce")
     rule = NONCE_OTHER
     if claimed is None or claimed == "":
         rule = NONCE_ABSENT
     elif not isinstance(claimed, str):
-        rule = NONCE_FORM  # RFC 9711 allows a list of them: then which was asked with?
+        rule = NONCE_FORM  # RFC 9711 allows a list, which is ambiguous
     same = nonce is not None and isinstance(claimed, str) and claimed.lower() == nonce.hex()
     if nonce is not None or rule is not NONCE_OTHER:
         checks.record(rule, same, nonce, token.describe(claimed))
 
 
 def _check_overall(overall: Jws, checks: Checks) -> str | None:
-    """The result; and the version of the claims, if it is one that is known."""
+    """Check subject and result. Returns the version of the claims, None if unknown."""
     claims = overall.claims
     checks.record(
         SUBJECT, claims.get("sub") == _SUBJECT, _SUBJECT, overall.describe(claims.get("sub"))
@@ -177,7 +176,7 @@ def _check_overall(overall: Jws, checks: Checks) -> str | None:
 
 
 def _check_submods(eat: DetachedEat, checks: Checks) -> None:
-    """That the overall token names each GPU's token, and no other."""
+    """Check that the overall token names each GPU's token by digest, and no other."""
     submods = eat.overall.claims.get("submods")
     named = submods if isinstance(submods, dict) else {}
     listed = [name[:40] for name in sorted(named)]

@@ -1,7 +1,6 @@
-"""What NVIDIA's service has to say of one GPU: every claim that is a check of its own.
+"""The claims of NVIDIA's service on one GPU; each required claim is a check.
 
-A claim that is absent is one that was not checked: it fails like one that is false. What later
-versions of the claims add is left alone.
+An absent claim fails like a false one. Claims that later versions add are ignored.
 """
 
 from collections.abc import Mapping
@@ -21,7 +20,7 @@ _REPORT, _DRIVER, _VBIOS = (
     "x-nvidia-gpu-vbios-rim",
 )
 
-# Claim, the one value that is good, the rule.
+# The claim, its one accepted value, the rule.
 _REQUIRED: tuple[tuple[str, object, Rule], ...] = (
     ("measres", "success", Rule("nras.gpu.measres", "the GPU's measurements match", _BOTH)),
     ("secboot", True, Rule("nras.gpu.secboot", "the GPU booted securely", _BOTH)),
@@ -82,7 +81,7 @@ _REQUIRED: tuple[tuple[str, object, Rule], ...] = (
         Rule("nras.gpu.rim.conflict", "the manifests do not contradict each other", _BOTH),
     ),
 )
-# Claims 4.0 no longer have these; one that is there has to be good all the same.
+# Claims 4.0 no longer have these, but check one that is present.
 _REQUIRED_2_3: tuple[tuple[str, object, Rule], ...] = (
     (
         f"{_DRIVER}-schema-validated",
@@ -129,7 +128,7 @@ _REQUIRED_3: tuple[tuple[str, object, Rule], ...] = (
         Rule("nras.gpu.vbios-rim.version", "the manifest is of this VBIOS", _3),
     ),
 )
-# Claims 3.0: per chain, its state and what OCSP said of it.
+# Claims 3.0 and later: status and OCSP status of each chain.
 _CHAINS = (
     (
         f"{_REPORT}-cert-chain",
@@ -164,7 +163,7 @@ _WARNING_LIMIT = 500
 
 @dataclass(frozen=True, slots=True)
 class NrasGpuClaims:
-    """What one GPU's token says. `ueid`: serial number of its certificate, in decimal."""
+    """Claims of one GPU's token. `ueid`: serial number of its certificate, in decimal."""
 
     ueid: str | None
     model: str | None
@@ -174,7 +173,7 @@ class NrasGpuClaims:
 
 
 def verify(token: Jws, version: str | None, checks: Checks) -> NrasGpuClaims:
-    """Every claim against the one value that is good; then what the token says of the GPU."""
+    """Check every required claim; `version`: of the claims, from the overall token."""
     demands = _REQUIRED + (_REQUIRED_2 if version == "2.0" else _REQUIRED_3)
     for claim, good, rule in demands:
         _check_claim(token, (claim,), good, rule, checks)
@@ -203,7 +202,7 @@ def verify(token: Jws, version: str | None, checks: Checks) -> NrasGpuClaims:
 def _check_claim(
     token: Jws, path: tuple[str, ...], good: object, rule: Rule, checks: Checks
 ) -> None:
-    """One claim. 1 equals true and "true" is true in Python: the type has to be right too."""
+    """Check one claim, with its type: in Python, 1 equals True."""
     value = member(token.claims, *path)
     checks.record(rule, type(value) is type(good) and value == good, good, token.describe(value))
 

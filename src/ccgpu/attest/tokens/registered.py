@@ -1,4 +1,4 @@
-"""The claims that every token has (JWT, RFC 7519): who issued it, for whom, for which time."""
+"""The registered claims of tokens (JWT, RFC 7519): issuer, audience and times."""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -27,12 +27,12 @@ _LAST = datetime(9999, 12, 31, tzinfo=UTC).timestamp()
 
 
 def verify(token: Jws, issuers: Sequence[str], at: datetime, checks: Checks) -> None:
-    """Whether a configured issuer made the token for this time, and for nobody in particular."""
+    """Check that a configured issuer made the token, for this time, and for no audience."""
     issuer = token.claims.get("iss")
     checks.record(
         ISSUER, issuer in tuple(issuers), format_accepted(issuers), token.describe(issuer)
     )
-    # Nobody configures an audience: a token that names one is meant for another reader.
+    # No audience is configured: a token that names one is for somebody else.
     for claim, rule in (("aud", AUDIENCE), ("azp", PARTY)):
         checks.record(
             rule, claim not in token.claims, None, token.describe(token.claims.get(claim))
@@ -59,17 +59,17 @@ def verify(token: Jws, issuers: Sequence[str], at: datetime, checks: Checks) -> 
 
 
 def format_accepted(accepted: Sequence[str]) -> str:
-    """What is accepted, as a check prints it: a policy may list an issuer for every region."""
+    """Accepted values as checks print them; a policy may list an issuer for every region."""
     return ", ".join(accepted) or "none" if len(accepted) <= 4 else f"one of {len(accepted)} listed"
 
 
 def check_nonce_known(nonce: bytes, checks: Checks) -> bool:
-    """Whether there is a nonce to compare with: an empty one equals an empty claim."""
+    """Check that there is a nonce to compare with, and return whether there is."""
     return checks.record(NONCE_UNASKED, bool(nonce), "a nonce", nonce or None)
 
 
 def _time_claim(token: Jws, claim: str, checks: Checks) -> datetime | None:
-    """The time that a claim gives; None if it is absent, or is no time."""
+    """The time in a claim; None if the claim is absent or no time."""
     if claim not in token.claims:
         return None
     value = token.claims[claim]
@@ -79,14 +79,14 @@ def _time_claim(token: Jws, claim: str, checks: Checks) -> datetime | None:
 
 
 def _seconds(value: object) -> float | None:
-    """A number that `datetime` has a date for; true is none, though Python counts with it."""
+    """A number that `datetime` can represent; booleans are not numbers here."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
     return float(value) if 0 <= value <= _LAST else None
 
 
 def member(claims: Mapping[str, object], *path: str) -> object:
-    """The claim at the end of a path of objects; None where one is missing."""
+    """The claim at a path of nested objects; None if a part is missing."""
     value: object = claims
     for name in path:
         value = value.get(name) if isinstance(value, dict) else None

@@ -1,7 +1,7 @@
-"""The firmware's event log (TCG2, crypto-agile): what it says was measured, and to which PCRs.
+"""The parser of the firmware's event log (TCG2, crypto-agile; little endian), and its replay.
 
-A log is hearsay until its replay ends in PCR values that were quoted. Even then only digests were
-measured: what an event says beside them counts where it hashes to its digest. Little endian.
+A log proves nothing until it replays to quoted PCR values. Even then only digests were measured:
+an event's data counts only if it hashes to its digest.
 """
 
 import hashlib
@@ -32,12 +32,12 @@ LOCALITY = Rule(
 
 SIZE_LIMIT = 1024 * 1024  # those of Azure VMs stay below 64 KiB
 _EVENT_LIMIT = 8192
-_DYNAMIC_PCRS = range(17, 23)  # PCRs that begin as all ones, PC Client Platform TPM Profile, §4.6.2
+_DYNAMIC_PCRS = range(17, 23)  # they start as all ones, PC Client Platform TPM Profile, §4.6.2
 
 
 @dataclass(frozen=True, slots=True)
 class PcrEvent:
-    """One event: to which PCR, of which type, the SHA-256 digest, and what the log says of it."""
+    """One event: PCR, type, SHA-256 digest (32 bytes), and the data that the log states."""
 
     pcr: int
     type: int
@@ -46,20 +46,20 @@ class PcrEvent:
 
     @property
     def says_what_was_measured(self) -> bool:
-        """Whether the digest is that of the event's data, all of it."""
+        """Whether the digest is the SHA-256 of the event's data."""
         return hashlib.sha256(self.data).digest() == self.digest
 
 
 @dataclass(frozen=True, slots=True)
 class EventLog:
-    """An event log: its measurements in order (notes that are not measured are left out)."""
+    """An event log: its measured events in order, without those of type EV_NO_ACTION."""
 
     events: tuple[PcrEvent, ...]
     startup_locality: int = 0
 
 
 class _LogCursor:
-    """The bytes that are still to be read."""
+    """Reads bytes and numbers, one after the other; `Malformed` at the end of the data."""
 
     def __init__(self, data: bytes) -> None:
         self._data = data
@@ -80,7 +80,7 @@ class _LogCursor:
 
 
 def parse(data: bytes) -> EventLog:
-    """Read `data`, or raise `Malformed` with the rule that it breaks."""
+    """Parse an event log (at most 1 MiB and 8192 events), or raise `Malformed`."""
     if len(data) > SIZE_LIMIT:
         raise Malformed(SIZE, f"at most {SIZE_LIMIT} bytes", f"{len(data)} bytes")
     cursor = _LogCursor(data)
@@ -101,7 +101,7 @@ def parse(data: bytes) -> EventLog:
 
 
 def replay(log: EventLog) -> Mapping[int, bytes]:
-    """Every PCR, as it is after the log's measurements and nothing else."""
+    """The value (32 bytes) of each of 24 PCRs after the log's events."""
     pcrs = {
         index: (b"\xff" if index in _DYNAMIC_PCRS else b"\0") * layout.DIGEST_SIZE
         for index in range(layout.PCR_COUNT)
@@ -113,7 +113,7 @@ def replay(log: EventLog) -> Mapping[int, bytes]:
 
 
 def _header(cursor: _LogCursor) -> Mapping[int, int]:
-    """The size of each algorithm's digest, from the event that begins the log."""
+    """The digest size of each algorithm, from the log's first event."""
     first = cursor.take(layout.FIRST_EVENT["eventSize"].end)
     fields = {name: field.of(first) for name, field in layout.FIRST_EVENT.items()}
     no_action = layout.EV_NO_ACTION.to_bytes(4, "little")

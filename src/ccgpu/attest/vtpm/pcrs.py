@@ -1,8 +1,8 @@
-"""Files of PCR values as tpm2-tools write them: read to `{index: SHA-256 value}`.
+"""The parser of files of PCR values, as tpm2-tools write them.
 
-Four forms: JSON (index to hex), the bare values of the quoted PCRs one after another
-(`tpm2_quote -o FILE -F values`), the structures of the library as they lie in memory (`-F
-serialized`, the default), and the YAML of `tpm2_pcrread`. What they say counts only by the quote.
+Four forms: JSON (index to hex), bare values of the quoted PCRs (`tpm2_quote -o FILE -F values`),
+the library's structures as they are in memory (`-F serialized`, the default), and the YAML of
+`tpm2_pcrread`. The values count only if a quote covers them.
 """
 
 import re
@@ -36,7 +36,10 @@ _VALUE_LINE = re.compile(r"\s*([0-9]{1,2})\s*:\s*0x([0-9A-Fa-f]{2,128})\s*")
 
 
 def parse(data: bytes, selected: frozenset[int]) -> Mapping[int, bytes]:
-    """The values in `data`; bare ones are those of the `selected` PCRs. Or `Malformed`."""
+    """Parse PCR values: index to 32 bytes (SHA-256); or raise `Malformed`.
+
+    `selected`: the quoted PCRs, whose order a file of bare values has.
+    """
     if len(data) > _SIZE_LIMIT:
         raise Malformed(FORMAT, f"at most {_SIZE_LIMIT} bytes", f"{len(data)} bytes")
     if selected and len(data) == layout.DIGEST_SIZE * len(selected):

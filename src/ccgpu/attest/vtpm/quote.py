@@ -1,7 +1,6 @@
-"""A quote (TPMS_ATTEST of type QUOTE), read to its last byte. Big endian.
+"""The parser of quotes (TPMS_ATTEST of type QUOTE; big endian). Nothing is verified here.
 
-Which PCRs it is about is in the bitmap alone; only a quote with one bank, of SHA-256, is read, so
-that no second reading of it exists.
+Only quotes of one bank, SHA-256, are accepted, so that the PCR bitmap has one meaning.
 """
 
 from dataclasses import dataclass
@@ -29,9 +28,11 @@ DIGEST = Rule("vtpm.quote.digest-size", "the PCR digest is one of SHA-256", _QUO
 
 @dataclass(frozen=True, slots=True)
 class Quote:
-    """What a TPM says when asked for PCRs; `raw` is what its signature is over.
+    """A parsed quote; `raw`: the signed bytes.
 
-    `safe` is False where the clock may show a time that it showed before.
+    `qualified_signer`: name of the signing key (34 bytes). `extra_data`: the qualifying data, at
+    most 64 bytes. `clock`: milliseconds. `safe`: False if the clock may repeat an earlier time.
+    `selected`: the quoted PCRs. `pcr_digest`: SHA-256 (32 bytes) over their values.
     """
 
     raw: bytes
@@ -47,7 +48,7 @@ class Quote:
 
 
 class _QuoteCursor:
-    """The bytes that are still to be read."""
+    """Reads bytes and numbers, one after the other; `Malformed` at the end of the data."""
 
     def __init__(self, data: bytes) -> None:
         self._data = data
@@ -69,7 +70,7 @@ class _QuoteCursor:
 
 
 def parse(message: bytes) -> Quote:
-    """Read `message`, or raise `Malformed` with the rule that it breaks."""
+    """Parse a quote, or raise `Malformed`."""
     cursor = _QuoteCursor(message)
     if (magic := cursor.number(4)) != layout.GENERATED:
         raise Malformed(MAGIC, f"{layout.GENERATED:#x}", f"{magic:#x}")

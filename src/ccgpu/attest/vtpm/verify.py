@@ -1,7 +1,7 @@
-"""Whether the vTPM that the runtime claims name signed this quote, now, about these PCR values.
+"""Verifies a quote: signed by the AK in the runtime claims, over challenge and PCR values.
 
-The PCR digest is rebuilt from the quote's own bitmap and exactly those values: a list that is
-shorter, longer or of other PCRs is another statement, even where its digest is right.
+The PCR digest is recomputed from exactly the PCRs of the quote's bitmap. A list of other PCRs is
+refused even if its digest is right (CVE-2022-0317).
 """
 
 import hashlib
@@ -47,10 +47,11 @@ CLOCK_BACK = Rule("vtpm.clock.back", "the TPM's clock did not go back", _CLOCK)
 
 @dataclass(frozen=True, slots=True)
 class ExpectedQuote:
-    """What a quote is held against.
+    """What a quote must match.
 
-    `qualifying_data`: what it has to carry. `pcrs`: the values that are said to be quoted.
-    `required`: which PCRs have to be among them. `previous`: an earlier quote of this VM, if any.
+    `qualifying_data`: the expected value; None if unknown. `pcrs`: the values that are claimed to
+    be quoted, index to 32 bytes. `required`: PCRs that must be quoted. `previous`: an earlier quote
+    of this VM, if any.
     """
 
     qualifying_data: bytes | None
@@ -67,20 +68,23 @@ def verify(
     expected: ExpectedQuote,
     checks: Checks,
 ) -> Outcome[Quote]:
-    """The quote, verified if the claims that `needs` holds are: their AK has to have signed it."""
+    """The quote, verified if `claims` are and their AK signed it.
+
+    `signature`: bare RSA. `ak`: the key to verify with, which must be that of `claims`.
+    """
     since = checks.checkpoint()
-    # 1. Somebody believed names the key.
+    # 1. The runtime claims name the key (docs/trust.md).
     if claims is None:
         checks.record(AK_UNVOUCHED, False, "HCLAkPub", None)
     else:
         same = ak == claims.value.ak
         checks.record(AK_OTHER, same, "HCLAkPub", "HCLAkPub" if same else "another key")
-    # 2. The key signed these bytes.
+    # 2. The key signed the quote (TPM 2.0 Part 3, TPM2_Quote).
     signed = _is_signed(quote.raw, signature, ak)
     checks.record(SIGNATURE, signed, "a good signature", "good" if signed else "a bad one")
-    # 3. They answer the question that was asked.
+    # 3. The quote answers the challenge (RFC 9334, §10.2).
     _check_nonce(quote.extra_data, expected.qualifying_data, checks)
-    # 4. They are about these PCR values.
+    # 4. The quote is about these PCR values (TPM 2.0 Part 2, TPMS_QUOTE_INFO).
     checks.record(
         PCRS_REQUIRED,
         expected.required <= quote.selected,
@@ -88,7 +92,7 @@ def verify(
         sorted(quote.selected),
     )
     _check_pcrs(quote, expected.pcrs, checks)
-    # 5. And later than what was seen before.
+    # 5. The quote is later than the previous one (TPM 2.0 Part 1, §36).
     if expected.previous is not None:
         _check_clock(quote, expected.previous, checks)
     return checks.conclude(quote, since, *([claims] if claims is not None else []))
@@ -103,7 +107,7 @@ def _is_signed(message: bytes, signature: bytes, ak: rsa.RSAPublicKey) -> bool:
 
 
 def _check_nonce(actual: bytes, expected: bytes | None, checks: Checks) -> None:
-    """One check, under the rule that says best how the two differ."""
+    """Record one check, under the rule that describes the difference best."""
     if not expected:
         checks.record(NONCE_UNASKED, False, "qualifying data", None)
         return

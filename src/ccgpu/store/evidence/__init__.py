@@ -1,7 +1,6 @@
-"""Evidence from disk, in the formats that people have: known by content, never by trust in a name.
+"""Reads evidence from disk. The format is detected from the content, not from the file name.
 
-What is in no known format is an `InvalidFile` (exit 3): not looked at is not rejected. The same
-holds for what is beyond a bound.
+A file in no known format, or beyond a bound, is an `InvalidFile` (exit code 3), not a rejection.
 """
 
 from dataclasses import replace
@@ -15,7 +14,13 @@ __all__ = ["add_collateral", "read_evidence"]
 
 
 def read_evidence(path: Path, format_: str | None = None) -> Evidence:
-    """The evidence at `path`, a file or a folder; `format_` refuses every other format."""
+    """The evidence at `path`, a file or a folder.
+
+    `format_`: refuse every other format.
+
+    Raises:
+        InvalidFile: It is in no known format, not in this one, damaged, or beyond a bound.
+    """
     evidence = folder.read_folder(path) if path.is_dir() else single.read_file(path)
     if format_ not in (None, evidence.format):
         raise invalid_evidence(path, f"is in the format {evidence.format}, not {format_}")

@@ -1,6 +1,6 @@
-"""Bounds on evidence that was read: how many pieces of each kind there may be, and how large.
+"""Bounds on the number and size of pieces of evidence, after reading.
 
-A verdict's time, memory and length grow with them. Real evidence stays far below every one.
+They bound time, memory and length of a verdict. Real evidence stays far below each of them.
 """
 
 from collections.abc import Iterator, Sequence
@@ -27,11 +27,11 @@ _LARGER = {"event_log": 1024 * _KB, "crl": 1024 * _KB}
 _NRAS = 17 * 128 * _KB  # a token of the platform and one of each of 16 GPUs
 _MAA = 128 * _KB
 
-_Piece = tuple[str, bytes, int]  # its name, what it is, how large it may be
+_Piece = tuple[str, bytes, int]  # name, content, bound in bytes
 
 
 def check_bounds(path: Path, evidence: Evidence) -> Evidence:
-    """`found`, or `InvalidFile` naming the bound that it exceeds."""
+    """Return `evidence`, or raise `InvalidFile` naming the bound that it exceeds."""
     for name, count, at_most in _counts(evidence):
         if count > at_most:
             raise invalid_evidence(path, f"holds {count} {name}: at most {at_most} are read")

@@ -1,4 +1,4 @@
-"""Evidence in JSON, as other tools write it: whose it is, told from its keys, and what is in it.
+"""Evidence in JSON, as other tools write it. The format is detected from its keys.
 
 Sources: confidential-containers/trustee (az-snp-vtpm, nvidia), confidential-dot-ai/attestation-rs,
 NVIDIA attestation-sdk (`nvattest`), and the request body of NVIDIA's Remote Attestation Service.
@@ -32,7 +32,7 @@ _GPU_REPORT_HEX = "11e0"  # SPDM 1.1 GET_MEASUREMENTS: trustee writes evidence i
 
 @dataclass(frozen=True, slots=True)
 class DocumentFormat:
-    """One form of JSON: its name, whether a value is of it, and how it is read."""
+    """One format of JSON: its name, whether a value is in it, and its parser."""
 
     name: EvidenceFormat
     fits: Callable[[Any], bool]
@@ -40,16 +40,16 @@ class DocumentFormat:
 
 
 class _Unusable(Exception):
-    """The document is whole, and says that there is nothing in it."""
+    """The document is valid, but holds no evidence; the text says why."""
 
 
 def format_of(value: object) -> DocumentFormat | None:
-    """The form that a JSON value is of; None if it is no known one."""
+    """The format of a JSON value; None if unknown."""
     return next((each for each in _FORMATS if each.fits(value)), None)
 
 
 def parse_evidence(path: Path, value: Any) -> Evidence:
-    """The evidence in a JSON value. `InvalidFile` if it is of no known form, or damaged."""
+    """The evidence in a JSON value. `InvalidFile` if it is in no known format, or damaged."""
     form = format_of(value)
     if form is None:
         raise invalid_evidence(path, f"is JSON in no known format: {_describe(value)}")
@@ -210,7 +210,7 @@ def _gpu(value: object, arch: object, nonce: object) -> GpuEvidence:
 
 
 def _gpu_report(value: object) -> bytes:
-    """Base64; or hex, which is base64 to the eye of a decoder."""
+    """Base64, or hex, which a base64 decoder would accept too."""
     if isinstance(value, str) and value[:4].lower() == _GPU_REPORT_HEX:
         return _bytes(value.strip(), text="hex")
     return _bytes(value, text="base64")
@@ -256,7 +256,7 @@ def _bundle(value: Mapping[str, Any]) -> Evidence:
 
 
 def _problems(err: Exception) -> Sequence[Problem]:
-    """What is wrong with the fields of a bundle; names of fields come from the file."""
+    """The problems of a bundle's fields, whose names come from the file and are made printable."""
     from pydantic import ValidationError
 
     from ccgpu.domain.policy import problems

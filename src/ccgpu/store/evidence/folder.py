@@ -1,8 +1,8 @@
-"""Evidence that is a folder of raw files, as tools write them; and folders of collateral.
+"""Evidence in a folder of raw files, as tools write them; and folders of collateral.
 
-Every file is taken for what its bytes are. Two files of one kind, where there can be one, are
-refused: which of them was meant is not ours to guess. Of certificates, revocation lists, manifests
-and OCSP answers there may be those of several machines; the verdict chooses.
+The kind of each file is detected from its bytes. Two files of a kind that must be unique are
+refused. Certificates, revocation lists, manifests and OCSP answers may be those of several
+machines; the appraisal selects.
 """
 
 from collections.abc import Sequence
@@ -24,19 +24,19 @@ from ccgpu.store.evidence.kinds import Kind, load_json
 from ccgpu.store.evidence.limits import MAX_BYTES, MAX_TOTAL_BYTES, invalid_evidence, read_bytes
 from ccgpu.store.evidence.listing import list_files
 
-# Notes: never read.
+# Notes of test vectors, never read.
 _SKIPPED_NAMES = ("expected.json", "manifest.json")
 _CPU: tuple[Kind, ...] = (
     "hcl", "report", "quote", "signature", "pcr_file", "event_log", "ak", "thim", "runtime",
 )  # fmt: skip
-# What of these comes from somebody else, and is no evidence of a machine.
+# Kinds that alone are no evidence of a machine.
 _NOT_EVIDENCE = {"thim", "runtime"}
 _PCR_NAMES = frozenset(map(str, range(24)))
 _REPEATABLE: tuple[Kind, ...] = ("rim", "ocsp", "json", "vek", "chain", "crl")
 
 
 class _Pieces:
-    """What was found in a folder, by kind."""
+    """The contents of a folder, by kind."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -68,7 +68,7 @@ class _Pieces:
             self.one[kind], self.names[kind] = data, name
 
     def _content(self, file: Path) -> bytes:
-        """The bytes of a file, as long as all of them together are not too many."""
+        """The bytes of a file; `InvalidFile` if all files together are too large."""
         data = read_bytes(file, MAX_BYTES)
         self.room -= len(data)
         if self.room < 0:
@@ -77,7 +77,7 @@ class _Pieces:
 
 
 def read_folder(path: Path) -> Evidence:
-    """The evidence in a folder. `InvalidFile` if there is none."""
+    """The evidence in a folder. `InvalidFile` if there is none, or if it is ambiguous."""
     pieces = _Pieces(path)
     evidence = _merge_documents(pieces)
     evidence = replace(
@@ -97,7 +97,7 @@ def read_folder(path: Path) -> Evidence:
 
 
 def add_collateral(evidence: Evidence, path: Path) -> Evidence:
-    """`found`, given the certificates, manifests and answers of a folder of collateral."""
+    """Add the caller's folder of certificates, manifests and OCSP answers to the evidence."""
     if not path.is_dir():
         raise invalid_evidence(path, "is no folder of collateral")
     pieces = _Pieces(path)
@@ -116,7 +116,7 @@ def add_collateral(evidence: Evidence, path: Path) -> Evidence:
 
 
 def _describe_contents(pieces: _Pieces) -> str:
-    """What is in the folder instead."""
+    """What a folder without evidence holds, for the error message."""
     kinds = [*pieces.one, *(kind for kind in _REPEATABLE if pieces.many[kind])]
     known = f"; of known kinds there are: {', '.join(kinds)}" if kinds else ""
     unknown = pieces.ignored
@@ -157,7 +157,7 @@ def _as_tuple(data: bytes | None) -> tuple[bytes, ...]:
 
 
 def _merge_documents(pieces: _Pieces) -> Evidence:
-    """What the JSON documents hold together: evidence of CPU, GPUs, and tokens, each from one."""
+    """Merge the JSON documents: CPU, GPUs and each token may come from one of them only."""
     documents = [single.read_document(pieces.path, data) for data in pieces.many["json"]]
     if len(documents) < 2:
         return documents[0] if documents else Evidence("folder")
@@ -197,7 +197,7 @@ def _stripped(data: bytes | None) -> bytes | None:
 
 
 def _cpu(pieces: _Pieces, documented: CpuEvidence | None) -> CpuEvidence | None:
-    """What the raw files say, beside what a document said: no part of it twice."""
+    """Merge the raw files with the CPU evidence of a document; no piece may be in both."""
     raw: dict[str, Any] = {kind: pieces.one[kind] for kind in _CPU if kind in pieces.one}
     if "pcrs" in pieces.one:
         raw["pcrs"] = _pcrs(pieces)
@@ -222,7 +222,7 @@ def _pcrs(pieces: _Pieces) -> dict[int, bytes]:
 
 
 def _amd(pieces: _Pieces) -> tuple[tuple[bytes, ...], tuple[bytes, ...]]:
-    """The certificates of chips, and those above them: from one file, from two, or from THIM's."""
+    """VEK certificates and chains: from one file, from two, or from THIM's answer."""
     halves = [pem.split_first(data) for data in pieces.many["vek"]]
     chains = [rest.lstrip() for _, rest in halves if rest] + pieces.many["chain"]
     veks = [vek for vek, _ in halves]

@@ -1,7 +1,7 @@
-"""What a piece of evidence is, told from its bytes: the first rule that fits names it.
+"""Detects the kind of a piece of evidence from its bytes: the first rule that matches decides.
 
-This is sorting, not verifying: a wrong guess ends in a refusal, since every piece is parsed and
-checked for what it was taken for.
+This sorts and does not verify: a wrong guess ends in a failed check, since every piece is parsed
+and verified as what it was taken for.
 """
 
 import base64
@@ -43,11 +43,11 @@ _JWT = re.compile(rb"[A-Za-z0-9_-]+\.([A-Za-z0-9_-]+)\.[A-Za-z0-9_-]*")  # RFC 7
 
 
 def kind_of(name: str, data: bytes) -> Kind | None:
-    """What the file `name` holds; None if it is nothing known. `TooMuch` past a bound."""
+    """The kind of the file `name`; None if unknown. `LimitExceeded` if it is beyond a bound."""
     return _binary_kind(data) or _text_kind(name, data) or _certificate_kind(data)
 
 
-# What a file of each kind begins with; the first that fits wins.
+# The first bytes of each kind; the first match decides.
 _BEGINNINGS: tuple[tuple[bytes, Kind], ...] = (
     (b"HCLA", "hcl"),
     (_TPM_GENERATED, "quote"),
@@ -113,7 +113,7 @@ def _json_kind(data: bytes) -> Kind | None:
 
 
 def _token_kind(payload: bytes) -> Kind | None:
-    """Whose token it is, told from the names of its claims: nothing of it is believed."""
+    """The service that a token claims to be of, from the names of its claims; unverified."""
     try:
         claims = load_json(base64.urlsafe_b64decode(payload + b"=" * (-len(payload) % 4)))
     except ValueError:
@@ -155,7 +155,7 @@ def _signed_data_kind(data: bytes) -> Kind | None:
         except ValueError:
             continue
         return kind
-    # A damaged answer is still one: the verdict refuses it, where a file that is not read is lost.
+    # A damaged OCSP answer stays one, so that a check fails instead of the file being ignored.
     alike = sum(one == other for one, other in zip(data, _ERROR_MESSAGE, strict=False))
     damaged = len(data) == len(_ERROR_MESSAGE) + 1 and alike >= len(_ERROR_MESSAGE) - 1
     return "ocsp" if damaged or any(oid in data for oid in _OCSP_OIDS) else None
@@ -167,7 +167,12 @@ def _require_at_most(size: int, data: bytes, what: str) -> None:
 
 
 def load_json(data: bytes) -> Any:
-    """JSON; `ValueError` for what is none, names a key twice, or nests without end; `TooMuch`."""
+    """Parse JSON.
+
+    Raises:
+        ValueError: It is invalid, has a duplicate key, or nests too deep.
+        LimitExceeded: It has more than 100,000 values.
+    """
     values = sum(data.count(sign) for sign in (b",", b"[", b"{"))
     if values > MAX_JSON_VALUES:
         raise LimitExceeded(f"holds more than {MAX_JSON_VALUES} JSON values")

@@ -1,7 +1,7 @@
-"""How much is read of evidence, and how a file that cannot be used is refused.
+"""Limits on reading evidence, and the error for files that cannot be used.
 
-The largest real piece is an event log of 100 KB; a reference manifest has 20 KB. `bounds`
-has those of what was read. Whatever is beyond one is refused by the name of that bound.
+The largest real piece is an event log of 100 KB; a reference manifest has 20 KB. `bounds` has the
+limits on pieces after reading. An error names the limit that is exceeded.
 """
 
 from pathlib import Path
@@ -29,16 +29,16 @@ HINT = f"known are: {', '.join(KNOWN_FORMATS)}"
 
 
 class LimitExceeded(ValueError):
-    """A bound is exceeded; the text names it."""
+    """A limit is exceeded; the text names it."""
 
 
 def invalid_evidence(path: Path, message: str) -> InvalidFile:
-    """`path` is no evidence that can be read. `message` may quote what stands in it."""
+    """The error that `path` is no usable evidence. `message` may quote its content."""
     return InvalidFile(one_line(str(path)), [Problem("", one_line(message))], hint=HINT)
 
 
 def read_bytes(path: Path, at_most: int = MAX_BYTES) -> bytes:
-    """The bytes of a file. `InvalidFile` if there are too many, or it cannot be read."""
+    """The bytes of a file. `InvalidFile` if it is unreadable, or has more than `at_most` bytes."""
     try:
         with path.open("rb") as stream:
             data = stream.read(at_most + 1)

@@ -1,4 +1,4 @@
-"""The files of a folder and of its folders: no link is followed out of it, and there is an end."""
+"""Lists a folder and its direct subfolders, without following links out of it."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,14 +11,14 @@ from ccgpu.store.evidence.limits import MAX_ENTRIES, MAX_FILES, invalid_evidence
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """`files`: the name in the folder, and where to read. `links`: names that lead out of it."""
+    """`files`: name in the folder, and path to read. `links`: names of links out of the folder."""
 
     files: tuple[tuple[str, Path], ...]
     links: tuple[str, ...]
 
 
 def list_files(folder: Path) -> Listing:
-    """What lies in a folder, in order. `InvalidFile` if it is too much, or cannot be listed."""
+    """The files of a folder, sorted. `InvalidFile` if there are too many, or on an error."""
     try:
         root = folder.resolve(strict=True)
         found = list(islice(_entries(root), MAX_ENTRIES + 1))
@@ -33,7 +33,7 @@ def list_files(folder: Path) -> Listing:
 
 
 def _entries(root: Path) -> Iterator[Path]:
-    """What is in the folder, and in each of its folders."""
+    """The entries of the folder, and of each folder in it."""
     for entry in root.iterdir():
         yield entry
         if (target := _target(root, entry)) is not None and target.is_dir():
@@ -53,7 +53,7 @@ def _sort_entries(root: Path, found: list[Path]) -> tuple[list[tuple[str, Path]]
 
 
 def _target(root: Path, entry: Path) -> Path | None:
-    """Where an entry leads; None for a link that leads out of the folder, or nowhere."""
+    """The target of an entry; None for a link that leads out of the folder, or nowhere."""
     if not entry.is_symlink() and not entry.parent.is_symlink():
         return entry
     try:

@@ -1,4 +1,4 @@
-"""Certificates as files hold them, looked at only to sort them: nothing is verified here."""
+"""Reads certificates in PEM or DER only to sort files: nothing is verified here."""
 
 import warnings
 
@@ -24,7 +24,7 @@ def first_certificate(data: bytes) -> x509.Certificate | None:
 
 
 def common_name(certificate: x509.Certificate) -> str:
-    """The subject's common name, or nothing."""
+    """The subject's common name; empty if there is none."""
     try:
         names = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
     except ValueError:
@@ -33,7 +33,7 @@ def common_name(certificate: x509.Certificate) -> str:
 
 
 def split_first(data: bytes) -> tuple[bytes, bytes | None]:
-    """The first certificate of a PEM text, and the rest of them; DER has no rest."""
+    """The first certificate of a PEM text, and the rest; None for no rest, as in DER."""
     end = data.find(_END)
     if end < 0:
         return data, None

@@ -8,7 +8,7 @@ from ccgpu.store.evidence import documents
 from ccgpu.store.evidence.kinds import Kind, kind_of, load_json
 from ccgpu.store.evidence.limits import LimitExceeded, invalid_evidence, read_bytes
 
-# Pieces that say nothing alone.
+# Kinds that are no evidence alone, in words.
 _PIECES: dict[Kind, str] = {
     "quote": "a vTPM quote",
     "signature": "the signature of a quote",
@@ -49,7 +49,7 @@ def read_file(path: Path) -> Evidence:
 
 
 def detect_kind(path: Path, name: str, data: bytes) -> Kind | None:
-    """What `data` is. `InvalidFile` if it is beyond a bound."""
+    """The kind of `data`; None if unknown. `InvalidFile` if it is beyond a bound."""
     try:
         return kind_of(name, data)
     except LimitExceeded as err:
@@ -66,7 +66,7 @@ def read_document(path: Path, data: bytes) -> Evidence:
 
 
 def _unknown(path: Path, kind: Kind | None, data: bytes) -> InvalidFile:
-    """Why the file is no evidence: what it looks like, and what was looked for."""
+    """The error that says what the file looks like, and what was looked for."""
     if kind is not None:
         what = _PIECES[kind]
         return invalid_evidence(path, f"is {what} alone: give a folder that holds the rest, too")

@@ -1,4 +1,4 @@
-"""The answer of Azure's certificate service (THIM): the chip's certificate, and those above it."""
+"""The answer of Azure's certificate service (THIM): a VCEK and its chain, in JSON."""
 
 from dataclasses import replace
 
@@ -8,7 +8,7 @@ from ccgpu.store.evidence.kinds import load_json
 
 
 def certificates(answer: bytes) -> tuple[bytes | None, bytes | None]:
-    """The VCEK and the chain (PEM) in an answer; None for what is not in it."""
+    """The VCEK and the chain (PEM) in an answer; None for one that is absent or no PEM."""
     try:
         value = load_json(answer)
     except ValueError:
@@ -19,7 +19,7 @@ def certificates(answer: bytes) -> tuple[bytes | None, bytes | None]:
 
 
 def complete_certificates(part: CpuEvidence) -> CpuEvidence:
-    """The evidence with the certificates of its THIM answer in the place of those that lack."""
+    """Use the certificates in the THIM answer if the evidence has no VEK of its own."""
     if part.thim is None or part.vek is not None:
         return part
     vek, chain = certificates(part.thim)
@@ -27,7 +27,7 @@ def complete_certificates(part: CpuEvidence) -> CpuEvidence:
 
 
 def _vcek(value: object) -> bytes | None:
-    """The first certificate of the text, if it is one of a chip's."""
+    """The first certificate of the text, if it is a VCEK."""
     text = _pem(value)
     if text is None or (found := pem.first_certificate(text)) is None:
         return None

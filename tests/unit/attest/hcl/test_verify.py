@@ -4,7 +4,7 @@ import pytest
 
 from ccgpu.attest.check import Checks, Malformed, Unverified, Verified
 from ccgpu.attest.hcl import blob
-from ccgpu.attest.hcl.blob import HclBlob
+from ccgpu.attest.hcl.blob import Blob
 from ccgpu.attest.hcl.verify import check_user_data, verify
 from ccgpu.fakeguest.evidence import hcl
 from support.evidence_vtpm import Report, ak, failed, unverified, verified
@@ -129,7 +129,7 @@ def test_every_flipped_bit_of_a_blob_is_refused_or_in_the_report(size):
         assert _refused(changed, runtime, report), f"bit {bit} makes no difference"
 
 
-def _refused(changed: HclBlob, runtime: bytes, report: Verified[Report]) -> bool:
+def _refused(changed: Blob, runtime: bytes, report: Verified[Report]) -> bool:
     if changed.runtime == runtime:
         return changed.report != bytes(1184)
     return not isinstance(verify(changed, report, Checks()), Verified)
