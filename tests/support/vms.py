@@ -110,7 +110,7 @@ class Judge:
     """How evidence is judged: by which policy, and with what the caller knows."""
 
     policy: str = "cpu-only"
-    question: AppraisalInputs = field(default_factory=lambda: AppraisalInputs(AT))
+    inputs: AppraisalInputs = field(default_factory=lambda: AppraisalInputs(AT))
 
     def __call__(self, found: Evidence, **changes: Any) -> Appraisal:
         """The verdict; `changes` to the fields of the policy (`cpu` as a mapping of its own)."""
@@ -120,6 +120,6 @@ class Judge:
         return appraise(
             found,
             policy.model_copy(update=changes),
-            self.question,
+            self.inputs,
             simulated.simulated_roots(found),
         )

@@ -7,7 +7,7 @@ A report cannot show that a bulletin without numbers is fixed: it is always list
 
 AMD-SB-3034: AMD withdrew its TCB values on 2026-09-24, so there are none here. AMD-SB-3023: AMD's
 page named mitigation bit 3; AMD's kernel engineers say that bit 3 is of another issue and that the
-SVN tells, which is not published for Genoa: no numbers either.
+fix shows in the SVN, which is not published for Genoa: no numbers either.
 """
 
 from collections.abc import Sequence
@@ -114,7 +114,7 @@ BULLETINS = (
 )
 
 
-def fixed_at_floor(component: str, floor: int, product: str) -> tuple[str, ...]:
+def bulletins_fixed_at(component: str, floor: int, product: str) -> tuple[str, ...]:
     """The ids of the bulletins whose fix came with SVN `floor` of `component`."""
     wanted = {
         b.id: getattr(b, component, 0)
@@ -124,10 +124,10 @@ def fixed_at_floor(component: str, floor: int, product: str) -> tuple[str, ...]:
     return tuple(id_ for id_, number in wanted.items() if number and number == floor)
 
 
-def signalled_in_mask(mask: int) -> tuple[str, ...]:
+def bulletins_in_mask(mask: int) -> tuple[str, ...]:
     """The ids of the bulletins that a bit of `mask` signals, of any product."""
-    found = [b.id for b in BULLETINS if b.mitigation is not None and mask >> b.mitigation & 1]
-    return tuple(dict.fromkeys(found))
+    ids = [b.id for b in BULLETINS if b.mitigation is not None and mask >> b.mitigation & 1]
+    return tuple(dict.fromkeys(ids))
 
 
 def open_bulletins(

@@ -62,17 +62,17 @@ def split_ders(pem: bytes, rule: Rule, limit: int) -> tuple[bytes, ...]:
     """The DER bytes of each certificate of a PEM bundle, or `Malformed`."""
     if len(pem) > limit * 2 * _SIZE_LIMIT:
         raise Malformed(rule, f"at most {limit} certificates", f"{len(pem)} bytes")
-    text, found = pem.strip(b"\r\n"), []
+    text, ders = pem.strip(b"\r\n"), []
     at = 0
     while at < len(text):
         block = _PEM_BLOCK.match(text, at)
         if block is None:
             raise Malformed(rule, "PEM certificates and nothing else", f"other data at byte {at}")
-        found.append(_decode_base64(block[1], rule))
+        ders.append(_decode_base64(block[1], rule))
         at = block.end()
-    if not 1 <= len(found) <= limit:
-        raise Malformed(rule, f"1 to {limit} certificates", len(found))
-    return tuple(found)
+    if not 1 <= len(ders) <= limit:
+        raise Malformed(rule, f"1 to {limit} certificates", len(ders))
+    return tuple(ders)
 
 
 @lru_cache(maxsize=_CACHE_SIZE)
@@ -106,11 +106,6 @@ def require_whole_bytes(signature: bytes, data: bytes) -> None:
     """
     if b"\0" + signature not in data:
         raise ValueError("the signature is not of whole bytes")
-
-
-def is_anchor(certificate: x509.Certificate, pinned: Anchor) -> bool:
-    """Whether a certificate is the pinned one: same SHA-256, subject, key and serial number."""
-    return anchor_of(certificate) == pinned
 
 
 @lru_cache(maxsize=_CACHE_SIZE)

@@ -27,7 +27,7 @@ from ccgpu.domain.policy import CpuPolicy, ReferenceValues
 
 _DESIGN = "Azure CVM guest attestation design"
 
-HCL_ABSENT = Rule("evidence.hcl.absent", "Azure's paravisor speaks for the VM", _DESIGN)
+HCL_ABSENT = Rule("evidence.hcl.absent", "there is an HCL blob of Azure's paravisor", _DESIGN)
 HCL_READABLE = Rule("hcl.blob", "the HCL blob can be read", _DESIGN)
 REPORT_OTHER = Rule(
     "evidence.report.other", "the report beside the HCL blob is the one in it", _DESIGN

@@ -26,14 +26,18 @@ DRIVER_FIXES = Rule(
     "the driver has NVIDIA's security fixes for its branch",
     driver_bulletins.BULLETIN,
 )
-DRIVER_DENIED = Rule("policy.gpu.driver.denied", "the driver is none that is warned of", _ADVISORY)
+DRIVER_DENIED = Rule(
+    "policy.gpu.driver.denied", "the driver is not one that the policy denies", _ADVISORY
+)
 VBIOS = Rule("policy.gpu.vbios", "the VBIOS is one that the policy accepts", "the policy")
 VBIOS_OLD = Rule(
     "policy.gpu.vbios.minimum",
     "the VBIOS is new enough",
     "NVIDIA Confidential Computing release notes; the policy",
 )
-VBIOS_DENIED = Rule("policy.gpu.vbios.denied", "the VBIOS is none that is denied", "the policy")
+VBIOS_DENIED = Rule(
+    "policy.gpu.vbios.denied", "the VBIOS is not one that the policy denies", "the policy"
+)
 STATE_ABSENT = Rule("policy.gpu.state.absent", "the guest tells the state of the GPU", _NVML)
 CC_MODE = Rule("policy.gpu.cc-mode", "the guest says that confidential computing is on", _NVML)
 DEV_TOOLS = Rule("policy.gpu.dev-tools", "the guest says that developer tools are off", _NVML)

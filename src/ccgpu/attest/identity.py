@@ -71,10 +71,10 @@ def resolve_identity(
         checks.record(VM_ID_OTHER, same, caller.vm_id, claimed.vm_id)
     if key is not None and claimed_host_key is not None:
         same = hmac.compare_digest(key, claimed_host_key)
-        told = hostkey.fingerprint(claimed_host_key)
-        checks.record(HOST_KEY_OTHER, same, hostkey.fingerprint(key), told)
+        claimed_fingerprint = hostkey.fingerprint(claimed_host_key)
+        checks.record(HOST_KEY_OTHER, same, hostkey.fingerprint(key), claimed_fingerprint)
     return Identity(caller.vm_id or claimed.vm_id, key or claimed_host_key)
 
 
-def _makers_word(said: object) -> str | None:
-    return None if said is None else ONLY_MAKERS_WORD
+def _makers_word(claimed: object) -> str | None:
+    return None if claimed is None else ONLY_MAKERS_WORD

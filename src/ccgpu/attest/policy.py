@@ -103,14 +103,14 @@ def _check_mitigations(report: SnpReport, policy: CpuPolicy, checks: Checks) -> 
     if mask == 0:
         return
     vectors = (report.launch_mit_vector, report.current_mit_vector)
-    found = bulletins.common_bits(vectors)
-    ids = ", ".join(bulletins.signalled_in_mask(mask))
+    bits = bulletins.common_bits(vectors)
+    ids = ", ".join(bulletins.bulletins_in_mask(mask))
     checks.record(
         MITIGATIONS,
-        found is not None and found & mask == mask,
+        bits is not None and bits & mask == mask,
         f"the bits {mask:#x}" + (f" ({ids})" if ids else ""),
         f"no vectors in a report of version {report.version}"
-        if found is None
+        if bits is None
         else f"launch {vectors[0]:#x}, current {vectors[1]:#x}",
     )
 
@@ -125,16 +125,16 @@ def _check_floor(
 ) -> None:
     """Check one component in all four TCBs against its floor; names the bulletins it fixes."""
     floor = getattr(minimum, component)
-    found = {name: getattr(tcb, component) for name, tcb in tcbs.items()}
-    answers = bulletins.fixed_at_floor(component, floor, product)
+    svns = {name: getattr(tcb, component) for name, tcb in tcbs.items()}
+    answers = bulletins.bulletins_fixed_at(component, floor, product)
     expected = f"{floor} or more" + (f" ({', '.join(answers)})" if answers else "")
-    values = set(found.values())
-    actual = str(values.pop()) if len(values) == 1 else _format_values(found)
-    checks.record(rule, min(found.values()) >= floor, expected, actual)
+    values = set(svns.values())
+    actual = str(values.pop()) if len(values) == 1 else _format_values(svns)
+    checks.record(rule, min(svns.values()) >= floor, expected, actual)
 
 
-def _format_values(found: Mapping[str, int]) -> str:
-    return ", ".join(f"{name} {value}" for name, value in found.items())
+def _format_values(svns: Mapping[str, int]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in svns.items())
 
 
 def check_vm(verified: Verified[RuntimeClaims], policy: CpuPolicy, checks: Checks) -> None:

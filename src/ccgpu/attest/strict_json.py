@@ -18,7 +18,7 @@ ENCODING = Rule("json.encoding", "the JSON document is UTF-8", "RFC 8259, §8.1 
 NUL = Rule("json.nul", "the JSON document holds no NUL", "RFC 7493, §2.1")
 DEPTH = Rule("json.depth", f"the JSON document nests at most {MAX_DEPTH} deep", "RFC 8259, §9")
 SYNTAX = Rule("json.syntax", "the document is JSON", "RFC 8259, §2")
-DUPLICATE = Rule("json.duplicate", "no key of an object stands twice", "RFC 7493, §2.3")
+DUPLICATE = Rule("json.duplicate", "no object has a duplicate key", "RFC 7493, §2.3")
 NUMBER = Rule("json.number", "every number of the JSON document is finite", "RFC 8259, §6")
 OBJECT = Rule("json.object", "the JSON document is an object", "RFC 8259, §4")
 
@@ -36,7 +36,7 @@ def load(data: bytes, limit: int) -> dict[str, object]:
     brackets = text.count("{") + text.count("[")  # no document nests deeper than this
     if brackets > MAX_DEPTH and (depth := _depth(text)) > MAX_DEPTH:
         raise Malformed(DEPTH, f"at most {MAX_DEPTH}", depth)
-    value = _decoded(text)
+    value = _decode(text)
     if not isinstance(value, dict):
         raise Malformed(OBJECT, "an object", type(value).__name__)
     if "\\u" in text:
@@ -64,7 +64,7 @@ def _depth(text: str) -> int:
     return deepest
 
 
-def _decoded(text: str) -> object:
+def _decode(text: str) -> object:
     try:
         value: object = json.loads(
             text,
@@ -78,12 +78,12 @@ def _decoded(text: str) -> object:
 
 
 def _unique_keys(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    found: dict[str, object] = {}
+    members: dict[str, object] = {}
     for key, value in pairs:
-        if key in found:
+        if key in members:
             raise Malformed(DUPLICATE, "every key once", f"{key[:64]!a} twice")
-        found[key] = value
-    return found
+        members[key] = value
+    return members
 
 
 def _refuse_constant(text: str) -> object:

@@ -28,7 +28,7 @@ UNSIGNED = Rule("evidence.quote.unsigned", "the quote comes with its signature",
 QUOTE_READABLE = Rule("vtpm.quote", "the quote can be read", "TPM 2.0 Part 2, TPMS_ATTEST")
 SIGNATURE_READABLE = Rule("vtpm.signature", "the signature can be read", "TPM 2.0 Part 2, §11.3")
 PCRS_READABLE = Rule("vtpm.pcrs", "the file of PCR values can be read", "tpm2-tools, tpm2_quote -o")
-AK_READABLE = Rule("vtpm.ak", "the key that the quote is said to be of can be read", "RFC 7468")
+AK_READABLE = Rule("vtpm.ak", "the public key beside the quote can be read", "RFC 7468")
 AK_ABSENT = Rule("vtpm.ak.absent", "there is a key to check the quote with", _QUOTE)
 
 
@@ -78,7 +78,7 @@ def verify(
 def _split_covered(
     given: Mapping[int, bytes] | None, quote: Quote | None
 ) -> tuple[Mapping[int, bytes] | None, tuple[str, ...]]:
-    """The values of quoted PCRs, and a line for each other one: the quote does not cover those."""
+    """The values of quoted PCRs, and a line for each value that the quote does not cover."""
     if given is None or quote is None:
         return given, ()
     others = sorted(given.keys() - quote.selected)

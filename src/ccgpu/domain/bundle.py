@@ -220,8 +220,8 @@ def from_evidence(
         host_key=source.claimed.host_key,
         recipient_key=source.claimed.recipient_key,
         vm_id=source.claimed.vm_id,
-        cpu=None if cpu is None else _bundled_cpu(cpu),
-        gpus=tuple(_bundled_gpu(each) for each in source.gpus),
+        cpu=None if cpu is None else _bundle_cpu(cpu),
+        gpus=tuple(_bundle_gpu(each) for each in source.gpus),
         collateral=Collateral(
             rims=source.collateral.rims,
             ocsp=source.collateral.ocsp,
@@ -234,13 +234,13 @@ def from_evidence(
     )
 
 
-def _bundled_cpu(cpu: evidence.CpuEvidence) -> Cpu:
+def _bundle_cpu(cpu: evidence.CpuEvidence) -> Cpu:
     fields = {name: getattr(cpu, name) for name in Cpu.model_fields if name != "pcrs"}
     pcrs = None if cpu.pcrs is None else {str(i): value for i, value in sorted(cpu.pcrs.items())}
     return Cpu(**fields, pcrs=pcrs)
 
 
-def _bundled_gpu(gpu: evidence.GpuEvidence) -> Gpu:
+def _bundle_gpu(gpu: evidence.GpuEvidence) -> Gpu:
     state = None
     if gpu.state is not None:
         said = gpu.state

@@ -38,15 +38,15 @@ class PolicyOrigin:
 
 def loosened_fields(policy: Policy, baseline: Policy) -> Mapping[str, str]:
     """The fields in which `policy` asks for less than `baseline`, with both values in words."""
-    return dict(_compared(policy, baseline, ""))
+    return dict(_compare(policy, baseline, ""))
 
 
-def _compared(own: BaseModel, base: BaseModel, prefix: str) -> Iterator[tuple[str, str]]:
+def _compare(own: BaseModel, base: BaseModel, prefix: str) -> Iterator[tuple[str, str]]:
     for field in type(own).model_fields:
         path = f"{prefix}{field}"
         mine, theirs = getattr(own, field), getattr(base, field)
         if isinstance(mine, BaseModel) and isinstance(theirs, BaseModel):
-            yield from _compared(mine, theirs, f"{path}.")
+            yield from _compare(mine, theirs, f"{path}.")
         elif path not in _IGNORED and _is_looser(path, own, mine, theirs):
             yield path, f"{_words(path, mine)} instead of {_words(path, theirs)}"
 

@@ -35,7 +35,7 @@ def group_of(id_: str) -> str:
     return GROUPS.get(first, first)
 
 
-def grouped(checks: Iterable[Check]) -> Mapping[str, list[Check]]:
+def group_checks(checks: Iterable[Check]) -> Mapping[str, list[Check]]:
     """The checks by group, in the order of `GROUPS`; unknown groups come last."""
     groups: dict[str, list[Check]] = {name: [] for name in GROUPS.values()}
     for check in checks:

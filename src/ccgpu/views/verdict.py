@@ -17,7 +17,7 @@ from rich.text import Text
 from ccgpu.attest.appraisal import Appraisal
 from ccgpu.attest.check import Check, format_value
 from ccgpu.attest.trust_basis import TrustSource
-from ccgpu.views.check_groups import grouped
+from ccgpu.views.check_groups import group_checks
 from ccgpu.views.remedies import remedies
 from ccgpu.views.signs import plain
 
@@ -89,7 +89,7 @@ def simulated_line() -> str:
 def _groups(checks: Sequence[Check]) -> Table:
     """One line for each group: the number of checks, and of failed ones."""
     table = _grid()
-    for name, members in grouped(checks).items():
+    for name, members in group_checks(checks).items():
         failed = sum(not check.ok for check in members)
         count = f"{len(members)} check{'s' if len(members) != 1 else ''}"
         sign, line = (_NO, f"{failed} of {count} failed") if failed else (_OK, f"{count} ok")

@@ -85,11 +85,11 @@ def _error_line(error: CcgpuError | None) -> str:
 
 
 def _details(result: EvidenceResult) -> RenderableType:
-    appraised = _appraised(result)
+    appraised = _appraised_evidence(result)
     return Text(plain(str(result.error))) if appraised is None else verdict.as_text(appraised)
 
 
-def _appraised(result: EvidenceResult) -> AppraisedEvidence | None:
+def _appraised_evidence(result: EvidenceResult) -> AppraisedEvidence | None:
     if result.appraisal is None:
         return None
     return AppraisedEvidence(result.appraisal, result.source, result.format_, result.ignored)
@@ -113,7 +113,7 @@ def _key(result: EvidenceResult) -> str:
 def _document(result: EvidenceResult) -> dict[str, Any]:
     """The document of one; if it has no verdict at all, `verdict` is null and `error` says why."""
     head: dict[str, Any] = {"source": result.source, "exit_code": result.exit_code}
-    appraised = _appraised(result)
+    appraised = _appraised_evidence(result)
     if appraised is not None:
         return head | verdict.as_json(appraised)
     err = result.error

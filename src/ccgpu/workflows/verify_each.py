@@ -36,13 +36,13 @@ def sources(paths: Sequence[Path]) -> list[Path]:
 
     `UsageProblem` if that is more than one run keeps.
     """
-    found = [source for path in paths for source in _sources(path)]
-    if len(found) > MAX_SOURCES:
+    paths_found = [source for path in paths for source in _sources(path)]
+    if len(paths_found) > MAX_SOURCES:
         raise UsageProblem(
-            f"{len(found)} pieces of evidence: one run judges at most {MAX_SOURCES}",
+            f"{len(paths_found)} pieces of evidence: one run judges at most {MAX_SOURCES}",
             hint="give fewer, in several runs",
         )
-    return found
+    return paths_found
 
 
 def _sources(path: Path) -> list[Path]:

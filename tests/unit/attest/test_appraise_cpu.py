@@ -124,10 +124,10 @@ def test_the_product_has_to_be_on_the_list():
 
 
 def test_a_nonce_of_the_callers_wins_and_has_to_be_the_same():
-    other = Judge(question=AppraisalInputs(AT, nonce=b"\x01" * 32))
+    other = Judge(inputs=AppraisalInputs(AT, nonce=b"\x01" * 32))
 
     assert set(other(asked(vm())).reasons) == {"freshness.nonce.other", "vtpm.nonce.other"}
-    same = Judge(question=AppraisalInputs(AT, nonce=NONCE))
+    same = Judge(inputs=AppraisalInputs(AT, nonce=NONCE))
     found = same(asked(vm()))
     assert found.verdict == "accepted"
     assert not [words for words in found.not_proven if words.startswith("freshness")]
@@ -156,7 +156,7 @@ _BINDING = {
 
 
 def test_bound_evidence_is_accepted_where_it_has_to_be_bound():
-    found = Judge(question=asking(vm()))(bound(vm()), binding="ccgpu-bind-v1")
+    found = Judge(inputs=asking(vm()))(bound(vm()), binding="ccgpu-bind-v1")
 
     assert found.verdict == "accepted"
     assert not [words for words in found.not_proven if words.startswith(("identity", "channel"))]
@@ -207,8 +207,8 @@ def _pins(**changes):
 
 
 def test_golden_values_are_compared_one_by_one():
-    good = Judge(question=AppraisalInputs(AT, reference_values=_pins()))
-    bad = Judge(question=AppraisalInputs(AT, reference_values=_pins(**{"4": "00" * 32})))
+    good = Judge(inputs=AppraisalInputs(AT, reference_values=_pins()))
+    bad = Judge(inputs=AppraisalInputs(AT, reference_values=_pins(**{"4": "00" * 32})))
 
     assert good(asked(vm())).verdict == "accepted"
     assert bad(asked(vm())).reasons == ("policy.pins.pcr",)
@@ -218,7 +218,7 @@ def test_golden_values_are_compared_one_by_one():
 
 def test_a_pinned_pcr_that_was_not_quoted_is_refused():
     found = _with(asked(vm()), quote=None)
-    pinned = Judge(question=AppraisalInputs(AT, reference_values=_pins()))
+    pinned = Judge(inputs=AppraisalInputs(AT, reference_values=_pins()))
 
     assert "policy.pins.unquoted" in pinned(found).reasons
 
@@ -227,7 +227,7 @@ def test_golden_values_that_the_policy_wants_must_be_there_but_for_the_first_use
     changed = {"cpu": {"require_pins": True}}
 
     assert judge(asked(vm()), **changed).reasons == ("policy.pins.absent",)
-    first = Judge(question=AppraisalInputs(AT, recording=True))
+    first = Judge(inputs=AppraisalInputs(AT, recording=True))
     assert first(asked(vm()), **changed).verdict == "accepted"
 
 
@@ -262,7 +262,7 @@ def test_a_rejection_outranks_the_want_of_collateral():
 
 
 def test_a_refusal_by_time_alone_says_what_to_do():
-    late = Judge(question=AppraisalInputs(datetime(2050, 1, 1, tzinfo=UTC)))
+    late = Judge(inputs=AppraisalInputs(datetime(2050, 1, 1, tzinfo=UTC)))
 
     with pytest.raises(EvidenceRejected) as caught:
         late(asked(vm())).require()
@@ -335,8 +335,8 @@ def test_without_a_part_that_the_policy_wants_there_is_no_good_verdict():
 
 
 def test_bulletins_are_named_by_the_floor_that_answers_them_and_when_they_are_not_covered():
-    assert bulletins.fixed_at_floor("snp", 0x17, "Genoa") == ("AMD-SB-3019",)
-    assert bulletins.fixed_at_floor("snp", 0, "Genoa") == ()
+    assert bulletins.bulletins_fixed_at("snp", 0x17, "Genoa") == ("AMD-SB-3019",)
+    assert bulletins.bulletins_fixed_at("snp", 0, "Genoa") == ()
     open_ = bulletins.open_bulletins("Genoa", snp=0x17, microcode=0x54, alias_check=True)
     assert [each.split()[0] for each in open_] == [
         "AMD-SB-3020",

@@ -282,7 +282,7 @@ def _warned(found):
 )
 def test_data_that_ages_says_so_before_it_is_too_old(before, words):
     at = bulletins.REVIEW_BY - before
-    (warned,) = _warned(Judge(question=AppraisalInputs(at))(asked(vm()))) or [None]
+    (warned,) = _warned(Judge(inputs=AppraisalInputs(at))(asked(vm()))) or [None]
 
     assert (warned is None) == (words is None)
     if words is not None:

@@ -86,7 +86,7 @@ def test_what_amd_withdrew_or_never_published_has_no_numbers():
 def test_a_bit_is_set_only_if_every_vector_has_it():
     assert bulletins.common_bits((0b110, 0b011)) == 0b010
     assert bulletins.common_bits((0b110, None)) is None
-    assert bulletins.signalled_in_mask(0b110) == ("AMD-SB-3020", "AMD-SB-3016")
+    assert bulletins.bulletins_in_mask(0b110) == ("AMD-SB-3020", "AMD-SB-3016")
 
 
 def test_memory_that_nobody_checked_for_aliases_is_open_to_badram():
@@ -96,11 +96,14 @@ def test_memory_that_nobody_checked_for_aliases_is_open_to_badram():
 
 
 def test_a_floor_is_explained_by_the_bulletins_that_ask_for_it():
-    assert bulletins.fixed_at_floor("snp", 0x1B, "Genoa") == ("AMD-SB-3020",)
-    assert bulletins.fixed_at_floor("microcode", 0x56, "Genoa") == ("AMD-SB-3020", "AMD-SB-3027")
-    assert bulletins.fixed_at_floor("snp", 0x1D, "Milan") == ("AMD-SB-3030",)
-    assert bulletins.fixed_at_floor("tee", 0, "Genoa") == ()
-    assert bulletins.fixed_at_floor("tee", 1, "Genoa") == ()
+    assert bulletins.bulletins_fixed_at("snp", 0x1B, "Genoa") == ("AMD-SB-3020",)
+    assert bulletins.bulletins_fixed_at("microcode", 0x56, "Genoa") == (
+        "AMD-SB-3020",
+        "AMD-SB-3027",
+    )
+    assert bulletins.bulletins_fixed_at("snp", 0x1D, "Milan") == ("AMD-SB-3030",)
+    assert bulletins.bulletins_fixed_at("tee", 0, "Genoa") == ()
+    assert bulletins.bulletins_fixed_at("tee", 1, "Genoa") == ()
 
 
 def test_each_bulletin_is_told_by_number_and_name():

@@ -99,12 +99,12 @@ def test_collateral_is_of_whoever_brought_it():
 def test_the_verdict_says_what_the_question_brought():
     pins = ReferenceValues(image="few", pcrs={"7": "00" * 32})
     found = dict(
-        Judge(question=AppraisalInputs(AT, nonce=NONCE, reference_values=pins))(
+        Judge(inputs=AppraisalInputs(AT, nonce=NONCE, reference_values=pins))(
             vms.asked(vm())
         ).rests_on
     )
     of_maker = AppraisalInputs(AT, at_of_maker=True, suppliers={"revocation list": "caller"})
-    other = dict(Judge(question=of_maker)(vms.asked(vm())).rests_on)
+    other = dict(Judge(inputs=of_maker)(vms.asked(vm())).rests_on)
 
     assert (found["time"], found["nonce"], found["golden PCR values"]) == ("caller",) * 3
     assert (other["time"], other["nonce"], other["golden PCR values"]) == (

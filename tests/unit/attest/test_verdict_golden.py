@@ -30,7 +30,7 @@ def _with_gpu_state(state: ReportedGpuState | None) -> Evidence:
 
 
 def _asking(**changes: Any) -> Judge:
-    return Judge(question=AppraisalInputs(AT, **changes))
+    return Judge(inputs=AppraisalInputs(AT, **changes))
 
 
 CASES: dict[str, Callable[[], Appraisal]] = {
@@ -42,9 +42,7 @@ CASES: dict[str, Callable[[], Appraisal]] = {
     "cpu-only, no nonce": lambda: _CPU(
         replace(vms.asked(vm()), claimed=replace(vms.asked(vm()).claimed, nonce=None))
     ),
-    "cpu-only, bound": lambda: Judge(question=asking(vm()))(
-        vms.bound(vm()), binding="ccgpu-bind-v1"
-    ),
+    "cpu-only, bound": lambda: Judge(inputs=asking(vm()))(vms.bound(vm()), binding="ccgpu-bind-v1"),
     "cpu-only, not simulated": lambda: _CPU(replace(vms.asked(vm()), simulated_roots=None)),
     "cpu-only, no certificate": lambda: _CPU(
         replace(vms.asked(vm()), cpu=replace(vms.cpu(vm().collect(NONCE)), vek=None))

@@ -12,7 +12,7 @@ from rich.console import Console
 import ccgpu.attest
 from ccgpu.attest.appraisal import Appraisal
 from ccgpu.attest.check import Check, Rule
-from ccgpu.views.check_groups import GROUPS, group_of, grouped
+from ccgpu.views.check_groups import GROUPS, group_checks, group_of
 from ccgpu.views.remedies import REMEDIES, remedy
 from ccgpu.views.verdict import AppraisedEvidence, as_json, as_text
 
@@ -56,7 +56,7 @@ def test_every_check_that_fails_says_what_to_do():
 def test_a_group_that_is_new_is_shown_by_its_first_word_and_last():
     new = GOOD._replace(id="brandnew.thing")
 
-    assert list(grouped([new, GOOD])) == ["SNP report", "brandnew"]
+    assert list(group_checks([new, GOOD])) == ["SNP report", "brandnew"]
 
 
 def test_the_longest_code_that_fits_says_what_to_do():

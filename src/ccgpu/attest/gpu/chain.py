@@ -32,7 +32,7 @@ SIGNATURE = Rule("gpu.chain.signature", "each is signed by the key of the next o
 DATES = Rule("gpu.chain.dates", "all certificates are valid at the time", _X509)
 AUTHORITY = Rule("gpu.chain.authority", "all but the leaf are authorities", f"{_CA} (k), (n)")
 LEAF = Rule("gpu.chain.leaf", "the leaf signs data, and is no authority", "RFC 5280, 4.2.1.3")
-PATH_LENGTH = Rule("gpu.chain.path-length", "no authority stands too high", f"{_CA} (m)")
+PATH_LENGTH = Rule("gpu.chain.path-length", "no path length constraint is violated", f"{_CA} (m)")
 CRITICAL = Rule("gpu.chain.critical", "every critical extension is known", f"{_CA} (o)")
 ARCHITECTURE = Rule(
     "gpu.chain.architecture", "NVIDIA's authorities are those of a known architecture", _NVIDIA
@@ -110,7 +110,7 @@ def verify(
         chip=chip,
         hwmodel=_common_name(certs[1]),
         ueid=str(certificates.serial(certs[0])),
-        fwid=_checked_fwid(certs[0], checks),
+        fwid=_check_fwid(certs[0], checks),
     )
     return checks.conclude(value, since)
 
@@ -161,7 +161,7 @@ def _architecture(certs: Certificates, checks: Checks) -> tuple[str | None, str 
     return known[chip], chip
 
 
-def _checked_fwid(leaf: x509.Certificate, checks: Checks) -> bytes | None:
+def _check_fwid(leaf: x509.Certificate, checks: Checks) -> bytes | None:
     extension = usage.extension(leaf, _FWID)
     present = isinstance(extension, x509.UnrecognizedExtension)
     checks.record(FWID_ABSENT, present, layout.FWID_OID, layout.FWID_OID if present else None)

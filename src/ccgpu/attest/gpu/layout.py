@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from ccgpu.attest.fields import Field, table
 
-# DMTF DSP0274 (SPDM) 1.1, GET_MEASUREMENTS, with a nonce and a slot since a signature is asked for.
+# DMTF DSP0274 (SPDM) 1.1, GET_MEASUREMENTS, with nonce and slot, since a signature is requested.
 REQUEST_SIZE = 37
 REQUEST: Mapping[str, Field] = table(
     (

@@ -22,15 +22,19 @@ from ccgpu.attest.gpu.usage import NamedChecks
 _RFC = "RFC 6960"
 
 ABSENT = Rule("ocsp.absent", "there is an OCSP answer about each certificate", f"{_RFC}, 3.2")
-OTHER = Rule("ocsp.other", "no answer about another certificate stands in", f"{_RFC}, 3.2")
+OTHER = Rule(
+    "ocsp.other",
+    "there is an OCSP answer about this certificate, not only about others",
+    f"{_RFC}, 3.2",
+)
 GENUINE = Rule(
     "ocsp.genuine", "every further answer about it is its issuer's, unchanged", f"{_RFC}, 3.2"
 )
-CHANGED = Rule(
-    "ocsp.changed", "no answer of these issuers was changed to be about another", f"{_RFC}, 3.2"
+CHANGED = Rule("ocsp.changed", "no OCSP answer of these issuers was altered", f"{_RFC}, 3.2")
+SERIAL = Rule("ocsp.serial", "the OCSP answer is about this serial number", f"{_RFC}, 4.1.1")
+ISSUER = Rule(
+    "ocsp.issuer", "the OCSP answer is about a certificate of this issuer", f"{_RFC}, 4.1.1"
 )
-SERIAL = Rule("ocsp.serial", "it is about the certificate of this number", f"{_RFC}, 4.1.1")
-ISSUER = Rule("ocsp.issuer", "it is about the certificate of this issuer", f"{_RFC}, 4.1.1")
 FUTURE = Rule("ocsp.future", "the answer was given before the time", f"{_RFC}, 4.2.2.1")
 STALE = Rule("ocsp.stale", "the answer still holds at the time", f"{_RFC}, 4.2.2.1")
 NONCE_ABSENT = Rule("ocsp.nonce.absent", "the answer has the nonce of a request", "RFC 9654, 2.1")
@@ -61,8 +65,8 @@ class IssuedCertificate:
         if algorithm is None:
             return None
         builder = rfc6960.OCSPRequestBuilder()
-        asked = builder.add_certificate(self.certificate, self.issuer, algorithm).build()
-        return OcspCertId(asked.issuer_name_hash, asked.issuer_key_hash, asked.serial_number)
+        request = builder.add_certificate(self.certificate, self.issuer, algorithm).build()
+        return OcspCertId(request.issuer_name_hash, request.issuer_key_hash, request.serial_number)
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,8 +236,8 @@ def _check_further(
 def _absence_rule(wanted: IssuedCertificate, unrelated: Sequence[OcspResponse]) -> Rule:
     """The rule that describes best, by the `unrelated` ones, why there is no response."""
     for answer in unrelated:
-        asked = wanted.cert_id(answer.hash_name)
-        if asked is not None and answer.about.issuer == asked.issuer:
+        expected = wanted.cert_id(answer.hash_name)
+        if expected is not None and answer.about.issuer == expected.issuer:
             return SERIAL
         if answer.about.serial == wanted.certificate.serial_number:
             return ISSUER

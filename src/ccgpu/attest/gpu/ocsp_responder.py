@@ -18,7 +18,9 @@ from ccgpu.attest.gpu.usage import NamedChecks
 
 _DELEGATE = "RFC 6960, 4.2.2.2"
 
-KNOWN = Rule("ocsp.responder", "the answer is by the issuer, or by whoever came along", _DELEGATE)
+KNOWN = Rule(
+    "ocsp.responder", "the responder is the issuer, or its certificate came along", _DELEGATE
+)
 SUBJECT = Rule("ocsp.responder.subject", "no certificate answers for itself", _DELEGATE)
 ISSUER = Rule("ocsp.responder.issuer", "the responder's certificate is by the issuer", _DELEGATE)
 PURPOSE = Rule("ocsp.responder.eku", "the responder may sign OCSP answers", _DELEGATE)
@@ -62,8 +64,8 @@ def _signer(
     answer: OcspResponse, certificate: x509.Certificate, issuer: x509.Certificate
 ) -> x509.Certificate | None:
     """The first that the responder id names: the issuer, the subject itself, or embedded."""
-    those = (issuer, certificate, *answer.certificates)
-    return next((each for each in those if _is_named(each, answer)), None)
+    candidates = (issuer, certificate, *answer.certificates)
+    return next((each for each in candidates if _is_named(each, answer)), None)
 
 
 def _is_named(certificate: x509.Certificate, answer: OcspResponse) -> bool:

@@ -24,7 +24,7 @@ _RFC = "RFC 6960"
 READABLE = Rule("ocsp.readable", "the OCSP answers can be read", f"{_RFC}, 4.2.1")
 UNSUCCESSFUL = Rule("ocsp.unsuccessful", "an error message holds no answer", f"{_RFC}, 2.3")
 ONE = Rule("ocsp.one", "an answer is about one certificate", "NVIDIA OCSP service")
-CRITICAL = Rule("ocsp.critical", "nothing critical is said that is not known", f"{_RFC}, 4.4")
+CRITICAL = Rule("ocsp.critical", "every critical extension of the answer is known", f"{_RFC}, 4.4")
 
 _SIZE_LIMIT = 64 * 1024  # a response has some 2 KB, its responder's certificate included
 _MAX_CERTIFICATES = 4
@@ -138,8 +138,8 @@ def _nonce(extensions: x509.Extensions) -> bytes | None:
     return nonces[0].nonce if nonces else None
 
 
-def _refuse_critical(*those: x509.Extensions) -> None:
-    for extensions in those:
+def _refuse_critical(*lists: x509.Extensions) -> None:
+    for extensions in lists:
         for each in extensions:
             if each.critical and each.oid != OCSPExtensionOID.NONCE:
                 raise Malformed(CRITICAL, "nothing", each.oid.dotted_string)

@@ -66,11 +66,11 @@ def parse(raw: bytes) -> OpaqueData:
     return OpaqueData(
         fields=MappingProxyType(fields),
         driver_version=_text(fields, layout.DRIVER_VERSION),
-        vbios_version=vbios.format_version(_present(fields, layout.VBIOS_VERSION)),
+        vbios_version=vbios.format_version(_require_field(fields, layout.VBIOS_VERSION)),
         project=_text(fields, layout.PROJECT),
         project_sku=_text(fields, layout.PROJECT_SKU),
         chip_sku=_text(fields, layout.CHIP_SKU),
-        nvdec0_enabled=_status(NVDEC, _present(fields, layout.NVDEC0_STATUS)),
+        nvdec0_enabled=_status(NVDEC, _require_field(fields, layout.NVDEC0_STATUS)),
         fwid=fields.get(layout.FWID),
         protected_pcie=None if pcie is None else _status(PCIE, pcie),
         data_version=(
@@ -115,14 +115,14 @@ def _fields(raw: bytes) -> dict[int, bytes]:
     return fields
 
 
-def _present(fields: Mapping[int, bytes], kind: int) -> bytes:
+def _require_field(fields: Mapping[int, bytes], kind: int) -> bytes:
     if kind not in fields:
         raise Malformed(MISSING, layout.OPAQUE_TYPES[kind], None)
     return fields[kind]
 
 
 def _text(fields: Mapping[int, bytes], kind: int) -> str:
-    raw = _present(fields, kind).rstrip(b"\0 ")
+    raw = _require_field(fields, kind).rstrip(b"\0 ")
     if not _PLAIN.fullmatch(raw):
         name = layout.OPAQUE_TYPES[kind]
         raise Malformed(TEXT, f"{name} of letters, digits, and . _ -", raw)

@@ -28,7 +28,7 @@ KEY = Rule("rim.chain.key", "all keys are on P-384", _NVIDIA)
 SIGNATURE = Rule("rim.chain.signature", "each is signed by the key of the next one", _X509)
 DATES = Rule("rim.chain.dates", "the signer's authorities are valid at the time", _X509)
 AUTHORITY = Rule("rim.chain.authority", "all but the signer are authorities", f"{_CA} (k), (n)")
-PATH_LENGTH = Rule("rim.chain.path-length", "no authority stands too high", f"{_CA} (m)")
+PATH_LENGTH = Rule("rim.chain.path-length", "no path length constraint is violated", f"{_CA} (m)")
 CRITICAL = Rule("rim.chain.critical", "every critical extension is known", f"{_CA} (o)")
 SIGNER_USAGE = Rule(
     "rim.signer.usage", "the signer signs data, and is no authority", "RFC 5280, 4.2.1.3"

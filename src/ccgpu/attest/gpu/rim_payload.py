@@ -90,11 +90,11 @@ def parse(content: bytes) -> RimPayload:
 
 def _parts(root: Element) -> tuple[Element, Element]:
     names = (f"{_SWID_NAMESPACE}Meta", f"{_SWID_NAMESPACE}Payload")
-    found = [each for each in root if each.tag not in _SKIPPED_TAGS]
-    tags = tuple(str(each.tag) for each in found)
-    if tags != names or any(len(each) for each in root if each is not found[-1]):
+    parts = [each for each in root if each.tag not in _SKIPPED_TAGS]
+    tags = tuple(str(each.tag) for each in parts)
+    if tags != names or any(len(each) for each in root if each is not parts[-1]):
         raise Malformed(PARTS, [name.removeprefix(_SWID_NAMESPACE) for name in names], tags)
-    return found[0], found[1]
+    return parts[0], parts[1]
 
 
 def _required_attribute(meta: Element, name: str) -> str:

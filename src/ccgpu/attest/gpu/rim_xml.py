@@ -57,13 +57,13 @@ def canonical(element: Element) -> bytes:
         raise Malformed(CANONICAL, "canonical XML", str(error)[:100]) from error
 
 
-def _require_at_most(found: int, limit: int, what: str) -> None:
-    if found > limit:
-        raise Malformed(SIZE, f"at most {limit} {what}", f"{found} {what}")
+def _require_at_most(count: int, limit: int, what: str) -> None:
+    if count > limit:
+        raise Malformed(SIZE, f"at most {limit} {what}", f"{count} {what}")
 
 
-def _refuse(rule: Rule, those: tuple[bytes, ...], data: bytes) -> None:
-    for each in those:
+def _refuse(rule: Rule, forbidden: tuple[bytes, ...], data: bytes) -> None:
+    for each in forbidden:
         if each in data:
             raise Malformed(rule, f"no {each.decode()}", f"{each.decode()} at {data.index(each)}")
 

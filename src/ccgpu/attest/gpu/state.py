@@ -55,5 +55,5 @@ def _switch(document: Mapping[str, object], name: str) -> bool:
 def _words(state: ReportedGpuState) -> str:
     switches = {"CC mode": state.cc_mode, "developer tools": state.dev_tools}
     ready = {None: "not told", True: "on", False: "off"}[state.ready]
-    said = [f"{name} {'on' if on else 'off'}" for name, on in switches.items()]
-    return ", ".join([*said, f"ready {ready}"])
+    words = [f"{name} {'on' if on else 'off'}" for name, on in switches.items()]
+    return ", ".join([*words, f"ready {ready}"])

@@ -16,10 +16,10 @@ _FRESH = "RFC 9334, 10.2; DMTF DSP0274 (SPDM) 1.1, GET_MEASUREMENTS, Nonce"
 _DICE = "TCG Implicit Identity Based Device Attestation; NVIDIA nvtrust, local_gpu_verifier"
 
 SIGNATURE = Rule("gpu.signature", "the report is signed by the key of the leaf", _SPDM)
-NONCE_UNASKED = Rule("gpu.nonce.unasked", "it is known what the GPU was asked with", _FRESH)
+NONCE_UNASKED = Rule("gpu.nonce.unasked", "the nonce of the GPU is known", _FRESH)
 NONCE_SIZE = Rule("gpu.nonce.size", "a GPU is asked with 32 bytes", _FRESH)
 NONCE_OTHER = Rule("gpu.nonce.other", "the report answers what was asked, in full", _FRESH)
-NONCE_KNOWN = Rule("gpu.nonce.known", "the nonce is none that NVIDIA published", _FRESH)
+NONCE_KNOWN = Rule("gpu.nonce.known", "the nonce is not one that NVIDIA published", _FRESH)
 FWID_ABSENT = Rule("gpu.fwid.absent", "the report says which firmware made it", _DICE)
 FWID = Rule("gpu.fwid", "leaf and report are of one firmware", _DICE)
 

@@ -136,9 +136,9 @@ def _parts(
 ) -> Sequence[Element]:
     """The children, which must have exactly these names, and the element these attributes."""
     children = list(element)
-    found = [_local(child) for child in children]
-    if found != list(names):
-        raise Malformed(rule, list(names), found)
+    tags = [_local(child) for child in children]
+    if tags != list(names):
+        raise Malformed(rule, list(names), tags)
     expected, actual = dict(attributes or {}), dict(element.items())
     if actual != expected:
         raise Malformed(rule, list(expected.values()), list(actual.values()))

@@ -75,8 +75,8 @@ def parse(runtime: bytes) -> RuntimeClaims:
     return RuntimeClaims(
         ak=_rsa(exponent, modulus),
         ak_modulus=modulus,
-        secure_boot=_required(config, "secure-boot"),
-        tpm_enabled=_required(config, "tpm-enabled"),
+        secure_boot=_required_switch(config, "secure-boot"),
+        tpm_enabled=_required_switch(config, "tpm-enabled"),
         vm_unique_id=_vm_id(config.get("vmUniqueId")),
         user_data=_user_data(document),
         console_enabled=_switch(config, "console-enabled"),
@@ -124,7 +124,7 @@ def _rsa(exponent: bytes, modulus: bytes) -> rsa.RSAPublicKey:
     return rsa.RSAPublicNumbers(e, n).public_key()
 
 
-def _required(config: Mapping[str, object], name: str) -> bool:
+def _required_switch(config: Mapping[str, object], name: str) -> bool:
     value = _switch(config, name)
     if value is None:
         raise Malformed(CONFIG_TYPE, "true or false", f"{name}: absent")

@@ -84,7 +84,7 @@ class PlatformInfo:
 
     @property
     def alias_check_complete(self) -> bool:
-        """Bit 5: since the last reset, memory aliases were looked for and none found."""
+        """Bit 5: since the last reset, the firmware checked for memory aliases and found none."""
         return bool(self.raw >> 5 & 1)
 
     @property

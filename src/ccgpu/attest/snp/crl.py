@@ -22,7 +22,7 @@ _X509 = "RFC 5280, 6.3.3"
 
 PRESENT = Rule("snp.crl.present", "AMD's revocation list is there", _KDS)
 READABLE = Rule("snp.crl", "AMD's revocation list can be read", "RFC 5280, 5.1")
-COMPLETE = Rule("snp.crl.complete", "the revocation list limits itself to nothing", _X509)
+COMPLETE = Rule("snp.crl.complete", "the revocation list does not limit its scope", _X509)
 ISSUER = Rule("snp.crl.issuer", "the revocation list is the ARK's", _X509)
 ALGORITHM = Rule("snp.crl.algorithm", "the revocation list is signed in the way AMD signs", _KDS)
 SIGNATURE = Rule("snp.crl.signature", "the revocation list is signed by the ARK", _X509)
@@ -72,8 +72,8 @@ def verify(
     if newest.crl is None or roots is None:  # without roots, `chain` has failed
         return
     _check_window(newest.crl, at, checks)
-    counting = [each.crl for each in checked if each.crl and (each.signed or each is newest)]
-    _check_not_revoked(frozenset().union(*(each.serials for each in counting)), vek, roots, checks)
+    counted = [each.crl for each in checked if each.crl and (each.signed or each is newest)]
+    _check_not_revoked(frozenset().union(*(each.serials for each in counted)), vek, roots, checks)
 
 
 def _check_list(data: bytes, roots: AmdRoots | None) -> _CheckedList:

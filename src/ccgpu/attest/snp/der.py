@@ -171,13 +171,13 @@ def _extensions(content: bytes) -> tuple[VekExtension, ...]:
     outer = Cursor(content)
     every = Cursor(outer.content(SEQUENCE))
     outer.end()
-    found: dict[str, VekExtension] = {}
+    extensions: dict[str, VekExtension] = {}
     while every.more:
         one = _extension(Cursor(every.content(SEQUENCE)))
-        if one.oid in found:
+        if one.oid in extensions:
             raise _malformed("each extension once", 0)
-        found[one.oid] = one
-    return tuple(found.values())
+        extensions[one.oid] = one
+    return tuple(extensions.values())
 
 
 def _extension(parts: Cursor) -> VekExtension:

@@ -30,7 +30,7 @@ KEY_RESERVED = Rule(
 )
 AUTHOR_KEY = Rule(
     "snp.key-info.author-key",
-    "no author key stands behind the ID key",
+    "there is no author key",
     f"{_REPORT}, AUTHOR_KEY_EN and AUTHOR_KEY_DIGEST",
 )
 MASK_CHIP_KEY = Rule(
@@ -40,7 +40,7 @@ MASK_CHIP_KEY = Rule(
 )
 SIGNING_KEY = Rule(
     "snp.key-info.signing-key",
-    "the key of the chip signed, not one of the cloud",
+    "the chip's key (VCEK) signed, not the cloud's (VLEK)",
     f"{_REPORT}, SIGNING_KEY",
 )
 ALGORITHM = Rule(

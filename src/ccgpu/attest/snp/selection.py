@@ -105,11 +105,11 @@ def _is_chain_of(chain: bytes, anchors: AmdRoots | None) -> bool:
     if anchors is None:
         return False
     try:
-        found = certificates.load_chain(chain, authorities.CHAIN, _CHAIN_LIMIT)
+        certs = certificates.load_chain(chain, authorities.CHAIN, _CHAIN_LIMIT)
     except Malformed:
         return False
     signers = {anchor.subject for anchor in (anchors.ask, anchors.asvk) if anchor}
-    return found[0].subject.rfc4514_string() in signers
+    return certs[0].subject.rfc4514_string() in signers
 
 
 def _crls(

@@ -62,9 +62,9 @@ def parse(data: bytes, readers: Sequence[Reader] = READERS) -> Vek:
     Raises:
         Malformed: No reader accepts it, or an extension is missing or wrong.
     """
-    found = _read(certificates.read_der(data, READABLE), readers)
-    kind = _kind(found)
-    extensions = _extensions(found)
+    certificate_read = _read(certificates.read_der(data, READABLE), readers)
+    kind = _kind(certificate_read)
+    extensions = _extensions(certificate_read)
     product = _product(extensions)
     return Vek(
         kind=kind,
@@ -72,8 +72,8 @@ def parse(data: bytes, readers: Sequence[Reader] = READERS) -> Vek:
         tcb=_tcb(extensions, product),
         reserved_svns=tuple(_svn(extensions, oid) for oid in RESERVED_SVNS if oid in extensions),
         hwid=_hwid(extensions, product) if kind == "VCEK" else None,
-        key=_key(found),
-        certificate=found,
+        key=_key(certificate_read),
+        certificate=certificate_read,
     )
 
 
@@ -87,16 +87,16 @@ def _read(data: bytes, readers: Sequence[Reader]) -> VekCertificate:
     raise refusals[0]
 
 
-def _kind(found: VekCertificate) -> str:
-    name = found.subject.partition(",")[0].removeprefix("CN=")
+def _kind(vek_certificate: VekCertificate) -> str:
+    name = vek_certificate.subject.partition(",")[0].removeprefix("CN=")
     if name not in _KINDS:
-        raise Malformed(SUBJECT, _KINDS, found.subject)
+        raise Malformed(SUBJECT, _KINDS, vek_certificate.subject)
     return _KINDS[name]
 
 
-def _key(found: VekCertificate) -> ec.EllipticCurvePublicKey:
+def _key(vek_certificate: VekCertificate) -> ec.EllipticCurvePublicKey:
     try:
-        key = load_der_public_key(found.spki)
+        key = load_der_public_key(vek_certificate.spki)
     except (ValueError, UnsupportedAlgorithm) as error:
         raise Malformed(KEY, "EC P-384", str(error)[:100]) from error
     if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP384R1):
@@ -104,11 +104,11 @@ def _key(found: VekCertificate) -> ec.EllipticCurvePublicKey:
     return key
 
 
-def _extensions(found: VekCertificate) -> Mapping[str, bytes]:
-    critical = [each.oid for each in found.extensions if each.critical]
+def _extensions(vek_certificate: VekCertificate) -> Mapping[str, bytes]:
+    critical = [each.oid for each in vek_certificate.extensions if each.critical]
     if critical:
         raise Malformed(EXTENSION, "no critical extension", critical)
-    return {each.oid: each.value for each in found.extensions}
+    return {each.oid: each.value for each in vek_certificate.extensions}
 
 
 def _extension(extensions: Mapping[str, bytes], oid: str) -> bytes:

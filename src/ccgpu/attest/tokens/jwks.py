@@ -71,17 +71,17 @@ def parse(data: bytes) -> KeySet:
     listed = strict_json.load(data, _SET_LIMIT).get("keys")
     if not isinstance(listed, list) or not 1 <= len(listed) <= _KEYS_LIMIT:
         raise Malformed(KEYS, f"1 to {_KEYS_LIMIT} keys", _describe_count(listed))
-    found: dict[str, Jwk] = {}
+    keys: dict[str, Jwk] = {}
     for jwk in listed:
         if not isinstance(jwk, dict):
             raise Malformed(KEYS, "objects", type(jwk).__name__)
         kid = _kid(jwk)
-        if kid in found:
+        if kid in keys:
             raise Malformed(DUPLICATE, "every id once", f"{kid} twice")
         if secrets := _SECRET_MEMBERS & set(jwk):
             raise Malformed(PRIVATE, "public keys", f"{kid} has {', '.join(sorted(secrets))}")
-        found[kid] = jwk
-    return found
+        keys[kid] = jwk
+    return keys
 
 
 def signing_key(jwk: Jwk, algorithm: Algorithm) -> SigningKey:
@@ -144,18 +144,18 @@ def _certificate(chain: object) -> x509.Certificate:
     return certificates.parse(der, CERTIFICATE)
 
 
-def _require_strong(found: object, algorithm: Algorithm) -> PublicKey:
+def _require_strong(key: object, algorithm: Algorithm) -> PublicKey:
     """`found`, if it is of the algorithm's type and strong enough; else `Malformed`."""
     if algorithm == "ES384":
-        if not isinstance(found, ec.EllipticCurvePublicKey):
+        if not isinstance(key, ec.EllipticCurvePublicKey):
             raise Malformed(TYPE, "EC", "another key")
-        if not isinstance(found.curve, ec.SECP384R1):
-            raise Malformed(CURVE, "P-384", found.curve.name)
-        return found
-    if not isinstance(found, rsa.RSAPublicKey):
+        if not isinstance(key.curve, ec.SECP384R1):
+            raise Malformed(CURVE, "P-384", key.curve.name)
+        return key
+    if not isinstance(key, rsa.RSAPublicKey):
         raise Malformed(TYPE, "RSA", "another key")
-    _check_rsa(found.public_numbers().n, found.public_numbers().e)
-    return found
+    _check_rsa(key.public_numbers().n, key.public_numbers().e)
+    return key
 
 
 def _check_rsa(modulus: int, exponent: int) -> None:

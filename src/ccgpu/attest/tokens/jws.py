@@ -169,15 +169,13 @@ def _key(token: Jws, trust: TokenTrust, checks: Checks) -> SigningKey | None:
     plain = isinstance(kid, str) and bool(_KID.fullmatch(kid)) and ".." not in kid
     if not checks.record(KID_FORM, plain, "an id", token.describe(kid)) or trust.keys is None:
         return None
-    found = trust.keys.get(str(kid))
+    jwk = trust.keys.get(str(kid))
     known = f"one of {len(trust.keys)} keys"
-    checks.record(KID_UNKNOWN, found is not None, known, token.describe(kid))
-    if found is None:
+    checks.record(KID_UNKNOWN, jwk is not None, known, token.describe(kid))
+    if jwk is None:
         return None
     usable = f"a key for {trust.algorithm}"
-    key = checks.parse(
-        jwks.USABLE, lambda jwk: jwks.signing_key(jwk, trust.algorithm), found, usable
-    )
+    key = checks.parse(jwks.USABLE, lambda jwk: jwks.signing_key(jwk, trust.algorithm), jwk, usable)
     if key is not None and key.certificate is not None:
         start, end = key.certificate.not_valid_before_utc, key.certificate.not_valid_after_utc
         window = f"{format_value(start)} to {format_value(end)}"

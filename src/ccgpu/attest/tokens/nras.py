@@ -35,7 +35,7 @@ SUBMOD_FORM = Rule("nras.submods.form", "each GPU's token is named by a digest",
 SUBMOD_ALGORITHM = Rule("nras.submods.algorithm", "the digests are SHA-256", _EAT)
 SUBMOD_DIGEST = Rule("nras.submods.digest", "each GPU's token is the one that is named", _EAT)
 COUNT = Rule("nras.gpus.count", "there are as many GPUs as expected", "the policy, GPU count")
-TWICE = Rule("nras.gpus.twice", "each token is of another GPU", "RFC 9711, §4.2.1")
+TWICE = Rule("nras.gpus.twice", "no two tokens are of one GPU", "RFC 9711, §4.2.1")
 OTHER_GPU = Rule("nras.gpus.other", "the tokens are of the GPUs of the evidence", "docs/trust.md")
 DRIVER = Rule("nras.gpus.driver", "token and evidence name one driver", "docs/trust.md")
 VBIOS = Rule("nras.gpus.vbios", "token and evidence name one VBIOS", "docs/trust.md")
@@ -75,8 +75,8 @@ class NrasResult:
     @property
     def warnings(self) -> tuple[str, ...]:
         """Warnings of the service, for display; they fail no check."""
-        found = self.gpus.items()
-        return tuple(f"{name}: {gpu.warning}" for name, gpu in found if gpu.warning is not None)
+        gpus = self.gpus.items()
+        return tuple(f"{name}: {gpu.warning}" for name, gpu in gpus if gpu.warning is not None)
 
 
 def parse(token: bytes) -> DetachedEat:
@@ -133,8 +133,8 @@ def verify(
 
 def _parse_array(token: bytes) -> object:
     """Parse a JSON array, as the only member of an object that the strict parser accepts."""
-    found = strict_json.load(b'{"eat":' + token + b"}", _SIZE_LIMIT + 16)
-    return found["eat"] if len(found) == 1 else None
+    document = strict_json.load(b'{"eat":' + token + b"}", _SIZE_LIMIT + 16)
+    return document["eat"] if len(document) == 1 else None
 
 
 def _are_gpu_tokens(gpus: Mapping[object, object]) -> bool:

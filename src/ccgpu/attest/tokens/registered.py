@@ -18,7 +18,7 @@ NOT_YET = Rule("token.nbf.future", "the token is valid already", f"{_JWT}, §4.1
 IAT_ABSENT = Rule("token.iat.absent", "the token says when it was issued", f"{_JWT}, §4.1.6")
 IAT_FUTURE = Rule("token.iat.future", "the token was issued before now", f"{_JWT}, §4.1.6")
 NONCE_UNASKED = Rule(
-    "token.nonce.unasked", "it is known which nonce was asked with", "RFC 9334, §10.2"
+    "token.nonce.unasked", "the nonce of the challenge is known", "RFC 9334, §10.2"
 )
 
 # Clocks of the service and of the caller may differ ("usually no more than a few minutes", §4.1.4).

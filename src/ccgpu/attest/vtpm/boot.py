@@ -27,7 +27,7 @@ SEPARATOR = Rule(
 )
 INJECTED = Rule(
     "vtpm.eventlog.injected",
-    "the log tells of the firmware's part of PCR 7 what was measured",
+    "the data of the firmware's events in PCR 7 is what was measured",
     f"{_PFP}, §3.3.4.8; GO-2026-5298",
 )
 
@@ -105,7 +105,7 @@ def verify(
         checks.record_equal(REPLAY, what + pcrs[index].hex(), what + ends[index].hex())
     # 3. The data of the firmware's events in PCR 7 is what was measured (PFP §3.3.4.8).
     events = [event for event in log.events if event.pcr == _SECURE_BOOT]
-    own = _before_separator(events)
+    own = _firmware_events(events)
     checks.record(SEPARATOR, len(own) < len(events), "a separator", f"{len(events)} events")
     false = sum(not event.says_what_was_measured for event in own)
     checks.record_equal(
@@ -121,7 +121,7 @@ def boot_facts(log: EventLog, replayed: frozenset[int], left: frozenset[int]) ->
         if event.pcr in replayed:
             by_pcr[event.pcr].append(event)
     state = by_pcr[_SECURE_BOOT]
-    own = _before_separator(state)
+    own = _firmware_events(state)
     variables = [each for each in map(_variable, own) if each] if len(own) < len(state) else []
     return Boot(
         replayed=replayed,
@@ -144,7 +144,7 @@ def boot_facts(log: EventLog, replayed: frozenset[int], left: frozenset[int]) ->
     )
 
 
-def _before_separator(events: Sequence[PcrEvent]) -> Sequence[PcrEvent]:
+def _firmware_events(events: Sequence[PcrEvent]) -> Sequence[PcrEvent]:
     """The firmware's events: those before its separator; all if there is none."""
     return tuple(itertools.takewhile(lambda event: event.digest not in _SEPARATORS, events))
 

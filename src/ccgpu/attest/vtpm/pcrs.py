@@ -17,7 +17,7 @@ _TOOLS = "tpm2-tools, tpm2_quote(1) and tpm2_pcrread(1)"
 FORMAT = Rule("vtpm.pcr-file.format", "the PCR file is in a known form", _TOOLS)
 INDEX = Rule("vtpm.pcr-file.index", "every PCR of the file is one of 24", _TOOLS)
 VALUE = Rule("vtpm.pcr-file.value", "every PCR value of the file is 32 bytes", _TOOLS)
-DUPLICATE = Rule("vtpm.pcr-file.duplicate", "no PCR, and no bank, stands twice", _TOOLS)
+DUPLICATE = Rule("vtpm.pcr-file.duplicate", "no PCR and no bank is listed twice", _TOOLS)
 BANK = Rule("vtpm.pcr-file.bank", "the PCR file is of one bank, SHA-256", _TOOLS)
 COUNT = Rule("vtpm.pcr-file.count", "there is one value for each PCR of the file", _TOOLS)
 PADDING = Rule("vtpm.pcr-file.padding", "the spare bytes of the PCR file are zero", _TOOLS)
@@ -45,18 +45,18 @@ def parse(data: bytes, selected: frozenset[int]) -> Mapping[int, bytes]:
     if selected and len(data) == layout.DIGEST_SIZE * len(selected):
         return dict(zip(sorted(selected), _chunks(data, layout.DIGEST_SIZE), strict=True))
     if data.startswith(_SERIALIZED_START):
-        return _serialized(data)
+        return _parse_serialized(data)
     if data.lstrip().startswith(b"{"):
-        return _json(data)
-    return _yaml(data)
+        return _parse_json(data)
+    return _parse_yaml(data)
 
 
-def _json(data: bytes) -> Mapping[int, bytes]:
-    found = strict_json.load(data, _SIZE_LIMIT)
-    return {_index(key): _value(value) for key, value in found.items()}
+def _parse_json(data: bytes) -> Mapping[int, bytes]:
+    document = strict_json.load(data, _SIZE_LIMIT)
+    return {_index(key): _value(value) for key, value in document.items()}
 
 
-def _yaml(data: bytes) -> Mapping[int, bytes]:
+def _parse_yaml(data: bytes) -> Mapping[int, bytes]:
     try:
         lines = data.decode("ascii").splitlines()
     except UnicodeDecodeError as error:
@@ -97,8 +97,8 @@ def _value(text: object) -> bytes:
     return bytes.fromhex(text)
 
 
-def _serialized(data: bytes) -> Mapping[int, bytes]:
-    """A TPML_PCR_SELECTION, how many TPML_DIGEST follow, and those."""
+def _parse_serialized(data: bytes) -> Mapping[int, bytes]:
+    """Parse a TPML_PCR_SELECTION, the number of TPML_DIGEST, and these."""
     lists = (len(data) - _SELECTION_SIZE - 4) // _LIST_SIZE
     if lists < 1 or len(data) != _SELECTION_SIZE + 4 + lists * _LIST_SIZE:
         raise Malformed(FORMAT, "whole lists of digests", f"{len(data)} bytes")
@@ -106,14 +106,14 @@ def _serialized(data: bytes) -> Mapping[int, bytes]:
     count = int.from_bytes(data[_SELECTION_SIZE : _SELECTION_SIZE + 4], "little")
     if count != lists:
         raise Malformed(COUNT, f"{lists} lists", f"{count} lists")
-    found = [
+    digests = [
         digest
         for each in _chunks(data[_SELECTION_SIZE + 4 :], _LIST_SIZE)
         for digest in _digests(each)
     ]
-    if len(found) != len(indices):
-        raise Malformed(COUNT, f"{len(indices)} values", f"{len(found)} values")
-    return dict(zip(indices, found, strict=True))
+    if len(digests) != len(indices):
+        raise Malformed(COUNT, f"{len(indices)} values", f"{len(digests)} values")
+    return dict(zip(indices, digests, strict=True))
 
 
 def _selected_indices(entries: bytes) -> list[int]:

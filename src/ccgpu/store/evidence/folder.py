@@ -188,11 +188,11 @@ def _merge_tokens(path: Path, tokens: Sequence[AttestationTokens]) -> Attestatio
 
 
 def _tokens(pieces: _Pieces, documented: AttestationTokens) -> AttestationTokens:
-    bare = AttestationTokens(*(_stripped(pieces.one.get(kind)) for kind in ("nras", "maa")))
+    bare = AttestationTokens(*(_strip(pieces.one.get(kind)) for kind in ("nras", "maa")))
     return _merge_tokens(pieces.path, [documented, bare])
 
 
-def _stripped(data: bytes | None) -> bytes | None:
+def _strip(data: bytes | None) -> bytes | None:
     return None if data is None else data.strip()
 
 

@@ -21,10 +21,10 @@ def list_files(folder: Path) -> Listing:
     """The files of a folder, sorted. `InvalidFile` if there are too many, or on an error."""
     try:
         root = folder.resolve(strict=True)
-        found = list(islice(_entries(root), MAX_ENTRIES + 1))
-        if len(found) > MAX_ENTRIES:
+        entries = list(islice(_entries(root), MAX_ENTRIES + 1))
+        if len(entries) > MAX_ENTRIES:
             raise invalid_evidence(folder, f"holds more than {MAX_ENTRIES} entries")
-        files, links = _sort_entries(root, found)
+        files, links = _sort_entries(root, entries)
     except OSError as err:
         raise invalid_evidence(folder, f"cannot be listed: {reason(err)}") from err
     if len(files) > MAX_FILES:
@@ -40,9 +40,9 @@ def _entries(root: Path) -> Iterator[Path]:
             yield from entry.iterdir()
 
 
-def _sort_entries(root: Path, found: list[Path]) -> tuple[list[tuple[str, Path]], list[str]]:
+def _sort_entries(root: Path, entries: list[Path]) -> tuple[list[tuple[str, Path]], list[str]]:
     files, links = [], []
-    for entry in sorted(found):
+    for entry in sorted(entries):
         target = _target(root, entry)
         name = str(entry.relative_to(root))
         if target is None:
