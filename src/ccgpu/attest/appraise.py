@@ -82,13 +82,7 @@ def appraise(
     bound = challenge.binding is not None
     gpu_results = _appraise_gpus(evidence, policy, inputs, anchors, gpu_nonce, bound, checks)
     # 4. Tokens of attestation services, compared with the results above.
-    local = LocalFindings(
-        challenge.nonce,
-        gpu_nonce,
-        gpu_results.reports,
-        _vm_id(evidence, inputs, cpu_result),
-        identity_of(cpu_result.report, cpu_result.claims),
-    )
+    local = _local_findings(evidence, inputs, challenge, gpu_nonce, cpu_result, gpu_results)
     not_compared = attestation_tokens.verify(
         evidence, policy, inputs.keys, local, inputs.at, checks
     )
@@ -157,11 +151,20 @@ def _appraise_gpus(
     return gpus.appraise(evidence, context, checks)
 
 
-def _vm_id(evidence: Evidence, inputs: AppraisalInputs, cpu_result: CpuResult) -> str | None:
-    """The vmId that a token must have: the caller's, else that of verified claims or the maker."""
-    claims = cpu_result.claims
+def _local_findings(
+    evidence: Evidence,
+    inputs: AppraisalInputs,
+    challenge: Challenge,
+    gpu_nonce: bytes | None,
+    cpu_result: CpuResult,
+    gpu_results: GpuResults,
+) -> LocalFindings:
+    """What tokens are compared with; the vmId is the caller's, else verified, else claimed."""
+    report, claims = cpu_result.report, cpu_result.claims
     verified = claims.value.vm_unique_id if isinstance(claims, Verified) else None
-    return inputs.vm_id or verified or evidence.claimed.vm_id
+    vm_id = inputs.vm_id or verified or evidence.claimed.vm_id
+    identity = identity_of(report, claims)
+    return LocalFindings(challenge.nonce, gpu_nonce, gpu_results.reports, vm_id, identity)
 
 
 def _caller_inputs(evidence: Evidence, inputs: AppraisalInputs) -> CallerInputs:
