@@ -115,7 +115,7 @@ def _vm() -> Evidence:
 def _vm_and_token() -> Evidence:
     """A VM, with Microsoft's token."""
     machine = vms.vm()
-    token = tokens.MaaToken(_MAA, vms.NONCE, vm_id=machine.vm_id, issued=vms.AT)
+    token = tokens.MaaToken(_MAA, vms.NONCE, vm_id=machine.vm_id, issued=vms.AT, tee=vms.MAA_REPORT)
     return replace(vms.asked(machine), tokens=AttestationTokens(maa=token.signed()))
 
 
