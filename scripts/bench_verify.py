@@ -24,7 +24,7 @@ from functools import partial
 from pathlib import Path
 
 from ccgpu.attest import certificates, simulated
-from ccgpu.attest.appraise import Question, appraise
+from ccgpu.attest.appraise import AppraisalInputs, appraise
 from ccgpu.attest.gpu import rim, usage
 from ccgpu.attest.gpu import signatures as nvidia
 from ccgpu.attest.roots import Roots
@@ -33,6 +33,7 @@ from ccgpu.attest.snp import vek
 from ccgpu.attest.vtpm import verify as vtpm
 from ccgpu.domain import bundle
 from ccgpu.domain.evidence import Evidence
+from ccgpu.domain.overrides import Overrides
 from ccgpu.domain.policy import Policy
 from ccgpu.store import bundles, evidence, policies
 
@@ -71,7 +72,10 @@ class Case:
 
         def judge() -> None:
             found_now = replace(self.found)  # nothing is kept between two verdicts but constants
-            if appraise(found_now, policy, Question(self.at), self.roots).verdict != "accepted":
+            if (
+                appraise(found_now, policy, AppraisalInputs(self.at), self.roots).verdict
+                != "accepted"
+            ):
                 sys.exit("error: the evidence was not accepted")
 
         return judge
@@ -88,17 +92,21 @@ def main(arguments: list[str]) -> None:
     _print(cpu.judging(policies.load("cpu-only")), limit=2.5)
     print("the same report and certificate by tinfoil, without HCL, quote and policy, ms")
     print(f"  {_peer(folder) if real else 'not measured: it believes no simulated root'}")
-    policy = policies.load("gpu-only").loosened(skip_ocsp=True, known_nonce=True)
+    policy = policies.load("gpu-only").with_overrides(Overrides(skip_ocsp=True, known_nonce=True))
     print("GPU verdict (report, chain, both manifests), ms, and ÷ its bare signature checks")
     _print(gpu.judging(policy), limit=20)
     for name in arguments:
-        bundles.write(Path(name), bundle.of(cpu.found, made_at=cpu.at, tool="ccgpu bench"))
+        bundles.write(
+            Path(name), bundle.from_evidence(cpu.found, made_at=cpu.at, tool="ccgpu bench")
+        )
 
 
 def _real(folder: Path) -> tuple[Case, Case]:
     """Of an Azure VM on Genoa, and of NVIDIA's own H100."""
-    cpu = evidence.read(folder / "attest" / "azure-genoa-v3")
-    return Case(cpu, _CPU_AT), Case(evidence.read(folder / "gpu" / "h100-550.90.07"), _GPU_AT)
+    cpu = evidence.read_evidence(folder / "attest" / "azure-genoa-v3")
+    return Case(cpu, _CPU_AT), Case(
+        evidence.read_evidence(folder / "gpu" / "h100-550.90.07"), _GPU_AT
+    )
 
 
 def _simulated() -> tuple[Case, Case]:
@@ -107,7 +115,7 @@ def _simulated() -> tuple[Case, Case]:
     from support import gpus, vms
 
     made = vms.asked(vms.vm()), gpus.asked(gpus.gpu())
-    cpu, gpu = (Case(found, vms.AT, simulated.roots_of(found)) for found in made)
+    cpu, gpu = (Case(found, vms.AT, simulated.simulated_roots(found)) for found in made)
     return cpu, gpu
 
 
@@ -156,8 +164,8 @@ def _forget() -> None:
     certificates.parse.cache_clear()
     certificates.public_key.cache_clear()
     certificates.serial.cache_clear()
-    certificates.anchor.cache_clear()
-    usage.shown.cache_clear()
+    certificates.anchor_of.cache_clear()
+    usage.describe.cache_clear()
     rim.parse.cache_clear()
     vek.parse.cache_clear()
 

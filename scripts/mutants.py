@@ -80,7 +80,7 @@ GROUPS = (
     Group("policy", ("*.py",), "."),
     Group("gpu report", tuple(f"gpu/{name}.py" for name in _REPORT), "gpu"),
     Group("gpu chain", ("gpu/chain.py", "gpu/roots.py"), "gpu"),
-    Group("gpu rim", ("gpu/rim*.py", "gpu/xmldsig.py", "gpu/compare.py"), "gpu"),
+    Group("gpu rim", ("gpu/rim*.py", "gpu/xmldsig.py", "gpu/measurements.py"), "gpu"),
     Group("gpu ocsp", ("gpu/ocsp*.py",), "gpu"),
     Group("tokens", ("tokens/*.py",), "tokens"),
 )

@@ -17,7 +17,7 @@ from ccgpu.collateral.cache import Cache
 from ccgpu.collateral.want import Found, Piece
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.journal import Journal, Record
-from ccgpu.domain.policy import Pins
+from ccgpu.domain.policy import ReferenceValues
 from ccgpu.domain.resource import ResourceId
 from ccgpu.errors import StateUnusable, UsageProblem
 from ccgpu.store import atomic, drafts, policies
@@ -100,7 +100,9 @@ def test_a_file_that_cannot_be_written_anew_stays_as_it_was(small, write, free):
 
 
 def _pins(small: Path) -> None:
-    policies.record(small / "pins.json", Pins(image="x", pcrs={"4": "ab" * 32}))
+    policies.write_reference_values(
+        small / "pins.json", ReferenceValues(image="x", pcrs={"4": "ab" * 32})
+    )
 
 
 def _key(small: Path) -> None:

@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 
 from ccgpu.attest import certificates, strict_json
 from ccgpu.attest.check import Malformed, Rule
-from ccgpu.attest.gpu import chain, ocsp_answer, opaque, rim, spdm, state
+from ccgpu.attest.gpu import chain, ocsp_response, opaque, rim, spdm, state
 from ccgpu.attest.hcl import blob, claims
 from ccgpu.attest.snp import crl, report, vek
 from ccgpu.attest.snp import der as second_reader
@@ -58,7 +58,7 @@ def _file(data: bytes) -> object:
     path = _folder() / "evidence"
     path.write_bytes(data)
     try:
-        return evidence.read(path)
+        return evidence.read_evidence(path)
     except InvalidFile as err:
         raise Malformed(_RULE, "evidence", str(err)) from err
 
@@ -75,7 +75,7 @@ def _files_of_a_folder(data: bytes) -> object:
     for number, content in enumerate(data.split(_NEXT_FILE)[:10]):
         (path / str(number)).write_bytes(content)
     try:
-        return evidence.read(path)
+        return evidence.read_evidence(path)
     except InvalidFile as err:
         raise Malformed(_RULE, "evidence", str(err)) from err
 
@@ -107,7 +107,7 @@ def _files() -> Iterator[bytes]:
     """A file of every format."""
     cpu, gpu = _cpu(), _gpu()
     for found in (vms.asked(vms.vm()), gpus.asked(gpus.gpu())):
-        made = bundle.of(found, made_at=vms.AT, tool="fuzz")
+        made = bundle.from_evidence(found, made_at=vms.AT, tool="fuzz")
         yield made.model_dump_json(by_alias=True, exclude_none=True).encode()
     yield cpu.hcl or b""
     yield blob.parse(cpu.hcl or b"").report
@@ -176,7 +176,7 @@ PARSERS = {
         partial(certificates.load_chain, rule=chain.READABLE, limit=8), lambda: [_gpu().chain]
     ),
     "rim": Parser(rim.parse, lambda: list(_gpu().rims)),
-    "ocsp": Parser(ocsp_answer.parse, lambda: list(_gpu().ocsp)),
+    "ocsp": Parser(ocsp_response.parse, lambda: list(_gpu().ocsp)),
     "jwks": Parser(jwks.parse, lambda: [tokens.key_set(tokens.nras_signer().jwk())]),
     "nras": Parser(
         nras.parse, lambda: [tokens.NrasAnswer(tokens.nras_signer(), vms.NONCE).signed()]

@@ -27,16 +27,17 @@ from typing import Any
 from ccgpu.attest import certificates, simulated
 from ccgpu.attest.appraisal import Appraisal
 from ccgpu.attest.appraise import appraise
+from ccgpu.attest.attestation_tokens import TokenKeySets
 from ccgpu.attest.check import Malformed, Rule
 from ccgpu.attest.gpu import rim, spdm
 from ccgpu.attest.roots import Roots
-from ccgpu.attest.second_opinions import Keys
 from ccgpu.attest.snp import crl
 from ccgpu.attest.tokens import maa, nras
 from ccgpu.attest.vtpm import pcrs, signature
 from ccgpu.domain import bundle
-from ccgpu.domain.bundle import Bundle
-from ccgpu.domain.evidence import CpuEvidence, Evidence, Tokens
+from ccgpu.domain.bundle import EvidenceBundle
+from ccgpu.domain.evidence import AttestationTokens, CpuEvidence, Evidence
+from ccgpu.domain.overrides import Overrides
 from ccgpu.domain.policy import Policy
 from ccgpu.fakeguest.evidence import tokens
 from ccgpu.store import policies
@@ -47,7 +48,7 @@ Meaning = Callable[[bytes], object]
 _RULE = Rule("fuzz", "anything", "the fuzzer")
 _NRAS, _MAA = tokens.nras_signer(), tokens.maa_signer()
 _WORD = re.compile(r"[^\s,;]+")
-_KEYS = Keys(tokens.key_set(_NRAS.jwk()), tokens.key_set(_MAA.jwk()))
+_KEYS = TokenKeySets(tokens.key_set(_NRAS.jwk()), tokens.key_set(_MAA.jwk()))
 
 
 class Accepted(Exception):
@@ -93,7 +94,7 @@ class Verdict:
 
 @cache
 def _policy(name: str, binding: str, *, revocation: bool) -> Policy:
-    plain = policies.load(name).loosened(skip_ocsp=not revocation)
+    plain = policies.load(name).with_overrides(Overrides(skip_ocsp=not revocation))
     issuers = {"nras_issuers": (tokens.NRAS_ISSUER,), "maa_issuers": (tokens.MAA_ISSUER,)}
     changes = {"binding": binding, "tokens": plain.tokens.model_copy(update=issuers)}
     return plain.model_copy(update=changes)
@@ -112,7 +113,7 @@ def _judged(found: Evidence, good: Evidence, roots: Roots | None) -> Appraisal:
 
 @cache
 def _roots(found: Callable[[], Evidence]) -> Roots | None:
-    return simulated.roots_of(found())
+    return simulated.simulated_roots(found())
 
 
 @cache
@@ -141,7 +142,7 @@ def _vm_and_token() -> Evidence:
     """A VM, with Microsoft's token."""
     machine = vms.vm()
     token = tokens.MaaToken(_MAA, vms.NONCE, vm_id=machine.vm_id, issued=vms.AT, tee=vms.MAA_REPORT)
-    return replace(vms.bound(machine), tokens=Tokens(maa=token.signed()))
+    return replace(vms.bound(machine), tokens=AttestationTokens(maa=token.signed()))
 
 
 @cache
@@ -168,7 +169,7 @@ def _both_and_token() -> Evidence:
     nonce = spdm.parse(_both().gpus[0].report).nonce
     ueids = (_facts(_both)["GPU ueid"],)
     token = tokens.NrasAnswer(_NRAS, nonce, issued=vms.AT, ueids=ueids)
-    return replace(_both(), tokens=Tokens(nras=token.signed()))
+    return replace(_both(), tokens=AttestationTokens(nras=token.signed()))
 
 
 def _without_ocsp(found: Evidence) -> Evidence:
@@ -225,14 +226,14 @@ def _of_tokens(found: Callable[[], Evidence], field: str, means: Meaning) -> Ver
     return Verdict(
         found,
         lambda there: getattr(there.tokens, field),
-        lambda there, data: replace(there, tokens=Tokens(**{field: data})),
+        lambda there, data: replace(there, tokens=AttestationTokens(**{field: data})),
         means,
     )
 
 
 def _claims(found: Evidence) -> bytes:
     """What a bundle claims, as it stands there."""
-    made = bundle.of(found, made_at=vms.AT, tool="fuzz")
+    made = bundle.from_evidence(found, made_at=vms.AT, tool="fuzz")
     return made.model_dump_json(by_alias=True, include={*_CLAIMED}).encode()
 
 
@@ -240,11 +241,13 @@ def _claiming(there: Evidence, data: bytes) -> Evidence:
     return replace(there, claimed=_read(data).evidence().claimed)
 
 
-def _read(data: bytes) -> Bundle:
+def _read(data: bytes) -> EvidenceBundle:
     """A bundle with these claims. `Malformed` for what no bundle holds."""
     try:
         said = json.loads(data)
-        return Bundle.model_validate({"tool": "fuzz"} | {name: said[name] for name in _CLAIMED})
+        return EvidenceBundle.model_validate(
+            {"tool": "fuzz"} | {name: said[name] for name in _CLAIMED}
+        )
     except (ValueError, KeyError, TypeError, RecursionError) as err:
         raise Malformed(_RULE, "claims", "others") from err
 
@@ -264,8 +267,8 @@ def _nothing(_: bytes) -> None:
     """What is not signed: it counts by the facts that it tells."""
 
 
-_ONE = partial(certificates.der, rule=_RULE)
-_SOME = partial(certificates.ders, rule=_RULE, limit=8)
+_ONE = partial(certificates.read_der, rule=_RULE)
+_SOME = partial(certificates.split_ders, rule=_RULE, limit=8)
 
 
 def _file(data: bytes) -> object:

@@ -8,7 +8,7 @@ from ccgpu.attest import certificates
 from ccgpu.attest.check import Check, Checks, Malformed, Outcome, Rule, Verified
 from ccgpu.attest.roots import AmdRoots
 from ccgpu.attest.snp import report as reports
-from ccgpu.attest.snp.report import Report
+from ccgpu.attest.snp.report import SnpReport
 from ccgpu.attest.snp.verify import verify
 from ccgpu.fakeguest.evidence import snp
 from ccgpu.fakeguest.evidence.amd import Amd, Chip
@@ -22,7 +22,7 @@ def roots_of(amd: Amd, **changed: bytes) -> Mapping[str, AmdRoots]:
     """The simulated authorities, pinned; some of them changed (`ark=`, `ask=`, `asvk=`: DER)."""
     ders = {"ark": amd.ark, "ask": amd.ask, "asvk": amd.asvk} | changed
     pinned = {
-        role: certificates.anchor(certificates.load(der, _RULE)) for role, der in ders.items()
+        role: certificates.anchor_of(certificates.load(der, _RULE)) for role, der in ders.items()
     }
     return {amd.product: AmdRoots(**pinned)}
 
@@ -31,7 +31,7 @@ def roots_of(amd: Amd, **changed: bytes) -> Mapping[str, AmdRoots]:
 class Judged:
     """What came of it."""
 
-    outcome: Outcome[Report]
+    outcome: Outcome[SnpReport]
     checks: tuple[Check, ...]
 
 

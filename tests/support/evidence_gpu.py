@@ -8,7 +8,7 @@ from ccgpu.attest.check import Check, Checks, Malformed, Outcome, Rule, Verified
 from ccgpu.attest.gpu import chain as chains
 from ccgpu.attest.gpu import mode, spdm
 from ccgpu.attest.gpu.chain import DeviceChain
-from ccgpu.attest.gpu.spdm import Report
+from ccgpu.attest.gpu.spdm import GpuReport
 from ccgpu.attest.gpu.verify import verify
 from ccgpu.attest.roots import Anchor
 from ccgpu.fakeguest.evidence import nvidia_pki
@@ -25,7 +25,7 @@ class Judged:
     """What came of it; `outcome` and `chain` as far as they could be read."""
 
     chain: Outcome[DeviceChain] | None
-    outcome: Outcome[Report] | None
+    outcome: Outcome[GpuReport] | None
     checks: tuple[Check, ...]
 
     @property
@@ -51,7 +51,7 @@ class GpuEvidence:
         """All checks."""
         checks = Checks()
         chain = chains.verify(self.chain, self.root, self.at, checks, arch=self.arch)
-        report = checks.read(spdm.READABLE, spdm.parse, self.report, "a report")
+        report = checks.parse(spdm.READABLE, spdm.parse, self.report, "a report")
         if report is None:
             return Judged(chain, None, tuple(checks.made))
         known = self.allow_known_nonce
@@ -78,7 +78,7 @@ class Gpu:
     @property
     def root(self) -> Anchor:
         """The simulated root, pinned."""
-        return certificates.anchor(certificates.load(self.device.root, _RULE))
+        return certificates.anchor_of(certificates.load(self.device.root, _RULE))
 
     def report(self) -> builder.Report:
         """A report of this GPU, not yet signed."""

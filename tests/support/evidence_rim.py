@@ -46,7 +46,7 @@ def loaded(der: bytes) -> x509.Certificate:
 
 def root_of(chain: RimChain) -> Anchor:
     """The simulated root, pinned."""
-    return certificates.anchor(loaded(chain.root))
+    return certificates.anchor_of(loaded(chain.root))
 
 
 @dataclass(frozen=True)

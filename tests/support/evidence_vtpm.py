@@ -1,4 +1,4 @@
-"""A simulated vTPM and the blob that vouches for it; and what came of checks."""
+"""A simulated vTPM and the blob that names its key; and the results of checks."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -32,16 +32,16 @@ class Report:
 def verified(value: T) -> Verified[T]:
     """The value, with one check that holds."""
     checks = Checks()
-    since = checks.mark()
-    checks.equal(_MADE, 1, 1)
-    outcome = checks.vouch(value, since)
+    since = checks.checkpoint()
+    checks.record_equal(_MADE, 1, 1)
+    outcome = checks.conclude(value, since)
     assert isinstance(outcome, Verified)
     return outcome
 
 
 def unverified(value: T) -> Unverified[T]:
     """The value, with no check at all."""
-    outcome = Checks().vouch(value, 0)
+    outcome = Checks().conclude(value, 0)
     assert isinstance(outcome, Unverified)
     return outcome
 

@@ -6,18 +6,18 @@ from typing import Any
 
 from ccgpu.attest import binding, simulated
 from ccgpu.domain.evidence import (
-    Claimed,
     CpuEvidence,
     Evidence,
     GpuCollateral,
     GpuEvidence,
-    GpuState,
+    ReportedGpuState,
+    UnverifiedContext,
 )
 from ccgpu.fakeguest.evidence.cpu import ConfidentialVm
 from ccgpu.fakeguest.evidence.gpu import Collected, ConfidentialGpu
 from support.vms import AT, HOST_KEY, NONCE, cpu, roots, vm
 
-GOOD = GpuState(cc_mode=True, dev_tools=False, ready=False)
+GOOD = ReportedGpuState(cc_mode=True, dev_tools=False, ready=False)
 
 
 @cache
@@ -32,7 +32,7 @@ def all_roots(machine: ConfidentialVm, one: ConfidentialGpu) -> dict[str, bytes]
     return roots(machine) | nvidia
 
 
-def _part(found: Collected, state: GpuState | None = GOOD) -> GpuEvidence:
+def _part(found: Collected, state: ReportedGpuState | None = GOOD) -> GpuEvidence:
     return GpuEvidence("HOPPER", found.report, found.chain, state=state)
 
 
@@ -45,7 +45,7 @@ def asked(one: ConfidentialGpu, nonce: bytes = NONCE) -> Evidence:
     found = one.collect(nonce)
     return Evidence(
         "bundle",
-        claimed=Claimed(nonce, made_at=AT),
+        claimed=UnverifiedContext(nonce, made_at=AT),
         gpus=(_part(found),),
         collateral=_collateral(found),
         simulated_roots=all_roots(vm(), one),
@@ -63,13 +63,13 @@ def bound(
     `bound_to`: vmId and host key that the guest binds it to; its own, if it is honest.
     """
     vm_id, host_key = bound_to or (machine.vm_id, HOST_KEY)
-    said = Claimed(NONCE, "ccgpu-bind-v1", host_key, b"", vm_id, AT)
+    said = UnverifiedContext(NONCE, "ccgpu-bind-v1", host_key, b"", vm_id, AT)
     value = binding.binding(NONCE, host_key, b"", vm_id)
     there = machine.bound_to(value)
     modulus = there.ak.public_key().public_numbers().n.to_bytes(256, "big")
     found = one.collect(binding.gpu_nonce(value, modulus))
     blob, log = there.hcl, there.events.raw
-    pieces = binding.collected(blob, found.report, found.chain, log, b"", found.state)
+    pieces = binding.encode_collected(blob, found.report, found.chain, log, b"", found.state)
     part = cpu(there.collect(binding.qualifying_data(value, pieces)))
     crl = machine.amd.crl().signed_by(machine.amd.ark_key)
     whole: CpuEvidence = replace(part, hcl=blob, crl=crl)

@@ -9,9 +9,9 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from ccgpu.attest import binding, simulated
 from ccgpu.attest.appraisal import Appraisal
-from ccgpu.attest.appraise import Question, appraise
+from ccgpu.attest.appraise import AppraisalInputs, appraise
 from ccgpu.domain import hostkey
-from ccgpu.domain.evidence import Claimed, CpuEvidence, Evidence
+from ccgpu.domain.evidence import CpuEvidence, Evidence, UnverifiedContext
 from ccgpu.fakeguest.evidence import amd as amds
 from ccgpu.fakeguest.evidence import snp
 from ccgpu.fakeguest.evidence.cpu import Collected, ConfidentialVm
@@ -71,7 +71,7 @@ def asked(machine: ConfidentialVm, nonce: bytes = NONCE) -> Evidence:
     """Evidence that answers a bare nonce."""
     return Evidence(
         "bundle",
-        claimed=Claimed(nonce, made_at=AT),
+        claimed=UnverifiedContext(nonce, made_at=AT),
         cpu=cpu(machine.collect(nonce)),
         simulated_roots=roots(machine),
     )
@@ -79,10 +79,10 @@ def asked(machine: ConfidentialVm, nonce: bytes = NONCE) -> Evidence:
 
 def bound(machine: ConfidentialVm, **changes: Any) -> Evidence:
     """Evidence that is bound to a VM and its host key; `changes` to what is said of it."""
-    said = Claimed(NONCE, "ccgpu-bind-v1", HOST_KEY, b"", machine.vm_id, AT)
+    said = UnverifiedContext(NONCE, "ccgpu-bind-v1", HOST_KEY, b"", machine.vm_id, AT)
     value = binding.binding(NONCE, HOST_KEY, b"", machine.vm_id)
     there = machine.bound_to(value)
-    pieces = binding.collected(there.hcl, b"", b"", there.events.raw, b"", b"")
+    pieces = binding.encode_collected(there.hcl, b"", b"", there.events.raw, b"", b"")
     collected = there.collect(binding.qualifying_data(value, pieces))
     # ECDSA signs anew each time: the blob that was quoted is the one that is handed in.
     found = replace(cpu(collected), hcl=_only_hcl(pieces))
@@ -99,10 +99,10 @@ def _only_hcl(pieces: bytes) -> bytes:
     return pieces[4 : 4 + int.from_bytes(pieces[:4], "big")]
 
 
-def asking(machine: ConfidentialVm, **changes: Any) -> Question:
+def asking(machine: ConfidentialVm, **changes: Any) -> AppraisalInputs:
     """The question of a caller who knows what was asked of `machine`, and when."""
     key = hostkey.sha256(HOST_KEY)
-    return replace(Question(AT, nonce=NONCE, vm_id=machine.vm_id, host_key=key), **changes)
+    return replace(AppraisalInputs(AT, nonce=NONCE, vm_id=machine.vm_id, host_key=key), **changes)
 
 
 @dataclass(frozen=True)
@@ -110,7 +110,7 @@ class Judge:
     """How evidence is judged: by which policy, and with what the caller knows."""
 
     policy: str = "cpu-only"
-    question: Question = field(default_factory=lambda: Question(AT))
+    inputs: AppraisalInputs = field(default_factory=lambda: AppraisalInputs(AT))
 
     def __call__(self, found: Evidence, **changes: Any) -> Appraisal:
         """The verdict; `changes` to the fields of the policy (`cpu` as a mapping of its own)."""
@@ -120,6 +120,6 @@ class Judge:
         return appraise(
             found,
             policy.model_copy(update=changes),
-            self.question,
-            simulated.roots_of(found),
+            self.inputs,
+            simulated.simulated_roots(found),
         )

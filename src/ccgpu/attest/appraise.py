@@ -1,54 +1,56 @@
-"""One verdict over everything: the CPU's evidence, the GPUs', the tokens, and what binds them.
+"""The appraisal of all evidence: confidential VM, GPUs and tokens, and that they belong together.
 
-The order is RFC 9334's: is it fresh, is it genuine, is it bound, is it what the policy wants. Every
-part that the policy requires must be there; what it does not ask for is not looked at, and said so.
+Every part that the policy requires must be present. A part that it does not require is skipped, and
+the verdict says so in `not_proven`.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from ccgpu.attest import cpu, data_age, freshness, second_opinions
-from ccgpu.attest.appraisal import Appraisal, verdict_of
-from ccgpu.attest.check import Checks, Rule, Verified, shown
-from ccgpu.attest.freshness import Asked
-from ccgpu.attest.gpus_seen import GpusSeen
-from ccgpu.attest.identity import Known
-from ccgpu.attest.pinned import PINNED
+from ccgpu.attest import attestation_tokens, cpu, data_age, freshness
+from ccgpu.attest.appraisal import Appraisal, conclude_verdict
+from ccgpu.attest.attestation_tokens import LocalFindings, TokenKeySets
+from ccgpu.attest.check import Checks, Rule, Verified, format_value
+from ccgpu.attest.cpu import CpuContext, CpuResult
+from ccgpu.attest.freshness import Challenge
+from ccgpu.attest.gpu_results import GpuResults
+from ccgpu.attest.identity import CallerContext
 from ccgpu.attest.policy import VM_ID
-from ccgpu.attest.rests_on import Brought, Collateral, Whose, rests_on
 from ccgpu.attest.roots import Roots
-from ccgpu.attest.second_opinions import Keys, Local
+from ccgpu.attest.trust_anchors import TRUST_ANCHORS
+from ccgpu.attest.trust_basis import CallerInputs, CollateralKind, TrustSource, trust_basis
 from ccgpu.attest.vm_identity import identity_of
 from ccgpu.domain.evidence import Evidence
-from ccgpu.domain.policy import Pins, Policy
+from ccgpu.domain.policy import Policy, ReferenceValues
 from ccgpu.domain.policy_comparison import PolicyOrigin
 
 CPU_ABSENT = Rule("evidence.cpu.absent", "there is evidence of the CPU", "the policy, requires")
 GPU_ABSENT = Rule("evidence.gpu.absent", "there is evidence of the GPU", "the policy, requires")
 
-AT_BUNDLE = "at_bundle"  # in `unsafe`: the time of the verdict is the maker's word
+AT_BUNDLE = "at_bundle"  # in `unsafe`: the time is the word of the evidence's maker
 
-# What no verdict here can show; docs/trust.md has the reasons.
-_NEVER = (
+# What no verdict can prove; docs/trust.md has the reasons.
+_OUT_OF_SCOPE = (
     "the paravisor: Microsoft's firmware in the VM holds the vTPM; its signing key is trusted",
     "the root file system: the quoted PCRs cover firmware and boot chain, not files",
     "physical attacks: no bit of a report can exclude an interposer on the memory bus",
 )
-_NEVER_GPU = (
+_OUT_OF_SCOPE_GPU = (
     "that the GPU is in this VM: Hopper has no TDISP, the VM's software presents the evidence",
 )
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
-    """What the caller brings: the time, and what it knows better than the evidence's maker.
+class AppraisalInputs:
+    """What the caller provides besides evidence and policy.
 
-    `at_of_maker`: the time is when the evidence was made, by its maker's word. `nonce`, `vm_id`,
-    `host_key` (SHA-256 of the blob): of the challenge, as the caller knows it; `challenge_sent`:
-    when this machine recorded that it was sent. `recording`: golden values are being written, so
-    that there are none yet. `policy_origin`: the file of a policy that does not ship. `suppliers`:
-    who brought the collateral, where it is not the evidence's maker alone.
+    `at`: the time of the verdict; with `at_of_maker` it is when the evidence was made, by its
+    maker's word. `nonce`, `vm_id`, `host_key` (SHA-256 of the SSH key blob, 32 bytes): the
+    challenge as the caller knows it. `challenge_sent`: when this machine recorded that it sent it.
+    `recording`: reference values are being written, so that none can be required yet.
+    `policy_origin`: the file of a policy that does not ship. `suppliers`: the source of each kind
+    of collateral, where it is not the evidence's maker alone.
     """
 
     at: datetime
@@ -57,168 +59,189 @@ class Question:
     host_key: bytes | None = None
     challenge_sent: datetime | None = None
     at_of_maker: bool = False
-    pins: Pins | None = None
+    reference_values: ReferenceValues | None = None
     recording: bool = False
-    keys: Keys = Keys()  # noqa: RUF009  # frozen
+    keys: TokenKeySets = TokenKeySets()  # noqa: RUF009  # frozen
     policy_origin: PolicyOrigin | None = None
-    suppliers: Mapping[Collateral, Whose] = field(default_factory=dict)
+    suppliers: Mapping[CollateralKind, TrustSource] = field(default_factory=dict)
 
 
 def appraise(
-    found: Evidence, policy: Policy, question: Question, roots: Roots | None = None
+    evidence: Evidence, policy: Policy, inputs: AppraisalInputs, roots: Roots | None = None
 ) -> Appraisal:
-    """The verdict on `found` by `policy`; `roots` other than the pinned ones are simulated."""
-    believed = roots or PINNED
+    """Appraise `evidence` by `policy`. `roots` replaces the pinned ones, in simulations only."""
+    anchors = roots or TRUST_ANCHORS
     checks = Checks()
-    known = Known(question.nonce, question.vm_id, question.host_key)
-    asked = freshness.asked(found, known, policy, checks)
-    facts: dict[str, str] = {}
-    if question.challenge_sent is not None:
-        facts["challenge sent"] = shown(question.challenge_sent)
-    seen = _cpu(found, policy, question, believed, asked, checks)
-    if seen is not None:
-        facts |= seen.facts
-    nonce = freshness.gpu_nonce(asked, seen.claims if seen else None)
-    bound = asked.bound is not None
-    of_gpus = _gpus(found, policy, question, believed, nonce, bound, checks)
-    facts |= of_gpus.facts
-    vm = identity_of(seen.report, seen.claims) if seen else None
-    local = Local(asked.nonce, nonce, of_gpus.reports, _vm_id(found, question, seen), vm)
-    not_compared = second_opinions.check(found, policy, question.keys, local, question.at, checks)
-    verdict, origin = verdict_of(checks.made), question.policy_origin
+    # 1. Freshness and identity: what the evidence has to answer (RFC 9334, §10).
+    caller = CallerContext(inputs.nonce, inputs.vm_id, inputs.host_key)
+    challenge = freshness.build_challenge(evidence, caller, policy, checks)
+    # 2. The confidential VM.
+    cpu_result = _appraise_cpu(evidence, policy, inputs, anchors, challenge, checks)
+    # 3. The GPUs, whose nonce may bind the VM's attestation key.
+    gpu_nonce = freshness.gpu_nonce(challenge, cpu_result.claims)
+    bound = challenge.binding is not None
+    gpu_results = _appraise_gpus(evidence, policy, inputs, anchors, gpu_nonce, bound, checks)
+    # 4. Tokens of attestation services, compared with the results above.
+    local = _local_findings(evidence, inputs, challenge, gpu_nonce, cpu_result, gpu_results)
+    not_compared = attestation_tokens.verify(
+        evidence, policy, inputs.keys, local, inputs.at, checks
+    )
+    # 5. The verdict, and everything that qualifies it.
+    verdict, origin = conclude_verdict(checks.made), inputs.policy_origin
+    sent = inputs.challenge_sent
+    facts = {} if sent is None else {"challenge sent": format_value(sent)}
     return Appraisal(
         verdict,
         checks.made,
-        origin.shown(policy.name) if origin else policy.name,
-        question.at,
+        origin.display_name(policy.name) if origin else policy.name,
+        inputs.at,
         not_proven=(
-            *_not_proven(found, policy, question),
+            *_not_proven(evidence, policy, inputs),
             *not_compared,
-            *data_age.warnings(policy, question.at),
+            *data_age.age_warnings(policy, inputs.at),
         ),
-        unsafe=(*policy.unsafe, *((AT_BUNDLE,) if question.at_of_maker else ())),
-        simulated=believed.simulated,
-        facts=facts,
-        pcrs=seen.pcrs if seen and verdict == "accepted" else {},
+        unsafe=(*policy.unsafe, *((AT_BUNDLE,) if inputs.at_of_maker else ())),
+        simulated=anchors.simulated,
+        facts={**facts, **cpu_result.facts, **gpu_results.facts},
+        pcrs=cpu_result.pcrs if verdict == "accepted" else {},
         origin=origin,
-        not_read=seen.not_read if seen else (),
-        rests_on=rests_on(found, policy, _brought(found, question)),
+        not_read=cpu_result.not_read,
+        rests_on=trust_basis(evidence, policy, _caller_inputs(evidence, inputs)),
     )
 
 
-def _cpu(
-    found: Evidence,
+def _appraise_cpu(
+    evidence: Evidence,
     policy: Policy,
-    question: Question,
+    inputs: AppraisalInputs,
     roots: Roots,
-    asked: Asked,
+    challenge: Challenge,
     checks: Checks,
-) -> cpu.Seen | None:
+) -> CpuResult:
+    """The result for the CPU; an empty one if the policy does not ask for it, or it is absent."""
     if policy.cpu is None:
-        if question.vm_id is not None:
-            checks.that(VM_ID, False, question.vm_id, "not looked at by this policy")
-        return None
-    if found.cpu is None:
-        checks.that(CPU_ABSENT, False, "evidence", None)
-        return None
-    context = cpu.Context(policy.cpu, question.at, roots, question.pins, question.recording)
-    return cpu.appraise(found, found.cpu, context, asked, checks)
+        if inputs.vm_id is not None:
+            checks.record(VM_ID, False, inputs.vm_id, "not looked at by this policy")
+        return CpuResult()
+    if evidence.cpu is None:
+        checks.record(CPU_ABSENT, False, "evidence", None)
+        return CpuResult()
+    context = CpuContext(policy.cpu, inputs.at, roots, inputs.reference_values, inputs.recording)
+    return cpu.appraise(evidence, evidence.cpu, context, challenge, checks)
 
 
-def _gpus(
-    found: Evidence,
+def _appraise_gpus(
+    evidence: Evidence,
     policy: Policy,
-    question: Question,
+    inputs: AppraisalInputs,
     roots: Roots,
     nonce: bytes | None,
     bound: bool,
     checks: Checks,
-) -> GpusSeen:
+) -> GpuResults:
+    """The results for the GPUs; empty if the policy does not ask for them, or they are absent."""
     if policy.gpu is None:
-        return GpusSeen()
-    if not found.gpus:
-        checks.that(GPU_ABSENT, False, "evidence", None)
-        return GpusSeen()
-    from ccgpu.attest import gpus  # lxml, and what reads manifests
+        return GpuResults()
+    if not evidence.gpus:
+        checks.record(GPU_ABSENT, False, "evidence", None)
+        return GpuResults()
+    from ccgpu.attest import gpus  # imports lxml, which a verdict on a CPU does not need
 
-    context = gpus.Context(policy.gpu, question.at, roots, nonce, bound)
-    return gpus.appraise(found, context, checks)
-
-
-def _vm_id(found: Evidence, question: Question, seen: cpu.Seen | None) -> str | None:
-    """ARM's vmId as the caller knows it, or what believed claims say; last the maker's word."""
-    claims = seen.claims if seen else None
-    believed = claims.value.vm_unique_id if isinstance(claims, Verified) else None
-    return question.vm_id or believed or found.claimed.vm_id
+    context = gpus.GpuContext(policy.gpu, inputs.at, roots, nonce, bound)
+    return gpus.appraise(evidence, context, checks)
 
 
-def _brought(found: Evidence, question: Question) -> Brought:
-    """What the caller brought, and whose word the state of the GPUs is."""
-    return Brought(
-        time=not question.at_of_maker,
-        nonce=question.nonce is not None,
-        vm_id=question.vm_id is not None,
-        host_key=question.host_key is not None,
-        pins=question.pins is not None,
-        collateral=question.suppliers,
-        state=_who_says(found),
+def _local_findings(
+    evidence: Evidence,
+    inputs: AppraisalInputs,
+    challenge: Challenge,
+    gpu_nonce: bytes | None,
+    cpu_result: CpuResult,
+    gpu_results: GpuResults,
+) -> LocalFindings:
+    """What tokens are compared with; the vmId is the caller's, else verified, else claimed."""
+    report, claims = cpu_result.report, cpu_result.claims
+    verified = claims.value.vm_unique_id if isinstance(claims, Verified) else None
+    vm_id = inputs.vm_id or verified or evidence.claimed.vm_id
+    identity = identity_of(report, claims)
+    return LocalFindings(challenge.nonce, gpu_nonce, gpu_results.reports, vm_id, identity)
+
+
+def _caller_inputs(evidence: Evidence, inputs: AppraisalInputs) -> CallerInputs:
+    """Which inputs are the caller's, for the trust basis of the verdict."""
+    return CallerInputs(
+        time=not inputs.at_of_maker,
+        nonce=inputs.nonce is not None,
+        vm_id=inputs.vm_id is not None,
+        host_key=inputs.host_key is not None,
+        reference_values=inputs.reference_values is not None,
+        collateral=inputs.suppliers,
+        state=_gpu_state_source(evidence),
     )
 
 
-def _not_proven(found: Evidence, policy: Policy, question: Question) -> tuple[str, ...]:
+def _not_proven(evidence: Evidence, policy: Policy, inputs: AppraisalInputs) -> tuple[str, ...]:
     """What this verdict leaves open, in the words of docs/trust.md."""
-    said: list[str] = []
+    lines: list[str] = []
     if policy.cpu is None:
-        said.append("the CPU and the VM: this policy does not look at them")
+        lines.append("the CPU and the VM: this policy does not look at them")
     if policy.gpu is None:
-        said.append("the GPU: this policy does not look at it")
-    said += _nobody_named(policy, question)
-    said += _words_taken(found, policy, question)
+        lines.append("the GPU: this policy does not look at it")
+    lines += _missing_identity(policy, inputs)
+    lines += _unproven_inputs(evidence, policy, inputs)
     if policy.cpu is not None:
-        said += _NEVER if question.pins else ("the boot chain: no golden PCR values given", *_NEVER)
-    return (*said, *(_NEVER_GPU if policy.gpu is not None else ()))
+        lines += (
+            _OUT_OF_SCOPE
+            if inputs.reference_values
+            else ("the boot chain: no golden PCR values given", *_OUT_OF_SCOPE)
+        )
+    return (*lines, *(_OUT_OF_SCOPE_GPU if policy.gpu is not None else ()))
 
 
-def _nobody_named(policy: Policy, question: Question) -> list[str]:
-    """The VM and the connection, where the caller does not say which."""
-    said = []
+def _missing_identity(policy: Policy, inputs: AppraisalInputs) -> list[str]:
+    """VM and host key, where the caller does not name them."""
+    lines = []
     bare = policy.binding == "nonce"
-    if question.vm_id is None and bare:
-        said.append("identity: vmUniqueId need not be the vmId of the VM that was asked for")
-    elif question.vm_id is None:
-        said.append("identity: the vmId is the word of the evidence's maker; give `--vm-id`")
-    if question.host_key is None and bare:
-        said.append("channel: no SSH host key need be bound to this evidence")
-    elif question.host_key is None:
-        said.append("channel: the host key is the word of the evidence's maker; give `--host-key`")
-    return said
+    if inputs.vm_id is None and bare:
+        lines.append("identity: vmUniqueId need not be the vmId of the VM that was asked for")
+    elif inputs.vm_id is None:
+        lines.append("identity: the vmId is the word of the evidence's maker; give `--vm-id`")
+    if inputs.host_key is None and bare:
+        lines.append("channel: no SSH host key need be bound to this evidence")
+    elif inputs.host_key is None:
+        lines.append("channel: the host key is the word of the evidence's maker; give `--host-key`")
+    return lines
 
 
-def _words_taken(found: Evidence, policy: Policy, question: Question) -> list[str]:
-    """Whatever only the maker of the evidence, or the guest, vouches for."""
-    said = []
-    if question.nonce is None and (found.claimed.nonce or found.gpus):
-        said.append("freshness: the nonce is the word of the evidence's maker; give `--nonce`")
-    if question.at_of_maker:
-        said.append("time: when the evidence was made is the word of its maker; give `--at TIME`")
+def _unproven_inputs(evidence: Evidence, policy: Policy, inputs: AppraisalInputs) -> list[str]:
+    """Inputs that only the evidence's maker or the guest states; tokens that were not verified."""
+    lines = []
+    if inputs.nonce is None and (evidence.claimed.nonce or evidence.gpus):
+        lines.append("freshness: the nonce is the word of the evidence's maker; give `--nonce`")
+    if inputs.at_of_maker:
+        lines.append("time: when the evidence was made is the word of its maker; give `--at TIME`")
     if policy.gpu is not None:
-        said.append(f"CC mode and developer tools of the GPU: {_SAYS[_who_says(found)]}")
-    if found.tokens.nras and question.keys.nras is None:
-        said.append("NVIDIA's token: it is there, and was not looked at without `--nras-jwks`")
-    if found.tokens.maa and question.keys.maa is None:
-        said.append("Microsoft's token: it is there, and was not looked at without `--maa-jwks`")
-    return said
+        source = _GPU_STATE_SOURCES[_gpu_state_source(evidence)]
+        lines.append(f"CC mode and developer tools of the GPU: {source}")
+    if evidence.tokens.nras and inputs.keys.nras is None:
+        lines.append("NVIDIA's token: it is there, and was not looked at without `--nras-jwks`")
+    if evidence.tokens.maa and inputs.keys.maa is None:
+        lines.append("Microsoft's token: it is there, and was not looked at without `--maa-jwks`")
+    return lines
 
 
-def _who_says(found: Evidence) -> Whose:
-    """Whose word the state of the GPU is."""
-    if any(gpu.state_document for gpu in found.gpus) and found.claimed.binding == "ccgpu-bind-v1":
+def _gpu_state_source(evidence: Evidence) -> TrustSource:
+    """Who states CC mode and developer tools: the guest only if the quote covers its document."""
+    if (
+        any(gpu.state_document for gpu in evidence.gpus)
+        and evidence.claimed.binding == "ccgpu-bind-v1"
+    ):
         return "guest"
-    said = any(gpu.state_document or gpu.state for gpu in found.gpus)
-    return "maker" if said else "nobody"
+    stated = any(gpu.state_document or gpu.state for gpu in evidence.gpus)
+    return "maker" if stated else "nobody"
 
 
-_SAYS: Mapping[Whose, str] = {
+_GPU_STATE_SOURCES: Mapping[TrustSource, str] = {
     "guest": "the guest's word, which the quote covers",
     "maker": "the word of the evidence's maker",
     "nobody": "nobody said",

@@ -1,14 +1,14 @@
-"""AMD's security bulletins as dated data: which firmware answers which, for the products we know.
+"""AMD's security bulletins as dated data: which firmware fixes which, per product.
 
 Numbers are security version numbers (SVN, 0-255) and bits of the report's mitigation vectors. They
 are second-hand: AMD's pages were read through other verifiers and the Linux kernel's mailing lists.
 https://www.amd.com/en/resources/product-security/bulletin/ + the id in lower case + ".html".
 The dates of AMD-SB-3015, 3020 and 3027 are not confirmed; no verdict depends on a date.
-A bulletin without numbers cannot be answered by a report: it is listed as never covered.
+A report cannot show that a bulletin without numbers is fixed: it is always listed as open.
 
 AMD-SB-3034: AMD withdrew its TCB values on 2026-09-24, so there are none here. AMD-SB-3023: AMD's
 page named mitigation bit 3; AMD's kernel engineers say that bit 3 is of another issue and that the
-SVN tells, which is not published for Genoa: no numbers either.
+fix shows in the SVN, which is not published for Genoa: no numbers either.
 """
 
 from collections.abc import Sequence
@@ -22,10 +22,11 @@ REVIEW_BY = datetime(2027, 5, 31, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class Bulletin:
-    """One bulletin: `snp` and `microcode` are the lowest SVNs that answer it on `product`.
+    """One bulletin: `snp` and `microcode` are the lowest SVNs (0-255) with the fix on `product`.
 
-    `published`: where the date is known. `mitigation`: the bit of the vectors that says so too;
-    with `bit_required`, the TCB alone is no answer.
+    `published`: if the date is known. `alias_check`: the fix needs PLATFORM_INFO bit 5 as well.
+    `mitigation`: the bit of both mitigation vectors that shows the fix; with `bit_required` it must
+    be set, whatever the TCB.
     """
 
     id: str
@@ -41,11 +42,11 @@ class Bulletin:
 
     @property
     def answerable(self) -> bool:
-        """Whether a report can show that it is answered."""
+        """Whether a report can show that it is fixed."""
         return bool(self.snp or self.microcode or self.alias_check)
 
-    def covered(self, snp: int, microcode: int, mitigations: int | None, alias: bool) -> bool:
-        """Whether such firmware answers it, as far as a report can show."""
+    def is_covered(self, snp: int, microcode: int, mitigations: int | None, alias: bool) -> bool:
+        """Whether firmware of these SVNs and bits has the fix, as far as a report shows."""
         if not self.answerable or snp < self.snp or microcode < self.microcode:
             return False
         return (alias or not self.alias_check) and self._mitigated(mitigations)
@@ -114,8 +115,8 @@ BULLETINS = (
 )
 
 
-def answered_by(component: str, floor: int, product: str) -> tuple[str, ...]:
-    """The bulletins that ask for more than `floor - 1` of `component` and no more than `floor`."""
+def bulletins_fixed_at(component: str, floor: int, product: str) -> tuple[str, ...]:
+    """The ids of the bulletins whose fix came with SVN `floor` of `component`."""
     wanted = {
         b.id: getattr(b, component, 0)
         for b in BULLETINS
@@ -124,13 +125,13 @@ def answered_by(component: str, floor: int, product: str) -> tuple[str, ...]:
     return tuple(id_ for id_, number in wanted.items() if number and number == floor)
 
 
-def signalled_by(mask: int) -> tuple[str, ...]:
-    """The bulletins that a bit of `mask` signals, whatever the product."""
-    found = [b.id for b in BULLETINS if b.mitigation is not None and mask >> b.mitigation & 1]
-    return tuple(dict.fromkeys(found))
+def bulletins_in_mask(mask: int) -> tuple[str, ...]:
+    """The ids of the bulletins that a bit of `mask` signals, of any product."""
+    ids = [b.id for b in BULLETINS if b.mitigation is not None and mask >> b.mitigation & 1]
+    return tuple(dict.fromkeys(ids))
 
 
-def not_covered(
+def open_bulletins(
     product: str,
     *,
     snp: int,
@@ -138,22 +139,22 @@ def not_covered(
     alias_check: bool,
     mitigations: int | None = None,
 ) -> tuple[str, ...]:
-    """The bulletins of `product` that such firmware does not answer, or cannot be shown to.
+    """The bulletins of `product` that this firmware does not fix, or cannot be shown to.
 
-    `mitigations`: the bits that are set in every vector; None where the report has no vectors.
+    `mitigations`: the bits that are set in both vectors; None if the report has no vectors.
     """
     return tuple(
         f"{b.id} ({b.name})"
         for b in BULLETINS
-        if b.product == product and not b.covered(snp, microcode, mitigations, alias_check)
+        if b.product == product and not b.is_covered(snp, microcode, mitigations, alias_check)
     )
 
 
-def bits_set(vectors: Sequence[int | None]) -> int | None:
+def common_bits(vectors: Sequence[int | None]) -> int | None:
     """The bits that are set in every one of the vectors; None if one of them is missing."""
-    found = -1
+    bits = -1
     for vector in vectors:
         if vector is None:
             return None
-        found &= vector
-    return found
+        bits &= vector
+    return bits

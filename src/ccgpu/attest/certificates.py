@@ -1,7 +1,6 @@
-"""Certificates out of evidence: DER or PEM, strictly, and whether one is a pinned anchor.
+"""X.509 certificates from evidence, in DER or PEM, parsed strictly; and trust anchors.
 
-What is around the certificates is refused: a reader that skips what it does not know reads another
-chain than the next one.
+Data around the certificates is refused: parsers that skip unknown data could disagree on the chain.
 """
 
 import base64
@@ -26,10 +25,10 @@ _PEM_BLOCK = re.compile(
     rb"-----END CERTIFICATE-----[\r\n]*"
 )
 _PEM_START = b"-----BEGIN "
-_KEPT = 128  # certificates: the authorities come again with every manifest and every machine
+_CACHE_SIZE = 128  # certificates: the same authorities come with every manifest and machine
 _SIZE_LIMIT = 16 * 1024  # of one certificate; those of AMD and NVIDIA stay below 2 KiB
 
-REFUSALS = (  # the last: of a name whose attribute has a string type that is not for it
+REFUSALS = (  # TypeError: an attribute of a name has a string type that is not allowed for it
     ValueError,
     UnsupportedAlgorithm,
     x509.DuplicateExtension,
@@ -41,55 +40,55 @@ Parsed = TypeVar("Parsed")
 
 
 def load(data: bytes, rule: Rule) -> x509.Certificate:
-    """The one certificate in `data` (DER or PEM), or `Malformed`."""
-    return parse(der(data, rule), rule)
+    """Parse the one certificate in `data` (DER or PEM), or raise `Malformed`."""
+    return parse(read_der(data, rule), rule)
 
 
 def load_chain(pem: bytes, rule: Rule, limit: int) -> tuple[x509.Certificate, ...]:
-    """The certificates of a PEM bundle in their order: 1 to `limit`, and nothing between them."""
-    return tuple(parse(each, rule) for each in ders(pem, rule, limit))
+    """Parse a PEM bundle of 1 to `limit` certificates, in their order, or raise `Malformed`."""
+    return tuple(parse(each, rule) for each in split_ders(pem, rule, limit))
 
 
-def der(data: bytes, rule: Rule) -> bytes:
-    """The DER bytes of the one certificate in `data`, not yet parsed."""
+def read_der(data: bytes, rule: Rule) -> bytes:
+    """The DER bytes of the one certificate in `data` (DER or PEM), not parsed; or `Malformed`."""
     if data.lstrip().startswith(_PEM_START):
-        return ders(data, rule, 1)[0]
+        return split_ders(data, rule, 1)[0]
     if len(data) > _SIZE_LIMIT:
         raise Malformed(rule, f"a certificate of at most {_SIZE_LIMIT} bytes", f"{len(data)} bytes")
     return data
 
 
-def ders(pem: bytes, rule: Rule, limit: int) -> tuple[bytes, ...]:
-    """The DER bytes of each certificate of a PEM bundle."""
+def split_ders(pem: bytes, rule: Rule, limit: int) -> tuple[bytes, ...]:
+    """The DER bytes of each certificate of a PEM bundle, or `Malformed`."""
     if len(pem) > limit * 2 * _SIZE_LIMIT:
         raise Malformed(rule, f"at most {limit} certificates", f"{len(pem)} bytes")
-    text, found = pem.strip(b"\r\n"), []
+    text, ders = pem.strip(b"\r\n"), []
     at = 0
     while at < len(text):
         block = _PEM_BLOCK.match(text, at)
         if block is None:
             raise Malformed(rule, "PEM certificates and nothing else", f"other data at byte {at}")
-        found.append(_decoded(block[1], rule))
+        ders.append(_decode_base64(block[1], rule))
         at = block.end()
-    if not 1 <= len(found) <= limit:
-        raise Malformed(rule, f"1 to {limit} certificates", len(found))
-    return tuple(found)
+    if not 1 <= len(ders) <= limit:
+        raise Malformed(rule, f"1 to {limit} certificates", len(ders))
+    return tuple(ders)
 
 
-@lru_cache(maxsize=_KEPT)
+@lru_cache(maxsize=_CACHE_SIZE)
 def parse(data: bytes, rule: Rule) -> x509.Certificate:
-    """The certificate whose DER encoding is `data`, or `Malformed`.
+    """Parse a certificate in DER, or raise `Malformed`.
 
-    `cryptography` reads the parts when they are asked for, and refuses them then. They are asked
-    for here, so that names, dates, key and extensions of what is returned can be read.
+    `cryptography` parses names, dates, key and extensions lazily. They are accessed here, so that
+    using them later cannot fail.
     """
-    return quietly(_parse_all, data, rule)
+    return parse_without_warnings(_parse_all, data, rule)
 
 
-def quietly(parse: Callable[[bytes], Parsed], data: bytes, rule: Rule) -> Parsed:
-    """What `cryptography` makes of DER, without its warning of serial number 0 (all VCEKs).
+def parse_without_warnings(parse: Callable[[bytes], Parsed], data: bytes, rule: Rule) -> Parsed:
+    """Call a parser of `cryptography` without its warning of serial number 0, which all VCEKs have.
 
-    What else it warns of (a country of three letters) is refused.
+    Any other warning (a country of three letters, say) raises `Malformed`, as its errors do.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("error", UserWarning)
@@ -100,23 +99,18 @@ def quietly(parse: Callable[[bytes], Parsed], data: bytes, rule: Rule) -> Parsed
             raise Malformed(rule, "DER of X.509", str(error)[:100]) from error
 
 
-def whole_bytes(signature: bytes, data: bytes) -> None:
-    """Refuse a signature of which bits are said to be unused (`ValueError`; X.690, 8.6.2.2).
+def require_whole_bytes(signature: bytes, data: bytes) -> None:
+    """Raise `ValueError` if the signature's BIT STRING has unused bits (X.690, 8.6.2.2).
 
-    `cryptography` drops them: it would be one signed document in two forms.
+    `cryptography` drops such bits, so that one signed document would have two encodings.
     """
     if b"\0" + signature not in data:
         raise ValueError("the signature is not of whole bytes")
 
 
-def is_anchor(certificate: x509.Certificate, pinned: Anchor) -> bool:
-    """Whether it is the pinned one: by the whole certificate, its name, its key, its number."""
-    return anchor(certificate) == pinned
-
-
-@lru_cache(maxsize=_KEPT)
-def anchor(certificate: x509.Certificate) -> Anchor:
-    """What is pinned of a certificate."""
+@lru_cache(maxsize=_CACHE_SIZE)
+def anchor_of(certificate: x509.Certificate) -> Anchor:
+    """The anchor that pins this certificate."""
     return Anchor(
         subject=certificate.subject.rfc4514_string(),
         sha256=hashlib.sha256(certificate.public_bytes(Encoding.DER)).digest(),
@@ -125,15 +119,15 @@ def anchor(certificate: x509.Certificate) -> Anchor:
     )
 
 
-@lru_cache(maxsize=_KEPT)
+@lru_cache(maxsize=_CACHE_SIZE)
 def public_key(certificate: x509.Certificate) -> PublicKeyTypes:
-    """The key: `cryptography` decodes it each time that it is asked for."""
+    """The public key; cached, since `cryptography` decodes it at each access."""
     return certificate.public_key()
 
 
-@lru_cache(maxsize=_KEPT)
+@lru_cache(maxsize=_CACHE_SIZE)
 def serial(certificate: x509.Certificate) -> int:
-    """The serial number; AMD's 0 is none to warn of."""
+    """The serial number, without a warning of AMD's 0."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", CryptographyDeprecationWarning)
         return certificate.serial_number
@@ -146,7 +140,7 @@ def _parse_all(data: bytes) -> x509.Certificate:
     return certificate
 
 
-def _decoded(text: bytes, rule: Rule) -> bytes:
+def _decode_base64(text: bytes, rule: Rule) -> bytes:
     joined = text.replace(b"\r", b"").replace(b"\n", b"")
     try:
         decoded = base64.b64decode(joined, validate=True)

@@ -1,8 +1,8 @@
-"""One check of a verdict, and the list of all that were made: nothing is believed without one.
+"""The checks behind a verdict, and the only place that makes a value `Verified`.
 
-A `Rule` is what is checked; a `Check` is a rule with its answer for this evidence. Only a list of
-checks can say `Verified`, and only when everything since a mark held: an empty list vouches for
-nothing.
+A `Rule` is what is checked. A `Check` is a rule with its result for this evidence. `Checks` is the
+list of all results: `Checks.conclude` returns `Verified` only if checks were made since a
+checkpoint and all of them held.
 """
 
 from collections.abc import Callable, Sequence
@@ -19,7 +19,7 @@ S = TypeVar("S")
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """What is checked: `id` is the reason code, `source` the document that asks for it."""
+    """What is checked: `id` is the reason code, `source` the specification that demands it."""
 
     id: str
     what: str
@@ -27,7 +27,7 @@ class Rule:
 
 
 class Check(NamedTuple):
-    """A rule and its answer: what was `expected`, what is there (`actual`), whether it holds."""
+    """A rule and its result: whether it holds (`ok`), what was `expected`, what was found."""
 
     id: str
     what: str
@@ -38,11 +38,11 @@ class Check(NamedTuple):
 
 
 class Malformed(Exception):
-    """Bytes that are not what they should be: the rule they break, what it wants, what is there."""
+    """Raised for bytes that break a rule of their format, with both sides of the comparison."""
 
     def __init__(self, rule: Rule, expected: object, actual: object) -> None:
-        said = f"{rule.what}: expected {shown(expected)}, found {shown(actual)}"
-        super().__init__(one_line(said))
+        message = f"{rule.what}: expected {format_value(expected)}, found {format_value(actual)}"
+        super().__init__(one_line(message))
         self.rule = rule
         self.expected = expected
         self.actual = actual
@@ -50,14 +50,14 @@ class Malformed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Verified(Generic[T_co]):
-    """A value that every check of its kind held for. Only `Checks.vouch` makes one."""
+    """A value for which every check held. Only `Checks.conclude` makes one."""
 
     value: T_co
 
 
 @dataclass(frozen=True, slots=True)
 class Unverified(Generic[T_co]):
-    """A value that a check failed for: it may be shown, and nothing may be concluded from it."""
+    """A value for which a check failed: it may be shown, but nothing may be concluded from it."""
 
     value: T_co
 
@@ -70,69 +70,79 @@ class Checks:
 
     def __init__(self) -> None:
         self._made: list[Check] = []
-        self._failed = -1  # where the last one stands that failed
+        self._last_failed = -1  # index of the last check that failed
 
     @property
     def made(self) -> Sequence[Check]:
-        """All checks, in the order they were made."""
+        """All checks, in the order in which they were made."""
         return tuple(self._made)
 
-    def that(self, rule: Rule, ok: bool, expected: object, actual: object) -> bool:
-        """Record whether `rule` holds, with both sides; the answer is `ok`."""
-        left = expected if type(expected) is str else shown(expected)
-        right = actual if type(actual) is str else shown(actual)
+    def record(self, rule: Rule, ok: bool, expected: object, actual: object) -> bool:
+        """Record whether `rule` holds, with both sides, and return that.
+
+        Only `True` itself counts as holding.
+        """
+        left = expected if type(expected) is str else format_value(expected)
+        right = actual if type(actual) is str else format_value(actual)
         held = ok is True
-        self._record(Check(rule.id, rule.what, held, left, right, rule.source))
+        self._append(Check(rule.id, rule.what, held, left, right, rule.source))
         return held
 
-    def _record(self, check: Check) -> None:
-        if not check.ok:
-            self._failed = len(self._made)
-        self._made.append(check)
-
-    def equal(self, rule: Rule, expected: object, actual: object) -> bool:
-        """Record whether both sides are the same."""
+    def record_equal(self, rule: Rule, expected: object, actual: object) -> bool:
+        """Record whether both sides are equal, and return that."""
         same = expected == actual
-        left = shown(expected)
+        left = format_value(expected)
         alike = same and type(expected) is type(actual)
-        return self.that(rule, same, left, left if alike else actual)
+        return self.record(rule, same, left, left if alike else actual)
 
-    def read(self, rule: Rule, parse: Callable[[S], T], data: S, expected: str) -> T | None:
-        """What `parse` makes of `data`: `rule` holds, or else the one the bytes break fails."""
+    def parse(self, rule: Rule, parser: Callable[[S], T], data: S, expected: str) -> T | None:
+        """Parse `data` and record that `rule` holds; return what the parser made of it.
+
+        If the parser raises `Malformed`, the rule named there is recorded as failed instead, and
+        the result is None.
+        """
         try:
-            value = parse(data)
+            value = parser(data)
         except Malformed as malformed:
-            self.that(malformed.rule, False, malformed.expected, malformed.actual)
+            self.record(malformed.rule, False, malformed.expected, malformed.actual)
             return None
-        self.that(rule, True, expected, expected)
+        self.record(rule, True, expected, expected)
         return value
 
     def adopt(self, other: "Checks") -> None:
-        """Record what was checked on a list of its own: that of the candidate that was chosen."""
+        """Append the checks of another list: those of the candidate that was chosen."""
         for check in other.made:
-            self._record(check)
+            self._append(check)
 
-    def mark(self) -> int:
-        """Where the list stands now: what `vouch` looks back to."""
+    def checkpoint(self) -> int:
+        """The present length of the list, to hand to `conclude` later."""
         return len(self._made)
 
-    def vouch(self, value: T, since: int, *needs: "Outcome[object]") -> "Outcome[T]":
-        """`Verified` if checks were made since the mark and held, and all it needs is verified."""
-        held = self._failed < since < len(self._made)
-        if held and all(isinstance(need, Verified) for need in needs):
+    def conclude(self, value: T, since: int, *dependencies: "Outcome[object]") -> "Outcome[T]":
+        """`Verified` if every check since a checkpoint held and every dependency is verified.
+
+        Without a check since then, the value is `Unverified`: an empty list proves nothing.
+        """
+        held = self._last_failed < since < len(self._made)
+        if held and all(isinstance(each, Verified) for each in dependencies):
             return Verified(value)
         return Unverified(value)
 
+    def _append(self, check: Check) -> None:
+        if not check.ok:
+            self._last_failed = len(self._made)
+        self._made.append(check)
 
-def shown(value: object) -> str:
-    """A value as a check prints it: bytes in hex, times in UTC with Z, the rest as text."""
+
+def format_value(value: object) -> str:
+    """A value as checks print it: bytes in hex, times in UTC with Z, anything else as text."""
     kind = type(value)
     if kind is str or kind is int:  # most are
         return str(value)
-    return _shown(value)
+    return _format_other(value)
 
 
-def _shown(value: object) -> str:
+def _format_other(value: object) -> str:
     match value:
         case bytes():
             return value.hex() or "(empty)"
@@ -143,6 +153,6 @@ def _shown(value: object) -> str:
         case None:
             return "absent"
         case tuple() | list():
-            return ", ".join(map(shown, value)) or "none"
+            return ", ".join(map(format_value, value)) or "none"
         case _:
             return str(value)

@@ -1,7 +1,7 @@
-"""The CPU's half of a verdict: report, runtime claims, quote, event log, then the policy.
+"""The appraisal of a confidential VM: SNP report, runtime claims, quote, event log, policy.
 
-Each step is made even when the one before it failed, as far as there is anything to look at, so
-that one run shows every reason; what is believed needs everything under it to be verified.
+Every step runs even if an earlier one failed, as far as there is input for it, so that one run
+reports every reason. A value is `Verified` only if everything that it depends on is.
 """
 
 import hmac
@@ -9,27 +9,26 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from ccgpu.attest import appraisal, policy
+from ccgpu.attest import appraisal, policy, tpm_quote
 from ccgpu.attest.check import Checks, Outcome, Rule, Unverified, Verified
-from ccgpu.attest.cpu_facts import facts_of
-from ccgpu.attest.freshness import Asked
+from ccgpu.attest.cpu_facts import cpu_facts
+from ccgpu.attest.freshness import Challenge
 from ccgpu.attest.hcl import blob as hcl_blob
 from ccgpu.attest.hcl import verify as hcl
 from ccgpu.attest.hcl.blob import Blob
-from ccgpu.attest.hcl.claims import Claims
-from ccgpu.attest.quoted import quoted
+from ccgpu.attest.hcl.claims import RuntimeClaims
 from ccgpu.attest.roots import Roots
 from ccgpu.attest.snp import crl, selection
 from ccgpu.attest.snp import report as snp_report
 from ccgpu.attest.snp import verify as snp
-from ccgpu.attest.snp.report import Report
+from ccgpu.attest.snp.report import SnpReport
 from ccgpu.domain.evidence import CpuEvidence, Evidence
-from ccgpu.domain.policy import CpuPolicy, Pins
+from ccgpu.domain.policy import CpuPolicy, ReferenceValues
 
 _DESIGN = "Azure CVM guest attestation design"
 
-HCL_ABSENT = Rule("evidence.hcl.absent", "Azure's paravisor speaks for the VM", _DESIGN)
-HCL_READ = Rule("hcl.blob", "the HCL blob can be read", _DESIGN)
+HCL_ABSENT = Rule("evidence.hcl.absent", "there is an HCL blob of Azure's paravisor", _DESIGN)
+HCL_READABLE = Rule("hcl.blob", "the HCL blob can be read", _DESIGN)
 REPORT_OTHER = Rule(
     "evidence.report.other", "the report beside the HCL blob is the one in it", _DESIGN
 )
@@ -37,85 +36,105 @@ REPORT_ABSENT = Rule("evidence.report.absent", "there is an SNP report", "RFC 93
 
 
 @dataclass(frozen=True, slots=True)
-class Context:
-    """What the evidence is held against."""
+class CpuContext:
+    """What the CPU's evidence is appraised with.
+
+    `recording`: reference values are being written, so that none can be required yet.
+    """
 
     policy: CpuPolicy
     at: datetime
     roots: Roots
-    pins: Pins | None
+    reference_values: ReferenceValues | None
     recording: bool
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
-    """What came out: report and claims, believed or not, the PCRs of a good quote, facts.
+class CpuResult:
+    """The result of appraising the CPU's evidence.
 
-    `not_read`: what came along and plays no part.
+    `report`, `claims`: None if unreadable. `pcrs`: SHA-256 PCR values (32 bytes each) of a verified
+    quote, else empty. `facts`: for display only. `not_read`: parts of the evidence that no check
+    looked at.
     """
 
-    report: Outcome[Report] | None = None
-    claims: Outcome[Claims] | None = None
+    report: Outcome[SnpReport] | None = None
+    claims: Outcome[RuntimeClaims] | None = None
     pcrs: Mapping[int, bytes] = field(default_factory=dict)
     facts: Mapping[str, str] = field(default_factory=dict)
     not_read: tuple[str, ...] = ()
 
 
 def appraise(
-    found: Evidence, part: CpuEvidence, context: Context, asked: Asked, checks: Checks
-) -> Seen:
-    """Make every check on the CPU's evidence."""
-    blob = _blob(part, checks)
-    report = _report(found, part, blob, context, checks)
+    evidence: Evidence, part: CpuEvidence, context: CpuContext, challenge: Challenge, checks: Checks
+) -> CpuResult:
+    """Make every check on the CPU's evidence; `part` is `evidence.cpu`."""
+    # 1. The hardware's report, signed by AMD (AMD SEV-SNP ABI (56860), ATTESTATION_REPORT).
+    blob = _parse_blob(part, checks)
+    report = _verify_report(evidence, part, blob, context, checks)
+    # 2. The runtime claims, whose SHA-256 is the report's REPORT_DATA (Azure CVM design).
     claims = hcl.verify(blob, report, checks) if blob and report else None
-    answer = quoted(found, part, claims, asked, frozenset(context.policy.required_pcrs), checks)
+    # 3. The quote by the key in the claims, and the event log (TPM 2.0 Part 3, TPM2_Quote).
+    required = frozenset(context.policy.required_pcrs)
+    quote = tpm_quote.verify(evidence, part, claims, challenge, required, checks)
+    # 4. The appraisal policy, on verified values only (RFC 9334, §8.5).
     if isinstance(report, Verified):
-        policy.processor(report, context.policy, checks)
+        policy.check_processor(report, context.policy, checks)
     if isinstance(claims, Verified):
-        policy.machine(claims, context.policy, checks)
-        policy.asked_for(claims, asked.bound, asked.vm_id, checks)
-    policy.event_log(part.event_log is not None, context.policy, checks)
-    if isinstance(answer.boot, Verified):
-        policy.booted(answer.boot, context.policy, checks)
-    required = context.policy.require_pins and not context.recording
-    policy.pinned(answer.pcrs, context.pins, checks, required=required)
-    facts = facts_of(report, claims, answer, asked)
-    return Seen(report, claims, answer.pcrs, facts, answer.not_read)
+        policy.check_vm(claims, context.policy, checks)
+        policy.check_challenge(claims, challenge.binding, challenge.vm_id, checks)
+    policy.check_event_log(part.event_log is not None, context.policy, checks)
+    if isinstance(quote.boot, Verified):
+        policy.check_boot(quote.boot, context.policy, checks)
+    # 5. Reference values for the PCRs (RFC 9334, §8.3).
+    demanded = context.policy.require_pins and not context.recording
+    policy.check_reference_values(quote.pcrs, context.reference_values, checks, required=demanded)
+    facts = cpu_facts(report, claims, quote, challenge)
+    return CpuResult(report, claims, quote.pcrs, facts, quote.not_read)
 
 
-def _blob(part: CpuEvidence, checks: Checks) -> Blob | None:
+def _parse_blob(part: CpuEvidence, checks: Checks) -> Blob | None:
+    """The HCL blob; or one made of a report and runtime claims that are files of their own."""
     if part.hcl is None and part.report is not None and part.runtime is not None:
         return Blob(None, part.report, part.runtime)
     if part.hcl is None:
-        checks.that(HCL_ABSENT, False, "an HCL blob", None)
+        checks.record(HCL_ABSENT, False, "an HCL blob", None)
         return None
-    return checks.read(HCL_READ, hcl_blob.parse, part.hcl, "an HCL blob")
+    return checks.parse(HCL_READABLE, hcl_blob.parse, part.hcl, "an HCL blob")
 
 
-def _report(
-    found: Evidence, part: CpuEvidence, blob: Blob | None, context: Context, checks: Checks
-) -> Outcome[Report] | None:
-    """The SNP report, from the blob or bare, verified as far as its certificate is at hand."""
+def _verify_report(
+    evidence: Evidence,
+    part: CpuEvidence,
+    blob: Blob | None,
+    context: CpuContext,
+    checks: Checks,
+) -> Outcome[SnpReport] | None:
+    """The SNP report, from the blob or bare; None if absent or unreadable."""
+    # 1. One report, wherever it stands.
     raw = blob.report if blob else part.report
     if raw is None:
-        checks.that(REPORT_ABSENT, False, "an SNP report", None)
+        checks.record(REPORT_ABSENT, False, "an SNP report", None)
         return None
     if blob and part.report is not None:
         same = hmac.compare_digest(blob.report, part.report)
-        checks.that(REPORT_OTHER, same, "the same report", "the same" if same else "another")
-    report = checks.read(snp_report.READABLE, snp_report.parse, raw, "an SNP report")
+        checks.record(REPORT_OTHER, same, "the same report", "the same" if same else "another")
+    report = checks.parse(snp_report.READABLE, snp_report.parse, raw, "an SNP report")
     if report is None:
         return None
-    chosen = selection.select(report, part, found.given, context.roots.amd, context.at)
+    # 2. The collateral for its chip and TCB. Without a certificate there is nothing to verify with.
+    chosen = selection.select(report, part, evidence.given, context.roots.amd, context.at)
     if chosen.vek is None:
-        others = len(found.given.veks)
+        others = len(evidence.given.veks)
         absent = f"none of {others} certificates is of this chip at its TCB" if others else None
-        checks.that(appraisal.VEK_ABSENT, False, "a VCEK", absent)
+        checks.record(appraisal.VEK_ABSENT, False, "a VCEK", absent)
         return Unverified(report)
     if context.policy.require_crl:
-        # Want of collateral: the report is no less genuine, and the policy can look at it.
-        there = bool(chosen.crls)
-        checks.that(crl.PRESENT, there, "there", "there" if there else None)
+        # Not part of `snp.verify`: without the list the report is still genuine, so that the
+        # policy can appraise it.
+        present = bool(chosen.crls)
+        checks.record(crl.PRESENT, present, "there", "there" if present else None)
+    # 3. Signature, chain and revocation.
     return snp.verify(
         report,
         chosen.vek,

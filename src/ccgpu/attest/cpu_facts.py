@@ -1,38 +1,41 @@
-"""What the CPU's evidence says of itself, in words: shown beside a verdict, never part of one."""
+"""Facts that the CPU's evidence states, for display beside a verdict; no check uses them."""
 
 from collections.abc import Mapping
 
 from ccgpu.attest import bulletins
 from ccgpu.attest.check import Outcome
-from ccgpu.attest.freshness import Asked
-from ccgpu.attest.hcl.claims import Claims
-from ccgpu.attest.quoted import Quoted
-from ccgpu.attest.snp.report import Report
+from ccgpu.attest.freshness import Challenge
+from ccgpu.attest.hcl.claims import RuntimeClaims
+from ccgpu.attest.snp.report import SnpReport
+from ccgpu.attest.tpm_quote import QuoteResult
 from ccgpu.attest.vtpm.boot import Boot
 from ccgpu.domain import hostkey
 
 
-def facts_of(
-    report: Outcome[Report] | None, claims: Outcome[Claims] | None, answer: Quoted, asked: Asked
+def cpu_facts(
+    report: Outcome[SnpReport] | None,
+    claims: Outcome[RuntimeClaims] | None,
+    quote: QuoteResult,
+    challenge: Challenge,
 ) -> Mapping[str, str]:
-    """The facts, by name; the host key is the one that the claims had to be bound to."""
+    """The facts by name; the host key is the one that the challenge binds."""
     facts: dict[str, str] = {}
     if report is not None:
-        facts |= _of_report(report.value)
+        facts |= _report_facts(report.value)
     if claims is not None:
         facts["vm id"] = claims.value.vm_unique_id
         facts["secure boot"] = "on" if claims.value.secure_boot else "off"
-    if asked.host_key is not None:
-        facts["host key"] = hostkey.fingerprint(asked.host_key)
-    if answer.quote is not None:
-        facts["PCRs quoted"] = ", ".join(map(str, sorted(answer.quote.value.selected)))
-    if answer.boot is not None:
-        facts |= _of_boot(answer.boot.value)
+    if challenge.host_key is not None:
+        facts["host key"] = hostkey.fingerprint(challenge.host_key)
+    if quote.quote is not None:
+        facts["PCRs quoted"] = ", ".join(map(str, sorted(quote.quote.value.selected)))
+    if quote.boot is not None:
+        facts |= _boot_facts(quote.boot.value)
     return facts
 
 
-def _of_boot(boot: Boot) -> dict[str, str]:
-    """Named facts of the event log, for pinning; lists in the order of the boot."""
+def _boot_facts(boot: Boot) -> dict[str, str]:
+    """Facts of the event log, for reference values; lists are in the order of the boot."""
     measured = {None: "not told", True: "on", False: "off"}[boot.secure_boot]
     return {
         "secure boot, measured": measured,
@@ -45,14 +48,14 @@ def _of_boot(boot: Boot) -> dict[str, str]:
     }
 
 
-def _of_report(report: Report) -> dict[str, str]:
+def _report_facts(report: SnpReport) -> dict[str, str]:
     tcb = report.reported_tcb
-    open_ = bulletins.not_covered(
+    open_ = bulletins.open_bulletins(
         report.product or "",
         snp=tcb.snp,
         microcode=tcb.microcode,
         alias_check=report.platform_info.alias_check_complete,
-        mitigations=bulletins.bits_set((report.launch_mit_vector, report.current_mit_vector)),
+        mitigations=bulletins.common_bits((report.launch_mit_vector, report.current_mit_vector)),
     )
     return {
         "product": report.product or "unknown",
@@ -60,8 +63,8 @@ def _of_report(report: Report) -> dict[str, str]:
         "reported TCB": str(tcb),
         "firmware": str(report.current_version),
         "guest_svn": f"{report.guest_svn:#x}",
-        "SMT": f"{_on(report.platform_info.smt)}, {_allowed(report.policy.smt)} by the guest",
-        "CXL": f"{_allowed(report.policy.cxl)} by the guest",
+        "SMT": f"{_on_or_off(report.platform_info.smt)}, {_permission(report.policy.smt)}",
+        "CXL": _permission(report.policy.cxl),
         "measurement": report.measurement.hex(),
         "family_id": report.family_id.hex(),
         "image_id": report.image_id.hex(),
@@ -80,9 +83,9 @@ def _vector(bits: int | None) -> str:
     return "not told" if bits is None else f"{bits:#x}"
 
 
-def _on(value: bool) -> str:
+def _on_or_off(value: bool) -> str:
     return "on" if value else "off"
 
 
-def _allowed(value: bool) -> str:
-    return "allowed" if value else "forbidden"
+def _permission(allowed: bool) -> str:
+    return "allowed by the guest" if allowed else "forbidden by the guest"

@@ -1,20 +1,20 @@
-"""Bulletins and floors are dated data: a verdict says when they are about to be too old.
+"""Warnings that bulletins and floors, which are dated data, are too old or soon will be.
 
-The time is the verdict's own, never the clock's.
+They are compared with the time of the verdict, never with the clock.
 """
 
 from datetime import datetime, timedelta
 
 from ccgpu.attest import bulletins, driver_bulletins
-from ccgpu.attest.check import shown
+from ccgpu.attest.check import format_value
 from ccgpu.domain.policy import Policy
 
-# Long enough to bring a release to every machine.
+# Time enough to install a new release.
 NOTICE = timedelta(days=60)
 
 
-def warnings(policy: Policy, at: datetime) -> tuple[str, ...]:
-    """What is too old at `at`, or soon will be, of the data that this policy's verdict uses."""
+def age_warnings(policy: Policy, at: datetime) -> tuple[str, ...]:
+    """One line for each data set that the policy uses and that is, or soon will be, too old."""
     used = []
     if policy.cpu is not None:
         used.append(("AMD's bulletins", bulletins.DATE, bulletins.REVIEW_BY))
@@ -23,7 +23,7 @@ def warnings(policy: Policy, at: datetime) -> tuple[str, ...]:
             ("NVIDIA's driver bulletins", driver_bulletins.DATE, driver_bulletins.REVIEW_BY)
         )
     return tuple(
-        f"{what} after {read}: ccgpu's data is {_age(at, by)} {shown(by)[:10]}; update ccgpu"
+        f"{what} after {read}: ccgpu's data is {_age(at, by)} {format_value(by)[:10]}; update ccgpu"
         for what, read, by in used
         if at > by - NOTICE
     )

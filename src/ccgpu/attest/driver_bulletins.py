@@ -1,7 +1,7 @@
-"""NVIDIA's security bulletins of its driver as dated data: the first fixed one of each branch.
+"""NVIDIA's driver security bulletins as dated data: the first fixed driver of each branch.
 
-NVIDIA fixes some branches and lets others end: a driver of a branch that is not here and is older
-than the newest one here has not got the fixes. A branch newer than all of them began with them.
+NVIDIA fixes some branches and ends others. A driver of a branch that is not listed has the fixes
+only if its branch is newer than all that are.
 Second-hand, from Flatcar's tracking of NVIDIA's bulletin (flatcar/Flatcar#2155, 2026-06-01).
 """
 
@@ -18,18 +18,18 @@ _DIGITS = 9  # of one part
 
 
 def has_fixes(driver: str, fixed: Sequence[str] = FIXED) -> bool:
-    """Whether `driver` is at the floor of its branch, or of a branch newer than all of `fixed`."""
-    floors = {numbers(each)[0]: numbers(each) for each in fixed}
+    """Whether `driver` is at least the fixed one of its branch, or of a newer branch than all."""
+    floors = {version_numbers(each)[0]: version_numbers(each) for each in fixed}
     if not floors:
         return True
-    own = numbers(driver)
+    own = version_numbers(driver)
     if own[0] in floors:
         return own >= floors[own[0]]
     return own[0] > max(floors)
 
 
-def numbers(version: str) -> tuple[int, ...]:
-    """The parts of a version; what is no number, or one of no version, is older than any."""
+def version_numbers(version: str) -> tuple[int, ...]:
+    """The parts of a version as numbers; -1, older than any, for a part that is no number."""
     return tuple(
         int(part) if part.isascii() and part.isdigit() and len(part) <= _DIGITS else -1
         for part in version.split(".")

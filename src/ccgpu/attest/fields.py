@@ -1,6 +1,6 @@
-"""Tables of named fields: one table serves parser, evidence builder and documentation.
+"""Tables of named fields of binary structures, shared by parsers and evidence builders.
 
-A table tiles its structure: no gap, no overlap, reserved ranges named too.
+A table covers its structure without gap or overlap; reserved ranges are fields too.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,16 +18,16 @@ class Field:
 
     @property
     def end(self) -> int:
-        """The offset behind the last byte."""
+        """The offset after the last byte."""
         return self.start + self.size
 
     def of(self, data: bytes) -> bytes:
-        """The bytes of this field."""
+        """The bytes of this field in `data`, which starts at offset 0 of the structure."""
         return data[self.start : self.start + self.size]
 
 
 def table(fields: Sequence[Field], size: int) -> Mapping[str, Field]:
-    """The fields by name. `ValueError` unless they tile `size` bytes, in order, without a gap."""
+    """The fields by name. `ValueError` unless they cover `size` bytes in order, without a gap."""
     end = 0
     for field in fields:
         if field.start != end:

@@ -1,7 +1,7 @@
-"""Whether evidence answers *this* question: which nonce was sent, and how it had to come back.
+"""Freshness: the challenge that the evidence has to answer.
 
-The caller's nonce is proof; the one that came with the evidence is its maker's word, and still has
-to be there, long enough, and in the quote. A policy that asks for the binding refuses it.
+A nonce that the caller knows proves freshness. One that only came with the evidence is its maker's
+word: it must be present, long enough and in the quote, and a policy with a binding refuses it.
 """
 
 import hmac
@@ -10,14 +10,14 @@ from typing import Final
 
 from ccgpu.attest import binding
 from ccgpu.attest.check import Checks, Outcome, Rule
-from ccgpu.attest.hcl.claims import Claims
-from ccgpu.attest.identity import MAKERS_WORD, Identity, Known, settle
+from ccgpu.attest.hcl.claims import RuntimeClaims
+from ccgpu.attest.identity import ONLY_MAKERS_WORD, CallerContext, Identity, resolve_identity
 from ccgpu.domain import hostkey
 from ccgpu.domain.evidence import Evidence
 from ccgpu.domain.policy import Policy
 
-_BOUND: Final = "ccgpu-bind-v1"
-NONCE_BYTES = 32  # RFC 9334, §10: long enough that nobody asks the same twice
+_BIND_V1: Final = "ccgpu-bind-v1"
+NONCE_BYTES = 32  # RFC 9334, §10: long enough never to repeat
 
 NONCE_ABSENT = Rule("freshness.nonce.absent", "there is a nonce to compare with", "RFC 9334, §10.2")
 NONCE_UNKNOWN = Rule(
@@ -44,68 +44,77 @@ NONCE_SIZE = Rule(
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """What was asked: the nonce, and for bound evidence the binding B (64 bytes).
+class Challenge:
+    """What the evidence has to answer.
 
-    `vm_id`: the vmUniqueId that the claims must have; None where evidence need not be of one VM.
-    `host_key`: SHA-256 of the host key in B.
+    `nonce`: as it was sent. `binding`: B of ccgpu-bind-v1 (64 bytes); None for a bare nonce.
+    `vm_id`: the vmUniqueId that the claims must have; None if evidence of any VM will do.
+    `host_key`: SHA-256 of the host key in B (32 bytes).
     """
 
     nonce: bytes | None
-    bound: bytes | None
+    binding: bytes | None
     vm_id: str | None = None
     host_key: bytes | None = None
 
 
-def asked(found: Evidence, known: Known, policy: Policy, checks: Checks) -> Asked:
-    """What the evidence has to answer, from what the caller knows or else the maker's word."""
-    nonce = _nonce(found, known, policy, checks)
-    identity = settle(found.claimed, known, policy, checks)
-    wanted = policy.binding == _BOUND or known.host_key is not None
+def build_challenge(
+    evidence: Evidence, caller: CallerContext, policy: Policy, checks: Checks
+) -> Challenge:
+    """The challenge, of the caller's values where it knows them, else of the maker's."""
+    nonce = _nonce(evidence, caller, policy, checks)
+    identity = resolve_identity(evidence.claimed, caller, policy, checks)
+    wanted = policy.binding == _BIND_V1 or caller.host_key is not None
     if wanted:
-        checks.equal(BINDING_KIND, _BOUND, found.claimed.binding)
-    if not wanted and found.claimed.binding != _BOUND:
-        return Asked(nonce, None, known.vm_id)
-    bound = _bound(found.claimed.recipient_key, nonce or b"", identity, checks)
-    return Asked(nonce, bound, identity.vm_id, identity.host_key)
+        checks.record_equal(BINDING_KIND, _BIND_V1, evidence.claimed.binding)
+    if not wanted and evidence.claimed.binding != _BIND_V1:
+        return Challenge(nonce, None, caller.vm_id)
+    bound = _binding(evidence.claimed.recipient_key, nonce or b"", identity, checks)
+    return Challenge(nonce, bound, identity.vm_id, identity.host_key)
 
 
-def _nonce(found: Evidence, known: Known, policy: Policy, checks: Checks) -> bytes | None:
-    """The caller's nonce, else the one in the evidence; None where there is none."""
-    of_gpu = next((gpu.nonce for gpu in found.gpus if gpu.nonce), None)
-    makers = found.claimed.nonce or of_gpu
-    nonce = makers if known.nonce is None else known.nonce
-    there = checks.that(NONCE_ABSENT, bool(nonce), "a nonce", nonce)
-    if policy.binding == _BOUND:
-        mine = known.nonce is not None or policy.unsafe_trust_bundle_nonce
-        checks.that(NONCE_UNKNOWN, mine, "a nonce", known.nonce or (MAKERS_WORD if there else None))
+def _nonce(
+    evidence: Evidence, caller: CallerContext, policy: Policy, checks: Checks
+) -> bytes | None:
+    """The caller's nonce, else the one in the evidence; None if there is neither."""
+    of_gpu = next((gpu.nonce for gpu in evidence.gpus if gpu.nonce), None)
+    claimed = evidence.claimed.nonce or of_gpu
+    nonce = claimed if caller.nonce is None else caller.nonce
+    there = checks.record(NONCE_ABSENT, bool(nonce), "a nonce", nonce)
+    if policy.binding == _BIND_V1:
+        mine = caller.nonce is not None or policy.unsafe_trust_bundle_nonce
+        checks.record(
+            NONCE_UNKNOWN, mine, "a nonce", caller.nonce or (ONLY_MAKERS_WORD if there else None)
+        )
     if not nonce:
         return None
-    if known.nonce is not None and found.claimed.nonce is not None:
-        same = hmac.compare_digest(known.nonce, found.claimed.nonce)
-        checks.that(NONCE_OTHER, same, known.nonce, found.claimed.nonce)
+    if caller.nonce is not None and evidence.claimed.nonce is not None:
+        same = hmac.compare_digest(caller.nonce, evidence.claimed.nonce)
+        checks.record(NONCE_OTHER, same, caller.nonce, evidence.claimed.nonce)
     enough = len(nonce) >= NONCE_BYTES or policy.unsafe_short_nonce
     least = (
         "1 byte or more (unsafe)" if policy.unsafe_short_nonce else f"{NONCE_BYTES} bytes or more"
     )
-    checks.that(NONCE_SHORT, enough, least, f"{len(nonce)} bytes")
+    checks.record(NONCE_SHORT, enough, least, f"{len(nonce)} bytes")
     return nonce
 
 
-def _bound(recipient_key: bytes, nonce: bytes, identity: Identity, checks: Checks) -> bytes | None:
-    """B; None where a part of it is missing."""
+def _binding(
+    recipient_key: bytes, nonce: bytes, identity: Identity, checks: Checks
+) -> bytes | None:
+    """B (64 bytes); None if a part of it is missing."""
     vm_id, key = identity.vm_id, identity.host_key
     shown = None if key is None else hostkey.fingerprint(key)
-    size = checks.that(NONCE_SIZE, len(nonce) == NONCE_BYTES, "32 bytes", f"{len(nonce)} bytes")
-    checks.that(HOST_KEY_ABSENT, key is not None, "a host key", shown)
-    checks.that(VM_ID_ABSENT, vm_id is not None, "a GUID", vm_id)
+    size = checks.record(NONCE_SIZE, len(nonce) == NONCE_BYTES, "32 bytes", f"{len(nonce)} bytes")
+    checks.record(HOST_KEY_ABSENT, key is not None, "a host key", shown)
+    checks.record(VM_ID_ABSENT, vm_id is not None, "a GUID", vm_id)
     if not size or key is None or vm_id is None:
         return None
     return binding.binding_of_digest(nonce, key, recipient_key, vm_id)
 
 
-def gpu_nonce(asked: Asked, claims: Outcome[Claims] | None) -> bytes | None:
-    """What a GPU was asked with: the nonce, or what bound evidence makes of it and the AK."""
-    if asked.bound is None:
-        return asked.nonce
-    return None if claims is None else binding.gpu_nonce(asked.bound, claims.value.ak_modulus)
+def gpu_nonce(challenge: Challenge, claims: Outcome[RuntimeClaims] | None) -> bytes | None:
+    """The nonce that a GPU must answer: the challenge's, or 32 bytes derived from B and the AK."""
+    if challenge.binding is None:
+        return challenge.nonce
+    return None if claims is None else binding.gpu_nonce(challenge.binding, claims.value.ak_modulus)

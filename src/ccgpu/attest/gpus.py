@@ -1,8 +1,8 @@
-"""The GPUs' half of a verdict: report, chain, manifests, measurements, revocation, then the policy.
+"""The appraisal of GPUs: report, certificates, manifests, measurements, revocation, policy.
 
-Every GPU is looked at by itself. The names of manifests come from the report; one that is not
-believed may still find a manifest here, where nothing is fetched, so that every reason is shown.
-The caller's manifests and answers come before those that the evidence brings.
+The names of the manifests come from the report, verified or not: nothing is fetched here, and a
+manifest found by an unverified report still shows every reason. The caller's manifests and OCSP
+answers come before those in the evidence.
 """
 
 from collections.abc import Sequence
@@ -11,24 +11,25 @@ from datetime import datetime, timedelta
 
 from ccgpu.attest import driver_bulletins, gpu_policy
 from ccgpu.attest.check import Checks, Outcome, Verified
-from ccgpu.attest.gpu import chain, compare, manifests, ocsp, opaque, spdm, state
+from ccgpu.attest.gpu import chain, manifests, measurements, ocsp, opaque, spdm, state
 from ccgpu.attest.gpu import verify as reports
 from ccgpu.attest.gpu.chain import DeviceChain
-from ccgpu.attest.gpu.compare import Measured
-from ccgpu.attest.gpu.manifests import Running, Selected
+from ccgpu.attest.gpu.manifests import RunningFirmware, SelectedManifest
+from ccgpu.attest.gpu.measurements import GpuMeasurements
 from ccgpu.attest.gpu.rim import Manifest
-from ccgpu.attest.gpu.spdm import Report
-from ccgpu.attest.gpus_seen import GpusSeen
+from ccgpu.attest.gpu.spdm import GpuReport
+from ccgpu.attest.gpu_results import GpuResults
 from ccgpu.attest.roots import Roots
 from ccgpu.domain.evidence import Evidence, GpuEvidence
 from ccgpu.domain.policy import GpuPolicy
 
 
 @dataclass(frozen=True, slots=True)
-class Context:
-    """What the evidence is held against.
+class GpuContext:
+    """What the GPUs' evidence is appraised with.
 
-    `nonce`: what the GPUs were asked with. `bound`: the quote covers what was collected of them.
+    `nonce`: 32 bytes that the reports must answer. `bound`: the vTPM's quote covers the evidence
+    that was collected of the GPU, its state document too.
     """
 
     policy: GpuPolicy
@@ -38,113 +39,124 @@ class Context:
     bound: bool = False
 
 
-def appraise(found: Evidence, context: Context, checks: Checks) -> GpusSeen:
-    """Make every check on the GPUs' evidence."""
-    gpu_policy.count(len(found.gpus), context.policy, checks)
+def appraise(evidence: Evidence, context: GpuContext, checks: Checks) -> GpuResults:
+    """Make every check on the GPUs' evidence, each GPU by itself."""
+    gpu_policy.check_count(len(evidence.gpus), context.policy, checks)
     facts: dict[str, str] = {}
-    believed: dict[str, Verified[Report]] = {}
-    for number, part in enumerate(found.gpus):
-        one = _one(part, found, context, checks)
-        name = "GPU" if len(found.gpus) == 1 else f"GPU {number}"
-        facts |= {f"{name} {key}": value for key, value in one.facts.items()}
-        believed |= one.reports
-    return GpusSeen(facts, believed)
+    verified: dict[str, Verified[GpuReport]] = {}
+    for number, part in enumerate(evidence.gpus):
+        result = _appraise_gpu(part, evidence, context, checks)
+        name = "GPU" if len(evidence.gpus) == 1 else f"GPU {number}"
+        facts |= {f"{name} {key}": value for key, value in result.facts.items()}
+        verified |= result.reports
+    return GpuResults(facts, verified)
 
 
-def _one(part: GpuEvidence, found: Evidence, context: Context, checks: Checks) -> GpusSeen:
-    certificates = chain.verify(
+def _appraise_gpu(
+    part: GpuEvidence, evidence: Evidence, context: GpuContext, checks: Checks
+) -> GpuResults:
+    # 1. The device's certificates, up to NVIDIA's root (RFC 5280, 6.1).
+    device = chain.verify(
         part.chain, context.roots.nvidia_device, context.at, checks, arch=part.arch
     )
-    read = checks.read(spdm.READABLE, spdm.parse, part.report, "request and response")
-    if read is None:
-        return GpusSeen()
-    report = reports.verify(
-        read,
-        certificates,
+    # 2. The report: form, signature, nonce, firmware (DSP0274 (SPDM) 1.1, MEASUREMENTS).
+    report = checks.parse(spdm.READABLE, spdm.parse, part.report, "request and response")
+    if report is None:
+        return GpuResults()
+    outcome = reports.verify(
+        report,
+        device,
         context.nonce,
         checks,
         allow_known_nonce=context.policy.unsafe_known_nonce,
     )
-    selected = _manifests(read, certificates, found, context, checks)
+    # 3. The reference manifests of driver and VBIOS (TCG Reference Integrity Manifest).
+    selected = _select_manifests(report, device, evidence, context, checks)
     known = [each.manifest for each in selected if each.manifest is not None]
-    _measured(read, certificates, known, checks)
-    _revocation(certificates, known, found, context, checks)
+    # 4. The measurements against their golden values.
+    _check_measurements(report, device, known, checks)
+    # 5. Revocation of the certificates of device and manifests (RFC 6960).
+    _check_revocation(device, known, evidence, context, checks)
+    # 6. The state that the guest reports: no signed bit holds it.
+    gpu_state = state.read_state(part, checks, bound=context.bound)
     notes = {f"manifests {at}": each.note for at, each in enumerate(selected, 1) if each.note}
-    told = state.told(part, checks, bound=context.bound)
-    if certificates is None:
-        return GpusSeen(_facts(read, None) | notes)
-    facts = _facts(read, certificates.value) | notes
-    if isinstance(report, Verified):
-        gpu_policy.machine(report, certificates.value, told, context.policy, checks)
-        return GpusSeen(facts, {certificates.value.ueid: report})
-    return GpusSeen(facts)
+    if device is None:
+        return GpuResults(_facts(report, None) | notes)
+    facts = _facts(report, device.value) | notes
+    # 7. The appraisal policy, on a verified report only (RFC 9334, §8.5).
+    if isinstance(outcome, Verified):
+        gpu_policy.check_gpu(outcome, device.value, gpu_state, context.policy, checks)
+        return GpuResults(facts, {device.value.ueid: outcome})
+    return GpuResults(facts)
 
 
-def _manifests(
-    report: Report,
-    certificates: Outcome[DeviceChain] | None,
-    found: Evidence,
-    context: Context,
+def _select_manifests(
+    report: GpuReport,
+    device: Outcome[DeviceChain] | None,
+    evidence: Evidence,
+    context: GpuContext,
     checks: Checks,
-) -> Sequence[Selected]:
-    """The manifests of driver and VBIOS, as far as they are there and can be read."""
-    said = report.opaque
-    chip = None if certificates is None else certificates.value.chip
-    driver_id = None if chip is None else opaque.driver_rim_id(said, chip)
+) -> Sequence[SelectedManifest]:
+    """The manifests of driver and VBIOS; a result without manifest where none can be used."""
+    opaque_data = report.opaque
+    chip = None if device is None else device.value.chip
+    driver_id = None if chip is None else opaque.driver_rim_id(opaque_data, chip)
+    vbios_id = opaque.vbios_rim_id(opaque_data)
     wanted = (
-        Running("driver", said.driver_version, chip, driver_id),
-        Running("vbios", said.vbios_version, chip, opaque.vbios_rim_id(said)),
+        RunningFirmware("driver", opaque_data.driver_version, chip, driver_id),
+        RunningFirmware("vbios", opaque_data.vbios_version, chip, vbios_id),
     )
-    given, brought, root = found.given.rims, found.collateral.rims, context.roots.nvidia_rim
+    given, brought = evidence.given.rims, evidence.collateral.rims
+    root = context.roots.nvidia_rim
     return tuple(
         manifests.select(each, given, brought, root, context.at, checks) for each in wanted
     )
 
 
-def _measured(
-    report: Report,
-    certificates: Outcome[DeviceChain] | None,
+def _check_measurements(
+    report: GpuReport,
+    device: Outcome[DeviceChain] | None,
     known: Sequence[Outcome[Manifest]],
     checks: Checks,
 ) -> None:
-    """The measurements against the golden values of both manifests; one alone proves nothing."""
-    if len(known) != 2 or certificates is None:  # driver and VBIOS
+    """Check the measurements, if both manifests are there: one alone proves nothing."""
+    if len(known) != 2 or device is None:  # driver and VBIOS
         return
     driver, vbios = known
-    measured = Measured(
-        measurements={index - 1: value for index, value in report.blocks.items()},
-        product=certificates.value.chip or "",
+    measured = GpuMeasurements(
+        values={index - 1: value for index, value in report.blocks.items()},
+        product=device.value.chip or "",
         driver=report.opaque.driver_version,
         vbios=report.opaque.vbios_version,
         nvdec_disabled=not report.opaque.nvdec0_enabled,
     )
-    compare.verify(measured, driver, vbios, checks)
+    measurements.verify(measured, driver, vbios, checks)
 
 
-def _revocation(
-    certificates: Outcome[DeviceChain] | None,
+def _check_revocation(
+    device: Outcome[DeviceChain] | None,
     known: Sequence[Outcome[Manifest]],
-    found: Evidence,
-    context: Context,
+    evidence: Evidence,
+    context: GpuContext,
     checks: Checks,
 ) -> None:
-    """What NVIDIA says of every certificate of device and manifests, unless nobody is to ask."""
-    if context.policy.unsafe_skip_ocsp or certificates is None:
+    """Check the OCSP answers about every certificate of device and manifests, unless skipped."""
+    if context.policy.unsafe_skip_ocsp or device is None:
         return
     of_manifests = [pair for manifest in known for pair in manifest.value.issued]
     ocsp.verify(
-        found.collateral.ocsp,
-        [*certificates.value.issued, *of_manifests],
+        evidence.collateral.ocsp,
+        [*device.value.issued, *of_manifests],
         context.at,
         checks,
-        given=found.given.ocsp,
-        nonces=found.collateral.ocsp_nonces,
+        given=evidence.given.ocsp,
+        nonces=evidence.collateral.ocsp_nonces,
         unsafe_grace=timedelta(hours=context.policy.unsafe_ocsp_grace_hours),
         unsafe_hold=of_manifests if context.policy.unsafe_allow_hold else (),
     )
 
 
-def _facts(report: Report, device: DeviceChain | None) -> dict[str, str]:
+def _facts(report: GpuReport, device: DeviceChain | None) -> dict[str, str]:
     facts = {"driver": report.opaque.driver_version, "VBIOS": report.opaque.vbios_version}
     if not driver_bulletins.has_fixes(report.opaque.driver_version):
         facts[f"bulletins not covered (as of {driver_bulletins.DATE})"] = driver_bulletins.BULLETIN

@@ -1,18 +1,15 @@
-"""The policy's demands on a confidential VM that is already known to be genuine.
-
-Only a `Verified` report and `Verified` claims come in here: nobody's word is appraised.
-"""
+"""The appraisal policy for confidential VMs (RFC 9334, §8.5). It takes `Verified` values only."""
 
 from collections.abc import Mapping
 
 from ccgpu.attest import bulletins
 from ccgpu.attest.check import Checks, Rule, Verified
 from ccgpu.attest.hcl import verify as hcl
-from ccgpu.attest.hcl.claims import Claims
-from ccgpu.attest.snp.report import Report
+from ccgpu.attest.hcl.claims import RuntimeClaims
+from ccgpu.attest.snp.report import SnpReport
 from ccgpu.attest.snp.tcb import Tcb
 from ccgpu.attest.vtpm.boot import Boot
-from ccgpu.domain.policy import CpuPolicy, MinimumTcb, Pins
+from ccgpu.domain.policy import CpuPolicy, MinimumTcb, ReferenceValues
 
 _ABI = "AMD SEV-SNP Firmware ABI (56860), ATTESTATION_REPORT"
 
@@ -47,7 +44,7 @@ EVENT_LOG = Rule(
 SECURE_BOOT = Rule(
     "policy.secure-boot", "the VM was configured with secure boot", "HCL, vm-configuration"
 )
-MEASURED = Rule(
+SECURE_BOOT_MEASURED = Rule(
     "policy.secure-boot.measured",
     "the firmware measured that secure boot is on",
     "TCG PC Client Platform Firmware Profile, §3.3.4.8",
@@ -60,11 +57,15 @@ MOK = Rule(
 VM_ID = Rule(
     "policy.vm-id", "vmUniqueId is ARM's vmId of the VM that was asked for", "HCL; ARM, vmId"
 )
-PINS_ABSENT = Rule("policy.pins.absent", "golden PCR values are given", "the policy, require_pins")
-PINS_UNQUOTED = Rule(
+REFERENCE_VALUES_ABSENT = Rule(
+    "policy.pins.absent", "golden PCR values are given", "the policy, require_pins"
+)
+REFERENCE_PCR_UNQUOTED = Rule(
     "policy.pins.unquoted", "every pinned PCR is in the quote", "the file of golden values"
 )
-PINS_PCR = Rule("policy.pins.pcr", "a pinned PCR has its golden value", "the file of golden values")
+REFERENCE_PCR_DIFFERS = Rule(
+    "policy.pins.pcr", "a pinned PCR has its golden value", "the file of golden values"
+)
 
 _COMPONENTS = (
     ("bootloader", TCB_BOOTLOADER),
@@ -74,10 +75,10 @@ _COMPONENTS = (
 )
 
 
-def processor(verified: Verified[Report], policy: CpuPolicy, checks: Checks) -> None:
-    """What the policy demands of the processor, its firmware and the paravisor."""
+def check_processor(verified: Verified[SnpReport], policy: CpuPolicy, checks: Checks) -> None:
+    """Check processor, firmware (all four TCBs) and paravisor."""
     report = verified.value
-    checks.that(PRODUCT, report.product in policy.products, policy.products, report.product)
+    checks.record(PRODUCT, report.product in policy.products, policy.products, report.product)
     tcbs = {
         "reported": report.reported_tcb,
         "committed": report.committed_tcb,
@@ -85,36 +86,36 @@ def processor(verified: Verified[Report], policy: CpuPolicy, checks: Checks) -> 
         "launch": report.launch_tcb,
     }
     for component, rule in _COMPONENTS:
-        _floor(component, rule, tcbs, policy.minimum_tcb, report.product or "", checks)
+        _check_floor(component, rule, tcbs, policy.minimum_tcb, report.product or "", checks)
     if policy.require_alias_check:
-        checks.equal(ALIAS_CHECK, True, report.platform_info.alias_check_complete)
-    _mitigations(report, policy, checks)
+        checks.record_equal(ALIAS_CHECK, True, report.platform_info.alias_check_complete)
+    _check_mitigations(report, policy, checks)
     digest = report.id_key_digest.hex()
-    checks.that(ID_KEY, digest in policy.id_key_digests, policy.id_key_digests, digest)
+    checks.record(ID_KEY, digest in policy.id_key_digests, policy.id_key_digests, digest)
     least = policy.minimum_guest_svn
     enough = report.guest_svn >= least
-    checks.that(GUEST_SVN, enough, f"{least:#x} or more", f"{report.guest_svn:#x}")
+    checks.record(GUEST_SVN, enough, f"{least:#x} or more", f"{report.guest_svn:#x}")
 
 
-def _mitigations(report: Report, policy: CpuPolicy, checks: Checks) -> None:
-    """Both vectors: what was off at launch may have let the guest be built wrongly."""
+def _check_mitigations(report: SnpReport, policy: CpuPolicy, checks: Checks) -> None:
+    """Check both vectors: a mitigation that was off at launch may have compromised the guest."""
     mask = policy.required_mitigations
     if mask == 0:
         return
     vectors = (report.launch_mit_vector, report.current_mit_vector)
-    found = bulletins.bits_set(vectors)
-    ids = ", ".join(bulletins.signalled_by(mask))
-    checks.that(
+    bits = bulletins.common_bits(vectors)
+    ids = ", ".join(bulletins.bulletins_in_mask(mask))
+    checks.record(
         MITIGATIONS,
-        found is not None and found & mask == mask,
+        bits is not None and bits & mask == mask,
         f"the bits {mask:#x}" + (f" ({ids})" if ids else ""),
         f"no vectors in a report of version {report.version}"
-        if found is None
+        if bits is None
         else f"launch {vectors[0]:#x}, current {vectors[1]:#x}",
     )
 
 
-def _floor(
+def _check_floor(
     component: str,
     rule: Rule,
     tcbs: Mapping[str, Tcb],
@@ -122,65 +123,72 @@ def _floor(
     product: str,
     checks: Checks,
 ) -> None:
-    """One component against its floor, in all four TCBs; names the bulletins the floor answers."""
+    """Check one component in all four TCBs against its floor; names the bulletins it fixes."""
     floor = getattr(minimum, component)
-    found = {name: getattr(tcb, component) for name, tcb in tcbs.items()}
-    answers = bulletins.answered_by(component, floor, product)
+    svns = {name: getattr(tcb, component) for name, tcb in tcbs.items()}
+    answers = bulletins.bulletins_fixed_at(component, floor, product)
     expected = f"{floor} or more" + (f" ({', '.join(answers)})" if answers else "")
-    values = set(found.values())
-    actual = str(values.pop()) if len(values) == 1 else _listed(found)
-    checks.that(rule, min(found.values()) >= floor, expected, actual)
+    values = set(svns.values())
+    actual = str(values.pop()) if len(values) == 1 else _format_values(svns)
+    checks.record(rule, min(svns.values()) >= floor, expected, actual)
 
 
-def _listed(found: Mapping[str, int]) -> str:
-    return ", ".join(f"{name} {value}" for name, value in found.items())
+def _format_values(svns: Mapping[str, int]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in svns.items())
 
 
-def machine(verified: Verified[Claims], policy: CpuPolicy, checks: Checks) -> None:
-    """What the policy demands of the VM's configuration."""
+def check_vm(verified: Verified[RuntimeClaims], policy: CpuPolicy, checks: Checks) -> None:
+    """Check the VM's configuration, as the runtime claims state it."""
     if policy.require_secure_boot:
-        checks.equal(SECURE_BOOT, True, verified.value.secure_boot)
+        checks.record_equal(SECURE_BOOT, True, verified.value.secure_boot)
 
 
-def event_log(there: bool, policy: CpuPolicy, checks: Checks) -> None:
-    """That an event log came along, if the policy wants one."""
+def check_event_log(present: bool, policy: CpuPolicy, checks: Checks) -> None:
+    """Check that there is an event log, if the policy requires one."""
     if policy.require_event_log:
-        checks.that(EVENT_LOG, there, "an event log", "an event log" if there else None)
+        checks.record(EVENT_LOG, present, "an event log", "an event log" if present else None)
 
 
-def booted(verified: Verified[Boot], policy: CpuPolicy, checks: Checks) -> None:
-    """What the policy demands of the boot that an event log proves."""
+def check_boot(verified: Verified[Boot], policy: CpuPolicy, checks: Checks) -> None:
+    """Check the boot that a verified event log shows: secure boot, and shim's MokSBState."""
     if policy.require_secure_boot:
-        checks.equal(MEASURED, True, verified.value.secure_boot)
+        checks.record_equal(SECURE_BOOT_MEASURED, True, verified.value.secure_boot)
         state = verified.value.moksb
-        checks.that(MOK, state != "not enforcing", "absent, or enforcing", state)
+        checks.record(MOK, state != "not enforcing", "absent, or enforcing", state)
 
 
-def asked_for(
-    verified: Verified[Claims], bound: bytes | None, vm_id: str | None, checks: Checks
+def check_challenge(
+    verified: Verified[RuntimeClaims], binding: bytes | None, vm_id: str | None, checks: Checks
 ) -> None:
-    """That the claims hold the binding (64 bytes), and are those of this VM; as far as either."""
+    """Check that the claims hold the binding B (64 bytes) and name the VM; None skips either."""
     claims = verified.value
-    if bound is not None:
-        hcl.carries(claims, bound, checks)
+    if binding is not None:
+        hcl.check_user_data(claims, binding, checks)
     if vm_id is not None:
         same = claims.vm_unique_id.lower() == vm_id.lower()
-        checks.that(VM_ID, same, vm_id, claims.vm_unique_id)
+        checks.record(VM_ID, same, vm_id, claims.vm_unique_id)
 
 
-def pinned(
-    quoted: Mapping[int, bytes], pins: Pins | None, checks: Checks, *, required: bool
+def check_reference_values(
+    quoted: Mapping[int, bytes],
+    reference_values: ReferenceValues | None,
+    checks: Checks,
+    *,
+    required: bool,
 ) -> None:
-    """Golden values against the PCRs of a good quote. Every pin is looked at."""
-    if pins is None:
+    """Check every reference value against the PCRs of a verified quote (index to 32 bytes)."""
+    if reference_values is None:
         if required:
-            checks.that(PINS_ABSENT, False, "golden values", None)
+            checks.record(REFERENCE_VALUES_ABSENT, False, "golden values", None)
         return
-    for index, golden in sorted(pins.values.items()):
+    for index, golden in sorted(reference_values.values.items()):
         if index not in quoted:
-            checks.that(PINS_UNQUOTED, False, f"PCR {index}", tuple(sorted(quoted)))
+            checks.record(REFERENCE_PCR_UNQUOTED, False, f"PCR {index}", tuple(sorted(quoted)))
             continue
         same = quoted[index] == golden
-        checks.that(
-            PINS_PCR, same, f"PCR {index} {golden.hex()}", f"PCR {index} {quoted[index].hex()}"
+        checks.record(
+            REFERENCE_PCR_DIFFERS,
+            same,
+            f"PCR {index} {golden.hex()}",
+            f"PCR {index} {quoted[index].hex()}",
         )

@@ -1,7 +1,7 @@
-"""Who is believed: certificate authorities by name and key, as arguments of every verification.
+"""Trust anchors: the certificate authorities that verification starts from, always an argument.
 
-The pinned ones stand as constants beside the code that uses them (`snp/roots.py`, `gpu/roots.py`);
-simulated ones come with simulated evidence and are believed only when asked for.
+The pinned ones are constants in `snp/roots.py` and `gpu/roots.py`. Simulated ones come with
+simulated evidence and are used only with `--backend fake`.
 """
 
 from collections.abc import Mapping
@@ -24,7 +24,7 @@ class Anchor:
 
 @dataclass(frozen=True, slots=True)
 class AmdRoots:
-    """One product's anchors: the AMD root key, and the two keys it signs (VCEKs and VLEKs)."""
+    """One product's anchors: AMD's root, and the keys that sign VCEKs (ASK) and VLEKs (ASVK)."""
 
     ark: Anchor
     ask: Anchor
@@ -33,7 +33,7 @@ class AmdRoots:
 
 @dataclass(frozen=True, slots=True)
 class Roots:
-    """Everyone a verdict may rest on. `amd` by product name ("Genoa")."""
+    """All trust anchors of a verdict. `amd`: by product name ("Genoa")."""
 
     amd: Mapping[str, AmdRoots]
     nvidia_device: Anchor

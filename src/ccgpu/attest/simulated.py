@@ -1,12 +1,12 @@
-"""Roots that come with simulated evidence: anybody can make them, only a flag lets them count."""
+"""Roots that come with simulated evidence. Anybody can make them; only a flag makes them count."""
 
 from collections.abc import Mapping
 
 from ccgpu.attest import certificates
 from ccgpu.attest.check import Malformed
-from ccgpu.attest.pinned import PINNED
 from ccgpu.attest.roots import AmdRoots, Anchor, Roots
 from ccgpu.attest.snp.chain import CHAIN
+from ccgpu.attest.trust_anchors import TRUST_ANCHORS
 from ccgpu.domain.evidence import Evidence
 
 ARK, ASK, ASVK = "ark", "ask", "asvk"
@@ -14,12 +14,12 @@ NVIDIA_DEVICE, NVIDIA_RIM = "nvidia-device", "nvidia-rim"
 PRODUCT = "Genoa"  # what the simulated machines are
 
 
-def roots_of(found: Evidence) -> Roots | None:
-    """The simulated roots that the evidence carries; None if it carries none, or half of them."""
-    carried = found.simulated_roots or {}
+def simulated_roots(evidence: Evidence) -> Roots | None:
+    """The simulated roots in the evidence; None if AMD's two are not there, or one is malformed."""
+    carried = evidence.simulated_roots or {}
     try:
         anchors = {
-            role: certificates.anchor(certificates.load(der, CHAIN))
+            role: certificates.anchor_of(certificates.load(der, CHAIN))
             for role, der in carried.items()
         }
     except Malformed:
@@ -31,6 +31,6 @@ def _roots(anchors: Mapping[str, Anchor]) -> Roots | None:
     if not {ARK, ASK} <= anchors.keys():
         return None
     amd = AmdRoots(anchors[ARK], anchors[ASK], anchors.get(ASVK))
-    device = anchors.get(NVIDIA_DEVICE, PINNED.nvidia_device)
-    rim = anchors.get(NVIDIA_RIM, PINNED.nvidia_rim)
+    device = anchors.get(NVIDIA_DEVICE, TRUST_ANCHORS.nvidia_device)
+    rim = anchors.get(NVIDIA_RIM, TRUST_ANCHORS.nvidia_rim)
     return Roots({PRODUCT: amd}, device, rim, simulated=True)

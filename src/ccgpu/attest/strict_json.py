@@ -1,7 +1,7 @@
-"""JSON out of evidence: one reading of the bytes, or `Malformed`.
+"""A strict JSON parser for evidence.
 
-What two parsers may read in two ways is refused: a key that stands twice, numbers that are none,
-text that is not Unicode, NUL. Size and depth are bounded before anything is built.
+Input that two parsers may read differently is refused: duplicate keys, NaN and infinity, invalid
+Unicode, NUL. Size and depth are checked before anything is built.
 """
 
 import json
@@ -18,7 +18,7 @@ ENCODING = Rule("json.encoding", "the JSON document is UTF-8", "RFC 8259, §8.1 
 NUL = Rule("json.nul", "the JSON document holds no NUL", "RFC 7493, §2.1")
 DEPTH = Rule("json.depth", f"the JSON document nests at most {MAX_DEPTH} deep", "RFC 8259, §9")
 SYNTAX = Rule("json.syntax", "the document is JSON", "RFC 8259, §2")
-DUPLICATE = Rule("json.duplicate", "no key of an object stands twice", "RFC 7493, §2.3")
+DUPLICATE = Rule("json.duplicate", "no object has a duplicate key", "RFC 7493, §2.3")
 NUMBER = Rule("json.number", "every number of the JSON document is finite", "RFC 8259, §6")
 OBJECT = Rule("json.object", "the JSON document is an object", "RFC 8259, §4")
 
@@ -27,21 +27,21 @@ _TOKENS = re.compile(r'"(?:[^"\\]|\\.)*+"?|[\[\]{}]', re.DOTALL)
 
 
 def load(data: bytes, limit: int) -> dict[str, object]:
-    """The object that `data`, at most `limit` bytes of it, stands for; or `Malformed`."""
+    """Parse a JSON object of at most `limit` bytes, or raise `Malformed`."""
     if len(data) > limit:
         raise Malformed(SIZE, f"at most {limit} bytes", f"{len(data)} bytes")
     if b"\0" in data:
         raise Malformed(NUL, "no NUL", f"NUL at byte {data.index(0)}")
     text = _text(data)
-    brackets = text.count("{") + text.count("[")  # no document nests deeper than it has of them
+    brackets = text.count("{") + text.count("[")  # no document nests deeper than this
     if brackets > MAX_DEPTH and (depth := _depth(text)) > MAX_DEPTH:
         raise Malformed(DEPTH, f"at most {MAX_DEPTH}", depth)
-    value = _loaded(text)
+    value = _decode(text)
     if not isinstance(value, dict):
         raise Malformed(OBJECT, "an object", type(value).__name__)
     if "\\u" in text:
         for string in _strings(value):
-            _scrutinise(string)
+            _refuse_escapes(string)
     return value
 
 
@@ -53,7 +53,7 @@ def _text(data: bytes) -> str:
 
 
 def _depth(text: str) -> int:
-    """How deep brackets nest, by looking at them alone."""
+    """The nesting depth, from the brackets outside of strings."""
     depth = deepest = 0
     for token in _TOKENS.finditer(text):
         if token[0] in "{[":
@@ -64,30 +64,33 @@ def _depth(text: str) -> int:
     return deepest
 
 
-def _loaded(text: str) -> object:
+def _decode(text: str) -> object:
     try:
         value: object = json.loads(
-            text, object_pairs_hook=_object, parse_constant=_no_number, parse_float=_finite
+            text,
+            object_pairs_hook=_unique_keys,
+            parse_constant=_refuse_constant,
+            parse_float=_finite_float,
         )
     except ValueError as error:  # an integer of more than 4300 digits too
         raise Malformed(SYNTAX, "JSON", str(error)[:100]) from error
     return value
 
 
-def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    found: dict[str, object] = {}
+def _unique_keys(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    members: dict[str, object] = {}
     for key, value in pairs:
-        if key in found:
+        if key in members:
             raise Malformed(DUPLICATE, "every key once", f"{key[:64]!a} twice")
-        found[key] = value
-    return found
+        members[key] = value
+    return members
 
 
-def _no_number(text: str) -> object:
+def _refuse_constant(text: str) -> object:
     raise Malformed(NUMBER, "a finite number", text)
 
 
-def _finite(text: str) -> float:
+def _finite_float(text: str) -> float:
     value = float(text)
     if not math.isfinite(value):
         raise Malformed(NUMBER, "a finite number", text[:32])
@@ -95,7 +98,7 @@ def _finite(text: str) -> float:
 
 
 def _strings(value: object) -> Iterator[str]:
-    """Every string in `value`, keys too."""
+    """Every string in `value`, keys included."""
     match value:
         case str():
             yield value
@@ -110,8 +113,8 @@ def _strings(value: object) -> Iterator[str]:
             pass  # numbers, true, false, null
 
 
-def _scrutinise(string: str) -> None:
-    """Refuse what an escape can write and plain text cannot: NUL, half a surrogate pair."""
+def _refuse_escapes(string: str) -> None:
+    """Refuse NUL and lone surrogates, which only escapes can write."""
     if "\0" in string:
         raise Malformed(NUL, "no NUL", "an escaped NUL")
     if any("\ud800" <= char <= "\udfff" for char in string):

@@ -1,17 +1,17 @@
-"""What a believed report and believed claims say of a VM, to hold other people's words against."""
+"""What a verified report and verified claims state of a VM, to compare tokens with."""
 
 from dataclasses import dataclass
 
 from ccgpu.attest.check import Outcome, Verified
-from ccgpu.attest.hcl.claims import Claims
-from ccgpu.attest.snp.report import Report
+from ccgpu.attest.hcl.claims import RuntimeClaims
+from ccgpu.attest.snp.report import SnpReport
 
 
 @dataclass(frozen=True, slots=True)
 class VmIdentity:
-    """The SNP report and runtime claims that were verified here; digests in lower-case hex.
+    """Fields of a verified SNP report; ids and digests are lower-case hex.
 
-    `secure_boot` is None where the runtime claims are not believed.
+    `secure_boot`: of the runtime claims; None if these are not verified.
     """
 
     report_id: str
@@ -25,9 +25,9 @@ class VmIdentity:
 
 
 def identity_of(
-    report: Outcome[Report] | None, claims: Outcome[Claims] | None
+    report: Outcome[SnpReport] | None, claims: Outcome[RuntimeClaims] | None
 ) -> VmIdentity | None:
-    """What is known of the VM to compare a token with: nothing that is not believed."""
+    """The identity of the VM; None if the report is not verified."""
     if not isinstance(report, Verified):
         return None
     secure_boot = claims.value.secure_boot if isinstance(claims, Verified) else None

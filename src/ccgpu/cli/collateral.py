@@ -47,7 +47,7 @@ def fetch(
     from ccgpu.workflows import supplies
 
     run: Runtime = ctx.obj
-    every = [files.read(path, None) for path in evidence]
+    every = [files.read_evidence(path, None) for path in evidence]
     with run.fetching() as fetching:
         tell = lambda event: run.note(event.text)  # noqa: E731
         fetched = supplies.fetch_all(every, fetching, tell, region=region)

@@ -1,30 +1,16 @@
-"""Options of `verify` that say whose evidence it has to be: what the caller knows by itself."""
+"""Options of `verify` for the identity that evidence must have: vmId and SSH host key."""
 
 import re
-from dataclasses import dataclass
 from typing import Annotated
 
 import typer
 
-_JUDGING = "Verification"
+_PANEL = "Verification"
 _UNSAFE = "Unsafe, listed in the verdict"
 _GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")  # RFC 9562, §4
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
-    """What the caller says of the challenge besides its nonce, and whose word may stand in.
-
-    `host_key`: a file or a fingerprint, as it was given.
-    """
-
-    vm_id: str | None = None
-    host_key: str | None = None
-    trust_identity: bool = False
-    trust_nonce: bool = False
-
-
-def _vm_id(value: str | None) -> str | None:
+def _check_vm_id(value: str | None) -> str | None:
     if value is None or _GUID.fullmatch(value):
         return value and value.lower()
     raise typer.BadParameter(
@@ -37,10 +23,10 @@ VmIdOption = Annotated[
     typer.Option(
         "--vm-id",
         metavar="ID",
-        callback=_vm_id,
+        callback=_check_vm_id,
         help="The VM's vmId, as `az vm show --query vmId` prints it.",
         show_default=False,
-        rich_help_panel=_JUDGING,
+        rich_help_panel=_PANEL,
     ),
 ]
 HostKeyOption = Annotated[
@@ -50,7 +36,7 @@ HostKeyOption = Annotated[
         metavar="FILE|SHA256:…",
         help="The VM's Ed25519 SSH host key: a .pub or known_hosts file, or the fingerprint.",
         show_default=False,
-        rich_help_panel=_JUDGING,
+        rich_help_panel=_PANEL,
     ),
 ]
 TrustIdentityOption = Annotated[

@@ -17,7 +17,7 @@ def verify(
     ctx: typer.Context,
     *,
     evidence: options.EvidenceArgument,
-    judging: options.JudgingOptions,
+    given: options.AppraisalArguments,
     save: options.SaveOption = None,
     each: options.EachOption = False,
     verbose: options.VerboseOption = False,
@@ -40,18 +40,20 @@ def verify(
     run: Runtime = ctx.obj
     simulated = backend is Backend.FAKE
     if each:
-        verify_each(run, evidence, judging, answer, save, simulated=simulated, verbose=verbose)
+        verify_each(run, evidence, given, answer, save, simulated=simulated, verbose=verbose)
         return
-    found = work.verify(options.asked(one_path(evidence), judging, simulated=simulated), run.state)
-    read = found.evidence
-    judged = view.Judged(found.appraisal, str(evidence[0]), read.format, read.ignored)
-    document = view.as_json(judged, run.complete)
+    result = work.verify(
+        options.verify_request(one_path(evidence), given, simulated=simulated), run.state
+    )
+    read = result.evidence
+    shown = view.AppraisedEvidence(result.appraisal, str(evidence[0]), read.format, read.ignored)
+    document = view.as_json(shown, run.complete)
     if save is not None:
         from ccgpu.store import bundles
 
-        bundles.write(save, work.bundled(found, document))
-    if found.recorded is not None:
-        run.note(f"wrote golden PCR values to {found.recorded}: this first verdict is trusted")
-    text = lambda: view.as_text(judged, verbose=verbose, complete=run.complete)  # noqa: E731
+        bundles.write(save, work.make_bundle(result, document))
+    if result.recorded is not None:
+        run.note(f"wrote golden PCR values to {result.recorded}: this first verdict is trusted")
+    text = lambda: view.as_text(shown, verbose=verbose, complete=run.complete)  # noqa: E731
     run.answer(answer, text, lambda: document)
-    found.appraisal.require(shlex.quote(str(evidence[0])))
+    result.appraisal.require(shlex.quote(str(evidence[0])))

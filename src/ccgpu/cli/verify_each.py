@@ -5,12 +5,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from ccgpu.cli.runtime import Runtime, Wish
-from ccgpu.cli.verify_options import Judging, asked
+from ccgpu.cli.verify_options import AppraisalOptions, verify_request
 from ccgpu.errors import UsageProblem
 
 
 def one_path(evidence: Sequence[Path]) -> Path:
-    """The evidence of one verdict."""
+    """The one path of a verdict without `--each`; `UsageProblem` if there are more."""
     if len(evidence) > 1:
         raise UsageProblem(
             f"one verdict takes one EVIDENCE, but {len(evidence)} were given",
@@ -22,29 +22,29 @@ def one_path(evidence: Sequence[Path]) -> Path:
 def verify_each(
     run: Runtime,
     evidence: Sequence[Path],
-    judging: Judging,
+    given: AppraisalOptions,
     wish: Wish,
     save: Path | None,
     *,
     simulated: bool,
     verbose: bool,
 ) -> None:
-    """Judge each by itself, print all verdicts, and end with the worst of them."""
+    """Appraise each by itself, print all verdicts, and end with the worst exit code."""
     from ccgpu.views import verdicts as view
     from ccgpu.workflows import verify as work
     from ccgpu.workflows import verify_each as each
 
-    if judging.record is not None or save is not None:
-        option = "--save" if judging.record is None else "--record"
+    if given.record is not None or save is not None:
+        option = "--save" if given.record is None else "--record"
         raise UsageProblem(f"{option} cannot be used with --each", hint="leave out `--each`")
     paths = each.sources(evidence)
-    question = work.read_once(asked(evidence[0], judging, simulated=simulated))
-    judged = tuple(
-        each.judge_each(paths, lambda path: work.verify(replace(question, path=path), run.state))
+    request = work.read_once(verify_request(evidence[0], given, simulated=simulated))
+    results = tuple(
+        each.verify_all(paths, lambda path: work.verify(replace(request, path=path), run.state))
     )
     run.answer(
         wish,
-        lambda: view.as_text(judged, verbose=verbose),
-        lambda: view.as_json(judged, each.worst(judged)),
+        lambda: view.as_text(results, verbose=verbose),
+        lambda: view.as_json(results, each.worst_exit_code(results)),
     )
-    each.require_all(judged)
+    each.require_all(results)

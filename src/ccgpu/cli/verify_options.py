@@ -1,4 +1,4 @@
-"""What a verdict depends on besides the evidence: policy, time, nonce, collateral, loosenings."""
+"""Options of `verify`: policy, time, nonce, identity, collateral, and the `--unsafe-…` flags."""
 
 import re
 from dataclasses import dataclass
@@ -11,17 +11,17 @@ import typer
 
 from ccgpu.cli.bundles import Bundle
 from ccgpu.cli.identity_options import (
-    Caller,
     HostKeyOption,
     TrustIdentityOption,
     TrustNonceOption,
     VmIdOption,
 )
+from ccgpu.domain.overrides import Overrides
 
 if TYPE_CHECKING:
-    from ccgpu.workflows.verify import Asked
+    from ccgpu.workflows.verify import VerifyRequest
 
-_JUDGING = "Verification"
+_PANEL = "Verification"
 _UNSAFE = "Unsafe, listed in the verdict"
 _BUNDLE = "bundle"
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\d\d)", re.ASCII)
@@ -65,8 +65,11 @@ VerboseOption = Annotated[
 
 
 @dataclass(frozen=True, slots=True)
-class Judging:
-    """The options of a verdict, as they were given."""
+class AppraisalOptions:
+    """The options of a verdict, as they were given.
+
+    `at`: RFC 3339, or `bundle`. `host_key`: a file or a fingerprint.
+    """
 
     policy: str | None
     at: str | None
@@ -77,42 +80,43 @@ class Judging:
     record: Path | None
     nras_keys: Path | None
     maa_keys: Path | None
-    loosened: tuple[bool, bool, bool]
-    caller: Caller = Caller()  # noqa: RUF009  # frozen
+    vm_id: str | None
+    host_key: str | None
+    overrides: Overrides
 
 
-def _nonce(value: str) -> bytes:
-    """A nonce in hex. One that is damaged is refused, never replaced."""
+def _parse_nonce(value: str) -> bytes:
+    """Parse a nonce of 1 to 64 bytes in hex."""
     if not re.fullmatch(r"(?:[0-9a-fA-F]{2}){1,64}", value):
         raise typer.BadParameter("a nonce is 1 to 64 bytes in hex, as in 5f0c…")
     return bytes.fromhex(value)
 
 
-def _time(value: str | None) -> str | None:
+def _check_time(value: str | None) -> str | None:
     if value is None or value == _BUNDLE or _RFC3339.fullmatch(value):
         try:
-            moment(value)
+            parse_time(value)
         except ValueError as err:
             raise typer.BadParameter(f"{value!r} is not a time: {err}") from err
         return value
     raise typer.BadParameter(f"{value!r} is not a time: write 2026-01-31T12:00:00Z, or `bundle`")
 
 
-def moment(value: str | None) -> datetime | None:
-    """The time that is meant: now without any, None for the evidence's own."""
+def parse_time(value: str | None) -> datetime | None:
+    """The time of the verdict: now if `value` is None, None for `bundle`."""
     if value is None:
         return datetime.now(UTC)  # noqa: TID251  # the one place where a verdict gets its time
     return None if value == _BUNDLE else datetime.fromisoformat(value).astimezone(UTC)
 
 
-def _file(text: str, name: str, metavar: str = "FILE", panel: str = _JUDGING) -> Any:
+def _file_option(text: str, name: str, metavar: str = "FILE", panel: str = _PANEL) -> Any:
     return typer.Option(name, metavar=metavar, help=text, show_default=False, rich_help_panel=panel)
 
 
-def _judging(
+def _appraisal_options(
     policy: Annotated[
         str | None,
-        _file(
+        _file_option(
             "Policy name (default, strict, cpu-only, gpu-only) or a policy file.",
             "--policy",
             "POLICY",
@@ -122,22 +126,22 @@ def _judging(
         str | None,
         typer.Option(
             metavar="TIME",
-            callback=_time,
+            callback=_check_time,
             help="Verify as of this time (RFC 3339). Default: now. `bundle`: the time that the "
             "evidence claims, to re-check an old verdict; listed as unsafe.",
             show_default=False,
-            rich_help_panel=_JUDGING,
+            rich_help_panel=_PANEL,
         ),
     ] = None,
     nonce: Annotated[
         bytes | None,
         typer.Option(
-            parser=_nonce,
+            parser=_parse_nonce,
             metavar="HEX",
             help="The nonce that you sent. Without it, or a record of it on this machine, "
             "freshness is not proven, and policies that require a binding reject.",
             show_default=False,
-            rich_help_panel=_JUDGING,
+            rich_help_panel=_PANEL,
         ),
     ] = None,
     vm_id: VmIdOption = None,
@@ -148,25 +152,25 @@ def _judging(
             "--format",
             help="Evidence format. Default: detected from the content.",
             show_default=False,
-            rich_help_panel=_JUDGING,
+            rich_help_panel=_PANEL,
         ),
     ] = None,
     collateral: Annotated[
         Path | None,
-        _file("Folder that `ccgpu collateral fetch` wrote.", "--collateral", "DIR"),
+        _file_option("Folder that `ccgpu collateral fetch` wrote.", "--collateral", "DIR"),
     ] = None,
     pins: Annotated[
-        Path | None, _file("File of golden PCR values to compare with.", "--pins")
+        Path | None, _file_option("File of golden PCR values to compare with.", "--pins")
     ] = None,
     record: Annotated[
         Path | None,
-        _file("Write this VM's PCR values as golden values, if it is accepted.", "--record"),
+        _file_option("Write this VM's PCR values as golden values, if it is accepted.", "--record"),
     ] = None,
     nras_jwks: Annotated[
-        Path | None, _file("Key set (JWKS) to check NVIDIA's token with.", "--nras-jwks")
+        Path | None, _file_option("Key set (JWKS) to check NVIDIA's token with.", "--nras-jwks")
     ] = None,
     maa_jwks: Annotated[
-        Path | None, _file("Key set (JWKS) to check Microsoft's token with.", "--maa-jwks")
+        Path | None, _file_option("Key set (JWKS) to check Microsoft's token with.", "--maa-jwks")
     ] = None,
     unsafe_short_nonce: Annotated[
         bool,
@@ -194,41 +198,52 @@ def _judging(
     ] = False,
     unsafe_trust_bundle_identity: TrustIdentityOption = False,
     unsafe_trust_bundle_nonce: TrustNonceOption = False,
-) -> Judging:
+) -> AppraisalOptions:
     if pins is not None and record is not None:
         raise typer.BadParameter("--pins and --record exclude each other")
-    loosened = (unsafe_short_nonce, unsafe_skip_ocsp, unsafe_known_nonce)
-    caller = Caller(vm_id, host_key, unsafe_trust_bundle_identity, unsafe_trust_bundle_nonce)
-    return Judging(
-        policy, at, nonce, form, collateral, pins, record, nras_jwks, maa_jwks, loosened, caller
+    overrides = Overrides(
+        short_nonce=unsafe_short_nonce,
+        skip_ocsp=unsafe_skip_ocsp,
+        known_nonce=unsafe_known_nonce,
+        trust_identity=unsafe_trust_bundle_identity,
+        trust_nonce=unsafe_trust_bundle_nonce,
+    )
+    return AppraisalOptions(
+        policy,
+        at,
+        nonce,
+        form,
+        collateral,
+        pins,
+        record,
+        nras_jwks,
+        maa_jwks,
+        vm_id,
+        host_key,
+        overrides,
     )
 
 
-JudgingOptions = Annotated[Judging, Bundle(_judging)]
+AppraisalArguments = Annotated[AppraisalOptions, Bundle(_appraisal_options)]
 
 
-def asked(path: Path, given: Judging, *, simulated: bool) -> "Asked":
-    """The question that the options put."""
-    from ccgpu.workflows.verify import Asked
+def verify_request(path: Path, given: AppraisalOptions, *, simulated: bool) -> "VerifyRequest":
+    """The request that the options stand for; `simulated`: trust the evidence's simulated roots."""
+    from ccgpu.workflows.verify import VerifyRequest
 
-    short_nonce, skip_ocsp, known_nonce = given.loosened
-    return Asked(
+    return VerifyRequest(
         path,
-        moment(given.at),
+        parse_time(given.at),
         policy=given.policy,
         format_=given.form and given.form.value,
         nonce=given.nonce,
         collateral=given.collateral,
-        pins=given.pins,
+        reference_values=given.pins,
         record=given.record,
         nras_keys=given.nras_keys,
         maa_keys=given.maa_keys,
-        short_nonce=short_nonce,
-        skip_ocsp=skip_ocsp,
-        known_nonce=known_nonce,
-        vm_id=given.caller.vm_id,
-        host_key=given.caller.host_key,
-        trust_identity=given.caller.trust_identity,
-        trust_nonce=given.caller.trust_nonce,
+        vm_id=given.vm_id,
+        host_key=given.host_key,
+        overrides=given.overrides,
         simulated=simulated,
     )

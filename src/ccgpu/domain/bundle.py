@@ -1,7 +1,7 @@
-"""`ccgpu.bundle/1`: evidence as one JSON document, with all that its verdict needs again, offline.
+"""`ccgpu.bundle/1`: evidence and collateral as one JSON document, to be verified again offline.
 
-The document is its maker's word throughout: `policy` and `verdict` are recorded for people and are
-never read back into a verdict. Bytes are base64 (RFC 4648, §4), nonces are hex.
+Everything in it is unverified. `policy` and `verdict` are recorded for people and never affect a
+new verdict. Bytes are base64 (RFC 4648, §4), nonces are hex.
 """
 
 import base64
@@ -31,7 +31,7 @@ _CONFIG = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
 def _from_base64(value: object) -> object:
-    """The bytes of a text; what is no text is pydantic's to refuse."""
+    """The bytes of a text; pydantic refuses other types."""
     if not isinstance(value, str):
         return value
     try:
@@ -41,7 +41,7 @@ def _from_base64(value: object) -> object:
 
 
 def _from_hex(value: object) -> object:
-    """The bytes of a text; what is no text is pydantic's to refuse."""
+    """The bytes of a text; pydantic refuses other types."""
     if not isinstance(value, str):
         return value
     try:
@@ -66,14 +66,14 @@ _GUID = r"^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"  # RFC 9562, §4
 
 
 def _x25519(value: bytes) -> bytes:
-    """An X25519 key is 32 bytes (RFC 7748, §5); without one there is nothing."""
+    """Check an X25519 key: 32 bytes (RFC 7748, §5), or empty for none."""
     if len(value) not in (0, 32):
         raise ValueError("is an X25519 key of 32 bytes, or empty")
     return value
 
 
-# Certificates of chips, or revocation lists, of several machines in one bundle.
-_MOST = 100
+# VEK certificates, or revocation lists, of several machines in one bundle.
+_MAX_LISTED = 100
 PcrName = Annotated[str, Field(pattern=r"^([0-9]|1[0-9]|2[0-3])$")]
 
 
@@ -95,8 +95,8 @@ class Cpu(BaseModel):
     event_log: Base64 | None = None
     thim: Base64 | None = None
     runtime: Base64 | None = None
-    veks: Annotated[tuple[Base64, ...], Field(max_length=_MOST)] = ()
-    crls: Annotated[tuple[Base64, ...], Field(max_length=_MOST)] = ()
+    veks: Annotated[tuple[Base64, ...], Field(max_length=_MAX_LISTED)] = ()
+    crls: Annotated[tuple[Base64, ...], Field(max_length=_MAX_LISTED)] = ()
 
 
 class GpuState(BaseModel):
@@ -141,7 +141,7 @@ class Tokens(BaseModel):
     maa: Base64 | None = None
 
 
-class Bundle(BaseModel):
+class EvidenceBundle(BaseModel):
     """One bundle."""
 
     model_config = _CONFIG
@@ -163,10 +163,10 @@ class Bundle(BaseModel):
     verdict: dict[str, Any] | None = None
 
     def evidence(self) -> Evidence:
-        """What a verdict looks at."""
+        """The evidence in the bundle."""
         return Evidence(
             "bundle",
-            claimed=evidence.Claimed(
+            claimed=evidence.UnverifiedContext(
                 self.nonce,
                 self.binding,
                 self.host_key,
@@ -179,7 +179,7 @@ class Bundle(BaseModel):
             collateral=evidence.GpuCollateral(
                 self.collateral.rims, self.collateral.ocsp, self.collateral.ocsp_nonces
             ),
-            tokens=evidence.Tokens(self.tokens.nras, self.tokens.maa),
+            tokens=evidence.AttestationTokens(self.tokens.nras, self.tokens.maa),
             simulated_roots=self.simulated_roots,
         )
 
@@ -193,52 +193,54 @@ def _cpu(part: Cpu) -> evidence.CpuEvidence:
 def _gpu(part: Gpu) -> evidence.GpuEvidence:
     state = None
     if part.state is not None:
-        state = evidence.GpuState(part.state.cc_mode, part.state.dev_tools, part.state.ready)
+        state = evidence.ReportedGpuState(
+            part.state.cc_mode, part.state.dev_tools, part.state.ready
+        )
     return evidence.GpuEvidence(
         part.arch, part.report, part.chain, part.nonce, state, part.state_document
     )
 
 
-def of(
-    found: Evidence,
+def from_evidence(
+    source: Evidence,
     *,
     made_at: datetime,
     tool: str,
     policy: str | None = None,
     verdict: Mapping[str, Any] | None = None,
-) -> Bundle:
-    """The bundle of `found`: what `evidence()` gives back, whatever format it was read from."""
-    found = evidence.merged(found)
-    cpu = found.cpu
-    return Bundle(
+) -> EvidenceBundle:
+    """The bundle of `source`, from which `evidence()` gets it back."""
+    source = evidence.merge_caller_collateral(source)
+    cpu = source.cpu
+    return EvidenceBundle(
         made_at=made_at,
         tool=tool,
-        nonce=found.claimed.nonce,
-        binding=found.claimed.binding,
-        host_key=found.claimed.host_key,
-        recipient_key=found.claimed.recipient_key,
-        vm_id=found.claimed.vm_id,
-        cpu=None if cpu is None else _bundled_cpu(cpu),
-        gpus=tuple(_bundled_gpu(each) for each in found.gpus),
+        nonce=source.claimed.nonce,
+        binding=source.claimed.binding,
+        host_key=source.claimed.host_key,
+        recipient_key=source.claimed.recipient_key,
+        vm_id=source.claimed.vm_id,
+        cpu=None if cpu is None else _bundle_cpu(cpu),
+        gpus=tuple(_bundle_gpu(each) for each in source.gpus),
         collateral=Collateral(
-            rims=found.collateral.rims,
-            ocsp=found.collateral.ocsp,
-            ocsp_nonces=found.collateral.ocsp_nonces,
+            rims=source.collateral.rims,
+            ocsp=source.collateral.ocsp,
+            ocsp_nonces=source.collateral.ocsp_nonces,
         ),
-        tokens=Tokens(nras=found.tokens.nras, maa=found.tokens.maa),
-        simulated_roots=None if found.simulated_roots is None else dict(found.simulated_roots),
+        tokens=Tokens(nras=source.tokens.nras, maa=source.tokens.maa),
+        simulated_roots=None if source.simulated_roots is None else dict(source.simulated_roots),
         policy=policy,
         verdict=None if verdict is None else dict(verdict),
     )
 
 
-def _bundled_cpu(cpu: evidence.CpuEvidence) -> Cpu:
+def _bundle_cpu(cpu: evidence.CpuEvidence) -> Cpu:
     fields = {name: getattr(cpu, name) for name in Cpu.model_fields if name != "pcrs"}
     pcrs = None if cpu.pcrs is None else {str(i): value for i, value in sorted(cpu.pcrs.items())}
     return Cpu(**fields, pcrs=pcrs)
 
 
-def _bundled_gpu(gpu: evidence.GpuEvidence) -> Gpu:
+def _bundle_gpu(gpu: evidence.GpuEvidence) -> Gpu:
     state = None
     if gpu.state is not None:
         said = gpu.state
@@ -255,6 +257,6 @@ def _bundled_gpu(gpu: evidence.GpuEvidence) -> Gpu:
 
 def schema() -> dict[str, Any]:
     """The JSON Schema of a bundle."""
-    body = Bundle.model_json_schema(by_alias=True)
+    body = EvidenceBundle.model_json_schema(by_alias=True)
     body.pop("title")
     return {"$schema": DIALECT, "title": SCHEMA} | body

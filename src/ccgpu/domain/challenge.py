@@ -1,4 +1,4 @@
-"""What a client remembers of a challenge that it sent: its own word, unlike that of a bundle."""
+"""The record of a challenge that this machine sent."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -6,7 +6,7 @@ from datetime import datetime
 
 @dataclass(frozen=True, slots=True)
 class ChallengeRecord:
-    """One challenge: the nonce, and the VM and host key that it was sent to.
+    """One challenge: the nonce, and the identity of the VM that it was sent to.
 
     `nonce`: 32 bytes, drawn for this challenge. `vm_id`: ARM's `properties.vmId`. `host_key`: the
     SSH public-key blob that was pinned for the connection. `sent_at`: the client's clock.

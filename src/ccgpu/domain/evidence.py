@@ -1,4 +1,4 @@
-"""Evidence as it was collected: bytes and who says so. Nothing here has been parsed or believed."""
+"""Evidence as it was collected: bytes, neither parsed nor verified."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -12,7 +12,7 @@ MAX_MANIFEST = 256 * 1024  # bytes of one reference manifest; NVIDIA's have 20 K
 
 @dataclass(frozen=True, slots=True)
 class CpuEvidence:
-    """What an Azure confidential VM says of itself, and the certificates that go with it.
+    """The evidence of an Azure confidential VM, with AMD's certificates and revocation lists.
 
     `hcl`: HCL blob (NV index 0x01400001; 2048 or 2600 bytes). `report`: SNP report (1184 bytes);
     with `hcl` it is cut out of it, and must be the same where both are given. `vek`: VCEK or VLEK
@@ -44,10 +44,10 @@ class CpuEvidence:
 
 
 @dataclass(frozen=True, slots=True)
-class GpuState:
-    """What is said of a GPU, from NVML. `ready` is recorded: it is set after the verdict only.
+class ReportedGpuState:
+    """The state of a GPU by NVML, as somebody states it. `ready` is set after the verdict only.
 
-    `cc_mode`: confidential computing is on. `dev_tools`: its developer mode, which opens it.
+    `cc_mode`: confidential computing is on. `dev_tools`: developer mode, which voids it.
     """
 
     cc_mode: bool
@@ -57,27 +57,26 @@ class GpuState:
 
 @dataclass(frozen=True, slots=True)
 class GpuEvidence:
-    """What one GPU says of itself: SPDM request and response, and its certificate chain (PEM).
+    """The evidence of one GPU: SPDM request and response (`report`), certificate chain (PEM).
 
-    `arch` as NVIDIA's tools write it ("HOPPER"). `nonce`: what the collector says was asked.
-    `state_document`: the GPU's state as the guest collected it (JSON), a piece of what the quote
-    covers. `state`: the same as the evidence's maker tells it, which no signature covers.
+    `arch`: as NVIDIA's tools write it ("HOPPER"). `nonce`: as the collector states it (32 bytes).
+    `state_document`: the GPU's state as the guest collected it (JSON), which the quote covers.
+    `state`: the same, stated by the evidence's maker; no signature covers it.
     """
 
     arch: str
     report: bytes
     chain: bytes
     nonce: bytes | None = None
-    state: GpuState | None = None
+    state: ReportedGpuState | None = None
     state_document: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class GpuCollateral:
-    """What NVIDIA publishes and a GPU verdict needs: manifests (XML), OCSP answers (DER).
+    """Collateral of NVIDIA: reference manifests (XML), OCSP answers (DER), their nonces.
 
-    A manifest is found by the version it is signed for, an OCSP answer by its CertID: names of
-    files mean nothing.
+    A manifest is selected by the version in it, an OCSP answer by its CertID, never by a file name.
     """
 
     rims: tuple[bytes, ...] = ()
@@ -87,9 +86,9 @@ class GpuCollateral:
 
 @dataclass(frozen=True, slots=True)
 class NamedManifest:
-    """A reference manifest of the caller's: the name of its file without the suffix, and the XML.
+    """A reference manifest of the caller's: file name without suffix, and XML.
 
-    NVIDIA's service names it by its RIM id; a manifest does not say its own.
+    The name is the RIM id if the file is as NVIDIA's service names it; the XML does not hold it.
     """
 
     name: str
@@ -98,7 +97,7 @@ class NamedManifest:
 
 @dataclass(frozen=True, slots=True)
 class CallerCollateral:
-    """Collateral that the caller gives, of any number of machines; it comes before the evidence's.
+    """Collateral that the caller gives, of any number of machines; preferred to the evidence's.
 
     `veks`: VCEK or VLEK certificates. `chains`: ASK and ARK (PEM) of one product each. `crls`:
     AMD's revocation lists. `rims`: reference manifests. `ocsp`: OCSP answers.
@@ -111,7 +110,7 @@ class CallerCollateral:
     ocsp: tuple[bytes, ...] = ()
 
     def __add__(self, other: "CallerCollateral") -> "CallerCollateral":
-        """Both, in this order."""
+        """The pieces of both, in this order."""
         return CallerCollateral(
             (*self.veks, *other.veks),
             (*self.chains, *other.chains),
@@ -122,12 +121,12 @@ class CallerCollateral:
 
 
 @dataclass(frozen=True, slots=True)
-class Claimed:
-    """What the maker of a bundle says it saw itself: its word, unless the caller gives the value.
+class UnverifiedContext:
+    """What the maker of a bundle states of the challenge, unverified.
 
-    `nonce`: what was sent (32 bytes). `binding`: how it went into the evidence. `host_key`: SSH
-    public-key blob of the one pinned key. `recipient_key`: X25519 (32 bytes) or empty. `vm_id`:
-    ARM's `properties.vmId`.
+    `nonce`: as it was sent (32 bytes). `binding`: how it is bound into the evidence. `host_key`:
+    SSH public-key blob of the one pinned key. `recipient_key`: X25519 (32 bytes) or empty. `vm_id`:
+    ARM's `properties.vmId`. `made_at`: when the evidence was collected.
     """
 
     nonce: bytes | None = None
@@ -139,8 +138,8 @@ class Claimed:
 
 
 @dataclass(frozen=True, slots=True)
-class Tokens:
-    """Second opinions: NVIDIA's detached EAT (JSON) and Microsoft's token (compact JWS)."""
+class AttestationTokens:
+    """Tokens of attestation services: NVIDIA's detached EAT (JSON), Microsoft's compact JWS."""
 
     nras: bytes | None = None
     maa: bytes | None = None
@@ -161,32 +160,32 @@ EvidenceFormat = Literal[
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """Everything one verdict looks at.
+    """All evidence and collateral of one verdict.
 
     `collateral` is what the evidence's maker sent along, `given` what the caller gives for it.
-    `format` is how it was read, `ignored` what lay beside it and was not. `simulated_roots`: DER
+    `format`: as it was read. `ignored`: files beside it that were not read. `simulated_roots`: DER
     certificates by role, in simulated evidence only.
     """
 
     format: EvidenceFormat
-    claimed: Claimed = field(default_factory=Claimed)
+    claimed: UnverifiedContext = field(default_factory=UnverifiedContext)
     cpu: CpuEvidence | None = None
     gpus: tuple[GpuEvidence, ...] = ()
     collateral: GpuCollateral = field(default_factory=GpuCollateral)
-    tokens: Tokens = field(default_factory=Tokens)
+    tokens: AttestationTokens = field(default_factory=AttestationTokens)
     simulated_roots: Mapping[str, bytes] | None = None
     ignored: tuple[str, ...] = ()
     given: CallerCollateral = field(default_factory=CallerCollateral)
 
 
-def merged(found: Evidence) -> Evidence:
-    """The evidence with the caller's collateral as its own, to be kept in one; each piece once."""
-    if found.given == CallerCollateral():
-        return found
-    given, there, cpu = found.given, found.collateral, found.cpu
+def merge_caller_collateral(evidence: Evidence) -> Evidence:
+    """The evidence with the caller's collateral merged into its own, each piece once."""
+    if evidence.given == CallerCollateral():
+        return evidence
+    given, there, cpu = evidence.given, evidence.collateral, evidence.cpu
     if cpu is not None:
-        veks = _once(*given.veks, cpu.vek, *cpu.veks)
-        crls = _once(*given.crls, cpu.crl, *cpu.crls)
+        veks = _unique(*given.veks, cpu.vek, *cpu.veks)
+        crls = _unique(*given.crls, cpu.crl, *cpu.crls)
         cpu = replace(
             cpu,
             vek=next(iter(veks), None),
@@ -196,10 +195,10 @@ def merged(found: Evidence) -> Evidence:
             crl=next(iter(crls), None),
             crls=crls[1:],
         )
-    rims = _once(*(each.xml for each in given.rims), *there.rims)
-    collateral = replace(there, rims=rims, ocsp=_once(*given.ocsp, *there.ocsp))
-    return replace(found, cpu=cpu, collateral=collateral, given=CallerCollateral())
+    rims = _unique(*(each.xml for each in given.rims), *there.rims)
+    collateral = replace(there, rims=rims, ocsp=_unique(*given.ocsp, *there.ocsp))
+    return replace(evidence, cpu=cpu, collateral=collateral, given=CallerCollateral())
 
 
-def _once(*those: bytes | None) -> tuple[bytes, ...]:
-    return tuple(dict.fromkeys(each for each in those if each is not None))
+def _unique(*values: bytes | None) -> tuple[bytes, ...]:
+    return tuple(dict.fromkeys(each for each in values if each is not None))

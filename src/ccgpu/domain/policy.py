@@ -1,7 +1,7 @@
 """The appraisal policy (RFC 9334, §8.5): what is demanded of evidence beyond being genuine.
 
-Whatever decides a verdict is a required field: a policy that leaves something out is refused, not
-lenient. What loosens a verdict is called `unsafe_…`, is off by default and shows in every verdict.
+Every field that decides a verdict is required: a policy that leaves one out is refused. A field
+that loosens a verdict is called `unsafe_…`, is off by default, and shows in every verdict.
 """
 
 import re
@@ -11,6 +11,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from pydantic_core import ErrorDetails
 
 from ccgpu.domain import spec_problems
+from ccgpu.domain.overrides import Overrides
 from ccgpu.domain.spec_problems import FieldProblem
 
 SCHEMA = "ccgpu.policy/1"
@@ -166,7 +167,7 @@ class GpuPolicy(BaseModel):
 
 
 class TokenPolicy(BaseModel):
-    """Second opinions: what is given is checked; what is required must be given."""
+    """Tokens of attestation services. A given one is verified; a required one must be given."""
 
     model_config = _CONFIG
 
@@ -215,7 +216,7 @@ class Policy(BaseModel):
 
     @property
     def unsafe(self) -> tuple[str, ...]:
-        """The loosenings that are on, by field name."""
+        """The `unsafe_…` fields that are on, as `unsafe_…`, `cpu.unsafe_…` or `gpu.unsafe_…`."""
         parts = ((self, ""), (self.cpu, "cpu."), (self.gpu, "gpu."))
         return tuple(
             f"{prefix}{field}"
@@ -225,35 +226,28 @@ class Policy(BaseModel):
             if field.startswith("unsafe_") and value
         )
 
-    def loosened(
-        self,
-        *,
-        short_nonce: bool = False,
-        skip_ocsp: bool = False,
-        known_nonce: bool = False,
-        trust_identity: bool = False,
-        trust_nonce: bool = False,
-    ) -> "Policy":
-        """The same with these loosenings on; those that are on already stay on."""
+    def with_overrides(self, given: Overrides) -> "Policy":
+        """This policy with the given flags on as well; a flag that is on already stays on."""
         gpu = self.gpu
         if gpu is not None:
-            without = skip_ocsp or gpu.unsafe_skip_ocsp
+            skip_ocsp = given.skip_ocsp or gpu.unsafe_skip_ocsp
             changes = {
-                "unsafe_skip_ocsp": without,
-                "require_ocsp": not without,
-                "unsafe_known_nonce": known_nonce or gpu.unsafe_known_nonce,
+                "unsafe_skip_ocsp": skip_ocsp,
+                "require_ocsp": not skip_ocsp,
+                "unsafe_known_nonce": given.known_nonce or gpu.unsafe_known_nonce,
             }
             gpu = gpu.model_copy(update=changes)
+        identity = given.trust_identity or self.unsafe_trust_bundle_identity
         own = {
-            "unsafe_short_nonce": short_nonce or self.unsafe_short_nonce,
-            "unsafe_trust_bundle_identity": trust_identity or self.unsafe_trust_bundle_identity,
-            "unsafe_trust_bundle_nonce": trust_nonce or self.unsafe_trust_bundle_nonce,
+            "unsafe_short_nonce": given.short_nonce or self.unsafe_short_nonce,
+            "unsafe_trust_bundle_identity": identity,
+            "unsafe_trust_bundle_nonce": given.trust_nonce or self.unsafe_trust_bundle_nonce,
         }
         return self.model_copy(update={"gpu": gpu, **own})
 
 
-class Pins(BaseModel):
-    """Golden PCR values of one image version: SHA-256 bank, index to 64 hex digits."""
+class ReferenceValues(BaseModel):
+    """Reference values (RFC 9334) of one image version: SHA-256 PCRs, index to 64 hex digits."""
 
     model_config = _CONFIG
 
@@ -261,7 +255,7 @@ class Pins(BaseModel):
     pcrs: dict[str, str]
 
     @model_validator(mode="after")
-    def _are_values_of_pcrs(self) -> "Pins":
+    def _are_values_of_pcrs(self) -> "ReferenceValues":
         if not self.pcrs:
             raise ValueError("pcrs is empty: nothing would be compared")
         for index, value in self.pcrs.items():
@@ -273,7 +267,7 @@ class Pins(BaseModel):
 
     @property
     def values(self) -> dict[int, bytes]:
-        """The golden values as bytes."""
+        """The reference values: PCR index to 32 bytes (SHA-256)."""
         return {int(index): bytes.fromhex(value) for index, value in self.pcrs.items()}
 
 

@@ -1,7 +1,7 @@
-"""Where a policy asks for less than another: what a user's policy loosens, field by field.
+"""Compares policies: the fields in which a user's policy asks for less than the default one.
 
-Every field of a policy has a direction here; one that has none counts as looser when it differs, so
-that a new field can never loosen unseen.
+Every field has a direction here. A field without one counts as looser if it differs, so that a new
+field can never loosen unnoticed.
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -20,23 +20,25 @@ Looser = Callable[[Any, Any], bool]
 class PolicyOrigin:
     """The file that a policy was read from.
 
-    `sha256`: of its bytes. `takes_name`: it has the name of a policy that ships, and is not that.
-    `loosened`: the fields that ask for less than `default`, with both values.
+    `sha256`: of its bytes, in hex. `reserved_name`: it has the name of a shipped policy, but is not
+    that one. `loosened`: the fields that ask for less than `default`, with both values.
     """
 
     path: str
     sha256: str
-    takes_name: bool
+    reserved_name: bool
     loosened: Mapping[str, str]
 
-    def shown(self, name: str) -> str:
-        """The name of the policy, told apart from the one that ships."""
-        return f"{name} (a file of yours, not the policy that ships)" if self.takes_name else name
+    def display_name(self, name: str) -> str:
+        """The policy's name, marked if it is that of a shipped policy."""
+        return (
+            f"{name} (a file of yours, not the policy that ships)" if self.reserved_name else name
+        )
 
 
-def looser_than(policy: Policy, baseline: Policy) -> Mapping[str, str]:
+def loosened_fields(policy: Policy, baseline: Policy) -> Mapping[str, str]:
     """The fields in which `policy` asks for less than `baseline`, with both values in words."""
-    return dict(_compared(policy, baseline, ""))
+    return dict(_compare(policy, baseline, ""))
 
 
 def in_words(policy: Policy) -> Mapping[str, str]:
@@ -55,12 +57,12 @@ def _worded(part: BaseModel, prefix: str) -> Iterator[tuple[str, str]]:
             yield path, _words(path, value)
 
 
-def _compared(own: BaseModel, base: BaseModel, prefix: str) -> Iterator[tuple[str, str]]:
+def _compare(own: BaseModel, base: BaseModel, prefix: str) -> Iterator[tuple[str, str]]:
     for field in type(own).model_fields:
         path = f"{prefix}{field}"
         mine, theirs = getattr(own, field), getattr(base, field)
         if isinstance(mine, BaseModel) and isinstance(theirs, BaseModel):
-            yield from _compared(mine, theirs, f"{path}.")
+            yield from _compare(mine, theirs, f"{path}.")
         elif path not in _IGNORED and _is_looser(path, own, mine, theirs):
             yield path, f"{_words(path, mine)} instead of {_words(path, theirs)}"
 

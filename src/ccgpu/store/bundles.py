@@ -8,10 +8,10 @@ from ccgpu.store import atomic
 from ccgpu.store.documents import reason
 
 if TYPE_CHECKING:
-    from ccgpu.domain.bundle import Bundle
+    from ccgpu.domain.bundle import EvidenceBundle
 
 
-def write(path: Path, bundle: "Bundle") -> None:
+def write(path: Path, bundle: "EvidenceBundle") -> None:
     """Write a bundle as JSON. `UsageProblem` if a file is there, or it cannot be written."""
     text = bundle.model_dump_json(by_alias=True, exclude_none=True, indent=2) + "\n"
     try:

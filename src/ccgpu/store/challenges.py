@@ -1,8 +1,8 @@
-"""Challenges that this machine sent, one file each, found by the nonce.
+"""Records of challenges that this machine sent, one file each, found by the nonce.
 
-`attest` writes one before it asks. `verify` finds it again by the nonce in the evidence, and then
-knows nonce, vmId and host key by itself. A record that cannot be read is an error: to go on as if
-there were none would be to forget what was asked.
+`attest` writes a record before it sends the challenge. `verify` finds it by the nonce in the
+evidence, and then knows nonce, vmId and host key by itself. A damaged record is an error: to ignore
+it would drop what the evidence must match.
 """
 
 import hashlib
@@ -26,12 +26,16 @@ _GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 @dataclass(frozen=True, slots=True)
 class Challenges:
-    """The records in a folder of the state folder."""
+    """The records in `folder`, a part of the state folder."""
 
     folder: Path
 
     def write(self, record: ChallengeRecord) -> None:
-        """Remember a challenge, durably. `StateUnusable` if it cannot be written, or was sent."""
+        """Write a record durably, before the challenge is sent.
+
+        Raises:
+            StateUnusable: It cannot be written, or the nonce was sent before.
+        """
         document = {
             "schema": SCHEMA,
             "nonce": record.nonce.hex(),
@@ -50,7 +54,11 @@ class Challenges:
             ) from err
 
     def find(self, nonce: bytes) -> ChallengeRecord | None:
-        """The challenge that was sent with this nonce, if this machine sent one."""
+        """The record with this nonce; None if this machine sent no such challenge.
+
+        Raises:
+            StateUnusable: The record cannot be read, or is damaged.
+        """
         path = self._path(nonce)
         try:
             with path.open("rb") as stream:
@@ -60,7 +68,7 @@ class Challenges:
         except OSError as err:
             raise StateUnusable(f"cannot read the challenge {path}: {reason(err)}") from err
         try:
-            return _parsed(raw, nonce)
+            return _parse(raw, nonce)
         except (ValueError, KeyError, TypeError, RecursionError) as err:
             raise StateUnusable(
                 f"the challenge {path} is damaged: {err}",
@@ -71,7 +79,7 @@ class Challenges:
         return self.folder / f"{hashlib.sha256(nonce).hexdigest()}.json"
 
 
-def _parsed(raw: bytes, nonce: bytes) -> ChallengeRecord:
+def _parse(raw: bytes, nonce: bytes) -> ChallengeRecord:
     if len(raw) > _MAX_BYTES:
         raise ValueError(f"it has more than {_MAX_BYTES} bytes")
     document: dict[str, Any] = json.loads(raw)

@@ -1,6 +1,6 @@
-"""Appraisal policies out of files and by shipped name, and golden PCR values.
+"""Reads appraisal policies, from files and by shipped name, and files of reference values.
 
-A file that is wrong in anything is refused with every place that is wrong: half a policy is none.
+A file with any problem is refused, and the error names every problem with its place.
 """
 
 import hashlib
@@ -16,7 +16,7 @@ from ccgpu.store import atomic, documents
 from ccgpu.store.documents import Document, dotted, reason
 
 if TYPE_CHECKING:
-    from ccgpu.domain.policy import Pins, Policy
+    from ccgpu.domain.policy import Policy, ReferenceValues
     from ccgpu.domain.policy_comparison import PolicyOrigin
 
 T = TypeVar("T")
@@ -26,12 +26,17 @@ _DEFAULT = "default"
 
 
 def load(name_or_file: str | None = None) -> "Policy":
-    """The policy of a shipped name, or of a file; the names of shipped policies are theirs."""
+    """The policy of a shipped name, else of a file; `default` if None.
+
+    Raises:
+        UsageProblem: There is neither.
+        InvalidFile: The file is no policy.
+    """
     return load_with_origin(name_or_file)[0]
 
 
 def load_with_origin(name_or_file: str | None = None) -> "tuple[Policy, PolicyOrigin | None]":
-    """The same, and of a file which one it is and what it loosens; None for what ships."""
+    """The same, with the origin of a policy file; None for a shipped policy."""
     wanted = name_or_file or _DEFAULT
     if wanted in names():
         return _shipped(wanted), None
@@ -52,19 +57,19 @@ def _shipped(name: str) -> "Policy":
 
 
 def _origin(path: Path, raw: bytes, policy: "Policy") -> "PolicyOrigin":
-    from ccgpu.domain.policy_comparison import PolicyOrigin, looser_than
+    from ccgpu.domain.policy_comparison import PolicyOrigin, loosened_fields
 
-    takes_name = policy.name in names() and policy != _shipped(policy.name)
+    reserved_name = policy.name in names() and policy != _shipped(policy.name)
     return PolicyOrigin(
         path=str(path),
         sha256=hashlib.sha256(raw).hexdigest(),
-        takes_name=takes_name,
-        loosened=looser_than(policy, _shipped(_DEFAULT)),
+        reserved_name=reserved_name,
+        loosened=loosened_fields(policy, _shipped(_DEFAULT)),
     )
 
 
 def names() -> list[str]:
-    """The policies that ship."""
+    """The names of the policies that ship."""
     return sorted(f.name.removesuffix(".yaml") for f in _folder().iterdir())
 
 
@@ -76,7 +81,7 @@ def _policy(document: Document) -> "Policy":
     from ccgpu.domain.policy import Policy
 
     try:
-        return _validated(document, Policy.model_validate)
+        return _validate(document, Policy.model_validate)
     except InvalidFile as err:
         missing = [each.path for each in err.problems if each.message == MISSING]
         if not missing:
@@ -94,7 +99,7 @@ def _to_add(missing: Sequence[str]) -> str:
     return f"add what is missing, also where an older ccgpu did not ask for it{of_default}; {HINT}"
 
 
-def _validated(document: Document, model: Callable[[Mapping[str, Any]], T]) -> T:
+def _validate(document: Document, model: Callable[[Mapping[str, Any]], T]) -> T:
     from pydantic import ValidationError
 
     from ccgpu.domain.policy import problems
@@ -103,28 +108,28 @@ def _validated(document: Document, model: Callable[[Mapping[str, Any]], T]) -> T
     try:
         return model(values)
     except ValidationError as err:
-        found = [_located(document, each.path, each.message) for each in problems(err)]
+        found = [_locate(document, each.path, each.message) for each in problems(err)]
         raise InvalidFile(document.source, found, hint=HINT) from err
 
 
-def _located(document: Document, path: tuple[str | int, ...], message: str) -> Problem:
-    """The problem with the place of its field, or of the nearest part above it."""
+def _locate(document: Document, path: tuple[str | int, ...], message: str) -> Problem:
+    """The problem with the place of its field, or of the nearest parent."""
     for end in range(len(path), -1, -1):
         if (mark := document.marks.get(path[:end])) is not None:
             return Problem(dotted(path), message, mark.line, mark.column, document.source)
     return Problem(dotted(path), message, source=document.source)
 
 
-def pins(path: Path) -> "Pins":
-    """The golden values in a file that `record` wrote, or a person."""
-    from ccgpu.domain.policy import Pins
+def load_reference_values(path: Path) -> "ReferenceValues":
+    """The reference values in a file (YAML or JSON). `InvalidFile` if it is not valid."""
+    from ccgpu.domain.policy import ReferenceValues
 
-    return _validated(documents.read(path), Pins.model_validate)
+    return _validate(documents.read(path), ReferenceValues.model_validate)
 
 
-def record(path: Path, found: "Pins") -> None:
-    """Write golden values; a file that is there is never overwritten (`UsageProblem`)."""
-    text = json.dumps(found.model_dump(), indent=2) + "\n"
+def write_reference_values(path: Path, values: "ReferenceValues") -> None:
+    """Write reference values to a new file; `UsageProblem` if it exists, or on an error."""
+    text = json.dumps(values.model_dump(), indent=2) + "\n"
     try:
         atomic.create(path, text.encode(), mode=atomic.OUTPUT)
     except FileExistsError as err:

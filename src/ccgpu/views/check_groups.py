@@ -1,4 +1,4 @@
-"""The groups that checks are counted in, by the first word of their reason code, in plain words.
+"""The groups of checks, by the first word of their reason code, and their names for people.
 
 docs/trust.md lists them.
 """
@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 
 from ccgpu.attest.check import Check
 
-# In the order in which a verdict shows them: is it fresh, is it there, is it genuine, is it wanted.
+# In the order in which a verdict shows them.
 GROUPS: Mapping[str, str] = {
     "freshness": "Freshness",
     "identity": "Identity",
@@ -30,14 +30,14 @@ GROUPS: Mapping[str, str] = {
 
 
 def group_of(id_: str) -> str:
-    """The group of a reason code, in words; its first word where that is not known."""
+    """The name of a reason code's group; the code's first word if the group is unknown."""
     first = id_.partition(".")[0]
     return GROUPS.get(first, first)
 
 
-def grouped(checks: Iterable[Check]) -> Mapping[str, list[Check]]:
-    """The checks by group, in the order of the table; those of no known group come last."""
-    found: dict[str, list[Check]] = {name: [] for name in GROUPS.values()}
+def group_checks(checks: Iterable[Check]) -> Mapping[str, list[Check]]:
+    """The checks by group, in the order of `GROUPS`; unknown groups come last."""
+    groups: dict[str, list[Check]] = {name: [] for name in GROUPS.values()}
     for check in checks:
-        found.setdefault(group_of(check.id), []).append(check)
-    return {name: those for name, those in found.items() if those}
+        groups.setdefault(group_of(check.id), []).append(check)
+    return {name: those for name, those in groups.items() if those}

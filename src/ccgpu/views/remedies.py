@@ -1,7 +1,7 @@
-"""What to do about a check that failed: one line for each reason code, or for the codes below it.
+"""What to do about a failed check: one line for each reason code, or for all codes below it.
 
-The longest entry that fits a code is taken. `{evidence}` stands for the evidence as a shell reads
-it. A lone `--option` in backticks is made the whole command line where the text is printed.
+The longest matching entry is used. `{evidence}` is replaced by the path, quoted for a shell. A lone
+`--option` in backticks is completed to the whole command line when the text is printed.
 """
 
 import shlex
@@ -178,8 +178,8 @@ def remedy(id_: str, evidence: str) -> str:
     """What to do about a failed check of the evidence at this path."""
     words = id_.split(".")
     codes = (".".join(words[:count]) for count in range(len(words), 0, -1))
-    found = next((REMEDIES[code] for code in codes if code in REMEDIES), _COLLECT)
-    return found.replace("{evidence}", shlex.quote(evidence))
+    text = next((REMEDIES[code] for code in codes if code in REMEDIES), _COLLECT)
+    return text.replace("{evidence}", shlex.quote(evidence))
 
 
 def remedies(checks: Iterable[Check], evidence: str) -> dict[str, str]:

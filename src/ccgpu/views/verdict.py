@@ -1,7 +1,7 @@
-"""A verdict for people and for scripts.
+"""A verdict as text and as JSON.
 
-For people: the verdict, a line for each group of checks, each check that failed with what to do,
-then whose word it rests on and what it leaves open. For scripts: every check with both sides.
+As text: the verdict, one line for each group of checks, each failed check with what to do, then the
+inputs taken on trust and what the verdict leaves open. As JSON: every check with both sides.
 """
 
 import re
@@ -15,14 +15,14 @@ from rich.table import Table
 from rich.text import Text
 
 from ccgpu.attest.appraisal import Appraisal
-from ccgpu.attest.check import Check, shown
-from ccgpu.attest.rests_on import Whose
-from ccgpu.views.check_groups import grouped
+from ccgpu.attest.check import Check, format_value
+from ccgpu.attest.trust_basis import TrustSource
+from ccgpu.views.check_groups import group_checks
 from ccgpu.views.remedies import remedies
 from ccgpu.views.signs import plain
 
 _WORDS = {"accepted": "ACCEPTED", "rejected": "REJECTED", "no_verdict": "NO VERDICT"}
-_WHOSE: dict[Whose, str] = {
+_SOURCES: dict[TrustSource, str] = {
     "caller": "yours",
     "maker": "the evidence's maker's",
     "caller and maker": "yours, and the evidence's maker's",
@@ -35,8 +35,8 @@ _OK, _NO = ("ok", "green"), ("NO", "bold red")
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
-    """A verdict, on what: the path of the evidence, the format it was in, what was not read."""
+class AppraisedEvidence:
+    """A verdict, with the path of the evidence, its format, and the files that were not read."""
 
     appraisal: Appraisal
     source: str
@@ -45,70 +45,73 @@ class Judged:
 
 
 def as_text(
-    judged: Judged, *, verbose: bool = False, complete: Callable[[str], str] = str
+    appraised: AppraisedEvidence, *, verbose: bool = False, complete: Callable[[str], str] = str
 ) -> RenderableType:
-    """The verdict first. `verbose` lists every check; `complete` fills in commands."""
-    found = judged.appraisal
-    parts: list[RenderableType] = [Text(headline(found))]
-    if found.simulated:
+    """The verdict as text. `verbose` lists every check; `complete` completes commands in hints."""
+    appraisal = appraised.appraisal
+    parts: list[RenderableType] = [Text(headline(appraisal))]
+    if appraisal.simulated:
         parts.append(Text(_SIMULATED))
-    parts += [Text(line) for line in policy_lines(found)]
-    unsafe = (each for each in found.unsafe if each not in found.loosened)
+    parts += [Text(line) for line in policy_lines(appraisal)]
+    unsafe = (each for each in appraisal.unsafe if each not in appraisal.loosened)
     parts += [Text(f"loosened: {plain(each)}") for each in unsafe]
-    parts += [Text(), _groups(found.checks)]
+    parts += [Text(), _groups(appraisal.checks)]
     if verbose:
-        parts += [Text(), _table(found.checks)]
-    for id_, to_do in remedies(found.checks, judged.source).items():
-        failed = [check for check in found.checks if check.id == id_ and not check.ok]
-        parts += [Text(), *_failed(failed, complete(to_do))]
-    parts += _rests_on(found)
-    if found.facts:
-        parts += [Text(), _facts(found)]
-    parts += _list("not proven", found.not_proven) + _list("not read", judged.ignored)
+        parts += [Text(), _table(appraisal.checks)]
+    for id_, to_do in remedies(appraisal.checks, appraised.source).items():
+        failed = [check for check in appraisal.checks if check.id == id_ and not check.ok]
+        parts += [Text(), *_failed_check(failed, complete(to_do))]
+    parts += _trust_basis(appraisal)
+    if appraisal.facts:
+        parts += [Text(), _facts(appraisal)]
+    parts += _bullet_list("not proven", appraisal.not_proven) + _bullet_list(
+        "not read", appraised.ignored
+    )
     return Group(*parts)
 
 
-def headline(found: Appraisal) -> str:
-    """The verdict, in a line."""
-    return f"{word_of(found)} by policy {plain(found.policy)} at {shown(found.at)}"
+def headline(appraisal: Appraisal) -> str:
+    """The verdict, policy and time, on one line."""
+    at = format_value(appraisal.at)
+    return f"{verdict_word(appraisal)} by policy {plain(appraisal.policy)} at {at}"
 
 
-def word_of(found: Appraisal) -> str:
-    """The verdict, in a word or two."""
-    return _WORDS[found.verdict]
+def verdict_word(appraisal: Appraisal) -> str:
+    """The verdict in capitals."""
+    return _WORDS[appraisal.verdict]
 
 
 def simulated_line() -> str:
-    """What is said of every verdict on simulated evidence."""
+    """The line that every verdict on simulated evidence shows."""
     return _SIMULATED
 
 
 def _groups(checks: Sequence[Check]) -> Table:
-    """A line for each group: how many checks, and how many failed."""
+    """One line for each group: the number of checks, and of failed ones."""
     table = _grid()
-    for name, those in grouped(checks).items():
-        failed = sum(not check.ok for check in those)
-        count = f"{len(those)} check{'s' if len(those) != 1 else ''}"
+    for name, members in group_checks(checks).items():
+        failed = sum(not check.ok for check in members)
+        count = f"{len(members)} check{'s' if len(members) != 1 else ''}"
         sign, line = (_NO, f"{failed} of {count} failed") if failed else (_OK, f"{count} ok")
         table.add_row(Text(*sign), Text(plain(name)), Text(line))
     return table
 
 
-def policy_lines(found: Appraisal) -> Iterator[str]:
-    """Of a policy file: which one it is, and what it asks less of than `default`."""
-    if found.origin is None:
+def policy_lines(appraisal: Appraisal) -> Iterator[str]:
+    """Lines on a policy file: its path and hash, and what it loosens compared with `default`."""
+    if appraisal.origin is None:
         return
-    yield f"policy file: {plain(found.origin.path)} SHA-256 {found.origin.sha256}"
-    for field, words in found.loosened.items():
+    yield f"policy file: {plain(appraisal.origin.path)} SHA-256 {appraisal.origin.sha256}"
+    for field, words in appraisal.loosened.items():
         yield f"loosened: {field}: {plain(words)}"
 
 
 def _table(checks: Sequence[Check]) -> Table:
-    """Every check, a line each."""
+    """One line for each check."""
     table = _grid()
     for check in checks:
         sign = Text(*(_OK if check.ok else _NO))
-        table.add_row(sign, Text(check.id), Text(f"{check.what}: {_sides(check)}"))
+        table.add_row(sign, Text(check.id), Text(f"{check.what}: {_expected_and_found(check)}"))
     return table
 
 
@@ -120,8 +123,8 @@ def _grid() -> Table:
     return table
 
 
-def _failed(checks: Sequence[Check], to_do: str) -> list[RenderableType]:
-    """A check that failed, every time that it did, whole: nothing is shortened."""
+def _failed_check(checks: Sequence[Check], to_do: str) -> list[RenderableType]:
+    """A failed check, each time that it failed, with both sides in full."""
     table = Table.grid(padding=(0, 2))
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
@@ -133,73 +136,73 @@ def _failed(checks: Sequence[Check], to_do: str) -> list[RenderableType]:
     return [title, Padding(table, (0, 0, 0, 4), expand=False)]
 
 
-def _sides(check: Check) -> str:
-    """What was expected and what was found; once where both are the same."""
-    expected, actual = _short(check.expected), _short(check.actual)
+def _expected_and_found(check: Check) -> str:
+    """What was expected and what was found; once if both are the same."""
+    expected, actual = _shorten_hashes(check.expected), _shorten_hashes(check.actual)
     if check.ok and expected == actual:
         return actual
     return f"expected {expected}, found {actual}"
 
 
-def _rests_on(found: Appraisal) -> list[RenderableType]:
-    if not found.rests_on:
+def _trust_basis(appraisal: Appraisal) -> list[RenderableType]:
+    if not appraisal.rests_on:
         return []
     table = Table.grid(padding=(0, 2))
-    for what, whose in found.rests_on:
-        table.add_row(Text(f"  {what}"), Text(_WHOSE[whose]))
+    for what, whose in appraisal.rests_on:
+        table.add_row(Text(f"  {what}"), Text(_SOURCES[whose]))
     return [Text("\nthis verdict rests on whose word:"), table]
 
 
-def _facts(found: Appraisal) -> Table:
+def _facts(appraisal: Appraisal) -> Table:
     table = Table.grid(padding=(0, 2))
-    for name, value in found.facts.items():
-        table.add_row(Text(plain(name)), Text(_short(value)))
+    for name, value in appraisal.facts.items():
+        table.add_row(Text(plain(name)), Text(_shorten_hashes(value)))
     return table
 
 
-def _list(title: str, entries: Sequence[str]) -> list[RenderableType]:
+def _bullet_list(title: str, entries: Sequence[str]) -> list[RenderableType]:
     if not entries:
         return []
     return [Text(f"\n{title}:"), *(Text(f"  - {plain(entry)}") for entry in entries)]
 
 
-def _short(text: str) -> str:
-    """`text` with long hashes cut in the middle; JSON has them whole."""
+def _shorten_hashes(text: str) -> str:
+    """`text` with long hashes shortened in the middle; JSON has them in full."""
     return plain(_LONG_HEX.sub(lambda found: f"{found[0][:12]}…{found[0][-4:]}", text))
 
 
-def _policy_file(found: Appraisal) -> dict[str, Any] | None:
-    """The file of a user's policy; `reserved_name`: it has the name of one that ships."""
-    if found.origin is None:
+def _policy_file(appraisal: Appraisal) -> dict[str, Any] | None:
+    """The user's policy file; `reserved_name`: it has the name of a policy that ships."""
+    if appraisal.origin is None:
         return None
     return {
-        "path": found.origin.path,
-        "sha256": found.origin.sha256,
-        "reserved_name": found.origin.takes_name,
-        "loosened": dict(found.loosened),
+        "path": appraisal.origin.path,
+        "sha256": appraisal.origin.sha256,
+        "reserved_name": appraisal.origin.reserved_name,
+        "loosened": dict(appraisal.loosened),
     }
 
 
-def as_json(judged: Judged, complete: Callable[[str], str] = str) -> dict[str, Any]:
-    """The stable form. `facts` are what the evidence says of itself."""
-    found = judged.appraisal
-    to_do = remedies(found.checks, judged.source)
+def as_json(appraised: AppraisedEvidence, complete: Callable[[str], str] = str) -> dict[str, Any]:
+    """The JSON document `ccgpu.verdict/1`. `complete` completes commands in `to_do`."""
+    appraisal = appraised.appraisal
+    to_do = remedies(appraisal.checks, appraised.source)
     return {
         "schema": "ccgpu.verdict/1",
-        "verdict": found.verdict,
-        "simulated": found.simulated,
-        "policy": found.policy,
-        "policy_file": _policy_file(found),
-        "loosened": list(found.loosened),
-        "at": shown(found.at),
-        "unsafe": list(found.unsafe),
-        "reasons": list(found.reasons),
+        "verdict": appraisal.verdict,
+        "simulated": appraisal.simulated,
+        "policy": appraisal.policy,
+        "policy_file": _policy_file(appraisal),
+        "loosened": list(appraisal.loosened),
+        "at": format_value(appraisal.at),
+        "unsafe": list(appraisal.unsafe),
+        "reasons": list(appraisal.reasons),
         "to_do": {id_: complete(text) for id_, text in to_do.items()},
-        "rests_on": [{"what": what, "whose": whose} for what, whose in found.rests_on],
-        "not_proven": list(found.not_proven),
-        "facts": dict(found.facts),
-        "format": judged.format_,
-        "ignored": list(judged.ignored),
+        "rests_on": [{"what": what, "whose": whose} for what, whose in appraisal.rests_on],
+        "not_proven": list(appraisal.not_proven),
+        "facts": dict(appraisal.facts),
+        "format": appraised.format_,
+        "ignored": list(appraised.ignored),
         "checks": [
             {
                 "id": check.id,
@@ -209,6 +212,6 @@ def as_json(judged: Judged, complete: Callable[[str], str] = str) -> dict[str, A
                 "actual": check.actual,
                 "source": check.source,
             }
-            for check in found.checks
+            for check in appraisal.checks
         ],
     }

@@ -1,4 +1,4 @@
-"""Many verdicts for people and for scripts: a table with a line each, or one document with all."""
+"""The verdicts of `verify --each`, as a table and as one JSON document."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -8,11 +8,11 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from ccgpu.attest.judged import One
+from ccgpu.attest.evidence_result import EvidenceResult
 from ccgpu.errors import CcgpuError, InvalidFile
 from ccgpu.views import verdict
 from ccgpu.views.signs import plain
-from ccgpu.views.verdict import Judged
+from ccgpu.views.verdict import AppraisedEvidence
 
 _KEYS = ("accepted", "rejected", "no_verdict", "not_judged")
 _SHOWN = 3  # reasons of a line
@@ -20,98 +20,102 @@ _NONE = "not judged"
 _STYLES = {"ACCEPTED": "green", "REJECTED": "bold red"}
 
 
-def as_text(judged: Sequence[One], *, verbose: bool = False) -> RenderableType:
-    """How many of each, then a line each; `verbose` adds each verdict as `verify` shows it."""
-    parts: list[RenderableType] = [Text(_summary(judged))]
-    found = [one.appraisal for one in judged if one.appraisal is not None]
-    if any(each.simulated for each in found):
+def as_text(results: Sequence[EvidenceResult], *, verbose: bool = False) -> RenderableType:
+    """A summary, then one line for each; `verbose` adds each verdict as `verify` shows it."""
+    parts: list[RenderableType] = [Text(_summary(results))]
+    appraisals = [result.appraisal for result in results if result.appraisal is not None]
+    if any(each.simulated for each in appraisals):
         parts.append(Text(verdict.simulated_line()))
-    of_policies = dict.fromkeys(line for each in found for line in verdict.policy_lines(each))
+    of_policies = dict.fromkeys(line for each in appraisals for line in verdict.policy_lines(each))
     parts += [Text(line) for line in of_policies]
     loosened = dict.fromkeys(
-        flag for each in found for flag in each.unsafe if flag not in each.loosened
+        flag for each in appraisals for flag in each.unsafe if flag not in each.loosened
     )
     parts += [Text(f"loosened: {plain(flag)}") for flag in loosened]
-    parts += [Text(), _table(judged)]
+    parts += [Text(), _table(results)]
     if verbose:
-        for one in judged:
-            parts += [Text(f"\n{plain(one.source)}"), _whole(one)]
+        for result in results:
+            parts += [Text(f"\n{plain(result.source)}"), _details(result)]
     return Group(*parts)
 
 
-def _summary(judged: Sequence[One]) -> str:
-    count = Counter(map(_word, judged))
-    policies = {plain(one.appraisal.policy) for one in judged if one.appraisal is not None}
+def _summary(results: Sequence[EvidenceResult]) -> str:
+    count = Counter(map(_verdict_word, results))
+    policies = {
+        plain(result.appraisal.policy) for result in results if result.appraisal is not None
+    }
     by = f" by policy {', '.join(sorted(policies))}" if policies else ""
     kinds = ", ".join(f"{number} {word.lower()}" for word, number in sorted(count.items()))
-    return f"{len(judged)} judged{by}: {kinds}"
+    return f"{len(results)} judged{by}: {kinds}"
 
 
-def _word(one: One) -> str:
-    return _NONE.upper() if one.appraisal is None else verdict.word_of(one.appraisal)
+def _verdict_word(result: EvidenceResult) -> str:
+    return _NONE.upper() if result.appraisal is None else verdict.verdict_word(result.appraisal)
 
 
-def _table(judged: Sequence[One]) -> Table:
+def _table(results: Sequence[EvidenceResult]) -> Table:
     table = Table.grid(padding=(0, 2))
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
     table.add_column(overflow="fold")
-    for one in judged:
-        word = _word(one)
-        table.add_row(Text(word, _STYLES.get(word, "yellow")), Text(plain(one.source)), _why(one))
+    for result in results:
+        word = _verdict_word(result)
+        table.add_row(
+            Text(word, _STYLES.get(word, "yellow")), Text(plain(result.source)), _reasons(result)
+        )
     return table
 
 
-def _why(one: One) -> Text:
-    if one.appraisal is None:
-        return Text(plain(_line(one.error)))
-    reasons = one.appraisal.reasons
+def _reasons(result: EvidenceResult) -> Text:
+    if result.appraisal is None:
+        return Text(plain(_error_line(result.error)))
+    reasons = result.appraisal.reasons
     more = f" and {len(reasons) - _SHOWN} more" if len(reasons) > _SHOWN else ""
     return Text(", ".join(reasons[:_SHOWN]) + more)
 
 
-def _line(error: CcgpuError | None) -> str:
-    """What kept it from being judged, on one line."""
+def _error_line(error: CcgpuError | None) -> str:
+    """The error that prevented a verdict, on one line."""
     if isinstance(error, InvalidFile):
-        said = [
+        lines = [
             f"{each.path}: {each.message}" if each.path else each.message for each in error.problems
         ]
-        return "; ".join(said)
+        return "; ".join(lines)
     return "; ".join(line.strip() for line in str(error).splitlines())
 
 
-def _whole(one: One) -> RenderableType:
-    judged = _judged(one)
-    return Text(plain(str(one.error))) if judged is None else verdict.as_text(judged)
+def _details(result: EvidenceResult) -> RenderableType:
+    appraised = _appraised_evidence(result)
+    return Text(plain(str(result.error))) if appraised is None else verdict.as_text(appraised)
 
 
-def _judged(one: One) -> Judged | None:
-    if one.appraisal is None:
+def _appraised_evidence(result: EvidenceResult) -> AppraisedEvidence | None:
+    if result.appraisal is None:
         return None
-    return Judged(one.appraisal, one.source, one.format_, one.ignored)
+    return AppraisedEvidence(result.appraisal, result.source, result.format_, result.ignored)
 
 
-def as_json(judged: Sequence[One], exit_code: int) -> dict[str, Any]:
-    """The stable form: `verdicts[]` are the documents of `verify`, each with its `source`."""
-    found = Counter(map(_key, judged))
+def as_json(results: Sequence[EvidenceResult], exit_code: int) -> dict[str, Any]:
+    """The JSON document `ccgpu.verdicts/1`: each verdict as of `verify`, with its `source`."""
+    counts = Counter(map(_key, results))
     return {
         "schema": "ccgpu.verdicts/1",
         "exit_code": exit_code,
-        "counts": {key: found[key] for key in _KEYS},
-        "verdicts": [_document(one) for one in judged],
+        "counts": {key: counts[key] for key in _KEYS},
+        "verdicts": [_document(result) for result in results],
     }
 
 
-def _key(one: One) -> str:
-    return "not_judged" if one.appraisal is None else one.appraisal.verdict
+def _key(result: EvidenceResult) -> str:
+    return "not_judged" if result.appraisal is None else result.appraisal.verdict
 
 
-def _document(one: One) -> dict[str, Any]:
-    """Where there is no verdict at all, `verdict` is null, and `error` says why."""
-    head: dict[str, Any] = {"source": one.source, "exit_code": one.exit_code}
-    judged = _judged(one)
-    if judged is not None:
-        return head | verdict.as_json(judged)
-    err = one.error
+def _document(result: EvidenceResult) -> dict[str, Any]:
+    """The document of one; if it has no verdict at all, `verdict` is null and `error` says why."""
+    head: dict[str, Any] = {"source": result.source, "exit_code": result.exit_code}
+    appraised = _appraised_evidence(result)
+    if appraised is not None:
+        return head | verdict.as_json(appraised)
+    err = result.error
     error = err and {"code": err.code, "message": str(err), "hint": err.hint}
     return head | {"schema": "ccgpu.verdict/1", "verdict": None, "error": error}

@@ -24,7 +24,7 @@ from ccgpu.attest.snp import report as snp_report
 from ccgpu.attest.snp import signatures
 from ccgpu.attest.snp import vek as veks
 from ccgpu.attest.snp.certificate import READABLE
-from ccgpu.attest.snp.report import Report
+from ccgpu.attest.snp.report import SnpReport
 from ccgpu.attest.snp.roots import AMD_ROOTS
 from ccgpu.collateral.kds import Chip
 from ccgpu.collateral.needs import Fetched, Needs
@@ -151,7 +151,7 @@ def supplied(found: Evidence, fetched: Fetched) -> Evidence:
     return replace(found, given=found.given + given)
 
 
-def _report(part: CpuEvidence) -> Report:
+def _report(part: CpuEvidence) -> SnpReport:
     try:
         raw = part.report if part.hcl is None else blob.parse(part.hcl).report
         if raw is None:
@@ -161,7 +161,7 @@ def _report(part: CpuEvidence) -> Report:
         raise EvidenceRejected(f"the SNP report cannot be read: {err}") from err
 
 
-def _chip(report: Report, product: str) -> Chip:
+def _chip(report: SnpReport, product: str) -> Chip:
     tcb = report.reported_tcb
     return Chip(product, report.chip_id, tcb.bootloader, tcb.tee, tcb.snp, tcb.microcode)
 
@@ -177,7 +177,7 @@ def _is_amds(answer: bytes | None) -> bool:
     if vek is None or signer is None:
         return False
     own = vek.certificate
-    return signatures.by_authority(signer.spki, own.signature, own.signed)
+    return signatures.is_signed_by_authority(signer.spki, own.signature, own.signed)
 
 
 def _products(brought: Sequence[bytes]) -> Iterator[str]:
@@ -191,6 +191,6 @@ def _products(brought: Sequence[bytes]) -> Iterator[str]:
 def _ders(brought: Sequence[bytes]) -> Iterator[bytes]:
     for each in brought:
         try:
-            yield certificates.der(each, READABLE)
+            yield certificates.read_der(each, READABLE)
         except Malformed:
             continue

@@ -1,4 +1,4 @@
-"""A verdict on evidence from disk: what is read, by whose policy, at what time. Asks nobody."""
+"""`verify`: read evidence, policy and collateral from disk, and appraise them. No network."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -8,32 +8,36 @@ from typing import Any
 
 from ccgpu import __version__
 from ccgpu.attest.appraisal import Appraisal
-from ccgpu.attest.appraise import Question, appraise
-from ccgpu.attest.identity import Known
-from ccgpu.attest.rests_on import suppliers
-from ccgpu.attest.second_opinions import Keys
-from ccgpu.attest.simulated import roots_of
+from ccgpu.attest.appraise import AppraisalInputs, appraise
+from ccgpu.attest.attestation_tokens import TokenKeySets
+from ccgpu.attest.identity import CallerContext
+from ccgpu.attest.simulated import simulated_roots
+from ccgpu.attest.trust_basis import collateral_sources
 from ccgpu.domain import bundle, hostkey
-from ccgpu.domain.bundle import Bundle
+from ccgpu.domain.bundle import EvidenceBundle
 from ccgpu.domain.evidence import Evidence
-from ccgpu.domain.policy import Pins, Policy
+from ccgpu.domain.overrides import Overrides
+from ccgpu.domain.policy import Policy, ReferenceValues
 from ccgpu.domain.policy_comparison import PolicyOrigin
 from ccgpu.errors import UsageProblem
 from ccgpu.store import evidence as files
 from ccgpu.store import hostkeys, policies
 from ccgpu.store.challenges import Challenges
-from ccgpu.store.evidence.limits import content
+from ccgpu.store.evidence.limits import read_bytes
 
-_MAX_KEYS = 1024 * 1024  # bytes of a key set; real ones have 60 KB
+_MAX_KEYS = 1024 * 1024  # bytes of a key set; real ones have 60 to 150 KiB
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """What the user asks: the evidence, and everything that the verdict depends on besides.
+class VerifyRequest:
+    """What the user asks for: the evidence at `path`, and all else that the verdict depends on.
 
-    `at` is None for the time that the evidence was made, by its maker's word. `host_key`: a file or
-    a fingerprint. `loaded` and `given`: the policy and what is in the folder of collateral, where
-    these have been read already.
+    `at`: the time of the verdict; None for when the evidence was made, by its maker's word.
+    `policy`: a shipped name or a file; None for `default`. `collateral`: a folder.
+    `reference_values`: a file of PCR values; `record`: a file to write them to. `nras_keys`,
+    `maa_keys`: files of JWKS. `vm_id`: ARM's vmId. `host_key`: a file or a fingerprint.
+    `simulated`: trust the roots that simulated evidence carries. `loaded`, `given`: the policy and
+    what is in the folder of collateral, if they have been read already.
     """
 
     path: Path
@@ -42,131 +46,140 @@ class Asked:
     format_: str | None = None
     nonce: bytes | None = None
     collateral: Path | None = None
-    pins: Path | None = None
+    reference_values: Path | None = None
     record: Path | None = None
     nras_keys: Path | None = None
     maa_keys: Path | None = None
-    short_nonce: bool = False
-    skip_ocsp: bool = False
-    known_nonce: bool = False
     vm_id: str | None = None
     host_key: str | None = None
-    trust_identity: bool = False
-    trust_nonce: bool = False
+    overrides: Overrides = Overrides()  # noqa: RUF009  # frozen
     simulated: bool = False
     loaded: tuple[Policy, PolicyOrigin | None] | None = None
     given: Evidence | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """The verdict, on what, and the file that golden values were written to, if any were."""
+class VerifyResult:
+    """The verdict, its evidence, and the file of reference values if one was written."""
 
     appraisal: Appraisal
     evidence: Evidence
     recorded: Path | None = None
 
 
-def verify(asked: Asked, state: Path) -> Answer:
-    """Read everything, then judge. Nothing is believed because of where it was read from.
+def verify(request: VerifyRequest, state: Path) -> VerifyResult:
+    """Read evidence, policy and collateral, then appraise them.
 
-    `state`: the state folder, where this machine keeps the challenges that it sent.
+    `state`: the state folder, which holds the challenges that this machine sent.
+
+    Raises:
+        InvalidFile: A file is in no known format, damaged, or beyond a bound.
+        UsageProblem: The request does not fit the evidence or the policy.
+        StateUnusable: The record of the challenge is damaged.
     """
-    written, origin = asked.loaded or policies.load_with_origin(asked.policy)
-    policy = written.loosened(
-        short_nonce=asked.short_nonce,
-        skip_ocsp=asked.skip_ocsp,
-        known_nonce=asked.known_nonce,
-        trust_identity=asked.trust_identity,
-        trust_nonce=asked.trust_nonce,
-    )
-    brought = found = files.read(asked.path, asked.format_)
-    if asked.collateral is not None:
-        found = _with(found, asked.given or _given(asked.collateral))
-    known = _known(asked, found, Challenges(state / "challenges"))
-    question = Question(
-        at=_time(asked, found),
-        nonce=known.nonce,
-        vm_id=known.vm_id,
-        host_key=known.host_key,
-        challenge_sent=known.sent_at,
-        at_of_maker=asked.at is None,
-        pins=None if asked.pins is None else policies.pins(asked.pins),
-        recording=asked.record is not None,
-        policy_origin=origin,
-        keys=Keys(
-            nras=None if asked.nras_keys is None else content(asked.nras_keys, _MAX_KEYS),
-            maa=None if asked.maa_keys is None else content(asked.maa_keys, _MAX_KEYS),
+    # 1. The policy, with the command line's flags.
+    shipped_or_file, origin = request.loaded or policies.load_with_origin(request.policy)
+    policy = shipped_or_file.with_overrides(request.overrides)
+    # 2. The evidence, and the caller's collateral.
+    brought = evidence = files.read_evidence(request.path, request.format_)
+    if request.collateral is not None:
+        evidence = _add_collateral(evidence, request.given or _read_collateral(request.collateral))
+    # 3. What the caller knows of the challenge.
+    caller = _caller_context(request, evidence, Challenges(state / "challenges"))
+    # 4. The appraisal: pure, from here on nothing is read.
+    inputs = AppraisalInputs(
+        at=_time(request, evidence),
+        nonce=caller.nonce,
+        vm_id=caller.vm_id,
+        host_key=caller.host_key,
+        challenge_sent=caller.sent_at,
+        at_of_maker=request.at is None,
+        reference_values=(
+            None
+            if request.reference_values is None
+            else policies.load_reference_values(request.reference_values)
         ),
-        suppliers=suppliers(brought, found),
+        recording=request.record is not None,
+        policy_origin=origin,
+        keys=TokenKeySets(
+            nras=None if request.nras_keys is None else read_bytes(request.nras_keys, _MAX_KEYS),
+            maa=None if request.maa_keys is None else read_bytes(request.maa_keys, _MAX_KEYS),
+        ),
+        suppliers=collateral_sources(brought, evidence),
     )
-    roots = roots_of(found) if asked.simulated else None
-    appraisal = appraise(found, policy, question, roots)
-    found = replace(found, ignored=(*found.ignored, *appraisal.not_read))
-    return Answer(appraisal, found, _recorded(asked, policy, appraisal))
+    roots = simulated_roots(evidence) if request.simulated else None
+    appraisal = appraise(evidence, policy, inputs, roots)
+    # 5. Reference values, if they are to be recorded.
+    recorded = _write_reference_values(request, policy, appraisal)
+    evidence = replace(evidence, ignored=(*evidence.ignored, *appraisal.not_read))
+    return VerifyResult(appraisal, evidence, recorded)
 
 
-def _known(asked: Asked, found: Evidence, challenges: Challenges) -> Known:
-    """What the user says of the challenge, and for the rest this machine's own record of it.
+def _caller_context(
+    request: VerifyRequest, evidence: Evidence, challenges: Challenges
+) -> CallerContext:
+    """What the user states of the challenge, completed from this machine's record of it.
 
-    The evidence's nonce only finds the record: nobody else knows a nonce that was sent from here.
+    The nonce in the evidence only finds the record, which proves that it was sent from here.
     """
-    key = None if asked.host_key is None else hostkeys.digest(asked.host_key)
-    given = Known(asked.nonce, asked.vm_id, key)
-    nonces = (asked.nonce, found.claimed.nonce, *(gpu.nonce for gpu in found.gpus))
+    key = None if request.host_key is None else hostkeys.digest(request.host_key)
+    given = CallerContext(request.nonce, request.vm_id, key)
+    nonces = (request.nonce, evidence.claimed.nonce, *(gpu.nonce for gpu in evidence.gpus))
     nonce = next((each for each in nonces if each), None)
     if nonce is None or None not in (given.nonce, given.vm_id, given.host_key):
         return given
     record = challenges.find(nonce)
     if record is None:
         return given
-    return Known(
+    return CallerContext(
         record.nonce,
-        asked.vm_id or record.vm_id,
+        request.vm_id or record.vm_id,
         key or hostkey.sha256(record.host_key),
         record.sent_at,
     )
 
 
-def read_once(asked: Asked) -> Asked:
-    """The question with its policy and collateral read, for many verdicts.
+def read_once(request: VerifyRequest) -> VerifyRequest:
+    """The request with its policy and collateral read, for many verdicts.
 
-    What the caller gave beside the evidence and cannot be read is refused before any of them.
+    Raises:
+        InvalidFile: A file that the caller gave besides the evidence cannot be read, or is not what
+            it should be: refused before any verdict.
     """
-    if asked.pins is not None:
-        policies.pins(asked.pins)
-    if asked.host_key is not None:
-        hostkeys.digest(asked.host_key)
-    for keys in (asked.nras_keys, asked.maa_keys):
+    if request.reference_values is not None:
+        policies.load_reference_values(request.reference_values)
+    if request.host_key is not None:
+        hostkeys.digest(request.host_key)
+    for keys in (request.nras_keys, request.maa_keys):
         if keys is not None:
-            content(keys)
-    given = None if asked.collateral is None else _given(asked.collateral)
-    return replace(asked, loaded=policies.load_with_origin(asked.policy), given=given)
+            read_bytes(keys)
+    given = None if request.collateral is None else _read_collateral(request.collateral)
+    return replace(request, loaded=policies.load_with_origin(request.policy), given=given)
 
 
-def _with(found: Evidence, folder: Evidence) -> Evidence:
-    ignored = (*found.ignored, *folder.ignored)
-    return replace(found, given=found.given + folder.given, ignored=ignored)
+def _add_collateral(evidence: Evidence, folder: Evidence) -> Evidence:
+    ignored = (*evidence.ignored, *folder.ignored)
+    return replace(evidence, given=evidence.given + folder.given, ignored=ignored)
 
 
-def _given(path: Path) -> Evidence:
+def _read_collateral(path: Path) -> Evidence:
     """What is in the caller's folder: as its manifest lists it, or loose files without one.
 
     `InvalidFile` for a folder that is not as `collateral fetch` wrote it: a manifest or a
     revocation list that is lost on the way must not be lost in silence.
     """
-    # What fetches, and lxml: a verdict without such a folder loads neither.
+    # Imported here: both need lxml, which a verdict without such a folder does not load.
     from ccgpu.collateral import folder
     from ccgpu.collateral.needs import Fetched
     from ccgpu.workflows import supplies
 
     if folder.has_manifest(path):
         return supplies.supplied(Evidence("folder"), Fetched(folder.read_whole(path)))
-    return files.with_collateral(Evidence("folder"), path)
+    return files.add_collateral(Evidence("folder"), path)
 
 
-def _time(asked: Asked, found: Evidence) -> datetime:
-    at = asked.at or found.claimed.made_at
+def _time(request: VerifyRequest, evidence: Evidence) -> datetime:
+    at = request.at or evidence.claimed.made_at
     if at is None:
         raise UsageProblem(
             "the evidence does not say when it was made", hint="give a time: `--at TIME`"
@@ -174,23 +187,27 @@ def _time(asked: Asked, found: Evidence) -> datetime:
     return at
 
 
-def _recorded(asked: Asked, policy: Policy, appraisal: Appraisal) -> Path | None:
-    """Golden values on first use: of accepted evidence, and only of PCRs that were quoted."""
-    if asked.record is None or appraisal.verdict != "accepted":
+def _write_reference_values(
+    request: VerifyRequest, policy: Policy, appraisal: Appraisal
+) -> Path | None:
+    """Write the quoted PCR values of accepted evidence as reference values (trust on first use)."""
+    if request.record is None or appraisal.verdict != "accepted":
         return None
     if not appraisal.pcrs:
         raise UsageProblem(f"policy {policy.name} checks no PCRs: there is nothing to record")
     pcrs = {str(index): value.hex() for index, value in sorted(appraisal.pcrs.items())}
-    policies.record(asked.record, Pins(image=asked.path.name, pcrs=pcrs))
-    return asked.record
+    policies.write_reference_values(
+        request.record, ReferenceValues(image=request.path.name, pcrs=pcrs)
+    )
+    return request.record
 
 
-def bundled(answer: Answer, verdict: Mapping[str, Any]) -> Bundle:
-    """The evidence as a bundle, with the verdict as a note; without a time, that of the verdict."""
-    return bundle.of(
-        answer.evidence,
-        made_at=answer.evidence.claimed.made_at or answer.appraisal.at,
+def make_bundle(result: VerifyResult, verdict: Mapping[str, Any]) -> EvidenceBundle:
+    """The evidence as a bundle that records the verdict; made when the evidence says, else now."""
+    return bundle.from_evidence(
+        result.evidence,
+        made_at=result.evidence.claimed.made_at or result.appraisal.at,
         tool=f"ccgpu {__version__}",
-        policy=answer.appraisal.policy,
+        policy=result.appraisal.policy,
         verdict=verdict,
     )

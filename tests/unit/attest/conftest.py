@@ -21,12 +21,12 @@ from typing import Any
 
 import pytest
 
-from ccgpu.attest.check import Checks, Malformed, shown
+from ccgpu.attest.check import Checks, Malformed, format_value
 from support.drawn import without_drawn
 
 _HERE = Path(__file__).resolve().parent
 _GOLDEN = Path(__file__).resolve().parents[2] / "golden" / "attest"
-_THAT, _MALFORMED = Checks.that.__code__, Malformed.__init__.__code__
+_RECORD, _MALFORMED = Checks.record.__code__, Malformed.__init__.__code__
 # Tests that try every bit or spelling of keys that are drawn anew.
 _EXHAUSTIVE = re.compile("flip|_no_bit_|changed_bit|one_spelling|damaged|other_bytes|another_byte")
 
@@ -45,7 +45,7 @@ def texts(request: pytest.FixtureRequest) -> Iterator[None]:
     made: set[Text] = set()
 
     def look(frame: FrameType, event: str, _: Any) -> None:
-        if event == "call" and (frame.f_code is _THAT or frame.f_code is _MALFORMED):
+        if event == "call" and (frame.f_code is _RECORD or frame.f_code is _MALFORMED):
             made.add(_text(frame.f_locals))
 
     before = sys.getprofile()
@@ -72,8 +72,8 @@ def _text(said: dict[str, Any]) -> Text:
     return (
         said["rule"].id,
         answer,
-        without_drawn(shown(said["expected"])),
-        without_drawn(shown(said["actual"])),
+        without_drawn(format_value(said["expected"])),
+        without_drawn(format_value(said["actual"])),
     )
 
 

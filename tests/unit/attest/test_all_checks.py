@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from ccgpu.domain.policy import Pins
+from ccgpu.domain.policy import ReferenceValues
 from support import gpus
 from support.vms import Judge, asking, vm
 
@@ -181,8 +181,10 @@ _CHECKS = (
 
 
 def test_whole_evidence_passes_these_checks_and_no_others():
-    pins = Pins(image="x", pcrs={str(index): value.hex() for index, value in vm().pcrs.items()})
-    judge = Judge("default", asking(vm(), pins=pins))
+    pins = ReferenceValues(
+        image="x", pcrs={str(index): value.hex() for index, value in vm().pcrs.items()}
+    )
+    judge = Judge("default", asking(vm(), reference_values=pins))
     found = judge(gpus.bound(vm(), gpus.gpu()))
 
     assert found.verdict == "accepted"

@@ -6,11 +6,11 @@ from datetime import UTC, datetime
 import pytest
 
 from ccgpu.attest import appraisal, bulletins
-from ccgpu.attest.appraisal import Appraisal, verdict_of
-from ccgpu.attest.appraise import Question
+from ccgpu.attest.appraisal import Appraisal, conclude_verdict
+from ccgpu.attest.appraise import AppraisalInputs
 from ccgpu.attest.check import Check
-from ccgpu.domain.evidence import Claimed, Evidence
-from ccgpu.domain.policy import MinimumTcb, Pins
+from ccgpu.domain.evidence import Evidence, UnverifiedContext
+from ccgpu.domain.policy import MinimumTcb, ReferenceValues
 from ccgpu.errors import EvidenceRejected, EvidenceUnavailable
 from ccgpu.fakeguest.evidence.amd import Chip, Tcb
 from support.vms import AT, HOST_KEY, NONCE, Judge, asked, asking, bound, vm
@@ -124,10 +124,10 @@ def test_the_product_has_to_be_on_the_list():
 
 
 def test_a_nonce_of_the_callers_wins_and_has_to_be_the_same():
-    other = Judge(question=Question(AT, nonce=b"\x01" * 32))
+    other = Judge(inputs=AppraisalInputs(AT, nonce=b"\x01" * 32))
 
     assert set(other(asked(vm())).reasons) == {"freshness.nonce.other", "vtpm.nonce.other"}
-    same = Judge(question=Question(AT, nonce=NONCE))
+    same = Judge(inputs=AppraisalInputs(AT, nonce=NONCE))
     found = same(asked(vm()))
     assert found.verdict == "accepted"
     assert not [words for words in found.not_proven if words.startswith("freshness")]
@@ -156,7 +156,7 @@ _BINDING = {
 
 
 def test_bound_evidence_is_accepted_where_it_has_to_be_bound():
-    found = Judge(question=asking(vm()))(bound(vm()), binding="ccgpu-bind-v1")
+    found = Judge(inputs=asking(vm()))(bound(vm()), binding="ccgpu-bind-v1")
 
     assert found.verdict == "accepted"
     assert not [words for words in found.not_proven if words.startswith(("identity", "channel"))]
@@ -203,12 +203,12 @@ def test_evidence_that_was_collected_before_the_quote_may_not_be_exchanged():
 
 def _pins(**changes):
     values = {str(index): value.hex() for index, value in vm().pcrs.items()} | changes
-    return Pins(image="x", pcrs=values)
+    return ReferenceValues(image="x", pcrs=values)
 
 
 def test_golden_values_are_compared_one_by_one():
-    good = Judge(question=Question(AT, pins=_pins()))
-    bad = Judge(question=Question(AT, pins=_pins(**{"4": "00" * 32})))
+    good = Judge(inputs=AppraisalInputs(AT, reference_values=_pins()))
+    bad = Judge(inputs=AppraisalInputs(AT, reference_values=_pins(**{"4": "00" * 32})))
 
     assert good(asked(vm())).verdict == "accepted"
     assert bad(asked(vm())).reasons == ("policy.pins.pcr",)
@@ -218,7 +218,7 @@ def test_golden_values_are_compared_one_by_one():
 
 def test_a_pinned_pcr_that_was_not_quoted_is_refused():
     found = _with(asked(vm()), quote=None)
-    pinned = Judge(question=Question(AT, pins=_pins()))
+    pinned = Judge(inputs=AppraisalInputs(AT, reference_values=_pins()))
 
     assert "policy.pins.unquoted" in pinned(found).reasons
 
@@ -227,7 +227,7 @@ def test_golden_values_that_the_policy_wants_must_be_there_but_for_the_first_use
     changed = {"cpu": {"require_pins": True}}
 
     assert judge(asked(vm()), **changed).reasons == ("policy.pins.absent",)
-    first = Judge(question=Question(AT, recording=True))
+    first = Judge(inputs=AppraisalInputs(AT, recording=True))
     assert first(asked(vm()), **changed).verdict == "accepted"
 
 
@@ -262,7 +262,7 @@ def test_a_rejection_outranks_the_want_of_collateral():
 
 
 def test_a_refusal_by_time_alone_says_what_to_do():
-    late = Judge(question=Question(datetime(2050, 1, 1, tzinfo=UTC)))
+    late = Judge(inputs=AppraisalInputs(datetime(2050, 1, 1, tzinfo=UTC)))
 
     with pytest.raises(EvidenceRejected) as caught:
         late(asked(vm())).require()
@@ -273,7 +273,7 @@ def test_a_refusal_by_time_alone_says_what_to_do():
 
 
 def test_no_checks_at_all_are_a_rejection():
-    assert verdict_of(()) == "rejected"
+    assert conclude_verdict(()) == "rejected"
     empty = Appraisal("rejected", (), "p", AT)
     with pytest.raises(EvidenceRejected):
         empty.require()
@@ -284,10 +284,10 @@ def test_one_check_that_failed_decides():
     bad = good._replace(id="b", ok=False)
     wanting = bad._replace(id=appraisal.VEK_ABSENT.id)
 
-    assert verdict_of((good,)) == "accepted"
-    assert verdict_of((good, bad)) == "rejected"
-    assert verdict_of((good, wanting)) == "no_verdict"
-    assert verdict_of((bad, wanting)) == "rejected"
+    assert conclude_verdict((good,)) == "accepted"
+    assert conclude_verdict((good, bad)) == "rejected"
+    assert conclude_verdict((good, wanting)) == "no_verdict"
+    assert conclude_verdict((bad, wanting)) == "rejected"
 
 
 def test_a_quote_without_a_paravisor_is_checked_and_proves_nothing():
@@ -330,14 +330,14 @@ def test_without_a_part_that_the_policy_wants_there_is_no_good_verdict():
     both = Judge("default")
 
     assert "evidence.gpu.absent" in both(bound(vm())).reasons
-    nothing = judge(Evidence("bundle", claimed=Claimed(NONCE)))
+    nothing = judge(Evidence("bundle", claimed=UnverifiedContext(NONCE)))
     assert nothing.reasons == ("evidence.cpu.absent",)
 
 
 def test_bulletins_are_named_by_the_floor_that_answers_them_and_when_they_are_not_covered():
-    assert bulletins.answered_by("snp", 0x17, "Genoa") == ("AMD-SB-3019",)
-    assert bulletins.answered_by("snp", 0, "Genoa") == ()
-    open_ = bulletins.not_covered("Genoa", snp=0x17, microcode=0x54, alias_check=True)
+    assert bulletins.bulletins_fixed_at("snp", 0x17, "Genoa") == ("AMD-SB-3019",)
+    assert bulletins.bulletins_fixed_at("snp", 0, "Genoa") == ()
+    open_ = bulletins.open_bulletins("Genoa", snp=0x17, microcode=0x54, alias_check=True)
     assert [each.split()[0] for each in open_] == [
         "AMD-SB-3020",
         "AMD-SB-3027",
@@ -346,7 +346,7 @@ def test_bulletins_are_named_by_the_floor_that_answers_them_and_when_they_are_no
         "AMD-SB-3034",
         "AMD-SB-3021",
     ]
-    assert "AMD-SB-3015 (BadRAM)" in bulletins.not_covered(
+    assert "AMD-SB-3015 (BadRAM)" in bulletins.open_bulletins(
         "Genoa", snp=255, microcode=255, alias_check=False
     )
 

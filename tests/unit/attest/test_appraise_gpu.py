@@ -10,8 +10,8 @@ from ccgpu.attest.appraisal import JWKS_ABSENT, UNAVAILABLE, VEK_ABSENT
 from ccgpu.attest.gpu import manifests, ocsp
 from ccgpu.attest.gpu.verify import KNOWN_NONCES
 from ccgpu.attest.snp import crl
-from ccgpu.domain.evidence import GpuState
-from ccgpu.domain.policy import GpuPolicy, Pins
+from ccgpu.domain.evidence import ReportedGpuState
+from ccgpu.domain.policy import GpuPolicy, ReferenceValues
 from ccgpu.errors import EvidenceRejected
 from ccgpu.fakeguest.evidence import spdm
 from ccgpu.store import policies
@@ -89,8 +89,8 @@ def test_two_gpus_are_refused_where_one_is_expected():
         (GOOD, ()),
         (replace(GOOD, ready=True), ()),
         (None, ("policy.gpu.state.absent",)),
-        (GpuState(cc_mode=False, dev_tools=False), ("policy.gpu.cc-mode",)),
-        (GpuState(cc_mode=True, dev_tools=True), ("policy.gpu.dev-tools",)),
+        (ReportedGpuState(cc_mode=False, dev_tools=False), ("policy.gpu.cc-mode",)),
+        (ReportedGpuState(cc_mode=True, dev_tools=True), ("policy.gpu.dev-tools",)),
     ],
 )
 def test_the_guests_word_has_to_be_good_where_it_is_wanted(state, reasons):
@@ -101,7 +101,7 @@ def test_the_guests_word_has_to_be_good_where_it_is_wanted(state, reasons):
 
 def test_the_guests_word_is_held_to_where_it_need_not_be_there():
     assert judge(_state(asked(gpu()), None)).verdict == "accepted"
-    bad = judge(_state(asked(gpu()), GpuState(cc_mode=False, dev_tools=True)))
+    bad = judge(_state(asked(gpu()), ReportedGpuState(cc_mode=False, dev_tools=True)))
     assert bad.reasons == ("policy.gpu.cc-mode", "policy.gpu.dev-tools")
 
 
@@ -203,8 +203,10 @@ def test_a_vm_and_its_gpu_bound_to_this_connection_are_accepted_by_default():
 
 def test_strict_accepts_newer_firmware_with_pins_and_a_current_list():
     machine = newest_vm()
-    pins = Pins(image="x", pcrs={str(i): value.hex() for i, value in machine.pcrs.items()})
-    found = Judge("strict", asking(machine, pins=pins))(bound(machine, gpu()))
+    pins = ReferenceValues(
+        image="x", pcrs={str(i): value.hex() for i, value in machine.pcrs.items()}
+    )
+    found = Judge("strict", asking(machine, reference_values=pins))(bound(machine, gpu()))
 
     assert found.reasons == ()
     assert not [words for words in found.not_proven if words.startswith(("freshness", "the boot"))]

@@ -53,7 +53,7 @@ def test_golden_values_do_not_change():
     bound = binding.binding(NONCE, HOST_KEY, b"", VM_ID)
     assert bound.hex() == GOLDEN_B
     assert binding.gpu_nonce(bound, MODULUS).hex() == GOLDEN_GPU
-    evidence = binding.collected(b"hcl", b"report", b"chain", b"", b"thim", b"state")
+    evidence = binding.encode_collected(b"hcl", b"report", b"chain", b"", b"thim", b"state")
     assert binding.qualifying_data(bound, evidence).hex() == GOLDEN_QUOTE
 
 
@@ -66,7 +66,7 @@ def test_the_gpu_nonce_names_b_and_the_key():
 def test_the_quote_names_b_and_all_that_was_collected():
     bound = bound_by_hand()
     evidence = b"\0\0\0\3hcl\0\0\0\6report\0\0\0\5chain\0\0\0\0\0\0\0\4thim\0\0\0\5state"
-    collected = binding.collected(b"hcl", b"report", b"chain", b"", b"thim", b"state")
+    collected = binding.encode_collected(b"hcl", b"report", b"chain", b"", b"thim", b"state")
     assert collected == evidence
     expected = by_hand("sha256", b"ccgpu-quote", bound, hashlib.sha256(evidence).digest())
     assert binding.qualifying_data(bound, evidence) == expected
@@ -82,7 +82,7 @@ pieces = st.tuples(*[st.binary(max_size=6)] * 6)
 
 @given(pieces, pieces)
 def test_other_pieces_are_another_collection(one, other):
-    assert (binding.collected(*one) == binding.collected(*other)) == (one == other)
+    assert (binding.encode_collected(*one) == binding.encode_collected(*other)) == (one == other)
 
 
 def test_moving_a_byte_from_one_part_to_the_next_changes_b():

@@ -10,19 +10,19 @@ OTHER = Rule("b.rule", "what else holds", "RFC 0, 2")
 
 def test_a_value_is_verified_by_the_checks_since_the_mark_alone():
     checks = Checks()
-    checks.that(OTHER, False, 1, 2)  # of another value
-    since = checks.mark()
-    checks.that(RULE, True, 1, 1)
+    checks.record(OTHER, False, 1, 2)  # of another value
+    since = checks.checkpoint()
+    checks.record(RULE, True, 1, 1)
 
-    assert checks.vouch("value", since) == Verified("value")
-    assert checks.vouch("value", 0) == Unverified("value")
+    assert checks.conclude("value", since) == Verified("value")
+    assert checks.conclude("value", 0) == Unverified("value")
 
 
 def test_no_check_is_no_proof():
     checks = Checks()
-    assert checks.vouch("value", checks.mark()) == Unverified("value")
-    checks.that(RULE, True, 1, 1)
-    assert checks.vouch("value", checks.mark()) == Unverified("value")
+    assert checks.conclude("value", checks.checkpoint()) == Unverified("value")
+    checks.record(RULE, True, 1, 1)
+    assert checks.conclude("value", checks.checkpoint()) == Unverified("value")
 
 
 @pytest.mark.parametrize(
@@ -37,20 +37,20 @@ def test_no_check_is_no_proof():
 )
 def test_what_rests_on_something_unverified_is_unverified(needs, verified):
     checks = Checks()
-    checks.that(RULE, True, 1, 1)
-    assert isinstance(checks.vouch("value", 0, *needs), Verified) == verified
+    checks.record(RULE, True, 1, 1)
+    assert isinstance(checks.conclude("value", 0, *needs), Verified) == verified
 
 
 @pytest.mark.parametrize("ok", [False, None, 0, 1, "yes", [True]])
 def test_only_true_holds(ok):
     checks = Checks()
-    assert checks.that(RULE, ok, 1, 2) is False
+    assert checks.record(RULE, ok, 1, 2) is False
     assert not checks.made[0].ok
 
 
 def test_a_check_has_both_sides_and_the_source():
     checks = Checks()
-    checks.equal(RULE, b"\x01", b"")
+    checks.record_equal(RULE, b"\x01", b"")
 
     (made,) = checks.made
     assert (made.id, made.what, made.ok) == ("a.rule", "what holds", False)
@@ -64,8 +64,8 @@ def test_what_cannot_be_read_breaks_the_rule_that_its_reader_names():
         return 7
 
     checks = Checks()
-    assert checks.read(RULE, parse, b"good", "a number") == 7
-    assert checks.read(RULE, parse, b"bad", "a number") is None
+    assert checks.parse(RULE, parse, b"good", "a number") == 7
+    assert checks.parse(RULE, parse, b"bad", "a number") is None
     assert [(made.id, made.ok) for made in checks.made] == [("a.rule", True), ("b.rule", False)]
     assert (checks.made[1].expected, checks.made[1].actual) == ("good", b"bad".hex())
 
@@ -75,17 +75,17 @@ def test_what_cannot_be_read_breaks_the_rule_that_its_reader_names():
 def test_only_a_failure_since_the_mark_counts_wherever_it_stands(bad, since):
     checks, marks = Checks(), []
     for number in range(6):
-        marks.append(checks.mark())
-        checks.that(RULE, number != bad, "this", number)
+        marks.append(checks.checkpoint())
+        checks.record(RULE, number != bad, "this", number)
 
-    assert isinstance(checks.vouch("value", marks[since]), Unverified) == (bad >= since)
+    assert isinstance(checks.conclude("value", marks[since]), Unverified) == (bad >= since)
 
 
 def test_equal_shows_both_sides_as_they_are():
     checks = Checks()
-    checks.equal(RULE, 1, True)
-    checks.equal(RULE, [1, 2], (1, 2))
-    checks.equal(RULE, b"", b"")
+    checks.record_equal(RULE, 1, True)
+    checks.record_equal(RULE, [1, 2], (1, 2))
+    checks.record_equal(RULE, b"", b"")
 
     assert [(check.expected, check.actual) for check in checks.made] == [
         ("1", "true"),
@@ -97,9 +97,9 @@ def test_equal_shows_both_sides_as_they_are():
 @pytest.mark.parametrize("ok", [True, False])
 def test_checks_that_are_adopted_count_as_those_made_here(ok):
     other, checks = Checks(), Checks()
-    other.that(RULE, ok, 1, 2)
-    since = checks.mark()
+    other.record(RULE, ok, 1, 2)
+    since = checks.checkpoint()
     checks.adopt(other)
-    checks.that(OTHER, True, 1, 1)
+    checks.record(OTHER, True, 1, 1)
     assert [made.id for made in checks.made] == ["a.rule", "b.rule"]
-    assert isinstance(checks.vouch("value", since), Verified) is ok
+    assert isinstance(checks.conclude("value", since), Verified) is ok

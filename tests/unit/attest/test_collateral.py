@@ -134,7 +134,7 @@ def test_a_wrong_certificate_of_azures_answer_is_refused_and_mended_by_the_calle
     other = vm().amd.vcek(Chip(hwid=bytes(range(100, 164)))).signed_by(vm().amd.ask_key)
     wrong = own[:-1] + bytes([own[-1] ^ 1]) if forged else other
     answer = documents.thim(wrong, vm().amd.chain)
-    completed = thim.completed(replace(found.cpu, vek=None, thim=answer))
+    completed = thim.complete_certificates(replace(found.cpu, vek=None, thim=answer))
     of_azure = replace(found, cpu=completed)
 
     assert cpus(of_azure).verdict == "rejected"
@@ -177,7 +177,7 @@ def test_a_saved_bundle_does_not_say_which_of_two_manifests_is_meant():
     found = asked_of_gpu(gpu())
     different = _signed_by(gpu().rims, golden=(bytes(48),))
     named = _given(_brings(found, rims=different), rims=_named(found))
-    saved = bundle.of(named, made_at=AT, tool="test").evidence()
+    saved = bundle.from_evidence(named, made_at=AT, tool="test").evidence()
 
     assert gpus(named).verdict == "accepted"
     assert gpus(saved).reasons == ("rim.ambiguous",)

@@ -7,7 +7,7 @@ import pytest
 
 from ccgpu.attest.check import Checks, Malformed
 from ccgpu.attest.gpu import state
-from ccgpu.domain.evidence import GpuEvidence, GpuState
+from ccgpu.domain.evidence import GpuEvidence, ReportedGpuState
 from support import gpus
 from support.gpus import GOOD, gpu
 from support.vms import Judge, asking, vm
@@ -27,7 +27,7 @@ def _document(**changes):
 def test_a_state_document_is_read_and_what_is_unknown_in_it_left_alone():
     assert state.parse(_document(driver_version="595.71.05")) == GOOD
     assert state.parse(_document(ready=None)).ready is None
-    assert state.parse(b'{"cc_mode": false, "dev_tools": true}') == GpuState(False, True)
+    assert state.parse(b'{"cc_mode": false, "dev_tools": true}') == ReportedGpuState(False, True)
 
 
 @pytest.mark.parametrize(
@@ -103,7 +103,7 @@ def test_a_document_without_a_binding_is_still_read_and_held_to():
     part = GpuEvidence("HOPPER", b"", b"", state_document=_document(dev_tools=True))
     checks = Checks()
 
-    assert state.told(part, checks, bound=False) == replace(GOOD, dev_tools=True)
+    assert state.read_state(part, checks, bound=False) == replace(GOOD, dev_tools=True)
     plain = _with(gpus.asked(gpu()), state=None, state_document=_document(dev_tools=True))
     found = Judge("gpu-only")(plain)
     assert found.reasons == ("policy.gpu.dev-tools",)

@@ -7,11 +7,11 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from ccgpu.attest import binding, simulated
-from ccgpu.attest.appraise import Question
-from ccgpu.attest.second_opinions import Keys
+from ccgpu.attest.appraise import AppraisalInputs
+from ccgpu.attest.attestation_tokens import TokenKeySets
 from ccgpu.domain import hostkey
-from ccgpu.domain.evidence import Evidence, Tokens
-from ccgpu.domain.policy import Pins
+from ccgpu.domain.evidence import AttestationTokens, Evidence
+from ccgpu.domain.policy import ReferenceValues
 from ccgpu.errors import EvidenceRejected
 from ccgpu.fakeguest.evidence import tokens
 from ccgpu.fakeguest.evidence.cpu import ConfidentialVm
@@ -26,7 +26,9 @@ OTHER_ID = "11111111-2222-3333-4444-555555555555"
 
 
 def _pins(machine):
-    return Pins(image="x", pcrs={str(i): value.hex() for i, value in machine.pcrs.items()})
+    return ReferenceValues(
+        image="x", pcrs={str(i): value.hex() for i, value in machine.pcrs.items()}
+    )
 
 
 def victim() -> ConfidentialVm:
@@ -54,7 +56,7 @@ def relayed(vm_id=OTHER_ID, host_key=OTHER_KEY, said_id=None, said_key=None) -> 
 
 
 def _judge(policy, question):
-    return Judge(policy, replace(question, pins=_pins(vm())))
+    return Judge(policy, replace(question, reference_values=_pins(vm())))
 
 
 RELAYS = {
@@ -83,7 +85,7 @@ def test_another_genuine_vm_that_answers_the_nonce_is_refused(policy, relay):
 @pytest.mark.parametrize("policy", ["default", "strict"])
 def test_without_the_vm_id_the_relay_is_refused_for_that(policy):
     by_key = _judge(policy, asking(victim(), vm_id=None))
-    nothing = _judge(policy, Question(AT, nonce=NONCE))
+    nothing = _judge(policy, AppraisalInputs(AT, nonce=NONCE))
 
     assert by_key(relayed(host_key=HOST_KEY)).reasons == ("identity.vm-id.unknown",)
     assert nothing(relayed()).reasons == UNKNOWN[1:]
@@ -91,7 +93,7 @@ def test_without_the_vm_id_the_relay_is_refused_for_that(policy):
 
 @pytest.mark.parametrize("policy", ["default", "strict"])
 def test_the_relay_passes_only_for_whoever_takes_the_makers_word(policy):
-    judge = _judge(policy, Question(AT, nonce=NONCE))
+    judge = _judge(policy, AppraisalInputs(AT, nonce=NONCE))
     found = judge(relayed(), unsafe_trust_bundle_identity=True)
 
     assert found.verdict == "accepted"
@@ -185,7 +187,7 @@ def test_no_vm_is_known_by_evidence_that_names_none():
 
 
 def test_a_vm_id_is_held_to_where_a_bare_nonce_is_enough():
-    of_victim = Judge("cpu-only", Question(AT, nonce=NONCE, vm_id=vm().vm_id))
+    of_victim = Judge("cpu-only", AppraisalInputs(AT, nonce=NONCE, vm_id=vm().vm_id))
     good, bad = of_victim(vms.asked(vm())), of_victim(vms.asked(attacker()))
 
     assert good.verdict == "accepted"
@@ -205,7 +207,7 @@ def test_a_host_key_is_held_to_where_a_bare_nonce_is_enough():
 
 
 def test_a_policy_that_does_not_look_at_the_vm_cannot_be_asked_which_it_is():
-    judge = Judge("gpu-only", Question(AT, nonce=NONCE, vm_id=vm().vm_id))
+    judge = Judge("gpu-only", AppraisalInputs(AT, nonce=NONCE, vm_id=vm().vm_id))
 
     assert judge(gpus.asked(gpu())).reasons == ("policy.vm-id",)
 
@@ -255,13 +257,13 @@ def test_microsofts_token_has_to_be_of_the_vm_that_was_asked_for(known, claimed,
     signer = tokens.maa_signer()
     made = tokens.MaaToken(signer, NONCE, vm_id=vm().vm_id, issued=AT, tee=MAA_REPORT)
     token = made.signed()
-    found = replace(vms.asked(vm()), tokens=Tokens(maa=token))
+    found = replace(vms.asked(vm()), tokens=AttestationTokens(maa=token))
     found = replace(found, claimed=replace(found.claimed, vm_id=claimed))
-    keys = Keys(maa=tokens.key_set(signer.jwk()))
+    keys = TokenKeySets(maa=tokens.key_set(signer.jwk()))
     policy = policies.load("cpu-only").tokens.model_copy(
         update={"maa_issuers": (tokens.MAA_ISSUER,)}
     )
-    judge = Judge("cpu-only", Question(AT, nonce=NONCE, vm_id=known, keys=keys))
+    judge = Judge("cpu-only", AppraisalInputs(AT, nonce=NONCE, vm_id=known, keys=keys))
 
     assert judge(found, tokens=policy).reasons == reasons
 
@@ -285,7 +287,7 @@ def test_the_time_of_a_recorded_challenge_is_a_fact():
 def test_the_simulated_roots_of_a_relay_are_the_victims():
     """Otherwise a refusal above could be for the roots alone."""
     assert relayed().simulated_roots == gpus.bound(victim(), gpu()).simulated_roots
-    assert simulated.roots_of(relayed()) is not None
+    assert simulated.simulated_roots(relayed()) is not None
 
 
 def test_a_digest_binds_as_its_key_does():

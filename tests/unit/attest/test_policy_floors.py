@@ -7,8 +7,8 @@ from datetime import timedelta
 import pytest
 
 from ccgpu.attest import bulletins, driver_bulletins
-from ccgpu.attest.appraise import Question
-from ccgpu.domain.policy import GpuPolicy, Pins
+from ccgpu.attest.appraise import AppraisalInputs
+from ccgpu.domain.policy import GpuPolicy, ReferenceValues
 from ccgpu.fakeguest.evidence import eventlog
 from ccgpu.fakeguest.evidence.amd import Chip, Tcb
 from ccgpu.fakeguest.evidence.eventlog import SHIM_LOCK, Event
@@ -36,8 +36,12 @@ def _having(**fields):
 
 
 def _strict(machine, **question):
-    pins = Pins(image="x", pcrs={str(i): value.hex() for i, value in machine.pcrs.items()})
-    return Judge("strict", asking(machine, pins=pins, **question))(gpus.bound(machine, gpu()))
+    pins = ReferenceValues(
+        image="x", pcrs={str(i): value.hex() for i, value in machine.pcrs.items()}
+    )
+    return Judge("strict", asking(machine, reference_values=pins, **question))(
+        gpus.bound(machine, gpu())
+    )
 
 
 @pytest.mark.parametrize("svn", [0, 1, 0x5, 0xA, 0x10001, 0x10009, 0x1000A])
@@ -278,7 +282,7 @@ def _warned(found):
 )
 def test_data_that_ages_says_so_before_it_is_too_old(before, words):
     at = bulletins.REVIEW_BY - before
-    (warned,) = _warned(Judge(question=Question(at))(asked(vm()))) or [None]
+    (warned,) = _warned(Judge(inputs=AppraisalInputs(at))(asked(vm()))) or [None]
 
     assert (warned is None) == (words is None)
     if words is not None:
@@ -288,8 +292,8 @@ def test_data_that_ages_says_so_before_it_is_too_old(before, words):
 
 def test_only_the_data_that_a_policy_uses_is_said_to_age():
     late = driver_bulletins.REVIEW_BY
-    cpu = _warned(Judge("cpu-only", Question(late))(asked(vm())))
-    of_gpu = _warned(Judge("gpu-only", Question(late))(gpus.asked(gpu())))
+    cpu = _warned(Judge("cpu-only", AppraisalInputs(late))(asked(vm())))
+    of_gpu = _warned(Judge("gpu-only", AppraisalInputs(late))(gpus.asked(gpu())))
 
     assert ["AMD" in words for words in cpu] == [True]
     assert ["NVIDIA" in words for words in of_gpu] == [True]

@@ -52,7 +52,7 @@ def test_a_bulletin_is_answered_from_its_numbers_on(product, snp, microcode, lef
         "AMD-SB-3034 (Fabricked)",
         "AMD-SB-3021 (Heracles)",
     }
-    told = bulletins.not_covered(
+    told = bulletins.open_bulletins(
         product, snp=snp, microcode=microcode, alias_check=True, mitigations=0b110
     )
     assert {one.split()[0][-4:] for one in told if one not in unanswerable} == left
@@ -71,7 +71,7 @@ def test_a_bulletin_is_answered_from_its_numbers_on(product, snp, microcode, lef
     ],
 )
 def test_a_bulletin_with_a_mitigation_bit_is_answered_by_tcb_and_bit(mitigations, left):
-    told = bulletins.not_covered(
+    told = bulletins.open_bulletins(
         "Genoa", snp=0x1B, microcode=0x58, alias_check=True, mitigations=mitigations
     )
 
@@ -84,28 +84,31 @@ def test_what_amd_withdrew_or_never_published_has_no_numbers():
 
 
 def test_a_bit_is_set_only_if_every_vector_has_it():
-    assert bulletins.bits_set((0b110, 0b011)) == 0b010
-    assert bulletins.bits_set((0b110, None)) is None
-    assert bulletins.signalled_by(0b110) == ("AMD-SB-3020", "AMD-SB-3016")
+    assert bulletins.common_bits((0b110, 0b011)) == 0b010
+    assert bulletins.common_bits((0b110, None)) is None
+    assert bulletins.bulletins_in_mask(0b110) == ("AMD-SB-3020", "AMD-SB-3016")
 
 
 def test_memory_that_nobody_checked_for_aliases_is_open_to_badram():
     for product in ("Genoa", "Milan"):
-        told = bulletins.not_covered(product, snp=99, microcode=999, alias_check=False)
+        told = bulletins.open_bulletins(product, snp=99, microcode=999, alias_check=False)
         assert "AMD-SB-3015 (BadRAM)" in told
 
 
 def test_a_floor_is_explained_by_the_bulletins_that_ask_for_it():
-    assert bulletins.answered_by("snp", 0x1B, "Genoa") == ("AMD-SB-3020",)
-    assert bulletins.answered_by("microcode", 0x56, "Genoa") == ("AMD-SB-3020", "AMD-SB-3027")
-    assert bulletins.answered_by("snp", 0x1D, "Milan") == ("AMD-SB-3030",)
-    assert bulletins.answered_by("tee", 0, "Genoa") == ()
-    assert bulletins.answered_by("tee", 1, "Genoa") == ()
+    assert bulletins.bulletins_fixed_at("snp", 0x1B, "Genoa") == ("AMD-SB-3020",)
+    assert bulletins.bulletins_fixed_at("microcode", 0x56, "Genoa") == (
+        "AMD-SB-3020",
+        "AMD-SB-3027",
+    )
+    assert bulletins.bulletins_fixed_at("snp", 0x1D, "Milan") == ("AMD-SB-3030",)
+    assert bulletins.bulletins_fixed_at("tee", 0, "Genoa") == ()
+    assert bulletins.bulletins_fixed_at("tee", 1, "Genoa") == ()
 
 
 def test_each_bulletin_is_told_by_number_and_name():
     def told(product: str) -> tuple[str, ...]:
-        return bulletins.not_covered(product, snp=0, microcode=0, alias_check=False)
+        return bulletins.open_bulletins(product, snp=0, microcode=0, alias_check=False)
 
     assert told("Milan") == ("AMD-SB-3015 (BadRAM)", "AMD-SB-3030 (BreakFAST)")
     assert told("Genoa") == (

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from ccgpu.attest.appraisal import Appraisal
-from ccgpu.attest.appraise import Question
+from ccgpu.attest.appraise import AppraisalInputs
+from ccgpu.attest.attestation_tokens import TokenKeySets
 from ccgpu.attest.check import Check
-from ccgpu.attest.second_opinions import Keys
-from ccgpu.domain.evidence import Evidence, GpuState, Tokens
-from ccgpu.domain.policy import Pins
+from ccgpu.domain.evidence import AttestationTokens, Evidence, ReportedGpuState
+from ccgpu.domain.policy import ReferenceValues
 from ccgpu.errors import CcgpuError
 from ccgpu.fakeguest.evidence import amd as amds
 from support import gpus, vms
@@ -21,30 +21,28 @@ from support.vms import AT, NONCE, Judge, asking, vm
 
 _CPU, _GPU = Judge(), Judge("gpu-only")
 _NEW = replace(amds.Tcb(), snp=0x1B, microcode=0x56)
-_FEW_PINS = Pins(image="few", pcrs={"7": "00" * 32})
+_FEW_PINS = ReferenceValues(image="few", pcrs={"7": "00" * 32})
 
 
-def _with_gpu_state(state: GpuState | None) -> Evidence:
+def _with_gpu_state(state: ReportedGpuState | None) -> Evidence:
     found = gpus.asked(gpu())
     return replace(found, gpus=(replace(found.gpus[0], state=state),))
 
 
 def _asking(**changes: Any) -> Judge:
-    return Judge(question=Question(AT, **changes))
+    return Judge(inputs=AppraisalInputs(AT, **changes))
 
 
 CASES: dict[str, Callable[[], Appraisal]] = {
     "cpu-only": lambda: _CPU(vms.asked(vm())),
     "cpu-only, nonce given": lambda: _asking(nonce=NONCE)(vms.asked(vm())),
-    "cpu-only, pinned": lambda: _asking(pins=_FEW_PINS)(vms.asked(vm())),
+    "cpu-only, pinned": lambda: _asking(reference_values=_FEW_PINS)(vms.asked(vm())),
     "cpu-only, recording": lambda: _asking(recording=True)(vms.asked(vm())),
     "cpu-only, short nonce": lambda: _CPU(vms.asked(vm(), b"abc"), unsafe_short_nonce=True),
     "cpu-only, no nonce": lambda: _CPU(
         replace(vms.asked(vm()), claimed=replace(vms.asked(vm()).claimed, nonce=None))
     ),
-    "cpu-only, bound": lambda: Judge(question=asking(vm()))(
-        vms.bound(vm()), binding="ccgpu-bind-v1"
-    ),
+    "cpu-only, bound": lambda: Judge(inputs=asking(vm()))(vms.bound(vm()), binding="ccgpu-bind-v1"),
     "cpu-only, not simulated": lambda: _CPU(replace(vms.asked(vm()), simulated_roots=None)),
     "cpu-only, no certificate": lambda: _CPU(
         replace(vms.asked(vm()), cpu=replace(vms.cpu(vm().collect(NONCE)), vek=None))
@@ -57,14 +55,16 @@ CASES: dict[str, Callable[[], Appraisal]] = {
     ),
     "cpu-only, newer firmware": lambda: _CPU(vms.asked(replace(vm(), chip=amds.Chip(_NEW)))),
     "cpu-only, tokens not looked at": lambda: _CPU(
-        replace(vms.asked(vm()), tokens=Tokens(nras=b"[]", maa=b"x"))
+        replace(vms.asked(vm()), tokens=AttestationTokens(nras=b"[]", maa=b"x"))
     ),
-    "cpu-only, tokens of nobody": lambda: _asking(keys=Keys(nras=b"{}", maa=b"{}"))(
-        replace(vms.asked(vm()), tokens=Tokens(nras=b"[]", maa=b"x"))
+    "cpu-only, tokens of nobody": lambda: _asking(keys=TokenKeySets(nras=b"{}", maa=b"{}"))(
+        replace(vms.asked(vm()), tokens=AttestationTokens(nras=b"[]", maa=b"x"))
     ),
     "cpu-only, only a GPU": lambda: _CPU(gpus.asked(gpu())),
     "gpu-only": lambda: _GPU(gpus.asked(gpu())),
-    "gpu-only, state told": lambda: _GPU(_with_gpu_state(GpuState(cc_mode=True, dev_tools=False))),
+    "gpu-only, state told": lambda: _GPU(
+        _with_gpu_state(ReportedGpuState(cc_mode=True, dev_tools=False))
+    ),
     "gpu-only, state not told": lambda: _GPU(_with_gpu_state(None)),
     "gpu-only, only a CPU": lambda: _GPU(vms.asked(vm())),
     "default": lambda: Judge("default", asking(vm()))(gpus.bound(vm(), gpu())),

@@ -28,7 +28,9 @@ def evidence(tmp_path):
     assert found.cpu is not None
     lacking = replace(found, cpu=replace(found.cpu, vek=None))
     file = tmp_path / "bundle.json"
-    file.write_text(bundle.of(lacking, made_at=AT, tool="x").model_dump_json(by_alias=True))
+    file.write_text(
+        bundle.from_evidence(lacking, made_at=AT, tool="x").model_dump_json(by_alias=True)
+    )
     return file
 
 
@@ -63,7 +65,9 @@ def test_one_folder_serves_several_machines(shell, evidence, tmp_path):
     second = tmp_path / "second.json"
     assert found.cpu is not None
     lacking = replace(found, cpu=replace(found.cpu, vek=None))
-    second.write_text(bundle.of(lacking, made_at=AT, tool="x").model_dump_json(by_alias=True))
+    second.write_text(
+        bundle.from_evidence(lacking, made_at=AT, tool="x").model_dump_json(by_alias=True)
+    )
     _publish(shell.services, machine=other)
     out = tmp_path / "collateral"
 
@@ -81,7 +85,7 @@ def test_what_the_evidence_brings_is_fetched_all_the_same(shell, tmp_path):
     assert found.cpu is not None
     cpu = replace(found.cpu, crl=old.signed_by(vm().amd.ark_key))
     file, out = tmp_path / "bundle.json", tmp_path / "collateral"
-    made = bundle.of(replace(found, cpu=cpu), made_at=AT, tool="x")
+    made = bundle.from_evidence(replace(found, cpu=cpu), made_at=AT, tool="x")
     file.write_text(made.model_dump_json(by_alias=True))
 
     assert shell(f"verify {file} {_FAKE}").code == 9

@@ -28,7 +28,9 @@ def shell(tmp_path):
 def verify(shell, tmp_path):
     """`verify(policy text)`: the policy file, the text, and the document of a verdict by it."""
     evidence = tmp_path / "bundle.json"
-    made = bundle.of(gpus.bound(vm(), gpu()), made_at=AT, tool="ccgpu test", policy="x", verdict={})
+    made = bundle.from_evidence(
+        gpus.bound(vm(), gpu()), made_at=AT, tool="ccgpu test", policy="x", verdict={}
+    )
     evidence.write_text(made.model_dump_json(by_alias=True, exclude_none=True))
 
     def run(text, name="own.yaml"):

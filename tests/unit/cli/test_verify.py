@@ -30,7 +30,9 @@ def write(tmp_path):
 
     def put(found: Evidence, name="bundle.json"):
         file = tmp_path / name
-        made = bundle.of(found, made_at=AT, tool="ccgpu test", policy="x", verdict={"verdict": "?"})
+        made = bundle.from_evidence(
+            found, made_at=AT, tool="ccgpu test", policy="x", verdict={"verdict": "?"}
+        )
         file.write_text(made.model_dump_json(by_alias=True, exclude_none=True))
         return file
 

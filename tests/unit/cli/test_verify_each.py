@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from ccgpu.attest.appraise import appraise
-from ccgpu.attest.judged import One
+from ccgpu.attest.evidence_result import EvidenceResult
 from ccgpu.domain import bundle
 from ccgpu.errors import (
     EvidenceRejected,
@@ -29,7 +29,9 @@ _CODES = {"good": 0, "forged": 9, "bare": 8, "junk": 3}
 
 
 def _write(folder, name, found):
-    made = bundle.of(found, made_at=AT, tool="ccgpu test", policy="x", verdict={"verdict": "?"})
+    made = bundle.from_evidence(
+        found, made_at=AT, tool="ccgpu test", policy="x", verdict={"verdict": "?"}
+    )
     (folder / f"{name}.json").write_text(made.model_dump_json(by_alias=True, exclude_none=True))
 
 
@@ -69,11 +71,12 @@ def test_nine_outranks_one_then_eight_three_and_two():
         InvalidFile("x", []),
         UsageProblem("x"),
     )
-    ones = [One("x", error=error) for error in errors]
+    ones = [EvidenceResult("x", error=error) for error in errors]
 
     for best in range(5):
-        assert verify_each.worst([One("good"), *reversed(ones[best:])]) == (9, 1, 8, 3, 2)[best]
-    assert verify_each.worst([One("good")]) == 0
+        results = [EvidenceResult("good"), *reversed(ones[best:])]
+        assert verify_each.worst_exit_code(results) == (9, 1, 8, 3, 2)[best]
+    assert verify_each.worst_exit_code([EvidenceResult("good")]) == 0
 
 
 def test_what_cannot_be_read_stops_no_other(shell):
@@ -201,13 +204,13 @@ def test_the_folder_of_collateral_is_read_once_for_all(shell, evidence, monkeypa
     (evidence / "given" / "vek.der").write_bytes(part.vek or b"")
     (evidence / "given" / "notes.txt").write_text("notes")
     read = []
-    real = evidence_files.with_collateral
+    real = evidence_files.add_collateral
 
     def counted(found, path):
         read.append(path)
         return real(found, path)
 
-    monkeypatch.setattr(evidence_files, "with_collateral", counted)
+    monkeypatch.setattr(evidence_files, "add_collateral", counted)
     done = shell(f"verify bare.json bare.json --each {_FAKE} --collateral given -o json")
 
     assert (done.code, len(read)) == (0, 1)
@@ -216,7 +219,7 @@ def test_the_folder_of_collateral_is_read_once_for_all(shell, evidence, monkeypa
 
 def test_one_run_keeps_a_bounded_number_of_verdicts():
     with pytest.raises(UsageProblem, match="at most 10000"):
-        verify_each.sources([Path("nothing")] * (verify_each.LIMIT + 1))
+        verify_each.sources([Path("nothing")] * (verify_each.MAX_SOURCES + 1))
 
 
 def test_nothing_of_one_verdict_reaches_the_next(shell, evidence):

@@ -36,7 +36,7 @@ def write(tmp_path):
 
     def put(found, **gpu_changes):
         file = tmp_path / "bundle.json"
-        made = bundle.of(found, made_at=AT, tool="ccgpu test")
+        made = bundle.from_evidence(found, made_at=AT, tool="ccgpu test")
         document = json.loads(made.model_dump_json(by_alias=True, exclude_none=True))
         if gpu_changes:
             document["gpus"][0] |= gpu_changes

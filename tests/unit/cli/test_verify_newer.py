@@ -14,7 +14,7 @@ _FLAGS = "--backend fake --policy gpu-only --at bundle"
 def _file(tmp_path, version):
     found = gpus.asked(replace(gpus.gpu(), versioned=Versioned(version=version)))
     file = tmp_path / "bundle.json"
-    made = bundle.of(found, made_at=AT, tool="x")
+    made = bundle.from_evidence(found, made_at=AT, tool="x")
     file.write_text(made.model_dump_json(by_alias=True, exclude_none=True))
     return file
 

@@ -55,7 +55,7 @@ _CHECKS = st.lists(
     st.lists(_TEXT, max_size=2),
 )
 def test_no_string_of_an_appraisal_reaches_the_terminal_as_it_is(appraisal, ignored):
-    judged = view.Judged(appraisal, "evidence", "bundle", ignored)
+    judged = view.AppraisedEvidence(appraisal, "evidence", "bundle", ignored)
     console = Console(width=80, color_system=None, highlight=False, markup=False, emoji=False)
     with console.capture() as caught:
         console.print(Trimmed(view.as_text(judged, verbose=True)), crop=False)
@@ -82,7 +82,7 @@ def _leaves(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]
 
 def _document() -> dict[str, Any]:
     found = gpus.bound(vm(), gpus.gpu())
-    made = bundle.of(found, made_at=AT, tool="x", policy="y", verdict={"verdict": "z"})
+    made = bundle.from_evidence(found, made_at=AT, tool="x", policy="y", verdict={"verdict": "z"})
     return dict(json.loads(made.model_dump_json(by_alias=True, exclude_none=True)))
 
 
@@ -122,7 +122,7 @@ def test_no_name_of_a_field_reaches_the_terminal_as_it_is(tmp_path, where):
     ids=str,
 )
 def test_no_claim_of_a_vm_reaches_the_terminal_as_it_is(tmp_path, changes):
-    made = bundle.of(asked(replace(vm(), **changes)), made_at=AT, tool="x")
+    made = bundle.from_evidence(asked(replace(vm(), **changes)), made_at=AT, tool="x")
     file = tmp_path / "bundle.json"
     file.write_text(made.model_dump_json(by_alias=True, exclude_none=True))
 

@@ -162,7 +162,7 @@ def test_evidence_takes_up_what_was_written(out, vectors):
         Piece("amd/vcek-Genoa-00.der", der, "", _NOW),
     )
     folder.write(out, pieces, _NOW)
-    found = evidence_folder.add(Evidence("folder", cpu=CpuEvidence()), out).given
+    found = evidence_folder.add_collateral(Evidence("folder", cpu=CpuEvidence()), out).given
     assert found.rims == (NamedManifest("NV_GPU_DRIVER_GH100_550.90.07", rim),)
     assert found.ocsp == (answer,)
     assert found.veks == (der,)

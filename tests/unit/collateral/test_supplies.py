@@ -21,7 +21,7 @@ from ccgpu.domain.evidence import (
     GpuCollateral,
     GpuEvidence,
     NamedManifest,
-    merged,
+    merge_caller_collateral,
 )
 from ccgpu.errors import EvidenceRejected, EvidenceUnavailable
 from ccgpu.fakeguest.evidence.pki import pem
@@ -204,7 +204,7 @@ def test_what_was_fetched_is_the_callers_and_kept_before_the_evidences():
     assert whole.given == CallerCollateral(
         veks=(b"vcek",), crls=(b"crl",), rims=(NamedManifest("A", b"rim"),), ocsp=(b"ocsp",)
     )
-    kept = merged(whole)
+    kept = merge_caller_collateral(whole)
     assert kept.cpu == CpuEvidence(vek=b"vcek", veks=(b"own vcek",), crl=b"crl")
     assert kept.collateral == GpuCollateral(
         (b"rim", b"own rim"), (b"ocsp", b"own ocsp"), (b"nonce",)

@@ -9,15 +9,15 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from ccgpu.domain import bundle
-from ccgpu.domain.bundle import Bundle
+from ccgpu.domain.bundle import EvidenceBundle
 from ccgpu.domain.evidence import (
-    Claimed,
+    AttestationTokens,
     CpuEvidence,
     Evidence,
     GpuCollateral,
     GpuEvidence,
-    GpuState,
-    Tokens,
+    ReportedGpuState,
+    UnverifiedContext,
 )
 
 MADE = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -25,7 +25,9 @@ _some = st.none() | st.binary(max_size=40)
 
 
 def _document(found):
-    made = bundle.of(found, made_at=MADE, tool="ccgpu test", policy="default", verdict={"a": 1})
+    made = bundle.from_evidence(
+        found, made_at=MADE, tool="ccgpu test", policy="default", verdict={"a": 1}
+    )
     return json.loads(made.model_dump_json(by_alias=True, exclude_none=True))
 
 
@@ -39,13 +41,15 @@ _cpus = st.builds(
     pcrs=st.none() | st.dictionaries(st.integers(0, 23), st.binary(min_size=32, max_size=32)),
     event_log=_some,
 )
-_states = st.none() | st.builds(GpuState, st.booleans(), st.booleans(), st.none() | st.booleans())
+_states = st.none() | st.builds(
+    ReportedGpuState, st.booleans(), st.booleans(), st.none() | st.booleans()
+)
 _gpus = st.builds(GpuEvidence, st.just("HOPPER"), st.binary(), st.binary(), _some, _states, _some)
 _evidence = st.builds(
     Evidence,
     st.just("bundle"),
     claimed=st.builds(
-        Claimed,
+        UnverifiedContext,
         _some,
         st.sampled_from(["nonce", "ccgpu-bind-v1"]),
         _some,
@@ -61,14 +65,14 @@ _evidence = st.builds(
         st.lists(st.binary(), max_size=2).map(tuple),
         st.lists(st.binary(), max_size=2).map(tuple),
     ),
-    tokens=st.builds(Tokens, _some, _some),
+    tokens=st.builds(AttestationTokens, _some, _some),
     simulated_roots=st.none() | st.dictionaries(st.sampled_from(["ark", "ask"]), st.binary()),
 )
 
 
 @given(_evidence)
 def test_evidence_comes_out_of_a_bundle_as_it_went_in(found):
-    assert Bundle.model_validate(_document(found)).evidence() == found
+    assert EvidenceBundle.model_validate(_document(found)).evidence() == found
 
 
 @pytest.mark.parametrize(
@@ -96,11 +100,11 @@ def test_what_is_no_bundle_is_refused(field, value):
     document = _document(Evidence("bundle"))
 
     with pytest.raises(ValidationError):
-        Bundle.model_validate({**document, field: value})
+        EvidenceBundle.model_validate({**document, field: value})
 
 
 def test_the_schema_knows_every_field():
     made = bundle.schema()
 
-    wanted = {field.alias or name for name, field in Bundle.model_fields.items()}
+    wanted = {field.alias or name for name, field in EvidenceBundle.model_fields.items()}
     assert set(made["properties"]) == wanted

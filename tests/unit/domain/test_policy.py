@@ -7,7 +7,8 @@ from pydantic import ValidationError
 
 from ccgpu.attest.tokens.issuers import acceptable_jwks_url
 from ccgpu.domain import policy
-from ccgpu.domain.policy import Pins, Policy
+from ccgpu.domain.overrides import Overrides
+from ccgpu.domain.policy import Policy, ReferenceValues
 from ccgpu.store import policies
 
 SHIPPED = ["cpu-only", "default", "gpu-only", "strict"]
@@ -122,16 +123,16 @@ def test_what_makes_no_sense_is_refused(value, path):
     ],
 )
 def test_a_loosening_shows_and_leaves_a_valid_policy(given, shown):
-    loosened = policies.load("default").loosened(**given)
+    loosened = policies.load("default").with_overrides(Overrides(**given))
 
     assert loosened.unsafe == shown
-    again = loosened.loosened()
+    again = loosened.with_overrides(Overrides())
     assert again == loosened
     assert Policy.model_validate(loosened.model_dump(mode="json")) == loosened
 
 
 def test_what_is_about_the_gpu_loosens_nothing_without_one():
-    loosened = policies.load("cpu-only").loosened(skip_ocsp=True, known_nonce=True)
+    loosened = policies.load("cpu-only").with_overrides(Overrides(skip_ocsp=True, known_nonce=True))
 
     assert loosened == policies.load("cpu-only")
 
@@ -159,11 +160,11 @@ def test_the_version_of_the_paravisor_may_be_written_in_hex(number):
 )
 def test_golden_values_that_would_compare_nothing_are_refused(pcrs):
     with pytest.raises(ValidationError):
-        Pins(image="a", pcrs=pcrs)
+        ReferenceValues(image="a", pcrs=pcrs)
 
 
 def test_golden_values_are_bytes_by_index():
-    assert Pins(image="a", pcrs={"7": "ab" * 32}).values == {7: b"\xab" * 32}
+    assert ReferenceValues(image="a", pcrs={"7": "ab" * 32}).values == {7: b"\xab" * 32}
 
 
 def test_the_schema_knows_every_field_and_refuses_others():

@@ -6,7 +6,7 @@ import pytest
 from pydantic import BaseModel
 
 from ccgpu.domain.policy import Policy
-from ccgpu.domain.policy_comparison import DIRECTIONS, looser_than
+from ccgpu.domain.policy_comparison import DIRECTIONS, loosened_fields
 from ccgpu.store import policies
 
 
@@ -49,12 +49,12 @@ def test_every_field_has_a_direction():
 
 
 def test_a_policy_is_no_looser_than_itself_and_strict_no_looser_than_default():
-    assert looser_than(_default(), _default()) == {}
-    assert looser_than(policies.load("strict"), _default()) == {}
+    assert loosened_fields(_default(), _default()) == {}
+    assert loosened_fields(policies.load("strict"), _default()) == {}
 
 
 def test_default_is_looser_than_strict_in_what_strict_is_for():
-    assert set(looser_than(_default(), policies.load("strict"))) == {
+    assert set(loosened_fields(_default(), policies.load("strict"))) == {
         "cpu.minimum_tcb.snp",
         "cpu.minimum_tcb.microcode",
         "cpu.required_mitigations",
@@ -66,7 +66,7 @@ def test_default_is_looser_than_strict_in_what_strict_is_for():
 
 
 def test_what_is_not_asked_for_at_all_is_named():
-    assert set(looser_than(policies.load("cpu-only"), _default())) == {"requires", "binding"}
+    assert set(loosened_fields(policies.load("cpu-only"), _default())) == {"requires", "binding"}
 
 
 LOOSER = [
@@ -124,14 +124,14 @@ NO_LOOSER = [
 
 @pytest.mark.parametrize(("path", "value"), LOOSER, ids=str)
 def test_asking_for_less_is_told_by_field(path, value):
-    found = looser_than(_changed(path, value), _default())
+    found = loosened_fields(_changed(path, value), _default())
 
     assert set(found) == {path, *_OTHERS.get(path, {})}
 
 
 @pytest.mark.parametrize(("path", "value"), NO_LOOSER, ids=str)
 def test_asking_for_more_or_the_same_is_not(path, value):
-    assert looser_than(_changed(path, value), _default()) == {}
+    assert loosened_fields(_changed(path, value), _default()) == {}
 
 
 @pytest.mark.parametrize(
@@ -149,24 +149,26 @@ def test_asking_for_more_or_the_same_is_not(path, value):
     ],
 )
 def test_against_another_baseline_too(path, base, own, looser):
-    assert (path in looser_than(_changed(path, own), _changed(path, base))) is looser
+    assert (path in loosened_fields(_changed(path, own), _changed(path, base))) is looser
 
 
 def test_a_denied_driver_below_the_floor_needs_no_place_on_the_list():
-    assert looser_than(_changed("gpu.denied_drivers", []), _default()) == {}
+    assert loosened_fields(_changed("gpu.denied_drivers", []), _default()) == {}
     lowered = _changed("gpu.minimum_driver", "550.90.07")
-    found = looser_than(_changed("gpu.denied_drivers", ["550.113"], lowered), _default())
+    found = loosened_fields(_changed("gpu.denied_drivers", ["550.113"], lowered), _default())
     assert set(found) == {"gpu.minimum_driver", "gpu.denied_drivers"}
 
 
 def test_both_values_are_told_in_the_words_of_a_policy():
     policy = _changed("cpu.minimum_guest_svn", 0x10009)
-    assert looser_than(policy, _default()) == {
+    assert loosened_fields(policy, _default()) == {
         "cpu.minimum_guest_svn": "0x10009 instead of 0x1000b"
     }
     many = _changed("tokens.maa_issuers", ["https://mine.weu.attest.azure.net"])
-    assert looser_than(many, _default())["tokens.maa_issuers"].endswith(" and 55 more")
+    assert loosened_fields(many, _default())["tokens.maa_issuers"].endswith(" and 55 more")
     none = _changed("gpu.minimum_secure_drivers", [])
-    assert looser_than(none, _default())["gpu.minimum_secure_drivers"].startswith("none instead")
+    assert loosened_fields(none, _default())["gpu.minimum_secure_drivers"].startswith(
+        "none instead"
+    )
     switched = _changed("gpu.require_state", False)
-    assert looser_than(switched, _default()) == {"gpu.require_state": "false instead of true"}
+    assert loosened_fields(switched, _default()) == {"gpu.require_state": "false instead of true"}

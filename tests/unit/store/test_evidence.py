@@ -46,7 +46,7 @@ def _b64(data):
 
 def test_raw_files_are_known_by_their_content(folder):
     pcrs = json.dumps({"0": "00" * 32, "23": "ff" * 32}).encode()
-    found = evidence.read(
+    found = evidence.read_evidence(
         folder(a=HCL, b=REPORT, c=QUOTE, d=SIGNATURE, e=pcrs, f=b"5f" * 32, g=b"what?")
     )
 
@@ -68,7 +68,7 @@ def test_what_tools_write_beside_is_known_too(folder):
         "thim": b'{"vcekCert": "x"}',
         "crl": b"-----BEGIN X509 CRL-----\n",
     }
-    cpu = evidence.read(folder(**files)).cpu
+    cpu = evidence.read_evidence(folder(**files)).cpu
 
     assert cpu is not None
     assert (cpu.event_log, cpu.pcr_file) == (files["log"], files["values"])
@@ -79,29 +79,29 @@ def test_what_tools_write_beside_is_known_too(folder):
 def test_pcr_values_of_tpm2_pcrread_are_taken_as_they_are(folder):
     text = b"sha256:\n  0 : 0x00\n"
 
-    cpu = evidence.read(folder(pcrs_yaml=text)).cpu
+    cpu = evidence.read_evidence(folder(pcrs_yaml=text)).cpu
     assert cpu is not None
     assert cpu.pcr_file == text
 
 
 def test_a_gpu_report_is_read_as_bytes_and_as_nvidias_hex(folder, tmp_path):
-    found = evidence.read(folder(report_txt=GPU.hex().encode(), ocsp__x_xml=RIM))
+    found = evidence.read_evidence(folder(report_txt=GPU.hex().encode(), ocsp__x_xml=RIM))
 
     assert [gpu.report for gpu in found.gpus] == [GPU]
     assert found.collateral.rims == (RIM,)
     (tmp_path / "report.txt").write_bytes(GPU)
-    assert [gpu.report for gpu in evidence.read(tmp_path).gpus] == [GPU]
+    assert [gpu.report for gpu in evidence.read_evidence(tmp_path).gpus] == [GPU]
 
 
 def test_two_of_a_kind_are_refused(folder):
     with pytest.raises(InvalidFile, match="two files of the kind hcl"):
-        evidence.read(folder(a=HCL, b=HCL))
+        evidence.read_evidence(folder(a=HCL, b=HCL))
 
 
 def test_two_documents_of_one_kind_are_refused(folder):
     document = json.dumps(_trustee()).encode()
     with pytest.raises(InvalidFile, match="two JSON documents of one kind"):
-        evidence.read(folder(a=document, b=document))
+        evidence.read_evidence(folder(a=document, b=document))
 
 
 @pytest.mark.parametrize("data", [b"", b"what?", b"{}", b"[]", b'{"a": 1, "a": 2}', b"[" * 9999])
@@ -110,7 +110,7 @@ def test_a_file_in_no_known_format_is_refused_with_3(tmp_path, data):
     file.write_bytes(data)
 
     with pytest.raises(InvalidFile) as caught:
-        evidence.read(file)
+        evidence.read_evidence(file)
     assert caught.value.exit_code == 3
 
 
@@ -120,25 +120,25 @@ def test_any_bytes_are_evidence_or_refused(tmp_path_factory, data):
     file.write_bytes(data)
 
     with contextlib.suppress(InvalidFile):
-        assert evidence.read(file).format
+        assert evidence.read_evidence(file).format
 
 
 def test_a_folder_without_evidence_is_refused(folder):
     with pytest.raises(InvalidFile, match="no evidence"):
-        evidence.read(folder(a=RIM))
+        evidence.read_evidence(folder(a=RIM))
 
 
 def test_what_is_not_there_or_too_large_is_refused(tmp_path):
     with pytest.raises(InvalidFile, match="cannot be read"):
-        evidence.read(tmp_path / "nothing")
+        evidence.read_evidence(tmp_path / "nothing")
     (tmp_path / "big").write_bytes(bytes(limits.MAX_BYTES + 1))
     with pytest.raises(InvalidFile, match="larger than"):
-        evidence.read(tmp_path / "big")
+        evidence.read_evidence(tmp_path / "big")
 
 
 def test_a_folder_of_too_many_files_is_refused(folder):
     with pytest.raises(InvalidFile, match="more than 100 files"):
-        evidence.read(folder(**{f"f{n}": b"" for n in range(limits.MAX_FILES + 1)}))
+        evidence.read_evidence(folder(**{f"f{n}": b"" for n in range(limits.MAX_FILES + 1)}))
 
 
 def _trustee(**changes):
@@ -152,7 +152,7 @@ def test_trustees_json_is_read_and_what_wraps_it(tmp_path, wrapped):
     document = {"platform": "az-snp", "evidence": _trustee()} if wrapped else _trustee()
     file = tmp_path / "evidence.json"
     file.write_text(json.dumps(document))
-    found = evidence.read(file)
+    found = evidence.read_evidence(file)
 
     assert found.format == ("attestation-rs" if wrapped else "trustee")
     assert found.cpu is not None
@@ -166,7 +166,7 @@ def test_trustees_first_version_holds_numbers_and_pem(tmp_path):
     pem = "-----BEGIN CERTIFICATE-----\n"
     file = tmp_path / "evidence.json"
     file.write_text(json.dumps({"quote": quote, "report": [*HCL], "vcek": pem}))
-    cpu = evidence.read(file).cpu
+    cpu = evidence.read_evidence(file).cpu
 
     assert cpu is not None
     assert (cpu.hcl, cpu.quote, cpu.vek) == (HCL, QUOTE, pem.encode())
@@ -189,7 +189,7 @@ def test_a_damaged_document_is_refused_and_said_to_be(tmp_path, changes):
     file.write_text(json.dumps(_trustee(**changes)))
 
     with pytest.raises(InvalidFile, match="damaged"):
-        evidence.read(file)
+        evidence.read_evidence(file)
 
 
 def test_nvattests_json_is_read(tmp_path):
@@ -201,7 +201,7 @@ def test_nvattests_json_is_read(tmp_path):
     }
     file = tmp_path / "evidence.json"
     file.write_text(json.dumps([entry, {**entry, "nonce": None}]))
-    found = evidence.read(file)
+    found = evidence.read_evidence(file)
 
     assert found.format == "nvattest"
     assert [(gpu.report, gpu.nonce) for gpu in found.gpus] == [(GPU, b"\x5f" * 32), (GPU, None)]
@@ -212,7 +212,7 @@ def test_nvattests_json_with_something_else_in_it_is_refused(tmp_path):
     file.write_text(json.dumps([{"evidence": "", "certificate": ""}, 5]))
 
     with pytest.raises(InvalidFile, match="damaged"):
-        evidence.read(file)
+        evidence.read_evidence(file)
 
 
 def test_a_bundle_that_is_wrong_is_refused_with_the_field(tmp_path):
@@ -220,23 +220,23 @@ def test_a_bundle_that_is_wrong_is_refused_with_the_field(tmp_path):
     file.write_text(json.dumps({"schema": "ccgpu.bundle/1", "tool": "x", "made_at": "now"}))
 
     with pytest.raises(InvalidFile, match="made_at"):
-        evidence.read(file)
+        evidence.read_evidence(file)
 
 
 def test_another_format_than_the_wanted_one_is_refused(tmp_path):
     file = tmp_path / "report.bin"
     file.write_bytes(REPORT)
 
-    assert evidence.read(file, "snp-report").cpu is not None
+    assert evidence.read_evidence(file, "snp-report").cpu is not None
     with pytest.raises(InvalidFile, match="format snp-report, not trustee"):
-        evidence.read(file, "trustee")
+        evidence.read_evidence(file, "trustee")
 
 
 def test_the_callers_collateral_stands_beside_the_evidences(tmp_path, folder):
     report = tmp_path.parent / "report.bin"
     report.write_bytes(REPORT)
-    read = evidence.read(report)
-    found = evidence.with_collateral(
+    read = evidence.read_evidence(report)
+    found = evidence.add_collateral(
         read, folder(crl_pem=b"-----BEGIN X509 CRL-----\n", rim__a_xml=RIM, c=b"what?")
     )
 
@@ -245,19 +245,19 @@ def test_the_callers_collateral_stands_beside_the_evidences(tmp_path, folder):
     assert (found.cpu, found.collateral) == (read.cpu, read.collateral)
     assert found.ignored == ("c",)
     with pytest.raises(InvalidFile, match="not a folder"):
-        evidence.with_collateral(found, report)
+        evidence.add_collateral(found, report)
 
 
 def test_certificates_and_lists_of_several_machines_are_all_kept(folder):
     other = vm().amd.vcek(Chip(hwid=bytes(range(100, 164)))).signed_by(vm().amd.ask_key)
     lists = [vm().amd.crl(serial).signed_by(vm().amd.ark_key) for serial in (1, 2)]
     path = folder(a=REPORT, b_der=_vcek(), c_der=other, d_der=lists[0], e_der=lists[1])
-    found = evidence.read(path)
+    found = evidence.read_evidence(path)
 
     assert found.cpu is not None
     assert (found.cpu.vek, found.cpu.veks) == (_vcek(), (other,))
     assert (found.cpu.crl, found.cpu.crls) == (lists[0], (lists[1],))
-    given = evidence.with_collateral(Evidence("folder"), path).given
+    given = evidence.add_collateral(Evidence("folder"), path).given
     assert (given.veks, given.crls) == ((_vcek(), other), tuple(lists))
 
 
@@ -265,14 +265,14 @@ def test_two_chains_beside_the_evidence_are_refused_and_of_the_caller_kept(folde
     other = make("Milan", bits=2048)
     path = folder(a=REPORT, b_pem=vm().amd.chain, c_pem=other.chain)
     with pytest.raises(InvalidFile, match="two files of the kind chain"):
-        evidence.read(path)
-    given = evidence.with_collateral(Evidence("folder"), path).given
+        evidence.read_evidence(path)
+    given = evidence.add_collateral(Evidence("folder"), path).given
     assert given.chains == (vm().amd.chain, other.chain)
 
 
 def test_a_certificate_of_a_version_that_does_not_exist_is_passed_over(folder):
     other = vm().amd.ask.replace(b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x79", 1)
-    found = evidence.read(folder(a=HCL, b=other))
+    found = evidence.read_evidence(folder(a=HCL, b=other))
 
     assert found.ignored == ("b",)
 
@@ -281,7 +281,7 @@ def test_a_damaged_gpu_report_or_ocsp_answer_is_still_taken_for_one(folder):
     report = b"\x10" + GPU[1:] + b"\x11\x60" + bytes(4000)
     answer = ocsp_answers.answer(2, 0)
     damaged = b"\x31" + answer[1:]
-    found = evidence.read(folder(a=report, b=damaged))
+    found = evidence.read_evidence(folder(a=report, b=damaged))
 
     assert found.gpus[0].report == report
     assert found.collateral.ocsp == (damaged,)
@@ -294,7 +294,7 @@ def _vcek():  # once: a PSS signature is another one each time
 
 def test_certificates_are_sorted_by_whose_they_are(folder):
     chain = pem(_vcek()) + vm().amd.chain
-    found = evidence.read(folder(a=REPORT, certs_pem=chain)).cpu
+    found = evidence.read_evidence(folder(a=REPORT, certs_pem=chain)).cpu
 
     assert found is not None
     assert found.vek == pem(_vcek()).rstrip() + b"\n"
@@ -303,7 +303,7 @@ def test_certificates_are_sorted_by_whose_they_are(folder):
 
 
 def test_the_chain_may_be_a_file_of_its_own_and_the_chips_certificate_der(folder):
-    found = evidence.read(folder(a=REPORT, vcek_der=_vcek(), chain_pem=vm().amd.chain)).cpu
+    found = evidence.read_evidence(folder(a=REPORT, vcek_der=_vcek(), chain_pem=vm().amd.chain)).cpu
 
     assert found is not None
     assert (found.vek, found.chain) == (_vcek(), vm().amd.chain)
@@ -311,7 +311,7 @@ def test_the_chain_may_be_a_file_of_its_own_and_the_chips_certificate_der(folder
 
 def test_other_certificates_are_of_a_gpu_in_pem_and_ignored_in_der(folder):
     other = authority("Somebody", vm().amd.ask_key, "Somebody", 7).signed_by(vm().amd.ask_key)
-    found = evidence.read(folder(report_bin=GPU, chain_pem=pem(other), ak_der=other))
+    found = evidence.read_evidence(folder(report_bin=GPU, chain_pem=pem(other), ak_der=other))
 
     assert [gpu.chain for gpu in found.gpus] == [pem(other)]
     assert found.ignored == ("ak.der",)
@@ -319,31 +319,31 @@ def test_other_certificates_are_of_a_gpu_in_pem_and_ignored_in_der(folder):
 
 def test_a_revocation_list_and_an_ocsp_answer_are_known_in_der(folder, tmp_path):
     crl = vm().amd.crl().signed_by(vm().amd.ark_key)
-    found = evidence.read(folder(a=REPORT, crl_der=crl))
+    found = evidence.read_evidence(folder(a=REPORT, crl_der=crl))
 
     assert found.cpu is not None
     assert found.cpu.crl == crl
     unsuccessful = bytes.fromhex("30030a0106")  # OCSPResponse: unauthorized (RFC 6960, §4.2.1)
     (tmp_path / "answer").write_bytes(unsuccessful)
-    assert evidence.read(tmp_path).collateral.ocsp == (unsuccessful,)
+    assert evidence.read_evidence(tmp_path).collateral.ocsp == (unsuccessful,)
 
 
 @pytest.mark.parametrize("data", [b"-----BEGIN CERTIFICATE-----\nx\n", b"0\x80", b"0"])
 def test_what_only_looks_like_a_certificate_is_not_read(folder, data):
-    assert evidence.read(folder(a=REPORT, b=data)).ignored == ("b",)
+    assert evidence.read_evidence(folder(a=REPORT, b=data)).ignored == ("b",)
 
 
 def test_a_hex_text_that_is_neither_nonce_nor_report_is_not_read(folder):
-    assert evidence.read(folder(a=REPORT, b=b"00" * 65)).ignored == ("b",)
+    assert evidence.read_evidence(folder(a=REPORT, b=b"00" * 65)).ignored == ("b",)
 
 
 def test_pcr_values_that_are_not_hex_are_refused(folder):
     with pytest.raises(InvalidFile, match="not hex"):
-        evidence.read(folder(a=REPORT, b=b'{"0": "zz"}'))
+        evidence.read_evidence(folder(a=REPORT, b=b'{"0": "zz"}'))
 
 
 def test_an_hcl_blob_alone_is_evidence(tmp_path):
     file = tmp_path / "hcl-report.bin"
     file.write_bytes(HCL)
 
-    assert evidence.read(file).format == "hcl-report"
+    assert evidence.read_evidence(file).format == "hcl-report"

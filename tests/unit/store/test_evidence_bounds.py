@@ -10,7 +10,13 @@ from dataclasses import replace
 
 import pytest
 
-from ccgpu.domain.evidence import CpuEvidence, Evidence, GpuCollateral, GpuEvidence, Tokens
+from ccgpu.domain.evidence import (
+    AttestationTokens,
+    CpuEvidence,
+    Evidence,
+    GpuCollateral,
+    GpuEvidence,
+)
 from ccgpu.errors import InvalidFile
 from ccgpu.store import evidence
 from ccgpu.store.evidence import bounds, limits
@@ -37,13 +43,13 @@ _AT_THE_BOUND = {
     "log": _found(cpu=CpuEvidence(event_log=bytes(_MEGABYTE))),
     "hcl": _found(cpu=CpuEvidence(hcl=bytes(65536))),
     "pcrs": _found(cpu=CpuEvidence(pcrs={0: bytes(65536)})),
-    "maa": _found(tokens=Tokens(maa=bytes(128 * 1024))),
+    "maa": _found(tokens=AttestationTokens(maa=bytes(128 * 1024))),
 }
 
 
 @pytest.mark.parametrize("found", _AT_THE_BOUND.values(), ids=_AT_THE_BOUND)
 def test_as_much_as_a_bound_is_read(tmp_path, found):
-    assert bounds.check(tmp_path, found) is found
+    assert bounds.check_bounds(tmp_path, found) is found
 
 
 _BEYOND = {
@@ -79,8 +85,8 @@ _BEYOND = {
         collateral=GpuCollateral(rims=(bytes(262144),) * 9)
     ),
     "simulated root 0 has 65537 bytes": _found(simulated_roots={"ark": bytes(65537)}),
-    "NVIDIA's token has 2228225 bytes": _found(tokens=Tokens(nras=bytes(2228225))),
-    "Microsoft's token has 131073 bytes": _found(tokens=Tokens(maa=bytes(131073))),
+    "NVIDIA's token has 2228225 bytes": _found(tokens=AttestationTokens(nras=bytes(2228225))),
+    "Microsoft's token has 131073 bytes": _found(tokens=AttestationTokens(maa=bytes(131073))),
     "evidence of 8454144 bytes": _found(
         collateral=GpuCollateral(ocsp=(bytes(65536),) * 128), cpu=CpuEvidence(hcl=bytes(65536))
     ),
@@ -90,7 +96,7 @@ _BEYOND = {
 @pytest.mark.parametrize(("said", "found"), _BEYOND.items(), ids=_BEYOND)
 def test_what_is_beyond_a_bound_is_refused_by_its_name(tmp_path, said, found):
     with pytest.raises(InvalidFile, match=f"{said}: at most [0-9]+ are read") as caught:
-        bounds.check(tmp_path, found)
+        bounds.check_bounds(tmp_path, found)
     assert caught.value.exit_code == 3
 
 
@@ -99,7 +105,7 @@ def test_collateral_from_a_folder_counts_too(tmp_path):
     (tmp_path / "answer").write_bytes(bytes.fromhex("30030a0106"))
 
     with pytest.raises(InvalidFile, match="129 OCSP answers"):
-        evidence.with_collateral(found, tmp_path)
+        evidence.add_collateral(found, tmp_path)
 
 
 def test_a_verdict_on_all_that_is_read_stays_short():
@@ -123,7 +129,7 @@ def test_all_files_of_a_folder_together_have_a_bound(tmp_path):
         (tmp_path / f"{number}").write_bytes(bytes(limits.MAX_BYTES))
 
     with pytest.raises(InvalidFile, match=f"more than {limits.MAX_TOTAL_BYTES} bytes"):
-        evidence.read(tmp_path)
+        evidence.read_evidence(tmp_path)
 
 
 def test_entries_that_are_no_files_have_a_bound(tmp_path):
@@ -131,14 +137,14 @@ def test_entries_that_are_no_files_have_a_bound(tmp_path):
         (tmp_path / f"{number}").mkdir()
 
     with pytest.raises(InvalidFile, match=f"more than {limits.MAX_ENTRIES} entries"):
-        evidence.read(tmp_path)
+        evidence.read_evidence(tmp_path)
 
 
 def test_a_key_set_has_a_bound(tmp_path):
     (tmp_path / "keys").write_bytes(b"12345")
 
     with pytest.raises(InvalidFile, match="larger than 4 bytes"):
-        limits.content(tmp_path / "keys", 4)
+        limits.read_bytes(tmp_path / "keys", 4)
 
 
 # Links
@@ -158,7 +164,7 @@ def test_links_out_of_a_folder_are_not_followed_and_listed(tmp_path):
     (folder / "nowhere").symlink_to(outside / "nothing")
     (folder / "loop").symlink_to("loop")
     (folder / "parent").symlink_to("..")
-    found = evidence.read(folder)
+    found = evidence.read_evidence(folder)
 
     assert found.cpu == CpuEvidence(report=_REPORT)
     names = ("file", "folder", "loop", "nowhere", "parent")
@@ -174,10 +180,10 @@ def test_links_within_a_folder_and_to_it_are_followed(tmp_path):
     (tmp_path / "link").symlink_to(folder)
 
     with pytest.raises(InvalidFile, match="two files of the kind nonce"):
-        evidence.read(folder)
+        evidence.read_evidence(folder)
     (folder / "data" / "nonce.hex").rename(folder / "data" / "nonce.txt")
     (folder / "nonce").unlink()
-    assert evidence.read(tmp_path / "link").claimed.nonce == b"\x5f" * 32
+    assert evidence.read_evidence(tmp_path / "link").claimed.nonce == b"\x5f" * 32
 
 
 def test_links_in_a_folder_of_collateral_are_not_followed_either(tmp_path):
@@ -185,7 +191,7 @@ def test_links_in_a_folder_of_collateral_are_not_followed_either(tmp_path):
     (tmp_path / "crl").write_bytes(b"-----BEGIN X509 CRL-----\n")
     (tmp_path / "collateral" / "crl").symlink_to(tmp_path / "crl")
     found = _found(cpu=CpuEvidence(report=_REPORT))
-    with_it = evidence.with_collateral(found, tmp_path / "collateral")
+    with_it = evidence.add_collateral(found, tmp_path / "collateral")
 
     assert with_it.cpu == found.cpu
     assert with_it.ignored == (f"crl ({_OUTSIDE})",)
@@ -195,7 +201,7 @@ def test_a_pipe_in_a_folder_is_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "report").write_bytes(_REPORT)
 
-    assert evidence.read(tmp_path).cpu == CpuEvidence(report=_REPORT)
+    assert evidence.read_evidence(tmp_path).cpu == CpuEvidence(report=_REPORT)
 
 
 # A small machine

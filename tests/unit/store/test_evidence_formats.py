@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import pytest
 
-from ccgpu.attest.appraise import Question
+from ccgpu.attest.appraise import AppraisalInputs
+from ccgpu.attest.attestation_tokens import TokenKeySets
 from ccgpu.attest.hcl import blob
-from ccgpu.attest.second_opinions import Keys
 from ccgpu.domain import bundle
 from ccgpu.domain.evidence import CpuEvidence, Evidence
 from ccgpu.errors import InvalidFile
@@ -17,8 +17,8 @@ from support import documents, gpus
 from support.cli import Shell
 from support.vms import AT, NONCE, Judge, asked, roots, vm
 
-_CPU = Judge("cpu-only", Question(AT, NONCE))
-_GPU = Judge("gpu-only", Question(AT, NONCE))
+_CPU = Judge("cpu-only", AppraisalInputs(AT, NONCE))
+_GPU = Judge("gpu-only", AppraisalInputs(AT, NONCE))
 
 
 @pytest.fixture
@@ -65,7 +65,7 @@ def cpu() -> CpuEvidence:
 
 
 def test_nvattests_envelope(write, gpu):
-    found = evidence.read(write(documents.nvattest([gpu], NONCE)))
+    found = evidence.read_evidence(write(documents.nvattest([gpu], NONCE)))
 
     assert found.format == "nvattest"
     assert found.gpus[0].nonce == NONCE
@@ -74,7 +74,7 @@ def test_nvattests_envelope(write, gpu):
 
 def test_nvattests_output_with_two_gpus_is_refused_by_count_not_by_format(write, gpu, tmp_path):
     file = write(documents.nvattest([gpu, gpu], NONCE))
-    found = evidence.read(file)
+    found = evidence.read_evidence(file)
 
     assert _GPU(_of_gpu(found)).reasons == ("policy.gpu.count",)
     done = Shell(tmp_path)(f"verify {file} --policy gpu-only -o json")
@@ -95,13 +95,13 @@ def test_nvattests_output_with_two_gpus_is_refused_by_count_not_by_format(write,
 )
 def test_an_envelope_without_evidence_says_why(write, gpu, changes, said):
     with pytest.raises(InvalidFile, match=said) as caught:
-        evidence.read(write(documents.nvattest([gpu], NONCE, **changes)))
+        evidence.read_evidence(write(documents.nvattest([gpu], NONCE, **changes)))
     assert caught.value.exit_code == 3
 
 
 @pytest.mark.parametrize("as_hex", [False, True])
 def test_trustees_device_list(write, gpu, as_hex):
-    found = evidence.read(write(documents.device_list([gpu], as_hex=as_hex)))
+    found = evidence.read_evidence(write(documents.device_list([gpu], as_hex=as_hex)))
 
     assert found.format == "trustee"
     assert found.gpus[0].arch == "HOPPER"
@@ -109,7 +109,7 @@ def test_trustees_device_list(write, gpu, as_hex):
 
 
 def test_a_request_to_nvidias_service(write, gpu):
-    found = evidence.read(write(documents.nras_request([gpu], NONCE)))
+    found = evidence.read_evidence(write(documents.nras_request([gpu], NONCE)))
 
     assert found.format == "nras-request"
     assert (found.gpus[0].arch, found.gpus[0].nonce) == ("HOPPER", NONCE)
@@ -129,17 +129,19 @@ def test_trustees_additional_evidence_is_named_as_not_read(write, cpu, gpu, besi
         "additional_evidence": json.dumps({"nvidia": documents.device_list([gpu], as_hex=False)})
     }
     path = write(primary | more if beside else {"primary_evidence": primary} | more)
-    found = evidence.read(path)
+    found = evidence.read_evidence(path)
 
     assert (found.format, found.ignored, found.gpus) == ("trustee", ("additional_evidence",), ())
     assert _CPU(_of_cpu(found)).verdict == "accepted"
     write({"token": "a.b.c"}, "token.json")
-    assert evidence.read(path.parent).ignored == ("additional_evidence",)
+    assert evidence.read_evidence(path.parent).ignored == ("additional_evidence",)
 
 
 def test_primary_evidence_of_another_platform_is_refused(write):
     with pytest.raises(InvalidFile, match="not that of an Azure VM"):
-        evidence.read(write({"primary_evidence": {"quote": "dGR4"}, "additional_evidence": ""}))
+        evidence.read_evidence(
+            write({"primary_evidence": {"quote": "dGR4"}, "additional_evidence": ""})
+        )
 
 
 @pytest.mark.parametrize("form", ["trustee", "folder"])
@@ -153,7 +155,7 @@ def test_pcr_values_that_the_quote_does_not_cover_are_listed_as_not_read(write, 
             write(data, name)
         write(part.vek, "vcek.der")
         path = write(values, "pcrs.json").parent
-    appraisal = _CPU(_of_cpu(evidence.read(path)))
+    appraisal = _CPU(_of_cpu(evidence.read_evidence(path)))
 
     assert appraisal.verdict == "accepted"
     assert sorted(appraisal.pcrs) == [*range(15)]
@@ -185,16 +187,16 @@ def test_what_is_not_read_shows_in_both_outputs(tmp_path, cpu, write):
 def test_attestation_rs_snp(write, cpu):
     report = blob.parse(cpu.hcl or b"").report
     value = documents.attestation_rs_snp(report, cpu.vek, cpu.chain or b"")
-    found = evidence.read(write(value))
+    found = evidence.read_evidence(write(value))
 
     assert found.format == "attestation-rs"
     assert found.cpu is not None
     assert (found.cpu.report, found.cpu.vek) == (report, cpu.vek)
     failed = {check.id for check in _CPU(_of_cpu(found)).checks if not check.ok}
     assert not [id_ for id_ in failed if id_.startswith("snp.")]
-    assert evidence.read(write(value["evidence"])).cpu == found.cpu
+    assert evidence.read_evidence(write(value["evidence"])).cpu == found.cpu
     bare = documents.attestation_rs_snp(report, None, cpu.chain or b"")
-    assert evidence.read(write(bare)).cpu == CpuEvidence(report=report)
+    assert evidence.read_evidence(write(bare)).cpu == CpuEvidence(report=report)
 
 
 @pytest.mark.parametrize("chain", [5, "x", ["y"]])
@@ -202,7 +204,7 @@ def test_attestation_rs_snp_that_is_damaged_is_refused(write, chain):
     inner = {"attestation_report": "AAAA", "cert_chain": chain}
 
     with pytest.raises(InvalidFile, match="damaged: attestation-rs JSON"):
-        evidence.read(write({"platform": "snp", "evidence": inner}))
+        evidence.read_evidence(write({"platform": "snp", "evidence": inner}))
 
 
 def _raw_files(write, cpu, **files):
@@ -215,7 +217,7 @@ def _raw_files(write, cpu, **files):
 
 def test_the_certificate_in_thims_answer_is_used(write, cpu):
     answer = documents.thim(cpu.vek or b"", cpu.chain or b"")
-    found = evidence.read(_raw_files(write, cpu, hcl=cpu.hcl, thim=answer))
+    found = evidence.read_evidence(_raw_files(write, cpu, hcl=cpu.hcl, thim=answer))
 
     assert found.cpu is not None
     assert found.cpu.thim == answer
@@ -227,14 +229,14 @@ def test_thims_answer_in_a_folder_of_collateral_is_used(write, cpu, tmp_path):
     write(documents.thim(cpu.vek or b"", cpu.chain or b""), "collateral/thim.json")
     bare = replace(asked(vm()), cpu=replace(cpu, vek=None, chain=None))
 
-    found = evidence.with_collateral(bare, tmp_path / "collateral")
+    found = evidence.add_collateral(bare, tmp_path / "collateral")
     assert _CPU(found).verdict == "accepted"
 
 
 def test_a_certificate_that_came_itself_goes_before_thims(write, cpu):
     other = documents.thim(vm().amd.ask, cpu.chain or b"")
     folder = _raw_files(write, cpu, hcl=cpu.hcl, thim=other, vcek=cpu.vek)
-    found = evidence.read(folder)
+    found = evidence.read_evidence(folder)
 
     assert found.cpu is not None
     assert found.cpu.vek == cpu.vek
@@ -242,7 +244,7 @@ def test_a_certificate_that_came_itself_goes_before_thims(write, cpu):
 
 @pytest.mark.parametrize("answer", [b'{"vcekCert": 5}', b'{"vcekCert": "-----BEGIN CERT"}'])
 def test_a_thim_answer_without_the_chips_certificate_brings_none(write, cpu, answer):
-    found = evidence.read(_raw_files(write, cpu, hcl=cpu.hcl, thim=answer))
+    found = evidence.read_evidence(_raw_files(write, cpu, hcl=cpu.hcl, thim=answer))
 
     assert found.cpu is not None
     assert found.cpu.vek is None
@@ -252,7 +254,7 @@ def test_a_thim_answer_without_the_chips_certificate_brings_none(write, cpu, ans
 def test_runtime_data_beside_a_bare_report(write, cpu):
     whole = blob.parse(cpu.hcl or b"")
     folder = _raw_files(write, cpu, report=whole.report, runtime_data=whole.runtime, vcek=cpu.vek)
-    found = evidence.read(folder)
+    found = evidence.read_evidence(folder)
 
     assert found.cpu is not None
     assert (found.cpu.hcl, found.cpu.runtime) == (None, whole.runtime)
@@ -264,12 +266,14 @@ def test_runtime_data_that_the_report_does_not_vouch_for_is_refused(write, cpu):
     other = whole.runtime.replace(b'"keys"', b' "keys"')
     folder = _raw_files(write, cpu, report=whole.report, runtime_data=other, vcek=cpu.vek)
 
-    assert "hcl.hash" in _CPU(_of_cpu(evidence.read(folder))).reasons
+    assert "hcl.hash" in _CPU(_of_cpu(evidence.read_evidence(folder))).reasons
 
 
 def test_runtime_data_beside_the_blob_is_a_copy_and_not_read(write, cpu):
     runtime = blob.parse(cpu.hcl or b"").runtime
-    found = evidence.read(_raw_files(write, cpu, hcl=cpu.hcl, runtime_data=runtime, vcek=cpu.vek))
+    found = evidence.read_evidence(
+        _raw_files(write, cpu, hcl=cpu.hcl, runtime_data=runtime, vcek=cpu.vek)
+    )
 
     assert found.cpu is not None
     assert found.cpu.runtime is None
@@ -288,14 +292,14 @@ def opinions():
 
 def test_a_token_alone_is_read_and_proves_no_machine(write, opinions):
     nras, maa = opinions
-    of_nvidia = evidence.read(write(nras, "token.json"))
-    of_microsoft = evidence.read(write(maa + b"\n", "maa.jwt"))
+    of_nvidia = evidence.read_evidence(write(nras, "token.json"))
+    of_microsoft = evidence.read_evidence(write(maa + b"\n", "maa.jwt"))
 
     assert of_nvidia.format == of_microsoft.format == "token"
     assert json.loads(of_nvidia.tokens.nras or b"") == json.loads(nras)
     assert of_microsoft.tokens.maa == maa
-    keys = Keys(maa=tokens.key_set(_MAA.jwk()))
-    appraisal = Judge("cpu-only", Question(AT, NONCE, keys=keys))(of_microsoft)
+    keys = TokenKeySets(maa=tokens.key_set(_MAA.jwk()))
+    appraisal = Judge("cpu-only", AppraisalInputs(AT, NONCE, keys=keys))(of_microsoft)
     assert appraisal.verdict == "rejected"
     assert "evidence.cpu.absent" in appraisal.reasons
     assert any(check.id.startswith("maa.") for check in appraisal.checks)
@@ -304,11 +308,11 @@ def test_a_token_alone_is_read_and_proves_no_machine(write, opinions):
 def test_the_overall_token_of_nvidia_alone_is_nvidias(write, opinions):
     overall = json.loads(opinions[0])[0][1].encode()
 
-    assert evidence.read(write(overall, "token.jwt")).tokens.nras == overall
+    assert evidence.read_evidence(write(overall, "token.jwt")).tokens.nras == overall
 
 
 def test_microsofts_answer_around_its_token(write, opinions):
-    found = evidence.read(write({"token": opinions[1].decode()}))
+    found = evidence.read_evidence(write({"token": opinions[1].decode()}))
 
     assert found.tokens.maa == opinions[1]
 
@@ -319,7 +323,7 @@ def test_the_tokens_in_what_nvattest_attest_prints(write, opinions, as_text):
     value: dict[str, object] = {"result_code": 0, "claims": []}
     value |= {"detached_eat": json.dumps(eat) if as_text else eat}
 
-    assert json.loads(evidence.read(write(value)).tokens.nras or b"") == eat
+    assert json.loads(evidence.read_evidence(write(value)).tokens.nras or b"") == eat
 
 
 def test_a_folder_holds_evidence_of_cpu_gpu_and_tokens_each_in_its_own_format(
@@ -328,7 +332,7 @@ def test_a_folder_holds_evidence_of_cpu_gpu_and_tokens_each_in_its_own_format(
     write(documents.trustee(cpu), "cpu.json")
     write(documents.nvattest([gpu], NONCE), "gpu.json")
     write(opinions[0], "nras.json")
-    found = evidence.read(write(opinions[1], "maa.jwt").parent)
+    found = evidence.read_evidence(write(opinions[1], "maa.jwt").parent)
 
     assert found.cpu is not None
     assert (found.format, found.cpu.hcl, found.gpus[0].report) == ("folder", cpu.hcl, gpu.report)
@@ -337,31 +341,31 @@ def test_a_folder_holds_evidence_of_cpu_gpu_and_tokens_each_in_its_own_format(
 
 
 def test_tokens_alone_in_a_folder_are_read(write, opinions):
-    assert evidence.read(write(opinions[1], "x/maa.jwt").parent).tokens.maa == opinions[1]
+    assert evidence.read_evidence(write(opinions[1], "x/maa.jwt").parent).tokens.maa == opinions[1]
 
 
 def test_raw_files_beside_a_document_add_to_it_and_repeat_nothing(write, cpu):
     write(vm().events.raw, "eventlog")
     folder = write(documents.trustee(cpu)).parent
-    found = evidence.read(folder)
+    found = evidence.read_evidence(folder)
 
     assert found.cpu is not None
     assert (found.cpu.hcl, found.cpu.event_log) == (cpu.hcl, vm().events.raw)
     write(cpu.hcl, "hcl")
     with pytest.raises(InvalidFile, match="hcl twice"):
-        evidence.read(folder)
+        evidence.read_evidence(folder)
 
 
 def test_two_tokens_and_two_kinds_of_gpu_evidence_are_refused(write, gpu, opinions):
     write(opinions[1], "a.jwt")
     folder = write({"token": opinions[1].decode()}, "b.json").parent
     with pytest.raises(InvalidFile, match="two tokens"):
-        evidence.read(folder)
+        evidence.read_evidence(folder)
     (folder / "b.json").unlink()
     write(documents.nvattest([gpu], NONCE), "gpu.json")
     write(gpu.report, "report.bin")
     with pytest.raises(InvalidFile, match="GPUs twice"):
-        evidence.read(folder)
+        evidence.read_evidence(folder)
 
 
 def test_a_bundle_stands_alone(write, cpu):
@@ -369,7 +373,7 @@ def test_a_bundle_stands_alone(write, cpu):
     folder = write(documents.trustee(cpu), "b.json").parent
 
     with pytest.raises(InvalidFile, match="a bundle and another"):
-        evidence.read(folder)
+        evidence.read_evidence(folder)
 
 
 @pytest.mark.parametrize(
@@ -391,7 +395,7 @@ def test_a_bundle_stands_alone(write, cpu):
 )
 def test_a_file_in_no_known_format_says_what_it_is_and_what_is_known(tmp_path, write, data, said):
     with pytest.raises(InvalidFile, match=said):
-        evidence.read(write(data, "thing"))
+        evidence.read_evidence(write(data, "thing"))
     done = Shell(tmp_path)(f"verify {tmp_path / 'thing'}")
     assert done.code == 3
     for known in ("bundle", "folder", "trustee", "attestation-rs", "nvattest", "NRAS", "token"):
@@ -403,7 +407,7 @@ def test_a_folder_in_no_known_format_names_its_files(write):
     folder = write(b"<x/>", "x/a.xml").parent
 
     with pytest.raises(InvalidFile, match="of known kinds there are: rim; of no known kind: notes"):
-        evidence.read(folder)
+        evidence.read_evidence(folder)
 
 
 @pytest.mark.parametrize(
@@ -424,7 +428,7 @@ def test_a_folder_in_no_known_format_names_its_files(write):
 )
 def test_a_damaged_document_of_each_format_says_what_is_wrong(write, value, said):
     with pytest.raises(InvalidFile, match=said) as caught:
-        evidence.read(write(value))
+        evidence.read_evidence(write(value))
     assert caught.value.exit_code == 3
 
 
@@ -436,7 +440,7 @@ def test_an_architecture_is_a_plain_name(write, gpu, arch):
     value["evidences"][0]["arch"] = arch
 
     with pytest.raises(InvalidFile, match="arch is a name like HOPPER"):
-        evidence.read(write(value))
+        evidence.read_evidence(write(value))
 
 
 def test_no_document_has_more_pcrs_than_a_tpm(write, cpu):
@@ -444,7 +448,7 @@ def test_no_document_has_more_pcrs_than_a_tpm(write, cpu):
     value["tpm_quote"]["pcrs"] = ["00" * 32] * 25
 
     with pytest.raises(InvalidFile, match="a TPM has 24 PCRs, here are 25"):
-        evidence.read(write(value))
+        evidence.read_evidence(write(value))
 
 
 @pytest.mark.parametrize("index", ["24", "99", "01"])
@@ -453,7 +457,7 @@ def test_no_file_of_pcr_values_names_another_pcr(write, cpu, index):
     folder = write({"1": "00" * 32, index: "11" * 32}, "pcrs.json").parent
 
     with pytest.raises(InvalidFile, match=f"PCR {index}: there are 0 to 23"):
-        evidence.read(folder)
+        evidence.read_evidence(folder)
 
 
 def test_what_was_read_of_every_format_can_be_saved_as_a_bundle_and_read_again(
@@ -469,9 +473,9 @@ def test_what_was_read_of_every_format_can_be_saved_as_a_bundle_and_read_again(
         opinions[0],
     ]
     for value in values:
-        found = evidence.read(write(value))
-        saved = bundle.of(found, made_at=AT, tool="x").model_dump_json(by_alias=True)
-        again = evidence.read(write(saved.encode(), "bundle.json"))
+        found = evidence.read_evidence(write(value))
+        saved = bundle.from_evidence(found, made_at=AT, tool="x").model_dump_json(by_alias=True)
+        again = evidence.read_evidence(write(saved.encode(), "bundle.json"))
         assert (again.cpu, again.gpus, again.tokens) == (found.cpu, found.gpus, found.tokens)
 
 
@@ -479,7 +483,7 @@ def test_a_bundle_with_too_many_unknown_fields_names_some_and_the_right_schema(w
     fields = {f"x{number}": 0 for number in range(50)}
     document = {"schema": "ccgpu.bundle/1", "tool": "x", "made_at": "2026-11-22T12:00:00Z"}
     with pytest.raises(InvalidFile) as caught:
-        evidence.read(write(document | fields))
+        evidence.read_evidence(write(document | fields))
 
     assert len(caught.value.problems) == 20
     assert "`ccgpu schema bundle` prints them all" in caught.value.problems[0].message

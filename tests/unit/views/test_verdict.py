@@ -12,9 +12,9 @@ from rich.console import Console
 import ccgpu.attest
 from ccgpu.attest.appraisal import Appraisal
 from ccgpu.attest.check import Check, Rule
-from ccgpu.views.check_groups import GROUPS, group_of, grouped
+from ccgpu.views.check_groups import GROUPS, group_checks, group_of
 from ccgpu.views.remedies import REMEDIES, remedy
-from ccgpu.views.verdict import Judged, as_json, as_text
+from ccgpu.views.verdict import AppraisedEvidence, as_json, as_text
 
 AT = datetime(2026, 11, 22, 12, tzinfo=UTC)
 GOOD = Check("snp.signature", "it is signed", True, "a key", "a key", "a document")
@@ -40,7 +40,7 @@ def said(judged, **how):
 
 
 def judged(*checks, verdict="rejected", source="evidence.json", **more):
-    return Judged(Appraisal(verdict, checks, "default", AT, **more), source, "bundle")
+    return AppraisedEvidence(Appraisal(verdict, checks, "default", AT, **more), source, "bundle")
 
 
 def test_every_check_is_in_a_group_with_a_name():
@@ -56,7 +56,7 @@ def test_every_check_that_fails_says_what_to_do():
 def test_a_group_that_is_new_is_shown_by_its_first_word_and_last():
     new = GOOD._replace(id="brandnew.thing")
 
-    assert list(grouped([new, GOOD])) == ["SNP report", "brandnew"]
+    assert list(group_checks([new, GOOD])) == ["SNP report", "brandnew"]
 
 
 def test_the_longest_code_that_fits_says_what_to_do():

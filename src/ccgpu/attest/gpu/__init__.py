@@ -1,1 +1,1 @@
-"""NVIDIA GPUs: what a confidential GPU says of itself, and whether NVIDIA stands behind it."""
+"""NVIDIA GPUs: reports, certificates, reference manifests, revocation."""

@@ -1,10 +1,10 @@
-"""From NVIDIA's pinned root key to the key that a GPU signs its reports with: five certificates.
+"""The chain of five certificates from NVIDIA's root to the key that signs a GPU's reports.
 
-The leaf's key is of the firmware that runs, the one above it of the chip. The root decides: it must
-be the pinned certificate, whole, and what it signed is checked with the pinned key in any case.
+The leaf's key is that of the running firmware, the key above it is the chip's. The root must be the
+pinned certificate, and what it signed is verified with the pinned key.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from cryptography.x509.oid import NameOID
 
 from ccgpu.attest import certificates
-from ccgpu.attest.check import Checks, Malformed, Outcome, Rule, shown
+from ccgpu.attest.check import Checks, Malformed, Outcome, Rule, format_value
 from ccgpu.attest.gpu import layout, signatures, usage
 from ccgpu.attest.roots import Anchor
 
@@ -31,13 +31,15 @@ ALGORITHM = Rule("gpu.chain.algorithm", "each is signed with ECDSA and SHA-384",
 SIGNATURE = Rule("gpu.chain.signature", "each is signed by the key of the next one", _X509)
 DATES = Rule("gpu.chain.dates", "all certificates are valid at the time", _X509)
 AUTHORITY = Rule("gpu.chain.authority", "all but the leaf are authorities", f"{_CA} (k), (n)")
-END = Rule("gpu.chain.leaf", "the leaf signs data, and is no authority", "RFC 5280, 4.2.1.3")
-PATH_LENGTH = Rule("gpu.chain.path-length", "no authority stands too high", f"{_CA} (m)")
+LEAF = Rule("gpu.chain.leaf", "the leaf signs data, and is no authority", "RFC 5280, 4.2.1.3")
+PATH_LENGTH = Rule("gpu.chain.path-length", "no path length constraint is violated", f"{_CA} (m)")
 CRITICAL = Rule("gpu.chain.critical", "every critical extension is known", f"{_CA} (o)")
 ARCHITECTURE = Rule(
     "gpu.chain.architecture", "NVIDIA's authorities are those of a known architecture", _NVIDIA
 )
-CLAIMED = Rule("gpu.chain.claimed", "the architecture is the one that the collector says", _NVIDIA)
+ARCHITECTURE_CLAIMED = Rule(
+    "gpu.chain.claimed", "the architecture is the one that the collector says", _NVIDIA
+)
 MODEL = Rule("gpu.chain.model", "chip and firmware are of the architecture", _NVIDIA)
 FWID_ABSENT = Rule("gpu.leaf.fwid.absent", "the leaf says which firmware its key is of", _NVIDIA)
 FWID = Rule(
@@ -47,19 +49,19 @@ FWID = Rule(
 )
 
 LENGTH_OF_CHAIN = 5
-CHIPS: Mapping[str, str] = {"HOPPER": "GH100"}  # as NVIDIA's tools name the architecture
+CHIPS: Mapping[str, str] = {"HOPPER": "GH100"}  # architecture, as NVIDIA's tools name it: chip
 _FWID = x509.ObjectIdentifier(layout.FWID_OID)
-_LIMIT = 8  # certificates that are read at all, to say how many there are
+_MAX_CERTIFICATES = 8  # more are not parsed
 
 Certificates = Sequence[x509.Certificate]
 
 
 @dataclass(frozen=True, slots=True)
 class DeviceChain:
-    """The five, leaf first, and what they say of the GPU.
+    """The five certificates, leaf first, and what they state of the GPU.
 
-    `arch` and `chip`: "HOPPER" and "GH100", or nothing for others. `hwmodel`: the name of the
-    chip's certificate. `ueid`: the leaf's serial number. `fwid`: digest of the leaf's firmware.
+    `arch`, `chip`: "HOPPER" and "GH100"; None for others. `hwmodel`: common name of the chip's
+    certificate. `ueid`: the leaf's serial number, decimal. `fwid`: digest of the leaf's firmware.
     """
 
     certificates: tuple[x509.Certificate, ...]
@@ -71,114 +73,104 @@ class DeviceChain:
 
     @property
     def key(self) -> PublicKeyTypes:
-        """The key that signs reports."""
+        """The leaf's key, which signs reports."""
         return certificates.public_key(self.certificates[0])
 
     @property
     def issued(self) -> tuple[tuple[x509.Certificate, x509.Certificate], ...]:
-        """Certificate and issuer, of those that NVIDIA answers for by OCSP: neither leaf nor root.
-
-        (NVIDIA OCSP service: it serves no leaf.)
-        """
+        """Certificate and issuer, of those that NVIDIA's OCSP service knows: not leaf and root."""
         return tuple(zip(self.certificates[1:-1], self.certificates[2:], strict=True))
 
 
 def verify(
     chain: bytes, root: Anchor, at: datetime, checks: Checks, *, arch: str | None = None
 ) -> Outcome[DeviceChain] | None:
-    """Check a GPU's certificates (PEM) at a time; None if they cannot be told apart.
+    """Verify a GPU's certificates (PEM) at a time; None if they are unreadable, or not five.
 
-    `arch`: what the collector says, if it says. Whether they are revoked the caller still owes.
+    `arch`: what the collector states, if anything. The caller must still check revocation (`ocsp`).
     """
-    since = checks.mark()
-    read = partial(certificates.load_chain, rule=READABLE, limit=_LIMIT)
-    found = checks.read(READABLE, read, chain, "PEM certificates")
-    if found is None:
+    since = checks.checkpoint()
+    load = partial(certificates.load_chain, rule=READABLE, limit=_MAX_CERTIFICATES)
+    certs = checks.parse(READABLE, load, chain, "PEM certificates")
+    if certs is None:
         return None
-    names = [usage.shown(each) for each in found]
-    if not checks.that(LENGTH, len(found) == LENGTH_OF_CHAIN, LENGTH_OF_CHAIN, names):
+    names = [usage.describe(each) for each in certs]
+    if not checks.record(LENGTH, len(certs) == LENGTH_OF_CHAIN, LENGTH_OF_CHAIN, names):
         return None
-    actual = certificates.anchor(found[-1])
-    checks.that(ROOT, actual == root, _named(root), _named(actual))
-    _check_links(found, root, checks)
-    _check_each(found, at, checks)
-    architecture, chip = _architecture(found, checks)
+    actual = certificates.anchor_of(certs[-1])
+    checks.record(ROOT, actual == root, _format_anchor(root), _format_anchor(actual))
+    _check_links(certs, root, checks)
+    _check_each(certs, at, checks)
+    architecture, chip = _architecture(certs, checks)
     if arch is not None and architecture is not None:
-        checks.equal(CLAIMED, arch.upper(), architecture)
+        checks.record_equal(ARCHITECTURE_CLAIMED, arch.upper(), architecture)
     value = DeviceChain(
-        certificates=found,
+        certificates=certs,
         arch=architecture,
         chip=chip,
-        hwmodel=_common_name(found[1]),
-        ueid=str(certificates.serial(found[0])),
-        fwid=_checked_fwid(found[0], checks),
+        hwmodel=_common_name(certs[1]),
+        ueid=str(certificates.serial(certs[0])),
+        fwid=_check_fwid(certs[0], checks),
     )
-    return checks.vouch(value, since)
+    return checks.conclude(value, since)
 
 
-def _check_links(found: Certificates, root: Anchor, checks: Checks) -> None:
+def _check_links(certs: Certificates, root: Anchor, checks: Checks) -> None:
     keys = [
-        *(certificates.public_key(each) for each in found[1:-1]),
+        *(certificates.public_key(each) for each in certs[1:-1]),
         signatures.pinned_key(root.spki),
     ]
-    below, above = found[:-1], found[1:]
+    below, above = certs[:-1], certs[1:]
     named = [one.issuer == other.subject for one, other in zip(below, above, strict=True)]
-    _all(ISSUER, below, named, "issued by the next", checks)
-    _all(ALGORITHM, found, map(_by_ecdsa, found), "ECDSA with SHA-384", checks)
-    signed = [signatures.of_certificate(key, one) for one, key in zip(below, keys, strict=True)]
-    _all(SIGNATURE, below, signed, "signed by the next", checks)
+    usage.check_each(ISSUER, below, named, "issued by the next", checks)
+    usage.check_each(
+        ALGORITHM, certs, map(usage.is_signed_with_ecdsa, certs), "ECDSA with SHA-384", checks
+    )
+    signed = [
+        signatures.is_certificate_signed_by(key, one) for one, key in zip(below, keys, strict=True)
+    ]
+    usage.check_each(SIGNATURE, below, signed, "signed by the next", checks)
 
 
-def _check_each(found: Certificates, at: datetime, checks: Checks) -> None:
-    leaf, authorities = found[:1], found[1:]
-    on_curve = [signatures.on_p384(certificates.public_key(each)) for each in found]
-    _all(KEY, found, on_curve, "keys on P-384", checks)
-    valid = [each.not_valid_before_utc <= at <= each.not_valid_after_utc for each in found]
-    _all(DATES, found, valid, f"valid at {shown(at)}", checks)
-    _all(AUTHORITY, authorities, map(usage.is_authority, authorities), "authorities", checks)
-    _all(END, leaf, map(usage.signs_data, leaf), "signs data, is no authority", checks)
-    low = [usage.may_stand_above(below, each) for below, each in enumerate(authorities)]
-    _all(PATH_LENGTH, authorities, low, "no higher than allowed", checks)
-    _all(CRITICAL, found, map(usage.is_understood, found), "known", checks)
+def _check_each(certs: Certificates, at: datetime, checks: Checks) -> None:
+    leaf, authorities = certs[:1], certs[1:]
+    on_curve = [signatures.is_p384_key(certificates.public_key(each)) for each in certs]
+    usage.check_each(KEY, certs, on_curve, "keys on P-384", checks)
+    valid = [each.not_valid_before_utc <= at <= each.not_valid_after_utc for each in certs]
+    usage.check_each(DATES, certs, valid, f"valid at {format_value(at)}", checks)
+    usage.check_each(
+        AUTHORITY, authorities, map(usage.is_authority, authorities), "authorities", checks
+    )
+    usage.check_each(LEAF, leaf, map(usage.signs_data, leaf), "signs data, is no authority", checks)
+    low = [usage.allows_path_length(below, each) for below, each in enumerate(authorities)]
+    usage.check_each(PATH_LENGTH, authorities, low, "no higher than allowed", checks)
+    usage.check_each(CRITICAL, certs, map(usage.knows_critical_extensions, certs), "known", checks)
 
 
-def _all(
-    rule: Rule, those: Certificates, held: Iterable[bool], expected: str, checks: Checks
-) -> None:
-    """Record one check of several certificates; where it fails, it names those that fail it."""
-    failing = [usage.shown(each) for each, holds in zip(those, held, strict=True) if not holds]
-    actual = f"not: {'; '.join(failing)}" if failing else expected
-    checks.that(rule, not failing, expected, actual)
-
-
-def _by_ecdsa(found: x509.Certificate) -> bool:
-    return found.signature_algorithm_oid.dotted_string == signatures.ECDSA_SHA384
-
-
-def _architecture(found: Certificates, checks: Checks) -> tuple[str | None, str | None]:
-    """The architecture that NVIDIA's two authorities are for, if chip and firmware are of it."""
-    names = [_common_name(each) for each in found]
+def _architecture(certs: Certificates, checks: Checks) -> tuple[str | None, str | None]:
+    """Architecture and chip, by the names of NVIDIA's authorities; those below must fit."""
+    names = [_common_name(each) for each in certs]
     known = {chip: arch for arch, chip in CHIPS.items()}
     chip = next((chip for chip in known if names[3] == f"NVIDIA {chip} Identity"), None)
     same = chip is not None and names[2].startswith(f"NVIDIA {chip} ")
-    checks.that(ARCHITECTURE, same, sorted(known), names[2:4])
+    checks.record(ARCHITECTURE, same, sorted(known), names[2:4])
     if chip is None:
         return None, None
     of_it = all(name.startswith(f"{chip} ") for name in names[:2])
-    checks.that(MODEL, of_it, f"names of {chip}", names[:2])
+    checks.record(MODEL, of_it, f"names of {chip}", names[:2])
     return known[chip], chip
 
 
-def _checked_fwid(leaf: x509.Certificate, checks: Checks) -> bytes | None:
+def _check_fwid(leaf: x509.Certificate, checks: Checks) -> bytes | None:
     extension = usage.extension(leaf, _FWID)
     present = isinstance(extension, x509.UnrecognizedExtension)
-    checks.that(FWID_ABSENT, present, layout.FWID_OID, layout.FWID_OID if present else None)
+    checks.record(FWID_ABSENT, present, layout.FWID_OID, layout.FWID_OID if present else None)
     if not isinstance(extension, x509.UnrecognizedExtension):
         return None
-    return checks.read(FWID, _fwid, extension.value, "a CompositeDeviceID")
+    return checks.parse(FWID, _parse_fwid, extension.value, "a CompositeDeviceID")
 
 
-def _fwid(raw: bytes) -> bytes:
+def _parse_fwid(raw: bytes) -> bytes:
     if len(raw) != layout.FWID_EXTENSION_SIZE:
         raise Malformed(FWID, f"{layout.FWID_EXTENSION_SIZE} bytes", f"{len(raw)} bytes")
     for name, constant in layout.FWID_CONSTANTS.items():
@@ -188,10 +180,10 @@ def _fwid(raw: bytes) -> bytes:
     return layout.FWID_EXTENSION["fwid"].of(raw)
 
 
-def _common_name(found: x509.Certificate) -> str:
-    names = found.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+def _common_name(certificate: x509.Certificate) -> str:
+    names = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
     return ", ".join(str(name.value) for name in names)
 
 
-def _named(anchor: Anchor) -> str:
+def _format_anchor(anchor: Anchor) -> str:
     return f"{anchor.subject}, SHA-256 {anchor.sha256.hex()}"

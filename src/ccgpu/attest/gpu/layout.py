@@ -1,4 +1,4 @@
-"""GPU evidence, byte by byte: the tables that parser and builder share.
+"""The layout of GPU evidence, shared by parser and builder.
 
 Evidence is an SPDM 1.1 request and the response to it, one after the other. Integers are little
 endian; the numbers of the signature are big endian.
@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from ccgpu.attest.fields import Field, table
 
-# DMTF DSP0274 (SPDM) 1.1, GET_MEASUREMENTS, with a nonce and a slot since a signature is asked for.
+# DMTF DSP0274 (SPDM) 1.1, GET_MEASUREMENTS, with nonce and slot, since a signature is requested.
 REQUEST_SIZE = 37
 REQUEST: Mapping[str, Field] = table(
     (

@@ -1,9 +1,8 @@
-"""Which reference manifest counts, where several say that they are of the version that runs.
+"""Selects the reference manifest for firmware that runs, if several state its version.
 
-In order: the caller's that is named by the RIM id, the caller's others, the evidence's; and of
-those only one that verifies and is of this chip. What is junk, expired or of another product hides
-no good one. Signed manifests of one version may differ (two boards have one VBIOS version): the
-evidence does not choose between them.
+Order of preference: the caller's manifest named by the RIM id, the caller's others, the evidence's.
+A manifest that does not verify, or is of another chip, never hides a good one. Signed manifests of
+one version may differ (boards share VBIOS versions); the evidence must not choose between them.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -25,13 +24,13 @@ AMBIGUOUS = Rule(
 )
 
 FETCH = "`ccgpu collateral fetch EVIDENCE --out DIR`, then `--collateral DIR`"
-MOST = 16  # of one version that are looked at: real evidence has one
+MAX_CANDIDATES = 16  # of one version; real evidence has one
 _ID_STARTS: Mapping[Kind, str] = {"driver": "NV_GPU_DRIVER_", "vbios": "NV_GPU_VBIOS_"}
 
 
 @dataclass(frozen=True, slots=True)
-class Running:
-    """What runs, and the id of its manifest; chip and id are None where nobody says them."""
+class RunningFirmware:
+    """Firmware that runs, and the RIM id of its manifest; chip and id are None if unknown."""
 
     kind: Kind
     version: str
@@ -40,14 +39,14 @@ class Running:
 
     @property
     def name(self) -> str:
-        """How a check names the manifest that is wanted."""
+        """The manifest that is wanted, as checks name it."""
         of = f"{self.kind} {self.version}"
         return of if self.rim_id is None else f"{self.rim_id} ({of})"
 
 
 @dataclass(frozen=True, slots=True)
-class Selected:
-    """The manifest, if there is one that counts, and what is to be said of the choice."""
+class SelectedManifest:
+    """The selected manifest, if any, and a note on the choice for display."""
 
     manifest: Outcome[Manifest] | None = None
     note: str | None = None
@@ -55,7 +54,7 @@ class Selected:
 
 @dataclass(frozen=True, slots=True)
 class _Candidate:
-    """One manifest, whose it is, and what came of it."""
+    """A manifest that was checked. `callers`: the caller gave it. `named`: by the RIM id."""
 
     outcome: Outcome[Manifest] | None
     callers: bool
@@ -64,69 +63,77 @@ class _Candidate:
 
 
 def select(
-    running: Running,
+    running: RunningFirmware,
     given: Sequence[NamedManifest],
     brought: Sequence[bytes],
     root: Anchor,
     at: datetime,
     checks: Checks,
-) -> Selected:
-    """Choose from the caller's manifests and the evidence's, and check the one that is chosen."""
+) -> SelectedManifest:
+    """Select from the caller's manifests (`given`) and the evidence's (`brought`), and check it."""
     candidates = [
-        _looked_at(xml, running, root, at, callers=callers, named=named)
-        for xml, callers, named in _of_version(running, given, brought)
+        _check_candidate(xml, running, root, at, callers=callers, named=named)
+        for xml, callers, named in _candidates_of_version(running, given, brought)
     ]
     count = len(given) + len(brought)
     absent = f"none of {count} manifests; to fetch it: {FETCH}"
     there = bool(candidates)
-    checks.that(PRESENT, there, running.name, running.name if there else absent)
+    checks.record(PRESENT, there, running.name, running.name if there else absent)
     if not there:
-        return Selected()
+        return SelectedManifest()
     good = [each for each in candidates if _is_good(each, running)]
     chosen = good[0] if good else candidates[0]
     checks.adopt(chosen.checks)
-    values = {_golden(each) for each in good}
+    values = {_sorted_golden_values(each) for each in good}
     if len(values) < 2:
-        return Selected(chosen.outcome)
-    return _of_different(chosen, good, running, checks)
+        return SelectedManifest(chosen.outcome)
+    return _choose_among_different(chosen, good, running, checks)
 
 
-def _of_different(
-    chosen: _Candidate, good: Sequence[_Candidate], running: Running, checks: Checks
-) -> Selected:
-    """The caller's, if it is named by the RIM id or all that the caller gives say the same."""
-    callers = {_golden(each) for each in good if each.callers}
+def _choose_among_different(
+    chosen: _Candidate, good: Sequence[_Candidate], running: RunningFirmware, checks: Checks
+) -> SelectedManifest:
+    """The chosen one if the RIM id names it, or if all that the caller gave have its values."""
+    callers = {_sorted_golden_values(each) for each in good if each.callers}
     known = chosen.named or (chosen.callers and len(callers) == 1)
     whose = "named by the RIM id" if chosen.named else "the caller's"
     differ = f"{len(good)} signed manifests of {running.kind} {running.version} differ"
     unknown = f"{differ}, and none is known to be that one; to fetch it: {FETCH}"
-    checks.that(AMBIGUOUS, known, running.name, f"{differ}: the one {whose}" if known else unknown)
+    checks.record(
+        AMBIGUOUS, known, running.name, f"{differ}: the one {whose}" if known else unknown
+    )
     if not known:
-        return Selected()
-    return Selected(chosen.outcome, f"{differ} in their golden values; used is the one {whose}")
+        return SelectedManifest()
+    return SelectedManifest(
+        chosen.outcome, f"{differ} in their golden values; used is the one {whose}"
+    )
 
 
-def _of_version(
-    running: Running, given: Sequence[NamedManifest], brought: Sequence[bytes]
+def _candidates_of_version(
+    running: RunningFirmware, given: Sequence[NamedManifest], brought: Sequence[bytes]
 ) -> Iterator[tuple[bytes, bool, bool]]:
-    """Each that says it is of the version, once: XML, whether the caller's, whether so named.
+    """Each manifest that states the version, once: XML, whether the caller's, whether so named.
 
-    Nobody is believed yet. The caller's that has the name of another id is of another board.
+    Nothing is verified yet. A manifest of the caller's that is named by another RIM id is skipped.
     """
-    said = f'colloquialVersion="{running.version}"'.encode()
-    own = [each for each in given if said in each.xml and not _is_of_another(each.name, running)]
+    version_attribute = f'colloquialVersion="{running.version}"'.encode()
+    own = [
+        each
+        for each in given
+        if version_attribute in each.xml and not _is_named_for_another(each.name, running)
+    ]
     own.sort(key=lambda each: each.name.upper() != running.rim_id)
     every: dict[bytes, tuple[bool, bool]] = {}
     for each in own:
         every.setdefault(each.xml, (True, each.name.upper() == running.rim_id))
     for xml in brought:
-        if said in xml:
+        if version_attribute in xml:
             every.setdefault(xml, (False, False))
-    for xml, (callers, named) in list(every.items())[:MOST]:
+    for xml, (callers, named) in list(every.items())[:MAX_CANDIDATES]:
         yield xml, callers, named
 
 
-def _is_of_another(name: str, running: Running) -> bool:
+def _is_named_for_another(name: str, running: RunningFirmware) -> bool:
     """Whether a name is the RIM id of the same version for another chip or board."""
     if running.rim_id is None or name.upper() == running.rim_id:
         return False
@@ -134,25 +141,25 @@ def _is_of_another(name: str, running: Running) -> bool:
     return name.upper().startswith(start) and name.upper().endswith(f"_{end}")
 
 
-def _looked_at(
-    xml: bytes, running: Running, root: Anchor, at: datetime, *, callers: bool, named: bool
+def _check_candidate(
+    xml: bytes, running: RunningFirmware, root: Anchor, at: datetime, *, callers: bool, named: bool
 ) -> _Candidate:
     checks = Checks()
     outcome = rim.verify(xml, root, at, checks, running.kind)
     return _Candidate(outcome, callers, named, checks)
 
 
-def _is_good(found: _Candidate, running: Running) -> bool:
-    """Whether it verifies, and is of the version and the chip by its own signed word."""
-    if not isinstance(found.outcome, Verified):
+def _is_good(candidate: _Candidate, running: RunningFirmware) -> bool:
+    """Whether it is verified, and states the version and the chip that run."""
+    if not isinstance(candidate.outcome, Verified):
         return False
-    said = found.outcome.value
-    return said.version == running.version and running.chip in (None, said.product)
+    manifest = candidate.outcome.value
+    return manifest.version == running.version and running.chip in (None, manifest.product)
 
 
-def _golden(found: _Candidate) -> tuple[tuple[int, tuple[bytes, ...]], ...]:
-    """The golden values in an order of their own; alternatives mean the same in any."""
-    if found.outcome is None:
+def _sorted_golden_values(candidate: _Candidate) -> tuple[tuple[int, tuple[bytes, ...]], ...]:
+    """The golden values in a fixed order: that of alternatives in a manifest means nothing."""
+    if candidate.outcome is None:
         return ()
-    golden = found.outcome.value.golden
+    golden = candidate.outcome.value.golden
     return tuple((index, tuple(sorted(golden[index]))) for index in sorted(golden))

@@ -1,12 +1,12 @@
-"""How a genuine GPU runs: alone and confidential, or in one of the modes that are refused.
+"""Checks that a GPU runs in single-GPU confidential mode.
 
-In the others GPUs share what they know over links that this verdict says nothing about.
+In the other modes GPUs exchange data over links that are not part of this evidence.
 """
 
 from ccgpu.attest.check import Checks, Rule, Verified
 from ccgpu.attest.gpu import layout
-from ccgpu.attest.gpu.opaque import Opaque
-from ccgpu.attest.gpu.spdm import Report
+from ccgpu.attest.gpu.opaque import OpaqueData
+from ccgpu.attest.gpu.spdm import GpuReport
 
 _FLAG = "NVIDIA nvtrust, local_gpu_verifier, OpaqueData, FEATURE_FLAG"
 _STATUS = "NVIDIA nvtrust, local_gpu_verifier, OpaqueData, PROTECTED_PCIE_STATUS"
@@ -25,22 +25,22 @@ _NAMES = {
 }
 
 
-def verify(report: Verified[Report], checks: Checks) -> None:
+def verify(report: Verified[GpuReport], checks: Checks) -> None:
     """Check that the GPU runs in single-GPU confidential mode."""
     opaque = report.value.opaque
     flag, pcie = opaque.feature_flag, opaque.protected_pcie
     mode = _NAMES.get(flag, f"mode {flag}") if flag is not None else "not said"
     one = _NAMES[layout.SINGLE_GPU]
-    checks.that(FLAG_ABSENT, flag is not None or not _tells(opaque), one, mode)
-    checks.that(UNKNOWN, flag is None or flag in _NAMES, one, mode)
-    checks.that(MULTI_GPU, flag != layout.MULTI_GPU, one, mode)
-    checks.that(PROTECTED_PCIE, flag != layout.PROTECTED_PCIE, one, mode)
-    if checks.that(PCIE_ABSENT, pcie is not None, "off", _switch(pcie)):
-        checks.that(PCIE_ENABLED, pcie is False, "off", _switch(pcie))
+    checks.record(FLAG_ABSENT, flag is not None or not _has_data_version(opaque), one, mode)
+    checks.record(UNKNOWN, flag is None or flag in _NAMES, one, mode)
+    checks.record(MULTI_GPU, flag != layout.MULTI_GPU, one, mode)
+    checks.record(PROTECTED_PCIE, flag != layout.PROTECTED_PCIE, one, mode)
+    if checks.record(PCIE_ABSENT, pcie is not None, "off", _switch(pcie)):
+        checks.record(PCIE_ENABLED, pcie is False, "off", _switch(pcie))
 
 
-def _tells(opaque: Opaque) -> bool:
-    """Whether the firmware knows of the flag. What does not (driver 550) has but the PCIe status.
+def _has_data_version(opaque: OpaqueData) -> bool:
+    """Whether the firmware can state the flag. Driver 550 has the PCIe status only.
 
     NVIDIA attestation-sdk, GpuOpaqueDataType: the flag came with version 1 of the opaque data.
     """

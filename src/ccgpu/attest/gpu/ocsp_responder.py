@@ -1,7 +1,7 @@
-"""Who signed an OCSP answer, and whether the issuer of the certificate lets them (RFC 6960, 4.2.2).
+"""Verifies who signed an OCSP response, and that they may (RFC 6960, 4.2.2).
 
-The issuer answers itself, or by a delegate whose certificate it issued for this one purpose and
-which came along. What an answer is about never vouches for itself.
+The signer is the certificate's issuer, or a delegate whose certificate came along and was issued by
+it for this purpose. A certificate never answers for itself.
 """
 
 from datetime import datetime
@@ -11,14 +11,16 @@ from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID
 
-from ccgpu.attest.check import Rule, shown
+from ccgpu.attest.check import Rule, format_value
 from ccgpu.attest.gpu import signatures, usage
-from ccgpu.attest.gpu.ocsp_answer import Answer
+from ccgpu.attest.gpu.ocsp_response import OcspResponse
 from ccgpu.attest.gpu.usage import NamedChecks
 
 _DELEGATE = "RFC 6960, 4.2.2.2"
 
-KNOWN = Rule("ocsp.responder", "the answer is by the issuer, or by whoever came along", _DELEGATE)
+KNOWN = Rule(
+    "ocsp.responder", "the responder is the issuer, or its certificate came along", _DELEGATE
+)
 SUBJECT = Rule("ocsp.responder.subject", "no certificate answers for itself", _DELEGATE)
 ISSUER = Rule("ocsp.responder.issuer", "the responder's certificate is by the issuer", _DELEGATE)
 PURPOSE = Rule("ocsp.responder.eku", "the responder may sign OCSP answers", _DELEGATE)
@@ -34,42 +36,44 @@ SIGNATURE = Rule("ocsp.signature", "the answer is signed by its responder", "RFC
 
 
 def verify(
-    answer: Answer,
+    answer: OcspResponse,
     certificate: x509.Certificate,
     issuer: x509.Certificate,
     at: datetime,
     checks: NamedChecks,
 ) -> None:
-    """Check who signed an answer about a certificate, and that they did."""
+    """Check the responder of an answer about `certificate`, and its signature, at a time."""
     signer = _signer(answer, certificate, issuer)
-    name = usage.shown(signer) if signer else None
-    checks.that(KNOWN, signer is not None, "the issuer or its delegate", name)
+    name = usage.describe(signer) if signer else None
+    checks.record(KNOWN, signer is not None, "the issuer or its delegate", name)
     if signer is None:
         return
     if signer is not issuer:
         _check_delegate(signer, certificate, issuer, at, checks)
-    checks.that(
+    checks.record(
         ALGORITHM,
         answer.algorithm == signatures.ECDSA_SHA384,
         signatures.ECDSA_SHA384,
         answer.algorithm,
     )
-    signed = _signed(answer, signer.public_key())
-    checks.that(SIGNATURE, signed, name, name if signed else "another key, or other bytes")
+    signed = _is_signed(answer, signer.public_key())
+    checks.record(SIGNATURE, signed, name, name if signed else "another key, or other bytes")
 
 
 def _signer(
-    answer: Answer, certificate: x509.Certificate, issuer: x509.Certificate
+    answer: OcspResponse, certificate: x509.Certificate, issuer: x509.Certificate
 ) -> x509.Certificate | None:
-    """The first that the answer's responder id is of."""
-    those = (issuer, certificate, *answer.certificates)
-    return next((each for each in those if _is_named(each, answer)), None)
+    """The first that the responder id names: the issuer, the subject itself, or embedded."""
+    candidates = (issuer, certificate, *answer.certificates)
+    return next((each for each in candidates if _is_named(each, answer)), None)
 
 
-def _is_named(found: x509.Certificate, answer: Answer) -> bool:
+def _is_named(certificate: x509.Certificate, answer: OcspResponse) -> bool:
     if answer.responder_name is not None:
-        return found.subject == answer.responder_name
-    key = x509.SubjectKeyIdentifier.from_public_key(found.public_key())  # SHA-1: RFC 6960, 4.2.1
+        return certificate.subject == answer.responder_name
+    key = x509.SubjectKeyIdentifier.from_public_key(
+        certificate.public_key()
+    )  # SHA-1: RFC 6960, 4.2.1
     return key.digest == answer.responder_key
 
 
@@ -80,36 +84,38 @@ def _check_delegate(
     at: datetime,
     checks: NamedChecks,
 ) -> None:
-    name, itself = usage.shown(signer), signer.public_key() == certificate.public_key()
-    checks.that(SUBJECT, not itself, "somebody else", name)
+    name, itself = usage.describe(signer), signer.public_key() == certificate.public_key()
+    checks.record(SUBJECT, not itself, "somebody else", name)
     if itself:
         return
     by_issuer = (
         signer.issuer == issuer.subject
-        and usage.by_ecdsa(signer)
-        and signatures.of_certificate(issuer.public_key(), signer)
+        and usage.is_signed_with_ecdsa(signer)
+        and signatures.is_certificate_signed_by(issuer.public_key(), signer)
     )
-    checks.that(ISSUER, by_issuer, usage.shown(issuer), signer.issuer.rfc4514_string())
+    checks.record(ISSUER, by_issuer, usage.describe(issuer), signer.issuer.rfc4514_string())
     purposes = _purposes(signer)
     held = ExtendedKeyUsageOID.OCSP_SIGNING.dotted_string in purposes
-    checks.that(PURPOSE, held, ExtendedKeyUsageOID.OCSP_SIGNING.dotted_string, purposes)
-    checks.that(USAGE, usage.signs_data(signer), "signs data, is no authority", name)
-    understood = usage.is_understood(signer, ExtensionOID.EXTENDED_KEY_USAGE)
-    checks.that(CRITICAL, understood, "known", name)
+    checks.record(PURPOSE, held, ExtendedKeyUsageOID.OCSP_SIGNING.dotted_string, purposes)
+    checks.record(USAGE, usage.signs_data(signer), "signs data, is no authority", name)
+    understood = usage.knows_critical_extensions(signer, ExtensionOID.EXTENDED_KEY_USAGE)
+    checks.record(CRITICAL, understood, "known", name)
     start, end = signer.not_valid_before_utc, signer.not_valid_after_utc
-    checks.that(DATES, start <= at <= end, f"{name}, {shown(start)} to {shown(end)}", at)
+    checks.record(
+        DATES, start <= at <= end, f"{name}, {format_value(start)} to {format_value(end)}", at
+    )
 
 
 def _purposes(signer: x509.Certificate) -> list[str]:
-    found = usage.extension(signer, ExtensionOID.EXTENDED_KEY_USAGE)
-    if not isinstance(found, x509.ExtendedKeyUsage):
+    usages = usage.extension(signer, ExtensionOID.EXTENDED_KEY_USAGE)
+    if not isinstance(usages, x509.ExtendedKeyUsage):
         return []
-    return [each.dotted_string for each in found]
+    return [each.dotted_string for each in usages]
 
 
-def _signed(answer: Answer, key: PublicKeyTypes) -> bool:
+def _is_signed(answer: OcspResponse, key: PublicKeyTypes) -> bool:
     try:
         numbers = decode_dss_signature(answer.signature)
     except ValueError:
         return False
-    return signatures.of_report(key, numbers, answer.signed)
+    return signatures.is_signed_by(key, numbers, answer.signed)

@@ -1,9 +1,7 @@
-"""What NVIDIA puts into the opaque data of a report: fields with a type and a size.
+"""The parser of a GPU report's opaque data: NVIDIA's fields, each with type and size.
 
 Drivers of CUDA 13.5 and later write the same fields in another format: see `opaque_versioned`.
-
-Any bytes parse or are `Malformed`. Nobody's parser agrees with another's on a field that is there
-twice or that it does not know, so there is no such field.
+Duplicate and unknown fields are refused, since parsers might disagree on them.
 """
 
 import re
@@ -36,11 +34,11 @@ _PLAIN = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 
 
 @dataclass(frozen=True, slots=True)
-class Opaque:
-    """The fields that a verdict uses, and all of them by type.
+class OpaqueData:
+    """The opaque data: the fields that a verdict uses, and `fields`, all of them by type.
 
-    `fwid`: digest of the firmware that the leaf's key is of. `protected_pcie` and `feature_flag`
-    (0 one GPU, 1 several, 2 protected PCIe) are nothing where older firmware does not say.
+    `fwid`: digest of the firmware whose key is the leaf's. `protected_pcie` and `feature_flag` (0
+    one GPU, 1 several, 2 protected PCIe) are None if the firmware does not state them.
     """
 
     fields: Mapping[int, bytes]
@@ -56,8 +54,8 @@ class Opaque:
     feature_flag: int | None
 
 
-def parse(raw: bytes) -> Opaque:
-    """Decode opaque data, or raise `Malformed`."""
+def parse(raw: bytes) -> OpaqueData:
+    """Parse opaque data of either format, or raise `Malformed`."""
     versioned = opaque_versioned.is_versioned(raw)
     fields = opaque_versioned.entries(raw) if versioned else _fields(raw)
     for kind, size in layout.OPAQUE_SIZES.items():
@@ -65,14 +63,14 @@ def parse(raw: bytes) -> Opaque:
             name = layout.OPAQUE_TYPES[kind]
             raise Malformed(SIZE, f"{name} of {size} bytes", f"{len(fields[kind])} bytes")
     pcie = fields.get(layout.PROTECTED_PCIE_STATUS)
-    return Opaque(
+    return OpaqueData(
         fields=MappingProxyType(fields),
         driver_version=_text(fields, layout.DRIVER_VERSION),
-        vbios_version=vbios.version(_present(fields, layout.VBIOS_VERSION)),
+        vbios_version=vbios.format_version(_require_field(fields, layout.VBIOS_VERSION)),
         project=_text(fields, layout.PROJECT),
         project_sku=_text(fields, layout.PROJECT_SKU),
         chip_sku=_text(fields, layout.CHIP_SKU),
-        nvdec0_enabled=_status(NVDEC, _present(fields, layout.NVDEC0_STATUS)),
+        nvdec0_enabled=_status(NVDEC, _require_field(fields, layout.NVDEC0_STATUS)),
         fwid=fields.get(layout.FWID),
         protected_pcie=None if pcie is None else _status(PCIE, pcie),
         data_version=(
@@ -82,20 +80,20 @@ def parse(raw: bytes) -> Opaque:
     )
 
 
-def driver_rim_id(opaque: Opaque, chip: str) -> str:
-    """The id of the driver's reference manifest, for a chip ("GH100"). Ask of a verified report."""
+def driver_rim_id(opaque: OpaqueData, chip: str) -> str:
+    """The RIM id of the driver's manifest, for a chip ("GH100"). Only as good as the report."""
     return f"NV_GPU_DRIVER_{chip}_{opaque.driver_version}".upper()
 
 
-def vbios_rim_id(opaque: Opaque) -> str:
-    """The id of the VBIOS's reference manifest. Ask of a verified report."""
+def vbios_rim_id(opaque: OpaqueData) -> str:
+    """The RIM id of the VBIOS's manifest. Only as good as the report."""
     version = opaque.vbios_version.replace(".", "")
     parts = (opaque.project, opaque.project_sku, opaque.chip_sku, version)
     return f"NV_GPU_VBIOS_{'_'.join(parts)}".upper()
 
 
 def _fields(raw: bytes) -> dict[int, bytes]:
-    found: dict[int, bytes] = {}
+    fields: dict[int, bytes] = {}
     at = 0
     while at < len(raw):
         header = raw[at : at + layout.TLV_HEADER_SIZE]
@@ -108,23 +106,23 @@ def _fields(raw: bytes) -> dict[int, bytes]:
             raise Malformed(OVERRUN, f"at most {len(raw)} bytes", f"{at + size} bytes")
         if kind not in layout.OPAQUE_TYPES:
             raise Malformed(UNKNOWN, "a known type", kind)
-        if kind in found:
+        if kind in fields:
             raise Malformed(DUPLICATE, f"{layout.OPAQUE_TYPES[kind]} once", "twice")
         if size == 0:
             raise Malformed(EMPTY, f"a value of {layout.OPAQUE_TYPES[kind]}", "no bytes")
-        found[kind] = raw[at : at + size]
+        fields[kind] = raw[at : at + size]
         at += size
-    return found
+    return fields
 
 
-def _present(fields: Mapping[int, bytes], kind: int) -> bytes:
+def _require_field(fields: Mapping[int, bytes], kind: int) -> bytes:
     if kind not in fields:
         raise Malformed(MISSING, layout.OPAQUE_TYPES[kind], None)
     return fields[kind]
 
 
 def _text(fields: Mapping[int, bytes], kind: int) -> str:
-    raw = _present(fields, kind).rstrip(b"\0 ")
+    raw = _require_field(fields, kind).rstrip(b"\0 ")
     if not _PLAIN.fullmatch(raw):
         name = layout.OPAQUE_TYPES[kind]
         raise Malformed(TEXT, f"{name} of letters, digits, and . _ -", raw)

@@ -1,7 +1,7 @@
 """NVIDIA's versioned opaque data: a header that begins with "NVDAOD", then packed typed entries.
 
-Drivers of CUDA 13.5 and later write it. Read are the header and the entries that NVIDIA documents
-for version 2.0. A report in another version is neither accepted nor rejected: see `FORMAT`.
+Drivers of CUDA 13.5 and later write it. The parser knows header and entries of version 2.0. Another
+version leads to no verdict rather than to a rejection: see `FORMAT`.
 """
 
 from ccgpu.attest.check import Malformed, Rule
@@ -29,9 +29,9 @@ def is_versioned(raw: bytes) -> bool:
 
 
 def entries(raw: bytes) -> dict[int, bytes]:
-    """The values by type, or `Malformed`: with `FORMAT` where it is not ours to judge."""
+    """The values by type, or `Malformed`; with rule `FORMAT` if the version is unknown."""
     _require_known_version(raw)
-    found: dict[int, bytes] = {}
+    values: dict[int, bytes] = {}
     at = layout.NVDAOD_SIZE
     while at < len(raw):
         kind, value_type, size = _header(raw[at : at + layout.NVDAOD_ENTRY_SIZE])
@@ -40,13 +40,13 @@ def entries(raw: bytes) -> dict[int, bytes]:
             raise Malformed(OVERRUN, f"at most {len(raw)} bytes", f"{at + size} bytes")
         if kind not in layout.NVDAOD_TYPES or value_type not in layout.NVDAOD_VALUE_TYPES:
             _refuse(f"an entry of type {kind}, value type {value_type:#x}")
-        if kind in found:
+        if kind in values:
             raise Malformed(DUPLICATE, f"{layout.NVDAOD_TYPES[kind]} once", "twice")
         if size == 0:
             raise Malformed(EMPTY, f"a value of {layout.NVDAOD_TYPES[kind]}", "no bytes")
-        found[kind] = raw[at : at + size]
+        values[kind] = raw[at : at + size]
         at += size
-    return found
+    return values
 
 
 def _require_known_version(raw: bytes) -> None:

@@ -1,9 +1,8 @@
-"""NVIDIA's reference integrity manifests (RIM): golden measurements of one driver, or one VBIOS.
+"""NVIDIA's reference integrity manifests (RIM): golden measurements of one driver or VBIOS.
 
-Steps: 1 the XML, its one signature, and what that covers · 2 the signer's certificates · 3 the
-signature · 4 that it is the kind of manifest that was asked for. Whether a signer is revoked
-(`ocsp`), and whether the values are those of a GPU (`compare`), the caller still owes; `manifests`
-chooses one of several.
+Steps: 1 parse the XML, its signature, and what that covers · 2 the signer's certificates · 3 the
+signature · 4 that it is the expected kind of manifest. The caller must still check revocation
+(`ocsp`) and compare the values (`measurements`); `manifests` selects one of several.
 """
 
 from collections.abc import Mapping
@@ -18,7 +17,7 @@ from ccgpu.attest import certificates
 from ccgpu.attest.check import Checks, Outcome, Rule
 from ccgpu.attest.gpu import rim_chain, rim_payload, rim_xml, usage, xmldsig
 from ccgpu.attest.gpu.rim_payload import Kind
-from ccgpu.attest.gpu.xmldsig import Signature
+from ccgpu.attest.gpu.xmldsig import XmlSignature
 from ccgpu.attest.roots import Anchor
 
 _NVIDIA = "NVIDIA RIM service; NVIDIA's manifests"
@@ -36,8 +35,8 @@ NVIDIA = "5703"
 class Manifest:
     """Golden values of one `version` of a driver or VBIOS, for one `product` ("GH100").
 
-    `golden`: the active indices, each with the values that are good. `certificates`: as they stand
-    in it, the signer's first.
+    `golden`: the accepted values (SHA-384, 48 bytes) of each active RIM index. `certificates`: in
+    the order of the manifest, the signer's first.
     """
 
     kind: Kind
@@ -49,26 +48,26 @@ class Manifest:
 
     @property
     def name(self) -> str:
-        """What a check calls it."""
+        """The manifest, as checks name it."""
         return f"the {self.kind} manifest {self.version}"
 
     @property
     def issued(self) -> tuple[tuple[x509.Certificate, x509.Certificate], ...]:
-        """Certificate and issuer, of those that NVIDIA answers for by OCSP: all but the root."""
+        """Certificate and issuer, of those that NVIDIA's OCSP service knows: all but the root."""
         return tuple(pairwise(self.certificates))
 
 
 @lru_cache(maxsize=32)  # every machine with this driver brings the same ones
-def parse(xml: bytes) -> tuple[Manifest, Signature]:
-    """Decode a manifest from the bytes that its signature covers, or raise `Malformed`."""
+def parse(xml: bytes) -> tuple[Manifest, XmlSignature]:
+    """Parse a manifest from the bytes that its signature covers, or raise `Malformed`."""
     signature = xmldsig.parse(rim_xml.read(xml))
-    said = rim_payload.parse(signature.content)
+    payload = rim_payload.parse(signature.content)
     manifest = Manifest(
-        kind=said.kind,
-        version=said.version,
-        product=said.product,
-        manufacturer=said.manufacturer,
-        golden=said.golden,
+        kind=payload.kind,
+        version=payload.version,
+        product=payload.product,
+        manufacturer=payload.manufacturer,
+        golden=payload.golden,
         certificates=tuple(certificates.load(each, CERTIFICATE) for each in signature.certificates),
     )
     return manifest, signature
@@ -77,16 +76,16 @@ def parse(xml: bytes) -> tuple[Manifest, Signature]:
 def verify(
     xml: bytes, root: Anchor, at: datetime, checks: Checks, kind: Kind | None = None
 ) -> Outcome[Manifest] | None:
-    """Check a manifest against NVIDIA's root at a time; None if it cannot be read."""
-    since = checks.mark()
-    found = checks.read(rim_xml.WELL_FORMED, parse, xml, "a signed manifest")  # 1
-    if found is None:
+    """Verify a manifest (XML) up to NVIDIA's root at a time; None if it is unreadable."""
+    since = checks.checkpoint()
+    parsed = checks.parse(rim_xml.WELL_FORMED, parse, xml, "a signed manifest")  # 1
+    if parsed is None:
         return None
-    manifest, signature = found
+    manifest, signature = parsed
     rim_chain.verify(manifest.certificates, root, at, manifest.name, checks)  # 2
     signer = manifest.certificates[0]
-    xmldsig.verify(signature, certificates.public_key(signer), usage.shown(signer), checks)  # 3
+    xmldsig.verify(signature, certificates.public_key(signer), usage.describe(signer), checks)  # 3
     if kind is not None:  # 4
-        checks.equal(KIND, kind, manifest.kind)
-    checks.equal(MANUFACTURER, NVIDIA, manifest.manufacturer)
-    return checks.vouch(manifest, since)
+        checks.record_equal(KIND, kind, manifest.kind)
+    checks.record_equal(MANUFACTURER, NVIDIA, manifest.manufacturer)
+    return checks.conclude(manifest, since)

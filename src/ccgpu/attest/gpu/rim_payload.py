@@ -1,6 +1,6 @@
-"""What a manifest says: which firmware it is of, and the golden values of its measurements.
+"""The parser of a manifest's content: the firmware, and golden values of its measurements.
 
-It is read from bytes that a signature covers, and strictly: nothing here is optional or ignored.
+It takes the bytes that the signature covers, and is strict: nothing is optional or ignored.
 """
 
 import re
@@ -44,9 +44,9 @@ _RIM_NAMESPACE = (
     "{https://trustedcomputinggroup.org/resource/"
     "tcg-reference-integrity-manifest-rim-information-model/}"
 )
-# Its attributes stand for values of the opaque data (NVDAOD), which are compared as numbers.
+# Attributes of this namespace are values of the opaque data (NVDAOD), not measurements.
 _OPAQUE_NAMESPACE = "{https://docs.nvidia.com/attestation/specs/latest/opaque-data.html}"
-_BESIDE = {f"{_SWID_NAMESPACE}Entity", f"{_SWID_NAMESPACE}Link"}
+_SKIPPED_TAGS = {f"{_SWID_NAMESPACE}Entity", f"{_SWID_NAMESPACE}Link"}
 _FIELDS = {"type", "index", "active", "alternatives", "name", "size"}
 
 _VERSIONS: Mapping[Kind, re.Pattern[str]] = {
@@ -59,10 +59,10 @@ _HASH = re.compile(r"[0-9a-fA-F]{96}")
 
 
 @dataclass(frozen=True, slots=True)
-class Payload:
-    """What stands in a manifest. `golden`: the active indices with their alternative values.
+class RimPayload:
+    """The content of a manifest. `golden`: active indices with their alternative values.
 
-    A manifest of a driver and one of a VBIOS differ in the form of their version alone.
+    Manifests of drivers and of VBIOSes differ only in the form of `version`.
     """
 
     kind: Kind
@@ -72,32 +72,32 @@ class Payload:
     golden: Mapping[int, tuple[bytes, ...]]
 
 
-def parse(content: bytes) -> Payload:
-    """Decode what was signed, or raise `Malformed`."""
+def parse(content: bytes) -> RimPayload:
+    """Parse the signed content (canonical XML), or raise `Malformed`."""
     root = rim_xml.read(content)
     if root.tag != f"{_SWID_NAMESPACE}SoftwareIdentity":
         raise Malformed(ROOT, "SoftwareIdentity", str(root.tag))
     meta, payload = _parts(root)
-    version = _said(meta, "colloquialVersion")
-    return Payload(
+    version = _required_attribute(meta, "colloquialVersion")
+    return RimPayload(
         kind=_kind(version),
         version=version,
-        product=_said(meta, "product"),
-        manufacturer=_said(meta, f"{_RIM_NAMESPACE}FirmwareManufacturerId"),
+        product=_required_attribute(meta, "product"),
+        manufacturer=_required_attribute(meta, f"{_RIM_NAMESPACE}FirmwareManufacturerId"),
         golden=_golden(payload),
     )
 
 
 def _parts(root: Element) -> tuple[Element, Element]:
     names = (f"{_SWID_NAMESPACE}Meta", f"{_SWID_NAMESPACE}Payload")
-    found = [each for each in root if each.tag not in _BESIDE]
-    tags = tuple(str(each.tag) for each in found)
-    if tags != names or any(len(each) for each in root if each is not found[-1]):
+    parts = [each for each in root if each.tag not in _SKIPPED_TAGS]
+    tags = tuple(str(each.tag) for each in parts)
+    if tags != names or any(len(each) for each in root if each is not parts[-1]):
         raise Malformed(PARTS, [name.removeprefix(_SWID_NAMESPACE) for name in names], tags)
-    return found[0], found[1]
+    return parts[0], parts[1]
 
 
-def _said(meta: Element, name: str) -> str:
+def _required_attribute(meta: Element, name: str) -> str:
     value = meta.get(name)
     if not value:
         raise Malformed(META, name.rpartition("}")[2], None)
@@ -125,16 +125,21 @@ def _golden(payload: Element) -> Mapping[int, tuple[bytes, ...]]:
 
 
 def _resource(resource: Element) -> tuple[int, tuple[bytes, ...] | None]:
-    """The index and the hashes; no hashes if it is not active."""
-    said = dict(cast("Iterable[tuple[str, str]]", resource.items()))
-    if any(name.startswith(_OPAQUE_NAMESPACE) for name in said):
+    """The index and its values (48 bytes each); None for the values if it is not active."""
+    attributes = dict(cast("Iterable[tuple[str, str]]", resource.items()))
+    if any(name.startswith(_OPAQUE_NAMESPACE) for name in attributes):
         raise Malformed(OPAQUE_VALUES, "golden values of measurements", "values of opaque data")
-    fields = said.keys() & _FIELDS
-    hashes = said.keys() - _FIELDS
+    fields = attributes.keys() & _FIELDS
+    hashes = attributes.keys() - _FIELDS
     tag = str(resource.tag).removeprefix(_SWID_NAMESPACE)
-    if tag != "Resource" or len(resource) or fields != _FIELDS or said["type"] != "Measurement":
+    if (
+        tag != "Resource"
+        or len(resource)
+        or fields != _FIELDS
+        or attributes["type"] != "Measurement"
+    ):
         raise Malformed(RESOURCE, "a Resource, type Measurement", f"{tag} {sorted(fields)}")
-    index, active, count = said["index"], said["active"], said["alternatives"]
+    index, active, count = attributes["index"], attributes["active"], attributes["alternatives"]
     if not _INDEX.fullmatch(index) or int(index) >= INDICES:
         raise Malformed(INDEX, f"0 to {INDICES - 1}", index[:40])
     if active not in {"True", "False"}:
@@ -142,9 +147,9 @@ def _resource(resource: Element) -> tuple[int, tuple[bytes, ...] | None]:
     names = _names(count) if _COUNT.fullmatch(count) else ()
     if not names or hashes != set(names):
         raise Malformed(ALTERNATIVES, f"hashes 0 to {count[:40]} - 1", f"{len(hashes)} hashes")
-    if said["size"] != str(SHA384_SIZE):
-        raise Malformed(SIZE, SHA384_SIZE, said["size"][:40])
-    values = tuple(_hash(said[name]) for name in names)
+    if attributes["size"] != str(SHA384_SIZE):
+        raise Malformed(SIZE, SHA384_SIZE, attributes["size"][:40])
+    values = tuple(_hash(attributes[name]) for name in names)
     return int(index), values if active == "True" else None
 
 

@@ -1,7 +1,7 @@
-"""XML of a reference manifest: elements, attributes and text, and no way to put in anything else.
+"""A restricted XML parser for reference manifests: elements, attributes and text only.
 
-What could make two readers see two documents (DOCTYPE, entities, comments, CDATA, instructions,
-other encodings) is refused in the bytes, before there is a parser; so is what costs time.
+DOCTYPE, entities, comments, CDATA, processing instructions and other encodings than UTF-8 are
+refused in the bytes, before parsing; so is input that would take long to parse or canonicalise.
 """
 
 import re
@@ -31,46 +31,46 @@ _XML_NAMESPACE = "{http://www.w3.org/XML/1998/namespace}"
 
 
 def read(data: bytes) -> Element:
-    """The root element, or `Malformed`."""
-    _limit(len(data), MAX_MANIFEST, "bytes")
+    """Parse XML and return the root element, or raise `Malformed`."""
+    _require_at_most(len(data), MAX_MANIFEST, "bytes")
     for what, limit in _LIMITS:
-        _limit(data.count(what), limit, what.decode())
+        _require_at_most(data.count(what), limit, what.decode())
     declaration = _DECLARATION.match(data)
     body = data[declaration.end() :] if declaration else data
     _refuse(DOCTYPE, (b"<!DOCTYPE", b"<!ENTITY"), body)
     _refuse(PLAIN, (b"<!", b"<?"), body)
-    return _parsed(body)
+    return _parse_element(body)
 
 
 def canonical(element: Element) -> bytes:
-    """Canonical XML, without comments, of an element.
+    """The canonical form of an element, without comments (Canonical XML 1.1).
 
-    `lxml` knows version 1.0, which differs from 1.1 in attributes like xml:id that elements inherit
-    alone: the root of what is read here has none.
+    `lxml` implements version 1.0. The two differ only in inherited attributes of the XML namespace
+    (xml:id), so a root that has such attributes is refused.
     """
     root = element.getroottree().getroot()
     if any(str(name).startswith(_XML_NAMESPACE) for name, _ in root.items()):
         raise Malformed(CANONICAL, "a root without attributes of XML's own", "xml:…")
     try:
         return etree.tostring(element, method="c14n", exclusive=False, with_comments=False)
-    except etree.LxmlError as error:  # a namespace that is relative, for one
+    except etree.LxmlError as error:  # for example a relative namespace
         raise Malformed(CANONICAL, "canonical XML", str(error)[:100]) from error
 
 
-def _limit(found: int, limit: int, what: str) -> None:
-    if found > limit:
-        raise Malformed(SIZE, f"at most {limit} {what}", f"{found} {what}")
+def _require_at_most(count: int, limit: int, what: str) -> None:
+    if count > limit:
+        raise Malformed(SIZE, f"at most {limit} {what}", f"{count} {what}")
 
 
-def _refuse(rule: Rule, those: tuple[bytes, ...], data: bytes) -> None:
-    for each in those:
+def _refuse(rule: Rule, forbidden: tuple[bytes, ...], data: bytes) -> None:
+    for each in forbidden:
         if each in data:
             raise Malformed(rule, f"no {each.decode()}", f"{each.decode()} at {data.index(each)}")
 
 
-def _parsed(data: bytes) -> Element:
+def _parse_element(data: bytes) -> Element:
     parser = etree.XMLParser(
-        encoding="utf-8",  # whatever it says of itself
+        encoding="utf-8",  # whatever the declaration states
         resolve_entities=False,
         no_network=True,
         load_dtd=False,

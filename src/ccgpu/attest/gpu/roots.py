@@ -1,4 +1,4 @@
-"""NVIDIA's root keys, pinned: nobody is asked for them at the time of a verdict.
+"""NVIDIA's root keys, pinned: a verdict never fetches them.
 
 Both come with NVIDIA's verifiers (github.com/NVIDIA/nvtrust, local_gpu_verifier, certs; the same in
 github.com/NVIDIA/attestation-sdk), and the first with every device chain. As of 2026-11-22.
@@ -8,7 +8,7 @@ import base64
 
 from ccgpu.attest.roots import Anchor
 
-NVIDIA_DEVICE = Anchor(  # signs what is between it and the chips of each architecture
+NVIDIA_DEVICE = Anchor(  # root of device certificates
     "O=NVIDIA,CN=NVIDIA Device Identity CA",
     bytes.fromhex("102bf659d5419614c9d8e6aecebc80454eb26b1df6a769ac720b9a690b167b48"),
     base64.b64decode(
@@ -17,7 +17,7 @@ NVIDIA_DEVICE = Anchor(  # signs what is between it and the chips of each archit
     ),
     0x2D3670B1CA100411C1FEC0E82A065B54,
 )
-NVIDIA_RIM = Anchor(  # signs what is between it and the signers of reference manifests
+NVIDIA_RIM = Anchor(  # root of manifest signers
     "CN=NVIDIA CoRIM signing Root CA,O=NVIDIA,C=US",
     bytes.fromhex("12977b5115acb0381179279fffeb5a8c4d264971ebb32298023a465fa41df5d1"),
     base64.b64decode(

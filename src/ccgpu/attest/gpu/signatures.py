@@ -1,4 +1,4 @@
-"""NVIDIA's one kind of signature: ECDSA with SHA-384, on P-384; never taken from evidence."""
+"""NVIDIA's one signature algorithm: ECDSA on P-384 with SHA-384, never taken from evidence."""
 
 from functools import lru_cache
 
@@ -15,31 +15,31 @@ ECDSA_SHA384 = "1.2.840.10045.4.3.3"
 _ALGORITHM = ec.ECDSA(hashes.SHA384())
 
 
-def on_p384(key: PublicKeyTypes) -> bool:
-    """Whether it is a key of the one curve."""
+def is_p384_key(key: PublicKeyTypes) -> bool:
+    """Whether it is a key on P-384."""
     return isinstance(key, ec.EllipticCurvePublicKey) and isinstance(key.curve, ec.SECP384R1)
 
 
-def of_certificate(key: PublicKeyTypes, certificate: x509.Certificate) -> bool:
-    """Whether this key signed the certificate; the signature is bytes, and all of the last one."""
+def is_certificate_signed_by(key: PublicKeyTypes, certificate: x509.Certificate) -> bool:
+    """Whether this key signed the certificate, with a signature of whole bytes."""
     signature = certificate.signature
-    # `cryptography` drops bits that DER calls unused. It is then one certificate in two forms.
+    # `cryptography` drops unused bits; a certificate would then have two encodings.
     whole = certificate.public_bytes(Encoding.DER).endswith(b"\0" + signature)
-    return whole and _signed(key, signature, certificate.tbs_certificate_bytes)
+    return whole and _is_valid(key, signature, certificate.tbs_certificate_bytes)
 
 
-def of_report(key: PublicKeyTypes, signature: tuple[int, int], signed: bytes) -> bool:
-    """Whether this key made a signature that is given as r and s."""
-    return _signed(key, encode_dss_signature(*signature), signed)
+def is_signed_by(key: PublicKeyTypes, signature: tuple[int, int], signed: bytes) -> bool:
+    """Whether this key made the signature (r, s) of `signed`."""
+    return _is_valid(key, encode_dss_signature(*signature), signed)
 
 
 @lru_cache(maxsize=8)  # two keys are pinned, and simulated ones may come with evidence
 def pinned_key(spki: bytes) -> PublicKeyTypes:
-    """The key of an anchor."""
+    """The public key of an anchor (`spki`: DER)."""
     return load_der_public_key(spki)
 
 
-def _signed(key: PublicKeyTypes, signature: bytes, signed: bytes) -> bool:
+def _is_valid(key: PublicKeyTypes, signature: bytes, signed: bytes) -> bool:
     if not isinstance(key, ec.EllipticCurvePublicKey):
         return False
     try:

@@ -1,7 +1,6 @@
-"""A GPU's report: the SPDM request that asked for it and the response, decoded, not yet believed.
+"""The parser of a GPU's report: SPDM request and response. Nothing is verified here.
 
-Any bytes parse or are `Malformed`. Every byte is one that is checked here, measured by a block, or
-signed: none is skipped, and none comes behind the signature.
+Every field is checked or kept: no byte is skipped, and none may follow the signature.
 """
 
 from collections.abc import Mapping
@@ -12,7 +11,7 @@ from ccgpu.attest.check import Malformed, Rule
 from ccgpu.attest.fields import Field
 from ccgpu.attest.gpu import layout
 from ccgpu.attest.gpu import opaque as opaques
-from ccgpu.attest.gpu.opaque import Opaque
+from ccgpu.attest.gpu.opaque import OpaqueData
 
 _REQUEST = "DMTF DSP0274 (SPDM) 1.1, GET_MEASUREMENTS"
 _RESPONSE = "DMTF DSP0274 (SPDM) 1.1, MEASUREMENTS"
@@ -75,14 +74,18 @@ _BLOCK_FIELDS: Mapping[str, tuple[Rule, int]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
-    """What a GPU says. `nonce`: what was asked with. `blocks`: digests by SPDM index, 1 to 64."""
+class GpuReport:
+    """A parsed report.
+
+    `nonce`: of the request (32 bytes). `blocks`: measurements (SHA-384, 48 bytes) by SPDM index, 1
+    to 64. `signature`: r and s.
+    """
 
     raw: bytes
     nonce: bytes
     blocks: Mapping[int, bytes]
     responder_nonce: bytes
-    opaque: Opaque
+    opaque: OpaqueData
     signature: tuple[int, int]
 
     @property
@@ -91,12 +94,12 @@ class Report:
         return self.raw[: -layout.SIGNATURE_SIZE]
 
     def measurement(self, rim_index: int) -> bytes | None:
-        """The measurement that a reference manifest has at `rim_index`: it counts from 0."""
+        """The measurement at a manifest's index, which counts from 0; None if there is none."""
         return self.blocks.get(rim_index + 1)
 
 
-def parse(raw: bytes) -> Report:
-    """Decode a report, or raise `Malformed`."""
+def parse(raw: bytes) -> GpuReport:
+    """Parse request and response, or raise `Malformed`."""
     request, rest = _split(raw, layout.REQUEST_SIZE)
     _require(_REQUEST_FIELDS, layout.REQUEST, request)
     response, rest = _split(rest, layout.RESPONSE_SIZE)
@@ -108,7 +111,7 @@ def parse(raw: bytes) -> Report:
     signature, rest = _split(rest, layout.SIGNATURE_SIZE)
     if rest:
         raise Malformed(TRAILING, "nothing", f"{len(rest)} bytes")
-    return Report(
+    return GpuReport(
         raw=raw,
         nonce=layout.REQUEST["nonce"].of(request),
         blocks=MappingProxyType(blocks),
@@ -138,11 +141,11 @@ def _require(
 
 
 def _blocks(record: bytes) -> dict[int, bytes]:
-    found: dict[int, bytes] = {}
+    blocks: dict[int, bytes] = {}
     for number in range(1, layout.BLOCKS + 1):
         block, record = record[: layout.BLOCK_SIZE], record[layout.BLOCK_SIZE :]
         index = _number(layout.BLOCK["index"], block)
-        if index in found:
+        if index in blocks:
             raise Malformed(DUPLICATE, f"measurement {number}", f"measurement {index} again")
         if index != number:
             raise Malformed(GAP, f"measurement {number}", f"measurement {index}")
@@ -151,8 +154,8 @@ def _blocks(record: bytes) -> dict[int, bytes]:
         if size > room:
             raise Malformed(OVERRUN, f"at most {room} bytes", f"{size} bytes")
         _require(_BLOCK_FIELDS, layout.BLOCK, block)
-        found[index] = layout.BLOCK["value"].of(block)
-    return found
+        blocks[index] = layout.BLOCK["value"].of(block)
+    return blocks
 
 
 def _signature(raw: bytes) -> tuple[int, int]:

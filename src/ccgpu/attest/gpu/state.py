@@ -1,14 +1,14 @@
-"""The state of a GPU (CC mode, developer tools, ready), as the guest collected it.
+"""The state of a GPU (CC mode, developer tools, ready), as the guest states it.
 
-No signed bit says it. In bound evidence it is the guest's word at least: the document is a piece of
-what the quote covers, so that whoever carries the evidence cannot change it.
+No signed bit holds it. In bound evidence the quote covers the guest's document, so that nobody can
+change it on the way.
 """
 
 from collections.abc import Mapping
 
 from ccgpu.attest import strict_json
 from ccgpu.attest.check import Checks, Malformed, Rule
-from ccgpu.domain.evidence import GpuEvidence, GpuState
+from ccgpu.domain.evidence import GpuEvidence, ReportedGpuState
 
 _NVML = "NVIDIA NVML, nvmlSystemGetConfComputeState; docs/trust.md"
 SIZE_LIMIT = 4096
@@ -21,39 +21,39 @@ UNQUOTED = Rule(
 OTHER = Rule("gpu.state.other", "the GPU's state is told in one way", _NVML)
 
 
-def told(part: GpuEvidence, checks: Checks, *, bound: bool) -> GpuState | None:
-    """The state that is told of a GPU; None where nobody tells it, or it cannot be read.
+def read_state(part: GpuEvidence, checks: Checks, *, bound: bool) -> ReportedGpuState | None:
+    """The state of a GPU; None if it is not stated, or unreadable.
 
-    `bound`: what was collected is in a quote; what is told beside it does not count then.
+    `bound`: the quote covers the state document; a state without document is then refused.
     """
     if part.state_document is None:
         if part.state is not None and bound:
-            checks.that(UNQUOTED, False, "a document", "only the word of the evidence's maker")
+            checks.record(UNQUOTED, False, "a document", "only the word of the evidence's maker")
             return None
         return part.state
-    found = checks.read(DOCUMENT, parse, part.state_document, "a document")
-    if found is not None and part.state is not None:
-        checks.equal(OTHER, _words(found), _words(part.state))
-    return found
+    gpu_state = checks.parse(DOCUMENT, parse, part.state_document, "a document")
+    if gpu_state is not None and part.state is not None:
+        checks.record_equal(OTHER, _words(gpu_state), _words(part.state))
+    return gpu_state
 
 
-def parse(raw: bytes) -> GpuState:
-    """A state document: JSON, with members that are not known here left alone; or `Malformed`."""
-    found = strict_json.load(raw, SIZE_LIMIT)
-    ready = None if found.get("ready") is None else _switch(found, "ready")
-    return GpuState(_switch(found, "cc_mode"), _switch(found, "dev_tools"), ready)
+def parse(raw: bytes) -> ReportedGpuState:
+    """Parse a state document (JSON, at most 4 KiB; unknown members are ignored), or `Malformed`."""
+    document = strict_json.load(raw, SIZE_LIMIT)
+    ready = None if document.get("ready") is None else _switch(document, "ready")
+    return ReportedGpuState(_switch(document, "cc_mode"), _switch(document, "dev_tools"), ready)
 
 
-def _switch(found: Mapping[str, object], name: str) -> bool:
-    value = found.get(name)
+def _switch(document: Mapping[str, object], name: str) -> bool:
+    value = document.get(name)
     if not isinstance(value, bool):
-        there = str(value)[:32] if name in found else "absent"
+        there = str(value)[:32] if name in document else "absent"
         raise Malformed(FIELD, "true or false", f"{name}: {there}")
     return value
 
 
-def _words(state: GpuState) -> str:
+def _words(state: ReportedGpuState) -> str:
     switches = {"CC mode": state.cc_mode, "developer tools": state.dev_tools}
     ready = {None: "not told", True: "on", False: "off"}[state.ready]
-    said = [f"{name} {'on' if on else 'off'}" for name, on in switches.items()]
-    return ", ".join([*said, f"ready {ready}"])
+    words = [f"{name} {'on' if on else 'off'}" for name, on in switches.items()]
+    return ", ".join([*words, f"ready {ready}"])

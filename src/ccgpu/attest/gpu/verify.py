@@ -1,7 +1,7 @@
-"""Whether a report is of the GPU whose certificates came with it, and answers what was asked.
+"""Verifies a GPU's report with the key of its certificates.
 
 Steps: 1 the signature by the leaf's key · 2 the nonce · 3 that leaf and report are of one firmware.
-What a policy may decide (mode, least driver, measurements) the caller still owes.
+The caller must still check measurements, revocation, and the policy (mode, driver).
 """
 
 import hmac
@@ -9,17 +9,17 @@ import hmac
 from ccgpu.attest.check import Checks, Outcome, Rule, Unverified
 from ccgpu.attest.gpu import signatures
 from ccgpu.attest.gpu.chain import DeviceChain
-from ccgpu.attest.gpu.spdm import Report
+from ccgpu.attest.gpu.spdm import GpuReport
 
 _SPDM = "DMTF DSP0274 (SPDM) 1.1, MEASUREMENTS"
 _FRESH = "RFC 9334, 10.2; DMTF DSP0274 (SPDM) 1.1, GET_MEASUREMENTS, Nonce"
 _DICE = "TCG Implicit Identity Based Device Attestation; NVIDIA nvtrust, local_gpu_verifier"
 
 SIGNATURE = Rule("gpu.signature", "the report is signed by the key of the leaf", _SPDM)
-NONCE_UNASKED = Rule("gpu.nonce.unasked", "it is known what the GPU was asked with", _FRESH)
+NONCE_UNASKED = Rule("gpu.nonce.unasked", "the nonce of the GPU is known", _FRESH)
 NONCE_SIZE = Rule("gpu.nonce.size", "a GPU is asked with 32 bytes", _FRESH)
 NONCE_OTHER = Rule("gpu.nonce.other", "the report answers what was asked, in full", _FRESH)
-NONCE_KNOWN = Rule("gpu.nonce.known", "the nonce is none that NVIDIA published", _FRESH)
+NONCE_KNOWN = Rule("gpu.nonce.known", "the nonce is not one that NVIDIA published", _FRESH)
 FWID_ABSENT = Rule("gpu.fwid.absent", "the report says which firmware made it", _DICE)
 FWID = Rule("gpu.fwid", "leaf and report are of one firmware", _DICE)
 
@@ -38,46 +38,46 @@ KNOWN_NONCES = frozenset(
 
 
 def verify(
-    report: Report,
+    report: GpuReport,
     chain: Outcome[DeviceChain] | None,
     nonce: bytes | None,
     checks: Checks,
     *,
     allow_known_nonce: bool = False,
-) -> Outcome[Report]:
-    """The report, verified if its certificates are, and signed it, and it answers `nonce`.
+) -> Outcome[GpuReport]:
+    """The report, verified if its certificates are, their leaf signed it, and it answers `nonce`.
 
-    `chain` is what `chain.verify` says: None if there was none to read. `allow_known_nonce` lets
-    anybody's old evidence pass for new, and is for samples.
+    `chain`: the result of `chain.verify`. `nonce`: 32 bytes; None if it is not known.
+    `allow_known_nonce`: accept published nonces, with which anybody can replay old evidence.
     """
-    since = checks.mark()
+    since = checks.checkpoint()
     if chain is not None:
         _check_signature(report, chain.value, checks)  # 1
     _check_nonce(report.nonce, nonce, checks)  # 2
     if not allow_known_nonce:
         known = report.nonce in KNOWN_NONCES
-        checks.that(NONCE_KNOWN, not known, "not published", report.nonce)
+        checks.record(NONCE_KNOWN, not known, "not published", report.nonce)
     _check_fwid(report.opaque.fwid, chain, checks)  # 3
-    return Unverified(report) if chain is None else checks.vouch(report, since, chain)
+    return Unverified(report) if chain is None else checks.conclude(report, since, chain)
 
 
-def _check_signature(report: Report, chain: DeviceChain, checks: Checks) -> None:
-    signed = signatures.of_report(chain.key, report.signature, report.signed)
-    found = chain.ueid if signed else "another key, or other bytes"
-    checks.that(SIGNATURE, signed, chain.ueid, found)
+def _check_signature(report: GpuReport, chain: DeviceChain, checks: Checks) -> None:
+    signed = signatures.is_signed_by(chain.key, report.signature, report.signed)
+    actual = chain.ueid if signed else "another key, or other bytes"
+    checks.record(SIGNATURE, signed, chain.ueid, actual)
 
 
-def _check_nonce(actual: bytes, asked: bytes | None, checks: Checks) -> None:
-    """One check, under the rule that says best how the two differ."""
-    if not asked:
-        checks.that(NONCE_UNASKED, False, "a nonce", None)
+def _check_nonce(actual: bytes, expected: bytes | None, checks: Checks) -> None:
+    """Record one check, under the rule that describes the difference best."""
+    if not expected:
+        checks.record(NONCE_UNASKED, False, "a nonce", None)
         return
-    rule = NONCE_OTHER if len(asked) == NONCE_BYTES else NONCE_SIZE
-    checks.that(rule, hmac.compare_digest(actual, asked), asked, actual)
+    rule = NONCE_OTHER if len(expected) == NONCE_BYTES else NONCE_SIZE
+    checks.record(rule, hmac.compare_digest(actual, expected), expected, actual)
 
 
 def _check_fwid(actual: bytes | None, chain: Outcome[DeviceChain] | None, checks: Checks) -> None:
-    checks.that(FWID_ABSENT, actual is not None, "FWID", actual)
+    checks.record(FWID_ABSENT, actual is not None, "FWID", actual)
     expected = chain.value.fwid if chain else None
     if actual is not None and expected is not None:
-        checks.that(FWID, hmac.compare_digest(actual, expected), expected, actual)
+        checks.record(FWID, hmac.compare_digest(actual, expected), expected, actual)

@@ -1,7 +1,7 @@
-"""XML signatures in the one form that NVIDIA gives them: no other algorithm, reference or place.
+"""XML signatures in the one form that NVIDIA uses: one algorithm, one reference, one place.
 
-The signature is taken out of the document and what it covers is put in its canonical form: these
-bytes are all that a caller gets, so nothing can be read that was not signed.
+The signature is removed from the document, and the rest is returned in canonical form: these bytes
+are all that a caller gets, so that nothing unsigned can be read.
 """
 
 import base64
@@ -50,15 +50,15 @@ _SHA384 = "http://www.w3.org/2001/04/xmldsig-more#sha384"
 
 _DIGEST_SIZE, _NUMBER_SIZE = 48, 48
 _WHITESPACE = str.maketrans("", "", " \t\r\n")  # XML Schema 2, 3.2.16: base64Binary
-_MOST_CERTIFICATES = 8  # that are read at all, to say how many there are
+_MAX_CERTIFICATES = 8  # that are read at all, to say how many there are
 
 
 @dataclass(frozen=True, slots=True)
-class Signature:
+class XmlSignature:
     """A signature and what it covers.
 
-    `content`: the document without the signature, canonical; `digest`: what the signature says of
-    it. `info`: SignedInfo, canonical; `value`: r and s over it. `certificates`: DER, as they stand.
+    `content`: the document without the signature, canonical. `digest`: DigestValue (SHA-384, 48
+    bytes). `info`: SignedInfo, canonical. `value`: r and s over it. `certificates`: DER, in order.
     """
 
     content: bytes
@@ -68,16 +68,16 @@ class Signature:
     certificates: tuple[bytes, ...]
 
 
-def parse(root: Element) -> Signature:
-    """Take the signature out of a document, or raise `Malformed`."""
-    signature = _only(root)
+def parse(root: Element) -> XmlSignature:
+    """Parse the signature of a document and remove it from `root`, or raise `Malformed`."""
+    signature = _find_signature(root)
     info, value, key_info = _parts(signature, ("SignedInfo", "SignatureValue", "KeyInfo"), FORM)
     digest = _digest(info)
-    number = _decoded(value, 2 * _NUMBER_SIZE, VALUE_FORM)
+    number = _decode_base64(value, 2 * _NUMBER_SIZE, VALUE_FORM)
     certificates = _certificates(key_info)
     signed = rim_xml.canonical(info)
     root.remove(signature)
-    return Signature(
+    return XmlSignature(
         content=rim_xml.canonical(root),
         digest=digest,
         info=signed,
@@ -89,25 +89,27 @@ def parse(root: Element) -> Signature:
     )
 
 
-def verify(signature: Signature, key: PublicKeyTypes, signer: str, checks: Checks) -> None:
-    """Check that the content is what was signed, with this key of `signer`."""
-    checks.equal(DIGEST, signature.digest, hashlib.sha384(signature.content).digest())
-    signed = signatures.of_report(key, signature.value, signature.info)
-    checks.that(SIGNED, signed, signer, signer if signed else "another key, or other bytes")
+def verify(signature: XmlSignature, key: PublicKeyTypes, signer: str, checks: Checks) -> None:
+    """Check digest and signature with this key; `signer`: its name in checks."""
+    checks.record_equal(DIGEST, signature.digest, hashlib.sha384(signature.content).digest())
+    signed = signatures.is_signed_by(key, signature.value, signature.info)
+    checks.record(SIGNED, signed, signer, signer if signed else "another key, or other bytes")
 
 
-def _only(root: Element) -> Element:
-    found = list(root.iter(f"{_DS}Signature"))
-    if not found:
+def _find_signature(root: Element) -> Element:
+    signatures_found = list(root.iter(f"{_DS}Signature"))
+    if not signatures_found:
         raise Malformed(ABSENT, "a signature", None)
     last = root[-1] if len(root) else None
-    if found[0] is not last or last.tail:  # and others within it are refused with its parts
-        raise Malformed(PLACE, "one, the last of the root's elements", f"{len(found)} in all")
-    return found[0]
+    if signatures_found[0] is not last or last.tail:  # one inside another is refused with the parts
+        raise Malformed(
+            PLACE, "one, the last of the root's elements", f"{len(signatures_found)} in all"
+        )
+    return signatures_found[0]
 
 
 def _digest(info: Element) -> bytes:
-    """What SignedInfo says of the document, in the one way it may say it."""
+    """DigestValue, after checking that all algorithms and transforms are the expected ones."""
     names = ("CanonicalizationMethod", "SignatureMethod", "Reference")
     canonicalization, method, reference = _parts(info, names, REFERENCE)
     _algorithm(canonicalization, _C14N, CANONICALIZATION)
@@ -118,25 +120,25 @@ def _digest(info: Element) -> bytes:
     _algorithm(enveloped, _ENVELOPED, TRANSFORMS)
     _algorithm(again, _C14N, TRANSFORMS)
     _algorithm(digest_method, _SHA384, DIGEST_METHOD)
-    return _decoded(value, _DIGEST_SIZE, DIGEST_FORM)
+    return _decode_base64(value, _DIGEST_SIZE, DIGEST_FORM)
 
 
 def _certificates(key_info: Element) -> tuple[bytes, ...]:
     (data,) = _parts(key_info, ("X509Data",), CERTIFICATES)
-    if not 1 <= len(data) <= _MOST_CERTIFICATES:
-        raise Malformed(CERTIFICATES, f"1 to {_MOST_CERTIFICATES}", len(data))
+    if not 1 <= len(data) <= _MAX_CERTIFICATES:
+        raise Malformed(CERTIFICATES, f"1 to {_MAX_CERTIFICATES}", len(data))
     every = _parts(data, ("X509Certificate",) * len(data), CERTIFICATES)
-    return tuple(_decoded(each, None, CERTIFICATES) for each in every)
+    return tuple(_decode_base64(each, None, CERTIFICATES) for each in every)
 
 
 def _parts(
     element: Element, names: Sequence[str], rule: Rule, attributes: Mapping[str, str] | None = None
 ) -> Sequence[Element]:
-    """The children, which have these names; the element has these attributes and no other."""
+    """The children, which must have exactly these names, and the element these attributes."""
     children = list(element)
-    found = [_local(child) for child in children]
-    if found != list(names):
-        raise Malformed(rule, list(names), found)
+    tags = [_local(child) for child in children]
+    if tags != list(names):
+        raise Malformed(rule, list(names), tags)
     expected, actual = dict(attributes or {}), dict(element.items())
     if actual != expected:
         raise Malformed(rule, list(expected.values()), list(actual.values()))
@@ -147,8 +149,8 @@ def _algorithm(element: Element, algorithm: str, rule: Rule) -> None:
     _parts(element, (), rule, {"Algorithm": algorithm})
 
 
-def _decoded(element: Element, size: int | None, rule: Rule) -> bytes:
-    """The base64 that an element holds, and nothing else."""
+def _decode_base64(element: Element, size: int | None, rule: Rule) -> bytes:
+    """Decode an element that holds base64 and nothing else; `size`: in bytes, if fixed."""
     _parts(element, (), rule)
     text = (element.text or "").translate(_WHITESPACE)
     try:
@@ -161,5 +163,5 @@ def _decoded(element: Element, size: int | None, rule: Rule) -> bytes:
 
 
 def _local(element: Element) -> str:
-    """The name of an element of XML signatures; the whole name of any other."""
+    """The name without the namespace of XML signatures; any other namespace stays."""
     return str(element.tag).removeprefix(_DS)

@@ -1,1 +1,1 @@
-"""The HCL blob of an Azure confidential VM: its parts, the runtime claims, who vouches for them."""
+"""The HCL blob of an Azure confidential VM, and the runtime claims in it."""

@@ -1,7 +1,7 @@
-"""The HCL blob, taken apart: every size of it is what the others make it, every spare byte zero.
+"""The parser of the HCL blob: header, hardware report, runtime claims.
 
-Nothing but the runtime data is measured, and that only through the report. So whatever the rest
-says must be the one value that evidence of an SEV-SNP machine has.
+Only the runtime claims are authenticated, by their hash in the report. So every other field must
+have the one value that a blob of an SEV-SNP machine has, sizes must agree, and padding is zero.
 """
 
 from dataclasses import dataclass
@@ -30,9 +30,9 @@ PADDING = Rule("hcl.padding", "what follows the runtime claims is zero", _DESIGN
 
 @dataclass(frozen=True, slots=True)
 class Blob:
-    """An HCL blob: the hardware report in it, and the exact bytes of the runtime claims.
+    """The SNP report (1184 bytes) and the exact bytes of the runtime claims (JSON).
 
-    `header_version`: None where the two came as files of their own.
+    `header_version`: 1 or 2; None if the two came as files of their own.
     """
 
     header_version: int | None
@@ -41,7 +41,7 @@ class Blob:
 
 
 def parse(data: bytes) -> Blob:
-    """Take `data` apart, or raise `Malformed` with the rule that it breaks."""
+    """Parse an HCL blob (2048 or 2600 bytes), or raise `Malformed`."""
     if len(data) not in layout.SIZES:
         raise Malformed(SIZE, layout.SIZES, len(data))
     header = data[: layout.HEADER_SIZE]
@@ -78,7 +78,7 @@ def _check_header(header: bytes) -> None:
 
 
 def _claims(data: bytes, header: bytes, runtime_header: bytes) -> bytes:
-    """The runtime claims, once the three sizes agree and the padding is zero."""
+    """The runtime claims, after checking that the three sizes agree and the padding is zero."""
     size = _number(layout.RUNTIME_HEADER["variable_data_size"], runtime_header)
     room = len(data) - layout.CLAIMS_START
     if not 1 <= size <= room:

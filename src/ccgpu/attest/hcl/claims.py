@@ -1,7 +1,7 @@
-"""The runtime claims: JSON in which the paravisor names the vTPM's key and the VM.
+"""The parser of the runtime claims: JSON in which the paravisor names the vTPM's key and the VM.
 
-Known members are read strictly, unknown ones left alone (paravisors add some). Whether AMD's
-signature covers these bytes is for `verify` to say.
+Known members are parsed strictly, unknown ones ignored (newer paravisors add some). `verify` checks
+that the report covers these bytes.
 """
 
 import base64
@@ -39,18 +39,19 @@ USER_DATA = Rule("hcl.user-data.size", "user-data is 64 bytes in hex, or absent"
 SIZE_LIMIT = 2600  # of the whole blob
 _KEY_LIMIT = 16
 _MODULUS_SIZES = (256, 384, 512)
-_AK_USES = (["sign"], ["encrypt"])  # the second: what paravisors of 2023 called it
+_AK_USES = (["sign"], ["encrypt"])  # the second: paravisors of 2023
 _GUID = re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 _USER_DATA = re.compile(r"[0-9A-Fa-f]{128}")
 _BASE64URL = re.compile(r"[A-Za-z0-9_-]{1,700}")
 
 
 @dataclass(frozen=True, slots=True)
-class Claims:
-    """What the paravisor says: the vTPM's attestation key, and which VM this is.
+class RuntimeClaims:
+    """The runtime claims: the vTPM's attestation key (HCLAkPub), and the VM's configuration.
 
-    `ak_modulus` big endian, without leading zeros. `user_data`: 64 bytes that the guest wrote to
-    NV index 0x01400002. A switch that old paravisors do not name is None.
+    `ak_modulus`: big endian, without leading zeros; 256, 384 or 512 bytes. `vm_unique_id`: a GUID.
+    `user_data`: 64 bytes that the guest wrote to NV index 0x01400002. A switch that old paravisors
+    do not state is None.
     """
 
     ak: rsa.RSAPublicKey
@@ -63,21 +64,21 @@ class Claims:
     tpm_persisted: bool | None = None
 
 
-def parse(runtime: bytes) -> Claims:
-    """The claims in `runtime` (the exact bytes), or `Malformed`."""
-    found = strict_json.load(runtime, SIZE_LIMIT)
-    key = _ak(found.get("keys"))
-    exponent, modulus = _decoded(key, "e"), _decoded(key, "n")
-    config = found.get("vm-configuration")
+def parse(runtime: bytes) -> RuntimeClaims:
+    """Parse runtime claims (JSON, at most 2600 bytes), or raise `Malformed`."""
+    document = strict_json.load(runtime, SIZE_LIMIT)
+    key = _ak(document.get("keys"))
+    exponent, modulus = _decode_integer(key, "e"), _decode_integer(key, "n")
+    config = document.get("vm-configuration")
     if not isinstance(config, dict):
         raise Malformed(CONFIG, "an object", type(config).__name__)
-    return Claims(
+    return RuntimeClaims(
         ak=_rsa(exponent, modulus),
         ak_modulus=modulus,
-        secure_boot=_required(config, "secure-boot"),
-        tpm_enabled=_required(config, "tpm-enabled"),
+        secure_boot=_required_switch(config, "secure-boot"),
+        tpm_enabled=_required_switch(config, "tpm-enabled"),
         vm_unique_id=_vm_id(config.get("vmUniqueId")),
-        user_data=_user_data(found),
+        user_data=_user_data(document),
         console_enabled=_switch(config, "console-enabled"),
         tpm_persisted=_switch(config, "tpm-persisted"),
     )
@@ -100,8 +101,8 @@ def _ak(keys: object) -> Mapping[str, object]:
     return key
 
 
-def _decoded(key: Mapping[str, object], name: str) -> bytes:
-    """An integer of a JWK, in the one way in which it may be written."""
+def _decode_integer(key: Mapping[str, object], name: str) -> bytes:
+    """Decode an integer of a JWK: the shortest base64url without padding (RFC 7518, §2)."""
     text = key.get(name)
     if not isinstance(text, str) or not _BASE64URL.fullmatch(text) or len(text) % 4 == 1:
         raise Malformed(AK_ENCODING, "base64url without padding", f"{name}: {str(text)[:32]}")
@@ -123,7 +124,7 @@ def _rsa(exponent: bytes, modulus: bytes) -> rsa.RSAPublicKey:
     return rsa.RSAPublicNumbers(e, n).public_key()
 
 
-def _required(config: Mapping[str, object], name: str) -> bool:
+def _required_switch(config: Mapping[str, object], name: str) -> bool:
     value = _switch(config, name)
     if value is None:
         raise Malformed(CONFIG_TYPE, "true or false", f"{name}: absent")
@@ -145,10 +146,10 @@ def _vm_id(value: object) -> str:
     return value
 
 
-def _user_data(found: Mapping[str, object]) -> bytes | None:
-    if "user-data" not in found:
+def _user_data(document: Mapping[str, object]) -> bytes | None:
+    if "user-data" not in document:
         return None
-    value = found["user-data"]
+    value = document["user-data"]
     if not isinstance(value, str) or not _USER_DATA.fullmatch(value):
         raise Malformed(USER_DATA, "128 hex digits", str(value)[:140])
     return bytes.fromhex(value)

@@ -8,7 +8,7 @@ data's own header: only the JSON behind it.
 
 from ccgpu.attest.fields import Field, table
 
-SIZES = (2048, 2600)  # what the NV index holds: older paravisors, and those since
+SIZES = (2048, 2600)  # of the NV index: older and newer paravisors
 SIGNATURE = b"HCLA"
 VERSIONS = (1, 2)
 AK_CERT_REQUEST = 2

@@ -1,7 +1,7 @@
-"""Whether a verified report vouches for the runtime claims of an HCL blob.
+"""Verifies the runtime claims of an HCL blob by their hash in a report.
 
-The paravisor puts SHA-256 of the exact bytes into REPORT_DATA; a JSON document that says the same
-in other bytes is not the one that was measured.
+The paravisor puts SHA-256 of the exact bytes into REPORT_DATA. An equal JSON document in other
+bytes does not match.
 """
 
 import hashlib
@@ -11,7 +11,7 @@ from typing import Protocol
 from ccgpu.attest.check import Checks, Outcome, Rule
 from ccgpu.attest.hcl import claims
 from ccgpu.attest.hcl.blob import Blob
-from ccgpu.attest.hcl.claims import Claims
+from ccgpu.attest.hcl.claims import RuntimeClaims
 
 _DESIGN = "Azure CVM guest attestation design, report_data"
 _BIND = "ccgpu-bind-v1, docs/trust.md"
@@ -25,32 +25,34 @@ USER_DATA = Rule("hcl.user-data.other", "user-data is the binding B, all 64 byte
 
 
 class ReportData(Protocol):
-    """What is needed of a report."""
+    """The part of a report that is needed here."""
 
     @property
     def report_data(self) -> bytes:
         """REPORT_DATA, 64 bytes."""
 
 
-def verify(blob: Blob, report: Outcome[ReportData], checks: Checks) -> Outcome[Claims] | None:
-    """The runtime claims, verified if the report is and it names them; None if unreadable."""
-    since = checks.mark()
+def verify(
+    blob: Blob, report: Outcome[ReportData], checks: Checks
+) -> Outcome[RuntimeClaims] | None:
+    """The runtime claims, verified if the report is and holds their hash; None if unreadable."""
+    since = checks.checkpoint()
     data = report.value.report_data
-    # 1. The report names these bytes, and nothing else.
+    # 1. REPORT_DATA is their SHA-256, and zeros.
     digest = hashlib.sha256(blob.runtime).digest()
-    checks.that(HASH, hmac.compare_digest(digest, data[:32]), digest, data[:32])
-    checks.equal(TAIL, bytes(32), data[32:])
-    # 2. They are claims, and of a VM whose vTPM can sign.
-    found = checks.read(CLAIMS, claims.parse, blob.runtime, "runtime claims")
-    if found is None:
+    checks.record(HASH, hmac.compare_digest(digest, data[:32]), digest, data[:32])
+    checks.record_equal(TAIL, bytes(32), data[32:])
+    # 2. They parse, and the VM has a vTPM.
+    claims_read = checks.parse(CLAIMS, claims.parse, blob.runtime, "runtime claims")
+    if claims_read is None:
         return None
-    checks.equal(TPM, True, found.tpm_enabled)
-    return checks.vouch(found, since, report)
+    checks.record_equal(TPM, True, claims_read.tpm_enabled)
+    return checks.conclude(claims_read, since, report)
 
 
-def carries(found: Claims, bound: bytes, checks: Checks) -> bool:
-    """Whether the guest had `bound` (B, 64 bytes) put into what AMD's key signed."""
-    data = found.user_data
+def check_user_data(runtime_claims: RuntimeClaims, binding: bytes, checks: Checks) -> bool:
+    """Check that the claims' user-data is `binding` (B, 64 bytes), and return whether it is."""
+    data = runtime_claims.user_data
     if data is None:
-        return checks.that(USER_DATA_ABSENT, False, "user-data", None)
-    return checks.that(USER_DATA, hmac.compare_digest(bound, data), bound, data)
+        return checks.record(USER_DATA_ABSENT, False, "user-data", None)
+    return checks.record(USER_DATA, hmac.compare_digest(binding, data), binding, data)

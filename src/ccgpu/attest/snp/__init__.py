@@ -1,1 +1,1 @@
-"""AMD SEV-SNP: what an attestation report says, and whether AMD stands behind it."""
+"""AMD SEV-SNP: attestation reports, their certificates, and revocation lists."""

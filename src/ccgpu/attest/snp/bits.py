@@ -1,6 +1,6 @@
 """The bit fields of a report: guest policy, platform information, key information.
 
-Each keeps its raw value; the bits that AMD reserves are `reserved`, and judged by `verify`.
+Each keeps its raw value. Bits that AMD reserves are `reserved`; `report_invariants` checks them.
 """
 
 from dataclasses import dataclass
@@ -84,7 +84,7 @@ class PlatformInfo:
 
     @property
     def alias_check_complete(self) -> bool:
-        """Bit 5: since the last reset, memory aliases were looked for and none found."""
+        """Bit 5: since the last reset, the firmware checked for memory aliases and found none."""
         return bool(self.raw >> 5 & 1)
 
     @property

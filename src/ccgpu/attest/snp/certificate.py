@@ -1,6 +1,6 @@
-"""What a VCEK or VLEK certificate holds, whoever reads it: `cryptography`, or else `der`.
+"""The parts of a VCEK or VLEK certificate, whichever parser read it: `cryptography` or `der`.
 
-Nothing is believed yet. Names are in RFC 4514 form, as anchors have them.
+Nothing is verified here. Names are in RFC 4514 form, as in anchors.
 """
 
 from dataclasses import dataclass
@@ -27,8 +27,8 @@ PSS_SHA384 = "RSASSA-PSS, SHA-384, MGF1 with SHA-384, salt of 48 bytes"
 
 
 @dataclass(frozen=True, slots=True)
-class Extension:
-    """One extension: the DER inside its OCTET STRING."""
+class VekExtension:
+    """One X.509 extension; `value` is the DER inside its OCTET STRING."""
 
     oid: str
     critical: bool
@@ -36,8 +36,11 @@ class Extension:
 
 
 @dataclass(frozen=True, slots=True)
-class Certificate:
-    """The parts. `signed` is what `signature` covers, `spki` the key (DER)."""
+class VekCertificate:
+    """The parts of a certificate.
+
+    `spki`: SubjectPublicKeyInfo (DER). `signed`: TBSCertificate (DER), which `signature` covers.
+    """
 
     subject: str
     issuer: str
@@ -45,49 +48,54 @@ class Certificate:
     not_before: datetime
     not_after: datetime
     spki: bytes
-    extensions: tuple[Extension, ...]
+    extensions: tuple[VekExtension, ...]
     algorithm: str
     signed: bytes
     signature: bytes
 
 
-def read(data: bytes) -> Certificate:
-    """The parts of a certificate in DER, as `cryptography` reads it."""
-    return certificates.quietly(_read, data, READABLE)
+def read(data: bytes) -> VekCertificate:
+    """Parse a certificate in DER with `cryptography`, or raise `Malformed`."""
+    return certificates.parse_without_warnings(_read, data, READABLE)
 
 
-def _read(data: bytes) -> Certificate:
-    """Each part is decoded once, here, where a part that `cryptography` refuses is told."""
-    found = x509.load_der_x509_certificate(data)
-    return Certificate(
-        subject=found.subject.rfc4514_string(),
-        issuer=found.issuer.rfc4514_string(),
-        serial=found.serial_number,
-        not_before=found.not_valid_before_utc,
-        not_after=found.not_valid_after_utc,
-        spki=found.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo),
-        extensions=tuple(_extension(each) for each in found.extensions),
-        algorithm=algorithm(found),
-        signed=found.tbs_certificate_bytes,
-        signature=found.signature,
+def _read(data: bytes) -> VekCertificate:
+    """Decode every part here, where an error of `cryptography` becomes `Malformed`."""
+    certificate = x509.load_der_x509_certificate(data)
+    return VekCertificate(
+        subject=certificate.subject.rfc4514_string(),
+        issuer=certificate.issuer.rfc4514_string(),
+        serial=certificate.serial_number,
+        not_before=certificate.not_valid_before_utc,
+        not_after=certificate.not_valid_after_utc,
+        spki=certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo),
+        extensions=tuple(_extension(each) for each in certificate.extensions),
+        algorithm=algorithm(certificate),
+        signed=certificate.tbs_certificate_bytes,
+        signature=certificate.signature,
     )
 
 
-def algorithm(found: x509.Certificate | x509.CertificateRevocationList) -> str:
-    """How it is signed: `PSS_SHA384`, or else the identifier of what it names."""
+def algorithm(signed_object: x509.Certificate | x509.CertificateRevocationList) -> str:
+    """The signature algorithm: `PSS_SHA384`, or the OID of another one."""
     try:
-        parameters, hashed = found.signature_algorithm_parameters, found.signature_hash_algorithm
+        parameters, hashed = (
+            signed_object.signature_algorithm_parameters,
+            signed_object.signature_hash_algorithm,
+        )
     except certificates.REFUSALS:
         parameters, hashed = None, None
     if parameters == _PSS and isinstance(hashed, hashes.SHA384):
         return PSS_SHA384
-    return other_algorithm(found.signature_algorithm_oid.dotted_string)
+    return other_algorithm(signed_object.signature_algorithm_oid.dotted_string)
 
 
 def other_algorithm(oid: str) -> str:
-    """An algorithm that AMD does not sign with, as a check shows it."""
+    """The name, for checks, of an algorithm that AMD does not sign with."""
     return f"{oid} with other parameters" if oid == RSASSA_PSS else oid
 
 
-def _extension(found: x509.Extension[x509.ExtensionType]) -> Extension:
-    return Extension(found.oid.dotted_string, found.critical, found.value.public_bytes())
+def _extension(extension: x509.Extension[x509.ExtensionType]) -> VekExtension:
+    return VekExtension(
+        extension.oid.dotted_string, extension.critical, extension.value.public_bytes()
+    )

@@ -1,7 +1,7 @@
-"""From a pinned AMD root key (ARK) by the signing key (ASK, ASVK) to the key of a chip or a cloud.
+"""The chain from AMD's root key (ARK) over the signing key (ASK or ASVK) to a VCEK or VLEK.
 
-The anchors are arguments and decide: certificates of ARK and ASK that came with evidence must be
-the pinned ones, and the keys that signatures are checked with are the pinned keys in any case.
+Signatures are verified with the pinned keys. Certificates of ARK and ASK that came with evidence
+must be the pinned ones, and are used for nothing else.
 """
 
 from datetime import datetime
@@ -10,7 +10,7 @@ from functools import partial
 from cryptography import x509
 
 from ccgpu.attest import certificates
-from ccgpu.attest.check import Checks, Rule, shown
+from ccgpu.attest.check import Checks, Rule, format_value
 from ccgpu.attest.roots import AmdRoots, Anchor
 from ccgpu.attest.snp import certificate, signatures
 from ccgpu.attest.snp.certificate import PSS_SHA384
@@ -21,10 +21,10 @@ _X509 = "RFC 5280, 6.1.3"
 
 CHAIN = Rule("snp.chain", "the certificates of ASK and ARK can be read", "RFC 7468, 5")
 CHAIN_LENGTH = Rule("snp.chain.length", "the chain is the ASK and then the ARK", _KDS)
-ASK_PINNED = Rule("snp.ask.pinned", "the ASK is AMD's, as pinned", _KDS)
+ASK_ANCHOR = Rule("snp.ask.pinned", "the ASK is AMD's, as pinned", _KDS)
 ASK_SIGNATURE = Rule("snp.ask.signature", "the ASK is issued and signed by the ARK", _X509)
 ASK_DATES = Rule("snp.ask.dates", "the ASK is valid at the time", _X509)
-ARK_PINNED = Rule("snp.ark.pinned", "the ARK is AMD's, as pinned", _KDS)
+ARK_ANCHOR = Rule("snp.ark.pinned", "the ARK is AMD's, as pinned", _KDS)
 ARK_SIGNATURE = Rule("snp.ark.signature", "the ARK is issued and signed by itself", _X509)
 ARK_DATES = Rule("snp.ark.dates", "the ARK is valid at the time", _X509)
 AUTHORITY = Rule("snp.vek.authority", "AMD's key that signs such certificates is pinned", _KDS)
@@ -33,55 +33,66 @@ VEK_ALGORITHM = Rule("snp.vek.algorithm", "it is signed in the way that AMD sign
 VEK_SIGNATURE = Rule("snp.vek.signature", "it is signed by that authority", _X509)
 VEK_DATES = Rule("snp.vek.dates", "it is valid at the time", _X509)
 
-_LIMIT = 8  # certificates that are read at all, to say how many there are
+_MAX_CERTIFICATES = 8  # more are not parsed
 
 
 def verify(
     vek: Vek, chain: bytes | None, roots: AmdRoots | None, at: datetime, checks: Checks
 ) -> None:
-    """Check the certificate of a chip's or a cloud's key against one product's anchors."""
+    """Check a VEK certificate against one product's anchors, at a time.
+
+    `chain`: ASK and ARK (PEM), if they came along. `roots`: None if the product is not pinned.
+    """
     own = vek.certificate
-    _dates(VEK_DATES, own.not_before, own.not_after, at, checks)
-    checks.equal(VEK_ALGORITHM, PSS_SHA384, own.algorithm)
+    _check_dates(VEK_DATES, own.not_before, own.not_after, at, checks)
+    checks.record_equal(VEK_ALGORITHM, PSS_SHA384, own.algorithm)
     signer = authority(vek, roots)
     pinned = f"{vek.product}, {vek.kind}"
-    checks.that(AUTHORITY, signer is not None, pinned, pinned if signer else None)
+    checks.record(AUTHORITY, signer is not None, pinned, pinned if signer else None)
     if roots is None or signer is None:
         return
     if chain is not None:
-        _authorities(chain, signer, roots.ark, at, checks)
-    checks.equal(VEK_ISSUER, signer.subject, own.issuer)
-    signed = signatures.by_authority(signer.spki, own.signature, own.signed)
-    checks.that(VEK_SIGNATURE, signed, signer.subject, signer.subject if signed else "another key")
+        _check_authorities(chain, signer, roots.ark, at, checks)
+    checks.record_equal(VEK_ISSUER, signer.subject, own.issuer)
+    signed = signatures.is_signed_by_authority(signer.spki, own.signature, own.signed)
+    checks.record(
+        VEK_SIGNATURE, signed, signer.subject, signer.subject if signed else "another key"
+    )
 
 
 def authority(vek: Vek, roots: AmdRoots | None) -> Anchor | None:
-    """The pinned key that signs keys of this kind; nothing if there is none."""
+    """The anchor that signs this kind of VEK: ASK for a VCEK, ASVK for a VLEK; or None."""
     if roots is None:
         return None
     return roots.ask if vek.kind == "VCEK" else roots.asvk
 
 
-def _authorities(chain: bytes, ask: Anchor, ark: Anchor, at: datetime, checks: Checks) -> None:
-    read = partial(certificates.load_chain, rule=CHAIN, limit=_LIMIT)
-    found = checks.read(CHAIN, read, chain, "PEM certificates")
-    if found is None:
+def _check_authorities(
+    chain: bytes, ask: Anchor, ark: Anchor, at: datetime, checks: Checks
+) -> None:
+    load = partial(certificates.load_chain, rule=CHAIN, limit=_MAX_CERTIFICATES)
+    certificates_read = checks.parse(CHAIN, load, chain, "PEM certificates")
+    if certificates_read is None:
         return
-    names = [each.subject.rfc4514_string() for each in found]
-    if not checks.that(CHAIN_LENGTH, len(found) == 2, [ask.subject, ark.subject], names):
+    names = [each.subject.rfc4514_string() for each in certificates_read]
+    if not checks.record(
+        CHAIN_LENGTH, len(certificates_read) == 2, [ask.subject, ark.subject], names
+    ):
         return
-    signing, root = found
-    _pinned(ASK_PINNED, signing, ask, checks)
-    _issued(ASK_SIGNATURE, signing, ark, checks)
-    _dates(ASK_DATES, signing.not_valid_before_utc, signing.not_valid_after_utc, at, checks)
-    _pinned(ARK_PINNED, root, ark, checks)
-    _issued(ARK_SIGNATURE, root, ark, checks)
-    _dates(ARK_DATES, root.not_valid_before_utc, root.not_valid_after_utc, at, checks)
+    signing, root = certificates_read
+    _check_anchor(ASK_ANCHOR, signing, ask, checks)
+    _check_issuer(ASK_SIGNATURE, signing, ark, checks)
+    _check_dates(ASK_DATES, signing.not_valid_before_utc, signing.not_valid_after_utc, at, checks)
+    _check_anchor(ARK_ANCHOR, root, ark, checks)
+    _check_issuer(ARK_SIGNATURE, root, ark, checks)
+    _check_dates(ARK_DATES, root.not_valid_before_utc, root.not_valid_after_utc, at, checks)
 
 
-def _pinned(rule: Rule, found: x509.Certificate, pinned: Anchor, checks: Checks) -> None:
-    actual = certificates.anchor(found)
-    checks.that(
+def _check_anchor(
+    rule: Rule, authority_certificate: x509.Certificate, pinned: Anchor, checks: Checks
+) -> None:
+    actual = certificates.anchor_of(authority_certificate)
+    checks.record(
         rule,
         actual == pinned,
         f"{pinned.subject}, SHA-256 {pinned.sha256.hex()}",
@@ -89,10 +100,17 @@ def _pinned(rule: Rule, found: x509.Certificate, pinned: Anchor, checks: Checks)
     )
 
 
-def _issued(rule: Rule, found: x509.Certificate, issuer: Anchor, checks: Checks) -> None:
-    how, name = certificate.algorithm(found), found.issuer.rfc4514_string()
-    signed = signatures.by_authority(issuer.spki, found.signature, found.tbs_certificate_bytes)
-    checks.that(
+def _check_issuer(
+    rule: Rule, authority_certificate: x509.Certificate, issuer: Anchor, checks: Checks
+) -> None:
+    how, name = (
+        certificate.algorithm(authority_certificate),
+        authority_certificate.issuer.rfc4514_string(),
+    )
+    signed = signatures.is_signed_by_authority(
+        issuer.spki, authority_certificate.signature, authority_certificate.tbs_certificate_bytes
+    )
+    checks.record(
         rule,
         signed and how == PSS_SHA384 and name == issuer.subject,
         f"{issuer.subject}, {PSS_SHA384}",
@@ -100,5 +118,5 @@ def _issued(rule: Rule, found: x509.Certificate, issuer: Anchor, checks: Checks)
     )
 
 
-def _dates(rule: Rule, start: datetime, end: datetime, at: datetime, checks: Checks) -> None:
-    checks.that(rule, start <= at <= end, f"{shown(start)} to {shown(end)}", at)
+def _check_dates(rule: Rule, start: datetime, end: datetime, at: datetime, checks: Checks) -> None:
+    checks.record(rule, start <= at <= end, f"{format_value(start)} to {format_value(end)}", at)

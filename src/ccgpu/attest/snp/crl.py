@@ -1,8 +1,7 @@
-"""AMD's list of revoked certificates: signed by the ARK, for the time of the verdict.
+"""AMD's certificate revocation lists (CRL), signed by the ARK (RFC 5280, 6.3).
 
-Every list that is there is checked; that one must be there is the policy's to say: nothing about
-revocation is ever skipped in silence. Whatever list the ARK signed may revoke, old or new; whether
-revocation was looked at in time is judged on the newest.
+Whether a list is required is for the policy. Every list that the ARK signed may revoke, of any age;
+the newest one must be current.
 """
 
 from collections.abc import Sequence
@@ -12,7 +11,7 @@ from datetime import datetime
 from cryptography import x509
 
 from ccgpu.attest import certificates
-from ccgpu.attest.check import Checks, Malformed, Rule, shown
+from ccgpu.attest.check import Checks, Malformed, Rule, format_value
 from ccgpu.attest.roots import AmdRoots
 from ccgpu.attest.snp import certificate, signatures
 from ccgpu.attest.snp.certificate import PSS_SHA384
@@ -23,21 +22,21 @@ _X509 = "RFC 5280, 6.3.3"
 
 PRESENT = Rule("snp.crl.present", "AMD's revocation list is there", _KDS)
 READABLE = Rule("snp.crl", "AMD's revocation list can be read", "RFC 5280, 5.1")
-COMPLETE = Rule("snp.crl.complete", "the revocation list limits itself to nothing", _X509)
+COMPLETE = Rule("snp.crl.complete", "the revocation list does not limit its scope", _X509)
 ISSUER = Rule("snp.crl.issuer", "the revocation list is the ARK's", _X509)
 ALGORITHM = Rule("snp.crl.algorithm", "the revocation list is signed in the way AMD signs", _KDS)
 SIGNATURE = Rule("snp.crl.signature", "the revocation list is signed by the ARK", _X509)
 WINDOW = Rule("snp.crl.window", "the revocation list is current", _X509)
-AUTHORITIES_SPARED = Rule("snp.crl.authorities", "neither ARK nor ASK is revoked", _X509)
-VEK_SPARED = Rule("snp.crl.vek", "the certificate of the key is not revoked", _X509)
+AUTHORITIES_NOT_REVOKED = Rule("snp.crl.authorities", "neither ARK nor ASK is revoked", _X509)
+VEK_NOT_REVOKED = Rule("snp.crl.vek", "the certificate of the key is not revoked", _X509)
 
 _SIZE_LIMIT = 1024 * 1024
 _PEM_START = b"-----BEGIN "
 
 
 @dataclass(frozen=True, slots=True)
-class RevocationList:
-    """A revocation list as it says; `critical` names the extensions that must be understood."""
+class AmdRevocationList:
+    """A parsed revocation list; `critical`: OIDs of its critical extensions."""
 
     issuer: str
     this_update: datetime
@@ -50,10 +49,10 @@ class RevocationList:
 
 
 @dataclass(frozen=True, slots=True)
-class _Looked:
-    """A list that was looked at by itself; `signed`: it is the ARK's, `whole`: all of a list."""
+class _CheckedList:
+    """A list and its checks. `signed`: by the ARK. `whole`: it does not limit its scope."""
 
-    found: RevocationList | None = None
+    crl: AmdRevocationList | None = None
     signed: bool = False
     whole: bool = False
     checks: Checks = field(default_factory=Checks)
@@ -62,85 +61,85 @@ class _Looked:
 def verify(
     lists: Sequence[bytes], vek: Vek, roots: AmdRoots | None, at: datetime, checks: Checks
 ) -> None:
-    """Check revocation lists (DER or PEM), and that none revokes this key or its authorities.
+    """Check revocation lists (DER or PEM), and that none revokes the VEK or its authorities.
 
-    The newest of those that the ARK signed is the one that must be current. What cannot be read,
-    or was signed by others, hides none that was; if there is no other, it is refused.
+    The newest list that the ARK signed must be current. A list that is unreadable or signed by
+    another key is ignored, unless there is no better one: then its checks fail.
     """
-    looked = [_look(data, roots) for data in dict.fromkeys(lists)]
-    shown_one = _newest(looked, at)
-    checks.adopt(shown_one.checks)
-    if shown_one.found is None or roots is None:  # without roots the chain has failed
+    checked = [_check_list(data, roots) for data in dict.fromkeys(lists)]
+    newest = _newest(checked, at)
+    checks.adopt(newest.checks)
+    if newest.crl is None or roots is None:  # without roots, `chain` has failed
         return
-    _current(shown_one.found, at, checks)
-    counting = [each.found for each in looked if each.found and (each.signed or each is shown_one)]
-    _spares(frozenset().union(*(each.serials for each in counting)), vek, roots, checks)
+    _check_window(newest.crl, at, checks)
+    counted = [each.crl for each in checked if each.crl and (each.signed or each is newest)]
+    _check_not_revoked(frozenset().union(*(each.serials for each in counted)), vek, roots, checks)
 
 
-def _look(data: bytes, roots: AmdRoots | None) -> _Looked:
+def _check_list(data: bytes, roots: AmdRoots | None) -> _CheckedList:
     checks = Checks()
-    found = checks.read(READABLE, parse, data, "a revocation list")
-    if found is None or roots is None:
-        return _Looked(found, checks=checks)
+    crl = checks.parse(READABLE, parse, data, "a revocation list")
+    if crl is None or roots is None:
+        return _CheckedList(crl, checks=checks)
     ark = roots.ark
-    whole = checks.equal(COMPLETE, (), found.critical)
-    issued = checks.equal(ISSUER, ark.subject, found.issuer)
-    known = checks.equal(ALGORITHM, PSS_SHA384, found.algorithm)
-    signed = signatures.by_authority(ark.spki, found.signature, found.signed)
-    checks.that(SIGNATURE, signed, ark.subject, ark.subject if signed else "another key")
-    return _Looked(found, issued and known and signed, whole, checks)
+    whole = checks.record_equal(COMPLETE, (), crl.critical)
+    issued = checks.record_equal(ISSUER, ark.subject, crl.issuer)
+    known_algorithm = checks.record_equal(ALGORITHM, PSS_SHA384, crl.algorithm)
+    signed = signatures.is_signed_by_authority(ark.spki, crl.signature, crl.signed)
+    checks.record(SIGNATURE, signed, ark.subject, ark.subject if signed else "another key")
+    return _CheckedList(crl, issued and known_algorithm and signed, whole, checks)
 
 
-def _newest(looked: Sequence[_Looked], at: datetime) -> _Looked:
-    """The newest list of the ARK's that is there already; the first of all if there is none."""
-    genuine = [(each.found.this_update, each) for each in looked if each.found and each.signed]
+def _newest(checked: Sequence[_CheckedList], at: datetime) -> _CheckedList:
+    """The newest list signed by the ARK and not of the future; the first one if there is none."""
+    genuine = [(each.crl.this_update, each) for each in checked if each.crl and each.signed]
     whole = [pair for pair in genuine if pair[1].whole] or genuine
     begun = [pair for pair in whole if pair[0] <= at] or whole
-    return max(begun, key=lambda pair: pair[0])[1] if begun else looked[0]
+    return max(begun, key=lambda pair: pair[0])[1] if begun else checked[0]
 
 
-def parse(data: bytes) -> RevocationList:
-    """Decode a revocation list, or raise `Malformed`."""
+def parse(data: bytes) -> AmdRevocationList:
+    """Parse a revocation list (DER or PEM, at most 1 MiB), or raise `Malformed`."""
     if len(data) > _SIZE_LIMIT:
         raise Malformed(READABLE, f"at most {_SIZE_LIMIT} bytes", f"{len(data)} bytes")
-    return certificates.quietly(_parse, data, READABLE)
+    return certificates.parse_without_warnings(_parse, data, READABLE)
 
 
-def _parse(data: bytes) -> RevocationList:
+def _parse(data: bytes) -> AmdRevocationList:
     pem = data.lstrip().startswith(_PEM_START)
-    found = x509.load_pem_x509_crl(data) if pem else x509.load_der_x509_crl(data)
+    crl = x509.load_pem_x509_crl(data) if pem else x509.load_der_x509_crl(data)
     if not pem:
-        certificates.whole_bytes(found.signature, data)
-    entries = list(found)
-    return RevocationList(
-        issuer=found.issuer.rfc4514_string(),
-        this_update=found.last_update_utc,
-        next_update=found.next_update_utc,
+        certificates.require_whole_bytes(crl.signature, data)
+    entries = list(crl)
+    return AmdRevocationList(
+        issuer=crl.issuer.rfc4514_string(),
+        this_update=crl.last_update_utc,
+        next_update=crl.next_update_utc,
         serials=frozenset(entry.serial_number for entry in entries),
-        critical=_critical(found.extensions, *(entry.extensions for entry in entries)),
-        algorithm=certificate.algorithm(found),
-        signed=found.tbs_certlist_bytes,
-        signature=found.signature,
+        critical=_critical(crl.extensions, *(entry.extensions for entry in entries)),
+        algorithm=certificate.algorithm(crl),
+        signed=crl.tbs_certlist_bytes,
+        signature=crl.signature,
     )
 
 
 def _critical(*extensions: x509.Extensions) -> tuple[str, ...]:
-    found = {each.oid.dotted_string for some in extensions for each in some if each.critical}
-    return tuple(sorted(found))
+    critical = {each.oid.dotted_string for some in extensions for each in some if each.critical}
+    return tuple(sorted(critical))
 
 
-def _current(found: RevocationList, at: datetime, checks: Checks) -> None:
-    start, end = found.this_update, found.next_update
-    window = f"{shown(start)} to {shown(end)}"
-    checks.that(WINDOW, end is not None and start <= at <= end, window, at)
+def _check_window(crl: AmdRevocationList, at: datetime, checks: Checks) -> None:
+    start, end = crl.this_update, crl.next_update
+    window = f"{format_value(start)} to {format_value(end)}"
+    checks.record(WINDOW, end is not None and start <= at <= end, window, at)
 
 
-def _spares(serials: frozenset[int], vek: Vek, roots: AmdRoots, checks: Checks) -> None:
+def _check_not_revoked(serials: frozenset[int], vek: Vek, roots: AmdRoots, checks: Checks) -> None:
     authorities = {anchor.serial for anchor in (roots.ark, roots.ask, roots.asvk) if anchor}
     revoked = [f"{serial:#x}" for serial in sorted(authorities & serials)]
-    checks.equal(AUTHORITIES_SPARED, [], revoked)
+    checks.record_equal(AUTHORITIES_NOT_REVOKED, [], revoked)
     own = vek.certificate.serial
     listed = own in serials
-    checks.that(
-        VEK_SPARED, not listed, "not listed", f"{own:#x} is listed" if listed else "not listed"
+    checks.record(
+        VEK_NOT_REVOKED, not listed, "not listed", f"{own:#x} is listed" if listed else "not listed"
     )

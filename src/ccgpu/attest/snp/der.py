@@ -1,8 +1,8 @@
-"""A second reader of VEK certificates, without X.509 of `cryptography`.
+"""A second parser of VEK certificates, in case `cryptography` refuses serial number 0.
 
-AMD gives every VCEK the serial number 0, which RFC 5280 (4.1.2.2) forbids: `cryptography` warns of
-it, and says that it will refuse. This reader takes over then. It knows what AMD writes and nothing
-more: definite lengths in their shortest form, the names' six attributes, dates in UTC, version 3.
+AMD gives every VCEK the serial number 0, which RFC 5280 (4.1.2.2) forbids; `cryptography` warns
+that it will refuse it. This parser takes only what AMD writes: definite lengths in their shortest
+form, six attributes of names, dates in UTC, version 3.
 """
 
 import re
@@ -13,8 +13,8 @@ from ccgpu.attest.check import Malformed
 from ccgpu.attest.snp.certificate import (
     PSS_SHA384,
     READABLE,
-    Certificate,
-    Extension,
+    VekCertificate,
+    VekExtension,
     other_algorithm,
 )
 
@@ -41,13 +41,13 @@ _PSS_SHA384 = tuple(
 
 
 class Cursor:
-    """The elements of a piece of DER, one after the other."""
+    """Reads the elements of DER, one after the other."""
 
     def __init__(self, data: bytes) -> None:
         self._data, self._at = data, 0
 
     def next(self, *tags: int) -> tuple[int, bytes, bytes]:
-        """Tag, content and the whole of the next element, which must have one of these tags."""
+        """Tag, content and whole encoding of the next element, which must have one of `tags`."""
         start, data = self._at, self._data
         if start + 2 > len(data) or data[start] not in tags:
             raise _malformed(f"one of the tags {', '.join(f'{tag:#04x}' for tag in tags)}", start)
@@ -73,13 +73,13 @@ class Cursor:
         return self._at < len(self._data)
 
     def end(self) -> None:
-        """Refuse what is left."""
+        """Raise `Malformed` if data is left."""
         if self.more:
             raise _malformed("nothing more", self._at)
 
 
-def read(data: bytes) -> Certificate:
-    """The parts of a certificate in DER."""
+def read(data: bytes) -> VekCertificate:
+    """Parse a certificate in DER, or raise `Malformed`."""
     outer = Cursor(data)
     whole = Cursor(outer.content(SEQUENCE))
     outer.end()
@@ -102,7 +102,7 @@ def read(data: bytes) -> Certificate:
     spki = body.next(SEQUENCE)[2]
     extensions = _extensions(body.content(_EXTENSIONS))
     body.end()
-    return Certificate(
+    return VekCertificate(
         subject=subject,
         issuer=issuer,
         serial=serial,
@@ -117,7 +117,7 @@ def read(data: bytes) -> Certificate:
 
 
 def integer(content: bytes) -> int:
-    """A number that is not negative, in its shortest form."""
+    """Decode an INTEGER that is not negative and in its shortest form, or raise `Malformed`."""
     padded = len(content) > 1 and content[0] == 0 and content[1] < 0x80
     if not content or content[0] >= 0x80 or padded:
         raise _malformed("an INTEGER in its shortest form, not negative", 0)
@@ -167,20 +167,20 @@ def _attributes(names: Cursor) -> Iterator[str]:
         yield f"{_ATTRIBUTES[number]}={value}"
 
 
-def _extensions(content: bytes) -> tuple[Extension, ...]:
+def _extensions(content: bytes) -> tuple[VekExtension, ...]:
     outer = Cursor(content)
     every = Cursor(outer.content(SEQUENCE))
     outer.end()
-    found: dict[str, Extension] = {}
+    extensions: dict[str, VekExtension] = {}
     while every.more:
         one = _extension(Cursor(every.content(SEQUENCE)))
-        if one.oid in found:
+        if one.oid in extensions:
             raise _malformed("each extension once", 0)
-        found[one.oid] = one
-    return tuple(found.values())
+        extensions[one.oid] = one
+    return tuple(extensions.values())
 
 
-def _extension(parts: Cursor) -> Extension:
+def _extension(parts: Cursor) -> VekExtension:
     oid, critical = _oid(parts.content(OID)), False
     tag, content, _ = parts.next(BOOLEAN, OCTETS)
     if tag == BOOLEAN:
@@ -189,7 +189,7 @@ def _extension(parts: Cursor) -> Extension:
             raise _malformed("a BOOLEAN that is not the default", 0)
         content = parts.content(OCTETS)
     parts.end()
-    return Extension(oid, critical, content)
+    return VekExtension(oid, critical, content)
 
 
 def _oid(content: bytes) -> str:

@@ -1,4 +1,4 @@
-"""The SNP attestation report, byte by byte: the one table that parser and builder share.
+"""The layout of the SNP attestation report, shared by parser and builder.
 
 All integers are little endian. A field that came with a later version of the report is reserved
 (zero) in earlier ones: `SINCE`.

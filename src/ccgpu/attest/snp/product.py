@@ -1,4 +1,4 @@
-"""Which processor a report is of, by the CPUID values that it carries since version 3."""
+"""The processor product of a report, from the CPUID values that it has since version 3."""
 
 from dataclasses import dataclass
 
@@ -12,13 +12,13 @@ _PRODUCTS = (
     (_ZEN5, range(0x12), "Turin"),
 )
 
-# Version 2 of the report came to an end before Turin's firmware came.
+# Reports of version 2 carry no CPUID; Turin's firmware never wrote them.
 BEFORE_CPUID = ("Milan", "Genoa")
 
 
 @dataclass(frozen=True, slots=True)
 class Cpuid:
-    """Family, model and stepping."""
+    """CPUID family, model and stepping."""
 
     family: int
     model: int
@@ -26,7 +26,7 @@ class Cpuid:
 
     @property
     def product(self) -> str | None:
-        """AMD's name, as in certificates ("Genoa"); nothing if the processor is not known."""
+        """AMD's product name, as in certificates ("Genoa"); None if unknown."""
         for family, models, name in _PRODUCTS:
             if family == self.family and self.model in models:
                 return name
@@ -34,7 +34,7 @@ class Cpuid:
 
     @property
     def places_like_turin(self) -> bool:
-        """Whether its TCBs are laid out as Turin's."""
+        """Whether its TCBs have Turin's layout."""
         return self.family == _ZEN5
 
     def __str__(self) -> str:

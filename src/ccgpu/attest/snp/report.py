@@ -1,7 +1,7 @@
-"""The attestation report, decoded and not yet believed.
+"""The parser of SNP attestation reports. Nothing is verified here.
 
-Any bytes parse or are `Malformed`. Bits that AMD reserves within a field are left to `verify`, so
-that a report which breaks one rule still shows the others.
+Reserved bits within a field are checked by `verify`, not here, so that one report can show several
+failures.
 """
 
 from dataclasses import dataclass
@@ -44,8 +44,8 @@ _RESERVED = {
 
 
 @dataclass(frozen=True, slots=True)
-class Version:
-    """The version of AMD's firmware."""
+class FirmwareVersion:
+    """The version of AMD's SNP firmware."""
 
     major: int
     minor: int
@@ -56,11 +56,12 @@ class Version:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
-    """What a report says. `product`: AMD's name of the processor.
+class SnpReport:
+    """A parsed report; fields are named as in ATTESTATION_REPORT. `raw`: all 1184 bytes.
 
-    Before version 3 the report does not name the product: it is nothing until `verify` found it in
-    the certificate. `cpuid` and the mitigation vectors are nothing in versions without them.
+    `cpuid` is None before version 3, the mitigation vectors are None before version 5. `product`:
+    AMD's name ("Genoa"); before version 3 it is None until `verify` takes it from the certificate.
+    `signature`: r and s.
     """
 
     raw: bytes
@@ -85,8 +86,8 @@ class Report:
     cpuid: Cpuid | None
     chip_id: bytes
     committed_tcb: Tcb
-    current_version: Version
-    committed_version: Version
+    current_version: FirmwareVersion
+    committed_version: FirmwareVersion
     launch_tcb: Tcb
     launch_mit_vector: int | None
     current_mit_vector: int | None
@@ -99,8 +100,8 @@ class Report:
         return SIGNED.of(self.raw)
 
 
-def parse(raw: bytes) -> Report:
-    """Decode a report of version 2 to 5, or raise `Malformed`."""
+def parse(raw: bytes) -> SnpReport:
+    """Parse a report of version 2 to 5 (1184 bytes), or raise `Malformed`."""
     if len(raw) != SIZE:
         raise Malformed(READABLE, f"{SIZE} bytes", f"{len(raw)} bytes")
     version = _number(raw, "version")
@@ -110,7 +111,7 @@ def parse(raw: bytes) -> Report:
     cpuid = _cpuid(raw) if version >= SINCE["cpuid_fam_id"] else None
     turin = cpuid is not None and cpuid.places_like_turin
     mitigated = version >= SINCE["launch_mit_vector"]
-    return Report(
+    return SnpReport(
         raw=raw,
         version=version,
         guest_svn=_number(raw, "guest_svn"),
@@ -133,8 +134,8 @@ def parse(raw: bytes) -> Report:
         cpuid=cpuid,
         chip_id=_bytes(raw, "chip_id"),
         committed_tcb=tcb.decode(_bytes(raw, "committed_tcb"), turin=turin),
-        current_version=_firmware(raw, "current"),
-        committed_version=_firmware(raw, "committed"),
+        current_version=_firmware_version(raw, "current"),
+        committed_version=_firmware_version(raw, "committed"),
         launch_tcb=tcb.decode(_bytes(raw, "launch_tcb"), turin=turin),
         launch_mit_vector=_number(raw, "launch_mit_vector") if mitigated else None,
         current_mit_vector=_number(raw, "current_mit_vector") if mitigated else None,
@@ -163,8 +164,10 @@ def _cpuid(raw: bytes) -> Cpuid:
     return Cpuid(*(_number(raw, name) for name in names))
 
 
-def _firmware(raw: bytes, which: str) -> Version:
-    return Version(*(_number(raw, f"{which}_{part}") for part in ("major", "minor", "build")))
+def _firmware_version(raw: bytes, which: str) -> FirmwareVersion:
+    return FirmwareVersion(
+        *(_number(raw, f"{which}_{part}") for part in ("major", "minor", "build"))
+    )
 
 
 def _signature_number(raw: bytes, name: str) -> int:

@@ -1,4 +1,4 @@
-"""AMD's root keys, pinned: nobody is asked for them at the time of a verdict.
+"""AMD's root keys, pinned: a verdict never fetches them.
 
 AMD's Key Distribution Service publishes them: https://kdsintf.amd.com/vcek/v1/{product}/cert_chain
 is the ASK and the ARK, https://kdsintf.amd.com/vlek/v1/{product}/cert_chain the ASVK and the ARK.

@@ -1,8 +1,8 @@
-"""Which of AMD's certificates and revocation lists are for one report, of those that are there.
+"""Selects AMD's certificates and revocation lists for one report.
 
-A folder may hold those of several machines: a VCEK is chosen by chip id and TCB, a chain and a
-revocation list by the product. The caller's come before the evidence's. Nothing is believed here:
-`snp.verify` checks what was chosen.
+A folder may hold those of several machines: a VCEK is selected by chip id and TCB, a chain and
+revocation lists by product. The caller's come before the evidence's. Nothing is verified here:
+`snp.verify` checks what was selected.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,7 +15,7 @@ from ccgpu.attest.roots import AmdRoots
 from ccgpu.attest.snp import chain as authorities
 from ccgpu.attest.snp import crl as revocation
 from ccgpu.attest.snp import vek as veks
-from ccgpu.attest.snp.report import Report
+from ccgpu.attest.snp.report import SnpReport
 from ccgpu.attest.snp.vek import Vek
 from ccgpu.domain.evidence import CallerCollateral, CpuEvidence
 
@@ -23,8 +23,8 @@ _CHAIN_LIMIT = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Selected:
-    """What one report is checked with; `vek` is None if there is no certificate of its chip."""
+class SelectedCollateral:
+    """The collateral for one report; `vek` is None if there is no certificate to use."""
 
     vek: bytes | None
     chain: bytes | None
@@ -32,37 +32,37 @@ class Selected:
 
 
 def select(
-    report: Report,
+    report: SnpReport,
     part: CpuEvidence,
     given: CallerCollateral,
     roots: Mapping[str, AmdRoots],
     at: datetime,
-) -> Selected:
-    """Choose for a report, from what came with it and what the caller gives."""
+) -> SelectedCollateral:
+    """Select from what came with the report (`part`) and what the caller gives (`given`)."""
     own = tuple(each for each in (part.vek, *part.veks) if each is not None)
     vek = _vek(report, (*given.veks, *own), own, roots, at)
     product = report.product or _product(vek)
     anchors = roots.get(product or "")
-    chain = next((each for each in given.chains if _is_of(each, anchors)), part.chain)
+    chain = next((each for each in given.chains if _is_chain_of(each, anchors)), part.chain)
     lists = (*given.crls, part.crl, *part.crls)
     there = tuple(dict.fromkeys(each for each in lists if each is not None))
-    return Selected(vek, chain, _crls(there, (part.crl, *part.crls), anchors))
+    return SelectedCollateral(vek, chain, _crls(there, (part.crl, *part.crls), anchors))
 
 
 def _vek(
-    report: Report,
+    report: SnpReport,
     every: Sequence[bytes],
     own: Sequence[bytes],
     roots: Mapping[str, AmdRoots],
     at: datetime,
 ) -> bytes | None:
-    """The certificate of the chip at its TCB; the evidence's first one if there is none.
+    """The certificate of the chip at its TCB, preferably one that AMD signed.
 
-    That one is then refused for what is wrong with it. Of several, one that AMD signed is chosen.
+    If there is none, the evidence's first certificate, which `snp.verify` then refuses.
     """
     if len(every) == 1 and own:
         return own[0]
-    of_chip = [(raw, vek) for raw, vek in _parsed(every) if _is_for(vek, report)]
+    of_chip = [(raw, vek) for raw, vek in _parse_all(every) if _is_for(vek, report)]
     if len(of_chip) > 1:
         signed = [raw for raw, vek in of_chip if _is_signed(vek, roots, at)]
         of_chip = of_chip if not signed else [pair for pair in of_chip if pair[0] == signed[0]]
@@ -71,7 +71,7 @@ def _vek(
     return own[0] if own else None
 
 
-def _parsed(every: Sequence[bytes]) -> Iterator[tuple[bytes, Vek]]:
+def _parse_all(every: Sequence[bytes]) -> Iterator[tuple[bytes, Vek]]:
     for raw in dict.fromkeys(every):
         try:
             yield raw, veks.parse(raw)
@@ -79,8 +79,8 @@ def _parsed(every: Sequence[bytes]) -> Iterator[tuple[bytes, Vek]]:
             continue
 
 
-def _is_for(vek: Vek, report: Report) -> bool:
-    """Whether its key may have signed the report: by kind, TCB and chip. A VLEK names no chip."""
+def _is_for(vek: Vek, report: SnpReport) -> bool:
+    """Whether kind, TCB and chip match the report. A VLEK names no chip."""
     if (vek.kind, vek.tcb) != (report.key_info.signing_key, report.reported_tcb):
         return False
     size = len(report.chip_id)
@@ -100,28 +100,28 @@ def _product(vek: bytes | None) -> str | None:
         return None
 
 
-def _is_of(chain: bytes, anchors: AmdRoots | None) -> bool:
-    """Whether a chain begins with an authority of this product."""
+def _is_chain_of(chain: bytes, anchors: AmdRoots | None) -> bool:
+    """Whether a chain (PEM) begins with an authority of this product."""
     if anchors is None:
         return False
     try:
-        found = certificates.load_chain(chain, authorities.CHAIN, _CHAIN_LIMIT)
+        certs = certificates.load_chain(chain, authorities.CHAIN, _CHAIN_LIMIT)
     except Malformed:
         return False
     signers = {anchor.subject for anchor in (anchors.ask, anchors.asvk) if anchor}
-    return found[0].subject.rfc4514_string() in signers
+    return certs[0].subject.rfc4514_string() in signers
 
 
 def _crls(
     there: Sequence[bytes], own: Sequence[bytes | None], anchors: AmdRoots | None
 ) -> tuple[bytes, ...]:
-    """All lists but those that the caller gives for other products."""
+    """All lists except those that the caller gives for other products."""
     if anchors is None:
         return tuple(there)
-    return tuple(raw for raw in there if raw in own or not _is_of_another(raw, anchors))
+    return tuple(raw for raw in there if raw in own or not _is_of_another_product(raw, anchors))
 
 
-def _is_of_another(raw: bytes, anchors: AmdRoots) -> bool:
+def _is_of_another_product(raw: bytes, anchors: AmdRoots) -> bool:
     try:
         return revocation.parse(raw).issuer != anchors.ark.subject
     except Malformed:

@@ -1,4 +1,4 @@
-"""AMD's two kinds of signature, with their parameters fixed here and never taken from evidence."""
+"""AMD's two signature algorithms. Their parameters are fixed here, never taken from evidence."""
 
 from functools import lru_cache
 
@@ -16,8 +16,8 @@ _PSS = padding.PSS(padding.MGF1(_SHA384), 48)
 _ECDSA = ec.ECDSA(_SHA384)
 
 
-def by_authority(spki: bytes, signature: bytes, signed: bytes) -> bool:
-    """Whether the pinned key `spki` (DER) made this signature; one that is not RSA made none."""
+def is_signed_by_authority(spki: bytes, signature: bytes, signed: bytes) -> bool:
+    """Whether the pinned key `spki` (DER) made this RSASSA-PSS signature; False if not RSA."""
     key = _key(spki)
     if not isinstance(key, rsa.RSAPublicKey):
         return False
@@ -28,8 +28,10 @@ def by_authority(spki: bytes, signature: bytes, signed: bytes) -> bool:
     return True
 
 
-def by_chip(key: ec.EllipticCurvePublicKey, signature: tuple[int, int], signed: bytes) -> bool:
-    """Whether a chip's key made this signature (r and s)."""
+def is_signed_by_chip(
+    key: ec.EllipticCurvePublicKey, signature: tuple[int, int], signed: bytes
+) -> bool:
+    """Whether a chip's key made this ECDSA signature (r, s)."""
     try:
         key.verify(encode_dss_signature(*signature), signed, _ECDSA)
     except InvalidSignature:

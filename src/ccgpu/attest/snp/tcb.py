@@ -1,6 +1,6 @@
 """Trusted computing base: the security version numbers (SVN) of AMD's firmware on one chip.
 
-There is no order of two TCBs as wholes: one is at least another only if each component is.
+TCBs are compared component by component: one is at least another only if each component is.
 """
 
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ RESERVED = Rule(
     "AMD SEV-SNP ABI (56860), TCB_VERSION structure",
 )
 
-# ABI specification, TCB_VERSION: where each component stands. Turin (family 1Ah) moved them.
+# ABI specification, TCB_VERSION: offset of each component. Turin (family 1Ah) has another layout.
 _PLACES = {"bootloader": 0, "tee": 1, "snp": 6, "microcode": 7}
 _TURIN_PLACES = {"fmc": 0, "bootloader": 1, "tee": 2, "snp": 3, "microcode": 7}
 _RESERVED, _TURIN_RESERVED = range(2, 6), range(4, 7)
@@ -21,7 +21,7 @@ _RESERVED, _TURIN_RESERVED = range(2, 6), range(4, 7)
 
 @dataclass(frozen=True, slots=True)
 class Tcb:
-    """Version numbers by component; `fmc` is Turin's alone."""
+    """Security version numbers (0-255) by component; only Turin has `fmc`."""
 
     bootloader: int
     tee: int
@@ -30,7 +30,7 @@ class Tcb:
     fmc: int | None = None
 
     def at_least(self, floor: "Tcb") -> bool:
-        """Whether both have the same components, and none of these is below the other's."""
+        """Whether both have the same components and each is at least that of `floor`."""
         if (self.fmc is None) != (floor.fmc is None):
             return False
         return (
@@ -48,7 +48,7 @@ class Tcb:
 
 
 def decode(raw: bytes, *, turin: bool) -> Tcb:
-    """The TCB in 8 bytes of a report, or `Malformed` if a reserved one is not zero."""
+    """Decode a TCB (8 bytes), or raise `Malformed` if a reserved byte is not zero."""
     places = _TURIN_PLACES if turin else _PLACES
     reserved = _TURIN_RESERVED if turin else _RESERVED
     if any(raw[at] for at in reserved):

@@ -1,7 +1,7 @@
-"""VCEK and VLEK: AMD's certificate of the key that signs reports, with what it says of the chip.
+"""The parser of VEK certificates: VCEK (one chip's key) and VLEK (one cloud's key).
 
-Authentic only when `chain` says so. Every extension must be in strict DER and of the size that AMD
-gives it; a critical one that AMD does not write is refused.
+`chain` verifies them. AMD's extensions must be in strict DER and of the specified size; critical
+extensions are refused, since AMD writes none.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.serialization import load_der_public_key
 from ccgpu.attest import certificates
 from ccgpu.attest.check import Malformed, Rule
 from ccgpu.attest.snp import certificate, der
-from ccgpu.attest.snp.certificate import READABLE, Certificate
+from ccgpu.attest.snp.certificate import READABLE, VekCertificate
 from ccgpu.attest.snp.tcb import Tcb
 
 _KDS = "AMD VCEK specification (57230), 3.1"
@@ -35,13 +35,16 @@ _KINDS = {"SEV-VCEK": "VCEK", "SEV-VLEK": "VLEK"}
 _TURIN = "Turin"
 _HWID_SIZE, _TURIN_HWID_SIZE = 64, 8
 
-Reader = Callable[[bytes], Certificate]
+Reader = Callable[[bytes], VekCertificate]
 READERS: Sequence[Reader] = (certificate.read, der.read)
 
 
 @dataclass(frozen=True, slots=True)
 class Vek:
-    """One chip's (VCEK) or one cloud's (VLEK) key, for one TCB."""
+    """A VCEK or VLEK: the key that signs reports of one TCB.
+
+    `hwid`: the chip's id, 64 bytes (Turin: 8); None for a VLEK. `reserved_svns`: must be zero.
+    """
 
     kind: str
     product: str
@@ -49,15 +52,19 @@ class Vek:
     reserved_svns: tuple[int, ...]
     hwid: bytes | None
     key: ec.EllipticCurvePublicKey
-    certificate: Certificate
+    certificate: VekCertificate
 
 
 @lru_cache(maxsize=128)
 def parse(data: bytes, readers: Sequence[Reader] = READERS) -> Vek:
-    """Decode a VEK certificate (DER or PEM) with the first reader that takes it, or `Malformed`."""
-    found = _read(certificates.der(data, READABLE), readers)
-    kind = _kind(found)
-    extensions = _extensions(found)
+    """Parse a VEK certificate (DER or PEM) with the first reader that accepts it.
+
+    Raises:
+        Malformed: No reader accepts it, or an extension is missing or wrong.
+    """
+    certificate_read = _read(certificates.read_der(data, READABLE), readers)
+    kind = _kind(certificate_read)
+    extensions = _extensions(certificate_read)
     product = _product(extensions)
     return Vek(
         kind=kind,
@@ -65,12 +72,12 @@ def parse(data: bytes, readers: Sequence[Reader] = READERS) -> Vek:
         tcb=_tcb(extensions, product),
         reserved_svns=tuple(_svn(extensions, oid) for oid in RESERVED_SVNS if oid in extensions),
         hwid=_hwid(extensions, product) if kind == "VCEK" else None,
-        key=_key(found),
-        certificate=found,
+        key=_key(certificate_read),
+        certificate=certificate_read,
     )
 
 
-def _read(data: bytes, readers: Sequence[Reader]) -> Certificate:
+def _read(data: bytes, readers: Sequence[Reader]) -> VekCertificate:
     refusals = []
     for reader in readers:
         try:
@@ -80,16 +87,16 @@ def _read(data: bytes, readers: Sequence[Reader]) -> Certificate:
     raise refusals[0]
 
 
-def _kind(found: Certificate) -> str:
-    name = found.subject.partition(",")[0].removeprefix("CN=")
+def _kind(vek_certificate: VekCertificate) -> str:
+    name = vek_certificate.subject.partition(",")[0].removeprefix("CN=")
     if name not in _KINDS:
-        raise Malformed(SUBJECT, _KINDS, found.subject)
+        raise Malformed(SUBJECT, _KINDS, vek_certificate.subject)
     return _KINDS[name]
 
 
-def _key(found: Certificate) -> ec.EllipticCurvePublicKey:
+def _key(vek_certificate: VekCertificate) -> ec.EllipticCurvePublicKey:
     try:
-        key = load_der_public_key(found.spki)
+        key = load_der_public_key(vek_certificate.spki)
     except (ValueError, UnsupportedAlgorithm) as error:
         raise Malformed(KEY, "EC P-384", str(error)[:100]) from error
     if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP384R1):
@@ -97,11 +104,11 @@ def _key(found: Certificate) -> ec.EllipticCurvePublicKey:
     return key
 
 
-def _extensions(found: Certificate) -> Mapping[str, bytes]:
-    critical = [each.oid for each in found.extensions if each.critical]
+def _extensions(vek_certificate: VekCertificate) -> Mapping[str, bytes]:
+    critical = [each.oid for each in vek_certificate.extensions if each.critical]
     if critical:
         raise Malformed(EXTENSION, "no critical extension", critical)
-    return {each.oid: each.value for each in found.extensions}
+    return {each.oid: each.value for each in vek_certificate.extensions}
 
 
 def _extension(extensions: Mapping[str, bytes], oid: str) -> bytes:
@@ -111,7 +118,7 @@ def _extension(extensions: Mapping[str, bytes], oid: str) -> bytes:
 
 
 def _product(extensions: Mapping[str, bytes]) -> str:
-    """The name up to the stepping, which only Milan's has ("Milan-B0")."""
+    """The product name without the stepping, which only Milan's has ("Milan-B0")."""
     content = _content(_extension(extensions, PRODUCT_NAME), der.IA5, PRODUCT_NAME)
     name = content.decode("latin-1").partition("-")[0]
     if not (name.isascii() and name.isalpha()):

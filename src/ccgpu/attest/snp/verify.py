@@ -1,8 +1,8 @@
-"""Whether a report is genuine, and of a guest that nobody else can look into.
+"""Verifies an SNP report up to AMD's root key.
 
-Steps: 1 the report by itself · 2 the certificate of the key that signed it · 3 its chain to AMD ·
-4 revocation · 5 the signature · 6 that report and certificate agree. What a policy may decide
-(products, least TCBs, the paravisor's key, the alias check) the caller still owes.
+Steps: 1 fields that must have one value · 2 the VEK certificate · 3 its chain to AMD's root (RFC
+5280, 6.1) · 4 revocation (RFC 5280, 6.3) · 5 the signature · 6 that report and certificate match.
+The caller must still apply the policy (products, TCB floors, the paravisor's key, alias check).
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,11 +11,11 @@ from datetime import datetime
 
 from ccgpu.attest.check import Checks, Outcome, Rule
 from ccgpu.attest.roots import AmdRoots
-from ccgpu.attest.snp import agreement, certificate, ordering, settings, signatures
+from ccgpu.attest.snp import certificate, report_invariants, report_vek_match, signatures, tcb_order
 from ccgpu.attest.snp import chain as authorities
 from ccgpu.attest.snp import crl as revocation
 from ccgpu.attest.snp import vek as veks
-from ccgpu.attest.snp.report import Report
+from ccgpu.attest.snp.report import SnpReport
 from ccgpu.attest.snp.vek import Vek
 
 SIGNATURE = Rule(
@@ -26,7 +26,7 @@ SIGNATURE = Rule(
 
 
 def verify(
-    report: Report,
+    report: SnpReport,
     vek: bytes,
     chain: bytes | None,
     crls: Sequence[bytes],
@@ -35,29 +35,30 @@ def verify(
     checks: Checks,
     *,
     allow_provisional: bool = False,
-) -> Outcome[Report]:
-    """Check a report against AMD's roots by product, at a time.
+) -> Outcome[SnpReport]:
+    """Verify a report at a time; `roots` by product.
 
-    `vek`: certificate of the key that signed it (DER or PEM); `chain`: ASK and ARK (PEM), if they
-    came along; `crls`: AMD's revocation lists. The report that comes back names its product.
+    `vek`: certificate of the key that signed it (DER or PEM). `chain`: ASK and ARK (PEM), if they
+    came along. `crls`: AMD's revocation lists (DER or PEM). The report that is returned names its
+    product.
     """
-    since = checks.mark()
-    settings.verify(report, checks)  # 1
-    ordering.verify(report, checks, allow_provisional=allow_provisional)
-    key = checks.read(certificate.READABLE, veks.parse, vek, "a VCEK or a VLEK")  # 2
+    since = checks.checkpoint()
+    report_invariants.verify(report, checks)  # 1
+    tcb_order.verify(report, checks, allow_provisional=allow_provisional)
+    key = checks.parse(certificate.READABLE, veks.parse, vek, "a VCEK or a VLEK")  # 2
     if key is None:
-        return checks.vouch(report, since)
+        return checks.conclude(report, since)
     anchors = roots.get(key.product)
     authorities.verify(key, chain, anchors, at, checks)  # 3
     if crls:
         revocation.verify(crls, key, anchors, at, checks)  # 4
-    _signature(report, key, checks)  # 5
-    product = agreement.verify(report, key, checks)  # 6
+    _check_signature(report, key, checks)  # 5
+    product = report_vek_match.verify(report, key, checks)  # 6
     named = report if report.product == product else replace(report, product=product)
-    return checks.vouch(named, since)
+    return checks.conclude(named, since)
 
 
-def _signature(report: Report, key: Vek, checks: Checks) -> None:
+def _check_signature(report: SnpReport, key: Vek, checks: Checks) -> None:
     subject = key.certificate.subject
-    signed = signatures.by_chip(key.key, report.signature, report.signed)
-    checks.that(SIGNATURE, signed, subject, subject if signed else "another key, or other bytes")
+    signed = signatures.is_signed_by_chip(key.key, report.signature, report.signed)
+    checks.record(SIGNATURE, signed, subject, subject if signed else "another key, or other bytes")

@@ -1,6 +1,6 @@
-"""Where an issuer publishes the keys of its tokens: worked out of the issuer that is configured.
+"""The address of an issuer's key set, derived from the configured issuer alone.
 
-No token and no key set has a say in it: an address that comes with a token is its maker's.
+An address in a token or a key set is never used: its maker chose it.
 """
 
 import re
@@ -18,20 +18,20 @@ _NRAS_KEYS = f"{NRAS_ISSUER}/.well-known/jwks.json"  # NVIDIA NRAS API documenta
 # Microsoft: each provider is a host of its own; its keys are beside it, at `certs`. `.us` is Azure
 # Government.
 _MAA_ISSUER = re.compile(r"https://(?:[a-z0-9]+(?:-[a-z0-9]+)*\.)+attest\.azure\.(?:net|us)")
-_LONGEST = 253 + len("https://")  # RFC 1035, §2.3.4: of a host name
+_MAX_LENGTH = 253 + len("https://")  # RFC 1035, §2.3.4: of a host name
 
 
 def jwks_url(issuer: str) -> str | None:
-    """The address of `issuer`'s keys; None if it is not one of the two services."""
+    """The address of `issuer`'s key set; None if it is neither NVIDIA's nor Microsoft's."""
     if issuer == NRAS_ISSUER:
         return _NRAS_KEYS
-    if len(issuer) <= _LONGEST and _MAA_ISSUER.fullmatch(issuer):
+    if len(issuer) <= _MAX_LENGTH and _MAA_ISSUER.fullmatch(issuer):
         return f"{issuer}/certs"
     return None
 
 
 def acceptable_jwks_url(issuer: str) -> str:
-    """The one address to fetch `issuer`'s keys from (no redirect), or `Malformed`."""
+    """The only address to fetch `issuer`'s key set from (no redirects), or `Malformed`."""
     url = jwks_url(issuer)
     if url is None:
         raise Malformed(

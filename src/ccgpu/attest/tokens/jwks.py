@@ -1,7 +1,7 @@
-"""Key sets (JWK Set, RFC 7517), and the one key of a set that a token may be checked with.
+"""The parser of key sets (JWK Set, RFC 7517), and of the one key that a token is verified with.
 
-Only the key that is asked for is looked into; the set itself has to be unambiguous. A key that is
-too weak, of another kind or meant for another use is refused, whatever was signed with it.
+The set must be unambiguous; only the key that is needed is parsed. A key that is weak, of another
+type or for another use is refused.
 """
 
 import base64
@@ -60,76 +60,80 @@ _BASE64URL = re.compile(r"[A-Za-z0-9_-]{1,1400}")
 
 @dataclass(frozen=True, slots=True)
 class SigningKey:
-    """A public key, and its certificate if the set has one."""
+    """A public key, and its certificate (first of `x5c`) if the set has one."""
 
     public: PublicKey
     certificate: x509.Certificate | None
 
 
 def parse(data: bytes) -> KeySet:
-    """The keys of a set by id, not yet looked into; or `Malformed`."""
+    """The keys of a set (JSON, at most 1 MiB) by `kid`, not parsed yet; or `Malformed`."""
     listed = strict_json.load(data, _SET_LIMIT).get("keys")
     if not isinstance(listed, list) or not 1 <= len(listed) <= _KEYS_LIMIT:
-        raise Malformed(KEYS, f"1 to {_KEYS_LIMIT} keys", _counted(listed))
-    found: dict[str, Jwk] = {}
+        raise Malformed(KEYS, f"1 to {_KEYS_LIMIT} keys", _describe_count(listed))
+    keys: dict[str, Jwk] = {}
     for jwk in listed:
         if not isinstance(jwk, dict):
             raise Malformed(KEYS, "objects", type(jwk).__name__)
         kid = _kid(jwk)
-        if kid in found:
+        if kid in keys:
             raise Malformed(DUPLICATE, "every id once", f"{kid} twice")
         if secrets := _SECRET_MEMBERS & set(jwk):
             raise Malformed(PRIVATE, "public keys", f"{kid} has {', '.join(sorted(secrets))}")
-        found[kid] = jwk
-    return found
+        keys[kid] = jwk
+    return keys
 
 
-def key(jwk: Jwk, algorithm: Algorithm) -> SigningKey:
-    """The key that `jwk` stands for, for this algorithm alone; or `Malformed`."""
+def signing_key(jwk: Jwk, algorithm: Algorithm) -> SigningKey:
+    """Parse `jwk` as a key for this algorithm, or raise `Malformed`."""
     kind = "EC" if algorithm == "ES384" else "RSA"
     if jwk.get("kty") != kind:
-        raise Malformed(TYPE, kind, _brief(jwk.get("kty")))
+        raise Malformed(TYPE, kind, _shorten(jwk.get("kty")))
     _check_use(jwk, algorithm)
     certificate = _certificate(jwk["x5c"]) if "x5c" in jwk else None
-    certified = _strong(certificate.public_key(), algorithm) if certificate else None
+    certified = _require_strong(certificate.public_key(), algorithm) if certificate else None
     if certified is not None and not {"n", "e", "x", "y"} & set(jwk):
-        return SigningKey(certified, certificate)  # Microsoft's sets state some keys so
-    stated = _point(jwk) if algorithm == "ES384" else _rsa(jwk)
+        return SigningKey(
+            certified, certificate
+        )  # some of Microsoft's keys are stated by certificate only
+    stated = _ec_key(jwk) if algorithm == "ES384" else _rsa_key(jwk)
     if certified is not None and stated != certified:
         raise Malformed(OTHER, "the key that is stated", "another key")
-    return SigningKey(_strong(stated, algorithm), certificate)
+    return SigningKey(_require_strong(stated, algorithm), certificate)
 
 
-def _counted(listed: object) -> str:
+def _describe_count(listed: object) -> str:
     return f"{len(listed)} keys" if isinstance(listed, list) else type(listed).__name__
 
 
-def _brief(value: object) -> str | None:
+def _shorten(value: object) -> str | None:
     return None if value is None else str(value)[:100]
 
 
 def _kid(jwk: Jwk) -> str:
     kid = jwk.get("kid")
     if not isinstance(kid, str) or not 1 <= len(kid) <= _KID_LIMIT:
-        raise Malformed(KID, f"a string of 1 to {_KID_LIMIT} characters", _brief(kid))
+        raise Malformed(KID, f"a string of 1 to {_KID_LIMIT} characters", _shorten(kid))
     return kid
 
 
 def _check_use(jwk: Jwk, algorithm: Algorithm) -> None:
-    """That the key is for this; a set that does not say what a key is for leaves it open."""
+    """Check that `alg`, `use` and `key_ops` allow this; an absent one allows everything."""
     if jwk.get("alg", algorithm) != algorithm:
-        raise Malformed(USE, f"alg {algorithm}", _brief(jwk["alg"]))
+        raise Malformed(USE, f"alg {algorithm}", _shorten(jwk["alg"]))
     if jwk.get("use", "sig") != "sig":
-        raise Malformed(USE, "use sig", _brief(jwk["use"]))
+        raise Malformed(USE, "use sig", _shorten(jwk["use"]))
     operations = jwk.get("key_ops", ["verify"])
     if not isinstance(operations, list) or "verify" not in operations:
-        raise Malformed(USE, "key_ops with verify", _brief(operations))
+        raise Malformed(USE, "key_ops with verify", _shorten(operations))
 
 
 def _certificate(chain: object) -> x509.Certificate:
-    """The first certificate of `x5c`; the others are for who has a root to end them in."""
+    """The first certificate of `x5c`; the chain above it is not verified."""
     if not isinstance(chain, list) or not 1 <= len(chain) <= _CERTIFICATES_LIMIT:
-        raise Malformed(CERTIFICATE, f"1 to {_CERTIFICATES_LIMIT} certificates", _counted(chain))
+        raise Malformed(
+            CERTIFICATE, f"1 to {_CERTIFICATES_LIMIT} certificates", _describe_count(chain)
+        )
     text = chain[0]
     if not isinstance(text, str) or len(text) > _CERTIFICATE_LIMIT:
         raise Malformed(CERTIFICATE, f"text of at most {_CERTIFICATE_LIMIT} characters", "other")
@@ -140,18 +144,18 @@ def _certificate(chain: object) -> x509.Certificate:
     return certificates.parse(der, CERTIFICATE)
 
 
-def _strong(found: object, algorithm: Algorithm) -> PublicKey:
-    """`found`, if it is of the algorithm's kind and strong enough for it."""
+def _require_strong(key: object, algorithm: Algorithm) -> PublicKey:
+    """`found`, if it is of the algorithm's type and strong enough; else `Malformed`."""
     if algorithm == "ES384":
-        if not isinstance(found, ec.EllipticCurvePublicKey):
+        if not isinstance(key, ec.EllipticCurvePublicKey):
             raise Malformed(TYPE, "EC", "another key")
-        if not isinstance(found.curve, ec.SECP384R1):
-            raise Malformed(CURVE, "P-384", found.curve.name)
-        return found
-    if not isinstance(found, rsa.RSAPublicKey):
+        if not isinstance(key.curve, ec.SECP384R1):
+            raise Malformed(CURVE, "P-384", key.curve.name)
+        return key
+    if not isinstance(key, rsa.RSAPublicKey):
         raise Malformed(TYPE, "RSA", "another key")
-    _check_rsa(found.public_numbers().n, found.public_numbers().e)
-    return found
+    _check_rsa(key.public_numbers().n, key.public_numbers().e)
+    return key
 
 
 def _check_rsa(modulus: int, exponent: int) -> None:
@@ -163,9 +167,9 @@ def _check_rsa(modulus: int, exponent: int) -> None:
         raise Malformed(EXPONENT, "odd, from 2^16 to 2^32", exponent)
 
 
-def _point(jwk: Jwk) -> ec.EllipticCurvePublicKey:
+def _ec_key(jwk: Jwk) -> ec.EllipticCurvePublicKey:
     if jwk.get("crv") != "P-384":
-        raise Malformed(CURVE, "P-384", _brief(jwk.get("crv")))
+        raise Malformed(CURVE, "P-384", _shorten(jwk.get("crv")))
     x, y = (_number(jwk, member, _P384_BYTES) for member in ("x", "y"))
     try:
         return ec.EllipticCurvePublicNumbers(x, y, ec.SECP384R1()).public_key()
@@ -173,17 +177,17 @@ def _point(jwk: Jwk) -> ec.EllipticCurvePublicKey:
         raise Malformed(POINT, "a point of P-384", "none") from error
 
 
-def _rsa(jwk: Jwk) -> rsa.RSAPublicKey:
+def _rsa_key(jwk: Jwk) -> rsa.RSAPublicKey:
     modulus, exponent = _number(jwk, "n"), _number(jwk, "e")
     _check_rsa(modulus, exponent)  # before the library, whose limits are its own
     return rsa.RSAPublicNumbers(exponent, modulus).public_key()
 
 
 def _number(jwk: Jwk, member: str, size: int | None = None) -> int:
-    """A number as JWKs write it: base64url, big endian; of `size` bytes if that is fixed."""
+    """Decode a number of a JWK: base64url, big endian; of `size` bytes if that is fixed."""
     text = jwk.get(member)
     if not isinstance(text, str) or not _BASE64URL.fullmatch(text) or len(text) % 4 == 1:
-        raise Malformed(ENCODING, f"{member} in base64url", _brief(text))
+        raise Malformed(ENCODING, f"{member} in base64url", _shorten(text))
     value = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
     if size is not None and len(value) != size:
         raise Malformed(ENCODING, f"{member} of {size} bytes", f"{len(value)} bytes")

@@ -1,7 +1,7 @@
-"""Signed tokens in compact form (JWS, RFC 7515): read strictly, believed under a given key only.
+"""Signed tokens (JWS in compact form, RFC 7515): strict parsing, and verification.
 
-A header is its maker's word: it may say which key of the given set signed, and no more. The
-algorithm is the service's; a key, or an address of keys, that comes along is refused.
+The header may only select a key of the given set. The algorithm is fixed per service. A key, or an
+address of keys, in the header is refused (RFC 8725, §3.10).
 """
 
 import base64
@@ -14,7 +14,7 @@ from jwt import PyJWS
 from jwt.exceptions import PyJWTError
 
 from ccgpu.attest import strict_json
-from ccgpu.attest.check import Checks, Malformed, Rule, shown
+from ccgpu.attest.check import Checks, Malformed, Rule, format_value
 from ccgpu.attest.tokens import issuers, jwks
 from ccgpu.attest.tokens.jwks import Algorithm, KeySet, SigningKey
 
@@ -50,11 +50,10 @@ SIGNATURE = Rule("token.signature", "the token is signed by the key it names", "
 SIZE_LIMIT = 128 * 1024
 _BASE64URL = re.compile(rb"[A-Za-z0-9_-]*")
 _KID = re.compile(r"[A-Za-z0-9+/=._~-]{1,256}")  # Microsoft's are base64 of a thumbprint
-_SHOWN = 100
+_MAX_SHOWN = 100
 
-# PyJWT knows `none` and HMAC too, and takes the algorithm from the header: each of these knows one
-# algorithm alone. It is given a key object, never bytes. Its checks of time are not used: they look
-# at the clock.
+# PyJWT takes the algorithm from the header, `none` and HMAC included: so each of these allows one
+# algorithm only, and gets a key object, never bytes. Its time checks use the clock: not used here.
 _PYJWS: Mapping[Algorithm, PyJWS] = {
     "ES384": PyJWS(algorithms=["ES384"]),
     "RS256": PyJWS(algorithms=["RS256"]),
@@ -63,21 +62,21 @@ _PYJWS: Mapping[Algorithm, PyJWS] = {
 
 @dataclass(frozen=True, slots=True)
 class Jws:
-    """A token, not yet believed; `name` is what checks call it."""
+    """A parsed token, not verified; `name`: how checks name it. `compact`: the whole token."""
 
     name: str
     compact: bytes
     header: Mapping[str, object]
     claims: Mapping[str, object]
 
-    def says(self, value: object) -> str:
-        """A value of this token, as a check prints it."""
-        return said(self.name, value)
+    def describe(self, value: object) -> str:
+        """A value of this token, as checks print it."""
+        return format_claim(self.name, value)
 
 
 @dataclass(frozen=True, slots=True)
-class Trust:
-    """Who is believed: the issuers, in one algorithm, by these keys, at this time."""
+class TokenTrust:
+    """What a token is verified with; `keys` is None if the key set is unreadable."""
 
     algorithm: Algorithm
     keys: KeySet | None
@@ -85,24 +84,24 @@ class Trust:
     at: datetime
 
 
-def said(name: str, value: object) -> str:
-    """A value out of a token, short and without what a terminal would obey."""
-    return f"{name}: {printable(shown(value)[:_SHOWN])}"
+def format_claim(name: str, value: object) -> str:
+    """A value of a token for display: shortened, without control characters."""
+    return f"{name}: {printable(format_value(value)[:_MAX_SHOWN])}"
 
 
 def printable(text: str) -> str:
-    """`text`, with escapes for what is not to be printed."""
+    """`text`, with escapes if it contains characters that are not printable."""
     return text if text.isprintable() else ascii(text)[1:-1]
 
 
 def parse(compact: bytes, name: str) -> Jws:
-    """Decode a token in compact form, or raise `Malformed`."""
+    """Parse a token in compact form (at most 128 KiB), or raise `Malformed`."""
     if len(compact) > SIZE_LIMIT:
         raise Malformed(SIZE, f"at most {SIZE_LIMIT} bytes", f"{name}: {len(compact)} bytes")
     parts = compact.split(b".")
     if len(parts) != 3:
         raise Malformed(FORM, "3 parts", f"{name}: {len(parts)}")
-    header, claims, _ = (_decoded(part, name) for part in parts)
+    header, claims, _ = (_decode_part(part, name) for part in parts)
     return Jws(
         name,
         compact,
@@ -111,33 +110,37 @@ def parse(compact: bytes, name: str) -> Jws:
     )
 
 
-def verify(token: Jws, trust: Trust, checks: Checks) -> None:
-    """Whether a key of the set signed this token, in the one way that it may."""
-    # 1. The algorithm is the service's, whatever the header would like.
+def verify(token: Jws, trust: TokenTrust, checks: Checks) -> None:
+    """Check that a key of the set signed the token with the service's algorithm."""
+    # 1. The algorithm is the service's (RFC 8725, §3.1).
     algorithm = token.header.get("alg")
-    rule = _rule_of(token.header)
-    fits = checks.that(rule, algorithm == trust.algorithm, trust.algorithm, token.says(algorithm))
-    # 2. Nothing in the header leads to other keys.
+    rule = _algorithm_rule(token.header)
+    fits = checks.record(
+        rule, algorithm == trust.algorithm, trust.algorithm, token.describe(algorithm)
+    )
+    # 2. The header brings no key or address of keys (RFC 8725, §3.10).
     for member, refusal in (("crit", CRIT), ("jwk", JWK), ("x5c", X5C), ("x5u", X5U)):
         present = member in token.header
-        checks.that(refusal, not present, f"no {member}", token.says(token.header.get(member)))
+        checks.record(
+            refusal, not present, f"no {member}", token.describe(token.header.get(member))
+        )
     if "jku" in token.header:
         known = [url for issuer in trust.issuers if (url := issuers.jwks_url(issuer))]
         jku = token.header["jku"]
         expected = known if len(known) <= 4 else f"one of {len(known)} addresses"
-        checks.that(JKU, jku in known, expected, token.says(jku))
-    # 3. The given set has the key, and it may be used.
+        checks.record(JKU, jku in known, expected, token.describe(jku))
+    # 3. The given set has the key, and it is usable (RFC 7517, §4).
     key = _key(token, trust, checks)
-    # 4. The key signed these bytes.
+    # 4. The key signed the token (RFC 7515, §5.2).
     if fits and key is not None:
-        signed = _signed(token.compact, key, trust.algorithm)
-        checks.that(
-            SIGNATURE, signed, "a good signature", token.says("good" if signed else "a bad one")
+        signed = _is_signed(token.compact, key, trust.algorithm)
+        checks.record(
+            SIGNATURE, signed, "a good signature", token.describe("good" if signed else "a bad one")
         )
 
 
-def _decoded(part: bytes, name: str) -> bytes:
-    """A part's bytes. Two spellings of one part would be two tokens with one meaning."""
+def _decode_part(part: bytes, name: str) -> bytes:
+    """Decode a part; only its canonical base64url is accepted (RFC 7515, §2)."""
     if not _BASE64URL.fullmatch(part) or len(part) % 4 == 1:
         raise Malformed(FORM, "base64url without padding", f"{name}: {part[:20].decode('latin-1')}")
     data = base64.urlsafe_b64decode(part + b"=" * (-len(part) % 4))
@@ -146,8 +149,8 @@ def _decoded(part: bytes, name: str) -> bytes:
     return data
 
 
-def _rule_of(header: Mapping[str, object]) -> Rule:
-    """The rule that says best what the algorithm of the header is."""
+def _algorithm_rule(header: Mapping[str, object]) -> Rule:
+    """The rule that describes the header's algorithm best."""
     match header.get("alg"):
         case None:
             return ALG_ABSENT
@@ -161,26 +164,26 @@ def _rule_of(header: Mapping[str, object]) -> Rule:
             return ALGORITHM
 
 
-def _key(token: Jws, trust: Trust, checks: Checks) -> SigningKey | None:
+def _key(token: Jws, trust: TokenTrust, checks: Checks) -> SigningKey | None:
     kid = token.header.get("kid")
     plain = isinstance(kid, str) and bool(_KID.fullmatch(kid)) and ".." not in kid
-    if not checks.that(KID_FORM, plain, "an id", token.says(kid)) or trust.keys is None:
+    if not checks.record(KID_FORM, plain, "an id", token.describe(kid)) or trust.keys is None:
         return None
-    found = trust.keys.get(str(kid))
+    jwk = trust.keys.get(str(kid))
     known = f"one of {len(trust.keys)} keys"
-    checks.that(KID_UNKNOWN, found is not None, known, token.says(kid))
-    if found is None:
+    checks.record(KID_UNKNOWN, jwk is not None, known, token.describe(kid))
+    if jwk is None:
         return None
     usable = f"a key for {trust.algorithm}"
-    key = checks.read(jwks.USABLE, lambda jwk: jwks.key(jwk, trust.algorithm), found, usable)
+    key = checks.parse(jwks.USABLE, lambda jwk: jwks.signing_key(jwk, trust.algorithm), jwk, usable)
     if key is not None and key.certificate is not None:
         start, end = key.certificate.not_valid_before_utc, key.certificate.not_valid_after_utc
-        window = f"{shown(start)} to {shown(end)}"
-        checks.that(KEY_DATES, start <= trust.at <= end, window, token.says(trust.at))
+        window = f"{format_value(start)} to {format_value(end)}"
+        checks.record(KEY_DATES, start <= trust.at <= end, window, token.describe(trust.at))
     return key
 
 
-def _signed(compact: bytes, key: SigningKey, algorithm: Algorithm) -> bool:
+def _is_signed(compact: bytes, key: SigningKey, algorithm: Algorithm) -> bool:
     try:
         _PYJWS[algorithm].decode_complete(compact, key.public, algorithms=[algorithm])
     except PyJWTError:

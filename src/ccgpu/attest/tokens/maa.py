@@ -1,7 +1,7 @@
-"""Microsoft's second opinion: the token of Azure Attestation for a confidential VM's guest.
+"""Microsoft Azure Attestation (MAA): the token of a confidential VM's guest.
 
-The service's word on the CPU side; it says nothing of the GPU. What it says of the SNP report is
-for comparison with the report that ccgpu verified itself.
+It is about the CPU side only. Its claims on the SNP report are compared with the report that was
+verified here.
 """
 
 import base64
@@ -11,8 +11,8 @@ from datetime import datetime
 
 from ccgpu.attest.check import Checks, Outcome, Rule
 from ccgpu.attest.tokens import jwks as key_sets
-from ccgpu.attest.tokens import jws, maa_agreement, registered
-from ccgpu.attest.tokens.jws import Jws, Trust
+from ccgpu.attest.tokens import jws, maa_report_match, registered
+from ccgpu.attest.tokens.jws import Jws, TokenTrust
 from ccgpu.attest.tokens.registered import member
 from ccgpu.attest.vm_identity import VmIdentity
 
@@ -37,9 +37,9 @@ _COMPLIANT = "azure-compliant-cvm"
 
 @dataclass(frozen=True, slots=True)
 class MaaClaims:
-    """What the service says of the VM; None where it says nothing. Digests are hex, lower case.
+    """The service's claims on the VM; None if a claim is absent. Digests are lower-case hex.
 
-    `not_compared`: what was not held against the evidence, since one side does not tell it.
+    `not_compared`: claims that were not compared with the evidence, since one side lacks them.
     """
 
     vm_id: str | None = None
@@ -52,7 +52,7 @@ class MaaClaims:
 
 
 def parse(token: bytes) -> Jws:
-    """Decode the service's token (compact form), or raise `Malformed`."""
+    """Parse the service's token (compact form), or raise `Malformed`."""
     return jws.parse(token.strip(), _TOKEN)
 
 
@@ -67,78 +67,80 @@ def verify(
     vm_id: str | None,
     evidence: VmIdentity | None = None,
 ) -> Outcome[MaaClaims]:
-    """Check a token of the service against its key set, at a time.
+    """Verify a token of the service with its key set, at a time.
 
-    `jwks`: the keys of `issuers`, fetched from `issuers.acceptable_jwks_url`. `nonce`: what the
-    guest had to pass to the service. `vm_id`: ARM's vmId, in either case. `evidence`: what
-    the report says that was verified here.
+    `jwks`: the key set of `issuers`, fetched from `issuers.acceptable_jwks_url`. `nonce`: what the
+    guest had to pass to the service. `vm_id`: ARM's vmId, in either case. `evidence`: what the
+    report states that was verified here.
     """
-    since = checks.mark()
-    keys = checks.read(key_sets.READABLE, key_sets.parse, jwks, "a key set")
-    found = checks.read(READABLE, parse, token, "a token")
-    if found is None:
-        return checks.vouch(MaaClaims(), since)
-    # 1. Who made the token, when.
-    jws.verify(found, Trust("RS256", keys, issuers, at), checks)
-    registered.verify(found, issuers, at, checks)
-    # 2. For this question.
-    _check_nonce(found, nonce, checks)
-    # 3. Of a confidential VM that nobody looks into.
-    kind = found.claims.get("x-ms-attestation-type")
-    checks.that(TYPE, kind == "azurevm", "azurevm", found.says(kind))
-    _check_tee(found, checks)
-    # 4. And of this one.
-    _check_vm(found, vm_id, checks)
-    not_compared = maa_agreement.compare(found, evidence, checks)
-    return checks.vouch(replace(_claims(found.claims), not_compared=not_compared), since)
+    since = checks.checkpoint()
+    keys = checks.parse(key_sets.READABLE, key_sets.parse, jwks, "a key set")
+    eat = checks.parse(READABLE, parse, token, "a token")
+    if eat is None:
+        return checks.conclude(MaaClaims(), since)
+    # 1. Signature, issuer and time (RFC 7515, RFC 7519).
+    jws.verify(eat, TokenTrust("RS256", keys, issuers, at), checks)
+    registered.verify(eat, issuers, at, checks)
+    # 2. The nonce (RFC 9334, §10.2).
+    _check_nonce(eat, nonce, checks)
+    # 3. An SEV-SNP VM without debugging or migration (MAA claims).
+    kind = eat.claims.get("x-ms-attestation-type")
+    checks.record(TYPE, kind == "azurevm", "azurevm", eat.describe(kind))
+    _check_tee(eat, checks)
+    # 4. The VM that was asked for, with the report that was verified here.
+    _check_vm(eat, vm_id, checks)
+    not_compared = maa_report_match.compare(eat, evidence, checks)
+    return checks.conclude(replace(_claims(eat.claims), not_compared=not_compared), since)
 
 
 def _check_nonce(token: Jws, nonce: bytes, checks: Checks) -> None:
-    """The guest's nonce: the service puts each value of the client payload into base64."""
-    if not registered.asked(nonce, checks):
+    """Check the guest's nonce: the service encodes values of the client payload in base64."""
+    if not registered.check_nonce_known(nonce, checks):
         return
-    found = member(token.claims, "x-ms-runtime", "client-payload", "nonce")
-    there = found is not None and found != ""
-    if not checks.that(NONCE_ABSENT, there, "a nonce", token.says(found)):
+    claimed = member(token.claims, "x-ms-runtime", "client-payload", "nonce")
+    there = claimed is not None and claimed != ""
+    if not checks.record(NONCE_ABSENT, there, "a nonce", token.describe(claimed)):
         return
-    decoded = _decoded(found)
-    if not checks.that(NONCE_FORM, decoded is not None, "base64", token.says(found)):
+    decoded = _decode_base64(claimed)
+    if not checks.record(NONCE_FORM, decoded is not None, "base64", token.describe(claimed)):
         return
-    # A guest cannot put bytes into the JSON that it passes: it passes their hex.
+    # The guest passes JSON, which cannot hold bytes: it may pass their hex instead.
     spellings = (nonce, nonce.hex().encode())
-    checks.that(NONCE_OTHER, decoded in spellings, nonce, token.says(decoded))
+    checks.record(NONCE_OTHER, decoded in spellings, nonce, token.describe(decoded))
 
 
-def _decoded(found: object) -> bytes | None:
+def _decode_base64(text: object) -> bytes | None:
     try:
-        return base64.b64decode(found, validate=True) if isinstance(found, str) else None
+        return base64.b64decode(text, validate=True) if isinstance(text, str) else None
     except ValueError:
         return None
 
 
 def _check_tee(token: Jws, checks: Checks) -> None:
     tee = token.claims.get(_TEE)
-    if not checks.that(TEE, isinstance(tee, dict), "an object", token.says(tee)):
+    if not checks.record(TEE, isinstance(tee, dict), "an object", token.describe(tee)):
         return
     kind = member(token.claims, _TEE, "x-ms-attestation-type")
-    checks.that(TEE_TYPE, kind == "sevsnpvm", "sevsnpvm", token.says(kind))
+    checks.record(TEE_TYPE, kind == "sevsnpvm", "sevsnpvm", token.describe(kind))
     status = member(token.claims, _TEE, "x-ms-compliance-status")
-    checks.that(COMPLIANCE, status == _COMPLIANT, _COMPLIANT, token.says(status))
+    checks.record(COMPLIANCE, status == _COMPLIANT, _COMPLIANT, token.describe(status))
     for claim, rule in (("is-debuggable", DEBUGGABLE), ("migration-allowed", MIGRATION)):
         value = member(token.claims, _TEE, f"x-ms-sevsnpvm-{claim}")
-        checks.that(rule, value is False, False, token.says(value))
+        checks.record(rule, value is False, False, token.describe(value))
 
 
 def _check_vm(token: Jws, vm_id: str | None, checks: Checks) -> None:
     guests = token.claims.get("x-ms-azurevm-vmid")
     if vm_id is not None:
-        checks.that(VM_ID, _same(guests, vm_id), vm_id, token.says(guests))
+        checks.record(VM_ID, _is_same_guid(guests, vm_id), vm_id, token.describe(guests))
     paravisors = member(token.claims, _TEE, "x-ms-runtime", "vm-configuration", "vmUniqueId")
-    checks.that(VM_ID_AGREES, _same(guests, paravisors), guests, token.says(paravisors))
+    checks.record(
+        VM_ID_AGREES, _is_same_guid(guests, paravisors), guests, token.describe(paravisors)
+    )
 
 
-def _same(one: object, other: object) -> bool:
-    """Whether both are texts, and the same GUID; Azure writes them in either case."""
+def _is_same_guid(one: object, other: object) -> bool:
+    """Whether both are texts and the same GUID; Azure writes either case."""
     return isinstance(one, str) and isinstance(other, str) and one.lower() == other.lower()
 
 

@@ -1,7 +1,6 @@
-"""What NVIDIA's service has to say of one GPU: every claim that is a check of its own.
+"""The claims of NVIDIA's service on one GPU; each required claim is a check.
 
-A claim that is absent is one that was not checked: it fails like one that is false. What later
-versions of the claims add is left alone.
+An absent claim fails like a false one. Claims that later versions add are ignored.
 """
 
 from collections.abc import Mapping
@@ -21,8 +20,8 @@ _REPORT, _DRIVER, _VBIOS = (
     "x-nvidia-gpu-vbios-rim",
 )
 
-# Claim, the one value that is good, the rule.
-_DEMANDS: tuple[tuple[str, object, Rule], ...] = (
+# The claim, its one accepted value, the rule.
+_REQUIRED: tuple[tuple[str, object, Rule], ...] = (
     ("measres", "success", Rule("nras.gpu.measres", "the GPU's measurements match", _BOTH)),
     ("secboot", True, Rule("nras.gpu.secboot", "the GPU booted securely", _BOTH)),
     ("dbgstat", "disabled", Rule("nras.gpu.dbgstat", "debugging of the GPU is off", _BOTH)),
@@ -82,8 +81,8 @@ _DEMANDS: tuple[tuple[str, object, Rule], ...] = (
         Rule("nras.gpu.rim.conflict", "the manifests do not contradict each other", _BOTH),
     ),
 )
-# Claims 4.0 no longer have these; one that is there has to be good all the same.
-_DEMANDS_2_3: tuple[tuple[str, object, Rule], ...] = (
+# Claims 4.0 no longer have these, but check one that is present.
+_REQUIRED_2_3: tuple[tuple[str, object, Rule], ...] = (
     (
         f"{_DRIVER}-schema-validated",
         True,
@@ -95,7 +94,7 @@ _DEMANDS_2_3: tuple[tuple[str, object, Rule], ...] = (
         Rule("nras.gpu.vbios-rim.schema", "the VBIOS's manifest is well formed", _2_3),
     ),
 )
-_DEMANDS_2: tuple[tuple[str, object, Rule], ...] = (
+_REQUIRED_2: tuple[tuple[str, object, Rule], ...] = (
     (
         f"{_REPORT}-cert-chain-validated",
         True,
@@ -112,7 +111,7 @@ _DEMANDS_2: tuple[tuple[str, object, Rule], ...] = (
         Rule("nras.gpu.vbios-rim.validated", "the VBIOS's manifest is NVIDIA's", _2),
     ),
 )
-_DEMANDS_3: tuple[tuple[str, object, Rule], ...] = (
+_REQUIRED_3: tuple[tuple[str, object, Rule], ...] = (
     (
         f"{_REPORT}-cert-chain-fwid-match",
         True,
@@ -129,7 +128,7 @@ _DEMANDS_3: tuple[tuple[str, object, Rule], ...] = (
         Rule("nras.gpu.vbios-rim.version", "the manifest is of this VBIOS", _3),
     ),
 )
-# Claims 3.0: per chain, its state and what OCSP said of it.
+# Claims 3.0 and later: status and OCSP status of each chain.
 _CHAINS = (
     (
         f"{_REPORT}-cert-chain",
@@ -163,8 +162,8 @@ _WARNING_LIMIT = 500
 
 
 @dataclass(frozen=True, slots=True)
-class Gpu:
-    """What one GPU's token says. `ueid`: serial number of its certificate, in decimal."""
+class NrasGpuClaims:
+    """Claims of one GPU's token. `ueid`: serial number of its certificate, in decimal."""
 
     ueid: str | None
     model: str | None
@@ -173,40 +172,46 @@ class Gpu:
     warning: str | None = None
 
 
-def verify(token: Jws, version: str | None, checks: Checks) -> Gpu:
-    """Every claim against the one value that is good; then what the token says of the GPU."""
-    demands = _DEMANDS + (_DEMANDS_2 if version == "2.0" else _DEMANDS_3)
+def verify(token: Jws, version: str | None, checks: Checks) -> NrasGpuClaims:
+    """Check every required claim; `version`: of the claims, from the overall token."""
+    demands = _REQUIRED + (_REQUIRED_2 if version == "2.0" else _REQUIRED_3)
     for claim, good, rule in demands:
-        _demand(token, (claim,), good, rule, checks)
-    for claim, good, rule in _DEMANDS_2_3:
+        _check_claim(token, (claim,), good, rule, checks)
+    for claim, good, rule in _REQUIRED_2_3:
         if version != "4.0" or claim in token.claims:
-            _demand(token, (claim,), good, rule, checks)
+            _check_claim(token, (claim,), good, rule, checks)
     if version != "2.0":
         for claim, status, ocsp in _CHAINS:
-            _demand(token, (claim, "x-nvidia-cert-status"), "valid", status, checks)
-            _demand(token, (claim, "x-nvidia-cert-ocsp-status"), "good", ocsp, checks)
+            _check_claim(token, (claim, "x-nvidia-cert-status"), "valid", status, checks)
+            _check_claim(token, (claim, "x-nvidia-cert-ocsp-status"), "good", ocsp, checks)
     for claim, rule in (("measurement", MISMATCH), ("opaque-data", OPAQUE)):
         listed = token.claims.get(f"x-nvidia-mismatch-{claim}-records")
-        checks.that(rule, listed is None or listed == [], "none", token.says(listed))
+        checks.record(rule, listed is None or listed == [], "none", token.describe(listed))
     if (own := token.claims.get("x-nvidia-gpu-claims-version")) is not None:
-        checks.that(CLAIMS_VERSION, own == version, version, token.says(own))
-    found = _gpu(token.claims)
-    checks.that(MODEL, (found.model or "").startswith(_MODEL), _MODEL, token.says(found.model))
-    checks.that(UEID, found.ueid is not None, "a number", token.says(token.claims.get("ueid")))
-    return found
+        checks.record(CLAIMS_VERSION, own == version, version, token.describe(own))
+    claims = _gpu(token.claims)
+    checks.record(
+        MODEL, (claims.model or "").startswith(_MODEL), _MODEL, token.describe(claims.model)
+    )
+    checks.record(
+        UEID, claims.ueid is not None, "a number", token.describe(token.claims.get("ueid"))
+    )
+    return claims
 
 
-def _demand(token: Jws, path: tuple[str, ...], good: object, rule: Rule, checks: Checks) -> None:
-    """One claim. 1 equals true and "true" is true in Python: the type has to be right too."""
-    found = member(token.claims, *path)
-    checks.that(rule, type(found) is type(good) and found == good, good, token.says(found))
+def _check_claim(
+    token: Jws, path: tuple[str, ...], good: object, rule: Rule, checks: Checks
+) -> None:
+    """Check one claim, with its type: in Python, 1 equals True."""
+    value = member(token.claims, *path)
+    checks.record(rule, type(value) is type(good) and value == good, good, token.describe(value))
 
 
-def _gpu(claims: Mapping[str, object]) -> Gpu:
+def _gpu(claims: Mapping[str, object]) -> NrasGpuClaims:
     ueid = _text(claims, "ueid")
     number = ueid is not None and ueid.isascii() and ueid.isdecimal() and len(ueid) <= _UEID_DIGITS
     warning = claims.get("x-nvidia-attestation-warning")
-    return Gpu(
+    return NrasGpuClaims(
         ueid=ueid if number else None,
         model=_text(claims, "hwmodel"),
         driver=_text(claims, "x-nvidia-gpu-driver-version"),

@@ -1,9 +1,9 @@
-"""What booted, in named facts: from an event log whose replay ends in quoted PCR values.
+"""Verifies an event log against quoted PCR values, and derives facts of the boot from it.
 
-Only digests were measured: not what the log says beside them, not even an event's type. So facts
-are told by digest, by what hashes to it, and by order: what comes before the firmware's separator
-is the firmware's. Its PCRs have to replay; those of the operating system may have been extended
-after the log ended, and then they are told as `open` and give no facts.
+Only digests are measured, neither an event's data nor its type. So facts come from digests, from
+data that hashes to them, and from order: events before the firmware's separator are the firmware's.
+The firmware's PCRs must replay. Those of the operating system may have been extended after the log
+ended; they are then `open` and give no facts.
 """
 
 import hashlib
@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from ccgpu.attest.check import Checks, Outcome, Rule
 from ccgpu.attest.vtpm import eventlog, layout, mok
-from ccgpu.attest.vtpm.eventlog import Event, Log
+from ccgpu.attest.vtpm.eventlog import EventLog, PcrEvent
 from ccgpu.attest.vtpm.mok import MokState
 from ccgpu.attest.vtpm.quote import Quote
 
@@ -27,11 +27,11 @@ SEPARATOR = Rule(
 )
 INJECTED = Rule(
     "vtpm.eventlog.injected",
-    "the log tells of the firmware's part of PCR 7 what was measured",
+    "the data of the firmware's events in PCR 7 is what was measured",
     f"{_PFP}, §3.3.4.8; GO-2026-5298",
 )
 
-FIRMWARE = frozenset(range(8))  # PFP §3.3.4: nothing but firmware and boot loader measures there
+FIRMWARE_PCRS = frozenset(range(8))  # PFP §3.3.4: only firmware and boot loader extend these
 _BOOT_APPLICATIONS = 4
 _SECURE_BOOT = 7
 _GRUB_STRINGS, _GRUB_FILES = 8, 9  # GRUB manual, "Measured Boot"
@@ -58,15 +58,14 @@ _DATABASES = (  # UEFI 2.10, §32.3 and §32.4.1
 
 @dataclass(frozen=True, slots=True)
 class Boot:
-    """Facts of a boot; what the log does not prove is None or missing.
+    """Facts of a boot; one that the log does not prove is None or missing. Digests are SHA-256.
 
-    `replayed`, `open`: quoted PCRs that the log leads to, and that it does not. `moksb`: shim's
-    MokSBState. `databases`: SHA-256 of PK, KEK, db and dbx. `authorities`: by which entries
-    (variable or "", digest) images were let through. `applications`: Authenticode digests of what
-    was started, in order: shim, boot loader, kernel or UKI. The rest is of PCRs that the operating
-    system may extend too, so that nothing is missing but something may be added: `files` that GRUB
-    read (name by its own word, digest), `sections` of a UKI (name, digest), `command_lines` of the
-    kernel, word for word.
+    `replayed`, `open`: quoted PCRs that the log replays to, and others. `moksb`: shim's MokSBState.
+    `databases`: digests of PK, KEK, db and dbx. `authorities`: entries (variable or "", digest)
+    that authorised images. `applications`: Authenticode digests of what was started, in order:
+    shim, boot loader, kernel or UKI. The operating system may extend the PCRs of the following
+    ones, so that entries may be added, but none removed: `files` that GRUB read (stated name,
+    digest), `sections` of a UKI (name, digest), `command_lines` of the kernel, verbatim.
     """
 
     replayed: frozenset[int]
@@ -89,42 +88,46 @@ class _Variable:
 
 
 def verify(
-    log: Log, quote: Outcome[Quote], pcrs: Mapping[int, bytes], checks: Checks
+    log: EventLog, quote: Outcome[Quote], pcrs: Mapping[int, bytes], checks: Checks
 ) -> Outcome[Boot]:
-    """The facts, verified if the quote is and the log replays to its values `pcrs`."""
-    since = checks.mark()
+    """The facts, verified if the quote is and the log replays to `pcrs` (index to 32 bytes)."""
+    since = checks.checkpoint()
     quoted = quote.value.selected & pcrs.keys()
-    # 1. The firmware's PCRs are there.
-    checks.that(UNQUOTED, quoted >= FIRMWARE, sorted(FIRMWARE), sorted(quoted & FIRMWARE))
-    # 2. The log leads to them.
+    # 1. The firmware's PCRs are quoted (PFP §3.3.4).
+    checks.record(
+        UNQUOTED, quoted >= FIRMWARE_PCRS, sorted(FIRMWARE_PCRS), sorted(quoted & FIRMWARE_PCRS)
+    )
+    # 2. The log replays to them (PFP §10.1).
     ends = eventlog.replay(log)
     replayed = frozenset(index for index in quoted if ends[index] == pcrs[index])
-    for index in sorted(quoted & FIRMWARE):
+    for index in sorted(quoted & FIRMWARE_PCRS):
         what = f"PCR {index}: "
-        checks.equal(REPLAY, what + pcrs[index].hex(), what + ends[index].hex())
-    # 3. What it tells of the firmware's part of PCR 7 is what was measured.
+        checks.record_equal(REPLAY, what + pcrs[index].hex(), what + ends[index].hex())
+    # 3. The data of the firmware's events in PCR 7 is what was measured (PFP §3.3.4.8).
     events = [event for event in log.events if event.pcr == _SECURE_BOOT]
-    own = _until_separator(events)
-    checks.that(SEPARATOR, len(own) < len(events), "a separator", f"{len(events)} events")
+    own = _firmware_events(events)
+    checks.record(SEPARATOR, len(own) < len(events), "a separator", f"{len(events)} events")
     false = sum(not event.says_what_was_measured for event in own)
-    checks.equal(INJECTED, "0 events of another content", f"{false} events of another content")
-    return checks.vouch(facts(log, replayed, quoted - replayed), since, quote)
+    checks.record_equal(
+        INJECTED, "0 events of another content", f"{false} events of another content"
+    )
+    return checks.conclude(boot_facts(log, replayed, quoted - replayed), since, quote)
 
 
-def facts(log: Log, replayed: frozenset[int], left: frozenset[int]) -> Boot:
-    """What the log says of the PCRs in `replayed`."""
-    by_pcr: dict[int, list[Event]] = {index: [] for index in range(layout.PCR_COUNT)}
+def boot_facts(log: EventLog, replayed: frozenset[int], left: frozenset[int]) -> Boot:
+    """The facts in the events of the PCRs in `replayed`; `left`: quoted PCRs that are open."""
+    by_pcr: dict[int, list[PcrEvent]] = {index: [] for index in range(layout.PCR_COUNT)}
     for event in log.events:
         if event.pcr in replayed:
             by_pcr[event.pcr].append(event)
     state = by_pcr[_SECURE_BOOT]
-    own = _until_separator(state)
+    own = _firmware_events(state)
     variables = [each for each in map(_variable, own) if each] if len(own) < len(state) else []
     return Boot(
         replayed=replayed,
         open=left,
         secure_boot=_secure_boot(variables),
-        moksb=mok.state(event for pcr in mok.PCRS for event in by_pcr[pcr]),
+        moksb=mok.mok_state(event for pcr in mok.PCRS for event in by_pcr[pcr]),
         databases=_databases(variables),
         authorities=tuple(_authorities(state[len(own) + 1 :])),
         applications=tuple(
@@ -141,13 +144,13 @@ def facts(log: Log, replayed: frozenset[int], left: frozenset[int]) -> Boot:
     )
 
 
-def _until_separator(events: Sequence[Event]) -> Sequence[Event]:
-    """The firmware's own measurements: all, if it never closed its part."""
+def _firmware_events(events: Sequence[PcrEvent]) -> Sequence[PcrEvent]:
+    """The firmware's events: those before its separator; all if there is none."""
     return tuple(itertools.takewhile(lambda event: event.digest not in _SEPARATORS, events))
 
 
-def _variable(event: Event) -> _Variable | None:
-    """The variable (UEFI_VARIABLE_DATA) that was measured; None if it is none, or not measured."""
+def _variable(event: PcrEvent) -> _Variable | None:
+    """The measured variable (UEFI_VARIABLE_DATA); None if it is none, or was not measured so."""
     start = layout.VARIABLE["VariableDataLength"].end
     if not event.says_what_was_measured:
         return None
@@ -164,41 +167,41 @@ def _variable(event: Event) -> _Variable | None:
 
 def _secure_boot(variables: Sequence[_Variable]) -> bool | None:
     wanted = (layout.EFI_GLOBAL_VARIABLE, "SecureBoot")
-    said = [each.content for each in variables if (each.vendor, each.name) == wanted]
-    if len(said) != 1 or said[0] not in (b"", b"\0", b"\1"):
+    values = [each.content for each in variables if (each.vendor, each.name) == wanted]
+    if len(values) != 1 or values[0] not in (b"", b"\0", b"\1"):
         return None
-    return said[0] == b"\1"
+    return values[0] == b"\1"
 
 
 def _databases(variables: Sequence[_Variable]) -> Mapping[str, bytes]:
-    """The first of each name: an authority, which comes later, has the name of its database."""
-    found: dict[str, bytes] = {}
+    """The first variable of each name: later ones are authorities, named by their database."""
+    databases: dict[str, bytes] = {}
     for each in variables:
         if (each.vendor, each.name) in _DATABASES:
-            found.setdefault(each.name, hashlib.sha256(each.content).digest())
-    return found
+            databases.setdefault(each.name, hashlib.sha256(each.content).digest())
+    return databases
 
 
-def _authorities(events: Sequence[Event]) -> Iterator[tuple[str, bytes]]:
+def _authorities(events: Sequence[PcrEvent]) -> Iterator[tuple[str, bytes]]:
     for event in events:
         variable = _variable(event)
         yield variable.name if variable else "", event.digest
 
 
-def _files(events: Sequence[Event]) -> Iterator[tuple[str, bytes]]:
+def _files(events: Sequence[PcrEvent]) -> Iterator[tuple[str, bytes]]:
     for event in events:
         yield event.data.rstrip(b"\0").decode("utf-8", "replace"), event.digest
 
 
-def _sections(events: Sequence[Event]) -> Iterator[tuple[str, bytes]]:
-    """Pairs of measurements: a section's name (ASCII, with its NUL), then the section."""
+def _sections(events: Sequence[PcrEvent]) -> Iterator[tuple[str, bytes]]:
+    """Pairs of events: a section's name (ASCII, with its NUL), then the section."""
     for name, section in itertools.pairwise(events):
         text = _utf16(name.data)
         if text and hashlib.sha256(text.encode() + b"\0").digest() == name.digest:
             yield text, section.digest
 
 
-def _grub_command_lines(events: Sequence[Event]) -> Iterator[str]:
+def _grub_command_lines(events: Sequence[PcrEvent]) -> Iterator[str]:
     for event in events:
         line = event.data.removeprefix(_GRUB_COMMAND_LINE).rstrip(b"\0")
         labelled = event.data.startswith(_GRUB_COMMAND_LINE)
@@ -206,8 +209,8 @@ def _grub_command_lines(events: Sequence[Event]) -> Iterator[str]:
             yield line.decode("utf-8", "replace")
 
 
-def _stub_command_lines(events: Sequence[Event]) -> Iterator[str]:
-    """In UTF-16; older stubs measure the NUL behind it too."""
+def _stub_command_lines(events: Sequence[PcrEvent]) -> Iterator[str]:
+    """Command lines in UTF-16; older stubs measure the terminating NUL too."""
     for event in events:
         bare = event.data.removesuffix(b"\0\0")
         text = _utf16(bare)
@@ -216,7 +219,7 @@ def _stub_command_lines(events: Sequence[Event]) -> Iterator[str]:
 
 
 def _utf16(data: bytes) -> str | None:
-    """Text without what follows its NUL; None if it is no text."""
+    """UTF-16 text without trailing NULs; None if it is not valid."""
     try:
         return data.decode("utf-16-le").rstrip("\0")
     except UnicodeDecodeError:

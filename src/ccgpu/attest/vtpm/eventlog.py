@@ -1,7 +1,7 @@
-"""The firmware's event log (TCG2, crypto-agile): what it says was measured, and to which PCRs.
+"""The parser of the firmware's event log (TCG2, crypto-agile; little endian), and its replay.
 
-A log is hearsay until its replay ends in PCR values that were quoted. Even then only digests were
-measured: what an event says beside them counts where it hashes to its digest. Little endian.
+A log proves nothing until it replays to quoted PCR values. Even then only digests were measured:
+an event's data counts only if it hashes to its digest.
 """
 
 import hashlib
@@ -32,12 +32,12 @@ LOCALITY = Rule(
 
 SIZE_LIMIT = 1024 * 1024  # those of Azure VMs stay below 64 KiB
 _EVENT_LIMIT = 8192
-_DYNAMIC = range(17, 23)  # PCRs that begin as all ones, PC Client Platform TPM Profile, §4.6.2
+_DYNAMIC_PCRS = range(17, 23)  # they start as all ones, PC Client Platform TPM Profile, §4.6.2
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
-    """One event: to which PCR, of which type, the SHA-256 digest, and what the log says of it."""
+class PcrEvent:
+    """One event: PCR, type, SHA-256 digest (32 bytes), and the data that the log states."""
 
     pcr: int
     type: int
@@ -46,20 +46,20 @@ class Event:
 
     @property
     def says_what_was_measured(self) -> bool:
-        """Whether the digest is that of the event's data, all of it."""
+        """Whether the digest is the SHA-256 of the event's data."""
         return hashlib.sha256(self.data).digest() == self.digest
 
 
 @dataclass(frozen=True, slots=True)
-class Log:
-    """An event log: its measurements in order (notes that are not measured are left out)."""
+class EventLog:
+    """An event log: its measured events in order, without those of type EV_NO_ACTION."""
 
-    events: tuple[Event, ...]
+    events: tuple[PcrEvent, ...]
     startup_locality: int = 0
 
 
-class _Cursor:
-    """The bytes that are still to be read."""
+class _LogCursor:
+    """Reads bytes and numbers, one after the other; `Malformed` at the end of the data."""
 
     def __init__(self, data: bytes) -> None:
         self._data = data
@@ -79,31 +79,31 @@ class _Cursor:
         return int.from_bytes(self.take(size), "little")
 
 
-def parse(data: bytes) -> Log:
-    """Read `data`, or raise `Malformed` with the rule that it breaks."""
+def parse(data: bytes) -> EventLog:
+    """Parse an event log (at most 1 MiB and 8192 events), or raise `Malformed`."""
     if len(data) > SIZE_LIMIT:
         raise Malformed(SIZE, f"at most {SIZE_LIMIT} bytes", f"{len(data)} bytes")
-    cursor = _Cursor(data)
+    cursor = _LogCursor(data)
     sizes = _header(cursor)
-    found: list[Event] = []
+    events: list[PcrEvent] = []
     locality: int | None = None
     for _ in range(_EVENT_LIMIT):
         if not cursor:
-            return Log(tuple(found), locality or 0)
+            return EventLog(tuple(events), locality or 0)
         event = _event(cursor, sizes)
         if event.type != layout.EV_NO_ACTION:
             if event.pcr >= layout.PCR_COUNT:
                 raise Malformed(PCR, "0 to 23", event.pcr)
-            found.append(event)
+            events.append(event)
         elif event.data.startswith(layout.LOCALITY_SIGNATURE):
-            locality = _locality(event, found, locality)
+            locality = _locality(event, events, locality)
     raise Malformed(SIZE, f"fewer than {_EVENT_LIMIT} events", "more")
 
 
-def replay(log: Log) -> Mapping[int, bytes]:
-    """Every PCR, as it is after the log's measurements and nothing else."""
+def replay(log: EventLog) -> Mapping[int, bytes]:
+    """The value (32 bytes) of each of 24 PCRs after the log's events."""
     pcrs = {
-        index: (b"\xff" if index in _DYNAMIC else b"\0") * layout.DIGEST_SIZE
+        index: (b"\xff" if index in _DYNAMIC_PCRS else b"\0") * layout.DIGEST_SIZE
         for index in range(layout.PCR_COUNT)
     }
     pcrs[0] = log.startup_locality.to_bytes(layout.DIGEST_SIZE, "big")
@@ -112,26 +112,29 @@ def replay(log: Log) -> Mapping[int, bytes]:
     return pcrs
 
 
-def _header(cursor: _Cursor) -> Mapping[int, int]:
-    """The size of each algorithm's digest, from the event that begins the log."""
+def _header(cursor: _LogCursor) -> Mapping[int, int]:
+    """The digest size of each algorithm, from the log's first event."""
     first = cursor.take(layout.FIRST_EVENT["eventSize"].end)
     fields = {name: field.of(first) for name, field in layout.FIRST_EVENT.items()}
     no_action = layout.EV_NO_ACTION.to_bytes(4, "little")
     if fields["pcrIndex"] + fields["eventType"] != bytes(4) + no_action or any(fields["digest"]):
         raise Malformed(HEADER, "EV_NO_ACTION of PCR 0", first[:28])
-    event = _Cursor(cursor.take(int.from_bytes(fields["eventSize"], "little")))
+    event = _LogCursor(cursor.take(int.from_bytes(fields["eventSize"], "little")))
     spec_id = event.take(layout.SPEC_ID["numberOfAlgorithms"].end)
-    said = {name: field.of(spec_id) for name, field in layout.SPEC_ID.items()}
-    if said["signature"] != layout.SPEC_ID_SIGNATURE or said["specVersionMajor"] != b"\2":
+    spec_fields = {name: field.of(spec_id) for name, field in layout.SPEC_ID.items()}
+    if (
+        spec_fields["signature"] != layout.SPEC_ID_SIGNATURE
+        or spec_fields["specVersionMajor"] != b"\2"
+    ):
         raise Malformed(HEADER, "Spec ID Event03, version 2", spec_id[:23])
-    sizes = _algorithms(event, int.from_bytes(said["numberOfAlgorithms"], "little"))
+    sizes = _algorithms(event, int.from_bytes(spec_fields["numberOfAlgorithms"], "little"))
     event.take(event.number(1))  # vendorInfo
     if event:
         raise Malformed(HEADER, "nothing after vendorInfo", "more")
     return sizes
 
 
-def _algorithms(event: _Cursor, count: int) -> Mapping[int, int]:
+def _algorithms(event: _LogCursor, count: int) -> Mapping[int, int]:
     if not 1 <= count <= len(layout.HASH_SIZES):
         raise Malformed(ALGORITHMS, f"1 to {len(layout.HASH_SIZES)}", count)
     sizes: dict[int, int] = {}
@@ -145,7 +148,7 @@ def _algorithms(event: _Cursor, count: int) -> Mapping[int, int]:
     return sizes
 
 
-def _event(cursor: _Cursor, sizes: Mapping[int, int]) -> Event:
+def _event(cursor: _LogCursor, sizes: Mapping[int, int]) -> PcrEvent:
     """One TCG_PCR_EVENT2."""
     pcr, kind, count = cursor.number(), cursor.number(), cursor.number()
     if count != len(sizes):
@@ -156,14 +159,14 @@ def _event(cursor: _Cursor, sizes: Mapping[int, int]) -> Event:
         if algorithm not in sizes or algorithm in digests:
             raise Malformed(DIGESTS, "each algorithm of the header once", f"{algorithm:#x}")
         digests[algorithm] = cursor.take(sizes[algorithm])
-    return Event(pcr, kind, digests[layout.ALG_SHA256], cursor.take(cursor.number()))
+    return PcrEvent(pcr, kind, digests[layout.ALG_SHA256], cursor.take(cursor.number()))
 
 
-def _locality(event: Event, before: list[Event], known: int | None) -> int:
-    said = event.data[len(layout.LOCALITY_SIGNATURE) :]
+def _locality(event: PcrEvent, before: list[PcrEvent], known: int | None) -> int:
+    value = event.data[len(layout.LOCALITY_SIGNATURE) :]
     late = any(each.pcr == 0 for each in before)
-    if event.pcr != 0 or len(said) != 1 or said[0] not in layout.LOCALITIES:
-        raise Malformed(LOCALITY, layout.LOCALITIES, said[:8])
+    if event.pcr != 0 or len(value) != 1 or value[0] not in layout.LOCALITIES:
+        raise Malformed(LOCALITY, layout.LOCALITIES, value[:8])
     if late or known is not None:
         raise Malformed(LOCALITY, "once, first", "late" if late else "twice")
-    return said[0]
+    return value[0]

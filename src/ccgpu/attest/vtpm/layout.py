@@ -1,4 +1,4 @@
-"""Numbers of the TPM 2.0 Library Specification, and the fixed parts of what a TPM signs.
+"""Constants and layouts of the TPM 2.0 Library Specification and of TCG event logs.
 
 Structures of a TPM are big endian and mostly of variable length; only `CLOCK` tiles. The event log
 is the firmware's, and little endian.

@@ -1,8 +1,8 @@
-"""Whether shim checks what it starts: its variable MokSBState, as it was measured.
+"""Whether shim verifies what it starts: its variable MokSBState, as it was measured.
 
-Secure boot may be on, and shim told by whoever enrolled it to let everything through. shim (mok.c)
-measures the variable to PCR 7 with its name and to PCR 14 bare, and only where it is set. Names in
-a log are its maker's word: what counts is that a digest is one of the 255 that mean off.
+With secure boot on, MokSBState can still tell shim to start unsigned images. shim (mok.c) measures
+the variable to PCR 7 with its name and to PCR 14 without, if it is set. Since names in a log are
+not measured, the digests themselves are compared: 255 of 256 values turn verification off.
 """
 
 import hashlib
@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from functools import cache
 from typing import Literal
 
-from ccgpu.attest.vtpm.eventlog import Event
+from ccgpu.attest.vtpm.eventlog import PcrEvent
 
 MokState = Literal["absent", "enforcing", "not enforcing"]
 
@@ -19,24 +19,24 @@ _NAME = "MokSBState"
 _SHIM_LOCK = bytes.fromhex("50ab5d6046e00043abb63dd810dd8b23")
 
 
-def state(events: Iterable[Event]) -> MokState:
-    """What the events of PCR 7 and 14 say: any value but 0 turns the checks off."""
-    values = _values()
-    found = {values[event.digest] for event in events if event.digest in values}
-    if not found:
+def mok_state(events: Iterable[PcrEvent]) -> MokState:
+    """The state by the events of PCR 7 and 14: any value but 0 turns verification off."""
+    values = _known_digests()
+    measured = {values[event.digest] for event in events if event.digest in values}
+    if not measured:
         return "absent"
-    return "enforcing" if found == {0} else "not enforcing"
+    return "enforcing" if measured == {0} else "not enforcing"
 
 
 @cache
-def _values() -> dict[bytes, int]:
-    """Each digest that shim measures, and the byte that it is of."""
-    found = {}
+def _known_digests() -> dict[bytes, int]:
+    """The value of MokSBState for each digest that shim may measure."""
+    digests = {}
     for value in range(256):
         content = bytes((value,))
         for measured in (content, _variable(content)):
-            found[hashlib.sha256(measured).digest()] = value
-    return found
+            digests[hashlib.sha256(measured).digest()] = value
+    return digests
 
 
 def _variable(content: bytes) -> bytes:

@@ -1,8 +1,8 @@
-"""Files of PCR values as tpm2-tools write them: read to `{index: SHA-256 value}`.
+"""The parser of files of PCR values, as tpm2-tools write them.
 
-Four forms: JSON (index to hex), the bare values of the quoted PCRs one after another
-(`tpm2_quote -o FILE -F values`), the structures of the library as they lie in memory (`-F
-serialized`, the default), and the YAML of `tpm2_pcrread`. What they say counts only by the quote.
+Four forms: JSON (index to hex), bare values of the quoted PCRs (`tpm2_quote -o FILE -F values`),
+the library's structures as they are in memory (`-F serialized`, the default), and the YAML of
+`tpm2_pcrread`. The values count only if a quote covers them.
 """
 
 import re
@@ -17,7 +17,7 @@ _TOOLS = "tpm2-tools, tpm2_quote(1) and tpm2_pcrread(1)"
 FORMAT = Rule("vtpm.pcr-file.format", "the PCR file is in a known form", _TOOLS)
 INDEX = Rule("vtpm.pcr-file.index", "every PCR of the file is one of 24", _TOOLS)
 VALUE = Rule("vtpm.pcr-file.value", "every PCR value of the file is 32 bytes", _TOOLS)
-DUPLICATE = Rule("vtpm.pcr-file.duplicate", "no PCR, and no bank, stands twice", _TOOLS)
+DUPLICATE = Rule("vtpm.pcr-file.duplicate", "no PCR and no bank is listed twice", _TOOLS)
 BANK = Rule("vtpm.pcr-file.bank", "the PCR file is of one bank, SHA-256", _TOOLS)
 COUNT = Rule("vtpm.pcr-file.count", "there is one value for each PCR of the file", _TOOLS)
 PADDING = Rule("vtpm.pcr-file.padding", "the spare bytes of the PCR file are zero", _TOOLS)
@@ -36,24 +36,27 @@ _VALUE_LINE = re.compile(r"\s*([0-9]{1,2})\s*:\s*0x([0-9A-Fa-f]{2,128})\s*")
 
 
 def parse(data: bytes, selected: frozenset[int]) -> Mapping[int, bytes]:
-    """The values in `data`; bare ones are those of the `selected` PCRs. Or `Malformed`."""
+    """Parse PCR values: index to 32 bytes (SHA-256); or raise `Malformed`.
+
+    `selected`: the quoted PCRs, whose order a file of bare values has.
+    """
     if len(data) > _SIZE_LIMIT:
         raise Malformed(FORMAT, f"at most {_SIZE_LIMIT} bytes", f"{len(data)} bytes")
     if selected and len(data) == layout.DIGEST_SIZE * len(selected):
-        return dict(zip(sorted(selected), _cut(data, layout.DIGEST_SIZE), strict=True))
+        return dict(zip(sorted(selected), _chunks(data, layout.DIGEST_SIZE), strict=True))
     if data.startswith(_SERIALIZED_START):
-        return _serialized(data)
+        return _parse_serialized(data)
     if data.lstrip().startswith(b"{"):
-        return _json(data)
-    return _yaml(data)
+        return _parse_json(data)
+    return _parse_yaml(data)
 
 
-def _json(data: bytes) -> Mapping[int, bytes]:
-    found = strict_json.load(data, _SIZE_LIMIT)
-    return {_index(key): _value(value) for key, value in found.items()}
+def _parse_json(data: bytes) -> Mapping[int, bytes]:
+    document = strict_json.load(data, _SIZE_LIMIT)
+    return {_index(key): _value(value) for key, value in document.items()}
 
 
-def _yaml(data: bytes) -> Mapping[int, bytes]:
+def _parse_yaml(data: bytes) -> Mapping[int, bytes]:
     try:
         lines = data.decode("ascii").splitlines()
     except UnicodeDecodeError as error:
@@ -94,26 +97,26 @@ def _value(text: object) -> bytes:
     return bytes.fromhex(text)
 
 
-def _serialized(data: bytes) -> Mapping[int, bytes]:
-    """A TPML_PCR_SELECTION, how many TPML_DIGEST follow, and those."""
+def _parse_serialized(data: bytes) -> Mapping[int, bytes]:
+    """Parse a TPML_PCR_SELECTION, the number of TPML_DIGEST, and these."""
     lists = (len(data) - _SELECTION_SIZE - 4) // _LIST_SIZE
     if lists < 1 or len(data) != _SELECTION_SIZE + 4 + lists * _LIST_SIZE:
         raise Malformed(FORMAT, "whole lists of digests", f"{len(data)} bytes")
-    indices = _selected(data[4:_SELECTION_SIZE])
-    said = int.from_bytes(data[_SELECTION_SIZE : _SELECTION_SIZE + 4], "little")
-    if said != lists:
-        raise Malformed(COUNT, f"{lists} lists", f"{said} lists")
-    found = [
+    indices = _selected_indices(data[4:_SELECTION_SIZE])
+    count = int.from_bytes(data[_SELECTION_SIZE : _SELECTION_SIZE + 4], "little")
+    if count != lists:
+        raise Malformed(COUNT, f"{lists} lists", f"{count} lists")
+    digests = [
         digest
-        for each in _cut(data[_SELECTION_SIZE + 4 :], _LIST_SIZE)
+        for each in _chunks(data[_SELECTION_SIZE + 4 :], _LIST_SIZE)
         for digest in _digests(each)
     ]
-    if len(found) != len(indices):
-        raise Malformed(COUNT, f"{len(indices)} values", f"{len(found)} values")
-    return dict(zip(indices, found, strict=True))
+    if len(digests) != len(indices):
+        raise Malformed(COUNT, f"{len(indices)} values", f"{len(digests)} values")
+    return dict(zip(indices, digests, strict=True))
 
 
-def _selected(entries: bytes) -> list[int]:
+def _selected_indices(entries: bytes) -> list[int]:
     first, rest = entries[:_SELECTION_ENTRY], entries[_SELECTION_ENTRY:]
     hash_, size = int.from_bytes(first[:2], "little"), first[2]
     if hash_ != layout.ALG_SHA256 or size != layout.SELECT_SIZE:
@@ -129,7 +132,7 @@ def _digests(data: bytes) -> Iterator[bytes]:
     count = int.from_bytes(data[:4], "little")
     if count > _LIST_LENGTH:
         raise Malformed(COUNT, f"at most {_LIST_LENGTH} values", f"{count} values")
-    buffers = _cut(data[4:], _DIGEST_BUFFER)
+    buffers = _chunks(data[4:], _DIGEST_BUFFER)
     for number, buffer in enumerate(buffers):
         size = int.from_bytes(buffer[:2], "little")
         used = layout.DIGEST_SIZE if number < count else 0
@@ -141,5 +144,5 @@ def _digests(data: bytes) -> Iterator[bytes]:
             yield buffer[2 : 2 + used]
 
 
-def _cut(data: bytes, size: int) -> list[bytes]:
+def _chunks(data: bytes, size: int) -> list[bytes]:
     return [data[at : at + size] for at in range(0, len(data), size)]

@@ -1,7 +1,6 @@
-"""A quote (TPMS_ATTEST of type QUOTE), read to its last byte. Big endian.
+"""The parser of quotes (TPMS_ATTEST of type QUOTE; big endian). Nothing is verified here.
 
-Which PCRs it is about is in the bitmap alone; only a quote with one bank, of SHA-256, is read, so
-that no second reading of it exists.
+Only quotes of one bank, SHA-256, are accepted, so that the PCR bitmap has one meaning.
 """
 
 from dataclasses import dataclass
@@ -29,9 +28,11 @@ DIGEST = Rule("vtpm.quote.digest-size", "the PCR digest is one of SHA-256", _QUO
 
 @dataclass(frozen=True, slots=True)
 class Quote:
-    """What a TPM says when asked for PCRs; `raw` is what its signature is over.
+    """A parsed quote; `raw`: the signed bytes.
 
-    `safe` is False where the clock may show a time that it showed before.
+    `qualified_signer`: name of the signing key (34 bytes). `extra_data`: the qualifying data, at
+    most 64 bytes. `clock`: milliseconds. `safe`: False if the clock may repeat an earlier time.
+    `selected`: the quoted PCRs. `pcr_digest`: SHA-256 (32 bytes) over their values.
     """
 
     raw: bytes
@@ -46,8 +47,8 @@ class Quote:
     pcr_digest: bytes
 
 
-class _Cursor:
-    """The bytes that are still to be read."""
+class _QuoteCursor:
+    """Reads bytes and numbers, one after the other; `Malformed` at the end of the data."""
 
     def __init__(self, data: bytes) -> None:
         self._data = data
@@ -69,8 +70,8 @@ class _Cursor:
 
 
 def parse(message: bytes) -> Quote:
-    """Read `message`, or raise `Malformed` with the rule that it breaks."""
-    cursor = _Cursor(message)
+    """Parse a quote, or raise `Malformed`."""
+    cursor = _QuoteCursor(message)
     if (magic := cursor.number(4)) != layout.GENERATED:
         raise Malformed(MAGIC, f"{layout.GENERATED:#x}", f"{magic:#x}")
     if (kind := cursor.number(2)) != layout.ATTEST_QUOTE:
@@ -80,7 +81,7 @@ def parse(message: bytes) -> Quote:
     fields = {name: int.from_bytes(f.of(clock), "big") for name, f in layout.CLOCK.items()}
     if fields["safe"] not in (0, 1):
         raise Malformed(SAFE, (0, 1), fields["safe"])
-    selected = _selected(cursor)
+    selected = _selected_pcrs(cursor)
     if (size := cursor.number(2)) != layout.DIGEST_SIZE:
         raise Malformed(DIGEST, layout.DIGEST_SIZE, size)
     digest = cursor.take(size)
@@ -99,7 +100,7 @@ def parse(message: bytes) -> Quote:
     )
 
 
-def _signer(cursor: _Cursor) -> bytes:
+def _signer(cursor: _QuoteCursor) -> bytes:
     size = cursor.number(2)
     if size != layout.NAME_SIZE:
         raise Malformed(SIGNER, f"{layout.NAME_SIZE} bytes", f"{size} bytes")
@@ -110,14 +111,14 @@ def _signer(cursor: _Cursor) -> bytes:
     return name
 
 
-def _extra_data(cursor: _Cursor) -> bytes:
+def _extra_data(cursor: _QuoteCursor) -> bytes:
     size = cursor.number(2)
     if size > layout.DATA_LIMIT:
         raise Malformed(EXTRA_DATA, f"at most {layout.DATA_LIMIT} bytes", f"{size} bytes")
     return cursor.take(size)
 
 
-def _selected(cursor: _Cursor) -> frozenset[int]:
+def _selected_pcrs(cursor: _QuoteCursor) -> frozenset[int]:
     if (count := cursor.number(4)) != 1:
         raise Malformed(BANKS, 1, count)
     if (bank := cursor.number(2)) != layout.ALG_SHA256:

@@ -1,6 +1,6 @@
-"""The signature of a quote as tools write it: bare, or inside a TPMT_SIGNATURE.
+"""The parser of a quote's signature: a TPMT_SIGNATURE, or the bare RSA signature.
 
-Only RSASSA-PKCS1-v1_5 with SHA-256 is read: what the AK of an Azure confidential VM signs with.
+Only RSASSA-PKCS1-v1_5 with SHA-256 is accepted, which the AK of an Azure confidential VM uses.
 """
 
 from ccgpu.attest.check import Malformed, Rule
@@ -18,7 +18,7 @@ _HEADER_SIZE = 6  # sigAlg, hash, size of the buffer: 2 bytes each
 
 
 def parse(data: bytes) -> bytes:
-    """The bare RSA signature in `data`, or `Malformed`."""
+    """The bare RSA signature (256, 384 or 512 bytes) in `data`, or `Malformed`."""
     if len(data) in layout.RSA_SIZES:
         return data
     scheme, hash_, size = (int.from_bytes(data[at : at + 2], "big") for at in (0, 2, 4))

@@ -1,7 +1,7 @@
-"""Whether the vTPM that the runtime claims name signed this quote, now, about these PCR values.
+"""Verifies a quote: signed by the AK in the runtime claims, over challenge and PCR values.
 
-The PCR digest is rebuilt from the quote's own bitmap and exactly those values: a list that is
-shorter, longer or of other PCRs is another statement, even where its digest is right.
+The PCR digest is recomputed from exactly the PCRs of the quote's bitmap. A list of other PCRs is
+refused even if its digest is right (CVE-2022-0317).
 """
 
 import hashlib
@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.hashes import SHA256
 
 from ccgpu.attest.check import Checks, Outcome, Rule
-from ccgpu.attest.hcl.claims import Claims
+from ccgpu.attest.hcl.claims import RuntimeClaims
 from ccgpu.attest.vtpm import layout
 from ccgpu.attest.vtpm.quote import Quote
 
@@ -28,9 +28,9 @@ AK_UNVOUCHED = Rule(
 )
 AK_OTHER = Rule("vtpm.ak.other", "the quote is checked with HCLAkPub", "docs/trust.md")
 SIGNATURE = Rule("vtpm.quote.signature", "the AK signed the quote", _QUOTE)
-NONCE_UNASKED = Rule("vtpm.nonce.unasked", "it is known what the quote has to carry", _NONCE)
+NONCE_UNASKED = Rule("vtpm.nonce.unasked", "the expected qualifying data is known", _NONCE)
 NONCE_ABSENT = Rule("vtpm.nonce.absent", "the quote carries qualifying data", _NONCE)
-NONCE_PREFIX = Rule("vtpm.nonce.prefix", "the qualifying data is there to its end", _NONCE)
+NONCE_PREFIX = Rule("vtpm.nonce.prefix", "the qualifying data is not cut off", _NONCE)
 NONCE_SHORT = Rule("vtpm.nonce.short", "the qualifying data is not shorter", _NONCE)
 NONCE_LONG = Rule("vtpm.nonce.long", "the qualifying data is not longer", _NONCE)
 NONCE_OTHER = Rule("vtpm.nonce.other", "the quote answers what was asked, in full", _NONCE)
@@ -46,11 +46,12 @@ CLOCK_BACK = Rule("vtpm.clock.back", "the TPM's clock did not go back", _CLOCK)
 
 
 @dataclass(frozen=True, slots=True)
-class Expected:
-    """What a quote is held against.
+class ExpectedQuote:
+    """What a quote must match.
 
-    `qualifying_data`: what it has to carry. `pcrs`: the values that are said to be quoted.
-    `required`: which PCRs have to be among them. `previous`: an earlier quote of this VM, if any.
+    `qualifying_data`: the expected value; None if unknown. `pcrs`: the values that are claimed to
+    be quoted, index to 32 bytes. `required`: PCRs that must be quoted. `previous`: an earlier quote
+    of this VM, if any.
     """
 
     qualifying_data: bytes | None
@@ -63,38 +64,41 @@ def verify(
     quote: Quote,
     signature: bytes,
     ak: rsa.RSAPublicKey,
-    needs: Outcome[Claims] | None,
-    expected: Expected,
+    claims: Outcome[RuntimeClaims] | None,
+    expected: ExpectedQuote,
     checks: Checks,
 ) -> Outcome[Quote]:
-    """The quote, verified if the claims that `needs` holds are: their AK has to have signed it."""
-    since = checks.mark()
-    # 1. Somebody believed names the key.
-    if needs is None:
-        checks.that(AK_UNVOUCHED, False, "HCLAkPub", None)
+    """The quote, verified if `claims` are and their AK signed it.
+
+    `signature`: bare RSA. `ak`: the key to verify with, which must be that of `claims`.
+    """
+    since = checks.checkpoint()
+    # 1. The runtime claims name the key (docs/trust.md).
+    if claims is None:
+        checks.record(AK_UNVOUCHED, False, "HCLAkPub", None)
     else:
-        same = ak == needs.value.ak
-        checks.that(AK_OTHER, same, "HCLAkPub", "HCLAkPub" if same else "another key")
-    # 2. The key signed these bytes.
-    signed = _signed(quote.raw, signature, ak)
-    checks.that(SIGNATURE, signed, "a good signature", "good" if signed else "a bad one")
-    # 3. They answer the question that was asked.
+        same = ak == claims.value.ak
+        checks.record(AK_OTHER, same, "HCLAkPub", "HCLAkPub" if same else "another key")
+    # 2. The key signed the quote (TPM 2.0 Part 3, TPM2_Quote).
+    signed = _is_signed(quote.raw, signature, ak)
+    checks.record(SIGNATURE, signed, "a good signature", "good" if signed else "a bad one")
+    # 3. The quote answers the challenge (RFC 9334, §10.2).
     _check_nonce(quote.extra_data, expected.qualifying_data, checks)
-    # 4. They are about these PCR values.
-    checks.that(
+    # 4. The quote is about these PCR values (TPM 2.0 Part 2, TPMS_QUOTE_INFO).
+    checks.record(
         PCRS_REQUIRED,
         expected.required <= quote.selected,
         sorted(expected.required),
         sorted(quote.selected),
     )
     _check_pcrs(quote, expected.pcrs, checks)
-    # 5. And later than what was seen before.
+    # 5. The quote is later than the previous one (TPM 2.0 Part 1, §36).
     if expected.previous is not None:
         _check_clock(quote, expected.previous, checks)
-    return checks.vouch(quote, since, *([needs] if needs is not None else []))
+    return checks.conclude(quote, since, *([claims] if claims is not None else []))
 
 
-def _signed(message: bytes, signature: bytes, ak: rsa.RSAPublicKey) -> bool:
+def _is_signed(message: bytes, signature: bytes, ak: rsa.RSAPublicKey) -> bool:
     try:
         ak.verify(signature, message, padding.PKCS1v15(), SHA256())
     except InvalidSignature:
@@ -103,9 +107,9 @@ def _signed(message: bytes, signature: bytes, ak: rsa.RSAPublicKey) -> bool:
 
 
 def _check_nonce(actual: bytes, expected: bytes | None, checks: Checks) -> None:
-    """One check, under the rule that says best how the two differ."""
+    """Record one check, under the rule that describes the difference best."""
     if not expected:
-        checks.that(NONCE_UNASKED, False, "qualifying data", None)
+        checks.record(NONCE_UNASKED, False, "qualifying data", None)
         return
     rule = NONCE_OTHER
     if not actual:
@@ -114,36 +118,38 @@ def _check_nonce(actual: bytes, expected: bytes | None, checks: Checks) -> None:
         rule = NONCE_LONG
     elif len(actual) < len(expected):
         rule = NONCE_PREFIX if expected.startswith(actual) else NONCE_SHORT
-    checks.that(rule, hmac.compare_digest(actual, expected), expected, actual)
+    checks.record(rule, hmac.compare_digest(actual, expected), expected, actual)
 
 
 def _check_pcrs(quote: Quote, pcrs: Mapping[int, bytes] | None, checks: Checks) -> None:
     if pcrs is None:
-        checks.that(PCRS_ABSENT, False, "PCR values", None)
+        checks.record(PCRS_ABSENT, False, "PCR values", None)
         return
-    same = checks.equal(PCRS_SELECTION, sorted(quote.selected), sorted(pcrs))
+    same = checks.record_equal(PCRS_SELECTION, sorted(quote.selected), sorted(pcrs))
     sizes = sorted({len(value) for value in pcrs.values()} or {layout.DIGEST_SIZE})
-    if not checks.equal(PCRS_SIZE, [layout.DIGEST_SIZE], sizes) or not same:
+    if not checks.record_equal(PCRS_SIZE, [layout.DIGEST_SIZE], sizes) or not same:
         return
     digest = hashlib.sha256(b"".join(pcrs[index] for index in sorted(quote.selected))).digest()
-    checks.that(
+    checks.record(
         PCRS_DIGEST, hmac.compare_digest(digest, quote.pcr_digest), digest, quote.pcr_digest
     )
 
 
 def _check_clock(quote: Quote, previous: Quote, checks: Checks) -> None:
-    checks.equal(CLOCK_SIGNER, previous.qualified_signer, quote.qualified_signer)
-    checks.that(
+    checks.record_equal(CLOCK_SIGNER, previous.qualified_signer, quote.qualified_signer)
+    checks.record(
         CLOCK_RESET,
         quote.reset_count >= previous.reset_count,
         f"{previous.reset_count} or more",
         quote.reset_count,
     )
     if quote.reset_count == previous.reset_count:
-        checks.that(
+        checks.record(
             CLOCK_RESTART,
             quote.restart_count >= previous.restart_count,
             f"{previous.restart_count} or more",
             quote.restart_count,
         )
-    checks.that(CLOCK_BACK, quote.clock >= previous.clock, f"{previous.clock} or more", quote.clock)
+    checks.record(
+        CLOCK_BACK, quote.clock >= previous.clock, f"{previous.clock} or more", quote.clock
+    )

@@ -1,7 +1,6 @@
-"""Evidence from disk, in the formats that people have: known by content, never by trust in a name.
+"""Reads evidence from disk. The format is detected from the content, not from the file name.
 
-What is in no known format is an `InvalidFile` (exit 3): not looked at is not rejected. The same
-holds for what is beyond a bound.
+A file in no known format, or beyond a bound, is an `InvalidFile` (exit code 3), not a rejection.
 """
 
 from dataclasses import replace
@@ -9,20 +8,30 @@ from pathlib import Path
 
 from ccgpu.domain.evidence import Evidence
 from ccgpu.store.evidence import bounds, folder, single, thim
-from ccgpu.store.evidence.limits import refused
+from ccgpu.store.evidence.limits import invalid_evidence
 
-__all__ = ["read", "with_collateral"]
-
-
-def read(path: Path, format_: str | None = None) -> Evidence:
-    """The evidence at `path`, a file or a folder; `format_` refuses every other format."""
-    found = folder.read(path) if path.is_dir() else single.read(path)
-    if format_ not in (None, found.format):
-        raise refused(path, f"is in the format {found.format}, not {format_}")
-    bounds.check(path, found)
-    return found if found.cpu is None else replace(found, cpu=thim.completed(found.cpu))
+__all__ = ["add_collateral", "read_evidence"]
 
 
-def with_collateral(found: Evidence, path: Path) -> Evidence:
+def read_evidence(path: Path, format_: str | None = None) -> Evidence:
+    """The evidence at `path`, a file or a folder.
+
+    `format_`: refuse every other format.
+
+    Raises:
+        InvalidFile: It is in no known format, not in this one, damaged, or beyond a bound.
+    """
+    evidence = folder.read_folder(path) if path.is_dir() else single.read_file(path)
+    if format_ not in (None, evidence.format):
+        raise invalid_evidence(path, f"is in the format {evidence.format}, not {format_}")
+    bounds.check_bounds(path, evidence)
+    return (
+        evidence
+        if evidence.cpu is None
+        else replace(evidence, cpu=thim.complete_certificates(evidence.cpu))
+    )
+
+
+def add_collateral(evidence: Evidence, path: Path) -> Evidence:
     """`found`, given what lies in a folder of collateral; it comes before the evidence's own."""
-    return bounds.check(path, folder.add(found, path))
+    return bounds.check_bounds(path, folder.add_collateral(evidence, path))

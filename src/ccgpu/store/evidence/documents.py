@@ -1,4 +1,4 @@
-"""Evidence in JSON, as other tools write it: whose it is, told from its keys, and what is in it.
+"""Evidence in JSON, as other tools write it. The format is detected from its keys.
 
 Sources: confidential-containers/trustee (az-snp-vtpm, nvidia), confidential-dot-ai/attestation-rs,
 NVIDIA attestation-sdk (`nvattest`), and the request body of NVIDIA's Remote Attestation Service.
@@ -14,15 +14,15 @@ from pathlib import Path
 from typing import Any
 
 from ccgpu.domain.evidence import (
+    AttestationTokens,
     CpuEvidence,
     Evidence,
     EvidenceFormat,
     GpuEvidence,
-    Tokens,
 )
 from ccgpu.domain.plain_text import one_line
 from ccgpu.errors import InvalidFile, Problem
-from ccgpu.store.evidence.limits import refused
+from ccgpu.store.evidence.limits import invalid_evidence
 
 _ARCHITECTURE = re.compile(r"[A-Za-z0-9_-]{0,32}")
 _PCRS = 24
@@ -32,7 +32,7 @@ _GPU_REPORT_HEX = "11e0"  # SPDM 1.1 GET_MEASUREMENTS: trustee writes evidence i
 
 @dataclass(frozen=True, slots=True)
 class DocumentFormat:
-    """One form of JSON: its name, whether a value is of it, and how it is read."""
+    """One format of JSON: its name, whether a value is in it, and its parser."""
 
     name: EvidenceFormat
     fits: Callable[[Any], bool]
@@ -40,30 +40,32 @@ class DocumentFormat:
 
 
 class _Unusable(Exception):
-    """The document is whole, and says that there is nothing in it."""
+    """The document is valid, but holds no evidence; the text says why."""
 
 
 def format_of(value: object) -> DocumentFormat | None:
-    """The form that a JSON value is of; None if it is no known one."""
+    """The format of a JSON value; None if unknown."""
     return next((each for each in _FORMATS if each.fits(value)), None)
 
 
-def evidence(path: Path, value: Any) -> Evidence:
-    """The evidence in a JSON value. `InvalidFile` if it is of no known form, or damaged."""
+def parse_evidence(path: Path, value: Any) -> Evidence:
+    """The evidence in a JSON value. `InvalidFile` if it is in no known format, or damaged."""
     form = format_of(value)
     if form is None:
-        raise refused(path, f"is JSON, but not in a known format: {_described(value)}")
+        raise invalid_evidence(path, f"is JSON, but not in a known format: {_describe(value)}")
     try:
         return _naming_what_is_left(form.read(value), value)
     except _Unusable as err:
-        raise refused(path, str(err)) from err
+        raise invalid_evidence(path, str(err)) from err
     except KeyError as err:
-        raise refused(path, f"is damaged: {form.name} JSON without {err.args[0]!r}") from err
+        raise invalid_evidence(
+            path, f"is damaged: {form.name} JSON without {err.args[0]!r}"
+        ) from err
     except (TypeError, ValueError) as err:
         if form.name == "bundle" and (problems := _problems(err)):
             hint = "`ccgpu schema bundle` prints every field"
             raise InvalidFile(one_line(str(path)), problems, hint=hint) from err
-        raise refused(path, f"is damaged: {form.name} JSON, {err}") from err
+        raise invalid_evidence(path, f"is damaged: {form.name} JSON, {err}") from err
 
 
 def _naming_what_is_left(found: Evidence, value: Any) -> Evidence:
@@ -73,7 +75,7 @@ def _naming_what_is_left(found: Evidence, value: Any) -> Evidence:
     return found
 
 
-def _described(value: object) -> str:
+def _describe(value: object) -> str:
     if isinstance(value, Mapping):
         names = [str(key)[:40] for key in value][:8]
         return f"an object with {', '.join(names)}" if names else "an empty object"
@@ -82,27 +84,29 @@ def _described(value: object) -> str:
     return f"a single {type(value).__name__}"
 
 
-def _has(*keys: str) -> Callable[[Any], bool]:
+def _has_keys(*keys: str) -> Callable[[Any], bool]:
     return lambda value: isinstance(value, dict) and value.keys() >= {*keys}
 
 
 def _platform(name: str) -> Callable[[Any], bool]:
-    keys = _has("platform", "evidence")
+    keys = _has_keys("platform", "evidence")
     return lambda value: keys(value) and value["platform"] == name
 
 
 def _is_bundle(value: Any) -> bool:
-    return _has("schema")(value) and value["schema"] == "ccgpu.bundle/1"
+    return _has_keys("schema")(value) and value["schema"] == "ccgpu.bundle/1"
 
 
 def _is_trustee(value: Any) -> bool:
-    return _has("tpm_quote", "hcl_report")(value) or (
-        _has("quote", "report")(value) and isinstance(value["quote"], dict)
+    return _has_keys("tpm_quote", "hcl_report")(value) or (
+        _has_keys("quote", "report")(value) and isinstance(value["quote"], dict)
     )
 
 
 def _is_entries(value: Any) -> bool:
-    return isinstance(value, list) and bool(value) and _has("evidence", "certificate")(value[0])
+    return (
+        isinstance(value, list) and bool(value) and _has_keys("evidence", "certificate")(value[0])
+    )
 
 
 def _is_detached_eat(value: Any) -> bool:
@@ -178,9 +182,9 @@ def _nvattest(value: Any) -> Evidence:
     """What `nvattest collect-evidence` prints: a list, in newer releases within an envelope."""
     if isinstance(value, dict):
         if value["result_code"] != 0:
-            said = f"{value['result_code']}: {value.get('result_message', '')}"
+            failure = f"{value['result_code']}: {value.get('result_message', '')}"
             raise _Unusable(
-                f"nvattest says that it failed ({said[:200]}): collect the evidence anew"
+                f"nvattest says that it failed ({failure[:200]}): collect the evidence anew"
             )
         value = value["evidences"]
     return Evidence("nvattest", gpus=_gpus(value))
@@ -220,7 +224,7 @@ def _gpu(value: object, arch: object, nonce: object) -> GpuEvidence:
 
 
 def _gpu_report(value: object) -> bytes:
-    """Base64; or hex, which is base64 to the eye of a decoder."""
+    """Base64, or hex, which a base64 decoder would accept too."""
     if isinstance(value, str) and value[:4].lower() == _GPU_REPORT_HEX:
         return _bytes(value.strip(), text="hex")
     return _bytes(value, text="base64")
@@ -231,13 +235,13 @@ def _token(value: Any) -> Evidence:
     if isinstance(value, dict) and "token" in value:
         if not isinstance(value["token"], str):
             raise TypeError("a token is a text")
-        return Evidence("token", tokens=Tokens(maa=value["token"].encode()))
+        return Evidence("token", tokens=AttestationTokens(maa=value["token"].encode()))
     eat = value["detached_eat"] if isinstance(value, dict) else value
     if isinstance(eat, str):
         eat = json.loads(eat)
     if not _is_detached_eat(eat):
         raise ValueError("a detached EAT is a list of two: the overall token, and each GPU's")
-    return Evidence("token", tokens=Tokens(nras=json.dumps(eat).encode()))
+    return Evidence("token", tokens=AttestationTokens(nras=json.dumps(eat).encode()))
 
 
 def _bytes(value: object, text: str | None = None) -> bytes:
@@ -260,13 +264,13 @@ _STANDARD = str.maketrans("-_", "+/")
 
 
 def _bundle(value: Mapping[str, Any]) -> Evidence:
-    from ccgpu.domain.bundle import Bundle
+    from ccgpu.domain.bundle import EvidenceBundle
 
-    return Bundle.model_validate(value).evidence()
+    return EvidenceBundle.model_validate(value).evidence()
 
 
 def _problems(err: Exception) -> Sequence[Problem]:
-    """What is wrong with the fields of a bundle; names of fields come from the file."""
+    """The problems of a bundle's fields, whose names come from the file and are made printable."""
     from pydantic import ValidationError
 
     from ccgpu.domain.policy import problems
@@ -283,14 +287,14 @@ _FORMATS: Sequence[DocumentFormat] = (
     DocumentFormat("bundle", _is_bundle, _bundle),
     DocumentFormat("attestation-rs", _platform("az-snp"), _attestation_rs),
     DocumentFormat("attestation-rs", _platform("snp"), _snp),
-    DocumentFormat("attestation-rs", _has("attestation_report", "cert_chain"), _snp),
+    DocumentFormat("attestation-rs", _has_keys("attestation_report", "cert_chain"), _snp),
     DocumentFormat("trustee", _is_trustee, _trustee),
-    DocumentFormat("trustee", _has("primary_evidence"), _composite),
-    DocumentFormat("trustee", _has("device_evidence_list"), _device_list),
-    DocumentFormat("nras-request", _has("evidence_list"), _nras_request),
-    DocumentFormat("token", _has("detached_eat"), _token),
-    DocumentFormat("nvattest", _has("result_code", "evidences"), _nvattest),
+    DocumentFormat("trustee", _has_keys("primary_evidence"), _composite),
+    DocumentFormat("trustee", _has_keys("device_evidence_list"), _device_list),
+    DocumentFormat("nras-request", _has_keys("evidence_list"), _nras_request),
+    DocumentFormat("token", _has_keys("detached_eat"), _token),
+    DocumentFormat("nvattest", _has_keys("result_code", "evidences"), _nvattest),
     DocumentFormat("nvattest", _is_entries, _nvattest),
     DocumentFormat("token", _is_detached_eat, _token),
-    DocumentFormat("token", lambda value: _has("token")(value) and len(value) == 1, _token),
+    DocumentFormat("token", lambda value: _has_keys("token")(value) and len(value) == 1, _token),
 )

@@ -1,8 +1,8 @@
-"""Evidence that is a folder of raw files, as tools write them; and folders of collateral.
+"""Evidence in a folder of raw files, as tools write them; and folders of collateral.
 
-Every file is taken for what its bytes are. Two files of one kind, where there can be one, are
-refused: which of them was meant is not ours to guess. Of certificates, revocation lists, manifests
-and OCSP answers there may be those of several machines; the verdict chooses.
+The kind of each file is detected from its bytes. Two files of a kind that must be unique are
+refused. Certificates, revocation lists, manifests and OCSP answers may be those of several
+machines; the appraisal selects.
 """
 
 from collections.abc import Sequence
@@ -11,41 +11,41 @@ from pathlib import Path
 from typing import Any
 
 from ccgpu.domain.evidence import (
+    AttestationTokens,
     CallerCollateral,
     CpuEvidence,
     Evidence,
     GpuCollateral,
     GpuEvidence,
     NamedManifest,
-    Tokens,
 )
 from ccgpu.store.evidence import pem, single, thim
-from ccgpu.store.evidence.kinds import Kind, loaded
-from ccgpu.store.evidence.limits import MAX_BYTES, MAX_TOTAL_BYTES, content, refused
-from ccgpu.store.evidence.listing import listing
+from ccgpu.store.evidence.kinds import Kind, load_json
+from ccgpu.store.evidence.limits import MAX_BYTES, MAX_TOTAL_BYTES, invalid_evidence, read_bytes
+from ccgpu.store.evidence.listing import list_files
 
-# Notes: never read.
-_PASSED_OVER = ("expected.json", "manifest.json")
+# Notes of test vectors, never read.
+_SKIPPED_NAMES = ("expected.json", "manifest.json")
 _CPU: tuple[Kind, ...] = (
     "hcl", "report", "quote", "signature", "pcr_file", "event_log", "ak", "thim", "runtime",
 )  # fmt: skip
-# What of these comes from somebody else, and is no evidence of a machine.
+# Kinds that alone are no evidence of a machine.
 _NOT_EVIDENCE = {"thim", "runtime"}
 _PCR_NAMES = frozenset(map(str, range(24)))
-_MANY: tuple[Kind, ...] = ("rim", "ocsp", "json", "vek", "chain", "crl")
+_REPEATABLE: tuple[Kind, ...] = ("rim", "ocsp", "json", "vek", "chain", "crl")
 
 
 class _Pieces:
-    """What was found in a folder, by kind."""
+    """The contents of a folder, by kind."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.one: dict[Kind, bytes] = {}
         self.names: dict[Kind, str] = {}
-        self.many: dict[Kind, list[bytes]] = {kind: [] for kind in _MANY}
+        self.many: dict[Kind, list[bytes]] = {kind: [] for kind in _REPEATABLE}
         self.manifest_names: list[str] = []
         self.room = MAX_TOTAL_BYTES
-        found = listing(path)
+        found = list_files(path)
         self.ignored = [f"{name} (a link that leads out of the folder)" for name in found.links]
         for name, file in found.files:
             self._sort(name, file)
@@ -54,48 +54,52 @@ class _Pieces:
 
     def _sort(self, name: str, file: Path) -> None:
         data = self._content(file)
-        passed_over = file.name in _PASSED_OVER
-        kind = None if passed_over else single.sorted_kind(self.path, name, data)
+        passed_over = file.name in _SKIPPED_NAMES
+        kind = None if passed_over else single.detect_kind(self.path, name, data)
         if kind is None:
             self.ignored.append(name)
-        elif kind in _MANY:
+        elif kind in _REPEATABLE:
             self.many[kind].append(data)
             if kind == "rim":
                 self.manifest_names.append(file.stem)
         elif kind in self.one:
-            raise refused(self.path, f"holds two files of the kind {kind}, one is {name}")
+            raise invalid_evidence(self.path, f"holds two files of the kind {kind}, one is {name}")
         else:
             self.one[kind], self.names[kind] = data, name
 
     def _content(self, file: Path) -> bytes:
-        """The bytes of a file, as long as all of them together are not too many."""
-        data = content(file, MAX_BYTES)
+        """The bytes of a file; `InvalidFile` if all files together are too large."""
+        data = read_bytes(file, MAX_BYTES)
         self.room -= len(data)
         if self.room < 0:
-            raise refused(self.path, f"holds more than {MAX_TOTAL_BYTES} bytes")
+            raise invalid_evidence(self.path, f"holds more than {MAX_TOTAL_BYTES} bytes")
         return data
 
 
-def read(path: Path) -> Evidence:
-    """The evidence in a folder. `InvalidFile` if there is none."""
+def read_folder(path: Path) -> Evidence:
+    """The evidence in a folder. `InvalidFile` if there is none, or if it is ambiguous."""
     pieces = _Pieces(path)
-    found = _of_documents(pieces)
-    found = replace(found, cpu=_cpu(pieces, found.cpu), tokens=_tokens(pieces, found.tokens))
+    evidence = _merge_documents(pieces)
+    evidence = replace(
+        evidence, cpu=_cpu(pieces, evidence.cpu), tokens=_tokens(pieces, evidence.tokens)
+    )
     if (gpu := _gpu(pieces)) is not None:
-        if found.gpus:
-            raise refused(path, "holds evidence of GPUs twice: in JSON, and as a report")
-        found = replace(found, gpus=(gpu,))
-    if found.cpu is None and not found.gpus and found.tokens == Tokens():
-        raise refused(path, f"holds no evidence in a known format{_looked_at(pieces)}")
+        if evidence.gpus:
+            raise invalid_evidence(path, "holds evidence of GPUs twice: in JSON, and as a report")
+        evidence = replace(evidence, gpus=(gpu,))
+    if evidence.cpu is None and not evidence.gpus and evidence.tokens == AttestationTokens():
+        raise invalid_evidence(
+            path, f"holds no evidence in a known format{_describe_contents(pieces)}"
+        )
     if (nonce := pieces.one.get("nonce")) is not None:
-        found = replace(found, claimed=replace(found.claimed, nonce=_unhexed(nonce)))
-    return _with_own(found, pieces)
+        evidence = replace(evidence, claimed=replace(evidence.claimed, nonce=_from_hex(nonce)))
+    return _add_own_collateral(evidence, pieces)
 
 
-def add(found: Evidence, path: Path) -> Evidence:
-    """`found`, given the certificates, manifests and answers of a folder of collateral."""
+def add_collateral(evidence: Evidence, path: Path) -> Evidence:
+    """Add the caller's folder of certificates, manifests and OCSP answers to the evidence."""
     if not path.is_dir():
-        raise refused(path, "is not a folder of collateral")
+        raise invalid_evidence(path, "is not a folder of collateral")
     pieces = _Pieces(path)
     veks, chains = _amd(pieces)
     manifests = zip(pieces.manifest_names, pieces.many["rim"], strict=True)
@@ -106,12 +110,14 @@ def add(found: Evidence, path: Path) -> Evidence:
         rims=tuple(NamedManifest(name, xml) for name, xml in manifests),
         ocsp=tuple(pieces.many["ocsp"]),
     )
-    return replace(found, given=found.given + given, ignored=(*found.ignored, *pieces.ignored))
+    return replace(
+        evidence, given=evidence.given + given, ignored=(*evidence.ignored, *pieces.ignored)
+    )
 
 
-def _looked_at(pieces: _Pieces) -> str:
-    """What is in the folder instead."""
-    kinds = [*pieces.one, *(kind for kind in _MANY if pieces.many[kind])]
+def _describe_contents(pieces: _Pieces) -> str:
+    """What a folder without evidence holds, for the error message."""
+    kinds = [*pieces.one, *(kind for kind in _REPEATABLE if pieces.many[kind])]
     known = f"; of known kinds there are: {', '.join(kinds)}" if kinds else ""
     unknown = pieces.ignored
     if not unknown:
@@ -120,20 +126,20 @@ def _looked_at(pieces: _Pieces) -> str:
     return f"{known}; of no known kind: {', '.join(unknown[:5])}{more}"
 
 
-def _with_own(found: Evidence, pieces: _Pieces) -> Evidence:
+def _add_own_collateral(evidence: Evidence, pieces: _Pieces) -> Evidence:
     """`found` with the certificates, manifests and answers that lie in its own folder."""
     collateral = GpuCollateral(
-        (*found.collateral.rims, *pieces.many["rim"]),
-        (*found.collateral.ocsp, *pieces.many["ocsp"]),
-        found.collateral.ocsp_nonces,
+        (*evidence.collateral.rims, *pieces.many["rim"]),
+        (*evidence.collateral.ocsp, *pieces.many["ocsp"]),
+        evidence.collateral.ocsp_nonces,
     )
-    cpu = found.cpu
+    cpu = evidence.cpu
     if cpu is not None:
         veks, chains = _amd(pieces)
         if len(pieces.many["chain"]) > 1:
-            raise refused(pieces.path, "holds two files of the kind chain")
-        all_veks = (*_one(cpu.vek), *cpu.veks, *veks)
-        crls = (*_one(cpu.crl), *cpu.crls, *pieces.many["crl"])
+            raise invalid_evidence(pieces.path, "holds two files of the kind chain")
+        all_veks = (*_as_tuple(cpu.vek), *cpu.veks, *veks)
+        crls = (*_as_tuple(cpu.crl), *cpu.crls, *pieces.many["crl"])
         cpu = replace(
             cpu,
             vek=next(iter(all_veks), None),
@@ -142,82 +148,88 @@ def _with_own(found: Evidence, pieces: _Pieces) -> Evidence:
             crl=next(iter(crls), None),
             crls=crls[1:],
         )
-    ignored = (*found.ignored, *pieces.ignored)
-    return replace(found, cpu=cpu, collateral=collateral, ignored=ignored)
+    ignored = (*evidence.ignored, *pieces.ignored)
+    return replace(evidence, cpu=cpu, collateral=collateral, ignored=ignored)
 
 
-def _one(data: bytes | None) -> tuple[bytes, ...]:
+def _as_tuple(data: bytes | None) -> tuple[bytes, ...]:
     return () if data is None else (data,)
 
 
-def _of_documents(pieces: _Pieces) -> Evidence:
-    """What the JSON documents hold together: evidence of CPU, GPUs, and tokens, each from one."""
-    found = [single.document(pieces.path, data) for data in pieces.many["json"]]
-    if len(found) < 2:
-        return found[0] if found else Evidence("folder")
-    if any(each.format == "bundle" for each in found):
-        raise refused(pieces.path, "has a bundle and another JSON document: keep only the evidence")
-    cpus = [each.cpu for each in found if each.cpu is not None]
-    gpus = [each.gpus for each in found if each.gpus]
+def _merge_documents(pieces: _Pieces) -> Evidence:
+    """Merge the JSON documents: CPU, GPUs and each token may come from one of them only."""
+    documents = [single.read_document(pieces.path, data) for data in pieces.many["json"]]
+    if len(documents) < 2:
+        return documents[0] if documents else Evidence("folder")
+    if any(each.format == "bundle" for each in documents):
+        raise invalid_evidence(
+            pieces.path, "has a bundle and another JSON document: keep only the evidence"
+        )
+    cpus = [each.cpu for each in documents if each.cpu is not None]
+    gpus = [each.gpus for each in documents if each.gpus]
     if len(cpus) > 1 or len(gpus) > 1:
-        raise refused(pieces.path, "has two JSON documents of one kind: keep only the evidence")
+        raise invalid_evidence(
+            pieces.path, "has two JSON documents of one kind: keep only the evidence"
+        )
     return Evidence(
         "folder",
         cpu=next(iter(cpus), None),
         gpus=next(iter(gpus), ()),
-        tokens=_one_of_each(pieces.path, [each.tokens for each in found]),
-        ignored=tuple(name for each in found for name in each.ignored),
+        tokens=_merge_tokens(pieces.path, [each.tokens for each in documents]),
+        ignored=tuple(name for each in documents for name in each.ignored),
     )
 
 
-def _one_of_each(path: Path, found: Sequence[Tokens]) -> Tokens:
-    nras = [each.nras for each in found if each.nras is not None]
-    maa = [each.maa for each in found if each.maa is not None]
+def _merge_tokens(path: Path, tokens: Sequence[AttestationTokens]) -> AttestationTokens:
+    nras = [each.nras for each in tokens if each.nras is not None]
+    maa = [each.maa for each in tokens if each.maa is not None]
     if len(nras) > 1 or len(maa) > 1:
-        raise refused(path, "has two tokens of one service: keep one")
-    return Tokens(next(iter(nras), None), next(iter(maa), None))
+        raise invalid_evidence(path, "has two tokens of one service: keep one")
+    return AttestationTokens(next(iter(nras), None), next(iter(maa), None))
 
 
-def _tokens(pieces: _Pieces, found: Tokens) -> Tokens:
-    bare = Tokens(*(_stripped(pieces.one.get(kind)) for kind in ("nras", "maa")))
-    return _one_of_each(pieces.path, [found, bare])
+def _tokens(pieces: _Pieces, documented: AttestationTokens) -> AttestationTokens:
+    bare = AttestationTokens(*(_strip(pieces.one.get(kind)) for kind in ("nras", "maa")))
+    return _merge_tokens(pieces.path, [documented, bare])
 
 
-def _stripped(data: bytes | None) -> bytes | None:
+def _strip(data: bytes | None) -> bytes | None:
     return None if data is None else data.strip()
 
 
-def _cpu(pieces: _Pieces, found: CpuEvidence | None) -> CpuEvidence | None:
-    """What the raw files say, beside what a document said: no part of it twice."""
+def _cpu(pieces: _Pieces, documented: CpuEvidence | None) -> CpuEvidence | None:
+    """Merge the raw files with the CPU evidence of a document; no piece may be in both."""
     raw: dict[str, Any] = {kind: pieces.one[kind] for kind in _CPU if kind in pieces.one}
     if "pcrs" in pieces.one:
         raw["pcrs"] = _pcrs(pieces)
-    if found is None:
+    if documented is None:
         return CpuEvidence(**raw) if raw.keys() - _NOT_EVIDENCE else None
-    said = {each.name for each in fields(found) if getattr(found, each.name) is not None}
-    if twice := sorted(said & raw.keys()):
-        raise refused(pieces.path, f"holds {twice[0]} twice: in JSON, and as a file")
-    return replace(found, **raw)
+    present = {
+        each.name for each in fields(documented) if getattr(documented, each.name) is not None
+    }
+    if twice := sorted(present & raw.keys()):
+        raise invalid_evidence(pieces.path, f"holds {twice[0]} twice: in JSON, and as a file")
+    return replace(documented, **raw)
 
 
 def _pcrs(pieces: _Pieces) -> dict[int, bytes]:
-    said = loaded(pieces.one["pcrs"])
-    if others := [index for index in said if index not in _PCR_NAMES]:
-        raise refused(pieces.path, f"holds a value of PCR {others[0]}: there are 0 to 23")
+    values = load_json(pieces.one["pcrs"])
+    if others := [index for index in values if index not in _PCR_NAMES]:
+        raise invalid_evidence(pieces.path, f"holds a value of PCR {others[0]}: there are 0 to 23")
     try:
-        return {int(index): bytes.fromhex(value) for index, value in said.items()}
+        return {int(index): bytes.fromhex(value) for index, value in values.items()}
     except (TypeError, ValueError) as err:
-        raise refused(pieces.path, f"holds PCR values that are not hex: {err}") from err
+        raise invalid_evidence(pieces.path, f"holds PCR values that are not hex: {err}") from err
 
 
 def _amd(pieces: _Pieces) -> tuple[tuple[bytes, ...], tuple[bytes, ...]]:
-    """The certificates of chips, and those above them: from one file, from two, or from THIM's."""
-    halves = [pem.split(data) for data in pieces.many["vek"]]
+    """VEK certificates and chains: from one file, from two, or from THIM's answer."""
+    halves = [pem.split_first(data) for data in pieces.many["vek"]]
     chains = [rest.lstrip() for _, rest in halves if rest] + pieces.many["chain"]
     veks = [vek for vek, _ in halves]
     vek_of_thim, chain_of_thim = thim.certificates(pieces.one.get("thim", b"{}"))
-    veks += _one(vek_of_thim) if not veks else ()
-    chains += _one(chain_of_thim) if not chains else ()
+    veks += _as_tuple(vek_of_thim) if not veks else ()
+    chains += _as_tuple(chain_of_thim) if not chains else ()
     return tuple(veks), tuple(dict.fromkeys(chains))
 
 
@@ -225,9 +237,9 @@ def _gpu(pieces: _Pieces) -> GpuEvidence | None:
     report = pieces.one.get("gpu_report")
     if report is None:
         return None
-    raw = _unhexed(report) if report[:1] == b"1" else report
+    raw = _from_hex(report) if report[:1] == b"1" else report
     return GpuEvidence("HOPPER", raw, pieces.one.get("gpu_chain", b""), nonce=None)
 
 
-def _unhexed(text: bytes) -> bytes:
+def _from_hex(text: bytes) -> bytes:
     return bytes.fromhex(text.decode("ascii"))

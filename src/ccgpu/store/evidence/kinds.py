@@ -1,7 +1,7 @@
-"""What a piece of evidence is, told from its bytes: the first rule that fits names it.
+"""Detects the kind of a piece of evidence from its bytes: the first rule that matches decides.
 
-This is sorting, not verifying: a wrong guess ends in a refusal, since every piece is parsed and
-checked for what it was taken for.
+This sorts and does not verify: a wrong guess ends in a failed check, since every piece is parsed
+and verified as what it was taken for.
 """
 
 import base64
@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any, Literal
 
 from ccgpu.store.evidence import documents
-from ccgpu.store.evidence.limits import MAX_JSON_VALUES, TooMuch
+from ccgpu.store.evidence.limits import MAX_JSON_VALUES, LimitExceeded
 
 Kind = Literal[
     "hcl", "report", "quote", "signature", "pcrs", "pcr_file", "event_log", "ak", "vek", "chain",
@@ -22,7 +22,7 @@ Kind = Literal[
 _SNP_SIZE = 0x4A0
 _SNP_VERSIONS = range(1, 16)
 _RSA_SIZES = (256, 384, 512)
-_MOST_SIGNATURE = 1024
+_MAX_SIGNATURE = 1024
 _TPMT_RSASSA = b"\x00\x14"  # TPM_ALG_RSASSA, TPM 2.0 Part 2, §6.3
 _TPM_GENERATED = b"\xffTCG"  # TPM_GENERATED_VALUE, TPM 2.0 Part 2, §6.2
 _SPDM_REQUEST = b"\x11\xe0\x01"  # SPDM 1.1 GET_MEASUREMENTS, signature wanted (DSP0274, §10.11)
@@ -31,10 +31,10 @@ _NO_ACTION = b"\x00\x00\x00\x00\x03\x00\x00\x00"  # PCR 0, EV_NO_ACTION: how a T
 _PCR_SELECTION = b"\x01\x00\x00\x00\x0b\x00"  # one bank, SHA-256: `tpm2_quote -o`, serialized
 # RFC 6960: id-pkix-ocsp-basic, which an answer says it is (4.2.1), and id-kp-OCSPSigning, what the
 # certificate is for that comes with it (4.2.2.2).
-_OF_OCSP = (b"\x2b\x06\x01\x05\x05\x07\x30\x01\x01", b"\x2b\x06\x01\x05\x05\x07\x03\x09")
+_OCSP_OIDS = (b"\x2b\x06\x01\x05\x05\x07\x30\x01\x01", b"\x2b\x06\x01\x05\x05\x07\x03\x09")
 _ERROR_MESSAGE = b"\x30\x03\x0a\x01"  # a responder's, before its one byte of status (4.2.1)
 _HEX = re.compile(rb"\A(?:[0-9a-fA-F]{2}\s*)+\Z")
-_HEX_SIGNS = b"0123456789abcdefABCDEF \t\r\n\v\f"
+_HEX_CHARACTERS = b"0123456789abcdefABCDEF \t\r\n\v\f"
 _NONCE_BYTES = range(1, 65)  # TPM2B_DATA holds at most 64
 _MAX_HEX = 32 * 1024  # a GPU's report has 8.3 KB in hex
 _MAX_SIGNED = 1024 * 1024  # certificates, revocation lists, OCSP answers
@@ -43,11 +43,11 @@ _JWT = re.compile(rb"[A-Za-z0-9_-]+\.([A-Za-z0-9_-]+)\.[A-Za-z0-9_-]*")  # RFC 7
 
 
 def kind_of(name: str, data: bytes) -> Kind | None:
-    """What the file `name` holds; None if it is nothing known. `TooMuch` past a bound."""
-    return _binary(data) or _text(name, data) or _certificates(data)
+    """The kind of the file `name`; None if unknown. `LimitExceeded` if it is beyond a bound."""
+    return _binary_kind(data) or _text_kind(name, data) or _certificate_kind(data)
 
 
-# What a file of each kind begins with; the first that fits wins.
+# The first bytes of each kind; the first match decides.
 _BEGINNINGS: tuple[tuple[bytes, Kind], ...] = (
     (b"HCLA", "hcl"),
     (_TPM_GENERATED, "quote"),
@@ -62,30 +62,30 @@ _BEGINNINGS: tuple[tuple[bytes, Kind], ...] = (
 )
 
 
-def _binary(data: bytes) -> Kind | None:
+def _binary_kind(data: bytes) -> Kind | None:
     for beginning, kind in _BEGINNINGS:
         if data.startswith(beginning):
             return kind
     if len(data) == _SNP_SIZE and int.from_bytes(data[:4], "little") in _SNP_VERSIONS:
         return "report"
     start, response = _SPDM_RESPONSE
-    if len(data) > _MOST_SIGNATURE and data[start : start + len(response)] == response:
+    if len(data) > _MAX_SIGNATURE and data[start : start + len(response)] == response:
         return "gpu_report"  # with a damaged request, which the verdict refuses
     return "signature" if len(data) in _RSA_SIZES else None
 
 
-def _text(name: str, data: bytes) -> Kind | None:
+def _text_kind(name: str, data: bytes) -> Kind | None:
     start = data[:256].lstrip()
-    if not data.translate(None, _HEX_SIGNS):
-        return _of_hex(data)
+    if not data.translate(None, _HEX_CHARACTERS):
+        return _hex_kind(data)
     if len(data) <= _MAX_TOKEN and (token := _JWT.fullmatch(data.strip())):
-        return _of_token(token[1])
+        return _token_kind(token[1])
     if start.startswith((b"{", b"[")):
-        return _of_json(data)
+        return _json_kind(data)
     return "pcr_file" if name.endswith((".yaml", ".yml")) and b"sha256" in start else None
 
 
-def _of_hex(data: bytes) -> Kind | None:
+def _hex_kind(data: bytes) -> Kind | None:
     _require_at_most(_MAX_HEX, data, "text in hex")
     if not _HEX.match(data):
         return None
@@ -95,10 +95,10 @@ def _of_hex(data: bytes) -> Kind | None:
     return "nonce" if len(value) in _NONCE_BYTES else None
 
 
-def _of_json(data: bytes) -> Kind | None:
+def _json_kind(data: bytes) -> Kind | None:
     try:
-        value = loaded(data)
-    except TooMuch:
+        value = load_json(data)
+    except LimitExceeded:
         raise
     except ValueError:
         return None
@@ -112,10 +112,10 @@ def _of_json(data: bytes) -> Kind | None:
     return "json" if documents.format_of(value) else None
 
 
-def _of_token(payload: bytes) -> Kind | None:
-    """Whose token it is, told from the names of its claims: nothing of it is believed."""
+def _token_kind(payload: bytes) -> Kind | None:
+    """The service that a token claims to be of, from the names of its claims; unverified."""
     try:
-        claims = loaded(base64.urlsafe_b64decode(payload + b"=" * (-len(payload) % 4)))
+        claims = load_json(base64.urlsafe_b64decode(payload + b"=" * (-len(payload) % 4)))
     except ValueError:
         return None
     names = claims.keys() if isinstance(claims, dict) else ()
@@ -124,15 +124,15 @@ def _of_token(payload: bytes) -> Kind | None:
     return "maa" if any(name.startswith("x-ms-") for name in names) else None
 
 
-def _certificates(data: bytes) -> Kind | None:
+def _certificate_kind(data: bytes) -> Kind | None:
     """PEM or DER of certificates, revocation lists and OCSP answers."""
-    from ccgpu.store.evidence.pem import common_name, first
+    from ccgpu.store.evidence.pem import common_name, first_certificate
 
     if len(data) > _MAX_SIGNED and not data.startswith(b"-----BEGIN "):
         return None
     _require_at_most(_MAX_SIGNED, data, "certificates")
-    if (certificate := first(data)) is None:
-        return _signed_lists(data)
+    if (certificate := first_certificate(data)) is None:
+        return _signed_data_kind(data)
     name = common_name(certificate)
     if name.startswith(("SEV-VCEK", "SEV-VLEK")):
         return "vek"
@@ -141,7 +141,7 @@ def _certificates(data: bytes) -> Kind | None:
     return "gpu_chain" if b"-----BEGIN CERTIFICATE-----" in data[:4096] else None
 
 
-def _signed_lists(data: bytes) -> Kind | None:
+def _signed_data_kind(data: bytes) -> Kind | None:
     from cryptography import x509
     from cryptography.x509 import ocsp
 
@@ -157,30 +157,35 @@ def _signed_lists(data: bytes) -> Kind | None:
         except UNREADABLE:
             continue
         return kind
-    # A damaged answer is still one: the verdict refuses it, where a file that is not read is lost.
+    # A damaged OCSP answer stays one, so that a check fails instead of the file being ignored.
     alike = sum(one == other for one, other in zip(data, _ERROR_MESSAGE, strict=False))
     damaged = len(data) == len(_ERROR_MESSAGE) + 1 and alike >= len(_ERROR_MESSAGE) - 1
-    return "ocsp" if damaged or any(oid in data for oid in _OF_OCSP) else None
+    return "ocsp" if damaged or any(oid in data for oid in _OCSP_OIDS) else None
 
 
 def _require_at_most(size: int, data: bytes, what: str) -> None:
     if len(data) > size:
-        raise TooMuch(f"holds {what} of {len(data)} bytes: at most {size} are read")
+        raise LimitExceeded(f"holds {what} of {len(data)} bytes: at most {size} are read")
 
 
-def loaded(data: bytes) -> Any:
-    """JSON; `ValueError` for what is none, names a key twice, or nests without end; `TooMuch`."""
+def load_json(data: bytes) -> Any:
+    """Parse JSON.
+
+    Raises:
+        ValueError: It is invalid, has a duplicate key, or nests too deep.
+        LimitExceeded: It has more than 100,000 values.
+    """
     values = sum(data.count(sign) for sign in (b",", b"[", b"{"))
     if values > MAX_JSON_VALUES:
-        raise TooMuch(f"holds more than {MAX_JSON_VALUES} JSON values")
+        raise LimitExceeded(f"holds more than {MAX_JSON_VALUES} JSON values")
     try:
-        return json.loads(data, object_pairs_hook=_without_twins)
+        return json.loads(data, object_pairs_hook=_unique_keys)
     except RecursionError as err:
         raise ValueError("nests too deep") from err
 
 
-def _without_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
+def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
         raise ValueError("a key stands twice")
-    return found
+    return members

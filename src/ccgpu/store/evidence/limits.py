@@ -1,7 +1,7 @@
-"""How much is read of evidence, and how a file that cannot be used is refused.
+"""Limits on reading evidence, and the error for files that cannot be used.
 
-The largest real piece is an event log of 100 KB; a reference manifest has 20 KB. `bounds`
-has those of what was read. Whatever is beyond one is refused by the name of that bound.
+The largest real piece is an event log of 100 KB; a reference manifest has 20 KB. `bounds` has the
+limits on pieces after reading. An error names the limit that is exceeded.
 """
 
 from pathlib import Path
@@ -28,22 +28,22 @@ KNOWN_FORMATS = (
 HINT = f"known formats: {', '.join(KNOWN_FORMATS)}"
 
 
-class TooMuch(ValueError):
-    """A bound is exceeded; the text names it."""
+class LimitExceeded(ValueError):
+    """A limit is exceeded; the text names it."""
 
 
-def refused(path: Path, message: str) -> InvalidFile:
-    """`path` is no evidence that can be read. `message` may quote what stands in it."""
+def invalid_evidence(path: Path, message: str) -> InvalidFile:
+    """The error that `path` is no usable evidence. `message` may quote its content."""
     return InvalidFile(one_line(str(path)), [Problem("", one_line(message))], hint=HINT)
 
 
-def content(path: Path, at_most: int = MAX_BYTES) -> bytes:
-    """The bytes of a file. `InvalidFile` if there are too many, or it cannot be read."""
+def read_bytes(path: Path, at_most: int = MAX_BYTES) -> bytes:
+    """The bytes of a file. `InvalidFile` if it is unreadable, or has more than `at_most` bytes."""
     try:
         with path.open("rb") as stream:
             data = stream.read(at_most + 1)
     except (OSError, ValueError) as err:
-        raise refused(path, f"cannot be read: {reason(err)}") from err
+        raise invalid_evidence(path, f"cannot be read: {reason(err)}") from err
     if len(data) > at_most:
-        raise refused(path, f"is larger than {at_most} bytes")
+        raise invalid_evidence(path, f"is larger than {at_most} bytes")
     return data

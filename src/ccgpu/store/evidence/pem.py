@@ -1,4 +1,4 @@
-"""Certificates as files hold them, looked at only to sort them: nothing is verified here."""
+"""Reads certificates in PEM or DER only to sort files: nothing is verified here."""
 
 import warnings
 
@@ -19,7 +19,7 @@ UNREADABLE = (
 )
 
 
-def first(data: bytes) -> x509.Certificate | None:
+def first_certificate(data: bytes) -> x509.Certificate | None:
     """The first certificate of a PEM text, or the one of a DER file; None if there is none."""
     begin = data.find(b"-----BEGIN CERTIFICATE-----")
     with warnings.catch_warnings():
@@ -34,7 +34,7 @@ def first(data: bytes) -> x509.Certificate | None:
 
 
 def common_name(certificate: x509.Certificate) -> str:
-    """The subject's common name, or nothing."""
+    """The subject's common name; empty if there is none."""
     try:
         names = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
     except UNREADABLE:
@@ -42,8 +42,8 @@ def common_name(certificate: x509.Certificate) -> str:
     return str(names[0].value) if names else ""
 
 
-def split(data: bytes) -> tuple[bytes, bytes | None]:
-    """The first certificate of a PEM text, and the rest of them; DER has no rest."""
+def split_first(data: bytes) -> tuple[bytes, bytes | None]:
+    """The first certificate of a PEM text, and the rest; None for no rest, as in DER."""
     end = data.find(_END)
     if end < 0:
         return data, None

@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-from ccgpu.domain.evidence import CpuEvidence, Evidence, Tokens
+from ccgpu.domain.evidence import AttestationTokens, CpuEvidence, Evidence
 from ccgpu.errors import InvalidFile
 from ccgpu.store.evidence import documents
-from ccgpu.store.evidence.kinds import Kind, kind_of, loaded
-from ccgpu.store.evidence.limits import TooMuch, content, refused
+from ccgpu.store.evidence.kinds import Kind, kind_of, load_json
+from ccgpu.store.evidence.limits import LimitExceeded, invalid_evidence, read_bytes
 
-# Pieces that say nothing alone.
+# Kinds that are no evidence alone, in words.
 _PIECES: dict[Kind, str] = {
     "quote": "a vTPM quote",
     "signature": "the signature of a quote",
@@ -29,55 +29,55 @@ _PIECES: dict[Kind, str] = {
 }
 
 
-def read(path: Path) -> Evidence:
+def read_file(path: Path) -> Evidence:
     """The evidence in a file. `InvalidFile` if it is in no known format."""
-    data = content(path)
-    kind = sorted_kind(path, path.name, data)
+    data = read_bytes(path)
+    kind = detect_kind(path, path.name, data)
     match kind:
         case "hcl":
             return Evidence("hcl-report", cpu=CpuEvidence(hcl=data))
         case "report":
             return Evidence("snp-report", cpu=CpuEvidence(report=data))
         case "nras":
-            return Evidence("token", tokens=Tokens(nras=data.strip()))
+            return Evidence("token", tokens=AttestationTokens(nras=data.strip()))
         case "maa":
-            return Evidence("token", tokens=Tokens(maa=data.strip()))
+            return Evidence("token", tokens=AttestationTokens(maa=data.strip()))
         case "json":
-            return document(path, data)
+            return read_document(path, data)
         case _:
             raise _unknown(path, kind, data)
 
 
-def sorted_kind(path: Path, name: str, data: bytes) -> Kind | None:
-    """What `data` is. `InvalidFile` if it is beyond a bound."""
+def detect_kind(path: Path, name: str, data: bytes) -> Kind | None:
+    """The kind of `data`; None if unknown. `InvalidFile` if it is beyond a bound."""
     try:
         return kind_of(name, data)
-    except TooMuch as err:
-        raise refused(path, str(err) if path.name == name else f"{name} {err}") from err
+    except LimitExceeded as err:
+        raise invalid_evidence(path, str(err) if path.name == name else f"{name} {err}") from err
 
 
-def document(path: Path, data: bytes) -> Evidence:
+def read_document(path: Path, data: bytes) -> Evidence:
     """The evidence in a JSON document."""
     try:
-        value = loaded(data)
+        value = load_json(data)
     except ValueError as err:
-        raise refused(path, f"is not JSON: {err}") from err
-    return documents.evidence(path, value)
+        raise invalid_evidence(path, f"is not JSON: {err}") from err
+    return documents.parse_evidence(path, value)
 
 
 def _unknown(path: Path, kind: Kind | None, data: bytes) -> InvalidFile:
-    """Why the file is no evidence: what it looks like, and what was looked for."""
+    """The error that says what the file looks like, and what was looked for."""
     if kind is not None:
         what = _PIECES[kind]
-        return refused(path, f"is only {what}: give a folder that also has the rest")
+        return invalid_evidence(path, f"is only {what}: give a folder that also has the rest")
     if data[:256].lstrip().startswith((b"{", b"[")):
         try:
-            document(path, data)
+            read_document(path, data)
         except InvalidFile as err:
             return err
     if not data:
-        return refused(path, "is empty")
-    return refused(
+        return invalid_evidence(path, "is empty")
+    return invalid_evidence(
         path,
         f"is not in a known format: {len(data)} bytes that begin with {data[:8].hex(' ')};"
         " no report, quote, log, certificate, JSON, XML or token begins so",

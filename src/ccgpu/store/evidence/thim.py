@@ -1,16 +1,16 @@
-"""The answer of Azure's certificate service (THIM): the chip's certificate, and those above it."""
+"""The answer of Azure's certificate service (THIM): a VCEK and its chain, in JSON."""
 
 from dataclasses import replace
 
 from ccgpu.domain.evidence import CpuEvidence
 from ccgpu.store.evidence import pem
-from ccgpu.store.evidence.kinds import loaded
+from ccgpu.store.evidence.kinds import load_json
 
 
 def certificates(answer: bytes) -> tuple[bytes | None, bytes | None]:
-    """The VCEK and the chain (PEM) in an answer; None for what is not in it."""
+    """The VCEK and the chain (PEM) in an answer; None for one that is absent or no PEM."""
     try:
-        value = loaded(answer)
+        value = load_json(answer)
     except ValueError:
         return None, None
     if not isinstance(value, dict):
@@ -18,8 +18,8 @@ def certificates(answer: bytes) -> tuple[bytes | None, bytes | None]:
     return _vcek(value.get("vcekCert")), _pem(value.get("certificateChain"))
 
 
-def completed(part: CpuEvidence) -> CpuEvidence:
-    """The evidence with the certificates of its THIM answer in the place of those that lack."""
+def complete_certificates(part: CpuEvidence) -> CpuEvidence:
+    """Use the certificates in the THIM answer if the evidence has no VEK of its own."""
     if part.thim is None or part.vek is not None:
         return part
     vek, chain = certificates(part.thim)
@@ -27,11 +27,11 @@ def completed(part: CpuEvidence) -> CpuEvidence:
 
 
 def _vcek(value: object) -> bytes | None:
-    """The first certificate of the text, if it is one of a chip's."""
+    """The first certificate of the text, if it is a VCEK."""
     text = _pem(value)
-    if text is None or (found := pem.first(text)) is None:
+    if text is None or (found := pem.first_certificate(text)) is None:
         return None
-    return pem.split(text)[0] if pem.common_name(found).startswith("SEV-VCEK") else None
+    return pem.split_first(text)[0] if pem.common_name(found).startswith("SEV-VCEK") else None
 
 
 def _pem(value: object) -> bytes | None:

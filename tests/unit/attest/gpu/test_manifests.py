@@ -7,7 +7,7 @@ import pytest
 
 from ccgpu.attest.check import Checks, Verified
 from ccgpu.attest.gpu import manifests
-from ccgpu.attest.gpu.manifests import Running
+from ccgpu.attest.gpu.manifests import RunningFirmware
 from ccgpu.domain.evidence import NamedManifest
 from ccgpu.fakeguest.evidence import rim
 from ccgpu.fakeguest.evidence.rim_pki import SIGNER
@@ -17,8 +17,8 @@ CHAIN = new_chain()
 ANCHOR = root_of(CHAIN)
 ID = "NV_GPU_VBIOS_1010_0210_886_96009F0004"
 OTHER_ID = "NV_GPU_VBIOS_1010_0200_882_96009F0004"
-RUNNING = Running("vbios", rim.VBIOS, "GH100", ID)
-DRIVER = Running("driver", rim.DRIVER, "GH100", f"NV_GPU_DRIVER_GH100_{rim.DRIVER}")
+RUNNING = RunningFirmware("vbios", rim.VBIOS, "GH100", ID)
+DRIVER = RunningFirmware("driver", rim.DRIVER, "GH100", f"NV_GPU_DRIVER_GH100_{rim.DRIVER}")
 
 GOOD = vbios().signed_by(CHAIN)
 AGAIN = vbios().signed_by(CHAIN)  # the same values, signed anew
@@ -73,7 +73,7 @@ def test_where_there_is_none_the_id_and_the_command_are_told():
 
 def test_a_chip_that_nobody_names_has_no_id_to_tell():
     checks = Checks()
-    manifests.select(Running("driver", rim.DRIVER), (), (), ANCHOR, AT, checks)
+    manifests.select(RunningFirmware("driver", rim.DRIVER), (), (), ANCHOR, AT, checks)
     assert checks.made[0].expected == f"driver {rim.DRIVER}"
     nameless = replace(RUNNING, chip=None, rim_id=None)
     assert choose([GOOD], running=nameless) == choose([], [("x", GOOD)], nameless) == ACCEPTED
@@ -133,7 +133,7 @@ def test_a_driver_of_two_products_with_one_version_is_chosen_by_product():
 
 
 def test_how_many_are_looked_at_is_bounded():
-    junk = [JUNK + b" " * each for each in range(manifests.MOST)]
+    junk = [JUNK + b" " * each for each in range(manifests.MAX_CANDIDATES)]
     assert choose([*junk[1:], GOOD]) == ACCEPTED
     assert choose([*junk, GOOD])[0] is None
     assert choose(junk, [("x", GOOD)]) == ACCEPTED

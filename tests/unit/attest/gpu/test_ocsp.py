@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from ccgpu.attest.check import Checks, Malformed, Unverified, Verified
 from ccgpu.attest.gpu import chain as chains
 from ccgpu.attest.gpu import ocsp as verifier
-from ccgpu.attest.gpu import ocsp_answer, ocsp_request
+from ccgpu.attest.gpu import ocsp_request, ocsp_response
 from ccgpu.attest.gpu.roots import NVIDIA_DEVICE, NVIDIA_RIM
 from ccgpu.fakeguest.evidence import nvidia_pki, ocsp, pki
 from ccgpu.fakeguest.evidence.pki import Extension
@@ -410,7 +410,7 @@ def test_more_than_an_error_message_is_none():
 
 def test_a_signature_that_is_not_of_whole_bytes_is_refused():
     raw = bytearray(GOOD[0])
-    signature = ocsp_answer.parse(GOOD[0]).signature
+    signature = ocsp_response.parse(GOOD[0]).signature
     place = raw.index(signature)
     raw[place - 1] = 1  # the last bit is none of it, and must then be 0
     raw[place + len(signature) - 1] &= 0xFE
@@ -465,7 +465,7 @@ def test_the_certificates_of_an_answer_are_limited():
 @given(st.binary(max_size=200))
 def test_any_bytes_are_no_answer(data):
     with pytest.raises(Malformed):
-        ocsp_answer.parse(data)
+        ocsp_response.parse(data)
 
 
 @given(st.lists(st.tuples(st.integers(0, 4095), st.integers(0, 255)), min_size=1, max_size=4))
@@ -477,7 +477,7 @@ def test_a_damaged_answer_parses_or_is_malformed(changes):
 
 
 def test_a_changed_bit_of_what_is_signed_is_refused():
-    signed = ocsp_answer.parse(GOOD[0]).signed
+    signed = ocsp_response.parse(GOOD[0]).signed
     start = GOOD[0].index(signed)
     for at in range(len(signed)):
         changed = bytearray(GOOD[0])

@@ -176,7 +176,7 @@ def test_a_switch_is_on_or_off_and_nothing_else(kind, name, reason):
     ],
 )
 def test_the_vbios_version_is_said_back_to_front(raw, version):
-    assert vbios.version(bytes.fromhex(raw)) == version
+    assert vbios.format_version(bytes.fromhex(raw)) == version
 
 
 def test_the_ids_of_the_manifests_are_made_of_the_report():

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ccgpu.attest.appraise import Question
+from ccgpu.attest.appraise import AppraisalInputs
 from ccgpu.attest.check import Malformed
 from ccgpu.attest.gpu import layout, opaque
 from ccgpu.errors import EvidenceUnavailable
@@ -16,7 +16,7 @@ from support import gpus
 from support.vms import AT, NONCE, Judge
 
 _FIELDS = spdm.described(b"\xf1" * 48)
-_JUDGE = Judge("gpu-only", Question(AT, NONCE))
+_JUDGE = Judge("gpu-only", AppraisalInputs(AT, NONCE))
 
 
 def _raw(form: Versioned | None = None, *more: Opaque) -> bytes:

@@ -53,7 +53,7 @@ def test_the_first_of_two_keys_may_be_another():
 def test_what_failed_before_is_not_the_claims_fault():
     runtime = hcl.encoded(_claims())
     checks = Checks()
-    checks.that(_EARLIER, False, "yes", "no")
+    checks.record(_EARLIER, False, "yes", "no")
     read = blob.parse(hcl.Hcl(bytes(1184), runtime).raw)
     report = verified(Report(hcl.report_data(runtime)))
     assert isinstance(verify(read, report, checks), Verified)
@@ -63,7 +63,7 @@ def test_what_fails_later_is_the_claims_fault():
     document = _config(**{"tpm-enabled": False})
     runtime = hcl.encoded(document)
     checks = Checks()
-    checks.that(_EARLIER, True, "yes", "yes")
+    checks.record(_EARLIER, True, "yes", "yes")
     read = blob.parse(hcl.Hcl(bytes(1184), runtime).raw)
     report = verified(Report(hcl.report_data(runtime)))
     assert not isinstance(verify(read, report, checks), Verified)

@@ -5,7 +5,7 @@ import pytest
 from ccgpu.attest.check import Checks, Malformed, Unverified, Verified
 from ccgpu.attest.hcl import blob
 from ccgpu.attest.hcl.blob import Blob
-from ccgpu.attest.hcl.verify import carries, verify
+from ccgpu.attest.hcl.verify import check_user_data, verify
 from ccgpu.fakeguest.evidence import hcl
 from support.evidence_vtpm import Report, ak, failed, unverified, verified
 
@@ -108,7 +108,7 @@ def test_user_data_is_the_binding_in_full(user_data, reasons):
     outcome, _ = judged(runtime, hcl.report_data(runtime))
     assert isinstance(outcome, Verified)
     checks = Checks()
-    assert carries(outcome.value, B, checks) is (not reasons)
+    assert check_user_data(outcome.value, B, checks) is (not reasons)
     assert failed(checks) == reasons
 
 

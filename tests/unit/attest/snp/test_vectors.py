@@ -43,7 +43,7 @@ def test_a_report_of_a_guest_that_may_be_debugged_is_genuine_and_refused(vectors
 
 def test_a_report_with_the_certificate_of_another_machine_is_refused(vectors):
     folder = vectors / "attest" / "negative" / "other-machine-vcek"
-    vcek, *chain = certificates.ders((folder / "certs.pem").read_bytes(), _RULE, 3)
+    vcek, *chain = certificates.split_ders((folder / "certs.pem").read_bytes(), _RULE, 3)
     report = (folder / "hcl-report-snp.bin").read_bytes()[32 : 32 + 1184]
     pem = b"".join(certificates.load(der, _RULE).public_bytes(_PEM) for der in chain)
     evidence = SnpEvidence(report, vcek, AMD_ROOTS, chain=pem)
@@ -71,10 +71,10 @@ def test_the_pinned_authorities_are_amds(vectors, product):
     pem = (vectors / "roots" / f"{product}_ask_ark_asvk.pem").read_bytes()
     ask, ark, asvk = certificates.load_chain(pem, _RULE, 3)
     pinned = AMD_ROOTS[product.capitalize()]
-    assert certificates.is_anchor(ask, pinned.ask)
-    assert certificates.is_anchor(ark, pinned.ark)
+    assert certificates.anchor_of(ask) == pinned.ask
+    assert certificates.anchor_of(ark) == pinned.ark
     assert pinned.asvk is not None
-    assert certificates.is_anchor(asvk, pinned.asvk)
+    assert certificates.anchor_of(asvk) == pinned.asvk
 
 
 @pytest.mark.parametrize(

@@ -42,7 +42,7 @@ def _refusal(data: bytes, *readers: vek.Reader) -> str:
     return caught.value.rule.id
 
 
-def _nobody(data: bytes) -> certificate.Certificate:
+def _nobody(data: bytes) -> certificate.VekCertificate:
     raise Malformed(certificate.READABLE, "a serial number above 0", data[:4])
 
 
@@ -201,7 +201,7 @@ def test_the_second_reader_is_not_asked_about_what_the_first_reads(machine):
 def test_what_neither_reads_is_refused_in_the_words_of_the_first():
     other = Rule("test.second", "the second reader", "the test")
 
-    def second(data: bytes) -> certificate.Certificate:
+    def second(data: bytes) -> certificate.VekCertificate:
         raise Malformed(other, "something", data)
 
     assert _refusal(b"x", _nobody, second) == "snp.vek.certificate"

@@ -53,7 +53,7 @@ def nras_refusals(nras_key: Signer) -> Refusals:
         nonce: bytes = NONCE,
         issuers: Sequence[str] = (tokens.NRAS_ISSUER,),
         gpus: int = 1,
-        evidence: Mapping[str, nras.GpuIdentity] | None = None,
+        evidence: Mapping[str, nras.GpuVersions] | None = None,
     ) -> set[str]:
         checks = Checks()
         outcome = nras.verify(

@@ -27,7 +27,7 @@ def set_refusal(data: bytes) -> str | None:
 
 def key_refusal(jwk: tokens.Json, algorithm: jwks.Algorithm) -> str | None:
     try:
-        jwks.key(jwk, algorithm)
+        jwks.signing_key(jwk, algorithm)
     except Malformed as malformed:
         return malformed.rule.id
     return None
@@ -149,7 +149,7 @@ def test_a_key_for_rs256_is_strong(maa_key, changes, reason):
 def test_a_key_may_be_given_by_its_certificate_alone(nras_key, maa_key):
     for key, absent in ((nras_key, "crv x y"), (maa_key, "n e")):
         alone = key.jwk(x5c=tokens.x5c(key.certificate()), **dict.fromkeys(absent.split(), ABSENT))
-        assert jwks.key(alone, key.algorithm).public == key.key.public_key()
+        assert jwks.signing_key(alone, key.algorithm).public == key.key.public_key()
 
 
 def test_a_key_is_stated_in_whole_or_not_at_all(nras_key, maa_key):
@@ -170,8 +170,10 @@ def test_the_certificate_is_base64_in_one_piece_and_the_first_of_few(nras_key):
 
 
 def test_what_the_certificate_adds_to_the_key_is_its_dates(nras_key):
-    bare = jwks.key(nras_key.jwk(), "ES384")
-    found = jwks.key(nras_key.jwk(x5c=tokens.x5c(nras_key.certificate(), b"ignored")), "ES384")
+    bare = jwks.signing_key(nras_key.jwk(), "ES384")
+    found = jwks.signing_key(
+        nras_key.jwk(x5c=tokens.x5c(nras_key.certificate(), b"ignored")), "ES384"
+    )
     assert bare.certificate is None
     assert found.certificate is not None
     assert found.certificate.not_valid_before_utc == tokens.ISSUED

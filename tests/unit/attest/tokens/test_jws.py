@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from ccgpu.attest.check import Checks, Malformed
 from ccgpu.attest.tokens import jwks, jws
-from ccgpu.attest.tokens.jws import Trust
+from ccgpu.attest.tokens.jws import TokenTrust
 from ccgpu.fakeguest.evidence import tokens
 from ccgpu.fakeguest.evidence.tokens import ABSENT, Signer, compact
 from unit.attest.tokens.conftest import AT
@@ -29,7 +29,7 @@ def refusals(token: str | bytes, *keys: tokens.Json, algorithm: jwks.Algorithm =
         found = jws.parse(data, "it")
     except Malformed as malformed:
         return {malformed.rule.id}
-    jws.verify(found, Trust(algorithm, jwks.parse(tokens.key_set(*keys)), ISSUERS, AT), checks)
+    jws.verify(found, TokenTrust(algorithm, jwks.parse(tokens.key_set(*keys)), ISSUERS, AT), checks)
     return {check.id for check in checks.made if not check.ok}
 
 
@@ -234,7 +234,7 @@ def test_a_signature_of_pkcs1_with_another_hash_is_refused(maa_key):
 def test_what_a_token_says_does_not_reach_the_terminal_as_it_is(nras_key):
     checks = Checks()
     token = jws.parse(nras_key.token(CLAIMS, kid="\x1b[2J" + "k" * 500).encode(), "it")
-    jws.verify(token, Trust("ES384", {}, ISSUERS, AT), checks)
+    jws.verify(token, TokenTrust("ES384", {}, ISSUERS, AT), checks)
     shown = "".join(check.actual for check in checks.made)
     assert "\x1b" not in shown
     assert "\\x1b[2J" in shown

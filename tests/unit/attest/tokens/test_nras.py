@@ -333,7 +333,7 @@ def test_one_gpu_is_not_two(answer, nras_refusals):
     assert nras_refusals(replace(answer, ueids=(UEID, UEID)), gpus=2) == {"nras.gpus.twice"}
 
 
-LOCAL = nras.GpuIdentity("595.71.05", "96.00.9f.00.04")
+LOCAL = nras.GpuVersions("595.71.05", "96.00.9f.00.04")
 
 
 @pytest.mark.parametrize(

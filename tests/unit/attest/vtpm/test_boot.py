@@ -53,7 +53,7 @@ def judged(
 def facts(*events: Event) -> Boot:
     """What is concluded from a log that is told as it was measured."""
     log = eventlog.parse(Log(events).raw)
-    return boots.facts(log, frozenset(range(24)), frozenset())
+    return boots.boot_facts(log, frozenset(range(24)), frozenset())
 
 
 def firmware(*own: Event, rest: Sequence[Event] = ()) -> list[Event]:
@@ -93,7 +93,7 @@ def test_a_boot_that_replays_is_told_in_facts():
 
 def test_every_check_is_told():
     checks = Checks()
-    log = checks.read(boots.EVENT_LOG, eventlog.parse, Log(boot()).raw, "an event log")
+    log = checks.parse(boots.EVENT_LOG, eventlog.parse, Log(boot()).raw, "an event log")
     assert log is not None
     values = pcr_values(boot())
     boots.verify(log, verified(quotes.parse(Quote(values, b"n").raw)), values, checks)

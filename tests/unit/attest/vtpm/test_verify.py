@@ -14,11 +14,11 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from ccgpu.attest.check import Checks, Malformed, Outcome, Unverified, Verified
 from ccgpu.attest.hcl import blob as blobs
 from ccgpu.attest.hcl import claims
-from ccgpu.attest.hcl.claims import Claims
+from ccgpu.attest.hcl.claims import RuntimeClaims
 from ccgpu.attest.vtpm import pcrs as pcr_files
 from ccgpu.attest.vtpm import quote as quotes
 from ccgpu.attest.vtpm import signature as signatures
-from ccgpu.attest.vtpm.verify import Expected, verify
+from ccgpu.attest.vtpm.verify import ExpectedQuote, verify
 from ccgpu.fakeguest.evidence import hcl
 from ccgpu.fakeguest.evidence.quote import Quote, bank, pcr_digest, sign, tpmt
 from support.evidence_vtpm import ak, failed, unverified, verified
@@ -34,8 +34,8 @@ class Case:
     """A good quote and all it is held against."""
 
     quote: Quote
-    needs: Outcome[Claims] | None
-    expected: Expected
+    needs: Outcome[RuntimeClaims] | None
+    expected: ExpectedQuote
     sign: Callable[[rsa.RSAPrivateKey, bytes], bytes] = sign
     signer: str = "ours"
 
@@ -54,7 +54,7 @@ class Case:
         return outcome, failed(checks)
 
 
-VALID = Case(Quote(PCRS, NONCE), verified(CLAIMS), Expected(NONCE, PCRS, FIRMWARE))
+VALID = Case(Quote(PCRS, NONCE), verified(CLAIMS), ExpectedQuote(NONCE, PCRS, FIRMWARE))
 
 
 def having(**changes: Any) -> Case:
@@ -207,7 +207,9 @@ def test_a_bad_quote_is_refused_for_what_is_bad(case, reasons):
 
 def test_all_reasons_are_told():
     case = replace(
-        having(extra_data=b""), signer="theirs", expected=Expected(NONCE, None, frozenset({24}))
+        having(extra_data=b""),
+        signer="theirs",
+        expected=ExpectedQuote(NONCE, None, frozenset({24})),
     )
     assert case.judge()[1] == [
         "vtpm.quote.signature",
@@ -249,7 +251,7 @@ def test_real_quotes_are_signed_by_the_key_in_the_claims(vectors, case):
     pcrs = pcr_files.parse((folder / "pcrs.json").read_bytes(), quote.selected)
     nonce = bytes.fromhex((folder / "nonce.hex").read_text())
     checks = Checks()
-    expected = Expected(nonce, pcrs, frozenset(range(24)))
+    expected = ExpectedQuote(nonce, pcrs, frozenset(range(24)))
     outcome = verify(quote, signature, found.ak, verified(found), expected, checks)
     assert failed(checks) == []
     assert isinstance(outcome, Verified)
@@ -261,7 +263,9 @@ def test_real_quotes_are_signed_by_the_key_in_the_claims(vectors, case):
     assert forged == []
 
 
-def _accepts(message: bytes, found: Claims, expected: Expected, signature: bytes) -> bool:
+def _accepts(
+    message: bytes, found: RuntimeClaims, expected: ExpectedQuote, signature: bytes
+) -> bool:
     try:
         quote = quotes.parse(message)
     except Malformed:
@@ -279,7 +283,7 @@ def test_a_real_quote_of_a_vm_that_is_not_confidential_is_good_and_not_enough(ve
     signature = signatures.parse((folder / "quote.sig").read_bytes())
     nonce = bytes.fromhex((folder / "nonce.hex").read_text())
     checks = Checks()
-    outcome = verify(quote, signature, key, None, Expected(nonce, pcrs, FIRMWARE), checks)
+    outcome = verify(quote, signature, key, None, ExpectedQuote(nonce, pcrs, FIRMWARE), checks)
     assert failed(checks) == ["vtpm.ak.unvouched"]
     assert isinstance(outcome, Unverified)
 
@@ -295,7 +299,7 @@ def test_a_real_quote_without_a_nonce_is_good_but_for_that(vectors):
     signature = signatures.parse(bytes.fromhex(evidence["tpm_quote"]["signature"]))
     pcrs = {i: bytes.fromhex(each) for i, each in enumerate(evidence["tpm_quote"]["pcrs"])}
     checks = Checks()
-    expected = Expected(NONCE, pcrs, FIRMWARE)
+    expected = ExpectedQuote(NONCE, pcrs, FIRMWARE)
     outcome = verify(quote, signature, found.ak, verified(found), expected, checks)
     assert failed(checks) == ["vtpm.nonce.absent"]
     assert isinstance(outcome, Unverified)

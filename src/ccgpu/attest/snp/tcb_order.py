@@ -1,9 +1,9 @@
-"""How the four TCBs of a report stand to each other, whatever the least TCB of a policy is."""
+"""Checks on the order of a report's four TCBs, independent of a policy's floors."""
 
 from dataclasses import replace
 
 from ccgpu.attest.check import Checks, Rule
-from ccgpu.attest.snp.report import Report
+from ccgpu.attest.snp.report import SnpReport
 from ccgpu.attest.snp.tcb import Tcb
 
 _ABI = "AMD SEV-SNP ABI (56860), ATTESTATION_REPORT"
@@ -23,20 +23,23 @@ VERSION = Rule(
 )
 
 
-def verify(report: Report, checks: Checks, *, allow_provisional: bool = False) -> None:
-    """Check the order of the TCBs; whether all firmware is committed unless it need not be."""
+def verify(report: SnpReport, checks: Checks, *, allow_provisional: bool = False) -> None:
+    """Check that no TCB is above the current one, and that all firmware is committed.
+
+    `allow_provisional` skips the second: the host could then roll firmware back.
+    """
     current, committed = report.current_tcb, report.committed_tcb
-    _not_above(REPORTED, report.reported_tcb, current, checks)
-    _not_above(COMMITTED, committed, current, checks)
-    _not_above(LAUNCH, report.launch_tcb, current, checks)
+    _check_not_above(REPORTED, report.reported_tcb, current, checks)
+    _check_not_above(COMMITTED, committed, current, checks)
+    _check_not_above(LAUNCH, report.launch_tcb, current, checks)
     if allow_provisional:
         return
     # Microcode that the host loads after boot is current and not committed: seen on Azure's Milan.
     # A policy's least TCB holds for the committed one too, so going back gains the host nothing.
     running = replace(current, microcode=committed.microcode)
-    checks.that(PROVISIONAL, running == committed, committed, current)
-    checks.equal(VERSION, report.committed_version, report.current_version)
+    checks.record(PROVISIONAL, running == committed, committed, current)
+    checks.record_equal(VERSION, report.committed_version, report.current_version)
 
 
-def _not_above(rule: Rule, lower: Tcb, current: Tcb, checks: Checks) -> None:
-    checks.that(rule, current.at_least(lower), f"at most {current}", lower)
+def _check_not_above(rule: Rule, lower: Tcb, current: Tcb, checks: Checks) -> None:
+    checks.record(rule, current.at_least(lower), f"at most {current}", lower)

@@ -1,13 +1,15 @@
-"""What a report says of how its guest runs, judged by itself: no policy can allow the contrary."""
+"""Checks on fields of a report that must have one value, whatever the policy."""
 
 from ccgpu.attest.check import Checks, Rule
-from ccgpu.attest.snp.report import Report
+from ccgpu.attest.snp.report import SnpReport
 
 _ABI = "AMD SEV-SNP ABI (56860)"
 _REPORT = f"{_ABI}, ATTESTATION_REPORT"
 _POLICY = f"{_ABI}, Guest Policy"
 
-ONE = Rule("snp.policy.reserved-one", "bit 17 of the guest policy is one", f"{_POLICY}, bit 17")
+RESERVED_ONE = Rule(
+    "snp.policy.reserved-one", "bit 17 of the guest policy is one", f"{_POLICY}, bit 17"
+)
 POLICY_RESERVED = Rule(
     "snp.policy.reserved", "reserved bits of the guest policy are zero", f"{_POLICY}, bits 26-63"
 )
@@ -28,7 +30,7 @@ KEY_RESERVED = Rule(
 )
 AUTHOR_KEY = Rule(
     "snp.key-info.author-key",
-    "no author key stands behind the ID key",
+    "there is no author key",
     f"{_REPORT}, AUTHOR_KEY_EN and AUTHOR_KEY_DIGEST",
 )
 MASK_CHIP_KEY = Rule(
@@ -38,7 +40,7 @@ MASK_CHIP_KEY = Rule(
 )
 SIGNING_KEY = Rule(
     "snp.key-info.signing-key",
-    "the key of the chip signed, not one of the cloud",
+    "the chip's key (VCEK) signed, not the cloud's (VLEK)",
     f"{_REPORT}, SIGNING_KEY",
 )
 ALGORITHM = Rule(
@@ -51,24 +53,31 @@ CHIP_ID = Rule("snp.chip-id.masked", "the report names its chip", f"{_REPORT}, C
 _ECDSA_P384_SHA384 = 1
 
 
-def verify(report: Report, checks: Checks) -> None:
-    """Check the bits and numbers that have one right value."""
+def verify(report: SnpReport, checks: Checks) -> None:
+    """Check guest policy, VMPL, reserved bits, key information, algorithm and chip id."""
     policy, keys = report.policy, report.key_info
-    checks.that(ONE, policy.reserved_one, "one", policy)
-    checks.equal(POLICY_RESERVED, "0x0", f"{policy.reserved:#x}")
-    checks.that(DEBUG, not policy.debug, "forbidden", f"{_allowed(policy.debug)} ({policy})")
+    checks.record(RESERVED_ONE, policy.reserved_one, "one", policy)
+    checks.record_equal(POLICY_RESERVED, "0x0", f"{policy.reserved:#x}")
+    checks.record(
+        DEBUG, not policy.debug, "forbidden", f"{_allowed_or_forbidden(policy.debug)} ({policy})"
+    )
     migration = policy.migration_agent
-    checks.that(MIGRATION_AGENT, not migration, "forbidden", f"{_allowed(migration)} ({policy})")
-    checks.equal(VMPL, 0, report.vmpl)
-    checks.equal(PLATFORM_RESERVED, "0x0", f"{report.platform_info.reserved:#x}")
-    checks.equal(KEY_RESERVED, "0x0", f"{keys.reserved:#x}")
+    checks.record(
+        MIGRATION_AGENT,
+        not migration,
+        "forbidden",
+        f"{_allowed_or_forbidden(migration)} ({policy})",
+    )
+    checks.record_equal(VMPL, 0, report.vmpl)
+    checks.record_equal(PLATFORM_RESERVED, "0x0", f"{report.platform_info.reserved:#x}")
+    checks.record_equal(KEY_RESERVED, "0x0", f"{keys.reserved:#x}")
     author = keys.author_key or any(report.author_key_digest)
-    checks.that(AUTHOR_KEY, not author, "none", report.author_key_digest if author else "none")
-    checks.that(MASK_CHIP_KEY, not keys.mask_chip_key, 0, int(keys.mask_chip_key))
-    checks.equal(SIGNING_KEY, "VCEK", keys.signing_key)
-    checks.equal(ALGORITHM, _ECDSA_P384_SHA384, report.signature_algo)
-    checks.that(CHIP_ID, any(report.chip_id), "not zero", report.chip_id)
+    checks.record(AUTHOR_KEY, not author, "none", report.author_key_digest if author else "none")
+    checks.record(MASK_CHIP_KEY, not keys.mask_chip_key, 0, int(keys.mask_chip_key))
+    checks.record_equal(SIGNING_KEY, "VCEK", keys.signing_key)
+    checks.record_equal(ALGORITHM, _ECDSA_P384_SHA384, report.signature_algo)
+    checks.record(CHIP_ID, any(report.chip_id), "not zero", report.chip_id)
 
 
-def _allowed(allowed: bool) -> str:
+def _allowed_or_forbidden(allowed: bool) -> str:
     return "allowed" if allowed else "forbidden"

@@ -4,10 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from ccgpu.attest.appraise import Question
-from ccgpu.attest.rests_on import Brought, rests_on, suppliers
+from ccgpu.attest.appraise import AppraisalInputs
+from ccgpu.attest.trust_basis import CallerInputs, collateral_sources, trust_basis
 from ccgpu.domain.evidence import Evidence, GpuCollateral
-from ccgpu.domain.policy import Pins
+from ccgpu.domain.overrides import Overrides
+from ccgpu.domain.policy import ReferenceValues
 from ccgpu.store import policies
 from support import gpus, vms
 from support.vms import AT, NONCE, Judge, vm
@@ -16,7 +17,7 @@ WHOLE = gpus.bound(vm(), gpus.gpu())
 
 
 def words(found, policy="default", **brought):
-    return dict(rests_on(found, policies.load(policy), Brought(**brought)))
+    return dict(trust_basis(found, policies.load(policy), CallerInputs(**brought)))
 
 
 def test_without_the_caller_it_is_all_the_word_of_the_evidences_maker():
@@ -42,11 +43,11 @@ def test_without_the_caller_it_is_all_the_word_of_the_evidences_maker():
         ("nonce", "nonce"),
         ("vm_id", "VM id"),
         ("host_key", "SSH host key"),
-        ("pins", "golden PCR values"),
+        ("reference_values", "golden PCR values"),
     ],
 )
 def test_what_the_caller_brings_is_the_callers(brought, row):
-    nothing = dict.fromkeys(("time", "nonce", "vm_id", "host_key", "pins"), False)
+    nothing = dict.fromkeys(("time", "nonce", "vm_id", "host_key", "reference_values"), False)
 
     assert words(WHOLE, **(nothing | {brought: True}))[row] == "caller"
     assert words(WHOLE, **nothing)[row] != "caller"
@@ -61,10 +62,10 @@ def test_a_policy_that_binds_nothing_takes_nobodys_word_for_vm_and_key():
 def test_what_the_policy_does_not_look_at_is_no_row():
     assert "NVIDIA's manifests" not in words(WHOLE, "cpu-only")
     assert "AMD's certificates" not in words(WHOLE, "gpu-only")
-    skipping = policies.load("gpu-only").loosened(
-        skip_ocsp=True, short_nonce=False, known_nonce=False
+    skipping = policies.load("gpu-only").with_overrides(
+        Overrides(skip_ocsp=True, short_nonce=False, known_nonce=False)
     )
-    assert "NVIDIA's OCSP answers" not in dict(rests_on(WHOLE, skipping, Brought()))
+    assert "NVIDIA's OCSP answers" not in dict(trust_basis(WHOLE, skipping, CallerInputs()))
 
 
 def test_the_nonce_of_a_gpu_alone_is_its_makers_and_none_is_nobodys():
@@ -85,21 +86,25 @@ def test_collateral_is_of_whoever_brought_it():
     assert WHOLE.cpu is not None
     bare = replace(WHOLE.cpu, crl=None, vek=None)
 
-    assert suppliers(WHOLE, WHOLE)["manifests"] == "maker"
-    assert suppliers(WHOLE, _with(rims=more))["manifests"] == "caller and maker"
-    assert suppliers(_with(ocsp=()), WHOLE)["OCSP answers"] == "caller"
-    assert suppliers(_with(ocsp=()), _with(ocsp=()))["OCSP answers"] == "nobody"
-    assert suppliers(replace(WHOLE, cpu=bare), WHOLE)["revocation list"] == "caller"
-    assert suppliers(replace(WHOLE, cpu=bare), WHOLE)["certificates"] == "caller"
+    assert collateral_sources(WHOLE, WHOLE)["manifests"] == "maker"
+    assert collateral_sources(WHOLE, _with(rims=more))["manifests"] == "caller and maker"
+    assert collateral_sources(_with(ocsp=()), WHOLE)["OCSP answers"] == "caller"
+    assert collateral_sources(_with(ocsp=()), _with(ocsp=()))["OCSP answers"] == "nobody"
+    assert collateral_sources(replace(WHOLE, cpu=bare), WHOLE)["revocation list"] == "caller"
+    assert collateral_sources(replace(WHOLE, cpu=bare), WHOLE)["certificates"] == "caller"
     empty = Evidence("folder", collateral=GpuCollateral())
-    assert set(suppliers(empty, empty).values()) == {"nobody"}
+    assert set(collateral_sources(empty, empty).values()) == {"nobody"}
 
 
 def test_the_verdict_says_what_the_question_brought():
-    pins = Pins(image="few", pcrs={"7": "00" * 32})
-    found = dict(Judge(question=Question(AT, nonce=NONCE, pins=pins))(vms.asked(vm())).rests_on)
-    of_maker = Question(AT, at_of_maker=True, suppliers={"revocation list": "caller"})
-    other = dict(Judge(question=of_maker)(vms.asked(vm())).rests_on)
+    pins = ReferenceValues(image="few", pcrs={"7": "00" * 32})
+    found = dict(
+        Judge(inputs=AppraisalInputs(AT, nonce=NONCE, reference_values=pins))(
+            vms.asked(vm())
+        ).rests_on
+    )
+    of_maker = AppraisalInputs(AT, at_of_maker=True, suppliers={"revocation list": "caller"})
+    other = dict(Judge(inputs=of_maker)(vms.asked(vm())).rests_on)
 
     assert (found["time"], found["nonce"], found["golden PCR values"]) == ("caller",) * 3
     assert (other["time"], other["nonce"], other["golden PCR values"]) == (

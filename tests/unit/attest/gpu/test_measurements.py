@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ccgpu.attest.check import Checks, Unverified, Verified
-from ccgpu.attest.gpu import compare, spdm
-from ccgpu.attest.gpu.compare import Measured, Mismatch
+from ccgpu.attest.gpu import measurements, spdm
+from ccgpu.attest.gpu.measurements import GpuMeasurements, Mismatch
 from ccgpu.attest.gpu.roots import NVIDIA_RIM
 from ccgpu.fakeguest.evidence import rim
 from support.evidence_rim import AT, driver, golden, judge, new_chain, root_of, vbios
@@ -17,8 +17,8 @@ CHAIN = new_chain()
 ANCHOR = root_of(CHAIN)
 ACTIVE = sorted({*rim.DRIVER_INDICES, *rim.VBIOS_INDICES})
 OTHER = bytes(48)
-GOOD = Measured(
-    measurements={index: golden(index) for index in range(64)},
+GOOD = GpuMeasurements(
+    values={index: golden(index) for index in range(64)},
     product="GH100",
     driver=rim.DRIVER,
     vbios=rim.VBIOS,
@@ -39,7 +39,7 @@ DRIVER, VBIOS = verified(driver()), verified(vbios())
 def compared(measured=GOOD, of_driver=DRIVER, of_vbios=VBIOS):
     """The outcome and the reasons why it is not good."""
     checks = Checks()
-    outcome = compare.verify(measured, of_driver, of_vbios, checks)
+    outcome = measurements.verify(measured, of_driver, of_vbios, checks)
     return outcome, [check for check in checks.made if not check.ok]
 
 
@@ -50,14 +50,12 @@ def reasons(*args, **kwargs) -> list[str]:
     return [check.id for check in failed]
 
 
-def measuring(**changes) -> Measured:
+def measuring(**changes) -> GpuMeasurements:
     """The good report with other measurements (`at7=…`); None takes one away."""
-    found: dict[int, bytes | None] = dict(GOOD.measurements)
+    found: dict[int, bytes | None] = dict(GOOD.values)
     for name, value in changes.items():
         found[int(name.removeprefix("at"))] = value
-    return replace(
-        GOOD, measurements={at: value for at, value in found.items() if value is not None}
-    )
+    return replace(GOOD, values={at: value for at, value in found.items() if value is not None})
 
 
 def with_golden(made, golden_values):
@@ -168,7 +166,7 @@ def test_a_manifest_without_golden_values_is_refused():
 def test_nothing_compared_is_no_match():
     none = with_golden(driver(), {}), with_golden(vbios(), {})
     assert reasons(GOOD, *none) == ["golden.empty", "golden.match"]
-    nothing = replace(GOOD, measurements={})
+    nothing = replace(GOOD, values={})
     assert reasons(nothing) == ["golden.missing", "golden.match"]
 
 
@@ -207,8 +205,8 @@ def test_a_real_report_is_of_its_real_manifests(vectors):
             "NV_GPU_VBIOS_1010_0200_882_96009F0001.xml",
         )
     )
-    measured = Measured(
-        measurements={index - 1: value for index, value in report.blocks.items()},
+    measured = GpuMeasurements(
+        values={index - 1: value for index, value in report.blocks.items()},
         product="GH100",
         driver=report.opaque.driver_version,
         vbios=report.opaque.vbios_version,

@@ -1,4 +1,4 @@
-"""One piece of evidence among several, with its verdict or the reason why there is none."""
+"""The result of `verify --each` for one piece of evidence."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,8 +8,11 @@ from ccgpu.errors import CcgpuError
 
 
 @dataclass(frozen=True, slots=True)
-class One:
-    """A piece of evidence, and its verdict or the reason why there is none."""
+class EvidenceResult:
+    """The verdict on the evidence at `source`, or the error that prevented one.
+
+    With a verdict that is not `accepted`, `error` is what `Appraisal.require` raises.
+    """
 
     source: str
     appraisal: Appraisal | None = None
@@ -19,5 +22,5 @@ class One:
 
     @property
     def exit_code(self) -> int:
-        """What `verify` of this one alone would end with."""
+        """The exit code of `verify` for this evidence alone."""
         return self.error.exit_code if self.error is not None else 0

@@ -1,7 +1,7 @@
-"""A GPU's measurements against NVIDIA's golden values, of the driver and the VBIOS that run.
+"""A GPU's measurements, compared with the golden values of its driver and VBIOS manifests.
 
-Every active index of both manifests has to be one of its golden values; nothing is compared twice,
-and nothing at all is no match. Only what is verified on all three sides makes a verified answer.
+Every active index of both manifests must have one of its golden values. Each index is compared
+once. If no index can be compared, that is a failure.
 """
 
 from collections.abc import Mapping
@@ -23,19 +23,19 @@ CONFLICT = Rule("golden.conflict", "no index is active in both manifests", _NVID
 MISSING = Rule("golden.missing", "the report has a measurement of every active index", _NVIDIA)
 MATCH = Rule("golden.match", "every measurement is one of its golden values", _NVIDIA)
 
-# NVIDIA's NVDEC0 lock: what block 35 measures is off where the report says that the unit is off.
+# Index of NVDEC0. It has no measurement to compare while the report says that the unit is off.
 NVDEC_INDEX = 35
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
-    """What a GPU reports.
+class GpuMeasurements:
+    """The measurements of a GPU and what they are of.
 
-    `measurements` by RIM index (that of the SPDM block less one); `product`: "GH100";
-    `nvdec_disabled`: NVDEC0_STATUS is 0x55. `driver` and `vbios`: the versions that run.
+    `values`: SHA-384 (48 bytes) by RIM index, which is that of the SPDM block less one. `product`:
+    "GH100". `driver`, `vbios`: the versions that run. `nvdec_disabled`: NVDEC0_STATUS is 0x55.
     """
 
-    measurements: Mapping[int, bytes]
+    values: Mapping[int, bytes]
     product: str
     driver: str
     vbios: str
@@ -44,7 +44,7 @@ class Measured:
 
 @dataclass(frozen=True, slots=True)
 class Mismatch:
-    """An index whose measurement is none of the golden values."""
+    """A RIM index whose measurement (48 bytes) is none of its golden values."""
 
     index: int
     golden: tuple[bytes, ...]
@@ -53,7 +53,7 @@ class Mismatch:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Which indices were compared, which were not although active, and which differ."""
+    """RIM indices that were compared, skipped (NVDEC is off), missing in the report, or differ."""
 
     compared: tuple[int, ...]
     skipped: tuple[int, ...]
@@ -62,56 +62,59 @@ class Comparison:
 
 
 def verify(
-    measured: Measured, driver: Outcome[Manifest], vbios: Outcome[Manifest], checks: Checks
+    measured: GpuMeasurements, driver: Outcome[Manifest], vbios: Outcome[Manifest], checks: Checks
 ) -> Outcome[Comparison]:
-    """Compare; verified only if both manifests are. Whether the report is, the caller knows."""
-    since = checks.mark()
+    """Check measurements; the result is verified only if both manifests are.
+
+    Whether the report that they come from is verified is for the caller to check.
+    """
+    since = checks.checkpoint()
     manifests = (driver.value, vbios.value)
-    checks.equal(VERSION["driver"], measured.driver, driver.value.version)
-    checks.equal(VERSION["vbios"], measured.vbios, vbios.value.version)
+    checks.record_equal(VERSION["driver"], measured.driver, driver.value.version)
+    checks.record_equal(VERSION["vbios"], measured.vbios, vbios.value.version)
     _check_manifests(measured, manifests, checks)
     golden = {**vbios.value.golden, **driver.value.golden}
     comparison = _compare(measured, golden)
-    _check(comparison, checks)
-    return checks.vouch(comparison, since, driver, vbios)
+    _check_comparison(comparison, checks)
+    return checks.conclude(comparison, since, driver, vbios)
 
 
 def _check_manifests(
-    measured: Measured, manifests: tuple[Manifest, Manifest], checks: Checks
+    measured: GpuMeasurements, manifests: tuple[Manifest, Manifest], checks: Checks
 ) -> None:
     others = [f"{each.name}: {each.product}" for each in manifests]
     held = all(each.product == measured.product for each in manifests)
-    checks.that(PRODUCT, held, measured.product, measured.product if held else others)
+    checks.record(PRODUCT, held, measured.product, measured.product if held else others)
     counts = [f"{each.name}: {len(each.golden)}" for each in manifests]
-    checks.that(EMPTY, all(each.golden for each in manifests), "1 or more in each", counts)
+    checks.record(EMPTY, all(each.golden for each in manifests), "1 or more in each", counts)
     one, other = manifests
-    checks.equal(CONFLICT, [], sorted(one.golden.keys() & other.golden.keys()))
+    checks.record_equal(CONFLICT, [], sorted(one.golden.keys() & other.golden.keys()))
 
 
-def _compare(measured: Measured, golden: Mapping[int, tuple[bytes, ...]]) -> Comparison:
-    """Each index once; NVDEC's is left out exactly where NVDEC is off."""
+def _compare(measured: GpuMeasurements, golden: Mapping[int, tuple[bytes, ...]]) -> Comparison:
+    """Compare each index once; that of NVDEC is skipped exactly if NVDEC is off."""
     off = {NVDEC_INDEX} if measured.nvdec_disabled else set()
     wanted = sorted(golden.keys() - off)
-    found = measured.measurements
+    values = measured.values
     return Comparison(
-        compared=tuple(index for index in wanted if index in found),
+        compared=tuple(index for index in wanted if index in values),
         skipped=tuple(sorted(golden.keys() & off)),
-        missing=tuple(index for index in wanted if index not in found),
+        missing=tuple(index for index in wanted if index not in values),
         mismatches=tuple(
-            Mismatch(index, golden[index], found[index])
+            Mismatch(index, golden[index], values[index])
             for index in wanted
-            if index in found and found[index] not in golden[index]
+            if index in values and values[index] not in golden[index]
         ),
     )
 
 
-def _check(comparison: Comparison, checks: Checks) -> None:
-    checks.equal(MISSING, (), comparison.missing)
+def _check_comparison(comparison: Comparison, checks: Checks) -> None:
+    checks.record_equal(MISSING, (), comparison.missing)
     for each in comparison.mismatches:
         golden = " or ".join(value.hex() for value in each.golden)
         expected, actual = f"index {each.index}: {golden}", f"index {each.index}: "
-        checks.that(MATCH, False, expected, f"{actual}{each.actual.hex()}")
+        checks.record(MATCH, False, expected, f"{actual}{each.actual.hex()}")
     if not comparison.mismatches:
         left_out = ", but for NVDEC's 35, which is off" if comparison.skipped else ""
         count = f"{len(comparison.compared)} golden values{left_out}"
-        checks.that(MATCH, bool(comparison.compared), "golden values", count)
+        checks.record(MATCH, bool(comparison.compared), "golden values", count)

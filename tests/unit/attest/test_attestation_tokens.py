@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import pytest
 
-from ccgpu.attest.appraise import Question
-from ccgpu.attest.second_opinions import Keys
-from ccgpu.domain.evidence import Tokens
+from ccgpu.attest.appraise import AppraisalInputs
+from ccgpu.attest.attestation_tokens import TokenKeySets
+from ccgpu.domain.evidence import AttestationTokens
 from ccgpu.domain.policy import TokenPolicy
 from ccgpu.fakeguest.evidence import tokens
 from ccgpu.fakeguest.evidence.tokens import ABSENT
@@ -34,24 +34,24 @@ def _policy(**changes):
 
 
 def judge_gpu(found, keys=None, **changes):
-    question = Question(AT, keys=Keys(nras=keys))
+    question = AppraisalInputs(AT, keys=TokenKeySets(nras=keys))
     return Judge("gpu-only", question)(found, tokens=_policy(**changes))
 
 
 def judge_cpu(found, keys=None, **changes):
-    question = Question(AT, keys=Keys(maa=keys))
+    question = AppraisalInputs(AT, keys=TokenKeySets(maa=keys))
     return Judge("cpu-only", question)(found, tokens=_policy(**changes))
 
 
 def _nras(found, **changes):
     answer = tokens.NrasAnswer(NRAS, NONCE, issued=AT, ueids=(_ueid(),), **changes)
-    return replace(found, tokens=Tokens(nras=answer.signed()))
+    return replace(found, tokens=AttestationTokens(nras=answer.signed()))
 
 
 def _maa(found, tee=None, **changes):
     tee = MAA_REPORT | (tee or {})
     token = tokens.MaaToken(MAA, NONCE, vm_id=vm().vm_id, issued=AT, tee=tee, **changes)
-    return replace(found, tokens=Tokens(maa=token.signed()))
+    return replace(found, tokens=AttestationTokens(maa=token.signed()))
 
 
 def test_a_good_token_beside_good_evidence_is_accepted():
@@ -103,14 +103,14 @@ def test_a_good_token_never_makes_a_bad_verdict_good():
 
 def test_the_token_of_another_gpu_is_refused():
     answer = tokens.NrasAnswer(NRAS, NONCE, issued=AT)
-    found = replace(gpus.asked(gpu()), tokens=Tokens(nras=answer.signed()))
+    found = replace(gpus.asked(gpu()), tokens=AttestationTokens(nras=answer.signed()))
 
     assert "nras.gpus.other" in judge_gpu(found, NRAS_KEYS).reasons
 
 
 def test_the_token_of_another_vm_is_refused():
     token = tokens.MaaToken(MAA, NONCE, vm_id="11111111-2222-3333-4444-555555555555", issued=AT)
-    found = replace(vms.asked(vm()), tokens=Tokens(maa=token.signed()))
+    found = replace(vms.asked(vm()), tokens=AttestationTokens(maa=token.signed()))
 
     assert "maa.vm-id" in judge_cpu(found, MAA_KEYS).reasons
 
@@ -180,14 +180,14 @@ def test_a_good_token_of_a_shared_provider_is_accepted_by_the_policies_that_ship
         token = tokens.MaaToken(
             MAA, NONCE, vm_id=vm().vm_id, issued=AT, tee=MAA_REPORT, issuer=issuer
         )
-        found = replace(vms.asked(vm()), tokens=Tokens(maa=token.signed()))
-        question = Question(AT, keys=Keys(maa=MAA_KEYS))
+        found = replace(vms.asked(vm()), tokens=AttestationTokens(maa=token.signed()))
+        question = AppraisalInputs(AT, keys=TokenKeySets(maa=MAA_KEYS))
         assert Judge("cpu-only", question)(found).reasons == ()
 
 
 def test_a_good_token_leaves_the_default_verdict_accepted():
     found = _maa(gpus.bound(vm(), gpu()))
-    judged = Judge("default", asking(vm(), keys=Keys(maa=MAA_KEYS)))(found)
+    judged = Judge("default", asking(vm(), keys=TokenKeySets(maa=MAA_KEYS)))(found)
 
     assert judged.reasons == ()
     assert "maa.report-id" in {check.id for check in judged.checks}
@@ -199,8 +199,8 @@ def test_a_good_token_leaves_the_default_verdict_accepted():
 )
 def test_a_provider_that_is_not_listed_is_refused(issuer):
     token = tokens.MaaToken(MAA, NONCE, vm_id=vm().vm_id, issued=AT, tee=MAA_REPORT, issuer=issuer)
-    found = replace(vms.asked(vm()), tokens=Tokens(maa=token.signed()))
-    judged = Judge("cpu-only", Question(AT, keys=Keys(maa=MAA_KEYS)))(found)
+    found = replace(vms.asked(vm()), tokens=AttestationTokens(maa=token.signed()))
+    judged = Judge("cpu-only", AppraisalInputs(AT, keys=TokenKeySets(maa=MAA_KEYS)))(found)
 
     assert "token.iss" in judged.reasons
     refused = [check for check in judged.checks if check.id == "token.iss"]

@@ -1,7 +1,7 @@
-"""Whether Microsoft's token says of the VM what the report says that was verified here.
+"""Compares Microsoft's token with the SNP report that was verified here.
 
-A token may be genuine and of another VM, or of this one before it was started anew. What changes
-while a VM runs is not compared: report data (the guest may write it) and the TCB (the host's).
+A genuine token may be of another VM, or of an earlier start of this one. Values that change while a
+VM runs are not compared: report data (the guest may write it) and the TCB (the host may update it).
 """
 
 from collections.abc import Mapping, Sequence
@@ -67,23 +67,23 @@ _COMPARED: Sequence[tuple[str, str, tuple[str, ...], Rule]] = (
     ),
 )
 RULES: Mapping[str, Rule] = {field: rule for field, _, _, rule in _COMPARED}
-NEVER = ("report data", "TCB")
+NEVER_COMPARED = ("report data", "TCB")
 
 
 def compare(token: Jws, evidence: VmIdentity | None, checks: Checks) -> tuple[str, ...]:
-    """Check each claim that is there against what is known; the rest is named as not compared."""
-    left = []
+    """Check each claim that both sides have. Returns the names of the others."""
+    not_compared = []
     for field, name, path, rule in _COMPARED:
         known = None if evidence is None else getattr(evidence, field)
-        found = member(token.claims, *path)
-        if known is None or found is None:
-            left.append(name)
+        claimed = member(token.claims, *path)
+        if known is None or claimed is None:
+            not_compared.append(name)
             continue
-        same = type(found) is type(known) and _plain(found) == known
-        checks.that(rule, same, known, token.says(found))
-    return (*left, *NEVER)
+        same = type(claimed) is type(known) and _lower_case(claimed) == known
+        checks.record(rule, same, known, token.describe(claimed))
+    return (*not_compared, *NEVER_COMPARED)
 
 
-def _plain(value: object) -> object:
-    """Hex in lower case; anything else as it is."""
+def _lower_case(value: object) -> object:
+    """Text in lower case, since claims are hex; anything else unchanged."""
     return value.lower() if isinstance(value, str) else value

@@ -1,8 +1,8 @@
-"""Whether a report and the certificate it came with are of the same product, chip and TCB."""
+"""Checks that report and VEK certificate are of the same product, chip and TCB."""
 
 from ccgpu.attest.check import Checks, Rule
 from ccgpu.attest.snp.product import BEFORE_CPUID
-from ccgpu.attest.snp.report import Report
+from ccgpu.attest.snp.report import SnpReport
 from ccgpu.attest.snp.vek import Vek
 
 _ABI = "AMD SEV-SNP ABI (56860), ATTESTATION_REPORT"
@@ -22,27 +22,27 @@ TCB_MICROCODE = Rule("snp.vek.microcode", "the key is of the reported microcode"
 TCB_FMC = Rule("snp.vek.fmc", "the key is of the reported FMC, which Turin alone has", _KDS)
 
 
-def verify(report: Report, vek: Vek, checks: Checks) -> str:
-    """Check that both agree. The answer is the product: the report's, or else the certificate's."""
-    checks.equal(KIND, report.key_info.signing_key, vek.kind)
-    product = _product(report, vek, checks)
+def verify(report: SnpReport, vek: Vek, checks: Checks) -> str:
+    """Check that both match. Returns the product: the report's, else the certificate's."""
+    checks.record_equal(KIND, report.key_info.signing_key, vek.kind)
+    product = _check_product(report, vek, checks)
     if vek.hwid is not None:
-        checks.equal(HWID, vek.hwid.ljust(len(report.chip_id), b"\0"), report.chip_id)
+        checks.record_equal(HWID, vek.hwid.ljust(len(report.chip_id), b"\0"), report.chip_id)
     tcb = report.reported_tcb
-    checks.equal(TCB_BOOTLOADER, tcb.bootloader, vek.tcb.bootloader)
-    checks.equal(TCB_TEE, tcb.tee, vek.tcb.tee)
-    checks.equal(TCB_SNP, tcb.snp, vek.tcb.snp)
-    checks.equal(TCB_MICROCODE, tcb.microcode, vek.tcb.microcode)
-    checks.equal(TCB_FMC, tcb.fmc, vek.tcb.fmc)
-    checks.that(RESERVED, not any(vek.reserved_svns), "zero", vek.reserved_svns)
+    checks.record_equal(TCB_BOOTLOADER, tcb.bootloader, vek.tcb.bootloader)
+    checks.record_equal(TCB_TEE, tcb.tee, vek.tcb.tee)
+    checks.record_equal(TCB_SNP, tcb.snp, vek.tcb.snp)
+    checks.record_equal(TCB_MICROCODE, tcb.microcode, vek.tcb.microcode)
+    checks.record_equal(TCB_FMC, tcb.fmc, vek.tcb.fmc)
+    checks.record(RESERVED, not any(vek.reserved_svns), "zero", vek.reserved_svns)
     return product
 
 
-def _product(report: Report, vek: Vek, checks: Checks) -> str:
+def _check_product(report: SnpReport, vek: Vek, checks: Checks) -> str:
     if report.cpuid is None:
-        checks.that(PRODUCT, vek.product in BEFORE_CPUID, BEFORE_CPUID, vek.product)
+        checks.record(PRODUCT, vek.product in BEFORE_CPUID, BEFORE_CPUID, vek.product)
         return vek.product
     known = f"{report.product}, {report.cpuid}" if report.product else "unknown"
-    checks.that(CPUID, report.product is not None, "a known family and model", known)
-    checks.equal(PRODUCT, report.product, vek.product)
+    checks.record(CPUID, report.product is not None, "a known family and model", known)
+    checks.record_equal(PRODUCT, report.product, vek.product)
     return report.product or vek.product

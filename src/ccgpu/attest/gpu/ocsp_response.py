@@ -1,8 +1,8 @@
-"""An OCSP answer (RFC 6960, 4.2) as it says: about which certificate, by whom, for when.
+"""The parser of OCSP responses (RFC 6960, 4.2). Nothing is verified here.
 
-NVIDIA's responder gives one answer at a time. One that holds several, or that says something
-critical which nobody here looks at, is refused. An error message (RFC 6960, 2.3), such as
-"unauthorized" or "try later", says nothing of any certificate: it is no answer, and no fault.
+NVIDIA's responder answers about one certificate at a time: a response about several is refused, and
+so is an unknown critical extension. An error message (RFC 6960, 2.3), such as "unauthorized",
+states nothing about a certificate: it is neither a response nor a failure.
 """
 
 from dataclasses import dataclass
@@ -24,10 +24,10 @@ _RFC = "RFC 6960"
 READABLE = Rule("ocsp.readable", "the OCSP answers can be read", f"{_RFC}, 4.2.1")
 UNSUCCESSFUL = Rule("ocsp.unsuccessful", "an error message holds no answer", f"{_RFC}, 2.3")
 ONE = Rule("ocsp.one", "an answer is about one certificate", "NVIDIA OCSP service")
-CRITICAL = Rule("ocsp.critical", "nothing critical is said that is not known", f"{_RFC}, 4.4")
+CRITICAL = Rule("ocsp.critical", "every critical extension of the answer is known", f"{_RFC}, 4.4")
 
-_SIZE_LIMIT = 64 * 1024  # an answer has some 2 KB, its responder's certificate included
-_MOST_CERTIFICATES = 4
+_SIZE_LIMIT = 64 * 1024  # a response has some 2 KB, its responder's certificate included
+_MAX_CERTIFICATES = 4
 # RFC 6960, 2.3 and 4.2.1: SEQUENCE { ENUMERATED responseStatus }, and nothing else.
 _ERROR_START, _ERROR_SIZE = b"\x30\x03\x0a\x01", 5
 _ERRORS = {
@@ -40,8 +40,8 @@ _ERRORS = {
 
 
 @dataclass(frozen=True, slots=True)
-class CertId:
-    """Which certificate is asked about (RFC 6960, 4.1.1): hashes of its issuer, and its number."""
+class OcspCertId:
+    """A CertID (RFC 6960, 4.1.1): hashes of the issuer's name and key, and the serial number."""
 
     issuer_name_hash: bytes
     issuer_key_hash: bytes
@@ -49,19 +49,20 @@ class CertId:
 
     @property
     def issuer(self) -> tuple[bytes, bytes]:
-        """The part that all certificates of an issuer share."""
+        """The part that is the same for all certificates of an issuer."""
         return self.issuer_name_hash, self.issuer_key_hash
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """One answer; nothing in it is believed.
+class OcspResponse:
+    """A parsed response, not verified.
 
-    `hash_name`: of the certificate id's hashes. The responder is named by `responder_name` or by
-    `responder_key` (SHA-1 of its key); `certificates` came along. `algorithm`: dotted identifier.
+    `about`, `hash_name`: the CertID and the algorithm of its hashes. `responder_name` or
+    `responder_key` (SHA-1 of its key, 20 bytes) names the responder; `certificates` came along.
+    `algorithm`: OID of the signature. `signed`: ResponseData (DER), which `signature` covers.
     """
 
-    about: CertId
+    about: OcspCertId
     hash_name: str
     status: Status
     this_update: datetime
@@ -76,48 +77,48 @@ class Answer:
 
 
 def error_message(data: bytes) -> str | None:
-    """What an error message of a responder says; None for anything else."""
+    """The text of a responder's error message (5 bytes of DER); None for anything else."""
     if len(data) != _ERROR_SIZE or not data.startswith(_ERROR_START):
         return None
     return _ERRORS.get(data[-1])
 
 
-def parse(data: bytes) -> Answer:
-    """Decode an OCSP response (DER), or raise `Malformed`."""
+def parse(data: bytes) -> OcspResponse:
+    """Parse an OCSP response (DER, at most 64 KiB), or raise `Malformed`."""
     if len(data) > _SIZE_LIMIT:
         raise Malformed(READABLE, f"at most {_SIZE_LIMIT} bytes", f"{len(data)} bytes")
-    return certificates.quietly(_parse, data, READABLE)
+    return certificates.parse_without_warnings(_parse, data, READABLE)
 
 
-def _parse(data: bytes) -> Answer:
-    found = ocsp.load_der_ocsp_response(data)
-    if found.response_status is not ocsp.OCSPResponseStatus.SUCCESSFUL:
-        said = found.response_status.name.lower().replace("_", " ")
-        raise Malformed(UNSUCCESSFUL, "an error message alone", f"{said}, and more")
-    certificates.whole_bytes(found.signature, data)
-    singles = list(found.responses)
+def _parse(data: bytes) -> OcspResponse:
+    response = ocsp.load_der_ocsp_response(data)
+    if response.response_status is not ocsp.OCSPResponseStatus.SUCCESSFUL:
+        status = response.response_status.name.lower().replace("_", " ")
+        raise Malformed(UNSUCCESSFUL, "an error message alone", f"{status}, and more")
+    certificates.require_whole_bytes(response.signature, data)
+    singles = list(response.responses)
     if len(singles) != 1:
         raise Malformed(ONE, "1 answer", f"{len(singles)} answers")
     single = singles[0]
-    _refuse_critical(found.extensions, found.single_extensions)
-    embedded = found.certificates
-    if len(embedded) > _MOST_CERTIFICATES:
-        raise Malformed(READABLE, f"at most {_MOST_CERTIFICATES} certificates", len(embedded))
-    return Answer(
-        about=CertId(single.issuer_name_hash, single.issuer_key_hash, single.serial_number),
+    _refuse_critical(response.extensions, response.single_extensions)
+    embedded = response.certificates
+    if len(embedded) > _MAX_CERTIFICATES:
+        raise Malformed(READABLE, f"at most {_MAX_CERTIFICATES} certificates", len(embedded))
+    return OcspResponse(
+        about=OcspCertId(single.issuer_name_hash, single.issuer_key_hash, single.serial_number),
         hash_name=single.hash_algorithm.name,
         status=_status(single),
         this_update=single.this_update_utc,
         next_update=single.next_update_utc,
-        nonce=_nonce(found.extensions),
-        responder_name=found.responder_name,
-        responder_key=found.responder_key_hash,
+        nonce=_nonce(response.extensions),
+        responder_name=response.responder_name,
+        responder_key=response.responder_key_hash,
         certificates=tuple(
             certificates.parse(each.public_bytes(Encoding.DER), READABLE) for each in embedded
         ),
-        algorithm=found.signature_algorithm_oid.dotted_string,
-        signed=found.tbs_response_bytes,
-        signature=found.signature,
+        algorithm=response.signature_algorithm_oid.dotted_string,
+        signed=response.tbs_response_bytes,
+        signature=response.signature,
     )
 
 
@@ -133,12 +134,12 @@ def _status(single: ocsp.OCSPSingleResponse) -> Status:
 
 
 def _nonce(extensions: x509.Extensions) -> bytes | None:
-    found = [each.value for each in extensions if isinstance(each.value, x509.OCSPNonce)]
-    return found[0].nonce if found else None
+    nonces = [each.value for each in extensions if isinstance(each.value, x509.OCSPNonce)]
+    return nonces[0].nonce if nonces else None
 
 
-def _refuse_critical(*those: x509.Extensions) -> None:
-    for extensions in those:
+def _refuse_critical(*lists: x509.Extensions) -> None:
+    for extensions in lists:
         for each in extensions:
             if each.critical and each.oid != OCSPExtensionOID.NONCE:
                 raise Malformed(CRITICAL, "nothing", each.oid.dotted_string)
