@@ -15,7 +15,7 @@ import pytest
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.desired import desired
 from ccgpu.domain.resource import Body, Resource
-from ccgpu.domain.spec import VmSpec
+from ccgpu.domain.spec.vm import VmSpec
 from ccgpu.store import specs
 from support.armtypes import ResourceTypes
 from support.public_keys import ed25519_line

@@ -15,7 +15,7 @@ from ccgpu.azure.context import AzureContext
 from ccgpu.azure.queries import Queries
 from ccgpu.azure.session import ENVIRONMENTS, Session
 from ccgpu.domain.events import Event
-from ccgpu.domain.spec import VmSpec
+from ccgpu.domain.spec.vm import VmSpec
 from ccgpu.fakearm import FAKE_SUBSCRIPTION, FakeArm, FakeCredential, FakeTransport, Request
 from ccgpu.scheduling.scheduler import InlineExecutor, Scheduler
 from ccgpu.store.journals import Journals

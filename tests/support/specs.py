@@ -4,7 +4,7 @@ from typing import Any
 
 from ccgpu.domain.desired import Placement, RunTags, desired
 from ccgpu.domain.resource import Resource, ResourceId
-from ccgpu.domain.spec import VmSpec
+from ccgpu.domain.spec.vm import VmSpec
 from support.public_keys import ed25519_line
 
 SUBSCRIPTION = "11111111-2222-4333-8444-555555555555"

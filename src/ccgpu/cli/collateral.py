@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from ccgpu.cli.bundles import spread
 from ccgpu.cli.commands import COMMANDS, Command
+from ccgpu.cli.option_groups import expand_options
 from ccgpu.cli.options import WishOptions
 from ccgpu.cli.runtime import Runtime
 
@@ -19,7 +19,7 @@ def collateral() -> None:
 
 
 @app.command(cls=Command)
-@spread
+@expand_options
 def fetch(
     ctx: typer.Context,
     *,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ccgpu.cli.bundles import Bundle
+from ccgpu.cli.option_groups import OptionGroup
 from ccgpu.errors import UsageProblem
 
 if TYPE_CHECKING:
@@ -52,4 +52,4 @@ def _consent(
     return Consent(yes, no_input)
 
 
-ConsentOptions = Annotated[Consent, Bundle(_consent)]
+ConsentOptions = Annotated[Consent, OptionGroup(_consent)]

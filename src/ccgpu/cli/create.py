@@ -5,17 +5,17 @@ from typing import Annotated
 import typer
 
 from ccgpu.cli import creation, plan
-from ccgpu.cli.bundles import spread
 from ccgpu.cli.consent import ConsentOptions
-from ccgpu.cli.options import CourseOptions, ReachOptions, WishOptions
-from ccgpu.cli.spec_options import FreshOption, Wanted, connected, option
+from ccgpu.cli.option_groups import expand_options
+from ccgpu.cli.options import CourseOptions, ReachOptions, WishOptions, option
+from ccgpu.cli.spec_options import FreshOption, SpecArguments, connect_and_resolve
 
 
-@spread
+@expand_options
 def create(
     ctx: typer.Context,
     *,
-    wanted: Wanted,
+    request: SpecArguments,
     fresh: FreshOption = False,
     replace: Annotated[
         bool,
@@ -49,8 +49,8 @@ def create(
     Example: `ccgpu create demo --region eastus2 --ssh-from 203.0.113.7/32`
     """
     if dry_run:
-        plan.preview(ctx.obj, wanted, answer, reach, fresh=fresh, skip_preflight=skip_preflight)
+        plan.preview(ctx.obj, request, answer, reach, fresh=fresh, skip_preflight=skip_preflight)
         return
-    how = creation.How(replace, not no_wait, keep_on_failure, skip_preflight)
-    cloud, asked = connected(ctx.obj, wanted, reach, fresh=fresh)
-    creation.Creation(ctx.obj, cloud, asked, how, course, consent).carry_out(answer)
+    flags = creation.CreateFlags(replace, not no_wait, keep_on_failure, skip_preflight)
+    cloud, requested = connect_and_resolve(ctx.obj, request, reach, fresh=fresh)
+    creation.Creation(ctx.obj, cloud, requested, flags, course, consent).carry_out(answer)

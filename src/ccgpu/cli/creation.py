@@ -1,4 +1,4 @@
-"""A create as the command line does it: the key it uses, what it asks, and what it says next."""
+"""`ccgpu create` from a valid spec to its output: the key it uses, what it asks, the next step."""
 
 import shlex
 from dataclasses import asdict, dataclass
@@ -11,16 +11,16 @@ from ccgpu.cli.runtime import Runtime, Wish
 if TYPE_CHECKING:
     from ccgpu.azure.context import AzureContext
     from ccgpu.domain.deployment import Deployment
-    from ccgpu.domain.given import AskedSpec
+    from ccgpu.domain.given import RequestedSpec
     from ccgpu.domain.plan import Plan
-    from ccgpu.domain.spec import VmSpec
+    from ccgpu.domain.spec.vm import VmSpec
     from ccgpu.store.keys import Keys
     from ccgpu.views.progress import Progress
 
 
 @dataclass(frozen=True, slots=True)
-class How:
-    """The switches of the command line."""
+class CreateFlags:
+    """The flags of `create` that are not fields of the spec."""
 
     replace: bool
     wait: bool
@@ -30,22 +30,22 @@ class How:
 
 @dataclass(frozen=True, slots=True)
 class Creation:
-    """One `ccgpu create` whose spec is known to be good."""
+    """One `ccgpu create` whose spec is valid."""
 
     run: Runtime
     cloud: "AzureContext"
-    asked: "AskedSpec"
-    how: How
+    requested: "RequestedSpec"
+    flags: CreateFlags
     course: Course
     consent: Consent
 
     @property
     def spec(self) -> "VmSpec":
-        """What is asked for."""
-        return self.asked.spec
+        """The spec to create."""
+        return self.requested.spec
 
     def carry_out(self, wish: Wish) -> None:
-        """Create, and answer with what there is then."""
+        """Create, then print the deployment."""
         from ccgpu.store.keys import Keys
         from ccgpu.views import created as view
         from ccgpu.views.signed_in import with_sign_in
@@ -59,14 +59,14 @@ class Creation:
             options = CreateOptions(
                 default_keys=lambda: self._default_keys(keys, progress),
                 timeout=self.course.timeout or TIMEOUT,
-                given=self.asked.given,
-                **asdict(self.how),
+                given=self.requested.given,
+                **asdict(self.flags),
             )
             outcome = create(
                 cloud, spec, options, progress, lambda todo: self._approve(todo, progress)
             )
             made = show(cloud, spec.name, outcome.effective_spec.spec.group)
-        ssh, remembered = self._way_in(made, keys), outcome.effective_spec.remembered
+        ssh, remembered = self._ssh_command(made, keys), outcome.effective_spec.remembered
         self.run.answer(
             wish,
             lambda: view.as_text(outcome.plan, made, simulated=cloud.simulated),
@@ -76,7 +76,7 @@ class Creation:
                 cloud.session.signed_in_with,
             ),
         )
-        self._say_what_is_next(made, ssh)
+        self._hint_next_step(made, ssh)
 
     def _default_keys(self, keys: "Keys", progress: "Progress") -> tuple[str, ...]:
         found = keys.default()
@@ -98,16 +98,16 @@ class Creation:
                 self.run, progress, doing, [step.resource.id for step in to_delete]
             )
 
-    def _way_in(self, made: "Deployment", keys: "Keys") -> str | None:
-        """The ssh command; the fake's address leads nowhere, but looks the same."""
+    def _ssh_command(self, made: "Deployment", keys: "Keys") -> str | None:
+        """The ssh command; at the fake nothing answers at its address."""
         if made.public_ip is None or made.admin_user is None:
             return None
         identity = keys.identity if not self.spec.ssh_keys else None
         key = ["-i", str(identity)] if identity else []
         return shlex.join(["ssh", *key, f"{made.admin_user}@{made.public_ip}"])
 
-    def _say_what_is_next(self, made: "Deployment", ssh: str | None) -> None:
-        """How to start it, or to get in."""
+    def _hint_next_step(self, made: "Deployment", ssh: str | None) -> None:
+        """Hint at how to start the VM, or how to log in."""
         from ccgpu.domain.status import State
 
         if made.state is State.STOPPED:

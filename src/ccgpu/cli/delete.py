@@ -2,13 +2,13 @@
 
 import typer
 
-from ccgpu.cli.bundles import spread
 from ccgpu.cli.consent import ConsentOptions
+from ccgpu.cli.option_groups import expand_options
 from ccgpu.cli.options import CourseOptions, ReachOptions, TargetOptions, WishOptions
 from ccgpu.cli.runtime import Runtime
 
 
-@spread
+@expand_options
 def delete(
     ctx: typer.Context,
     *,

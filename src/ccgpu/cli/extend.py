@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from ccgpu.cli.bundles import spread
+from ccgpu.cli.option_groups import expand_options
 from ccgpu.cli.options import CourseOptions, ReachOptions, TargetOptions, WishOptions
 from ccgpu.cli.runtime import Runtime
 from ccgpu.domain import ttl as times
@@ -18,7 +18,7 @@ def _ttl(text: str) -> timedelta:
         raise typer.BadParameter(f"{text!r} {err}") from err
 
 
-@spread
+@expand_options
 def extend(
     ctx: typer.Context,
     *,

@@ -2,9 +2,9 @@
 
 import typer
 
-from ccgpu.cli.bundles import spread
 from ccgpu.cli.commands import COMMANDS, Command
 from ccgpu.cli.fake_add import add
+from ccgpu.cli.option_groups import expand_options
 from ccgpu.cli.options import WishOptions
 from ccgpu.cli.simulation import Duration, Wanted, changed, settings
 
@@ -12,7 +12,7 @@ app = typer.Typer(help=COMMANDS["fake"].help, rich_markup_mode=None, add_complet
 
 
 @app.command(cls=Command)
-@spread
+@expand_options
 def show(ctx: typer.Context, *, answer: WishOptions) -> None:
     """Show what exists and how long each resource was billed.
 
@@ -24,7 +24,7 @@ def show(ctx: typer.Context, *, answer: WishOptions) -> None:
 
 
 @app.command(cls=Command)
-@spread
+@expand_options
 def reset(ctx: typer.Context, *, answer: WishOptions) -> None:
     """Delete every resource; virtual time is not reset.
 
@@ -34,7 +34,7 @@ def reset(ctx: typer.Context, *, answer: WishOptions) -> None:
 
 
 @app.command(cls=Command)
-@spread
+@expand_options
 def advance(ctx: typer.Context, *, duration: Duration, answer: WishOptions) -> None:
     """Let virtual time pass; operations in progress complete.
 
@@ -44,7 +44,7 @@ def advance(ctx: typer.Context, *, duration: Duration, answer: WishOptions) -> N
 
 
 @app.command(cls=Command)
-@spread
+@expand_options
 def scenario(ctx: typer.Context, *, wanted: Wanted, answer: WishOptions) -> None:
     """Make Azure sold out, throttled, locked, and so on.
 

@@ -2,12 +2,12 @@
 
 import typer
 
-from ccgpu.cli.bundles import spread
+from ccgpu.cli.option_groups import expand_options
 from ccgpu.cli.options import WishOptions
 from ccgpu.cli.simulation import ResourceFile, added
 
 
-@spread
+@expand_options
 def add(ctx: typer.Context, *, file: ResourceFile, answer: WishOptions) -> None:
     """Add existing resources: encryption sets, networks, images, locks.
 

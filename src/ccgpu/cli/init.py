@@ -5,16 +5,15 @@ from typing import Annotated
 
 import typer
 
-from ccgpu.cli.bundles import spread
-from ccgpu.cli.options import WishOptions
+from ccgpu.cli.option_groups import expand_options
+from ccgpu.cli.options import WishOptions, option
 from ccgpu.cli.runtime import Runtime
 from ccgpu.cli.schema import Schema, text
-from ccgpu.cli.spec_options import option
 
 SCHEMA_FILE = "ccgpu-spec.schema.json"
 
 
-@spread
+@expand_options
 def init(
     ctx: typer.Context,
     *,

@@ -6,8 +6,8 @@ from typing import Literal
 
 import typer
 
-from ccgpu.cli.bundles import spread
 from ccgpu.cli.commands import COMMANDS
+from ccgpu.cli.option_groups import expand_options
 from ccgpu.cli.options import (
     CourseOptions,
     ReachOptions,
@@ -23,7 +23,7 @@ Verb = Literal["start", "stop", "restart"]
 def acting(verb: Verb) -> Callable[..., None]:
     """The command that does `verb`, and answers like `show`."""
 
-    @spread
+    @expand_options
     def command(
         ctx: typer.Context,
         *,

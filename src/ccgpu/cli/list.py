@@ -2,12 +2,12 @@
 
 import typer
 
-from ccgpu.cli.bundles import spread
+from ccgpu.cli.option_groups import expand_options
 from ccgpu.cli.options import ReachOptions, WishOptions
 from ccgpu.cli.runtime import Runtime
 
 
-@spread
+@expand_options
 def list_(ctx: typer.Context, *, answer: WishOptions, reach: ReachOptions) -> None:
     """List the deployments of the subscription.
 

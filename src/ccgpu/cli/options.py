@@ -1,21 +1,21 @@
-"""The options that several commands share; each is declared once, here."""
+"""The options that several commands share, each declared once."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ccgpu.cli.bundles import Bundle
 from ccgpu.cli.durations import seconds
+from ccgpu.cli.option_groups import OptionGroup
 from ccgpu.cli.runtime import Backend, Output, Query, Reach, Stderr, Wish
+from ccgpu.domain.spec.flags import AZURE, RESOURCE_GROUP
 
 if TYPE_CHECKING:
     from ccgpu.cli.runtime import Runtime
     from ccgpu.views.progress import Progress
 
-_AZURE = "Azure"
 _ANSWER = "Output"
 
 
@@ -33,15 +33,18 @@ class Events(StrEnum):
     NDJSON = "ndjson"
 
 
+def option(help_: str, *names: str, panel: str | None = None, **more: Any) -> Any:
+    """An option whose default is not shown in the help text."""
+    return typer.Option(*names, help=help_, show_default=False, rich_help_panel=panel, **more)
+
+
 GroupOption = Annotated[
     str | None,
-    typer.Option(
-        "--resource-group",
-        "-g",
-        metavar="GROUP",
-        help="Resource group. Default: the deployment's, or ccgpu-NAME for a new one.",
-        show_default=False,
-        rich_help_panel=_AZURE,
+    option(
+        RESOURCE_GROUP.help or "",
+        *RESOURCE_GROUP.names,
+        panel=RESOURCE_GROUP.panel,
+        metavar=RESOURCE_GROUP.metavar,
     ),
 ]
 FileOption = Annotated[
@@ -78,7 +81,7 @@ def _reach(
         typer.Option(
             envvar="CCGPU_BACKEND",
             help="Azure, or a simulated subscription (fake).",
-            rich_help_panel=_AZURE,
+            rich_help_panel=AZURE,
         ),
     ] = Backend.AZURE,
     subscription: Annotated[
@@ -88,11 +91,11 @@ def _reach(
             metavar="ID",
             help="Subscription id. Default: the default subscription of `az`.",
             show_default=False,
-            rich_help_panel=_AZURE,
+            rich_help_panel=AZURE,
         ),
     ] = None,
     cloud: Annotated[
-        AzureCloud, typer.Option("--cloud", help="Azure cloud.", rich_help_panel=_AZURE)
+        AzureCloud, typer.Option("--cloud", help="Azure cloud.", rich_help_panel=AZURE)
     ] = AzureCloud.PUBLIC,
 ) -> Reach:
     return Reach(backend, subscription, cloud.value)
@@ -182,7 +185,7 @@ def _course(
     return Course(timeout, events)
 
 
-WishOptions = Annotated[Wish, Bundle(_wish)]
-ReachOptions = Annotated[Reach, Bundle(_reach)]
-TargetOptions = Annotated[Target, Bundle(_target)]
-CourseOptions = Annotated[Course, Bundle(_course)]
+WishOptions = Annotated[Wish, OptionGroup(_wish)]
+ReachOptions = Annotated[Reach, OptionGroup(_reach)]
+TargetOptions = Annotated[Target, OptionGroup(_target)]
+CourseOptions = Annotated[Course, OptionGroup(_course)]

@@ -2,17 +2,17 @@
 
 import typer
 
-from ccgpu.cli.bundles import spread
+from ccgpu.cli.option_groups import expand_options
 from ccgpu.cli.options import ReachOptions, WishOptions
 from ccgpu.cli.runtime import Output, Reach, Runtime, Wish
-from ccgpu.cli.spec_options import FreshOption, SpecRequest, Wanted, connected
+from ccgpu.cli.spec_options import FreshOption, SpecArguments, SpecRequest, connect_and_resolve
 
 
-@spread
+@expand_options
 def plan(
     ctx: typer.Context,
     *,
-    wanted: Wanted,
+    request: SpecArguments,
     fresh: FreshOption = False,
     answer: WishOptions,
     reach: ReachOptions,
@@ -23,12 +23,12 @@ def plan(
 
     Example: `ccgpu plan demo --region eastus2 -o json --query "resources[].id"`
     """
-    preview(ctx.obj, wanted, answer, reach, fresh=fresh)
+    preview(ctx.obj, request, answer, reach, fresh=fresh)
 
 
 def preview(
     run: Runtime,
-    wanted: SpecRequest,
+    request: SpecRequest,
     wish: Wish,
     reach: Reach,
     *,
@@ -43,7 +43,7 @@ def preview(
     from ccgpu.workflows.create.effective_spec import remembered_note
     from ccgpu.workflows.create.planning import preview
 
-    cloud, asked = connected(run, wanted, reach, fresh=fresh)
+    cloud, asked = connect_and_resolve(run, request, reach, fresh=fresh)
     keys = Keys(run.state, asked.spec.name, run.home)
     options = CreateOptions(keys.planned, skip_preflight=skip_preflight, given=asked.given)
     found = preview(cloud, asked.spec, options)

@@ -7,9 +7,10 @@ from typing import Annotated
 
 import typer
 
-from ccgpu.cli.bundles import spread
+from ccgpu.cli.option_groups import expand_options
+from ccgpu.cli.options import option
 from ccgpu.cli.runtime import Runtime
-from ccgpu.cli.spec_options import Wanted, option
+from ccgpu.cli.spec_options import SpecArguments
 
 # Stands where nobody has said which subscription is meant.
 _UNKNOWN = "00000000-0000-0000-0000-000000000000"
@@ -22,11 +23,11 @@ class Scope(StrEnum):
     SUBSCRIPTION = "subscription"
 
 
-@spread
+@expand_options
 def role(
     ctx: typer.Context,
     *,
-    wanted: Wanted,
+    request: SpecArguments,
     scope: Annotated[
         Scope, option("Where you will assign the role; rg: the resource group only.", "--scope")
     ] = Scope.SUBSCRIPTION,
@@ -47,7 +48,7 @@ def role(
     from ccgpu.store.az_profile import default_subscription
 
     run: Runtime = ctx.obj
-    spec = wanted.build(otherwise="operator" if scope is Scope.SUBSCRIPTION else None)
+    spec = request.build(default_name="operator" if scope is Scope.SUBSCRIPTION else None)
     id_ = subscription or default_subscription(os.environ) or _UNKNOWN
     if scope is Scope.SUBSCRIPTION:
         made = of.of_subscription(spec, id_)

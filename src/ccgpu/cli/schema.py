@@ -33,10 +33,11 @@ def schema(
 
 def text(of: Schema) -> str:
     """The schema as it is printed, and as `init` writes it."""
-    from ccgpu.domain import bundle, policy, spec_schema
+    from ccgpu.domain import bundle, policy
+    from ccgpu.domain.spec import schema as spec
 
     made = {
-        Schema.SPEC: spec_schema.schema,
+        Schema.SPEC: spec.schema,
         Schema.POLICY: policy.schema,
         Schema.BUNDLE: bundle.schema,
     }

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from ccgpu.cli.bundles import spread
+from ccgpu.cli.option_groups import expand_options
 from ccgpu.cli.options import ReachOptions, Target, TargetOptions, WishOptions
 from ccgpu.cli.runtime import Runtime, Wish
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from ccgpu.azure.context import AzureContext
 
 
-@spread
+@expand_options
 def show(
     ctx: typer.Context, *, target: TargetOptions, answer: WishOptions, reach: ReachOptions
 ) -> None:

@@ -2,12 +2,12 @@
 
 import typer
 
-from ccgpu.cli.bundles import spread
+from ccgpu.cli.option_groups import expand_options
 from ccgpu.cli.options import WishOptions
 from ccgpu.cli.runtime import Runtime
 
 
-@spread
+@expand_options
 def templates(ctx: typer.Context, *, answer: WishOptions) -> None:
     """List the spec templates that ship with ccgpu.
 

@@ -5,12 +5,12 @@ from typing import Annotated
 
 import typer
 
-from ccgpu.cli.bundles import spread
+from ccgpu.cli.option_groups import expand_options
 from ccgpu.cli.options import WishOptions
 from ccgpu.cli.runtime import Runtime
 
 
-@spread
+@expand_options
 def validate(
     ctx: typer.Context,
     *,

@@ -6,13 +6,13 @@ from typing import Annotated
 import typer
 
 from ccgpu.cli import verify_options as options
-from ccgpu.cli.bundles import spread
+from ccgpu.cli.option_groups import expand_options
 from ccgpu.cli.options import WishOptions
 from ccgpu.cli.runtime import Backend, Runtime
 from ccgpu.cli.verify_each import one_path, verify_each
 
 
-@spread
+@expand_options
 def verify(
     ctx: typer.Context,
     *,

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ccgpu.cli.bundles import Bundle
 from ccgpu.cli.identity_options import (
     HostKeyOption,
     TrustIdentityOption,
     TrustNonceOption,
     VmIdOption,
 )
+from ccgpu.cli.option_groups import OptionGroup
 from ccgpu.domain.overrides import Overrides
 
 if TYPE_CHECKING:
@@ -224,7 +224,7 @@ def _appraisal_options(
     )
 
 
-AppraisalArguments = Annotated[AppraisalOptions, Bundle(_appraisal_options)]
+AppraisalArguments = Annotated[AppraisalOptions, OptionGroup(_appraisal_options)]
 
 
 def verify_request(path: Path, given: AppraisalOptions, *, simulated: bool) -> "VerifyRequest":

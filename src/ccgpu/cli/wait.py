@@ -4,14 +4,14 @@ from typing import Annotated
 
 import typer
 
-from ccgpu.cli.bundles import spread
+from ccgpu.cli.option_groups import expand_options
 from ccgpu.cli.options import CourseOptions, ReachOptions, TargetOptions, WishOptions
 from ccgpu.cli.runtime import Runtime
 from ccgpu.cli.show import describe
 from ccgpu.domain.status import State
 
 
-@spread
+@expand_options
 def wait(
     ctx: typer.Context,
     *,

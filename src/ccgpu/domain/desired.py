@@ -27,7 +27,7 @@ from ccgpu.domain.resource import (
 if TYPE_CHECKING:
     from azure.mgmt.compute import types as compute
 
-    from ccgpu.domain.spec import VmSpec
+    from ccgpu.domain.spec.vm import VmSpec
 
 # The oldest Microsoft.Network version that takes inline NICs; the newest that the SDK's
 # enumeration `NetworkApiVersion` names (azure-mgmt-compute 39.0.0).

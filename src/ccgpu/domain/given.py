@@ -1,7 +1,7 @@
-"""Which fields of a spec somebody asked for, and the spec of the last create as a value.
+"""Which fields of a spec were given, and the spec of the last create as a value.
 
 A field is named by its path, as `--set` takes it: `os_disk.size_gib`, `tags.team`. A list is one
-field. What nobody gave is a default, and a default never changes what is there.
+field. A field that was never given has its default, and a default never changes what exists.
 """
 
 from collections.abc import Iterator, Mapping
@@ -9,18 +9,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ccgpu.domain.spec import VmSpec
-
-# Fields that are mappings of fields themselves.
-_SECTIONS = frozenset({"os_disk", "tags"})
+    from ccgpu.domain.spec.vm import VmSpec
 
 
 @dataclass(frozen=True, slots=True)
 class GivenFields:
     """The fields given on this command line or in its file, and those given to an earlier create.
 
-    `differing_defaults` were given by nobody: the earlier create had other defaults than today's.
-    `by_flag`: what of `now` was given by a flag or `--set`, and not in a file.
+    differing_defaults: fields never given whose default has changed since the earlier create.
+    by_flag: the fields of `now` that a flag or `--set` gave, and not a file.
     """
 
     now: frozenset[str]
@@ -30,7 +27,7 @@ class GivenFields:
 
     @property
     def ever(self) -> frozenset[str]:
-        """What somebody gave, now or earlier."""
+        """The fields given now or earlier."""
         return self.now | frozenset(self.earlier)
 
     @property
@@ -40,10 +37,10 @@ class GivenFields:
 
     @property
     def binding(self) -> frozenset[str]:
-        """The fields whose values are wanted of what is there already.
+        """The fields whose values what exists must have.
 
-        A remembered time to live is not: it began when the VM was made, and `extend` may have
-        changed it since.
+        A remembered time to live is not among them: it began when the VM was created, and `extend`
+        may have changed it since.
         """
         return self.now | (frozenset(self.earlier) - {"ttl"})
 
@@ -57,31 +54,37 @@ class RememberedSpec:
 
 
 @dataclass(frozen=True, slots=True)
-class AskedSpec:
-    """A spec, and which of its fields somebody gave."""
+class RequestedSpec:
+    """A spec, and which of its fields were given."""
 
     spec: "VmSpec"
     given: GivenFields
 
 
-def leaves(values: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Each field that `values` name and its value; a field of null is not given."""
+def field_values(values: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """The name and value of each field in `values`; a field of null is not given."""
+    for path, value in field_paths(values):
+        yield ".".join(path), value
+
+
+def field_paths(
+    values: Mapping[str, Any], above: tuple[str, ...] = ()
+) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """The same with the path of each field, for names of tags have dots."""
     for name, value in values.items():
-        if name in _SECTIONS and isinstance(value, Mapping):
-            for inner, one in value.items():
-                if one is not None:
-                    yield f"{name}.{inner}", one
+        if isinstance(value, Mapping):
+            yield from field_paths(value, (*above, name))
         elif value is not None:
-            yield name, value
+            yield (*above, name), value
 
 
 def every_field(spec: "VmSpec") -> GivenFields:
     """The fields of a spec that is meant as a whole."""
-    return GivenFields(frozenset(field for field, _ in leaves(spec.model_dump(mode="json"))))
+    return GivenFields(frozenset(name for name, _ in field_values(spec.model_dump(mode="json"))))
 
 
 def remember(spec: "VmSpec", given: GivenFields) -> RememberedSpec:
     """The spec as a later create starts from it."""
     values = spec.model_dump(mode="json", exclude={"name"})
-    named = dict(leaves(values))
+    named = dict(field_values(values))
     return RememberedSpec(values, tuple(sorted(field for field in given.ever if field in named)))

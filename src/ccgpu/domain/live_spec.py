@@ -1,24 +1,30 @@
-"""A spec in which every field that nobody gave says what the deployment has already.
+"""A spec in which every field that was not given has the live value of the deployment.
 
-So a default is never a reason to change or to replace a VM. A field that was given keeps its word.
-A live value that no spec may hold, or that contradicts a given field, is left out.
+So a default never changes or replaces a VM. A field that was given keeps its value. A live value
+that no spec may have, or that contradicts a given field, is left out.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from typing import Any
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from ccgpu.domain.desired import Names
 from ccgpu.domain.given import GivenFields, RememberedSpec, remember
 from ccgpu.domain.live_values import Bodies, Values, live_sources, live_values
-from ccgpu.domain.spec import OsDisk, VmSpec
+from ccgpu.domain.spec.structure import field_at, section_at
+from ccgpu.domain.spec.vm import VmSpec
 
 
 def with_live_values(spec: VmSpec, given: Iterable[str], names: Names, actual: Bodies) -> VmSpec:
     """`spec`, with the live value of each field that is not in `given`.
 
-    `actual` has the GET bodies of the deployment's resources by `key` of their ids: the more of
-    disks and network interfaces are among them, the more is known.
+    Args:
+        spec: the spec that was asked for.
+        given: the fields whose values stay as they are.
+        names: the ids of the deployment's resources.
+        actual: the GET bodies of what exists, by `key` of their ids; with disks and network
+            interfaces among them more is known.
     """
     bound = frozenset(given)
     there = live_values(spec, names, actual)
@@ -30,17 +36,18 @@ def with_live_values(spec: VmSpec, given: Iterable[str], names: Names, actual: B
     inside = filled.private and filled.ssh_from == "auto"
     if sources is None or sources == ("VirtualNetwork" if inside else filled.ssh_from):
         return filled
-    # What was allowed by hand may be more than a spec can say: a service tag, several networks.
+    # A rule changed by hand may be more than a spec can express: a service tag, several networks.
     return filled.model_copy(update={"ssh_from": sources})
 
 
 def _valid(spec: VmSpec, found: Values, bound: frozenset[str]) -> VmSpec:
-    """The spec with as many of `found` as can be said together."""
+    """The spec with as many of the live values `found` as make a valid spec."""
     while True:
         try:
             return VmSpec.model_validate(_merged(spec, found, bound))
         except ValidationError as err:
-            wrong = {_field(problem["loc"]) for problem in err.errors()} & found.keys()
+            refused = {".".join(field_at(VmSpec, problem["loc"])) for problem in err.errors()}
+            wrong = refused & found.keys()
             wrong = wrong or _contradicting(spec, found, bound)
             if not wrong:
                 return spec
@@ -60,8 +67,8 @@ def _contradicting(spec: VmSpec, found: Values, bound: frozenset[str]) -> set[st
 
 
 def resumable(asked: VmSpec, given: GivenFields, filled: VmSpec) -> RememberedSpec:
-    """What to remember while a VM is being replaced: nothing else will know what it was like."""
-    own = ("ssh_from", "ssh_from_anywhere", "ttl")  # these stay as asked: the NSG and tags stay too
+    """What to remember while a VM is being replaced: once it is deleted, nothing else has it."""
+    own = ("ssh_from", "ssh_from_anywhere", "ttl")  # the NSG and the tags stay, so these do too
     kept = filled.model_copy(update={field: getattr(asked, field) for field in own})
     taken = live_fields(asked, kept)
     named = {f"tags.{name}" for name in kept.tags} if "tags" in taken else set()
@@ -73,15 +80,23 @@ def resumable(asked: VmSpec, given: GivenFields, filled: VmSpec) -> RememberedSp
 
 
 def live_fields(asked: VmSpec, spec: VmSpec) -> frozenset[str]:
-    """The fields in which `spec` has live values that `asked` has otherwise."""
+    """The fields whose values in `spec` are not those of `asked`."""
     before, after = _flat(asked), _flat(spec)
     return frozenset(field for field in before if before[field] != after[field])
 
 
 def _flat(spec: VmSpec) -> Values:
-    values = spec.model_dump(mode="json")
-    disk = values.pop("os_disk")
-    return values | {f"os_disk.{name}": value for name, value in disk.items()}
+    """The values of all fields that are no section, by their dotted paths."""
+    return dict(_flat_items(VmSpec, spec.model_dump(mode="json"), ""))
+
+
+def _flat_items(model: type[BaseModel], values: Values, above: str) -> Iterator[tuple[str, Any]]:
+    for name, value in values.items():
+        section = section_at(model, name)
+        if section is not None and value is not None:
+            yield from _flat_items(section, value, f"{above}{name}.")
+        else:
+            yield f"{above}{name}", value
 
 
 def _merged(spec: VmSpec, found: Values, bound: frozenset[str]) -> Values:
@@ -91,10 +106,11 @@ def _merged(spec: VmSpec, found: Values, bound: frozenset[str]) -> Values:
         taken = {name.casefold() for name in mine}
         live = {k: v for k, v in found["tags"].items() if k.casefold() not in taken}
         values["tags"] = live | mine
-    values["os_disk"] = {name: values.pop(f"os_disk.{name}") for name in OsDisk.model_fields}
-    return values
-
-
-def _field(path: tuple[str | int, ...]) -> str:
-    inner = path[:2] if path[:1] == ("os_disk",) else path[:1]
-    return ".".join(map(str, inner))
+    nested: Values = {}
+    for field, value in values.items():
+        *sections, name = field.split(".")
+        inner = nested
+        for section in sections:
+            inner = inner.setdefault(section, {})
+        inner[name] = value
+    return nested

@@ -1,38 +1,36 @@
-"""What Azure's answers say of a deployment, in the fields of a spec."""
+"""What exists of a deployment at Azure, as fields of a spec."""
 
 import ipaddress
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from ccgpu.domain import image, references, sshkey
+from ccgpu.domain.arm_fields import OS_DISK, SSH_SOURCE, live_fields_of
 from ccgpu.domain.catalog import OWN_TAG_PREFIX, Kind
+from ccgpu.domain.compare import at
 from ccgpu.domain.desired import Names
 from ccgpu.domain.live_vm import interface_of, is_private, subnet_of
 from ccgpu.domain.network import SEVERAL, SUBNET
 from ccgpu.domain.resource import DEPLOYMENT, Body, ResourceId, key, location, same, tag, tags_of
-from ccgpu.domain.spec import VmSpec
-from ccgpu.domain.spec_fields import WIDEST_PREFIX
+from ccgpu.domain.spec.fields import WIDEST_PREFIX
+from ccgpu.domain.spec.vm import VmSpec
 
 Bodies = Mapping[ResourceId, Body]
 Values = dict[str, Any]
 
-_ENCRYPTIONS = {"diskwithvmgueststate": "full", "vmgueststateonly": "state-only"}
-# What a spec's tag may not start with: those are Azure's own (spec_fields).
+# Tags that no spec may have: ccgpu's own and Azure's (spec.fields).
 _OTHERS_TAGS = (OWN_TAG_PREFIX, "azure", "microsoft", "windows")
 
 
 def live_values(spec: VmSpec, names: Names, actual: Bodies) -> Values:
-    """Field by field what is there; a field of which nothing is known is left out."""
-    found = _of_network(names, actual) | _of_all(spec, names, actual)
+    """The live value of each field; a field of which nothing is known is left out."""
+    found = _network_values(names, actual) | _shared_values(spec, names, actual)
     vm = actual.get(key(names.vm))
     if vm is None or tag(vm, DEPLOYMENT) != names.deployment:
         return found
-    return (
-        found | _of_vm(spec, vm) | _of_disks(names, vm, actual) | _of_interface(names, vm, actual)
-    )
+    return found | _vm_values(spec, names, vm, actual) | _interface_values(names, vm, actual)
 
 
-def _of_all(spec: VmSpec, names: Names, actual: Bodies) -> Values:
+def _shared_values(spec: VmSpec, names: Names, actual: Bodies) -> Values:
     """Region and tags, which all resources of the deployment have."""
     ids = (names.vm, *names.shared)
     ours = [body for id_ in ids if (body := _own(names, id_, actual)) is not None]
@@ -49,7 +47,7 @@ def _own(names: Names, id_: ResourceId, actual: Bodies) -> Body | None:
 
 
 def _common_tags(bodies: list[Body]) -> dict[str, str]:
-    """The tags that every resource has: one that is on some was put there by somebody else."""
+    """The tags that every resource has: a tag on only some of them is somebody else's."""
     first, *rest = bodies
     return {
         name: value
@@ -59,68 +57,24 @@ def _common_tags(bodies: list[Body]) -> dict[str, str]:
     }
 
 
-def _of_vm(spec: VmSpec, vm: Body) -> Values:
-    properties = vm.get("properties") or {}
-    zones = vm.get("zones") or ()
-    keys = _at(properties, "osProfile", "linuxConfiguration", "ssh", "publicKeys") or ()
-    found = {
-        "size": _at(properties, "hardwareProfile", "vmSize"),
-        "secure_boot": _at(properties, "securityProfile", "uefiSettings", "secureBootEnabled"),
-        "admin_user": _at(properties, "osProfile", "adminUsername"),
-        "boot_diagnostics": _at(properties, "diagnosticsProfile", "bootDiagnostics", "enabled"),
-        "image": _image(_at(properties, "storageProfile", "imageReference")),
-        "ssh_keys": _keys([str(one.get("keyData")).strip() for one in keys]),
-    }
-    price = _at(properties, "billingProfile", "maxPrice")
-    spot = str(properties.get("priority") or "Regular").casefold() == "spot"
-    return {field: value for field, value in found.items() if value is not None} | {
-        "zone": zones[0] if zones else None,
-        "spot": spot,
-        "max_price": (spec.max_price if price == -1 else price) if spot else None,
-        "identities": _identities(vm.get("identity") or {}),
-        "ttl": None,  # how long it is wanted stands in its tags
+def _vm_values(spec: VmSpec, names: Names, vm: Body, actual: Bodies) -> Values:
+    found = live_fields_of(Kind.VM, _with_os_disk(names, vm, actual))
+    price = found["max_price"]
+    return found | {
+        "max_price": (spec.max_price if price == -1 else price) if found["spot"] else None,
+        "data_disks": _data_disks(names, at(vm, "properties.storageProfile") or {}, actual),
+        "ttl": None,  # the lease is in the tags of the VM
     }
 
 
-def _keys(lines: list[str]) -> list[str] | None:
-    """All of the keys, if a spec can name every one of them just so."""
-    return lines if lines and _readable(sshkey.parse, lines) == lines else None
-
-
-def _image(reference: Any) -> str | None:
-    """The exact image, as a spec names it."""
-    if not isinstance(reference, dict):
-        return None
-    version = reference.get("exactVersion") or reference.get("version")
-    urn = [*(reference.get(part) for part in ("publisher", "offer", "sku")), version]
-    text = ":".join(map(str, urn)) if all(urn) else None
-    text = text or reference.get("communityGalleryImageId") or reference.get("id")
-    return next(iter(_readable(image.parse, [text])), None)
-
-
-def _identities(identity: Body) -> list[str]:
-    system = ["system"] if "systemassigned" in str(identity.get("type")).casefold() else []
-    ids = identity.get("userAssignedIdentities") or ()
-    return system + _readable(lambda id_: references.canonical(id_, references.USER_IDENTITY), ids)
-
-
-def _of_disks(names: Names, vm: Body, actual: Bodies) -> Values:
-    """Sizes and types are the disks' own: a deallocated VM's GET does not tell them."""
-    storage = _at(vm, "properties", "storageProfile") or {}
-    os_disk = storage.get("osDisk") or {}
-    disk = _disk(os_disk, names.os_disk, actual)
-    encryption = _at(os_disk, "managedDisk", "securityProfile", "securityEncryptionType")
-    found = {
-        "os_disk.size_gib": disk.get("size_gib"),
-        "os_disk.type": disk.get("type"),
-        "os_disk.encryption": _ENCRYPTIONS.get(str(encryption).casefold()),
-    }
-    known = {field: value for field, value in found.items() if value is not None}
-    set_ = _at(os_disk, "managedDisk", "securityProfile", "diskEncryptionSet", "id")
-    return known | {
-        "os_disk.encryption_set": set_,
-        "data_disks": _data_disks(names, storage, actual),
-    }
+def _with_os_disk(names: Names, vm: Body, actual: Bodies) -> Body:
+    """The VM with the size and type that the disk resource has: a deallocated VM's GET has none."""
+    attached = at(vm, OS_DISK) or {}
+    disk = _disk(attached, names.os_disk, actual)
+    managed = (attached.get("managedDisk") or {}) | {"storageAccountType": disk.get("type")}
+    os_disk = attached | {"diskSizeGB": disk.get("size_gib"), "managedDisk": managed}
+    storage = (at(vm, "properties.storageProfile") or {}) | {"osDisk": os_disk}
+    return vm | {"properties": (vm.get("properties") or {}) | {"storageProfile": storage}}
 
 
 def _data_disks(names: Names, storage: Body, actual: Bodies) -> list[Values]:
@@ -136,15 +90,15 @@ def _data_disks(names: Names, storage: Body, actual: Bodies) -> list[Values]:
 
 
 def _disk(attached: Body, id_: ResourceId, actual: Bodies) -> Values:
-    named = _at(attached, "managedDisk", "id") or id_
+    named = at(attached, "managedDisk.id") or id_
     there = actual.get(key(named)) or {}
-    size = _at(there, "properties", "diskSizeGB") or attached.get("diskSizeGB")
-    type_ = _at(there, "sku", "name") or _at(attached, "managedDisk", "storageAccountType")
+    size = at(there, "properties.diskSizeGB") or attached.get("diskSizeGB")
+    type_ = at(there, "sku.name") or at(attached, "managedDisk.storageAccountType")
     return {name: value for name, value in (("size_gib", size), ("type", type_)) if value}
 
 
-def _of_network(names: Names, actual: Bodies) -> Values:
-    """Who may come in, and whether it is private; a NAT gateway is only made for private VMs."""
+def _network_values(names: Names, actual: Bodies) -> Values:
+    """Who may connect, and whether the VM is private: only a private VM has a NAT gateway."""
     found: Values = {}
     if _own(names, names.of(Kind.VNET, "-vnet"), actual) is not None:
         nat = _own(names, names.of(Kind.NAT, "-nat"), actual)
@@ -154,14 +108,10 @@ def _of_network(names: Names, actual: Bodies) -> Values:
 
 
 def live_sources(names: Names, actual: Bodies) -> str | None:
-    """Where the rule `ssh` lets connections in from, as ARM says it; several with commas."""
+    """The networks that the rule `ssh` allows, as ARM has them; several with commas."""
     nsg = _own(names, names.of(Kind.NSG, "-nsg"), actual)
-    for rule in _at(nsg, "properties", "securityRules") or ():
-        if str(rule.get("name")).casefold() == "ssh":
-            one = _at(rule, "properties", "sourceAddressPrefix")
-            several = _at(rule, "properties", "sourceAddressPrefixes") or ()
-            return one or SEVERAL.join(several) or None
-    return None
+    several = at(nsg, f"{SSH_SOURCE}es") or ()
+    return at(nsg, SSH_SOURCE) or SEVERAL.join(several) or None
 
 
 def _ssh_from(source: str) -> Values:
@@ -174,30 +124,12 @@ def _ssh_from(source: str) -> Values:
     return {"ssh_from": source, "ssh_from_anywhere": wide}
 
 
-def _of_interface(names: Names, vm: Body, actual: Bodies) -> Values:
-    """What only the network interface tells: a subnet of the user's own, a public address."""
+def _interface_values(names: Names, vm: Body, actual: Bodies) -> Values:
+    """What only the network interface has: a subnet of the user's own, a public address."""
     nic = interface_of(vm, actual)
-    if nic is None or not _at(nic, "properties", "ipConfigurations"):
+    if nic is None or not at(nic, "properties.ipConfigurations"):
         return {}
     found: Values = {"private": is_private(nic)}
     subnet = subnet_of(nic)
     own = f"{names.of(Kind.VNET, '-vnet')}/subnets/{SUBNET}"
     return found | ({} if subnet is None else {"subnet": None if same(subnet, own) else subnet})
-
-
-def _at(body: Any, *path: str) -> Any:
-    """The field at a path; None where there is none."""
-    for name in path:
-        body = body.get(name) if isinstance(body, dict) else None
-    return body
-
-
-def _readable(parse: Callable[[str], Any], texts: Iterable[Any]) -> list[str]:
-    """Those that can be read, in the form that a spec has."""
-    found: list[str] = []
-    for text in texts:
-        try:
-            found.append(str(parse(str(text).strip())))
-        except ValueError:
-            continue
-    return found

@@ -13,7 +13,7 @@ from ccgpu.domain.resource import Body, Resource, ResourceId
 if TYPE_CHECKING:
     from azure.mgmt.network import types as arm
 
-    from ccgpu.domain.spec import VmSpec
+    from ccgpu.domain.spec.vm import VmSpec
 
 SUBNET = "default"
 SEVERAL = ","  # between the networks of a rule that somebody has given several

@@ -10,9 +10,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
-from ccgpu.domain import spec_problems
 from ccgpu.domain.overrides import Overrides
-from ccgpu.domain.spec_problems import FieldProblem
+from ccgpu.domain.spec.problems import FieldProblem, message_for
 
 SCHEMA = "ccgpu.policy/1"
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -282,7 +281,7 @@ def _message(error: ErrorDetails, kind: str) -> str:
         return str(error["ctx"]["error"])
     if error["type"] == "extra_forbidden":
         return f"is not a field here, `ccgpu schema {kind}` prints them all"
-    return spec_problems.words(error)
+    return message_for(error)
 
 
 def schema() -> dict[str, Any]:

@@ -15,7 +15,7 @@ from ccgpu.domain.references import DISK_ENCRYPTION_SET, USER_IDENTITY
 from ccgpu.domain.resource import group_of, subscription_of
 
 if TYPE_CHECKING:
-    from ccgpu.domain.spec import VmSpec
+    from ccgpu.domain.spec.vm import VmSpec
 
 PROVIDERS_READ = "Microsoft.Resources/subscriptions/providers/read"
 _GROUP = "Microsoft.Resources/subscriptions/resourceGroups"

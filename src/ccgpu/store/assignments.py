@@ -1,7 +1,7 @@
 """`--set os_disk.size_gib=512`: one value, put into what the layers below say.
 
-The value is text, or a list or mapping in YAML's flow form, or quoted. `tags` takes the rest of
-the path as one name, for tag names have dots in them.
+The value is text, or a list or mapping in YAML's flow form, or quoted. In a mapping of free names,
+such as `tags`, the rest of the path is one name: names of tags have dots.
 """
 
 import re
@@ -24,14 +24,29 @@ def assign(base: Layer, assignment: str) -> Layer:
     path = _path(key.strip())
     value = _value(text.strip(), path)
     values = _placed(base.values, path, value, path)
-    if value is None and path[0] == "tags" and _has_tag(base, path):
-        del values["tags"][path[1]]  # a tag has no default to go back to
-    places = {at: place for at, place in base.places.items() if at[: len(path)] != path}
+    entries = _value_at(base.values, path[:-1])
+    if value is None and _is_in_map(path) and isinstance(entries, dict) and path[-1] in entries:
+        del _value_at(values, path[:-1])[path[-1]]  # an entry has no default to return to
+    places = {inner: place for inner, place in base.places.items() if inner[: len(path)] != path}
     return Layer(values, places | {path: Place(f"--set {dotted(path)}")})
 
 
-def _has_tag(base: Layer, path: FieldPath) -> bool:
-    return len(path) > 1 and path[1] in (base.values.get("tags") or ())
+def _value_at(values: Any, path: FieldPath) -> Any:
+    for step in path:
+        values = values.get(step) if isinstance(values, dict) else None
+    return values
+
+
+def _is_in_map(path: FieldPath) -> bool:
+    """Whether this is an entry of a mapping of free names."""
+    return 0 < _map_depth(path) < len(path)
+
+
+def _map_depth(path: FieldPath) -> int:
+    from ccgpu.domain.spec.structure import map_depth
+    from ccgpu.domain.spec.vm import VmSpec
+
+    return map_depth(VmSpec, path)
 
 
 def _path(key: str) -> FieldPath:
@@ -40,9 +55,9 @@ def _path(key: str) -> FieldPath:
         raise refused(
             "--set", f"{key[:80]!r} is not a field path, write it as in os_disk.size_gib=512"
         )
-    if parts[0] == "tags" and len(parts) > 1:
-        return ("tags", ".".join(parts[1:]))
-    return tuple(int(part) if re.fullmatch("[0-9]{1,4}", part) else part for part in parts)
+    path = tuple(int(part) if re.fullmatch("[0-9]{1,4}", part) else part for part in parts)
+    depth = _map_depth(path)
+    return (*path[:depth], ".".join(parts[depth:])) if 0 < depth < len(parts) else path
 
 
 def _value(text: str, path: FieldPath) -> Any:

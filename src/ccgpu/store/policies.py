@@ -10,7 +10,7 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ccgpu.domain.spec_problems import MISSING
+from ccgpu.domain.spec.problems import MISSING
 from ccgpu.errors import InvalidFile, Problem, UsageProblem
 from ccgpu.store import atomic, documents
 from ccgpu.store.documents import Document, dotted, reason

@@ -1,6 +1,6 @@
 """Values of a spec into a `VmSpec`, and what is wrong with them into problems with places.
 
-Paths of public keys become the keys here; the model itself never sees a file.
+Paths of public keys are replaced by the keys here; the model itself never reads a file.
 """
 
 from collections.abc import Mapping
@@ -13,46 +13,49 @@ from ccgpu.store.documents import FieldPath, dotted
 from ccgpu.store.layers import Layer, Place
 
 if TYPE_CHECKING:
-    from ccgpu.domain.spec import VmSpec
+    from ccgpu.domain.spec.vm import VmSpec
 
 
 def validated(layer: Layer, file: Path | None) -> tuple["VmSpec | None", list[Problem]]:
     """The spec, or None and every problem in the order of the file that it came from."""
     from pydantic import ValidationError
 
-    from ccgpu.domain import spec_problems
-    from ccgpu.domain.spec import VmSpec
+    from ccgpu.domain.spec.problems import problems_in
+    from ccgpu.domain.spec.vm import VmSpec
 
     values = _without_nulls(layer.values)
     unread = _read_keys(values, layer, file)
     try:
         return VmSpec.model_validate(values), []
     except ValidationError as err:
-        found = {path: message for path, message in spec_problems.of(err) if path not in unread}
-    problems = [_located(layer, path, message) for path, message in (found | unread).items()]
+        refused = {path: message for path, message in problems_in(err) if path not in unread}
+    problems = [_located(layer, path, message) for path, message in (refused | unread).items()]
     return None, sorted(problems, key=lambda p: (p.line is None, p.line or 0, p.column or 0))
 
 
 def _without_nulls(values: Mapping[str, Any]) -> dict[str, Any]:
     """`values` without the fields that are null: those have their defaults."""
-    from ccgpu.domain.spec import KNOWN_FIELDS
+    from ccgpu.domain.spec.structure import known_fields
+    from ccgpu.domain.spec.vm import VmSpec
 
-    def kept(inner: Any, path: FieldPath) -> Any:
+    known = known_fields(VmSpec)
+
+    def kept(inner: Any, path: tuple[str, ...]) -> Any:
         if isinstance(inner, list):
             return [kept(item, path) for item in inner]
-        if not isinstance(inner, Mapping) or path not in KNOWN_FIELDS:
+        if not isinstance(inner, Mapping) or path not in known:
             return inner
         return {
             key: kept(value, (*path, key))
             for key, value in inner.items()
-            if value is not None or key not in KNOWN_FIELDS[path]
+            if value is not None or key not in known[path]
         }
 
     return dict(kept(values, ()))
 
 
 def _read_keys(values: dict[str, Any], layer: Layer, file: Path | None) -> dict[FieldPath, str]:
-    """Put key lines for key files into `values`; answer why it failed where it did."""
+    """Replace key files by their lines in `values`; return the entries that cannot be read."""
     entries = values.get("ssh_keys")
     if not isinstance(entries, list | tuple):
         return {}

@@ -1,14 +1,14 @@
-"""Specs out of files, templates, `--set` and flags: later ones win, and every problem has a place.
+"""Specs from files, templates, `--set` and flags: later ones win, and every problem has a place.
 
-`build` gives a `VmSpec` or an `InvalidFile` that names all that is wrong, wherever it was said.
+`build` returns a `VmSpec`, or raises an `InvalidFile` with every problem and where it is.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ccgpu.domain.given import AskedSpec, RememberedSpec
+from ccgpu.domain.given import RememberedSpec, RequestedSpec, field_paths
 from ccgpu.errors import InvalidFile, Problem, UsageProblem
 from ccgpu.store import assignments, documents, layers, spec_memory, spec_templates
 from ccgpu.store.documents import Document, FieldPath, dotted
@@ -17,30 +17,15 @@ from ccgpu.store.spec_reading import validated
 from ccgpu.store.spec_templates import Template, templates
 
 if TYPE_CHECKING:
-    from ccgpu.domain.spec import VmSpec
+    from ccgpu.domain.spec.vm import VmSpec
 
-__all__ = ["Document", "Template", "asked", "build", "check", "read", "templates"]
+__all__ = ["Document", "Template", "build", "check", "read", "resolve", "templates"]
 
 Recall = Callable[[str], RememberedSpec | None]
 
 read = documents.read
 
 HINT = "`ccgpu schema spec` prints every field"
-# Flags whose names are not the field's own (cli.md, "Flags of `create`").
-FLAGS: Mapping[str, str] = {
-    "name": "NAME",
-    "regions": "--region",
-    "ssh_keys": "--ssh-key",
-    "data_disks": "--data-disk",
-    "identities": "--identity",
-    "tags": "--tag",
-    "os_disk.size_gib": "--os-disk-gib",
-    "os_disk.encryption": "--disk-encryption",
-    "os_disk.encryption_set": "--disk-encryption-set",
-    "secure_boot": "--no-secure-boot",
-}
-
-
 # Stands in for a name that is still to come; it is valid, so that only real problems show.
 _PLACEHOLDER = "unnamed"
 
@@ -52,58 +37,63 @@ def build(
     template: str | None = None,
     sets: Sequence[str] = (),
     flags: Mapping[str, Any] = {},
-    otherwise: str | None = None,
+    default_name: str | None = None,
 ) -> "VmSpec":
     """The spec that the command line asks for: flags over `--set` over file over template.
 
-    `flags` is a nested mapping of fields; None in it means that the flag was not given. `otherwise`
-    is the name where none is given at all.
+    Args:
+        name: the name on the command line; a file or `--set` may give it too.
+        file: the spec file.
+        template: the name of a template that ships with ccgpu.
+        sets: each `--set`, as it was written.
+        flags: the fields that flags give, as a nested mapping.
+        default_name: the name if none is given.
     """
-    return asked(
-        name, file=file, template=template, sets=sets, flags=flags, otherwise=otherwise
+    return resolve(
+        name, file=file, template=template, sets=sets, flags=flags, default_name=default_name
     ).spec
 
 
-def asked(
+def resolve(
     name: str | None,
     *,
     file: Path | None = None,
     template: str | None = None,
     sets: Sequence[str] = (),
     flags: Mapping[str, Any] = {},
-    otherwise: str | None = None,
+    default_name: str | None = None,
     recall: Recall = lambda _: None,
-) -> AskedSpec:
-    """As `build`, and which fields somebody gave.
+) -> RequestedSpec:
+    """As `build`, with the fields that were given.
 
-    `recall` gives the spec of the last create of a name: what is begun with where there is neither
-    file nor template, for a file is the whole of what it asks for.
+    Args:
+        recall: returns the spec of the last create of a name. It is the starting point if there is
+            neither file nor template: a file says all that is wanted.
     """
     known = name or _name_of(sets)
     memory = recall(known) if known and file is None and template is None else None
     layer = spec_memory.layer(memory, known) if memory and known else Layer()
     if template is not None:
-        layer = _of_template(template)
+        layer = _template_layer(template)
     if file is not None:
         layer = layers.overlay(layer, layers.of_document(read(file)))
     for assignment in sets:
         layer = assignments.assign(layer, assignment)
-    layer = layers.overlay(layer, _of_flags(flags))
+    layer = layers.overlay(layer, _flag_layer(flags))
     if name is None and "name" not in layer.values:
-        name = otherwise
+        name = default_name
     spec = _validated(layer, name, file)
     given = spec_memory.given_fields(layer, memory, spec.name)
-    named = {one.partition("=")[0].strip() for one in sets} | set(
-        map(dotted, _leaves(_given(flags)))
-    )
-    return AskedSpec(spec, replace(given, by_flag=given.now & named))
+    named = {one.partition("=")[0].strip() for one in sets}
+    named |= {dotted(path) for path, _ in field_paths(flags)}
+    return RequestedSpec(spec, replace(given, by_flag=given.now & named))
 
 
 def _validated(layer: Layer, name: str | None, file: Path | None) -> "VmSpec":
     problems = _name_problems(layer, name)
     given = name if name is not None else layer.values.get("name")
-    spec, found = validated(_with_name(layer, name), file)
-    problems += found
+    spec, invalid = validated(_with_name(layer, name), file)
+    problems += invalid
     if problems:
         raise _refusal(problems, file)
     if given is None or spec is None:
@@ -128,35 +118,17 @@ def check(path: Path) -> list[Problem]:
     return validated(_with_name(layer, None), path)[1]
 
 
-def _of_template(name: str) -> Layer:
+def _template_layer(name: str) -> Layer:
     text = spec_templates.named(name).text
     return layers.of_document(documents.parse(text.encode(), f"template {name}"))
 
 
-def _of_flags(flags: Mapping[str, Any]) -> Layer:
-    given = _given(flags)
-    return Layer(given, {path: Place(_flag(path)) for path in _leaves(given)})
+def _flag_layer(flags: Mapping[str, Any]) -> Layer:
+    from ccgpu.domain.spec.structure import flag_at
+    from ccgpu.domain.spec.vm import VmSpec
 
-
-def _given(flags: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        key: _given(value) if isinstance(value, Mapping) else value
-        for key, value in flags.items()
-        if value is not None
-    }
-
-
-def _leaves(values: Mapping[str, Any], path: FieldPath = ()) -> Iterator[FieldPath]:
-    for key, value in values.items():
-        if isinstance(value, Mapping):
-            yield from _leaves(value, (*path, key))
-        else:
-            yield (*path, key)
-
-
-def _flag(path: FieldPath) -> str:
-    own = FLAGS.get(dotted(path)) or FLAGS.get(str(path[0]))
-    return own or "--" + dotted(path).replace("_", "-").replace(".", "-")
+    paths: list[FieldPath] = [path for path, _ in field_paths(flags)]
+    return Layer(dict(flags), {path: Place(flag_at(VmSpec, path)) for path in paths})
 
 
 def _name_problems(layer: Layer, name: str | None) -> list[Problem]:

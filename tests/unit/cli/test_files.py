@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from ccgpu.domain import spec_schema
+from ccgpu.domain.spec import schema as spec_schema
 from ccgpu.store import specs
 
 _TEMPLATES = [template.name for template in specs.templates()]

@@ -66,10 +66,13 @@ def test_from_the_first_line_of_progress_on_an_interrupted_create_is_remembered(
         if event.what == "begin":
             raise KeyboardInterrupt
 
-    asked = specs.asked("i", flags={"os_disk": {"size_gib": 512}, "ttl": "2h"})
+    requested = specs.resolve("i", flags={"os_disk": {"size_gib": 512}, "ttl": "2h"})
     with pytest.raises(Interrupted):
         create(
-            make_cloud(shell.arm, shell.state), asked.spec, options(given=asked.given), interrupt
+            make_cloud(shell.arm, shell.state),
+            requested.spec,
+            options(given=requested.given),
+            interrupt,
         )
     assert shell("create i").code == 0
     assert _os_disk(shell) == 512

@@ -4,19 +4,19 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from ccgpu.cli.bundles import spread
-from ccgpu.cli.spec_options import SpecRequest, Wanted
-from ccgpu.domain.spec import DiskEncryption
+from ccgpu.cli.option_groups import expand_options
+from ccgpu.cli.spec_options import SpecArguments, SpecRequest
+from ccgpu.domain.spec.os_disk import DiskEncryption
 
 
 def _request(*argv: str) -> SpecRequest:
     """What a command gets for these words."""
     seen: list[SpecRequest] = []
 
-    @spread
-    def command(ctx: typer.Context, *, wanted: Wanted, own: bool = False) -> None:
+    @expand_options
+    def command(ctx: typer.Context, *, request: SpecArguments, own: bool = False) -> None:
         assert ctx.params["own"] is own
-        seen.append(wanted)
+        seen.append(request)
 
     app = typer.Typer()
     app.command()(command)
@@ -25,24 +25,24 @@ def _request(*argv: str) -> SpecRequest:
     return seen[0]
 
 
-def test_what_is_not_said_is_left_to_the_spec():
-    wanted = _request("demo", "--own")
-    assert (wanted.name, wanted.file, wanted.template, wanted.sets) == ("demo", None, None, ())
-    assert set(wanted.flags.values()) == {None}
-    assert wanted.build().secure_boot is True
+def test_an_option_that_is_not_given_is_left_to_the_spec():
+    request = _request("demo", "--own")
+    assert (request.name, request.file, request.template, request.sets) == ("demo", None, None, ())
+    assert request.flags == {}
+    assert request.build().secure_boot is True
 
 
 def test_options_that_may_be_repeated_keep_their_order():
-    wanted = _request(
+    request = _request(
         *("demo", "--region", "westeurope", "--region", "eastus2", "--set", "ttl=8h"),
         *("--set", "zone=1", "--data-disk", "8", "--data-disk", "16", "--tag", "a=b=c"),
         *("--identity", "system", "--tag", "d="),
     )
-    spec = wanted.build()
+    spec = request.build()
     assert spec.regions == ("westeurope", "eastus2")
     assert [disk.size_gib for disk in spec.data_disks] == [8, 16]
     assert spec.tags == {"a": "b=c", "d": ""}
-    assert wanted.sets == ("ttl=8h", "zone=1")
+    assert request.sets == ("ttl=8h", "zone=1")
     assert spec.zone == "1"
 
 

@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.desired import Names, Placement, RunTags, desired
-from ccgpu.domain.given import GivenFields, leaves, remember
+from ccgpu.domain.given import GivenFields, field_values, remember
 from ccgpu.domain.live_spec import live_fields, resumable, with_live_values
 from ccgpu.domain.plan import plan
 from ccgpu.domain.resource import key
-from ccgpu.domain.spec import VmSpec
+from ccgpu.domain.spec.vm import VmSpec
 from support.answers import answers
 from support.public_keys import ed25519_line
 from support.specs import ENCRYPTION_SET, IDENTITY, IMAGE, SUBNET, SUBSCRIPTION, VARIANTS
@@ -162,7 +162,7 @@ def test_a_live_value_gives_way_to_a_given_one_that_contradicts_it(live, asked, 
     filled = _filled(_BLANK, _there(_spec(zone="3", **live)), wanted, named)
     assert VmSpec.model_validate(filled.model_dump(mode="json")) == filled
     assert filled.zone == "3"
-    kept, meant = (dict(leaves(one.model_dump(mode="json"))) for one in (filled, wanted))
+    kept, meant = (dict(field_values(one.model_dump(mode="json"))) for one in (filled, wanted))
     assert [kept[field] for field in named] == [meant[field] for field in named]
 
 

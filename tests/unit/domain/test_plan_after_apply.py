@@ -9,7 +9,7 @@ import pytest
 
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.plan import Action
-from ccgpu.domain.spec import VmSpec
+from ccgpu.domain.spec.vm import VmSpec
 from ccgpu.fakearm import FAKE_SUBSCRIPTION, FakeArm
 from ccgpu.store import specs
 from support.cloud import Machine

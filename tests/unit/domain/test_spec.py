@@ -7,8 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from ccgpu.domain import catalog, image, spec_problems
-from ccgpu.domain.spec import DataDisk, DiskEncryption, OsDisk, VmSpec
+from ccgpu.domain import catalog, image
+from ccgpu.domain.spec import problems
+from ccgpu.domain.spec.data_disks import DataDisk
+from ccgpu.domain.spec.os_disk import DiskEncryption, OsDisk
+from ccgpu.domain.spec.vm import VmSpec
 from support import public_keys
 
 _GROUP = "/subscriptions/11111111-2222-3333-4444-555555555555/resourceGroups/g"
@@ -24,7 +27,7 @@ def _spec(**fields) -> VmSpec:
 def _problems(**fields) -> dict[tuple[str | int, ...], str]:
     with pytest.raises(ValidationError) as caught:
         _spec(**fields)
-    return dict(spec_problems.of(caught.value))
+    return dict(problems.problems_in(caught.value))
 
 
 def test_a_name_is_all_that_a_spec_needs():
@@ -163,7 +166,7 @@ def test_a_rule_is_silent_when_a_field_it_is_about_is_wrong(fields, path):
 def test_a_missing_name_hides_no_rule():
     with pytest.raises(ValidationError) as caught:
         VmSpec.model_validate({"secure_boot": False, 7: "seven"})
-    assert {path for path, _ in spec_problems.of(caught.value)} >= {("name",), ("secure_boot",)}
+    assert {path for path, _ in problems.problems_in(caught.value)} >= {("name",), ("secure_boot",)}
 
 
 @pytest.mark.parametrize("data", [None, [], "demo", 3])
@@ -236,9 +239,9 @@ _json = st.recursive(
 
 @given(st.dictionaries(st.sampled_from(sorted(VmSpec.model_fields)) | st.text(), _json))
 def test_any_values_are_a_spec_or_problems_in_words(values):
-    problems: tuple[spec_problems.FieldProblem, ...] = ()
+    found: tuple[problems.FieldProblem, ...] = ()
     try:
         VmSpec.model_validate(values)
     except ValidationError as err:
-        problems = spec_problems.of(err)
-    assert all(problem.path and problem.message for problem in problems)
+        found = problems.problems_in(err)
+    assert all(problem.path and problem.message for problem in found)

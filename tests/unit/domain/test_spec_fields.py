@@ -3,8 +3,8 @@
 import pytest
 from pydantic import ValidationError
 
-from ccgpu.domain import spec_problems
-from ccgpu.domain.spec import VmSpec
+from ccgpu.domain.spec import problems
+from ccgpu.domain.spec.vm import VmSpec
 
 _GROUP = "/subscriptions/11111111-2222-3333-4444-555555555555/resourceGroups/g"
 
@@ -81,7 +81,7 @@ _REFUSED_WITH_SPOT = [
 def _messages(**fields) -> list[str]:
     with pytest.raises(ValidationError) as caught:
         VmSpec.model_validate({"name": "demo"} | fields)
-    return [problem.message for problem in spec_problems.of(caught.value)]
+    return [problem.message for problem in problems.problems_in(caught.value)]
 
 
 @pytest.mark.parametrize(("field", "value", "fragment"), _REFUSED)

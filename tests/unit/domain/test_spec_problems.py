@@ -5,8 +5,9 @@ from typing import Literal
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from ccgpu.domain import spec_problems
-from ccgpu.domain.spec import KNOWN_FIELDS, VmSpec
+from ccgpu.domain.spec import problems
+from ccgpu.domain.spec.structure import known_fields
+from ccgpu.domain.spec.vm import VmSpec
 
 
 @pytest.mark.parametrize(
@@ -20,12 +21,12 @@ from ccgpu.domain.spec import KNOWN_FIELDS, VmSpec
     ],
 )
 def test_an_unknown_key_gets_a_reason_or_a_likely_field(key, fragment):
-    assert fragment in spec_problems.unknown_key(key, KNOWN_FIELDS[()])
+    assert fragment in problems.unknown_key(key, known_fields(VmSpec)[()])
 
 
-@pytest.mark.parametrize("key", spec_problems.REFUSED_KEYS)
+@pytest.mark.parametrize("key", problems.REFUSED_KEYS)
 def test_a_refused_key_is_no_field(key):
-    assert not any(key in fields for fields in KNOWN_FIELDS.values())
+    assert not any(key in fields for fields in known_fields(VmSpec).values())
 
 
 @pytest.mark.parametrize(
@@ -41,7 +42,7 @@ def test_a_refused_key_is_no_field(key):
 def test_a_path_has_the_keys_of_the_spec_and_nothing_of_pydantic(fields, path):
     with pytest.raises(ValidationError) as caught:
         VmSpec.model_validate({"name": "demo"} | fields)
-    assert [problem.path for problem in spec_problems.of(caught.value)] == [path]
+    assert [problem.path for problem in problems.problems_in(caught.value)] == [path]
 
 
 class _Odd(BaseModel):
@@ -51,5 +52,5 @@ class _Odd(BaseModel):
 def test_an_error_without_words_of_ours_keeps_its_own():
     with pytest.raises(ValidationError) as caught:
         _Odd.model_validate({"value": "b"})
-    problems = spec_problems.worded(caught.value, KNOWN_FIELDS)
-    assert problems == ((("value",), "Input should be 'a'"),)
+    found = problems.from_pydantic(caught.value, _Odd)
+    assert found == ((("value",), "Input should be 'a'"),)

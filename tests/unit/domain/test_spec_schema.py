@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from ccgpu.domain.spec import KNOWN_FIELDS, VmSpec
-from ccgpu.domain.spec_schema import schema
+from ccgpu.domain.spec.schema import schema
+from ccgpu.domain.spec.structure import known_fields
+from ccgpu.domain.spec.vm import VmSpec
 
 
 def _objects(value: Any) -> Iterator[dict[str, Any]]:
@@ -19,8 +20,8 @@ def _objects(value: Any) -> Iterator[dict[str, Any]]:
 def test_every_field_is_in_the_schema_and_no_other():
     assert set(schema()["properties"]) == set(VmSpec.model_fields) | {"$schema"}
     parts = schema()["$defs"]
-    assert set(parts["OsDisk"]["properties"]) == KNOWN_FIELDS[("os_disk",)]
-    assert set(parts["DataDisk"]["properties"]) == KNOWN_FIELDS[("data_disks",)]
+    assert set(parts["OsDisk"]["properties"]) == known_fields(VmSpec)[("os_disk",)]
+    assert set(parts["DataDisk"]["properties"]) == known_fields(VmSpec)[("data_disks",)]
 
 
 def test_the_schema_names_its_dialect_and_refuses_unknown_fields():

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ccgpu.domain.spec import VmSpec
+from ccgpu.domain.spec.vm import VmSpec
 from ccgpu.errors import InvalidFile, UsageProblem
 from ccgpu.store import specs
 
@@ -62,11 +62,6 @@ def test_null_takes_a_value_back_to_its_default(write):
     assert spec == VmSpec.model_validate(
         {"name": "demo", "spot": True, "data_disks": [{"size_gib": 1}]}
     )
-
-
-def test_a_flag_of_none_was_not_given(write):
-    flags = {"zone": None, "os_disk": {"size_gib": None}}
-    assert specs.build("demo", file=write("zone: 2\n"), flags=flags).zone == "2"
 
 
 def test_unquoted_words_mean_what_their_field_wants(write):

@@ -7,7 +7,7 @@ from ccgpu.azure.run import Run
 from ccgpu.domain.desired import Names
 from ccgpu.domain.given import GivenFields, RememberedSpec, every_field, remember
 from ccgpu.domain.plan import Plan
-from ccgpu.domain.spec import VmSpec
+from ccgpu.domain.spec.vm import VmSpec
 from ccgpu.workflows.create.effective_spec import EffectiveSpec, effective_spec
 from ccgpu.workflows.create.placement import Candidate
 from ccgpu.workflows.discovery.snapshot import Actual

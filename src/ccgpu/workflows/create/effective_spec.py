@@ -6,13 +6,13 @@ from typing import Any
 from ccgpu.azure.context import AzureContext
 from ccgpu.azure.run import Run
 from ccgpu.domain.desired import Names
-from ccgpu.domain.given import GivenFields, every_field, leaves
+from ccgpu.domain.given import GivenFields, every_field, field_values
 from ccgpu.domain.journal import Journal
 from ccgpu.domain.lease import lease_of, moment
 from ccgpu.domain.live_spec import with_live_values
 from ccgpu.domain.renewal import LeaseWish
 from ccgpu.domain.resource import DEPLOYMENT, key, tag
-from ccgpu.domain.spec import VmSpec
+from ccgpu.domain.spec.vm import VmSpec
 from ccgpu.errors import UsageProblem
 from ccgpu.workflows.discovery.snapshot import Actual
 
@@ -82,7 +82,7 @@ def announce_defaults(run: Run, fit: EffectiveSpec) -> None:
 
 def remembered_note(fit: EffectiveSpec) -> str:
     """Which values come from the last create, and how to do without them."""
-    values = dict(leaves(fit.spec.model_dump(mode="json")))
+    values = dict(field_values(fit.spec.model_dump(mode="json")))
     told = ", ".join(f"{field} {_brief(values.get(field))}" for field in fit.remembered)
     return (
         f"{told}: from the last create of {fit.spec.name} on this machine "

@@ -6,7 +6,7 @@ Without this a create on another machine would make a second VM of the same name
 from ccgpu.azure.run import Run
 from ccgpu.domain.given import GivenFields
 from ccgpu.domain.resource import key, own_group
-from ccgpu.domain.spec import VmSpec
+from ccgpu.domain.spec.vm import VmSpec
 from ccgpu.errors import Denied, UsageProblem
 from ccgpu.workflows.discovery.search import find_deployments
 

@@ -15,7 +15,7 @@ from ccgpu.domain.capacity import QuotaNeed
 from ccgpu.domain.desired import Placement
 from ccgpu.domain.image import LATEST, Community, Image, Marketplace
 from ccgpu.domain.resource import Body, location
-from ccgpu.domain.spec import VmSpec
+from ccgpu.domain.spec.vm import VmSpec
 from ccgpu.errors import (
     CapacityUnavailable,
     CcgpuError,

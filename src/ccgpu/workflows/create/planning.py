@@ -11,7 +11,7 @@ from ccgpu.domain.lease import stamped
 from ccgpu.domain.plan import ForeignResource, Plan, plan
 from ccgpu.domain.renewal import renewed
 from ccgpu.domain.resource import DEPLOYMENT, Body, Resource, key, location, tag
-from ccgpu.domain.spec import VmSpec
+from ccgpu.domain.spec.vm import VmSpec
 from ccgpu.errors import CcgpuError, UsageProblem
 from ccgpu.scheduling.clock import rfc3339
 from ccgpu.workflows.create.context import CreateOptions, CreateOutcome, CreateRequest

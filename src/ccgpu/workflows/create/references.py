@@ -14,7 +14,7 @@ from ccgpu.domain.catalog import Kind
 from ccgpu.domain.plan import Action, Plan
 from ccgpu.domain.references import DISK_ENCRYPTION_SET, USER_IDENTITY
 from ccgpu.domain.resource import Body, ResourceId, key, location, same, subscription_of
-from ccgpu.domain.spec import VmSpec
+from ccgpu.domain.spec.vm import VmSpec
 from ccgpu.errors import (
     AzureRefused,
     AzureUnavailable,

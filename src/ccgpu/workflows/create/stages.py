@@ -17,7 +17,7 @@ from ccgpu.azure.run import Run
 from ccgpu.domain.desired import Names
 from ccgpu.domain.events import Listener, ignore_event
 from ccgpu.domain.journal import Journal
-from ccgpu.domain.spec import VmSpec
+from ccgpu.domain.spec.vm import VmSpec
 from ccgpu.errors import Leftover, UsageProblem
 from ccgpu.scheduling.clock import rfc3339
 from ccgpu.store.journals import JournalFile

@@ -1,6 +1,6 @@
-"""The types of the spec's fields: each reads one value and says what is wrong with it.
+"""The types of fields: each reads one value, and says what is wrong with it.
 
-A message starts with a verb, for it follows the field's path, and ends with what to write. It
+A message starts with a verb, for it follows the path of the field, and ends with what to write. It
 never quotes an SSH key.
 """
 
@@ -15,7 +15,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, Wi
 from ccgpu.domain import catalog, image, references, sshkey, ttl
 from ccgpu.domain.resource import NAME_PATTERN, is_deployment_name
 
-# One network half of the world is the world in two lines: from here on it is "anywhere".
+# A network wider than this counts as "anywhere": two halves of the world would be all of it.
 WIDEST_PREFIX = 8
 
 # Azure refuses these: azurerm, `OSProfile` of Linux VMs; Microsoft Learn, Linux VM FAQ.
@@ -59,13 +59,13 @@ def _zone(value: str) -> str:
 
 
 def _size(value: str) -> str:
-    found = re.fullmatch(catalog.NCC_SIZE_PATTERN, value, re.IGNORECASE | re.ASCII)
-    if found is None:
+    match = re.fullmatch(catalog.NCC_SIZE_PATTERN, value, re.IGNORECASE | re.ASCII)
+    if match is None:
         raise ValueError(
             "is not a confidential-GPU size: only the NCC H100 v5 sizes protect the memory of CPU "
             f"and GPU, use {catalog.NCC_H100_V5}"
         )
-    return "Standard_NCC{}ads_H100_v{}".format(*found.groups())
+    return "Standard_NCC{}ads_H100_v{}".format(*match.groups())
 
 
 def _image(value: str) -> str:
@@ -109,10 +109,6 @@ def _ssh_from(value: str) -> str:
 
 def _subnet(value: str) -> str:
     return references.canonical(value, references.SUBNET)
-
-
-def _encryption_set(value: str) -> str:
-    return references.canonical(value, references.DISK_ENCRYPTION_SET)
 
 
 def _identity(value: str) -> str:
@@ -202,8 +198,8 @@ def _distinct_identities(value: tuple[str, ...]) -> tuple[str, ...]:
     return value
 
 
-def _no_truth(value: Any) -> Any:
-    """JSON's true would count as 1."""
+def _not_boolean(value: Any) -> Any:
+    """A number that is not a boolean: pydantic would read true as 1."""
     if isinstance(value, bool):
         raise ValueError("must be a number")  # noqa: TRY004  # pydantic passes a TypeError on
     return value
@@ -214,11 +210,11 @@ def _number_as_text(value: Any) -> Any:
     return str(value) if type(value) is int else value
 
 
-def _like(pattern: str) -> WithJsonSchema:
+def _pattern_schema(pattern: str) -> WithJsonSchema:
     return WithJsonSchema({"type": "string", "pattern": f"^{pattern}$"})
 
 
-Name = Annotated[str, AfterValidator(_name), _like(NAME_PATTERN)]
+Name = Annotated[str, AfterValidator(_name), _pattern_schema(NAME_PATTERN)]
 Region = Annotated[str, AfterValidator(region)]
 Regions = Annotated[tuple[Region, ...], AfterValidator(_distinct_regions)]
 Zone = Annotated[
@@ -227,18 +223,17 @@ Zone = Annotated[
     BeforeValidator(_number_as_text),
     WithJsonSchema({"enum": ["1", "2", "3", 1, 2, 3]}),
 ]
-Size = Annotated[str, AfterValidator(_size), _like(catalog.NCC_SIZE_PATTERN)]
+Size = Annotated[str, AfterValidator(_size), _pattern_schema(catalog.NCC_SIZE_PATTERN)]
 ImageText = Annotated[str, AfterValidator(_image)]
 DiskType = Annotated[
     str, AfterValidator(_disk_type), Field(json_schema_extra={"enum": list(catalog.DISK_TYPES)})
 ]
-AdminUser = Annotated[str, AfterValidator(_admin_user), _like(_USER)]
+AdminUser = Annotated[str, AfterValidator(_admin_user), _pattern_schema(_USER)]
 SshKeys = Annotated[
     tuple[Annotated[str, AfterValidator(_ssh_key)], ...], AfterValidator(_distinct_keys)
 ]
 SshFrom = Annotated[str, AfterValidator(_ssh_from)]
 SubnetId = Annotated[str, AfterValidator(_subnet)]
-EncryptionSetId = Annotated[str, AfterValidator(_encryption_set)]
 Identities = Annotated[
     tuple[Annotated[str, AfterValidator(_identity)], ...], AfterValidator(_distinct_identities)
 ]
@@ -253,7 +248,7 @@ Ttl = Annotated[
     WithJsonSchema({"type": "string", "examples": ["8h", "90m", "2d12h"]}),
 ]
 MaxPrice = Annotated[
-    float, Field(allow_inf_nan=False), AfterValidator(_max_price), BeforeValidator(_no_truth)
+    float, Field(allow_inf_nan=False), AfterValidator(_max_price), BeforeValidator(_not_boolean)
 ]
-Gib = Annotated[int, BeforeValidator(_no_truth)]
-ResourceGroup = Annotated[str, AfterValidator(_resource_group), _like(_GROUP)]
+Gib = Annotated[int, BeforeValidator(_not_boolean)]
+ResourceGroup = Annotated[str, AfterValidator(_resource_group), _pattern_schema(_GROUP)]

@@ -1,7 +1,7 @@
-"""Options that belong together, declared once and given to a command as one value.
+"""Options that belong together, declared once and passed to a command as one value.
 
-A bundle is a function whose parameters are options and whose result is the value. `spread` puts
-those parameters into the command's own signature, where Typer finds them.
+An option group is a function whose parameters are options and whose result is the value.
+`expand_options` puts those parameters into the command's own signature, where Typer finds them.
 """
 
 import inspect
@@ -13,22 +13,22 @@ import typer
 
 
 @dataclass(frozen=True, slots=True)
-class Bundle:
+class OptionGroup:
     """Marks a parameter whose value `collect` makes from options of its own."""
 
     collect: Callable[..., Any]
 
 
-def spread(command: Callable[..., None]) -> Callable[..., None]:
-    """Give `command` the options of its bundles in their place; it is called with their values."""
+def expand_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Give `command` the options of its groups; it is called with the values of the groups."""
     parameters = list(inspect.signature(command).parameters.values())
-    bundles = {p.name: bundle for p in parameters if (bundle := _bundle(p))}
-    options = {name: list(_options(bundle)) for name, bundle in bundles.items()}
+    groups = {p.name: group for p in parameters if (group := _group(p))}
+    options = {name: list(_options(group)) for name, group in groups.items()}
 
     def run(ctx: typer.Context, **given: Any) -> None:
-        for name, bundle in bundles.items():
+        for name, group in groups.items():
             own = {option.name: given.pop(option.name) for option in options[name]}
-            given[name] = bundle.collect(**own)
+            given[name] = group.collect(**own)
         command(ctx, **given)
 
     shown = [one for p in parameters for one in options.get(p.name, [_keyword(p)])]
@@ -38,13 +38,13 @@ def spread(command: Callable[..., None]) -> Callable[..., None]:
     return run
 
 
-def _options(bundle: Bundle) -> Iterator[inspect.Parameter]:
-    return map(_keyword, inspect.signature(bundle.collect).parameters.values())
+def _options(group: OptionGroup) -> Iterator[inspect.Parameter]:
+    return map(_keyword, inspect.signature(group.collect).parameters.values())
 
 
-def _bundle(parameter: inspect.Parameter) -> Bundle | None:
+def _group(parameter: inspect.Parameter) -> OptionGroup | None:
     marks = getattr(parameter.annotation, "__metadata__", ())
-    return next((mark for mark in marks if isinstance(mark, Bundle)), None)
+    return next((mark for mark in marks if isinstance(mark, OptionGroup)), None)
 
 
 def _keyword(parameter: inspect.Parameter) -> inspect.Parameter:

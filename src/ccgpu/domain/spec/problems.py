@@ -1,6 +1,6 @@
 """What is wrong with a spec, in words for its author.
 
-Every pydantic error passes through `worded`, so that a `ValidationError` of a spec already has
+Every pydantic error passes through `from_pydantic`, so a `ValidationError` of a spec already has
 the messages that users read. Messages never quote what was given where it may be secret.
 """
 
@@ -8,8 +8,10 @@ import difflib
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
+
+from ccgpu.domain.spec.structure import known_fields, map_depth
 
 Path = tuple[str | int, ...]
 
@@ -65,7 +67,7 @@ def unknown_key(key: str, known: Iterable[str]) -> str:
     return "is not a field here, `ccgpu schema spec` prints them all"
 
 
-_WORDS: Mapping[str, str] = {
+_MESSAGES: Mapping[str, str] = {
     "missing": MISSING,
     "string_type": "must be text, put it in quotes",
     "int_type": "must be a whole number",
@@ -89,32 +91,33 @@ _WORDS: Mapping[str, str] = {
 }
 
 
-def _message(error: ErrorDetails, known: Mapping[Path, Iterable[str]]) -> str:
+def _message(error: ErrorDetails, model: type[BaseModel]) -> str:
     context: dict[str, Any] = error.get("ctx", {})
     if error["type"] == "value_error":
         return str(context["error"])
     if error["type"] == "extra_forbidden":
         *parents, key = error["loc"]
-        fields = known[tuple(part for part in parents if isinstance(part, str))]
-        return unknown_key(str(key), fields)
-    return words(error)
+        section = tuple(part for part in parents if isinstance(part, str))
+        return unknown_key(str(key), known_fields(model)[section])
+    return message_for(error)
 
 
-def words(error: ErrorDetails) -> str:
+def message_for(error: ErrorDetails) -> str:
     """What pydantic found wrong with one value, in words that say what to write instead."""
-    text = _WORDS.get(error["type"])
+    text = _MESSAGES.get(error["type"])
     return text.format_map(error.get("ctx", {})) if text else error["msg"]
 
 
-def worded(error: ValidationError, known: Mapping[Path, Iterable[str]]) -> tuple[FieldProblem, ...]:
-    """The problems pydantic found; `known` are the fields of the spec and of its parts."""
-    found = error.errors(include_url=False, include_input=False)
-    return tuple(FieldProblem(_path(each["loc"]), _message(each, known)) for each in found)
+def from_pydantic(error: ValidationError, model: type[BaseModel]) -> tuple[FieldProblem, ...]:
+    """The problems that pydantic found with values of `model`."""
+    details = error.errors(include_url=False, include_input=False)
+    return tuple(FieldProblem(_path(each["loc"], model), _message(each, model)) for each in details)
 
 
-def _path(location: Path) -> Path:
-    # pydantic puts "[key]" behind a mapping's key that is wrong itself; only tags have such keys.
-    return location[:2] if location[:1] == ("tags",) else location
+def _path(location: Path, model: type[BaseModel]) -> Path:
+    # pydantic puts "[key]" after a mapping's key that is wrong itself.
+    depth = map_depth(model, location)
+    return location[: depth + 1] if depth else location
 
 
 def refusal(title: str, problems: Iterable[FieldProblem]) -> ValidationError:
@@ -126,6 +129,6 @@ def refusal(title: str, problems: Iterable[FieldProblem]) -> ValidationError:
     return ValidationError.from_exception_data(title, details, hide_input=True)
 
 
-def of(error: ValidationError) -> tuple[FieldProblem, ...]:
+def problems_in(error: ValidationError) -> tuple[FieldProblem, ...]:
     """The problems that a spec's own `ValidationError` carries."""
     return tuple(FieldProblem(each["loc"], each["msg"]) for each in error.errors())

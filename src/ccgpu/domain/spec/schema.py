@@ -1,12 +1,11 @@
 """The JSON Schema of a spec file, for editors.
 
-It is made from the model, so it cannot drift; what it cannot say (rules between fields) only
-`ccgpu validate` checks.
+It is made from the model. It leaves out the rules between fields, which `ccgpu validate` checks.
 """
 
 from typing import Any
 
-from ccgpu.domain.spec import VmSpec
+from ccgpu.domain.spec.vm import VmSpec
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
