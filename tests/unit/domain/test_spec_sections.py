@@ -1,0 +1,156 @@
+"""Sections in sections: their structure, their rules, and their problems, all at once."""
+
+from typing import Annotated, Any, ClassVar, Self
+
+import pytest
+from pydantic import Field, ModelWrapValidatorHandler, ValidationError, model_validator
+
+from ccgpu.domain.spec import problems, structure
+from ccgpu.domain.spec.flags import Flag
+from ccgpu.domain.spec.rules import Rule, validate
+from ccgpu.domain.spec.section import Section
+from ccgpu.domain.spec.vm import VmSpec
+
+
+class _Lamp(Section):
+    watts: Annotated[int, Field(ge=1), Flag()]
+    tint: str | None = None
+    labels: dict[str, str] = {}  # noqa: RUF012
+
+
+class _Room(Section):
+    lamp: _Lamp | None = None
+    door: bool = True
+    spares: tuple[_Lamp, ...] = ()
+
+    rules: ClassVar["tuple[Rule[_Room], ...]"] = (
+        Rule(
+            ("lamp",),
+            (("lamp", "tint"), ("door",)),
+            lambda room: not room.door and room.lamp is not None,
+            "needs a door",
+        ),
+    )
+
+
+class _House(Section):
+    name: str
+    room: _Room = _Room()
+
+    rules: ClassVar["tuple[Rule[_House], ...]"] = (
+        Rule(
+            ("name",),
+            (("name",), ("room", "door")),
+            lambda house: not house.room.door and house.name == "open",
+            "cannot be open without a door",
+        ),
+    )
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _all_at_once(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        return validate(cls, data, handler, stand_ins={"name": "open"})
+
+
+def _problems(**values: Any) -> list[tuple[problems.Path, str]]:
+    with pytest.raises(ValidationError) as caught:
+        _House.model_validate(values)
+    return [tuple(one) for one in problems.problems_in(caught.value)]
+
+
+@pytest.mark.parametrize(
+    ("room", "found"),
+    [
+        ({"door": False, "lamp": {"watts": 1}}, [("lamp",)]),
+        # What is wrong elsewhere does not silence the rule.
+        ({"door": False, "lamp": {"watts": 1}, "dor": 1}, [("dor",), ("lamp",)]),
+        (
+            {"door": False, "lamp": {"watts": 1, "labels": {"a": 1}}},
+            [("lamp", "labels", "a"), ("lamp",)],
+        ),
+        # Without a field that it requires the whole lamp is left out, and rules about it too.
+        ({"door": False, "lamp": {}}, [("lamp", "watts")]),
+        ({"door": False, "lamp": {"watts": 0, "tint": "red"}}, [("lamp", "watts")]),
+        ({"door": "?", "lamp": {"watts": 1}}, [("door",)]),
+        ({"door": False, "lamp": 5}, [("lamp",)]),
+    ],
+)
+def test_rules_of_a_section_are_checked_beside_the_problems_of_values(room, found):
+    assert [path for path, _ in _problems(name="a", room=room)] == [("room", *one) for one in found]
+
+
+def test_a_rule_may_be_about_fields_of_a_section_inside():
+    assert _problems(name="open", room={"door": False}) == [
+        (("name",), "cannot be open without a door")
+    ]
+    assert [path for path, _ in _problems(room={"door": False})] == [("name",)]
+
+
+def test_an_unknown_field_is_compared_with_those_of_its_section():
+    wrong = {"lamp": {"watts": 1, "tnt": 1}, "spares": [{"watts": 1, "wats": 1}]}
+    assert _problems(name="a", room=wrong) == [
+        (("room", "lamp", "tnt"), "is not a field here, did you mean tint?"),
+        (("room", "spares", 0, "wats"), "is not a field here, did you mean watts?"),
+    ]
+
+
+def test_the_name_of_an_entry_of_a_mapping_is_the_end_of_its_path():
+    wrong = {"spares": [{"watts": 1, "labels": {"[key]": 1}}]}
+    assert _problems(name="a", room=wrong) == [
+        (("room", "spares", 0, "labels", "[key]"), "must be text, put it in quotes")
+    ]
+
+
+def test_every_field_is_found_wherever_it_is():
+    found = [".".join(field.path) for field in structure.fields_of(_House)]
+    assert found == [
+        *("name", "room", "room.lamp", "room.lamp.watts", "room.lamp.tint", "room.lamp.labels"),
+        *("room.door", "room.spares"),
+    ]
+    assert set(structure.known_fields(_House)) == {
+        *((), ("room",), ("room", "lamp"), ("room", "spares")),
+    }
+
+
+@pytest.mark.parametrize(
+    ("path", "depth"),
+    [
+        (("room", "lamp", "labels", "a.b"), 3),
+        (("room", "spares", 0, "labels"), 4),
+        (("room", "spares", 0, "watts"), 0),
+        (("room", "nothing", "labels"), 0),
+        (("name", "labels"), 0),
+        ((), 0),
+    ],
+)
+def test_a_mapping_of_free_names_is_found_wherever_it_is(path, depth):
+    assert structure.map_depth(_House, path) == depth
+
+
+@pytest.mark.parametrize(
+    ("path", "field", "flag"),
+    [
+        (("room", "lamp", "labels", "a"), ("room", "lamp", "labels"), "--room-lamp-labels"),
+        (("room", "spares", 0, "watts"), ("room", "spares"), "--room-spares"),
+        (("room", "door"), ("room", "door"), "--no-room-door"),
+        (("room",), ("room",), "--room"),
+    ],
+)
+def test_a_place_belongs_to_a_field_and_its_flag(path, field, flag):
+    assert structure.field_at(_House, path) == field
+    assert structure.flag_at(_House, path) == flag
+
+
+def test_a_list_of_sections_is_given_by_the_field_that_each_requires():
+    fields = {field.path[-1]: field for field in structure.fields_of(_House)}
+    spares = fields["spares"].entry_field
+    assert spares is not None
+    assert (spares.path, spares.kind) == (("room", "spares", "watts"), int)
+    assert fields["watts"].entry_field is None
+    assert (fields["watts"].panel, fields["name"].panel) == ("Room", "Machine")
+
+
+def test_no_two_flags_of_a_spec_have_one_name():
+    flags = [field for field in structure.fields_of(VmSpec) if field.flag is not None]
+    names = [name for field in flags for name in field.flag_names]
+    assert len(names) == len(set(names))
