@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from ccgpu.domain import image, live_vm, references, sshkey
 from ccgpu.domain.catalog import Kind
-from ccgpu.domain.compare import at
+from ccgpu.domain.compare import value_at
 from ccgpu.domain.network import SUBNET
 from ccgpu.domain.resource import Body, name_of
 from ccgpu.domain.spec.os_disk import DiskEncryption
@@ -39,7 +39,7 @@ class ArmField(NamedTuple):
 
 def live_fields_of(kind: Kind, body: Body) -> dict[str, Value]:
     """What the GET body of a resource says, by the fields of a spec."""
-    read = {one: one.read(at(body, one.path)) for one in ARM_FIELDS if one.kind is kind}
+    read = {one: one.read(value_at(body, one.path)) for one in ARM_FIELDS if one.kind is kind}
     return {one.field: value for one, value in read.items() if value is not None or one.may_be_none}
 
 
@@ -102,17 +102,17 @@ def _keys_shown(public_keys: Value) -> Value:
 
 
 def _system(identity: Value) -> list[str]:
-    return ["system"] if "systemassigned" in str(at(identity, "type")).casefold() else []
+    return ["system"] if "systemassigned" in str(value_at(identity, "type")).casefold() else []
 
 
 def _identities(identity: Value) -> Value:
-    ids = at(identity, "userAssignedIdentities") or ()
+    ids = value_at(identity, "userAssignedIdentities") or ()
     found = readable(lambda id_: references.canonical(id_, references.USER_IDENTITY), ids)
     return [*_system(identity), *found]
 
 
 def _identities_shown(identity: Value) -> Value:
-    return [*_system(identity), *map(name_of, at(identity, "userAssignedIdentities") or ())]
+    return [*_system(identity), *map(name_of, value_at(identity, "userAssignedIdentities") or ())]
 
 
 def _subnet_shown(id_: Value) -> Value:

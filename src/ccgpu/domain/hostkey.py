@@ -1,7 +1,7 @@
-"""The SSH host key that a client pins: out of what OpenSSH writes, and as its fingerprint.
+"""The SSH host key that a client pins: read from OpenSSH's files, and its fingerprint.
 
-`ccgpu-bind-v1` binds the one Ed25519 host key of a VM, so a file that names others beside it still
-names one key, and a file that names two Ed25519 keys names none.
+`ccgpu-bind-v1` binds the one Ed25519 host key of a VM. A file may have keys of other types beside
+it; a file with two Ed25519 keys is refused.
 """
 
 import base64
@@ -51,7 +51,7 @@ def parse(raw: bytes) -> bytes:
 
 
 def sha256(blob: bytes) -> bytes:
-    """What is bound of a host key."""
+    """The digest of a host key that evidence is bound to."""
     return hashlib.sha256(blob).digest()
 
 
@@ -62,7 +62,7 @@ def _blob(raw: bytes) -> bytes:
 
 
 def _key(line: str) -> tuple[str, bytes | None]:
-    """The algorithm on a line, and the key if it is the kind that is bound."""
+    """The algorithm on a line, and the key if it is Ed25519."""
     words = line.split()
     if words[0].startswith("@"):
         raise ValueError(f"has a line marked {words[0][:20]!a}: name a plain host key")

@@ -62,7 +62,11 @@ Image = Marketplace | Community | Gallery
 
 
 def parse(text: str) -> Image:
-    """Read an image reference, or say in a `ValueError` why it cannot be used."""
+    """Read an image reference.
+
+    Raises:
+        ValueError: why it cannot be used.
+    """
     lowered = text.lower()
     if lowered.startswith("/communitygalleries/"):
         return _community(text)

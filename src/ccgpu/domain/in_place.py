@@ -1,15 +1,15 @@
-"""Changing what is there in place, with other people's parts of it left as they are.
+"""Bodies that change a resource in place and leave other people's parts of it as they are.
 
 Subnets, security rules, data disks and identities are ours by their names or ids. A write replaces
-a whole list, so it carries the others' elements along, as they were read; the resource's etag keeps
-it from undoing a write that came in between.
+a whole list, so it includes the elements of others as they were read. The resource's etag keeps it
+from undoing a write that came in between.
 """
 
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal, NamedTuple
 
 from ccgpu.domain.catalog import Kind
-from ccgpu.domain.compare import Difference, at, is_own_gateway
+from ccgpu.domain.compare import Difference, is_own_gateway, value_at
 from ccgpu.domain.network import SUBNET
 from ccgpu.domain.resource import (
     BODY_HASH,
@@ -27,8 +27,8 @@ _DATA_DISKS = "properties.storageProfile.dataDisks"
 _DIAGNOSTICS = "properties.diagnosticsProfile"
 FAILED = "properties.provisioningState"
 
-# What a network resource's GET says beside what can be written (resource types of
-# Microsoft.Network, flag 2; back-references and what the service counts).
+# Fields of a network resource's GET that cannot be written (resource types of Microsoft.Network,
+# flag 2; back-references and what the service counts).
 _READ_ONLY = frozenset({"etag", "provisioningState", "resourceGuid", "defaultSecurityRules"})
 _READ_ONLY_AT_TOP = frozenset({"id", "name", "type", "systemData", "managedBy"})
 _BACK_REFERENCES = {
@@ -42,24 +42,24 @@ Recovery = Literal["start", "reapply"]
 
 
 class Other(NamedTuple):
-    """An element of a resource of ours that is not in the spec, somebody else's mostly."""
+    """An element of a resource of ours that is not in the spec, mostly somebody else's."""
 
     what: str
     name: str
 
 
 def only_tags(reasons: tuple[Difference, ...]) -> bool:
-    """Whether nothing but tags differs that can be written by themselves."""
+    """Whether only tags differ, and they can be written by themselves."""
     return all(one.path.startswith("tags.") and not _is_other_body(one) for one in reasons)
 
 
 def _is_other_body(one: Difference) -> bool:
-    """Whether the tag says that the VM was made with another interface; a lost tag says nothing."""
+    """Whether the tag shows that the VM was created with another interface; a lost tag does not."""
     return one.path == f"tags.{BODY_HASH}" and one.found is not None
 
 
 def changes_in_place(kind: Kind, one: Difference) -> bool:
-    """Whether Azure can change this field of what is there."""
+    """Whether Azure can change this field of an existing resource."""
     if kind is Kind.PUBLIC_IP:
         return one.path == FAILED or only_tags((one,))
     if kind is not Kind.VM:
@@ -72,9 +72,9 @@ def changes_in_place(kind: Kind, one: Difference) -> bool:
 def never_provisioned(vm: Body) -> bool:
     """Whether Azure says that this VM has never run: it failed, and has no power state.
 
-    Needs the instance view; without it nothing is known, and the answer is no.
+    Without the instance view that is unknown, and the result is False.
     """
-    view = at(vm, "properties.instanceView")
+    view = value_at(vm, "properties.instanceView")
     if state_of(vm) != "Failed" or not isinstance(view, dict):
         return False
     codes = [str(one.get("code", "")) for one in view.get("statuses") or ()]
@@ -83,16 +83,16 @@ def never_provisioned(vm: Body) -> bool:
 
 
 def recovery(vm: Body) -> Recovery | None:
-    """What brings a failed VM back: a start where it does not run, else its state applied anew."""
+    """What repairs a failed VM: a start if it is off, else a reapply of its state."""
     if state_of(vm) != "Failed" or never_provisioned(vm):
         return None
-    codes = [one.get("code") for one in at(vm, "properties.instanceView.statuses") or ()]
+    codes = [one.get("code") for one in value_at(vm, "properties.instanceView.statuses") or ()]
     off = {"PowerState/deallocated", "PowerState/deallocating", "PowerState/stopped"}
     return "start" if off & set(codes) else "reapply"
 
 
-def merged(kind: Kind, wanted: Body, found: Body) -> Body:
-    """The body of a PUT over `found`: all that it is, with what is wanted of it."""
+def merge(kind: Kind, wanted: Body, found: Body) -> Body:
+    """The body of a PUT over `found`: all that it has, with the wanted fields changed."""
     body = {name: value for name, value in found.items() if name not in _READ_ONLY_AT_TOP}
     there: Body = _writable(body, _READ_ONLY | _BACK_REFERENCES.get(kind, frozenset()))
     mine, live = wanted.get("properties") or {}, there.get("properties") or {}
@@ -114,7 +114,7 @@ def _writable(value: Any, dropped: frozenset[str]) -> Any:
 
 
 def _elements(mine: list[Body], live: list[Body], deployment: str | None) -> list[Body]:
-    """Ours as wanted, the others as they are. Of our subnet, what others gave it stays too."""
+    """Ours as wanted, the others unchanged. What others added to our subnet stays too."""
     there = {str(one.get("name")).casefold(): one for one in live}
     names = {one["name"].casefold() for one in mine}
     ours = [
@@ -136,37 +136,41 @@ def _subnet(mine: Body, live: Body, deployment: str | None) -> Body:
 
 
 def patch(wanted: Body, found: Body, disks: Mapping[ResourceId, Body]) -> Body:
-    """What a PATCH of the VM says besides tags, to make it as wanted where that can be done.
+    """The body of a PATCH of the VM, besides tags, for what can be changed.
 
-    `disks`: disk resources that are there, by `key`: one that hangs on no VM is attached again.
+    `disks`: the disk resources that exist, by `key`; one that no VM uses is attached again.
     """
     change: Body = {}
     if new := _new_disks(wanted, found):
-        live = at(found, _DATA_DISKS) or []
-        attached = _attached(new, live, found, disks)
+        live = value_at(found, _DATA_DISKS) or []
+        attached = _attach(new, live, found, disks)
         change["properties"] = {"storageProfile": {"dataDisks": [*live, *attached]}}
     if "identity" in wanted and (identity := _identity(wanted["identity"], found)) is not None:
         change["identity"] = identity
     enabled = f"{_DIAGNOSTICS}.bootDiagnostics.enabled"
-    if at(wanted, enabled) is not None and at(wanted, enabled) != at(found, enabled):
+    if value_at(wanted, enabled) is not None and value_at(wanted, enabled) != value_at(
+        found, enabled
+    ):
         properties = change.setdefault("properties", {})
         properties["diagnosticsProfile"] = wanted["properties"]["diagnosticsProfile"]
     return change
 
 
 def _new_disks(wanted: Body, found: Body) -> list[Body]:
-    live = at(found, _DATA_DISKS) or []
+    live = value_at(found, _DATA_DISKS) or []
     names = {str(one.get("name")).casefold() for one in live}
-    return [one for one in at(wanted, _DATA_DISKS) or () if one["name"].casefold() not in names]
+    return [
+        one for one in value_at(wanted, _DATA_DISKS) or () if one["name"].casefold() not in names
+    ]
 
 
-def _attached(
+def _attach(
     new: list[Body], live: list[Body], vm: Body, disks: Mapping[ResourceId, Body]
 ) -> Iterator[Body]:
-    """Each new disk at a LUN that is free; as it is, where its resource is there already."""
+    """Each new disk at a free LUN; a disk that exists is attached with its data."""
     taken = {one.get("lun") for one in live}
     for disk in new:
-        lun = disk["lun"] if disk["lun"] not in taken else _free(taken)
+        lun = disk["lun"] if disk["lun"] not in taken else _free_lun(taken)
         taken.add(lun)
         there = disks.get(key(_disk_id(vm, disk["name"])))
         if there is None:
@@ -177,7 +181,7 @@ def _attached(
             yield {"lun": lun, **{name: disk[name] for name in fields}, **again}
 
 
-def _free(taken: set[Any]) -> int:
+def _free_lun(taken: set[Any]) -> int:
     return next(lun for lun in range(64) if lun not in taken)
 
 
@@ -187,7 +191,7 @@ def _disk_id(vm: Body, name: str) -> ResourceId:
 
 
 def _identity(wanted: Body, vm: Body) -> Body | None:
-    """The identities of the VM with ours among them; None if they are there."""
+    """The identities of the VM with ours added; None if it has them."""
     live = vm.get("identity") or {}
     types = _types(live) | _types(wanted)
     users: Body = {id_: {} for id_ in live.get("userAssignedIdentities") or ()}
@@ -207,16 +211,16 @@ def _types(identity: Body) -> set[str]:
     return {spelled[one.strip().casefold()] for one in given if one.strip().casefold() in spelled}
 
 
-def others(kind: Kind, wanted: Body, found: Body) -> tuple[Other, ...]:
-    """What of `found` is not wanted and stays all the same, in the order in which Azure has it."""
+def other_elements(kind: Kind, wanted: Body, found: Body) -> tuple[Other, ...]:
+    """The elements of `found` that are not wanted and stay, in Azure's order."""
     match kind:
         case Kind.NSG:
-            return tuple(_unnamed(wanted, found, "properties.securityRules", "security rule"))
+            return tuple(_not_wanted(wanted, found, "properties.securityRules", "security rule"))
         case Kind.VNET:
             return foreign_in_network(found)
         case Kind.VM:
             return (
-                *_unnamed(wanted, found, _DATA_DISKS, "data disk"),
+                *_not_wanted(wanted, found, _DATA_DISKS, "data disk"),
                 *_other_identities(wanted, found),
             )
         case _:
@@ -227,24 +231,24 @@ def foreign_in_network(vnet: Body) -> tuple[Other, ...]:
     """Subnets and peerings of other people in a network of ours."""
     ours: Body = {"properties": {"subnets": [{"name": SUBNET}]}}
     return (
-        *_unnamed(ours, vnet, "properties.subnets", "subnet"),
-        *_unnamed(ours, vnet, "properties.virtualNetworkPeerings", "peering"),
+        *_not_wanted(ours, vnet, "properties.subnets", "subnet"),
+        *_not_wanted(ours, vnet, "properties.virtualNetworkPeerings", "peering"),
     )
 
 
 def without_own_subnet(vnet: Body) -> Body | None:
-    """The body of a PUT that takes our subnet out of a network that stays; None if it is out."""
-    body = merged(Kind.VNET, {}, vnet)
-    subnets = at(body, "properties.subnets") or []
+    """The body of a PUT that removes our subnet from a network that stays; None if it is gone."""
+    body = merge(Kind.VNET, {}, vnet)
+    subnets = value_at(body, "properties.subnets") or []
     left = [one for one in subnets if str(one.get("name")).casefold() != SUBNET]
     if len(left) == len(subnets):
         return None
     return body | {"properties": body["properties"] | {"subnets": left}}
 
 
-def _unnamed(wanted: Body, found: Body, path: str, what: str) -> Iterator[Other]:
-    names = {one["name"].casefold() for one in at(wanted, path) or ()}
-    for one in at(found, path) or ():
+def _not_wanted(wanted: Body, found: Body, path: str, what: str) -> Iterator[Other]:
+    names = {one["name"].casefold() for one in value_at(wanted, path) or ()}
+    for one in value_at(found, path) or ():
         if str(one.get("name")).casefold() not in names:
             yield Other(what, str(one.get("name")))
 

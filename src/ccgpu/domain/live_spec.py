@@ -31,7 +31,7 @@ def with_live_values(spec: VmSpec, given: Iterable[str], names: Names, actual: B
     if "regions" in bound and there.get("regions", spec.regions)[0] not in spec.regions:
         there.pop("zone", None)  # the number of a zone means nothing in another region
     found = {field: value for field, value in there.items() if field not in bound}
-    filled = _valid(spec, found, bound)
+    filled = _valid_spec(spec, found, bound)
     sources = None if "ssh_from" in bound else live_sources(names, actual)
     inside = filled.private and filled.ssh_from == "auto"
     if sources is None or sources == ("VirtualNetwork" if inside else filled.ssh_from):
@@ -40,26 +40,26 @@ def with_live_values(spec: VmSpec, given: Iterable[str], names: Names, actual: B
     return filled.model_copy(update={"ssh_from": sources})
 
 
-def _valid(spec: VmSpec, found: Values, bound: frozenset[str]) -> VmSpec:
+def _valid_spec(spec: VmSpec, found: Values, bound: frozenset[str]) -> VmSpec:
     """The spec with as many of the live values `found` as make a valid spec."""
     while True:
         try:
-            return VmSpec.model_validate(_merged(spec, found, bound))
+            return VmSpec.model_validate(_merge(spec, found, bound))
         except ValidationError as err:
             refused = {".".join(field_at(VmSpec, problem["loc"])) for problem in err.errors()}
             wrong = refused & found.keys()
-            wrong = wrong or _contradicting(spec, found, bound)
+            wrong = wrong or _contradicting_fields(spec, found, bound)
             if not wrong:
                 return spec
             found = {field: value for field, value in found.items() if field not in wrong}
 
 
-def _contradicting(spec: VmSpec, found: Values, bound: frozenset[str]) -> set[str]:
+def _contradicting_fields(spec: VmSpec, found: Values, bound: frozenset[str]) -> set[str]:
     """The one live value that the given fields contradict."""
     for field in found:
         rest = {name: value for name, value in found.items() if name != field}
         try:
-            VmSpec.model_validate(_merged(spec, rest, bound))
+            VmSpec.model_validate(_merge(spec, rest, bound))
         except ValidationError:
             continue
         return {field}
@@ -99,7 +99,7 @@ def _flat_items(model: type[BaseModel], values: Values, above: str) -> Iterator[
             yield f"{above}{name}", value
 
 
-def _merged(spec: VmSpec, found: Values, bound: frozenset[str]) -> Values:
+def _merge(spec: VmSpec, found: Values, bound: frozenset[str]) -> Values:
     values = _flat(spec) | found
     if "tags" in found:
         mine = {name: value for name, value in spec.tags.items() if f"tags.{name}" in bound}

@@ -6,7 +6,7 @@ from typing import Any
 
 from ccgpu.domain.arm_fields import OS_DISK, SSH_SOURCE, live_fields_of
 from ccgpu.domain.catalog import OWN_TAG_PREFIX, Kind
-from ccgpu.domain.compare import at
+from ccgpu.domain.compare import value_at
 from ccgpu.domain.desired import Names
 from ccgpu.domain.live_vm import interface_of, is_private, subnet_of
 from ccgpu.domain.network import SEVERAL, SUBNET
@@ -62,23 +62,23 @@ def _vm_values(spec: VmSpec, names: Names, vm: Body, actual: Bodies) -> Values:
     price = found["max_price"]
     return found | {
         "max_price": (spec.max_price if price == -1 else price) if found["spot"] else None,
-        "data_disks": _data_disks(names, at(vm, "properties.storageProfile") or {}, actual),
+        "data_disks": _data_disks(names, value_at(vm, "properties.storageProfile") or {}, actual),
         "ttl": None,  # the lease is in the tags of the VM
     }
 
 
 def _with_os_disk(names: Names, vm: Body, actual: Bodies) -> Body:
     """The VM with the size and type that the disk resource has: a deallocated VM's GET has none."""
-    attached = at(vm, OS_DISK) or {}
+    attached = value_at(vm, OS_DISK) or {}
     disk = _disk(attached, names.os_disk, actual)
     managed = (attached.get("managedDisk") or {}) | {"storageAccountType": disk.get("type")}
     os_disk = attached | {"diskSizeGB": disk.get("size_gib"), "managedDisk": managed}
-    storage = (at(vm, "properties.storageProfile") or {}) | {"osDisk": os_disk}
+    storage = (value_at(vm, "properties.storageProfile") or {}) | {"osDisk": os_disk}
     return vm | {"properties": (vm.get("properties") or {}) | {"storageProfile": storage}}
 
 
 def _data_disks(names: Names, storage: Body, actual: Bodies) -> list[Values]:
-    """Ours, by their names, up to the first that is missing: a spec's list has no gaps."""
+    """Ours, by their names, up to the first that is missing: the list of a spec has no gaps."""
     attached = {str(one.get("name")).casefold(): one for one in storage.get("dataDisks") or ()}
     disks: list[Values] = []
     while one := attached.get(f"{names.deployment}-data{len(disks)}".casefold()):
@@ -90,10 +90,10 @@ def _data_disks(names: Names, storage: Body, actual: Bodies) -> list[Values]:
 
 
 def _disk(attached: Body, id_: ResourceId, actual: Bodies) -> Values:
-    named = at(attached, "managedDisk.id") or id_
+    named = value_at(attached, "managedDisk.id") or id_
     there = actual.get(key(named)) or {}
-    size = at(there, "properties.diskSizeGB") or attached.get("diskSizeGB")
-    type_ = at(there, "sku.name") or at(attached, "managedDisk.storageAccountType")
+    size = value_at(there, "properties.diskSizeGB") or attached.get("diskSizeGB")
+    type_ = value_at(there, "sku.name") or value_at(attached, "managedDisk.storageAccountType")
     return {name: value for name, value in (("size_gib", size), ("type", type_)) if value}
 
 
@@ -110,8 +110,8 @@ def _network_values(names: Names, actual: Bodies) -> Values:
 def live_sources(names: Names, actual: Bodies) -> str | None:
     """The networks that the rule `ssh` allows, as ARM has them; several with commas."""
     nsg = _own(names, names.of(Kind.NSG, "-nsg"), actual)
-    several = at(nsg, f"{SSH_SOURCE}es") or ()
-    return at(nsg, SSH_SOURCE) or SEVERAL.join(several) or None
+    several = value_at(nsg, f"{SSH_SOURCE}es") or ()
+    return value_at(nsg, SSH_SOURCE) or SEVERAL.join(several) or None
 
 
 def _ssh_from(source: str) -> Values:
@@ -127,7 +127,7 @@ def _ssh_from(source: str) -> Values:
 def _interface_values(names: Names, vm: Body, actual: Bodies) -> Values:
     """What only the network interface has: a subnet of the user's own, a public address."""
     nic = interface_of(vm, actual)
-    if nic is None or not at(nic, "properties.ipConfigurations"):
+    if nic is None or not value_at(nic, "properties.ipConfigurations"):
         return {}
     found: Values = {"private": is_private(nic)}
     subnet = subnet_of(nic)

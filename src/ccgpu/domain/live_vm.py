@@ -1,14 +1,14 @@
-"""What is known of a VM that is there: its own GET, its disks' and its network interface's.
+"""What is known of an existing VM from the GETs of itself, its disks and its network interface.
 
 A deallocated VM's GET leaves out the size and the type of its disks (recorded; azure-powershell
-13213 calls it intended), and no GET tells how an inline interface was asked for.
+13213 calls it intended). No GET returns how an inline interface was requested.
 """
 
 from collections.abc import Mapping
 from typing import Any
 
 from ccgpu.domain.catalog import Kind
-from ccgpu.domain.compare import Difference, at
+from ccgpu.domain.compare import Difference, value_at
 from ccgpu.domain.resource import Body, ResourceId, key, same
 
 PRIVATE = "networkProfile.private"
@@ -20,67 +20,69 @@ Bodies = Mapping[ResourceId, Body]
 
 def with_disks(vm: Body, bodies: Bodies) -> Body:
     """The VM with the size and type of each disk as the disk resource has it."""
-    storage = at(vm, "properties.storageProfile")
+    storage = value_at(vm, "properties.storageProfile")
     if not isinstance(storage, dict):
         return vm
-    told = storage | {
-        name: _told(storage[name], bodies) for name in ("osDisk", "dataDisks") if name in storage
+    known = storage | {
+        name: _with_live_size(storage[name], bodies)
+        for name in ("osDisk", "dataDisks")
+        if name in storage
     }
-    return vm | {"properties": vm["properties"] | {"storageProfile": told}}
+    return vm | {"properties": vm["properties"] | {"storageProfile": known}}
 
 
-def _told(disk: Any, bodies: Bodies) -> Any:
+def _with_live_size(disk: Any, bodies: Bodies) -> Any:
     """One disk, or a list of them."""
     if isinstance(disk, list):
-        return [_told(one, bodies) for one in disk]
-    there = bodies.get(key(str(at(disk, "managedDisk.id"))))
+        return [_with_live_size(one, bodies) for one in disk]
+    there = bodies.get(key(str(value_at(disk, "managedDisk.id"))))
     if there is None:
         return disk
-    size, type_ = at(there, "properties.diskSizeGB"), at(there, "sku.name")
+    size, type_ = value_at(there, "properties.diskSizeGB"), value_at(there, "sku.name")
     managed = disk["managedDisk"] | ({"storageAccountType": type_} if type_ else {})
     return disk | ({"diskSizeGB": size} if size else {}) | {"managedDisk": managed}
 
 
 def disk_ids(vm: Body) -> dict[ResourceId, Kind]:
     """The ids of the managed disks that the VM names."""
-    storage = at(vm, "properties.storageProfile") or {}
+    storage = value_at(vm, "properties.storageProfile") or {}
     disks = (storage.get("osDisk") or {}, *(storage.get("dataDisks") or ()))
-    found = (at(disk, "managedDisk.id") for disk in disks)
+    found = (value_at(disk, "managedDisk.id") for disk in disks)
     return {ResourceId(id_): Kind.DISK for id_ in found if id_}
 
 
 def interface_ids(vm: Body) -> dict[ResourceId, Kind]:
     """The ids of the network interfaces that the VM names."""
-    named = at(vm, "properties.networkProfile.networkInterfaces") or ()
+    named = value_at(vm, "properties.networkProfile.networkInterfaces") or ()
     return {ResourceId(one["id"]): Kind.NIC for one in named if one.get("id")}
 
 
 def interface_of(vm: Body, bodies: Bodies) -> Body | None:
     """The primary network interface, if it has been read."""
-    named = at(vm, "properties.networkProfile.networkInterfaces") or ()
-    ordered = sorted(named, key=lambda one: at(one, "properties.primary") is not True)
+    named = value_at(vm, "properties.networkProfile.networkInterfaces") or ()
+    ordered = sorted(named, key=lambda one: value_at(one, "properties.primary") is not True)
     ids = (key(str(one.get("id"))) for one in ordered)
     return next((bodies[id_] for id_ in ids if id_ in bodies), None)
 
 
 def is_private(interface: Body) -> bool:
     """Whether the interface has no public address."""
-    return all(at(one, "properties.publicIPAddress") is None for one in _addresses(interface))
+    return all(value_at(one, "properties.publicIPAddress") is None for one in _addresses(interface))
 
 
 def subnet_of(interface: Body) -> str | None:
     """The id of the subnet that the interface is in."""
-    found = (at(one, "properties.subnet.id") for one in _addresses(interface))
+    found = (value_at(one, "properties.subnet.id") for one in _addresses(interface))
     return next((str(id_) for id_ in found if id_), None)
 
 
 def _addresses(interface: Body) -> list[Body]:
-    return at(interface, "properties.ipConfigurations") or []
+    return value_at(interface, "properties.ipConfigurations") or []
 
 
 def interface_differences(wanted: Body, interface: Body) -> tuple[Difference, ...]:
-    """Where the interface is not what the VM's PUT would ask for: another subnet, another reach."""
-    asked = at(wanted, _CONFIGURATIONS)[0]["properties"]["ipConfigurations"][0]["properties"]
+    """How the interface differs from what the PUT of the VM would request: subnet, public IP."""
+    asked = value_at(wanted, _CONFIGURATIONS)[0]["properties"]["ipConfigurations"][0]["properties"]
     private, subnet = "publicIPAddressConfiguration" not in asked, asked["subnet"]["id"]
     found: list[Difference] = []
     if private is not is_private(interface):

@@ -1,6 +1,6 @@
-"""The network that a deployment brings along: NSG, VNet, and a NAT gateway when private.
+"""The network of a deployment: NSG, VNet, and a NAT gateway if it is private.
 
-Closed by default: one rule lets SSH in from where the user is, the next one denies the rest,
+Closed by default: one rule allows SSH from the user's address, the next one denies the rest,
 virtual-network peers included.
 """
 
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from ccgpu.domain.spec.vm import VmSpec
 
 SUBNET = "default"
-SEVERAL = ","  # between the networks of a rule that somebody has given several
-# Room for subnets of others: a Bastion host's has a name of its own, and needs a /26.
+SEVERAL = ","  # separates the networks of a rule that somebody has given several
+# Larger than our subnet, so that others fit: that of a Bastion host needs a /26.
 _NETWORK_ADDRESSES = "10.71.0.0/16"
 _SUBNET_ADDRESSES = "10.71.0.0/24"
 _FIRST, _LAST = 1000, 4096  # the range of priorities ends at 4096 (Microsoft Learn, NSG overview)
@@ -28,7 +28,7 @@ Namer = Callable[[Kind, str], ResourceId]
 def network(
     spec: "VmSpec", named: Namer, region: str, tags: dict[str, str]
 ) -> dict[ResourceId, Resource]:
-    """The NSG; the VNet unless the spec names a subnet; NAT and its IP when private."""
+    """The NSG; the VNet unless the spec names a subnet; NAT and its IP if private."""
 
     def resource(kind: Kind, suffix: str, rest: Body, *needs: Resource) -> Resource:
         body = {"location": region, "tags": tags, **rest}
@@ -71,7 +71,7 @@ def _vnet(nat: ResourceId | None) -> "arm.VirtualNetworkPropertiesFormat":
 
 
 def _rules(spec: "VmSpec") -> Body:
-    """SSH from the given addresses (from inside the network when private), and nothing else."""
+    """SSH from the given addresses (from inside the network if private), and nothing else."""
     inside = spec.private and spec.ssh_from == "auto"
     return {
         "securityRules": [
@@ -100,7 +100,7 @@ def _rule(name: str, priority: int, access: str, source: str, protocol: str, por
 
 
 def _source(source: str) -> Body:
-    """One network; or several, which only a rule that was changed by hand has."""
+    """One network, or the several that only a rule changed by hand has."""
     several = source.split(SEVERAL)
     if len(several) > 1:
         return {"sourceAddressPrefixes": several}

@@ -155,7 +155,7 @@ def _step(
     reasons = tuple(Difference("needs", id_, id_) for id_ in moved)
     reasons = reasons or _reasons(wanted, live, actual)
     action = Action.REPLACE if moved else _action(wanted.kind, reasons, live)
-    others = in_place.others(wanted.kind, wanted.body, live)
+    others = in_place.other_elements(wanted.kind, wanted.body, live)
     if action is Action.REPLACE:
         return Step(
             action, wanted, reasons, others, expendable=_is_expendable(wanted, live, others)
@@ -213,7 +213,7 @@ def _update(
         recovery = in_place.recovery(live)
         return Step(Action.UPDATE, kept, reasons, others, change, recovery, etag)
     if not in_place.only_tags(reasons):
-        body = in_place.merged(kept.kind, kept.body, live)
+        body = in_place.merge(kept.kind, kept.body, live)
         kept = replace(kept, body=body)
     return Step(Action.UPDATE, kept, reasons, others, etag=etag)
 

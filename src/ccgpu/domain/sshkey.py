@@ -1,7 +1,7 @@
 """Public SSH keys, as OpenSSH writes them on one line.
 
-Azure takes RSA of 2048 bits or more and Ed25519 (compute API, `SshEncryptionTypes`). What is
-refused is never echoed: it may be a private key, pasted by mistake.
+Azure takes RSA of 2048 bits or more and Ed25519 (compute API, `SshEncryptionTypes`). An error never
+quotes the text: it may be a private key, pasted by mistake.
 """
 
 import base64
@@ -21,7 +21,7 @@ _REFUSED = (
 
 @dataclass(frozen=True, slots=True)
 class PublicKey:
-    """A public key that Azure takes: its algorithm, its wire form, and what its owner wrote."""
+    """A public key that Azure takes: its algorithm, its wire form and its comment."""
 
     algorithm: str
     blob: bytes
@@ -33,7 +33,11 @@ class PublicKey:
 
 
 def parse(text: str) -> PublicKey:
-    """Read one OpenSSH public key line, or say in a `ValueError` why it cannot be used."""
+    """Read one OpenSSH public key line.
+
+    Raises:
+        ValueError: why it cannot be used.
+    """
     if is_private(text):
         raise ValueError("is a private key: keep it secret, and give the public key (`.pub`)")
     line = text.strip()
@@ -67,7 +71,7 @@ def _require_usable(algorithm: str, encoded: str) -> None:
     try:
         key = load_ssh_public_key(f"{algorithm} {encoded}".encode())
     except (ValueError, UnsupportedAlgorithm):
-        # The cause is dropped: its text may quote what was given.
+        # Without the cause: its text may quote the key.
         raise ValueError(
             f"is not a whole {algorithm} key: copy the line from the `.pub` file again"
         ) from None

@@ -1,12 +1,12 @@
-"""How long a deployment may live, as people write it: `8h`, `90m`, `2d12h`.
+"""The time to live of a deployment, as people write it: `8h`, `90m`, `2d12h`.
 
-`text(parse(t))` is the shortest spelling of the same time, and parses to it again.
+`text(parse(t))` is the shortest spelling of the same time, and parses to the same value.
 """
 
 import re
 from datetime import timedelta
 
-SHORTEST = timedelta(minutes=10)  # a create alone may take half an hour; less is a slip
+SHORTEST = timedelta(minutes=10)  # a create alone may take half an hour; less is a mistake
 LONGEST = timedelta(days=30)
 
 _FORM = re.compile(r"(?:(\d{1,4})d)?(?:(\d{1,5})h)?(?:(\d{1,6})m)?", re.ASCII)
@@ -18,10 +18,10 @@ def parse(value: str) -> timedelta:
     if found is None or not any(found.groups()):
         raise ValueError("is not a time to live: write days, hours, minutes, as in 8h or 2d12h")
     days, hours, minutes = (int(part or 0) for part in found.groups())
-    return within_limits(timedelta(days=days, hours=hours, minutes=minutes))
+    return check_limits(timedelta(days=days, hours=hours, minutes=minutes))
 
 
-def within_limits(value: timedelta) -> timedelta:
+def check_limits(value: timedelta) -> timedelta:
     """`value`, unless it is too short, too long, or not in whole minutes."""
     if not SHORTEST <= value <= LONGEST:
         raise ValueError(f"must be from {text(SHORTEST)} to {text(LONGEST)}")

@@ -9,7 +9,7 @@ from typing import Any
 
 from ccgpu.errors import InvalidFile, Problem, UsageProblem
 from ccgpu.store import yaml_text
-from ccgpu.store.documents import FieldPath, dotted, refused
+from ccgpu.store.documents import FieldPath, dotted, refusal
 from ccgpu.store.layers import Layer, Place
 
 
@@ -52,7 +52,7 @@ def _map_depth(path: FieldPath) -> int:
 def _path(key: str) -> FieldPath:
     parts = key.split(".")
     if not all(parts):
-        raise refused(
+        raise refusal(
             "--set", f"{key[:80]!r} is not a field path, write it as in os_disk.size_gib=512"
         )
     path = tuple(int(part) if re.fullmatch("[0-9]{1,4}", part) else part for part in parts)
@@ -86,16 +86,16 @@ def _placed(below: Any, rest: FieldPath, value: Any, path: FieldPath) -> Any:
         return (below or {}) | {str(step): _placed(inner, tuple(deeper), value, path)}
     where = dotted(path[: len(path) - len(rest)])
     if isinstance(below, list):
-        raise refused(
+        raise refusal(
             f"--set {dotted(path)}", f"{where} is a list, give an index such as {where}.0"
         )
-    raise refused(f"--set {dotted(path)}", f"{where} is one value and has nothing inside to set")
+    raise refusal(f"--set {dotted(path)}", f"{where} is one value and has nothing inside to set")
 
 
 def _in_list(below: list[Any], step: int, deeper: FieldPath, value: Any, path: FieldPath) -> Any:
     if step > len(below):
         where = dotted(path[: len(path) - len(deeper) - 1])
-        raise refused(
+        raise refusal(
             f"--set {dotted(path)}", f"{where} has {len(below)} entries, the next is {len(below)}"
         )
     inner = below[step] if step < len(below) else None

@@ -1,7 +1,7 @@
 """Files that people write, as values with the place of each: YAML or JSON, small and plain.
 
-What a document may be is decided here, before anything looks at its meaning: its size is known
-before it is parsed, and whatever it holds, reading ends in a `Document` or an `InvalidFile`.
+Limits are checked here, before anything interprets a document: its size is known before it is
+parsed, and whatever it contains, reading ends in a `Document` or an `InvalidFile`.
 """
 
 from collections.abc import Mapping
@@ -26,7 +26,7 @@ class Mark(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """What a file says, and where it says it. `marks` has each key, entry, and `()` for all."""
+    """The values of a file and their places. `marks` has each key, each entry, and `()` for all."""
 
     source: str
     values: Mapping[str, Any]
@@ -39,13 +39,13 @@ def read(path: Path) -> Document:
 
 
 def read_with_bytes(path: Path) -> tuple[bytes, Document]:
-    """The same, and the bytes that were read: a second reading might find others."""
+    """The same, and the bytes that were read: the file might change before a second reading."""
     source = str(path)
     try:
         with path.open("rb") as stream:
             raw = stream.read(MAX_BYTES + 1)
     except (OSError, ValueError) as err:  # ValueError: a path that no system call takes
-        raise refused(source, f"cannot be read: {reason(err)}") from err
+        raise refusal(source, f"cannot be read: {reason(err)}") from err
     suffix = path.suffix.lower()
     return raw, parse(raw, source, json=_is_json(raw, suffix))
 
@@ -54,17 +54,17 @@ def parse(raw: bytes, source: str, *, json: bool = False) -> Document:
     """Read the bytes of a document that came from `source`."""
     from ccgpu.store import json_text, yaml_text
 
-    text = text_of(raw, source)
+    text = decode_text(raw, source)
     values, marks = (json_text if json else yaml_text).parse(text, source)
     if not isinstance(values, dict):
-        raise refused(source, "is not a mapping: write fields, as in `private: true`", Mark(1, 1))
+        raise refusal(source, "is not a mapping: write fields, as in `private: true`", Mark(1, 1))
     return Document(source, values, marks)
 
 
-def refused(
+def refusal(
     source: str, message: str, mark: Mark | None = None, path: FieldPath = ()
 ) -> InvalidFile:
-    """One reason why a document cannot be used."""
+    """An error with one reason why a document cannot be used."""
     line, column = mark or (None, None)
     return InvalidFile(source, [Problem(dotted(path), message, line, column, source)])
 
@@ -79,7 +79,7 @@ def _printable(text: str) -> str:
 
 
 def reason(err: OSError | ValueError) -> str:
-    """Why the operating system refused, in its words, without the path."""
+    """The reason of the operating system, in its words, without the path."""
     return (err.strerror if isinstance(err, OSError) else None) or "not a usable path"
 
 
@@ -94,15 +94,15 @@ def _is_json(raw: bytes, suffix: str) -> bool:
     return suffix == ".json" or raw.lstrip().startswith(b"{")
 
 
-def text_of(raw: bytes, source: str) -> str:
-    """The bytes as text, if they are of a size and form that a spec has."""
+def decode_text(raw: bytes, source: str) -> str:
+    """The bytes as text, if their size and encoding are those of a spec."""
     if len(raw) > MAX_BYTES:
-        raise refused(source, f"is larger than {MAX_BYTES // 1024} KiB, too much to be a spec")
+        raise refusal(source, f"is larger than {MAX_BYTES // 1024} KiB, too much to be a spec")
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as err:
         mark = Mark(raw.count(b"\n", 0, err.start) + 1, 1)
-        raise refused(source, "is not UTF-8 text", mark) from None
+        raise refusal(source, "is not UTF-8 text", mark) from None
     if "\0" in text:
-        raise refused(source, "holds a NUL byte", mark_at(text, text.index("\0")))
+        raise refusal(source, "holds a NUL byte", mark_at(text, text.index("\0")))
     return text

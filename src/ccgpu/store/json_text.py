@@ -1,7 +1,7 @@
 """JSON (RFC 8259) as plain data with the place of every value; no key twice, no NaN.
 
-The standard parser keeps no places and recurses as deep as the text wants, so this one walks the
-text itself and leaves only strings and numbers to `json`.
+The standard parser keeps no places and recurses as deep as the text nests, so this one reads the
+structure itself and uses `json` for strings and numbers only.
 """
 
 import json
@@ -12,7 +12,7 @@ from json import decoder
 from typing import Any
 
 from ccgpu.errors import InvalidFile, Problem
-from ccgpu.store.documents import MAX_DEPTH, FieldPath, Mark, dotted, refused
+from ccgpu.store.documents import MAX_DEPTH, FieldPath, Mark, dotted, refusal
 
 _SPACE = re.compile(r"[ \t\r\n]*")
 # The standard parser's own, without a place in its stubs: (text, start, strict) -> (value, end).
@@ -25,14 +25,14 @@ def parse(text: str, source: str) -> tuple[Any, dict[FieldPath, Mark]]:
     reader = _Reader(text, source)
     value = reader.value(())
     if reader.peek():
-        raise reader.refused("unexpected text after the end")
+        raise reader.refusal("unexpected text after the end")
     if reader.twice:
         raise InvalidFile(source, reader.twice)
     return value, reader.marks
 
 
 class _Reader:
-    """The text, how far it is read, and what was found on the way."""
+    """The text, the position in it, and the marks and duplicates found so far."""
 
     def __init__(self, text: str, source: str) -> None:
         self.text = text
@@ -52,14 +52,14 @@ class _Reader:
         line = bisect_right(self.lines, self.at)
         return Mark(line, self.at - self.lines[line - 1] + 1)
 
-    def refused(self, message: str) -> InvalidFile:
-        return refused(self.source, f"is not JSON: {message}", self.mark())
+    def refusal(self, message: str) -> InvalidFile:
+        return refusal(self.source, f"is not JSON: {message}", self.mark())
 
     def value(self, path: FieldPath) -> Any:
         start = self.peek()
         if start in ("{", "[") and len(path) >= MAX_DEPTH:
             message = f"nests deeper than {MAX_DEPTH} levels"
-            raise refused(self.source, message, self.mark())
+            raise refusal(self.source, message, self.mark())
         if start == "{":
             return self._object(path)
         if start == "[":
@@ -72,7 +72,7 @@ class _Reader:
         while self.peek() != "}":
             self._separator(first=not values)
             if self.peek() != '"':
-                raise self.refused("expected a name in double quotes")
+                raise self.refusal("expected a name in double quotes")
             mark = self.mark()
             field = (*path, self._string())
             if field in self.marks:
@@ -102,7 +102,7 @@ class _Reader:
 
     def _expect(self, sign: str) -> None:
         if self.peek() != sign:
-            raise self.refused(f"expected {sign}" if self.at < len(self.text) else "unexpected end")
+            raise self.refusal(f"expected {sign}" if self.at < len(self.text) else "unexpected end")
         self.at += 1
 
     def _string(self) -> str:
@@ -110,7 +110,7 @@ class _Reader:
             value, self.at = _SCAN(self.text, self.at + 1, True)
         except json.JSONDecodeError as err:
             self.at = err.pos
-            raise self.refused(err.msg[:1].lower() + err.msg[1:]) from None
+            raise self.refusal(err.msg[:1].lower() + err.msg[1:]) from None
         return value
 
     def _word(self) -> Any:
@@ -118,7 +118,7 @@ class _Reader:
         try:
             value = json.loads(found[0] if found else "", parse_constant=_no_constant)
         except ValueError:
-            raise self.refused("expected a value") from None
+            raise self.refusal("expected a value") from None
         self.at += len(found[0]) if found else 0
         return value
 

@@ -1,7 +1,7 @@
-"""Layers of a spec, one over the other, with the place each value came from.
+"""Layers of a spec, one over the other, with the place of each value.
 
-Mappings merge and all else is replaced, lists too; null over a value takes it away again, back to
-the default (JSON Merge Patch, RFC 7396). Laying nothing over a layer changes nothing.
+Mappings are merged, everything else is replaced, lists too; null over a value removes it, so that
+the default applies (JSON Merge Patch, RFC 7396). An empty layer changes nothing.
 """
 
 from collections.abc import Iterator, Mapping
@@ -21,55 +21,55 @@ class Place(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """Values, and the places of those that a problem may speak of."""
+    """Values, and the places of those that a problem may name."""
 
     values: dict[str, Any] = field(default_factory=dict)
     places: Mapping[FieldPath, Place] = field(default_factory=dict)
 
     def place(self, path: FieldPath) -> Place | None:
-        """The place of the value at `path`, or of the nearest thing around it."""
+        """The place of the value at `path`, or of the nearest value around it."""
         for length in range(len(path), -1, -1):
             if path[:length] in self.places:
                 return self.places[path[:length]]
         return None
 
 
-def of_document(document: Document) -> Layer:
-    """A file as a layer. `$schema` is for editors and means nothing here."""
+def document_layer(document: Document) -> Layer:
+    """A file as a layer. `$schema` is for editors and is left out."""
     values = {key: value for key, value in document.values.items() if key != "$schema"}
     places = {path: Place(document.source, *mark) for path, mark in document.marks.items()}
     return Layer(values, places)
 
 
 def overlay(base: Layer, over: Layer) -> Layer:
-    """`base`, with all that `over` says instead."""
-    gone = tuple(_replaced(base.values, over.values))
+    """`base` with the values of `over` in place of its own."""
+    gone = tuple(_replaced_paths(base.values, over.values))
     kept = {
         path: place
         for path, place in base.places.items()
         if not any(path[: len(cut)] == cut for cut in gone)
     }
-    return Layer(merged(base.values, over.values), kept | dict(over.places))
+    return Layer(merge(base.values, over.values), kept | dict(over.places))
 
 
-def merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     """`base` with `over` merged into it; neither is changed."""
     result = dict(base)
     for key, value in over.items():
         below = base.get(key)
         if isinstance(value, Mapping) and isinstance(below, Mapping):
-            result[key] = merged(below, value)
+            result[key] = merge(below, value)
         else:
             result[key] = value
     return result
 
 
-def _replaced(
+def _replaced_paths(
     base: Mapping[str, Any], over: Mapping[str, Any], path: FieldPath = ()
 ) -> Iterator[FieldPath]:
     for key, value in over.items():
         below = base.get(key)
         if isinstance(value, Mapping) and isinstance(below, Mapping):
-            yield from _replaced(below, value, (*path, key))
+            yield from _replaced_paths(below, value, (*path, key))
         else:
             yield (*path, key)

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ccgpu.store.documents import MAX_BYTES, FieldPath, Mark, reason, refused, text_of
+from ccgpu.store.documents import MAX_BYTES, FieldPath, Mark, decode_text, reason, refusal
 
 STDIN = "-"
 _NUMBERS = frozenset(
@@ -58,7 +58,7 @@ def read(name: str) -> tuple[str, list[ResourceEntry]]:
             with Path(name).open("rb") as stream:
                 raw = stream.read(MAX_BYTES + 1)
     except (OSError, ValueError) as err:
-        raise refused(source, f"cannot be read: {reason(err)}") from err
+        raise refusal(source, f"cannot be read: {reason(err)}") from err
     return source, parse(raw, source, Path(name).suffix.lower())
 
 
@@ -66,7 +66,7 @@ def parse(raw: bytes, source: str, suffix: str = "") -> list[ResourceEntry]:
     """All resources of the bytes; refuses what holds none."""
     from ccgpu.store import json_text, yaml_text
 
-    text = text_of(raw, source)
+    text = decode_text(raw, source)
     json = suffix == ".json" or (
         suffix not in (".yaml", ".yml") and text.lstrip()[:1] in ("{", "[")
     )
@@ -76,7 +76,7 @@ def parse(raw: bytes, source: str, suffix: str = "") -> list[ResourceEntry]:
         documents = [(_typed(one), marks) for one, marks in yaml_text.parse_all(text, source)]
     found = [entry for value, marks in documents for entry in _entries(value, marks)]
     if not found:
-        raise refused(source, "holds no resource", Mark(1, 1))
+        raise refusal(source, "holds no resource", Mark(1, 1))
     return found
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from ccgpu.domain.given import GivenFields, RememberedSpec, field_paths
 from ccgpu.store.documents import FieldPath
-from ccgpu.store.layers import Layer, Place, merged
+from ccgpu.store.layers import Layer, Place, merge
 
 HINT = "`ccgpu schema spec` prints every field; `--fresh` starts from the defaults"
 _SOURCE = "the last create of "
@@ -32,7 +32,7 @@ def layer(memory: RememberedSpec, name: str) -> Layer:
     }
     values: dict[str, Any] = {}
     for path, value in kept.items():
-        values = merged(values, _nested(path, value))
+        values = merge(values, _nested(path, value))
     return Layer(values, {path: Place(source(name)) for path in kept})
 
 

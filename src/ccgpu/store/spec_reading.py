@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ccgpu.domain.spec.vm import VmSpec
 
 
-def validated(layer: Layer, file: Path | None) -> tuple["VmSpec | None", list[Problem]]:
+def validate_layer(layer: Layer, file: Path | None) -> tuple["VmSpec | None", list[Problem]]:
     """The spec, or None and every problem in the order of the file that it came from."""
     from pydantic import ValidationError
 
@@ -29,7 +29,7 @@ def validated(layer: Layer, file: Path | None) -> tuple["VmSpec | None", list[Pr
         return VmSpec.model_validate(values), []
     except ValidationError as err:
         refused = {path: message for path, message in problems_in(err) if path not in unread}
-    problems = [_located(layer, path, message) for path, message in (refused | unread).items()]
+    problems = [_problem_at(layer, path, message) for path, message in (refused | unread).items()]
     return None, sorted(problems, key=lambda p: (p.line is None, p.line or 0, p.column or 0))
 
 
@@ -75,6 +75,6 @@ def _read_keys(values: dict[str, Any], layer: Layer, file: Path | None) -> dict[
     return unread
 
 
-def _located(layer: Layer, path: FieldPath, message: str) -> Problem:
+def _problem_at(layer: Layer, path: FieldPath, message: str) -> Problem:
     source, line, column = layer.place(path) or Place("the command line")
     return Problem(dotted(path), message, line, column, source)

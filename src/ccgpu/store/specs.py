@@ -13,7 +13,7 @@ from ccgpu.errors import InvalidFile, Problem, UsageProblem
 from ccgpu.store import assignments, documents, layers, spec_memory, spec_templates
 from ccgpu.store.documents import Document, FieldPath, dotted
 from ccgpu.store.layers import Layer, Place
-from ccgpu.store.spec_reading import validated
+from ccgpu.store.spec_reading import validate_layer
 from ccgpu.store.spec_templates import Template, templates
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ Recall = Callable[[str], RememberedSpec | None]
 read = documents.read
 
 HINT = "`ccgpu schema spec` prints every field"
-# Stands in for a name that is still to come; it is valid, so that only real problems show.
+# Used while the name is not known; it is valid, so it causes no problem.
 _PLACEHOLDER = "unnamed"
 
 
@@ -76,23 +76,23 @@ def resolve(
     if template is not None:
         layer = _template_layer(template)
     if file is not None:
-        layer = layers.overlay(layer, layers.of_document(read(file)))
+        layer = layers.overlay(layer, layers.document_layer(read(file)))
     for assignment in sets:
         layer = assignments.assign(layer, assignment)
     layer = layers.overlay(layer, _flag_layer(flags))
     if name is None and "name" not in layer.values:
         name = default_name
-    spec = _validated(layer, name, file)
+    spec = _validate(layer, name, file)
     given = spec_memory.given_fields(layer, memory, spec.name)
     named = {one.partition("=")[0].strip() for one in sets}
     named |= {dotted(path) for path, _ in field_paths(flags)}
     return RequestedSpec(spec, replace(given, by_flag=given.now & named))
 
 
-def _validated(layer: Layer, name: str | None, file: Path | None) -> "VmSpec":
+def _validate(layer: Layer, name: str | None, file: Path | None) -> "VmSpec":
     problems = _name_problems(layer, name)
     given = name if name is not None else layer.values.get("name")
-    spec, invalid = validated(_with_name(layer, name), file)
+    spec, invalid = validate_layer(_with_name(layer, name), file)
     problems += invalid
     if problems:
         raise _refusal(problems, file)
@@ -110,17 +110,17 @@ def _name_of(sets: Sequence[str]) -> str | None:
 
 
 def check(path: Path) -> list[Problem]:
-    """All that is wrong with a spec file; a spec may leave its name to the command line."""
+    """Every problem of a spec file; a file may leave the name to the command line."""
     try:
-        layer = layers.of_document(read(path))
+        layer = layers.document_layer(read(path))
     except InvalidFile as err:
         return list(err.problems)
-    return validated(_with_name(layer, None), path)[1]
+    return validate_layer(_with_name(layer, None), path)[1]
 
 
 def _template_layer(name: str) -> Layer:
     text = spec_templates.named(name).text
-    return layers.of_document(documents.parse(text.encode(), f"template {name}"))
+    return layers.document_layer(documents.parse(text.encode(), f"template {name}"))
 
 
 def _flag_layer(flags: Mapping[str, Any]) -> Layer:

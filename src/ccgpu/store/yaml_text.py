@@ -1,15 +1,15 @@
 """YAML as plain data with the place of every value: no tags, no aliases, nothing twice.
 
-Unquoted scalars stay text (but for null), and the field they are for decides what they mean:
-`no` is a fine user name and `1:30` no number. The document is built from the parser's events, so
-that nothing can be constructed and nothing nests deeper than `MAX_DEPTH`.
+Unquoted scalars stay text, except null, and their field decides what they mean: `no` is a valid
+user name, and `1:30` is not a number. The document is built from the events of the parser, so no
+tag constructs an object and nothing nests deeper than `MAX_DEPTH`.
 """
 
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ccgpu.errors import InvalidFile, Problem
-from ccgpu.store.documents import MAX_DEPTH, FieldPath, Mark, dotted, mark_at, refused
+from ccgpu.store.documents import MAX_DEPTH, FieldPath, Mark, dotted, mark_at, refusal
 
 if TYPE_CHECKING:
     from yaml.events import Event
@@ -22,15 +22,15 @@ NULL = frozenset({"", "~", "null", "Null", "NULL"})
 
 def parse(text: str, source: str) -> tuple[Any, dict[FieldPath, Mark]]:
     """Read one document, or raise `InvalidFile` with the place of what is wrong."""
-    return _built(text, source, _Builder.document)
+    return _build(text, source, _Builder.document)
 
 
 def parse_all(text: str, source: str) -> list[tuple[Any, dict[FieldPath, Mark]]]:
     """Read every document of the text that is not empty, in order."""
-    return _built(text, source, _Builder.documents)
+    return _build(text, source, _Builder.documents)
 
 
-def _built(text: str, source: str, build: "Callable[[_Builder], Built]") -> "Built":
+def _build(text: str, source: str, build: "Callable[[_Builder], Built]") -> "Built":
     from yaml import MarkedYAMLError, SafeLoader
     from yaml import parse as events
     from yaml.reader import ReaderError
@@ -39,15 +39,15 @@ def _built(text: str, source: str, build: "Callable[[_Builder], Built]") -> "Bui
         return build(_Builder(source, iter(events(text, SafeLoader))))
     except ReaderError as err:
         place = mark_at(text, int(err.position))
-        raise refused(source, "holds a control character", place) from None
+        raise refusal(source, "holds a control character", place) from None
     except MarkedYAMLError as err:
         at = err.problem_mark or err.context_mark
         place = Mark(at.line + 1, at.column + 1) if at else Mark(1, 1)
-        raise refused(source, f"is not YAML: {_plain(err.problem)}", place) from None
+        raise refusal(source, f"is not YAML: {_plain(err.problem)}", place) from None
 
 
 def _plain(problem: str | None) -> str:
-    """The parser's words, with the commonest slip by its name."""
+    """The parser's message; the most common mistake, a tab, is named."""
     if problem and "'\\t'" in problem:
         return "a tab cannot indent, use spaces"
     return problem or "it cannot be read"
@@ -67,14 +67,14 @@ class _Builder:
 
         next(self.events)  # the stream's start
         if not isinstance(next(self.events), DocumentStartEvent):
-            raise refused(self.source, "is empty")
+            raise refusal(self.source, "is empty")
         event = next(self.events)
         self.marks[()] = _mark(event)
         value = self._value(event, ())
         next(self.events)  # the document's end
         after = next(self.events)
         if not isinstance(after, StreamEndEvent):
-            raise refused(self.source, "holds more than one document", _mark(after))
+            raise refusal(self.source, "holds more than one document", _mark(after))
         if self.twice:
             raise InvalidFile(self.source, self.twice)
         return value, self.marks
@@ -102,7 +102,7 @@ class _Builder:
         if isinstance(event, ScalarEvent):
             return None if event.style is None and event.value in NULL else event.value
         if len(path) >= MAX_DEPTH:
-            raise self._refused(event, (), f"nests deeper than {MAX_DEPTH} levels")
+            raise self._refusal(event, (), f"nests deeper than {MAX_DEPTH} levels")
         if isinstance(event, MappingStartEvent):
             return self._mapping(path)
         return self._sequence(path)
@@ -114,7 +114,7 @@ class _Builder:
         while not isinstance(event := next(self.events), MappingEndEvent):
             self._require_plain(event, path)
             if not isinstance(event, ScalarEvent):
-                raise self._refused(event, path, "has a name that is not plain text")
+                raise self._refusal(event, path, "has a name that is not plain text")
             key = event.value
             if key in values:
                 first = self.marks[(*path, key)].line
@@ -140,12 +140,12 @@ class _Builder:
         from yaml.events import AliasEvent, NodeEvent
 
         if isinstance(event, AliasEvent) or (isinstance(event, NodeEvent) and event.anchor):
-            raise self._refused(event, path, "anchors and aliases are not accepted, write it out")
+            raise self._refusal(event, path, "anchors and aliases are not accepted, write it out")
         if getattr(event, "tag", None):
-            raise self._refused(event, path, "tags (!…) are not accepted, remove it")
+            raise self._refusal(event, path, "tags (!…) are not accepted, remove it")
 
-    def _refused(self, event: "Event", path: FieldPath, message: str) -> InvalidFile:
-        return refused(self.source, message, _mark(event), path)
+    def _refusal(self, event: "Event", path: FieldPath, message: str) -> InvalidFile:
+        return refusal(self.source, message, _mark(event), path)
 
 
 def _mark(event: "Event") -> Mark:

@@ -9,9 +9,9 @@ from ccgpu.domain.catalog import Kind
 from ccgpu.domain.compare import differences
 from ccgpu.domain.in_place import (
     foreign_in_network,
-    merged,
+    merge,
     never_provisioned,
-    others,
+    other_elements,
     patch,
     without_own_subnet,
 )
@@ -47,7 +47,7 @@ def test_a_rule_of_others_stays_and_ours_is_as_wanted():
     live = _answer(_body(Kind.NSG, ssh_from="198.51.100.1/32"), networkInterfaces=[{"id": "/n"}])
     live["properties"]["securityRules"].insert(0, _THEIR_RULE)
     body = _body(Kind.NSG)
-    sent = merged(Kind.NSG, body, live)
+    sent = merge(Kind.NSG, body, live)
     assert _names(sent["properties"]["securityRules"]) == [
         *("ssh", "deny-inbound"),
         _THEIR_RULE["name"],
@@ -58,7 +58,7 @@ def test_a_rule_of_others_stays_and_ours_is_as_wanted():
 
 
 def test_what_is_sent_has_nothing_that_only_azure_writes():
-    sent = merged(Kind.NSG, _body(Kind.NSG), _answer(_body(Kind.NSG)))
+    sent = merge(Kind.NSG, _body(Kind.NSG), _answer(_body(Kind.NSG)))
     assert not {"id", "name", "type", "etag"} & sent.keys()
     assert not {"provisioningState", "resourceGuid"} & sent["properties"].keys()
 
@@ -68,7 +68,7 @@ def test_subnets_peerings_and_a_wider_network_stay():
     live["properties"]["addressSpace"] = {"addressPrefixes": ["10.71.0.0/16", "10.9.0.0/24"]}
     live["properties"]["subnets"].append(_THEIR_SUBNET)
     live["properties"]["subnets"][0]["properties"]["routeTable"] = {"id": "/r"}
-    sent = merged(Kind.VNET, _body(Kind.VNET), live)["properties"]
+    sent = merge(Kind.VNET, _body(Kind.VNET), live)["properties"]
     assert sent["addressSpace"]["addressPrefixes"] == ["10.71.0.0/16", "10.9.0.0/24"]
     assert (sent["virtualNetworkPeerings"], sent["dhcpOptions"]) == ([{"name": "hub"}], {"a": 1})
     assert _names(sent["subnets"]) == ["default", "AzureBastionSubnet"]
@@ -79,19 +79,19 @@ def test_subnets_peerings_and_a_wider_network_stay():
 def test_only_our_own_gateway_is_taken_off_our_subnet(gateway, stays):
     live = _answer(_body(Kind.VNET))
     live["properties"]["subnets"][0]["properties"]["natGateway"] = {"id": f"/nat/{gateway}"}
-    (subnet,) = merged(Kind.VNET, _body(Kind.VNET), live)["properties"]["subnets"]
+    (subnet,) = merge(Kind.VNET, _body(Kind.VNET), live)["properties"]["subnets"]
     assert ("natGateway" in subnet["properties"]) is stays
 
 
 def test_a_network_that_lost_our_subnet_gets_it_again_beside_theirs():
     live = _answer(_body(Kind.VNET), subnets=[_THEIR_SUBNET])
-    sent = merged(Kind.VNET, _body(Kind.VNET), live)["properties"]
+    sent = merge(Kind.VNET, _body(Kind.VNET), live)["properties"]
     assert _names(sent["subnets"]) == ["default", "AzureBastionSubnet"]
 
 
 def test_what_has_no_list_is_merged_too():
     live = _answer(_body(Kind.NAT, private=True, ssh_from="auto"), idleTimeoutInMinutes=9)
-    sent = merged(Kind.NAT, _body(Kind.NAT, private=True, ssh_from="auto"), live)
+    sent = merge(Kind.NAT, _body(Kind.NAT, private=True, ssh_from="auto"), live)
     assert sent["properties"]["idleTimeoutInMinutes"] == 9
 
 
@@ -201,7 +201,9 @@ def test_what_stays_is_named():
             "userAssignedIdentities": {IDENTITY: {}, _OTHER: {}},
         }
     }
-    named = [tuple(one) for one in others(Kind.VM, _body(Kind.VM, identities=[IDENTITY]), vm)]
+    named = [
+        tuple(one) for one in other_elements(Kind.VM, _body(Kind.VM, identities=[IDENTITY]), vm)
+    ]
     assert named == [
         ("data disk", "demo-data0"),
         ("identity", "system"),
@@ -209,15 +211,17 @@ def test_what_stays_is_named():
     ]
     nsg = _answer(_body(Kind.NSG))
     nsg["properties"]["securityRules"].append(_THEIR_RULE)
-    assert [one.name for one in others(Kind.NSG, _body(Kind.NSG), nsg)] == [_THEIR_RULE["name"]]
-    assert others(Kind.NAT, {}, {"properties": {"subnets": [{"name": "x"}]}}) == ()
+    assert [one.name for one in other_elements(Kind.NSG, _body(Kind.NSG), nsg)] == [
+        _THEIR_RULE["name"]
+    ]
+    assert other_elements(Kind.NAT, {}, {"properties": {"subnets": [{"name": "x"}]}}) == ()
 
 
 def test_peerings_count_as_others_in_a_network():
     vnet = {"properties": {"subnets": [{"name": "DEFAULT"}], "virtualNetworkPeerings": None}}
     assert foreign_in_network(vnet) == ()
     vnet["properties"]["virtualNetworkPeerings"] = [{"name": "hub"}]
-    assert others(Kind.VNET, {}, vnet) == (("peering", "hub"),)
+    assert other_elements(Kind.VNET, {}, vnet) == (("peering", "hub"),)
 
 
 @pytest.mark.parametrize(

@@ -55,7 +55,7 @@ class _House(Section):
 def _problems(**values: Any) -> list[tuple[problems.Path, str]]:
     with pytest.raises(ValidationError) as caught:
         _House.model_validate(values)
-    return [tuple(one) for one in problems.problems_in(caught.value)]
+    return [(path, message) for path, message in problems.problems_in(caught.value)]
 
 
 @pytest.mark.parametrize(

@@ -39,7 +39,7 @@ def test_what_is_no_sensible_time_is_refused(text, fragment):
 
 def test_seconds_cannot_be_written_so_they_are_refused():
     with pytest.raises(ValueError, match="whole minutes"):
-        ttl.within_limits(timedelta(minutes=10, seconds=1))
+        ttl.check_limits(timedelta(minutes=10, seconds=1))
 
 
 @given(st.integers(10, 43200))

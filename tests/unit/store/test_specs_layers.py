@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from ccgpu.errors import InvalidFile, UsageProblem
 from ccgpu.store.assignments import assign
-from ccgpu.store.layers import Layer, Place, merged, overlay
+from ccgpu.store.layers import Layer, Place, merge, overlay
 
 _keys = st.sampled_from(["a", "b", "c"])
 _values = st.recursive(
@@ -36,14 +36,14 @@ def _leaves(values, path=()):
 
 @given(_mappings)
 def test_nothing_over_a_mapping_or_under_it_changes_nothing(values):
-    assert merged(values, {}) == values
-    assert merged({}, values) == values
-    assert merged(values, values) == values
+    assert merge(values, {}) == values
+    assert merge({}, values) == values
+    assert merge(values, values) == values
 
 
 @given(_mappings, _mappings)
 def test_what_lies_above_is_found_in_the_result(base, over):
-    found = dict(_leaves(merged(base, over)))
+    found = dict(_leaves(merge(base, over)))
     assert dict(_leaves(over)).items() <= found.items() or any(v == {} for v in over.values())
     for path, value in _leaves(over):
         assert found[path] == value
@@ -52,7 +52,7 @@ def test_what_lies_above_is_found_in_the_result(base, over):
 @given(_mappings, _mappings)
 def test_merging_changes_neither_side(base, over):
     before = repr((base, over))
-    merged(base, over)
+    merge(base, over)
     assert repr((base, over)) == before
 
 

@@ -153,7 +153,7 @@ def _tag_value(value: str) -> str:
 
 def _ttl(value: Any) -> Any:
     if isinstance(value, timedelta):
-        return ttl.within_limits(value)
+        return ttl.check_limits(value)
     if isinstance(value, str):
         return ttl.parse(value)
     raise ValueError("is not a time to live: write days, hours, minutes, as in 8h or 2d12h")
