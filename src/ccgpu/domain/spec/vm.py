@@ -84,7 +84,9 @@ class VmSpec(Section):
     ssh_from: Annotated[
         fields.SshFrom,
         Field(description="Who may reach port 22: an IPv4 network, or auto for your own address."),
-        Flag("Network that may reach port 22, or `auto` for your own address.", "CIDR", panel=ACCESS),
+        Flag(
+            "Network that may reach port 22, or `auto` for your own address.", "CIDR", panel=ACCESS
+        ),
     ] = "auto"
     ssh_from_anywhere: Annotated[
         bool,
