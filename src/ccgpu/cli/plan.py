@@ -35,21 +35,20 @@ def preview(
     fresh: bool,
     skip_preflight: bool = False,
 ) -> None:
-    """Answer with the plan of a create."""
+    """Print the plan of a create."""
     from ccgpu.store.keys import Keys
     from ccgpu.views import plan as view
     from ccgpu.views.signed_in import with_sign_in
+    from ccgpu.workflows.create import effective_spec, planning
     from ccgpu.workflows.create.context import CreateOptions
-    from ccgpu.workflows.create.effective_spec import remembered_note
-    from ccgpu.workflows.create.planning import preview
 
     cloud, asked = connect_and_resolve(run, request, reach, fresh=fresh)
     keys = Keys(run.state, asked.spec.name, run.home)
     options = CreateOptions(keys.planned, skip_preflight=skip_preflight, given=asked.given)
-    found = preview(cloud, asked.spec, options)
+    found = planning.preview(cloud, asked.spec, options)
     remembered = found.effective_spec.remembered
     if remembered and wish == Wish(Output.TEXT):
-        run.note(f"note: {remembered_note(found.effective_spec)}")
+        run.note(f"note: {effective_spec.remembered_note(found.effective_spec)}")
     parts = (found.plan, found.candidate.placement, found.candidate.needs)
     run.answer(
         wish,
