@@ -24,7 +24,7 @@ from support import loopback, revocation
 _LATENCY = 0.1
 _ROUNDS = 7
 _RIMS = ("NV_GPU_DRIVER_GH100_550.90.07", "NV_GPU_VBIOS_1010_0200_882_96009F0001")
-_OCSP = tuple(revocation.request(serial) for serial in range(2, 8))
+_OCSP = tuple(revocation.ocsp_request(serial) for serial in range(2, 8))
 
 
 def main() -> None:
@@ -56,7 +56,7 @@ def _run(service: loopback.Loopback) -> float:
 
 
 def _serve(folder: str) -> None:
-    with loopback.serving(Path(folder), _LATENCY) as service:
+    with loopback.running_services(Path(folder), _LATENCY) as service:
         print(service.url, service.ca, flush=True)
         sys.stdin.read()
 

@@ -114,7 +114,7 @@ def _simulated() -> tuple[Case, Case]:
     sys.path.insert(0, str(_ROOT / "tests"))
     from support import gpus, vms
 
-    made = vms.asked(vms.vm()), gpus.asked(gpus.gpu())
+    made = vms.nonce_evidence(vms.vm()), gpus.nonce_evidence(gpus.gpu())
     cpu, gpu = (Case(found, vms.AT, simulated.simulated_roots(found)) for found in made)
     return cpu, gpu
 

@@ -79,7 +79,7 @@ def test_the_domain_loads_no_sdk_no_terminal_no_network():
 
 def test_verify_of_a_vm_loads_no_sdk_and_nothing_for_gpus_or_tokens(tmp_path):
     file = tmp_path / "bundle.json"
-    made = bundle.from_evidence(vms.asked(vms.vm()), made_at=vms.AT, tool="a test")
+    made = bundle.from_evidence(vms.nonce_evidence(vms.vm()), made_at=vms.AT, tool="a test")
     file.write_text(made.model_dump_json(by_alias=True, exclude_none=True))
     line = f"verify {file} --policy cpu-only --backend fake --at bundle"
     loaded = _loaded("-m", "ccgpu", *line.split())

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from support.repository import ROOT, tracked
+from support.repository import ROOT, tracked_files
 
 # Put together here, so that this file passes its own test.
 _REGISTRIES = [
@@ -30,7 +30,7 @@ def found(text: str) -> list[str]:
 
 
 def test_no_tracked_file_names_a_registry_a_machine_or_a_key():
-    bad = {name: found(raw.decode(errors="replace")) for name, raw in tracked().items()}
+    bad = {name: found(raw.decode(errors="replace")) for name, raw in tracked_files().items()}
     assert {name: kinds for name, kinds in bad.items() if kinds} == {}
 
 
@@ -51,7 +51,7 @@ def test_the_forbidden_is_found_and_the_rest_is_not(text, kinds):
 
 def test_no_lock_of_another_tool_is_tracked():
     others = {"uv.lock", "poetry.lock", "Pipfile.lock", "pdm.lock"}
-    assert {Path(name).name for name in tracked()} & others == set()
+    assert {Path(name).name for name in tracked_files()} & others == set()
 
 
 def test_the_package_finds_its_templates_through_a_relative_link():

@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from support.repository import ROOT, tracked
+from support.repository import ROOT, tracked_files
 
 
 def test_every_shell_script_passes_shellcheck():
@@ -13,7 +13,7 @@ def test_every_shell_script_passes_shellcheck():
         pytest.skip("needs shellcheck")
     scripts = [
         name
-        for name, raw in tracked().items()
+        for name, raw in tracked_files().items()
         if raw.startswith((b"#!/bin/sh", b"#!/usr/bin/env bash"))
     ]
     command = ["shellcheck", *scripts]

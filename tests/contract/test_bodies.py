@@ -19,7 +19,7 @@ from ccgpu.domain.spec.vm import VmSpec
 from ccgpu.store import specs
 from support.armtypes import ResourceTypes
 from support.public_keys import ed25519_line
-from support.specs import STAMP, SUBSCRIPTION, VARIANTS, make_spec, placed
+from support.specs import STAMP, SUBSCRIPTION, VARIANTS, first_placement, make_spec
 
 _FILES = {
     "Microsoft.Compute": "compute-2026-04-01.json",
@@ -40,7 +40,7 @@ def _problems(vectors: Path, kind: Kind, body: Body) -> list[str]:
 
 
 def _resources(spec: VmSpec) -> list[Resource]:
-    return list(desired(spec, SUBSCRIPTION, placed(spec), STAMP).values())
+    return list(desired(spec, SUBSCRIPTION, first_placement(spec), STAMP).values())
 
 
 def _from_template(name: str) -> VmSpec:

@@ -12,27 +12,27 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from ccgpu.fakearm import FAKE_SUBSCRIPTION, Answer, FakeArm, Request
+from ccgpu.fakearm import FAKE_SUBSCRIPTION, FakeArm, Request, Response
 from support.arm import (
     HOST,
     Client,
     api_of,
-    group,
-    image,
+    group_path,
+    image_reference,
+    load_recording,
     nat_body,
     nic_body,
-    of,
     pip_body,
-    recorded,
-    subnet,
-    vm,
+    resource_path,
+    subnet_path,
     vm_body,
+    vm_path,
     vnet_body,
 )
 
 # The fake has these instead; all else of a recorded body is sent as it was.
 SIZES = {"Standard_D1_v2": "Standard_D4s_v5"}
-IMAGES = {"UbuntuServer": image("server"), "windowsserver": image("cvm")}
+IMAGES = {"UbuntuServer": image_reference("server"), "windowsserver": image_reference("cvm")}
 # Seconds that these operations took in the recording, where the usual ones differ.
 TOOK = {"subnet": 0.5, "vm.delete": 30}
 ASYNC = ("Azure-AsyncOperation", "Azure-AsyncNotification", "Location", "Retry-After")
@@ -52,7 +52,7 @@ class Replay:
         self.began = _moment(calls[0])
         self.addresses: dict[str, str] = {}
 
-    def send(self, call: Any) -> Answer:
+    def send(self, call: Any) -> Response:
         self.az.arm.advance(max(0.0, self._due(call) - self.az.arm.now()))
         answer = self.az.arm.send(
             Request(
@@ -123,7 +123,7 @@ def paths(value: Any, at: str = "") -> set[str]:
     )
 
 
-def differences(call: Any, answer: Answer) -> list[str]:
+def differences(call: Any, answer: Response) -> list[str]:
     """In what the fake's answer is not shaped as the recorded one."""
     found = []
     if answer.status != call["status"]:
@@ -148,8 +148,8 @@ def differences(call: Any, answer: Answer) -> list[str]:
     return found
 
 
-def states(answer: Answer | Any) -> Any:
-    body = answer.body if isinstance(answer, Answer) else answer["body"]
+def states(answer: Response | Any) -> Any:
+    body = answer.body if isinstance(answer, Response) else answer["body"]
     body = body or {}
     return body.get("status") or (body.get("properties") or {}).get("provisioningState")
 
@@ -166,7 +166,7 @@ def play(replay: Replay, calls: list[Any]) -> list[str]:
 
 
 def test_the_life_of_a_vm_goes_as_it_was_recorded(vectors):
-    calls = recorded(vectors, "vm_lifecycle_real_ordered.json")
+    calls = load_recording(vectors, "vm_lifecycle_real_ordered.json")
     extension = {
         _operation(_header(one, "Azure-AsyncOperation") or one["url"])
         for one in calls
@@ -178,35 +178,38 @@ def test_the_life_of_a_vm_goes_as_it_was_recorded(vectors):
 
 
 def test_a_confidential_vm_is_made_as_it_was_recorded(vectors):
-    calls = recorded(vectors, "confidential_vm_put_azps_real.json")["interactions"]
+    calls = load_recording(vectors, "confidential_vm_put_azps_real.json")["interactions"]
     replay = Replay(calls)
     az, region = replay.az, "northeurope"
     replay.az.arm.settings.set("durations", "vm.create", value=60.6)
-    az.ok("PUT", group("rg"), {"location": region})
-    vnet = of("Microsoft.Network/virtualNetworks", "vnet", "rg")
-    az.done("PUT", vnet, vnet_body() | {"location": region})
+    az.ok("PUT", group_path("rg"), {"location": region})
+    vnet = resource_path("Microsoft.Network/virtualNetworks", "vnet", "rg")
+    az.complete("PUT", vnet, vnet_body() | {"location": region})
     one = {"name": "ip", "properties": {"subnet": {"id": f"{vnet}/subnets/default"}}}
-    nic = of("Microsoft.Network/networkInterfaces", "MyNIC", "rg")
+    nic = resource_path("Microsoft.Network/networkInterfaces", "MyNIC", "rg")
     az.ok("PUT", nic, nic_body(ipConfigurations=[one]) | {"location": region})
     replay.began -= az.arm.now() - replay._start
     assert play(replay, calls) == []
 
 
-NIC = of("Microsoft.Network/networkInterfaces", "nic")
-VNET = of("Microsoft.Network/virtualNetworks", "vnet")
-NSG = of("Microsoft.Network/networkSecurityGroups", "nsg")
-PIP = of("Microsoft.Network/publicIPAddresses", "pip")
-NAT = of("Microsoft.Network/natGateways", "nat")
-DISK = of("Microsoft.Compute/disks", "disk")
-DES = of("Microsoft.Compute/diskEncryptionSets", "des")
-IDENTITY = of("Microsoft.ManagedIdentity/userAssignedIdentities", "identity")
+NIC = resource_path("Microsoft.Network/networkInterfaces", "nic")
+VNET = resource_path("Microsoft.Network/virtualNetworks", "vnet")
+NSG = resource_path("Microsoft.Network/networkSecurityGroups", "nsg")
+PIP = resource_path("Microsoft.Network/publicIPAddresses", "pip")
+NAT = resource_path("Microsoft.Network/natGateways", "nat")
+DISK = resource_path("Microsoft.Compute/disks", "disk")
+DES = resource_path("Microsoft.Compute/diskEncryptionSets", "des")
+IDENTITY = resource_path("Microsoft.ManagedIdentity/userAssignedIdentities", "identity")
 OTHER = {"properties": {"addressPrefix": "10.0.1.0/24"}}
 NIC_ON_OTHER = nic_body(
     ipConfigurations=[{"name": "ip", "properties": {"subnet": {"id": f"{VNET}/subnets/other"}}}]
 )
 WITH_PIP = nic_body(
     ipConfigurations=[
-        {"name": "ip", "properties": {"subnet": {"id": subnet()}, "publicIPAddress": {"id": PIP}}}
+        {
+            "name": "ip",
+            "properties": {"subnet": {"id": subnet_path()}, "publicIPAddress": {"id": PIP}},
+        }
     ]
 )
 _VM_WITHOUT_NIC = vm_body(net={"networkInterfaces": [{"id": NIC}]})
@@ -242,12 +245,12 @@ REAL: dict[str, tuple[list[Step], Step, tuple[int, str, str, str]]] = {
     ),
     "vm of no nic": (
         [],
-        ("PUT", vm(), _VM_WITHOUT_NIC),
+        ("PUT", vm_path(), _VM_WITHOUT_NIC),
         (404, "NotFound", "PUT", "Microsoft.Compute/virtualMachines"),
     ),
     "subnet in use": (
         [("PUT", NIC, nic_body())],
-        ("DELETE", subnet(), None),
+        ("DELETE", subnet_path(), None),
         (400, "InUseSubnetCannotBeDeleted", "DELETE", "Microsoft.Network/virtualNetworks"),
     ),
     "address in use": (
@@ -257,7 +260,7 @@ REAL: dict[str, tuple[list[Step], Step, tuple[int, str, str, str]]] = {
     ),
     "no such region": (
         [],
-        ("PUT", group("new"), _ELSEWHERE),
+        ("PUT", group_path("new"), _ELSEWHERE),
         (400, "LocationNotAvailableForResourceGroup", "PUT", "Microsoft.Resources"),
     ),
     "no disk": ([], ("GET", DISK, None), (404, "NotFound", "GET", "Microsoft.Compute/disks")),
@@ -290,7 +293,7 @@ REAL: dict[str, tuple[list[Step], Step, tuple[int, str, str, str]]] = {
                 path.split("/providers/")[1].rsplit("/", 1)[0],
             ),
         )
-        for path in (VNET, NSG, PIP, NIC, DISK, vm())
+        for path in (VNET, NSG, PIP, NIC, DISK, vm_path())
     },
 }
 
@@ -313,11 +316,11 @@ def test_refusals_are_the_theirsones(vectors, what):
     az = Client(FakeArm())
     az.network()
     for verb, one, given in before:
-        az.done("PUT", one, given) if verb == "DONE" else az.ok(verb, one, given)
+        az.complete("PUT", one, given) if verb == "DONE" else az.ok(verb, one, given)
     answer = az.send(method, path, body)
     (was,) = [
         one
-        for one in recorded(vectors, "errors_real.json")
+        for one in load_recording(vectors, "errors_real.json")
         if (one["http_status"], one["code"], one["method"], one["type"]) == wanted
     ][:1]
     told, error = answer.body["error"], was["body"]["error"]
@@ -388,14 +391,14 @@ def test_refusals_are_the_quoted_ones(vectors, what):
     az.network()
     if setting:
         az.arm.settings.set(*setting, value=value)
-    answer = az.send("PUT", vm(), vm_body(**changes))
+    answer = az.send("PUT", vm_path(), vm_body(**changes))
     told = answer.body["error"]
     assert (answer.status, told["code"]) == (status, code)
     assert told["message"].startswith(text)
     start = template(text.replace("Standard_D4s_v5", "").replace("Standard_NCC40ads_H100_v5", ""))
     quoted = [
         template(one["body"]["error"]["message"])
-        for one in recorded(vectors, "errors_from_issues.json")
+        for one in load_recording(vectors, "errors_from_issues.json")
         if one["http_status"] == status and one["body"]["error"]["code"] == code
     ]
     assert any(one.startswith(start[:60]) for one in quoted), quoted
@@ -405,7 +408,7 @@ def test_refusals_are_the_quoted_ones(vectors, what):
 def test_a_late_failure_is_told_on_a_poll_that_is_answered_200(vectors, code):
     known = {
         error["code"]
-        for one in recorded(vectors, "errors_from_issues.json")
+        for one in load_recording(vectors, "errors_from_issues.json")
         if "200" in str(one["http_status"])
         for error in (one["body"]["error"], *one["body"]["error"].get("details", ()))
     }
@@ -414,7 +417,7 @@ def test_a_late_failure_is_told_on_a_poll_that_is_answered_200(vectors, code):
     az.network()
     az.arm.settings.set("capacity", "Standard_NCC40ads_H100_v5", "eastus2", "", value=0)
     az.arm.settings.set("allocation_error", value=code)
-    answer = az.ok("PUT", vm(), vm_body())
+    answer = az.ok("PUT", vm_path(), vm_body())
     az.arm.advance(60)
-    poll = az.url(answer.headers["Azure-AsyncOperation"])
+    poll = az.get_url(answer.headers["Azure-AsyncOperation"])
     assert (poll.status, poll.body["status"], poll.body["error"]["code"]) == (200, "Failed", code)

@@ -26,12 +26,12 @@ from azure.mgmt.resource.resources import ResourceManagementClient
 
 from ccgpu.fakearm import (
     FAKE_SUBSCRIPTION,
-    Answer,
     FakeArm,
     FakeCredential,
     FakeGap,
     FakeTransport,
     Request,
+    Response,
 )
 from support.arm import REGION, nsg_body, pip_body, vm_body, vnet_body
 
@@ -268,7 +268,7 @@ def test_a_gap_reaches_the_test_through_the_whole_sdk(sdk):
 
 
 def test_a_fault_may_be_raised_below_the_sdk(sdk):
-    def reset(_: Request) -> Answer | None:
+    def reset(_: Request) -> Response | None:
         raise requests.exceptions.ConnectionError("reset")
 
     sdk.arm.faults.append(reset)
@@ -277,7 +277,7 @@ def test_a_fault_may_be_raised_below_the_sdk(sdk):
 
 
 def test_an_answer_need_not_be_json(sdk):
-    page = Answer(503, "<html>busy</html>", {"Content-Type": "text/html"})
+    page = Response(503, "<html>busy</html>", {"Content-Type": "text/html"})
     sdk.arm.faults.append(lambda _: page)
     with pytest.raises(HttpResponseError, match="Service Unavailable"):
         sdk.resources.resource_groups.get("g")

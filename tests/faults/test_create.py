@@ -12,19 +12,19 @@ from ccgpu.errors import (
     TimedOut,
     UsageProblem,
 )
-from ccgpu.fakearm import Answer, Request
+from ccgpu.fakearm import Request, Response
 from support import faults
-from support.cloud import WHOLE, Machine, make_spec
-from support.faults import Nth, of
+from support.cloud import DEPLOYMENT_KINDS, Machine, make_spec
+from support.faults import NthRequest, request_to
 from support.slow import mostly_slow
 
 QUOTA = "Operation could not be completed as it results in exceeding approved X Family Cores quota."
-VM_PUT = of("PUT", "/virtualMachines/demo")
+VM_PUT = request_to("PUT", "/virtualMachines/demo")
 
 
 def test_a_create_makes_everything_once(machine: Machine) -> None:
     machine.create()
-    assert machine.kinds() == WHOLE
+    assert machine.kinds() == DEPLOYMENT_KINDS
 
 
 def test_done_again_it_writes_nothing(machine: Machine) -> None:
@@ -39,36 +39,36 @@ def test_done_again_it_writes_nothing(machine: Machine) -> None:
 @pytest.mark.parametrize(
     ("kind", "answer"),
     [
-        pytest.param(faults.puts, faults.THROTTLED, id="put-429"),
-        pytest.param(faults.puts, faults.RESET, id="put-reset"),
-        pytest.param(faults.puts, faults.BROKEN, id="put-503"),
-        pytest.param(faults.polls, faults.NOT_FOUND, id="poll-404"),
-        pytest.param(faults.polls, faults.RESET, id="poll-reset"),
-        pytest.param(faults.polls, faults.PAGE, id="poll-html"),
-        pytest.param(faults.polls, faults.TIMEOUT, id="poll-timeout"),
-        pytest.param(of("GET", "/"), faults.THROTTLED, id="get-429"),
-        pytest.param(of("GET", "/"), faults.RESET, id="get-reset"),
+        pytest.param(faults.is_put, faults.THROTTLED, id="put-429"),
+        pytest.param(faults.is_put, faults.RESET, id="put-reset"),
+        pytest.param(faults.is_put, faults.UNAVAILABLE, id="put-503"),
+        pytest.param(faults.is_poll, faults.NOT_FOUND, id="poll-404"),
+        pytest.param(faults.is_poll, faults.RESET, id="poll-reset"),
+        pytest.param(faults.is_poll, faults.HTML_PAGE, id="poll-html"),
+        pytest.param(faults.is_poll, faults.TIMEOUT, id="poll-timeout"),
+        pytest.param(request_to("GET", "/"), faults.THROTTLED, id="get-429"),
+        pytest.param(request_to("GET", "/"), faults.RESET, id="get-reset"),
     ],
 )
 def test_passing_faults_are_ridden_out(
-    machine: Machine, n: int, kind: faults.Kind, answer: object
+    machine: Machine, n: int, kind: faults.RequestFilter, answer: object
 ) -> None:
-    machine.arm.faults.append(Nth(n, kind, answer))  # type: ignore[arg-type]
+    machine.arm.faults.append(NthRequest(n, kind, answer))  # type: ignore[arg-type]
     machine.create()
-    assert machine.kinds() == WHOLE
+    assert machine.kinds() == DEPLOYMENT_KINDS
 
 
 @pytest.mark.parametrize("n", mostly_slow(range(4), 4))
 def test_a_put_that_was_done_but_not_answered_is_not_done_twice(machine: Machine, n: int) -> None:
-    machine.arm.on_commit = fault = faults.AfterCommit(n, faults.puts, faults.RESET)
+    machine.arm.on_commit = fault = faults.AfterCommit(n, faults.is_put, faults.RESET)
     machine.create()
     assert fault.fired
-    assert machine.kinds() == WHOLE
+    assert machine.kinds() == DEPLOYMENT_KINDS
 
 
 @pytest.mark.parametrize("n", mostly_slow(range(4), 4))
 def test_a_refused_put_leaves_nothing(machine: Machine, n: int) -> None:
-    machine.arm.faults.append(Nth(n, faults.puts, faults.FORBIDDEN, times=None))
+    machine.arm.faults.append(NthRequest(n, faults.is_put, faults.FORBIDDEN, times=None))
     with pytest.raises(AzureRefused, match="AuthorizationFailed"):
         machine.create()
     assert machine.kinds() == []
@@ -86,7 +86,7 @@ def test_a_refused_put_leaves_nothing(machine: Machine, n: int) -> None:
 def test_a_vm_that_is_refused_at_once_takes_its_network_along(
     machine: Machine, answer: object, raised: type[Exception]
 ) -> None:
-    machine.arm.faults.append(Nth(0, VM_PUT, answer))  # type: ignore[arg-type]
+    machine.arm.faults.append(NthRequest(0, VM_PUT, answer))  # type: ignore[arg-type]
     with pytest.raises(raised):
         machine.create()
     assert machine.kinds() == []
@@ -104,19 +104,19 @@ def test_the_next_region_is_tried_when_one_is_full(machine: Machine) -> None:
     machine.arm.settings.set("capacity", make_spec().size, value={"eastus2": {"": 0}})
     outcome = machine.create(make_spec(regions=["eastus2", "westeurope"]))
     assert outcome.candidate.placement.region == "westeurope"
-    assert machine.kinds() == WHOLE
+    assert machine.kinds() == DEPLOYMENT_KINDS
 
 
 def test_quota_is_not_a_reason_to_go_elsewhere(machine: Machine) -> None:
     refusal = faults.error(409, "OperationNotAllowed", QUOTA)
-    machine.arm.faults.append(Nth(0, VM_PUT, refusal))
+    machine.arm.faults.append(NthRequest(0, VM_PUT, refusal))
     with pytest.raises(QuotaExceeded):
         machine.create(make_spec(regions=["eastus2", "westeurope"]))
     assert machine.kinds() == []
 
 
 def test_what_fails_may_be_kept(machine: Machine) -> None:
-    machine.arm.faults.append(Nth(0, VM_PUT, faults.error(400, "BadRequest")))
+    machine.arm.faults.append(NthRequest(0, VM_PUT, faults.error(400, "BadRequest")))
     with pytest.raises(AzureRefused) as caught:
         machine.create(keep_on_failure=True)
     assert machine.kinds() == ["networkSecurityGroups", "resourceGroups", "virtualNetworks"]
@@ -125,8 +125,10 @@ def test_what_fails_may_be_kept(machine: Machine) -> None:
 
 def test_what_cannot_be_undone_is_named(machine: Machine) -> None:
     machine.arm.faults += [
-        Nth(0, VM_PUT, faults.error(400, "BadRequest")),
-        Nth(0, of("DELETE", "/networkSecurityGroups/"), faults.FORBIDDEN, times=None),
+        NthRequest(0, VM_PUT, faults.error(400, "BadRequest")),
+        NthRequest(
+            0, request_to("DELETE", "/networkSecurityGroups/"), faults.FORBIDDEN, times=None
+        ),
     ]
     with pytest.raises(LeftBehind, match="BadRequest") as caught:
         machine.create()
@@ -139,13 +141,15 @@ def test_what_cannot_be_undone_is_named(machine: Machine) -> None:
 
 
 def test_a_group_that_stayed_for_what_a_lagging_answer_hid_is_undone_too(machine: Machine) -> None:
-    nsg = of("GET", "/resourceGroups/ccgpu-demo/providers/Microsoft.Network/networkSecurityGroups/")
-    refused = Nth(0, VM_PUT, faults.error(400, "BadRequest"))
+    nsg = request_to(
+        "GET", "/resourceGroups/ccgpu-demo/providers/Microsoft.Network/networkSecurityGroups/"
+    )
+    refused = NthRequest(0, VM_PUT, faults.error(400, "BadRequest"))
 
-    def hidden(request: Request) -> Answer | None:
+    def hidden(request: Request) -> Response | None:
         return lag(request) if refused.fired else None
 
-    lag = Nth(0, nsg, faults.error(404, "ResourceNotFound"))
+    lag = NthRequest(0, nsg, faults.error(404, "ResourceNotFound"))
     machine.arm.faults += [refused, hidden]
     with pytest.raises(AzureRefused, match="BadRequest"):
         machine.create()
@@ -155,7 +159,7 @@ def test_a_group_that_stayed_for_what_a_lagging_answer_hid_is_undone_too(machine
 
 def test_a_create_ends_by_its_time(machine: Machine) -> None:
     machine.arm.faults.append(
-        Nth(0, VM_PUT, faults.error(429, "TooManyRequests", Retry_After="36000"), times=None)
+        NthRequest(0, VM_PUT, faults.error(429, "TooManyRequests", Retry_After="36000"), times=None)
     )
     began = machine.arm.now()
     with pytest.raises(TimedOut):
@@ -174,7 +178,7 @@ def test_an_interrupt_stops_and_says_what_there_is(machine: Machine) -> None:
     assert {told[one] for one in told if one.endswith("/virtualMachines/demo")} == {"unknown"}
     machine.arm.on_commit = None
     machine.create()
-    assert machine.kinds() == WHOLE
+    assert machine.kinds() == DEPLOYMENT_KINDS
 
 
 def test_a_foreign_resource_of_the_same_name_is_not_touched(machine: Machine) -> None:
@@ -197,7 +201,7 @@ def test_an_immutable_change_needs_replace(machine: Machine) -> None:
         machine.create(bigger)
     assert machine.writes() == before
     machine.create(bigger, replace=True)
-    assert machine.kinds() == WHOLE
+    assert machine.kinds() == DEPLOYMENT_KINDS
 
 
 def test_a_changed_address_updates_the_rule_alone(machine: Machine) -> None:
@@ -216,13 +220,13 @@ def test_a_changed_tag_patches_and_puts_no_vm(machine: Machine) -> None:
 
 def test_a_vm_that_failed_in_a_run_that_died_is_made_anew(machine: Machine) -> None:
     machine.arm.settings.set("capacity", make_spec().size, value={"eastus2": {"": 0}})
-    vm_polls = of("GET", "Microsoft.Compute/locations/eastus2/operations/")
-    machine.arm.faults.append(Nth(0, vm_polls, KeyboardInterrupt()))
+    vm_polls = request_to("GET", "Microsoft.Compute/locations/eastus2/operations/")
+    machine.arm.faults.append(NthRequest(0, vm_polls, KeyboardInterrupt()))
     with pytest.raises(Interrupted):
         machine.create()
     machine.arm.settings.set("capacity", value={})
     machine.create()
-    assert machine.kinds() == WHOLE
+    assert machine.kinds() == DEPLOYMENT_KINDS
 
 
 @pytest.mark.parametrize("replaced", [False, True])
@@ -233,8 +237,10 @@ def test_interrupted_while_it_removes_it_says_of_nothing_that_it_is_there(
     if replaced:
         machine.create()
     else:
-        machine.arm.faults.append(Nth(0, of("PUT", "/virtualMachines/"), faults.FORBIDDEN))
-    machine.arm.faults.append(Nth(0, of("DELETE", "/"), KeyboardInterrupt()))
+        machine.arm.faults.append(
+            NthRequest(0, request_to("PUT", "/virtualMachines/"), faults.FORBIDDEN)
+        )
+    machine.arm.faults.append(NthRequest(0, request_to("DELETE", "/"), KeyboardInterrupt()))
     with pytest.raises(Interrupted) as caught:
         machine.create(make_spec(admin_user="other"), replace=True)
     assert {one.state for one in caught.value.resources} == {"unknown"}
@@ -253,7 +259,9 @@ def test_a_group_that_the_user_has_just_made_stays_the_users(machine: Machine) -
     def read(request: Request) -> bool:
         return request.method == "GET" and request.path.casefold().endswith("/resourcegroups/lab")
 
-    machine.arm.faults.append(Nth(0, read, faults.error(404, "ResourceGroupNotFound"), times=2))
+    machine.arm.faults.append(
+        NthRequest(0, read, faults.error(404, "ResourceGroupNotFound"), times=2)
+    )
     machine.create(make_spec(resource_group="lab"))
     assert machine.get("/resourceGroups/lab", "2025-04-01")["tags"] == mine["tags"]
     machine.delete(group="lab")

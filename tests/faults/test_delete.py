@@ -3,15 +3,15 @@
 import pytest
 
 from ccgpu.errors import AzureRefused, Interrupted, LeftBehind
-from ccgpu.fakearm import Answer, Request
+from ccgpu.fakearm import Request, Response
 from support import faults
-from support.cloud import WHOLE, Machine, make_spec
-from support.faults import Nth, of
+from support.cloud import DEPLOYMENT_KINDS, Machine, make_spec
+from support.faults import NthRequest, request_to
 from support.slow import mostly_slow
 
 pytestmark = pytest.mark.usefixtures("lists")
 
-DELETES = of("DELETE", "/")
+DELETES = request_to("DELETE", "/")
 THEIRS = "/resourceGroups/ccgpu-demo/providers/Microsoft.Network/networkSecurityGroups/theirs"
 
 
@@ -25,7 +25,7 @@ def test_a_delete_leaves_nothing_and_nothing_bills(machine: Machine) -> None:
     done = machine.delete()
     shown = machine.arm.show()
     assert (shown["resources"], shown["billing"]) == ([], [])
-    assert len(done.gone) == len(WHOLE)
+    assert len(done.gone) == len(DEPLOYMENT_KINDS)
     assert not list(machine.state.rglob("demo.json"))
 
 
@@ -82,20 +82,20 @@ def test_another_deployment_in_the_same_group_stays(machine: Machine) -> None:
     [
         pytest.param(DELETES, faults.THROTTLED, id="delete-429"),
         pytest.param(DELETES, faults.RESET, id="delete-reset"),
-        pytest.param(DELETES, faults.BROKEN, id="delete-503"),
+        pytest.param(DELETES, faults.UNAVAILABLE, id="delete-503"),
         pytest.param(
             DELETES, faults.error(400, "NicReservedForAnotherVm", "for 180 seconds"), id="reserved"
         ),
         pytest.param(DELETES, faults.error(400, "InUseSubnetCannotBeDeleted"), id="in-use"),
-        pytest.param(faults.polls, faults.NOT_FOUND, id="poll-404"),
-        pytest.param(faults.polls, faults.PAGE, id="poll-html"),
+        pytest.param(faults.is_poll, faults.NOT_FOUND, id="poll-404"),
+        pytest.param(faults.is_poll, faults.HTML_PAGE, id="poll-html"),
     ],
 )
 def test_passing_faults_are_ridden_out(
-    machine: Machine, n: int, kind: faults.Kind, answer: Answer | Exception
+    machine: Machine, n: int, kind: faults.RequestFilter, answer: Response | Exception
 ) -> None:
     machine.create()
-    machine.arm.faults.append(Nth(n, kind, answer))
+    machine.arm.faults.append(NthRequest(n, kind, answer))
     machine.delete()
     assert machine.kinds() == []
 
@@ -110,12 +110,12 @@ def test_a_delete_that_was_done_but_not_answered_is_seen(machine: Machine, n: in
 
 
 @pytest.mark.parametrize("n", mostly_slow(range(4), 4))
-@pytest.mark.parametrize("answer", [faults.PAGE, faults.NOT_FOUND], ids=["page", "404"])
+@pytest.mark.parametrize("answer", [faults.HTML_PAGE, faults.NOT_FOUND], ids=["page", "404"])
 def test_a_delete_that_somebody_else_answered_is_sent_again(
-    machine: Machine, n: int, answer: Answer
+    machine: Machine, n: int, answer: Response
 ) -> None:
     machine.create()
-    machine.arm.faults.append(Nth(n, DELETES, answer))
+    machine.arm.faults.append(NthRequest(n, DELETES, answer))
     machine.delete()
     assert machine.kinds() == []
     assert [method for method, _ in machine.writes()].count("DELETE") == 5
@@ -124,14 +124,14 @@ def test_a_delete_that_somebody_else_answered_is_sent_again(
 def test_a_delete_that_takes_its_time_is_sent_once(machine: Machine) -> None:
     machine.create()
     machine.arm.settings.set("durations", "vm.delete", value=900)
-    machine.arm.faults.append(Nth(0, faults.polls, faults.NOT_FOUND, times=None))
+    machine.arm.faults.append(NthRequest(0, faults.is_poll, faults.NOT_FOUND, times=None))
     machine.delete()
     assert [method for method, _ in machine.writes()].count("DELETE") == 4
 
 
 def test_what_cannot_be_deleted_is_named_and_the_rest_goes(machine: Machine) -> None:
     machine.create()
-    stuck = Nth(0, of("DELETE", "/virtualNetworks/"), faults.FORBIDDEN, times=None)
+    stuck = NthRequest(0, request_to("DELETE", "/virtualNetworks/"), faults.FORBIDDEN, times=None)
     machine.arm.faults.append(stuck)
     with pytest.raises(LeftBehind, match="AuthorizationFailed") as caught:
         machine.delete()
@@ -145,7 +145,9 @@ def test_what_cannot_be_deleted_is_named_and_the_rest_goes(machine: Machine) -> 
 
 def test_what_cannot_be_looked_at_is_unknown_not_gone(machine: Machine) -> None:
     machine.create()
-    blind = Nth(0, of("GET", "/virtualMachines/demo"), faults.BROKEN, times=None)
+    blind = NthRequest(
+        0, request_to("GET", "/virtualMachines/demo"), faults.UNAVAILABLE, times=None
+    )
     machine.arm.faults.append(blind)
     with pytest.raises((LeftBehind, AzureRefused)) as caught:
         machine.delete()
@@ -190,10 +192,10 @@ def test_a_disk_that_somebody_attached_stays(machine: Machine) -> None:
 def test_a_resource_made_by_another_run_survives_an_undo(machine: Machine) -> None:
     other = elsewhere(machine)
 
-    vm_put = of("PUT", "/virtualMachines/demo")
+    vm_put = request_to("PUT", "/virtualMachines/demo")
     came = False
 
-    def meanwhile(request: Request) -> Answer | None:
+    def meanwhile(request: Request) -> Response | None:
         nonlocal came
         if came or not vm_put(request):
             return None
@@ -204,7 +206,7 @@ def test_a_resource_made_by_another_run_survives_an_undo(machine: Machine) -> No
     machine.arm.faults.append(meanwhile)
     with pytest.raises(AzureRefused):
         machine.create()
-    assert machine.kinds() == WHOLE
+    assert machine.kinds() == DEPLOYMENT_KINDS
 
 
 @pytest.mark.parametrize("right", ["resourceGroups/resources/read", "resources/read"])

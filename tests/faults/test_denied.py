@@ -9,28 +9,28 @@ import pytest
 
 from ccgpu.domain.catalog import Kind
 from ccgpu.errors import CcgpuError, Denied, LeftBehind, RemovalDenied, TimedOut
-from ccgpu.fakearm import Answer, Request
+from ccgpu.fakearm import Request, Response
 from ccgpu.workflows import lifecycle
 from support import faults
-from support.cloud import WHOLE, Machine, make_spec
-from support.faults import Nth, of
-from support.leases import HOUR, collect, elsewhere, only
+from support.cloud import DEPLOYMENT_KINDS, Machine, make_spec
+from support.faults import NthRequest, request_to
+from support.leases import HOUR, collect, other_machine, single_deployment
 
-VM_PUT = of("PUT", "/virtualMachines/demo")
-NSG_DELETE = of("DELETE", "/networkSecurityGroups/")
+VM_PUT = request_to("PUT", "/virtualMachines/demo")
+NSG_DELETE = request_to("DELETE", "/networkSecurityGroups/")
 LOCKED = faults.error(409, "ScopeLocked")
 POLLS = [
-    pytest.param(of("GET", f"{provider}/operation"), id=provider.rsplit("/", 2)[0])
+    pytest.param(request_to("GET", f"{provider}/operation"), id=provider.rsplit("/", 2)[0])
     for provider in (
         "Microsoft.Compute/locations/eastus2",
         "Microsoft.Network/locations/eastus2",
     )
 ]
-GROUP_POLL = of("GET", "/operationresults/")
+GROUP_POLL = request_to("GET", "/operationresults/")
 
 
-def always(kind: faults.Kind, answer: Answer = faults.FORBIDDEN) -> Nth:
-    return Nth(0, kind, answer, times=None)
+def always(kind: faults.RequestFilter, answer: Response = faults.FORBIDDEN) -> NthRequest:
+    return NthRequest(0, kind, answer, times=None)
 
 
 def failing(command: Callable[[], object]) -> CcgpuError:
@@ -49,7 +49,7 @@ def told(error: CcgpuError) -> dict[str, str]:
     ids=["right", "lock"],
 )
 def test_what_may_not_be_deleted_is_4_and_what_cannot_7(
-    machine: Machine, answer: Answer, kind: type[LeftBehind], code: int
+    machine: Machine, answer: Response, kind: type[LeftBehind], code: int
 ) -> None:
     machine.create()
     machine.arm.faults.append(always(NSG_DELETE, answer))
@@ -61,7 +61,7 @@ def test_what_may_not_be_deleted_is_4_and_what_cannot_7(
 
 def test_a_missing_right_is_named_beside_another_cause(machine: Machine) -> None:
     machine.create()
-    vnet = of("DELETE", "/virtualNetworks/")
+    vnet = request_to("DELETE", "/virtualNetworks/")
     machine.arm.faults += [always(NSG_DELETE, LOCKED), always(vnet)]
     error = failing(machine.delete)
     assert error.exit_code == 4
@@ -71,7 +71,7 @@ def test_a_missing_right_is_named_beside_another_cause(machine: Machine) -> None
 
 def test_what_may_not_be_undone_is_told_with_both_causes(machine: Machine) -> None:
     machine.arm.faults += [
-        Nth(0, VM_PUT, faults.error(400, "BadRequest")),
+        NthRequest(0, VM_PUT, faults.error(400, "BadRequest")),
         always(NSG_DELETE),
     ]
     error = failing(machine.create)
@@ -83,7 +83,7 @@ def test_what_may_not_be_undone_is_told_with_both_causes(machine: Machine) -> No
 
 @pytest.mark.parametrize("poll", POLLS)
 def test_a_create_that_may_not_ask_how_far_it_is_leaves_nothing(
-    machine: Machine, poll: faults.Kind
+    machine: Machine, poll: faults.RequestFilter
 ) -> None:
     machine.arm.faults.append(always(poll))
     error = failing(machine.create)
@@ -94,7 +94,9 @@ def test_a_create_that_may_not_ask_how_far_it_is_leaves_nothing(
 
 
 def test_what_is_kept_was_followed_to_its_end(machine: Machine) -> None:
-    machine.arm.faults.append(always(of("GET", "Microsoft.Compute/locations/eastus2/operations")))
+    machine.arm.faults.append(
+        always(request_to("GET", "Microsoft.Compute/locations/eastus2/operations"))
+    )
     error = failing(lambda: machine.create(keep_on_failure=True))
     assert isinstance(error, Denied)
     (vm,) = (one for one in machine.ids() if one.endswith("/virtualMachines/demo"))
@@ -106,7 +108,7 @@ def test_what_is_kept_was_followed_to_its_end(machine: Machine) -> None:
 
 @pytest.mark.parametrize("poll", [*POLLS, pytest.param(GROUP_POLL, id="group")])
 def test_a_delete_that_may_not_ask_how_far_it_is_removes_all_the_same(
-    machine: Machine, poll: faults.Kind
+    machine: Machine, poll: faults.RequestFilter
 ) -> None:
     machine.create()
     machine.arm.faults.append(always(poll))
@@ -120,17 +122,17 @@ def test_a_delete_that_may_not_ask_how_far_it_is_removes_all_the_same(
 
 def test_a_delete_that_never_ends_is_for_want_of_the_right_to_ask(machine: Machine) -> None:
     machine.create()
-    vm = of("GET", "/virtualMachines/demo")
+    vm = request_to("GET", "/virtualMachines/demo")
     deleted = False
 
-    def still_there(request: Request) -> Answer | None:
+    def still_there(request: Request) -> Response | None:
         nonlocal deleted
         deleted = deleted or request.method == "DELETE"
         return there if deleted and vm(request) else None
 
     (id_,) = (one for one in machine.ids() if one.endswith("/virtualMachines/demo"))
-    there = Answer(200, machine.get(id_.partition(machine.cloud.subscription)[2]))
-    polls = of("GET", "Microsoft.Compute/locations/eastus2/operations")
+    there = Response(200, machine.get(id_.partition(machine.cloud.subscription)[2]))
+    polls = request_to("GET", "Microsoft.Compute/locations/eastus2/operations")
     machine.arm.faults += [still_there, always(polls)]
     error = failing(lambda: machine.delete(timeout=900))
     assert isinstance(error, RemovalDenied)
@@ -140,7 +142,9 @@ def test_a_delete_that_never_ends_is_for_want_of_the_right_to_ask(machine: Machi
 
 def test_a_vm_that_stops_is_waited_for_before_the_want_is_told(machine: Machine) -> None:
     machine.create()
-    machine.arm.faults.append(always(of("GET", "Microsoft.Compute/locations/eastus2/operations")))
+    machine.arm.faults.append(
+        always(request_to("GET", "Microsoft.Compute/locations/eastus2/operations"))
+    )
     error = failing(lambda: lifecycle.change_power_state(machine.cloud, "stop", "demo"))
     assert isinstance(error, Denied)
     (vm,) = (one for one in machine.ids() if one.endswith("/virtualMachines/demo"))
@@ -154,13 +158,13 @@ def test_a_vm_that_stops_is_waited_for_before_the_want_is_told(machine: Machine)
     [*POLLS, pytest.param(GROUP_POLL, id="group")],
 )
 def test_a_collection_removes_all_and_says_what_was_missing(
-    machine: Machine, poll: faults.Kind
+    machine: Machine, poll: faults.RequestFilter
 ) -> None:
     machine.create(make_spec(ttl="1h"))
     machine.arm.advance(2 * HOUR)
     machine.arm.faults.append(always(poll))
-    found = collect(elsewhere(machine))
-    assert only(found).action == "removed"
+    found = collect(other_machine(machine))
+    assert single_deployment(found).action == "removed"
     assert isinstance(found.failure, Denied)
     assert machine.kinds() == []
 
@@ -170,12 +174,12 @@ def test_a_collection_removes_all_and_says_what_was_missing(
 )
 @pytest.mark.parametrize("what", ["GET", "DELETE"])
 def test_a_collection_that_fails_has_the_code_of_its_cause(
-    machine: Machine, what: str, answer: Answer, code: int
+    machine: Machine, what: str, answer: Response, code: int
 ) -> None:
     machine.create(make_spec(ttl="1h"))
     machine.arm.advance(2 * HOUR)
-    machine.arm.faults.append(always(of(what, "/networkSecurityGroups/"), answer))
-    failure = collect(elsewhere(machine)).failure
+    machine.arm.faults.append(always(request_to(what, "/networkSecurityGroups/"), answer))
+    failure = collect(other_machine(machine)).failure
     assert isinstance(failure, LeftBehind)
     assert failure.exit_code == code
-    assert (machine.kinds() == WHOLE) is (what == "GET")
+    assert (machine.kinds() == DEPLOYMENT_KINDS) is (what == "GET")

@@ -9,12 +9,20 @@ import pytest
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.events import Event
 from ccgpu.errors import CcgpuError, Interrupted, LeftBehind
-from ccgpu.fakearm import Answer, FakeArm, Request
+from ccgpu.fakearm import FakeArm, Request, Response
 from ccgpu.workflows.show import list_deployments
 from support import faults
-from support.cloud import WHOLE, Machine, make_spec
-from support.faults import Nth, of
-from support.leases import HOUR, Before, actions, collect, elsewhere, extend, only
+from support.cloud import DEPLOYMENT_KINDS, Machine, make_spec
+from support.faults import NthRequest, request_to
+from support.leases import (
+    HOUR,
+    BeforeRequest,
+    actions,
+    collect,
+    extend,
+    other_machine,
+    single_deployment,
+)
 from support.slow import mostly_slow
 
 BOTH = pytest.mark.usefixtures("lists")
@@ -46,20 +54,20 @@ def expired(machine: Machine, **changes: object) -> Machine:
 def test_what_has_expired_goes_whoever_made_it(machine: Machine) -> None:
     expired(machine, private=True, data_disks=[{"size_gib": 64}])
     there = {one.casefold() for one in machine.ids()}
-    found = collect(elsewhere(machine))
+    found = collect(other_machine(machine))
     assert actions(found) == REMOVED
-    assert {one.casefold() for one in only(found).resources} == there
+    assert {one.casefold() for one in single_deployment(found).resources} == there
     assert (machine.kinds(), machine.arm.show()["billing"]) == ([], [])
-    assert collect(elsewhere(machine)).found == ()
+    assert collect(other_machine(machine)).found == ()
 
 
 @BOTH
 def test_without_a_yes_it_only_says_what_it_would_do(machine: Machine) -> None:
     expired(machine)
     before = machine.writes()
-    found = collect(elsewhere(machine), yes=False)
+    found = collect(other_machine(machine), yes=False)
     assert actions(found) == [("demo", "expired", "would-remove")]
-    assert {one.casefold() for one in only(found).resources} == {
+    assert {one.casefold() for one in single_deployment(found).resources} == {
         one.casefold() for one in machine.ids()
     }
     assert machine.writes() == before
@@ -78,7 +86,7 @@ def test_the_grace_is_ten_minutes_by_azures_time(machine: Machine) -> None:
 
 @pytest.mark.parametrize("by", [-HOUR, HOUR])
 def test_a_clock_that_goes_wrong_changes_nothing(machine: Machine, by: float) -> None:
-    wrong = elsewhere(machine, by)
+    wrong = other_machine(machine, by)
     wrong.create(make_spec(ttl="1h"))
     ends = list_deployments(wrong.cloud)[0].seconds_left or 0
     assert 40 * 60 < ends < HOUR
@@ -96,7 +104,7 @@ def test_without_a_lease_it_lives_for_ever(machine: Machine) -> None:
     machine.create()
     machine.arm.advance(1000 * HOUR)
     assert collect(machine).found == ()
-    assert machine.kinds() == WHOLE
+    assert machine.kinds() == DEPLOYMENT_KINDS
 
 
 @BOTH
@@ -109,7 +117,7 @@ def test_decoys_stay_and_so_does_the_group_they_are_in(machine: Machine) -> None
         put(machine, "theirs", *decoy)
     decoys = {one for one in machine.ids() if "/providers/" in one} - ours
     assert len(decoys) == 2 * len(DECOYS)
-    found = collect(elsewhere(machine))
+    found = collect(other_machine(machine))
     assert actions(found)[0] == REMOVED[0]
     assert "demo-ip, demo2-vnet, theirs" in (found.found[0].reason or "")
     groups = {one for one in machine.ids() if "/providers/" not in one}
@@ -124,7 +132,7 @@ def test_a_group_that_stays_is_not_found_over_and_over(machine: Machine) -> None
     collect(machine)
     machine.arm.advance(HOUR)
     before = machine.writes()
-    again = only(collect(machine))
+    again = single_deployment(collect(machine))
     assert (again.action, again.resources) == ("skipped", ())
     assert "there is more in it: theirs" in (again.reason or "")
     assert machine.writes() == before
@@ -136,7 +144,7 @@ def test_a_name_that_is_none_of_ours_is_left_alone(machine: Machine) -> None:
     tags = {"ccgpu-deployment": "../../evil", "ccgpu-created": "2020-01-01T00:00:00Z"}
     put(machine, "theirs", DECOYS[0][0], "2026-03-01", tags)
     machine.arm.advance(4 * HOUR)
-    found = only(collect(machine))
+    found = single_deployment(collect(machine))
     assert (found.action, found.reason) == ("skipped", "that is no name that ccgpu gives")
     assert not list(machine.state.parent.rglob("*evil*"))
     assert machine.kinds() == ["networkSecurityGroups", "resourceGroups"]
@@ -145,11 +153,13 @@ def test_a_name_that_is_none_of_ours_is_left_alone(machine: Machine) -> None:
 @BOTH
 @pytest.mark.parametrize("hours", [2, 4])
 def test_what_a_dead_create_left_goes_after_three_hours(machine: Machine, hours: int) -> None:
-    machine.arm.faults.append(Nth(0, of("PUT", "/virtualMachines/"), KeyboardInterrupt()))
+    machine.arm.faults.append(
+        NthRequest(0, request_to("PUT", "/virtualMachines/"), KeyboardInterrupt())
+    )
     with pytest.raises(Interrupted):
         machine.create()
     machine.arm.advance(hours * HOUR)
-    found = only(collect(elsewhere(machine)))
+    found = single_deployment(collect(other_machine(machine)))
     if hours == 2:
         assert (found.action, found.why) == ("skipped", None)
         assert "being created" in (found.reason or "")
@@ -165,9 +175,11 @@ def test_one_that_fails_does_not_stop_the_others(machine: Machine) -> None:
         machine.create(make_spec(name=name, ttl="1h", regions=["eastus2", "westeurope"]))
         machine.arm.settings.set("quota", "*", "StandardNCCads2023Family", value=400)
     machine.arm.advance(3 * HOUR)
-    stuck = Nth(0, of("DELETE", "/virtualNetworks/three-vnet"), faults.FORBIDDEN, times=None)
+    stuck = NthRequest(
+        0, request_to("DELETE", "/virtualNetworks/three-vnet"), faults.FORBIDDEN, times=None
+    )
     machine.arm.faults.append(stuck)
-    found = collect(elsewhere(machine))
+    found = collect(other_machine(machine))
     assert [(one.name, one.action) for one in found.found] == [
         ("one", "removed"),
         ("three", "failed"),
@@ -179,19 +191,19 @@ def test_one_that_fails_does_not_stop_the_others(machine: Machine) -> None:
     assert {one.rsplit("/", 1)[-1] for one in left} == {"three-vnet", "ccgpu-three"}
     assert left == machine.ids()
     machine.arm.faults.clear()
-    assert collect(elsewhere(machine)).failure is None
+    assert collect(other_machine(machine)).failure is None
     assert machine.kinds() == []
 
 
 @BOTH
 def test_what_cannot_be_looked_at_is_a_failure_too(machine: Machine) -> None:
     expired(machine)
-    blind = Nth(0, of("GET", "/virtualMachines/demo"), faults.FORBIDDEN, times=None)
+    blind = NthRequest(0, request_to("GET", "/virtualMachines/demo"), faults.FORBIDDEN, times=None)
     machine.arm.faults.append(blind)
-    found = collect(elsewhere(machine))
+    found = collect(other_machine(machine))
     assert actions(found) == [("demo", None, "failed")]
     assert isinstance(found.failure, LeftBehind)
-    assert machine.kinds() == WHOLE
+    assert machine.kinds() == DEPLOYMENT_KINDS
 
 
 def test_a_journal_of_this_machine_forgets_what_was_collected(machine: Machine) -> None:
@@ -199,17 +211,17 @@ def test_a_journal_of_this_machine_forgets_what_was_collected(machine: Machine) 
     collect(machine)
     assert not list(machine.state.rglob("demo.json"))
     machine.create()
-    assert machine.kinds() == WHOLE
+    assert machine.kinds() == DEPLOYMENT_KINDS
 
 
 def test_a_deployment_that_this_machine_works_on_is_left_alone(machine: Machine) -> None:
     expired(machine)
     cloud = machine.cloud
     with cloud.journals.locked(cloud.subscription, "demo", lambda: None):
-        found = only(collect(machine))
+        found = single_deployment(collect(machine))
     assert (found.action, found.resources) == ("skipped", ())
     assert "another ccgpu" in (found.reason or "")
-    assert machine.kinds() == WHOLE
+    assert machine.kinds() == DEPLOYMENT_KINDS
 
 
 @BOTH
@@ -220,21 +232,21 @@ def test_a_vm_whose_tag_was_taken_off_stays(machine: Machine) -> None:
     (id_,) = (one for one in machine.ids() if one.endswith("/virtualMachines/demo"))
     machine.cloud.arm.tag(Kind.VM, id_, tags)
     machine.arm.advance(60)
-    assert collect(elsewhere(machine)).found == ()
-    assert machine.kinds() == WHOLE
+    assert collect(other_machine(machine)).found == ()
+    assert machine.kinds() == DEPLOYMENT_KINDS
 
 
 def test_a_list_that_lags_is_not_believed(machine: Machine) -> None:
     expired(machine)
     stale: list[object] = []
 
-    def lagging(request: Request) -> Answer | None:
+    def lagging(request: Request) -> Response | None:
         if not _is_search(request) or not stale:
             return None
         date = formatdate(machine.arm.now(), usegmt=True)
-        return Answer(200, stale.pop(0), {"Date": date, "x-ms-correlation-request-id": "1"})
+        return Response(200, stale.pop(0), {"Date": date, "x-ms-correlation-request-id": "1"})
 
-    def remember(request: Request, answer: Answer) -> None:
+    def remember(request: Request, answer: Response) -> None:
         if _is_search(request):
             stale.append(answer.body)
 
@@ -244,9 +256,9 @@ def test_a_list_that_lags_is_not_believed(machine: Machine) -> None:
     extend(machine, 4)
     machine.arm.faults.append(lagging)
     assert len(stale) == 2
-    assert collect(elsewhere(machine)).found == ()
+    assert collect(other_machine(machine)).found == ()
     assert stale == []
-    assert machine.kinds() == WHOLE
+    assert machine.kinds() == DEPLOYMENT_KINDS
 
 
 def _is_search(request: Request) -> bool:
@@ -259,8 +271,8 @@ def test_what_changed_at_the_last_moment_keeps_all_the_rest(machine: Machine) ->
     (id_,) = (one for one in machine.ids() if one.endswith("/virtualMachines/demo"))
     cloud, tags = machine.cloud, machine.get(f"{id_.partition('0001')[2]}")["tags"]
 
-    class AtTheDelete(Before):
-        def __call__(self, request: Request) -> Answer | None:
+    class AtTheDelete(BeforeRequest):
+        def __call__(self, request: Request) -> Response | None:
             return super().__call__(request) if request.method == "DELETE" else None
 
     def taken_up() -> None:
@@ -268,11 +280,11 @@ def test_what_changed_at_the_last_moment_keeps_all_the_rest(machine: Machine) ->
         machine.arm.advance(20)
 
     machine.arm.faults.append(AtTheDelete(machine.arm, 0, taken_up))
-    found = only(collect(elsewhere(machine)))
+    found = single_deployment(collect(other_machine(machine)))
     assert (found.action, found.resources) == ("skipped", ())
     assert "changed since it was judged" in (found.reason or "")
     assert [method for method, _ in machine.writes()].count("DELETE") == 1
-    assert machine.kinds() == WHOLE
+    assert machine.kinds() == DEPLOYMENT_KINDS
 
 
 @BOTH
@@ -281,7 +293,7 @@ def test_the_disk_of_a_vm_that_is_gone_goes_with_our_group(machine: Machine) -> 
     disk = "/resourceGroups/ccgpu-demo/providers/Microsoft.Compute/disks/demo-osdisk"
     empty = {"creationData": {"createOption": "Empty"}, "diskSizeGB": 64}
     machine.put(disk, "2026-03-02", {"location": "eastus2", "properties": empty})
-    assert only(collect(elsewhere(machine))).action == "removed"
+    assert single_deployment(collect(other_machine(machine))).action == "removed"
     assert machine.kinds() == []
 
 
@@ -292,9 +304,9 @@ def test_the_disks_of_a_vm_are_found_without_tags(machine: Machine) -> None:
         if "/disks/" in id_:
             machine.cloud.arm.tag(Kind.DISK, id_, {})
     machine.arm.advance(20)
-    found = only(collect(elsewhere(machine), yes=False))
+    found = single_deployment(collect(other_machine(machine), yes=False))
     assert {one.rsplit("/", 1)[-1] for one in found.resources} >= {"demo-osdisk", "demo-data0"}
-    assert len(found.resources) == len(WHOLE) + 1
+    assert len(found.resources) == len(DEPLOYMENT_KINDS) + 1
 
 
 def test_time_that_is_over_begins_nothing_more(machine: Machine) -> None:
@@ -334,7 +346,7 @@ def _one_in_the_other(
     arm = FakeArm()
     one = Machine(arm, folder / "one")
     prepare(one)
-    between = Before(arm, at, lambda: tolerated(inner, elsewhere(one)))
+    between = BeforeRequest(arm, at, lambda: tolerated(inner, other_machine(one)))
     arm.faults.append(between)
     tolerated(outer, one)
     if between.request is not None and not _unguarded(between.request):
@@ -377,7 +389,9 @@ def delete(machine: Machine) -> None:
 
 def leftovers(machine: Machine) -> None:
     """What a create that died four hours ago has left."""
-    machine.arm.faults.append(Nth(0, of("PUT", "/virtualMachines/"), KeyboardInterrupt()))
+    machine.arm.faults.append(
+        NthRequest(0, request_to("PUT", "/virtualMachines/"), KeyboardInterrupt())
+    )
     with pytest.raises(Interrupted):
         machine.create()
     machine.arm.faults.clear()
@@ -389,7 +403,7 @@ def empty(_: Machine) -> None:
 
 
 def whole(machine: Machine) -> None:
-    assert machine.kinds() == WHOLE, machine.events[-5:]
+    assert machine.kinds() == DEPLOYMENT_KINDS, machine.events[-5:]
     (found,) = list_deployments(machine.cloud)
     assert (found.seconds_left or 0) > HOUR
 

@@ -4,7 +4,7 @@ import pytest
 
 from ccgpu.errors import Interrupted
 from support.cloud import Machine, make_spec
-from support.faults import Nth, of
+from support.faults import NthRequest, request_to
 from support.leases import HOUR, collect
 
 
@@ -15,7 +15,7 @@ def test_what_was_being_removed_is_named_and_the_rest_is_not_begun(
     for name in ("one", "two"):
         machine.create(make_spec(name=name, ttl="1h"))
     machine.arm.advance(2 * HOUR)
-    machine.arm.faults.append(Nth(n, of("DELETE", "/"), KeyboardInterrupt()))
+    machine.arm.faults.append(NthRequest(n, request_to("DELETE", "/"), KeyboardInterrupt()))
     with pytest.raises(Interrupted) as caught:
         collect(machine)
     ours = {one for one in machine.ids() if "/ccgpu-one" in one}
@@ -33,7 +33,7 @@ def test_what_was_being_removed_is_named_and_the_rest_is_not_begun(
 def test_interrupted_while_it_looks_it_names_nothing(machine: Machine) -> None:
     machine.create(make_spec(ttl="1h"))
     machine.arm.advance(2 * HOUR)
-    machine.arm.faults.append(Nth(1, of("GET", "/"), KeyboardInterrupt()))
+    machine.arm.faults.append(NthRequest(1, request_to("GET", "/"), KeyboardInterrupt()))
     with pytest.raises(Interrupted) as caught:
         collect(machine)
     assert caught.value.resources == ()

@@ -11,9 +11,9 @@ import pytest
 from ccgpu.errors import CcgpuError, StateUnusable
 from ccgpu.fakearm import FakeArm
 from support import faults
-from support.cloud import WHOLE, Machine
+from support.cloud import DEPLOYMENT_KINDS, Machine
 from support.disks import fill, mount, unmount
-from support.faults import Nth, of
+from support.faults import NthRequest, request_to
 
 
 def journal(machine: Machine) -> Path:
@@ -33,13 +33,13 @@ def test_a_lost_journal_changes_nothing(machine: Machine) -> None:
 
 
 def test_a_lost_journal_of_a_create_that_did_not_end_is_no_loss(machine: Machine) -> None:
-    machine.arm.on_commit = faults.AfterCommit(2, faults.puts, KeyboardInterrupt())
+    machine.arm.on_commit = faults.AfterCommit(2, faults.is_put, KeyboardInterrupt())
     with pytest.raises(CcgpuError):
         machine.create()
     machine.arm.on_commit = None
     shutil.rmtree(machine.state)
     machine.create()
-    assert machine.kinds() == WHOLE
+    assert machine.kinds() == DEPLOYMENT_KINDS
     machine.delete()
     assert machine.kinds() == []
 
@@ -92,7 +92,9 @@ def test_a_full_state_folder_means_no_put(small: Path) -> None:
 
 def test_a_state_folder_that_fills_up_means_no_further_put_and_an_undo(small: Path) -> None:
     machine = Machine(FakeArm(), small)
-    full = Nth(0, of("PUT", "/networkSecurityGroups/"), faults.error(400, "Never"), times=0)
+    full = NthRequest(
+        0, request_to("PUT", "/networkSecurityGroups/"), faults.error(400, "Never"), times=0
+    )
     machine.arm.faults.append(lambda r: fill(small) if full.kind(r) else None)
     with pytest.raises(CcgpuError) as caught:
         machine.create()

@@ -7,7 +7,7 @@ import pytest
 
 from ccgpu.fakearm import FakeArm
 from support import processes
-from support.cloud import WHOLE, Machine
+from support.cloud import DEPLOYMENT_KINDS, Machine
 from support.slow import mostly_slow
 
 CHUNKS = 16
@@ -20,7 +20,7 @@ def create(machine: Machine) -> object:
 @pytest.fixture(scope="module")
 def steps(tmp_path_factory: pytest.TempPathFactory) -> int:
     folder = tmp_path_factory.mktemp("fault-free")
-    return processes.steps_of(create, folder / "world", folder / "state")
+    return processes.count_steps(create, folder / "world", folder / "state")
 
 
 def test_there_are_enough_steps_to_be_worth_it(steps: int) -> None:
@@ -38,13 +38,13 @@ def test_a_create_that_is_killed_is_completed_by_the_next(
 def _kill_at(at: int, folder: Path) -> None:
     world, state = folder / "world", folder / "state"
     folder.mkdir()
-    child = processes.start(create, world, state, kill_at=at)
-    assert processes.end(child) == -9, f"step {at} was not reached"
+    child = processes.start_command(create, world, state, kill_at=at)
+    assert processes.wait_for_exit(child) == -9, f"step {at} was not reached"
     machine = Machine(FakeArm(world), state)
     before = _identities(machine)
     machine.create()
     after = _identities(machine)
-    assert machine.kinds() == WHOLE, f"killed at step {at}"
+    assert machine.kinds() == DEPLOYMENT_KINDS, f"killed at step {at}"
     assert before.items() <= after.items(), f"killed at step {at}: made anew"
     machine.delete()
     assert machine.ids() == set(), f"killed at step {at}"

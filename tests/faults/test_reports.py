@@ -9,8 +9,8 @@ from ccgpu.errors import AzureRefused, CcgpuError, Interrupted, LeftBehind, Left
 from ccgpu.workflows import lifecycle
 from support import faults
 from support.cloud import Machine, make_spec
-from support.faults import AfterCommit, Nth, of
-from support.leases import HOUR, collect, elsewhere, extend
+from support.faults import AfterCommit, NthRequest, request_to
+from support.leases import HOUR, collect, extend, other_machine
 
 SPEC = make_spec(os_disk={"encryption": "state-only"})
 VM = "/virtualMachines/demo"
@@ -47,7 +47,9 @@ def stopped(machine: Machine) -> Machine:
 
 def stuck(machine: Machine) -> None:
     """Nothing can be deleted."""
-    machine.arm.faults.append(Nth(0, of("DELETE", "/"), faults.error(409, "ScopeLocked"), None))
+    machine.arm.faults.append(
+        NthRequest(0, request_to("DELETE", "/"), faults.error(409, "ScopeLocked"), None)
+    )
 
 
 def test_a_deallocated_vm_is_not_said_to_bill_and_the_rest_is(machine: Machine) -> None:
@@ -70,7 +72,7 @@ def test_a_running_vm_is_said_to_bill(machine: Machine) -> None:
 
 def test_interrupted_over_a_stopped_vm_it_says_what_bills(machine: Machine) -> None:
     stopped(machine)
-    machine.arm.faults.append(Nth(0, of("DELETE", "/"), KeyboardInterrupt()))
+    machine.arm.faults.append(NthRequest(0, request_to("DELETE", "/"), KeyboardInterrupt()))
     error = interrupted(machine.delete)
     assert set(told(error)) == there(machine)
     assert billed(error) == billing(machine)
@@ -82,8 +84,8 @@ def test_an_interrupted_delete_names_the_nic_and_the_public_ip(
 ) -> None:
     machine.arm.settings.set("lag", value=lag)
     machine.create(SPEC)
-    machine.arm.faults.append(Nth(0, of("DELETE", "/"), KeyboardInterrupt()))
-    error = interrupted(elsewhere(machine).delete)
+    machine.arm.faults.append(NthRequest(0, request_to("DELETE", "/"), KeyboardInterrupt()))
+    error = interrupted(other_machine(machine).delete)
     assert set(told(error)) == there(machine)
     assert {one.state for one in error.resources} == {"unknown"}
 
@@ -94,7 +96,7 @@ def test_before_it_deletes_anything_all_is_said_to_exist(machine: Machine) -> No
     def refuse(_: object) -> None:
         raise KeyboardInterrupt
 
-    error = interrupted(lambda: elsewhere(machine).delete(approve=refuse))
+    error = interrupted(lambda: other_machine(machine).delete(approve=refuse))
     assert set(told(error)) == there(machine)
     assert {one.state for one in error.resources} == {"exists"}
 
@@ -102,9 +104,9 @@ def test_before_it_deletes_anything_all_is_said_to_exist(machine: Machine) -> No
 def test_a_create_of_what_is_there_names_all_of_it_when_interrupted(machine: Machine) -> None:
     machine.create(SPEC, wait=False)
     machine.arm.advance(100)
-    other = elsewhere(machine)
-    view = of("GET", VM)
-    machine.arm.faults.append(Nth(2, view, KeyboardInterrupt()))
+    other = other_machine(machine)
+    view = request_to("GET", VM)
+    machine.arm.faults.append(NthRequest(2, view, KeyboardInterrupt()))
     error = interrupted(lambda: other.create(SPEC))
     assert set(told(error)) == there(machine)
     assert {one.state for one in error.resources} == {"exists"}
@@ -119,9 +121,9 @@ def test_interrupted_it_says_how_to_go_on_and_what_may_bill(
     if verb == "start":
         lifecycle.change_power_state(machine.cloud, "stop", "demo")
     if when == "post":
-        machine.arm.on_commit = AfterCommit(0, of("POST", VM), KeyboardInterrupt())
+        machine.arm.on_commit = AfterCommit(0, request_to("POST", VM), KeyboardInterrupt())
     else:
-        machine.arm.faults.append(Nth(0, faults.polls, KeyboardInterrupt()))
+        machine.arm.faults.append(NthRequest(0, faults.is_poll, KeyboardInterrupt()))
     error = interrupted(lambda: lifecycle.change_power_state(machine.cloud, verb, "demo"))
     machine.arm.on_commit = None
     assert str(error).startswith("interrupted: demo may not be ")
@@ -135,14 +137,14 @@ def test_interrupted_it_says_how_to_go_on_and_what_may_bill(
 
 def test_an_interrupted_wait_says_how_to_go_on(machine: Machine) -> None:
     machine.create(SPEC, wait=False)
-    machine.arm.faults.append(Nth(3, of("GET", VM), KeyboardInterrupt()))
+    machine.arm.faults.append(NthRequest(3, request_to("GET", VM), KeyboardInterrupt()))
     error = interrupted(lambda: lifecycle.wait_for_state(machine.cloud, "demo", State.READY))
     assert error.hint == "`ccgpu wait demo --for ready` continues"
 
 
 def test_an_interrupted_extension_names_all_of_it(machine: Machine) -> None:
     machine.create(SPEC)
-    machine.arm.faults.append(Nth(2, of("PATCH", "/"), KeyboardInterrupt()))
+    machine.arm.faults.append(NthRequest(2, request_to("PATCH", "/"), KeyboardInterrupt()))
     error = interrupted(lambda: extend(machine, 4))
     assert error.hint == "`ccgpu extend demo --ttl 4h` continues"
     assert set(told(error)) == there(machine)
@@ -155,7 +157,7 @@ def test_an_interrupted_collection_knows_that_a_deallocated_vm_does_not_bill(
     machine.create(make_spec(os_disk={"encryption": "state-only"}, ttl="1h"))
     lifecycle.change_power_state(machine.cloud, "stop", "demo")
     machine.arm.advance(2 * HOUR)
-    machine.arm.faults.append(Nth(0, of("DELETE", "/"), KeyboardInterrupt()))
+    machine.arm.faults.append(NthRequest(0, request_to("DELETE", "/"), KeyboardInterrupt()))
     error = interrupted(lambda: collect(machine))
     assert set(told(error)) == there(machine)
     assert billed(error) == billing(machine)
@@ -193,7 +195,7 @@ def test_kept_and_billed_is_left_behind(machine: Machine) -> None:
 
 
 def test_kept_without_a_bill_it_is_only_its_cause(machine: Machine) -> None:
-    machine.arm.faults.append(Nth(0, of("PUT", VM), faults.error(400, "BadRequest")))
+    machine.arm.faults.append(NthRequest(0, request_to("PUT", VM), faults.error(400, "BadRequest")))
     with pytest.raises(AzureRefused) as caught:
         machine.create(SPEC, keep_on_failure=True)
     assert caught.value.exit_code == 4

@@ -9,7 +9,7 @@ import pytest
 from ccgpu.domain.role import PROVIDERS_READ
 from ccgpu.fakearm import FAKE_SUBSCRIPTION, NCC_SIZE, FakeArm, Request
 from ccgpu.store import specs
-from support.cli import Done, Shell
+from support.cli import CommandResult, Shell
 from support.slow import mostly_slow
 
 _TEMPLATES = [one.name for one in specs.templates()]
@@ -58,7 +58,7 @@ def _role(shell: Shell, flags: str, more: str = "") -> list[str]:
     return actions
 
 
-def _life(shell: Shell, flags: str) -> list[Done]:
+def _life(shell: Shell, flags: str) -> list[CommandResult]:
     """Every command, until one fails; what is left of a VM that found no place goes too."""
     wanted = f"demo --region eastus2 --ssh-from 203.0.113.7/32 {flags}"
     full = {"eastus2": {"": 0}}
@@ -73,7 +73,7 @@ def _life(shell: Shell, flags: str) -> list[Done]:
     ]
     lines += ["stop demo", "start demo", "restart demo", "extend demo --ttl 1h"]
     lines += [lambda: shell.arm.advance(7200), "gc --yes"]
-    done: list[Done] = []
+    done: list[CommandResult] = []
     for line in lines:
         if isinstance(line, str):
             done.append(shell(line))
@@ -143,7 +143,7 @@ def test_no_action_of_it_is_spare(tmp_path: Path, spec: str) -> None:
     assert spare == []
 
 
-def _missed(action: str, done: list[Done]) -> bool:
+def _missed(action: str, done: list[CommandResult]) -> bool:
     """The life ended because a command was refused that action, and said so."""
     whole = rf"(?<![\w/.]){re.escape(action)}(?![\w/])"
     return done[-1].code == 4 and bool(re.search(whole, done[-1].err, re.IGNORECASE))

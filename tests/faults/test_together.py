@@ -6,7 +6,7 @@ import pytest
 
 from ccgpu.fakearm import FakeArm, Request
 from support import processes
-from support.cloud import WHOLE, Machine
+from support.cloud import DEPLOYMENT_KINDS, Machine
 from support.slow import mostly_slow
 
 
@@ -25,10 +25,10 @@ def test_two_creates_at_once_make_one_vm(
 ) -> None:
     world = tmp_path / "world"
     FakeArm(world).close()
-    children = [processes.start(create, world, tmp_path / state) for state in states]
-    assert [processes.end(child) for child in children] == [0, 0]
+    children = [processes.start_command(create, world, tmp_path / state) for state in states]
+    assert [processes.wait_for_exit(child) for child in children] == [0, 0]
     machine = Machine(FakeArm(world), tmp_path / "one")
-    assert machine.kinds() == WHOLE
+    assert machine.kinds() == DEPLOYMENT_KINDS
     assert _vms_made(machine) == 1
     machine.delete()
     assert machine.ids() == set()
@@ -59,7 +59,7 @@ def _one_inside_the_other(at: int, folder: Path) -> bool:
     arm.faults.append(interrupt)
     one.create()
     arm.faults.clear()
-    assert one.kinds() == WHOLE, at
+    assert one.kinds() == DEPLOYMENT_KINDS, at
     assert _vms_made(one) == 1, at
     two.delete()
     assert one.ids() == set(), at
@@ -72,10 +72,10 @@ def test_a_create_and_a_delete_at_once_end_whole_or_gone(tmp_path: Path) -> None
     first = Machine(FakeArm(world), tmp_path / "one")
     first.create()
     first.arm.close()
-    children = [processes.start(c, world, tmp_path / "one") for c in (create, delete)]
-    assert [processes.end(child) for child in children] == [0, 0]
+    children = [processes.start_command(c, world, tmp_path / "one") for c in (create, delete)]
+    assert [processes.wait_for_exit(child) for child in children] == [0, 0]
     machine = Machine(FakeArm(world), tmp_path / "one")
-    assert machine.kinds() in ([], WHOLE)
+    assert machine.kinds() in ([], DEPLOYMENT_KINDS)
     machine.delete()
     assert machine.ids() == set()
 

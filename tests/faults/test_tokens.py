@@ -8,11 +8,11 @@ import pytest
 
 from support import faults
 from support.cli import Shell
-from support.cloud import WHOLE
-from support.faults import Nth, of
+from support.cloud import DEPLOYMENT_KINDS
+from support.faults import NthRequest, request_to
 
 _CREATE = "create demo --region eastus2 --ssh-from 203.0.113.7/32 -o json"
-_VM = of("PUT", "/virtualMachines/")
+_VM = request_to("PUT", "/virtualMachines/")
 _CLAIMS = base64.urlsafe_b64encode(b'{"access_token":{}}').decode().rstrip("=")
 CAE = faults.error(
     401,
@@ -43,7 +43,7 @@ def test_work_outlasts_its_tokens(shell: Shell, lifetime: int) -> None:
     assert made.document["state"] == "ready"
     assert shell.arm.now() - began > 2700
     assert _statuses(shell).count(401) >= 5
-    assert shell.kinds() == WHOLE
+    assert shell.kinds() == DEPLOYMENT_KINDS
     gone = shell("delete demo --yes --timeout 2h")
     assert gone.code == 0, gone
     assert shell.arm.now() - began > 5400
@@ -60,16 +60,18 @@ def test_a_token_that_is_over_is_refused_and_says_by_what_clock(shell: Shell) ->
 
 
 def test_claims_are_asked_for_in_the_middle_of_it(shell: Shell) -> None:
-    for kind in (_VM, faults.polls, of("GET", "/virtualMachines/")):
-        shell.arm.faults.append(Nth(0, kind, CAE))
+    for kind in (_VM, faults.is_poll, request_to("GET", "/virtualMachines/")):
+        shell.arm.faults.append(NthRequest(0, kind, CAE))
     done = shell(_CREATE)
     assert done.code == 0, done
     assert _statuses(shell).count(401) == 3
 
 
-@pytest.mark.parametrize("kind", [of("GET", "/"), _VM], ids=["at once", "for the VM"])
-def test_claims_that_are_never_enough_are_a_failed_sign_in(shell: Shell, kind: faults.Kind) -> None:
-    shell.arm.faults.append(Nth(0, kind, CAE, times=None))
+@pytest.mark.parametrize("kind", [request_to("GET", "/"), _VM], ids=["at once", "for the VM"])
+def test_claims_that_are_never_enough_are_a_failed_sign_in(
+    shell: Shell, kind: faults.RequestFilter
+) -> None:
+    shell.arm.faults.append(NthRequest(0, kind, CAE, times=None))
     done = shell(_CREATE)
     assert (done.code, done.error["code"]) == (4, "InvalidAuthenticationToken")
     refused = Counter(r["path"] for r in shell.arm.show()["requests"] if r["status"] == 401)
@@ -81,16 +83,16 @@ def test_claims_that_are_never_enough_are_a_failed_sign_in(shell: Shell, kind: f
 @pytest.mark.parametrize(
     "kind",
     [
-        pytest.param(of("GET", "/"), id="first-read"),
-        pytest.param(of("PUT", "/resourceGroups/"), id="first-write"),
+        pytest.param(request_to("GET", "/"), id="first-read"),
+        pytest.param(request_to("PUT", "/resourceGroups/"), id="first-write"),
         pytest.param(_VM, id="vm"),
-        pytest.param(faults.polls, id="poll"),
+        pytest.param(faults.is_poll, id="poll"),
     ],
 )
 def test_a_wait_that_is_too_long_ends_it_in_its_time(
-    shell: Shell, kind: faults.Kind, keep: bool
+    shell: Shell, kind: faults.RequestFilter, keep: bool
 ) -> None:
-    shell.arm.faults.append(fault := Nth(0, kind, LATER))
+    shell.arm.faults.append(fault := NthRequest(0, kind, LATER))
     began = shell.arm.now()
     done = shell(f"{_CREATE} --timeout 30m{' --keep-on-failure' if keep else ''}")
     assert fault.fired

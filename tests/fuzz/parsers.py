@@ -23,7 +23,7 @@ from ccgpu.errors import InvalidFile
 from ccgpu.fakeguest.evidence import quote as quotes
 from ccgpu.fakeguest.evidence import spdm as spdm_builder
 from ccgpu.fakeguest.evidence import tokens
-from ccgpu.fakeguest.evidence.gpu import Collected
+from ccgpu.fakeguest.evidence.gpu import CollectedGpuEvidence
 from ccgpu.store import evidence
 from support import documents, gpus, vms
 
@@ -39,12 +39,12 @@ class Parser:
 
 
 def _cpu() -> CpuEvidence:
-    found = vms.asked(vms.vm()).cpu
+    found = vms.nonce_evidence(vms.vm()).cpu
     assert found is not None
     return found
 
 
-def _gpu() -> Collected:
+def _gpu() -> CollectedGpuEvidence:
     return gpus.gpu().collect(vms.NONCE)
 
 
@@ -82,7 +82,7 @@ def _files_of_a_folder(data: bytes) -> object:
 
 def _folders() -> Iterator[bytes]:
     """Folders of raw files, and of documents beside each other."""
-    cpu, gpu = _cpu(), gpus.asked(gpus.gpu())
+    cpu, gpu = _cpu(), gpus.nonce_evidence(gpus.gpu())
     thim = documents.thim(cpu.vek or b"", cpu.chain or b"")
     whole = blob.parse(cpu.hcl or b"")
     quoted = (cpu.quote or b"", cpu.signature or b"", cpu.event_log or b"")
@@ -106,7 +106,7 @@ def _folder() -> Path:
 def _files() -> Iterator[bytes]:
     """A file of every format."""
     cpu, gpu = _cpu(), _gpu()
-    for found in (vms.asked(vms.vm()), gpus.asked(gpus.gpu())):
+    for found in (vms.nonce_evidence(vms.vm()), gpus.nonce_evidence(gpus.gpu())):
         made = bundle.from_evidence(found, made_at=vms.AT, tool="fuzz")
         yield made.model_dump_json(by_alias=True, exclude_none=True).encode()
     yield cpu.hcl or b""
@@ -118,7 +118,7 @@ def _files() -> Iterator[bytes]:
     yield json.dumps({"platform": "az-snp", "evidence": trustee}).encode()
     entry = {"arch": "HOPPER", "evidence": _text(gpu.report), "certificate": _text(gpu.chain)}
     yield json.dumps([entry | {"nonce": vms.NONCE.hex()}]).encode()
-    of_gpu = gpus.asked(gpus.gpu()).gpus
+    of_gpu = gpus.nonce_evidence(gpus.gpu()).gpus
     report = blob.parse(cpu.hcl or b"").report
     for value in (
         documents.nvattest(of_gpu, vms.NONCE),
@@ -128,13 +128,13 @@ def _files() -> Iterator[bytes]:
         {"token": "a.b.c"},
     ):
         yield json.dumps(value).encode()
-    yield tokens.NrasAnswer(tokens.nras_signer(), vms.NONCE).signed()
+    yield tokens.NrasResponse(tokens.nras_signer(), vms.NONCE).signed()
     yield tokens.MaaToken(tokens.maa_signer(), vms.NONCE).signed()
 
 
 def _versioned() -> bytes:
-    fields = (*spdm_builder.described(bytes(48)), spdm_builder.Opaque(37, b"\x05\x00"))
-    return spdm_builder.Versioned().encoded(fields)
+    fields = (*spdm_builder.opaque_fields(bytes(48)), spdm_builder.OpaqueField(37, b"\x05\x00"))
+    return spdm_builder.VersionedOpaqueData().encoded(fields)
 
 
 def _text(data: bytes | None) -> str:
@@ -162,7 +162,8 @@ PARSERS = {
     "json": Parser(partial(strict_json.load, limit=65536), lambda: [b'{"a": [1, {"b": null}]}']),
     "quote": Parser(quote.parse, lambda: [_cpu().quote or b""]),
     "tpm-signature": Parser(
-        signature.parse, lambda: [_cpu().signature or b"", quotes.tpmt(_cpu().signature or b"")]
+        signature.parse,
+        lambda: [_cpu().signature or b"", quotes.tpmt_signature(_cpu().signature or b"")],
     ),
     "pcr-file": Parser(
         partial(pcrs.parse, selected=frozenset(range(24))),
@@ -179,7 +180,7 @@ PARSERS = {
     "ocsp": Parser(ocsp_response.parse, lambda: list(_gpu().ocsp)),
     "jwks": Parser(jwks.parse, lambda: [tokens.key_set(tokens.nras_signer().jwk())]),
     "nras": Parser(
-        nras.parse, lambda: [tokens.NrasAnswer(tokens.nras_signer(), vms.NONCE).signed()]
+        nras.parse, lambda: [tokens.NrasResponse(tokens.nras_signer(), vms.NONCE).signed()]
     ),
     "maa": Parser(maa.parse, lambda: [tokens.MaaToken(tokens.maa_signer(), vms.NONCE).signed()]),
     "evidence-file": Parser(_file, _files),

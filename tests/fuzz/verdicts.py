@@ -105,7 +105,7 @@ def _judged(found: Evidence, good: Evidence, roots: Roots | None) -> Appraisal:
     name = "default" if good.cpu and good.gpus else "gpu-only" if good.gpus else "cpu-only"
     binding = good.claimed.binding
     policy = _policy(name, binding, revocation=bool(good.collateral.ocsp))
-    question = vms.asking(vms.vm(), keys=_KEYS)
+    question = vms.caller_question(vms.vm(), keys=_KEYS)
     if binding == "nonce":
         question = replace(question, vm_id=question.vm_id if good.cpu else None, host_key=None)
     return appraise(found, policy, question, roots)
@@ -125,7 +125,7 @@ def _facts(found: Callable[[], Evidence]) -> Mapping[str, str]:
 def _vm() -> Evidence:
     """A VM, with what may come along: revocations, PCRs in a file."""
     machine = vms.vm()
-    found = vms.bound(machine)
+    found = vms.bound_evidence(machine)
     crl_ = machine.amd.crl(7).signed_by(machine.amd.ark_key)
     file = b"".join(machine.pcrs[index] for index in range(24))
     return replace(found, cpu=replace(_cpu(found), crl=crl_, pcrs=None, pcr_file=file))
@@ -134,7 +134,7 @@ def _vm() -> Evidence:
 @cache
 def _bare_vm() -> Evidence:
     """A VM that answers a nonce alone."""
-    return vms.asked(vms.vm())
+    return vms.nonce_evidence(vms.vm())
 
 
 @cache
@@ -142,13 +142,13 @@ def _vm_and_token() -> Evidence:
     """A VM, with Microsoft's token."""
     machine = vms.vm()
     token = tokens.MaaToken(_MAA, vms.NONCE, vm_id=machine.vm_id, issued=vms.AT, tee=vms.MAA_REPORT)
-    return replace(vms.bound(machine), tokens=AttestationTokens(maa=token.signed()))
+    return replace(vms.bound_evidence(machine), tokens=AttestationTokens(maa=token.signed()))
 
 
 @cache
 def _both_and_ocsp() -> Evidence:
     """A VM and its GPU, with all of their collateral."""
-    return gpus.bound(vms.vm(), gpus.gpu())
+    return gpus.bound_evidence(vms.vm(), gpus.gpu())
 
 
 @cache
@@ -160,7 +160,7 @@ def _both() -> Evidence:
 @cache
 def _bare_gpu() -> Evidence:
     """A GPU that answers a nonce alone."""
-    return _without_ocsp(gpus.asked(gpus.gpu()))
+    return _without_ocsp(gpus.nonce_evidence(gpus.gpu()))
 
 
 @cache
@@ -168,7 +168,7 @@ def _both_and_token() -> Evidence:
     """A VM and its GPU, with NVIDIA's token."""
     nonce = spdm.parse(_both().gpus[0].report).nonce
     ueids = (_facts(_both)["GPU ueid"],)
-    token = tokens.NrasAnswer(_NRAS, nonce, issued=vms.AT, ueids=ueids)
+    token = tokens.NrasResponse(_NRAS, nonce, issued=vms.AT, ueids=ueids)
     return replace(_both(), tokens=AttestationTokens(nras=token.signed()))
 
 

@@ -8,7 +8,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from ccgpu.fakearm import FAKE_SUBSCRIPTION, NCC_SIZE, Answer, FakeArm, Request
+from ccgpu.fakearm import FAKE_SUBSCRIPTION, NCC_SIZE, FakeArm, Request, Response
 from support import public_keys
 from support.repository import ROOT
 
@@ -41,14 +41,14 @@ class Client:
         api: str | None = None,
         query: str = "",
         headers: dict[str, str] | None = None,
-    ) -> Answer:
+    ) -> Response:
         url = f"{HOST}{path}?api-version={api or api_of(path)}{query}"
         raw = b"" if body is None else json.dumps(body).encode()
         return self.arm.send(
             Request(method, url, {"Authorization": "Bearer x", **(headers or {})}, raw)
         )
 
-    def ok(self, method: str, path: str, body: Any = None, **more: Any) -> Answer:
+    def ok(self, method: str, path: str, body: Any = None, **more: Any) -> Response:
         answer = self.send(method, path, body, **more)
         assert answer.status < 300, answer.body
         return answer
@@ -65,43 +65,47 @@ class Client:
     def status(self, path: str) -> int:
         return self.send("GET", path).status
 
-    def url(self, url: str) -> Answer:
+    def get_url(self, url: str) -> Response:
         """GET an address that the service gave out."""
         return self.arm.send(Request("GET", url, {"Authorization": "Bearer x"}))
 
-    def done(self, method: str, path: str, body: Any = None, **more: Any) -> Answer:
+    def complete(self, method: str, path: str, body: Any = None, **more: Any) -> Response:
         """Write, let virtual time pass until it has ended, and insist that it went well."""
         answer = self.ok(method, path, body, **more)
         address = answer.headers.get("Azure-AsyncOperation")
         if address:
-            assert self.end(address)["status"] == "Succeeded"
+            assert self.wait_for_end(address)["status"] == "Succeeded"
         return answer
 
-    def end(self, address: str) -> Any:
+    def wait_for_end(self, address: str) -> Any:
         """What an operation says at its end."""
         for _ in range(10):
-            answer = self.url(address).body
+            answer = self.get_url(address).body
             if answer["status"] != "InProgress":
                 return answer
             self.arm.advance(200)
         raise AssertionError("the operation does not end")
 
     def group(self, name: str = "g", **changes: Any) -> str:
-        path = group(name)
+        path = group_path(name)
         self.ok("PUT", path, {"location": REGION, **changes})
         return path
 
     def network(self, **changes: Any) -> str:
         """A group, a security group and a network with one subnet; answers the subnet's id."""
         self.group()
-        self.done("PUT", of("Microsoft.Network/networkSecurityGroups", "nsg"), nsg_body())
-        self.done("PUT", of("Microsoft.Network/virtualNetworks", "vnet"), vnet_body(**changes))
-        return subnet()
+        self.complete(
+            "PUT", resource_path("Microsoft.Network/networkSecurityGroups", "nsg"), nsg_body()
+        )
+        self.complete(
+            "PUT", resource_path("Microsoft.Network/virtualNetworks", "vnet"), vnet_body(**changes)
+        )
+        return subnet_path()
 
     def machine(self, name: str = "vm", **changes: Any) -> str:
         """A VM that has been made; the network must be there."""
-        self.done("PUT", vm(name), vm_body(name, **changes))
-        return vm(name)
+        self.complete("PUT", vm_path(name), vm_body(name, **changes))
+        return vm_path(name)
 
     def kinds(self) -> list[str]:
         """What exists, without the providers' names, sorted."""
@@ -116,20 +120,20 @@ def api_of(path: str) -> str:
     return APIS.get("/".join(kind[:2]), APIS.get(kind[0], "unknown"))
 
 
-def group(name: str = "g") -> str:
+def group_path(name: str = "g") -> str:
     return f"/subscriptions/{FAKE_SUBSCRIPTION}/resourceGroups/{name}"
 
 
-def of(kind: str, name: str, of_group: str = "g") -> str:
-    return f"{group(of_group)}/providers/{kind}/{name}"
+def resource_path(kind: str, name: str, of_group: str = "g") -> str:
+    return f"{group_path(of_group)}/providers/{kind}/{name}"
 
 
-def vm(name: str = "vm") -> str:
-    return of("Microsoft.Compute/virtualMachines", name)
+def vm_path(name: str = "vm") -> str:
+    return resource_path("Microsoft.Compute/virtualMachines", name)
 
 
-def subnet() -> str:
-    return of("Microsoft.Network/virtualNetworks", "vnet") + "/subnets/default"
+def subnet_path() -> str:
+    return resource_path("Microsoft.Network/virtualNetworks", "vnet") + "/subnets/default"
 
 
 def rule(name: str = "ssh", **changes: Any) -> dict[str, Any]:
@@ -172,7 +176,7 @@ def nat_body(*addresses: str) -> dict[str, Any]:
 
 
 def nic_body(**changes: Any) -> dict[str, Any]:
-    configuration = {"name": "ip", "properties": {"subnet": {"id": subnet()}}}
+    configuration = {"name": "ip", "properties": {"subnet": {"id": subnet_path()}}}
     return {"location": REGION, "properties": {"ipConfigurations": [configuration]} | changes}
 
 
@@ -192,12 +196,14 @@ def inline_nic(option: str = "Delete", **changes: Any) -> dict[str, Any]:
     }
     configuration = {
         "name": "ip",
-        "properties": {"subnet": {"id": subnet()}, "publicIPAddressConfiguration": address},
+        "properties": {"subnet": {"id": subnet_path()}, "publicIPAddressConfiguration": address},
     }
     properties = {
         "primary": True,
         "deleteOption": option,
-        "networkSecurityGroup": {"id": of("Microsoft.Network/networkSecurityGroups", "nsg")},
+        "networkSecurityGroup": {
+            "id": resource_path("Microsoft.Network/networkSecurityGroups", "nsg")
+        },
         "ipConfigurations": [configuration],
     }
     return {"name": "nic", "tags": {"from": "nic"}, "properties": properties | changes}
@@ -218,7 +224,7 @@ def vm_body(name: str = "vm", /, **changes: Any) -> dict[str, Any]:
                 "uefiSettings": {"secureBootEnabled": True, "vTpmEnabled": True},
             },
             "storageProfile": {
-                "imageReference": image(),
+                "imageReference": image_reference(),
                 "osDisk": {
                     "name": f"{name}-os",
                     "createOption": "FromImage",
@@ -247,15 +253,15 @@ def vm_body(name: str = "vm", /, **changes: Any) -> dict[str, Any]:
         },
     }
     for path, value in changes.items():
-        change(body, path.split("__"), value)
+        set_path(body, path.split("__"), value)
     return body
 
 
-def image(sku: str = "cvm", version: str = "latest") -> dict[str, str]:
+def image_reference(sku: str = "cvm", version: str = "latest") -> dict[str, str]:
     return {"publisher": "Canonical", "offer": "ubuntu-24_04-lts", "sku": sku, "version": version}
 
 
-SHORT = {
+SHORT_PATHS = {
     "size": "properties__hardwareProfile__vmSize",
     "security": "properties__securityProfile",
     "disk": "properties__storageProfile__osDisk",
@@ -268,9 +274,9 @@ SHORT = {
 }
 
 
-def change(body: dict[str, Any], path: list[str], value: Any) -> None:
+def set_path(body: dict[str, Any], path: list[str], value: Any) -> None:
     """Put `value` at `path`, whose first step may be one of `SHORT`; `...` takes it away."""
-    *steps, last = [step for part in path for step in SHORT.get(part, part).split("__")]
+    *steps, last = [step for part in path for step in SHORT_PATHS.get(part, part).split("__")]
     node: Any = body
     for step in steps:
         node = node[int(step)] if isinstance(node, list) else node.setdefault(step, {})
@@ -282,7 +288,7 @@ def change(body: dict[str, Any], path: list[str], value: Any) -> None:
         node[last] = value
 
 
-def recorded(vectors: Path, name: str) -> Any:
+def load_recording(vectors: Path, name: str) -> Any:
     """A recording of real traffic, from the folder that the repository does not hold."""
     return json.loads((vectors / "arm" / "recorded" / name).read_text(encoding="utf-8"))
 
@@ -293,14 +299,14 @@ def refusal_codes() -> set[str]:
     for path in (ROOT / "src" / "ccgpu" / "fakearm").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call):
-                found |= set(_code_in(node))
+                found |= set(_code_of_call(node))
             elif isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "_TEXTS":
                 assert isinstance(node.value, ast.Dict)
                 found |= {ast.literal_eval(key) for key in node.value.keys if key is not None}
     return found
 
 
-def _code_in(call: ast.Call) -> list[str]:
+def _code_of_call(call: ast.Call) -> list[str]:
     """The code that a call of `Refused(status, code, …)` or of `error(code, …)` names."""
     name = ast.unparse(call.func).rpartition(".")[2]
     place = {"Refused": 1, "error": 0, "invalid_tags": 0}.get(name)

@@ -13,16 +13,16 @@ class Az:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._log = folder / "asked"
+        self._log = folder / "calls"
         folder.mkdir()
         self.fails("ERROR: Please run 'az login' to setup account.")
 
-    def gives(self, token: str, *, seconds: int = 3600) -> None:
+    def prints_token(self, token: str, *, seconds: int = 3600) -> None:
         """Give this token."""
         ends = int(time.time()) + seconds  # noqa: TID251  # the SDK compares with its own clock
-        self.says(json.dumps({"accessToken": token, "expires_on": ends}))
+        self.prints(json.dumps({"accessToken": token, "expires_on": ends}))
 
-    def says(self, text: str) -> None:
+    def prints(self, text: str) -> None:
         """Print this and succeed."""
         self._write(f"printf '%s' {shlex.quote(text)}")
 
@@ -34,7 +34,7 @@ class Az:
         """Be not installed."""
         (self.folder / "az").unlink()
 
-    def asked(self) -> list[list[str]]:
+    def calls(self) -> list[list[str]]:
         """The arguments of each call."""
         lines = self._log.read_text().splitlines() if self._log.exists() else []
         return [line.split("\t") for line in lines]

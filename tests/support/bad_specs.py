@@ -47,7 +47,7 @@ def _key(id_: str, line: str, fragment: str) -> BadSpec:
     return _yaml(id_, f"ssh_keys:\n  - {line}\n", "ssh_keys.0", fragment, 2)
 
 
-def _indented(text: str) -> str:
+def _indent(text: str) -> str:
     return "".join(f"      {line}\n" for line in text.splitlines())
 
 
@@ -195,7 +195,7 @@ _LOGIN = [
     _key("folder for a key", "./", "is a folder"),
     _yaml(
         "private key given as public",
-        "ssh_keys:\n  - |\n" + _indented(public_keys.private_key()),
+        "ssh_keys:\n  - |\n" + _indent(public_keys.private_key()),
         "ssh_keys.0",
         "is a private key",
         2,

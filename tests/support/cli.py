@@ -23,7 +23,7 @@ from support.services import Services
 
 
 @dataclass(frozen=True)
-class Done:
+class CommandResult:
     """What a command line has said, and its exit code."""
 
     line: str
@@ -85,7 +85,7 @@ class Shell:
         (self.home / ".ssh" / "id_ed25519.pub").write_text(f"{PUBLIC_KEY} me\n")
         return self
 
-    def __call__(self, line: str) -> Done:
+    def __call__(self, line: str) -> CommandResult:
         """Run `ccgpu LINE`."""
         out, err = io.StringIO(), io.StringIO()
         outside = Runtime(
@@ -99,7 +99,7 @@ class Shell:
             ask=self.ask,
         )
         code = run(shlex.split(line), outside)
-        return Done(line, code, out.getvalue(), err.getvalue())
+        return CommandResult(line, code, out.getvalue(), err.getvalue())
 
     def _console(self, file: io.StringIO, *, terminal: bool) -> Console:
         return Console(

@@ -27,7 +27,7 @@ from ccgpu.workflows.create.stages import create
 PUBLIC_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIO6ugBULBtCw910h8qCEhpAPD7DM4vsd0jymRQxwbA2J"
 
 # The kinds of a whole public deployment.
-WHOLE = sorted(
+DEPLOYMENT_KINDS = sorted(
     [
         *("resourceGroups", "networkSecurityGroups", "virtualNetworks", "virtualMachines"),
         *("networkInterfaces", "publicIPAddresses", "disks"),
@@ -54,7 +54,7 @@ def make_spec(**changes: Any) -> VmSpec:
     return VmSpec.model_validate(base | {"ssh_keys": [PUBLIC_KEY]} | changes)
 
 
-def options(**changes: Any) -> CreateOptions:
+def create_options(**changes: Any) -> CreateOptions:
     """The options of a create that has nothing special to it."""
     return CreateOptions(default_keys=lambda: (PUBLIC_KEY,), **changes)
 
@@ -75,7 +75,7 @@ class Machine:
     def create(self, spec: VmSpec | None = None, **changes: Any) -> CreateOutcome:
         """`ccgpu create`."""
         wanted = spec or make_spec()
-        return create(self.cloud, wanted, options(**changes), self.events.append)
+        return create(self.cloud, wanted, create_options(**changes), self.events.append)
 
     def delete(self, name: str = "demo", **changes: Any) -> deleting.DeleteOutcome:
         """`ccgpu delete`."""

@@ -11,14 +11,14 @@ from ccgpu.attest.snp import report as reports
 from ccgpu.attest.snp.report import SnpReport
 from ccgpu.attest.snp.verify import verify
 from ccgpu.fakeguest.evidence import snp
-from ccgpu.fakeguest.evidence.amd import Amd, Chip
-from ccgpu.fakeguest.evidence.pki import Certificate, Extension
+from ccgpu.fakeguest.evidence.amd import AmdAuthorities, SimulatedChip
+from ccgpu.fakeguest.evidence.pki import CertificateTemplate, X509Extension
 
 AT = datetime(2026, 11, 22, tzinfo=UTC)
 _RULE = Rule("test.root", "a root of the test", "the test")
 
 
-def roots_of(amd: Amd, **changed: bytes) -> Mapping[str, AmdRoots]:
+def pinned_roots(amd: AmdAuthorities, **changed: bytes) -> Mapping[str, AmdRoots]:
     """The simulated authorities, pinned; some of them changed (`ark=`, `ask=`, `asvk=`: DER)."""
     ders = {"ark": amd.ark, "ask": amd.ask, "asvk": amd.asvk} | changed
     pinned = {
@@ -28,7 +28,7 @@ def roots_of(amd: Amd, **changed: bytes) -> Mapping[str, AmdRoots]:
 
 
 @dataclass(frozen=True)
-class Judged:
+class SnpResult:
     """What came of it."""
 
     outcome: Outcome[SnpReport]
@@ -46,7 +46,7 @@ class SnpEvidence:
     crl: bytes | None = None
     at: datetime = AT
 
-    def judge(self) -> Judged:
+    def judge(self) -> SnpResult:
         """All checks. `Malformed` if the report cannot be read."""
         checks = Checks()
         outcome = verify(
@@ -58,7 +58,7 @@ class SnpEvidence:
             self.at,
             checks,
         )
-        return Judged(outcome, tuple(checks.made))
+        return SnpResult(outcome, tuple(checks.made))
 
     def refusals(self) -> set[str]:
         """The reason codes; none if it is verified."""
@@ -75,36 +75,38 @@ class SnpEvidence:
 class Machine:
     """A processor and the authorities that vouch for it."""
 
-    amd: Amd
-    chip: Chip = field(default_factory=Chip)
+    amd: AmdAuthorities
+    chip: SimulatedChip = field(default_factory=SimulatedChip)
 
-    def report(self, **changes: int | bytes) -> snp.Report:
+    def report(self, **changes: int | bytes) -> snp.SnpReportTemplate:
         """A report of this machine."""
-        return snp.report(self.chip, **changes)
+        return snp.snp_report(self.chip, **changes)
 
     @property
-    def vcek(self) -> Certificate:
+    def vcek(self) -> CertificateTemplate:
         """The certificate of its key, not yet signed."""
         return self.amd.vcek(self.chip)
 
     def evidence(
-        self, report: snp.Report | None = None, vek: Certificate | None = None
+        self, report: snp.SnpReportTemplate | None = None, vek: CertificateTemplate | None = None
     ) -> SnpEvidence:
         """What it shows: this report with this certificate, each signed by whom it should be."""
         return SnpEvidence(
             report=(report or self.report()).signed_by(self.chip.key),
             vek=(vek or self.vcek).signed_by(self.amd.ask_key),
-            roots=roots_of(self.amd),
+            roots=pinned_roots(self.amd),
         )
 
 
-def with_extension(certificate: Certificate, changed: Extension) -> Certificate:
+def replace_extension(
+    certificate: CertificateTemplate, changed: X509Extension
+) -> CertificateTemplate:
     """The certificate with one extension in another form; in its place, or at the end."""
     rest = [each for each in certificate.extensions if each.oid != changed.oid]
     return replace(certificate, extensions=(*rest, changed))
 
 
-def without_extension(certificate: Certificate, oid: str) -> Certificate:
+def remove_extension(certificate: CertificateTemplate, oid: str) -> CertificateTemplate:
     """The certificate without one extension."""
     rest = tuple(each for each in certificate.extensions if each.oid != oid)
     assert len(rest) < len(certificate.extensions)

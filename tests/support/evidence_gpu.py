@@ -13,7 +13,7 @@ from ccgpu.attest.gpu.verify import verify
 from ccgpu.attest.roots import Anchor
 from ccgpu.fakeguest.evidence import nvidia_pki
 from ccgpu.fakeguest.evidence import spdm as builder
-from ccgpu.fakeguest.evidence.nvidia_pki import Device, Nvidia
+from ccgpu.fakeguest.evidence.nvidia_pki import GpuCertificates, NvidiaAuthorities
 
 AT = datetime(2026, 11, 22, tzinfo=UTC)
 NONCE = bytes(range(0x40, 0x60))
@@ -21,7 +21,7 @@ _RULE = Rule("test.root", "a root of the test", "the test")
 
 
 @dataclass(frozen=True)
-class Judged:
+class GpuResult:
     """What came of it; `outcome` and `chain` as far as they could be read."""
 
     chain: Outcome[DeviceChain] | None
@@ -47,18 +47,18 @@ class GpuEvidence:
     allow_known_nonce: bool = False
     with_mode: bool = False
 
-    def judge(self) -> Judged:
+    def judge(self) -> GpuResult:
         """All checks."""
         checks = Checks()
         chain = chains.verify(self.chain, self.root, self.at, checks, arch=self.arch)
         report = checks.parse(spdm.READABLE, spdm.parse, self.report, "a report")
         if report is None:
-            return Judged(chain, None, tuple(checks.made))
+            return GpuResult(chain, None, tuple(checks.made))
         known = self.allow_known_nonce
         outcome = verify(report, chain, self.nonce, checks, allow_known_nonce=known)
         if self.with_mode and isinstance(outcome, Verified):
             mode.verify(outcome, checks)
-        return Judged(chain, outcome, tuple(checks.made))
+        return GpuResult(chain, outcome, tuple(checks.made))
 
     def refusals(self) -> set[str]:
         """The reason codes; none if report and chain are verified."""
@@ -72,20 +72,20 @@ class GpuEvidence:
 class Gpu:
     """A GPU, and the authorities that vouch for it."""
 
-    nvidia: Nvidia
-    device: Device
+    nvidia: NvidiaAuthorities
+    device: GpuCertificates
 
     @property
     def root(self) -> Anchor:
         """The simulated root, pinned."""
         return certificates.anchor_of(certificates.load(self.device.root, _RULE))
 
-    def report(self) -> builder.Report:
+    def report(self) -> builder.GpuReportTemplate:
         """A report of this GPU, not yet signed."""
-        return builder.report(NONCE, self.device.fwid)
+        return builder.gpu_report(NONCE, self.device.fwid)
 
     def evidence(
-        self, report: builder.Report | None = None, device: Device | None = None
+        self, report: builder.GpuReportTemplate | None = None, device: GpuCertificates | None = None
     ) -> GpuEvidence:
         """What it shows: this report and these certificates, each signed by whom they say."""
         signed = (report or self.report()).signed_by(self.device.key)
@@ -94,11 +94,11 @@ class Gpu:
 
 def new_gpu(chip: str = "GH100") -> Gpu:
     """A GPU under authorities of its own."""
-    nvidia = nvidia_pki.make(chip)
+    nvidia = nvidia_pki.make_authorities(chip)
     return Gpu(nvidia, nvidia.device())
 
 
-def refusal(raw: bytes) -> str:
+def parse_refusal(raw: bytes) -> str:
     """The rule by which a report cannot be read."""
     try:
         spdm.parse(raw)

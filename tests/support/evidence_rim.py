@@ -16,41 +16,43 @@ from ccgpu.attest.gpu.rim import Manifest
 from ccgpu.attest.gpu.rim_payload import Kind
 from ccgpu.attest.roots import Anchor
 from ccgpu.fakeguest.evidence import nvidia_pki, ocsp, pki, rim, rim_pki
-from ccgpu.fakeguest.evidence.pki import Certificate
-from ccgpu.fakeguest.evidence.rim import Rim
-from ccgpu.fakeguest.evidence.rim_pki import RimChain
+from ccgpu.fakeguest.evidence.pki import CertificateTemplate
+from ccgpu.fakeguest.evidence.rim import RimTemplate
+from ccgpu.fakeguest.evidence.rim_pki import RimCertificates
 
 AT = datetime(2026, 11, 22, tzinfo=UTC)
 _RULE = Rule("test.certificate", "a certificate of the test", "the test")
 
 
-def golden(index: int, alternative: int = 0) -> bytes:
+def golden_value(index: int, alternative: int = 0) -> bytes:
     """A golden value."""
     return hashlib.sha384(bytes((index, alternative))).digest()
 
 
-def driver() -> Rim:
+def driver_rim() -> RimTemplate:
     """A driver's manifest, not yet signed."""
-    return rim.rim(rim.DRIVER, {at: (golden(at), golden(at, 1)) for at in rim.DRIVER_INDICES})
+    return rim.rim_template(
+        rim.DRIVER, {at: (golden_value(at), golden_value(at, 1)) for at in rim.DRIVER_INDICES}
+    )
 
 
-def vbios() -> Rim:
+def vbios_rim() -> RimTemplate:
     """A VBIOS's manifest, not yet signed."""
-    return rim.rim(rim.VBIOS, {at: (golden(at),) for at in rim.VBIOS_INDICES})
+    return rim.rim_template(rim.VBIOS, {at: (golden_value(at),) for at in rim.VBIOS_INDICES})
 
 
-def loaded(der: bytes) -> x509.Certificate:
+def load_certificate(der: bytes) -> x509.Certificate:
     """A certificate."""
     return certificates.load(der, _RULE)
 
 
-def root_of(chain: RimChain) -> Anchor:
+def pinned_root(chain: RimCertificates) -> Anchor:
     """The simulated root, pinned."""
-    return certificates.anchor_of(loaded(chain.root))
+    return certificates.anchor_of(load_certificate(chain.root))
 
 
 @dataclass(frozen=True)
-class Judged:
+class RimResult:
     """What came of a manifest."""
 
     outcome: Outcome[Manifest] | None
@@ -70,78 +72,90 @@ class Judged:
         return self.outcome.value
 
 
-def judge(xml: bytes, root: Anchor, *, at: datetime = AT, kind: Kind | None = None) -> Judged:
+def verify_rim(
+    xml: bytes, root: Anchor, *, at: datetime = AT, kind: Kind | None = None
+) -> RimResult:
     """All checks of a manifest."""
     checks = Checks()
-    return Judged(judge_rim.verify(xml, root, at, checks, kind), checks.made)
+    return RimResult(judge_rim.verify(xml, root, at, checks, kind), checks.made)
 
 
 @dataclass(frozen=True)
-class Pair:
+class CertificatePair:
     """A certificate, its issuer, and whom the issuer lets answer; keys of issuer and responder."""
 
     certificate: x509.Certificate
     issuer: x509.Certificate
-    responder: Certificate
-    key: pki.Key
-    subject_key: pki.Key
-    issuer_key: pki.Key
+    responder: CertificateTemplate
+    key: pki.PrivateKey
+    subject_key: pki.PrivateKey
+    issuer_key: pki.PrivateKey
 
     @property
     def wanted(self) -> tuple[x509.Certificate, x509.Certificate]:
         """What an answer is wanted about."""
         return self.certificate, self.issuer
 
-    def single(self, **changes: Any) -> ocsp.Single:
+    def single(self, **changes: Any) -> ocsp.SingleResponse:
         """What is said of the certificate."""
         start = AT - timedelta(hours=1)
-        said = ocsp.about(self.certificate, self.issuer, start, AT + timedelta(hours=23))
+        said = ocsp.single_response(self.certificate, self.issuer, start, AT + timedelta(hours=23))
         return replace(said, **changes)
 
-    def answer(self, **changes: Any) -> ocsp.Answer:
+    def answer(self, **changes: Any) -> ocsp.OcspResponseTemplate:
         """An answer of the delegate, not yet signed."""
         der = self.responder.signed_by(self.issuer_key)
-        plain = ocsp.Answer([self.single()], ocsp.key_id(loaded(der)), [der])
+        plain = ocsp.OcspResponseTemplate(
+            [self.single()], ocsp.responder_key_hash(load_certificate(der)), [der]
+        )
         return replace(plain, **changes)
 
-    def said(self, **changes: Any) -> bytes:
+    def signed_answer(self, **changes: Any) -> bytes:
         """A signed answer that says this of the certificate."""
         return self.answer(singles=[self.single(**changes)]).signed_by(self.key)
 
-    def by(self, responder: Certificate, *, signer: pki.Key | None = None) -> bytes:
+    def answer_by(
+        self, responder: CertificateTemplate, *, signer: pki.PrivateKey | None = None
+    ) -> bytes:
         """A signed answer of another delegate, whose certificate this key signed."""
         der = responder.signed_by(signer or self.issuer_key)
-        answer = self.answer(responder=ocsp.key_id(loaded(der)), certificates=[der])
+        answer = self.answer(
+            responder=ocsp.responder_key_hash(load_certificate(der)), certificates=[der]
+        )
         return answer.signed_by(self.key)
 
 
-def pairs_of(chain: RimChain) -> tuple[Pair, ...]:
+def certificate_pairs(chain: RimCertificates) -> tuple[CertificatePair, ...]:
     """Each certificate of a chain but its root, with its issuer and a delegate of that."""
-    found = [loaded(der) for der in chain.ders]
+    found = [load_certificate(der) for der in chain.ders]
     start, end = AT - timedelta(days=365), AT + timedelta(days=365)
-    return tuple(_pair(chain, found, position, start, end) for position in range(len(found) - 1))
+    return tuple(
+        _certificate_pair(chain, found, position, start, end) for position in range(len(found) - 1)
+    )
 
 
-def _pair(
-    chain: RimChain,
+def _certificate_pair(
+    chain: RimCertificates,
     found: Sequence[x509.Certificate],
     position: int,
     start: datetime,
     end: datetime,
-) -> Pair:
+) -> CertificatePair:
     key = nvidia_pki.new_key()
     issuer = found[position + 1]
-    return Pair(
+    return CertificatePair(
         certificate=found[position],
         issuer=issuer,
-        responder=ocsp.responder(issuer.subject, key, start, end),
+        responder=ocsp.responder_certificate(issuer.subject, key, start, end),
         key=key,
         subject_key=chain.keys[position],
         issuer_key=chain.keys[position + 1],
     )
 
 
-def standing(answers: Sequence[bytes], pairs: Sequence[Pair], **how: Any) -> set[str]:
+def ocsp_refusals(
+    answers: Sequence[bytes], pairs: Sequence[CertificatePair], **how: Any
+) -> set[str]:
     """The reasons why these answers do not vouch for these certificates."""
     checks = Checks()
     at = how.pop("at", AT)
@@ -151,6 +165,6 @@ def standing(answers: Sequence[bytes], pairs: Sequence[Pair], **how: Any) -> set
     return refused
 
 
-def new_chain() -> RimChain:
+def new_chain() -> RimCertificates:
     """A signer under authorities of its own."""
-    return rim_pki.make()
+    return rim_pki.make_certificates()

@@ -10,7 +10,7 @@ from ccgpu.attest.check import Checks, Rule, Unverified, Verified
 
 T = TypeVar("T")
 
-_MADE = Rule("test.made", "this is for a test to say", "the test")
+_RULE = Rule("test.made", "this is for a test to say", "the test")
 
 
 _ours = cache(lambda: rsa.generate_private_key(65537, 2048))
@@ -29,23 +29,23 @@ class Report:
     report_data: bytes
 
 
-def verified(value: T) -> Verified[T]:
+def verified_value(value: T) -> Verified[T]:
     """The value, with one check that holds."""
     checks = Checks()
     since = checks.checkpoint()
-    checks.record_equal(_MADE, 1, 1)
+    checks.record_equal(_RULE, 1, 1)
     outcome = checks.conclude(value, since)
     assert isinstance(outcome, Verified)
     return outcome
 
 
-def unverified(value: T) -> Unverified[T]:
+def unverified_value(value: T) -> Unverified[T]:
     """The value, with no check at all."""
     outcome = Checks().conclude(value, 0)
     assert isinstance(outcome, Unverified)
     return outcome
 
 
-def failed(checks: Checks) -> list[str]:
+def failed_checks(checks: Checks) -> list[str]:
     """The ids of the checks that do not hold, in order."""
     return [check.id for check in checks.made if not check.ok]

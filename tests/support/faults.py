@@ -7,43 +7,43 @@ from typing import Any
 
 import requests
 
-from ccgpu.fakearm import Answer, Request
+from ccgpu.fakearm import Request, Response
 
-Kind = Callable[[Request], bool]
+RequestFilter = Callable[[Request], bool]
 
 
-def error(status: int, code: str, message: str = "so it is", **headers: str) -> Answer:
+def error(status: int, code: str, message: str = "so it is", **headers: str) -> Response:
     """ARM's error envelope."""
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return Answer(status, {"error": {"code": code, "message": message}}, named)
+    return Response(status, {"error": {"code": code, "message": message}}, named)
 
 
-def failed(code: str, message: str = "so it is") -> Answer:
+def failed_operation(code: str, message: str = "so it is") -> Response:
     """The status of an operation that was accepted, and failed."""
-    return Answer(200, {"status": "Failed", "error": {"code": code, "message": message}})
+    return Response(200, {"status": "Failed", "error": {"code": code, "message": message}})
 
 
 RESET = requests.ConnectionError("Connection reset by peer")
 TIMEOUT = requests.ReadTimeout("Read timed out")
 THROTTLED = error(429, "TooManyRequests", Retry_After="7")
 NOT_FOUND = error(404, "NotFound")
-BROKEN = error(503, "ServiceUnavailable")
-PAGE = Answer(200, "<html>a proxy's page</html>", {"Content-Type": "text/html"})
+UNAVAILABLE = error(503, "ServiceUnavailable")
+HTML_PAGE = Response(200, "<html>a proxy's page</html>", {"Content-Type": "text/html"})
 FORBIDDEN = error(403, "AuthorizationFailed", "does not have authorization to perform action X")
 
 
 @dataclass
-class Nth:
+class NthRequest:
     """Answers the `n`th request of a kind (from 0), and no other; `None` in `times`: all after."""
 
     n: int
-    kind: Kind
-    answer: Answer | BaseException
+    kind: RequestFilter
+    answer: Response | BaseException
     times: int | None = 1
     seen: int = field(default=0, init=False)
     fired: int = field(default=0, init=False)
 
-    def __call__(self, request: Request) -> Answer | None:
+    def __call__(self, request: Request) -> Response | None:
         if not self.kind(request):
             return None
         at, self.seen = self.seen, self.seen + 1
@@ -60,7 +60,7 @@ class AfterCommit:
     """Raises after the `n`th request of a kind was carried out: done, but never answered."""
 
     n: int
-    kind: Kind
+    kind: RequestFilter
     raised: BaseException
     seen: int = field(default=0, init=False)
     fired: int = field(default=0, init=False)
@@ -74,24 +74,24 @@ class AfterCommit:
             raise self.raised
 
 
-def puts(request: Request) -> bool:
+def is_put(request: Request) -> bool:
     """Every PUT."""
     return request.method == "PUT"
 
 
-def polls(request: Request) -> bool:
+def is_poll(request: Request) -> bool:
     """Every question after an operation."""
     return request.method == "GET" and (
         "/operations/" in request.path or "/operationresults/" in request.path.casefold()
     )
 
 
-def of(method: str, part: str) -> Kind:
+def request_to(method: str, part: str) -> RequestFilter:
     """Requests of a method with this in their path."""
     low = part.casefold()
     return lambda request: request.method == method and low in request.path.casefold()
 
 
-def body_of(request: Request) -> Any:
+def json_body(request: Request) -> Any:
     """The JSON that was sent."""
     return json.loads(request.body)

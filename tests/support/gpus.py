@@ -13,48 +13,50 @@ from ccgpu.domain.evidence import (
     ReportedGpuState,
     UnverifiedContext,
 )
-from ccgpu.fakeguest.evidence.cpu import ConfidentialVm
-from ccgpu.fakeguest.evidence.gpu import Collected, ConfidentialGpu
-from support.vms import AT, HOST_KEY, NONCE, cpu, roots, vm
+from ccgpu.fakeguest.evidence.cpu import SimulatedVm
+from ccgpu.fakeguest.evidence.gpu import CollectedGpuEvidence, SimulatedGpu
+from support.vms import AT, HOST_KEY, NONCE, amd_roots, cpu_evidence, vm
 
 GOOD = ReportedGpuState(cc_mode=True, dev_tools=False, ready=False)
 
 
 @cache
-def gpu() -> ConfidentialGpu:
+def gpu() -> SimulatedGpu:
     """A GPU like Azure's."""
-    return ConfidentialGpu()
+    return SimulatedGpu()
 
 
-def all_roots(machine: ConfidentialVm, one: ConfidentialGpu) -> dict[str, bytes]:
+def simulated_roots(machine: SimulatedVm, one: SimulatedGpu) -> dict[str, bytes]:
     """The simulated roots as a bundle carries them."""
     nvidia = {simulated.NVIDIA_DEVICE: one.device.root, simulated.NVIDIA_RIM: one.rims.root}
-    return roots(machine) | nvidia
+    return amd_roots(machine) | nvidia
 
 
-def _part(found: Collected, state: ReportedGpuState | None = GOOD) -> GpuEvidence:
+def _gpu_evidence(
+    found: CollectedGpuEvidence, state: ReportedGpuState | None = GOOD
+) -> GpuEvidence:
     return GpuEvidence("HOPPER", found.report, found.chain, state=state)
 
 
-def _collateral(found: Collected) -> GpuCollateral:
+def _collateral(found: CollectedGpuEvidence) -> GpuCollateral:
     return GpuCollateral(tuple(found.rims), tuple(found.ocsp))
 
 
-def asked(one: ConfidentialGpu, nonce: bytes = NONCE) -> Evidence:
+def nonce_evidence(one: SimulatedGpu, nonce: bytes = NONCE) -> Evidence:
     """Evidence of a GPU alone, that answers a bare nonce."""
     found = one.collect(nonce)
     return Evidence(
         "bundle",
         claimed=UnverifiedContext(nonce, made_at=AT),
-        gpus=(_part(found),),
+        gpus=(_gpu_evidence(found),),
         collateral=_collateral(found),
-        simulated_roots=all_roots(vm(), one),
+        simulated_roots=simulated_roots(vm(), one),
     )
 
 
-def bound(
-    machine: ConfidentialVm,
-    one: ConfidentialGpu,
+def bound_evidence(
+    machine: SimulatedVm,
+    one: SimulatedGpu,
     bound_to: tuple[str, bytes] | None = None,
     **changes: Any,
 ) -> Evidence:
@@ -70,14 +72,14 @@ def bound(
     found = one.collect(binding.gpu_nonce(value, modulus))
     blob, log = there.hcl, there.events.raw
     pieces = binding.encode_collected(blob, found.report, found.chain, log, b"", found.state)
-    part = cpu(there.collect(binding.qualifying_data(value, pieces)))
+    part = cpu_evidence(there.collect(binding.qualifying_data(value, pieces)))
     crl = machine.amd.crl().signed_by(machine.amd.ark_key)
     whole: CpuEvidence = replace(part, hcl=blob, crl=crl)
     return Evidence(
         "bundle",
         claimed=replace(said, **changes),
         cpu=whole,
-        gpus=(replace(_part(found, None), state_document=found.state),),
+        gpus=(replace(_gpu_evidence(found, None), state_document=found.state),),
         collateral=_collateral(found),
-        simulated_roots=all_roots(machine, one),
+        simulated_roots=simulated_roots(machine, one),
     )

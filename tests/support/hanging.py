@@ -23,7 +23,7 @@ from ccgpu.scheduling.scheduler import Scheduler
 from ccgpu.store.journals import Journals
 
 
-class Hanging(FakeTransport):
+class HangingTransport(FakeTransport):
     """Answers all but one request."""
 
     def __init__(self, arm: FakeArm, mark: Path, method: str, part: str) -> None:
@@ -41,11 +41,11 @@ class Hanging(FakeTransport):
         return answer
 
 
-def outside(world: str, mark: str, method: str, part: str) -> Runtime:
+def hanging_runtime(world: str, mark: str, method: str, part: str) -> Runtime:
     """The process's own outside, with the hanging wire in Azure's place."""
     found = runtime()
     arm = FakeArm(world)
-    transport = Hanging(arm, Path(mark), method, part)
+    transport = HangingTransport(arm, Path(mark), method, part)
 
     def connect(_: object) -> AzureContext:
         session = Session(FAKE_SUBSCRIPTION, ENVIRONMENTS["public"], FakeCredential(), transport)
@@ -59,4 +59,4 @@ def outside(world: str, mark: str, method: str, part: str) -> Runtime:
 
 if __name__ == "__main__":
     own, sys.argv[1:] = sys.argv[1:5], sys.argv[5:]
-    main(lambda: outside(*own))
+    main(lambda: hanging_runtime(*own))

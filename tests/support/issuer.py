@@ -22,7 +22,7 @@ class Issuer:
 
     def __init__(self, url: str, ca: Path) -> None:
         self.url = url
-        self.asked: list[dict[str, Any]] = []
+        self.requests: list[dict[str, Any]] = []
         self.given: list[str] = []
         self.answer: tuple[int, str] | None = None
         self._ca = ca
@@ -43,7 +43,7 @@ class Issuer:
     def reply(self, path: str, headers: Any) -> tuple[int, str]:
         """The answer to a request."""
         query = parse_qs(urlsplit(path).query)
-        self.asked.append({"query": query, "authorization": headers.get("Authorization")})
+        self.requests.append({"query": query, "authorization": headers.get("Authorization")})
         if self.answer is not None:
             return self.answer
         self.given.append(f"header.assertion{len(self.given)}.signature")
@@ -51,7 +51,7 @@ class Issuer:
 
 
 @contextmanager
-def serving(folder: Path) -> Iterator[Issuer]:
+def running_issuer(folder: Path) -> Iterator[Issuer]:
     """An issuer, as long as the context lasts."""
     certificate = tls.certificate(folder)
 

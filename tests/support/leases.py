@@ -6,7 +6,7 @@ from typing import Any
 
 from ccgpu.azure.context import AzureContext
 from ccgpu.domain.garbage import Collected
-from ccgpu.fakearm import Answer, FakeArm, Request
+from ccgpu.fakearm import FakeArm, Request, Response
 from ccgpu.scheduling.scheduler import InlineExecutor, Scheduler
 from ccgpu.workflows import extend as extending
 from ccgpu.workflows import gc as collecting
@@ -15,7 +15,7 @@ from support.cloud import Machine
 HOUR = 3600.0
 
 
-class Wrong:
+class WrongClock:
     """The clock of a machine that goes wrong by so many seconds."""
 
     def __init__(self, arm: FakeArm, by: float) -> None:
@@ -30,7 +30,7 @@ class Wrong:
 
 
 @dataclass
-class Elsewhere(Machine):
+class OtherMachine(Machine):
     """Another machine: it has no journal, and its clock may go wrong."""
 
     by: float = 0.0
@@ -38,12 +38,12 @@ class Elsewhere(Machine):
     @property
     def cloud(self) -> AzureContext:
         right = super().cloud
-        return replace(right, scheduler=Scheduler(Wrong(self.arm, self.by), InlineExecutor()))
+        return replace(right, scheduler=Scheduler(WrongClock(self.arm, self.by), InlineExecutor()))
 
 
-def elsewhere(machine: Machine, by: float = 0.0) -> Elsewhere:
+def other_machine(machine: Machine, by: float = 0.0) -> OtherMachine:
     """A machine of somebody else's over the same subscription."""
-    return Elsewhere(machine.arm, machine.state.parent / "elsewhere", by=by)
+    return OtherMachine(machine.arm, machine.state.parent / "elsewhere", by=by)
 
 
 def collect(machine: Machine, *, yes: bool = True, **changes: Any) -> collecting.CollectOutcome:
@@ -56,7 +56,7 @@ def actions(found: collecting.CollectOutcome) -> list[tuple[str, str | None, str
     return [(one.name, one.why, one.action) for one in found.found]
 
 
-def only(found: collecting.CollectOutcome) -> Collected:
+def single_deployment(found: collecting.CollectOutcome) -> Collected:
     """The one deployment that was found."""
     (one,) = found.found
     return one
@@ -70,7 +70,7 @@ def extend(machine: Machine, hours: float, name: str = "demo") -> extending.Exte
 
 
 @dataclass
-class Before:
+class BeforeRequest:
     """A fault that lets somebody else do something before request number `at` (from 0)."""
 
     arm: FakeArm
@@ -79,7 +79,7 @@ class Before:
     seen: int = 0
     request: Request | None = None
 
-    def __call__(self, request: Request) -> Answer | None:
+    def __call__(self, request: Request) -> Response | None:
         number, self.seen = self.seen, self.seen + 1
         if number == self.at:
             self.request = request

@@ -55,7 +55,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
-        self._say(revocation.answer_to(body, self.clock.now()))
+        self._say(revocation.ocsp_response_to(body, self.clock.now()))
 
     def _say(self, body: bytes, status: int = 200, headers: dict[str, str] | None = None) -> None:
         self.clock.sleep(self.latency)
@@ -70,7 +70,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def serving(folder: Path, latency: float = 0.0) -> Iterator[Loopback]:
+def running_services(folder: Path, latency: float = 0.0) -> Iterator[Loopback]:
     """Both services, as long as the context lasts."""
     ca = tls.certificate(folder)
     handler = type("Handler", (_Handler,), {"latency": latency})

@@ -19,7 +19,7 @@ Command = Callable[[Machine], object]
 _FILE_EVENTS = {"open", "os.rename", "os.remove"}
 
 
-def start(
+def start_command(
     command: Command, world: Path, state: Path, kill_at: int | None = None, *, quiet: bool = False
 ) -> int:
     """Fork a child that runs `command`; it is killed at its step number `kill_at` (from 0).
@@ -34,12 +34,12 @@ def start(
     return child
 
 
-def end(child: int) -> int:
+def wait_for_exit(child: int) -> int:
     """The child's exit status; negative for the signal that killed it."""
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
-def steps_of(command: Command, world: Path, state: Path) -> int:
+def count_steps(command: Command, world: Path, state: Path) -> int:
     """How many steps `command` has when nothing goes wrong."""
     read, write = os.pipe()
 
@@ -49,7 +49,7 @@ def steps_of(command: Command, world: Path, state: Path) -> int:
         command(machine)
         os.write(write, str(steps.taken).encode())
 
-    assert end(start(counted, world, state)) == 0
+    assert wait_for_exit(start_command(counted, world, state)) == 0
     os.close(write)
     with os.fdopen(read) as answer:
         return int(answer.read())

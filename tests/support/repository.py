@@ -15,7 +15,7 @@ def modules() -> list[Path]:
     return sorted([*SRC.rglob("*.py"), *(ROOT / "scripts").glob("*.py")])
 
 
-def tracked() -> dict[str, bytes]:
+def tracked_files() -> dict[str, bytes]:
     """Every file git tracks (as it lies here, links left out), by its path from the root."""
     if not shutil.which("git") or not (ROOT / ".git").exists():
         pytest.skip("needs git, and a clone: an archive does not say what is tracked")

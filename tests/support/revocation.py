@@ -19,7 +19,7 @@ def _key() -> ec.EllipticCurvePrivateKey:
     return ec.generate_private_key(ec.SECP384R1())
 
 
-def _named(name: str) -> x509.Name:
+def _name(name: str) -> x509.Name:
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
 
 
@@ -28,8 +28,8 @@ def certificate(serial: int) -> x509.Certificate:
     """A certificate of the issuer; 1 is its own."""
     return (
         x509.CertificateBuilder()
-        .subject_name(_named("issuer" if serial == 1 else f"subject {serial}"))
-        .issuer_name(_named("issuer"))
+        .subject_name(_name("issuer" if serial == 1 else f"subject {serial}"))
+        .issuer_name(_name("issuer"))
         .public_key(_key().public_key())
         .serial_number(serial)
         .not_valid_before(_BEGINS)
@@ -38,7 +38,7 @@ def certificate(serial: int) -> x509.Certificate:
     )
 
 
-def request(serial: int, nonce: bytes | None = None, algorithm: Any = None) -> bytes:
+def ocsp_request(serial: int, nonce: bytes | None = None, algorithm: Any = None) -> bytes:
     """What is asked about the certificate of that serial number."""
     builder = ocsp.OCSPRequestBuilder().add_certificate(
         certificate(serial), certificate(1), algorithm or hashes.SHA384()
@@ -48,7 +48,7 @@ def request(serial: int, nonce: bytes | None = None, algorithm: Any = None) -> b
     return builder.build().public_bytes(_DER)
 
 
-def answer(
+def ocsp_response(
     serial: int,
     this_update: float,
     hours: float | None = 24,
@@ -73,7 +73,7 @@ def answer(
     return signed.sign(_key(), hashes.SHA384()).public_bytes(_DER)
 
 
-def answer_to(request: bytes, this_update: float) -> bytes:
+def ocsp_response_to(request: bytes, this_update: float) -> bytes:
     """A signed answer to a request about anybody's certificate: it is good for a day."""
     asked = ocsp.load_der_ocsp_request(request)
     begins = datetime.fromtimestamp(int(this_update), UTC)
@@ -92,7 +92,7 @@ def answer_to(request: bytes, this_update: float) -> bytes:
     return signed.sign(_key(), hashes.SHA384()).public_bytes(_DER)
 
 
-def unsuccessful(status: ocsp.OCSPResponseStatus) -> bytes:
+def unsuccessful_response(status: ocsp.OCSPResponseStatus) -> bytes:
     """An answer that is none."""
     return ocsp.OCSPResponseBuilder.build_unsuccessful(status).public_bytes(_DER)
 
@@ -102,7 +102,7 @@ def crl(this_update: float, days: float) -> bytes:
     begins = datetime.fromtimestamp(int(this_update), UTC)
     return (
         x509.CertificateRevocationListBuilder()
-        .issuer_name(_named("issuer"))
+        .issuer_name(_name("issuer"))
         .last_update(begins)
         .next_update(begins + timedelta(days=days))
         .sign(_key(), hashes.SHA384())

@@ -21,7 +21,7 @@ from ccgpu.workflows.collateral import Fetching
 
 
 @dataclass(frozen=True)
-class Said:
+class WebResponse:
     """An answer."""
 
     body: bytes = b""
@@ -30,7 +30,7 @@ class Said:
 
 
 @dataclass(frozen=True)
-class Asked:
+class WebRequest:
     """A request that arrived, when, and how long its sender would have waited."""
 
     method: str
@@ -41,12 +41,12 @@ class Asked:
     timeout: tuple[float, float]
 
 
-Reply = Said | Exception | Callable[[Asked], Said]
+Reply = WebResponse | Exception | Callable[[WebRequest], WebResponse]
 # Nobody is there.
-ABSENT = requests.exceptions.ConnectTimeout("nobody")
+UNREACHABLE = requests.exceptions.ConnectTimeout("nobody")
 
 
-class Clock:
+class VirtualTime:
     """Virtual time."""
 
     def __init__(self, now: float) -> None:
@@ -63,8 +63,8 @@ class Services:
     """What is published at which address: an answer each time, the last one again and again."""
 
     def __init__(self, now: float = 1_800_000_000.0) -> None:
-        self.clock = Clock(now)
-        self.asked: list[Asked] = []
+        self.clock = VirtualTime(now)
+        self.requests: list[WebRequest] = []
         self._replies: dict[str, list[Reply]] = {}
 
     def publish(self, url: str, *replies: Reply) -> None:
@@ -74,17 +74,17 @@ class Services:
     @property
     def urls(self) -> list[str]:
         """What was asked for, in order."""
-        return [each.url for each in self.asked]
+        return [each.url for each in self.requests]
 
-    def reply(self, asked: Asked) -> Said:
-        self.asked.append(asked)
+    def reply(self, asked: WebRequest) -> WebResponse:
+        self.requests.append(asked)
         replies = self._replies.get(asked.url)
         if replies is None:
             raise AssertionError(f"{asked.url} is not published")
         reply = replies.pop(0) if len(replies) > 1 else replies[0]
         if isinstance(reply, Exception):
             raise reply
-        return reply if isinstance(reply, Said) else reply(asked)
+        return reply if isinstance(reply, WebResponse) else reply(asked)
 
     def transport(self) -> RequestsTransport:
         """The network, with these services and no others."""
@@ -114,7 +114,9 @@ class _Adapter(BaseAdapter):
     ) -> requests.Response:
         body = request.body.encode() if isinstance(request.body, str) else request.body or b""
         now = self._services.clock.now()
-        asked = Asked(str(request.method), str(request.url), request.headers, body, now, timeout)
+        asked = WebRequest(
+            str(request.method), str(request.url), request.headers, body, now, timeout
+        )
         said = self._services.reply(asked)
         response = requests.Response()
         response.status_code = said.status
@@ -132,7 +134,7 @@ class _Adapter(BaseAdapter):
         """Nothing is open."""
 
 
-def as_json(document: Any) -> Said:
+def json_response(document: Any) -> WebResponse:
     """An answer in JSON."""
     headers = {"Content-Type": "application/json"}
-    return Said(json.dumps(document).encode(), headers=headers)
+    return WebResponse(json.dumps(document).encode(), headers=headers)

@@ -43,12 +43,12 @@ def make_spec(**changes: Any) -> VmSpec:
     return VmSpec.model_validate(base | changes)
 
 
-def placed(spec: VmSpec) -> Placement:
+def first_placement(spec: VmSpec) -> Placement:
     """The spec's first region, and a version of its image."""
     return Placement(spec.regions[0], spec.zone, IMAGE)
 
 
-def wanted(stamp: RunTags = STAMP, **changes: Any) -> dict[ResourceId, Resource]:
+def desired_resources(stamp: RunTags = STAMP, **changes: Any) -> dict[ResourceId, Resource]:
     """What `make_spec(**changes)` asks for."""
     spec = make_spec(**changes)
-    return desired(spec, SUBSCRIPTION, placed(spec), stamp)
+    return desired(spec, SUBSCRIPTION, first_placement(spec), stamp)

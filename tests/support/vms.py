@@ -14,7 +14,7 @@ from ccgpu.domain import hostkey
 from ccgpu.domain.evidence import CpuEvidence, Evidence, UnverifiedContext
 from ccgpu.fakeguest.evidence import amd as amds
 from ccgpu.fakeguest.evidence import snp
-from ccgpu.fakeguest.evidence.cpu import Collected, ConfidentialVm
+from ccgpu.fakeguest.evidence.cpu import CollectedCpuEvidence, SimulatedVm
 from ccgpu.store import policies
 
 AT = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -31,30 +31,30 @@ MAA_REPORT = {
 
 
 @cache
-def vm() -> ConfidentialVm:
+def vm() -> SimulatedVm:
     """A VM like Azure's, on Genoa."""
     ak = rsa.generate_private_key(65537, 2048)
-    return ConfidentialVm(amds.make("Genoa", bits=2048), ak)
+    return SimulatedVm(amds.make_authorities("Genoa", bits=2048), ak)
 
 
 @cache
-def newest_vm() -> ConfidentialVm:
+def newest_vm() -> SimulatedVm:
     """The same with firmware and paravisor that `strict` accepts: those of Azure in late 2026."""
     mitigated = {"launch_mit_vector": 7, "current_mit_vector": 7}
     return replace(
         vm(),
-        chip=amds.Chip(amds.Tcb(snp=0x1B, microcode=0x58)),
+        chip=amds.SimulatedChip(amds.SimulatedTcb(snp=0x1B, microcode=0x58)),
         report={"version": 5, "guest_svn": 0x1000D, **mitigated},
     )
 
 
-def roots(machine: ConfidentialVm) -> dict[str, bytes]:
+def amd_roots(machine: SimulatedVm) -> dict[str, bytes]:
     """The simulated roots as a bundle carries them."""
     amd = machine.amd
     return {simulated.ARK: amd.ark, simulated.ASK: amd.ask, simulated.ASVK: amd.asvk}
 
 
-def cpu(found: Collected) -> CpuEvidence:
+def cpu_evidence(found: CollectedCpuEvidence) -> CpuEvidence:
     """What was collected, as evidence."""
     return CpuEvidence(
         hcl=found.hcl,
@@ -67,17 +67,17 @@ def cpu(found: Collected) -> CpuEvidence:
     )
 
 
-def asked(machine: ConfidentialVm, nonce: bytes = NONCE) -> Evidence:
+def nonce_evidence(machine: SimulatedVm, nonce: bytes = NONCE) -> Evidence:
     """Evidence that answers a bare nonce."""
     return Evidence(
         "bundle",
         claimed=UnverifiedContext(nonce, made_at=AT),
-        cpu=cpu(machine.collect(nonce)),
-        simulated_roots=roots(machine),
+        cpu=cpu_evidence(machine.collect(nonce)),
+        simulated_roots=amd_roots(machine),
     )
 
 
-def bound(machine: ConfidentialVm, **changes: Any) -> Evidence:
+def bound_evidence(machine: SimulatedVm, **changes: Any) -> Evidence:
     """Evidence that is bound to a VM and its host key; `changes` to what is said of it."""
     said = UnverifiedContext(NONCE, "ccgpu-bind-v1", HOST_KEY, b"", machine.vm_id, AT)
     value = binding.binding(NONCE, HOST_KEY, b"", machine.vm_id)
@@ -85,21 +85,21 @@ def bound(machine: ConfidentialVm, **changes: Any) -> Evidence:
     pieces = binding.encode_collected(there.hcl, b"", b"", there.events.raw, b"", b"")
     collected = there.collect(binding.qualifying_data(value, pieces))
     # ECDSA signs anew each time: the blob that was quoted is the one that is handed in.
-    found = replace(cpu(collected), hcl=_only_hcl(pieces))
+    found = replace(cpu_evidence(collected), hcl=_first_piece(pieces))
     return Evidence(
         "bundle",
         claimed=replace(said, **changes),
         cpu=found,
-        simulated_roots=roots(machine),
+        simulated_roots=amd_roots(machine),
     )
 
 
-def _only_hcl(pieces: bytes) -> bytes:
+def _first_piece(pieces: bytes) -> bytes:
     """The first piece of E."""
     return pieces[4 : 4 + int.from_bytes(pieces[:4], "big")]
 
 
-def asking(machine: ConfidentialVm, **changes: Any) -> AppraisalInputs:
+def caller_question(machine: SimulatedVm, **changes: Any) -> AppraisalInputs:
     """The question of a caller who knows what was asked of `machine`, and when."""
     key = hostkey.sha256(HOST_KEY)
     return replace(AppraisalInputs(AT, nonce=NONCE, vm_id=machine.vm_id, host_key=key), **changes)

@@ -9,17 +9,17 @@ from ccgpu.fakearm.credential import FakeCredential
 from ccgpu.fakearm.service import FAKE_SUBSCRIPTION, FakeArm
 from ccgpu.fakearm.settings import NCC_SIZE
 from ccgpu.fakearm.transport import FakeTransport
-from ccgpu.fakearm.wire import Answer, FakeGap, Fault, Request
+from ccgpu.fakearm.wire import FakeGap, Fault, Request, Response
 
 __all__ = [
     "FAKE_SUBSCRIPTION",
     "NCC_SIZE",
-    "Answer",
     "FakeArm",
     "FakeCredential",
     "FakeGap",
     "FakeTransport",
     "Fault",
     "Request",
+    "Response",
     "VirtualClock",
 ]

@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from ccgpu.fakearm.clock import stamp
+from ccgpu.fakearm.clock import arm_time
 from ccgpu.fakearm.store import Store
 
 
-def account(store: Store) -> dict[str, Any]:
+def billing_report(store: Store) -> dict[str, Any]:
     """The whole subscription as `ccgpu fake show` prints it."""
     now = float(store.row("SELECT now FROM world")[0])
     billed: dict[str, float] = {}
@@ -17,12 +17,12 @@ def account(store: Store) -> dict[str, Any]:
             running.add(resource)
     resources = store.rows("SELECT key, id, kind, created FROM resources ORDER BY created, key")
     return {
-        "now": stamp(now),
+        "now": arm_time(now),
         "resources": [
             {
                 "id": id_,
                 "kind": kind,
-                "created": stamp(created),
+                "created": arm_time(created),
                 "billed_seconds": billed.get(key, 0.0),
             }
             for key, id_, kind, created in resources

@@ -12,14 +12,14 @@ import math
 from typing import NamedTuple
 
 from ccgpu.fakearm import kinds
-from ccgpu.fakearm.call import Call
-from ccgpu.fakearm.clock import stamp
+from ccgpu.fakearm.call import ArmCall
+from ccgpu.fakearm.clock import arm_time
 from ccgpu.fakearm.errors import GATEWAY, Refused, error
-from ccgpu.fakearm.rbac import ACTIONS, scope_of
+from ccgpu.fakearm.rbac import ACTIONS, resource_scope
 from ccgpu.fakearm.world import World
 
 
-class Bucket(NamedTuple):
+class TokenBucket(NamedTuple):
     """`rate` is in tokens a second; `of` is empty for one that the subscription shares."""
 
     name: str
@@ -49,16 +49,16 @@ _VERBS = {
 }
 
 
-def take(call: Call, route: tuple[str, str]) -> dict[str, str]:
+def take_tokens(call: ArmCall, route: tuple[str, str]) -> dict[str, str]:
     """A token from each bucket of the request; answers what is left, as headers."""
     if not call.world.settings.at("buckets"):
         return {}
     kind = _METHODS.get(call.request.method, "writes")
-    arm, compute = Bucket(kind, *_ARM[kind]), _compute(call, route)
-    filled = [(one, _filled(call.world, one)) for one in (arm, *compute)]
+    arm, compute = TokenBucket(kind, *_ARM[kind]), _compute_buckets(call, route)
+    filled = [(one, _available_tokens(call.world, one)) for one in (arm, *compute)]
     for bucket, tokens in filled:
         if tokens < 1:
-            raise _throttled(call, bucket, math.ceil((1 - tokens) / bucket.rate))
+            raise _throttling_refusal(call, bucket, math.ceil((1 - tokens) / bucket.rate))
     for bucket, tokens in filled:
         key = f"{bucket.name} {bucket.of}"
         call.world.store.run(
@@ -72,7 +72,7 @@ def take(call: Call, route: tuple[str, str]) -> dict[str, str]:
     return told
 
 
-def _filled(world: World, bucket: Bucket) -> float:
+def _available_tokens(world: World, bucket: TokenBucket) -> float:
     key = f"{bucket.name} {bucket.of}"
     row = world.store.row("SELECT tokens, at FROM buckets WHERE name = ?", key)
     if row is None:
@@ -81,22 +81,24 @@ def _filled(world: World, bucket: Bucket) -> float:
     return float(min(bucket.size, tokens + (world.at - at) * bucket.rate))
 
 
-def _compute(call: Call, route: tuple[str, str]) -> list[Bucket]:
-    group = _group(ACTIONS[route], route)
+def _compute_buckets(call: ArmCall, route: tuple[str, str]) -> list[TokenBucket]:
+    group = _operation_group(ACTIONS[route], route)
     if group is None:
         return []
     own, shared = _COMPUTE[group]
     size, rate = shared
-    found = [Bucket(f"{group}SubscriptionMaximum", size, rate / _MINUTE)]
+    found = [TokenBucket(f"{group}SubscriptionMaximum", size, rate / _MINUTE)]
     if own is not None:
         size, rate = own
         found.append(
-            Bucket(f"{group}Resource", size, rate / _MINUTE, scope_of(call.request.path).lower())
+            TokenBucket(
+                f"{group}Resource", size, rate / _MINUTE, resource_scope(call.request.path).lower()
+            )
         )
     return found
 
 
-def _group(action: str, route: tuple[str, str]) -> str | None:
+def _operation_group(action: str, route: tuple[str, str]) -> str | None:
     """The operation group that compute counts a request in."""
     if action.startswith("Microsoft.Compute/locations/") and "perations/" in action:
         return "GetOperation"
@@ -108,7 +110,7 @@ def _group(action: str, route: tuple[str, str]) -> str | None:
     return _VERBS.get(verb, {}).get(method, "UpdateVM")
 
 
-def _throttled(call: Call, bucket: Bucket, seconds: int) -> Refused:
+def _throttling_refusal(call: ArmCall, bucket: TokenBucket, seconds: int) -> Refused:
     after = {"Retry-After": str(seconds)}
     if bucket.name in _ARM:
         return Refused(
@@ -120,8 +122,8 @@ def _throttled(call: Call, bucket: Bucket, seconds: int) -> Refused:
         )
     measured = {
         "operationGroup": bucket.name,
-        "startTime": stamp(call.world.at),
-        "endTime": stamp(call.world.at + seconds),
+        "startTime": arm_time(call.world.at),
+        "endTime": arm_time(call.world.at + seconds),
         "allowedRequestCount": bucket.size,
         "measuredRequestCount": bucket.size + 1,
     }

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from ccgpu.fakearm import errors, operations
-from ccgpu.fakearm.wire import Answer, Body, Request
-from ccgpu.fakearm.world import Resource, World
+from ccgpu.fakearm.wire import Body, Request, Response
+from ccgpu.fakearm.world import StoredResource, World
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class ArmCall:
     """`names` are the free parts of the path: the subscription, then group, name and so on."""
 
     request: Request
@@ -38,7 +38,7 @@ class Call:
         return resource_id(self.world.subscription, group, kind, name)
 
 
-Handler = Callable[[Call], Answer]
+Handler = Callable[[ArmCall], Response]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ def resource_id(subscription: str, group: str, kind: str, name: str) -> str:
     return f"{group_id(subscription, group)}/providers/{kind}/{name}"
 
 
-def require_group(call: Call, *, write: bool = False) -> Resource:
+def require_group(call: ArmCall, *, write: bool = False) -> StoredResource:
     """The group of the path; for a write it must not be on its way out."""
     name = call.names[1]
     group = call.world.find(group_id(call.world.subscription, name))
@@ -73,7 +73,7 @@ def require_group(call: Call, *, write: bool = False) -> Resource:
     return group
 
 
-def location_of(call: Call, body: Body, kind: str, existing: Resource | None) -> str:
+def read_location(call: ArmCall, body: Body, kind: str, existing: StoredResource | None) -> str:
     """The body's location as a region's name; it may be left out of an update, never changed."""
     given = body.get("location")
     if not given:
@@ -95,7 +95,7 @@ _TAG_COUNT, _TAG_NAME, _TAG_VALUE = 50, 512, 256
 _RESERVED = re.compile(r"[<>%&\\?/\x00-\x1f]")
 
 
-def tags_of(body: Body) -> dict[str, str] | None:
+def read_tags(body: Body) -> dict[str, str] | None:
     """The body's tags, or None when it has none."""
     tags: Any = body.get("tags")
     if tags is None:
@@ -130,7 +130,7 @@ def _check_tag_sizes(tags: dict[str, str]) -> None:
             )
 
 
-def check_preconditions(call: Call, existing: Resource | None, id_: str) -> None:
+def check_preconditions(call: ArmCall, existing: StoredResource | None, id_: str) -> None:
     """If-None-Match and If-Match (RFC 9110, section 13), as far as ARM's providers honour them."""
     headers = call.request.headers
     if headers.get("If-None-Match") == "*" and existing is not None:
@@ -147,24 +147,24 @@ def check_etag(wanted: str | None, current: str | None, id_: str) -> None:
     """If-Match of a resource, or of a part that has an etag of its own: `W/"x"` is also `"x"`."""
     if wanted is None or wanted == "*":
         return
-    if current is None or _opaque(wanted) != _opaque(current):
+    if current is None or _etag_value(wanted) != _etag_value(current):
         if "/providers/Microsoft.Network/" in id_ and current is not None:
-            raise errors.etag_mismatch(_opaque(wanted), current, id_)
+            raise errors.etag_mismatch(_etag_value(wanted), current, id_)
         raise errors.precondition_failed(id_)
 
 
-def _opaque(etag: str) -> str:
+def _etag_value(etag: str) -> str:
     return etag.removeprefix("W/").strip('"')
 
 
-def accepted(
-    call: Call,
+def accepted_response(
+    call: ArmCall,
     status: int,
     operation: operations.Operation,
     body: Body | None,
     *,
     retry_after: int | None = None,
-) -> Answer:
+) -> Response:
     """The answer to a write that goes on: PUT tells the operation, the others `Location` too."""
     location = status == 202
     headers = operations.headers(call.world, operation, call.host, location=location)
@@ -172,10 +172,10 @@ def accepted(
         headers["Retry-After"] = str(retry_after)
     if body is not None and "etag" in body and operation.data["family"] == "compute":
         headers["ETag"] = body["etag"]  # recorded network writes tell it in the body alone
-    return Answer(status, body, headers)
+    return Response(status, body, headers)
 
 
-def paged(call: Call, values: list[Body]) -> Answer:
+def page_response(call: ArmCall, values: list[Body]) -> Response:
     """A list, a page at a time; the next page's address carries how many have been told."""
     size = call.world.settings.at("page_size")
     size = min(size, int(call.query.get("$top", size)))
@@ -184,11 +184,11 @@ def paged(call: Call, values: list[Body]) -> Answer:
     if start + size < len(values):
         address = call.request.url.partition("&$skiptoken=")[0]
         answer["nextLink"] = f"{address}&$skiptoken={start + size}"
-    return Answer(200, answer)
+    return Response(200, answer)
 
 
 def new_etag(world: World, kind: str, before: str | None = None) -> str:
     """Network writes its etags as weak GUIDs; compute counts the writes, in quotes, from 1 on."""
     if kind.startswith("Microsoft.Network/"):
         return f'W/"{world.guid()}"'
-    return f'"{int(_opaque(before or "0")) + 1}"'
+    return f'"{int(_etag_value(before or "0")) + 1}"'

@@ -6,11 +6,11 @@ from ccgpu.fakearm import errors, kinds
 from ccgpu.fakearm.call import (
     IN_GROUP,
     IN_SUBSCRIPTION,
-    Call,
+    ArmCall,
     Handler,
     Route,
     Routes,
-    paged,
+    page_response,
     resource_id,
 )
 from ccgpu.fakearm.images import (
@@ -18,15 +18,15 @@ from ccgpu.fakearm.images import (
     COMMUNITY_REGIONS,
     MARKETPLACE,
     Image,
-    in_gallery,
-    private,
+    configured_image,
+    private_image,
 )
-from ccgpu.fakearm.wire import Answer, Body, FakeGap
+from ccgpu.fakearm.wire import Body, FakeGap, Response
 
 _ARTIFACT = "vmimage"
 
 
-def _platform(call: Call) -> Image:
+def _find_platform_image(call: ArmCall) -> Image:
     _, region, publisher, artifact, offer, sku = call.names[:6]
     if artifact.lower() != _ARTIFACT:
         raise FakeGap(f"artifact type {artifact}")
@@ -36,24 +36,24 @@ def _platform(call: Call) -> Image:
     return image
 
 
-def _version_id(call: Call, version: str) -> str:
+def _version_id(call: ArmCall, version: str) -> str:
     path = call.request.path.rstrip("/")
     return path if path.rsplit("/", 1)[1] == version else f"{path}/{version}"
 
 
-def list_platform(call: Call) -> Answer:
+def list_platform_versions(call: ArmCall) -> Response:
     """A bare array, as this old API answers."""
-    versions = sorted(_platform(call).versions)
+    versions = sorted(_find_platform_image(call).versions)
     order = call.query.get("$orderby")
     if order == "name desc":
         versions.reverse()
     elif order not in (None, "name", "name asc"):
         raise FakeGap(f"$orderby={order}")
     top = int(call.query.get("$top", len(versions)))
-    return Answer(200, [_platform_entry(call, version) for version in versions[:top]])
+    return Response(200, [_platform_body(call, version) for version in versions[:top]])
 
 
-def _platform_entry(call: Call, version: str) -> Body:
+def _platform_body(call: ArmCall, version: str) -> Body:
     return {
         "location": call.names[1],
         "name": version,
@@ -61,14 +61,14 @@ def _platform_entry(call: Call, version: str) -> Body:
     }
 
 
-def get_platform(call: Call) -> Answer:
-    image = _platform(call).at(call.names[6])
+def get_platform_version(call: ArmCall) -> Response:
+    image = _find_platform_image(call).at(call.names[6])
     if image is None:
         raise errors.not_found("Artifact: VMImage was not found.")
-    return Answer(
+    return Response(
         200,
         {
-            **_platform_entry(call, image.exact),
+            **_platform_body(call, image.exact),
             "properties": {
                 "architecture": "x64",
                 "hyperVGeneration": "V2",
@@ -90,26 +90,26 @@ def get_platform(call: Call) -> Answer:
     )
 
 
-def _community(call: Call) -> Image:
+def _find_community_image(call: ArmCall) -> Image:
     _, region, gallery, name = call.names[:4]
     image = COMMUNITY.get((gallery.lower(), name.lower()))
     if image is None or region.lower() not in COMMUNITY_REGIONS:
-        raise _gallery_missing(call, f"/CommunityGalleries/{gallery}/Images/{name}")
+        raise _image_not_found(call, f"/CommunityGalleries/{gallery}/Images/{name}")
     return image
 
 
-def _shared(call: Call) -> Image:
+def _find_shared_image(call: ArmCall) -> Image:
     _, _, gallery, name = call.names[:4]
-    image = in_gallery(call.world.settings, "shared_galleries", gallery, name)
+    image = configured_image(call.world.settings, "shared_galleries", gallery, name)
     if image is None:
-        raise _gallery_missing(call, f"/SharedGalleries/{gallery}/Images/{name}")
+        raise _image_not_found(call, f"/SharedGalleries/{gallery}/Images/{name}")
     return image
 
 
-def _private(call: Call) -> Image:
+def _find_private_image(call: ArmCall) -> Image:
     subscription, group, gallery, name = call.names[:4]
     definition = resource_id(subscription, group, kinds.GALLERY, gallery) + f"/images/{name}"
-    image = private(call.world, definition)
+    image = private_image(call.world, definition)
     if image is None:
         raise errors.resource_not_found(
             "Microsoft.Compute/galleries", f"{gallery}/images/{name}", group
@@ -117,7 +117,7 @@ def _private(call: Call) -> Image:
     return image
 
 
-def _gallery_missing(call: Call, identifier: str) -> errors.Refused:
+def _image_not_found(call: ArmCall, identifier: str) -> errors.Refused:
     region = call.names[1]
     return errors.Refused(
         404,
@@ -126,10 +126,14 @@ def _gallery_missing(call: Call, identifier: str) -> errors.Refused:
     )
 
 
-_FIND = {"community": _community, "shared": _shared, "private": _private}
+_FIND = {
+    "community": _find_community_image,
+    "shared": _find_shared_image,
+    "private": _find_private_image,
+}
 
 
-def get_definition(where: str, call: Call) -> Answer:
+def get_definition(where: str, call: ArmCall) -> Response:
     image = _FIND[where](call)
     properties = {
         "osType": image.os,
@@ -140,32 +144,32 @@ def get_definition(where: str, call: Call) -> Answer:
     }
     if where == "private":
         properties["provisioningState"] = "Succeeded"
-    return Answer(200, _entry(where, call, call.names[3], properties))
+    return Response(200, _gallery_body(where, call, call.names[3], properties))
 
 
-def list_versions(where: str, call: Call) -> Answer:
+def list_versions(where: str, call: ArmCall) -> Response:
     image = _FIND[where](call)
-    return paged(call, [_version(where, call, one, image) for one in image.versions])
+    return page_response(call, [_version_body(where, call, one, image) for one in image.versions])
 
 
-def get_version(where: str, call: Call) -> Answer:
+def get_version(where: str, call: ArmCall) -> Response:
     image = _FIND[where](call).at(call.names[4])
     if image is None or call.names[4].lower() == "latest":
-        raise _gallery_missing(call, f"{call.names[2]}/{call.names[3]}/{call.names[4]}")
-    return Answer(200, _version(where, call, image.exact, image))
+        raise _image_not_found(call, f"{call.names[2]}/{call.names[3]}/{call.names[4]}")
+    return Response(200, _version_body(where, call, image.exact, image))
 
 
-def _version(where: str, call: Call, version: str, image: Image) -> Body:
+def _version_body(where: str, call: ArmCall, version: str, image: Image) -> Body:
     digits = version.split(".")[1]
     day = f"{digits[:4]}-{digits[4:6]}-{digits[6:8]}" if len(digits) == 8 else "2026-01-01"
     excluded = version in image.excluded
     properties: Body = {"publishedDate": f"{day}T00:00:00+00:00", "excludeFromLatest": excluded}
     if where == "private":
         properties = {"publishingProfile": properties, "provisioningState": "Succeeded"}
-    return _entry(where, call, version, properties)
+    return _gallery_body(where, call, version, properties)
 
 
-def _entry(where: str, call: Call, name: str, properties: Body) -> Body:
+def _gallery_body(where: str, call: ArmCall, name: str, properties: Body) -> Body:
     """Community and shared images say their own id in `identifier`, private ones have an ARM id."""
     location = call.world.settings.at("regions")[0] if where == "private" else call.names[1]
     answer: Body = {"name": name, "location": location, "properties": properties}
@@ -182,13 +186,13 @@ def _entry(where: str, call: Call, name: str, properties: Body) -> Body:
     return {**answer, "identifier": {"uniqueId": identifier}}
 
 
-def _routes() -> Routes:
+def _build_routes() -> Routes:
     compute = f"{IN_SUBSCRIPTION}microsoft.compute/locations/*"
     platform = f"{compute}/publishers/*/artifacttypes/*/offers/*/skus/*/versions"
     options = frozenset({"$top", "$orderby"})
     routes: Routes = {
-        ("GET", platform): Route(list_platform, kinds.COMPUTE_API, options),
-        ("GET", f"{platform}/*"): Route(get_platform, kinds.COMPUTE_API),
+        ("GET", platform): Route(list_platform_versions, kinds.COMPUTE_API, options),
+        ("GET", f"{platform}/*"): Route(get_platform_version, kinds.COMPUTE_API),
     }
     for where, image in {
         "community": f"{compute}/communitygalleries/*/images/*",
@@ -205,4 +209,4 @@ def _routes() -> Routes:
     return routes
 
 
-ROUTES = _routes()
+ROUTES = _build_routes()

@@ -10,7 +10,7 @@ from ccgpu.fakearm.store import Store
 START = datetime(2026, 1, 1, tzinfo=UTC).timestamp()
 
 
-def stamp(moment: float) -> str:
+def arm_time(moment: float) -> str:
     """Unix seconds, as ARM writes times."""
     return datetime.fromtimestamp(moment, UTC).isoformat()
 

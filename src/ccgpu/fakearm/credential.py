@@ -6,9 +6,9 @@ from typing import Any
 from azure.core.credentials import AccessToken, AccessTokenInfo, TokenRequestOptions
 
 from ccgpu.fakearm import tokens
-from ccgpu.fakearm.resources.addresses import CALLER
+from ccgpu.fakearm.resources.addresses import CALLER_ADDRESS
 from ccgpu.fakearm.service import FakeArm
-from ccgpu.fakearm.subscription import OBJECT, TENANT
+from ccgpu.fakearm.subscription import CALLER_OBJECT_ID, TENANT_ID
 
 _HOUR = 3600
 
@@ -37,15 +37,15 @@ class FakeCredential:
         now = int(time.time())  # noqa: TID251
         claims: dict[str, Any] = {
             "aud": scopes[0].removesuffix("/.default") if scopes else "",
-            "iss": f"https://sts.windows.net/{TENANT}/",
+            "iss": f"https://sts.windows.net/{TENANT_ID}/",
             "iat": now,
-            "oid": OBJECT,
-            "tid": TENANT,
+            "oid": CALLER_OBJECT_ID,
+            "tid": TENANT_ID,
             "idtyp": "app" if self._app else "user",
         }
         if self._arm is not None:
             claims["exp"] = self._arm.now() + self._arm.settings.get("durations", "token")
         if not self._app:
-            claims["ipaddr"] = CALLER
-        token = tokens.made(claims)
+            claims["ipaddr"] = CALLER_ADDRESS
+        token = tokens.make_token(claims)
         return AccessTokenInfo(token, now + _HOUR, token_type="Bearer")  # noqa: S106  # the kind

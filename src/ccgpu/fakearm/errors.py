@@ -7,7 +7,7 @@ there is some; docs/fake-azure.md says which are only inferred.
 from collections.abc import Sequence
 
 from ccgpu.fakearm import kinds
-from ccgpu.fakearm.wire import Answer, Body
+from ccgpu.fakearm.wire import Body, Response
 
 GATEWAY = {"x-ms-failure-cause": "gateway"}
 SERVICE = {"x-ms-failure-cause": "service"}
@@ -31,7 +31,7 @@ class Refused(Exception):
     ) -> None:
         super().__init__(f"{status} {code}: {message}")
         self.error = error(code, message, **more)
-        self.answer = Answer(status, {"error": self.error}, headers or {})
+        self.answer = Response(status, {"error": self.error}, headers or {})
 
 
 def unauthenticated() -> Refused:

@@ -6,25 +6,25 @@ Settings: `locks`, an id (of a subscription, group or resource) -> CanNotDelete 
 """
 
 from ccgpu.fakearm import kinds, linked, policies
-from ccgpu.fakearm.call import Call
+from ccgpu.fakearm.call import ArmCall
 from ccgpu.fakearm.errors import GATEWAY, Refused
-from ccgpu.fakearm.rbac import ACTIONS, scope_of
+from ccgpu.fakearm.rbac import ACTIONS, resource_scope
 from ccgpu.fakearm.wire import Body
 from ccgpu.fakearm.world import World
 
 
-def check(call: Call, route: tuple[str, str]) -> None:
+def check(call: ArmCall, route: tuple[str, str]) -> None:
     """Refuse a change that a lock or a policy forbids. Whoever asks, reading is free."""
     if call.request.method in ("GET", "HEAD"):
         return
-    if locks := _locks(call.world):
+    if locks := _active_locks(call.world):
         _check_locks(call, locks)
     policies.check(call)
     if denied := call.world.settings.at("denied"):
-        _check_policies(call, ACTIONS[route], denied)
+        _check_denied_kinds(call, ACTIONS[route], denied)
 
 
-def _locks(world: World) -> dict[str, str]:
+def _active_locks(world: World) -> dict[str, str]:
     """The setting's locks, and those that were added; of two on a scope the stricter counts."""
     locks: dict[str, str] = dict(world.settings.at("locks"))
     for one in world.of_kind(kinds.LOCK):
@@ -34,9 +34,9 @@ def _locks(world: World) -> dict[str, str]:
     return locks
 
 
-def _check_locks(call: Call, locks: dict[str, str]) -> None:
+def _check_locks(call: ArmCall, locks: dict[str, str]) -> None:
     """A lock holds for all below it; and what has a locked part cannot be deleted either."""
-    method, scope = call.request.method, scope_of(call.request.path)
+    method, scope = call.request.method, resource_scope(call.request.path)
     target = f"{scope.lower()}/"
     held = []
     for id_, level in locks.items():
@@ -56,21 +56,22 @@ def _check_locks(call: Call, locks: dict[str, str]) -> None:
         )
 
 
-def _check_policies(call: Call, action: str, denied: list[Body]) -> None:
+def _check_denied_kinds(call: ArmCall, action: str, denied: list[Body]) -> None:
     """A write of a kind, or of a VM that brings a resource of that kind along."""
     written = {action.lower(): call.names[-1]}
-    for need in linked.needed(call):
+    for need in linked.linked_actions(call):
         written.setdefault(need.action.lower(), need.scope.rsplit("/", 1)[1])
     for policy in denied:
         name = written.get(f"{policy['kind'].lower()}/write")
         if name is not None:
-            raise _disallowed(call, name, policy)
+            raise _policy_refusal(call, name, policy)
 
 
-def _disallowed(call: Call, name: str, policy: Body) -> Refused:
+def _policy_refusal(call: ArmCall, name: str, policy: Body) -> Refused:
     scope = f"/subscriptions/{call.world.subscription}"
     assigned = f"{scope}/providers/{kinds.POLICY}/simulated"
     definition = f"{scope}/providers/Microsoft.Authorization/policyDefinitions/simulated"
-    return policies.disallowed(
-        name, policies.Assignment(assigned, "simulated", scope, definition, {}, policy["message"])
+    return policies.policy_refusal(
+        name,
+        policies.PolicyAssignment(assigned, "simulated", scope, definition, {}, policy["message"]),
     )

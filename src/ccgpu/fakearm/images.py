@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from ccgpu.fakearm import errors
 from ccgpu.fakearm.settings import Settings
 from ccgpu.fakearm.wire import Body
-from ccgpu.fakearm.world import Resource, World
+from ccgpu.fakearm.world import StoredResource, World
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +39,11 @@ class Image:
         """The image in one version; versions compare as numbers."""
         if version.lower() == "latest":
             eligible = [one for one in self.versions if one not in self.excluded]
-            version = max(eligible, key=_number, default="")
+            version = max(eligible, key=_version_key, default="")
         return replace(self, exact=version) if version in self.versions else None
 
 
-def _number(version: str) -> tuple[int, ...]:
+def _version_key(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in version.split("."))
 
 
@@ -87,16 +87,16 @@ _PRIVATE_ID = re.compile(
 )
 
 
-def find(world: World, reference: Body, region: str) -> Image:
+def find_image(world: World, reference: Body, region: str) -> Image:
     """The image that a VM names, in the version it names; refuses what is not there."""
     if identifier := reference.get("communityGalleryImageId"):
-        found = _community(str(identifier), region)
+        found = _community_image(str(identifier), region)
     elif identifier := reference.get("sharedGalleryImageId"):
-        found = _shared(world.settings, str(identifier))
+        found = _shared_image(world.settings, str(identifier))
     elif identifier := reference.get("id"):
-        found = _private(world, str(identifier), region)
+        found = _private_image_version(world, str(identifier), region)
     else:
-        return _marketplace(reference)
+        return _marketplace_image(reference)
     if found is None:
         raise errors.Refused(
             404,
@@ -108,7 +108,7 @@ def find(world: World, reference: Body, region: str) -> Image:
     return found
 
 
-def _marketplace(reference: Body) -> Image:
+def _marketplace_image(reference: Body) -> Image:
     for key in ("publisher", "offer", "sku", "version"):
         if not reference.get(key):
             raise errors.invalid_parameter(
@@ -130,7 +130,7 @@ def _marketplace(reference: Body) -> Image:
     return found
 
 
-def _community(identifier: str, region: str) -> Image | None:
+def _community_image(identifier: str, region: str) -> Image | None:
     parts = _COMMUNITY_ID.fullmatch(identifier)
     if not parts or region not in COMMUNITY_REGIONS:
         return None
@@ -138,49 +138,51 @@ def _community(identifier: str, region: str) -> Image | None:
     return image.at(parts[3] or "latest") if image else None
 
 
-def _shared(settings: Settings, identifier: str) -> Image | None:
+def _shared_image(settings: Settings, identifier: str) -> Image | None:
     parts = _SHARED_ID.fullmatch(identifier)
-    image = in_gallery(settings, "shared_galleries", parts[1], parts[2]) if parts else None
+    image = configured_image(settings, "shared_galleries", parts[1], parts[2]) if parts else None
     return image.at(parts[3] or "latest") if image and parts else None
 
 
-def _private(world: World, identifier: str, region: str) -> Image | None:
+def _private_image_version(world: World, identifier: str, region: str) -> Image | None:
     parts = _PRIVATE_ID.fullmatch(identifier)
-    image = private(world, parts[1], region) if parts else None
+    image = private_image(world, parts[1], region) if parts else None
     return image.at(parts[2] or "latest") if image and parts else None
 
 
-def private(world: World, definition: str, region: str | None = None) -> Image | None:
+def private_image(world: World, definition: str, region: str | None = None) -> Image | None:
     """The image of this id, with the versions that the region has: a setting, or one added."""
     _, _, subscription, _, group, *_, gallery, _, name = definition.split("/")
     if subscription.lower() == world.home.lower() and (
-        known := in_gallery(world.settings, "galleries", group, gallery, name)
+        known := configured_image(world.settings, "galleries", group, gallery, name)
     ):
         return known
     found = world.find(definition)
     if found is None:
         return None
     features = {one["name"]: one["value"] for one in found.properties.get("features") or ()}
-    versions = [one for one in world.below(definition) if region in (None, *_regions(one))]
+    versions = [one for one in world.below(definition) if region in (None, *_target_regions(one))]
     return Image(
         features.get("SecurityType", "Standard"),
         tuple(one.name for one in versions),
         os=found.properties.get("osType", "Linux"),
-        excluded=tuple(one.name for one in versions if _publishing(one).get("excludeFromLatest")),
+        excluded=tuple(
+            one.name for one in versions if _publishing_profile(one).get("excludeFromLatest")
+        ),
     )
 
 
-def _publishing(version: Resource) -> Body:
+def _publishing_profile(version: StoredResource) -> Body:
     profile: Body = version.properties.get("publishingProfile") or {}
     return profile
 
 
-def _regions(version: Resource) -> list[str]:
-    named = [str(one["name"]) for one in _publishing(version).get("targetRegions") or ()]
+def _target_regions(version: StoredResource) -> list[str]:
+    named = [str(one["name"]) for one in _publishing_profile(version).get("targetRegions") or ()]
     return [one.replace(" ", "").lower() for one in named] or [version.location]
 
 
-def in_gallery(settings: Settings, where: str, *names: str) -> Image | None:
+def configured_image(settings: Settings, where: str, *names: str) -> Image | None:
     wanted = "/".join(names).lower()
     for key, one in settings.at(where).items():
         if key.lower() == wanted:

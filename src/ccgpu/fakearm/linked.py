@@ -7,21 +7,21 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from ccgpu.fakearm import kinds
-from ccgpu.fakearm.call import Call, group_id, resource_id
+from ccgpu.fakearm.call import ArmCall, group_id, resource_id
 from ccgpu.fakearm.wire import Body
-from ccgpu.fakearm.world import Resource, World
+from ccgpu.fakearm.world import StoredResource, World
 
 SUBNET = f"{kinds.VNET}/subnets"
 _IMAGE = "Microsoft.Compute/galleries/images"
 
 
-class Need(NamedTuple):
+class LinkedAction(NamedTuple):
     action: str
     scope: str
 
 
 # Keys whose value names what exists: {"id": …}, a list of such, or ids as keys.
-_NAMED = {
+_REFERENCE_ACTIONS = {
     "subnet": f"{SUBNET}/join/action",
     "networkSecurityGroup": f"{kinds.NSG}/join/action",
     "publicIPAddress": f"{kinds.PUBLIC_IP}/join/action",
@@ -32,7 +32,7 @@ _NAMED = {
     "userAssignedIdentities": f"{kinds.IDENTITY}/assign/action",
 }
 # Keys whose value is a resource that comes into being with the VM.
-_INLINE = {
+_INLINE_ACTIONS = {
     "networkInterfaceConfigurations": (kinds.NIC, ("write", "join/action")),
     "publicIPAddressConfiguration": (kinds.PUBLIC_IP, ("write", "join/action")),
     "osDisk": (kinds.DISK, ("write",)),
@@ -40,42 +40,42 @@ _INLINE = {
 }
 
 
-def needed(call: Call) -> list[Need]:
+def linked_actions(call: ArmCall) -> list[LinkedAction]:
     """What the request needs besides its own action, each once."""
     if call.request.method in ("PUT", "PATCH"):
-        return list(dict.fromkeys(_written(call.body(), call)))
+        return list(dict.fromkeys(_actions_in_body(call.body(), call)))
     if call.request.method == "DELETE":
         vm = call.world.find(call.request.path)
         if vm is not None and vm.kind == kinds.VM:
-            return list(_taken_along(call.world, vm))
+            return list(_cascade_deletes(call.world, vm))
     return []
 
 
-def _written(value: Any, call: Call) -> Iterator[Need]:
+def _actions_in_body(value: Any, call: ArmCall) -> Iterator[LinkedAction]:
     if isinstance(value, list):
         for one in value:
-            yield from _written(one, call)
+            yield from _actions_in_body(one, call)
     elif isinstance(value, dict):
         for key, part in value.items():
-            yield from _of_key(key, part, call)
-            yield from _written(part, call)
+            yield from _actions_for_key(key, part, call)
+            yield from _actions_in_body(part, call)
 
 
-def _of_key(key: str, value: Any, call: Call) -> Iterator[Need]:
-    if key in _NAMED:
-        yield from (Need(_NAMED[key], id_) for id_ in _ids(key, value))
-    elif key in _INLINE:
-        kind, verbs = _INLINE[key]
-        for one in _each(value):
-            scope = _scope_of(one, kind, call)
-            yield from (Need(f"{kind}/{verb}", scope) for verb in verbs)
+def _actions_for_key(key: str, value: Any, call: ArmCall) -> Iterator[LinkedAction]:
+    if key in _REFERENCE_ACTIONS:
+        yield from (LinkedAction(_REFERENCE_ACTIONS[key], id_) for id_ in _ids(key, value))
+    elif key in _INLINE_ACTIONS:
+        kind, verbs = _INLINE_ACTIONS[key]
+        for one in _objects_in(value):
+            scope = _inline_scope(one, kind, call)
+            yield from (LinkedAction(f"{kind}/{verb}", scope) for verb in verbs)
     elif key == "imageReference":
         for id_ in _ids(key, value):
             versioned = "/versions/" in id_.lower()
-            yield Need(f"{_IMAGE}/versions/read" if versioned else f"{_IMAGE}/read", id_)
+            yield LinkedAction(f"{_IMAGE}/versions/read" if versioned else f"{_IMAGE}/read", id_)
 
 
-def _each(value: Any) -> list[Body]:
+def _objects_in(value: Any) -> list[Body]:
     found = value if isinstance(value, list) else [value]
     return [one for one in found if isinstance(one, dict)]
 
@@ -83,10 +83,10 @@ def _each(value: Any) -> list[Body]:
 def _ids(key: str, value: Any) -> list[str]:
     if key == "userAssignedIdentities":
         return list(value or ())
-    return [str(one["id"]) for one in _each(value) if one.get("id")]
+    return [str(one["id"]) for one in _objects_in(value) if one.get("id")]
 
 
-def _scope_of(inline: Body, kind: str, call: Call) -> str:
+def _inline_scope(inline: Body, kind: str, call: ArmCall) -> str:
     """The id that was asked for; the group, when Azure chooses the name."""
     subscription, group = call.world.subscription, call.names[1]
     attached = (inline.get("managedDisk") or {}).get("id")
@@ -97,22 +97,22 @@ def _scope_of(inline: Body, kind: str, call: Call) -> str:
     return resource_id(subscription, group, kind, inline["name"])
 
 
-def _taken_along(world: World, vm: Resource) -> Iterator[Need]:
+def _cascade_deletes(world: World, vm: StoredResource) -> Iterator[LinkedAction]:
     """What the VM's `deleteOption`s delete with it."""
     storage = vm.properties["storageProfile"]
     disks = (storage["osDisk"], *storage["dataDisks"])
     for disk, id_ in zip(disks, vm.hidden["disks"], strict=False):
         if disk["deleteOption"] == "Delete":
-            yield Need(f"{kinds.DISK}/delete", id_)
+            yield LinkedAction(f"{kinds.DISK}/delete", id_)
     for one in vm.hidden["nics"]:
-        if not _goes(one):
+        if not _deleted_with_vm(one):
             continue
-        yield Need(f"{kinds.NIC}/delete", one["id"])
+        yield LinkedAction(f"{kinds.NIC}/delete", one["id"])
         for configuration in world.need(one["id"]).properties["ipConfigurations"]:
             public = configuration["properties"].get("publicIPAddress")
-            if public and _goes(public):
-                yield Need(f"{kinds.PUBLIC_IP}/delete", public["id"])
+            if public and _deleted_with_vm(public):
+                yield LinkedAction(f"{kinds.PUBLIC_IP}/delete", public["id"])
 
 
-def _goes(named: Body) -> bool:
+def _deleted_with_vm(named: Body) -> bool:
     return (named.get("properties") or {}).get("deleteOption") == "Delete"

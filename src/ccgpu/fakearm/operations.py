@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ccgpu.fakearm import kinds
-from ccgpu.fakearm.clock import stamp
+from ccgpu.fakearm.clock import arm_time
 from ccgpu.fakearm.errors import error
-from ccgpu.fakearm.wire import Answer, Body, FakeGap
-from ccgpu.fakearm.world import Resource, World
+from ccgpu.fakearm.wire import Body, FakeGap, Response
+from ccgpu.fakearm.world import StoredResource, World
 
 IN_PROGRESS = "InProgress"
 _COLUMNS = "id, action, target, started, due, ended, status, error, data, polls"
@@ -38,61 +38,63 @@ class Operation:
     polls: int = 0
 
 
-Finisher = Callable[[World, Operation, Resource], Body | None]
+Finisher = Callable[[World, Operation, StoredResource], Body | None]
 Finishers = Mapping[str, Finisher]
 
 
-def begin(world: World, action: str, target: Resource, seconds: float, **data: Any) -> Operation:
+def begin(
+    world: World, action: str, target: StoredResource, seconds: float, **data: Any
+) -> Operation:
     """Start an operation on `target` that ends after `seconds` of virtual time."""
     data.setdefault("api", kinds.API[target.kind])
-    data.setdefault("family", family_of(target.kind))
+    data.setdefault("family", provider_family(target.kind))
     data.setdefault("location", target.body.get("location", ""))
     operation = Operation(world.guid(), action, target.key, world.at, world.at + seconds, data=data)
     _save(world, operation)
     return operation
 
 
-def family_of(kind: str) -> str:
+def provider_family(kind: str) -> str:
     if kind in (kinds.DISK, kinds.DES):
         return "disk"
     return "network" if kind.startswith("Microsoft.Network/") else "compute"
 
 
-def find(world: World, id_: str) -> Operation | None:
+def find_operation(world: World, id_: str) -> Operation | None:
     return next(iter(_select(world, "id = ?", id_.lower())), None)
 
 
-def pending(world: World, target: str) -> list[Operation]:
+def running_operations(world: World, target: str) -> list[Operation]:
     """What is still running on `target`, oldest first."""
     return _select(world, "target = ? AND ended IS NULL", target.lower())
 
 
-def preempt(world: World, target: Resource) -> None:
+def preempt(world: World, target: StoredResource) -> None:
     """A newer operation takes the place of all that run on `target`."""
-    for operation in pending(world, target.key):
-        _end(world, operation, preempted())
+    for operation in running_operations(world, target.key):
+        _finish(world, operation, preemption_error())
 
 
-def preempted() -> Body:
+def preemption_error() -> Body:
     return error(
         "OperationPreempted", "Operation execution has been preempted by a more recent operation."
     )
 
 
-def settle(world: World, now: float, finishers: Finishers) -> None:
+def finish_due(world: World, now: float, finishers: Finishers) -> None:
     """Play all that is due by `now`."""
     while due := _select(world, "due <= ? AND ended IS NULL", now, limit=1):
         operation = due[0]
         world.at = operation.due
         target = world.find(operation.target)
         if target is None:
-            _end(world, operation, preempted())
+            _finish(world, operation, preemption_error())
         else:
-            _end(world, operation, finishers[operation.action](world, operation, target))
+            _finish(world, operation, finishers[operation.action](world, operation, target))
     world.at = now
 
 
-def _end(world: World, operation: Operation, failure: Body | None) -> None:
+def _finish(world: World, operation: Operation, failure: Body | None) -> None:
     operation.ended = world.at
     operation.error = failure
     operation.status = "Succeeded"
@@ -108,10 +110,10 @@ def _select(world: World, where: str, *values: Any, limit: int = -1) -> list[Ope
         *values,
         limit,
     )
-    return [_operation(*row) for row in rows]
+    return [_from_row(*row) for row in rows]
 
 
-def _operation(*row: Any) -> Operation:
+def _from_row(*row: Any) -> Operation:
     id_, action, target, started, due, ended, status, failure, data, polls = row
     problem = json.loads(failure) if failure else None
     return Operation(
@@ -135,7 +137,7 @@ def _save(world: World, operation: Operation) -> None:
     )
 
 
-def uri(world: World, operation: Operation, host: str, *, location: bool = False) -> str:
+def operation_url(world: World, operation: Operation, host: str, *, location: bool = False) -> str:
     """The operation's own address, or the `Location` of its result."""
     data = operation.data
     query = f"api-version={data['api']}&{_signature(operation.id)}"
@@ -168,65 +170,67 @@ def _signature(id_: str) -> str:
 def headers(world: World, operation: Operation, host: str, *, location: bool) -> dict[str, str]:
     """The headers of an accepted write."""
     answer = {
-        "Azure-AsyncOperation": uri(world, operation, host),
+        "Azure-AsyncOperation": operation_url(world, operation, host),
         "Azure-AsyncNotification": "Enabled",
     }
     if location:
-        answer["Location"] = uri(world, operation, host, location=True)
+        answer["Location"] = operation_url(world, operation, host, location=True)
     return answer
 
 
-def poll(world: World, operation: Operation, query: Mapping[str, str]) -> Answer:
+def poll(world: World, operation: Operation, query: Mapping[str, str]) -> Response:
     """The answer of `Azure-AsyncOperation`: always 200, and the status says the rest."""
-    _unmodified(operation, query)
+    _check_signature(operation, query)
     answer: Body = {}
     if operation.data["family"] != "network":
-        answer = {"startTime": stamp(operation.started)}
+        answer = {"startTime": arm_time(operation.started)}
         if operation.ended is not None:
-            answer["endTime"] = stamp(operation.ended)
+            answer["endTime"] = arm_time(operation.ended)
         answer["name"] = operation.id
     answer["status"] = operation.status
     if operation.error:
         answer["error"] = operation.error
-    return Answer(200, answer, _pause(world, operation))
+    return Response(200, answer, _retry_after(world, operation))
 
 
 def poll_location(
     world: World, operation: Operation, query: Mapping[str, str], host: str
-) -> Answer:
+) -> Response:
     """The answer of `Location`: 202 until done, then empty, or the operation's error."""
-    _unmodified(operation, query)
+    _check_signature(operation, query)
     if operation.ended is None:
-        pause = _pause(world, operation)
+        pause = _retry_after(world, operation)
         if operation.data["family"] == "group":
             pause = {"Retry-After": "15"}
-        location = uri(world, operation, host, location=operation.data["family"] != "group")
-        return Answer(202, None, {"Location": location, **pause})
+        location = operation_url(
+            world, operation, host, location=operation.data["family"] != "group"
+        )
+        return Response(202, None, {"Location": location, **pause})
     if operation.error and operation.data["family"] == "group":
-        return Answer(409, {"Error": _capitalised(operation.error)})  # recorded so
+        return Response(409, {"Error": _capitalise_keys(operation.error)})  # recorded so
     if operation.error:
-        return Answer(409, {"error": operation.error})
-    return Answer(200 if operation.data["family"] == "group" else 204)
+        return Response(409, {"error": operation.error})
+    return Response(200 if operation.data["family"] == "group" else 204)
 
 
-def _capitalised(error: Body) -> Body:
+def _capitalise_keys(error: Body) -> Body:
     """A failed group deletion tells its error as no other operation does."""
     return {
-        key[:1].upper() + key[1:]: [_capitalised(one) for one in value]
+        key[:1].upper() + key[1:]: [_capitalise_keys(one) for one in value]
         if isinstance(value, list)
         else value
         for key, value in error.items()
     }
 
 
-def _unmodified(operation: Operation, query: Mapping[str, str]) -> None:
+def _check_signature(operation: Operation, query: Mapping[str, str]) -> None:
     for part in _signature(operation.id).split("&"):
         key, _, value = part.partition("=")
         if query.get(key) != value:
             raise FakeGap(f"an operation's address was changed: {key!r} is not what was given out")
 
 
-def _pause(world: World, operation: Operation) -> dict[str, str]:
+def _retry_after(world: World, operation: Operation) -> dict[str, str]:
     """`Retry-After` as recorded: network says more each time, short compute operations nothing."""
     if operation.ended is not None:
         return {}

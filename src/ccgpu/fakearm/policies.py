@@ -10,16 +10,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from ccgpu.fakearm import kinds
-from ccgpu.fakearm.call import Call
+from ccgpu.fakearm.call import ArmCall
 from ccgpu.fakearm.errors import GATEWAY, Refused
 from ccgpu.fakearm.wire import Body
-from ccgpu.fakearm.world import Resource
+from ccgpu.fakearm.world import StoredResource
 
 DEFINITIONS = "/providers/Microsoft.Authorization/policyDefinitions/"
 
 
 @dataclass(frozen=True, slots=True)
-class Assignment:
+class PolicyAssignment:
     """A definition that holds for a scope. With a message, Azure tells that instead of the ids."""
 
     id: str
@@ -31,7 +31,7 @@ class Assignment:
 
 
 @dataclass(frozen=True, slots=True)
-class Definition:
+class PolicyDefinition:
     """A built-in definition, its parameter, and whether it denies a body of this type."""
 
     name: str
@@ -43,18 +43,18 @@ def _is_one_of(kind: str, values: Any) -> bool:
     return kind.lower() in {str(one).lower() for one in values}
 
 
-def _elsewhere(kind: str, body: Body, allowed: Any) -> bool:
+def _outside_locations(kind: str, body: Body, allowed: Any) -> bool:
     region = str(body.get("location") or "global").replace(" ", "").lower()
     known = {str(one).replace(" ", "").lower() for one in allowed}
     return kind != kinds.GROUP and region != "global" and region not in known
 
 
-def _other_size(kind: str, body: Body, allowed: Any) -> bool:
+def _outside_sizes(kind: str, body: Body, allowed: Any) -> bool:
     size = ((body.get("properties") or {}).get("hardwareProfile") or {}).get("vmSize")
     return kind == kinds.VM and bool(size) and not _is_one_of(str(size), allowed)
 
 
-def _public(kind: str, body: Body, _: Any) -> bool:
+def _has_public_ip(kind: str, body: Body, _: Any) -> bool:
     given = (body.get("properties") or {}).get("ipConfigurations") or ()
     return kind == kinds.NIC and any(
         (one.get("properties") or {}).get("publicIPAddress") for one in given
@@ -62,26 +62,26 @@ def _public(kind: str, body: Body, _: Any) -> bool:
 
 
 BUILT_IN = {
-    "6c112d4e-5bc7-47ae-a041-ea2d9dccd749": Definition(
+    "6c112d4e-5bc7-47ae-a041-ea2d9dccd749": PolicyDefinition(
         "Not allowed resource types",
         "listOfResourceTypesNotAllowed",
         lambda kind, _, named: _is_one_of(kind, named),
     ),
-    "a08ec900-254a-4555-9bf5-e42af04b5c5c": Definition(
+    "a08ec900-254a-4555-9bf5-e42af04b5c5c": PolicyDefinition(
         "Allowed resource types",
         "listOfResourceTypesAllowed",
         lambda kind, _, named: kind != kinds.GROUP and not _is_one_of(kind, named),
     ),
-    "e56962a6-4747-49cd-b67b-bf8b01975c4c": Definition(
-        "Allowed locations", "listOfAllowedLocations", _elsewhere
+    "e56962a6-4747-49cd-b67b-bf8b01975c4c": PolicyDefinition(
+        "Allowed locations", "listOfAllowedLocations", _outside_locations
     ),
-    "cccc23c7-8427-4f53-ad12-b6a63eb452b3": Definition(
-        "Allowed virtual machine size SKUs", "listOfAllowedSKUs", _other_size
+    "cccc23c7-8427-4f53-ad12-b6a63eb452b3": PolicyDefinition(
+        "Allowed virtual machine size SKUs", "listOfAllowedSKUs", _outside_sizes
     ),
-    "83a86a26-fd1f-447c-b59d-e51f44264114": Definition(
-        "Network interfaces should not have public IPs", None, _public
+    "83a86a26-fd1f-447c-b59d-e51f44264114": PolicyDefinition(
+        "Network interfaces should not have public IPs", None, _has_public_ip
     ),
-    "871b6d14-10aa-478d-b590-94f262ecfa99": Definition(
+    "871b6d14-10aa-478d-b590-94f262ecfa99": PolicyDefinition(
         "Require a tag on resources",
         "tagName",
         lambda kind, body, tag: kind != kinds.GROUP and tag not in (body.get("tags") or {}),
@@ -89,28 +89,28 @@ BUILT_IN = {
 }
 
 
-def check(call: Call) -> None:
+def check(call: ArmCall) -> None:
     """Refuse a PUT that an added assignment denies."""
     if call.request.method != "PUT":
         return
     assigned = call.world.of_kind(kinds.POLICY)
     if not assigned:
         return
-    kind, path = _kind_of(call.request.path), f"{call.request.path.lower()}/"
+    kind, path = _kind_in_path(call.request.path), f"{call.request.path.lower()}/"
     for one in assigned:
         enforced = one.properties.get("enforcementMode", "Default") != "DoNotEnforce"
-        if enforced and path.startswith(f"{_scope(one).lower()}/"):
-            _check(call, kind, _assignment(one))
+        if enforced and path.startswith(f"{_assignment_scope(one).lower()}/"):
+            _check_assignment(call, kind, _read_assignment(one))
 
 
-def _check(call: Call, kind: str, one: Assignment) -> None:
+def _check_assignment(call: ArmCall, kind: str, one: PolicyAssignment) -> None:
     definition = BUILT_IN[one.definition.rsplit("/", 1)[1]]
     wanted = one.parameters.get(definition.parameter or "", {}).get("value")
     if definition.denies(kind, call.body(), wanted):
-        raise disallowed(call.names[-1], one)
+        raise policy_refusal(call.names[-1], one)
 
 
-def _kind_of(path: str) -> str:
+def _kind_in_path(path: str) -> str:
     """The type that a path names, spelt as ARM spells it where the fake knows it."""
     _, found, provider = path.partition("/providers/")
     if not found:
@@ -121,24 +121,24 @@ def _kind_of(path: str) -> str:
     return known.get(spelt.lower(), spelt)
 
 
-def _scope(one: Resource) -> str:
+def _assignment_scope(one: StoredResource) -> str:
     return one.id.rpartition("/providers/")[0]
 
 
-def _assignment(one: Resource) -> Assignment:
+def _read_assignment(one: StoredResource) -> PolicyAssignment:
     given = one.properties
     messages = [str(each["message"]) for each in given.get("nonComplianceMessages") or ()]
-    return Assignment(
+    return PolicyAssignment(
         one.id,
         str(given.get("displayName") or one.name),
-        _scope(one),
+        _assignment_scope(one),
         given["policyDefinitionId"],
         given.get("parameters") or {},
         messages[0] if messages else None,
     )
 
 
-def disallowed(name: str, one: Assignment) -> Refused:
+def policy_refusal(name: str, one: PolicyAssignment) -> Refused:
     """The refusal, with the identifiers of assignment and definition as recorded."""
     definition = one.definition.rsplit("/", 1)[1]
     known = BUILT_IN.get(definition)
@@ -157,14 +157,14 @@ def disallowed(name: str, one: Assignment) -> Refused:
     return Refused(
         403,
         "RequestDisallowedByPolicy",
-        f"Resource '{name}' was disallowed by policy. {_why(one, shown)}",
+        f"Resource '{name}' was disallowed by policy. {_refusal_reason(one, shown)}",
         target=name,
         additionalInfo=[{"type": "PolicyViolation", "info": info}],
         headers=GATEWAY,
     )
 
 
-def _why(one: Assignment, definition: str) -> str:
+def _refusal_reason(one: PolicyAssignment, definition: str) -> str:
     if one.message is not None:
         return f"Reasons: '{one.message}'. See error details for policy resource IDs."
     identifiers = [

@@ -12,16 +12,16 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from ccgpu.fakearm import kinds, linked
-from ccgpu.fakearm.call import IN_GROUP, IN_SUBSCRIPTION, Call
+from ccgpu.fakearm.call import IN_GROUP, IN_SUBSCRIPTION, ArmCall
 from ccgpu.fakearm.errors import GATEWAY, Refused
-from ccgpu.fakearm.subscription import CLIENT, OBJECT, PROVIDERS
+from ccgpu.fakearm.subscription import CALLER_NAME, CALLER_OBJECT_ID, PROVIDERS
 from ccgpu.fakearm.world import World
 
 Actions = dict[tuple[str, str], str]
 _VERBS = {"GET": "read", "HEAD": "read", "PUT": "write", "PATCH": "write", "DELETE": "delete"}
 _SUBSCRIPTION = "Microsoft.Resources/subscriptions"
 # What a region tells: in the path, the free parts of the address are left out of the action.
-_LOCATED = {
+_LOCATION_ACTIONS = {
     "operations/*": "Microsoft.Compute/locations/operations",
     "diskoperations/*": "Microsoft.Compute/locations/diskOperations",
     "usages": "Microsoft.Compute/locations/usages",
@@ -31,22 +31,22 @@ _PLATFORM = "publishers/*/artifacttypes/*/offers/*/skus/*/versions"
 _PLATFORM_ACTION = "Microsoft.Compute/locations/publishers/artifacttypes/offers/skus/versions"
 
 
-def _kind(kind: str, path: str, *methods: str) -> Actions:
+def _kind_actions(kind: str, path: str, *methods: str) -> Actions:
     """Reading one and a list of them, and `methods` on one."""
     actions = {("GET", path): f"{kind}/read", ("GET", f"{path}/*"): f"{kind}/read"}
     return actions | {(verb, f"{path}/*"): f"{kind}/{_VERBS[verb]}" for verb in methods}
 
 
-def _tracked() -> Actions:
+def _tracked_actions() -> Actions:
     """The kinds that live in a group; a list of the subscription needs the same action."""
     actions: Actions = {}
     for kind in kinds.API.keys() - {kinds.GROUP}:
-        actions |= _kind(kind, f"{IN_GROUP}{kind.lower()}", "PUT", "PATCH", "DELETE")
+        actions |= _kind_actions(kind, f"{IN_GROUP}{kind.lower()}", "PUT", "PATCH", "DELETE")
         actions["GET", f"{IN_SUBSCRIPTION}{kind.lower()}"] = f"{kind}/read"
     return actions
 
 
-def _machines() -> Actions:
+def _vm_actions() -> Actions:
     """What can be done to a VM besides writing it."""
     one = f"{IN_GROUP}{kinds.VM.lower()}/*"
     done = ("start", "restart", "deallocate", "powerOff", "reapply", "retrieveBootDiagnosticsData")
@@ -54,17 +54,19 @@ def _machines() -> Actions:
     return actions | {("GET", f"{one}/instanceview"): f"{kinds.VM}/instanceView/read"}
 
 
-def _locations() -> Actions:
+def _location_actions() -> Actions:
     compute = f"{IN_SUBSCRIPTION}microsoft.compute/locations/*"
     network = f"{IN_SUBSCRIPTION}microsoft.network/locations/*"
-    actions = {("GET", f"{compute}/{path}"): f"{name}/read" for path, name in _LOCATED.items()}
+    actions = {
+        ("GET", f"{compute}/{path}"): f"{name}/read" for path, name in _LOCATION_ACTIONS.items()
+    }
     for name in ("operations", "operationResults"):
         action = f"Microsoft.Network/locations/{name}/read"
         actions["GET", f"{network}/{name.lower()}/*"] = action
-    return actions | _kind(_PLATFORM_ACTION, f"{compute}/{_PLATFORM}")
+    return actions | _kind_actions(_PLATFORM_ACTION, f"{compute}/{_PLATFORM}")
 
 
-def _galleries() -> Actions:
+def _gallery_actions() -> Actions:
     compute = f"{IN_SUBSCRIPTION}microsoft.compute/locations/*"
     actions: Actions = {}
     for path, kind in (
@@ -73,11 +75,11 @@ def _galleries() -> Actions:
         (f"{IN_GROUP}microsoft.compute/galleries/*", "Microsoft.Compute/galleries"),
     ):
         actions["GET", f"{path}/images/*"] = f"{kind}/images/read"
-        actions |= _kind(f"{kind}/images/versions", f"{path}/images/*/versions")
+        actions |= _kind_actions(f"{kind}/images/versions", f"{path}/images/*/versions")
     return actions
 
 
-def _subscription() -> Actions:
+def _subscription_actions() -> Actions:
     groups, group = "subscriptions/*/resourcegroups", f"{_SUBSCRIPTION}/resourceGroups"
     providers = f"{_SUBSCRIPTION}/providers/read"
     return {
@@ -85,7 +87,7 @@ def _subscription() -> Actions:
         ("GET", "subscriptions/*/providers"): providers,
         **{("GET", f"{IN_SUBSCRIPTION}{name.lower()}"): providers for name in PROVIDERS},
         ("GET", "subscriptions/*/operationresults/*"): f"{_SUBSCRIPTION}/operationresults/read",
-        **_kind(group, groups, "HEAD", "PUT", "PATCH", "DELETE"),
+        **_kind_actions(group, groups, "HEAD", "PUT", "PATCH", "DELETE"),
         ("GET", f"{groups}/*/resources"): f"{group}/resources/read",
         ("GET", "subscriptions/*/resources"): f"{_SUBSCRIPTION}/resources/read",
         ("GET", f"{IN_SUBSCRIPTION}microsoft.compute/skus"): "Microsoft.Compute/skus/read",
@@ -93,32 +95,34 @@ def _subscription() -> Actions:
 
 
 ACTIONS: Actions = {
-    **_subscription(),
-    **_tracked(),
-    **_kind(_RULE, f"{IN_GROUP}{kinds.NSG.lower()}/*/securityrules", "PUT", "DELETE"),
-    **_kind(linked.SUBNET, f"{IN_GROUP}{kinds.VNET.lower()}/*/subnets", "PUT", "DELETE"),
-    **_machines(),
-    **_locations(),
-    **_galleries(),
+    **_subscription_actions(),
+    **_tracked_actions(),
+    **_kind_actions(_RULE, f"{IN_GROUP}{kinds.NSG.lower()}/*/securityrules", "PUT", "DELETE"),
+    **_kind_actions(linked.SUBNET, f"{IN_GROUP}{kinds.VNET.lower()}/*/subnets", "PUT", "DELETE"),
+    **_vm_actions(),
+    **_location_actions(),
+    **_gallery_actions(),
     ("GET", f"{IN_GROUP}{kinds.VAULT.lower()}/*"): f"{kinds.VAULT}/read",
     ("GET", f"{IN_GROUP}{kinds.GALLERY.lower()}/*"): f"{kinds.GALLERY}/read",
 }
 
 
-def check(call: Call, route: tuple[str, str]) -> None:
+def check(call: ArmCall, route: tuple[str, str]) -> None:
     """Refuse what the principal may not do, before anything is looked up."""
     world = call.world
-    if _granted(world, "") is None and world.settings.at("foreign_principal") is None:
+    if _granted_actions(world, "") is None and world.settings.at("foreign_principal") is None:
         return
-    action, scope = ACTIONS[route], scope_of(call.request.path)
-    if not _allows(world, action, scope):
-        raise _unauthorized(action, scope)
-    missing = [one for one in linked.needed(call) if not _allows(world, one.action, one.scope)]
+    action, scope = ACTIONS[route], resource_scope(call.request.path)
+    if not _is_allowed(world, action, scope):
+        raise _authorization_refusal(action, scope)
+    missing = [
+        one for one in linked.linked_actions(call) if not _is_allowed(world, one.action, one.scope)
+    ]
     if missing:
-        raise _unauthorized_link(action, scope, missing)
+        raise _linked_authorization_refusal(action, scope, missing)
 
 
-def _granted(world: World, scope: str) -> list[str] | None:
+def _granted_actions(world: World, scope: str) -> list[str] | None:
     """What is granted at the scope, in this subscription or in others; None for everything."""
     home = f"/subscriptions/{world.home}".lower()
     other = scope.lower().startswith("/subscriptions/") and not f"{scope.lower()}/".startswith(
@@ -128,28 +132,28 @@ def _granted(world: World, scope: str) -> list[str] | None:
     return granted
 
 
-def _allows(world: World, action: str, scope: str) -> bool:
-    granted = _granted(world, scope)
-    return granted is None or bool(granted and _pattern(tuple(granted)).fullmatch(action))
+def _is_allowed(world: World, action: str, scope: str) -> bool:
+    granted = _granted_actions(world, scope)
+    return granted is None or bool(granted and _compile_grants(tuple(granted)).fullmatch(action))
 
 
 @lru_cache(maxsize=64)
-def _pattern(granted: tuple[str, ...]) -> re.Pattern[str]:
+def _compile_grants(granted: tuple[str, ...]) -> re.Pattern[str]:
     """Matches every granted action: `*` stands for anything, case says nothing."""
     each = (".*".join(re.escape(part) for part in one.split("*")) for one in granted)
     return re.compile("|".join(each), re.IGNORECASE)
 
 
-def scope_of(path: str) -> str:
+def resource_scope(path: str) -> str:
     """The resource of a path, without the list's or the action's name at its end."""
     parts = path.strip("/").split("/")
     return "/" + "/".join(parts[: len(parts) // 2 * 2])
 
 
-_CALLER = f"The client '{CLIENT}' with object id '{OBJECT}'"
+_CALLER = f"The client '{CALLER_NAME}' with object id '{CALLER_OBJECT_ID}'"
 
 
-def _unauthorized(action: str, scope: str) -> Refused:
+def _authorization_refusal(action: str, scope: str) -> Refused:
     return Refused(
         403,
         "AuthorizationFailed",
@@ -159,7 +163,9 @@ def _unauthorized(action: str, scope: str) -> Refused:
     )
 
 
-def _unauthorized_link(action: str, scope: str, missing: Sequence[linked.Need]) -> Refused:
+def _linked_authorization_refusal(
+    action: str, scope: str, missing: Sequence[linked.LinkedAction]
+) -> Refused:
     actions = ",".join(one.action for one in missing)
     scopes = ",".join(one.scope for one in missing)
     return Refused(

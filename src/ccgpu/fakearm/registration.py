@@ -3,24 +3,24 @@
 Setting `providers`: namespace -> Registered, Registering, Unregistering or NotRegistered.
 """
 
-from ccgpu.fakearm.call import Call
+from ccgpu.fakearm.call import ArmCall
 from ccgpu.fakearm.errors import GATEWAY, Refused, error
 
 STATES = ("Registered", "Registering", "Unregistering", "NotRegistered")
-_USABLE = ("Registered", "Registering")
+_WRITABLE_STATES = ("Registered", "Registering")
 
 
-def check(call: Call) -> None:
+def check(call: ArmCall) -> None:
     """Refuse to write what belongs to a provider that is not registered; reading is free."""
     if call.request.method != "PUT":
         return
     path = call.request.path.lower()
     for namespace, state in call.world.settings.at("providers").items():
-        if state not in _USABLE and f"/providers/{namespace.lower()}/" in path:
-            raise _missing(namespace)
+        if state not in _WRITABLE_STATES and f"/providers/{namespace.lower()}/" in path:
+            raise _registration_refusal(namespace)
 
 
-def _missing(namespace: str) -> Refused:
+def _registration_refusal(namespace: str) -> Refused:
     text = (
         f"The subscription is not registered to use namespace '{namespace}'. See "
         "https://aka.ms/rps-not-found for how to register subscriptions."

@@ -6,11 +6,17 @@ from typing import Any, NamedTuple
 
 from ccgpu.fakearm import kinds
 from ccgpu.fakearm.policies import BUILT_IN, DEFINITIONS
-from ccgpu.fakearm.seed_kinds import BY_TYPE, RULE_FIELDS, SEED_KINDS, SUBNET_FIELDS, SeedKind
+from ccgpu.fakearm.seed_kinds import (
+    CANONICAL_KINDS,
+    RULE_FIELDS,
+    SEED_KINDS,
+    SUBNET_FIELDS,
+    SeedKind,
+)
 from ccgpu.fakearm.wire import Body
 
 
-class Flaw(NamedTuple):
+class SeedProblem(NamedTuple):
     """Which of the resources, the keys that lead to what is wrong with it, and why it is."""
 
     place: int
@@ -63,7 +69,7 @@ _FIELDS = frozenset(
 )
 
 
-class _NoSeed(Exception):
+class _UnreadableSeed(Exception):
     """It cannot even be said what the resource is."""
 
     def __init__(self, why: str, *path: str) -> None:
@@ -71,67 +77,73 @@ class _NoSeed(Exception):
         self.why, self.path = why, path
 
 
-def check(
+def check_seeds(
     resources: Sequence[Any], subscription: str, regions: Sequence[str]
-) -> tuple[list[Seed], list[Flaw]]:
+) -> tuple[list[Seed], list[SeedProblem]]:
     """The resources that are well-formed, and all that is wrong with the others."""
     seeds: list[Seed] = []
-    flaws: list[Flaw] = []
+    flaws: list[SeedProblem] = []
     known: dict[str, int] = {}
     for place, given in enumerate(resources):
         try:
-            seed = _seed(place, given, subscription)
-        except _NoSeed as err:
-            flaws.append(Flaw(place, err.path, err.why))
+            seed = _read_seed(place, given, subscription)
+        except _UnreadableSeed as err:
+            flaws.append(SeedProblem(place, err.path, err.why))
             continue
-        found = [Flaw(place, *one) for one in _flaws(seed, regions)]
+        found = [SeedProblem(place, *one) for one in _seed_problems(seed, regions)]
         first = known.setdefault(seed.id.lower(), place)
         if first != place:
-            found.append(Flaw(place, ("id",), f"is there twice, first as number {first + 1}"))
+            found.append(
+                SeedProblem(place, ("id",), f"is there twice, first as number {first + 1}")
+            )
         flaws += found
         if not found:
             seeds.append(seed)
     return seeds, flaws
 
 
-def _seed(place: int, given: Any, home: str) -> Seed:
+def _read_seed(place: int, given: Any, home: str) -> Seed:
     """What the id says it is."""
     if not isinstance(given, dict):
-        raise _NoSeed("is not a resource: write an object with id, type, location, properties")
+        raise _UnreadableSeed(
+            "is not a resource: write an object with id, type, location, properties"
+        )
     id_ = str(given.get("id") or "").rstrip("/")
     if not id_:
-        raise _NoSeed("is missing: each resource needs its full ARM id", "id")
+        raise _UnreadableSeed("is missing: each resource needs its full ARM id", "id")
     parts = _ID.fullmatch(id_)
-    kind = _kind_of(parts) if parts else None
+    kind = _kind_in_id(parts) if parts else None
     if parts is None or kind is None:
-        raise _NoSeed("is not the id of a resource: /subscriptions/…/resourceGroups/…", "id")
-    if kind.lower() not in BY_TYPE:
+        raise _UnreadableSeed(
+            "is not the id of a resource: /subscriptions/…/resourceGroups/…", "id"
+        )
+    if kind.lower() not in CANONICAL_KINDS:
         known = ", ".join(SEED_KINDS)
-        raise _NoSeed(f"is of type {kind}, which cannot be added; these can: {known}", "id")
-    kind = BY_TYPE[kind.lower()]
+        raise _UnreadableSeed(f"is of type {kind}, which cannot be added; these can: {known}", "id")
+    kind = CANONICAL_KINDS[kind.lower()]
     _check_place(parts, kind, home)
-    return Seed(place, _spelt(id_, kind), kind, parts["sub"], parts["group"], given)
+    return Seed(place, _canonical_id(id_, kind), kind, parts["sub"], parts["group"], given)
 
 
 def _check_place(parts: re.Match[str], kind: str, home: str) -> None:
     if parts["sub"].lower() != home.lower() and not SEED_KINDS[kind].foreign:
         why = f"is of subscription {parts['sub']}; a {kind} can only be added to {home}"
-        raise _NoSeed(why, "id")
+        raise _UnreadableSeed(why, "id")
     if kind not in (kinds.GROUP, kinds.LOCK, kinds.POLICY) and parts["group"] is None:
-        raise _NoSeed("names no resource group", "id")
+        raise _UnreadableSeed("names no resource group", "id")
 
 
-_ALSO = {kinds.GROUP: ("microsoft.resources/subscriptions/resourcegroups",)}
+_TYPE_ALIASES = {kinds.GROUP: ("microsoft.resources/subscriptions/resourcegroups",)}
 
 
-def _kind_of(parts: re.Match[str]) -> str | None:
+def _kind_in_id(parts: re.Match[str]) -> str | None:
     if parts["rest"] is None:
         return kinds.GROUP if parts["group"] else None
     namespace, *rest = parts["rest"].split("/providers/")[-1].split("/")
     return "/".join([namespace, *rest[::2]])
 
 
-def _spelt(id_: str, kind: str) -> str:
+def _canonical_id(id_: str, kind: str) -> str:
     """The id with the type spelt as ARM spells it."""
     if kind == kinds.GROUP:
         _, _, subscription, _, group = id_.split("/")
@@ -144,37 +156,40 @@ def _spelt(id_: str, kind: str) -> str:
     return f"{before}/providers/{words[0]}/{told}"
 
 
-def _type(seed: Seed) -> "_Found":
+def _type_problems(seed: Seed) -> "_Problems":
     said = seed.body.get("type")
-    if said is not None and str(said).lower() not in (seed.kind.lower(), *_ALSO.get(seed.kind, ())):
+    if said is not None and str(said).lower() not in (
+        seed.kind.lower(),
+        *_TYPE_ALIASES.get(seed.kind, ()),
+    ):
         yield ("type",), f"is {said}, but the id is of a {seed.kind}"
 
 
-_Found = Iterator[tuple[tuple[str | int, ...], str]]
+_Problems = Iterator[tuple[tuple[str | int, ...], str]]
 
 
-def _flaws(seed: Seed, regions: Sequence[str]) -> _Found:
+def _seed_problems(seed: Seed, regions: Sequence[str]) -> _Problems:
     rules, given, last = SEED_KINDS[seed.kind], seed.body, seed.id.rsplit("/", 1)[1]
     for key in given:
         if key not in _FIELDS:
             below = key in rules.properties
             yield (key,), "belongs below properties, as a GET has it" if below else "is unknown"
-    yield from _type(seed)
+    yield from _type_problems(seed)
     if str(given.get("name") or last).rsplit("/", 1)[-1].lower() != last.lower():
         yield ("name",), f"is {given['name']}, but the id ends with {last}"
-    yield from _location(rules, given, regions)
-    yield from _tags(given.get("tags"))
+    yield from _location_problems(rules, given, regions)
+    yield from _tag_problems(given.get("tags"))
     properties = {} if given.get("properties") is None else given["properties"]
     if isinstance(properties, dict):
-        yield from _properties(rules, properties)
-        yield from _parts(seed.kind, properties)
+        yield from _property_problems(rules, properties)
+        yield from _part_problems(seed.kind, properties)
     else:
         yield ("properties",), "must be an object"
     if seed.kind == kinds.DISK and given.get("managedBy"):
         yield ("managedBy",), "is a VM, and those cannot be added: remove it"
 
 
-def _location(rules: SeedKind, given: Body, regions: Sequence[str]) -> _Found:
+def _location_problems(rules: SeedKind, given: Body, regions: Sequence[str]) -> _Problems:
     if not rules.located:
         return
     location = given.get("location")
@@ -184,14 +199,14 @@ def _location(rules: SeedKind, given: Body, regions: Sequence[str]) -> _Found:
         yield ("location",), f"is {location}, no region of these: {', '.join(regions)}"
 
 
-def _tags(tags: Any) -> _Found:
+def _tag_problems(tags: Any) -> _Problems:
     if tags is None:
         return
     if not isinstance(tags, dict) or not all(isinstance(one, str) for one in tags.values()):
         yield ("tags",), "must be an object of texts"
 
 
-def _properties(rules: SeedKind, properties: Body) -> _Found:
+def _property_problems(rules: SeedKind, properties: Body) -> _Problems:
     for key in properties.keys() - rules.properties:
         yield ("properties", key), "is unknown"
     for path in rules.needed:
@@ -206,17 +221,17 @@ def _properties(rules: SeedKind, properties: Body) -> _Found:
             yield ("properties", key), f"is {value}, must be one of {', '.join(known)}"
 
 
-def _parts(kind: str, properties: Body) -> _Found:
+def _part_problems(kind: str, properties: Body) -> _Problems:
     """The subnets of a network, the rules of a security group, the definition of an assignment."""
     if kind == kinds.VNET:
-        yield from _listed(properties, "subnets", SUBNET_FIELDS)
+        yield from _list_problems(properties, "subnets", SUBNET_FIELDS)
     elif kind == kinds.NSG:
-        yield from _listed(properties, "securityRules", RULE_FIELDS)
+        yield from _list_problems(properties, "securityRules", RULE_FIELDS)
     elif kind == kinds.POLICY and properties.get("policyDefinitionId"):
-        yield from _policy(properties)
+        yield from _policy_problems(properties)
 
 
-def _listed(properties: Body, key: str, fields: frozenset[str]) -> _Found:
+def _list_problems(properties: Body, key: str, fields: frozenset[str]) -> _Problems:
     listed = properties.get(key) or []
     if not isinstance(listed, list):
         yield ("properties", key), "must be a list"
@@ -232,7 +247,7 @@ def _listed(properties: Body, key: str, fields: frozenset[str]) -> _Found:
             yield (*at, "properties", field), "is unknown"
 
 
-def _policy(properties: Body) -> _Found:
+def _policy_problems(properties: Body) -> _Problems:
     definition = str(properties["policyDefinitionId"])
     name = definition.rsplit("/", 1)[1] if "/" in definition else definition
     known = BUILT_IN.get(name)

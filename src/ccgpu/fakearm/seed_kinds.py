@@ -8,9 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ccgpu.fakearm import kinds
-from ccgpu.fakearm.call import Call
+from ccgpu.fakearm.call import ArmCall
 from ccgpu.fakearm.resources import addresses, disks, groups, networks, security_groups
-from ccgpu.fakearm.wire import Answer
+from ccgpu.fakearm.wire import Response
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,31 +22,31 @@ class SeedKind:
     """
 
     properties: frozenset[str]
-    put: Callable[[Call], Answer] | None = None
+    put: Callable[[ArmCall], Response] | None = None
     needed: tuple[str, ...] = ()
     foreign: bool = False
     located: bool = True
     values: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
 
-def _words(text: str) -> frozenset[str]:
+def _field_names(text: str) -> frozenset[str]:
     return frozenset(text.split()) | {"provisioningState"}
 
 
-RULE_FIELDS = _words(
+RULE_FIELDS = _field_names(
     "access description destinationAddressPrefix destinationAddressPrefixes "
     "destinationApplicationSecurityGroups destinationPortRange destinationPortRanges direction "
     "priority protocol sourceAddressPrefix sourceAddressPrefixes sourceApplicationSecurityGroups "
     "sourcePortRange sourcePortRanges"
 )
-SUBNET_FIELDS = _words(
+SUBNET_FIELDS = _field_names(
     "addressPrefix addressPrefixes applicationGatewayIPConfigurations defaultOutboundAccess "
     "delegations ipAllocations ipConfigurationProfiles ipConfigurations ipamPoolPrefixAllocations "
     "natGateway networkSecurityGroup privateEndpointNetworkPolicies privateEndpoints "
     "privateLinkServiceNetworkPolicies purpose resourceNavigationLinks routeTable "
     "serviceAssociationLinks serviceEndpointPolicies serviceEndpoints serviceGateway sharingScope"
 )
-_SET_TYPES = (
+_ENCRYPTION_TYPES = (
     "EncryptionAtRestWithCustomerKey",
     "EncryptionAtRestWithPlatformAndCustomerKeys",
     "ConfidentialVmEncryptedWithCustomerKey",
@@ -62,12 +62,14 @@ _DISK_FIELDS = (
 
 # In the order in which one may need another.
 SEED_KINDS: dict[str, SeedKind] = {
-    kinds.GROUP: SeedKind(_words(""), groups.put, foreign=True),
+    kinds.GROUP: SeedKind(_field_names(""), groups.put_group, foreign=True),
     kinds.IDENTITY: SeedKind(
-        _words("clientId principalId tenantId isolationScope"), disks.put_identity, foreign=True
+        _field_names("clientId principalId tenantId isolationScope"),
+        disks.put_identity,
+        foreign=True,
     ),
     kinds.VAULT: SeedKind(
-        _words(
+        _field_names(
             "accessPolicies createMode enablePurgeProtection enableRbacAuthorization "
             "enableSoftDelete enabledForDeployment enabledForDiskEncryption "
             "enabledForTemplateDeployment hsmPoolResourceId networkAcls privateEndpointConnections "
@@ -76,16 +78,16 @@ SEED_KINDS: dict[str, SeedKind] = {
         foreign=True,
     ),
     kinds.DES: SeedKind(
-        _words(
+        _field_names(
             "activeKey autoKeyRotationError encryptionType federatedClientId "
             "lastKeyRotationTimestamp previousKeys rotationToLatestKeyVersionEnabled"
         ),
         disks.put_set,
         foreign=True,
-        values=(("encryptionType", _SET_TYPES),),
+        values=(("encryptionType", _ENCRYPTION_TYPES),),
     ),
     kinds.NSG: SeedKind(
-        _words(
+        _field_names(
             "defaultSecurityRules flowLogs flushConnection networkInterfaces resourceGuid "
             "securityRules subnets"
         ),
@@ -96,7 +98,7 @@ SEED_KINDS: dict[str, SeedKind] = {
         RULE_FIELDS, security_groups.put_rule, foreign=True, located=False
     ),
     kinds.PUBLIC_IP: SeedKind(
-        _words(
+        _field_names(
             "ddosSettings deleteOption dnsSettings idleTimeoutInMinutes ipAddress ipConfiguration "
             "ipTags linkedPublicIPAddress migrationPhase natGateway publicIPAddressVersion "
             "publicIPAllocationMethod publicIPPrefix resourceGuid servicePublicIPAddress"
@@ -104,7 +106,7 @@ SEED_KINDS: dict[str, SeedKind] = {
         addresses.put,
     ),
     kinds.VNET: SeedKind(
-        _words(
+        _field_names(
             "addressSpace bgpCommunities ddosProtectionPlan defaultPublicNatGateway dhcpOptions "
             "enableDdosProtection enableVmProtection encryption flowLogs flowTimeoutInMinutes "
             "ipAllocations privateEndpointVNetPolicies resourceGuid subnets virtualNetworkPeerings"
@@ -114,12 +116,15 @@ SEED_KINDS: dict[str, SeedKind] = {
         foreign=True,
     ),
     kinds.SUBNET: SeedKind(SUBNET_FIELDS, networks.put_subnet, foreign=True, located=False),
-    kinds.DISK: SeedKind(_words(_DISK_FIELDS), disks.put_disk, ("creationData.createOption",)),
+    kinds.DISK: SeedKind(
+        _field_names(_DISK_FIELDS), disks.put_disk, ("creationData.createOption",)
+    ),
     kinds.GALLERY: SeedKind(
-        _words("description identifier sharingProfile sharingStatus softDeletePolicy"), foreign=True
+        _field_names("description identifier sharingProfile sharingStatus softDeletePolicy"),
+        foreign=True,
     ),
     kinds.GALLERY_IMAGE: SeedKind(
-        _words(
+        _field_names(
             "allowUpdateImage architecture description disallowed endOfLifeDate eula features "
             "hyperVGeneration identifier osState osType privacyStatementUri purchasePlan "
             "recommended releaseNoteUri"
@@ -133,20 +138,20 @@ SEED_KINDS: dict[str, SeedKind] = {
         ),
     ),
     kinds.GALLERY_VERSION: SeedKind(
-        _words(
+        _field_names(
             "publishingProfile replicationStatus restore safetyProfile securityProfile "
             "storageProfile validationsProfile"
         ),
         foreign=True,
     ),
     kinds.LOCK: SeedKind(
-        _words("level notes owners"),
+        _field_names("level notes owners"),
         needed=("level",),
         located=False,
         values=(("level", ("CanNotDelete", "ReadOnly")),),
     ),
     kinds.POLICY: SeedKind(
-        _words(
+        _field_names(
             "assignmentType definitionVersion description displayName effectiveDefinitionVersion "
             "enforcementMode instanceId latestDefinitionVersion metadata nonComplianceMessages "
             "notScopes overrides parameters policyDefinitionId resourceSelectors scope"
@@ -155,9 +160,9 @@ SEED_KINDS: dict[str, SeedKind] = {
         located=False,
     ),
 }
-BY_TYPE = {kind.lower(): kind for kind in SEED_KINDS}
+CANONICAL_KINDS = {kind.lower(): kind for kind in SEED_KINDS}
 # What a GET says and Azure decides, and which stays as it was given.
-KEPT = {
+KEPT_PROPERTIES = {
     kinds.PUBLIC_IP: ("ipAddress",),
     kinds.IDENTITY: ("tenantId", "principalId", "clientId"),
     kinds.VNET: ("resourceGuid",),

@@ -9,18 +9,18 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from ccgpu.fakearm import errors, kinds, operations
-from ccgpu.fakearm.call import Call, group_id
+from ccgpu.fakearm.call import ArmCall, group_id
 from ccgpu.fakearm.resources import brought
-from ccgpu.fakearm.resources.addresses import is_free
-from ccgpu.fakearm.seed_checks import Flaw, Seed, check
-from ccgpu.fakearm.seed_kinds import KEPT, SEED_KINDS
+from ccgpu.fakearm.resources.addresses import claim_address
+from ccgpu.fakearm.seed_checks import Seed, SeedProblem, check_seeds
+from ccgpu.fakearm.seed_kinds import KEPT_PROPERTIES, SEED_KINDS
 from ccgpu.fakearm.settings import Settings
 from ccgpu.fakearm.store import Store
 from ccgpu.fakearm.wire import Body, FakeGap, Request
 from ccgpu.fakearm.world import World
 
 
-class Added(NamedTuple):
+class AddedResource(NamedTuple):
     """A resource that is there now. `made_for`: the resource for which a group was made."""
 
     id: str
@@ -28,32 +28,34 @@ class Added(NamedTuple):
     made_for: str | None = None
 
 
-class Outcome(NamedTuple):
+class SeedingResult(NamedTuple):
     """What was added, in order; or all that is wrong, by the place in the list."""
 
-    added: list[Added]
-    flaws: list[Flaw]
+    added: list[AddedResource]
+    flaws: list[SeedProblem]
 
 
-class Undone(Exception):
+class SeedingFailed(Exception):
     """Something is wrong: what was written is taken back."""
 
-    def __init__(self, outcome: Outcome) -> None:
+    def __init__(self, outcome: SeedingResult) -> None:
         super().__init__()
         self.outcome = outcome
 
 
-def add(
+def add_resources(
     store: Store,
     settings: Settings,
     subscription: str,
     resources: Sequence[Any],
     finishers: operations.Finishers,
-) -> Outcome:
+) -> SeedingResult:
     """Add all of them within the caller's transaction; raises `Undone` if anything is wrong."""
-    seeds, flaws = check(resources, subscription, settings.at("regions"))
-    outcome = Outcome([], flaws)
-    bad = {str(resources[one.place].get("id")).lower() for one in flaws if _has_id(resources, one)}
+    seeds, flaws = check_seeds(resources, subscription, settings.at("regions"))
+    outcome = SeedingResult([], flaws)
+    bad = {
+        str(resources[one.place].get("id")).lower() for one in flaws if _is_object(resources, one)
+    }
     order = {kind: number for number, kind in enumerate(SEED_KINDS)}
     for seed in sorted(seeds, key=lambda one: order[one.kind]):
         world = World(store, settings, seed.subscription, home=subscription)
@@ -61,26 +63,26 @@ def add(
         world.instant = True
         try:
             _make_group(world, seed, outcome)
-            _put(world, seed)
+            _add_resource(world, seed)
         except (errors.Refused, FakeGap) as err:
-            if why := _why(err, bad):
-                outcome.flaws.append(Flaw(seed.place, (), why))
+            if why := _failure_reason(err, bad):
+                outcome.flaws.append(SeedProblem(seed.place, (), why))
             bad.add(seed.id.lower())
         else:
-            operations.settle(world, world.at, finishers)
-            outcome.added.append(Added(_keep_given(world, seed), seed.kind))
+            operations.finish_due(world, world.at, finishers)
+            outcome.added.append(AddedResource(_restore_given(world, seed), seed.kind))
         world.leave()
     if outcome.flaws:
         outcome.flaws.sort(key=lambda one: one.place)
-        raise Undone(Outcome([], outcome.flaws))
+        raise SeedingFailed(SeedingResult([], outcome.flaws))
     return outcome
 
 
-def _has_id(resources: Sequence[Any], flaw: Flaw) -> bool:
+def _is_object(resources: Sequence[Any], flaw: SeedProblem) -> bool:
     return isinstance(resources[flaw.place], dict)
 
 
-def _why(err: Exception, bad: set[str]) -> str | None:
+def _failure_reason(err: Exception, bad: set[str]) -> str | None:
     """Azure's words; nothing if the fault is another resource's, of which they are told already."""
     if isinstance(err, FakeGap):
         return f"the simulated Azure cannot add it: {err}"
@@ -91,7 +93,7 @@ def _why(err: Exception, bad: set[str]) -> str | None:
     return f"{text} ({err.error['code']})"
 
 
-def _make_group(world: World, seed: Seed, outcome: Outcome) -> None:
+def _make_group(world: World, seed: Seed, outcome: SeedingResult) -> None:
     if seed.group is None or seed.kind == kinds.GROUP:
         return
     id_ = group_id(world.subscription, seed.group)
@@ -100,18 +102,18 @@ def _make_group(world: World, seed: Seed, outcome: Outcome) -> None:
     if "location" not in seed.body:
         raise errors.group_not_found(seed.group)
     body = {"location": seed.body["location"]}
-    _send(world, Seed(seed.place, id_, kinds.GROUP, seed.subscription, seed.group, body))
-    outcome.added.append(Added(id_, kinds.GROUP, seed.id))
+    _put(world, Seed(seed.place, id_, kinds.GROUP, seed.subscription, seed.group, body))
+    outcome.added.append(AddedResource(id_, kinds.GROUP, seed.id))
 
 
-def _put(world: World, seed: Seed) -> None:
+def _add_resource(world: World, seed: Seed) -> None:
     if SEED_KINDS[seed.kind].put is not None:
-        _send(world, seed)
+        _put(world, seed)
         return
     for parent in _parents(seed):
         if world.find(parent) is None:
             raise errors.not_found(f"there is no {parent}: add it too")
-    brought.put(world, seed.id, seed.kind, seed.body)
+    brought.store_imported(world, seed.id, seed.kind, seed.body)
 
 
 def _parents(seed: Seed) -> Iterator[str]:
@@ -124,30 +126,30 @@ def _parents(seed: Seed) -> Iterator[str]:
         yield seed.id.rsplit("/", 2)[0]
 
 
-_NEVER_SENT = ("provisioningState", "diskState", "timeCreated", "uniqueId")
+_READ_ONLY = ("provisioningState", "diskState", "timeCreated", "uniqueId")
 
 
-def _send(world: World, seed: Seed) -> None:
+def _put(world: World, seed: Seed) -> None:
     """ARM's own PUT, as if by an owner."""
     put = SEED_KINDS[seed.kind].put
     assert put is not None  # noqa: S101  # looked at by the caller
     given = seed.body.get("properties") or {}
-    properties = {key: value for key, value in given.items() if key not in _NEVER_SENT}
+    properties = {key: value for key, value in given.items() if key not in _READ_ONLY}
     raw = json.dumps({**seed.body, "properties": properties}).encode()
     provider = seed.id.partition("/providers/")[2].split("/")
     names = (seed.subscription, str(seed.group), *provider[2::2])
     request = Request("PUT", f"https://management.azure.com{seed.id}", {}, raw)
-    put(Call(request, world, names, {}, "management.azure.com"))
+    put(ArmCall(request, world, names, {}, "management.azure.com"))
 
 
-def _keep_given(world: World, seed: Seed) -> str:
+def _restore_given(world: World, seed: Seed) -> str:
     """Let what a GET said and Azure decides be as it was given; answers the id as it is kept."""
     found = world.find(seed.id)
     if found is None:  # a subnet or a rule, which is a part of another
         return seed.id
     given: Body = seed.body.get("properties") or {}
-    for key in KEPT.get(seed.kind, ()):
-        if given.get(key) and (key != "ipAddress" or is_free(world, str(given[key]), found)):
+    for key in KEPT_PROPERTIES.get(seed.kind, ()):
+        if given.get(key) and (key != "ipAddress" or claim_address(world, str(given[key]), found)):
             found.properties[key] = given[key]
     world.save(found)
     return found.id

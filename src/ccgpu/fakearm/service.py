@@ -25,7 +25,7 @@ from ccgpu.fakearm import (
     subscription,
     tokens,
 )
-from ccgpu.fakearm.call import Call, Route, Routes
+from ccgpu.fakearm.call import ArmCall, Route, Routes
 from ccgpu.fakearm.clock import START, VirtualClock
 from ccgpu.fakearm.operations import Finishers
 from ccgpu.fakearm.resources import (
@@ -42,7 +42,7 @@ from ccgpu.fakearm.resources import (
 from ccgpu.fakearm.settings import Settings
 from ccgpu.fakearm.store import Store
 from ccgpu.fakearm.vm import console, machines
-from ccgpu.fakearm.wire import Answer, FakeGap, Fault, Request
+from ccgpu.fakearm.wire import FakeGap, Fault, Request, Response
 from ccgpu.fakearm.world import World
 
 FAKE_SUBSCRIPTION = "00000000-0000-4000-8000-000000000001"
@@ -53,37 +53,37 @@ ROUTES: Routes = {
     **groups.ROUTES,
     **skus.ROUTES,
     **catalog.ROUTES,
-    **tracked.routes(security_groups.RULES, security_groups.put),
-    **tracked.routes(networks.RULES, networks.put),
+    **tracked.kind_routes(security_groups.RULES, security_groups.put),
+    **tracked.kind_routes(networks.RULES, networks.put),
     **networks.SUBNET_ROUTES,
     **security_groups.RULE_ROUTES,
-    **tracked.routes(addresses.RULES, addresses.put),
-    **tracked.routes(nat_gateways.RULES, nat_gateways.put),
-    **tracked.routes(interfaces.RULES, interfaces.put),
-    **tracked.routes(disks.DISK_RULES, disks.put_disk),
-    **tracked.routes(disks.SET_RULES, disks.put_set),
-    **tracked.routes(disks.IDENTITY_RULES, disks.put_identity, delete=disks.delete_identity),
+    **tracked.kind_routes(addresses.RULES, addresses.put),
+    **tracked.kind_routes(nat_gateways.RULES, nat_gateways.put),
+    **tracked.kind_routes(interfaces.RULES, interfaces.put),
+    **tracked.kind_routes(disks.DISK_RULES, disks.put_disk),
+    **tracked.kind_routes(disks.SET_RULES, disks.put_set),
+    **tracked.kind_routes(disks.IDENTITY_RULES, disks.put_identity, delete=disks.delete_identity),
     **machines.ROUTES,
     **console.ROUTES,
     **brought.ROUTES,
 }
 
 
-def _written(world: World, operation: operations.Operation, target: Any) -> Any:
+def _finish_write(world: World, operation: operations.Operation, target: Any) -> Any:
     """A network's subnets end with it, and a security group's rules."""
-    finish = _WRITTEN.get(target.kind, tracked.succeeded)
+    finish = _WRITE_FINISHERS.get(target.kind, tracked.finish_write)
     return finish(world, operation, target)
 
 
-_WRITTEN = {kinds.VNET: networks.written, kinds.NSG: security_groups.written}
+_WRITE_FINISHERS = {kinds.VNET: networks.finish_write, kinds.NSG: security_groups.finish_write}
 
 
 FINISHERS: Finishers = {
-    "write": _written,
-    "delete": tracked.deleted,
-    "address": addresses.assigned,
-    "subnet.delete": networks.subnet_deleted,
-    "group.delete": groups.deleted,
+    "write": _finish_write,
+    "delete": tracked.finish_delete,
+    "address": addresses.finish_write,
+    "subnet.delete": networks.finish_subnet_delete,
+    "group.delete": groups.finish_delete,
     **machines.FINISHERS,
 }
 
@@ -99,11 +99,11 @@ class FakeArm:
         self.clock = VirtualClock(self._store)
         self.subscription = subscription
         self.faults: list[Fault] = []
-        self.on_commit: Callable[[Request, Answer], None] | None = None
+        self.on_commit: Callable[[Request, Response], None] | None = None
         self.slept = 0
         self._world = World(self._store, self.settings, subscription)
 
-    def send(self, request: Request) -> Answer:
+    def send(self, request: Request) -> Response:
         """What ARM answers. Raises only `FakeGap`, and what a fault or `on_commit` raises."""
         for fault in self.faults:
             answer = fault(request)
@@ -112,7 +112,7 @@ class FakeArm:
                     self._log(request, answer)
                 return answer
         with self._store.transaction():
-            operations.settle(self._world, self._world.enter(), FINISHERS)
+            operations.finish_due(self._world, self._world.enter(), FINISHERS)
             answer = self._answer(request)
             self._world.leave()
             number = self._log(request, answer)
@@ -122,9 +122,9 @@ class FakeArm:
         date = formatdate(self._world.at, usegmt=True)  # ARM's clock is the virtual one
         ids = {"x-ms-request-id": id_, "x-ms-correlation-request-id": id_}
         told = {"Date": date, **ids, **answer.headers}
-        return Answer(answer.status, answer.body, told)
+        return Response(answer.status, answer.body, told)
 
-    def _log(self, request: Request, answer: Answer) -> int:
+    def _log(self, request: Request, answer: Response) -> int:
         """Never a query: it may hold a signature."""
         self._store.run(
             "INSERT INTO requests (method, path, status) VALUES (?, ?, ?)",
@@ -134,13 +134,13 @@ class FakeArm:
         )
         return int(self._store.row("SELECT last_insert_rowid()")[0])
 
-    def _answer(self, request: Request) -> Answer:
+    def _answer(self, request: Request) -> Response:
         host = request.host
         if host.endswith(console.BLOB_HOSTS):
-            return console.blob(self._world, request)
+            return console.get_blob(self._world, request)
         if host not in _HOSTS:
             raise FakeGap(f"host {host}")
-        shape, names = _parse(request.path)
+        shape, names = _parse_path(request.path)
         key = (request.method, shape)
         route = ROUTES.get(key)
         if route is None:
@@ -148,8 +148,8 @@ class FakeArm:
         query = request.query
         _check_query(route, query)
         try:
-            tokens.check(request.headers.get("Authorization", ""), self._world.at)
-            call = Call(request, self._world_of(names[0], request), names, query, host)
+            tokens.check_authorization(request.headers.get("Authorization", ""), self._world.at)
+            call = ArmCall(request, self._world_of(names[0], request), names, query, host)
             return self._handled(call, key, route)
         except errors.Refused as refusal:
             return refusal.answer
@@ -166,28 +166,28 @@ class FakeArm:
             raise FakeGap(f"{request.method} in another subscription")
         return other
 
-    def add(self, resources: Sequence[Any]) -> seeding.Outcome:
+    def add(self, resources: Sequence[Any]) -> seeding.SeedingResult:
         """Put in what users bring, as a GET tells it; all of it, or nothing and what is wrong."""
         try:
             with self._store.transaction():
-                operations.settle(self._world, self._world.enter(), FINISHERS)
+                operations.finish_due(self._world, self._world.enter(), FINISHERS)
                 self._world.leave()
-                return seeding.add(
+                return seeding.add_resources(
                     self._store, self.settings, self.subscription, resources, FINISHERS
                 )
-        except seeding.Undone as undone:
+        except seeding.SeedingFailed as undone:
             return undone.outcome
 
-    def _handled(self, call: Call, key: tuple[str, str], route: Route) -> Answer:
-        left = buckets.take(call, key)
+    def _handled(self, call: ArmCall, key: tuple[str, str], route: Route) -> Response:
+        left = buckets.take_tokens(call, key)
         rbac.check(call, key)
         registration.check(call)
         governance.check(call, key)
-        lag.check(call)
+        lag.refuse_hidden(call)
         with self._store.savepoint():
             answer = route.handler(call)
-        lag.promise(call, answer)
-        return Answer(answer.status, answer.body, {**answer.headers, **left}) if left else answer
+        lag.hide_from_reads(call, answer)
+        return Response(answer.status, answer.body, {**answer.headers, **left}) if left else answer
 
     def now(self) -> float:
         """Virtual time, in Unix seconds."""
@@ -210,15 +210,15 @@ class FakeArm:
     def show(self) -> dict[str, Any]:
         """What exists, since when, what it has cost, what costs now, and all requests so far."""
         with self._store.transaction():
-            operations.settle(self._world, self._world.enter(), FINISHERS)
+            operations.finish_due(self._world, self._world.enter(), FINISHERS)
             self._world.leave()
-            return billing.account(self._store)
+            return billing.billing_report(self._store)
 
     def close(self) -> None:
         self._store.close()
 
 
-def _parse(path: str) -> tuple[str, tuple[str, ...]]:
+def _parse_path(path: str) -> tuple[str, tuple[str, ...]]:
     """The path's shape, in lower case with `*` for each free part, and those parts."""
     parts = path.strip("/").split("/")
     names, shape, free = [], [], False

@@ -176,7 +176,7 @@ class Settings:
 
     def replace(self, values: Mapping[str, Any]) -> None:
         """Let only `values` differ from the defaults; mappings are taken key by key."""
-        changed = {key: _merged(DEFAULTS[key], value) for key, value in values.items()}
+        changed = {key: _merge(DEFAULTS[key], value) for key, value in values.items()}
         with self._store.transaction():
             self._store.run(
                 "UPDATE world SET settings = ?, revision = revision + 1", json.dumps(changed)
@@ -190,7 +190,7 @@ class Settings:
             self._revision = revision
 
 
-def _merged(usual: Any, value: Any) -> Any:
+def _merge(usual: Any, value: Any) -> Any:
     if not (isinstance(usual, dict) and isinstance(value, Mapping)):
         return value
-    return {**usual, **{key: _merged(usual.get(key), one) for key, one in value.items()}}
+    return {**usual, **{key: _merge(usual.get(key), one) for key, one in value.items()}}

@@ -7,15 +7,15 @@ names those that real lists use (docs/fake-azure.md).
 from dataclasses import dataclass
 
 from ccgpu.fakearm import kinds
-from ccgpu.fakearm.call import IN_SUBSCRIPTION, Call, Route, Routes, paged
+from ccgpu.fakearm.call import IN_SUBSCRIPTION, ArmCall, Route, Routes, page_response
 from ccgpu.fakearm.resources import filters
 from ccgpu.fakearm.settings import NCC_SIZE, Settings
 from ccgpu.fakearm.store import Store
-from ccgpu.fakearm.wire import Answer, Body
+from ccgpu.fakearm.wire import Body, Response
 
 
 @dataclass(frozen=True, slots=True)
-class Size:
+class VmSize:
     name: str
     family: str
     label: str
@@ -60,7 +60,7 @@ class Size:
 SIZES = {
     size.name.lower(): size
     for size in (
-        Size(
+        VmSize(
             NCC_SIZE,
             "StandardNCCads2023Family",
             "Standard NCCads2023 Family vCPUs",
@@ -73,8 +73,8 @@ SIZES = {
             accelerated=False,
             hyperv="V2",
         ),
-        Size("Standard_D4s_v5", "standardDSv5Family", "Standard DSv5 Family vCPUs", 4, 16),
-        Size(
+        VmSize("Standard_D4s_v5", "standardDSv5Family", "Standard DSv5 Family vCPUs", 4, 16),
+        VmSize(
             "Standard_DC2as_v5",
             "standardDCASv5Family",
             "Standard DCASv5 Family vCPUs",
@@ -89,26 +89,26 @@ SIZES = {
 }
 
 
-def zones_of(settings: Settings, size: Size, region: str) -> list[str] | None:
+def offered_zones(settings: Settings, size: VmSize, region: str) -> list[str] | None:
     """The zones that offer `size`; None when the region does not offer it at all."""
     zones: list[str] | None = settings.at("offers", size.name, region)
     return zones
 
 
-def list_skus(call: Call) -> Answer:
-    wanted = filters.location(call.query.get("$filter"))
+def list_skus(call: ArmCall) -> Response:
+    wanted = filters.filtered_region(call.query.get("$filter"))
     regions = call.world.settings.at("regions")
     found = [
-        _sku(call.world.settings, size, region, zones)
+        _sku_body(call.world.settings, size, region, zones)
         for size in SIZES.values()
         for region in regions
         if wanted in (None, region)
-        and (zones := zones_of(call.world.settings, size, region)) is not None
+        and (zones := offered_zones(call.world.settings, size, region)) is not None
     ]
-    return paged(call, found)
+    return page_response(call, found)
 
 
-def _sku(settings: Settings, size: Size, region: str, zones: list[str]) -> Body:
+def _sku_body(settings: Settings, size: VmSize, region: str, zones: list[str]) -> Body:
     return {
         "resourceType": "virtualMachines",
         "name": size.name,
@@ -119,13 +119,13 @@ def _sku(settings: Settings, size: Size, region: str, zones: list[str]) -> Body:
         "locationInfo": [{"location": region, "zones": zones, "zoneDetails": []}],
         "capabilities": size.capabilities(),
         "restrictions": [
-            _restriction(region, one)
+            _restriction_body(region, one)
             for one in settings.at("restrictions", size.name, region, default=())
         ],
     }
 
 
-def _restriction(region: str, given: Body) -> Body:
+def _restriction_body(region: str, given: Body) -> Body:
     info: Body = {"locations": [region]}
     if "zones" in given:
         info["zones"] = given["zones"]
@@ -137,13 +137,13 @@ def _restriction(region: str, given: Body) -> Body:
     }
 
 
-def limit(settings: Settings, region: str, name: str) -> int:
+def core_limit(settings: Settings, region: str, name: str) -> int:
     """Cores allowed in `region`, of a family or of all."""
     everywhere = settings.at("quota", "*", name, default=0)
     return int(settings.at("quota", region, name, default=everywhere))
 
 
-def used(store: Store, region: str, size: Size | None, *, spot: bool) -> int:
+def used_cores(store: Store, region: str, size: VmSize | None, *, spot: bool) -> int:
     """Cores of the VMs that exist in `region`, running or not; of one family, or of all.
 
     Quota counts allocated and deallocated VMs alike (Microsoft Learn, "Virtual machine vCPU
@@ -155,30 +155,31 @@ def used(store: Store, region: str, size: Size | None, *, spot: bool) -> int:
     return int(store.row(f"{sql} AND family = ?", region, spot, size.family)[0])
 
 
-def list_usages(call: Call) -> Answer:
+def list_usages(call: ArmCall) -> Response:
     region = call.names[1].lower()
     settings, store = call.world.settings, call.world.store
     rows = [
-        ("cores", "Total Regional vCPUs", used(store, region, None, spot=False)),
+        ("cores", "Total Regional vCPUs", used_cores(store, region, None, spot=False)),
         (
             "lowPriorityCores",
             "Total Regional Low-priority vCPUs",
-            used(store, region, None, spot=True),
+            used_cores(store, region, None, spot=True),
         ),
     ]
     rows += [
-        (size.family, size.label, used(store, region, size, spot=False)) for size in SIZES.values()
+        (size.family, size.label, used_cores(store, region, size, spot=False))
+        for size in SIZES.values()
     ]
     values = [
         {
-            "limit": limit(settings, region, name),
+            "limit": core_limit(settings, region, name),
             "unit": "Count",
             "currentValue": current,
             "name": {"value": name, "localizedValue": label},
         }
         for name, label, current in rows
     ]
-    return paged(call, values)
+    return page_response(call, values)
 
 
 _COMPUTE = f"{IN_SUBSCRIPTION}microsoft.compute"

@@ -47,7 +47,7 @@ CREATE TABLE buckets (name TEXT PRIMARY KEY, tokens REAL, at REAL) WITHOUT ROWID
 CREATE TABLE unseen (key TEXT PRIMARY KEY, "left" INTEGER) WITHOUT ROWID;
 CREATE TABLE requests (n INTEGER PRIMARY KEY, method TEXT, path TEXT, status INTEGER);
 """
-_EMPTIED = (
+_EMPTIED_TABLES = (
     *("resources", "refs", "operations", "allocations", "billing", "requests"),
     *("gone", "unseen", "buckets"),
 )
@@ -130,7 +130,7 @@ class Store:
             return self._db.execute(sql, values).fetchall()
 
     def empty(self) -> None:
-        for table in _EMPTIED:
+        for table in _EMPTIED_TABLES:
             self._db.execute(f"DELETE FROM {table}")  # noqa: S608  # a constant above
 
     def close(self) -> None:

@@ -3,24 +3,24 @@
 from functools import partial
 
 from ccgpu.fakearm import errors, kinds, operations
-from ccgpu.fakearm.call import IN_SUBSCRIPTION, Call, Route, Routes, paged
-from ccgpu.fakearm.wire import Answer, Body
+from ccgpu.fakearm.call import IN_SUBSCRIPTION, ArmCall, Route, Routes, page_response
+from ccgpu.fakearm.wire import Body, Response
 
-TENANT = "00000000-0000-4000-8000-00000000000a"
-OBJECT = "00000000-0000-4000-8000-00000000000b"  # the caller, in the tenant's directory
-CLIENT = "user@ccgpu.example"
+TENANT_ID = "00000000-0000-4000-8000-00000000000a"
+CALLER_OBJECT_ID = "00000000-0000-4000-8000-00000000000b"  # the caller, in the tenant's directory
+CALLER_NAME = "user@ccgpu.example"
 
 
-def get(call: Call) -> Answer:
+def get_subscription(call: ArmCall) -> Response:
     subscription = call.world.subscription
-    return Answer(
+    return Response(
         200,
         {
             "id": f"/subscriptions/{subscription}",
             "authorizationSource": "RoleBased",
             "managedByTenants": [],
             "subscriptionId": subscription,
-            "tenantId": TENANT,
+            "tenantId": TENANT_ID,
             "displayName": "Simulated subscription",
             "state": "Enabled",
             "subscriptionPolicies": {
@@ -32,7 +32,7 @@ def get(call: Call) -> Answer:
     )
 
 
-def _provider(call: Call, namespace: str, state: str) -> Body:
+def _provider_body(call: ArmCall, namespace: str, state: str) -> Body:
     return {
         "id": f"/subscriptions/{call.world.subscription}/providers/{namespace}",
         "namespace": namespace,
@@ -42,7 +42,7 @@ def _provider(call: Call, namespace: str, state: str) -> Body:
     }
 
 
-def _resource_types(call: Call, namespace: str) -> list[Body]:
+def _resource_types(call: ArmCall, namespace: str) -> list[Body]:
     """Of each provider only what is asked for: where virtual machines can be."""
     if namespace != "Microsoft.Compute":
         return []
@@ -51,39 +51,39 @@ def _resource_types(call: Call, namespace: str) -> list[Body]:
     return [named | {"locations": regions}]
 
 
-def get_provider(namespace: str, call: Call) -> Answer:
+def get_provider(namespace: str, call: ArmCall) -> Response:
     state = call.world.settings.at("providers", namespace)
-    return Answer(200, _provider(call, namespace, state))
+    return Response(200, _provider_body(call, namespace, state))
 
 
-def list_providers(call: Call) -> Answer:
+def list_providers(call: ArmCall) -> Response:
     known = call.world.settings.at("providers")
-    return paged(call, [_provider(call, *one) for one in sorted(known.items())])
+    return page_response(call, [_provider_body(call, *one) for one in sorted(known.items())])
 
 
-def poll(call: Call) -> Answer:
-    return operations.poll(call.world, _operation(call), call.query)
+def poll_operation(call: ArmCall) -> Response:
+    return operations.poll(call.world, _find_operation(call), call.query)
 
 
-def poll_compute(call: Call) -> Answer:
+def poll_compute(call: ArmCall) -> Response:
     """`Location` of compute is the operation's address with one option more."""
     if call.query.get("monitor") == "true":
         return poll_location(call)
-    return poll(call)
+    return poll_operation(call)
 
 
-def poll_location(call: Call) -> Answer:
-    return operations.poll_location(call.world, _operation(call), call.query, call.host)
+def poll_location(call: ArmCall) -> Response:
+    return operations.poll_location(call.world, _find_operation(call), call.query, call.host)
 
 
-def _operation(call: Call) -> operations.Operation:
-    found = operations.find(call.world, call.names[-1])
+def _find_operation(call: ArmCall) -> operations.Operation:
+    found = operations.find_operation(call.world, call.names[-1])
     if found is None:
         raise errors.not_found(f"The operation '{call.names[-1]}' could not be found.")
     return found
 
 
-_SIGNED = frozenset("tcsh")
+_SIGNATURE_OPTIONS = frozenset("tcsh")
 _COMPUTE = f"{IN_SUBSCRIPTION}microsoft.compute/locations/*"
 _NETWORK = f"{IN_SUBSCRIPTION}microsoft.network/locations/*"
 PROVIDERS = (
@@ -94,7 +94,7 @@ PROVIDERS = (
     "Microsoft.KeyVault",
 )
 ROUTES: Routes = {
-    ("GET", "subscriptions/*"): Route(get, kinds.SUBSCRIPTIONS_API),
+    ("GET", "subscriptions/*"): Route(get_subscription, kinds.SUBSCRIPTIONS_API),
     ("GET", "subscriptions/*/providers"): Route(
         list_providers, kinds.RESOURCES_API, frozenset({"$skiptoken"})
     ),
@@ -105,14 +105,18 @@ ROUTES: Routes = {
         for name in PROVIDERS
     },
     ("GET", f"{_COMPUTE}/operations/*"): Route(
-        poll_compute, kinds.COMPUTE_API, _SIGNED | {"p", "monitor"}
+        poll_compute, kinds.COMPUTE_API, _SIGNATURE_OPTIONS | {"p", "monitor"}
     ),
     ("GET", f"{_COMPUTE}/diskoperations/*"): Route(
-        poll_compute, kinds.DISK_API, _SIGNED | {"p", "monitor"}
+        poll_compute, kinds.DISK_API, _SIGNATURE_OPTIONS | {"p", "monitor"}
     ),
-    ("GET", f"{_NETWORK}/operations/*"): Route(poll, kinds.NETWORK_API, _SIGNED),
-    ("GET", f"{_NETWORK}/operationresults/*"): Route(poll_location, kinds.NETWORK_API, _SIGNED),
+    ("GET", f"{_NETWORK}/operations/*"): Route(
+        poll_operation, kinds.NETWORK_API, _SIGNATURE_OPTIONS
+    ),
+    ("GET", f"{_NETWORK}/operationresults/*"): Route(
+        poll_location, kinds.NETWORK_API, _SIGNATURE_OPTIONS
+    ),
     ("GET", "subscriptions/*/operationresults/*"): Route(
-        poll_location, kinds.RESOURCES_API, _SIGNED
+        poll_location, kinds.RESOURCES_API, _SIGNATURE_OPTIONS
     ),
 }

@@ -17,24 +17,24 @@ from ccgpu.fakearm import errors
 _numbers = itertools.count()
 
 
-def made(claims: dict[str, Any]) -> str:
+def make_token(claims: dict[str, Any]) -> str:
     """A token that differs from all others, as Entra's do (`uti`)."""
     parts = ({"alg": "none", "typ": "JWT"}, {**claims, "uti": str(next(_numbers))})
-    return ".".join((*map(_part, parts), "simulated"))
+    return ".".join((*map(_encode_part, parts), "simulated"))
 
 
-def check(authorization: str, now: float) -> None:
+def check_authorization(authorization: str, now: float) -> None:
     """Refuse what is no bearer token, or is one that is over."""
     kind, _, token = authorization.partition(" ")
     if kind != "Bearer" or not token:
         raise errors.unauthenticated()
-    end = _end(token)
+    end = _expiry(token)
     if end is not None and now >= end:
-        raise errors.token_expired(_us(end), _us(now))
+        raise errors.token_expired(_us_time(end), _us_time(now))
 
 
 @lru_cache(maxsize=64)
-def _end(token: str) -> float | None:
+def _expiry(token: str) -> float | None:
     try:
         middle = token.split(".")[1]
         claims = json.loads(base64.urlsafe_b64decode(middle + "=" * (-len(middle) % 4)))
@@ -44,11 +44,11 @@ def _end(token: str) -> float | None:
     return float(end) if isinstance(end, int | float) else None
 
 
-def _part(value: dict[str, Any]) -> str:
+def _encode_part(value: dict[str, Any]) -> str:
     return base64.urlsafe_b64encode(json.dumps(value).encode()).decode().rstrip("=")
 
 
-def _us(moment: float) -> str:
+def _us_time(moment: float) -> str:
     """As ARM writes times in this one text: 5/14/2023 1:02:03 PM."""
     at = datetime.fromtimestamp(moment, UTC)
     return f"{at.month}/{at.day}/{at.year} {at.hour % 12 or 12}:{at:%M:%S %p}"

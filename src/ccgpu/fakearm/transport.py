@@ -11,7 +11,7 @@ from requests.adapters import BaseAdapter
 from urllib3 import HTTPResponse
 
 from ccgpu.fakearm.service import FakeArm
-from ccgpu.fakearm.wire import Answer, Request
+from ccgpu.fakearm.wire import Request, Response
 
 
 class FakeTransport(RequestsTransport):  # type: ignore[misc]  # exported lazily, so typed Any
@@ -50,7 +50,7 @@ class _Adapter(BaseAdapter):
         response.reason = HTTPStatus(answer.status).phrase
         response.url, response.request = str(request.url), request
         response.headers.update(answer.headers)
-        content = _content(answer)
+        content = _encode_body(answer)
         if content:
             response.headers.setdefault("Content-Type", "application/json; charset=utf-8")
         response.headers["Content-Length"] = str(len(content))
@@ -63,7 +63,7 @@ class _Adapter(BaseAdapter):
         """Nothing is open."""
 
 
-def _content(answer: Answer) -> bytes:
+def _encode_body(answer: Response) -> bytes:
     if answer.body is None:
         return b""
     if isinstance(answer.body, str):

@@ -48,7 +48,7 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Response:
     """A status, a JSON value (or text, when the headers say so) and headers."""
 
     status: int
@@ -56,4 +56,4 @@ class Answer:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-Fault = Callable[[Request], Answer | None]
+Fault = Callable[[Request], Response | None]

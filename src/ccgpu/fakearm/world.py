@@ -16,7 +16,7 @@ from ccgpu.fakearm.wire import Body
 
 
 @dataclass(slots=True)
-class Resource:
+class StoredResource:
     """`body` is what GET answers; `hidden` is what Azure knows and does not tell."""
 
     id: str
@@ -61,7 +61,7 @@ class Resource:
 
 
 @dataclass(frozen=True, slots=True)
-class Ref:
+class Reference:
     """`source` (of resource `owner`) points to `target`, as its `role`."""
 
     target: str
@@ -74,8 +74,8 @@ class Ref:
 _COLUMNS = "id, kind, body, created, hidden"
 
 
-def _resource(row: Any) -> Resource:
-    return Resource(row[0], row[1], json.loads(row[2]), row[3], json.loads(row[4]))
+def _from_row(row: Any) -> StoredResource:
+    return StoredResource(row[0], row[1], json.loads(row[2]), row[3], json.loads(row[4]))
 
 
 class World:
@@ -113,35 +113,35 @@ class World:
     def guid(self) -> str:
         return str(uuid.UUID(self.digest(), version=4))
 
-    def find(self, id_: str) -> Resource | None:
+    def find(self, id_: str) -> StoredResource | None:
         row = self.store.row(
             f"SELECT {_COLUMNS} FROM resources WHERE key = ?",  # noqa: S608  # a constant
             id_.lower(),
         )
-        return _resource(row) if row else None
+        return _from_row(row) if row else None
 
-    def need(self, id_: str) -> Resource:
+    def need(self, id_: str) -> StoredResource:
         """The resource that something else keeps from going away."""
         found = self.find(id_)
         if found is None:
             raise LookupError(id_)
         return found
 
-    def of_group(self, group: str) -> list[Resource]:
+    def of_group(self, group: str) -> list[StoredResource]:
         return self._all("grp = ?", group.lower())
 
-    def of_kind(self, kind: str, group: str | None = None) -> list[Resource]:
+    def of_kind(self, kind: str, group: str | None = None) -> list[StoredResource]:
         if group is None:
             return self._all("kind = ?", kind)
         return self._all("kind = ? AND grp = ?", kind, group.lower())
 
-    def every(self) -> list[Resource]:
+    def every(self) -> list[StoredResource]:
         return self._all("1")
 
-    def below(self, id_: str) -> list[Resource]:
+    def below(self, id_: str) -> list[StoredResource]:
         """The resources whose ids begin with this one's."""
         return [
-            _resource(row)
+            _from_row(row)
             for row in self.store.rows(
                 f"SELECT {_COLUMNS} FROM resources WHERE substr(key, 1, ?) = ? ORDER BY key",  # noqa: S608
                 len(id_) + 1,
@@ -149,15 +149,15 @@ class World:
             )
         ]
 
-    def _all(self, where: str, *values: str) -> list[Resource]:
+    def _all(self, where: str, *values: str) -> list[StoredResource]:
         rows = self.store.rows(
             f"SELECT {_COLUMNS} FROM resources WHERE {where} ORDER BY key",  # noqa: S608
             *values,
         )
         mine = f"/subscriptions/{self.subscription}/".lower()
-        return [_resource(row) for row in rows if row[0].lower().startswith(mine)]
+        return [_from_row(row) for row in rows if row[0].lower().startswith(mine)]
 
-    def save(self, resource: Resource) -> None:
+    def save(self, resource: StoredResource) -> None:
         group = "" if resource.kind.endswith("/resourceGroups") else resource.group.lower()
         self.store.run(
             "INSERT OR REPLACE INTO resources VALUES (?, ?, ?, ?, ?, ?, ?)",
@@ -170,7 +170,7 @@ class World:
             json.dumps(resource.hidden),
         )
 
-    def remove(self, resource: Resource) -> None:
+    def remove(self, resource: StoredResource) -> None:
         """Take it out of the subscription: its references, quota and bill end with it."""
         if self.settings.at("lag").get("lists", 0):
             self._bury(resource)
@@ -179,7 +179,7 @@ class World:
         self.store.run("DELETE FROM allocations WHERE vm = ?", resource.key)
         self.stop_billing(resource)
 
-    def _bury(self, resource: Resource) -> None:
+    def _bury(self, resource: StoredResource) -> None:
         """Lists that lag behind go on telling of it."""
         self.store.run(
             "INSERT INTO gone VALUES (?, ?, ?, ?, ?, ?, ?)",
@@ -192,15 +192,15 @@ class World:
             self.at,
         )
 
-    def buried(self, since: float) -> list[Resource]:
+    def buried(self, since: float) -> list[StoredResource]:
         """What has gone after `since`."""
         rows = self.store.rows(
             f"SELECT {_COLUMNS} FROM gone WHERE at > ? ORDER BY at",  # noqa: S608  # a constant
             since,
         )
-        return [_resource(row) for row in rows]
+        return [_from_row(row) for row in rows]
 
-    def refer(self, owner: Resource, refs: list[Ref]) -> None:
+    def refer(self, owner: StoredResource, refs: list[Reference]) -> None:
         """`refs` are all that `owner` points to."""
         self.store.run("DELETE FROM refs WHERE owner = ?", owner.key)
         self.store.run_many(
@@ -208,12 +208,12 @@ class World:
             [(ref.target.lower(), ref.source, owner.key, ref.role, ref.detail) for ref in refs],
         )
 
-    def referrers(self, target: str, *roles: str) -> list[Ref]:
+    def referrers(self, target: str, *roles: str) -> list[Reference]:
         rows = self.store.rows(
             "SELECT target, source, owner, role, detail FROM refs WHERE target = ? ORDER BY source",
             target.lower(),
         )
-        return [ref for ref in (Ref(*row) for row in rows) if not roles or ref.role in roles]
+        return [ref for ref in (Reference(*row) for row in rows) if not roles or ref.role in roles]
 
     def details(self, target: str, role: str) -> dict[str, str]:
         """What is noted at the references to `target`, by what points there."""
@@ -222,13 +222,13 @@ class World:
         )
         return dict(rows)
 
-    def bill(self, resource: Resource) -> None:
+    def bill(self, resource: StoredResource) -> None:
         """Let it cost from now on; a second call changes nothing."""
         open_ = "SELECT 1 FROM billing WHERE resource = ? AND until IS NULL"
         if not self.store.row(open_, resource.key):
             self.store.run("INSERT INTO billing VALUES (?, ?, NULL)", resource.key, self.at)
 
-    def stop_billing(self, resource: Resource) -> None:
+    def stop_billing(self, resource: StoredResource) -> None:
         self.store.run(
             "UPDATE billing SET until = ? WHERE resource = ? AND until IS NULL",
             self.at,

@@ -16,7 +16,7 @@ from ccgpu.domain.catalog import Kind
 from ccgpu.domain.desired import Placement, RunTags, desired
 from ccgpu.domain.resource import Resource
 from ccgpu.fakearm import FAKE_SUBSCRIPTION, FakeArm, FakeCredential, FakeTransport, Request
-from faults.sweep.kinds import KINDS, At, alike
+from faults.sweep.fault_kinds import KINDS, NumberedFault, request_key
 from faults.sweep.scenarios import SPEC
 
 _IMAGE = {
@@ -27,7 +27,7 @@ _IMAGE = {
 }
 
 
-class _Waiting(FakeTransport):
+class _WaitingTransport(FakeTransport):
     """The SDK waits in its transport: here the simulated time passes."""
 
     def __init__(self, arm: FakeArm) -> None:
@@ -39,7 +39,7 @@ class _Waiting(FakeTransport):
         self._clock.sleep(duration)
 
 
-def script(arm: FakeArm, *, tidy: bool) -> None:
+def run_script(arm: FakeArm, *, tidy: bool) -> None:
     """Create a VM and its network; on an error delete what was made, if `tidy`, and raise."""
     resources = desired(SPEC, FAKE_SUBSCRIPTION, Placement("eastus2", None, _IMAGE), _STAMP)
     order = (Kind.GROUP, Kind.NSG, Kind.VNET, Kind.VM)
@@ -57,19 +57,19 @@ def script(arm: FakeArm, *, tidy: bool) -> None:
 
 
 _STAMP = RunTags("baseline", "2026-01-01T00:00:00Z")
-Calls = tuple[Callable[[Resource], Any], Callable[[Resource], Any]]
+ClientCalls = tuple[Callable[[Resource], Any], Callable[[Resource], Any]]
 
 
-def _clients(arm: FakeArm) -> dict[Kind, Calls]:
+def _clients(arm: FakeArm) -> dict[Kind, ClientCalls]:
     def made(client: Callable[..., Any]) -> Any:
         # Without registering providers by itself: that waits in real time.
-        transport = _Waiting(arm)
+        transport = _WaitingTransport(arm)
         return client(FakeCredential(), FAKE_SUBSCRIPTION, transport=transport)
 
     groups = made(ResourceManagementClient).resource_groups
     network, compute = made(NetworkManagementClient), made(ComputeManagementClient)
 
-    def of(operations: Any) -> Calls:
+    def of(operations: Any) -> ClientCalls:
         return (
             lambda r: operations.begin_create_or_update("ccgpu-demo", r.name, r.body).result(),
             lambda r: operations.begin_delete("ccgpu-demo", r.name).result(),
@@ -86,14 +86,14 @@ def _clients(arm: FakeArm) -> dict[Kind, Calls]:
     }
 
 
-def cases() -> list[tuple[int, str]]:
+def list_cases() -> list[tuple[int, str]]:
     """Each request of the script with each kind of fault that can befall it, once."""
     arm = FakeArm()
     seen: list[Request] = []
     arm.faults.append(seen.append)  # which answers None
-    script(arm, tidy=False)
+    run_script(arm, tidy=False)
     arm.close()
-    first = {alike(request): number for number, request in reversed(list(enumerate(seen)))}
+    first = {request_key(request): number for number, request in reversed(list(enumerate(seen)))}
     return [
         (number, kind.name)
         for number in sorted(first.values())
@@ -102,13 +102,13 @@ def cases() -> list[tuple[int, str]]:
     ]
 
 
-def leaks(case: tuple[int, str], *, tidy: bool) -> int:
+def count_leaks(case: tuple[int, str], *, tidy: bool) -> int:
     """How many resources the script leaves when it fails so."""
     number, kind = case
     arm = FakeArm()
-    arm.faults.append(At(arm, number, KINDS[kind], forever=False))
+    arm.faults.append(NumberedFault(arm, number, KINDS[kind], forever=False))
     try:
-        script(arm, tidy=tidy)
+        run_script(arm, tidy=tidy)
     except Exception:  # noqa: BLE001  # whatever it is, what is left is counted
         arm.faults.clear()
         left = len(arm.show()["resources"])

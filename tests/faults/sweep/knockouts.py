@@ -157,14 +157,14 @@ def main() -> int:
     silent = 0
     for knockout in KNOCKOUTS:
         with tempfile.TemporaryDirectory() as folder:
-            said = _without(knockout, Path(folder))
+            said = _run_without(knockout, Path(folder))
         barked = said is not None
         silent += not barked
         print(f"without {knockout.safeguard}: {said or 'the sweep passes: it is blind to this'}")
     return silent
 
 
-def _without(knockout: Knockout, folder: Path) -> str | None:
+def _run_without(knockout: Knockout, folder: Path) -> str | None:
     """The sweep's closing line on a copy of the code without the safeguard, if it fails."""
     shutil.copytree(_ROOT / "src", folder / "src", symlinks=False)
     file = folder / "src" / "ccgpu" / knockout.file

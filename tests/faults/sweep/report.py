@@ -10,11 +10,11 @@ from functools import partial
 
 from faults.sweep import baseline
 from faults.sweep.cases import Trial
-from faults.sweep.kinds import KINDS, Kind
-from faults.sweep.local import LOCAL, Local
-from faults.sweep.others import OTHERS, Meddling
+from faults.sweep.fault_kinds import KINDS, FaultKind
+from faults.sweep.interference import INTERFERENCES, Interference
+from faults.sweep.local_faults import LOCAL_FAULTS, LocalFault
 
-COUNTED = (
+VIOLATIONS = (
     "leaked resources",
     "false gone",
     "false exists",
@@ -51,7 +51,7 @@ figure here was measured on live Azure.
 """
 
 
-def page(trials: Sequence[Trial], failed: int, counts: Mapping[str, int]) -> str:
+def build_page(trials: Sequence[Trial], failed: int, counts: Mapping[str, int]) -> str:
     """The page."""
     by_scenario = Counter(trial[0].scenario for trial in trials)
     rows = [
@@ -62,25 +62,31 @@ def page(trials: Sequence[Trial], failed: int, counts: Mapping[str, int]) -> str
     ]
     rows += [f"| {name} | {count} |" for name, count in sorted(by_scenario.items())]
     rows += ["", "| what must not happen | how often it did |", "|---|--:|"]
-    rows += [f"| {what} | {counts.get(what, 0)} |" for what in COUNTED]
+    rows += [f"| {what} | {counts.get(what, 0)} |" for what in VIOLATIONS]
     rows += ["", "## The same faults, and a script with the SDK alone\n"]
     rows += ["| a script | leaves resources behind in | resources |", "|---|--:|--:|"]
-    rows += [f"| {what} | {cases} of {of} cases | {left} |" for what, cases, of, left in plain()]
-    kinds: list[Kind | Local | Meddling] = [*KINDS.values(), *LOCAL.values(), *OTHERS.values()]
-    rows += ["", f"## The {len(kinds)} kinds of fault\n", ", ".join(map(_named, kinds))]
+    rows += [
+        f"| {what} | {cases} of {of} cases | {left} |" for what, cases, of, left in script_figures()
+    ]
+    kinds: list[FaultKind | LocalFault | Interference] = [
+        *KINDS.values(),
+        *LOCAL_FAULTS.values(),
+        *INTERFERENCES.values(),
+    ]
+    rows += ["", f"## The {len(kinds)} kinds of fault\n", ", ".join(map(_kind_text, kinds))]
     return "\n".join(rows) + "\n"
 
 
-def _named(kind: Kind | Local | Meddling) -> str:
-    return f"`{kind.name}`" + (f" (like `{kind.like}`)" if kind.like else "")
+def _kind_text(kind: FaultKind | LocalFault | Interference) -> str:
+    return f"`{kind.name}`" + (f" (like `{kind.same_as}`)" if kind.same_as else "")
 
 
-def plain() -> list[tuple[str, int, int, int]]:
+def script_figures() -> list[tuple[str, int, int, int]]:
     """What scripts without all this leave behind: who, in how many cases of how many, how much."""
     found = []
-    cases = baseline.cases()
+    cases = baseline.list_cases()
     with multiprocessing.get_context("fork").Pool() as pool:
         for tidy, what in ((False, "that stops at an error"), (True, "that cleans up after one")):
-            left = pool.map(partial(baseline.leaks, tidy=tidy), cases)
+            left = pool.map(partial(baseline.count_leaks, tidy=tidy), cases)
             found.append((what, sum(map(bool, left)), len(left), sum(left)))
     return found

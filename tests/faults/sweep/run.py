@@ -21,10 +21,10 @@ sys.path.insert(0, str(_TESTS))
 
 from faults.sweep import cases, report
 from faults.sweep.cases import Trial
-from faults.sweep.report import COUNTED
-from faults.sweep.trial import Result, run
+from faults.sweep.report import VIOLATIONS
+from faults.sweep.trial import Result, run_trial
 
-_EVERYBODY = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+_ALL_PROCESSES = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
 
 
 def main() -> int:
@@ -40,33 +40,35 @@ def main() -> int:
     options.add_argument("--page", type=Path, help="write the figures there as Markdown")
     options.add_argument("--check", action="store_true", help="only compare with the page")
     given = options.parse_args()
-    with tempfile.TemporaryDirectory(dir=_memory()) as name:
+    with tempfile.TemporaryDirectory(dir=_memory_folder()) as name:
         folder = Path(name)
         if given.case:
-            return _one(cases.parse(given.case), folder)
-        found = [trial for trial in _trials(given, folder) if given.only in cases.id_of(trial)]
-        return _all(found[:: given.every], folder, given)
+            return _run_one(cases.parse_trial(given.case), folder)
+        found = [
+            trial for trial in _list_trials(given, folder) if given.only in cases.trial_id(trial)
+        ]
+        return _run_all(found[:: given.every], folder, given)
 
 
-def _trials(given: argparse.Namespace, folder: Path) -> Iterable[Trial]:
+def _list_trials(given: argparse.Namespace, folder: Path) -> Iterable[Trial]:
     if given.pairs is None:
-        return itertools.chain(cases.singles(folder), cases.kills(folder))
-    pairs = cases.seeded(folder, given.pairs, given.seed)
-    return itertools.chain(cases.failed_vms(folder), pairs)
+        return itertools.chain(cases.single_faults(folder), cases.kill_cases(folder))
+    pairs = cases.random_pairs(folder, given.pairs, given.seed)
+    return itertools.chain(cases.failed_vm_pairs(folder), pairs)
 
 
-def _memory() -> str | None:
+def _memory_folder() -> str | None:
     """fsync is not what is swept here: a file system in memory, where there is one."""
     return "/dev/shm" if Path("/dev/shm").is_dir() else None
 
 
-def _one(trial: Trial, folder: Path) -> int:
-    result = run(trial, folder / "case")
-    print(*(result.wrong or ["passed"]), sep="\n")
-    return bool(result.wrong)
+def _run_one(trial: Trial, folder: Path) -> int:
+    result = run_trial(trial, folder / "case")
+    print(*(result.violations or ["passed"]), sep="\n")
+    return bool(result.violations)
 
 
-def _all(found: list[Trial], folder: Path, given: argparse.Namespace) -> int:
+def _run_all(found: list[Trial], folder: Path, given: argparse.Namespace) -> int:
     started = time.perf_counter()
     counts: Counter[str] = Counter()
     failed: list[Result] = []
@@ -74,31 +76,33 @@ def _all(found: list[Trial], folder: Path, given: argparse.Namespace) -> int:
     gc.freeze()  # the SDK's hundred thousands of objects stay: not to be looked through each time
     pool = multiprocessing.get_context("fork").Pool(given.jobs)
     with pool:
-        for result in pool.imap_unordered(_run, tasks, chunksize=16):
+        for result in pool.imap_unordered(_run_task, tasks, chunksize=16):
             counts.update(result.counts)
-            if result.wrong:
+            if result.violations:
                 failed.append(result)
         pool.close()
         pool.join()  # or its time is not counted
     for result in sorted(failed, key=lambda one: one.id)[: given.show]:
-        print(f"FAILED {result.id}", *result.wrong, sep="\n  ")
+        print(f"FAILED {result.id}", *result.violations, sep="\n  ")
     print(f"{len(found) - len(failed)} passed, {len(failed)} failed")
-    print(", ".join(f"{what} {counts[what]}" for what in COUNTED))
-    other = {what: n for what, n in sorted(counts.items()) if what not in COUNTED}
+    print(", ".join(f"{what} {counts[what]}" for what in VIOLATIONS))
+    other = {what: n for what, n in sorted(counts.items()) if what not in VIOLATIONS}
     if other:
         print(", ".join(f"{what} {n}" for what, n in other.items()))
-    cpu = sum(resource.getrusage(who).ru_utime for who in _EVERYBODY)
+    cpu = sum(resource.getrusage(who).ru_utime for who in _ALL_PROCESSES)
     speed = f"{cpu:.0f} s of CPU, {len(found) / cpu:.1f} cases in each"
     print(f"{time.perf_counter() - started:.0f} s; {speed}; one again: make sweep-case ID=…")
     if given.page is not None:
-        return _paged(given.page, report.page(found, len(failed), counts), check=given.check)
+        return _write_page(
+            given.page, report.build_page(found, len(failed), counts), check=given.check
+        )
     if given.pairs is None and given.every == 1 and not given.only:
-        for what, left, of, count in report.plain():
+        for what, left, of, count in report.script_figures():
             print(f"a plain SDK script {what}: {count} resources left, in {left} of {of} cases")
     return bool(failed)
 
 
-def _paged(file: Path, text: str, *, check: bool) -> int:
+def _write_page(file: Path, text: str, *, check: bool) -> int:
     """Write the page, or compare with it; a sweep that failed has another page."""
     if not check:
         file.write_text(text, encoding="utf-8")
@@ -108,9 +112,9 @@ def _paged(file: Path, text: str, *, check: bool) -> int:
     return "0 failed" not in text
 
 
-def _run(task: tuple[Trial, Path]) -> Result:
+def _run_task(task: tuple[Trial, Path]) -> Result:
     trial, folder = task
-    return run(trial, folder / f"worker-{os.getpid()}")
+    return run_trial(trial, folder / f"worker-{os.getpid()}")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What is done while something goes wrong: the life of one deployment among others' resources."""
+"""What is done while something goes violations: the life of one deployment among others' resources."""
 
 from collections.abc import Callable
 from copy import copy
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from ccgpu.fakearm import Request
 from ccgpu.workflows import lifecycle
-from support.cloud import WHOLE, Machine, make_spec
+from support.cloud import DEPLOYMENT_KINDS, Machine, make_spec
 
 # Without encryption of the whole disk a VM takes 44 s instead of 15 minutes: fewer polls alike.
 SPEC = make_spec(os_disk={"encryption": "state-only"}, regions=["eastus2", "westeurope"])
@@ -18,16 +18,16 @@ UPDATED = SPEC.model_validate(
     | {"data_disks": [{"size_gib": 64}]}
 )
 
-Act = Callable[[Machine], object]
+Action = Callable[[Machine], object]
 
 _GROUP = {"location": "eastus2", "tags": {"owner": "somebody"}}
 _NSG = "Microsoft.Network/networkSecurityGroups"
 _VNET = "Microsoft.Network/virtualNetworks"
-_STATIC = {"sku": {"name": "Standard"}, "properties": {"publicIPAllocationMethod": "Static"}}
+_STATIC_IP = {"sku": {"name": "Standard"}, "properties": {"publicIPAllocationMethod": "Static"}}
 _IP = "Microsoft.Network/publicIPAddresses"
-_OURS = "/resourceGroups/ccgpu-demo/providers"
-_RULES = f"{_OURS}/{_NSG}/demo-nsg/securityRules"
-_SUBNETS = f"{_OURS}/{_VNET}/demo-vnet/subnets"
+_PROVIDERS = "/resourceGroups/ccgpu-demo/providers"
+_RULES = f"{_PROVIDERS}/{_NSG}/demo-nsg/securityRules"
+_SUBNETS = f"{_PROVIDERS}/{_VNET}/demo-vnet/subnets"
 
 
 def _rule(priority: int) -> dict[str, object]:
@@ -38,12 +38,12 @@ def _rule(priority: int) -> dict[str, object]:
 
 
 # What others have written into what is ours, and what they write while we work on it.
-ELEMENTS = {
+FOREIGN_ELEMENTS = {
     f"{_RULES}/jit": _rule(200),
     f"{_SUBNETS}/AzureBastionSubnet": {"properties": {"addressPrefix": "10.71.1.0/26"}},
 }
 RULE, SUBNET = f"{_RULES}/jit-2", f"{_SUBNETS}/GatewaySubnet"
-ADDED = {RULE: _rule(201), SUBNET: {"properties": {"addressPrefix": "10.71.2.0/27"}}}
+ADDED_ELEMENTS = {RULE: _rule(201), SUBNET: {"properties": {"addressPrefix": "10.71.2.0/27"}}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,15 +51,15 @@ class Scenario:
     """What is there before, what is done under the fault."""
 
     name: str
-    before: tuple[Act, ...]
-    act: Act
+    before: tuple[Action, ...]
+    act: Action
     # Whether what it says to have done is done; what a delete leaves, the judge looks at.
     done: Callable[[Machine], bool] = lambda _: True
-    guests: bool = False  # somebody has put things of theirs into our group
-    elements: bool = False  # somebody has put a rule and a subnet into our network
-    until: str = ""  # the method from whose first request on another scenario has the same
-    since: str = ""  # the method up to whose first request another scenario has the same
-    only: tuple[str, ...] = ()  # the only methods whose requests differ from another scenario's
+    foreign_in_group: bool = False  # somebody has put things of theirs into our group
+    foreign_elements: bool = False  # somebody has put a rule and a subnet into our network
+    stop_at: str = ""  # the method from whose first request on another scenario has the same
+    start_at: str = ""  # the method up to whose first request another scenario has the same
+    methods: tuple[str, ...] = ()  # the only methods whose requests differ from another scenario's
 
 
 def _create(machine: Machine) -> object:
@@ -88,20 +88,22 @@ def _delete_elsewhere(machine: Machine) -> object:
     return other.delete()
 
 
-def _whole(machine: Machine) -> bool:
+def _is_complete(machine: Machine) -> bool:
     """All of it is there: the group, three of the network's, the NIC, the VM and its disk."""
-    return sum("/ccgpu-demo" in id_.casefold() + "/" for id_ in machine.ids()) >= len(WHOLE)
+    return sum("/ccgpu-demo" in id_.casefold() + "/" for id_ in machine.ids()) >= len(
+        DEPLOYMENT_KINDS
+    )
 
 
-def _updated(machine: Machine) -> bool:
+def _is_updated(machine: Machine) -> bool:
     """The rule is another, and there is a disk more."""
-    nsg = machine.get(f"{_OURS}/{_NSG}/demo-nsg", "2026-03-01")
+    nsg = machine.get(f"{_PROVIDERS}/{_NSG}/demo-nsg", "2026-03-01")
     rules = {one["name"]: one["properties"] for one in nsg["properties"]["securityRules"]}
     disk = any(id_.endswith("/demo-data0") for id_ in machine.ids())
     return disk and rules["ssh"]["sourceAddressPrefix"] == UPDATED.ssh_from
 
 
-def _power(state: str) -> Callable[[Machine], bool]:
+def _has_power_state(state: str) -> Callable[[Machine], bool]:
     view = (
         "/resourceGroups/ccgpu-demo/providers/Microsoft.Compute/virtualMachines/demo/instanceView"
     )
@@ -111,25 +113,32 @@ def _power(state: str) -> Callable[[Machine], bool]:
 SCENARIOS = {
     one.name: one
     for one in (
-        Scenario("create", (), _create, _whole),
+        Scenario("create", (), _create, _is_complete),
         Scenario("delete", (_create,), _delete),
-        Scenario("update", (_create,), _update, _updated, elements=True, only=("PUT", "PATCH")),
-        Scenario("create-stopped", (_create, _stop), _create, _whole),
+        Scenario(
+            "update",
+            (_create,),
+            _update,
+            _is_updated,
+            foreign_elements=True,
+            methods=("PUT", "PATCH"),
+        ),
+        Scenario("create-stopped", (_create, _stop), _create, _is_complete),
         Scenario(
             "delete-among-guests",
             *((_create,), _delete),
-            guests=True,
-            elements=True,
-            only=("DELETE",),
+            foreign_in_group=True,
+            foreign_elements=True,
+            methods=("DELETE",),
         ),
-        Scenario("delete-elsewhere", (_create,), _delete_elsewhere, until="DELETE"),
-        Scenario("stop", (_create,), _stop, _power("deallocated"), since="POST"),
-        Scenario("start", (_create, _stop), _start, _power("running"), since="POST"),
+        Scenario("delete-elsewhere", (_create,), _delete_elsewhere, stop_at="DELETE"),
+        Scenario("stop", (_create,), _stop, _has_power_state("deallocated"), start_at="POST"),
+        Scenario("start", (_create, _stop), _start, _has_power_state("running"), start_at="POST"),
     )
 }
 
 
-def strangers(machine: Machine) -> None:
+def create_foreign_resources(machine: Machine) -> None:
     """Ten resources of others: elsewhere, of a deployment with a longer name, with our names."""
     tags = {"owner": "somebody"}
     other = {"ccgpu-deployment": "demo2", "ccgpu-run": "0" * 16}
@@ -139,17 +148,17 @@ def strangers(machine: Machine) -> None:
     for group, kind, name, rest in (
         ("theirs", _NSG, "demo-nsg", {}),
         ("theirs", _VNET, "demo-vnet", space),
-        ("theirs", _IP, "demo-ip-1", _STATIC),
+        ("theirs", _IP, "demo-ip-1", _STATIC_IP),
         ("ccgpu-demo2", _NSG, "demo2-nsg", {}),
         ("ccgpu-demo2", _VNET, "demo2-vnet", space),
-        ("ccgpu-demo2", _IP, "demo2-ip-1", _STATIC),
+        ("ccgpu-demo2", _IP, "demo2-ip-1", _STATIC_IP),
     ):
         mine = other if group == "ccgpu-demo2" else tags
         path = f"/resourceGroups/{group}/providers/{kind}/{name}"
         machine.put(path, "2026-03-01", {"location": "eastus2", "tags": mine, **rest})
 
 
-def guests(machine: Machine) -> Callable[[Request, object], None]:
+def create_in_our_group(machine: Machine) -> Callable[[Request, object], None]:
     """As soon as our group is there, somebody puts two things of their own into it."""
     arm, done = machine.arm, False
 
@@ -162,8 +171,8 @@ def guests(machine: Machine) -> Callable[[Request, object], None]:
         met, arm.faults = arm.faults, []
         # The last has a name that a deployment of ours could give.
         for kind, name in ((_NSG, "guest"), (_NSG, "demo-guest"), (_IP, "demo-nat-ip")):
-            path = f"{_OURS}/{kind}/{name}"
-            rest = _STATIC if kind == _IP else {}
+            path = f"{_PROVIDERS}/{kind}/{name}"
+            rest = _STATIC_IP if kind == _IP else {}
             body = {"location": "eastus2", "tags": {"owner": "guest"}, **rest}
             machine.put(path, "2026-03-01", body)
         arm.on_commit, arm.faults = heard, met

@@ -7,14 +7,14 @@ from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ccgpu.fakearm import Answer, FakeArm, Request
+from ccgpu.fakearm import FakeArm, Request, Response
 from faults.sweep import scenarios
-from faults.sweep.cases import DELETES, KILL, Case, Trial, id_of
-from faults.sweep.judge import Witness
-from faults.sweep.kinds import DENIED, KINDS, At, Kind
-from faults.sweep.local import LOCAL, Frail, Local, Nth
-from faults.sweep.others import OTHERS, Meddling
-from faults.sweep.prepared import prepared
+from faults.sweep.cases import DELETES, KILL, Case, Trial, trial_id
+from faults.sweep.fault_kinds import DENIED, KINDS, FaultKind, NumberedFault
+from faults.sweep.interference import INTERFERENCES, Interference
+from faults.sweep.invariants import InvariantChecker
+from faults.sweep.local_faults import LOCAL_FAULTS, FaultyMachine, LocalFault, NumberedLocalFault
+from faults.sweep.preparation import prepare
 from faults.sweep.scenarios import SCENARIOS, Scenario
 from support import processes
 from support.cloud import Machine
@@ -25,31 +25,37 @@ class Result:
     """How a trial ended: what was wrong, and how often each thing that must hold did not."""
 
     id: str
-    wrong: tuple[str, ...]
+    violations: tuple[str, ...]
     counts: dict[str, int]
 
 
-def run(trial: Trial, folder: Path) -> Result:
+def run_trial(trial: Trial, folder: Path) -> Result:
     """Run it in a folder of its own."""
     scenario = SCENARIOS[trial[0].scenario]
-    machine, strangers = prepared(scenario, folder)
-    elements = set(scenarios.ELEMENTS) if scenario.elements else set()
-    witness = Witness(machine, strangers, elements)
-    machine.arm.on_commit = witness.committed
+    machine, foreign_resources = prepare(scenario, folder)
+    foreign_elements = set(scenarios.FOREIGN_ELEMENTS) if scenario.foreign_elements else set()
+    checker = InvariantChecker(machine, foreign_resources, foreign_elements)
+    machine.arm.on_commit = checker.check_write
     if any(case.kind == KILL for case in trial):
-        _in_a_process(trial, scenario, machine, witness)
+        _run_in_child(trial, scenario, machine, checker)
     else:
-        _here(trial, scenario, machine, witness)
-    _afterwards(scenario, machine, witness)
+        _run_in_process(trial, scenario, machine, checker)
+    _check_afterwards(scenario, machine, checker)
     machine.arm.close()
-    return Result(id_of(trial), tuple(witness.wrong), witness.counts)
+    return Result(trial_id(trial), tuple(checker.violations), checker.counts)
 
 
-def _here(trial: Trial, scenario: Scenario, machine: Frail, witness: Witness) -> None:
+def _run_in_process(
+    trial: Trial, scenario: Scenario, machine: FaultyMachine, checker: InvariantChecker
+) -> None:
     first = trial[0]
-    local = Nth(first.number, LOCAL[first.kind], first.forever) if first.kind in LOCAL else None
-    met = [] if local else [_fault(case, machine, witness) for case in trial]
-    machine.arm.faults[:] = [witness.sees, *met]
+    local = (
+        NumberedLocalFault(first.number, LOCAL_FAULTS[first.kind], first.forever)
+        if first.kind in LOCAL_FAULTS
+        else None
+    )
+    met = [] if local else [_build_fault(case, machine, checker) for case in trial]
+    machine.arm.faults[:] = [checker.check_token, *met]
     error: BaseException | None = None
     began = machine.arm.now()
     try:
@@ -57,59 +63,71 @@ def _here(trial: Trial, scenario: Scenario, machine: Frail, witness: Witness) ->
             scenario.act(machine)
     except (Exception, KeyboardInterrupt) as err:  # noqa: BLE001  # judged, whatever it is
         error = err
-    machine.arm.faults[:] = [witness.sees]
+    machine.arm.faults[:] = [checker.check_token]
     if not (local or met[0]).fired:  # the second of a pair may have lost its request to the first
-        witness.blame("unfired", id_of(trial))
-    witness.judge(error, began, deletes="delete" in scenario.name)
+        checker.report("unfired", trial_id(trial))
+    checker.check_outcome(error, began, deletes="delete" in scenario.name)
     if error is None and not scenario.done(machine):
-        witness.blame("said done, and not done", id_of(trial))
+        checker.report("said done, and not done", trial_id(trial))
     code = 0 if error is None else getattr(error, "exit_code", 1)
-    left = bool(getattr(error, "resources", ())) and not _denied(trial)
-    witness.ended(code, _codes(trial), left=left)
+    left = bool(getattr(error, "resources", ())) and not _only_denied(trial)
+    checker.check_exit_code(code, _expected_exit_codes(trial), left=left)
     if machine.arm.slept:
-        witness.blame("waited behind the scheduler", id_of(trial))
+        checker.report("waited behind the scheduler", trial_id(trial))
 
 
-def _codes(trial: Trial) -> set[int]:
+def _expected_exit_codes(trial: Trial) -> set[int]:
     """The exit codes that its faults may end in: success too, which is judged by what there is."""
-    kinds: dict[str, Kind | Local | Meddling] = {**KINDS, **LOCAL, **OTHERS}
-    ends = (kinds[case.kind].codes for case in trial if case.forever or not kinds[case.kind].passes)
+    kinds: dict[str, FaultKind | LocalFault | Interference] = {
+        **KINDS,
+        **LOCAL_FAULTS,
+        **INTERFERENCES,
+    }
+    ends = (
+        kinds[case.kind].exit_codes
+        for case in trial
+        if case.forever or not kinds[case.kind].transient
+    )
     return {0}.union(*ends)
 
 
-def _denied(trial: Trial) -> bool:
+def _only_denied(trial: Trial) -> bool:
     """Whether all that goes wrong is that a right is missing, which 7 does not outrank."""
     kinds = [KINDS.get(case.kind) for case in trial]
-    return all(kind is not None and DENIED in (kind.name, kind.like) for kind in kinds)
+    return all(kind is not None and DENIED in (kind.name, kind.same_as) for kind in kinds)
 
 
-def _in_a_process(trial: Trial, scenario: Scenario, machine: Machine, witness: Witness) -> None:
+def _run_in_child(
+    trial: Trial, scenario: Scenario, machine: Machine, checker: InvariantChecker
+) -> None:
     machine.arm.close()
     world = machine.state.parent / "world"
     steps = [c.number for c in trial if c.kind == KILL and c.scenario != DELETES]
 
     def command(there: Machine) -> object:
-        there.arm.faults += [_fault(c, there, witness) for c in trial if c.number not in steps]
+        there.arm.faults += [
+            _build_fault(c, there, checker) for c in trial if c.number not in steps
+        ]
         return scenario.act(there)
 
     at = steps[0] if steps else None
-    child = processes.start(command, world, machine.state, kill_at=at, quiet=True)
-    if processes.end(child) != -signal.SIGKILL and len(trial) == 1:
-        witness.blame("unfired", id_of(trial))
+    child = processes.start_command(command, world, machine.state, kill_at=at, quiet=True)
+    if processes.wait_for_exit(child) != -signal.SIGKILL and len(trial) == 1:
+        checker.report("unfired", trial_id(trial))
     machine.arm = FakeArm(world)
-    witness.all_known()
-    machine.arm.on_commit = witness.committed
+    checker.check_journal()
+    machine.arm.on_commit = checker.check_write
 
 
-def _fault(case: Case, machine: Machine, witness: Witness) -> At:
-    if case.kind in OTHERS:
-        kind = _meddling(OTHERS[case.kind], machine, witness)
+def _build_fault(case: Case, machine: Machine, checker: InvariantChecker) -> NumberedFault:
+    if case.kind in INTERFERENCES:
+        kind = _interference_fault(INTERFERENCES[case.kind], machine, checker)
     else:
-        kind = _KILLING if case.kind == KILL else KINDS[case.kind]
+        kind = _KILL_FAULT if case.kind == KILL else KINDS[case.kind]
     if case.scenario == DELETES:
         counted = replace(kind, applies=_deletes)
-        return At(machine.arm, case.number, counted, case.forever, _deletes)
-    return At(machine.arm, case.number, kind, case.forever)
+        return NumberedFault(machine.arm, case.number, counted, case.forever, _deletes)
+    return NumberedFault(machine.arm, case.number, kind, case.forever)
 
 
 def _all(_: Request) -> bool:
@@ -120,35 +138,37 @@ def _deletes(request: Request) -> bool:
     return request.method == "DELETE"
 
 
-def _kill(_: Request, go_on: Callable[[], Answer]) -> Answer:
+def _commit_and_kill(_: Request, go_on: Callable[[], Response]) -> Response:
     go_on()
     os.kill(os.getpid(), signal.SIGKILL)
     raise AssertionError
 
 
-_KILLING = Kind(KILL, _kill, _all)
+_KILL_FAULT = FaultKind(KILL, _commit_and_kill, _all)
 
 
-def _meddling(other: Meddling, machine: Machine, witness: Witness) -> Kind:
-    def effect(_: Request, go_on: Callable[[], Answer]) -> Answer:
-        other.act(machine, witness)
+def _interference_fault(
+    other: Interference, machine: Machine, checker: InvariantChecker
+) -> FaultKind:
+    def effect(_: Request, go_on: Callable[[], Response]) -> Response:
+        other.act(machine, checker)
         return go_on()
 
-    return Kind(other.name, effect, lambda _: other.possible(machine))
+    return FaultKind(other.name, effect, lambda _: other.possible(machine))
 
 
-def _afterwards(scenario: Scenario, machine: Machine, witness: Witness) -> None:
+def _check_afterwards(scenario: Scenario, machine: Machine, checker: InvariantChecker) -> None:
     """A create can be gone on with; a delete leaves nothing."""
     steps: list[Callable[[], object]] = [machine.delete]
     if "delete" not in scenario.name:
         spec = scenarios.UPDATED if scenario.name == "update" else scenarios.SPEC
         steps.insert(0, lambda: machine.create(spec))
-    ran = witness.vm_id() if scenario.before else None
+    ran = checker.vm_id() if scenario.before else None
     for step in steps:
         try:
             step()
         except Exception as err:  # noqa: BLE001  # judged
-            witness.blame("not repeatable", f"{type(err).__name__}: {err}")
-        witness.elements_stay()
-        witness.same_vm(ran)
-    witness.nothing_left()
+            checker.report("not repeatable", f"{type(err).__name__}: {err}")
+        checker.check_foreign_elements()
+        checker.check_same_vm(ran)
+    checker.check_nothing_left()

@@ -22,7 +22,7 @@ from typing import Any
 import pytest
 
 from ccgpu.attest.check import Checks, Malformed, format_value
-from support.drawn import without_drawn
+from support.masking import mask_random_text
 
 _HERE = Path(__file__).resolve().parent
 _GOLDEN = Path(__file__).resolve().parents[2] / "golden" / "attest"
@@ -72,8 +72,8 @@ def _text(said: dict[str, Any]) -> Text:
     return (
         said["rule"].id,
         answer,
-        without_drawn(format_value(said["expected"])),
-        without_drawn(format_value(said["actual"])),
+        mask_random_text(format_value(said["expected"])),
+        mask_random_text(format_value(said["actual"])),
     )
 
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from ccgpu.domain.policy import ReferenceValues
 from support import gpus
-from support.vms import Judge, asking, vm
+from support.vms import Judge, caller_question, vm
 
 _CHECKS = (
     "freshness.nonce.absent",
@@ -184,15 +184,15 @@ def test_whole_evidence_passes_these_checks_and_no_others():
     pins = ReferenceValues(
         image="x", pcrs={str(index): value.hex() for index, value in vm().pcrs.items()}
     )
-    judge = Judge("default", asking(vm(), reference_values=pins))
-    found = judge(gpus.bound(vm(), gpus.gpu()))
+    judge = Judge("default", caller_question(vm(), reference_values=pins))
+    found = judge(gpus.bound_evidence(vm(), gpus.gpu()))
 
     assert found.verdict == "accepted"
     assert tuple(dict.fromkeys(check.id for check in found.checks)) == _CHECKS
 
 
 def test_a_tpm2_tools_file_of_pcr_values_is_read_before_it_is_compared():
-    found = gpus.bound(vm(), gpus.gpu())
+    found = gpus.bound_evidence(vm(), gpus.gpu())
     assert found.cpu is not None
     raw = b"".join(vm().pcrs[index] for index in range(24))
     part = replace(found.cpu, pcrs=None, pcr_file=raw)

@@ -12,11 +12,20 @@ from ccgpu.attest.check import Check
 from ccgpu.domain.evidence import Evidence, UnverifiedContext
 from ccgpu.domain.policy import MinimumTcb, ReferenceValues
 from ccgpu.errors import EvidenceRejected, EvidenceUnavailable
-from ccgpu.fakeguest.evidence.amd import Chip, Tcb
-from support.vms import AT, HOST_KEY, NONCE, Judge, asked, asking, bound, vm
+from ccgpu.fakeguest.evidence.amd import SimulatedChip, SimulatedTcb
+from support.vms import (
+    AT,
+    HOST_KEY,
+    NONCE,
+    Judge,
+    bound_evidence,
+    caller_question,
+    nonce_evidence,
+    vm,
+)
 
 judge = Judge()
-_GENOA = Tcb()
+_GENOA = SimulatedTcb()
 
 
 def _with(found, **changes):
@@ -29,7 +38,7 @@ def _claiming(found, **changes):
 
 
 def test_a_good_vm_is_accepted_and_said_to_be_simulated():
-    found = judge(asked(vm()))
+    found = judge(nonce_evidence(vm()))
 
     assert found.reasons == ()
     assert found.verdict == "accepted"
@@ -39,7 +48,7 @@ def test_a_good_vm_is_accepted_and_said_to_be_simulated():
 
 
 def test_the_report_may_come_twice_if_it_is_the_same():
-    evidence = asked(vm())
+    evidence = nonce_evidence(vm())
     assert evidence.cpu is not None
     assert evidence.cpu.hcl is not None
     found = judge(_with(evidence, report=evidence.cpu.hcl[0x20 : 0x20 + 1184]))
@@ -49,7 +58,7 @@ def test_the_report_may_come_twice_if_it_is_the_same():
 
 
 def test_simulated_roots_are_unknown_to_whoever_did_not_ask_for_them():
-    found = asked(vm())
+    found = nonce_evidence(vm())
     without = judge(replace(found, simulated_roots=None))
 
     assert without.verdict == "rejected"
@@ -59,7 +68,7 @@ def test_simulated_roots_are_unknown_to_whoever_did_not_ask_for_them():
 
 @pytest.mark.parametrize("carried", [{}, {"ark": b""}, {"ark": b"0", "ask": b"0"}])
 def test_half_of_the_simulated_roots_is_none(carried):
-    found = judge(replace(asked(vm()), simulated_roots=carried))
+    found = judge(replace(nonce_evidence(vm()), simulated_roots=carried))
 
     assert (found.verdict, found.simulated) == ("rejected", False)
 
@@ -70,25 +79,43 @@ _OTHER = replace(vm(), vm_id="11111111-2222-3333-4444-555555555555")
 @pytest.mark.parametrize(
     ("found", "reasons"),
     [
-        (_claiming(asked(vm()), nonce=None), {"freshness.nonce.absent", "vtpm.nonce.unasked"}),
-        (_claiming(asked(vm()), nonce=b""), {"freshness.nonce.absent", "vtpm.nonce.unasked"}),
-        (asked(vm(), NONCE[:31]), {"freshness.nonce.short"}),
-        (_with(asked(vm()), quote=None), {"freshness.quote.absent"}),
-        (_with(asked(vm()), signature=None), {"evidence.quote.unsigned"}),
         (
-            _with(asked(vm()), hcl=None),
+            _claiming(nonce_evidence(vm()), nonce=None),
+            {"freshness.nonce.absent", "vtpm.nonce.unasked"},
+        ),
+        (
+            _claiming(nonce_evidence(vm()), nonce=b""),
+            {"freshness.nonce.absent", "vtpm.nonce.unasked"},
+        ),
+        (nonce_evidence(vm(), NONCE[:31]), {"freshness.nonce.short"}),
+        (_with(nonce_evidence(vm()), quote=None), {"freshness.quote.absent"}),
+        (_with(nonce_evidence(vm()), signature=None), {"evidence.quote.unsigned"}),
+        (
+            _with(nonce_evidence(vm()), hcl=None),
             {"evidence.hcl.absent", "evidence.report.absent", "vtpm.ak.absent"},
         ),
-        (_with(asked(vm()), report=bytes(1184)), {"evidence.report.other"}),
-        (_with(asked(vm()), vek=None), {"collateral.vek.absent"}),
-        (replace(asked(vm()), cpu=None), {"evidence.cpu.absent"}),
-        (asked(replace(vm(), configuration={"secure-boot": False})), {"policy.secure-boot"}),
-        (asked(replace(vm(), boot={"secure_boot": False})), {"policy.secure-boot.measured"}),
-        (asked(replace(vm(), report={"platform_info": 0x04})), {"policy.alias-check"}),
-        (asked(replace(vm(), report={"id_key_digest": b"\x01" * 48})), {"policy.id-key-digest"}),
-        (asked(replace(vm(), chip=Chip(replace(_GENOA, snp=0x16)))), {"policy.tcb.snp"}),
+        (_with(nonce_evidence(vm()), report=bytes(1184)), {"evidence.report.other"}),
+        (_with(nonce_evidence(vm()), vek=None), {"collateral.vek.absent"}),
+        (replace(nonce_evidence(vm()), cpu=None), {"evidence.cpu.absent"}),
         (
-            asked(replace(vm(), chip=Chip(replace(_GENOA, microcode=0x53)))),
+            nonce_evidence(replace(vm(), configuration={"secure-boot": False})),
+            {"policy.secure-boot"},
+        ),
+        (
+            nonce_evidence(replace(vm(), boot={"secure_boot": False})),
+            {"policy.secure-boot.measured"},
+        ),
+        (nonce_evidence(replace(vm(), report={"platform_info": 0x04})), {"policy.alias-check"}),
+        (
+            nonce_evidence(replace(vm(), report={"id_key_digest": b"\x01" * 48})),
+            {"policy.id-key-digest"},
+        ),
+        (
+            nonce_evidence(replace(vm(), chip=SimulatedChip(replace(_GENOA, snp=0x16)))),
+            {"policy.tcb.snp"},
+        ),
+        (
+            nonce_evidence(replace(vm(), chip=SimulatedChip(replace(_GENOA, microcode=0x53)))),
             {"policy.tcb.microcode"},
         ),
     ],
@@ -101,7 +128,7 @@ def test_each_is_refused_for_what_is_wrong_with_it(found, reasons):
 @pytest.mark.parametrize("component", ["bootloader", "tee"])
 def test_each_component_has_its_floor(component):
     floor = {"bootloader": 0, "tee": 0, "snp": 0, "microcode": 0} | {component: 99}
-    found = judge(asked(vm()), cpu={"minimum_tcb": MinimumTcb(**floor)})
+    found = judge(nonce_evidence(vm()), cpu={"minimum_tcb": MinimumTcb(**floor)})
 
     assert found.reasons == (
         {"bootloader": "policy.tcb.bootloader", "tee": "policy.tcb.tee"}[component],
@@ -110,7 +137,7 @@ def test_each_component_has_its_floor(component):
 
 def test_the_floor_holds_for_the_tcb_at_launch_too():
     old = replace(_GENOA, snp=0x16)
-    found = judge(asked(replace(vm(), report={"launch_tcb": old})))
+    found = judge(nonce_evidence(replace(vm(), report={"launch_tcb": old})))
 
     assert found.reasons == ("policy.tcb.snp",)
     refused = next(check for check in found.checks if not check.ok)
@@ -118,7 +145,7 @@ def test_the_floor_holds_for_the_tcb_at_launch_too():
 
 
 def test_the_product_has_to_be_on_the_list():
-    found = judge(asked(vm()), cpu={"products": ("Turin",)})
+    found = judge(nonce_evidence(vm()), cpu={"products": ("Turin",)})
 
     assert found.reasons == ("policy.product",)
 
@@ -126,24 +153,24 @@ def test_the_product_has_to_be_on_the_list():
 def test_a_nonce_of_the_callers_wins_and_has_to_be_the_same():
     other = Judge(inputs=AppraisalInputs(AT, nonce=b"\x01" * 32))
 
-    assert set(other(asked(vm())).reasons) == {"freshness.nonce.other", "vtpm.nonce.other"}
+    assert set(other(nonce_evidence(vm())).reasons) == {"freshness.nonce.other", "vtpm.nonce.other"}
     same = Judge(inputs=AppraisalInputs(AT, nonce=NONCE))
-    found = same(asked(vm()))
+    found = same(nonce_evidence(vm()))
     assert found.verdict == "accepted"
     assert not [words for words in found.not_proven if words.startswith("freshness")]
 
 
 def test_a_short_nonce_is_taken_only_when_the_policy_says_so_and_never_an_empty_one():
-    found = judge(asked(vm(), b"abc"), unsafe_short_nonce=True)
+    found = judge(nonce_evidence(vm(), b"abc"), unsafe_short_nonce=True)
 
     assert found.verdict == "accepted"
     assert found.unsafe == ("unsafe_short_nonce",)
-    empty = judge(asked(vm(), b""), unsafe_short_nonce=True)
+    empty = judge(nonce_evidence(vm(), b""), unsafe_short_nonce=True)
     assert "freshness.nonce.absent" in empty.reasons
 
 
 def test_bound_evidence_is_accepted_where_a_bare_nonce_would_be_too():
-    assert judge(bound(vm())).verdict == "accepted"
+    assert judge(bound_evidence(vm())).verdict == "accepted"
 
 
 # What the maker of the evidence says of VM, host key and nonce is taken here: test_identity.py has
@@ -156,7 +183,7 @@ _BINDING = {
 
 
 def test_bound_evidence_is_accepted_where_it_has_to_be_bound():
-    found = Judge(inputs=asking(vm()))(bound(vm()), binding="ccgpu-bind-v1")
+    found = Judge(inputs=caller_question(vm()))(bound_evidence(vm()), binding="ccgpu-bind-v1")
 
     assert found.verdict == "accepted"
     assert not [words for words in found.not_proven if words.startswith(("identity", "channel"))]
@@ -165,14 +192,20 @@ def test_bound_evidence_is_accepted_where_it_has_to_be_bound():
 @pytest.mark.parametrize(
     ("found", "reasons"),
     [
-        (asked(vm()), {"binding.kind", "binding.host-key.absent", "binding.vm-id.absent"}),
-        (bound(vm(), host_key=None), {"binding.host-key.absent", "vtpm.nonce.other"}),
-        (bound(vm(), vm_id=None), {"binding.vm-id.absent", "vtpm.nonce.other"}),
-        (bound(vm(), nonce=NONCE + b"x"), {"binding.nonce.size", "vtpm.nonce.short"}),
-        (bound(vm(), host_key=HOST_KEY + b"x"), {"hcl.user-data.other", "vtpm.nonce.other"}),
-        (bound(vm(), recipient_key=b"x" * 32), {"hcl.user-data.other", "vtpm.nonce.other"}),
+        (nonce_evidence(vm()), {"binding.kind", "binding.host-key.absent", "binding.vm-id.absent"}),
+        (bound_evidence(vm(), host_key=None), {"binding.host-key.absent", "vtpm.nonce.other"}),
+        (bound_evidence(vm(), vm_id=None), {"binding.vm-id.absent", "vtpm.nonce.other"}),
+        (bound_evidence(vm(), nonce=NONCE + b"x"), {"binding.nonce.size", "vtpm.nonce.short"}),
         (
-            bound(vm(), vm_id=_OTHER.vm_id),
+            bound_evidence(vm(), host_key=HOST_KEY + b"x"),
+            {"hcl.user-data.other", "vtpm.nonce.other"},
+        ),
+        (
+            bound_evidence(vm(), recipient_key=b"x" * 32),
+            {"hcl.user-data.other", "vtpm.nonce.other"},
+        ),
+        (
+            bound_evidence(vm(), vm_id=_OTHER.vm_id),
             {"hcl.user-data.other", "policy.vm-id", "vtpm.nonce.other"},
         ),
     ],
@@ -188,15 +221,15 @@ def test_what_breaks_the_binding_is_refused(found, reasons):
 def test_a_vm_that_is_bound_to_another_ones_id_is_not_the_one_that_was_asked_for():
     machine = vm()
     pretending = replace(machine, vm_id=_OTHER.vm_id)
-    honest = bound(machine)
-    lied = bound(pretending)
+    honest = bound_evidence(machine)
+    lied = bound_evidence(pretending)
 
     assert judge(_claiming(honest, vm_id=machine.vm_id.lower()), **_BINDING).verdict == "accepted"
     assert "policy.vm-id" in judge(_claiming(lied, vm_id=machine.vm_id), **_BINDING).reasons
 
 
 def test_evidence_that_was_collected_before_the_quote_may_not_be_exchanged():
-    found = _with(bound(vm()), thim=b"{}")
+    found = _with(bound_evidence(vm()), thim=b"{}")
 
     assert "vtpm.nonce.other" in judge(found, **_BINDING).reasons
 
@@ -210,14 +243,14 @@ def test_golden_values_are_compared_one_by_one():
     good = Judge(inputs=AppraisalInputs(AT, reference_values=_pins()))
     bad = Judge(inputs=AppraisalInputs(AT, reference_values=_pins(**{"4": "00" * 32})))
 
-    assert good(asked(vm())).verdict == "accepted"
-    assert bad(asked(vm())).reasons == ("policy.pins.pcr",)
-    wrong = [check for check in bad(asked(vm())).checks if not check.ok]
+    assert good(nonce_evidence(vm())).verdict == "accepted"
+    assert bad(nonce_evidence(vm())).reasons == ("policy.pins.pcr",)
+    wrong = [check for check in bad(nonce_evidence(vm())).checks if not check.ok]
     assert [check.actual.split()[1] for check in wrong] == ["4"]
 
 
 def test_a_pinned_pcr_that_was_not_quoted_is_refused():
-    found = _with(asked(vm()), quote=None)
+    found = _with(nonce_evidence(vm()), quote=None)
     pinned = Judge(inputs=AppraisalInputs(AT, reference_values=_pins()))
 
     assert "policy.pins.unquoted" in pinned(found).reasons
@@ -226,13 +259,13 @@ def test_a_pinned_pcr_that_was_not_quoted_is_refused():
 def test_golden_values_that_the_policy_wants_must_be_there_but_for_the_first_use():
     changed = {"cpu": {"require_pins": True}}
 
-    assert judge(asked(vm()), **changed).reasons == ("policy.pins.absent",)
+    assert judge(nonce_evidence(vm()), **changed).reasons == ("policy.pins.absent",)
     first = Judge(inputs=AppraisalInputs(AT, recording=True))
-    assert first(asked(vm()), **changed).verdict == "accepted"
+    assert first(nonce_evidence(vm()), **changed).verdict == "accepted"
 
 
 def test_a_missing_revocation_list_is_no_verdict_and_the_policy_is_looked_at_all_the_same():
-    found = judge(asked(vm()), cpu={"require_crl": True})
+    found = judge(nonce_evidence(vm()), cpu={"require_crl": True})
 
     assert found.verdict == "no_verdict"
     assert found.reasons == ("snp.crl.present",)
@@ -247,12 +280,15 @@ def test_a_revocation_list_that_is_there_is_looked_at_unasked():
     good = amd.crl().signed_by(amd.ark_key)
     bad = amd.crl(0).signed_by(amd.ark_key)
 
-    assert judge(_with(asked(vm()), crl=good), cpu={"require_crl": True}).verdict == "accepted"
-    assert "snp.crl.vek" in judge(_with(asked(vm()), crl=bad)).reasons
+    assert (
+        judge(_with(nonce_evidence(vm()), crl=good), cpu={"require_crl": True}).verdict
+        == "accepted"
+    )
+    assert "snp.crl.vek" in judge(_with(nonce_evidence(vm()), crl=bad)).reasons
 
 
 def test_a_rejection_outranks_the_want_of_collateral():
-    found = judge(_with(asked(vm(), b"x"), vek=None))
+    found = judge(_with(nonce_evidence(vm(), b"x"), vek=None))
 
     assert found.verdict == "rejected"
     with pytest.raises(EvidenceRejected) as caught:
@@ -265,10 +301,10 @@ def test_a_refusal_by_time_alone_says_what_to_do():
     late = Judge(inputs=AppraisalInputs(datetime(2050, 1, 1, tzinfo=UTC)))
 
     with pytest.raises(EvidenceRejected) as caught:
-        late(asked(vm())).require()
+        late(nonce_evidence(vm())).require()
     assert "--at bundle" in str(caught.value.hint)
     with pytest.raises(EvidenceRejected) as caught:
-        late(asked(vm(), b"x")).require()
+        late(nonce_evidence(vm(), b"x")).require()
     assert caught.value.hint is None
 
 
@@ -294,7 +330,7 @@ def test_a_quote_without_a_paravisor_is_checked_and_proves_nothing():
     from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
     pem = vm().ak.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
-    found = judge(_with(asked(vm()), hcl=None, ak=pem))
+    found = judge(_with(nonce_evidence(vm()), hcl=None, ak=pem))
 
     assert set(found.reasons) == {
         "evidence.hcl.absent",
@@ -306,7 +342,7 @@ def test_a_quote_without_a_paravisor_is_checked_and_proves_nothing():
 
 @pytest.mark.parametrize("ak", [b"", b"-----BEGIN PUBLIC KEY-----", HOST_KEY])
 def test_a_key_that_cannot_be_read_is_refused(ak):
-    assert "vtpm.ak" in judge(_with(asked(vm()), hcl=None, ak=ak)).reasons
+    assert "vtpm.ak" in judge(_with(nonce_evidence(vm()), hcl=None, ak=ak)).reasons
 
 
 def test_a_key_that_is_not_rsa_is_refused():
@@ -316,20 +352,20 @@ def test_a_key_that_is_not_rsa_is_refused():
     key = ec.generate_private_key(ec.SECP256R1()).public_key()
     pem = key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
 
-    assert "vtpm.ak" in judge(_with(asked(vm()), hcl=None, ak=pem)).reasons
+    assert "vtpm.ak" in judge(_with(nonce_evidence(vm()), hcl=None, ak=pem)).reasons
 
 
 def test_pcr_values_may_come_in_a_file_of_tpm2_tools():
     raw = b"".join(vm().pcrs[index] for index in range(24))
 
-    assert judge(_with(asked(vm()), pcrs=None, pcr_file=raw)).verdict == "accepted"
-    assert "vtpm.pcrs.absent" in judge(_with(asked(vm()), pcrs=None)).reasons
+    assert judge(_with(nonce_evidence(vm()), pcrs=None, pcr_file=raw)).verdict == "accepted"
+    assert "vtpm.pcrs.absent" in judge(_with(nonce_evidence(vm()), pcrs=None)).reasons
 
 
 def test_without_a_part_that_the_policy_wants_there_is_no_good_verdict():
     both = Judge("default")
 
-    assert "evidence.gpu.absent" in both(bound(vm())).reasons
+    assert "evidence.gpu.absent" in both(bound_evidence(vm())).reasons
     nothing = judge(Evidence("bundle", claimed=UnverifiedContext(NONCE)))
     assert nothing.reasons == ("evidence.cpu.absent",)
 
@@ -352,7 +388,7 @@ def test_bulletins_are_named_by_the_floor_that_answers_them_and_when_they_are_no
 
 
 def test_facts_name_what_the_evidence_says_of_itself():
-    facts = judge(asked(vm())).facts
+    facts = judge(nonce_evidence(vm())).facts
 
     assert facts["product"] == "Genoa"
     assert facts["vm id"] == vm().vm_id
@@ -370,7 +406,7 @@ def test_facts_name_what_tells_this_vm_from_another():
         "launch_mit_vector": 7,
         "current_mit_vector": 5,
     }
-    facts = judge(bound(replace(vm(), report={"version": 5, **said}))).facts
+    facts = judge(bound_evidence(replace(vm(), report={"version": 5, **said}))).facts
 
     assert facts["host key"] == "SHA256:gNSIRW+2Iyiuvsdp/bgjy38bvWHw6wQm3tuoXrl3WjQ"
     assert facts["guest_svn"] == "0x1000d"
@@ -378,6 +414,6 @@ def test_facts_name_what_tells_this_vm_from_another():
     assert facts["host_data"] == "03" * 32
     assert facts["platform_info"] == "0x24"
     assert (facts["launch_mit_vector"], facts["current_mit_vector"]) == ("0x7", "0x5")
-    older = judge(asked(replace(vm(), report={"version": 3}))).facts
+    older = judge(nonce_evidence(replace(vm(), report={"version": 3}))).facts
     assert (older["launch_mit_vector"], older["current_mit_vector"]) == ("not told", "not told")
     assert "host key" not in older

@@ -15,8 +15,8 @@ from ccgpu.domain.policy import GpuPolicy, ReferenceValues
 from ccgpu.errors import EvidenceRejected
 from ccgpu.fakeguest.evidence import spdm
 from ccgpu.store import policies
-from support.gpus import GOOD, asked, bound, gpu
-from support.vms import Judge, asking, newest_vm, vm
+from support.gpus import GOOD, bound_evidence, gpu, nonce_evidence
+from support.vms import Judge, caller_question, newest_vm, vm
 
 judge = Judge("gpu-only")
 
@@ -32,7 +32,7 @@ def _state(found, state):
 
 
 def test_a_good_gpu_is_accepted_and_said_to_be_simulated():
-    found = judge(asked(gpu()))
+    found = judge(nonce_evidence(gpu()))
 
     assert found.reasons == ()
     assert (found.verdict, found.simulated) == ("accepted", True)
@@ -40,7 +40,7 @@ def test_a_good_gpu_is_accepted_and_said_to_be_simulated():
 
 
 def test_simulated_roots_are_unknown_without_being_asked_for():
-    found = judge(replace(asked(gpu()), simulated_roots=None))
+    found = judge(replace(nonce_evidence(gpu()), simulated_roots=None))
 
     assert found.verdict == "rejected"
     assert "gpu.chain.root" in found.reasons
@@ -59,7 +59,7 @@ def test_simulated_roots_are_unknown_without_being_asked_for():
     ],
 )
 def test_each_demand_of_the_policy_refuses_by_itself(changes, reason):
-    assert judge(asked(gpu()), gpu=_policy(**changes)).reasons == (reason,)
+    assert judge(nonce_evidence(gpu()), gpu=_policy(**changes)).reasons == (reason,)
 
 
 @pytest.mark.parametrize(
@@ -72,11 +72,11 @@ def test_each_demand_of_the_policy_refuses_by_itself(changes, reason):
     ],
 )
 def test_what_the_policy_allows_is_accepted(changes):
-    assert judge(asked(gpu()), gpu=_policy(**changes)).verdict == "accepted"
+    assert judge(nonce_evidence(gpu()), gpu=_policy(**changes)).verdict == "accepted"
 
 
 def test_two_gpus_are_refused_where_one_is_expected():
-    found = asked(gpu())
+    found = nonce_evidence(gpu())
     two = judge(replace(found, gpus=found.gpus * 2))
 
     assert two.reasons == ("policy.gpu.count",)
@@ -94,14 +94,14 @@ def test_two_gpus_are_refused_where_one_is_expected():
     ],
 )
 def test_the_guests_word_has_to_be_good_where_it_is_wanted(state, reasons):
-    found = judge(_state(asked(gpu()), state), gpu=_policy(require_state=True))
+    found = judge(_state(nonce_evidence(gpu()), state), gpu=_policy(require_state=True))
 
     assert found.reasons == reasons
 
 
 def test_the_guests_word_is_held_to_where_it_need_not_be_there():
-    assert judge(_state(asked(gpu()), None)).verdict == "accepted"
-    bad = judge(_state(asked(gpu()), ReportedGpuState(cc_mode=False, dev_tools=True)))
+    assert judge(_state(nonce_evidence(gpu()), None)).verdict == "accepted"
+    bad = judge(_state(nonce_evidence(gpu()), ReportedGpuState(cc_mode=False, dev_tools=True)))
     assert bad.reasons == ("policy.gpu.cc-mode", "policy.gpu.dev-tools")
 
 
@@ -114,14 +114,14 @@ def test_the_guests_word_is_held_to_where_it_need_not_be_there():
     ],
 )
 def test_other_modes_are_refused_by_name(flag, pcie, reasons):
-    said = (spdm.Opaque(36, flag.to_bytes(2, "little")), spdm.Opaque(21, bytes([pcie])))
-    found = judge(asked(replace(gpu(), saying=said)))
+    said = (spdm.OpaqueField(36, flag.to_bytes(2, "little")), spdm.OpaqueField(21, bytes([pcie])))
+    found = judge(nonce_evidence(replace(gpu(), saying=said)))
 
     assert set(found.reasons) == reasons
 
 
 def test_without_manifests_there_is_no_verdict():
-    found = asked(gpu())
+    found = nonce_evidence(gpu())
     collateral = replace(found.collateral, rims=())
     judged = judge(replace(found, collateral=collateral))
 
@@ -129,7 +129,7 @@ def test_without_manifests_there_is_no_verdict():
 
 
 def test_one_manifest_alone_compares_nothing():
-    found = asked(gpu())
+    found = nonce_evidence(gpu())
     collateral = replace(found.collateral, rims=found.collateral.rims[:1])
     judged = judge(replace(found, collateral=collateral))
 
@@ -138,7 +138,7 @@ def test_one_manifest_alone_compares_nothing():
 
 
 def test_without_answers_there_is_no_verdict_unless_nobody_is_to_be_asked():
-    found = asked(gpu())
+    found = nonce_evidence(gpu())
     silent = replace(found, collateral=replace(found.collateral, ocsp=()))
 
     assert (judge(silent).verdict, judge(silent).reasons) == ("no_verdict", ("ocsp.absent",))
@@ -149,7 +149,7 @@ def test_without_answers_there_is_no_verdict_unless_nobody_is_to_be_asked():
 
 def test_stale_answers_are_a_rejection_unless_a_grace_says_otherwise():
     ended = datetime(2026, 11, 22, 11, tzinfo=UTC)
-    found = asked(replace(gpu(), answers={"next_update": ended}))
+    found = nonce_evidence(replace(gpu(), answers={"next_update": ended}))
 
     with pytest.raises(EvidenceRejected) as caught:
         judge(found).require()
@@ -159,7 +159,7 @@ def test_stale_answers_are_a_rejection_unless_a_grace_says_otherwise():
 
 
 def test_a_hold_is_let_pass_for_manifests_only_and_by_name_only():
-    held = asked(replace(gpu(), answers={"status": "revoked", "reason": 6}))
+    held = nonce_evidence(replace(gpu(), answers={"status": "revoked", "reason": 6}))
 
     assert "ocsp.hold" in judge(held).reasons
     allowed = judge(held, gpu=_policy(unsafe_allow_hold=True))
@@ -171,12 +171,15 @@ def test_a_hold_is_let_pass_for_manifests_only_and_by_name_only():
 def test_a_nonce_that_nvidia_published_is_refused_without_the_flag():
     known = min(KNOWN_NONCES)
 
-    assert judge(asked(gpu(), known)).reasons == ("gpu.nonce.known",)
-    assert judge(asked(gpu(), known), gpu=_policy(unsafe_known_nonce=True)).verdict == "accepted"
+    assert judge(nonce_evidence(gpu(), known)).reasons == ("gpu.nonce.known",)
+    assert (
+        judge(nonce_evidence(gpu(), known), gpu=_policy(unsafe_known_nonce=True)).verdict
+        == "accepted"
+    )
 
 
 def test_a_report_that_is_not_believed_is_not_held_against_the_policy():
-    found = asked(gpu())
+    found = nonce_evidence(gpu())
     other = replace(found, gpus=(replace(found.gpus[0], chain=b"x"),))
     judged = judge(other)
 
@@ -185,17 +188,17 @@ def test_a_report_that_is_not_believed_is_not_held_against_the_policy():
 
 
 def test_a_report_that_cannot_be_read_is_refused():
-    found = asked(gpu())
+    found = nonce_evidence(gpu())
     judged = judge(replace(found, gpus=(replace(found.gpus[0], report=b"x"),)))
 
     assert judged.verdict == "rejected"
 
 
-both = Judge("default", asking(vm()))
+both = Judge("default", caller_question(vm()))
 
 
 def test_a_vm_and_its_gpu_bound_to_this_connection_are_accepted_by_default():
-    found = both(bound(vm(), gpu()))
+    found = both(bound_evidence(vm(), gpu()))
 
     assert found.reasons == ()
     assert found.verdict == "accepted"
@@ -206,7 +209,9 @@ def test_strict_accepts_newer_firmware_with_pins_and_a_current_list():
     pins = ReferenceValues(
         image="x", pcrs={str(i): value.hex() for i, value in machine.pcrs.items()}
     )
-    found = Judge("strict", asking(machine, reference_values=pins))(bound(machine, gpu()))
+    found = Judge("strict", caller_question(machine, reference_values=pins))(
+        bound_evidence(machine, gpu())
+    )
 
     assert found.reasons == ()
     assert not [words for words in found.not_proven if words.startswith(("freshness", "the boot"))]
@@ -214,27 +219,29 @@ def test_strict_accepts_newer_firmware_with_pins_and_a_current_list():
 
 def test_the_gpu_of_another_vm_is_refused():
     stranger = replace(vm(), ak=rsa.generate_private_key(65537, 2048))
-    theirs = bound(stranger, gpu())
-    found = replace(bound(vm(), gpu()), gpus=theirs.gpus)
+    theirs = bound_evidence(stranger, gpu())
+    found = replace(bound_evidence(vm(), gpu()), gpus=theirs.gpus)
 
     assert set(both(found).reasons) == {"vtpm.nonce.other", "gpu.nonce.other"}
 
 
 def test_evidence_of_the_gpu_may_not_be_exchanged_after_the_quote():
-    found, later = bound(vm(), gpu()), bound(vm(), gpu())
+    found, later = bound_evidence(vm(), gpu()), bound_evidence(vm(), gpu())
     exchanged = replace(found, gpus=later.gpus)
 
     assert both(exchanged).reasons == ("vtpm.nonce.other",)
 
 
 def test_a_bound_gpu_without_its_vm_answers_nobody_knows_what():
-    found = replace(bound(vm(), gpu()), cpu=None)
+    found = replace(bound_evidence(vm(), gpu()), cpu=None)
 
     assert {"evidence.cpu.absent", "gpu.nonce.unasked"} <= set(both(found).reasons)
 
 
 def test_what_the_policy_does_not_ask_for_is_said_not_to_be_looked_at():
-    found = judge(replace(bound(vm(), gpu()), cpu=None, claimed=asked(gpu()).claimed))
+    found = judge(
+        replace(bound_evidence(vm(), gpu()), cpu=None, claimed=nonce_evidence(gpu()).claimed)
+    )
 
     assert any(words.startswith("the CPU and the VM") for words in found.not_proven)
 

@@ -13,14 +13,14 @@ from ccgpu.fakeguest.evidence import tokens
 from ccgpu.fakeguest.evidence.tokens import ABSENT
 from support import gpus, vms
 from support.gpus import gpu
-from support.vms import AT, MAA_REPORT, NONCE, Judge, asking, vm
+from support.vms import AT, MAA_REPORT, NONCE, Judge, caller_question, vm
 
 NRAS, MAA = tokens.nras_signer(), tokens.maa_signer()
 NRAS_KEYS, MAA_KEYS = tokens.key_set(NRAS.jwk()), tokens.key_set(MAA.jwk())
 
 
 def _ueid():
-    return judge_gpu(gpus.asked(gpu())).facts["GPU ueid"]
+    return judge_gpu(gpus.nonce_evidence(gpu())).facts["GPU ueid"]
 
 
 def _policy(**changes):
@@ -44,7 +44,7 @@ def judge_cpu(found, keys=None, **changes):
 
 
 def _nras(found, **changes):
-    answer = tokens.NrasAnswer(NRAS, NONCE, issued=AT, ueids=(_ueid(),), **changes)
+    answer = tokens.NrasResponse(NRAS, NONCE, issued=AT, ueids=(_ueid(),), **changes)
     return replace(found, tokens=AttestationTokens(nras=answer.signed()))
 
 
@@ -55,62 +55,62 @@ def _maa(found, tee=None, **changes):
 
 
 def test_a_good_token_beside_good_evidence_is_accepted():
-    found = judge_gpu(_nras(gpus.asked(gpu())), NRAS_KEYS)
+    found = judge_gpu(_nras(gpus.nonce_evidence(gpu())), NRAS_KEYS)
     assert found.reasons == ()
-    other = judge_cpu(_maa(vms.asked(vm())), MAA_KEYS)
+    other = judge_cpu(_maa(vms.nonce_evidence(vm())), MAA_KEYS)
     assert other.reasons == ()
 
 
 def test_without_a_key_set_of_the_callers_a_token_is_not_looked_at_and_that_is_said():
-    found = judge_gpu(_nras(gpus.asked(gpu())))
+    found = judge_gpu(_nras(gpus.nonce_evidence(gpu())))
 
     assert found.verdict == "accepted"
     assert any("NVIDIA's token" in words for words in found.not_proven)
-    other = judge_cpu(_maa(vms.asked(vm())))
+    other = judge_cpu(_maa(vms.nonce_evidence(vm())))
     assert any("Microsoft's token" in words for words in other.not_proven)
 
 
 def test_a_token_that_has_to_be_there_and_is_not_is_a_refusal():
-    assert judge_gpu(gpus.asked(gpu()), NRAS_KEYS, require_nras=True).reasons == (
+    assert judge_gpu(gpus.nonce_evidence(gpu()), NRAS_KEYS, require_nras=True).reasons == (
         "evidence.nras.absent",
     )
-    assert judge_cpu(vms.asked(vm()), MAA_KEYS, require_maa=True).reasons == (
+    assert judge_cpu(vms.nonce_evidence(vm()), MAA_KEYS, require_maa=True).reasons == (
         "evidence.maa.absent",
     )
 
 
 def test_a_token_that_has_to_be_checked_and_cannot_be_is_no_verdict():
-    found = judge_gpu(_nras(gpus.asked(gpu())), None, require_nras=True)
+    found = judge_gpu(_nras(gpus.nonce_evidence(gpu())), None, require_nras=True)
 
     assert (found.verdict, found.reasons) == ("no_verdict", ("collateral.jwks.absent",))
-    assert judge_gpu(_nras(gpus.asked(gpu())), NRAS_KEYS, require_nras=True).reasons == ()
+    assert judge_gpu(_nras(gpus.nonce_evidence(gpu())), NRAS_KEYS, require_nras=True).reasons == ()
 
 
 @pytest.mark.parametrize("overall", [False, "true", 1, None])
 def test_a_bad_token_refuses_although_the_local_verdict_is_good(overall):
     changed = {"overall": {"x-nvidia-overall-att-result": overall}}
-    found = judge_gpu(_nras(gpus.asked(gpu()), **changed), NRAS_KEYS)
+    found = judge_gpu(_nras(gpus.nonce_evidence(gpu()), **changed), NRAS_KEYS)
 
     assert found.reasons == ("nras.overall",)
 
 
 def test_a_good_token_never_makes_a_bad_verdict_good():
-    found = gpus.asked(gpu())
+    found = gpus.nonce_evidence(gpu())
     bad = replace(found, gpus=(replace(found.gpus[0], chain=b"x"),))
 
     assert judge_gpu(_nras(bad), NRAS_KEYS).verdict == "rejected"
 
 
 def test_the_token_of_another_gpu_is_refused():
-    answer = tokens.NrasAnswer(NRAS, NONCE, issued=AT)
-    found = replace(gpus.asked(gpu()), tokens=AttestationTokens(nras=answer.signed()))
+    answer = tokens.NrasResponse(NRAS, NONCE, issued=AT)
+    found = replace(gpus.nonce_evidence(gpu()), tokens=AttestationTokens(nras=answer.signed()))
 
     assert "nras.gpus.other" in judge_gpu(found, NRAS_KEYS).reasons
 
 
 def test_the_token_of_another_vm_is_refused():
     token = tokens.MaaToken(MAA, NONCE, vm_id="11111111-2222-3333-4444-555555555555", issued=AT)
-    found = replace(vms.asked(vm()), tokens=AttestationTokens(maa=token.signed()))
+    found = replace(vms.nonce_evidence(vm()), tokens=AttestationTokens(maa=token.signed()))
 
     assert "maa.vm-id" in judge_cpu(found, MAA_KEYS).reasons
 
@@ -118,8 +118,10 @@ def test_the_token_of_another_vm_is_refused():
 def test_a_key_set_that_came_with_nobody_is_not_believed():
     stranger = tokens.key_set(tokens.nras_signer().jwk())
 
-    assert judge_gpu(_nras(gpus.asked(gpu())), stranger).verdict == "rejected"
-    assert judge_gpu(_nras(gpus.asked(gpu())), json.dumps({}).encode()).verdict == "rejected"
+    assert judge_gpu(_nras(gpus.nonce_evidence(gpu())), stranger).verdict == "rejected"
+    assert (
+        judge_gpu(_nras(gpus.nonce_evidence(gpu())), json.dumps({}).encode()).verdict == "rejected"
+    )
 
 
 @pytest.mark.parametrize(
@@ -140,11 +142,13 @@ def test_a_key_set_that_came_with_nobody_is_not_believed():
     ids=str,
 )
 def test_a_token_that_says_otherwise_than_the_report_is_refused_by_name(changes, reason):
-    assert judge_cpu(_maa(vms.asked(vm()), **changes), MAA_KEYS).reasons == (reason,)
+    assert judge_cpu(_maa(vms.nonce_evidence(vm()), **changes), MAA_KEYS).reasons == (reason,)
 
 
 def test_a_token_and_a_report_that_differ_on_debugging_are_told_so():
-    found = judge_cpu(_maa(vms.asked(vm()), {"x-ms-sevsnpvm-is-debuggable": True}), MAA_KEYS)
+    found = judge_cpu(
+        _maa(vms.nonce_evidence(vm()), {"x-ms-sevsnpvm-is-debuggable": True}), MAA_KEYS
+    )
 
     assert found.reasons == ("maa.debuggable", "maa.debuggable.other")
 
@@ -156,16 +160,16 @@ def _not_compared(found):
 
 
 def test_what_a_token_does_not_say_is_named_as_not_compared():
-    whole = judge_cpu(_maa(vms.asked(vm())), MAA_KEYS)
+    whole = judge_cpu(_maa(vms.nonce_evidence(vm())), MAA_KEYS)
     assert _not_compared(whole) == ["report data", "TCB"]
     silent = {"x-ms-sevsnpvm-reportid": ABSENT, "x-ms-sevsnpvm-vmpl": ABSENT}
-    found = judge_cpu(_maa(vms.asked(vm()), silent), MAA_KEYS)
+    found = judge_cpu(_maa(vms.nonce_evidence(vm()), silent), MAA_KEYS)
     assert found.verdict == "accepted"
     assert _not_compared(found) == ["report id", "VMPL", "report data", "TCB"]
 
 
 def test_a_token_is_compared_with_nothing_that_is_not_believed():
-    evidence = vms.asked(vm())
+    evidence = vms.nonce_evidence(vm())
     assert evidence.cpu is not None
     unbelieved = replace(evidence, cpu=replace(evidence.cpu, vek=None))
     found = judge_cpu(_maa(unbelieved, {"x-ms-sevsnpvm-reportid": "44" * 32}), MAA_KEYS)
@@ -180,14 +184,14 @@ def test_a_good_token_of_a_shared_provider_is_accepted_by_the_policies_that_ship
         token = tokens.MaaToken(
             MAA, NONCE, vm_id=vm().vm_id, issued=AT, tee=MAA_REPORT, issuer=issuer
         )
-        found = replace(vms.asked(vm()), tokens=AttestationTokens(maa=token.signed()))
+        found = replace(vms.nonce_evidence(vm()), tokens=AttestationTokens(maa=token.signed()))
         question = AppraisalInputs(AT, keys=TokenKeySets(maa=MAA_KEYS))
         assert Judge("cpu-only", question)(found).reasons == ()
 
 
 def test_a_good_token_leaves_the_default_verdict_accepted():
-    found = _maa(gpus.bound(vm(), gpu()))
-    judged = Judge("default", asking(vm(), keys=TokenKeySets(maa=MAA_KEYS)))(found)
+    found = _maa(gpus.bound_evidence(vm(), gpu()))
+    judged = Judge("default", caller_question(vm(), keys=TokenKeySets(maa=MAA_KEYS)))(found)
 
     assert judged.reasons == ()
     assert "maa.report-id" in {check.id for check in judged.checks}
@@ -199,7 +203,7 @@ def test_a_good_token_leaves_the_default_verdict_accepted():
 )
 def test_a_provider_that_is_not_listed_is_refused(issuer):
     token = tokens.MaaToken(MAA, NONCE, vm_id=vm().vm_id, issued=AT, tee=MAA_REPORT, issuer=issuer)
-    found = replace(vms.asked(vm()), tokens=AttestationTokens(maa=token.signed()))
+    found = replace(vms.nonce_evidence(vm()), tokens=AttestationTokens(maa=token.signed()))
     judged = Judge("cpu-only", AppraisalInputs(AT, keys=TokenKeySets(maa=MAA_KEYS)))(found)
 
     assert "token.iss" in judged.reasons

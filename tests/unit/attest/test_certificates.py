@@ -16,20 +16,20 @@ from ccgpu.attest import certificates
 from ccgpu.attest.check import Malformed, Rule
 from ccgpu.fakeguest.evidence import amd as amds
 from ccgpu.fakeguest.evidence import pki
-from ccgpu.fakeguest.evidence.pki import Certificate, Extension
+from ccgpu.fakeguest.evidence.pki import CertificateTemplate, X509Extension
 
 _RULE = Rule("test.certificate", "a certificate of the test", "the test")
 _KEY = ec.generate_private_key(ec.SECP384R1())
 
 
-def _certificate(name: str = "one") -> Certificate:
-    return Certificate(
-        subject=amds.named(name),
-        issuer=amds.named("issuer"),
-        key=pki.public(_KEY),
+def _certificate(name: str = "one") -> CertificateTemplate:
+    return CertificateTemplate(
+        subject=amds.amd_name(name),
+        issuer=amds.amd_name("issuer"),
+        key=pki.public_key_info(_KEY),
         not_before=datetime(2026, 1, 1, tzinfo=UTC),
         not_after=datetime(2027, 1, 1, tzinfo=UTC),
-        extensions=(Extension("1.2.3", b"\x05\x00"),),
+        extensions=(X509Extension("1.2.3", b"\x05\x00"),),
         algorithm=pki.ECDSA_SHA384,
     )
 
@@ -86,21 +86,21 @@ def test_anything_else_is_refused(data):
 
 @pytest.mark.parametrize("encode", [bytes, pki.pem])
 def test_the_size_of_a_certificate_is_limited(encode):
-    long = replace(_certificate(), extensions=(Extension("1.2.3", bytes(15_500)),))
+    long = replace(_certificate(), extensions=(X509Extension("1.2.3", bytes(15_500)),))
     assert certificates.serial(certificates.load(encode(long.signed_by(_KEY)), _RULE)) == 0
-    too_long = replace(_certificate(), extensions=(Extension("1.2.3", bytes(16_384)),))
+    too_long = replace(_certificate(), extensions=(X509Extension("1.2.3", bytes(16_384)),))
     _refused(encode(too_long.signed_by(_KEY)))
 
 
 def test_an_extension_stands_once():
-    twice = replace(_certificate(), extensions=(Extension("1.2.3", b"\x05\x00"),) * 2)
+    twice = replace(_certificate(), extensions=(X509Extension("1.2.3", b"\x05\x00"),) * 2)
     _refused(twice.signed_by(_KEY))
 
 
 @pytest.mark.parametrize(
     "key",
     [
-        pki.public(_KEY)[:-1] + b"\0",
+        pki.public_key_info(_KEY)[:-1] + b"\0",
         pki.element(pki.SEQUENCE, pki.element(pki.SEQUENCE, pki.oid("1.2.3")), b"\x03\x02\0\1"),
     ],
     ids=["not on its curve", "of an unknown kind"],

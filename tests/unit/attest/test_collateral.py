@@ -11,13 +11,13 @@ from ccgpu.domain.evidence import CallerCollateral, NamedManifest
 from ccgpu.errors import EvidenceUnavailable
 from ccgpu.fakeguest.evidence import amd, rim
 from ccgpu.fakeguest.evidence import spdm as builder
-from ccgpu.fakeguest.evidence.amd import Chip
+from ccgpu.fakeguest.evidence.amd import SimulatedChip
 from ccgpu.fakeguest.evidence.rim_pki import SIGNER
 from ccgpu.store.evidence import thim
 from support import documents
-from support.gpus import asked as asked_of_gpu
 from support.gpus import gpu
-from support.vms import AT, Judge, asked, vm
+from support.gpus import nonce_evidence as asked_of_gpu
+from support.vms import AT, Judge, nonce_evidence, vm
 
 gpus, cpus = Judge("gpu-only"), Judge("cpu-only")
 _WITH_CRL = {"require_crl": True}
@@ -41,9 +41,9 @@ def _named(found, rims=None):
 def _signed_by(chain, golden=None):
     """Manifests of what runs by this signer, whose golden values may be others."""
     return tuple(
-        rim.rim(version, {at: golden or (builder.measurement(at),) for at in indices}).signed_by(
-            chain
-        )
+        rim.rim_template(
+            version, {at: golden or (builder.measurement(at),) for at in indices}
+        ).signed_by(chain)
         for version, indices in (
             (rim.DRIVER, rim.DRIVER_INDICES),
             (rim.VBIOS, rim.VBIOS_INDICES),
@@ -73,7 +73,7 @@ def _with_cpu(found, **changes):
 
 
 def _bringing(crl):
-    return _with_cpu(asked(vm()), crl=crl)
+    return _with_cpu(nonce_evidence(vm()), crl=crl)
 
 
 def test_a_newer_list_of_the_callers_that_revokes_is_not_hidden_by_the_evidences():
@@ -96,7 +96,7 @@ def test_an_old_list_in_the_evidence_is_mended_by_a_current_one():
 
 
 def test_only_lists_of_another_product_are_want_of_one(milan_crl):
-    found = _given(asked(vm()), crls=(milan_crl,))
+    found = _given(nonce_evidence(vm()), crls=(milan_crl,))
 
     assert cpus(found, cpu=_WITH_CRL).reasons == ("snp.crl.present",)
     assert cpus(_given(found, crls=(milan_crl, _crl())), cpu=_WITH_CRL).verdict == "accepted"
@@ -104,7 +104,7 @@ def test_only_lists_of_another_product_are_want_of_one(milan_crl):
 
 @pytest.fixture
 def milan_crl():
-    other = amd.make("Milan", bits=2048)
+    other = amd.make_authorities("Milan", bits=2048)
     return other.crl().signed_by(other.ark_key)
 
 
@@ -112,10 +112,10 @@ def milan_crl():
 
 
 def test_the_certificate_of_the_chip_is_found_among_those_of_several_machines():
-    found = asked(vm())
+    found = nonce_evidence(vm())
     assert found.cpu is not None
     own = found.cpu.vek
-    other = vm().amd.vcek(Chip(hwid=bytes(range(100, 164)))).signed_by(vm().amd.ask_key)
+    other = vm().amd.vcek(SimulatedChip(hwid=bytes(range(100, 164)))).signed_by(vm().amd.ask_key)
     lacking = _with_cpu(found, vek=None)
 
     assert cpus(_given(lacking, veks=(other, own))).verdict == "accepted"
@@ -128,10 +128,10 @@ def test_the_certificate_of_the_chip_is_found_among_those_of_several_machines():
 
 @pytest.mark.parametrize("forged", [False, True])
 def test_a_wrong_certificate_of_azures_answer_is_refused_and_mended_by_the_callers(forged):
-    found = asked(vm())
+    found = nonce_evidence(vm())
     assert found.cpu is not None
     own = found.cpu.vek or b""
-    other = vm().amd.vcek(Chip(hwid=bytes(range(100, 164)))).signed_by(vm().amd.ask_key)
+    other = vm().amd.vcek(SimulatedChip(hwid=bytes(range(100, 164)))).signed_by(vm().amd.ask_key)
     wrong = own[:-1] + bytes([own[-1] ^ 1]) if forged else other
     answer = documents.thim(wrong, vm().amd.chain)
     completed = thim.complete_certificates(replace(found.cpu, vek=None, thim=answer))

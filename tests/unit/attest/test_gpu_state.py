@@ -10,10 +10,10 @@ from ccgpu.attest.gpu import state
 from ccgpu.domain.evidence import GpuEvidence, ReportedGpuState
 from support import gpus
 from support.gpus import GOOD, gpu
-from support.vms import Judge, asking, vm
+from support.vms import Judge, caller_question, vm
 
 _SAID = {"cc_mode": True, "dev_tools": False, "ready": False}
-judge = Judge("default", asking(vm()))
+judge = Judge("default", caller_question(vm()))
 
 
 def _with(found, **changes):
@@ -63,7 +63,7 @@ def test_what_is_no_state_is_refused(raw, reason):
     ],
 )
 def test_a_state_that_was_changed_after_the_quote_is_refused(raw):
-    found = _with(gpus.bound(vm(), gpu()), state_document=raw)
+    found = _with(gpus.bound_evidence(vm(), gpu()), state_document=raw)
 
     assert "vtpm.nonce.other" in judge(found).reasons
 
@@ -74,7 +74,7 @@ def test_a_state_that_was_changed_after_the_quote_is_refused(raw):
 )
 def test_a_guest_that_says_so_itself_is_refused_and_by_flipping_it_back_too(said, reason):
     one = replace(gpu(), state=_SAID | {said: not _SAID[said]})
-    honest = gpus.bound(vm(), one)
+    honest = gpus.bound_evidence(vm(), one)
     assert honest.gpus[0].state_document is not None
     flipped = json.loads(honest.gpus[0].state_document) | _SAID
 
@@ -85,7 +85,7 @@ def test_a_guest_that_says_so_itself_is_refused_and_by_flipping_it_back_too(said
 
 @pytest.mark.parametrize("told", [GOOD, replace(GOOD, dev_tools=True), replace(GOOD, ready=True)])
 def test_in_bound_evidence_the_makers_word_on_the_state_does_not_count(told):
-    found = gpus.bound(vm(), gpu())
+    found = gpus.bound_evidence(vm(), gpu())
     instead = judge(_with(found, state_document=None, state=told))
     beside = judge(_with(found, state=told))
 
@@ -96,7 +96,10 @@ def test_in_bound_evidence_the_makers_word_on_the_state_does_not_count(told):
 def test_a_guest_that_could_not_tell_its_state_is_refused_where_it_is_wanted():
     one = replace(gpu(), state={})
 
-    assert judge(gpus.bound(vm(), one)).reasons == ("gpu.state.field", "policy.gpu.state.absent")
+    assert judge(gpus.bound_evidence(vm(), one)).reasons == (
+        "gpu.state.field",
+        "policy.gpu.state.absent",
+    )
 
 
 def test_a_document_without_a_binding_is_still_read_and_held_to():
@@ -104,7 +107,7 @@ def test_a_document_without_a_binding_is_still_read_and_held_to():
     checks = Checks()
 
     assert state.read_state(part, checks, bound=False) == replace(GOOD, dev_tools=True)
-    plain = _with(gpus.asked(gpu()), state=None, state_document=_document(dev_tools=True))
+    plain = _with(gpus.nonce_evidence(gpu()), state=None, state_document=_document(dev_tools=True))
     found = Judge("gpu-only")(plain)
     assert found.reasons == ("policy.gpu.dev-tools",)
     assert "CC mode and developer tools of the GPU: the word of the evidence's maker" in (
@@ -116,7 +119,11 @@ def test_the_verdict_says_whose_word_the_state_is():
     def who(found):
         return next(words for words in found.not_proven if words.startswith("CC mode"))
 
-    assert who(judge(gpus.bound(vm(), gpu()))).endswith("the guest's word, which the quote covers")
-    assert who(Judge("gpu-only")(gpus.asked(gpu()))).endswith("the word of the evidence's maker")
-    silent = _with(gpus.asked(gpu()), state=None)
+    assert who(judge(gpus.bound_evidence(vm(), gpu()))).endswith(
+        "the guest's word, which the quote covers"
+    )
+    assert who(Judge("gpu-only")(gpus.nonce_evidence(gpu()))).endswith(
+        "the word of the evidence's maker"
+    )
+    silent = _with(gpus.nonce_evidence(gpu()), state=None)
     assert who(Judge("gpu-only")(silent)).endswith("nobody said")

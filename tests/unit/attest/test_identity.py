@@ -14,11 +14,11 @@ from ccgpu.domain.evidence import AttestationTokens, Evidence
 from ccgpu.domain.policy import ReferenceValues
 from ccgpu.errors import EvidenceRejected
 from ccgpu.fakeguest.evidence import tokens
-from ccgpu.fakeguest.evidence.cpu import ConfidentialVm
+from ccgpu.fakeguest.evidence.cpu import SimulatedVm
 from ccgpu.store import policies
 from support import gpus, vms
 from support.gpus import gpu
-from support.vms import AT, HOST_KEY, MAA_REPORT, NONCE, Judge, asking, newest_vm, vm
+from support.vms import AT, HOST_KEY, MAA_REPORT, NONCE, Judge, caller_question, newest_vm, vm
 
 UNKNOWN = ("freshness.nonce.unknown", "identity.vm-id.unknown", "identity.host-key.unknown")
 OTHER_KEY = HOST_KEY[:-1] + b"\x08"
@@ -31,13 +31,13 @@ def _pins(machine):
     )
 
 
-def victim() -> ConfidentialVm:
+def victim() -> SimulatedVm:
     """The VM that is asked; new enough for `strict`."""
     return newest_vm()
 
 
 @cache
-def attacker() -> ConfidentialVm:
+def attacker() -> SimulatedVm:
     """Another genuine VM, on another chip, with a vTPM of its own."""
     chip = replace(newest_vm().chip, hwid=b"\x77" * 64)
     ak = rsa.generate_private_key(65537, 2048)
@@ -46,7 +46,7 @@ def attacker() -> ConfidentialVm:
 
 def relayed(vm_id=OTHER_ID, host_key=OTHER_KEY, said_id=None, said_key=None) -> Evidence:
     """The attacker's VM answers the victim's nonce, bound to what the attacker likes."""
-    return gpus.bound(
+    return gpus.bound_evidence(
         attacker(),
         gpu(),
         bound_to=(vm_id, host_key),
@@ -74,9 +74,9 @@ RELAYS = {
 @pytest.mark.parametrize("policy", ["default", "strict"])
 @pytest.mark.parametrize("relay", RELAYS)
 def test_another_genuine_vm_that_answers_the_nonce_is_refused(policy, relay):
-    judge = _judge(policy, asking(victim()))
+    judge = _judge(policy, caller_question(victim()))
 
-    assert judge(gpus.bound(victim(), gpu())).verdict == "accepted"
+    assert judge(gpus.bound_evidence(victim(), gpu())).verdict == "accepted"
     refused = judge(RELAYS[relay]())
     assert refused.verdict == "rejected"
     assert "policy.vm-id" in refused.reasons
@@ -84,7 +84,7 @@ def test_another_genuine_vm_that_answers_the_nonce_is_refused(policy, relay):
 
 @pytest.mark.parametrize("policy", ["default", "strict"])
 def test_without_the_vm_id_the_relay_is_refused_for_that(policy):
-    by_key = _judge(policy, asking(victim(), vm_id=None))
+    by_key = _judge(policy, caller_question(victim(), vm_id=None))
     nothing = _judge(policy, AppraisalInputs(AT, nonce=NONCE))
 
     assert by_key(relayed(host_key=HOST_KEY)).reasons == ("identity.vm-id.unknown",)
@@ -104,7 +104,7 @@ def test_the_relay_passes_only_for_whoever_takes_the_makers_word(policy):
 @pytest.mark.parametrize("policy", ["default", "strict"])
 def test_with_its_own_id_and_key_the_other_vm_is_the_one_that_was_asked(policy):
     key = hostkey.sha256(OTHER_KEY)
-    judge = _judge(policy, asking(victim(), vm_id=OTHER_ID, host_key=key))
+    judge = _judge(policy, caller_question(victim(), vm_id=OTHER_ID, host_key=key))
 
     assert judge(relayed()).verdict == "accepted"
 
@@ -118,14 +118,14 @@ def test_with_its_own_id_and_key_the_other_vm_is_the_one_that_was_asked(policy):
     ],
 )
 def test_what_the_caller_does_not_know_is_refused_by_name(changes, reason):
-    judge = _judge("default", asking(victim(), **changes))
+    judge = _judge("default", caller_question(victim(), **changes))
 
-    assert judge(gpus.bound(victim(), gpu())).reasons == (reason,)
+    assert judge(gpus.bound_evidence(victim(), gpu())).reasons == (reason,)
 
 
 def test_a_hint_names_what_the_caller_has_to_say():
     with pytest.raises(EvidenceRejected) as caught:
-        Judge("default")(gpus.bound(vm(), gpu())).require()
+        Judge("default")(gpus.bound_evidence(vm(), gpu())).require()
 
     hint = "say what was asked: `--nonce HEX`, `--vm-id ID`, `--host-key FILE`"
     assert caught.value.hint == hint
@@ -144,13 +144,13 @@ def test_a_hint_names_what_the_caller_has_to_say():
 )
 def test_what_differs_from_what_the_caller_knows_is_refused(changes, reasons):
     answers = {"vtpm.nonce.other", "gpu.nonce.other"}
-    found = Judge("default", asking(vm(), **changes))(gpus.bound(vm(), gpu()))
+    found = Judge("default", caller_question(vm(), **changes))(gpus.bound_evidence(vm(), gpu()))
 
     assert set(found.reasons) == reasons | answers
 
 
 def test_a_loosening_for_one_does_not_loosen_the_other():
-    found = gpus.bound(vm(), gpu())
+    found = gpus.bound_evidence(vm(), gpu())
     judge = Judge("default")
 
     assert judge(found, unsafe_trust_bundle_identity=True).reasons == UNKNOWN[:1]
@@ -159,7 +159,7 @@ def test_a_loosening_for_one_does_not_loosen_the_other():
 
 def test_a_loosening_never_outweighs_what_the_caller_knows():
     loose = {"unsafe_trust_bundle_identity": True, "unsafe_trust_bundle_nonce": True}
-    refused = Judge("default", asking(victim()))(relayed(), **loose)
+    refused = Judge("default", caller_question(victim()))(relayed(), **loose)
 
     assert {"identity.vm-id.other", "identity.host-key.other", "policy.vm-id"} <= set(
         refused.reasons
@@ -167,19 +167,19 @@ def test_a_loosening_never_outweighs_what_the_caller_knows():
 
 
 def test_the_makers_word_is_not_needed_where_the_caller_knows():
-    found = gpus.bound(vm(), gpu(), vm_id=None, host_key=None, nonce=None)
+    found = gpus.bound_evidence(vm(), gpu(), vm_id=None, host_key=None, nonce=None)
 
-    assert Judge("default", asking(vm()))(found).verdict == "accepted"
+    assert Judge("default", caller_question(vm()))(found).verdict == "accepted"
 
 
 def test_the_case_of_a_vm_id_does_not_matter():
-    question = asking(vm(), vm_id=vm().vm_id.lower())
+    question = caller_question(vm(), vm_id=vm().vm_id.lower())
 
-    assert Judge("default", question)(gpus.bound(vm(), gpu())).verdict == "accepted"
+    assert Judge("default", question)(gpus.bound_evidence(vm(), gpu())).verdict == "accepted"
 
 
 def test_no_vm_is_known_by_evidence_that_names_none():
-    found = gpus.bound(vm(), gpu(), vm_id=None, host_key=None)
+    found = gpus.bound_evidence(vm(), gpu(), vm_id=None, host_key=None)
     loose = {"unsafe_trust_bundle_identity": True, "unsafe_trust_bundle_nonce": True}
     reasons = set(Judge("default")(found, **loose).reasons)
 
@@ -188,7 +188,7 @@ def test_no_vm_is_known_by_evidence_that_names_none():
 
 def test_a_vm_id_is_held_to_where_a_bare_nonce_is_enough():
     of_victim = Judge("cpu-only", AppraisalInputs(AT, nonce=NONCE, vm_id=vm().vm_id))
-    good, bad = of_victim(vms.asked(vm())), of_victim(vms.asked(attacker()))
+    good, bad = of_victim(vms.nonce_evidence(vm())), of_victim(vms.nonce_evidence(attacker()))
 
     assert good.verdict == "accepted"
     assert not [words for words in good.not_proven if words.startswith("identity")]
@@ -197,30 +197,30 @@ def test_a_vm_id_is_held_to_where_a_bare_nonce_is_enough():
 
 
 def test_a_host_key_is_held_to_where_a_bare_nonce_is_enough():
-    judge = Judge("cpu-only", asking(vm()))
-    other = Judge("cpu-only", asking(vm(), host_key=hostkey.sha256(OTHER_KEY)))
+    judge = Judge("cpu-only", caller_question(vm()))
+    other = Judge("cpu-only", caller_question(vm(), host_key=hostkey.sha256(OTHER_KEY)))
 
-    assert judge(vms.bound(vm())).verdict == "accepted"
-    assert not [words for words in judge(vms.bound(vm())).not_proven if "channel" in words]
-    assert "binding.kind" in judge(vms.asked(vm())).reasons
-    assert "identity.host-key.other" in other(vms.bound(vm())).reasons
+    assert judge(vms.bound_evidence(vm())).verdict == "accepted"
+    assert not [words for words in judge(vms.bound_evidence(vm())).not_proven if "channel" in words]
+    assert "binding.kind" in judge(vms.nonce_evidence(vm())).reasons
+    assert "identity.host-key.other" in other(vms.bound_evidence(vm())).reasons
 
 
 def test_a_policy_that_does_not_look_at_the_vm_cannot_be_asked_which_it_is():
     judge = Judge("gpu-only", AppraisalInputs(AT, nonce=NONCE, vm_id=vm().vm_id))
 
-    assert judge(gpus.asked(gpu())).reasons == ("policy.vm-id",)
+    assert judge(gpus.nonce_evidence(gpu())).reasons == ("policy.vm-id",)
 
 
 def test_freshness_is_not_proven_by_the_makers_nonce_where_it_is_let_pass():
-    found = Judge("cpu-only")(vms.asked(vm()))
+    found = Judge("cpu-only")(vms.nonce_evidence(vm()))
 
     assert found.verdict == "accepted"
     assert [words for words in found.not_proven if words.startswith("freshness")]
 
 
 def test_the_nonce_in_a_gpus_evidence_is_taken_where_the_makers_word_is():
-    found = gpus.asked(gpu())
+    found = gpus.nonce_evidence(gpu())
     there = replace(found.gpus[0], nonce=NONCE)
     silent = replace(found, claimed=replace(found.claimed, nonce=None), gpus=(there,))
     judged = Judge("gpu-only")(silent)
@@ -232,14 +232,14 @@ def test_the_nonce_in_a_gpus_evidence_is_taken_where_the_makers_word_is():
 
 
 def test_an_empty_nonce_of_the_callers_is_none_and_not_the_makers():
-    found = Judge("default", asking(vm(), nonce=b""))(gpus.bound(vm(), gpu()))
+    found = Judge("default", caller_question(vm(), nonce=b""))(gpus.bound_evidence(vm(), gpu()))
 
     assert {"freshness.nonce.absent", "binding.nonce.size"} <= set(found.reasons)
 
 
 def test_evidence_without_any_nonce_is_refused_and_nothing_is_made_up():
-    found = gpus.bound(vm(), gpu(), nonce=None)
-    reasons = set(Judge("default", asking(vm(), nonce=None))(found).reasons)
+    found = gpus.bound_evidence(vm(), gpu(), nonce=None)
+    reasons = set(Judge("default", caller_question(vm(), nonce=None))(found).reasons)
     absent, nonce = "freshness.nonce.absent", "freshness.nonce.unknown"
 
     assert {absent, nonce, "binding.nonce.size", "vtpm.nonce.unasked"} <= reasons
@@ -257,7 +257,7 @@ def test_microsofts_token_has_to_be_of_the_vm_that_was_asked_for(known, claimed,
     signer = tokens.maa_signer()
     made = tokens.MaaToken(signer, NONCE, vm_id=vm().vm_id, issued=AT, tee=MAA_REPORT)
     token = made.signed()
-    found = replace(vms.asked(vm()), tokens=AttestationTokens(maa=token))
+    found = replace(vms.nonce_evidence(vm()), tokens=AttestationTokens(maa=token))
     found = replace(found, claimed=replace(found.claimed, vm_id=claimed))
     keys = TokenKeySets(maa=tokens.key_set(signer.jwk()))
     policy = policies.load("cpu-only").tokens.model_copy(
@@ -270,8 +270,8 @@ def test_microsofts_token_has_to_be_of_the_vm_that_was_asked_for(known, claimed,
 
 @pytest.mark.parametrize("policy", ["default", "strict", "cpu-only"])
 def test_the_makers_time_is_always_listed_as_unsafe(policy):
-    judge = _judge(policy, asking(victim(), at_of_maker=True))
-    found = judge(gpus.bound(victim(), gpu()))
+    judge = _judge(policy, caller_question(victim(), at_of_maker=True))
+    found = judge(gpus.bound_evidence(victim(), gpu()))
 
     assert found.verdict == "accepted"
     assert found.unsafe == ("at_bundle",)
@@ -279,14 +279,16 @@ def test_the_makers_time_is_always_listed_as_unsafe(policy):
 
 
 def test_the_time_of_a_recorded_challenge_is_a_fact():
-    found = Judge("default", asking(vm(), challenge_sent=AT))(gpus.bound(vm(), gpu()))
+    found = Judge("default", caller_question(vm(), challenge_sent=AT))(
+        gpus.bound_evidence(vm(), gpu())
+    )
 
     assert found.facts["challenge sent"] == "2026-11-22T12:00:00Z"
 
 
 def test_the_simulated_roots_of_a_relay_are_the_victims():
     """Otherwise a refusal above could be for the roots alone."""
-    assert relayed().simulated_roots == gpus.bound(victim(), gpu()).simulated_roots
+    assert relayed().simulated_roots == gpus.bound_evidence(victim(), gpu()).simulated_roots
     assert simulated.simulated_roots(relayed()) is not None
 
 

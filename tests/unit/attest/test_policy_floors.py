@@ -10,13 +10,13 @@ from ccgpu.attest import bulletins, driver_bulletins
 from ccgpu.attest.appraise import AppraisalInputs
 from ccgpu.domain.policy import GpuPolicy, ReferenceValues
 from ccgpu.fakeguest.evidence import eventlog
-from ccgpu.fakeguest.evidence.amd import Chip, Tcb
-from ccgpu.fakeguest.evidence.eventlog import SHIM_LOCK, Event
+from ccgpu.fakeguest.evidence.amd import SimulatedChip, SimulatedTcb
+from ccgpu.fakeguest.evidence.eventlog import SHIM_LOCK, SimulatedEvent
 from ccgpu.store import policies
 from support import gpus
 from support.gpus import gpu
 from support.repository import ROOT
-from support.vms import Judge, asked, asking, newest_vm, vm
+from support.vms import Judge, caller_question, newest_vm, nonce_evidence, vm
 
 cpu_only = Judge()
 # The older key of Microsoft's, in full from a real report (Azure's Milan of 2023).
@@ -28,7 +28,7 @@ OLDER_KEY = bytes.fromhex(
 
 def default(machine, one=None):
     """The verdict of `default` on this VM and its GPU, for a caller who knows what was asked."""
-    return Judge("default", asking(machine))(gpus.bound(machine, one or gpu()))
+    return Judge("default", caller_question(machine))(gpus.bound_evidence(machine, one or gpu()))
 
 
 def _having(**fields):
@@ -39,15 +39,15 @@ def _strict(machine, **question):
     pins = ReferenceValues(
         image="x", pcrs={str(i): value.hex() for i, value in machine.pcrs.items()}
     )
-    return Judge("strict", asking(machine, reference_values=pins, **question))(
-        gpus.bound(machine, gpu())
+    return Judge("strict", caller_question(machine, reference_values=pins, **question))(
+        gpus.bound_evidence(machine, gpu())
     )
 
 
 @pytest.mark.parametrize("svn", [0, 1, 0x5, 0xA, 0x10001, 0x10009, 0x1000A])
 def test_an_old_paravisor_is_refused_by_name(svn):
     machine = _having(guest_svn=svn)
-    for found in (default(machine), cpu_only(asked(machine))):
+    for found in (default(machine), cpu_only(nonce_evidence(machine))):
         assert found.reasons == ("policy.guest-svn",)
         refused = next(check for check in found.checks if not check.ok)
         assert (refused.expected, refused.actual) == ("0x1000b or more", f"{svn:#x}")
@@ -65,7 +65,7 @@ def test_strict_wants_the_newest_paravisor_that_was_seen():
 
 
 def test_the_older_key_is_refused_with_the_versions_that_it_signed():
-    found = cpu_only(asked(_having(guest_svn=0x10009, id_key_digest=OLDER_KEY)))
+    found = cpu_only(nonce_evidence(_having(guest_svn=0x10009, id_key_digest=OLDER_KEY)))
 
     assert set(found.reasons) == {"policy.id-key-digest", "policy.guest-svn"}
 
@@ -87,14 +87,14 @@ def test_the_older_key_is_refused_with_the_versions_that_it_signed():
 def test_each_mitigation_has_to_be_on_at_launch_and_now(mask, launch, now, accepted):
     vectors = {"launch_mit_vector": launch, "current_mit_vector": now}
     machine = _having(version=5, **vectors)
-    found = cpu_only(asked(machine), cpu={"required_mitigations": mask})
+    found = cpu_only(nonce_evidence(machine), cpu={"required_mitigations": mask})
 
     assert found.reasons == (() if accepted else ("policy.mitigations",))
 
 
 @pytest.mark.parametrize("version", [3, 4])
 def test_a_report_without_vectors_shows_no_mitigation(version):
-    found = cpu_only(asked(_having(version=version)), cpu={"required_mitigations": 0x6})
+    found = cpu_only(nonce_evidence(_having(version=version)), cpu={"required_mitigations": 0x6})
 
     assert found.reasons == ("policy.mitigations",)
     refused = next(check for check in found.checks if not check.ok)
@@ -104,19 +104,19 @@ def test_a_report_without_vectors_shows_no_mitigation(version):
 
 
 def test_firmware_that_can_be_rolled_back_is_refused_unless_the_policy_says_so():
-    machine = _having(committed_tcb=Tcb(snp=0x17, bootloader=9), committed_build=39)
-    refused = cpu_only(asked(machine), cpu={"minimum_tcb": _no_floor()})
+    machine = _having(committed_tcb=SimulatedTcb(snp=0x17, bootloader=9), committed_build=39)
+    refused = cpu_only(nonce_evidence(machine), cpu={"minimum_tcb": _no_floor()})
     assert set(refused.reasons) == {"snp.tcb.provisional", "snp.version.provisional"}
 
     loosened = {"unsafe_allow_provisional_firmware": True, "minimum_tcb": _no_floor()}
-    found = cpu_only(asked(machine), cpu=loosened)
+    found = cpu_only(nonce_evidence(machine), cpu=loosened)
     assert found.verdict == "accepted"
     assert found.unsafe == ("cpu.unsafe_allow_provisional_firmware",)
 
 
 def test_the_floor_holds_for_what_provisional_firmware_may_go_back_to():
-    machine = _having(committed_tcb=Tcb(snp=0x16))
-    found = cpu_only(asked(machine), cpu={"unsafe_allow_provisional_firmware": True})
+    machine = _having(committed_tcb=SimulatedTcb(snp=0x16))
+    found = cpu_only(nonce_evidence(machine), cpu={"unsafe_allow_provisional_firmware": True})
 
     assert found.reasons == ("policy.tcb.snp",)
 
@@ -132,12 +132,12 @@ def test_the_boot_loader_has_a_floor(name):
     policy = policies.load(name).cpu
     assert policy is not None
     assert policy.minimum_tcb.bootloader == 10
-    machine = replace(vm(), chip=Chip(Tcb(bootloader=9)))
-    assert cpu_only(asked(machine)).reasons == ("policy.tcb.bootloader",)
+    machine = replace(vm(), chip=SimulatedChip(SimulatedTcb(bootloader=9)))
+    assert cpu_only(nonce_evidence(machine)).reasons == ("policy.tcb.bootloader",)
 
 
 def test_an_event_log_has_to_be_there_where_the_policy_wants_one():
-    found = asked(vm())
+    found = nonce_evidence(vm())
     assert found.cpu is not None
     without = replace(found, cpu=replace(found.cpu, event_log=None))
     wanting = {"require_event_log": True}
@@ -152,12 +152,12 @@ def _with_mok(*events):
 
 
 def _mok_variable(content, **changes):
-    event = eventlog.variable("MokSBState", content, SHIM_LOCK, authority=True)
+    event = eventlog.variable_event("MokSBState", content, SHIM_LOCK, authority=True)
     return replace(event, **changes)
 
 
 def _mok_logged(content, name=b"MokSBState"):
-    return Event(14, 0x0D, name, hashlib.sha256(content).digest())
+    return SimulatedEvent(14, 0x0D, name, hashlib.sha256(content).digest())
 
 
 @pytest.mark.parametrize(
@@ -175,19 +175,19 @@ def _mok_logged(content, name=b"MokSBState"):
     ],
 )
 def test_a_shim_that_was_told_to_check_nothing_is_refused(event, state):
-    found = cpu_only(asked(_with_mok(event)))
+    found = cpu_only(nonce_evidence(_with_mok(event)))
 
     assert found.facts["MokSBState"] == state
     refused = ("policy.secure-boot.moksb",) if state == "not enforcing" else ()
     assert found.reasons == refused
     off = {"require_secure_boot": False, "unsafe_allow_no_secure_boot": True}
-    assert cpu_only(asked(_with_mok(event)), cpu=off).reasons == ()
+    assert cpu_only(nonce_evidence(_with_mok(event)), cpu=off).reasons == ()
 
 
 def test_one_good_measurement_does_not_outweigh_a_bad_one():
     machine = _with_mok(_mok_variable(b"\0"), _mok_logged(b"\1"))
 
-    assert cpu_only(asked(machine)).reasons == ("policy.secure-boot.moksb",)
+    assert cpu_only(nonce_evidence(machine)).reasons == ("policy.secure-boot.moksb",)
 
 
 @pytest.mark.parametrize(
@@ -199,7 +199,7 @@ def test_one_good_measurement_does_not_outweigh_a_bad_one():
     ],
 )
 def test_threads_and_cxl_are_shown(policy, platform, facts):
-    found = cpu_only(asked(_having(policy=policy, platform_info=platform)))
+    found = cpu_only(nonce_evidence(_having(policy=policy, platform_info=platform)))
 
     assert (found.facts["SMT"], found.facts["CXL"]) == facts
 
@@ -239,13 +239,13 @@ def test_a_driver_without_the_security_fixes_is_refused_by_default_and_named_els
     found = default(vm(), old)
     assert found.reasons == ("policy.gpu.driver.security",)
 
-    lenient = Judge("gpu-only")(gpus.asked(old))
+    lenient = Judge("gpu-only")(gpus.nonce_evidence(old))
     assert lenient.verdict == "accepted"
     told = [name for name in lenient.facts if name.startswith("GPU bulletins not covered")]
     assert [lenient.facts[name] for name in told] == [driver_bulletins.BULLETIN]
     assert not [
         name
-        for name in Judge("gpu-only")(gpus.asked(gpu())).facts
+        for name in Judge("gpu-only")(gpus.nonce_evidence(gpu())).facts
         if name.startswith("GPU bulletins")
     ]
 
@@ -261,7 +261,7 @@ def test_a_driver_without_the_security_fixes_is_refused_by_default_and_named_els
     ],
 )
 def test_a_vbios_has_a_floor_in_hex(least, reasons):
-    found = Judge("gpu-only")(gpus.asked(gpu()), gpu=_gpu_policy(minimum_vbios=least))
+    found = Judge("gpu-only")(gpus.nonce_evidence(gpu()), gpu=_gpu_policy(minimum_vbios=least))
 
     assert found.reasons == reasons
 
@@ -282,7 +282,7 @@ def _warned(found):
 )
 def test_data_that_ages_says_so_before_it_is_too_old(before, words):
     at = bulletins.REVIEW_BY - before
-    (warned,) = _warned(Judge(inputs=AppraisalInputs(at))(asked(vm()))) or [None]
+    (warned,) = _warned(Judge(inputs=AppraisalInputs(at))(nonce_evidence(vm()))) or [None]
 
     assert (warned is None) == (words is None)
     if words is not None:
@@ -292,8 +292,8 @@ def test_data_that_ages_says_so_before_it_is_too_old(before, words):
 
 def test_only_the_data_that_a_policy_uses_is_said_to_age():
     late = driver_bulletins.REVIEW_BY
-    cpu = _warned(Judge("cpu-only", AppraisalInputs(late))(asked(vm())))
-    of_gpu = _warned(Judge("gpu-only", AppraisalInputs(late))(gpus.asked(gpu())))
+    cpu = _warned(Judge("cpu-only", AppraisalInputs(late))(nonce_evidence(vm())))
+    of_gpu = _warned(Judge("gpu-only", AppraisalInputs(late))(gpus.nonce_evidence(gpu())))
 
     assert ["AMD" in words for words in cpu] == [True]
     assert ["NVIDIA" in words for words in of_gpu] == [True]

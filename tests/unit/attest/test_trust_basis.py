@@ -13,7 +13,7 @@ from ccgpu.store import policies
 from support import gpus, vms
 from support.vms import AT, NONCE, Judge, vm
 
-WHOLE = gpus.bound(vm(), gpus.gpu())
+WHOLE = gpus.bound_evidence(vm(), gpus.gpu())
 
 
 def words(found, policy="default", **brought):
@@ -54,7 +54,7 @@ def test_what_the_caller_brings_is_the_callers(brought, row):
 
 
 def test_a_policy_that_binds_nothing_takes_nobodys_word_for_vm_and_key():
-    found = words(vms.bound(vm()), "cpu-only")
+    found = words(vms.bound_evidence(vm()), "cpu-only")
 
     assert (found["VM id"], found["SSH host key"]) == ("nobody", "nobody")
 
@@ -69,7 +69,7 @@ def test_what_the_policy_does_not_look_at_is_no_row():
 
 
 def test_the_nonce_of_a_gpu_alone_is_its_makers_and_none_is_nobodys():
-    found = gpus.asked(gpus.gpu())
+    found = gpus.nonce_evidence(gpus.gpu())
     gpu = replace(found.gpus[0], nonce=NONCE)
     bare = replace(found, claimed=replace(found.claimed, nonce=None))
 
@@ -100,11 +100,11 @@ def test_the_verdict_says_what_the_question_brought():
     pins = ReferenceValues(image="few", pcrs={"7": "00" * 32})
     found = dict(
         Judge(inputs=AppraisalInputs(AT, nonce=NONCE, reference_values=pins))(
-            vms.asked(vm())
+            vms.nonce_evidence(vm())
         ).rests_on
     )
     of_maker = AppraisalInputs(AT, at_of_maker=True, suppliers={"revocation list": "caller"})
-    other = dict(Judge(inputs=of_maker)(vms.asked(vm())).rests_on)
+    other = dict(Judge(inputs=of_maker)(vms.nonce_evidence(vm())).rests_on)
 
     assert (found["time"], found["nonce"], found["golden PCR values"]) == ("caller",) * 3
     assert (other["time"], other["nonce"], other["golden PCR values"]) == (
@@ -113,5 +113,5 @@ def test_the_verdict_says_what_the_question_brought():
         "nobody",
     )
     assert other["AMD's revocation list"] == "caller"
-    state = dict(Judge("gpu-only")(gpus.asked(gpus.gpu())).rests_on)
+    state = dict(Judge("gpu-only")(gpus.nonce_evidence(gpus.gpu())).rests_on)
     assert state["CC mode and developer tools"] == "maker"

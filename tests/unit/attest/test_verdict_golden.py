@@ -15,17 +15,17 @@ from ccgpu.domain.policy import ReferenceValues
 from ccgpu.errors import CcgpuError
 from ccgpu.fakeguest.evidence import amd as amds
 from support import gpus, vms
-from support.drawn import without_drawn
 from support.gpus import gpu
-from support.vms import AT, NONCE, Judge, asking, vm
+from support.masking import mask_random_text
+from support.vms import AT, NONCE, Judge, caller_question, vm
 
 _CPU, _GPU = Judge(), Judge("gpu-only")
-_NEW = replace(amds.Tcb(), snp=0x1B, microcode=0x56)
+_NEW = replace(amds.SimulatedTcb(), snp=0x1B, microcode=0x56)
 _FEW_PINS = ReferenceValues(image="few", pcrs={"7": "00" * 32})
 
 
 def _with_gpu_state(state: ReportedGpuState | None) -> Evidence:
-    found = gpus.asked(gpu())
+    found = gpus.nonce_evidence(gpu())
     return replace(found, gpus=(replace(found.gpus[0], state=state),))
 
 
@@ -34,50 +34,67 @@ def _asking(**changes: Any) -> Judge:
 
 
 CASES: dict[str, Callable[[], Appraisal]] = {
-    "cpu-only": lambda: _CPU(vms.asked(vm())),
-    "cpu-only, nonce given": lambda: _asking(nonce=NONCE)(vms.asked(vm())),
-    "cpu-only, pinned": lambda: _asking(reference_values=_FEW_PINS)(vms.asked(vm())),
-    "cpu-only, recording": lambda: _asking(recording=True)(vms.asked(vm())),
-    "cpu-only, short nonce": lambda: _CPU(vms.asked(vm(), b"abc"), unsafe_short_nonce=True),
-    "cpu-only, no nonce": lambda: _CPU(
-        replace(vms.asked(vm()), claimed=replace(vms.asked(vm()).claimed, nonce=None))
+    "cpu-only": lambda: _CPU(vms.nonce_evidence(vm())),
+    "cpu-only, nonce given": lambda: _asking(nonce=NONCE)(vms.nonce_evidence(vm())),
+    "cpu-only, pinned": lambda: _asking(reference_values=_FEW_PINS)(vms.nonce_evidence(vm())),
+    "cpu-only, recording": lambda: _asking(recording=True)(vms.nonce_evidence(vm())),
+    "cpu-only, short nonce": lambda: _CPU(
+        vms.nonce_evidence(vm(), b"abc"), unsafe_short_nonce=True
     ),
-    "cpu-only, bound": lambda: Judge(inputs=asking(vm()))(vms.bound(vm()), binding="ccgpu-bind-v1"),
-    "cpu-only, not simulated": lambda: _CPU(replace(vms.asked(vm()), simulated_roots=None)),
+    "cpu-only, no nonce": lambda: _CPU(
+        replace(
+            vms.nonce_evidence(vm()), claimed=replace(vms.nonce_evidence(vm()).claimed, nonce=None)
+        )
+    ),
+    "cpu-only, bound": lambda: Judge(inputs=caller_question(vm()))(
+        vms.bound_evidence(vm()), binding="ccgpu-bind-v1"
+    ),
+    "cpu-only, not simulated": lambda: _CPU(
+        replace(vms.nonce_evidence(vm()), simulated_roots=None)
+    ),
     "cpu-only, no certificate": lambda: _CPU(
-        replace(vms.asked(vm()), cpu=replace(vms.cpu(vm().collect(NONCE)), vek=None))
+        replace(
+            vms.nonce_evidence(vm()), cpu=replace(vms.cpu_evidence(vm().collect(NONCE)), vek=None)
+        )
     ),
     "cpu-only, no secure boot": lambda: _CPU(
-        vms.asked(replace(vm(), configuration={"secure-boot": False}, boot={"secure_boot": False}))
+        vms.nonce_evidence(
+            replace(vm(), configuration={"secure-boot": False}, boot={"secure_boot": False})
+        )
     ),
     "cpu-only, no event log": lambda: _CPU(
-        replace(vms.asked(vm()), cpu=replace(vms.cpu(vm().collect(NONCE)), event_log=None))
+        replace(
+            vms.nonce_evidence(vm()),
+            cpu=replace(vms.cpu_evidence(vm().collect(NONCE)), event_log=None),
+        )
     ),
-    "cpu-only, newer firmware": lambda: _CPU(vms.asked(replace(vm(), chip=amds.Chip(_NEW)))),
+    "cpu-only, newer firmware": lambda: _CPU(
+        vms.nonce_evidence(replace(vm(), chip=amds.SimulatedChip(_NEW)))
+    ),
     "cpu-only, tokens not looked at": lambda: _CPU(
-        replace(vms.asked(vm()), tokens=AttestationTokens(nras=b"[]", maa=b"x"))
+        replace(vms.nonce_evidence(vm()), tokens=AttestationTokens(nras=b"[]", maa=b"x"))
     ),
     "cpu-only, tokens of nobody": lambda: _asking(keys=TokenKeySets(nras=b"{}", maa=b"{}"))(
-        replace(vms.asked(vm()), tokens=AttestationTokens(nras=b"[]", maa=b"x"))
+        replace(vms.nonce_evidence(vm()), tokens=AttestationTokens(nras=b"[]", maa=b"x"))
     ),
-    "cpu-only, only a GPU": lambda: _CPU(gpus.asked(gpu())),
-    "gpu-only": lambda: _GPU(gpus.asked(gpu())),
+    "cpu-only, only a GPU": lambda: _CPU(gpus.nonce_evidence(gpu())),
+    "gpu-only": lambda: _GPU(gpus.nonce_evidence(gpu())),
     "gpu-only, state told": lambda: _GPU(
         _with_gpu_state(ReportedGpuState(cc_mode=True, dev_tools=False))
     ),
     "gpu-only, state not told": lambda: _GPU(_with_gpu_state(None)),
-    "gpu-only, only a CPU": lambda: _GPU(vms.asked(vm())),
-    "default": lambda: Judge("default", asking(vm()))(gpus.bound(vm(), gpu())),
-    "default, nothing known": lambda: Judge("default")(gpus.bound(vm(), gpu())),
+    "gpu-only, only a CPU": lambda: _GPU(vms.nonce_evidence(vm())),
+    "default": lambda: Judge("default", caller_question(vm()))(gpus.bound_evidence(vm(), gpu())),
+    "default, nothing known": lambda: Judge("default")(gpus.bound_evidence(vm(), gpu())),
     "default, maker trusted": lambda: Judge("default")(
-        gpus.bound(vm(), gpu()),
+        gpus.bound_evidence(vm(), gpu()),
         unsafe_trust_bundle_identity=True,
         unsafe_trust_bundle_nonce=True,
     ),
     "default, recorded, time of the maker": lambda: Judge(
-        "default", asking(vm(), challenge_sent=AT, at_of_maker=True)
-    )(gpus.bound(vm(), gpu())),
-    "strict": lambda: Judge("strict", asking(vm()))(gpus.bound(vm(), gpu())),
+        "default", caller_question(vm(), challenge_sent=AT, at_of_maker=True)
+    )(gpus.bound_evidence(vm(), gpu())),
+    "strict": lambda: Judge("strict", caller_question(vm()))(gpus.bound_evidence(vm(), gpu())),
 }
 
 
@@ -91,7 +108,7 @@ def told(found: Appraisal) -> dict[str, Any]:
         "not proven": list(found.not_proven),
         "unsafe": list(found.unsafe),
         "simulated": found.simulated,
-        "facts": {name: without_drawn(fact) for name, fact in found.facts.items()},
+        "facts": {name: mask_random_text(fact) for name, fact in found.facts.items()},
         "PCRs": sorted(found.pcrs),
         "error": _error(found),
     }

@@ -11,9 +11,9 @@ from azure.core.credentials import AccessToken, AccessTokenInfo, TokenCredential
 from ccgpu.azure.arm import Arm
 from ccgpu.azure.queries import Queries
 from ccgpu.azure.session import ENVIRONMENTS, Session
-from ccgpu.fakearm import FAKE_SUBSCRIPTION, Answer, FakeArm, FakeTransport, Request
+from ccgpu.fakearm import FAKE_SUBSCRIPTION, FakeArm, FakeTransport, Request, Response
 
-Reply = Answer | BaseException
+Reply = Response | BaseException
 
 
 @dataclass
@@ -51,7 +51,7 @@ class Wire:
     def __post_init__(self) -> None:
         self.arm.faults.append(self._answer)
 
-    def _answer(self, request: Request) -> Answer | None:
+    def _answer(self, request: Request) -> Response | None:
         self.seen.append(request)
         reply = self.replies.pop(0) if self.replies else None
         if isinstance(reply, BaseException):

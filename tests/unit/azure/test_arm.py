@@ -17,7 +17,7 @@ from ccgpu.errors import (
     Denied,
     NotFound,
 )
-from ccgpu.fakearm import FAKE_SUBSCRIPTION, Answer
+from ccgpu.fakearm import FAKE_SUBSCRIPTION, Response
 from support import faults
 
 _PAGE = {"Content-Type": "text/html"}
@@ -64,7 +64,7 @@ def test_every_call_goes_to_the_resources_id_in_the_version_of_its_kind(kind, ca
 def test_a_write_is_started_and_nothing_else_is_sent(call, kind, wire):
     status = 202 if call == "delete" else 200
     headers = {"Azure-AsyncOperation": _URL, "Retry-After": "3"}
-    wire.replies.append(Answer(status, {}, headers))
+    wire.replies.append(Response(status, {}, headers))
     adapter, one = wire.adapter, _resource(kind)
     calls = {
         "put": lambda: adapter.put(one),
@@ -76,14 +76,14 @@ def test_a_write_is_started_and_nothing_else_is_sent(call, kind, wire):
 
 
 def test_a_body_is_sent_as_it_is(wire):
-    wire.replies.append(Answer(200, {}))
+    wire.replies.append(Response(200, {}))
     body: Body = {"location": "eastus2", "properties": {"x": None, "unknown": [1]}}
     wire.adapter.put(Resource(Kind.VNET, _id(Kind.VNET), body))
     assert wire.seen[0].json == body
 
 
 def test_tags_replace_the_whole_map_and_nothing_else(wire):
-    wire.replies.append(Answer(200, {}))
+    wire.replies.append(Response(200, {}))
     wire.adapter.tag(Kind.VM, _id(Kind.VM), {"a": "b"})
     assert wire.seen[0].json == {"tags": {"a": "b"}}
 
@@ -98,14 +98,14 @@ def test_a_new_resource_is_put_only_where_there_is_none(new, header, wire):
 
 @pytest.mark.parametrize(("view", "expand"), [(True, "instanceView"), (False, None)])
 def test_the_instance_view_is_read_when_asked_for(view, expand, wire):
-    wire.replies.append(Answer(200, {"id": "x"}))
+    wire.replies.append(Response(200, {"id": "x"}))
     assert wire.adapter.get(Kind.VM, _id(Kind.VM), view=view) == {"id": "x"}
     assert wire.seen[0].query.get("$expand") == expand
 
 
 @pytest.mark.parametrize("action", ["start", "deallocate", "restart"])
 def test_an_action_is_started(action, wire):
-    wire.replies.append(Answer(202, None, {"Azure-AsyncOperation": _URL}))
+    wire.replies.append(Response(202, None, {"Azure-AsyncOperation": _URL}))
     assert wire.adapter.act(_id(Kind.VM), action) == Pending(_URL, None)
     assert (wire.seen[0].method, wire.seen[0].path) == ("POST", f"{_id(Kind.VM)}/{action}")
 
@@ -121,9 +121,9 @@ def test_what_arm_says_is_not_there_is_not_there(code, wire):
     ("answer", "raised"),
     [
         pytest.param(faults.error(404, "SubscriptionNotFound"), NotFound, id="no subscription"),
-        pytest.param(Answer(404, "<html>", _PAGE), AzureUnavailable, id="a proxy's page"),
-        pytest.param(Answer(404), AzureUnavailable, id="nothing"),
-        pytest.param(Answer(404, {}), AzureUnavailable, id="no error"),
+        pytest.param(Response(404, "<html>", _PAGE), AzureUnavailable, id="a proxy's page"),
+        pytest.param(Response(404), AzureUnavailable, id="nothing"),
+        pytest.param(Response(404, {}), AzureUnavailable, id="no error"),
     ],
 )
 @pytest.mark.parametrize("call", ["get", "delete"])
@@ -136,7 +136,7 @@ def test_a_404_that_is_not_about_the_resource_proves_nothing(call, answer, raise
 
 @pytest.mark.parametrize("status", [200, 204])
 def test_a_delete_of_what_is_gone_is_done(status, wire):
-    wire.replies.append(Answer(status))
+    wire.replies.append(Response(status))
     assert wire.adapter.delete(Kind.NSG, _NSG.id) is None
 
 
@@ -146,11 +146,11 @@ _JSON = {"Content-Type": "application/json"}
 @pytest.mark.parametrize(
     ("answer", "code"),
     [
-        pytest.param(Answer(200, "<html>", _PAGE), "NotJson", id="a page"),
-        pytest.param(Answer(200, "<html>", _JSON), "NotJson", id="a lie"),
-        pytest.param(Answer(200, "null", _JSON), "NotArm", id="null"),
-        pytest.param(Answer(200, []), "NotArm", id="a list"),
-        pytest.param(Answer(200, {"status": "Failed"}), "NotArm", id="an operation"),
+        pytest.param(Response(200, "<html>", _PAGE), "NotJson", id="a page"),
+        pytest.param(Response(200, "<html>", _JSON), "NotJson", id="a lie"),
+        pytest.param(Response(200, "null", _JSON), "NotArm", id="null"),
+        pytest.param(Response(200, []), "NotArm", id="a list"),
+        pytest.param(Response(200, {"status": "Failed"}), "NotArm", id="an operation"),
     ],
 )
 def test_an_answer_that_is_no_resource_is_asked_for_again(answer, code, wire):
@@ -195,13 +195,13 @@ _LOCATION = f"{_URL}&location"
 )
 def test_an_accepted_write_says_where_to_ask_on(status, headers, pending, wire):
     method = wire.adapter.delete if status == 202 else None
-    wire.replies.append(Answer(status, {}, headers))
+    wire.replies.append(Response(status, {}, headers))
     found = method(Kind.NSG, _NSG.id) if method else wire.adapter.put(_NSG)
     assert found == pending
 
 
 def test_headers_are_read_in_any_case(wire):
-    wire.replies.append(Answer(201, {}, {"azure-asyncoperation": _URL, "RETRY-AFTER": "9"}))
+    wire.replies.append(Response(201, {}, {"azure-asyncoperation": _URL, "RETRY-AFTER": "9"}))
     assert wire.adapter.put(_NSG) == Pending(_URL, 9.0)
 
 
@@ -214,11 +214,13 @@ def _polled(wire: Any, answer: Any, *, by_location: bool = False) -> Pending | N
 @pytest.mark.parametrize(
     ("answer", "pending"),
     [
-        pytest.param(Answer(200, {"status": "Succeeded"}), None, id="succeeded"),
-        pytest.param(Answer(200, {"status": "InProgress"}), Pending(_URL, None), id="in progress"),
-        pytest.param(Answer(202, {"status": "Running"}), Pending(_URL, None), id="another word"),
+        pytest.param(Response(200, {"status": "Succeeded"}), None, id="succeeded"),
         pytest.param(
-            Answer(200, {"status": "Deleting"}, {"Retry-After": "12"}),
+            Response(200, {"status": "InProgress"}), Pending(_URL, None), id="in progress"
+        ),
+        pytest.param(Response(202, {"status": "Running"}), Pending(_URL, None), id="another word"),
+        pytest.param(
+            Response(200, {"status": "Deleting"}, {"Retry-After": "12"}),
             Pending(_URL, 12.0),
             id="a wish",
         ),
@@ -231,7 +233,7 @@ def test_a_poll_asks_once_at_the_very_url(answer, pending, wire):
 
 @pytest.mark.parametrize(("status", "done"), [(202, False), (200, True), (201, True), (204, True)])
 def test_by_location_the_status_code_is_the_status(status, done, wire):
-    answer = Answer(status, None, {"Retry-After": "4"})
+    answer = Response(status, None, {"Retry-After": "4"})
     found = _polled(wire, answer, by_location=True)
     assert found == (None if done else Pending(_URL, 4.0, by_location=True))
 
@@ -241,18 +243,20 @@ def test_by_location_the_status_code_is_the_status(status, done, wire):
     [
         pytest.param(faults.NOT_FOUND, "Http404", id="404"),
         pytest.param(faults.error(401, "ExpiredAuthenticationToken"), "Http401", id="401"),
-        pytest.param(faults.BROKEN, "Http503", id="503"),
+        pytest.param(faults.UNAVAILABLE, "Http503", id="503"),
         pytest.param(faults.THROTTLED, "Http429", id="429"),
         pytest.param(faults.error(403, "RequestDisallowedByPolicy"), "Http403", id="403"),
-        pytest.param(Answer(403, "<html>no</html>", _PAGE), "NotJson", id="a proxy's 403"),
-        pytest.param(faults.PAGE, "NotJson", id="a page"),
-        pytest.param(Answer(204), "NotJson", id="nothing"),
-        pytest.param(Answer(200, {}), "NoStatus", id="no status"),
-        pytest.param(Answer(200, []), "NoStatus", id="a list"),
-        pytest.param(Answer(200, {"status": 7}), "NoStatus", id="a number"),
+        pytest.param(Response(403, "<html>no</html>", _PAGE), "NotJson", id="a proxy's 403"),
+        pytest.param(faults.HTML_PAGE, "NotJson", id="a page"),
+        pytest.param(Response(204), "NotJson", id="nothing"),
+        pytest.param(Response(200, {}), "NoStatus", id="no status"),
+        pytest.param(Response(200, []), "NoStatus", id="a list"),
+        pytest.param(Response(200, {"status": 7}), "NoStatus", id="a number"),
         pytest.param(faults.RESET, "ServiceRequestError", id="reset"),
         pytest.param(faults.TIMEOUT, "ServiceResponseTimeoutError", id="timeout"),
-        pytest.param(Answer(307, None, {"Location": "https://evil.example"}), "Http307", id="307"),
+        pytest.param(
+            Response(307, None, {"Location": "https://evil.example"}), "Http307", id="307"
+        ),
     ],
 )
 def test_a_status_that_cannot_be_read_says_nothing_about_the_write(answer, code, wire):
@@ -274,7 +278,9 @@ _BLOCKED = {
 @pytest.mark.parametrize(
     ("answer", "kind", "code"),
     [
-        pytest.param(Answer(409, _BLOCKED), AzureRefused, "ResourceGroupDeletionBlocked", id="409"),
+        pytest.param(
+            Response(409, _BLOCKED), AzureRefused, "ResourceGroupDeletionBlocked", id="409"
+        ),
         pytest.param(faults.error(400, "InUse"), AzureRefused, "InUse", id="400"),
         pytest.param(faults.error(412, "Changed"), AlreadyExists, "Changed", id="412"),
         pytest.param(
@@ -305,7 +311,7 @@ def test_by_location_a_refusal_is_how_the_write_ended(answer, kind, code, wire):
 
 def test_what_stood_in_a_group_deletes_way_is_told(wire):
     with pytest.raises(AzureRefused, match=r"Deletion failed\.; /a/nic: it is reserved \["):
-        _polled(wire, Answer(409, _BLOCKED), by_location=True)
+        _polled(wire, Response(409, _BLOCKED), by_location=True)
 
 
 @pytest.mark.parametrize(
@@ -314,8 +320,8 @@ def test_what_stood_in_a_group_deletes_way_is_told(wire):
         pytest.param(faults.error(403, "AuthorizationFailed", "no"), Denied, id="no right to ask"),
         pytest.param(faults.error(403, "ExpiredAuthenticationToken"), AzureUnavailable, id="token"),
         pytest.param(faults.NOT_FOUND, AzureUnavailable, id="404"),
-        pytest.param(Answer(409, {}), AzureUnavailable, id="no error in it"),
-        pytest.param(Answer(409, "<html>", _PAGE), AzureUnavailable, id="a page"),
+        pytest.param(Response(409, {}), AzureUnavailable, id="no error in it"),
+        pytest.param(Response(409, "<html>", _PAGE), AzureUnavailable, id="a page"),
         pytest.param(faults.THROTTLED, AzureUnavailable, id="throttled"),
     ],
 )
@@ -327,14 +333,14 @@ def test_by_location_a_failure_to_ask_says_nothing_about_the_write(answer, kind,
 def test_a_status_that_comes_with_a_bad_answer_is_the_end_all_the_same(wire):
     ended = {"status": "Failed", "error": {"code": "AllocationFailed", "message": "none left"}}
     with pytest.raises(CapacityUnavailable, match="none left"):
-        _polled(wire, Answer(409, ended))
+        _polled(wire, Response(409, ended))
 
 
 def test_an_id_of_another_subscription_is_asked_and_changed_there(wire):
     other = "00000000-0000-4000-8000-0000000000bb"
     one = _resource(Kind.NIC)
     theirs = one.id.replace(FAKE_SUBSCRIPTION, other)
-    wire.replies += [Answer(200, {"id": theirs}), faults.error(400, "Refused")]
+    wire.replies += [Response(200, {"id": theirs}), faults.error(400, "Refused")]
     adapter = wire.adapter
     assert adapter.get(Kind.NIC, theirs) == {"id": theirs}
     with pytest.raises(AzureRefused):
@@ -386,7 +392,7 @@ def test_a_throttled_poll_says_when_to_come_back(wire):
 )
 def test_only_failed_and_canceled_are_azures_no(body, raised, message, wire):
     with pytest.raises(raised) as caught:
-        _polled(wire, Answer(200, body))
+        _polled(wire, Response(200, body))
     assert type(caught.value) is raised
     assert str(caught.value) == message
 
@@ -415,8 +421,8 @@ def test_an_operations_url_is_in_no_repr():
 def test_a_mistake_of_ours_is_told_as_one_though_the_sdk_raises_it(wire):
     """Only what comes after an answer can be its fault, and after a token that of the sign-in."""
     adapter = wire.adapter
-    odd = Answer(200, {"value": [{"name": None}]})
-    wire.replies += [Answer(200, {"id": _NSG.id}), odd, odd, TypeError("ours")]
+    odd = Response(200, {"value": [{"name": None}]})
+    wire.replies += [Response(200, {"id": _NSG.id}), odd, odd, TypeError("ours")]
     adapter.get(Kind.NSG, _NSG.id)
     for _ in range(2):  # for the second one there is a token already
         with pytest.raises(AzureUnavailable, match="not from Azure"):

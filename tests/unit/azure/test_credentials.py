@@ -47,18 +47,18 @@ def _failure(credential: NamedCredential) -> NotSignedIn:
 
 
 def test_az_is_asked_for_the_subscription_that_is_worked_in(az: Az) -> None:
-    az.gives("the-token")
+    az.prints_token("the-token")
     credential = _credential()
     assert credential.signed_in_with is None
     assert credential.get_token(_SCOPE).token == "the-token"
-    assert az.asked()[0][-2:] == ["--subscription", _SUBSCRIPTION]
+    assert az.calls()[0][-2:] == ["--subscription", _SUBSCRIPTION]
     assert credential.signed_in_with == AZ
 
 
 def test_what_is_no_id_of_a_subscription_is_refused_before_az_is_asked(az: Az) -> None:
     with pytest.raises(UsageProblem, match="is not a subscription id"):
         _credential("x; rm -rf /")
-    assert az.asked() == []
+    assert az.calls() == []
 
 
 @pytest.mark.parametrize(
@@ -157,7 +157,7 @@ def test_a_claims_challenge_is_told_with_the_command_that_meets_it() -> None:
 
 
 def test_a_network_that_fails_after_the_sign_in_is_worth_another_try(az: Az) -> None:
-    az.gives("the-token")
+    az.prints_token("the-token")
     credential = _credential()
     credential.get_token(_SCOPE)
     az.fails("Failed to resolve 'login.microsoftonline.com'")
@@ -166,7 +166,7 @@ def test_a_network_that_fails_after_the_sign_in_is_worth_another_try(az: Az) -> 
 
 
 def test_no_token_is_told(az: Az) -> None:
-    az.says('{"accessToken": "SECRET", "nonsense": 1}')
+    az.prints('{"accessToken": "SECRET", "nonsense": 1}')
     assert "SECRET" not in str(_failure(_credential()))
 
 
@@ -244,7 +244,7 @@ def test_a_member_that_gave_no_token_is_not_named(az: Az) -> None:
 
 
 def test_tokens_have_an_end(az: Az) -> None:
-    az.gives("t", seconds=3600)
+    az.prints_token("t", seconds=3600)
     info: AccessTokenInfo = _credential().get_token_info(_SCOPE)
     assert info.expires_on > time.time()  # noqa: TID251  # the SDK's clock
     assert json.dumps(info.expires_on)

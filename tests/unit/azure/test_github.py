@@ -26,7 +26,7 @@ from ccgpu.domain.catalog import Kind
 from ccgpu.errors import NotSignedIn, SignInUnavailable
 from ccgpu.fakearm import FAKE_SUBSCRIPTION, FakeArm, FakeCredential, FakeTransport
 from support.cloud import Machine
-from support.issuer import REQUEST_TOKEN, serving
+from support.issuer import REQUEST_TOKEN, running_issuer
 
 _AUTHORITY = ENVIRONMENTS["public"].authority
 _SUBSCRIPTION = FAKE_SUBSCRIPTION
@@ -35,7 +35,7 @@ _SCOPE = ENVIRONMENTS["public"].scope
 
 @pytest.fixture
 def issuer(tmp_path):
-    with serving(tmp_path) as issuer:
+    with running_issuer(tmp_path) as issuer:
         yield issuer
 
 
@@ -88,7 +88,7 @@ def test_two_tokens_hours_apart_are_two_assertions(issuer, fetch):
 
 def test_the_issuer_is_asked_for_entras_audience_with_the_jobs_token(issuer, fetch):
     assert fetch() == issuer.given[0]
-    assert issuer.asked == [
+    assert issuer.requests == [
         {
             "query": {"api-version": ["2.0"], "audience": ["api://AzureADTokenExchange"]},
             "authorization": f"Bearer {REQUEST_TOKEN}",
@@ -115,7 +115,7 @@ def test_without_an_assertion_nobody_is_signed_in(issuer, fetch, answer, code, s
         _credential(fetch, Entra()).get_token(_SCOPE)
     assert (caught.value.code, caught.value.exit_code) == (code, 4)
     assert "id-token: write" in (caught.value.hint or "")
-    assert len(issuer.asked) == 1
+    assert len(issuer.requests) == 1
 
 
 def test_an_issuer_that_is_down_is_said_to_be(issuer):
@@ -130,7 +130,7 @@ def test_an_issuer_that_is_down_is_said_to_be(issuer):
 def test_an_issuer_that_nobody_vouches_for_gets_no_token(issuer):
     with pytest.raises(NotSignedIn, match="cannot be reached"):
         Assertions(issuer.url, REQUEST_TOKEN)()
-    assert issuer.asked == []
+    assert issuer.requests == []
 
 
 def test_the_jobs_token_goes_over_https_alone(issuer):
@@ -138,7 +138,7 @@ def test_the_jobs_token_goes_over_https_alone(issuer):
     with pytest.raises(NotSignedIn, match="no HTTPS address") as caught:
         Assertions(plain, REQUEST_TOKEN, issuer.transport)()
     assert caught.value.code == "OidcRefused"
-    assert issuer.asked == []
+    assert issuer.requests == []
 
 
 @pytest.mark.parametrize("answer", [None, (500, "no"), (200, "<html>")])

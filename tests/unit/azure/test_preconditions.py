@@ -5,7 +5,7 @@ import pytest
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.resource import resource_id
 from ccgpu.errors import AlreadyExists
-from ccgpu.fakearm import FAKE_SUBSCRIPTION, Answer
+from ccgpu.fakearm import FAKE_SUBSCRIPTION, Response
 from support import faults
 
 _VM = resource_id(FAKE_SUBSCRIPTION, "g", Kind.VM, "demo")
@@ -22,7 +22,7 @@ def _delete(adapter, etag):
 @pytest.mark.parametrize("write", [_tag, _delete])
 @pytest.mark.parametrize("etag", ['"17"', None])
 def test_the_etag_goes_with_the_write(write, etag, wire):
-    wire.replies.append(Answer(200, {}))
+    wire.replies.append(Response(200, {}))
     write(wire.adapter, etag)
     assert wire.seen[0].headers.get("If-Match") == etag
 
@@ -36,6 +36,6 @@ def test_what_has_changed_since_is_not_written(write, wire):
 
 def test_a_group_takes_no_precondition_and_is_deleted_all_the_same(wire):
     group = resource_id(FAKE_SUBSCRIPTION, "g", Kind.GROUP, "")
-    wire.replies.append(Answer(202, None, {"Location": "https://management.azure.com/x"}))
+    wire.replies.append(Response(202, None, {"Location": "https://management.azure.com/x"}))
     assert wire.adapter.delete(Kind.GROUP, group) is not None
     assert "If-Match" not in wire.seen[0].headers

@@ -12,19 +12,19 @@ from ccgpu.domain.catalog import DEFAULT_IMAGE, NCC_H100_V5, NCC_QUOTA_FAMILY, N
 from ccgpu.domain.image import parse
 from ccgpu.domain.resource import ResourceId
 from ccgpu.errors import AzureRefused, AzureUnavailable, NotFound
-from ccgpu.fakearm import FAKE_SUBSCRIPTION, Answer, Request
+from ccgpu.fakearm import FAKE_SUBSCRIPTION, Request, Response
 from support import faults
 
 _GROUP = f"/subscriptions/{FAKE_SUBSCRIPTION}/resourceGroups/g"
 _GALLERY = "cgpuimage-db870bae-5bcf-4120-9415-b841adef61d3"
 
 
-def _listing(monthly: str, *names: str) -> Callable[[Request], Answer | None]:
+def _listing(monthly: str, *names: str) -> Callable[[Request], Response | None]:
     """Answers the list of an image's versions with these."""
 
-    def answer(request: Request) -> Answer | None:
+    def answer(request: Request) -> Response | None:
         if request.path.endswith(monthly):
-            return Answer(200, [{"name": name, "id": name, "location": "x"} for name in names])
+            return Response(200, [{"name": name, "id": name, "location": "x"} for name in names])
         return None
 
     return answer
@@ -135,14 +135,14 @@ def _sku(**changes: Any) -> dict[str, Any]:
     ],
 )
 def test_a_record_is_read_as_far_as_it_says_something(records, offered, wire):
-    wire.replies.append(Answer(200, {"value": records}))
+    wire.replies.append(Response(200, {"value": records}))
     assert wire.queries.offer("eastus2", NCC_H100_V5) == offered
 
 
 def test_recorded_sizes_are_read(vectors, wire):
     file = vectors / "arm" / "recorded" / "resource_skus_sample.json"
     records = json.loads(file.read_text("utf-8"))
-    wire.replies.append(Answer(200, records))
+    wire.replies.append(Response(200, records))
     offer = wire.queries.offer("eastus", "standard_d2_V2")
     assert offer is not None
     assert (offer.zones, offer.family, offer.vcpus) == (("1", "2", "3"), "standardDv2Family", 2)
@@ -161,13 +161,13 @@ def test_a_line_without_a_label_is_shown_by_its_name_and_stray_spaces_are_droppe
         {"name": {"value": " a "}, "currentValue": 1, "limit": 2},
         {"name": {"value": "b", "localizedValue": "B "}, "currentValue": 3, "limit": 4},
     ]
-    wire.replies.append(Answer(200, {"value": lines}))
+    wire.replies.append(Response(200, {"value": lines}))
     assert wire.queries.usages("eastus2") == (Usage("a", "a", 1, 2), Usage("b", "B", 3, 4))
 
 
 @pytest.mark.parametrize("body", [[], {"value": 7}, {"value": [{}]}])
 def test_an_answer_that_is_json_but_not_arms_is_asked_for_again(body, wire):
-    wire.replies.append(Answer(200, body))
+    wire.replies.append(Response(200, body))
     with pytest.raises(AzureUnavailable, match="reading the quota of eastus2: ") as caught:
         wire.queries.usages("eastus2")
     assert caught.value.code == "NotArm"
@@ -201,7 +201,7 @@ def test_a_version_that_is_named_is_not_searched_for(wire):
 
 
 def test_an_image_without_versions_is_not_there(wire):
-    wire.replies.append(Answer(200, []))
+    wire.replies.append(Response(200, []))
     with pytest.raises(NotFound, match=r"^eastus2 has no version of the image Canonical") as caught:
         _image(wire.queries, DEFAULT_IMAGE)
     assert caught.value.code == "ImageNotFound"
@@ -231,8 +231,8 @@ def test_an_image_that_is_missing_is_not_found(text, region, wire):
         _image(wire.queries, text, region)
 
 
-def _with_features(*features: dict[str, str]) -> Answer:
-    return Answer(200, {"location": "x", "name": "1.2.3", "properties": {"features": features}})
+def _with_features(*features: dict[str, str]) -> Response:
+    return Response(200, {"location": "x", "name": "1.2.3", "properties": {"features": features}})
 
 
 _NAMED = "Canonical:ubuntu-24_04-lts:cvm:1.2.3"
@@ -290,7 +290,7 @@ def test_an_image_of_a_users_own_gallery_is_azures_to_look_up(wire):
 def test_tagged_asks_for_groups_and_for_what_is_in_them(value, query, wire):
     group = {"id": _GROUP, "type": "Microsoft.Resources/resourceGroups", "location": "eastus2"}
     disk = {"id": f"{_GROUP}/x", "type": "T", "location": "eastus2", "tags": {"a": "b"}}
-    wire.replies += [Answer(200, {"value": [group]}), Answer(200, {"value": [disk]})]
+    wire.replies += [Response(200, {"value": [group]}), Response(200, {"value": [disk]})]
     assert wire.queries.tagged("ccgpu-run", value) == (group["id"], disk["id"])
     assert [request.query["$filter"] for request in wire.seen] == [query] * 2
     assert [request.path.rsplit("/", 1)[1].lower() for request in wire.seen] == [
@@ -301,7 +301,7 @@ def test_tagged_asks_for_groups_and_for_what_is_in_them(value, query, wire):
 
 def test_what_is_in_a_group_is_listed_whoever_made_it(wire):
     disk = {"id": f"{_GROUP}/x", "type": "T", "location": "eastus2", "tags": None}
-    wire.replies.append(Answer(200, {"value": [disk]}))
+    wire.replies.append(Response(200, {"value": [disk]}))
     assert wire.queries.inside("g") == (disk["id"],)
 
 
@@ -335,7 +335,7 @@ def test_a_refusal_says_what_was_asked(ask, doing, wire):
 
 def test_an_encryption_set_is_read_by_its_id(wire):
     id_ = ResourceId(f"{_GROUP}/providers/Microsoft.Compute/diskEncryptionSets/keys")
-    wire.replies.append(Answer(200, {"id": id_, "type": "T", "location": "westeurope"}))
+    wire.replies.append(Response(200, {"id": id_, "type": "T", "location": "westeurope"}))
     assert wire.queries.encryption_set(id_)["location"] == "westeurope"
     assert wire.seen[0].path.casefold() == id_.casefold()
 
@@ -348,7 +348,7 @@ def test_an_encryption_set_that_is_not_there_is_not_found(wire):
 
 def test_within_a_group_only_the_group_is_asked(wire):
     disk = {"id": f"{_GROUP}/x", "type": "T", "location": "eastus2"}
-    wire.replies.append(Answer(200, {"value": [disk]}))
+    wire.replies.append(Response(200, {"value": [disk]}))
     assert wire.queries.tagged("ccgpu-run", "r1", "g") == (disk["id"],)
     (request,) = wire.seen
     assert request.path.casefold().endswith("/resourcegroups/g/resources")

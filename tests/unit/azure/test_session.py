@@ -20,7 +20,7 @@ from ccgpu.azure.session import ENVIRONMENTS, Session
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.resource import Resource, resource_id
 from ccgpu.errors import AzureUnavailable, NotSignedIn
-from ccgpu.fakearm import FAKE_SUBSCRIPTION, Answer, FakeCredential
+from ccgpu.fakearm import FAKE_SUBSCRIPTION, FakeCredential, Response
 from ccgpu.net.transport import CONNECT, READ
 from support import faults
 
@@ -111,7 +111,7 @@ def test_without_a_sign_in_it_says_so(wire):
 
 @pytest.mark.parametrize("name", ENVIRONMENTS)
 def test_each_cloud_has_its_own_host_and_its_own_scope(name, wire):
-    wire.replies.append(Answer(200, {"value": []}))
+    wire.replies.append(Response(200, {"value": []}))
     cloud = ENVIRONMENTS[name]
     client = wire.session(name).client(ComputeManagementClient)
     assert list(client.usage.list("eastus2")) == []
@@ -147,7 +147,7 @@ def test_a_request_carries_our_token_our_name_and_an_id_of_its_own(wire):
 
 @pytest.mark.parametrize("link", ["https://evil.example/next", "http://management.azure.com/next"])
 def test_the_next_page_is_not_fetched_from_elsewhere_and_gets_no_token(link, wire):
-    wire.replies.append(Answer(200, {"value": [], "nextLink": link}))
+    wire.replies.append(Response(200, {"value": [], "nextLink": link}))
     with pytest.raises(AzureUnavailable, match="refused to send a request to"):
         wire.queries.usages("eastus2")
     assert [request.host for request in wire.seen] == ["management.azure.com"]
@@ -156,14 +156,15 @@ def test_the_next_page_is_not_fetched_from_elsewhere_and_gets_no_token(link, wir
 
 @pytest.mark.parametrize("status", [301, 302, 307, 308])
 def test_no_redirect_is_followed(status, wire):
-    wire.replies.append(Answer(status, None, {"Location": "https://evil.example/"}))
+    wire.replies.append(Response(status, None, {"Location": "https://evil.example/"}))
     with pytest.raises(Exception, match=rf"\[Http{status}\]"):
         wire.adapter.get(Kind.VM, _VM)
     assert len(wire.seen) == 1
 
 
 @pytest.mark.parametrize(
-    "answer", [faults.THROTTLED, faults.BROKEN, faults.error(409, "AnotherOperationInProgress")]
+    "answer",
+    [faults.THROTTLED, faults.UNAVAILABLE, faults.error(409, "AnotherOperationInProgress")],
 )
 def test_nothing_is_sent_again_behind_the_schedulers_back(answer, wire):
     wire.replies.append(answer)
@@ -182,7 +183,7 @@ def test_a_missing_provider_is_not_registered_by_itself(wire):
 def test_logs_at_their_loudest_show_no_token_and_no_body(wire, caplog):
     caplog.set_level(logging.DEBUG)
     signed = {"Azure-AsyncOperation": "https://management.azure.com/o?s=SIGNATURE"}
-    wire.replies += [Answer(201, {"secret": "INSIDE"}, signed), Answer(200, {"status": "x"})]
+    wire.replies += [Response(201, {"secret": "INSIDE"}, signed), Response(200, {"status": "x"})]
     body = {"properties": {"osProfile": {"customData": "OUTSIDE"}}}
     pending = wire.adapter.put(Resource(Kind.VM, _VM, body))
     wire.adapter.poll("creating", pending)

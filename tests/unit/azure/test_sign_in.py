@@ -13,20 +13,20 @@ from ccgpu.azure.arm import Arm
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.resource import Resource, resource_id
 from ccgpu.errors import NotSignedIn
-from ccgpu.fakearm import FAKE_SUBSCRIPTION, Answer
+from ccgpu.fakearm import FAKE_SUBSCRIPTION, Response
 from support import faults
 
 _VM = resource_id(FAKE_SUBSCRIPTION, "g", Kind.VM, "x")
-_FOUND = Answer(200, {"id": _VM})
+_FOUND = Response(200, {"id": _VM})
 _CLAIMS = '{"access_token":{"nbf":{"essential":true,"value":"1"}}}'
 
 
-def _refused(challenge: str | None) -> Answer:
+def _refused(challenge: str | None) -> Response:
     more = {} if challenge is None else {"WWW_Authenticate": challenge}
     return faults.error(401, "ExpiredAuthenticationToken", **more)
 
 
-def _wanted(claims: str) -> Answer:
+def _wanted(claims: str) -> Response:
     return _refused(f'Bearer realm="", error="insufficient_claims", claims="{claims}"')
 
 
@@ -49,7 +49,7 @@ def test_a_token_that_is_over_is_replaced_and_the_request_sent_again(wire):
 
 def test_a_write_is_sent_again_as_it_was(wire):
     wire.tokens.more = ["old", "new"]
-    wire.replies += [EXPIRED, Answer(200, {"id": _VM})]
+    wire.replies += [EXPIRED, Response(200, {"id": _VM})]
     wire.adapter.put(Resource(Kind.VM, _VM, {"location": "eastus2"}), new=True)
     first, second = wire.seen
     assert json.loads(first.body) == json.loads(second.body) == {"location": "eastus2"}

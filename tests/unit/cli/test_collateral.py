@@ -10,8 +10,8 @@ from ccgpu.collateral.sources import PUBLIC
 from ccgpu.domain import bundle
 from ccgpu.fakeguest.evidence import amd as chips
 from support.cli import Shell
-from support.services import ABSENT, Said, Services
-from support.vms import AT, asked, vm
+from support.services import UNREACHABLE, Services, WebResponse
+from support.vms import AT, nonce_evidence, vm
 
 _FAKE = "--backend fake --policy cpu-only --at bundle"
 
@@ -24,7 +24,7 @@ def shell(tmp_path):
 @pytest.fixture
 def evidence(tmp_path):
     """A bundle that lacks the certificate of the chip."""
-    found = asked(vm())
+    found = nonce_evidence(vm())
     assert found.cpu is not None
     lacking = replace(found, cpu=replace(found.cpu, vek=None))
     file = tmp_path / "bundle.json"
@@ -39,8 +39,8 @@ def _publish(services, *, crl=True, machine=None):
     tcb = machine.chip.tcb
     chip = Chip("Genoa", machine.chip.hwid, tcb.bootloader, tcb.tee, tcb.snp, tcb.microcode)
     vcek = machine.amd.vcek(machine.chip).signed_by(machine.amd.ask_key)
-    services.publish(kds.vcek(chip, PUBLIC).asks[0].url, Said(vcek))
-    there = Said(machine.amd.crl().signed_by(machine.amd.ark_key)) if crl else ABSENT
+    services.publish(kds.vcek(chip, PUBLIC).asks[0].url, WebResponse(vcek))
+    there = WebResponse(machine.amd.crl().signed_by(machine.amd.ark_key)) if crl else UNREACHABLE
     services.publish(kds.crl("Genoa", PUBLIC).asks[0].url, there)
 
 
@@ -53,15 +53,15 @@ def test_what_it_writes_makes_the_verdict_good_offline(shell, evidence, tmp_path
     assert done.code == 0, done.err
     assert done.document["schema"] == "ccgpu.collateral-fetch/1"
     assert done.document["missing"] == []
-    asked_before = len(shell.services.asked)
+    asked_before = len(shell.services.requests)
     assert shell(f"verify {evidence} {_FAKE} --collateral {out}").code == 0
-    assert len(shell.services.asked) == asked_before
+    assert len(shell.services.requests) == asked_before
 
 
 def test_one_folder_serves_several_machines(shell, evidence, tmp_path):
     _publish(shell.services)
-    other = replace(vm(), chip=chips.Chip(hwid=bytes(range(100, 164))))
-    found = asked(other)
+    other = replace(vm(), chip=chips.SimulatedChip(hwid=bytes(range(100, 164))))
+    found = nonce_evidence(other)
     second = tmp_path / "second.json"
     assert found.cpu is not None
     lacking = replace(found, cpu=replace(found.cpu, vek=None))
@@ -80,7 +80,7 @@ def test_one_folder_serves_several_machines(shell, evidence, tmp_path):
 
 def test_what_the_evidence_brings_is_fetched_all_the_same(shell, tmp_path):
     _publish(shell.services)
-    found = asked(vm())
+    found = nonce_evidence(vm())
     old = replace(vm().amd.crl(), next_update=vm().amd.crl().this_update)
     assert found.cpu is not None
     cpu = replace(found.cpu, crl=old.signed_by(vm().amd.ark_key))
@@ -112,4 +112,4 @@ def test_what_is_no_evidence_is_3_and_nobody_is_asked(shell, tmp_path):
     file.write_bytes(b"what?")
 
     assert shell(f"collateral fetch {file} --out {tmp_path / 'out'}").code == 3
-    assert shell.services.asked == []
+    assert shell.services.requests == []

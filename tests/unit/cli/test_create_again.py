@@ -4,7 +4,7 @@ import pytest
 
 from support import faults
 from support.cloud import Machine
-from support.faults import Nth, of
+from support.faults import NthRequest, request_to
 
 _FROM = "--region eastus2 --ssh-from 203.0.113.7/32"
 _NETWORK = "/resourceGroups/ccgpu-demo/providers/Microsoft.Network"
@@ -183,7 +183,9 @@ def test_a_start_without_capacity_is_tried_again_and_replaces_nothing(shell):
 def test_an_update_that_fails_takes_nothing_away_from_a_vm_that_was_there(shell, waited):
     _ok(shell, f"create demo {_FROM}{'' if waited else ' --no-wait'}", "wait demo --for ready")
     before, had = _vm_id(shell, "demo"), shell.kinds()
-    shell.arm.faults.append(Nth(0, of("PUT", "/networkSecurityGroups/"), faults.FORBIDDEN, None))
+    shell.arm.faults.append(
+        NthRequest(0, request_to("PUT", "/networkSecurityGroups/"), faults.FORBIDDEN, None)
+    )
     done = shell("create demo --region eastus2 --ssh-from 198.51.100.9/32")
     assert done.code == 4
     assert (_vm_id(shell, "demo"), shell.kinds()) == (before, had)
@@ -192,7 +194,9 @@ def test_an_update_that_fails_takes_nothing_away_from_a_vm_that_was_there(shell,
 def test_a_disk_that_could_not_be_added_is_added_by_the_next_create(shell):
     _ok(shell, f"create demo {_FROM}")
     before = _vm_id(shell, "demo")
-    shell.arm.faults.append(Nth(0, of("PATCH", "/virtualMachines/"), faults.FORBIDDEN))
+    shell.arm.faults.append(
+        NthRequest(0, request_to("PATCH", "/virtualMachines/"), faults.FORBIDDEN)
+    )
     assert shell(f"create demo {_FROM} --data-disk 64").code == 4
     assert _vm_id(shell, "demo") == before
     _ok(shell, f"create demo {_FROM} --data-disk 64")

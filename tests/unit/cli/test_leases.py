@@ -109,6 +109,6 @@ def _ids(shell):
 
 
 def _forbid(body):
-    from ccgpu.fakearm import Answer
+    from ccgpu.fakearm import Response
 
-    return lambda request: Answer(403, body) if request.method == "DELETE" else None
+    return lambda request: Response(403, body) if request.method == "DELETE" else None

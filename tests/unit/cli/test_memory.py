@@ -9,7 +9,7 @@ from ccgpu.store import specs
 from ccgpu.workflows.create.stages import create
 from support import faults
 from support.cli import Shell
-from support.cloud import Machine, make_cloud, options
+from support.cloud import Machine, create_options, make_cloud
 
 _VM = "/virtualMachines/"
 
@@ -39,7 +39,7 @@ def _actions(done):
 
 
 def test_an_interrupted_create_is_gone_on_with_as_it_was_asked_for(shell):
-    shell.arm.on_commit = faults.AfterCommit(1, faults.puts, KeyboardInterrupt())
+    shell.arm.on_commit = faults.AfterCommit(1, faults.is_put, KeyboardInterrupt())
     assert shell("create i --os-disk-gib 512 --ttl 2h --yes").code == 130
     shell.arm.on_commit = None
     done = shell("create i")
@@ -53,7 +53,7 @@ def test_an_interrupted_create_is_gone_on_with_as_it_was_asked_for(shell):
 
 
 def test_the_first_put_already_leaves_the_spec_on_disk(shell):
-    shell.arm.faults.append(faults.Nth(0, faults.puts, KeyboardInterrupt()))
+    shell.arm.faults.append(faults.NthRequest(0, faults.is_put, KeyboardInterrupt()))
     assert shell("create i --os-disk-gib 512").code == 130
     shell.arm.faults.clear()
     assert "os_disk.size_gib 512" in shell("plan i").err
@@ -71,7 +71,7 @@ def test_from_the_first_line_of_progress_on_an_interrupted_create_is_remembered(
         create(
             make_cloud(shell.arm, shell.state),
             requested.spec,
-            options(given=requested.given),
+            create_options(given=requested.given),
             interrupt,
         )
     assert shell("create i").code == 0
@@ -123,7 +123,7 @@ def test_no_capacity_is_not_remembered(shell):
 
 
 def test_what_was_undone_or_deleted_is_forgotten(shell):
-    shell.arm.faults.append(faults.Nth(0, _puts_the_vm, faults.FORBIDDEN))
+    shell.arm.faults.append(faults.NthRequest(0, _puts_the_vm, faults.FORBIDDEN))
     assert shell("create i --os-disk-gib 512").code == 4
     shell.arm.faults.clear()
     assert "from the last create" not in shell("create i").err
@@ -192,7 +192,7 @@ def test_a_replacement_keeps_what_nobody_gave(shell, elsewhere):
 
 def test_a_replacement_that_is_interrupted_goes_on_as_it_was(shell, elsewhere):
     shell("create i --os-disk-gib 512 --admin-user ada")
-    shell.arm.faults.append(faults.Nth(0, _puts_the_vm, KeyboardInterrupt()))
+    shell.arm.faults.append(faults.NthRequest(0, _puts_the_vm, KeyboardInterrupt()))
     assert elsewhere("create i --zone 2 --replace --yes").code == 130
     shell.arm.faults.clear()
     done = elsewhere("create i")

@@ -8,7 +8,7 @@ import pytest
 from azure.core.credentials import AccessToken
 
 from ccgpu.cli.main import connect
-from ccgpu.fakearm import Answer, FakeCredential, Request, tokens
+from ccgpu.fakearm import FakeCredential, Request, Response, tokens
 from support import faults
 from support.az import AZ, Az
 from support.cli import Shell
@@ -37,7 +37,7 @@ def test_the_cause_of_a_failed_sign_in_reaches_the_user(shell: Shell, az: Az, co
     assert done.error["code"] == "AADSTS700082"
     assert "AADSTS700082: The refresh token has expired" in done.error["message"]
     assert "az login" in done.error["hint"]
-    assert az.asked()[0][-2:] == ["--subscription", _SUBSCRIPTION]
+    assert az.calls()[0][-2:] == ["--subscription", _SUBSCRIPTION]
 
 
 def test_a_name_that_cannot_be_resolved_is_told_as_that(shell: Shell, az: Az) -> None:
@@ -68,7 +68,7 @@ class FromIPv6(FakeCredential):
 
     def get_token(self, *_: str, **__: Any) -> AccessToken:
         claims = {"idtyp": "user", "ipaddr": "2001:db8::7"}
-        return AccessToken(tokens.made(claims), 2_000_000_000)
+        return AccessToken(tokens.make_token(claims), 2_000_000_000)
 
 
 def test_an_ipv6_address_of_the_sign_in_is_said_to_be_that(shell: Shell) -> None:
@@ -94,8 +94,10 @@ def test_a_failed_group_delete_tells_what_stood_in_its_way(shell: Shell) -> None
         }
     }
     there = {"Location": "https://management.azure.com/subscriptions/s/operationresults/1"}
-    group = faults.Nth(0, _deletes_group, Answer(202, None, there), times=None)
-    ends = faults.Nth(0, faults.of("GET", "/operationresults/1"), Answer(409, body), times=None)
+    group = faults.NthRequest(0, _deletes_group, Response(202, None, there), times=None)
+    ends = faults.NthRequest(
+        0, faults.request_to("GET", "/operationresults/1"), Response(409, body), times=None
+    )
     shell.arm.faults += [group, ends]
     done = shell("delete demo --yes")
     assert done.code in (4, 7)

@@ -11,8 +11,8 @@ from ccgpu.domain import bundle, hostkey
 from ccgpu.domain.evidence import Evidence
 from support import gpus
 from support.cli import Shell
-from support.drawn import without_drawn
-from support.vms import AT, HOST_KEY, NONCE, asked, bound, vm
+from support.masking import mask_random_text
+from support.vms import AT, HOST_KEY, NONCE, bound_evidence, nonce_evidence, vm
 
 _FAKE = "--backend fake --policy cpu-only"
 _KEY = hostkey.fingerprint(hostkey.sha256(HOST_KEY))
@@ -40,7 +40,7 @@ def write(tmp_path):
 
 
 def test_accepted_is_0_and_says_simulated_in_both_outputs(shell, write):
-    file = write(asked(vm()))
+    file = write(nonce_evidence(vm()))
     text = shell(f"verify {file} {_FAKE} --at bundle")
     document = shell(f"verify {file} {_FAKE} --at bundle -o json").document
 
@@ -56,7 +56,7 @@ def test_simulated_evidence_is_refused_without_the_flag_and_the_environment_is_n
     shell, write, monkeypatch
 ):
     monkeypatch.setenv("CCGPU_BACKEND", "fake")
-    done = shell(f"verify {write(asked(vm()))} --policy cpu-only --at bundle")
+    done = shell(f"verify {write(nonce_evidence(vm()))} --policy cpu-only --at bundle")
 
     assert done.code == 9
     assert done.out.startswith("REJECTED")
@@ -64,7 +64,7 @@ def test_simulated_evidence_is_refused_without_the_flag_and_the_environment_is_n
 
 
 def test_the_verdict_in_a_bundle_is_never_read_back(shell, write):
-    file = write(asked(vm(), b"short"))
+    file = write(nonce_evidence(vm(), b"short"))
     document = json.loads(file.read_text())
     document["verdict"] = {"verdict": "accepted", "reasons": []}
     file.write_text(json.dumps(document))
@@ -73,7 +73,7 @@ def test_the_verdict_in_a_bundle_is_never_read_back(shell, write):
 
 
 def test_a_refusal_counts_groups_and_shows_what_failed_in_full(shell, write):
-    file = write(asked(vm(), b"short"))
+    file = write(nonce_evidence(vm(), b"short"))
     done = shell(f"verify {file} {_FAKE} --at bundle")
     whole = shell(f"verify {file} {_FAKE} --at bundle -v")
 
@@ -84,7 +84,7 @@ def test_a_refusal_counts_groups_and_shows_what_failed_in_full(shell, write):
 
 
 def test_what_to_do_is_a_command_that_can_be_run_as_it_is(shell, write):
-    found = asked(vm())
+    found = nonce_evidence(vm())
     assert found.cpu is not None
     file = write(replace(found, cpu=replace(found.cpu, vek=None)))
     done = shell(f"verify {file} {_FAKE} --at bundle -o json")
@@ -96,7 +96,7 @@ def test_what_to_do_is_a_command_that_can_be_run_as_it_is(shell, write):
 
 
 def test_whose_word_collateral_is(shell, write, tmp_path):
-    found = gpus.bound(vm(), gpus.gpu())
+    found = gpus.bound_evidence(vm(), gpus.gpu())
     assert found.cpu is not None
     folder = tmp_path / "collateral"
     folder.mkdir()
@@ -118,18 +118,18 @@ def test_whose_word_collateral_is(shell, write, tmp_path):
 @pytest.mark.parametrize("case", ["accepted", "rejected", "no-verdict"])
 def test_the_transcript(shell, write, golden, tmp_path, monkeypatch, case):
     monkeypatch.chdir(tmp_path)
-    found = asked(vm(), b"short" if case == "rejected" else NONCE)
+    found = nonce_evidence(vm(), b"short" if case == "rejected" else NONCE)
     if case == "no-verdict":
         assert found.cpu is not None
         found = replace(found, cpu=replace(found.cpu, vek=None))
     write(found)
     done = shell(f"verify bundle.json {_FAKE} --at 2026-11-22T12:00:00Z")
 
-    golden(f"cli/verify-{case}.txt", without_drawn(str(done)))
+    golden(f"cli/verify-{case}.txt", mask_random_text(str(done)))
 
 
 def test_long_hashes_are_shortened_for_people_and_whole_in_json(shell, write):
-    file = write(asked(vm()))
+    file = write(nonce_evidence(vm()))
     digest = NONCE.hex()
 
     assert digest not in shell(f"verify {file} {_FAKE} --at bundle").out
@@ -137,7 +137,7 @@ def test_long_hashes_are_shortened_for_people_and_whole_in_json(shell, write):
 
 
 def test_want_of_collateral_is_8(shell, write):
-    found = asked(vm())
+    found = nonce_evidence(vm())
     assert found.cpu is not None
     file = write(replace(found, cpu=replace(found.cpu, vek=None)))
     done = shell(f"verify {file} {_FAKE} --at bundle")
@@ -148,7 +148,7 @@ def test_want_of_collateral_is_8(shell, write):
 
 
 def test_collateral_from_a_folder_makes_up_for_it(shell, write, tmp_path):
-    found = asked(vm())
+    found = nonce_evidence(vm())
     assert found.cpu is not None
     assert found.cpu.vek is not None
     folder = tmp_path / "collateral"
@@ -162,7 +162,7 @@ def test_collateral_from_a_folder_makes_up_for_it(shell, write, tmp_path):
 @pytest.fixture
 def fetched(tmp_path):
     """A folder as `collateral fetch` writes it, with the certificate of the chip."""
-    found = asked(vm())
+    found = nonce_evidence(vm())
     assert found.cpu is not None
     assert found.cpu.vek is not None
     out = tmp_path / "fetched"
@@ -174,7 +174,7 @@ def fetched(tmp_path):
 @pytest.fixture
 def lacking(write):
     """A bundle without the certificate of its chip."""
-    found = asked(vm())
+    found = nonce_evidence(vm())
     assert found.cpu is not None
     return write(replace(found, cpu=replace(found.cpu, vek=None)))
 
@@ -207,7 +207,7 @@ def test_collateral_that_is_not_as_it_was_fetched_is_3_and_named(
 
 
 def test_the_flag_that_loosens_shows(shell, write):
-    file = write(asked(vm(), b"short"))
+    file = write(nonce_evidence(vm(), b"short"))
     done = shell(f"verify {file} {_FAKE} --at bundle --unsafe-short-nonce")
 
     assert done.code == 0
@@ -216,7 +216,7 @@ def test_the_flag_that_loosens_shows(shell, write):
 
 def test_golden_values_are_recorded_on_first_use_and_held_to_after_it(shell, write, tmp_path):
     pins = tmp_path / "pins.json"
-    file = write(asked(vm()))
+    file = write(nonce_evidence(vm()))
     first = shell(f"verify {file} {_FAKE} --at bundle --record {pins}")
 
     assert first.code == 0
@@ -232,13 +232,20 @@ def test_golden_values_are_recorded_on_first_use_and_held_to_after_it(shell, wri
 def test_nothing_is_recorded_of_evidence_that_was_refused(shell, write, tmp_path):
     pins = tmp_path / "pins.json"
 
-    assert shell(f"verify {write(asked(vm(), b'x'))} {_FAKE} --at bundle --record {pins}").code == 9
+    assert (
+        shell(
+            f"verify {write(nonce_evidence(vm(), b'x'))} {_FAKE} --at bundle --record {pins}"
+        ).code
+        == 9
+    )
     assert not pins.exists()
 
 
 def test_what_was_read_can_be_saved_as_a_bundle_that_judges_the_same(shell, write, tmp_path):
     saved = tmp_path / "saved.json"
-    first = shell(f"verify {write(asked(vm()))} {_FAKE} --at bundle --save {saved} -o json")
+    first = shell(
+        f"verify {write(nonce_evidence(vm()))} {_FAKE} --at bundle --save {saved} -o json"
+    )
     again = shell(f"verify {saved} {_FAKE} --at bundle -o json")
 
     assert again.document == first.document
@@ -246,14 +253,16 @@ def test_what_was_read_can_be_saved_as_a_bundle_that_judges_the_same(shell, writ
 
 
 def test_the_callers_nonce_has_to_be_the_bundles(shell, write):
-    file = write(asked(vm()))
+    file = write(nonce_evidence(vm()))
 
     assert shell(f"verify {file} {_FAKE} --at bundle --nonce {NONCE.hex()}").code == 0
     assert shell(f"verify {file} {_FAKE} --at bundle --nonce {'00' * 32}").code == 9
 
 
 def test_the_default_policy_takes_bound_evidence_and_misses_the_gpu(shell, write):
-    done = shell(f"verify {write(bound(vm()))} {_ASKED} --backend fake --at bundle -o json")
+    done = shell(
+        f"verify {write(bound_evidence(vm()))} {_ASKED} --backend fake --at bundle -o json"
+    )
 
     assert done.document["policy"] == "default"
     assert done.document["reasons"] == ["evidence.gpu.absent"]
@@ -274,13 +283,13 @@ def test_the_default_policy_takes_bound_evidence_and_misses_the_gpu(shell, write
     ],
 )
 def test_a_wrong_option_is_2_and_never_replaced(shell, write, options):
-    assert shell(f"verify {write(asked(vm()))} {options}").code == 2
+    assert shell(f"verify {write(nonce_evidence(vm()))} {options}").code == 2
 
 
 def test_a_policy_of_ones_own_is_a_file_and_half_of_one_is_3(shell, write, tmp_path):
     own = tmp_path / "own.yaml"
     own.write_text("name: own\nrequires: [cpu]\nbinding: nonce\ntokens: {}\n")
-    done = shell(f"verify {write(asked(vm()))} --policy {own}")
+    done = shell(f"verify {write(nonce_evidence(vm()))} --policy {own}")
 
     assert done.code == 3
     assert "own.yaml" in done.err
@@ -311,7 +320,7 @@ def test_there_are_schemas_of_what_people_write_and_read(shell, name):
 
 
 def test_a_vm_with_its_gpu_is_accepted_by_the_default_policy_from_a_bundle(shell, write, tmp_path):
-    file = write(gpus.bound(vm(), gpus.gpu()))
+    file = write(gpus.bound_evidence(vm(), gpus.gpu()))
     line = f"{_ASKED} --backend fake --at bundle -o json"
     done = shell(f"verify {file} {line}")
 
@@ -324,7 +333,7 @@ def test_a_vm_with_its_gpu_is_accepted_by_the_default_policy_from_a_bundle(shell
 
 
 def test_half_of_what_the_policy_needs_is_refused(shell, write):
-    whole = gpus.bound(vm(), gpus.gpu())
+    whole = gpus.bound_evidence(vm(), gpus.gpu())
     without = [replace(whole, gpus=()), replace(whole, cpu=None)]
     found = [
         shell(f"verify {write(half, f'{n}.json')} {_ASKED} --backend fake --at bundle").code

@@ -20,8 +20,8 @@ from ccgpu.errors import (
 )
 from ccgpu.store import evidence as evidence_files
 from ccgpu.workflows import verify, verify_each
-from support.drawn import without_drawn
-from support.vms import AT, asked, vm
+from support.masking import mask_random_text
+from support.vms import AT, nonce_evidence, vm
 
 _FAKE = "--backend fake --policy cpu-only --at bundle"
 pytestmark = pytest.mark.usefixtures("evidence")
@@ -39,10 +39,10 @@ def _write(folder, name, found):
 def evidence(shell):
     """One of each kind, in the current folder."""
     here = shell.folder / "work"
-    good = asked(vm())
+    good = nonce_evidence(vm())
     assert good.cpu is not None
     _write(here, "good", good)
-    _write(here, "forged", asked(vm(), b"short"))
+    _write(here, "forged", nonce_evidence(vm(), b"short"))
     _write(here, "bare", replace(good, cpu=replace(good.cpu, vek=None)))
     (here / "junk.json").write_text("what?")
     return here
@@ -92,7 +92,7 @@ def test_what_cannot_be_read_stops_no_other(shell):
 def test_the_table_and_verbose(shell, golden):
     files = "good.json forged.json bare.json junk.json"
 
-    golden("cli/verify-each.txt", without_drawn(str(shell(f"verify {files} --each {_FAKE}"))))
+    golden("cli/verify-each.txt", mask_random_text(str(shell(f"verify {files} --each {_FAKE}"))))
     long = shell(f"verify {files} --each {_FAKE} --verbose").out
     assert long.count(" by policy cpu-only at ") == 3
     assert "what to do" in long
@@ -123,7 +123,7 @@ def test_a_folder_of_bundles_stands_for_each_and_a_folder_of_evidence_for_itself
         folder.mkdir()
     for name in ("good", "forged"):
         (evidence / f"{name}.json").rename(many / f"{name}.json")
-    found = asked(vm()).cpu
+    found = nonce_evidence(vm()).cpu
     assert found is not None
     (raw / "hcl.bin").write_bytes(found.hcl or b"")
     (raw / "quote.msg").write_bytes(found.quote or b"")
@@ -169,7 +169,7 @@ def test_a_policy_that_is_wrong_is_one_error(shell, evidence):
 
 
 def test_evidence_without_a_time_is_told_and_the_rest_is_judged(shell, evidence):
-    found = asked(vm()).cpu
+    found = nonce_evidence(vm()).cpu
     assert found is not None
     (evidence / "hcl.bin").write_bytes(found.hcl or b"")
     done = shell(f"verify hcl.bin good.json --each {_FAKE} -o json")
@@ -198,7 +198,7 @@ def test_a_bug_with_one_is_told_and_the_rest_is_judged(shell, monkeypatch):
 
 
 def test_the_folder_of_collateral_is_read_once_for_all(shell, evidence, monkeypatch):
-    part = asked(vm()).cpu
+    part = nonce_evidence(vm()).cpu
     assert part is not None
     (evidence / "given").mkdir()
     (evidence / "given" / "vek.der").write_bytes(part.vek or b"")

@@ -16,7 +16,7 @@ from ccgpu.store.challenges import Challenges
 from support import gpus
 from support.cli import Shell
 from support.gpus import gpu
-from support.vms import AT, HOST_KEY, NONCE, asked, vm
+from support.vms import AT, HOST_KEY, NONCE, nonce_evidence, vm
 
 _FAKE = f"--backend fake --at {AT:%Y-%m-%dT%H:%M:%SZ} -o json"
 _KEY = hostkey.fingerprint(hostkey.sha256(HOST_KEY))
@@ -48,12 +48,12 @@ def write(tmp_path):
 
 @pytest.fixture
 def good(write):
-    return write(gpus.bound(vm(), gpu()))
+    return write(gpus.bound_evidence(vm(), gpu()))
 
 
 def relay():
     """Another genuine VM answers the nonce, with its own vmId."""
-    return gpus.bound(
+    return gpus.bound_evidence(
         replace(vm(), ak=rsa.generate_private_key(65537, 2048), vm_id=OTHER_ID), gpu()
     )
 
@@ -167,7 +167,7 @@ def test_a_damaged_record_is_an_error_and_no_verdict(shell, good):
 
 
 def test_the_makers_time_is_listed_as_unsafe(shell, write):
-    line = f"verify {write(asked(vm()))} --backend fake --policy cpu-only"
+    line = f"verify {write(nonce_evidence(vm()))} --backend fake --policy cpu-only"
     done = shell(f"{line} --at bundle -o json")
 
     assert (done.code, done.document["unsafe"]) == (0, ["at_bundle"])
@@ -177,7 +177,7 @@ def test_the_makers_time_is_listed_as_unsafe(shell, write):
 
 @pytest.mark.parametrize("flip", [{"dev_tools": True}, {"cc_mode": False}, {"ready": True}])
 def test_a_flipped_state_is_9(shell, write, flip):
-    found = gpus.bound(vm(), gpu())
+    found = gpus.bound_evidence(vm(), gpu())
     state = found.gpus[0].state_document
     assert state is not None
     flipped = b64encode(json.dumps(json.loads(state) | flip).encode()).decode()
@@ -191,7 +191,7 @@ def test_a_flipped_state_is_9(shell, write, flip):
 def test_a_state_told_beside_the_document_is_9_if_it_differs(shell, write):
     told = {"cc_mode": True, "dev_tools": True, "ready": False}
     done = shell(
-        f"verify {write(gpus.bound(vm(), gpu()), state=told)} {_FAKE} {_ID} {_HOST} {_SENT}"
+        f"verify {write(gpus.bound_evidence(vm(), gpu()), state=told)} {_FAKE} {_ID} {_HOST} {_SENT}"
     )
 
     assert (done.code, done.document["reasons"]) == (9, ["gpu.state.other"])

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from ccgpu.domain import bundle
-from ccgpu.fakeguest.evidence.spdm import Versioned
+from ccgpu.fakeguest.evidence.spdm import VersionedOpaqueData
 from support import gpus
 from support.cli import Shell
 from support.vms import AT
@@ -12,7 +12,7 @@ _FLAGS = "--backend fake --policy gpu-only --at bundle"
 
 
 def _file(tmp_path, version):
-    found = gpus.asked(replace(gpus.gpu(), versioned=Versioned(version=version)))
+    found = gpus.nonce_evidence(replace(gpus.gpu(), versioned=VersionedOpaqueData(version=version)))
     file = tmp_path / "bundle.json"
     made = bundle.from_evidence(found, made_at=AT, tool="x")
     file.write_text(made.model_dump_json(by_alias=True, exclude_none=True))

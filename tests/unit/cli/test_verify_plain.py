@@ -18,14 +18,14 @@ from ccgpu.domain import bundle
 from ccgpu.views import verdict as view
 from ccgpu.views.trimmed import Trimmed
 from support import gpus
-from support.cli import Done, Shell
-from support.vms import AT, asked, vm
+from support.cli import CommandResult, Shell
+from support.vms import AT, nonce_evidence, vm
 
 _OBEYED = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
 _EVIL = "\x1b[2J\x9b1m\u202eevil\u2066\r\nerror: \x07forged"
 
 
-def _plain(done: Done) -> None:
+def _plain(done: CommandResult) -> None:
     assert not _OBEYED.search(done.out + done.err), (done.out, done.err)
     assert not re.search(r"^error: \W*forged", done.out + done.err, re.MULTILINE)
     assert "forged" not in [line.strip() for line in (done.out + done.err).splitlines()]
@@ -81,7 +81,7 @@ def _leaves(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]
 
 
 def _document() -> dict[str, Any]:
-    found = gpus.bound(vm(), gpus.gpu())
+    found = gpus.bound_evidence(vm(), gpus.gpu())
     made = bundle.from_evidence(found, made_at=AT, tool="x", policy="y", verdict={"verdict": "z"})
     return dict(json.loads(made.model_dump_json(by_alias=True, exclude_none=True)))
 
@@ -122,7 +122,7 @@ def test_no_name_of_a_field_reaches_the_terminal_as_it_is(tmp_path, where):
     ids=str,
 )
 def test_no_claim_of_a_vm_reaches_the_terminal_as_it_is(tmp_path, changes):
-    made = bundle.from_evidence(asked(replace(vm(), **changes)), made_at=AT, tool="x")
+    made = bundle.from_evidence(nonce_evidence(replace(vm(), **changes)), made_at=AT, tool="x")
     file = tmp_path / "bundle.json"
     file.write_text(made.model_dump_json(by_alias=True, exclude_none=True))
 

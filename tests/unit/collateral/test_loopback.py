@@ -12,14 +12,14 @@ from ccgpu.scheduling.scheduler import Scheduler
 from ccgpu.workflows import collateral
 from ccgpu.workflows.collateral import Fetching
 from support import revocation
-from support.loopback import serving
+from support.loopback import running_services
 
 _IDS = ("NV_GPU_DRIVER_GH100_550.90.07", "NV_GPU_VBIOS_1010_0200_882_96009F0001")
 
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory):
-    with serving(tmp_path_factory.mktemp("services")) as service:
+    with running_services(tmp_path_factory.mktemp("services")) as service:
         yield service
 
 
@@ -33,7 +33,7 @@ def _fetched(service, needs, transport=None, budget=0.0):
 
 
 def test_a_round_comes_over_tls_from_many_threads(service):
-    requests = tuple(revocation.request(serial) for serial in range(2, 8))
+    requests = tuple(revocation.ocsp_request(serial) for serial in range(2, 8))
     found = _fetched(service, Needs(rims=_IDS, ocsp=requests)).require()
     assert (len(found.rims), len(found.ocsp)) == (2, 6)
     assert [piece.name for piece in found.pieces[:2]] == [f"rim/{each}.xml" for each in _IDS]

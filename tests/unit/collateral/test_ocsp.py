@@ -23,11 +23,11 @@ _HOUR = 3600.0
 
 
 def _read(body: bytes, serial: int = 7):
-    return ocsp.want(revocation.request(serial), PUBLIC, None).read(body, _NOW)
+    return ocsp.want(revocation.ocsp_request(serial), PUBLIC, None).read(body, _NOW)
 
 
 def test_a_request_goes_out_as_it_was_made_to_the_mirror_and_then_to_nvidia():
-    request = revocation.request(7)
+    request = revocation.ocsp_request(7)
     first, second = ocsp.want(request, PUBLIC, "eastus2").asks
     assert first.url == "https://useast2.thim.azure.net/nvidia/ocsp/"
     assert second.url == "https://ocsp.ndis.nvidia.com/"
@@ -39,21 +39,21 @@ def test_a_request_goes_out_as_it_was_made_to_the_mirror_and_then_to_nvidia():
 
 
 def test_a_nonce_is_for_the_responder_itself_and_for_no_cache():
-    want = ocsp.want(revocation.request(7, nonce=b"n" * 32), PUBLIC, "eastus2")
+    want = ocsp.want(revocation.ocsp_request(7, nonce=b"n" * 32), PUBLIC, "eastus2")
     assert [ask.host for ask in want.asks] == ["ocsp.ndis.nvidia.com"]
     assert not want.keep
-    assert ocsp.want(revocation.request(7), PUBLIC, "eastus2").keep
+    assert ocsp.want(revocation.ocsp_request(7), PUBLIC, "eastus2").keep
 
 
 def test_each_certificate_and_hash_has_a_name_of_its_own():
     requests = [
-        revocation.request(7),
-        revocation.request(8),
-        revocation.request(7, algorithm=hashes.SHA1()),
+        revocation.ocsp_request(7),
+        revocation.ocsp_request(8),
+        revocation.ocsp_request(7, algorithm=hashes.SHA1()),
     ]
     names = {ocsp.want(each, PUBLIC, None).name for each in requests}
     assert len(names) == 3
-    again = ocsp.want(revocation.request(7, nonce=b"n" * 16), PUBLIC, None).name
+    again = ocsp.want(revocation.ocsp_request(7, nonce=b"n" * 16), PUBLIC, None).name
     assert again in names
 
 
@@ -64,29 +64,29 @@ def test_what_is_no_request_is_not_sent():
 
 @pytest.mark.parametrize("revoked", [False, True])
 def test_an_answer_is_kept_until_its_next_update_whatever_it_says(revoked):
-    body = revocation.answer(7, _NOW - _HOUR, hours=3, revoked=revoked)
+    body = revocation.ocsp_response(7, _NOW - _HOUR, hours=3, revoked=revoked)
     found = _read(body)
     assert found.data == body
     assert (found.fresh, found.usable) == (_NOW + 2 * _HOUR, _NOW + 2 * _HOUR)
 
 
 def test_an_answer_for_months_is_asked_for_again_within_a_day():
-    found = _read(revocation.answer(7, _NOW, hours=24 * 90))
+    found = _read(revocation.ocsp_response(7, _NOW, hours=24 * 90))
     assert (found.fresh, found.usable) == (_NOW + 24 * _HOUR, _NOW + 90 * 24 * _HOUR)
 
 
 def test_an_answer_without_a_next_update_is_not_kept():
-    found = _read(revocation.answer(7, _NOW - _HOUR, hours=None))
+    found = _read(revocation.ocsp_response(7, _NOW - _HOUR, hours=None))
     assert (found.fresh, found.usable) == (_NOW, _NOW)
 
 
 @pytest.mark.parametrize("begins", [-25 * _HOUR, _HOUR])
 def test_an_answer_of_another_time_is_out_of_date(begins):
-    assert _read(revocation.answer(7, _NOW + begins)).usable < _NOW
+    assert _read(revocation.ocsp_response(7, _NOW + begins)).usable < _NOW
 
 
 def test_clocks_may_differ_a_little():
-    assert _read(revocation.answer(7, _NOW + 299)).usable > _NOW
+    assert _read(revocation.ocsp_response(7, _NOW + 299)).usable > _NOW
 
 
 @pytest.mark.parametrize(
@@ -101,13 +101,13 @@ def test_clocks_may_differ_a_little():
 )
 def test_a_responder_that_does_not_answer_has_not_said_revoked(status, passing):
     with pytest.raises(NoAnswer, match="the responder says: ") as caught:
-        _read(revocation.unsuccessful(status))
+        _read(revocation.unsuccessful_response(status))
     assert caught.value.passing is passing
 
 
 @pytest.mark.parametrize(
     "body",
-    [revocation.answer(8, _NOW), revocation.answer(7, _NOW, algorithm=hashes.SHA1())],
+    [revocation.ocsp_response(8, _NOW), revocation.ocsp_response(7, _NOW, algorithm=hashes.SHA1())],
     ids=["serial", "hash"],
 )
 def test_an_answer_about_another_certificate_is_none(body):
@@ -124,7 +124,7 @@ _SHA384 = bytes.fromhex("608648016503040202")
         b"",
         b"<html>",
         b"\x30\x03\x0a\x01\x00",
-        revocation.answer(7, _NOW).replace(_SHA384, b"\0" + _SHA384[1:]),
+        revocation.ocsp_response(7, _NOW).replace(_SHA384, b"\0" + _SHA384[1:]),
     ],
 )
 def test_what_is_no_answer_is_none(body):
@@ -134,7 +134,7 @@ def test_what_is_no_answer_is_none(body):
 
 @given(st.binary(max_size=200), st.integers(0, 400))
 def test_any_bytes_are_an_answer_or_none(noise, place):
-    body = revocation.answer(7, _NOW)
+    body = revocation.ocsp_response(7, _NOW)
     for each in (noise, body[:place] + noise + body[place + len(noise) :]):
         with suppress(NoAnswer):
             _read(each)

@@ -27,7 +27,7 @@ from ccgpu.errors import EvidenceRejected, EvidenceUnavailable
 from ccgpu.fakeguest.evidence.pki import pem
 from ccgpu.workflows import supplies
 from support import documents, revocation
-from support.services import ABSENT, Said, Services, as_json
+from support.services import UNREACHABLE, Services, WebResponse, json_response
 
 _AT = datetime(2025, 9, 15, 12, tzinfo=UTC)
 _DRIVER = "NV_GPU_DRIVER_GH100_550.90.07"
@@ -98,9 +98,9 @@ def test_the_evidences_certificate_will_do_where_amd_has_no_answer(genoa, vector
     services = Services(_AT.timestamp())
     der = (vectors / "attest" / "azure-genoa-v3" / "vcek.der").read_bytes()
     needs = supplies.of_cpu(CpuEvidence(hcl=genoa, vek=pem(der) if brought else b"junk"))
-    services.publish(kds.vcek(needs.chips[0], PUBLIC).asks[0].url, Said(status=429))
+    services.publish(kds.vcek(needs.chips[0], PUBLIC).asks[0].url, WebResponse(status=429))
     services.publish(
-        kds.crl("Genoa", PUBLIC).asks[0].url, Said(revocation.crl(services.clock.now(), 30))
+        kds.crl("Genoa", PUBLIC).asks[0].url, WebResponse(revocation.crl(services.clock.now(), 30))
     )
     with services.fetching() as fetching:
         fetched = fetching.fetch(needs)
@@ -153,8 +153,8 @@ def _publish(services: Services, manifests: dict[str, bytes]) -> None:
     for rim_id, xml in manifests.items():
         digest = hashlib.sha256(xml).hexdigest()
         answer = {"id": rim_id, "rim": base64.b64encode(xml).decode(), "sha256": digest}
-        services.publish(f"{_MIRROR}/v1/rim/{rim_id}", as_json(answer))
-    answer_to = lambda asked: Said(revocation.answer_to(asked.body, asked.at))  # noqa: E731
+        services.publish(f"{_MIRROR}/v1/rim/{rim_id}", json_response(answer))
+    answer_to = lambda asked: WebResponse(revocation.ocsp_response_to(asked.body, asked.at))  # noqa: E731
     services.publish(f"{_MIRROR}/ocsp/", answer_to)
 
 
@@ -164,13 +164,13 @@ def test_a_fetch_has_two_rounds_and_brings_everything(genoa, h100, manifests):
     chip = supplies.of_cpu(CpuEvidence(hcl=genoa)).chips[0]
     services.publish(
         "https://kdsintf.amd.com/vcek/v1/Genoa/crl",
-        Said(revocation.crl(services.clock.now(), 30)),
+        WebResponse(revocation.crl(services.clock.now(), 30)),
     )
     vcek = (
         f"https://kdsintf.amd.com/vcek/v1/Genoa/{chip.chip_id.hex()}"
         "?blSPL=10&teeSPL=00&snpSPL=23&ucodeSPL=84"
     )
-    services.publish(vcek, ABSENT)
+    services.publish(vcek, UNREACHABLE)
     found = Evidence("folder", cpu=CpuEvidence(hcl=genoa), gpus=(h100,))
     with services.fetching() as fetching:
         fetched = supplies.fetch(found, fetching, region="eastus2")
@@ -180,7 +180,7 @@ def test_a_fetch_has_two_rounds_and_brings_everything(genoa, h100, manifests):
     assert [each.what for each in fetched.missing] == [
         f"AMD's certificate of the Genoa chip {chip.chip_id.hex()[:16]}…"
     ]
-    assert {each.url for each in services.asked if "thim" in each.url} == {
+    assert {each.url for each in services.requests if "thim" in each.url} == {
         f"{_MIRROR}/v1/rim/{_DRIVER}",
         f"{_MIRROR}/v1/rim/{_VBIOS}",
         f"{_MIRROR}/ocsp/",

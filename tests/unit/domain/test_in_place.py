@@ -16,7 +16,7 @@ from ccgpu.domain.in_place import (
     without_own_subnet,
 )
 from ccgpu.domain.resource import Body, key
-from support.specs import IDENTITY, SUBSCRIPTION, wanted
+from support.specs import IDENTITY, SUBSCRIPTION, desired_resources
 
 _THEIR_RULE: Body = {
     "name": "SecurityCenter-JITRule_1",
@@ -29,7 +29,9 @@ _THEIR_SUBNET: Body = {
 
 
 def _body(kind: Kind, **changes: Any) -> Body:
-    return next(copy.deepcopy(r.body) for r in wanted(**changes).values() if r.kind is kind)
+    return next(
+        copy.deepcopy(r.body) for r in desired_resources(**changes).values() if r.kind is kind
+    )
 
 
 def _answer(body: Body, **properties: Any) -> Body:

@@ -19,7 +19,7 @@ from ccgpu.domain.lease import (
     stamped,
 )
 from ccgpu.domain.resource import CREATED, EXPIRES, tag
-from support.specs import VARIANTS, wanted
+from support.specs import VARIANTS, desired_resources
 
 NOW = datetime(2026, 10, 1, 12, tzinfo=UTC).timestamp()
 VM = {"location": "eastus2", "properties": {"provisioningState": "Succeeded"}}
@@ -138,7 +138,7 @@ def test_time_alone_makes_garbage_and_never_unmakes_it(expires, created, vm, lat
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_a_stamp_reaches_every_place_that_has_our_tags(variant):
-    for resource in wanted(**VARIANTS[variant]).values():
+    for resource in desired_resources(**VARIANTS[variant]).values():
         done = stamped(resource, "now", "then")
         text, old = repr(done.body), repr(resource.body)
         assert text.count("'ccgpu-created': 'now'") == old.count("'ccgpu-deployment'")
@@ -147,13 +147,13 @@ def test_a_stamp_reaches_every_place_that_has_our_tags(variant):
 
 
 def test_a_stamp_changes_nothing_else():
-    for resource in wanted(ttl="8h", tags={"team": "a"}).values():
+    for resource in desired_resources(ttl="8h", tags={"team": "a"}).values():
         again = stamped(resource, "2026-10-01T12:00:00Z", None)
         assert again == resource
 
 
 def test_a_stamp_without_an_end_takes_an_old_one_away():
-    for resource in wanted().values():
+    for resource in desired_resources().values():
         ended = stamped(stamped(resource, "now", "then"), "now", None)
         assert tag(ended.body, EXPIRES) is None
         assert tag(ended.body, CREATED) == "now"

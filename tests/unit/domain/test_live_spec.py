@@ -13,7 +13,7 @@ from ccgpu.domain.live_spec import live_fields, resumable, with_live_values
 from ccgpu.domain.plan import plan
 from ccgpu.domain.resource import key
 from ccgpu.domain.spec.vm import VmSpec
-from support.answers import answers
+from support.arm_bodies import get_bodies
 from support.public_keys import ed25519_line
 from support.specs import ENCRYPTION_SET, IDENTITY, IMAGE, SUBNET, SUBSCRIPTION, VARIANTS
 
@@ -39,7 +39,7 @@ def _names(spec: VmSpec) -> Names:
 
 
 def _there(spec: VmSpec, **how):
-    return answers(desired(spec, SUBSCRIPTION, _placed(spec), _STAMP), **how)
+    return get_bodies(desired(spec, SUBSCRIPTION, _placed(spec), _STAMP), **how)
 
 
 def _filled(spec: VmSpec, actual, asked: VmSpec = _BLANK, named=()) -> VmSpec:

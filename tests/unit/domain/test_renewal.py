@@ -9,7 +9,7 @@ from ccgpu.domain.desired import RunTags
 from ccgpu.domain.plan import Action, Plan, plan
 from ccgpu.domain.renewal import LeaseWish, renewed
 from ccgpu.domain.resource import CREATED, DEPLOYMENT, EXPIRES, Body, ResourceId, key, tag
-from support.specs import STAMP, wanted
+from support.specs import STAMP, desired_resources
 
 LATER = "2026-10-01T13:00:01Z"  # an hour and a second after the stamp
 SOON = "2026-10-01T13:00:00Z"
@@ -18,12 +18,12 @@ LONG = "2026-10-09T13:00:00Z"
 
 def _found(*, vm: bool, ends: str | None = None, **changes: Any) -> dict[ResourceId, Body]:
     """What is there of a deployment that was made at the stamp's time."""
-    there = wanted(RunTags(STAMP.run, STAMP.created, ends), **changes)
+    there = desired_resources(RunTags(STAMP.run, STAMP.created, ends), **changes)
     return {key(r.id): r.body for r in there.values() if vm or r.kind is not Kind.VM}
 
 
 def _plan(actual: dict[ResourceId, Body], **changes: Any) -> Plan:
-    return plan(wanted(**changes), actual, "demo")
+    return plan(desired_resources(**changes), actual, "demo")
 
 
 def test_what_is_kept_for_a_new_vm_gets_the_times_of_its_create():

@@ -4,11 +4,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ccgpu.fakearm import FakeArm
-from support.arm import Client, disk_body, group, inline_nic, of, pip_body, vm, vm_body
+from support.arm import (
+    Client,
+    disk_body,
+    group_path,
+    inline_nic,
+    pip_body,
+    resource_path,
+    vm_body,
+    vm_path,
+)
 
-PIP = of("Microsoft.Network/publicIPAddresses", "spare")
-DISK = of("Microsoft.Compute/disks", "spare")
-USAGES = vm().partition("/resourceGroups/")[0] + (
+PIP = resource_path("Microsoft.Network/publicIPAddresses", "spare")
+DISK = resource_path("Microsoft.Compute/disks", "spare")
+USAGES = vm_path().partition("/resourceGroups/")[0] + (
     "/providers/Microsoft.Compute/locations/eastus2/usages"
 )
 KEPT = vm_body(
@@ -17,15 +26,15 @@ KEPT = vm_body(
     net__networkInterfaceConfigurations=[inline_nic("Detach")],
 )
 STEPS = {
-    "make": ("PUT", vm(), vm_body()),
-    "make to keep": ("PUT", vm(), KEPT),
-    "delete": ("DELETE", vm(), None),
-    "start": ("POST", f"{vm()}/start", None),
-    "deallocate": ("POST", f"{vm()}/deallocate", None),
+    "make": ("PUT", vm_path(), vm_body()),
+    "make to keep": ("PUT", vm_path(), KEPT),
+    "delete": ("DELETE", vm_path(), None),
+    "start": ("POST", f"{vm_path()}/start", None),
+    "deallocate": ("POST", f"{vm_path()}/deallocate", None),
     "address": ("PUT", PIP, pip_body()),
     "no address": ("DELETE", PIP, None),
     "disk": ("PUT", DISK, disk_body()),
-    "os disk": ("DELETE", of("Microsoft.Compute/disks", "vm-os"), None),
+    "os disk": ("DELETE", resource_path("Microsoft.Compute/disks", "vm-os"), None),
 }
 SECONDS = [1, 20, 45, 200]
 
@@ -49,7 +58,7 @@ scripts = st.lists(st.sampled_from([*STEPS, *SECONDS]), max_size=15)
 @given(scripts, st.sampled_from([None, 0]))
 def test_a_deleted_group_leaves_nothing_and_costs_nothing(steps, room):
     az = play(steps, room=room)
-    az.ok("DELETE", group())
+    az.ok("DELETE", group_path())
     az.arm.advance(10_000)
     shown = az.arm.show()
     assert (shown["resources"], shown["billing"]) == ([], [])
@@ -73,6 +82,6 @@ def test_what_costs_exists_and_nothing_costs_longer_than_it_exists(steps, room):
 def test_a_vm_that_is_settled_costs_exactly_while_it_has_a_place(steps):
     az = play(steps)
     az.arm.advance(10_000)
-    answer = az.send("GET", f"{vm()}/instanceView")
+    answer = az.send("GET", f"{vm_path()}/instanceView")
     power = answer.body["statuses"][-1]["code"] if answer.status == 200 else None
-    assert (vm() in az.arm.show()["billing"]) == (power == "PowerState/running")
+    assert (vm_path() in az.arm.show()["billing"]) == (power == "PowerState/running")

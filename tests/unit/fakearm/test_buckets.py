@@ -5,12 +5,12 @@ import json
 import pytest
 
 from ccgpu.fakearm import FAKE_SUBSCRIPTION
-from support.arm import group, of, vm, vm_body
+from support.arm import group_path, resource_path, vm_body, vm_path
 
 RESOURCE = "x-ms-ratelimit-remaining-resource"
 SUBSCRIPTION = "x-ms-ratelimit-remaining-subscription-"
 VMS = f"/subscriptions/{FAKE_SUBSCRIPTION}/providers/Microsoft.Compute/virtualMachines"
-NSG = of("Microsoft.Network/networkSecurityGroups", "none")
+NSG = resource_path("Microsoft.Network/networkSecurityGroups", "none")
 
 
 @pytest.fixture
@@ -33,16 +33,16 @@ def spend(az, method, path, body=None):
 
 def test_nothing_is_counted_unless_it_is_told(az):
     az.group()
-    assert not [name for name in az.send("GET", group()).headers if "ratelimit" in name]
-    assert {az.status(group()) for _ in range(300)} == {200}
+    assert not [name for name in az.send("GET", group_path()).headers if "ratelimit" in name]
+    assert {az.status(group_path()) for _ in range(300)} == {200}
 
 
 @pytest.mark.parametrize(
     ("method", "path", "body", "kind", "size", "rate"),
     [
-        ("GET", group(), None, "reads", 250, 25),
-        ("HEAD", group(), None, "reads", 250, 25),
-        ("PATCH", group(), {"tags": {}}, "writes", 200, 10),
+        ("GET", group_path(), None, "reads", 250, 25),
+        ("HEAD", group_path(), None, "reads", 250, 25),
+        ("PATCH", group_path(), {"tags": {}}, "writes", 200, 10),
         ("DELETE", NSG, None, "deletes", 200, 10),
     ],
 )
@@ -62,14 +62,14 @@ def test_arm_lets_a_burst_through_and_then_a_rate(az, method, path, body, kind, 
 @pytest.mark.parametrize(
     ("method", "path", "body", "name", "size", "rate"),
     [
-        ("PUT", vm(), {}, "PutVM", 12, 4),
-        ("PATCH", vm(), {"tags": {}}, "UpdateVM", 12, 4),
-        ("POST", f"{vm()}/restart", None, "UpdateVM", 12, 4),
-        ("POST", f"{vm()}/deallocate", None, "DeleteVM", 12, 4),
-        ("DELETE", vm(), None, "DeleteVM", 12, 4),
-        ("GET", vm(), None, "LowCostGet", 36, 12),
-        ("GET", f"{vm()}/instanceView", None, "LowCostGet", 36, 12),
-        ("POST", f"{vm()}/retrieveBootDiagnosticsData", None, "LowCostGet", 36, 12),
+        ("PUT", vm_path(), {}, "PutVM", 12, 4),
+        ("PATCH", vm_path(), {"tags": {}}, "UpdateVM", 12, 4),
+        ("POST", f"{vm_path()}/restart", None, "UpdateVM", 12, 4),
+        ("POST", f"{vm_path()}/deallocate", None, "DeleteVM", 12, 4),
+        ("DELETE", vm_path(), None, "DeleteVM", 12, 4),
+        ("GET", vm_path(), None, "LowCostGet", 36, 12),
+        ("GET", f"{vm_path()}/instanceView", None, "LowCostGet", 36, 12),
+        ("POST", f"{vm_path()}/retrieveBootDiagnosticsData", None, "LowCostGet", 36, 12),
     ],
 )
 def test_compute_counts_each_vm(vms, method, path, body, name, size, rate):
@@ -89,11 +89,11 @@ def test_compute_counts_each_vm(vms, method, path, body, name, size, rate):
 
 
 def test_what_is_left_is_told_as_recorded(vms):
-    answer = vms.send("PUT", vm("two"), vm_body("two"))
+    answer = vms.send("PUT", vm_path("two"), vm_body("two"))
     assert answer.headers[RESOURCE] == (
         "Microsoft.Compute/PutVMSubscriptionMaximum;1499,Microsoft.Compute/PutVMResource;11"
     )
-    polled = vms.url(answer.headers["Azure-AsyncOperation"])
+    polled = vms.get_url(answer.headers["Azure-AsyncOperation"])
     assert polled.headers[RESOURCE] == (
         "Microsoft.Compute/GetOperationSubscriptionMaximum;14999,"
         "Microsoft.Compute/GetOperationResource;44"
@@ -101,16 +101,16 @@ def test_what_is_left_is_told_as_recorded(vms):
     assert vms.send("GET", VMS).headers[RESOURCE] == (
         "Microsoft.Compute/HighCostGetSubscriptionMaximum;899"
     )
-    assert RESOURCE not in vms.send("GET", group()).headers
+    assert RESOURCE not in vms.send("GET", group_path()).headers
 
 
 def test_a_refusal_of_another_kind_has_cost_its_token(vms):
-    assert vms.status(vm("absent")) == 404
-    assert spend(vms, "GET", vm("absent"))[0] == 35
+    assert vms.status(vm_path("absent")) == 404
+    assert spend(vms, "GET", vm_path("absent"))[0] == 35
 
 
 def test_an_emptied_subscription_has_full_buckets(vms):
-    spend(vms, "GET", vm())
+    spend(vms, "GET", vm_path())
     vms.arm.reset()
     vms.arm.settings.set("buckets", value=True)
-    assert vms.status(vm()) == 404
+    assert vms.status(vm_path()) == 404

@@ -4,12 +4,21 @@ import re
 
 import pytest
 
-from support.arm import REGION, image, inline_nic, nic_body, of, vm, vm_body, vnet_body
+from support.arm import (
+    REGION,
+    image_reference,
+    inline_nic,
+    nic_body,
+    resource_path,
+    vm_body,
+    vm_path,
+    vnet_body,
+)
 
 NIC = "Microsoft.Network/networkInterfaces"
 SIZE = "Standard_NCC40ads_H100_v5"
 FAMILY = "StandardNCCads2023Family"
-USAGES = vm().partition("/resourceGroups/")[0] + (
+USAGES = vm_path().partition("/resourceGroups/")[0] + (
     "/providers/Microsoft.Compute/locations/eastus2/usages"
 )
 
@@ -29,8 +38,8 @@ def usage(az):
 def test_quota_is_refused_with_its_numbers(az, quota, spot, what, numbers):
     az.network()
     az.arm.settings.set("quota", REGION, quota, value=79)
-    az.done("PUT", vm("one"), vm_body("one", priority=spot))
-    answer = az.send("PUT", vm("two"), vm_body("two", priority=spot))
+    az.complete("PUT", vm_path("one"), vm_body("one", priority=spot))
+    answer = az.send("PUT", vm_path("two"), vm_body("two", priority=spot))
     text = answer.body["error"]["message"]
     assert (answer.status, answer.body["error"]["code"]) == (409, "OperationNotAllowed")
     assert f"exceeding approved {what} quota" in text
@@ -45,25 +54,25 @@ def test_quota_is_refused_with_its_numbers(az, quota, spot, what, numbers):
 def test_the_family_is_refused_before_the_region(az):
     az.network()
     az.arm.settings.set("quota", "*", value={})
-    assert FAMILY in az.send("PUT", vm(), vm_body()).body["error"]["message"]
+    assert FAMILY in az.send("PUT", vm_path(), vm_body()).body["error"]["message"]
 
 
 def test_spot_needs_no_quota_of_its_family(az):
     az.network()
     az.arm.settings.set("quota", "*", value={"lowPriorityCores": 40})
-    az.done("PUT", vm(), vm_body(priority="Spot"))
+    az.complete("PUT", vm_path(), vm_body(priority="Spot"))
 
 
 def test_usage_follows_the_vms_that_exist(az):
     az.network()
     assert (usage(az)["cores"], usage(az)[FAMILY]) == (0, 0)
     az.machine()
-    az.done("PUT", vm("spot"), vm_body("spot", priority="Spot"))
+    az.complete("PUT", vm_path("spot"), vm_body("spot", priority="Spot"))
     seen = usage(az)
     assert (seen["cores"], seen[FAMILY], seen["lowPriorityCores"]) == (40, 40, 40)
-    az.done("POST", f"{vm()}/deallocate")
+    az.complete("POST", f"{vm_path()}/deallocate")
     assert usage(az)["cores"] == 40
-    az.done("DELETE", vm())
+    az.complete("DELETE", vm_path())
     assert (usage(az)["cores"], usage(az)[FAMILY]) == (0, 0)
 
 
@@ -77,9 +86,9 @@ def test_usage_is_counted_by_region(az):
 def fail(az, *, zone="", **changes):
     az.arm.settings.set("capacity", SIZE, REGION, zone, value=0)
     body = vm_body(**changes) | ({"zones": [zone]} if zone else {})
-    answer = az.ok("PUT", vm(), body)
+    answer = az.ok("PUT", vm_path(), body)
     assert answer.status == 201
-    ended = az.end(answer.headers["Azure-AsyncOperation"])
+    ended = az.wait_for_end(answer.headers["Azure-AsyncOperation"])
     assert ended["status"] == "Failed"
     return ended["error"]
 
@@ -90,9 +99,9 @@ def fail(az, *, zone="", **changes):
 def test_a_create_without_room_is_accepted_then_fails(az, zone, code):
     az.network()
     assert fail(az, zone=zone)["code"] == code
-    view = az.get(f"{vm()}/instanceView")["statuses"]
+    view = az.get(f"{vm_path()}/instanceView")["statuses"]
     assert [one["code"] for one in view] == [f"ProvisioningState/failed/{code}"]
-    assert az.get(vm())["properties"]["provisioningState"] == "Failed"
+    assert az.get(vm_path())["properties"]["provisioningState"] == "Failed"
 
 
 @pytest.mark.parametrize(
@@ -120,9 +129,9 @@ def test_a_failed_create_leaves_its_dependents(az, leaves):
     assert ("disks" in left) == leaves
     costing = {one.rsplit("/", 2)[1] for one in az.arm.show()["billing"]}
     assert costing == {"publicIPAddresses"} | ({"disks"} if leaves else set())
-    shown = az.get(vm())["properties"]["networkProfile"]["networkInterfaces"]
+    shown = az.get(vm_path())["properties"]["networkProfile"]["networkInterfaces"]
     assert len(shown) == 1
-    az.done("DELETE", vm())
+    az.complete("DELETE", vm_path())
     assert az.kinds() == ["networkSecurityGroups", "resourceGroups", "virtualNetworks"]
 
 
@@ -130,11 +139,11 @@ def test_a_failed_create_is_tried_again_by_the_same_put(az):
     az.network()
     fail(az)
     az.arm.settings.set("capacity", value={})
-    answer = az.ok("PUT", vm(), vm_body())
+    answer = az.ok("PUT", vm_path(), vm_body())
     assert (answer.status, answer.body["properties"]["provisioningState"]) == (200, "Creating")
-    assert az.end(answer.headers["Azure-AsyncOperation"])["status"] == "Succeeded"
+    assert az.wait_for_end(answer.headers["Azure-AsyncOperation"])["status"] == "Succeeded"
     assert az.kinds().count("disks") == 1
-    statuses = az.get(f"{vm()}/instanceView")["statuses"]
+    statuses = az.get(f"{vm_path()}/instanceView")["statuses"]
     assert statuses[0]["code"] == "ProvisioningState/succeeded"
 
 
@@ -143,8 +152,8 @@ def test_room_is_counted_by_zone(az):
     az.arm.settings.set("capacity", SIZE, REGION, value={"1": 1, "2": 1})
     az.arm.settings.set("quota", "*", FAMILY, value=400)
     az.machine("one", zones=["1"])
-    second = az.ok("PUT", vm("two"), vm_body("two", zones=["1"]))
-    assert az.end(second.headers["Azure-AsyncOperation"])["status"] == "Failed"
+    second = az.ok("PUT", vm_path("two"), vm_body("two", zones=["1"]))
+    assert az.wait_for_end(second.headers["Azure-AsyncOperation"])["status"] == "Failed"
     az.machine("three", zones=["2"])
     az.machine("four", zones=["3"])
 
@@ -153,47 +162,50 @@ def test_other_sizes_have_room_of_their_own(az):
     az.network()
     az.arm.settings.set("capacity", SIZE, REGION, "", value=0)
     plain = vm_body(
-        size="Standard_D4s_v5", security=..., managed__securityProfile=..., image=image("server")
+        size="Standard_D4s_v5",
+        security=...,
+        managed__securityProfile=...,
+        image=image_reference("server"),
     )
-    az.done("PUT", vm(), plain)
+    az.complete("PUT", vm_path(), plain)
 
 
 def test_an_interface_of_a_failed_create_is_reserved_for_a_while(az):
     az.network()
-    az.ok("PUT", of(NIC, "own"), nic_body())
-    net = {"networkInterfaces": [{"id": of(NIC, "own")}]}
+    az.ok("PUT", resource_path(NIC, "own"), nic_body())
+    net = {"networkInterfaces": [{"id": resource_path(NIC, "own")}]}
     fail(az, net=net)
-    assert az.refusal("DELETE", of(NIC, "own")) == (400, "NicInUse")
+    assert az.refusal("DELETE", resource_path(NIC, "own")) == (400, "NicInUse")
     az.arm.settings.set("durations", "vm.delete", value=1)
-    az.ok("DELETE", vm())
+    az.ok("DELETE", vm_path())
     az.arm.settings.set("capacity", value={})
     az.arm.advance(1)
-    assert az.refusal("DELETE", of(NIC, "own")) == (400, "NicReservedForAnotherVm")
-    refused = az.refusal("PUT", vm("other"), vm_body("other", net=net))
+    assert az.refusal("DELETE", resource_path(NIC, "own")) == (400, "NicReservedForAnotherVm")
+    refused = az.refusal("PUT", vm_path("other"), vm_body("other", net=net))
     assert refused == (400, "NicReservedForAnotherVm")
     az.arm.advance(180)
-    az.done("DELETE", of(NIC, "own"))
+    az.complete("DELETE", resource_path(NIC, "own"))
 
 
 def test_a_reserved_interface_serves_the_vm_it_is_reserved_for(az):
     az.network()
-    az.ok("PUT", of(NIC, "own"), nic_body())
-    net = {"networkInterfaces": [{"id": of(NIC, "own")}]}
+    az.ok("PUT", resource_path(NIC, "own"), nic_body())
+    net = {"networkInterfaces": [{"id": resource_path(NIC, "own")}]}
     fail(az, net=net)
-    az.done("DELETE", vm())
+    az.complete("DELETE", vm_path())
     az.arm.settings.set("capacity", value={})
-    az.done("PUT", vm(), vm_body(net=net))
+    az.complete("PUT", vm_path(), vm_body(net=net))
 
 
 def test_each_region_has_its_limit(az):
     az.network()
     az.arm.settings.set("quota", "westeurope", FAMILY, value=0)
-    west = of("Microsoft.Network/virtualNetworks", "west")
-    az.done("PUT", west, vnet_body() | {"location": "westeurope"})
+    west = resource_path("Microsoft.Network/virtualNetworks", "west")
+    az.complete("PUT", west, vnet_body() | {"location": "westeurope"})
     nic = inline_nic(networkSecurityGroup=None)
     inside = nic["properties"]["ipConfigurations"][0]["properties"]
     inside["subnet"] = {"id": f"{west}/subnets/default"}
     body = vm_body(location="westeurope", net__networkInterfaceConfigurations=[nic])
-    assert az.refusal("PUT", vm(), body) == (409, "OperationNotAllowed")
+    assert az.refusal("PUT", vm_path(), body) == (409, "OperationNotAllowed")
     az.arm.settings.set("quota", "westeurope", FAMILY, value=40)
-    az.done("PUT", vm(), body)
+    az.complete("PUT", vm_path(), body)

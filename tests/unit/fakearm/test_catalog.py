@@ -5,7 +5,7 @@ import pytest
 from ccgpu.fakearm import FAKE_SUBSCRIPTION, FakeGap
 from ccgpu.fakearm.images import COMMUNITY, MARKETPLACE
 from ccgpu.fakearm.skus import SIZES
-from support.arm import REGION, of
+from support.arm import REGION, resource_path
 
 PROVIDER = f"/subscriptions/{FAKE_SUBSCRIPTION}/providers/Microsoft.Compute"
 SKUS = f"{PROVIDER}/skus"
@@ -80,7 +80,7 @@ def test_without_a_filter_every_region_is_told(az):
     page = az.get(SKUS)
     seen = list(page["value"])
     while "nextLink" in page:
-        page = az.url(page["nextLink"]).body
+        page = az.get_url(page["nextLink"]).body
         seen += page["value"]
     places = [(one["name"], one["locations"][0]) for one in seen]
     assert len(set(places)) == len(places) > len(SIZES)
@@ -164,7 +164,8 @@ GALLERIES = {
     "/images/cgpu-NCC-2404-base-image",
     "shared": f"{PROVIDER}/locations/{REGION}/sharedGalleries"
     "/00000000-1111-4222-8333-444444444444-GOLDEN/images/ubuntu-cvm",
-    "private": of("Microsoft.Compute/galleries", "golden", "ccgpu-images") + "/images/ubuntu-cvm",
+    "private": resource_path("Microsoft.Compute/galleries", "golden", "ccgpu-images")
+    + "/images/ubuntu-cvm",
 }
 
 

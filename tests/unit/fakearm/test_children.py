@@ -3,12 +3,12 @@
 import pytest
 
 from ccgpu.fakearm import scenarios
-from support.arm import group, nic_body, nsg_body, of, pip_body, rule, vnet_body
+from support.arm import group_path, nic_body, nsg_body, pip_body, resource_path, rule, vnet_body
 
-NSG = of("Microsoft.Network/networkSecurityGroups", "nsg")
-VNET = of("Microsoft.Network/virtualNetworks", "vnet")
-PIP = of("Microsoft.Network/publicIPAddresses", "pip")
-NIC = of("Microsoft.Network/networkInterfaces", "nic")
+NSG = resource_path("Microsoft.Network/networkSecurityGroups", "nsg")
+VNET = resource_path("Microsoft.Network/virtualNetworks", "vnet")
+PIP = resource_path("Microsoft.Network/publicIPAddresses", "pip")
+NIC = resource_path("Microsoft.Network/networkInterfaces", "nic")
 RULE, BASTION = f"{NSG}/securityRules/https", f"{VNET}/subnets/AzureBastionSubnet"
 HTTPS = {"properties": rule("https", priority=300, destinationPortRange="443")["properties"]}
 FREE = {"properties": {"addressPrefix": "10.0.9.0/24"}}
@@ -36,7 +36,7 @@ def test_a_child_is_written_by_its_own_path(az, kind):
     assert az.get(parent)["etag"] != before
     assert path in [one["id"] for one in az.get(path.rpartition("/")[0])["value"]]
     parents, _, name = path.rpartition("/")
-    assert az.done("PUT", f"{parents}/{name.upper()}", body).status == 200
+    assert az.complete("PUT", f"{parents}/{name.upper()}", body).status == 200
     assert az.get(path)["id"] == path
 
 
@@ -44,7 +44,7 @@ def test_a_child_is_written_by_its_own_path(az, kind):
 def test_a_child_is_deleted_by_its_own_path(az, kind):
     path, body, parent, _, after = CHILDREN[kind]
     az.network()
-    az.done("PUT", path, body)
+    az.complete("PUT", path, body)
     answer = az.ok("DELETE", path)
     assert (answer.status, answer.headers["Retry-After"], "Location" in answer.headers) == (
         202,
@@ -73,14 +73,14 @@ def test_a_child_of_nothing(az, kind):
 def test_a_parents_put_removes_the_child_it_leaves_out(az, kind):
     path, body, parent, *_ = CHILDREN[kind]
     az.network()
-    az.done("PUT", path, body)
-    az.done("PUT", parent, vnet_body() if kind == "subnet" else nsg_body())
+    az.complete("PUT", path, body)
+    az.complete("PUT", parent, vnet_body() if kind == "subnet" else nsg_body())
     assert az.refusal("GET", path) == (404, "NotFound")
 
 
 def test_a_subnet_in_use_is_not_removed_by_its_networks_put(az):
     az.network()
-    az.done("PUT", BASTION, FREE)
+    az.complete("PUT", BASTION, FREE)
     configuration = {"name": "ip", "properties": {"subnet": {"id": BASTION}}}
     az.ok("PUT", NIC, nic_body(ipConfigurations=[configuration]))
     before = az.get(VNET)
@@ -103,9 +103,9 @@ def test_a_rule_is_checked_with_those_that_are_there(az):
 )
 def test_a_stale_etag_is_refused_as_recorded(az, path, body):
     az.network()
-    az.done("PUT", path, body)
+    az.complete("PUT", path, body)
     stale = az.get(path)["etag"]
-    az.done("PUT", path, body)
+    az.complete("PUT", path, body)
     current = az.get(path)["etag"]
     for method, sent in (("PUT", body), ("DELETE", None)):
         answer = az.send(method, path, sent, headers={"If-Match": stale})
@@ -123,13 +123,13 @@ def test_a_stale_etag_is_refused_as_recorded(az, path, body):
             }
         ]
     assert az.get(path)["etag"] == current
-    az.done("PUT", path, body, headers={"If-Match": current.removeprefix("W/")})
-    az.done("DELETE", path, headers={"If-Match": az.get(path)["etag"]})
+    az.complete("PUT", path, body, headers={"If-Match": current.removeprefix("W/")})
+    az.complete("DELETE", path, headers={"If-Match": az.get(path)["etag"]})
 
 
 def test_a_rules_etag_is_its_groups(az):
     az.network()
-    az.done("PUT", RULE, HTTPS)
+    az.complete("PUT", RULE, HTTPS)
     told = az.get(NSG)
     etags = {
         one["etag"]
@@ -150,7 +150,7 @@ def test_a_child_needs_its_own_action(az, kind):
 
 def test_a_group_takes_its_children_along(az):
     az.network()
-    az.done("PUT", BASTION, FREE)
-    az.ok("DELETE", group())
+    az.complete("PUT", BASTION, FREE)
+    az.ok("DELETE", group_path())
     az.arm.advance(60)
-    assert az.status(group()) == 404
+    assert az.status(group_path()) == 404

@@ -3,11 +3,20 @@
 import pytest
 
 from ccgpu.fakearm import FAKE_SUBSCRIPTION
-from support.arm import REGION, group, nsg_body, of, pip_body, subnet, vm, vm_body
+from support.arm import (
+    REGION,
+    group_path,
+    nsg_body,
+    pip_body,
+    resource_path,
+    subnet_path,
+    vm_body,
+    vm_path,
+)
 
-NSG = of("Microsoft.Network/networkSecurityGroups", "nsg")
-VNET = of("Microsoft.Network/virtualNetworks", "vnet")
-PIP = of("Microsoft.Network/publicIPAddresses", "one")
+NSG = resource_path("Microsoft.Network/networkSecurityGroups", "nsg")
+VNET = resource_path("Microsoft.Network/virtualNetworks", "vnet")
+PIP = resource_path("Microsoft.Network/publicIPAddresses", "one")
 SUBSCRIPTION = f"/subscriptions/{FAKE_SUBSCRIPTION}"
 
 
@@ -15,16 +24,16 @@ SUBSCRIPTION = f"/subscriptions/{FAKE_SUBSCRIPTION}"
     ("level", "method", "path", "locked"),
     [
         ("CanNotDelete", "DELETE", NSG, NSG),
-        ("CanNotDelete", "DELETE", NSG, group()),
+        ("CanNotDelete", "DELETE", NSG, group_path()),
         ("CanNotDelete", "DELETE", NSG, SUBSCRIPTION),
-        ("CanNotDelete", "DELETE", NSG.replace("/g/", "/G/"), f"{group()}/"),
-        ("CanNotDelete", "DELETE", group(), NSG),
-        ("CanNotDelete", "DELETE", VNET, subnet()),
+        ("CanNotDelete", "DELETE", NSG.replace("/g/", "/G/"), f"{group_path()}/"),
+        ("CanNotDelete", "DELETE", group_path(), NSG),
+        ("CanNotDelete", "DELETE", VNET, subnet_path()),
         ("ReadOnly", "DELETE", NSG, NSG),
-        ("ReadOnly", "PUT", NSG, group()),
+        ("ReadOnly", "PUT", NSG, group_path()),
         ("ReadOnly", "PATCH", NSG, NSG),
-        ("ReadOnly", "POST", f"{vm()}/start", vm()),
-        ("ReadOnly", "POST", f"{vm()}/retrieveBootDiagnosticsData", group()),
+        ("ReadOnly", "POST", f"{vm_path()}/start", vm_path()),
+        ("ReadOnly", "POST", f"{vm_path()}/retrieveBootDiagnosticsData", group_path()),
     ],
 )
 def test_a_lock_refuses_what_it_is_against(az, level, method, path, locked):
@@ -41,18 +50,23 @@ def test_a_lock_refuses_what_it_is_against(az, level, method, path, locked):
 @pytest.mark.parametrize(
     ("level", "method", "path", "locked"),
     [
-        ("CanNotDelete", "PUT", NSG, group()),
+        ("CanNotDelete", "PUT", NSG, group_path()),
         ("CanNotDelete", "PATCH", NSG, NSG),
-        ("CanNotDelete", "DELETE", NSG, of("Microsoft.Network/networkSecurityGroups", "ns")),
+        (
+            "CanNotDelete",
+            "DELETE",
+            NSG,
+            resource_path("Microsoft.Network/networkSecurityGroups", "ns"),
+        ),
         ("CanNotDelete", "DELETE", NSG, VNET),
         ("ReadOnly", "GET", NSG, NSG),
-        ("ReadOnly", "HEAD", group(), group()),
-        ("ReadOnly", "PATCH", group(), NSG),
+        ("ReadOnly", "HEAD", group_path(), group_path()),
+        ("ReadOnly", "PATCH", group_path(), NSG),
     ],
 )
 def test_a_lock_refuses_nothing_else(az, level, method, path, locked):
     az.group()
-    az.done("PUT", NSG, nsg_body())
+    az.complete("PUT", NSG, nsg_body())
     az.arm.settings.set("locks", value={locked: level})
     body = {"PUT": nsg_body(), "PATCH": {"tags": {}}}.get(method)
     assert az.send(method, path, body).status in (200, 202, 204)
@@ -69,14 +83,17 @@ def test_a_policy_refuses_its_kind_with_its_reason(az):
     assert (error["target"], error["additionalInfo"][0]["type"]) == ("one", "PolicyViolation")
     assert "Resource 'one'" in error["message"]
     assert "Reasons: 'no addresses'" in error["message"]
-    az.done("PUT", NSG, nsg_body())
+    az.complete("PUT", NSG, nsg_body())
     assert az.send("DELETE", PIP).status == 204
 
 
 def test_a_policy_refuses_a_group(az):
     kind = "Microsoft.Resources/subscriptions/resourceGroups"
     az.arm.settings.set("denied", value=[{"kind": kind, "message": "no"}])
-    assert az.refusal("PUT", group(), {"location": REGION}) == (403, "RequestDisallowedByPolicy")
+    assert az.refusal("PUT", group_path(), {"location": REGION}) == (
+        403,
+        "RequestDisallowedByPolicy",
+    )
 
 
 @pytest.mark.parametrize(
@@ -91,9 +108,9 @@ def test_a_policy_refuses_a_group(az):
 def test_a_policy_refuses_a_vm_that_brings_its_kind_along(az, kind, name):
     az.network()
     az.arm.settings.set("denied", value=[{"kind": kind, "message": "no"}])
-    answer = az.send("PUT", vm(), vm_body())
+    answer = az.send("PUT", vm_path(), vm_body())
     assert answer.body["error"]["target"] == name
-    assert az.status(vm()) == 404
+    assert az.status(vm_path()) == 404
 
 
 def test_a_start_writes_no_kind(az):
@@ -101,4 +118,4 @@ def test_a_start_writes_no_kind(az):
     az.machine()
     kind = "Microsoft.Compute/virtualMachines"
     az.arm.settings.set("denied", value=[{"kind": kind, "message": "no"}])
-    assert az.send("POST", f"{vm()}/deallocate").status == 202
+    assert az.send("POST", f"{vm_path()}/deallocate").status == 202

@@ -3,7 +3,17 @@
 import pytest
 
 from ccgpu.fakearm import FAKE_SUBSCRIPTION, FakeGap, scenarios
-from support.arm import REGION, disk_body, group, nic_body, nsg_body, of, pip_body, vm, vnet_body
+from support.arm import (
+    REGION,
+    disk_body,
+    group_path,
+    nic_body,
+    nsg_body,
+    pip_body,
+    resource_path,
+    vm_path,
+    vnet_body,
+)
 
 LIST = f"/subscriptions/{FAKE_SUBSCRIPTION}/resourcegroups"
 ALL = f"/subscriptions/{FAKE_SUBSCRIPTION}/resources"
@@ -12,28 +22,28 @@ NIC = "Microsoft.Network/networkInterfaces"
 
 
 def delete(az, name="g"):
-    answer = az.ok("DELETE", group(name))
+    answer = az.ok("DELETE", group_path(name))
     assert (answer.status, answer.headers["Retry-After"]) == (202, "15")
     assert "Azure-AsyncOperation" not in answer.headers
     return answer.headers["Location"]
 
 
 def test_a_group_is_made_at_once_and_made_again_harmlessly(az):
-    assert az.send("PUT", group(), {"location": "East US 2"}).status == 201
-    again = az.send("PUT", group(), {"location": REGION, "tags": {"a": "b"}})
+    assert az.send("PUT", group_path(), {"location": "East US 2"}).status == 201
+    again = az.send("PUT", group_path(), {"location": REGION, "tags": {"a": "b"}})
     assert (again.status, again.body["location"], again.body["tags"]) == (200, REGION, {"a": "b"})
     assert again.body["properties"] == {"provisioningState": "Succeeded"}
 
 
 def test_head_says_whether_a_group_is_there(az):
-    assert az.send("HEAD", group()).status == 404
+    assert az.send("HEAD", group_path()).status == 404
     az.group()
-    assert az.send("HEAD", group()).status == 204
+    assert az.send("HEAD", group_path()).status == 204
 
 
 @pytest.mark.parametrize("name", ["a" * 91, "ends.", "a b", "a/b"[:1] + "!"])
 def test_bad_group_names_are_refused(az, name):
-    refused = az.refusal("PUT", group(name.replace(" ", "%20")), {"location": REGION})
+    refused = az.refusal("PUT", group_path(name.replace(" ", "%20")), {"location": REGION})
     assert refused == (400, "InvalidResourceGroup")
 
 
@@ -45,30 +55,30 @@ def test_bad_group_names_are_refused(az, name):
     ],
 )
 def test_a_group_needs_a_region_that_exists(az, body, code):
-    assert az.refusal("PUT", group(), body) == (400, code)
+    assert az.refusal("PUT", group_path(), body) == (400, code)
 
 
 def test_a_group_does_not_move(az):
     az.group()
-    refused = az.refusal("PUT", group(), {"location": "westeurope"})
+    refused = az.refusal("PUT", group_path(), {"location": "westeurope"})
     assert refused == (409, "InvalidResourceLocation")
 
 
 def test_patch_replaces_the_tags(az):
     az.group(tags={"a": "1", "b": "2"})
-    assert az.ok("PATCH", group(), {"tags": {"c": "3"}}).body["tags"] == {"c": "3"}
+    assert az.ok("PATCH", group_path(), {"tags": {"c": "3"}}).body["tags"] == {"c": "3"}
     with pytest.raises(FakeGap):
-        az.send("PATCH", group(), {"properties": {}})
+        az.send("PATCH", group_path(), {"properties": {}})
 
 
 @pytest.mark.parametrize("method", ["GET", "PATCH", "DELETE"])
 def test_an_absent_group_is_not_found(az, method):
-    assert az.refusal(method, group(), {"tags": {}}) == (404, "ResourceGroupNotFound")
+    assert az.refusal(method, group_path(), {"tags": {}}) == (404, "ResourceGroupNotFound")
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
 def test_nothing_is_in_an_absent_group(az, method):
-    assert az.refusal(method, of(PIP, "p"), pip_body()) == (404, "ResourceGroupNotFound")
+    assert az.refusal(method, resource_path(PIP, "p"), pip_body()) == (404, "ResourceGroupNotFound")
 
 
 @pytest.mark.parametrize(
@@ -97,11 +107,11 @@ def test_groups_are_found_by_tag(az, text, names):
 def test_resources_are_found_by_tag_across_groups(az):
     for name in ("g", "h"):
         az.group(name)
-        az.done("PUT", of(PIP, "p", name), pip_body() | {"tags": {"run": name}})
+        az.complete("PUT", resource_path(PIP, "p", name), pip_body() | {"tags": {"run": name}})
     found = az.get(ALL, query="&$filter=tagName eq 'run' and tagValue eq 'h'")["value"]
-    assert [one["id"] for one in found] == [of(PIP, "p", "h")]
+    assert [one["id"] for one in found] == [resource_path(PIP, "p", "h")]
     assert set(found[0]) == {"id", "name", "type", "location", "sku", "tags"}
-    assert len(az.get(group("g") + "/resources")["value"]) == 1
+    assert len(az.get(group_path("g") + "/resources")["value"]) == 1
     kind = az.get(ALL, query="&$filter=resourceType eq 'microsoft.network/publicipaddresses'")
     assert len(kind["value"]) == 2
 
@@ -113,7 +123,7 @@ def test_a_long_list_comes_in_pages(az):
     names = [one["name"] for one in page["value"]]
     assert len(names) == 50
     while "nextLink" in page:
-        page = az.url(page["nextLink"]).body
+        page = az.get_url(page["nextLink"]).body
         names += [one["name"] for one in page["value"]]
     assert names == [f"g{number:03}" for number in range(120)]
 
@@ -124,7 +134,7 @@ def test_a_page_may_be_asked_to_be_short(az):
     page = az.get(LIST, query="&$top=2")
     sizes = [len(page["value"])]
     while "nextLink" in page:
-        page = az.url(page["nextLink"]).body
+        page = az.get_url(page["nextLink"]).body
         sizes.append(len(page["value"]))
     assert sizes == [2, 2, 1]
 
@@ -132,25 +142,25 @@ def test_a_page_may_be_asked_to_be_short(az):
 def test_deleting_a_group_deletes_what_is_in_it(az):
     az.network()
     az.machine()
-    az.done("PUT", of(PIP, "spare"), pip_body())
+    az.complete("PUT", resource_path(PIP, "spare"), pip_body())
     location = delete(az)
-    assert az.get(group())["properties"]["provisioningState"] == "Deleting"
-    assert az.url(location).status == 202
-    assert az.url(location).headers["Retry-After"] == "15"
+    assert az.get(group_path())["properties"]["provisioningState"] == "Deleting"
+    assert az.get_url(location).status == 202
+    assert az.get_url(location).headers["Retry-After"] == "15"
     az.arm.advance(60)
-    assert az.url(location).status == 200
-    assert az.url(location).body is None
+    assert az.get_url(location).status == 200
+    assert az.get_url(location).body is None
     assert (az.arm.show()["resources"], az.arm.show()["billing"]) == ([], [])
-    assert az.status(vm()) == 404
+    assert az.status(vm_path()) == 404
 
 
 def test_a_group_on_its_way_out_takes_no_writes(az):
     az.group()
     delete(az)
-    writes = {group(): {"location": REGION}, of(PIP, "p"): pip_body()}
+    writes = {group_path(): {"location": REGION}, resource_path(PIP, "p"): pip_body()}
     for path, body in writes.items():
         assert az.refusal("PUT", path, body) == (409, "ResourceGroupBeingDeleted")
-    assert az.refusal("PATCH", group(), {"tags": {}}) == (409, "ResourceGroupBeingDeleted")
+    assert az.refusal("PATCH", group_path(), {"tags": {}}) == (409, "ResourceGroupBeingDeleted")
 
 
 def test_deleting_a_group_twice_is_one_deletion(az):
@@ -161,25 +171,25 @@ def test_deleting_a_group_twice_is_one_deletion(az):
 def test_a_group_stays_with_what_others_hold(az):
     az.network()
     az.group("other")
-    az.done("PUT", of(NIC, "nic", "other"), nic_body())
-    az.done("PUT", of("Microsoft.Compute/disks", "d"), disk_body())
+    az.complete("PUT", resource_path(NIC, "nic", "other"), nic_body())
+    az.complete("PUT", resource_path("Microsoft.Compute/disks", "d"), disk_body())
     location = delete(az)
     az.arm.advance(60)
-    answer = az.url(location)
+    answer = az.get_url(location)
     assert (answer.status, answer.body["Error"]["Code"]) == (409, "ResourceGroupDeletionBlocked")
-    assert az.get(group())["properties"]["provisioningState"] == "Succeeded"
-    left = [one["id"] for one in az.get(group() + "/resources")["value"]]
-    assert left == [of("Microsoft.Network/virtualNetworks", "vnet")]
+    assert az.get(group_path())["properties"]["provisioningState"] == "Succeeded"
+    left = [one["id"] for one in az.get(group_path() + "/resources")["value"]]
+    assert left == [resource_path("Microsoft.Network/virtualNetworks", "vnet")]
 
 
 def test_a_group_stays_with_a_security_group_that_others_use(az):
     az.group()
     az.group("other")
-    nsg = of("Microsoft.Network/networkSecurityGroups", "nsg")
-    az.done("PUT", nsg, nsg_body())
-    az.done(
+    nsg = resource_path("Microsoft.Network/networkSecurityGroups", "nsg")
+    az.complete("PUT", nsg, nsg_body())
+    az.complete(
         "PUT",
-        of("Microsoft.Network/virtualNetworks", "vnet", "other"),
+        resource_path("Microsoft.Network/virtualNetworks", "vnet", "other"),
         vnet_body(networkSecurityGroup={"id": nsg}),
     )
     delete(az)
@@ -189,11 +199,13 @@ def test_a_group_stays_with_a_security_group_that_others_use(az):
 
 def test_operations_in_a_deleted_group_are_canceled(az):
     az.group()
-    write = az.ok("PUT", of(PIP, "p"), pip_body(), query="").headers["Azure-AsyncOperation"]
+    write = az.ok("PUT", resource_path(PIP, "p"), pip_body(), query="").headers[
+        "Azure-AsyncOperation"
+    ]
     az.arm.settings.set("durations", "group.delete", value=1)
     delete(az)
     az.arm.advance(2)
-    ended = az.url(write).body
+    ended = az.get_url(write).body
     assert (ended["status"], ended["error"]["code"]) == ("Canceled", "OperationPreempted")
     az.arm.advance(100)
     assert az.arm.show()["billing"] == []
@@ -210,7 +222,7 @@ def test_operations_in_a_deleted_group_are_canceled(az):
     ],
 )
 def test_tags_that_azure_refuses(az, tags, code):
-    assert az.refusal("PUT", group(), {"location": REGION, "tags": tags}) == (400, code)
+    assert az.refusal("PUT", group_path(), {"location": REGION, "tags": tags}) == (400, code)
 
 
 def test_tags_at_the_limit_are_taken(az):
@@ -220,17 +232,21 @@ def test_tags_at_the_limit_are_taken(az):
 def test_a_deletion_that_fails_leaves_the_survivors_and_what_they_use(az):
     az.network()
     az.machine()
-    az.done("PUT", of("Microsoft.Compute/disks", "d"), disk_body())
-    az.arm.settings.set("survivors", value=[of("Microsoft.Compute/virtualMachines", "VM")])
+    az.complete("PUT", resource_path("Microsoft.Compute/disks", "d"), disk_body())
+    az.arm.settings.set(
+        "survivors", value=[resource_path("Microsoft.Compute/virtualMachines", "VM")]
+    )
     location = delete(az)
     az.arm.advance(60)
-    answer = az.url(location)
+    answer = az.get_url(location)
     assert (answer.status, answer.body["Error"]["Code"]) == (409, "ResourceGroupDeletionBlocked")
     whole = ["networkInterfaces", "networkSecurityGroups", "publicIPAddresses", "virtualNetworks"]
     assert az.kinds() == sorted(["disks", "resourceGroups", "virtualMachines", *whole])
-    assert az.status(of("Microsoft.Compute/disks", "d")) == 404
-    assert of("Microsoft.Compute/virtualMachines", "vm") in answer.body["Error"]["Message"]
-    az.arm.settings.set("survivors", value=[of("Microsoft.Compute/disks", "d")])
+    assert az.status(resource_path("Microsoft.Compute/disks", "d")) == 404
+    assert (
+        resource_path("Microsoft.Compute/virtualMachines", "vm") in answer.body["Error"]["Message"]
+    )
+    az.arm.settings.set("survivors", value=[resource_path("Microsoft.Compute/disks", "d")])
     delete(az)
     az.arm.advance(60)
     assert az.kinds() == []
@@ -239,13 +255,15 @@ def test_a_deletion_that_fails_leaves_the_survivors_and_what_they_use(az):
 @pytest.mark.parametrize("tagless", [False, True])
 def test_a_list_filtered_by_tag_may_leave_out_the_tags(az, tagless):
     az.group(tags={"run": "x"})
-    az.done(
-        "PUT", of("Microsoft.Network/publicIPAddresses", "p"), {**pip_body(), "tags": {"run": "x"}}
+    az.complete(
+        "PUT",
+        resource_path("Microsoft.Network/publicIPAddresses", "p"),
+        {**pip_body(), "tags": {"run": "x"}},
     )
     if tagless:
         scenarios.apply(az.arm, "tagless-lists")
     for text in ("tagName eq 'run'", "tagName eq 'run' and tagValue eq 'x'"):
-        for path in (ALL, f"{group()}/resources"):
+        for path in (ALL, f"{group_path()}/resources"):
             (found,) = az.get(path, query=f"&$filter={text}")["value"]
             assert found["name"] == "p"
             assert found.get("tags") == (None if tagless else {"run": "x"})

@@ -3,15 +3,15 @@
 import pytest
 
 from ccgpu.fakearm import FAKE_SUBSCRIPTION
-from support.arm import group, nsg_body, of, vm, vm_body
+from support.arm import group_path, nsg_body, resource_path, vm_body, vm_path
 
-NSG = of("Microsoft.Network/networkSecurityGroups", "nsg")
+NSG = resource_path("Microsoft.Network/networkSecurityGroups", "nsg")
 GROUPS = f"/subscriptions/{FAKE_SUBSCRIPTION}/resourcegroups"
 LISTS = {
     "of a kind in a group": NSG.rpartition("/")[0],
     "of a kind": f"/subscriptions/{FAKE_SUBSCRIPTION}/providers/Microsoft.Network/"
     "networkSecurityGroups",
-    "of a group": f"{group()}/resources",
+    "of a group": f"{group_path()}/resources",
     "of the subscription": f"/subscriptions/{FAKE_SUBSCRIPTION}/resources",
 }
 
@@ -34,7 +34,7 @@ def test_a_list_tells_of_what_is_new_and_gone_only_later(az, path):
     az.ok("DELETE", NSG)
     az.arm.advance(10)
     assert az.status(NSG) == 404
-    assert names(az, f"{group('other')}/resources") == []
+    assert names(az, f"{group_path('other')}/resources") == []
     assert names(az, path.replace("networkSecurityGroups", "natGateways")) == (
         ["nsg"] if path.endswith("resources") else []
     )
@@ -50,7 +50,7 @@ def test_a_list_of_groups_lags_too_and_a_group_is_no_resource(az):
     assert names(az, GROUPS) == []
     az.arm.advance(30)
     assert names(az, GROUPS) == ["g"]
-    az.ok("DELETE", group())
+    az.ok("DELETE", group_path())
     az.arm.advance(60)
     assert names(az, GROUPS) == ["g"]
     assert names(az, LISTS["of the subscription"]) == []
@@ -59,15 +59,15 @@ def test_a_list_of_groups_lags_too_and_a_group_is_no_resource(az):
 def test_a_list_of_vms_lags_too(az):
     az.network()
     az.arm.settings.set("lag", value={"lists": 300})
-    az.ok("PUT", vm(), vm_body())
-    assert names(az, vm().rpartition("/")[0]) == []
+    az.ok("PUT", vm_path(), vm_body())
+    assert names(az, vm_path().rpartition("/")[0]) == []
     az.arm.advance(300)
-    assert names(az, vm().rpartition("/")[0]) == ["vm"]
+    assert names(az, vm_path().rpartition("/")[0]) == ["vm"]
 
 
 def test_what_was_there_before_is_listed(az):
     az.group()
-    az.done("PUT", NSG, nsg_body())
+    az.complete("PUT", NSG, nsg_body())
     az.arm.advance(30)
     az.arm.settings.set("lag", value={"lists": 30})
     assert names(az, LISTS["of a group"]) == ["nsg"]
@@ -75,7 +75,7 @@ def test_what_was_there_before_is_listed(az):
 
 def test_what_comes_again_is_listed_once_first_as_it_was(az):
     az.group()
-    az.done("PUT", NSG, nsg_body())
+    az.complete("PUT", NSG, nsg_body())
     az.arm.settings.set("lag", value={"lists": 30})
     az.ok("DELETE", NSG)
     az.arm.advance(10)
@@ -113,27 +113,27 @@ def test_a_new_group_is_missed_by_a_write_in_it_and_by_reads(az):
     az.arm.settings.set("lag", value={"reads": 3})
     az.group()
     assert az.refusal("PUT", NSG, nsg_body()) == (404, "ResourceGroupNotFound")
-    assert az.refusal("GET", group()) == (404, "ResourceGroupNotFound")
-    assert az.send("HEAD", group()).status == 404
+    assert az.refusal("GET", group_path()) == (404, "ResourceGroupNotFound")
+    assert az.send("HEAD", group_path()).status == 404
     az.ok("PUT", NSG, nsg_body())
 
 
 def test_a_delete_finds_what_is_new(az):
     az.arm.settings.set("lag", value={"reads": 9})
     az.group()
-    assert az.send("DELETE", group()).status == 202
+    assert az.send("DELETE", group_path()).status == 202
 
 
 def test_what_was_there_before_is_found(az):
     az.group()
     az.arm.settings.set("lag", value={"reads": 1})
-    assert az.status(group()) == 200
+    assert az.status(group_path()) == 200
 
 
 def test_an_emptied_subscription_has_nothing_to_be_told_late(az):
     az.arm.settings.set("lag", value={"reads": 1, "lists": 99})
     az.group()
-    az.ok("DELETE", group())
+    az.ok("DELETE", group_path())
     az.arm.advance(60)
     assert names(az, GROUPS) == ["g"]
     az.group()
@@ -144,4 +144,4 @@ def test_an_emptied_subscription_has_nothing_to_be_told_late(az):
     az.arm.settings.set("lag", value={})
     az.group()
     az.arm.settings.set("lag", value={"reads": 1})
-    assert az.status(group()) == 200
+    assert az.status(group_path()) == 200

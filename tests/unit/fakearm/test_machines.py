@@ -6,31 +6,31 @@ from ccgpu.fakearm import FakeGap
 from support.arm import (
     REGION,
     disk_body,
-    group,
+    group_path,
     inline_nic,
     nic_body,
-    of,
     pip_body,
-    subnet,
-    vm,
+    resource_path,
+    subnet_path,
     vm_body,
+    vm_path,
 )
 
 NIC = "Microsoft.Network/networkInterfaces"
 PIP = "Microsoft.Network/publicIPAddresses"
 DISK = "Microsoft.Compute/disks"
-NSG = of("Microsoft.Network/networkSecurityGroups", "nsg")
+NSG = resource_path("Microsoft.Network/networkSecurityGroups", "nsg")
 BASE = ["networkSecurityGroups", "resourceGroups", "virtualNetworks"]
 ALL = sorted([*BASE, "disks", "networkInterfaces", "publicIPAddresses", "virtualMachines"])
 
 
 def names(az, kind):
-    return [one["name"] for one in az.get(of(kind, "x").removesuffix("/x"))["value"]]
+    return [one["name"] for one in az.get(resource_path(kind, "x").removesuffix("/x"))["value"]]
 
 
 def test_a_create_is_accepted_and_ends_in_its_time(az):
     az.network()
-    answer = az.ok("PUT", vm(), vm_body())
+    answer = az.ok("PUT", vm_path(), vm_body())
     assert (answer.status, answer.headers["Retry-After"]) == (201, "10")
     assert answer.headers["Azure-AsyncNotification"] == "Enabled"
     assert "Location" not in answer.headers
@@ -38,26 +38,26 @@ def test_a_create_is_accepted_and_ends_in_its_time(az):
     assert answer.body["properties"]["provisioningState"] == "Creating"
     address = answer.headers["Azure-AsyncOperation"]
     az.arm.advance(43)
-    assert az.url(address).body["status"] == "InProgress"
+    assert az.get_url(address).body["status"] == "InProgress"
     az.arm.advance(1)
-    assert az.url(address).body["status"] == "Succeeded"
-    assert az.get(vm())["properties"]["provisioningState"] == "Succeeded"
+    assert az.get_url(address).body["status"] == "Succeeded"
+    assert az.get(vm_path())["properties"]["provisioningState"] == "Succeeded"
 
 
 def test_encrypting_the_disk_takes_longer(az):
     az.network()
     body = vm_body(managed__securityProfile__securityEncryptionType="DiskWithVMGuestState")
-    address = az.ok("PUT", vm(), body).headers["Azure-AsyncOperation"]
+    address = az.ok("PUT", vm_path(), body).headers["Azure-AsyncOperation"]
     az.arm.advance(899)
-    assert az.url(address).body["status"] == "InProgress"
+    assert az.get_url(address).body["status"] == "InProgress"
     az.arm.advance(1)
-    assert az.url(address).body["status"] == "Succeeded"
+    assert az.get_url(address).body["status"] == "Succeeded"
 
 
 def test_azure_fills_in_what_was_left_out(az):
     az.network()
     answer = az.ok(
-        "PUT", vm(), vm_body(disk__name=..., disk__diskSizeGB=..., disk__deleteOption=...)
+        "PUT", vm_path(), vm_body(disk__name=..., disk__diskSizeGB=..., disk__deleteOption=...)
     )
     properties = answer.body["properties"]
     disk = properties["storageProfile"]["osDisk"]
@@ -72,16 +72,16 @@ def test_azure_fills_in_what_was_left_out(az):
         "assessmentMode": "ImageDefault",
     }
     az.arm.advance(44)
-    disk = az.get(vm())["properties"]["storageProfile"]["osDisk"]
+    disk = az.get(vm_path())["properties"]["storageProfile"]["osDisk"]
     assert disk["name"].startswith("vm_OsDisk_1_")
-    assert disk["managedDisk"]["id"] == of(DISK, disk["name"])
+    assert disk["managedDisk"]["id"] == resource_path(DISK, disk["name"])
 
 
 def test_what_is_write_only_is_never_told(az):
     az.network()
-    answer = az.ok("PUT", vm(), vm_body(os__adminPassword="hunter2"))
+    answer = az.ok("PUT", vm_path(), vm_body(os__adminPassword="hunter2"))
     az.arm.advance(44)
-    for body in (answer.body, az.get(vm()), az.get(vm(), query="&$expand=instanceView")):
+    for body in (answer.body, az.get(vm_path()), az.get(vm_path(), query="&$expand=instanceView")):
         assert not {"customData", "adminPassword"} & set(body["properties"]["osProfile"])
         assert "networkInterfaceConfigurations" not in body["properties"]["networkProfile"]
         assert "hunter2" not in str(body)
@@ -94,25 +94,25 @@ def test_inline_interfaces_and_addresses_get_names_from_azure(az):
     (pip,) = names(az, PIP)
     assert nic.startswith("nic-")
     assert pip.startswith("pip-")
-    shown = az.get(vm())["properties"]["networkProfile"]["networkInterfaces"]
+    shown = az.get(vm_path())["properties"]["networkProfile"]["networkInterfaces"]
     assert shown == [
-        {"id": of(NIC, nic), "properties": {"primary": True, "deleteOption": "Delete"}}
+        {"id": resource_path(NIC, nic), "properties": {"primary": True, "deleteOption": "Delete"}}
     ]
-    interface = az.get(of(NIC, nic))
+    interface = az.get(resource_path(NIC, nic))
     assert interface["tags"] == {"from": "nic"}
-    assert interface["properties"]["virtualMachine"] == {"id": vm()}
+    assert interface["properties"]["virtualMachine"] == {"id": vm_path()}
     assert interface["properties"]["networkSecurityGroup"] == {"id": NSG}
     inside = interface["properties"]["ipConfigurations"][0]["properties"]
-    assert inside["publicIPAddress"]["id"] == of(PIP, pip)
+    assert inside["publicIPAddress"]["id"] == resource_path(PIP, pip)
     assert inside["privateIPAddress"] == "10.0.0.4"
-    address = az.get(of(PIP, pip))
+    address = az.get(resource_path(PIP, pip))
     assert address["tags"] == {"from": "pip"}
     assert address["properties"]["ipAddress"]
 
 
 def test_inline_interfaces_are_shown_in_the_vm_when_the_create_has_ended(az):
     az.network()
-    answer = az.ok("PUT", vm(), vm_body())
+    answer = az.ok("PUT", vm_path(), vm_body())
     assert answer.body["properties"]["networkProfile"]["networkInterfaces"] == []
     assert len(names(az, NIC)) == 1
 
@@ -122,40 +122,42 @@ def test_a_private_vm_has_no_public_address(az):
     body = vm_body(
         net__networkInterfaceConfigurations=[
             inline_nic(
-                ipConfigurations=[{"name": "ip", "properties": {"subnet": {"id": subnet()}}}]
+                ipConfigurations=[{"name": "ip", "properties": {"subnet": {"id": subnet_path()}}}]
             )
         ]
     )
-    az.done("PUT", vm(), body)
+    az.complete("PUT", vm_path(), body)
     assert "publicIPAddresses" not in az.kinds()
 
 
 def test_a_vm_takes_an_interface_that_is_there(az):
     az.network()
-    az.ok("PUT", of(NIC, "own"), nic_body())
-    net = {"networkInterfaces": [{"id": of(NIC, "own")}]}
-    answer = az.ok("PUT", vm(), vm_body(net=net))
+    az.ok("PUT", resource_path(NIC, "own"), nic_body())
+    net = {"networkInterfaces": [{"id": resource_path(NIC, "own")}]}
+    answer = az.ok("PUT", vm_path(), vm_body(net=net))
     assert answer.body["properties"]["networkProfile"] == net
-    assert az.refusal("DELETE", of(NIC, "own")) == (400, "NicInUse")
+    assert az.refusal("DELETE", resource_path(NIC, "own")) == (400, "NicInUse")
     other = vm_body("other", net=net)
-    assert az.refusal("PUT", vm("other"), other) == (400, "NicInUse")
+    assert az.refusal("PUT", vm_path("other"), other) == (400, "NicInUse")
     az.arm.advance(44)
-    az.done("DELETE", vm())
+    az.complete("DELETE", vm_path())
     assert names(az, NIC) == ["own"]
-    az.done("DELETE", of(NIC, "own"))
+    az.complete("DELETE", resource_path(NIC, "own"))
 
 
 def test_a_vm_with_an_absent_interface_is_answered_404(az):
     az.network()
-    body = vm_body(net={"networkInterfaces": [{"id": of(NIC, "none")}]})
-    assert az.refusal("PUT", vm(), body) == (404, "NotFound")
+    body = vm_body(net={"networkInterfaces": [{"id": resource_path(NIC, "none")}]})
+    assert az.refusal("PUT", vm_path(), body) == (404, "NotFound")
 
 
 def test_an_interface_lies_in_the_vms_region(az):
     az.network()
-    az.ok("PUT", of(NIC, "own"), nic_body())
-    body = vm_body(net={"networkInterfaces": [{"id": of(NIC, "own")}]}, location="westeurope")
-    assert az.refusal("PUT", vm(), body) == (400, "InvalidResourceReference")
+    az.ok("PUT", resource_path(NIC, "own"), nic_body())
+    body = vm_body(
+        net={"networkInterfaces": [{"id": resource_path(NIC, "own")}]}, location="westeurope"
+    )
+    assert az.refusal("PUT", vm_path(), body) == (400, "InvalidResourceReference")
 
 
 @pytest.mark.parametrize(
@@ -165,7 +167,7 @@ def test_an_interface_lies_in_the_vms_region(az):
         ({"net__networkApiVersion": "2019-01-01"}, "InvalidParameter"),
         ({"net": ...}, "InvalidParameter"),
         ({"net": {"networkApiVersion": "2022-11-01"}}, "InvalidParameter"),
-        ({"net__networkInterfaces": [{"id": of(NIC, "own")}]}, "InvalidParameter"),
+        ({"net__networkInterfaces": [{"id": resource_path(NIC, "own")}]}, "InvalidParameter"),
         (
             {"net__networkInterfaceConfigurations": [inline_nic(enableAcceleratedNetworking=True)]},
             "VMSizeIsNotPermittedToEnableAcceleratedNetworking",
@@ -182,49 +184,51 @@ def test_an_interface_lies_in_the_vms_region(az):
 )
 def test_network_profiles_that_azure_refuses(az, changes, code):
     az.network()
-    assert az.refusal("PUT", vm(), vm_body(**changes)) == (400, code)
+    assert az.refusal("PUT", vm_path(), vm_body(**changes)) == (400, code)
     assert az.kinds() == sorted(BASE)
 
 
 def test_an_accelerated_interface_does_not_fit_the_gpu_size(az):
     az.network()
-    az.ok("PUT", of(NIC, "own"), nic_body(enableAcceleratedNetworking=True))
-    body = vm_body(net={"networkInterfaces": [{"id": of(NIC, "own")}]})
+    az.ok("PUT", resource_path(NIC, "own"), nic_body(enableAcceleratedNetworking=True))
+    body = vm_body(net={"networkInterfaces": [{"id": resource_path(NIC, "own")}]})
     code = "VMSizeIsNotPermittedToEnableAcceleratedNetworking"
-    assert az.refusal("PUT", vm(), body) == (400, code)
+    assert az.refusal("PUT", vm_path(), body) == (400, code)
 
 
 def test_an_inline_interface_waits_for_its_subnet(az):
     az.network()
     az.ok(
-        "PUT", f"{subnet().rsplit('/', 1)[0]}/x", {"properties": {"addressPrefix": "10.0.9.0/24"}}
+        "PUT",
+        f"{subnet_path().rsplit('/', 1)[0]}/x",
+        {"properties": {"addressPrefix": "10.0.9.0/24"}},
     )
     body = vm_body()
     properties = body["properties"]["networkProfile"]["networkInterfaceConfigurations"][0]
     one = properties["properties"]["ipConfigurations"][0]["properties"]
-    one["subnet"] = {"id": f"{subnet().rsplit('/', 1)[0]}/x"}
-    answer = az.send("PUT", vm(), body)
+    one["subnet"] = {"id": f"{subnet_path().rsplit('/', 1)[0]}/x"}
+    answer = az.send("PUT", vm_path(), body)
     assert (answer.status, answer.body["error"]["code"]) == (429, "RetryableError")
     az.arm.advance(2)
-    az.done("PUT", vm(), body)
+    az.complete("PUT", vm_path(), body)
 
 
 def test_if_none_match_refuses_what_is_there(az):
     az.network()
-    az.done("PUT", vm(), vm_body(), headers={"If-None-Match": "*"})
-    refused = az.refusal("PUT", vm(), vm_body(), headers={"If-None-Match": "*"})
+    az.complete("PUT", vm_path(), vm_body(), headers={"If-None-Match": "*"})
+    refused = az.refusal("PUT", vm_path(), vm_body(), headers={"If-None-Match": "*"})
     assert refused == (412, "PreconditionFailed")
-    assert az.refusal("PATCH", vm(), {"tags": {}}, headers={"If-Match": '"0"'})[0] == 412
-    assert az.refusal("DELETE", vm(), headers={"If-Match": '"0"'})[0] == 412
-    az.done("PATCH", vm(), {"tags": {}}, headers={"If-Match": az.get(vm())["etag"]})
+    assert az.refusal("PATCH", vm_path(), {"tags": {}}, headers={"If-Match": '"0"'})[0] == 412
+    assert az.refusal("DELETE", vm_path(), headers={"If-Match": '"0"'})[0] == 412
+    az.complete("PATCH", vm_path(), {"tags": {}}, headers={"If-Match": az.get(vm_path())["etag"]})
 
 
 def test_provisioned_is_not_ready(az):
     az.network()
-    az.ok("PUT", vm(), vm_body())
+    az.ok("PUT", vm_path(), vm_body())
 
     def view():
-        body = az.get(f"{vm()}/instanceView")
+        body = az.get(f"{vm_path()}/instanceView")
         codes = [one["code"] for one in body["statuses"]]
         agent = body.get("vmAgent", {"statuses": [{"displayStatus": None}]})
         return codes, agent["statuses"][0]["displayStatus"]
@@ -236,9 +240,9 @@ def test_provisioned_is_not_ready(az):
     assert view()[1] == "Not Ready"
     az.arm.advance(1)
     assert view() == (["ProvisioningState/succeeded", "PowerState/running"], "Ready")
-    expanded = az.get(vm(), query="&$expand=instanceView")["properties"]["instanceView"]
-    assert expanded == az.get(f"{vm()}/instanceView")
-    listed = az.get(vm().removesuffix("/vm"), query="&$expand=instanceView")["value"]
+    expanded = az.get(vm_path(), query="&$expand=instanceView")["properties"]["instanceView"]
+    assert expanded == az.get(f"{vm_path()}/instanceView")
+    listed = az.get(vm_path().removesuffix("/vm"), query="&$expand=instanceView")["value"]
     assert listed[0]["properties"]["instanceView"] == expanded
 
 
@@ -246,9 +250,9 @@ def test_vms_are_listed_in_their_group_and_in_the_subscription(az):
     az.network()
     az.machine()
     assert names(az, "Microsoft.Compute/virtualMachines") == ["vm"]
-    everywhere = vm().partition("/resourceGroups/")[0] + "/providers/Microsoft.Compute"
+    everywhere = vm_path().partition("/resourceGroups/")[0] + "/providers/Microsoft.Compute"
     assert len(az.get(f"{everywhere}/virtualMachines")["value"]) == 1
-    refused = az.refusal("GET", group("none") + "/providers/Microsoft.Compute/virtualMachines")
+    refused = az.refusal("GET", group_path("none") + "/providers/Microsoft.Compute/virtualMachines")
     assert refused == (404, "ResourceGroupNotFound")
 
 
@@ -258,19 +262,19 @@ def test_deleting_a_vm_takes_what_is_marked_delete(az, forced):
     az.machine()
     assert az.kinds() == ALL
     query = "&forceDeletion=true" if forced else ""
-    answer = az.ok("DELETE", vm(), query=query)
+    answer = az.ok("DELETE", vm_path(), query=query)
     assert (answer.status, answer.headers["Retry-After"]) == (202, "10")
     assert answer.headers["Location"].count("monitor=true") == 1
-    assert az.get(vm())["properties"]["provisioningState"] == "Deleting"
-    assert az.url(answer.headers["Location"]).status == 202
+    assert az.get(vm_path())["properties"]["provisioningState"] == "Deleting"
+    assert az.get_url(answer.headers["Location"]).status == 202
     az.arm.advance(20 if forced else 44)
-    assert (az.status(vm()) == 404) == forced
+    assert (az.status(vm_path()) == 404) == forced
     az.arm.advance(1)
-    assert az.url(answer.headers["Azure-AsyncOperation"]).body["status"] == "Succeeded"
-    assert az.url(answer.headers["Location"]).status == 204
+    assert az.get_url(answer.headers["Azure-AsyncOperation"]).body["status"] == "Succeeded"
+    assert az.get_url(answer.headers["Location"]).status == 204
     assert az.kinds() == sorted(BASE)
     assert az.arm.show()["billing"] == []
-    assert az.ok("DELETE", vm()).status == 204
+    assert az.ok("DELETE", vm_path()).status == 204
 
 
 def test_what_is_marked_detach_stays_and_goes_on_costing(az):
@@ -278,17 +282,17 @@ def test_what_is_marked_detach_stays_and_goes_on_costing(az):
     body = vm_body(
         disk__deleteOption=..., net__networkInterfaceConfigurations=[inline_nic("Detach")]
     )
-    az.done("PUT", vm(), body)
-    az.done("DELETE", vm())
+    az.complete("PUT", vm_path(), body)
+    az.complete("DELETE", vm_path())
     left = sorted([*BASE, "disks", "networkInterfaces", "publicIPAddresses"])
     assert az.kinds() == left
     assert [one.rsplit("/", 2)[1] for one in az.arm.show()["billing"]] == [
         "disks",
         "publicIPAddresses",
     ]
-    disk = az.get(of(DISK, "vm-os"))
+    disk = az.get(resource_path(DISK, "vm-os"))
     assert (disk["properties"]["diskState"], "managedBy" in disk) == ("Unattached", False)
-    az.done("DELETE", of(DISK, "vm-os"))
+    az.complete("DELETE", resource_path(DISK, "vm-os"))
 
 
 def test_an_interface_that_goes_may_leave_its_address(az):
@@ -296,16 +300,16 @@ def test_an_interface_that_goes_may_leave_its_address(az):
     nic = inline_nic()
     inside = nic["properties"]["ipConfigurations"][0]["properties"]
     del inside["publicIPAddressConfiguration"]["properties"]["deleteOption"]
-    az.done("PUT", vm(), vm_body(net__networkInterfaceConfigurations=[nic]))
-    az.done("DELETE", vm())
+    az.complete("PUT", vm_path(), vm_body(net__networkInterfaceConfigurations=[nic]))
+    az.complete("DELETE", vm_path())
     assert az.kinds() == sorted([*BASE, "publicIPAddresses"])
 
 
 def test_a_delete_takes_the_place_of_a_create(az):
     az.network()
-    create = az.ok("PUT", vm(), vm_body()).headers["Azure-AsyncOperation"]
-    az.ok("DELETE", vm())
-    ended = az.url(create).body
+    create = az.ok("PUT", vm_path(), vm_body()).headers["Azure-AsyncOperation"]
+    az.ok("DELETE", vm_path())
+    ended = az.get_url(create).body
     assert (ended["status"], ended["error"]["code"]) == ("Canceled", "OperationPreempted")
     az.arm.advance(45)
     assert az.kinds() == sorted(BASE)
@@ -314,27 +318,27 @@ def test_a_delete_takes_the_place_of_a_create(az):
 def test_a_vm_on_its_way_out_can_only_be_deleted(az):
     az.network()
     az.machine()
-    first = az.ok("DELETE", vm()).headers["Azure-AsyncOperation"]
+    first = az.ok("DELETE", vm_path()).headers["Azure-AsyncOperation"]
     for method, path, body in (
-        ("PUT", vm(), vm_body()),
-        ("PATCH", vm(), {"tags": {}}),
-        ("POST", f"{vm()}/start", None),
+        ("PUT", vm_path(), vm_body()),
+        ("PATCH", vm_path(), {"tags": {}}),
+        ("POST", f"{vm_path()}/start", None),
     ):
         assert az.refusal(method, path, body) == (409, "OperationNotAllowed")
-    assert az.ok("DELETE", vm()).headers["Azure-AsyncOperation"] == first
+    assert az.ok("DELETE", vm_path()).headers["Azure-AsyncOperation"] == first
 
 
 def test_an_attached_disk_is_not_deleted(az):
     az.network()
     az.machine()
-    assert az.get(of(DISK, "vm-os"))["managedBy"] == vm()
-    assert az.refusal("DELETE", of(DISK, "vm-os")) == (409, "OperationNotAllowed")
+    assert az.get(resource_path(DISK, "vm-os"))["managedBy"] == vm_path()
+    assert az.refusal("DELETE", resource_path(DISK, "vm-os")) == (409, "OperationNotAllowed")
 
 
 @pytest.mark.parametrize("where", ["disk", "data"])
 def test_a_new_disk_does_not_take_the_name_of_another(az, where):
     az.network()
-    az.done("PUT", of(DISK, "orphan"), disk_body())
+    az.complete("PUT", resource_path(DISK, "orphan"), disk_body())
     changes = (
         {"disk__name": "orphan"}
         if where == "disk"
@@ -342,53 +346,55 @@ def test_a_new_disk_does_not_take_the_name_of_another(az, where):
             "data_disks": [{"lun": 0, "createOption": "Empty", "name": "orphan", "diskSizeGB": 4}]
         }
     )
-    answer = az.send("PUT", vm(), vm_body(**changes))
+    answer = az.send("PUT", vm_path(), vm_body(**changes))
     assert (answer.status, answer.body["error"]["code"]) == (409, "ConflictingUserInput")
     assert "Only CreateOption.Attach is supported" in answer.body["error"]["message"]
 
 
 def test_data_disks_are_made_attached_and_kept_as_they_say(az):
     az.network()
-    az.done("PUT", of(DISK, "own"), disk_body())
+    az.complete("PUT", resource_path(DISK, "own"), disk_body())
     data = [
         {"lun": 0, "createOption": "Empty", "diskSizeGB": 64, "deleteOption": "Delete"},
-        {"lun": 1, "createOption": "Attach", "managedDisk": {"id": of(DISK, "own")}},
+        {"lun": 1, "createOption": "Attach", "managedDisk": {"id": resource_path(DISK, "own")}},
     ]
-    az.done("PUT", vm(), vm_body(data_disks=data))
-    shown = az.get(vm())["properties"]["storageProfile"]["dataDisks"]
+    az.complete("PUT", vm_path(), vm_body(data_disks=data))
+    shown = az.get(vm_path())["properties"]["storageProfile"]["dataDisks"]
     assert shown[0]["name"].startswith("vm_DataDisk_0_")
-    assert shown[1]["managedDisk"]["id"] == of(DISK, "own")
+    assert shown[1]["managedDisk"]["id"] == resource_path(DISK, "own")
     assert len(names(az, DISK)) == 3
-    assert az.get(of(DISK, "own"))["managedBy"] == vm()
+    assert az.get(resource_path(DISK, "own"))["managedBy"] == vm_path()
     other = vm_body("other", data_disks=data[1:])
-    assert az.refusal("PUT", vm("other"), other) == (409, "OperationNotAllowed")
-    az.done("DELETE", vm())
+    assert az.refusal("PUT", vm_path("other"), other) == (409, "OperationNotAllowed")
+    az.complete("DELETE", vm_path())
     assert names(az, DISK) == ["own"]
 
 
 def test_a_size_holds_so_many_data_disks(az):
     az.network()
     data = [{"lun": lun, "createOption": "Empty", "diskSizeGB": 4} for lun in range(9)]
-    assert az.refusal("PUT", vm(), vm_body(data_disks=data)) == (409, "OperationNotAllowed")
-    az.done("PUT", vm(), vm_body(data_disks=data[:8]))
+    assert az.refusal("PUT", vm_path(), vm_body(data_disks=data)) == (409, "OperationNotAllowed")
+    az.complete("PUT", vm_path(), vm_body(data_disks=data[:8]))
 
 
 def test_a_data_disk_to_attach_must_be_there(az):
     az.network()
-    data = [{"lun": 1, "createOption": "Attach", "managedDisk": {"id": of(DISK, "none")}}]
-    assert az.refusal("PUT", vm(), vm_body(data_disks=data)) == (404, "NotFound")
+    data = [
+        {"lun": 1, "createOption": "Attach", "managedDisk": {"id": resource_path(DISK, "none")}}
+    ]
+    assert az.refusal("PUT", vm_path(), vm_body(data_disks=data)) == (404, "NotFound")
 
 
 def test_the_same_again_is_an_update(az):
     az.network()
     az.machine()
-    before = az.get(vm())
-    answer = az.ok("PUT", vm(), vm_body(tags={"a": "b"}))
+    before = az.get(vm_path())
+    answer = az.ok("PUT", vm_path(), vm_body(tags={"a": "b"}))
     assert (answer.status, "Retry-After" in answer.headers) == (200, False)
     assert answer.body["properties"]["provisioningState"] == "Updating"
-    assert az.refusal("PUT", vm(), vm_body()) == (409, "Conflict")
+    assert az.refusal("PUT", vm_path(), vm_body()) == (409, "Conflict")
     az.arm.advance(10)
-    after = az.get(vm())
+    after = az.get(vm_path())
     assert after["tags"] == {"a": "b"}
     assert after["etag"] != before["etag"]
     assert after["properties"] == before["properties"]
@@ -398,7 +404,7 @@ def test_the_same_again_is_an_update(az):
 def test_what_get_told_can_be_put_again(az):
     az.network()
     az.machine()
-    az.done("PUT", vm(), az.get(vm()))
+    az.complete("PUT", vm_path(), az.get(vm_path()))
 
 
 @pytest.mark.parametrize(
@@ -436,7 +442,7 @@ def test_what_get_told_can_be_put_again(az):
 def test_what_cannot_change_is_refused(az, changes, target):
     az.network()
     az.machine()
-    answer = az.send("PUT", vm(), vm_body(**changes))
+    answer = az.send("PUT", vm_path(), vm_body(**changes))
     assert (answer.status, answer.body["error"]["code"]) == (409, "PropertyChangeNotAllowed")
     assert answer.body["error"]["target"] == target
 
@@ -445,7 +451,7 @@ def test_what_is_left_out_is_unchanged(az):
     az.network()
     az.machine()
     body = vm_body(os__customData=..., net=..., os__linuxConfiguration=...)
-    az.done("PUT", vm(), body)
+    az.complete("PUT", vm_path(), body)
 
 
 PLAIN = {
@@ -465,54 +471,58 @@ PLAIN = {
 )
 def test_what_may_change_on_azure_and_not_here_is_a_gap(az, changes):
     az.network()
-    az.done("PUT", vm(), vm_body(**PLAIN))
+    az.complete("PUT", vm_path(), vm_body(**PLAIN))
     with pytest.raises(FakeGap, match="changing"):
-        az.send("PUT", vm(), vm_body(**PLAIN | changes))
+        az.send("PUT", vm_path(), vm_body(**PLAIN | changes))
 
 
 def test_passwords_and_disks_may_be_said_again(az):
     az.network()
     data = [{"lun": 0, "createOption": "empty", "diskSizeGB": 4}]
     body = vm_body(data_disks=data, os__adminPassword="x", disk__createOption="fromImage")
-    az.done("PUT", vm(), body)
-    az.done("PUT", vm(), body)
+    az.complete("PUT", vm_path(), body)
+    az.complete("PUT", vm_path(), body)
 
 
 def test_other_interfaces_for_a_vm_are_a_gap(az):
     az.network()
     az.machine()
     with pytest.raises(FakeGap):
-        az.send("PUT", vm(), vm_body(net={"networkInterfaces": [{"id": of(NIC, "new")}]}))
+        az.send(
+            "PUT",
+            vm_path(),
+            vm_body(net={"networkInterfaces": [{"id": resource_path(NIC, "new")}]}),
+        )
 
 
 @pytest.mark.parametrize("body", [vm_body(placement={}), vm_body(properties__availabilitySet={})])
 def test_properties_that_would_be_ignored_are_a_gap(az, body):
     az.network()
     with pytest.raises(FakeGap, match=r"placement|availabilitySet"):
-        az.send("PUT", vm(), body)
+        az.send("PUT", vm_path(), body)
 
 
 def test_patch_replaces_the_tags_in_an_operation(az):
     az.network()
     az.machine(tags={"a": "b"})
-    answer = az.ok("PATCH", vm(), {"tags": {"c": "d"}})
+    answer = az.ok("PATCH", vm_path(), {"tags": {"c": "d"}})
     assert (answer.status, answer.body["tags"]) == (200, {"c": "d"})
     assert answer.headers["Azure-AsyncOperation"]
-    assert az.refusal("PATCH", vm(), {"tags": {}}) == (409, "Conflict")
+    assert az.refusal("PATCH", vm_path(), {"tags": {}}) == (409, "Conflict")
     az.arm.advance(10)
-    assert az.get(vm())["tags"] == {"c": "d"}
+    assert az.get(vm_path())["tags"] == {"c": "d"}
 
 
 def test_identities_must_exist_and_are_told_with_their_principals(az):
     az.network()
-    path = of("Microsoft.ManagedIdentity/userAssignedIdentities", "id")
+    path = resource_path("Microsoft.ManagedIdentity/userAssignedIdentities", "id")
     body = vm_body(
         identity={"type": "SystemAssigned, UserAssigned", "userAssignedIdentities": {path: {}}}
     )
-    assert az.refusal("PUT", vm(), body) == (400, "FailedIdentityOperation")
+    assert az.refusal("PUT", vm_path(), body) == (400, "FailedIdentityOperation")
     principal = az.ok("PUT", path, {"location": REGION}).body["properties"]["principalId"]
-    az.done("PUT", vm(), body)
-    identity = az.get(vm())["identity"]
+    az.complete("PUT", vm_path(), body)
+    identity = az.get(vm_path())["identity"]
     assert identity["userAssignedIdentities"][path]["principalId"] == principal
     assert identity["principalId"]
 
@@ -520,22 +530,22 @@ def test_identities_must_exist_and_are_told_with_their_principals(az):
 @pytest.mark.parametrize("method", ["GET", "PATCH"])
 def test_an_absent_vm_is_not_found(az, method):
     az.network()
-    assert az.refusal(method, vm(), {"tags": {}}) == (404, "ResourceNotFound")
+    assert az.refusal(method, vm_path(), {"tags": {}}) == (404, "ResourceNotFound")
 
 
 def test_an_attached_disk_stays_attached_when_it_is_written(az):
     az.network()
     az.machine()
-    az.done("PUT", of(DISK, "vm-os"), disk_body())
-    assert az.get(of(DISK, "vm-os"))["managedBy"] == vm()
-    assert az.get(of(DISK, "vm-os"))["properties"]["diskState"] == "Attached"
+    az.complete("PUT", resource_path(DISK, "vm-os"), disk_body())
+    assert az.get(resource_path(DISK, "vm-os"))["managedBy"] == vm_path()
+    assert az.get(resource_path(DISK, "vm-os"))["properties"]["diskState"] == "Attached"
 
 
 def test_diagnostics_can_be_changed(az):
     az.network()
     az.machine(properties__diagnosticsProfile=...)
-    az.done("PUT", vm(), vm_body())
-    assert az.get(vm())["properties"]["diagnosticsProfile"]["bootDiagnostics"]["enabled"]
+    az.complete("PUT", vm_path(), vm_body())
+    assert az.get(vm_path())["properties"]["diagnosticsProfile"]["bootDiagnostics"]["enabled"]
 
 
 def test_what_runs_on_a_resource_that_goes_with_its_vm_is_canceled(az):
@@ -543,7 +553,7 @@ def test_what_runs_on_a_resource_that_goes_with_its_vm_is_canceled(az):
     az.machine()
     az.arm.settings.set("durations", "publicIp", value=100)
     (pip,) = names(az, PIP)
-    write = az.ok("PUT", of(PIP, pip), pip_body()).headers["Azure-AsyncOperation"]
-    az.done("DELETE", vm())
+    write = az.ok("PUT", resource_path(PIP, pip), pip_body()).headers["Azure-AsyncOperation"]
+    az.complete("DELETE", vm_path())
     az.arm.advance(100)
-    assert az.url(write).body["status"] == "Canceled"
+    assert az.get_url(write).body["status"] == "Canceled"

@@ -15,21 +15,21 @@ from support.arm import (
     nat_body,
     nic_body,
     nsg_body,
-    of,
     pip_body,
+    resource_path,
     rule,
-    subnet,
+    subnet_path,
     vnet_body,
 )
 
-NSG = of("Microsoft.Network/networkSecurityGroups", "nsg")
-VNET = of("Microsoft.Network/virtualNetworks", "vnet")
-PIP = of("Microsoft.Network/publicIPAddresses", "pip")
-NAT = of("Microsoft.Network/natGateways", "nat")
-NIC = of("Microsoft.Network/networkInterfaces", "nic")
-DISK = of("Microsoft.Compute/disks", "disk")
-DES = of("Microsoft.Compute/diskEncryptionSets", "des")
-IDENTITY = of("Microsoft.ManagedIdentity/userAssignedIdentities", "id")
+NSG = resource_path("Microsoft.Network/networkSecurityGroups", "nsg")
+VNET = resource_path("Microsoft.Network/virtualNetworks", "vnet")
+PIP = resource_path("Microsoft.Network/publicIPAddresses", "pip")
+NAT = resource_path("Microsoft.Network/natGateways", "nat")
+NIC = resource_path("Microsoft.Network/networkInterfaces", "nic")
+DISK = resource_path("Microsoft.Compute/disks", "disk")
+DES = resource_path("Microsoft.Compute/diskEncryptionSets", "des")
+IDENTITY = resource_path("Microsoft.ManagedIdentity/userAssignedIdentities", "id")
 
 # Path, body, new status, Retry-After when new and of the delete: the recorded shapes.
 KINDS: dict[str, tuple[str, dict[str, Any], int, str | None, str | None]] = {
@@ -52,7 +52,7 @@ def test_a_write_goes_on_until_its_time_has_come(az, kind):
     assert answer.headers["Azure-AsyncNotification"] == "Enabled"
     assert az.get(path)["properties"]["provisioningState"] == "Updating"
     az.arm.advance(5)
-    assert az.url(answer.headers["Azure-AsyncOperation"]).body["status"] == "Succeeded"
+    assert az.get_url(answer.headers["Azure-AsyncOperation"]).body["status"] == "Succeeded"
     assert az.get(path)["properties"]["provisioningState"] == "Succeeded"
 
 
@@ -60,16 +60,16 @@ def test_a_write_goes_on_until_its_time_has_come(az, kind):
 def test_a_delete_goes_on_until_its_time_has_come(az, kind):
     path, body, _, _, after = KINDS[kind]
     az.group()
-    az.done("PUT", path, body)
+    az.complete("PUT", path, body)
     answer = az.ok("DELETE", path)
     assert (answer.status, answer.body, answer.headers.get("Retry-After")) == (202, None, after)
     assert az.get(path)["properties"]["provisioningState"] == "Deleting"
-    assert az.url(answer.headers["Location"]).status == 202
+    assert az.get_url(answer.headers["Location"]).status == 202
     again = az.ok("DELETE", path).headers["Azure-AsyncOperation"]
     assert again == answer.headers["Azure-AsyncOperation"]
     az.arm.advance(11)
-    assert az.url(answer.headers["Azure-AsyncOperation"]).body["status"] == "Succeeded"
-    assert az.url(answer.headers["Location"]).status == 204
+    assert az.get_url(answer.headers["Azure-AsyncOperation"]).body["status"] == "Succeeded"
+    assert az.get_url(answer.headers["Location"]).status == 204
     assert az.status(path) == 404
     assert az.ok("DELETE", path).status == 204
 
@@ -78,9 +78,9 @@ def test_a_delete_goes_on_until_its_time_has_come(az, kind):
 def test_an_update_answers_200_and_changes_the_etag_of_network_resources(az, kind):
     path, body, status, _, _ = KINDS[kind]
     az.group()
-    az.done("PUT", path, body)
+    az.complete("PUT", path, body)
     before = az.get(path).get("etag")
-    again = az.done("PUT", path, body | {"tags": {"a": "b"}})
+    again = az.complete("PUT", path, body | {"tags": {"a": "b"}})
     assert again.status == (status if status == 202 else 200)
     after = az.get(path)
     assert after["tags"] == {"a": "b"}
@@ -92,7 +92,7 @@ def test_an_update_answers_200_and_changes_the_etag_of_network_resources(az, kin
 def test_patch_replaces_the_tags_at_once(az, kind):
     path, body, *_ = KINDS[kind]
     az.group()
-    az.done("PUT", path, body | {"tags": {"a": "b"}})
+    az.complete("PUT", path, body | {"tags": {"a": "b"}})
     assert az.ok("PATCH", path, {"tags": {"c": "d"}}).body["tags"] == {"c": "d"}
     assert az.get(path)["tags"] == {"c": "d"}
 
@@ -102,8 +102,8 @@ def test_a_kind_is_listed_in_its_group_and_in_the_subscription(az, kind):
     path, body, *_ = KINDS[kind]
     az.group()
     az.group("other")
-    az.done("PUT", path, body)
-    az.done("PUT", path.replace("/g/", "/other/"), body)
+    az.complete("PUT", path, body)
+    az.complete("PUT", path.replace("/g/", "/other/"), body)
     here = path.rpartition("/")[0]
     provider = here.partition("/providers/")[2]
     everywhere = f"{here.partition('/resourceGroups/')[0]}/providers/{provider}"
@@ -117,12 +117,12 @@ def test_if_match_guards_a_write(az, kind):
     path, body, *_ = KINDS[kind]
     az.group()
     assert az.refusal("PUT", path, body, headers={"If-Match": "*"}) == (412, "PreconditionFailed")
-    az.done("PUT", path, body)
+    az.complete("PUT", path, body)
     assert az.refusal("PUT", path, body, headers={"If-Match": "old"})[0] == 412
     assert az.refusal("PUT", path, body, headers={"If-None-Match": "*"})[0] == 412
     assert az.refusal("DELETE", path, headers={"If-Match": "old"})[0] == 412
     etag = az.get(path).get("etag", "*")
-    az.done("PUT", path, body, headers={"If-Match": etag})
+    az.complete("PUT", path, body, headers={"If-Match": etag})
 
 
 @pytest.mark.parametrize("kind", ["nsg", "pip", "nat"])
@@ -135,7 +135,7 @@ def test_a_second_write_at_the_same_time_is_told_when_to_come_back(az, kind):
     assert (answer.status, answer.body["error"]["code"]) == (429, "RetryableError")
     assert details[0]["code"] == "RetryableErrorDueToAnotherOperation"
     az.arm.advance(int(answer.headers["Retry-After"]) + 1)
-    az.done("PUT", path, body)
+    az.complete("PUT", path, body)
 
 
 @pytest.mark.parametrize("kind", ["disk", "des"])
@@ -166,14 +166,18 @@ def test_what_is_absent_is_not_found_in_its_providers_words(az, path, code):
 @pytest.mark.parametrize("name", ["-a", "a-", "a" * 81, "a*b"])
 def test_bad_names_are_refused(az, name):
     az.group()
-    refused = az.refusal("PUT", of("Microsoft.Network/publicIPAddresses", name), pip_body())
+    refused = az.refusal(
+        "PUT", resource_path("Microsoft.Network/publicIPAddresses", name), pip_body()
+    )
     assert refused == (400, "InvalidResourceName")
 
 
 @pytest.mark.parametrize("name", ["v", "v" * 65])
 def test_networks_have_names_of_2_to_64(az, name):
     az.group()
-    refused = az.refusal("PUT", of("Microsoft.Network/virtualNetworks", name), vnet_body())
+    refused = az.refusal(
+        "PUT", resource_path("Microsoft.Network/virtualNetworks", name), vnet_body()
+    )
     assert refused == (400, "InvalidResourceName")
 
 
@@ -185,13 +189,13 @@ def test_one_write_at_a_time_on_a_network_and_its_subnets(az):
         az.send("PUT", VNET, vnet_body()),
         az.send("PUT", f"{VNET}/subnets/other", other),
         az.send("DELETE", VNET),
-        az.send("DELETE", subnet()),
+        az.send("DELETE", subnet_path()),
     ]
     for answer in refused:
         assert (answer.status, answer.body["error"]["code"]) == (409, "AnotherOperationInProgress")
         assert first.headers["Azure-AsyncOperation"] in answer.body["error"]["message"]
     az.arm.advance(3)
-    az.done("PUT", f"{VNET}/subnets/other", other)
+    az.complete("PUT", f"{VNET}/subnets/other", other)
 
 
 def test_subnets_are_children_of_their_network(az):
@@ -207,11 +211,11 @@ def test_subnets_are_children_of_their_network(az):
     assert names == ["default", "other"]
     assert len(az.get(f"{VNET}/subnets")["value"]) == 2
     again = {"properties": {"addressPrefix": "10.0.1.0/24"}}
-    assert az.done("PUT", path, again).status == 200
+    assert az.complete("PUT", path, again).status == 200
     gone = az.ok("DELETE", path)
     assert az.get(path)["properties"]["provisioningState"] == "Deleting"
     az.arm.advance(11)
-    assert az.url(gone.headers["Azure-AsyncOperation"]).body["status"] == "Succeeded"
+    assert az.get_url(gone.headers["Azure-AsyncOperation"]).body["status"] == "Succeeded"
     assert az.status(path) == 404
     assert az.ok("DELETE", path).status == 204
     assert az.refusal("PUT", f"{VNET}x/subnets/a", again) == (404, "ParentResourceNotFound")
@@ -221,10 +225,10 @@ def test_a_network_written_without_subnets_keeps_them(az):
     az.network()
     body = vnet_body()
     del body["properties"]["subnets"]
-    az.done("PUT", VNET, body)
+    az.complete("PUT", VNET, body)
     assert len(az.get(VNET)["properties"]["subnets"]) == 1
     body["properties"]["subnets"] = []
-    az.done("PUT", VNET, body)
+    az.complete("PUT", VNET, body)
     assert az.get(VNET)["properties"]["subnets"] == []
 
 
@@ -274,7 +278,7 @@ def test_security_rules_that_azure_refuses(az, rules, code):
 
 def test_rules_of_both_directions_may_share_a_priority(az):
     az.group()
-    az.done("PUT", NSG, nsg_body(rule("in"), rule("out", direction="Outbound")))
+    az.complete("PUT", NSG, nsg_body(rule("in"), rule("out", direction="Outbound")))
     properties = az.get(NSG)["properties"]
     assert properties["securityRules"][0]["id"] == f"{NSG}/securityRules/in"
     assert len(properties["defaultSecurityRules"]) == 6
@@ -295,13 +299,15 @@ def test_a_public_address_is_standard_static_and_known_at_the_end(az):
     address = az.get(PIP)["properties"]["ipAddress"]
     documentation = ("198.51.100.0/24", "203.0.113.0/24")
     assert any(ipaddress.ip_address(address) in ipaddress.ip_network(n) for n in documentation)
-    az.done("PUT", PIP, pip_body())
+    az.complete("PUT", PIP, pip_body())
     assert az.get(PIP)["properties"]["ipAddress"] == address
 
 
 def test_no_two_public_addresses_are_the_same(az):
     az.group()
-    paths = [of("Microsoft.Network/publicIPAddresses", f"p{number}") for number in range(60)]
+    paths = [
+        resource_path("Microsoft.Network/publicIPAddresses", f"p{number}") for number in range(60)
+    ]
     for path in paths:
         az.ok("PUT", path, pip_body())
     az.arm.advance(3)
@@ -330,7 +336,7 @@ def test_an_interface_has_an_ip_configuration_in_a_subnet(az):
 def test_those_in_a_subnet_are_told_in_capitals(az):
     az.network()
     az.ok("PUT", NIC, nic_body())
-    users = az.get(subnet())["properties"]["ipConfigurations"]
+    users = az.get(subnet_path())["properties"]["ipConfigurations"]
     assert [one["id"] for one in users] == [
         f"{NIC}/ipConfigurations/ip".replace("/g/", "/G/").replace("/nic/", "/NIC/")[: -len("ip")]
         + "IP"
@@ -343,16 +349,16 @@ def test_a_subnet_can_be_full(az):
     az.network(addressPrefix="10.0.0.0/29")
     kind = "Microsoft.Network/networkInterfaces"
     for number in range(3):
-        az.ok("PUT", of(kind, f"n{number}"), nic_body())
-    assert az.refusal("PUT", of(kind, "n3"), nic_body()) == (400, "SubnetIsFull")
-    az.done("DELETE", of(kind, "n1"))
-    answer = az.ok("PUT", of(kind, "n3"), nic_body())
+        az.ok("PUT", resource_path(kind, f"n{number}"), nic_body())
+    assert az.refusal("PUT", resource_path(kind, "n3"), nic_body()) == (400, "SubnetIsFull")
+    az.complete("DELETE", resource_path(kind, "n1"))
+    answer = az.ok("PUT", resource_path(kind, "n3"), nic_body())
     properties = answer.body["properties"]["ipConfigurations"][0]["properties"]
     assert properties["privateIPAddress"] == "10.0.0.5"
 
 
 def with_pip(address: str = PIP) -> dict[str, Any]:
-    named = {"subnet": {"id": subnet()}, "publicIPAddress": {"id": address}}
+    named = {"subnet": {"id": subnet_path()}, "publicIPAddress": {"id": address}}
     return nic_body(ipConfigurations=[{"name": "ip", "properties": named}])
 
 
@@ -372,7 +378,7 @@ def test_a_reference_to_what_is_not_there_is_refused(az, what):
     path, body, gone = MISSING[what]
     az.network()
     for one in gone[:1]:
-        az.done("DELETE", one)
+        az.complete("DELETE", one)
     assert az.refusal("PUT", path, body) == (400, "InvalidResourceReference")
     assert az.status(path) == 404
 
@@ -417,11 +423,11 @@ def test_a_reference_to_what_is_being_written_may_be_tried_again(az, what):
     assert answer.body["error"]["details"][0]["code"] == "ReferencedResourceNotProvisioned"
     assert "Retry-After" not in answer.headers
     az.arm.advance(4)
-    az.done("PUT", path, body)
+    az.complete("PUT", path, body)
 
 
 IN_USE = {
-    "subnet": (subnet(), [(NIC, nic_body())], "InUseSubnetCannotBeDeleted"),
+    "subnet": (subnet_path(), [(NIC, nic_body())], "InUseSubnetCannotBeDeleted"),
     "vnet": (VNET, [(NIC, nic_body())], "InUseSubnetCannotBeDeleted"),
     "nsg by nic": (
         NSG,
@@ -452,11 +458,11 @@ def test_what_is_in_use_is_not_deleted_until_its_user_is_gone(az, what):
     path, users, code = IN_USE[what]
     az.network()
     for user, body in users:
-        az.done("PUT", user, body)
+        az.complete("PUT", user, body)
     assert az.refusal("DELETE", path) == (400, code)
     assert az.get(path)["properties"]["provisioningState"] == "Succeeded"
-    az.done("DELETE", users[-1][0])
-    az.done("DELETE", path)
+    az.complete("DELETE", users[-1][0])
+    az.complete("DELETE", path)
 
 
 def test_a_subnet_in_use_cannot_be_left_out_of_its_network(az):
@@ -470,23 +476,23 @@ def test_a_subnet_in_use_cannot_be_left_out_of_its_network(az):
 def test_users_are_told(az):
     az.network()
     for path, body in ((PIP, pip_body()), (f"{PIP}2", pip_body()), (NAT, nat_body(f"{PIP}2"))):
-        az.done("PUT", path, body)
-    az.done("PUT", NIC, with_pip())
-    az.done("PUT", VNET, vnet_body(natGateway={"id": NAT}, networkSecurityGroup={"id": NSG}))
+        az.complete("PUT", path, body)
+    az.complete("PUT", NIC, with_pip())
+    az.complete("PUT", VNET, vnet_body(natGateway={"id": NAT}, networkSecurityGroup={"id": NSG}))
     assert az.get(PIP)["properties"]["ipConfiguration"] == {"id": f"{NIC}/ipConfigurations/ip"}
     assert az.get(f"{PIP}2")["properties"]["natGateway"] == {"id": NAT}
-    assert az.get(NAT)["properties"]["subnets"] == [{"id": subnet()}]
-    assert az.get(NSG)["properties"]["subnets"] == [{"id": subnet()}]
+    assert az.get(NAT)["properties"]["subnets"] == [{"id": subnet_path()}]
+    assert az.get(NSG)["properties"]["subnets"] == [{"id": subnet_path()}]
 
 
 @pytest.mark.parametrize("second", [nat_body(PIP), with_pip()])
 def test_a_public_address_belongs_to_one(az, second):
     az.network()
-    az.done("PUT", PIP, pip_body())
-    az.done("PUT", NIC, with_pip())
+    az.complete("PUT", PIP, pip_body())
+    az.complete("PUT", NIC, with_pip())
     path = f"{NAT}2" if "publicIpAddresses" in second["properties"] else f"{NIC}2"
     assert az.refusal("PUT", path, second) == (400, "PublicIPAddressInUse")
-    az.done("PUT", NIC, with_pip())
+    az.complete("PUT", NIC, with_pip())
 
 
 def test_an_identity_is_made_and_deleted_at_once(az):
@@ -515,12 +521,12 @@ def test_whatever_the_order_private_addresses_stay_apart(steps):
     az.network()
     kind = "Microsoft.Network/networkInterfaces"
     for number, step in enumerate(steps):
-        path = of(kind, f"n{number % 4}")
+        path = resource_path(kind, f"n{number % 4}")
         if step == "delete":
-            az.done("DELETE", path)
+            az.complete("DELETE", path)
         else:
-            az.done("PUT", path, nic_body())
-    nics = az.get(of(kind, "x").removesuffix("/x"))["value"]
+            az.complete("PUT", path, nic_body())
+    nics = az.get(resource_path(kind, "x").removesuffix("/x"))["value"]
     told = [
         one["properties"]["ipConfigurations"][0]["properties"]["privateIPAddress"] for one in nics
     ]
@@ -529,10 +535,10 @@ def test_whatever_the_order_private_addresses_stay_apart(steps):
 
 def test_an_update_may_leave_out_the_region(az):
     az.group()
-    az.done("PUT", PIP, pip_body())
+    az.complete("PUT", PIP, pip_body())
     body = pip_body()
     del body["location"]
-    assert az.done("PUT", PIP, body).body["location"] == REGION
+    assert az.complete("PUT", PIP, body).body["location"] == REGION
 
 
 def test_properties_are_an_object(az):
@@ -549,24 +555,24 @@ def test_a_disk_says_what_it_is_made_of(az):
 
 def test_a_disk_keeps_what_azure_told_of_it(az):
     az.group()
-    az.done("PUT", DISK, disk_body())
+    az.complete("PUT", DISK, disk_body())
     before = az.get(DISK)["properties"]
     az.arm.advance(60)
-    az.done("PUT", DISK, disk_body())
+    az.complete("PUT", DISK, disk_body())
     assert az.get(DISK)["properties"] == before
 
 
 def test_an_encryption_set_gets_a_principal(az):
     az.group()
     body = {"location": REGION, "identity": {"type": "SystemAssigned"}, "properties": {}}
-    az.done("PUT", DES, body)
+    az.complete("PUT", DES, body)
     assert {"type", "principalId", "tenantId"} == set(az.get(DES)["identity"])
 
 
 def test_an_interface_may_have_several_addresses(az):
     az.network()
     configurations = [
-        {"name": name, "properties": {"subnet": {"id": subnet()}}} for name in ("a", "b")
+        {"name": name, "properties": {"subnet": {"id": subnet_path()}}} for name in ("a", "b")
     ]
     for _ in range(2):
         answer = az.ok("PUT", NIC, nic_body(ipConfigurations=configurations))
@@ -577,7 +583,7 @@ def test_an_interface_may_have_several_addresses(az):
 
 def test_a_static_private_address_is_a_gap(az):
     az.network()
-    inside = {"subnet": {"id": subnet()}, "privateIPAllocationMethod": "Static"}
+    inside = {"subnet": {"id": subnet_path()}, "privateIPAllocationMethod": "Static"}
     with pytest.raises(FakeGap):
         az.send("PUT", NIC, nic_body(ipConfigurations=[{"name": "a", "properties": inside}]))
 

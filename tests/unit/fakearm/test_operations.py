@@ -7,11 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ccgpu.fakearm import FakeArm, FakeGap
-from support.arm import Client, disk_body, nsg_body, of, pip_body, vm, vm_body
+from support.arm import Client, disk_body, nsg_body, pip_body, resource_path, vm_body, vm_path
 
-NSG = of("Microsoft.Network/networkSecurityGroups", "nsg")
-PIP = of("Microsoft.Network/publicIPAddresses", "pip")
-DISK = of("Microsoft.Compute/disks", "disk")
+NSG = resource_path("Microsoft.Network/networkSecurityGroups", "nsg")
+PIP = resource_path("Microsoft.Network/publicIPAddresses", "pip")
+DISK = resource_path("Microsoft.Compute/disks", "disk")
 
 
 def address(az, path, body):
@@ -29,7 +29,7 @@ def address(az, path, body):
             {"startTime", "name", "status"},
         ),
         (
-            vm(),
+            vm_path(),
             vm_body(),
             "Microsoft.Compute/locations/eastus2/operations/",
             {"startTime", "name", "status"},
@@ -42,10 +42,10 @@ def test_each_provider_has_its_address_and_words(az, path, body, part, keys):
     assert part in url
     assert 2000 < len(url) < 4096
     assert {"t", "c", "s", "h", "api-version"} <= set(parse_qs(urlsplit(url).query))
-    running = az.url(url)
+    running = az.get_url(url)
     assert (running.status, set(running.body)) == (200, keys)
     az.arm.advance(50)
-    ended = az.url(url).body
+    ended = az.get_url(url).body
     assert set(ended) == keys | ({"endTime"} if "name" in keys else set())
     assert "name" not in keys or url.split("?")[0].endswith(ended["name"])
 
@@ -53,9 +53,9 @@ def test_each_provider_has_its_address_and_words(az, path, body, part, keys):
 def test_a_failed_operation_is_answered_200_with_its_error(az):
     az.network()
     az.arm.settings.set("capacity", "Standard_NCC40ads_H100_v5", "eastus2", "", value=0)
-    url = address(az, vm(), vm_body())
+    url = address(az, vm_path(), vm_body())
     az.arm.advance(30)
-    answer = az.url(url)
+    answer = az.get_url(url)
     assert (answer.status, set(answer.body["error"])) == (200, {"code", "message"})
     assert "Retry-After" not in answer.headers
 
@@ -65,59 +65,59 @@ def test_an_address_that_was_changed_is_a_gap(az, part):
     az.group()
     url = address(az, PIP, pip_body())
     with pytest.raises(FakeGap, match="changed"):
-        az.url(url.replace(f"&{part}=", f"&{part}=x"))
+        az.get_url(url.replace(f"&{part}=", f"&{part}=x"))
     with pytest.raises(FakeGap, match="changed"):
-        az.url(url.partition(f"&{part}=")[0])
+        az.get_url(url.partition(f"&{part}=")[0])
 
 
 def test_an_unknown_operation_is_not_found(az):
     az.group()
     url = address(az, PIP, pip_body())
     id_ = url.partition("?")[0].rsplit("/", 1)[1]
-    assert az.url(url.replace(id_, id_[::-1])).status == 404
+    assert az.get_url(url.replace(id_, id_[::-1])).status == 404
 
 
 def test_network_asks_for_more_patience_each_time(az):
     az.group()
     az.arm.settings.set("durations", "publicIp", value=100)
     url = address(az, PIP, pip_body())
-    told = [az.url(url).headers["Retry-After"] for _ in range(6)]
+    told = [az.get_url(url).headers["Retry-After"] for _ in range(6)]
     assert told == ["1", "2", "4", "8", "16", "16"]
     az.arm.advance(100)
     gone = az.ok("DELETE", PIP).headers["Azure-AsyncOperation"]
-    assert [az.url(gone).headers["Retry-After"] for _ in range(3)] == ["10", "20", "40"]
+    assert [az.get_url(gone).headers["Retry-After"] for _ in range(3)] == ["10", "20", "40"]
 
 
 def test_compute_says_how_long_it_may_still_take(az):
     az.network()
     body = vm_body(managed__securityProfile__securityEncryptionType="DiskWithVMGuestState")
-    url = address(az, vm(), body)
+    url = address(az, vm_path(), body)
     told = []
     for seconds in (10, 845, 10):
         az.arm.advance(seconds)
-        told.append(az.url(url).headers["Retry-After"])
+        told.append(az.get_url(url).headers["Retry-After"])
     assert told == ["60", "45", "35"]
 
 
 def test_short_compute_operations_say_nothing(az):
     az.group()
-    assert "Retry-After" not in az.url(address(az, DISK, disk_body())).headers
+    assert "Retry-After" not in az.get_url(address(az, DISK, disk_body())).headers
 
 
 def test_nothing_moves_unless_time_does(az):
     az.network()
     url = address(az, PIP, pip_body())
-    assert {az.url(url).body["status"] for _ in range(20)} == {"InProgress"}
+    assert {az.get_url(url).body["status"] for _ in range(20)} == {"InProgress"}
 
 
 def test_each_operation_ends_at_its_own_moment(az):
     az.network()
-    first = address(az, vm(), vm_body())
+    first = address(az, vm_path(), vm_body())
     az.arm.advance(10)
     second = address(az, DISK, disk_body())
     az.arm.advance(1000)
-    ends = [az.url(url).body["endTime"] for url in (first, second)]
-    starts = [az.url(url).body["startTime"] for url in (first, second)]
+    ends = [az.get_url(url).body["endTime"] for url in (first, second)]
+    starts = [az.get_url(url).body["startTime"] for url in (first, second)]
     assert ends > [starts[0], starts[1]]
     assert ends[1] < ends[0]
 
@@ -135,9 +135,9 @@ def test_settings_say_how_long_things_take(az):
     az.arm.settings.set("durations", "nsg", value=1000)
     url = address(az, NSG, nsg_body())
     az.arm.advance(999)
-    assert az.url(url).body["status"] == "InProgress"
+    assert az.get_url(url).body["status"] == "InProgress"
     az.arm.advance(1)
-    assert az.url(url).body["status"] == "Succeeded"
+    assert az.get_url(url).body["status"] == "Succeeded"
 
 
 @given(st.lists(st.floats(0, 40), max_size=6))
@@ -146,9 +146,9 @@ def test_what_has_been_paid_does_not_depend_on_when_one_looks(steps):
     for az in (patient, curious):
         az.network()
         az.machine()
-        az.ok("POST", f"{vm()}/deallocate")
+        az.ok("POST", f"{vm_path()}/deallocate")
     for step in steps:
         curious.arm.advance(step)
-        curious.get(vm())
+        curious.get(vm_path())
     patient.arm.advance(curious.arm.now() - patient.arm.now())
     assert patient.arm.show()["resources"] == curious.arm.show()["resources"]

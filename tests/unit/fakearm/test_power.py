@@ -6,13 +6,13 @@ import pytest
 from cryptography.hazmat.primitives.serialization import load_ssh_public_key
 
 from ccgpu.fakearm import FakeGap, Request, scenarios
-from support.arm import REGION, image, of, vm, vm_body
+from support.arm import REGION, image_reference, resource_path, vm_body, vm_path
 
 SIZE = "Standard_NCC40ads_H100_v5"
 
 
 def power(az):
-    return az.get(f"{vm()}/instanceView")["statuses"][-1]["code"]
+    return az.get(f"{vm_path()}/instanceView")["statuses"][-1]["code"]
 
 
 def billed(az, kind="virtualMachines"):
@@ -32,28 +32,28 @@ def test_an_action_goes_on_until_its_time_has_come(az, action, seconds, during, 
     az.network()
     az.machine()
     az.arm.advance(60)
-    answer = az.ok("POST", f"{vm()}/{action}")
+    answer = az.ok("POST", f"{vm_path()}/{action}")
     assert (answer.status, answer.body, "Location" in answer.headers) == (202, None, True)
     assert power(az) == f"PowerState/{during}"
-    assert az.refusal("POST", f"{vm()}/start") == (409, "Conflict")
+    assert az.refusal("POST", f"{vm_path()}/start") == (409, "Conflict")
     az.arm.advance(seconds)
     assert power(az) == f"PowerState/{after}"
-    assert (vm() in az.arm.show()["billing"]) == costs
+    assert (vm_path() in az.arm.show()["billing"]) == costs
 
 
 def test_power_off_may_skip_the_shutdown(az):
     az.network()
     az.machine()
-    az.done("POST", f"{vm()}/powerOff", query="&skipShutdown=true")
+    az.complete("POST", f"{vm_path()}/powerOff", query="&skipShutdown=true")
     assert power(az) == "PowerState/stopped"
 
 
 def test_a_start_boots_again(az):
     az.network()
     az.machine()
-    az.done("POST", f"{vm()}/deallocate")
-    assert "vmAgent" not in az.get(f"{vm()}/instanceView")
-    az.ok("POST", f"{vm()}/start")
+    az.complete("POST", f"{vm_path()}/deallocate")
+    assert "vmAgent" not in az.get(f"{vm_path()}/instanceView")
+    az.ok("POST", f"{vm_path()}/start")
     assert power(az) == "PowerState/starting"
     az.arm.advance(40)
     assert power(az) == "PowerState/starting"
@@ -64,35 +64,35 @@ def test_a_start_boots_again(az):
 def test_a_start_needs_room_again(az):
     az.network()
     az.machine()
-    az.done("POST", f"{vm()}/deallocate")
+    az.complete("POST", f"{vm_path()}/deallocate")
     az.arm.settings.set("capacity", SIZE, REGION, "", value=0)
-    answer = az.ok("POST", f"{vm()}/start")
-    ended = az.end(answer.headers["Azure-AsyncOperation"])
+    answer = az.ok("POST", f"{vm_path()}/start")
+    ended = az.wait_for_end(answer.headers["Azure-AsyncOperation"])
     assert (ended["status"], ended["error"]["code"]) == ("Failed", "AllocationFailed")
     assert power(az) == "PowerState/deallocated"
-    assert vm() not in az.arm.show()["billing"]
+    assert vm_path() not in az.arm.show()["billing"]
     az.arm.settings.set("capacity", value={})
-    az.done("POST", f"{vm()}/start")
-    assert az.get(vm())["properties"]["provisioningState"] == "Succeeded"
+    az.complete("POST", f"{vm_path()}/start")
+    assert az.get(vm_path())["properties"]["provisioningState"] == "Succeeded"
 
 
 def test_a_stopped_vm_keeps_its_place_and_a_deallocated_one_does_not(az):
     az.network()
     az.arm.settings.set("capacity", SIZE, REGION, "", value=1)
     az.machine()
-    az.done("POST", f"{vm()}/powerOff")
-    refused = az.ok("PUT", vm("two"), vm_body("two"))
-    assert az.end(refused.headers["Azure-AsyncOperation"])["status"] == "Failed"
-    az.done("POST", f"{vm()}/start")
-    az.done("POST", f"{vm()}/deallocate")
-    az.done("PUT", vm("two"), vm_body("two"))
+    az.complete("POST", f"{vm_path()}/powerOff")
+    refused = az.ok("PUT", vm_path("two"), vm_body("two"))
+    assert az.wait_for_end(refused.headers["Azure-AsyncOperation"])["status"] == "Failed"
+    az.complete("POST", f"{vm_path()}/start")
+    az.complete("POST", f"{vm_path()}/deallocate")
+    az.complete("PUT", vm_path("two"), vm_body("two"))
 
 
 def test_what_does_not_run_is_not_restarted(az):
     az.network()
     az.machine()
-    az.done("POST", f"{vm()}/deallocate")
-    assert az.refusal("POST", f"{vm()}/restart") == (409, "OperationNotAllowed")
+    az.complete("POST", f"{vm_path()}/deallocate")
+    assert az.refusal("POST", f"{vm_path()}/restart") == (409, "OperationNotAllowed")
 
 
 def test_a_vm_costs_while_it_is_allocated(az):
@@ -101,25 +101,25 @@ def test_a_vm_costs_while_it_is_allocated(az):
     before = billed(az)
     az.arm.advance(100)
     assert billed(az) == before + 100
-    az.ok("POST", f"{vm()}/deallocate")
+    az.ok("POST", f"{vm_path()}/deallocate")
     az.arm.advance(35)
     az.arm.advance(1000)
     assert billed(az) == before + 135
     assert billed(az, "disks") == before + 1135
-    az.done("POST", f"{vm()}/start")
+    az.complete("POST", f"{vm_path()}/start")
     assert billed(az) > before + 135
 
 
 def test_a_vm_that_never_got_a_place_never_costs(az):
     az.network()
     az.arm.settings.set("capacity", SIZE, REGION, "", value=0)
-    az.ok("PUT", vm(), vm_body())
+    az.ok("PUT", vm_path(), vm_body())
     az.arm.advance(500)
     assert billed(az) == 0
 
 
 def log_address(az, query=""):
-    return az.ok("POST", f"{vm()}/retrieveBootDiagnosticsData", query=query).body
+    return az.ok("POST", f"{vm_path()}/retrieveBootDiagnosticsData", query=query).body
 
 
 def read(az, url):
@@ -128,7 +128,7 @@ def read(az, url):
 
 def test_the_serial_log_grows_as_the_vm_boots(az):
     az.network()
-    az.ok("PUT", vm(), vm_body())
+    az.ok("PUT", vm_path(), vm_body())
     url = log_address(az)["serialConsoleLogBlobUri"]
     assert read(az, url).body == ""
     az.arm.advance(44)
@@ -155,7 +155,7 @@ def test_each_vm_has_its_own_host_key(az):
     for name in ("one", "two"):
         az.machine(name)
         az.arm.advance(60)
-        answer = az.ok("POST", f"{vm(name)}/retrieveBootDiagnosticsData")
+        answer = az.ok("POST", f"{vm_path(name)}/retrieveBootDiagnosticsData")
         text = read(az, answer.body["serialConsoleLogBlobUri"]).body
         keys.add(text.partition("SSH HOST KEY KEYS-----")[2].split()[1])
     assert len(keys) == 2
@@ -170,10 +170,10 @@ def test_a_confidential_vm_has_no_screenshot(az):
         size="Standard_D4s_v5",
         security=...,
         managed__securityProfile=...,
-        image=image("server"),
+        image=image_reference("server"),
     )
-    az.done("PUT", vm("plain"), plain)
-    told = az.ok("POST", f"{vm('plain')}/retrieveBootDiagnosticsData").body
+    az.complete("PUT", vm_path("plain"), plain)
+    told = az.ok("POST", f"{vm_path('plain')}/retrieveBootDiagnosticsData").body
     assert set(told) == {"serialConsoleLogBlobUri", "consoleScreenshotBlobUri"}
 
 
@@ -192,7 +192,10 @@ def test_the_address_of_the_log_expires(az):
 def test_it_expires_after_a_minute_to_a_day(az, minutes):
     az.network()
     az.machine()
-    path, query = f"{vm()}/retrieveBootDiagnosticsData", f"&sasUriExpirationTimeInMinutes={minutes}"
+    path, query = (
+        f"{vm_path()}/retrieveBootDiagnosticsData",
+        f"&sasUriExpirationTimeInMinutes={minutes}",
+    )
     assert az.refusal("POST", path, query=query) == (400, "InvalidParameter")
 
 
@@ -210,7 +213,7 @@ def test_an_address_that_was_not_given_out_leads_nowhere(az):
 def test_without_boot_diagnostics_there_is_no_log(az):
     az.network()
     az.machine(properties__diagnosticsProfile=...)
-    refused = az.refusal("POST", f"{vm()}/retrieveBootDiagnosticsData")
+    refused = az.refusal("POST", f"{vm_path()}/retrieveBootDiagnosticsData")
     assert refused == (409, "OperationNotAllowed")
 
 
@@ -230,26 +233,28 @@ SIZES = [(64, "Premium_LRS"), (32, "Premium_LRS")]
 def test_a_deallocated_vm_does_not_tell_size_and_type_of_its_disks(az):
     az.network()
     az.machine(data_disks=DATA)
-    assert disks_in(az.get(vm())) == SIZES
-    az.done("POST", f"{vm()}/powerOff")
-    assert disks_in(az.get(vm())) == SIZES
-    az.done("POST", f"{vm()}/deallocate")
-    (listed,) = az.get(of("Microsoft.Compute/virtualMachines", "x").removesuffix("/x"))["value"]
-    told = [az.get(vm()), az.get(vm(), query="&$expand=instanceView"), listed]
-    told += [az.done("PATCH", vm(), {"tags": {"a": "b"}}).body]
+    assert disks_in(az.get(vm_path())) == SIZES
+    az.complete("POST", f"{vm_path()}/powerOff")
+    assert disks_in(az.get(vm_path())) == SIZES
+    az.complete("POST", f"{vm_path()}/deallocate")
+    (listed,) = az.get(resource_path("Microsoft.Compute/virtualMachines", "x").removesuffix("/x"))[
+        "value"
+    ]
+    told = [az.get(vm_path()), az.get(vm_path(), query="&$expand=instanceView"), listed]
+    told += [az.complete("PATCH", vm_path(), {"tags": {"a": "b"}}).body]
     assert [disks_in(body) for body in told] == [[(None, None), (None, None)]] * 4
     assert [body["properties"]["storageProfile"]["osDisk"]["name"] for body in told] == [
         "vm-os"
     ] * 4
     for name, size in (("vm-os", 64), ("data", 32)):
-        disk = az.get(of(DISK, name))
+        disk = az.get(resource_path(DISK, name))
         assert (disk["properties"]["diskSizeGB"], disk["sku"]["name"]) == (size, "Premium_LRS")
-    az.done("POST", f"{vm()}/start")
-    assert disks_in(az.get(vm())) == SIZES
+    az.complete("POST", f"{vm_path()}/start")
+    assert disks_in(az.get(vm_path())) == SIZES
 
 
 def agent(az):
-    view = az.get(f"{vm()}/instanceView")
+    view = az.get(f"{vm_path()}/instanceView")
     said = [
         (one["displayStatus"], one["time"]) for one in view.get("vmAgent", {}).get("statuses", ())
     ]
@@ -265,7 +270,7 @@ def ready_machine(az):
 def test_a_stopped_vm_tells_its_agents_last_report_for_a_while(az):
     ready_machine(az)
     ((_, time),), _ = agent(az)
-    az.done("POST", f"{vm()}/powerOff")
+    az.complete("POST", f"{vm_path()}/powerOff")
     assert agent(az) == ([("Ready", time)], True)
     az.arm.advance(700)
     assert agent(az) == ([], False)
@@ -277,9 +282,9 @@ def test_a_deallocated_vm_may_tell_it_too_and_so_may_one_that_starts_again(az, s
     if stale:
         scenarios.apply(az.arm, "stale-agents")
     ((_, time),), _ = agent(az)
-    az.done("POST", f"{vm()}/deallocate")
+    az.complete("POST", f"{vm_path()}/deallocate")
     assert agent(az) == ([("Ready", time)] if stale else [], stale)
-    az.ok("POST", f"{vm()}/start")
+    az.ok("POST", f"{vm_path()}/start")
     az.arm.advance(45)
     assert power(az) == "PowerState/starting"
     ((what, when),), named = agent(az)
@@ -293,12 +298,12 @@ def test_a_deallocated_vm_may_tell_it_too_and_so_may_one_that_starts_again(az, s
 
 def test_a_deallocated_vms_disk_is_reserved(az):
     ready_machine(az)
-    disk = of(DISK, "vm-os")
+    disk = resource_path(DISK, "vm-os")
     told = az.get(disk)["properties"]
     assert (told["diskState"], told["diskSizeBytes"]) == ("Attached", 64 * 1024**3)
-    az.done("POST", f"{vm()}/deallocate")
+    az.complete("POST", f"{vm_path()}/deallocate")
     assert az.get(disk)["properties"]["diskState"] == "Reserved"
-    az.done("POST", f"{vm()}/start")
+    az.complete("POST", f"{vm_path()}/start")
     assert az.get(disk)["properties"]["diskState"] == "Attached"
 
 
@@ -308,4 +313,4 @@ def test_a_deallocated_vms_disk_is_reserved(az):
 )
 def test_when_to_come_back(az, action, after):
     ready_machine(az)
-    assert az.ok("POST", f"{vm()}/{action}").headers.get("Retry-After") == after
+    assert az.ok("POST", f"{vm_path()}/{action}").headers.get("Retry-After") == after

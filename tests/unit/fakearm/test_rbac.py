@@ -6,27 +6,27 @@ from ccgpu.fakearm import rbac
 from ccgpu.fakearm.service import ROUTES
 from support.arm import (
     disk_body,
-    group,
+    group_path,
     inline_nic,
     nat_body,
     nic_body,
     nsg_body,
-    of,
     pip_body,
-    subnet,
-    vm,
+    resource_path,
+    subnet_path,
     vm_body,
+    vm_path,
     vnet_body,
 )
 
 COMPUTE, NETWORK = "Microsoft.Compute", "Microsoft.Network"
-NSG = of(f"{NETWORK}/networkSecurityGroups", "nsg")
-NIC = of(f"{NETWORK}/networkInterfaces", "own")
-NAT = of(f"{NETWORK}/natGateways", "nat")
-PIP = of(f"{NETWORK}/publicIPAddresses", "one")
-DES = of(f"{COMPUTE}/diskEncryptionSets", "des")
-IDENTITY = of("Microsoft.ManagedIdentity/userAssignedIdentities", "me")
-VERSION = of(f"{COMPUTE}/galleries", "golden") + "/images/cvm/versions/1.0.0"
+NSG = resource_path(f"{NETWORK}/networkSecurityGroups", "nsg")
+NIC = resource_path(f"{NETWORK}/networkInterfaces", "own")
+NAT = resource_path(f"{NETWORK}/natGateways", "nat")
+PIP = resource_path(f"{NETWORK}/publicIPAddresses", "one")
+DES = resource_path(f"{COMPUTE}/diskEncryptionSets", "des")
+IDENTITY = resource_path("Microsoft.ManagedIdentity/userAssignedIdentities", "me")
+VERSION = resource_path(f"{COMPUTE}/galleries", "golden") + "/images/cvm/versions/1.0.0"
 
 
 def test_every_route_has_its_action_and_no_action_is_without_a_route():
@@ -42,19 +42,39 @@ def test_an_owner_may_do_all(az):
 @pytest.mark.parametrize(
     ("method", "path", "action", "scope"),
     [
-        ("GET", group(), "Microsoft.Resources/subscriptions/resourceGroups/read", group()),
-        ("PUT", group(), "Microsoft.Resources/subscriptions/resourceGroups/write", group()),
-        ("DELETE", group(), "Microsoft.Resources/subscriptions/resourceGroups/delete", group()),
-        ("PUT", vm(), f"{COMPUTE}/virtualMachines/write", vm()),
-        ("GET", f"{vm()}/instanceView", f"{COMPUTE}/virtualMachines/instanceView/read", vm()),
-        ("POST", f"{vm()}/start", f"{COMPUTE}/virtualMachines/start/action", vm()),
-        ("PATCH", NSG, f"{NETWORK}/networkSecurityGroups/write", NSG),
-        ("DELETE", subnet(), f"{NETWORK}/virtualNetworks/subnets/delete", subnet()),
         (
             "GET",
-            of(f"{COMPUTE}/virtualMachines", "").rstrip("/"),
+            group_path(),
+            "Microsoft.Resources/subscriptions/resourceGroups/read",
+            group_path(),
+        ),
+        (
+            "PUT",
+            group_path(),
+            "Microsoft.Resources/subscriptions/resourceGroups/write",
+            group_path(),
+        ),
+        (
+            "DELETE",
+            group_path(),
+            "Microsoft.Resources/subscriptions/resourceGroups/delete",
+            group_path(),
+        ),
+        ("PUT", vm_path(), f"{COMPUTE}/virtualMachines/write", vm_path()),
+        (
+            "GET",
+            f"{vm_path()}/instanceView",
+            f"{COMPUTE}/virtualMachines/instanceView/read",
+            vm_path(),
+        ),
+        ("POST", f"{vm_path()}/start", f"{COMPUTE}/virtualMachines/start/action", vm_path()),
+        ("PATCH", NSG, f"{NETWORK}/networkSecurityGroups/write", NSG),
+        ("DELETE", subnet_path(), f"{NETWORK}/virtualNetworks/subnets/delete", subnet_path()),
+        (
+            "GET",
+            resource_path(f"{COMPUTE}/virtualMachines", "").rstrip("/"),
             f"{COMPUTE}/virtualMachines/read",
-            f"{group()}/providers/{COMPUTE}",
+            f"{group_path()}/providers/{COMPUTE}",
         ),
     ],
 )
@@ -70,7 +90,7 @@ def test_a_request_without_its_action_is_refused_with_action_and_scope(
 
 def test_what_is_not_there_is_not_told_to_who_may_not_look(az):
     az.arm.settings.set("principal", value=[])
-    assert az.refusal("GET", group("absent")) == (403, "AuthorizationFailed")
+    assert az.refusal("GET", group_path("absent")) == (403, "AuthorizationFailed")
 
 
 @pytest.mark.parametrize(
@@ -91,7 +111,7 @@ def test_what_is_not_there_is_not_told_to_who_may_not_look(az):
 def test_a_star_stands_for_anything_and_case_says_nothing(az, granted, allowed):
     az.group()
     az.arm.settings.set("principal", value=granted)
-    assert az.status(group()) == (200 if allowed else 403)
+    assert az.status(group_path()) == (200 if allowed else 403)
 
 
 def _keyed():
@@ -104,51 +124,67 @@ def _keyed():
 
 _JOINS = {
     "an inline interface": (
-        vm(),
+        vm_path(),
         vm_body(),
         {
-            (f"{NETWORK}/networkInterfaces/write", of(f"{NETWORK}/networkInterfaces", "nic")),
-            (f"{NETWORK}/networkInterfaces/join/action", of(f"{NETWORK}/networkInterfaces", "nic")),
-            (f"{NETWORK}/publicIPAddresses/write", of(f"{NETWORK}/publicIPAddresses", "pip")),
-            (f"{NETWORK}/publicIPAddresses/join/action", of(f"{NETWORK}/publicIPAddresses", "pip")),
-            (f"{NETWORK}/virtualNetworks/subnets/join/action", subnet()),
+            (
+                f"{NETWORK}/networkInterfaces/write",
+                resource_path(f"{NETWORK}/networkInterfaces", "nic"),
+            ),
+            (
+                f"{NETWORK}/networkInterfaces/join/action",
+                resource_path(f"{NETWORK}/networkInterfaces", "nic"),
+            ),
+            (
+                f"{NETWORK}/publicIPAddresses/write",
+                resource_path(f"{NETWORK}/publicIPAddresses", "pip"),
+            ),
+            (
+                f"{NETWORK}/publicIPAddresses/join/action",
+                resource_path(f"{NETWORK}/publicIPAddresses", "pip"),
+            ),
+            (f"{NETWORK}/virtualNetworks/subnets/join/action", subnet_path()),
             (f"{NETWORK}/networkSecurityGroups/join/action", NSG),
-            (f"{COMPUTE}/disks/write", of(f"{COMPUTE}/disks", "vm-os")),
+            (f"{COMPUTE}/disks/write", resource_path(f"{COMPUTE}/disks", "vm-os")),
         },
     ),
     "an own interface": (
-        vm(),
+        vm_path(),
         vm_body(net={"networkInterfaces": [{"id": NIC}]}),
         {(f"{NETWORK}/networkInterfaces/join/action", NIC)},
     ),
-    "an encryption set": (vm(), _keyed(), {(f"{COMPUTE}/diskEncryptionSets/read", DES)}),
+    "an encryption set": (vm_path(), _keyed(), {(f"{COMPUTE}/diskEncryptionSets/read", DES)}),
     "an identity": (
-        vm(),
+        vm_path(),
         vm_body(identity={"type": "UserAssigned", "userAssignedIdentities": {IDENTITY: {}}}),
         {("Microsoft.ManagedIdentity/userAssignedIdentities/assign/action", IDENTITY)},
     ),
     "a gallery's version": (
-        vm(),
+        vm_path(),
         vm_body(image={"id": VERSION}),
         {(f"{COMPUTE}/galleries/images/versions/read", VERSION)},
     ),
     "a gallery's image": (
-        vm(),
+        vm_path(),
         vm_body(image={"id": VERSION.partition("/versions")[0]}),
         {(f"{COMPUTE}/galleries/images/read", VERSION.partition("/versions")[0])},
     ),
     "a disk of its own": (
-        vm(),
-        vm_body(data_disks=[{"lun": 0, "managedDisk": {"id": of(f"{COMPUTE}/disks", "data")}}]),
-        {(f"{COMPUTE}/disks/write", of(f"{COMPUTE}/disks", "data"))},
+        vm_path(),
+        vm_body(
+            data_disks=[
+                {"lun": 0, "managedDisk": {"id": resource_path(f"{COMPUTE}/disks", "data")}}
+            ]
+        ),
+        {(f"{COMPUTE}/disks/write", resource_path(f"{COMPUTE}/disks", "data"))},
     ),
     "a disk that Azure names": (
-        vm(),
+        vm_path(),
         vm_body(data_disks=[{"lun": 0, "createOption": "Empty"}]),
-        {(f"{COMPUTE}/disks/write", group())},
+        {(f"{COMPUTE}/disks/write", group_path())},
     ),
     "a network's gateway": (
-        of(f"{NETWORK}/virtualNetworks", "vnet"),
+        resource_path(f"{NETWORK}/virtualNetworks", "vnet"),
         vnet_body(natGateway={"id": NAT}),
         {(f"{NETWORK}/natGateways/join/action", NAT)},
     ),
@@ -160,7 +196,7 @@ _JOINS = {
     "an interface's subnet": (
         NIC,
         nic_body(),
-        {(f"{NETWORK}/virtualNetworks/subnets/join/action", subnet())},
+        {(f"{NETWORK}/virtualNetworks/subnets/join/action", subnet_path())},
     ),
 }
 
@@ -185,8 +221,8 @@ def test_what_a_write_names_needs_linked_actions(az, path, body, needs):
     [
         (NSG, nsg_body()),
         (PIP, pip_body()),
-        (of(f"{COMPUTE}/disks", "d"), disk_body()),
-        (of(f"{NETWORK}/virtualNetworks", "vnet"), vnet_body()),
+        (resource_path(f"{COMPUTE}/disks", "d"), disk_body()),
+        (resource_path(f"{NETWORK}/virtualNetworks", "vnet"), vnet_body()),
     ],
 )
 def test_a_write_that_names_nothing_needs_its_own_action_alone(az, path, body):
@@ -201,11 +237,11 @@ def test_what_a_vm_takes_along_needs_its_deletion(az, kind):
     az.machine()
     all_ = ("virtualMachines", "disks", "networkInterfaces", "publicIPAddresses")
     az.arm.settings.set("principal", value=[f"*/{one}/delete" for one in all_ if one != kind])
-    answer = az.send("DELETE", vm())
+    answer = az.send("DELETE", vm_path())
     assert (answer.status, answer.body["error"]["code"]) == (403, "LinkedAuthorizationFailed")
     assert f"{kind}/delete" in answer.body["error"]["message"]
     az.arm.settings.set("principal", value=[f"*/{one}/delete" for one in all_])
-    assert az.send("DELETE", vm()).status == 202
+    assert az.send("DELETE", vm_path()).status == 202
 
 
 def test_what_a_vm_leaves_behind_needs_nothing(az):
@@ -214,7 +250,7 @@ def test_what_a_vm_leaves_behind_needs_nothing(az):
         disk__deleteOption="Detach", net__networkInterfaceConfigurations__0__properties=_left()
     )
     az.arm.settings.set("principal", value=["*/virtualMachines/delete"])
-    assert az.send("DELETE", vm()).status == 202
+    assert az.send("DELETE", vm_path()).status == 202
 
 
 def test_an_address_that_stays_needs_nothing(az):
@@ -225,17 +261,17 @@ def test_an_address_that_stays_needs_nothing(az):
     az.machine(net__networkInterfaceConfigurations=[nic])
     granted = ["*/virtualMachines/delete", "*/disks/delete", "*/networkInterfaces/delete"]
     az.arm.settings.set("principal", value=granted)
-    assert az.send("DELETE", vm()).status == 202
+    assert az.send("DELETE", vm_path()).status == 202
 
 
 def _left():
-    configuration = {"name": "ip", "properties": {"subnet": {"id": subnet()}}}
+    configuration = {"name": "ip", "properties": {"subnet": {"id": subnet_path()}}}
     return {"deleteOption": "Detach", "ipConfigurations": [configuration]}
 
 
 def test_who_may_read_alone_may_follow_an_operation_but_write_nothing(az):
     az.network()
-    accepted = az.ok("PUT", vm(), vm_body())
+    accepted = az.ok("PUT", vm_path(), vm_body())
     az.arm.settings.set("principal", value=["*/read"])
-    assert az.url(accepted.headers["Azure-AsyncOperation"]).body["status"] == "InProgress"
-    assert az.refusal("DELETE", vm()) == (403, "AuthorizationFailed")
+    assert az.get_url(accepted.headers["Azure-AsyncOperation"]).body["status"] == "InProgress"
+    assert az.refusal("DELETE", vm_path()) == (403, "AuthorizationFailed")

@@ -3,10 +3,10 @@
 import pytest
 
 from ccgpu.fakearm import FAKE_SUBSCRIPTION, scenarios
-from support.arm import disk_body, group, nsg_body, of, vm, vm_body
+from support.arm import disk_body, group_path, nsg_body, resource_path, vm_body, vm_path
 
-NSG = of("Microsoft.Network/networkSecurityGroups", "n")
-DISK = of("Microsoft.Compute/disks", "d")
+NSG = resource_path("Microsoft.Network/networkSecurityGroups", "n")
+DISK = resource_path("Microsoft.Compute/disks", "d")
 PROVIDERS = f"/subscriptions/{FAKE_SUBSCRIPTION}/providers"
 
 
@@ -20,7 +20,7 @@ def test_nothing_of_an_unregistered_provider_can_be_made(az):
     assert state(az, "Microsoft.Compute") == state(az, "Microsoft.Network") == "NotRegistered"
     assert state(az, "Microsoft.Storage") == "Registered"
     for path, body, namespace in (
-        (vm(), vm_body(), "Microsoft.Compute"),
+        (vm_path(), vm_body(), "Microsoft.Compute"),
         (DISK, disk_body(), "Microsoft.Compute"),
         (NSG, nsg_body(), "Microsoft.Network"),
         (f"{NSG}/securityRules/x", {}, "Microsoft.Network"),
@@ -32,11 +32,11 @@ def test_nothing_of_an_unregistered_provider_can_be_made(az):
         assert [(one["code"], one["target"]) for one in error["details"]] == [
             ("MissingSubscriptionRegistration", namespace)
         ]
-    assert az.status(vm()) == 404
+    assert az.status(vm_path()) == 404
     az.group("other")
-    az.done("DELETE", of("Microsoft.Network/networkSecurityGroups", "nsg2"))
+    az.complete("DELETE", resource_path("Microsoft.Network/networkSecurityGroups", "nsg2"))
     scenarios.apply(az.arm, "usual")
-    az.done("PUT", vm(), vm_body())
+    az.complete("PUT", vm_path(), vm_body())
 
 
 @pytest.mark.parametrize(
@@ -60,12 +60,12 @@ def test_who_has_no_right_is_told_that_first(az):
     az.arm.settings.set("providers", "Microsoft.Compute", value="NotRegistered")
     az.arm.settings.set("principal", value=["*/read"])
     assert az.refusal("PUT", DISK, disk_body()) == (403, "AuthorizationFailed")
-    assert az.status(group()) == 200
+    assert az.status(group_path()) == 200
 
 
 def test_a_scenario_names_providers_and_states_that_are_known():
     given = {"providers": {"Microsoft.Compute": "Off", "Microsoft.Sql": "Registered"}}
-    assert [one.path for one in scenarios.flaws(given)] == [
+    assert [one.path for one in scenarios.find_problems(given)] == [
         ("providers", "Microsoft.Sql"),
         ("providers", "Microsoft.Compute"),
     ]

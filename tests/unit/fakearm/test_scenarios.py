@@ -4,13 +4,13 @@ import pytest
 
 from ccgpu.fakearm import NCC_SIZE, scenarios
 from ccgpu.fakearm.settings import DEFAULTS
-from support.arm import group, of, pip_body, vm, vm_body
+from support.arm import group_path, pip_body, resource_path, vm_body, vm_path
 from support.repository import ROOT
 
 
 @pytest.mark.parametrize("name", scenarios.names())
 def test_every_scenario_has_no_flaw_and_its_place_in_the_page(name):
-    assert scenarios.flaws(scenarios.SCENARIOS[name]) == []
+    assert scenarios.find_problems(scenarios.SCENARIOS[name]) == []
     assert f"`{name}`" in (ROOT / "docs" / "fake-azure.md").read_text(encoding="utf-8")
 
 
@@ -25,21 +25,21 @@ def test_every_scenario_has_no_flaw_and_its_place_in_the_page(name):
 def test_whether_there_is_room(az, name, code):
     az.network()
     scenarios.apply(az.arm, name)
-    end = az.end(az.ok("PUT", vm(), vm_body()).headers["Azure-AsyncOperation"])
+    end = az.wait_for_end(az.ok("PUT", vm_path(), vm_body()).headers["Azure-AsyncOperation"])
     assert end.get("error", {}).get("code") == code
 
 
 @pytest.mark.parametrize(
     ("name", "refused"),
     [
-        ("quota-zero", ("PUT", vm(), vm_body(), (409, "OperationNotAllowed"))),
-        ("read-only", ("PUT", vm(), vm_body(), (403, "AuthorizationFailed"))),
-        ("locked", ("DELETE", group(), None, (409, "ScopeLocked"))),
+        ("quota-zero", ("PUT", vm_path(), vm_body(), (409, "OperationNotAllowed"))),
+        ("read-only", ("PUT", vm_path(), vm_body(), (403, "AuthorizationFailed"))),
+        ("locked", ("DELETE", group_path(), None, (409, "ScopeLocked"))),
         (
             "no-public-ip",
             (
                 "PUT",
-                of("Microsoft.Network/publicIPAddresses", "p"),
+                resource_path("Microsoft.Network/publicIPAddresses", "p"),
                 pip_body(),
                 (403, "RequestDisallowedByPolicy"),
             ),
@@ -58,11 +58,11 @@ def test_what_a_scenario_refuses_is_allowed_again_when_all_is_usual(az, name, re
 def test_a_slow_one_takes_its_time(az):
     az.network()
     scenarios.apply(az.arm, "slow")
-    address = az.ok("PUT", vm(), vm_body()).headers["Azure-AsyncOperation"]
+    address = az.ok("PUT", vm_path(), vm_body()).headers["Azure-AsyncOperation"]
     told = []
     for seconds in (2399, 1):
         az.arm.advance(seconds)
-        told.append(az.url(address).body["status"])
+        told.append(az.get_url(address).body["status"])
     assert told == ["InProgress", "Succeeded"]
 
 
@@ -83,21 +83,21 @@ def test_a_slow_one_takes_its_time(az):
     ],
 )
 def test_a_text_is_what_its_setting_means(said, meant):
-    assert scenarios.typed(said) == meant
+    assert scenarios.convert_texts(said) == meant
 
 
 def test_a_throttled_one_counts(az):
     scenarios.apply(az.arm, "throttled")
     assert (
         "x-ms-ratelimit-remaining-subscription-writes"
-        in az.ok("PUT", group(), {"location": "eastus2"}).headers
+        in az.ok("PUT", group_path(), {"location": "eastus2"}).headers
     )
 
 
 def test_a_lagging_one_misses_what_is_new(az):
     scenarios.apply(az.arm, "lagging")
     az.group()
-    assert az.status(group()) == 404
+    assert az.status(group_path()) == 404
 
 
 def test_what_a_scenario_does_not_name_is_as_usual(arm):
@@ -142,7 +142,7 @@ def test_a_mapping_is_taken_key_by_key_and_a_list_whole(arm):
     ],
 )
 def test_a_flaw_is_named_with_its_place(values, path, why):
-    (flaw,) = scenarios.flaws(values)
+    (flaw,) = scenarios.find_problems(values)
     assert flaw.path == path
     assert flaw.why.startswith(why)
 
@@ -158,9 +158,9 @@ def test_a_flaw_is_named_with_its_place(values, path, why):
     ],
 )
 def test_what_has_no_flaw_is_taken(values):
-    assert scenarios.flaws(values) == []
+    assert scenarios.find_problems(values) == []
 
 
 def test_all_flaws_are_told_at_once():
-    found = scenarios.flaws({"quotas": {}, "lag": {"a": 1, "b": 2}})
+    found = scenarios.find_problems({"quotas": {}, "lag": {"a": 1, "b": 2}})
     assert [flaw.path for flaw in found] == [("quotas",), ("lag", "a"), ("lag", "b")]

@@ -10,14 +10,14 @@ from support.arm import (
     APIS,
     REGION,
     disk_body,
-    group,
+    group_path,
     nic_body,
     nsg_body,
-    of,
     pip_body,
+    resource_path,
     rule,
-    vm,
     vm_body,
+    vm_path,
     vnet_body,
 )
 
@@ -27,7 +27,7 @@ ID = "Microsoft.ManagedIdentity/userAssignedIdentities"
 VNET = "Microsoft.Network/virtualNetworks"
 NSG = "Microsoft.Network/networkSecurityGroups"
 PIP = "Microsoft.Network/publicIPAddresses"
-GALLERY = of("Microsoft.Compute/galleries", "gal", "img")
+GALLERY = resource_path("Microsoft.Compute/galleries", "gal", "img")
 IMAGE = f"{GALLERY}/images/cvm"
 CVM_KEY = "ConfidentialVmEncryptedWithCustomerKey"
 FULL = "DiskWithVMGuestState"
@@ -38,7 +38,7 @@ def foreign(id_):
 
 
 def resource(kind, name, in_group="g", /, **more):
-    return {"id": of(kind, name, in_group), "type": kind, "location": REGION, **more}
+    return {"id": resource_path(kind, name, in_group), "type": kind, "location": REGION, **more}
 
 
 def encryption_set(name="des", type_=CVM_KEY, **more):
@@ -97,7 +97,7 @@ def add(az, *resources):
 
 
 ALL = {
-    "group": {"id": group("g2"), "location": "East US 2", "tags": {"a": "b"}},
+    "group": {"id": group_path("g2"), "location": "East US 2", "tags": {"a": "b"}},
     "identity": resource(ID, "me"),
     "encryption set": encryption_set(identity={"type": "SystemAssigned"}),
     "security group": resource(NSG, "nsg", **nsg_body()),
@@ -146,35 +146,35 @@ def test_what_az_resource_show_prints_can_be_added(az):
         az,
         {**encryption_set(), **empty, "resourceGroup": "g", "createdTime": "2026-01-01T00:00:00Z"},
     )
-    assert az.get(of(DES, "des"))["properties"]["encryptionType"] == CVM_KEY
+    assert az.get(resource_path(DES, "des"))["properties"]["encryptionType"] == CVM_KEY
 
 
 def test_a_missing_group_is_made_where_the_resource_is_and_said(az):
     outcome = az.arm.add([resource(ID, "me", location="westeurope"), resource(ID, "you")])
     assert [(one.kind, one.made_for) for one in outcome.added] == [
-        ("Microsoft.Resources/resourceGroups", of(ID, "me")),
+        ("Microsoft.Resources/resourceGroups", resource_path(ID, "me")),
         (ID, None),
         (ID, None),
     ]
-    assert az.get(group())["location"] == "westeurope"
+    assert az.get(group_path())["location"] == "westeurope"
 
 
 def test_adding_again_changes_what_is_there(az):
     add(az, resource(ID, "me"))
-    before = az.get(of(ID, "me"))["properties"]
+    before = az.get(resource_path(ID, "me"))["properties"]
     add(az, resource(ID, "me", tags={"a": "b"}))
-    after = az.get(of(ID, "me"))
+    after = az.get(resource_path(ID, "me"))
     assert (after["tags"], after["properties"]) == ({"a": "b"}, before)
 
 
 def test_parts_may_be_added_by_themselves_and_in_any_order(az):
     inside = {
-        "id": f"{of(VNET, 'vnet')}/subnets/gpu",
+        "id": f"{resource_path(VNET, 'vnet')}/subnets/gpu",
         "properties": {"addressPrefix": "10.0.7.0/24"},
     }
-    own = {"id": f"{of(NSG, 'nsg')}/securityRules/https", **rule("https", priority=300)}
+    own = {"id": f"{resource_path(NSG, 'nsg')}/securityRules/https", **rule("https", priority=300)}
     add(az, inside, own, resource(VNET, "vnet", **vnet_body()), resource(NSG, "nsg", **nsg_body()))
-    names = [one["name"] for one in az.get(of(VNET, "vnet"))["properties"]["subnets"]]
+    names = [one["name"] for one in az.get(resource_path(VNET, "vnet"))["properties"]["subnets"]]
     assert names == ["default", "gpu"]
     assert az.get(own["id"])["properties"]["priority"] == 300
 
@@ -209,31 +209,36 @@ FLAWED = [
     ([resource(ID, "me", properties=[])], [(("properties",), "must be an object")]),
     ([resource(ID, "me"), resource(ID, "ME")], [(("id",), "is there twice, first as number 1")]),
     (
-        [lock(group(), "Sometimes")],
+        [lock(group_path(), "Sometimes")],
         [(("properties", "level"), "must be one of CanNotDelete, ReadOnly")],
     ),
-    ([lock(group("none"), "ReadOnly")], [((), "ResourceGroupNotFound")]),
+    ([lock(group_path("none"), "ReadOnly")], [((), "ResourceGroupNotFound")]),
     ([image()], [((), "there is no")]),
     (
         [
             {
-                "id": f"{group()}/providers/Microsoft.Authorization/policyAssignments/p",
+                "id": f"{group_path()}/providers/Microsoft.Authorization/policyAssignments/p",
                 "properties": {"policyDefinitionId": "/x/mine"},
             }
         ],
         [(("properties", "policyDefinitionId"), "is none that is simulated")],
     ),
     (
-        [resource("Microsoft.Compute/disks", "d", managedBy=vm(), **disk_body())],
+        [resource("Microsoft.Compute/disks", "d", managedBy=vm_path(), **disk_body())],
         [(("managedBy",), "cannot be added")],
     ),
     ([resource(NSG, "n", **nsg_body(rule(priority=1)))], [((), "SecurityRuleInvalidPriority")]),
     (
-        [{"id": f"{of(VNET, 'none')}/subnets/x", "properties": {"addressPrefix": "10.0.0.0/24"}}],
+        [
+            {
+                "id": f"{resource_path(VNET, 'none')}/subnets/x",
+                "properties": {"addressPrefix": "10.0.0.0/24"},
+            }
+        ],
         [((), "ParentResourceNotFound")],
     ),
     (
-        [{**resource(PIP, "p", **pip_body()), "id": foreign(of(PIP, "p"))}],
+        [{**resource(PIP, "p", **pip_body()), "id": foreign(resource_path(PIP, "p"))}],
         [(("id",), "can only be added to")],
     ),
 ]
@@ -254,7 +259,10 @@ def test_all_that_is_wrong_is_said_at_once_and_no_fault_twice(az):
     broken = resource(
         VNET, "v", location="mars", **{k: v for k, v in vnet_body().items() if k != "location"}
     )
-    inside = {"id": f"{of(VNET, 'v')}/subnets/x", "properties": {"addressPrefix": "10.0.7.0/24"}}
+    inside = {
+        "id": f"{resource_path(VNET, 'v')}/subnets/x",
+        "properties": {"addressPrefix": "10.0.7.0/24"},
+    }
     fine = resource(NSG, "n", **nsg_body())
     outcome = az.arm.add(
         [
@@ -286,7 +294,7 @@ def test_a_vm_may_use_what_was_added_even_from_another_subscription(az, elsewher
     configuration = body["properties"]["networkProfile"]["networkInterfaceConfigurations"][0]
     inside = configuration["properties"]["ipConfigurations"][0]["properties"]
     inside["subnet"] = {"id": f"{corp}/subnets/default"}
-    az.done("PUT", vm(), body)
+    az.complete("PUT", vm_path(), body)
     for one in given:
         assert az.get(one["id"])["id"] == one["id"]
     assert az.get(f"{corp}/subnets/default")["properties"]["ipConfigurations"]
@@ -294,13 +302,13 @@ def test_a_vm_may_use_what_was_added_even_from_another_subscription(az, elsewher
 
 def test_another_subscription_is_apart(az):
     assert (
-        az.refusal("GET", foreign(group()), api=APIS["Microsoft.Resources"])[1]
+        az.refusal("GET", foreign(group_path()), api=APIS["Microsoft.Resources"])[1]
         == "SubscriptionNotFound"
     )
-    add(az, {**encryption_set(), "id": foreign(of(DES, "des"))})
-    assert az.status(group()) == 404
-    assert az.status(foreign(group())) == 200
-    assert az.refusal("GET", foreign(of(DES, "none"))) == (404, "NotFound")
+    add(az, {**encryption_set(), "id": foreign(resource_path(DES, "des"))})
+    assert az.status(group_path()) == 404
+    assert az.status(foreign(group_path())) == 200
+    assert az.refusal("GET", foreign(resource_path(DES, "none"))) == (404, "NotFound")
     everywhere = f"/subscriptions/{FAKE_SUBSCRIPTION}/providers/{DES}"
     assert az.get(everywhere)["value"] == []
     assert len(az.get(everywhere.replace(FAKE_SUBSCRIPTION, OTHER))["value"]) == 1
@@ -308,17 +316,17 @@ def test_another_subscription_is_apart(az):
 
 
 def test_without_rights_in_the_other_subscription(az):
-    key = foreign(of(DES, "des"))
+    key = foreign(resource_path(DES, "des"))
     add(az, {**encryption_set(), "id": key})
     az.network()
     scenarios.apply(az.arm, "no-foreign-rights")
     assert az.refusal("GET", key) == (403, "AuthorizationFailed")
-    answer = az.send("PUT", vm(), full(key))
+    answer = az.send("PUT", vm_path(), full(key))
     assert (answer.status, answer.body["error"]["code"]) == (403, "LinkedAuthorizationFailed")
     assert key in answer.body["error"]["message"]
-    az.done("PUT", vm("own"), vm_body("own"))
+    az.complete("PUT", vm_path("own"), vm_body("own"))
     az.arm.settings.set("foreign_principal", value=[f"{DES}/read"])
-    az.done("PUT", vm(), full(key))
+    az.complete("PUT", vm_path(), full(key))
 
 
 @pytest.mark.parametrize(
@@ -327,18 +335,18 @@ def test_without_rights_in_the_other_subscription(az):
 def test_a_set_of_another_type_is_refused_by_the_vm(az, type_):
     add(az, encryption_set(type_=type_))
     az.network()
-    assert az.refusal("PUT", vm(), full(of(DES, "des"))) == (400, "BadRequest")
+    assert az.refusal("PUT", vm_path(), full(resource_path(DES, "des"))) == (400, "BadRequest")
 
 
 def test_a_set_of_another_region_is_refused_by_the_vm(az):
     az.network()
     add(az, encryption_set(location="westeurope"))
-    assert az.refusal("PUT", vm(), full(of(DES, "des"))) == (404, "NotFound")
+    assert az.refusal("PUT", vm_path(), full(resource_path(DES, "des"))) == (404, "NotFound")
 
 
 def exact(az, reference):
-    az.done("PUT", vm(), vm_body(image={"id": reference}))
-    return az.get(vm())["properties"]["storageProfile"]["imageReference"]["exactVersion"]
+    az.complete("PUT", vm_path(), vm_body(image={"id": reference}))
+    return az.get(vm_path())["properties"]["storageProfile"]["imageReference"]["exactVersion"]
 
 
 def test_latest_is_the_newest_version_that_is_not_excluded_and_is_in_the_region(az):
@@ -354,9 +362,11 @@ def test_latest_is_the_newest_version_that_is_not_excluded_and_is_in_the_region(
     )
     az.network()
     assert exact(az, IMAGE) == "1.10.0"
-    az.done("DELETE", vm())
+    az.complete("DELETE", vm_path())
     assert exact(az, f"{IMAGE}/versions/2.0.0") == "2.0.0"
-    assert az.refusal("PUT", vm("b"), vm_body("b", image={"id": f"{IMAGE}/versions/3.0.0"})) == (
+    assert az.refusal(
+        "PUT", vm_path("b"), vm_body("b", image={"id": f"{IMAGE}/versions/3.0.0"})
+    ) == (
         404,
         "GalleryImageNotFound",
     )
@@ -375,42 +385,50 @@ def test_an_image_that_is_not_confidential_is_refused_by_the_vm(az):
         version("1.0.0"),
     )
     az.network()
-    assert az.refusal("PUT", vm(), vm_body(image={"id": IMAGE})) == (400, "InvalidParameter")
+    assert az.refusal("PUT", vm_path(), vm_body(image={"id": IMAGE})) == (400, "InvalidParameter")
 
 
 @pytest.mark.parametrize("level", ["CanNotDelete", "ReadOnly"])
 def test_a_lock_holds(az, level):
     az.group()
-    add(az, lock(group(), level))
-    assert az.refusal("DELETE", group()) == (409, "ScopeLocked")
-    answer = az.send("PUT", of(PIP, "p"), pip_body())
+    add(az, lock(group_path(), level))
+    assert az.refusal("DELETE", group_path()) == (409, "ScopeLocked")
+    answer = az.send("PUT", resource_path(PIP, "p"), pip_body())
     assert (answer.status == 409) == (level == "ReadOnly")
     az.arm.reset()
     az.group()
-    az.ok("DELETE", group())
+    az.ok("DELETE", group_path())
 
 
 SCOPE = f"/subscriptions/{FAKE_SUBSCRIPTION}"
 POLICIES = {
     "Not allowed resource types": (
         {"listOfResourceTypesNotAllowed": [PIP]},
-        of(PIP, "p"),
+        resource_path(PIP, "p"),
         pip_body(),
     ),
-    "Allowed resource types": ({"listOfResourceTypesAllowed": [NSG]}, of(PIP, "p"), pip_body()),
-    "Allowed locations": ({"listOfAllowedLocations": ["West Europe"]}, of(PIP, "p"), pip_body()),
+    "Allowed resource types": (
+        {"listOfResourceTypesAllowed": [NSG]},
+        resource_path(PIP, "p"),
+        pip_body(),
+    ),
+    "Allowed locations": (
+        {"listOfAllowedLocations": ["West Europe"]},
+        resource_path(PIP, "p"),
+        pip_body(),
+    ),
     "Allowed virtual machine size SKUs": (
         {"listOfAllowedSKUs": ["Standard_D4s_v5"]},
-        vm(),
+        vm_path(),
         vm_body(),
     ),
-    "Require a tag on resources": ({"tagName": "cost"}, of(PIP, "p"), pip_body()),
+    "Require a tag on resources": ({"tagName": "cost"}, resource_path(PIP, "p"), pip_body()),
     "Network interfaces should not have public IPs": (
         {},
-        of("Microsoft.Network/networkInterfaces", "n"),
+        resource_path("Microsoft.Network/networkInterfaces", "n"),
         nic_body(
             ipConfigurations=[
-                {"name": "ip", "properties": {"publicIPAddress": {"id": of(PIP, "p")}}}
+                {"name": "ip", "properties": {"publicIPAddress": {"id": resource_path(PIP, "p")}}}
             ]
         ),
     ),
@@ -445,17 +463,19 @@ def test_a_policy_denies_and_says_which_it_is(az, name):
 def test_a_policy_holds_in_its_scope_alone_and_tells_its_own_message(az):
     az.group()
     az.group("other")
-    given = policy(group(), "Allowed locations", listOfAllowedLocations=["westeurope"])
+    given = policy(group_path(), "Allowed locations", listOfAllowedLocations=["westeurope"])
     given["properties"]["nonComplianceMessages"] = [{"message": "Only in Europe."}]
     add(az, given)
-    az.ok("PUT", of(PIP, "p", "other"), pip_body())
-    answer = az.send("PUT", of(PIP, "p"), pip_body())
+    az.ok("PUT", resource_path(PIP, "p", "other"), pip_body())
+    answer = az.send("PUT", resource_path(PIP, "p"), pip_body())
     assert "Reasons: 'Only in Europe.'" in answer.body["error"]["message"]
 
 
 def test_locks_and_policies_are_no_resources_of_a_list(az):
     az.group()
     add(
-        az, lock(group(), "ReadOnly"), policy(SCOPE, "Allowed locations", listOfAllowedLocations=[])
+        az,
+        lock(group_path(), "ReadOnly"),
+        policy(SCOPE, "Allowed locations", listOfAllowedLocations=[]),
     )
     assert az.get(f"{SCOPE}/resources")["value"] == []

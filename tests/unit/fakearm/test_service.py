@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from ccgpu.fakearm import FAKE_SUBSCRIPTION, Answer, FakeArm, FakeGap, Request
-from support.arm import HOST, REGION, Client, group, nsg_body, of, vm, vm_body
+from ccgpu.fakearm import FAKE_SUBSCRIPTION, FakeArm, FakeGap, Request, Response
+from support.arm import HOST, REGION, Client, group_path, nsg_body, resource_path, vm_body, vm_path
 
 NSG = "Microsoft.Network/networkSecurityGroups"
 _GROUPS = f"{HOST}/subscriptions/{FAKE_SUBSCRIPTION}/resourcegroups?api-version=2025-04-01"
@@ -27,13 +27,13 @@ def test_another_subscription_is_not_found(az):
 
 def test_ids_compare_without_case_and_keep_their_first_spelling(az):
     az.group("Group")
-    az.done("PUT", of(NSG, "Nsg", "Group"), nsg_body())
+    az.complete("PUT", resource_path(NSG, "Nsg", "Group"), nsg_body())
     found = az.get(
-        of(NSG, "NSG", "GROUP").replace("networkSecurityGroups", "NETWORKSECURITYGROUPS")
+        resource_path(NSG, "NSG", "GROUP").replace("networkSecurityGroups", "NETWORKSECURITYGROUPS")
     )
-    assert found["id"] == of(NSG, "Nsg", "Group")
-    az.done("PUT", of(NSG, "NSG", "group"), nsg_body())
-    assert az.get(of(NSG, "nsg", "group"))["id"] == of(NSG, "Nsg", "Group")
+    assert found["id"] == resource_path(NSG, "Nsg", "Group")
+    az.complete("PUT", resource_path(NSG, "NSG", "group"), nsg_body())
+    assert az.get(resource_path(NSG, "nsg", "group"))["id"] == resource_path(NSG, "Nsg", "Group")
 
 
 @pytest.mark.parametrize(
@@ -41,13 +41,17 @@ def test_ids_compare_without_case_and_keep_their_first_spelling(az):
     [
         ("GET", "https://example.com/subscriptions/x", "host"),
         ("GET", f"{HOST}/tenants?api-version=2022-12-01", "GET tenants"),
-        ("GET", f"{HOST}{of('Microsoft.Storage/x', 'y')}?api-version=1", "microsoft.storage"),
-        ("POST", f"{HOST}{vm()}/reimage?api-version=2026-04-01", "reimage"),
-        ("OPTIONS", f"{HOST}{group()}?api-version=2025-04-01", "OPTIONS"),
-        ("GET", f"{HOST}{group()}?api-version=2021-01-01", "api-version '2021-01-01'"),
-        ("GET", f"{HOST}{group()}", "api-version None"),
-        ("GET", f"{HOST}{group()}?api-version=2025-04-01&$expand=x", "query option"),
-        ("GET", f"{HOST}{vm()}?api-version=2026-04-01&$expand=userData", "expand"),
+        (
+            "GET",
+            f"{HOST}{resource_path('Microsoft.Storage/x', 'y')}?api-version=1",
+            "microsoft.storage",
+        ),
+        ("POST", f"{HOST}{vm_path()}/reimage?api-version=2026-04-01", "reimage"),
+        ("OPTIONS", f"{HOST}{group_path()}?api-version=2025-04-01", "OPTIONS"),
+        ("GET", f"{HOST}{group_path()}?api-version=2021-01-01", "api-version '2021-01-01'"),
+        ("GET", f"{HOST}{group_path()}", "api-version None"),
+        ("GET", f"{HOST}{group_path()}?api-version=2025-04-01&$expand=x", "query option"),
+        ("GET", f"{HOST}{vm_path()}?api-version=2026-04-01&$expand=userData", "expand"),
         ("GET", f"{_GROUPS}&$filter=name eq 'x'", "filter"),
         ("GET", "https://x.blob.storage.azure.net/x", "token"),
     ],
@@ -69,18 +73,18 @@ def test_other_clouds_have_their_own_host(arm):
 
 @pytest.mark.parametrize("body", [b"{", b"[]", b'"x"'])
 def test_a_body_that_is_no_object_is_refused(arm, body):
-    url = f"{HOST}{group()}?api-version=2025-04-01"
+    url = f"{HOST}{group_path()}?api-version=2025-04-01"
     answer = arm.send(Request("PUT", url, {"Authorization": "Bearer x"}, body))
     assert (answer.status, answer.body["error"]["code"]) == (400, "InvalidRequestContent")
 
 
 def test_every_answered_request_is_logged_without_query_or_body(az):
     az.group("secret-free")
-    az.send("GET", group("absent"), query="", headers={"x": "canary"})
+    az.send("GET", group_path("absent"), query="", headers={"x": "canary"})
     shown = az.arm.show()["requests"]
     assert shown == [
-        {"method": "PUT", "path": group("secret-free"), "status": 201},
-        {"method": "GET", "path": group("absent"), "status": 404},
+        {"method": "PUT", "path": group_path("secret-free"), "status": 201},
+        {"method": "GET", "path": group_path("absent"), "status": 404},
     ]
 
 
@@ -88,13 +92,13 @@ def test_a_refused_write_leaves_nothing(az):
     az.network()
     before = az.arm.show()["resources"]
     az.arm.settings.set("quota", "*", "cores", value=1)
-    assert az.refusal("PUT", vm(), vm_body())[1] == "OperationNotAllowed"
+    assert az.refusal("PUT", vm_path(), vm_body())[1] == "OperationNotAllowed"
     assert az.arm.show()["resources"] == before
 
 
 def test_the_first_fault_with_an_answer_wins_and_nothing_is_committed(az):
-    az.arm.faults += [lambda _: None, lambda _: Answer(429), lambda _: Answer(500)]
-    assert az.send("PUT", group(), {"location": REGION}).status == 429
+    az.arm.faults += [lambda _: None, lambda _: Response(429), lambda _: Response(500)]
+    assert az.send("PUT", group_path(), {"location": REGION}).status == 429
     az.arm.faults.clear()
     assert az.arm.show()["resources"] == []
     assert [one["status"] for one in az.arm.show()["requests"]] == [429]
@@ -106,25 +110,25 @@ def test_a_fault_may_raise_instead(az):
 
     az.arm.faults.append(reset)
     with pytest.raises(ConnectionResetError):
-        az.send("PUT", group(), {"location": REGION})
+        az.send("PUT", group_path(), {"location": REGION})
     az.arm.faults.clear()
-    assert az.status(group()) == 404
+    assert az.status(group_path()) == 404
 
 
 def test_on_commit_sees_what_has_been_committed_but_not_answered(az):
-    def cut(request: Request, answer: Answer) -> None:
+    def cut(request: Request, answer: Response) -> None:
         assert (request.method, answer.status) == ("PUT", 201)
         raise ConnectionResetError
 
     az.arm.on_commit = cut
     with pytest.raises(ConnectionResetError):
-        az.send("PUT", group(), {"location": REGION})
+        az.send("PUT", group_path(), {"location": REGION})
     az.arm.on_commit = None
-    assert az.status(group()) == 200
+    assert az.status(group_path()) == 200
 
 
 def test_each_answer_has_an_id_of_its_own(az):
-    ids = {az.send("GET", group()).headers["x-ms-request-id"] for _ in range(3)}
+    ids = {az.send("GET", group_path()).headers["x-ms-request-id"] for _ in range(3)}
     assert len(ids) == 3
 
 

@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from ccgpu.fakearm import FakeArm
-from support.arm import Client, group, of, pip_body, vm, vm_body
+from support.arm import Client, group_path, pip_body, resource_path, vm_body, vm_path
 
 
 def mode(path):
@@ -30,14 +30,14 @@ def test_the_state_outlives_the_process(tmp_path):
     first = FakeArm(path)
     az = Client(first)
     az.group()
-    az.ok("PUT", of("Microsoft.Network/publicIPAddresses", "p"), pip_body())
+    az.ok("PUT", resource_path("Microsoft.Network/publicIPAddresses", "p"), pip_body())
     first.advance(2)
     first.settings.set("quota", "*", "cores", value=7)
     first.close()
     second = FakeArm(path)
     assert second.settings.get("quota", "*", "cores") == 7
     second.advance(1)
-    body = Client(second).get(of("Microsoft.Network/publicIPAddresses", "p"))
+    body = Client(second).get(resource_path("Microsoft.Network/publicIPAddresses", "p"))
     assert body["properties"]["provisioningState"] == "Succeeded"
     second.close()
 
@@ -76,7 +76,7 @@ def test_a_file_of_something_else_is_refused(tmp_path, content):
 def test_a_process_sees_what_another_changed(tmp_path):
     one, other = FakeArm(tmp_path / "azure.db"), FakeArm(tmp_path / "azure.db")
     Client(one).group()
-    assert Client(other).status(group()) == 200
+    assert Client(other).status(group_path()) == 200
     assert other.settings.get("quota", "*", "cores") == 200
     one.settings.set("quota", "*", "cores", value=1)
     assert other.settings.get("quota", "*", "cores") == 1
@@ -100,7 +100,7 @@ arm.close()
 
 def test_processes_that_begin_at_once_share_one_state(tmp_path):
     path = tmp_path / "azure.db"
-    url = f"https://management.azure.com{group()}"
+    url = f"https://management.azure.com{group_path()}"
     workers = [
         subprocess.Popen([sys.executable, "-c", _WORKER, path, url, str(number)])
         for number in range(4)
@@ -124,11 +124,11 @@ arm.send(Request("PUT", sys.argv[2], {"Authorization": "Bearer x"}, b'{"location
 
 def test_what_was_committed_survives_a_killed_process(tmp_path):
     path = tmp_path / "azure.db"
-    url = f"https://management.azure.com{group()}?api-version=2025-04-01"
+    url = f"https://management.azure.com{group_path()}?api-version=2025-04-01"
     killed = subprocess.run([sys.executable, "-c", _KILLED, path, url], check=False)
     assert killed.returncode == -signal.SIGKILL
     arm = FakeArm(path)
-    assert Client(arm).status(group()) == 200
+    assert Client(arm).status(group_path()) == 200
     arm.close()
 
 
@@ -138,7 +138,7 @@ def test_secrets_are_not_in_the_state(tmp_path):
     az.network()
     token, custom, password = "canary-token", "Y2FuYXJ5LWN1c3RvbQ==", "canary-password"
     body = vm_body(os__customData=custom, os__adminPassword=password)
-    az.ok("PUT", vm(), body, headers={"Authorization": f"Bearer {token}"})
+    az.ok("PUT", vm_path(), body, headers={"Authorization": f"Bearer {token}"})
     arm.close()
     raw = b"".join(one.read_bytes() for one in tmp_path.iterdir())
     assert not [one for one in (token, custom, password) if one.encode() in raw]

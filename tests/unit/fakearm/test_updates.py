@@ -2,10 +2,13 @@
 
 import pytest
 
-from support.arm import REGION, disk_body, of, vm, vm_body
+from support.arm import REGION, disk_body, resource_path, vm_body, vm_path
 
 DISK = "Microsoft.Compute/disks"
-IDS = [of("Microsoft.ManagedIdentity/userAssignedIdentities", name) for name in ("one", "two")]
+IDS = [
+    resource_path("Microsoft.ManagedIdentity/userAssignedIdentities", name)
+    for name in ("one", "two")
+]
 SIZE = "Standard_NCC40ads_H100_v5"
 SCRATCH = {"name": "scratch", "lun": 0, "createOption": "Empty", "diskSizeGB": 64}
 MORE = {
@@ -26,39 +29,42 @@ def machine(az, **changes):
 
 
 def data_disks(az):
-    return az.get(vm())["properties"]["storageProfile"]["dataDisks"]
+    return az.get(vm_path())["properties"]["storageProfile"]["dataDisks"]
 
 
 def patch(az, **properties):
-    return az.done("PATCH", vm(), {"properties": properties})
+    return az.complete("PATCH", vm_path(), {"properties": properties})
 
 
 def failing_start(az):
     """Deallocate the VM, and find no place for it again."""
-    az.done("POST", f"{vm()}/deallocate")
+    az.complete("POST", f"{vm_path()}/deallocate")
     az.arm.settings.set("capacity", SIZE, REGION, "", value=0)
-    end = az.end(az.ok("POST", f"{vm()}/start").headers["Azure-AsyncOperation"])
+    end = az.wait_for_end(az.ok("POST", f"{vm_path()}/start").headers["Azure-AsyncOperation"])
     assert (end["status"], end["error"]["code"]) == ("Failed", "AllocationFailed")
 
 
 def statuses(az):
-    return [one["code"] for one in az.get(f"{vm()}/instanceView")["statuses"]]
+    return [one["code"] for one in az.get(f"{vm_path()}/instanceView")["statuses"]]
 
 
 def test_a_put_of_nothing_new_is_answered_at_once(az):
     machine(az, data_disks=[SCRATCH])
-    before = az.get(vm())
-    answer = az.ok("PUT", vm(), vm_body(data_disks=[SCRATCH]))
+    before = az.get(vm_path())
+    answer = az.ok("PUT", vm_path(), vm_body(data_disks=[SCRATCH]))
     assert (answer.status, answer.body) == (200, before)
     assert "Azure-AsyncOperation" not in answer.headers
-    assert az.get(vm()) == before
+    assert az.get(vm_path()) == before
 
 
 def test_etags_count_the_writes(az):
     az.network()
-    told = [az.ok("PUT", vm(), vm_body()).body["etag"]]
+    told = [az.ok("PUT", vm_path(), vm_body()).body["etag"]]
     az.arm.advance(100)
-    told += [az.get(vm())["etag"], az.ok("PATCH", vm(), {"tags": {"a": "b"}}).body["etag"]]
+    told += [
+        az.get(vm_path())["etag"],
+        az.ok("PATCH", vm_path(), {"tags": {"a": "b"}}).body["etag"],
+    ]
     assert told == ['"1"', '"2"', '"3"']
 
 
@@ -68,38 +74,44 @@ def test_a_data_disk_is_added_and_detached(az, method):
 
     def write(disks):
         storage = {"storageProfile": {"dataDisks": disks}}
-        return az.done(
-            method, vm(), vm_body(data_disks=disks) if method == "PUT" else {"properties": storage}
+        return az.complete(
+            method,
+            vm_path(),
+            vm_body(data_disks=disks) if method == "PUT" else {"properties": storage},
         )
 
     assert write([SCRATCH, MORE]).headers["Azure-AsyncOperation"]
     assert [(one["name"], one["lun"], one["managedDisk"]["id"]) for one in data_disks(az)] == [
-        ("scratch", 0, of(DISK, "scratch")),
-        ("more", 1, of(DISK, "more")),
+        ("scratch", 0, resource_path(DISK, "scratch")),
+        ("more", 1, resource_path(DISK, "more")),
     ]
-    assert az.get(of(DISK, "more"))["managedBy"] == vm()
-    assert of(DISK, "more") in az.arm.show()["billing"]
+    assert az.get(resource_path(DISK, "more"))["managedBy"] == vm_path()
+    assert resource_path(DISK, "more") in az.arm.show()["billing"]
     write([MORE])
     assert [one["name"] for one in data_disks(az)] == ["more"]
-    assert "managedBy" not in az.get(of(DISK, "scratch"))
+    assert "managedBy" not in az.get(resource_path(DISK, "scratch"))
     write(
         [
             {**MORE, "toBeDetached": True},
-            {"lun": 3, "createOption": "Attach", "managedDisk": {"id": of(DISK, "scratch")}},
+            {
+                "lun": 3,
+                "createOption": "Attach",
+                "managedDisk": {"id": resource_path(DISK, "scratch")},
+            },
         ]
     )
     assert [(one["name"], one["lun"]) for one in data_disks(az)] == [("scratch", 3)]
-    assert "managedBy" not in az.get(of(DISK, "more"))
-    az.done("DELETE", vm())
+    assert "managedBy" not in az.get(resource_path(DISK, "more"))
+    az.complete("DELETE", vm_path())
     assert {one["id"] for one in az.arm.show()["resources"] if one["kind"] == DISK} == {
-        of(DISK, "scratch"),
-        of(DISK, "more"),
+        resource_path(DISK, "scratch"),
+        resource_path(DISK, "more"),
     }
 
 
 def test_data_disks_that_a_put_does_not_name_stay(az):
     machine(az, data_disks=[SCRATCH])
-    az.done("PUT", vm(), vm_body(tags={"a": "b"}))
+    az.complete("PUT", vm_path(), vm_body(tags={"a": "b"}))
     assert [one["name"] for one in data_disks(az)] == ["scratch"]
 
 
@@ -117,7 +129,10 @@ def test_data_disks_that_a_put_does_not_name_stay(az):
         ),
         ([SCRATCH, {**MORE, "lun": 0}], (400, "InvalidParameter", "dataDisk.lun")),
         ([SCRATCH, {"name": "more", "createOption": "Empty"}], (400, "InvalidParameter", "lun")),
-        ([SCRATCH, {**MORE, "name": "free"}], (409, "ConflictingUserInput", of(DISK, "free"))),
+        (
+            [SCRATCH, {**MORE, "name": "free"}],
+            (409, "ConflictingUserInput", resource_path(DISK, "free")),
+        ),
         (
             [{**MORE, "name": f"d{lun}", "lun": lun} for lun in range(9)],
             (409, "OperationNotAllowed", None),
@@ -130,58 +145,58 @@ def test_data_disks_that_a_put_does_not_name_stay(az):
 )
 def test_what_is_refused_of_data_disks_changes_nothing(az, disks, refusal):
     machine(az, data_disks=[SCRATCH])
-    az.done("PUT", of(DISK, "free"), disk_body())
-    before, made = az.get(vm()), az.kinds()
+    az.complete("PUT", resource_path(DISK, "free"), disk_body())
+    before, made = az.get(vm_path()), az.kinds()
     for method, body in (
         ("PUT", vm_body(data_disks=disks)),
         ("PATCH", {"properties": {"storageProfile": {"dataDisks": disks}}}),
     ):
-        answer = az.send(method, vm(), body)
+        answer = az.send(method, vm_path(), body)
         error = answer.body["error"]
         assert (answer.status, error["code"], error.get("target")) == refusal
-    assert (az.get(vm()), az.kinds()) == (before, made)
+    assert (az.get(vm_path()), az.kinds()) == (before, made)
 
 
 def test_a_patch_adds_identities_and_takes_them_away(az):
     machine(az)
-    az.done("PATCH", vm(), {"identity": {"type": "SystemAssigned"}})
-    system = az.get(vm())["identity"]
+    az.complete("PATCH", vm_path(), {"identity": {"type": "SystemAssigned"}})
+    system = az.get(vm_path())["identity"]
     both = {"type": "SystemAssigned, UserAssigned", "userAssignedIdentities": {IDS[0]: {}}}
-    az.done("PATCH", vm(), {"identity": both})
-    az.done("PATCH", vm(), {"identity": {**both, "userAssignedIdentities": {IDS[1]: {}}}})
-    told = az.get(vm())["identity"]
+    az.complete("PATCH", vm_path(), {"identity": both})
+    az.complete("PATCH", vm_path(), {"identity": {**both, "userAssignedIdentities": {IDS[1]: {}}}})
+    told = az.get(vm_path())["identity"]
     assert told["principalId"] == system["principalId"]
     assert set(told["userAssignedIdentities"]) == set(IDS)
     assert told["userAssignedIdentities"][IDS[0]].keys() == {"principalId", "clientId"}
-    az.done(
+    az.complete(
         "PATCH",
-        vm(),
+        vm_path(),
         {"identity": {"type": "UserAssigned", "userAssignedIdentities": {IDS[0]: None}}},
     )
-    told = az.get(vm())["identity"]
+    told = az.get(vm_path())["identity"]
     assert (told["type"], set(told["userAssignedIdentities"])) == ("UserAssigned", {IDS[1]})
-    az.done("PATCH", vm(), {"identity": {"type": "None"}})
-    assert "identity" not in az.get(vm())
+    az.complete("PATCH", vm_path(), {"identity": {"type": "None"}})
+    assert "identity" not in az.get(vm_path())
 
 
 def test_a_put_replaces_identities(az):
     machine(az, identity={"type": "UserAssigned", "userAssignedIdentities": {IDS[0]: {}}})
-    az.done(
+    az.complete(
         "PUT",
-        vm(),
+        vm_path(),
         vm_body(identity={"type": "UserAssigned", "userAssignedIdentities": {IDS[1]: {}}}),
     )
-    assert set(az.get(vm())["identity"]["userAssignedIdentities"]) == {IDS[1]}
-    az.done("PUT", vm(), vm_body())
-    assert set(az.get(vm())["identity"]["userAssignedIdentities"]) == {IDS[1]}
+    assert set(az.get(vm_path())["identity"]["userAssignedIdentities"]) == {IDS[1]}
+    az.complete("PUT", vm_path(), vm_body())
+    assert set(az.get(vm_path())["identity"]["userAssignedIdentities"]) == {IDS[1]}
 
 
 def test_an_identity_that_is_not_there(az):
     machine(az)
     given = {"type": "UserAssigned", "userAssignedIdentities": {f"{IDS[0]}x": {}}}
     for method, body in (("PUT", vm_body(identity=given)), ("PATCH", {"identity": given})):
-        assert az.refusal(method, vm(), body) == (400, "FailedIdentityOperation")
-    assert az.refusal("PATCH", vm(), {"identity": {"type": "Mine"}}) == (
+        assert az.refusal(method, vm_path(), body) == (400, "FailedIdentityOperation")
+    assert az.refusal("PATCH", vm_path(), {"identity": {"type": "Mine"}}) == (
         400,
         "InvalidRequestContent",
     )
@@ -193,8 +208,8 @@ def test_boot_diagnostics_and_tags_are_changed(az, method):
     off = {"diagnosticsProfile": {"bootDiagnostics": {"enabled": False}}}
     changes = {"properties__diagnosticsProfile": off["diagnosticsProfile"], "tags": {"a": "b"}}
     body = vm_body(**changes) if method == "PUT" else {"tags": {"a": "b"}, "properties": off}
-    az.done(method, vm(), body)
-    told = az.get(vm())
+    az.complete(method, vm_path(), body)
+    told = az.get(vm_path())
     assert told["properties"]["diagnosticsProfile"] == off["diagnosticsProfile"]
     assert told["tags"] == {"a": "b"}
 
@@ -202,28 +217,30 @@ def test_boot_diagnostics_and_tags_are_changed(az, method):
 def test_a_patch_does_not_change_what_is_fixed(az):
     machine(az)
     other = {"hardwareProfile": {"vmSize": "Standard_D4s_v5"}}
-    answer = az.send("PATCH", vm(), {"properties": other})
+    answer = az.send("PATCH", vm_path(), {"properties": other})
     assert (answer.status, answer.body["error"]["code"]) == (409, "PropertyChangeNotAllowed")
 
 
 def test_interfaces_are_named_or_configured_not_both(az):
     machine(az)
-    named = az.get(vm())["properties"]["networkProfile"]["networkInterfaces"]
-    az.ok("PUT", vm(), vm_body(net={"networkInterfaces": named}))
+    named = az.get(vm_path())["properties"]["networkProfile"]["networkInterfaces"]
+    az.ok("PUT", vm_path(), vm_body(net={"networkInterfaces": named}))
     body = vm_body()
     body["properties"]["networkProfile"]["networkInterfaces"] = named
-    assert az.refusal("PUT", vm(), body) == (400, "InvalidParameter")
+    assert az.refusal("PUT", vm_path(), body) == (400, "InvalidParameter")
 
 
 @pytest.mark.parametrize("way", ["start", "reapply", "PUT"])
 def test_a_vm_whose_start_found_no_place_is_failed_and_comes_back(az, way):
     machine(az)
     failing_start(az)
-    assert az.get(vm())["properties"]["provisioningState"] == "Failed"
+    assert az.get(vm_path())["properties"]["provisioningState"] == "Failed"
     assert statuses(az) == ["ProvisioningState/failed/AllocationFailed", "PowerState/deallocated"]
-    assert vm() not in az.arm.show()["billing"]
+    assert vm_path() not in az.arm.show()["billing"]
     az.arm.settings.set("capacity", SIZE, REGION, "", value=1)
-    az.done("PUT", vm(), vm_body()) if way == "PUT" else az.done("POST", f"{vm()}/{way}")
+    az.complete("PUT", vm_path(), vm_body()) if way == "PUT" else az.complete(
+        "POST", f"{vm_path()}/{way}"
+    )
     power = "PowerState/running" if way == "start" else "PowerState/deallocated"
     assert statuses(az) == ["ProvisioningState/succeeded", power]
 
@@ -231,16 +248,16 @@ def test_a_vm_whose_start_found_no_place_is_failed_and_comes_back(az, way):
 def test_a_vm_that_never_ran_stays_failed(az):
     az.network()
     az.arm.settings.set("capacity", SIZE, REGION, "", value=0)
-    az.end(az.ok("PUT", vm(), vm_body()).headers["Azure-AsyncOperation"])
-    az.end(az.ok("POST", f"{vm()}/reapply").headers["Azure-AsyncOperation"])
-    az.end(az.ok("PATCH", vm(), {"tags": {"a": "b"}}).headers["Azure-AsyncOperation"])
+    az.wait_for_end(az.ok("PUT", vm_path(), vm_body()).headers["Azure-AsyncOperation"])
+    az.wait_for_end(az.ok("POST", f"{vm_path()}/reapply").headers["Azure-AsyncOperation"])
+    az.wait_for_end(az.ok("PATCH", vm_path(), {"tags": {"a": "b"}}).headers["Azure-AsyncOperation"])
     assert statuses(az) == ["ProvisioningState/failed/AllocationFailed"]
-    assert az.get(vm())["tags"] == {"a": "b"}
+    assert az.get(vm_path())["tags"] == {"a": "b"}
 
 
 def test_a_reapply_is_an_operation_like_the_others(az):
     machine(az)
-    answer = az.ok("POST", f"{vm()}/reapply")
+    answer = az.ok("POST", f"{vm_path()}/reapply")
     assert (answer.status, "Location" in answer.headers) == (202, True)
     assert statuses(az)[-1] == "PowerState/running"
-    assert az.refusal("POST", f"{vm()}/reapply") == (409, "Conflict")
+    assert az.refusal("POST", f"{vm_path()}/reapply") == (409, "Conflict")

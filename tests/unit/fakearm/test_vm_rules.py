@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from support import public_keys
-from support.arm import REGION, image, of, vm, vm_body
+from support.arm import REGION, image_reference, resource_path, vm_body, vm_path
 
-DES = of("Microsoft.Compute/diskEncryptionSets", "des")
+DES = resource_path("Microsoft.Compute/diskEncryptionSets", "des")
 FULL = {"managed__securityProfile__securityEncryptionType": "DiskWithVMGuestState"}
 KEYS = "os__linuxConfiguration__ssh__publicKeys"
 BASE = ["networkSecurityGroups", "resourceGroups", "virtualNetworks"]
@@ -71,7 +71,7 @@ SECURITY = {
 def test_confidential_rules_are_bad_requests(az, what):
     changes, text = SECURITY[what]
     az.network()
-    answer = az.send("PUT", vm(), vm_body(**changes))
+    answer = az.send("PUT", vm_path(), vm_body(**changes))
     assert (answer.status, answer.body["error"]["code"]) == (400, "BadRequest")
     assert text in answer.body["error"]["message"]
     assert az.kinds() == BASE
@@ -121,7 +121,7 @@ PARAMETERS = {
     "disk too small": ({"disk__diskSizeGB": 29}, "osDisk.diskSizeGB"),
     "no image": ({"image": ...}, "storageProfile.imageReference"),
     "half an image": ({"image__offer": ...}, "imageReference"),
-    "plain image": ({"image": image("server")}, "securityProfile.securityType"),
+    "plain image": ({"image": image_reference("server")}, "securityProfile.securityType"),
 }
 
 
@@ -129,7 +129,7 @@ PARAMETERS = {
 def test_bad_parameters_are_named(az, what):
     changes, target = PARAMETERS[what]
     az.network()
-    answer = az.send("PUT", vm(), vm_body(**changes))
+    answer = az.send("PUT", vm_path(), vm_body(**changes))
     assert (answer.status, answer.body["error"]["code"]) == (400, "InvalidParameter")
     assert answer.body["error"]["target"] == target
     assert az.kinds() == BASE
@@ -138,7 +138,7 @@ def test_bad_parameters_are_named(az, what):
 @pytest.mark.parametrize("name", ["a" * 65, "_a", "a.", "a-", "a b".replace(" ", "%20"), "a$"])
 def test_bad_vm_names_are_refused(az, name):
     az.network()
-    assert az.refusal("PUT", vm(name), vm_body()) == (400, "InvalidParameter")
+    assert az.refusal("PUT", vm_path(name), vm_body()) == (400, "InvalidParameter")
 
 
 @pytest.mark.parametrize(
@@ -146,12 +146,12 @@ def test_bad_vm_names_are_refused(az, name):
 )
 def test_keys_that_azure_takes(az, line):
     az.network()
-    az.done("PUT", vm(), vm_body(**key(line + " someone\n")))
+    az.complete("PUT", vm_path(), vm_body(**key(line + " someone\n")))
 
 
 def test_custom_data_at_the_limit_is_taken(az):
     az.network()
-    az.done("PUT", vm(), vm_body(os__customData=base64.b64encode(bytes(65_535)).decode()))
+    az.complete("PUT", vm_path(), vm_body(os__customData=base64.b64encode(bytes(65_535)).decode()))
 
 
 PLACES = {
@@ -169,7 +169,7 @@ PLACES = {
 def test_places_that_do_not_have_the_size(az, what):
     changes, status, code = PLACES[what]
     az.network()
-    assert az.refusal("PUT", vm(), vm_body(**changes)) == (status, code)
+    assert az.refusal("PUT", vm_path(), vm_body(**changes)) == (status, code)
 
 
 @pytest.mark.parametrize(
@@ -198,7 +198,7 @@ def test_restrictions_of_the_subscription_are_kept(az, restriction, zones, refus
     az.network()
     size = "Standard_NCC40ads_H100_v5"
     az.arm.settings.set("restrictions", size, REGION, value=[restriction])
-    answer = az.send("PUT", vm(), vm_body(zones=zones))
+    answer = az.send("PUT", vm_path(), vm_body(zones=zones))
     assert answer.status == (409 if refused else 201)
     if refused:
         assert answer.body["error"]["code"] == "SkuNotAvailable"
@@ -207,18 +207,21 @@ def test_restrictions_of_the_subscription_are_kept(az, restriction, zones, refus
 @pytest.mark.parametrize(
     ("reference", "code"),
     [
-        (image("none"), "PlatformImageNotFound"),
-        (image(version="24.04.1"), "PlatformImageNotFound"),
+        (image_reference("none"), "PlatformImageNotFound"),
+        (image_reference(version="24.04.1"), "PlatformImageNotFound"),
         ({"communityGalleryImageId": "/CommunityGalleries/x/Images/y"}, "GalleryImageNotFound"),
         ({"communityGalleryImageId": "nonsense"}, "GalleryImageNotFound"),
         ({"sharedGalleryImageId": "/SharedGalleries/x/Images/y"}, "GalleryImageNotFound"),
-        ({"id": of("Microsoft.Compute/galleries", "x") + "/images/y"}, "GalleryImageNotFound"),
-        ({"id": of("Microsoft.Compute/images", "managed")}, "GalleryImageNotFound"),
+        (
+            {"id": resource_path("Microsoft.Compute/galleries", "x") + "/images/y"},
+            "GalleryImageNotFound",
+        ),
+        ({"id": resource_path("Microsoft.Compute/images", "managed")}, "GalleryImageNotFound"),
     ],
 )
 def test_an_image_must_exist(az, reference, code):
     az.network()
-    assert az.refusal("PUT", vm(), vm_body(image=reference)) == (404, code)
+    assert az.refusal("PUT", vm_path(), vm_body(image=reference)) == (404, code)
 
 
 GALLERY = "/CommunityGalleries/cgpuimage-db870bae-5bcf-4120-9415-b841adef61d3/Images"
@@ -229,7 +232,7 @@ SHARED = "/SharedGalleries/00000000-1111-4222-8333-444444444444-GOLDEN/Images/ub
 @pytest.mark.parametrize(
     ("reference", "exact"),
     [
-        (image(version="24.04.202606070"), "24.04.202606070"),
+        (image_reference(version="24.04.202606070"), "24.04.202606070"),
         (
             {"communityGalleryImageId": f"{GALLERY}/cgpu-NCC-2404-base-image/versions/latest"},
             "2404.20260928.0",
@@ -240,7 +243,7 @@ SHARED = "/SharedGalleries/00000000-1111-4222-8333-444444444444-GOLDEN/Images/ub
         ),
         (
             {
-                "id": of("Microsoft.Compute/galleries", "golden", "ccgpu-images")
+                "id": resource_path("Microsoft.Compute/galleries", "golden", "ccgpu-images")
                 + "/images/ubuntu-cvm"
             },
             "1.1.0",
@@ -254,8 +257,8 @@ SHARED = "/SharedGalleries/00000000-1111-4222-8333-444444444444-GOLDEN/Images/ub
 def test_images_of_all_kinds_are_resolved(az, reference, exact):
     az.network()
     body = vm_body(image=reference, disk__diskSizeGB=128)
-    az.done("PUT", vm(), body)
-    told = az.get(vm())["properties"]["storageProfile"]["imageReference"]
+    az.complete("PUT", vm_path(), body)
+    told = az.get(vm_path())["properties"]["storageProfile"]["imageReference"]
     assert told == reference | {"exactVersion": exact}
 
 
@@ -263,7 +266,7 @@ def test_a_community_image_is_not_in_every_region(az):
     az.network()
     reference = {"communityGalleryImageId": f"{GALLERY}/cgpu-NCC-2404-base-image"}
     body = vm_body(image=reference, location="centralus")
-    assert az.refusal("PUT", vm(), body) == (404, "GalleryImageNotFound")
+    assert az.refusal("PUT", vm_path(), body) == (404, "GalleryImageNotFound")
 
 
 def with_key(identifier: str = DES) -> dict[str, Any]:
@@ -272,13 +275,13 @@ def with_key(identifier: str = DES) -> dict[str, Any]:
 
 def test_the_key_of_a_disk_must_be_there_and_be_of_its_kind(az):
     az.network()
-    assert az.refusal("PUT", vm(), with_key()) == (404, "NotFound")
-    az.done("PUT", DES, {"location": REGION, "properties": {}})
-    assert az.refusal("PUT", vm(), with_key()) == (400, "BadRequest")
+    assert az.refusal("PUT", vm_path(), with_key()) == (404, "NotFound")
+    az.complete("PUT", DES, {"location": REGION, "properties": {}})
+    assert az.refusal("PUT", vm_path(), with_key()) == (400, "BadRequest")
     properties = {"encryptionType": "ConfidentialVmEncryptedWithCustomerKey"}
-    az.done("PUT", DES, {"location": REGION, "properties": properties})
-    az.done("PUT", vm(), with_key())
-    disk = az.get(of("Microsoft.Compute/disks", "vm-os"))["properties"]
+    az.complete("PUT", DES, {"location": REGION, "properties": properties})
+    az.complete("PUT", vm_path(), with_key())
+    disk = az.get(resource_path("Microsoft.Compute/disks", "vm-os"))["properties"]
     security = disk["securityProfile"]["securityType"]
     assert security == "ConfidentialVM_DiskEncryptedWithCustomerKey"
     assert az.refusal("DELETE", DES) == (409, "OperationNotAllowed")
@@ -286,13 +289,13 @@ def test_the_key_of_a_disk_must_be_there_and_be_of_its_kind(az):
 
 def test_a_plain_vm_needs_nothing_confidential(az):
     az.network()
-    az.done(
+    az.complete(
         "PUT",
-        vm(),
+        vm_path(),
         vm_body(
             size="Standard_D4s_v5",
             security=...,
             managed__securityProfile=...,
-            image=image("server"),
+            image=image_reference("server"),
         ),
     )

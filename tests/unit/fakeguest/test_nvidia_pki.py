@@ -8,12 +8,12 @@ from ccgpu.attest.gpu import layout
 from ccgpu.fakeguest.evidence import nvidia_pki
 from ccgpu.fakeguest.evidence.nvidia_pki import CHIP, IDENTITY, LEAF, PROVISIONER, ROOT
 
-NVIDIA = nvidia_pki.make()
+NVIDIA = nvidia_pki.make_authorities()
 DEVICE = NVIDIA.device(b"\xf7" * 48)
 POSITIONS = range(5)
 
 
-def _loaded(device: nvidia_pki.Device) -> list[x509.Certificate]:
+def _loaded(device: nvidia_pki.GpuCertificates) -> list[x509.Certificate]:
     return [x509.load_der_x509_certificate(der) for der in device.ders]
 
 
@@ -99,7 +99,7 @@ def test_extensions_come_and_go():
     without = DEVICE.without(LEAF, nvidia_pki.KEY_USAGE)
     kept = [each.oid for each in without.certificates[LEAF].extensions]
     assert kept == [layout.FWID_OID]
-    added = without.extended(LEAF, nvidia_pki.constraints(ca=True, path_length=3))
+    added = without.extended(LEAF, nvidia_pki.basic_constraints(ca=True, path_length=3))
     found = _loaded(added)[LEAF].extensions.get_extension_for_class(x509.BasicConstraints)
     assert found.critical
     assert found.value == x509.BasicConstraints(ca=True, path_length=3)

@@ -11,16 +11,16 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp as rfc6960
 
 from ccgpu.fakeguest.evidence import ocsp, rim_pki
-from ccgpu.fakeguest.evidence.pki import Extension
+from ccgpu.fakeguest.evidence.pki import X509Extension
 
 AT = datetime(2026, 11, 22, tzinfo=UTC)
-CHAIN = rim_pki.make()
+CHAIN = rim_pki.make_certificates()
 CERTIFICATE, ISSUER = (x509.load_der_x509_certificate(der) for der in CHAIN.ders[:2])
-SINGLE = ocsp.about(CERTIFICATE, ISSUER, AT, AT + timedelta(days=1))
-ANSWER = ocsp.Answer([SINGLE], ocsp.key_id(ISSUER))
+SINGLE = ocsp.single_response(CERTIFICATE, ISSUER, AT, AT + timedelta(days=1))
+ANSWER = ocsp.OcspResponseTemplate([SINGLE], ocsp.responder_key_hash(ISSUER))
 
 
-def read(answer: ocsp.Answer) -> rfc6960.OCSPResponse:
+def read(answer: ocsp.OcspResponseTemplate) -> rfc6960.OCSPResponse:
     """What a library makes of an answer that the issuer signed."""
     return rfc6960.load_der_ocsp_response(answer.signed_by(CHAIN.keys[1]))
 
@@ -28,7 +28,7 @@ def read(answer: ocsp.Answer) -> rfc6960.OCSPResponse:
 @pytest.mark.parametrize("algorithm", [hashes.SHA1(), hashes.SHA256(), hashes.SHA384()])
 def test_an_answer_names_a_certificate_as_a_library_asks_for_it(algorithm):
     asked = rfc6960.OCSPRequestBuilder().add_certificate(CERTIFICATE, ISSUER, algorithm).build()
-    single = ocsp.about(CERTIFICATE, ISSUER, AT, None, algorithm.name)
+    single = ocsp.single_response(CERTIFICATE, ISSUER, AT, None, algorithm.name)
     found = read(replace(ANSWER, singles=[single]))
     assert found.hash_algorithm.name == asked.hash_algorithm.name
     assert found.issuer_name_hash == asked.issuer_name_hash
@@ -41,7 +41,7 @@ def test_an_answer_is_signed_by_whom_it_says():
     found = read(ANSWER)
     key = CHAIN.keys[1].public_key()
     key.verify(found.signature, found.tbs_response_bytes, ec.ECDSA(hashes.SHA384()))
-    assert found.responder_key_hash == ocsp.key_id(ISSUER)
+    assert found.responder_key_hash == ocsp.responder_key_hash(ISSUER)
     assert found.this_update_utc == found.produced_at_utc == AT
     assert found.next_update_utc == AT + timedelta(days=1)
     by_name = read(replace(ANSWER, responder=ISSUER.subject))
@@ -68,13 +68,13 @@ def test_an_answer_says_what_it_is_told_to(changes, status, reason):
 
 
 def test_certificates_and_extensions_come_along():
-    der = ocsp.responder(ISSUER.subject, CHAIN.key, AT, AT).signed_by(CHAIN.keys[1])
+    der = ocsp.responder_certificate(ISSUER.subject, CHAIN.key, AT, AT).signed_by(CHAIN.keys[1])
     found = read(
         replace(
             ANSWER,
             certificates=[der],
-            extensions=[ocsp.nonce(b"outside")],
-            singles=[replace(SINGLE, extensions=[Extension("1.2.3.4", b"\5\0")])],
+            extensions=[ocsp.nonce_extension(b"outside")],
+            singles=[replace(SINGLE, extensions=[X509Extension("1.2.3.4", b"\5\0")])],
         )
     )
     assert [each.public_bytes(Encoding.DER) for each in found.certificates] == [der]

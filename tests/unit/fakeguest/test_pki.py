@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from ccgpu.fakeguest.evidence import amd as amds
 from ccgpu.fakeguest.evidence import pki
-from ccgpu.fakeguest.evidence.amd import ARK_SERIAL, Chip
+from ccgpu.fakeguest.evidence.amd import ARK_SERIAL, SimulatedChip
 
 _RSA = rsa.generate_private_key(65537, 2048)
 _EC = ec.generate_private_key(ec.SECP384R1())
@@ -22,7 +22,7 @@ _EC = ec.generate_private_key(ec.SECP384R1())
 @pytest.fixture(scope="module")
 def genoa():
     """Simulated authorities."""
-    return amds.make(bits=2048)
+    return amds.make_authorities(bits=2048)
 
 
 def test_authorities_sign_themselves_and_each_other(genoa):
@@ -37,18 +37,18 @@ def test_authorities_sign_themselves_and_each_other(genoa):
 
 def test_keys_of_amds_size_are_made_unless_a_test_is_in_a_hurry(genoa):
     assert genoa.ark_key.key_size == 2048
-    assert amds.make("Milan").ark_key.key_size == 4096
+    assert amds.make_authorities("Milan").ark_key.key_size == 4096
 
 
 @pytest.mark.parametrize("key", [_RSA, _EC])
 def test_a_certificate_says_what_it_is_told(key):
     algorithm = pki.PSS_SHA384 if key is _RSA else pki.ECDSA_SHA384
     start, end = datetime(2049, 12, 31, tzinfo=UTC), datetime(2050, 1, 1, tzinfo=UTC)
-    extension = pki.Extension("1.3.6.1.4.1.3704.1.2", b"\x16\x01x", critical=True)
-    made = pki.Certificate(
-        subject=amds.named("subject"),
-        issuer=amds.named("issuer"),
-        key=pki.public(key),
+    extension = pki.X509Extension("1.3.6.1.4.1.3704.1.2", b"\x16\x01x", critical=True)
+    made = pki.CertificateTemplate(
+        subject=amds.amd_name("subject"),
+        issuer=amds.amd_name("issuer"),
+        key=pki.public_key_info(key),
         not_before=start,
         not_after=end,
         extensions=(extension,),
@@ -69,8 +69,8 @@ def test_a_certificate_says_what_it_is_told(key):
 
 
 def test_a_signature_may_be_of_another_kind_than_its_algorithm_says():
-    lies = replace(pki.pss(hashes.SHA256(), 32), sign=pki.PSS_SHA384.sign)
-    made = replace(amds.authority("a", _RSA, "a", 1), algorithm=lies).signed_by(_RSA)
+    lies = replace(pki.rsa_pss(hashes.SHA256(), 32), sign=pki.PSS_SHA384.sign)
+    made = replace(amds.authority_certificate("a", _RSA, "a", 1), algorithm=lies).signed_by(_RSA)
     found = x509.load_der_x509_certificate(made)
     assert isinstance(found.signature_hash_algorithm, hashes.SHA256)
 
@@ -83,7 +83,7 @@ def test_an_algorithm_refuses_a_key_of_another_kind():
 
 
 def test_a_revocation_list_says_what_it_is_told(genoa):
-    reason = pki.Extension("2.5.29.21", b"\x0a\x01\x01")
+    reason = pki.X509Extension("2.5.29.21", b"\x0a\x01\x01")
     made = replace(genoa.crl(5, 7), entry_extensions=(reason,))
     found = x509.load_der_x509_crl(made.signed_by(genoa.ark_key))
     assert [each.serial_number for each in found] == [5, 7]
@@ -92,7 +92,7 @@ def test_a_revocation_list_says_what_it_is_told(genoa):
 
 
 def test_a_vcek_is_of_its_chip_and_named_as_amd_names_it(genoa):
-    chip = Chip()
+    chip = SimulatedChip()
     vcek = genoa.vcek(chip)
     assert load_der_public_key(vcek.key) == chip.key.public_key()
     assert vcek.extensions[-1].value == chip.hwid

@@ -8,7 +8,7 @@ from lxml import etree
 
 from ccgpu.fakeguest.evidence import rim, rim_pki
 
-CHAIN = rim_pki.make()
+CHAIN = rim_pki.make_certificates()
 
 
 HASH = "{http://www.w3.org/2001/04/xmlenc#sha384}"
@@ -35,7 +35,7 @@ def published(vectors):
 
 @pytest.mark.parametrize("kind", ["driver", "vbios"])
 def test_a_manifest_has_the_elements_of_a_published_one(published, kind):
-    made = rim.rim("1.2", {7: (bytes(48),)}).signed_by(CHAIN)
+    made = rim.rim_template("1.2", {7: (bytes(48),)}).signed_by(CHAIN)
     ours, theirs = shape(made), shape(published[kind])
     assert ours.keys() == theirs.keys()
     for tag, attributes in ours.items():
@@ -67,4 +67,6 @@ def test_a_root_that_is_not_changed_stays_the_same_certificate():
 
 def test_what_is_left_of_a_signature_must_hold_something_to_sign():
     with pytest.raises(ValueError, match="SignedInfo"):
-        rim.sign(rim.rim("1.2", {}).body, CHAIN.key, CHAIN.ders, info=lambda info: "")  # noqa: ARG005
+        rim.sign_document(
+            rim.rim_template("1.2", {}).body, CHAIN.key, CHAIN.ders, info=lambda info: ""
+        )  # noqa: ARG005

@@ -10,11 +10,11 @@ from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
 from ccgpu.attest.gpu import layout
 from ccgpu.fakeguest.evidence import nvidia_pki, spdm
-from ccgpu.fakeguest.evidence.spdm import Block, Opaque
+from ccgpu.fakeguest.evidence.spdm import MeasurementBlock, OpaqueField
 
 _KEY = nvidia_pki.new_key()
 _NONCE, _FWID = b"\x4e" * 32, b"\xf1" * 48
-_REPORT = spdm.report(_NONCE, _FWID)
+_REPORT = spdm.gpu_report(_NONCE, _FWID)
 _RECORD = layout.REQUEST_SIZE + layout.RESPONSE_SIZE
 
 
@@ -48,7 +48,7 @@ def _patched(raw: bytes, at: int, value: bytes) -> bytes:
 
 
 def test_the_nonce_and_the_measurements_are_in_their_places():
-    raw = spdm.report(_NONCE, _FWID, {0: b"\x01" * 48, 63: b"\x40" * 48}).unsigned
+    raw = spdm.gpu_report(_NONCE, _FWID, {0: b"\x01" * 48, 63: b"\x40" * 48}).unsigned
     assert layout.REQUEST["nonce"].of(raw) == _NONCE
     blocks = [raw[_RECORD + 55 * number :][:55] for number in range(64)]
     assert [block[0] for block in blocks] == list(range(1, 65))
@@ -58,14 +58,16 @@ def test_the_nonce_and_the_measurements_are_in_their_places():
 
 
 def test_a_measurement_is_replaced_by_its_index():
-    report = _REPORT.measuring(Block(3, b"\x03" * 48), Block(64, b"\x40" * 48))
+    report = _REPORT.measuring(
+        MeasurementBlock(3, b"\x03" * 48), MeasurementBlock(64, b"\x40" * 48)
+    )
     assert [each.index for each in report.blocks] == list(range(1, 65))
     changed = [each.index for each in report.blocks if each not in _REPORT.blocks]
     assert changed == [3, 64]
 
 
 def test_an_opaque_field_is_replaced_added_and_left_out():
-    new, other = Opaque(layout.FWID, b"\x02" * 48), Opaque(1, b"issuer")
+    new, other = OpaqueField(layout.FWID, b"\x02" * 48), OpaqueField(1, b"issuer")
     report = _REPORT.saying(new, other)
     assert {new, other} <= set(report.opaque)
     assert len(report.opaque) == len(_REPORT.opaque) + 1
@@ -73,8 +75,8 @@ def test_an_opaque_field_is_replaced_added_and_left_out():
 
 
 def test_sizes_are_the_right_ones_unless_they_are_said():
-    assert Opaque(3, b"abc").raw == b"\x03\0\x03\0abc"
-    assert Opaque(3, b"abc", size=0x0102).raw == b"\x03\0\x02\x01abc"
+    assert OpaqueField(3, b"abc").raw == b"\x03\0\x03\0abc"
+    assert OpaqueField(3, b"abc", size=0x0102).raw == b"\x03\0\x02\x01abc"
     opaque = b"".join(each.raw for each in _REPORT.opaque)
     assert _REPORT.unsigned.endswith(len(opaque).to_bytes(2, "little") + opaque)
     assert replace(_REPORT, opaque_size=7).unsigned.endswith(b"\x07\0" + opaque)
@@ -94,4 +96,4 @@ def test_a_signature_can_be_said_and_followed():
 
 
 def test_the_vbios_version_is_written_back_to_front():
-    assert spdm.encoded_vbios("96.00.9F.00.04").hex() == "009f009604000000"
+    assert spdm.encode_vbios_version("96.00.9F.00.04").hex() == "009f009604000000"

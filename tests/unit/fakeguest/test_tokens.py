@@ -9,14 +9,14 @@ from cryptography import x509
 from jwt.types import Options
 
 from ccgpu.fakeguest.evidence import tokens
-from ccgpu.fakeguest.evidence.tokens import ABSENT, MaaToken, NrasAnswer, Signer
+from ccgpu.fakeguest.evidence.tokens import ABSENT, MaaToken, NrasResponse, TokenSigner
 
 NONCE = b"\7" * 32
 UNTIMED: Options = {"verify_exp": False, "verify_iat": False, "verify_nbf": False}
 
 
 @pytest.fixture(scope="module")
-def signers() -> list[Signer]:
+def signers() -> list[TokenSigner]:
     return [tokens.nras_signer(), tokens.maa_signer()]
 
 
@@ -38,18 +38,20 @@ def test_a_certificate_is_of_the_key(signers):
 
 
 def test_what_is_absent_is_left_out(signers):
-    token = signers[0].token(tokens.changed({"a": 1, "b": 2}, {"a": ABSENT, "c": 3}), kid=ABSENT)
+    token = signers[0].token(
+        tokens.with_changes({"a": 1, "b": 2}, {"a": ABSENT, "c": 3}), kid=ABSENT
+    )
     assert "kid" not in jwt.get_unverified_header(token)
     assert jwt.decode(token, options={"verify_signature": False}) == {"b": 2, "c": 3}
 
 
 def test_an_answer_names_each_token_by_its_digest(signers):
-    answer = NrasAnswer(signers[0], NONCE, ueids=("1", "2"))
+    answer = NrasResponse(signers[0], NONCE, ueids=("1", "2"))
     (kind, overall), gpus = json.loads(answer.signed())
     key = signers[0].key.public_key()
     claims = jwt.decode(overall, key, algorithms=["ES384"], options=UNTIMED)
     assert kind == "JWT"
-    assert claims["submods"] == {name: tokens.digest_of(text) for name, text in gpus.items()}
+    assert claims["submods"] == {name: tokens.token_digest(text) for name, text in gpus.items()}
     found = [jwt.decode(text, key, algorithms=["ES384"], options=UNTIMED) for text in gpus.values()]
     assert [each["ueid"] for each in found] == ["1", "2"]
     assert {each["eat_nonce"] for each in found} == {claims["eat_nonce"]} == {NONCE.hex()}
@@ -57,7 +59,7 @@ def test_an_answer_names_each_token_by_its_digest(signers):
 
 
 def test_any_claim_can_be_changed_before_it_is_signed(signers):
-    answer = NrasAnswer(signers[0], NONCE)
+    answer = NrasResponse(signers[0], NONCE)
     (_, overall), gpus = json.loads(
         replace(answer, gpu={"secboot": False}, overall={"sub": ABSENT}, header={"x": 1}).signed()
     )

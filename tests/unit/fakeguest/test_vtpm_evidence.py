@@ -17,7 +17,7 @@ REPORT = b"\xab" * 1184
 
 
 def test_a_blob_has_the_places_that_azure_documents():
-    raw = hcl.Hcl(REPORT, b'{"a":1}').raw
+    raw = hcl.HclBlob(REPORT, b'{"a":1}').raw
     assert len(raw) == 2600
     assert struct.unpack_from("<4s4I", raw) == (b"HCLA", 2, 0x4D4 + 7, 2, 0)
     assert raw[0x14:0x20] == bytes(12)
@@ -28,7 +28,7 @@ def test_a_blob_has_the_places_that_azure_documents():
 
 def test_every_field_of_a_blob_can_be_changed():
     changed = replace(
-        hcl.Hcl(REPORT, b"{}"),
+        hcl.HclBlob(REPORT, b"{}"),
         size=2048,
         signature=b"XXXX",
         version=9,
@@ -49,7 +49,7 @@ def test_every_field_of_a_blob_can_be_changed():
 
 
 def test_runtime_claims_are_what_a_paravisor_writes():
-    runtime = hcl.encoded(hcl.runtime_claims(ak().public_key(), user_data=b"\xab" * 64))
+    runtime = hcl.encode_claims(hcl.runtime_claims(ak().public_key(), user_data=b"\xab" * 64))
     document = json.loads(runtime)
     key, other = document["keys"]
     modulus = base64.urlsafe_b64decode(key["n"] + "==")
@@ -68,7 +68,7 @@ def test_runtime_claims_are_what_a_paravisor_writes():
 
 def test_a_quote_is_as_the_tpm_library_specifies():
     pcrs = {0: b"a" * 32, 9: b"b" * 32, 23: b"c" * 32}
-    raw = quote.Quote(pcrs, b"nonce", clock=1, reset_count=2, restart_count=3, safe=1).raw
+    raw = quote.QuoteTemplate(pcrs, b"nonce", clock=1, reset_count=2, restart_count=3, safe=1).raw
     head = b"\xffTCG\x80\x18\0\x22\0\x0b" + b"\x6e" * 32 + b"\0\5nonce"
     clock = struct.pack(">QIIBQ", 1, 2, 3, 1, quote.FIRMWARE_VERSION)
     selection = b"\0\0\0\1\0\x0b\3\x01\x02\x80"
@@ -77,13 +77,13 @@ def test_a_quote_is_as_the_tpm_library_specifies():
 
 
 def test_signatures_are_bare_or_wrapped():
-    bare = quote.sign(ak(), b"message")
+    bare = quote.sign_quote(ak(), b"message")
     ak().public_key().verify(bare, b"message", padding.PKCS1v15(), SHA256())
-    assert quote.tpmt(bare) == b"\0\x14\0\x0b\1\0" + bare
+    assert quote.tpmt_signature(bare) == b"\0\x14\0\x0b\1\0" + bare
 
 
 def test_a_log_is_as_the_firmware_profile_specifies():
-    raw = eventlog.Log([eventlog.Event(7, 4, bytes(4))], {4: 20, 11: 32}).raw
+    raw = eventlog.SimulatedEventLog([eventlog.SimulatedEvent(7, 4, bytes(4))], {4: 20, 11: 32}).raw
     algorithms = b"\2\0\0\0\4\0\x14\0\x0b\0\x20\0"
     spec_id = b"Spec ID Event03\0" + bytes(4) + b"\0\2\0\2" + algorithms + b"\0"
     header = struct.pack("<II20sI", 0, 3, bytes(20), len(spec_id)) + spec_id
@@ -93,17 +93,24 @@ def test_a_log_is_as_the_firmware_profile_specifies():
 
 
 def test_pcr_values_are_extended_as_the_tpm_does():
-    events = [eventlog.locality(3), eventlog.Event(0, 8, b"v1"), eventlog.Event(17, 8, b"v2")]
+    events = [
+        eventlog.locality_event(3),
+        eventlog.SimulatedEvent(0, 8, b"v1"),
+        eventlog.SimulatedEvent(17, 8, b"v2"),
+    ]
     values = eventlog.pcr_values(events)
     first = hashlib.sha256(bytes(31) + b"\3" + hashlib.sha256(b"v1").digest()).digest()
     dynamic = hashlib.sha256(b"\xff" * 32 + hashlib.sha256(b"v2").digest()).digest()
     assert (values[0], values[17]) == (first, dynamic)
     assert (values[1], values[22]) == (bytes(32), b"\xff" * 32)
-    other_note = eventlog.Event(0, 3, b"note")
+    other_note = eventlog.SimulatedEvent(0, 3, b"note")
     assert eventlog.pcr_values([*events, other_note]) == values
 
 
 def test_secure_boot_and_kernel_of_a_boot_can_be_chosen():
-    usual, other = eventlog.boot(), eventlog.boot(secure_boot=False, kernel=b"k", command_line="c")
+    usual, other = (
+        eventlog.boot_events(),
+        eventlog.boot_events(secure_boot=False, kernel=b"k", command_line="c"),
+    )
     before, after = eventlog.pcr_values(usual), eventlog.pcr_values(other)
     assert {index for index in before if before[index] != after[index]} == {4, 7, 8, 9}

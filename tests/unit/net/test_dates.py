@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from ccgpu.azure.arm import Arm
 from ccgpu.azure.session import ENVIRONMENTS, Session
 from ccgpu.domain.catalog import Kind
-from ccgpu.fakearm import FAKE_SUBSCRIPTION, Answer, FakeArm, FakeCredential, FakeTransport
+from ccgpu.fakearm import FAKE_SUBSCRIPTION, FakeArm, FakeCredential, FakeTransport, Response
 from ccgpu.net.dates import http_date
 
 _GROUP = f"/subscriptions/{FAKE_SUBSCRIPTION}/resourceGroups/none"
@@ -65,6 +65,6 @@ def test_every_answer_of_arm_tells_its_time_once(arm, session):
 )
 def test_only_arms_own_word_is_taken(headers, moment, arm, session):
     body = {"error": {"code": "ResourceGroupNotFound", "message": "none"}}
-    arm.faults.append(lambda _: Answer(404, body, headers))
+    arm.faults.append(lambda _: Response(404, body, headers))
     Arm(session).get(Kind.GROUP, _GROUP)
     assert session.server_date.take() == moment

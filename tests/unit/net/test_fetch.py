@@ -9,7 +9,7 @@ import urllib3
 from urllib3.exceptions import ProtocolError
 
 from ccgpu.net.fetch import Ask, NoAnswer, Web
-from support.services import ABSENT, Said, Services
+from support.services import UNREACHABLE, Services, WebResponse
 
 _URL = "https://published.example/thing"
 
@@ -36,37 +36,39 @@ def _refusal(web: Web, ask: Ask) -> NoAnswer:
 
 
 def test_an_answer_is_its_bytes(services, web):
-    services.publish(_URL, Said(b"0123456789"))
+    services.publish(_URL, WebResponse(b"0123456789"))
     assert web.get(_ask()) == b"0123456789"
-    (asked,) = services.asked
+    (asked,) = services.requests
     assert (asked.method, asked.headers["Accept"]) == ("GET", "text/plain")
     assert asked.headers["User-Agent"].startswith("ccgpu/")
     assert "Authorization" not in asked.headers
 
 
 def test_a_body_makes_it_a_post_of_its_type(services, web):
-    services.publish(_URL, Said(b"ok"))
+    services.publish(_URL, WebResponse(b"ok"))
     web.get(_ask(body=b"\x30\x00", content_type="application/ocsp-request"))
-    (asked,) = services.asked
+    (asked,) = services.requests
     assert (asked.method, asked.body) == ("POST", b"\x30\x00")
     assert asked.headers["Content-Type"] == "application/ocsp-request"
 
 
 def test_one_byte_more_than_asked_for_is_refused(services, web):
-    services.publish(_URL, Said(b"0123456789a"))
+    services.publish(_URL, WebResponse(b"0123456789a"))
     refused = _refusal(web, _ask())
     assert str(refused) == "answered with more than 10 bytes"
     assert not refused.passing
 
 
 def test_an_endless_answer_is_not_read_to_its_end(services, web):
-    services.publish(_URL, Said(b"x" * 10_000_000, headers={"Content-Length": "5"}))
+    services.publish(_URL, WebResponse(b"x" * 10_000_000, headers={"Content-Length": "5"}))
     assert "more than 10 bytes" in str(_refusal(web, _ask()))
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 def test_a_redirect_is_not_followed(services, web, status):
-    services.publish(_URL, Said(b"", status, {"Location": "https://published.example/other"}))
+    services.publish(
+        _URL, WebResponse(b"", status, {"Location": "https://published.example/other"})
+    )
     refused = _refusal(web, _ask())
     assert "redirects elsewhere" in str(refused)
     assert not refused.passing
@@ -80,7 +82,7 @@ def test_no_request_leaves_without_encryption_or_for_another_host(services, web,
     refused = _refusal(web, _ask(url))
     assert "refused to send a request" in str(refused)
     assert not refused.passing
-    assert services.asked == []
+    assert services.requests == []
 
 
 @pytest.mark.parametrize(
@@ -98,7 +100,7 @@ def test_no_request_leaves_without_encryption_or_for_another_host(services, web,
     ],
 )
 def test_only_some_refusals_pass(services, web, status, headers, passing, after):
-    services.publish(_URL, Said(b"<html>", status, headers))
+    services.publish(_URL, WebResponse(b"<html>", status, headers))
     refused = _refusal(web, _ask())
     assert (refused.passing, refused.after, refused.silent) == (passing, after, False)
     assert str(status) in str(refused)
@@ -107,7 +109,7 @@ def test_only_some_refusals_pass(services, web, status, headers, passing, after)
 @pytest.mark.parametrize(
     ("error", "reason", "silent"),
     [
-        (ABSENT, "cannot be reached", True),
+        (UNREACHABLE, "cannot be reached", True),
         (requests.exceptions.ConnectionError("refused"), "cannot be reached", True),
         (requests.exceptions.SSLError("eof"), "no TLS connection", True),
         (requests.exceptions.ReadTimeout("slow"), "did not come in time", False),
@@ -125,21 +127,21 @@ def test_what_goes_wrong_on_the_way_may_pass(services, web, error, reason, silen
 
 @pytest.mark.parametrize("length", ["100", "many", "5, 5"])
 def test_an_answer_that_ends_early_or_has_no_honest_length_may_pass(services, web, length):
-    services.publish(_URL, Said(b"01234", headers={"Content-Length": length}))
+    services.publish(_URL, WebResponse(b"01234", headers={"Content-Length": length}))
     assert _refusal(web, _ask()).passing
 
 
 def test_a_packed_answer_is_refused_and_not_unpacked(services, web):
-    services.publish(_URL, Said(gzip.compress(b"ok"), headers={"Content-Encoding": "gzip"}))
+    services.publish(_URL, WebResponse(gzip.compress(b"ok"), headers={"Content-Encoding": "gzip"}))
     assert "packed" in str(_refusal(web, _ask()))
-    assert services.asked[0].headers["Accept-Encoding"] == "identity"
+    assert services.requests[0].headers["Accept-Encoding"] == "identity"
 
 
 def test_nobody_is_waited_for_longer_than_the_request_allows(services, web):
-    services.publish(_URL, Said(b"ok"))
+    services.publish(_URL, WebResponse(b"ok"))
     web.get(_ask(connect=2.0))
     web.get(_ask())
-    assert [asked.timeout for asked in services.asked] == [(2.0, 20.0), (10.0, 20.0)]
+    assert [asked.timeout for asked in services.requests] == [(2.0, 20.0), (10.0, 20.0)]
 
 
 def test_the_sdk_has_a_place_to_leave_its_warnings_in_other_than_stderr():

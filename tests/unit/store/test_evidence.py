@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from ccgpu.domain.evidence import Evidence, NamedManifest
 from ccgpu.errors import InvalidFile
-from ccgpu.fakeguest.evidence.amd import Chip, authority, make
+from ccgpu.fakeguest.evidence.amd import SimulatedChip, authority_certificate, make_authorities
 from ccgpu.fakeguest.evidence.pki import pem
 from ccgpu.store import evidence
 from ccgpu.store.evidence import limits
@@ -249,7 +249,7 @@ def test_the_callers_collateral_stands_beside_the_evidences(tmp_path, folder):
 
 
 def test_certificates_and_lists_of_several_machines_are_all_kept(folder):
-    other = vm().amd.vcek(Chip(hwid=bytes(range(100, 164)))).signed_by(vm().amd.ask_key)
+    other = vm().amd.vcek(SimulatedChip(hwid=bytes(range(100, 164)))).signed_by(vm().amd.ask_key)
     lists = [vm().amd.crl(serial).signed_by(vm().amd.ark_key) for serial in (1, 2)]
     path = folder(a=REPORT, b_der=_vcek(), c_der=other, d_der=lists[0], e_der=lists[1])
     found = evidence.read_evidence(path)
@@ -262,7 +262,7 @@ def test_certificates_and_lists_of_several_machines_are_all_kept(folder):
 
 
 def test_two_chains_beside_the_evidence_are_refused_and_of_the_caller_kept(folder):
-    other = make("Milan", bits=2048)
+    other = make_authorities("Milan", bits=2048)
     path = folder(a=REPORT, b_pem=vm().amd.chain, c_pem=other.chain)
     with pytest.raises(InvalidFile, match="two files of the kind chain"):
         evidence.read_evidence(path)
@@ -279,7 +279,7 @@ def test_a_certificate_of_a_version_that_does_not_exist_is_passed_over(folder):
 
 def test_a_damaged_gpu_report_or_ocsp_answer_is_still_taken_for_one(folder):
     report = b"\x10" + GPU[1:] + b"\x11\x60" + bytes(4000)
-    answer = ocsp_answers.answer(2, 0)
+    answer = ocsp_answers.ocsp_response(2, 0)
     damaged = b"\x31" + answer[1:]
     found = evidence.read_evidence(folder(a=report, b=damaged))
 
@@ -310,7 +310,9 @@ def test_the_chain_may_be_a_file_of_its_own_and_the_chips_certificate_der(folder
 
 
 def test_other_certificates_are_of_a_gpu_in_pem_and_ignored_in_der(folder):
-    other = authority("Somebody", vm().amd.ask_key, "Somebody", 7).signed_by(vm().amd.ask_key)
+    other = authority_certificate("Somebody", vm().amd.ask_key, "Somebody", 7).signed_by(
+        vm().amd.ask_key
+    )
     found = evidence.read_evidence(folder(report_bin=GPU, chain_pem=pem(other), ak_der=other))
 
     assert [gpu.chain for gpu in found.gpus] == [pem(other)]

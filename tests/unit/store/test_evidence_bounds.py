@@ -110,7 +110,7 @@ def test_collateral_from_a_folder_counts_too(tmp_path):
 
 def test_a_verdict_on_all_that_is_read_stays_short():
     """The most GPUs with the most answers: each check is one line of the verdict."""
-    one = gpus.asked(gpus.gpu())
+    one = gpus.nonce_evidence(gpus.gpu())
     ocsp = (one.collateral.ocsp * bounds.MAX_OCSP_ANSWERS)[: bounds.MAX_OCSP_ANSWERS]
     rims = (one.collateral.rims * bounds.MAX_RIMS)[: bounds.MAX_RIMS]
     most = replace(

@@ -15,7 +15,7 @@ from ccgpu.fakeguest.evidence import quote, tokens
 from ccgpu.store import evidence
 from support import documents, gpus
 from support.cli import Shell
-from support.vms import AT, NONCE, Judge, asked, roots, vm
+from support.vms import AT, NONCE, Judge, amd_roots, nonce_evidence, vm
 
 _CPU = Judge("cpu-only", AppraisalInputs(AT, NONCE))
 _GPU = Judge("gpu-only", AppraisalInputs(AT, NONCE))
@@ -36,7 +36,7 @@ def write(tmp_path):
 
 def _of_gpu(found: Evidence) -> Evidence:
     """What was read of a GPU, with the collateral and the roots of the simulation."""
-    whole = gpus.asked(gpus.gpu())
+    whole = gpus.nonce_evidence(gpus.gpu())
     state = [replace(gpu, state=gpus.GOOD) for gpu in found.gpus]
     return replace(
         found,
@@ -47,19 +47,19 @@ def _of_gpu(found: Evidence) -> Evidence:
 
 
 def _of_cpu(found: Evidence) -> Evidence:
-    return replace(found, simulated_roots=roots(vm()))
+    return replace(found, simulated_roots=amd_roots(vm()))
 
 
 @pytest.fixture(scope="module")
 def gpu():
     """Evidence of one GPU."""
-    return gpus.asked(gpus.gpu()).gpus[0]
+    return gpus.nonce_evidence(gpus.gpu()).gpus[0]
 
 
 @pytest.fixture(scope="module")
 def cpu() -> CpuEvidence:
     """Evidence of a VM."""
-    found = asked(vm()).cpu
+    found = nonce_evidence(vm()).cpu
     assert found is not None
     return found
 
@@ -118,8 +118,8 @@ def test_a_request_to_nvidias_service(write, gpu):
 
 def _quoted(cpu, *covered):
     """The same evidence with a quote of some PCRs, and the values of all 24."""
-    message = quote.Quote({index: vm().pcrs[index] for index in covered}, NONCE).raw
-    return replace(cpu, quote=message, signature=quote.sign(vm().ak, message))
+    message = quote.QuoteTemplate({index: vm().pcrs[index] for index in covered}, NONCE).raw
+    return replace(cpu, quote=message, signature=quote.sign_quote(vm().ak, message))
 
 
 @pytest.mark.parametrize("beside", [False, True])
@@ -168,7 +168,7 @@ def test_a_pcr_that_is_covered_and_wrong_or_missing_is_still_refused(cpu):
     part = _quoted(cpu, *range(15))
     wrong = {**(part.pcrs or {}), 3: bytes(32)}
     missing = {index: value for index, value in (part.pcrs or {}).items() if index != 3}
-    found = asked(vm())
+    found = nonce_evidence(vm())
 
     assert _CPU(replace(found, cpu=replace(part, pcrs=wrong))).verdict == "rejected"
     assert "vtpm.pcrs.selection" in _CPU(replace(found, cpu=replace(part, pcrs=missing))).reasons
@@ -227,7 +227,7 @@ def test_the_certificate_in_thims_answer_is_used(write, cpu):
 
 def test_thims_answer_in_a_folder_of_collateral_is_used(write, cpu, tmp_path):
     write(documents.thim(cpu.vek or b"", cpu.chain or b""), "collateral/thim.json")
-    bare = replace(asked(vm()), cpu=replace(cpu, vek=None, chain=None))
+    bare = replace(nonce_evidence(vm()), cpu=replace(cpu, vek=None, chain=None))
 
     found = evidence.add_collateral(bare, tmp_path / "collateral")
     assert _CPU(found).verdict == "accepted"
@@ -286,7 +286,7 @@ _NRAS, _MAA = tokens.nras_signer(), tokens.maa_signer()
 @pytest.fixture(scope="module")
 def opinions():
     """The tokens of both services."""
-    nras = tokens.NrasAnswer(_NRAS, NONCE, issued=AT).signed()
+    nras = tokens.NrasResponse(_NRAS, NONCE, issued=AT).signed()
     return nras, tokens.MaaToken(_MAA, NONCE, issued=AT).signed()
 
 

@@ -7,19 +7,19 @@ import pytest
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.resource import kind_of, tags_of
 from ccgpu.errors import AlreadyExists, AzureRefused, Interrupted, NotFound
-from ccgpu.fakearm import Answer, Fault, Request
+from ccgpu.fakearm import Fault, Request, Response
 from ccgpu.workflows.show import list_deployments, show
 from support import faults
 from support.cloud import Machine, make_spec
-from support.faults import AfterCommit, Nth, of
-from support.leases import HOUR, Before, collect, elsewhere, extend
+from support.faults import AfterCommit, NthRequest, request_to
+from support.leases import HOUR, BeforeRequest, collect, extend, other_machine
 
 pytestmark = pytest.mark.usefixtures("lists")
 
 VM = "/resourceGroups/ccgpu-demo/providers/Microsoft.Compute/virtualMachines/demo"
 NSG = "/resourceGroups/ccgpu-demo/providers/Microsoft.Network/networkSecurityGroups/demo-nsg"
-PUT = of("PUT", "/virtualMachines/demo")
-PATCH = of("PATCH", "/virtualMachines/demo")
+PUT = request_to("PUT", "/virtualMachines/demo")
+PATCH = request_to("PATCH", "/virtualMachines/demo")
 
 
 def at(text: str) -> float:
@@ -36,10 +36,10 @@ def expiries(machine: Machine) -> dict[str, str]:
 
 def test_the_time_to_live_begins_with_the_put_that_is_accepted(machine: Machine) -> None:
     waits = faults.error(429, "TooManyRequests", Retry_After="1500")
-    machine.arm.faults.append(Nth(0, PUT, waits))
+    machine.arm.faults.append(NthRequest(0, PUT, waits))
     accepted: list[float] = []
 
-    def committed(request: Request, _: Answer) -> None:
+    def committed(request: Request, _: Response) -> None:
         if PUT(request):
             accepted.append(machine.arm.now())
 
@@ -65,12 +65,12 @@ def test_creating_what_is_over_again_wants_it_again(machine: Machine) -> None:
     machine.create(make_spec(ttl="1h"))
     assert {method for method, _ in machine.writes()[before:]} == {"PATCH"}
     assert machine.get(VM)["tags"]["ccgpu-created"] == born
-    assert collect(elsewhere(machine)).found == ()
+    assert collect(other_machine(machine)).found == ()
 
 
 def test_an_extension_marks_all_and_keeps_what_others_wrote(machine: Machine) -> None:
     machine.create(make_spec(tags={"team": "a"}))
-    done = extend(elsewhere(machine), 4)
+    done = extend(other_machine(machine), 4)
     assert set(expiries(machine).values()) == {done.expires}
     assert len(done.resources) == len(expiries(machine)) == 7
     assert machine.get(VM)["tags"]["team"] == "a"
@@ -87,8 +87,8 @@ def test_a_tag_that_comes_in_between_is_not_lost(machine: Machine) -> None:
         cloud.arm.tag(Kind.VM, vm, tags)
         machine.arm.advance(20)
 
-    class BeforePatch(Before):
-        def __call__(self, request: Request) -> Answer | None:
+    class BeforePatch(BeforeRequest):
+        def __call__(self, request: Request) -> Response | None:
             return super().__call__(request) if PATCH(request) else None
 
     between = BeforePatch(machine.arm, 0, meanwhile)
@@ -101,7 +101,9 @@ def test_a_tag_that_comes_in_between_is_not_lost(machine: Machine) -> None:
 
 def test_one_that_never_rests_is_given_up(machine: Machine) -> None:
     machine.create()
-    machine.arm.faults.append(Nth(0, PATCH, faults.error(412, "PreconditionFailed"), times=None))
+    machine.arm.faults.append(
+        NthRequest(0, PATCH, faults.error(412, "PreconditionFailed"), times=None)
+    )
     with pytest.raises(AlreadyExists):
         extend(machine, 4)
 
@@ -109,7 +111,7 @@ def test_one_that_never_rests_is_given_up(machine: Machine) -> None:
 def test_the_first_mark_is_enough_to_live(machine: Machine) -> None:
     machine.create(make_spec(ttl="1h"))
     machine.arm.advance(2 * HOUR)
-    machine.arm.on_commit = AfterCommit(0, of("PATCH", "/"), KeyboardInterrupt())
+    machine.arm.on_commit = AfterCommit(0, request_to("PATCH", "/"), KeyboardInterrupt())
     with pytest.raises(Interrupted) as caught:
         extend(machine, 4)
     assert caught.value.hint == "`ccgpu extend demo --ttl 4h` continues"
@@ -118,7 +120,7 @@ def test_the_first_mark_is_enough_to_live(machine: Machine) -> None:
     }
     machine.arm.on_commit = None
     machine.arm.advance(60)
-    assert collect(elsewhere(machine)).found == ()
+    assert collect(other_machine(machine)).found == ()
 
 
 @pytest.mark.parametrize("resting", [True, False])
@@ -154,7 +156,7 @@ def test_what_is_not_there_cannot_be_extended(machine: Machine) -> None:
 
 def test_what_goes_meanwhile_is_said_to_be_gone(machine: Machine) -> None:
     machine.create()
-    gone = Before(machine.arm, 14, lambda: elsewhere(machine).delete())
+    gone = BeforeRequest(machine.arm, 14, lambda: other_machine(machine).delete())
     machine.arm.faults.append(gone)
     with pytest.raises(NotFound):
         extend(machine, 4)
@@ -176,7 +178,7 @@ def _without_dates(machine: Machine) -> Fault:
     """A proxy that takes the `Date` of every answer away."""
     inside = False
 
-    def fault(request: Request) -> Answer | None:
+    def fault(request: Request) -> Response | None:
         nonlocal inside
         if inside:
             return None
@@ -186,7 +188,7 @@ def _without_dates(machine: Machine) -> Fault:
         finally:
             inside = False
         headers = {name: value for name, value in answer.headers.items() if name != "Date"}
-        return Answer(answer.status, answer.body, headers)
+        return Response(answer.status, answer.body, headers)
 
     return fault
 
@@ -194,17 +196,17 @@ def _without_dates(machine: Machine) -> Fault:
 def test_an_interrupted_collection_says_how_to_go_on(machine: Machine) -> None:
     machine.create(make_spec(ttl="1h"))
     machine.arm.advance(2 * HOUR)
-    machine.arm.on_commit = AfterCommit(0, of("DELETE", "/"), KeyboardInterrupt())
+    machine.arm.on_commit = AfterCommit(0, request_to("DELETE", "/"), KeyboardInterrupt())
     with pytest.raises(Interrupted, match="not every expired deployment"):
-        collect(elsewhere(machine))
+        collect(other_machine(machine))
     machine.arm.on_commit = None
-    collect(elsewhere(machine))
+    collect(other_machine(machine))
     assert machine.kinds() == []
 
 
 def test_an_extend_that_fails_says_what_there_is(machine: Machine) -> None:
     machine.create(make_spec(ttl="2h"))
-    machine.arm.faults.append(Nth(0, of("PATCH", "/"), faults.FORBIDDEN, times=None))
+    machine.arm.faults.append(NthRequest(0, request_to("PATCH", "/"), faults.FORBIDDEN, times=None))
     with pytest.raises(AzureRefused) as caught:
         extend(machine, 4)
     assert {one.id for one in caught.value.resources if one.state == "exists"} == machine.ids()

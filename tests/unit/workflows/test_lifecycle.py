@@ -4,11 +4,11 @@ import pytest
 
 from ccgpu.domain.status import State
 from ccgpu.errors import GuestNotReady, NotFound, TimedOut, UsageProblem
-from ccgpu.fakearm import Answer
+from ccgpu.fakearm import Response
 from ccgpu.workflows import lifecycle
 from ccgpu.workflows.show import list_deployments, show
 from support.cloud import Machine, make_spec
-from support.faults import Nth, of
+from support.faults import NthRequest, request_to
 
 pytestmark = pytest.mark.usefixtures("lists")
 
@@ -58,13 +58,13 @@ def test_wait_has_an_end(machine: Machine) -> None:
 
 
 def test_a_guest_that_does_not_come_up_is_said_to_be_so_and_kept(machine: Machine) -> None:
-    view = of("GET", "/virtualMachines/demo")
+    view = request_to("GET", "/virtualMachines/demo")
     machine.create(wait=False)
     lifecycle.wait_for_state(machine.cloud, "demo", State.BOOTING)
     body = machine.get(
         "/resourceGroups/ccgpu-demo/providers/Microsoft.Compute/virtualMachines/demo"
     )
-    machine.arm.faults.append(Nth(0, view, Answer(200, body), times=None))
+    machine.arm.faults.append(NthRequest(0, view, Response(200, body), times=None))
     with pytest.raises(GuestNotReady, match="still booting"):
         machine.create()
     machine.arm.faults.clear()

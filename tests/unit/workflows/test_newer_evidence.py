@@ -6,14 +6,16 @@ import pytest
 
 from ccgpu.attest.gpu.roots import NVIDIA_DEVICE
 from ccgpu.errors import EvidenceRejected, EvidenceUnavailable
-from ccgpu.fakeguest.evidence.spdm import Versioned
+from ccgpu.fakeguest.evidence.spdm import VersionedOpaqueData
 from ccgpu.workflows import supplies
 from support import gpus
 from support.vms import AT
 
 
 def test_collateral_of_a_newer_report_is_not_refused_but_unavailable():
-    newer = gpus.asked(replace(gpus.gpu(), versioned=Versioned(version=(3, 0, 0)))).gpus[0]
+    newer = gpus.nonce_evidence(
+        replace(gpus.gpu(), versioned=VersionedOpaqueData(version=(3, 0, 0)))
+    ).gpus[0]
 
     with pytest.raises(EvidenceUnavailable, match=r"NVDAOD: version 3\.0\.0") as caught:
         supplies.of_gpu(newer, NVIDIA_DEVICE, AT)
@@ -22,7 +24,7 @@ def test_collateral_of_a_newer_report_is_not_refused_but_unavailable():
 
 
 def test_a_damaged_report_is_refused():
-    damaged = replace(gpus.asked(gpus.gpu()).gpus[0], report=b"\x11\xe0")
+    damaged = replace(gpus.nonce_evidence(gpus.gpu()).gpus[0], report=b"\x11\xe0")
 
     with pytest.raises(EvidenceRejected):
         supplies.of_gpu(damaged, NVIDIA_DEVICE, AT)

@@ -11,7 +11,7 @@ from support.cloud import Machine, make_spec
 
 _OFFERED = f"{NCC_H100_V5} is offered in centralus, eastus2, westeurope"
 _FAMILY = "StandardNCCads2023Family"
-_NO_PROVIDERS_READ = faults.Nth(
+_NO_PROVIDERS_READ = faults.NthRequest(
     0,
     lambda request: (
         "/providers/microsoft." in request.path.casefold() and request.path.count("/") == 4
@@ -70,7 +70,9 @@ def test_who_may_not_read_providers_gets_the_command_from_the_first_put(machine:
     machine.arm.faults.append(_NO_PROVIDERS_READ)
     text = "The subscription is not registered to use namespace 'Microsoft.Network'."
     put = faults.error(409, "MissingSubscriptionRegistration", text)
-    machine.arm.faults.append(faults.Nth(0, faults.of("PUT", "Microsoft.Network"), put))
+    machine.arm.faults.append(
+        faults.NthRequest(0, faults.request_to("PUT", "Microsoft.Network"), put)
+    )
     with pytest.raises(AzureRefused) as caught:
         machine.create()
     assert caught.value.code == "MissingSubscriptionRegistration"

@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 
 from ccgpu.errors import AzureRefused, Denied, InvalidFile, NotFound
-from ccgpu.fakearm import Answer, Request
+from ccgpu.fakearm import Request, Response
 from ccgpu.workflows.create.planning import preview
 from support import faults
-from support.cloud import Machine, make_spec, options
+from support.cloud import Machine, create_options, make_spec
 
 _OTHER = "00000000-0000-4000-8000-0000000000bb"
 _KIND = "ConfidentialVmEncryptedWithCustomerKey"
@@ -26,18 +26,18 @@ class Theirs:
 
     def __init__(self, machine: Machine, **found: Any) -> None:
         self.found: dict[str, Any] = found
-        self.refusal: Answer | None = None
+        self.refusal: Response | None = None
         self.asked: list[str] = []
         machine.arm.faults.insert(0, self)
 
-    def __call__(self, request: Request) -> Answer | None:
+    def __call__(self, request: Request) -> Response | None:
         if f"/subscriptions/{_OTHER}/" not in request.path:
             return None
         self.asked.append(f"{request.method} {request.path}")
         if self.refusal is not None:
             return self.refusal
         body = self.found.get(request.path.rsplit("/", 1)[-1])
-        return Answer(200, {"id": request.path} | body) if body else faults.NOT_FOUND
+        return Response(200, {"id": request.path} | body) if body else faults.NOT_FOUND
 
 
 def _their_set(kind: str | None = _KIND, region: str = "eastus2") -> dict[str, Any]:
@@ -59,7 +59,7 @@ def _refused(machine: Machine, kind: type[Exception], **changes: Any) -> Any:
 def test_a_set_of_another_subscription_is_read_there(machine: Machine) -> None:
     theirs = Theirs(machine, own=_their_set(region="westeurope"))
     spec = make_spec(**_with_set(regions=["eastus2", "westeurope"]))
-    found = preview(machine.cloud, spec, options())
+    found = preview(machine.cloud, spec, create_options())
     assert found.candidate.placement.region == "westeurope"
     assert theirs.asked == [f"GET {_group(_OTHER)}/{_SET}"]
 
@@ -108,11 +108,11 @@ _WRONG_TENANT = faults.error(401, "InvalidAuthenticationTokenTenant", "wrong iss
     ids=["denied", "absent", "no group", "unknown subscription", "other tenant", "odd"],
 )
 def test_a_set_that_cannot_be_read_is_named_with_its_subscription_and_the_right(
-    machine: Machine, answer: Answer, kind: type[Exception], words: list[str], command: str
+    machine: Machine, answer: Response, kind: type[Exception], words: list[str], command: str
 ) -> None:
     Theirs(machine).refusal = answer
     spec = make_spec(**_with_set())
-    planned = {"plan": lambda: preview(machine.cloud, spec, options())}
+    planned = {"plan": lambda: preview(machine.cloud, spec, create_options())}
     with pytest.raises(kind) as caught:
         planned.get(command, lambda: machine.create(spec))()
     err: Any = caught.value
@@ -143,7 +143,7 @@ def test_a_subnet_of_another_subscription_is_read_there_and_decides_the_region(
     }
     theirs = Theirs(machine, hub=network)
     spec = make_spec(subnet=subnet, regions=["eastus2", "westeurope"])
-    found = preview(machine.cloud, spec, options())
+    found = preview(machine.cloud, spec, create_options())
     assert found.candidate.placement.region == "westeurope"
     assert theirs.asked == [f"GET {_group(_OTHER)}/{_VNET}"]
     err = _refused(machine, InvalidFile, subnet=subnet)
@@ -170,7 +170,7 @@ def test_identities_are_looked_for_where_they_are(machine: Machine) -> None:
     err = _refused(machine, Denied, identities=[identity])
     assert "Microsoft.ManagedIdentity/userAssignedIdentities/read is missing" in str(err)
     theirs.refusal, theirs.found = None, {"reader": {"location": "anywhere"}}
-    preview(machine.cloud, make_spec(identities=[identity]), options())
+    preview(machine.cloud, make_spec(identities=[identity]), create_options())
 
 
 def test_a_vm_that_is_there_needs_nothing_read_again(machine: Machine) -> None:

@@ -16,7 +16,7 @@ from ccgpu.workflows.create.context import CreateContext
 from ccgpu.workflows.create.stages import STAGES, Stage, create, next_stage
 from ccgpu.workflows.show import show
 from support import processes
-from support.cloud import Machine, make_spec, options
+from support.cloud import Machine, create_options, make_spec
 
 
 def tag_group(context: CreateContext) -> CreateContext:
@@ -39,7 +39,7 @@ WITH_TOY = (*STAGES, TOY)
 def create_with_toy(machine: Machine, stage: Stage = TOY, **changes: object) -> object:
     stages = (*STAGES, stage)
     return create(
-        machine.cloud, make_spec(), options(**changes), machine.events.append, stages=stages
+        machine.cloud, make_spec(), create_options(**changes), machine.events.append, stages=stages
     )
 
 
@@ -87,7 +87,7 @@ def test_a_create_goes_on_at_the_stage_that_failed(machine):
 def test_only_a_new_resource_begins_the_stages_anew(machine, change, times):
     create_with_toy(machine)
     changed = make_spec(**change)
-    create(machine.cloud, changed, options(), machine.events.append, stages=WITH_TOY)
+    create(machine.cloud, changed, create_options(), machine.events.append, stages=WITH_TOY)
     assert told(machine) == ["toy"] * times
 
 
@@ -110,7 +110,7 @@ def test_events_and_show_name_the_stage(machine):
         create(
             machine.cloud,
             make_spec(),
-            options(),
+            create_options(),
             machine.events.append,
             stages=(STAGES[0], refused),
         )
@@ -121,14 +121,19 @@ def test_events_and_show_name_the_stage(machine):
 
 
 def test_a_create_that_is_killed_in_or_after_a_stage_goes_on_there(tmp_path):
-    steps = processes.steps_of(create_with_toy, tmp_path / "world", tmp_path / "state")
-    before = processes.steps_of(Machine.create, tmp_path / "world2", tmp_path / "state2")
+    steps = processes.count_steps(create_with_toy, tmp_path / "world", tmp_path / "state")
+    before = processes.count_steps(Machine.create, tmp_path / "world2", tmp_path / "state2")
     assert steps > before
     for at in range(before - 2, steps):
         folder = tmp_path / str(at)
         folder.mkdir()
         world, state = folder / "world", folder / "state"
-        assert processes.end(processes.start(create_with_toy, world, state, kill_at=at)) == -9
+        assert (
+            processes.wait_for_exit(
+                processes.start_command(create_with_toy, world, state, kill_at=at)
+            )
+            == -9
+        )
         machine = Machine(FakeArm(world), state)
         create_with_toy(machine)
         assert tags(machine)["toy"] == "done", at

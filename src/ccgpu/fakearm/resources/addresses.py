@@ -3,21 +3,21 @@
 import ipaddress
 
 from ccgpu.fakearm import errors, kinds, network_errors, operations
-from ccgpu.fakearm.call import Call, accepted
+from ccgpu.fakearm.call import ArmCall, accepted_response
 from ccgpu.fakearm.operations import Operation
 from ccgpu.fakearm.resources import tracked
-from ccgpu.fakearm.wire import Answer, Body
-from ccgpu.fakearm.world import Ref, Resource, World
+from ccgpu.fakearm.wire import Body, Response
+from ccgpu.fakearm.world import Reference, StoredResource, World
 
 # RFC 5737: nobody answers there.
 _POOLS = (ipaddress.IPv4Network("198.51.100.0/24"), ipaddress.IPv4Network("203.0.113.0/24"))
-_POOL = [str(address) for pool in _POOLS for address in pool.hosts()]
+_ADDRESSES = [str(address) for pool in _POOLS for address in pool.hosts()]
 # The caller of the simulated subscription comes from this one (`FakeCredential`).
-CALLER = "203.0.113.7"
-_POOL.remove(CALLER)
+CALLER_ADDRESS = "203.0.113.7"
+_ADDRESSES.remove(CALLER_ADDRESS)
 
 
-def view(world: World, address: Resource) -> Body:
+def view(world: World, address: StoredResource) -> Body:
     body = {**address.body, "properties": dict(address.properties)}
     for role, key in (("pip", "ipConfiguration"), ("nat-pip", "natGateway")):
         for ref in world.referrers(address.id, role):
@@ -25,12 +25,12 @@ def view(world: World, address: Resource) -> Body:
     return body
 
 
-def _refuse_delete(world: World, address: Resource) -> None:
+def _refuse_delete(world: World, address: StoredResource) -> None:
     for ref in world.referrers(address.id):
         raise network_errors.address_in_use(address.id, ref.source)
 
 
-RULES = tracked.Rules(
+RULES = tracked.KindRules(
     kinds.PUBLIC_IP,
     view=view,
     refuse_delete=_refuse_delete,
@@ -39,17 +39,19 @@ RULES = tracked.Rules(
 )
 
 
-def put(call: Call) -> Answer:
-    wanted = tracked.draft(call, kinds.PUBLIC_IP)
-    address = make(call.world, wanted)
+def put(call: ArmCall) -> Response:
+    wanted = tracked.validate_put(call, kinds.PUBLIC_IP)
+    address = build_address(call.world, wanted)
     call.world.save(address)
     call.world.bill(address)
     operation = operations.begin(call.world, "address", address, call.world.seconds("publicIp"))
     after = 1 if wanted.existing is None else None
-    return accepted(call, wanted.status, operation, view(call.world, address), retry_after=after)
+    return accepted_response(
+        call, wanted.status, operation, view(call.world, address), retry_after=after
+    )
 
 
-def make(world: World, wanted: tracked.Draft) -> Resource:
+def build_address(world: World, wanted: tracked.PutRequest) -> StoredResource:
     """The address that `wanted` asks for, not yet assigned."""
     given, sku = wanted.properties, wanted.body.get("sku") or {}
     if sku.get("name", "Basic") == "Basic":
@@ -81,31 +83,31 @@ def make(world: World, wanted: tracked.Draft) -> Resource:
         properties["ipAddress"] = old.properties["ipAddress"]
     if given.get("deleteOption"):
         properties["deleteOption"] = given["deleteOption"]
-    address = tracked.resource_of(world, kinds.PUBLIC_IP, wanted, properties, "Updating")
+    address = tracked.build_resource(world, kinds.PUBLIC_IP, wanted, properties, "Updating")
     address.body["sku"] = {"name": sku["name"], "tier": sku.get("tier", "Regional")}
     return address
 
 
-def assigned(world: World, operation: Operation, address: Resource) -> Body | None:
+def finish_write(world: World, operation: Operation, address: StoredResource) -> Body | None:
     """The end of a write: the address is known from now on, and stays."""
-    assign(world, address)
-    return tracked.succeeded(world, operation, address)
+    assign_address(world, address)
+    return tracked.finish_write(world, operation, address)
 
 
-def assign(world: World, address: Resource) -> None:
+def assign_address(world: World, address: StoredResource) -> None:
     """Give it an address that no other resource has, as long as there is one."""
     if "ipAddress" in address.properties:
         return
-    place = int(world.digest(8), 16) % len(_POOL)
-    ordered = _POOL[place:] + _POOL[:place]
+    place = int(world.digest(8), 16) % len(_ADDRESSES)
+    ordered = _ADDRESSES[place:] + _ADDRESSES[:place]
     chosen = next((one for one in ordered if not world.details(f"ip:{one}", "address")), ordered[0])
     address.properties["ipAddress"] = chosen
-    world.refer(address, [Ref(f"ip:{chosen}", address.id, address.key, "address")])
+    world.refer(address, [Reference(f"ip:{chosen}", address.id, address.key, "address")])
 
 
-def is_free(world: World, text: str, address: Resource) -> bool:
+def claim_address(world: World, text: str, address: StoredResource) -> bool:
     """Whether no other resource has this address; from now on `address` has it."""
     if any(ref.owner != address.key for ref in world.referrers(f"ip:{text}", "address")):
         return False
-    world.refer(address, [Ref(f"ip:{text}", address.id, address.key, "address")])
+    world.refer(address, [Reference(f"ip:{text}", address.id, address.key, "address")])
     return True

@@ -10,39 +10,39 @@ _TYPE = re.compile(rf"resourceType eq {_TEXT}", re.IGNORECASE)
 _LOCATION = re.compile(rf"location eq {_TEXT}", re.IGNORECASE)
 
 
-def matching(text: str | None, bodies: list[Body]) -> list[Body]:
+def filter_bodies(text: str | None, bodies: list[Body]) -> list[Body]:
     """Those of `bodies` that the filter lets through. Tag names compare without case."""
     if not text:
         return bodies
     if found := _TAG.fullmatch(text):
-        name, value = (_plain(part) for part in found.groups())
-        return [body for body in bodies if _tagged(body, name or "", value)]
+        name, value = (_unquote(part) for part in found.groups())
+        return [body for body in bodies if _has_tag(body, name or "", value)]
     if found := _TYPE.fullmatch(text):
-        kind = _plain(found[1])
+        kind = _unquote(found[1])
         return [body for body in bodies if body["type"].lower() == (kind or "").lower()]
     raise FakeGap(f"$filter={text}")
 
 
-def is_by_tag(text: str | None) -> bool:
+def filters_by_tag(text: str | None) -> bool:
     """Whether the list is filtered by a tag's name, or by name and value."""
     return bool(text and _TAG.fullmatch(text))
 
 
-def location(text: str | None) -> str | None:
+def filtered_region(text: str | None) -> str | None:
     """The region of `location eq 'x'`; None without a filter."""
     if not text:
         return None
     found = _LOCATION.fullmatch(text)
     if not found:
         raise FakeGap(f"$filter={text}")
-    return (_plain(found[1]) or "").lower()
+    return (_unquote(found[1]) or "").lower()
 
 
-def _plain(quoted: str | None) -> str | None:
+def _unquote(quoted: str | None) -> str | None:
     return None if quoted is None else quoted.replace("''", "'")
 
 
-def _tagged(body: Body, name: str, value: str | None) -> bool:
+def _has_tag(body: Body, name: str, value: str | None) -> bool:
     for key, one in (body.get("tags") or {}).items():
         if key.lower() == name.lower():
             return value is None or one == value

@@ -8,26 +8,26 @@ import re
 from ccgpu.fakearm import errors, kinds, lag, operations
 from ccgpu.fakearm.call import (
     IN_GROUP,
-    Call,
+    ArmCall,
     Route,
     Routes,
     group_id,
-    location_of,
-    paged,
+    page_response,
+    read_location,
+    read_tags,
     require_group,
-    tags_of,
 )
 from ccgpu.fakearm.operations import Operation
 from ccgpu.fakearm.resources import tracked
-from ccgpu.fakearm.resources.filters import is_by_tag, matching
-from ccgpu.fakearm.wire import Answer, Body
-from ccgpu.fakearm.world import Resource, World
+from ccgpu.fakearm.resources.filters import filter_bodies, filters_by_tag
+from ccgpu.fakearm.wire import Body, Response
+from ccgpu.fakearm.world import StoredResource, World
 
 # Microsoft Learn, "Naming rules and restrictions for Azure resources".
 _NAME = re.compile(r"[\w.()-]{0,89}[\w()-]")
 
 
-def put(call: Call) -> Answer:
+def put_group(call: ArmCall) -> Response:
     body, name = call.body(), call.names[1]
     if not _NAME.fullmatch(name):
         raise errors.invalid_group_name(name)
@@ -35,7 +35,7 @@ def put(call: Call) -> Answer:
     old = call.world.find(id_)
     if old is not None and old.state == "Deleting":
         raise errors.group_being_deleted(name)
-    location, tags = location_of(call, body, kinds.GROUP, old), tags_of(body)
+    location, tags = read_location(call, body, kinds.GROUP, old), read_tags(body)
     shown: Body = {
         "id": old.id if old else id_,
         "name": old.name if old else name,
@@ -45,35 +45,37 @@ def put(call: Call) -> Answer:
     if tags is not None:
         shown["tags"] = tags
     shown["properties"] = {"provisioningState": "Succeeded"}
-    group = Resource(shown["id"], kinds.GROUP, shown, old.created if old else call.world.at)
+    group = StoredResource(shown["id"], kinds.GROUP, shown, old.created if old else call.world.at)
     call.world.save(group)
-    return Answer(200 if old else 201, shown)
+    return Response(200 if old else 201, shown)
 
 
-def get(call: Call) -> Answer:
-    return Answer(200, require_group(call).body)
+def get_group(call: ArmCall) -> Response:
+    return Response(200, require_group(call).body)
 
 
-def exists(call: Call) -> Answer:
+def head_group(call: ArmCall) -> Response:
     found = call.world.find(group_id(call.world.subscription, call.names[1]))
-    return Answer(204 if found else 404)
+    return Response(204 if found else 404)
 
 
-def patch(call: Call) -> Answer:
+def patch_group(call: ArmCall) -> Response:
     group = require_group(call, write=True)
-    group.body["tags"] = tracked.only_tags(call)
+    group.body["tags"] = tracked.read_tags_patch(call)
     call.world.save(group)
-    return Answer(200, group.body)
+    return Response(200, group.body)
 
 
-def list_(call: Call) -> Answer:
-    found = lag.listed(call.world, kinds.GROUP)
-    return paged(call, matching(call.query.get("$filter"), [one.body for one in found]))
+def list_groups(call: ArmCall) -> Response:
+    found = lag.visible_resources(call.world, kinds.GROUP)
+    return page_response(
+        call, filter_bodies(call.query.get("$filter"), [one.body for one in found])
+    )
 
 
-def delete(call: Call) -> Answer:
+def delete_group(call: ArmCall) -> Response:
     group = require_group(call)
-    running = operations.pending(call.world, group.key)
+    running = operations.running_operations(call.world, group.key)
     if running:
         operation = running[0]
     else:
@@ -81,14 +83,14 @@ def delete(call: Call) -> Answer:
         call.world.save(group)
         seconds = call.world.seconds("group.delete")
         operation = operations.begin(call.world, "group.delete", group, seconds, family="group")
-    location = operations.uri(call.world, operation, call.host)
-    return Answer(202, None, {"Location": location, "Retry-After": "15"})
+    location = operations.operation_url(call.world, operation, call.host)
+    return Response(202, None, {"Location": location, "Retry-After": "15"})
 
 
-def deleted(world: World, _: Operation, group: Resource) -> Body | None:
+def finish_delete(world: World, _: Operation, group: StoredResource) -> Body | None:
     """The end of a deletion: all goes; or what outsiders hold stays, and so does the group."""
     inside = world.of_group(group.name)
-    kept = _kept(world, inside, group)
+    kept = _kept_keys(world, inside, group)
     for one in inside:
         if one.key not in kept:
             operations.preempt(world, one)
@@ -112,9 +114,9 @@ def deleted(world: World, _: Operation, group: Resource) -> Body | None:
     )
 
 
-def _kept(world: World, inside: list[Resource], group: Resource) -> set[str]:
+def _kept_keys(world: World, inside: list[StoredResource], group: StoredResource) -> set[str]:
     """What a setting keeps, or somebody outside holds; and what these hold, and so on."""
-    holders = {one.key: _holders(world, one) for one in inside}
+    holders = {one.key: _referring_resources(world, one) for one in inside}
     mine, survivors = f"{group.key}/", world.settings.at("survivors")
     more = {id_.lower() for id_ in survivors} & holders.keys()
     more |= {key for key, by in holders.items() if any(not one.startswith(mine) for one in by)}
@@ -125,7 +127,7 @@ def _kept(world: World, inside: list[Resource], group: Resource) -> set[str]:
     return kept
 
 
-def _holders(world: World, resource: Resource) -> set[str]:
+def _referring_resources(world: World, resource: StoredResource) -> set[str]:
     targets = [resource.id]
     if resource.kind == kinds.VNET:
         targets = [one["id"] for one in resource.properties["subnets"]]
@@ -134,37 +136,47 @@ def _holders(world: World, resource: Resource) -> set[str]:
     return owners | {vm.lower()} if vm else owners
 
 
-def list_resources(call: Call) -> Answer:
+def list_resources(call: ArmCall) -> Response:
     """The generic list, of a group or the subscription: what ARM itself knows of each resource.
 
     The SDK's docstring says that a list filtered by tag returns no tags; some recordings have them.
     """
     if len(call.names) > 1:
         require_group(call)
-    found = lag.listed(call.world, None, *call.names[1:])
+    found = lag.visible_resources(call.world, None, *call.names[1:])
     wanted = call.query.get("$filter")
-    bodies = matching(wanted, [_generic(one.body) for one in found])
-    if is_by_tag(wanted) and call.world.settings.at("tagless_lists"):
+    bodies = filter_bodies(wanted, [_generic_body(one.body) for one in found])
+    if filters_by_tag(wanted) and call.world.settings.at("tagless_lists"):
         bodies = [{key: value for key, value in one.items() if key != "tags"} for one in bodies]
-    return paged(call, bodies)
+    return page_response(call, bodies)
 
 
-_GENERIC = ("id", "name", "type", "location", "sku", "identity", "zones", "managedBy", "tags")
+_GENERIC_FIELDS = (
+    "id",
+    "name",
+    "type",
+    "location",
+    "sku",
+    "identity",
+    "zones",
+    "managedBy",
+    "tags",
+)
 
 
-def _generic(body: Body) -> Body:
-    return {key: body[key] for key in _GENERIC if key in body}
+def _generic_body(body: Body) -> Body:
+    return {key: body[key] for key in _GENERIC_FIELDS if key in body}
 
 
 _GROUPS = IN_GROUP.removesuffix("/*/providers/")
 _LIST = frozenset({"$filter", "$skiptoken", "$top"})
 ROUTES: Routes = {
-    ("PUT", f"{_GROUPS}/*"): Route(put, kinds.RESOURCES_API),
-    ("GET", f"{_GROUPS}/*"): Route(get, kinds.RESOURCES_API),
-    ("HEAD", f"{_GROUPS}/*"): Route(exists, kinds.RESOURCES_API),
-    ("PATCH", f"{_GROUPS}/*"): Route(patch, kinds.RESOURCES_API),
-    ("DELETE", f"{_GROUPS}/*"): Route(delete, kinds.RESOURCES_API),
-    ("GET", _GROUPS): Route(list_, kinds.RESOURCES_API, _LIST),
+    ("PUT", f"{_GROUPS}/*"): Route(put_group, kinds.RESOURCES_API),
+    ("GET", f"{_GROUPS}/*"): Route(get_group, kinds.RESOURCES_API),
+    ("HEAD", f"{_GROUPS}/*"): Route(head_group, kinds.RESOURCES_API),
+    ("PATCH", f"{_GROUPS}/*"): Route(patch_group, kinds.RESOURCES_API),
+    ("DELETE", f"{_GROUPS}/*"): Route(delete_group, kinds.RESOURCES_API),
+    ("GET", _GROUPS): Route(list_groups, kinds.RESOURCES_API, _LIST),
     ("GET", f"{_GROUPS}/*/resources"): Route(list_resources, kinds.RESOURCES_API, _LIST),
     ("GET", "subscriptions/*/resources"): Route(list_resources, kinds.RESOURCES_API, _LIST),
 }

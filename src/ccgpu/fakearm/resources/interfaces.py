@@ -7,17 +7,17 @@ import ipaddress
 from typing import Any
 
 from ccgpu.fakearm import errors, kinds, network_errors
-from ccgpu.fakearm.call import Call
+from ccgpu.fakearm.call import ArmCall
 from ccgpu.fakearm.resources import references, tracked
-from ccgpu.fakearm.wire import Answer, Body, FakeGap
-from ccgpu.fakearm.world import Ref, Resource, World
+from ccgpu.fakearm.wire import Body, FakeGap, Response
+from ccgpu.fakearm.world import Reference, StoredResource, World
 
 # Azure keeps the first four addresses of a subnet and the last one: Microsoft Learn, "Virtual
 # Network frequently asked questions".
-_KEPT_FIRST = 4
+_RESERVED_FIRST = 4
 
 
-def view(world: World, nic: Resource) -> Body:
+def view(world: World, nic: StoredResource) -> Body:
     body = {**nic.body, "properties": dict(nic.properties)}
     for ref in world.referrers(nic.id, "vm-nic"):
         body["properties"]["virtualMachine"] = {"id": ref.source}
@@ -26,14 +26,14 @@ def view(world: World, nic: Resource) -> Body:
     return body
 
 
-def _refuse_delete(world: World, nic: Resource) -> None:
+def _refuse_delete(world: World, nic: StoredResource) -> None:
     for ref in world.referrers(nic.id, "vm-nic"):
         raise network_errors.nic_in_use(nic.id, ref.source)
     if nic.hidden.get("reservedUntil", 0) > world.at:
         raise network_errors.nic_reserved(nic.hidden["reservedFor"])
 
 
-RULES = tracked.Rules(
+RULES = tracked.KindRules(
     kinds.NIC,
     view=view,
     refuse_delete=_refuse_delete,
@@ -43,15 +43,15 @@ RULES = tracked.Rules(
 )
 
 
-def put(call: Call) -> Answer:
-    wanted = tracked.draft(call, kinds.NIC)
-    nic = make(call.world, wanted)
-    store(call.world, nic)
+def put(call: ArmCall) -> Response:
+    wanted = tracked.validate_put(call, kinds.NIC)
+    nic = build_interface(call.world, wanted)
+    save_interface(call.world, nic)
     body = view(call.world, nic)
-    return Answer(wanted.status, body)
+    return Response(wanted.status, body)
 
 
-def make(world: World, wanted: tracked.Draft) -> Resource:
+def build_interface(world: World, wanted: tracked.PutRequest) -> StoredResource:
     """The interface that `wanted` asks for, with all that it names looked up."""
     given, old = wanted.properties, wanted.existing
     configurations = given.get("ipConfigurations") or []
@@ -59,12 +59,12 @@ def make(world: World, wanted: tracked.Draft) -> Resource:
         raise errors.invalid_parameter(
             "ipConfigurations", f"Network interface {wanted.id} must have an IP configuration."
         )
-    group = references.id_in(given, "networkSecurityGroup")
+    group = references.reference_id(given, "networkSecurityGroup")
     if group:
-        references.resource(world, group, kinds.NSG, wanted.id, wanted.location)
+        references.require_resource(world, group, kinds.NSG, wanted.id, wanted.location)
     properties: Body = {
         "resourceGuid": old.properties["resourceGuid"] if old else world.guid(),
-        "ipConfigurations": _configurations(world, wanted, configurations),
+        "ipConfigurations": _ip_configurations(world, wanted, configurations),
         "dnsSettings": {
             "dnsServers": [],
             "appliedDnsServers": [],
@@ -79,34 +79,36 @@ def make(world: World, wanted: tracked.Draft) -> Resource:
     }
     if group:
         properties["networkSecurityGroup"] = {"id": group}
-    nic = tracked.resource_of(world, kinds.NIC, wanted, properties, "Succeeded")
+    nic = tracked.build_resource(world, kinds.NIC, wanted, properties, "Succeeded")
     for one in properties["ipConfigurations"]:
         one["etag"] = nic.body["etag"]
-    nic.hidden.setdefault("mac", _mac(world))
+    nic.hidden.setdefault("mac", _new_mac(world))
     return nic
 
 
-def _mac(world: World) -> str:
+def _new_mac(world: World) -> str:
     tail = world.digest(6).upper()
     return f"00-0D-3A-{tail[:2]}-{tail[2:4]}-{tail[4:]}"
 
 
-def _configurations(world: World, wanted: tracked.Draft, given: list[Any]) -> list[Body]:
+def _ip_configurations(world: World, wanted: tracked.PutRequest, given: list[Any]) -> list[Body]:
     made: list[Body] = []
     for one in given:
-        made.append(_configuration(world, wanted, one, made))
+        made.append(_ip_configuration(world, wanted, one, made))
     return made
 
 
-def _configuration(world: World, wanted: tracked.Draft, given: Any, others: list[Body]) -> Body:
+def _ip_configuration(
+    world: World, wanted: tracked.PutRequest, given: Any, others: list[Body]
+) -> Body:
     name, properties = given.get("name"), given.get("properties") or {}
     source = f"{wanted.id}/ipConfigurations/{name}"
-    subnet_id = references.id_in(properties, "subnet")
+    subnet_id = references.reference_id(properties, "subnet")
     if not subnet_id:
         raise errors.bad_json("Required property 'subnet' not found")
     if properties.get("privateIPAllocationMethod") == "Static":
         raise FakeGap("a static private address")
-    _, subnet = references.subnet(world, subnet_id, wanted.id, wanted.location)
+    _, subnet = references.require_subnet(world, subnet_id, wanted.id, wanted.location)
     answer: Body = {
         "provisioningState": "Succeeded",
         "privateIPAddress": _private_address(world, source, subnet, others),
@@ -115,9 +117,9 @@ def _configuration(world: World, wanted: tracked.Draft, given: Any, others: list
         "primary": properties.get("primary", not others),
         "privateIPAddressVersion": "IPv4",
     }
-    public = references.id_in(properties, "publicIPAddress")
+    public = references.reference_id(properties, "publicIPAddress")
     if public:
-        _check_public(world, wanted, public)
+        _check_public_ip(world, wanted, public)
         answer["publicIPAddress"] = properties["publicIPAddress"]
     return {
         "name": name,
@@ -127,14 +129,14 @@ def _configuration(world: World, wanted: tracked.Draft, given: Any, others: list
     }
 
 
-def _check_public(world: World, wanted: tracked.Draft, public: str) -> None:
-    found = references.resource(world, public, kinds.PUBLIC_IP, wanted.id, wanted.location)
+def _check_public_ip(world: World, wanted: tracked.PutRequest, public: str) -> None:
+    found = references.require_resource(world, public, kinds.PUBLIC_IP, wanted.id, wanted.location)
     for ref in world.referrers(found.id):
         if ref.owner != wanted.id.lower():
             raise network_errors.address_taken(found.id, ref.source, wanted.id)
 
 
-def _number(configuration: Body) -> int:
+def _address_number(configuration: Body) -> int:
     """Its private address as a number: those compare fast."""
     return int(ipaddress.IPv4Address(configuration["properties"]["privateIPAddress"]))
 
@@ -144,10 +146,10 @@ def _private_address(world: World, source: str, subnet: Body, others: list[Body]
     noted = {key: int(number) for key, number in world.details(subnet["id"], "ip").items()}
     if source in noted:
         return str(ipaddress.IPv4Address(noted[source]))
-    taken = {*noted.values(), *(_number(one) for one in others)}
+    taken = {*noted.values(), *(_address_number(one) for one in others)}
     network = ipaddress.IPv4Network(subnet["properties"]["addressPrefix"])
     first = int(network.network_address)
-    for number in range(first + _KEPT_FIRST, first + network.num_addresses - 1):
+    for number in range(first + _RESERVED_FIRST, first + network.num_addresses - 1):
         if number not in taken:
             return str(ipaddress.IPv4Address(number))
     raise errors.Refused(
@@ -159,16 +161,16 @@ def _private_address(world: World, source: str, subnet: Body, others: list[Body]
     )
 
 
-def store(world: World, nic: Resource) -> None:
+def save_interface(world: World, nic: StoredResource) -> None:
     """Keep it, and what it points to."""
     world.save(nic)
     refs = []
     for one in nic.properties["ipConfigurations"]:
         properties = one["properties"]
         subnet = properties["subnet"]["id"]
-        refs.append(Ref(subnet, one["id"], nic.key, "ip", str(_number(one))))
-        if public := references.id_in(properties, "publicIPAddress"):
-            refs.append(Ref(public, one["id"], nic.key, "pip"))
-    if group := references.id_in(nic.properties, "networkSecurityGroup"):
-        refs.append(Ref(group, nic.id, nic.key, "nic-nsg"))
+        refs.append(Reference(subnet, one["id"], nic.key, "ip", str(_address_number(one))))
+        if public := references.reference_id(properties, "publicIPAddress"):
+            refs.append(Reference(public, one["id"], nic.key, "pip"))
+    if group := references.reference_id(nic.properties, "networkSecurityGroup"):
+        refs.append(Reference(group, nic.id, nic.key, "nic-nsg"))
     world.refer(nic, refs)

@@ -1,13 +1,13 @@
 """NAT gateways: they hold public IP addresses, and subnets point to them."""
 
 from ccgpu.fakearm import kinds, network_errors, operations
-from ccgpu.fakearm.call import Call, accepted
+from ccgpu.fakearm.call import ArmCall, accepted_response
 from ccgpu.fakearm.resources import references, tracked
-from ccgpu.fakearm.wire import Answer, Body
-from ccgpu.fakearm.world import Ref, Resource, World
+from ccgpu.fakearm.wire import Body, Response
+from ccgpu.fakearm.world import Reference, StoredResource, World
 
 
-def view(world: World, gateway: Resource) -> Body:
+def view(world: World, gateway: StoredResource) -> Body:
     users = world.referrers(gateway.id, "nat")
     if not users:
         return gateway.body
@@ -15,13 +15,13 @@ def view(world: World, gateway: Resource) -> Body:
     return {**gateway.body, "properties": {**gateway.properties, "subnets": subnets}}
 
 
-def _refuse_delete(world: World, gateway: Resource) -> None:
+def _refuse_delete(world: World, gateway: StoredResource) -> None:
     users = world.referrers(gateway.id, "nat")
     if users:
         raise network_errors.gateway_in_use(gateway.id, [ref.source for ref in users])
 
 
-RULES = tracked.Rules(
+RULES = tracked.KindRules(
     kinds.NAT,
     view=view,
     refuse_delete=_refuse_delete,
@@ -30,33 +30,35 @@ RULES = tracked.Rules(
 )
 
 
-def put(call: Call) -> Answer:
-    wanted = tracked.draft(call, kinds.NAT)
+def put(call: ArmCall) -> Response:
+    wanted = tracked.validate_put(call, kinds.NAT)
     old = wanted.existing
     addresses = wanted.properties.get("publicIpAddresses") or []
     for one in addresses:
-        found = references.resource(
+        found = references.require_resource(
             call.world, one["id"], kinds.PUBLIC_IP, wanted.id, wanted.location
         )
-        _refuse_taken(call.world, found, wanted.id)
+        _refuse_other_owner(call.world, found, wanted.id)
     properties = {
         "resourceGuid": old.properties["resourceGuid"] if old else call.world.guid(),
         "idleTimeoutInMinutes": wanted.properties.get("idleTimeoutInMinutes", 4),
         "publicIpAddresses": [{"id": one["id"]} for one in addresses],
     }
-    gateway = tracked.resource_of(call.world, kinds.NAT, wanted, properties, "Updating")
+    gateway = tracked.build_resource(call.world, kinds.NAT, wanted, properties, "Updating")
     gateway.body.setdefault("sku", {"name": "Standard", "tier": "Regional"})
     call.world.save(gateway)
     call.world.refer(
-        gateway, [Ref(one["id"], gateway.id, gateway.key, "nat-pip") for one in addresses]
+        gateway, [Reference(one["id"], gateway.id, gateway.key, "nat-pip") for one in addresses]
     )
     call.world.bill(gateway)
     operation = operations.begin(call.world, "write", gateway, call.world.seconds("nat"))
     after = 1 if old is None else None
-    return accepted(call, wanted.status, operation, view(call.world, gateway), retry_after=after)
+    return accepted_response(
+        call, wanted.status, operation, view(call.world, gateway), retry_after=after
+    )
 
 
-def _refuse_taken(world: World, address: Resource, gateway: str) -> None:
+def _refuse_other_owner(world: World, address: StoredResource, gateway: str) -> None:
     for ref in world.referrers(address.id):
         if ref.owner != gateway.lower():
             raise network_errors.address_taken(address.id, ref.source, gateway)

@@ -10,24 +10,24 @@ from typing import Any
 from ccgpu.fakearm import errors, kinds, network_errors, operations
 from ccgpu.fakearm.call import (
     IN_GROUP,
-    Call,
+    ArmCall,
     Route,
     Routes,
-    accepted,
+    accepted_response,
     check_etag,
     new_etag,
-    paged,
+    page_response,
     require_group,
 )
 from ccgpu.fakearm.operations import Operation
 from ccgpu.fakearm.resources import references, tracked
-from ccgpu.fakearm.wire import Answer, Body
-from ccgpu.fakearm.world import Ref, Resource, World
+from ccgpu.fakearm.wire import Body, Response
+from ccgpu.fakearm.world import Reference, StoredResource, World
 
 SUBNET = f"{kinds.VNET}/subnets"
 
 
-def view(world: World, network: Resource) -> Body:
+def view(world: World, network: StoredResource) -> Body:
     subnets = [_subnet_view(world, one) for one in network.properties["subnets"]]
     return {**network.body, "properties": {**network.properties, "subnets": subnets}}
 
@@ -37,18 +37,18 @@ def _subnet_view(world: World, subnet: Body) -> Body:
     users = world.referrers(subnet["id"], "ip")
     if not users:
         return subnet
-    shown = [{"id": _shouted(ref.source)} for ref in users]
+    shown = [{"id": _upper_case_names(ref.source)} for ref in users]
     return {**subnet, "properties": {**subnet["properties"], "ipConfigurations": shown}}
 
 
-def _shouted(id_: str) -> str:
+def _upper_case_names(id_: str) -> str:
     parts = id_.split("/")
     for place in (4, 8, 10):
         parts[place] = parts[place].upper()
     return "/".join(parts)
 
 
-def _refuse_delete(world: World, network: Resource) -> None:
+def _refuse_delete(world: World, network: StoredResource) -> None:
     for subnet in network.properties["subnets"]:
         _refuse_subnet_delete(world, subnet)
 
@@ -59,7 +59,7 @@ def _refuse_subnet_delete(world: World, subnet: Body) -> None:
         raise network_errors.subnet_in_use(subnet["name"], users[0].source)
 
 
-RULES = tracked.Rules(
+RULES = tracked.KindRules(
     kinds.VNET,
     view=view,
     refuse_delete=_refuse_delete,
@@ -68,18 +68,18 @@ RULES = tracked.Rules(
 )
 
 
-def put(call: Call) -> Answer:
-    wanted = tracked.draft(call, kinds.VNET)
+def put(call: ArmCall) -> Response:
+    wanted = tracked.validate_put(call, kinds.VNET)
     given, old = wanted.properties, wanted.existing
     prefixes = (given.get("addressSpace") or {}).get("addressPrefixes") or []
     if not prefixes:
         raise errors.bad_json("Required property 'addressSpace' not found")
     if "subnets" in given or old is None:
-        subnets = [_subnet(call.world, wanted.id, one) for one in given.get("subnets") or []]
+        subnets = [_subnet_body(call.world, wanted.id, one) for one in given.get("subnets") or []]
     else:
         subnets = old.properties["subnets"]  # left out of an update: kept
     _check_ranges(wanted.name, prefixes, subnets)
-    _check_dropped(call.world, old, subnets)
+    _check_removed_subnets(call.world, old, subnets)
     properties = {
         "resourceGuid": old.properties["resourceGuid"] if old else call.world.guid(),
         "addressSpace": {"addressPrefixes": prefixes},
@@ -87,23 +87,25 @@ def put(call: Call) -> Answer:
         "virtualNetworkPeerings": [],
         "enableDdosProtection": False,
     }
-    network = tracked.resource_of(call.world, kinds.VNET, wanted, properties, "Updating")
+    network = tracked.build_resource(call.world, kinds.VNET, wanted, properties, "Updating")
     _check_references(call.world, network)
     call.world.save(network)
-    call.world.refer(network, _refs(network))
+    call.world.refer(network, _network_references(network))
     operation = operations.begin(call.world, "write", network, call.world.seconds("vnet"))
     after = 3 if old is None else None
-    return accepted(call, wanted.status, operation, view(call.world, network), retry_after=after)
+    return accepted_response(
+        call, wanted.status, operation, view(call.world, network), retry_after=after
+    )
 
 
-def _check_dropped(world: World, old: Resource | None, subnets: list[Body]) -> None:
+def _check_removed_subnets(world: World, old: StoredResource | None, subnets: list[Body]) -> None:
     kept = {one["name"].lower() for one in subnets}
     for subnet in old.properties["subnets"] if old else ():
         if subnet["name"].lower() not in kept:
             _refuse_subnet_delete(world, subnet)
 
 
-def _subnet(world: World, network: str, given: Any) -> Body:
+def _subnet_body(world: World, network: str, given: Any) -> Body:
     name, properties = given.get("name"), given.get("properties") or {}
     prefix = properties.get("addressPrefix") or next(
         iter(properties.get("addressPrefixes") or ()), None
@@ -129,10 +131,10 @@ def _subnet(world: World, network: str, given: Any) -> Body:
 
 
 def _check_ranges(network: str, prefixes: list[str], subnets: list[Body]) -> None:
-    spaces = [_network(prefix) for prefix in prefixes]
+    spaces = [_parse_prefix(prefix) for prefix in prefixes]
     seen: list[ipaddress.IPv4Network] = []
     for subnet in subnets:
-        name, own = subnet["name"], _network(subnet["properties"]["addressPrefix"])
+        name, own = subnet["name"], _parse_prefix(subnet["properties"]["addressPrefix"])
         if not any(own.subnet_of(space) for space in spaces):
             raise errors.Refused(
                 400,
@@ -152,7 +154,7 @@ def _check_ranges(network: str, prefixes: list[str], subnets: list[Body]) -> Non
         seen.append(own)
 
 
-def _network(prefix: str) -> ipaddress.IPv4Network:
+def _parse_prefix(prefix: str) -> ipaddress.IPv4Network:
     try:
         return ipaddress.IPv4Network(prefix)
     except ValueError as err:
@@ -161,43 +163,48 @@ def _network(prefix: str) -> ipaddress.IPv4Network:
         ) from err
 
 
-_POINTERS = {"networkSecurityGroup": (kinds.NSG, "subnet-nsg"), "natGateway": (kinds.NAT, "nat")}
+_REFERENCE_KEYS = {
+    "networkSecurityGroup": (kinds.NSG, "subnet-nsg"),
+    "natGateway": (kinds.NAT, "nat"),
+}
 
 
-def _check_references(world: World, network: Resource) -> None:
-    for ref in _refs(network):
-        kind = next(kind for kind, role in _POINTERS.values() if role == ref.role)
-        references.resource(world, ref.target, kind, ref.source, network.location)
+def _check_references(world: World, network: StoredResource) -> None:
+    for ref in _network_references(network):
+        kind = next(kind for kind, role in _REFERENCE_KEYS.values() if role == ref.role)
+        references.require_resource(world, ref.target, kind, ref.source, network.location)
 
 
-def _refs(network: Resource) -> list[Ref]:
+def _network_references(network: StoredResource) -> list[Reference]:
     return [
-        Ref(target, subnet["id"], network.key, role)
+        Reference(target, subnet["id"], network.key, role)
         for subnet in network.properties["subnets"]
-        for key, (_, role) in _POINTERS.items()
-        if (target := references.id_in(subnet["properties"], key))
+        for key, (_, role) in _REFERENCE_KEYS.items()
+        if (target := references.reference_id(subnet["properties"], key))
     ]
 
 
-def written(world: World, _: Operation, network: Resource) -> Body | None:
+def finish_write(world: World, _: Operation, network: StoredResource) -> Body | None:
     """The end of any write to the network or a subnet of it."""
     for subnet in network.properties["subnets"]:
         if subnet["properties"]["provisioningState"] != "Succeeded":
             subnet["properties"]["provisioningState"] = "Succeeded"
             subnet["etag"] = new_etag(world, kinds.VNET)
-    return tracked.succeeded(world, _, network)
+    return tracked.finish_write(world, _, network)
 
 
-def subnet_deleted(world: World, operation: Operation, network: Resource) -> Body | None:
+def finish_subnet_delete(
+    world: World, operation: Operation, network: StoredResource
+) -> Body | None:
     subnets = network.properties["subnets"]
     network.properties["subnets"] = [
         one for one in subnets if one["name"].lower() != operation.data["subnet"]
     ]
-    world.refer(network, _refs(network))
-    return tracked.succeeded(world, operation, network)
+    world.refer(network, _network_references(network))
+    return tracked.finish_write(world, operation, network)
 
 
-def _require_network(call: Call, *, write: bool = False) -> Resource:
+def _require_network(call: ArmCall, *, write: bool = False) -> StoredResource:
     require_group(call, write=write)
     network = call.world.find(call.id_of(kinds.VNET))
     if network is None:
@@ -205,28 +212,30 @@ def _require_network(call: Call, *, write: bool = False) -> Resource:
     return network
 
 
-def get_subnet(call: Call) -> Answer:
+def get_subnet(call: ArmCall) -> Response:
     require_group(call)
     network = call.world.find(call.id_of(kinds.VNET))
     name = call.names[3]
-    found = references.subnet_in(network, name) if network else None
+    found = references.find_subnet(network, name) if network else None
     if network is None:
-        raise tracked.missing(kinds.VNET, f"{call.names[2]}/subnets/{name}", call.names[1])
+        raise tracked.not_found_error(kinds.VNET, f"{call.names[2]}/subnets/{name}", call.names[1])
     if found is None:
         raise errors.not_found(f"Resource {network.id}/subnets/{name} not found.", details=[])
-    return Answer(200, _subnet_view(call.world, found), {"ETag": found["etag"]})
+    return Response(200, _subnet_view(call.world, found), {"ETag": found["etag"]})
 
 
-def list_subnets(call: Call) -> Answer:
+def list_subnets(call: ArmCall) -> Response:
     network = _require_network(call)
-    return paged(call, [_subnet_view(call.world, one) for one in network.properties["subnets"]])
+    return page_response(
+        call, [_subnet_view(call.world, one) for one in network.properties["subnets"]]
+    )
 
 
-def put_subnet(call: Call) -> Answer:
+def put_subnet(call: ArmCall) -> Response:
     network = _require_network(call, write=True)
     tracked.refuse_while_busy(call, network)
-    subnet = _subnet(call.world, network.id, {**call.body(), "name": call.names[3]})
-    old = references.subnet_in(network, subnet["name"])
+    subnet = _subnet_body(call.world, network.id, {**call.body(), "name": call.names[3]})
+    old = references.find_subnet(network, subnet["name"])
     if old:
         subnet |= {"name": old["name"], "id": old["id"]}
     check_etag(call.request.headers.get("If-Match"), old["etag"] if old else None, subnet["id"])
@@ -237,17 +246,17 @@ def put_subnet(call: Call) -> Answer:
     _check_references(call.world, network)
     network.state = "Updating"
     call.world.save(network)
-    call.world.refer(network, _refs(network))
+    call.world.refer(network, _network_references(network))
     operation = operations.begin(call.world, "write", network, call.world.seconds("subnet"))
-    return accepted(call, 200 if old else 201, operation, subnet, retry_after=3)
+    return accepted_response(call, 200 if old else 201, operation, subnet, retry_after=3)
 
 
-def delete_subnet(call: Call) -> Answer:
+def delete_subnet(call: ArmCall) -> Response:
     require_group(call)
     network = call.world.find(call.id_of(kinds.VNET))
-    found = references.subnet_in(network, call.names[3]) if network else None
+    found = references.find_subnet(network, call.names[3]) if network else None
     if network is None or found is None:
-        return Answer(204)
+        return Response(204)
     check_etag(call.request.headers.get("If-Match"), found["etag"], found["id"])
     tracked.refuse_while_busy(call, network)
     _refuse_subnet_delete(call.world, found)
@@ -257,7 +266,7 @@ def delete_subnet(call: Call) -> Answer:
     seconds = call.world.seconds("network.delete")
     name = found["name"].lower()
     operation = operations.begin(call.world, "subnet.delete", network, seconds, subnet=name)
-    return accepted(call, 202, operation, None, retry_after=10)
+    return accepted_response(call, 202, operation, None, retry_after=10)
 
 
 _ONE = f"{IN_GROUP}{SUBNET.split('/', maxsplit=1)[0].lower()}/virtualnetworks/*/subnets"

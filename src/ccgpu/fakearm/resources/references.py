@@ -7,16 +7,18 @@ one that is being written is a `RetryableError`.
 from ccgpu.fakearm import kinds, network_errors
 from ccgpu.fakearm.resources.tracked import operation_name
 from ccgpu.fakearm.wire import Body
-from ccgpu.fakearm.world import Resource, World
+from ccgpu.fakearm.world import StoredResource, World
 
 
-def id_in(value: Body, key: str) -> str | None:
+def reference_id(value: Body, key: str) -> str | None:
     """The id of the sub-resource `key`, if it is given."""
     part = value.get(key)
     return str(part["id"]) if part and part.get("id") else None
 
 
-def resource(world: World, id_: str, kind: str, source: str, location: str) -> Resource:
+def require_resource(
+    world: World, id_: str, kind: str, source: str, location: str
+) -> StoredResource:
     """The resource of `kind` that `source` names as `id_`."""
     found = world.find(id_)
     if found is None or found.kind != kind or found.location != location:
@@ -28,13 +30,15 @@ def resource(world: World, id_: str, kind: str, source: str, location: str) -> R
     return found
 
 
-def subnet(world: World, id_: str, source: str, location: str) -> tuple[Resource, Body]:
+def require_subnet(
+    world: World, id_: str, source: str, location: str
+) -> tuple[StoredResource, Body]:
     """The subnet that `source` names, and the network it is in."""
     network_id, _, name = id_.rpartition("/subnets/")
     network = world.find(network_id) if network_id else None
     if network is None or network.kind != kinds.VNET or network.location != location:
         raise network_errors.invalid_reference(id_, source)
-    found = subnet_in(network, name)
+    found = find_subnet(network, name)
     if found is None:
         raise network_errors.invalid_reference(id_, source)
     state = found["properties"]["provisioningState"]
@@ -44,7 +48,7 @@ def subnet(world: World, id_: str, source: str, location: str) -> tuple[Resource
     return network, found
 
 
-def subnet_in(network: Resource, name: str) -> Body | None:
+def find_subnet(network: StoredResource, name: str) -> Body | None:
     """The network's subnet of that name."""
     subnets: list[Body] = network.properties["subnets"]
     return next((one for one in subnets if one["name"].lower() == name.lower()), None)

@@ -9,23 +9,23 @@ from typing import Any
 from ccgpu.fakearm import errors, kinds, network_errors, operations
 from ccgpu.fakearm.call import (
     IN_GROUP,
-    Call,
+    ArmCall,
     Route,
     Routes,
-    accepted,
+    accepted_response,
     check_etag,
     new_etag,
-    paged,
+    page_response,
     require_group,
 )
 from ccgpu.fakearm.operations import Operation
 from ccgpu.fakearm.resources import tracked
-from ccgpu.fakearm.wire import Answer, Body
-from ccgpu.fakearm.world import Resource, World
+from ccgpu.fakearm.wire import Body, Response
+from ccgpu.fakearm.world import StoredResource, World
 
 RULE = f"{kinds.NSG}/securityRules"
 # Microsoft Learn, "Network security groups", default security rules; descriptions as recorded.
-_DEFAULTS = [
+_DEFAULT_RULES = [
     (
         ("AllowVnetInBound", 65000, "Inbound", "Allow", "VirtualNetwork", "VirtualNetwork"),
         "Allow inbound traffic from all VMs in VNET",
@@ -45,7 +45,7 @@ _DEFAULTS = [
     ),
     (("DenyAllOutBound", 65500, "Outbound", "Deny", "*", "*"), "Deny all outbound traffic"),
 ]
-_LISTS = (
+_LIST_FIELDS = (
     "sourcePortRanges",
     "destinationPortRanges",
     "sourceAddressPrefixes",
@@ -55,7 +55,7 @@ _REQUIRED = ("protocol", "access", "direction", "priority")
 _PRIORITIES = range(100, 4097)
 
 
-def view(world: World, group: Resource) -> Body:
+def view(world: World, group: StoredResource) -> Body:
     body = {**group.body, "properties": dict(group.properties)}
     for key, role in (("networkInterfaces", "nic-nsg"), ("subnets", "subnet-nsg")):
         users = world.referrers(group.id, role)
@@ -64,13 +64,13 @@ def view(world: World, group: Resource) -> Body:
     return body
 
 
-def _refuse_delete(world: World, group: Resource) -> None:
+def _refuse_delete(world: World, group: StoredResource) -> None:
     users = world.referrers(group.id)
     if users:
         raise network_errors.security_group_in_use(group.id, [ref.source for ref in users])
 
 
-RULES = tracked.Rules(
+RULES = tracked.KindRules(
     kinds.NSG,
     view=view,
     refuse_delete=_refuse_delete,
@@ -79,29 +79,31 @@ RULES = tracked.Rules(
 )
 
 
-def put(call: Call) -> Answer:
+def put(call: ArmCall) -> Response:
     """The rules that are not in the body are gone afterwards."""
-    wanted = tracked.draft(call, kinds.NSG)
+    wanted = tracked.validate_put(call, kinds.NSG)
     old = wanted.existing
     rules = wanted.properties.get("securityRules") or []
-    _check(rules)
+    _check_rules(rules)
     properties = {
         "resourceGuid": old.properties["resourceGuid"] if old else call.world.guid(),
-        "securityRules": [_rule(wanted.id, "securityRules", rule) for rule in rules],
+        "securityRules": [_rule_body(wanted.id, "securityRules", rule) for rule in rules],
         "defaultSecurityRules": [
-            _rule(wanted.id, "defaultSecurityRules", _default(*rule, description=text))
-            for rule, text in _DEFAULTS
+            _rule_body(wanted.id, "defaultSecurityRules", _default_rule(*rule, description=text))
+            for rule, text in _DEFAULT_RULES
         ],
     }
-    group = tracked.resource_of(call.world, kinds.NSG, wanted, properties, "Updating")
-    _give_etags(group)
+    group = tracked.build_resource(call.world, kinds.NSG, wanted, properties, "Updating")
+    _copy_etag_to_rules(group)
     call.world.save(group)
     operation = operations.begin(call.world, "write", group, call.world.seconds("nsg"))
     after = 3 if old is None else None
-    return accepted(call, wanted.status, operation, view(call.world, group), retry_after=after)
+    return accepted_response(
+        call, wanted.status, operation, view(call.world, group), retry_after=after
+    )
 
 
-def _default(
+def _default_rule(
     name: str, priority: int, direction: str, access: str, source: str, to: str, *, description: str
 ) -> Body:
     return {
@@ -120,40 +122,40 @@ def _default(
     }
 
 
-def _rule(group: str, part: str, rule: Body, state: str = "Succeeded") -> Body:
+def _rule_body(group: str, part: str, rule: Body, state: str = "Succeeded") -> Body:
     return {
         "name": rule["name"],
         "id": f"{group}/{part}/{rule['name']}",
         "type": f"{kinds.NSG}/{part}",
         "properties": {
-            **{key: [] for key in _LISTS},
+            **{key: [] for key in _LIST_FIELDS},
             **rule["properties"],
             "provisioningState": state,
         },
     }
 
 
-def _give_etags(group: Resource) -> None:
+def _copy_etag_to_rules(group: StoredResource) -> None:
     """A rule has the etag of its group, as recorded."""
     for key in ("securityRules", "defaultSecurityRules"):
         for rule in group.properties[key]:
             rule["etag"] = group.body["etag"]
 
 
-def written(world: World, operation: Operation, group: Resource) -> Body | None:
+def finish_write(world: World, operation: Operation, group: StoredResource) -> Body | None:
     """The end of a write to the group, or to a rule of it."""
     gone = operation.data.get("removed")
     rules = [one for one in group.properties["securityRules"] if one["name"].lower() != gone]
     for rule in rules:
         rule["properties"]["provisioningState"] = "Succeeded"
     group.properties["securityRules"] = rules
-    failure = tracked.succeeded(world, operation, group)
-    _give_etags(group)
+    failure = tracked.finish_write(world, operation, group)
+    _copy_etag_to_rules(group)
     world.save(group)
     return failure
 
 
-def _require_parent(call: Call, *, write: bool = False) -> Resource:
+def _require_parent(call: ArmCall, *, write: bool = False) -> StoredResource:
     require_group(call, write=write)
     group = call.world.find(call.id_of(kinds.NSG))
     if group is None:
@@ -161,65 +163,67 @@ def _require_parent(call: Call, *, write: bool = False) -> Resource:
     return group
 
 
-def _find_rule(group: Resource | None, name: str) -> Body | None:
+def _find_rule(group: StoredResource | None, name: str) -> Body | None:
     rules: list[Body] = group.properties["securityRules"] if group else []
     return next((one for one in rules if one["name"].lower() == name.lower()), None)
 
 
-def get_rule(call: Call) -> Answer:
+def get_rule(call: ArmCall) -> Response:
     require_group(call)
     group = call.world.find(call.id_of(kinds.NSG))
     name = call.names[3]
     if group is None:
-        raise tracked.missing(kinds.NSG, f"{call.names[2]}/securityRules/{name}", call.names[1])
+        raise tracked.not_found_error(
+            kinds.NSG, f"{call.names[2]}/securityRules/{name}", call.names[1]
+        )
     found = _find_rule(group, name)
     if found is None:
         raise errors.not_found(f"Resource {group.id}/securityRules/{name} not found.", details=[])
-    return Answer(200, found, {"ETag": found["etag"]})
+    return Response(200, found, {"ETag": found["etag"]})
 
 
-def list_rules(call: Call) -> Answer:
-    return paged(call, _require_parent(call).properties["securityRules"])
+def list_rules(call: ArmCall) -> Response:
+    return page_response(call, _require_parent(call).properties["securityRules"])
 
 
-def put_rule(call: Call) -> Answer:
+def put_rule(call: ArmCall) -> Response:
     group = _require_parent(call, write=True)
     given = {**call.body(), "name": call.names[3]}
     old = _find_rule(group, given["name"])
     kept = [one for one in group.properties["securityRules"] if one is not old]
     if old:
         given["name"] = old["name"]
-    _check([*kept, given])
-    rule = _rule(group.id, "securityRules", given, "Updating")
+    _check_rules([*kept, given])
+    rule = _rule_body(group.id, "securityRules", given, "Updating")
     check_etag(call.request.headers.get("If-Match"), old["etag"] if old else None, rule["id"])
     tracked.refuse_while_busy(call, group)
     group.properties["securityRules"] = [*kept, rule]
     operation = _begin_write(call.world, group)
-    return accepted(call, 200 if old else 201, operation, rule, retry_after=1)
+    return accepted_response(call, 200 if old else 201, operation, rule, retry_after=1)
 
 
-def _begin_write(world: World, group: Resource, removed: str | None = None) -> Operation:
+def _begin_write(world: World, group: StoredResource, removed: str | None = None) -> Operation:
     group.state = "Updating"
     group.body["etag"] = new_etag(world, kinds.NSG)
-    _give_etags(group)
+    _copy_etag_to_rules(group)
     world.save(group)
     return operations.begin(world, "write", group, world.seconds("nsg"), removed=removed)
 
 
-def delete_rule(call: Call) -> Answer:
+def delete_rule(call: ArmCall) -> Response:
     require_group(call)
     group = call.world.find(call.id_of(kinds.NSG))
     found = _find_rule(group, call.names[3])
     if group is None or found is None:
-        return Answer(204)
+        return Response(204)
     check_etag(call.request.headers.get("If-Match"), found["etag"], found["id"])
     tracked.refuse_while_busy(call, group)
     found["properties"]["provisioningState"] = "Deleting"
     operation = _begin_write(call.world, group, found["name"].lower())
-    return accepted(call, 202, operation, None, retry_after=1)
+    return accepted_response(call, 202, operation, None, retry_after=1)
 
 
-def _check(rules: list[Any]) -> None:
+def _check_rules(rules: list[Any]) -> None:
     taken: dict[tuple[str, int], str] = {}
     for rule in rules:
         name, properties = rule.get("name"), rule.get("properties") or {}

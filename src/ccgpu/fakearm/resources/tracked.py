@@ -13,45 +13,45 @@ from ccgpu.fakearm import compute_errors, errors, kinds, lag, network_errors, op
 from ccgpu.fakearm.call import (
     IN_GROUP,
     IN_SUBSCRIPTION,
-    Call,
+    ArmCall,
     Handler,
     Route,
     Routes,
-    accepted,
+    accepted_response,
     check_preconditions,
-    location_of,
     new_etag,
-    paged,
+    page_response,
+    read_location,
+    read_tags,
     require_group,
-    tags_of,
 )
 from ccgpu.fakearm.operations import Operation
-from ccgpu.fakearm.wire import Answer, Body, FakeGap
-from ccgpu.fakearm.world import Resource, World
+from ccgpu.fakearm.wire import Body, FakeGap, Response
+from ccgpu.fakearm.world import StoredResource, World
 
 
-def _as_stored(_: World, resource: Resource) -> Body:
+def _stored_body(_: World, resource: StoredResource) -> Body:
     return resource.body
 
 
-def _never(_: World, __: Resource) -> None:
+def _allow_delete(_: World, __: StoredResource) -> None:
     """Nothing keeps it from being deleted."""
 
 
 @dataclass(frozen=True, slots=True)
-class Rules:
+class KindRules:
     """`delete_after` is the Retry-After of an accepted delete, as recorded."""
 
     kind: str
-    view: Callable[[World, Resource], Body] = _as_stored
-    refuse_delete: Callable[[World, Resource], None] = _never
+    view: Callable[[World, StoredResource], Body] = _stored_body
+    refuse_delete: Callable[[World, StoredResource], None] = _allow_delete
     delete_seconds: str = "network.delete"
     delete_after: int | None = None
     get_options: frozenset[str] = frozenset()
     delete_options: frozenset[str] = frozenset()
 
 
-def routes(rules: Rules, put: Handler, **other: Handler) -> Routes:
+def kind_routes(rules: KindRules, put: Handler, **other: Handler) -> Routes:
     """The routes of a kind; `other` replaces a common handler: patch, delete."""
     api = kinds.API[rules.kind]
     one = f"{IN_GROUP}{rules.kind.lower()}/*"
@@ -69,16 +69,16 @@ def routes(rules: Rules, put: Handler, **other: Handler) -> Routes:
     }
 
 
-def require(call: Call, kind: str) -> Resource:
+def require(call: ArmCall, kind: str) -> StoredResource:
     """The resource of the path, or ARM's 404."""
     require_group(call)
     found = call.world.find(call.id_of(kind))
     if found is None:
-        raise missing(kind, call.names[2], call.names[1])
+        raise not_found_error(kind, call.names[2], call.names[1])
     return found
 
 
-def missing(kind: str, name: str, group: str) -> errors.Refused:
+def not_found_error(kind: str, name: str, group: str) -> errors.Refused:
     """The gateway says it for most kinds; the disk provider has words of its own."""
     if kind == kinds.DISK:
         return errors.not_found(f"Disk {name} is not found.")
@@ -87,81 +87,83 @@ def missing(kind: str, name: str, group: str) -> errors.Refused:
     return errors.resource_not_found(kind, name, group)
 
 
-def get(rules: Rules, call: Call) -> Answer:
+def get(rules: KindRules, call: ArmCall) -> Response:
     found = require(call, rules.kind)
     body = rules.view(call.world, found)
-    return Answer(200, body, {"ETag": body["etag"]} if "etag" in body else {})
+    return Response(200, body, {"ETag": body["etag"]} if "etag" in body else {})
 
 
-def list_(rules: Rules, call: Call) -> Answer:
+def list_(rules: KindRules, call: ArmCall) -> Response:
     if len(call.names) > 1:
         require_group(call)
-    found = lag.listed(call.world, rules.kind, *call.names[1:])
-    return paged(call, [rules.view(call.world, one) for one in found])
+    found = lag.visible_resources(call.world, rules.kind, *call.names[1:])
+    return page_response(call, [rules.view(call.world, one) for one in found])
 
 
-def patch(rules: Rules, call: Call) -> Answer:
+def patch(rules: KindRules, call: ArmCall) -> Response:
     """Replace the tags, at once. Anything else in the body is a gap of the fake."""
     found = require(call, rules.kind)
     require_group(call, write=True)
-    tags = only_tags(call)
+    tags = read_tags_patch(call)
     refuse_while_busy(call, found)
     found.body["tags"] = tags
     if "etag" in found.body:
         found.body["etag"] = new_etag(call.world, rules.kind, found.body["etag"])
     call.world.save(found)
-    return Answer(200, rules.view(call.world, found))
+    return Response(200, rules.view(call.world, found))
 
 
-def only_tags(call: Call) -> dict[str, str]:
+def read_tags_patch(call: ArmCall) -> dict[str, str]:
     body = call.body()
     if set(body) != {"tags"}:
         raise FakeGap(f"a PATCH of {sorted(body)}: the fake knows tags alone")
-    return tags_of(body) or {}
+    return read_tags(body) or {}
 
 
-def delete(rules: Rules, call: Call) -> Answer:
+def delete(rules: KindRules, call: ArmCall) -> Response:
     require_group(call)
     found = call.world.find(call.id_of(rules.kind))
     if found is None:
-        return Answer(204)
+        return Response(204)
     check_preconditions(call, found, found.id)
-    operation = _deletion(call.world, found)
+    operation = _running_delete(call.world, found)
     if operation is None:
         refuse_while_busy(call, found)
         rules.refuse_delete(call.world, found)
         operation = begin_delete(call.world, found, rules.delete_seconds)
-    answer = accepted(call, 202, operation, None, retry_after=rules.delete_after)
+    answer = accepted_response(call, 202, operation, None, retry_after=rules.delete_after)
     if found.kind == kinds.NIC:  # recorded as 202 and as 200, with both addresses
         status = call.world.settings.at("nic_delete_status")
-        return Answer(status, answer.body, answer.headers)
+        return Response(status, answer.body, answer.headers)
     return answer
 
 
-def _deletion(world: World, found: Resource) -> Operation | None:
+def _running_delete(world: World, found: StoredResource) -> Operation | None:
     """The delete that is running already."""
-    running = operations.pending(world, found.key)
+    running = operations.running_operations(world, found.key)
     return next((one for one in running if one.action == "delete"), None)
 
 
-def begin_delete(world: World, found: Resource, seconds: str) -> Operation:
+def begin_delete(world: World, found: StoredResource, seconds: str) -> Operation:
     found.state = "Deleting"
     world.save(found)
     return operations.begin(world, "delete", found, world.seconds(seconds))
 
 
-def deleted(world: World, _: Operation, target: Resource) -> Body | None:
+def finish_delete(world: World, _: Operation, target: StoredResource) -> Body | None:
     world.remove(target)
     return None
 
 
-def refuse_while_busy(call: Call, found: Resource) -> None:
+def refuse_while_busy(call: ArmCall, found: StoredResource) -> None:
     """One write at a time on a resource; each provider has its own words for it."""
     if found.settled:
         return
-    operation = operations.pending(call.world, found.key)[-1]
+    operation = operations.running_operations(call.world, found.key)[-1]
     if found.kind == kinds.VNET:
-        raise network_errors.another_operation(operations.uri(call.world, operation, call.host))
+        raise network_errors.another_operation(
+            operations.operation_url(call.world, operation, call.host)
+        )
     if found.kind.startswith("Microsoft.Network/"):
         seconds = max(1, int(operation.due - call.world.at))
         raise network_errors.resource_busy(found.id, operation_name(found), operation.id, seconds)
@@ -170,7 +172,7 @@ def refuse_while_busy(call: Call, found: Resource) -> None:
     raise compute_errors.concurrent_request()
 
 
-def operation_name(resource: Resource) -> str:
+def operation_name(resource: StoredResource) -> str:
     """The network provider's name for the write in progress, as its refusals tell it."""
     verb = "Delete" if resource.state == "Deleting" else "Put"
     noun = {
@@ -184,7 +186,7 @@ def operation_name(resource: Resource) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Draft:
+class PutRequest:
     """A PUT that may be written: what is there already, and what is the same for every kind."""
 
     id: str
@@ -192,7 +194,7 @@ class Draft:
     location: str
     tags: dict[str, str] | None
     body: Body
-    existing: Resource | None
+    existing: StoredResource | None
 
     @property
     def status(self) -> int:
@@ -207,37 +209,39 @@ class Draft:
 
 
 # Naming rules: Microsoft Learn, "Naming rules and restrictions for Azure resources".
-_WORD = r"[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,%d}[A-Za-z0-9_])?"
-_NAMES = {
-    kinds.VNET: (re.compile(_WORD % 62 + r"(?<=..)"), 64),
-    kinds.DISK: (re.compile(_WORD % 78), 80),
+_NAME_PATTERN = r"[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,%d}[A-Za-z0-9_])?"
+_NAME_PATTERNS = {
+    kinds.VNET: (re.compile(_NAME_PATTERN % 62 + r"(?<=..)"), 64),
+    kinds.DISK: (re.compile(_NAME_PATTERN % 78), 80),
 }
-_USUAL_NAME = (re.compile(_WORD % 78), 80)
+_USUAL_NAME = (re.compile(_NAME_PATTERN % 78), 80)
 _NAME_RULE = (
     "The name can be up to {} characters long. It must begin with a word character, and it must "
     "end with a word character or with '_'. The name may contain word characters or '.', '-', '_'."
 )
 
 
-def draft(call: Call, kind: str) -> Draft:
+def validate_put(call: ArmCall, kind: str) -> PutRequest:
     """Check what ARM checks of any PUT: group, name, location, tags, preconditions."""
     require_group(call, write=True)
     body = call.body()
     name = call.names[2]
-    pattern, longest = _NAMES.get(kind, _USUAL_NAME)
+    pattern, longest = _NAME_PATTERNS.get(kind, _USUAL_NAME)
     if kind != kinds.VM and not pattern.fullmatch(name):
         raise errors.invalid_name(name, _NAME_RULE.format(longest))
     id_ = call.id_of(kind)
     existing = call.world.find(id_)
-    location = location_of(call, body, kind, existing)
-    tags = tags_of(body)
+    location = read_location(call, body, kind, existing)
+    tags = read_tags(body)
     check_preconditions(call, existing, id_)
     if existing is not None:
         refuse_while_busy(call, existing)
-    return Draft(existing.id if existing else id_, name, location, tags, body, existing)
+    return PutRequest(existing.id if existing else id_, name, location, tags, body, existing)
 
 
-def resource_of(world: World, kind: str, wanted: Draft, properties: Body, state: str) -> Resource:
+def build_resource(
+    world: World, kind: str, wanted: PutRequest, properties: Body, state: str
+) -> StoredResource:
     """The resource that `wanted` asks for, with a new etag where the kind has them."""
     old = wanted.existing
     body: Body = {"name": wanted.name, "id": wanted.id, "type": kind, "location": wanted.location}
@@ -249,12 +253,12 @@ def resource_of(world: World, kind: str, wanted: Draft, properties: Body, state:
     if kind.startswith("Microsoft.Network/") or kind == kinds.VM:
         body["etag"] = new_etag(world, kind, old.body["etag"] if old else None)
     body["properties"] = {"provisioningState": state, **properties}
-    return Resource(
+    return StoredResource(
         wanted.id, kind, body, old.created if old else world.at, old.hidden if old else {}
     )
 
 
-def succeeded(world: World, _: Operation, target: Resource) -> Body | None:
+def finish_write(world: World, _: Operation, target: StoredResource) -> Body | None:
     """The end of most writes."""
     target.state = "Succeeded"
     if "etag" in target.body:

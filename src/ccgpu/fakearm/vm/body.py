@@ -9,15 +9,15 @@ from collections.abc import Iterator
 from typing import Any, NoReturn
 
 from ccgpu.fakearm import compute_errors, errors
-from ccgpu.fakearm.clock import stamp
+from ccgpu.fakearm.clock import arm_time
 from ccgpu.fakearm.images import Image
-from ccgpu.fakearm.resources.tracked import Draft
+from ccgpu.fakearm.resources.tracked import PutRequest
 from ccgpu.fakearm.vm.confidential import CONFIDENTIAL
-from ccgpu.fakearm.vm.rules import part
+from ccgpu.fakearm.vm.rules import value_at
 from ccgpu.fakearm.wire import Body
-from ccgpu.fakearm.world import Resource, World
+from ccgpu.fakearm.world import StoredResource, World
 
-_AS_GIVEN = (
+_COPIED = (
     "securityProfile",
     "diagnosticsProfile",
     "additionalCapabilities",
@@ -29,7 +29,7 @@ _AS_GIVEN = (
 _CREATE_OPTIONS = {"fromimage": "FromImage", "empty": "Empty", "attach": "Attach"}
 
 
-def build(world: World, wanted: Draft, image: Image) -> Body:
+def build_properties(world: World, wanted: PutRequest, image: Image) -> Body:
     """The properties of a new VM; names and ids of what Azure makes come when it is made."""
     given = wanted.properties
     storage = given["storageProfile"]
@@ -38,14 +38,14 @@ def build(world: World, wanted: Draft, image: Image) -> Body:
         "hardwareProfile": given["hardwareProfile"],
         "storageProfile": {
             "imageReference": {**storage["imageReference"], "exactVersion": image.exact},
-            "osDisk": _os_disk(storage.get("osDisk") or {}, image),
-            "dataDisks": [data_disk(one) for one in storage.get("dataDisks") or ()],
+            "osDisk": _os_disk_body(storage.get("osDisk") or {}, image),
+            "dataDisks": [data_disk_body(one) for one in storage.get("dataDisks") or ()],
         },
-        "osProfile": _os_profile(given["osProfile"], wanted.name),
+        "osProfile": _os_profile_body(given["osProfile"], wanted.name),
         "networkProfile": {"networkInterfaces": []},
-        "timeCreated": stamp(world.at),
+        "timeCreated": arm_time(world.at),
     }
-    for key in _AS_GIVEN:
+    for key in _COPIED:
         if given.get(key) is not None:
             answer[key] = given[key]
     return answer
@@ -56,7 +56,7 @@ def _create_option(given: Body, default: str) -> str:
     return _CREATE_OPTIONS.get(option.lower(), option)
 
 
-def _os_disk(given: Body, image: Image) -> Body:
+def _os_disk_body(given: Body, image: Image) -> Body:
     managed = dict(given.get("managedDisk") or {})
     if not managed.get("storageAccountType"):
         managed["storageAccountType"] = "Premium_LRS"
@@ -82,7 +82,7 @@ def _os_disk(given: Body, image: Image) -> Body:
     return disk
 
 
-def data_disk(given: Body) -> Body:
+def data_disk_body(given: Body) -> Body:
     """A data disk as GET tells it."""
     managed = dict(given.get("managedDisk") or {})
     if not managed.get("storageAccountType"):
@@ -97,7 +97,7 @@ def data_disk(given: Body) -> Body:
     }
 
 
-def _os_profile(given: Body, name: str) -> Body:
+def _os_profile_body(given: Body, name: str) -> Body:
     """Without password and customData: those are never told again."""
     patching = {"patchMode": "ImageDefault", "assessmentMode": "ImageDefault"}
     profile: Body = {
@@ -125,13 +125,13 @@ def _os_profile(given: Body, name: str) -> Body:
     }
 
 
-def secrets(wanted: Draft) -> Body:
+def write_only_hashes(wanted: PutRequest) -> Body:
     """What a VM's PUT says once and GET never tells, kept as hashes to compare with."""
     given = wanted.properties
     return {
-        "customData": _hash(part(given, "osProfile", "customData")),
+        "customData": _hash(value_at(given, "osProfile", "customData")),
         "networkInterfaceConfigurations": _hash(
-            part(given, "networkProfile", "networkInterfaceConfigurations")
+            value_at(given, "networkProfile", "networkInterfaceConfigurations")
         ),
     }
 
@@ -144,7 +144,7 @@ def _hash(value: Any) -> str | None:
 
 # What cannot change after creation: azure.com FAQ on confidential VMs, and the reports of
 # `PropertyChangeNotAllowed`; some paths are inferred (docs/fake-azure.md).
-_FIXED = (
+_FIXED_PATHS = (
     ("storageProfile", "imageReference"),
     ("storageProfile", "osDisk", "name"),
     ("storageProfile", "osDisk", "diskSizeGB"),
@@ -157,25 +157,25 @@ _FIXED = (
     ("securityProfile", "securityType"),
     ("priority",),
 )
-_FIXED_WHEN_CONFIDENTIAL = (
+_FIXED_CONFIDENTIAL_PATHS = (
     ("hardwareProfile", "vmSize"),
     ("securityProfile", "uefiSettings"),
 )
 
 
-def check_unchanged(vm: Resource, wanted: Draft) -> None:
+def check_unchanged(vm: StoredResource, wanted: PutRequest) -> None:
     """A PUT of a VM that exists may say again what was said, or leave it out."""
     zones = wanted.body.get("zones")
     if zones is not None and zones != vm.body.get("zones"):
         raise compute_errors.property_change("zones")
     for key, was in vm.hidden["secrets"].items():
-        value = secrets(wanted)[key]
+        value = write_only_hashes(wanted)[key]
         if value is not None and value != was:
             raise compute_errors.property_change(_WRITE_ONLY[key])
-    for path in _fixed(vm):
-        new, old = part(wanted.properties, *path), part(vm.properties, *path)
-        if new is not None and not _covers(new, old):
-            raise compute_errors.property_change(_told(path))
+    for path in _fixed_paths(vm):
+        new, old = value_at(wanted.properties, *path), value_at(vm.properties, *path)
+        if new is not None and not _is_unchanged(new, old):
+            raise compute_errors.property_change(_error_target(path))
 
 
 _WRITE_ONLY = {
@@ -184,28 +184,28 @@ _WRITE_ONLY = {
 }
 
 
-def _told(path: tuple[str, ...]) -> str:
+def _error_target(path: tuple[str, ...]) -> str:
     """As quoted in hashicorp/terraform#8796, azurerm#16323: `imageReference`, `osDisk.name`."""
     return ".".join(path[1:] if path[0] in ("storageProfile", "osProfile") else path)
 
 
-def _fixed(vm: Resource) -> Iterator[tuple[str, ...]]:
-    yield from _FIXED
-    if part(vm.properties, "securityProfile", "securityType") == CONFIDENTIAL:
-        yield from _FIXED_WHEN_CONFIDENTIAL
+def _fixed_paths(vm: StoredResource) -> Iterator[tuple[str, ...]]:
+    yield from _FIXED_PATHS
+    if value_at(vm.properties, "securityProfile", "securityType") == CONFIDENTIAL:
+        yield from _FIXED_CONFIDENTIAL_PATHS
 
 
-_TAKEN = ("diagnosticsProfile", "networkProfile", "instanceView", "provisioningState")
+_UPDATABLE = ("diagnosticsProfile", "networkProfile", "instanceView", "provisioningState")
 # Compared elsewhere: what is write-only by its hash, data disks one by one.
-_LOOKED_AT_ELSEWHERE = ("adminPassword", "customData", "dataDisks")
+_COMPARED_ELSEWHERE = ("adminPassword", "customData", "dataDisks")
 
 
-def changed_otherwise(vm: Resource, wanted: Draft) -> list[str]:
+def unsupported_changes(vm: StoredResource, wanted: PutRequest) -> list[str]:
     """What a PUT or PATCH would change beyond what an update takes: a new size, for one."""
     return [
         key
         for key, value in wanted.properties.items()
-        if key not in _TAKEN and not _covers(_told_of(value), vm.properties.get(key))
+        if key not in _UPDATABLE and not _is_unchanged(_comparable(value), vm.properties.get(key))
     ]
 
 
@@ -214,24 +214,25 @@ def refuse_change(name: str) -> NoReturn:
     raise compute_errors.property_change(name)
 
 
-def _told_of(value: Any) -> Any:
+def _comparable(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: one for key, one in value.items() if key not in _LOOKED_AT_ELSEWHERE}
+        return {key: one for key, one in value.items() if key not in _COMPARED_ELSEWHERE}
     return value
 
 
-def _spelt(key: str, value: Any) -> Any:
+def _normalise_option(key: str, value: Any) -> Any:
     return _CREATE_OPTIONS.get(value.lower(), value) if key == "createOption" else value
 
 
-def _covers(new: Any, old: Any) -> bool:
+def _is_unchanged(new: Any, old: Any) -> bool:
     """Whether `old` says all that `new` says; Azure may have added to it."""
     if isinstance(new, dict) and isinstance(old, dict):
         return all(
-            value is None or _covers(_spelt(key, value), old.get(key)) for key, value in new.items()
+            value is None or _is_unchanged(_normalise_option(key, value), old.get(key))
+            for key, value in new.items()
         )
     if isinstance(new, list) and isinstance(old, list):
-        return len(new) == len(old) and all(map(_covers, new, old))
+        return len(new) == len(old) and all(map(_is_unchanged, new, old))
     if isinstance(new, str) and isinstance(old, str):
         return new.strip() == old.strip()
     return bool(new == old)

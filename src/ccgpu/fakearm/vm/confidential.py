@@ -6,9 +6,9 @@ without the text of their refusal; those texts are the fake's own.
 
 from ccgpu.fakearm import compute_errors, errors, images, kinds
 from ccgpu.fakearm.images import Image
-from ccgpu.fakearm.resources.tracked import Draft
-from ccgpu.fakearm.skus import Size
-from ccgpu.fakearm.vm.rules import needed, part
+from ccgpu.fakearm.resources.tracked import PutRequest
+from ccgpu.fakearm.skus import VmSize
+from ccgpu.fakearm.vm.rules import required_value, value_at
 from ccgpu.fakearm.wire import Body
 from ccgpu.fakearm.world import World
 
@@ -16,13 +16,13 @@ CONFIDENTIAL = "ConfidentialVM"
 _TYPES = ("Standard", "TrustedLaunch", CONFIDENTIAL)
 _STATE_ONLY, _WHOLE_DISK = "VMGuestStateOnly", "DiskWithVMGuestState"
 _ENCRYPTIONS = (_STATE_ONLY, _WHOLE_DISK, "NonPersistedTPM")
-_KEY_OF_SET = "ConfidentialVmEncryptedWithCustomerKey"
+_REQUIRED_SET_TYPE = "ConfidentialVmEncryptedWithCustomerKey"
 
 
-def check(world: World, wanted: Draft, size: Size) -> Image:
+def check_confidential(world: World, wanted: PutRequest, size: VmSize) -> Image:
     """Size, security type, disk encryption and image must agree; answers the image."""
     given = wanted.properties
-    kind, encryption = part(given, "securityProfile", "securityType"), encryption_of(given)
+    kind, encryption = value_at(given, "securityProfile", "securityType"), encryption_type(given)
     _check_enum(kind, _TYPES, "SecurityTypes", "properties.securityProfile.securityType")
     _check_enum(
         encryption,
@@ -34,12 +34,12 @@ def check(world: World, wanted: Draft, size: Size) -> Image:
     if kind == CONFIDENTIAL:
         _check_encryption(given, encryption)
         _check_key(world, given, encryption, wanted.location)
-    elif part(given, "storageProfile", "osDisk", "managedDisk", "securityProfile") is not None:
+    elif value_at(given, "storageProfile", "osDisk", "managedDisk", "securityProfile") is not None:
         raise errors.bad_request(
             "The parameter 'managedDisk.securityProfile' can only be set for Confidential VMs."
         )
-    reference = needed(given, "storageProfile", "imageReference")
-    image = images.find(world, reference, wanted.location)
+    reference = required_value(given, "storageProfile", "imageReference")
+    image = images.find_image(world, reference, wanted.location)
     if kind == CONFIDENTIAL and not image.confidential:
         raise errors.invalid_parameter(
             "securityProfile.securityType",
@@ -48,8 +48,8 @@ def check(world: World, wanted: Draft, size: Size) -> Image:
     return image
 
 
-def encryption_of(properties: Body) -> str | None:
-    found: str | None = part(
+def encryption_type(properties: Body) -> str | None:
+    found: str | None = value_at(
         properties,
         "storageProfile",
         "osDisk",
@@ -61,7 +61,7 @@ def encryption_of(properties: Body) -> str | None:
 
 
 def encrypts_disk(properties: Body) -> bool:
-    return encryption_of(properties) == _WHOLE_DISK
+    return encryption_type(properties) == _WHOLE_DISK
 
 
 def _check_enum(value: object, known: tuple[str, ...], name: str, path: str) -> None:
@@ -72,7 +72,7 @@ def _check_enum(value: object, known: tuple[str, ...], name: str, path: str) -> 
         )
 
 
-def _check_size(size: Size, kind: str | None, encryption: str | None) -> None:
+def _check_size(size: VmSize, kind: str | None, encryption: str | None) -> None:
     prefix = (
         f"The VM size '{size.name}' is not supported for creation of VMs and Virtual Machine "
         "Scale Set with "
@@ -93,7 +93,7 @@ def _check_encryption(given: Body, encryption: str | None) -> None:
             "Required parameter for Confidential VMs "
             "'managedDisk.securityProfile.securityEncryptionType' is missing (null)."
         )
-    firmware = part(given, "securityProfile", "uefiSettings") or {}
+    firmware = value_at(given, "securityProfile", "uefiSettings") or {}
     if encryption not in (_STATE_ONLY, _WHOLE_DISK):
         raise errors.bad_request(
             f"The security encryption type '{encryption}' is not supported by this VM size."
@@ -107,7 +107,7 @@ def _check_encryption(given: Body, encryption: str | None) -> None:
             "'securityProfile.uefiSettings.secureBootEnabled' must be true when "
             f"'managedDisk.securityProfile.securityEncryptionType' is '{_WHOLE_DISK}'."
         )
-    if encryption == _WHOLE_DISK and part(given, "securityProfile", "encryptionAtHost"):
+    if encryption == _WHOLE_DISK and value_at(given, "securityProfile", "encryptionAtHost"):
         raise errors.bad_request(
             "'securityProfile.encryptionAtHost' cannot be true when "
             f"'managedDisk.securityProfile.securityEncryptionType' is '{_WHOLE_DISK}'."
@@ -115,8 +115,8 @@ def _check_encryption(given: Body, encryption: str | None) -> None:
 
 
 def _check_key(world: World, given: Body, encryption: str | None, location: str) -> None:
-    disk = part(given, "storageProfile", "osDisk", "managedDisk")
-    key = part(disk, "securityProfile", "diskEncryptionSet", "id")
+    disk = value_at(given, "storageProfile", "osDisk", "managedDisk")
+    key = value_at(disk, "securityProfile", "diskEncryptionSet", "id")
     if key is None:
         return
     if encryption != _WHOLE_DISK:
@@ -124,7 +124,7 @@ def _check_key(world: World, given: Body, encryption: str | None, location: str)
             "'managedDisk.securityProfile.diskEncryptionSet' can only be set when "
             f"'securityEncryptionType' is '{_WHOLE_DISK}'."
         )
-    if part(disk, "diskEncryptionSet", "id"):
+    if value_at(disk, "diskEncryptionSet", "id"):
         raise errors.bad_request(
             "'managedDisk.diskEncryptionSet' and 'managedDisk.securityProfile.diskEncryptionSet' "
             "cannot both be set."
@@ -132,7 +132,7 @@ def _check_key(world: World, given: Body, encryption: str | None, location: str)
     found = world.find(str(key))
     if found is None or found.kind != kinds.DES or found.location != location:
         raise compute_errors.reference_not_found(str(key))
-    if found.properties["encryptionType"] != _KEY_OF_SET:
+    if found.properties["encryptionType"] != _REQUIRED_SET_TYPE:
         raise errors.bad_request(
-            f"The disk encryption set '{found.name}' must have the encryption type '{_KEY_OF_SET}'."
+            f"The disk encryption set '{found.name}' must have the encryption type '{_REQUIRED_SET_TYPE}'."
         )

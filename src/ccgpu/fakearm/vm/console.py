@@ -12,19 +12,19 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from ccgpu.fakearm import compute_errors, errors, kinds
-from ccgpu.fakearm.call import IN_GROUP, Call, Route, Routes
-from ccgpu.fakearm.clock import stamp
+from ccgpu.fakearm.call import IN_GROUP, ArmCall, Route, Routes
+from ccgpu.fakearm.clock import arm_time
 from ccgpu.fakearm.resources import tracked
-from ccgpu.fakearm.vm.rules import part
-from ccgpu.fakearm.vm.view import ready
-from ccgpu.fakearm.wire import Answer, FakeGap, Request
-from ccgpu.fakearm.world import Resource, World
+from ccgpu.fakearm.vm.rules import value_at
+from ccgpu.fakearm.vm.view import is_agent_ready
+from ccgpu.fakearm.wire import FakeGap, Request, Response
+from ccgpu.fakearm.world import StoredResource, World
 
 BLOB_HOSTS = ".blob.storage.azure.net"
 _MINUTES = range(1, 1441)  # compute API, RetrieveBootDiagnosticsData; 120 when absent
 
 
-def retrieve(call: Call) -> Answer:
+def retrieve_boot_diagnostics(call: ArmCall) -> Response:
     vm = tracked.require(call, kinds.VM)
     minutes = int(call.query.get("sasUriExpirationTimeInMinutes", "120"))
     if minutes not in _MINUTES:
@@ -32,18 +32,18 @@ def retrieve(call: Call) -> Answer:
             "sasUriExpirationTimeInMinutes",
             "The value of parameter sasUriExpirationTimeInMinutes is out of range: 1 to 1440.",
         )
-    if not part(vm.properties, "diagnosticsProfile", "bootDiagnostics", "enabled"):
+    if not value_at(vm.properties, "diagnosticsProfile", "bootDiagnostics", "enabled"):
         raise compute_errors.operation_not_allowed(
             f"Boot diagnostics is not enabled for VM '{vm.name}'."
         )
     until = call.world.at + minutes * 60
-    answer = {"serialConsoleLogBlobUri": _address(vm, "serialconsole.log", until)}
-    if part(vm.properties, "securityProfile", "securityType") != "ConfidentialVM":
-        answer["consoleScreenshotBlobUri"] = _address(vm, "screenshot.bmp", until)
-    return Answer(200, answer)
+    answer = {"serialConsoleLogBlobUri": _blob_url(vm, "serialconsole.log", until)}
+    if value_at(vm.properties, "securityProfile", "securityType") != "ConfidentialVM":
+        answer["consoleScreenshotBlobUri"] = _blob_url(vm, "screenshot.bmp", until)
+    return Response(200, answer)
 
 
-def _address(vm: Resource, blob: str, until: float) -> str:
+def _blob_url(vm: StoredResource, blob: str, until: float) -> str:
     id_ = vm.properties["vmId"]
     account = f"md-hdd-{id_[:12].replace('-', '')}.z1"
     signature = hashlib.sha256(f"{id_}/{blob}/{until}".encode()).hexdigest()
@@ -53,7 +53,7 @@ def _address(vm: Resource, blob: str, until: float) -> str:
     )
 
 
-def blob(world: World, request: Request) -> Answer:
+def get_blob(world: World, request: Request) -> Response:
     """The text behind such an address. Whoever sends a token there has lost it."""
     if request.headers.get("Authorization"):
         raise FakeGap("a token was sent to a storage host")
@@ -61,29 +61,29 @@ def blob(world: World, request: Request) -> Answer:
         raise FakeGap(f"{request.method} of a blob")
     query = dict(parse_qsl(urlsplit(request.url).query))
     for vm in world.of_kind(kinds.VM):
-        if request.url == _address(vm, "serialconsole.log", float(query.get("se", "0"))):
+        if request.url == _blob_url(vm, "serialconsole.log", float(query.get("se", "0"))):
             if world.at >= float(query["se"]):
-                return _text(403, "AuthenticationFailed: the signature has expired\n")
-            return _text(200, log(world, vm))
-    return _text(404, "BlobNotFound\n")
+                return _text_response(403, "AuthenticationFailed: the signature has expired\n")
+            return _text_response(200, serial_log(world, vm))
+    return _text_response(404, "BlobNotFound\n")
 
 
-def _text(status: int, text: str) -> Answer:
-    return Answer(status, text, {"Content-Type": "text/plain"})
+def _text_response(status: int, text: str) -> Response:
+    return Response(status, text, {"Content-Type": "text/plain"})
 
 
-def log(world: World, vm: Resource) -> str:
+def serial_log(world: World, vm: StoredResource) -> str:
     """What the serial console has printed so far."""
     booted = vm.hidden.get("bootedAt")
     if booted is None:
         return ""
     name = vm.properties["osProfile"]["computerName"]
     lines = [
-        f"[    0.000000] Linux version 6.8.0-azure-fde (simulated) booted {stamp(booted)}",
+        f"[    0.000000] Linux version 6.8.0-azure-fde (simulated) booted {arm_time(booted)}",
         "[    0.412907] Memory Encryption Features active: AMD SEV SEV-ES SEV-SNP",
         f"[    3.118442] systemd[1]: Hostname set to <{name}>.",
     ]
-    if ready(world, vm):
+    if is_agent_ready(world, vm):
         key = host_key(vm.properties["vmId"])
         lines += [
             f"[   21.730115] cloud-init[911]: configuring {name}",
@@ -113,6 +113,6 @@ def _fingerprint(key: str) -> str:
 
 ROUTES: Routes = {
     ("POST", f"{IN_GROUP}{kinds.VM.lower()}/*/retrievebootdiagnosticsdata"): Route(
-        retrieve, kinds.COMPUTE_API, frozenset({"sasUriExpirationTimeInMinutes"})
+        retrieve_boot_diagnostics, kinds.COMPUTE_API, frozenset({"sasUriExpirationTimeInMinutes"})
     )
 }

@@ -3,22 +3,24 @@
 from ccgpu.fakearm import compute_errors, errors, kinds
 from ccgpu.fakearm.call import resource_id
 from ccgpu.fakearm.resources.disks import detach, make_disk
-from ccgpu.fakearm.skus import Size
-from ccgpu.fakearm.vm.rules import needed
+from ccgpu.fakearm.skus import VmSize
+from ccgpu.fakearm.vm.rules import required_value
 from ccgpu.fakearm.wire import Body
-from ccgpu.fakearm.world import Resource, World
+from ccgpu.fakearm.world import StoredResource, World
 
 
-def check(world: World, vm: Resource, size: Size) -> None:
+def check_new_disks(world: World, vm: StoredResource, size: VmSize) -> None:
     """No new disk may take the name of one that is there; the size limits how many there are."""
     storage = vm.properties["storageProfile"]
     _check_name(world, vm, storage["osDisk"])
-    check_data(world, vm, storage["dataDisks"], storage["dataDisks"], size)
+    check_data_disks(world, vm, storage["dataDisks"], storage["dataDisks"], size)
 
 
-def check_data(world: World, vm: Resource, disks: list[Body], new: list[Body], size: Size) -> None:
+def check_data_disks(
+    world: World, vm: StoredResource, disks: list[Body], new: list[Body], size: VmSize
+) -> None:
     """What is refused of the VM's data disks, of which `new` are not there yet."""
-    luns = [needed(disk, "lun") if disk.get("lun") != 0 else 0 for disk in disks]
+    luns = [required_value(disk, "lun") if disk.get("lun") != 0 else 0 for disk in disks]
     if twice := [lun for lun in luns if luns.count(lun) > 1]:
         raise errors.invalid_parameter(
             "dataDisk.lun", f"A disk with the LUN {twice[0]} is there already."
@@ -31,10 +33,10 @@ def check_data(world: World, vm: Resource, disks: list[Body], new: list[Body], s
     for disk in new:
         _check_name(world, vm, disk)
         if disk["createOption"] == "Attach":
-            _attachable(world, disk)
+            _find_attachable(world, disk)
 
 
-def _check_name(world: World, vm: Resource, disk: Body) -> None:
+def _check_name(world: World, vm: StoredResource, disk: Body) -> None:
     name = disk.get("name")
     if name and disk["createOption"] != "Attach":
         id_ = resource_id(world.subscription, vm.group, kinds.DISK, name)
@@ -42,7 +44,7 @@ def _check_name(world: World, vm: Resource, disk: Body) -> None:
             raise compute_errors.disk_exists(id_)
 
 
-def _attachable(world: World, disk: Body) -> Resource:
+def _find_attachable(world: World, disk: Body) -> StoredResource:
     found = world.find(str(disk["managedDisk"].get("id")))
     if found is None or found.kind != kinds.DISK:
         raise compute_errors.reference_not_found(str(disk["managedDisk"].get("id")))
@@ -54,7 +56,7 @@ def _attachable(world: World, disk: Body) -> Resource:
     return found
 
 
-def make(world: World, vm: Resource) -> list[str]:
+def make_disks(world: World, vm: StoredResource) -> list[str]:
     """Make (or attach) all disks of the VM; answers their ids, the OS disk's first."""
     storage = vm.properties["storageProfile"]
     os_disk = storage["osDisk"]
@@ -67,24 +69,24 @@ def make(world: World, vm: Resource) -> list[str]:
     }
     if encryption := (managed.get("securityProfile") or {}).get("securityEncryptionType"):
         keyed = "diskEncryptionSet" in managed["securityProfile"]
-        properties["securityProfile"] = {"securityType": _SECURITY[encryption, keyed]}
+        properties["securityProfile"] = {"securityType": _SECURITY_TYPES[encryption, keyed]}
     name = os_disk.get("name") or f"{vm.name}_OsDisk_1_{world.digest(32)}"
     made = [make_disk(world, name, vm, properties, managed["storageAccountType"]).id]
-    return made + [_make_data(world, vm, disk) for disk in storage["dataDisks"]]
+    return made + [_make_data_disk(world, vm, disk) for disk in storage["dataDisks"]]
 
 
 # DiskSecurityTypes of the compute API.
-_SECURITY = {
+_SECURITY_TYPES = {
     ("VMGuestStateOnly", False): "ConfidentialVM_VMGuestStateOnlyEncryptedWithPlatformKey",
     ("DiskWithVMGuestState", False): "ConfidentialVM_DiskEncryptedWithPlatformKey",
     ("DiskWithVMGuestState", True): "ConfidentialVM_DiskEncryptedWithCustomerKey",
 }
 
 
-def _make_data(world: World, vm: Resource, disk: Body) -> str:
+def _make_data_disk(world: World, vm: StoredResource, disk: Body) -> str:
     managed = disk["managedDisk"]
     if disk["createOption"] == "Attach":
-        found = _attachable(world, disk)
+        found = _find_attachable(world, disk)
         found.body["managedBy"] = vm.id
         found.properties["diskState"] = "Attached"
         world.save(found)
@@ -97,7 +99,7 @@ def _make_data(world: World, vm: Resource, disk: Body) -> str:
     return make_disk(world, name, vm, properties, managed["storageAccountType"]).id
 
 
-def tell(vm: Resource, ids: list[str]) -> None:
+def show_names(vm: StoredResource, ids: list[str]) -> None:
     """Show the disks' names and ids in the VM: they are known when the create has ended."""
     storage = vm.properties["storageProfile"]
     for disk, id_ in zip((storage["osDisk"], *storage["dataDisks"]), ids, strict=True):
@@ -105,7 +107,7 @@ def tell(vm: Resource, ids: list[str]) -> None:
         disk["managedDisk"]["id"] = id_
 
 
-def rearrange(world: World, vm: Resource, wanted: list[Body]) -> None:
+def replace_data_disks(world: World, vm: StoredResource, wanted: list[Body]) -> None:
     """Let these be the VM's data disks: make or attach what is new, detach what is not among them.
 
     A VM whose create failed before its disks were made gets them with the next attempt.
@@ -121,12 +123,12 @@ def rearrange(world: World, vm: Resource, wanted: list[Body]) -> None:
     for lun, id_ in before.items():
         if lun not in kept:
             detach(world, world.need(id_))
-    data = [before[d["lun"]] if d["lun"] in kept else _make_data(world, vm, d) for d in wanted]
+    data = [before[d["lun"]] if d["lun"] in kept else _make_data_disk(world, vm, d) for d in wanted]
     vm.hidden["disks"] = [made[0], *data]
-    tell(vm, vm.hidden["disks"])
+    show_names(vm, vm.hidden["disks"])
 
 
-def leave(world: World, vm: Resource) -> None:
+def release_disks(world: World, vm: StoredResource) -> None:
     """The VM goes: delete what says so, leave the rest behind."""
     storage = vm.properties["storageProfile"]
     disks = (storage["osDisk"], *storage["dataDisks"])

@@ -3,38 +3,40 @@
 from typing import Any
 
 from ccgpu.fakearm import compute_errors, errors, kinds
-from ccgpu.fakearm.resources.tracked import Draft
+from ccgpu.fakearm.resources.tracked import PutRequest
 from ccgpu.fakearm.wire import Body
-from ccgpu.fakearm.world import Resource, World
+from ccgpu.fakearm.world import StoredResource, World
 
 _TYPES = {"systemassigned": "SystemAssigned", "userassigned": "UserAssigned", "none": "None"}
 
 
-def check(world: World, wanted: Draft) -> None:
+def check_identity(world: World, wanted: PutRequest) -> None:
     """Refuse a type that is none, and user-assigned identities that are not there."""
     given = wanted.body.get("identity") or {}
-    _types(given)
+    _identity_types(given)
     for id_, value in (given.get("userAssignedIdentities") or {}).items():
         found = world.find(id_)
         if value is not None and (found is None or found.kind != kinds.IDENTITY):
             raise compute_errors.identity_missing(wanted.id, id_)
 
 
-def _types(identity: Body) -> set[str]:
+def _identity_types(identity: Body) -> set[str]:
     given = [one.strip().lower() for one in str(identity.get("type") or "None").split(",")]
     if unknown := [one for one in given if one not in _TYPES]:
         raise errors.bad_json(f"Error converting value '{unknown[0]}' to type 'IdentityType'")
     return {_TYPES[one] for one in given} - {"None"}
 
 
-def told(world: World, given: Body, before: Body | None, *, merge: bool = False) -> Body | None:
+def identity_body(
+    world: World, given: Body, before: Body | None, *, merge: bool = False
+) -> Body | None:
     """The identity that GET tells from now on; None without one.
 
     The system's principal stays as long as the VM has it. With `merge`, as a PATCH does, the
     user-assigned ones that are there stay too; one whose value is null goes.
     """
     before = before or {}
-    types = _types(given)
+    types = _identity_types(given)
     if not types:
         return None
     answer: Body = {"type": ", ".join(sorted(types))}
@@ -43,28 +45,28 @@ def told(world: World, given: Body, before: Body | None, *, merge: bool = False)
         answer["tenantId"] = before.get("tenantId") or world.guid()
     if "UserAssigned" in types:
         kept = before.get("userAssignedIdentities") or {} if merge else {}
-        answer["userAssignedIdentities"] = _assigned(world, given, kept)
+        answer["userAssignedIdentities"] = _user_assigned(world, given, kept)
     return answer
 
 
-def _assigned(world: World, given: Body, kept: Body) -> Body:
+def _user_assigned(world: World, given: Body, kept: Body) -> Body:
     wanted: dict[str, Any] = {id_.lower(): (id_, {}) for id_ in kept}
     for id_, value in (given.get("userAssignedIdentities") or {}).items():
         if value is None:
             wanted.pop(id_.lower(), None)
         else:
             wanted.setdefault(id_.lower(), (id_, {}))
-    return {id_: _principal(world, id_) for id_, _ in wanted.values()}
+    return {id_: _principal_ids(world, id_) for id_, _ in wanted.values()}
 
 
-def _principal(world: World, id_: str) -> Body:
+def _principal_ids(world: World, id_: str) -> Body:
     """What GET tells of one; nothing of one that has been deleted since."""
     source = world.find(id_)
     return {key: source.properties[key] for key in ("principalId", "clientId")} if source else {}
 
 
-def give(world: World, vm: Resource, given: Body, *, merge: bool = False) -> None:
+def set_identity(world: World, vm: StoredResource, given: Body, *, merge: bool = False) -> None:
     """Let the VM have the identity that was asked for."""
-    identity = told(world, given, vm.body.pop("identity", None), merge=merge)
+    identity = identity_body(world, given, vm.body.pop("identity", None), merge=merge)
     if identity is not None:
         vm.body["identity"] = identity

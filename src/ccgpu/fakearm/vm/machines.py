@@ -10,78 +10,83 @@ from ccgpu.fakearm import capacity, kinds, lag, operations
 from ccgpu.fakearm.call import (
     IN_GROUP,
     IN_SUBSCRIPTION,
-    Call,
+    ArmCall,
     Route,
     Routes,
-    accepted,
+    accepted_response,
     check_preconditions,
-    paged,
+    page_response,
+    read_tags,
     require_group,
-    tags_of,
 )
 from ccgpu.fakearm.operations import Operation
 from ccgpu.fakearm.resources import tracked
 from ccgpu.fakearm.vm import body, confidential, disks, identity, network, power, rules, update
-from ccgpu.fakearm.vm.view import body_of, instance_view
-from ccgpu.fakearm.wire import Answer, Body, FakeGap
-from ccgpu.fakearm.world import Ref, Resource, World
+from ccgpu.fakearm.vm.view import instance_view, vm_body
+from ccgpu.fakearm.wire import Body, FakeGap, Response
+from ccgpu.fakearm.world import Reference, StoredResource, World
 
 
-def put(call: Call) -> Answer:
+def put(call: ArmCall) -> Response:
     rules.check_name(call.names[2])
-    wanted = tracked.draft(call, kinds.VM)
+    wanted = tracked.validate_put(call, kinds.VM)
     rules.check_known(wanted)
     if wanted.existing is not None:
-        return _update(call, wanted.existing, wanted)
-    vm = _new(call.world, wanted)
-    failure = _attempt(call.world, vm)
-    return _started(call, 201, vm, failure, retry_after=10)
+        return _update_vm(call, wanted.existing, wanted)
+    vm = _build_vm(call.world, wanted)
+    failure = _allocate(call.world, vm)
+    return _begin_create(call, 201, vm, failure, retry_after=10)
 
 
-def _new(world: World, wanted: tracked.Draft) -> Resource:
+def _build_vm(world: World, wanted: tracked.PutRequest) -> StoredResource:
     size = rules.check_size(world, wanted)
     rules.check_sign_in(wanted)
-    image = confidential.check(world, wanted, size)
-    identity.check(world, wanted)
-    properties = body.build(world, wanted, image)
-    vm = tracked.resource_of(world, kinds.VM, wanted, properties, "Creating")
-    disks.check(world, vm, size)
+    image = confidential.check_confidential(world, wanted, size)
+    identity.check_identity(world, wanted)
+    properties = body.build_properties(world, wanted, image)
+    vm = tracked.build_resource(world, kinds.VM, wanted, properties, "Creating")
+    disks.check_new_disks(world, vm, size)
     spot = wanted.properties.get("priority") == "Spot"
     capacity.check_quota(world, size, wanted.location, spot=spot)
-    nics = network.attach(world, wanted, size)
+    nics = network.attach_interfaces(world, wanted, size)
     if "networkInterfaces" in wanted.properties["networkProfile"]:
         vm.properties["networkProfile"]["networkInterfaces"] = nics
     if vm.body.get("identity"):
-        identity.give(world, vm, vm.body["identity"])
-    vm.hidden = {"secrets": body.secrets(wanted), "nics": nics, "power": "unknown", "disks": []}
-    capacity.register(world, vm, size, spot=spot)
+        identity.set_identity(world, vm, vm.body["identity"])
+    vm.hidden = {
+        "secrets": body.write_only_hashes(wanted),
+        "nics": nics,
+        "power": "unknown",
+        "disks": [],
+    }
+    capacity.count_against_quota(world, vm, size, spot=spot)
     return vm
 
 
-def _attempt(world: World, vm: Resource) -> Body | None:
+def _allocate(world: World, vm: StoredResource) -> Body | None:
     """Look for a place, and make the disks; answers how the create will fail, if it will."""
     failure = capacity.allocate(world, vm)
     if not vm.hidden["disks"] and (
         failure is None or world.settings.at("failed_create_leaves_disk")
     ):
-        vm.hidden["disks"] = disks.make(world, vm)
+        vm.hidden["disks"] = disks.make_disks(world, vm)
     world.save(vm)
-    world.refer(vm, _refs(vm))
+    world.refer(vm, _vm_references(vm))
     return failure
 
 
-def _started(
-    call: Call, status: int, vm: Resource, failure: Body | None, *, retry_after: int | None
-) -> Answer:
+def _begin_create(
+    call: ArmCall, status: int, vm: StoredResource, failure: Body | None, *, retry_after: int | None
+) -> Response:
     name = "vm.create.encrypted" if confidential.encrypts_disk(vm.properties) else "vm.create"
     seconds = call.world.seconds("vm.fail" if failure else name)
     operation = operations.begin(call.world, "vm.create", vm, seconds, failure=failure)
-    return accepted(call, status, operation, vm.body, retry_after=retry_after)
+    return accepted_response(call, status, operation, vm.body, retry_after=retry_after)
 
 
-def _refs(vm: Resource) -> list[Ref]:
-    refs = [Ref(one["id"], vm.id, vm.key, "vm-nic") for one in vm.hidden["nics"]]
-    key = rules.part(
+def _vm_references(vm: StoredResource) -> list[Reference]:
+    refs = [Reference(one["id"], vm.id, vm.key, "vm-nic") for one in vm.hidden["nics"]]
+    key = rules.value_at(
         vm.properties,
         "storageProfile",
         "osDisk",
@@ -90,46 +95,46 @@ def _refs(vm: Resource) -> list[Ref]:
         "diskEncryptionSet",
         "id",
     )
-    return refs + ([Ref(key, vm.id, vm.key, "vm-des")] if key else [])
+    return refs + ([Reference(key, vm.id, vm.key, "vm-des")] if key else [])
 
 
-def _update(call: Call, vm: Resource, wanted: tracked.Draft) -> Answer:
+def _update_vm(call: ArmCall, vm: StoredResource, wanted: tracked.PutRequest) -> Response:
     """A PUT of what exists: a failed create is tried again, the rest takes what may change."""
-    changed = update.change(call, vm, wanted)
+    changed = update.update_in_place(call, vm, wanted)
     if vm.hidden["power"] == "unknown":
         vm.state = "Creating"
         vm.hidden.pop("failure", None)
-        return _started(call, 200, vm, _attempt(call.world, vm), retry_after=None)
+        return _begin_create(call, 200, vm, _allocate(call.world, vm), retry_after=None)
     if not changed and vm.state == "Succeeded":
-        told = body_of(vm)  # recorded: nothing to wait for
-        return Answer(200, told, {"ETag": told["etag"]})
-    return _written(call, vm)
+        told = vm_body(vm)  # recorded: nothing to wait for
+        return Response(200, told, {"ETag": told["etag"]})
+    return _begin_update(call, vm)
 
 
-def _written(call: Call, vm: Resource) -> Answer:
+def _begin_update(call: ArmCall, vm: StoredResource) -> Response:
     vm.state = "Updating"
     call.world.save(vm)
     operation = operations.begin(call.world, "vm.update", vm, call.world.seconds("vm.update"))
-    return accepted(call, 200, operation, body_of(vm))
+    return accepted_response(call, 200, operation, vm_body(vm))
 
 
-def created(world: World, operation: Operation, vm: Resource) -> Body | None:
+def finish_create(world: World, operation: Operation, vm: StoredResource) -> Body | None:
     vm.properties["networkProfile"]["networkInterfaces"] = vm.hidden["nics"]
     failure: Body | None = operation.data["failure"]
     if vm.hidden["disks"]:
-        disks.tell(vm, vm.hidden["disks"])
+        disks.show_names(vm, vm.hidden["disks"])
     if failure is None:
         power.boot(world, vm)
-        return tracked.succeeded(world, operation, vm)
+        return tracked.finish_write(world, operation, vm)
     vm.state = "Failed"
     vm.hidden["failure"] = failure
     world.save(vm)
     for one in vm.hidden["nics"]:
-        _reserve(world, one["id"], vm)
+        _reserve_interface(world, one["id"], vm)
     return failure
 
 
-def _reserve(world: World, nic_id: str, vm: Resource) -> None:
+def _reserve_interface(world: World, nic_id: str, vm: StoredResource) -> None:
     """An interface named in a failed create is kept for that VM for a while."""
     nic = world.need(nic_id)
     nic.hidden["reservedUntil"] = world.at + world.seconds("nic.reserved")
@@ -137,25 +142,25 @@ def _reserve(world: World, nic_id: str, vm: Resource) -> None:
     world.save(nic)
 
 
-def patch(call: Call) -> Answer:
+def patch(call: ArmCall) -> Response:
     vm = tracked.require(call, kinds.VM)
     require_group(call, write=True)
     given = call.body()
     check_preconditions(call, vm, vm.id)
     tracked.refuse_while_busy(call, vm)
-    wanted = tracked.Draft(vm.id, vm.name, vm.location, tags_of(given), given, vm)
-    update.change(call, vm, wanted, merge=True)
-    return _written(call, vm)
+    wanted = tracked.PutRequest(vm.id, vm.name, vm.location, read_tags(given), given, vm)
+    update.update_in_place(call, vm, wanted, merge=True)
+    return _begin_update(call, vm)
 
 
-def delete(call: Call) -> Answer:
+def delete(call: ArmCall) -> Response:
     """Takes the place of whatever runs on the VM, a create too."""
     require_group(call)
     vm = call.world.find(call.id_of(kinds.VM))
     if vm is None:
-        return Answer(204)
+        return Response(204)
     check_preconditions(call, vm, vm.id)
-    running = operations.pending(call.world, vm.key)
+    running = operations.running_operations(call.world, vm.key)
     operation = next((one for one in running if one.action == "vm.delete"), None)
     if operation is None:
         operations.preempt(call.world, vm)
@@ -164,15 +169,15 @@ def delete(call: Call) -> Answer:
         forced = call.query.get("forceDeletion", "").lower() == "true"
         seconds = call.world.seconds("vm.delete.forced" if forced else "vm.delete")
         operation = operations.begin(call.world, "vm.delete", vm, seconds)
-    return accepted(call, 202, operation, None, retry_after=10)
+    return accepted_response(call, 202, operation, None, retry_after=10)
 
 
-def deleted(world: World, _: Operation, vm: Resource) -> Body | None:
+def finish_delete(world: World, _: Operation, vm: StoredResource) -> Body | None:
     """With it goes what is marked Delete; an interface takes its address along the same way."""
     world.remove(vm)
-    disks.leave(world, vm)
+    disks.release_disks(world, vm)
     for one in vm.hidden["nics"]:
-        if rules.part(one, "properties", "deleteOption") != "Delete":
+        if rules.value_at(one, "properties", "deleteOption") != "Delete":
             continue
         nic = world.need(one["id"])
         world.remove(nic)
@@ -182,19 +187,19 @@ def deleted(world: World, _: Operation, vm: Resource) -> Body | None:
 
 
 def _remove_address(world: World, public: Any) -> None:
-    if rules.part(public, "properties", "deleteOption") == "Delete":
+    if rules.value_at(public, "properties", "deleteOption") == "Delete":
         world.remove(world.need(public["id"]))
 
 
-def get(call: Call) -> Answer:
+def get(call: ArmCall) -> Response:
     vm = tracked.require(call, kinds.VM)
-    shown = _expanded(call, vm)
-    return Answer(200, shown, {"ETag": shown["etag"]})
+    shown = _with_expansion(call, vm)
+    return Response(200, shown, {"ETag": shown["etag"]})
 
 
-def _expanded(call: Call, vm: Resource) -> Body:
+def _with_expansion(call: ArmCall, vm: StoredResource) -> Body:
     expand = call.query.get("$expand")
-    shown = body_of(vm)
+    shown = vm_body(vm)
     if expand is None:
         return shown
     if expand != "instanceView":
@@ -203,27 +208,27 @@ def _expanded(call: Call, vm: Resource) -> Body:
     return {**shown, "properties": {**shown["properties"], "instanceView": told}}
 
 
-def list_(call: Call) -> Answer:
+def list_(call: ArmCall) -> Response:
     if len(call.names) > 1:
         require_group(call)
-    found = lag.listed(call.world, kinds.VM, *call.names[1:])
-    return paged(call, [_expanded(call, vm) for vm in found])
+    found = lag.visible_resources(call.world, kinds.VM, *call.names[1:])
+    return page_response(call, [_with_expansion(call, vm) for vm in found])
 
 
-def get_instance_view(call: Call) -> Answer:
-    return Answer(200, instance_view(call.world, tracked.require(call, kinds.VM)))
+def get_instance_view(call: ArmCall) -> Response:
+    return Response(200, instance_view(call.world, tracked.require(call, kinds.VM)))
 
 
 _ONE, _API = f"{IN_GROUP}{kinds.VM.lower()}/*", kinds.COMPUTE_API
-_LISTED = Route(list_, _API, frozenset({"$expand", "$skiptoken"}))
+_LIST_ROUTE = Route(list_, _API, frozenset({"$expand", "$skiptoken"}))
 ROUTES: Routes = {
     ("PUT", _ONE): Route(put, _API),
     ("GET", _ONE): Route(get, _API, frozenset({"$expand"})),
     ("PATCH", _ONE): Route(patch, _API),
     ("DELETE", _ONE): Route(delete, _API, frozenset({"forceDeletion"})),
     ("GET", f"{_ONE}/instanceview"): Route(get_instance_view, _API),
-    ("GET", f"{IN_GROUP}{kinds.VM.lower()}"): _LISTED,
-    ("GET", f"{IN_SUBSCRIPTION}{kinds.VM.lower()}"): _LISTED,
+    ("GET", f"{IN_GROUP}{kinds.VM.lower()}"): _LIST_ROUTE,
+    ("GET", f"{IN_SUBSCRIPTION}{kinds.VM.lower()}"): _LIST_ROUTE,
     **power.ROUTES,
 }
-FINISHERS = {"vm.create": created, "vm.delete": deleted, **power.FINISHERS}
+FINISHERS = {"vm.create": finish_create, "vm.delete": finish_delete, **power.FINISHERS}

@@ -8,9 +8,9 @@ from typing import Any
 from ccgpu.fakearm import compute_errors, errors, kinds, network_errors
 from ccgpu.fakearm.call import resource_id
 from ccgpu.fakearm.resources import addresses, interfaces
-from ccgpu.fakearm.resources.tracked import Draft
-from ccgpu.fakearm.skus import Size
-from ccgpu.fakearm.vm.rules import needed, part
+from ccgpu.fakearm.resources.tracked import PutRequest
+from ccgpu.fakearm.skus import VmSize
+from ccgpu.fakearm.vm.rules import required_value, value_at
 from ccgpu.fakearm.wire import Body
 from ccgpu.fakearm.world import World
 
@@ -18,9 +18,9 @@ from ccgpu.fakearm.world import World
 _OLDEST_API = "2020-11-01"
 
 
-def attach(world: World, wanted: Draft, size: Size) -> list[Body]:
+def attach_interfaces(world: World, wanted: PutRequest, size: VmSize) -> list[Body]:
     """The VM's `networkInterfaces`: those that it names, or new ones. Writes the new ones."""
-    profile = needed(wanted.properties, "networkProfile")
+    profile = required_value(wanted.properties, "networkProfile")
     named, inline = profile.get("networkInterfaces"), profile.get("networkInterfaceConfigurations")
     if named and inline:
         raise errors.invalid_parameter(
@@ -29,22 +29,25 @@ def attach(world: World, wanted: Draft, size: Size) -> list[Body]:
             "be set.",
         )
     if inline:
-        if str(needed(wanted.properties, "networkProfile", "networkApiVersion")) < _OLDEST_API:
+        if (
+            str(required_value(wanted.properties, "networkProfile", "networkApiVersion"))
+            < _OLDEST_API
+        ):
             raise errors.invalid_parameter(
                 "networkProfile.networkApiVersion",
                 f"The value '{profile['networkApiVersion']}' of parameter 'networkApiVersion' is "
                 "not supported.",
             )
-        return [_make(world, wanted, size, one) for one in inline]
+        return [_new_interface(world, wanted, size, one) for one in inline]
     if not named:
         raise errors.invalid_parameter(
             "networkProfile.networkInterfaces",
             "Required parameter 'networkProfile.networkInterfaces' is missing (null).",
         )
-    return [_existing(world, wanted, size, one) for one in named]
+    return [_existing_interface(world, wanted, size, one) for one in named]
 
 
-def _existing(world: World, wanted: Draft, size: Size, given: Body) -> Body:
+def _existing_interface(world: World, wanted: PutRequest, size: VmSize, given: Body) -> Body:
     nic = world.find(str(given.get("id")))
     if nic is None or nic.kind != kinds.NIC:
         raise compute_errors.reference_not_found(str(given.get("id")))
@@ -63,21 +66,21 @@ def _existing(world: World, wanted: Draft, size: Size, given: Body) -> Body:
     return shown
 
 
-def _make(world: World, wanted: Draft, size: Size, given: Any) -> Body:
+def _new_interface(world: World, wanted: PutRequest, size: VmSize, given: Any) -> Body:
     """One inline interface, with its public IP addresses."""
     properties = given.get("properties") or {}
-    name = f"{needed(given, 'name')}-{world.digest(8)}"
-    id_ = _id(world, wanted, kinds.NIC, name)
+    name = f"{required_value(given, 'name')}-{world.digest(8)}"
+    id_ = _new_id(world, wanted, kinds.NIC, name)
     if properties.get("enableAcceleratedNetworking") and not size.accelerated:
         raise network_errors.accelerated_networking(size.name, id_)
     configurations = [
-        _configuration(world, wanted, one) for one in properties.get("ipConfigurations") or ()
+        _ip_configuration(world, wanted, one) for one in properties.get("ipConfigurations") or ()
     ]
     body = {"properties": {**properties, "ipConfigurations": configurations}}
-    nic = interfaces.make(
-        world, Draft(id_, name, wanted.location, given.get("tags") or {}, body, None)
+    nic = interfaces.build_interface(
+        world, PutRequest(id_, name, wanted.location, given.get("tags") or {}, body, None)
     )
-    interfaces.store(world, nic)
+    interfaces.save_interface(world, nic)
     option = properties.get("deleteOption", "Detach")
     return {
         "id": nic.id,
@@ -85,18 +88,18 @@ def _make(world: World, wanted: Draft, size: Size, given: Any) -> Body:
     }
 
 
-def _id(world: World, wanted: Draft, kind: str, name: str) -> str:
+def _new_id(world: World, wanted: PutRequest, kind: str, name: str) -> str:
     return resource_id(world.subscription, wanted.id.split("/")[4], kind, name)
 
 
-def _configuration(world: World, wanted: Draft, given: Any) -> Body:
+def _ip_configuration(world: World, wanted: PutRequest, given: Any) -> Body:
     """An ipConfiguration of the interface, its inline public IP made and put in by its id."""
     properties = dict(given.get("properties") or {})
     inline = properties.pop("publicIPAddressConfiguration", None)
     if inline:
-        name = f"{needed(inline, 'name')}-{world.digest(8)}"
-        draft = Draft(
-            _id(world, wanted, kinds.PUBLIC_IP, name),
+        name = f"{required_value(inline, 'name')}-{world.digest(8)}"
+        draft = PutRequest(
+            _new_id(world, wanted, kinds.PUBLIC_IP, name),
             name,
             wanted.location,
             inline.get("tags") or {},
@@ -107,11 +110,11 @@ def _configuration(world: World, wanted: Draft, given: Any) -> Body:
             },
             None,
         )
-        address = addresses.make(world, draft)
+        address = addresses.build_address(world, draft)
         address.state = "Succeeded"
-        addresses.assign(world, address)
+        addresses.assign_address(world, address)
         world.save(address)
         world.bill(address)
-        option = part(inline, "properties", "deleteOption") or "Detach"
+        option = value_at(inline, "properties", "deleteOption") or "Detach"
         properties["publicIPAddress"] = {"id": address.id, "properties": {"deleteOption": option}}
     return {"name": given.get("name"), "properties": properties}

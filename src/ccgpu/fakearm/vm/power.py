@@ -6,14 +6,14 @@ Deallocating ends the bill and gives the place back; powering off does neither.
 from functools import partial
 
 from ccgpu.fakearm import capacity, compute_errors, kinds, operations
-from ccgpu.fakearm.call import IN_GROUP, Call, Route, Routes, accepted, require_group
+from ccgpu.fakearm.call import IN_GROUP, ArmCall, Route, Routes, accepted_response, require_group
 from ccgpu.fakearm.operations import Operation
 from ccgpu.fakearm.resources import tracked
 from ccgpu.fakearm.vm import view
-from ccgpu.fakearm.wire import Answer, Body
-from ccgpu.fakearm.world import Resource, World
+from ccgpu.fakearm.wire import Body, Response
+from ccgpu.fakearm.world import StoredResource, World
 
-_ON_THE_WAY: dict[str, str | None] = {
+_TRANSITIONAL_STATES: dict[str, str | None] = {
     "start": "starting",
     "restart": "running",
     "deallocate": "deallocating",
@@ -22,25 +22,25 @@ _ON_THE_WAY: dict[str, str | None] = {
 }
 
 
-def act(action: str, call: Call) -> Answer:
+def change_power(action: str, call: ArmCall) -> Response:
     vm = tracked.require(call, kinds.VM)
     require_group(call, write=True)
     tracked.refuse_while_busy(call, vm)
-    failure = _failure_of(call.world, action, vm)
-    view.remember_agent(call.world, vm)
+    failure = _allocation_failure(call.world, action, vm)
+    view.record_agent_report(call.world, vm)
     vm.state = "Updating"
     if failure is None:
-        vm.hidden["power"] = _ON_THE_WAY[action] or vm.hidden["power"]
+        vm.hidden["power"] = _TRANSITIONAL_STATES[action] or vm.hidden["power"]
     call.world.save(vm)
     seconds = call.world.seconds("vm", action)
     operation = operations.begin(call.world, f"vm.{action}", vm, seconds, failure=failure)
     after = None if action in ("restart", "powerOff") else 10  # recorded
-    return accepted(call, 202, operation, None, retry_after=after)
+    return accepted_response(call, 202, operation, None, retry_after=after)
 
 
-def _failure_of(world: World, action: str, vm: Resource) -> Body | None:
+def _allocation_failure(world: World, action: str, vm: StoredResource) -> Body | None:
     """A start needs a place again; a restart needs one that it still has."""
-    if action == "start" and not capacity.allocated(world, vm):
+    if action == "start" and not capacity.is_allocated(world, vm):
         return capacity.allocate(world, vm)
     if action == "restart" and vm.hidden["power"] != "running":
         raise compute_errors.operation_not_allowed(
@@ -49,15 +49,15 @@ def _failure_of(world: World, action: str, vm: Resource) -> Body | None:
     return None
 
 
-def started(world: World, operation: Operation, vm: Resource) -> Body | None:
+def finish_start(world: World, operation: Operation, vm: StoredResource) -> Body | None:
     failure: Body | None = operation.data["failure"]
     if failure:
-        return failed(world, vm, failure)
+        return mark_failed(world, vm, failure)
     boot(world, vm)
-    return succeeded(world, operation, vm)
+    return finish_update(world, operation, vm)
 
 
-def failed(world: World, vm: Resource, failure: Body) -> Body:
+def mark_failed(world: World, vm: StoredResource, failure: Body) -> Body:
     """The VM stays what it was, and is `Failed` until an operation on it ends well."""
     vm.state = "Failed"
     vm.hidden["failure"] = failure
@@ -65,65 +65,65 @@ def failed(world: World, vm: Resource, failure: Body) -> Body:
     return failure
 
 
-def succeeded(world: World, operation: Operation, vm: Resource) -> Body | None:
+def finish_update(world: World, operation: Operation, vm: StoredResource) -> Body | None:
     """The end of what went well: a VM that has run once is no longer `Failed`."""
     if vm.hidden["power"] == "unknown" and "failure" in vm.hidden:
         vm.state = "Failed"  # it has never run: writing to it does not mend that
         world.save(vm)
         return None
     vm.hidden.pop("failure", None)
-    return tracked.succeeded(world, operation, vm)
+    return tracked.finish_write(world, operation, vm)
 
 
-def reapplied(world: World, operation: Operation, vm: Resource) -> Body | None:
+def finish_reapply(world: World, operation: Operation, vm: StoredResource) -> Body | None:
     """The VM's state is applied anew; what has never run fails again."""
     if vm.hidden["power"] == "unknown" and "failure" in vm.hidden:
         failure: Body = vm.hidden["failure"]
-        return failed(world, vm, failure)
-    return succeeded(world, operation, vm)
+        return mark_failed(world, vm, failure)
+    return finish_update(world, operation, vm)
 
 
-def boot(world: World, vm: Resource) -> None:
+def boot(world: World, vm: StoredResource) -> None:
     """From now on it runs; its agent takes a while."""
     vm.hidden["power"] = "running"
-    _tell_disks(world, vm, "Attached")
+    _set_disk_states(world, vm, "Attached")
     vm.hidden["bootedAt"] = world.at
     vm.hidden["readyAt"] = world.at + world.seconds("vm.boot")
 
 
-def _tell_disks(world: World, vm: Resource, state: str) -> None:
+def _set_disk_states(world: World, vm: StoredResource, state: str) -> None:
     for id_ in vm.hidden["disks"]:
         if disk := world.find(id_):
             disk.properties["diskState"] = state
             world.save(disk)
 
 
-def deallocated(world: World, operation: Operation, vm: Resource) -> Body | None:
+def finish_deallocate(world: World, operation: Operation, vm: StoredResource) -> Body | None:
     vm.hidden["power"] = "deallocated"
-    _tell_disks(world, vm, "Reserved")
+    _set_disk_states(world, vm, "Reserved")
     capacity.release(world, vm)
-    return succeeded(world, operation, vm)
+    return finish_update(world, operation, vm)
 
 
-def stopped(world: World, operation: Operation, vm: Resource) -> Body | None:
+def finish_power_off(world: World, operation: Operation, vm: StoredResource) -> Body | None:
     vm.hidden["power"] = "stopped"
-    return succeeded(world, operation, vm)
+    return finish_update(world, operation, vm)
 
 
 _ONE = f"{IN_GROUP}{kinds.VM.lower()}/*"
 ROUTES: Routes = {
     ("POST", f"{_ONE}/{action.lower()}"): Route(
-        partial(act, action),
+        partial(change_power, action),
         kinds.COMPUTE_API,
         frozenset({"skipShutdown"} if action == "powerOff" else ()),
     )
-    for action in _ON_THE_WAY
+    for action in _TRANSITIONAL_STATES
 }
 FINISHERS = {
-    "vm.start": started,
-    "vm.restart": started,
-    "vm.deallocate": deallocated,
-    "vm.powerOff": stopped,
-    "vm.reapply": reapplied,
-    "vm.update": succeeded,
+    "vm.start": finish_start,
+    "vm.restart": finish_start,
+    "vm.deallocate": finish_deallocate,
+    "vm.powerOff": finish_power_off,
+    "vm.reapply": finish_reapply,
+    "vm.update": finish_update,
 }

@@ -10,13 +10,13 @@ import re
 from typing import Any
 
 from ccgpu.fakearm import compute_errors, errors, skus
-from ccgpu.fakearm.resources.tracked import Draft
-from ccgpu.fakearm.skus import Size
+from ccgpu.fakearm.resources.tracked import PutRequest
+from ccgpu.fakearm.skus import VmSize
 from ccgpu.fakearm.wire import Body, FakeGap
 from ccgpu.fakearm.world import World
 
 
-def part(body: Any, *path: str) -> Any:
+def value_at(body: Any, *path: str) -> Any:
     """The value at `path`, or None as soon as a step is missing or null."""
     for key in path:
         body = body.get(key) if isinstance(body, dict) else None
@@ -25,9 +25,9 @@ def part(body: Any, *path: str) -> Any:
     return body
 
 
-def needed(body: Any, *path: str) -> Any:
+def required_value(body: Any, *path: str) -> Any:
     """As `part`; a missing value is refused."""
-    value = part(body, *path)
+    value = value_at(body, *path)
     if value in (None, ""):
         name = ".".join(path)
         raise errors.invalid_parameter(name, f"Required parameter '{name}' is missing (null).")
@@ -50,7 +50,7 @@ def check_name(name: str) -> None:
         )
 
 
-_KNOWN = frozenset(
+_KNOWN_FIELDS = frozenset(
     ["id", "name", "type", "etag", "location", "tags", "properties", "zones", "identity"]
 )
 _KNOWN_PROPERTIES = frozenset(
@@ -74,16 +74,16 @@ _KNOWN_PROPERTIES = frozenset(
 )
 
 
-def check_known(wanted: Draft) -> None:
+def check_known(wanted: PutRequest) -> None:
     """What the fake would silently ignore is a gap: availability sets, placement and so on."""
-    unknown = (wanted.body.keys() - _KNOWN) | (wanted.properties.keys() - _KNOWN_PROPERTIES)
+    unknown = (wanted.body.keys() - _KNOWN_FIELDS) | (wanted.properties.keys() - _KNOWN_PROPERTIES)
     if unknown:
         raise FakeGap(f"a VM with {sorted(unknown)}")
 
 
-def check_size(world: World, wanted: Draft) -> Size:
+def check_size(world: World, wanted: PutRequest) -> VmSize:
     """The size, if this region, and the zone that was asked for, offer it to this subscription."""
-    name = needed(wanted.properties, "hardwareProfile", "vmSize")
+    name = required_value(wanted.properties, "hardwareProfile", "vmSize")
     size = skus.SIZES.get(str(name).lower())
     if size is None:
         listed = ", ".join(sorted(one.name for one in skus.SIZES.values()))
@@ -94,8 +94,8 @@ def check_size(world: World, wanted: Draft) -> Size:
         )
     zones = [str(zone) for zone in wanted.body.get("zones") or ()]
     _check_zones(wanted, zones)
-    offered = skus.zones_of(world.settings, size, wanted.location)
-    if offered is None or _restricted(world, size, wanted.location, zones):
+    offered = skus.offered_zones(world.settings, size, wanted.location)
+    if offered is None or _is_restricted(world, size, wanted.location, zones):
         raise compute_errors.sku_not_available(size.name, wanted.location)
     if not set(zones) <= set(offered):
         raise compute_errors.size_not_in_zone(
@@ -104,7 +104,7 @@ def check_size(world: World, wanted: Draft) -> Size:
     return size
 
 
-def _check_zones(wanted: Draft, zones: list[str]) -> None:
+def _check_zones(wanted: PutRequest, zones: list[str]) -> None:
     if len(zones) > 1 or not set(zones) <= {"1", "2", "3"}:
         raise errors.Refused(
             400,
@@ -115,7 +115,7 @@ def _check_zones(wanted: Draft, zones: list[str]) -> None:
         )
 
 
-def _restricted(world: World, size: Size, region: str, zones: list[str]) -> bool:
+def _is_restricted(world: World, size: VmSize, region: str, zones: list[str]) -> bool:
     for one in world.settings.at("restrictions", size.name, region, default=()):
         if one["type"] == "Location" or set(zones) & set(one.get("zones", ())):
             return True
@@ -123,7 +123,7 @@ def _restricted(world: World, size: Size, region: str, zones: list[str]) -> bool
 
 
 # azurerm and azure-cli keep the same list: names that the compute provider refuses.
-_REFUSED_USERS = frozenset(
+_RESERVED_USERS = frozenset(
     [
         "administrator",
         "admin",
@@ -162,25 +162,25 @@ _REFUSED_USERS = frozenset(
 _CUSTOM_DATA = 65_535  # decoded bytes: Microsoft Learn, "Custom data and cloud-init"
 
 
-def check_sign_in(wanted: Draft) -> None:
-    profile = needed(wanted.properties, "osProfile")
-    user = str(needed(profile, "adminUsername"))
-    if user.lower() in _REFUSED_USERS or len(user) > 64:
+def check_sign_in(wanted: PutRequest) -> None:
+    profile = required_value(wanted.properties, "osProfile")
+    user = str(required_value(profile, "adminUsername"))
+    if user.lower() in _RESERVED_USERS or len(user) > 64:
         raise errors.invalid_parameter(
             "adminUsername",
             "The Admin Username specified is not allowed. For more information about disallowed "
             "usernames, see https://aka.ms/vmosprofile",
         )
-    if not _HOST_NAME.fullmatch(str(part(profile, "computerName") or wanted.name)):
+    if not _HOST_NAME.fullmatch(str(value_at(profile, "computerName") or wanted.name)):
         raise errors.invalid_parameter(
             "computerName",
             "Linux host name cannot exceed 64 characters in length or contain the following "
             "characters: ` ~ ! @ # $ % ^ & * ( ) = + _ [ ] { } \\ | ; : ' \" , < > / ?.",
         )
-    _check_custom_data(part(profile, "customData"))
-    if part(profile, "linuxConfiguration", "disablePasswordAuthentication"):
-        _check_keys(user, part(profile, "linuxConfiguration", "ssh", "publicKeys") or [])
-    elif not part(profile, "adminPassword"):
+    _check_custom_data(value_at(profile, "customData"))
+    if value_at(profile, "linuxConfiguration", "disablePasswordAuthentication"):
+        _check_keys(user, value_at(profile, "linuxConfiguration", "ssh", "publicKeys") or [])
+    elif not value_at(profile, "adminPassword"):
         raise errors.invalid_parameter(
             "adminPassword", "Required parameter 'adminPassword' is missing (null)."
         )
@@ -229,7 +229,7 @@ def _is_public_key(text: str) -> bool:
     if len(words) < 2 or words[0] not in ("ssh-rsa", "ssh-ed25519"):
         return False
     try:
-        fields = _fields(base64.b64decode(words[1], validate=True))
+        fields = _ssh_fields(base64.b64decode(words[1], validate=True))
     except (binascii.Error, ValueError):
         return False
     if not fields or fields[0] != words[0].encode():
@@ -239,7 +239,7 @@ def _is_public_key(text: str) -> bool:
     return len(fields) == 3 and int.from_bytes(fields[2], "big").bit_length() >= 2048
 
 
-def _fields(blob: bytes) -> list[bytes]:
+def _ssh_fields(blob: bytes) -> list[bytes]:
     """The length-prefixed strings of an SSH public key (RFC 4253, section 6.6)."""
     fields = []
     while blob:

@@ -7,21 +7,23 @@ a gap. A PUT says all of it, a PATCH what is to change; a list is replaced as a 
 import copy
 
 from ccgpu.fakearm import errors, skus
-from ccgpu.fakearm.call import Call, new_etag
-from ccgpu.fakearm.resources.tracked import Draft
+from ccgpu.fakearm.call import ArmCall, new_etag
+from ccgpu.fakearm.resources.tracked import PutRequest
 from ccgpu.fakearm.vm import body, disks, identity, rules
 from ccgpu.fakearm.wire import Body, FakeGap
-from ccgpu.fakearm.world import Resource, World
+from ccgpu.fakearm.world import StoredResource, World
 
 
-def change(call: Call, vm: Resource, wanted: Draft, *, merge: bool = False) -> bool:
+def update_in_place(
+    call: ArmCall, vm: StoredResource, wanted: PutRequest, *, merge: bool = False
+) -> bool:
     """Make the VM as wanted; answers whether anything has changed. Refuses before it writes."""
     rules.check_known(wanted)
     body.check_unchanged(vm, wanted)
     _check_interfaces(vm, wanted)
-    if changed := body.changed_otherwise(vm, wanted):
+    if changed := body.unsupported_changes(vm, wanted):
         raise FakeGap(f"changing {changed} of a VM")
-    identity.check(call.world, wanted)
+    identity.check_identity(call.world, wanted)
     before = copy.deepcopy(vm.body)
     _change_disks(call.world, vm, wanted)
     _change_rest(call.world, vm, wanted, merge=merge)
@@ -31,11 +33,11 @@ def change(call: Call, vm: Resource, wanted: Draft, *, merge: bool = False) -> b
     return True
 
 
-def _check_interfaces(vm: Resource, wanted: Draft) -> None:
-    named = rules.part(wanted.properties, "networkProfile", "networkInterfaces")
+def _check_interfaces(vm: StoredResource, wanted: PutRequest) -> None:
+    named = rules.value_at(wanted.properties, "networkProfile", "networkInterfaces")
     if not named:
         return
-    if rules.part(wanted.properties, "networkProfile", "networkInterfaceConfigurations"):
+    if rules.value_at(wanted.properties, "networkProfile", "networkInterfaceConfigurations"):
         raise errors.invalid_parameter(
             "networkProfile",
             "The parameters 'networkInterfaces' and 'networkInterfaceConfigurations' cannot both "
@@ -45,43 +47,43 @@ def _check_interfaces(vm: Resource, wanted: Draft) -> None:
         raise FakeGap("changing the network interfaces of a VM")
 
 
-def _change_rest(world: World, vm: Resource, wanted: Draft, *, merge: bool) -> None:
+def _change_rest(world: World, vm: StoredResource, wanted: PutRequest, *, merge: bool) -> None:
     if wanted.tags is not None:
         vm.body["tags"] = wanted.tags
     if wanted.properties.get("diagnosticsProfile") is not None:
         vm.properties["diagnosticsProfile"] = wanted.properties["diagnosticsProfile"]
     if wanted.body.get("identity") is not None:
-        identity.give(world, vm, wanted.body["identity"], merge=merge)
+        identity.set_identity(world, vm, wanted.body["identity"], merge=merge)
 
 
-def _change_disks(world: World, vm: Resource, wanted: Draft) -> None:
-    given = rules.part(wanted.properties, "storageProfile", "dataDisks")
+def _change_disks(world: World, vm: StoredResource, wanted: PutRequest) -> None:
+    given = rules.value_at(wanted.properties, "storageProfile", "dataDisks")
     if given is None:
         return
     size = skus.SIZES[vm.properties["hardwareProfile"]["vmSize"].lower()]
     there: list[Body] = vm.properties["storageProfile"]["dataDisks"]
     listed: list[Body] = []
     for one in given:
-        old = _same(one, there)
+        old = _find_disk(one, there)
         if old is None:
-            listed.append(body.data_disk(one))
+            listed.append(body.data_disk_body(one))
         elif not one.get("toBeDetached"):
-            _check_fixed(one, old)
-            listed.append({**old, **{key: one[key] for key in _MAY_CHANGE if one.get(key)}})
-    new = [one for one in listed if _same(one, there) is None]
-    disks.check_data(world, vm, listed, new, size)
-    disks.rearrange(world, vm, listed)
+            _check_fixed_paths(one, old)
+            listed.append({**old, **{key: one[key] for key in _CHANGEABLE if one.get(key)}})
+    new = [one for one in listed if _find_disk(one, there) is None]
+    disks.check_data_disks(world, vm, listed, new, size)
+    disks.replace_data_disks(world, vm, listed)
 
 
-def _same(one: Body, others: list[Body]) -> Body | None:
+def _find_disk(one: Body, others: list[Body]) -> Body | None:
     """The data disk that the VM has already: by its name, or by its place when it has none."""
     key = "name" if one.get("name") else "lun"
     wanted = str(one.get(key)).lower()
     return next((other for other in others if str(other.get(key)).lower() == wanted), None)
 
 
-_MAY_CHANGE = ("caching", "deleteOption")
-_FIXED_OF_DISK = (
+_CHANGEABLE = ("caching", "deleteOption")
+_FIXED_DISK_PATHS = (
     ("lun",),
     ("diskSizeGB",),
     ("managedDisk", "id"),
@@ -89,8 +91,8 @@ _FIXED_OF_DISK = (
 )
 
 
-def _check_fixed(one: Body, old: Body) -> None:
-    for path in _FIXED_OF_DISK:
-        new, was = rules.part(one, *path), rules.part(old, *path)
+def _check_fixed_paths(one: Body, old: Body) -> None:
+    for path in _FIXED_DISK_PATHS:
+        new, was = rules.value_at(one, *path), rules.value_at(old, *path)
         if new is not None and str(new).lower() != str(was).lower():
             body.refuse_change(".".join(("dataDisk", *path)))

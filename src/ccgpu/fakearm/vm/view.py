@@ -3,14 +3,14 @@
 Recorded: right after Succeeded the agent is "Not Ready" and the VM is not yet running.
 """
 
-from ccgpu.fakearm.clock import stamp
+from ccgpu.fakearm.clock import arm_time
 from ccgpu.fakearm.wire import Body
-from ccgpu.fakearm.world import Resource, World
+from ccgpu.fakearm.world import StoredResource, World
 
-_DISPLAY = {"Succeeded": "Provisioning succeeded", "Failed": "Provisioning failed"}
+_DISPLAY_STATUS = {"Succeeded": "Provisioning succeeded", "Failed": "Provisioning failed"}
 
 
-def body_of(vm: Resource) -> Body:
+def vm_body(vm: StoredResource) -> Body:
     """The VM as a GET tells it: deallocated, it does not know the size and type of its disks."""
     if vm.hidden["power"] != "deallocated":
         return vm.body
@@ -30,24 +30,24 @@ def _without_size_and_type(disk: Body) -> Body:
     return shown
 
 
-def ready(world: World, vm: Resource) -> bool:
+def is_agent_ready(world: World, vm: StoredResource) -> bool:
     """Whether the guest agent has reported."""
     return bool(vm.hidden["power"] == "running" and world.at >= vm.hidden["readyAt"])
 
 
-def remember_agent(world: World, vm: Resource) -> None:
+def record_agent_report(world: World, vm: StoredResource) -> None:
     """Note when the agent has reported last, before the VM changes its power state."""
-    if ready(world, vm):
+    if is_agent_ready(world, vm):
         vm.hidden["reportedAt"] = world.at
 
 
-def last_report(world: World, vm: Resource) -> float | None:
+def last_report(world: World, vm: StoredResource) -> float | None:
     """When the agent said that it is ready, if Azure still tells so.
 
     Recorded: a stopped VM's agent is told as ready for a while, with the time of its last report. A
     setting lets a deallocated VM, and one that starts again, tell it too.
     """
-    if ready(world, vm):
+    if is_agent_ready(world, vm):
         return world.at
     reported: float | None = vm.hidden.get("reportedAt")
     if reported is None:
@@ -58,14 +58,14 @@ def last_report(world: World, vm: Resource) -> float | None:
     return reported if off and world.at < reported + world.seconds("vm.agent") else None
 
 
-def power(world: World, vm: Resource) -> str:
+def power_state(world: World, vm: StoredResource) -> str:
     state = str(vm.hidden["power"])
-    if state == "running" and not ready(world, vm):
+    if state == "running" and not is_agent_ready(world, vm):
         return "starting"
     return state
 
 
-def instance_view(world: World, vm: Resource) -> Body:
+def instance_view(world: World, vm: StoredResource) -> Body:
     storage = vm.properties["storageProfile"]
     disks = [disk for disk in (storage["osDisk"], *storage["dataDisks"]) if "name" in disk]
     answer: Body = {
@@ -79,7 +79,7 @@ def instance_view(world: World, vm: Resource) -> Body:
     said = last_report(world, vm)
     if said is not None:
         answer["vmAgent"] = _ready_agent(said)
-    elif power(world, vm) in ("starting", "running"):
+    elif power_state(world, vm) in ("starting", "running"):
         answer["vmAgent"] = _waiting_agent(world)
     if said is not None:
         answer["computerName"] = vm.properties["osProfile"]["computerName"]
@@ -87,21 +87,21 @@ def instance_view(world: World, vm: Resource) -> Body:
     return answer
 
 
-def _statuses(world: World, vm: Resource) -> list[Body]:
+def _statuses(world: World, vm: StoredResource) -> list[Body]:
     state = vm.state
     statuses = [
         {
             "code": f"ProvisioningState/{state.lower()}",
             "level": "Error" if state == "Failed" else "Info",
-            "displayStatus": _DISPLAY.get(state, state),
-            "time": stamp(world.at),
+            "displayStatus": _DISPLAY_STATUS.get(state, state),
+            "time": arm_time(world.at),
         }
     ]
     if failure := vm.hidden.get("failure"):
         statuses[0]["code"] += f"/{failure['code']}"
         statuses[0]["message"] = failure["message"]
     if vm.hidden["power"] != "unknown":
-        now = power(world, vm)
+        now = power_state(world, vm)
         statuses.append(
             {"code": f"PowerState/{now}", "level": "Info", "displayStatus": f"VM {now}"}
         )
@@ -113,7 +113,7 @@ def _status(code: str, moment: float) -> Body:
         "code": code,
         "level": "Info",
         "displayStatus": "Provisioning succeeded",
-        "time": stamp(moment),
+        "time": arm_time(moment),
     }
 
 
@@ -140,7 +140,7 @@ def _waiting_agent(world: World) -> Body:
                 "level": "Warning",
                 "displayStatus": "Not Ready",
                 "message": "VM status blob is found but not yet populated.",
-                "time": stamp(world.at),
+                "time": arm_time(world.at),
             }
         ],
     }

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID
 
 from ccgpu.fakeguest.evidence import pki
-from ccgpu.fakeguest.evidence.pki import Certificate, Extension, RevocationList
+from ccgpu.fakeguest.evidence.pki import CertificateTemplate, RevocationListTemplate, X509Extension
 
 ARK_SERIAL, ASK_SERIAL, ASVK_SERIAL = 0x20000, 0x20002, 0x20101
 
@@ -23,7 +23,7 @@ _CHIP_START, _CHIP_END = datetime(2025, 1, 24, tzinfo=UTC), datetime(2032, 1, 24
 
 
 @dataclass(frozen=True, slots=True)
-class Tcb:
+class SimulatedTcb:
     """Security version numbers; the defaults are those of Azure's Genoa in 2025."""
 
     bootloader: int = 10
@@ -41,10 +41,10 @@ class Tcb:
 
 
 @dataclass(frozen=True, slots=True)
-class Chip:
+class SimulatedChip:
     """A processor: its key for one TCB, and its id."""
 
-    tcb: Tcb = Tcb()
+    tcb: SimulatedTcb = SimulatedTcb()
     hwid: bytes = bytes(range(1, 65))
     key: ec.EllipticCurvePrivateKey = field(
         default_factory=lambda: ec.generate_private_key(ec.SECP384R1())
@@ -52,7 +52,7 @@ class Chip:
 
 
 @dataclass(frozen=True, slots=True)
-class Amd:
+class AmdAuthorities:
     """One product's authorities: keys, and certificates (DER)."""
 
     product: str
@@ -68,65 +68,73 @@ class Amd:
         """ASK and ARK as AMD serves them (PEM)."""
         return pki.pem(self.ask) + pki.pem(self.ark)
 
-    def vcek(self, chip: Chip) -> Certificate:
+    def vcek(self, chip: SimulatedChip) -> CertificateTemplate:
         """The certificate of a chip's key; the ASK signs it."""
         name = "Milan-B0" if self.product == "Milan" else self.product
-        return Certificate(
-            subject=named("SEV-VCEK"),
-            issuer=named(f"SEV-{self.product}"),
-            key=pki.public(chip.key),
+        return CertificateTemplate(
+            subject=amd_name("SEV-VCEK"),
+            issuer=amd_name(f"SEV-{self.product}"),
+            key=pki.public_key_info(chip.key),
             not_before=_CHIP_START,
             not_after=_CHIP_END,
-            extensions=(*_described(name, chip.tcb), Extension(f"{_AMD}.4", chip.hwid)),
+            extensions=(*_chip_extensions(name, chip.tcb), X509Extension(f"{_AMD}.4", chip.hwid)),
         )
 
-    def vlek(self, chip: Chip) -> Certificate:
+    def vlek(self, chip: SimulatedChip) -> CertificateTemplate:
         """The certificate of a cloud's key; the ASVK signs it."""
         return replace(
             self.vcek(chip),
-            subject=named("SEV-VLEK"),
-            issuer=named(f"SEV-VLEK-{self.product}"),
+            subject=amd_name("SEV-VLEK"),
+            issuer=amd_name(f"SEV-VLEK-{self.product}"),
             extensions=(
-                *_described(self.product, chip.tcb),
-                Extension(f"{_AMD}.5", pki.element(pki.IA5, b"CN=simulated")),
+                *_chip_extensions(self.product, chip.tcb),
+                X509Extension(f"{_AMD}.5", pki.element(pki.IA5, b"CN=simulated")),
             ),
         )
 
-    def crl(self, *revoked: int) -> RevocationList:
+    def crl(self, *revoked: int) -> RevocationListTemplate:
         """The list of what is revoked; the ARK signs it."""
         start, end = datetime(2026, 11, 1, tzinfo=UTC), datetime(2026, 12, 1, tzinfo=UTC)
-        return RevocationList(named(f"ARK-{self.product}"), start, end, revoked)
+        return RevocationListTemplate(amd_name(f"ARK-{self.product}"), start, end, revoked)
 
 
-def make(product: str = "Genoa", *, bits: int = 4096) -> Amd:
+def make_authorities(product: str = "Genoa", *, bits: int = 4096) -> AmdAuthorities:
     """Authorities with new keys. AMD's have 4096 bits, which take seconds to find."""
     ark, ask, asvk = (rsa.generate_private_key(65537, bits) for _ in range(3))
-    return Amd(
+    return AmdAuthorities(
         product=product,
         ark_key=ark,
         ask_key=ask,
         asvk_key=asvk,
-        ark=authority(f"ARK-{product}", ark, f"ARK-{product}", ARK_SERIAL).signed_by(ark),
-        ask=authority(f"SEV-{product}", ask, f"ARK-{product}", ASK_SERIAL).signed_by(ark),
-        asvk=authority(f"SEV-VLEK-{product}", asvk, f"ARK-{product}", ASVK_SERIAL).signed_by(ark),
+        ark=authority_certificate(f"ARK-{product}", ark, f"ARK-{product}", ARK_SERIAL).signed_by(
+            ark
+        ),
+        ask=authority_certificate(f"SEV-{product}", ask, f"ARK-{product}", ASK_SERIAL).signed_by(
+            ark
+        ),
+        asvk=authority_certificate(
+            f"SEV-VLEK-{product}", asvk, f"ARK-{product}", ASVK_SERIAL
+        ).signed_by(ark),
     )
 
 
-def authority(name: str, key: pki.Key, issuer: str, serial: int) -> Certificate:
+def authority_certificate(
+    name: str, key: pki.PrivateKey, issuer: str, serial: int
+) -> CertificateTemplate:
     """The certificate of an authority."""
     constraints = x509.BasicConstraints(ca=True, path_length=None).public_bytes()
-    return Certificate(
-        subject=named(name),
-        issuer=named(issuer),
-        key=pki.public(key),
+    return CertificateTemplate(
+        subject=amd_name(name),
+        issuer=amd_name(issuer),
+        key=pki.public_key_info(key),
         not_before=_START,
         not_after=_END,
-        extensions=(Extension("2.5.29.19", constraints, critical=True),),
+        extensions=(X509Extension("2.5.29.19", constraints, critical=True),),
         serial=serial,
     )
 
 
-def named(common_name: str) -> x509.Name:
+def amd_name(common_name: str) -> x509.Name:
     """A name as AMD's certificates have it."""
     parts = (
         (NameOID.ORGANIZATIONAL_UNIT_NAME, "Engineering"),
@@ -139,19 +147,19 @@ def named(common_name: str) -> x509.Name:
     return x509.Name([x509.NameAttribute(oid, value) for oid, value in parts])
 
 
-def svn(component: int, value: int) -> Extension:
+def svn_extension(component: int, value: int) -> X509Extension:
     """A security version number: 1 boot loader, 2 TEE, 3 SNP, 4-7 reserved, 8 microcode, 9 FMC."""
-    return Extension(f"{_AMD}.3.{component}", pki.integer(value))
+    return X509Extension(f"{_AMD}.3.{component}", pki.integer(value))
 
 
-def _described(product: str, tcb: Tcb) -> Sequence[Extension]:
+def _chip_extensions(product: str, tcb: SimulatedTcb) -> Sequence[X509Extension]:
     return (
-        Extension(f"{_AMD}.1", pki.integer(0 if tcb.fmc is None else 1)),
-        Extension(f"{_AMD}.2", pki.element(pki.IA5, product.encode())),
-        svn(1, tcb.bootloader),
-        svn(2, tcb.tee),
-        *(svn(reserved, 0) for reserved in (4, 5, 6, 7)),
-        svn(3, tcb.snp),
-        svn(8, tcb.microcode),
-        *([] if tcb.fmc is None else [svn(9, tcb.fmc)]),
+        X509Extension(f"{_AMD}.1", pki.integer(0 if tcb.fmc is None else 1)),
+        X509Extension(f"{_AMD}.2", pki.element(pki.IA5, product.encode())),
+        svn_extension(1, tcb.bootloader),
+        svn_extension(2, tcb.tee),
+        *(svn_extension(reserved, 0) for reserved in (4, 5, 6, 7)),
+        svn_extension(3, tcb.snp),
+        svn_extension(8, tcb.microcode),
+        *([] if tcb.fmc is None else [svn_extension(9, tcb.fmc)]),
     )

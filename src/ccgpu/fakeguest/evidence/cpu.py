@@ -7,13 +7,13 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from ccgpu.fakeguest.evidence import eventlog, hcl, quote, snp
-from ccgpu.fakeguest.evidence.amd import Amd, Chip
+from ccgpu.fakeguest.evidence.amd import AmdAuthorities, SimulatedChip
 
 Changes = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Collected:
+class CollectedCpuEvidence:
     """What a collector brings home: bytes as they are written to files."""
 
     hcl: bytes
@@ -26,12 +26,12 @@ class Collected:
 
 
 @dataclass(frozen=True, slots=True)
-class ConfidentialVm:
+class SimulatedVm:
     """A VM on a chip, with an AK. `claims`, `report`, `boot`: what is unusual about them."""
 
-    amd: Amd
+    amd: AmdAuthorities
     ak: rsa.RSAPrivateKey
-    chip: Chip = field(default_factory=Chip)
+    chip: SimulatedChip = field(default_factory=SimulatedChip)
     user_data: bytes = bytes(64)
     vm_id: str = hcl.VM_UNIQUE_ID
     configuration: Changes = field(default_factory=dict)
@@ -43,39 +43,39 @@ class ConfidentialVm:
         """The runtime claims, those bytes that are hashed."""
         claims = hcl.runtime_claims(self.ak.public_key(), self.user_data, self.vm_id)
         claims["vm-configuration"] |= self.configuration
-        return hcl.encoded(claims)
+        return hcl.encode_claims(claims)
 
     @property
     def hcl(self) -> bytes:
         """The HCL blob."""
-        report = snp.report(
+        report = snp.snp_report(
             self.chip, **{"report_data": hcl.report_data(self.runtime), **self.report}
         )
-        return hcl.Hcl(report.signed_by(self.chip.key), self.runtime).raw
+        return hcl.HclBlob(report.signed_by(self.chip.key), self.runtime).raw
 
     @property
-    def events(self) -> eventlog.Log:
+    def events(self) -> eventlog.SimulatedEventLog:
         """The event log of its boot."""
-        return eventlog.Log(eventlog.boot(**self.boot))
+        return eventlog.SimulatedEventLog(eventlog.boot_events(**self.boot))
 
     @property
     def pcrs(self) -> dict[int, bytes]:
         """The values of all 24 PCRs after that boot."""
         return eventlog.pcr_values(self.events.events)
 
-    def bound_to(self, user_data: bytes) -> "ConfidentialVm":
+    def bound_to(self, user_data: bytes) -> "SimulatedVm":
         """The same after somebody wrote 64 bytes to NV 0x01400002."""
         return replace(self, user_data=user_data)
 
-    def collect(self, qualifying_data: bytes) -> Collected:
+    def collect(self, qualifying_data: bytes) -> CollectedCpuEvidence:
         """Its evidence, with a quote that carries this."""
-        message = quote.Quote(self.pcrs, qualifying_data).raw
-        return Collected(
+        message = quote.QuoteTemplate(self.pcrs, qualifying_data).raw
+        return CollectedCpuEvidence(
             hcl=self.hcl,
             vek=self.amd.vcek(self.chip).signed_by(self.amd.ask_key),
             chain=self.amd.chain,
             quote=message,
-            signature=quote.sign(self.ak, message),
+            signature=quote.sign_quote(self.ak, message),
             pcrs=self.pcrs,
             event_log=self.events.raw,
         )

@@ -16,7 +16,7 @@ _SEPARATOR = bytes(4)
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
+class SimulatedEvent:
     """One measurement; `digest` None: that of the data. `digests`: instead of one per algorithm."""
 
     pcr: int
@@ -43,7 +43,7 @@ class Event:
         return head + listed + _u32(len(self.data)) + self.data
 
 
-def spec_id(algorithms: Mapping[int, int], vendor: bytes = b"", major: int = 2) -> bytes:
+def spec_id_event(algorithms: Mapping[int, int], vendor: bytes = b"", major: int = 2) -> bytes:
     """The event that begins a log: which algorithms its digests are of."""
     listed = b"".join(_u16(each) + _u16(size) for each, size in algorithms.items())
     version = bytes((0, major, 0, 2))  # minor, major, errata, and UINT64 as the size of UINTN
@@ -64,10 +64,10 @@ _SHA256_ONLY = {layout.ALG_SHA256: 32}
 
 
 @dataclass(frozen=True, slots=True)
-class Log:
+class SimulatedEventLog:
     """An event log; `header` None: the one that fits the algorithms."""
 
-    events: Sequence[Event]
+    events: Sequence[SimulatedEvent]
     algorithms: Mapping[int, int] | None = None
     header: bytes | None = None
     first: bytes = bytes(4) + layout.EV_NO_ACTION.to_bytes(4, "little") + bytes(20)
@@ -76,75 +76,77 @@ class Log:
     def raw(self) -> bytes:
         """The log as Linux shows it in binary_bios_measurements."""
         algorithms = _SHA256_ONLY if self.algorithms is None else self.algorithms
-        header = spec_id(algorithms) if self.header is None else self.header
+        header = spec_id_event(algorithms) if self.header is None else self.header
         events = b"".join(event.raw(algorithms) for event in self.events)
         return self.first + _u32(len(header)) + header + events
 
 
-def locality(value: int) -> Event:
+def locality_event(value: int) -> SimulatedEvent:
     """The note of the locality that the TPM was started from."""
     data = layout.LOCALITY_SIGNATURE + bytes((value,))
-    return Event(0, layout.EV_NO_ACTION, data, digest=bytes(32))
+    return SimulatedEvent(0, layout.EV_NO_ACTION, data, digest=bytes(32))
 
 
-def variable(name: str, content: bytes, vendor: bytes, authority: bool = False) -> Event:
+def variable_event(
+    name: str, content: bytes, vendor: bytes, authority: bool = False
+) -> SimulatedEvent:
     """An EFI variable, measured to PCR 7."""
     text = name.encode("utf-16-le")
     data = vendor + _u64(len(name)) + _u64(len(content)) + text + content
     own = layout.EV_EFI_VARIABLE_DRIVER_CONFIG
-    return Event(7, layout.EV_EFI_VARIABLE_AUTHORITY if authority else own, data)
+    return SimulatedEvent(7, layout.EV_EFI_VARIABLE_AUTHORITY if authority else own, data)
 
 
-def application(image: bytes) -> Event:
+def application_event(image: bytes) -> SimulatedEvent:
     """An image that was started: its digest, and where it lies (which is not measured)."""
     digest = hashlib.sha256(image).digest()
-    return Event(4, layout.EV_EFI_BOOT_SERVICES_APPLICATION, bytes(32), digest)
+    return SimulatedEvent(4, layout.EV_EFI_BOOT_SERVICES_APPLICATION, bytes(32), digest)
 
 
-def separator(pcr: int) -> Event:
+def separator_event(pcr: int) -> SimulatedEvent:
     """Where the firmware's own measurements of a PCR end."""
-    return Event(pcr, layout.EV_SEPARATOR, _SEPARATOR)
+    return SimulatedEvent(pcr, layout.EV_SEPARATOR, _SEPARATOR)
 
 
-def grub(pcr: int, label: str, measured: bytes) -> Event:
+def grub_event(pcr: int, label: str, measured: bytes) -> SimulatedEvent:
     """A string (PCR 8) or a file (PCR 9), as GRUB measures it: the label is only told."""
     digest = hashlib.sha256(measured).digest()
-    return Event(pcr, layout.EV_IPL, label.encode() + b"\0", digest)
+    return SimulatedEvent(pcr, layout.EV_IPL, label.encode() + b"\0", digest)
 
 
-def boot(
+def boot_events(
     *,
     secure_boot: bool = True,
     kernel: bytes = b"kernel",
     command_line: str = COMMAND_LINE,
-    of_shim: Sequence[Event] = (),
-) -> tuple[Event, ...]:
+    of_shim: Sequence[SimulatedEvent] = (),
+) -> tuple[SimulatedEvent, ...]:
     """A whole boot; `of_shim`: what shim measures of its own variables."""
     ours, databases = layout.EFI_GLOBAL_VARIABLE, layout.IMAGE_SECURITY_DATABASE
     return (
-        locality(3),
-        Event(0, _EV_S_CRTM_VERSION, "Simulated UEFI".encode("utf-16-le")),
-        variable("SecureBoot", bytes((secure_boot,)), ours),
-        variable("PK", b"platform key", ours),
-        variable("KEK", b"key exchange key", ours),
-        variable("db", b"allowed", databases),
-        variable("dbx", b"forbidden", databases),
-        separator(7),
-        Event(4, _EV_EFI_ACTION, b"Calling EFI Application from Boot Option"),
-        *(separator(pcr) for pcr in range(7)),
-        variable("db", b"certificate of shim's signer", databases, authority=True),
-        application(b"shim"),
+        locality_event(3),
+        SimulatedEvent(0, _EV_S_CRTM_VERSION, "Simulated UEFI".encode("utf-16-le")),
+        variable_event("SecureBoot", bytes((secure_boot,)), ours),
+        variable_event("PK", b"platform key", ours),
+        variable_event("KEK", b"key exchange key", ours),
+        variable_event("db", b"allowed", databases),
+        variable_event("dbx", b"forbidden", databases),
+        separator_event(7),
+        SimulatedEvent(4, _EV_EFI_ACTION, b"Calling EFI Application from Boot Option"),
+        *(separator_event(pcr) for pcr in range(7)),
+        variable_event("db", b"certificate of shim's signer", databases, authority=True),
+        application_event(b"shim"),
         *of_shim,
-        variable("Shim", b"certificate of GRUB's signer", SHIM_LOCK, authority=True),
-        application(b"grub"),
-        grub(9, "/boot/vmlinuz", kernel),
-        application(kernel),
-        grub(8, f"kernel_cmdline: {command_line}", command_line.encode()),
-        Event(5, _EV_EFI_ACTION, b"Exit Boot Services Invocation"),
+        variable_event("Shim", b"certificate of GRUB's signer", SHIM_LOCK, authority=True),
+        application_event(b"grub"),
+        grub_event(9, "/boot/vmlinuz", kernel),
+        application_event(kernel),
+        grub_event(8, f"kernel_cmdline: {command_line}", command_line.encode()),
+        SimulatedEvent(5, _EV_EFI_ACTION, b"Exit Boot Services Invocation"),
     )
 
 
-def pcr_values(events: Sequence[Event]) -> dict[int, bytes]:
+def pcr_values(events: Sequence[SimulatedEvent]) -> dict[int, bytes]:
     """The SHA-256 bank of a vTPM after these events."""
     values = {index: bytes(32) for index in range(layout.PCR_COUNT)}
     values |= dict.fromkeys(range(17, 23), b"\xff" * 32)

@@ -10,17 +10,17 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from ccgpu.fakeguest.evidence import nvidia_pki, ocsp, pki, rim, rim_pki, spdm
-from ccgpu.fakeguest.evidence.nvidia_pki import Device
-from ccgpu.fakeguest.evidence.rim_pki import RimChain
+from ccgpu.fakeguest.evidence.nvidia_pki import GpuCertificates
+from ccgpu.fakeguest.evidence.rim_pki import RimCertificates
 
 GOOD_STATE = {"cc_mode": True, "dev_tools": False, "ready": False}
 
-_ANSWERED = datetime(2026, 11, 22, 0, tzinfo=UTC)
-_UNTIL = datetime(2026, 11, 23, 0, tzinfo=UTC)
+_THIS_UPDATE = datetime(2026, 11, 22, 0, tzinfo=UTC)
+_NEXT_UPDATE = datetime(2026, 11, 23, 0, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
-class Collected:
+class CollectedGpuEvidence:
     """What a collector brings home of a GPU, and what is fetched for it.
 
     `state`: the document on its state, as the guest wrote it.
@@ -34,7 +34,7 @@ class Collected:
 
 
 @dataclass(frozen=True, slots=True)
-class ConfidentialGpu:
+class SimulatedGpu:
     """A GPU with its authorities. `saying`: opaque fields that are to be otherwise.
 
     `driver` and `vbios` are the versions that run, and that the manifests are of. `answers`: what
@@ -42,22 +42,22 @@ class ConfidentialGpu:
     `versioned`: the form of the opaque data.
     """
 
-    device: Device = field(default_factory=lambda: nvidia_pki.make().device())
-    rims: RimChain = field(default_factory=rim_pki.make)
+    device: GpuCertificates = field(default_factory=lambda: nvidia_pki.make_authorities().device())
+    rims: RimCertificates = field(default_factory=rim_pki.make_certificates)
     driver: str = rim.DRIVER
     vbios: str = rim.VBIOS
-    saying: Sequence[spdm.Opaque] = ()
+    saying: Sequence[spdm.OpaqueField] = ()
     answers: dict[str, Any] = field(default_factory=dict)
     state: dict[str, Any] = field(default_factory=lambda: dict(GOOD_STATE))
-    versioned: spdm.Versioned | None = None
+    versioned: spdm.VersionedOpaqueData | None = None
 
-    def collect(self, nonce: bytes) -> Collected:
+    def collect(self, nonce: bytes) -> CollectedGpuEvidence:
         """Its evidence, in answer to 32 bytes."""
         own, signers = self.device.ders, self.rims.ders
-        described = spdm.described(self.device.fwid, self.driver, self.vbios)
-        report = spdm.report(nonce, self.device.fwid).saying(*described).saying(*self.saying)
+        described = spdm.opaque_fields(self.device.fwid, self.driver, self.vbios)
+        report = spdm.gpu_report(nonce, self.device.fwid).saying(*described).saying(*self.saying)
         report = replace(report, versioned=self.versioned)
-        return Collected(
+        return CollectedGpuEvidence(
             report=report.signed_by(self.device.key),
             chain=b"".join(map(pki.pem, own)),
             state=self._state_document(),
@@ -77,7 +77,7 @@ class ConfidentialGpu:
 
     def _manifest(self, version: str, indices: Sequence[int], signers: Sequence[bytes]) -> bytes:
         golden = {index: (spdm.measurement(index),) for index in indices}
-        return rim.sign(rim.rim(version, golden).body, self.rims.key, signers)
+        return rim.sign_document(rim.rim_template(version, golden).body, self.rims.key, signers)
 
     def _answers(
         self, ders: Sequence[bytes], keys: Sequence[ec.EllipticCurvePrivateKey]
@@ -92,7 +92,7 @@ class ConfidentialGpu:
     def _answer(
         self, subject: x509.Certificate, issuer: x509.Certificate, key: ec.EllipticCurvePrivateKey
     ) -> bytes:
-        times = {"this_update": _ANSWERED, "next_update": _UNTIL, **self.answers}
+        times = {"this_update": _THIS_UPDATE, "next_update": _NEXT_UPDATE, **self.answers}
         start, end = times.pop("this_update"), times.pop("next_update")
-        said = ocsp.about(subject, issuer, start, end)
-        return ocsp.Answer([replace(said, **times)], issuer.subject).signed_by(key)
+        said = ocsp.single_response(subject, issuer, start, end)
+        return ocsp.OcspResponseTemplate([replace(said, **times)], issuer.subject).signed_by(key)

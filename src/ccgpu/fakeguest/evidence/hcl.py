@@ -17,7 +17,7 @@ from ccgpu.attest.hcl import layout
 VM_UNIQUE_ID = "390CBCF5-6C67-4D9B-98EF-C3F1699CC8FC"
 
 
-def jwk(kid: str, use: str, modulus: int, exponent: int = 65537) -> dict[str, Any]:
+def rsa_jwk(kid: str, use: str, modulus: int, exponent: int = 65537) -> dict[str, Any]:
     """An RSA key as the paravisor writes it."""
     numbers = {"e": exponent, "n": modulus}
     return {"kid": kid, "key_ops": [use], "kty": "RSA"} | {
@@ -40,7 +40,7 @@ def runtime_claims(
     """
     modulus = ak.public_numbers().n
     return {
-        "keys": [jwk("HCLAkPub", "sign", modulus), jwk("HCLEkPub", "encrypt", modulus ^ 2)],
+        "keys": [rsa_jwk("HCLAkPub", "sign", modulus), rsa_jwk("HCLEkPub", "encrypt", modulus ^ 2)],
         "vm-configuration": {
             "console-enabled": True,
             "root-cert-thumbprint": base64url(hashlib.sha256(b"root").digest()),
@@ -53,7 +53,7 @@ def runtime_claims(
     }
 
 
-def encoded(claims: dict[str, Any]) -> bytes:
+def encode_claims(claims: dict[str, Any]) -> bytes:
     """The claims as bytes, those that are hashed."""
     return json.dumps(claims, separators=(",", ":")).encode()
 
@@ -64,7 +64,7 @@ def report_data(runtime: bytes) -> bytes:
 
 
 @dataclass(frozen=True, slots=True)
-class Hcl:
+class HclBlob:
     """An HCL blob; sizes that are None are what the rest makes them."""
 
     report: bytes
@@ -86,10 +86,10 @@ class Hcl:
     @property
     def raw(self) -> bytes:
         """The blob, filled with zeros to its size."""
-        variable = _or(self.variable_data_size, len(self.runtime))
-        data = _or(self.data_size, layout.RUNTIME_HEADER_SIZE + len(self.runtime))
+        variable = _value_or(self.variable_data_size, len(self.runtime))
+        data = _value_or(self.data_size, layout.RUNTIME_HEADER_SIZE + len(self.runtime))
         whole = layout.RUNTIME_START + layout.RUNTIME_HEADER_SIZE + len(self.runtime)
-        header = (self.version, _or(self.report_size, whole), self.request_type, self.status)
+        header = (self.version, _value_or(self.report_size, whole), self.request_type, self.status)
         runtime_header = (data, self.data_version, self.report_type, self.hash_type, variable)
         parts = (
             self.signature,
@@ -107,5 +107,5 @@ def _u32(number: int) -> bytes:
     return number.to_bytes(4, "little")
 
 
-def _or(said: int | None, real: int) -> int:
+def _value_or(said: int | None, real: int) -> int:
     return real if said is None else said

@@ -16,7 +16,7 @@ from cryptography.x509.oid import NameOID
 
 from ccgpu.attest.gpu import layout
 from ccgpu.fakeguest.evidence import pki
-from ccgpu.fakeguest.evidence.pki import ECDSA_SHA384, Certificate, Extension
+from ccgpu.fakeguest.evidence.pki import ECDSA_SHA384, CertificateTemplate, X509Extension
 
 LEAF, CHIP, PROVISIONER, IDENTITY, ROOT = range(5)
 
@@ -33,7 +33,7 @@ _USAGES = (
 
 
 @dataclass(frozen=True, slots=True)
-class Device:
+class GpuCertificates:
     """A GPU's chain before it is signed, leaf first: replace what you like, then take `pem`.
 
     `signers`: whose key signs each certificate; the keys of the certificate above it. `root` (DER)
@@ -41,8 +41,8 @@ class Device:
     """
 
     keys: Sequence[ec.EllipticCurvePrivateKey]
-    certificates: Sequence[Certificate]
-    signers: Sequence[pki.Key]
+    certificates: Sequence[CertificateTemplate]
+    signers: Sequence[pki.PrivateKey]
     root: bytes
     fwid: bytes
 
@@ -62,32 +62,32 @@ class Device:
         """The chain as the driver gives it."""
         return b"".join(pki.pem(der) for der in self.ders)
 
-    def having(self, position: int, **changes: Any) -> "Device":
+    def having(self, position: int, **changes: Any) -> "GpuCertificates":
         """The same with another certificate at a position (LEAF to ROOT)."""
         changed = list(self.certificates)
         changed[position] = replace(changed[position], **changes)
-        return _rooted(replace(self, certificates=tuple(changed)), position)
+        return _resign_root(replace(self, certificates=tuple(changed)), position)
 
-    def extended(self, position: int, *extensions: Extension) -> "Device":
+    def extended(self, position: int, *extensions: X509Extension) -> "GpuCertificates":
         """The same with these extensions, in the place of those that have their identifiers."""
         new = {each.oid for each in extensions}
         kept = [each for each in self.certificates[position].extensions if each.oid not in new]
         return self.having(position, extensions=(*kept, *extensions))
 
-    def without(self, position: int, oid: str) -> "Device":
+    def without(self, position: int, oid: str) -> "GpuCertificates":
         """The same without an extension."""
         kept = [each for each in self.certificates[position].extensions if each.oid != oid]
         return self.having(position, extensions=tuple(kept))
 
-    def signed_with(self, position: int, key: pki.Key) -> "Device":
+    def signed_with(self, position: int, key: pki.PrivateKey) -> "GpuCertificates":
         """The same with one certificate signed by a key that it should not be signed by."""
         signers = list(self.signers)
         signers[position] = key
-        return _rooted(replace(self, signers=tuple(signers)), position)
+        return _resign_root(replace(self, signers=tuple(signers)), position)
 
 
 @dataclass(frozen=True, slots=True)
-class Nvidia:
+class NvidiaAuthorities:
     """NVIDIA's three authorities over the GPUs of one chip; each `device` is another GPU.
 
     `keys`: of provisioner, identity and root. `root`: the root's certificate (DER).
@@ -97,16 +97,16 @@ class Nvidia:
     keys: Sequence[ec.EllipticCurvePrivateKey]
     root: bytes
 
-    def device(self, fwid: bytes = b"\xf1" * 48) -> Device:
+    def device(self, fwid: bytes = b"\xf1" * 48) -> GpuCertificates:
         """A new GPU, whose firmware has this digest."""
         own = [new_key() for _ in (LEAF, CHIP)]
         keys = (*own, *self.keys)
-        return Device(
+        return GpuCertificates(
             keys=keys,
             certificates=(
-                _leaf(self.chip, keys, fwid),
-                _chip(self.chip, keys),
-                *_authorities(self.chip, self.keys),
+                _leaf_template(self.chip, keys, fwid),
+                _chip_template(self.chip, keys),
+                *_authority_templates(self.chip, self.keys),
             ),
             signers=(*keys[1:], keys[ROOT]),
             root=self.root,
@@ -114,11 +114,11 @@ class Nvidia:
         )
 
 
-def make(chip: str = "GH100") -> Nvidia:
+def make_authorities(chip: str = "GH100") -> NvidiaAuthorities:
     """Authorities with new keys."""
     keys = tuple(new_key() for _ in (PROVISIONER, IDENTITY, ROOT))
-    *_, root = _authorities(chip, keys)
-    return Nvidia(chip, keys, root.signed_by(keys[-1]))
+    *_, root = _authority_templates(chip, keys)
+    return NvidiaAuthorities(chip, keys, root.signed_by(keys[-1]))
 
 
 def new_key() -> ec.EllipticCurvePrivateKey:
@@ -126,88 +126,92 @@ def new_key() -> ec.EllipticCurvePrivateKey:
     return ec.generate_private_key(ec.SECP384R1())
 
 
-def constraints(*, ca: bool, path_length: int | None = None) -> Extension:
+def basic_constraints(*, ca: bool, path_length: int | None = None) -> X509Extension:
     """The basic constraints of an authority, or of a leaf that says it is none."""
     value = x509.BasicConstraints(ca=ca, path_length=path_length).public_bytes()
-    return Extension(BASIC_CONSTRAINTS, value, critical=True)
+    return X509Extension(BASIC_CONSTRAINTS, value, critical=True)
 
 
-def usage(*purposes: str) -> Extension:
+def key_usage(*purposes: str) -> X509Extension:
     """What a key is for, by the names of RFC 5280 (4.2.1.3) with underscores."""
     flags = {name: name in purposes for name in _USAGES}
-    return Extension(KEY_USAGE, x509.KeyUsage(**flags).public_bytes(), critical=True)
+    return X509Extension(KEY_USAGE, x509.KeyUsage(**flags).public_bytes(), critical=True)
 
 
-def composite_device_id(device_key: bytes, fwid: bytes) -> Extension:
+def composite_device_id(device_key: bytes, fwid: bytes) -> X509Extension:
     """The leaf's statement of its firmware. `device_key`: the chip's point, without compression."""
     parts = {**layout.FWID_CONSTANTS, "device_key": device_key[1:], "fwid": fwid}
     value = b"".join(parts[name] for name in layout.FWID_EXTENSION)
-    return Extension(layout.FWID_OID, value)
+    return X509Extension(layout.FWID_OID, value)
 
 
-def named(common_name: str, *more: tuple[x509.ObjectIdentifier, str]) -> x509.Name:
+def nvidia_name(common_name: str, *more: tuple[x509.ObjectIdentifier, str]) -> x509.Name:
     """A name with these attributes in front of the common name."""
     parts = (*more, (NameOID.COMMON_NAME, common_name))
     return x509.Name([x509.NameAttribute(oid, value) for oid, value in parts])
 
 
-def _rooted(device: Device, changed: int) -> Device:
+def _resign_root(device: GpuCertificates, changed: int) -> GpuCertificates:
     if changed != ROOT:
         return device
     return replace(device, root=device.certificates[ROOT].signed_by(device.signers[ROOT]))
 
 
-def _leaf(chip: str, keys: Sequence[ec.EllipticCurvePrivateKey], fwid: bytes) -> Certificate:
-    return Certificate(
-        subject=_numbered(f"{chip} A01 GSP FMC LF", _number(keys[LEAF], 20)),
-        issuer=_numbered(f"{chip} A01 GSP BROM", _number(keys[CHIP], 9)),
-        key=pki.public(keys[LEAF]),
+def _leaf_template(
+    chip: str, keys: Sequence[ec.EllipticCurvePrivateKey], fwid: bytes
+) -> CertificateTemplate:
+    return CertificateTemplate(
+        subject=_name_with_serial(f"{chip} A01 GSP FMC LF", _serial_number(keys[LEAF], 20)),
+        issuer=_name_with_serial(f"{chip} A01 GSP BROM", _serial_number(keys[CHIP], 9)),
+        key=pki.public_key_info(keys[LEAF]),
         not_before=_CHIP_START,
         not_after=_END,
-        extensions=(usage(SIGNS_DATA), composite_device_id(_point(keys[CHIP]), fwid)),
-        serial=_number(keys[LEAF], 20),
+        extensions=(key_usage(SIGNS_DATA), composite_device_id(_public_point(keys[CHIP]), fwid)),
+        serial=_serial_number(keys[LEAF], 20),
         algorithm=ECDSA_SHA384,
     )
 
 
-def _chip(chip: str, keys: Sequence[ec.EllipticCurvePrivateKey]) -> Certificate:
-    serial = _number(keys[CHIP], 9)
+def _chip_template(chip: str, keys: Sequence[ec.EllipticCurvePrivateKey]) -> CertificateTemplate:
+    serial = _serial_number(keys[CHIP], 9)
     issuer = f"NVIDIA {chip} Provisioner ICA 1"
-    return Certificate(
-        subject=_numbered(f"{chip} A01 GSP BROM", serial),
-        issuer=named(issuer, OWNER),
-        key=pki.public(keys[CHIP]),
+    return CertificateTemplate(
+        subject=_name_with_serial(f"{chip} A01 GSP BROM", serial),
+        issuer=nvidia_name(issuer, OWNER),
+        key=pki.public_key_info(keys[CHIP]),
         not_before=_CHIP_START,
         not_after=_END,
-        extensions=(constraints(ca=True), usage(SIGNS_CERTIFICATES)),
+        extensions=(basic_constraints(ca=True), key_usage(SIGNS_CERTIFICATES)),
         serial=serial,
         algorithm=ECDSA_SHA384,
     )
 
 
-def _authorities(chip: str, keys: Sequence[ec.EllipticCurvePrivateKey]) -> tuple[Certificate, ...]:
+def _authority_templates(
+    chip: str, keys: Sequence[ec.EllipticCurvePrivateKey]
+) -> tuple[CertificateTemplate, ...]:
     names = (
-        named(f"NVIDIA {chip} Provisioner ICA 1", OWNER),
-        named(f"NVIDIA {chip} Identity", OWNER),
-        named("NVIDIA Device Identity CA", (NameOID.ORGANIZATION_NAME, "NVIDIA")),
+        nvidia_name(f"NVIDIA {chip} Provisioner ICA 1", OWNER),
+        nvidia_name(f"NVIDIA {chip} Identity", OWNER),
+        nvidia_name("NVIDIA Device Identity CA", (NameOID.ORGANIZATION_NAME, "NVIDIA")),
     )
     return tuple(
-        Certificate(
+        CertificateTemplate(
             subject=subject,
             issuer=issuer,
-            key=pki.public(key),
+            key=pki.public_key_info(key),
             not_before=_START,
             not_after=_END,
-            extensions=(constraints(ca=True), usage(SIGNS_CERTIFICATES, "crl_sign")),
-            serial=_number(key, 16),
+            extensions=(basic_constraints(ca=True), key_usage(SIGNS_CERTIFICATES, "crl_sign")),
+            serial=_serial_number(key, 16),
             algorithm=ECDSA_SHA384,
         )
         for subject, issuer, key in zip(names, (*names[1:], names[-1]), keys, strict=True)
     )
 
 
-def _numbered(common_name: str, number: int) -> x509.Name:
-    return named(
+def _name_with_serial(common_name: str, number: int) -> x509.Name:
+    return nvidia_name(
         common_name,
         (NameOID.SERIAL_NUMBER, f"{number:X}"),
         (NameOID.COUNTRY_NAME, "US"),
@@ -215,11 +219,11 @@ def _numbered(common_name: str, number: int) -> x509.Name:
     )
 
 
-def _number(key: ec.EllipticCurvePrivateKey, size: int) -> int:
+def _serial_number(key: ec.EllipticCurvePrivateKey, size: int) -> int:
     """A serial number that is the key's own, of that many bytes and positive in DER."""
-    digest = hashlib.sha256(_point(key)).digest()[:size]
+    digest = hashlib.sha256(_public_point(key)).digest()[:size]
     return int.from_bytes(bytes([digest[0] & 0x3F | 0x40]) + digest[1:], "big")
 
 
-def _point(key: ec.EllipticCurvePrivateKey) -> bytes:
+def _public_point(key: ec.EllipticCurvePrivateKey) -> bytes:
     return key.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)

@@ -10,9 +10,14 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from ccgpu.fakeguest.evidence import nvidia_pki, pki
-from ccgpu.fakeguest.evidence.pki import ECDSA_SHA384, Algorithm, Certificate, Extension
+from ccgpu.fakeguest.evidence.pki import (
+    ECDSA_SHA384,
+    CertificateTemplate,
+    SignatureAlgorithm,
+    X509Extension,
+)
 
-NONCE, SIGNS_ANSWERS = "1.3.6.1.5.5.7.48.1.2", "1.3.6.1.5.5.7.3.9"
+NONCE, OCSP_SIGNING = "1.3.6.1.5.5.7.48.1.2", "1.3.6.1.5.5.7.3.9"
 HOLD = 6  # RFC 5280, 5.3.1: certificateHold
 
 _BASIC = "1.3.6.1.5.5.7.48.1.1"
@@ -28,7 +33,7 @@ _HASHES = {
 
 
 @dataclass(frozen=True, slots=True)
-class Single:
+class SingleResponse:
     """What is said of one certificate: its id, its status, for when."""
 
     serial: int
@@ -39,7 +44,7 @@ class Single:
     hash_name: str = "sha384"
     status: Literal["good", "revoked", "unknown"] = "good"
     reason: int | None = None
-    extensions: Sequence[Extension] = ()
+    extensions: Sequence[X509Extension] = ()
 
     @property
     def der(self) -> bytes:
@@ -54,8 +59,8 @@ class Single:
                 pki.integer(self.serial),
             ),
             self._status(),
-            _time(self.this_update),
-            pki.element(0xA0, _time(self.next_update)) if self.next_update else b"",
+            _encode_time(self.this_update),
+            pki.element(0xA0, _encode_time(self.next_update)) if self.next_update else b"",
             _explicit(0xA1, self.extensions),
         )
 
@@ -64,33 +69,33 @@ class Single:
             return pki.element({"good": 0x80, "unknown": 0x82}[self.status])
         number = None if self.reason is None else bytes([self.reason])
         reason = pki.element(0xA0, pki.element(_ENUMERATED, number)) if number else b""
-        return pki.element(0xA1, _time(self.this_update), reason)
+        return pki.element(0xA1, _encode_time(self.this_update), reason)
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class OcspResponseTemplate:
     """An answer before it is signed.
 
     `responder`: whose it is, by name or by SHA-1 of the key. `certificates` (DER) come along.
     `status`: 0 is an answer, anything else is none.
     """
 
-    singles: Sequence[Single]
+    singles: Sequence[SingleResponse]
     responder: x509.Name | bytes
     certificates: Sequence[bytes] = ()
-    extensions: Sequence[Extension] = ()
+    extensions: Sequence[X509Extension] = ()
     status: int = 0
-    algorithm: Algorithm = ECDSA_SHA384
+    algorithm: SignatureAlgorithm = ECDSA_SHA384
 
-    def signed_by(self, key: pki.Key) -> bytes:
+    def signed_by(self, key: pki.PrivateKey) -> bytes:
         """The answer in DER."""
         status = pki.element(_ENUMERATED, bytes([self.status]))
         if self.status:
             return pki.element(pki.SEQUENCE, status)
         body = pki.element(
             pki.SEQUENCE,
-            _responder(self.responder),
-            _time(max((each.this_update for each in self.singles), default=_EPOCH)),
+            _responder_id(self.responder),
+            _encode_time(max((each.this_update for each in self.singles), default=_EPOCH)),
             pki.element(pki.SEQUENCE, *(each.der for each in self.singles)),
             _explicit(0xA1, self.extensions),
         )
@@ -106,72 +111,72 @@ class Answer:
         return pki.element(pki.SEQUENCE, status, pki.element(0xA0, wrapped))
 
 
-def about(
+def single_response(
     certificate: x509.Certificate,
     issuer: x509.Certificate,
     this_update: datetime,
     next_update: datetime | None,
     hash_name: str = "sha384",
-) -> Single:
+) -> SingleResponse:
     """A good answer about a certificate."""
-    return Single(
+    return SingleResponse(
         serial=certificate.serial_number,
         issuer_name_hash=hashlib.new(hash_name, issuer.subject.public_bytes()).digest(),
-        issuer_key_hash=hashlib.new(hash_name, _bits(issuer)).digest(),
+        issuer_key_hash=hashlib.new(hash_name, _public_key_bits(issuer)).digest(),
         this_update=this_update,
         next_update=next_update,
         hash_name=hash_name,
     )
 
 
-def responder(
-    issuer: x509.Name, key: pki.Key, not_before: datetime, not_after: datetime
-) -> Certificate:
+def responder_certificate(
+    issuer: x509.Name, key: pki.PrivateKey, not_before: datetime, not_after: datetime
+) -> CertificateTemplate:
     """The certificate of whom an issuer lets answer; the issuer signs it."""
-    return Certificate(
-        subject=nvidia_pki.named("NVIDIA OCSP Responder", nvidia_pki.OWNER),
+    return CertificateTemplate(
+        subject=nvidia_pki.nvidia_name("NVIDIA OCSP Responder", nvidia_pki.OWNER),
         issuer=issuer,
-        key=pki.public(key),
+        key=pki.public_key_info(key),
         not_before=not_before,
         not_after=not_after,
-        extensions=(nvidia_pki.usage(nvidia_pki.SIGNS_DATA), purposes(SIGNS_ANSWERS)),
+        extensions=(nvidia_pki.key_usage(nvidia_pki.SIGNS_DATA), extended_key_usage(OCSP_SIGNING)),
         serial=0x2B,
         algorithm=ECDSA_SHA384,
     )
 
 
-def purposes(*those: str) -> Extension:
+def extended_key_usage(*those: str) -> X509Extension:
     """What a certificate is for, beyond the usages of its key."""
     value = pki.element(pki.SEQUENCE, *(pki.oid(each) for each in those))
-    return Extension(_EXTENDED_KEY_USAGE, value, critical=True)
+    return X509Extension(_EXTENDED_KEY_USAGE, value, critical=True)
 
 
-def nonce(value: bytes) -> Extension:
+def nonce_extension(value: bytes) -> X509Extension:
     """The nonce of a request, in the answer to it."""
-    return Extension(NONCE, pki.element(pki.OCTETS, value))
+    return X509Extension(NONCE, pki.element(pki.OCTETS, value))
 
 
-def key_id(certificate: x509.Certificate) -> bytes:
+def responder_key_hash(certificate: x509.Certificate) -> bytes:
     """How a responder is named by its key."""
-    return hashlib.new("sha1", _bits(certificate), usedforsecurity=False).digest()
+    return hashlib.new("sha1", _public_key_bits(certificate), usedforsecurity=False).digest()
 
 
-def _responder(responder: x509.Name | bytes) -> bytes:
+def _responder_id(responder: x509.Name | bytes) -> bytes:
     if isinstance(responder, x509.Name):
         return pki.element(0xA1, responder.public_bytes())
     return pki.element(0xA2, pki.element(pki.OCTETS, responder))
 
 
-def _bits(certificate: x509.Certificate) -> bytes:
+def _public_key_bits(certificate: x509.Certificate) -> bytes:
     key = certificate.public_key()
     return key.public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
 
 
-def _explicit(tag: int, extensions: Sequence[Extension]) -> bytes:
+def _explicit(tag: int, extensions: Sequence[X509Extension]) -> bytes:
     if not extensions:
         return b""
     return pki.element(tag, pki.element(pki.SEQUENCE, *(each.der for each in extensions)))
 
 
-def _time(when: datetime) -> bytes:
+def _encode_time(when: datetime) -> bytes:
     return pki.element(pki.GENERALIZED_TIME, f"{when:%Y%m%d%H%M%SZ}".encode())

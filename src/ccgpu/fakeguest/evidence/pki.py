@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-Key = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
+PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 
 BOOLEAN, INTEGER, BITS, OCTETS, NULL, OID, IA5 = 0x01, 0x02, 0x03, 0x04, 0x05, 0x06, 0x16
 UTC_TIME, GENERALIZED_TIME, SEQUENCE = 0x17, 0x18, 0x30
@@ -60,49 +60,49 @@ def pem(der: bytes, label: str = "CERTIFICATE") -> bytes:
 
 
 @dataclass(frozen=True, slots=True)
-class Algorithm:
+class SignatureAlgorithm:
     """How something is signed, and what it says of that."""
 
     identifier: bytes
-    sign: Callable[[Key, bytes], bytes]
+    sign: Callable[[PrivateKey, bytes], bytes]
 
 
-def pss(
+def rsa_pss(
     digest: hashes.HashAlgorithm, salt: int, *, mgf: hashes.HashAlgorithm | None = None
-) -> Algorithm:
+) -> SignatureAlgorithm:
     """RSASSA-PSS with one hash (MGF1 with another, if said) and that many bytes of salt."""
     mask = mgf or digest
 
-    def sign(key: Key, data: bytes) -> bytes:
+    def sign(key: PrivateKey, data: bytes) -> bytes:
         if not isinstance(key, rsa.RSAPrivateKey):
             raise TypeError("RSASSA-PSS needs an RSA key")
         return key.sign(data, padding.PSS(padding.MGF1(mask), salt), digest)
 
     parameters = element(
         SEQUENCE,
-        element(0xA0, _hash(digest)),
-        element(0xA1, element(SEQUENCE, oid(_MGF1), _hash(mask))),
+        element(0xA0, _hash_identifier(digest)),
+        element(0xA1, element(SEQUENCE, oid(_MGF1), _hash_identifier(mask))),
         element(0xA2, integer(salt)),
     )
-    return Algorithm(element(SEQUENCE, oid(_RSASSA_PSS), parameters), sign)
+    return SignatureAlgorithm(element(SEQUENCE, oid(_RSASSA_PSS), parameters), sign)
 
 
-def _hash(digest: hashes.HashAlgorithm) -> bytes:
+def _hash_identifier(digest: hashes.HashAlgorithm) -> bytes:
     return element(SEQUENCE, oid(_HASHES[digest.name]), element(NULL))
 
 
-def _sign_ecdsa(key: Key, data: bytes) -> bytes:
+def _sign_ecdsa(key: PrivateKey, data: bytes) -> bytes:
     if not isinstance(key, ec.EllipticCurvePrivateKey):
         raise TypeError("ECDSA needs an EC key")
     return key.sign(data, ec.ECDSA(hashes.SHA384()))
 
 
-PSS_SHA384 = pss(hashes.SHA384(), 48)
-ECDSA_SHA384 = Algorithm(element(SEQUENCE, oid(_ECDSA_SHA384)), _sign_ecdsa)
+PSS_SHA384 = rsa_pss(hashes.SHA384(), 48)
+ECDSA_SHA384 = SignatureAlgorithm(element(SEQUENCE, oid(_ECDSA_SHA384)), _sign_ecdsa)
 
 
 @dataclass(frozen=True, slots=True)
-class Extension:
+class X509Extension:
     """An extension; `value` is what stands in its OCTET STRING."""
 
     oid: str
@@ -117,7 +117,7 @@ class Extension:
 
 
 @dataclass(frozen=True, slots=True)
-class Certificate:
+class CertificateTemplate:
     """A certificate before it is signed: replace any field, then `signed_by`."""
 
     subject: x509.Name
@@ -125,11 +125,11 @@ class Certificate:
     key: bytes
     not_before: datetime
     not_after: datetime
-    extensions: Sequence[Extension] = ()
+    extensions: Sequence[X509Extension] = ()
     serial: int = 0
-    algorithm: Algorithm = PSS_SHA384
+    algorithm: SignatureAlgorithm = PSS_SHA384
 
-    def signed_by(self, key: Key) -> bytes:
+    def signed_by(self, key: PrivateKey) -> bytes:
         """The certificate in DER."""
         body = element(
             SEQUENCE,
@@ -137,30 +137,30 @@ class Certificate:
             integer(self.serial),
             self.algorithm.identifier,
             self.issuer.public_bytes(),
-            element(SEQUENCE, time(self.not_before), time(self.not_after)),
+            element(SEQUENCE, encode_time(self.not_before), encode_time(self.not_after)),
             self.subject.public_bytes(),
             self.key,
-            element(0xA3, _every(self.extensions)),
+            element(0xA3, _encode_extensions(self.extensions)),
         )
-        return _signed(body, self.algorithm, key)
+        return _sign(body, self.algorithm, key)
 
 
 @dataclass(frozen=True, slots=True)
-class RevocationList:
+class RevocationListTemplate:
     """A revocation list before it is signed; each entry has `entry_extensions`."""
 
     issuer: x509.Name
     this_update: datetime
     next_update: datetime | None
     revoked: Sequence[int] = ()
-    extensions: Sequence[Extension] = ()
-    entry_extensions: Sequence[Extension] = ()
-    algorithm: Algorithm = PSS_SHA384
+    extensions: Sequence[X509Extension] = ()
+    entry_extensions: Sequence[X509Extension] = ()
+    algorithm: SignatureAlgorithm = PSS_SHA384
 
-    def signed_by(self, key: Key) -> bytes:
+    def signed_by(self, key: PrivateKey) -> bytes:
         """The list in DER."""
-        when = time(self.this_update)
-        more = _every(self.entry_extensions)
+        when = encode_time(self.this_update)
+        more = _encode_extensions(self.entry_extensions)
         entries = [element(SEQUENCE, integer(serial), when, more) for serial in self.revoked]
         body = element(
             SEQUENCE,
@@ -168,29 +168,29 @@ class RevocationList:
             self.algorithm.identifier,
             self.issuer.public_bytes(),
             when,
-            time(self.next_update) if self.next_update else b"",
+            encode_time(self.next_update) if self.next_update else b"",
             element(SEQUENCE, *entries) if entries else b"",
-            element(0xA0, _every(self.extensions)) if self.extensions else b"",
+            element(0xA0, _encode_extensions(self.extensions)) if self.extensions else b"",
         )
-        return _signed(body, self.algorithm, key)
+        return _sign(body, self.algorithm, key)
 
 
-def public(key: Key) -> bytes:
+def public_key_info(key: PrivateKey) -> bytes:
     """The SubjectPublicKeyInfo of a key."""
     return key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 
 
-def time(when: datetime) -> bytes:
+def encode_time(when: datetime) -> bytes:
     """A date as RFC 5280 (4.1.2.5) writes it: with two digits of the year before 2050."""
     if when.year < 2050:
         return element(UTC_TIME, f"{when:%y%m%d%H%M%SZ}".encode())
     return element(GENERALIZED_TIME, f"{when:%Y%m%d%H%M%SZ}".encode())
 
 
-def _every(extensions: Sequence[Extension]) -> bytes:
+def _encode_extensions(extensions: Sequence[X509Extension]) -> bytes:
     return element(SEQUENCE, *(each.der for each in extensions)) if extensions else b""
 
 
-def _signed(body: bytes, algorithm: Algorithm, key: Key) -> bytes:
+def _sign(body: bytes, algorithm: SignatureAlgorithm, key: PrivateKey) -> bytes:
     signature = element(BITS, b"\0", algorithm.sign(key, body))
     return element(SEQUENCE, body, algorithm.identifier, signature)

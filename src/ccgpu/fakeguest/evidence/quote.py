@@ -13,7 +13,7 @@ FIRMWARE_VERSION = 0x2020_0312_0012_0003  # of Azure's vTPM, seen in all quotes 
 
 
 @dataclass(frozen=True, slots=True)
-class Bank:
+class PcrSelection:
     """Which PCRs of which bank are quoted."""
 
     bitmap: bytes
@@ -25,14 +25,14 @@ class Bank:
         return self.algorithm.to_bytes(2, "big") + bytes((len(self.bitmap),)) + self.bitmap
 
 
-def bank(indices: Iterable[int]) -> Bank:
+def sha256_selection(indices: Iterable[int]) -> PcrSelection:
     """The SHA-256 bank, with these PCRs."""
     bits = sum(1 << index for index in set(indices))
-    return Bank(bits.to_bytes(layout.SELECT_SIZE, "little"))
+    return PcrSelection(bits.to_bytes(layout.SELECT_SIZE, "little"))
 
 
 @dataclass(frozen=True, slots=True)
-class Quote:
+class QuoteTemplate:
     """A quote before it is signed; what is None follows from the PCR values."""
 
     pcrs: Mapping[int, bytes]
@@ -45,14 +45,14 @@ class Quote:
     restart_count: int = 0
     safe: int = 1
     firmware_version: int = FIRMWARE_VERSION
-    banks: tuple[Bank, ...] | None = None
+    banks: tuple[PcrSelection, ...] | None = None
     digest: bytes | None = None
     trailing: bytes = b""
 
     @property
     def raw(self) -> bytes:
         """As TPMS_ATTEST: what the AK signs."""
-        banks = (bank(self.pcrs),) if self.banks is None else self.banks
+        banks = (sha256_selection(self.pcrs),) if self.banks is None else self.banks
         digest = pcr_digest(self.pcrs) if self.digest is None else self.digest
         clock = {
             "clock": self.clock,
@@ -65,12 +65,12 @@ class Quote:
             (
                 self.magic.to_bytes(4, "big"),
                 self.type.to_bytes(2, "big"),
-                _sized(self.signer),
-                _sized(self.extra_data),
+                _sized_buffer(self.signer),
+                _sized_buffer(self.extra_data),
                 *(clock[name].to_bytes(f.size, "big") for name, f in layout.CLOCK.items()),
                 len(banks).to_bytes(4, "big"),
                 *(each.raw for each in banks),
-                _sized(digest),
+                _sized_buffer(digest),
                 self.trailing,
             )
         )
@@ -81,17 +81,17 @@ def pcr_digest(pcrs: Mapping[int, bytes]) -> bytes:
     return hashlib.sha256(b"".join(pcrs[index] for index in sorted(pcrs))).digest()
 
 
-def sign(ak: rsa.RSAPrivateKey, message: bytes, digest: HashAlgorithm | None = None) -> bytes:
+def sign_quote(ak: rsa.RSAPrivateKey, message: bytes, digest: HashAlgorithm | None = None) -> bytes:
     """A bare RSASSA-PKCS1-v1_5 signature, as `tpm2_quote -f plain` writes it."""
     return ak.sign(message, padding.PKCS1v15(), digest or SHA256())
 
 
-def tpmt(
+def tpmt_signature(
     signature: bytes, scheme: int = layout.ALG_RSASSA, digest: int = layout.ALG_SHA256
 ) -> bytes:
     """The signature in a TPMT_SIGNATURE, as `tpm2_quote` writes it."""
-    return scheme.to_bytes(2, "big") + digest.to_bytes(2, "big") + _sized(signature)
+    return scheme.to_bytes(2, "big") + digest.to_bytes(2, "big") + _sized_buffer(signature)
 
 
-def _sized(data: bytes) -> bytes:
+def _sized_buffer(data: bytes) -> bytes:
     return len(data).to_bytes(2, "big") + data

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from lxml import etree
 
-from ccgpu.fakeguest.evidence.rim_pki import RimChain
+from ccgpu.fakeguest.evidence.rim_pki import RimCertificates
 
 DRIVER, VBIOS = "595.71.05", "96.00.9F.00.04"
 # The indices that are active in NVIDIA's manifests for GH100, of 64.
@@ -28,7 +28,7 @@ _NONE = bytes(48)
 
 
 @dataclass(frozen=True, slots=True)
-class Resource:
+class RimMeasurement:
     """A measurement; `changes` are attributes of other values, or (None) that are left out."""
 
     index: int
@@ -48,15 +48,15 @@ class Resource:
             "name": f"Measurement_{self.index}",
             "size": "48",
         }
-        return f"<ns0:Resource {_attributes({**attributes, **self.changes})}/>"
+        return f"<ns0:Resource {_xml_attributes({**attributes, **self.changes})}/>"
 
 
 @dataclass(frozen=True, slots=True)
-class Rim:
+class RimTemplate:
     """A manifest before it is signed. `beside`: what else stands in front of Meta, in XML."""
 
     version: str
-    resources: Sequence[Resource]
+    resources: Sequence[RimMeasurement]
     product: str = "GH100"
     manufacturer: str = "5703"
     meta: Mapping[str, str | None] = field(default_factory=dict)
@@ -82,25 +82,27 @@ class Rim:
             f"{self.beside}\n"
             '<ns0:Meta xmlns:ns1="https://trustedcomputinggroup.org/resource/'
             'tcg-reference-integrity-manifest-rim-information-model/" '
-            f"{_attributes({**said, **self.meta})}/>\n"
+            f"{_xml_attributes({**said, **self.meta})}/>\n"
             f"<ns0:Payload>\n{resources}\n</ns0:Payload>\n</SoftwareIdentity>"
         )
 
-    def signed_by(self, chain: RimChain) -> bytes:
+    def signed_by(self, chain: RimCertificates) -> bytes:
         """The manifest, signed by a signer who brings the certificates along."""
-        return sign(self.body, chain.key, chain.ders)
+        return sign_document(self.body, chain.key, chain.ders)
 
 
-def rim(version: str, golden: Mapping[int, Sequence[bytes]], size: int = 64) -> Rim:
+def rim_template(
+    version: str, golden: Mapping[int, Sequence[bytes]], size: int = 64
+) -> RimTemplate:
     """The manifest of a version: `golden` values are active, all other indices are not."""
     every = [
-        Resource(index, golden.get(index, (_NONE,)), active=index in golden)
+        RimMeasurement(index, golden.get(index, (_NONE,)), active=index in golden)
         for index in range(size)
     ]
-    return Rim(version, every)
+    return RimTemplate(version, every)
 
 
-def sign(
+def sign_document(
     body: str,
     key: ec.EllipticCurvePrivateKey,
     certificates: Sequence[bytes],
@@ -112,13 +114,13 @@ def sign(
 
     `info` may change SignedInfo before it is signed, and `signature` the whole element after that.
     """
-    digest = hashlib.sha384(_canonical(etree.fromstring(body.encode()))).digest()
+    digest = hashlib.sha384(_canonicalise(etree.fromstring(body.encode()))).digest()
     changed = info(_signed_info(digest))
     end = body.rindex("</")
-    unsigned = body[:end] + _signature(changed, b"", certificates) + body[end:]
+    unsigned = body[:end] + _signature_element(changed, b"", certificates) + body[end:]
     found = etree.fromstring(unsigned.encode()).find(f".//{{{_DSIG}}}SignedInfo")
-    value = _numbers(key.sign(_canonical(found), ec.ECDSA(hashes.SHA384())))
-    whole = signature(_signature(changed, value, certificates))
+    value = _raw_signature(key.sign(_canonicalise(found), ec.ECDSA(hashes.SHA384())))
+    whole = signature(_signature_element(changed, value, certificates))
     return (body[:end] + whole + body[end:]).encode()
 
 
@@ -136,9 +138,9 @@ def _signed_info(digest: bytes) -> str:
     )
 
 
-def _signature(info: str, value: bytes, certificates: Sequence[bytes]) -> str:
+def _signature_element(info: str, value: bytes, certificates: Sequence[bytes]) -> str:
     every = "".join(
-        f"<ds:X509Certificate>{_wrapped(der)}\n</ds:X509Certificate>" for der in certificates
+        f"<ds:X509Certificate>{_wrap_base64(der)}\n</ds:X509Certificate>" for der in certificates
     )
     return (
         f'<ds:Signature xmlns:ds="{_DSIG}">{info}'
@@ -147,21 +149,21 @@ def _signature(info: str, value: bytes, certificates: Sequence[bytes]) -> str:
     )
 
 
-def _canonical(element: etree._Element | None) -> bytes:
+def _canonicalise(element: etree._Element | None) -> bytes:
     if element is None:
         raise ValueError("there is no SignedInfo left")
     return etree.tostring(element, method="c14n")
 
 
-def _numbers(signature: bytes) -> bytes:
+def _raw_signature(signature: bytes) -> bytes:
     return b"".join(number.to_bytes(48, "big") for number in decode_dss_signature(signature))
 
 
-def _wrapped(der: bytes) -> str:
+def _wrap_base64(der: bytes) -> str:
     return "\n".join(textwrap.wrap(base64.b64encode(der).decode(), 64))
 
 
-def _attributes(those: Mapping[str, str | None]) -> str:
+def _xml_attributes(those: Mapping[str, str | None]) -> str:
     return " ".join(
         f"{name}={quoteattr(value)}" for name, value in those.items() if value is not None
     )

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from ccgpu.fakeguest.evidence import nvidia_pki, pki
-from ccgpu.fakeguest.evidence.pki import ECDSA_SHA384, Certificate, Extension
+from ccgpu.fakeguest.evidence.pki import ECDSA_SHA384, CertificateTemplate, X509Extension
 
 SIGNER, L3, L2, ROOT = range(4)
 
@@ -32,7 +32,7 @@ _DATES = (
 
 
 @dataclass(frozen=True, slots=True)
-class RimChain:
+class RimCertificates:
     """The certificates before they are signed, the signer's first, and the keys.
 
     `signers`: whose key signs each. `root` (DER) is signed once: a second signature would make it
@@ -40,8 +40,8 @@ class RimChain:
     """
 
     keys: Sequence[ec.EllipticCurvePrivateKey]
-    certificates: Sequence[Certificate]
-    signers: Sequence[pki.Key]
+    certificates: Sequence[CertificateTemplate]
+    signers: Sequence[pki.PrivateKey]
     root: bytes
 
     @property
@@ -55,7 +55,7 @@ class RimChain:
         pairs = list(zip(self.certificates, self.signers, strict=True))
         return (*(each.signed_by(signer) for each, signer in pairs[:ROOT]), self.root)
 
-    def having(self, position: int, **changes: Any) -> "RimChain":
+    def having(self, position: int, **changes: Any) -> "RimCertificates":
         """The same with another certificate at a position (SIGNER to ROOT)."""
         changed = list(self.certificates)
         changed[position] = replace(changed[position], **changes)
@@ -64,24 +64,26 @@ class RimChain:
             return other
         return replace(other, root=changed[ROOT].signed_by(self.signers[ROOT]))
 
-    def extended(self, position: int, *extensions: Extension) -> "RimChain":
+    def extended(self, position: int, *extensions: X509Extension) -> "RimCertificates":
         """The same with these extensions, in the place of those that have their identifiers."""
         new = {each.oid for each in extensions}
         kept = [each for each in self.certificates[position].extensions if each.oid not in new]
         return self.having(position, extensions=(*kept, *extensions))
 
-    def signed_with(self, position: int, key: pki.Key) -> "RimChain":
+    def signed_with(self, position: int, key: pki.PrivateKey) -> "RimCertificates":
         """The same with one certificate below the root signed by a key that it should not be."""
         signers = list(self.signers)
         signers[position] = key
         return replace(self, signers=tuple(signers))
 
 
-def make() -> RimChain:
+def make_certificates() -> RimCertificates:
     """A signer, and authorities, with new keys."""
     keys = tuple(nvidia_pki.new_key() for _ in _NAMES)
-    certificates = tuple(_certificate(position, keys[position]) for position in range(len(keys)))
-    return RimChain(
+    certificates = tuple(
+        _certificate_template(position, keys[position]) for position in range(len(keys))
+    )
+    return RimCertificates(
         keys=keys,
         certificates=certificates,
         signers=(*keys[1:], keys[ROOT]),
@@ -89,13 +91,13 @@ def make() -> RimChain:
     )
 
 
-def _certificate(position: int, key: pki.Key) -> Certificate:
+def _certificate_template(position: int, key: pki.PrivateKey) -> CertificateTemplate:
     above = min(position + 1, ROOT)
     start, end = _DATES[position]
-    return Certificate(
-        subject=nvidia_pki.named(_NAMES[position], _owner(position)),
-        issuer=nvidia_pki.named(_NAMES[above], _owner(above)),
-        key=pki.public(key),
+    return CertificateTemplate(
+        subject=nvidia_pki.nvidia_name(_NAMES[position], _organization(position)),
+        issuer=nvidia_pki.nvidia_name(_NAMES[above], _organization(above)),
+        key=pki.public_key_info(key),
         not_before=start,
         not_after=end,
         extensions=_extensions(position),
@@ -104,14 +106,14 @@ def _certificate(position: int, key: pki.Key) -> Certificate:
     )
 
 
-def _extensions(position: int) -> tuple[Extension, ...]:
+def _extensions(position: int) -> tuple[X509Extension, ...]:
     if position == SIGNER:
-        data = nvidia_pki.usage(nvidia_pki.SIGNS_DATA)
-        return (nvidia_pki.constraints(ca=False), data)
+        data = nvidia_pki.key_usage(nvidia_pki.SIGNS_DATA)
+        return (nvidia_pki.basic_constraints(ca=False), data)
     path_length = 0 if position == L3 else None
-    certificates = nvidia_pki.usage(nvidia_pki.SIGNS_CERTIFICATES, "crl_sign")
-    return (nvidia_pki.constraints(ca=True, path_length=path_length), certificates)
+    certificates = nvidia_pki.key_usage(nvidia_pki.SIGNS_CERTIFICATES, "crl_sign")
+    return (nvidia_pki.basic_constraints(ca=True, path_length=path_length), certificates)
 
 
-def _owner(position: int) -> Any:
+def _organization(position: int) -> Any:
     return (NameOID.ORGANIZATION_NAME, "NVIDIA") if position == ROOT else nvidia_pki.OWNER

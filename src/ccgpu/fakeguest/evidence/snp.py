@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
 from ccgpu.attest.snp.layout import FIELDS, SIGNED
-from ccgpu.fakeguest.evidence.amd import Chip, Tcb
+from ccgpu.fakeguest.evidence.amd import SimulatedChip, SimulatedTcb
 
 # Who signs Azure's paravisor: seen in all reports of 2025 and 2026, Milan and Genoa.
 AZURE_ID_KEY_DIGEST = bytes.fromhex(
@@ -22,14 +22,16 @@ _R, _S = "signature_r", "signature_s"
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class SnpReportTemplate:
     """A report before it is signed: fields by name, the rest zero."""
 
     fields: Mapping[str, bytes] = field(default_factory=dict)
 
-    def having(self, **changes: int | bytes | Tcb) -> "Report":
+    def having(self, **changes: int | bytes | SimulatedTcb) -> "SnpReportTemplate":
         """The same with other fields; of a signature's number, what is written instead of it."""
-        return replace(self, fields={**self.fields, **{n: _raw(n, v) for n, v in changes.items()}})
+        return replace(
+            self, fields={**self.fields, **{n: _encode_field(n, v) for n, v in changes.items()}}
+        )
 
     @property
     def raw(self) -> bytes:
@@ -40,12 +42,14 @@ class Report:
         """The report with its signature."""
         signature = key.sign(SIGNED.of(self.raw), ec.ECDSA(hashes.SHA384()))
         r, s = decode_dss_signature(signature)
-        return replace(self, fields={_R: _raw(_R, r), _S: _raw(_S, s), **self.fields}).raw
+        return replace(
+            self, fields={_R: _encode_field(_R, r), _S: _encode_field(_S, s), **self.fields}
+        ).raw
 
 
-def report(chip: Chip, **changes: int | bytes | Tcb) -> Report:
+def snp_report(chip: SimulatedChip, **changes: int | bytes | SimulatedTcb) -> SnpReportTemplate:
     """A report of version 3 from this chip; name only what is to differ."""
-    valid: dict[str, int | bytes | Tcb] = {
+    valid: dict[str, int | bytes | SimulatedTcb] = {
         "version": 3,
         "guest_svn": 0x1000B,
         "policy": 0x3001F,
@@ -66,13 +70,13 @@ def report(chip: Chip, **changes: int | bytes | Tcb) -> Report:
         **{f"{which}_minor": 55 for which in ("current", "committed")},
         **{f"{which}_build": 40 for which in ("current", "committed")},
     }
-    return Report().having(**{**valid, **changes})
+    return SnpReportTemplate().having(**{**valid, **changes})
 
 
-def _raw(name: str, value: int | bytes | Tcb) -> bytes:
+def _encode_field(name: str, value: int | bytes | SimulatedTcb) -> bytes:
     size = FIELDS[name].size
     match value:
-        case Tcb():
+        case SimulatedTcb():
             raw = value.raw
         case int():
             raw = value.to_bytes(size, "little")

@@ -24,7 +24,7 @@ PROJECT, PROJECT_SKU, CHIP_SKU = "1010", "0210", "886"
 
 
 @dataclass(frozen=True, slots=True)
-class Block:
+class MeasurementBlock:
     """One measurement; the sizes are the right ones unless they are said."""
 
     index: int
@@ -44,11 +44,11 @@ class Block:
             "type": self.type,
             "value_size": self.value_size,
         }
-        return _numbers(_BLOCK, numbers) + self.value
+        return _encode_numbers(_BLOCK, numbers) + self.value
 
 
 @dataclass(frozen=True, slots=True)
-class Opaque:
+class OpaqueField:
     """One field of the opaque data; its size is the right one unless it is said."""
 
     type: int
@@ -59,23 +59,23 @@ class Opaque:
     def raw(self) -> bytes:
         """The field, encoded."""
         size = len(self.value) if self.size is None else self.size
-        return _numbers(_TLV_HEADER, {"type": self.type, "size": size}) + self.value
+        return _encode_numbers(_TLV_HEADER, {"type": self.type, "size": size}) + self.value
 
 
 @dataclass(frozen=True, slots=True)
-class Versioned:
+class VersionedOpaqueData:
     """Opaque data in NVIDIA's versioned format: the header, and the value types by field type."""
 
     profile: int = 0
     version: tuple[int, int, int] = (layout.NVDAOD_MAJOR, layout.NVDAOD_MINOR, 0)
     value_types: Mapping[int, int] = field(default_factory=dict)
 
-    def encoded(self, fields: Sequence[Opaque]) -> bytes:
+    def encoded(self, fields: Sequence[OpaqueField]) -> bytes:
         """The header and the fields."""
         header = layout.NVDAOD_MAGIC + self.profile.to_bytes(2, "little") + bytes(self.version)
         return header + b"\0" + b"".join(self._entry(each) for each in fields)
 
-    def _entry(self, one: Opaque) -> bytes:
+    def _entry(self, one: OpaqueField) -> bytes:
         size = len(one.value) if one.size is None else one.size
         usual = 0x87 if one.type == layout.FSP_UCODE_SVN else 0x82
         numbers = (one.type, self.value_types.get(one.type, usual), size)
@@ -83,7 +83,7 @@ class Versioned:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class GpuReportTemplate:
     """A report before it is signed. `request` and `response`: fields that are to be otherwise.
 
     `opaque_size` and `signature` (r and s) are the right ones unless they are said; `trailing`
@@ -91,28 +91,28 @@ class Report:
     """
 
     nonce: bytes
-    blocks: Sequence[Block]
-    opaque: Sequence[Opaque]
+    blocks: Sequence[MeasurementBlock]
+    opaque: Sequence[OpaqueField]
     responder_nonce: bytes = b"\x4e" * 32
     request: Mapping[str, int] = field(default_factory=dict)
     response: Mapping[str, int] = field(default_factory=dict)
     opaque_size: int | None = None
     signature: tuple[int, int] | None = None
     trailing: bytes = b""
-    versioned: Versioned | None = None
+    versioned: VersionedOpaqueData | None = None
 
-    def measuring(self, *blocks: Block) -> "Report":
+    def measuring(self, *blocks: MeasurementBlock) -> "GpuReportTemplate":
         """The same with these measurements in the place of those with their indexes."""
         new = {block.index: block for block in blocks}
         return replace(self, blocks=tuple(new.get(each.index, each) for each in self.blocks))
 
-    def saying(self, *fields: Opaque) -> "Report":
+    def saying(self, *fields: OpaqueField) -> "GpuReportTemplate":
         """The same with these opaque fields in the place of those of their types, or added."""
         new = {each.type for each in fields}
         kept = [each for each in self.opaque if each.type not in new]
         return replace(self, opaque=(*kept, *fields))
 
-    def silent_on(self, *types: int) -> "Report":
+    def silent_on(self, *types: int) -> "GpuReportTemplate":
         """The same without opaque fields of these types."""
         return replace(self, opaque=tuple(each for each in self.opaque if each.type not in types))
 
@@ -147,7 +147,7 @@ class Report:
             "slot": layout.SLOT,
             **self.request,
         }
-        raw = _numbers(_REQUEST, fields)  # the slot stands behind the nonce
+        raw = _encode_numbers(_REQUEST, fields)  # the slot stands behind the nonce
         return raw[:-1] + self.nonce + raw[-1:]
 
     @property
@@ -162,21 +162,24 @@ class Report:
             "record_size": len(record),
             **self.response,
         }
-        return _numbers(_RESPONSE, fields) + record
+        return _encode_numbers(_RESPONSE, fields) + record
 
 
-def report(nonce: bytes, fwid: bytes, measurements: Mapping[int, bytes] | None = None) -> Report:
+def gpu_report(
+    nonce: bytes, fwid: bytes, measurements: Mapping[int, bytes] | None = None
+) -> GpuReportTemplate:
     """A report that answers a nonce. `measurements`: by RIM index (0 to 63); the rest are its own.
 
     What no manifest measures stays as it is: digests of the numbers themselves.
     """
     said = measurements or {}
-    return Report(
+    return GpuReportTemplate(
         nonce=nonce,
         blocks=tuple(
-            Block(index + 1, said.get(index, measurement(index))) for index in range(layout.BLOCKS)
+            MeasurementBlock(index + 1, said.get(index, measurement(index)))
+            for index in range(layout.BLOCKS)
         ),
-        opaque=described(fwid),
+        opaque=opaque_fields(fwid),
     )
 
 
@@ -185,39 +188,39 @@ def measurement(rim_index: int) -> bytes:
     return hashlib.sha384(b"simulated firmware %d" % rim_index).digest()
 
 
-def described(
+def opaque_fields(
     fwid: bytes, driver: str = DRIVER, vbios: str = VBIOS, chip_sku: str = CHIP_SKU
-) -> tuple[Opaque, ...]:
+) -> tuple[OpaqueField, ...]:
     """The opaque fields of a GPU that runs alone."""
     return (
-        Opaque(layout.VBIOS_VERSION, encoded_vbios(vbios)),
-        Opaque(14, bytes.fromhex("b1030000")),
-        Opaque(layout.CHIP_SKU, _text(chip_sku, 9)),
-        Opaque(16, _text("0", 5)),
-        Opaque(layout.PROJECT, _text(PROJECT, 5)),
-        Opaque(layout.PROJECT_SKU, _text(PROJECT_SKU, 5)),
-        Opaque(19, bytes(2)),
-        Opaque(layout.DRIVER_VERSION, _text(driver, len(driver) + 1)),
-        Opaque(12, (1).to_bytes(4, "little") * layout.BLOCKS),
-        Opaque(layout.NVDEC0_STATUS, bytes([layout.DISABLED])),
-        Opaque(layout.FWID, fwid),
-        Opaque(layout.PROTECTED_PCIE_STATUS, bytes([layout.DISABLED])),
-        Opaque(layout.OPAQUE_DATA_VERSION, (1).to_bytes(2, "little")),
-        Opaque(layout.FEATURE_FLAG, layout.SINGLE_GPU.to_bytes(2, "little")),
+        OpaqueField(layout.VBIOS_VERSION, encode_vbios_version(vbios)),
+        OpaqueField(14, bytes.fromhex("b1030000")),
+        OpaqueField(layout.CHIP_SKU, _padded_text(chip_sku, 9)),
+        OpaqueField(16, _padded_text("0", 5)),
+        OpaqueField(layout.PROJECT, _padded_text(PROJECT, 5)),
+        OpaqueField(layout.PROJECT_SKU, _padded_text(PROJECT_SKU, 5)),
+        OpaqueField(19, bytes(2)),
+        OpaqueField(layout.DRIVER_VERSION, _padded_text(driver, len(driver) + 1)),
+        OpaqueField(12, (1).to_bytes(4, "little") * layout.BLOCKS),
+        OpaqueField(layout.NVDEC0_STATUS, bytes([layout.DISABLED])),
+        OpaqueField(layout.FWID, fwid),
+        OpaqueField(layout.PROTECTED_PCIE_STATUS, bytes([layout.DISABLED])),
+        OpaqueField(layout.OPAQUE_DATA_VERSION, (1).to_bytes(2, "little")),
+        OpaqueField(layout.FEATURE_FLAG, layout.SINGLE_GPU.to_bytes(2, "little")),
     )
 
 
-def encoded_vbios(version: str) -> bytes:
+def encode_vbios_version(version: str) -> bytes:
     """The eight bytes of a VBIOS version: back to front, its last pair in front of the others."""
     *first, last = bytes.fromhex(version.replace(".", ""))
     return bytes([*reversed(first), last, 0, 0, 0])
 
 
-def _text(text: str, size: int) -> bytes:
+def _padded_text(text: str, size: int) -> bytes:
     return text.encode().ljust(size, b"\0")
 
 
-def _numbers(sizes: Mapping[str, int], values: Mapping[str, int]) -> bytes:
+def _encode_numbers(sizes: Mapping[str, int], values: Mapping[str, int]) -> bytes:
     """The numbers of a table in its order, each in its size; bytes are left out."""
     return b"".join(
         values[name].to_bytes(size, "little") for name, size in sizes.items() if name in values

@@ -18,13 +18,13 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa, utils
 from cryptography.x509.oid import NameOID
 
 from ccgpu.fakeguest.evidence import pki
-from ccgpu.fakeguest.evidence.pki import Certificate, Key
+from ccgpu.fakeguest.evidence.pki import CertificateTemplate, PrivateKey
 
 Json = Mapping[str, object]
-Sign = Callable[[bytes], bytes]
+SignFunction = Callable[[bytes], bytes]
 
 # basicConstraints (RFC 5280, §4.2.1.9) that leaves out cA, which is false then.
-_NO_AUTHORITY = pki.Extension("2.5.29.19", pki.element(pki.SEQUENCE), critical=True)
+_NOT_A_CA = pki.X509Extension("2.5.29.19", pki.element(pki.SEQUENCE), critical=True)
 
 ABSENT = ...
 ISSUED = datetime(2026, 11, 22, tzinfo=UTC)
@@ -35,7 +35,7 @@ NRAS_LIFETIME, MAA_LIFETIME = timedelta(hours=1), timedelta(hours=8)
 VM_ID = "2dedc52a-0000-4000-8000-000000000000"
 UEID = "642960189298007511250958030500749152730221142468"
 
-CHAIN: Json = {
+CHAIN_CLAIMS: Json = {
     "x-nvidia-cert-expiration-date": "9999-12-31T23:59:59Z",
     "x-nvidia-cert-status": "valid",
     "x-nvidia-cert-ocsp-status": "good",
@@ -44,7 +44,7 @@ CHAIN: Json = {
 
 
 # What claims 4.0 add: the opaque data of newer drivers.
-_OPAQUE: Json = {
+_OPAQUE_DATA_CLAIMS: Json = {
     "x-nvidia-attester-claims": {},
     "x-nvidia-mismatch-opaque-data-records": None,
     "x-nvidia-gpu-claims-version": "4.0",
@@ -56,12 +56,12 @@ def base64url(data: bytes) -> str:
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
-def changed(what: Json, changes: Json) -> dict[str, object]:
+def with_changes(what: Json, changes: Json) -> dict[str, object]:
     """`what` with `changes`; without those that are `ABSENT`."""
     return {name: value for name, value in {**what, **changes}.items() if value is not ABSENT}
 
 
-def ecdsa(key: ec.EllipticCurvePrivateKey, digest: hashes.HashAlgorithm) -> Sign:
+def ecdsa_signer(key: ec.EllipticCurvePrivateKey, digest: hashes.HashAlgorithm) -> SignFunction:
     """ES256 with P-256 and SHA-256, ES384 with P-384 and SHA-384: r and s, each of full size."""
     size = (key.curve.key_size + 7) // 8
 
@@ -72,22 +72,22 @@ def ecdsa(key: ec.EllipticCurvePrivateKey, digest: hashes.HashAlgorithm) -> Sign
     return sign
 
 
-def rs256(key: rsa.RSAPrivateKey) -> Sign:
+def rs256_signer(key: rsa.RSAPrivateKey) -> SignFunction:
     """RSASSA-PKCS1-v1_5 with SHA-256."""
     return lambda data: key.sign(data, padding.PKCS1v15(), hashes.SHA256())
 
 
-def hs256(secret: bytes) -> Sign:
+def hs256_signer(secret: bytes) -> SignFunction:
     """HMAC with SHA-256: what an attacker tries with a public key."""
     return lambda data: hmac.digest(secret, data, hashlib.sha256)
 
 
-def unsigned(_: bytes) -> bytes:
+def no_signature(_: bytes) -> bytes:
     """No signature at all."""
     return b""
 
 
-def compact(header: Json, claims: Json, sign: Sign) -> str:
+def compact_token(header: Json, claims: Json, sign: SignFunction) -> str:
     """A token in compact form."""
     parts = [base64url(json.dumps(part).encode()) for part in (header, claims)]
     signed = ".".join(parts)
@@ -95,10 +95,10 @@ def compact(header: Json, claims: Json, sign: Sign) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Signer:
+class TokenSigner:
     """One key of a service, under its id."""
 
-    key: Key
+    key: PrivateKey
     kid: str
 
     @property
@@ -109,52 +109,57 @@ class Signer:
     def sign(self, data: bytes) -> bytes:
         """Sign as the service does."""
         if isinstance(self.key, rsa.RSAPrivateKey):
-            return rs256(self.key)(data)
-        return ecdsa(self.key, hashes.SHA384())(data)
+            return rs256_signer(self.key)(data)
+        return ecdsa_signer(self.key, hashes.SHA384())(data)
 
     def token(self, claims: Json, **header: object) -> str:
         """A signed token; members of its header changed."""
         plain: Json = {"alg": self.algorithm, "kid": self.kid, "typ": "JWT"}
-        return compact(changed(plain, header), claims, self.sign)
+        return compact_token(with_changes(plain, header), claims, self.sign)
 
     def jwk(self, **changes: object) -> Json:
         """The public key as a member of a key set."""
         common: Json = {"kid": self.kid, "use": "sig", "alg": self.algorithm}
-        return changed({**common, **_public(self.key)}, changes)
+        return with_changes({**common, **_public_jwk(self.key)}, changes)
 
     def certificate(self, start: datetime = ISSUED, end: datetime | None = None) -> bytes:
         """A certificate of the key (DER) by itself; NVIDIA's live for 48 hours."""
         name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Simulated signing key")])
         is_rsa = isinstance(self.key, rsa.RSAPrivateKey)
-        return Certificate(
+        return CertificateTemplate(
             subject=name,
             issuer=name,
-            key=pki.public(self.key),
+            key=pki.public_key_info(self.key),
             not_before=start,
             not_after=end or start + timedelta(hours=48),
-            extensions=(_NO_AUTHORITY,),
+            extensions=(_NOT_A_CA,),
             serial=1,
             algorithm=pki.PSS_SHA384 if is_rsa else pki.ECDSA_SHA384,
         ).signed_by(self.key)
 
 
-def _public(key: Key) -> Json:
+def _public_jwk(key: PrivateKey) -> Json:
     if isinstance(key, rsa.RSAPrivateKey):
         numbers = key.public_key().public_numbers()
-        return {"kty": "RSA", "n": number(numbers.n), "e": number(numbers.e)}
+        return {"kty": "RSA", "n": jwk_number(numbers.n), "e": jwk_number(numbers.e)}
     point = key.public_key().public_numbers()
     size = (key.curve.key_size + 7) // 8
     curve = f"P-{key.curve.key_size}"
-    return {"kty": "EC", "crv": curve, "x": number(point.x, size), "y": number(point.y, size)}
+    return {
+        "kty": "EC",
+        "crv": curve,
+        "x": jwk_number(point.x, size),
+        "y": jwk_number(point.y, size),
+    }
 
 
-def number(value: int, size: int | None = None) -> str:
+def jwk_number(value: int, size: int | None = None) -> str:
     """A number as JWKs write it; of `size` bytes if that is fixed."""
     least = (value.bit_length() + 7) // 8
     return base64url(value.to_bytes(least if size is None else size, "big"))
 
 
-def x5c(*certificates: bytes) -> list[str]:
+def x5c_list(*certificates: bytes) -> list[str]:
     """Certificates (DER) as a JWK lists them."""
     return [base64.b64encode(each).decode() for each in certificates]
 
@@ -164,14 +169,14 @@ def key_set(*jwks: Json) -> bytes:
     return json.dumps({"keys": list(jwks)}).encode()
 
 
-def nras_signer() -> Signer:
+def nras_signer() -> TokenSigner:
     """A key of NVIDIA's service."""
-    return Signer(ec.generate_private_key(ec.SECP384R1()), NRAS_KID)
+    return TokenSigner(ec.generate_private_key(ec.SECP384R1()), NRAS_KID)
 
 
-def maa_signer(bits: int = 2048) -> Signer:
+def maa_signer(bits: int = 2048) -> TokenSigner:
     """A key of Microsoft's service."""
-    return Signer(rsa.generate_private_key(65537, bits), MAA_KID)
+    return TokenSigner(rsa.generate_private_key(65537, bits), MAA_KID)
 
 
 def gpu_claims(version: str, ueid: str = UEID) -> dict[str, object]:
@@ -207,20 +212,20 @@ def gpu_claims(version: str, ueid: str = UEID) -> dict[str, object]:
         "x-nvidia-gpu-vbios-version": "96.00.9F.00.04",
         "x-nvidia-attestation-warning": None,
         **dict.fromkeys(true, True),
-        **dict.fromkeys(chains, CHAIN),
-        **(_OPAQUE if version == "4.0" else {}),
+        **dict.fromkeys(chains, CHAIN_CLAIMS),
+        **(_OPAQUE_DATA_CLAIMS if version == "4.0" else {}),
     }
 
 
 @dataclass(frozen=True, slots=True)
-class NrasAnswer:
+class NrasResponse:
     """An answer of NVIDIA's service about one GPU or more: replace any field, then `signed`.
 
     `gpu` changes the claims about the first GPU, `overall` those about all, `header` the header of
     the overall token. `tokens` takes the place of the GPUs' tokens after they were named.
     """
 
-    signer: Signer
+    signer: TokenSigner
     nonce: bytes
     version: str = "3.0"
     issuer: str = NRAS_ISSUER
@@ -236,7 +241,9 @@ class NrasAnswer:
         found = {}
         for index, ueid in enumerate(self.ueids):
             claims = {**self._common(), **gpu_claims(self.version, ueid)}
-            found[f"GPU-{index}"] = self.signer.token(changed(claims, {} if index else self.gpu))
+            found[f"GPU-{index}"] = self.signer.token(
+                with_changes(claims, {} if index else self.gpu)
+            )
         return found
 
     def signed(self) -> bytes:
@@ -247,10 +254,10 @@ class NrasAnswer:
             "sub": "NVIDIA-PLATFORM-ATTESTATION",
             "x-nvidia-ver": self.version,
             "x-nvidia-overall-att-result": True,
-            "submods": {name: digest_of(token) for name, token in gpus.items()},
+            "submods": {name: token_digest(token) for name, token in gpus.items()},
         }
-        overall = self.signer.token(changed(claims, self.overall), **self.header)
-        return detached(overall, changed(gpus, self.tokens))
+        overall = self.signer.token(with_changes(claims, self.overall), **self.header)
+        return detached_eat(overall, with_changes(gpus, self.tokens))
 
     def _common(self) -> dict[str, object]:
         issued = int(self.issued.timestamp())
@@ -264,12 +271,12 @@ class NrasAnswer:
         }
 
 
-def digest_of(token: str, name: str = "SHA-256") -> list[object]:
+def token_digest(token: str, name: str = "SHA-256") -> list[object]:
     """How the overall token names a GPU's."""
     return ["DIGEST", [name, hashlib.sha256(token.encode()).hexdigest()]]
 
 
-def detached(overall: object, gpus: object) -> bytes:
+def detached_eat(overall: object, gpus: object) -> bytes:
     """The tokens as the service answers with them."""
     return json.dumps([["JWT", overall], gpus]).encode()
 
@@ -281,7 +288,7 @@ class MaaToken:
     `claims` changes those at the top, `tee` those of the isolation, `header` the header.
     """
 
-    signer: Signer
+    signer: TokenSigner
     nonce: bytes
     vm_id: str = VM_ID
     issuer: str = MAA_ISSUER
@@ -293,7 +300,7 @@ class MaaToken:
     def signed(self) -> bytes:
         """The token in compact form."""
         header = {"jku": f"{self.issuer}/certs", **self.header}
-        return self.signer.token(changed(self._claims(), self.claims), **header).encode()
+        return self.signer.token(with_changes(self._claims(), self.claims), **header).encode()
 
     def _claims(self) -> Json:
         issued = int(self.issued.timestamp())
@@ -306,7 +313,7 @@ class MaaToken:
             "secureboot": True,
             "x-ms-attestation-type": "azurevm",
             "x-ms-azurevm-vmid": self.vm_id.upper(),
-            "x-ms-isolation-tee": changed(self._tee(), self.tee),
+            "x-ms-isolation-tee": with_changes(self._tee(), self.tee),
             "x-ms-runtime": {
                 "client-payload": {"nonce": base64.b64encode(self.nonce.hex().encode()).decode()},
                 "keys": [],

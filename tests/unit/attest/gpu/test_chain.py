@@ -25,13 +25,13 @@ from ccgpu.fakeguest.evidence.nvidia_pki import (
     ROOT,
     SIGNS_CERTIFICATES,
     SIGNS_DATA,
-    Device,
-    constraints,
-    named,
+    GpuCertificates,
+    basic_constraints,
+    key_usage,
     new_key,
-    usage,
+    nvidia_name,
 )
-from ccgpu.fakeguest.evidence.pki import Algorithm, Extension
+from ccgpu.fakeguest.evidence.pki import SignatureAlgorithm, X509Extension
 from support.evidence_gpu import AT, new_gpu
 
 GPU = new_gpu()
@@ -55,11 +55,11 @@ def _pem(*positions: int) -> bytes:
     return b"".join(pki.pem(DERS[position]) for position in positions)
 
 
-def _refusals(device: Device, **changes) -> set[str]:
+def _refusals(device: GpuCertificates, **changes) -> set[str]:
     return _verify(device.pem, **changes)[1]
 
 
-def _repinned(device: Device) -> set[str]:
+def _repinned(device: GpuCertificates) -> set[str]:
     """What is wrong with a chain whose root, changed too, is the pinned one."""
     return _refusals(device, root=replace(GPU, device=device).root)
 
@@ -175,7 +175,7 @@ def test_a_signature_has_no_unused_bits(position):
 
 @pytest.mark.parametrize("position", [LEAF, CHIP, PROVISIONER, IDENTITY])
 def test_each_certificate_names_the_next_as_its_issuer(position):
-    changed = DEVICE.having(position, issuer=named("NVIDIA Another"))
+    changed = DEVICE.having(position, issuer=nvidia_name("NVIDIA Another"))
     assert _refusals(changed) == {"gpu.chain.issuer"}
 
 
@@ -197,29 +197,31 @@ def test_every_certificate_says_that_it_is_signed_as_nvidia_signs(position):
 
 
 def test_a_weaker_digest_is_refused():
-    def sign(key: pki.Key, data: bytes) -> bytes:
+    def sign(key: pki.PrivateKey, data: bytes) -> bytes:
         assert isinstance(key, ec.EllipticCurvePrivateKey)
         return key.sign(data, ec.ECDSA(hashes.SHA256()))
 
-    changed = DEVICE.having(CHIP, algorithm=Algorithm(_SHA256, sign))
+    changed = DEVICE.having(CHIP, algorithm=SignatureAlgorithm(_SHA256, sign))
     assert _refusals(changed) == {"gpu.chain.algorithm", "gpu.chain.signature"}
 
 
 @pytest.mark.parametrize("position", [CHIP, PROVISIONER, IDENTITY])
 def test_keys_are_on_the_one_curve(position):
     other = ec.generate_private_key(ec.SECP256R1())
-    changed = DEVICE.having(position, key=pki.public(other)).signed_with(position - 1, other)
+    changed = DEVICE.having(position, key=pki.public_key_info(other)).signed_with(
+        position - 1, other
+    )
     assert _refusals(changed) == {"gpu.chain.key"}
 
 
 def test_the_leafs_key_is_on_the_one_curve():
     other = ec.generate_private_key(ec.SECP521R1())
-    assert _refusals(DEVICE.having(LEAF, key=pki.public(other))) == {"gpu.chain.key"}
+    assert _refusals(DEVICE.having(LEAF, key=pki.public_key_info(other))) == {"gpu.chain.key"}
 
 
 def test_a_key_of_another_kind_signs_nothing():
     other = rsa.generate_private_key(65537, 2048)
-    changed = DEVICE.having(CHIP, key=pki.public(other), algorithm=pki.ECDSA_SHA384)
+    changed = DEVICE.having(CHIP, key=pki.public_key_info(other), algorithm=pki.ECDSA_SHA384)
     changed = changed.having(LEAF, algorithm=pki.PSS_SHA384).signed_with(LEAF, other)
     wrong = {"gpu.chain.key", "gpu.chain.signature", "gpu.chain.algorithm"}
     assert _refusals(changed) == wrong
@@ -243,9 +245,9 @@ def test_every_certificate_is_valid_from_its_first_second_to_its_last(position):
 @pytest.mark.parametrize(
     "change",
     [
-        lambda device, position: device.extended(position, constraints(ca=False)),
+        lambda device, position: device.extended(position, basic_constraints(ca=False)),
         lambda device, position: device.without(position, BASIC_CONSTRAINTS),
-        lambda device, position: device.extended(position, usage(SIGNS_DATA)),
+        lambda device, position: device.extended(position, key_usage(SIGNS_DATA)),
         lambda device, position: device.without(position, KEY_USAGE),
     ],
     ids=["says it is none", "does not say so", "signs data", "says no purpose"],
@@ -257,8 +259,8 @@ def test_who_is_no_authority_signs_no_certificates(position, change):
 @pytest.mark.parametrize(
     "changed",
     [
-        DEVICE.extended(LEAF, constraints(ca=True)),
-        DEVICE.extended(LEAF, usage(SIGNS_CERTIFICATES)),
+        DEVICE.extended(LEAF, basic_constraints(ca=True)),
+        DEVICE.extended(LEAF, key_usage(SIGNS_CERTIFICATES)),
         DEVICE.without(LEAF, KEY_USAGE),
     ],
     ids=["an authority", "signs certificates", "no purpose"],
@@ -268,22 +270,22 @@ def test_the_leaf_signs_data_and_is_no_authority(changed):
 
 
 def test_a_leaf_may_say_that_it_is_no_authority():
-    assert _refusals(DEVICE.extended(LEAF, constraints(ca=False))) == set()
+    assert _refusals(DEVICE.extended(LEAF, basic_constraints(ca=False))) == set()
 
 
 @pytest.mark.parametrize("position", AUTHORITIES)
 def test_an_authority_stands_no_higher_than_it_may(position):
     below = position - CHIP
-    exact = DEVICE.extended(position, constraints(ca=True, path_length=below))
+    exact = DEVICE.extended(position, basic_constraints(ca=True, path_length=below))
     assert _repinned(exact) == set()
     if below:
-        short = DEVICE.extended(position, constraints(ca=True, path_length=below - 1))
+        short = DEVICE.extended(position, basic_constraints(ca=True, path_length=below - 1))
         assert _repinned(short) == {"gpu.chain.path-length"}
 
 
 @pytest.mark.parametrize("position", [LEAF, *AUTHORITIES])
 def test_a_critical_extension_that_is_not_known_is_refused(position):
-    strange = Extension("1.3.6.1.4.1.5703.9", pki.element(pki.NULL))
+    strange = X509Extension("1.3.6.1.4.1.5703.9", pki.element(pki.NULL))
     assert _repinned(DEVICE.extended(position, strange)) == set()
     critical = replace(strange, critical=True)
     assert _repinned(DEVICE.extended(position, critical)) == {"gpu.chain.critical"}
@@ -297,7 +299,7 @@ def test_another_architecture_is_refused():
 
 def test_a_check_shows_the_names_that_it_looked_at():
     other = new_gpu("GB100")
-    mixed = DEVICE.having(LEAF, subject=named("GB100 A01 GSP FMC LF"))
+    mixed = DEVICE.having(LEAF, subject=nvidia_name("GB100 A01 GSP FMC LF"))
     for device, root, names in [
         (other.device, other.root, "NVIDIA GB100 Provisioner ICA 1, NVIDIA GB100 Identity"),
         (mixed, GPU.root, "GB100 A01 GSP FMC LF, GH100 A01 GSP BROM"),
@@ -312,7 +314,7 @@ def test_a_check_shows_the_names_that_it_looked_at():
 def test_the_authorities_of_another_architecture_do_not_vouch_for_this_one(above):
     name = DEVICE.certificates[above].subject.rfc4514_string()
     common = name.partition("CN=")[2].partition(",")[0].replace("GH100", "GB100")
-    other = named(common, nvidia_pki.OWNER)
+    other = nvidia_name(common, nvidia_pki.OWNER)
     changed = DEVICE.having(above, subject=other).having(above - 1, issuer=other)
     assert _refusals(changed) == {"gpu.chain.architecture"}
 
@@ -320,9 +322,9 @@ def test_the_authorities_of_another_architecture_do_not_vouch_for_this_one(above
 @pytest.mark.parametrize("position", [LEAF, CHIP])
 @pytest.mark.parametrize("name", ["GB100 A01 GSP BROM", "GH1000 A01 GSP BROM", "GH100"])
 def test_another_chip_under_the_authorities_of_this_one_is_refused(position, name):
-    changed = DEVICE.having(position, subject=named(name))
+    changed = DEVICE.having(position, subject=nvidia_name(name))
     if position == CHIP:
-        changed = changed.having(LEAF, issuer=named(name))
+        changed = changed.having(LEAF, issuer=nvidia_name(name))
     assert _refusals(changed) == {"gpu.chain.model"}
 
 
@@ -347,14 +349,14 @@ def _fwid_extensions() -> list[bytes]:
 
 @pytest.mark.parametrize("value", _fwid_extensions(), ids=range(len(_fwid_extensions())))
 def test_the_firmware_of_the_leaf_is_said_in_the_one_form(value):
-    outcome, refused = _verify(DEVICE.extended(LEAF, Extension(layout.FWID_OID, value)).pem)
+    outcome, refused = _verify(DEVICE.extended(LEAF, X509Extension(layout.FWID_OID, value)).pem)
     assert refused == {"gpu.leaf.fwid"}
     assert isinstance(outcome, Unverified)
     assert outcome.value.fwid is None
 
 
 def test_all_reasons_are_said_at_once():
-    changed = DEVICE.extended(LEAF, constraints(ca=True)).without(LEAF, layout.FWID_OID)
+    changed = DEVICE.extended(LEAF, basic_constraints(ca=True)).without(LEAF, layout.FWID_OID)
     changed = changed.signed_with(IDENTITY, new_key()).without(PROVISIONER, KEY_USAGE)
     assert _refusals(changed, at=datetime(2019, 1, 1, tzinfo=UTC), arch="ADA") == {
         "gpu.chain.authority",

@@ -11,24 +11,24 @@ from ccgpu.attest.gpu.manifests import RunningFirmware
 from ccgpu.domain.evidence import NamedManifest
 from ccgpu.fakeguest.evidence import rim
 from ccgpu.fakeguest.evidence.rim_pki import SIGNER
-from support.evidence_rim import AT, driver, golden, new_chain, root_of, vbios
+from support.evidence_rim import AT, driver_rim, golden_value, new_chain, pinned_root, vbios_rim
 
 CHAIN = new_chain()
-ANCHOR = root_of(CHAIN)
+ANCHOR = pinned_root(CHAIN)
 ID = "NV_GPU_VBIOS_1010_0210_886_96009F0004"
 OTHER_ID = "NV_GPU_VBIOS_1010_0200_882_96009F0004"
 RUNNING = RunningFirmware("vbios", rim.VBIOS, "GH100", ID)
 DRIVER = RunningFirmware("driver", rim.DRIVER, "GH100", f"NV_GPU_DRIVER_GH100_{rim.DRIVER}")
 
-GOOD = vbios().signed_by(CHAIN)
-AGAIN = vbios().signed_by(CHAIN)  # the same values, signed anew
-DIFFERENT = rim.rim(rim.VBIOS, {0: (golden(0, 9),)}).signed_by(CHAIN)
+GOOD = vbios_rim().signed_by(CHAIN)
+AGAIN = vbios_rim().signed_by(CHAIN)  # the same values, signed anew
+DIFFERENT = rim.rim_template(rim.VBIOS, {0: (golden_value(0, 9),)}).signed_by(CHAIN)
 _ENDED = CHAIN.having(SIGNER, not_after=AT - timedelta(days=1))
-EXPIRED = vbios().signed_by(_ENDED)
-STRANGERS = vbios().signed_by(new_chain())
+EXPIRED = vbios_rim().signed_by(_ENDED)
+STRANGERS = vbios_rim().signed_by(new_chain())
 JUNK = f'<a colloquialVersion="{rim.VBIOS}"/>'.encode()
-OTHER_PRODUCT = replace(vbios(), product="GB100").signed_by(CHAIN)
-OTHER_VERSION = rim.rim("96.00.9F.00.01", {0: (golden(0),)}).signed_by(CHAIN)
+OTHER_PRODUCT = replace(vbios_rim(), product="GB100").signed_by(CHAIN)
+OTHER_VERSION = rim.rim_template("96.00.9F.00.01", {0: (golden_value(0),)}).signed_by(CHAIN)
 
 
 def choose(brought=(), given=(), running=RUNNING):
@@ -42,7 +42,7 @@ def choose(brought=(), given=(), running=RUNNING):
     return found.manifest.value.golden[0], refused, found.note
 
 
-VALUES, DIFFERENT_VALUES = (golden(0),), (golden(0, 9),)
+VALUES, DIFFERENT_VALUES = (golden_value(0),), (golden_value(0, 9),)
 ACCEPTED: tuple[object, set[str], None] = (VALUES, set(), None)
 
 
@@ -124,8 +124,8 @@ def test_the_name_by_the_id_helps_none_that_does_not_verify():
 
 
 def test_a_driver_of_two_products_with_one_version_is_chosen_by_product():
-    other = replace(driver(), product="GB100").signed_by(CHAIN)
-    for both in ([other, driver().signed_by(CHAIN)], [driver().signed_by(CHAIN), other]):
+    other = replace(driver_rim(), product="GB100").signed_by(CHAIN)
+    for both in ([other, driver_rim().signed_by(CHAIN)], [driver_rim().signed_by(CHAIN), other]):
         checks = Checks()
         found = manifests.select(DRIVER, (), both, ANCHOR, AT, checks)
         assert isinstance(found.manifest, Verified)

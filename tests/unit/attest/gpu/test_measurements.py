@@ -11,14 +11,22 @@ from ccgpu.attest.gpu import measurements, spdm
 from ccgpu.attest.gpu.measurements import GpuMeasurements, Mismatch
 from ccgpu.attest.gpu.roots import NVIDIA_RIM
 from ccgpu.fakeguest.evidence import rim
-from support.evidence_rim import AT, driver, golden, judge, new_chain, root_of, vbios
+from support.evidence_rim import (
+    AT,
+    driver_rim,
+    golden_value,
+    new_chain,
+    pinned_root,
+    vbios_rim,
+    verify_rim,
+)
 
 CHAIN = new_chain()
-ANCHOR = root_of(CHAIN)
+ANCHOR = pinned_root(CHAIN)
 ACTIVE = sorted({*rim.DRIVER_INDICES, *rim.VBIOS_INDICES})
 OTHER = bytes(48)
 GOOD = GpuMeasurements(
-    values={index: golden(index) for index in range(64)},
+    values={index: golden_value(index) for index in range(64)},
     product="GH100",
     driver=rim.DRIVER,
     vbios=rim.VBIOS,
@@ -28,12 +36,12 @@ GOOD = GpuMeasurements(
 
 def verified(made):
     """The outcome of a manifest that holds."""
-    judged = judge(made.signed_by(CHAIN), ANCHOR)
+    judged = verify_rim(made.signed_by(CHAIN), ANCHOR)
     assert judged.refusals == set()
     return judged.outcome
 
 
-DRIVER, VBIOS = verified(driver()), verified(vbios())
+DRIVER, VBIOS = verified(driver_rim()), verified(vbios_rim())
 
 
 def compared(measured=GOOD, of_driver=DRIVER, of_vbios=VBIOS):
@@ -60,7 +68,7 @@ def measuring(**changes) -> GpuMeasurements:
 
 def with_golden(made, golden_values):
     """A verified manifest with other golden values."""
-    return verified(rim.rim(made.version, golden_values))
+    return verified(rim.rim_template(made.version, golden_values))
 
 
 def test_all_active_indices_are_compared_but_for_the_video_decoders():
@@ -72,8 +80,8 @@ def test_all_active_indices_are_compared_but_for_the_video_decoders():
 
 @pytest.mark.parametrize("alternative", [0, 1])
 def test_each_alternative_is_good(alternative):
-    assert reasons(measuring(at21=golden(21, alternative))) == []
-    assert reasons(measuring(at21=golden(21, 2))) == ["golden.match"]
+    assert reasons(measuring(at21=golden_value(21, alternative))) == []
+    assert reasons(measuring(at21=golden_value(21, 2))) == ["golden.match"]
 
 
 @pytest.mark.parametrize("index", ACTIVE)
@@ -83,21 +91,25 @@ def test_a_measurement_that_is_not_golden_is_refused(index):
 
 
 def test_every_mismatch_is_named_with_both_sides():
-    outcome, failed = compared(measuring(at7=OTHER, at1=golden(1)[::-1]))
+    outcome, failed = compared(measuring(at7=OTHER, at1=golden_value(1)[::-1]))
     assert isinstance(outcome, Unverified)
     assert outcome.value.mismatches == (
-        Mismatch(1, (golden(1),), golden(1)[::-1]),
-        Mismatch(7, (golden(7), golden(7, 1)), OTHER),
+        Mismatch(1, (golden_value(1),), golden_value(1)[::-1]),
+        Mismatch(7, (golden_value(7), golden_value(7, 1)), OTHER),
     )
     said = [(check.id, check.expected, check.actual) for check in failed]
-    both = f"{golden(7).hex()} or {golden(7, 1).hex()}"
+    both = f"{golden_value(7).hex()} or {golden_value(7, 1).hex()}"
     assert said == [
-        ("golden.match", f"index 1: {golden(1).hex()}", f"index 1: {golden(1)[::-1].hex()}"),
+        (
+            "golden.match",
+            f"index 1: {golden_value(1).hex()}",
+            f"index 1: {golden_value(1)[::-1].hex()}",
+        ),
         ("golden.match", f"index 7: {both}", f"index 7: {OTHER.hex()}"),
     ]
 
 
-@pytest.mark.parametrize("value", [b"", golden(7)[:47], golden(7) + b"\0"])
+@pytest.mark.parametrize("value", [b"", golden_value(7)[:47], golden_value(7) + b"\0"])
 def test_a_part_of_a_golden_value_and_more_than_one_are_refused(value):
     assert reasons(measuring(at7=value)) == ["golden.match"]
 
@@ -108,7 +120,7 @@ def test_values_of_indices_that_are_not_active_are_nobodys():
 
 
 def test_a_value_that_is_there_and_not_active_matches_nothing():
-    made = driver()
+    made = driver_rim()
     off = [replace(each, active=each.active and each.index != 7) for each in made.resources]
     outcome, failed = compared(of_driver=verified(replace(made, resources=off)))
     assert failed == []
@@ -135,7 +147,7 @@ def test_index_35_is_compared_where_the_decoder_is_not_known_to_be_off():
 
 
 def test_no_other_index_is_ever_skipped():
-    without = with_golden(driver(), {7: (golden(7),)})
+    without = with_golden(driver_rim(), {7: (golden_value(7),)})
     assert compared(of_driver=without)[0].value.skipped == ()
 
 
@@ -154,25 +166,25 @@ def test_manifests_in_each_others_place_are_refused():
 
 def test_a_manifest_for_another_gpu_is_refused():
     assert reasons(replace(GOOD, product="GB100")) == ["golden.product"]
-    blackwell = verified(replace(vbios(), product="GB100"))
+    blackwell = verified(replace(vbios_rim(), product="GB100"))
     assert reasons(of_vbios=blackwell) == ["golden.product"]
 
 
 def test_a_manifest_without_golden_values_is_refused():
-    assert reasons(of_driver=with_golden(driver(), {})) == ["golden.empty"]
-    assert reasons(of_vbios=with_golden(vbios(), {})) == ["golden.empty"]
+    assert reasons(of_driver=with_golden(driver_rim(), {})) == ["golden.empty"]
+    assert reasons(of_vbios=with_golden(vbios_rim(), {})) == ["golden.empty"]
 
 
 def test_nothing_compared_is_no_match():
-    none = with_golden(driver(), {}), with_golden(vbios(), {})
+    none = with_golden(driver_rim(), {}), with_golden(vbios_rim(), {})
     assert reasons(GOOD, *none) == ["golden.empty", "golden.match"]
     nothing = replace(GOOD, values={})
     assert reasons(nothing) == ["golden.missing", "golden.match"]
 
 
 def test_an_index_that_both_manifests_claim_is_refused():
-    golden_values = {at: (golden(at),) for at in (*rim.VBIOS_INDICES, 7)}
-    _, failed = compared(of_vbios=with_golden(vbios(), golden_values))
+    golden_values = {at: (golden_value(at),) for at in (*rim.VBIOS_INDICES, 7)}
+    _, failed = compared(of_vbios=with_golden(vbios_rim(), golden_values))
     assert [check.id for check in failed] == ["golden.conflict"]
     assert failed[0].actual == "7"
 
@@ -187,7 +199,7 @@ def test_manifests_that_are_not_verified_verify_nothing(which):
 
 @given(st.sampled_from([index for index in ACTIVE if index != 35]), st.integers(0, 383))
 def test_one_changed_bit_is_a_mismatch(index, bit):
-    value = bytearray(golden(index))
+    value = bytearray(golden_value(index))
     value[bit // 8] ^= 1 << bit % 8
     assert reasons(measuring(**{f"at{index}": bytes(value)})) == ["golden.match"]
 
@@ -199,7 +211,7 @@ def test_a_real_report_is_of_its_real_manifests(vectors):
     folder = vectors / "gpu" / "h100-550.90.07"
     report = spdm.parse((folder / "report.bin").read_bytes())
     of_driver, of_vbios = (
-        judge((folder / name).read_bytes(), NVIDIA_RIM, at=AT.replace(year=2025)).outcome
+        verify_rim((folder / name).read_bytes(), NVIDIA_RIM, at=AT.replace(year=2025)).outcome
         for name in (
             "NV_GPU_DRIVER_GH100_550.90.07.xml",
             "NV_GPU_VBIOS_1010_0200_882_96009F0001.xml",

@@ -11,16 +11,16 @@ from ccgpu.attest.check import Malformed
 from ccgpu.attest.gpu import layout, opaque
 from ccgpu.errors import EvidenceUnavailable
 from ccgpu.fakeguest.evidence import rim, spdm
-from ccgpu.fakeguest.evidence.spdm import Opaque, Versioned
+from ccgpu.fakeguest.evidence.spdm import OpaqueField, VersionedOpaqueData
 from support import gpus
 from support.vms import AT, NONCE, Judge
 
-_FIELDS = spdm.described(b"\xf1" * 48)
+_FIELDS = spdm.opaque_fields(b"\xf1" * 48)
 _JUDGE = Judge("gpu-only", AppraisalInputs(AT, NONCE))
 
 
-def _raw(form: Versioned | None = None, *more: Opaque) -> bytes:
-    return (form or Versioned()).encoded((*_FIELDS, *more))
+def _raw(form: VersionedOpaqueData | None = None, *more: OpaqueField) -> bytes:
+    return (form or VersionedOpaqueData()).encoded((*_FIELDS, *more))
 
 
 def _refusal(raw: bytes) -> Malformed:
@@ -30,7 +30,7 @@ def _refusal(raw: bytes) -> Malformed:
 
 
 def test_both_formats_say_the_same():
-    versioned = opaque.parse(_raw(None, Opaque(layout.FSP_UCODE_SVN, b"\x05\x00")))
+    versioned = opaque.parse(_raw(None, OpaqueField(layout.FSP_UCODE_SVN, b"\x05\x00")))
     older = opaque.parse(b"".join(each.raw for each in _FIELDS))
 
     assert replace(versioned, fields={}, data_version=None) == replace(
@@ -43,11 +43,11 @@ def test_both_formats_say_the_same():
 @pytest.mark.parametrize(
     ("form", "said"),
     [
-        (Versioned(profile=1), "profile 1"),
-        (Versioned(version=(3, 1, 4)), "version 3.1.4"),
-        (Versioned(version=(1, 0, 0)), "version 1.0.0"),
-        (Versioned(version=(2, 1, 0)), "version 2.1.0"),
-        (Versioned(value_types={layout.FWID: 0x99}), "value type 0x99"),
+        (VersionedOpaqueData(profile=1), "profile 1"),
+        (VersionedOpaqueData(version=(3, 1, 4)), "version 3.1.4"),
+        (VersionedOpaqueData(version=(1, 0, 0)), "version 1.0.0"),
+        (VersionedOpaqueData(version=(2, 1, 0)), "version 2.1.0"),
+        (VersionedOpaqueData(value_types={layout.FWID: 0x99}), "value type 0x99"),
     ],
 )
 def test_what_is_not_documented_is_not_judged(form, said):
@@ -59,22 +59,25 @@ def test_what_is_not_documented_is_not_judged(form, said):
 
 
 def test_an_entry_of_an_unknown_type_is_not_judged():
-    assert _refusal(_raw(None, Opaque(38, b"\xaa"))).rule.id == "gpu.opaque.format"
+    assert _refusal(_raw(None, OpaqueField(38, b"\xaa"))).rule.id == "gpu.opaque.format"
 
 
 @pytest.mark.parametrize("version", [(2, 0, 1), (2, 0, 255)])
 def test_a_patch_of_the_format_changes_nothing(version):
-    assert opaque.parse(_raw(Versioned(version=version))).driver_version == "595.71.05"
+    assert opaque.parse(_raw(VersionedOpaqueData(version=version))).driver_version == "595.71.05"
 
 
 @pytest.mark.parametrize(
     ("raw", "reason"),
     [
         (b"NVDAOD\x00\x00\x02", "gpu.opaque.entry.overrun"),
-        (_raw(None, Opaque(layout.FSP_UCODE_SVN, b"\x05", size=9)), "gpu.opaque.entry.overrun"),
-        (_raw(None, Opaque(layout.FSP_UCODE_SVN, b"")), "gpu.opaque.entry.empty"),
-        (_raw(None, Opaque(layout.FWID, b"\xf1" * 48)), "gpu.opaque.entry.duplicate"),
-        (Versioned().encoded(_FIELDS[1:]), "gpu.opaque.missing"),
+        (
+            _raw(None, OpaqueField(layout.FSP_UCODE_SVN, b"\x05", size=9)),
+            "gpu.opaque.entry.overrun",
+        ),
+        (_raw(None, OpaqueField(layout.FSP_UCODE_SVN, b"")), "gpu.opaque.entry.empty"),
+        (_raw(None, OpaqueField(layout.FWID, b"\xf1" * 48)), "gpu.opaque.entry.duplicate"),
+        (VersionedOpaqueData().encoded(_FIELDS[1:]), "gpu.opaque.missing"),
     ],
 )
 def test_what_is_documented_is_held_to(raw, reason):
@@ -87,17 +90,21 @@ def test_junk_behind_the_magic_is_malformed(data):
 
 
 def test_a_gpu_with_a_documented_format_is_accepted():
-    found = gpus.asked(replace(gpus.gpu(), versioned=Versioned()))
+    found = gpus.nonce_evidence(replace(gpus.gpu(), versioned=VersionedOpaqueData()))
 
     assert _JUDGE(found).reasons == ()
     assert _JUDGE(found).verdict == "accepted"
 
 
 @pytest.mark.parametrize(
-    "changes", [{"versioned": Versioned(version=(3, 0, 0))}, {"versioned": Versioned(profile=7)}]
+    "changes",
+    [
+        {"versioned": VersionedOpaqueData(version=(3, 0, 0))},
+        {"versioned": VersionedOpaqueData(profile=7)},
+    ],
 )
 def test_a_gpu_with_a_newer_format_gets_no_verdict_and_is_told_why(changes):
-    appraisal = _JUDGE(gpus.asked(replace(gpus.gpu(), **changes)))
+    appraisal = _JUDGE(gpus.nonce_evidence(replace(gpus.gpu(), **changes)))
 
     assert appraisal.verdict == "no_verdict"
     assert appraisal.reasons == ("gpu.opaque.format",)
@@ -108,7 +115,9 @@ def test_a_gpu_with_a_newer_format_gets_no_verdict_and_is_told_why(changes):
 
 
 def test_nothing_beside_it_is_excused():
-    newer = gpus.asked(replace(gpus.gpu(), versioned=Versioned(version=(3, 0, 0))))
+    newer = gpus.nonce_evidence(
+        replace(gpus.gpu(), versioned=VersionedOpaqueData(version=(3, 0, 0)))
+    )
 
     assert _JUDGE(newer, binding="ccgpu-bind-v1").verdict == "rejected"
 
@@ -116,11 +125,11 @@ def test_nothing_beside_it_is_excused():
 def test_a_manifest_with_values_of_opaque_data_gets_no_verdict():
     """A least security version that nobody compares would be a golden value left out."""
     one = gpus.gpu()
-    found = gpus.asked(one)
+    found = gpus.nonce_evidence(one)
     namespace = "https://docs.nvidia.com/attestation/specs/latest/opaque-data.html"
-    body = rim.rim(one.driver, {0: (spdm.measurement(0),)}).body
+    body = rim.rim_template(one.driver, {0: (spdm.measurement(0),)}).body
     changed = body.replace(" index=", f' xmlns:ns3="{namespace}" ns3:x="1" index=', 1)
-    manifest = rim.sign(changed, one.rims.key, one.rims.ders)
+    manifest = rim.sign_document(changed, one.rims.key, one.rims.ders)
     rims = (manifest, *found.collateral.rims[1:])
     appraisal = _JUDGE(replace(found, collateral=replace(found.collateral, rims=rims)))
 

@@ -15,7 +15,7 @@ from ccgpu.attest.gpu import opaque, spdm
 from ccgpu.attest.gpu.chain import DeviceChain
 from ccgpu.attest.gpu.roots import NVIDIA_DEVICE, NVIDIA_RIM
 from ccgpu.attest.gpu.verify import verify
-from support.evidence_gpu import GpuEvidence, refusal
+from support.evidence_gpu import GpuEvidence, parse_refusal
 
 _RULE = Rule("test.root", "a root of the test", "the test")
 TIMES = [datetime(2025, 9, 15, 12, tzinfo=UTC), datetime(2026, 11, 22, tzinfo=UTC)]
@@ -86,7 +86,7 @@ def test_the_h100_is_refused_for_its_nonce(h100):
 
 
 def test_the_h100_is_refused_with_another_byte_behind_it(h100):
-    assert refusal(h100.report + b"\0") == "gpu.report.trailing"
+    assert parse_refusal(h100.report + b"\0") == "gpu.report.trailing"
 
 
 def test_protected_pcie_is_refused_by_mode_and_its_cryptography_is_good(ppcie):

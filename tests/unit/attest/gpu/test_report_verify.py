@@ -12,7 +12,7 @@ from ccgpu.attest.gpu import chain, layout, mode, spdm
 from ccgpu.attest.gpu.verify import KNOWN_NONCES, verify
 from ccgpu.fakeguest.evidence import nvidia_pki, pki
 from ccgpu.fakeguest.evidence import spdm as builder
-from ccgpu.fakeguest.evidence.spdm import Block, Opaque
+from ccgpu.fakeguest.evidence.spdm import MeasurementBlock, OpaqueField
 from support.evidence_gpu import NONCE, Gpu, new_gpu
 
 GPU = new_gpu()
@@ -105,13 +105,13 @@ def test_the_published_nonces_are_two():
 
 
 def test_the_report_of_other_firmware_is_refused():
-    other = builder.report(NONCE, b"\xf2" * 48)
+    other = builder.gpu_report(NONCE, b"\xf2" * 48)
     assert GPU.evidence(other).refusals() == {"gpu.fwid"}
 
 
 def test_one_bit_of_the_firmware_is_another_firmware():
     fwid = GPU.device.fwid[:-1] + bytes([GPU.device.fwid[-1] ^ 1])
-    assert GPU.evidence(REPORT.saying(Opaque(layout.FWID, fwid))).refusals() == {"gpu.fwid"}
+    assert GPU.evidence(REPORT.saying(OpaqueField(layout.FWID, fwid))).refusals() == {"gpu.fwid"}
 
 
 def test_a_report_that_does_not_say_its_firmware_is_refused():
@@ -148,13 +148,13 @@ def test_a_report_is_not_verified_without_a_chain():
 
 def test_a_key_of_another_kind_signs_no_report():
     key = rsa.generate_private_key(65537, 2048)
-    device = GPU.device.having(nvidia_pki.LEAF, key=pki.public(key))
+    device = GPU.device.having(nvidia_pki.LEAF, key=pki.public_key_info(key))
     refused = GPU.evidence(device=device).refusals()
     assert refused == {"gpu.chain.key", "gpu.signature"}
 
 
 def test_all_reasons_are_said_at_once():
-    evidence = GPU.evidence(REPORT.saying(Opaque(layout.FWID, bytes(48))))
+    evidence = GPU.evidence(REPORT.saying(OpaqueField(layout.FWID, bytes(48))))
     other = Gpu(GPU.nvidia, GPU.nvidia.device()).device.pem
     assert replace(evidence, chain=other, nonce=bytes(32)).refusals() == {
         "gpu.signature",
@@ -164,28 +164,28 @@ def test_all_reasons_are_said_at_once():
 
 
 def test_measurements_are_signed_like_all_else():
-    changed = REPORT.measuring(Block(9, b"\x09" * 48))
+    changed = REPORT.measuring(MeasurementBlock(9, b"\x09" * 48))
     assert GPU.evidence(changed).refusals() == set()
     judged = GPU.evidence(changed).judge()
     assert judged.outcome is not None
     assert judged.outcome.value.measurement(8) == b"\x09" * 48
 
 
-def _mode(*fields: Opaque, silent_on: tuple[int, ...] = ()) -> set[str]:
+def _mode(*fields: OpaqueField, silent_on: tuple[int, ...] = ()) -> set[str]:
     evidence = GPU.evidence(REPORT.saying(*fields).silent_on(*silent_on))
     assert evidence.refusals() == set()  # genuine, in any mode
     return replace(evidence, with_mode=True).refusals()
 
 
-def _flag(value: int) -> Opaque:
-    return Opaque(layout.FEATURE_FLAG, value.to_bytes(2, "little"))
+def _flag(value: int) -> OpaqueField:
+    return OpaqueField(layout.FEATURE_FLAG, value.to_bytes(2, "little"))
 
 
-def _version(value: int) -> Opaque:
-    return Opaque(layout.OPAQUE_DATA_VERSION, value.to_bytes(2, "little"))
+def _version(value: int) -> OpaqueField:
+    return OpaqueField(layout.OPAQUE_DATA_VERSION, value.to_bytes(2, "little"))
 
 
-_PCIE_ON = Opaque(layout.PROTECTED_PCIE_STATUS, b"\xaa")
+_PCIE_ON = OpaqueField(layout.PROTECTED_PCIE_STATUS, b"\xaa")
 
 
 def test_a_gpu_that_is_alone_and_confidential_is_accepted():

@@ -19,32 +19,40 @@ from ccgpu.attest.gpu import xmldsig
 from ccgpu.attest.gpu.roots import NVIDIA_RIM
 from ccgpu.fakeguest.evidence import nvidia_pki, pki, rim
 from ccgpu.fakeguest.evidence.rim_pki import L2, L3, ROOT, SIGNER
-from support.evidence_rim import AT, driver, golden, judge, new_chain, root_of, vbios
+from support.evidence_rim import (
+    AT,
+    driver_rim,
+    golden_value,
+    new_chain,
+    pinned_root,
+    vbios_rim,
+    verify_rim,
+)
 
 CHAIN = new_chain()
-ANCHOR = root_of(CHAIN)
-GOOD = driver().signed_by(CHAIN)
+ANCHOR = pinned_root(CHAIN)
+GOOD = driver_rim().signed_by(CHAIN)
 SIGNATURE = GOOD[GOOD.index(b"<ds:Signature ") : GOOD.index(b"</SoftwareIdentity>")]
 THEN = datetime(2025, 9, 15, 12, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
 
 
-def refused(xml: bytes | rim.Rim, **how) -> set[str]:
+def refused(xml: bytes | rim.RimTemplate, **how) -> set[str]:
     """The reasons why a manifest is refused; signed here if it is not yet."""
     signed = xml if isinstance(xml, bytes) else xml.signed_by(CHAIN)
-    return judge(signed, how.pop("root", ANCHOR), **how).refusals
+    return verify_rim(signed, how.pop("root", ANCHOR), **how).refusals
 
 
-def with_resource(index: int, **changes) -> rim.Rim:
+def with_resource(index: int, **changes) -> rim.RimTemplate:
     """The driver's manifest with another resource at an index."""
-    good = driver()
+    good = driver_rim()
     every = [replace(each, **changes) if each.index == index else each for each in good.resources]
     return replace(good, resources=every)
 
 
-@pytest.mark.parametrize(("made", "kind"), [(driver(), "driver"), (vbios(), "vbios")])
+@pytest.mark.parametrize(("made", "kind"), [(driver_rim(), "driver"), (vbios_rim(), "vbios")])
 def test_a_manifest_signed_by_nvidia_is_verified(made, kind):
-    judged = judge(made.signed_by(CHAIN), ANCHOR, kind=kind)
+    judged = verify_rim(made.signed_by(CHAIN), ANCHOR, kind=kind)
     assert judged.refusals == set()
     assert judged.manifest.kind == kind
     assert judged.manifest.version == made.version
@@ -53,13 +61,13 @@ def test_a_manifest_signed_by_nvidia_is_verified(made, kind):
 
 
 def test_the_golden_values_are_those_of_the_active_resources():
-    values = judge(GOOD, ANCHOR).manifest.golden
-    assert values == {at: (golden(at), golden(at, 1)) for at in rim.DRIVER_INDICES}
+    values = verify_rim(GOOD, ANCHOR).manifest.golden
+    assert values == {at: (golden_value(at), golden_value(at, 1)) for at in rim.DRIVER_INDICES}
     assert 8 not in values  # there, and not active
 
 
 def test_ocsp_is_asked_about_all_but_the_root():
-    manifest = judge(GOOD, ANCHOR).manifest
+    manifest = verify_rim(GOOD, ANCHOR).manifest
     names = [(one.serial_number, other.serial_number) for one, other in manifest.issued]
     serials = [each.serial for each in CHAIN.certificates]
     assert names == list(pairwise(serials))
@@ -130,7 +138,7 @@ def test_what_would_cost_time_is_refused_before_anything_is_parsed(bomb):
 )
 def test_the_limits_are_inclusive(what, limit, filled):
     assert "rim.xml.size" not in refused(filled(limit))
-    (failed,) = [check for check in judge(filled(limit + 1), ANCHOR).checks if not check.ok]
+    (failed,) = [check for check in verify_rim(filled(limit + 1), ANCHOR).checks if not check.ok]
     assert failed.id == "rim.xml.size"
     assert failed.actual == f"{limit + 1} {what}"
 
@@ -153,7 +161,7 @@ def test_a_document_without_a_canonical_form_is_refused():
 
 
 def test_attributes_that_canonical_forms_differ_in_are_refused():
-    marked = replace(driver(), attributes=f'{driver().attributes} xml:id="a"')
+    marked = replace(driver_rim(), attributes=f'{driver_rim().attributes} xml:id="a"')
     assert refused(marked) == {"rim.xml.canonical"}
 
 
@@ -161,11 +169,11 @@ def test_attributes_that_canonical_forms_differ_in_are_refused():
 
 
 def test_a_manifest_that_is_not_signed_is_refused():
-    assert refused(driver().body.encode()) == {"rim.signature.absent"}
+    assert refused(driver_rim().body.encode()) == {"rim.signature.absent"}
 
 
 def test_a_changed_manifest_is_refused():
-    value = golden(rim.DRIVER_INDICES[0]).hex().encode()
+    value = golden_value(rim.DRIVER_INDICES[0]).hex().encode()
     assert refused(GOOD.replace(value, b"0" * 96)) == {"rim.signature.digest"}
     inactive = GOOD.replace(b'active="False"', b'active="True"', 1)
     assert refused(inactive) == {"rim.signature.digest"}
@@ -182,98 +190,104 @@ def test_text_that_moves_behind_the_signature_is_refused():
 
 def test_a_manifest_under_an_unknown_root_is_refused():
     stranger = new_chain()
-    assert refused(driver().signed_by(stranger)) == {"rim.chain.root", "rim.chain.signature"}
+    assert refused(driver_rim().signed_by(stranger)) == {"rim.chain.root", "rim.chain.signature"}
 
 
 def test_the_pinned_root_counts_and_not_the_one_that_came_along():
     stranger = new_chain()
     mixed = [*stranger.ders[:ROOT], CHAIN.root]
-    xml = rim.sign(driver().body, stranger.key, mixed)
+    xml = rim.sign_document(driver_rim().body, stranger.key, mixed)
     assert refused(xml) == {"rim.chain.signature"}
     other_root = [*CHAIN.ders[:ROOT], stranger.root]
-    assert refused(rim.sign(driver().body, CHAIN.key, other_root)) == {"rim.chain.root"}
+    assert refused(rim.sign_document(driver_rim().body, CHAIN.key, other_root)) == {
+        "rim.chain.root"
+    }
 
 
 @pytest.mark.parametrize("kept", [(0,), (0, 1), (0, 1, 2), (0, 1, 2, 3, 3)])
 def test_a_chain_of_another_length_is_refused(kept):
     some = [CHAIN.ders[at] for at in kept]
-    reasons = refused(rim.sign(driver().body, CHAIN.key, some))
+    reasons = refused(rim.sign_document(driver_rim().body, CHAIN.key, some))
     assert reasons - {"rim.chain.root"} == {"rim.chain.length"}
     assert ("rim.chain.root" in reasons) == (kept[-1] != ROOT)
 
 
 def test_certificates_in_another_order_are_refused():
     swapped = [CHAIN.ders[at] for at in (0, 2, 1, 3)]
-    reasons = refused(rim.sign(driver().body, CHAIN.key, swapped))
+    reasons = refused(rim.sign_document(driver_rim().body, CHAIN.key, swapped))
     assert {"rim.chain.issuer", "rim.chain.signature"} <= reasons
 
 
 @pytest.mark.parametrize("position", [SIGNER, L3, L2])
 def test_a_certificate_that_its_issuer_did_not_sign_is_refused(position):
     forged = CHAIN.signed_with(position, nvidia_pki.new_key())
-    assert refused(driver().signed_by(forged)) == {"rim.chain.signature"}
+    assert refused(driver_rim().signed_by(forged)) == {"rim.chain.signature"}
 
 
 @pytest.mark.parametrize("position", [SIGNER, L3, L2])
 def test_a_certificate_that_names_another_issuer_is_refused(position):
-    other = CHAIN.having(position, issuer=nvidia_pki.named("NVIDIA"))
-    assert refused(driver().signed_by(other)) == {"rim.chain.issuer"}
+    other = CHAIN.having(position, issuer=nvidia_pki.nvidia_name("NVIDIA"))
+    assert refused(driver_rim().signed_by(other)) == {"rim.chain.issuer"}
 
 
 @pytest.mark.parametrize(
     ("position", "extension", "reason"),
     [
-        (SIGNER, nvidia_pki.constraints(ca=True), "rim.signer.usage"),
-        (SIGNER, nvidia_pki.usage("key_agreement"), "rim.signer.usage"),
-        (L3, nvidia_pki.constraints(ca=False), "rim.chain.authority"),
-        (L3, nvidia_pki.usage("crl_sign"), "rim.chain.authority"),
-        (L2, nvidia_pki.constraints(ca=False), "rim.chain.authority"),
-        (L2, nvidia_pki.constraints(ca=True, path_length=0), "rim.chain.path-length"),
-        (SIGNER, pki.Extension("1.2.3.4", b"\5\0", critical=True), "rim.chain.critical"),
-        (L2, pki.Extension("1.2.3.4", b"\5\0", critical=True), "rim.chain.critical"),
+        (SIGNER, nvidia_pki.basic_constraints(ca=True), "rim.signer.usage"),
+        (SIGNER, nvidia_pki.key_usage("key_agreement"), "rim.signer.usage"),
+        (L3, nvidia_pki.basic_constraints(ca=False), "rim.chain.authority"),
+        (L3, nvidia_pki.key_usage("crl_sign"), "rim.chain.authority"),
+        (L2, nvidia_pki.basic_constraints(ca=False), "rim.chain.authority"),
+        (L2, nvidia_pki.basic_constraints(ca=True, path_length=0), "rim.chain.path-length"),
+        (SIGNER, pki.X509Extension("1.2.3.4", b"\5\0", critical=True), "rim.chain.critical"),
+        (L2, pki.X509Extension("1.2.3.4", b"\5\0", critical=True), "rim.chain.critical"),
     ],
 )
 def test_a_certificate_must_be_for_what_it_is_used_for(position, extension, reason):
     other = CHAIN.extended(position, extension)
-    assert refused(driver().signed_by(other)) == {reason}
+    assert refused(driver_rim().signed_by(other)) == {reason}
 
 
 @pytest.mark.parametrize("oid", [nvidia_pki.BASIC_CONSTRAINTS, nvidia_pki.KEY_USAGE])
 def test_an_authority_must_say_that_it_is_one(oid):
     kept = [each for each in CHAIN.certificates[L2].extensions if each.oid != oid]
-    assert refused(driver().signed_by(CHAIN.having(L2, extensions=kept))) == {"rim.chain.authority"}
+    assert refused(driver_rim().signed_by(CHAIN.having(L2, extensions=kept))) == {
+        "rim.chain.authority"
+    }
 
 
 def test_a_signer_must_say_what_its_key_is_for():
-    only = (nvidia_pki.constraints(ca=False),)
-    assert refused(driver().signed_by(CHAIN.having(SIGNER, extensions=only))) == {
+    only = (nvidia_pki.basic_constraints(ca=False),)
+    assert refused(driver_rim().signed_by(CHAIN.having(SIGNER, extensions=only))) == {
         "rim.signer.usage"
     }
 
 
 def test_a_signer_without_a_common_name_is_called_by_its_whole_name():
     nameless = x509.Name([x509.NameAttribute(NameOID.ORGANIZATION_NAME, "NVIDIA")])
-    judged = judge(driver().signed_by(CHAIN.having(SIGNER, subject=nameless)), ANCHOR)
+    judged = verify_rim(driver_rim().signed_by(CHAIN.having(SIGNER, subject=nameless)), ANCHOR)
     assert judged.refusals == set()
     (signed,) = [check for check in judged.checks if check.id == "rim.signature"]
     assert signed.actual == "O=NVIDIA (0xd69f10b46c05d202)"
 
 
 def test_an_extension_that_is_not_critical_may_be_unknown():
-    other = CHAIN.extended(L2, pki.Extension("1.2.3.4", b"\5\0"))
-    assert refused(driver().signed_by(other)) == set()
+    other = CHAIN.extended(L2, pki.X509Extension("1.2.3.4", b"\5\0"))
+    assert refused(driver_rim().signed_by(other)) == set()
 
 
 def test_a_key_on_another_curve_is_refused():
     small = ec.generate_private_key(ec.SECP256R1())
-    chain = CHAIN.having(L3, key=pki.public(small)).signed_with(SIGNER, small)
-    assert refused(driver().signed_by(chain)) == {"rim.chain.key"}
+    chain = CHAIN.having(L3, key=pki.public_key_info(small)).signed_with(SIGNER, small)
+    assert refused(driver_rim().signed_by(chain)) == {"rim.chain.key"}
 
 
 def test_a_certificate_that_says_another_algorithm_is_refused():
     sha256 = pki.element(pki.SEQUENCE, pki.oid("1.2.840.10045.4.3.2"))
     lies = replace(pki.ECDSA_SHA384, identifier=sha256)
-    assert refused(driver().signed_by(CHAIN.having(L2, algorithm=lies))) == {"rim.chain.algorithm"}
+    assert refused(driver_rim().signed_by(CHAIN.having(L2, algorithm=lies))) == {
+        "rim.chain.algorithm"
+    }
 
 
 @pytest.mark.parametrize(
@@ -295,14 +309,14 @@ def test_certificates_are_refused_outside_their_dates(at, reasons):
 @pytest.mark.parametrize("position", [L3, L2, ROOT])
 def test_the_dates_of_authorities_are_inclusive(position):
     chain = CHAIN.having(position, not_before=AT, not_after=AT)
-    root, xml = root_of(chain), driver().signed_by(chain)
+    root, xml = pinned_root(chain), driver_rim().signed_by(chain)
     assert refused(xml, root=root) == set()
     assert refused(xml, root=root, at=AT - SECOND) == {"rim.chain.dates"}
     assert refused(xml, root=root, at=AT + SECOND) == {"rim.chain.dates"}
 
 
 def test_who_expired_when_is_said_and_what_to_do():
-    judged = judge(GOOD, ANCHOR, at=datetime(2027, 6, 2, tzinfo=UTC))
+    judged = verify_rim(GOOD, ANCHOR, at=datetime(2027, 6, 2, tzinfo=UTC))
     (failed,) = [check for check in judged.checks if not check.ok]
     for said in (
         "HCC RIM L4 Signer (0xd69f10b46c05d202)",
@@ -315,7 +329,7 @@ def test_who_expired_when_is_said_and_what_to_do():
 
 @pytest.mark.parametrize("der", [b"", b"\x30\x00", b"no certificate"])
 def test_certificates_that_cannot_be_read_are_refused(der):
-    xml = rim.sign(driver().body, CHAIN.key, [der, *CHAIN.ders[1:]])
+    xml = rim.sign_document(driver_rim().body, CHAIN.key, [der, *CHAIN.ders[1:]])
     assert refused(xml) == {"rim.certificate"}
 
 
@@ -323,12 +337,12 @@ def test_certificates_that_cannot_be_read_are_refused(der):
 
 
 def test_the_kind_that_was_asked_for_counts():
-    assert refused(vbios(), kind="driver") == {"rim.kind"}
-    assert refused(driver(), kind="vbios") == {"rim.kind"}
+    assert refused(vbios_rim(), kind="driver") == {"rim.kind"}
+    assert refused(driver_rim(), kind="vbios") == {"rim.kind"}
 
 
 def test_firmware_of_somebody_else_is_refused():
-    assert refused(replace(driver(), manufacturer="5704")) == {"rim.manufacturer"}
+    assert refused(replace(driver_rim(), manufacturer="5704")) == {"rim.manufacturer"}
 
 
 @pytest.mark.parametrize(
@@ -336,17 +350,17 @@ def test_firmware_of_somebody_else_is_refused():
 )
 def test_a_version_that_none_has_is_refused(version):
     reason = "rim.version" if version else "rim.meta"
-    assert refused(replace(driver(), version=version)) == {reason}
+    assert refused(replace(driver_rim(), version=version)) == {reason}
 
 
 @pytest.mark.parametrize("field", ["colloquialVersion", "product", "ns1:FirmwareManufacturerId"])
 def test_a_manifest_that_leaves_out_what_it_is_of_is_refused(field):
-    assert refused(replace(driver(), meta={field: None})) == {"rim.meta"}
+    assert refused(replace(driver_rim(), meta={field: None})) == {"rim.meta"}
 
 
 def test_the_root_must_be_an_identity():
-    body = driver().body.replace("SoftwareIdentity", "SoftwareIdentities")
-    xml = rim.sign(body, CHAIN.key, CHAIN.ders)
+    body = driver_rim().body.replace("SoftwareIdentity", "SoftwareIdentities")
+    xml = rim.sign_document(body, CHAIN.key, CHAIN.ders)
     assert refused(xml) == {"rim.root"}
 
 
@@ -362,23 +376,23 @@ def test_the_root_must_be_an_identity():
     ],
 )
 def test_a_second_identity_or_part_is_refused(beside):
-    assert refused(replace(driver(), beside=beside)) == {"rim.parts"}
+    assert refused(replace(driver_rim(), beside=beside)) == {"rim.parts"}
 
 
 def test_parts_in_another_order_or_within_another_are_refused():
-    body = driver().body
+    body = driver_rim().body
     start, end = body.index("<ns0:Meta"), body.index("<ns0:Payload")
     meta = body[start:end]
     within = body.replace(meta, meta.strip().removesuffix("/>") + "><a/></ns0:Meta>\n")
     without = body.replace(meta, "")
     last = without.replace("</ns0:Payload>\n", f"</ns0:Payload>\n{meta}")
     for changed in (within, without, last):
-        assert refused(rim.sign(changed, CHAIN.key, CHAIN.ders)) == {"rim.parts"}
+        assert refused(rim.sign_document(changed, CHAIN.key, CHAIN.ders)) == {"rim.parts"}
 
 
 def test_a_link_may_stand_beside():
-    both = f'{driver().beside}<ns0:Link rel="seealso" href="https://example.com"/>'
-    assert refused(replace(driver(), beside=both)) == set()
+    both = f'{driver_rim().beside}<ns0:Link rel="seealso" href="https://example.com"/>'
+    assert refused(replace(driver_rim(), beside=both)) == set()
 
 
 @pytest.mark.parametrize(
@@ -421,14 +435,14 @@ def test_a_resource_that_is_not_a_measurement_is_refused(changes, reason):
 
 
 def test_a_resource_has_nothing_within_and_is_one():
-    body = driver().body
+    body = driver_rim().body
     within = body.replace('index="7"', 'index="7" ', 1)
     start = within.index('<ns0:Resource type="Measurement" index="7"')
     end = within.index("/>", start)
     filled = f"{within[:end]}><a/></ns0:Resource>{within[end + 2 :]}"
     other = body.replace("<ns0:Resource", "<ns0:File", 1)
     for changed in (filled, other):
-        assert refused(rim.sign(changed, CHAIN.key, CHAIN.ders)) == {"rim.resource"}
+        assert refused(rim.sign_document(changed, CHAIN.key, CHAIN.ders)) == {"rim.resource"}
 
 
 def test_hashes_of_a_resource_that_is_not_active_must_be_hashes_too():
@@ -470,7 +484,7 @@ def h100(vectors):
 def test_real_manifests_hold_while_their_signers_are_valid(h100):
     counts = {}
     for kind, xml in h100.items():
-        judged = judge(xml, NVIDIA_RIM, at=THEN, kind=kind)
+        judged = verify_rim(xml, NVIDIA_RIM, at=THEN, kind=kind)
         assert judged.refusals == set()
         counts[kind] = len(judged.manifest.golden)
     assert counts == {"driver": 21, "vbios": 12}
@@ -479,7 +493,7 @@ def test_real_manifests_hold_while_their_signers_are_valid(h100):
 def test_real_manifests_whose_signers_expired_are_refused_and_named(h100):
     said = []
     for kind, xml in h100.items():
-        judged = judge(xml, NVIDIA_RIM, at=AT, kind=kind)
+        judged = verify_rim(xml, NVIDIA_RIM, at=AT, kind=kind)
         assert judged.refusals == {"rim.signer.expired"}
         said += [check.actual for check in judged.checks if not check.ok]
     assert "0xd69f10b46c05d201" in said[0]
@@ -533,7 +547,7 @@ def test_a_changed_byte_of_a_real_manifest_is_refused(h100):
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["driver", "vbios"])
 def test_every_changed_byte_of_a_real_manifest_breaks_its_signature(h100, kind):
-    key = judge(h100[kind], NVIDIA_RIM, at=THEN).manifest.certificates[0].public_key()
+    key = verify_rim(h100[kind], NVIDIA_RIM, at=THEN).manifest.certificates[0].public_key()
     for changed in _changed(h100[kind], 1):
         checks = Checks()
         with contextlib.suppress(Malformed):

@@ -10,8 +10,8 @@ from ccgpu.attest.check import Malformed
 from ccgpu.attest.fields import table
 from ccgpu.attest.gpu import layout, spdm
 from ccgpu.fakeguest.evidence import spdm as builder
-from ccgpu.fakeguest.evidence.spdm import Block
-from support.evidence_gpu import NONCE, new_gpu, refusal
+from ccgpu.fakeguest.evidence.spdm import MeasurementBlock
+from support.evidence_gpu import NONCE, new_gpu, parse_refusal
 
 _ORDER = (
     0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF << 192
@@ -24,8 +24,8 @@ _RECORD = layout.REQUEST_SIZE + layout.RESPONSE_SIZE
 _TAIL = _RECORD + layout.RECORD_SIZE
 
 
-def _refusal(report: builder.Report) -> str:
-    return refusal(report.signed_by(GPU.device.key))
+def _refusal(report: builder.GpuReportTemplate) -> str:
+    return parse_refusal(report.signed_by(GPU.device.key))
 
 
 @pytest.mark.parametrize(
@@ -44,7 +44,7 @@ def test_the_tables_tile_their_structures(fields, size):
 
 
 def test_each_field_is_read_from_its_place():
-    blocks = tuple(Block(index, bytes([index]) * 48) for index in range(1, 65))
+    blocks = tuple(MeasurementBlock(index, bytes([index]) * 48) for index in range(1, 65))
     changed = replace(
         REPORT, blocks=blocks, responder_nonce=b"\x77" * 32, signature=(1, _ORDER - 1)
     )
@@ -163,7 +163,7 @@ def test_opaque_data_end_where_they_say():
     [0, 36, 37, 44, _RECORD, _TAIL - 1, _TAIL, _TAIL + 33, _TAIL + 34, len(RAW) - 97, len(RAW) - 1],
 )
 def test_a_report_that_is_cut_off_cannot_be_read(size):
-    assert refusal(RAW[:size]) == "gpu.report"
+    assert parse_refusal(RAW[:size]) == "gpu.report"
 
 
 @pytest.mark.parametrize("signature", [(0, 1), (1, 0), (_ORDER, 1), (1, _ORDER), (2**384 - 1, 1)])

@@ -7,12 +7,12 @@ import re
 import pytest
 
 from ccgpu.fakeguest.evidence import nvidia_pki, rim
-from support.evidence_rim import driver, golden, judge, new_chain, root_of
+from support.evidence_rim import driver_rim, golden_value, new_chain, pinned_root, verify_rim
 
 CHAIN = new_chain()
-ANCHOR = root_of(CHAIN)
+ANCHOR = pinned_root(CHAIN)
 DERS = CHAIN.ders
-BODY = driver().body
+BODY = driver_rim().body
 MORE = "http://www.w3.org/2001/04/xmldsig-more#"
 C14N = "http://www.w3.org/2006/12/xml-c14n11"
 ENVELOPED = "http://www.w3.org/2000/09/xmldsig#enveloped-signature"
@@ -20,7 +20,7 @@ ENVELOPED = "http://www.w3.org/2000/09/xmldsig#enveloped-signature"
 
 def refused(xml: bytes) -> set[str]:
     """The reasons why a manifest is refused."""
-    return judge(xml, ANCHOR).refusals
+    return verify_rim(xml, ANCHOR).refusals
 
 
 def having(old: str, new: str) -> bytes:
@@ -30,7 +30,7 @@ def having(old: str, new: str) -> bytes:
         assert old in info
         return info.replace(old, new)
 
-    return rim.sign(BODY, CHAIN.key, DERS, info=changed)
+    return rim.sign_document(BODY, CHAIN.key, DERS, info=changed)
 
 
 def around(old: str, new: str) -> bytes:
@@ -40,11 +40,11 @@ def around(old: str, new: str) -> bytes:
         assert old in signature
         return signature.replace(old, new)
 
-    return rim.sign(BODY, CHAIN.key, DERS, signature=changed)
+    return rim.sign_document(BODY, CHAIN.key, DERS, signature=changed)
 
 
 def test_the_signature_is_good_as_it_is():
-    assert refused(rim.sign(BODY, CHAIN.key, DERS)) == set()
+    assert refused(rim.sign_document(BODY, CHAIN.key, DERS)) == set()
 
 
 # Where it stands
@@ -56,7 +56,7 @@ def _split(xml: bytes) -> tuple[bytes, bytes, bytes]:
     return xml[:start], xml[start:end], xml[end:]
 
 
-GOOD = rim.sign(BODY, CHAIN.key, DERS)
+GOOD = rim.sign_document(BODY, CHAIN.key, DERS)
 BEFORE, SIGNATURE, BEHIND = _split(GOOD)
 
 
@@ -74,7 +74,7 @@ def test_a_signature_in_another_place_is_refused():
 
 
 def test_a_signed_manifest_within_another_is_refused():
-    forged = BODY.replace(golden(7).hex(), "00" * 48).encode()
+    forged = BODY.replace(golden_value(7).hex(), "00" * 48).encode()
     for behind in (b"", SIGNATURE):
         end = forged.rindex(b"</")
         wrapped = forged[:end] + GOOD + behind + forged[end:]
@@ -82,7 +82,7 @@ def test_a_signed_manifest_within_another_is_refused():
 
 
 def test_a_signed_manifest_within_the_signature_is_refused():
-    forged = BODY.replace(golden(7).hex(), "00" * 48).encode()
+    forged = BODY.replace(golden_value(7).hex(), "00" * 48).encode()
     holding = SIGNATURE.replace(
         b"</ds:Signature>", b'<ds:Object Id="a">' + BODY.encode() + b"</ds:Object></ds:Signature>"
     )
@@ -129,7 +129,7 @@ def test_keys_that_are_not_certificates_are_refused(old, new):
 
 @pytest.mark.parametrize("count", [0, 9])
 def test_no_certificates_and_too_many_are_refused(count):
-    xml = rim.sign(BODY, CHAIN.key, DERS[:1] * count)
+    xml = rim.sign_document(BODY, CHAIN.key, DERS[:1] * count)
     assert refused(xml) == {"rim.signature.certificates"}
 
 
@@ -263,8 +263,8 @@ def test_whitespace_within_base64_is_none():
 
 
 def test_a_signature_by_another_key_is_refused():
-    assert refused(rim.sign(BODY, nvidia_pki.new_key(), DERS)) == {"rim.signature"}
-    assert refused(rim.sign(BODY, CHAIN.keys[1], DERS)) == {"rim.signature"}
+    assert refused(rim.sign_document(BODY, nvidia_pki.new_key(), DERS)) == {"rim.signature"}
+    assert refused(rim.sign_document(BODY, CHAIN.keys[1], DERS)) == {"rim.signature"}
 
 
 def test_a_signature_over_another_info_is_refused():

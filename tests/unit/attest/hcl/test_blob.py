@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 
 from ccgpu.attest.check import Malformed
 from ccgpu.attest.hcl import blob, layout
-from ccgpu.fakeguest.evidence.hcl import Hcl
+from ccgpu.fakeguest.evidence.hcl import HclBlob
 
 REPORT = bytes(range(256)) * 4 + bytes(range(160))
 RUNTIME = b'{"keys":[]}' + b" " * 700
-VALID = Hcl(REPORT, RUNTIME)
+VALID = HclBlob(REPORT, RUNTIME)
 OLD = replace(VALID, version=1, size=2048, runtime=RUNTIME[:600])
 
 

@@ -27,7 +27,7 @@ def refusal(runtime: bytes) -> str:
 
 
 def test_the_claims_are_read():
-    found = claims.parse(hcl.encoded(valid()))
+    found = claims.parse(hcl.encode_claims(valid()))
     assert found.ak == ak().public_key()
     assert found.ak_modulus == N.to_bytes(256, "big")
     assert found.user_data == bytes(range(64))
@@ -39,14 +39,14 @@ def test_the_claims_are_read():
 def test_claims_of_old_paravisors_are_read():
     old = valid()
     del old["user-data"]
-    old["keys"] = [hcl.jwk("HCLAkPub", "encrypt", N)]
+    old["keys"] = [hcl.rsa_jwk("HCLAkPub", "encrypt", N)]
     old["vm-configuration"] = {
         "current-time": 1678652405,
         "secure-boot": False,
         "tpm-enabled": True,
         "vmUniqueId": hcl.VM_UNIQUE_ID.lower(),
     }
-    found = claims.parse(hcl.encoded(old))
+    found = claims.parse(hcl.encode_claims(old))
     assert (found.user_data, found.console_enabled, found.tpm_persisted) == (None, None, None)
     assert found.secure_boot is False
 
@@ -54,17 +54,17 @@ def test_claims_of_old_paravisors_are_read():
 @pytest.mark.parametrize("bits", [3072, 4096])
 def test_larger_keys_are_read(bits):
     document = valid()
-    document["keys"][0] = hcl.jwk("HCLAkPub", "sign", 2**bits - 1)
-    assert claims.parse(hcl.encoded(document)).ak.key_size == bits
+    document["keys"][0] = hcl.rsa_jwk("HCLAkPub", "sign", 2**bits - 1)
+    assert claims.parse(hcl.encode_claims(document)).ak.key_size == bits
 
 
 def test_other_keys_may_stand_beside_the_ak():
     document = valid() | {"keys": [{"kid": ""}] * 15 + [_AK]}
-    assert claims.parse(hcl.encoded(document)).ak == ak().public_key()
+    assert claims.parse(hcl.encode_claims(document)).ak == ak().public_key()
 
 
 def _key(**changes: Any) -> dict[str, Any]:
-    return {"keys": [{**hcl.jwk("HCLAkPub", "sign", N), **changes}]}
+    return {"keys": [{**hcl.rsa_jwk("HCLAkPub", "sign", N), **changes}]}
 
 
 def _config(**changes: Any) -> dict[str, Any]:
@@ -79,11 +79,11 @@ def _without(name: str) -> dict[str, Any]:
 
 
 def _rsa(modulus: int, exponent: int = 65537) -> dict[str, Any]:
-    return {"keys": [hcl.jwk("HCLAkPub", "sign", modulus, exponent)]}
+    return {"keys": [hcl.rsa_jwk("HCLAkPub", "sign", modulus, exponent)]}
 
 
-_EK = hcl.jwk("HCLEkPub", "encrypt", N)
-_AK = hcl.jwk("HCLAkPub", "sign", N)
+_EK = hcl.rsa_jwk("HCLEkPub", "encrypt", N)
+_AK = hcl.rsa_jwk("HCLAkPub", "sign", N)
 _PADDED = hcl.base64url(N.to_bytes(256, "big")) + "=="
 # 256 bytes leave 4 spare bits in the last of 342 characters: `B` for `A`, and so on.
 _ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
@@ -99,7 +99,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"keys": []}, "hcl.ak.count"),
     ({"keys": [_EK]}, "hcl.ak.count"),
     ({"keys": [_AK, _AK]}, "hcl.ak.count"),
-    ({"keys": [_AK, hcl.jwk("HCLAkPub", "sign", N ^ 2)]}, "hcl.ak.count"),
+    ({"keys": [_AK, hcl.rsa_jwk("HCLAkPub", "sign", N ^ 2)]}, "hcl.ak.count"),
     ({"keys": [{**_AK, "kid": "hclakpub"}]}, "hcl.ak.count"),
     (_key(kty="EC"), "hcl.ak.type"),
     (_key(kty=None), "hcl.ak.type"),
@@ -153,7 +153,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
 
 @pytest.mark.parametrize(("changes", "id_"), REFUSED, ids=range(len(REFUSED)))
 def test_claims_that_are_not_as_they_should_be_are_refused(changes, id_):
-    assert refusal(hcl.encoded(valid() | changes)) == id_
+    assert refusal(hcl.encode_claims(valid() | changes)) == id_
 
 
 TEXTS = [
@@ -169,14 +169,14 @@ TEXTS = [
 
 @pytest.mark.parametrize(("old", "new", "id_"), TEXTS, ids=range(len(TEXTS)))
 def test_claims_that_two_readers_could_read_differently_are_refused(old, new, id_):
-    text = hcl.encoded(valid()).decode()
+    text = hcl.encode_claims(valid()).decode()
     assert refusal(text.replace(old, new, 1).encode()) == id_
 
 
 def test_members_that_are_not_known_are_left_alone():
     document = valid() | {"new": {"a": [1]}}
     document["vm-configuration"]["filtered-vpci-devices-allowed"] = True
-    assert claims.parse(hcl.encoded(document)).tpm_enabled
+    assert claims.parse(hcl.encode_claims(document)).tpm_enabled
 
 
 _json = st.recursive(
@@ -186,7 +186,9 @@ _json = st.recursive(
 )
 
 
-@given(st.binary() | st.dictionaries(st.sampled_from(sorted(valid())), _json).map(hcl.encoded))
+@given(
+    st.binary() | st.dictionaries(st.sampled_from(sorted(valid())), _json).map(hcl.encode_claims)
+)
 def test_any_bytes_are_claims_or_malformed(data):
     with contextlib.suppress(Malformed):
         claims.parse(data)
@@ -195,7 +197,7 @@ def test_any_bytes_are_claims_or_malformed(data):
 @given(st.sampled_from(sorted(_AK)), _json)
 def test_any_key_is_one_or_malformed(name, value):
     with contextlib.suppress(Malformed):
-        claims.parse(hcl.encoded(valid() | _key(**{name: value})))
+        claims.parse(hcl.encode_claims(valid() | _key(**{name: value})))
 
 
 @pytest.mark.parametrize("case", ["azure-genoa-v3", "azure-milan-v2", "azure-milan-v3"])

@@ -8,7 +8,7 @@ from ccgpu.attest.check import Checks, Malformed, Rule, Verified
 from ccgpu.attest.hcl import blob, claims, layout
 from ccgpu.attest.hcl.verify import verify
 from ccgpu.fakeguest.evidence import hcl
-from support.evidence_vtpm import Report, ak, verified
+from support.evidence_vtpm import Report, ak, verified_value
 
 _EARLIER = Rule("test.earlier", "something else held", "the test")
 
@@ -40,32 +40,32 @@ def _key(**changes: Any) -> dict[str, Any]:
 )
 def test_a_refusal_says_what_stands_there(document, actual):
     with pytest.raises(Malformed) as caught:
-        claims.parse(hcl.encoded(document))
+        claims.parse(hcl.encode_claims(document))
     assert caught.value.actual == actual
 
 
 def test_the_first_of_two_keys_may_be_another():
-    other = hcl.jwk("HCLEkPub", "encrypt", ak().public_key().public_numbers().n)
+    other = hcl.rsa_jwk("HCLEkPub", "encrypt", ak().public_key().public_numbers().n)
     document = _claims(keys=[other, *_key()["keys"]])
-    assert claims.parse(hcl.encoded(document)).ak == ak().public_key()
+    assert claims.parse(hcl.encode_claims(document)).ak == ak().public_key()
 
 
 def test_what_failed_before_is_not_the_claims_fault():
-    runtime = hcl.encoded(_claims())
+    runtime = hcl.encode_claims(_claims())
     checks = Checks()
     checks.record(_EARLIER, False, "yes", "no")
-    read = blob.parse(hcl.Hcl(bytes(1184), runtime).raw)
-    report = verified(Report(hcl.report_data(runtime)))
+    read = blob.parse(hcl.HclBlob(bytes(1184), runtime).raw)
+    report = verified_value(Report(hcl.report_data(runtime)))
     assert isinstance(verify(read, report, checks), Verified)
 
 
 def test_what_fails_later_is_the_claims_fault():
     document = _config(**{"tpm-enabled": False})
-    runtime = hcl.encoded(document)
+    runtime = hcl.encode_claims(document)
     checks = Checks()
     checks.record(_EARLIER, True, "yes", "yes")
-    read = blob.parse(hcl.Hcl(bytes(1184), runtime).raw)
-    report = verified(Report(hcl.report_data(runtime)))
+    read = blob.parse(hcl.HclBlob(bytes(1184), runtime).raw)
+    report = verified_value(Report(hcl.report_data(runtime)))
     assert not isinstance(verify(read, report, checks), Verified)
 
 

@@ -7,20 +7,20 @@ from ccgpu.attest.hcl import blob
 from ccgpu.attest.hcl.blob import Blob
 from ccgpu.attest.hcl.verify import check_user_data, verify
 from ccgpu.fakeguest.evidence import hcl
-from support.evidence_vtpm import Report, ak, failed, unverified, verified
+from support.evidence_vtpm import Report, ak, failed_checks, unverified_value, verified_value
 
 B = bytes(range(64))
 DOCUMENT = hcl.runtime_claims(ak().public_key(), user_data=B)
-RUNTIME = hcl.encoded(DOCUMENT)
+RUNTIME = hcl.encode_claims(DOCUMENT)
 DATA = hcl.report_data(RUNTIME)
 
 
-def judged(runtime=RUNTIME, data=DATA, wrap=verified):
+def judged(runtime=RUNTIME, data=DATA, wrap=verified_value):
     """The outcome, and the ids of what failed."""
     checks = Checks()
-    read = blob.parse(hcl.Hcl(bytes(1184), runtime).raw)
+    read = blob.parse(hcl.HclBlob(bytes(1184), runtime).raw)
     outcome = verify(read, wrap(Report(data)), checks)
-    return outcome, failed(checks)
+    return outcome, failed_checks(checks)
 
 
 def test_claims_that_a_verified_report_names_are_verified():
@@ -32,13 +32,13 @@ def test_claims_that_a_verified_report_names_are_verified():
 
 def test_every_check_is_told():
     checks = Checks()
-    verify(blob.parse(hcl.Hcl(bytes(1184), RUNTIME).raw), verified(Report(DATA)), checks)
+    verify(blob.parse(hcl.HclBlob(bytes(1184), RUNTIME).raw), verified_value(Report(DATA)), checks)
     told = ["hcl.hash", "hcl.report-data.tail", "hcl.claims", "hcl.tpm-enabled"]
     assert [check.id for check in checks.made] == told
 
 
 def test_an_unverified_report_vouches_for_nothing():
-    outcome, reasons = judged(wrap=unverified)
+    outcome, reasons = judged(wrap=unverified_value)
     assert isinstance(outcome, Unverified)
     assert reasons == []
 
@@ -69,7 +69,7 @@ def test_a_report_vouches_for_the_exact_bytes_alone(runtime, data, reasons):
 
 def test_a_vm_without_a_vtpm_is_refused():
     config = DOCUMENT["vm-configuration"] | {"tpm-enabled": False}
-    runtime = hcl.encoded(DOCUMENT | {"vm-configuration": config})
+    runtime = hcl.encode_claims(DOCUMENT | {"vm-configuration": config})
     outcome, reasons = judged(runtime, hcl.report_data(runtime))
     assert isinstance(outcome, Unverified)
     assert reasons == ["hcl.tpm-enabled"]
@@ -77,7 +77,7 @@ def test_a_vm_without_a_vtpm_is_refused():
 
 def test_secure_boot_is_for_the_policy_to_judge():
     config = DOCUMENT["vm-configuration"] | {"secure-boot": False}
-    runtime = hcl.encoded(DOCUMENT | {"vm-configuration": config})
+    runtime = hcl.encode_claims(DOCUMENT | {"vm-configuration": config})
     outcome, _ = judged(runtime, hcl.report_data(runtime))
     assert isinstance(outcome, Verified)
     assert outcome.value.secure_boot is False
@@ -104,12 +104,12 @@ def test_user_data_is_the_binding_in_full(user_data, reasons):
     document = hcl.runtime_claims(ak().public_key(), user_data=user_data or B)
     if user_data is None:
         del document["user-data"]
-    runtime = hcl.encoded(document)
+    runtime = hcl.encode_claims(document)
     outcome, _ = judged(runtime, hcl.report_data(runtime))
     assert isinstance(outcome, Verified)
     checks = Checks()
     assert check_user_data(outcome.value, B, checks) is (not reasons)
-    assert failed(checks) == reasons
+    assert failed_checks(checks) == reasons
 
 
 @pytest.mark.parametrize("size", [2048, 2600])
@@ -117,9 +117,9 @@ def test_every_flipped_bit_of_a_blob_is_refused_or_in_the_report(size):
     """A flip in the report's part is its signature's to refuse: here it must change the report."""
     document = hcl.runtime_claims(ak().public_key())
     document["keys"].pop()
-    runtime = hcl.encoded(document)
-    raw = hcl.Hcl(bytes(1184), runtime, size=size).raw
-    report = verified(Report(hcl.report_data(runtime)))
+    runtime = hcl.encode_claims(document)
+    raw = hcl.HclBlob(bytes(1184), runtime, size=size).raw
+    report = verified_value(Report(hcl.report_data(runtime)))
     assert isinstance(verify(blob.parse(raw), report, Checks()), Verified)
     for bit in range(8 * size):
         try:
@@ -139,14 +139,14 @@ def _refused(changed: Blob, runtime: bytes, report: Verified[Report]) -> bool:
 def test_real_reports_name_their_runtime_claims(vectors, case):
     read = blob.parse((vectors / "attest" / case / "hcl-report.bin").read_bytes())
     checks = Checks()
-    outcome = verify(read, verified(Report(read.report[0x50:0x90])), checks)
+    outcome = verify(read, verified_value(Report(read.report[0x50:0x90])), checks)
     assert isinstance(outcome, Verified)
-    assert failed(checks) == []
+    assert failed_checks(checks) == []
 
 
 def test_claims_of_a_real_old_paravisor_are_named_by_their_report(vectors):
     folder = vectors / "attest/negative/other-machine-vcek"
     read = blob.parse((folder / "hcl-report-snp.bin").read_bytes())
-    outcome = verify(read, verified(Report(read.report[0x50:0x90])), Checks())
+    outcome = verify(read, verified_value(Report(read.report[0x50:0x90])), Checks())
     assert isinstance(outcome, Verified)
     assert outcome.value.user_data is None

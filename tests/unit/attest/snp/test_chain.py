@@ -10,15 +10,15 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from ccgpu.fakeguest.evidence import amd as amds
 from ccgpu.fakeguest.evidence import pki
 from ccgpu.fakeguest.evidence.amd import ARK_SERIAL, ASK_SERIAL
-from support.evidence_amd import AT, Machine, roots_of
+from support.evidence_amd import AT, Machine, pinned_roots
 
 _FALSE_ALGORITHMS = [
-    pki.pss(hashes.SHA256(), 32),
-    pki.pss(hashes.SHA384(), 32),
-    pki.pss(hashes.SHA384(), 48, mgf=hashes.SHA256()),
-    pki.pss(hashes.SHA256(), 48, mgf=hashes.SHA384()),
+    pki.rsa_pss(hashes.SHA256(), 32),
+    pki.rsa_pss(hashes.SHA384(), 32),
+    pki.rsa_pss(hashes.SHA384(), 48, mgf=hashes.SHA256()),
+    pki.rsa_pss(hashes.SHA256(), 48, mgf=hashes.SHA384()),
 ]
-_LIES = replace(pki.pss(hashes.SHA256(), 32), sign=pki.PSS_SHA384.sign)
+_LIES = replace(pki.rsa_pss(hashes.SHA256(), 32), sign=pki.PSS_SHA384.sign)
 
 _UNKNOWN_ALGORITHM = replace(
     pki.PSS_SHA384, identifier=pki.element(pki.SEQUENCE, pki.oid("1.2.3.4"))
@@ -44,9 +44,9 @@ def test_the_certificate_of_the_key_may_be_pem(with_chain):
 
 
 def test_an_unknown_ark_is_refused(machine):
-    stranger = amds.make("Genoa", bits=2048)
+    stranger = amds.make_authorities("Genoa", bits=2048)
     foreign = Machine(stranger, machine.chip)
-    evidence = replace(foreign.evidence(), chain=stranger.chain, roots=roots_of(machine.amd))
+    evidence = replace(foreign.evidence(), chain=stranger.chain, roots=pinned_roots(machine.amd))
     assert evidence.refusals() == {
         "snp.ark.pinned",
         "snp.ark.signature",
@@ -57,8 +57,8 @@ def test_an_unknown_ark_is_refused(machine):
 
 
 def test_without_a_chain_the_pinned_key_decides(machine):
-    foreign = Machine(amds.make("Genoa", bits=2048), machine.chip)
-    evidence = replace(foreign.evidence(), roots=roots_of(machine.amd))
+    foreign = Machine(amds.make_authorities("Genoa", bits=2048), machine.chip)
+    evidence = replace(foreign.evidence(), roots=pinned_roots(machine.amd))
     assert evidence.refusals() == {"snp.vek.signature"}
 
 
@@ -79,23 +79,27 @@ def test_a_key_signed_by_the_authorities_of_another_product_is_refused(machine, 
 
 def test_another_certificate_of_the_same_ask_is_not_the_pinned_one(with_chain, machine):
     amd = machine.amd
-    again = amds.authority("SEV-Genoa", amd.ask_key, "ARK-Genoa", ASK_SERIAL).signed_by(amd.ark_key)
+    again = amds.authority_certificate("SEV-Genoa", amd.ask_key, "ARK-Genoa", ASK_SERIAL).signed_by(
+        amd.ark_key
+    )
     assert replace(with_chain, chain=_chain(again, amd.ark)).refusals() == {"snp.ask.pinned"}
 
 
 def test_another_certificate_of_the_same_ark_is_not_the_pinned_one(with_chain, machine):
     amd = machine.amd
-    again = amds.authority("ARK-Genoa", amd.ark_key, "ARK-Genoa", ARK_SERIAL).signed_by(amd.ark_key)
+    again = amds.authority_certificate("ARK-Genoa", amd.ark_key, "ARK-Genoa", ARK_SERIAL).signed_by(
+        amd.ark_key
+    )
     assert replace(with_chain, chain=_chain(amd.ask, again)).refusals() == {"snp.ark.pinned"}
 
 
 def _falsely_signed(name: str, key: rsa.RSAPrivateKey, ark: rsa.RSAPrivateKey) -> list[bytes]:
     """An authority whose name and key are right, and whose signature is not."""
-    right = amds.authority(name, key, "ARK-Genoa", ASK_SERIAL)
+    right = amds.authority_certificate(name, key, "ARK-Genoa", ASK_SERIAL)
     other = rsa.generate_private_key(65537, 2048)
     return [
         right.signed_by(other),
-        replace(right, issuer=amds.named("ARK-Milan")).signed_by(ark),
+        replace(right, issuer=amds.amd_name("ARK-Milan")).signed_by(ark),
         replace(right, algorithm=_LIES).signed_by(ark),
         *(replace(right, algorithm=false).signed_by(ark) for false in _FALSE_ALGORITHMS),
     ]
@@ -104,21 +108,23 @@ def _falsely_signed(name: str, key: rsa.RSAPrivateKey, ark: rsa.RSAPrivateKey) -
 def test_an_ask_that_the_ark_did_not_sign_is_refused_even_if_pinned(with_chain, machine):
     amd = machine.amd
     for ask in _falsely_signed("SEV-Genoa", amd.ask_key, amd.ark_key):
-        evidence = replace(with_chain, chain=_chain(ask, amd.ark), roots=roots_of(amd, ask=ask))
+        evidence = replace(with_chain, chain=_chain(ask, amd.ark), roots=pinned_roots(amd, ask=ask))
         assert evidence.refusals() == {"snp.ask.signature"}
 
 
 def test_an_ark_that_did_not_sign_itself_is_refused_even_if_pinned(with_chain, machine):
     amd = machine.amd
     for ark in _falsely_signed("ARK-Genoa", amd.ark_key, amd.ark_key):
-        evidence = replace(with_chain, chain=_chain(amd.ask, ark), roots=roots_of(amd, ark=ark))
+        evidence = replace(with_chain, chain=_chain(amd.ask, ark), roots=pinned_roots(amd, ark=ark))
         assert evidence.refusals() == {"snp.ark.signature"}
 
 
 def test_an_authority_without_an_rsa_key_signed_nothing(with_chain, machine):
     amd, key = machine.amd, ec.generate_private_key(ec.SECP384R1())
-    ask = amds.authority("SEV-Genoa", key, "ARK-Genoa", ASK_SERIAL).signed_by(amd.ark_key)
-    evidence = replace(with_chain, chain=None, roots=roots_of(amd, ask=ask))
+    ask = amds.authority_certificate("SEV-Genoa", key, "ARK-Genoa", ASK_SERIAL).signed_by(
+        amd.ark_key
+    )
+    evidence = replace(with_chain, chain=None, roots=pinned_roots(amd, ask=ask))
     assert evidence.refusals() == {"snp.vek.signature"}
 
 
@@ -127,14 +133,14 @@ def test_an_authority_without_an_rsa_key_signed_nothing(with_chain, machine):
 def test_an_authority_is_refused_outside_its_dates(with_chain, machine, role, refusal, late):
     amd = machine.amd
     name, key = ("SEV-Genoa", amd.ask_key) if role == "ask" else ("ARK-Genoa", amd.ark_key)
-    right = amds.authority(name, key, "ARK-Genoa", ASK_SERIAL)
+    right = amds.authority_certificate(name, key, "ARK-Genoa", ASK_SERIAL)
     early = replace(right, not_before=AT)
     over = replace(right, not_after=AT - timedelta(seconds=1))
     changed = {role: (over if late else early).signed_by(amd.ark_key)}
     evidence = replace(
         with_chain,
         chain=_chain(changed.get("ask", amd.ask), changed.get("ark", amd.ark)),
-        roots=roots_of(amd, **changed),
+        roots=pinned_roots(amd, **changed),
         at=AT if late else AT - timedelta(seconds=1),
     )
     assert evidence.refusals() == {refusal}
@@ -161,7 +167,7 @@ def test_dates_after_2049_are_read(machine):
 
 
 def test_a_key_that_names_another_issuer_is_refused(machine):
-    vek = replace(machine.vcek, issuer=amds.named("SEV-Milan"))
+    vek = replace(machine.vcek, issuer=amds.amd_name("SEV-Milan"))
     assert machine.evidence(vek=vek).refusals() == {"snp.vek.issuer"}
 
 
@@ -187,7 +193,7 @@ def test_a_key_signed_with_another_kind_of_signature_is_refused(machine):
     ("algorithm", "shown"),
     [
         (pki.ECDSA_SHA384, "1.2.840.10045.4.3.3"),
-        (pki.pss(hashes.SHA384(), 32), "1.2.840.113549.1.1.10 with other parameters"),
+        (pki.rsa_pss(hashes.SHA384(), 32), "1.2.840.113549.1.1.10 with other parameters"),
         (_UNKNOWN_ALGORITHM, "1.2.3.4"),
     ],
 )
@@ -200,7 +206,7 @@ def test_what_a_key_is_signed_with_is_shown(machine, algorithm, shown):
 
 def test_a_vlek_is_refused_where_no_authority_for_it_is_pinned(machine):
     amd = machine.amd
-    roots = {name: replace(pinned, asvk=None) for name, pinned in roots_of(amd).items()}
+    roots = {name: replace(pinned, asvk=None) for name, pinned in pinned_roots(amd).items()}
     vlek = amd.vlek(machine.chip).signed_by(amd.asvk_key)
     evidence = replace(machine.evidence(machine.report(key_info=4)), vek=vlek, roots=roots)
     assert evidence.refusals() == {"snp.vek.authority", "snp.key-info.signing-key"}

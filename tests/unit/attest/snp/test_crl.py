@@ -16,11 +16,11 @@ from ccgpu.attest.snp import vek as veks
 from ccgpu.fakeguest.evidence import amd as amds
 from ccgpu.fakeguest.evidence import pki
 from ccgpu.fakeguest.evidence.amd import ARK_SERIAL, ASK_SERIAL, ASVK_SERIAL
-from ccgpu.fakeguest.evidence.pki import Extension
-from support.evidence_amd import AT, roots_of
+from ccgpu.fakeguest.evidence.pki import X509Extension
+from support.evidence_amd import AT, pinned_roots
 
-_CRITICAL = Extension("2.5.29.27", pki.integer(1), critical=True)  # "this is only a difference"
-_NUMBER = Extension("2.5.29.20", pki.integer(7))
+_CRITICAL = X509Extension("2.5.29.27", pki.integer(1), critical=True)  # "this is only a difference"
+_NUMBER = X509Extension("2.5.29.20", pki.integer(7))
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ def test_an_authority_that_is_revoked_vouches_for_nobody(machine, judge, serial)
 
 def test_a_product_without_a_vlek_authority_has_no_such_to_revoke(machine):
     amd = machine.amd
-    roots = {name: replace(pinned, asvk=None) for name, pinned in roots_of(amd).items()}
+    roots = {name: replace(pinned, asvk=None) for name, pinned in pinned_roots(amd).items()}
     crl = amd.crl(ASVK_SERIAL).signed_by(amd.ark_key)
     assert not replace(machine.evidence(), crl=crl, roots=roots).refusals()
 
@@ -85,12 +85,12 @@ def test_a_list_signed_by_another_key_is_refused(machine, judge):
 
 
 def test_a_list_of_another_issuer_is_refused(machine, judge):
-    crl = replace(machine.amd.crl(), issuer=amds.named("ARK-Milan"))
+    crl = replace(machine.amd.crl(), issuer=amds.amd_name("ARK-Milan"))
     assert judge(crl) == {"snp.crl.issuer"}
 
 
 def test_a_list_that_says_another_algorithm_is_refused(machine, judge):
-    lies = replace(pki.pss(hashes.SHA256(), 32), sign=pki.PSS_SHA384.sign)
+    lies = replace(pki.rsa_pss(hashes.SHA256(), 32), sign=pki.PSS_SHA384.sign)
     assert judge(replace(machine.amd.crl(), algorithm=lies)) == {"snp.crl.algorithm"}
 
 
@@ -113,7 +113,7 @@ def test_the_size_of_a_list_is_limited(machine):
 
 def test_without_pinned_authorities_no_list_helps(machine, milan):
     crl = machine.amd.crl().signed_by(machine.amd.ark_key)
-    evidence = replace(machine.evidence(), crl=crl, roots=roots_of(milan))
+    evidence = replace(machine.evidence(), crl=crl, roots=pinned_roots(milan))
     assert evidence.refusals() == {"snp.vek.authority"}
 
 
@@ -185,7 +185,7 @@ def test_whether_revocation_was_looked_at_in_time_is_judged_on_the_newest(machin
 def test_junk_and_lists_of_others_hide_none_that_is_the_arks(machine, lists):
     good = machine.amd.crl()
     forged = replace(machine.amd.crl(0), this_update=AT).signed_by(machine.amd.ask_key)
-    stranger = replace(good, issuer=amds.named("ARK-Milan"), revoked=(0,))
+    stranger = replace(good, issuer=amds.amd_name("ARK-Milan"), revoked=(0,))
     for junk in (b"junk", forged, stranger):
         assert lists(junk, good) == lists(good, junk) == set()
     assert lists(b"junk", b"more") == {"snp.crl"}

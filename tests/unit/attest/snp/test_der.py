@@ -8,8 +8,8 @@ import pytest
 from ccgpu.attest.check import Malformed
 from ccgpu.attest.snp import der, vek
 from ccgpu.fakeguest.evidence import pki
-from ccgpu.fakeguest.evidence.pki import Extension
-from support.evidence_amd import with_extension
+from ccgpu.fakeguest.evidence.pki import X509Extension
+from support.evidence_amd import replace_extension
 
 _CONSTRUCTED = {0x30, 0x31, 0xA0, 0xA3}
 _SET = 0x31
@@ -55,7 +55,7 @@ def _nodes(data: bytes) -> Iterator[Node]:
 @pytest.fixture
 def certificate(machine) -> Node:
     """A certificate with one extension that nobody knows."""
-    own = with_extension(machine.vcek, Extension("1.2.3", b"\x05\x00"))
+    own = replace_extension(machine.vcek, X509Extension("1.2.3", b"\x05\x00"))
     (node,) = _nodes(own.signed_by(machine.amd.ask_key))
     return node
 

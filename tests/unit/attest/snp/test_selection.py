@@ -7,14 +7,14 @@ import pytest
 from ccgpu.attest.snp import report as reports
 from ccgpu.attest.snp.selection import select
 from ccgpu.domain.evidence import CallerCollateral, CpuEvidence
-from ccgpu.fakeguest.evidence.amd import Chip, Tcb
+from ccgpu.fakeguest.evidence.amd import SimulatedChip, SimulatedTcb
 from ccgpu.fakeguest.evidence.pki import pem
-from support.evidence_amd import AT, roots_of
+from support.evidence_amd import AT, pinned_roots
 
 
 @pytest.fixture
 def roots(machine, milan):
-    return {**roots_of(machine.amd), **roots_of(milan)}
+    return {**pinned_roots(machine.amd), **pinned_roots(milan)}
 
 
 @pytest.fixture
@@ -36,7 +36,10 @@ def own(machine):
 @pytest.fixture
 def others(machine):
     """Certificates of another chip, and of this one at another TCB."""
-    chips = (Chip(hwid=bytes(range(100, 164))), replace(machine.chip, tcb=Tcb(snp=0x16)))
+    chips = (
+        SimulatedChip(hwid=bytes(range(100, 164))),
+        replace(machine.chip, tcb=SimulatedTcb(snp=0x16)),
+    )
     return tuple(machine.amd.vcek(chip).signed_by(machine.amd.ask_key) for chip in chips)
 
 

@@ -13,9 +13,9 @@ from ccgpu.attest.check import Malformed, Rule
 from ccgpu.attest.snp import certificate, der, vek
 from ccgpu.fakeguest.evidence import amd as amds
 from ccgpu.fakeguest.evidence import pki
-from ccgpu.fakeguest.evidence.amd import Chip, Tcb
-from ccgpu.fakeguest.evidence.pki import Certificate, Extension
-from support.evidence_amd import Machine, with_extension, without_extension
+from ccgpu.fakeguest.evidence.amd import SimulatedChip, SimulatedTcb
+from ccgpu.fakeguest.evidence.pki import CertificateTemplate, X509Extension
+from support.evidence_amd import Machine, remove_extension, replace_extension
 
 _AMD = "1.3.6.1.4.1.3704.1"
 _HWID = f"{_AMD}.4"
@@ -46,10 +46,10 @@ def _nobody(data: bytes) -> certificate.VekCertificate:
     raise Malformed(certificate.READABLE, "a serial number above 0", data[:4])
 
 
-def _changed(machine: Machine, oid: str, value: bytes | None) -> Certificate:
+def _changed(machine: Machine, oid: str, value: bytes | None) -> CertificateTemplate:
     if value is None:
-        return without_extension(machine.vcek, oid)
-    return with_extension(machine.vcek, Extension(oid, value))
+        return remove_extension(machine.vcek, oid)
+    return replace_extension(machine.vcek, X509Extension(oid, value))
 
 
 @pytest.mark.parametrize("value", _NUMBERS.values(), ids=_NUMBERS)
@@ -67,11 +67,11 @@ def test_reserved_version_numbers_may_be_missing(machine, reserved):
 
 
 def test_turin_has_an_fmc(turin):
-    tcb = Tcb(bootloader=1, tee=1, snp=4, microcode=0x30, fmc=1)
-    machine = Machine(turin, Chip(tcb, hwid=b"turin id"))
+    tcb = SimulatedTcb(bootloader=1, tee=1, snp=4, microcode=0x30, fmc=1)
+    machine = Machine(turin, SimulatedChip(tcb, hwid=b"turin id"))
     evidence = machine.evidence(
         machine.report(cpuid_fam_id=0x1A, cpuid_mod_id=2),
-        without_extension(machine.vcek, f"{_AMD}.3.9"),
+        remove_extension(machine.vcek, f"{_AMD}.3.9"),
     )
     assert evidence.refusals() == {"snp.vek.extension"}
 
@@ -130,25 +130,25 @@ def test_the_stepping_is_no_part_of_the_product(machine):
 
 
 def test_an_extension_that_must_be_understood_is_refused(machine):
-    critical = Extension("1.3.6.1.4.1.3704.9", b"\x05\x00", critical=True)
-    evidence = machine.evidence(vek=with_extension(machine.vcek, critical))
+    critical = X509Extension("1.3.6.1.4.1.3704.9", b"\x05\x00", critical=True)
+    evidence = machine.evidence(vek=replace_extension(machine.vcek, critical))
     assert evidence.refusals() == {"snp.vek.extension"}
 
 
 def test_an_unknown_extension_is_no_matter(machine):
-    unknown = Extension("1.3.6.1.4.1.3704.9", b"\x05\x00")
-    assert not machine.evidence(vek=with_extension(machine.vcek, unknown)).refusals()
+    unknown = X509Extension("1.3.6.1.4.1.3704.9", b"\x05\x00")
+    assert not machine.evidence(vek=replace_extension(machine.vcek, unknown)).refusals()
 
 
 def test_an_extension_stands_once(machine):
     own = machine.vcek
-    twice = replace(own, extensions=(*own.extensions, amds.svn(8, 0x54)))
+    twice = replace(own, extensions=(*own.extensions, amds.svn_extension(8, 0x54)))
     assert machine.evidence(vek=twice).refusals() == {"snp.vek.certificate"}
 
 
 @pytest.mark.parametrize("name", ["SEV-VCEK2", "SEV-Genoa", "VCEK", ""])
 def test_another_subject_is_no_key_of_a_chip(machine, name):
-    changed = replace(machine.vcek, subject=amds.named(name or " "))
+    changed = replace(machine.vcek, subject=amds.amd_name(name or " "))
     assert machine.evidence(vek=changed).refusals() == {"snp.vek.subject"}
 
 
@@ -164,10 +164,11 @@ def test_the_common_name_is_the_last_of_the_subject(machine):
 @pytest.mark.parametrize(
     "key",
     [
-        pki.public(rsa.generate_private_key(65537, 1024)),
-        pki.public(ec.generate_private_key(ec.SECP256R1())),
-        pki.public(ec.generate_private_key(ec.SECP521R1())),
-        pki.public(ec.generate_private_key(ec.SECP384R1()))[:-1] + b"\0",  # not on the curve
+        pki.public_key_info(rsa.generate_private_key(65537, 1024)),
+        pki.public_key_info(ec.generate_private_key(ec.SECP256R1())),
+        pki.public_key_info(ec.generate_private_key(ec.SECP521R1())),
+        pki.public_key_info(ec.generate_private_key(ec.SECP384R1()))[:-1]
+        + b"\0",  # not on the curve
     ],
 )
 def test_the_key_is_of_p384(machine, key):
@@ -229,10 +230,14 @@ def _variants(machine: Machine) -> list[bytes]:
         replace(own, not_after=own.not_after.replace(year=2060)),
         replace(own, not_before=own.not_before.replace(year=1999)),
         replace(own, algorithm=lies),
-        replace(own, extensions=(*own.extensions, amds.svn(8, 0x54))),
+        replace(own, extensions=(*own.extensions, amds.svn_extension(8, 0x54))),
         replace(own, extensions=(own.extensions[0],)),
-        with_extension(own, Extension("1.2.3", b"", critical=True)),
-        *(with_extension(own, Extension(_SPL, value)) for value in _NUMBERS.values() if value),
+        replace_extension(own, X509Extension("1.2.3", b"", critical=True)),
+        *(
+            replace_extension(own, X509Extension(_SPL, value))
+            for value in _NUMBERS.values()
+            if value
+        ),
     ]
     return [each.signed_by(key) for each in changed]
 
@@ -279,8 +284,8 @@ def test_the_second_reader_is_strict(machine, old, new):
 
 
 def test_the_second_reader_wants_an_extensions_flag_only_if_it_is_set(machine):
-    critical = Extension("1.2.3", b"\x05\x00", critical=True)
-    data = with_extension(machine.vcek, critical).signed_by(machine.amd.ask_key)
+    critical = X509Extension("1.2.3", b"\x05\x00", critical=True)
+    data = replace_extension(machine.vcek, critical).signed_by(machine.amd.ask_key)
     assert _refusal(data, der.read) == "snp.vek.extension"
     flag = b"\x01\x01\xff\x04\x02\x05\x00"
     assert data.count(flag) == 1

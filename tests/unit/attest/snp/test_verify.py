@@ -6,10 +6,10 @@ import pytest
 
 from ccgpu.attest.check import Unverified, Verified
 from ccgpu.fakeguest.evidence import amd as amds
-from ccgpu.fakeguest.evidence.amd import Chip, Tcb
-from support.evidence_amd import AT, Machine, roots_of, with_extension
+from ccgpu.fakeguest.evidence.amd import SimulatedChip, SimulatedTcb
+from support.evidence_amd import AT, Machine, pinned_roots, replace_extension
 
-_TURIN_TCB = Tcb(bootloader=1, tee=1, snp=4, microcode=0x30, fmc=1)
+_TURIN_TCB = SimulatedTcb(bootloader=1, tee=1, snp=4, microcode=0x30, fmc=1)
 
 
 def test_a_genuine_report_is_verified(machine):
@@ -32,7 +32,7 @@ def test_the_product_of_a_report_of_version_2_is_the_certificates(amd, milan, pr
 
 
 def test_a_report_of_turin_is_verified_if_somebody_pins_its_authorities(turin):
-    machine = Machine(turin, Chip(_TURIN_TCB, hwid=b"turin id"))
+    machine = Machine(turin, SimulatedChip(_TURIN_TCB, hwid=b"turin id"))
     evidence = machine.evidence(machine.report(cpuid_fam_id=0x1A, cpuid_mod_id=2))
     assert not evidence.refusals()
     assert evidence.judge().outcome.value.product == "Turin"
@@ -87,33 +87,35 @@ def test_platform_info_is_for_policies_to_judge(machine, platform_info):
     [("reported", "snp.tcb.reported"), ("launch", "snp.tcb.launch")],
 )
 def test_no_tcb_is_above_the_current_one(amd, which, refusal, component):
-    above = replace(Tcb(), **{component: getattr(Tcb(), component) + 1})
-    machine = Machine(amd, Chip(above if which == "reported" else Tcb()))
-    below = {f"{one}_tcb": Tcb().raw for one in ("current", "committed", "launch", "reported")}
+    above = replace(SimulatedTcb(), **{component: getattr(SimulatedTcb(), component) + 1})
+    machine = Machine(amd, SimulatedChip(above if which == "reported" else SimulatedTcb()))
+    below = {
+        f"{one}_tcb": SimulatedTcb().raw for one in ("current", "committed", "launch", "reported")
+    }
     report = machine.report(**(below | {f"{which}_tcb": above.raw}))
     assert machine.evidence(report).refusals() == {refusal}
 
 
 def test_the_committed_microcode_is_not_above_the_current(machine):
-    above = replace(Tcb(), microcode=0x55)
+    above = replace(SimulatedTcb(), microcode=0x55)
     evidence = machine.evidence(machine.report(committed_tcb=above.raw))
     assert evidence.refusals() == {"snp.tcb.committed"}
 
 
 def test_microcode_may_be_newer_than_what_is_committed(machine):
-    loaded = replace(Tcb(), microcode=0xFF)
+    loaded = replace(SimulatedTcb(), microcode=0xFF)
     assert not machine.evidence(machine.report(current_tcb=loaded.raw)).refusals()
 
 
 @pytest.mark.parametrize("component", ["bootloader", "tee", "snp"])
 def test_provisional_firmware_is_refused(machine, component):
-    newer = replace(Tcb(), **{component: getattr(Tcb(), component) + 1})
+    newer = replace(SimulatedTcb(), **{component: getattr(SimulatedTcb(), component) + 1})
     evidence = machine.evidence(machine.report(current_tcb=newer.raw))
     assert evidence.refusals() == {"snp.tcb.provisional"}
 
 
 def test_provisional_fmc_of_turin_is_refused(turin):
-    machine = Machine(turin, Chip(_TURIN_TCB, hwid=b"turin id"))
+    machine = Machine(turin, SimulatedChip(_TURIN_TCB, hwid=b"turin id"))
     newer = replace(_TURIN_TCB, fmc=2)
     report = machine.report(cpuid_fam_id=0x1A, cpuid_mod_id=2, current_tcb=newer.raw)
     assert machine.evidence(report).refusals() == {"snp.tcb.provisional"}
@@ -129,37 +131,37 @@ def test_provisional_fmc_of_turin_is_refused(turin):
     ],
 )
 def test_the_key_is_of_the_reported_tcb(machine, component, number, refusal):
-    own = getattr(Tcb(), component)
+    own = getattr(SimulatedTcb(), component)
     for other in {own + 1, max(own - 1, 0), 255} - {own}:
-        changed = with_extension(machine.vcek, amds.svn(number, other))
+        changed = replace_extension(machine.vcek, amds.svn_extension(number, other))
         assert machine.evidence(vek=changed).refusals() == {refusal}
 
 
 @pytest.mark.parametrize("reserved", [4, 5, 6, 7])
 def test_reserved_version_numbers_of_the_key_are_zero(machine, reserved):
-    changed = with_extension(machine.vcek, amds.svn(reserved, 1))
+    changed = replace_extension(machine.vcek, amds.svn_extension(reserved, 1))
     assert machine.evidence(vek=changed).refusals() == {"snp.vek.reserved-svn"}
 
 
 def test_an_fmc_is_turins_alone(machine):
-    changed = with_extension(machine.vcek, amds.svn(9, 0))
+    changed = replace_extension(machine.vcek, amds.svn_extension(9, 0))
     assert machine.evidence(vek=changed).refusals() == {"snp.vek.fmc"}
 
 
 def test_the_key_is_of_the_reported_fmc(turin):
-    machine = Machine(turin, Chip(_TURIN_TCB, hwid=b"turin id"))
+    machine = Machine(turin, SimulatedChip(_TURIN_TCB, hwid=b"turin id"))
     report = machine.report(cpuid_fam_id=0x1A, cpuid_mod_id=2)
-    changed = with_extension(machine.vcek, amds.svn(9, 2))
+    changed = replace_extension(machine.vcek, amds.svn_extension(9, 2))
     assert machine.evidence(report, changed).refusals() == {"snp.vek.fmc"}
 
 
 def test_a_version_number_above_127_has_a_longer_encoding(amd):
-    machine = Machine(amd, Chip(Tcb(snp=0x80, microcode=0xFF)))
+    machine = Machine(amd, SimulatedChip(SimulatedTcb(snp=0x80, microcode=0xFF)))
     assert not machine.evidence().refusals()
 
 
 def test_a_chip_that_is_not_named_is_refused(amd):
-    masked = Machine(amd, Chip(hwid=bytes(64)))
+    masked = Machine(amd, SimulatedChip(hwid=bytes(64)))
     assert masked.evidence().refusals() == {"snp.chip-id.masked"}
 
 
@@ -171,7 +173,7 @@ def test_a_report_of_another_chip_is_refused(machine):
 
 @pytest.mark.parametrize("last", [b"\0", b"\1"])
 def test_the_whole_chip_id_counts(turin, last):
-    machine = Machine(turin, Chip(_TURIN_TCB, hwid=b"turin id"))
+    machine = Machine(turin, SimulatedChip(_TURIN_TCB, hwid=b"turin id"))
     chip_id = b"turin id".ljust(63, b"\0") + last
     report = machine.report(cpuid_fam_id=0x1A, cpuid_mod_id=2, chip_id=chip_id)
     assert machine.evidence(report).refusals() == ({"snp.chip-id.hwid"} if any(last) else set())
@@ -179,7 +181,7 @@ def test_the_whole_chip_id_counts(turin, last):
 
 def test_a_report_signed_by_another_key_is_refused(machine):
     evidence = machine.evidence()
-    other = Chip(machine.chip.tcb, machine.chip.hwid)
+    other = SimulatedChip(machine.chip.tcb, machine.chip.hwid)
     forged = replace(evidence, report=machine.report().signed_by(other.key))
     assert forged.refusals() == {"snp.signature"}
 
@@ -210,8 +212,8 @@ def test_report_and_certificate_are_of_one_product(milan):
 
 
 def test_a_report_of_version_2_is_not_of_turin(turin):
-    machine = Machine(turin, Chip(_TURIN_TCB, hwid=b"turin id"))
-    refusals = machine.evidence(_version_2(machine, Tcb())).refusals()
+    machine = Machine(turin, SimulatedChip(_TURIN_TCB, hwid=b"turin id"))
+    refusals = machine.evidence(_version_2(machine, SimulatedTcb())).refusals()
     assert "snp.product" in refusals
     assert "snp.product.cpuid" not in refusals
 
@@ -236,11 +238,11 @@ def test_a_certificate_that_cannot_be_read_leaves_the_reports_own_checks(machine
 
 
 def test_a_product_without_pinned_authorities_is_refused(machine, milan):
-    evidence = replace(machine.evidence(), roots=roots_of(milan))
+    evidence = replace(machine.evidence(), roots=pinned_roots(milan))
     assert evidence.refusals() == {"snp.vek.authority"}
 
 
-def _version_2(machine: Machine, tcb: Tcb | None = None):
+def _version_2(machine: Machine, tcb: SimulatedTcb | None = None):
     raw = (tcb or machine.chip.tcb).raw
     every = {f"{which}_tcb": raw for which in ("current", "reported", "committed", "launch")}
     return machine.report(version=2, cpuid_fam_id=0, cpuid_mod_id=0, cpuid_step=0, **every)

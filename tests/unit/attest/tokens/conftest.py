@@ -8,7 +8,7 @@ import pytest
 from ccgpu.attest.check import Checks, Verified
 from ccgpu.attest.tokens import maa, nras
 from ccgpu.fakeguest.evidence import tokens
-from ccgpu.fakeguest.evidence.tokens import MaaToken, NrasAnswer, Signer
+from ccgpu.fakeguest.evidence.tokens import MaaToken, NrasResponse, TokenSigner
 
 AT = tokens.ISSUED + timedelta(minutes=10)
 NONCE = bytes(range(32))
@@ -18,35 +18,35 @@ Refusals = Callable[..., set[str]]
 
 
 @pytest.fixture(scope="session")
-def nras_key() -> Signer:
+def nras_key() -> TokenSigner:
     """The key of NVIDIA's service."""
     return tokens.nras_signer()
 
 
 @pytest.fixture(scope="session")
-def maa_key() -> Signer:
+def maa_key() -> TokenSigner:
     """The key of Microsoft's service."""
     return tokens.maa_signer()
 
 
 @pytest.fixture
-def answer(nras_key: Signer) -> NrasAnswer:
+def answer(nras_key: TokenSigner) -> NrasResponse:
     """NVIDIA's answer about one GPU that is as it should be."""
-    return NrasAnswer(nras_key, NONCE)
+    return NrasResponse(nras_key, NONCE)
 
 
 @pytest.fixture
-def token(maa_key: Signer) -> MaaToken:
+def token(maa_key: TokenSigner) -> MaaToken:
     """Microsoft's token about a guest that is as it should be."""
     return MaaToken(maa_key, NONCE)
 
 
 @pytest.fixture
-def nras_refusals(nras_key: Signer) -> Refusals:
+def nras_refusals(nras_key: TokenSigner) -> Refusals:
     """The reason codes for an answer of NVIDIA's service; none if it is verified."""
 
     def refusals(
-        answer: NrasAnswer | bytes,
+        answer: NrasResponse | bytes,
         *,
         jwks: bytes | None = None,
         at: datetime = AT,
@@ -72,7 +72,7 @@ def nras_refusals(nras_key: Signer) -> Refusals:
 
 
 @pytest.fixture
-def maa_refusals(maa_key: Signer) -> Refusals:
+def maa_refusals(maa_key: TokenSigner) -> Refusals:
     """The reason codes for a token of Microsoft's service; none if it is verified."""
 
     def refusals(

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from ccgpu.attest.check import Malformed
 from ccgpu.attest.tokens import issuers, jwks
 from ccgpu.fakeguest.evidence import tokens
-from ccgpu.fakeguest.evidence.tokens import ABSENT, Signer, number
+from ccgpu.fakeguest.evidence.tokens import ABSENT, TokenSigner, jwk_number
 
 _LONGEST = "https://aa." + "a." * 117 + "attest.azure.net"  # a host of 253 characters
 
@@ -99,13 +99,13 @@ def test_any_bytes_are_a_set_or_malformed(data):
         ({"x": ABSENT}, "token.key.encoding"),
         ({"y": 1}, "token.key.encoding"),
         ({"x": ABSENT, "y": ABSENT}, "token.key.encoding"),
-        ({"x": f"{number(1, 48)}****"}, "token.key.encoding"),
+        ({"x": f"{jwk_number(1, 48)}****"}, "token.key.encoding"),
         ({"x": "="}, "token.key.encoding"),
         ({"x": "A"}, "token.key.encoding"),
-        ({"x": number(1, 47)}, "token.key.encoding"),
-        ({"x": number(1, 49)}, "token.key.encoding"),
-        ({"x": number(1, 48)}, "token.key.point"),
-        ({"x": number(0, 48), "y": number(0, 48)}, "token.key.point"),
+        ({"x": jwk_number(1, 47)}, "token.key.encoding"),
+        ({"x": jwk_number(1, 49)}, "token.key.encoding"),
+        ({"x": jwk_number(1, 48)}, "token.key.point"),
+        ({"x": jwk_number(0, 48), "y": jwk_number(0, 48)}, "token.key.point"),
         ({"x5c": ["!"]}, "token.key.certificate"),
         ({"x5c": []}, "token.key.certificate"),
         ({"x5c": ["MA=="] * 9}, "token.key.certificate"),
@@ -128,18 +128,18 @@ def test_a_key_for_es384_is_one_of_p384(nras_key, changes, reason):
         ({"n": ABSENT}, "token.key.encoding"),
         ({"n": ABSENT, "e": ABSENT}, "token.key.encoding"),
         ({"n": "A" * 1404}, "token.key.encoding"),
-        ({"n": number((1 << 2047) - 1)}, "token.key.size"),
-        ({"n": number((1 << 2047) + 1)}, None),
-        ({"n": number((1 << 8192) - 1)}, None),
-        ({"n": number((1 << 8192) + 1)}, "token.key.size"),
-        ({"n": number(1 << 2047)}, "token.key.modulus"),
-        ({"e": number(1)}, "token.key.exponent"),
-        ({"e": number(3)}, "token.key.exponent"),
-        ({"e": number(0xFFFF)}, "token.key.exponent"),
-        ({"e": number(65536)}, "token.key.exponent"),
-        ({"e": number(65538)}, "token.key.exponent"),
-        ({"e": number((1 << 32) + 1)}, "token.key.exponent"),
-        ({"e": number((1 << 32) - 1)}, None),
+        ({"n": jwk_number((1 << 2047) - 1)}, "token.key.size"),
+        ({"n": jwk_number((1 << 2047) + 1)}, None),
+        ({"n": jwk_number((1 << 8192) - 1)}, None),
+        ({"n": jwk_number((1 << 8192) + 1)}, "token.key.size"),
+        ({"n": jwk_number(1 << 2047)}, "token.key.modulus"),
+        ({"e": jwk_number(1)}, "token.key.exponent"),
+        ({"e": jwk_number(3)}, "token.key.exponent"),
+        ({"e": jwk_number(0xFFFF)}, "token.key.exponent"),
+        ({"e": jwk_number(65536)}, "token.key.exponent"),
+        ({"e": jwk_number(65538)}, "token.key.exponent"),
+        ({"e": jwk_number((1 << 32) + 1)}, "token.key.exponent"),
+        ({"e": jwk_number((1 << 32) - 1)}, None),
     ],
 )
 def test_a_key_for_rs256_is_strong(maa_key, changes, reason):
@@ -148,18 +148,20 @@ def test_a_key_for_rs256_is_strong(maa_key, changes, reason):
 
 def test_a_key_may_be_given_by_its_certificate_alone(nras_key, maa_key):
     for key, absent in ((nras_key, "crv x y"), (maa_key, "n e")):
-        alone = key.jwk(x5c=tokens.x5c(key.certificate()), **dict.fromkeys(absent.split(), ABSENT))
+        alone = key.jwk(
+            x5c=tokens.x5c_list(key.certificate()), **dict.fromkeys(absent.split(), ABSENT)
+        )
         assert jwks.signing_key(alone, key.algorithm).public == key.key.public_key()
 
 
 def test_a_key_is_stated_in_whole_or_not_at_all(nras_key, maa_key):
     for key, absent in ((nras_key, "xy"), (nras_key, "yx"), (maa_key, "ne"), (maa_key, "en")):
-        jwk = key.jwk(x5c=tokens.x5c(key.certificate()), **{absent[0]: ABSENT})
+        jwk = key.jwk(x5c=tokens.x5c_list(key.certificate()), **{absent[0]: ABSENT})
         assert key_refusal(jwk, key.algorithm) == "token.key.encoding"
 
 
 def test_the_certificate_is_base64_in_one_piece_and_the_first_of_few(nras_key):
-    text = tokens.x5c(nras_key.certificate())[0]
+    text = tokens.x5c_list(nras_key.certificate())[0]
     for chain, reason in (
         ([text] + ["MA=="] * 7, None),
         ([text] + ["MA=="] * 8, "token.key.certificate"),
@@ -172,7 +174,7 @@ def test_the_certificate_is_base64_in_one_piece_and_the_first_of_few(nras_key):
 def test_what_the_certificate_adds_to_the_key_is_its_dates(nras_key):
     bare = jwks.signing_key(nras_key.jwk(), "ES384")
     found = jwks.signing_key(
-        nras_key.jwk(x5c=tokens.x5c(nras_key.certificate(), b"ignored")), "ES384"
+        nras_key.jwk(x5c=tokens.x5c_list(nras_key.certificate(), b"ignored")), "ES384"
     )
     assert bare.certificate is None
     assert found.certificate is not None
@@ -184,13 +186,13 @@ def test_the_certificate_is_of_the_key(nras_key, maa_key):
         (nras_key, tokens.nras_signer()),
         (maa_key, tokens.maa_signer()),
     ):
-        foreign = key.jwk(x5c=tokens.x5c(stranger.certificate()))
+        foreign = key.jwk(x5c=tokens.x5c_list(stranger.certificate()))
         assert key_refusal(foreign, key.algorithm) == "token.key.other"
 
 
 def test_a_certificate_of_another_kind_of_key_is_refused(nras_key, maa_key):
-    p256 = Signer(ec.generate_private_key(ec.SECP256R1()), "a")
-    weak = Signer(rsa.generate_private_key(65537, 1024), "a")
+    p256 = TokenSigner(ec.generate_private_key(ec.SECP256R1()), "a")
+    weak = TokenSigner(rsa.generate_private_key(65537, 1024), "a")
     for key, certificate, reason in (
         (nras_key, p256.certificate(), "token.key.curve"),
         (nras_key, maa_key.certificate(), "token.key.type"),
@@ -198,7 +200,7 @@ def test_a_certificate_of_another_kind_of_key_is_refused(nras_key, maa_key):
         (maa_key, weak.certificate(), "token.key.size"),
     ):
         for absent in ({}, {"n": ABSENT, "e": ABSENT, "x": ABSENT, "y": ABSENT}):
-            jwk = key.jwk(x5c=tokens.x5c(certificate), **absent)
+            jwk = key.jwk(x5c=tokens.x5c_list(certificate), **absent)
             assert key_refusal(jwk, key.algorithm) == reason
 
 
@@ -212,7 +214,7 @@ def test_a_certificate_of_another_kind_of_key_is_refused(nras_key, maa_key):
     ],
 )
 def test_the_certificate_is_valid_at_the_time(answer, nras_key, nras_refusals, at, reasons):
-    jwk = nras_key.jwk(x5c=tokens.x5c(nras_key.certificate()))
+    jwk = nras_key.jwk(x5c=tokens.x5c_list(nras_key.certificate()))
     shifted = replace(answer, issued=at)
     assert nras_refusals(shifted, jwks=tokens.key_set(jwk), at=at) == reasons
 

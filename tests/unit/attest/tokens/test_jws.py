@@ -14,7 +14,7 @@ from ccgpu.attest.check import Checks, Malformed
 from ccgpu.attest.tokens import jwks, jws
 from ccgpu.attest.tokens.jws import TokenTrust
 from ccgpu.fakeguest.evidence import tokens
-from ccgpu.fakeguest.evidence.tokens import ABSENT, Signer, compact
+from ccgpu.fakeguest.evidence.tokens import ABSENT, TokenSigner, compact_token
 from unit.attest.tokens.conftest import AT
 
 CLAIMS = {"iss": tokens.NRAS_ISSUER, "exp": 1}
@@ -34,8 +34,8 @@ def refusals(token: str | bytes, *keys: tokens.Json, algorithm: jwks.Algorithm =
 
 
 @pytest.fixture(scope="session")
-def p256() -> Signer:
-    return Signer(ec.generate_private_key(ec.SECP256R1()), tokens.NRAS_KID)
+def p256() -> TokenSigner:
+    return TokenSigner(ec.generate_private_key(ec.SECP256R1()), tokens.NRAS_KID)
 
 
 def test_what_the_key_signed_is_believed(nras_key, maa_key):
@@ -65,8 +65,8 @@ def test_what_the_key_signed_is_believed(nras_key, maa_key):
 )
 @pytest.mark.parametrize("signed", [True, False])
 def test_no_other_algorithm_is_taken(nras_key, alg, reason, signed):
-    header = tokens.changed({"alg": alg, "kid": nras_key.kid}, {})
-    forged = compact(header, CLAIMS, nras_key.sign if signed else tokens.unsigned)
+    header = tokens.with_changes({"alg": alg, "kid": nras_key.kid}, {})
+    forged = compact_token(header, CLAIMS, nras_key.sign if signed else tokens.no_signature)
     assert refusals(forged, nras_key.jwk()) == {reason}
 
 
@@ -78,13 +78,15 @@ def test_a_public_key_is_no_secret(nras_key, maa_key):
             public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo),
             json.dumps(key.jwk()).encode(),
         ):
-            forged = compact({"alg": "HS256", "kid": key.kid}, CLAIMS, tokens.hs256(secret))
+            forged = compact_token(
+                {"alg": "HS256", "kid": key.kid}, CLAIMS, tokens.hs256_signer(secret)
+            )
             assert refusals(forged, key.jwk(), algorithm=key.algorithm) == {"token.alg.symmetric"}
 
 
 def test_es256_is_not_taken_under_its_own_key(p256):
-    signed = tokens.ecdsa(p256.key, hashes.SHA256())
-    forged = compact({"alg": "ES256", "kid": p256.kid}, CLAIMS, signed)
+    signed = tokens.ecdsa_signer(p256.key, hashes.SHA256())
+    forged = compact_token({"alg": "ES256", "kid": p256.kid}, CLAIMS, signed)
     assert refusals(forged, p256.jwk(alg="ES256")) == {"token.alg", "token.key.use"}
 
 
@@ -211,19 +213,19 @@ def test_a_flipped_bit_is_another_token(nras_key):
 @pytest.mark.parametrize("size", [0, 1, 95, 97, 192])
 def test_a_signature_has_its_size(nras_key, size):
     header = {"alg": "ES384", "kid": nras_key.kid}
-    forged = compact(header, CLAIMS, lambda data: (nras_key.sign(data) * 2)[:size])
+    forged = compact_token(header, CLAIMS, lambda data: (nras_key.sign(data) * 2)[:size])
     assert refusals(forged, nras_key.jwk()) == {"token.signature"}
 
 
 @pytest.mark.parametrize("signature", [b"\0" * 96, b"\xff" * 96])
 def test_numbers_out_of_range_sign_nothing(nras_key, signature):
-    forged = compact({"alg": "ES384", "kid": nras_key.kid}, CLAIMS, lambda _: signature)
+    forged = compact_token({"alg": "ES384", "kid": nras_key.kid}, CLAIMS, lambda _: signature)
     assert refusals(forged, nras_key.jwk()) == {"token.signature"}
 
 
 def test_a_signature_of_pkcs1_with_another_hash_is_refused(maa_key):
     assert isinstance(maa_key.key, rsa.RSAPrivateKey)
-    token = compact(
+    token = compact_token(
         {"alg": "RS256", "kid": maa_key.kid},
         CLAIMS,
         lambda data: maa_key.key.sign(data, padding.PKCS1v15(), hashes.SHA384()),
@@ -251,5 +253,5 @@ def test_any_bytes_are_a_token_or_malformed(data):
     st.binary(max_size=120),
 )
 def test_any_header_is_judged(header, signature):
-    token = compact(header, CLAIMS, lambda _: signature)
+    token = compact_token(header, CLAIMS, lambda _: signature)
     assert refusals(token, {"kid": "a", "kty": "EC"})

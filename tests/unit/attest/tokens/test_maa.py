@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from ccgpu.attest.check import Checks, Malformed, Unverified, Verified
 from ccgpu.attest.tokens import maa
 from ccgpu.fakeguest.evidence import tokens
-from ccgpu.fakeguest.evidence.tokens import ABSENT, MaaToken, compact
+from ccgpu.fakeguest.evidence.tokens import ABSENT, MaaToken, compact_token
 from unit.attest.tokens.conftest import AT, NONCE, VM_ID
 
 
@@ -39,7 +39,7 @@ def test_a_true_token_is_verified(token, maa_refusals):
 
 
 def test_a_key_that_is_only_a_certificate_is_enough(token, maa_key, maa_refusals):
-    jwk = maa_key.jwk(x5c=tokens.x5c(maa_key.certificate()), n=ABSENT, e=ABSENT)
+    jwk = maa_key.jwk(x5c=tokens.x5c_list(maa_key.certificate()), n=ABSENT, e=ABSENT)
     assert not maa_refusals(token, jwks=tokens.key_set(jwk))
 
 
@@ -58,7 +58,7 @@ def test_what_the_service_says_comes_out(token, maa_key):
     assert (claims.secure_boot, claims.report_id) == (None, None)
 
 
-def _verified(token: MaaToken, key: tokens.Signer) -> Verified[maa.MaaClaims]:
+def _verified(token: MaaToken, key: tokens.TokenSigner) -> Verified[maa.MaaClaims]:
     outcome = maa.verify(
         token.signed(),
         tokens.key_set(key.jwk()),
@@ -105,7 +105,7 @@ def test_a_wrong_claim_is_the_only_reason(token, maa_refusals, claims, reason):
 def _rest(claims: dict[str, object]) -> dict[str, object]:
     """`changed` does not look into objects: what is `ABSENT` in one is left out here."""
     runtime = claims.get("x-ms-runtime")
-    return {"x-ms-runtime": tokens.changed(runtime, {})} if isinstance(runtime, dict) else {}
+    return {"x-ms-runtime": tokens.with_changes(runtime, {})} if isinstance(runtime, dict) else {}
 
 
 @pytest.mark.parametrize(
@@ -158,7 +158,7 @@ def test_a_stranger_who_points_to_keys_of_his_is_refused(token, maa_refusals):
     header = {
         "jku": "https://evil.attest.azure.net/certs",
         "x5u": "https://evil.example",
-        "x5c": tokens.x5c(stranger.certificate()),
+        "x5c": tokens.x5c_list(stranger.certificate()),
         "jwk": stranger.jwk(),
     }
     assert maa_refusals(replace(token, signer=stranger, header=header)) == {
@@ -236,7 +236,7 @@ def test_what_is_claimed_here_is_claimed_by_the_real_service(vectors, token):
 
 @given(st.dictionaries(st.sampled_from(["x-ms-runtime", "x-ms-isolation-tee", "exp"]), st.none()))
 def test_whatever_is_claimed_is_judged(claims):
-    data = compact({"alg": "none"}, claims, tokens.unsigned).encode()
+    data = compact_token({"alg": "none"}, claims, tokens.no_signature).encode()
     keys = b'{"keys":[{"kid":"a"}]}'
     outcome = maa.verify(data, keys, AT, Checks(), issuers=(), nonce=NONCE, vm_id="x")
     assert isinstance(outcome, Unverified)

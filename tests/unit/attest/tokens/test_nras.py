@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from ccgpu.attest.check import Checks, Malformed, Unverified, Verified
 from ccgpu.attest.tokens import jws, nras
 from ccgpu.fakeguest.evidence import tokens
-from ccgpu.fakeguest.evidence.tokens import ABSENT, UEID, NrasAnswer, compact
+from ccgpu.fakeguest.evidence.tokens import ABSENT, UEID, NrasResponse, compact_token
 from unit.attest.tokens.conftest import AT, NONCE
 
 OTHER_UEID = "1" * 47
@@ -94,7 +94,7 @@ def test_what_the_service_says_comes_out(answer, nras_key):
     assert _verified(answer, nras_key).value.warnings == ()
 
 
-def _verified(answer: NrasAnswer, key: tokens.Signer):
+def _verified(answer: NrasResponse, key: tokens.TokenSigner):
     jwks = tokens.key_set(key.jwk())
     issuers = (tokens.NRAS_ISSUER,)
     return nras.verify(answer.signed(), jwks, AT, Checks(), nonce=NONCE, issuers=issuers, gpus=1)
@@ -185,14 +185,14 @@ def test_an_empty_list_of_mismatches_is_none(answer, nras_refusals, records):
 @pytest.mark.parametrize("claim", CHAINS)
 @pytest.mark.parametrize("value", ["expired", "invalid", "revoked", True, None, ABSENT])
 def test_every_chain_is_valid(answer, nras_refusals, claim, value):
-    chain = tokens.changed(tokens.CHAIN, {"x-nvidia-cert-status": value})
+    chain = tokens.with_changes(tokens.CHAIN_CLAIMS, {"x-nvidia-cert-status": value})
     assert nras_refusals(replace(answer, gpu={claim: chain})) == {CHAINS[claim][0]}
 
 
 @pytest.mark.parametrize("claim", CHAINS)
 @pytest.mark.parametrize("value", ["revoked", "unknown", True, None, ABSENT])
 def test_no_chain_is_revoked(answer, nras_refusals, claim, value):
-    chain = tokens.changed(tokens.CHAIN, {"x-nvidia-cert-ocsp-status": value})
+    chain = tokens.with_changes(tokens.CHAIN_CLAIMS, {"x-nvidia-cert-ocsp-status": value})
     assert nras_refusals(replace(answer, gpu={claim: chain})) == {CHAINS[claim][1]}
 
 
@@ -253,14 +253,14 @@ def test_the_nonce_is_the_callers(answer, nras_refusals):
     assert not nras_refusals(replace(answer, overall=loud, gpu=loud))
 
 
-def _submods(answer: NrasAnswer, value: object) -> NrasAnswer:
+def _submods(answer: NrasResponse, value: object) -> NrasResponse:
     return replace(answer, overall={"submods": value})
 
 
 @pytest.mark.parametrize("name", ["SHA-256", "SHA256"])
 def test_both_spellings_of_the_digest_are_known(answer, nras_refusals, name):
     token = answer.gpu_tokens()["GPU-0"]
-    named = {"GPU-0": tokens.digest_of(token, name)}
+    named = {"GPU-0": tokens.token_digest(token, name)}
     # ECDSA signs another time with another number: the named token has to come along
     assert not nras_refusals(replace(_submods(answer, named), tokens={"GPU-0": token}))
 
@@ -268,7 +268,7 @@ def test_both_spellings_of_the_digest_are_known(answer, nras_refusals, name):
 @pytest.mark.parametrize("name", ["SHA-1", "MD5", "sha-256", ""])
 def test_no_other_digest_is_taken(answer, nras_refusals, name):
     token = answer.gpu_tokens()["GPU-0"]
-    said = _submods(answer, {"GPU-0": tokens.digest_of(token, name)})
+    said = _submods(answer, {"GPU-0": tokens.token_digest(token, name)})
     assert nras_refusals(replace(said, tokens={"GPU-0": token})) == {"nras.submods.algorithm"}
 
 
@@ -303,7 +303,7 @@ def test_a_token_of_another_answer_is_not_the_one_that_is_named(answer, nras_ref
 def test_swapped_tokens_are_not_the_ones_that_are_named(answer, nras_refusals):
     two = replace(answer, ueids=(UEID, OTHER_UEID))
     first, second = json.loads(two.signed())
-    swapped = tokens.detached(first[1], {"GPU-0": second["GPU-1"], "GPU-1": second["GPU-0"]})
+    swapped = tokens.detached_eat(first[1], {"GPU-0": second["GPU-1"], "GPU-1": second["GPU-0"]})
     assert nras_refusals(swapped, gpus=2) == {"nras.submods.digest"}
 
 
@@ -365,11 +365,11 @@ def test_an_unsigned_answer_is_refused(answer, nras_key, nras_refusals):
     for where in ("overall", "GPU-0"):
         token = first[1] if where == "overall" else second[where]
         claims = jws.parse(token.encode(), "it").claims
-        bare = compact({"alg": "none", "kid": nras_key.kid}, claims, tokens.unsigned)
+        bare = compact_token({"alg": "none", "kid": nras_key.kid}, claims, tokens.no_signature)
         if where == "overall":
-            forged, expected = tokens.detached(bare, second), {"token.alg.none"}
+            forged, expected = tokens.detached_eat(bare, second), {"token.alg.none"}
         else:
-            forged = tokens.detached(first[1], {"GPU-0": bare})
+            forged = tokens.detached_eat(first[1], {"GPU-0": bare})
             expected = {"token.alg.none", "nras.submods.digest"}
         assert nras_refusals(forged) == expected
 
@@ -414,7 +414,7 @@ def test_what_is_no_answer_is_malformed(nras_refusals, data, reason):
 def test_sixteen_gpus_are_the_most(nras_refusals):
     for count, malformed in ((16, False), (17, True)):
         each = {f"GPU-{index}": "e30.e30." for index in range(count)}
-        reasons = nras_refusals(tokens.detached("e30.e30.", each), gpus=count)
+        reasons = nras_refusals(tokens.detached_eat("e30.e30.", each), gpus=count)
         assert (reasons == {"nras.form"}) == malformed
 
 
@@ -442,7 +442,7 @@ def test_any_bytes_are_an_answer_or_malformed(data):
 
 
 _SIGNER = tokens.nras_signer()
-_ANSWER = NrasAnswer(_SIGNER, NONCE).signed()
+_ANSWER = NrasResponse(_SIGNER, NONCE).signed()
 
 
 @given(st.integers(0, len(_ANSWER)), st.integers(0, 4), st.binary(max_size=4))
@@ -467,8 +467,10 @@ _JSON = st.recursive(
     st.dictionaries(st.sampled_from([*TRUE, *CHAINS, "ueid", "hwmodel", "eat_nonce"]), _JSON),
 )
 def test_whatever_is_claimed_is_judged(overall, gpu):
-    bare = [compact({"alg": "none"}, claims, tokens.unsigned) for claims in (overall, gpu)]
-    data = tokens.detached(bare[0], {"GPU-0": bare[1]})
+    bare = [
+        compact_token({"alg": "none"}, claims, tokens.no_signature) for claims in (overall, gpu)
+    ]
+    data = tokens.detached_eat(bare[0], {"GPU-0": bare[1]})
     outcome = nras.verify(
         data, b'{"keys":[{"kid":"a"}]}', AT, Checks(), nonce=NONCE, issuers=("x",), gpus=1
     )

@@ -15,17 +15,17 @@ from ccgpu.attest.vtpm import quote as quotes
 from ccgpu.attest.vtpm.boot import Boot
 from ccgpu.fakeguest.evidence.eventlog import (
     COMMAND_LINE,
-    Event,
-    Log,
-    application,
-    boot,
-    grub,
+    SimulatedEvent,
+    SimulatedEventLog,
+    application_event,
+    boot_events,
+    grub_event,
     pcr_values,
-    separator,
-    variable,
+    separator_event,
+    variable_event,
 )
-from ccgpu.fakeguest.evidence.quote import Quote
-from support.evidence_vtpm import failed, unverified, verified
+from ccgpu.fakeguest.evidence.quote import QuoteTemplate
+from support.evidence_vtpm import failed_checks, unverified_value, verified_value
 
 EFI = layout.EFI_GLOBAL_VARIABLE
 DATABASE = layout.IMAGE_SECURITY_DATABASE
@@ -36,34 +36,34 @@ def sha256(data: bytes) -> bytes:
 
 
 def judged(
-    told: Sequence[Event],
-    measured: Sequence[Event] | None = None,
+    told: Sequence[SimulatedEvent],
+    measured: Sequence[SimulatedEvent] | None = None,
     selected: Sequence[int] = range(24),
-    wrap=verified,
+    wrap=verified_value,
 ) -> tuple[Outcome[Boot], list[str]]:
     """A log that tells one boot, against PCRs that another one (or the same) led to."""
     values = pcr_values(told if measured is None else measured)
     pcrs = {index: values[index] for index in selected}
-    quote = quotes.parse(Quote(pcrs, b"nonce").raw)
+    quote = quotes.parse(QuoteTemplate(pcrs, b"nonce").raw)
     checks = Checks()
-    outcome = boots.verify(eventlog.parse(Log(told).raw), wrap(quote), pcrs, checks)
-    return outcome, failed(checks)
+    outcome = boots.verify(eventlog.parse(SimulatedEventLog(told).raw), wrap(quote), pcrs, checks)
+    return outcome, failed_checks(checks)
 
 
-def facts(*events: Event) -> Boot:
+def facts(*events: SimulatedEvent) -> Boot:
     """What is concluded from a log that is told as it was measured."""
-    log = eventlog.parse(Log(events).raw)
+    log = eventlog.parse(SimulatedEventLog(events).raw)
     return boots.boot_facts(log, frozenset(range(24)), frozenset())
 
 
-def firmware(*own: Event, rest: Sequence[Event] = ()) -> list[Event]:
+def firmware(*own: SimulatedEvent, rest: Sequence[SimulatedEvent] = ()) -> list[SimulatedEvent]:
     """A boot with another part of PCR 7."""
-    others = [event for event in boot() if event.pcr != 7]
-    return [*others, *own, separator(7), *rest]
+    others = [event for event in boot_events() if event.pcr != 7]
+    return [*others, *own, separator_event(7), *rest]
 
 
 def test_a_boot_that_replays_is_told_in_facts():
-    outcome, reasons = judged(boot())
+    outcome, reasons = judged(boot_events())
     assert reasons == []
     assert isinstance(outcome, Verified)
     assert outcome.value == Boot(
@@ -80,7 +80,7 @@ def test_a_boot_that_replays_is_told_in_facts():
             (name, event.sha256)
             for name, event in zip(
                 ("db", "Shim"),
-                [each for each in boot() if each.type == layout.EV_EFI_VARIABLE_AUTHORITY],
+                [each for each in boot_events() if each.type == layout.EV_EFI_VARIABLE_AUTHORITY],
                 strict=True,
             )
         ),
@@ -93,10 +93,12 @@ def test_a_boot_that_replays_is_told_in_facts():
 
 def test_every_check_is_told():
     checks = Checks()
-    log = checks.parse(boots.EVENT_LOG, eventlog.parse, Log(boot()).raw, "an event log")
+    log = checks.parse(
+        boots.EVENT_LOG, eventlog.parse, SimulatedEventLog(boot_events()).raw, "an event log"
+    )
     assert log is not None
-    values = pcr_values(boot())
-    boots.verify(log, verified(quotes.parse(Quote(values, b"n").raw)), values, checks)
+    values = pcr_values(boot_events())
+    boots.verify(log, verified_value(quotes.parse(QuoteTemplate(values, b"n").raw)), values, checks)
     assert [check.id for check in checks.made] == [
         "vtpm.eventlog",
         "vtpm.eventlog.unquoted",
@@ -107,32 +109,36 @@ def test_every_check_is_told():
 
 
 def test_facts_are_worth_what_the_quote_is():
-    outcome, reasons = judged(boot(), wrap=unverified)
+    outcome, reasons = judged(boot_events(), wrap=unverified_value)
     assert isinstance(outcome, Unverified)
     assert reasons == []
 
 
 def test_a_boot_without_secure_boot_is_told_so():
-    outcome, reasons = judged(boot(secure_boot=False))
+    outcome, reasons = judged(boot_events(secure_boot=False))
     assert (reasons, outcome.value.secure_boot) == ([], False)
 
 
 @pytest.mark.parametrize("pcr", range(8))
 def test_a_log_that_leads_elsewhere_is_refused_and_says_which_pcr(pcr):
-    extra = Event(pcr, 0x0D, b"not told")
+    extra = SimulatedEvent(pcr, 0x0D, b"not told")
     checks = Checks()
-    values = pcr_values([*boot(), extra])
-    quote = verified(quotes.parse(Quote(values, b"nonce").raw))
-    outcome = boots.verify(eventlog.parse(Log(boot()).raw), quote, values, checks)
+    values = pcr_values([*boot_events(), extra])
+    quote = verified_value(quotes.parse(QuoteTemplate(values, b"nonce").raw))
+    outcome = boots.verify(
+        eventlog.parse(SimulatedEventLog(boot_events()).raw), quote, values, checks
+    )
     assert isinstance(outcome, Unverified)
-    assert failed(checks) == ["vtpm.eventlog.replay"]
+    assert failed_checks(checks) == ["vtpm.eventlog.replay"]
     (check,) = [check for check in checks.made if not check.ok]
     assert check.expected.startswith(f"PCR {pcr}: ")
     assert pcr in outcome.value.open
 
 
 def test_nothing_is_concluded_from_a_pcr_that_does_not_replay():
-    outcome, _ = judged(boot(), boot(secure_boot=False, kernel=b"other", command_line="other"))
+    outcome, _ = judged(
+        boot_events(), boot_events(secure_boot=False, kernel=b"other", command_line="other")
+    )
     assert outcome.value == Boot(
         replayed=frozenset(range(24)) - {4, 7, 8, 9}, open=frozenset({4, 7, 8, 9})
     )
@@ -140,7 +146,7 @@ def test_nothing_is_concluded_from_a_pcr_that_does_not_replay():
 
 @pytest.mark.parametrize("pcr", [8, 9, 11, 12, 15])
 def test_what_the_system_extends_later_is_open_and_no_fault(pcr):
-    outcome, reasons = judged(boot(), [*boot(), Event(pcr, 0x0D, b"later")])
+    outcome, reasons = judged(boot_events(), [*boot_events(), SimulatedEvent(pcr, 0x0D, b"later")])
     assert reasons == []
     assert isinstance(outcome, Verified)
     assert outcome.value.open == {pcr}
@@ -148,7 +154,7 @@ def test_what_the_system_extends_later_is_open_and_no_fault(pcr):
 
 
 def test_the_firmwares_pcrs_are_enough():
-    outcome, reasons = judged(boot(), selected=range(8))
+    outcome, reasons = judged(boot_events(), selected=range(8))
     assert reasons == []
     assert isinstance(outcome, Verified)
     assert (outcome.value.secure_boot, outcome.value.command_lines) == (True, ())
@@ -156,14 +162,14 @@ def test_the_firmwares_pcrs_are_enough():
 
 @pytest.mark.parametrize("pcr", range(8))
 def test_the_firmwares_pcrs_have_to_be_quoted(pcr):
-    outcome, reasons = judged(boot(), selected=sorted(set(range(24)) - {pcr}))
+    outcome, reasons = judged(boot_events(), selected=sorted(set(range(24)) - {pcr}))
     assert isinstance(outcome, Unverified)
     assert reasons == ["vtpm.eventlog.unquoted"]
 
 
 def test_a_log_that_tells_other_content_than_was_measured_is_refused():
-    off = variable("SecureBoot", b"\0", EFI)
-    lie = replace(variable("SecureBoot", b"\1", EFI), digest=off.sha256)
+    off = variable_event("SecureBoot", b"\0", EFI)
+    lie = replace(variable_event("SecureBoot", b"\1", EFI), digest=off.sha256)
     outcome, reasons = judged(firmware(lie))
     assert isinstance(outcome, Unverified)
     assert reasons == ["vtpm.eventlog.injected"]
@@ -171,28 +177,28 @@ def test_a_log_that_tells_other_content_than_was_measured_is_refused():
 
 
 def test_a_type_is_not_measured_and_hides_nothing():
-    off = variable("SecureBoot", b"\0", EFI)
-    on = variable("SecureBoot", b"\1", EFI)
+    off = variable_event("SecureBoot", b"\0", EFI)
+    on = variable_event("SecureBoot", b"\1", EFI)
     hidden = replace(off, type=layout.EV_IPL, data=b"nothing", digest=off.sha256)
-    moved = replace(separator(7), type=layout.EV_IPL)
-    told = [*firmware(hidden)[:-1], moved, on, separator(7)]
+    moved = replace(separator_event(7), type=layout.EV_IPL)
+    told = [*firmware(hidden)[:-1], moved, on, separator_event(7)]
     outcome, reasons = judged(told)
     assert isinstance(outcome, Unverified)
     assert reasons == ["vtpm.eventlog.injected"]
     assert outcome.value.secure_boot is None
-    mislabelled = firmware(replace(off, type=layout.EV_IPL), rest=[on, separator(7)])
+    mislabelled = firmware(replace(off, type=layout.EV_IPL), rest=[on, separator_event(7)])
     assert judged(mislabelled)[0].value.secure_boot is False
 
 
 def test_what_is_measured_after_the_separator_is_not_the_firmwares():
-    outcome, reasons = judged(firmware(rest=[variable("SecureBoot", b"\1", EFI)]))
+    outcome, reasons = judged(firmware(rest=[variable_event("SecureBoot", b"\1", EFI)]))
     assert reasons == []
     assert outcome.value.secure_boot is None
     assert [name for name, _ in outcome.value.authorities] == ["SecureBoot"]
 
 
 def test_a_part_that_the_firmware_never_closed_is_refused():
-    told = firmware(variable("SecureBoot", b"\1", EFI))[:-1]
+    told = firmware(variable_event("SecureBoot", b"\1", EFI))[:-1]
     outcome, reasons = judged(told)
     assert isinstance(outcome, Unverified)
     assert reasons == ["vtpm.eventlog.separator"]
@@ -201,27 +207,27 @@ def test_a_part_that_the_firmware_never_closed_is_refused():
 
 
 def test_either_separator_closes_it():
-    told = firmware(variable("SecureBoot", b"\1", EFI))[:-1]
-    outcome, reasons = judged([*told, replace(separator(7), data=b"\xff" * 4)])
+    told = firmware(variable_event("SecureBoot", b"\1", EFI))[:-1]
+    outcome, reasons = judged([*told, replace(separator_event(7), data=b"\xff" * 4)])
     assert (reasons, outcome.value.secure_boot) == ([], True)
 
 
-ON = variable("SecureBoot", b"\1", EFI)
+ON = variable_event("SecureBoot", b"\1", EFI)
 
 
 @pytest.mark.parametrize(
     ("own", "answer"),
     [
         ([ON], True),
-        ([variable("SecureBoot", b"\0", EFI)], False),
-        ([variable("SecureBoot", b"", EFI)], False),
+        ([variable_event("SecureBoot", b"\0", EFI)], False),
+        ([variable_event("SecureBoot", b"", EFI)], False),
         ([], None),
         ([ON, ON], None),
-        ([ON, variable("SecureBoot", b"\0", EFI)], None),
-        ([variable("SecureBoot", b"\2", EFI)], None),
-        ([variable("SecureBoot", b"\1\0", EFI)], None),
-        ([variable("SecureBoot", b"\1", DATABASE)], None),
-        ([variable("SetupMode", b"\1", EFI)], None),
+        ([ON, variable_event("SecureBoot", b"\0", EFI)], None),
+        ([variable_event("SecureBoot", b"\2", EFI)], None),
+        ([variable_event("SecureBoot", b"\1\0", EFI)], None),
+        ([variable_event("SecureBoot", b"\1", DATABASE)], None),
+        ([variable_event("SetupMode", b"\1", EFI)], None),
         ([replace(ON, data=ON.data + b"\0")], None),
         ([replace(ON, data=ON.data[:31])], None),
         ([replace(ON, data=ON.data[:16] + b"\xff" * 8 + ON.data[24:])], None),
@@ -229,22 +235,22 @@ ON = variable("SecureBoot", b"\1", EFI)
     ],
 )
 def test_secure_boot_is_said_once_and_clearly(own, answer):
-    assert facts(*own, separator(7)).secure_boot is answer
+    assert facts(*own, separator_event(7)).secure_boot is answer
 
 
 def test_a_database_is_the_first_of_its_name():
     told = [
-        variable("db", b"all of it", DATABASE),
-        variable("db", b"one entry", DATABASE, authority=True),
-        variable("PK", b"not the platform key", DATABASE),
-        separator(7),
+        variable_event("db", b"all of it", DATABASE),
+        variable_event("db", b"one entry", DATABASE, authority=True),
+        variable_event("PK", b"not the platform key", DATABASE),
+        separator_event(7),
     ]
     assert facts(*told).databases == {"db": sha256(b"all of it")}
 
 
 def test_authorities_that_are_only_told_have_no_name():
-    told = replace(variable("Shim", b"x", EFI, authority=True), digest=sha256(b"x"))
-    assert facts(separator(7), told).authorities == (("", sha256(b"x")),)
+    told = replace(variable_event("Shim", b"x", EFI, authority=True), digest=sha256(b"x"))
+    assert facts(separator_event(7), told).authorities == (("", sha256(b"x")),)
 
 
 @pytest.mark.parametrize(
@@ -260,14 +266,14 @@ def test_authorities_that_are_only_told_have_no_name():
 )
 def test_what_is_no_variable_has_no_name(data):
     told = replace(ON, data=data)
-    assert facts(separator(7), told).authorities == (("", sha256(data)),)
-    assert facts(separator(7), ON).authorities == (("SecureBoot", sha256(ON.data)),)
+    assert facts(separator_event(7), told).authorities == (("", sha256(data)),)
+    assert facts(separator_event(7), ON).authorities == (("SecureBoot", sha256(ON.data)),)
 
 
 def test_an_application_cannot_be_hidden_behind_another_type():
-    hidden = replace(application(b"evil"), type=layout.EV_IPL, data=b"evil")
-    returned = Event(4, 0x80000007, b"Returning from EFI Application from Boot Option")
-    found = facts(separator(4), application(b"shim"), hidden, returned)
+    hidden = replace(application_event(b"evil"), type=layout.EV_IPL, data=b"evil")
+    returned = SimulatedEvent(4, 0x80000007, b"Returning from EFI Application from Boot Option")
+    found = facts(separator_event(4), application_event(b"shim"), hidden, returned)
     assert found.applications == (sha256(b"shim"), sha256(b"evil"))
 
 
@@ -278,17 +284,17 @@ def utf16(text: str) -> bytes:
 @pytest.mark.parametrize(
     ("event", "lines"),
     [
-        (grub(8, "kernel_cmdline: ro quiet", b"ro quiet"), ("ro quiet",)),
-        (grub(8, "kernel_cmdline: ro quiet", b"rw"), ()),
-        (grub(8, "grub_cmd: ro quiet", b"ro quiet"), ()),
-        (grub(8, "kernel_cmdline: \N{SNOWMAN}", "\N{SNOWMAN}".encode()), ("\N{SNOWMAN}",)),
-        (Event(12, 0x0D, utf16("ro\0")), ("ro",)),
-        (Event(12, 0x0D, utf16("ro\0"), sha256(utf16("ro"))), ("ro",)),
-        (Event(12, 0x0D, utf16("ro"), sha256(utf16("ro\0"))), ("ro",)),
-        (Event(12, 0x0D, utf16("Credentials initrd\0"), sha256(b"cpio")), ()),
-        (separator(12), ()),
-        (Event(8, 0x0D, b"ro quiet"), ()),
-        (Event(12, 0x0D, b"odd"), ()),
+        (grub_event(8, "kernel_cmdline: ro quiet", b"ro quiet"), ("ro quiet",)),
+        (grub_event(8, "kernel_cmdline: ro quiet", b"rw"), ()),
+        (grub_event(8, "grub_cmd: ro quiet", b"ro quiet"), ()),
+        (grub_event(8, "kernel_cmdline: \N{SNOWMAN}", "\N{SNOWMAN}".encode()), ("\N{SNOWMAN}",)),
+        (SimulatedEvent(12, 0x0D, utf16("ro\0")), ("ro",)),
+        (SimulatedEvent(12, 0x0D, utf16("ro\0"), sha256(utf16("ro"))), ("ro",)),
+        (SimulatedEvent(12, 0x0D, utf16("ro"), sha256(utf16("ro\0"))), ("ro",)),
+        (SimulatedEvent(12, 0x0D, utf16("Credentials initrd\0"), sha256(b"cpio")), ()),
+        (separator_event(12), ()),
+        (SimulatedEvent(8, 0x0D, b"ro quiet"), ()),
+        (SimulatedEvent(12, 0x0D, b"odd"), ()),
     ],
 )
 def test_command_lines_are_told_where_they_were_measured(event, lines):
@@ -300,8 +306,8 @@ def test_sections_of_a_uki_are_told_by_name():
     for name, content in ((".linux", b"kernel"), (".initrd", b"initrd")):
         label = utf16(name + "\0")
         told += [
-            Event(11, 0x0D, label, sha256(name.encode() + b"\0")),
-            Event(11, 0x0D, label, sha256(content)),
+            SimulatedEvent(11, 0x0D, label, sha256(name.encode() + b"\0")),
+            SimulatedEvent(11, 0x0D, label, sha256(content)),
         ]
     assert facts(*told).sections == ((".linux", sha256(b"kernel")), (".initrd", sha256(b"initrd")))
     assert facts(*told[1:]).sections == ((".initrd", sha256(b"initrd")),)
@@ -310,7 +316,7 @@ def test_sections_of_a_uki_are_told_by_name():
 @given(
     st.lists(
         st.builds(
-            Event,
+            SimulatedEvent,
             st.sampled_from([4, 7, 8, 9, 11, 12]),
             st.just(0x0D),
             st.binary(max_size=40) | st.just(ON.data),

@@ -11,12 +11,19 @@ from hypothesis import strategies as st
 from ccgpu.attest.check import Malformed
 from ccgpu.attest.fields import table
 from ccgpu.attest.vtpm import eventlog, layout
-from ccgpu.fakeguest.evidence.eventlog import Event, Log, boot, locality, pcr_values, spec_id
+from ccgpu.fakeguest.evidence.eventlog import (
+    SimulatedEvent,
+    SimulatedEventLog,
+    boot_events,
+    locality_event,
+    pcr_values,
+    spec_id_event,
+)
 
 SHA256 = {layout.ALG_SHA256: 32}
 BOTH = {layout.ALG_SHA1: 20, layout.ALG_SHA256: 32}
-VALID = Log(boot())
-ONE = Event(4, 0x0D, b"grub")
+VALID = SimulatedEventLog(boot_events())
+ONE = SimulatedEvent(4, 0x0D, b"grub")
 
 
 def refusal(raw: bytes) -> str:
@@ -34,8 +41,8 @@ def test_the_tables_tile(fields, size):
 
 @pytest.mark.parametrize("algorithms", [SHA256, BOTH, layout.HASH_SIZES])
 def test_events_are_read_in_any_set_of_banks(algorithms):
-    log = eventlog.parse(Log(boot(), algorithms).raw)
-    measured = [event for event in boot() if event.type != layout.EV_NO_ACTION]
+    log = eventlog.parse(SimulatedEventLog(boot_events(), algorithms).raw)
+    measured = [event for event in boot_events() if event.type != layout.EV_NO_ACTION]
     assert [(e.pcr, e.type, e.digest, e.data) for e in log.events] == [
         (e.pcr, e.type, e.sha256, e.data) for e in measured
     ]
@@ -44,12 +51,12 @@ def test_events_are_read_in_any_set_of_banks(algorithms):
 
 def test_digests_may_stand_in_any_order():
     digests = [(layout.ALG_SHA256, b"\2" * 32), (layout.ALG_SHA1, b"\1" * 20)]
-    log = eventlog.parse(Log([replace(ONE, digests=digests)], BOTH).raw)
+    log = eventlog.parse(SimulatedEventLog([replace(ONE, digests=digests)], BOTH).raw)
     assert log.events[0].digest == b"\2" * 32
 
 
 def test_a_replay_extends_each_pcr_in_order():
-    log = eventlog.parse(Log([ONE, replace(ONE, data=b"kernel")]).raw)
+    log = eventlog.parse(SimulatedEventLog([ONE, replace(ONE, data=b"kernel")]).raw)
     first = hashlib.sha256(bytes(32) + hashlib.sha256(b"grub").digest()).digest()
     second = hashlib.sha256(first + hashlib.sha256(b"kernel").digest()).digest()
     ends = eventlog.replay(log)
@@ -60,72 +67,107 @@ def test_a_replay_extends_each_pcr_in_order():
 
 @pytest.mark.parametrize("value", [0, 3, 4])
 def test_pcr_0_begins_with_the_startup_locality(value):
-    log = eventlog.parse(Log([locality(value)]).raw)
+    log = eventlog.parse(SimulatedEventLog([locality_event(value)]).raw)
     assert eventlog.replay(log)[0] == bytes(31) + bytes([value])
 
 
 @given(st.lists(st.tuples(st.integers(0, 23), st.binary(max_size=9)), max_size=20))
 def test_a_replay_ends_where_the_simulated_tpm_does(measured):
-    events = [Event(pcr, 0x0D, data) for pcr, data in measured]
-    assert eventlog.replay(eventlog.parse(Log(events).raw)) == pcr_values(events)
+    events = [SimulatedEvent(pcr, 0x0D, data) for pcr, data in measured]
+    assert eventlog.replay(eventlog.parse(SimulatedEventLog(events).raw)) == pcr_values(events)
 
 
 def test_notes_are_not_measured():
-    notes = [Event(0xFFFFFFFF, layout.EV_NO_ACTION, b"TXT"), Event(0, layout.EV_NO_ACTION, b"")]
-    log = eventlog.parse(Log([*notes, ONE, *notes]).raw)
-    assert log == eventlog.parse(Log([ONE]).raw)
+    notes = [
+        SimulatedEvent(0xFFFFFFFF, layout.EV_NO_ACTION, b"TXT"),
+        SimulatedEvent(0, layout.EV_NO_ACTION, b""),
+    ]
+    log = eventlog.parse(SimulatedEventLog([*notes, ONE, *notes]).raw)
+    assert log == eventlog.parse(SimulatedEventLog([ONE]).raw)
 
 
 def test_a_log_may_be_as_large_as_the_limit():
-    overhead = len(Log([ONE]).raw) - len(ONE.data)
-    largest = Log([replace(ONE, data=bytes(1024 * 1024 - overhead))]).raw
+    overhead = len(SimulatedEventLog([ONE]).raw) - len(ONE.data)
+    largest = SimulatedEventLog([replace(ONE, data=bytes(1024 * 1024 - overhead))]).raw
     assert len(largest) == 1024 * 1024
     assert len(eventlog.parse(largest).events) == 1
 
 
 def test_a_log_may_be_empty():
-    assert eventlog.parse(Log([]).raw).events == ()
+    assert eventlog.parse(SimulatedEventLog([]).raw).events == ()
 
 
 NO_ACTION = layout.EV_NO_ACTION.to_bytes(4, "little")
-PCR0 = Event(0, 8, b"firmware")
+PCR0 = SimulatedEvent(0, 8, b"firmware")
 REFUSED = [
     (bytes(1024 * 1024 + 1), "vtpm.eventlog.size"),
-    (Log([replace(ONE, data=b"")] * 8192).raw, "vtpm.eventlog.size"),
+    (SimulatedEventLog([replace(ONE, data=b"")] * 8192).raw, "vtpm.eventlog.size"),
     (b"", "vtpm.eventlog.short"),
     (VALID.raw[:-1], "vtpm.eventlog.short"),
     (VALID.raw + b"\0", "vtpm.eventlog.short"),
     (VALID.raw + bytes(12), "vtpm.eventlog.digests"),
-    (Log([], first=b"\1" + bytes(3) + NO_ACTION + bytes(20)).raw, "vtpm.eventlog.header"),
-    (Log([], first=bytes(4) + b"\x08\0\0\0" + bytes(20)).raw, "vtpm.eventlog.header"),
-    (Log([], first=bytes(4) + NO_ACTION + b"\1" * 20).raw, "vtpm.eventlog.header"),
-    (Log([], header=spec_id(SHA256, major=1)).raw, "vtpm.eventlog.header"),
-    (Log([], header=b"Spec ID Event02\0" + spec_id(SHA256)[16:]).raw, "vtpm.eventlog.header"),
-    (Log([], header=spec_id(SHA256) + b"\0").raw, "vtpm.eventlog.header"),
-    (Log([], header=spec_id(SHA256)[:-1]).raw, "vtpm.eventlog.short"),
-    (Log([], header=spec_id(SHA256, b"vendor")[:-1]).raw, "vtpm.eventlog.short"),
-    (Log([], header=spec_id({})).raw, "vtpm.eventlog.algorithms"),
-    (Log([], header=spec_id({layout.ALG_SHA256: 20})).raw, "vtpm.eventlog.algorithms"),
-    (Log([], header=spec_id({**SHA256, 0x27: 32})).raw, "vtpm.eventlog.algorithms"),
     (
-        Log([], header=spec_id(SHA256)[:24] + b"\2\0\0\0" + b"\x0b\0\x20\0" * 2 + b"\0").raw,
+        SimulatedEventLog([], first=b"\1" + bytes(3) + NO_ACTION + bytes(20)).raw,
+        "vtpm.eventlog.header",
+    ),
+    (SimulatedEventLog([], first=bytes(4) + b"\x08\0\0\0" + bytes(20)).raw, "vtpm.eventlog.header"),
+    (SimulatedEventLog([], first=bytes(4) + NO_ACTION + b"\1" * 20).raw, "vtpm.eventlog.header"),
+    (SimulatedEventLog([], header=spec_id_event(SHA256, major=1)).raw, "vtpm.eventlog.header"),
+    (
+        SimulatedEventLog([], header=b"Spec ID Event02\0" + spec_id_event(SHA256)[16:]).raw,
+        "vtpm.eventlog.header",
+    ),
+    (SimulatedEventLog([], header=spec_id_event(SHA256) + b"\0").raw, "vtpm.eventlog.header"),
+    (SimulatedEventLog([], header=spec_id_event(SHA256)[:-1]).raw, "vtpm.eventlog.short"),
+    (
+        SimulatedEventLog([], header=spec_id_event(SHA256, b"vendor")[:-1]).raw,
+        "vtpm.eventlog.short",
+    ),
+    (SimulatedEventLog([], header=spec_id_event({})).raw, "vtpm.eventlog.algorithms"),
+    (
+        SimulatedEventLog([], header=spec_id_event({layout.ALG_SHA256: 20})).raw,
         "vtpm.eventlog.algorithms",
     ),
-    (Log([], header=spec_id(SHA256)[:24] + b"\xff" * 4).raw, "vtpm.eventlog.algorithms"),
-    (Log([], {layout.ALG_SHA1: 20}).raw, "vtpm.eventlog.sha256"),
-    (Log([replace(ONE, digests=[])]).raw, "vtpm.eventlog.digests"),
-    (Log([replace(ONE, digests=[(11, bytes(32))])], BOTH).raw, "vtpm.eventlog.digests"),
-    (Log([replace(ONE, digests=[(11, bytes(32))] * 2)], BOTH).raw, "vtpm.eventlog.digests"),
-    (Log([replace(ONE, digests=[(12, bytes(48))])]).raw, "vtpm.eventlog.digests"),
-    (Log([replace(ONE, pcr=24)]).raw, "vtpm.eventlog.pcr"),
-    (Log([replace(ONE, pcr=0xFFFFFFFF)]).raw, "vtpm.eventlog.pcr"),
-    (Log([locality(1)]).raw, "vtpm.eventlog.locality"),
-    (Log([replace(locality(3), pcr=1)]).raw, "vtpm.eventlog.locality"),
-    (Log([replace(locality(3), data=locality(3).data + b"\0")]).raw, "vtpm.eventlog.locality"),
-    (Log([replace(locality(3), data=locality(3).data[:-1])]).raw, "vtpm.eventlog.locality"),
-    (Log([locality(3), locality(3)]).raw, "vtpm.eventlog.locality"),
-    (Log([locality(0), locality(3)]).raw, "vtpm.eventlog.locality"),
-    (Log([PCR0, locality(3)]).raw, "vtpm.eventlog.locality"),
+    (
+        SimulatedEventLog([], header=spec_id_event({**SHA256, 0x27: 32})).raw,
+        "vtpm.eventlog.algorithms",
+    ),
+    (
+        SimulatedEventLog(
+            [], header=spec_id_event(SHA256)[:24] + b"\2\0\0\0" + b"\x0b\0\x20\0" * 2 + b"\0"
+        ).raw,
+        "vtpm.eventlog.algorithms",
+    ),
+    (
+        SimulatedEventLog([], header=spec_id_event(SHA256)[:24] + b"\xff" * 4).raw,
+        "vtpm.eventlog.algorithms",
+    ),
+    (SimulatedEventLog([], {layout.ALG_SHA1: 20}).raw, "vtpm.eventlog.sha256"),
+    (SimulatedEventLog([replace(ONE, digests=[])]).raw, "vtpm.eventlog.digests"),
+    (
+        SimulatedEventLog([replace(ONE, digests=[(11, bytes(32))])], BOTH).raw,
+        "vtpm.eventlog.digests",
+    ),
+    (
+        SimulatedEventLog([replace(ONE, digests=[(11, bytes(32))] * 2)], BOTH).raw,
+        "vtpm.eventlog.digests",
+    ),
+    (SimulatedEventLog([replace(ONE, digests=[(12, bytes(48))])]).raw, "vtpm.eventlog.digests"),
+    (SimulatedEventLog([replace(ONE, pcr=24)]).raw, "vtpm.eventlog.pcr"),
+    (SimulatedEventLog([replace(ONE, pcr=0xFFFFFFFF)]).raw, "vtpm.eventlog.pcr"),
+    (SimulatedEventLog([locality_event(1)]).raw, "vtpm.eventlog.locality"),
+    (SimulatedEventLog([replace(locality_event(3), pcr=1)]).raw, "vtpm.eventlog.locality"),
+    (
+        SimulatedEventLog([replace(locality_event(3), data=locality_event(3).data + b"\0")]).raw,
+        "vtpm.eventlog.locality",
+    ),
+    (
+        SimulatedEventLog([replace(locality_event(3), data=locality_event(3).data[:-1])]).raw,
+        "vtpm.eventlog.locality",
+    ),
+    (SimulatedEventLog([locality_event(3), locality_event(3)]).raw, "vtpm.eventlog.locality"),
+    (SimulatedEventLog([locality_event(0), locality_event(3)]).raw, "vtpm.eventlog.locality"),
+    (SimulatedEventLog([PCR0, locality_event(3)]).raw, "vtpm.eventlog.locality"),
 ]
 
 
@@ -135,7 +177,7 @@ def test_logs_that_are_not_as_they_should_be_are_refused(raw, id_):
 
 
 def test_the_locality_may_be_told_after_other_pcrs():
-    assert eventlog.parse(Log([ONE, locality(3)]).raw).startup_locality == 3
+    assert eventlog.parse(SimulatedEventLog([ONE, locality_event(3)]).raw).startup_locality == 3
 
 
 def test_a_log_of_the_old_form_is_refused_for_its_header():
@@ -143,7 +185,7 @@ def test_a_log_of_the_old_form_is_refused_for_its_header():
     assert refusal(old) == "vtpm.eventlog.header"
 
 
-@given(st.binary() | st.binary().map(lambda tail: Log([]).raw + tail))
+@given(st.binary() | st.binary().map(lambda tail: SimulatedEventLog([]).raw + tail))
 def test_any_bytes_are_a_log_or_malformed(data):
     with contextlib.suppress(Malformed):
         eventlog.replay(eventlog.parse(data))

@@ -12,10 +12,10 @@ from ccgpu.attest.check import Malformed
 from ccgpu.attest.fields import table
 from ccgpu.attest.vtpm import layout
 from ccgpu.attest.vtpm import quote as quotes
-from ccgpu.fakeguest.evidence.quote import Bank, Quote, bank, pcr_digest
+from ccgpu.fakeguest.evidence.quote import PcrSelection, QuoteTemplate, pcr_digest, sha256_selection
 
 PCRS = {index: bytes([index]) * 32 for index in range(24)}
-VALID = Quote(PCRS, b"n" * 32)
+VALID = QuoteTemplate(PCRS, b"n" * 32)
 
 
 def refusal(raw: bytes) -> str:
@@ -30,7 +30,7 @@ def test_the_clock_table_tiles():
 
 @pytest.mark.parametrize("selected", [range(24), range(8), [0], [23], [7, 8, 15, 16]])
 def test_every_field_is_read(selected):
-    made = Quote(
+    made = QuoteTemplate(
         {index: PCRS[index] for index in selected},
         b"nonce",
         clock=2**40,
@@ -54,7 +54,7 @@ def test_qualifying_data_may_be_empty_or_64_bytes(size):
     assert len(quotes.parse(replace(VALID, extra_data=bytes(size)).raw).extra_data) == size
 
 
-SHA256_BANK = bank(PCRS)
+SHA256_BANK = sha256_selection(PCRS)
 REFUSED = [
     (replace(VALID, magic=0xFF544346), "vtpm.quote.magic"),
     (replace(VALID, type=0x8017), "vtpm.quote.type"),  # TPM_ST_ATTEST_CERTIFY
@@ -68,12 +68,12 @@ REFUSED = [
     (replace(VALID, safe=2), "vtpm.quote.safe"),
     (replace(VALID, banks=()), "vtpm.selection.banks"),
     (replace(VALID, banks=(SHA256_BANK, SHA256_BANK)), "vtpm.selection.banks"),
-    (replace(VALID, banks=(SHA256_BANK, Bank(b"\1\0\0", 4))), "vtpm.selection.banks"),
-    (replace(VALID, banks=(Bank(b"\xff\xff\xff", 4),)), "vtpm.selection.bank"),
-    (replace(VALID, banks=(Bank(b"\xff\xff\xff", 0x0C),)), "vtpm.selection.bank"),
-    (replace(VALID, banks=(Bank(b"\xff\xff"),)), "vtpm.selection.size"),
-    (replace(VALID, banks=(Bank(b"\xff\xff\xff\0"),)), "vtpm.selection.size"),
-    (replace(VALID, banks=(Bank(b"\0\0\0"),)), "vtpm.selection.empty"),
+    (replace(VALID, banks=(SHA256_BANK, PcrSelection(b"\1\0\0", 4))), "vtpm.selection.banks"),
+    (replace(VALID, banks=(PcrSelection(b"\xff\xff\xff", 4),)), "vtpm.selection.bank"),
+    (replace(VALID, banks=(PcrSelection(b"\xff\xff\xff", 0x0C),)), "vtpm.selection.bank"),
+    (replace(VALID, banks=(PcrSelection(b"\xff\xff"),)), "vtpm.selection.size"),
+    (replace(VALID, banks=(PcrSelection(b"\xff\xff\xff\0"),)), "vtpm.selection.size"),
+    (replace(VALID, banks=(PcrSelection(b"\0\0\0"),)), "vtpm.selection.empty"),
     (replace(VALID, digest=b""), "vtpm.quote.digest-size"),
     (replace(VALID, digest=bytes(20)), "vtpm.quote.digest-size"),
     (replace(VALID, digest=bytes(48)), "vtpm.quote.digest-size"),

@@ -20,23 +20,29 @@ from ccgpu.attest.vtpm import quote as quotes
 from ccgpu.attest.vtpm import signature as signatures
 from ccgpu.attest.vtpm.verify import ExpectedQuote, verify
 from ccgpu.fakeguest.evidence import hcl
-from ccgpu.fakeguest.evidence.quote import Quote, bank, pcr_digest, sign, tpmt
-from support.evidence_vtpm import ak, failed, unverified, verified
+from ccgpu.fakeguest.evidence.quote import (
+    QuoteTemplate,
+    pcr_digest,
+    sha256_selection,
+    sign_quote,
+    tpmt_signature,
+)
+from support.evidence_vtpm import ak, failed_checks, unverified_value, verified_value
 
 NONCE = bytes(range(32))
 PCRS = {index: bytes([index + 1]) * 32 for index in range(24)}
 FIRMWARE = frozenset(range(8))
-CLAIMS = claims.parse(hcl.encoded(hcl.runtime_claims(ak().public_key())))
+CLAIMS = claims.parse(hcl.encode_claims(hcl.runtime_claims(ak().public_key())))
 
 
 @dataclass(frozen=True)
 class Case:
     """A good quote and all it is held against."""
 
-    quote: Quote
+    quote: QuoteTemplate
     needs: Outcome[RuntimeClaims] | None
     expected: ExpectedQuote
-    sign: Callable[[rsa.RSAPrivateKey, bytes], bytes] = sign
+    sign: Callable[[rsa.RSAPrivateKey, bytes], bytes] = sign_quote
     signer: str = "ours"
 
     def judge(self, checks: Checks | None = None) -> tuple[Outcome[quotes.Quote], list[str]]:
@@ -51,10 +57,12 @@ class Case:
             self.expected,
             checks,
         )
-        return outcome, failed(checks)
+        return outcome, failed_checks(checks)
 
 
-VALID = Case(Quote(PCRS, NONCE), verified(CLAIMS), ExpectedQuote(NONCE, PCRS, FIRMWARE))
+VALID = Case(
+    QuoteTemplate(PCRS, NONCE), verified_value(CLAIMS), ExpectedQuote(NONCE, PCRS, FIRMWARE)
+)
 
 
 def having(**changes: Any) -> Case:
@@ -81,7 +89,7 @@ def asked(nonce: bytes, carried: bytes) -> Case:
 
 GOOD = [
     VALID,
-    replace(VALID, sign=lambda key, message: tpmt(sign(key, message))),
+    replace(VALID, sign=lambda key, message: tpmt_signature(sign_quote(key, message))),
     asked(b"n" * 64, b"n" * 64),
     asked(b"n", b"n"),
     replace(
@@ -124,31 +132,34 @@ def test_every_check_is_told():
 
 
 def test_a_quote_is_worth_what_the_claims_are():
-    outcome, reasons = replace(VALID, needs=unverified(CLAIMS)).judge()
+    outcome, reasons = replace(VALID, needs=unverified_value(CLAIMS)).judge()
     assert isinstance(outcome, Unverified)
     assert reasons == []
 
 
 def _plus_modulus(key: rsa.RSAPrivateKey, message: bytes) -> bytes:
     """The same number modulo n, where 256 bytes hold it; else no signature either."""
-    number = int.from_bytes(sign(key, message), "big") + key.public_key().public_numbers().n
+    number = int.from_bytes(sign_quote(key, message), "big") + key.public_key().public_numbers().n
     return (number % 2**2048).to_bytes(256, "big")
 
 
 FIRST = {index: PCRS[index] for index in range(8)}
 SWAPPED = PCRS | {3: PCRS[4], 4: PCRS[3]}
-OTHER_AK = hcl.encoded(hcl.runtime_claims(ak("theirs").public_key()))
+OTHER_AK = hcl.encode_claims(hcl.runtime_claims(ak("theirs").public_key()))
 
 REFUSED = [
     # whose key
     (replace(VALID, needs=None), ["vtpm.ak.unvouched"]),
-    (replace(VALID, needs=verified(claims.parse(OTHER_AK))), ["vtpm.ak.other"]),
+    (replace(VALID, needs=verified_value(claims.parse(OTHER_AK))), ["vtpm.ak.other"]),
     # the signature
     (replace(VALID, signer="theirs"), ["vtpm.quote.signature"]),
-    (replace(VALID, sign=lambda k, m: sign(k, m + b"\0")), ["vtpm.quote.signature"]),
-    (replace(VALID, sign=lambda k, m: sign(k, m, SHA1())), ["vtpm.quote.signature"]),
-    (replace(VALID, sign=lambda k, m: sign(k, m, SHA384())), ["vtpm.quote.signature"]),
-    (replace(VALID, sign=lambda k, m: sign(k, m).rjust(384, b"\0")), ["vtpm.quote.signature"]),
+    (replace(VALID, sign=lambda k, m: sign_quote(k, m + b"\0")), ["vtpm.quote.signature"]),
+    (replace(VALID, sign=lambda k, m: sign_quote(k, m, SHA1())), ["vtpm.quote.signature"]),
+    (replace(VALID, sign=lambda k, m: sign_quote(k, m, SHA384())), ["vtpm.quote.signature"]),
+    (
+        replace(VALID, sign=lambda k, m: sign_quote(k, m).rjust(384, b"\0")),
+        ["vtpm.quote.signature"],
+    ),
     (replace(VALID, sign=lambda _, m: m[:1] * 256), ["vtpm.quote.signature"]),
     (replace(VALID, sign=_plus_modulus), ["vtpm.quote.signature"]),
     # the nonce
@@ -167,18 +178,18 @@ REFUSED = [
     (against(pcrs={}), ["vtpm.pcrs.selection"]),
     (against(pcrs=FIRST), ["vtpm.pcrs.selection"]),
     (having(pcrs=FIRST), ["vtpm.pcrs.selection"]),
-    (having(pcrs=FIRST, banks=(bank(range(8)),)), ["vtpm.pcrs.selection"]),
-    (having(banks=(bank(range(8)),)), ["vtpm.pcrs.selection"]),
+    (having(pcrs=FIRST, banks=(sha256_selection(range(8)),)), ["vtpm.pcrs.selection"]),
+    (having(banks=(sha256_selection(range(8)),)), ["vtpm.pcrs.selection"]),
     (
         replace(
-            having(pcrs=FIRST, banks=(bank({*range(7), 16}),)),
+            having(pcrs=FIRST, banks=(sha256_selection({*range(7), 16}),)),
             expected=replace(VALID.expected, pcrs=FIRST),
         ),
         ["vtpm.pcrs.required", "vtpm.pcrs.selection"],
     ),
     (
         replace(
-            having(pcrs=FIRST, banks=(bank({*range(7), 23}),)),
+            having(pcrs=FIRST, banks=(sha256_selection({*range(7), 23}),)),
             expected=replace(VALID.expected, pcrs=FIRST, required=frozenset()),
         ),
         ["vtpm.pcrs.selection"],
@@ -236,7 +247,7 @@ def _verdict(message: bytes, signature: bytes) -> bool:
 
 def test_every_flipped_bit_of_a_quote_and_of_its_signature_is_refused():
     message = VALID.quote.raw
-    signature = sign(ak(), message)
+    signature = sign_quote(ak(), message)
     assert _verdict(message, signature)
     assert not any(_verdict(flipped, signature) for flipped in _flips(message))
     assert not any(_verdict(message, flipped) for flipped in _flips(signature))
@@ -252,8 +263,8 @@ def test_real_quotes_are_signed_by_the_key_in_the_claims(vectors, case):
     nonce = bytes.fromhex((folder / "nonce.hex").read_text())
     checks = Checks()
     expected = ExpectedQuote(nonce, pcrs, frozenset(range(24)))
-    outcome = verify(quote, signature, found.ak, verified(found), expected, checks)
-    assert failed(checks) == []
+    outcome = verify(quote, signature, found.ak, verified_value(found), expected, checks)
+    assert failed_checks(checks) == []
     assert isinstance(outcome, Verified)
     forged = [
         bit
@@ -270,7 +281,7 @@ def _accepts(
         quote = quotes.parse(message)
     except Malformed:
         return False
-    outcome = verify(quote, signature, found.ak, verified(found), expected, Checks())
+    outcome = verify(quote, signature, found.ak, verified_value(found), expected, Checks())
     return isinstance(outcome, Verified)
 
 
@@ -284,7 +295,7 @@ def test_a_real_quote_of_a_vm_that_is_not_confidential_is_good_and_not_enough(ve
     nonce = bytes.fromhex((folder / "nonce.hex").read_text())
     checks = Checks()
     outcome = verify(quote, signature, key, None, ExpectedQuote(nonce, pcrs, FIRMWARE), checks)
-    assert failed(checks) == ["vtpm.ak.unvouched"]
+    assert failed_checks(checks) == ["vtpm.ak.unvouched"]
     assert isinstance(outcome, Unverified)
 
 
@@ -300,6 +311,6 @@ def test_a_real_quote_without_a_nonce_is_good_but_for_that(vectors):
     pcrs = {i: bytes.fromhex(each) for i, each in enumerate(evidence["tpm_quote"]["pcrs"])}
     checks = Checks()
     expected = ExpectedQuote(NONCE, pcrs, FIRMWARE)
-    outcome = verify(quote, signature, found.ak, verified(found), expected, checks)
-    assert failed(checks) == ["vtpm.nonce.absent"]
+    outcome = verify(quote, signature, found.ak, verified_value(found), expected, checks)
+    assert failed_checks(checks) == ["vtpm.nonce.absent"]
     assert isinstance(outcome, Unverified)

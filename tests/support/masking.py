@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable
 
-_DRAWN = (
+_RANDOM_TEXTS = (
     (re.compile(r"(?<=2\.5\.4\.5=)[0-9A-F]+"), "hex"),
     (re.compile(r"(?<=0x)[0-9a-f]{8,}"), "serial number"),
     (re.compile(r"[0-9a-f]{16,}"), "hex"),
@@ -14,13 +14,13 @@ _DRAWN = (
 )
 
 
-def without_drawn(text: str) -> str:
+def mask_random_text(text: str) -> str:
     """The text, with the kind and length of what is drawn in its place."""
-    for pattern, kind in _DRAWN:
-        text = pattern.sub(_named(kind), text)
+    for pattern, kind in _RANDOM_TEXTS:
+        text = pattern.sub(_placeholder(kind), text)
     return text
 
 
-def _named(kind: str) -> Callable[[re.Match[str]], str]:
+def _placeholder(kind: str) -> Callable[[re.Match[str]], str]:
     """Serial numbers begin with any number of zeros."""
     return lambda found: f"<{kind}>" if " " in kind else f"<{len(found[0])} {kind}>"

@@ -8,9 +8,9 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from ccgpu.fakearm import FAKE_SUBSCRIPTION, Answer, Request
+from ccgpu.fakearm import FAKE_SUBSCRIPTION, Request, Response
 from faults.sweep import scenarios
-from faults.sweep.judge import Witness, created
+from faults.sweep.invariants import InvariantChecker, creation_times
 from support.cloud import Machine
 
 _GROUP = f"/subscriptions/{FAKE_SUBSCRIPTION}/resourceGroups/ccgpu-demo"
@@ -20,21 +20,21 @@ _APIS = {"/Microsoft.Compute/": "2026-04-01", "/Microsoft.Network/": "2026-03-01
 
 
 @dataclass(frozen=True, slots=True)
-class Meddling:
+class Interference:
     """What somebody else does; `codes` and so on as of a `Kind`."""
 
     name: str
-    act: Callable[[Machine, Witness], None]
+    act: Callable[[Machine, InvariantChecker], None]
     # When there is something to do.
     possible: Callable[[Machine], bool]
     scenarios: Collection[str] = tuple(scenarios.SCENARIOS)
-    codes: frozenset[int] = frozenset()
-    passes: bool = False
-    like: str = ""
+    exit_codes: frozenset[int] = frozenset()
+    transient: bool = False
+    same_as: str = ""
 
 
 @contextmanager
-def _unseen(machine: Machine) -> Iterator[None]:
+def _suspend_faults(machine: Machine) -> Iterator[None]:
     """What others do meets no fault, and nobody takes it for ours."""
     arm = machine.arm
     met, arm.faults = arm.faults, []
@@ -45,93 +45,95 @@ def _unseen(machine: Machine) -> Iterator[None]:
         arm.faults, arm.on_commit = met, heard
 
 
-def _sent(machine: Machine, method: str, path: str, body: object = None) -> Answer:
+def _send(machine: Machine, method: str, path: str, body: object = None) -> Response:
     """What ARM answers somebody else."""
     api = next(api for part, api in _APIS.items() if part in path)
     headers = {"Authorization": "Bearer somebody"}
     said = b"" if body is None else json.dumps(body).encode()
     url = f"https://management.azure.com{path}?api-version={api}"
-    with _unseen(machine):
+    with _suspend_faults(machine):
         return machine.arm.send(Request(method, url, headers, said))
 
 
-def _at_rest(machine: Machine, path: str) -> bool:
-    answer = _sent(machine, "GET", path)
+def _is_settled(machine: Machine, path: str) -> bool:
+    answer = _send(machine, "GET", path)
     return answer.status == 200 and answer.body["properties"]["provisioningState"] == "Succeeded"
 
 
-def _created(machine: Machine, _: Witness) -> None:
+def _create_elsewhere(machine: Machine, _: InvariantChecker) -> None:
     """Another machine does the whole of the same create."""
-    with _unseen(machine):
+    with _suspend_faults(machine):
         Machine(machine.arm, machine.state.parent / "other").create(scenarios.SPEC)
 
 
-def _deleted(machine: Machine, _: Witness) -> None:
+def _delete_vm(machine: Machine, _: InvariantChecker) -> None:
     """Somebody deletes the VM in the portal."""
-    assert _sent(machine, "DELETE", _VM).status == 202
+    assert _send(machine, "DELETE", _VM).status == 202
     machine.arm.advance(600)
 
 
-def _tagged(machine: Machine, _: Witness) -> None:
+def _tag_vm(machine: Machine, _: InvariantChecker) -> None:
     """Somebody's policy adds a tag to the VM, which changes its ETag."""
-    tags = _sent(machine, "GET", _VM).body["tags"]
-    assert _sent(machine, "PATCH", _VM, {"tags": {**tags, "cost-center": "42"}}).status == 200
+    tags = _send(machine, "GET", _VM).body["tags"]
+    assert _send(machine, "PATCH", _VM, {"tags": {**tags, "cost-center": "42"}}).status == 200
 
 
-def _written(path: str) -> Callable[[Machine, Witness], None]:
+def _write_element(path: str) -> Callable[[Machine, InvariantChecker], None]:
     """Somebody writes a rule or a subnet of theirs into what is ours."""
 
-    def write(machine: Machine, witness: Witness) -> None:
+    def write(machine: Machine, checker: InvariantChecker) -> None:
         full = f"/subscriptions/{FAKE_SUBSCRIPTION}{path}"
-        assert _sent(machine, "PUT", full, scenarios.ADDED[path]).status == 201
+        assert _send(machine, "PUT", full, scenarios.ADDED_ELEMENTS[path]).status == 201
         machine.arm.advance(60)
-        witness.elements.add(path)
+        checker.foreign_elements.add(path)
 
     return write
 
 
-def _writable(path: str) -> Callable[[Machine], bool]:
+def _parent_is_settled(path: str) -> Callable[[Machine], bool]:
     """Whether what it belongs to is there, and at rest."""
     parent = f"/subscriptions/{FAKE_SUBSCRIPTION}{path.rsplit('/', 2)[0]}"
-    return lambda machine: _at_rest(machine, parent)
+    return lambda machine: _is_settled(machine, parent)
 
 
-def _taken(machine: Machine, witness: Witness) -> None:
+def _take_name(machine: Machine, checker: InvariantChecker) -> None:
     """Where one of ours has been deleted, somebody makes one of theirs of the same name."""
     body = {"location": "eastus2", "tags": {"owner": "somebody"}}
-    assert _sent(machine, "PUT", _NSG, body).status == 201
+    assert _send(machine, "PUT", _NSG, body).status == 201
     machine.arm.advance(60)
     id_ = _NSG.casefold()
-    witness.strangers[id_] = created(machine.arm)[id_]
+    checker.foreign_resources[id_] = creation_times(machine.arm)[id_]
 
 
-def _free(machine: Machine) -> bool:
+def _name_is_free(machine: Machine) -> bool:
     """Whether our security group has gone, and not yet its group."""
-    return _at_rest(machine, _GROUP) and _sent(machine, "GET", _NSG).status == 404
+    return _is_settled(machine, _GROUP) and _send(machine, "GET", _NSG).status == 404
 
 
-def _vm_there(machine: Machine) -> bool:
-    return _at_rest(machine, _VM)
+def _vm_is_settled(machine: Machine) -> bool:
+    return _is_settled(machine, _VM)
 
 
-OTHERS = {
+INTERFERENCES = {
     one.name: one
     for one in (
-        Meddling("other-machine", _created, lambda _: True, ("create",), passes=True),
-        Meddling("vm-deleted", _deleted, _vm_there, codes=frozenset({4})),
-        Meddling("vm-retagged", _tagged, _vm_there, passes=True),
+        Interference(
+            "other-machine", _create_elsewhere, lambda _: True, ("create",), transient=True
+        ),
+        Interference("vm-deleted", _delete_vm, _vm_is_settled, exit_codes=frozenset({4})),
+        Interference("vm-retagged", _tag_vm, _vm_is_settled, transient=True),
         *(
-            Meddling(
+            Interference(
                 name,
-                *(_written(path), _writable(path)),
+                *(_write_element(path), _parent_is_settled(path)),
                 *(("create", "delete", "update"),),
-                passes=True,
+                transient=True,
             )
             for name, path in (
                 ("rule-added", scenarios.RULE),
                 ("subnet-added", scenarios.SUBNET),
             )
         ),
-        Meddling("name-taken", _taken, _free, ("delete",), passes=True),
+        Interference("name-taken", _take_name, _name_is_free, ("delete",), transient=True),
     )
 }

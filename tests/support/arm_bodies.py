@@ -7,7 +7,7 @@ from ccgpu.domain.catalog import Kind
 from ccgpu.domain.resource import Body, Resource, ResourceId, key
 
 
-def answers(
+def get_bodies(
     resources: Mapping[ResourceId, Resource], *, deallocated: bool = False
 ) -> dict[ResourceId, Body]:
     """The bodies by `key` of the id: of the resources, of the VM's disks and of its interface."""
@@ -17,11 +17,11 @@ def answers(
         body["properties"] = dict(body.get("properties") or {}) | {"provisioningState": "Succeeded"}
         found[key(id_)] = body
         if resource.kind is Kind.VM:
-            found |= _of_vm(resource, body, deallocated)
+            found |= _expand_vm(resource, body, deallocated)
     return found
 
 
-def _of_vm(vm: Resource, body: Body, deallocated: bool) -> dict[ResourceId, Body]:
+def _expand_vm(vm: Resource, body: Body, deallocated: bool) -> dict[ResourceId, Body]:
     """Change the VM's body into what its GET says; give the bodies of what hangs on it."""
     group = vm.id.split("/providers/")[0]
     [nic] = body["properties"]["networkProfile"]["networkInterfaceConfigurations"]
@@ -30,7 +30,7 @@ def _of_vm(vm: Resource, body: Body, deallocated: bool) -> dict[ResourceId, Body
         "networkInterfaces": [{"id": id_, "properties": {"primary": True}}]
     }
     storage = body["properties"]["storageProfile"]
-    found = {key(id_): _interface(nic, group)}
+    found = {key(id_): _interface_body(nic, group)}
     for disk in (storage["osDisk"], *storage["dataDisks"]):
         managed = disk["managedDisk"]
         managed["id"] = f"{group}/providers/Microsoft.Compute/disks/{disk['name']}"
@@ -44,7 +44,7 @@ def _of_vm(vm: Resource, body: Body, deallocated: bool) -> dict[ResourceId, Body
     return found
 
 
-def _interface(nic: Body, group: str) -> Body:
+def _interface_body(nic: Body, group: str) -> Body:
     addresses = []
     for one in nic["properties"]["ipConfigurations"]:
         asked = one["properties"]

@@ -1,0 +1,33 @@
+"""What users bring and the fake only reads: key vaults, image galleries, locks, assignments.
+
+They come into being by `seeding` alone; ARM's own PUT of them is not simulated.
+"""
+
+from functools import partial
+
+from ccgpu.fakearm import kinds
+from ccgpu.fakearm.call import IN_GROUP, ArmCall, Route, Routes
+from ccgpu.fakearm.resources import tracked
+from ccgpu.fakearm.wire import Body, Response
+from ccgpu.fakearm.world import StoredResource, World
+
+_COPIED = ("location", "tags", "sku", "identity")
+
+
+def store_imported(world: World, id_: str, kind: str, given: Body) -> None:
+    """Keep it as it was given."""
+    body: Body = {"id": id_, "name": id_.rsplit("/", 1)[1], "type": kind}
+    body |= {key: given[key] for key in _COPIED if given.get(key) is not None}
+    body["properties"] = {**(given.get("properties") or {}), "provisioningState": "Succeeded"}
+    old = world.find(id_)
+    world.save(StoredResource(id_, kind, body, old.created if old else world.at))
+
+
+def get_imported(kind: str, call: ArmCall) -> Response:
+    return Response(200, tracked.require(call, kind).body)
+
+
+ROUTES: Routes = {
+    ("GET", f"{IN_GROUP}{kind.lower()}/*"): Route(partial(get_imported, kind), api)
+    for kind, api in ((kinds.VAULT, kinds.VAULT_API), (kinds.GALLERY, kinds.GALLERY_API))
+}

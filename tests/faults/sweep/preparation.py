@@ -1,0 +1,53 @@
+"""What is there before a scenario: made once in each process, and copied for each trial."""
+
+import os
+import shutil
+from pathlib import Path
+
+from ccgpu.fakearm import FakeArm, Request
+from faults.sweep import scenarios
+from faults.sweep.invariants import creation_times
+from faults.sweep.local_faults import FaultyMachine
+from faults.sweep.scenarios import Scenario
+
+# By scenario and folder: the world and the state folder, and what in the world is somebody else's.
+_PREPARED: dict[tuple[str, Path], tuple[Path, dict[str, str]]] = {}
+
+
+def prepare(scenario: Scenario, folder: Path) -> tuple[FaultyMachine, dict[str, str]]:
+    """A machine of this trial alone, where what comes before the fault has been done."""
+    kept = (scenario.name, folder.parent)
+    if kept not in _PREPARED:
+        _PREPARED[kept] = _run_setup(
+            scenario, folder.parent / f"before-{scenario.name}-{os.getpid()}"
+        )
+    made, foreign_resources = _PREPARED[kept]
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(made, folder)
+    return FaultyMachine(FakeArm(folder / "world"), folder / "state"), dict(foreign_resources)
+
+
+def _run_setup(scenario: Scenario, folder: Path) -> tuple[Path, dict[str, str]]:
+    folder.mkdir(parents=True)
+    arm = FakeArm(folder / "world")
+    machine = FaultyMachine(arm, folder / "state")
+    scenarios.create_foreign_resources(machine)
+    foreign_resources = creation_times(arm)
+    if scenario.foreign_in_group:
+        settle_in = scenarios.create_in_our_group(machine)
+
+        def committed(request: Request, answer: object) -> None:
+            before = creation_times(arm)
+            settle_in(request, answer)
+            foreign_resources.update(
+                {k: v for k, v in creation_times(arm).items() if k not in before}
+            )
+
+        arm.on_commit = committed
+    for act in scenario.before:
+        act(machine)
+    if scenario.foreign_elements:
+        for path, body in scenarios.FOREIGN_ELEMENTS.items():
+            machine.put(path, "2026-03-01", body)
+    arm.close()
+    return folder, foreign_resources
