@@ -1,8 +1,8 @@
-"""The bodies that we put are what ARM's own resource types say a body may be.
+"""Our request bodies match ARM's own resource types.
 
-The types are those of Azure/bicep-types-az, from the folder of vectors. Virtual machines are
-compared in the version that we send. Network types there are of 2025-07-01, and we send a later
-version: a field that is in both has not changed, one that is new would show as unknown.
+The types are those of Azure/bicep-types-az, from the folder of vectors. VM bodies are compared in
+the API version that we send. Its network types are of 2025-07-01 and we send a later version: a
+field in both has not changed, a new one would be reported as unknown.
 """
 
 import copy
@@ -56,22 +56,22 @@ def _all_problems(vectors: Path, spec: VmSpec) -> list[str]:
 
 
 @pytest.mark.parametrize("name", _TEMPLATES)
-def test_the_bodies_of_a_shipped_spec_are_of_arms_types(name, vectors):
+def test_bodies_of_shipped_specs_match_arm_types(name, vectors):
     assert _all_problems(vectors, _from_template(name)) == []
 
 
 @pytest.mark.parametrize("changes", VARIANTS.values(), ids=VARIANTS)
-def test_the_bodies_of_every_other_spec_are_of_arms_types(changes, vectors):
+def test_bodies_of_other_specs_match_arm_types(changes, vectors):
     assert _all_problems(vectors, make_spec(**changes)) == []
 
 
-def test_only_a_group_goes_unchecked_and_it_is_a_place_and_tags():
+def test_only_the_group_body_is_unchecked():
     made = [one for changes in VARIANTS.values() for one in _resources(make_spec(**changes))]
     assert {one.kind.partition("/")[0] for one in made if one.kind not in _UNTYPED} == {*_FILES}
     assert all({*one.body} == {"location", "tags"} for one in made if one.kind in _UNTYPED)
 
 
-def test_the_types_of_a_vm_are_of_the_version_that_we_send(vectors):
+def test_vm_types_have_the_sent_api_version(vectors):
     vm = next(one for one in _resources(make_spec()) if one.kind is Kind.VM)
     types = _types(vectors / "arm" / "types" / _FILES["Microsoft.Compute"]).types
     named = {one["name"] for one in types if one["$type"] == "ResourceType"}
@@ -110,7 +110,7 @@ def _spoilt(body: Body, path: str, value: object) -> Body:
 
 
 @pytest.mark.parametrize(("path", "value", "told"), _SPOILT.values(), ids=_SPOILT)
-def test_the_check_sees_a_spoilt_body(path, value, told, vectors):
+def test_check_finds_a_broken_body(path, value, told, vectors):
     vm = next(one for one in _resources(make_spec()) if one.kind is Kind.VM)
     body = _spoilt(vm.body, path, value)
     (problem,) = _problems(vectors, Kind.VM, body)
@@ -182,10 +182,10 @@ def test_the_check_knows_each_rule(change, problems):
     assert ResourceTypes(_OWN).problems("Some/things", _GOOD | change) == problems
 
 
-def test_the_check_misses_what_is_required_but_what_the_url_and_azure_say():
+def test_check_reports_missing_required_properties():
     assert ResourceTypes(_OWN).problems("Some/things", {}) == ["location: is missing"]
 
 
-def test_the_check_knows_no_other_resource():
+def test_check_refuses_unknown_resources():
     with pytest.raises(LookupError, match="no resource type Some/other"):
         ResourceTypes(_OWN).problems("Some/other", {})

@@ -1,7 +1,7 @@
-"""Recorded traffic of real Azure, played again: same requests, and answers of the same shape.
+"""Recorded traffic of real Azure, replayed: same requests, responses of the same form.
 
-The recordings are not in the repository. What is changed in them is said here: ids and API
-versions always; sizes and images that the fake does not have become ones that it has.
+The recordings are not in the repository. Two things in them are changed: ids and API versions, and
+sizes and images that the fake lacks.
 """
 
 import json
@@ -42,7 +42,7 @@ NEWER = {"etag"}
 
 
 class Replay:
-    """Sends what was recorded at the times it was sent, and keeps the operations' addresses."""
+    """Sends the recorded requests at their recorded times, and keeps the operations' URLs."""
 
     def __init__(self, calls: list[Any]) -> None:
         self.calls = calls
@@ -113,7 +113,7 @@ def _body(request: Any) -> bytes:
 
 
 def paths(value: Any, at: str = "") -> set[str]:
-    """The paths of all keys; a list counts by its first element."""
+    """The paths of all keys. A list is represented by its first element."""
     if isinstance(value, list):
         return paths(value[0], f"{at}[]") if value else set()
     if not isinstance(value, dict):
@@ -124,7 +124,7 @@ def paths(value: Any, at: str = "") -> set[str]:
 
 
 def differences(call: Any, answer: Response) -> list[str]:
-    """In what the fake's answer is not shaped as the recorded one."""
+    """The differences in form between the fake's response and the recorded one."""
     found = []
     if answer.status != call["status"]:
         found.append(f"status {answer.status}, recorded {call['status']}: {answer.body}")
@@ -165,7 +165,7 @@ def play(replay: Replay, calls: list[Any]) -> list[str]:
     return found
 
 
-def test_the_life_of_a_vm_goes_as_it_was_recorded(vectors):
+def test_vm_life_cycle_matches_the_recording(vectors):
     calls = load_recording(vectors, "vm_lifecycle_real_ordered.json")
     extension = {
         _operation(_header(one, "Azure-AsyncOperation") or one["url"])
@@ -177,7 +177,7 @@ def test_the_life_of_a_vm_goes_as_it_was_recorded(vectors):
     assert play(Replay(calls), known) == []
 
 
-def test_a_confidential_vm_is_made_as_it_was_recorded(vectors):
+def test_confidential_create_matches_the_recording(vectors):
     calls = load_recording(vectors, "confidential_vm_put_azps_real.json")["interactions"]
     replay = Replay(calls)
     az, region = replay.az, "northeurope"
@@ -311,7 +311,7 @@ def template(message: str) -> str:
 
 
 @pytest.mark.parametrize("what", REAL)
-def test_refusals_are_the_theirsones(vectors, what):
+def test_refusals_match_recorded_ones(vectors, what):
     before, (method, path, body), wanted = REAL[what]
     az = Client(FakeArm())
     az.network()
@@ -385,7 +385,7 @@ QUOTED: dict[str, tuple[dict[str, Any], tuple[str, ...], Any, int, str, str]] = 
 
 
 @pytest.mark.parametrize("what", QUOTED)
-def test_refusals_are_the_quoted_ones(vectors, what):
+def test_refusals_match_quoted_ones(vectors, what):
     changes, setting, value, status, code, text = QUOTED[what]
     az = Client(FakeArm())
     az.network()
@@ -405,7 +405,7 @@ def test_refusals_are_the_quoted_ones(vectors, what):
 
 
 @pytest.mark.parametrize("code", ["OverconstrainedZonalAllocationRequest", "AllocationFailed"])
-def test_a_late_failure_is_told_on_a_poll_that_is_answered_200(vectors, code):
+def test_late_failure_is_a_poll_with_status_200(vectors, code):
     known = {
         error["code"]
         for one in load_recording(vectors, "errors_from_issues.json")

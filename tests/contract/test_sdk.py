@@ -1,7 +1,7 @@
-"""The pinned SDK above the simulated ARM: its clients, its paging, its errors, no waiting.
+"""The pinned SDK above the simulated ARM: clients, paging, errors, no waiting.
 
-The tool has clients and pollers of its own; here Microsoft's are used, so that the fake is
-understood by someone else's reading of the protocol.
+The tool has its own clients and pollers. These tests use Microsoft's, which are an independent
+reading of the protocol.
 """
 
 import base64
@@ -84,7 +84,7 @@ def sdk() -> Iterator[Sdk]:
     assert made.arm.slept == 0
 
 
-def test_a_vm_is_made_seen_and_deleted(sdk):
+def test_vm_is_created_read_and_deleted(sdk):
     sdk.network_ready()
     machines = sdk.compute.virtual_machines
     response = sdk.finish(
@@ -128,7 +128,7 @@ def test_a_vm_is_made_seen_and_deleted(sdk):
     assert sdk.arm.show()["billing"] == []
 
 
-def test_the_sdks_own_poller_works_and_never_waits_for_real():
+def test_sdk_poller_works_without_real_waiting():
     sdk = Sdk(FakeArm())
     sdk.network_ready()
     real_sleep = sdk.arm.clock.sleep
@@ -262,7 +262,7 @@ def test_headers_are_found_whatever_their_case(sdk):
     assert response.headers["AZURE-ASYNCOPERATION"] == response.headers["azure-asyncoperation"]
 
 
-def test_a_gap_reaches_the_test_through_the_whole_sdk(sdk):
+def test_gap_propagates_through_the_sdk(sdk):
     with pytest.raises(FakeGap):
         list(sdk.compute.virtual_machine_scale_sets.list_all())
 
@@ -276,14 +276,14 @@ def test_a_fault_may_be_raised_below_the_sdk(sdk):
         sdk.resources.resource_groups.get("g")
 
 
-def test_an_answer_need_not_be_json(sdk):
+def test_response_may_be_text(sdk):
     page = Response(503, "<html>busy</html>", {"Content-Type": "text/html"})
     sdk.arm.faults.append(lambda _: page)
     with pytest.raises(HttpResponseError, match="Service Unavailable"):
         sdk.resources.resource_groups.get("g")
 
 
-def test_sleeping_is_counted_and_does_not_last(sdk):
+def test_sdk_sleeps_are_counted_and_instant(sdk):
     FakeTransport(sdk.arm).sleep(3600)
     assert sdk.arm.slept == 1
     sdk.arm.slept = 0
@@ -296,7 +296,7 @@ def claims(credential: FakeCredential) -> Any:
     return json.loads(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)))
 
 
-def test_a_users_token_says_where_the_user_is_and_an_apps_does_not():
+def test_only_a_users_token_has_an_ip_address():
     user, app = claims(FakeCredential()), claims(FakeCredential(app=True))
     assert (user["idtyp"], user["ipaddr"]) == ("user", "203.0.113.7")
     assert (app["idtyp"], "ipaddr" in app) == ("app", False)
@@ -320,7 +320,7 @@ def test_no_token_is_logged_or_kept(caplog):
 
 
 def test_the_api_versions_of_the_fake_are_those_of_the_pinned_sdk(sdk):
-    """Every call above would have been a gap otherwise; these are the ones not called there."""
+    """Every call above would have been a gap otherwise; this test makes the remaining calls."""
     sdk.network_ready()
     disk = {"location": REGION, "properties": {"creationData": {"createOption": "Empty"}}}
     sdk.finish(sdk.compute.disks.begin_create_or_update, "g", "d", disk)

@@ -1,4 +1,4 @@
-"""A machine and a subscription for each test; a fault that never fired is a test that lied."""
+"""A machine and a subscription for each test. A fault that never happened fails the test."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +11,7 @@ from support.cloud import Machine
 
 @pytest.fixture(params=["tags", "no-tags"])
 def lists(request: pytest.FixtureRequest, machine: Machine) -> None:
-    """Lists that are filtered by a tag bring the tags, or only the ids."""
+    """Lists that are filtered by a tag include the tags, or only the ids."""
     machine.arm.settings.set("tagless_lists", value=request.param == "no-tags")
 
 

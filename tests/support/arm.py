@@ -1,6 +1,6 @@
-"""The simulated ARM as a plain HTTP client sees it, and bodies to send to it.
+"""A plain HTTP client for the simulated ARM, and request bodies.
 
-Nothing of the tool and nothing of the SDK is in between: what a test says here is the protocol.
+It uses neither the tool nor the SDK, so tests with it describe the protocol itself.
 """
 
 import ast
@@ -27,7 +27,7 @@ REGION = "eastus2"
 
 
 class Client:
-    """Sends requests with a token; `ok` insists on success."""
+    """Sends requests with a token. `ok` requires success."""
 
     def __init__(self, arm: FakeArm) -> None:
         self.arm = arm
@@ -54,7 +54,7 @@ class Client:
         return answer
 
     def refusal(self, method: str, path: str, body: Any = None, **more: Any) -> tuple[int, str]:
-        """Status and code of a refusal."""
+        """Status and code of an error."""
         answer = self.send(method, path, body, **more)
         assert answer.status >= 400, answer.body
         return answer.status, answer.body["error"]["code"]
@@ -66,11 +66,11 @@ class Client:
         return self.send("GET", path).status
 
     def get_url(self, url: str) -> Response:
-        """GET an address that the service gave out."""
+        """GET a URL that the service returned."""
         return self.arm.send(Request("GET", url, {"Authorization": "Bearer x"}))
 
     def complete(self, method: str, path: str, body: Any = None, **more: Any) -> Response:
-        """Write, let virtual time pass until it has ended, and insist that it went well."""
+        """Write, advance virtual time until the operation ends, and require success."""
         answer = self.ok(method, path, body, **more)
         address = answer.headers.get("Azure-AsyncOperation")
         if address:
@@ -78,7 +78,7 @@ class Client:
         return answer
 
     def wait_for_end(self, address: str) -> Any:
-        """What an operation says at its end."""
+        """The final response of an operation."""
         for _ in range(10):
             answer = self.get_url(address).body
             if answer["status"] != "InProgress":
@@ -92,7 +92,7 @@ class Client:
         return path
 
     def network(self, **changes: Any) -> str:
-        """A group, a security group and a network with one subnet; answers the subnet's id."""
+        """Create a group, an NSG and a network with one subnet. Returns the subnet's id."""
         self.group()
         self.complete(
             "PUT", resource_path("Microsoft.Network/networkSecurityGroups", "nsg"), nsg_body()
@@ -103,17 +103,17 @@ class Client:
         return subnet_path()
 
     def machine(self, name: str = "vm", **changes: Any) -> str:
-        """A VM that has been made; the network must be there."""
+        """Create a VM. The network must exist."""
         self.complete("PUT", vm_path(name), vm_body(name, **changes))
         return vm_path(name)
 
     def kinds(self) -> list[str]:
-        """What exists, without the providers' names, sorted."""
+        """The types of all resources without the provider, sorted."""
         return sorted(one["kind"].rsplit("/", 1)[1] for one in self.arm.show()["resources"])
 
 
 def api_of(path: str) -> str:
-    """The version that the pinned SDK sends for such a path."""
+    """The API version that the pinned SDK sends for this path."""
     kind = path.partition("/providers/")[2].split("/")
     if kind == [""]:
         return "2022-12-01" if path.count("/") == 2 else APIS["Microsoft.Resources"]
@@ -210,9 +210,9 @@ def inline_nic(option: str = "Delete", **changes: Any) -> dict[str, Any]:
 
 
 def vm_body(name: str = "vm", /, **changes: Any) -> dict[str, Any]:
-    """A confidential GPU VM with all that Azure wants; `changes` are dotted paths with `__`.
+    """A complete confidential GPU VM. `changes` are paths with `__` between the steps.
 
-    A change to `...` takes the key away.
+    A change to `...` removes the key.
     """
     key = {"path": "/home/azureuser/.ssh/authorized_keys", "keyData": public_keys.ed25519_line()}
     body: dict[str, Any] = {
@@ -275,7 +275,7 @@ SHORT_PATHS = {
 
 
 def set_path(body: dict[str, Any], path: list[str], value: Any) -> None:
-    """Put `value` at `path`, whose first step may be one of `SHORT`; `...` takes it away."""
+    """Set the value at `path`, whose first step may be one of `SHORT_PATHS`; `...` removes it."""
     *steps, last = [step for part in path for step in SHORT_PATHS.get(part, part).split("__")]
     node: Any = body
     for step in steps:
@@ -289,12 +289,12 @@ def set_path(body: dict[str, Any], path: list[str], value: Any) -> None:
 
 
 def load_recording(vectors: Path, name: str) -> Any:
-    """A recording of real traffic, from the folder that the repository does not hold."""
+    """Recorded traffic, from a folder outside the repository."""
     return json.loads((vectors / "arm" / "recorded" / name).read_text(encoding="utf-8"))
 
 
 def refusal_codes() -> set[str]:
-    """Every error code that the fake can answer, found in its source."""
+    """Every error code of the fake, found in its source."""
     found = set()
     for path in (ROOT / "src" / "ccgpu" / "fakearm").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -307,7 +307,7 @@ def refusal_codes() -> set[str]:
 
 
 def _code_of_call(call: ast.Call) -> list[str]:
-    """The code that a call of `Refused(status, code, …)` or of `error(code, …)` names."""
+    """The code in a call of `Refused(status, code, …)` or `error(code, …)`."""
     name = ast.unparse(call.func).rpartition(".")[2]
     place = {"Refused": 1, "error": 0, "invalid_tags": 0}.get(name)
     if place is None or len(call.args) <= place:

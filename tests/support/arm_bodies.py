@@ -1,4 +1,4 @@
-"""GET bodies as Azure answers for what was PUT: without what is write-only, with what it adds."""
+"""GET bodies after a PUT: without write-only values, with Azure's additions."""
 
 import copy
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from ccgpu.domain.resource import Body, Resource, ResourceId, key
 def get_bodies(
     resources: Mapping[ResourceId, Resource], *, deallocated: bool = False
 ) -> dict[ResourceId, Body]:
-    """The bodies by `key` of the id: of the resources, of the VM's disks and of its interface."""
+    """The bodies of the resources, the VM's disks and its interface, by `key` of the id."""
     found: dict[ResourceId, Body] = {}
     for id_, resource in resources.items():
         body = copy.deepcopy(dict(resource.body)) | {"id": id_}
@@ -22,7 +22,7 @@ def get_bodies(
 
 
 def _expand_vm(vm: Resource, body: Body, deallocated: bool) -> dict[ResourceId, Body]:
-    """Change the VM's body into what its GET says; give the bodies of what hangs on it."""
+    """Change the VM's body to its GET form. Returns the bodies of its dependents."""
     group = vm.id.split("/providers/")[0]
     [nic] = body["properties"]["networkProfile"]["networkInterfaceConfigurations"]
     id_ = f"{group}/providers/Microsoft.Network/networkInterfaces/{nic['name']}_1a2b"

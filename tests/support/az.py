@@ -1,4 +1,4 @@
-"""An `az` on PATH: a script that says what it is told to, and writes down how it was called."""
+"""A stand-in for `az` on PATH. It records its calls and prints what a test sets."""
 
 import json
 import shlex
@@ -9,7 +9,7 @@ AZ = "AzureCliCredential"
 
 
 class Az:
-    """One machine's `az`."""
+    """The `az` of one machine."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -18,20 +18,20 @@ class Az:
         self.fails("ERROR: Please run 'az login' to setup account.")
 
     def prints_token(self, token: str, *, seconds: int = 3600) -> None:
-        """Give this token."""
+        """Print this token."""
         ends = int(time.time()) + seconds  # noqa: TID251  # the SDK compares with its own clock
         self.prints(json.dumps({"accessToken": token, "expires_on": ends}))
 
     def prints(self, text: str) -> None:
-        """Print this and succeed."""
+        """Print this text and succeed."""
         self._write(f"printf '%s' {shlex.quote(text)}")
 
     def fails(self, stderr: str) -> None:
-        """Say this on stderr and fail."""
+        """Print this to stderr and fail."""
         self._write(f"printf '%s' {shlex.quote(stderr)} >&2; exit 1")
 
     def remove(self) -> None:
-        """Be not installed."""
+        """Uninstall it."""
         (self.folder / "az").unlink()
 
     def calls(self) -> list[list[str]]:

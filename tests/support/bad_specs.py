@@ -1,8 +1,8 @@
-"""Specs that must be refused before anything is sent: what, at which field, in which words.
+"""Invalid specs that are refused before any request: the field and the message of each.
 
-Each is a file, and perhaps `--set` arguments beside it. `field` is the dotted path of the one
-problem expected ("" for the file as a whole), `fragment` a part of its message, `line` its line
-in the file (None: it has none, or comes from the command line).
+Each is a file, some with `--set` arguments. `field` is the dotted path of the one expected problem
+("" for the whole file), `fragment` a part of its message, `line` its line in the file (None without
+one, or for the command line).
 """
 
 from dataclasses import dataclass

@@ -1,6 +1,6 @@
-"""`ccgpu` on a machine of its own, whose Azure is a simulated subscription in memory.
+"""`ccgpu` on its own machine, with a simulated subscription in memory.
 
-A `Shell` is one user's machine: commands share its subscription, its state folder and its home.
+The commands of one `Shell` share subscription, state folder and home.
 """
 
 import contextlib
@@ -24,7 +24,7 @@ from support.services import Services
 
 @dataclass(frozen=True)
 class CommandResult:
-    """What a command line has said, and its exit code."""
+    """The output and exit code of a command line."""
 
     line: str
     code: int
@@ -33,23 +33,23 @@ class CommandResult:
 
     @property
     def document(self) -> Any:
-        """The one JSON document on stdout."""
+        """The only JSON document on stdout."""
         return json.loads(self.out)
 
     @property
     def error(self) -> Any:
-        """The one error document on stderr, which holds nothing but JSON."""
+        """The only error document on stderr, which must be JSON throughout."""
         documents = [json.loads(line) for line in self.err.splitlines()]
         (found,) = [one for one in documents if one["schema"] == "ccgpu.error/1"]
         return found
 
     @property
     def events(self) -> list[Any]:
-        """The documents that were streamed on stderr."""
+        """The documents on stderr."""
         return [json.loads(line) for line in self.err.splitlines()]
 
     def __str__(self) -> str:
-        """All that a person would see."""
+        """Everything a user sees."""
         parts = [f"$ ccgpu {self.line}", f"[exit {self.code}]"]
         parts += [f"[stdout]\n{self.out.rstrip()}"] if self.out else []
         parts += [f"[stderr]\n{self.err.rstrip()}"] if self.err else []
@@ -80,7 +80,7 @@ class Shell:
         return self.folder / "home"
 
     def with_key(self) -> "Shell":
-        """A user who has an SSH key."""
+        """The same user with an SSH key."""
         (self.home / ".ssh").mkdir(parents=True)
         (self.home / ".ssh" / "id_ed25519.pub").write_text(f"{PUBLIC_KEY} me\n")
         return self
@@ -119,10 +119,10 @@ class Shell:
         return make_cloud(self.arm, self.state)
 
     def kinds(self) -> list[str]:
-        """The kinds of what exists, sorted, without the provider."""
+        """The types of all resources without the provider, sorted."""
         return sorted(one["kind"].rsplit("/", 1)[-1] for one in self.arm.show()["resources"])
 
     def writes(self) -> list[str]:
-        """The methods of all requests that may have changed something, in order."""
+        """The methods of all requests that may change something, in order."""
         methods = [one["method"] for one in self.arm.show()["requests"]]
         return [method for method in methods if method != "GET"]

@@ -1,6 +1,6 @@
-"""The real workflows above the real SDK, with the simulated subscription below it.
+"""The real workflows and the real SDK, above the simulated subscription.
 
-No network, no waiting: `slept` says whether anything waited behind the scheduler's back.
+There is no network and no waiting. `slept` counts waits outside the scheduler.
 """
 
 import json
@@ -38,7 +38,7 @@ DEPLOYMENT_KINDS = sorted(
 def make_cloud(
     arm: FakeArm, state: Path, credential: TokenCredential | None = None
 ) -> AzureContext:
-    """A cloud over `arm`, as one machine with the state folder `state` sees it."""
+    """The context over `arm` of a machine with this state folder."""
     signed_in, transport = credential or FakeCredential(arm), FakeTransport(arm)
     session = Session(FAKE_SUBSCRIPTION, ENVIRONMENTS["public"], signed_in, transport)
     adapter = Arm(session)
@@ -49,19 +49,19 @@ def make_cloud(
 
 
 def make_spec(**changes: Any) -> VmSpec:
-    """A valid spec; name only what the test is about."""
+    """A valid spec with changes."""
     base = {"name": "demo", "regions": ["eastus2"], "ssh_from": "203.0.113.7/32"}
     return VmSpec.model_validate(base | {"ssh_keys": [PUBLIC_KEY]} | changes)
 
 
 def create_options(**changes: Any) -> CreateOptions:
-    """The options of a create that has nothing special to it."""
+    """The options of an ordinary create."""
     return CreateOptions(default_keys=lambda: (PUBLIC_KEY,), **changes)
 
 
 @dataclass
 class Machine:
-    """One user's machine: a state folder, and a subscription that others may share."""
+    """One user's machine: a state folder, and a subscription that may be shared."""
 
     arm: FakeArm
     state: Path
@@ -69,7 +69,7 @@ class Machine:
 
     @property
     def cloud(self) -> AzureContext:
-        """A new one for each command, as each is a new process."""
+        """A new context for each command, as each is a new process."""
         return make_cloud(self.arm, self.state)
 
     def create(self, spec: VmSpec | None = None, **changes: Any) -> CreateOutcome:
@@ -82,7 +82,7 @@ class Machine:
         return deleting.delete(self.cloud, name, listen=self.events.append, **changes)
 
     def put(self, path: str, api_version: str, body: object) -> None:
-        """A resource that somebody else makes, ready at once."""
+        """Create a resource as another client, and wait until it is ready."""
         url = f"https://management.azure.com/subscriptions/{FAKE_SUBSCRIPTION}{path}"
         request = Request(
             "PUT",
@@ -95,17 +95,17 @@ class Machine:
         self.arm.advance(60)
 
     def get(self, path: str, api_version: str = "2026-04-01") -> Any:
-        """A resource as anybody reads it."""
+        """Read a resource as another client."""
         url = f"https://management.azure.com/subscriptions/{FAKE_SUBSCRIPTION}{path}"
         asked = f"{url}?api-version={api_version}"
         return self.arm.send(Request("GET", asked, {"Authorization": "Bearer somebody"})).body
 
     def kinds(self) -> list[str]:
-        """The kinds of what exists, sorted, without the provider."""
+        """The types of all resources without the provider, sorted."""
         return sorted(one["kind"].rsplit("/", 1)[-1] for one in self.arm.show()["resources"])
 
     def ids(self) -> set[str]:
-        """The ids of what exists."""
+        """The ids of all resources."""
         return {one["id"] for one in self.arm.show()["resources"]}
 
     def writes(self) -> list[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""Real file systems that are too small, for tests that may mount one."""
+"""Real file systems that are too small, for tests with the right to mount them."""
 
 import subprocess
 from pathlib import Path
@@ -16,12 +16,12 @@ def mount(kind: str, folder: Path, options: str) -> None:
 
 
 def unmount(folder: Path) -> None:
-    """Take it away, whoever still uses it."""
+    """Unmount it, even if it is in use."""
     subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
 def fill(folder: Path, *, but: int = 0) -> None:
-    """Fill the file system that `folder` is on, but for so many bytes."""
+    """Fill the file system of `folder`, except for `but` bytes."""
     ballast = folder / "ballast"
     with ballast.open("wb", buffering=0) as stream:
         try:

@@ -1,4 +1,4 @@
-"""Simulated evidence as other people's tools write it to disk."""
+"""Simulated evidence in the file formats of other tools."""
 
 import base64
 import json
@@ -13,7 +13,7 @@ from ccgpu.fakeguest.evidence.pki import pem
 
 
 def b64(data: bytes) -> str:
-    """Base64, as most tools write bytes."""
+    """Base64, the usual encoding of bytes."""
     return base64.b64encode(data).decode()
 
 
@@ -32,7 +32,7 @@ def nvattest(gpus: Sequence[GpuEvidence], nonce: bytes, **changes: Any) -> dict[
 
 
 def device_list(gpus: Sequence[GpuEvidence], *, as_hex: bool) -> dict[str, Any]:
-    """Trustee's evidence of NVIDIA's devices; older releases wrote the reports in hex."""
+    """Trustee's evidence of NVIDIA devices. Older releases encoded the reports in hex."""
     return {
         "device_evidence_list": [
             {
@@ -69,7 +69,7 @@ def trustee(cpu: CpuEvidence) -> dict[str, Any]:
 
 
 def attestation_rs_snp(report: bytes, vek: bytes | None, chain: bytes) -> dict[str, Any]:
-    """attestation-rs's envelope of a bare SNP report."""
+    """The envelope of attestation-rs around a bare SNP report."""
     ask, ark = x509.load_pem_x509_certificates(chain)
     certificates = {
         "vcek": b64(vek or b""),
@@ -81,7 +81,7 @@ def attestation_rs_snp(report: bytes, vek: bytes | None, chain: bytes) -> dict[s
 
 
 def thim(vek: bytes, chain: bytes) -> bytes:
-    """What Azure's certificate service answers inside a VM."""
+    """The response of Azure's certificate service inside a VM."""
     answer = {
         "vcekCert": pem(vek).decode(),
         "tcbm": "54170000000000a",

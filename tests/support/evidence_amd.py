@@ -1,4 +1,4 @@
-"""SNP evidence of a simulated machine: valid unless a test says otherwise, then judged."""
+"""SNP evidence of a simulated machine, and its verification. Valid unless a test changes it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -19,7 +19,7 @@ _RULE = Rule("test.root", "a root of the test", "the test")
 
 
 def pinned_roots(amd: AmdAuthorities, **changed: bytes) -> Mapping[str, AmdRoots]:
-    """The simulated authorities, pinned; some of them changed (`ark=`, `ask=`, `asvk=`: DER)."""
+    """The simulated authorities as trust anchors; `changed` replaces some of them (DER)."""
     ders = {"ark": amd.ark, "ask": amd.ask, "asvk": amd.asvk} | changed
     pinned = {
         role: certificates.anchor_of(certificates.load(der, _RULE)) for role, der in ders.items()
@@ -29,7 +29,7 @@ def pinned_roots(amd: AmdAuthorities, **changed: bytes) -> Mapping[str, AmdRoots
 
 @dataclass(frozen=True)
 class SnpResult:
-    """What came of it."""
+    """The outcome and its checks."""
 
     outcome: Outcome[SnpReport]
     checks: tuple[Check, ...]
@@ -37,7 +37,7 @@ class SnpResult:
 
 @dataclass(frozen=True)
 class SnpEvidence:
-    """One report, and all that is needed to judge it."""
+    """One report, and everything needed to verify it."""
 
     report: bytes
     vek: bytes
@@ -47,7 +47,7 @@ class SnpEvidence:
     at: datetime = AT
 
     def judge(self) -> SnpResult:
-        """All checks. `Malformed` if the report cannot be read."""
+        """Verify. Raises `Malformed` if the report cannot be parsed."""
         checks = Checks()
         outcome = verify(
             reports.parse(self.report),
@@ -61,7 +61,7 @@ class SnpEvidence:
         return SnpResult(outcome, tuple(checks.made))
 
     def refusals(self) -> set[str]:
-        """The reason codes; none if it is verified."""
+        """The reason codes; empty if it is verified."""
         try:
             judged = self.judge()
         except Malformed as malformed:
@@ -73,7 +73,7 @@ class SnpEvidence:
 
 @dataclass(frozen=True)
 class Machine:
-    """A processor and the authorities that vouch for it."""
+    """A processor and the authorities that certify it."""
 
     amd: AmdAuthorities
     chip: SimulatedChip = field(default_factory=SimulatedChip)
@@ -84,13 +84,13 @@ class Machine:
 
     @property
     def vcek(self) -> CertificateTemplate:
-        """The certificate of its key, not yet signed."""
+        """The certificate of its key, not signed yet."""
         return self.amd.vcek(self.chip)
 
     def evidence(
         self, report: snp.SnpReportTemplate | None = None, vek: CertificateTemplate | None = None
     ) -> SnpEvidence:
-        """What it shows: this report with this certificate, each signed by whom it should be."""
+        """Its evidence: this report and this certificate, each signed by the correct key."""
         return SnpEvidence(
             report=(report or self.report()).signed_by(self.chip.key),
             vek=(vek or self.vcek).signed_by(self.amd.ask_key),
@@ -101,7 +101,7 @@ class Machine:
 def replace_extension(
     certificate: CertificateTemplate, changed: X509Extension
 ) -> CertificateTemplate:
-    """The certificate with one extension in another form; in its place, or at the end."""
+    """The certificate with this extension in place of one with the same identifier."""
     rest = [each for each in certificate.extensions if each.oid != changed.oid]
     return replace(certificate, extensions=(*rest, changed))
 

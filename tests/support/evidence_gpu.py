@@ -1,4 +1,4 @@
-"""Reports and certificates of a simulated GPU: valid unless a test says otherwise, then judged."""
+"""Evidence of a simulated GPU, and its verification. Valid unless a test changes it."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -22,7 +22,7 @@ _RULE = Rule("test.root", "a root of the test", "the test")
 
 @dataclass(frozen=True)
 class GpuResult:
-    """What came of it; `outcome` and `chain` as far as they could be read."""
+    """The outcome and its checks. `outcome` and `chain` are None if unreadable."""
 
     chain: Outcome[DeviceChain] | None
     outcome: Outcome[GpuReport] | None
@@ -30,13 +30,13 @@ class GpuResult:
 
     @property
     def refusals(self) -> set[str]:
-        """The reason codes; none if it is verified."""
+        """The reason codes; empty if it is verified."""
         return {check.id for check in self.checks if not check.ok}
 
 
 @dataclass(frozen=True)
 class GpuEvidence:
-    """One report and its chain, and what they are held against."""
+    """One report and its chain, and what they are verified against."""
 
     report: bytes
     chain: bytes
@@ -48,7 +48,7 @@ class GpuEvidence:
     with_mode: bool = False
 
     def judge(self) -> GpuResult:
-        """All checks."""
+        """Verify."""
         checks = Checks()
         chain = chains.verify(self.chain, self.root, self.at, checks, arch=self.arch)
         report = checks.parse(spdm.READABLE, spdm.parse, self.report, "a report")
@@ -61,7 +61,7 @@ class GpuEvidence:
         return GpuResult(chain, outcome, tuple(checks.made))
 
     def refusals(self) -> set[str]:
-        """The reason codes; none if report and chain are verified."""
+        """The reason codes; empty if report and chain are verified."""
         judged = self.judge()
         held = isinstance(judged.outcome, Verified) and isinstance(judged.chain, Verified)
         assert held == (not judged.refusals) or self.with_mode
@@ -70,36 +70,36 @@ class GpuEvidence:
 
 @dataclass(frozen=True)
 class Gpu:
-    """A GPU, and the authorities that vouch for it."""
+    """A GPU and the authorities that certify it."""
 
     nvidia: NvidiaAuthorities
     device: GpuCertificates
 
     @property
     def root(self) -> Anchor:
-        """The simulated root, pinned."""
+        """The simulated root as a trust anchor."""
         return certificates.anchor_of(certificates.load(self.device.root, _RULE))
 
     def report(self) -> builder.GpuReportTemplate:
-        """A report of this GPU, not yet signed."""
+        """A report of this GPU, not signed yet."""
         return builder.gpu_report(NONCE, self.device.fwid)
 
     def evidence(
         self, report: builder.GpuReportTemplate | None = None, device: GpuCertificates | None = None
     ) -> GpuEvidence:
-        """What it shows: this report and these certificates, each signed by whom they say."""
+        """Its evidence: this report and these certificates, each signed by the correct key."""
         signed = (report or self.report()).signed_by(self.device.key)
         return GpuEvidence(signed, (device or self.device).pem, self.root)
 
 
 def new_gpu(chip: str = "GH100") -> Gpu:
-    """A GPU under authorities of its own."""
+    """A GPU with its own authorities."""
     nvidia = nvidia_pki.make_authorities(chip)
     return Gpu(nvidia, nvidia.device())
 
 
 def parse_refusal(raw: bytes) -> str:
-    """The rule by which a report cannot be read."""
+    """The rule that makes a report unreadable."""
     try:
         spdm.parse(raw)
     except Malformed as malformed:

@@ -1,4 +1,4 @@
-"""A simulated vTPM and the blob that names its key; and the results of checks."""
+"""A simulated vTPM's keys, and outcomes of checks."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -18,19 +18,19 @@ _theirs = cache(lambda: rsa.generate_private_key(65537, 2048))
 
 
 def ak(which: str = "ours") -> rsa.RSAPrivateKey:
-    """An attestation key, made once: that of "ours", or of somebody else's vTPM."""
+    """An attestation key, generated once: "ours", or that of another vTPM."""
     return _ours() if which == "ours" else _theirs()
 
 
 @dataclass(frozen=True)
 class Report:
-    """As much of a report as the HCL blob needs."""
+    """The part of a report that the HCL checks need."""
 
     report_data: bytes
 
 
 def verified_value(value: T) -> Verified[T]:
-    """The value, with one check that holds."""
+    """The value, with one check that passed."""
     checks = Checks()
     since = checks.checkpoint()
     checks.record_equal(_RULE, 1, 1)
@@ -47,5 +47,5 @@ def unverified_value(value: T) -> Unverified[T]:
 
 
 def failed_checks(checks: Checks) -> list[str]:
-    """The ids of the checks that do not hold, in order."""
+    """The ids of failed checks in order."""
     return [check.id for check in checks.made if not check.ok]

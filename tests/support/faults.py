@@ -1,4 +1,4 @@
-"""Faults for the simulated subscription: the n-th request of a kind is answered with something."""
+"""Faults of the simulated subscription: responses to the n-th request of a kind."""
 
 import json
 from collections.abc import Callable
@@ -19,7 +19,7 @@ def error(status: int, code: str, message: str = "so it is", **headers: str) -> 
 
 
 def failed_operation(code: str, message: str = "so it is") -> Response:
-    """The status of an operation that was accepted, and failed."""
+    """The status of an operation that failed."""
     return Response(200, {"status": "Failed", "error": {"code": code, "message": message}})
 
 
@@ -34,7 +34,7 @@ FORBIDDEN = error(403, "AuthorizationFailed", "does not have authorization to pe
 
 @dataclass
 class NthRequest:
-    """Answers the `n`th request of a kind (from 0), and no other; `None` in `times`: all after."""
+    """Answers the `n`th request of a kind (from 0); `times` requests, or all after it if None."""
 
     n: int
     kind: RequestFilter
@@ -57,7 +57,7 @@ class NthRequest:
 
 @dataclass
 class AfterCommit:
-    """Raises after the `n`th request of a kind was carried out: done, but never answered."""
+    """Raises after the `n`th request of a kind was carried out."""
 
     n: int
     kind: RequestFilter
@@ -80,18 +80,18 @@ def is_put(request: Request) -> bool:
 
 
 def is_poll(request: Request) -> bool:
-    """Every question after an operation."""
+    """Every poll of an operation."""
     return request.method == "GET" and (
         "/operations/" in request.path or "/operationresults/" in request.path.casefold()
     )
 
 
 def request_to(method: str, part: str) -> RequestFilter:
-    """Requests of a method with this in their path."""
+    """Requests of a method whose path contains this."""
     low = part.casefold()
     return lambda request: request.method == method and low in request.path.casefold()
 
 
 def json_body(request: Request) -> Any:
-    """The JSON that was sent."""
+    """The JSON body of a request."""
     return json.loads(request.body)

@@ -1,4 +1,4 @@
-"""Simulated GPUs, alone and in a confidential VM, as evidence. Keys are made once."""
+"""Simulated GPUs, alone and in a confidential VM, as evidence. Keys are generated once."""
 
 from dataclasses import replace
 from functools import cache
@@ -27,7 +27,7 @@ def gpu() -> SimulatedGpu:
 
 
 def simulated_roots(machine: SimulatedVm, one: SimulatedGpu) -> dict[str, bytes]:
-    """The simulated roots as a bundle carries them."""
+    """The simulated roots as in a bundle."""
     nvidia = {simulated.NVIDIA_DEVICE: one.device.root, simulated.NVIDIA_RIM: one.rims.root}
     return amd_roots(machine) | nvidia
 
@@ -43,7 +43,7 @@ def _collateral(found: CollectedGpuEvidence) -> GpuCollateral:
 
 
 def nonce_evidence(one: SimulatedGpu, nonce: bytes = NONCE) -> Evidence:
-    """Evidence of a GPU alone, that answers a bare nonce."""
+    """Evidence of a single GPU for a plain nonce."""
     found = one.collect(nonce)
     return Evidence(
         "bundle",
@@ -60,9 +60,9 @@ def bound_evidence(
     bound_to: tuple[str, bytes] | None = None,
     **changes: Any,
 ) -> Evidence:
-    """Evidence of a VM and its GPU, bound as `ccgpu-bind-v1` binds; `changes` to what is said.
+    """Evidence of a VM and its GPU with the binding of `ccgpu-bind-v1`. `changes`: claimed context.
 
-    `bound_to`: vmId and host key that the guest binds it to; its own, if it is honest.
+    `bound_to`: the vmId and host key of the binding, by default the VM's own.
     """
     vm_id, host_key = bound_to or (machine.vm_id, HOST_KEY)
     said = UnverifiedContext(NONCE, "ccgpu-bind-v1", host_key, b"", vm_id, AT)

@@ -1,8 +1,8 @@
-"""`ccgpu` as a process of its own, with the real pool of threads, over a wire that hangs.
+"""`ccgpu` as a process with the real thread pool, on a transport that hangs.
 
-`python -m support.hanging WORLD MARK METHOD PART ARGUMENTS…`: the first request of that method with
-that part in its path is carried out in the simulated subscription WORLD, and never answered. MARK
-is a file that is made when it hangs.
+`python -m support.hanging WORLD MARK METHOD PART ARGUMENTS…`: the first request of that method
+whose path contains PART is carried out in the simulated subscription WORLD and never answered. The
+file MARK is created when it hangs.
 """
 
 import sys
@@ -24,7 +24,7 @@ from ccgpu.store.journals import Journals
 
 
 class HangingTransport(FakeTransport):
-    """Answers all but one request."""
+    """Answers all requests but one."""
 
     def __init__(self, arm: FakeArm, mark: Path, method: str, part: str) -> None:
         super().__init__(arm)
@@ -33,7 +33,7 @@ class HangingTransport(FakeTransport):
         self._part = part
 
     def send(self, request: Any, **more: Any) -> Any:
-        """Carry it out, and say so, or say nothing for ever."""
+        """Carry out the request, then answer or hang."""
         answer = super().send(request, **more)
         if request.method == self._method and self._part in request.url:
             self._mark.touch()
@@ -42,7 +42,7 @@ class HangingTransport(FakeTransport):
 
 
 def hanging_runtime(world: str, mark: str, method: str, part: str) -> Runtime:
-    """The process's own outside, with the hanging wire in Azure's place."""
+    """The process's own runtime, with the hanging transport."""
     found = runtime()
     arm = FakeArm(world)
     transport = HangingTransport(arm, Path(mark), method, part)

@@ -1,4 +1,4 @@
-"""GitHub's issuer of assertions on 127.0.0.1: a real HTTPS server, and the CA it is vouched by."""
+"""GitHub's token issuer on 127.0.0.1: a real HTTPS server with its own CA."""
 
 import json
 import ssl
@@ -18,7 +18,7 @@ REQUEST_TOKEN = "request-token-which-nobody-may-see"
 
 
 class Issuer:
-    """What it was asked, and what it answers: by default a new assertion each time."""
+    """Its requests and responses. By default each response has a new assertion."""
 
     def __init__(self, url: str, ca: Path) -> None:
         self.url = url
@@ -28,11 +28,11 @@ class Issuer:
         self._ca = ca
 
     def transport(self) -> RequestsTransport:
-        """The network, with the issuer's CA in the place of the public ones."""
+        """The network, trusting only the issuer's CA."""
         return RequestsTransport(connection_verify=str(self._ca))
 
     def environ(self) -> dict[str, str]:
-        """The environment of a job that may ask for assertions."""
+        """The environment of a job that may request assertions."""
         return {
             "ACTIONS_ID_TOKEN_REQUEST_URL": self.url,
             "ACTIONS_ID_TOKEN_REQUEST_TOKEN": REQUEST_TOKEN,
@@ -41,7 +41,7 @@ class Issuer:
         }
 
     def reply(self, path: str, headers: Any) -> tuple[int, str]:
-        """The answer to a request."""
+        """The response to a request."""
         query = parse_qs(urlsplit(path).query)
         self.requests.append({"query": query, "authorization": headers.get("Authorization")})
         if self.answer is not None:
@@ -52,7 +52,7 @@ class Issuer:
 
 @contextmanager
 def running_issuer(folder: Path) -> Iterator[Issuer]:
-    """An issuer, as long as the context lasts."""
+    """An issuer that runs during the context."""
     certificate = tls.certificate(folder)
 
     class Handler(BaseHTTPRequestHandler):

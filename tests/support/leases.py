@@ -1,4 +1,4 @@
-"""Garbage collection and leases as tests drive them: machines with clocks of their own."""
+"""Garbage collection and leases in tests: machines with their own clocks."""
 
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -16,7 +16,7 @@ HOUR = 3600.0
 
 
 class WrongClock:
-    """The clock of a machine that goes wrong by so many seconds."""
+    """A clock with an offset in seconds."""
 
     def __init__(self, arm: FakeArm, by: float) -> None:
         self._clock = arm.clock
@@ -31,7 +31,7 @@ class WrongClock:
 
 @dataclass
 class OtherMachine(Machine):
-    """Another machine: it has no journal, and its clock may go wrong."""
+    """Another machine: it has no journal, and its clock may be wrong."""
 
     by: float = 0.0
 
@@ -42,7 +42,7 @@ class OtherMachine(Machine):
 
 
 def other_machine(machine: Machine, by: float = 0.0) -> OtherMachine:
-    """A machine of somebody else's over the same subscription."""
+    """Another user's machine over the same subscription."""
     return OtherMachine(machine.arm, machine.state.parent / "elsewhere", by=by)
 
 
@@ -52,12 +52,12 @@ def collect(machine: Machine, *, yes: bool = True, **changes: Any) -> collecting
 
 
 def actions(found: collecting.CollectOutcome) -> list[tuple[str, str | None, str]]:
-    """Name, why and action of each deployment that was found."""
+    """Name, reason and action of each collected deployment."""
     return [(one.name, one.why, one.action) for one in found.found]
 
 
 def single_deployment(found: collecting.CollectOutcome) -> Collected:
-    """The one deployment that was found."""
+    """The only collected deployment."""
     (one,) = found.found
     return one
 
@@ -71,7 +71,7 @@ def extend(machine: Machine, hours: float, name: str = "demo") -> extending.Exte
 
 @dataclass
 class BeforeRequest:
-    """A fault that lets somebody else do something before request number `at` (from 0)."""
+    """Runs another client's action before request number `at` (from 0)."""
 
     arm: FakeArm
     at: int

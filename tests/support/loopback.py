@@ -1,4 +1,4 @@
-"""NVIDIA's two services on 127.0.0.1: real HTTPS, real connections, each answer after a while."""
+"""NVIDIA's two services on 127.0.0.1: real HTTPS, with a delay before each response."""
 
 import base64
 import hashlib
@@ -23,18 +23,18 @@ _RIM = b"<SoftwareIdentity>" + b"x" * 20_000 + b"</SoftwareIdentity>"  # as larg
 
 @dataclass(frozen=True)
 class Loopback:
-    """Where they are, and the CA that vouches for them."""
+    """Their URL and their CA."""
 
     url: str
     ca: Path
 
     @property
     def sources(self) -> Sources:
-        """Both vendors here, and no mirrors."""
+        """Both vendors at this URL, without mirrors."""
         return Sources(kds=self.url, rim=f"{self.url}/v1/rim/", ocsp=f"{self.url}/", mirrors={})
 
     def transport(self) -> RequestsTransport:
-        """The network, with this CA in the place of the public ones."""
+        """The network, trusting only this CA."""
         return RequestsTransport(connection_verify=str(self.ca))
 
 
@@ -71,7 +71,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 @contextmanager
 def running_services(folder: Path, latency: float = 0.0) -> Iterator[Loopback]:
-    """Both services, as long as the context lasts."""
+    """Both services, which run during the context."""
     ca = tls.certificate(folder)
     handler = type("Handler", (_Handler,), {"latency": latency})
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)

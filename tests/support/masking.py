@@ -1,4 +1,4 @@
-"""Texts without what is drawn anew for each run: keys, serial numbers, signatures, their sizes."""
+"""Texts without what is random in each run: keys, serial numbers, signatures, their sizes."""
 
 import re
 from collections.abc import Callable
@@ -15,12 +15,12 @@ _RANDOM_TEXTS = (
 
 
 def mask_random_text(text: str) -> str:
-    """The text, with the kind and length of what is drawn in its place."""
+    """The text with random parts replaced by their kind and length."""
     for pattern, kind in _RANDOM_TEXTS:
         text = pattern.sub(_placeholder(kind), text)
     return text
 
 
 def _placeholder(kind: str) -> Callable[[re.Match[str]], str]:
-    """Serial numbers begin with any number of zeros."""
+    """Serial numbers have no fixed length, since they may begin with zeros."""
     return lambda found: f"<{kind}>" if " " in kind else f"<{len(found[0])} {kind}>"

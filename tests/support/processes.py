@@ -1,7 +1,7 @@
-"""Commands in processes of their own, forked after import, that die where a test says.
+"""Commands in forked processes that are killed at a chosen step.
 
-A step is a point at which a process can die: before a request is sent, after it was carried out
-and before it is answered, and around each change of a file in the state folder.
+A step is a point at which a process can die: before a request is sent, after it was carried out and
+before its response, and around each change of a file in the state folder.
 """
 
 import os
@@ -24,7 +24,7 @@ def start_command(
 ) -> int:
     """Fork a child that runs `command`; it is killed at its step number `kill_at` (from 0).
 
-    A `quiet` one says nothing of an error it ends with.
+    A `quiet` child prints no traceback.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # the test runner has threads
@@ -35,12 +35,12 @@ def start_command(
 
 
 def wait_for_exit(child: int) -> int:
-    """The child's exit status; negative for the signal that killed it."""
+    """The child's exit status; negative for a signal."""
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
 def count_steps(command: Command, world: Path, state: Path) -> int:
-    """How many steps `command` has when nothing goes wrong."""
+    """The number of steps of `command` without a kill."""
     read, write = os.pipe()
 
     def counted(machine: Machine) -> None:
@@ -56,7 +56,7 @@ def count_steps(command: Command, world: Path, state: Path) -> int:
 
 
 def _run(command: Command, world: Path, state: Path, kill_at: int | None, quiet: bool) -> None:
-    """The child's whole life; it never comes back to the test runner."""
+    """The child's whole life. It never returns to the test runner."""
     status = 1
     try:
         machine = Machine(FakeArm(world), state)
@@ -72,14 +72,14 @@ def _run(command: Command, world: Path, state: Path, kill_at: int | None, quiet:
 
 
 class _Steps:
-    """Counts the steps, and kills the process at one of them."""
+    """Counts steps, and kills the process at one of them."""
 
     def __init__(self, kill_at: int | None) -> None:
         self.taken = 0
         self._kill_at = kill_at
 
     def watch(self, machine: Machine, state: Path) -> None:
-        """Take a step at each request, twice, and at each change of a file below `state`."""
+        """Take a step twice at each request, and at each change of a file below `state`."""
         machine.arm.faults.append(lambda _: self.take())
         machine.arm.on_commit = lambda _, __: self.take()
         folder = str(state)

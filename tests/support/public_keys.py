@@ -1,4 +1,4 @@
-"""Key material for tests, made anew in each run."""
+"""Key material for tests, generated in each run."""
 
 import base64
 import struct
@@ -21,7 +21,7 @@ def _line(key: _Key) -> str:
 
 @cache
 def ed25519_line(number: int = 0) -> str:
-    """An Ed25519 public key; another for each number."""
+    """An Ed25519 public key, different for each number."""
     return _line(ed25519.Ed25519PrivateKey.from_private_bytes(struct.pack(">Q24x", number)))
 
 
@@ -42,6 +42,6 @@ def private_key() -> str:
 
 
 def unsupported_line(algorithm: str) -> str:
-    """A line whose algorithm alone decides: DSA, security keys, certificates."""
+    """A key of an unsupported algorithm: DSA, security keys, certificates."""
     blob = struct.pack(">I", len(algorithm)) + algorithm.encode() + bytes(32)
     return f"{algorithm} {base64.b64encode(blob).decode()} someone@example"

@@ -1,4 +1,4 @@
-"""The repository as the architecture tests see it: its root, its sources, what git tracks."""
+"""The repository for architecture tests: its root, its sources, the tracked files."""
 
 import shutil
 import subprocess
@@ -11,12 +11,12 @@ SRC = ROOT / "src"
 
 
 def modules() -> list[Path]:
-    """Every Python file that we ship or run, tests apart."""
+    """Every Python file that is shipped or run, except tests."""
     return sorted([*SRC.rglob("*.py"), *(ROOT / "scripts").glob("*.py")])
 
 
 def tracked_files() -> dict[str, bytes]:
-    """Every file git tracks (as it lies here, links left out), by its path from the root."""
+    """Every file that git tracks, as it is on disk and without links, by path."""
     if not shutil.which("git") or not (ROOT / ".git").exists():
         pytest.skip("needs git, and a clone: an archive does not say what is tracked")
     done = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True)

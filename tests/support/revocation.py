@@ -1,4 +1,4 @@
-"""OCSP answers and revocation lists: real ones, of an issuer that lives for one test run."""
+"""Real OCSP responses and revocation lists of an issuer that exists for one test run."""
 
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -39,7 +39,7 @@ def certificate(serial: int) -> x509.Certificate:
 
 
 def ocsp_request(serial: int, nonce: bytes | None = None, algorithm: Any = None) -> bytes:
-    """What is asked about the certificate of that serial number."""
+    """A request about the certificate with this serial number."""
     builder = ocsp.OCSPRequestBuilder().add_certificate(
         certificate(serial), certificate(1), algorithm or hashes.SHA384()
     )
@@ -56,7 +56,7 @@ def ocsp_response(
     revoked: bool = False,
     algorithm: Any = None,
 ) -> bytes:
-    """A signed answer about it, from `this_update` (Unix time) on for so many `hours`."""
+    """A signed response, valid from `this_update` (Unix time) for `hours`."""
     begins = datetime.fromtimestamp(int(this_update), UTC)
     status = ocsp.OCSPCertStatus.REVOKED if revoked else ocsp.OCSPCertStatus.GOOD
     builder = ocsp.OCSPResponseBuilder().add_response(
@@ -74,7 +74,7 @@ def ocsp_response(
 
 
 def ocsp_response_to(request: bytes, this_update: float) -> bytes:
-    """A signed answer to a request about anybody's certificate: it is good for a day."""
+    """A signed response to a request about any certificate, valid for a day."""
     asked = ocsp.load_der_ocsp_request(request)
     begins = datetime.fromtimestamp(int(this_update), UTC)
     builder = ocsp.OCSPResponseBuilder().add_response_by_hash(
@@ -93,12 +93,12 @@ def ocsp_response_to(request: bytes, this_update: float) -> bytes:
 
 
 def unsuccessful_response(status: ocsp.OCSPResponseStatus) -> bytes:
-    """An answer that is none."""
+    """An unsuccessful response."""
     return ocsp.OCSPResponseBuilder.build_unsuccessful(status).public_bytes(_DER)
 
 
 def crl(this_update: float, days: float) -> bytes:
-    """A signed revocation list with nothing in it."""
+    """A signed, empty revocation list."""
     begins = datetime.fromtimestamp(int(this_update), UTC)
     return (
         x509.CertificateRevocationListBuilder()

@@ -1,4 +1,4 @@
-"""Services on the web, in memory, below the real pipeline; and a clock that only waiting moves."""
+"""Web services in memory, below the real pipeline, with virtual time."""
 
 import io
 import json
@@ -22,7 +22,7 @@ from ccgpu.workflows.collateral import Fetching
 
 @dataclass(frozen=True)
 class WebResponse:
-    """An answer."""
+    """A response."""
 
     body: bytes = b""
     status: int = 200
@@ -31,7 +31,7 @@ class WebResponse:
 
 @dataclass(frozen=True)
 class WebRequest:
-    """A request that arrived, when, and how long its sender would have waited."""
+    """A request: its content, its time of arrival, its timeouts."""
 
     method: str
     url: str
@@ -60,7 +60,7 @@ class VirtualTime:
 
 
 class Services:
-    """What is published at which address: an answer each time, the last one again and again."""
+    """What each URL responds: one reply after the other; the last one repeats."""
 
     def __init__(self, now: float = 1_800_000_000.0) -> None:
         self.clock = VirtualTime(now)
@@ -68,12 +68,12 @@ class Services:
         self._replies: dict[str, list[Reply]] = {}
 
     def publish(self, url: str, *replies: Reply) -> None:
-        """What `url` answers, one after the other."""
+        """Set the replies of `url`, in order."""
         self._replies[url] = list(replies)
 
     @property
     def urls(self) -> list[str]:
-        """What was asked for, in order."""
+        """The requested URLs in order."""
         return [each.url for each in self.requests]
 
     def reply(self, asked: WebRequest) -> WebResponse:
@@ -87,7 +87,7 @@ class Services:
         return reply if isinstance(reply, WebResponse) else reply(asked)
 
     def transport(self) -> RequestsTransport:
-        """The network, with these services and no others."""
+        """A network with only these services."""
         session = requests.Session()
         session.trust_env = False
         session.mount("https://", _Adapter(self))
@@ -135,6 +135,6 @@ class _Adapter(BaseAdapter):
 
 
 def json_response(document: Any) -> WebResponse:
-    """An answer in JSON."""
+    """A response with a JSON body."""
     headers = {"Content-Type": "application/json"}
     return WebResponse(json.dumps(document).encode(), headers=headers)

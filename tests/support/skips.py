@@ -1,8 +1,8 @@
-"""A pytest plugin: where `CCGPU_NO_SKIPS=1`, a test that lacks a component fails.
+"""A pytest plugin: with `CCGPU_NO_SKIPS=1`, a test that lacks a component fails.
 
-A skip whose reason begins with "needs " says that something could be installed or handed over;
-CI does so, and must not turn green by forgetting. Other skips ("only on Linux") stay skips. The
-folder of real vectors is owed only where `CCGPU_VECTORS` promises it: not everybody has it.
+A skip whose reason begins with "needs " is due to something that could be installed or provided. CI
+provides it, and must not pass without it. Other skips ("only on Linux") stay skips. Real vectors
+are required only if `CCGPU_VECTORS` is set, since not everybody has them.
 """
 
 import os
@@ -13,7 +13,7 @@ import pytest
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Judge the skip of a test or of one of its fixtures."""
+    """Check the skip of a test or of one of its fixtures."""
     report = yield
     _judge(report)
     return report
@@ -21,7 +21,7 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
 
 @pytest.hookimpl(wrapper=True)
 def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
-    """Judge the skip of a whole module."""
+    """Check the skip of a whole module."""
     report = yield
     _judge(report)
     return report

@@ -1,4 +1,4 @@
-"""Valid specs, and the resources they ask for; a test names only what it is about."""
+"""Valid specs and the resources they describe."""
 
 from typing import Any
 
@@ -44,11 +44,11 @@ def make_spec(**changes: Any) -> VmSpec:
 
 
 def first_placement(spec: VmSpec) -> Placement:
-    """The spec's first region, and a version of its image."""
+    """The spec's first region and a version of its image."""
     return Placement(spec.regions[0], spec.zone, IMAGE)
 
 
 def desired_resources(stamp: RunTags = STAMP, **changes: Any) -> dict[ResourceId, Resource]:
-    """What `make_spec(**changes)` asks for."""
+    """The resources that `make_spec(**changes)` describes."""
     spec = make_spec(**changes)
     return desired(spec, SUBSCRIPTION, first_placement(spec), stamp)

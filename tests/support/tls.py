@@ -1,4 +1,4 @@
-"""A key and its own certificate for servers of tests on 127.0.0.1."""
+"""A key and a self-signed certificate for test servers on 127.0.0.1."""
 
 import ipaddress
 from datetime import UTC, datetime, timedelta
@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 
 def certificate(folder: Path) -> Path:
-    """Write both to one file, and answer with its path."""
+    """Write both to one file. Returns its path."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "server of a test")])
     begins = datetime(2020, 1, 1, tzinfo=UTC)

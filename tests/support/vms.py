@@ -1,4 +1,4 @@
-"""Simulated confidential VMs and their evidence, and verdicts on it. Keys are made once."""
+"""Simulated confidential VMs, their evidence and its appraisal. Keys are generated once."""
 
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -32,14 +32,14 @@ MAA_REPORT = {
 
 @cache
 def vm() -> SimulatedVm:
-    """A VM like Azure's, on Genoa."""
+    """A VM like Azure's on Genoa."""
     ak = rsa.generate_private_key(65537, 2048)
     return SimulatedVm(amds.make_authorities("Genoa", bits=2048), ak)
 
 
 @cache
 def newest_vm() -> SimulatedVm:
-    """The same with firmware and paravisor that `strict` accepts: those of Azure in late 2026."""
+    """A VM whose firmware and paravisor the policy `strict` accepts: Azure's in late 2026."""
     mitigated = {"launch_mit_vector": 7, "current_mit_vector": 7}
     return replace(
         vm(),
@@ -49,13 +49,13 @@ def newest_vm() -> SimulatedVm:
 
 
 def amd_roots(machine: SimulatedVm) -> dict[str, bytes]:
-    """The simulated roots as a bundle carries them."""
+    """The simulated AMD roots as in a bundle."""
     amd = machine.amd
     return {simulated.ARK: amd.ark, simulated.ASK: amd.ask, simulated.ASVK: amd.asvk}
 
 
 def cpu_evidence(found: CollectedCpuEvidence) -> CpuEvidence:
-    """What was collected, as evidence."""
+    """The collected files as evidence."""
     return CpuEvidence(
         hcl=found.hcl,
         vek=found.vek,
@@ -68,7 +68,7 @@ def cpu_evidence(found: CollectedCpuEvidence) -> CpuEvidence:
 
 
 def nonce_evidence(machine: SimulatedVm, nonce: bytes = NONCE) -> Evidence:
-    """Evidence that answers a bare nonce."""
+    """Evidence for a plain nonce."""
     return Evidence(
         "bundle",
         claimed=UnverifiedContext(nonce, made_at=AT),
@@ -78,7 +78,7 @@ def nonce_evidence(machine: SimulatedVm, nonce: bytes = NONCE) -> Evidence:
 
 
 def bound_evidence(machine: SimulatedVm, **changes: Any) -> Evidence:
-    """Evidence that is bound to a VM and its host key; `changes` to what is said of it."""
+    """Evidence bound to a VM and its host key. `changes`: claimed context."""
     said = UnverifiedContext(NONCE, "ccgpu-bind-v1", HOST_KEY, b"", machine.vm_id, AT)
     value = binding.binding(NONCE, HOST_KEY, b"", machine.vm_id)
     there = machine.bound_to(value)
@@ -100,20 +100,20 @@ def _first_piece(pieces: bytes) -> bytes:
 
 
 def caller_question(machine: SimulatedVm, **changes: Any) -> AppraisalInputs:
-    """The question of a caller who knows what was asked of `machine`, and when."""
+    """The inputs of a caller who knows the challenge and its time."""
     key = hostkey.sha256(HOST_KEY)
     return replace(AppraisalInputs(AT, nonce=NONCE, vm_id=machine.vm_id, host_key=key), **changes)
 
 
 @dataclass(frozen=True)
 class Judge:
-    """How evidence is judged: by which policy, and with what the caller knows."""
+    """Appraises evidence with a policy and with what the caller knows."""
 
     policy: str = "cpu-only"
     inputs: AppraisalInputs = field(default_factory=lambda: AppraisalInputs(AT))
 
     def __call__(self, found: Evidence, **changes: Any) -> Appraisal:
-        """The verdict; `changes` to the fields of the policy (`cpu` as a mapping of its own)."""
+        """Appraise. `changes` are fields of the policy (`cpu` as a nested mapping)."""
         policy = policies.load(self.policy)
         if "cpu" in changes and policy.cpu is not None:
             changes["cpu"] = policy.cpu.model_copy(update=changes["cpu"])

@@ -1,6 +1,6 @@
-"""Wheels of a few bytes, an index folder of them, and a build back end for a project of nothing.
+"""Tiny wheels, a folder of them as an index, and a build back end for an empty project.
 
-Standard library only: copied into a clone as `backend.py`, this file is what builds its package.
+It uses the standard library only: copied into a clone as `backend.py`, it builds that package.
 """
 
 import hashlib
@@ -30,6 +30,6 @@ def build(folder: Path, name: str, version: str, *metadata: str) -> str:
 
 
 def build_editable(wheel_directory: str, *_: Any, **__: Any) -> str:
-    """What pip asks a build back end for (PEP 660); the wheel's name."""
+    """The PEP 660 hook: build the wheel and return its name."""
     build(Path(wheel_directory), "ccgpu", "0.1", "Requires-Dist: needs-extra")
     return "ccgpu-0.1-py3-none-any.whl"

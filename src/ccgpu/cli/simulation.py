@@ -69,11 +69,11 @@ class Scenarios(Protocol):
 
     SCENARIOS: Mapping[str, Settings]
 
-    def typed(self, values: Settings, /) -> Settings:
+    def convert_texts(self, values: Settings, /) -> Settings:
         """With numbers where a setting means numbers."""
         ...
 
-    def flaws(self, values: Settings, /) -> Sequence[tuple[tuple[str, ...], str]]:
+    def find_problems(self, values: Settings, /) -> Sequence[tuple[tuple[str, ...], str]]:
         """All that is wrong: where, and why."""
         ...
 
@@ -93,8 +93,8 @@ def _read(path: Path, known: Scenarios) -> Settings:
     from ccgpu.store import documents
 
     document = documents.read(path)
-    values, problems = known.typed(document.values), []
-    for keys, why in known.flaws(values):
+    values, problems = known.convert_texts(document.values), []
+    for keys, why in known.find_problems(values):
         mark = document.marks.get(keys) or document.marks.get(keys[:1])
         line, column = mark or (None, None)
         problems.append(Problem(documents.dotted(keys), why, line, column))

@@ -1,7 +1,6 @@
-"""Azure Resource Manager in memory, below the official SDK: it goes in at `transport=`.
+"""Azure Resource Manager in memory. It replaces the transport below the official SDK.
 
-It imports nothing of the code it tests. `docs/fake-azure.md` says of each behaviour where it is
-known from.
+It imports nothing of the code under test. `docs/fake-azure.md` names the source of each behaviour.
 """
 
 from ccgpu.fakearm.clock import VirtualClock

@@ -7,7 +7,7 @@ from ccgpu.fakearm.store import Store
 
 
 def billing_report(store: Store) -> dict[str, Any]:
-    """The whole subscription as `ccgpu fake show` prints it."""
+    """The whole subscription, as `ccgpu fake show` prints it."""
     now = float(store.row("SELECT now FROM world")[0])
     billed: dict[str, float] = {}
     running = set()

@@ -1,10 +1,9 @@
-"""Token buckets, in virtual time: how often ARM and the compute provider let one ask.
+"""Token buckets in virtual time: the request limits of ARM and of the compute provider.
 
-Off unless the setting `buckets` is true. A refused request costs nothing, and a new one before
-its time is refused again.
+They apply only when the setting `buckets` is true. A refused request takes no token.
 
-Numbers: Microsoft Learn, "Understand how Azure Resource Manager throttles requests", and
-"Throttling limits for compute"; header names are recorded (azure-powershell, 2024).
+Numbers: Microsoft Learn, "Understand how Azure Resource Manager throttles requests" and "Throttling
+limits for compute". Header names are recorded (azure-powershell, 2024).
 """
 
 import json
@@ -20,7 +19,7 @@ from ccgpu.fakearm.world import World
 
 
 class TokenBucket(NamedTuple):
-    """`rate` is in tokens a second; `of` is empty for one that the subscription shares."""
+    """`rate` is in tokens a second. `of` is a resource, or empty for a subscription's bucket."""
 
     name: str
     size: int
@@ -31,7 +30,7 @@ class TokenBucket(NamedTuple):
 _ARM = {"reads": (250, 25.0), "writes": (200, 10.0), "deletes": (200, 10.0)}
 _METHODS = {"GET": "reads", "HEAD": "reads", "DELETE": "deletes"}
 _MINUTE = 60.0
-# Of compute: for one resource (None: no such bucket) and for the subscription: size, a minute.
+# Compute: (size, tokens a minute) for one resource (None: no bucket) and the subscription.
 _COMPUTE = {
     "PutVM": ((12, 4), (1500, 500)),
     "UpdateVM": ((12, 4), (1500, 500)),
@@ -50,8 +49,8 @@ _VERBS = {
 
 
 def take_tokens(call: ArmCall, route: tuple[str, str]) -> dict[str, str]:
-    """A token from each bucket of the request; answers what is left, as headers."""
-    if not call.world.settings.at("buckets"):
+    """Take a token from each bucket of the request. Returns the headers that tell what is left."""
+    if not call.world.settings.value("buckets"):
         return {}
     kind = _METHODS.get(call.request.method, "writes")
     arm, compute = TokenBucket(kind, *_ARM[kind]), _compute_buckets(call, route)
@@ -62,14 +61,14 @@ def take_tokens(call: ArmCall, route: tuple[str, str]) -> dict[str, str]:
     for bucket, tokens in filled:
         key = f"{bucket.name} {bucket.of}"
         call.world.store.run(
-            "INSERT OR REPLACE INTO buckets VALUES (?, ?, ?)", key, tokens - 1, call.world.at
+            "INSERT OR REPLACE INTO buckets VALUES (?, ?, ?)", key, tokens - 1, call.world.now
         )
     (_, left), *others = filled
-    told = {f"x-ms-ratelimit-remaining-subscription-{kind}": str(int(left - 1))}
+    headers = {f"x-ms-ratelimit-remaining-subscription-{kind}": str(int(left - 1))}
     if others:
         parts = [f"Microsoft.Compute/{one.name};{int(tokens - 1)}" for one, tokens in others]
-        told["x-ms-ratelimit-remaining-resource"] = ",".join(parts)
-    return told
+        headers["x-ms-ratelimit-remaining-resource"] = ",".join(parts)
+    return headers
 
 
 def _available_tokens(world: World, bucket: TokenBucket) -> float:
@@ -78,7 +77,7 @@ def _available_tokens(world: World, bucket: TokenBucket) -> float:
     if row is None:
         return float(bucket.size)
     tokens, at = row
-    return float(min(bucket.size, tokens + (world.at - at) * bucket.rate))
+    return float(min(bucket.size, tokens + (world.now - at) * bucket.rate))
 
 
 def _compute_buckets(call: ArmCall, route: tuple[str, str]) -> list[TokenBucket]:
@@ -99,7 +98,7 @@ def _compute_buckets(call: ArmCall, route: tuple[str, str]) -> list[TokenBucket]
 
 
 def _operation_group(action: str, route: tuple[str, str]) -> str | None:
-    """The operation group that compute counts a request in."""
+    """The compute provider's operation group that counts this request."""
     if action.startswith("Microsoft.Compute/locations/") and "perations/" in action:
         return "GetOperation"
     if not action.startswith(f"{kinds.VM}/"):
@@ -122,13 +121,13 @@ def _throttling_refusal(call: ArmCall, bucket: TokenBucket, seconds: int) -> Ref
         )
     measured = {
         "operationGroup": bucket.name,
-        "startTime": arm_time(call.world.at),
-        "endTime": arm_time(call.world.at + seconds),
+        "startTime": arm_time(call.world.now),
+        "endTime": arm_time(call.world.now + seconds),
         "allowedRequestCount": bucket.size,
         "measuredRequestCount": bucket.size + 1,
     }
-    told = json.dumps(measured, separators=(",", ":"))
-    detail = error("TooManyRequests", told, target=bucket.name)
+    message = json.dumps(measured, separators=(",", ":"))
+    detail = error("TooManyRequests", message, target=bucket.name)
     return Refused(
         429,
         "OperationNotAllowed",

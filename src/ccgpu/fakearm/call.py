@@ -1,7 +1,4 @@
-"""One request on its way to the function that answers it, and what all such functions need.
-
-A handler looks and refuses first, and writes last.
-"""
+"""One routed request, and what all handlers need. A handler checks everything before it writes."""
 
 import re
 from collections.abc import Callable
@@ -15,7 +12,7 @@ from ccgpu.fakearm.world import StoredResource, World
 
 @dataclass(frozen=True, slots=True)
 class ArmCall:
-    """`names` are the free parts of the path: the subscription, then group, name and so on."""
+    """`names` are the variable parts of the path: subscription, group, name and so on."""
 
     request: Request
     world: World
@@ -32,8 +29,8 @@ class ArmCall:
             raise errors.bad_json("an object was expected")
         return value
 
-    def id_of(self, kind: str) -> str:
-        """The id of the resource that the path names."""
+    def resource_id(self, kind: str) -> str:
+        """The id of the resource in the path."""
         _, group, name = self.names[:3]
         return resource_id(self.world.subscription, group, kind, name)
 
@@ -63,7 +60,7 @@ def resource_id(subscription: str, group: str, kind: str, name: str) -> str:
 
 
 def require_group(call: ArmCall, *, write: bool = False) -> StoredResource:
-    """The group of the path; for a write it must not be on its way out."""
+    """The resource group in the path. For a write it must not be in deletion."""
     name = call.names[1]
     group = call.world.find(group_id(call.world.subscription, name))
     if group is None:
@@ -74,14 +71,14 @@ def require_group(call: ArmCall, *, write: bool = False) -> StoredResource:
 
 
 def read_location(call: ArmCall, body: Body, kind: str, existing: StoredResource | None) -> str:
-    """The body's location as a region's name; it may be left out of an update, never changed."""
+    """The body's location as a region name. An update may omit it but not change it."""
     given = body.get("location")
     if not given:
         if existing is None:
             raise errors.location_required()
         return existing.location
     region = str(given).replace(" ", "").lower()
-    regions = call.world.settings.at("regions")
+    regions = call.world.settings.value("regions")
     if region not in regions:
         raise errors.location_unavailable(kind, str(given), regions)
     if existing is not None and existing.location != region:
@@ -96,7 +93,7 @@ _RESERVED = re.compile(r"[<>%&\\?/\x00-\x1f]")
 
 
 def read_tags(body: Body) -> dict[str, str] | None:
-    """The body's tags, or None when it has none."""
+    """The tags in the body; None if it has none."""
     tags: Any = body.get("tags")
     if tags is None:
         return None
@@ -144,7 +141,7 @@ def check_preconditions(call: ArmCall, existing: StoredResource | None, id_: str
 
 
 def check_etag(wanted: str | None, current: str | None, id_: str) -> None:
-    """If-Match of a resource, or of a part that has an etag of its own: `W/"x"` is also `"x"`."""
+    """If-Match of a resource, or of a child with its own etag. `W/"x"` equals `"x"`."""
     if wanted is None or wanted == "*":
         return
     if current is None or _etag_value(wanted) != _etag_value(current):
@@ -165,19 +162,19 @@ def accepted_response(
     *,
     retry_after: int | None = None,
 ) -> Response:
-    """The answer to a write that goes on: PUT tells the operation, the others `Location` too."""
+    """The response to an asynchronous write. Only a 202 also has a `Location` header."""
     location = status == 202
     headers = operations.headers(call.world, operation, call.host, location=location)
     if retry_after is not None:
         headers["Retry-After"] = str(retry_after)
     if body is not None and "etag" in body and operation.data["family"] == "compute":
-        headers["ETag"] = body["etag"]  # recorded network writes tell it in the body alone
+        headers["ETag"] = body["etag"]  # network writes have it only in the body, as recorded
     return Response(status, body, headers)
 
 
 def page_response(call: ArmCall, values: list[Body]) -> Response:
-    """A list, a page at a time; the next page's address carries how many have been told."""
-    size = call.world.settings.at("page_size")
+    """One page of a list. `nextLink` carries the number of values already returned."""
+    size = call.world.settings.value("page_size")
     size = min(size, int(call.query.get("$top", size)))
     start = int(call.query.get("$skiptoken", "0"))
     answer: Body = {"value": values[start : start + size]}
@@ -188,7 +185,7 @@ def page_response(call: ArmCall, values: list[Body]) -> Response:
 
 
 def new_etag(world: World, kind: str, before: str | None = None) -> str:
-    """Network writes its etags as weak GUIDs; compute counts the writes, in quotes, from 1 on."""
+    """Network etags are weak GUIDs. Compute etags are quoted counters of writes, from 1 on."""
     if kind.startswith("Microsoft.Network/"):
-        return f'W/"{world.guid()}"'
+        return f'W/"{world.new_guid()}"'
     return f'"{int(_etag_value(before or "0")) + 1}"'

@@ -1,7 +1,4 @@
-"""May a VM be, and is there room: quota is refused at once, capacity runs out later.
-
-A refusal by quota is the answer to the PUT; a lack of capacity is how an accepted operation ends.
-"""
+"""Quota and capacity. Quota refuses the PUT; missing capacity fails the accepted operation."""
 
 from ccgpu.fakearm import compute_errors, errors, skus
 from ccgpu.fakearm.skus import VmSize
@@ -10,7 +7,7 @@ from ccgpu.fakearm.world import StoredResource, World
 
 
 def check_quota(world: World, size: VmSize, region: str, *, spot: bool) -> None:
-    """Family first, then the region's total; a Spot VM counts against low-priority cores alone."""
+    """Check the family, then the region's total. A Spot VM counts only as low-priority cores."""
     rows: list[tuple[str, str, VmSize | None]]
     if spot:
         rows = [("lowPriorityCores", "LowPriorityCores", None)]
@@ -27,7 +24,7 @@ def check_quota(world: World, size: VmSize, region: str, *, spot: bool) -> None:
 
 
 def count_against_quota(world: World, vm: StoredResource, size: VmSize, *, spot: bool) -> None:
-    """Count the VM against quota from now on; it is not allocated yet."""
+    """Count the VM against quota from now on. It is not allocated yet."""
     world.store.run(
         "INSERT OR REPLACE INTO allocations VALUES (?, ?, ?, ?, ?, ?, ?, 0)",
         vm.key,
@@ -46,9 +43,9 @@ def _zone_of_vm(vm: StoredResource) -> str:
 
 
 def allocate(world: World, vm: StoredResource) -> Body | None:
-    """Give the VM a place, and bill it; or say with which error its operation will end."""
+    """Allocate the VM and start its bill, or return the error that its operation ends with."""
     size = vm.properties["hardwareProfile"]["vmSize"]
-    room = world.settings.at("capacity", size, vm.location, _zone_of_vm(vm))
+    room = world.settings.value("capacity", size, vm.location, _zone_of_vm(vm))
     taken = world.store.row(
         "SELECT count(*) FROM allocations "
         "WHERE region = ? AND zone = ? AND size = ? AND allocated AND vm != ?",
@@ -60,7 +57,7 @@ def allocate(world: World, vm: StoredResource) -> Body | None:
     if room is not None and taken >= room:
         return _allocation_error(world, size, vm)
     world.store.run("UPDATE allocations SET allocated = 1 WHERE vm = ?", vm.key)
-    world.bill(vm)
+    world.start_billing(vm)
     return None
 
 
@@ -94,7 +91,7 @@ _TEXTS = {
 
 
 def _allocation_error(world: World, size: str, vm: StoredResource) -> Body:
-    code = world.settings.at("allocation_error")
+    code = world.settings.value("allocation_error")
     if code is None:
         code = "ZonalAllocationFailed" if _zone_of_vm(vm) else "AllocationFailed"
     if code == "SkuNotAvailable":

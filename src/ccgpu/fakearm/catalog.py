@@ -1,4 +1,4 @@
-"""Reading images: the versions that the marketplace and the galleries list, and one of them."""
+"""Reading images: the versions in the marketplace and in galleries, and single versions."""
 
 from functools import partial
 
@@ -31,7 +31,7 @@ def _find_platform_image(call: ArmCall) -> Image:
     if artifact.lower() != _ARTIFACT:
         raise FakeGap(f"artifact type {artifact}")
     image = MARKETPLACE.get((publisher.lower(), offer.lower(), sku.lower()))
-    if image is None or region.lower() not in call.world.settings.at("regions"):
+    if image is None or region.lower() not in call.world.settings.value("regions"):
         raise errors.not_found("Artifact: VMImage was not found.")
     return image
 
@@ -42,7 +42,7 @@ def _version_id(call: ArmCall, version: str) -> str:
 
 
 def list_platform_versions(call: ArmCall) -> Response:
-    """A bare array, as this old API answers."""
+    """The versions as a bare array, which is how this old API responds."""
     versions = sorted(_find_platform_image(call).versions)
     order = call.query.get("$orderby")
     if order == "name desc":
@@ -62,7 +62,7 @@ def _platform_body(call: ArmCall, version: str) -> Body:
 
 
 def get_platform_version(call: ArmCall) -> Response:
-    image = _find_platform_image(call).at(call.names[6])
+    image = _find_platform_image(call).resolve(call.names[6])
     if image is None:
         raise errors.not_found("Artifact: VMImage was not found.")
     return Response(
@@ -153,7 +153,7 @@ def list_versions(where: str, call: ArmCall) -> Response:
 
 
 def get_version(where: str, call: ArmCall) -> Response:
-    image = _FIND[where](call).at(call.names[4])
+    image = _FIND[where](call).resolve(call.names[4])
     if image is None or call.names[4].lower() == "latest":
         raise _image_not_found(call, f"{call.names[2]}/{call.names[3]}/{call.names[4]}")
     return Response(200, _version_body(where, call, image.exact, image))
@@ -170,8 +170,8 @@ def _version_body(where: str, call: ArmCall, version: str, image: Image) -> Body
 
 
 def _gallery_body(where: str, call: ArmCall, name: str, properties: Body) -> Body:
-    """Community and shared images say their own id in `identifier`, private ones have an ARM id."""
-    location = call.world.settings.at("regions")[0] if where == "private" else call.names[1]
+    """Community and shared images have an `identifier`; private images have an ARM id."""
+    location = call.world.settings.value("regions")[0] if where == "private" else call.names[1]
     answer: Body = {"name": name, "location": location, "properties": properties}
     if where == "private":
         return {

@@ -1,6 +1,6 @@
-"""Virtual time, kept in the fake's state and shared by all who use that state.
+"""Virtual time. It is part of the fake's state, and all who use that state share it.
 
-It only moves forward, under the state's lock, and only when someone waits on it.
+It only moves forward, under the state's lock, when somebody waits on it.
 """
 
 from datetime import UTC, datetime
@@ -11,7 +11,7 @@ START = datetime(2026, 1, 1, tzinfo=UTC).timestamp()
 
 
 def arm_time(moment: float) -> str:
-    """Unix seconds, as ARM writes times."""
+    """Unix seconds in the format of ARM's timestamps."""
     return datetime.fromtimestamp(moment, UTC).isoformat()
 
 
@@ -24,7 +24,7 @@ class VirtualClock:
         return float(self._store.row("SELECT now FROM world")[0])
 
     def sleep(self, seconds: float) -> None:
-        """Let it be at least `seconds` later than when this was called; nothing really waits."""
+        """Advance to at least `seconds` after the call. Nothing waits in real time."""
         until = self.now() + max(0.0, seconds)
         with self._store.transaction():
             self._store.run("UPDATE world SET now = max(now, ?)", until)

@@ -1,6 +1,6 @@
-"""The refusals of the compute provider.
+"""The errors of the compute provider.
 
-Texts are those that users quoted in issue threads; docs/fake-azure.md names them.
+Their texts are quoted from issue threads; docs/fake-azure.md names the threads.
 """
 
 from ccgpu.fakearm import errors
@@ -92,5 +92,5 @@ def identity_missing(vm: str, identity: str) -> Refused:
 
 
 def reference_not_found(missing: str) -> Refused:
-    """A VM names a NIC that is not there: a PUT that is answered 404."""
+    """A VM references a NIC that does not exist: its PUT is answered 404."""
     return errors.not_found(f"Resource {missing} not found.", details=[])

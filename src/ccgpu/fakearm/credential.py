@@ -1,4 +1,4 @@
-"""A credential for the simulated tenant: a token of the right form that no one has signed."""
+"""A credential for the simulated tenant. Its tokens have the right form and no signature."""
 
 import time
 from typing import Any
@@ -14,9 +14,9 @@ _HOUR = 3600
 
 
 class FakeCredential:
-    """A signed-in user, or with `app=True` an application: that has no address of its own.
+    """A signed-in user, or with `app=True` an application, whose token has no IP address.
 
-    With an `arm` its tokens end by the virtual clock, after `durations.token`; without, never.
+    With `arm`, tokens expire by the virtual clock after `durations.token`. Without, they never do.
     """
 
     def __init__(self, arm: FakeArm | None = None, *, app: bool = False) -> None:
@@ -32,8 +32,8 @@ class FakeCredential:
         *scopes: str,
         options: TokenRequestOptions | None = None,  # noqa: ARG002  # of the protocol
     ) -> AccessTokenInfo:
-        # Real time: the SDK compares with its own clock. ARM's is another one, so that it is ARM
-        # who finds that a token is over, as where a machine's clock is wrong.
+        # Real time: the SDK compares with its own clock. ARM uses virtual time, so only ARM can
+        # find that a token has expired, as it does when a machine's clock is wrong.
         now = int(time.time())  # noqa: TID251
         claims: dict[str, Any] = {
             "aud": scopes[0].removesuffix("/.default") if scopes else "",

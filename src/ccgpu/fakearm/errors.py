@@ -1,7 +1,7 @@
-"""ARM's refusals, in ARM's words: one function for each, and the exception that carries them.
+"""ARM's errors: one function for each, and the exception that carries them.
 
-A handler raises before it has written anything. Codes and texts follow recorded traffic where
-there is some; docs/fake-azure.md says which are only inferred.
+A handler raises before it writes. Codes and texts follow recorded traffic where it exists;
+docs/fake-azure.md marks those that are inferred.
 """
 
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ def error(code: str, message: str, **more: object) -> Body:
 
 
 class Refused(Exception):
-    """ARM's no: the answer to the request."""
+    """ARM refuses the request. `response` is the error response."""
 
     def __init__(
         self,
@@ -31,7 +31,7 @@ class Refused(Exception):
     ) -> None:
         super().__init__(f"{status} {code}: {message}")
         self.error = error(code, message, **more)
-        self.answer = Response(status, {"error": self.error}, headers or {})
+        self.response = Response(status, {"error": self.error}, headers or {})
 
 
 def unauthenticated() -> Refused:
@@ -172,7 +172,7 @@ def precondition_failed(id_: str) -> Refused:
 
 
 def etag_mismatch(wanted: str, current: str, id_: str) -> Refused:
-    """The network provider's 412, as recorded by cloud-provider-azure."""
+    """The 412 of the network provider, as recorded by cloud-provider-azure."""
     detail = error(
         "PreconditionFailedEtagMismatch",
         f'Etag provided in if-match header W/"{wanted}" does not match etag {current} of resource '

@@ -1,7 +1,7 @@
-"""What a subscription's owner forbids to everybody: locks on scopes, and policies on kinds.
+"""Locks on scopes and policies that deny resource types. They apply to every caller.
 
-Settings: `locks`, an id (of a subscription, group or resource) -> CanNotDelete or ReadOnly; and
-`denied`, a list of {"kind", "message"}. Rules: Microsoft Learn, "Lock your Azure resources" and
+Settings: `locks` maps the id of a subscription, group or resource to CanNotDelete or ReadOnly;
+`denied` is a list of {"kind", "message"}. Rules: Microsoft Learn, "Lock your Azure resources" and
 "Azure Policy definitions deny effect".
 """
 
@@ -14,20 +14,20 @@ from ccgpu.fakearm.world import World
 
 
 def check(call: ArmCall, route: tuple[str, str]) -> None:
-    """Refuse a change that a lock or a policy forbids. Whoever asks, reading is free."""
+    """Refuse a change that a lock or a policy forbids. Reads are always allowed."""
     if call.request.method in ("GET", "HEAD"):
         return
     if locks := _active_locks(call.world):
         _check_locks(call, locks)
     policies.check(call)
-    if denied := call.world.settings.at("denied"):
+    if denied := call.world.settings.value("denied"):
         _check_denied_kinds(call, ACTIONS[route], denied)
 
 
 def _active_locks(world: World) -> dict[str, str]:
-    """The setting's locks, and those that were added; of two on a scope the stricter counts."""
-    locks: dict[str, str] = dict(world.settings.at("locks"))
-    for one in world.of_kind(kinds.LOCK):
+    """The locks of the setting and those that were added. On one scope the stricter applies."""
+    locks: dict[str, str] = dict(world.settings.value("locks"))
+    for one in world.list_kind(kinds.LOCK):
         scope = one.id.rpartition("/providers/")[0]
         if locks.get(scope) != "ReadOnly":
             locks[scope] = one.properties["level"]
@@ -35,7 +35,7 @@ def _active_locks(world: World) -> dict[str, str]:
 
 
 def _check_locks(call: ArmCall, locks: dict[str, str]) -> None:
-    """A lock holds for all below it; and what has a locked part cannot be deleted either."""
+    """A lock covers all below its scope; what is above it cannot be deleted either."""
     method, scope = call.request.method, resource_scope(call.request.path)
     target = f"{scope.lower()}/"
     held = []
@@ -57,7 +57,7 @@ def _check_locks(call: ArmCall, locks: dict[str, str]) -> None:
 
 
 def _check_denied_kinds(call: ArmCall, action: str, denied: list[Body]) -> None:
-    """A write of a kind, or of a VM that brings a resource of that kind along."""
+    """Refuse the write of a denied type, also when a VM's body creates it inline."""
     written = {action.lower(): call.names[-1]}
     for need in linked.linked_actions(call):
         written.setdefault(need.action.lower(), need.scope.rsplit("/", 1)[1])

@@ -1,7 +1,7 @@
-"""Images a VM can be made of: the marketplace, community, shared and private galleries.
+"""Images for VMs: marketplace, community, shared and private galleries.
 
-Each has several versions, so that "latest" has to be resolved. `find` is what a VM's PUT uses,
-the handlers are what a client can read.
+Each has several versions, so that "latest" must be resolved. A VM's PUT calls `find_image`; the
+handlers in `catalog` let clients read images.
 """
 
 import re
@@ -15,9 +15,9 @@ from ccgpu.fakearm.world import StoredResource, World
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """`security` is the image's SecurityType feature; `exact` the version that was resolved.
+    """`security` is the image's SecurityType feature, `exact` the resolved version.
 
-    `excluded` are versions that "latest" never means (`excludeFromLatest`).
+    `excluded` holds versions that "latest" skips (`excludeFromLatest`).
     """
 
     security: str
@@ -35,8 +35,8 @@ class Image:
             "ConfidentialVM",
         )
 
-    def at(self, version: str) -> "Image | None":
-        """The image in one version; versions compare as numbers."""
+    def resolve(self, version: str) -> "Image | None":
+        """The image in one version, or None. "latest" compares versions as numbers."""
         if version.lower() == "latest":
             eligible = [one for one in self.versions if one not in self.excluded]
             version = max(eligible, key=_version_key, default="")
@@ -69,7 +69,7 @@ COMMUNITY = {
         "ConfidentialVmSupported",
         ("2404.20260714.0", "2404.20260928.0", "2404.20261105.0"),
         size_gib=100,
-        excluded=("2404.20261105.0",),  # own: a version that is out, and not yet the latest
+        excluded=("2404.20261105.0",),  # the fake's own: published, but not the latest
     ),
 }
 COMMUNITY_REGIONS = ("eastus2", "westeurope")
@@ -88,7 +88,7 @@ _PRIVATE_ID = re.compile(
 
 
 def find_image(world: World, reference: Body, region: str) -> Image:
-    """The image that a VM names, in the version it names; refuses what is not there."""
+    """The image and version that a VM references. Refuses one that does not exist."""
     if identifier := reference.get("communityGalleryImageId"):
         found = _community_image(str(identifier), region)
     elif identifier := reference.get("sharedGalleryImageId"):
@@ -116,7 +116,7 @@ def _marketplace_image(reference: Body) -> Image:
             )
     publisher, offer, sku = (str(reference[key]) for key in ("publisher", "offer", "sku"))
     image = MARKETPLACE.get((publisher.lower(), offer.lower(), sku.lower()))
-    found = image.at(str(reference["version"])) if image else None
+    found = image.resolve(str(reference["version"])) if image else None
     if found is None:
         urn = f"{publisher}:{offer}:{sku}:{reference['version']}"
         raise errors.Refused(
@@ -135,23 +135,23 @@ def _community_image(identifier: str, region: str) -> Image | None:
     if not parts or region not in COMMUNITY_REGIONS:
         return None
     image = COMMUNITY.get((parts[1].lower(), parts[2].lower()))
-    return image.at(parts[3] or "latest") if image else None
+    return image.resolve(parts[3] or "latest") if image else None
 
 
 def _shared_image(settings: Settings, identifier: str) -> Image | None:
     parts = _SHARED_ID.fullmatch(identifier)
     image = configured_image(settings, "shared_galleries", parts[1], parts[2]) if parts else None
-    return image.at(parts[3] or "latest") if image and parts else None
+    return image.resolve(parts[3] or "latest") if image and parts else None
 
 
 def _private_image_version(world: World, identifier: str, region: str) -> Image | None:
     parts = _PRIVATE_ID.fullmatch(identifier)
     image = private_image(world, parts[1], region) if parts else None
-    return image.at(parts[2] or "latest") if image and parts else None
+    return image.resolve(parts[2] or "latest") if image and parts else None
 
 
 def private_image(world: World, definition: str, region: str | None = None) -> Image | None:
-    """The image of this id, with the versions that the region has: a setting, or one added."""
+    """The private image of this id, with the versions that the region has."""
     _, _, subscription, _, group, *_, gallery, _, name = definition.split("/")
     if subscription.lower() == world.home.lower() and (
         known := configured_image(world.settings, "galleries", group, gallery, name)
@@ -161,7 +161,9 @@ def private_image(world: World, definition: str, region: str | None = None) -> I
     if found is None:
         return None
     features = {one["name"]: one["value"] for one in found.properties.get("features") or ()}
-    versions = [one for one in world.below(definition) if region in (None, *_target_regions(one))]
+    versions = [
+        one for one in world.list_children(definition) if region in (None, *_target_regions(one))
+    ]
     return Image(
         features.get("SecurityType", "Standard"),
         tuple(one.name for one in versions),
@@ -184,7 +186,7 @@ def _target_regions(version: StoredResource) -> list[str]:
 
 def configured_image(settings: Settings, where: str, *names: str) -> Image | None:
     wanted = "/".join(names).lower()
-    for key, one in settings.at(where).items():
+    for key, one in settings.value(where).items():
         if key.lower() == wanted:
             excluded = tuple(one.get("excludeFromLatest", ()))
             return Image(one["security"], tuple(one["versions"]), excluded=excluded)

@@ -1,7 +1,7 @@
-"""The resource types that the fake knows, spelt as ARM spells them, and their API versions.
+"""The resource types of the fake in ARM's spelling, and their API versions.
 
 The versions are those that the pinned SDK sends (azure-mgmt-compute 39.0.0, -network 33.1.0,
--resource 26.0.0; `tests/contract` compares). Any other version is a gap, not an answer.
+-resource 26.0.0; `tests/contract` compares). Any other version is a gap.
 """
 
 GROUP = "Microsoft.Resources/resourceGroups"
@@ -14,7 +14,7 @@ DISK = "Microsoft.Compute/disks"
 DES = "Microsoft.Compute/diskEncryptionSets"
 VM = "Microsoft.Compute/virtualMachines"
 IDENTITY = "Microsoft.ManagedIdentity/userAssignedIdentities"
-# What users bring, and the fake does not let be written through ARM.
+# Users' own resources, which the fake does not accept through ARM.
 VAULT = "Microsoft.KeyVault/vaults"
 GALLERY = "Microsoft.Compute/galleries"
 GALLERY_IMAGE = f"{GALLERY}/images"
@@ -25,7 +25,7 @@ SUBNET = f"{VNET}/subnets"
 SECURITY_RULE = f"{NSG}/securityRules"
 
 RESOURCES_API = "2025-04-01"
-# Clients of these two are not among the SDK packages in use: the newest stable versions.
+# The SDK packages in use have no clients for these two: the newest stable versions.
 SUBSCRIPTIONS_API = "2022-12-01"
 IDENTITY_API = "2024-11-30"
 NETWORK_API = "2026-03-01"

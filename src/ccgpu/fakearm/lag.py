@@ -1,8 +1,8 @@
-"""What was just changed and is not seen everywhere yet: ARM's regional replicas lag behind.
+"""Replication delay: recent changes that ARM's regional replicas do not show yet.
 
-Setting `lag`: `lists`, for how many seconds a list leaves out what is new and still tells what
-is gone; `reads`, how many times what a 201 promised is still answered 404. What came into being
-before the setting did is seen by all.
+Setting `lag`: for `lists` seconds a list omits new resources and still has deleted ones; `reads` is
+the number of reads after a 201 that are answered 404. Resources from before the setting are
+visible.
 """
 
 from ccgpu.fakearm import errors, kinds
@@ -16,18 +16,22 @@ _NOT_IN_RESOURCE_LIST = (kinds.GROUP, kinds.LOCK, kinds.POLICY)
 def visible_resources(
     world: World, kind: str | None = None, group: str | None = None
 ) -> list[StoredResource]:
-    """The resources that a list tells; without a kind all but groups."""
+    """The resources that a list shows. Without a kind: all but groups, locks and assignments."""
     if kind is not None:
-        found = world.of_kind(kind, group)
+        found = world.list_kind(kind, group)
     else:
-        found = world.of_group(group) if group else world.every()
+        found = world.list_group(group) if group else world.list_all()
         found = [one for one in found if one.kind not in _NOT_IN_RESOURCE_LIST]
-    seconds = world.settings.at("lag").get("lists", 0)
+    seconds = world.settings.value("lag").get("lists", 0)
     if not seconds:
         return found
-    told = {one.key: one for one in world.buried(world.at - seconds) if _matches(one, kind, group)}
-    told |= {one.key: one for one in found if one.created + seconds <= world.at}
-    return [told[key] for key in sorted(told)]
+    visible = {
+        one.key: one
+        for one in world.deleted_since(world.now - seconds)
+        if _matches(one, kind, group)
+    }
+    visible |= {one.key: one for one in found if one.created + seconds <= world.now}
+    return [visible[key] for key in sorted(visible)]
 
 
 def _matches(one: StoredResource, kind: str | None, group: str | None) -> bool:
@@ -37,16 +41,16 @@ def _matches(one: StoredResource, kind: str | None, group: str | None) -> bool:
 
 
 def hide_from_reads(call: ArmCall, answer: Response) -> None:
-    """Note that what was made with this answer is not seen by the next readers."""
-    reads = call.world.settings.at("lag").get("reads", 0)
+    """After a 201, hide the new resource from the next reads."""
+    reads = call.world.settings.value("lag").get("reads", 0)
     if reads and call.request.method == "PUT" and answer.status == 201:
         key = call.request.path.rstrip("/").lower()
         call.world.store.run("INSERT OR REPLACE INTO unseen VALUES (?, ?)", key, reads)
 
 
 def refuse_hidden(call: ArmCall) -> None:
-    """Answer 404 to who comes too early: to a read of it, and to a write in a new group."""
-    if not call.world.settings.at("lag").get("reads", 0):
+    """Answer 404 while the resource is hidden, or while the group of a PUT is hidden."""
+    if not call.world.settings.value("lag").get("reads", 0):
         return
     method, path = call.request.method, call.request.path.rstrip("/").lower()
     group = group_id(call.world.subscription, call.names[1]) if len(call.names) > 1 else ""
@@ -61,7 +65,7 @@ def refuse_hidden(call: ArmCall) -> None:
 
 
 def _count_hidden_read(world: World, id_: str) -> bool:
-    """Whether it is still to be missed once more."""
+    """Whether the resource is hidden from this read. Counts the read."""
     row = world.store.row('SELECT "left" FROM unseen WHERE key = ?', id_.lower())
     if row is None or not row[0]:
         return False

@@ -1,6 +1,6 @@
-"""The actions that a request needs on other resources than its own: ARM's linked access check.
+"""The actions that a request needs on other resources: ARM's linked access check.
 
-A body is read by its keys alone, wherever they stand; what it names need not be there.
+Only the body's keys decide, wherever they are; the referenced resources need not exist.
 """
 
 from collections.abc import Iterator
@@ -16,11 +16,13 @@ _IMAGE = "Microsoft.Compute/galleries/images"
 
 
 class LinkedAction(NamedTuple):
+    """An action that the caller needs on another scope."""
+
     action: str
     scope: str
 
 
-# Keys whose value names what exists: {"id": …}, a list of such, or ids as keys.
+# Keys whose value references resources: {"id": …}, a list of these, or ids as keys.
 _REFERENCE_ACTIONS = {
     "subnet": f"{SUBNET}/join/action",
     "networkSecurityGroup": f"{kinds.NSG}/join/action",
@@ -31,7 +33,7 @@ _REFERENCE_ACTIONS = {
     "diskEncryptionSet": f"{kinds.DES}/read",
     "userAssignedIdentities": f"{kinds.IDENTITY}/assign/action",
 }
-# Keys whose value is a resource that comes into being with the VM.
+# Keys whose value is a resource that is created with the VM.
 _INLINE_ACTIONS = {
     "networkInterfaceConfigurations": (kinds.NIC, ("write", "join/action")),
     "publicIPAddressConfiguration": (kinds.PUBLIC_IP, ("write", "join/action")),
@@ -41,7 +43,7 @@ _INLINE_ACTIONS = {
 
 
 def linked_actions(call: ArmCall) -> list[LinkedAction]:
-    """What the request needs besides its own action, each once."""
+    """The actions that the request needs besides its own, without duplicates."""
     if call.request.method in ("PUT", "PATCH"):
         return list(dict.fromkeys(_actions_in_body(call.body(), call)))
     if call.request.method == "DELETE":
@@ -87,7 +89,7 @@ def _ids(key: str, value: Any) -> list[str]:
 
 
 def _inline_scope(inline: Body, kind: str, call: ArmCall) -> str:
-    """The id that was asked for; the group, when Azure chooses the name."""
+    """The id that an inline resource will have; its group, if Azure chooses the name."""
     subscription, group = call.world.subscription, call.names[1]
     attached = (inline.get("managedDisk") or {}).get("id")
     if attached:
@@ -98,17 +100,17 @@ def _inline_scope(inline: Body, kind: str, call: ArmCall) -> str:
 
 
 def _cascade_deletes(world: World, vm: StoredResource) -> Iterator[LinkedAction]:
-    """What the VM's `deleteOption`s delete with it."""
+    """The deletes that follow from the VM's `deleteOption`s."""
     storage = vm.properties["storageProfile"]
     disks = (storage["osDisk"], *storage["dataDisks"])
-    for disk, id_ in zip(disks, vm.hidden["disks"], strict=False):
+    for disk, id_ in zip(disks, vm.internal_state["disks"], strict=False):
         if disk["deleteOption"] == "Delete":
             yield LinkedAction(f"{kinds.DISK}/delete", id_)
-    for one in vm.hidden["nics"]:
+    for one in vm.internal_state["nics"]:
         if not _deleted_with_vm(one):
             continue
         yield LinkedAction(f"{kinds.NIC}/delete", one["id"])
-        for configuration in world.need(one["id"]).properties["ipConfigurations"]:
+        for configuration in world.require(one["id"]).properties["ipConfigurations"]:
             public = configuration["properties"].get("publicIPAddress")
             if public and _deleted_with_vm(public):
                 yield LinkedAction(f"{kinds.PUBLIC_IP}/delete", public["id"])

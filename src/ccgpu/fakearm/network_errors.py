@@ -1,4 +1,4 @@
-"""The refusals of the network provider.
+"""The errors of the network provider.
 
 Texts are recorded (azure-service-operator) where docs/fake-azure.md says so.
 """
@@ -19,7 +19,7 @@ def another_operation(uri: str) -> Refused:
 
 
 def invalid_reference(missing: str, source: str) -> Refused:
-    """A network resource names a subnet, group or gateway that is not there."""
+    """A network resource references a subnet, group or gateway that does not exist."""
     return Refused(
         400,
         "InvalidResourceReference",
@@ -30,7 +30,7 @@ def invalid_reference(missing: str, source: str) -> Refused:
 
 
 def reference_not_ready(used: str, source: str, state: str, operation: str) -> Refused:
-    """What is referenced is still being written; the caller may try again."""
+    """The referenced resource is being written; the caller may retry."""
     text = (
         f"Cannot proceed with operation because resource {used} used by resource {source} is not "
         f"in Succeeded state. Resource is in {state} state and the last operation that "
@@ -46,7 +46,7 @@ def reference_not_ready(used: str, source: str, state: str, operation: str) -> R
 
 
 def resource_busy(used: str, operation: str, guid: str, seconds: int) -> Refused:
-    """The network provider is writing this resource already; it says when to come back."""
+    """The resource is being written; the error says when to retry."""
     text = (
         f"Operation {operation} ({guid}) is updating resource {used}. The call can be retried in "
         f"{seconds} seconds."

@@ -1,7 +1,7 @@
-"""Long-running operations: accepted at once, done when virtual time has come.
+"""Long-running operations: accepted at once, ended at a later virtual time.
 
-A request first settles every operation that is due, in the order of their due times, each at its
-own moment. What an operation does at its end is a function in `Finishers`, found by its action.
+Every request first ends the operations that are due, in order and each at its own time. `Finishers`
+maps an operation's action to the function that ends it.
 """
 
 import hashlib
@@ -18,10 +18,10 @@ from ccgpu.fakearm.world import StoredResource, World
 
 IN_PROGRESS = "InProgress"
 _COLUMNS = "id, action, target, started, due, ended, status, error, data, polls"
-# The recorded `c` is a certificate of 2,575 characters and `s` a signature of 342: what matters
-# here is that nobody has room to log or rebuild such an address.
+# The recorded `c` is a certificate of 2,575 characters and `s` a signature of 342: URLs of
+# this length break a client that truncates or rebuilds them.
 _CERTIFICATE = "not-a-certificate-".ljust(2575, "A")
-_NETWORK_PAUSES = {False: (1, 2, 4, 8, 16), True: (10, 20, 40, 80, 100, 160)}  # by "is a delete"
+_NETWORK_PAUSES = {False: (1, 2, 4, 8, 16), True: (10, 20, 40, 80, 100, 160)}  # True: deletes
 
 
 @dataclass(slots=True)
@@ -49,7 +49,9 @@ def begin(
     data.setdefault("api", kinds.API[target.kind])
     data.setdefault("family", provider_family(target.kind))
     data.setdefault("location", target.body.get("location", ""))
-    operation = Operation(world.guid(), action, target.key, world.at, world.at + seconds, data=data)
+    operation = Operation(
+        world.new_guid(), action, target.key, world.now, world.now + seconds, data=data
+    )
     _save(world, operation)
     return operation
 
@@ -65,12 +67,12 @@ def find_operation(world: World, id_: str) -> Operation | None:
 
 
 def running_operations(world: World, target: str) -> list[Operation]:
-    """What is still running on `target`, oldest first."""
+    """The operations that run on `target`, oldest first."""
     return _select(world, "target = ? AND ended IS NULL", target.lower())
 
 
 def preempt(world: World, target: StoredResource) -> None:
-    """A newer operation takes the place of all that run on `target`."""
+    """Cancel all operations that run on `target`."""
     for operation in running_operations(world, target.key):
         _finish(world, operation, preemption_error())
 
@@ -82,25 +84,25 @@ def preemption_error() -> Body:
 
 
 def finish_due(world: World, now: float, finishers: Finishers) -> None:
-    """Play all that is due by `now`."""
+    """End all operations that are due by `now`."""
     while due := _select(world, "due <= ? AND ended IS NULL", now, limit=1):
         operation = due[0]
-        world.at = operation.due
+        world.now = operation.due
         target = world.find(operation.target)
         if target is None:
             _finish(world, operation, preemption_error())
         else:
             _finish(world, operation, finishers[operation.action](world, operation, target))
-    world.at = now
+    world.now = now
 
 
 def _finish(world: World, operation: Operation, failure: Body | None) -> None:
-    operation.ended = world.at
+    operation.ended = world.now
     operation.error = failure
     operation.status = "Succeeded"
     if failure:
-        preempted_ = failure["code"] == "OperationPreempted"
-        operation.status = "Canceled" if preempted_ else "Failed"
+        preempted = failure["code"] == "OperationPreempted"
+        operation.status = "Canceled" if preempted else "Failed"
     _save(world, operation)
 
 
@@ -138,7 +140,7 @@ def _save(world: World, operation: Operation) -> None:
 
 
 def operation_url(world: World, operation: Operation, host: str, *, location: bool = False) -> str:
-    """The operation's own address, or the `Location` of its result."""
+    """The operation's URL, or the `Location` of its result."""
     data = operation.data
     query = f"api-version={data['api']}&{_signature(operation.id)}"
     base = f"https://{host}/subscriptions/{world.subscription}"
@@ -179,7 +181,7 @@ def headers(world: World, operation: Operation, host: str, *, location: bool) ->
 
 
 def poll(world: World, operation: Operation, query: Mapping[str, str]) -> Response:
-    """The answer of `Azure-AsyncOperation`: always 200, and the status says the rest."""
+    """The response of `Azure-AsyncOperation`: always 200, with the status in the body."""
     _check_signature(operation, query)
     answer: Body = {}
     if operation.data["family"] != "network":
@@ -196,7 +198,7 @@ def poll(world: World, operation: Operation, query: Mapping[str, str]) -> Respon
 def poll_location(
     world: World, operation: Operation, query: Mapping[str, str], host: str
 ) -> Response:
-    """The answer of `Location`: 202 until done, then empty, or the operation's error."""
+    """The response of `Location`: 202 until the end, then empty or the operation's error."""
     _check_signature(operation, query)
     if operation.ended is None:
         pause = _retry_after(world, operation)
@@ -207,14 +209,14 @@ def poll_location(
         )
         return Response(202, None, {"Location": location, **pause})
     if operation.error and operation.data["family"] == "group":
-        return Response(409, {"Error": _capitalise_keys(operation.error)})  # recorded so
+        return Response(409, {"Error": _capitalise_keys(operation.error)})  # as recorded
     if operation.error:
         return Response(409, {"error": operation.error})
     return Response(200 if operation.data["family"] == "group" else 204)
 
 
 def _capitalise_keys(error: Body) -> Body:
-    """A failed group deletion tells its error as no other operation does."""
+    """A failed group deletion reports its error with capitalised keys."""
     return {
         key[:1].upper() + key[1:]: [_capitalise_keys(one) for one in value]
         if isinstance(value, list)
@@ -231,7 +233,7 @@ def _check_signature(operation: Operation, query: Mapping[str, str]) -> None:
 
 
 def _retry_after(world: World, operation: Operation) -> dict[str, str]:
-    """`Retry-After` as recorded: network says more each time, short compute operations nothing."""
+    """The recorded `Retry-After`: it grows for network; short compute operations have none."""
     if operation.ended is not None:
         return {}
     operation.polls += 1
@@ -241,4 +243,4 @@ def _retry_after(world: World, operation: Operation) -> dict[str, str]:
         return {"Retry-After": str(pauses[min(operation.polls, len(pauses)) - 1])}
     if operation.due - operation.started < 30:
         return {}
-    return {"Retry-After": str(max(30, min(60, int(operation.due - world.at))))}
+    return {"Retry-After": str(max(30, min(60, int(operation.due - world.now))))}

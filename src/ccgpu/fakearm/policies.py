@@ -1,7 +1,7 @@
-"""Policy assignments that were added: built-in definitions whose effect is to deny a write.
+"""Policy assignments that were added: built-in definitions with the effect deny.
 
-Ids and parameters are those of Azure's built-in definitions (Microsoft Learn, "Azure Policy
-built-in policy definitions"). The shape of a refusal is recorded.
+Ids and parameters are Azure's (Microsoft Learn, "Azure Policy built-in policy definitions"). The
+form of the error is recorded.
 """
 
 import json
@@ -20,7 +20,7 @@ DEFINITIONS = "/providers/Microsoft.Authorization/policyDefinitions/"
 
 @dataclass(frozen=True, slots=True)
 class PolicyAssignment:
-    """A definition that holds for a scope. With a message, Azure tells that instead of the ids."""
+    """A definition assigned to a scope. `message` replaces the ids in the error's text."""
 
     id: str
     name: str
@@ -32,7 +32,7 @@ class PolicyAssignment:
 
 @dataclass(frozen=True, slots=True)
 class PolicyDefinition:
-    """A built-in definition, its parameter, and whether it denies a body of this type."""
+    """A built-in definition, its parameter, and whether it denies a body of a type."""
 
     name: str
     parameter: str | None
@@ -90,10 +90,10 @@ BUILT_IN = {
 
 
 def check(call: ArmCall) -> None:
-    """Refuse a PUT that an added assignment denies."""
+    """Refuse a PUT that an assignment denies."""
     if call.request.method != "PUT":
         return
-    assigned = call.world.of_kind(kinds.POLICY)
+    assigned = call.world.list_kind(kinds.POLICY)
     if not assigned:
         return
     kind, path = _kind_in_path(call.request.path), f"{call.request.path.lower()}/"
@@ -111,7 +111,7 @@ def _check_assignment(call: ArmCall, kind: str, one: PolicyAssignment) -> None:
 
 
 def _kind_in_path(path: str) -> str:
-    """The type that a path names, spelt as ARM spells it where the fake knows it."""
+    """The resource type in a path, in ARM's spelling if the fake knows it."""
     _, found, provider = path.partition("/providers/")
     if not found:
         return kinds.GROUP
@@ -139,7 +139,7 @@ def _read_assignment(one: StoredResource) -> PolicyAssignment:
 
 
 def policy_refusal(name: str, one: PolicyAssignment) -> Refused:
-    """The refusal, with the identifiers of assignment and definition as recorded."""
+    """The error, with the recorded identifiers of assignment and definition."""
     definition = one.definition.rsplit("/", 1)[1]
     known = BUILT_IN.get(definition)
     shown = known.name if known else definition

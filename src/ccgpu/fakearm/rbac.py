@@ -1,8 +1,8 @@
-"""What the caller may do: each request needs an action, and what it names needs linked ones.
+"""Role-based access: a request needs its own action, and linked actions on what it references.
 
-The setting `principal` is None for an owner, or the list of granted actions, with `*` as in
-Azure's role definitions; `foreign_principal` is the same for other subscriptions. Every route has
-its action in `ACTIONS`: a test walks them.
+The setting `principal` is None for an owner, or the list of granted actions, with `*` as in role
+definitions; `foreign_principal` is the same for other subscriptions. A test checks that every route
+has an action in `ACTIONS`.
 
 Action names: Microsoft Learn, "Azure permissions" (operations of the resource providers).
 """
@@ -20,7 +20,7 @@ from ccgpu.fakearm.world import World
 Actions = dict[tuple[str, str], str]
 _VERBS = {"GET": "read", "HEAD": "read", "PUT": "write", "PATCH": "write", "DELETE": "delete"}
 _SUBSCRIPTION = "Microsoft.Resources/subscriptions"
-# What a region tells: in the path, the free parts of the address are left out of the action.
+# Reads below a region; the action omits the variable parts of the path.
 _LOCATION_ACTIONS = {
     "operations/*": "Microsoft.Compute/locations/operations",
     "diskoperations/*": "Microsoft.Compute/locations/diskOperations",
@@ -32,13 +32,13 @@ _PLATFORM_ACTION = "Microsoft.Compute/locations/publishers/artifacttypes/offers/
 
 
 def _kind_actions(kind: str, path: str, *methods: str) -> Actions:
-    """Reading one and a list of them, and `methods` on one."""
+    """The actions to read one resource, to list them, and to call `methods` on one."""
     actions = {("GET", path): f"{kind}/read", ("GET", f"{path}/*"): f"{kind}/read"}
     return actions | {(verb, f"{path}/*"): f"{kind}/{_VERBS[verb]}" for verb in methods}
 
 
 def _tracked_actions() -> Actions:
-    """The kinds that live in a group; a list of the subscription needs the same action."""
+    """The actions of the types in a group. Listing a subscription needs the same read action."""
     actions: Actions = {}
     for kind in kinds.API.keys() - {kinds.GROUP}:
         actions |= _kind_actions(kind, f"{IN_GROUP}{kind.lower()}", "PUT", "PATCH", "DELETE")
@@ -47,7 +47,7 @@ def _tracked_actions() -> Actions:
 
 
 def _vm_actions() -> Actions:
-    """What can be done to a VM besides writing it."""
+    """The actions on a VM besides those of every type."""
     one = f"{IN_GROUP}{kinds.VM.lower()}/*"
     done = ("start", "restart", "deallocate", "powerOff", "reapply", "retrieveBootDiagnosticsData")
     actions = {("POST", f"{one}/{name.lower()}"): f"{kinds.VM}/{name}/action" for name in done}
@@ -108,9 +108,9 @@ ACTIONS: Actions = {
 
 
 def check(call: ArmCall, route: tuple[str, str]) -> None:
-    """Refuse what the principal may not do, before anything is looked up."""
+    """Refuse what the principal may not do. This comes before any lookup."""
     world = call.world
-    if _granted_actions(world, "") is None and world.settings.at("foreign_principal") is None:
+    if _granted_actions(world, "") is None and world.settings.value("foreign_principal") is None:
         return
     action, scope = ACTIONS[route], resource_scope(call.request.path)
     if not _is_allowed(world, action, scope):
@@ -123,12 +123,12 @@ def check(call: ArmCall, route: tuple[str, str]) -> None:
 
 
 def _granted_actions(world: World, scope: str) -> list[str] | None:
-    """What is granted at the scope, in this subscription or in others; None for everything."""
+    """The actions granted in the scope's subscription; None for all."""
     home = f"/subscriptions/{world.home}".lower()
     other = scope.lower().startswith("/subscriptions/") and not f"{scope.lower()}/".startswith(
         f"{home}/"
     )
-    granted: list[str] | None = world.settings.at("foreign_principal" if other else "principal")
+    granted: list[str] | None = world.settings.value("foreign_principal" if other else "principal")
     return granted
 
 
@@ -139,13 +139,13 @@ def _is_allowed(world: World, action: str, scope: str) -> bool:
 
 @lru_cache(maxsize=64)
 def _compile_grants(granted: tuple[str, ...]) -> re.Pattern[str]:
-    """Matches every granted action: `*` stands for anything, case says nothing."""
+    """A pattern that matches every granted action. `*` matches any text; case is ignored."""
     each = (".*".join(re.escape(part) for part in one.split("*")) for one in granted)
     return re.compile("|".join(each), re.IGNORECASE)
 
 
 def resource_scope(path: str) -> str:
-    """The resource of a path, without the list's or the action's name at its end."""
+    """The resource in a path, without the name of a list or an action at its end."""
     parts = path.strip("/").split("/")
     return "/" + "/".join(parts[: len(parts) // 2 * 2])
 

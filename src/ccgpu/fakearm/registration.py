@@ -1,4 +1,4 @@
-"""Resource providers that the subscription has not registered: nothing of theirs can be made.
+"""Unregistered resource providers: their resources cannot be created.
 
 Setting `providers`: namespace -> Registered, Registering, Unregistering or NotRegistered.
 """
@@ -11,11 +11,11 @@ _WRITABLE_STATES = ("Registered", "Registering")
 
 
 def check(call: ArmCall) -> None:
-    """Refuse to write what belongs to a provider that is not registered; reading is free."""
+    """Refuse to write a resource of an unregistered provider. Reads need no registration."""
     if call.request.method != "PUT":
         return
     path = call.request.path.lower()
-    for namespace, state in call.world.settings.at("providers").items():
+    for namespace, state in call.world.settings.value("providers").items():
         if state not in _WRITABLE_STATES and f"/providers/{namespace.lower()}/" in path:
             raise _registration_refusal(namespace)
 

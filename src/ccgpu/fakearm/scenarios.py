@@ -1,6 +1,6 @@
-"""Named sets of settings: a subscription in a certain mood, to see how its user gets along.
+"""Named sets of settings, such as a subscription without capacity.
 
-A scenario says all that is not as usual: what another one had changed is as usual again.
+Applying a scenario resets every setting that it does not name.
 """
 
 import re
@@ -45,24 +45,24 @@ SCENARIOS: Mapping[str, Mapping[str, Any]] = {
 
 
 class SettingProblem(NamedTuple):
-    """What is wrong with a scenario of one's own: the keys that lead there, and why."""
+    """What is wrong with a user's scenario: the path of keys, and the reason."""
 
     path: tuple[str, ...]
     why: str
 
 
 def names() -> list[str]:
-    """Every scenario that has a name."""
+    """The names of all scenarios."""
     return list(SCENARIOS)
 
 
 def apply(arm: FakeArm, name: str) -> None:
-    """Put the subscription into the scenario of that name."""
+    """Apply the scenario of that name."""
     arm.configure(SCENARIOS[name])
 
 
 def convert_texts(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings of a file that says all in texts: which are numbers, the setting says."""
+    """Convert the texts of a file to the types that the settings have."""
     return {key: _convert(value, _CONVERSIONS.get(key, {})) for key, value in values.items()}
 
 
@@ -93,7 +93,7 @@ _CONVERSIONS: dict[str, Callable[[str], Any] | Mapping[str, Any]] = {
 
 
 def find_problems(values: Mapping[str, Any]) -> list[SettingProblem]:
-    """All that is wrong with the settings of a scenario of one's own."""
+    """Everything that is wrong with the settings of a user's scenario."""
     found = []
     for key, value in values.items():
         if key not in DEFAULTS:
@@ -107,7 +107,7 @@ def find_problems(values: Mapping[str, Any]) -> list[SettingProblem]:
     return found
 
 
-# What a value may be, by what it usually is; None stands for a list of actions or a code.
+# Names of the types that values may have, by the type of the default.
 _TYPE_NAMES = {dict: "a mapping", list: "a list", bool: "true or false", int: "a whole number"}
 
 

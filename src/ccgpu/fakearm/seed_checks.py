@@ -1,4 +1,4 @@
-"""What is wrong with resources that are to be added, before any of them is looked up."""
+"""Checks of resources that are to be added. They look at the input alone."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,7 +17,7 @@ from ccgpu.fakearm.wire import Body
 
 
 class SeedProblem(NamedTuple):
-    """Which of the resources, the keys that lead to what is wrong with it, and why it is."""
+    """The resource's number in the input, the path of keys in it, and the reason."""
 
     place: int
     path: tuple[str | int, ...]
@@ -25,7 +25,7 @@ class SeedProblem(NamedTuple):
 
 
 class Seed(NamedTuple):
-    """A resource to be added; `group` is None for what is put on a subscription."""
+    """A resource to add. `group` is None for a resource of the subscription."""
 
     place: int
     id: str
@@ -70,7 +70,7 @@ _FIELDS = frozenset(
 
 
 class _UnreadableSeed(Exception):
-    """It cannot even be said what the resource is."""
+    """The input does not say which resource it is."""
 
     def __init__(self, why: str, *path: str) -> None:
         super().__init__(why)
@@ -80,15 +80,15 @@ class _UnreadableSeed(Exception):
 def check_seeds(
     resources: Sequence[Any], subscription: str, regions: Sequence[str]
 ) -> tuple[list[Seed], list[SeedProblem]]:
-    """The resources that are well-formed, and all that is wrong with the others."""
+    """The valid resources, and everything that is wrong with the others."""
     seeds: list[Seed] = []
-    flaws: list[SeedProblem] = []
+    problems: list[SeedProblem] = []
     known: dict[str, int] = {}
     for place, given in enumerate(resources):
         try:
             seed = _read_seed(place, given, subscription)
         except _UnreadableSeed as err:
-            flaws.append(SeedProblem(place, err.path, err.why))
+            problems.append(SeedProblem(place, err.path, err.why))
             continue
         found = [SeedProblem(place, *one) for one in _seed_problems(seed, regions)]
         first = known.setdefault(seed.id.lower(), place)
@@ -96,14 +96,14 @@ def check_seeds(
             found.append(
                 SeedProblem(place, ("id",), f"is there twice, first as number {first + 1}")
             )
-        flaws += found
+        problems += found
         if not found:
             seeds.append(seed)
-    return seeds, flaws
+    return seeds, problems
 
 
 def _read_seed(place: int, given: Any, home: str) -> Seed:
-    """What the id says it is."""
+    """The resource that the id names."""
     if not isinstance(given, dict):
         raise _UnreadableSeed(
             "is not a resource: write an object with id, type, location, properties"
@@ -144,25 +144,25 @@ def _kind_in_id(parts: re.Match[str]) -> str | None:
 
 
 def _canonical_id(id_: str, kind: str) -> str:
-    """The id with the type spelt as ARM spells it."""
+    """The id with the type in ARM's spelling."""
     if kind == kinds.GROUP:
         _, _, subscription, _, group = id_.split("/")
         return f"/subscriptions/{subscription}/resourceGroups/{group}"
     before, _, provider = id_.rpartition("/providers/")
     words = kind.split("/")
     names = provider.split("/")[2::2]
-    told = "/".join(f"{word}/{name}" for word, name in zip(words[1:], names, strict=True))
+    path = "/".join(f"{word}/{name}" for word, name in zip(words[1:], names, strict=True))
     before = re.sub("/resourcegroups/", "/resourceGroups/", before, flags=re.IGNORECASE)
-    return f"{before}/providers/{words[0]}/{told}"
+    return f"{before}/providers/{words[0]}/{path}"
 
 
 def _type_problems(seed: Seed) -> "_Problems":
-    said = seed.body.get("type")
-    if said is not None and str(said).lower() not in (
+    given = seed.body.get("type")
+    if given is not None and str(given).lower() not in (
         seed.kind.lower(),
         *_TYPE_ALIASES.get(seed.kind, ()),
     ):
-        yield ("type",), f"is {said}, but the id is of a {seed.kind}"
+        yield ("type",), f"is {given}, but the id is of a {seed.kind}"
 
 
 _Problems = Iterator[tuple[tuple[str | int, ...], str]]
@@ -222,7 +222,7 @@ def _property_problems(rules: SeedKind, properties: Body) -> _Problems:
 
 
 def _part_problems(kind: str, properties: Body) -> _Problems:
-    """The subnets of a network, the rules of a security group, the definition of an assignment."""
+    """Check the subnets of a VNet, the rules of an NSG, the definition of an assignment."""
     if kind == kinds.VNET:
         yield from _list_problems(properties, "subnets", SUBNET_FIELDS)
     elif kind == kinds.NSG:

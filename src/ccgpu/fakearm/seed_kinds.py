@@ -1,7 +1,7 @@
-"""The kinds of resource that can be added, and what a GET tells of each (fields of `properties`).
+"""The resource types that can be added, and the fields of `properties` that a GET returns for each.
 
-Names are those of the resource types in the API versions of `kinds`; what is read-only is taken and
-set by the simulated Azure itself, but for `KEPT`.
+Names are those of the API versions in `kinds`. Read-only fields are accepted and then set by the
+fake, except those in `KEPT_PROPERTIES`.
 """
 
 from collections.abc import Callable
@@ -15,10 +15,10 @@ from ccgpu.fakearm.wire import Response
 
 @dataclass(frozen=True, slots=True)
 class SeedKind:
-    """How a kind is checked. `put` is ARM's own handler; without one it is kept as given.
+    """How a type is checked. `put` is ARM's handler; without one, the resource is stored as given.
 
-    `foreign`: another subscription may have it. `located`: it says a region. `needed`: paths below
-    `properties`. `values`: fields with few values.
+    `foreign`: it may be in another subscription. `located`: it has a region. `needed`: required
+    paths below `properties`. `values`: fields with a fixed set of values.
     """
 
     properties: frozenset[str]
@@ -60,7 +60,7 @@ _DISK_FIELDS = (
     "securityProfile shareInfo supportedCapabilities supportsHibernation tier timeCreated uniqueId"
 )
 
-# In the order in which one may need another.
+# In order of dependency.
 SEED_KINDS: dict[str, SeedKind] = {
     kinds.GROUP: SeedKind(_field_names(""), groups.put_group, foreign=True),
     kinds.IDENTITY: SeedKind(
@@ -161,7 +161,7 @@ SEED_KINDS: dict[str, SeedKind] = {
     ),
 }
 CANONICAL_KINDS = {kind.lower(): kind for kind in SEED_KINDS}
-# What a GET says and Azure decides, and which stays as it was given.
+# Read-only properties that keep the given value.
 KEPT_PROPERTIES = {
     kinds.PUBLIC_IP: ("ipAddress",),
     kinds.IDENTITY: ("tenantId", "principalId", "clientId"),

@@ -1,7 +1,7 @@
-"""Adding what users bring: resources as a GET tells them, put into the simulated subscription.
+"""Adding a user's own resources, in the form of a GET, to the simulated subscription.
 
-They are checked as a PUT is, all of them before anything is added, and what is written is done at
-once. A group that is not there is made, in the region of the first resource that is in it.
+All are checked like a PUT before any is added, and their operations end at once. A missing group is
+created in the region of the first resource in it.
 """
 
 import json
@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from ccgpu.fakearm import errors, kinds, operations
 from ccgpu.fakearm.call import ArmCall, group_id
-from ccgpu.fakearm.resources import brought
+from ccgpu.fakearm.resources import imported
 from ccgpu.fakearm.resources.addresses import claim_address
 from ccgpu.fakearm.seed_checks import Seed, SeedProblem, check_seeds
 from ccgpu.fakearm.seed_kinds import KEPT_PROPERTIES, SEED_KINDS
@@ -21,7 +21,7 @@ from ccgpu.fakearm.world import World
 
 
 class AddedResource(NamedTuple):
-    """A resource that is there now. `made_for`: the resource for which a group was made."""
+    """A resource that now exists. `made_for`: the resource for which a group was created."""
 
     id: str
     kind: str
@@ -29,18 +29,18 @@ class AddedResource(NamedTuple):
 
 
 class SeedingResult(NamedTuple):
-    """What was added, in order; or all that is wrong, by the place in the list."""
+    """The added resources in order, or all problems in the order of the input."""
 
     added: list[AddedResource]
-    flaws: list[SeedProblem]
+    problems: list[SeedProblem]
 
 
 class SeedingFailed(Exception):
-    """Something is wrong: what was written is taken back."""
+    """There are problems. The transaction is rolled back."""
 
-    def __init__(self, outcome: SeedingResult) -> None:
+    def __init__(self, result: SeedingResult) -> None:
         super().__init__()
-        self.outcome = outcome
+        self.result = result
 
 
 def add_resources(
@@ -50,50 +50,52 @@ def add_resources(
     resources: Sequence[Any],
     finishers: operations.Finishers,
 ) -> SeedingResult:
-    """Add all of them within the caller's transaction; raises `Undone` if anything is wrong."""
-    seeds, flaws = check_seeds(resources, subscription, settings.at("regions"))
-    outcome = SeedingResult([], flaws)
+    """Add all resources in the caller's transaction. Raises `SeedingFailed` on any problem."""
+    seeds, problems = check_seeds(resources, subscription, settings.value("regions"))
+    result = SeedingResult([], problems)
     bad = {
-        str(resources[one.place].get("id")).lower() for one in flaws if _is_object(resources, one)
+        str(resources[one.place].get("id")).lower()
+        for one in problems
+        if _is_object(resources, one)
     }
     order = {kind: number for number, kind in enumerate(SEED_KINDS)}
     for seed in sorted(seeds, key=lambda one: order[one.kind]):
         world = World(store, settings, seed.subscription, home=subscription)
-        world.enter()
+        world.begin_request()
         world.instant = True
         try:
-            _make_group(world, seed, outcome)
+            _make_group(world, seed, result)
             _add_resource(world, seed)
         except (errors.Refused, FakeGap) as err:
             if why := _failure_reason(err, bad):
-                outcome.flaws.append(SeedProblem(seed.place, (), why))
+                result.problems.append(SeedProblem(seed.place, (), why))
             bad.add(seed.id.lower())
         else:
-            operations.finish_due(world, world.at, finishers)
-            outcome.added.append(AddedResource(_restore_given(world, seed), seed.kind))
-        world.leave()
-    if outcome.flaws:
-        outcome.flaws.sort(key=lambda one: one.place)
-        raise SeedingFailed(SeedingResult([], outcome.flaws))
-    return outcome
+            operations.finish_due(world, world.now, finishers)
+            result.added.append(AddedResource(_restore_given(world, seed), seed.kind))
+        world.end_request()
+    if result.problems:
+        result.problems.sort(key=lambda one: one.place)
+        raise SeedingFailed(SeedingResult([], result.problems))
+    return result
 
 
-def _is_object(resources: Sequence[Any], flaw: SeedProblem) -> bool:
-    return isinstance(resources[flaw.place], dict)
+def _is_object(resources: Sequence[Any], problem: SeedProblem) -> bool:
+    return isinstance(resources[problem.place], dict)
 
 
 def _failure_reason(err: Exception, bad: set[str]) -> str | None:
-    """Azure's words; nothing if the fault is another resource's, of which they are told already."""
+    """Azure's error text; None if another resource's failure, already reported, is the cause."""
     if isinstance(err, FakeGap):
         return f"the simulated Azure cannot add it: {err}"
     text = str(err).partition(": ")[2]
     if any(one in text.lower() for one in bad):
         return None
-    assert isinstance(err, errors.Refused)  # noqa: S101  # the only other one that is caught
+    assert isinstance(err, errors.Refused)  # noqa: S101  # the only other exception caught here
     return f"{text} ({err.error['code']})"
 
 
-def _make_group(world: World, seed: Seed, outcome: SeedingResult) -> None:
+def _make_group(world: World, seed: Seed, result: SeedingResult) -> None:
     if seed.group is None or seed.kind == kinds.GROUP:
         return
     id_ = group_id(world.subscription, seed.group)
@@ -103,7 +105,7 @@ def _make_group(world: World, seed: Seed, outcome: SeedingResult) -> None:
         raise errors.group_not_found(seed.group)
     body = {"location": seed.body["location"]}
     _put(world, Seed(seed.place, id_, kinds.GROUP, seed.subscription, seed.group, body))
-    outcome.added.append(AddedResource(id_, kinds.GROUP, seed.id))
+    result.added.append(AddedResource(id_, kinds.GROUP, seed.id))
 
 
 def _add_resource(world: World, seed: Seed) -> None:
@@ -113,11 +115,11 @@ def _add_resource(world: World, seed: Seed) -> None:
     for parent in _parents(seed):
         if world.find(parent) is None:
             raise errors.not_found(f"there is no {parent}: add it too")
-    brought.store_imported(world, seed.id, seed.kind, seed.body)
+    imported.store_imported(world, seed.id, seed.kind, seed.body)
 
 
 def _parents(seed: Seed) -> Iterator[str]:
-    """The resources that this one is a part of; of a lock or an assignment, what it is put on."""
+    """The resources that must exist first: the parent, or the scope of a lock or an assignment."""
     if seed.kind in (kinds.LOCK, kinds.POLICY):
         scope = seed.id.rpartition("/providers/")[0]
         if scope.count("/") > 2:
@@ -130,9 +132,9 @@ _READ_ONLY = ("provisioningState", "diskState", "timeCreated", "uniqueId")
 
 
 def _put(world: World, seed: Seed) -> None:
-    """ARM's own PUT, as if by an owner."""
+    """Call ARM's PUT handler, with an owner's rights."""
     put = SEED_KINDS[seed.kind].put
-    assert put is not None  # noqa: S101  # looked at by the caller
+    assert put is not None  # noqa: S101  # checked by the caller
     given = seed.body.get("properties") or {}
     properties = {key: value for key, value in given.items() if key not in _READ_ONLY}
     raw = json.dumps({**seed.body, "properties": properties}).encode()
@@ -143,9 +145,9 @@ def _put(world: World, seed: Seed) -> None:
 
 
 def _restore_given(world: World, seed: Seed) -> str:
-    """Let what a GET said and Azure decides be as it was given; answers the id as it is kept."""
+    """Restore the values of `KEPT_PROPERTIES` as given. Returns the stored id."""
     found = world.find(seed.id)
-    if found is None:  # a subnet or a rule, which is a part of another
+    if found is None:  # a subnet or a rule is part of its parent
         return seed.id
     given: Body = seed.body.get("properties") or {}
     for key in KEPT_PROPERTIES.get(seed.kind, ()):

@@ -1,7 +1,7 @@
-"""The simulated ARM: takes a request, finds who answers it, commits, and hands the answer back.
+"""The simulated ARM: it routes a request to its handler and commits the result.
 
-One request is one transaction. ARM's refusals are answers; what the fake does not know is a
-`FakeGap`, and leaves no trace.
+One request is one transaction. ARM's errors are responses. What the fake does not know is a
+`FakeGap`, and changes nothing.
 """
 
 import os
@@ -30,9 +30,9 @@ from ccgpu.fakearm.clock import START, VirtualClock
 from ccgpu.fakearm.operations import Finishers
 from ccgpu.fakearm.resources import (
     addresses,
-    brought,
     disks,
     groups,
+    imported,
     interfaces,
     nat_gateways,
     networks,
@@ -65,12 +65,12 @@ ROUTES: Routes = {
     **tracked.kind_routes(disks.IDENTITY_RULES, disks.put_identity, delete=disks.delete_identity),
     **machines.ROUTES,
     **console.ROUTES,
-    **brought.ROUTES,
+    **imported.ROUTES,
 }
 
 
 def _finish_write(world: World, operation: operations.Operation, target: Any) -> Any:
-    """A network's subnets end with it, and a security group's rules."""
+    """End a write. The subnets of a VNet and the rules of an NSG end with it."""
     finish = _WRITE_FINISHERS.get(target.kind, tracked.finish_write)
     return finish(world, operation, target)
 
@@ -89,7 +89,7 @@ FINISHERS: Finishers = {
 
 
 class FakeArm:
-    """Azure Resource Manager of one simulated subscription, kept in a file or in memory."""
+    """Azure Resource Manager for one simulated subscription, in a file or in memory."""
 
     def __init__(
         self, path: str | os.PathLike[str] = ":memory:", *, subscription: str = FAKE_SUBSCRIPTION
@@ -104,7 +104,7 @@ class FakeArm:
         self._world = World(self._store, self.settings, subscription)
 
     def send(self, request: Request) -> Response:
-        """What ARM answers. Raises only `FakeGap`, and what a fault or `on_commit` raises."""
+        """ARM's response. Raises only `FakeGap`, and what a fault or `on_commit` raises."""
         for fault in self.faults:
             answer = fault(request)
             if answer is not None:
@@ -112,20 +112,20 @@ class FakeArm:
                     self._log(request, answer)
                 return answer
         with self._store.transaction():
-            operations.finish_due(self._world, self._world.enter(), FINISHERS)
-            answer = self._answer(request)
-            self._world.leave()
+            operations.finish_due(self._world, self._world.begin_request(), FINISHERS)
+            answer = self._dispatch(request)
+            self._world.end_request()
             number = self._log(request, answer)
         if self.on_commit is not None:
             self.on_commit(request, answer)
         id_ = f"00000000-0000-4000-9000-{number:012x}"
-        date = formatdate(self._world.at, usegmt=True)  # ARM's clock is the virtual one
+        date = formatdate(self._world.now, usegmt=True)  # ARM runs on virtual time
         ids = {"x-ms-request-id": id_, "x-ms-correlation-request-id": id_}
-        told = {"Date": date, **ids, **answer.headers}
-        return Response(answer.status, answer.body, told)
+        headers = {"Date": date, **ids, **answer.headers}
+        return Response(answer.status, answer.body, headers)
 
     def _log(self, request: Request, answer: Response) -> int:
-        """Never a query: it may hold a signature."""
+        """Log the request without its query, which may hold a signature."""
         self._store.run(
             "INSERT INTO requests (method, path, status) VALUES (?, ?, ?)",
             request.method,
@@ -134,7 +134,7 @@ class FakeArm:
         )
         return int(self._store.row("SELECT last_insert_rowid()")[0])
 
-    def _answer(self, request: Request) -> Response:
+    def _dispatch(self, request: Request) -> Response:
         host = request.host
         if host.endswith(console.BLOB_HOSTS):
             return console.get_blob(self._world, request)
@@ -148,37 +148,37 @@ class FakeArm:
         query = request.query
         _check_query(route, query)
         try:
-            tokens.check_authorization(request.headers.get("Authorization", ""), self._world.at)
-            call = ArmCall(request, self._world_of(names[0], request), names, query, host)
-            return self._handled(call, key, route)
+            tokens.check_authorization(request.headers.get("Authorization", ""), self._world.now)
+            call = ArmCall(request, self._world_for(names[0], request), names, query, host)
+            return self._handle(call, key, route)
         except errors.Refused as refusal:
-            return refusal.answer
+            return refusal.response
 
-    def _world_of(self, subscription: str, request: Request) -> World:
-        """The simulated subscription; or another one that something was added of, to read it."""
+    def _world_for(self, subscription: str, request: Request) -> World:
+        """The simulated subscription, or a read-only view of another one."""
         if subscription.lower() == self.subscription.lower():
             return self._world
         other = World(self._store, self.settings, subscription, home=self.subscription)
-        other.at = self._world.at
-        if not other.every():
+        other.now = self._world.now
+        if not other.list_all():
             raise errors.subscription_not_found(subscription)
         if request.method not in ("GET", "HEAD"):
             raise FakeGap(f"{request.method} in another subscription")
         return other
 
     def add(self, resources: Sequence[Any]) -> seeding.SeedingResult:
-        """Put in what users bring, as a GET tells it; all of it, or nothing and what is wrong."""
+        """Add a user's own resources, as a GET returns them. Adds all of them or none."""
         try:
             with self._store.transaction():
-                operations.finish_due(self._world, self._world.enter(), FINISHERS)
-                self._world.leave()
+                operations.finish_due(self._world, self._world.begin_request(), FINISHERS)
+                self._world.end_request()
                 return seeding.add_resources(
                     self._store, self.settings, self.subscription, resources, FINISHERS
                 )
-        except seeding.SeedingFailed as undone:
-            return undone.outcome
+        except seeding.SeedingFailed as failed:
+            return failed.result
 
-    def _handled(self, call: ArmCall, key: tuple[str, str], route: Route) -> Response:
+    def _handle(self, call: ArmCall, key: tuple[str, str], route: Route) -> Response:
         left = buckets.take_tokens(call, key)
         rbac.check(call, key)
         registration.check(call)
@@ -190,28 +190,28 @@ class FakeArm:
         return Response(answer.status, answer.body, {**answer.headers, **left}) if left else answer
 
     def now(self) -> float:
-        """Virtual time, in Unix seconds."""
+        """Virtual time in Unix seconds."""
         return self.clock.now()
 
     def advance(self, seconds: float) -> None:
-        """Let virtual time pass; what is due is played by the next request."""
+        """Advance virtual time. The next request ends the operations that are due."""
         self.clock.sleep(seconds)
 
     def configure(self, settings: Mapping[str, Any]) -> None:
-        """Let only `settings` differ from the usual; an unknown one is a KeyError."""
+        """Reset all settings but `settings` to the defaults. KeyError for unknown ones."""
         self.settings.replace(settings)
 
     def reset(self) -> None:
-        """Empty the subscription and forget changed settings. Time does not go back."""
+        """Delete all resources and reset the settings. Time does not go back."""
         with self._store.transaction():
             self._store.empty()
             self._store.run("UPDATE world SET settings = '{}', revision = revision + 1")
 
     def show(self) -> dict[str, Any]:
-        """What exists, since when, what it has cost, what costs now, and all requests so far."""
+        """All resources with creation time and cost, those that cost now, and all requests."""
         with self._store.transaction():
-            operations.finish_due(self._world, self._world.enter(), FINISHERS)
-            self._world.leave()
+            operations.finish_due(self._world, self._world.begin_request(), FINISHERS)
+            self._world.end_request()
             return billing.billing_report(self._store)
 
     def close(self) -> None:
@@ -219,7 +219,7 @@ class FakeArm:
 
 
 def _parse_path(path: str) -> tuple[str, tuple[str, ...]]:
-    """The path's shape, in lower case with `*` for each free part, and those parts."""
+    """The path in lower case with `*` for each variable part, and those parts."""
     parts = path.strip("/").split("/")
     names, shape, free = [], [], False
     for number, part in enumerate(parts):

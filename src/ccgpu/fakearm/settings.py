@@ -1,7 +1,7 @@
-"""What the simulated subscription may do, and how long things take; tests change it.
+"""Settings of the simulated subscription: its rights, limits and durations.
 
-The defaults are a subscription with quota for two confidential GPU VMs in each region. A change
-is kept in the state, so all processes that share it see the same subscription.
+The defaults give quota for two confidential GPU VMs in each region. Changes are part of the state,
+so all processes that share it see them.
 """
 
 import json
@@ -13,8 +13,8 @@ from ccgpu.fakearm.store import Store
 NCC_SIZE = "Standard_NCC40ads_H100_v5"
 
 DEFAULTS: dict[str, Any] = {
-    # Regions that offer the GPU size: docs of Azure/az-cgpu-onboarding. Its zones are nowhere
-    # published: these three cases (three zones, two, none) are the fake's own.
+    # Regions that offer the GPU size: docs of Azure/az-cgpu-onboarding. Its zones are not
+    # published; three zones, two and none are the fake's own choice.
     "offers": {
         NCC_SIZE: {"eastus2": ["1", "2", "3"], "westeurope": ["1", "2"], "centralus": []},
         "Standard_D4s_v5": {
@@ -52,12 +52,12 @@ DEFAULTS: dict[str, Any] = {
             "standardDCASv5Family": 100,
         }
     },
-    # VMs that can be allocated at once: size -> region -> zone ("" for none) -> how many.
-    # What is not named is without limit.
+    # How many VMs can be allocated: size -> region -> zone ("" for none) -> number.
+    # Without an entry there is no limit.
     "capacity": {},
     # ResourceSkus restrictions by size, region: a list of {"type", "reasonCode"[, "zones"]}.
     "restrictions": {},
-    # Code of the allocation failure, when it is not the usual one of the zone or region.
+    # Code of allocation errors; None for the default of the zone or region.
     "allocation_error": None,
     # A create that fails after it was accepted may leave its OS disk (azurerm#7516).
     "failed_create_leaves_disk": True,
@@ -84,25 +84,25 @@ DEFAULTS: dict[str, Any] = {
     "page_size": 50,
     # Actions that the caller may perform, with `*`; None for an owner.
     "principal": None,
-    # The same in other subscriptions, of which some resources may be known.
+    # The same for other subscriptions.
     "foreign_principal": None,
-    # Locks by id, CanNotDelete or ReadOnly; kinds that a policy denies: {"kind", "message"}.
+    # Locks by id: CanNotDelete or ReadOnly. Denied types: {"kind", "message"}.
     "locks": {},
     "denied": [],
     # Whether requests are counted and throttled.
     "buckets": False,
-    # "lists": seconds that lists lag behind; "reads": 404s after a 201.
+    # "lists": delay of lists in seconds; "reads": number of 404s after a 201.
     "lag": {},
-    # What a DELETE of a network interface is accepted with: 202, or 200.
+    # Status of an accepted DELETE of a network interface: 202 or 200.
     "nic_delete_status": 202,
-    # Whether a deallocated VM, and one that starts again, tells what its agent said before.
+    # Whether a deallocated or starting VM still shows its agent's last report.
     "stale_agents": False,
-    # Whether lists of resources that are filtered by tag leave out the tags.
+    # Whether resource lists filtered by tag omit the tags.
     "tagless_lists": False,
-    # Ids that the deletion of their group does not manage to delete.
+    # Ids that the deletion of their group fails to delete.
     "survivors": [],
-    # Seconds. Medians of recorded operations (azure-service-operator, azure-powershell
-    # recordings); marked ones are not recorded: the vendor's texts or the fake's own.
+    # Seconds. Medians of recorded operations (azure-service-operator, azure-powershell),
+    # unless marked: "own" is the fake's own choice.
     "durations": {
         "vnet": 3.0,
         "subnet": 2.0,
@@ -126,7 +126,7 @@ DEFAULTS: dict[str, Any] = {
         "vm.powerOff": 20.0,  # own
         "vm.reapply": 20.0,  # own
         "vm.boot": 40.0,  # own: from Succeeded until the guest agent is ready
-        "vm.agent": 600.0,  # own: how long a stopped VM's agent is still told as ready
+        "vm.agent": 600.0,  # own: how long a stopped VM's agent still shows as ready
         "nic.reserved": 180.0,  # the text of NicReservedForAnotherVm
         "group.delete": 50.0,
         "token": 3600.0,  # Entra: 60 to 90 minutes (Microsoft Learn, configurable token lifetimes)
@@ -135,7 +135,7 @@ DEFAULTS: dict[str, Any] = {
 
 
 class Settings:
-    """A tree of values, addressed by the keys that lead to one."""
+    """A tree of values. A path of keys names one."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -143,13 +143,13 @@ class Settings:
         self._tree: dict[str, Any] = {}
 
     def get(self, *path: str, default: Any = None) -> Any:
-        """The value at `path`, or `default` when there is none below a known first key."""
+        """The value at `path`; `default` if there is none below a known first key."""
         revision = self._store.row("SELECT revision FROM world")[0]
         self.refresh(revision)
-        return self.at(*path, default=default)
+        return self.value(*path, default=default)
 
-    def at(self, *path: str, default: Any = None) -> Any:
-        """As `get`, within a request that has already looked for changes."""
+    def value(self, *path: str, default: Any = None) -> Any:
+        """Like `get`, inside a request, which has already checked for changes."""
         value: Any = self._tree[path[0]]
         for key in path[1:]:
             if key not in value:
@@ -158,7 +158,7 @@ class Settings:
         return value
 
     def set(self, *path: str, value: Any) -> None:
-        """Put `value` at `path`; the first key must be a known one."""
+        """Set the value at `path`. The first key must exist."""
         if path[0] not in DEFAULTS:
             raise KeyError(path[0])
         with self._store.transaction():
@@ -175,7 +175,7 @@ class Settings:
             )
 
     def replace(self, values: Mapping[str, Any]) -> None:
-        """Let only `values` differ from the defaults; mappings are taken key by key."""
+        """Reset all settings to the defaults except `values`. Mappings are merged key by key."""
         changed = {key: _merge(DEFAULTS[key], value) for key, value in values.items()}
         with self._store.transaction():
             self._store.run(
@@ -183,7 +183,7 @@ class Settings:
             )
 
     def refresh(self, revision: int) -> None:
-        """Read again if another process, or `set`, has changed something."""
+        """Read the settings again if the revision has changed."""
         if revision != self._revision:
             changed = json.loads(self._store.row("SELECT settings FROM world")[0])
             self._tree = {**json.loads(json.dumps(DEFAULTS)), **changed}

@@ -1,7 +1,7 @@
-"""VM sizes: what the SKU list says of them, and the lists of sizes and of usage.
+"""VM sizes: their capabilities in the SKU list, and the lists of sizes and of usage.
 
-No list of the GPU size's capabilities was ever published: values are those of its series page,
-names those that real lists use (docs/fake-azure.md).
+No real SKU list with the GPU size was ever published. Its values are from the series page, the
+names from real lists (docs/fake-azure.md).
 """
 
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ class VmSize:
     hyperv: str = "V1,V2"
 
     def capabilities(self) -> list[Body]:
-        """Values are strings, as everywhere in this API."""
+        """The capabilities. All values are strings in this API."""
         known = {
             "vCPUs": self.cores,
             "vCPUsAvailable": self.cores,
@@ -56,7 +56,7 @@ class VmSize:
         return [{"name": name, "value": str(value)} for name, value in known.items()]
 
 
-# azure-compute-docs, nccadsh100v5-series; the others from the series pages of Dsv5 and DCasv5.
+# azure-compute-docs: the series pages of nccadsh100v5, Dsv5 and DCasv5.
 SIZES = {
     size.name.lower(): size
     for size in (
@@ -90,14 +90,14 @@ SIZES = {
 
 
 def offered_zones(settings: Settings, size: VmSize, region: str) -> list[str] | None:
-    """The zones that offer `size`; None when the region does not offer it at all."""
-    zones: list[str] | None = settings.at("offers", size.name, region)
+    """The zones that offer `size`; None if the region does not offer it."""
+    zones: list[str] | None = settings.value("offers", size.name, region)
     return zones
 
 
 def list_skus(call: ArmCall) -> Response:
     wanted = filters.filtered_region(call.query.get("$filter"))
-    regions = call.world.settings.at("regions")
+    regions = call.world.settings.value("regions")
     found = [
         _sku_body(call.world.settings, size, region, zones)
         for size in SIZES.values()
@@ -120,7 +120,7 @@ def _sku_body(settings: Settings, size: VmSize, region: str, zones: list[str]) -
         "capabilities": size.capabilities(),
         "restrictions": [
             _restriction_body(region, one)
-            for one in settings.at("restrictions", size.name, region, default=())
+            for one in settings.value("restrictions", size.name, region, default=())
         ],
     }
 
@@ -138,13 +138,13 @@ def _restriction_body(region: str, given: Body) -> Body:
 
 
 def core_limit(settings: Settings, region: str, name: str) -> int:
-    """Cores allowed in `region`, of a family or of all."""
-    everywhere = settings.at("quota", "*", name, default=0)
-    return int(settings.at("quota", region, name, default=everywhere))
+    """The core limit in `region`, of a family or in total."""
+    everywhere = settings.value("quota", "*", name, default=0)
+    return int(settings.value("quota", region, name, default=everywhere))
 
 
 def used_cores(store: Store, region: str, size: VmSize | None, *, spot: bool) -> int:
-    """Cores of the VMs that exist in `region`, running or not; of one family, or of all.
+    """Cores of the VMs in `region`, running or not: of one family or of all.
 
     Quota counts allocated and deallocated VMs alike (Microsoft Learn, "Virtual machine vCPU
     quotas").

@@ -1,7 +1,7 @@
 """The state of the simulated subscription: one SQLite file, or memory.
 
-Every request is one `BEGIN IMMEDIATE` transaction, so several processes may share a file. The
-file survives a killed process; it is not meant to survive a power cut (`synchronous=OFF`).
+Every request is one `BEGIN IMMEDIATE` transaction, so several processes may share a file. The file
+survives a killed process but not necessarily a power cut (`synchronous=OFF`).
 """
 
 import os
@@ -17,7 +17,7 @@ SCHEMA_VERSION = 3
 _BUSY_SECONDS = 30.0
 _MEMORY = ":memory:"
 
-# `world` has one row: virtual time, a serial number that ids are made of, and the settings.
+# `world` has one row: virtual time, the serial number of ids, and the settings.
 _SCHEMA = """
 CREATE TABLE world (now REAL, serial INTEGER, revision INTEGER, settings TEXT);
 CREATE TABLE resources (
@@ -62,7 +62,7 @@ class Store:
         self._db = sqlite3.connect(
             self.path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
         )
-        weakref.finalize(self, self._db.close)  # for those who forget `close`
+        weakref.finalize(self, self._db.close)  # if `close` is never called
         try:
             self._open(start)
         except sqlite3.DatabaseError as err:
@@ -74,7 +74,7 @@ class Store:
 
     def _open(self, start: float) -> None:
         self._db.execute("PRAGMA synchronous=OFF")
-        self._db.execute("BEGIN EXCLUSIVE")  # two processes may find the same empty file
+        self._db.execute("BEGIN EXCLUSIVE")  # two processes may open the same empty file
         version = self._db.execute("PRAGMA user_version").fetchone()[0]
         if version == 0 and not self._db.execute("SELECT 1 FROM sqlite_master").fetchone():
             for statement in _SCHEMA.split(";")[:-1]:
@@ -88,12 +88,12 @@ class Store:
                 "remove the file to start with an empty subscription"
             )
         self._db.execute("COMMIT")
-        with suppress(sqlite3.OperationalError):  # another process is at it: nothing is lost
+        with suppress(sqlite3.OperationalError):  # another process has it open; WAL is optional
             self._db.execute("PRAGMA journal_mode=WAL")
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """Hold the state alone; commit at the end, or undo all if the block raises."""
+        """Hold the state exclusively. Commits at the end; rolls back if the block raises."""
         with self._lock:
             self._db.execute("BEGIN IMMEDIATE")
             try:
@@ -105,7 +105,7 @@ class Store:
 
     @contextmanager
     def savepoint(self) -> Iterator[None]:
-        """Undo the block alone if it raises; the transaction around it goes on."""
+        """Roll back only the block if it raises. The outer transaction continues."""
         self._db.execute("SAVEPOINT request")
         try:
             yield
@@ -139,7 +139,7 @@ class Store:
 
 
 def _prepare(path: Path) -> None:
-    """Make the folder for its owner alone, and the file too: resource ids are nobody's business."""
+    """Create the folder and the file with access for their owner alone."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with suppress(FileExistsError):
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))

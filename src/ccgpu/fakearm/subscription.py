@@ -1,4 +1,4 @@
-"""The subscription itself, its resource providers, and the addresses of operations."""
+"""The subscription, its resource providers, and the URLs of operations."""
 
 from functools import partial
 
@@ -7,7 +7,7 @@ from ccgpu.fakearm.call import IN_SUBSCRIPTION, ArmCall, Route, Routes, page_res
 from ccgpu.fakearm.wire import Body, Response
 
 TENANT_ID = "00000000-0000-4000-8000-00000000000a"
-CALLER_OBJECT_ID = "00000000-0000-4000-8000-00000000000b"  # the caller, in the tenant's directory
+CALLER_OBJECT_ID = "00000000-0000-4000-8000-00000000000b"  # the caller's in the tenant
 CALLER_NAME = "user@ccgpu.example"
 
 
@@ -43,21 +43,21 @@ def _provider_body(call: ArmCall, namespace: str, state: str) -> Body:
 
 
 def _resource_types(call: ArmCall, namespace: str) -> list[Body]:
-    """Of each provider only what is asked for: where virtual machines can be."""
+    """Of each provider only what clients ask for: the locations of virtual machines."""
     if namespace != "Microsoft.Compute":
         return []
-    regions = call.world.settings.at("regions")
+    regions = call.world.settings.value("regions")
     named = {"resourceType": "virtualMachines", "apiVersions": [kinds.COMPUTE_API]}
     return [named | {"locations": regions}]
 
 
 def get_provider(namespace: str, call: ArmCall) -> Response:
-    state = call.world.settings.at("providers", namespace)
+    state = call.world.settings.value("providers", namespace)
     return Response(200, _provider_body(call, namespace, state))
 
 
 def list_providers(call: ArmCall) -> Response:
-    known = call.world.settings.at("providers")
+    known = call.world.settings.value("providers")
     return page_response(call, [_provider_body(call, *one) for one in sorted(known.items())])
 
 
@@ -66,7 +66,7 @@ def poll_operation(call: ArmCall) -> Response:
 
 
 def poll_compute(call: ArmCall) -> Response:
-    """`Location` of compute is the operation's address with one option more."""
+    """Compute's `Location` is the operation's URL with the option `monitor`."""
     if call.query.get("monitor") == "true":
         return poll_location(call)
     return poll_operation(call)

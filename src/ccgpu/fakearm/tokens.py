@@ -1,7 +1,6 @@
-"""The simulated tenant's tokens: of the right form, signed by no one, and over when they say so.
+"""Access tokens of the simulated tenant: right form, no signature, own expiry.
 
-Only a token that was made by the virtual clock has an end that ARM judges; whatever else somebody
-sends as a bearer token is taken.
+Only a token with an expiry by the virtual clock can expire. Any other bearer token is accepted.
 """
 
 import base64
@@ -18,13 +17,13 @@ _numbers = itertools.count()
 
 
 def make_token(claims: dict[str, Any]) -> str:
-    """A token that differs from all others, as Entra's do (`uti`)."""
+    """A token that differs from all others, like Entra's (`uti`)."""
     parts = ({"alg": "none", "typ": "JWT"}, {**claims, "uti": str(next(_numbers))})
     return ".".join((*map(_encode_part, parts), "simulated"))
 
 
 def check_authorization(authorization: str, now: float) -> None:
-    """Refuse what is no bearer token, or is one that is over."""
+    """Refuse a missing or an expired bearer token."""
     kind, _, token = authorization.partition(" ")
     if kind != "Bearer" or not token:
         raise errors.unauthenticated()
@@ -49,6 +48,6 @@ def _encode_part(value: dict[str, Any]) -> str:
 
 
 def _us_time(moment: float) -> str:
-    """As ARM writes times in this one text: 5/14/2023 1:02:03 PM."""
+    """ARM's time format in this one text: 5/14/2023 1:02:03 PM."""
     at = datetime.fromtimestamp(moment, UTC)
     return f"{at.month}/{at.day}/{at.year} {at.hour % 12 or 12}:{at:%M:%S %p}"

@@ -1,4 +1,4 @@
-"""The seam: the SDK's own `requests` transport with the network, and the waiting, taken out."""
+"""The SDK's own `requests` transport, with the fake in place of the network and of waiting."""
 
 import io
 import json
@@ -26,7 +26,7 @@ class FakeTransport(RequestsTransport):  # type: ignore[misc]  # exported lazily
 
 
 class _Session(requests.Session):
-    """A request takes nothing over from it: no cookies, no headers, and no proxy of the machine."""
+    """A session that adds nothing to a request: no cookies, no headers, no proxy of the machine."""
 
     def prepare_request(self, request: requests.Request) -> requests.PreparedRequest:
         return request.prepare()

@@ -1,6 +1,6 @@
-"""What goes over the wire to the simulated ARM, and comes back.
+"""Requests to the simulated ARM, and its responses.
 
-A gap in the fake must never look like an answer: what it does not know is a `FakeGap`.
+What the fake does not know is a `FakeGap`, never a response.
 """
 
 import json
@@ -15,7 +15,7 @@ Body = dict[str, Any]
 
 
 class FakeGap(AssertionError):
-    """The fake does not know what Azure would answer, so it answers nothing."""
+    """The fake does not know Azure's response."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +43,13 @@ class Request:
 
     @property
     def json(self) -> Any:
-        """The body as JSON; None when there is none. Raises ValueError when it is not JSON."""
+        """The body as JSON; None without one. Raises ValueError if it is not JSON."""
         return json.loads(self.body) if self.body else None
 
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """A status, a JSON value (or text, when the headers say so) and headers."""
+    """A status, a JSON value (or text, if the headers say so) and headers."""
 
     status: int
     body: Any = None

@@ -1,7 +1,7 @@
-"""The simulated subscription as one request sees it: a time, resources, references, new ids.
+"""The simulated subscription as one request sees it: time, resources, references, new ids.
 
-Ids compare without case and keep the case they were first written in. `at` is the moment that is
-being played: the clock's now, or the due time of an operation that is being settled.
+Ids compare without case and keep their first spelling. `now` is the virtual time, or the due time
+of an operation that is being ended.
 """
 
 import hashlib
@@ -17,13 +17,13 @@ from ccgpu.fakearm.wire import Body
 
 @dataclass(slots=True)
 class StoredResource:
-    """`body` is what GET answers; `hidden` is what Azure knows and does not tell."""
+    """`body` is what GET returns. `internal_state` is what Azure knows and does not return."""
 
     id: str
     kind: str
     body: Body
     created: float
-    hidden: Body = field(default_factory=dict)
+    internal_state: Body = field(default_factory=dict)
 
     @property
     def key(self) -> str:
@@ -62,7 +62,7 @@ class StoredResource:
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """`source` (of resource `owner`) points to `target`, as its `role`."""
+    """`source`, which is part of the resource `owner`, references `target` as its `role`."""
 
     target: str
     source: str
@@ -79,7 +79,7 @@ def _from_row(row: Any) -> StoredResource:
 
 
 class World:
-    """`home` is the simulated subscription; `subscription` may be another one that it knows of."""
+    """`home` is the simulated subscription; `subscription` may be another one."""
 
     def __init__(
         self, store: Store, settings: Settings, subscription: str, *, home: str | None = None
@@ -89,29 +89,29 @@ class World:
         self.subscription = subscription
         self.home = home or subscription
         self.instant = False  # whether operations take no time
-        self.at = 0.0
+        self.now = 0.0
         self._serial = self._stored_serial = 0
 
-    def enter(self) -> float:
-        """Begin a request: read the clock; answers the time."""
+    def begin_request(self) -> float:
+        """Begin a request. Returns the virtual time."""
         now, serial, revision = self.store.row("SELECT now, serial, revision FROM world")
         self.settings.refresh(revision)
-        self.at = now
+        self.now = now
         self._serial = self._stored_serial = serial
         return float(now)
 
-    def leave(self) -> None:
-        """End a request: keep what the next ids are made of."""
+    def end_request(self) -> None:
+        """End a request: store the serial number of new ids."""
         if self._serial != self._stored_serial:
             self.store.run("UPDATE world SET serial = ?", self._serial)
 
-    def digest(self, length: int = 32) -> str:
-        """Hex digits that no one has had before, and the same ones when all is repeated."""
+    def new_hex(self, length: int = 32) -> str:
+        """Unique hex digits. The same requests produce the same digits again."""
         self._serial += 1
         return hashlib.sha256(f"{self.subscription}/{self._serial}".encode()).hexdigest()[:length]
 
-    def guid(self) -> str:
-        return str(uuid.UUID(self.digest(), version=4))
+    def new_guid(self) -> str:
+        return str(uuid.UUID(self.new_hex(), version=4))
 
     def find(self, id_: str) -> StoredResource | None:
         row = self.store.row(
@@ -120,26 +120,26 @@ class World:
         )
         return _from_row(row) if row else None
 
-    def need(self, id_: str) -> StoredResource:
-        """The resource that something else keeps from going away."""
+    def require(self, id_: str) -> StoredResource:
+        """The resource; an in-use check elsewhere guarantees that it exists."""
         found = self.find(id_)
         if found is None:
             raise LookupError(id_)
         return found
 
-    def of_group(self, group: str) -> list[StoredResource]:
+    def list_group(self, group: str) -> list[StoredResource]:
         return self._all("grp = ?", group.lower())
 
-    def of_kind(self, kind: str, group: str | None = None) -> list[StoredResource]:
+    def list_kind(self, kind: str, group: str | None = None) -> list[StoredResource]:
         if group is None:
             return self._all("kind = ?", kind)
         return self._all("kind = ? AND grp = ?", kind, group.lower())
 
-    def every(self) -> list[StoredResource]:
+    def list_all(self) -> list[StoredResource]:
         return self._all("1")
 
-    def below(self, id_: str) -> list[StoredResource]:
-        """The resources whose ids begin with this one's."""
+    def list_children(self, id_: str) -> list[StoredResource]:
+        """The resources whose ids begin with this id."""
         return [
             _from_row(row)
             for row in self.store.rows(
@@ -167,20 +167,20 @@ class World:
             group,
             resource.created,
             json.dumps(resource.body),
-            json.dumps(resource.hidden),
+            json.dumps(resource.internal_state),
         )
 
     def remove(self, resource: StoredResource) -> None:
-        """Take it out of the subscription: its references, quota and bill end with it."""
-        if self.settings.at("lag").get("lists", 0):
-            self._bury(resource)
+        """Delete the resource with its references, quota and bill."""
+        if self.settings.value("lag").get("lists", 0):
+            self._record_deleted(resource)
         self.store.run("DELETE FROM resources WHERE key = ?", resource.key)
         self.store.run("DELETE FROM refs WHERE owner = ?", resource.key)
         self.store.run("DELETE FROM allocations WHERE vm = ?", resource.key)
         self.stop_billing(resource)
 
-    def _bury(self, resource: StoredResource) -> None:
-        """Lists that lag behind go on telling of it."""
+    def _record_deleted(self, resource: StoredResource) -> None:
+        """Record the deletion: lists that lag behind still have the resource."""
         self.store.run(
             "INSERT INTO gone VALUES (?, ?, ?, ?, ?, ?, ?)",
             resource.key,
@@ -188,55 +188,55 @@ class World:
             resource.kind,
             json.dumps(resource.body),
             resource.created,
-            json.dumps(resource.hidden),
-            self.at,
+            json.dumps(resource.internal_state),
+            self.now,
         )
 
-    def buried(self, since: float) -> list[StoredResource]:
-        """What has gone after `since`."""
+    def deleted_since(self, since: float) -> list[StoredResource]:
+        """The resources deleted after `since`."""
         rows = self.store.rows(
             f"SELECT {_COLUMNS} FROM gone WHERE at > ? ORDER BY at",  # noqa: S608  # a constant
             since,
         )
         return [_from_row(row) for row in rows]
 
-    def refer(self, owner: StoredResource, refs: list[Reference]) -> None:
-        """`refs` are all that `owner` points to."""
+    def set_references(self, owner: StoredResource, refs: list[Reference]) -> None:
+        """Replace all references of `owner` by `refs`."""
         self.store.run("DELETE FROM refs WHERE owner = ?", owner.key)
         self.store.run_many(
             "INSERT INTO refs VALUES (?, ?, ?, ?, ?)",
             [(ref.target.lower(), ref.source, owner.key, ref.role, ref.detail) for ref in refs],
         )
 
-    def referrers(self, target: str, *roles: str) -> list[Reference]:
+    def references_to(self, target: str, *roles: str) -> list[Reference]:
         rows = self.store.rows(
             "SELECT target, source, owner, role, detail FROM refs WHERE target = ? ORDER BY source",
             target.lower(),
         )
         return [ref for ref in (Reference(*row) for row in rows) if not roles or ref.role in roles]
 
-    def details(self, target: str, role: str) -> dict[str, str]:
-        """What is noted at the references to `target`, by what points there."""
+    def reference_details(self, target: str, role: str) -> dict[str, str]:
+        """The `detail` of each reference to `target`, by source."""
         rows = self.store.rows(
             "SELECT source, detail FROM refs WHERE target = ? AND role = ?", target.lower(), role
         )
         return dict(rows)
 
-    def bill(self, resource: StoredResource) -> None:
-        """Let it cost from now on; a second call changes nothing."""
+    def start_billing(self, resource: StoredResource) -> None:
+        """Start the bill. A second call changes nothing."""
         open_ = "SELECT 1 FROM billing WHERE resource = ? AND until IS NULL"
         if not self.store.row(open_, resource.key):
-            self.store.run("INSERT INTO billing VALUES (?, ?, NULL)", resource.key, self.at)
+            self.store.run("INSERT INTO billing VALUES (?, ?, NULL)", resource.key, self.now)
 
     def stop_billing(self, resource: StoredResource) -> None:
         self.store.run(
             "UPDATE billing SET until = ? WHERE resource = ? AND until IS NULL",
-            self.at,
+            self.now,
             resource.key,
         )
 
-    def seconds(self, *name: str) -> float:
-        """The duration of `name`."""
+    def duration(self, *name: str) -> float:
+        """The duration of an operation."""
         if self.instant:
             return 0.0
-        return float(self.settings.at("durations", ".".join(name)))
+        return float(self.settings.value("durations", ".".join(name)))

@@ -1,1 +1,1 @@
-"""A confidential VM in memory: evidence signed by a simulated PKI."""
+"""A confidential VM in memory: its evidence, signed by a simulated PKI."""

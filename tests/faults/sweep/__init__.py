@@ -1,5 +1,6 @@
-"""Every request of a life cycle, each with every fault that can befall it, once and for ever.
+"""The fault sweep: every request of a life cycle with every fault, once and permanently.
 
-`kinds` says what can go wrong, `scenarios` what is done, `judge` what must hold whatever goes
-wrong, `cases` puts them together, and `run` runs them all and counts.
+`fault_kinds` and `local_faults` define the faults, `interference` what other clients do,
+`scenarios` the commands under test, `invariants` what must always hold. `cases` combines them,
+`trial` runs one case, `run` runs all and counts.
 """

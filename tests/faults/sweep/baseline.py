@@ -1,8 +1,8 @@
-"""The same faults met by a plain script: the SDK's own clients, pollers, retries and waits.
+"""The same faults against a plain script: the SDK's own clients, pollers, retries and waits.
 
-What most scripts do: make each resource with `begin_create_or_update(...).result()`. On an error
-they stop; tidy ones delete what was made, newest first, with `begin_delete(...).result()`. What
-they leave behind is counted.
+It does what most scripts do: create each resource with `begin_create_or_update(...).result()` and
+stop on an error. A tidy one then deletes what it created, newest first, with
+`begin_delete(...).result()`. The resources that remain are counted.
 """
 
 from collections.abc import Callable
@@ -28,19 +28,19 @@ _IMAGE = {
 
 
 class _WaitingTransport(FakeTransport):
-    """The SDK waits in its transport: here the simulated time passes."""
+    """The SDK waits in its transport. Here that advances virtual time."""
 
     def __init__(self, arm: FakeArm) -> None:
         super().__init__(arm)
         self._clock = arm.clock
 
     def sleep(self, duration: float) -> None:
-        """Virtual seconds."""
+        """Advance virtual time."""
         self._clock.sleep(duration)
 
 
 def run_script(arm: FakeArm, *, tidy: bool) -> None:
-    """Create a VM and its network; on an error delete what was made, if `tidy`, and raise."""
+    """Create a VM and its network. On an error delete what was created, if `tidy`, and raise."""
     resources = desired(SPEC, FAKE_SUBSCRIPTION, Placement("eastus2", None, _IMAGE), _STAMP)
     order = (Kind.GROUP, Kind.NSG, Kind.VNET, Kind.VM)
     wanted = sorted(resources.values(), key=lambda one: order.index(one.kind))
@@ -62,7 +62,7 @@ ClientCalls = tuple[Callable[[Resource], Any], Callable[[Resource], Any]]
 
 def _clients(arm: FakeArm) -> dict[Kind, ClientCalls]:
     def made(client: Callable[..., Any]) -> Any:
-        # Without registering providers by itself: that waits in real time.
+        # Without automatic provider registration, which waits in real time.
         transport = _WaitingTransport(arm)
         return client(FakeCredential(), FAKE_SUBSCRIPTION, transport=transport)
 
@@ -87,10 +87,10 @@ def _clients(arm: FakeArm) -> dict[Kind, ClientCalls]:
 
 
 def list_cases() -> list[tuple[int, str]]:
-    """Each request of the script with each kind of fault that can befall it, once."""
+    """Each request of the script with each kind of fault that applies to it, once."""
     arm = FakeArm()
     seen: list[Request] = []
-    arm.faults.append(seen.append)  # which answers None
+    arm.faults.append(seen.append)  # returns None: no fault
     run_script(arm, tidy=False)
     arm.close()
     first = {request_key(request): number for number, request in reversed(list(enumerate(seen)))}
@@ -103,7 +103,7 @@ def list_cases() -> list[tuple[int, str]]:
 
 
 def count_leaks(case: tuple[int, str], *, tidy: bool) -> int:
-    """How many resources the script leaves when it fails so."""
+    """The number of resources that remain when the script fails."""
     number, kind = case
     arm = FakeArm()
     arm.faults.append(NumberedFault(arm, number, KINDS[kind], forever=False))

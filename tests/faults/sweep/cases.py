@@ -1,7 +1,7 @@
-"""One case: a scenario, the number of a request, a kind of fault, once or for ever; or two of them.
+"""Cases: a scenario, a request number, a kind of fault, once or permanently; or a pair of these.
 
-An id says all of it (`create:17:reset-committed:once`, a pair has a plus between its two), so that
-one line runs it again.
+An id names a case completely (`create:17:reset-committed:once`, pairs joined with a plus), so that
+one command runs it again.
 """
 
 import random
@@ -19,22 +19,22 @@ from faults.sweep.scenarios import SCENARIOS, Scenario
 from support import faults, processes
 from support.cloud import Machine
 
-KILL = "kill"  # SIGKILL, in a process of its own
-DELETES = "deletes"  # as a case's scenario: of the scenario's requests only DELETEs are counted
-# Where look-alikes are all met: a create reads, writes, polls and lists as the others do.
+KILL = "kill"  # SIGKILL, in a child process
+DELETES = "deletes"  # as a case's scenario: numbers count only DELETE requests
+# The scenario in which all kinds are tested: it has every sort of request.
 _FULL_SCENARIO = "create"
-# What meets the deletes of an undo.
+# The faults for the deletes of a rollback.
 _DELETE_FAULTS = (
     *("get-404", "NicReservedForAnotherVm", "InUseSubnetCannotBeDeleted"),
     *("429-plain", "http-500", "reset-committed", KILL),
 )
-# A create that fails at its VM deletes at the most so many resources: VM, NIC, IP, disk, network.
+# Upper bound on the deletes of a create that fails at its VM.
 _MAX_DELETES = 4
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """What goes wrong when."""
+    """One fault at one request."""
 
     scenario: str
     number: int
@@ -51,7 +51,7 @@ Trial = tuple[Case, ...]
 
 
 def trial_id(trial: Trial) -> str:
-    """The ids of its cases, with a plus between them."""
+    """The ids of its cases, joined with a plus."""
     return "+".join(case.id for case in trial)
 
 
@@ -62,19 +62,19 @@ def parse_trial(text: str) -> Trial:
 
 
 def single_faults(folder: Path) -> Iterator[Trial]:
-    """Each request of each fault-free run, with each kind that can befall it, once and for ever.
+    """Each request of each fault-free run with each kind that applies, once and permanently.
 
-    Of the requests that are alike (polls of one operation) the first two stand for all, and for
-    ever is from the first on. A kind that is like another to our code is met in `create` alone, at
-    the first: elsewhere the other stands for it.
+    Of equal requests, such as the polls of one operation, the first two are tested; permanent
+    faults start at the first. A kind that our code treats like another is tested in `create` only,
+    at the first request; elsewhere the other represents it.
     """
     for name, scenario in SCENARIOS.items():
-        met: set[tuple[str, str]] = set()
+        seen: set[tuple[str, str]] = set()
         for number, request in _select_requests(scenario, record_requests(scenario, folder / name)):
             kinds: list[FaultKind | LocalFault] = [k for k in KINDS.values() if k.applies(request)]
             kinds += [k for k in LOCAL_FAULTS.values() if k.where != "disk"]
-            yield from _cases_at(scenario, number, kinds, again=request_key(request) in met)
-            met.add(request_key(request))
+            yield from _cases_at(scenario, number, kinds, again=request_key(request) in seen)
+            seen.add(request_key(request))
         for number in range(_count_disk_steps(scenario, folder / name)):
             yield from _cases_at(scenario, number, [LOCAL_FAULTS["disk-full"]])
         yield from _interference_cases(scenario, folder / name)
@@ -83,7 +83,7 @@ def single_faults(folder: Path) -> Iterator[Trial]:
 def _cases_at(
     scenario: Scenario, number: int, kinds: Iterable[FaultKind | LocalFault], *, again: bool = False
 ) -> Iterator[Trial]:
-    """Each of the kinds there, once and for ever; `again`: at a request like one before."""
+    """Each kind at this request, once and permanently. `again`: an equal request came before."""
     for kind in kinds:
         if not kind.same_as or (scenario.name == _FULL_SCENARIO and not again):
             if not (isinstance(kind, FaultKind) and kind.forever_only):
@@ -93,19 +93,19 @@ def _cases_at(
 
 
 def _interference_cases(scenario: Scenario, folder: Path) -> Iterator[Trial]:
-    """Each thing that somebody else can do before a request, before each request where they can."""
+    """Each interference before each request at which it is possible."""
     machine, _ = prepare(scenario, folder)
-    could: list[list[str]] = []
+    possible: list[list[str]] = []
 
     def look(request: Request) -> None:
         mine = [one for one in INTERFERENCES.values() if scenario.name in one.scenarios]
-        # What is being deleted takes along what came after the last look into it.
+        # A DELETE of a group or network also deletes what was added after our last read.
         last = request.method == "DELETE" and request.path.endswith(("/ccgpu-demo", "/demo-vnet"))
-        could.append([one.name for one in mine if not last and one.possible(machine)])
+        possible.append([one.name for one in mine if not last and one.possible(machine)])
 
     requests = _watch_requests(scenario, machine, look)
     for number, _ in _select_requests(scenario, requests):
-        yield from ((Case(scenario.name, number, name),) for name in could[number])
+        yield from ((Case(scenario.name, number, name),) for name in possible[number])
 
 
 def _count_disk_steps(scenario: Scenario, folder: Path) -> int:
@@ -116,9 +116,9 @@ def _count_disk_steps(scenario: Scenario, folder: Path) -> int:
 
 
 def kill_cases(folder: Path) -> Iterator[Trial]:
-    """SIGKILL before each request, after it was carried out, and around each journal step.
+    """SIGKILL before and after each request, and around each write of the journal.
 
-    A delete among guests, and one without a journal, are the same delete.
+    Scenarios that delete the same resources as another one are left out.
     """
     for name, scenario in SCENARIOS.items():
         if scenario.foreign_in_group or scenario.stop_at:
@@ -131,7 +131,7 @@ def kill_cases(folder: Path) -> Iterator[Trial]:
 
 
 def failed_vm_pairs(folder: Path) -> Iterator[Trial]:
-    """All that can befall the VM's PUT, and with each all that can befall a delete after it."""
+    """Each fault of the VM's PUT with each fault of a delete that follows."""
     requests = record_requests(SCENARIOS["create"], folder / "create")
     at = next(n for n, r in enumerate(requests) if faults.request_to("PUT", "/virtualMachines/")(r))
     for kind in KINDS.values():
@@ -143,8 +143,8 @@ def failed_vm_pairs(folder: Path) -> Iterator[Trial]:
 
 
 def random_pairs(folder: Path, count: int, seed: int) -> Iterator[Trial]:
-    """So many pairs of faults of one scenario, the second one after the first."""
-    draw = random.Random(seed)  # repeatable is what it must be
+    """Random pairs of faults in one scenario, the second after the first."""
+    draw = random.Random(seed)  # must be repeatable
     known = [trial[0] for trial in single_faults(folder) if trial[0].kind in KINDS]
     by_scenario = {name: [c for c in known if c.scenario == name] for name in SCENARIOS}
     for _ in range(count):
@@ -154,7 +154,7 @@ def random_pairs(folder: Path, count: int, seed: int) -> Iterator[Trial]:
 
 
 def record_requests(scenario: Scenario, folder: Path) -> list[Request]:
-    """The requests of the scenario when nothing goes wrong."""
+    """The requests of the scenario without a fault."""
     machine, _ = prepare(scenario, folder)
     return _watch_requests(scenario, machine, lambda _: None)
 
@@ -175,7 +175,7 @@ def _watch_requests(
 
 
 def _select_requests(scenario: Scenario, requests: list[Request]) -> Iterator[tuple[int, Request]]:
-    """The requests with their numbers, without the third and later of those that are alike."""
+    """The requests with their numbers, without the third and later of equal ones."""
     seen: Counter[tuple[str, str]] = Counter()
     begun = not scenario.start_at
     for number, request in enumerate(requests):

@@ -1,7 +1,6 @@
-"""What a fault does to a request: pure functions, for `kinds` to choose from.
+"""What a fault does to a request: pure functions for `fault_kinds`.
 
-It answers in Azure's stead, lets Azure do the work and loses or bends the answer, or breaks the
-connection.
+It answers instead of Azure, lets Azure answer and loses or changes the response, or fails.
 """
 
 import base64
@@ -11,7 +10,7 @@ from typing import Any
 from ccgpu.fakearm import Request, Response
 from support import faults
 
-# Given the request and a way to let Azure answer it: the answer, or an exception raised.
+# From the request, and a function that lets Azure respond: a response, or an exception.
 Effect = Callable[[Request, Callable[[], Response]], Response]
 
 
@@ -48,13 +47,13 @@ def is_resource_read(request: Request) -> bool:
 
 
 def is_list(request: Request) -> bool:
-    """Answers that may come in pages: the groups, the resources, the sizes, the quota."""
+    """Lists that may have pages: groups, resources, sizes, quota."""
     ends = ("/resourcegroups", "/resources", "/skus", "/usages")
     return request.method == "GET" and request.path.casefold().endswith(ends)
 
 
 def is_search(request: Request) -> bool:
-    """Lists of what carries a tag, or is in a group."""
+    """Lists of resources by tag or by group."""
     return is_list(request) and request.path.casefold().endswith(("/resourcegroups", "/resources"))
 
 
@@ -74,7 +73,7 @@ def fail(error: Exception) -> Effect:
 
 
 def commit_and_fail(error: Exception) -> Effect:
-    """Azure does it, and nobody hears of it."""
+    """Azure carries out the request; its response is lost."""
 
     def effect(_: Request, go_on: Callable[[], Response]) -> Response:
         go_on()
@@ -121,12 +120,12 @@ def throttle(**headers: str) -> Effect:
 
 
 def add_foreign_page(answer: Response) -> Response:
-    """The next page is at a foreign host."""
+    """The next page is on a foreign host."""
     return Response(answer.status, {**answer.body, "nextLink": FOREIGN}, answer.headers)
 
 
 def set_creating(answer: Response) -> Response:
-    """A resource as it was a moment ago."""
+    """The resource in its previous state, Creating."""
     if answer.status != 200:
         return answer
     properties = {**answer.body["properties"], "provisioningState": "Creating"}
@@ -134,7 +133,7 @@ def set_creating(answer: Response) -> Response:
 
 
 def upper_case_ids(answer: Response) -> Response:
-    """Every id in another case than it was given."""
+    """Every id in upper case."""
     return Response(answer.status, upper_case(answer.body), answer.headers)
 
 
@@ -154,7 +153,7 @@ def empty_list(answer: Response) -> Response:
 
 
 def remove_tags(answer: Response) -> Response:
-    """A list that names ids, and no tags."""
+    """A list without tags."""
     bare = [{k: v for k, v in one.items() if k != "tags"} for one in answer.body["value"]]
     return Response(answer.status, {**answer.body, "value": bare}, answer.headers)
 
@@ -165,19 +164,19 @@ def challenge_response(error: str, **more: str) -> Response:
 
 
 def require_claims(request: Request, go_on: Callable[[], Response]) -> Response:
-    """Continuous access evaluation: 401 until the token carries the claims that are asked for."""
+    """Continuous access evaluation: 401 until the token has the requested claims."""
     if request.headers.get("Authorization", "").endswith(CLAIMS_SUFFIX):
         return go_on()
     claims = base64.urlsafe_b64encode(b'{"access_token":{"nbf":{"essential":true}}}').decode()
     return challenge_response("insufficient_claims", claims=claims.rstrip("="))
 
 
-# How a token of the sweep's sign-in ends that was asked for with claims.
+# The end of a token that was requested with claims.
 CLAIMS_SUFFIX = "-with-claims"
 DATE_IN_30_S = "Thu, 01 Jan 2026 00:00:30 GMT"
 DATE_NOW = "Thu, 01 Jan 2026 00:00:00 GMT"
 FOREIGN = "https://evil.example/operations/1?s=signature"
 FOREIGN_HEADERS = {"Azure_AsyncOperation": FOREIGN, "Location": FOREIGN}
-EXPIRED = faults.error(401, "ExpiredAuthenticationToken")  # without a challenge: not ARM's word
+EXPIRED = faults.error(401, "ExpiredAuthenticationToken")  # without a challenge
 HTML = {"Content-Type": "text/html"}
 JSON = {"Content-Type": "application/json"}

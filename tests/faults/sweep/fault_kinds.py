@@ -1,7 +1,7 @@
-"""What can befall one request: groups T, S, N, A, C, L and R.
+"""The faults of one request: groups T, S, N, A, C, L and R.
 
-A fault is met at one numbered request, once, or from then on at every request alike; `effects`
-says what it does to it. What happens on this machine instead is in `local`.
+A fault happens at one numbered request, or permanently at every equal request from then on.
+`effects` defines what it does. Faults of this machine are in `local_faults`.
 """
 
 from collections.abc import Callable, Mapping
@@ -53,27 +53,27 @@ from support import faults
 
 @dataclass(frozen=True, slots=True)
 class FaultKind:
-    """One thing that can go wrong, and the requests it can befall."""
+    """One kind of fault, and the requests to which it applies."""
 
     name: str
     effect: Effect
     applies: Callable[[Request], bool]
-    # The exit codes of what it causes; 7 besides, where something may be left behind.
+    # The exit codes it may cause; also 7, where resources may be left.
     exit_codes: frozenset[int] = frozenset({4})
-    # Once is got over: the command goes on, and ends well.
+    # If it happens once, the command continues and succeeds.
     transient: bool = False
-    # Only once: the second time would be another thing, or for ever is as another kind for ever.
+    # Never permanent: a repetition is unrealistic, or equals another kind.
     once_only: bool = False
-    # Only for ever: it is how Azure may be, and not a fault that passes.
+    # Always permanent: a property of Azure rather than a passing fault.
     forever_only: bool = False
-    # What it is the same as to our code: in the other scenarios than create that stands for it.
+    # The kind that our code treats alike; it represents this one outside `create`.
     same_as: str = ""
 
 
 _TRANSIENT = partial(FaultKind, transient=True)
 _THROTTLE = [
     _TRANSIENT("429-after-30", throttle(Retry_After="30"), is_any, once_only=True),
-    # Longer than most commands may take: they stop at once, and say so.
+    # Longer than most commands may take: they fail at once.
     FaultKind("429-after-3600", throttle(Retry_After="3600"), is_any, frozenset({4, 11})),
     _TRANSIENT("429-plain", throttle(), is_any, once_only=True),
     _TRANSIENT("429-after-1", throttle(Retry_After="1"), is_any, same_as="429-after-30"),
@@ -120,7 +120,7 @@ _NETWORK = [
             ("tls", requests.exceptions.SSLError("certificate verify failed")),
         ]
     ),
-    # What takes a page for Azure's word that a machine starts waits for it in vain: 10.
+    # A command that takes the page for an accepted start waits in vain: exit code 10.
     FaultKind("html", respond(faults.HTML_PAGE), is_any, frozenset({4, 10})),
     *(
         FaultKind(name, respond(answer), is_any, frozenset({4, 10}), once_only=True, same_as=like)
@@ -149,19 +149,19 @@ _AUTH = [
             ("403-policy", 403, "RequestDisallowedByPolicy", "409-locked"),
         ]
     ),
-    # One token is over; and one is not enough, until there are the claims that are asked for.
+    # An expired token, and a token that lacks the requested claims.
     FaultKind("401-claims", require_claims, is_any, frozenset(), transient=True),
     _TRANSIENT("401-challenge", _NEW_CHALLENGE, is_any, once_only=True, same_as="401-claims"),
 ]
 
 _CONSISTENCY = [
     FaultKind(
-        "get-404",  # a replica that lags behind; one that lags for ever is no Azure
+        "get-404",  # a stale replica; permanent staleness is unrealistic
         respond(faults.error(404, "ResourceNotFound")),
         is_resource_read,
         once_only=True,
     ),
-    # An answer from before the operation ended, once; or it is a resource that never comes to rest.
+    # Once: a stale response. Permanent: a resource that never settles.
     FaultKind(
         "stale-creating",
         change_response(set_creating),
@@ -185,7 +185,7 @@ _CONSISTENCY = [
         transient=True,
         once_only=True,
     ),
-    # Documented for lists filtered by tag; others have seen the tags there.
+    # Documented for lists filtered by tag; some recordings have the tags.
     FaultKind(
         "list-tagless",
         change_response(remove_tags),
@@ -211,7 +211,7 @@ _OPERATION_CODES: Mapping[str, frozenset[int]] = {
     "InternalExecutionError": frozenset({4}),
     "InternalServerError": frozenset({4}),
 }
-# Those of one exit code are one to our code.
+# Our code treats operation errors of one exit code alike.
 _REPRESENTATIVES = {frozenset({6}): "failed-AllocationFailed", frozenset({4}): "failed-mute"}
 _OPERATIONS = [
     FaultKind(
@@ -230,7 +230,7 @@ _OPERATIONS = [
         frozenset({11}),
         transient=True,
     ),
-    # Where its status cannot be read, the resource itself is asked: also for ever.
+    # If the status cannot be read, the command reads the resource, even permanently.
     FaultKind("no-status", operation_status(None), faults.is_poll, frozenset(), transient=True),
     FaultKind("op-404", respond(faults.NOT_FOUND), faults.is_poll, frozenset(), transient=True),
     FaultKind("op-401", respond(EXPIRED), faults.is_poll, frozenset(), transient=True),
@@ -264,7 +264,14 @@ _REFUSALS = [
         ("AnotherOperationInProgress", 409, "wait", is_network_write, 4, True),
         ("ReferencedResourceNotProvisioned", 400, "Updating", is_vm_put, 4, True),
         ("PropertyChangeNotAllowed", 409, "zone", is_vm_put, 4, False),
-        ("SkuNotAvailable", 409, "Capacity Restrictions", is_vm_put, 6, True),  # elsewhere it is
+        (
+            "SkuNotAvailable",
+            409,
+            "Capacity Restrictions",
+            is_vm_put,
+            6,
+            True,
+        ),  # elsewhere
         ("MissingSubscriptionRegistration", 409, "not registered to use", is_put, 4, False),
         ("BadRequest", 400, "no", is_write, 4, False),
     ]
@@ -295,9 +302,9 @@ KINDS = {
 
 @dataclass
 class NumberedFault:
-    """A kind of fault at the request with this number, and, for ever, at all alike after it.
+    """A kind of fault at the request of this number and, if permanent, at all equal ones after it.
 
-    After another fault that number may be another request's: then at the next one it can befall.
+    After another fault, that number may be another request; then the next one that applies is used.
     """
 
     arm: FakeArm
@@ -310,19 +317,19 @@ class NumberedFault:
     _alike: tuple[str, str] | None = None
 
     def __call__(self, request: Request) -> Response | None:
-        """Answers, raises, or lets it pass."""
+        """Respond, raise, or let the request pass."""
         counts = self.counted(request)
-        met = counts and self.seen >= self.number and not self.fired
+        due = counts and self.seen >= self.number and not self.fired
         self.seen += counts
         again = self.forever and self.fired and request_key(request) == self._alike
-        if not (met or again) or not self.kind.applies(request):
+        if not (due or again) or not self.kind.applies(request):
             return None
         self._alike = request_key(request)
         self.fired += 1
         return self.kind.effect(request, partial(self._let_through, request))
 
     def _let_through(self, request: Request) -> Response:
-        """What Azure answers, with no fault in its way."""
+        """Azure's response without any fault."""
         faults_, self.arm.faults = self.arm.faults, []
         try:
             return self.arm.send(request)
@@ -331,7 +338,7 @@ class NumberedFault:
 
 
 def request_key(request: Request) -> tuple[str, str]:
-    """What makes requests the same: method and path; questions after any operation are one."""
+    """What makes requests equal: method and path. Polls of any operation are equal."""
     if faults.is_poll(request):
         return request.method, "operation"
     return request.method, request.path.casefold()

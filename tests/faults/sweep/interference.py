@@ -1,6 +1,6 @@
-"""What other people do just before one of our requests goes on.
+"""What other clients do just before one of our requests is carried out.
 
-Azure has no transaction: between any two requests somebody else's may come.
+Azure has no transactions: another client's request may come between any two of ours.
 """
 
 import json
@@ -21,11 +21,11 @@ _APIS = {"/Microsoft.Compute/": "2026-04-01", "/Microsoft.Network/": "2026-03-01
 
 @dataclass(frozen=True, slots=True)
 class Interference:
-    """What somebody else does; `codes` and so on as of a `Kind`."""
+    """An action of another client. The last fields are those of a `FaultKind`."""
 
     name: str
     act: Callable[[Machine, InvariantChecker], None]
-    # When there is something to do.
+    # Whether it is possible now.
     possible: Callable[[Machine], bool]
     scenarios: Collection[str] = tuple(scenarios.SCENARIOS)
     exit_codes: frozenset[int] = frozenset()
@@ -35,24 +35,24 @@ class Interference:
 
 @contextmanager
 def _suspend_faults(machine: Machine) -> Iterator[None]:
-    """What others do meets no fault, and nobody takes it for ours."""
+    """Requests in the block meet no fault and no invariant check."""
     arm = machine.arm
-    met, arm.faults = arm.faults, []
-    heard, arm.on_commit = arm.on_commit, None
+    faults, arm.faults = arm.faults, []
+    listener, arm.on_commit = arm.on_commit, None
     try:
         yield
     finally:
-        arm.faults, arm.on_commit = met, heard
+        arm.faults, arm.on_commit = faults, listener
 
 
 def _send(machine: Machine, method: str, path: str, body: object = None) -> Response:
-    """What ARM answers somebody else."""
+    """ARM's response to another client."""
     api = next(api for part, api in _APIS.items() if part in path)
     headers = {"Authorization": "Bearer somebody"}
-    said = b"" if body is None else json.dumps(body).encode()
+    raw = b"" if body is None else json.dumps(body).encode()
     url = f"https://management.azure.com{path}?api-version={api}"
     with _suspend_faults(machine):
-        return machine.arm.send(Request(method, url, headers, said))
+        return machine.arm.send(Request(method, url, headers, raw))
 
 
 def _is_settled(machine: Machine, path: str) -> bool:
@@ -61,7 +61,7 @@ def _is_settled(machine: Machine, path: str) -> bool:
 
 
 def _create_elsewhere(machine: Machine, _: InvariantChecker) -> None:
-    """Another machine does the whole of the same create."""
+    """Another machine runs the whole of the same create."""
     with _suspend_faults(machine):
         Machine(machine.arm, machine.state.parent / "other").create(scenarios.SPEC)
 
@@ -73,13 +73,13 @@ def _delete_vm(machine: Machine, _: InvariantChecker) -> None:
 
 
 def _tag_vm(machine: Machine, _: InvariantChecker) -> None:
-    """Somebody's policy adds a tag to the VM, which changes its ETag."""
+    """A policy adds a tag to the VM, which changes its ETag."""
     tags = _send(machine, "GET", _VM).body["tags"]
     assert _send(machine, "PATCH", _VM, {"tags": {**tags, "cost-center": "42"}}).status == 200
 
 
 def _write_element(path: str) -> Callable[[Machine, InvariantChecker], None]:
-    """Somebody writes a rule or a subnet of theirs into what is ours."""
+    """Somebody writes a rule or a subnet into our resource."""
 
     def write(machine: Machine, checker: InvariantChecker) -> None:
         full = f"/subscriptions/{FAKE_SUBSCRIPTION}{path}"
@@ -91,13 +91,13 @@ def _write_element(path: str) -> Callable[[Machine, InvariantChecker], None]:
 
 
 def _parent_is_settled(path: str) -> Callable[[Machine], bool]:
-    """Whether what it belongs to is there, and at rest."""
+    """Whether the rule's or subnet's parent exists and is settled."""
     parent = f"/subscriptions/{FAKE_SUBSCRIPTION}{path.rsplit('/', 2)[0]}"
     return lambda machine: _is_settled(machine, parent)
 
 
 def _take_name(machine: Machine, checker: InvariantChecker) -> None:
-    """Where one of ours has been deleted, somebody makes one of theirs of the same name."""
+    """After our resource was deleted, somebody creates one of the same name."""
     body = {"location": "eastus2", "tags": {"owner": "somebody"}}
     assert _send(machine, "PUT", _NSG, body).status == 201
     machine.arm.advance(60)
@@ -106,7 +106,7 @@ def _take_name(machine: Machine, checker: InvariantChecker) -> None:
 
 
 def _name_is_free(machine: Machine) -> bool:
-    """Whether our security group has gone, and not yet its group."""
+    """Whether our security group is deleted and its resource group is not."""
     return _is_settled(machine, _GROUP) and _send(machine, "GET", _NSG).status == 404
 
 

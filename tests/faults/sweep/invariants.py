@@ -1,8 +1,8 @@
-"""What must hold whatever goes wrong; the simulated subscription is the checker, not the tool.
+"""What must hold under every fault. The simulated subscription proves it, not the tool's output.
 
-I1 no leak · I2 journal ⊇ cloud · I3 one VM, same ids · I4 delete is total · I5 the report is true ·
-I8 it ends · I9 others' things are untouched · I10 tokens stay home · I11 exit codes by cause ·
-I12 no traceback.
+I1 no leak · I2 the journal names all that exists · I3 one VM, same ids · I4 delete is complete · I5
+reports are true · I8 it ends · I9 foreign resources are untouched · I10 tokens go to ARM only · I11
+exit codes match the cause · I12 no traceback.
 """
 
 import json
@@ -16,99 +16,103 @@ from ccgpu.fakearm import FAKE_SUBSCRIPTION, FakeArm, Request, Response
 from support.cloud import Machine
 
 _HOST = "management.azure.com"
-# The longest a command may take: its own hour, an undo, and a pause that began just before.
+# A command's longest duration: its hour, a rollback, and a pause that began before the end.
 _MAX_DURATION = 3600.0 + 1200.0 + 600.0
 
 
 @dataclass
 class InvariantChecker:
-    """Watches every request, and keeps what was wrong."""
+    """Checks every request and the end of the command; collects violations."""
 
     machine: Machine
     foreign_resources: dict[str, str] = field(default_factory=dict)
-    foreign_elements: set[str] = field(default_factory=set)  # paths of rules and subnets of others
+    foreign_elements: set[str] = field(default_factory=set)  # paths of rules and subnets
     violations: list[str] = field(default_factory=list)
     counts: dict[str, int] = field(default_factory=dict)
 
-    def report(self, what: str, detail: str) -> None:
-        """Something that must hold does not."""
+    def report_violation(self, what: str, detail: str) -> None:
+        """Record that something that must hold does not."""
         self.counts[what] = self.counts.get(what, 0) + 1
         self.violations.append(f"{what}: {detail}")
 
     def check_token(self, request: Request) -> Response | None:
-        """Before anything else: where does the token go?"""
+        """Before any fault: the token goes to ARM's host only."""
         host = urlsplit(request.url).hostname
         if host != _HOST and request.headers.get("Authorization"):
-            self.report("tokens sent to foreign hosts", str(host))
+            self.report_violation("tokens sent to foreign hosts", str(host))
         return None
 
     def check_write(self, request: Request, answer: Response) -> None:
-        """After each write: is all that exists in a journal, and is there one VM?"""
+        """After each write: no VM is overwritten, and the journal is complete."""
         vm = request.path.endswith("/virtualMachines/demo")
         if request.method == "PUT" and vm and answer.status == 200:
-            self.report("duplicate VMs", "a VM that was there was written over")
+            self.report_violation("duplicate VMs", "a VM that was there was written over")
         if request.method in ("PUT", "PATCH"):
             self.check_journal()
 
     def check_journal(self) -> None:
-        """Is everything of ours in the journal, but for what Azure names; and is there one VM?"""
+        """All own resources are in the journal, except those Azure names; there is one VM."""
         ours = self.own_resources()
         if ours == self._retained():
-            return  # deleted, but for the group that guests live in
+            return  # deleted, except the group that holds foreign resources
         if sum("/virtualmachines/" in id_ for id_ in ours) > 1:
-            self.report("duplicate VMs", ", ".join(ours))
+            self.report_violation("duplicate VMs", ", ".join(ours))
         known = _journalled_ids(self.machine)
         for id_ in ours:
             azure_named = "/networkinterfaces/" in id_ or "/demo-ip-" in id_
             if id_ not in known and not azure_named:
-                self.report("not in the journal", id_)
+                self.report_violation("not in the journal", id_)
 
     def own_resources(self) -> set[str]:
-        """Ids, without case, of what exists and is not somebody else's."""
+        """The case-folded ids of all resources that are not foreign."""
         return {
             id_ for id_ in creation_times(self.machine.arm) if id_ not in self.foreign_resources
         }
 
     def check_exit_code(self, code: int, allowed: Collection[int], *, left: bool) -> None:
-        """Is the exit code one of its causes, or 7, where something is named that may be left?"""
+        """The exit code matches a cause, or is 7 and the report names what is left."""
         if code not in allowed and not (code == LeftBehind.exit_code and left):
-            self.report("exit codes of another cause", f"{code}, not of {sorted(allowed)}")
+            self.report_violation(
+                "exit codes of another cause", f"{code}, not of {sorted(allowed)}"
+            )
 
     def check_outcome(self, error: BaseException | None, began: float, *, deletes: bool) -> None:
-        """The end of the command under the fault."""
+        """Check how the command under the fault ended."""
         if error is not None and not isinstance(error, CcgpuError):
-            self.report("tracebacks", "".join(traceback.format_exception(error)[-3:]))
+            self.report_violation("tracebacks", "".join(traceback.format_exception(error)[-3:]))
         if self.machine.arm.now() - began > _MAX_DURATION:
-            self.report("unbounded", f"{self.machine.arm.now() - began:.0f} s")
+            self.report_violation("unbounded", f"{self.machine.arm.now() - began:.0f} s")
         ours = self.own_resources()
         if error is None and deletes and (ours - self._retained()):
-            self.report("false gone", ", ".join(sorted(ours - self._retained())))
+            self.report_violation("false gone", ", ".join(sorted(ours - self._retained())))
         if isinstance(error, CcgpuError):
             self._check_report(error, ours)
 
     def _check_report(self, error: CcgpuError, ours: set[str]) -> None:
-        told = {one.id.casefold(): one.state for one in error.resources}
-        for id_, state in told.items():
+        reported = {one.id.casefold(): one.state for one in error.resources}
+        for id_, state in reported.items():
             if state == "gone" and id_ in ours:
-                self.report("false gone", id_)
+                self.report_violation("false gone", id_)
             if state == "exists" and id_ not in ours:
-                self.report("false exists", id_)
+                self.report_violation("false exists", id_)
         silent = {
-            id_ for id_ in ours if told.get(id_, "gone") == "gone" and not _implied_by_vm(id_, told)
+            id_
+            for id_ in ours
+            if reported.get(id_, "gone") == "gone" and not _implied_by_vm(id_, reported)
         }
         if silent - self._retained():
-            self.report("left unsaid", f"{error}: {', '.join(sorted(silent))}")
+            self.report_violation("left unsaid", f"{error}: {', '.join(sorted(silent))}")
 
     def _retained(self) -> set[str]:
-        """Our group where guests live in it, and our network where they have a subnet."""
+        """The group with foreign resources in it, and the network with a foreign subnet."""
         group = f"/subscriptions/{FAKE_SUBSCRIPTION}/resourcegroups/ccgpu-demo"
         if any("/subnets/" in path for path in self.foreign_elements):
             return {group, f"{group}/providers/microsoft.network/virtualnetworks/demo-vnet"}
-        guests = any("/resourcegroups/ccgpu-demo/" in id_ for id_ in self.foreign_resources)
-        return {group} if guests else set()
+        shared = any("/resourcegroups/ccgpu-demo/" in id_ for id_ in self.foreign_resources)
+        return {group} if shared else set()
 
     def check_foreign_elements(self) -> None:
-        """What others put into our network is there; a rule goes with the group of its rules."""
+        """Foreign rules and subnets still exist; a rule may go with its group."""
         there = creation_times(self.machine.arm)
         for path in self.foreign_elements:
             parent, _, name = path.rsplit("/", 2)
@@ -120,10 +124,10 @@ class InvariantChecker:
             else:
                 found = "/securityRules/" in path
             if not found:
-                self.report("foreign resources touched", path)
+                self.report_violation("foreign resources touched", path)
 
     def vm_id(self) -> str | None:
-        """The id that Azure gave the VM; another one is another machine."""
+        """The VM's id from Azure. Another id is another VM."""
         path = "/resourceGroups/ccgpu-demo/providers/Microsoft.Compute/virtualMachines/demo"
         if not any(id_.endswith("/virtualmachines/demo") for id_ in self.own_resources()):
             return None
@@ -134,31 +138,31 @@ class InvariantChecker:
         """After a create: a VM that has run is not replaced."""
         after = self.vm_id()
         if before is not None and after is not None and before != after:
-            self.report("good VMs replaced", f"{before} by {after}")
+            self.report_violation("good VMs replaced", f"{before} by {after}")
 
     def check_nothing_left(self) -> None:
-        """After the last delete."""
+        """After the last delete: no own resource is left, foreign ones are unchanged."""
         if left := self.own_resources() - self._retained():
-            self.report("leaked resources", ", ".join(sorted(left)))
+            self.report_violation("leaked resources", ", ".join(sorted(left)))
         bodies = creation_times(self.machine.arm)
         for id_, body in self.foreign_resources.items():
             if bodies.get(id_) != body:
-                self.report("foreign resources touched", id_)
+                self.report_violation("foreign resources touched", id_)
 
 
-def _implied_by_vm(id_: str, told: Iterable[str]) -> bool:
-    """A VM that is named speaks for its NIC and public IP, which Azure names."""
+def _implied_by_vm(id_: str, reported: Iterable[str]) -> bool:
+    """Whether a named VM also names this NIC or public IP, whose names Azure chose."""
     dependent = "/networkinterfaces/" in id_ or "/demo-ip-" in id_
-    return dependent and any("/virtualmachines/" in one for one in told)
+    return dependent and any("/virtualmachines/" in one for one in reported)
 
 
 def creation_times(arm: FakeArm) -> dict[str, str]:
-    """Every resource of the subscription by its id without case, and when it was made."""
+    """The creation time of every resource by case-folded id."""
     return {one["id"].casefold(): one["created"] for one in arm.show()["resources"]}
 
 
 def _journalled_ids(machine: Machine) -> set[str]:
-    """Ids in the journals of all machines of the case."""
+    """The ids in the journals of all machines of the case."""
     found: set[str] = set()
     for file in machine.state.parent.glob(f"*/journals/{FAKE_SUBSCRIPTION}/*.json"):
         document = json.loads(file.read_text(encoding="utf-8"))

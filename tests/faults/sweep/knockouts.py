@@ -1,6 +1,6 @@
-"""Take each safeguard out of a copy of the code, and show that the sweep fails without it.
+"""Remove each safeguard from a copy of the code and prove that the sweep then fails.
 
-`python tests/faults/sweep/knockouts.py`: exit 0 only when the sweep barks at every one.
+`python tests/faults/sweep/knockouts.py` exits 0 only if the sweep fails for every one.
 """
 
 import os
@@ -17,7 +17,7 @@ _ROOT = Path(__file__).resolve().parents[3]
 
 @dataclass(frozen=True, slots=True)
 class Knockout:
-    """A safeguard, the text that is taken out, what is put in its place, and where to look."""
+    """A safeguard, the code to remove, its replacement, and the cases to run."""
 
     safeguard: str
     file: str
@@ -153,19 +153,19 @@ KNOCKOUTS = (
 
 
 def main() -> int:
-    """The exit code: how many safeguards the sweep does not miss."""
-    silent = 0
+    """The exit code: the number of safeguards whose removal the sweep does not notice."""
+    missed = 0
     for knockout in KNOCKOUTS:
         with tempfile.TemporaryDirectory() as folder:
-            said = _run_without(knockout, Path(folder))
-        barked = said is not None
-        silent += not barked
-        print(f"without {knockout.safeguard}: {said or 'the sweep passes: it is blind to this'}")
-    return silent
+            failure = _run_without(knockout, Path(folder))
+        noticed = failure is not None
+        missed += not noticed
+        print(f"without {knockout.safeguard}: {failure or 'the sweep passes: it does not notice'}")
+    return missed
 
 
 def _run_without(knockout: Knockout, folder: Path) -> str | None:
-    """The sweep's closing line on a copy of the code without the safeguard, if it fails."""
+    """The sweep's closing lines on a copy without the safeguard; None if the sweep passes."""
     shutil.copytree(_ROOT / "src", folder / "src", symlinks=False)
     file = folder / "src" / "ccgpu" / knockout.file
     text, count = re.subn(knockout.text, knockout.instead, file.read_text(encoding="utf-8"))

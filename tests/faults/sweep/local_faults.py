@@ -1,7 +1,7 @@
-"""What can go wrong on this machine: its clock jumps, its sign-in gets no token, its disk is full.
+"""Faults of this machine: its clock jumps, its sign-in gets no token, its disk is full.
 
-All of it is done to what a machine is handed (clock, credential) or asks of Python (files); none of
-the code under test is replaced.
+The faults are in what a machine is handed (clock, credential) or in what it asks of Python (files).
+No code under test is replaced.
 """
 
 import errno
@@ -27,7 +27,7 @@ HOUR = 3600.0
 
 @dataclass(frozen=True, slots=True)
 class LocalFault:
-    """One thing that can go wrong here; the last fields as those of a `Kind`."""
+    """One kind of fault of this machine. The last fields are those of a `FaultKind`."""
 
     name: str
     where: Literal["clock", "token", "disk"]
@@ -42,14 +42,14 @@ class LocalFault:
 
 _REFUSED = ClientAuthenticationError("AADSTS700024: Client assertion is not in its valid time")
 _UNREACHABLE = ServiceRequestError("Failed to establish a new connection: Connection refused")
-# A jump of the wall clock does not move the program's own: these are worse than what happens.
+# A real jump of the wall clock leaves the monotonic clock alone; this fault moves both.
 _CLOCK_AHEAD = LocalFault(
     "clock-ahead-1h", "clock", jump=HOUR, exit_codes=frozenset({11}), once_only=True
 )
 _CLOCK_BEHIND = replace(
     _CLOCK_AHEAD, name="clock-behind-1h", jump=-HOUR, transient=True, same_as=_CLOCK_AHEAD.name
 )
-# The machine is suspended: time goes on without it, and its monotonic clock does not notice.
+# The machine is suspended: time passes, but not on its monotonic clock.
 _SUSPENDED = LocalFault(
     "suspended-30m",
     "clock",
@@ -69,14 +69,14 @@ LOCAL_FAULTS = {
         *(_CLOCK_AHEAD, _CLOCK_BEHIND, _SUSPENDED, _NO_TOKEN, _DISK_FULL),
         replace(
             _NO_CONNECTION, exit_codes=frozenset({4, 11})
-        ),  # each request is patient: time may be over
+        ),  # patient requests may exceed the deadline
     )
 }
 
 
 @dataclass
 class NumberedLocalFault:
-    """A local fault at its step with this number, and, for ever, at all after it."""
+    """A local fault at the step of this number and, if permanent, at all steps after it."""
 
     number: int
     kind: LocalFault
@@ -85,7 +85,7 @@ class NumberedLocalFault:
     fired: int = 0
 
     def __call__(self) -> None:
-        """Take a step; the one that it is met at raises."""
+        """Take a step. The fault's own step raises."""
         at, self.seen = self.seen, self.seen + 1
         if at == self.number or (self.forever and self.fired):
             self.fired += 1
@@ -95,14 +95,14 @@ class NumberedLocalFault:
 
 @dataclass
 class Conditions:
-    """What conditions a machine now: how far its clock is off, and what meets a wish for a token."""
+    """The current state of a machine: the offset of its clock, the fault of its sign-in."""
 
     clock_offset: float = 0.0
     token_fault: NumberedLocalFault | None = None
 
 
 class FaultyCredential:
-    """A credential whose tokens, where it conditions, are over at once: each request asks for one."""
+    """A credential whose tokens expire at once under a fault: each request gets one."""
 
     def __init__(self, arm: FakeArm, conditions: Conditions) -> None:
         self._fake = FakeCredential(arm)
@@ -111,7 +111,7 @@ class FaultyCredential:
     def get_token_info(
         self, *scopes: str, options: TokenRequestOptions | None = None
     ) -> AccessTokenInfo:
-        """Another token; one that was asked for with claims says so at its end."""
+        """Another token. One that was requested with claims ends with a mark."""
         info = self._fake.get_token_info(*scopes)
         if self._conditions.token_fault is not None:
             self._conditions.token_fault()
@@ -121,20 +121,20 @@ class FaultyCredential:
         return info
 
     def get_token(self, *scopes: str, **_: Any) -> Any:
-        """Of the older protocol; nothing of ours asks so."""
+        """The older protocol, which our code does not use."""
         raise NotImplementedError
 
 
 class FaultyClock:
-    """The machine's clock, which may be off."""
+    """The machine's clock, which may have an offset."""
 
     def __init__(self, arm: FakeArm, conditions: Conditions) -> None:
         self._right = arm.clock
         self._conditions = conditions
 
     def now(self) -> float:
-        """Unix time, as the machine has it."""
-        return self._right.now() + self._conditions.off
+        """The machine's Unix time."""
+        return self._right.now() + self._conditions.clock_offset
 
     def sleep(self, seconds: float) -> None:
         """Wait."""
@@ -149,7 +149,7 @@ class FaultyMachine(Machine):
 
     @property
     def cloud(self) -> AzureContext:
-        """As anybody's, but for what can fail."""
+        """The usual context, with the faulty clock and credential."""
         right = make_cloud(self.arm, self.state, FaultyCredential(self.arm, self.conditions))
         return replace(
             right, scheduler=Scheduler(FaultyClock(self.arm, self.conditions), InlineExecutor())
@@ -157,7 +157,7 @@ class FaultyMachine(Machine):
 
     @contextmanager
     def failing(self, fault: NumberedLocalFault) -> Iterator[None]:
-        """Let the fault be met in the block; afterwards all is well again."""
+        """Apply the fault in the block; afterwards the machine is sound again."""
         where = fault.kind.where
         if where == "clock":
             self.arm.faults.insert(0, self._jumping(fault))
@@ -179,13 +179,13 @@ class FaultyMachine(Machine):
         return jump
 
 
-# A hook of Python's cannot be taken out again: one for all trials, which mostly looks away.
+# Python cannot remove an audit hook: one hook serves all trials, and is mostly idle.
 _watch: list[tuple[str, Callable[[], None]]] = []
 
 
 @contextmanager
 def _on_file_changes(folder: Path, step: Callable[[], None] | None) -> Iterator[None]:
-    """Take a step at each change below `folder` that a full disk would not let pass."""
+    """Call `step` at each change below `folder` that a full disk would prevent."""
     if step is None:
         yield
         return
@@ -203,7 +203,7 @@ _hook_installed: list[bool] = []
 
 
 def _audit(event: str, given: tuple[Any, ...]) -> None:
-    """A file or folder is about to be made, or renamed."""
+    """Take a step before a file or folder is created or renamed."""
     if not _watch or event not in ("open", "os.rename", "os.mkdir"):
         return
     folder, step = _watch[0]
@@ -213,7 +213,7 @@ def _audit(event: str, given: tuple[Any, ...]) -> None:
 
 
 def count_disk_steps(act: Callable[[Machine], object], machine: FaultyMachine) -> int:
-    """How many such steps `act` takes when nothing goes wrong."""
+    """The number of such steps that `act` takes without a fault."""
     count = NumberedLocalFault(-1, LOCAL_FAULTS["disk-full"], forever=False)
     with machine.failing(count):
         act(machine)

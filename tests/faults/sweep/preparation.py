@@ -1,4 +1,4 @@
-"""What is there before a scenario: made once in each process, and copied for each trial."""
+"""The state before a scenario: created once in each process, and copied for each trial."""
 
 import os
 import shutil
@@ -10,12 +10,12 @@ from faults.sweep.invariants import creation_times
 from faults.sweep.local_faults import FaultyMachine
 from faults.sweep.scenarios import Scenario
 
-# By scenario and folder: the world and the state folder, and what in the world is somebody else's.
+# By scenario and folder: the folder with world and state, and the foreign resources.
 _PREPARED: dict[tuple[str, Path], tuple[Path, dict[str, str]]] = {}
 
 
 def prepare(scenario: Scenario, folder: Path) -> tuple[FaultyMachine, dict[str, str]]:
-    """A machine of this trial alone, where what comes before the fault has been done."""
+    """A machine of this trial alone, in the scenario's initial state."""
     kept = (scenario.name, folder.parent)
     if kept not in _PREPARED:
         _PREPARED[kept] = _run_setup(
@@ -34,11 +34,11 @@ def _run_setup(scenario: Scenario, folder: Path) -> tuple[Path, dict[str, str]]:
     scenarios.create_foreign_resources(machine)
     foreign_resources = creation_times(arm)
     if scenario.foreign_in_group:
-        settle_in = scenarios.create_in_our_group(machine)
+        add_once = scenarios.create_in_our_group(machine)
 
         def committed(request: Request, answer: object) -> None:
             before = creation_times(arm)
-            settle_in(request, answer)
+            add_once(request, answer)
             foreign_resources.update(
                 {k: v for k, v in creation_times(arm).items() if k not in before}
             )

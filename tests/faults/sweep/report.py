@@ -1,6 +1,6 @@
-"""The figures of a sweep as a page for users: what was met, what must hold, how often it did not.
+"""The figures of a sweep as a page for users.
 
-Nothing in it depends on the machine or the day, so that it can be compared.
+It does not depend on the machine or the day, so that it can be compared.
 """
 
 import multiprocessing
@@ -30,23 +30,26 @@ VIOLATIONS = (
 _HEAD = """\
 # Reliability
 
-This page is made by `make reliability`. The sweep itself runs on every push.
+`make reliability` writes this page. The sweep itself runs on every push.
 
-Every request of a deployment's life (create, stop, start, delete, delete from another machine,
-delete among other people's resources) is met with every fault that can befall it, once and for
-ever, and the process is killed (SIGKILL) before and after every request and around every write of
-its journal. On the machine itself the clock jumps by an hour, no token is to be had, the disk is
-full. Somebody else deletes or tags the VM, takes a name that has become free, or does the same at
-once. The simulated subscription is the judge, not the tool's own word: what exists, what is in the
-journal, what was told to the user, whether the exit code is of what happened. What is over after
-once must not make a command fail. After each case a create must be able to go on, and a delete must
-leave nothing.
+The sweep runs every command of a deployment's life (create, stop, start, delete, delete from
+another machine, delete with other people's resources in the group) on the simulated subscription.
+It injects every fault at every request to which it applies, once and permanently. It kills the
+process (SIGKILL) before and after every request and around every write of the journal. On the
+machine itself the clock jumps by an hour, no token is available, and the disk is full. Other
+clients delete or tag the VM, take a name that has become free, or run the same create at the same
+time.
 
-Not met again is only what is the same: of many questions after one operation the first two stand
-for all, and for ever begins at the first; and faults that are one to our code (a 500 and a 503) are
-all met in create, but elsewhere one of them stands for the others, as is marked below.
+The simulated subscription is checked, not the tool's own output: which resources exist, whether
+the journal names them, whether the reports to the user are true, and whether the exit code matches
+the cause. A transient fault must not make a command fail. After each case a create must be able to
+continue, and a delete must leave nothing.
 
-It is a simulation. What it knows of Azure is in [fake-azure.md](fake-azure.md), with sources; no
+Equal cases are not repeated. Of the polls of one operation the first two are tested, and a
+permanent fault starts at the first. Faults that our code treats alike (a 500 and a 503) are all
+tested in create; in the other scenarios one represents the others, as marked below.
+
+This is a simulation. [fake-azure.md](fake-azure.md) lists what it knows of Azure, with sources. No
 figure here was measured on live Azure.
 """
 
@@ -82,7 +85,7 @@ def _kind_text(kind: FaultKind | LocalFault | Interference) -> str:
 
 
 def script_figures() -> list[tuple[str, int, int, int]]:
-    """What scripts without all this leave behind: who, in how many cases of how many, how much."""
+    """For each script: its name, cases with leaks, all cases, leaked resources."""
     found = []
     cases = baseline.list_cases()
     with multiprocessing.get_context("fork").Pool() as pool:

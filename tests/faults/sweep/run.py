@@ -30,13 +30,13 @@ _ALL_PROCESSES = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
 def main() -> int:
     """The exit code."""
     options = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    options.add_argument("--case", help="run this one trial, and say what was wrong")
-    options.add_argument("--pairs", type=int, help="so many seeded pairs, and all of a failed VM")
+    options.add_argument("--case", help="run this one trial and print its violations")
+    options.add_argument("--pairs", type=int, help="that many random pairs, and all of a failed VM")
     options.add_argument("--seed", type=int, default=1)
-    options.add_argument("--every", type=int, default=1, help="only each N-th trial")
-    options.add_argument("--only", default="", help="only trials whose id has this in it")
+    options.add_argument("--every", type=int, default=1, help="only every N-th trial")
+    options.add_argument("--only", default="", help="only trials whose id contains this")
     options.add_argument("--jobs", type=int, default=os.cpu_count())
-    options.add_argument("--show", type=int, default=40, help="how many failures to print")
+    options.add_argument("--show", type=int, default=40, help="number of failures to print")
     options.add_argument("--page", type=Path, help="write the figures there as Markdown")
     options.add_argument("--check", action="store_true", help="only compare with the page")
     given = options.parse_args()
@@ -58,7 +58,7 @@ def _list_trials(given: argparse.Namespace, folder: Path) -> Iterable[Trial]:
 
 
 def _memory_folder() -> str | None:
-    """fsync is not what is swept here: a file system in memory, where there is one."""
+    """A file system in memory, if there is one: fsync is not under test."""
     return "/dev/shm" if Path("/dev/shm").is_dir() else None
 
 
@@ -73,7 +73,7 @@ def _run_all(found: list[Trial], folder: Path, given: argparse.Namespace) -> int
     counts: Counter[str] = Counter()
     failed: list[Result] = []
     tasks = [(trial, folder) for trial in found]
-    gc.freeze()  # the SDK's hundred thousands of objects stay: not to be looked through each time
+    gc.freeze()  # the SDK's many objects are permanent: spare the collector from scanning them
     pool = multiprocessing.get_context("fork").Pool(given.jobs)
     with pool:
         for result in pool.imap_unordered(_run_task, tasks, chunksize=16):
@@ -81,7 +81,7 @@ def _run_all(found: list[Trial], folder: Path, given: argparse.Namespace) -> int
             if result.violations:
                 failed.append(result)
         pool.close()
-        pool.join()  # or its time is not counted
+        pool.join()  # so that its CPU time is counted
     for result in sorted(failed, key=lambda one: one.id)[: given.show]:
         print(f"FAILED {result.id}", *result.violations, sep="\n  ")
     print(f"{len(found) - len(failed)} passed, {len(failed)} failed")
@@ -103,7 +103,7 @@ def _run_all(found: list[Trial], folder: Path, given: argparse.Namespace) -> int
 
 
 def _write_page(file: Path, text: str, *, check: bool) -> int:
-    """Write the page, or compare with it; a sweep that failed has another page."""
+    """Write the page, or compare with it. A sweep that failed has another page."""
     if not check:
         file.write_text(text, encoding="utf-8")
     elif file.read_text(encoding="utf-8") != text:

@@ -1,4 +1,4 @@
-"""What is done while something goes violations: the life of one deployment among others' resources."""
+"""The commands under test: the life of one deployment among foreign resources."""
 
 from collections.abc import Callable
 from copy import copy
@@ -8,10 +8,10 @@ from ccgpu.fakearm import Request
 from ccgpu.workflows import lifecycle
 from support.cloud import DEPLOYMENT_KINDS, Machine, make_spec
 
-# Without encryption of the whole disk a VM takes 44 s instead of 15 minutes: fewer polls alike.
+# State-only encryption: a VM takes 44 s instead of 15 minutes, with fewer equal polls.
 SPEC = make_spec(os_disk={"encryption": "state-only"}, regions=["eastus2", "westeurope"])
 
-# What Azure changes in place: a rule, tags, a disk more, a lease.
+# Updates that Azure makes in place: a rule, tags, another disk, a lease.
 UPDATED = SPEC.model_validate(
     SPEC.model_dump()
     | {"ssh_from": "198.51.100.9/32", "tags": {"team": "b"}, "ttl": "8h"}
@@ -37,7 +37,7 @@ def _rule(priority: int) -> dict[str, object]:
     return {"properties": {**allow, **ends, **ports}}
 
 
-# What others have written into what is ours, and what they write while we work on it.
+# Foreign elements of our resources: those from before, and those added during the command.
 FOREIGN_ELEMENTS = {
     f"{_RULES}/jit": _rule(200),
     f"{_SUBNETS}/AzureBastionSubnet": {"properties": {"addressPrefix": "10.71.1.0/26"}},
@@ -48,18 +48,18 @@ ADDED_ELEMENTS = {RULE: _rule(201), SUBNET: {"properties": {"addressPrefix": "10
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """What is there before, what is done under the fault."""
+    """The steps before the fault, and the command under the fault."""
 
     name: str
     before: tuple[Action, ...]
     act: Action
-    # Whether what it says to have done is done; what a delete leaves, the judge looks at.
+    # Whether the command did what it reported; `invariants` checks deletes.
     done: Callable[[Machine], bool] = lambda _: True
-    foreign_in_group: bool = False  # somebody has put things of theirs into our group
-    foreign_elements: bool = False  # somebody has put a rule and a subnet into our network
-    stop_at: str = ""  # the method from whose first request on another scenario has the same
-    start_at: str = ""  # the method up to whose first request another scenario has the same
-    methods: tuple[str, ...] = ()  # the only methods whose requests differ from another scenario's
+    foreign_in_group: bool = False  # foreign resources are in our group
+    foreign_elements: bool = False  # a foreign rule and subnet are in our resources
+    stop_at: str = ""  # the first method that another scenario covers, with the rest
+    start_at: str = ""  # the first method that no other scenario covers
+    methods: tuple[str, ...] = ()  # only these methods: another scenario covers the others
 
 
 def _create(machine: Machine) -> object:
@@ -89,14 +89,14 @@ def _delete_elsewhere(machine: Machine) -> object:
 
 
 def _is_complete(machine: Machine) -> bool:
-    """All of it is there: the group, three of the network's, the NIC, the VM and its disk."""
+    """Whether all exists: the group, three network resources, the NIC, the VM and its disk."""
     return sum("/ccgpu-demo" in id_.casefold() + "/" for id_ in machine.ids()) >= len(
         DEPLOYMENT_KINDS
     )
 
 
 def _is_updated(machine: Machine) -> bool:
-    """The rule is another, and there is a disk more."""
+    """Whether the rule has changed and the new disk exists."""
     nsg = machine.get(f"{_PROVIDERS}/{_NSG}/demo-nsg", "2026-03-01")
     rules = {one["name"]: one["properties"] for one in nsg["properties"]["securityRules"]}
     disk = any(id_.endswith("/demo-data0") for id_ in machine.ids())
@@ -139,7 +139,7 @@ SCENARIOS = {
 
 
 def create_foreign_resources(machine: Machine) -> None:
-    """Ten resources of others: elsewhere, of a deployment with a longer name, with our names."""
+    """Create ten foreign resources, some with names like ours."""
     tags = {"owner": "somebody"}
     other = {"ccgpu-deployment": "demo2", "ccgpu-run": "0" * 16}
     space = {"properties": {"addressSpace": {"addressPrefixes": ["10.9.0.0/16"]}, "subnets": []}}
@@ -159,22 +159,22 @@ def create_foreign_resources(machine: Machine) -> None:
 
 
 def create_in_our_group(machine: Machine) -> Callable[[Request, object], None]:
-    """As soon as our group is there, somebody puts two things of their own into it."""
+    """Returns a listener that puts foreign resources into our group once it exists."""
     arm, done = machine.arm, False
 
-    def settle_in(request: Request, _: object) -> None:
+    def add_once(request: Request, _: object) -> None:
         nonlocal done
         if done or request.method != "PUT" or not request.path.endswith("/ccgpu-demo"):
             return
         done = True
-        heard, arm.on_commit = arm.on_commit, None
-        met, arm.faults = arm.faults, []
-        # The last has a name that a deployment of ours could give.
+        listener, arm.on_commit = arm.on_commit, None
+        faults, arm.faults = arm.faults, []
+        # The last name could be one of ours.
         for kind, name in ((_NSG, "guest"), (_NSG, "demo-guest"), (_IP, "demo-nat-ip")):
             path = f"{_PROVIDERS}/{kind}/{name}"
             rest = _STATIC_IP if kind == _IP else {}
             body = {"location": "eastus2", "tags": {"owner": "guest"}, **rest}
             machine.put(path, "2026-03-01", body)
-        arm.on_commit, arm.faults = heard, met
+        arm.on_commit, arm.faults = listener, faults
 
-    return settle_in
+    return add_once

@@ -1,4 +1,4 @@
-"""Run one trial: the scenario under its faults, then all that must be possible after it."""
+"""Run one trial: the scenario under its faults, then what must be possible afterwards."""
 
 import os
 import signal
@@ -22,7 +22,7 @@ from support.cloud import Machine
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """How a trial ended: what was wrong, and how often each thing that must hold did not."""
+    """The violations of a trial, and how often each invariant failed."""
 
     id: str
     violations: tuple[str, ...]
@@ -30,7 +30,7 @@ class Result:
 
 
 def run_trial(trial: Trial, folder: Path) -> Result:
-    """Run it in a folder of its own."""
+    """Run it in its own folder."""
     scenario = SCENARIOS[trial[0].scenario]
     machine, foreign_resources = prepare(scenario, folder)
     foreign_elements = set(scenarios.FOREIGN_ELEMENTS) if scenario.foreign_elements else set()
@@ -54,8 +54,8 @@ def _run_in_process(
         if first.kind in LOCAL_FAULTS
         else None
     )
-    met = [] if local else [_build_fault(case, machine, checker) for case in trial]
-    machine.arm.faults[:] = [checker.check_token, *met]
+    faults = [] if local else [_build_fault(case, machine, checker) for case in trial]
+    machine.arm.faults[:] = [checker.check_token, *faults]
     error: BaseException | None = None
     began = machine.arm.now()
     try:
@@ -64,20 +64,20 @@ def _run_in_process(
     except (Exception, KeyboardInterrupt) as err:  # noqa: BLE001  # judged, whatever it is
         error = err
     machine.arm.faults[:] = [checker.check_token]
-    if not (local or met[0]).fired:  # the second of a pair may have lost its request to the first
-        checker.report("unfired", trial_id(trial))
+    if not (local or faults[0]).fired:  # the first of a pair may prevent the request of the second
+        checker.report_violation("unfired", trial_id(trial))
     checker.check_outcome(error, began, deletes="delete" in scenario.name)
     if error is None and not scenario.done(machine):
-        checker.report("said done, and not done", trial_id(trial))
+        checker.report_violation("said done, and not done", trial_id(trial))
     code = 0 if error is None else getattr(error, "exit_code", 1)
     left = bool(getattr(error, "resources", ())) and not _only_denied(trial)
     checker.check_exit_code(code, _expected_exit_codes(trial), left=left)
     if machine.arm.slept:
-        checker.report("waited behind the scheduler", trial_id(trial))
+        checker.report_violation("waited behind the scheduler", trial_id(trial))
 
 
 def _expected_exit_codes(trial: Trial) -> set[int]:
-    """The exit codes that its faults may end in: success too, which is judged by what there is."""
+    """The exit codes that its faults may cause, and 0, which the invariants check."""
     kinds: dict[str, FaultKind | LocalFault | Interference] = {
         **KINDS,
         **LOCAL_FAULTS,
@@ -92,7 +92,7 @@ def _expected_exit_codes(trial: Trial) -> set[int]:
 
 
 def _only_denied(trial: Trial) -> bool:
-    """Whether all that goes wrong is that a right is missing, which 7 does not outrank."""
+    """Whether the only fault is a missing right, whose exit code outranks 7."""
     kinds = [KINDS.get(case.kind) for case in trial]
     return all(kind is not None and DENIED in (kind.name, kind.same_as) for kind in kinds)
 
@@ -113,7 +113,7 @@ def _run_in_child(
     at = steps[0] if steps else None
     child = processes.start_command(command, world, machine.state, kill_at=at, quiet=True)
     if processes.wait_for_exit(child) != -signal.SIGKILL and len(trial) == 1:
-        checker.report("unfired", trial_id(trial))
+        checker.report_violation("unfired", trial_id(trial))
     machine.arm = FakeArm(world)
     checker.check_journal()
     machine.arm.on_commit = checker.check_write
@@ -158,7 +158,7 @@ def _interference_fault(
 
 
 def _check_afterwards(scenario: Scenario, machine: Machine, checker: InvariantChecker) -> None:
-    """A create can be gone on with; a delete leaves nothing."""
+    """A create can continue; a delete leaves nothing."""
     steps: list[Callable[[], object]] = [machine.delete]
     if "delete" not in scenario.name:
         spec = scenarios.UPDATED if scenario.name == "update" else scenarios.SPEC
@@ -168,7 +168,7 @@ def _check_afterwards(scenario: Scenario, machine: Machine, checker: InvariantCh
         try:
             step()
         except Exception as err:  # noqa: BLE001  # judged
-            checker.report("not repeatable", f"{type(err).__name__}: {err}")
+            checker.report_violation("not repeatable", f"{type(err).__name__}: {err}")
         checker.check_foreign_elements()
         checker.check_same_vm(ran)
     checker.check_nothing_left()

@@ -115,7 +115,7 @@ def test_the_guests_word_is_held_to_where_it_need_not_be_there():
 )
 def test_other_modes_are_refused_by_name(flag, pcie, reasons):
     said = (spdm.OpaqueField(36, flag.to_bytes(2, "little")), spdm.OpaqueField(21, bytes([pcie])))
-    found = judge(nonce_evidence(replace(gpu(), saying=said)))
+    found = judge(nonce_evidence(replace(gpu(), opaque=said)))
 
     assert set(found.reasons) == reasons
 

@@ -17,6 +17,7 @@ from ccgpu.store.evidence import thim
 from support import documents
 from support.gpus import gpu
 from support.gpus import nonce_evidence as asked_of_gpu
+from support.tampering import tamperable_chain
 from support.vms import AT, Judge, nonce_evidence, vm
 
 gpus, cpus = Judge("gpu-only"), Judge("cpu-only")
@@ -52,7 +53,7 @@ def _signed_by(chain, golden=None):
 
 
 def _expired():
-    ended = gpu().rims.having(SIGNER, not_after=AT - timedelta(days=1))
+    ended = tamperable_chain(gpu().rims).with_certificate(SIGNER, not_after=AT - timedelta(days=1))
     return _signed_by(ended)
 
 

@@ -191,7 +191,8 @@ def test_a_flipped_state_is_9(shell, write, flip):
 def test_a_state_told_beside_the_document_is_9_if_it_differs(shell, write):
     told = {"cc_mode": True, "dev_tools": True, "ready": False}
     done = shell(
-        f"verify {write(gpus.bound_evidence(vm(), gpu()), state=told)} {_FAKE} {_ID} {_HOST} {_SENT}"
+        f"verify {write(gpus.bound_evidence(vm(), gpu()), state=told)} "
+        f"{_FAKE} {_ID} {_HOST} {_SENT}"
     )
 
     assert (done.code, done.document["reasons"]) == (9, ["gpu.state.other"])

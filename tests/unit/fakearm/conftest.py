@@ -10,7 +10,7 @@ from support.arm import Client
 
 @pytest.fixture
 def arm() -> Iterator[FakeArm]:
-    """An empty subscription, in memory."""
+    """An empty subscription in memory."""
     fake = FakeArm()
     yield fake
     fake.close()
@@ -18,5 +18,5 @@ def arm() -> Iterator[FakeArm]:
 
 @pytest.fixture
 def az(arm: FakeArm) -> Client:
-    """A client of it."""
+    """A client of the subscription."""
     return Client(arm)

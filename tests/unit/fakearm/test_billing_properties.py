@@ -1,4 +1,4 @@
-"""Whatever happens to a group, once it is deleted nothing is left and nothing costs."""
+"""After any history, a deleted group leaves no resources and no bill."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -56,7 +56,7 @@ scripts = st.lists(st.sampled_from([*STEPS, *SECONDS]), max_size=15)
 
 
 @given(scripts, st.sampled_from([None, 0]))
-def test_a_deleted_group_leaves_nothing_and_costs_nothing(steps, room):
+def test_deleted_group_leaves_no_resource_and_no_bill(steps, room):
     az = play(steps, room=room)
     az.ok("DELETE", group_path())
     az.arm.advance(10_000)
@@ -66,7 +66,7 @@ def test_a_deleted_group_leaves_nothing_and_costs_nothing(steps, room):
 
 
 @given(scripts, st.sampled_from([None, 0]))
-def test_what_costs_exists_and_nothing_costs_longer_than_it_exists(steps, room):
+def test_only_existing_resources_are_billed(steps, room):
     az = play(steps, room=room)
     shown = az.arm.show()
     ids = {one["id"] for one in shown["resources"]}
@@ -79,7 +79,7 @@ def test_what_costs_exists_and_nothing_costs_longer_than_it_exists(steps, room):
 
 
 @given(scripts)
-def test_a_vm_that_is_settled_costs_exactly_while_it_has_a_place(steps):
+def test_settled_vm_is_billed_only_while_allocated(steps):
     az = play(steps)
     az.arm.advance(10_000)
     answer = az.send("GET", f"{vm_path()}/instanceView")

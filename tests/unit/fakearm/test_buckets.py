@@ -1,4 +1,4 @@
-"""How often one may ask: each bucket has its size and its rate, in virtual time."""
+"""Token buckets: size and rate of each, in virtual time."""
 
 import json
 
@@ -15,7 +15,7 @@ NSG = resource_path("Microsoft.Network/networkSecurityGroups", "none")
 
 @pytest.fixture
 def vms(az):
-    """Two VMs, and buckets that are full."""
+    """Two VMs and full buckets."""
     az.network()
     az.machine()
     az.arm.settings.set("buckets", value=True)
@@ -23,7 +23,7 @@ def vms(az):
 
 
 def spend(az, method, path, body=None):
-    """Ask until it is refused; how many went through, and the refusal."""
+    """Send until refused. Returns the number of accepted requests and the refusal."""
     for count in range(2000):
         answer = az.send(method, path, body)
         if answer.status == 429:
@@ -31,7 +31,7 @@ def spend(az, method, path, body=None):
     raise AssertionError("never refused")
 
 
-def test_nothing_is_counted_unless_it_is_told(az):
+def test_buckets_are_off_by_default(az):
     az.group()
     assert not [name for name in az.send("GET", group_path()).headers if "ratelimit" in name]
     assert {az.status(group_path()) for _ in range(300)} == {200}
@@ -46,7 +46,7 @@ def test_nothing_is_counted_unless_it_is_told(az):
         ("DELETE", NSG, None, "deletes", 200, 10),
     ],
 )
-def test_arm_lets_a_burst_through_and_then_a_rate(az, method, path, body, kind, size, rate):
+def test_arm_allows_a_burst_then_a_rate(az, method, path, body, kind, size, rate):
     az.group()
     az.arm.settings.set("buckets", value=True)
     assert az.send(method, path, body).headers[SUBSCRIPTION + kind] == str(size - 1)
@@ -88,7 +88,7 @@ def test_compute_counts_each_vm(vms, method, path, body, name, size, rate):
     assert vms.send(method, path.replace("/vm", "/another"), body).status != 429
 
 
-def test_what_is_left_is_told_as_recorded(vms):
+def test_remaining_tokens_are_returned_as_recorded(vms):
     answer = vms.send("PUT", vm_path("two"), vm_body("two"))
     assert answer.headers[RESOURCE] == (
         "Microsoft.Compute/PutVMSubscriptionMaximum;1499,Microsoft.Compute/PutVMResource;11"
@@ -104,12 +104,12 @@ def test_what_is_left_is_told_as_recorded(vms):
     assert RESOURCE not in vms.send("GET", group_path()).headers
 
 
-def test_a_refusal_of_another_kind_has_cost_its_token(vms):
+def test_other_errors_also_take_a_token(vms):
     assert vms.status(vm_path("absent")) == 404
     assert spend(vms, "GET", vm_path("absent"))[0] == 35
 
 
-def test_an_emptied_subscription_has_full_buckets(vms):
+def test_reset_refills_buckets(vms):
     spend(vms, "GET", vm_path())
     vms.arm.reset()
     vms.arm.settings.set("buckets", value=True)

@@ -1,4 +1,4 @@
-"""Quota is refused at once; capacity runs out after a create was accepted."""
+"""Quota is refused at once. Missing capacity fails an accepted create."""
 
 import re
 
@@ -35,7 +35,7 @@ def usage(az):
         ("lowPriorityCores", "Spot", "LowPriorityCores", (79, 40, 40, 80)),
     ],
 )
-def test_quota_is_refused_with_its_numbers(az, quota, spot, what, numbers):
+def test_quota_error_contains_limit_and_usage(az, quota, spot, what, numbers):
     az.network()
     az.arm.settings.set("quota", REGION, quota, value=79)
     az.complete("PUT", vm_path("one"), vm_body("one", priority=spot))
@@ -51,19 +51,19 @@ def test_quota_is_refused_with_its_numbers(az, quota, spot, what, numbers):
     assert tuple(map(int, found.groups())) == numbers
 
 
-def test_the_family_is_refused_before_the_region(az):
+def test_family_quota_is_checked_before_regional_quota(az):
     az.network()
     az.arm.settings.set("quota", "*", value={})
     assert FAMILY in az.send("PUT", vm_path(), vm_body()).body["error"]["message"]
 
 
-def test_spot_needs_no_quota_of_its_family(az):
+def test_spot_vm_does_not_use_family_quota(az):
     az.network()
     az.arm.settings.set("quota", "*", value={"lowPriorityCores": 40})
     az.complete("PUT", vm_path(), vm_body(priority="Spot"))
 
 
-def test_usage_follows_the_vms_that_exist(az):
+def test_usage_counts_existing_vms(az):
     az.network()
     assert (usage(az)["cores"], usage(az)[FAMILY]) == (0, 0)
     az.machine()
@@ -96,7 +96,7 @@ def fail(az, *, zone="", **changes):
 @pytest.mark.parametrize(
     ("zone", "code"), [("", "AllocationFailed"), ("2", "ZonalAllocationFailed")]
 )
-def test_a_create_without_room_is_accepted_then_fails(az, zone, code):
+def test_create_without_capacity_is_accepted_then_fails(az, zone, code):
     az.network()
     assert fail(az, zone=zone)["code"] == code
     view = az.get(f"{vm_path()}/instanceView")["statuses"]
@@ -113,14 +113,14 @@ def test_a_create_without_room_is_accepted_then_fails(az, zone, code):
         "SkuNotAvailable",
     ],
 )
-def test_the_code_of_the_failure_can_be_chosen(az, code):
+def test_allocation_error_code_is_configurable(az, code):
     az.network()
     az.arm.settings.set("allocation_error", value=code)
     assert fail(az)["code"] == code
 
 
 @pytest.mark.parametrize("leaves", [True, False])
-def test_a_failed_create_leaves_its_dependents(az, leaves):
+def test_failed_create_leaves_its_dependents(az, leaves):
     az.network()
     az.arm.settings.set("failed_create_leaves_disk", value=leaves)
     fail(az)
@@ -135,7 +135,7 @@ def test_a_failed_create_leaves_its_dependents(az, leaves):
     assert az.kinds() == ["networkSecurityGroups", "resourceGroups", "virtualNetworks"]
 
 
-def test_a_failed_create_is_tried_again_by_the_same_put(az):
+def test_repeated_put_retries_a_failed_create(az):
     az.network()
     fail(az)
     az.arm.settings.set("capacity", value={})
@@ -147,7 +147,7 @@ def test_a_failed_create_is_tried_again_by_the_same_put(az):
     assert statuses[0]["code"] == "ProvisioningState/succeeded"
 
 
-def test_room_is_counted_by_zone(az):
+def test_capacity_is_counted_by_zone(az):
     az.network()
     az.arm.settings.set("capacity", SIZE, REGION, value={"1": 1, "2": 1})
     az.arm.settings.set("quota", "*", FAMILY, value=400)
@@ -158,7 +158,7 @@ def test_room_is_counted_by_zone(az):
     az.machine("four", zones=["3"])
 
 
-def test_other_sizes_have_room_of_their_own(az):
+def test_capacity_is_counted_by_size(az):
     az.network()
     az.arm.settings.set("capacity", SIZE, REGION, "", value=0)
     plain = vm_body(
@@ -170,7 +170,7 @@ def test_other_sizes_have_room_of_their_own(az):
     az.complete("PUT", vm_path(), plain)
 
 
-def test_an_interface_of_a_failed_create_is_reserved_for_a_while(az):
+def test_failed_create_reserves_its_interface_for_a_while(az):
     az.network()
     az.ok("PUT", resource_path(NIC, "own"), nic_body())
     net = {"networkInterfaces": [{"id": resource_path(NIC, "own")}]}
@@ -187,7 +187,7 @@ def test_an_interface_of_a_failed_create_is_reserved_for_a_while(az):
     az.complete("DELETE", resource_path(NIC, "own"))
 
 
-def test_a_reserved_interface_serves_the_vm_it_is_reserved_for(az):
+def test_reserved_interface_is_usable_by_its_vm(az):
     az.network()
     az.ok("PUT", resource_path(NIC, "own"), nic_body())
     net = {"networkInterfaces": [{"id": resource_path(NIC, "own")}]}
@@ -197,7 +197,7 @@ def test_a_reserved_interface_serves_the_vm_it_is_reserved_for(az):
     az.complete("PUT", vm_path(), vm_body(net=net))
 
 
-def test_each_region_has_its_limit(az):
+def test_quota_limit_is_per_region(az):
     az.network()
     az.arm.settings.set("quota", "westeurope", FAMILY, value=0)
     west = resource_path("Microsoft.Network/virtualNetworks", "west")

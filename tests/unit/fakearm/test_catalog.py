@@ -1,4 +1,4 @@
-"""What can be read of sizes, usage and images."""
+"""Reading sizes, usage and images."""
 
 import pytest
 
@@ -35,7 +35,7 @@ def test_the_gpu_size_is_offered_in_three_regions(az, region, zones):
     assert (size["family"], size["restrictions"]) == ("StandardNCCads2023Family", [])
 
 
-def test_elsewhere_it_is_not(az):
+def test_gpu_size_is_not_offered_elsewhere(az):
     assert NCC not in skus(az, "eastus")
     assert "Standard_D4s_v5" in skus(az, "eastus")
 
@@ -55,7 +55,7 @@ def test_capabilities_are_strings(az):
     assert {name: told[name] for name in expected} == expected
 
 
-def test_restrictions_are_told(az):
+def test_restrictions_are_listed(az):
     given = [{"type": "Zone", "zones": ["1"], "reasonCode": "NotAvailableForSubscription"}]
     az.arm.settings.set("restrictions", NCC, REGION, value=given)
     (told,) = skus(az, REGION)[NCC]["restrictions"]
@@ -63,19 +63,19 @@ def test_restrictions_are_told(az):
     assert (told["type"], told["reasonCode"]) == ("Zone", "NotAvailableForSubscription")
 
 
-def test_a_restriction_of_the_region_names_no_zones(az):
+def test_location_restriction_has_no_zones(az):
     given = [{"type": "Location", "reasonCode": "QuotaId"}]
     az.arm.settings.set("restrictions", NCC, REGION, value=given)
     (told,) = skus(az, REGION)[NCC]["restrictions"]
     assert told["restrictionInfo"] == {"locations": [REGION]}
 
 
-def test_another_filter_is_a_gap(az):
+def test_unknown_filter_is_a_gap(az):
     with pytest.raises(FakeGap):
         az.send("GET", SKUS, query="&$filter=name eq 'x'")
 
 
-def test_without_a_filter_every_region_is_told(az):
+def test_skus_without_filter_cover_every_region(az):
     az.arm.settings.set("page_size", value=4)
     page = az.get(SKUS)
     seen = list(page["value"])
@@ -100,7 +100,7 @@ def test_an_unknown_setting_is_an_error(az):
     assert az.arm.settings.get("quota", "mars", default=1) == 1
 
 
-def test_usage_tells_limit_and_name_in_both_forms(az):
+def test_usage_has_limit_and_both_names(az):
     told = az.get(f"{PROVIDER}/locations/eastus2/usages")["value"]
     limits = {one["name"]["value"]: one["limit"] for one in told}
     assert limits["cores"] == 200
@@ -110,11 +110,11 @@ def test_usage_tells_limit_and_name_in_both_forms(az):
     assert all(one["name"]["localizedValue"] for one in told)
 
 
-def test_there_is_always_something_to_resolve():
+def test_every_image_has_several_versions():
     assert all(len(image.versions) > 1 for image in (*MARKETPLACE.values(), *COMMUNITY.values()))
 
 
-def test_versions_are_listed_as_asked(az):
+def test_versions_are_ordered_and_limited(az):
     path = versions()
     names = [one["name"] for one in az.get(path)]
     assert names == sorted(names)
@@ -137,7 +137,7 @@ def test_versions_are_listed_as_asked(az):
         ("ubuntu-24_04-lts", "server", "TrustedLaunchSupported"),
     ],
 )
-def test_an_image_says_whether_it_can_be_confidential(az, offer, sku, security):
+def test_image_reports_its_security_type(az, offer, sku, security):
     path = versions(offer, sku)
     one = az.get(f"{path}/{az.get(path)[0]['name']}")
     features = {each["name"]: each["value"] for each in one["properties"]["features"]}
@@ -150,11 +150,11 @@ def test_an_image_says_whether_it_can_be_confidential(az, offer, sku, security):
     "path",
     [versions(sku="none"), versions(region="mars"), f"{versions()}/1.2.3"],
 )
-def test_an_absent_image_is_not_found(az, path):
+def test_unknown_image_is_not_found(az, path):
     assert az.refusal("GET", path) == (404, "NotFound")
 
 
-def test_another_artifact_is_a_gap(az):
+def test_unknown_artifact_type_is_a_gap(az):
     with pytest.raises(FakeGap):
         az.send("GET", versions().replace("vmimage", "vmextension"))
 
@@ -170,7 +170,7 @@ GALLERIES = {
 
 
 @pytest.mark.parametrize("where", GALLERIES)
-def test_galleries_tell_images_and_versions(az, where):
+def test_galleries_return_images_and_versions(az, where):
     path = GALLERIES[where]
     image = az.get(path, api="2026-03-03")
     features = {one["name"]: one["value"] for one in image["properties"]["features"]}
@@ -187,6 +187,6 @@ def test_galleries_tell_images_and_versions(az, where):
     assert absent == (404, "ResourceNotFound" if where == "private" else "NotFound")
 
 
-def test_a_community_image_is_not_everywhere(az):
+def test_community_image_is_limited_to_its_regions(az):
     path = GALLERIES["community"].replace("/eastus2/", "/centralus/")
     assert az.refusal("GET", path, api="2026-03-03") == (404, "NotFound")

@@ -1,4 +1,4 @@
-"""Subnets and security rules are parts of their parent, and resources with paths of their own."""
+"""Subnets and security rules: parts of their parent, and resources with their own paths."""
 
 import pytest
 
@@ -20,7 +20,7 @@ def names(az, parent, key):
 
 
 @pytest.mark.parametrize("kind", CHILDREN)
-def test_a_child_is_written_by_its_own_path(az, kind):
+def test_child_is_written_by_its_own_path(az, kind):
     path, body, parent, after, _ = CHILDREN[kind]
     az.network()
     before = az.get(parent)["etag"]
@@ -41,7 +41,7 @@ def test_a_child_is_written_by_its_own_path(az, kind):
 
 
 @pytest.mark.parametrize("kind", CHILDREN)
-def test_a_child_is_deleted_by_its_own_path(az, kind):
+def test_child_is_deleted_by_its_own_path(az, kind):
     path, body, parent, _, after = CHILDREN[kind]
     az.network()
     az.complete("PUT", path, body)
@@ -59,7 +59,7 @@ def test_a_child_is_deleted_by_its_own_path(az, kind):
 
 
 @pytest.mark.parametrize("kind", CHILDREN)
-def test_a_child_of_nothing(az, kind):
+def test_child_of_a_missing_parent_is_refused(az, kind):
     path, body, *_ = CHILDREN[kind]
     assert az.refusal("PUT", path, body) == (404, "ResourceGroupNotFound")
     az.group()
@@ -70,7 +70,7 @@ def test_a_child_of_nothing(az, kind):
 
 
 @pytest.mark.parametrize("kind", CHILDREN)
-def test_a_parents_put_removes_the_child_it_leaves_out(az, kind):
+def test_parent_put_removes_omitted_children(az, kind):
     path, body, parent, *_ = CHILDREN[kind]
     az.network()
     az.complete("PUT", path, body)
@@ -78,7 +78,7 @@ def test_a_parents_put_removes_the_child_it_leaves_out(az, kind):
     assert az.refusal("GET", path) == (404, "NotFound")
 
 
-def test_a_subnet_in_use_is_not_removed_by_its_networks_put(az):
+def test_network_put_keeps_a_subnet_in_use(az):
     az.network()
     az.complete("PUT", BASTION, FREE)
     configuration = {"name": "ip", "properties": {"subnet": {"id": BASTION}}}
@@ -88,7 +88,7 @@ def test_a_subnet_in_use_is_not_removed_by_its_networks_put(az):
     assert az.get(VNET) == before
 
 
-def test_a_rule_is_checked_with_those_that_are_there(az):
+def test_rule_is_checked_against_existing_rules(az):
     az.network()
     same = {"properties": {**HTTPS["properties"], "priority": 100}}
     assert az.refusal("PUT", RULE, same) == (400, "SecurityRuleConflict")
@@ -101,7 +101,7 @@ def test_a_rule_is_checked_with_those_that_are_there(az):
     [(NSG, nsg_body()), (VNET, vnet_body()), (PIP, pip_body()), (RULE, HTTPS), (BASTION, FREE)],
     ids=["nsg", "vnet", "pip", "rule", "subnet"],
 )
-def test_a_stale_etag_is_refused_as_recorded(az, path, body):
+def test_stale_etag_is_refused_as_recorded(az, path, body):
     az.network()
     az.complete("PUT", path, body)
     stale = az.get(path)["etag"]
@@ -127,7 +127,7 @@ def test_a_stale_etag_is_refused_as_recorded(az, path, body):
     az.complete("DELETE", path, headers={"If-Match": az.get(path)["etag"]})
 
 
-def test_a_rules_etag_is_its_groups(az):
+def test_rule_has_the_etag_of_its_group(az):
     az.network()
     az.complete("PUT", RULE, HTTPS)
     told = az.get(NSG)
@@ -140,7 +140,7 @@ def test_a_rules_etag_is_its_groups(az):
 
 
 @pytest.mark.parametrize("kind", CHILDREN)
-def test_a_child_needs_its_own_action(az, kind):
+def test_child_needs_its_own_action(az, kind):
     path, body, *_ = CHILDREN[kind]
     az.network()
     scenarios.apply(az.arm, "read-only")
@@ -148,7 +148,7 @@ def test_a_child_needs_its_own_action(az, kind):
     assert az.refusal("DELETE", path) == (403, "AuthorizationFailed")
 
 
-def test_a_group_takes_its_children_along(az):
+def test_group_delete_deletes_children(az):
     az.network()
     az.complete("PUT", BASTION, FREE)
     az.ok("DELETE", group_path())

@@ -1,4 +1,4 @@
-"""Virtual time: it starts at a fixed date, and only ever moves forward."""
+"""Virtual time starts at a fixed date and only moves forward."""
 
 from datetime import UTC, datetime
 
@@ -24,7 +24,7 @@ def test_time_never_goes_back(steps):
     arm.close()
 
 
-def test_who_sleeps_at_the_same_time_wakes_at_the_same_time(tmp_path):
+def test_concurrent_sleeps_end_at_the_same_time(tmp_path):
     one, other = FakeArm(tmp_path / "s"), FakeArm(tmp_path / "s")
     start = one.now()
     one.clock.sleep(30)
@@ -35,7 +35,7 @@ def test_who_sleeps_at_the_same_time_wakes_at_the_same_time(tmp_path):
     other.close()
 
 
-def test_a_sleep_that_others_overtook_changes_nothing(arm):
+def test_overtaken_sleep_does_not_move_time_back(arm):
     class Overtaken(VirtualClock):
         def now(self) -> float:
             now = super().now()

@@ -1,4 +1,4 @@
-"""The page on the fake says of every refusal where it is known from."""
+"""docs/fake-azure.md names the source of every error code."""
 
 import pytest
 
@@ -9,10 +9,10 @@ PAGE = ROOT / "docs" / "fake-azure.md"
 
 
 @pytest.mark.parametrize("code", sorted(refusal_codes()))
-def test_every_refusal_has_its_place_in_the_page(code):
+def test_every_error_code_is_documented(code):
     assert f"`{code}`" in PAGE.read_text(encoding="utf-8")
 
 
-def test_the_refusals_are_found_in_the_source():
+def test_error_codes_are_found_in_the_source():
     assert {"NicInUse", "AllocationFailed", "OperationPreempted"} <= refusal_codes()
     assert len(refusal_codes()) > 40

@@ -1,4 +1,4 @@
-"""Locks refuse changes of a scope, policies those of a kind, whoever asks."""
+"""Locks and denied types apply to every caller."""
 
 import pytest
 
@@ -36,7 +36,7 @@ SUBSCRIPTION = f"/subscriptions/{FAKE_SUBSCRIPTION}"
         ("ReadOnly", "POST", f"{vm_path()}/retrieveBootDiagnosticsData", group_path()),
     ],
 )
-def test_a_lock_refuses_what_it_is_against(az, level, method, path, locked):
+def test_lock_refuses_its_kind_of_change(az, level, method, path, locked):
     az.network()
     az.arm.settings.set("locks", value={locked: level})
     answer = az.send(method, path, nsg_body() if method == "PUT" else {"tags": {}})
@@ -64,7 +64,7 @@ def test_a_lock_refuses_what_it_is_against(az, level, method, path, locked):
         ("ReadOnly", "PATCH", group_path(), NSG),
     ],
 )
-def test_a_lock_refuses_nothing_else(az, level, method, path, locked):
+def test_lock_allows_other_requests(az, level, method, path, locked):
     az.group()
     az.complete("PUT", NSG, nsg_body())
     az.arm.settings.set("locks", value={locked: level})
@@ -72,7 +72,7 @@ def test_a_lock_refuses_nothing_else(az, level, method, path, locked):
     assert az.send(method, path, body).status in (200, 202, 204)
 
 
-def test_a_policy_refuses_its_kind_with_its_reason(az):
+def test_denied_type_is_refused_with_the_message(az):
     az.group()
     az.arm.settings.set(
         "denied", value=[{"kind": "microsoft.network/PUBLICIPADDRESSES", "message": "no addresses"}]
@@ -105,7 +105,7 @@ def test_a_policy_refuses_a_group(az):
         ("Microsoft.Compute/virtualMachines", "vm"),
     ],
 )
-def test_a_policy_refuses_a_vm_that_brings_its_kind_along(az, kind, name):
+def test_denied_type_inline_in_a_vm_is_refused(az, kind, name):
     az.network()
     az.arm.settings.set("denied", value=[{"kind": kind, "message": "no"}])
     answer = az.send("PUT", vm_path(), vm_body())
@@ -113,7 +113,7 @@ def test_a_policy_refuses_a_vm_that_brings_its_kind_along(az, kind, name):
     assert az.status(vm_path()) == 404
 
 
-def test_a_start_writes_no_kind(az):
+def test_start_is_not_a_write_of_a_type(az):
     az.network()
     az.machine()
     kind = "Microsoft.Compute/virtualMachines"

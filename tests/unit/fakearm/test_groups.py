@@ -1,4 +1,4 @@
-"""Resource groups: their names, their lists, and a deletion that takes all with it."""
+"""Resource groups: names, lists, and deletion with all resources."""
 
 import pytest
 
@@ -28,14 +28,14 @@ def delete(az, name="g"):
     return answer.headers["Location"]
 
 
-def test_a_group_is_made_at_once_and_made_again_harmlessly(az):
+def test_group_put_is_synchronous_and_idempotent(az):
     assert az.send("PUT", group_path(), {"location": "East US 2"}).status == 201
     again = az.send("PUT", group_path(), {"location": REGION, "tags": {"a": "b"}})
     assert (again.status, again.body["location"], again.body["tags"]) == (200, REGION, {"a": "b"})
     assert again.body["properties"] == {"provisioningState": "Succeeded"}
 
 
-def test_head_says_whether_a_group_is_there(az):
+def test_head_reports_whether_a_group_exists(az):
     assert az.send("HEAD", group_path()).status == 404
     az.group()
     assert az.send("HEAD", group_path()).status == 204
@@ -58,7 +58,7 @@ def test_a_group_needs_a_region_that_exists(az, body, code):
     assert az.refusal("PUT", group_path(), body) == (400, code)
 
 
-def test_a_group_does_not_move(az):
+def test_group_location_cannot_change(az):
     az.group()
     refused = az.refusal("PUT", group_path(), {"location": "westeurope"})
     assert refused == (409, "InvalidResourceLocation")
@@ -72,12 +72,12 @@ def test_patch_replaces_the_tags(az):
 
 
 @pytest.mark.parametrize("method", ["GET", "PATCH", "DELETE"])
-def test_an_absent_group_is_not_found(az, method):
+def test_missing_group_is_not_found(az, method):
     assert az.refusal(method, group_path(), {"tags": {}}) == (404, "ResourceGroupNotFound")
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
-def test_nothing_is_in_an_absent_group(az, method):
+def test_requests_in_a_missing_group_are_not_found(az, method):
     assert az.refusal(method, resource_path(PIP, "p"), pip_body()) == (404, "ResourceGroupNotFound")
 
 
@@ -116,7 +116,7 @@ def test_resources_are_found_by_tag_across_groups(az):
     assert len(kind["value"]) == 2
 
 
-def test_a_long_list_comes_in_pages(az):
+def test_long_list_is_paged(az):
     for number in range(120):
         az.group(f"g{number:03}")
     page = az.get(LIST, query="&$filter=")
@@ -128,7 +128,7 @@ def test_a_long_list_comes_in_pages(az):
     assert names == [f"g{number:03}" for number in range(120)]
 
 
-def test_a_page_may_be_asked_to_be_short(az):
+def test_top_limits_the_page(az):
     for number in range(5):
         az.group(f"g{number}")
     page = az.get(LIST, query="&$top=2")
@@ -154,7 +154,7 @@ def test_deleting_a_group_deletes_what_is_in_it(az):
     assert az.status(vm_path()) == 404
 
 
-def test_a_group_on_its_way_out_takes_no_writes(az):
+def test_group_in_deletion_refuses_writes(az):
     az.group()
     delete(az)
     writes = {group_path(): {"location": REGION}, resource_path(PIP, "p"): pip_body()}
@@ -163,12 +163,12 @@ def test_a_group_on_its_way_out_takes_no_writes(az):
     assert az.refusal("PATCH", group_path(), {"tags": {}}) == (409, "ResourceGroupBeingDeleted")
 
 
-def test_deleting_a_group_twice_is_one_deletion(az):
+def test_repeated_group_delete_joins_the_running_one(az):
     az.group()
     assert delete(az) == delete(az)
 
 
-def test_a_group_stays_with_what_others_hold(az):
+def test_group_with_externally_used_resources_is_not_deleted(az):
     az.network()
     az.group("other")
     az.complete("PUT", resource_path(NIC, "nic", "other"), nic_body())
@@ -182,7 +182,7 @@ def test_a_group_stays_with_what_others_hold(az):
     assert left == [resource_path("Microsoft.Network/virtualNetworks", "vnet")]
 
 
-def test_a_group_stays_with_a_security_group_that_others_use(az):
+def test_group_with_an_externally_used_nsg_is_not_deleted(az):
     az.group()
     az.group("other")
     nsg = resource_path("Microsoft.Network/networkSecurityGroups", "nsg")
@@ -221,15 +221,15 @@ def test_operations_in_a_deleted_group_are_canceled(az):
         ({"a": 1}, "InvalidRequestContent"),
     ],
 )
-def test_tags_that_azure_refuses(az, tags, code):
+def test_invalid_tags_are_refused(az, tags, code):
     assert az.refusal("PUT", group_path(), {"location": REGION, "tags": tags}) == (400, code)
 
 
-def test_tags_at_the_limit_are_taken(az):
+def test_tags_at_the_limit_are_accepted(az):
     az.group(tags={f"t{number}": "b" * 256 for number in range(49)} | {"a" * 512: ""})
 
 
-def test_a_deletion_that_fails_leaves_the_survivors_and_what_they_use(az):
+def test_failed_group_delete_keeps_survivors_and_their_references(az):
     az.network()
     az.machine()
     az.complete("PUT", resource_path("Microsoft.Compute/disks", "d"), disk_body())
@@ -253,7 +253,7 @@ def test_a_deletion_that_fails_leaves_the_survivors_and_what_they_use(az):
 
 
 @pytest.mark.parametrize("tagless", [False, True])
-def test_a_list_filtered_by_tag_may_leave_out_the_tags(az, tagless):
+def test_list_filtered_by_tag_can_omit_tags(az, tagless):
     az.group(tags={"run": "x"})
     az.complete(
         "PUT",

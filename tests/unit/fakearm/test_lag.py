@@ -1,4 +1,4 @@
-"""What was just changed is not seen everywhere yet, for as long as the setting says."""
+"""Replication delay, as long as the setting says."""
 
 import pytest
 
@@ -21,7 +21,7 @@ def names(az, path):
 
 
 @pytest.mark.parametrize("path", LISTS.values(), ids=LISTS)
-def test_a_list_tells_of_what_is_new_and_gone_only_later(az, path):
+def test_list_shows_new_and_deleted_resources_late(az, path):
     az.group()
     az.group("other")
     az.arm.settings.set("lag", value={"lists": 30})
@@ -44,7 +44,7 @@ def test_a_list_tells_of_what_is_new_and_gone_only_later(az, path):
     assert names(az, path) == []
 
 
-def test_a_list_of_groups_lags_too_and_a_group_is_no_resource(az):
+def test_list_of_groups_lags_too(az):
     az.arm.settings.set("lag", value={"lists": 30})
     az.group()
     assert names(az, GROUPS) == []
@@ -65,7 +65,7 @@ def test_a_list_of_vms_lags_too(az):
     assert names(az, vm_path().rpartition("/")[0]) == ["vm"]
 
 
-def test_what_was_there_before_is_listed(az):
+def test_older_resources_are_listed(az):
     az.group()
     az.complete("PUT", NSG, nsg_body())
     az.arm.advance(30)
@@ -73,7 +73,7 @@ def test_what_was_there_before_is_listed(az):
     assert names(az, LISTS["of a group"]) == ["nsg"]
 
 
-def test_what_comes_again_is_listed_once_first_as_it_was(az):
+def test_recreated_resource_is_listed_once(az):
     az.group()
     az.complete("PUT", NSG, nsg_body())
     az.arm.settings.set("lag", value={"lists": 30})
@@ -87,7 +87,7 @@ def test_what_comes_again_is_listed_once_first_as_it_was(az):
     assert told == [[None], [{"again": "yes"}]]
 
 
-def test_a_new_resource_is_missed_as_often_as_said(az):
+def test_new_resource_is_hidden_for_the_configured_reads(az):
     az.group()
     az.arm.settings.set("lag", value={"reads": 2})
     az.ok("PUT", NSG, nsg_body())
@@ -97,7 +97,7 @@ def test_a_new_resource_is_missed_as_often_as_said(az):
     assert az.status(NSG) == 200
 
 
-def test_who_misses_a_resource_is_told_in_the_gateways_words(az):
+def test_hidden_resource_has_the_gateways_404(az):
     az.group()
     az.arm.settings.set("lag", value={"reads": 1})
     az.ok("PUT", NSG, nsg_body())
@@ -109,7 +109,7 @@ def test_who_misses_a_resource_is_told_in_the_gateways_words(az):
     )
 
 
-def test_a_new_group_is_missed_by_a_write_in_it_and_by_reads(az):
+def test_new_group_is_hidden_from_writes_and_reads(az):
     az.arm.settings.set("lag", value={"reads": 3})
     az.group()
     assert az.refusal("PUT", NSG, nsg_body()) == (404, "ResourceGroupNotFound")
@@ -118,19 +118,19 @@ def test_a_new_group_is_missed_by_a_write_in_it_and_by_reads(az):
     az.ok("PUT", NSG, nsg_body())
 
 
-def test_a_delete_finds_what_is_new(az):
+def test_delete_finds_a_new_resource(az):
     az.arm.settings.set("lag", value={"reads": 9})
     az.group()
     assert az.send("DELETE", group_path()).status == 202
 
 
-def test_what_was_there_before_is_found(az):
+def test_older_resources_are_found(az):
     az.group()
     az.arm.settings.set("lag", value={"reads": 1})
     assert az.status(group_path()) == 200
 
 
-def test_an_emptied_subscription_has_nothing_to_be_told_late(az):
+def test_reset_clears_delayed_changes(az):
     az.arm.settings.set("lag", value={"reads": 1, "lists": 99})
     az.group()
     az.ok("DELETE", group_path())

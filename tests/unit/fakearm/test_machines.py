@@ -1,4 +1,4 @@
-"""A VM's life: made with its dependents, seen as it boots, updated, and deleted with them."""
+"""A VM's life cycle: create with dependents, boot, update, delete."""
 
 import pytest
 
@@ -28,7 +28,7 @@ def names(az, kind):
     return [one["name"] for one in az.get(resource_path(kind, "x").removesuffix("/x"))["value"]]
 
 
-def test_a_create_is_accepted_and_ends_in_its_time(az):
+def test_create_is_accepted_and_ends_after_its_duration(az):
     az.network()
     answer = az.ok("PUT", vm_path(), vm_body())
     assert (answer.status, answer.headers["Retry-After"]) == (201, "10")
@@ -44,7 +44,7 @@ def test_a_create_is_accepted_and_ends_in_its_time(az):
     assert az.get(vm_path())["properties"]["provisioningState"] == "Succeeded"
 
 
-def test_encrypting_the_disk_takes_longer(az):
+def test_disk_encryption_takes_longer(az):
     az.network()
     body = vm_body(managed__securityProfile__securityEncryptionType="DiskWithVMGuestState")
     address = az.ok("PUT", vm_path(), body).headers["Azure-AsyncOperation"]
@@ -54,7 +54,7 @@ def test_encrypting_the_disk_takes_longer(az):
     assert az.get_url(address).body["status"] == "Succeeded"
 
 
-def test_azure_fills_in_what_was_left_out(az):
+def test_azure_adds_defaults(az):
     az.network()
     answer = az.ok(
         "PUT", vm_path(), vm_body(disk__name=..., disk__diskSizeGB=..., disk__deleteOption=...)
@@ -77,7 +77,7 @@ def test_azure_fills_in_what_was_left_out(az):
     assert disk["managedDisk"]["id"] == resource_path(DISK, disk["name"])
 
 
-def test_what_is_write_only_is_never_told(az):
+def test_write_only_values_are_not_returned(az):
     az.network()
     answer = az.ok("PUT", vm_path(), vm_body(os__adminPassword="hunter2"))
     az.arm.advance(44)
@@ -110,7 +110,7 @@ def test_inline_interfaces_and_addresses_get_names_from_azure(az):
     assert address["properties"]["ipAddress"]
 
 
-def test_inline_interfaces_are_shown_in_the_vm_when_the_create_has_ended(az):
+def test_inline_interfaces_appear_after_the_create(az):
     az.network()
     answer = az.ok("PUT", vm_path(), vm_body())
     assert answer.body["properties"]["networkProfile"]["networkInterfaces"] == []
@@ -130,7 +130,7 @@ def test_a_private_vm_has_no_public_address(az):
     assert "publicIPAddresses" not in az.kinds()
 
 
-def test_a_vm_takes_an_interface_that_is_there(az):
+def test_vm_uses_an_existing_interface(az):
     az.network()
     az.ok("PUT", resource_path(NIC, "own"), nic_body())
     net = {"networkInterfaces": [{"id": resource_path(NIC, "own")}]}
@@ -145,13 +145,13 @@ def test_a_vm_takes_an_interface_that_is_there(az):
     az.complete("DELETE", resource_path(NIC, "own"))
 
 
-def test_a_vm_with_an_absent_interface_is_answered_404(az):
+def test_vm_with_a_missing_interface_is_404(az):
     az.network()
     body = vm_body(net={"networkInterfaces": [{"id": resource_path(NIC, "none")}]})
     assert az.refusal("PUT", vm_path(), body) == (404, "NotFound")
 
 
-def test_an_interface_lies_in_the_vms_region(az):
+def test_interface_must_be_in_the_vms_region(az):
     az.network()
     az.ok("PUT", resource_path(NIC, "own"), nic_body())
     body = vm_body(
@@ -182,13 +182,13 @@ def test_an_interface_lies_in_the_vms_region(az):
         ),
     ],
 )
-def test_network_profiles_that_azure_refuses(az, changes, code):
+def test_invalid_network_profiles_are_refused(az, changes, code):
     az.network()
     assert az.refusal("PUT", vm_path(), vm_body(**changes)) == (400, code)
     assert az.kinds() == sorted(BASE)
 
 
-def test_an_accelerated_interface_does_not_fit_the_gpu_size(az):
+def test_gpu_size_refuses_accelerated_networking(az):
     az.network()
     az.ok("PUT", resource_path(NIC, "own"), nic_body(enableAcceleratedNetworking=True))
     body = vm_body(net={"networkInterfaces": [{"id": resource_path(NIC, "own")}]})
@@ -196,7 +196,7 @@ def test_an_accelerated_interface_does_not_fit_the_gpu_size(az):
     assert az.refusal("PUT", vm_path(), body) == (400, code)
 
 
-def test_an_inline_interface_waits_for_its_subnet(az):
+def test_inline_interface_needs_a_settled_subnet(az):
     az.network()
     az.ok(
         "PUT",
@@ -213,7 +213,7 @@ def test_an_inline_interface_waits_for_its_subnet(az):
     az.complete("PUT", vm_path(), body)
 
 
-def test_if_none_match_refuses_what_is_there(az):
+def test_if_none_match_refuses_an_existing_vm(az):
     az.network()
     az.complete("PUT", vm_path(), vm_body(), headers={"If-None-Match": "*"})
     refused = az.refusal("PUT", vm_path(), vm_body(), headers={"If-None-Match": "*"})
@@ -223,7 +223,7 @@ def test_if_none_match_refuses_what_is_there(az):
     az.complete("PATCH", vm_path(), {"tags": {}}, headers={"If-Match": az.get(vm_path())["etag"]})
 
 
-def test_provisioned_is_not_ready(az):
+def test_provisioned_vm_is_not_ready_yet(az):
     az.network()
     az.ok("PUT", vm_path(), vm_body())
 
@@ -257,7 +257,7 @@ def test_vms_are_listed_in_their_group_and_in_the_subscription(az):
 
 
 @pytest.mark.parametrize("forced", [False, True])
-def test_deleting_a_vm_takes_what_is_marked_delete(az, forced):
+def test_vm_delete_deletes_marked_dependents(az, forced):
     az.network()
     az.machine()
     assert az.kinds() == ALL
@@ -277,7 +277,7 @@ def test_deleting_a_vm_takes_what_is_marked_delete(az, forced):
     assert az.ok("DELETE", vm_path()).status == 204
 
 
-def test_what_is_marked_detach_stays_and_goes_on_costing(az):
+def test_detached_dependents_stay_and_are_billed(az):
     az.network()
     body = vm_body(
         disk__deleteOption=..., net__networkInterfaceConfigurations=[inline_nic("Detach")]
@@ -295,7 +295,7 @@ def test_what_is_marked_detach_stays_and_goes_on_costing(az):
     az.complete("DELETE", resource_path(DISK, "vm-os"))
 
 
-def test_an_interface_that_goes_may_leave_its_address(az):
+def test_deleted_interface_can_leave_its_public_ip(az):
     az.network()
     nic = inline_nic()
     inside = nic["properties"]["ipConfigurations"][0]["properties"]
@@ -305,7 +305,7 @@ def test_an_interface_that_goes_may_leave_its_address(az):
     assert az.kinds() == sorted([*BASE, "publicIPAddresses"])
 
 
-def test_a_delete_takes_the_place_of_a_create(az):
+def test_delete_preempts_a_create(az):
     az.network()
     create = az.ok("PUT", vm_path(), vm_body()).headers["Azure-AsyncOperation"]
     az.ok("DELETE", vm_path())
@@ -315,7 +315,7 @@ def test_a_delete_takes_the_place_of_a_create(az):
     assert az.kinds() == sorted(BASE)
 
 
-def test_a_vm_on_its_way_out_can_only_be_deleted(az):
+def test_vm_in_deletion_accepts_only_delete(az):
     az.network()
     az.machine()
     first = az.ok("DELETE", vm_path()).headers["Azure-AsyncOperation"]
@@ -336,7 +336,7 @@ def test_an_attached_disk_is_not_deleted(az):
 
 
 @pytest.mark.parametrize("where", ["disk", "data"])
-def test_a_new_disk_does_not_take_the_name_of_another(az, where):
+def test_new_disk_needs_an_unused_name(az, where):
     az.network()
     az.complete("PUT", resource_path(DISK, "orphan"), disk_body())
     changes = (
@@ -351,7 +351,7 @@ def test_a_new_disk_does_not_take_the_name_of_another(az, where):
     assert "Only CreateOption.Attach is supported" in answer.body["error"]["message"]
 
 
-def test_data_disks_are_made_attached_and_kept_as_they_say(az):
+def test_data_disks_follow_their_options(az):
     az.network()
     az.complete("PUT", resource_path(DISK, "own"), disk_body())
     data = [
@@ -370,14 +370,14 @@ def test_data_disks_are_made_attached_and_kept_as_they_say(az):
     assert names(az, DISK) == ["own"]
 
 
-def test_a_size_holds_so_many_data_disks(az):
+def test_size_limits_the_data_disks(az):
     az.network()
     data = [{"lun": lun, "createOption": "Empty", "diskSizeGB": 4} for lun in range(9)]
     assert az.refusal("PUT", vm_path(), vm_body(data_disks=data)) == (409, "OperationNotAllowed")
     az.complete("PUT", vm_path(), vm_body(data_disks=data[:8]))
 
 
-def test_a_data_disk_to_attach_must_be_there(az):
+def test_attached_data_disk_must_exist(az):
     az.network()
     data = [
         {"lun": 1, "createOption": "Attach", "managedDisk": {"id": resource_path(DISK, "none")}}
@@ -385,7 +385,7 @@ def test_a_data_disk_to_attach_must_be_there(az):
     assert az.refusal("PUT", vm_path(), vm_body(data_disks=data)) == (404, "NotFound")
 
 
-def test_the_same_again_is_an_update(az):
+def test_repeated_put_is_an_update(az):
     az.network()
     az.machine()
     before = az.get(vm_path())
@@ -401,7 +401,7 @@ def test_the_same_again_is_an_update(az):
     assert az.kinds() == ALL
 
 
-def test_what_get_told_can_be_put_again(az):
+def test_get_body_can_be_put_again(az):
     az.network()
     az.machine()
     az.complete("PUT", vm_path(), az.get(vm_path()))
@@ -439,7 +439,7 @@ def test_what_get_told_can_be_put_again(az):
         ),
     ],
 )
-def test_what_cannot_change_is_refused(az, changes, target):
+def test_change_of_a_fixed_property_is_refused(az, changes, target):
     az.network()
     az.machine()
     answer = az.send("PUT", vm_path(), vm_body(**changes))
@@ -447,7 +447,7 @@ def test_what_cannot_change_is_refused(az, changes, target):
     assert answer.body["error"]["target"] == target
 
 
-def test_what_is_left_out_is_unchanged(az):
+def test_omitted_properties_are_unchanged(az):
     az.network()
     az.machine()
     body = vm_body(os__customData=..., net=..., os__linuxConfiguration=...)
@@ -469,14 +469,14 @@ PLAIN = {
         {"properties__evictionPolicy": "Delete"},
     ],
 )
-def test_what_may_change_on_azure_and_not_here_is_a_gap(az, changes):
+def test_unsupported_change_is_a_gap(az, changes):
     az.network()
     az.complete("PUT", vm_path(), vm_body(**PLAIN))
     with pytest.raises(FakeGap, match="changing"):
         az.send("PUT", vm_path(), vm_body(**PLAIN | changes))
 
 
-def test_passwords_and_disks_may_be_said_again(az):
+def test_passwords_and_disks_may_be_repeated(az):
     az.network()
     data = [{"lun": 0, "createOption": "empty", "diskSizeGB": 4}]
     body = vm_body(data_disks=data, os__adminPassword="x", disk__createOption="fromImage")
@@ -484,7 +484,7 @@ def test_passwords_and_disks_may_be_said_again(az):
     az.complete("PUT", vm_path(), body)
 
 
-def test_other_interfaces_for_a_vm_are_a_gap(az):
+def test_change_of_interfaces_is_a_gap(az):
     az.network()
     az.machine()
     with pytest.raises(FakeGap):
@@ -496,7 +496,7 @@ def test_other_interfaces_for_a_vm_are_a_gap(az):
 
 
 @pytest.mark.parametrize("body", [vm_body(placement={}), vm_body(properties__availabilitySet={})])
-def test_properties_that_would_be_ignored_are_a_gap(az, body):
+def test_unknown_properties_are_a_gap(az, body):
     az.network()
     with pytest.raises(FakeGap, match=r"placement|availabilitySet"):
         az.send("PUT", vm_path(), body)
@@ -513,7 +513,7 @@ def test_patch_replaces_the_tags_in_an_operation(az):
     assert az.get(vm_path())["tags"] == {"c": "d"}
 
 
-def test_identities_must_exist_and_are_told_with_their_principals(az):
+def test_identities_must_exist_and_have_principals(az):
     az.network()
     path = resource_path("Microsoft.ManagedIdentity/userAssignedIdentities", "id")
     body = vm_body(
@@ -528,7 +528,7 @@ def test_identities_must_exist_and_are_told_with_their_principals(az):
 
 
 @pytest.mark.parametrize("method", ["GET", "PATCH"])
-def test_an_absent_vm_is_not_found(az, method):
+def test_missing_vm_is_not_found(az, method):
     az.network()
     assert az.refusal(method, vm_path(), {"tags": {}}) == (404, "ResourceNotFound")
 
@@ -548,7 +548,7 @@ def test_diagnostics_can_be_changed(az):
     assert az.get(vm_path())["properties"]["diagnosticsProfile"]["bootDiagnostics"]["enabled"]
 
 
-def test_what_runs_on_a_resource_that_goes_with_its_vm_is_canceled(az):
+def test_vm_delete_cancels_operations_on_deleted_dependents(az):
     az.network()
     az.machine()
     az.arm.settings.set("durations", "publicIp", value=100)

@@ -1,4 +1,4 @@
-"""Network resources: how they are written, what they refer to, and what keeps them in use."""
+"""Network resources: writes, references, and deletion of resources in use."""
 
 import ipaddress
 from typing import Any
@@ -43,7 +43,7 @@ KINDS: dict[str, tuple[str, dict[str, Any], int, str | None, str | None]] = {
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_write_goes_on_until_its_time_has_come(az, kind):
+def test_write_takes_its_duration(az, kind):
     path, body, status, after, _ = KINDS[kind]
     az.group()
     answer = az.ok("PUT", path, body)
@@ -57,7 +57,7 @@ def test_a_write_goes_on_until_its_time_has_come(az, kind):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_delete_goes_on_until_its_time_has_come(az, kind):
+def test_delete_takes_its_duration(az, kind):
     path, body, _, _, after = KINDS[kind]
     az.group()
     az.complete("PUT", path, body)
@@ -126,7 +126,7 @@ def test_if_match_guards_a_write(az, kind):
 
 
 @pytest.mark.parametrize("kind", ["nsg", "pip", "nat"])
-def test_a_second_write_at_the_same_time_is_told_when_to_come_back(az, kind):
+def test_concurrent_network_write_has_retry_after(az, kind):
     path, body, *_ = KINDS[kind]
     az.group()
     az.ok("PUT", path, body)
@@ -139,7 +139,7 @@ def test_a_second_write_at_the_same_time_is_told_when_to_come_back(az, kind):
 
 
 @pytest.mark.parametrize("kind", ["disk", "des"])
-def test_compute_calls_a_second_write_a_conflict(az, kind):
+def test_concurrent_compute_write_is_a_conflict(az, kind):
     path, body, *_ = KINDS[kind]
     az.group()
     az.ok("PUT", path, body)
@@ -158,7 +158,7 @@ def test_compute_calls_a_second_write_a_conflict(az, kind):
         (DES, "NotFound"),
     ],
 )
-def test_what_is_absent_is_not_found_in_its_providers_words(az, path, code):
+def test_missing_resource_has_its_providers_404(az, path, code):
     az.group()
     assert az.refusal("GET", path) == (404, code)
 
@@ -173,7 +173,7 @@ def test_bad_names_are_refused(az, name):
 
 
 @pytest.mark.parametrize("name", ["v", "v" * 65])
-def test_networks_have_names_of_2_to_64(az, name):
+def test_network_names_have_2_to_64_characters(az, name):
     az.group()
     refused = az.refusal(
         "PUT", resource_path("Microsoft.Network/virtualNetworks", name), vnet_body()
@@ -284,7 +284,7 @@ def test_rules_of_both_directions_may_share_a_priority(az):
     assert len(properties["defaultSecurityRules"]) == 6
 
 
-def test_a_public_address_is_standard_static_and_known_at_the_end(az):
+def test_public_ip_is_standard_static_and_assigned_at_the_end(az):
     az.group()
     for changes, code in (
         ({"sku": None}, "IPv4BasicSkuPublicIpCountLimitReached"),
@@ -303,7 +303,7 @@ def test_a_public_address_is_standard_static_and_known_at_the_end(az):
     assert az.get(PIP)["properties"]["ipAddress"] == address
 
 
-def test_no_two_public_addresses_are_the_same(az):
+def test_public_ips_are_unique(az):
     az.group()
     paths = [
         resource_path("Microsoft.Network/publicIPAddresses", f"p{number}") for number in range(60)
@@ -314,7 +314,7 @@ def test_no_two_public_addresses_are_the_same(az):
     assert len({az.get(path)["properties"]["ipAddress"] for path in paths}) == 60
 
 
-def test_an_interface_is_done_when_it_is_answered(az):
+def test_interface_put_is_synchronous(az):
     az.network()
     answer = az.ok("PUT", NIC, nic_body(networkSecurityGroup={"id": NSG}))
     assert answer.status == 201
@@ -333,7 +333,7 @@ def test_an_interface_has_an_ip_configuration_in_a_subnet(az):
     assert az.refusal("PUT", NIC, bare) == (400, "InvalidRequestContent")
 
 
-def test_those_in_a_subnet_are_told_in_capitals(az):
+def test_subnet_users_are_upper_case(az):
     az.network()
     az.ok("PUT", NIC, nic_body())
     users = az.get(subnet_path())["properties"]["ipConfigurations"]
@@ -374,7 +374,7 @@ MISSING = {
 
 
 @pytest.mark.parametrize("what", MISSING)
-def test_a_reference_to_what_is_not_there_is_refused(az, what):
+def test_reference_to_a_missing_resource_is_refused(az, what):
     path, body, gone = MISSING[what]
     az.network()
     for one in gone[:1]:
@@ -383,14 +383,14 @@ def test_a_reference_to_what_is_not_there_is_refused(az, what):
     assert az.status(path) == 404
 
 
-def test_a_subnet_of_another_name_is_not_there(az):
+def test_reference_to_a_missing_subnet_is_refused(az):
     az.network()
     one = {"name": "ip", "properties": {"subnet": {"id": f"{VNET}/subnets/none"}}}
     refused = az.refusal("PUT", NIC, nic_body(ipConfigurations=[one]))
     assert refused == (400, "InvalidResourceReference")
 
 
-def test_a_reference_does_not_reach_into_another_region(az):
+def test_reference_to_another_region_is_refused(az):
     az.network()
     body = nic_body() | {"location": "westeurope"}
     assert az.refusal("PUT", NIC, body) == (400, "InvalidResourceReference")
@@ -413,7 +413,7 @@ BUSY = {
 
 
 @pytest.mark.parametrize("what", BUSY)
-def test_a_reference_to_what_is_being_written_may_be_tried_again(az, what):
+def test_reference_to_an_unsettled_resource_is_retryable(az, what):
     first, path, body = BUSY[what]
     az.network()
     for one, wanted in first:
@@ -454,7 +454,7 @@ IN_USE = {
 
 
 @pytest.mark.parametrize("what", IN_USE)
-def test_what_is_in_use_is_not_deleted_until_its_user_is_gone(az, what):
+def test_resource_in_use_is_not_deleted(az, what):
     path, users, code = IN_USE[what]
     az.network()
     for user, body in users:
@@ -465,7 +465,7 @@ def test_what_is_in_use_is_not_deleted_until_its_user_is_gone(az, what):
     az.complete("DELETE", path)
 
 
-def test_a_subnet_in_use_cannot_be_left_out_of_its_network(az):
+def test_network_put_cannot_omit_a_subnet_in_use(az):
     az.network()
     az.ok("PUT", NIC, nic_body())
     body = vnet_body()
@@ -473,7 +473,7 @@ def test_a_subnet_in_use_cannot_be_left_out_of_its_network(az):
     assert az.refusal("PUT", VNET, body) == (400, "InUseSubnetCannotBeDeleted")
 
 
-def test_users_are_told(az):
+def test_users_of_a_resource_are_listed(az):
     az.network()
     for path, body in ((PIP, pip_body()), (f"{PIP}2", pip_body()), (NAT, nat_body(f"{PIP}2"))):
         az.complete("PUT", path, body)
@@ -486,7 +486,7 @@ def test_users_are_told(az):
 
 
 @pytest.mark.parametrize("second", [nat_body(PIP), with_pip()])
-def test_a_public_address_belongs_to_one(az, second):
+def test_public_ip_has_one_owner(az, second):
     az.network()
     az.complete("PUT", PIP, pip_body())
     az.complete("PUT", NIC, with_pip())
@@ -495,7 +495,7 @@ def test_a_public_address_belongs_to_one(az, second):
     az.complete("PUT", NIC, with_pip())
 
 
-def test_an_identity_is_made_and_deleted_at_once(az):
+def test_identity_writes_are_synchronous(az):
     az.group()
     made = az.ok("PUT", IDENTITY, {"location": REGION})
     assert (made.status, made.headers["Location"]) == (
@@ -516,7 +516,7 @@ def test_a_patch_of_more_than_tags_is_a_gap(az):
 
 
 @given(st.lists(st.sampled_from(["put", "delete", "other"]), max_size=12))
-def test_whatever_the_order_private_addresses_stay_apart(steps):
+def test_private_addresses_are_unique_in_any_order(steps):
     az = Client(FakeArm())
     az.network()
     kind = "Microsoft.Network/networkInterfaces"
@@ -533,7 +533,7 @@ def test_whatever_the_order_private_addresses_stay_apart(steps):
     assert len(set(told)) == len(told)
 
 
-def test_an_update_may_leave_out_the_region(az):
+def test_update_may_omit_the_location(az):
     az.group()
     az.complete("PUT", PIP, pip_body())
     body = pip_body()
@@ -541,19 +541,19 @@ def test_an_update_may_leave_out_the_region(az):
     assert az.complete("PUT", PIP, body).body["location"] == REGION
 
 
-def test_properties_are_an_object(az):
+def test_properties_must_be_an_object(az):
     az.group()
     refused = az.refusal("PUT", PIP, pip_body() | {"properties": ["x"]})
     assert refused == (400, "InvalidRequestContent")
 
 
-def test_a_disk_says_what_it_is_made_of(az):
+def test_disk_needs_creation_data(az):
     az.group()
     refused = az.refusal("PUT", DISK, {"location": REGION, "properties": {}})
     assert refused == (400, "InvalidParameter")
 
 
-def test_a_disk_keeps_what_azure_told_of_it(az):
+def test_disk_update_keeps_read_only_properties(az):
     az.group()
     az.complete("PUT", DISK, disk_body())
     before = az.get(DISK)["properties"]
@@ -589,7 +589,7 @@ def test_a_static_private_address_is_a_gap(az):
 
 
 @pytest.mark.parametrize("status", [202, 200])
-def test_an_interfaces_delete_is_accepted_in_either_way(az, status):
+def test_interface_delete_is_202_or_200(az, status):
     az.network()
     az.ok("PUT", NIC, nic_body())
     az.arm.settings.set("nic_delete_status", value=status)

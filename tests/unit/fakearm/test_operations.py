@@ -1,4 +1,4 @@
-"""Operations: their addresses, what they say while they run, and that time alone moves them."""
+"""Operations: their URLs and responses. Only virtual time ends them."""
 
 from urllib.parse import parse_qs, urlsplit
 
@@ -36,7 +36,7 @@ def address(az, path, body):
         ),
     ],
 )
-def test_each_provider_has_its_address_and_words(az, path, body, part, keys):
+def test_operation_urls_follow_their_provider(az, path, body, part, keys):
     az.network()
     url = address(az, path, body)
     assert part in url
@@ -61,7 +61,7 @@ def test_a_failed_operation_is_answered_200_with_its_error(az):
 
 
 @pytest.mark.parametrize("part", ["t", "c", "s", "h"])
-def test_an_address_that_was_changed_is_a_gap(az, part):
+def test_changed_operation_url_is_a_gap(az, part):
     az.group()
     url = address(az, PIP, pip_body())
     with pytest.raises(FakeGap, match="changed"):
@@ -77,7 +77,7 @@ def test_an_unknown_operation_is_not_found(az):
     assert az.get_url(url.replace(id_, id_[::-1])).status == 404
 
 
-def test_network_asks_for_more_patience_each_time(az):
+def test_network_retry_after_grows(az):
     az.group()
     az.arm.settings.set("durations", "publicIp", value=100)
     url = address(az, PIP, pip_body())
@@ -88,7 +88,7 @@ def test_network_asks_for_more_patience_each_time(az):
     assert [az.get_url(gone).headers["Retry-After"] for _ in range(3)] == ["10", "20", "40"]
 
 
-def test_compute_says_how_long_it_may_still_take(az):
+def test_compute_retry_after_is_the_remaining_time(az):
     az.network()
     body = vm_body(managed__securityProfile__securityEncryptionType="DiskWithVMGuestState")
     url = address(az, vm_path(), body)
@@ -99,18 +99,18 @@ def test_compute_says_how_long_it_may_still_take(az):
     assert told == ["60", "45", "35"]
 
 
-def test_short_compute_operations_say_nothing(az):
+def test_short_compute_operations_have_no_retry_after(az):
     az.group()
     assert "Retry-After" not in az.get_url(address(az, DISK, disk_body())).headers
 
 
-def test_nothing_moves_unless_time_does(az):
+def test_only_time_ends_operations(az):
     az.network()
     url = address(az, PIP, pip_body())
     assert {az.get_url(url).body["status"] for _ in range(20)} == {"InProgress"}
 
 
-def test_each_operation_ends_at_its_own_moment(az):
+def test_each_operation_ends_at_its_due_time(az):
     az.network()
     first = address(az, vm_path(), vm_body())
     az.arm.advance(10)
@@ -122,7 +122,7 @@ def test_each_operation_ends_at_its_own_moment(az):
     assert ends[1] < ends[0]
 
 
-def test_a_due_operation_is_played_whatever_is_asked_next(az):
+def test_any_request_ends_due_operations(az):
     az.group()
     az.ok("PUT", PIP, pip_body())
     az.arm.advance(3)
@@ -130,7 +130,7 @@ def test_a_due_operation_is_played_whatever_is_asked_next(az):
     assert listed[0]["properties"]["provisioningState"] == "Succeeded"
 
 
-def test_settings_say_how_long_things_take(az):
+def test_durations_are_configurable(az):
     az.group()
     az.arm.settings.set("durations", "nsg", value=1000)
     url = address(az, NSG, nsg_body())
@@ -141,7 +141,7 @@ def test_settings_say_how_long_things_take(az):
 
 
 @given(st.lists(st.floats(0, 40), max_size=6))
-def test_what_has_been_paid_does_not_depend_on_when_one_looks(steps):
+def test_bill_does_not_depend_on_reads(steps):
     patient, curious = Client(FakeArm()), Client(FakeArm())
     for az in (patient, curious):
         az.network()

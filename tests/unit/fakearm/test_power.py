@@ -1,4 +1,4 @@
-"""Start, stop and restart, and what they cost; the serial log."""
+"""Start, stop and restart with their bill, and the serial log."""
 
 import base64
 
@@ -28,7 +28,7 @@ def billed(az, kind="virtualMachines"):
         ("restart", 30, "running", "starting", True),
     ],
 )
-def test_an_action_goes_on_until_its_time_has_come(az, action, seconds, during, after, costs):
+def test_action_takes_its_duration(az, action, seconds, during, after, costs):
     az.network()
     az.machine()
     az.arm.advance(60)
@@ -61,7 +61,7 @@ def test_a_start_boots_again(az):
     assert power(az) == "PowerState/running"
 
 
-def test_a_start_needs_room_again(az):
+def test_start_allocates_again(az):
     az.network()
     az.machine()
     az.complete("POST", f"{vm_path()}/deallocate")
@@ -76,7 +76,7 @@ def test_a_start_needs_room_again(az):
     assert az.get(vm_path())["properties"]["provisioningState"] == "Succeeded"
 
 
-def test_a_stopped_vm_keeps_its_place_and_a_deallocated_one_does_not(az):
+def test_only_deallocation_frees_capacity(az):
     az.network()
     az.arm.settings.set("capacity", SIZE, REGION, "", value=1)
     az.machine()
@@ -88,7 +88,7 @@ def test_a_stopped_vm_keeps_its_place_and_a_deallocated_one_does_not(az):
     az.complete("PUT", vm_path("two"), vm_body("two"))
 
 
-def test_what_does_not_run_is_not_restarted(az):
+def test_restart_needs_a_running_vm(az):
     az.network()
     az.machine()
     az.complete("POST", f"{vm_path()}/deallocate")
@@ -110,7 +110,7 @@ def test_a_vm_costs_while_it_is_allocated(az):
     assert billed(az) > before + 135
 
 
-def test_a_vm_that_never_got_a_place_never_costs(az):
+def test_unallocated_vm_is_never_billed(az):
     az.network()
     az.arm.settings.set("capacity", SIZE, REGION, "", value=0)
     az.ok("PUT", vm_path(), vm_body())
@@ -177,7 +177,7 @@ def test_a_confidential_vm_has_no_screenshot(az):
     assert set(told) == {"serialConsoleLogBlobUri", "consoleScreenshotBlobUri"}
 
 
-def test_the_address_of_the_log_expires(az):
+def test_log_url_expires(az):
     az.network()
     az.machine()
     url = log_address(az, "&sasUriExpirationTimeInMinutes=1")["serialConsoleLogBlobUri"]
@@ -189,7 +189,7 @@ def test_the_address_of_the_log_expires(az):
 
 
 @pytest.mark.parametrize("minutes", [0, 1441])
-def test_it_expires_after_a_minute_to_a_day(az, minutes):
+def test_log_url_expires_after_a_minute_to_a_day(az, minutes):
     az.network()
     az.machine()
     path, query = (
@@ -199,7 +199,7 @@ def test_it_expires_after_a_minute_to_a_day(az, minutes):
     assert az.refusal("POST", path, query=query) == (400, "InvalidParameter")
 
 
-def test_an_address_that_was_not_given_out_leads_nowhere(az):
+def test_unknown_log_url_is_not_found(az):
     az.network()
     az.machine()
     url = log_address(az)["serialConsoleLogBlobUri"]
@@ -230,7 +230,7 @@ DATA = [{"name": "data", "lun": 0, "createOption": "Empty", "diskSizeGB": 32}]
 SIZES = [(64, "Premium_LRS"), (32, "Premium_LRS")]
 
 
-def test_a_deallocated_vm_does_not_tell_size_and_type_of_its_disks(az):
+def test_deallocated_vm_omits_size_and_type_of_its_disks(az):
     az.network()
     az.machine(data_disks=DATA)
     assert disks_in(az.get(vm_path())) == SIZES
@@ -267,7 +267,7 @@ def ready_machine(az):
     az.arm.advance(60)
 
 
-def test_a_stopped_vm_tells_its_agents_last_report_for_a_while(az):
+def test_stopped_vm_shows_the_last_agent_report_for_a_while(az):
     ready_machine(az)
     ((_, time),), _ = agent(az)
     az.complete("POST", f"{vm_path()}/powerOff")
@@ -277,7 +277,7 @@ def test_a_stopped_vm_tells_its_agents_last_report_for_a_while(az):
 
 
 @pytest.mark.parametrize("stale", [False, True])
-def test_a_deallocated_vm_may_tell_it_too_and_so_may_one_that_starts_again(az, stale):
+def test_stale_agents_setting_extends_the_last_report(az, stale):
     ready_machine(az)
     if stale:
         scenarios.apply(az.arm, "stale-agents")
@@ -311,6 +311,6 @@ def test_a_deallocated_vms_disk_is_reserved(az):
     ("action", "after"),
     [("restart", None), ("powerOff", None), ("deallocate", "10"), ("reapply", "10")],
 )
-def test_when_to_come_back(az, action, after):
+def test_actions_have_their_recorded_retry_after(az, action, after):
     ready_machine(az)
     assert az.ok("POST", f"{vm_path()}/{action}").headers.get("Retry-After") == after

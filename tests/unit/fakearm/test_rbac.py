@@ -1,4 +1,4 @@
-"""What a principal may do: its own action for each request, linked ones for what that names."""
+"""Role-based access: each request's own action, and linked actions for its references."""
 
 import pytest
 
@@ -29,11 +29,11 @@ IDENTITY = resource_path("Microsoft.ManagedIdentity/userAssignedIdentities", "me
 VERSION = resource_path(f"{COMPUTE}/galleries", "golden") + "/images/cvm/versions/1.0.0"
 
 
-def test_every_route_has_its_action_and_no_action_is_without_a_route():
+def test_routes_and_actions_correspond():
     assert rbac.ACTIONS.keys() == ROUTES.keys()
 
 
-def test_an_owner_may_do_all(az):
+def test_owner_may_do_everything(az):
     az.network()
     az.machine()
     assert az.arm.settings.get("principal") is None
@@ -88,7 +88,7 @@ def test_a_request_without_its_action_is_refused_with_action_and_scope(
     assert f"perform action '{action}' over scope '{scope}' or the scope" in error["message"]
 
 
-def test_what_is_not_there_is_not_told_to_who_may_not_look(az):
+def test_missing_right_is_checked_before_existence(az):
     az.arm.settings.set("principal", value=[])
     assert az.refusal("GET", group_path("absent")) == (403, "AuthorizationFailed")
 
@@ -108,7 +108,7 @@ def test_what_is_not_there_is_not_told_to_who_may_not_look(az):
         ([], False),
     ],
 )
-def test_a_star_stands_for_anything_and_case_says_nothing(az, granted, allowed):
+def test_star_matches_any_text_and_case_is_ignored(az, granted, allowed):
     az.group()
     az.arm.settings.set("principal", value=granted)
     assert az.status(group_path()) == (200 if allowed else 403)
@@ -202,7 +202,7 @@ _JOINS = {
 
 
 @pytest.mark.parametrize(("path", "body", "needs"), _JOINS.values(), ids=_JOINS)
-def test_what_a_write_names_needs_linked_actions(az, path, body, needs):
+def test_references_need_linked_actions(az, path, body, needs):
     own = ["virtualMachines", "virtualNetworks", "natGateways", "networkInterfaces"]
     granted = [f"*/{kind}/write" for kind in own if f"/{kind}/" in path]
     az.arm.settings.set("principal", value=granted)
@@ -225,14 +225,14 @@ def test_what_a_write_names_needs_linked_actions(az, path, body, needs):
         (resource_path(f"{NETWORK}/virtualNetworks", "vnet"), vnet_body()),
     ],
 )
-def test_a_write_that_names_nothing_needs_its_own_action_alone(az, path, body):
+def test_write_without_references_needs_its_own_action_only(az, path, body):
     az.group()
     az.arm.settings.set("principal", value=["*/write", "Microsoft.Resources/*"])
     assert az.send("PUT", path, body).status in (200, 201, 202)
 
 
 @pytest.mark.parametrize("kind", ["disks", "networkInterfaces", "publicIPAddresses"])
-def test_what_a_vm_takes_along_needs_its_deletion(az, kind):
+def test_cascade_deletes_need_delete_actions(az, kind):
     az.network()
     az.machine()
     all_ = ("virtualMachines", "disks", "networkInterfaces", "publicIPAddresses")
@@ -244,7 +244,7 @@ def test_what_a_vm_takes_along_needs_its_deletion(az, kind):
     assert az.send("DELETE", vm_path()).status == 202
 
 
-def test_what_a_vm_leaves_behind_needs_nothing(az):
+def test_detached_dependents_need_no_action(az):
     az.network()
     az.machine(
         disk__deleteOption="Detach", net__networkInterfaceConfigurations__0__properties=_left()
@@ -253,7 +253,7 @@ def test_what_a_vm_leaves_behind_needs_nothing(az):
     assert az.send("DELETE", vm_path()).status == 202
 
 
-def test_an_address_that_stays_needs_nothing(az):
+def test_detached_public_ip_needs_no_action(az):
     az.network()
     nic = inline_nic()
     address = nic["properties"]["ipConfigurations"][0]["properties"]["publicIPAddressConfiguration"]
@@ -269,7 +269,7 @@ def _left():
     return {"deleteOption": "Detach", "ipConfigurations": [configuration]}
 
 
-def test_who_may_read_alone_may_follow_an_operation_but_write_nothing(az):
+def test_reader_may_poll_but_not_write(az):
     az.network()
     accepted = az.ok("PUT", vm_path(), vm_body())
     az.arm.settings.set("principal", value=["*/read"])

@@ -1,4 +1,4 @@
-"""What belongs to a provider that is not registered cannot be made; the rest can."""
+"""Resources of an unregistered provider cannot be created."""
 
 import pytest
 
@@ -14,7 +14,7 @@ def state(az, namespace):
     return az.get(f"{PROVIDERS}/{namespace}", api="2025-04-01")["registrationState"]
 
 
-def test_nothing_of_an_unregistered_provider_can_be_made(az):
+def test_unregistered_provider_refuses_puts(az):
     az.network()
     scenarios.apply(az.arm, "provider-not-registered")
     assert state(az, "Microsoft.Compute") == state(az, "Microsoft.Network") == "NotRegistered"
@@ -48,14 +48,14 @@ def test_nothing_of_an_unregistered_provider_can_be_made(az):
         ("NotRegistered", True),
     ],
 )
-def test_one_provider_alone(az, state_, refused):
+def test_other_providers_are_unaffected(az, state_, refused):
     az.group()
     az.arm.settings.set("providers", "Microsoft.Network", value=state_)
     assert az.ok("PUT", DISK, disk_body())
     assert (az.send("PUT", NSG, nsg_body()).status == 409) == refused
 
 
-def test_who_has_no_right_is_told_that_first(az):
+def test_authorization_is_checked_before_registration(az):
     az.group()
     az.arm.settings.set("providers", "Microsoft.Compute", value="NotRegistered")
     az.arm.settings.set("principal", value=["*/read"])

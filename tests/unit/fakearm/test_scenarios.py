@@ -1,4 +1,4 @@
-"""A scenario sets what it says, and nothing else stays changed; a file's flaws are all named."""
+"""A scenario resets what it does not set. All problems of a file are reported."""
 
 import pytest
 
@@ -9,7 +9,7 @@ from support.repository import ROOT
 
 
 @pytest.mark.parametrize("name", scenarios.names())
-def test_every_scenario_has_no_flaw_and_its_place_in_the_page(name):
+def test_every_scenario_is_valid_and_documented(name):
     assert scenarios.find_problems(scenarios.SCENARIOS[name]) == []
     assert f"`{name}`" in (ROOT / "docs" / "fake-azure.md").read_text(encoding="utf-8")
 
@@ -22,7 +22,7 @@ def test_every_scenario_has_no_flaw_and_its_place_in_the_page(name):
         ("usual", None),
     ],
 )
-def test_whether_there_is_room(az, name, code):
+def test_capacity_scenarios_limit_allocation(az, name, code):
     az.network()
     scenarios.apply(az.arm, name)
     end = az.wait_for_end(az.ok("PUT", vm_path(), vm_body()).headers["Azure-AsyncOperation"])
@@ -46,7 +46,7 @@ def test_whether_there_is_room(az, name, code):
         ),
     ],
 )
-def test_what_a_scenario_refuses_is_allowed_again_when_all_is_usual(az, name, refused):
+def test_usual_scenario_resets_refusals(az, name, refused):
     method, path, body, refusal = refused
     az.network()
     scenarios.apply(az.arm, name)
@@ -55,7 +55,7 @@ def test_what_a_scenario_refuses_is_allowed_again_when_all_is_usual(az, name, re
     az.ok(method, path, body)
 
 
-def test_a_slow_one_takes_its_time(az):
+def test_slow_scenario_lengthens_durations(az):
     az.network()
     scenarios.apply(az.arm, "slow")
     address = az.ok("PUT", vm_path(), vm_body()).headers["Azure-AsyncOperation"]
@@ -82,11 +82,11 @@ def test_a_slow_one_takes_its_time(az):
         ({"locks": {"/x": "true"}}, {"locks": {"/x": "true"}}),
     ],
 )
-def test_a_text_is_what_its_setting_means(said, meant):
+def test_texts_are_converted_to_the_settings_type(said, meant):
     assert scenarios.convert_texts(said) == meant
 
 
-def test_a_throttled_one_counts(az):
+def test_throttled_scenario_counts_requests(az):
     scenarios.apply(az.arm, "throttled")
     assert (
         "x-ms-ratelimit-remaining-subscription-writes"
@@ -94,13 +94,13 @@ def test_a_throttled_one_counts(az):
     )
 
 
-def test_a_lagging_one_misses_what_is_new(az):
+def test_lagging_scenario_hides_new_resources(az):
     scenarios.apply(az.arm, "lagging")
     az.group()
     assert az.status(group_path()) == 404
 
 
-def test_what_a_scenario_does_not_name_is_as_usual(arm):
+def test_unnamed_settings_have_their_defaults(arm):
     arm.settings.set("page_size", value=3)
     scenarios.apply(arm, "quota-zero")
     assert arm.settings.get("page_size") == DEFAULTS["page_size"]
@@ -108,7 +108,7 @@ def test_what_a_scenario_does_not_name_is_as_usual(arm):
     assert arm.settings.get("quota", "*", "cores") == 200
 
 
-def test_a_mapping_is_taken_key_by_key_and_a_list_whole(arm):
+def test_mappings_are_merged_and_lists_replaced(arm):
     arm.configure({"regions": ["eastus2"], "offers": {NCC_SIZE: {"eastus2": ["3"]}}})
     assert arm.settings.get("regions") == ["eastus2"]
     assert arm.settings.get("offers", NCC_SIZE) == {
@@ -141,7 +141,7 @@ def test_a_mapping_is_taken_key_by_key_and_a_list_whole(arm):
         ({"denied": ["x"]}, ("denied", "0"), "must have a kind and a message"),
     ],
 )
-def test_a_flaw_is_named_with_its_place(values, path, why):
+def test_problem_has_its_path(values, path, why):
     (flaw,) = scenarios.find_problems(values)
     assert flaw.path == path
     assert flaw.why.startswith(why)
@@ -157,10 +157,10 @@ def test_a_flaw_is_named_with_its_place(values, path, why):
         {"quota": {"eastus2": {"cores": 1}}},
     ],
 )
-def test_what_has_no_flaw_is_taken(values):
+def test_valid_settings_have_no_problem(values):
     assert scenarios.find_problems(values) == []
 
 
-def test_all_flaws_are_told_at_once():
+def test_all_problems_are_reported_together():
     found = scenarios.find_problems({"quotas": {}, "lag": {"a": 1, "b": 2}})
     assert [flaw.path for flaw in found] == [("quotas",), ("lag", "a"), ("lag", "b")]

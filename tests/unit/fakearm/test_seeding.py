@@ -1,4 +1,4 @@
-"""What users bring is put in as a PUT would, all of it or nothing, and can be used from then on."""
+"""Users' own resources are checked like a PUT and added all or none."""
 
 import copy
 
@@ -92,7 +92,7 @@ def policy(scope, name, **parameters):
 
 def add(az, *resources):
     outcome = az.arm.add(list(resources))
-    assert outcome.flaws == []
+    assert outcome.problems == []
     return [one.id for one in outcome.added]
 
 
@@ -110,7 +110,7 @@ ALL = {
 
 
 @pytest.mark.parametrize("what", ALL)
-def test_what_is_added_is_there_at_once_and_read_by_its_path(az, what):
+def test_added_resources_are_readable_at_once(az, what):
     given = ALL[what]
     add(az, given)
     api = "2024-11-01" if what == "vault" else None
@@ -123,7 +123,7 @@ def test_what_is_added_is_there_at_once_and_read_by_its_path(az, what):
 
 
 @pytest.mark.parametrize("what", ALL)
-def test_what_a_get_told_can_be_added_to_an_empty_subscription(az, what):
+def test_get_bodies_can_be_added_elsewhere(az, what):
     add(az, ALL[what])
     api = "2024-11-01" if what == "vault" else None
     told = az.get(ALL[what]["id"], api=api)
@@ -149,7 +149,7 @@ def test_what_az_resource_show_prints_can_be_added(az):
     assert az.get(resource_path(DES, "des"))["properties"]["encryptionType"] == CVM_KEY
 
 
-def test_a_missing_group_is_made_where_the_resource_is_and_said(az):
+def test_missing_group_is_created_and_reported(az):
     outcome = az.arm.add([resource(ID, "me", location="westeurope"), resource(ID, "you")])
     assert [(one.kind, one.made_for) for one in outcome.added] == [
         ("Microsoft.Resources/resourceGroups", resource_path(ID, "me")),
@@ -159,7 +159,7 @@ def test_a_missing_group_is_made_where_the_resource_is_and_said(az):
     assert az.get(group_path())["location"] == "westeurope"
 
 
-def test_adding_again_changes_what_is_there(az):
+def test_adding_again_updates(az):
     add(az, resource(ID, "me"))
     before = az.get(resource_path(ID, "me"))["properties"]
     add(az, resource(ID, "me", tags={"a": "b"}))
@@ -167,7 +167,7 @@ def test_adding_again_changes_what_is_there(az):
     assert (after["tags"], after["properties"]) == ({"a": "b"}, before)
 
 
-def test_parts_may_be_added_by_themselves_and_in_any_order(az):
+def test_child_resources_may_be_added_in_any_order(az):
     inside = {
         "id": f"{resource_path(VNET, 'vnet')}/subnets/gpu",
         "properties": {"addressPrefix": "10.0.7.0/24"},
@@ -245,17 +245,17 @@ FLAWED = [
 
 
 @pytest.mark.parametrize(("given", "flaws"), FLAWED)
-def test_what_is_wrong_is_said_where_it_is_and_nothing_is_added(az, given, flaws):
+def test_problems_have_their_path_and_nothing_is_added(az, given, flaws):
     before = az.arm.show()["resources"]
     outcome = az.arm.add([*given, resource(ID, "good")])
     assert outcome.added == []
-    assert sorted(one.path for one in outcome.flaws) == sorted(path for path, _ in flaws)
+    assert sorted(one.path for one in outcome.problems) == sorted(path for path, _ in flaws)
     for path, why in flaws:
-        assert any(why in one.why for one in outcome.flaws if one.path == path), outcome.flaws
+        assert any(why in one.why for one in outcome.problems if one.path == path), outcome.problems
     assert az.arm.show()["resources"] == before
 
 
-def test_all_that_is_wrong_is_said_at_once_and_no_fault_twice(az):
+def test_all_problems_are_reported_once(az):
     broken = resource(
         VNET, "v", location="mars", **{k: v for k, v in vnet_body().items() if k != "location"}
     )
@@ -273,7 +273,7 @@ def test_all_that_is_wrong_is_said_at_once_and_no_fault_twice(az):
             resource(NSG, "m", **nsg_body(rule(priority=1))),
         ]
     )
-    assert [one.place for one in outcome.flaws if one.place != 3] == [1, 2, 4]
+    assert [one.place for one in outcome.problems if one.place != 3] == [1, 2, 4]
 
 
 def full(key):
@@ -300,7 +300,7 @@ def test_a_vm_may_use_what_was_added_even_from_another_subscription(az, elsewher
     assert az.get(f"{corp}/subnets/default")["properties"]["ipConfigurations"]
 
 
-def test_another_subscription_is_apart(az):
+def test_other_subscription_is_separate(az):
     assert (
         az.refusal("GET", foreign(group_path()), api=APIS["Microsoft.Resources"])[1]
         == "SubscriptionNotFound"
@@ -315,7 +315,7 @@ def test_another_subscription_is_apart(az):
     assert az.get(f"/subscriptions/{OTHER}")["subscriptionId"] == OTHER
 
 
-def test_without_rights_in_the_other_subscription(az):
+def test_other_subscription_has_its_own_rights(az):
     key = foreign(resource_path(DES, "des"))
     add(az, {**encryption_set(), "id": key})
     az.network()
@@ -389,7 +389,7 @@ def test_an_image_that_is_not_confidential_is_refused_by_the_vm(az):
 
 
 @pytest.mark.parametrize("level", ["CanNotDelete", "ReadOnly"])
-def test_a_lock_holds(az, level):
+def test_added_lock_is_enforced(az, level):
     az.group()
     add(az, lock(group_path(), level))
     assert az.refusal("DELETE", group_path()) == (409, "ScopeLocked")
@@ -436,7 +436,7 @@ POLICIES = {
 
 
 @pytest.mark.parametrize("name", POLICIES)
-def test_a_policy_denies_and_says_which_it_is(az, name):
+def test_added_policy_denies_and_names_itself(az, name):
     parameters, path, body = POLICIES[name]
     az.network()
     assigned = policy(SCOPE, name, **parameters)
@@ -460,7 +460,7 @@ def test_a_policy_denies_and_says_which_it_is(az, name):
     assert az.send("PUT", path, body).status != 403
 
 
-def test_a_policy_holds_in_its_scope_alone_and_tells_its_own_message(az):
+def test_added_policy_is_limited_to_its_scope(az):
     az.group()
     az.group("other")
     given = policy(group_path(), "Allowed locations", listOfAllowedLocations=["westeurope"])
@@ -471,7 +471,7 @@ def test_a_policy_holds_in_its_scope_alone_and_tells_its_own_message(az):
     assert "Reasons: 'Only in Europe.'" in answer.body["error"]["message"]
 
 
-def test_locks_and_policies_are_no_resources_of_a_list(az):
+def test_locks_and_policies_are_not_listed(az):
     az.group()
     add(
         az,

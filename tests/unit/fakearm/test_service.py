@@ -1,4 +1,4 @@
-"""How requests find their answers: hosts, sign-in, subscriptions, gaps, the log, faults."""
+"""Routing: hosts, sign-in, subscriptions, gaps, the log, faults."""
 
 import json
 
@@ -56,7 +56,7 @@ def test_ids_compare_without_case_and_keep_their_first_spelling(az):
         ("GET", "https://x.blob.storage.azure.net/x", "token"),
     ],
 )
-def test_what_the_fake_does_not_know_is_a_gap_and_no_answer(az, method, url, gap):
+def test_unknown_requests_are_gaps(az, method, url, gap):
     az.network()
     az.machine()
     before = az.arm.show()["requests"]
@@ -72,7 +72,7 @@ def test_other_clouds_have_their_own_host(arm):
 
 
 @pytest.mark.parametrize("body", [b"{", b"[]", b'"x"'])
-def test_a_body_that_is_no_object_is_refused(arm, body):
+def test_body_must_be_an_object(arm, body):
     url = f"{HOST}{group_path()}?api-version=2025-04-01"
     answer = arm.send(Request("PUT", url, {"Authorization": "Bearer x"}, body))
     assert (answer.status, answer.body["error"]["code"]) == (400, "InvalidRequestContent")
@@ -88,7 +88,7 @@ def test_every_answered_request_is_logged_without_query_or_body(az):
     ]
 
 
-def test_a_refused_write_leaves_nothing(az):
+def test_refused_write_changes_nothing(az):
     az.network()
     before = az.arm.show()["resources"]
     az.arm.settings.set("quota", "*", "cores", value=1)
@@ -96,7 +96,7 @@ def test_a_refused_write_leaves_nothing(az):
     assert az.arm.show()["resources"] == before
 
 
-def test_the_first_fault_with_an_answer_wins_and_nothing_is_committed(az):
+def test_first_responding_fault_wins_and_nothing_is_committed(az):
     az.arm.faults += [lambda _: None, lambda _: Response(429), lambda _: Response(500)]
     assert az.send("PUT", group_path(), {"location": REGION}).status == 429
     az.arm.faults.clear()
@@ -115,7 +115,7 @@ def test_a_fault_may_raise_instead(az):
     assert az.status(group_path()) == 404
 
 
-def test_on_commit_sees_what_has_been_committed_but_not_answered(az):
+def test_on_commit_runs_between_commit_and_response(az):
     def cut(request: Request, answer: Response) -> None:
         assert (request.method, answer.status) == ("PUT", 201)
         raise ConnectionResetError
@@ -127,12 +127,12 @@ def test_on_commit_sees_what_has_been_committed_but_not_answered(az):
     assert az.status(group_path()) == 200
 
 
-def test_each_answer_has_an_id_of_its_own(az):
+def test_each_response_has_its_own_id(az):
     ids = {az.send("GET", group_path()).headers["x-ms-request-id"] for _ in range(3)}
     assert len(ids) == 3
 
 
-def test_reset_empties_the_subscription_and_time_goes_on(az):
+def test_reset_empties_the_subscription_but_not_the_clock(az):
     az.network()
     az.arm.settings.set("quota", "*", "cores", value=1)
     now = az.arm.now()

@@ -1,4 +1,4 @@
-"""The state in a file: who may read it, who may share it, and what survives."""
+"""The state file: permissions, sharing, and what survives."""
 
 import signal
 import sqlite3
@@ -16,7 +16,7 @@ def mode(path):
     return stat.S_IMODE(path.stat().st_mode)
 
 
-def test_the_state_is_for_its_owner_alone(tmp_path):
+def test_state_file_is_private(tmp_path):
     path = tmp_path / "new" / "azure.db"
     arm = FakeArm(path)
     Client(arm).group()
@@ -42,7 +42,7 @@ def test_the_state_outlives_the_process(tmp_path):
     second.close()
 
 
-def test_an_empty_file_is_taken_for_a_new_state(tmp_path):
+def test_empty_file_becomes_a_new_state(tmp_path):
     path = tmp_path / "azure.db"
     path.touch()
     arm = FakeArm(path)
@@ -61,7 +61,7 @@ def test_a_state_of_another_version_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize("content", [b"not a database at all, just some text" * 9, None])
-def test_a_file_of_something_else_is_refused(tmp_path, content):
+def test_foreign_file_is_refused(tmp_path, content):
     path = tmp_path / "azure.db"
     if content is None:
         database = sqlite3.connect(path)
@@ -73,7 +73,7 @@ def test_a_file_of_something_else_is_refused(tmp_path, content):
         FakeArm(path)
 
 
-def test_a_process_sees_what_another_changed(tmp_path):
+def test_processes_see_each_others_changes(tmp_path):
     one, other = FakeArm(tmp_path / "azure.db"), FakeArm(tmp_path / "azure.db")
     Client(one).group()
     assert Client(other).status(group_path()) == 200
@@ -122,7 +122,7 @@ arm.send(Request("PUT", sys.argv[2], {"Authorization": "Bearer x"}, b'{"location
 """
 
 
-def test_what_was_committed_survives_a_killed_process(tmp_path):
+def test_commits_survive_a_killed_process(tmp_path):
     path = tmp_path / "azure.db"
     url = f"https://management.azure.com{group_path()}?api-version=2025-04-01"
     killed = subprocess.run([sys.executable, "-c", _KILLED, path, url], check=False)
@@ -144,7 +144,7 @@ def test_secrets_are_not_in_the_state(tmp_path):
     assert not [one for one in (token, custom, password) if one.encode() in raw]
 
 
-def test_a_slow_reader_of_the_state_does_not_stop_a_writer(tmp_path):
+def test_slow_reader_does_not_block_a_writer(tmp_path):
     path = tmp_path / "azure.db"
     arm = FakeArm(path)
     reader = sqlite3.connect(path)

@@ -1,4 +1,4 @@
-"""A VM that is there is changed in place as far as Azure changes it, and refused otherwise."""
+"""Updates of an existing VM: what Azure changes in place, and what it refuses."""
 
 import pytest
 
@@ -37,7 +37,7 @@ def patch(az, **properties):
 
 
 def failing_start(az):
-    """Deallocate the VM, and find no place for it again."""
+    """Deallocate the VM and take its capacity away."""
     az.complete("POST", f"{vm_path()}/deallocate")
     az.arm.settings.set("capacity", SIZE, REGION, "", value=0)
     end = az.wait_for_end(az.ok("POST", f"{vm_path()}/start").headers["Azure-AsyncOperation"])
@@ -48,7 +48,7 @@ def statuses(az):
     return [one["code"] for one in az.get(f"{vm_path()}/instanceView")["statuses"]]
 
 
-def test_a_put_of_nothing_new_is_answered_at_once(az):
+def test_unchanged_put_is_synchronous(az):
     machine(az, data_disks=[SCRATCH])
     before = az.get(vm_path())
     answer = az.ok("PUT", vm_path(), vm_body(data_disks=[SCRATCH]))
@@ -109,7 +109,7 @@ def test_a_data_disk_is_added_and_detached(az, method):
     }
 
 
-def test_data_disks_that_a_put_does_not_name_stay(az):
+def test_omitted_data_disks_are_unchanged(az):
     machine(az, data_disks=[SCRATCH])
     az.complete("PUT", vm_path(), vm_body(tags={"a": "b"}))
     assert [one["name"] for one in data_disks(az)] == ["scratch"]
@@ -143,7 +143,7 @@ def test_data_disks_that_a_put_does_not_name_stay(az):
         ),
     ],
 )
-def test_what_is_refused_of_data_disks_changes_nothing(az, disks, refusal):
+def test_refused_data_disks_change_nothing(az, disks, refusal):
     machine(az, data_disks=[SCRATCH])
     az.complete("PUT", resource_path(DISK, "free"), disk_body())
     before, made = az.get(vm_path()), az.kinds()
@@ -157,7 +157,7 @@ def test_what_is_refused_of_data_disks_changes_nothing(az, disks, refusal):
     assert (az.get(vm_path()), az.kinds()) == (before, made)
 
 
-def test_a_patch_adds_identities_and_takes_them_away(az):
+def test_patch_adds_and_removes_identities(az):
     machine(az)
     az.complete("PATCH", vm_path(), {"identity": {"type": "SystemAssigned"}})
     system = az.get(vm_path())["identity"]
@@ -191,7 +191,7 @@ def test_a_put_replaces_identities(az):
     assert set(az.get(vm_path())["identity"]["userAssignedIdentities"]) == {IDS[1]}
 
 
-def test_an_identity_that_is_not_there(az):
+def test_missing_identity_is_refused(az):
     machine(az)
     given = {"type": "UserAssigned", "userAssignedIdentities": {f"{IDS[0]}x": {}}}
     for method, body in (("PUT", vm_body(identity=given)), ("PATCH", {"identity": given})):
@@ -221,7 +221,7 @@ def test_a_patch_does_not_change_what_is_fixed(az):
     assert (answer.status, answer.body["error"]["code"]) == (409, "PropertyChangeNotAllowed")
 
 
-def test_interfaces_are_named_or_configured_not_both(az):
+def test_interfaces_are_referenced_or_inline_not_both(az):
     machine(az)
     named = az.get(vm_path())["properties"]["networkProfile"]["networkInterfaces"]
     az.ok("PUT", vm_path(), vm_body(net={"networkInterfaces": named}))
@@ -231,7 +231,7 @@ def test_interfaces_are_named_or_configured_not_both(az):
 
 
 @pytest.mark.parametrize("way", ["start", "reapply", "PUT"])
-def test_a_vm_whose_start_found_no_place_is_failed_and_comes_back(az, way):
+def test_vm_recovers_from_a_failed_start(az, way):
     machine(az)
     failing_start(az)
     assert az.get(vm_path())["properties"]["provisioningState"] == "Failed"
@@ -245,7 +245,7 @@ def test_a_vm_whose_start_found_no_place_is_failed_and_comes_back(az, way):
     assert statuses(az) == ["ProvisioningState/succeeded", power]
 
 
-def test_a_vm_that_never_ran_stays_failed(az):
+def test_vm_that_never_ran_stays_failed(az):
     az.network()
     az.arm.settings.set("capacity", SIZE, REGION, "", value=0)
     az.wait_for_end(az.ok("PUT", vm_path(), vm_body()).headers["Azure-AsyncOperation"])

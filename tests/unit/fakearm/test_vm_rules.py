@@ -1,4 +1,4 @@
-"""VM bodies that Azure refuses at once: each row breaks one rule and leaves nothing behind."""
+"""VM bodies that Azure refuses at once. Each row breaks one rule and leaves nothing."""
 
 import base64
 from typing import Any
@@ -68,7 +68,7 @@ SECURITY = {
 
 
 @pytest.mark.parametrize("what", SECURITY)
-def test_confidential_rules_are_bad_requests(az, what):
+def test_confidential_vm_errors_are_bad_requests(az, what):
     changes, text = SECURITY[what]
     az.network()
     answer = az.send("PUT", vm_path(), vm_body(**changes))
@@ -144,12 +144,12 @@ def test_bad_vm_names_are_refused(az, name):
 @pytest.mark.parametrize(
     "line", [public_keys.ed25519_line(), public_keys.rsa_line(2048)], ids=["ed25519", "rsa"]
 )
-def test_keys_that_azure_takes(az, line):
+def test_supported_ssh_keys_are_accepted(az, line):
     az.network()
     az.complete("PUT", vm_path(), vm_body(**key(line + " someone\n")))
 
 
-def test_custom_data_at_the_limit_is_taken(az):
+def test_custom_data_at_the_limit_is_accepted(az):
     az.network()
     az.complete("PUT", vm_path(), vm_body(os__customData=base64.b64encode(bytes(65_535)).decode()))
 
@@ -166,7 +166,7 @@ PLACES = {
 
 
 @pytest.mark.parametrize("what", PLACES)
-def test_places_that_do_not_have_the_size(az, what):
+def test_size_must_be_offered_in_region_and_zone(az, what):
     changes, status, code = PLACES[what]
     az.network()
     assert az.refusal("PUT", vm_path(), vm_body(**changes)) == (status, code)
@@ -194,7 +194,7 @@ def test_places_that_do_not_have_the_size(az, what):
         ),
     ],
 )
-def test_restrictions_of_the_subscription_are_kept(az, restriction, zones, refused):
+def test_restrictions_are_enforced(az, restriction, zones, refused):
     az.network()
     size = "Standard_NCC40ads_H100_v5"
     az.arm.settings.set("restrictions", size, REGION, value=[restriction])
@@ -262,7 +262,7 @@ def test_images_of_all_kinds_are_resolved(az, reference, exact):
     assert told == reference | {"exactVersion": exact}
 
 
-def test_a_community_image_is_not_in_every_region(az):
+def test_community_image_must_be_in_the_region(az):
     az.network()
     reference = {"communityGalleryImageId": f"{GALLERY}/cgpu-NCC-2404-base-image"}
     body = vm_body(image=reference, location="centralus")
@@ -273,7 +273,7 @@ def with_key(identifier: str = DES) -> dict[str, Any]:
     return vm_body(**FULL, managed__securityProfile__diskEncryptionSet={"id": identifier})
 
 
-def test_the_key_of_a_disk_must_be_there_and_be_of_its_kind(az):
+def test_encryption_set_must_exist_and_have_the_right_type(az):
     az.network()
     assert az.refusal("PUT", vm_path(), with_key()) == (404, "NotFound")
     az.complete("PUT", DES, {"location": REGION, "properties": {}})
@@ -287,7 +287,7 @@ def test_the_key_of_a_disk_must_be_there_and_be_of_its_kind(az):
     assert az.refusal("DELETE", DES) == (409, "OperationNotAllowed")
 
 
-def test_a_plain_vm_needs_nothing_confidential(az):
+def test_plain_vm_needs_no_confidential_properties(az):
     az.network()
     az.complete(
         "PUT",

@@ -1,4 +1,4 @@
-"""The simulated NVIDIA: chains that any X.509 library follows, and that can say anything."""
+"""The simulated NVIDIA's chains verify with any X.509 library; any part can be changed."""
 
 import pytest
 from cryptography import x509
@@ -7,9 +7,10 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from ccgpu.attest.gpu import layout
 from ccgpu.fakeguest.evidence import nvidia_pki
 from ccgpu.fakeguest.evidence.nvidia_pki import CHIP, IDENTITY, LEAF, PROVISIONER, ROOT
+from support.tampering import tamperable_gpu
 
 NVIDIA = nvidia_pki.make_authorities()
-DEVICE = NVIDIA.device(b"\xf7" * 48)
+DEVICE = tamperable_gpu(NVIDIA.device(b"\xf7" * 48))
 POSITIONS = range(5)
 
 
@@ -66,7 +67,7 @@ def test_the_extension_of_a_real_leaf_is_of_the_same_form(vectors):
         assert layout.FWID_EXTENSION[name].of(value.value) == constant
 
 
-def test_two_gpus_have_one_nvidia():
+def test_gpus_share_their_authorities():
     other = NVIDIA.device()
     assert other.root == DEVICE.root == NVIDIA.root
     assert other.keys[CHIP:PROVISIONER] != DEVICE.keys[CHIP:PROVISIONER]
@@ -81,25 +82,25 @@ def test_serial_numbers_are_positive_and_of_nvidias_lengths():
 
 
 @pytest.mark.parametrize("position", POSITIONS)
-def test_one_certificate_changes_at_a_time(position):
-    changed = DEVICE.having(position, serial=99)
+def test_tampering_changes_one_certificate(position):
+    changed = DEVICE.with_certificate(position, serial=99)
     assert [each.serial_number == 99 for each in _loaded(changed)] == [
         position == other for other in POSITIONS
     ]
 
 
 def test_the_root_is_signed_again_only_when_it_changes():
-    assert DEVICE.having(IDENTITY, serial=1).root == DEVICE.root
+    assert DEVICE.with_certificate(IDENTITY, serial=1).root == DEVICE.root
     assert DEVICE.signed_with(IDENTITY, nvidia_pki.new_key()).root == DEVICE.root
-    assert DEVICE.having(ROOT, serial=1).root != DEVICE.root
+    assert DEVICE.with_certificate(ROOT, serial=1).root != DEVICE.root
     assert DEVICE.signed_with(ROOT, nvidia_pki.new_key()).root != DEVICE.root
 
 
-def test_extensions_come_and_go():
-    without = DEVICE.without(LEAF, nvidia_pki.KEY_USAGE)
+def test_extensions_can_be_removed_and_added():
+    without = DEVICE.without_extension(LEAF, nvidia_pki.KEY_USAGE)
     kept = [each.oid for each in without.certificates[LEAF].extensions]
     assert kept == [layout.FWID_OID]
-    added = without.extended(LEAF, nvidia_pki.basic_constraints(ca=True, path_length=3))
+    added = without.with_extensions(LEAF, nvidia_pki.basic_constraints(ca=True, path_length=3))
     found = _loaded(added)[LEAF].extensions.get_extension_for_class(x509.BasicConstraints)
     assert found.critical
     assert found.value == x509.BasicConstraints(ca=True, path_length=3)

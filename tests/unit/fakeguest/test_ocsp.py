@@ -1,4 +1,4 @@
-"""The builder of OCSP answers: a library reads what was meant."""
+"""The OCSP builder: a library reads the intended fields."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -10,23 +10,24 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp as rfc6960
 
-from ccgpu.fakeguest.evidence import ocsp, rim_pki
+from ccgpu.fakeguest.evidence import ocsp
 from ccgpu.fakeguest.evidence.pki import X509Extension
+from support.tampering import new_rim_chain
 
 AT = datetime(2026, 11, 22, tzinfo=UTC)
-CHAIN = rim_pki.make_certificates()
+CHAIN = new_rim_chain()
 CERTIFICATE, ISSUER = (x509.load_der_x509_certificate(der) for der in CHAIN.ders[:2])
 SINGLE = ocsp.single_response(CERTIFICATE, ISSUER, AT, AT + timedelta(days=1))
 ANSWER = ocsp.OcspResponseTemplate([SINGLE], ocsp.responder_key_hash(ISSUER))
 
 
 def read(answer: ocsp.OcspResponseTemplate) -> rfc6960.OCSPResponse:
-    """What a library makes of an answer that the issuer signed."""
+    """A library's reading of a response that the issuer signed."""
     return rfc6960.load_der_ocsp_response(answer.signed_by(CHAIN.keys[1]))
 
 
 @pytest.mark.parametrize("algorithm", [hashes.SHA1(), hashes.SHA256(), hashes.SHA384()])
-def test_an_answer_names_a_certificate_as_a_library_asks_for_it(algorithm):
+def test_response_matches_a_librarys_request(algorithm):
     asked = rfc6960.OCSPRequestBuilder().add_certificate(CERTIFICATE, ISSUER, algorithm).build()
     single = ocsp.single_response(CERTIFICATE, ISSUER, AT, None, algorithm.name)
     found = read(replace(ANSWER, singles=[single]))
@@ -37,7 +38,7 @@ def test_an_answer_names_a_certificate_as_a_library_asks_for_it(algorithm):
     assert found.next_update_utc is None
 
 
-def test_an_answer_is_signed_by_whom_it_says():
+def test_response_is_signed_by_its_responder():
     found = read(ANSWER)
     key = CHAIN.keys[1].public_key()
     key.verify(found.signature, found.tbs_response_bytes, ec.ECDSA(hashes.SHA384()))
@@ -61,13 +62,13 @@ def test_an_answer_is_signed_by_whom_it_says():
         ),
     ],
 )
-def test_an_answer_says_what_it_is_told_to(changes, status, reason):
+def test_response_fields_are_free(changes, status, reason):
     found = read(replace(ANSWER, singles=[replace(SINGLE, **changes)]))
     assert found.certificate_status is status
     assert found.revocation_reason is reason
 
 
-def test_certificates_and_extensions_come_along():
+def test_response_includes_certificates_and_extensions():
     der = ocsp.responder_certificate(ISSUER.subject, CHAIN.key, AT, AT).signed_by(CHAIN.keys[1])
     found = read(
         replace(
@@ -82,6 +83,6 @@ def test_certificates_and_extensions_come_along():
     assert [each.oid.dotted_string for each in found.single_extensions] == ["1.2.3.4"]
 
 
-def test_no_answer_has_a_status_alone():
+def test_unsuccessful_response_has_only_a_status():
     found = read(replace(ANSWER, status=6))
     assert found.response_status is rfc6960.OCSPResponseStatus.UNAUTHORIZED

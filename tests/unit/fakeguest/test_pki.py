@@ -1,4 +1,4 @@
-"""The builder of certificates writes what a strict reader reads, and can say anything else."""
+"""The certificate builder: a strict reader accepts it, and any field can be changed."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -35,13 +35,13 @@ def test_authorities_sign_themselves_and_each_other(genoa):
     assert x509.load_pem_x509_certificates(genoa.chain) == [ask, ark]
 
 
-def test_keys_of_amds_size_are_made_unless_a_test_is_in_a_hurry(genoa):
+def test_keys_have_amds_size_by_default(genoa):
     assert genoa.ark_key.key_size == 2048
     assert amds.make_authorities("Milan").ark_key.key_size == 4096
 
 
 @pytest.mark.parametrize("key", [_RSA, _EC])
-def test_a_certificate_says_what_it_is_told(key):
+def test_certificate_fields_are_free(key):
     algorithm = pki.PSS_SHA384 if key is _RSA else pki.ECDSA_SHA384
     start, end = datetime(2049, 12, 31, tzinfo=UTC), datetime(2050, 1, 1, tzinfo=UTC)
     extension = pki.X509Extension("1.3.6.1.4.1.3704.1.2", b"\x16\x01x", critical=True)
@@ -68,7 +68,7 @@ def test_a_certificate_says_what_it_is_told(key):
     )
 
 
-def test_a_signature_may_be_of_another_kind_than_its_algorithm_says():
+def test_signature_may_differ_from_its_algorithm():
     lies = replace(pki.rsa_pss(hashes.SHA256(), 32), sign=pki.PSS_SHA384.sign)
     made = replace(amds.authority_certificate("a", _RSA, "a", 1), algorithm=lies).signed_by(_RSA)
     found = x509.load_der_x509_certificate(made)
@@ -82,7 +82,7 @@ def test_an_algorithm_refuses_a_key_of_another_kind():
         pki.ECDSA_SHA384.sign(_RSA, b"")
 
 
-def test_a_revocation_list_says_what_it_is_told(genoa):
+def test_revocation_list_fields_are_free(genoa):
     reason = pki.X509Extension("2.5.29.21", b"\x0a\x01\x01")
     made = replace(genoa.crl(5, 7), entry_extensions=(reason,))
     found = x509.load_der_x509_crl(made.signed_by(genoa.ark_key))
@@ -91,7 +91,7 @@ def test_a_revocation_list_says_what_it_is_told(genoa):
     assert found.is_signature_valid(genoa.ark_key.public_key())
 
 
-def test_a_vcek_is_of_its_chip_and_named_as_amd_names_it(genoa):
+def test_vcek_has_chip_and_amds_names(genoa):
     chip = SimulatedChip()
     vcek = genoa.vcek(chip)
     assert load_der_public_key(vcek.key) == chip.key.public_key()
@@ -101,7 +101,7 @@ def test_a_vcek_is_of_its_chip_and_named_as_amd_names_it(genoa):
 
 
 @given(st.lists(st.integers(0, 1 << 40), max_size=5), st.integers(0, 39))
-def test_an_object_identifier_reads_as_it_was_written(rest, second):
+def test_object_identifiers_round_trip(rest, second):
     dotted = ".".join(str(number) for number in (1, second, *rest))
     name = x509.Name([x509.NameAttribute(x509.ObjectIdentifier(dotted), "x")]).public_bytes()
     assert pki.oid(dotted) in name
@@ -116,7 +116,7 @@ def test_lengths_are_in_their_shortest_form(content):
     assert head == (2 if size < 0x80 else 3 if size < 0x100 else 4 if size < 0x10000 else 5)
 
 
-def test_pem_is_what_a_library_writes(genoa):
+def test_pem_equals_a_librarys(genoa):
     assert pki.pem(genoa.ask) == x509.load_der_x509_certificate(genoa.ask).public_bytes(
         Encoding.PEM
     )

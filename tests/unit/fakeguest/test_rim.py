@@ -1,4 +1,4 @@
-"""The builder of manifests: what it writes is shaped as what NVIDIA publishes."""
+"""The manifest builder: its output has the form of NVIDIA's published manifests."""
 
 from itertools import pairwise
 
@@ -7,15 +7,16 @@ from cryptography import x509
 from lxml import etree
 
 from ccgpu.fakeguest.evidence import rim, rim_pki
+from support.tampering import new_rim_chain
 
-CHAIN = rim_pki.make_certificates()
+CHAIN = new_rim_chain()
 
 
 HASH = "{http://www.w3.org/2001/04/xmlenc#sha384}"
 
 
 def shape(xml: bytes) -> dict[str, set[str]]:
-    """Each kind of element with the attributes that it has, but for hashes after the first."""
+    """Each kind of element with its attributes, without hashes after the first."""
     more = {f"{HASH}Hash{at}" for at in range(1, 9)}
     root = etree.fromstring(xml)
     return {str(each.tag): {str(name) for name, _ in each.items()} - more for each in root.iter()}
@@ -61,12 +62,12 @@ def test_the_chain_is_signed_from_the_root_down():
 
 def test_a_root_that_is_not_changed_stays_the_same_certificate():
     assert CHAIN.ders[-1] == CHAIN.ders[-1]
-    assert CHAIN.having(rim_pki.SIGNER, serial=1).root == CHAIN.root
-    assert CHAIN.having(rim_pki.ROOT, serial=1).root != CHAIN.root
+    assert CHAIN.with_certificate(rim_pki.SIGNER, serial=1).root == CHAIN.root
+    assert CHAIN.with_certificate(rim_pki.ROOT, serial=1).root != CHAIN.root
 
 
-def test_what_is_left_of_a_signature_must_hold_something_to_sign():
+def test_changed_signature_needs_signed_info():
     with pytest.raises(ValueError, match="SignedInfo"):
         rim.sign_document(
-            rim.rim_template("1.2", {}).body, CHAIN.key, CHAIN.ders, info=lambda info: ""
-        )  # noqa: ARG005
+            rim.rim_template("1.2", {}).body, CHAIN.key, CHAIN.ders, info=lambda _: ""
+        )

@@ -1,4 +1,4 @@
-"""The builder of reports: every field of the table can be changed, and then it is signed."""
+"""The report builder: every field of the table can be changed before signing."""
 
 from itertools import pairwise
 
@@ -46,7 +46,7 @@ def test_numbers_are_little_endian_and_tcbs_in_their_own_order():
     assert SimulatedTcb(1, 2, 3, 4, fmc=5).raw == bytes((5, 1, 2, 3, 0, 0, 0, 4))
 
 
-def test_a_field_that_is_not_there_or_of_another_size_is_a_mistake_of_the_test():
+def test_unknown_field_or_wrong_size_is_an_error():
     with pytest.raises(KeyError):
         snp.snp_report(_CHIP, nonsense=1)
     with pytest.raises(ValueError, match="report_data has 64 bytes, not 3"):

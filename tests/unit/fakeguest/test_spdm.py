@@ -1,4 +1,4 @@
-"""The builder of a GPU's reports: everything can be changed, and then it is signed."""
+"""The GPU report builder: everything can be changed before signing."""
 
 from dataclasses import replace
 from typing import Any
@@ -58,7 +58,7 @@ def test_the_nonce_and_the_measurements_are_in_their_places():
 
 
 def test_a_measurement_is_replaced_by_its_index():
-    report = _REPORT.measuring(
+    report = _REPORT.with_measurements(
         MeasurementBlock(3, b"\x03" * 48), MeasurementBlock(64, b"\x40" * 48)
     )
     assert [each.index for each in report.blocks] == list(range(1, 65))
@@ -68,13 +68,15 @@ def test_a_measurement_is_replaced_by_its_index():
 
 def test_an_opaque_field_is_replaced_added_and_left_out():
     new, other = OpaqueField(layout.FWID, b"\x02" * 48), OpaqueField(1, b"issuer")
-    report = _REPORT.saying(new, other)
+    report = _REPORT.with_opaque_fields(new, other)
     assert {new, other} <= set(report.opaque)
     assert len(report.opaque) == len(_REPORT.opaque) + 1
-    assert layout.FWID not in {each.type for each in report.silent_on(layout.FWID).opaque}
+    assert layout.FWID not in {
+        each.type for each in report.without_opaque_fields(layout.FWID).opaque
+    }
 
 
-def test_sizes_are_the_right_ones_unless_they_are_said():
+def test_sizes_default_to_the_correct_ones():
     assert OpaqueField(3, b"abc").raw == b"\x03\0\x03\0abc"
     assert OpaqueField(3, b"abc", size=0x0102).raw == b"\x03\0\x02\x01abc"
     opaque = b"".join(each.raw for each in _REPORT.opaque)
@@ -90,7 +92,7 @@ def test_a_report_is_signed_with_the_key_that_is_given():
     _KEY.public_key().verify(signature, raw[:-96], ec.ECDSA(hashes.SHA384()))
 
 
-def test_a_signature_can_be_said_and_followed():
+def test_signature_and_trailing_bytes_can_be_set():
     raw = replace(_REPORT, signature=(1, 2), trailing=b"more").signed_by(_KEY)
     assert raw == _REPORT.unsigned + bytes(47) + b"\x01" + bytes(47) + b"\x02" + b"more"
 

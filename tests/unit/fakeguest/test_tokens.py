@@ -1,4 +1,4 @@
-"""What simulated services sign can be checked with other libraries, and can say anything."""
+"""Tokens of simulated services verify with other libraries; any claim can be changed."""
 
 import json
 from dataclasses import replace
@@ -20,7 +20,7 @@ def signers() -> list[TokenSigner]:
     return [tokens.nras_signer(), tokens.maa_signer()]
 
 
-def test_a_token_is_good_for_whoever_has_the_key_set(signers):
+def test_token_verifies_with_the_key_set(signers):
     published = tokens.key_set(*(signer.jwk() for signer in signers))
     keys = jwt.PyJWKSet.from_json(published.decode())
     for signer in signers:
@@ -37,7 +37,7 @@ def test_a_certificate_is_of_the_key(signers):
         found.verify_directly_issued_by(found)
 
 
-def test_what_is_absent_is_left_out(signers):
+def test_absent_members_are_omitted(signers):
     token = signers[0].token(
         tokens.with_changes({"a": 1, "b": 2}, {"a": ABSENT, "c": 3}), kid=ABSENT
     )
@@ -45,7 +45,7 @@ def test_what_is_absent_is_left_out(signers):
     assert jwt.decode(token, options={"verify_signature": False}) == {"b": 2, "c": 3}
 
 
-def test_an_answer_names_each_token_by_its_digest(signers):
+def test_response_has_the_digest_of_each_token(signers):
     answer = NrasResponse(signers[0], NONCE, ueids=("1", "2"))
     (kind, overall), gpus = json.loads(answer.signed())
     key = signers[0].key.public_key()
@@ -70,7 +70,7 @@ def test_any_claim_can_be_changed_before_it_is_signed(signers):
     assert gpu["secboot"] is False
 
 
-def test_a_token_of_a_guest_names_the_keys_of_its_issuer(signers):
+def test_guest_token_names_its_issuers_keys(signers):
     token = MaaToken(signers[1], NONCE, claims={"secureboot": False}, tee={"x": 1}).signed()
     key = signers[1].key.public_key()
     claims = jwt.decode(token, key, algorithms=["RS256"], options=UNTIMED)

@@ -1,5 +1,4 @@
-"""Builders of HCL blobs, quotes and event logs: each field lands in its place, and is checked by
-hand here, not by our parsers."""
+"""Builders of HCL blobs, quotes and event logs, checked by hand rather than by our parsers."""
 
 import base64
 import hashlib
@@ -16,7 +15,7 @@ from support.evidence_vtpm import ak
 REPORT = b"\xab" * 1184
 
 
-def test_a_blob_has_the_places_that_azure_documents():
+def test_blob_has_the_documented_layout():
     raw = hcl.HclBlob(REPORT, b'{"a":1}').raw
     assert len(raw) == 2600
     assert struct.unpack_from("<4s4I", raw) == (b"HCLA", 2, 0x4D4 + 7, 2, 0)
@@ -48,7 +47,7 @@ def test_every_field_of_a_blob_can_be_changed():
     assert changed[0x4D4:] == b"{}P".ljust(2048 - 0x4D4, b"\0")
 
 
-def test_runtime_claims_are_what_a_paravisor_writes():
+def test_runtime_claims_match_a_paravisors():
     runtime = hcl.encode_claims(hcl.runtime_claims(ak().public_key(), user_data=b"\xab" * 64))
     document = json.loads(runtime)
     key, other = document["keys"]
@@ -66,7 +65,7 @@ def test_runtime_claims_are_what_a_paravisor_writes():
     assert hcl.report_data(runtime) == hashlib.sha256(runtime).digest() + bytes(32)
 
 
-def test_a_quote_is_as_the_tpm_library_specifies():
+def test_quote_matches_the_tpm_specification():
     pcrs = {0: b"a" * 32, 9: b"b" * 32, 23: b"c" * 32}
     raw = quote.QuoteTemplate(pcrs, b"nonce", clock=1, reset_count=2, restart_count=3, safe=1).raw
     head = b"\xffTCG\x80\x18\0\x22\0\x0b" + b"\x6e" * 32 + b"\0\5nonce"
@@ -82,7 +81,7 @@ def test_signatures_are_bare_or_wrapped():
     assert quote.tpmt_signature(bare) == b"\0\x14\0\x0b\1\0" + bare
 
 
-def test_a_log_is_as_the_firmware_profile_specifies():
+def test_log_matches_the_firmware_profile():
     raw = eventlog.SimulatedEventLog([eventlog.SimulatedEvent(7, 4, bytes(4))], {4: 20, 11: 32}).raw
     algorithms = b"\2\0\0\0\4\0\x14\0\x0b\0\x20\0"
     spec_id = b"Spec ID Event03\0" + bytes(4) + b"\0\2\0\2" + algorithms + b"\0"

@@ -1,4 +1,4 @@
-"""Public IP addresses: Standard and static ones, out of the ranges kept for documentation."""
+"""Public IP addresses: Standard and static, from the ranges reserved for documentation."""
 
 import ipaddress
 
@@ -9,10 +9,10 @@ from ccgpu.fakearm.resources import tracked
 from ccgpu.fakearm.wire import Body, Response
 from ccgpu.fakearm.world import Reference, StoredResource, World
 
-# RFC 5737: nobody answers there.
+# RFC 5737: addresses for documentation.
 _POOLS = (ipaddress.IPv4Network("198.51.100.0/24"), ipaddress.IPv4Network("203.0.113.0/24"))
 _ADDRESSES = [str(address) for pool in _POOLS for address in pool.hosts()]
-# The caller of the simulated subscription comes from this one (`FakeCredential`).
+# The address of the simulated caller (`FakeCredential`).
 CALLER_ADDRESS = "203.0.113.7"
 _ADDRESSES.remove(CALLER_ADDRESS)
 
@@ -20,13 +20,13 @@ _ADDRESSES.remove(CALLER_ADDRESS)
 def view(world: World, address: StoredResource) -> Body:
     body = {**address.body, "properties": dict(address.properties)}
     for role, key in (("pip", "ipConfiguration"), ("nat-pip", "natGateway")):
-        for ref in world.referrers(address.id, role):
+        for ref in world.references_to(address.id, role):
             body["properties"][key] = {"id": ref.source}
     return body
 
 
 def _refuse_delete(world: World, address: StoredResource) -> None:
-    for ref in world.referrers(address.id):
+    for ref in world.references_to(address.id):
         raise network_errors.address_in_use(address.id, ref.source)
 
 
@@ -43,8 +43,8 @@ def put(call: ArmCall) -> Response:
     wanted = tracked.validate_put(call, kinds.PUBLIC_IP)
     address = build_address(call.world, wanted)
     call.world.save(address)
-    call.world.bill(address)
-    operation = operations.begin(call.world, "address", address, call.world.seconds("publicIp"))
+    call.world.start_billing(address)
+    operation = operations.begin(call.world, "address", address, call.world.duration("publicIp"))
     after = 1 if wanted.existing is None else None
     return accepted_response(
         call, wanted.status, operation, view(call.world, address), retry_after=after
@@ -52,7 +52,7 @@ def put(call: ArmCall) -> Response:
 
 
 def build_address(world: World, wanted: tracked.PutRequest) -> StoredResource:
-    """The address that `wanted` asks for, not yet assigned."""
+    """The public IP that `wanted` describes, without an address yet."""
     given, sku = wanted.properties, wanted.body.get("sku") or {}
     if sku.get("name", "Basic") == "Basic":
         raise errors.Refused(
@@ -72,7 +72,7 @@ def build_address(world: World, wanted: tracked.PutRequest) -> StoredResource:
         )
     old = wanted.existing
     properties: Body = {
-        "resourceGuid": old.properties["resourceGuid"] if old else world.guid(),
+        "resourceGuid": old.properties["resourceGuid"] if old else world.new_guid(),
         "publicIPAddressVersion": given.get("publicIPAddressVersion", "IPv4"),
         "publicIPAllocationMethod": "Static",
         "idleTimeoutInMinutes": given.get("idleTimeoutInMinutes", 4),
@@ -89,25 +89,27 @@ def build_address(world: World, wanted: tracked.PutRequest) -> StoredResource:
 
 
 def finish_write(world: World, operation: Operation, address: StoredResource) -> Body | None:
-    """The end of a write: the address is known from now on, and stays."""
+    """End a write: the address is assigned and stays."""
     assign_address(world, address)
     return tracked.finish_write(world, operation, address)
 
 
 def assign_address(world: World, address: StoredResource) -> None:
-    """Give it an address that no other resource has, as long as there is one."""
+    """Assign an unused address, as long as there is one."""
     if "ipAddress" in address.properties:
         return
-    place = int(world.digest(8), 16) % len(_ADDRESSES)
+    place = int(world.new_hex(8), 16) % len(_ADDRESSES)
     ordered = _ADDRESSES[place:] + _ADDRESSES[:place]
-    chosen = next((one for one in ordered if not world.details(f"ip:{one}", "address")), ordered[0])
+    chosen = next(
+        (one for one in ordered if not world.reference_details(f"ip:{one}", "address")), ordered[0]
+    )
     address.properties["ipAddress"] = chosen
-    world.refer(address, [Reference(f"ip:{chosen}", address.id, address.key, "address")])
+    world.set_references(address, [Reference(f"ip:{chosen}", address.id, address.key, "address")])
 
 
 def claim_address(world: World, text: str, address: StoredResource) -> bool:
-    """Whether no other resource has this address; from now on `address` has it."""
-    if any(ref.owner != address.key for ref in world.referrers(f"ip:{text}", "address")):
+    """Claim this address for the resource; False if another resource has it."""
+    if any(ref.owner != address.key for ref in world.references_to(f"ip:{text}", "address")):
         return False
-    world.refer(address, [Reference(f"ip:{text}", address.id, address.key, "address")])
+    world.set_references(address, [Reference(f"ip:{text}", address.id, address.key, "address")])
     return True

@@ -33,8 +33,8 @@ def put_disk(call: ArmCall) -> Response:
     if old and "managedBy" in old.body:
         disk.body["managedBy"] = old.body["managedBy"]
     call.world.save(disk)
-    call.world.bill(disk)
-    operation = operations.begin(call.world, "write", disk, call.world.seconds("disk"))
+    call.world.start_billing(disk)
+    operation = operations.begin(call.world, "write", disk, call.world.duration("disk"))
     return accepted_response(call, 202, operation, disk.body, retry_after=2)
 
 
@@ -42,7 +42,7 @@ _GIB = 1024**3
 
 
 def _with_defaults(properties: Body, sku: str) -> Body:
-    """What Azure adds to a disk's properties (recorded shape)."""
+    """A disk's properties with Azure's additions (recorded form)."""
     size = properties.get("diskSizeGB", 4)
     fast = sku.startswith("Premium")
     return {
@@ -61,8 +61,8 @@ _PRESERVED = ("uniqueId", "timeCreated", "diskState")
 
 def _new_disk_properties(world: World) -> Body:
     return {
-        "uniqueId": world.guid(),
-        "timeCreated": arm_time(world.at),
+        "uniqueId": world.new_guid(),
+        "timeCreated": arm_time(world.now),
         "diskState": "Unattached",
     }
 
@@ -70,7 +70,7 @@ def _new_disk_properties(world: World) -> Body:
 def make_disk(
     world: World, name: str, vm: StoredResource, properties: Body, sku: str
 ) -> StoredResource:
-    """A disk that comes into being with its VM."""
+    """Create a disk together with its VM."""
     wanted = tracked.PutRequest(
         f"{vm.id.rsplit('/providers/', 1)[0]}/providers/{kinds.DISK}/{name}",
         name,
@@ -86,19 +86,19 @@ def make_disk(
     }
     disk = tracked.build_resource(world, kinds.DISK, wanted, properties, "Succeeded")
     world.save(disk)
-    world.bill(disk)
+    world.start_billing(disk)
     return disk
 
 
 def detach(world: World, disk: StoredResource) -> None:
-    """Leave it behind: from now on it belongs to nobody, and goes on costing."""
+    """Detach the disk from its VM. It still costs."""
     disk.body.pop("managedBy", None)
     disk.properties["diskState"] = "Unattached"
     world.save(disk)
 
 
 def _refuse_set_delete(world: World, encryption: StoredResource) -> None:
-    users = world.referrers(encryption.id)
+    users = world.references_to(encryption.id)
     if users:
         raise compute_errors.operation_not_allowed(
             f"Disk encryption set {encryption.name} is in use by {users[0].source} and cannot be "
@@ -121,19 +121,19 @@ def put_set(call: ArmCall) -> Response:
     }
     encryption = tracked.build_resource(call.world, kinds.DES, wanted, properties, "Updating")
     if "identity" in encryption.body:
-        principal = {"principalId": call.world.guid(), "tenantId": call.world.guid()}
+        principal = {"principalId": call.world.new_guid(), "tenantId": call.world.new_guid()}
         encryption.body["identity"] = {**encryption.body["identity"], **principal}
     call.world.save(encryption)
-    operation = operations.begin(call.world, "write", encryption, call.world.seconds("des"))
+    operation = operations.begin(call.world, "write", encryption, call.world.duration("des"))
     return accepted_response(call, 202, operation, encryption.body)
 
 
 def put_identity(call: ArmCall) -> Response:
-    """Done at once; 201 has a `Location`, as recorded."""
+    """An identity is created at once. A 201 has a `Location`, as recorded."""
     wanted = tracked.validate_put(call, kinds.IDENTITY)
     old = wanted.existing
     properties = {
-        key: old.properties[key] if old else call.world.guid()
+        key: old.properties[key] if old else call.world.new_guid()
         for key in ("tenantId", "principalId", "clientId")
     }
     identity = tracked.build_resource(call.world, kinds.IDENTITY, wanted, properties, "Succeeded")
@@ -150,9 +150,9 @@ def identity_view(_: World, identity: StoredResource) -> Body:
 
 
 def delete_identity(call: ArmCall) -> Response:
-    """Done at once, whoever uses it."""
+    """An identity is deleted at once, even in use."""
     require_group(call)
-    found = call.world.find(call.id_of(kinds.IDENTITY))
+    found = call.world.find(call.resource_id(kinds.IDENTITY))
     if found is None:
         return Response(204)
     call.world.remove(found)

@@ -1,4 +1,4 @@
-"""The `$filter` expressions of lists that the fake understands; any other is a gap."""
+"""The `$filter` expressions that the fake knows. Any other is a gap."""
 
 import re
 
@@ -11,7 +11,7 @@ _LOCATION = re.compile(rf"location eq {_TEXT}", re.IGNORECASE)
 
 
 def filter_bodies(text: str | None, bodies: list[Body]) -> list[Body]:
-    """Those of `bodies` that the filter lets through. Tag names compare without case."""
+    """The bodies that match the filter. Tag names compare without case."""
     if not text:
         return bodies
     if found := _TAG.fullmatch(text):
@@ -24,7 +24,7 @@ def filter_bodies(text: str | None, bodies: list[Body]) -> list[Body]:
 
 
 def filters_by_tag(text: str | None) -> bool:
-    """Whether the list is filtered by a tag's name, or by name and value."""
+    """Whether the filter is by a tag's name, or by name and value."""
     return bool(text and _TAG.fullmatch(text))
 
 

@@ -1,6 +1,6 @@
-"""Resource groups: made at once, deleted with all that is in them.
+"""Resource groups: created at once, deleted with their resources.
 
-A group's deletion takes what nothing outside the group points to; what is left keeps the group.
+A resource that is referenced from outside the group stays, and so does the group.
 """
 
 import re
@@ -45,7 +45,7 @@ def put_group(call: ArmCall) -> Response:
     if tags is not None:
         shown["tags"] = tags
     shown["properties"] = {"provisioningState": "Succeeded"}
-    group = StoredResource(shown["id"], kinds.GROUP, shown, old.created if old else call.world.at)
+    group = StoredResource(shown["id"], kinds.GROUP, shown, old.created if old else call.world.now)
     call.world.save(group)
     return Response(200 if old else 201, shown)
 
@@ -81,15 +81,15 @@ def delete_group(call: ArmCall) -> Response:
     else:
         group.state = "Deleting"
         call.world.save(group)
-        seconds = call.world.seconds("group.delete")
+        seconds = call.world.duration("group.delete")
         operation = operations.begin(call.world, "group.delete", group, seconds, family="group")
     location = operations.operation_url(call.world, operation, call.host)
     return Response(202, None, {"Location": location, "Retry-After": "15"})
 
 
 def finish_delete(world: World, _: Operation, group: StoredResource) -> Body | None:
-    """The end of a deletion: all goes; or what outsiders hold stays, and so does the group."""
-    inside = world.of_group(group.name)
+    """End a deletion: delete everything, or fail and keep what is referenced from outside."""
+    inside = world.list_group(group.name)
     kept = _kept_keys(world, inside, group)
     for one in inside:
         if one.key not in kept:
@@ -115,9 +115,9 @@ def finish_delete(world: World, _: Operation, group: StoredResource) -> Body | N
 
 
 def _kept_keys(world: World, inside: list[StoredResource], group: StoredResource) -> set[str]:
-    """What a setting keeps, or somebody outside holds; and what these hold, and so on."""
+    """The resources that a setting or an outside reference keeps, and all that these reference."""
     holders = {one.key: _referring_resources(world, one) for one in inside}
-    mine, survivors = f"{group.key}/", world.settings.at("survivors")
+    mine, survivors = f"{group.key}/", world.settings.value("survivors")
     more = {id_.lower() for id_ in survivors} & holders.keys()
     more |= {key for key, by in holders.items() if any(not one.startswith(mine) for one in by)}
     kept: set[str] = set()
@@ -131,13 +131,13 @@ def _referring_resources(world: World, resource: StoredResource) -> set[str]:
     targets = [resource.id]
     if resource.kind == kinds.VNET:
         targets = [one["id"] for one in resource.properties["subnets"]]
-    owners = {ref.owner for target in targets for ref in world.referrers(target)}
+    owners = {ref.owner for target in targets for ref in world.references_to(target)}
     vm = resource.body.get("managedBy")
     return owners | {vm.lower()} if vm else owners
 
 
 def list_resources(call: ArmCall) -> Response:
-    """The generic list, of a group or the subscription: what ARM itself knows of each resource.
+    """The generic list of a group or subscription, with the fields that ARM itself stores.
 
     The SDK's docstring says that a list filtered by tag returns no tags; some recordings have them.
     """
@@ -146,7 +146,7 @@ def list_resources(call: ArmCall) -> Response:
     found = lag.visible_resources(call.world, None, *call.names[1:])
     wanted = call.query.get("$filter")
     bodies = filter_bodies(wanted, [_generic_body(one.body) for one in found])
-    if filters_by_tag(wanted) and call.world.settings.at("tagless_lists"):
+    if filters_by_tag(wanted) and call.world.settings.value("tagless_lists"):
         bodies = [{key: value for key, value in one.items() if key != "tags"} for one in bodies]
     return page_response(call, bodies)
 

@@ -1,6 +1,6 @@
-"""What users bring and the fake only reads: key vaults, image galleries, locks, assignments.
+"""Resources that the fake only reads: key vaults, image galleries, locks, policy assignments.
 
-They come into being by `seeding` alone; ARM's own PUT of them is not simulated.
+Only `seeding` adds them. ARM's own PUT of them is not simulated.
 """
 
 from functools import partial
@@ -15,12 +15,12 @@ _COPIED = ("location", "tags", "sku", "identity")
 
 
 def store_imported(world: World, id_: str, kind: str, given: Body) -> None:
-    """Keep it as it was given."""
+    """Store the resource as given."""
     body: Body = {"id": id_, "name": id_.rsplit("/", 1)[1], "type": kind}
     body |= {key: given[key] for key in _COPIED if given.get(key) is not None}
     body["properties"] = {**(given.get("properties") or {}), "provisioningState": "Succeeded"}
     old = world.find(id_)
-    world.save(StoredResource(id_, kind, body, old.created if old else world.at))
+    world.save(StoredResource(id_, kind, body, old.created if old else world.now))
 
 
 def get_imported(kind: str, call: ArmCall) -> Response:

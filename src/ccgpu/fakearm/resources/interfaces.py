@@ -1,6 +1,6 @@
-"""Network interfaces: made by their own PUT, or by a VM that brings its configuration along.
+"""Network interfaces: created by their own PUT, or inline with a VM.
 
-A PUT is done when it is answered (22 of 24 recorded ones had no asynchronous header).
+A PUT is complete when it is answered (22 of 24 recorded ones had no asynchronous header).
 """
 
 import ipaddress
@@ -12,25 +12,25 @@ from ccgpu.fakearm.resources import references, tracked
 from ccgpu.fakearm.wire import Body, FakeGap, Response
 from ccgpu.fakearm.world import Reference, StoredResource, World
 
-# Azure keeps the first four addresses of a subnet and the last one: Microsoft Learn, "Virtual
+# Azure reserves the first four addresses of a subnet and the last one: Microsoft Learn, "Virtual
 # Network frequently asked questions".
 _RESERVED_FIRST = 4
 
 
 def view(world: World, nic: StoredResource) -> Body:
     body = {**nic.body, "properties": dict(nic.properties)}
-    for ref in world.referrers(nic.id, "vm-nic"):
+    for ref in world.references_to(nic.id, "vm-nic"):
         body["properties"]["virtualMachine"] = {"id": ref.source}
         body["properties"]["primary"] = True
-        body["properties"]["macAddress"] = nic.hidden["mac"]
+        body["properties"]["macAddress"] = nic.internal_state["mac"]
     return body
 
 
 def _refuse_delete(world: World, nic: StoredResource) -> None:
-    for ref in world.referrers(nic.id, "vm-nic"):
+    for ref in world.references_to(nic.id, "vm-nic"):
         raise network_errors.nic_in_use(nic.id, ref.source)
-    if nic.hidden.get("reservedUntil", 0) > world.at:
-        raise network_errors.nic_reserved(nic.hidden["reservedFor"])
+    if nic.internal_state.get("reservedUntil", 0) > world.now:
+        raise network_errors.nic_reserved(nic.internal_state["reservedFor"])
 
 
 RULES = tracked.KindRules(
@@ -52,7 +52,7 @@ def put(call: ArmCall) -> Response:
 
 
 def build_interface(world: World, wanted: tracked.PutRequest) -> StoredResource:
-    """The interface that `wanted` asks for, with all that it names looked up."""
+    """The interface that `wanted` describes. Checks everything it references."""
     given, old = wanted.properties, wanted.existing
     configurations = given.get("ipConfigurations") or []
     if not configurations:
@@ -63,12 +63,12 @@ def build_interface(world: World, wanted: tracked.PutRequest) -> StoredResource:
     if group:
         references.require_resource(world, group, kinds.NSG, wanted.id, wanted.location)
     properties: Body = {
-        "resourceGuid": old.properties["resourceGuid"] if old else world.guid(),
+        "resourceGuid": old.properties["resourceGuid"] if old else world.new_guid(),
         "ipConfigurations": _ip_configurations(world, wanted, configurations),
         "dnsSettings": {
             "dnsServers": [],
             "appliedDnsServers": [],
-            "internalDomainNameSuffix": f"{world.digest(26)}.xx.internal.cloudapp.net",
+            "internalDomainNameSuffix": f"{world.new_hex(26)}.xx.internal.cloudapp.net",
         },
         "enableAcceleratedNetworking": bool(given.get("enableAcceleratedNetworking")),
         "vnetEncryptionSupported": False,
@@ -82,12 +82,12 @@ def build_interface(world: World, wanted: tracked.PutRequest) -> StoredResource:
     nic = tracked.build_resource(world, kinds.NIC, wanted, properties, "Succeeded")
     for one in properties["ipConfigurations"]:
         one["etag"] = nic.body["etag"]
-    nic.hidden.setdefault("mac", _new_mac(world))
+    nic.internal_state.setdefault("mac", _new_mac(world))
     return nic
 
 
 def _new_mac(world: World) -> str:
-    tail = world.digest(6).upper()
+    tail = world.new_hex(6).upper()
     return f"00-0D-3A-{tail[:2]}-{tail[2:4]}-{tail[4:]}"
 
 
@@ -131,19 +131,21 @@ def _ip_configuration(
 
 def _check_public_ip(world: World, wanted: tracked.PutRequest, public: str) -> None:
     found = references.require_resource(world, public, kinds.PUBLIC_IP, wanted.id, wanted.location)
-    for ref in world.referrers(found.id):
+    for ref in world.references_to(found.id):
         if ref.owner != wanted.id.lower():
             raise network_errors.address_taken(found.id, ref.source, wanted.id)
 
 
 def _address_number(configuration: Body) -> int:
-    """Its private address as a number: those compare fast."""
+    """The private address as a number, which compares fast."""
     return int(ipaddress.IPv4Address(configuration["properties"]["privateIPAddress"]))
 
 
 def _private_address(world: World, source: str, subnet: Body, others: list[Body]) -> str:
-    """The one that it has, else the first that neither the subnet's users nor `others` have."""
-    noted = {key: int(number) for key, number in world.details(subnet["id"], "ip").items()}
+    """The interface's own address, or the first free one of the subnet."""
+    noted = {
+        key: int(number) for key, number in world.reference_details(subnet["id"], "ip").items()
+    }
     if source in noted:
         return str(ipaddress.IPv4Address(noted[source]))
     taken = {*noted.values(), *(_address_number(one) for one in others)}
@@ -162,7 +164,7 @@ def _private_address(world: World, source: str, subnet: Body, others: list[Body]
 
 
 def save_interface(world: World, nic: StoredResource) -> None:
-    """Keep it, and what it points to."""
+    """Store the interface and its references."""
     world.save(nic)
     refs = []
     for one in nic.properties["ipConfigurations"]:
@@ -173,4 +175,4 @@ def save_interface(world: World, nic: StoredResource) -> None:
             refs.append(Reference(public, one["id"], nic.key, "pip"))
     if group := references.reference_id(nic.properties, "networkSecurityGroup"):
         refs.append(Reference(group, nic.id, nic.key, "nic-nsg"))
-    world.refer(nic, refs)
+    world.set_references(nic, refs)

@@ -1,4 +1,4 @@
-"""NAT gateways: they hold public IP addresses, and subnets point to them."""
+"""NAT gateways: they hold public IP addresses, and subnets reference them."""
 
 from ccgpu.fakearm import kinds, network_errors, operations
 from ccgpu.fakearm.call import ArmCall, accepted_response
@@ -8,7 +8,7 @@ from ccgpu.fakearm.world import Reference, StoredResource, World
 
 
 def view(world: World, gateway: StoredResource) -> Body:
-    users = world.referrers(gateway.id, "nat")
+    users = world.references_to(gateway.id, "nat")
     if not users:
         return gateway.body
     subnets = [{"id": ref.source} for ref in users]
@@ -16,7 +16,7 @@ def view(world: World, gateway: StoredResource) -> Body:
 
 
 def _refuse_delete(world: World, gateway: StoredResource) -> None:
-    users = world.referrers(gateway.id, "nat")
+    users = world.references_to(gateway.id, "nat")
     if users:
         raise network_errors.gateway_in_use(gateway.id, [ref.source for ref in users])
 
@@ -40,18 +40,18 @@ def put(call: ArmCall) -> Response:
         )
         _refuse_other_owner(call.world, found, wanted.id)
     properties = {
-        "resourceGuid": old.properties["resourceGuid"] if old else call.world.guid(),
+        "resourceGuid": old.properties["resourceGuid"] if old else call.world.new_guid(),
         "idleTimeoutInMinutes": wanted.properties.get("idleTimeoutInMinutes", 4),
         "publicIpAddresses": [{"id": one["id"]} for one in addresses],
     }
     gateway = tracked.build_resource(call.world, kinds.NAT, wanted, properties, "Updating")
     gateway.body.setdefault("sku", {"name": "Standard", "tier": "Regional"})
     call.world.save(gateway)
-    call.world.refer(
+    call.world.set_references(
         gateway, [Reference(one["id"], gateway.id, gateway.key, "nat-pip") for one in addresses]
     )
-    call.world.bill(gateway)
-    operation = operations.begin(call.world, "write", gateway, call.world.seconds("nat"))
+    call.world.start_billing(gateway)
+    operation = operations.begin(call.world, "write", gateway, call.world.duration("nat"))
     after = 1 if old is None else None
     return accepted_response(
         call, wanted.status, operation, view(call.world, gateway), retry_after=after
@@ -59,6 +59,6 @@ def put(call: ArmCall) -> Response:
 
 
 def _refuse_other_owner(world: World, address: StoredResource, gateway: str) -> None:
-    for ref in world.referrers(address.id):
+    for ref in world.references_to(address.id):
         if ref.owner != gateway.lower():
             raise network_errors.address_taken(address.id, ref.source, gateway)

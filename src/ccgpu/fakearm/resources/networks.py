@@ -1,6 +1,6 @@
-"""Virtual networks and their subnets. A subnet lives in its network's body.
+"""Virtual networks and their subnets. A subnet is part of its network's body.
 
-One write at a time on a network and all its subnets: a second is refused with
+A network and its subnets take one write at a time; a second one is refused with
 `AnotherOperationInProgress`.
 """
 
@@ -33,8 +33,8 @@ def view(world: World, network: StoredResource) -> Body:
 
 
 def _subnet_view(world: World, subnet: Body) -> Body:
-    """With who has an address in it. Azure shouts group and name there, as recorded."""
-    users = world.referrers(subnet["id"], "ip")
+    """The subnet with its users. Azure upper-cases their group and name, as recorded."""
+    users = world.references_to(subnet["id"], "ip")
     if not users:
         return subnet
     shown = [{"id": _upper_case_names(ref.source)} for ref in users]
@@ -54,7 +54,7 @@ def _refuse_delete(world: World, network: StoredResource) -> None:
 
 
 def _refuse_subnet_delete(world: World, subnet: Body) -> None:
-    users = world.referrers(subnet["id"], "ip")
+    users = world.references_to(subnet["id"], "ip")
     if users:
         raise network_errors.subnet_in_use(subnet["name"], users[0].source)
 
@@ -77,11 +77,11 @@ def put(call: ArmCall) -> Response:
     if "subnets" in given or old is None:
         subnets = [_subnet_body(call.world, wanted.id, one) for one in given.get("subnets") or []]
     else:
-        subnets = old.properties["subnets"]  # left out of an update: kept
+        subnets = old.properties["subnets"]  # an update that omits subnets keeps them
     _check_ranges(wanted.name, prefixes, subnets)
     _check_removed_subnets(call.world, old, subnets)
     properties = {
-        "resourceGuid": old.properties["resourceGuid"] if old else call.world.guid(),
+        "resourceGuid": old.properties["resourceGuid"] if old else call.world.new_guid(),
         "addressSpace": {"addressPrefixes": prefixes},
         "subnets": subnets,
         "virtualNetworkPeerings": [],
@@ -90,8 +90,8 @@ def put(call: ArmCall) -> Response:
     network = tracked.build_resource(call.world, kinds.VNET, wanted, properties, "Updating")
     _check_references(call.world, network)
     call.world.save(network)
-    call.world.refer(network, _network_references(network))
-    operation = operations.begin(call.world, "write", network, call.world.seconds("vnet"))
+    call.world.set_references(network, _network_references(network))
+    operation = operations.begin(call.world, "write", network, call.world.duration("vnet"))
     after = 3 if old is None else None
     return accepted_response(
         call, wanted.status, operation, view(call.world, network), retry_after=after
@@ -185,7 +185,7 @@ def _network_references(network: StoredResource) -> list[Reference]:
 
 
 def finish_write(world: World, _: Operation, network: StoredResource) -> Body | None:
-    """The end of any write to the network or a subnet of it."""
+    """End any write to the network or to one of its subnets."""
     for subnet in network.properties["subnets"]:
         if subnet["properties"]["provisioningState"] != "Succeeded":
             subnet["properties"]["provisioningState"] = "Succeeded"
@@ -200,13 +200,13 @@ def finish_subnet_delete(
     network.properties["subnets"] = [
         one for one in subnets if one["name"].lower() != operation.data["subnet"]
     ]
-    world.refer(network, _network_references(network))
+    world.set_references(network, _network_references(network))
     return tracked.finish_write(world, operation, network)
 
 
 def _require_network(call: ArmCall, *, write: bool = False) -> StoredResource:
     require_group(call, write=write)
-    network = call.world.find(call.id_of(kinds.VNET))
+    network = call.world.find(call.resource_id(kinds.VNET))
     if network is None:
         raise errors.parent_not_found(call.names[2])
     return network
@@ -214,7 +214,7 @@ def _require_network(call: ArmCall, *, write: bool = False) -> StoredResource:
 
 def get_subnet(call: ArmCall) -> Response:
     require_group(call)
-    network = call.world.find(call.id_of(kinds.VNET))
+    network = call.world.find(call.resource_id(kinds.VNET))
     name = call.names[3]
     found = references.find_subnet(network, name) if network else None
     if network is None:
@@ -246,14 +246,14 @@ def put_subnet(call: ArmCall) -> Response:
     _check_references(call.world, network)
     network.state = "Updating"
     call.world.save(network)
-    call.world.refer(network, _network_references(network))
-    operation = operations.begin(call.world, "write", network, call.world.seconds("subnet"))
+    call.world.set_references(network, _network_references(network))
+    operation = operations.begin(call.world, "write", network, call.world.duration("subnet"))
     return accepted_response(call, 200 if old else 201, operation, subnet, retry_after=3)
 
 
 def delete_subnet(call: ArmCall) -> Response:
     require_group(call)
-    network = call.world.find(call.id_of(kinds.VNET))
+    network = call.world.find(call.resource_id(kinds.VNET))
     found = references.find_subnet(network, call.names[3]) if network else None
     if network is None or found is None:
         return Response(204)
@@ -263,7 +263,7 @@ def delete_subnet(call: ArmCall) -> Response:
     network.state = "Updating"
     found["properties"]["provisioningState"] = "Deleting"
     call.world.save(network)
-    seconds = call.world.seconds("network.delete")
+    seconds = call.world.duration("network.delete")
     name = found["name"].lower()
     operation = operations.begin(call.world, "subnet.delete", network, seconds, subnet=name)
     return accepted_response(call, 202, operation, None, retry_after=10)

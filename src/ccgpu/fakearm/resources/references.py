@@ -1,7 +1,7 @@
-"""References from one network resource to another: what they name must be there and be ready.
+"""References between network resources: their target must exist and be settled.
 
-Codes and texts are recorded (azure-service-operator): a missing one is `InvalidResourceReference`,
-one that is being written is a `RetryableError`.
+Codes and texts are recorded (azure-service-operator): a missing target is an
+`InvalidResourceReference`, one that is being written is a `RetryableError`.
 """
 
 from ccgpu.fakearm import kinds, network_errors
@@ -19,7 +19,7 @@ def reference_id(value: Body, key: str) -> str | None:
 def require_resource(
     world: World, id_: str, kind: str, source: str, location: str
 ) -> StoredResource:
-    """The resource of `kind` that `source` names as `id_`."""
+    """The resource of `kind` that `source` references as `id_`."""
     found = world.find(id_)
     if found is None or found.kind != kind or found.location != location:
         raise network_errors.invalid_reference(id_, source)
@@ -33,7 +33,7 @@ def require_resource(
 def require_subnet(
     world: World, id_: str, source: str, location: str
 ) -> tuple[StoredResource, Body]:
-    """The subnet that `source` names, and the network it is in."""
+    """The subnet that `source` references, and its network."""
     network_id, _, name = id_.rpartition("/subnets/")
     network = world.find(network_id) if network_id else None
     if network is None or network.kind != kinds.VNET or network.location != location:

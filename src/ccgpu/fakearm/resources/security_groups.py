@@ -1,6 +1,6 @@
-"""Network security groups: rules as given, Azure's default rules, and who uses the group.
+"""Network security groups: their rules, Azure's default rules, and their users.
 
-A rule lives in its group's body, and is a resource with a path of its own besides.
+A rule is part of its group's body and also a resource with its own path.
 """
 
 import ipaddress
@@ -58,14 +58,14 @@ _PRIORITIES = range(100, 4097)
 def view(world: World, group: StoredResource) -> Body:
     body = {**group.body, "properties": dict(group.properties)}
     for key, role in (("networkInterfaces", "nic-nsg"), ("subnets", "subnet-nsg")):
-        users = world.referrers(group.id, role)
+        users = world.references_to(group.id, role)
         if users:
             body["properties"][key] = [{"id": ref.source} for ref in users]
     return body
 
 
 def _refuse_delete(world: World, group: StoredResource) -> None:
-    users = world.referrers(group.id)
+    users = world.references_to(group.id)
     if users:
         raise network_errors.security_group_in_use(group.id, [ref.source for ref in users])
 
@@ -80,13 +80,13 @@ RULES = tracked.KindRules(
 
 
 def put(call: ArmCall) -> Response:
-    """The rules that are not in the body are gone afterwards."""
+    """Rules that are not in the body are deleted."""
     wanted = tracked.validate_put(call, kinds.NSG)
     old = wanted.existing
     rules = wanted.properties.get("securityRules") or []
     _check_rules(rules)
     properties = {
-        "resourceGuid": old.properties["resourceGuid"] if old else call.world.guid(),
+        "resourceGuid": old.properties["resourceGuid"] if old else call.world.new_guid(),
         "securityRules": [_rule_body(wanted.id, "securityRules", rule) for rule in rules],
         "defaultSecurityRules": [
             _rule_body(wanted.id, "defaultSecurityRules", _default_rule(*rule, description=text))
@@ -96,7 +96,7 @@ def put(call: ArmCall) -> Response:
     group = tracked.build_resource(call.world, kinds.NSG, wanted, properties, "Updating")
     _copy_etag_to_rules(group)
     call.world.save(group)
-    operation = operations.begin(call.world, "write", group, call.world.seconds("nsg"))
+    operation = operations.begin(call.world, "write", group, call.world.duration("nsg"))
     after = 3 if old is None else None
     return accepted_response(
         call, wanted.status, operation, view(call.world, group), retry_after=after
@@ -143,7 +143,7 @@ def _copy_etag_to_rules(group: StoredResource) -> None:
 
 
 def finish_write(world: World, operation: Operation, group: StoredResource) -> Body | None:
-    """The end of a write to the group, or to a rule of it."""
+    """End a write to the group or to one of its rules."""
     gone = operation.data.get("removed")
     rules = [one for one in group.properties["securityRules"] if one["name"].lower() != gone]
     for rule in rules:
@@ -157,7 +157,7 @@ def finish_write(world: World, operation: Operation, group: StoredResource) -> B
 
 def _require_parent(call: ArmCall, *, write: bool = False) -> StoredResource:
     require_group(call, write=write)
-    group = call.world.find(call.id_of(kinds.NSG))
+    group = call.world.find(call.resource_id(kinds.NSG))
     if group is None:
         raise errors.parent_not_found(call.names[2])
     return group
@@ -170,7 +170,7 @@ def _find_rule(group: StoredResource | None, name: str) -> Body | None:
 
 def get_rule(call: ArmCall) -> Response:
     require_group(call)
-    group = call.world.find(call.id_of(kinds.NSG))
+    group = call.world.find(call.resource_id(kinds.NSG))
     name = call.names[3]
     if group is None:
         raise tracked.not_found_error(
@@ -207,12 +207,12 @@ def _begin_write(world: World, group: StoredResource, removed: str | None = None
     group.body["etag"] = new_etag(world, kinds.NSG)
     _copy_etag_to_rules(group)
     world.save(group)
-    return operations.begin(world, "write", group, world.seconds("nsg"), removed=removed)
+    return operations.begin(world, "write", group, world.duration("nsg"), removed=removed)
 
 
 def delete_rule(call: ArmCall) -> Response:
     require_group(call)
-    group = call.world.find(call.id_of(kinds.NSG))
+    group = call.world.find(call.resource_id(kinds.NSG))
     found = _find_rule(group, call.names[3])
     if group is None or found is None:
         return Response(204)

@@ -1,6 +1,6 @@
-"""What all kinds of resource in a group have in common: GET, PATCH of tags, DELETE, lists.
+"""What all resource types in a group share: GET, PATCH of tags, DELETE, lists.
 
-A kind says with `Rules` how it looks, what keeps it from being deleted, and how long that takes.
+`KindRules` describes a type: its view, what prevents its deletion, and how long that takes.
 """
 
 import re
@@ -35,12 +35,12 @@ def _stored_body(_: World, resource: StoredResource) -> Body:
 
 
 def _allow_delete(_: World, __: StoredResource) -> None:
-    """Nothing keeps it from being deleted."""
+    """Nothing prevents the deletion."""
 
 
 @dataclass(frozen=True, slots=True)
 class KindRules:
-    """`delete_after` is the Retry-After of an accepted delete, as recorded."""
+    """`delete_after` is the recorded Retry-After of an accepted delete."""
 
     kind: str
     view: Callable[[World, StoredResource], Body] = _stored_body
@@ -52,7 +52,7 @@ class KindRules:
 
 
 def kind_routes(rules: KindRules, put: Handler, **other: Handler) -> Routes:
-    """The routes of a kind; `other` replaces a common handler: patch, delete."""
+    """The routes of a type. `other` replaces a common handler: get, patch, delete."""
     api = kinds.API[rules.kind]
     one = f"{IN_GROUP}{rules.kind.lower()}/*"
     here, everywhere = f"{IN_GROUP}{rules.kind.lower()}", f"{IN_SUBSCRIPTION}{rules.kind.lower()}"
@@ -70,16 +70,16 @@ def kind_routes(rules: KindRules, put: Handler, **other: Handler) -> Routes:
 
 
 def require(call: ArmCall, kind: str) -> StoredResource:
-    """The resource of the path, or ARM's 404."""
+    """The resource in the path, or ARM's 404."""
     require_group(call)
-    found = call.world.find(call.id_of(kind))
+    found = call.world.find(call.resource_id(kind))
     if found is None:
         raise not_found_error(kind, call.names[2], call.names[1])
     return found
 
 
 def not_found_error(kind: str, name: str, group: str) -> errors.Refused:
-    """The gateway says it for most kinds; the disk provider has words of its own."""
+    """The gateway's 404 for most types; the disk provider has its own text."""
     if kind == kinds.DISK:
         return errors.not_found(f"Disk {name} is not found.")
     if kind == kinds.DES:
@@ -101,7 +101,7 @@ def list_(rules: KindRules, call: ArmCall) -> Response:
 
 
 def patch(rules: KindRules, call: ArmCall) -> Response:
-    """Replace the tags, at once. Anything else in the body is a gap of the fake."""
+    """Replace the tags at once. Anything else in the body is a gap."""
     found = require(call, rules.kind)
     require_group(call, write=True)
     tags = read_tags_patch(call)
@@ -122,7 +122,7 @@ def read_tags_patch(call: ArmCall) -> dict[str, str]:
 
 def delete(rules: KindRules, call: ArmCall) -> Response:
     require_group(call)
-    found = call.world.find(call.id_of(rules.kind))
+    found = call.world.find(call.resource_id(rules.kind))
     if found is None:
         return Response(204)
     check_preconditions(call, found, found.id)
@@ -132,14 +132,14 @@ def delete(rules: KindRules, call: ArmCall) -> Response:
         rules.refuse_delete(call.world, found)
         operation = begin_delete(call.world, found, rules.delete_seconds)
     answer = accepted_response(call, 202, operation, None, retry_after=rules.delete_after)
-    if found.kind == kinds.NIC:  # recorded as 202 and as 200, with both addresses
-        status = call.world.settings.at("nic_delete_status")
+    if found.kind == kinds.NIC:  # recorded as 202 and as 200, both with both headers
+        status = call.world.settings.value("nic_delete_status")
         return Response(status, answer.body, answer.headers)
     return answer
 
 
 def _running_delete(world: World, found: StoredResource) -> Operation | None:
-    """The delete that is running already."""
+    """The delete that is already running."""
     running = operations.running_operations(world, found.key)
     return next((one for one in running if one.action == "delete"), None)
 
@@ -147,7 +147,7 @@ def _running_delete(world: World, found: StoredResource) -> Operation | None:
 def begin_delete(world: World, found: StoredResource, seconds: str) -> Operation:
     found.state = "Deleting"
     world.save(found)
-    return operations.begin(world, "delete", found, world.seconds(seconds))
+    return operations.begin(world, "delete", found, world.duration(seconds))
 
 
 def finish_delete(world: World, _: Operation, target: StoredResource) -> Body | None:
@@ -156,7 +156,7 @@ def finish_delete(world: World, _: Operation, target: StoredResource) -> Body | 
 
 
 def refuse_while_busy(call: ArmCall, found: StoredResource) -> None:
-    """One write at a time on a resource; each provider has its own words for it."""
+    """A resource takes one write at a time. Each provider has its own error."""
     if found.settled:
         return
     operation = operations.running_operations(call.world, found.key)[-1]
@@ -165,7 +165,7 @@ def refuse_while_busy(call: ArmCall, found: StoredResource) -> None:
             operations.operation_url(call.world, operation, call.host)
         )
     if found.kind.startswith("Microsoft.Network/"):
-        seconds = max(1, int(operation.due - call.world.at))
+        seconds = max(1, int(operation.due - call.world.now))
         raise network_errors.resource_busy(found.id, operation_name(found), operation.id, seconds)
     if found.kind == kinds.VM and found.state == "Deleting":
         raise compute_errors.marked_for_deletion(found.name)
@@ -173,7 +173,7 @@ def refuse_while_busy(call: ArmCall, found: StoredResource) -> None:
 
 
 def operation_name(resource: StoredResource) -> str:
-    """The network provider's name for the write in progress, as its refusals tell it."""
+    """The network provider's name for the running write, as in its errors."""
     verb = "Delete" if resource.state == "Deleting" else "Put"
     noun = {
         kinds.VNET: "VirtualNetwork",
@@ -187,7 +187,7 @@ def operation_name(resource: StoredResource) -> str:
 
 @dataclass(frozen=True, slots=True)
 class PutRequest:
-    """A PUT that may be written: what is there already, and what is the same for every kind."""
+    """A PUT that passed the checks of every type, and the existing resource."""
 
     id: str
     name: str
@@ -222,14 +222,14 @@ _NAME_RULE = (
 
 
 def validate_put(call: ArmCall, kind: str) -> PutRequest:
-    """Check what ARM checks of any PUT: group, name, location, tags, preconditions."""
+    """The checks of every PUT: group, name, location, tags, preconditions."""
     require_group(call, write=True)
     body = call.body()
     name = call.names[2]
     pattern, longest = _NAME_PATTERNS.get(kind, _USUAL_NAME)
     if kind != kinds.VM and not pattern.fullmatch(name):
         raise errors.invalid_name(name, _NAME_RULE.format(longest))
-    id_ = call.id_of(kind)
+    id_ = call.resource_id(kind)
     existing = call.world.find(id_)
     location = read_location(call, body, kind, existing)
     tags = read_tags(body)
@@ -242,7 +242,7 @@ def validate_put(call: ArmCall, kind: str) -> PutRequest:
 def build_resource(
     world: World, kind: str, wanted: PutRequest, properties: Body, state: str
 ) -> StoredResource:
-    """The resource that `wanted` asks for, with a new etag where the kind has them."""
+    """The resource that `wanted` describes, with a new etag where the type has one."""
     old = wanted.existing
     body: Body = {"name": wanted.name, "id": wanted.id, "type": kind, "location": wanted.location}
     if wanted.tags is not None:
@@ -254,12 +254,12 @@ def build_resource(
         body["etag"] = new_etag(world, kind, old.body["etag"] if old else None)
     body["properties"] = {"provisioningState": state, **properties}
     return StoredResource(
-        wanted.id, kind, body, old.created if old else world.at, old.hidden if old else {}
+        wanted.id, kind, body, old.created if old else world.now, old.internal_state if old else {}
     )
 
 
 def finish_write(world: World, _: Operation, target: StoredResource) -> Body | None:
-    """The end of most writes."""
+    """End most writes."""
     target.state = "Succeeded"
     if "etag" in target.body:
         target.body["etag"] = new_etag(world, target.kind, target.body["etag"])

@@ -1,4 +1,4 @@
-"""A VM's body: what GET answers to what was PUT, and what a later PUT may not change.
+"""A VM's body: GET's response to a PUT, and the properties that a later PUT may not change.
 
 The server's defaults are those of the recorded PUTs of a confidential and of a plain Linux VM.
 """
@@ -30,11 +30,11 @@ _CREATE_OPTIONS = {"fromimage": "FromImage", "empty": "Empty", "attach": "Attach
 
 
 def build_properties(world: World, wanted: PutRequest, image: Image) -> Body:
-    """The properties of a new VM; names and ids of what Azure makes come when it is made."""
+    """The properties of a new VM. Names and ids of its disks follow when it is created."""
     given = wanted.properties
     storage = given["storageProfile"]
     answer: Body = {
-        "vmId": world.guid(),
+        "vmId": world.new_guid(),
         "hardwareProfile": given["hardwareProfile"],
         "storageProfile": {
             "imageReference": {**storage["imageReference"], "exactVersion": image.exact},
@@ -43,7 +43,7 @@ def build_properties(world: World, wanted: PutRequest, image: Image) -> Body:
         },
         "osProfile": _os_profile_body(given["osProfile"], wanted.name),
         "networkProfile": {"networkInterfaces": []},
-        "timeCreated": arm_time(world.at),
+        "timeCreated": arm_time(world.now),
     }
     for key in _COPIED:
         if given.get(key) is not None:
@@ -83,7 +83,7 @@ def _os_disk_body(given: Body, image: Image) -> Body:
 
 
 def data_disk_body(given: Body) -> Body:
-    """A data disk as GET tells it."""
+    """A data disk as GET returns it."""
     managed = dict(given.get("managedDisk") or {})
     if not managed.get("storageAccountType"):
         managed["storageAccountType"] = "Premium_LRS"
@@ -98,7 +98,7 @@ def data_disk_body(given: Body) -> Body:
 
 
 def _os_profile_body(given: Body, name: str) -> Body:
-    """Without password and customData: those are never told again."""
+    """The OS profile without password and customData, which GET never returns."""
     patching = {"patchMode": "ImageDefault", "assessmentMode": "ImageDefault"}
     profile: Body = {
         "computerName": given.get("computerName") or name,
@@ -126,7 +126,7 @@ def _os_profile_body(given: Body, name: str) -> Body:
 
 
 def write_only_hashes(wanted: PutRequest) -> Body:
-    """What a VM's PUT says once and GET never tells, kept as hashes to compare with."""
+    """Hashes of the values that GET never returns, to compare a later PUT with."""
     given = wanted.properties
     return {
         "customData": _hash(value_at(given, "osProfile", "customData")),
@@ -142,7 +142,7 @@ def _hash(value: Any) -> str | None:
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
-# What cannot change after creation: azure.com FAQ on confidential VMs, and the reports of
+# Fixed after creation: azure.com FAQ on confidential VMs, and the reports of
 # `PropertyChangeNotAllowed`; some paths are inferred (docs/fake-azure.md).
 _FIXED_PATHS = (
     ("storageProfile", "imageReference"),
@@ -164,11 +164,11 @@ _FIXED_CONFIDENTIAL_PATHS = (
 
 
 def check_unchanged(vm: StoredResource, wanted: PutRequest) -> None:
-    """A PUT of a VM that exists may say again what was said, or leave it out."""
+    """Refuse a PUT that changes a fixed property. It may repeat or omit it."""
     zones = wanted.body.get("zones")
     if zones is not None and zones != vm.body.get("zones"):
         raise compute_errors.property_change("zones")
-    for key, was in vm.hidden["secrets"].items():
+    for key, was in vm.internal_state["secrets"].items():
         value = write_only_hashes(wanted)[key]
         if value is not None and value != was:
             raise compute_errors.property_change(_WRITE_ONLY[key])
@@ -185,7 +185,7 @@ _WRITE_ONLY = {
 
 
 def _error_target(path: tuple[str, ...]) -> str:
-    """As quoted in hashicorp/terraform#8796, azurerm#16323: `imageReference`, `osDisk.name`."""
+    """The path in the error: `imageReference`, `osDisk.name` (terraform#8796, azurerm#16323)."""
     return ".".join(path[1:] if path[0] in ("storageProfile", "osProfile") else path)
 
 
@@ -196,12 +196,12 @@ def _fixed_paths(vm: StoredResource) -> Iterator[tuple[str, ...]]:
 
 
 _UPDATABLE = ("diagnosticsProfile", "networkProfile", "instanceView", "provisioningState")
-# Compared elsewhere: what is write-only by its hash, data disks one by one.
+# Compared elsewhere: write-only values by hash, data disks one by one.
 _COMPARED_ELSEWHERE = ("adminPassword", "customData", "dataDisks")
 
 
 def unsupported_changes(vm: StoredResource, wanted: PutRequest) -> list[str]:
-    """What a PUT or PATCH would change beyond what an update takes: a new size, for one."""
+    """The properties whose change the fake does not simulate, such as the size."""
     return [
         key
         for key, value in wanted.properties.items()
@@ -210,7 +210,7 @@ def unsupported_changes(vm: StoredResource, wanted: PutRequest) -> list[str]:
 
 
 def refuse_change(name: str) -> NoReturn:
-    """Say that this may not change."""
+    """Raise the error for a changed property."""
     raise compute_errors.property_change(name)
 
 
@@ -225,7 +225,7 @@ def _normalise_option(key: str, value: Any) -> Any:
 
 
 def _is_unchanged(new: Any, old: Any) -> bool:
-    """Whether `old` says all that `new` says; Azure may have added to it."""
+    """Whether `old` contains all of `new`. Azure may have added to it."""
     if isinstance(new, dict) and isinstance(old, dict):
         return all(
             value is None or _is_unchanged(_normalise_option(key, value), old.get(key))

@@ -1,7 +1,7 @@
-"""What Azure refuses of confidential VMs, and of the disk profile that only they may have.
+"""Checks of confidential VMs and of the disk profile that only they may have.
 
-Sources: the quotes in issue threads that docs/fake-azure.md lists. A few rules are documented
-without the text of their refusal; those texts are the fake's own.
+Sources: the quotes from issue threads in docs/fake-azure.md. Some rules are documented without the
+text of their error; those texts are the fake's own.
 """
 
 from ccgpu.fakearm import compute_errors, errors, images, kinds
@@ -20,7 +20,7 @@ _REQUIRED_SET_TYPE = "ConfidentialVmEncryptedWithCustomerKey"
 
 
 def check_confidential(world: World, wanted: PutRequest, size: VmSize) -> Image:
-    """Size, security type, disk encryption and image must agree; answers the image."""
+    """Size, security type, disk encryption and image must agree. Returns the image."""
     given = wanted.properties
     kind, encryption = value_at(given, "securityProfile", "securityType"), encryption_type(given)
     _check_enum(kind, _TYPES, "SecurityTypes", "properties.securityProfile.securityType")
@@ -134,5 +134,6 @@ def _check_key(world: World, given: Body, encryption: str | None, location: str)
         raise compute_errors.reference_not_found(str(key))
     if found.properties["encryptionType"] != _REQUIRED_SET_TYPE:
         raise errors.bad_request(
-            f"The disk encryption set '{found.name}' must have the encryption type '{_REQUIRED_SET_TYPE}'."
+            f"The disk encryption set '{found.name}' must have the encryption type "
+            f"'{_REQUIRED_SET_TYPE}'."
         )

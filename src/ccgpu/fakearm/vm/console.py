@@ -1,7 +1,7 @@
-"""Boot diagnostics: the addresses of a VM's serial log, and the log itself.
+"""Boot diagnostics: the URLs of a VM's serial log, and the log itself.
 
 The log grows with virtual time. A confidential VM has no screenshot. The host key in the log is
-made from the VM's id: the same VM always shows the same key.
+derived from the VM's id, so it never changes.
 """
 
 import base64
@@ -36,7 +36,7 @@ def retrieve_boot_diagnostics(call: ArmCall) -> Response:
         raise compute_errors.operation_not_allowed(
             f"Boot diagnostics is not enabled for VM '{vm.name}'."
         )
-    until = call.world.at + minutes * 60
+    until = call.world.now + minutes * 60
     answer = {"serialConsoleLogBlobUri": _blob_url(vm, "serialconsole.log", until)}
     if value_at(vm.properties, "securityProfile", "securityType") != "ConfidentialVM":
         answer["consoleScreenshotBlobUri"] = _blob_url(vm, "screenshot.bmp", until)
@@ -54,15 +54,15 @@ def _blob_url(vm: StoredResource, blob: str, until: float) -> str:
 
 
 def get_blob(world: World, request: Request) -> Response:
-    """The text behind such an address. Whoever sends a token there has lost it."""
+    """The text at such a URL. A request with a token would leak it, and is a gap."""
     if request.headers.get("Authorization"):
         raise FakeGap("a token was sent to a storage host")
     if request.method != "GET":
         raise FakeGap(f"{request.method} of a blob")
     query = dict(parse_qsl(urlsplit(request.url).query))
-    for vm in world.of_kind(kinds.VM):
+    for vm in world.list_kind(kinds.VM):
         if request.url == _blob_url(vm, "serialconsole.log", float(query.get("se", "0"))):
-            if world.at >= float(query["se"]):
+            if world.now >= float(query["se"]):
                 return _text_response(403, "AuthenticationFailed: the signature has expired\n")
             return _text_response(200, serial_log(world, vm))
     return _text_response(404, "BlobNotFound\n")
@@ -74,7 +74,7 @@ def _text_response(status: int, text: str) -> Response:
 
 def serial_log(world: World, vm: StoredResource) -> str:
     """What the serial console has printed so far."""
-    booted = vm.hidden.get("bootedAt")
+    booted = vm.internal_state.get("bootedAt")
     if booted is None:
         return ""
     name = vm.properties["osProfile"]["computerName"]
@@ -101,7 +101,7 @@ def serial_log(world: World, vm: StoredResource) -> str:
 
 
 def host_key(vm_id: str) -> str:
-    """The VM's ssh-ed25519 host key, as one line of a public key file without a comment."""
+    """The VM's ssh-ed25519 host key, as a line of a public key file without a comment."""
     secret = Ed25519PrivateKey.from_private_bytes(hashlib.sha256(vm_id.encode()).digest())
     return secret.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
 

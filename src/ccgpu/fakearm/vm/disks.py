@@ -1,4 +1,4 @@
-"""The disks of a VM: made with it, and kept or deleted with it."""
+"""The disks of a VM: created with it, and kept or deleted with it."""
 
 from ccgpu.fakearm import compute_errors, errors, kinds
 from ccgpu.fakearm.call import resource_id
@@ -10,7 +10,7 @@ from ccgpu.fakearm.world import StoredResource, World
 
 
 def check_new_disks(world: World, vm: StoredResource, size: VmSize) -> None:
-    """No new disk may take the name of one that is there; the size limits how many there are."""
+    """A new disk needs an unused name. The size limits the number of data disks."""
     storage = vm.properties["storageProfile"]
     _check_name(world, vm, storage["osDisk"])
     check_data_disks(world, vm, storage["dataDisks"], storage["dataDisks"], size)
@@ -19,7 +19,7 @@ def check_new_disks(world: World, vm: StoredResource, size: VmSize) -> None:
 def check_data_disks(
     world: World, vm: StoredResource, disks: list[Body], new: list[Body], size: VmSize
 ) -> None:
-    """What is refused of the VM's data disks, of which `new` are not there yet."""
+    """Check the VM's data disks, of which `new` do not exist yet."""
     luns = [required_value(disk, "lun") if disk.get("lun") != 0 else 0 for disk in disks]
     if twice := [lun for lun in luns if luns.count(lun) > 1]:
         raise errors.invalid_parameter(
@@ -57,7 +57,7 @@ def _find_attachable(world: World, disk: Body) -> StoredResource:
 
 
 def make_disks(world: World, vm: StoredResource) -> list[str]:
-    """Make (or attach) all disks of the VM; answers their ids, the OS disk's first."""
+    """Create or attach all disks of the VM. Returns their ids, the OS disk's first."""
     storage = vm.properties["storageProfile"]
     os_disk = storage["osDisk"]
     managed = os_disk["managedDisk"]
@@ -70,7 +70,7 @@ def make_disks(world: World, vm: StoredResource) -> list[str]:
     if encryption := (managed.get("securityProfile") or {}).get("securityEncryptionType"):
         keyed = "diskEncryptionSet" in managed["securityProfile"]
         properties["securityProfile"] = {"securityType": _SECURITY_TYPES[encryption, keyed]}
-    name = os_disk.get("name") or f"{vm.name}_OsDisk_1_{world.digest(32)}"
+    name = os_disk.get("name") or f"{vm.name}_OsDisk_1_{world.new_hex(32)}"
     made = [make_disk(world, name, vm, properties, managed["storageAccountType"]).id]
     return made + [_make_data_disk(world, vm, disk) for disk in storage["dataDisks"]]
 
@@ -91,7 +91,7 @@ def _make_data_disk(world: World, vm: StoredResource, disk: Body) -> str:
         found.properties["diskState"] = "Attached"
         world.save(found)
         return found.id
-    name = disk.get("name") or f"{vm.name}_DataDisk_{disk['lun']}_{world.digest(32)}"
+    name = disk.get("name") or f"{vm.name}_DataDisk_{disk['lun']}_{world.new_hex(32)}"
     properties = {
         "creationData": {"createOption": "Empty"},
         "diskSizeGB": disk.get("diskSizeGB", 4),
@@ -100,7 +100,7 @@ def _make_data_disk(world: World, vm: StoredResource, disk: Body) -> str:
 
 
 def show_names(vm: StoredResource, ids: list[str]) -> None:
-    """Show the disks' names and ids in the VM: they are known when the create has ended."""
+    """Write the disks' names and ids into the VM's body, once the create has ended."""
     storage = vm.properties["storageProfile"]
     for disk, id_ in zip((storage["osDisk"], *storage["dataDisks"]), ids, strict=True):
         disk["name"] = id_.rsplit("/", 1)[1]
@@ -108,12 +108,12 @@ def show_names(vm: StoredResource, ids: list[str]) -> None:
 
 
 def replace_data_disks(world: World, vm: StoredResource, wanted: list[Body]) -> None:
-    """Let these be the VM's data disks: make or attach what is new, detach what is not among them.
+    """Make `wanted` the VM's data disks: create or attach new ones, detach the others.
 
-    A VM whose create failed before its disks were made gets them with the next attempt.
+    A VM whose create failed before its disks existed gets them with the next attempt.
     """
     storage = vm.properties["storageProfile"]
-    made: list[str] = vm.hidden["disks"]
+    made: list[str] = vm.internal_state["disks"]
     before = {one["lun"]: id_ for one, id_ in zip(storage["dataDisks"], made[1:], strict=False)}
     there = {one["lun"]: one["name"] for one in storage["dataDisks"] if "name" in one}
     storage["dataDisks"] = wanted
@@ -122,18 +122,18 @@ def replace_data_disks(world: World, vm: StoredResource, wanted: list[Body]) -> 
     kept = {lun for one in wanted if (lun := one["lun"]) in there and one["name"] == there[lun]}
     for lun, id_ in before.items():
         if lun not in kept:
-            detach(world, world.need(id_))
+            detach(world, world.require(id_))
     data = [before[d["lun"]] if d["lun"] in kept else _make_data_disk(world, vm, d) for d in wanted]
-    vm.hidden["disks"] = [made[0], *data]
-    show_names(vm, vm.hidden["disks"])
+    vm.internal_state["disks"] = [made[0], *data]
+    show_names(vm, vm.internal_state["disks"])
 
 
 def release_disks(world: World, vm: StoredResource) -> None:
-    """The VM goes: delete what says so, leave the rest behind."""
+    """The VM is deleted: delete the disks whose `deleteOption` says so, detach the others."""
     storage = vm.properties["storageProfile"]
     disks = (storage["osDisk"], *storage["dataDisks"])
-    for disk, id_ in zip(disks, vm.hidden["disks"], strict=False):
-        found = world.need(id_)
+    for disk, id_ in zip(disks, vm.internal_state["disks"], strict=False):
+        found = world.require(id_)
         if disk["deleteOption"] == "Delete":
             world.remove(found)
         else:

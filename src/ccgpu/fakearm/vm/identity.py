@@ -1,4 +1,4 @@
-"""The identities of a VM: what a PUT or PATCH asks for, and what GET tells of them."""
+"""The identities of a VM: checks of a PUT or PATCH, and what GET returns."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ _TYPES = {"systemassigned": "SystemAssigned", "userassigned": "UserAssigned", "n
 
 
 def check_identity(world: World, wanted: PutRequest) -> None:
-    """Refuse a type that is none, and user-assigned identities that are not there."""
+    """Refuse an unknown type and user-assigned identities that do not exist."""
     given = wanted.body.get("identity") or {}
     _identity_types(given)
     for id_, value in (given.get("userAssignedIdentities") or {}).items():
@@ -30,10 +30,10 @@ def _identity_types(identity: Body) -> set[str]:
 def identity_body(
     world: World, given: Body, before: Body | None, *, merge: bool = False
 ) -> Body | None:
-    """The identity that GET tells from now on; None without one.
+    """The identity that GET returns; None without one.
 
-    The system's principal stays as long as the VM has it. With `merge`, as a PATCH does, the
-    user-assigned ones that are there stay too; one whose value is null goes.
+    The system-assigned principal stays as long as the VM has it. With `merge`, as in a PATCH,
+    existing user-assigned identities stay too, and a null removes one.
     """
     before = before or {}
     types = _identity_types(given)
@@ -41,8 +41,8 @@ def identity_body(
         return None
     answer: Body = {"type": ", ".join(sorted(types))}
     if "SystemAssigned" in types:
-        answer["principalId"] = before.get("principalId") or world.guid()
-        answer["tenantId"] = before.get("tenantId") or world.guid()
+        answer["principalId"] = before.get("principalId") or world.new_guid()
+        answer["tenantId"] = before.get("tenantId") or world.new_guid()
     if "UserAssigned" in types:
         kept = before.get("userAssignedIdentities") or {} if merge else {}
         answer["userAssignedIdentities"] = _user_assigned(world, given, kept)
@@ -60,13 +60,13 @@ def _user_assigned(world: World, given: Body, kept: Body) -> Body:
 
 
 def _principal_ids(world: World, id_: str) -> Body:
-    """What GET tells of one; nothing of one that has been deleted since."""
+    """The ids of a user-assigned identity; empty if it was deleted."""
     source = world.find(id_)
     return {key: source.properties[key] for key in ("principalId", "clientId")} if source else {}
 
 
 def set_identity(world: World, vm: StoredResource, given: Body, *, merge: bool = False) -> None:
-    """Let the VM have the identity that was asked for."""
+    """Set the VM's identity."""
     identity = identity_body(world, given, vm.body.pop("identity", None), merge=merge)
     if identity is not None:
         vm.body["identity"] = identity

@@ -1,7 +1,7 @@
-"""Virtual machines: PUT, GET, PATCH, DELETE, and how those operations end.
+"""Virtual machines: PUT, GET, PATCH, DELETE, and the end of their operations.
 
-A create that is accepted takes its quota, its place and its dependents at once; if there is no
-place, the operation fails later and leaves the VM in `Failed`, with its dependents.
+An accepted create takes quota, capacity and dependents at once. Without capacity the operation
+fails later and leaves the VM in `Failed`, with its dependents.
 """
 
 from typing import Any
@@ -53,7 +53,7 @@ def _build_vm(world: World, wanted: tracked.PutRequest) -> StoredResource:
         vm.properties["networkProfile"]["networkInterfaces"] = nics
     if vm.body.get("identity"):
         identity.set_identity(world, vm, vm.body["identity"])
-    vm.hidden = {
+    vm.internal_state = {
         "secrets": body.write_only_hashes(wanted),
         "nics": nics,
         "power": "unknown",
@@ -64,14 +64,14 @@ def _build_vm(world: World, wanted: tracked.PutRequest) -> StoredResource:
 
 
 def _allocate(world: World, vm: StoredResource) -> Body | None:
-    """Look for a place, and make the disks; answers how the create will fail, if it will."""
+    """Allocate the VM and create its disks. Returns the error that the create will end with."""
     failure = capacity.allocate(world, vm)
-    if not vm.hidden["disks"] and (
-        failure is None or world.settings.at("failed_create_leaves_disk")
+    if not vm.internal_state["disks"] and (
+        failure is None or world.settings.value("failed_create_leaves_disk")
     ):
-        vm.hidden["disks"] = disks.make_disks(world, vm)
+        vm.internal_state["disks"] = disks.make_disks(world, vm)
     world.save(vm)
-    world.refer(vm, _vm_references(vm))
+    world.set_references(vm, _vm_references(vm))
     return failure
 
 
@@ -79,13 +79,13 @@ def _begin_create(
     call: ArmCall, status: int, vm: StoredResource, failure: Body | None, *, retry_after: int | None
 ) -> Response:
     name = "vm.create.encrypted" if confidential.encrypts_disk(vm.properties) else "vm.create"
-    seconds = call.world.seconds("vm.fail" if failure else name)
+    seconds = call.world.duration("vm.fail" if failure else name)
     operation = operations.begin(call.world, "vm.create", vm, seconds, failure=failure)
     return accepted_response(call, status, operation, vm.body, retry_after=retry_after)
 
 
 def _vm_references(vm: StoredResource) -> list[Reference]:
-    refs = [Reference(one["id"], vm.id, vm.key, "vm-nic") for one in vm.hidden["nics"]]
+    refs = [Reference(one["id"], vm.id, vm.key, "vm-nic") for one in vm.internal_state["nics"]]
     key = rules.value_at(
         vm.properties,
         "storageProfile",
@@ -99,46 +99,46 @@ def _vm_references(vm: StoredResource) -> list[Reference]:
 
 
 def _update_vm(call: ArmCall, vm: StoredResource, wanted: tracked.PutRequest) -> Response:
-    """A PUT of what exists: a failed create is tried again, the rest takes what may change."""
+    """A PUT of an existing VM retries a failed create, or updates what may change."""
     changed = update.update_in_place(call, vm, wanted)
-    if vm.hidden["power"] == "unknown":
+    if vm.internal_state["power"] == "unknown":
         vm.state = "Creating"
-        vm.hidden.pop("failure", None)
+        vm.internal_state.pop("failure", None)
         return _begin_create(call, 200, vm, _allocate(call.world, vm), retry_after=None)
     if not changed and vm.state == "Succeeded":
-        told = vm_body(vm)  # recorded: nothing to wait for
-        return Response(200, told, {"ETag": told["etag"]})
+        body_ = vm_body(vm)  # recorded: complete at once
+        return Response(200, body_, {"ETag": body_["etag"]})
     return _begin_update(call, vm)
 
 
 def _begin_update(call: ArmCall, vm: StoredResource) -> Response:
     vm.state = "Updating"
     call.world.save(vm)
-    operation = operations.begin(call.world, "vm.update", vm, call.world.seconds("vm.update"))
+    operation = operations.begin(call.world, "vm.update", vm, call.world.duration("vm.update"))
     return accepted_response(call, 200, operation, vm_body(vm))
 
 
 def finish_create(world: World, operation: Operation, vm: StoredResource) -> Body | None:
-    vm.properties["networkProfile"]["networkInterfaces"] = vm.hidden["nics"]
+    vm.properties["networkProfile"]["networkInterfaces"] = vm.internal_state["nics"]
     failure: Body | None = operation.data["failure"]
-    if vm.hidden["disks"]:
-        disks.show_names(vm, vm.hidden["disks"])
+    if vm.internal_state["disks"]:
+        disks.show_names(vm, vm.internal_state["disks"])
     if failure is None:
         power.boot(world, vm)
         return tracked.finish_write(world, operation, vm)
     vm.state = "Failed"
-    vm.hidden["failure"] = failure
+    vm.internal_state["failure"] = failure
     world.save(vm)
-    for one in vm.hidden["nics"]:
+    for one in vm.internal_state["nics"]:
         _reserve_interface(world, one["id"], vm)
     return failure
 
 
 def _reserve_interface(world: World, nic_id: str, vm: StoredResource) -> None:
-    """An interface named in a failed create is kept for that VM for a while."""
-    nic = world.need(nic_id)
-    nic.hidden["reservedUntil"] = world.at + world.seconds("nic.reserved")
-    nic.hidden["reservedFor"] = vm.id
+    """An interface named in a failed create stays reserved for that VM for a while."""
+    nic = world.require(nic_id)
+    nic.internal_state["reservedUntil"] = world.now + world.duration("nic.reserved")
+    nic.internal_state["reservedFor"] = vm.id
     world.save(nic)
 
 
@@ -154,9 +154,9 @@ def patch(call: ArmCall) -> Response:
 
 
 def delete(call: ArmCall) -> Response:
-    """Takes the place of whatever runs on the VM, a create too."""
+    """Delete the VM. This preempts every operation on it, a create too."""
     require_group(call)
-    vm = call.world.find(call.id_of(kinds.VM))
+    vm = call.world.find(call.resource_id(kinds.VM))
     if vm is None:
         return Response(204)
     check_preconditions(call, vm, vm.id)
@@ -167,19 +167,19 @@ def delete(call: ArmCall) -> Response:
         vm.state = "Deleting"
         call.world.save(vm)
         forced = call.query.get("forceDeletion", "").lower() == "true"
-        seconds = call.world.seconds("vm.delete.forced" if forced else "vm.delete")
+        seconds = call.world.duration("vm.delete.forced" if forced else "vm.delete")
         operation = operations.begin(call.world, "vm.delete", vm, seconds)
     return accepted_response(call, 202, operation, None, retry_after=10)
 
 
 def finish_delete(world: World, _: Operation, vm: StoredResource) -> Body | None:
-    """With it goes what is marked Delete; an interface takes its address along the same way."""
+    """Delete the VM and what its `deleteOption`s say, an interface's public IP too."""
     world.remove(vm)
     disks.release_disks(world, vm)
-    for one in vm.hidden["nics"]:
+    for one in vm.internal_state["nics"]:
         if rules.value_at(one, "properties", "deleteOption") != "Delete":
             continue
-        nic = world.need(one["id"])
+        nic = world.require(one["id"])
         world.remove(nic)
         for configuration in nic.properties["ipConfigurations"]:
             _remove_address(world, configuration["properties"].get("publicIPAddress"))
@@ -188,7 +188,7 @@ def finish_delete(world: World, _: Operation, vm: StoredResource) -> Body | None
 
 def _remove_address(world: World, public: Any) -> None:
     if rules.value_at(public, "properties", "deleteOption") == "Delete":
-        world.remove(world.need(public["id"]))
+        world.remove(world.require(public["id"]))
 
 
 def get(call: ArmCall) -> Response:
@@ -204,8 +204,8 @@ def _with_expansion(call: ArmCall, vm: StoredResource) -> Body:
         return shown
     if expand != "instanceView":
         raise FakeGap(f"$expand={expand}")
-    told = instance_view(call.world, vm)
-    return {**shown, "properties": {**shown["properties"], "instanceView": told}}
+    status = instance_view(call.world, vm)
+    return {**shown, "properties": {**shown["properties"], "instanceView": status}}
 
 
 def list_(call: ArmCall) -> Response:

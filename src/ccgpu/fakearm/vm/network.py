@@ -1,6 +1,6 @@
-"""The network side of a VM: interfaces that exist already, or that come into being with it.
+"""The interfaces of a VM: existing ones, or ones that are created with it.
 
-Azure names what it makes: the name of the configuration and a suffix of its own.
+Azure names those it creates: the configuration's name and a suffix.
 """
 
 from typing import Any
@@ -19,7 +19,7 @@ _OLDEST_API = "2020-11-01"
 
 
 def attach_interfaces(world: World, wanted: PutRequest, size: VmSize) -> list[Body]:
-    """The VM's `networkInterfaces`: those that it names, or new ones. Writes the new ones."""
+    """The VM's `networkInterfaces`: the existing ones it names, or new ones, which it stores."""
     profile = required_value(wanted.properties, "networkProfile")
     named, inline = profile.get("networkInterfaces"), profile.get("networkInterfaceConfigurations")
     if named and inline:
@@ -53,10 +53,13 @@ def _existing_interface(world: World, wanted: PutRequest, size: VmSize, given: B
         raise compute_errors.reference_not_found(str(given.get("id")))
     if nic.location != wanted.location:
         raise network_errors.invalid_reference(nic.id, wanted.id)
-    for ref in world.referrers(nic.id, "vm-nic"):
+    for ref in world.references_to(nic.id, "vm-nic"):
         raise network_errors.nic_in_use(nic.id, ref.source)
-    reserved = nic.hidden.get("reservedFor", wanted.id)
-    if nic.hidden.get("reservedUntil", 0) > world.at and reserved.lower() != wanted.id.lower():
+    reserved = nic.internal_state.get("reservedFor", wanted.id)
+    if (
+        nic.internal_state.get("reservedUntil", 0) > world.now
+        and reserved.lower() != wanted.id.lower()
+    ):
         raise network_errors.nic_reserved(reserved)
     if nic.properties["enableAcceleratedNetworking"] and not size.accelerated:
         raise network_errors.accelerated_networking(size.name, nic.id)
@@ -67,9 +70,9 @@ def _existing_interface(world: World, wanted: PutRequest, size: VmSize, given: B
 
 
 def _new_interface(world: World, wanted: PutRequest, size: VmSize, given: Any) -> Body:
-    """One inline interface, with its public IP addresses."""
+    """Create one inline interface with its public IP addresses."""
     properties = given.get("properties") or {}
-    name = f"{required_value(given, 'name')}-{world.digest(8)}"
+    name = f"{required_value(given, 'name')}-{world.new_hex(8)}"
     id_ = _new_id(world, wanted, kinds.NIC, name)
     if properties.get("enableAcceleratedNetworking") and not size.accelerated:
         raise network_errors.accelerated_networking(size.name, id_)
@@ -93,11 +96,11 @@ def _new_id(world: World, wanted: PutRequest, kind: str, name: str) -> str:
 
 
 def _ip_configuration(world: World, wanted: PutRequest, given: Any) -> Body:
-    """An ipConfiguration of the interface, its inline public IP made and put in by its id."""
+    """An ipConfiguration of the interface. Its inline public IP is created and referenced."""
     properties = dict(given.get("properties") or {})
     inline = properties.pop("publicIPAddressConfiguration", None)
     if inline:
-        name = f"{required_value(inline, 'name')}-{world.digest(8)}"
+        name = f"{required_value(inline, 'name')}-{world.new_hex(8)}"
         draft = PutRequest(
             _new_id(world, wanted, kinds.PUBLIC_IP, name),
             name,
@@ -114,7 +117,7 @@ def _ip_configuration(world: World, wanted: PutRequest, given: Any) -> Body:
         address.state = "Succeeded"
         addresses.assign_address(world, address)
         world.save(address)
-        world.bill(address)
+        world.start_billing(address)
         option = value_at(inline, "properties", "deleteOption") or "Detach"
         properties["publicIPAddress"] = {"id": address.id, "properties": {"deleteOption": option}}
     return {"name": given.get("name"), "properties": properties}

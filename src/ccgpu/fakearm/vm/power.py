@@ -1,6 +1,6 @@
-"""Start, stop, restart, reapply: what moves a VM's power state, its place in Azure, and its bill.
+"""Start, stop, restart, reapply: the power state of a VM, its capacity and its bill.
 
-Deallocating ends the bill and gives the place back; powering off does neither.
+Deallocating ends the bill and frees capacity. Powering off does neither.
 """
 
 from functools import partial
@@ -30,19 +30,19 @@ def change_power(action: str, call: ArmCall) -> Response:
     view.record_agent_report(call.world, vm)
     vm.state = "Updating"
     if failure is None:
-        vm.hidden["power"] = _TRANSITIONAL_STATES[action] or vm.hidden["power"]
+        vm.internal_state["power"] = _TRANSITIONAL_STATES[action] or vm.internal_state["power"]
     call.world.save(vm)
-    seconds = call.world.seconds("vm", action)
+    seconds = call.world.duration("vm", action)
     operation = operations.begin(call.world, f"vm.{action}", vm, seconds, failure=failure)
     after = None if action in ("restart", "powerOff") else 10  # recorded
     return accepted_response(call, 202, operation, None, retry_after=after)
 
 
 def _allocation_failure(world: World, action: str, vm: StoredResource) -> Body | None:
-    """A start needs a place again; a restart needs one that it still has."""
+    """A start must allocate the VM again. A restart needs a running VM."""
     if action == "start" and not capacity.is_allocated(world, vm):
         return capacity.allocate(world, vm)
-    if action == "restart" and vm.hidden["power"] != "running":
+    if action == "restart" and vm.internal_state["power"] != "running":
         raise compute_errors.operation_not_allowed(
             f"Cannot restart VM '{vm.name}' because it is not running."
         )
@@ -58,55 +58,55 @@ def finish_start(world: World, operation: Operation, vm: StoredResource) -> Body
 
 
 def mark_failed(world: World, vm: StoredResource, failure: Body) -> Body:
-    """The VM stays what it was, and is `Failed` until an operation on it ends well."""
+    """The VM becomes `Failed` until an operation on it succeeds."""
     vm.state = "Failed"
-    vm.hidden["failure"] = failure
+    vm.internal_state["failure"] = failure
     world.save(vm)
     return failure
 
 
 def finish_update(world: World, operation: Operation, vm: StoredResource) -> Body | None:
-    """The end of what went well: a VM that has run once is no longer `Failed`."""
-    if vm.hidden["power"] == "unknown" and "failure" in vm.hidden:
-        vm.state = "Failed"  # it has never run: writing to it does not mend that
+    """End a successful operation. A VM that has run before is no longer `Failed`."""
+    if vm.internal_state["power"] == "unknown" and "failure" in vm.internal_state:
+        vm.state = "Failed"  # it never ran; an update does not repair that
         world.save(vm)
         return None
-    vm.hidden.pop("failure", None)
+    vm.internal_state.pop("failure", None)
     return tracked.finish_write(world, operation, vm)
 
 
 def finish_reapply(world: World, operation: Operation, vm: StoredResource) -> Body | None:
-    """The VM's state is applied anew; what has never run fails again."""
-    if vm.hidden["power"] == "unknown" and "failure" in vm.hidden:
-        failure: Body = vm.hidden["failure"]
+    """End a reapply. A VM that never ran fails again."""
+    if vm.internal_state["power"] == "unknown" and "failure" in vm.internal_state:
+        failure: Body = vm.internal_state["failure"]
         return mark_failed(world, vm, failure)
     return finish_update(world, operation, vm)
 
 
 def boot(world: World, vm: StoredResource) -> None:
-    """From now on it runs; its agent takes a while."""
-    vm.hidden["power"] = "running"
+    """The VM runs from now on. Its agent reports later."""
+    vm.internal_state["power"] = "running"
     _set_disk_states(world, vm, "Attached")
-    vm.hidden["bootedAt"] = world.at
-    vm.hidden["readyAt"] = world.at + world.seconds("vm.boot")
+    vm.internal_state["bootedAt"] = world.now
+    vm.internal_state["readyAt"] = world.now + world.duration("vm.boot")
 
 
 def _set_disk_states(world: World, vm: StoredResource, state: str) -> None:
-    for id_ in vm.hidden["disks"]:
+    for id_ in vm.internal_state["disks"]:
         if disk := world.find(id_):
             disk.properties["diskState"] = state
             world.save(disk)
 
 
 def finish_deallocate(world: World, operation: Operation, vm: StoredResource) -> Body | None:
-    vm.hidden["power"] = "deallocated"
+    vm.internal_state["power"] = "deallocated"
     _set_disk_states(world, vm, "Reserved")
     capacity.release(world, vm)
     return finish_update(world, operation, vm)
 
 
 def finish_power_off(world: World, operation: Operation, vm: StoredResource) -> Body | None:
-    vm.hidden["power"] = "stopped"
+    vm.internal_state["power"] = "stopped"
     return finish_update(world, operation, vm)
 
 

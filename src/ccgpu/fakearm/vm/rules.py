@@ -1,7 +1,7 @@
-"""What Azure refuses in a VM's body before anything is made: size, place, sign-in.
+"""Checks of a VM's body before anything is created: size, zone, sign-in.
 
-Texts are those that users quoted or that are well known; docs/fake-azure.md lists the source of
-each and marks what is inferred. Rules of confidential VMs are in `confidential`.
+docs/fake-azure.md names the source of each error text and marks inferred ones. The checks of
+confidential VMs are in `confidential`.
 """
 
 import base64
@@ -17,7 +17,7 @@ from ccgpu.fakearm.world import World
 
 
 def value_at(body: Any, *path: str) -> Any:
-    """The value at `path`, or None as soon as a step is missing or null."""
+    """The value at `path`; None as soon as a step is missing or null."""
     for key in path:
         body = body.get(key) if isinstance(body, dict) else None
         if body is None:
@@ -26,7 +26,7 @@ def value_at(body: Any, *path: str) -> Any:
 
 
 def required_value(body: Any, *path: str) -> Any:
-    """As `part`; a missing value is refused."""
+    """Like `value_at`, but refuses a missing value."""
     value = value_at(body, *path)
     if value in (None, ""):
         name = ".".join(path)
@@ -34,8 +34,8 @@ def required_value(body: Any, *path: str) -> Any:
     return value
 
 
-# Names: Microsoft Learn, "Naming rules and restrictions for Azure resources", and the texts of
-# the compute provider.
+# Names: Microsoft Learn, "Naming rules and restrictions for Azure resources", and the error
+# texts of the compute provider.
 _NAME = re.compile(r"(?!_)[^\\/\"\[\]:|<>+=;,?*@&~!#$%^()_{}' ]{1,64}(?<![.-])")
 _HOST_NAME = re.compile(r"[^`~!@#$%^&*()=+_\[\]{}\\|;:'\",<>/? ]{1,64}")
 
@@ -75,14 +75,14 @@ _KNOWN_PROPERTIES = frozenset(
 
 
 def check_known(wanted: PutRequest) -> None:
-    """What the fake would silently ignore is a gap: availability sets, placement and so on."""
+    """Properties that the fake would ignore, such as availability sets, are a gap."""
     unknown = (wanted.body.keys() - _KNOWN_FIELDS) | (wanted.properties.keys() - _KNOWN_PROPERTIES)
     if unknown:
         raise FakeGap(f"a VM with {sorted(unknown)}")
 
 
 def check_size(world: World, wanted: PutRequest) -> VmSize:
-    """The size, if this region, and the zone that was asked for, offer it to this subscription."""
+    """The size, if region and requested zone offer it to this subscription."""
     name = required_value(wanted.properties, "hardwareProfile", "vmSize")
     size = skus.SIZES.get(str(name).lower())
     if size is None:
@@ -116,13 +116,13 @@ def _check_zones(wanted: PutRequest, zones: list[str]) -> None:
 
 
 def _is_restricted(world: World, size: VmSize, region: str, zones: list[str]) -> bool:
-    for one in world.settings.at("restrictions", size.name, region, default=()):
+    for one in world.settings.value("restrictions", size.name, region, default=()):
         if one["type"] == "Location" or set(zones) & set(one.get("zones", ())):
             return True
     return False
 
 
-# azurerm and azure-cli keep the same list: names that the compute provider refuses.
+# User names that the compute provider refuses, as listed in azurerm and azure-cli.
 _RESERVED_USERS = frozenset(
     [
         "administrator",

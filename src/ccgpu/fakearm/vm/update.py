@@ -1,7 +1,7 @@
-"""Changing a VM in place: tags, identity, boot diagnostics, and data disks added or detached.
+"""Updates of a VM in place: tags, identity, boot diagnostics, data disks.
 
-What is fixed is refused with `PropertyChangeNotAllowed`; a change that the fake has no rule for is
-a gap. A PUT says all of it, a PATCH what is to change; a list is replaced as a whole by both.
+A changed fixed property is refused with `PropertyChangeNotAllowed`; a change without a rule is a
+gap. A PUT has all properties, a PATCH only those to change; both replace lists as a whole.
 """
 
 import copy
@@ -17,7 +17,7 @@ from ccgpu.fakearm.world import StoredResource, World
 def update_in_place(
     call: ArmCall, vm: StoredResource, wanted: PutRequest, *, merge: bool = False
 ) -> bool:
-    """Make the VM as wanted; answers whether anything has changed. Refuses before it writes."""
+    """Update the VM; returns whether anything changed. All checks come before writes."""
     rules.check_known(wanted)
     body.check_unchanged(vm, wanted)
     _check_interfaces(vm, wanted)
@@ -43,7 +43,9 @@ def _check_interfaces(vm: StoredResource, wanted: PutRequest) -> None:
             "The parameters 'networkInterfaces' and 'networkInterfaceConfigurations' cannot both "
             "be set.",
         )
-    if {one["id"].lower() for one in named} != {one["id"].lower() for one in vm.hidden["nics"]}:
+    if {one["id"].lower() for one in named} != {
+        one["id"].lower() for one in vm.internal_state["nics"]
+    }:
         raise FakeGap("changing the network interfaces of a VM")
 
 
@@ -76,7 +78,7 @@ def _change_disks(world: World, vm: StoredResource, wanted: PutRequest) -> None:
 
 
 def _find_disk(one: Body, others: list[Body]) -> Body | None:
-    """The data disk that the VM has already: by its name, or by its place when it has none."""
+    """The VM's data disk of the same name; of the same LUN if it has no name."""
     key = "name" if one.get("name") else "lun"
     wanted = str(one.get(key)).lower()
     return next((other for other in others if str(other.get(key)).lower() == wanted), None)

@@ -1,6 +1,6 @@
-"""What a GET tells of a VM, and its instance view: power state and guest agent.
+"""What GET returns for a VM, and its instance view: power state and guest agent.
 
-Recorded: right after Succeeded the agent is "Not Ready" and the VM is not yet running.
+Recorded: right after Succeeded the agent is "Not Ready" and the VM is not running yet.
 """
 
 from ccgpu.fakearm.clock import arm_time
@@ -11,8 +11,8 @@ _DISPLAY_STATUS = {"Succeeded": "Provisioning succeeded", "Failed": "Provisionin
 
 
 def vm_body(vm: StoredResource) -> Body:
-    """The VM as a GET tells it: deallocated, it does not know the size and type of its disks."""
-    if vm.hidden["power"] != "deallocated":
+    """The VM as GET returns it. A deallocated one lacks the size and type of its disks."""
+    if vm.internal_state["power"] != "deallocated":
         return vm.body
     storage = vm.properties["storageProfile"]
     shown = {
@@ -32,34 +32,36 @@ def _without_size_and_type(disk: Body) -> Body:
 
 def is_agent_ready(world: World, vm: StoredResource) -> bool:
     """Whether the guest agent has reported."""
-    return bool(vm.hidden["power"] == "running" and world.at >= vm.hidden["readyAt"])
+    return bool(
+        vm.internal_state["power"] == "running" and world.now >= vm.internal_state["readyAt"]
+    )
 
 
 def record_agent_report(world: World, vm: StoredResource) -> None:
-    """Note when the agent has reported last, before the VM changes its power state."""
+    """Record the time of the agent's last report before the power state changes."""
     if is_agent_ready(world, vm):
-        vm.hidden["reportedAt"] = world.at
+        vm.internal_state["reportedAt"] = world.now
 
 
 def last_report(world: World, vm: StoredResource) -> float | None:
-    """When the agent said that it is ready, if Azure still tells so.
+    """When the agent reported ready, if Azure still shows it.
 
-    Recorded: a stopped VM's agent is told as ready for a while, with the time of its last report. A
-    setting lets a deallocated VM, and one that starts again, tell it too.
+    Recorded: a stopped VM's agent is shown as ready for a while, with the time of its last report.
+    The setting `stale_agents` extends this to a deallocated VM and one that starts again.
     """
     if is_agent_ready(world, vm):
-        return world.at
-    reported: float | None = vm.hidden.get("reportedAt")
+        return world.now
+    reported: float | None = vm.internal_state.get("reportedAt")
     if reported is None:
         return None
-    if world.settings.at("stale_agents"):
+    if world.settings.value("stale_agents"):
         return reported
-    off = vm.hidden["power"] in ("stopping", "stopped")
-    return reported if off and world.at < reported + world.seconds("vm.agent") else None
+    off = vm.internal_state["power"] in ("stopping", "stopped")
+    return reported if off and world.now < reported + world.duration("vm.agent") else None
 
 
 def power_state(world: World, vm: StoredResource) -> str:
-    state = str(vm.hidden["power"])
+    state = str(vm.internal_state["power"])
     if state == "running" and not is_agent_ready(world, vm):
         return "starting"
     return state
@@ -71,17 +73,17 @@ def instance_view(world: World, vm: StoredResource) -> Body:
     answer: Body = {
         "hyperVGeneration": "V2",
         "disks": [
-            {"name": disk["name"], "statuses": [_status("ProvisioningState/succeeded", world.at)]}
+            {"name": disk["name"], "statuses": [_status("ProvisioningState/succeeded", world.now)]}
             for disk in disks
         ],
         "statuses": _statuses(world, vm),
     }
-    said = last_report(world, vm)
-    if said is not None:
-        answer["vmAgent"] = _ready_agent(said)
+    reported = last_report(world, vm)
+    if reported is not None:
+        answer["vmAgent"] = _ready_agent(reported)
     elif power_state(world, vm) in ("starting", "running"):
         answer["vmAgent"] = _waiting_agent(world)
-    if said is not None:
+    if reported is not None:
         answer["computerName"] = vm.properties["osProfile"]["computerName"]
         answer["osName"], answer["osVersion"] = "ubuntu", "24.04"
     return answer
@@ -94,13 +96,13 @@ def _statuses(world: World, vm: StoredResource) -> list[Body]:
             "code": f"ProvisioningState/{state.lower()}",
             "level": "Error" if state == "Failed" else "Info",
             "displayStatus": _DISPLAY_STATUS.get(state, state),
-            "time": arm_time(world.at),
+            "time": arm_time(world.now),
         }
     ]
-    if failure := vm.hidden.get("failure"):
+    if failure := vm.internal_state.get("failure"):
         statuses[0]["code"] += f"/{failure['code']}"
         statuses[0]["message"] = failure["message"]
-    if vm.hidden["power"] != "unknown":
+    if vm.internal_state["power"] != "unknown":
         now = power_state(world, vm)
         statuses.append(
             {"code": f"PowerState/{now}", "level": "Info", "displayStatus": f"VM {now}"}
@@ -117,12 +119,12 @@ def _status(code: str, moment: float) -> Body:
     }
 
 
-def _ready_agent(said: float) -> Body:
+def _ready_agent(reported: float) -> Body:
     return {
         "vmAgentVersion": "2.15.0.1",
         "statuses": [
             {
-                **_status("ProvisioningState/succeeded", said),
+                **_status("ProvisioningState/succeeded", reported),
                 "displayStatus": "Ready",
                 "message": "Guest Agent is running",
             }
@@ -140,7 +142,7 @@ def _waiting_agent(world: World) -> Body:
                 "level": "Warning",
                 "displayStatus": "Not Ready",
                 "message": "VM status blob is found but not yet populated.",
-                "time": arm_time(world.at),
+                "time": arm_time(world.now),
             }
         ],
     }

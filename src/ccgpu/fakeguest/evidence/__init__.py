@@ -1,1 +1,1 @@
-"""Builders of evidence that is valid unless told otherwise: any field changed, then signed."""
+"""Builders of evidence. The defaults are valid; any field can be changed before signing."""

@@ -1,6 +1,6 @@
-"""A simulated AMD: the authorities of one product, and what they sign. It is nobody's AMD.
+"""A simulated AMD: the authorities of one product, and what they sign. AMD issued none of it.
 
-Names, serial numbers and extensions are as AMD writes them (AMD VCEK specification, 57230).
+Names, serial numbers and extensions follow AMD's VCEK specification (57230).
 """
 
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ _CHIP_START, _CHIP_END = datetime(2025, 1, 24, tzinfo=UTC), datetime(2032, 1, 24
 
 @dataclass(frozen=True, slots=True)
 class SimulatedTcb:
-    """Security version numbers; the defaults are those of Azure's Genoa in 2025."""
+    """Security version numbers. The defaults are those of Azure's Genoa in 2025."""
 
     bootloader: int = 10
     tee: int = 0
@@ -34,7 +34,7 @@ class SimulatedTcb:
 
     @property
     def raw(self) -> bytes:
-        """The eight bytes of a report; those of Turin if there is an FMC."""
+        """The eight bytes in a report. With an FMC they have Turin's layout."""
         if self.fmc is None:
             return bytes((self.bootloader, self.tee, 0, 0, 0, 0, self.snp, self.microcode))
         return bytes((self.fmc, self.bootloader, self.tee, self.snp, 0, 0, 0, self.microcode))
@@ -42,7 +42,7 @@ class SimulatedTcb:
 
 @dataclass(frozen=True, slots=True)
 class SimulatedChip:
-    """A processor: its key for one TCB, and its id."""
+    """A processor: its id, and its key at one TCB."""
 
     tcb: SimulatedTcb = SimulatedTcb()
     hwid: bytes = bytes(range(1, 65))
@@ -53,7 +53,7 @@ class SimulatedChip:
 
 @dataclass(frozen=True, slots=True)
 class AmdAuthorities:
-    """One product's authorities: keys, and certificates (DER)."""
+    """The authorities of one product: their keys and certificates (DER)."""
 
     product: str
     ark_key: rsa.RSAPrivateKey
@@ -65,11 +65,11 @@ class AmdAuthorities:
 
     @property
     def chain(self) -> bytes:
-        """ASK and ARK as AMD serves them (PEM)."""
+        """ASK and ARK in PEM, as AMD's KDS serves them."""
         return pki.pem(self.ask) + pki.pem(self.ark)
 
     def vcek(self, chip: SimulatedChip) -> CertificateTemplate:
-        """The certificate of a chip's key; the ASK signs it."""
+        """The certificate of a chip's key. The ASK signs it."""
         name = "Milan-B0" if self.product == "Milan" else self.product
         return CertificateTemplate(
             subject=amd_name("SEV-VCEK"),
@@ -81,7 +81,7 @@ class AmdAuthorities:
         )
 
     def vlek(self, chip: SimulatedChip) -> CertificateTemplate:
-        """The certificate of a cloud's key; the ASVK signs it."""
+        """The certificate of a cloud provider's key. The ASVK signs it."""
         return replace(
             self.vcek(chip),
             subject=amd_name("SEV-VLEK"),
@@ -93,13 +93,13 @@ class AmdAuthorities:
         )
 
     def crl(self, *revoked: int) -> RevocationListTemplate:
-        """The list of what is revoked; the ARK signs it."""
+        """The list of revoked serial numbers. The ARK signs it."""
         start, end = datetime(2026, 11, 1, tzinfo=UTC), datetime(2026, 12, 1, tzinfo=UTC)
         return RevocationListTemplate(amd_name(f"ARK-{self.product}"), start, end, revoked)
 
 
 def make_authorities(product: str = "Genoa", *, bits: int = 4096) -> AmdAuthorities:
-    """Authorities with new keys. AMD's have 4096 bits, which take seconds to find."""
+    """Authorities with new keys. AMD's have 4096 bits, which take seconds to generate."""
     ark, ask, asvk = (rsa.generate_private_key(65537, bits) for _ in range(3))
     return AmdAuthorities(
         product=product,
@@ -135,7 +135,7 @@ def authority_certificate(
 
 
 def amd_name(common_name: str) -> x509.Name:
-    """A name as AMD's certificates have it."""
+    """A name with the attributes of AMD's certificates."""
     parts = (
         (NameOID.ORGANIZATIONAL_UNIT_NAME, "Engineering"),
         (NameOID.COUNTRY_NAME, "US"),

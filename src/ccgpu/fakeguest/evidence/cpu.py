@@ -1,4 +1,4 @@
-"""A simulated confidential VM: everything its CPU and vTPM can be asked for, signed and whole."""
+"""A simulated confidential VM: the evidence of its CPU and vTPM."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -14,7 +14,7 @@ Changes = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class CollectedCpuEvidence:
-    """What a collector brings home: bytes as they are written to files."""
+    """What a collector in the VM writes to files."""
 
     hcl: bytes
     vek: bytes
@@ -27,7 +27,10 @@ class CollectedCpuEvidence:
 
 @dataclass(frozen=True, slots=True)
 class SimulatedVm:
-    """A VM on a chip, with an AK. `claims`, `report`, `boot`: what is unusual about them."""
+    """A VM on a chip, with an attestation key.
+
+    `configuration`, `report` and `boot` change the runtime claims, the SNP report and the boot.
+    """
 
     amd: AmdAuthorities
     ak: rsa.RSAPrivateKey
@@ -40,7 +43,7 @@ class SimulatedVm:
 
     @property
     def runtime(self) -> bytes:
-        """The runtime claims, those bytes that are hashed."""
+        """The runtime claims as the bytes that are hashed."""
         claims = hcl.runtime_claims(self.ak.public_key(), self.user_data, self.vm_id)
         claims["vm-configuration"] |= self.configuration
         return hcl.encode_claims(claims)
@@ -55,20 +58,20 @@ class SimulatedVm:
 
     @property
     def events(self) -> eventlog.SimulatedEventLog:
-        """The event log of its boot."""
+        """The event log of the boot."""
         return eventlog.SimulatedEventLog(eventlog.boot_events(**self.boot))
 
     @property
     def pcrs(self) -> dict[int, bytes]:
-        """The values of all 24 PCRs after that boot."""
+        """The values of all 24 PCRs after the boot."""
         return eventlog.pcr_values(self.events.events)
 
     def bound_to(self, user_data: bytes) -> "SimulatedVm":
-        """The same after somebody wrote 64 bytes to NV 0x01400002."""
+        """The same VM after 64 bytes were written to NV index 0x01400002."""
         return replace(self, user_data=user_data)
 
     def collect(self, qualifying_data: bytes) -> CollectedCpuEvidence:
-        """Its evidence, with a quote that carries this."""
+        """The VM's evidence. The quote contains the qualifying data."""
         message = quote.QuoteTemplate(self.pcrs, qualifying_data).raw
         return CollectedCpuEvidence(
             hcl=self.hcl,

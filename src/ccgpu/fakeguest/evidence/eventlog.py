@@ -1,6 +1,6 @@
-"""Event logs of a firmware, and the PCR values that they lead to: any event changed.
+"""Firmware event logs, and the PCR values that result from them. Any event can be changed.
 
-The boot told by default is that of an Ubuntu image with secure boot: shim, GRUB, kernel.
+The default boot is that of an Ubuntu image with secure boot: shim, GRUB, kernel.
 """
 
 import hashlib
@@ -17,7 +17,11 @@ _SEPARATOR = bytes(4)
 
 @dataclass(frozen=True, slots=True)
 class SimulatedEvent:
-    """One measurement; `digest` None: that of the data. `digests`: instead of one per algorithm."""
+    """One measurement.
+
+    `digest` None means the digest of the data. `digests` replaces the list of one digest for each
+    algorithm.
+    """
 
     pcr: int
     type: int
@@ -27,11 +31,11 @@ class SimulatedEvent:
 
     @property
     def sha256(self) -> bytes:
-        """The digest that the SHA-256 bank is extended with."""
+        """The digest that extends the SHA-256 bank."""
         return hashlib.sha256(self.data).digest() if self.digest is None else self.digest
 
     def raw(self, algorithms: Mapping[int, int]) -> bytes:
-        """As TCG_PCR_EVENT2; digests of other algorithms are not computed, only there."""
+        """The event as TCG_PCR_EVENT2. Digests of other algorithms are placeholders."""
         digests = self.digests
         if digests is None:
             digests = [
@@ -44,7 +48,7 @@ class SimulatedEvent:
 
 
 def spec_id_event(algorithms: Mapping[int, int], vendor: bytes = b"", major: int = 2) -> bytes:
-    """The event that begins a log: which algorithms its digests are of."""
+    """The first event of a log: the algorithms of its digests."""
     listed = b"".join(_u16(each) + _u16(size) for each, size in algorithms.items())
     version = bytes((0, major, 0, 2))  # minor, major, errata, and UINT64 as the size of UINTN
     return b"".join(
@@ -65,7 +69,7 @@ _SHA256_ONLY = {layout.ALG_SHA256: 32}
 
 @dataclass(frozen=True, slots=True)
 class SimulatedEventLog:
-    """An event log; `header` None: the one that fits the algorithms."""
+    """An event log. `header` None means the one for `algorithms`."""
 
     events: Sequence[SimulatedEvent]
     algorithms: Mapping[int, int] | None = None
@@ -82,7 +86,7 @@ class SimulatedEventLog:
 
 
 def locality_event(value: int) -> SimulatedEvent:
-    """The note of the locality that the TPM was started from."""
+    """The locality from which the TPM was started."""
     data = layout.LOCALITY_SIGNATURE + bytes((value,))
     return SimulatedEvent(0, layout.EV_NO_ACTION, data, digest=bytes(32))
 
@@ -90,7 +94,7 @@ def locality_event(value: int) -> SimulatedEvent:
 def variable_event(
     name: str, content: bytes, vendor: bytes, authority: bool = False
 ) -> SimulatedEvent:
-    """An EFI variable, measured to PCR 7."""
+    """An EFI variable, measured into PCR 7."""
     text = name.encode("utf-16-le")
     data = vendor + _u64(len(name)) + _u64(len(content)) + text + content
     own = layout.EV_EFI_VARIABLE_DRIVER_CONFIG
@@ -98,18 +102,18 @@ def variable_event(
 
 
 def application_event(image: bytes) -> SimulatedEvent:
-    """An image that was started: its digest, and where it lies (which is not measured)."""
+    """A started image: its digest, and its location, which is not measured."""
     digest = hashlib.sha256(image).digest()
     return SimulatedEvent(4, layout.EV_EFI_BOOT_SERVICES_APPLICATION, bytes(32), digest)
 
 
 def separator_event(pcr: int) -> SimulatedEvent:
-    """Where the firmware's own measurements of a PCR end."""
+    """The end of the firmware's own measurements in a PCR."""
     return SimulatedEvent(pcr, layout.EV_SEPARATOR, _SEPARATOR)
 
 
 def grub_event(pcr: int, label: str, measured: bytes) -> SimulatedEvent:
-    """A string (PCR 8) or a file (PCR 9), as GRUB measures it: the label is only told."""
+    """A string (PCR 8) or file (PCR 9) measured by GRUB. The label is not measured."""
     digest = hashlib.sha256(measured).digest()
     return SimulatedEvent(pcr, layout.EV_IPL, label.encode() + b"\0", digest)
 
@@ -121,7 +125,7 @@ def boot_events(
     command_line: str = COMMAND_LINE,
     of_shim: Sequence[SimulatedEvent] = (),
 ) -> tuple[SimulatedEvent, ...]:
-    """A whole boot; `of_shim`: what shim measures of its own variables."""
+    """A complete boot. `of_shim`: the measurements of shim's own variables."""
     ours, databases = layout.EFI_GLOBAL_VARIABLE, layout.IMAGE_SECURITY_DATABASE
     return (
         locality_event(3),

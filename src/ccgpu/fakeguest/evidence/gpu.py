@@ -1,4 +1,4 @@
-"""A simulated GPU: its report, its certificates, and all that NVIDIA publishes of it."""
+"""A simulated GPU: its report, its certificates, and NVIDIA's collateral for them."""
 
 import json
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from ccgpu.fakeguest.evidence import nvidia_pki, ocsp, pki, rim, rim_pki, spdm
 from ccgpu.fakeguest.evidence.nvidia_pki import GpuCertificates
-from ccgpu.fakeguest.evidence.rim_pki import RimCertificates
+from ccgpu.fakeguest.evidence.pki import ChainTemplate
 
 GOOD_STATE = {"cc_mode": True, "dev_tools": False, "ready": False}
 
@@ -21,9 +21,9 @@ _NEXT_UPDATE = datetime(2026, 11, 23, 0, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class CollectedGpuEvidence:
-    """What a collector brings home of a GPU, and what is fetched for it.
+    """A GPU's evidence, and the collateral that is fetched for it.
 
-    `state`: the document on its state, as the guest wrote it.
+    `state` is the state document that the VM wrote.
     """
 
     report: bytes
@@ -35,27 +35,31 @@ class CollectedGpuEvidence:
 
 @dataclass(frozen=True, slots=True)
 class SimulatedGpu:
-    """A GPU with its authorities. `saying`: opaque fields that are to be otherwise.
+    """A GPU with its authorities.
 
-    `driver` and `vbios` are the versions that run, and that the manifests are of. `answers`: what
-    is said of every certificate (fields of `ocsp.Single`). `state`: what NVML says of it.
-    `versioned`: the form of the opaque data.
+    `driver` and `vbios` are the running versions; the manifests are for them. `opaque` replaces
+    opaque fields, `versioned` sets their format. `answers` changes fields of every
+    `ocsp.SingleResponse`. `state` is NVML's view.
     """
 
     device: GpuCertificates = field(default_factory=lambda: nvidia_pki.make_authorities().device())
-    rims: RimCertificates = field(default_factory=rim_pki.make_certificates)
+    rims: ChainTemplate = field(default_factory=rim_pki.make_chain)
     driver: str = rim.DRIVER
     vbios: str = rim.VBIOS
-    saying: Sequence[spdm.OpaqueField] = ()
+    opaque: Sequence[spdm.OpaqueField] = ()
     answers: dict[str, Any] = field(default_factory=dict)
     state: dict[str, Any] = field(default_factory=lambda: dict(GOOD_STATE))
     versioned: spdm.VersionedOpaqueData | None = None
 
     def collect(self, nonce: bytes) -> CollectedGpuEvidence:
-        """Its evidence, in answer to 32 bytes."""
+        """The GPU's evidence for a nonce of 32 bytes."""
         own, signers = self.device.ders, self.rims.ders
-        described = spdm.opaque_fields(self.device.fwid, self.driver, self.vbios)
-        report = spdm.gpu_report(nonce, self.device.fwid).saying(*described).saying(*self.saying)
+        fields = spdm.opaque_fields(self.device.fwid, self.driver, self.vbios)
+        report = (
+            spdm.gpu_report(nonce, self.device.fwid)
+            .with_opaque_fields(*fields)
+            .with_opaque_fields(*self.opaque)
+        )
         report = replace(report, versioned=self.versioned)
         return CollectedGpuEvidence(
             report=report.signed_by(self.device.key),
@@ -82,7 +86,7 @@ class SimulatedGpu:
     def _answers(
         self, ders: Sequence[bytes], keys: Sequence[ec.EllipticCurvePrivateKey]
     ) -> tuple[bytes, ...]:
-        """What each issuer says of the certificate below it."""
+        """The OCSP response of each issuer about the certificate below it."""
         every = [x509.load_der_x509_certificate(der) for der in ders]
         return tuple(
             self._answer(subject, issuer, key)
@@ -94,5 +98,5 @@ class SimulatedGpu:
     ) -> bytes:
         times = {"this_update": _THIS_UPDATE, "next_update": _NEXT_UPDATE, **self.answers}
         start, end = times.pop("this_update"), times.pop("next_update")
-        said = ocsp.single_response(subject, issuer, start, end)
-        return ocsp.OcspResponseTemplate([replace(said, **times)], issuer.subject).signed_by(key)
+        single = ocsp.single_response(subject, issuer, start, end)
+        return ocsp.OcspResponseTemplate([replace(single, **times)], issuer.subject).signed_by(key)

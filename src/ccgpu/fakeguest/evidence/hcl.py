@@ -1,7 +1,7 @@
-"""HCL blobs and runtime claims: valid unless told otherwise, any field changed.
+"""HCL blobs and runtime claims. The defaults are valid; any field can be changed.
 
-REPORT_DATA of the report that goes in has to be `report_data(runtime)`; whoever wants a blob that
-disagrees with its report changes the runtime afterwards.
+The embedded report's REPORT_DATA must be `report_data(runtime)`. For a blob that contradicts its
+report, change the runtime afterwards.
 """
 
 import base64
@@ -18,7 +18,7 @@ VM_UNIQUE_ID = "390CBCF5-6C67-4D9B-98EF-C3F1699CC8FC"
 
 
 def rsa_jwk(kid: str, use: str, modulus: int, exponent: int = 65537) -> dict[str, Any]:
-    """An RSA key as the paravisor writes it."""
+    """An RSA key in the paravisor's format."""
     numbers = {"e": exponent, "n": modulus}
     return {"kid": kid, "key_ops": [use], "kty": "RSA"} | {
         name: base64url(number.to_bytes((number.bit_length() + 7) // 8, "big"))
@@ -34,9 +34,9 @@ def base64url(data: bytes) -> str:
 def runtime_claims(
     ak: rsa.RSAPublicKey, user_data: bytes = bytes(64), vm_unique_id: str = VM_UNIQUE_ID
 ) -> dict[str, Any]:
-    """The claims as a document, to be changed at will. Their EK is nobody's: it is for encryption.
+    """The claims as a document, which callers may change. The EK belongs to no TPM.
 
-    Members stand in the order, and user-data in the case, in which paravisors of 2025 write them.
+    Order of the members, and case of user-data, are those of Azure's paravisors in 2025.
     """
     modulus = ak.public_numbers().n
     return {
@@ -54,18 +54,18 @@ def runtime_claims(
 
 
 def encode_claims(claims: dict[str, Any]) -> bytes:
-    """The claims as bytes, those that are hashed."""
+    """The claims as the bytes that are hashed."""
     return json.dumps(claims, separators=(",", ":")).encode()
 
 
 def report_data(runtime: bytes) -> bytes:
-    """What the paravisor asks the firmware to sign with the report."""
+    """The REPORT_DATA that the paravisor requests."""
     return hashlib.sha256(runtime).digest().ljust(64, b"\0")
 
 
 @dataclass(frozen=True, slots=True)
 class HclBlob:
-    """An HCL blob; sizes that are None are what the rest makes them."""
+    """An HCL blob. Sizes that are None are computed."""
 
     report: bytes
     runtime: bytes
@@ -85,7 +85,7 @@ class HclBlob:
 
     @property
     def raw(self) -> bytes:
-        """The blob, filled with zeros to its size."""
+        """The blob, padded with zeros to its size."""
         variable = _value_or(self.variable_data_size, len(self.runtime))
         data = _value_or(self.data_size, layout.RUNTIME_HEADER_SIZE + len(self.runtime))
         whole = layout.RUNTIME_START + layout.RUNTIME_HEADER_SIZE + len(self.runtime)
@@ -107,5 +107,5 @@ def _u32(number: int) -> bytes:
     return number.to_bytes(4, "little")
 
 
-def _value_or(said: int | None, real: int) -> int:
-    return real if said is None else said
+def _value_or(given: int | None, actual: int) -> int:
+    return actual if given is None else given

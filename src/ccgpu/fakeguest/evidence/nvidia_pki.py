@@ -1,13 +1,12 @@
-"""A simulated NVIDIA: the five certificates of a GPU, and the keys behind them. It is nobody's GPU.
+"""A simulated NVIDIA: a GPU's five certificates and their keys. NVIDIA issued none of it.
 
-Names, serial numbers and extensions are as NVIDIA writes them for GH100.
+Names, serial numbers and extensions follow NVIDIA's certificates for GH100.
 """
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -16,7 +15,12 @@ from cryptography.x509.oid import NameOID
 
 from ccgpu.attest.gpu import layout
 from ccgpu.fakeguest.evidence import pki
-from ccgpu.fakeguest.evidence.pki import ECDSA_SHA384, CertificateTemplate, X509Extension
+from ccgpu.fakeguest.evidence.pki import (
+    ECDSA_SHA384,
+    CertificateTemplate,
+    ChainTemplate,
+    X509Extension,
+)
 
 LEAF, CHIP, PROVISIONER, IDENTITY, ROOT = range(5)
 
@@ -32,65 +36,26 @@ _USAGES = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class GpuCertificates:
-    """A GPU's chain before it is signed, leaf first: replace what you like, then take `pem`.
+@dataclass(frozen=True)
+class GpuCertificates(ChainTemplate):
+    """The certificate chain of one GPU, LEAF to ROOT. The leaf's key signs reports.
 
-    `signers`: whose key signs each certificate; the keys of the certificate above it. `root` (DER)
-    is signed once, since a second signature would make it another certificate.
+    `fwid` is the firmware digest that the leaf certifies.
     """
 
-    keys: Sequence[ec.EllipticCurvePrivateKey]
-    certificates: Sequence[CertificateTemplate]
-    signers: Sequence[pki.PrivateKey]
-    root: bytes
     fwid: bytes
 
     @property
-    def key(self) -> ec.EllipticCurvePrivateKey:
-        """The leaf's key, which signs reports."""
-        return self.keys[LEAF]
-
-    @property
-    def ders(self) -> tuple[bytes, ...]:
-        """The certificates (DER), signed."""
-        pairs = list(zip(self.certificates, self.signers, strict=True))
-        return (*(each.signed_by(signer) for each, signer in pairs[:ROOT]), self.root)
-
-    @property
     def pem(self) -> bytes:
-        """The chain as the driver gives it."""
+        """The chain as the driver returns it."""
         return b"".join(pki.pem(der) for der in self.ders)
-
-    def having(self, position: int, **changes: Any) -> "GpuCertificates":
-        """The same with another certificate at a position (LEAF to ROOT)."""
-        changed = list(self.certificates)
-        changed[position] = replace(changed[position], **changes)
-        return _resign_root(replace(self, certificates=tuple(changed)), position)
-
-    def extended(self, position: int, *extensions: X509Extension) -> "GpuCertificates":
-        """The same with these extensions, in the place of those that have their identifiers."""
-        new = {each.oid for each in extensions}
-        kept = [each for each in self.certificates[position].extensions if each.oid not in new]
-        return self.having(position, extensions=(*kept, *extensions))
-
-    def without(self, position: int, oid: str) -> "GpuCertificates":
-        """The same without an extension."""
-        kept = [each for each in self.certificates[position].extensions if each.oid != oid]
-        return self.having(position, extensions=tuple(kept))
-
-    def signed_with(self, position: int, key: pki.PrivateKey) -> "GpuCertificates":
-        """The same with one certificate signed by a key that it should not be signed by."""
-        signers = list(self.signers)
-        signers[position] = key
-        return _resign_root(replace(self, signers=tuple(signers)), position)
 
 
 @dataclass(frozen=True, slots=True)
 class NvidiaAuthorities:
-    """NVIDIA's three authorities over the GPUs of one chip; each `device` is another GPU.
+    """NVIDIA's three authorities for the GPUs of one chip.
 
-    `keys`: of provisioner, identity and root. `root`: the root's certificate (DER).
+    `keys`: provisioner, identity and root. `root`: the root's certificate (DER).
     """
 
     chip: str
@@ -98,7 +63,7 @@ class NvidiaAuthorities:
     root: bytes
 
     def device(self, fwid: bytes = b"\xf1" * 48) -> GpuCertificates:
-        """A new GPU, whose firmware has this digest."""
+        """The certificates of a new GPU with this firmware digest."""
         own = [new_key() for _ in (LEAF, CHIP)]
         keys = (*own, *self.keys)
         return GpuCertificates(
@@ -122,39 +87,33 @@ def make_authorities(chip: str = "GH100") -> NvidiaAuthorities:
 
 
 def new_key() -> ec.EllipticCurvePrivateKey:
-    """A key as NVIDIA's are."""
+    """A key on NVIDIA's curve."""
     return ec.generate_private_key(ec.SECP384R1())
 
 
 def basic_constraints(*, ca: bool, path_length: int | None = None) -> X509Extension:
-    """The basic constraints of an authority, or of a leaf that says it is none."""
+    """The basic constraints of an authority, or of a leaf."""
     value = x509.BasicConstraints(ca=ca, path_length=path_length).public_bytes()
     return X509Extension(BASIC_CONSTRAINTS, value, critical=True)
 
 
 def key_usage(*purposes: str) -> X509Extension:
-    """What a key is for, by the names of RFC 5280 (4.2.1.3) with underscores."""
+    """The key usage, by the names of RFC 5280 (4.2.1.3) with underscores."""
     flags = {name: name in purposes for name in _USAGES}
     return X509Extension(KEY_USAGE, x509.KeyUsage(**flags).public_bytes(), critical=True)
 
 
 def composite_device_id(device_key: bytes, fwid: bytes) -> X509Extension:
-    """The leaf's statement of its firmware. `device_key`: the chip's point, without compression."""
+    """The leaf's firmware digest. `device_key`: the chip's public point, uncompressed."""
     parts = {**layout.FWID_CONSTANTS, "device_key": device_key[1:], "fwid": fwid}
     value = b"".join(parts[name] for name in layout.FWID_EXTENSION)
     return X509Extension(layout.FWID_OID, value)
 
 
 def nvidia_name(common_name: str, *more: tuple[x509.ObjectIdentifier, str]) -> x509.Name:
-    """A name with these attributes in front of the common name."""
+    """A name with these attributes before the common name."""
     parts = (*more, (NameOID.COMMON_NAME, common_name))
     return x509.Name([x509.NameAttribute(oid, value) for oid, value in parts])
-
-
-def _resign_root(device: GpuCertificates, changed: int) -> GpuCertificates:
-    if changed != ROOT:
-        return device
-    return replace(device, root=device.certificates[ROOT].signed_by(device.signers[ROOT]))
 
 
 def _leaf_template(
@@ -220,7 +179,7 @@ def _name_with_serial(common_name: str, number: int) -> x509.Name:
 
 
 def _serial_number(key: ec.EllipticCurvePrivateKey, size: int) -> int:
-    """A serial number that is the key's own, of that many bytes and positive in DER."""
+    """A serial number derived from the key, of that size and positive in DER."""
     digest = hashlib.sha256(_public_point(key)).digest()[:size]
     return int.from_bytes(bytes([digest[0] & 0x3F | 0x40]) + digest[1:], "big")
 

@@ -1,4 +1,4 @@
-"""OCSP answers in DER, written by hand so that they can say anything (RFC 6960, 4.2.1)."""
+"""OCSP responses in DER, encoded by hand so that every field is free (RFC 6960, 4.2.1)."""
 
 import hashlib
 from collections.abc import Sequence
@@ -34,7 +34,7 @@ _HASHES = {
 
 @dataclass(frozen=True, slots=True)
 class SingleResponse:
-    """What is said of one certificate: its id, its status, for when."""
+    """The status of one certificate: its id, the status, the times of validity."""
 
     serial: int
     issuer_name_hash: bytes
@@ -48,7 +48,7 @@ class SingleResponse:
 
     @property
     def der(self) -> bytes:
-        """The SingleResponse."""
+        """The SingleResponse in DER."""
         return pki.element(
             pki.SEQUENCE,
             pki.element(
@@ -74,10 +74,10 @@ class SingleResponse:
 
 @dataclass(frozen=True, slots=True)
 class OcspResponseTemplate:
-    """An answer before it is signed.
+    """An OCSP response before it is signed.
 
-    `responder`: whose it is, by name or by SHA-1 of the key. `certificates` (DER) come along.
-    `status`: 0 is an answer, anything else is none.
+    `responder`: the responder's name, or the SHA-1 of its key. `certificates` (DER) are included.
+    `status`: 0 is successful.
     """
 
     singles: Sequence[SingleResponse]
@@ -88,7 +88,7 @@ class OcspResponseTemplate:
     algorithm: SignatureAlgorithm = ECDSA_SHA384
 
     def signed_by(self, key: pki.PrivateKey) -> bytes:
-        """The answer in DER."""
+        """The response in DER."""
         status = pki.element(_ENUMERATED, bytes([self.status]))
         if self.status:
             return pki.element(pki.SEQUENCE, status)
@@ -118,7 +118,7 @@ def single_response(
     next_update: datetime | None,
     hash_name: str = "sha384",
 ) -> SingleResponse:
-    """A good answer about a certificate."""
+    """The status good for a certificate."""
     return SingleResponse(
         serial=certificate.serial_number,
         issuer_name_hash=hashlib.new(hash_name, issuer.subject.public_bytes()).digest(),
@@ -132,7 +132,7 @@ def single_response(
 def responder_certificate(
     issuer: x509.Name, key: pki.PrivateKey, not_before: datetime, not_after: datetime
 ) -> CertificateTemplate:
-    """The certificate of whom an issuer lets answer; the issuer signs it."""
+    """The certificate of a delegated responder. The issuer signs it."""
     return CertificateTemplate(
         subject=nvidia_pki.nvidia_name("NVIDIA OCSP Responder", nvidia_pki.OWNER),
         issuer=issuer,
@@ -146,18 +146,18 @@ def responder_certificate(
 
 
 def extended_key_usage(*those: str) -> X509Extension:
-    """What a certificate is for, beyond the usages of its key."""
+    """The extended key usage."""
     value = pki.element(pki.SEQUENCE, *(pki.oid(each) for each in those))
     return X509Extension(_EXTENDED_KEY_USAGE, value, critical=True)
 
 
 def nonce_extension(value: bytes) -> X509Extension:
-    """The nonce of a request, in the answer to it."""
+    """The nonce of a request, repeated in the response."""
     return X509Extension(NONCE, pki.element(pki.OCTETS, value))
 
 
 def responder_key_hash(certificate: x509.Certificate) -> bytes:
-    """How a responder is named by its key."""
+    """The SHA-1 that identifies a responder by its key."""
     return hashlib.new("sha1", _public_key_bits(certificate), usedforsecurity=False).digest()
 
 

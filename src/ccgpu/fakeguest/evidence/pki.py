@@ -1,7 +1,7 @@
-"""Certificates and revocation lists in DER, written by hand so that they can say anything.
+"""Certificates and revocation lists in DER, encoded by hand so that every field is free.
 
-A library's builder refuses what evidence must be refused for: the serial number 0 that AMD uses, an
-extension twice, an algorithm that is not the one used.
+A library's builder refuses what evidence must be refused for: AMD's serial number 0, a repeated
+extension, an algorithm that is not the one used.
 """
 
 import base64
@@ -39,7 +39,7 @@ def element(tag: int, *parts: bytes) -> bytes:
 
 
 def integer(number: int) -> bytes:
-    """An INTEGER that is not negative."""
+    """An INTEGER, not negative."""
     return element(INTEGER, number.to_bytes(number.bit_length() // 8 + 1, "big"))
 
 
@@ -54,14 +54,14 @@ def oid(dotted: str) -> bytes:
 
 
 def pem(der: bytes, label: str = "CERTIFICATE") -> bytes:
-    """DER as text."""
+    """DER as PEM."""
     lines = "\n".join(textwrap.wrap(base64.b64encode(der).decode(), 64))
     return f"-----BEGIN {label}-----\n{lines}\n-----END {label}-----\n".encode()
 
 
 @dataclass(frozen=True, slots=True)
 class SignatureAlgorithm:
-    """How something is signed, and what it says of that."""
+    """An algorithm's identifier, and the function that signs with it."""
 
     identifier: bytes
     sign: Callable[[PrivateKey, bytes], bytes]
@@ -70,7 +70,7 @@ class SignatureAlgorithm:
 def rsa_pss(
     digest: hashes.HashAlgorithm, salt: int, *, mgf: hashes.HashAlgorithm | None = None
 ) -> SignatureAlgorithm:
-    """RSASSA-PSS with one hash (MGF1 with another, if said) and that many bytes of salt."""
+    """RSASSA-PSS with this hash and salt length. `mgf`: another hash for MGF1."""
     mask = mgf or digest
 
     def sign(key: PrivateKey, data: bytes) -> bytes:
@@ -103,7 +103,7 @@ ECDSA_SHA384 = SignatureAlgorithm(element(SEQUENCE, oid(_ECDSA_SHA384)), _sign_e
 
 @dataclass(frozen=True, slots=True)
 class X509Extension:
-    """An extension; `value` is what stands in its OCTET STRING."""
+    """An extension. `value` is the content of its OCTET STRING."""
 
     oid: str
     value: bytes
@@ -111,14 +111,14 @@ class X509Extension:
 
     @property
     def der(self) -> bytes:
-        """The extension, encoded."""
+        """The extension in DER."""
         flag = element(BOOLEAN, b"\xff") if self.critical else b""
         return element(SEQUENCE, oid(self.oid), flag, element(OCTETS, self.value))
 
 
 @dataclass(frozen=True, slots=True)
 class CertificateTemplate:
-    """A certificate before it is signed: replace any field, then `signed_by`."""
+    """A certificate before it is signed. Replace any field, then call `signed_by`."""
 
     subject: x509.Name
     issuer: x509.Name
@@ -145,9 +145,34 @@ class CertificateTemplate:
         return _sign(body, self.algorithm, key)
 
 
+@dataclass(frozen=True)
+class ChainTemplate:
+    """A certificate chain before it is signed, the leaf first.
+
+    `keys` are those of the certificates; `signers` holds the key that signs each of them, usually
+    that of the next one. `root` (DER) is signed once: another signature would make another root.
+    """
+
+    keys: Sequence[ec.EllipticCurvePrivateKey]
+    certificates: Sequence[CertificateTemplate]
+    signers: Sequence[PrivateKey]
+    root: bytes
+
+    @property
+    def key(self) -> ec.EllipticCurvePrivateKey:
+        """The key of the leaf."""
+        return self.keys[0]
+
+    @property
+    def ders(self) -> tuple[bytes, ...]:
+        """The signed certificates in DER."""
+        below = zip(self.certificates[:-1], self.signers[:-1], strict=True)
+        return (*(each.signed_by(signer) for each, signer in below), self.root)
+
+
 @dataclass(frozen=True, slots=True)
 class RevocationListTemplate:
-    """A revocation list before it is signed; each entry has `entry_extensions`."""
+    """A revocation list before it is signed. Each entry has `entry_extensions`."""
 
     issuer: x509.Name
     this_update: datetime
@@ -181,7 +206,7 @@ def public_key_info(key: PrivateKey) -> bytes:
 
 
 def encode_time(when: datetime) -> bytes:
-    """A date as RFC 5280 (4.1.2.5) writes it: with two digits of the year before 2050."""
+    """A time as in RFC 5280 (4.1.2.5): with a two-digit year before 2050."""
     if when.year < 2050:
         return element(UTC_TIME, f"{when:%y%m%d%H%M%SZ}".encode())
     return element(GENERALIZED_TIME, f"{when:%Y%m%d%H%M%SZ}".encode())

@@ -1,4 +1,4 @@
-"""Quotes of a vTPM, and the signatures of its AK: any field changed, then signed."""
+"""Quotes of a vTPM and signatures of its attestation key. Any field can be changed."""
 
 import hashlib
 from collections.abc import Iterable, Mapping
@@ -14,26 +14,26 @@ FIRMWARE_VERSION = 0x2020_0312_0012_0003  # of Azure's vTPM, seen in all quotes 
 
 @dataclass(frozen=True, slots=True)
 class PcrSelection:
-    """Which PCRs of which bank are quoted."""
+    """The quoted PCRs of one bank."""
 
     bitmap: bytes
     algorithm: int = layout.ALG_SHA256
 
     @property
     def raw(self) -> bytes:
-        """As TPMS_PCR_SELECTION."""
+        """The selection as TPMS_PCR_SELECTION."""
         return self.algorithm.to_bytes(2, "big") + bytes((len(self.bitmap),)) + self.bitmap
 
 
 def sha256_selection(indices: Iterable[int]) -> PcrSelection:
-    """The SHA-256 bank, with these PCRs."""
+    """These PCRs of the SHA-256 bank."""
     bits = sum(1 << index for index in set(indices))
     return PcrSelection(bits.to_bytes(layout.SELECT_SIZE, "little"))
 
 
 @dataclass(frozen=True, slots=True)
 class QuoteTemplate:
-    """A quote before it is signed; what is None follows from the PCR values."""
+    """A quote before it is signed. Fields that are None follow from the PCR values."""
 
     pcrs: Mapping[int, bytes]
     extra_data: bytes
@@ -51,7 +51,7 @@ class QuoteTemplate:
 
     @property
     def raw(self) -> bytes:
-        """As TPMS_ATTEST: what the AK signs."""
+        """The quote as TPMS_ATTEST, which the attestation key signs."""
         banks = (sha256_selection(self.pcrs),) if self.banks is None else self.banks
         digest = pcr_digest(self.pcrs) if self.digest is None else self.digest
         clock = {
@@ -77,19 +77,19 @@ class QuoteTemplate:
 
 
 def pcr_digest(pcrs: Mapping[int, bytes]) -> bytes:
-    """SHA-256 of the values in the order of the PCRs."""
+    """SHA-256 of the PCR values in the order of their indices."""
     return hashlib.sha256(b"".join(pcrs[index] for index in sorted(pcrs))).digest()
 
 
 def sign_quote(ak: rsa.RSAPrivateKey, message: bytes, digest: HashAlgorithm | None = None) -> bytes:
-    """A bare RSASSA-PKCS1-v1_5 signature, as `tpm2_quote -f plain` writes it."""
+    """A bare RSASSA-PKCS1-v1_5 signature, the format of `tpm2_quote -f plain`."""
     return ak.sign(message, padding.PKCS1v15(), digest or SHA256())
 
 
 def tpmt_signature(
     signature: bytes, scheme: int = layout.ALG_RSASSA, digest: int = layout.ALG_SHA256
 ) -> bytes:
-    """The signature in a TPMT_SIGNATURE, as `tpm2_quote` writes it."""
+    """The signature in a TPMT_SIGNATURE, the format of `tpm2_quote`."""
     return scheme.to_bytes(2, "big") + digest.to_bytes(2, "big") + _sized_buffer(signature)
 
 

@@ -1,6 +1,6 @@
-"""Reference integrity manifests as NVIDIA writes and signs them; any part may be another.
+"""Reference integrity manifests in NVIDIA's form, with NVIDIA's kind of signature.
 
-The text is written out, so that a test can put in what no XML library would write.
+The XML is written as text, so that a test can insert what no XML library would write.
 """
 
 import base64
@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from lxml import etree
 
-from ccgpu.fakeguest.evidence.rim_pki import RimCertificates
+from ccgpu.fakeguest.evidence.pki import ChainTemplate
 
 DRIVER, VBIOS = "595.71.05", "96.00.9F.00.04"
 # The indices that are active in NVIDIA's manifests for GH100, of 64.
@@ -29,7 +29,7 @@ _NONE = bytes(48)
 
 @dataclass(frozen=True, slots=True)
 class RimMeasurement:
-    """A measurement; `changes` are attributes of other values, or (None) that are left out."""
+    """A measurement. `changes` replaces attributes, or removes those that are None."""
 
     index: int
     hashes: Sequence[bytes] = (_NONE,)
@@ -38,7 +38,7 @@ class RimMeasurement:
 
     @property
     def xml(self) -> str:
-        """The element."""
+        """The Resource element."""
         attributes: dict[str, str | None] = {
             "type": "Measurement",
             "index": str(self.index),
@@ -53,7 +53,7 @@ class RimMeasurement:
 
 @dataclass(frozen=True, slots=True)
 class RimTemplate:
-    """A manifest before it is signed. `beside`: what else stands in front of Meta, in XML."""
+    """A manifest before it is signed. `beside`: further XML before the Meta element."""
 
     version: str
     resources: Sequence[RimMeasurement]
@@ -65,8 +65,8 @@ class RimTemplate:
 
     @property
     def body(self) -> str:
-        """The document, still without a signature."""
-        said: dict[str, str | None] = {
+        """The document without a signature."""
+        meta: dict[str, str | None] = {
             "colloquialVersion": self.version,
             "edition": "GPU",
             "product": self.product,
@@ -82,19 +82,19 @@ class RimTemplate:
             f"{self.beside}\n"
             '<ns0:Meta xmlns:ns1="https://trustedcomputinggroup.org/resource/'
             'tcg-reference-integrity-manifest-rim-information-model/" '
-            f"{_xml_attributes({**said, **self.meta})}/>\n"
+            f"{_xml_attributes({**meta, **self.meta})}/>\n"
             f"<ns0:Payload>\n{resources}\n</ns0:Payload>\n</SoftwareIdentity>"
         )
 
-    def signed_by(self, chain: RimCertificates) -> bytes:
-        """The manifest, signed by a signer who brings the certificates along."""
+    def signed_by(self, chain: ChainTemplate) -> bytes:
+        """The manifest, signed, with the signer's certificates."""
         return sign_document(self.body, chain.key, chain.ders)
 
 
 def rim_template(
     version: str, golden: Mapping[int, Sequence[bytes]], size: int = 64
 ) -> RimTemplate:
-    """The manifest of a version: `golden` values are active, all other indices are not."""
+    """The manifest of a version. Indices in `golden` are active, all others are not."""
     every = [
         RimMeasurement(index, golden.get(index, (_NONE,)), active=index in golden)
         for index in range(size)
@@ -110,9 +110,9 @@ def sign_document(
     info: Callable[[str], str] = str,
     signature: Callable[[str], str] = str,
 ) -> bytes:
-    """A document with its signature, whose certificates are in DER.
+    """Sign a document and embed the certificates (DER).
 
-    `info` may change SignedInfo before it is signed, and `signature` the whole element after that.
+    `info` may change SignedInfo before it is signed, `signature` the whole element afterwards.
     """
     digest = hashlib.sha384(_canonicalise(etree.fromstring(body.encode()))).digest()
     changed = info(_signed_info(digest))

@@ -1,18 +1,20 @@
-"""A simulated NVIDIA for manifests: the four certificates behind a signer. It is nobody's NVIDIA.
+"""The four certificates behind a simulated signer of manifests. NVIDIA issued none of it.
 
-Names, serial numbers and extensions are as those in NVIDIA's manifests for GH100.
+Names, serial numbers and extensions follow the certificates in NVIDIA's manifests for GH100.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from ccgpu.fakeguest.evidence import nvidia_pki, pki
-from ccgpu.fakeguest.evidence.pki import ECDSA_SHA384, CertificateTemplate, X509Extension
+from ccgpu.fakeguest.evidence.pki import (
+    ECDSA_SHA384,
+    CertificateTemplate,
+    ChainTemplate,
+    X509Extension,
+)
 
 SIGNER, L3, L2, ROOT = range(4)
 
@@ -31,59 +33,13 @@ _DATES = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class RimCertificates:
-    """The certificates before they are signed, the signer's first, and the keys.
-
-    `signers`: whose key signs each. `root` (DER) is signed once: a second signature would make it
-    another certificate.
-    """
-
-    keys: Sequence[ec.EllipticCurvePrivateKey]
-    certificates: Sequence[CertificateTemplate]
-    signers: Sequence[pki.PrivateKey]
-    root: bytes
-
-    @property
-    def key(self) -> ec.EllipticCurvePrivateKey:
-        """The key that signs manifests."""
-        return self.keys[SIGNER]
-
-    @property
-    def ders(self) -> tuple[bytes, ...]:
-        """The certificates (DER), signed."""
-        pairs = list(zip(self.certificates, self.signers, strict=True))
-        return (*(each.signed_by(signer) for each, signer in pairs[:ROOT]), self.root)
-
-    def having(self, position: int, **changes: Any) -> "RimCertificates":
-        """The same with another certificate at a position (SIGNER to ROOT)."""
-        changed = list(self.certificates)
-        changed[position] = replace(changed[position], **changes)
-        other = replace(self, certificates=tuple(changed))
-        if position != ROOT:
-            return other
-        return replace(other, root=changed[ROOT].signed_by(self.signers[ROOT]))
-
-    def extended(self, position: int, *extensions: X509Extension) -> "RimCertificates":
-        """The same with these extensions, in the place of those that have their identifiers."""
-        new = {each.oid for each in extensions}
-        kept = [each for each in self.certificates[position].extensions if each.oid not in new]
-        return self.having(position, extensions=(*kept, *extensions))
-
-    def signed_with(self, position: int, key: pki.PrivateKey) -> "RimCertificates":
-        """The same with one certificate below the root signed by a key that it should not be."""
-        signers = list(self.signers)
-        signers[position] = key
-        return replace(self, signers=tuple(signers))
-
-
-def make_certificates() -> RimCertificates:
-    """A signer, and authorities, with new keys."""
+def make_chain() -> ChainTemplate:
+    """The chain of a signer, SIGNER to ROOT, with new keys."""
     keys = tuple(nvidia_pki.new_key() for _ in _NAMES)
     certificates = tuple(
         _certificate_template(position, keys[position]) for position in range(len(keys))
     )
-    return RimCertificates(
+    return ChainTemplate(
         keys=keys,
         certificates=certificates,
         signers=(*keys[1:], keys[ROOT]),

@@ -1,6 +1,7 @@
-"""SNP attestation reports: any field changed, reserved ones too, then signed.
+"""SNP attestation reports. Any field can be changed before signing, reserved ones too.
 
-The defaults are those of a confidential VM of Azure on Genoa; the table of fields is the parser's.
+The defaults are those of a confidential VM in Azure on Genoa. The parser's table defines the
+fields.
 """
 
 from collections.abc import Mapping
@@ -23,19 +24,19 @@ _R, _S = "signature_r", "signature_s"
 
 @dataclass(frozen=True, slots=True)
 class SnpReportTemplate:
-    """A report before it is signed: fields by name, the rest zero."""
+    """A report before it is signed: fields by name. All others are zero."""
 
     fields: Mapping[str, bytes] = field(default_factory=dict)
 
-    def having(self, **changes: int | bytes | SimulatedTcb) -> "SnpReportTemplate":
-        """The same with other fields; of a signature's number, what is written instead of it."""
+    def with_fields(self, **changes: int | bytes | SimulatedTcb) -> "SnpReportTemplate":
+        """A copy with other fields. A field of the signature replaces the real one."""
         return replace(
             self, fields={**self.fields, **{n: _encode_field(n, v) for n, v in changes.items()}}
         )
 
     @property
     def raw(self) -> bytes:
-        """The report with no signature but what `having` said."""
+        """The report without a signature, except one set with `with_fields`."""
         return b"".join(self.fields.get(name, bytes(place.size)) for name, place in FIELDS.items())
 
     def signed_by(self, key: ec.EllipticCurvePrivateKey) -> bytes:
@@ -48,7 +49,7 @@ class SnpReportTemplate:
 
 
 def snp_report(chip: SimulatedChip, **changes: int | bytes | SimulatedTcb) -> SnpReportTemplate:
-    """A report of version 3 from this chip; name only what is to differ."""
+    """A report of version 3 from this chip. `changes` are fields that differ."""
     valid: dict[str, int | bytes | SimulatedTcb] = {
         "version": 3,
         "guest_svn": 0x1000B,
@@ -70,7 +71,7 @@ def snp_report(chip: SimulatedChip, **changes: int | bytes | SimulatedTcb) -> Sn
         **{f"{which}_minor": 55 for which in ("current", "committed")},
         **{f"{which}_build": 40 for which in ("current", "committed")},
     }
-    return SnpReportTemplate().having(**{**valid, **changes})
+    return SnpReportTemplate().with_fields(**{**valid, **changes})
 
 
 def _encode_field(name: str, value: int | bytes | SimulatedTcb) -> bytes:

@@ -1,7 +1,7 @@
-"""Reports of a GPU: any field, measurement or opaque field changed, then signed.
+"""A GPU's SPDM reports. Any field, measurement or opaque field can be changed before signing.
 
-The defaults are those of an H100 of Azure's in 2026, alone and confidential; the tables are the
-parser's.
+The defaults are those of a single confidential H100 in Azure in 2026. The parser's tables define
+the fields.
 """
 
 import hashlib
@@ -25,7 +25,7 @@ PROJECT, PROJECT_SKU, CHIP_SKU = "1010", "0210", "886"
 
 @dataclass(frozen=True, slots=True)
 class MeasurementBlock:
-    """One measurement; the sizes are the right ones unless they are said."""
+    """One measurement. Sizes default to the correct ones."""
 
     index: int
     value: bytes
@@ -36,7 +36,7 @@ class MeasurementBlock:
 
     @property
     def raw(self) -> bytes:
-        """The measurement, encoded."""
+        """The encoded measurement."""
         numbers = {
             "index": self.index,
             "specification": self.specification,
@@ -49,7 +49,7 @@ class MeasurementBlock:
 
 @dataclass(frozen=True, slots=True)
 class OpaqueField:
-    """One field of the opaque data; its size is the right one unless it is said."""
+    """One field of the opaque data. Its size defaults to the correct one."""
 
     type: int
     value: bytes
@@ -57,14 +57,14 @@ class OpaqueField:
 
     @property
     def raw(self) -> bytes:
-        """The field, encoded."""
+        """The encoded field."""
         size = len(self.value) if self.size is None else self.size
         return _encode_numbers(_TLV_HEADER, {"type": self.type, "size": size}) + self.value
 
 
 @dataclass(frozen=True, slots=True)
 class VersionedOpaqueData:
-    """Opaque data in NVIDIA's versioned format: the header, and the value types by field type."""
+    """Opaque data in NVIDIA's versioned format: the header, and value types by field type."""
 
     profile: int = 0
     version: tuple[int, int, int] = (layout.NVDAOD_MAJOR, layout.NVDAOD_MINOR, 0)
@@ -84,10 +84,10 @@ class VersionedOpaqueData:
 
 @dataclass(frozen=True, slots=True)
 class GpuReportTemplate:
-    """A report before it is signed. `request` and `response`: fields that are to be otherwise.
+    """A report before it is signed. `request` and `response` replace fields.
 
-    `opaque_size` and `signature` (r and s) are the right ones unless they are said; `trailing`
-    comes behind the signature, and is not signed. `versioned`: the opaque data is in that format.
+    `opaque_size` and `signature` (r and s) default to the correct ones. `trailing` follows the
+    signature. `versioned` sets the format of the opaque data.
     """
 
     nonce: bytes
@@ -101,19 +101,19 @@ class GpuReportTemplate:
     trailing: bytes = b""
     versioned: VersionedOpaqueData | None = None
 
-    def measuring(self, *blocks: MeasurementBlock) -> "GpuReportTemplate":
-        """The same with these measurements in the place of those with their indexes."""
+    def with_measurements(self, *blocks: MeasurementBlock) -> "GpuReportTemplate":
+        """A copy in which these replace the measurements of the same indices."""
         new = {block.index: block for block in blocks}
         return replace(self, blocks=tuple(new.get(each.index, each) for each in self.blocks))
 
-    def saying(self, *fields: OpaqueField) -> "GpuReportTemplate":
-        """The same with these opaque fields in the place of those of their types, or added."""
+    def with_opaque_fields(self, *fields: OpaqueField) -> "GpuReportTemplate":
+        """A copy with these opaque fields; each replaces those of its type."""
         new = {each.type for each in fields}
         kept = [each for each in self.opaque if each.type not in new]
         return replace(self, opaque=(*kept, *fields))
 
-    def silent_on(self, *types: int) -> "GpuReportTemplate":
-        """The same without opaque fields of these types."""
+    def without_opaque_fields(self, *types: int) -> "GpuReportTemplate":
+        """A copy without opaque fields of these types."""
         return replace(self, opaque=tuple(each for each in self.opaque if each.type not in types))
 
     @property
@@ -168,15 +168,15 @@ class GpuReportTemplate:
 def gpu_report(
     nonce: bytes, fwid: bytes, measurements: Mapping[int, bytes] | None = None
 ) -> GpuReportTemplate:
-    """A report that answers a nonce. `measurements`: by RIM index (0 to 63); the rest are its own.
+    """A report for a nonce. `measurements` replaces values by RIM index (0 to 63).
 
-    What no manifest measures stays as it is: digests of the numbers themselves.
+    All other values are digests of their index.
     """
-    said = measurements or {}
+    values = measurements or {}
     return GpuReportTemplate(
         nonce=nonce,
         blocks=tuple(
-            MeasurementBlock(index + 1, said.get(index, measurement(index)))
+            MeasurementBlock(index + 1, values.get(index, measurement(index)))
             for index in range(layout.BLOCKS)
         ),
         opaque=opaque_fields(fwid),
@@ -184,14 +184,14 @@ def gpu_report(
 
 
 def measurement(rim_index: int) -> bytes:
-    """What a simulated GPU measures at an index of the manifests."""
+    """The value that a simulated GPU measures at a RIM index."""
     return hashlib.sha384(b"simulated firmware %d" % rim_index).digest()
 
 
 def opaque_fields(
     fwid: bytes, driver: str = DRIVER, vbios: str = VBIOS, chip_sku: str = CHIP_SKU
 ) -> tuple[OpaqueField, ...]:
-    """The opaque fields of a GPU that runs alone."""
+    """The opaque fields of a single GPU."""
     return (
         OpaqueField(layout.VBIOS_VERSION, encode_vbios_version(vbios)),
         OpaqueField(14, bytes.fromhex("b1030000")),
@@ -211,7 +211,7 @@ def opaque_fields(
 
 
 def encode_vbios_version(version: str) -> bytes:
-    """The eight bytes of a VBIOS version: back to front, its last pair in front of the others."""
+    """A VBIOS version in eight bytes: reversed, with its last byte after the others."""
     *first, last = bytes.fromhex(version.replace(".", ""))
     return bytes([*reversed(first), last, 0, 0, 0])
 
@@ -221,7 +221,7 @@ def _padded_text(text: str, size: int) -> bytes:
 
 
 def _encode_numbers(sizes: Mapping[str, int], values: Mapping[str, int]) -> bytes:
-    """The numbers of a table in its order, each in its size; bytes are left out."""
+    """The numbers of a table, in its order and sizes, without the fields that are bytes."""
     return b"".join(
         values[name].to_bytes(size, "little") for name, size in sizes.items() if name in values
     )

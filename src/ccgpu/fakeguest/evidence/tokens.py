@@ -1,12 +1,10 @@
-"""Tokens of simulated attestation services: true ones, and any others that can be signed or not.
+"""Tokens of simulated attestation services: NVIDIA's NRAS and Microsoft's MAA.
 
-Everything is changed before it is signed. A claim or a member of a header that is `ABSENT` is left
-out.
+Anything can be changed before signing. `ABSENT` removes a claim or a header member.
 """
 
 import base64
 import hashlib
-import hmac
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa, utils
 from cryptography.x509.oid import NameOID
 
 from ccgpu.fakeguest.evidence import pki
+from ccgpu.fakeguest.evidence.hcl import base64url
 from ccgpu.fakeguest.evidence.pki import CertificateTemplate, PrivateKey
 
 Json = Mapping[str, object]
@@ -41,8 +40,6 @@ CHAIN_CLAIMS: Json = {
     "x-nvidia-cert-ocsp-status": "good",
     "x-nvidia-cert-revocation-reason": None,
 }
-
-
 # What claims 4.0 add: the opaque data of newer drivers.
 _OPAQUE_DATA_CLAIMS: Json = {
     "x-nvidia-attester-claims": {},
@@ -51,13 +48,8 @@ _OPAQUE_DATA_CLAIMS: Json = {
 }
 
 
-def base64url(data: bytes) -> str:
-    """Bytes as JOSE writes them."""
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
-
-
 def with_changes(what: Json, changes: Json) -> dict[str, object]:
-    """`what` with `changes`; without those that are `ABSENT`."""
+    """`what` with `changes`, without members that are `ABSENT`."""
     return {name: value for name, value in {**what, **changes}.items() if value is not ABSENT}
 
 
@@ -77,18 +69,8 @@ def rs256_signer(key: rsa.RSAPrivateKey) -> SignFunction:
     return lambda data: key.sign(data, padding.PKCS1v15(), hashes.SHA256())
 
 
-def hs256_signer(secret: bytes) -> SignFunction:
-    """HMAC with SHA-256: what an attacker tries with a public key."""
-    return lambda data: hmac.digest(secret, data, hashlib.sha256)
-
-
-def no_signature(_: bytes) -> bytes:
-    """No signature at all."""
-    return b""
-
-
 def compact_token(header: Json, claims: Json, sign: SignFunction) -> str:
-    """A token in compact form."""
+    """A token in compact serialisation."""
     parts = [base64url(json.dumps(part).encode()) for part in (header, claims)]
     signed = ".".join(parts)
     return f"{signed}.{base64url(sign(signed.encode()))}"
@@ -96,24 +78,24 @@ def compact_token(header: Json, claims: Json, sign: SignFunction) -> str:
 
 @dataclass(frozen=True, slots=True)
 class TokenSigner:
-    """One key of a service, under its id."""
+    """A signing key of a service, with its key id."""
 
     key: PrivateKey
     kid: str
 
     @property
     def algorithm(self) -> str:
-        """The algorithm of this kind of key, at the services."""
+        """The algorithm that the services use with this kind of key."""
         return "RS256" if isinstance(self.key, rsa.RSAPrivateKey) else "ES384"
 
     def sign(self, data: bytes) -> bytes:
-        """Sign as the service does."""
+        """Sign with that algorithm."""
         if isinstance(self.key, rsa.RSAPrivateKey):
             return rs256_signer(self.key)(data)
         return ecdsa_signer(self.key, hashes.SHA384())(data)
 
     def token(self, claims: Json, **header: object) -> str:
-        """A signed token; members of its header changed."""
+        """A signed token. `header` changes members of its header."""
         plain: Json = {"alg": self.algorithm, "kid": self.kid, "typ": "JWT"}
         return compact_token(with_changes(plain, header), claims, self.sign)
 
@@ -123,7 +105,7 @@ class TokenSigner:
         return with_changes({**common, **_public_jwk(self.key)}, changes)
 
     def certificate(self, start: datetime = ISSUED, end: datetime | None = None) -> bytes:
-        """A certificate of the key (DER) by itself; NVIDIA's live for 48 hours."""
+        """A self-signed certificate of the key (DER). NVIDIA's are valid for 48 hours."""
         name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Simulated signing key")])
         is_rsa = isinstance(self.key, rsa.RSAPrivateKey)
         return CertificateTemplate(
@@ -154,13 +136,13 @@ def _public_jwk(key: PrivateKey) -> Json:
 
 
 def jwk_number(value: int, size: int | None = None) -> str:
-    """A number as JWKs write it; of `size` bytes if that is fixed."""
+    """A number in a JWK; of `size` bytes if that is fixed."""
     least = (value.bit_length() + 7) // 8
     return base64url(value.to_bytes(least if size is None else size, "big"))
 
 
 def x5c_list(*certificates: bytes) -> list[str]:
-    """Certificates (DER) as a JWK lists them."""
+    """Certificates (DER) as in a JWK."""
     return [base64.b64encode(each).decode() for each in certificates]
 
 
@@ -170,17 +152,17 @@ def key_set(*jwks: Json) -> bytes:
 
 
 def nras_signer() -> TokenSigner:
-    """A key of NVIDIA's service."""
+    """A signing key of NVIDIA's service."""
     return TokenSigner(ec.generate_private_key(ec.SECP384R1()), NRAS_KID)
 
 
 def maa_signer(bits: int = 2048) -> TokenSigner:
-    """A key of Microsoft's service."""
+    """A signing key of Microsoft's service."""
     return TokenSigner(rsa.generate_private_key(65537, bits), MAA_KID)
 
 
 def gpu_claims(version: str, ueid: str = UEID) -> dict[str, object]:
-    """What NVIDIA's service says of a GPU that is as it should be, without times and nonce."""
+    """NVIDIA's claims about a GPU that passes all checks, without times and nonce."""
     report, driver, vbios = (
         "x-nvidia-gpu-attestation-report",
         "x-nvidia-gpu-driver-rim",
@@ -219,10 +201,10 @@ def gpu_claims(version: str, ueid: str = UEID) -> dict[str, object]:
 
 @dataclass(frozen=True, slots=True)
 class NrasResponse:
-    """An answer of NVIDIA's service about one GPU or more: replace any field, then `signed`.
+    """NVIDIA's response about one or more GPUs. Replace any field, then call `signed`.
 
-    `gpu` changes the claims about the first GPU, `overall` those about all, `header` the header of
-    the overall token. `tokens` takes the place of the GPUs' tokens after they were named.
+    `gpu` changes the claims about the first GPU, `overall` the overall claims, `header` the header
+    of the overall token. `tokens` replaces GPU tokens after their digests were taken.
     """
 
     signer: TokenSigner
@@ -237,7 +219,7 @@ class NrasResponse:
     tokens: Json = field(default_factory=dict)
 
     def gpu_tokens(self) -> dict[str, str]:
-        """The token of each GPU, by name."""
+        """The token of each GPU by name."""
         found = {}
         for index, ueid in enumerate(self.ueids):
             claims = {**self._common(), **gpu_claims(self.version, ueid)}
@@ -272,20 +254,20 @@ class NrasResponse:
 
 
 def token_digest(token: str, name: str = "SHA-256") -> list[object]:
-    """How the overall token names a GPU's."""
+    """A GPU token's digest in the overall token."""
     return ["DIGEST", [name, hashlib.sha256(token.encode()).hexdigest()]]
 
 
 def detached_eat(overall: object, gpus: object) -> bytes:
-    """The tokens as the service answers with them."""
+    """The tokens in the form of the service's response."""
     return json.dumps([["JWT", overall], gpus]).encode()
 
 
 @dataclass(frozen=True, slots=True)
 class MaaToken:
-    """A token of Microsoft's service about a guest: replace any field, then `signed`.
+    """Microsoft's token about a guest. Replace any field, then call `signed`.
 
-    `claims` changes those at the top, `tee` those of the isolation, `header` the header.
+    `claims` changes top-level claims, `tee` those of the isolation TEE, `header` the header.
     """
 
     signer: TokenSigner
@@ -298,7 +280,7 @@ class MaaToken:
     header: Json = field(default_factory=dict)
 
     def signed(self) -> bytes:
-        """The token in compact form."""
+        """The token in compact serialisation."""
         header = {"jku": f"{self.issuer}/certs", **self.header}
         return self.signer.token(with_changes(self._claims(), self.claims), **header).encode()
 

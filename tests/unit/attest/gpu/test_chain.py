@@ -33,9 +33,10 @@ from ccgpu.fakeguest.evidence.nvidia_pki import (
 )
 from ccgpu.fakeguest.evidence.pki import SignatureAlgorithm, X509Extension
 from support.evidence_gpu import AT, new_gpu
+from support.tampering import tamperable_gpu
 
 GPU = new_gpu()
-DEVICE = GPU.device
+DEVICE = tamperable_gpu(GPU.device)
 DERS = DEVICE.ders
 AUTHORITIES = (CHIP, PROVISIONER, IDENTITY, ROOT)
 _SHA256 = pki.element(pki.SEQUENCE, pki.oid("1.2.840.10045.4.3.2"))
@@ -142,7 +143,7 @@ def test_the_pinned_root_does_not_vouch_for_what_another_signed():
     "changes", [{"serial": 7}, {"not_after": datetime(2053, 1, 1, tzinfo=UTC)}]
 )
 def test_the_root_is_the_whole_pinned_certificate_not_only_its_key(changes):
-    assert _refusals(DEVICE.having(ROOT, **changes)) == {"gpu.chain.root"}
+    assert _refusals(DEVICE.with_certificate(ROOT, **changes)) == {"gpu.chain.root"}
 
 
 def test_another_self_signature_of_the_root_is_another_root():
@@ -175,7 +176,7 @@ def test_a_signature_has_no_unused_bits(position):
 
 @pytest.mark.parametrize("position", [LEAF, CHIP, PROVISIONER, IDENTITY])
 def test_each_certificate_names_the_next_as_its_issuer(position):
-    changed = DEVICE.having(position, issuer=nvidia_name("NVIDIA Another"))
+    changed = DEVICE.with_certificate(position, issuer=nvidia_name("NVIDIA Another"))
     assert _refusals(changed) == {"gpu.chain.issuer"}
 
 
@@ -193,7 +194,9 @@ def test_a_check_names_the_certificates_that_fail_it():
 @pytest.mark.parametrize("position", [LEAF, CHIP, PROVISIONER, IDENTITY, ROOT])
 def test_every_certificate_says_that_it_is_signed_as_nvidia_signs(position):
     says_sha256 = replace(pki.ECDSA_SHA384, identifier=_SHA256)
-    assert _repinned(DEVICE.having(position, algorithm=says_sha256)) == {"gpu.chain.algorithm"}
+    assert _repinned(DEVICE.with_certificate(position, algorithm=says_sha256)) == {
+        "gpu.chain.algorithm"
+    }
 
 
 def test_a_weaker_digest_is_refused():
@@ -201,14 +204,14 @@ def test_a_weaker_digest_is_refused():
         assert isinstance(key, ec.EllipticCurvePrivateKey)
         return key.sign(data, ec.ECDSA(hashes.SHA256()))
 
-    changed = DEVICE.having(CHIP, algorithm=SignatureAlgorithm(_SHA256, sign))
+    changed = DEVICE.with_certificate(CHIP, algorithm=SignatureAlgorithm(_SHA256, sign))
     assert _refusals(changed) == {"gpu.chain.algorithm", "gpu.chain.signature"}
 
 
 @pytest.mark.parametrize("position", [CHIP, PROVISIONER, IDENTITY])
 def test_keys_are_on_the_one_curve(position):
     other = ec.generate_private_key(ec.SECP256R1())
-    changed = DEVICE.having(position, key=pki.public_key_info(other)).signed_with(
+    changed = DEVICE.with_certificate(position, key=pki.public_key_info(other)).signed_with(
         position - 1, other
     )
     assert _refusals(changed) == {"gpu.chain.key"}
@@ -216,13 +219,17 @@ def test_keys_are_on_the_one_curve(position):
 
 def test_the_leafs_key_is_on_the_one_curve():
     other = ec.generate_private_key(ec.SECP521R1())
-    assert _refusals(DEVICE.having(LEAF, key=pki.public_key_info(other))) == {"gpu.chain.key"}
+    assert _refusals(DEVICE.with_certificate(LEAF, key=pki.public_key_info(other))) == {
+        "gpu.chain.key"
+    }
 
 
 def test_a_key_of_another_kind_signs_nothing():
     other = rsa.generate_private_key(65537, 2048)
-    changed = DEVICE.having(CHIP, key=pki.public_key_info(other), algorithm=pki.ECDSA_SHA384)
-    changed = changed.having(LEAF, algorithm=pki.PSS_SHA384).signed_with(LEAF, other)
+    changed = DEVICE.with_certificate(
+        CHIP, key=pki.public_key_info(other), algorithm=pki.ECDSA_SHA384
+    )
+    changed = changed.with_certificate(LEAF, algorithm=pki.PSS_SHA384).signed_with(LEAF, other)
     wrong = {"gpu.chain.key", "gpu.chain.signature", "gpu.chain.algorithm"}
     assert _refusals(changed) == wrong
 
@@ -230,7 +237,7 @@ def test_a_key_of_another_kind_signs_nothing():
 @pytest.mark.parametrize("position", [LEAF, CHIP, PROVISIONER, IDENTITY, ROOT])
 def test_every_certificate_is_valid_from_its_first_second_to_its_last(position):
     start, end = datetime(2026, 1, 1, tzinfo=UTC), datetime(2027, 1, 1, tzinfo=UTC)
-    device = DEVICE.having(position, not_before=start, not_after=end)
+    device = DEVICE.with_certificate(position, not_before=start, not_after=end)
     root, second = replace(GPU, device=device).root, timedelta(seconds=1)
     for at, refused in [
         (start - second, {"gpu.chain.dates"}),
@@ -245,10 +252,10 @@ def test_every_certificate_is_valid_from_its_first_second_to_its_last(position):
 @pytest.mark.parametrize(
     "change",
     [
-        lambda device, position: device.extended(position, basic_constraints(ca=False)),
-        lambda device, position: device.without(position, BASIC_CONSTRAINTS),
-        lambda device, position: device.extended(position, key_usage(SIGNS_DATA)),
-        lambda device, position: device.without(position, KEY_USAGE),
+        lambda device, position: device.with_extensions(position, basic_constraints(ca=False)),
+        lambda device, position: device.without_extension(position, BASIC_CONSTRAINTS),
+        lambda device, position: device.with_extensions(position, key_usage(SIGNS_DATA)),
+        lambda device, position: device.without_extension(position, KEY_USAGE),
     ],
     ids=["says it is none", "does not say so", "signs data", "says no purpose"],
 )
@@ -259,9 +266,9 @@ def test_who_is_no_authority_signs_no_certificates(position, change):
 @pytest.mark.parametrize(
     "changed",
     [
-        DEVICE.extended(LEAF, basic_constraints(ca=True)),
-        DEVICE.extended(LEAF, key_usage(SIGNS_CERTIFICATES)),
-        DEVICE.without(LEAF, KEY_USAGE),
+        DEVICE.with_extensions(LEAF, basic_constraints(ca=True)),
+        DEVICE.with_extensions(LEAF, key_usage(SIGNS_CERTIFICATES)),
+        DEVICE.without_extension(LEAF, KEY_USAGE),
     ],
     ids=["an authority", "signs certificates", "no purpose"],
 )
@@ -270,25 +277,25 @@ def test_the_leaf_signs_data_and_is_no_authority(changed):
 
 
 def test_a_leaf_may_say_that_it_is_no_authority():
-    assert _refusals(DEVICE.extended(LEAF, basic_constraints(ca=False))) == set()
+    assert _refusals(DEVICE.with_extensions(LEAF, basic_constraints(ca=False))) == set()
 
 
 @pytest.mark.parametrize("position", AUTHORITIES)
 def test_an_authority_stands_no_higher_than_it_may(position):
     below = position - CHIP
-    exact = DEVICE.extended(position, basic_constraints(ca=True, path_length=below))
+    exact = DEVICE.with_extensions(position, basic_constraints(ca=True, path_length=below))
     assert _repinned(exact) == set()
     if below:
-        short = DEVICE.extended(position, basic_constraints(ca=True, path_length=below - 1))
+        short = DEVICE.with_extensions(position, basic_constraints(ca=True, path_length=below - 1))
         assert _repinned(short) == {"gpu.chain.path-length"}
 
 
 @pytest.mark.parametrize("position", [LEAF, *AUTHORITIES])
 def test_a_critical_extension_that_is_not_known_is_refused(position):
     strange = X509Extension("1.3.6.1.4.1.5703.9", pki.element(pki.NULL))
-    assert _repinned(DEVICE.extended(position, strange)) == set()
+    assert _repinned(DEVICE.with_extensions(position, strange)) == set()
     critical = replace(strange, critical=True)
-    assert _repinned(DEVICE.extended(position, critical)) == {"gpu.chain.critical"}
+    assert _repinned(DEVICE.with_extensions(position, critical)) == {"gpu.chain.critical"}
 
 
 def test_another_architecture_is_refused():
@@ -299,7 +306,7 @@ def test_another_architecture_is_refused():
 
 def test_a_check_shows_the_names_that_it_looked_at():
     other = new_gpu("GB100")
-    mixed = DEVICE.having(LEAF, subject=nvidia_name("GB100 A01 GSP FMC LF"))
+    mixed = DEVICE.with_certificate(LEAF, subject=nvidia_name("GB100 A01 GSP FMC LF"))
     for device, root, names in [
         (other.device, other.root, "NVIDIA GB100 Provisioner ICA 1, NVIDIA GB100 Identity"),
         (mixed, GPU.root, "GB100 A01 GSP FMC LF, GH100 A01 GSP BROM"),
@@ -315,27 +322,29 @@ def test_the_authorities_of_another_architecture_do_not_vouch_for_this_one(above
     name = DEVICE.certificates[above].subject.rfc4514_string()
     common = name.partition("CN=")[2].partition(",")[0].replace("GH100", "GB100")
     other = nvidia_name(common, nvidia_pki.OWNER)
-    changed = DEVICE.having(above, subject=other).having(above - 1, issuer=other)
+    changed = DEVICE.with_certificate(above, subject=other).with_certificate(
+        above - 1, issuer=other
+    )
     assert _refusals(changed) == {"gpu.chain.architecture"}
 
 
 @pytest.mark.parametrize("position", [LEAF, CHIP])
 @pytest.mark.parametrize("name", ["GB100 A01 GSP BROM", "GH1000 A01 GSP BROM", "GH100"])
 def test_another_chip_under_the_authorities_of_this_one_is_refused(position, name):
-    changed = DEVICE.having(position, subject=nvidia_name(name))
+    changed = DEVICE.with_certificate(position, subject=nvidia_name(name))
     if position == CHIP:
-        changed = changed.having(LEAF, issuer=nvidia_name(name))
+        changed = changed.with_certificate(LEAF, issuer=nvidia_name(name))
     assert _refusals(changed) == {"gpu.chain.model"}
 
 
 def test_a_chip_without_a_name_has_no_model():
     empty = x509.Name([])
-    changed = DEVICE.having(CHIP, subject=empty).having(LEAF, issuer=empty)
+    changed = DEVICE.with_certificate(CHIP, subject=empty).with_certificate(LEAF, issuer=empty)
     assert _refusals(changed) == {"gpu.chain.model"}
 
 
 def test_a_leaf_that_names_no_firmware_is_refused():
-    assert _refusals(DEVICE.without(LEAF, layout.FWID_OID)) == {"gpu.leaf.fwid.absent"}
+    assert _refusals(DEVICE.without_extension(LEAF, layout.FWID_OID)) == {"gpu.leaf.fwid.absent"}
 
 
 def _fwid_extensions() -> list[bytes]:
@@ -349,15 +358,19 @@ def _fwid_extensions() -> list[bytes]:
 
 @pytest.mark.parametrize("value", _fwid_extensions(), ids=range(len(_fwid_extensions())))
 def test_the_firmware_of_the_leaf_is_said_in_the_one_form(value):
-    outcome, refused = _verify(DEVICE.extended(LEAF, X509Extension(layout.FWID_OID, value)).pem)
+    outcome, refused = _verify(
+        DEVICE.with_extensions(LEAF, X509Extension(layout.FWID_OID, value)).pem
+    )
     assert refused == {"gpu.leaf.fwid"}
     assert isinstance(outcome, Unverified)
     assert outcome.value.fwid is None
 
 
 def test_all_reasons_are_said_at_once():
-    changed = DEVICE.extended(LEAF, basic_constraints(ca=True)).without(LEAF, layout.FWID_OID)
-    changed = changed.signed_with(IDENTITY, new_key()).without(PROVISIONER, KEY_USAGE)
+    changed = DEVICE.with_extensions(LEAF, basic_constraints(ca=True)).without_extension(
+        LEAF, layout.FWID_OID
+    )
+    changed = changed.signed_with(IDENTITY, new_key()).without_extension(PROVISIONER, KEY_USAGE)
     assert _refusals(changed, at=datetime(2019, 1, 1, tzinfo=UTC), arch="ADA") == {
         "gpu.chain.authority",
         "gpu.chain.claimed",

@@ -11,9 +11,10 @@ from ccgpu.attest.gpu.manifests import RunningFirmware
 from ccgpu.domain.evidence import NamedManifest
 from ccgpu.fakeguest.evidence import rim
 from ccgpu.fakeguest.evidence.rim_pki import SIGNER
-from support.evidence_rim import AT, driver_rim, golden_value, new_chain, pinned_root, vbios_rim
+from support.evidence_rim import AT, driver_rim, golden_value, pinned_root, vbios_rim
+from support.tampering import new_rim_chain
 
-CHAIN = new_chain()
+CHAIN = new_rim_chain()
 ANCHOR = pinned_root(CHAIN)
 ID = "NV_GPU_VBIOS_1010_0210_886_96009F0004"
 OTHER_ID = "NV_GPU_VBIOS_1010_0200_882_96009F0004"
@@ -23,9 +24,9 @@ DRIVER = RunningFirmware("driver", rim.DRIVER, "GH100", f"NV_GPU_DRIVER_GH100_{r
 GOOD = vbios_rim().signed_by(CHAIN)
 AGAIN = vbios_rim().signed_by(CHAIN)  # the same values, signed anew
 DIFFERENT = rim.rim_template(rim.VBIOS, {0: (golden_value(0, 9),)}).signed_by(CHAIN)
-_ENDED = CHAIN.having(SIGNER, not_after=AT - timedelta(days=1))
+_ENDED = CHAIN.with_certificate(SIGNER, not_after=AT - timedelta(days=1))
 EXPIRED = vbios_rim().signed_by(_ENDED)
-STRANGERS = vbios_rim().signed_by(new_chain())
+STRANGERS = vbios_rim().signed_by(new_rim_chain())
 JUNK = f'<a colloquialVersion="{rim.VBIOS}"/>'.encode()
 OTHER_PRODUCT = replace(vbios_rim(), product="GB100").signed_by(CHAIN)
 OTHER_VERSION = rim.rim_template("96.00.9F.00.01", {0: (golden_value(0),)}).signed_by(CHAIN)

@@ -11,17 +11,10 @@ from ccgpu.attest.gpu import measurements, spdm
 from ccgpu.attest.gpu.measurements import GpuMeasurements, Mismatch
 from ccgpu.attest.gpu.roots import NVIDIA_RIM
 from ccgpu.fakeguest.evidence import rim
-from support.evidence_rim import (
-    AT,
-    driver_rim,
-    golden_value,
-    new_chain,
-    pinned_root,
-    vbios_rim,
-    verify_rim,
-)
+from support.evidence_rim import AT, driver_rim, golden_value, pinned_root, vbios_rim, verify_rim
+from support.tampering import new_rim_chain
 
-CHAIN = new_chain()
+CHAIN = new_rim_chain()
 ANCHOR = pinned_root(CHAIN)
 ACTIVE = sorted({*rim.DRIVER_INDICES, *rim.VBIOS_INDICES})
 OTHER = bytes(48)

@@ -18,16 +18,10 @@ from ccgpu.attest.gpu import ocsp_request, ocsp_response
 from ccgpu.attest.gpu.roots import NVIDIA_DEVICE, NVIDIA_RIM
 from ccgpu.fakeguest.evidence import nvidia_pki, ocsp, pki
 from ccgpu.fakeguest.evidence.pki import X509Extension
-from support.evidence_rim import (
-    AT,
-    certificate_pairs,
-    load_certificate,
-    new_chain,
-    ocsp_refusals,
-    verify_rim,
-)
+from support.evidence_rim import AT, certificate_pairs, load_certificate, ocsp_refusals, verify_rim
+from support.tampering import new_rim_chain
 
-PAIRS = certificate_pairs(new_chain())
+PAIRS = certificate_pairs(new_rim_chain())
 SIGNER, L3, L2 = PAIRS
 GOOD = [pair.signed_answer() for pair in PAIRS]
 HOUR, SECOND = timedelta(hours=1), timedelta(seconds=1)
@@ -121,7 +115,7 @@ def test_the_hash_that_is_named_is_the_one_that_counts():
 
 
 def test_answers_about_others_do_no_harm():
-    strangers = certificate_pairs(new_chain())
+    strangers = certificate_pairs(new_rim_chain())
     assert ocsp_refusals([*GOOD, *(pair.signed_answer() for pair in strangers)], PAIRS) == set()
 
 
@@ -337,7 +331,7 @@ def test_an_answer_that_was_made_to_be_about_another_is_refused(changes):
 
 
 def test_the_callers_answers_about_other_machines_are_want_of_one():
-    of_others = [pair.signed_answer() for pair in certificate_pairs(new_chain())]
+    of_others = [pair.signed_answer() for pair in certificate_pairs(new_rim_chain())]
     siblings = SIGNER.signed_answer(serial=7)  # of the same issuer
     assert refused(given=[*of_others, siblings]) == {"ocsp.absent"}
     assert refused(given=[*of_others, siblings, GOOD[0]]) == set()

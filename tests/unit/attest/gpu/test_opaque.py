@@ -39,7 +39,7 @@ def test_the_fields_are_read():
 def test_numbers_are_little_endian():
     found = opaque.parse(
         _raw(
-            REPORT.saying(
+            REPORT.with_opaque_fields(
                 OpaqueField(layout.OPAQUE_DATA_VERSION, b"\x02\x01"),
                 OpaqueField(layout.FEATURE_FLAG, b"\x04\x03"),
             )
@@ -58,7 +58,7 @@ def test_numbers_are_little_endian():
     ],
 )
 def test_what_older_firmware_does_not_say_is_nothing(kind, name):
-    assert getattr(opaque.parse(_raw(REPORT.silent_on(kind))), name) is None
+    assert getattr(opaque.parse(_raw(REPORT.without_opaque_fields(kind))), name) is None
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ def test_what_older_firmware_does_not_say_is_nothing(kind, name):
     ],
 )
 def test_what_every_firmware_says_is_there(kind):
-    assert _refusal(_raw(REPORT.silent_on(kind))) == "gpu.opaque.missing"
+    assert _refusal(_raw(REPORT.without_opaque_fields(kind))) == "gpu.opaque.missing"
 
 
 def test_no_data_say_nothing():
@@ -82,12 +82,15 @@ def test_no_data_say_nothing():
 
 @pytest.mark.parametrize("kind", [0, 26, 31, 37, 254, 255, 256 + 3, 0xFFFF])
 def test_a_type_that_nobody_knows_is_refused(kind):
-    assert _refusal(_raw(REPORT.saying(OpaqueField(kind, b"\x01")))) == "gpu.opaque.unknown"
+    assert (
+        _refusal(_raw(REPORT.with_opaque_fields(OpaqueField(kind, b"\x01"))))
+        == "gpu.opaque.unknown"
+    )
 
 
 @pytest.mark.parametrize("kind", [1, 2, 4, 5, 7, 8, 9, 10, 13, *range(22, 26), 32, 33, 35])
 def test_a_type_that_is_known_and_not_used_is_kept(kind):
-    found = opaque.parse(_raw(REPORT.saying(OpaqueField(kind, b"\x01\x02"))))
+    found = opaque.parse(_raw(REPORT.with_opaque_fields(OpaqueField(kind, b"\x01\x02"))))
     assert found.fields[kind] == b"\x01\x02"
 
 
@@ -99,13 +102,13 @@ def test_a_field_that_is_there_twice_is_refused(kind):
 
 @pytest.mark.parametrize("kind", sorted(each.type for each in REPORT.opaque))
 def test_a_field_without_a_value_is_refused(kind):
-    assert _refusal(_raw(REPORT.saying(OpaqueField(kind, b"")))) == "gpu.opaque.empty"
+    assert _refusal(_raw(REPORT.with_opaque_fields(OpaqueField(kind, b"")))) == "gpu.opaque.empty"
 
 
 @pytest.mark.parametrize("more", [1, 2, 0xFF00])
 def test_a_field_ends_within_the_data(more):
     last = OpaqueField(layout.FEATURE_FLAG, b"\0\0", size=2 + more)
-    assert _refusal(_raw(REPORT.saying(last))) == "gpu.opaque.overrun"
+    assert _refusal(_raw(REPORT.with_opaque_fields(last))) == "gpu.opaque.overrun"
 
 
 @pytest.mark.parametrize("left", [1, 2, 3])
@@ -118,7 +121,7 @@ def test_the_head_of_a_field_ends_within_the_data(left):
 def test_a_field_has_the_size_of_its_type(kind, more):
     size = layout.OPAQUE_SIZES[kind] + more
     reason = "gpu.opaque.size" if size else "gpu.opaque.empty"
-    assert _refusal(_raw(REPORT.saying(OpaqueField(kind, b"\x55" * size)))) == reason
+    assert _refusal(_raw(REPORT.with_opaque_fields(OpaqueField(kind, b"\x55" * size)))) == reason
 
 
 @pytest.mark.parametrize(
@@ -142,12 +145,12 @@ def test_a_field_has_the_size_of_its_type(kind, more):
     "kind", [layout.DRIVER_VERSION, layout.PROJECT, layout.PROJECT_SKU, layout.CHIP_SKU]
 )
 def test_a_name_that_becomes_part_of_an_address_is_plain(kind, value):
-    assert _refusal(_raw(REPORT.saying(OpaqueField(kind, value)))) == "gpu.opaque.text"
+    assert _refusal(_raw(REPORT.with_opaque_fields(OpaqueField(kind, value)))) == "gpu.opaque.text"
 
 
 def test_a_name_may_have_all_that_is_plain():
     value = b"aZ09._-" + b"x" * 57
-    found = opaque.parse(_raw(REPORT.saying(OpaqueField(layout.DRIVER_VERSION, value))))
+    found = opaque.parse(_raw(REPORT.with_opaque_fields(OpaqueField(layout.DRIVER_VERSION, value))))
     assert found.driver_version == value.decode()
 
 
@@ -160,7 +163,7 @@ def test_a_name_may_have_all_that_is_plain():
 )
 def test_a_switch_is_on_or_off_and_nothing_else(kind, name, reason):
     for value in range(256):
-        raw = _raw(REPORT.saying(OpaqueField(kind, bytes([value]))))
+        raw = _raw(REPORT.with_opaque_fields(OpaqueField(kind, bytes([value]))))
         if value in (0xAA, 0x55):
             assert getattr(opaque.parse(raw), name) is (value == 0xAA)
         else:
@@ -186,7 +189,7 @@ def test_the_ids_of_the_manifests_are_made_of_the_report():
 
 
 def test_the_ids_of_the_manifests_are_upper_case():
-    changed = REPORT.saying(
+    changed = REPORT.with_opaque_fields(
         OpaqueField(layout.PROJECT, b"g520\0"), OpaqueField(layout.DRIVER_VERSION, b"590.12-rc\0")
     )
     found = opaque.parse(_raw(changed))

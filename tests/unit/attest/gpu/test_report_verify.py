@@ -14,6 +14,7 @@ from ccgpu.fakeguest.evidence import nvidia_pki, pki
 from ccgpu.fakeguest.evidence import spdm as builder
 from ccgpu.fakeguest.evidence.spdm import MeasurementBlock, OpaqueField
 from support.evidence_gpu import NONCE, Gpu, new_gpu
+from support.tampering import tamperable_gpu
 
 GPU = new_gpu()
 EVIDENCE = GPU.evidence()
@@ -111,21 +112,23 @@ def test_the_report_of_other_firmware_is_refused():
 
 def test_one_bit_of_the_firmware_is_another_firmware():
     fwid = GPU.device.fwid[:-1] + bytes([GPU.device.fwid[-1] ^ 1])
-    assert GPU.evidence(REPORT.saying(OpaqueField(layout.FWID, fwid))).refusals() == {"gpu.fwid"}
+    assert GPU.evidence(REPORT.with_opaque_fields(OpaqueField(layout.FWID, fwid))).refusals() == {
+        "gpu.fwid"
+    }
 
 
 def test_a_report_that_does_not_say_its_firmware_is_refused():
-    assert GPU.evidence(REPORT.silent_on(layout.FWID)).refusals() == {"gpu.fwid.absent"}
+    assert GPU.evidence(REPORT.without_opaque_fields(layout.FWID)).refusals() == {"gpu.fwid.absent"}
 
 
 def test_a_leaf_that_does_not_say_its_firmware_is_refused():
-    device = GPU.device.without(nvidia_pki.LEAF, layout.FWID_OID)
+    device = tamperable_gpu(GPU.device).without_extension(nvidia_pki.LEAF, layout.FWID_OID)
     assert GPU.evidence(device=device).refusals() == {"gpu.leaf.fwid.absent"}
 
 
 def test_no_side_says_its_firmware():
-    device = GPU.device.without(nvidia_pki.LEAF, layout.FWID_OID)
-    refusals = GPU.evidence(REPORT.silent_on(layout.FWID), device).refusals()
+    device = tamperable_gpu(GPU.device).without_extension(nvidia_pki.LEAF, layout.FWID_OID)
+    refusals = GPU.evidence(REPORT.without_opaque_fields(layout.FWID), device).refusals()
     assert refusals == {"gpu.leaf.fwid.absent", "gpu.fwid.absent"}
 
 
@@ -141,20 +144,27 @@ def test_a_report_is_not_verified_without_a_chain():
     assert isinstance(outcome, Unverified)
     assert "gpu.signature" not in {check.id for check in checks.made}
     wrong = Checks()
-    verify(spdm.parse(GPU.evidence(REPORT.silent_on(layout.FWID)).report), None, None, wrong)
+    verify(
+        spdm.parse(GPU.evidence(REPORT.without_opaque_fields(layout.FWID)).report),
+        None,
+        None,
+        wrong,
+    )
     refused = {check.id for check in wrong.made if not check.ok}
     assert refused == {"gpu.nonce.unasked", "gpu.fwid.absent"}
 
 
 def test_a_key_of_another_kind_signs_no_report():
     key = rsa.generate_private_key(65537, 2048)
-    device = GPU.device.having(nvidia_pki.LEAF, key=pki.public_key_info(key))
+    device = tamperable_gpu(GPU.device).with_certificate(
+        nvidia_pki.LEAF, key=pki.public_key_info(key)
+    )
     refused = GPU.evidence(device=device).refusals()
     assert refused == {"gpu.chain.key", "gpu.signature"}
 
 
 def test_all_reasons_are_said_at_once():
-    evidence = GPU.evidence(REPORT.saying(OpaqueField(layout.FWID, bytes(48))))
+    evidence = GPU.evidence(REPORT.with_opaque_fields(OpaqueField(layout.FWID, bytes(48))))
     other = Gpu(GPU.nvidia, GPU.nvidia.device()).device.pem
     assert replace(evidence, chain=other, nonce=bytes(32)).refusals() == {
         "gpu.signature",
@@ -164,7 +174,7 @@ def test_all_reasons_are_said_at_once():
 
 
 def test_measurements_are_signed_like_all_else():
-    changed = REPORT.measuring(MeasurementBlock(9, b"\x09" * 48))
+    changed = REPORT.with_measurements(MeasurementBlock(9, b"\x09" * 48))
     assert GPU.evidence(changed).refusals() == set()
     judged = GPU.evidence(changed).judge()
     assert judged.outcome is not None
@@ -172,7 +182,7 @@ def test_measurements_are_signed_like_all_else():
 
 
 def _mode(*fields: OpaqueField, silent_on: tuple[int, ...] = ()) -> set[str]:
-    evidence = GPU.evidence(REPORT.saying(*fields).silent_on(*silent_on))
+    evidence = GPU.evidence(REPORT.with_opaque_fields(*fields).without_opaque_fields(*silent_on))
     assert evidence.refusals() == set()  # genuine, in any mode
     return replace(evidence, with_mode=True).refusals()
 
@@ -231,7 +241,7 @@ def test_every_mode_is_said_in_words():
         ((_flag(2),), "protected PCIe"),
         ((_flag(9),), "mode 9"),
     ]:
-        judged = replace(GPU.evidence(REPORT.saying(*fields)), with_mode=True).judge()
+        judged = replace(GPU.evidence(REPORT.with_opaque_fields(*fields)), with_mode=True).judge()
         (failed,) = [check for check in judged.checks if not check.ok]
         assert (failed.expected, failed.actual) == ("one GPU", words)
 

@@ -19,17 +19,10 @@ from ccgpu.attest.gpu import xmldsig
 from ccgpu.attest.gpu.roots import NVIDIA_RIM
 from ccgpu.fakeguest.evidence import nvidia_pki, pki, rim
 from ccgpu.fakeguest.evidence.rim_pki import L2, L3, ROOT, SIGNER
-from support.evidence_rim import (
-    AT,
-    driver_rim,
-    golden_value,
-    new_chain,
-    pinned_root,
-    vbios_rim,
-    verify_rim,
-)
+from support.evidence_rim import AT, driver_rim, golden_value, pinned_root, vbios_rim, verify_rim
+from support.tampering import new_rim_chain
 
-CHAIN = new_chain()
+CHAIN = new_rim_chain()
 ANCHOR = pinned_root(CHAIN)
 GOOD = driver_rim().signed_by(CHAIN)
 SIGNATURE = GOOD[GOOD.index(b"<ds:Signature ") : GOOD.index(b"</SoftwareIdentity>")]
@@ -189,12 +182,12 @@ def test_text_that_moves_behind_the_signature_is_refused():
 
 
 def test_a_manifest_under_an_unknown_root_is_refused():
-    stranger = new_chain()
+    stranger = new_rim_chain()
     assert refused(driver_rim().signed_by(stranger)) == {"rim.chain.root", "rim.chain.signature"}
 
 
 def test_the_pinned_root_counts_and_not_the_one_that_came_along():
-    stranger = new_chain()
+    stranger = new_rim_chain()
     mixed = [*stranger.ders[:ROOT], CHAIN.root]
     xml = rim.sign_document(driver_rim().body, stranger.key, mixed)
     assert refused(xml) == {"rim.chain.signature"}
@@ -226,7 +219,7 @@ def test_a_certificate_that_its_issuer_did_not_sign_is_refused(position):
 
 @pytest.mark.parametrize("position", [SIGNER, L3, L2])
 def test_a_certificate_that_names_another_issuer_is_refused(position):
-    other = CHAIN.having(position, issuer=nvidia_pki.nvidia_name("NVIDIA"))
+    other = CHAIN.with_certificate(position, issuer=nvidia_pki.nvidia_name("NVIDIA"))
     assert refused(driver_rim().signed_by(other)) == {"rim.chain.issuer"}
 
 
@@ -244,48 +237,50 @@ def test_a_certificate_that_names_another_issuer_is_refused(position):
     ],
 )
 def test_a_certificate_must_be_for_what_it_is_used_for(position, extension, reason):
-    other = CHAIN.extended(position, extension)
+    other = CHAIN.with_extensions(position, extension)
     assert refused(driver_rim().signed_by(other)) == {reason}
 
 
 @pytest.mark.parametrize("oid", [nvidia_pki.BASIC_CONSTRAINTS, nvidia_pki.KEY_USAGE])
 def test_an_authority_must_say_that_it_is_one(oid):
     kept = [each for each in CHAIN.certificates[L2].extensions if each.oid != oid]
-    assert refused(driver_rim().signed_by(CHAIN.having(L2, extensions=kept))) == {
+    assert refused(driver_rim().signed_by(CHAIN.with_certificate(L2, extensions=kept))) == {
         "rim.chain.authority"
     }
 
 
 def test_a_signer_must_say_what_its_key_is_for():
     only = (nvidia_pki.basic_constraints(ca=False),)
-    assert refused(driver_rim().signed_by(CHAIN.having(SIGNER, extensions=only))) == {
+    assert refused(driver_rim().signed_by(CHAIN.with_certificate(SIGNER, extensions=only))) == {
         "rim.signer.usage"
     }
 
 
 def test_a_signer_without_a_common_name_is_called_by_its_whole_name():
     nameless = x509.Name([x509.NameAttribute(NameOID.ORGANIZATION_NAME, "NVIDIA")])
-    judged = verify_rim(driver_rim().signed_by(CHAIN.having(SIGNER, subject=nameless)), ANCHOR)
+    judged = verify_rim(
+        driver_rim().signed_by(CHAIN.with_certificate(SIGNER, subject=nameless)), ANCHOR
+    )
     assert judged.refusals == set()
     (signed,) = [check for check in judged.checks if check.id == "rim.signature"]
     assert signed.actual == "O=NVIDIA (0xd69f10b46c05d202)"
 
 
 def test_an_extension_that_is_not_critical_may_be_unknown():
-    other = CHAIN.extended(L2, pki.X509Extension("1.2.3.4", b"\5\0"))
+    other = CHAIN.with_extensions(L2, pki.X509Extension("1.2.3.4", b"\5\0"))
     assert refused(driver_rim().signed_by(other)) == set()
 
 
 def test_a_key_on_another_curve_is_refused():
     small = ec.generate_private_key(ec.SECP256R1())
-    chain = CHAIN.having(L3, key=pki.public_key_info(small)).signed_with(SIGNER, small)
+    chain = CHAIN.with_certificate(L3, key=pki.public_key_info(small)).signed_with(SIGNER, small)
     assert refused(driver_rim().signed_by(chain)) == {"rim.chain.key"}
 
 
 def test_a_certificate_that_says_another_algorithm_is_refused():
     sha256 = pki.element(pki.SEQUENCE, pki.oid("1.2.840.10045.4.3.2"))
     lies = replace(pki.ECDSA_SHA384, identifier=sha256)
-    assert refused(driver_rim().signed_by(CHAIN.having(L2, algorithm=lies))) == {
+    assert refused(driver_rim().signed_by(CHAIN.with_certificate(L2, algorithm=lies))) == {
         "rim.chain.algorithm"
     }
 
@@ -308,7 +303,7 @@ def test_certificates_are_refused_outside_their_dates(at, reasons):
 
 @pytest.mark.parametrize("position", [L3, L2, ROOT])
 def test_the_dates_of_authorities_are_inclusive(position):
-    chain = CHAIN.having(position, not_before=AT, not_after=AT)
+    chain = CHAIN.with_certificate(position, not_before=AT, not_after=AT)
     root, xml = pinned_root(chain), driver_rim().signed_by(chain)
     assert refused(xml, root=root) == set()
     assert refused(xml, root=root, at=AT - SECOND) == {"rim.chain.dates"}

@@ -7,9 +7,10 @@ import re
 import pytest
 
 from ccgpu.fakeguest.evidence import nvidia_pki, rim
-from support.evidence_rim import driver_rim, golden_value, new_chain, pinned_root, verify_rim
+from support.evidence_rim import driver_rim, golden_value, pinned_root, verify_rim
+from support.tampering import new_rim_chain
 
-CHAIN = new_chain()
+CHAIN = new_rim_chain()
 ANCHOR = pinned_root(CHAIN)
 DERS = CHAIN.ders
 BODY = driver_rim().body

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from ccgpu.attest.check import Checks, Malformed
 from ccgpu.attest.tokens import jwks, jws
 from ccgpu.attest.tokens.jws import TokenTrust
-from ccgpu.fakeguest.evidence import tokens
+from ccgpu.fakeguest.evidence import hcl, tokens
 from ccgpu.fakeguest.evidence.tokens import ABSENT, TokenSigner, compact_token
+from support import tampering
 from unit.attest.tokens.conftest import AT
 
 CLAIMS = {"iss": tokens.NRAS_ISSUER, "exp": 1}
@@ -66,7 +67,7 @@ def test_what_the_key_signed_is_believed(nras_key, maa_key):
 @pytest.mark.parametrize("signed", [True, False])
 def test_no_other_algorithm_is_taken(nras_key, alg, reason, signed):
     header = tokens.with_changes({"alg": alg, "kid": nras_key.kid}, {})
-    forged = compact_token(header, CLAIMS, nras_key.sign if signed else tokens.no_signature)
+    forged = compact_token(header, CLAIMS, nras_key.sign if signed else tampering.no_signature)
     assert refusals(forged, nras_key.jwk()) == {reason}
 
 
@@ -79,7 +80,7 @@ def test_a_public_key_is_no_secret(nras_key, maa_key):
             json.dumps(key.jwk()).encode(),
         ):
             forged = compact_token(
-                {"alg": "HS256", "kid": key.kid}, CLAIMS, tokens.hs256_signer(secret)
+                {"alg": "HS256", "kid": key.kid}, CLAIMS, tampering.hs256_signer(secret)
             )
             assert refusals(forged, key.jwk(), algorithm=key.algorithm) == {"token.alg.symmetric"}
 
@@ -197,7 +198,7 @@ def test_an_oversized_token_is_not_read():
     ],
 )
 def test_a_token_is_json_that_reads_in_one_way(header, claims, reason):
-    parts = (tokens.base64url(each.encode()) for each in (header, claims))
+    parts = (hcl.base64url(each.encode()) for each in (header, claims))
     assert refusals(".".join((*parts, "")), {"kid": "a"}) == {reason}
 
 

@@ -11,6 +11,7 @@ from ccgpu.attest.check import Checks, Malformed, Unverified, Verified
 from ccgpu.attest.tokens import jws, nras
 from ccgpu.fakeguest.evidence import tokens
 from ccgpu.fakeguest.evidence.tokens import ABSENT, UEID, NrasResponse, compact_token
+from support import tampering
 from unit.attest.tokens.conftest import AT, NONCE
 
 OTHER_UEID = "1" * 47
@@ -365,7 +366,7 @@ def test_an_unsigned_answer_is_refused(answer, nras_key, nras_refusals):
     for where in ("overall", "GPU-0"):
         token = first[1] if where == "overall" else second[where]
         claims = jws.parse(token.encode(), "it").claims
-        bare = compact_token({"alg": "none", "kid": nras_key.kid}, claims, tokens.no_signature)
+        bare = compact_token({"alg": "none", "kid": nras_key.kid}, claims, tampering.no_signature)
         if where == "overall":
             forged, expected = tokens.detached_eat(bare, second), {"token.alg.none"}
         else:
@@ -468,7 +469,7 @@ _JSON = st.recursive(
 )
 def test_whatever_is_claimed_is_judged(overall, gpu):
     bare = [
-        compact_token({"alg": "none"}, claims, tokens.no_signature) for claims in (overall, gpu)
+        compact_token({"alg": "none"}, claims, tampering.no_signature) for claims in (overall, gpu)
     ]
     data = tokens.detached_eat(bare[0], {"GPU-0": bare[1]})
     outcome = nras.verify(
