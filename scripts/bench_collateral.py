@@ -14,11 +14,11 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 
-from ccgpu.collateral.needs import Needs
+from ccgpu.collateral.fetcher import CollateralFetcher
+from ccgpu.domain.collateral import CollateralRequest
 from ccgpu.net.fetch import Web
 from ccgpu.scheduling.clock import RealClock
 from ccgpu.scheduling.scheduler import Scheduler
-from ccgpu.workflows.collateral import Fetching
 from support import loopback, revocation
 
 _LATENCY = 0.1
@@ -48,9 +48,9 @@ def _run(service: loopback.Loopback) -> float:
         Web(service.sources.hosts(), service.transport()) as web,
         ThreadPoolExecutor(max_workers=8) as pool,
     ):
-        fetching = Fetching(web, Scheduler(RealClock(), pool), None, service.sources)
-        first = fetching.fetch(Needs(rims=_RIMS, ocsp=_OCSP[:3]))
-        second = fetching.fetch(Needs(ocsp=_OCSP[3:]))
+        fetching = CollateralFetcher(web, Scheduler(RealClock(), pool), None, service.sources)
+        first = fetching.fetch(CollateralRequest(rims=_RIMS, ocsp=_OCSP[:3]))
+        second = fetching.fetch(CollateralRequest(ocsp=_OCSP[3:]))
         (first + second).require()
     return (time.perf_counter() - start) * 1000
 

@@ -17,7 +17,7 @@ _SLOW_TO_LOAD = {"azure", "cryptography", "lxml", "msal", "requests", "yaml"}
 _BREACHES = {
     "Layers": ("domain", "import ccgpu.net"),
     "The fake knows nothing of the code it tests": ("fakearm", "import ccgpu.errors"),
-    "Only the composition root knows that there is a fake": ("workflows", "import ccgpu.fakearm"),
+    "Only the back ends and `ccgpu fake` know the fake": ("workflows", "import ccgpu.fakearm"),
     "Domain and verifiers know no cloud, no terminal, no network, no files": (
         "domain",
         "import socket",

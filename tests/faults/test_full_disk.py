@@ -14,8 +14,9 @@ import pytest
 
 from ccgpu.collateral import folder as collateral
 from ccgpu.collateral.cache import Cache
-from ccgpu.collateral.want import Found, Piece
+from ccgpu.collateral.item import Payload
 from ccgpu.domain.catalog import Kind
+from ccgpu.domain.collateral import Collateral
 from ccgpu.domain.journal import Journal, Record
 from ccgpu.domain.policy import ReferenceValues
 from ccgpu.domain.resource import ResourceId
@@ -61,12 +62,12 @@ def _spec(small: Path, text: str) -> None:
 
 
 def _cache(small: Path, text: str) -> None:
-    piece = Piece("rim/A.xml", text.encode() * _BIG, "here", 1.0)
-    Cache(small / "cache").put(piece, Found(piece.data))
+    piece = Collateral("rim/A.xml", text.encode() * _BIG, "here", 1.0)
+    Cache(small / "cache").put(piece, Payload(piece.data))
 
 
 def _collateral(small: Path, text: str) -> None:
-    pieces = [Piece(f"rim/{n}.xml", text.encode() * 8192, "here", 1.0) for n in range(3)]
+    pieces = [Collateral(f"rim/{n}.xml", text.encode() * 8192, "here", 1.0) for n in range(3)]
     collateral.write(small / "collateral", pieces, 1.0)
 
 

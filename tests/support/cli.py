@@ -14,11 +14,11 @@ from typing import Any
 
 from rich.console import Console
 
-from ccgpu.azure.context import AzureContext
+from ccgpu.cli.backends import Backend
 from ccgpu.cli.main import run
-from ccgpu.cli.runtime import Reach, Runtime
+from ccgpu.cli.runtime import BackendName, ConnectionOptions, Runtime
 from ccgpu.fakearm import FakeArm
-from support.cloud import PUBLIC_KEY, make_cloud
+from support.cloud import PUBLIC_KEY, make_backend
 from support.services import Services
 
 
@@ -65,9 +65,9 @@ class Shell:
     ask: Callable[[str], bool] | None = None
     width: int = 80
     terminal: bool = False
-    reached: list[Reach] = field(default_factory=list)
-    connect: Callable[[Reach], AzureContext] | None = None
-    services: Services = field(default_factory=Services)
+    reached: list[ConnectionOptions] = field(default_factory=list)
+    backend: Callable[[ConnectionOptions], Backend] | None = None
+    services: Services | None = None  # the vendors' web, where the back end is Azure
 
     @property
     def state(self) -> Path:
@@ -88,18 +88,17 @@ class Shell:
     def __call__(self, line: str) -> CommandResult:
         """Run `ccgpu LINE`."""
         out, err = io.StringIO(), io.StringIO()
-        outside = Runtime(
+        runtime = Runtime(
             out=self._console(out, terminal=False),
             err=self._console(err, terminal=self.terminal),
             state=self.state,
             home=self.home,
-            connect=self.connect or self._connect,
+            backend=self.backend or self._backend,
             simulated=lambda: contextlib.nullcontext(self.arm),
-            fetching=self.services.fetching,
             ask=self.ask,
         )
-        code = run(shlex.split(line), outside)
-        return CommandResult(line, code, out.getvalue(), err.getvalue())
+        code = run(shlex.split(line), runtime)
+        return Done(line, code, out.getvalue(), err.getvalue())
 
     def _console(self, file: io.StringIO, *, terminal: bool) -> Console:
         return Console(
@@ -114,9 +113,12 @@ class Shell:
             _environ={},
         )
 
-    def _connect(self, reach: Reach) -> AzureContext:
-        self.reached.append(reach)
-        return make_cloud(self.arm, self.state)
+    def _backend(self, connection: ConnectionOptions) -> Backend:
+        self.reached.append(connection)
+        backend = make_backend(self.arm, self.state)
+        if self.services is None or connection.backend is BackendName.FAKE:
+            return backend
+        return self.services.backend(backend)
 
     def kinds(self) -> list[str]:
         """The types of all resources without the provider, sorted."""

@@ -4,21 +4,20 @@ There is no network and no waiting. `slept` counts waits outside the scheduler.
 """
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from azure.core.credentials import TokenCredential
 
-from ccgpu.azure.arm import Arm
 from ccgpu.azure.context import AzureContext
-from ccgpu.azure.queries import Queries
 from ccgpu.azure.session import ENVIRONMENTS, Session
+from ccgpu.cli.backends import Backend, simulated_backend
 from ccgpu.domain.events import Event
 from ccgpu.domain.spec.vm import VmSpec
-from ccgpu.fakearm import FAKE_SUBSCRIPTION, FakeArm, FakeCredential, FakeTransport, Request
-from ccgpu.scheduling.scheduler import InlineExecutor, Scheduler
-from ccgpu.store.journals import Journals
+from ccgpu.fakearm import FAKE_SUBSCRIPTION, FakeArm, FakeTransport, Request
+from ccgpu.fakeguest.vendors import SimulatedVendors, make_vendors
 from ccgpu.workflows import delete as deleting
 from ccgpu.workflows.create.context import CreateOptions, CreateOutcome
 from ccgpu.workflows.create.stages import create
@@ -38,14 +37,23 @@ DEPLOYMENT_KINDS = sorted(
 def make_cloud(
     arm: FakeArm, state: Path, credential: TokenCredential | None = None
 ) -> AzureContext:
-    """The context over `arm` of a machine with this state folder."""
-    signed_in, transport = credential or FakeCredential(arm), FakeTransport(arm)
-    session = Session(FAKE_SUBSCRIPTION, ENVIRONMENTS["public"], signed_in, transport)
-    adapter = Arm(session)
-    schedule = Scheduler(arm.clock, InlineExecutor())
-    return AzureContext(
-        session, adapter, Queries(adapter), schedule, Journals(state / "journals"), simulated=True
-    )
+    """A cloud over `arm`, as one machine with the state folder `state` sees it."""
+    return make_backend(arm, state, credential).connect()
+
+
+def make_backend(arm: FakeArm, state: Path, credential: TokenCredential | None = None) -> Backend:
+    """The simulated back end over `arm`. `credential`: who is signed in, if not the fake's."""
+    backend = simulated_backend(arm, state / "journals", vendors)
+    if credential is None:
+        return backend
+    session = Session(FAKE_SUBSCRIPTION, ENVIRONMENTS["public"], credential, FakeTransport(arm))
+    return replace(backend, session=lambda: session)
+
+
+@cache
+def vendors() -> SimulatedVendors:
+    """The simulated AMD and NVIDIA. Their keys are made once."""
+    return make_vendors()
 
 
 def make_spec(**changes: Any) -> VmSpec:

@@ -12,15 +12,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ccgpu.azure.arm import Arm
-from ccgpu.azure.context import AzureContext
-from ccgpu.azure.queries import Queries
 from ccgpu.azure.session import ENVIRONMENTS, Session
-from ccgpu.cli.main import main, runtime
+from ccgpu.cli.backends import simulated_backend
+from ccgpu.cli.main import main, process_runtime
 from ccgpu.cli.runtime import Runtime
 from ccgpu.fakearm import FAKE_SUBSCRIPTION, FakeArm, FakeCredential, FakeTransport
+from ccgpu.fakeguest.vendors import make_vendors
 from ccgpu.scheduling.scheduler import Scheduler
-from ccgpu.store.journals import Journals
 
 
 class HangingTransport(FakeTransport):
@@ -42,19 +40,19 @@ class HangingTransport(FakeTransport):
 
 
 def hanging_runtime(world: str, mark: str, method: str, part: str) -> Runtime:
-    """The process's own runtime, with the hanging transport."""
-    found = runtime()
+    """The process's own runtime, with the hanging wire in Azure's place."""
+    runtime = process_runtime()
     arm = FakeArm(world)
-    transport = HangingTransport(arm, Path(mark), method, part)
-
-    def connect(_: object) -> AzureContext:
-        session = Session(FAKE_SUBSCRIPTION, ENVIRONMENTS["public"], FakeCredential(), transport)
-        adapter = Arm(session)
-        schedule = Scheduler(arm.clock, ThreadPoolExecutor(max_workers=8))
-        journals = Journals(found.state / "journals")
-        return AzureContext(session, adapter, Queries(adapter), schedule, journals)
-
-    return replace(found, connect=connect)
+    transport = Hanging(arm, Path(mark), method, part)
+    backend = replace(
+        simulated_backend(arm, runtime.state / "journals", make_vendors),
+        session=lambda: Session(
+            FAKE_SUBSCRIPTION, ENVIRONMENTS["public"], FakeCredential(), transport
+        ),
+        scheduler=Scheduler(arm.clock, ThreadPoolExecutor(max_workers=8)),
+        simulated=False,
+    )
+    return replace(runtime, backend=lambda _: backend)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ import io
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +13,12 @@ from azure.core.pipeline.transport import RequestsTransport
 from requests.adapters import BaseAdapter
 from urllib3 import HTTPResponse
 
+from ccgpu.cli.backends import Backend
 from ccgpu.collateral.cache import Cache
+from ccgpu.collateral.fetcher import CollateralFetcher
 from ccgpu.collateral.sources import PUBLIC, Sources
 from ccgpu.net.fetch import Web
 from ccgpu.scheduling.scheduler import InlineExecutor, Scheduler
-from ccgpu.workflows.collateral import Fetching
 
 
 @dataclass(frozen=True)
@@ -94,14 +95,26 @@ class Services:
         session.mount("http://", _Adapter(self))
         return RequestsTransport(session=session, session_owner=False)
 
+    def backend(self, backend: Backend) -> Backend:
+        """That back end, whose vendors are these services."""
+        return replace(
+            backend,
+            scheduler=Scheduler(self.clock, InlineExecutor()),
+            web=lambda: Web(PUBLIC.hosts(), self.transport()),
+            sources=PUBLIC,
+            simulated=False,
+        )
+
     @contextmanager
     def fetching(
         self, cache: Path | None = None, sources: Sources = PUBLIC, **changes: Any
-    ) -> Iterator[Fetching]:
+    ) -> Iterator[CollateralFetcher]:
         """What a command fetches with, on these services."""
         with Web(sources.hosts(), self.transport()) as web:
             kept = None if cache is None else Cache(cache)
-            yield Fetching(web, Scheduler(self.clock, InlineExecutor()), kept, sources, **changes)
+            yield CollateralFetcher(
+                web, Scheduler(self.clock, InlineExecutor()), kept, sources, **changes
+            )
 
 
 class _Adapter(BaseAdapter):

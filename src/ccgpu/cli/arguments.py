@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from ccgpu.cli.commands import COMMANDS
-from ccgpu.cli.runtime import Output, Stderr
+from ccgpu.cli.runtime import OutputFormat, Stderr
 
 # Where no command says what options there are: option, its parameter, whether it takes a value.
 _SHARED = {
@@ -22,7 +22,7 @@ def stderr_wanted(root: Any, argv: Sequence[str]) -> Stderr:
     given = dict(_given(root, deque(argv)))
     if "events" in given:
         return Stderr.EVENTS
-    if given.get("output") == Output.JSON or "query" in given:
+    if given.get("output") == OutputFormat.JSON or "query" in given:
         return Stderr.JSON
     return Stderr.TEXT
 

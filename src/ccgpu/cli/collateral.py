@@ -7,8 +7,8 @@ import typer
 
 from ccgpu.cli.commands import COMMANDS, Command
 from ccgpu.cli.option_groups import expand_options
-from ccgpu.cli.options import WishOptions
-from ccgpu.cli.runtime import Runtime
+from ccgpu.cli.options import OutputArguments
+from ccgpu.cli.runtime import BackendName, ConnectionOptions, Runtime
 
 app = typer.Typer(help=COMMANDS["collateral"].help, rich_markup_mode=None, add_completion=False)
 
@@ -32,7 +32,10 @@ def fetch(
         str | None,
         typer.Option(help="The VM's Azure region: its mirror is tried first.", show_default=False),
     ] = None,
-    answer: WishOptions,
+    backend: Annotated[
+        BackendName, typer.Option(envvar="CCGPU_BACKEND", help="fake: ask the simulated vendors.")
+    ] = BackendName.AZURE,
+    output: OutputArguments,
 ) -> None:
     """Fetch the collateral for evidence; give it to `verify --collateral DIR`.
 
@@ -44,14 +47,14 @@ def fetch(
     from ccgpu.collateral import folder
     from ccgpu.store import evidence as files
     from ccgpu.views import collateral as view
-    from ccgpu.workflows import supplies
+    from ccgpu.workflows.fetch_collateral import fetch_for_all
 
-    run: Runtime = ctx.obj
+    runtime: Runtime = ctx.obj
     every = [files.read_evidence(path, None) for path in evidence]
-    with run.fetching() as fetching:
-        tell = lambda event: run.note(event.text)  # noqa: E731
-        fetched = supplies.fetch_all(every, fetching, tell, region=region)
-        folder.write(out, fetched.pieces, fetching.now())
-    where = str(out)
-    run.answer(answer, lambda: view.as_text(fetched, where), lambda: view.as_json(fetched, where))
+    tell, simulated = lambda event: runtime.note(event.text), backend is BackendName.FAKE
+    with runtime.backend(ConnectionOptions(backend)).fetcher() as fetcher:
+        fetched = fetch_for_all(every, fetcher, tell, region=region, simulated=simulated)
+        folder.write(out, fetched.collateral, fetcher.now())
+    parts = (fetched, str(out))
+    runtime.answer(output, lambda: view.as_text(*parts), lambda: view.as_json(*parts))
     fetched.require()

@@ -23,22 +23,22 @@ class Consent:
     no_input: bool
 
     def require(
-        self, run: "Runtime", progress: "Progress", doing: str, what: "Iterable[ResourceId]"
+        self, runtime: "Runtime", progress: "Progress", doing: str, what: "Iterable[ResourceId]"
     ) -> None:
         """Return if `doing` it to `what` is agreed to; a `UsageProblem` if nobody says so."""
         from ccgpu.views.signs import named
 
         if self.yes:
             return
-        if run.ask is None or self.no_input:
+        if runtime.ask is None or self.no_input:
             raise UsageProblem(
                 f"refusing to {doing} without confirmation",
                 hint="confirm it: `--yes`",
             )
         with progress.paused():
             for id_ in what:
-                run.err.out(f"- {named(id_)}", highlight=False)
-            agreed = run.ask(f"{doing[0].upper()}{doing[1:]}?")
+                runtime.err.out(f"- {named(id_)}", highlight=False)
+            agreed = runtime.ask(f"{doing[0].upper()}{doing[1:]}?")
         if not agreed:
             raise UsageProblem("not confirmed; nothing was changed")
 
@@ -52,4 +52,4 @@ def _consent(
     return Consent(yes, no_input)
 
 
-ConsentOptions = Annotated[Consent, OptionGroup(_consent)]
+ConsentArguments = Annotated[Consent, OptionGroup(_consent)]

@@ -5,9 +5,9 @@ from typing import Annotated
 import typer
 
 from ccgpu.cli import creation, plan
-from ccgpu.cli.consent import ConsentOptions
+from ccgpu.cli.consent import ConsentArguments
 from ccgpu.cli.option_groups import expand_options
-from ccgpu.cli.options import CourseOptions, ReachOptions, WishOptions, option
+from ccgpu.cli.options import ConnectionArguments, OutputArguments, ProgressArguments, option
 from ccgpu.cli.spec_options import FreshOption, SpecArguments, connect_and_resolve
 
 
@@ -33,10 +33,10 @@ def create(
         bool, option("Do not check sizes and quota first.", "--skip-preflight")
     ] = False,
     dry_run: Annotated[bool, option("Only show the plan, like `ccgpu plan`.", "--dry-run")] = False,
-    course: CourseOptions,
-    consent: ConsentOptions,
-    answer: WishOptions,
-    reach: ReachOptions,
+    progress_options: ProgressArguments,
+    consent: ConsentArguments,
+    output: OutputArguments,
+    connection: ConnectionArguments,
 ) -> None:
     """Create a confidential GPU VM, or update it to match its spec.
 
@@ -49,8 +49,10 @@ def create(
     Example: `ccgpu create demo --region eastus2 --ssh-from 203.0.113.7/32`
     """
     if dry_run:
-        plan.preview(ctx.obj, request, answer, reach, fresh=fresh, skip_preflight=skip_preflight)
+        plan.preview(
+            ctx.obj, request, output, connection, fresh=fresh, skip_preflight=skip_preflight
+        )
         return
     flags = creation.CreateFlags(replace, not no_wait, keep_on_failure, skip_preflight)
-    cloud, requested = connect_and_resolve(ctx.obj, request, reach, fresh=fresh)
-    creation.Creation(ctx.obj, cloud, requested, flags, course, consent).carry_out(answer)
+    cloud, requested = connect_and_resolve(ctx.obj, request, connection, fresh=fresh)
+    creation.Creation(ctx.obj, cloud, requested, flags, progress_options, consent).carry_out(output)

@@ -5,8 +5,8 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from ccgpu.cli.consent import Consent
-from ccgpu.cli.options import Course
-from ccgpu.cli.runtime import Runtime, Wish
+from ccgpu.cli.options import ProgressOptions
+from ccgpu.cli.runtime import OutputOptions, Runtime
 
 if TYPE_CHECKING:
     from ccgpu.azure.context import AzureContext
@@ -32,11 +32,11 @@ class CreateFlags:
 class Creation:
     """One `ccgpu create` whose spec is valid."""
 
-    run: Runtime
+    runtime: Runtime
     cloud: "AzureContext"
     requested: "RequestedSpec"
     flags: CreateFlags
-    course: Course
+    progress_options: ProgressOptions
     consent: Consent
 
     @property
@@ -44,7 +44,7 @@ class Creation:
         """The spec to create."""
         return self.requested.spec
 
-    def carry_out(self, wish: Wish) -> None:
+    def carry_out(self, output: OutputOptions) -> None:
         """Create, then print the deployment."""
         from ccgpu.store.keys import Keys
         from ccgpu.views import created as view
@@ -54,11 +54,11 @@ class Creation:
         from ccgpu.workflows.show import show
 
         cloud, spec = self.cloud, self.spec
-        keys = Keys(self.run.state, spec.name, self.run.home)
-        with self.course.shown(self.run) as progress:
+        keys = Keys(self.runtime.state, spec.name, self.runtime.home)
+        with self.progress_options.shown(self.runtime) as progress:
             options = CreateOptions(
                 default_keys=lambda: self._default_keys(keys, progress),
-                timeout=self.course.timeout or TIMEOUT,
+                timeout=self.progress_options.timeout or TIMEOUT,
                 given=self.requested.given,
                 **asdict(self.flags),
             )
@@ -67,8 +67,8 @@ class Creation:
             )
             made = show(cloud, spec.name, outcome.effective_spec.spec.group)
         ssh, remembered = self._ssh_command(made, keys), outcome.effective_spec.remembered
-        self.run.answer(
-            wish,
+        self.runtime.answer(
+            output,
             lambda: view.as_text(outcome.plan, made, simulated=cloud.simulated),
             lambda: with_sign_in(
                 view.as_json(outcome.plan, made, simulated=cloud.simulated, remembered=remembered)
@@ -90,12 +90,12 @@ class Creation:
 
         if ends := shortened_lease(todo):
             doing = f"shorten the lease of {self.spec.name} from {ends[0]} to {ends[1]}"
-            self.consent.require(self.run, progress, doing, ())
+            self.consent.require(self.runtime, progress, doing, ())
         if to_delete := todo.of(Action.REPLACE, Action.DELETE):
             count = f"{len(to_delete)} resource{'s' if len(to_delete) != 1 else ''}"
             doing = f"delete {count} of {self.spec.name} and all data"
             self.consent.require(
-                self.run, progress, doing, [step.resource.id for step in to_delete]
+                self.runtime, progress, doing, [step.resource.id for step in to_delete]
             )
 
     def _ssh_command(self, made: "Deployment", keys: "Keys") -> str | None:
@@ -111,6 +111,8 @@ class Creation:
         from ccgpu.domain.status import State
 
         if made.state is State.STOPPED:
-            self.course.hint(self.run, f"{made.name} is stopped: `ccgpu start {made.name}`")
+            self.progress_options.hint(
+                self.runtime, f"{made.name} is stopped: `ccgpu start {made.name}`"
+            )
         elif ssh is not None:
-            self.course.hint(self.run, f"`{ssh}`")
+            self.progress_options.hint(self.runtime, f"`{ssh}`")

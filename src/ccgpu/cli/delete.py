@@ -2,9 +2,14 @@
 
 import typer
 
-from ccgpu.cli.consent import ConsentOptions
+from ccgpu.cli.consent import ConsentArguments
 from ccgpu.cli.option_groups import expand_options
-from ccgpu.cli.options import CourseOptions, ReachOptions, TargetOptions, WishOptions
+from ccgpu.cli.options import (
+    ConnectionArguments,
+    OutputArguments,
+    ProgressArguments,
+    TargetArguments,
+)
 from ccgpu.cli.runtime import Runtime
 
 
@@ -12,11 +17,11 @@ from ccgpu.cli.runtime import Runtime
 def delete(
     ctx: typer.Context,
     *,
-    target: TargetOptions,
-    course: CourseOptions,
-    consent: ConsentOptions,
-    answer: WishOptions,
-    reach: ReachOptions,
+    target: TargetArguments,
+    progress_options: ProgressArguments,
+    consent: ConsentArguments,
+    output: OutputArguments,
+    connection: ConnectionArguments,
 ) -> None:
     """Delete everything that a deployment owns.
 
@@ -28,17 +33,17 @@ def delete(
     from ccgpu.views import deleted as view
     from ccgpu.workflows import delete as workflow
 
-    run: Runtime = ctx.obj
-    cloud = run.connect(reach)
+    runtime: Runtime = ctx.obj
+    cloud = runtime.connect(connection)
     doing = f"delete {target.name} and its data"
-    with course.shown(run) as progress:
+    with progress_options.shown(runtime) as progress:
         done = workflow.delete(
             cloud,
             target.name,
             target.group,
-            timeout=course.timeout or workflow.TIMEOUT,
+            timeout=progress_options.timeout or workflow.TIMEOUT,
             listen=progress,
-            approve=lambda ids: consent.require(run, progress, doing, ids),
+            approve=lambda ids: consent.require(runtime, progress, doing, ids),
         )
     parts = (done.name, done.gone, done.kept)
-    run.answer(answer, lambda: view.as_text(*parts), lambda: view.as_json(*parts))
+    runtime.answer(output, lambda: view.as_text(*parts), lambda: view.as_json(*parts))

@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
+from ccgpu.cli import options
 from ccgpu.cli.option_groups import expand_options
-from ccgpu.cli.options import CourseOptions, ReachOptions, TargetOptions, WishOptions
 from ccgpu.cli.runtime import Runtime
 from ccgpu.domain import ttl as times
 
@@ -22,7 +22,7 @@ def _ttl(text: str) -> timedelta:
 def extend(
     ctx: typer.Context,
     *,
-    target: TargetOptions,
+    target: options.TargetArguments,
     ttl: Annotated[
         timedelta,
         typer.Option(
@@ -33,9 +33,9 @@ def extend(
             show_default=False,
         ),
     ],
-    course: CourseOptions,
-    answer: WishOptions,
-    reach: ReachOptions,
+    progress_options: options.ProgressArguments,
+    output: options.OutputArguments,
+    connection: options.ConnectionArguments,
 ) -> None:
     """Set when a deployment's lease ends, counted from now.
 
@@ -47,12 +47,12 @@ def extend(
     from ccgpu.views import extended as view
     from ccgpu.workflows import extend as workflow
 
-    run: Runtime = ctx.obj
-    cloud = run.connect(reach)
-    timeout = course.timeout or workflow.TIMEOUT
-    with course.shown(run) as progress:
+    runtime: Runtime = ctx.obj
+    cloud = runtime.connect(connection)
+    timeout = progress_options.timeout or workflow.TIMEOUT
+    with progress_options.shown(runtime) as progress:
         done = workflow.extend(
             cloud, target.name, ttl, target.group, timeout=timeout, listen=progress
         )
     parts = (done.name, done.group, done.before, done.expires, done.resources)
-    run.answer(answer, lambda: view.as_text(*parts[:4]), lambda: view.as_json(*parts))
+    runtime.answer(output, lambda: view.as_text(*parts[:4]), lambda: view.as_json(*parts))

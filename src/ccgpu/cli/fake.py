@@ -5,7 +5,7 @@ import typer
 from ccgpu.cli.commands import COMMANDS, Command
 from ccgpu.cli.fake_add import add
 from ccgpu.cli.option_groups import expand_options
-from ccgpu.cli.options import WishOptions
+from ccgpu.cli.options import OutputArguments
 from ccgpu.cli.simulation import Duration, Wanted, changed, settings
 
 app = typer.Typer(help=COMMANDS["fake"].help, rich_markup_mode=None, add_completion=False)
@@ -13,39 +13,39 @@ app = typer.Typer(help=COMMANDS["fake"].help, rich_markup_mode=None, add_complet
 
 @app.command(cls=Command)
 @expand_options
-def show(ctx: typer.Context, *, answer: WishOptions) -> None:
+def show(ctx: typer.Context, *, output: OutputArguments) -> None:
     """Show what exists and how long each resource was billed.
 
     With `-o json`, also every request so far.
 
     Example: `ccgpu fake show -o json --query billing`
     """
-    changed(ctx.obj, answer, lambda _: None)
+    changed(ctx.obj, output, lambda _: None)
 
 
 @app.command(cls=Command)
 @expand_options
-def reset(ctx: typer.Context, *, answer: WishOptions) -> None:
+def reset(ctx: typer.Context, *, output: OutputArguments) -> None:
     """Delete every resource; virtual time is not reset.
 
     Example: `ccgpu fake reset`
     """
-    changed(ctx.obj, answer, lambda world: world.reset())
+    changed(ctx.obj, output, lambda world: world.reset())
 
 
 @app.command(cls=Command)
 @expand_options
-def advance(ctx: typer.Context, *, duration: Duration, answer: WishOptions) -> None:
+def advance(ctx: typer.Context, *, duration: Duration, output: OutputArguments) -> None:
     """Let virtual time pass; operations in progress complete.
 
     Example: `ccgpu fake advance 2h`
     """
-    changed(ctx.obj, answer, lambda world: world.advance(duration))
+    changed(ctx.obj, output, lambda world: world.advance(duration))
 
 
 @app.command(cls=Command)
 @expand_options
-def scenario(ctx: typer.Context, *, wanted: Wanted, answer: WishOptions) -> None:
+def scenario(ctx: typer.Context, *, wanted: Wanted, output: OutputArguments) -> None:
     """Make Azure sold out, throttled, locked, and so on.
 
     Example: `ccgpu fake scenario quota-zero`
@@ -53,7 +53,7 @@ def scenario(ctx: typer.Context, *, wanted: Wanted, answer: WishOptions) -> None
     from ccgpu.fakearm import scenarios
 
     chosen = settings(wanted, scenarios)
-    changed(ctx.obj, answer, lambda world: world.configure(chosen))
+    changed(ctx.obj, output, lambda world: world.configure(chosen))
 
 
 app.command(cls=Command)(add)

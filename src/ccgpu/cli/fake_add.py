@@ -3,12 +3,12 @@
 import typer
 
 from ccgpu.cli.option_groups import expand_options
-from ccgpu.cli.options import WishOptions
+from ccgpu.cli.options import OutputArguments
 from ccgpu.cli.simulation import ResourceFile, added
 
 
 @expand_options
-def add(ctx: typer.Context, *, file: ResourceFile, answer: WishOptions) -> None:
+def add(ctx: typer.Context, *, file: ResourceFile, output: OutputArguments) -> None:
     """Add existing resources: encryption sets, networks, images, locks.
 
     FILE is JSON or YAML: one resource as `az resource show` prints it, a list, or
@@ -16,4 +16,4 @@ def add(ctx: typer.Context, *, file: ResourceFile, answer: WishOptions) -> None:
 
     Example: `ccgpu fake add keys.yaml`
     """
-    added(ctx.obj, answer, file)
+    added(ctx.obj, output, file)

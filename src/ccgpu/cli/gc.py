@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from ccgpu.cli.option_groups import expand_options
-from ccgpu.cli.options import CourseOptions, ReachOptions, WishOptions
+from ccgpu.cli.options import ConnectionArguments, OutputArguments, ProgressArguments
 from ccgpu.cli.runtime import Runtime
 
 
@@ -16,9 +16,9 @@ def gc(
     yes: Annotated[
         bool, typer.Option("--yes", "-y", help="Delete them. Without it they are only listed.")
     ] = False,
-    course: CourseOptions,
-    answer: WishOptions,
-    reach: ReachOptions,
+    progress_options: ProgressArguments,
+    output: OutputArguments,
+    connection: ConnectionArguments,
 ) -> None:
     """List expired deployments; delete them with --yes.
 
@@ -31,12 +31,14 @@ def gc(
     from ccgpu.views import collected as view
     from ccgpu.workflows import gc as workflow
 
-    run: Runtime = ctx.obj
-    cloud = run.connect(reach)
-    timeout = course.timeout or workflow.TIMEOUT
-    with course.shown(run) as progress:
+    runtime: Runtime = ctx.obj
+    cloud = runtime.connect(connection)
+    timeout = progress_options.timeout or workflow.TIMEOUT
+    with progress_options.shown(runtime) as progress:
         done = workflow.collect(cloud, yes=yes, timeout=timeout, listen=progress)
-    again = run.complete("`ccgpu gc --yes`")
-    run.answer(answer, lambda: view.as_text(done.found, again), lambda: view.as_json(done.found))
+    again = runtime.complete("`ccgpu gc --yes`")
+    runtime.answer(
+        output, lambda: view.as_text(done.found, again), lambda: view.as_json(done.found)
+    )
     if done.failure is not None:
         raise done.failure

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from ccgpu.cli.option_groups import expand_options
-from ccgpu.cli.options import WishOptions, option
+from ccgpu.cli.options import OutputArguments, option
 from ccgpu.cli.runtime import Runtime
 from ccgpu.cli.schema import Schema, text
 
@@ -33,7 +33,7 @@ def init(
     ] = None,
     force: Annotated[bool, option("Overwrite existing files.", "--force")] = False,
     no_schema: Annotated[bool, option("Do not write the JSON Schema.", "--no-schema")] = False,
-    answer: WishOptions,
+    output: OutputArguments,
 ) -> None:
     """Write a commented spec file to start from.
 
@@ -44,7 +44,7 @@ def init(
     from ccgpu.store import drafts, specs
     from ccgpu.views import specs as view
 
-    run: Runtime = ctx.obj
+    runtime: Runtime = ctx.obj
     if name is not None:
         specs.build(name, template=template)  # a name that no spec may have is refused here
     target = file or Path(f"{name or 'vm'}.yaml")
@@ -54,4 +54,6 @@ def init(
         files[target.with_name(SCHEMA_FILE)] = text(Schema.SPEC) + "\n"
     drafts.write(files, force=force)
     written = [str(path) for path in files]
-    run.answer(answer, lambda: view.written_as_text(written), lambda: view.written_as_json(written))
+    runtime.answer(
+        output, lambda: view.written_as_text(written), lambda: view.written_as_json(written)
+    )

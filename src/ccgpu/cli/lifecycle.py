@@ -9,10 +9,10 @@ import typer
 from ccgpu.cli.commands import COMMANDS
 from ccgpu.cli.option_groups import expand_options
 from ccgpu.cli.options import (
-    CourseOptions,
-    ReachOptions,
-    TargetOptions,
-    WishOptions,
+    ConnectionArguments,
+    OutputArguments,
+    ProgressArguments,
+    TargetArguments,
 )
 from ccgpu.cli.runtime import Runtime
 from ccgpu.cli.show import describe
@@ -27,21 +27,21 @@ def acting(verb: Verb) -> Callable[..., None]:
     def command(
         ctx: typer.Context,
         *,
-        target: TargetOptions,
-        course: CourseOptions,
-        answer: WishOptions,
-        reach: ReachOptions,
+        target: TargetArguments,
+        progress_options: ProgressArguments,
+        output: OutputArguments,
+        connection: ConnectionArguments,
     ) -> None:
         from ccgpu.workflows import lifecycle as workflow
 
-        run: Runtime = ctx.obj
-        cloud = run.connect(reach)
-        timeout = course.timeout or workflow.TIMEOUT
-        with course.shown(run) as progress:
+        runtime: Runtime = ctx.obj
+        cloud = runtime.connect(connection)
+        timeout = progress_options.timeout or workflow.TIMEOUT
+        with progress_options.shown(runtime) as progress:
             workflow.change_power_state(
                 cloud, verb, *astuple(target), timeout=timeout, listen=progress
             )
-        describe(run, cloud, target, answer)
+        describe(runtime, cloud, target, output)
 
     command.__doc__ = f"{COMMANDS[verb].help}\n\nExample: `ccgpu {verb} demo`"
     return command

@@ -3,12 +3,12 @@
 import typer
 
 from ccgpu.cli.option_groups import expand_options
-from ccgpu.cli.options import ReachOptions, WishOptions
+from ccgpu.cli.options import ConnectionArguments, OutputArguments
 from ccgpu.cli.runtime import Runtime
 
 
 @expand_options
-def list_(ctx: typer.Context, *, answer: WishOptions, reach: ReachOptions) -> None:
+def list_(ctx: typer.Context, *, output: OutputArguments, connection: ConnectionArguments) -> None:
     """List the deployments of the subscription.
 
     Deployments are found by their tags, so every machine shows the same list.
@@ -19,11 +19,11 @@ def list_(ctx: typer.Context, *, answer: WishOptions, reach: ReachOptions) -> No
     from ccgpu.views.signed_in import with_sign_in
     from ccgpu.workflows.show import list_deployments
 
-    run: Runtime = ctx.obj
-    cloud = run.connect(reach)
+    runtime: Runtime = ctx.obj
+    cloud = runtime.connect(connection)
     found = list_deployments(cloud)
-    run.answer(
-        answer,
+    runtime.answer(
+        output,
         lambda: view.list_as_text(found),
         lambda: with_sign_in(
             view.list_as_json(found, simulated=cloud.simulated), cloud.session.signed_in_with

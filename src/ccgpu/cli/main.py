@@ -1,11 +1,11 @@
-"""The composition root: the command line, the back ends, and the only place that prints an error.
+"""The composition root: the command line, and the only place that prints an error.
 
 `--help` must stay light: commands import what they need when they run.
 """
 
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, closing
 from dataclasses import replace
 from functools import partial
@@ -21,19 +21,11 @@ from ccgpu.cli.commands import Commands
 from ccgpu.cli.console import confirm, console
 from ccgpu.cli.hints import Hints
 from ccgpu.cli.reporter import Reporter
-from ccgpu.cli.runtime import Backend, Reach, Runtime
-from ccgpu.errors import AnswerLost, CcgpuError, Interrupted, StateUnusable, UsageProblem
+from ccgpu.cli.runtime import ConnectionOptions, Runtime
+from ccgpu.errors import AnswerLost, CcgpuError, Interrupted, UsageProblem
 
 if TYPE_CHECKING:
-    from concurrent.futures import Executor
-
-    from ccgpu.azure.context import AzureContext
-    from ccgpu.azure.session import Session
-    from ccgpu.cli.runtime import SeedOutcome
-    from ccgpu.scheduling.clock import Clock
-    from ccgpu.workflows.collateral import Fetching
-
-    Parts = tuple[Session, Clock, Executor, Path]
+    from ccgpu.cli.backends import Backend, Simulation
 
 _NAME = "ccgpu"
 _COMPLETION = "_CCGPU_COMPLETE"  # set by the scripts of `--install-completion`
@@ -68,12 +60,12 @@ def root(
         raise typer.Exit(UsageProblem.exit_code)
 
 
-def main(outside: Callable[[], Runtime] | None = None) -> None:
-    """The entry point; `outside` is made once the process has its streams."""
+def main(make_runtime: Callable[[], Runtime] | None = None) -> None:
+    """The entry point. The runtime is made once the process has its streams."""
     process.begin()
     if _COMPLETION in os.environ:  # a shell asks what could come next
         app(prog_name=_NAME)
-    make = outside or runtime
+    make = make_runtime or process_runtime
     try:
         code = run(sys.argv[1:], make())
     except KeyboardInterrupt:  # before anything could be done
@@ -82,20 +74,20 @@ def main(outside: Callable[[], Runtime] | None = None) -> None:
     sys.exit(code)
 
 
-def run(argv: Sequence[str], outside: Runtime, *, interrupted: bool = False) -> int:
+def run(argv: Sequence[str], runtime: Runtime, *, interrupted: bool = False) -> int:
     """Run `ccgpu argv` and return its exit code. Only this function prints errors.
 
     `interrupted`: a signal came before it was called; that is all there is to say.
     """
     command = typer.main.get_command(app)
     hints = Hints(argv)
-    outside = replace(outside, complete=hints.complete_hint)
-    reporter = Reporter(outside, stderr_wanted(command, argv))
+    runtime = replace(runtime, complete=hints.complete_hint)
+    reporter = Reporter(runtime, stderr_wanted(command, argv))
     err: CcgpuError | None = Interrupted("interrupted")
     code = Interrupted.exit_code
     if not interrupted:
         err, code = _attempt(command, argv, reporter.runtime)
-    lost = outside.lost()
+    lost = runtime.lost()
     if lost is not None and err is None:
         err = AnswerLost(f"cannot write the answer to stdout: {lost}")
         code = code or err.exit_code
@@ -104,10 +96,10 @@ def run(argv: Sequence[str], outside: Runtime, *, interrupted: bool = False) -> 
     return reporter.end(err, code)
 
 
-def _attempt(command: Any, argv: Sequence[str], outside: Runtime) -> tuple[CcgpuError | None, int]:
+def _attempt(command: Any, argv: Sequence[str], runtime: Runtime) -> tuple[CcgpuError | None, int]:
     """Run the command; the error it ended with, if any, and the exit code."""
     try:
-        with command.make_context(_NAME, [*argv], obj=outside) as context:
+        with command.make_context(_NAME, [*argv], obj=runtime) as context:
             command.invoke(context)
     except typer.Exit as end:
         return None, end.exit_code
@@ -119,8 +111,8 @@ def _attempt(command: Any, argv: Sequence[str], outside: Runtime) -> tuple[Ccgpu
     return None, 0
 
 
-def runtime() -> Runtime:
-    """The process's own outside: its streams, its terminal, its user's folders."""
+def process_runtime() -> Runtime:
+    """The runtime of this process: its streams, its terminal, its user's folders."""
     from ccgpu.store import folders
 
     people = sys.stdin.isatty() and sys.stderr.isatty() and not os.environ.get("CI")
@@ -131,114 +123,20 @@ def runtime() -> Runtime:
         err=err,
         state=state,
         home=Path.home(),
-        connect=lambda reach: connect(reach, state, os.environ),
-        simulated=lambda: closing(Simulation(fake_state(state, os.environ))),
-        fetching=_fetching,
+        backend=lambda connection: _open_backend(connection, state),
+        simulated=lambda: _open_simulation(state),
         ask=partial(confirm, err, sys.stdin) if people else None,
         lost=partial(streams.lost, sys.stdout),
     )
 
 
-def _fetching() -> "AbstractContextManager[Fetching]":
-    from ccgpu.store import folders
-    from ccgpu.workflows.collateral import online
+def _open_backend(connection: ConnectionOptions, state: Path) -> "Backend":
+    from ccgpu.cli.backends import open_backend
 
-    process.no_foreign_logs()
-    return online(folders.cache() / "collateral")
+    return open_backend(connection, state, os.environ)
 
 
-def connect(reach: Reach, state: Path, environ: Mapping[str, str]) -> "AzureContext":
-    """The subscription that is meant, on the back end that is meant."""
-    from ccgpu.azure.arm import Arm
-    from ccgpu.azure.context import AzureContext
-    from ccgpu.azure.queries import Queries
-    from ccgpu.scheduling.scheduler import Scheduler
-    from ccgpu.store.journals import Journals
+def _open_simulation(state: Path) -> "AbstractContextManager[Simulation]":
+    from ccgpu.cli.backends import Simulation, fake_state
 
-    process.no_foreign_logs()
-    fake = reach.backend is Backend.FAKE
-    session, clock, pool, journals = (_fake if fake else _azure)(reach, state, environ)
-    arm = Arm(session)
-    schedule = Scheduler(clock, pool)
-    return AzureContext(session, arm, Queries(arm), schedule, Journals(journals), simulated=fake)
-
-
-def fake_state(state: Path, environ: Mapping[str, str]) -> Path:
-    """The file that the simulated subscription is kept in."""
-    return Path(environ.get("CCGPU_FAKE_STATE") or state / "fake.sqlite")
-
-
-class Simulation:
-    """A simulated subscription in a file, and beside it the journals of what was done there.
-
-    They are kept apart from Azure's, and from those of other files: each of them is a world.
-    """
-
-    def __init__(self, path: Path) -> None:
-        import sqlite3
-
-        from ccgpu.fakearm import FakeArm
-
-        self.journals = path.with_name(f"{path.name}.journals")
-        try:
-            self.arm = FakeArm(path)
-        except (ValueError, OSError, sqlite3.Error) as err:
-            hint = "set CCGPU_FAKE_STATE to keep the simulated subscription in another file"
-            raise StateUnusable(f"{path}: {err}", hint=hint) from err
-
-    def show(self) -> dict[str, Any]:
-        """What there is."""
-        return self.arm.show()
-
-    def reset(self) -> None:
-        """Empty it, and forget what was done."""
-        import shutil
-
-        self.arm.reset()
-        shutil.rmtree(self.journals, ignore_errors=True)
-
-    def advance(self, seconds: float) -> None:
-        """Let its time pass."""
-        self.arm.advance(seconds)
-
-    def configure(self, settings: Mapping[str, Any]) -> None:
-        """Let only these settings be unusual."""
-        self.arm.configure(settings)
-
-    def add(self, resources: Sequence[Any]) -> "SeedOutcome":
-        """Put these resources in, or nothing."""
-        return self.arm.add(resources)
-
-    def close(self) -> None:
-        """Let go of the file."""
-        self.arm.close()
-
-
-def _fake(reach: Reach, state: Path, environ: Mapping[str, str]) -> "Parts":
-    from ccgpu.azure.session import ENVIRONMENTS, Session
-    from ccgpu.fakearm import FAKE_SUBSCRIPTION, FakeCredential, FakeTransport
-    from ccgpu.scheduling.scheduler import InlineExecutor
-
-    world = Simulation(fake_state(state, environ))
-    credential, transport = FakeCredential(world.arm), FakeTransport(world.arm)
-    session = Session(FAKE_SUBSCRIPTION, ENVIRONMENTS[reach.cloud], credential, transport)
-    return session, world.arm.clock, InlineExecutor(), world.journals
-
-
-def _azure(reach: Reach, state: Path, environ: Mapping[str, str]) -> "Parts":
-    from concurrent.futures import ThreadPoolExecutor
-
-    from ccgpu.azure.credentials import default_credential
-    from ccgpu.azure.session import ENVIRONMENTS, Session
-    from ccgpu.scheduling.clock import RealClock
-    from ccgpu.store.az_profile import default_subscription
-
-    cloud = ENVIRONMENTS[reach.cloud]
-    subscription = reach.subscription or default_subscription(environ)
-    if subscription is None:
-        raise UsageProblem(
-            "no subscription is selected",
-            hint="give `--subscription ID`, set AZURE_SUBSCRIPTION_ID, or run `az account set`",
-        )
-    session = Session(subscription, cloud, default_credential(cloud.authority, subscription))
-    return session, RealClock(), ThreadPoolExecutor(max_workers=8), state / "journals"
+    return closing(Simulation(fake_state(state, os.environ)))

@@ -9,7 +9,14 @@ import typer
 
 from ccgpu.cli.durations import seconds
 from ccgpu.cli.option_groups import OptionGroup
-from ccgpu.cli.runtime import Backend, Output, Query, Reach, Stderr, Wish
+from ccgpu.cli.runtime import (
+    BackendName,
+    ConnectionOptions,
+    OutputFormat,
+    OutputOptions,
+    Query,
+    Stderr,
+)
 from ccgpu.domain.spec.flags import AZURE, RESOURCE_GROUP
 
 if TYPE_CHECKING:
@@ -55,11 +62,11 @@ FileOption = Annotated[
 ]
 
 
-def _wish(
+def _output_options(
     output: Annotated[
-        Output,
+        OutputFormat,
         typer.Option("--output", "-o", help="Output format.", rich_help_panel=_ANSWER),
-    ] = Output.TEXT,
+    ] = OutputFormat.TEXT,
     query: Annotated[
         Query | None,
         typer.Option(
@@ -71,19 +78,19 @@ def _wish(
             rich_help_panel=_ANSWER,
         ),
     ] = None,
-) -> Wish:
-    return Wish(output, query)
+) -> OutputOptions:
+    return OutputOptions(output, query)
 
 
-def _reach(
+def _connection_options(
     backend: Annotated[
-        Backend,
+        BackendName,
         typer.Option(
             envvar="CCGPU_BACKEND",
             help="Azure, or a simulated subscription (fake).",
             rich_help_panel=AZURE,
         ),
-    ] = Backend.AZURE,
+    ] = BackendName.AZURE,
     subscription: Annotated[
         str | None,
         typer.Option(
@@ -97,8 +104,8 @@ def _reach(
     cloud: Annotated[
         AzureCloud, typer.Option("--cloud", help="Azure cloud.", rich_help_panel=AZURE)
     ] = AzureCloud.PUBLIC,
-) -> Reach:
-    return Reach(backend, subscription, cloud.value)
+) -> ConnectionOptions:
+    return ConnectionOptions(backend, subscription, cloud.value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,26 +149,26 @@ def _target(
 
 
 @dataclass(frozen=True, slots=True)
-class Course:
+class ProgressOptions:
     """How long it may take, and how it is followed."""
 
     timeout: float | None
     events: Events | None  # `cli.reporter` writes them
 
-    def shown(self, run: "Runtime") -> "Progress":
+    def shown(self, runtime: "Runtime") -> "Progress":
         """The listener that shows events on stderr; a context that ends the display."""
         from ccgpu.views import progress
 
-        if run.progress is not None:
-            return run.progress
-        return progress.Silent() if run.stderr is Stderr.JSON else progress.shown(run.err)
+        if runtime.progress is not None:
+            return runtime.progress
+        return progress.Silent() if runtime.stderr is Stderr.JSON else progress.shown(runtime.err)
 
-    def hint(self, run: "Runtime", text: str) -> None:
+    def hint(self, runtime: "Runtime", text: str) -> None:
         """Tell people what they can do next; where a program reads stderr, nothing is said."""
-        run.err.out(f"hint: {run.complete(text)}", highlight=False)
+        runtime.err.out(f"hint: {runtime.complete(text)}", highlight=False)
 
 
-def _course(
+def _progress_options(
     timeout: Annotated[
         float | None,
         typer.Option(
@@ -181,11 +188,11 @@ def _course(
             rich_help_panel=_ANSWER,
         ),
     ] = None,
-) -> Course:
-    return Course(timeout, events)
+) -> ProgressOptions:
+    return ProgressOptions(timeout, events)
 
 
-WishOptions = Annotated[Wish, OptionGroup(_wish)]
-ReachOptions = Annotated[Reach, OptionGroup(_reach)]
-TargetOptions = Annotated[Target, OptionGroup(_target)]
-CourseOptions = Annotated[Course, OptionGroup(_course)]
+OutputArguments = Annotated[OutputOptions, OptionGroup(_output_options)]
+ConnectionArguments = Annotated[ConnectionOptions, OptionGroup(_connection_options)]
+TargetArguments = Annotated[Target, OptionGroup(_target)]
+ProgressArguments = Annotated[ProgressOptions, OptionGroup(_progress_options)]

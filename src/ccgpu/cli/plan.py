@@ -3,8 +3,8 @@
 import typer
 
 from ccgpu.cli.option_groups import expand_options
-from ccgpu.cli.options import ReachOptions, WishOptions
-from ccgpu.cli.runtime import Output, Reach, Runtime, Wish
+from ccgpu.cli.options import ConnectionArguments, OutputArguments
+from ccgpu.cli.runtime import ConnectionOptions, OutputFormat, OutputOptions, Runtime
 from ccgpu.cli.spec_options import FreshOption, SpecArguments, SpecRequest, connect_and_resolve
 
 
@@ -14,8 +14,8 @@ def plan(
     *,
     request: SpecArguments,
     fresh: FreshOption = False,
-    answer: WishOptions,
-    reach: ReachOptions,
+    output: OutputArguments,
+    connection: ConnectionArguments,
 ) -> None:
     """Show what `create` would do, without doing it.
 
@@ -23,14 +23,14 @@ def plan(
 
     Example: `ccgpu plan demo --region eastus2 -o json --query "resources[].id"`
     """
-    preview(ctx.obj, request, answer, reach, fresh=fresh)
+    preview(ctx.obj, request, output, connection, fresh=fresh)
 
 
 def preview(
-    run: Runtime,
+    runtime: Runtime,
     request: SpecRequest,
-    wish: Wish,
-    reach: Reach,
+    output: OutputOptions,
+    connection: ConnectionOptions,
     *,
     fresh: bool,
     skip_preflight: bool = False,
@@ -42,16 +42,16 @@ def preview(
     from ccgpu.workflows.create import effective_spec, planning
     from ccgpu.workflows.create.context import CreateOptions
 
-    cloud, asked = connect_and_resolve(run, request, reach, fresh=fresh)
-    keys = Keys(run.state, asked.spec.name, run.home)
+    cloud, asked = connect_and_resolve(runtime, request, connection, fresh=fresh)
+    keys = Keys(runtime.state, asked.spec.name, runtime.home)
     options = CreateOptions(keys.planned, skip_preflight=skip_preflight, given=asked.given)
     found = planning.preview(cloud, asked.spec, options)
     remembered = found.effective_spec.remembered
-    if remembered and wish == Wish(Output.TEXT):
-        run.note(f"note: {effective_spec.remembered_note(found.effective_spec)}")
+    if remembered and output == OutputOptions(OutputFormat.TEXT):
+        runtime.note(f"note: {effective_spec.remembered_note(found.effective_spec)}")
     parts = (found.plan, found.candidate.placement, found.candidate.needs)
-    run.answer(
-        wish,
+    runtime.answer(
+        output,
         lambda: view.as_text(*parts, simulated=cloud.simulated),
         lambda: with_sign_in(
             view.as_json(*parts, simulated=cloud.simulated, remembered=remembered),

@@ -11,43 +11,43 @@ from typing import TYPE_CHECKING
 
 from ccgpu.cli import failures
 from ccgpu.cli.console import silent
-from ccgpu.cli.runtime import Reach, Runtime, Stderr
+from ccgpu.cli.runtime import ConnectionOptions, Runtime, Stderr
 from ccgpu.errors import CcgpuError, InternalError, Interrupted
 
 if TYPE_CHECKING:
-    from ccgpu.azure.context import AzureContext
+    from ccgpu.cli.backends import Backend
 
 
 class Reporter:
     """Speaks on one command's stderr."""
 
-    def __init__(self, outside: Runtime, stderr: Stderr) -> None:
-        self._outside = outside
+    def __init__(self, runtime: Runtime, stderr: Stderr) -> None:
+        self._outer = runtime
         self._stderr = stderr
         self._clock: Callable[[], float] | None = None
         self._moment = 0.0
-        self.runtime = outside if stderr is Stderr.TEXT else self._for_programs()
+        self.runtime = runtime if stderr is Stderr.TEXT else self._for_programs()
 
     def _for_programs(self) -> Runtime:
-        """The outside of a command whose stderr holds nothing but JSON, and who asks nobody."""
+        """The runtime of a command whose stderr holds nothing but JSON, and who asks nobody."""
         from ccgpu.views.progress import Stream
 
-        outside = self._outside
+        runtime = self._outer
         streamed = self._stderr is Stderr.EVENTS
         return replace(
-            outside,
-            err=silent(outside.err),
+            runtime,
+            err=silent(runtime.err),
             ask=None,
-            connect=self._connect,
-            progress=Stream(outside.err, self._now) if streamed else None,
+            backend=self._backend,
+            progress=Stream(runtime.err, self._now) if streamed else None,
             stderr=self._stderr,
         )
 
-    def _connect(self, reach: Reach) -> "AzureContext":
-        """Reach Azure; from then on events have the time of the scheduler's clock."""
-        cloud = self._outside.connect(reach)
-        self._clock = cloud.now
-        return cloud
+    def _backend(self, connection: ConnectionOptions) -> "Backend":
+        """Open the back end. From then on events have the time of its clock."""
+        backend = self._outer.backend(connection)
+        self._clock = backend.scheduler.clock.now
+        return backend
 
     def _now(self) -> str:
         """RFC 3339; a clock that cannot be read any more stands still."""
@@ -75,7 +75,7 @@ class Reporter:
 
     def _tell(self, err: CcgpuError | None) -> None:
         if err is not None:
-            failures.tell(self._outside.err, err, as_json=self._stderr is not Stderr.TEXT)
+            failures.tell(self._outer.err, err, as_json=self._stderr is not Stderr.TEXT)
 
     def _close(self, err: CcgpuError | None, code: int) -> None:
         if self.runtime.progress is not None:

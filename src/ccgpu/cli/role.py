@@ -47,7 +47,7 @@ def role(
     from ccgpu.domain import role as of
     from ccgpu.store.az_profile import default_subscription
 
-    run: Runtime = ctx.obj
+    runtime: Runtime = ctx.obj
     spec = request.build(default_name="operator" if scope is Scope.SUBSCRIPTION else None)
     id_ = subscription or default_subscription(os.environ) or _UNKNOWN
     if scope is Scope.SUBSCRIPTION:
@@ -55,5 +55,5 @@ def role(
     else:
         made, rest = of.of_group(spec, id_)
         lines = [f"  {one.action} at {one.scope}" for one in rest]
-        run.note("note: also needed, outside the resource group:\n" + "\n".join(lines))
-    run.out.out(json.dumps(made, indent=2), highlight=False)
+        runtime.note("note: also needed, outside the resource group:\n" + "\n".join(lines))
+    runtime.out.out(json.dumps(made, indent=2), highlight=False)

@@ -18,18 +18,18 @@ if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
     from ccgpu.azure.context import AzureContext
+    from ccgpu.cli.backends import Backend
     from ccgpu.views.progress import Stream
-    from ccgpu.workflows.collateral import Fetching
 
 
-class Backend(StrEnum):
+class BackendName(StrEnum):
     """Azure, or the simulated subscription."""
 
     AZURE = "azure"
     FAKE = "fake"
 
 
-class Output(StrEnum):
+class OutputFormat(StrEnum):
     """How the answer is written."""
 
     TEXT = "text"
@@ -66,18 +66,18 @@ class Query:
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class OutputOptions:
     """How the answer is wanted. A query filters the document, and so asks for JSON."""
 
-    output: Output = Output.TEXT
+    format: OutputFormat = OutputFormat.TEXT
     query: Query | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Reach:
+class ConnectionOptions:
     """Which subscription is meant, in which cloud, on which back end."""
 
-    backend: Backend = Backend.AZURE
+    backend: BackendName = BackendName.AZURE
     subscription: str | None = None
     cloud: str = "public"
 
@@ -115,20 +115,23 @@ class Simulated(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
-    """The outside of a command."""
+    """What a command is handed."""
 
     out: "Console"
     err: "Console"
     state: Path
     home: Path
-    connect: "Callable[[Reach], AzureContext]"
+    backend: "Callable[[ConnectionOptions], Backend]"
     simulated: Callable[[], AbstractContextManager[Simulated]]
-    fetching: "Callable[[], AbstractContextManager[Fetching]]"
     ask: "Callable[[str], bool] | None" = None  # None: nobody can be asked
     complete: Callable[[str], str] = str  # the commands in a text, with what they need to be run
     stderr: Stderr = Stderr.TEXT
     progress: "Stream | None" = None  # with `--events`, where everything goes that is told
     lost: Callable[[], str | None] = lambda: None  # why a part of the answer was not written
+
+    def connect(self, connection: ConnectionOptions) -> "AzureContext":
+        """Azure, or the simulated one, for the workflows."""
+        return self.backend(connection).connect()
 
     def note(self, text: str) -> None:
         """Tell people something on stderr, or the stream of events."""
@@ -141,16 +144,16 @@ class Runtime:
 
     def answer(
         self,
-        wish: Wish,
+        output: OutputOptions,
         text: "Callable[[], RenderableType]",
         document: Callable[[], Mapping[str, Any]],
     ) -> None:
         """Print the answer on stdout: text for people, or one JSON document, filtered."""
-        if wish.output is Output.TEXT and wish.query is None:
+        if output.format is OutputFormat.TEXT and output.query is None:
             from ccgpu.views.trimmed import Trimmed
 
             self.out.print(Trimmed(text()), crop=False)
             return
-        found = document() if wish.query is None else wish.query.of(document())
+        found = document() if output.query is None else output.query.of(document())
         # Past rich: no wrapping and no markup, and no time spent on them where it is long.
         self.out.file.write(json.dumps(found, indent=2) + "\n")

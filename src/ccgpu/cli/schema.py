@@ -27,8 +27,8 @@ def schema(
 
     Example: `ccgpu schema spec > ccgpu-spec.schema.json`
     """
-    run: Runtime = ctx.obj
-    run.out.out(text(of), highlight=False)
+    runtime: Runtime = ctx.obj
+    runtime.out.out(text(of), highlight=False)
 
 
 def text(of: Schema) -> str:

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 import typer
 
 from ccgpu.cli.option_groups import expand_options
-from ccgpu.cli.options import ReachOptions, Target, TargetOptions, WishOptions
-from ccgpu.cli.runtime import Runtime, Wish
+from ccgpu.cli.options import ConnectionArguments, OutputArguments, Target, TargetArguments
+from ccgpu.cli.runtime import OutputOptions, Runtime
 
 if TYPE_CHECKING:
     from ccgpu.azure.context import AzureContext
@@ -14,7 +14,11 @@ if TYPE_CHECKING:
 
 @expand_options
 def show(
-    ctx: typer.Context, *, target: TargetOptions, answer: WishOptions, reach: ReachOptions
+    ctx: typer.Context,
+    *,
+    target: TargetArguments,
+    output: OutputArguments,
+    connection: ConnectionArguments,
 ) -> None:
     """Show one deployment.
 
@@ -22,19 +26,21 @@ def show(
 
     Example: `ccgpu show demo -o json --query public_ip`
     """
-    run: Runtime = ctx.obj
-    describe(run, run.connect(reach), target, answer)
+    runtime: Runtime = ctx.obj
+    describe(runtime, runtime.connect(connection), target, output)
 
 
-def describe(run: Runtime, cloud: "AzureContext", target: Target, wish: Wish) -> None:
+def describe(
+    runtime: Runtime, cloud: "AzureContext", target: Target, output: OutputOptions
+) -> None:
     """Answer with the deployment as it is now."""
     from ccgpu.views import deployment as view
     from ccgpu.views.signed_in import with_sign_in
     from ccgpu.workflows.show import show as look
 
     found = look(cloud, target.name, target.group)
-    run.answer(
-        wish,
+    runtime.answer(
+        output,
         lambda: view.as_text(found, simulated=cloud.simulated),
         lambda: with_sign_in(
             view.as_json(found, simulated=cloud.simulated), cloud.session.signed_in_with

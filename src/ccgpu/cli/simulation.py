@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Protocol
 import typer
 
 from ccgpu.cli.durations import seconds
-from ccgpu.cli.runtime import Runtime, Simulated, Wish
+from ccgpu.cli.runtime import OutputOptions, Runtime, Simulated
 from ccgpu.errors import InvalidFile, Problem
 
 if TYPE_CHECKING:
@@ -31,30 +31,32 @@ Wanted = Annotated[
 ]
 
 
-def changed(run: Runtime, wish: Wish, change: Callable[[Simulated], Any]) -> None:
+def changed(runtime: Runtime, output: OutputOptions, change: Callable[[Simulated], Any]) -> None:
     """Change the subscription, and show it."""
     from ccgpu.views import simulated as view
 
-    with run.simulated() as world:
+    with runtime.simulated() as world:
         change(world)
         account = world.show()
-    run.answer(wish, lambda: view.as_text(account), lambda: view.as_json(account))
+    runtime.answer(output, lambda: view.as_text(account), lambda: view.as_json(account))
 
 
-def added(run: Runtime, wish: Wish, file: str) -> None:
+def added(runtime: Runtime, output: OutputOptions, file: str) -> None:
     """Add the resources of a file, and say which they are; all that is wrong at once."""
     from ccgpu.store import resource_files
     from ccgpu.views import simulated as view
 
     source, entries = resource_files.read(file)
-    with run.simulated() as world:
+    with runtime.simulated() as world:
         made, flaws = world.add([one.value for one in entries])
         account = world.show()
     if flaws:
         raise InvalidFile(
             source, [_problem(entries[place], path, why) for place, path, why in flaws]
         )
-    run.answer(wish, lambda: view.added_as_text(made), lambda: view.added_as_json(made, account))
+    runtime.answer(
+        output, lambda: view.added_as_text(made), lambda: view.added_as_json(made, account)
+    )
 
 
 def _problem(entry: "ResourceEntry", path: tuple[str | int, ...], why: str) -> Problem:

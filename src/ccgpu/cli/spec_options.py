@@ -19,7 +19,7 @@ from ccgpu.domain.spec.vm import VmSpec
 
 if TYPE_CHECKING:
     from ccgpu.azure.context import AzureContext
-    from ccgpu.cli.runtime import Reach, Runtime
+    from ccgpu.cli.runtime import ConnectionOptions, Runtime
     from ccgpu.domain.given import RememberedSpec, RequestedSpec
     from ccgpu.store.specs import Recall
 
@@ -75,7 +75,7 @@ FreshOption = Annotated[
 
 
 def connect_and_resolve(
-    run: "Runtime", request: SpecRequest, reach: "Reach", *, fresh: bool
+    runtime: "Runtime", request: SpecRequest, connection: "ConnectionOptions", *, fresh: bool
 ) -> "tuple[AzureContext, RequestedSpec]":
     """The subscription, and the spec that is to be created there.
 
@@ -87,11 +87,11 @@ def connect_and_resolve(
     def recall(name: str) -> "RememberedSpec | None":
         if fresh:
             return None
-        reached.append(run.connect(reach))
+        reached.append(runtime.connect(connection))
         return reached[0].journals.remembered(reached[0].subscription, name)
 
     requested = request.resolve(recall)
-    return reached[0] if reached else run.connect(reach), requested
+    return reached[0] if reached else runtime.connect(connection), requested
 
 
 def _request(

@@ -3,12 +3,12 @@
 import typer
 
 from ccgpu.cli.option_groups import expand_options
-from ccgpu.cli.options import WishOptions
+from ccgpu.cli.options import OutputArguments
 from ccgpu.cli.runtime import Runtime
 
 
 @expand_options
-def templates(ctx: typer.Context, *, answer: WishOptions) -> None:
+def templates(ctx: typer.Context, *, output: OutputArguments) -> None:
     """List the spec templates that ship with ccgpu.
 
     Example: `ccgpu templates`, then `ccgpu init demo --template spot`
@@ -16,6 +16,8 @@ def templates(ctx: typer.Context, *, answer: WishOptions) -> None:
     from ccgpu.store import specs
     from ccgpu.views import specs as view
 
-    run: Runtime = ctx.obj
+    runtime: Runtime = ctx.obj
     found = [(each.name, each.summary) for each in specs.templates()]
-    run.answer(answer, lambda: view.templates_as_text(found), lambda: view.templates_as_json(found))
+    runtime.answer(
+        output, lambda: view.templates_as_text(found), lambda: view.templates_as_json(found)
+    )

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from ccgpu.cli.option_groups import expand_options
-from ccgpu.cli.options import WishOptions
+from ccgpu.cli.options import OutputArguments
 from ccgpu.cli.runtime import Runtime
 
 
@@ -17,7 +17,7 @@ def validate(
     files: Annotated[
         list[Path], typer.Argument(metavar="FILE", help="Spec files to check.", show_default=False)
     ],
-    answer: WishOptions,
+    output: OutputArguments,
 ) -> None:
     """Check spec files and report every problem.
 
@@ -29,8 +29,8 @@ def validate(
     from ccgpu.store import specs
     from ccgpu.views import specs as view
 
-    run: Runtime = ctx.obj
+    runtime: Runtime = ctx.obj
     checked = {str(file): specs.check(file) for file in files}
-    run.answer(answer, lambda: view.as_text(checked), lambda: view.as_json(checked))
+    runtime.answer(output, lambda: view.as_text(checked), lambda: view.as_json(checked))
     if any(checked.values()):
         raise typer.Exit(3)

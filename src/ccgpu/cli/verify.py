@@ -7,8 +7,8 @@ import typer
 
 from ccgpu.cli import verify_options as options
 from ccgpu.cli.option_groups import expand_options
-from ccgpu.cli.options import WishOptions
-from ccgpu.cli.runtime import Backend, Runtime
+from ccgpu.cli.options import OutputArguments
+from ccgpu.cli.runtime import BackendName, Runtime
 from ccgpu.cli.verify_each import one_path, verify_each
 
 
@@ -22,9 +22,9 @@ def verify(
     each: options.EachOption = False,
     verbose: options.VerboseOption = False,
     backend: Annotated[
-        Backend, typer.Option(help="fake: accept evidence of the simulated subscription.")
-    ] = Backend.AZURE,
-    answer: WishOptions,
+        BackendName, typer.Option(help="fake: accept evidence of the simulated subscription.")
+    ] = BackendName.AZURE,
+    output: OutputArguments,
 ) -> None:
     """Verify attestation evidence, offline.
 
@@ -37,23 +37,23 @@ def verify(
     from ccgpu.views import verdict as view
     from ccgpu.workflows import verify as work
 
-    run: Runtime = ctx.obj
-    simulated = backend is Backend.FAKE
+    runtime: Runtime = ctx.obj
+    simulated = backend is BackendName.FAKE
     if each:
-        verify_each(run, evidence, given, answer, save, simulated=simulated, verbose=verbose)
+        verify_each(runtime, evidence, given, output, save, simulated=simulated, verbose=verbose)
         return
     result = work.verify(
-        options.verify_request(one_path(evidence), given, simulated=simulated), run.state
+        options.verify_request(one_path(evidence), given, simulated=simulated), runtime.state
     )
     read = result.evidence
     shown = view.AppraisedEvidence(result.appraisal, str(evidence[0]), read.format, read.ignored)
-    document = view.as_json(shown, run.complete)
+    document = view.as_json(shown, runtime.complete)
     if save is not None:
         from ccgpu.store import bundles
 
         bundles.write(save, work.make_bundle(result, document))
     if result.recorded is not None:
-        run.note(f"wrote golden PCR values to {result.recorded}: this first verdict is trusted")
-    text = lambda: view.as_text(shown, verbose=verbose, complete=run.complete)  # noqa: E731
-    run.answer(answer, text, lambda: document)
+        runtime.note(f"wrote golden PCR values to {result.recorded}: this first verdict is trusted")
+    text = lambda: view.as_text(shown, verbose=verbose, complete=runtime.complete)  # noqa: E731
+    runtime.answer(output, text, lambda: document)
     result.appraisal.require(shlex.quote(str(evidence[0])))

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from ccgpu.cli.runtime import Runtime, Wish
+from ccgpu.cli.runtime import OutputOptions, Runtime
 from ccgpu.cli.verify_options import AppraisalOptions, verify_request
 from ccgpu.errors import UsageProblem
 
@@ -20,10 +20,10 @@ def one_path(evidence: Sequence[Path]) -> Path:
 
 
 def verify_each(
-    run: Runtime,
+    runtime: Runtime,
     evidence: Sequence[Path],
     given: AppraisalOptions,
-    wish: Wish,
+    output: OutputOptions,
     save: Path | None,
     *,
     simulated: bool,
@@ -40,10 +40,10 @@ def verify_each(
     paths = each.sources(evidence)
     request = work.read_once(verify_request(evidence[0], given, simulated=simulated))
     results = tuple(
-        each.verify_all(paths, lambda path: work.verify(replace(request, path=path), run.state))
+        each.verify_all(paths, lambda path: work.verify(replace(request, path=path), runtime.state))
     )
-    run.answer(
-        wish,
+    runtime.answer(
+        output,
         lambda: view.as_text(results, verbose=verbose),
         lambda: view.as_json(results, each.worst_exit_code(results)),
     )

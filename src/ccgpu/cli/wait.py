@@ -5,7 +5,12 @@ from typing import Annotated
 import typer
 
 from ccgpu.cli.option_groups import expand_options
-from ccgpu.cli.options import CourseOptions, ReachOptions, TargetOptions, WishOptions
+from ccgpu.cli.options import (
+    ConnectionArguments,
+    OutputArguments,
+    ProgressArguments,
+    TargetArguments,
+)
 from ccgpu.cli.runtime import Runtime
 from ccgpu.cli.show import describe
 from ccgpu.domain.status import State
@@ -15,11 +20,11 @@ from ccgpu.domain.status import State
 def wait(
     ctx: typer.Context,
     *,
-    target: TargetOptions,
+    target: TargetArguments,
     state: Annotated[State, typer.Option("--for", help="State to wait for.", show_default=False)],
-    course: CourseOptions,
-    answer: WishOptions,
-    reach: ReachOptions,
+    progress_options: ProgressArguments,
+    output: OutputArguments,
+    connection: ConnectionArguments,
 ) -> None:
     """Wait until a deployment reaches a state.
 
@@ -27,11 +32,11 @@ def wait(
     """
     from ccgpu.workflows import lifecycle as workflow
 
-    run: Runtime = ctx.obj
-    cloud = run.connect(reach)
-    timeout = course.timeout or workflow.TIMEOUT
-    with course.shown(run) as progress:
+    runtime: Runtime = ctx.obj
+    cloud = runtime.connect(connection)
+    timeout = progress_options.timeout or workflow.TIMEOUT
+    with progress_options.shown(runtime) as progress:
         workflow.wait_for_state(
             cloud, target.name, state, target.group, timeout=timeout, listen=progress
         )
-    describe(run, cloud, target, answer)
+    describe(runtime, cloud, target, output)

@@ -1,46 +1,49 @@
-"""Whom to ask next for one thing, and when. The last is the vendor's own, and is asked on.
+"""Which source of one item to ask next, and when.
 
-A mirror that is not there is left alone for the rest of the run: it would cost each request the
-same wait again.
+The last source is the vendor's own and is retried. An unreachable mirror is not asked again in the
+same run: each request would wait for it anew.
 """
 
-from ccgpu.net.fetch import Ask, NoAnswer
+from ccgpu.net.fetch import HttpRequestSpec, NoAnswer
 from ccgpu.net.retry import retry_delay
 
 
 class Attempts:
-    """When each source may be asked next, in order of preference, and what it said last."""
+    """When each source is due, in order of preference, and why the last request to it failed."""
 
-    def __init__(self, asks: tuple[Ask, ...], absent: set[str], now: float) -> None:
-        self._last = asks[-1]
-        self._absent = absent
-        self._said: dict[str, str] = {}
-        self._failures = dict.fromkeys(asks, 0)
-        there = [ask for ask in asks if ask is self._last or ask.host not in absent]
-        self.due = dict.fromkeys(there, now)
+    def __init__(
+        self, requests: tuple[HttpRequestSpec, ...], unreachable: set[str], now: float
+    ) -> None:
+        self._vendor = requests[-1]
+        self._unreachable = unreachable
+        self._reasons: dict[str, str] = {}
+        self._failures = dict.fromkeys(requests, 0)
+        self.due = {
+            each: now for each in requests if each is self._vendor or each.host not in unreachable
+        }
 
-    def next(self) -> Ask | None:
-        """Whom to ask, the soonest first; None when nobody is left."""
-        return min(self.due, key=lambda ask: self.due[ask], default=None)
+    def next(self) -> HttpRequestSpec | None:
+        """The request that is due first; None if no source is left."""
+        return min(self.due, key=lambda request: self.due[request], default=None)
 
-    def failed(self, ask: Ask, err: NoAnswer, now: float) -> bool:
-        """Note it; whether it may be asked again. A mirror that is not there is left alone."""
-        self._failures[ask] += 1
-        absent = err.silent and ask is not self._last
-        if absent:
-            self._absent.add(ask.host)
-        if absent or not err.passing:
-            self.over(ask, str(err))
+    def record_failure(self, request: HttpRequestSpec, err: NoAnswer, now: float) -> bool:
+        """Schedule a retry, or drop the source. Returns whether it is retried."""
+        self._failures[request] += 1
+        mirror_unreachable = err.unreachable and request is not self._vendor
+        if mirror_unreachable:
+            self._unreachable.add(request.host)
+        if mirror_unreachable or not err.transient:
+            self.drop(request, str(err))
             return False
-        self._said[ask.host] = str(err)
-        self.due[ask] = now + retry_delay(self._failures[ask], err.after)
+        self._reasons[request.host] = str(err)
+        self.due[request] = now + retry_delay(self._failures[request], err.retry_after)
         return True
 
-    def over(self, ask: Ask, why: str) -> None:
-        """It is not asked any more."""
-        self._said[ask.host] = why
-        del self.due[ask]
+    def drop(self, request: HttpRequestSpec, reason: str) -> None:
+        """Do not ask this source again."""
+        self._reasons[request.host] = reason
+        del self.due[request]
 
     def reasons(self) -> tuple[str, ...]:
-        """What each said last."""
-        return tuple(f"{host} {said}" for host, said in self._said.items())
+        """The last failure of each source."""
+        return tuple(f"{host} {reason}" for host, reason in self._reasons.items())

@@ -12,7 +12,8 @@ from math import inf
 from pathlib import Path
 from typing import Any
 
-from ccgpu.collateral.want import Found, Piece, Want
+from ccgpu.collateral.item import CollateralItem, Payload
+from ccgpu.domain.collateral import Collateral
 from ccgpu.store import atomic
 
 _SCHEMA = "ccgpu.collateral-entry/1"
@@ -22,10 +23,10 @@ _SIZE = 32 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
-    """A piece that is in the cache, and until when it may be taken from there (Unix time)."""
+class CachedCollateral:
+    """Collateral in the cache, and until when the cache may serve it (Unix time)."""
 
-    piece: Piece
+    collateral: Collateral
     fresh: float
     usable: float
 
@@ -37,33 +38,33 @@ class Cache:
         self._folder = folder
         self._size = size
 
-    def get(self, want: Want) -> Kept | None:
+    def get(self, item: CollateralItem) -> CachedCollateral | None:
         """What was kept of it, fresh or not; None if there is nothing, or it is damaged."""
         try:
-            with self._path(want.name).open("rb") as stream:
+            with self._path(item.name).open("rb") as stream:
                 header = json.loads(stream.readline(_HEADER_LIMIT))
-                data = stream.read(want.limit + 1)
-            return _kept(want, header, data)
+                data = stream.read(item.limit + 1)
+            return _parse_entry(item, header, data)
         except (OSError, ValueError, KeyError, TypeError, RecursionError):
             return None
 
-    def put(self, piece: Piece, found: Found) -> None:
+    def put(self, collateral: Collateral, payload: Payload) -> None:
         """Keep it, unless there is nothing to be gained by it; then make room."""
-        if found.fresh <= piece.fetched:
+        if payload.fresh <= collateral.fetched:
             return
         header = {
             "schema": _SCHEMA,
-            "name": piece.name,
-            "source": piece.source,
-            "fetched": piece.fetched,
-            "fresh": None if found.fresh == inf else found.fresh,
-            "usable": None if found.usable == inf else found.usable,
-            "sha256": piece.sha256,
+            "name": collateral.name,
+            "source": collateral.source,
+            "fetched": collateral.fetched,
+            "fresh": None if payload.fresh == inf else payload.fresh,
+            "usable": None if payload.usable == inf else payload.usable,
+            "sha256": collateral.sha256,
         }
         with suppress(OSError):
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            entry = json.dumps(header).encode() + b"\n" + piece.data
-            atomic.replace(self._path(piece.name), entry)
+            entry = json.dumps(header).encode() + b"\n" + collateral.data
+            atomic.replace(self._path(collateral.name), entry)
             self._make_room()
 
     def _path(self, name: str) -> Path:
@@ -80,14 +81,14 @@ class Cache:
             left -= status.st_size
 
 
-def _kept(want: Want, header: Any, data: bytes) -> Kept | None:
-    if header["schema"] != _SCHEMA or header["name"] != want.name or len(data) > want.limit:
+def _parse_entry(item: CollateralItem, header: Any, data: bytes) -> CachedCollateral | None:
+    if header["schema"] != _SCHEMA or header["name"] != item.name or len(data) > item.limit:
         return None
     if hashlib.sha256(data).hexdigest() != header["sha256"]:
         return None
-    piece = Piece(want.name, data, str(header["source"]), float(header["fetched"]))
-    return Kept(piece, _moment(header["fresh"]), _moment(header["usable"]))
+    collateral = Collateral(item.name, data, str(header["source"]), float(header["fetched"]))
+    return CachedCollateral(collateral, _parse_time(header["fresh"]), _parse_time(header["usable"]))
 
 
-def _moment(value: Any) -> float:
+def _parse_time(value: Any) -> float:
     return inf if value is None else float(value)

@@ -14,7 +14,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from ccgpu.collateral.want import Piece
+from ccgpu.domain.collateral import Collateral
 from ccgpu.errors import InvalidFile, Problem, StateUnusable, UsageProblem
 from ccgpu.scheduling.clock import rfc3339
 from ccgpu.store import atomic
@@ -27,43 +27,43 @@ _MANIFEST_LIMIT = 256 * 1024
 _FILE_LIMIT = 1024 * 1024
 _NAMES = {"schema", "made_at", "files"}
 _FETCH = "fetch it again: `ccgpu collateral fetch EVIDENCE --out DIR`"
-# What `want` names its pieces: one folder deep, and nothing that leads elsewhere.
+# The names of collateral: one folder deep, and nothing that leads elsewhere.
 _NAME = re.compile(r"(?:rim|ocsp|amd)/[A-Za-z0-9][A-Za-z0-9_.-]{0,199}")
 
 
-def write(folder: Path, pieces: Sequence[Piece], now: float) -> None:
+def write(folder: Path, collateral: Sequence[Collateral], now: float) -> None:
     """Write them, in the place of what an earlier `write` left there.
 
     `UsageProblem` if the folder holds anything else, or there are more than `read` takes;
     `StateUnusable` if it cannot be written.
     """
-    if len(pieces) > MAX_FILES:
+    if len(collateral) > MAX_FILES:
         raise UsageProblem(
-            f"{len(pieces)} files are more than the {MAX_FILES} that one folder holds",
+            f"{len(collateral)} files are more than the {MAX_FILES} that one folder holds",
             hint="fetch for fewer machines at once, each time with another `--out DIR`",
         )
     try:
-        old = _listed(folder)
+        old = _list_previous(folder)
         staged = folder / f"{_STAGING}{secrets.token_hex(8)}"
         try:
-            _stage(staged, pieces, now)
-            _swap(folder, staged, [piece.name for piece in pieces], old)
+            _stage(staged, collateral, now)
+            _swap(folder, staged, [each.name for each in collateral], old)
         finally:
             shutil.rmtree(staged, ignore_errors=True)
     except OSError as err:
         raise StateUnusable(f"cannot write {folder}: {err.strerror}") from err
 
 
-def _stage(staged: Path, pieces: Sequence[Piece], now: float) -> None:
+def _stage(staged: Path, collateral: Sequence[Collateral], now: float) -> None:
     """Write everything beside what is there: a full disk is met before that is touched."""
-    for piece in pieces:
-        path = staged / piece.name
+    for each in collateral:
+        path = staged / each.name
         path.parent.mkdir(parents=True, exist_ok=True)
-        atomic.replace(path, piece.data, mode=atomic.OUTPUT)
+        atomic.replace(path, each.data, mode=atomic.OUTPUT)
     document = {
         "schema": SCHEMA,
         "made_at": rfc3339(now),
-        "files": [entry(piece) for piece in pieces],
+        "files": [entry(each) for each in collateral],
     }
     text = json.dumps(document, indent=2) + "\n"
     staged.mkdir(exist_ok=True)
@@ -81,25 +81,25 @@ def _swap(folder: Path, staged: Path, names: Sequence[str], old: Sequence[str]) 
         (staged / name).rename(folder / name)
 
 
-def read(folder: Path) -> tuple[Piece, ...]:
+def read(folder: Path) -> tuple[Collateral, ...]:
     """What the manifest lists, as it was written; `InvalidFile` names everything that is not."""
     try:
-        entries = _entries(json.loads(_content(folder / MANIFEST, _MANIFEST_LIMIT)))
+        entries = _entries(json.loads(_read_limited(folder / MANIFEST, _MANIFEST_LIMIT)))
     except OSError as err:
-        raise _refused(folder, f"{MANIFEST} cannot be read: {err.strerror}") from err
+        raise _invalid(folder, f"{MANIFEST} cannot be read: {err.strerror}") from err
     except (ValueError, KeyError, TypeError, RecursionError) as err:
-        raise _refused(folder, f"{MANIFEST} is not a {SCHEMA} document") from err
-    pieces, problems = [], []
+        raise _invalid(folder, f"{MANIFEST} is not a {SCHEMA} document") from err
+    collateral, problems = [], []
     for listed in entries:
         try:
-            pieces.append(_piece(folder, listed))
+            collateral.append(_read_collateral(folder, listed))
         except OSError as err:
             problems.append(Problem(listed["path"], f"cannot be read: {err.strerror}"))
         except ValueError as err:
             problems.append(Problem(listed["path"], str(err)))
     if problems:
         raise InvalidFile(str(folder), problems, hint=_FETCH)
-    return tuple(pieces)
+    return tuple(collateral)
 
 
 def has_manifest(folder: Path) -> bool:
@@ -108,7 +108,7 @@ def has_manifest(folder: Path) -> bool:
     A `manifest.json` of somebody else's is a JSON document with none of the names in ours.
     """
     try:
-        document = json.loads(_content(folder / MANIFEST, _MANIFEST_LIMIT))
+        document = json.loads(_read_limited(folder / MANIFEST, _MANIFEST_LIMIT))
     except (FileNotFoundError, NotADirectoryError):
         return False
     except (OSError, ValueError, RecursionError):
@@ -116,10 +116,10 @@ def has_manifest(folder: Path) -> bool:
     return isinstance(document, dict) and not document.keys().isdisjoint(_NAMES)
 
 
-def read_whole(folder: Path) -> tuple[Piece, ...]:
+def read_whole(folder: Path) -> tuple[Collateral, ...]:
     """What `read` gives. `InvalidFile` names every file that the manifest does not list."""
-    pieces = read(folder)
-    listed = {MANIFEST, *(piece.name for piece in pieces)}
+    collateral = read(folder)
+    listed = {MANIFEST, *(each.name for each in collateral)}
     try:
         extra = [
             path.relative_to(folder).as_posix()
@@ -127,7 +127,7 @@ def read_whole(folder: Path) -> tuple[Piece, ...]:
             if path.is_symlink() or not path.is_dir()
         ]
     except OSError as err:
-        raise _refused(folder, f"cannot be listed: {err.strerror}") from err
+        raise _invalid(folder, f"cannot be listed: {err.strerror}") from err
     problems = [
         Problem(name, f"is not listed in {MANIFEST}") for name in extra if name not in listed
     ]
@@ -135,7 +135,7 @@ def read_whole(folder: Path) -> tuple[Piece, ...]:
         raise InvalidFile(
             str(folder), problems, hint=f"{_FETCH}; or remove {MANIFEST} to use loose files"
         )
-    return pieces
+    return collateral
 
 
 def _entries(document: Any) -> list[dict[str, str]]:
@@ -154,18 +154,18 @@ def _entries(document: Any) -> list[dict[str, str]]:
     return [{field: each[field] for field in fields} for each in found]
 
 
-def _piece(folder: Path, listed: dict[str, str]) -> Piece:
+def _read_collateral(folder: Path, listed: dict[str, str]) -> Collateral:
     path = folder / listed["path"]
     if path.is_symlink() or path.parent.is_symlink():
         raise ValueError("is a symbolic link, or is inside one")
-    data = _content(folder / listed["path"], _FILE_LIMIT)
+    data = _read_limited(folder / listed["path"], _FILE_LIMIT)
     if hashlib.sha256(data).hexdigest() != listed["sha256"]:
         raise ValueError(f"does not match its hash in {MANIFEST}")
     fetched = datetime.fromisoformat(listed["fetched_at"]).timestamp()
-    return Piece(listed["path"], data, listed["source"], fetched)
+    return Collateral(listed["path"], data, listed["source"], fetched)
 
 
-def _content(path: Path, limit: int) -> bytes:
+def _read_limited(path: Path, limit: int) -> bytes:
     with path.open("rb") as stream:
         data = stream.read(limit + 1)
     if len(data) > limit:
@@ -173,7 +173,7 @@ def _content(path: Path, limit: int) -> bytes:
     return data
 
 
-def _listed(folder: Path) -> list[str]:
+def _list_previous(folder: Path) -> list[str]:
     """The files that an earlier `write` left. What a killed one left half is removed."""
     folder.mkdir(parents=True, exist_ok=True)
     for left in folder.glob(f"{_STAGING}*"):
@@ -182,21 +182,21 @@ def _listed(folder: Path) -> list[str]:
         return []
     hint = "give a new folder, or one that `ccgpu collateral fetch` wrote"
     try:
-        entries = _entries(json.loads(_content(folder / MANIFEST, _MANIFEST_LIMIT)))
+        entries = _entries(json.loads(_read_limited(folder / MANIFEST, _MANIFEST_LIMIT)))
     except (FileNotFoundError, ValueError, KeyError, TypeError, RecursionError) as err:
         raise UsageProblem(f"{folder} contains files that are not collateral", hint=hint) from err
     return [listed["path"] for listed in entries]
 
 
-def entry(piece: Piece) -> dict[str, str]:
+def entry(collateral: Collateral) -> dict[str, str]:
     """What a manifest says of a file."""
     return {
-        "path": piece.name,
-        "source": piece.source,
-        "fetched_at": rfc3339(piece.fetched),
-        "sha256": piece.sha256,
+        "path": collateral.name,
+        "source": collateral.source,
+        "fetched_at": rfc3339(collateral.fetched),
+        "sha256": collateral.sha256,
     }
 
 
-def _refused(folder: Path, message: str) -> InvalidFile:
+def _invalid(folder: Path, message: str) -> InvalidFile:
     return InvalidFile(str(folder), [Problem("", message)], hint=_FETCH)

@@ -12,9 +12,9 @@ from typing import NamedTuple
 from cryptography import x509
 from cryptography.x509 import ocsp
 
+from ccgpu.collateral.item import CollateralItem, Payload, payload_until
 from ccgpu.collateral.sources import MIRROR_CONNECT, Sources
-from ccgpu.collateral.want import Found, Want, until
-from ccgpu.net.fetch import Ask, NoAnswer
+from ccgpu.net.fetch import HttpRequestSpec, NoAnswer
 from ccgpu.net.transport import CONNECT
 from ccgpu.store.evidence.pem import UNREADABLE
 
@@ -22,7 +22,7 @@ from ccgpu.store.evidence.pem import UNREADABLE
 LIMIT = 64 * 1024
 _REQUEST, _RESPONSE = "application/ocsp-request", "application/ocsp-response"  # RFC 6960, A.1
 # RFC 6960, section 2.3: of these two only, the same question may have an answer later.
-_PASSING = (ocsp.OCSPResponseStatus.TRY_LATER, ocsp.OCSPResponseStatus.INTERNAL_ERROR)
+_TRANSIENT = (ocsp.OCSPResponseStatus.TRY_LATER, ocsp.OCSPResponseStatus.INTERNAL_ERROR)
 _SKEW = 300.0  # seconds that two clocks may differ
 
 
@@ -41,14 +41,14 @@ class CertId(NamedTuple):
         return hashlib.sha256(f"{self.algorithm}:{name}:{key}:{self.serial:x}".encode()).hexdigest()
 
 
-def want(request: bytes, sources: Sources, region: str | None) -> Want:
+def ocsp_item(request: bytes, sources: Sources, region: str | None) -> CollateralItem:
     """The answer to an OCSP request (DER). `ValueError` if it is none."""
     asked = ocsp.load_der_ocsp_request(request)
     about = _cert_id(asked)
     services = sources.responders(region)
     fresh_only = _has_nonce(asked)
-    asks = tuple(
-        Ask(
+    requests = tuple(
+        HttpRequestSpec(
             service.url,
             LIMIT,
             _RESPONSE,
@@ -61,10 +61,12 @@ def want(request: bytes, sources: Sources, region: str | None) -> Want:
     )
     what = f"the OCSP answer about certificate {about.serial:x}"
     name = f"ocsp/{about.digest}.der"
-    return Want(name, what, LIMIT, asks, partial(_read, about), keep=not fresh_only)
+    return CollateralItem(
+        name, what, LIMIT, requests, partial(_parse, about), cached=not fresh_only
+    )
 
 
-def _read(about: CertId, body: bytes, now: float) -> Found:
+def _parse(about: CertId, body: bytes, now: float) -> Payload:
     try:
         answer = ocsp.load_der_ocsp_response(body)
         status = answer.response_status
@@ -73,13 +75,13 @@ def _read(about: CertId, body: bytes, now: float) -> Found:
         raise NoAnswer("the answer is no OCSP answer") from err
     if status is not ocsp.OCSPResponseStatus.SUCCESSFUL:
         said = status.name.lower().replace("_", " ")
-        raise NoAnswer(f"the responder says: {said}", passing=status in _PASSING)
+        raise NoAnswer(f"the responder says: {said}", transient=status in _TRANSIENT)
     if not singles:
         raise NoAnswer("the answer is about another certificate")
     this_update, next_update = singles[0]
     if this_update.timestamp() > now + _SKEW:
-        return Found(body, fresh=now - 1, usable=now - 1)
-    return until(body, now, next_update)
+        return Payload(body, fresh=now - 1, usable=now - 1)
+    return payload_until(body, now, next_update)
 
 
 def _windows(answer: ocsp.OCSPResponse, about: CertId) -> list[tuple[datetime, datetime | None]]:

@@ -12,11 +12,11 @@ import re
 from functools import partial
 from typing import Any
 
+from ccgpu.collateral.item import CollateralItem, Payload, payload_for_a_day
 from ccgpu.collateral.sources import MIRROR_CONNECT, Sources
-from ccgpu.collateral.want import Found, Want, within_a_day
 from ccgpu.domain.evidence import MAX_MANIFEST
 from ccgpu.errors import EvidenceUnavailable
-from ccgpu.net.fetch import Ask, NoAnswer
+from ccgpu.net.fetch import HttpRequestSpec, NoAnswer
 from ccgpu.net.transport import CONNECT
 
 # NVIDIA RIM Service, "RIM ID Naming Convention": no GPU's id has other characters.
@@ -25,15 +25,15 @@ _ID = re.compile(r"[A-Z0-9][A-Z0-9_.-]{0,127}")
 _ANSWER_LIMIT = MAX_MANIFEST * 4 // 3 + 4096
 
 
-def want(rim_id: str, sources: Sources, region: str | None) -> Want:
+def rim_item(rim_id: str, sources: Sources, region: str | None) -> CollateralItem:
     """The manifest of that id. `EvidenceUnavailable` for an id that none can have."""
     if not _ID.fullmatch(rim_id):
         raise EvidenceUnavailable(
             f"{rim_id[:140]!a} is not a possible reference manifest id",
             hint="this ccgpu does not know how the GPU names its driver and VBIOS; use a newer one",
         )
-    asks = tuple(
-        Ask(
+    requests = tuple(
+        HttpRequestSpec(
             f"{service.url}{rim_id}",
             _ANSWER_LIMIT,
             "application/json",
@@ -41,14 +41,16 @@ def want(rim_id: str, sources: Sources, region: str | None) -> Want:
         )
         for service in sources.rims(region)
     )
-    read = partial(_read, rim_id)
-    return Want(f"rim/{rim_id}.xml", f"the reference manifest {rim_id}", MAX_MANIFEST, asks, read)
+    parse = partial(_parse, rim_id)
+    return CollateralItem(
+        f"rim/{rim_id}.xml", f"the reference manifest {rim_id}", MAX_MANIFEST, requests, parse
+    )
 
 
-def _read(rim_id: str, body: bytes, now: float) -> Found:
+def _parse(rim_id: str, body: bytes, now: float) -> Payload:
     """The XML of an answer `{"id": …, "rim": base64, "sha256": hex}` (RIM Service API v1)."""
     try:
-        answer = json.loads(body, object_pairs_hook=_without_twins)
+        answer = json.loads(body, object_pairs_hook=_reject_duplicate_keys)
         found, text, digest = answer["id"], answer["rim"], answer["sha256"]
         xml = base64.b64decode(text, validate=True)
     except (ValueError, KeyError, TypeError, RecursionError, binascii.Error) as err:
@@ -59,10 +61,10 @@ def _read(rim_id: str, body: bytes, now: float) -> Found:
         raise NoAnswer("the manifest is not the one of its sha256")
     if len(xml) > MAX_MANIFEST:
         raise NoAnswer(f"the manifest has more than {MAX_MANIFEST} bytes")
-    return within_a_day(xml, now)
+    return payload_for_a_day(xml, now)
 
 
-def _without_twins(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _reject_duplicate_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
         raise ValueError("a key stands twice")

@@ -3,26 +3,35 @@
 import io
 import json
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Protocol
 
 import requests
 from azure.core.pipeline.transport import RequestsTransport
 from requests.adapters import BaseAdapter
 from urllib3 import HTTPResponse
 
-from ccgpu.fakearm.service import FakeArm
-from ccgpu.fakearm.wire import Request, Response
+from ccgpu.fakearm.wire import Answer, Request
+
+
+class FakeService(Protocol):
+    """Answers requests: the simulated ARM, or another simulated service. Counts real waits."""
+
+    slept: int
+
+    def send(self, request: Request, /) -> Answer:
+        """The response."""
+        ...
 
 
 class FakeTransport(RequestsTransport):  # type: ignore[misc]  # exported lazily, so typed Any
-    def __init__(self, arm: FakeArm) -> None:
+    def __init__(self, service: FakeService) -> None:
         session = _Session()
-        session.mount("https://", _Adapter(arm))
+        session.mount("https://", _Adapter(service))
         super().__init__(session=session, session_owner=False)
-        self._arm = arm
+        self._service = service
 
     def sleep(self, duration: float) -> None:  # noqa: ARG002  # nothing of ours may end here
-        self._arm.slept += 1
+        self._service.slept += 1
 
 
 class _Session(requests.Session):
@@ -31,18 +40,21 @@ class _Session(requests.Session):
     def prepare_request(self, request: requests.Request) -> requests.PreparedRequest:
         return request.prepare()
 
-    def merge_environment_settings(self, *_: Any, **__: Any) -> Any:
-        return {"proxies": {}}
+    def merge_environment_settings(
+        self, url: Any, proxies: Any, stream: Any, verify: Any, cert: Any
+    ) -> Any:
+        del url, proxies, verify, cert
+        return {"proxies": {}, "stream": stream}
 
 
 class _Adapter(BaseAdapter):
-    def __init__(self, arm: FakeArm) -> None:
+    def __init__(self, service: FakeService) -> None:
         super().__init__()
-        self._arm = arm
+        self._service = service
 
     def send(self, request: requests.PreparedRequest, *_: Any, **__: Any) -> requests.Response:
         body = request.body.encode() if isinstance(request.body, str) else request.body or b""
-        answer = self._arm.send(
+        answer = self._service.send(
             Request(str(request.method), str(request.url), request.headers, body)
         )
         response = requests.Response()
@@ -66,6 +78,8 @@ class _Adapter(BaseAdapter):
 def _encode_body(answer: Response) -> bytes:
     if answer.body is None:
         return b""
+    if isinstance(answer.body, bytes):
+        return answer.body
     if isinstance(answer.body, str):
         return answer.body.encode()
     return json.dumps(answer.body).encode()

@@ -48,8 +48,8 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
-class Response:
-    """A status, a JSON value (or text, if the headers say so) and headers."""
+class Answer:
+    """A status, a JSON value (or text or bytes, when the headers say so) and headers."""
 
     status: int
     body: Any = None

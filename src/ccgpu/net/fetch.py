@@ -32,10 +32,10 @@ _READ = 20.0
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
+class HttpRequestSpec:
     """One request: a GET, or with a `body` a POST. The answer may have `limit` bytes.
 
-    `connect`: after so many seconds without a connection the host counts as not there.
+    `connect`: seconds to wait for a connection.
     """
 
     url: str
@@ -47,29 +47,29 @@ class Ask:
 
     @property
     def host(self) -> str:
-        """Who is asked."""
+        """The host of the URL."""
         return urlsplit(self.url).hostname or ""
 
 
 class NoAnswer(Exception):
     """There is no answer, or none that can be used.
 
-    `passing`: the same request may have one later, at the earliest `after` so many seconds where
-    the service says so. `silent`: the host could not even be reached.
+    `transient`: the same request may succeed later, `retry_after` seconds from now at the earliest
+    where the service says so. `unreachable`: the host could not be reached.
     """
 
     def __init__(
         self,
         reason: str,
         *,
-        passing: bool = False,
-        after: float | None = None,
-        silent: bool = False,
+        transient: bool = False,
+        retry_after: float | None = None,
+        unreachable: bool = False,
     ) -> None:
         super().__init__(reason)
-        self.passing = passing
-        self.after = after
-        self.silent = silent
+        self.transient = transient
+        self.retry_after = retry_after
+        self.unreachable = unreachable
 
 
 class Web:
@@ -96,22 +96,22 @@ class Web:
     ) -> None:
         self._client.__exit__(kind, error, traceback)
 
-    def get(self, ask: Ask) -> bytes:
+    def get(self, request: HttpRequestSpec) -> bytes:
         """The body of the answer, or `NoAnswer`."""
         with _translated():
-            waits: Any = {"connection_timeout": ask.connect, "read_timeout": _READ}
-            answer = self._client.send_request(_request(ask), stream=True, **waits)
+            waits: Any = {"connection_timeout": request.connect, "read_timeout": _READ}
+            answer = self._client.send_request(_request(request), stream=True, **waits)
             with answer:
                 _require_usable(answer)
-                return _read(answer, ask.limit)
+                return _read(answer, request.limit)
 
 
-def _request(ask: Ask) -> HttpRequest:
-    headers = {"Accept": ask.accept, "Accept-Encoding": "identity"}  # a small answer unpacks small
-    if ask.body is None:
-        return HttpRequest("GET", ask.url, headers=headers)
-    headers["Content-Type"] = ask.content_type or "application/octet-stream"
-    return HttpRequest("POST", ask.url, headers=headers, content=ask.body)
+def _request(spec: HttpRequestSpec) -> HttpRequest:
+    headers = {"Accept": spec.accept, "Accept-Encoding": "identity"}  # a small answer unpacks small
+    if spec.body is None:
+        return HttpRequest("GET", spec.url, headers=headers)
+    headers["Content-Type"] = spec.content_type or "application/octet-stream"
+    return HttpRequest("POST", spec.url, headers=headers, content=spec.body)
 
 
 @contextmanager
@@ -122,12 +122,12 @@ def _translated() -> Iterator[None]:
     except ForeignHost as err:
         raise NoAnswer(str(err)) from err
     except ServiceResponseError as err:
-        raise NoAnswer("the answer broke off, or did not come in time", passing=True) from err
+        raise NoAnswer("the answer broke off, or did not come in time", transient=True) from err
     except AzureError as err:
         reason = "no TLS connection" if _is_tls(err) else "cannot be reached"
-        raise NoAnswer(reason, passing=True, silent=True) from err
+        raise NoAnswer(reason, transient=True, unreachable=True) from err
     except (HTTPError, ValueError, OSError) as err:  # raw from the stream; headers that are none
-        raise NoAnswer("the answer cannot be read to its end", passing=True) from err
+        raise NoAnswer("the answer cannot be read to its end", transient=True) from err
 
 
 def _is_tls(err: AzureError) -> bool:
@@ -143,7 +143,7 @@ def _require_usable(answer: HttpResponse) -> None:
     if status in (408, 429) or status >= 500:
         after = retry_after(answer.headers)
         wish = "" if after is None else f", and wants to be asked again in {after:.0f} s"
-        raise NoAnswer(f"answered {status}{wish}", passing=True, after=after)
+        raise NoAnswer(f"answered {status}{wish}", transient=True, retry_after=after)
     if status != 200:
         raise NoAnswer(f"answered {status}")
     if answer.headers.get("Content-Encoding", "identity") != "identity":

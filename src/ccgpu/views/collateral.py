@@ -8,41 +8,41 @@ from rich.table import Table
 from rich.text import Text
 
 from ccgpu.collateral.folder import entry
-from ccgpu.collateral.needs import Fetched, Missing
-from ccgpu.collateral.want import Piece
+from ccgpu.domain.collateral import Collateral, FetchedCollateral, MissingCollateral
 from ccgpu.scheduling.clock import rfc3339
 
 _SCHEMA = "ccgpu.collateral-fetch/1"
 
 
-def as_text(fetched: Fetched, folder: str) -> RenderableType:
+def as_text(fetched: FetchedCollateral, folder: str) -> RenderableType:
     """A table of the files, what is not among them, and where they are."""
-    count = len(fetched.pieces)
+    count = len(fetched.collateral)
     end = Text(f"\n{count} file{'s' if count != 1 else ''} in {folder}")
-    return Group(_had(fetched.pieces), *(_lacked(each) for each in fetched.missing), end)
+    missing = [_lacked(each) for each in fetched.missing]
+    return Group(_fetched_table(fetched.collateral), *missing, end)
 
 
-def as_json(fetched: Fetched, folder: str) -> dict[str, Any]:
+def as_json(fetched: FetchedCollateral, folder: str) -> dict[str, Any]:
     """The files as the manifest in the folder lists them, and what is missing."""
     return {
         "schema": _SCHEMA,
         "folder": folder,
-        "files": [entry(piece) for piece in fetched.pieces],
+        "files": [entry(each) for each in fetched.collateral],
         "missing": [{"what": each.what, "reasons": list(each.reasons)} for each in fetched.missing],
     }
 
 
-def _had(pieces: Sequence[Piece]) -> Table:
+def _fetched_table(collateral: Sequence[Collateral]) -> Table:
     table = Table(box=None, pad_edge=False)
     table.add_column("FILE", overflow="fold")
     table.add_column("FROM")
     table.add_column("AT")
-    for piece in pieces:
-        table.add_row(Text(_short(piece.name)), Text(_host(piece.source)), rfc3339(piece.fetched))
+    for each in collateral:
+        table.add_row(Text(_short(each.name)), Text(_host(each.source)), rfc3339(each.fetched))
     return table
 
 
-def _lacked(each: Missing) -> Text:
+def _lacked(each: MissingCollateral) -> Text:
     return Text(f"FAIL {each.what}: {'; '.join(each.reasons)}")
 
 

@@ -169,12 +169,14 @@ def _read_collateral(path: Path) -> Evidence:
     revocation list that is lost on the way must not be lost in silence.
     """
     # Imported here: both need lxml, which a verdict without such a folder does not load.
+    from ccgpu.attest import required_collateral
     from ccgpu.collateral import folder
-    from ccgpu.collateral.needs import Fetched
-    from ccgpu.workflows import supplies
+    from ccgpu.domain.collateral import FetchedCollateral
 
     if folder.has_manifest(path):
-        return supplies.supplied(Evidence("folder"), Fetched(folder.read_whole(path)))
+        return required_collateral.add_collateral(
+            Evidence("folder"), FetchedCollateral(folder.read_whole(path))
+        )
     return files.add_collateral(Evidence("folder"), path)
 
 

@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 
 from ccgpu.collateral import kds
-from ccgpu.collateral.kds import Chip
 from ccgpu.collateral.sources import PUBLIC
 from ccgpu.domain import bundle
+from ccgpu.domain.collateral import Chip
 from ccgpu.fakeguest.evidence import amd as chips
 from support.cli import Shell
 from support.services import UNREACHABLE, Services, WebResponse
@@ -39,9 +39,9 @@ def _publish(services, *, crl=True, machine=None):
     tcb = machine.chip.tcb
     chip = Chip("Genoa", machine.chip.hwid, tcb.bootloader, tcb.tee, tcb.snp, tcb.microcode)
     vcek = machine.amd.vcek(machine.chip).signed_by(machine.amd.ask_key)
-    services.publish(kds.vcek(chip, PUBLIC).asks[0].url, WebResponse(vcek))
-    there = WebResponse(machine.amd.crl().signed_by(machine.amd.ark_key)) if crl else UNREACHABLE
-    services.publish(kds.crl("Genoa", PUBLIC).asks[0].url, there)
+    services.publish(kds.vcek_item(chip, PUBLIC).requests[0].url, Said(vcek))
+    there = Said(machine.amd.crl().signed_by(machine.amd.ark_key)) if crl else ABSENT
+    services.publish(kds.crl_item("Genoa", PUBLIC).requests[0].url, there)
 
 
 def test_what_it_writes_makes_the_verdict_good_offline(shell, evidence, tmp_path):

@@ -28,7 +28,7 @@ def failing(shell):
     """A shell whose Azure raises `error` when it is reached."""
 
     def make(error):
-        shell.connect = _raising(error)
+        shell.backend = _raising(error)
         return shell
 
     return make

@@ -1,4 +1,4 @@
-"""The composition root: back ends, streams and signals of a real process."""
+"""The composition root: streams and signals of a real process."""
 
 import io
 import json
@@ -9,9 +9,6 @@ import sys
 import pytest
 
 from ccgpu.cli.console import console
-from ccgpu.cli.main import Simulation, connect, fake_state
-from ccgpu.cli.runtime import Backend, Reach
-from ccgpu.errors import StateUnusable, UsageProblem
 from ccgpu.fakearm import FAKE_SUBSCRIPTION
 from ccgpu.store.journals import Journals
 from support.slow import mostly_slow
@@ -22,54 +19,6 @@ _CREATE = "create demo --backend fake --region eastus2 --ssh-from 203.0.113.7/32
 def _ccgpu(line, **more):
     command = [sys.executable, "-m", "ccgpu", *line.split()]
     return subprocess.run(command, capture_output=True, text=True, check=False, **more)
-
-
-def test_the_simulated_subscription_is_where_the_environment_says(tmp_path):
-    assert fake_state(tmp_path, {}) == tmp_path / "fake.sqlite"
-    assert str(fake_state(tmp_path, {"CCGPU_FAKE_STATE": "x/y"})) == "x/y"
-
-
-def test_the_fake_needs_no_sign_in_and_keeps_to_itself(tmp_path):
-    reach = Reach(Backend.FAKE, "not-asked-for")
-    cloud = connect(reach, tmp_path / "a", {})
-    assert (cloud.simulated, cloud.subscription) == (True, FAKE_SUBSCRIPTION)
-    with cloud.journals.locked(cloud.subscription, "demo", lambda: None) as file:
-        assert file.path.is_relative_to(tmp_path / "a" / "fake.sqlite.journals")
-
-
-@pytest.mark.parametrize("named", ["mine", None])
-def test_azure_needs_a_subscription_of_the_flag_or_of_the_profile(tmp_path, named):
-    profile = {"subscriptions": [{"id": "of-az", "isDefault": True}]}
-    (tmp_path / "azureProfile.json").write_text(json.dumps(profile))
-    reach = Reach(Backend.AZURE, named, "usgov")
-    cloud = connect(reach, tmp_path, {"AZURE_CONFIG_DIR": str(tmp_path)})
-    assert (cloud.simulated, cloud.subscription) == (False, named or "of-az")
-    assert cloud.session.environment.name == "usgov"
-    with cloud.journals.locked(cloud.subscription, "demo", lambda: None) as file:
-        assert file.path.is_relative_to(tmp_path / "journals")
-
-
-def test_without_a_subscription_the_user_is_told_how_to_name_one(tmp_path):
-    with pytest.raises(UsageProblem) as caught:
-        connect(Reach(), tmp_path, {"AZURE_CONFIG_DIR": str(tmp_path)})
-    assert "--subscription" in (caught.value.hint or "")
-
-
-def test_a_file_that_is_no_simulated_subscription_is_an_error(tmp_path):
-    (tmp_path / "text").write_text("not a database, and longer than a header of one" * 9)
-    for path in (tmp_path / "text", tmp_path, tmp_path / "text" / "below"):
-        with pytest.raises(StateUnusable):
-            Simulation(path)
-
-
-def test_a_reset_forgets_what_was_done_there_too(tmp_path):
-    world = Simulation(tmp_path / "w")
-    world.journals.mkdir()
-    world.advance(60)
-    world.reset()
-    assert world.show()["now"].startswith("2026-01-01T00:01:00")
-    assert not world.journals.exists()
-    world.close()
 
 
 def test_processes_share_the_simulated_subscription(home):

@@ -73,8 +73,8 @@ def test_a_signal_does_not_keep_an_error_from_being_told(tmp_path: Path):
     def nowhere(*_: object) -> Any:
         raise AssertionError
 
-    outside = Runtime(Console(), Console(file=said), tmp_path, tmp_path, nowhere, nowhere, nowhere)
-    assert run(["nonsense"], outside) == UsageProblem.exit_code
+    runtime = Runtime(Console(), Console(file=said), tmp_path, tmp_path, nowhere, nowhere)
+    assert run(["nonsense"], runtime) == UsageProblem.exit_code
     assert said.times == 0
     assert said.getvalue().endswith("error: no such command 'nonsense'\n\nhint: `ccgpu --help`\n")
 

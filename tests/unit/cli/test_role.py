@@ -58,7 +58,8 @@ def test_a_spec_is_checked_before_it_gets_a_role(shell, tmp_path):
 
 def test_a_role_loads_no_sdk():
     code = (
-        "import sys; from ccgpu.cli.main import run, runtime; run(['role'], runtime());"
+        "import sys; from ccgpu.cli.main import run, process_runtime;"
+        "run(['role'], process_runtime());"
         "print([m for m in sys.modules if m.startswith('azure')], file=sys.stderr)"
     )
     done = subprocess.run(

@@ -4,7 +4,7 @@ import contextlib
 
 import pytest
 
-from ccgpu.cli.main import Simulation
+from ccgpu.cli.backends import Simulation
 
 _CREATE = "create demo --region eastus2 --ssh-from 203.0.113.7/32"
 

@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 from azure.core.credentials import AccessToken
 
-from ccgpu.cli.main import connect
-from ccgpu.fakearm import FakeCredential, Request, Response, tokens
+from ccgpu.cli.backends import open_backend
+from ccgpu.fakearm import Answer, FakeCredential, Request, tokens
 from support import faults
 from support.az import AZ, Az
 from support.cli import Shell
-from support.cloud import make_cloud
+from support.cloud import make_backend
 
 _SUBSCRIPTION = "00000000-0000-4000-8000-0000000000aa"
 _AZURE = f"--backend azure --subscription {_SUBSCRIPTION}"
@@ -25,7 +25,7 @@ def az(shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Az:
     found = Az(tmp_path / "bin")
     monkeypatch.setenv("AZURE_TOKEN_CREDENTIALS", AZ)
     monkeypatch.setenv("PATH", str(found.folder))
-    shell.connect = lambda reach: connect(reach, shell.state, dict(os.environ))
+    shell.backend = lambda connection: open_backend(connection, shell.state, dict(os.environ))
     return found
 
 
@@ -72,7 +72,7 @@ class FromIPv6(FakeCredential):
 
 
 def test_an_ipv6_address_of_the_sign_in_is_said_to_be_that(shell: Shell) -> None:
-    shell.connect = lambda _: make_cloud(shell.arm, shell.state, FromIPv6())
+    shell.backend = lambda _: make_backend(shell.arm, shell.state, FromIPv6())
     done = shell("create demo --region eastus2 -o json")
     assert done.code == 2
     assert "2001:db8::7, which is IPv6" in done.error["message"]

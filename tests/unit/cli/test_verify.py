@@ -6,8 +6,8 @@ from dataclasses import replace
 import pytest
 
 from ccgpu.collateral import folder as collateral_folder
-from ccgpu.collateral.want import Piece
 from ccgpu.domain import bundle, hostkey
+from ccgpu.domain.collateral import Collateral
 from ccgpu.domain.evidence import Evidence
 from support import gpus
 from support.cli import Shell
@@ -90,8 +90,8 @@ def test_what_to_do_is_a_command_that_can_be_run_as_it_is(shell, write):
     done = shell(f"verify {file} {_FAKE} --at bundle -o json")
 
     assert done.document["to_do"]["collateral.vek.absent"].endswith(
-        f"`ccgpu collateral fetch {file} --out collateral`, then `ccgpu verify {file} {_FAKE}"
-        " --at bundle -o json --collateral collateral`"
+        f"`ccgpu collateral fetch {file} --out collateral --backend fake`, then `ccgpu verify "
+        f"{file} {_FAKE} --at bundle -o json --collateral collateral`"
     )
 
 
@@ -166,7 +166,7 @@ def fetched(tmp_path):
     assert found.cpu is not None
     assert found.cpu.vek is not None
     out = tmp_path / "fetched"
-    piece = Piece("amd/vcek-Genoa-00.der", found.cpu.vek, "https://a.example/", AT.timestamp())
+    piece = Collateral("amd/vcek-Genoa-00.der", found.cpu.vek, "https://a.example/", AT.timestamp())
     collateral_folder.write(out, [piece], AT.timestamp())
     return out
 

@@ -2,23 +2,24 @@
 
 import pytest
 
-from ccgpu.collateral.cache import Cache, Kept
-from ccgpu.collateral.want import Found, Piece, Want
+from ccgpu.collateral.cache import Cache, CachedCollateral
+from ccgpu.collateral.item import CollateralItem, Payload
+from ccgpu.domain.collateral import Collateral
 from ccgpu.net.fetch import NoAnswer
 
 _NOW = 1_800_000_000.0
 
 
-def _never(*_: object) -> Found:
+def _never(*_: object) -> Payload:
     raise NoAnswer("nobody is asked")
 
 
-def _want(name: str = "rim/A.xml", limit: int = 1000) -> Want:
-    return Want(name, name, limit, (), _never)
+def _want(name: str = "rim/A.xml", limit: int = 1000) -> CollateralItem:
+    return CollateralItem(name, name, limit, (), _never)
 
 
-def _piece(name: str = "rim/A.xml", data: bytes = b"<xml/>\n\n{}") -> Piece:
-    return Piece(name, data, "https://published.example/A", _NOW)
+def _piece(name: str = "rim/A.xml", data: bytes = b"<xml/>\n\n{}") -> Collateral:
+    return Collateral(name, data, "https://published.example/A", _NOW)
 
 
 @pytest.fixture
@@ -33,32 +34,32 @@ def cache(folder):
 
 @pytest.mark.parametrize("fresh", [_NOW + 10, float("inf")])
 def test_what_was_put_comes_out_as_it_was(cache, fresh):
-    cache.put(_piece(), Found(b"", fresh=fresh, usable=fresh))
-    assert cache.get(_want()) == Kept(_piece(), fresh, fresh)
+    cache.put(_piece(), Payload(b"", fresh=fresh, usable=fresh))
+    assert cache.get(_want()) == CachedCollateral(_piece(), fresh, fresh)
     assert cache.get(_want("rim/B.xml")) is None
 
 
 def test_what_was_put_last_counts(cache):
     for data in (b"old", b"new"):
-        cache.put(_piece(data=data), Found(data))
+        cache.put(_piece(data=data), Payload(data))
     kept = cache.get(_want())
     assert kept is not None
-    assert kept.piece.data == b"new"
+    assert kept.collateral.data == b"new"
 
 
 def test_what_is_out_of_date_when_it_comes_is_not_kept(cache, folder):
-    cache.put(_piece(), Found(b"", fresh=_NOW, usable=_NOW))
+    cache.put(_piece(), Payload(b"", fresh=_NOW, usable=_NOW))
     assert not folder.exists()
 
 
 def test_it_is_the_users_own(cache, folder):
-    cache.put(_piece(), Found(b""))
+    cache.put(_piece(), Payload(b""))
     (entry,) = folder.iterdir()
     assert (folder.stat().st_mode & 0o777, entry.stat().st_mode & 0o777) == (0o700, 0o600)
 
 
 def test_a_flip_of_any_byte_of_what_was_kept_is_noticed(cache, folder):
-    cache.put(_piece(), Found(b""))
+    cache.put(_piece(), Payload(b""))
     (entry,) = folder.iterdir()
     whole = entry.read_bytes()
     for place in range(len(whole) - len(_piece().data), len(whole)):
@@ -85,24 +86,24 @@ def test_a_flip_of_any_byte_of_what_was_kept_is_noticed(cache, folder):
     ],
 )
 def test_a_damaged_entry_is_as_none(cache, folder, damage):
-    cache.put(_piece(), Found(b""))
+    cache.put(_piece(), Payload(b""))
     (entry,) = folder.iterdir()
     entry.write_bytes(damage(entry.read_bytes()))
     assert cache.get(_want()) is None
 
 
 def test_an_entry_in_the_place_of_another_is_as_none(cache, folder):
-    cache.put(_piece("rim/A.xml"), Found(b""))
+    cache.put(_piece("rim/A.xml"), Payload(b""))
     (entry,) = folder.iterdir()
     whole = entry.read_bytes()
-    cache.put(_piece("rim/B.xml"), Found(b""))
+    cache.put(_piece("rim/B.xml"), Payload(b""))
     (other,) = set(folder.iterdir()) - {entry}
     other.write_bytes(whole)
     assert cache.get(_want("rim/B.xml")) is None
 
 
 def test_an_entry_larger_than_what_is_wanted_is_as_none(cache):
-    cache.put(_piece(data=b"x" * 11), Found(b""))
+    cache.put(_piece(data=b"x" * 11), Payload(b""))
     assert cache.get(_want(limit=10)) is None
     assert cache.get(_want(limit=11)) is not None
 
@@ -110,23 +111,23 @@ def test_an_entry_larger_than_what_is_wanted_is_as_none(cache):
 def test_a_folder_that_cannot_be_written_is_as_no_cache(tmp_path):
     (tmp_path / "file").write_bytes(b"")
     cache = Cache(tmp_path / "file" / "cache")
-    cache.put(_piece(), Found(b""))
+    cache.put(_piece(), Payload(b""))
     assert cache.get(_want()) is None
 
 
 def test_a_write_that_fails_leaves_nothing(cache, folder):
-    cache.put(_piece(), Found(b""))
+    cache.put(_piece(), Payload(b""))
     (entry,) = folder.iterdir()
     entry.unlink()
     entry.mkdir()  # a file cannot take the place of a folder
-    cache.put(_piece(), Found(b""))
+    cache.put(_piece(), Payload(b""))
     assert list(folder.iterdir()) == [entry]
 
 
 def test_what_was_written_first_makes_room(folder):
     cache = Cache(folder, size=3000)
     for number in range(10):
-        cache.put(_piece(f"rim/{number}.xml", bytes(500)), Found(b""))
+        cache.put(_piece(f"rim/{number}.xml", bytes(500)), Payload(b""))
     kept = [number for number in range(10) if cache.get(_want(f"rim/{number}.xml"))]
     assert kept == list(range(10 - len(kept), 10))
     assert 2 <= len(kept) <= 5

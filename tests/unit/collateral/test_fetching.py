@@ -1,4 +1,4 @@
-"""Fetching what a verdict needs: in order, with patience that ends, and never twice."""
+"""CollateralFetcher what a verdict needs: in order, with patience that ends, and never twice."""
 
 import base64
 import hashlib
@@ -7,8 +7,7 @@ import json
 import pytest
 import requests
 
-from ccgpu.collateral.kds import Chip
-from ccgpu.collateral.needs import Fetched, Needs
+from ccgpu.domain.collateral import Chip, CollateralRequest, FetchedCollateral
 from ccgpu.domain.events import Event
 from ccgpu.errors import EvidenceUnavailable
 from support import revocation
@@ -26,7 +25,7 @@ _VCEK = (
     f"https://kdsintf.amd.com/vcek/v1/Genoa/{_CHIP.chip_id.hex()}"
     "?blSPL=10&teeSPL=00&snpSPL=23&ucodeSPL=84"
 )
-_RIM = Needs(rims=(_ID,), region="eastus2")
+_RIM = CollateralRequest(rims=(_ID,), region="eastus2")
 
 
 def _manifest(xml: bytes = _XML, rim_id: str = _ID) -> WebResponse:
@@ -64,7 +63,7 @@ def test_the_mirror_of_the_region_is_asked_and_nobody_else(services, fetch):
     services.publish(_MIRROR, _manifest())
     found = fetch(_RIM).require()
     assert found.rims == (_XML,)
-    assert found.pieces[0].source == _MIRROR
+    assert found.collateral[0].source == _MIRROR
     assert services.urls == [_MIRROR]
 
 
@@ -85,7 +84,7 @@ def test_whatever_a_mirror_does_nvidia_is_asked_next_and_at_once(services, fetch
     began = services.clock.now()
     services.publish(_MIRROR, mirror)
     services.publish(_NVIDIA, _manifest())
-    assert fetch(_RIM).require().pieces[0].source == _NVIDIA
+    assert fetch(_RIM).require().collateral[0].source == _NVIDIA
     assert services.urls == [_MIRROR, _NVIDIA]
     assert services.clock.now() == began
 
@@ -96,18 +95,18 @@ def test_a_mirror_that_is_not_there_is_asked_once_in_a_run(services):
     services.publish(_OCSP, WebResponse(revocation.ocsp_response(7, services.clock.now())))
     with services.fetching() as fetching:
         fetching.fetch(_RIM).require()
-        fetching.fetch(Needs(ocsp=(revocation.ocsp_request(7),), region="eastus2")).require()
+        fetching.fetch(CollateralRequest(ocsp=(revocation.request(7),), region="eastus2")).require()
     assert services.urls == [_MIRROR, _NVIDIA, _OCSP]
 
 
 def test_a_round_asks_for_each_thing_once(services, fetch):
     now = services.clock.now()
     services.publish(_NVIDIA, _manifest())
-    services.publish(_OCSP, lambda asked: WebResponse(revocation.ocsp_response(7, asked.at)))
-    services.publish(_CRL, WebResponse(revocation.crl(now, 30)))
-    services.publish(_VCEK, WebResponse(_certificate()))
-    ask = revocation.ocsp_request(7)
-    needs = Needs((_ID, _ID), (ask, ask), (_CHIP, _CHIP), ("Genoa", "Genoa"))
+    services.publish(_OCSP, lambda asked: Said(revocation.answer(7, asked.at)))
+    services.publish(_CRL, Said(revocation.crl(now, 30)))
+    services.publish(_VCEK, Said(_certificate()))
+    ask = revocation.request(7)
+    needs = CollateralRequest((_ID, _ID), (ask, ask), (_CHIP, _CHIP), ("Genoa", "Genoa"))
     found = fetch(needs).require()
     assert (len(found.rims), len(found.ocsp), len(found.vceks), len(found.crls)) == (1, 1, 1, 1)
     assert sorted(services.urls) == sorted([_NVIDIA, _OCSP, _CRL, _VCEK])
@@ -116,10 +115,10 @@ def test_a_round_asks_for_each_thing_once(services, fetch):
 def test_what_is_fresh_in_the_cache_needs_no_request(services, fetch):
     now = services.clock.now()
     services.publish(_NVIDIA, _manifest())
-    services.publish(_OCSP, WebResponse(revocation.ocsp_response(7, now)))
-    services.publish(_CRL, WebResponse(revocation.crl(now, 30)))
-    services.publish(_VCEK, WebResponse(_certificate()))
-    needs = Needs((_ID,), (revocation.ocsp_request(7),), (_CHIP,), ("Genoa",))
+    services.publish(_OCSP, Said(revocation.answer(7, now)))
+    services.publish(_CRL, Said(revocation.crl(now, 30)))
+    services.publish(_VCEK, Said(_certificate()))
+    needs = CollateralRequest((_ID,), (revocation.request(7),), (_CHIP,), ("Genoa",))
     first = fetch(needs).require()
     asked = len(services.requests)
     services.clock.sleep(3600)
@@ -130,10 +129,10 @@ def test_what_is_fresh_in_the_cache_needs_no_request(services, fetch):
 def test_after_a_day_all_but_the_chips_certificate_is_asked_for_again(services, fetch):
     now = services.clock.now()
     services.publish(_NVIDIA, _manifest())
-    services.publish(_OCSP, lambda asked: WebResponse(revocation.ocsp_response(7, asked.at)))
-    services.publish(_CRL, WebResponse(revocation.crl(now, 30)))
-    services.publish(_VCEK, WebResponse(_certificate()))
-    needs = Needs((_ID,), (revocation.ocsp_request(7),), (_CHIP,), ("Genoa",))
+    services.publish(_OCSP, lambda asked: Said(revocation.answer(7, asked.at)))
+    services.publish(_CRL, Said(revocation.crl(now, 30)))
+    services.publish(_VCEK, Said(_certificate()))
+    needs = CollateralRequest((_ID,), (revocation.request(7),), (_CHIP,), ("Genoa",))
     fetch(needs).require()
     services.clock.sleep(86401)
     services.requests.clear()
@@ -143,7 +142,7 @@ def test_after_a_day_all_but_the_chips_certificate_is_asked_for_again(services, 
 
 def test_a_damaged_entry_is_fetched_again(services, fetch, tmp_path):
     services.publish(_NVIDIA, _manifest())
-    needs = Needs(rims=(_ID,))
+    needs = CollateralRequest(rims=(_ID,))
     fetch(needs)
     (entry,) = (tmp_path / "cache").iterdir()
     entry.write_bytes(entry.read_bytes()[:-1])
@@ -159,15 +158,15 @@ def test_a_service_is_asked_again_no_sooner_than_it_says(services, fetch, status
         WebResponse(b"", status),
         WebResponse(_certificate()),
     )
-    assert fetch(Needs(chips=(_CHIP,))).require().vceks == (_certificate(),)
-    began = services.requests[0].at
-    assert [each.at - began for each in services.requests] == [0.0, 11.0, 15.0]
+    assert fetch(CollateralRequest(chips=(_CHIP,))).require().vceks == (_certificate(),)
+    began = services.asked[0].at
+    assert [each.at - began for each in services.asked] == [0.0, 11.0, 15.0]
 
 
 def test_patience_ends_with_the_budget(services, fetch):
     began = services.clock.now()
-    services.publish(_VCEK, WebResponse(b"", 429))
-    (missing,) = fetch(Needs(chips=(_CHIP,)), budget=30.0).missing
+    services.publish(_VCEK, Said(b"", 429))
+    (missing,) = fetch(CollateralRequest(chips=(_CHIP,)), time_limit=30.0).missing
     assert missing.reasons == ("kdsintf.amd.com answered 429",)
     assert [each.at - began for each in services.requests] == [0.0, 2.0, 6.0, 14.0, 30.0]
 
@@ -177,14 +176,14 @@ def test_patience_ends_with_the_budget(services, fetch):
 )
 def test_a_no_that_does_not_pass_is_not_asked_for_twice(services, fetch, answer):
     services.publish(_VCEK, answer)
-    assert len(fetch(Needs(chips=(_CHIP,))).missing) == 1
+    assert len(fetch(CollateralRequest(chips=(_CHIP,))).missing) == 1
     assert services.urls == [_VCEK]
 
 
 def test_who_wants_more_patience_than_there_is_is_not_waited_for(services, fetch):
     began = services.clock.now()
-    services.publish(_VCEK, WebResponse(b"", 429, {"Retry-After": "3600"}))
-    (missing,) = fetch(Needs(chips=(_CHIP,))).missing
+    services.publish(_VCEK, Said(b"", 429, {"Retry-After": "3600"}))
+    (missing,) = fetch(CollateralRequest(chips=(_CHIP,))).missing
     assert "wants to be asked again in 3600 s" in missing.reasons[0]
     assert services.clock.now() == began
 
@@ -194,16 +193,16 @@ def test_nvidias_tls_may_fail_now_and_then(services, fetch):
     answer = WebResponse(revocation.ocsp_response(7, services.clock.now()))
     services.publish(_OCSP_MIRROR, WebResponse(b"", 503))
     services.publish(_OCSP, broken, broken, answer)
-    needs = Needs(ocsp=(revocation.ocsp_request(7),), region="eastus2")
-    assert fetch(needs).require().pieces[0].source == _OCSP
+    needs = CollateralRequest(ocsp=(revocation.request(7),), region="eastus2")
+    assert fetch(needs).require().collateral[0].source == _OCSP
 
 
 def test_what_could_not_be_had_is_all_told_and_the_rest_is_there(services, fetch):
-    services.publish(_MIRROR, UNREACHABLE)
-    services.publish(_NVIDIA, WebResponse(b"", 404))
-    services.publish(_VCEK, UNREACHABLE)
-    services.publish(_CRL, WebResponse(revocation.crl(services.clock.now(), 30)))
-    found = fetch(Needs((_ID,), (), (_CHIP,), ("Genoa",), region="eastus2"))
+    services.publish(_MIRROR, ABSENT)
+    services.publish(_NVIDIA, Said(b"", 404))
+    services.publish(_VCEK, ABSENT)
+    services.publish(_CRL, Said(revocation.crl(services.clock.now(), 30)))
+    found = fetch(CollateralRequest((_ID,), (), (_CHIP,), ("Genoa",), region="eastus2"))
     assert len(found.crls) == 1
     with pytest.raises(EvidenceUnavailable) as caught:
         found.require()
@@ -218,27 +217,27 @@ def test_what_could_not_be_had_is_all_told_and_the_rest_is_there(services, fetch
 
 
 def test_a_revoked_certificate_is_an_answer_and_not_a_lack_of_one(services, fetch):
-    body = revocation.ocsp_response(7, services.clock.now(), revoked=True)
-    services.publish(_OCSP, WebResponse(body))
-    assert fetch(Needs(ocsp=(revocation.ocsp_request(7),))).require().ocsp == (body,)
+    body = revocation.answer(7, services.clock.now(), revoked=True)
+    services.publish(_OCSP, Said(body))
+    assert fetch(CollateralRequest(ocsp=(revocation.request(7),))).require().ocsp == (body,)
 
 
 def test_an_answer_out_of_date_is_taken_only_when_nobody_has_another(services, fetch):
     now = services.clock.now()
-    old, new = revocation.ocsp_response(7, now - 90000), revocation.ocsp_response(7, now)
-    needs = Needs(ocsp=(revocation.ocsp_request(7),), region="eastus2")
-    services.publish(_OCSP_MIRROR, WebResponse(old))
-    services.publish(_OCSP, WebResponse(b"", 403))
+    old, new = revocation.answer(7, now - 90000), revocation.answer(7, now)
+    needs = CollateralRequest(ocsp=(revocation.request(7),), region="eastus2")
+    services.publish(_OCSP_MIRROR, Said(old))
+    services.publish(_OCSP, Said(b"", 403))
     assert fetch(needs).require().ocsp == (old,)
     services.publish(_OCSP, WebResponse(new))
     assert fetch(needs).require().ocsp == (new,)
 
 
 def test_an_answer_with_a_nonce_is_made_for_it(services, fetch):
-    services.publish(_OCSP, lambda asked: WebResponse(revocation.ocsp_response(7, asked.at)))
-    plain = Needs(ocsp=(revocation.ocsp_request(7),))
+    services.publish(_OCSP, lambda asked: Said(revocation.answer(7, asked.at)))
+    plain = CollateralRequest(ocsp=(revocation.request(7),))
     fetch(plain)
-    nonced = Needs(ocsp=(revocation.ocsp_request(7, nonce=b"n" * 32),), region="eastus2")
+    nonced = CollateralRequest(ocsp=(revocation.request(7, nonce=b"n" * 32),), region="eastus2")
     fetch(nonced).require()
     fetch(nonced).require()
     assert services.urls == [_OCSP] * 3
@@ -252,9 +251,9 @@ def test_an_answer_with_a_nonce_is_made_for_it(services, fetch):
 def test_what_was_kept_will_do_when_nobody_answers_as_long_as_it_holds(services, fetch):
     now = services.clock.now()
     services.publish(_NVIDIA, _manifest())
-    services.publish(_CRL, WebResponse(revocation.crl(now, 30)))
-    services.publish(_OCSP, WebResponse(revocation.ocsp_response(7, now, hours=48)))
-    needs = Needs(rims=(_ID,), ocsp=(revocation.ocsp_request(7),), crls=("Genoa",))
+    services.publish(_CRL, Said(revocation.crl(now, 30)))
+    services.publish(_OCSP, Said(revocation.answer(7, now, hours=48)))
+    needs = CollateralRequest(rims=(_ID,), ocsp=(revocation.request(7),), crls=("Genoa",))
     first = fetch(needs).require()
     for url in (_NVIDIA, _CRL, _OCSP):
         services.publish(url, UNREACHABLE)
@@ -271,16 +270,16 @@ def test_the_certificate_in_the_evidence_saves_the_request(services, fetch):
     body = base64.encodebytes(_certificate()).decode()
     pem = f"-----BEGIN CERTIFICATE-----\n{body}-----END CERTIFICATE-----\n"
     thim = json.dumps({"vcekCert": pem, "certificateChain": "", "tcbm": ""}).encode()
-    assert fetch(Needs(chips=(_CHIP,), thim=thim)).require().vceks == (_certificate(),)
-    assert services.requests == []
-    services.publish(_VCEK, WebResponse(_certificate()))
-    assert fetch(Needs(chips=(_CHIP,), thim=b"{}")).require().vceks == (_certificate(),)
+    assert fetch(CollateralRequest(chips=(_CHIP,), thim=thim)).require().vceks == (_certificate(),)
+    assert services.asked == []
+    services.publish(_VCEK, Said(_certificate()))
+    assert fetch(CollateralRequest(chips=(_CHIP,), thim=b"{}")).require().vceks == (_certificate(),)
     assert services.urls == [_VCEK]
 
 
 @pytest.mark.parametrize(
     "needs",
-    [Needs(rims=("../ids",)), Needs(crls=("Turin",))],
+    [CollateralRequest(rims=("../ids",)), CollateralRequest(crls=("Turin",))],
 )
 def test_what_nobody_can_be_asked_for_is_refused_before_anybody_is(services, fetch, needs):
     with pytest.raises(EvidenceUnavailable):
@@ -290,8 +289,8 @@ def test_what_nobody_can_be_asked_for_is_refused_before_anybody_is(services, fet
 
 def test_retries_are_told_on_the_way(services, fetch):
     events: list[Event] = []
-    services.publish(_VCEK, WebResponse(b"", 503), WebResponse(_certificate()))
-    fetch(Needs(chips=(_CHIP,)), events.append)
+    services.publish(_VCEK, Said(b"", 503), Said(_certificate()))
+    fetch(CollateralRequest(chips=(_CHIP,)), events.append)
     assert [(each.what, each.at) for each in events] == [("retry", 0.0)]
     assert "kdsintf.amd.com answered 503" in events[0].text
 
@@ -300,15 +299,18 @@ def test_without_a_cache_everything_is_asked_for(services):
     services.publish(_NVIDIA, _manifest())
     for _ in range(2):
         with services.fetching() as fetching:
-            fetching.fetch(Needs(rims=(_ID,))).require()
-    assert len(services.requests) == 2
+            fetching.fetch(CollateralRequest(rims=(_ID,))).require()
+    assert len(services.asked) == 2
 
 
 def test_two_rounds_are_one_whole(services, fetch):
     services.publish(_NVIDIA, _manifest())
-    services.publish(_CRL, UNREACHABLE)
-    first, second = fetch(Needs(rims=(_ID,))), fetch(Needs(rims=(_ID,), crls=("Genoa",)))
+    services.publish(_CRL, ABSENT)
+    first, second = (
+        fetch(CollateralRequest(rims=(_ID,))),
+        fetch(CollateralRequest(rims=(_ID,), crls=("Genoa",))),
+    )
     whole = first + second
     assert whole.rims == (_XML,)
     assert [each.what for each in whole.missing] == ["AMD's revocation list of Genoa"]
-    assert (Fetched() + Fetched()).require() == Fetched()
+    assert (FetchedCollateral() + FetchedCollateral()).require() == FetchedCollateral()

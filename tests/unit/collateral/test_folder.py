@@ -5,15 +5,15 @@ import json
 import pytest
 
 from ccgpu.collateral import folder
-from ccgpu.collateral.want import Piece
+from ccgpu.domain.collateral import Collateral
 from ccgpu.errors import InvalidFile, StateUnusable, UsageProblem
 from ccgpu.store.evidence import folder as evidence_folder
 
 _NOW = 1_800_000_000.0
 _PIECES = (
-    Piece("rim/NV_GPU_DRIVER_GH100_550.90.07.xml", b"<xml/>", "https://a.example/1", _NOW),
-    Piece("ocsp/" + "a" * 64 + ".der", b"\x30\x00", "https://b.example/", _NOW - 60),
-    Piece("amd/crl-Genoa.der", b"\x30\x01", "https://c.example/", _NOW - 120),
+    Collateral("rim/NV_GPU_DRIVER_GH100_550.90.07.xml", b"<xml/>", "https://a.example/1", _NOW),
+    Collateral("ocsp/" + "a" * 64 + ".der", b"\x30\x00", "https://b.example/", _NOW - 60),
+    Collateral("amd/crl-Genoa.der", b"\x30\x01", "https://c.example/", _NOW - 120),
 )
 
 
@@ -78,7 +78,7 @@ def test_a_manifest_cannot_have_files_elsewhere_removed(out):
 
 
 def test_no_more_is_written_than_can_be_read(out):
-    many = [Piece(f"rim/A{each}.xml", b"", "", _NOW) for each in range(folder.MAX_FILES + 1)]
+    many = [Collateral(f"rim/A{each}.xml", b"", "", _NOW) for each in range(folder.MAX_FILES + 1)]
     folder.write(out, many[1:], _NOW)
     assert len(folder.read(out)) == folder.MAX_FILES
     with pytest.raises(UsageProblem, match="101 files are more"):
@@ -157,9 +157,9 @@ def test_evidence_takes_up_what_was_written(out, vectors):
     answer = min((gpu / "ocsp").iterdir()).read_bytes()
     der = (case / "vcek.der").read_bytes()
     pieces = (
-        Piece("rim/NV_GPU_DRIVER_GH100_550.90.07.xml", rim, "", _NOW),
-        Piece("ocsp/" + "a" * 64 + ".der", answer, "", _NOW),
-        Piece("amd/vcek-Genoa-00.der", der, "", _NOW),
+        Collateral("rim/NV_GPU_DRIVER_GH100_550.90.07.xml", rim, "", _NOW),
+        Collateral("ocsp/" + "a" * 64 + ".der", answer, "", _NOW),
+        Collateral("amd/vcek-Genoa-00.der", der, "", _NOW),
     )
     folder.write(out, pieces, _NOW)
     found = evidence_folder.add_collateral(Evidence("folder", cpu=CpuEvidence()), out).given

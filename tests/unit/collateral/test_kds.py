@@ -9,8 +9,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ccgpu.collateral import kds
-from ccgpu.collateral.kds import Chip
 from ccgpu.collateral.sources import PUBLIC
+from ccgpu.domain.collateral import Chip
 from ccgpu.errors import EvidenceUnavailable
 from ccgpu.net.fetch import NoAnswer
 from support import revocation
@@ -41,7 +41,7 @@ def _thim(**changes) -> bytes:
 
 
 def test_the_address_is_the_one_that_amd_specifies():
-    (ask,) = kds.vcek(CHIP, PUBLIC).asks
+    (ask,) = kds.vcek_item(CHIP, PUBLIC).requests
     assert ask.url == (
         f"https://kdsintf.amd.com/vcek/v1/Genoa/{CHIP.chip_id.hex()}"
         "?blSPL=10&teeSPL=00&snpSPL=23&ucodeSPL=219"
@@ -49,11 +49,11 @@ def test_the_address_is_the_one_that_amd_specifies():
 
 
 def test_a_certificate_of_this_chip_is_kept_for_good():
-    found = kds.vcek(CHIP, PUBLIC).read(_der(), _NOW)
+    found = kds.vcek_item(CHIP, PUBLIC).parse(_der(), _NOW)
     assert found.data == _der()
     assert found.fresh == found.usable == float("inf")
     wrapped = _der(hwid=b"\x04\x42\x04\x40" + CHIP.chip_id)
-    assert kds.vcek(CHIP, PUBLIC).read(wrapped, _NOW).data == wrapped
+    assert kds.vcek_item(CHIP, PUBLIC).parse(wrapped, _NOW).data == wrapped
 
 
 @pytest.mark.parametrize(
@@ -71,8 +71,8 @@ def test_a_certificate_of_this_chip_is_kept_for_good():
 def test_a_certificate_of_another_chip_or_tcb_is_none(changes, body):
     other = replace(CHIP, **changes)
     with pytest.raises(NoAnswer, match="no certificate of this chip at this TCB"):
-        kds.vcek(other, PUBLIC).read(body, _NOW)
-    assert kds.from_thim(_thim(), other, _NOW) is None
+        kds.vcek_item(other, PUBLIC).parse(body, _NOW)
+    assert kds.vcek_from_thim(_thim(), other, _NOW) is None
     assert other.name != CHIP.name
 
 
@@ -82,11 +82,14 @@ def test_a_certificate_of_another_chip_or_tcb_is_none(changes, body):
 )
 def test_what_is_not_one_whole_certificate_is_none(body):
     with pytest.raises(NoAnswer):
-        kds.vcek(CHIP, PUBLIC).read(body, _NOW)
+        kds.vcek_item(CHIP, PUBLIC).parse(body, _NOW)
 
 
 def test_products_have_certificates_of_their_own():
-    assert kds.vcek(replace(CHIP, product="Milan"), PUBLIC).name != kds.vcek(CHIP, PUBLIC).name
+    assert (
+        kds.vcek_item(replace(CHIP, product="Milan"), PUBLIC).name
+        != kds.vcek_item(CHIP, PUBLIC).name
+    )
 
 
 @pytest.mark.parametrize(
@@ -106,7 +109,7 @@ def test_a_chip_that_amd_cannot_know_is_not_asked_for(changes, reason):
 
 
 def test_the_certificate_in_the_evidence_saves_the_request():
-    piece = kds.from_thim(_thim(), CHIP, _NOW)
+    piece = kds.vcek_from_thim(_thim(), CHIP, _NOW)
     assert piece is not None
     assert (piece.name, piece.data, piece.fetched) == (CHIP.name, _der(), _NOW)
 
@@ -128,21 +131,21 @@ def test_the_certificate_in_the_evidence_saves_the_request():
     ],
 )
 def test_any_other_answer_of_the_guest_is_passed_over(answer):
-    assert kds.from_thim(answer, CHIP, _NOW) is None
+    assert kds.vcek_from_thim(answer, CHIP, _NOW) is None
 
 
 @given(st.binary(max_size=300))
 def test_any_bytes_of_the_guest_are_passed_over(answer):
-    assert kds.from_thim(answer, CHIP, _NOW) is None
+    assert kds.vcek_from_thim(answer, CHIP, _NOW) is None
 
 
 @pytest.mark.parametrize("days", [90])
 def test_a_revocation_list_is_of_use_until_its_next_update_and_renewed_daily(days):
     body = revocation.crl(_NOW, days)
-    want = kds.crl("Genoa", PUBLIC)
-    assert want.asks[0].url == "https://kdsintf.amd.com/vcek/v1/Genoa/crl"
+    want = kds.crl_item("Genoa", PUBLIC)
+    assert want.requests[0].url == "https://kdsintf.amd.com/vcek/v1/Genoa/crl"
     assert want.name == "amd/crl-Genoa.der"
-    found = want.read(body, _NOW)
+    found = want.parse(body, _NOW)
     assert (found.data, found.fresh, found.usable) == (body, _NOW + 86400, _NOW + days * 86400)
 
 
@@ -150,12 +153,12 @@ def test_a_revocation_list_is_of_use_until_its_next_update_and_renewed_daily(day
 @example(revocation.crl(_NOW, 1).replace(b"\x02\x01\x01", b"\x02\x01\x09", 1))
 def test_what_is_no_revocation_list_is_none(body):
     with pytest.raises(NoAnswer, match="no revocation list"):
-        kds.crl("Milan", PUBLIC).read(body, _NOW)
+        kds.crl_item("Milan", PUBLIC).parse(body, _NOW)
 
 
 def test_no_list_is_asked_for_of_a_product_that_has_none():
     with pytest.raises(EvidenceUnavailable, match="'Turin'"):
-        kds.crl("Turin", PUBLIC)
+        kds.crl_item("Turin", PUBLIC)
 
 
 @pytest.mark.parametrize(
@@ -173,6 +176,6 @@ def test_amds_own_certificates_are_recognised(vectors, case, product):
     tcb = report[0x180:0x188]
     chip = Chip(product, report[0x1A0:0x1E0], tcb[0], tcb[1], tcb[6], tcb[7])
     der = (folder / "vcek.der").read_bytes()
-    assert kds.vcek(chip, PUBLIC).read(der, _NOW).data == der
+    assert kds.vcek_item(chip, PUBLIC).parse(der, _NOW).data == der
     with pytest.raises(NoAnswer):
-        kds.vcek(replace(chip, snp=chip.snp + 1), PUBLIC).read(der, _NOW)
+        kds.vcek_item(replace(chip, snp=chip.snp + 1), PUBLIC).parse(der, _NOW)

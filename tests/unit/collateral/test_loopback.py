@@ -5,12 +5,13 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from azure.core.pipeline.transport import RequestsTransport
 
-from ccgpu.collateral.needs import Needs
+from ccgpu.cli.backends import open_backend
+from ccgpu.cli.runtime import ConnectionOptions
+from ccgpu.collateral.fetcher import CollateralFetcher
+from ccgpu.domain.collateral import CollateralRequest
 from ccgpu.net.fetch import Web
 from ccgpu.scheduling.clock import RealClock
 from ccgpu.scheduling.scheduler import Scheduler
-from ccgpu.workflows import collateral
-from ccgpu.workflows.collateral import Fetching
 from support import revocation
 from support.loopback import running_services
 
@@ -23,32 +24,33 @@ def service(tmp_path_factory):
         yield service
 
 
-def _fetched(service, needs, transport=None, budget=0.0):
+def _fetched(service, needs, transport=None, time_limit=0.0):
     with (
         Web(service.sources.hosts(), transport or service.transport()) as web,
         ThreadPoolExecutor(max_workers=8) as pool,
     ):
         schedule = Scheduler(RealClock(), pool)
-        return Fetching(web, schedule, None, service.sources, budget).fetch(needs)
+        return CollateralFetcher(web, schedule, None, service.sources, time_limit).fetch(needs)
 
 
 def test_a_round_comes_over_tls_from_many_threads(service):
-    requests = tuple(revocation.ocsp_request(serial) for serial in range(2, 8))
-    found = _fetched(service, Needs(rims=_IDS, ocsp=requests)).require()
+    requests = tuple(revocation.request(serial) for serial in range(2, 8))
+    found = _fetched(service, CollateralRequest(rims=_IDS, ocsp=requests)).require()
     assert (len(found.rims), len(found.ocsp)) == (2, 6)
-    assert [piece.name for piece in found.pieces[:2]] == [f"rim/{each}.xml" for each in _IDS]
+    assert [piece.name for piece in found.collateral[:2]] == [f"rim/{each}.xml" for each in _IDS]
 
 
 def test_a_redirect_is_not_followed(service):
-    (missing,) = _fetched(service, Needs(rims=("ELSEWHERE",))).missing
+    (missing,) = _fetched(service, CollateralRequest(rims=("ELSEWHERE",))).missing
     assert "redirects elsewhere (302)" in missing.reasons[0]
 
 
 def test_a_service_that_nobody_vouches_for_is_not_talked_to(service):
-    (missing,) = _fetched(service, Needs(rims=_IDS[:1]), RequestsTransport()).missing
+    (missing,) = _fetched(service, CollateralRequest(rims=_IDS[:1]), RequestsTransport()).missing
     assert missing.reasons == ("127.0.0.1 no TLS connection",)
 
 
 def test_what_commands_fetch_with_is_closed_when_they_are_done(tmp_path):
-    with collateral.online(tmp_path / "cache") as fetching:
-        assert fetching.fetch(Needs()).require().pieces == ()
+    backend = open_backend(ConnectionOptions(), tmp_path, {})
+    with backend.fetcher() as fetcher:
+        assert fetcher.fetch(CollateralRequest()).require().collateral == ()

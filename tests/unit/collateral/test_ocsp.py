@@ -23,12 +23,12 @@ _HOUR = 3600.0
 
 
 def _read(body: bytes, serial: int = 7):
-    return ocsp.want(revocation.ocsp_request(serial), PUBLIC, None).read(body, _NOW)
+    return ocsp.ocsp_item(revocation.request(serial), PUBLIC, None).parse(body, _NOW)
 
 
 def test_a_request_goes_out_as_it_was_made_to_the_mirror_and_then_to_nvidia():
-    request = revocation.ocsp_request(7)
-    first, second = ocsp.want(request, PUBLIC, "eastus2").asks
+    request = revocation.request(7)
+    first, second = ocsp.ocsp_item(request, PUBLIC, "eastus2").requests
     assert first.url == "https://useast2.thim.azure.net/nvidia/ocsp/"
     assert second.url == "https://ocsp.ndis.nvidia.com/"
     for ask in (first, second):
@@ -39,10 +39,10 @@ def test_a_request_goes_out_as_it_was_made_to_the_mirror_and_then_to_nvidia():
 
 
 def test_a_nonce_is_for_the_responder_itself_and_for_no_cache():
-    want = ocsp.want(revocation.ocsp_request(7, nonce=b"n" * 32), PUBLIC, "eastus2")
-    assert [ask.host for ask in want.asks] == ["ocsp.ndis.nvidia.com"]
-    assert not want.keep
-    assert ocsp.want(revocation.ocsp_request(7), PUBLIC, "eastus2").keep
+    want = ocsp.ocsp_item(revocation.request(7, nonce=b"n" * 32), PUBLIC, "eastus2")
+    assert [ask.host for ask in want.requests] == ["ocsp.ndis.nvidia.com"]
+    assert not want.cached
+    assert ocsp.ocsp_item(revocation.request(7), PUBLIC, "eastus2").cached
 
 
 def test_each_certificate_and_hash_has_a_name_of_its_own():
@@ -51,15 +51,15 @@ def test_each_certificate_and_hash_has_a_name_of_its_own():
         revocation.ocsp_request(8),
         revocation.ocsp_request(7, algorithm=hashes.SHA1()),
     ]
-    names = {ocsp.want(each, PUBLIC, None).name for each in requests}
+    names = {ocsp.ocsp_item(each, PUBLIC, None).name for each in requests}
     assert len(names) == 3
-    again = ocsp.want(revocation.ocsp_request(7, nonce=b"n" * 16), PUBLIC, None).name
+    again = ocsp.ocsp_item(revocation.request(7, nonce=b"n" * 16), PUBLIC, None).name
     assert again in names
 
 
 def test_what_is_no_request_is_not_sent():
     with pytest.raises(ValueError, match="parsing asn1"):
-        ocsp.want(b"\x30\x00", PUBLIC, None)
+        ocsp.ocsp_item(b"\x30\x00", PUBLIC, None)
 
 
 @pytest.mark.parametrize("revoked", [False, True])
@@ -90,7 +90,7 @@ def test_clocks_may_differ_a_little():
 
 
 @pytest.mark.parametrize(
-    ("status", "passing"),
+    ("status", "transient"),
     [
         (OCSPResponseStatus.TRY_LATER, True),
         (OCSPResponseStatus.INTERNAL_ERROR, True),
@@ -99,10 +99,10 @@ def test_clocks_may_differ_a_little():
         (OCSPResponseStatus.SIG_REQUIRED, False),
     ],
 )
-def test_a_responder_that_does_not_answer_has_not_said_revoked(status, passing):
+def test_a_responder_that_does_not_answer_has_not_said_revoked(status, transient):
     with pytest.raises(NoAnswer, match="the responder says: ") as caught:
-        _read(revocation.unsuccessful_response(status))
-    assert caught.value.passing is passing
+        _read(revocation.unsuccessful(status))
+    assert caught.value.transient is transient
 
 
 @pytest.mark.parametrize(
@@ -151,7 +151,7 @@ def test_nvidias_own_answers_are_answers_to_a_question(vectors):
             answer.serial_number,
             answer.hash_algorithm,
         )
-        want = ocsp.want(asked.build().public_bytes(Encoding.DER), PUBLIC, None)
+        want = ocsp.ocsp_item(asked.build().public_bytes(Encoding.DER), PUBLIC, None)
         then = answer.this_update_utc.timestamp() + 60
-        assert want.read(file.read_bytes(), then).usable > then
-        assert want.read(file.read_bytes(), _NOW).usable < _NOW
+        assert want.parse(file.read_bytes(), then).usable > then
+        assert want.parse(file.read_bytes(), _NOW).usable < _NOW

@@ -31,11 +31,11 @@ def _answer(**changes) -> bytes:
 
 
 def _read(body: bytes) -> bytes:
-    return rim.want(_ID, PUBLIC, None).read(body, 0.0).data
+    return rim.rim_item(_ID, PUBLIC, None).parse(body, 0.0).data
 
 
 def test_the_manifest_is_the_xml_in_the_answer():
-    found = rim.want(_ID, PUBLIC, None).read(_answer(), 1000.0)
+    found = rim.rim_item(_ID, PUBLIC, None).parse(_answer(), 1000.0)
     assert (found.data, found.fresh) == (_XML, 1000.0 + 86400)
     assert _read(_answer(sha256=hashlib.sha256(_XML).hexdigest().upper())) == _XML
 
@@ -51,7 +51,7 @@ def test_the_manifest_is_the_xml_in_the_answer():
     ],
 )
 def test_the_mirror_of_the_region_is_asked_first_and_not_waited_for_long(region, mirror):
-    first, second = rim.want(_ID, PUBLIC, region).asks
+    first, second = rim.rim_item(_ID, PUBLIC, region).requests
     assert first.url == f"https://{mirror}.thim.azure.net/nvidia/v1/rim/{_ID}"
     assert second.url == _NVIDIA
     assert first.connect < second.connect
@@ -59,12 +59,14 @@ def test_the_mirror_of_the_region_is_asked_first_and_not_waited_for_long(region,
 
 @pytest.mark.parametrize("region", [None, "", "swedencentral"])
 def test_where_there_is_no_mirror_nvidia_is_asked(region):
-    assert [ask.url for ask in rim.want(_ID, PUBLIC, region).asks] == [_NVIDIA]
+    assert [ask.url for ask in rim.rim_item(_ID, PUBLIC, region).requests] == [_NVIDIA]
 
 
 def test_every_address_is_of_a_host_that_may_be_asked():
     for region in PUBLIC.mirrors:
-        assert {ask.host for ask in rim.want(_ID, PUBLIC, region).asks} <= set(PUBLIC.hosts())
+        assert {ask.host for ask in rim.rim_item(_ID, PUBLIC, region).requests} <= set(
+            PUBLIC.hosts()
+        )
 
 
 @pytest.mark.parametrize(
@@ -73,17 +75,17 @@ def test_every_address_is_of_a_host_that_may_be_asked():
 )
 def test_an_id_that_could_lead_elsewhere_is_refused(bad):
     with pytest.raises(EvidenceUnavailable, match="is not a possible reference manifest id"):
-        rim.want(bad, PUBLIC, None)
+        rim.rim_item(bad, PUBLIC, None)
 
 
 @given(st.text())
 def test_any_id_is_refused_or_stays_below_its_path(text):
     try:
-        want = rim.want(text, PUBLIC, "eastus2")
+        want = rim.rim_item(text, PUBLIC, "eastus2")
     except EvidenceUnavailable:
         return
     assert want.name == f"rim/{text}.xml"
-    assert all(ask.url.endswith(f"/v1/rim/{text}") for ask in want.asks)
+    assert all(ask.url.endswith(f"/v1/rim/{text}") for ask in want.requests)
     assert not set(text) & set("/\\?#%:@ ")
 
 

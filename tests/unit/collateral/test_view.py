@@ -4,18 +4,19 @@ import io
 
 from rich.console import Console
 
-from ccgpu.collateral.needs import Fetched, Missing
-from ccgpu.collateral.want import Piece
+from ccgpu.domain.collateral import Collateral, FetchedCollateral, MissingCollateral
 from ccgpu.views import collateral as view
 
 _PIECES = (
-    Piece("rim/A.xml", b"x", "https://published.example/v1/rim/A", 1_800_000_000.0),
-    Piece(f"ocsp/{'ab' * 32}.der", b"y", "as in the evidence", 1_800_000_000.0),
+    Collateral("rim/A.xml", b"x", "https://published.example/v1/rim/A", 1_800_000_000.0),
+    Collateral(f"ocsp/{'ab' * 32}.der", b"y", "as in the evidence", 1_800_000_000.0),
 )
-_FETCHED = Fetched(_PIECES, (Missing("the [bold]list[/bold]", ("a said no", "b did not")),))
+_FETCHED = FetchedCollateral(
+    _PIECES, (MissingCollateral("the [bold]list[/bold]", ("a said no", "b did not")),)
+)
 
 
-def _lines(fetched: Fetched) -> list[str]:
+def _lines(fetched: FetchedCollateral) -> list[str]:
     out = io.StringIO()
     Console(file=out, width=100).print(view.as_text(fetched, "out"))
     return [" ".join(line.split()) for line in out.getvalue().splitlines()]
@@ -30,7 +31,7 @@ def test_people_see_each_file_where_it_is_from_and_what_is_missing():
         "",
         "2 files in out",
     ]
-    assert _lines(Fetched(_PIECES[:1]))[-1] == "1 file in out"
+    assert _lines(FetchedCollateral(_PIECES[:1]))[-1] == "1 file in out"
 
 
 def test_scripts_get_it_whole():

@@ -8,8 +8,8 @@ import requests
 import urllib3
 from urllib3.exceptions import ProtocolError
 
-from ccgpu.net.fetch import Ask, NoAnswer, Web
-from support.services import UNREACHABLE, Services, WebResponse
+from ccgpu.net.fetch import HttpRequestSpec, NoAnswer, Web
+from support.services import ABSENT, Said, Services
 
 _URL = "https://published.example/thing"
 
@@ -25,11 +25,11 @@ def web(services):
         yield web
 
 
-def _ask(url: str = _URL, limit: int = 10, **changes) -> Ask:
-    return Ask(url, limit, "text/plain", **changes)
+def _ask(url: str = _URL, limit: int = 10, **changes) -> HttpRequestSpec:
+    return HttpRequestSpec(url, limit, "text/plain", **changes)
 
 
-def _refusal(web: Web, ask: Ask) -> NoAnswer:
+def _refusal(web: Web, ask: HttpRequestSpec) -> NoAnswer:
     with pytest.raises(NoAnswer) as caught:
         web.get(ask)
     return caught.value
@@ -56,7 +56,7 @@ def test_one_byte_more_than_asked_for_is_refused(services, web):
     services.publish(_URL, WebResponse(b"0123456789a"))
     refused = _refusal(web, _ask())
     assert str(refused) == "answered with more than 10 bytes"
-    assert not refused.passing
+    assert not refused.transient
 
 
 def test_an_endless_answer_is_not_read_to_its_end(services, web):
@@ -71,7 +71,7 @@ def test_a_redirect_is_not_followed(services, web, status):
     )
     refused = _refusal(web, _ask())
     assert "redirects elsewhere" in str(refused)
-    assert not refused.passing
+    assert not refused.transient
     assert services.urls == [_URL]
 
 
@@ -81,12 +81,12 @@ def test_a_redirect_is_not_followed(services, web, status):
 def test_no_request_leaves_without_encryption_or_for_another_host(services, web, url):
     refused = _refusal(web, _ask(url))
     assert "refused to send a request" in str(refused)
-    assert not refused.passing
-    assert services.requests == []
+    assert not refused.transient
+    assert services.asked == []
 
 
 @pytest.mark.parametrize(
-    ("status", "headers", "passing", "after"),
+    ("status", "headers", "transient", "after"),
     [
         (404, {"Retry-After": "5"}, False, None),
         (400, {"Retry-After": "5"}, False, None),
@@ -99,15 +99,19 @@ def test_no_request_leaves_without_encryption_or_for_another_host(services, web,
         (503, {"Retry-After": "3"}, True, 3.0),
     ],
 )
-def test_only_some_refusals_pass(services, web, status, headers, passing, after):
-    services.publish(_URL, WebResponse(b"<html>", status, headers))
+def test_only_some_refusals_pass(services, web, status, headers, transient, after):
+    services.publish(_URL, Said(b"<html>", status, headers))
     refused = _refusal(web, _ask())
-    assert (refused.passing, refused.after, refused.silent) == (passing, after, False)
+    assert (refused.transient, refused.retry_after, refused.unreachable) == (
+        transient,
+        after,
+        False,
+    )
     assert str(status) in str(refused)
 
 
 @pytest.mark.parametrize(
-    ("error", "reason", "silent"),
+    ("error", "reason", "unreachable"),
     [
         (UNREACHABLE, "cannot be reached", True),
         (requests.exceptions.ConnectionError("refused"), "cannot be reached", True),
@@ -118,17 +122,17 @@ def test_only_some_refusals_pass(services, web, status, headers, passing, after)
         (ConnectionResetError("reset"), "cannot be read to its end", False),
     ],
 )
-def test_what_goes_wrong_on_the_way_may_pass(services, web, error, reason, silent):
+def test_what_goes_wrong_on_the_way_may_pass(services, web, error, reason, unreachable):
     services.publish(_URL, error)
     refused = _refusal(web, _ask())
     assert reason in str(refused)
-    assert (refused.passing, refused.silent) == (True, silent)
+    assert (refused.transient, refused.unreachable) == (True, unreachable)
 
 
 @pytest.mark.parametrize("length", ["100", "many", "5, 5"])
 def test_an_answer_that_ends_early_or_has_no_honest_length_may_pass(services, web, length):
-    services.publish(_URL, WebResponse(b"01234", headers={"Content-Length": length}))
-    assert _refusal(web, _ask()).passing
+    services.publish(_URL, Said(b"01234", headers={"Content-Length": length}))
+    assert _refusal(web, _ask()).transient
 
 
 def test_a_packed_answer_is_refused_and_not_unpacked(services, web):

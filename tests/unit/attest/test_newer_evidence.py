@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 
+from ccgpu.attest import required_collateral
 from ccgpu.attest.gpu.roots import NVIDIA_DEVICE
 from ccgpu.errors import EvidenceRejected, EvidenceUnavailable
-from ccgpu.fakeguest.evidence.spdm import VersionedOpaqueData
-from ccgpu.workflows import supplies
+from ccgpu.fakeguest.evidence.spdm import Versioned
 from support import gpus
 from support.vms import AT
 
@@ -18,7 +18,7 @@ def test_collateral_of_a_newer_report_is_not_refused_but_unavailable():
     ).gpus[0]
 
     with pytest.raises(EvidenceUnavailable, match=r"NVDAOD: version 3\.0\.0") as caught:
-        supplies.of_gpu(newer, NVIDIA_DEVICE, AT)
+        required_collateral.gpu_request(newer, NVIDIA_DEVICE, AT)
     assert caught.value.exit_code == 8
     assert "a ccgpu newer than" in str(caught.value.hint)
 
@@ -27,4 +27,4 @@ def test_a_damaged_report_is_refused():
     damaged = replace(gpus.nonce_evidence(gpus.gpu()).gpus[0], report=b"\x11\xe0")
 
     with pytest.raises(EvidenceRejected):
-        supplies.of_gpu(damaged, NVIDIA_DEVICE, AT)
+        required_collateral.gpu_request(damaged, NVIDIA_DEVICE, AT)

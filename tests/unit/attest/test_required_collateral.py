@@ -9,11 +9,12 @@ import pytest
 from cryptography import x509
 from cryptography.x509 import ocsp
 
+from ccgpu.attest import required_collateral
 from ccgpu.attest.gpu.roots import NVIDIA_DEVICE, NVIDIA_RIM
+from ccgpu.attest.snp.roots import AMD_ROOTS
 from ccgpu.collateral import kds
-from ccgpu.collateral.needs import Fetched, Needs
 from ccgpu.collateral.sources import PUBLIC
-from ccgpu.collateral.want import Piece
+from ccgpu.domain.collateral import Collateral, CollateralRequest, FetchedCollateral
 from ccgpu.domain.evidence import (
     CallerCollateral,
     CpuEvidence,
@@ -25,7 +26,7 @@ from ccgpu.domain.evidence import (
 )
 from ccgpu.errors import EvidenceRejected, EvidenceUnavailable
 from ccgpu.fakeguest.evidence.pki import pem
-from ccgpu.workflows import supplies
+from ccgpu.workflows.fetch_collateral import fetch_collateral, without_forged_thim
 from support import documents, revocation
 from support.services import UNREACHABLE, Services, WebResponse, json_response
 
@@ -48,11 +49,12 @@ def test_azures_answer_saves_a_request_only_with_a_certificate_that_amd_signed(
     if place is not None:
         raw[place] ^= 1
     answer = documents.thim(bytes(raw), b"")
-    needs = supplies.of_cpu(CpuEvidence(hcl=genoa, thim=answer))
+    part = without_forged_thim(CpuEvidence(hcl=genoa, thim=answer), AMD_ROOTS)
 
-    assert needs.thim == (answer if asked_of_it else None)
+    assert part.thim == (answer if asked_of_it else None)
+    assert required_collateral.cpu_request(part).thim == part.thim
     for other in (b"", b"{}", b'{"vcekCert": "x"}', documents.thim(b"junk", b"")):
-        assert supplies.of_cpu(CpuEvidence(hcl=genoa, thim=other)).thim is None
+        assert without_forged_thim(CpuEvidence(hcl=genoa, thim=other), AMD_ROOTS).thim is None
 
 
 @pytest.fixture
@@ -69,7 +71,7 @@ def manifests(vectors):
 
 
 def test_a_report_needs_the_certificate_of_its_chip_and_the_list(genoa, vectors):
-    needs = supplies.of_cpu(CpuEvidence(hcl=genoa))
+    needs = required_collateral.cpu_request(CpuEvidence(hcl=genoa))
     (chip,) = needs.chips
     report = (vectors / "attest" / "azure-genoa-v3" / "snp-report.bin").read_bytes()
     assert chip.chip_id == report[0x1A0:0x1E0]
@@ -77,11 +79,11 @@ def test_a_report_needs_the_certificate_of_its_chip_and_the_list(genoa, vectors)
         *("Genoa", 10, 0, 23, 84),
     )
     assert (needs.crls, needs.thim) == (("Genoa",), None)
-    assert supplies.of_cpu(CpuEvidence(report=report)).chips == (chip,)
+    assert required_collateral.cpu_request(CpuEvidence(report=report)).chips == (chip,)
 
 
 def test_what_the_evidence_brings_is_asked_for_all_the_same(genoa):
-    needs = supplies.of_cpu(CpuEvidence(hcl=genoa, vek=b"x", crl=b"y"))
+    needs = required_collateral.cpu_request(CpuEvidence(hcl=genoa, vek=b"x", crl=b"y"))
     assert (len(needs.chips), needs.crls) == (1, ("Genoa",))
 
 
@@ -89,7 +91,7 @@ def test_a_report_that_names_no_product_is_of_its_certificates(vectors):
     case = vectors / "attest" / "azure-milan-v2"
     vek = next(path for path in case.iterdir() if path.name.startswith("vcek")).read_bytes()
     report = (case / "snp-report.bin").read_bytes()
-    needs = supplies.of_cpu(CpuEvidence(report=report, veks=(b"junk", vek)))
+    needs = required_collateral.cpu_request(CpuEvidence(report=report, veks=(b"junk", vek)))
     assert (needs.chips[0].product, needs.crls) == ("Milan", ("Milan",))
 
 
@@ -97,10 +99,13 @@ def test_a_report_that_names_no_product_is_of_its_certificates(vectors):
 def test_the_evidences_certificate_will_do_where_amd_has_no_answer(genoa, vectors, brought):
     services = Services(_AT.timestamp())
     der = (vectors / "attest" / "azure-genoa-v3" / "vcek.der").read_bytes()
-    needs = supplies.of_cpu(CpuEvidence(hcl=genoa, vek=pem(der) if brought else b"junk"))
-    services.publish(kds.vcek(needs.chips[0], PUBLIC).asks[0].url, WebResponse(status=429))
+    needs = required_collateral.cpu_request(
+        CpuEvidence(hcl=genoa, vek=pem(der) if brought else b"junk")
+    )
+    services.publish(kds.vcek_item(needs.chips[0], PUBLIC).requests[0].url, Said(status=429))
     services.publish(
-        kds.crl("Genoa", PUBLIC).asks[0].url, WebResponse(revocation.crl(services.clock.now(), 30))
+        kds.crl_item("Genoa", PUBLIC).requests[0].url,
+        Said(revocation.crl(services.clock.now(), 30)),
     )
     with services.fetching() as fetching:
         fetched = fetching.fetch(needs)
@@ -111,17 +116,17 @@ def test_the_evidences_certificate_will_do_where_amd_has_no_answer(genoa, vector
 @pytest.mark.parametrize("part", [CpuEvidence(), CpuEvidence(hcl=b""), CpuEvidence(report=b"x")])
 def test_without_a_report_nothing_is_asked_for(part):
     with pytest.raises(EvidenceRejected):
-        supplies.of_cpu(part)
+        required_collateral.cpu_request(part)
 
 
 def test_a_report_that_names_no_product_must_bring_its_certificate(vectors):
     report = (vectors / "attest" / "azure-milan-v2" / "snp-report.bin").read_bytes()
     with pytest.raises(EvidenceUnavailable, match="version 2 does not name its processor"):
-        supplies.of_cpu(CpuEvidence(report=report))
+        required_collateral.cpu_request(CpuEvidence(report=report))
 
 
 def test_a_gpu_needs_its_two_manifests_and_three_answers(h100):
-    needs = supplies.of_gpu(h100, NVIDIA_DEVICE, _AT)
+    needs = required_collateral.gpu_request(h100, NVIDIA_DEVICE, _AT)
     assert needs.rims == (_DRIVER, _VBIOS)
     asked = {ocsp.load_der_ocsp_request(each).serial_number for each in needs.ocsp}
     chain = x509.load_pem_x509_certificates(h100.chain)
@@ -133,20 +138,22 @@ def test_a_gpu_that_nvidia_does_not_stand_behind_has_nothing_asked_for(h100, pla
     report = bytearray(h100.report)
     report[place] ^= 1
     with pytest.raises(EvidenceRejected):
-        supplies.of_gpu(GpuEvidence("HOPPER", bytes(report), h100.chain), NVIDIA_DEVICE, _AT)
+        required_collateral.gpu_request(
+            GpuEvidence("HOPPER", bytes(report), h100.chain), NVIDIA_DEVICE, _AT
+        )
 
 
 def test_nor_has_one_of_another_root_or_without_certificates(h100):
     with pytest.raises(EvidenceRejected, match=r"gpu\.chain\.root"):
-        supplies.of_gpu(h100, NVIDIA_RIM, _AT)
+        required_collateral.gpu_request(h100, NVIDIA_RIM, _AT)
     with pytest.raises(EvidenceRejected):
-        supplies.of_gpu(GpuEvidence("HOPPER", h100.report, b""), NVIDIA_DEVICE, _AT)
+        required_collateral.gpu_request(GpuEvidence("HOPPER", h100.report, b""), NVIDIA_DEVICE, _AT)
 
 
 def test_manifests_need_answers_about_their_signers_and_damaged_ones_none(manifests):
-    needs = supplies.of_manifests([*manifests.values(), b"<xml/>"])
+    needs = required_collateral.manifest_request([*manifests.values(), b"<xml/>"])
     assert len(needs.ocsp) == 6
-    assert supplies.of_manifests([b"", b"<"]) == Needs()
+    assert required_collateral.manifest_request([b"", b"<"]) == CollateralRequest()
 
 
 def _publish(services: Services, manifests: dict[str, bytes]) -> None:
@@ -161,7 +168,7 @@ def _publish(services: Services, manifests: dict[str, bytes]) -> None:
 def test_a_fetch_has_two_rounds_and_brings_everything(genoa, h100, manifests):
     services = Services(_AT.timestamp())
     _publish(services, manifests)
-    chip = supplies.of_cpu(CpuEvidence(hcl=genoa)).chips[0]
+    chip = required_collateral.cpu_request(CpuEvidence(hcl=genoa)).chips[0]
     services.publish(
         "https://kdsintf.amd.com/vcek/v1/Genoa/crl",
         WebResponse(revocation.crl(services.clock.now(), 30)),
@@ -173,9 +180,9 @@ def test_a_fetch_has_two_rounds_and_brings_everything(genoa, h100, manifests):
     services.publish(vcek, UNREACHABLE)
     found = Evidence("folder", cpu=CpuEvidence(hcl=genoa), gpus=(h100,))
     with services.fetching() as fetching:
-        fetched = supplies.fetch(found, fetching, region="eastus2")
+        fetched = fetch_collateral(found, fetching, region="eastus2")
     assert set(fetched.rims) == set(manifests.values())
-    asked = {piece.name for piece in fetched.pieces if piece.name.startswith("ocsp/")}
+    asked = {piece.name for piece in fetched.collateral if piece.name.startswith("ocsp/")}
     assert len(fetched.ocsp) == len(asked) >= 6
     assert [each.what for each in fetched.missing] == [
         f"AMD's certificate of the Genoa chip {chip.chip_id.hex()[:16]}…"
@@ -189,7 +196,7 @@ def test_a_fetch_has_two_rounds_and_brings_everything(genoa, h100, manifests):
 
 def test_what_was_fetched_is_the_callers_and_kept_before_the_evidences():
     pieces = [
-        Piece(name, data, "", 0.0)
+        Collateral(name, data, "", 0.0)
         for name, data in {
             "rim/A.xml": b"rim",
             "ocsp/a.der": b"ocsp",
@@ -199,7 +206,7 @@ def test_what_was_fetched_is_the_callers_and_kept_before_the_evidences():
     ]
     own = GpuCollateral((b"own rim",), (b"own ocsp",), (b"nonce",))
     found = Evidence("folder", cpu=CpuEvidence(vek=b"own vcek"), collateral=own)
-    whole = supplies.supplied(found, Fetched(tuple(pieces)))
+    whole = required_collateral.add_collateral(found, FetchedCollateral(tuple(pieces)))
     assert replace(whole, given=CallerCollateral()) == found
     assert whole.given == CallerCollateral(
         veks=(b"vcek",), crls=(b"crl",), rims=(NamedManifest("A", b"rim"),), ocsp=(b"ocsp",)
@@ -210,4 +217,6 @@ def test_what_was_fetched_is_the_callers_and_kept_before_the_evidences():
         (b"rim", b"own rim"), (b"ocsp", b"own ocsp"), (b"nonce",)
     )
     assert kept.given == CallerCollateral()
-    assert supplies.supplied(Evidence("folder"), Fetched()) == Evidence("folder")
+    assert required_collateral.add_collateral(Evidence("folder"), FetchedCollateral()) == Evidence(
+        "folder"
+    )

@@ -1,0 +1,229 @@
+"""The back ends: Azure and the vendors' services on the network, or the simulated subscription.
+
+Each is one `Backend`, which says what is real and what is simulated. Nothing above it asks.
+"""
+
+import shutil
+import sqlite3
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ccgpu.cli import process
+from ccgpu.cli.runtime import BackendName, ConnectionOptions
+from ccgpu.collateral.sources import PUBLIC, Sources
+from ccgpu.errors import StateUnusable, UsageProblem
+from ccgpu.scheduling.scheduler import Scheduler
+from ccgpu.store import atomic, folders
+from ccgpu.store.journals import Journals
+
+if TYPE_CHECKING:
+    from ccgpu.azure.context import AzureContext
+    from ccgpu.azure.session import Session
+    from ccgpu.cli.runtime import SeedOutcome
+    from ccgpu.collateral.fetcher import CollateralFetcher
+    from ccgpu.fakearm import FakeArm
+    from ccgpu.fakeguest.vendors import SimulatedVendors
+    from ccgpu.net.fetch import Web
+
+_THREADS = 8  # as many as one round of a verdict has requests
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """What a command reaches outside this machine.
+
+    Args:
+        session: Opens the subscription. Collateral needs none.
+        scheduler: Its clock is real or virtual, its pool threads or inline calls.
+        journals: Where deployments of this back end are recorded.
+        web: Opens the HTTP client for collateral.
+        sources: The addresses that `web` may be asked for.
+        cache: The folder that keeps collateral; None for no cache.
+        simulated: Whether all of it is simulated.
+    """
+
+    session: "Callable[[], Session]"
+    scheduler: Scheduler
+    journals: Journals
+    web: "Callable[[], Web]"
+    sources: Sources = PUBLIC
+    cache: Path | None = None
+    simulated: bool = False
+
+    def connect(self) -> "AzureContext":
+        """Azure for the workflows."""
+        from ccgpu.azure.arm import Arm
+        from ccgpu.azure.context import AzureContext
+        from ccgpu.azure.queries import Queries
+
+        session = self.session()
+        arm = Arm(session)
+        return AzureContext(
+            session, arm, Queries(arm), self.scheduler, self.journals, simulated=self.simulated
+        )
+
+    @contextmanager
+    def fetcher(self) -> "Iterator[CollateralFetcher]":
+        """A fetcher of collateral; a context that closes its connections."""
+        from ccgpu.collateral.cache import Cache
+        from ccgpu.collateral.fetcher import CollateralFetcher
+
+        cache = None if self.cache is None else Cache(self.cache)
+        with self.web() as web:
+            yield CollateralFetcher(web, self.scheduler, cache, self.sources)
+
+
+def open_backend(connection: ConnectionOptions, state: Path, environ: Mapping[str, str]) -> Backend:
+    """The back end that the options name."""
+    process.no_foreign_logs()
+    if connection.backend is BackendName.AZURE:
+        return _azure_backend(connection, state, environ)
+    simulation = Simulation(fake_state(state, environ))
+    return simulated_backend(
+        simulation.arm, simulation.journals, simulation.vendors, cloud=connection.cloud
+    )
+
+
+def _azure_backend(
+    connection: ConnectionOptions, state: Path, environ: Mapping[str, str]
+) -> Backend:
+    from concurrent.futures import ThreadPoolExecutor
+
+    from ccgpu.scheduling.clock import RealClock
+
+    def session() -> "Session":
+        from ccgpu.azure.credentials import default_credential
+        from ccgpu.azure.session import ENVIRONMENTS, Session
+        from ccgpu.store.az_profile import default_subscription
+
+        cloud = ENVIRONMENTS[connection.cloud]
+        subscription = connection.subscription or default_subscription(environ)
+        if subscription is None:
+            raise UsageProblem(
+                "no subscription is selected",
+                hint="give `--subscription ID`, set AZURE_SUBSCRIPTION_ID, or run `az account set`",
+            )
+        return Session(subscription, cloud, default_credential(cloud.authority, subscription))
+
+    def web() -> "Web":
+        from ccgpu.net.fetch import Web
+
+        return Web(PUBLIC.hosts())
+
+    return Backend(
+        session=session,
+        scheduler=Scheduler(RealClock(), ThreadPoolExecutor(max_workers=_THREADS)),
+        journals=Journals(state / "journals"),
+        web=web,
+        cache=folders.cache() / "collateral",
+    )
+
+
+def simulated_backend(
+    arm: "FakeArm",
+    journals: Path,
+    vendors: "Callable[[], SimulatedVendors]",
+    cloud: str = "public",
+) -> Backend:
+    """A back end that never leaves this process. Everything runs on the clock of `arm`."""
+    from ccgpu.fakeguest import vendor_services
+    from ccgpu.scheduling.scheduler import InlineExecutor
+
+    sources = Sources(
+        kds=vendor_services.KDS_URL,
+        rim=vendor_services.RIM_URL,
+        ocsp=vendor_services.OCSP_URL,
+        mirrors={},
+    )
+
+    def session() -> "Session":
+        from ccgpu.azure.session import ENVIRONMENTS, Session
+        from ccgpu.fakearm import FAKE_SUBSCRIPTION, FakeCredential, FakeTransport
+
+        credential, transport = FakeCredential(arm), FakeTransport(arm)
+        return Session(FAKE_SUBSCRIPTION, ENVIRONMENTS[cloud], credential, transport)
+
+    def web() -> "Web":
+        from ccgpu.fakearm import FakeTransport
+        from ccgpu.net.fetch import Web
+
+        services = vendor_services.VendorServices(vendors(), arm.clock.now)
+        return Web(sources.hosts(), FakeTransport(services))
+
+    return Backend(
+        session=session,
+        scheduler=Scheduler(arm.clock, InlineExecutor()),
+        journals=Journals(journals),
+        web=web,
+        sources=sources,
+        simulated=True,
+    )
+
+
+def fake_state(state: Path, environ: Mapping[str, str]) -> Path:
+    """The file that the simulated subscription is kept in."""
+    return Path(environ.get("CCGPU_FAKE_STATE") or state / "fake.sqlite")
+
+
+class Simulation:
+    """A simulated subscription in a file. Beside it are the journals and the vendors' keys.
+
+    The journals are kept apart from Azure's and from those of other simulated subscriptions.
+    """
+
+    def __init__(self, path: Path) -> None:
+        from ccgpu.fakearm import FakeArm
+
+        self.journals = path.with_name(f"{path.name}.journals")
+        self._vendors = path.with_name(f"{path.name}.vendors.json")
+        try:
+            self.arm = FakeArm(path)
+        except (ValueError, OSError, sqlite3.Error) as err:
+            hint = "set CCGPU_FAKE_STATE to keep the simulated subscription in another file"
+            raise StateUnusable(f"{path}: {err}", hint=hint) from err
+
+    def vendors(self) -> "SimulatedVendors":
+        """AMD and NVIDIA of this subscription. Their keys are made the first time."""
+        from ccgpu.fakeguest.vendors import load_vendors, make_vendors
+
+        try:
+            if not self._vendors.exists():
+                self._keep_vendors(make_vendors().as_text())
+            return load_vendors(self._vendors.read_text())
+        except (ValueError, OSError) as err:
+            hint = f"remove {self._vendors}: new keys are made, and older evidence is not of them"
+            raise StateUnusable(f"{self._vendors}: {err}", hint=hint) from err
+
+    def _keep_vendors(self, text: str) -> None:
+        try:
+            atomic.create(self._vendors, text.encode())
+        except FileExistsError:
+            return  # another process was first: its keys count
+
+    def show(self) -> dict[str, Any]:
+        """What there is."""
+        return self.arm.show()
+
+    def reset(self) -> None:
+        """Empty it, and forget what was done. The vendors' keys stay."""
+        self.arm.reset()
+        shutil.rmtree(self.journals, ignore_errors=True)
+
+    def advance(self, seconds: float) -> None:
+        """Let its time pass."""
+        self.arm.advance(seconds)
+
+    def configure(self, settings: Mapping[str, Any]) -> None:
+        """Let only these settings be unusual."""
+        self.arm.configure(settings)
+
+    def add(self, resources: Sequence[Any]) -> "SeedOutcome":
+        """Put these resources in, or nothing."""
+        return self.arm.add(resources)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self.arm.close()

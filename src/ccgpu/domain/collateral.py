@@ -1,0 +1,151 @@
+"""Collateral: what a verdict needs besides the evidence, as a request and as what was fetched."""
+
+import hashlib
+from dataclasses import dataclass
+
+from ccgpu.errors import EvidenceUnavailable
+
+# AMD's products whose chips have an id of 64 bytes and a TCB of these four parts.
+PRODUCTS = ("Genoa", "Milan")
+_CHIP_ID_SIZE = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Chip:
+    """A chip at its reported TCB: AMD issues one VCEK for it."""
+
+    product: str
+    chip_id: bytes
+    bootloader: int
+    tee: int
+    snp: int
+    microcode: int
+
+    def __post_init__(self) -> None:
+        """Raise `EvidenceUnavailable` for a chip that AMD's service has no address for."""
+        tcb = (self.bootloader, self.tee, self.snp, self.microcode)
+        known = self.product in PRODUCTS and len(self.chip_id) == _CHIP_ID_SIZE
+        if not known or not all(0 <= part <= 255 for part in tcb):
+            raise EvidenceUnavailable(
+                f"AMD's certificate of a chip {self.product[:20]!a} with a chip id of "
+                f"{len(self.chip_id)} bytes cannot be requested"
+            )
+        if not any(self.chip_id):
+            raise EvidenceUnavailable(
+                "the report does not say which chip it is of (MASK_CHIP_ID)",
+                hint="give the certificate from the VM's host: `--collateral DIR`",
+            )
+
+    @property
+    def name(self) -> str:
+        """The path of its VCEK in a folder of collateral."""
+        tcb = f"{self.bootloader:02x}{self.tee:02x}{self.snp:02x}{self.microcode:02x}"
+        return f"amd/vcek-{self.product}-{self.chip_id.hex()}-{tcb}.der"
+
+
+@dataclass(frozen=True, slots=True)
+class CollateralRequest:
+    """What to fetch for one VM.
+
+    Args:
+        rims: Ids of reference manifests, taken from *verified* evidence only.
+        ocsp: OCSP requests (DER).
+        chips: The chips whose VCEK is needed.
+        crls: The AMD products whose revocation list is needed.
+        thim: The answer of Azure's certificate service in the evidence. It is read first.
+        region: The Azure region of the VM. Its mirror is asked first.
+        veks: VCEKs (DER) in the evidence. They are used where AMD does not answer.
+    """
+
+    rims: tuple[str, ...] = ()
+    ocsp: tuple[bytes, ...] = ()
+    chips: tuple[Chip, ...] = ()
+    crls: tuple[str, ...] = ()
+    thim: bytes | None = None
+    region: str | None = None
+    veks: tuple[bytes, ...] = ()
+
+    def __add__(self, other: "CollateralRequest") -> "CollateralRequest":
+        """Both as one request. One THIM answer and one region are enough for one VM."""
+        return CollateralRequest(
+            (*self.rims, *other.rims),
+            (*self.ocsp, *other.ocsp),
+            (*self.chips, *other.chips),
+            (*self.crls, *other.crls),
+            self.thim or other.thim,
+            self.region or other.region,
+            (*self.veks, *other.veks),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Collateral:
+    """One piece of collateral.
+
+    `name` is its path in a folder of collateral. `source` is where it came from, `fetched` when
+    (Unix time), also if it was read from a cache since.
+    """
+
+    name: str
+    data: bytes
+    source: str
+    fetched: float
+
+    @property
+    def sha256(self) -> str:
+        """The hash of the data, in hex."""
+        return hashlib.sha256(self.data).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class MissingCollateral:
+    """What could not be fetched, and the reason of each source."""
+
+    what: str
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FetchedCollateral:
+    """What was fetched, in the order of the request, and what is missing."""
+
+    collateral: tuple[Collateral, ...] = ()
+    missing: tuple[MissingCollateral, ...] = ()
+
+    @property
+    def rims(self) -> tuple[bytes, ...]:
+        """The reference manifests (XML)."""
+        return self._data_below("rim/")
+
+    @property
+    def ocsp(self) -> tuple[bytes, ...]:
+        """The OCSP answers (DER)."""
+        return self._data_below("ocsp/")
+
+    @property
+    def vceks(self) -> tuple[bytes, ...]:
+        """AMD's certificates of chips (DER)."""
+        return self._data_below("amd/vcek-")
+
+    @property
+    def crls(self) -> tuple[bytes, ...]:
+        """AMD's revocation lists (DER)."""
+        return self._data_below("amd/crl-")
+
+    def __add__(self, other: "FetchedCollateral") -> "FetchedCollateral":
+        """Both rounds. Of collateral that both have, the later one counts."""
+        by_name = {each.name: each for each in (*self.collateral, *other.collateral)}
+        return FetchedCollateral(tuple(by_name.values()), (*self.missing, *other.missing))
+
+    def require(self) -> "FetchedCollateral":
+        """Itself, if nothing is missing. Raises `EvidenceUnavailable` that names all that is."""
+        if self.missing:
+            lines = [f"  {each.what}: {'; '.join(each.reasons)}" for each in self.missing]
+            raise EvidenceUnavailable(
+                "\n".join(["some collateral could not be fetched:", *lines]),
+                hint="this is not a rejection; try again later, or give `--collateral DIR`",
+            )
+        return self
+
+    def _data_below(self, prefix: str) -> tuple[bytes, ...]:
+        return tuple(each.data for each in self.collateral if each.name.startswith(prefix))

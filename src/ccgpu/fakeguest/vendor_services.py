@@ -1,0 +1,128 @@
+"""The web services of the simulated vendors: AMD's KDS, NVIDIA's RIM service and OCSP responder.
+
+They answer on the clock of the simulated subscription. Their host names end in `.invalid`
+(RFC 2606): no request to them can reach anybody outside the simulation.
+"""
+
+import base64
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from urllib.parse import urlsplit
+
+from cryptography import x509
+from cryptography.x509 import ocsp as x509_ocsp
+
+from ccgpu.fakearm.wire import Answer, FakeGap, Request
+from ccgpu.fakeguest.evidence import ocsp
+from ccgpu.fakeguest.evidence.amd import Tcb
+from ccgpu.fakeguest.vendors import Issuer, SimulatedVendors
+
+KDS_URL = "https://kds.simulated-amd.invalid"
+RIM_URL = "https://rim.simulated-nvidia.invalid/v1/rim/"
+OCSP_URL = "https://ocsp.simulated-nvidia.invalid/"
+
+_BINARY = {"Content-Type": "application/octet-stream"}
+_UNAUTHORIZED = 6  # RFC 6960, section 2.3
+_HOUR, _DAY = 3600, 86400
+
+
+@dataclass
+class VendorServices:
+    """`now` is the simulated subscription's time. `slept` counts real waits below the SDK."""
+
+    vendors: SimulatedVendors
+    now: Callable[[], float]
+    slept: int = 0
+
+    def send(self, request: Request) -> Answer:
+        """The response. `FakeGap` for a host or a method that these services do not have."""
+        services = {
+            ("GET", KDS_URL): self._kds,
+            ("GET", RIM_URL): self._rim,
+            ("POST", OCSP_URL): self._ocsp,
+        }
+        for (method, url), service in services.items():
+            if request.method == method and request.host == urlsplit(url).netloc:
+                return service(request)
+        raise FakeGap(f"{request.method} {request.host}")
+
+    def _kds(self, request: Request) -> Answer:
+        """`/vcek/v1/{product}/{chip id | cert_chain | crl}` (AMD 57230, chapter 4)."""
+        amd = self.vendors.amd
+        match request.path.strip("/").split("/"):
+            case ["vcek", "v1", amd.product, "cert_chain"]:
+                return Answer(200, amd.chain, {"Content-Type": "application/x-pem-file"})
+            case ["vcek", "v1", amd.product, "crl"]:
+                start, end = self._validity(_DAY, 30 * _DAY)
+                crl = replace(amd.crl(), this_update=start, next_update=end)
+                return Answer(200, crl.signed_by(amd.ark_key), _BINARY)
+            case ["vcek", "v1", amd.product, chip_id]:
+                return self._vcek(chip_id, request.query)
+            case _:
+                return Answer(404)
+
+    def _vcek(self, chip_id: str, spls: dict[str, str]) -> Answer:
+        try:
+            tcb = Tcb(*(int(spls[name]) for name in ("blSPL", "teeSPL", "snpSPL", "ucodeSPL")))
+            chip = self.vendors.find_chip(bytes.fromhex(chip_id), tcb)
+        except (KeyError, ValueError):
+            return Answer(400)
+        if chip is None:
+            return Answer(404)
+        certificate = self.vendors.amd.vcek(chip)
+        return Answer(200, certificate.signed_by(self.vendors.amd.ask_key), _BINARY)
+
+    def _rim(self, request: Request) -> Answer:
+        """`/v1/rim/{id}` (NVIDIA RIM Service API v1)."""
+        rim_id = request.path.removeprefix(urlsplit(RIM_URL).path)
+        xml = self.vendors.manifests.get(rim_id)
+        if xml is None:
+            return Answer(404)
+        digest = hashlib.sha256(xml).hexdigest()
+        return Answer(200, {"id": rim_id, "rim": base64.b64encode(xml).decode(), "sha256": digest})
+
+    def _ocsp(self, request: Request) -> Answer:
+        """Every certificate of a known issuer is good; of others the responder is unauthorized."""
+        asked = x509_ocsp.load_der_ocsp_request(request.body)
+        issuer = self._find_issuer(asked)
+        if issuer is None:
+            refusal = ocsp.Answer((), b"", status=_UNAUTHORIZED)
+            return Answer(200, refusal.signed_by(self.vendors.rim_issuers[0].key), _BINARY)
+        start, end = self._validity(_HOUR, _DAY)
+        single = ocsp.Single(
+            serial=asked.serial_number,
+            issuer_name_hash=asked.issuer_name_hash,
+            issuer_key_hash=asked.issuer_key_hash,
+            this_update=start,
+            next_update=end,
+            hash_name=asked.hash_algorithm.name,
+        )
+        nonces = tuple(ocsp.nonce(each.value.nonce) for each in asked.extensions if _is_nonce(each))
+        answer = ocsp.Answer((single,), issuer.certificate.subject, extensions=nonces)
+        return Answer(200, answer.signed_by(issuer.key), _BINARY)
+
+    def _find_issuer(self, asked: x509_ocsp.OCSPRequest) -> Issuer | None:
+        name = asked.hash_algorithm.name
+        for issuer in (*self.vendors.gpu_issuers, *self.vendors.rim_issuers):
+            hashes = ocsp.about(issuer.certificate, issuer.certificate, _EPOCH, None, name)
+            if (hashes.issuer_name_hash, hashes.issuer_key_hash) == (
+                asked.issuer_name_hash,
+                asked.issuer_key_hash,
+            ):
+                return issuer
+        return None
+
+    def _validity(self, step: int, length: int) -> tuple[datetime, datetime]:
+        """From the last full `step` of seconds on, for `length` seconds."""
+        now = self.now()
+        start = datetime.fromtimestamp(now - now % step, UTC)
+        return start, start + timedelta(seconds=length)
+
+
+_EPOCH = datetime.fromtimestamp(0, UTC)
+
+
+def _is_nonce(extension: x509.Extension[x509.ExtensionType]) -> bool:
+    return isinstance(extension.value, x509.OCSPNonce)
