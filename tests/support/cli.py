@@ -98,7 +98,7 @@ class Shell:
             ask=self.ask,
         )
         code = run(shlex.split(line), runtime)
-        return Done(line, code, out.getvalue(), err.getvalue())
+        return CommandResult(line, code, out.getvalue(), err.getvalue())
 
     def _console(self, file: io.StringIO, *, terminal: bool) -> Console:
         return Console(

@@ -43,7 +43,7 @@ def hanging_runtime(world: str, mark: str, method: str, part: str) -> Runtime:
     """The process's own runtime, with the hanging wire in Azure's place."""
     runtime = process_runtime()
     arm = FakeArm(world)
-    transport = Hanging(arm, Path(mark), method, part)
+    transport = HangingTransport(arm, Path(mark), method, part)
     backend = replace(
         simulated_backend(arm, runtime.state / "journals", make_vendors),
         session=lambda: Session(

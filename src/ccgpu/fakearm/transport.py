@@ -10,7 +10,7 @@ from azure.core.pipeline.transport import RequestsTransport
 from requests.adapters import BaseAdapter
 from urllib3 import HTTPResponse
 
-from ccgpu.fakearm.wire import Answer, Request
+from ccgpu.fakearm.wire import Request, Response
 
 
 class FakeService(Protocol):
@@ -18,7 +18,7 @@ class FakeService(Protocol):
 
     slept: int
 
-    def send(self, request: Request, /) -> Answer:
+    def send(self, request: Request, /) -> Response:
         """The response."""
         ...
 

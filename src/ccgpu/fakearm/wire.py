@@ -48,7 +48,7 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Response:
     """A status, a JSON value (or text or bytes, when the headers say so) and headers."""
 
     status: int

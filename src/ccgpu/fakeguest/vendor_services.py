@@ -14,9 +14,9 @@ from urllib.parse import urlsplit
 from cryptography import x509
 from cryptography.x509 import ocsp as x509_ocsp
 
-from ccgpu.fakearm.wire import Answer, FakeGap, Request
+from ccgpu.fakearm.wire import FakeGap, Request, Response
 from ccgpu.fakeguest.evidence import ocsp
-from ccgpu.fakeguest.evidence.amd import Tcb
+from ccgpu.fakeguest.evidence.amd import SimulatedTcb
 from ccgpu.fakeguest.vendors import Issuer, SimulatedVendors
 
 KDS_URL = "https://kds.simulated-amd.invalid"
@@ -36,7 +36,7 @@ class VendorServices:
     now: Callable[[], float]
     slept: int = 0
 
-    def send(self, request: Request) -> Answer:
+    def send(self, request: Request) -> Response:
         """The response. `FakeGap` for a host or a method that these services do not have."""
         services = {
             ("GET", KDS_URL): self._kds,
@@ -48,50 +48,54 @@ class VendorServices:
                 return service(request)
         raise FakeGap(f"{request.method} {request.host}")
 
-    def _kds(self, request: Request) -> Answer:
+    def _kds(self, request: Request) -> Response:
         """`/vcek/v1/{product}/{chip id | cert_chain | crl}` (AMD 57230, chapter 4)."""
         amd = self.vendors.amd
         match request.path.strip("/").split("/"):
             case ["vcek", "v1", amd.product, "cert_chain"]:
-                return Answer(200, amd.chain, {"Content-Type": "application/x-pem-file"})
+                return Response(200, amd.chain, {"Content-Type": "application/x-pem-file"})
             case ["vcek", "v1", amd.product, "crl"]:
                 start, end = self._validity(_DAY, 30 * _DAY)
                 crl = replace(amd.crl(), this_update=start, next_update=end)
-                return Answer(200, crl.signed_by(amd.ark_key), _BINARY)
+                return Response(200, crl.signed_by(amd.ark_key), _BINARY)
             case ["vcek", "v1", amd.product, chip_id]:
                 return self._vcek(chip_id, request.query)
             case _:
-                return Answer(404)
+                return Response(404)
 
-    def _vcek(self, chip_id: str, spls: dict[str, str]) -> Answer:
+    def _vcek(self, chip_id: str, spls: dict[str, str]) -> Response:
         try:
-            tcb = Tcb(*(int(spls[name]) for name in ("blSPL", "teeSPL", "snpSPL", "ucodeSPL")))
+            tcb = SimulatedTcb(
+                *(int(spls[name]) for name in ("blSPL", "teeSPL", "snpSPL", "ucodeSPL"))
+            )
             chip = self.vendors.find_chip(bytes.fromhex(chip_id), tcb)
         except (KeyError, ValueError):
-            return Answer(400)
+            return Response(400)
         if chip is None:
-            return Answer(404)
+            return Response(404)
         certificate = self.vendors.amd.vcek(chip)
-        return Answer(200, certificate.signed_by(self.vendors.amd.ask_key), _BINARY)
+        return Response(200, certificate.signed_by(self.vendors.amd.ask_key), _BINARY)
 
-    def _rim(self, request: Request) -> Answer:
+    def _rim(self, request: Request) -> Response:
         """`/v1/rim/{id}` (NVIDIA RIM Service API v1)."""
         rim_id = request.path.removeprefix(urlsplit(RIM_URL).path)
         xml = self.vendors.manifests.get(rim_id)
         if xml is None:
-            return Answer(404)
+            return Response(404)
         digest = hashlib.sha256(xml).hexdigest()
-        return Answer(200, {"id": rim_id, "rim": base64.b64encode(xml).decode(), "sha256": digest})
+        return Response(
+            200, {"id": rim_id, "rim": base64.b64encode(xml).decode(), "sha256": digest}
+        )
 
-    def _ocsp(self, request: Request) -> Answer:
+    def _ocsp(self, request: Request) -> Response:
         """Every certificate of a known issuer is good; of others the responder is unauthorized."""
         asked = x509_ocsp.load_der_ocsp_request(request.body)
         issuer = self._find_issuer(asked)
         if issuer is None:
-            refusal = ocsp.Answer((), b"", status=_UNAUTHORIZED)
-            return Answer(200, refusal.signed_by(self.vendors.rim_issuers[0].key), _BINARY)
+            refusal = ocsp.OcspResponseTemplate((), b"", status=_UNAUTHORIZED)
+            return Response(200, refusal.signed_by(self.vendors.rim_issuers[0].key), _BINARY)
         start, end = self._validity(_HOUR, _DAY)
-        single = ocsp.Single(
+        single = ocsp.SingleResponse(
             serial=asked.serial_number,
             issuer_name_hash=asked.issuer_name_hash,
             issuer_key_hash=asked.issuer_key_hash,
@@ -99,14 +103,18 @@ class VendorServices:
             next_update=end,
             hash_name=asked.hash_algorithm.name,
         )
-        nonces = tuple(ocsp.nonce(each.value.nonce) for each in asked.extensions if _is_nonce(each))
-        answer = ocsp.Answer((single,), issuer.certificate.subject, extensions=nonces)
-        return Answer(200, answer.signed_by(issuer.key), _BINARY)
+        nonces = tuple(
+            ocsp.nonce_extension(each.value.nonce) for each in asked.extensions if _is_nonce(each)
+        )
+        answer = ocsp.OcspResponseTemplate((single,), issuer.certificate.subject, extensions=nonces)
+        return Response(200, answer.signed_by(issuer.key), _BINARY)
 
     def _find_issuer(self, asked: x509_ocsp.OCSPRequest) -> Issuer | None:
         name = asked.hash_algorithm.name
         for issuer in (*self.vendors.gpu_issuers, *self.vendors.rim_issuers):
-            hashes = ocsp.about(issuer.certificate, issuer.certificate, _EPOCH, None, name)
+            hashes = ocsp.single_response(
+                issuer.certificate, issuer.certificate, _EPOCH, None, name
+            )
             if (hashes.issuer_name_hash, hashes.issuer_key_hash) == (
                 asked.issuer_name_hash,
                 asked.issuer_key_hash,

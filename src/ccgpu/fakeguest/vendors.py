@@ -25,8 +25,8 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from ccgpu.fakeguest.evidence import amd, nvidia_pki, pki, rim, rim_pki, spdm
-from ccgpu.fakeguest.evidence.amd import Amd, Chip, Tcb
-from ccgpu.fakeguest.evidence.nvidia_pki import Nvidia
+from ccgpu.fakeguest.evidence.amd import AmdAuthorities, SimulatedChip, SimulatedTcb
+from ccgpu.fakeguest.evidence.nvidia_pki import NvidiaAuthorities
 
 _SCHEMA = "ccgpu.fake-vendors/1"
 _AMD = ("ark", "ask", "asvk")
@@ -63,15 +63,15 @@ class SimulatedVendors:
     """
 
     seed: bytes
-    amd: Amd
+    amd: AmdAuthorities
     gpu_issuers: Sequence[Issuer]
     rim_issuers: Sequence[Issuer]
     manifests: Mapping[str, bytes]
 
     @property
-    def nvidia(self) -> Nvidia:
+    def nvidia(self) -> NvidiaAuthorities:
         """NVIDIA's authorities for GPUs."""
-        return Nvidia(
+        return NvidiaAuthorities(
             "GH100", tuple(each.key for each in self.gpu_issuers), self.gpu_issuers[-1].der
         )
 
@@ -80,21 +80,21 @@ class SimulatedVendors:
         """The root of the manifests' signer (DER)."""
         return self.rim_issuers[-1].der
 
-    def chip(self, name: str, tcb: Tcb = Tcb()) -> Chip:  # noqa: B008  # frozen
+    def chip(self, name: str, tcb: SimulatedTcb = SimulatedTcb()) -> SimulatedChip:  # noqa: B008  # frozen
         """The chip of that name, which AMD made: its id, and its key at a TCB."""
         tag = self._mac(b"chip", name.encode())
         return self._chip(tag + self._mac(b"chip id", tag), tcb)
 
-    def find_chip(self, chip_id: bytes, tcb: Tcb) -> Chip | None:
+    def find_chip(self, chip_id: bytes, tcb: SimulatedTcb) -> SimulatedChip | None:
         """The chip of that id; None for one that this AMD did not make."""
         tag, mac = chip_id[:_HALF], chip_id[_HALF:]
         made = hmac.compare_digest(mac, self._mac(b"chip id", tag))
         return self._chip(chip_id, tcb) if made else None
 
-    def _chip(self, chip_id: bytes, tcb: Tcb) -> Chip:
+    def _chip(self, chip_id: bytes, tcb: SimulatedTcb) -> SimulatedChip:
         material = HKDF(hashes.SHA384(), 56, None, b"vcek" + chip_id + tcb.raw).derive(self.seed)
         number = int.from_bytes(material) % (_P384_ORDER - 1) + 1
-        return Chip(tcb, chip_id, ec.derive_private_key(number, ec.SECP384R1()))
+        return SimulatedChip(tcb, chip_id, ec.derive_private_key(number, ec.SECP384R1()))
 
     def _mac(self, purpose: bytes, data: bytes) -> bytes:
         return hmac.digest(self.seed, purpose + b"\0" + data, hashlib.sha256)
@@ -117,17 +117,17 @@ class SimulatedVendors:
 
 def make_vendors() -> SimulatedVendors:
     """Vendors with new keys."""
-    gpus, signers = nvidia_pki.make(), rim_pki.make()
+    gpus, signers = nvidia_pki.make_authorities(), rim_pki.make_chain()
     chain = signers.ders
     versions = {DRIVER_RIM: (rim.DRIVER, rim.DRIVER_INDICES)}
     versions[VBIOS_RIM] = (rim.VBIOS, rim.VBIOS_INDICES)
     return SimulatedVendors(
         seed=secrets.token_bytes(32),
-        amd=amd.make(bits=_RSA_BITS),
+        amd=amd.make_authorities(bits=_RSA_BITS),
         gpu_issuers=tuple(_issuers(gpus.device().ders[nvidia_pki.PROVISIONER :], gpus.keys)),
         rim_issuers=tuple(_issuers(chain[rim_pki.L3 :], signers.keys[rim_pki.L3 :])),
         manifests={
-            rim_id: rim.sign(_manifest_body(version, indices), signers.key, chain)
+            rim_id: rim.sign_document(_manifest_body(version, indices), signers.key, chain)
             for rim_id, (version, indices) in versions.items()
         },
     )
@@ -142,7 +142,7 @@ def load_vendors(text: str) -> SimulatedVendors:
         authorities = {name: _decode(pair) for name, pair in document["amd"].items()}
         return SimulatedVendors(
             seed=bytes.fromhex(document["seed"]),
-            amd=Amd(
+            amd=AmdAuthorities(
                 "Genoa",
                 *(authorities[name].key for name in _AMD),
                 *(authorities[name].der for name in _AMD),
@@ -155,7 +155,7 @@ def load_vendors(text: str) -> SimulatedVendors:
         raise ValueError("not a document of simulated vendors") from err
 
 
-def _issuers(ders: Sequence[bytes], keys: Sequence[pki.Key]) -> Iterator[Issuer]:
+def _issuers(ders: Sequence[bytes], keys: Sequence[pki.PrivateKey]) -> Iterator[Issuer]:
     return (
         Issuer(x509.load_der_x509_certificate(der), key)
         for der, key in zip(ders, keys, strict=True)
@@ -163,10 +163,10 @@ def _issuers(ders: Sequence[bytes], keys: Sequence[pki.Key]) -> Iterator[Issuer]
 
 
 def _manifest_body(version: str, indices: Sequence[int]) -> str:
-    return rim.rim(version, {index: (spdm.measurement(index),) for index in indices}).body
+    return rim.rim_template(version, {index: (spdm.measurement(index),) for index in indices}).body
 
 
-def _encode(der: bytes, key: pki.Key) -> Sequence[str]:
+def _encode(der: bytes, key: pki.PrivateKey) -> Sequence[str]:
     text = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
     return b64encode(der).decode(), text
 

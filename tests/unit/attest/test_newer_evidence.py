@@ -7,7 +7,7 @@ import pytest
 from ccgpu.attest import required_collateral
 from ccgpu.attest.gpu.roots import NVIDIA_DEVICE
 from ccgpu.errors import EvidenceRejected, EvidenceUnavailable
-from ccgpu.fakeguest.evidence.spdm import Versioned
+from ccgpu.fakeguest.evidence.spdm import VersionedOpaqueData
 from support import gpus
 from support.vms import AT
 

@@ -102,10 +102,10 @@ def test_the_evidences_certificate_will_do_where_amd_has_no_answer(genoa, vector
     needs = required_collateral.cpu_request(
         CpuEvidence(hcl=genoa, vek=pem(der) if brought else b"junk")
     )
-    services.publish(kds.vcek_item(needs.chips[0], PUBLIC).requests[0].url, Said(status=429))
+    services.publish(kds.vcek_item(needs.chips[0], PUBLIC).requests[0].url, WebResponse(status=429))
     services.publish(
         kds.crl_item("Genoa", PUBLIC).requests[0].url,
-        Said(revocation.crl(services.clock.now(), 30)),
+        WebResponse(revocation.crl(services.clock.now(), 30)),
     )
     with services.fetching() as fetching:
         fetched = fetching.fetch(needs)

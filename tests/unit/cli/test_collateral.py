@@ -39,8 +39,8 @@ def _publish(services, *, crl=True, machine=None):
     tcb = machine.chip.tcb
     chip = Chip("Genoa", machine.chip.hwid, tcb.bootloader, tcb.tee, tcb.snp, tcb.microcode)
     vcek = machine.amd.vcek(machine.chip).signed_by(machine.amd.ask_key)
-    services.publish(kds.vcek_item(chip, PUBLIC).requests[0].url, Said(vcek))
-    there = Said(machine.amd.crl().signed_by(machine.amd.ark_key)) if crl else ABSENT
+    services.publish(kds.vcek_item(chip, PUBLIC).requests[0].url, WebResponse(vcek))
+    there = WebResponse(machine.amd.crl().signed_by(machine.amd.ark_key)) if crl else UNREACHABLE
     services.publish(kds.crl_item("Genoa", PUBLIC).requests[0].url, there)
 
 

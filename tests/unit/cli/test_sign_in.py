@@ -8,7 +8,7 @@ import pytest
 from azure.core.credentials import AccessToken
 
 from ccgpu.cli.backends import open_backend
-from ccgpu.fakearm import Answer, FakeCredential, Request, tokens
+from ccgpu.fakearm import FakeCredential, Request, Response, tokens
 from support import faults
 from support.az import AZ, Az
 from support.cli import Shell

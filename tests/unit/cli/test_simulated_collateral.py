@@ -14,13 +14,13 @@ from ccgpu.domain import bundle
 from ccgpu.domain.evidence import Evidence, GpuEvidence, UnverifiedContext
 from ccgpu.errors import StateUnusable
 from ccgpu.fakearm import FakeTransport
-from ccgpu.fakeguest.evidence.amd import Chip
-from ccgpu.fakeguest.evidence.cpu import ConfidentialVm
-from ccgpu.fakeguest.evidence.gpu import ConfidentialGpu
+from ccgpu.fakeguest.evidence.amd import SimulatedChip
+from ccgpu.fakeguest.evidence.cpu import SimulatedVm
+from ccgpu.fakeguest.evidence.gpu import SimulatedGpu
 from support.cli import Shell
 from support.cloud import vendors
 from support.gpus import GOOD
-from support.vms import NONCE, cpu
+from support.vms import NONCE, cpu_evidence
 
 _AK = rsa.generate_private_key(65537, 2048)
 _SIMULATED = ("kds.simulated-amd.invalid", "simulated-nvidia.invalid")
@@ -29,13 +29,13 @@ _SIMULATED = ("kds.simulated-amd.invalid", "simulated-nvidia.invalid")
 def _evidence(now, chip=None):
     """Evidence of a CPU and a GPU, with none of the collateral that a verdict needs."""
     those = vendors()
-    machine = ConfidentialVm(those.amd, _AK, chip or those.chip("vm-1"))
-    gpu = ConfidentialGpu(device=those.nvidia.device()).collect(NONCE)
+    machine = SimulatedVm(those.amd, _AK, chip or those.chip("vm-1"))
+    gpu = SimulatedGpu(device=those.nvidia.device()).collect(NONCE)
     amd = those.amd
     return Evidence(
         "bundle",
         claimed=UnverifiedContext(NONCE, made_at=datetime.fromtimestamp(now, UTC)),
-        cpu=replace(cpu(machine.collect(NONCE)), vek=None),
+        cpu=replace(cpu_evidence(machine.collect(NONCE)), vek=None),
         gpus=(GpuEvidence("HOPPER", gpu.report, gpu.chain, state=GOOD),),
         simulated_roots={
             simulated.ARK: amd.ark,
@@ -85,7 +85,7 @@ def test_collateral_of_simulated_vendors_makes_no_simulated_vm_a_real_one(shell)
 
 
 def test_amd_has_no_certificate_of_a_chip_that_it_did_not_make(shell):
-    file, out = _write(shell, chip=Chip()), shell.folder / "collateral"
+    file, out = _write(shell, chip=SimulatedChip()), shell.folder / "collateral"
     done = shell(f"collateral fetch {file} --backend fake --out {out} -o json")
     assert done.code == 8
     (missing,) = done.document["missing"]

@@ -95,17 +95,19 @@ def test_a_mirror_that_is_not_there_is_asked_once_in_a_run(services):
     services.publish(_OCSP, WebResponse(revocation.ocsp_response(7, services.clock.now())))
     with services.fetching() as fetching:
         fetching.fetch(_RIM).require()
-        fetching.fetch(CollateralRequest(ocsp=(revocation.request(7),), region="eastus2")).require()
+        fetching.fetch(
+            CollateralRequest(ocsp=(revocation.ocsp_request(7),), region="eastus2")
+        ).require()
     assert services.urls == [_MIRROR, _NVIDIA, _OCSP]
 
 
 def test_a_round_asks_for_each_thing_once(services, fetch):
     now = services.clock.now()
     services.publish(_NVIDIA, _manifest())
-    services.publish(_OCSP, lambda asked: Said(revocation.answer(7, asked.at)))
-    services.publish(_CRL, Said(revocation.crl(now, 30)))
-    services.publish(_VCEK, Said(_certificate()))
-    ask = revocation.request(7)
+    services.publish(_OCSP, lambda asked: WebResponse(revocation.ocsp_response(7, asked.at)))
+    services.publish(_CRL, WebResponse(revocation.crl(now, 30)))
+    services.publish(_VCEK, WebResponse(_certificate()))
+    ask = revocation.ocsp_request(7)
     needs = CollateralRequest((_ID, _ID), (ask, ask), (_CHIP, _CHIP), ("Genoa", "Genoa"))
     found = fetch(needs).require()
     assert (len(found.rims), len(found.ocsp), len(found.vceks), len(found.crls)) == (1, 1, 1, 1)
@@ -115,10 +117,10 @@ def test_a_round_asks_for_each_thing_once(services, fetch):
 def test_what_is_fresh_in_the_cache_needs_no_request(services, fetch):
     now = services.clock.now()
     services.publish(_NVIDIA, _manifest())
-    services.publish(_OCSP, Said(revocation.answer(7, now)))
-    services.publish(_CRL, Said(revocation.crl(now, 30)))
-    services.publish(_VCEK, Said(_certificate()))
-    needs = CollateralRequest((_ID,), (revocation.request(7),), (_CHIP,), ("Genoa",))
+    services.publish(_OCSP, WebResponse(revocation.ocsp_response(7, now)))
+    services.publish(_CRL, WebResponse(revocation.crl(now, 30)))
+    services.publish(_VCEK, WebResponse(_certificate()))
+    needs = CollateralRequest((_ID,), (revocation.ocsp_request(7),), (_CHIP,), ("Genoa",))
     first = fetch(needs).require()
     asked = len(services.requests)
     services.clock.sleep(3600)
@@ -129,10 +131,10 @@ def test_what_is_fresh_in_the_cache_needs_no_request(services, fetch):
 def test_after_a_day_all_but_the_chips_certificate_is_asked_for_again(services, fetch):
     now = services.clock.now()
     services.publish(_NVIDIA, _manifest())
-    services.publish(_OCSP, lambda asked: Said(revocation.answer(7, asked.at)))
-    services.publish(_CRL, Said(revocation.crl(now, 30)))
-    services.publish(_VCEK, Said(_certificate()))
-    needs = CollateralRequest((_ID,), (revocation.request(7),), (_CHIP,), ("Genoa",))
+    services.publish(_OCSP, lambda asked: WebResponse(revocation.ocsp_response(7, asked.at)))
+    services.publish(_CRL, WebResponse(revocation.crl(now, 30)))
+    services.publish(_VCEK, WebResponse(_certificate()))
+    needs = CollateralRequest((_ID,), (revocation.ocsp_request(7),), (_CHIP,), ("Genoa",))
     fetch(needs).require()
     services.clock.sleep(86401)
     services.requests.clear()
@@ -159,13 +161,13 @@ def test_a_service_is_asked_again_no_sooner_than_it_says(services, fetch, status
         WebResponse(_certificate()),
     )
     assert fetch(CollateralRequest(chips=(_CHIP,))).require().vceks == (_certificate(),)
-    began = services.asked[0].at
-    assert [each.at - began for each in services.asked] == [0.0, 11.0, 15.0]
+    began = services.requests[0].at
+    assert [each.at - began for each in services.requests] == [0.0, 11.0, 15.0]
 
 
 def test_patience_ends_with_the_budget(services, fetch):
     began = services.clock.now()
-    services.publish(_VCEK, Said(b"", 429))
+    services.publish(_VCEK, WebResponse(b"", 429))
     (missing,) = fetch(CollateralRequest(chips=(_CHIP,)), time_limit=30.0).missing
     assert missing.reasons == ("kdsintf.amd.com answered 429",)
     assert [each.at - began for each in services.requests] == [0.0, 2.0, 6.0, 14.0, 30.0]
@@ -182,7 +184,7 @@ def test_a_no_that_does_not_pass_is_not_asked_for_twice(services, fetch, answer)
 
 def test_who_wants_more_patience_than_there_is_is_not_waited_for(services, fetch):
     began = services.clock.now()
-    services.publish(_VCEK, Said(b"", 429, {"Retry-After": "3600"}))
+    services.publish(_VCEK, WebResponse(b"", 429, {"Retry-After": "3600"}))
     (missing,) = fetch(CollateralRequest(chips=(_CHIP,))).missing
     assert "wants to be asked again in 3600 s" in missing.reasons[0]
     assert services.clock.now() == began
@@ -193,15 +195,15 @@ def test_nvidias_tls_may_fail_now_and_then(services, fetch):
     answer = WebResponse(revocation.ocsp_response(7, services.clock.now()))
     services.publish(_OCSP_MIRROR, WebResponse(b"", 503))
     services.publish(_OCSP, broken, broken, answer)
-    needs = CollateralRequest(ocsp=(revocation.request(7),), region="eastus2")
+    needs = CollateralRequest(ocsp=(revocation.ocsp_request(7),), region="eastus2")
     assert fetch(needs).require().collateral[0].source == _OCSP
 
 
 def test_what_could_not_be_had_is_all_told_and_the_rest_is_there(services, fetch):
-    services.publish(_MIRROR, ABSENT)
-    services.publish(_NVIDIA, Said(b"", 404))
-    services.publish(_VCEK, ABSENT)
-    services.publish(_CRL, Said(revocation.crl(services.clock.now(), 30)))
+    services.publish(_MIRROR, UNREACHABLE)
+    services.publish(_NVIDIA, WebResponse(b"", 404))
+    services.publish(_VCEK, UNREACHABLE)
+    services.publish(_CRL, WebResponse(revocation.crl(services.clock.now(), 30)))
     found = fetch(CollateralRequest((_ID,), (), (_CHIP,), ("Genoa",), region="eastus2"))
     assert len(found.crls) == 1
     with pytest.raises(EvidenceUnavailable) as caught:
@@ -217,27 +219,29 @@ def test_what_could_not_be_had_is_all_told_and_the_rest_is_there(services, fetch
 
 
 def test_a_revoked_certificate_is_an_answer_and_not_a_lack_of_one(services, fetch):
-    body = revocation.answer(7, services.clock.now(), revoked=True)
-    services.publish(_OCSP, Said(body))
-    assert fetch(CollateralRequest(ocsp=(revocation.request(7),))).require().ocsp == (body,)
+    body = revocation.ocsp_response(7, services.clock.now(), revoked=True)
+    services.publish(_OCSP, WebResponse(body))
+    assert fetch(CollateralRequest(ocsp=(revocation.ocsp_request(7),))).require().ocsp == (body,)
 
 
 def test_an_answer_out_of_date_is_taken_only_when_nobody_has_another(services, fetch):
     now = services.clock.now()
-    old, new = revocation.answer(7, now - 90000), revocation.answer(7, now)
-    needs = CollateralRequest(ocsp=(revocation.request(7),), region="eastus2")
-    services.publish(_OCSP_MIRROR, Said(old))
-    services.publish(_OCSP, Said(b"", 403))
+    old, new = revocation.ocsp_response(7, now - 90000), revocation.ocsp_response(7, now)
+    needs = CollateralRequest(ocsp=(revocation.ocsp_request(7),), region="eastus2")
+    services.publish(_OCSP_MIRROR, WebResponse(old))
+    services.publish(_OCSP, WebResponse(b"", 403))
     assert fetch(needs).require().ocsp == (old,)
     services.publish(_OCSP, WebResponse(new))
     assert fetch(needs).require().ocsp == (new,)
 
 
 def test_an_answer_with_a_nonce_is_made_for_it(services, fetch):
-    services.publish(_OCSP, lambda asked: Said(revocation.answer(7, asked.at)))
-    plain = CollateralRequest(ocsp=(revocation.request(7),))
+    services.publish(_OCSP, lambda asked: WebResponse(revocation.ocsp_response(7, asked.at)))
+    plain = CollateralRequest(ocsp=(revocation.ocsp_request(7),))
     fetch(plain)
-    nonced = CollateralRequest(ocsp=(revocation.request(7, nonce=b"n" * 32),), region="eastus2")
+    nonced = CollateralRequest(
+        ocsp=(revocation.ocsp_request(7, nonce=b"n" * 32),), region="eastus2"
+    )
     fetch(nonced).require()
     fetch(nonced).require()
     assert services.urls == [_OCSP] * 3
@@ -251,9 +255,9 @@ def test_an_answer_with_a_nonce_is_made_for_it(services, fetch):
 def test_what_was_kept_will_do_when_nobody_answers_as_long_as_it_holds(services, fetch):
     now = services.clock.now()
     services.publish(_NVIDIA, _manifest())
-    services.publish(_CRL, Said(revocation.crl(now, 30)))
-    services.publish(_OCSP, Said(revocation.answer(7, now, hours=48)))
-    needs = CollateralRequest(rims=(_ID,), ocsp=(revocation.request(7),), crls=("Genoa",))
+    services.publish(_CRL, WebResponse(revocation.crl(now, 30)))
+    services.publish(_OCSP, WebResponse(revocation.ocsp_response(7, now, hours=48)))
+    needs = CollateralRequest(rims=(_ID,), ocsp=(revocation.ocsp_request(7),), crls=("Genoa",))
     first = fetch(needs).require()
     for url in (_NVIDIA, _CRL, _OCSP):
         services.publish(url, UNREACHABLE)
@@ -271,8 +275,8 @@ def test_the_certificate_in_the_evidence_saves_the_request(services, fetch):
     pem = f"-----BEGIN CERTIFICATE-----\n{body}-----END CERTIFICATE-----\n"
     thim = json.dumps({"vcekCert": pem, "certificateChain": "", "tcbm": ""}).encode()
     assert fetch(CollateralRequest(chips=(_CHIP,), thim=thim)).require().vceks == (_certificate(),)
-    assert services.asked == []
-    services.publish(_VCEK, Said(_certificate()))
+    assert services.requests == []
+    services.publish(_VCEK, WebResponse(_certificate()))
     assert fetch(CollateralRequest(chips=(_CHIP,), thim=b"{}")).require().vceks == (_certificate(),)
     assert services.urls == [_VCEK]
 
@@ -289,7 +293,7 @@ def test_what_nobody_can_be_asked_for_is_refused_before_anybody_is(services, fet
 
 def test_retries_are_told_on_the_way(services, fetch):
     events: list[Event] = []
-    services.publish(_VCEK, Said(b"", 503), Said(_certificate()))
+    services.publish(_VCEK, WebResponse(b"", 503), WebResponse(_certificate()))
     fetch(CollateralRequest(chips=(_CHIP,)), events.append)
     assert [(each.what, each.at) for each in events] == [("retry", 0.0)]
     assert "kdsintf.amd.com answered 503" in events[0].text
@@ -300,12 +304,12 @@ def test_without_a_cache_everything_is_asked_for(services):
     for _ in range(2):
         with services.fetching() as fetching:
             fetching.fetch(CollateralRequest(rims=(_ID,))).require()
-    assert len(services.asked) == 2
+    assert len(services.requests) == 2
 
 
 def test_two_rounds_are_one_whole(services, fetch):
     services.publish(_NVIDIA, _manifest())
-    services.publish(_CRL, ABSENT)
+    services.publish(_CRL, UNREACHABLE)
     first, second = (
         fetch(CollateralRequest(rims=(_ID,))),
         fetch(CollateralRequest(rims=(_ID,), crls=("Genoa",))),

@@ -34,7 +34,7 @@ def _fetched(service, needs, transport=None, time_limit=0.0):
 
 
 def test_a_round_comes_over_tls_from_many_threads(service):
-    requests = tuple(revocation.request(serial) for serial in range(2, 8))
+    requests = tuple(revocation.ocsp_request(serial) for serial in range(2, 8))
     found = _fetched(service, CollateralRequest(rims=_IDS, ocsp=requests)).require()
     assert (len(found.rims), len(found.ocsp)) == (2, 6)
     assert [piece.name for piece in found.collateral[:2]] == [f"rim/{each}.xml" for each in _IDS]

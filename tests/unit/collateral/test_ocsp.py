@@ -23,11 +23,11 @@ _HOUR = 3600.0
 
 
 def _read(body: bytes, serial: int = 7):
-    return ocsp.ocsp_item(revocation.request(serial), PUBLIC, None).parse(body, _NOW)
+    return ocsp.ocsp_item(revocation.ocsp_request(serial), PUBLIC, None).parse(body, _NOW)
 
 
 def test_a_request_goes_out_as_it_was_made_to_the_mirror_and_then_to_nvidia():
-    request = revocation.request(7)
+    request = revocation.ocsp_request(7)
     first, second = ocsp.ocsp_item(request, PUBLIC, "eastus2").requests
     assert first.url == "https://useast2.thim.azure.net/nvidia/ocsp/"
     assert second.url == "https://ocsp.ndis.nvidia.com/"
@@ -39,10 +39,10 @@ def test_a_request_goes_out_as_it_was_made_to_the_mirror_and_then_to_nvidia():
 
 
 def test_a_nonce_is_for_the_responder_itself_and_for_no_cache():
-    want = ocsp.ocsp_item(revocation.request(7, nonce=b"n" * 32), PUBLIC, "eastus2")
+    want = ocsp.ocsp_item(revocation.ocsp_request(7, nonce=b"n" * 32), PUBLIC, "eastus2")
     assert [ask.host for ask in want.requests] == ["ocsp.ndis.nvidia.com"]
     assert not want.cached
-    assert ocsp.ocsp_item(revocation.request(7), PUBLIC, "eastus2").cached
+    assert ocsp.ocsp_item(revocation.ocsp_request(7), PUBLIC, "eastus2").cached
 
 
 def test_each_certificate_and_hash_has_a_name_of_its_own():
@@ -53,7 +53,7 @@ def test_each_certificate_and_hash_has_a_name_of_its_own():
     ]
     names = {ocsp.ocsp_item(each, PUBLIC, None).name for each in requests}
     assert len(names) == 3
-    again = ocsp.ocsp_item(revocation.request(7, nonce=b"n" * 16), PUBLIC, None).name
+    again = ocsp.ocsp_item(revocation.ocsp_request(7, nonce=b"n" * 16), PUBLIC, None).name
     assert again in names
 
 
@@ -101,7 +101,7 @@ def test_clocks_may_differ_a_little():
 )
 def test_a_responder_that_does_not_answer_has_not_said_revoked(status, transient):
     with pytest.raises(NoAnswer, match="the responder says: ") as caught:
-        _read(revocation.unsuccessful(status))
+        _read(revocation.unsuccessful_response(status))
     assert caught.value.transient is transient
 
 

@@ -10,8 +10,8 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
 
 from ccgpu.fakearm import FakeGap, Request
-from ccgpu.fakeguest.evidence.amd import Tcb
-from ccgpu.fakeguest.evidence.pki import public
+from ccgpu.fakeguest.evidence.amd import SimulatedTcb
+from ccgpu.fakeguest.evidence.pki import public_key_info
 from ccgpu.fakeguest.vendor_services import KDS_URL, OCSP_URL, RIM_URL, VendorServices
 from ccgpu.fakeguest.vendors import DRIVER_RIM, load_vendors
 from support import revocation
@@ -46,8 +46,8 @@ def test_amd_serves_its_chain_and_todays_list(get):
 def test_a_chip_has_one_key_at_a_tcb_in_every_process(get):
     chip = load_vendors(vendors().as_text()).chip("vm")
     certificate = get(f"{KDS_URL}/vcek/v1/Genoa/{chip.hwid.hex()}{_SPLS}").body
-    assert public(chip.key) in certificate
-    assert public(vendors().chip("vm", Tcb(snp=1)).key) not in certificate
+    assert public_key_info(chip.key) in certificate
+    assert public_key_info(vendors().chip("vm", SimulatedTcb(snp=1)).key) not in certificate
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,7 @@ def test_the_responder_answers_for_its_own_authorities_with_the_nonce(get):
 
 
 def test_of_others_the_responder_is_unauthorized(get):
-    answer = _ask(get, revocation.request(7))
+    answer = _ask(get, revocation.ocsp_request(7))
     assert answer.response_status is ocsp.OCSPResponseStatus.UNAUTHORIZED
 
 

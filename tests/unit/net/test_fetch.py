@@ -9,7 +9,7 @@ import urllib3
 from urllib3.exceptions import ProtocolError
 
 from ccgpu.net.fetch import HttpRequestSpec, NoAnswer, Web
-from support.services import ABSENT, Said, Services
+from support.services import UNREACHABLE, Services, WebResponse
 
 _URL = "https://published.example/thing"
 
@@ -82,7 +82,7 @@ def test_no_request_leaves_without_encryption_or_for_another_host(services, web,
     refused = _refusal(web, _ask(url))
     assert "refused to send a request" in str(refused)
     assert not refused.transient
-    assert services.asked == []
+    assert services.requests == []
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ def test_no_request_leaves_without_encryption_or_for_another_host(services, web,
     ],
 )
 def test_only_some_refusals_pass(services, web, status, headers, transient, after):
-    services.publish(_URL, Said(b"<html>", status, headers))
+    services.publish(_URL, WebResponse(b"<html>", status, headers))
     refused = _refusal(web, _ask())
     assert (refused.transient, refused.retry_after, refused.unreachable) == (
         transient,
@@ -131,7 +131,7 @@ def test_what_goes_wrong_on_the_way_may_pass(services, web, error, reason, unrea
 
 @pytest.mark.parametrize("length", ["100", "many", "5, 5"])
 def test_an_answer_that_ends_early_or_has_no_honest_length_may_pass(services, web, length):
-    services.publish(_URL, Said(b"01234", headers={"Content-Length": length}))
+    services.publish(_URL, WebResponse(b"01234", headers={"Content-Length": length}))
     assert _refusal(web, _ask()).transient
 
 
