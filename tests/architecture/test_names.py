@@ -1,0 +1,76 @@
+"""Names explain themselves: no function called by a bare preposition, no class name given twice."""
+
+import ast
+from collections import defaultdict
+
+from support.repository import ROOT, modules
+
+_PREPOSITIONS = frozenset(
+    [
+        "about",
+        "after",
+        "against",
+        "around",
+        "as",
+        "at",
+        "before",
+        "behind",
+        "beside",
+        "between",
+        "by",
+        "during",
+        "for",
+        "from",
+        "in",
+        "inside",
+        "into",
+        "of",
+        "off",
+        "on",
+        "onto",
+        "out",
+        "outside",
+        "over",
+        "per",
+        "since",
+        "through",
+        "to",
+        "under",
+        "until",
+        "up",
+        "upon",
+        "via",
+        "with",
+        "within",
+        "without",
+    ]
+)
+# Class names that may stand in several modules, and why.
+_TWICE: dict[str, str] = {}
+
+
+def bare_prepositions(source: str) -> list[str]:
+    """The top-level functions that are named by a preposition alone."""
+    functions = [node for node in ast.parse(source).body if isinstance(node, ast.FunctionDef)]
+    return [one.name for one in functions if one.name.strip("_") in _PREPOSITIONS]
+
+
+def test_no_function_is_named_by_a_bare_preposition():
+    found = {str(path.relative_to(ROOT)): bare_prepositions(path.read_text()) for path in modules()}
+    assert {name: functions for name, functions in found.items() if functions} == {}
+
+
+def test_a_class_name_stands_for_one_class():
+    places = defaultdict(list)
+    for path in modules():
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ClassDef):
+                places[node.name].append(str(path.relative_to(ROOT)))
+    twice = {name: files for name, files in places.items() if len(files) > 1}
+    assert {name: files for name, files in twice.items() if name not in _TWICE} == {}
+    assert _TWICE.keys() <= twice.keys()  # an exception that is none any more goes
+
+
+def test_a_bare_preposition_is_seen():
+    source = "def _of(): ...\ndef of_group(): ...\nclass A:\n    def of(self): ...\n"
+    assert bare_prepositions(source) == ["_of"]
