@@ -4,6 +4,7 @@ There is no network and no waiting. `slept` counts waits outside the scheduler.
 """
 
 import json
+from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -36,13 +37,19 @@ DEPLOYMENT_KINDS = sorted(
 
 
 def make_cloud(
-    arm: FakeArm, state: Path, credential: TokenCredential | None = None
+    arm: FakeArm,
+    state: Path,
+    credential: TokenCredential | None = None,
+    pool: Executor | None = None,
 ) -> AzureContext:
-    """The context over `arm` of a machine with this state folder."""
+    """The context over `arm` of a machine with this state folder.
+
+    Without `pool` a request takes no time.
+    """
     signed_in, transport = credential or FakeCredential(arm), FakeTransport(arm)
     session = Session(FAKE_SUBSCRIPTION, ENVIRONMENTS["public"], signed_in, transport)
     adapter = Arm(session)
-    schedule = Scheduler(arm.clock, InlineExecutor())
+    schedule = Scheduler(arm.clock, pool or InlineExecutor())
     return AzureContext(
         session, adapter, Queries(adapter), schedule, Journals(state / "journals"), simulated=True
     )
@@ -66,11 +73,12 @@ class Machine:
     arm: FakeArm
     state: Path
     events: list[Event] = field(default_factory=list)
+    pool: Executor | None = None
 
     @property
     def cloud(self) -> AzureContext:
         """A new context for each command, as each is a new process."""
-        return make_cloud(self.arm, self.state)
+        return make_cloud(self.arm, self.state, pool=self.pool)
 
     def create(self, spec: VmSpec | None = None, **changes: Any) -> CreateOutcome:
         """`ccgpu create`."""
