@@ -20,6 +20,12 @@ _FAKE = ("--backend", "fake")
 _VM = ("--region", "eastus2", "--ssh-from", "203.0.113.7/32", "--yes")
 _ROUNDS = 15
 _BUNDLES = 1000
+_REQUESTS = (
+    ("create", "a create from nothing", 24),
+    ("nothing", "a create that finds nothing to do", 8),
+    ("extend", "extend", 26),
+    ("list", "a list of 100 deployments", 10),
+)
 
 
 def bench(_: list[str]) -> None:
@@ -34,6 +40,7 @@ def bench(_: list[str]) -> None:
         per_request = float(_run(inner, home).stdout)
         print("CPU ms for each ARM request of create, in-memory fake")
         print(f"  {per_request:.2f} (limit 1.2)")
+        _bench_requests(python, home)
         peak = _peak_mebibytes([ccgpu, "create", "bench", *_FAKE, *_VM], home)
         print("peak memory of a create")
         print(f"  {peak:.0f} MB (limit 150)")
@@ -42,6 +49,15 @@ def bench(_: list[str]) -> None:
         fetching = float(_run(inner, home).stdout)
         print("collateral of one GPU, local service with 100 ms of latency, two rounds")
         print(f"  {fetching:.0f} ms (limit 350)")
+
+
+def _bench_requests(python: str, home: str) -> None:
+    """Requests sent to the fake, without polls; and a create's time, on virtual time."""
+    found = json.loads(_run([python, str(ROOT / "scripts" / "bench_requests.py")], home).stdout)
+    for name, what, limit in _REQUESTS:
+        print(f"ARM requests of {what}, without polls\n  {found[name]} (limit {limit})")
+    print("a create's time over the VM's own, 100 ms a request, virtual time")
+    print(f"  {found['overhead']:.1f} s (limit 8)")
 
 
 def _bench_verify(python: str, ccgpu: str, home: str) -> None:

@@ -163,6 +163,7 @@ def test_a_group_is_deleted_through_its_location(sdk):
 
 def test_lists_are_followed_from_page_to_page(sdk):
     sdk.arm.settings.set("page_size", value=2)
+    sdk.arm.settings.set("arm_page_size", value=2)
     for number in range(5):
         sdk.resources.resource_groups.create_or_update(
             f"g{number}", {"location": REGION, "tags": {"run": str(number % 2)}}

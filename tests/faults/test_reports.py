@@ -103,10 +103,10 @@ def test_before_it_deletes_anything_all_is_said_to_exist(machine: Machine) -> No
 
 def test_a_create_of_what_is_there_names_all_of_it_when_interrupted(machine: Machine) -> None:
     machine.create(SPEC, wait=False)
-    machine.arm.advance(100)
+    machine.arm.advance(60)
     other = other_machine(machine)
-    view = request_to("GET", VM)
-    machine.arm.faults.append(NthRequest(2, view, KeyboardInterrupt()))
+    boots = request_to("GET", VM)  # what is there, and then whether it has booted
+    machine.arm.faults.append(NthRequest(1, boots, KeyboardInterrupt()))
     error = interrupted(lambda: other.create(SPEC))
     assert set(told(error)) == there(machine)
     assert {one.state for one in error.resources} == {"exists"}

@@ -4,6 +4,7 @@ There is no network and no waiting. `slept` counts waits outside the scheduler.
 """
 
 import json
+from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
@@ -18,6 +19,7 @@ from ccgpu.domain.events import Event
 from ccgpu.domain.spec.vm import VmSpec
 from ccgpu.fakearm import FAKE_SUBSCRIPTION, FakeArm, FakeTransport, Request
 from ccgpu.fakeguest.vendors import SimulatedVendors, make_vendors
+from ccgpu.scheduling.scheduler import Scheduler
 from ccgpu.workflows import delete as deleting
 from ccgpu.workflows.create.context import CreateOptions, CreateOutcome
 from ccgpu.workflows.create.stages import create
@@ -35,10 +37,19 @@ DEPLOYMENT_KINDS = sorted(
 
 
 def make_cloud(
-    arm: FakeArm, state: Path, credential: TokenCredential | None = None
+    arm: FakeArm,
+    state: Path,
+    credential: TokenCredential | None = None,
+    pool: Executor | None = None,
 ) -> AzureContext:
-    """A cloud over `arm`, as one machine with the state folder `state` sees it."""
-    return make_backend(arm, state, credential).connect()
+    """The context over `arm` of a machine with this state folder.
+
+    Without `pool` a request takes no time.
+    """
+    backend = make_backend(arm, state, credential)
+    if pool is not None:
+        backend = replace(backend, scheduler=Scheduler(arm.clock, pool))
+    return backend.connect()
 
 
 def make_backend(arm: FakeArm, state: Path, credential: TokenCredential | None = None) -> Backend:
@@ -74,11 +85,12 @@ class Machine:
     arm: FakeArm
     state: Path
     events: list[Event] = field(default_factory=list)
+    pool: Executor | None = None
 
     @property
     def cloud(self) -> AzureContext:
         """A new context for each command, as each is a new process."""
-        return make_cloud(self.arm, self.state)
+        return make_cloud(self.arm, self.state, pool=self.pool)
 
     def create(self, spec: VmSpec | None = None, **changes: Any) -> CreateOutcome:
         """`ccgpu create`."""

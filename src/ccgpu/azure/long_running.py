@@ -5,11 +5,11 @@ again, and then the resource itself is read, by its id. So is an operation whose
 may not read: the command fails for want of that right, once the outcome is known.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from math import inf
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 from ccgpu.azure.arm import Pending
 from ccgpu.azure.run import Run
@@ -72,9 +72,26 @@ def write_and_wait(
 ) -> Task[Body]:
     """Start a write, poll it until it has ended, and return the resource as it is then."""
     pending = yield from send_with_retry(run, start, doing, lag=True)
+    return (yield from _follow_write(run, kind, id_, pending, doing))
+
+
+def tag_and_wait(
+    run: Run, kind: Kind, id_: ResourceId, start: Callable[[], Pending | None], doing: str
+) -> Task[None]:
+    """Write tags. Azure answers most such writes when they are done; others are polled."""
+    pending = yield from send_with_retry(run, start, doing, lag=True)
+    if pending is not None:
+        yield from _follow_write(run, kind, id_, pending, doing)
+
+
+def _follow_write(
+    run: Run, kind: Kind, id_: ResourceId, pending: Pending | None, doing: str
+) -> Task[Body]:
+    """Poll an accepted write to its end, and return the resource as it is then."""
     denied = yield from _poll_operation(run, kind, id_, pending, doing)
+    view = kind is Kind.VM
     with _preferring_cause(denied):
-        body = yield from wait_until_settled(run, kind, id_, doing, expected=True)
+        body = yield from wait_until_settled(run, kind, id_, doing, expected=True, view=view)
     if denied is not None:
         raise denied
     return body or {}
@@ -218,3 +235,33 @@ def run_task(run: Run, task: Task[T]) -> T:
 def send_alone(run: Run, request: Callable[[], T], doing: str) -> T:
     """Send one request with retries, while nothing else is under way, and return its answer."""
     return run_task(run, send_with_retry(run, request, doing))
+
+
+class Answers(Generic[T]):
+    """The answers to requests that were sent together, by what was said of each request."""
+
+    def __init__(self) -> None:
+        self.answers: dict[str, T] = {}
+        self.failures: dict[str, CcgpuError] = {}
+
+    def __getitem__(self, doing: str) -> T:
+        """The answer; raises what the request has failed with."""
+        if doing in self.failures:
+            raise self.failures[doing]
+        return self.answers[doing]
+
+
+def send_together(run: Run, requests: Mapping[str, Callable[[], T]]) -> Answers[T]:
+    """Send independent requests at once, each with retries, and wait until all have ended."""
+    found = Answers[T]()
+
+    def send(doing: str, request: Callable[[], T]) -> Task[None]:
+        try:
+            found.answers[doing] = yield from send_with_retry(run, request, doing)
+        except CcgpuError as err:
+            found.failures[doing] = err
+
+    for doing, request in requests.items():
+        run.cloud.scheduler.add(send(doing, request))
+    run.cloud.scheduler.run()
+    return found

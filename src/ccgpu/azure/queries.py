@@ -80,32 +80,45 @@ class Queries:
                 case Gallery():
                     return {"id": image.id}
 
-    def tagged(
-        self, name: str, value: str | None = None, group: str | None = None
-    ) -> tuple[ResourceId, ...]:
-        """The ids of every resource and group of the subscription with a tag, or of one group's.
+    def tagged_groups(self, name: str, value: str | None = None) -> tuple[Body, ...]:
+        """Every resource group of the subscription with a tag, whole."""
+        with translating_errors(f"listing what carries the tag {name}"):
+            found = self._resources.resource_groups.list(filter=_by_tag(name, value))
+            return tuple(one.as_dict() for one in found)
 
-        Nothing else: a list that is filtered by a tag may leave the tags out (azure-mgmt-resource,
+    def tagged_resources(
+        self, name: str, value: str | None = None, group: str | None = None
+    ) -> tuple[Body, ...]:
+        """Id, type and tags of each resource with a tag, of the subscription or of one group.
+
+        A list that is filtered by a tag may leave the tags out (azure-mgmt-resource,
         `resources.list`), and it may lag behind: what is in it may be gone, what is not may exist.
         """
-        with_value = f" and tagValue eq '{value}'" if value is not None else ""
-        query = f"tagName eq '{name}'{with_value}"
+        doing, query = f"listing what carries the tag {name}", _by_tag(name, value)
         if group is not None:
-            return self._in_group(group, f"listing what carries the tag {name}", filter=query) or ()
-        with translating_errors(f"listing what carries the tag {name}"):
-            groups = [g.id for g in self._resources.resource_groups.list(filter=query)]
-            resources = [r.id for r in self._resources.resources.list(filter=query)]
-            return tuple(ResourceId(str(id_)) for id_ in (*groups, *resources))
+            return self._in_group(group, doing, filter=query) or ()
+        with translating_errors(doing):
+            return tuple(_plain(one) for one in self._resources.resources.list(filter=query))
+
+    def virtual_machines(self, *, status_only: bool = False) -> tuple[Body, ...]:
+        """Every VM of the subscription, without instance views; or these, and little besides.
+
+        The second list has neither tags nor the hardware profile (`statusOnly`).
+        """
+        more = {"status_only": "true"} if status_only else {}
+        with translating_errors("listing virtual machines"):
+            return tuple(one.as_dict() for one in self._compute.virtual_machines.list_all(**more))
 
     def inside(self, group: str) -> tuple[ResourceId, ...] | None:
         """The ids of all that a list names in a resource group; None if there is no such group."""
-        return self._in_group(group, f"listing what is in {group}")
+        found = self._in_group(group, f"listing what is in {group}")
+        return None if found is None else tuple(ResourceId(one["id"]) for one in found)
 
-    def _in_group(self, group: str, doing: str, **more: Any) -> tuple[ResourceId, ...] | None:
+    def _in_group(self, group: str, doing: str, **more: Any) -> tuple[Body, ...] | None:
         try:
             with translating_errors(doing):
                 found = self._resources.resources.list_by_resource_group(group, **more)
-                return tuple(ResourceId(str(one.id)) for one in found)
+                return tuple(_plain(one) for one in found)
         except NotFound as err:
             if err.code != "ResourceGroupNotFound":
                 raise
@@ -221,9 +234,14 @@ def _word(value: Any) -> str:
     return str(getattr(value, "value", value) or "")
 
 
+def _by_tag(name: str, value: str | None) -> str:
+    with_value = f" and tagValue eq '{value}'" if value is not None else ""
+    return f"tagName eq '{name}'{with_value}"
+
+
 def _plain(resource: Any) -> Body:
     return {
-        "id": resource.id,
+        "id": str(resource.id),
         "type": resource.type,
         "location": resource.location,
         "tags": dict(resource.tags or {}),

@@ -7,6 +7,7 @@ from ccgpu.azure.server_clock import ServerClock
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.events import Event, EventKind, Listener, ignore_event
 from ccgpu.domain.resource import Body, ResourceId, key
+from ccgpu.domain.vm_view import instance_view, with_instance_view
 from ccgpu.scheduling.deadline import Deadline
 
 
@@ -57,11 +58,5 @@ class Run:
         if not isinstance(answer, dict) or not isinstance(answer.get("id"), str):
             return
         at = key(answer["id"])
-        view = _properties(self.observed.get(at)).get("instanceView")
-        if view is not None and "instanceView" not in _properties(answer):
-            answer = {**answer, "properties": {**_properties(answer), "instanceView": view}}
-        self.observed[at] = answer
-
-
-def _properties(body: Body | None) -> Body:
-    return (body or {}).get("properties") or {}
+        told = instance_view(answer)
+        self.observed[at] = answer if told else with_instance_view(answer, self.observed.get(at))

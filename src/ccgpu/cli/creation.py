@@ -51,7 +51,7 @@ class Creation:
         from ccgpu.views.signed_in import with_sign_in
         from ccgpu.workflows.create.context import TIMEOUT, CreateOptions
         from ccgpu.workflows.create.stages import create
-        from ccgpu.workflows.show import show
+        from ccgpu.workflows.show import show_created
 
         cloud, spec = self.cloud, self.spec
         keys = Keys(self.runtime.state, spec.name, self.runtime.home)
@@ -65,7 +65,7 @@ class Creation:
             outcome = create(
                 cloud, spec, options, progress, lambda todo: self._approve(todo, progress)
             )
-            made = show(cloud, spec.name, outcome.effective_spec.spec.group)
+            made = show_created(cloud, outcome.snapshot)
         ssh, remembered = self._ssh_command(made, keys), outcome.effective_spec.remembered
         self.runtime.answer(
             output,

@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.lease import lease_of
 from ccgpu.domain.resource import Body, ResourceId, location
-from ccgpu.domain.status import State, power, state
+from ccgpu.domain.status import State, state
+from ccgpu.domain.vm_view import admin_username, power_state, properties, vm_size
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,20 +61,19 @@ def described(
     doing = state(vm, around)
     if vm is None:
         return Deployment(name, doing, group, resources=resources)
-    properties = vm.get("properties") or {}
     return Deployment(
         name=name,
         state=doing,
         resource_group=group,
         region=location(vm["location"]),
         zone=next(iter(vm.get("zones") or ()), None),
-        size=(properties.get("hardwareProfile") or {}).get("vmSize"),
-        vm_id=properties.get("vmId"),
-        power=power(vm),
-        admin_user=(properties.get("osProfile") or {}).get("adminUsername"),
+        size=vm_size(vm),
+        vm_id=properties(vm).get("vmId"),
+        power=power_state(vm),
+        admin_user=admin_username(vm),
         public_ip=addresses[0],
         private_ip=addresses[1],
-        spot=properties.get("priority") == "Spot",
+        spot=properties(vm).get("priority") == "Spot",
         resources=resources,
     )
 

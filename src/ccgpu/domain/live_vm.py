@@ -7,7 +7,6 @@ A deallocated VM's GET leaves out the size and the type of its disks (recorded; 
 from collections.abc import Mapping
 from typing import Any
 
-from ccgpu.domain.catalog import Kind
 from ccgpu.domain.compare import Difference, value_at
 from ccgpu.domain.resource import Body, ResourceId, key, same
 
@@ -41,20 +40,6 @@ def _with_live_size(disk: Any, bodies: Bodies) -> Any:
     size, type_ = value_at(there, "properties.diskSizeGB"), value_at(there, "sku.name")
     managed = disk["managedDisk"] | ({"storageAccountType": type_} if type_ else {})
     return disk | ({"diskSizeGB": size} if size else {}) | {"managedDisk": managed}
-
-
-def disk_ids(vm: Body) -> dict[ResourceId, Kind]:
-    """The ids of the managed disks that the VM names."""
-    storage = value_at(vm, "properties.storageProfile") or {}
-    disks = (storage.get("osDisk") or {}, *(storage.get("dataDisks") or ()))
-    found = (value_at(disk, "managedDisk.id") for disk in disks)
-    return {ResourceId(id_): Kind.DISK for id_ in found if id_}
-
-
-def interface_ids(vm: Body) -> dict[ResourceId, Kind]:
-    """The ids of the network interfaces that the VM names."""
-    named = value_at(vm, "properties.networkProfile.networkInterfaces") or ()
-    return {ResourceId(one["id"]): Kind.NIC for one in named if one.get("id")}
 
 
 def interface_of(vm: Body, bodies: Bodies) -> Body | None:

@@ -6,11 +6,11 @@ running VM whose agent has reported since its start; it says nothing about trust
 
 from collections.abc import Iterable
 from enum import StrEnum
-from typing import Any
 
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.lease import moment
 from ccgpu.domain.resource import Body, kind_of, state_of
+from ccgpu.domain.vm_view import agent_statuses, instance_view, power_state
 
 
 class State(StrEnum):
@@ -66,27 +66,18 @@ def _deleting(body: Body) -> bool:
     return state_of(body) in ("Deleting", "Deprovisioning")
 
 
-def power(vm: Body) -> str | None:
-    """The power state without its prefix: running, stopped, deallocated."""
-    for status in _view(vm).get("statuses") or ():
-        kind, _, value = (status.get("code") or "").partition("/")
-        if kind == "PowerState":
-            return str(value)
-    return None
-
-
 def reported_since(vm: Body, start: float) -> bool:
     """Whether the guest's agent says that it is ready, and said so after `start` (Unix time).
 
     A status without a time says nothing of it, and is believed.
     """
-    statuses = (_view(vm).get("vmAgent") or {}).get("statuses") or ()
-    times = [moment(one.get("time")) for one in statuses if one.get("displayStatus") == "Ready"]
+    reports = agent_statuses(vm)
+    times = [moment(one.get("time")) for one in reports if one.get("displayStatus") == "Ready"]
     return any(at is None or at >= start for at in times)
 
 
 def _running(vm: Body) -> State:
-    found = power(vm)
+    found = power_state(vm)
     if found in ("stopped", "stopping", "deallocated", "deallocating"):
         return State.STOPPED  # a VM that Azure has just made says so too, for some seconds
     ready = found == "running" and reported_since(vm, _last_change(vm) - _AGENT_PERIOD)
@@ -95,14 +86,10 @@ def _running(vm: Body) -> State:
 
 def _last_change(vm: Body) -> float:
     """When the last operation on the VM has ended: its start, if it was started."""
-    statuses = _view(vm).get("statuses") or ()
+    statuses = instance_view(vm).get("statuses") or ()
     ended = [
         moment(one.get("time"))
         for one in statuses
         if (one.get("code") or "").startswith("ProvisioningState/")
     ]
     return max((at for at in ended if at is not None), default=float("-inf"))
-
-
-def _view(vm: Body) -> dict[str, Any]:
-    return (vm.get("properties") or {}).get("instanceView") or {}

@@ -172,9 +172,9 @@ def accepted_response(
     return Response(status, body, headers)
 
 
-def page_response(call: ArmCall, values: list[Body]) -> Response:
+def page_response(call: ArmCall, values: list[Body], setting: str = "page_size") -> Response:
     """One page of a list. `nextLink` carries the number of values already returned."""
-    size = call.world.settings.value("page_size")
+    size = call.world.settings.value(setting)
     size = min(size, int(call.query.get("$top", size)))
     start = int(call.query.get("$skiptoken", "0"))
     answer: Body = {"value": values[start : start + size]}

@@ -82,12 +82,10 @@ def _parse_number(text: str) -> Any:
 
 _BOOLEAN, _NULL = {"true": True, "false": False}, {"null": None}
 _CONVERSIONS: dict[str, Callable[[str], Any] | Mapping[str, Any]] = {
-    **dict.fromkeys(
-        ("quota", "capacity", "durations", "lag", "page_size", "nic_delete_status"), _parse_number
-    ),
-    **dict.fromkeys(
-        ("buckets", "failed_create_leaves_disk", "tagless_lists", "stale_agents"), _BOOLEAN
-    ),
+    **dict.fromkeys(("quota", "capacity", "durations", "lag", "nic_delete_status"), _parse_number),
+    **dict.fromkeys(("page_size", "arm_page_size"), _parse_number),
+    **dict.fromkeys(("buckets", "failed_create_leaves_disk", "stale_agents"), _BOOLEAN),
+    **dict.fromkeys(("tagless_lists", "agentless_lists"), _BOOLEAN),
     **dict.fromkeys(("principal", "foreign_principal", "allocation_error"), _NULL),
 }
 

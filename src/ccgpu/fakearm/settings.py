@@ -82,6 +82,8 @@ DEFAULTS: dict[str, Any] = {
         },
     },
     "page_size": 50,
+    # Of ARM's own lists, of groups and of all resources (azure-sdk-for-js#18535).
+    "arm_page_size": 1000,
     # Actions that the caller may perform, with `*`; None for an owner.
     "principal": None,
     # The same for other subscriptions.
@@ -99,6 +101,8 @@ DEFAULTS: dict[str, Any] = {
     "stale_agents": False,
     # Whether resource lists filtered by tag omit the tags.
     "tagless_lists": False,
+    # Whether the list of the VMs' run-time status omits what their agents have reported.
+    "agentless_lists": False,
     # Ids that the deletion of their group fails to delete.
     "survivors": [],
     # Seconds. Medians of recorded operations (azure-service-operator, azure-powershell),

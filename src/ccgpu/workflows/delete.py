@@ -168,7 +168,7 @@ def _present(
     run: Run, found: FoundDeployment, targets: dict[ResourceId, Kind], ownership: Ownership
 ) -> dict[ResourceId, Kind]:
     """What of `targets` is there and would be removed."""
-    there = read_now(run, targets, found.bodies)
+    there = read_now(run, targets, found.snapshot)
     ours = (
         id_ for id_ in targets if key(id_) in there and ownership.includes(id_, there[key(id_)])
     )

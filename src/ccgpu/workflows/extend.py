@@ -10,7 +10,7 @@ from datetime import timedelta
 from functools import partial
 
 from ccgpu.azure.context import AzureContext
-from ccgpu.azure.long_running import wait_until_settled, write_and_wait
+from ccgpu.azure.long_running import tag_and_wait, wait_until_settled
 from ccgpu.azure.run import Run
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.desired import Names
@@ -73,7 +73,8 @@ def extend(
         opened_deployment(run, name, group, whole=True) as found,
     ):
         there = found.names
-        return _extend(run, read_owned_resources(run, found.names, found.kinds, found.bodies), ttl)
+        owned = read_owned_resources(run, found.names, found.kinds, found.snapshot)
+        return _extend(run, owned, ttl)
 
 
 def _extend(run: Run, found: OwnedResources, ttl: timedelta) -> ExtendOutcome:
@@ -147,7 +148,7 @@ def _mark(run: Run, id_: ResourceId, kind: Kind, expires: str) -> Task[None]:
         etag = body.get("etag") if kind is Kind.VM else None
         put = partial(run.cloud.arm.tag, kind, id_, tags, etag=etag)
         try:
-            yield from write_and_wait(run, kind, id_, put, doing)
+            yield from tag_and_wait(run, kind, id_, put, doing)
         except AlreadyExists:
             if attempt == _TRIES - 1:
                 raise

@@ -12,8 +12,9 @@ from ccgpu.azure.run import Run
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.desired import Names
 from ccgpu.domain.events import Listener, ignore_event
-from ccgpu.domain.resource import Body, key, own_group
+from ccgpu.domain.resource import key, own_group
 from ccgpu.domain.status import State
+from ccgpu.domain.vm_view import without_instance_view
 from ccgpu.errors import Leftover, UsageProblem
 from ccgpu.workflows.create.placement import locating_capacity_errors
 from ccgpu.workflows.create.readiness import GRACE, wait_for
@@ -49,19 +50,12 @@ def change_power_state(
         there = names = found.names
         vm = require_vm(run, names)
         run.tell("begin", f"{verb} {name}", names.vm, Kind.VM, verb)
-        run.observed[key(names.vm)] = _in_motion(vm)
+        run.observed[key(names.vm)] = without_instance_view(vm)  # it is about to change
         start = partial(cloud.arm.act, names.vm, _ACTIONS[verb])
         with locating_capacity_errors(vm):
             run_task(run, write_and_wait(run, Kind.VM, names.vm, start, f"{verb} of {names.vm}"))
         _wait_until_done(run, names, verb)
     run.tell("done", f"{verb} {name}", names.vm, Kind.VM, verb)
-
-
-def _in_motion(vm: Body) -> Body:
-    """The VM whose power state is about to change: what it was is not what it is."""
-    shown = vm.get("properties") or {}
-    properties = {name: value for name, value in shown.items() if name != "instanceView"}
-    return {**vm, "properties": properties}
 
 
 def _wait_until_done(run: Run, names: Names, verb: Verb) -> None:

@@ -291,12 +291,21 @@ def test_tagged_asks_for_groups_and_for_what_is_in_them(value, query, wire):
     group = {"id": _GROUP, "type": "Microsoft.Resources/resourceGroups", "location": "eastus2"}
     disk = {"id": f"{_GROUP}/x", "type": "T", "location": "eastus2", "tags": {"a": "b"}}
     wire.replies += [Response(200, {"value": [group]}), Response(200, {"value": [disk]})]
-    assert wire.queries.tagged("ccgpu-run", value) == (group["id"], disk["id"])
+    assert wire.queries.tagged_groups("ccgpu-run", value) == (group,)
+    assert wire.queries.tagged_resources("ccgpu-run", value) == (disk,)
     assert [request.query["$filter"] for request in wire.seen] == [query] * 2
     assert [request.path.rsplit("/", 1)[1].lower() for request in wire.seen] == [
         "resourcegroups",
         "resources",
     ]
+
+
+@pytest.mark.parametrize(("status_only", "asked"), [(True, "true"), (False, None)])
+def test_vms_are_listed_whole_or_with_their_status_alone(status_only, asked, wire):
+    vm = {"id": f"{_GROUP}/vm", "name": "vm", "properties": {"vmId": "x"}}
+    wire.replies.append(Response(200, {"value": [vm]}))
+    assert wire.queries.virtual_machines(status_only=status_only) == (vm,)
+    assert wire.seen[0].query.get("statusOnly") == asked
 
 
 def test_what_is_in_a_group_is_listed_whoever_made_it(wire):
@@ -322,7 +331,9 @@ def test_a_404_of_something_else_says_nothing_about_the_group(code, wire):
         (lambda q: q.offer("eastus2", NCC_H100_V5), "reading the sizes of eastus2"),
         (lambda q: q.usages("eastus2"), "reading the quota of eastus2"),
         (lambda q: _image(q, _NAMED), f"looking up the image {_NAMED} in eastus2"),
-        (lambda q: q.tagged("ccgpu-run"), "listing what carries the tag ccgpu-run"),
+        (lambda q: q.tagged_groups("ccgpu-run"), "listing what carries the tag ccgpu-run"),
+        (lambda q: q.tagged_resources("ccgpu-run"), "listing what carries the tag ccgpu-run"),
+        (lambda q: q.virtual_machines(), "listing virtual machines"),
         (lambda q: q.inside("g"), "listing what is in g"),
     ],
 )
@@ -349,8 +360,8 @@ def test_an_encryption_set_that_is_not_there_is_not_found(wire):
 def test_within_a_group_only_the_group_is_asked(wire):
     disk = {"id": f"{_GROUP}/x", "type": "T", "location": "eastus2"}
     wire.replies.append(Response(200, {"value": [disk]}))
-    assert wire.queries.tagged("ccgpu-run", "r1", "g") == (disk["id"],)
+    assert wire.queries.tagged_resources("ccgpu-run", "r1", "g") == (disk | {"tags": {}},)
     (request,) = wire.seen
     assert request.path.casefold().endswith("/resourcegroups/g/resources")
     assert request.query["$filter"] == "tagName eq 'ccgpu-run' and tagValue eq 'r1'"
-    assert wire.queries.tagged("ccgpu-run", "r1", "absent") == ()
+    assert wire.queries.tagged_resources("ccgpu-run", "r1", "absent") == ()

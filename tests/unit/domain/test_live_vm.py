@@ -64,14 +64,6 @@ def test_a_disk_that_cannot_be_read_is_as_the_vm_says():
     assert live_vm.with_disks(vm, silent) == vm
 
 
-def test_the_ids_of_disks_and_interfaces_are_those_that_the_vm_names():
-    vm = _deallocated(data_disks=[{"size_gib": 64}])
-    vm["properties"]["networkProfile"] = {"networkInterfaces": [{"id": _NIC}, {}]}
-    assert list(live_vm.disk_ids(vm)) == [_DISK + "demo-osdisk", _DISK + "demo-data0"]
-    assert live_vm.interface_ids(vm) == {_NIC: Kind.NIC}
-    assert live_vm.disk_ids({}) == live_vm.interface_ids({}) == {}
-
-
 def _interface(subnet: str, *, public: bool) -> Body:
     properties: Body = {"subnet": {"id": subnet}}
     if public:

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from ccgpu.domain.resource import Body
-from ccgpu.domain.status import State, power, state
+from ccgpu.domain.status import State, state
+from ccgpu.domain.vm_view import power_state
 
 
 def _vm(
@@ -68,12 +69,12 @@ def test_the_state_of_a_vm(vm, told):
 
 @pytest.mark.parametrize("word", ["running", "stopped", "deallocated"])
 def test_power_is_azures_word(word):
-    assert power(_vm(running=word)) == word
+    assert power_state(_vm(running=word)) == word
 
 
 @pytest.mark.parametrize("view", [{}, {"statuses": [{}]}, {"statuses": [{"code": "Other/x"}]}])
 def test_power_is_unknown_where_nothing_says_it(view):
-    assert power({"properties": {"instanceView": view}}) is None
+    assert power_state({"properties": {"instanceView": view}}) is None
 
 
 def test_the_states_are_the_words_of_the_contract():

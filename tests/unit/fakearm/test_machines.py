@@ -20,6 +20,8 @@ NIC = "Microsoft.Network/networkInterfaces"
 PIP = "Microsoft.Network/publicIPAddresses"
 DISK = "Microsoft.Compute/disks"
 NSG = resource_path("Microsoft.Network/networkSecurityGroups", "nsg")
+_SUBSCRIPTION = vm_path().partition("/resourceGroups/")[0]
+_EVERYWHERE = f"{_SUBSCRIPTION}/providers/Microsoft.Compute/virtualMachines"
 BASE = ["networkSecurityGroups", "resourceGroups", "virtualNetworks"]
 ALL = sorted([*BASE, "disks", "networkInterfaces", "publicIPAddresses", "virtualMachines"])
 
@@ -242,8 +244,22 @@ def test_provisioned_vm_is_not_ready_yet(az):
     assert view() == (["ProvisioningState/succeeded", "PowerState/running"], "Ready")
     expanded = az.get(vm_path(), query="&$expand=instanceView")["properties"]["instanceView"]
     assert expanded == az.get(f"{vm_path()}/instanceView")
-    listed = az.get(vm_path().removesuffix("/vm"), query="&$expand=instanceView")["value"]
-    assert listed[0]["properties"]["instanceView"] == expanded
+
+
+def test_a_list_of_statuses_tells_the_instance_view_and_no_tags(az):
+    az.network()
+    az.machine(tags={"owner": "somebody"})
+    az.arm.advance(100)
+    (told,) = az.get(_EVERYWHERE, query="&statusOnly=true")["value"]
+    assert told["properties"]["instanceView"] == az.get(f"{vm_path()}/instanceView")
+    assert "tags" not in told
+    assert "storageProfile" not in told["properties"]
+    az.arm.settings.set("agentless_lists", value=True)
+    (told,) = az.get(_EVERYWHERE, query="&statusOnly=true")["value"]
+    assert "vmAgent" not in told["properties"]["instanceView"]
+    (told,) = az.get(_EVERYWHERE)["value"]
+    assert told["tags"] == {"owner": "somebody"}
+    assert "instanceView" not in told["properties"]
 
 
 def test_vms_are_listed_in_their_group_and_in_the_subscription(az):

@@ -29,7 +29,9 @@ def at(text: str) -> float:
 def expiries(machine: Machine) -> dict[str, str]:
     """What the tag says on each resource, by name."""
     cloud = machine.cloud
-    ids = {id_: kind_of(id_) for id_ in cloud.queries.tagged("ccgpu-deployment", "demo")}
+    asked = ("ccgpu-deployment", "demo")
+    listed = (*cloud.queries.tagged_groups(*asked), *cloud.queries.tagged_resources(*asked))
+    ids = {body["id"]: kind_of(body["id"]) for body in listed}
     bodies = {id_: cloud.arm.get(kind, id_) for id_, kind in ids.items() if kind}
     return {id_.rsplit("/", 1)[-1]: tags_of(body)["ccgpu-expires"] for id_, body in bodies.items()}
 

@@ -68,9 +68,8 @@ def patch_group(call: ArmCall) -> Response:
 
 def list_groups(call: ArmCall) -> Response:
     found = lag.visible_resources(call.world, kinds.GROUP)
-    return page_response(
-        call, filter_bodies(call.query.get("$filter"), [one.body for one in found])
-    )
+    bodies = filter_bodies(call.query.get("$filter"), [one.body for one in found])
+    return page_response(call, bodies, "arm_page_size")
 
 
 def delete_group(call: ArmCall) -> Response:
@@ -148,7 +147,7 @@ def list_resources(call: ArmCall) -> Response:
     bodies = filter_bodies(wanted, [_generic_body(one.body) for one in found])
     if filters_by_tag(wanted) and call.world.settings.value("tagless_lists"):
         bodies = [{key: value for key, value in one.items() if key != "tags"} for one in bodies]
-    return page_response(call, bodies)
+    return page_response(call, bodies, "arm_page_size")
 
 
 _GENERIC_FIELDS = (

@@ -1,41 +1,54 @@
 """The second stage of a create: journal what Azure named, tag the disks, wait for the guest."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from ccgpu.azure.long_running import run_task, wait_until_settled
 from ccgpu.azure.run import Run
 from ccgpu.domain.catalog import Kind
-from ccgpu.domain.desired import Names
-from ccgpu.domain.resource import BODY_HASH, Body, tags_of
-from ccgpu.domain.status import State, power, state
+from ccgpu.domain.resource import BODY_HASH, DEPLOYMENT, Body, ResourceId, key, tag, tags_of
+from ccgpu.domain.status import State, state
+from ccgpu.domain.vm_view import network_interface_ids, power_state
+from ccgpu.scheduling.scheduler import Task
 from ccgpu.workflows.create.context import CreateContext
 from ccgpu.workflows.create.readiness import GRACE, wait_for
-from ccgpu.workflows.discovery.dependents import find_dependents
-from ccgpu.workflows.discovery.snapshot import tag_disks
+from ccgpu.workflows.discovery.dependents import find_dependents, vm_disk_ids
+from ccgpu.workflows.discovery.snapshot import Snapshot, read_now, tag_disks
 from ccgpu.workflows.journal_writer import JournalWriter
 
 
 def boot(context: CreateContext) -> CreateContext:
     """The second stage of a create: wait for the guest; changes nothing when carried out again."""
-    complete_boot(context.run, context.request.names, context.journal, booting=context.boots)
-    return context
+    outcome = context.provisioned
+    snapshot = complete_boot(context.run, outcome.snapshot, context.journal, booting=context.boots)
+    return replace(context, outcome=replace(outcome, snapshot=snapshot))
 
 
-def complete_boot(run: Run, names: Names, journal: JournalWriter, *, booting: bool) -> None:
+def complete_boot(run: Run, known: Snapshot, journal: JournalWriter, *, booting: bool) -> Snapshot:
     """Journal what Azure named, tag the VM's disks, and wait until the guest is up.
 
     `booting`: the VM has just been created, and says that it is stopped until it boots. One that
-    its user has stopped stays so.
+    its user has stopped stays so. What is `known` is not read again.
     """
-    settled = wait_until_settled(
-        run, Kind.VM, names.vm, f"reading {names.vm}", expected=True, view=True
-    )
-    vm = run_task(run, settled) or {}
-    dependents = run_task(run, find_dependents(run, names.vm, vm))
+    names = known.names
+    vm = known.vm or run_task(run, _read_vm(run, names.vm))
+    disks = vm_disk_ids(names.vm, vm)
+    around = dict.fromkeys(disks, Kind.DISK)
+    around |= dict.fromkeys(network_interface_ids(vm), Kind.NIC)
+    known = replace(known, bodies={**known.bodies, **read_now(run, around, known)})
+    dependents = run_task(run, find_dependents(run, names.vm, vm, known.bodies))
     journal.done((names.vm, Kind.VM), *dependents)
-    tag_disks(run, {id_: kind for id_, kind in dependents if kind is Kind.DISK}, _disk_tags(vm))
-    if state(vm) is not State.STOPPED or (booting and power(vm) != "deallocated"):
-        run_task(run, wait_for(run, names.vm, State.READY, grace=GRACE))
+    tag_disks(run, disks, _disk_tags(vm), known)
+    if state(vm) is not State.STOPPED or (booting and power_state(vm) != "deallocated"):
+        run_task(run, wait_for(run, names.vm, State.READY, grace=GRACE, known=vm))
+    untagged = {key(id_) for id_ in disks if tag(known.bodies.get(key(id_)), DEPLOYMENT) is None}
+    bodies = {at: body for at, body in known.bodies.items() if at not in untagged}
+    return replace(known, bodies=bodies).after_reading(run, [names.vm])
+
+
+def _read_vm(run: Run, id_: ResourceId) -> Task[Body]:
+    doing = f"reading {id_}"
+    return (yield from wait_until_settled(run, Kind.VM, id_, doing, expected=True, view=True)) or {}
 
 
 def _disk_tags(vm: Body) -> Mapping[str, str]:

@@ -10,7 +10,7 @@ from ccgpu.domain.plan import Plan
 from ccgpu.domain.spec.vm import VmSpec
 from ccgpu.workflows.create.effective_spec import EffectiveSpec, effective_spec
 from ccgpu.workflows.create.placement import Candidate
-from ccgpu.workflows.discovery.snapshot import Actual
+from ccgpu.workflows.discovery.snapshot import Actual, Snapshot
 from ccgpu.workflows.journal_writer import JournalWriter
 
 # Confidential OS-disk encryption takes up to half an hour (azure-cgpu-onboarding, FAQ).
@@ -39,11 +39,12 @@ class CreateOptions:
 
 @dataclass(frozen=True, slots=True)
 class CreateOutcome:
-    """A plan, made or carried out, where, and for which spec."""
+    """A plan, made or carried out, where, and for which spec; and what has been read meanwhile."""
 
     plan: Plan
     candidate: Candidate
     effective_spec: EffectiveSpec
+    snapshot: Snapshot
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +99,13 @@ class CreateContext:
     def run(self) -> Run:
         """The command under way."""
         return self.request.run
+
+    @property
+    def provisioned(self) -> CreateOutcome:
+        """What the first stage has done; the later ones go on from it."""
+        if self.outcome is None:
+            raise RuntimeError("no stage has provisioned anything")
+        return self.outcome
 
     def in_stage(self, name: str) -> "CreateContext":
         """The same, whose events name the stage."""

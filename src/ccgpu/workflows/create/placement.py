@@ -3,19 +3,21 @@
 Every region that cannot hold it is remembered with its reason, so that a refusal names them all.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
-from ccgpu.azure.long_running import send_alone
+from ccgpu.azure.long_running import Answers, send_together
 from ccgpu.azure.run import Run
 from ccgpu.domain import capacity
-from ccgpu.domain.capacity import QuotaNeed
+from ccgpu.domain.capacity import Offer, QuotaNeed, Usage
 from ccgpu.domain.desired import Placement
 from ccgpu.domain.image import LATEST, Community, Image, Marketplace
 from ccgpu.domain.resource import Body, location
 from ccgpu.domain.spec.vm import VmSpec
+from ccgpu.domain.vm_view import image_reference
 from ccgpu.errors import (
     CapacityUnavailable,
     CcgpuError,
@@ -29,6 +31,8 @@ from ccgpu.workflows.create.references import read_references, require_same_regi
 
 # The code of what was found before anything was sent.
 PREFLIGHT = "Preflight"
+_OFFER, _USAGES = "looking for the size in {}", "looking for capacity in {}"
+_IMAGE = "looking up the image in {}"
 _ANYWAY = "`--skip-preflight` asks Azure all the same"
 
 
@@ -48,8 +52,7 @@ def existing_placement(vm: Body, spec: VmSpec) -> Placement | None:
     """The placement of the VM that is there, where the spec agrees with it; else None."""
     region = location(vm["location"])
     zone = next(iter(vm.get("zones") or ()), None)
-    storage = (vm.get("properties") or {}).get("storageProfile") or {}
-    image = _same_image(storage.get("imageReference") or {}, spec.image_reference)
+    image = _same_image(image_reference(vm), spec.image_reference)
     if region not in spec.regions or (spec.zone and zone != spec.zone) or image is None:
         return None
     return Placement(region, zone, image)
@@ -76,10 +79,9 @@ def find_candidates(
     for region in spec.regions:
         try:
             require_same_region(region, bound)
-            needs = (
-                () if skip_preflight else _quota_needs(run, spec, regions, region, region == leaves)
-            )
-            image = _image(run, spec, region)
+            told = _read_region(run, spec, region, skip_preflight=skip_preflight)
+            needs = () if skip_preflight else told.quota_needs(spec, regions, region == leaves)
+            image = told.image
         except (NotFound, QuotaExceeded, CapacityUnavailable, InvalidFile) as err:
             refusals.append(err)
             continue
@@ -89,28 +91,46 @@ def find_candidates(
         raise combined_refusal(refusals)
 
 
-def _image(run: Run, spec: VmSpec, region: str) -> Mapping[str, str]:
-    look = partial(run.cloud.queries.image, region, spec.image_reference)
-    return send_alone(run, look, f"looking up the image in {region}")
+def _read_region(run: Run, spec: VmSpec, region: str, *, skip_preflight: bool) -> "_Region":
+    """What Azure tells of one region, all of it asked at once."""
+    queries = run.cloud.queries
+    requests: dict[str, Callable[[], Any]] = {
+        _OFFER.format(region): partial(queries.offer, region, spec.size),
+        _USAGES.format(region): partial(queries.usages, region),
+        _IMAGE.format(region): partial(queries.image, region, spec.image_reference),
+    }
+    if skip_preflight:
+        requests = {doing: requests[doing] for doing in [_IMAGE.format(region)]}
+    return _Region(region, send_together(run, requests))
 
 
-def _quota_needs(
-    run: Run, spec: VmSpec, regions: Regions, region: str, frees: bool
-) -> tuple[QuotaNeed, ...]:
-    queries, doing = run.cloud.queries, f"looking for capacity in {region}"
-    offer = send_alone(run, partial(queries.offer, region, spec.size), doing)
-    if offer is None:  # of a region that does not exist nothing more is asked
-        raise InvalidFile("spec", [regions.problem(region)], hint=_ANYWAY)
-    usages = send_alone(run, partial(queries.usages, region), doing)
-    verdict = capacity.assess_capacity(
-        region, spec.size, spec.zone, spec.spot, offer, usages, frees=frees
-    )
-    if verdict.refusal is None:
-        return verdict.needs
-    if verdict.field:
-        raise InvalidFile("spec", [Problem(verdict.field, verdict.refusal)])
-    refused = QuotaExceeded if verdict.quota else CapacityUnavailable
-    raise refused(verdict.refusal, code=PREFLIGHT)
+@dataclass(frozen=True, slots=True)
+class _Region:
+    """What Azure has answered about one region; an answer that failed raises when it is needed."""
+
+    name: str
+    answers: Answers[Any]
+
+    @property
+    def image(self) -> Mapping[str, str]:
+        found: Mapping[str, str] = self.answers[_IMAGE.format(self.name)]
+        return found
+
+    def quota_needs(self, spec: VmSpec, regions: Regions, frees: bool) -> tuple[QuotaNeed, ...]:
+        """What the VM would take of the quota; raises for a region that cannot hold it."""
+        offer: Offer | None = self.answers[_OFFER.format(self.name)]
+        if offer is None:
+            raise InvalidFile("spec", [regions.problem(self.name)], hint=_ANYWAY)
+        usages: tuple[Usage, ...] = self.answers[_USAGES.format(self.name)]
+        verdict = capacity.assess_capacity(
+            self.name, spec.size, spec.zone, spec.spot, offer, usages, frees=frees
+        )
+        if verdict.refusal is None:
+            return verdict.needs
+        if verdict.field:
+            raise InvalidFile("spec", [Problem(verdict.field, verdict.refusal)])
+        refused = QuotaExceeded if verdict.quota else CapacityUnavailable
+        raise refused(verdict.refusal, code=PREFLIGHT)
 
 
 @contextmanager

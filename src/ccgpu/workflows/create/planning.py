@@ -10,8 +10,9 @@ from ccgpu.domain.journal import Journal
 from ccgpu.domain.lease import stamped
 from ccgpu.domain.plan import ForeignResource, Plan, plan
 from ccgpu.domain.renewal import renewed
-from ccgpu.domain.resource import DEPLOYMENT, Body, Resource, key, location, tag
+from ccgpu.domain.resource import DEPLOYMENT, Resource, key, location, tag
 from ccgpu.domain.spec.vm import VmSpec
+from ccgpu.domain.vm_view import ssh_public_keys
 from ccgpu.errors import CcgpuError, UsageProblem
 from ccgpu.scheduling.clock import rfc3339
 from ccgpu.workflows.create.context import CreateOptions, CreateOutcome, CreateRequest
@@ -21,6 +22,7 @@ from ccgpu.workflows.create.placement import Candidate, existing_placement, find
 from ccgpu.workflows.create.references import require_new_references
 from ccgpu.workflows.discovery.snapshot import (
     Actual,
+    Snapshot,
     read_deployment_settled,
     unwanted_resources,
 )
@@ -39,7 +41,7 @@ def preview(
     todo = make_plan(request, candidate, actual, tags)
     journal = cloud.journals.peek(cloud.subscription, spec.name)
     todo = with_lease(request, todo, actual, journal)
-    return CreateOutcome(todo, candidate, request.effective)
+    return CreateOutcome(todo, candidate, request.effective, Snapshot(request.names, actual))
 
 
 def read_actual(request: CreateRequest) -> Actual:
@@ -121,12 +123,5 @@ def _with_keys(request: CreateRequest, actual: Actual) -> VmSpec:
     if request.spec.ssh_keys:
         return request.spec
     vm = actual.get(key(request.names.vm))
-    keys = _authorized_keys(vm) if vm else request.options.default_keys()
+    keys = ssh_public_keys(vm) if vm else request.options.default_keys()
     return request.spec.model_copy(update={"ssh_keys": keys})
-
-
-def _authorized_keys(vm: Body) -> tuple[str, ...]:
-    """The SSH public keys that a VM was created with."""
-    profile = (vm.get("properties") or {}).get("osProfile") or {}
-    ssh = (profile.get("linuxConfiguration") or {}).get("ssh") or {}
-    return tuple(str(one["keyData"]) for one in ssh.get("publicKeys") or ())

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from functools import partial
 
-from ccgpu.azure.long_running import send_alone
+from ccgpu.azure.long_running import send_alone, send_together
 from ccgpu.azure.run import Run
 from ccgpu.domain import providers
 from ccgpu.domain.capacity import SizeRegions
@@ -57,7 +57,7 @@ class Regions:
 
 def require_providers(run: Run) -> frozenset[str]:
     """Refuse to begin while a provider is not registered; the regions that have VMs."""
-    found = [one for name in providers.NEEDED if (one := _provider(run, name))]
+    found = _read_providers(run)
     missing = [one.namespace for one in found if not one.usable]
     if missing:
         named = " and ".join(missing)
@@ -70,9 +70,18 @@ def require_providers(run: Run) -> frozenset[str]:
     return frozenset(region for one in found for region in one.vm_regions)
 
 
-def _provider(run: Run, namespace: str) -> Provider | None:
-    get = partial(run.cloud.queries.provider, namespace)
+def _read_providers(run: Run) -> list[Provider]:
+    """The providers, as far as the caller may read them."""
+    requests = {
+        f"reading whether {name} is registered": partial(_read_provider, run, name)
+        for name in providers.NEEDED
+    }
+    answers = send_together(run, requests)
+    return [one for doing in requests if (one := answers[doing]) is not None]
+
+
+def _read_provider(run: Run, namespace: str) -> Provider | None:
     try:
-        return send_alone(run, get, f"reading whether {namespace} is registered")
+        return run.cloud.queries.provider(namespace)
     except Denied:
         return None

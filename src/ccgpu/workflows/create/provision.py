@@ -38,7 +38,12 @@ from ccgpu.workflows.create.planning import (
 )
 from ccgpu.workflows.create.replacement import needs_approval, refuse_replacing
 from ccgpu.workflows.discovery.owned_resources import read_owned_resources
-from ccgpu.workflows.discovery.snapshot import Actual, deployment_ids
+from ccgpu.workflows.discovery.snapshot import (
+    Actual,
+    Snapshot,
+    deployment_ids,
+    possible_ids,
+)
 from ccgpu.workflows.extend import set_expiry
 
 _MAX_PLANS = 3  # each further one is another machine's create that came in between
@@ -71,7 +76,7 @@ def provision(context: CreateContext) -> CreateContext:
             first = False
             context.run.tell("note", f"{candidate.placement.region} has no capacity")
             continue
-        _extend_implicit_resources(context.request, outcome.plan)
+        outcome = _extend_implicit_resources(context.request, outcome)
         boots = unfinished or _creates_vm(outcome.plan)
         return replace(context, outcome=outcome, boots=boots)
     raise combined_refusal(refusals)
@@ -91,17 +96,19 @@ def _begin_new_run(context: CreateContext, actual: Actual) -> bool:
     return unfinished
 
 
-def _extend_implicit_resources(request: CreateRequest, done: Plan) -> None:
+def _extend_implicit_resources(request: CreateRequest, outcome: CreateOutcome) -> CreateOutcome:
     """Write a new end of the lease on what Azure created with the VM, too: the latest counts."""
     ends = {
         one.wanted
-        for step in done.of(Action.UPDATE)
+        for step in outcome.plan.of(Action.UPDATE)
         for one in step.reasons
         if one.path == f"tags.{EXPIRES}"
     }
-    if len(ends) == 1 and not _creates_vm(done):
-        owned = read_owned_resources(request.run, request.names, {})
-        set_expiry(request.run, owned, ends.pop())
+    if len(ends) != 1 or _creates_vm(outcome.plan):
+        return outcome
+    owned = read_owned_resources(request.run, request.names, {})
+    set_expiry(request.run, owned, ends.pop())
+    return replace(outcome, snapshot=Snapshot(request.names, {}))  # the tags are others now
 
 
 def _creates_vm(done: Plan) -> bool:
@@ -139,8 +146,25 @@ def _plan_and_apply(context: CreateContext, candidate: Candidate, actual: Actual
             candidate = next(possible_placements(request, changed, []))
         else:
             writer.remember(request.to_remember())
-            return CreateOutcome(done, candidate, request.effective)
+            snapshot = _snapshot_after(request, done, actual)
+            return CreateOutcome(done, candidate, request.effective, snapshot)
     raise LeftBehind(f"{request.spec.name} keeps being changed by someone else")
+
+
+def _snapshot_after(request: CreateRequest, done: Plan, actual: Actual) -> Snapshot:
+    """What is known once a plan has been carried out: what it kept, and what it waited for."""
+    run, names = request.run, request.names
+    changed = {step.resource.id for step in done.steps if step.action is not Action.KEEP}
+    disks = {names.data_disk(lun) for lun in range(len(request.spec.data_disks))}
+    touched = {key(id_) for id_ in changed}
+    if key(names.vm) in touched:
+        touched |= {key(names.os_disk), *map(key, disks)}
+    kept = {at: body for at, body in actual.items() if at not in touched}
+    absent = {key(id_) for id_ in (*possible_ids(names), *disks)} - actual.keys() - touched
+    written = {step.resource.id for step in done.of(Action.CREATE, Action.UPDATE, Action.REPLACE)}
+    if not request.options.wait:
+        written -= {names.vm}
+    return Snapshot(names, kept, frozenset(absent)).after_reading(run, written)
 
 
 def _resumable_spec(request: CreateRequest, todo: Plan) -> RememberedSpec:

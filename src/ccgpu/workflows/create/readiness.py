@@ -26,17 +26,19 @@ def wait_for(
     *,
     grace: float | None = None,
     since: float | None = None,
+    known: Body | None = None,
 ) -> Task[Body | None]:
     """The VM once it is in the state that is wanted, or (grace) `GuestNotReady` after so long.
 
-    `since`: what the agent said before that time of Azure's does not make it ready.
+    `since`: what the agent said before that time of Azure's does not make it ready. `known`: the VM
+    as it has just been read.
     """
     began, polls = run.cloud.now(), 0
     doing = f"waiting for {vm} to be {wanted}"
     hint = _hint(name_of(vm))
     read = partial(run.cloud.arm.get, Kind.VM, vm, view=True)
     while True:
-        body = yield from send_with_retry(run, read, doing)
+        body = known if known and not polls else (yield from send_with_retry(run, read, doing))
         if body is None:
             raise NotFound(f"{doing}: there is no such VM", code="ResourceNotFound")
         found = _state(body, since)

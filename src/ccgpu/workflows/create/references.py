@@ -15,6 +15,7 @@ from ccgpu.domain.plan import Action, Plan
 from ccgpu.domain.references import DISK_ENCRYPTION_SET, USER_IDENTITY
 from ccgpu.domain.resource import Body, ResourceId, key, location, same, subscription_of
 from ccgpu.domain.spec.vm import VmSpec
+from ccgpu.domain.vm_view import properties, user_identity_ids
 from ccgpu.errors import (
     AzureRefused,
     AzureUnavailable,
@@ -69,8 +70,7 @@ def require_new_references(
     if action in (Action.CREATE, Action.REPLACE):
         require_same_region(region, read_references(run, spec))
     elif action is Action.UPDATE:
-        known = ((vm or {}).get("identity") or {}).get("userAssignedIdentities") or {}
-        has = {key(one) for one in known}
+        has = {key(one) for one in user_identity_ids(vm)}
         require_identities(run, tuple(one for one in spec.identities if key(one) not in has))
 
 
@@ -81,7 +81,7 @@ def _subnet_region(run: Run, subnet: ResourceId) -> str:
         body = send_alone(run, get, f"reading {vnet}")
         if body is None:
             raise NotFound(f"there is no network {vnet}", code="ResourceNotFound")
-        subnets = (body.get("properties") or {}).get("subnets") or []
+        subnets = properties(body).get("subnets") or []
         if not any(same(str(one.get("id", "")), subnet) for one in subnets):
             raise NotFound(f"{vnet} has no such subnet", code="ResourceNotFound")
     return location(str(body["location"]))
@@ -90,7 +90,7 @@ def _subnet_region(run: Run, subnet: ResourceId) -> str:
 def _set_region(run: Run, id_: ResourceId) -> str:
     get = run.cloud.queries.encryption_set
     body = _read(run, _SET_FIELD, "disk encryption set", DISK_ENCRYPTION_SET, id_, get)
-    kind = (body.get("properties") or {}).get("encryptionType")
+    kind = properties(body).get("encryptionType")
     if str(kind).casefold() != _CONFIDENTIAL.casefold():
         text = f"is of type {kind or 'nothing'}, and must be {_CONFIDENTIAL}"
         hint = (

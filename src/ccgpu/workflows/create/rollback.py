@@ -14,6 +14,7 @@ from ccgpu.domain.journal import Journal
 from ccgpu.domain.removal import Fate, Ownership
 from ccgpu.domain.resource import DEPLOYMENT, RUN, ResourceId, key, tag
 from ccgpu.errors import CcgpuError
+from ccgpu.workflows.discovery.search import list_ids_with_tag
 from ccgpu.workflows.journal_writer import JournalWriter
 from ccgpu.workflows.removal import Outcome, Removal, remove, remove_late
 
@@ -73,5 +74,4 @@ def _is_taken_over(run: Run, journal: Journal) -> bool:
 
 def _tagged_by_run(run: Run, value: str) -> tuple[ResourceId, ...]:
     """What carries the run's tag: NICs and public IPs outlive a VM that Azure rejected late."""
-    listing = partial(run.cloud.queries.tagged, RUN, value)
-    return send_alone(run, listing, "looking for what is left")
+    return list_ids_with_tag(run, RUN, value)

@@ -110,9 +110,7 @@ def _carry_out(context: CreateContext, stages: Sequence[Stage]) -> CreateOutcome
             context = stage.carry_out(context.in_stage(stage.name))
             if waits:
                 context.journal.end_stage(stage.name)
-    if context.outcome is None:
-        raise RuntimeError("no stage has provisioned anything")
-    return context.outcome
+    return context.provisioned
 
 
 @contextmanager

@@ -12,6 +12,12 @@ from ccgpu.azure.long_running import send_with_retry
 from ccgpu.azure.run import Run
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.resource import Body, ResourceId, key, name_of
+from ccgpu.domain.vm_view import (
+    ip_configurations,
+    managed_disk_ids,
+    network_interface_ids,
+    public_ip_id,
+)
 from ccgpu.scheduling.scheduler import Task
 
 
@@ -23,7 +29,7 @@ def find_dependents(
     `known`: bodies by `key` that this command has just read; they are not read again.
     """
     found = [(id_, Kind.DISK) for id_ in vm_disk_ids(vm_id, vm)]
-    for id_ in vm_nic_ids(vm):
+    for id_ in network_interface_ids(vm):
         found.append((id_, Kind.NIC))
         body = (known or {}).get(key(id_))
         if body is None:
@@ -36,21 +42,11 @@ def find_dependents(
 
 def vm_disk_ids(vm_id: ResourceId, vm: Body) -> list[ResourceId]:
     """The VM's disks that have our names; none is shown while the VM is being created."""
-    storage = (vm.get("properties") or {}).get("storageProfile") or {}
     ours = re.compile(rf"{re.escape(name_of(vm_id))}-(osdisk|data\d+)", re.IGNORECASE)
-    disks = (storage.get("osDisk") or {}, *(storage.get("dataDisks") or ()))
-    ids = [(disk.get("managedDisk") or {}).get("id") for disk in disks]
-    return [ResourceId(id_) for id_ in ids if id_ and ours.fullmatch(name_of(id_))]
-
-
-def vm_nic_ids(vm: Body) -> list[ResourceId]:
-    """The network interfaces that a VM refers to."""
-    profile = (vm.get("properties") or {}).get("networkProfile") or {}
-    return [ResourceId(nic["id"]) for nic in profile.get("networkInterfaces") or ()]
+    return [id_ for id_ in managed_disk_ids(vm) if ours.fullmatch(name_of(id_))]
 
 
 def nic_public_ip_ids(nic: Body | None) -> list[ResourceId]:
     """The public IPs that a network interface refers to."""
-    configs = ((nic or {}).get("properties") or {}).get("ipConfigurations") or ()
-    ips = [(config.get("properties") or {}).get("publicIPAddress") or {} for config in configs]
-    return [ResourceId(ip["id"]) for ip in ips if "id" in ip]
+    ids = map(public_ip_id, ip_configurations(nic))
+    return [id_ for id_ in ids if id_ is not None]

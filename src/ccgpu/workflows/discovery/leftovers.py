@@ -22,7 +22,7 @@ from ccgpu.domain.resource import (
     state_of,
     tag,
 )
-from ccgpu.domain.status import power
+from ccgpu.domain.vm_view import network_interface_ids, power_state
 from ccgpu.errors import (
     CcgpuError,
     Denied,
@@ -40,7 +40,6 @@ from ccgpu.workflows.discovery.dependents import (
     find_dependents,
     nic_public_ip_ids,
     vm_disk_ids,
-    vm_nic_ids,
 )
 from ccgpu.workflows.journal_writer import JournalWriter
 
@@ -55,7 +54,7 @@ _LOOKS, _LOOKS_AT_NEW = 2, 4
 def is_billed(kind: Kind, body: Body | None) -> bool:
     """Whether it costs money; `body` is its last GET, a VM's with instance view."""
     return kind in BILLED and not (
-        kind is Kind.VM and body is not None and power(body) == "deallocated"
+        kind is Kind.VM and body is not None and power_state(body) == "deallocated"
     )
 
 
@@ -223,7 +222,7 @@ def _referred(
         return dict.fromkeys(nic_public_ip_ids(body), Kind.PUBLIC_IP)
     if kind is not Kind.VM:
         return {}
-    nics = vm_nic_ids(body)
+    nics = network_interface_ids(body)
     ips = [ip for nic in nics for ip in nic_public_ip_ids(seen.get(key(nic)))]
     found = dict.fromkeys(vm_disk_ids(id_, body), Kind.DISK) | dict.fromkeys(nics, Kind.NIC)
     return found | dict.fromkeys(ips, Kind.PUBLIC_IP)

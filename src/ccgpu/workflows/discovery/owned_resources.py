@@ -4,7 +4,7 @@ A list may lag behind, so it only adds ids to look at; whose a resource is, its 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ccgpu.azure.long_running import run_task
 from ccgpu.azure.run import Run
@@ -14,7 +14,7 @@ from ccgpu.domain.lease import Lease, lease_of
 from ccgpu.domain.removal import Ownership
 from ccgpu.domain.resource import DEPLOYMENT, Body, ResourceId, key, tag
 from ccgpu.workflows.discovery.dependents import find_dependents
-from ccgpu.workflows.discovery.snapshot import Actual, possible_ids, read_now
+from ccgpu.workflows.discovery.snapshot import Actual, Snapshot, possible_ids, read_now
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +38,13 @@ class OwnedResources:
 
 
 def read_owned_resources(
-    run: Run, names: Names, listed: Mapping[ResourceId, Kind], known: Actual | None = None
+    run: Run, names: Names, listed: Mapping[ResourceId, Kind], known: Snapshot | None = None
 ) -> OwnedResources:
     """Look at every id that may be the deployment's; `listed` are those that a list names.
 
-    `known`: bodies by `key` that this command has just read; they are not read again.
+    What is `known`, because this command has just read it, is not read again.
     """
+    known = known or Snapshot(names, {})
     ids: dict[ResourceId, tuple[ResourceId, Kind]] = {}
     for id_, kind in (*possible_ids(names).items(), *listed.items()):
         ids.setdefault(key(id_), (id_, kind))  # in two spellings it is ours that counts
@@ -51,11 +52,12 @@ def read_owned_resources(
     disks: set[ResourceId] = set()
     vm = bodies.get(key(names.vm))
     if vm is not None and tag(vm, DEPLOYMENT) == names.deployment:
-        around = dict(run_task(run, find_dependents(run, names.vm, vm, bodies)))
+        known = replace(known, bodies={**known.bodies, **bodies})
+        around = dict(run_task(run, find_dependents(run, names.vm, vm, known.bodies)))
         disks |= {key(id_) for id_, kind in around.items() if kind is Kind.DISK}
         for id_, kind in around.items():
             ids.setdefault(key(id_), (id_, kind))
-        bodies |= read_now(run, around, bodies)
+        bodies |= read_now(run, around, known)
     if tag(bodies.get(key(names.of(Kind.GROUP))), DEPLOYMENT) == names.deployment:
         disks.add(key(names.os_disk))  # in our own group its disk can only be ours
     ownership = Ownership(names.deployment, disks=frozenset(disks))

@@ -4,12 +4,12 @@ A list only names ids. It may lag behind: what it names may be gone, and what it
 exist. Whose a resource is, is read from the tags of its own GET.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 
-from ccgpu.azure.long_running import send_alone
+from ccgpu.azure.long_running import send_alone, send_together
 from ccgpu.azure.run import Run
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.desired import Names
@@ -25,7 +25,7 @@ from ccgpu.domain.resource import (
 )
 from ccgpu.errors import CcgpuError, Denied, NotFound, StateUnusable, UsageProblem
 from ccgpu.workflows.discovery.leftovers import reporting_leftovers
-from ccgpu.workflows.discovery.snapshot import Actual, possible_ids, read_each_now
+from ccgpu.workflows.discovery.snapshot import Actual, Snapshot, possible_ids, read_each_now
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +44,11 @@ class FoundDeployment:
     def group(self) -> str:
         """Its resource group."""
         return self.names.group
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """What has been read of it."""
+        return Snapshot(self.names, self.bodies)
 
     @property
     def vm(self) -> Body | None:
@@ -82,17 +87,21 @@ def search_deployments(
     ids = {key(id_): id_ for id_ in also} | listed
     kinds = {id_: kind for id_ in ids.values() if (kind := kind_of(id_)) is not None}
     bodies, failures = read_each_now(run, kinds)
+    mine = {at: body for at, body in bodies.items() if name in (None, tag(body, DEPLOYMENT))}
+    unread = {id_: err for id_, err in failures.items() if key(id_) in listed}
+    return SearchResult(tuple(group_by_deployment(run, mine)), unread)
+
+
+def group_by_deployment(run: Run, bodies: Actual) -> list[FoundDeployment]:
+    """The deployments that `bodies` are tagged with, in order of name and group."""
     found: dict[tuple[str, str], Actual] = {}
     for at, body in bodies.items():
-        owner = tag(body, DEPLOYMENT)
-        if owner and name in (None, owner):
+        if owner := tag(body, DEPLOYMENT):
             found.setdefault((owner, group_of(at)), {})[at] = body
     names = partial(_names, run.cloud.subscription)
-    results = [
+    return [
         FoundDeployment(names(owner, group, of), of) for (owner, group), of in sorted(found.items())
     ]
-    unread = {id_: err for id_, err in failures.items() if key(id_) in listed}
-    return SearchResult(tuple(results), unread)
 
 
 def list_tagged_ids(run: Run, name: str | None, group: str | None) -> tuple[ResourceId, ...]:
@@ -100,12 +109,28 @@ def list_tagged_ids(run: Run, name: str | None, group: str | None) -> tuple[Reso
 
     With `group` its own list is asked first: rights on it may be all that the caller has, or none.
     """
-    tagged = run.cloud.queries.tagged
+    queries = run.cloud.queries
     if group is not None:
         with suppress(Denied):
-            inside = partial(tagged, DEPLOYMENT, name, group)
-            return send_alone(run, inside, f"listing deployments in {group}")
-    return send_alone(run, partial(tagged, DEPLOYMENT, name), "listing deployments")
+            inside = partial(queries.tagged_resources, DEPLOYMENT, name, group)
+            return _ids(send_alone(run, inside, f"listing deployments in {group}"))
+    return list_ids_with_tag(run, DEPLOYMENT, name)
+
+
+def list_ids_with_tag(run: Run, tag_name: str, value: str | None) -> tuple[ResourceId, ...]:
+    """The ids of all groups and resources that carry the tag, as two lists name them."""
+    queries = run.cloud.queries
+    groups, resources = f"listing groups by {tag_name}", f"listing resources by {tag_name}"
+    lists: dict[str, Callable[[], tuple[Body, ...]]] = {
+        groups: partial(queries.tagged_groups, tag_name, value),
+        resources: partial(queries.tagged_resources, tag_name, value),
+    }
+    found = send_together(run, lists)
+    return _ids((*found[groups], *found[resources]))
+
+
+def _ids(bodies: tuple[Body, ...]) -> tuple[ResourceId, ...]:
+    return tuple(ResourceId(body["id"]) for body in bodies)
 
 
 def _names(subscription: str, owner: str, group: str, bodies: Actual) -> Names:

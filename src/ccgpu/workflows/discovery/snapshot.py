@@ -1,23 +1,64 @@
-"""What Azure has of a deployment, once nothing of it is in motion.
+"""What Azure has of a deployment: once nothing of it is in motion, or as it is at the moment.
 
 A resource that is being made or deleted, by an earlier run or by somebody else, is waited for: a
 plan is only made from what is settled.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from functools import partial
 
 from ccgpu.azure.long_running import run_task, send_with_retry, wait_until_settled
 from ccgpu.azure.run import Run
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.desired import Names
-from ccgpu.domain.live_vm import disk_ids, interface_ids
-from ccgpu.domain.resource import DEPLOYMENT, Body, Resource, ResourceId, key, own_group, tag
+from ccgpu.domain.resource import (
+    DEPLOYMENT,
+    Body,
+    Resource,
+    ResourceId,
+    key,
+    own_group,
+    tag,
+    tags_of,
+)
+from ccgpu.domain.vm_view import managed_disk_ids, network_interface_ids
 from ccgpu.errors import CcgpuError
 from ccgpu.net.retry import poll_delay
 from ccgpu.scheduling.scheduler import Call, Task
 
 Actual = dict[ResourceId, Body]
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What one command has read of a deployment, handed on so that it is read once.
+
+    bodies: by `key`, a VM with its instance view. absent: the `key`s of what was not there.
+    read_at: Azure's time of the last read. A snapshot grows old: who changes or deletes a resource
+    reads that anew.
+    """
+
+    names: Names
+    bodies: Mapping[ResourceId, Body]
+    absent: frozenset[ResourceId] = frozenset()
+    read_at: float | None = None
+
+    @property
+    def vm(self) -> Body | None:
+        """The deployment's VM, if it has been read."""
+        return self.bodies.get(key(self.names.vm))
+
+    def knows(self, id_: ResourceId) -> bool:
+        """Whether it has been read, there or not."""
+        return key(id_) in self.bodies or key(id_) in self.absent
+
+    def after_reading(self, run: Run, ids: Iterable[ResourceId]) -> "Snapshot":
+        """The same, with `ids` as the command has read them last."""
+        read = {key(id_): run.observed[key(id_)] for id_ in ids if key(id_) in run.observed}
+        bodies = {**self.bodies, **read}
+        return replace(self, bodies=bodies, read_at=run.server_clock.time())
+
 
 _MORE_LOOKS = 2  # so often a group that the user named is looked for again, over some seconds
 # The order in which what is no longer wanted can be deleted.
@@ -32,7 +73,7 @@ def read_settled(run: Run, ids: Mapping[ResourceId, Kind]) -> Actual:
 
 
 def read_deployment_settled(run: Run, names: Names, data_disks: int = 0) -> Actual:
-    """`survey` of all that a plan compares: the VM's disks and network interfaces too.
+    """`read_settled` of all that a plan compares: the VM's disks and network interfaces too.
 
     `data_disks`: how many the spec asks for; one that was detached hangs on no VM.
     """
@@ -44,7 +85,8 @@ def read_deployment_settled(run: Run, names: Names, data_disks: int = 0) -> Actu
     vm = found.get(key(names.vm))
     if vm is None:
         return found
-    named = {**disk_ids(vm), **interface_ids(vm)}
+    named = dict.fromkeys(managed_disk_ids(vm), Kind.DISK)
+    named |= dict.fromkeys(network_interface_ids(vm), Kind.NIC)
     return found | read_settled(
         run, {id_: kind for id_, kind in named.items() if key(id_) not in found}
     )
@@ -65,15 +107,13 @@ def _read_recent_group(run: Run, group: ResourceId) -> Task[Actual]:
     return {}
 
 
-def read_now(
-    run: Run, ids: Mapping[ResourceId, Kind], known: Mapping[ResourceId, Body] | None = None
-) -> Actual:
+def read_now(run: Run, ids: Mapping[ResourceId, Kind], known: Snapshot | None = None) -> Actual:
     """The GET body of each resource that is there, in motion or not; a VM with instance view.
 
-    `known`: bodies by `key` that this command has just read; they are not read again.
+    What is `known` is not read again.
     """
-    bodies = known or {}
-    unread = {id_: kind for id_, kind in ids.items() if key(id_) not in bodies}
+    bodies = known.bodies if known else {}
+    unread = {id_: kind for id_, kind in ids.items() if not (known and known.knows(id_))}
     there = {key(id_): bodies[key(id_)] for id_ in ids if key(id_) in bodies}
     return there | _read_all(run, unread, partial(_read_once, run))
 
@@ -81,7 +121,7 @@ def read_now(
 def read_each_now(
     run: Run, ids: Mapping[ResourceId, Kind]
 ) -> tuple[Actual, dict[ResourceId, CcgpuError]]:
-    """As `as_is`; what cannot be read is told beside what can."""
+    """As `read_now`; what cannot be read is told beside what can."""
     return _read_each(run, ids, partial(_read_once, run))
 
 
@@ -146,16 +186,23 @@ def unwanted_resources(names: Names, actual: Actual) -> list[Resource]:
     return [Resource(kind, id_, actual[key(id_)]) for id_, kind in ours]
 
 
-def tag_disks(run: Run, disks: Mapping[ResourceId, Kind], tags: Mapping[str, str]) -> None:
-    """Give the VM's disks our tags, where they lack them: the VM's PUT cannot."""
+def tag_disks(
+    run: Run, disks: Iterable[ResourceId], tags: Mapping[str, str], known: Snapshot
+) -> None:
+    """Give the VM's disks our tags, where they lack them: the VM's PUT cannot.
 
-    def mark(id_: ResourceId, kind: Kind) -> Task[None]:
+    A disk that is `known` to have them is not read again.
+    """
+
+    def mark(id_: ResourceId) -> Task[None]:
         doing = f"tagging {id_}"
-        body = yield from send_with_retry(run, partial(run.cloud.arm.get, kind, id_), doing)
+        get = partial(run.cloud.arm.get, Kind.DISK, id_)
+        body = yield from send_with_retry(run, get, doing)
         if body is not None and tag(body, DEPLOYMENT) is None:
-            merged = {**(body.get("tags") or {}), **tags}
-            yield from send_with_retry(run, partial(run.cloud.arm.tag, kind, id_, merged), doing)
+            put = partial(run.cloud.arm.tag, Kind.DISK, id_, {**tags_of(body), **tags})
+            yield from send_with_retry(run, put, doing)
 
-    for id_, kind in disks.items():
-        run.cloud.scheduler.add(mark(id_, kind))
+    for id_ in disks:
+        if tag(known.bodies.get(key(id_)), DEPLOYMENT) is None:
+            run.cloud.scheduler.add(mark(id_))
     run.cloud.scheduler.run()

@@ -1,0 +1,108 @@
+"""Typed readers of a VM's GET and of its network interface's: what ARM leaves out is None or empty.
+
+A VM that is being created has no disks and no interfaces yet, and an instance view only where it
+was asked for.
+"""
+
+from typing import Any
+
+from ccgpu.domain.resource import Body, ResourceId
+
+
+def properties(body: Body | None) -> Body:
+    """The `properties` of a resource."""
+    return _object(body, "properties")
+
+
+def instance_view(vm: Body | None) -> Body:
+    """The VM's run-time status."""
+    return _object(properties(vm), "instanceView")
+
+
+def with_instance_view(vm: Body, status: Body | None) -> Body:
+    """The VM with the instance view of another answer about it, if there is one."""
+    view = instance_view(status)
+    return {**vm, "properties": {**properties(vm), "instanceView": view}} if view else vm
+
+
+def without_instance_view(vm: Body) -> Body:
+    """The VM without its run-time status, which is about to change."""
+    shown = {name: value for name, value in properties(vm).items() if name != "instanceView"}
+    return {**vm, "properties": shown}
+
+
+def power_state(vm: Body) -> str | None:
+    """The power state without its prefix: running, stopped, deallocated."""
+    for status in instance_view(vm).get("statuses") or ():
+        kind, _, value = (status.get("code") or "").partition("/")
+        if kind == "PowerState":
+            return str(value)
+    return None
+
+
+def agent_statuses(vm: Body) -> list[Body]:
+    """What the guest's agent has reported."""
+    return _object(instance_view(vm), "vmAgent").get("statuses") or []
+
+
+def tells_agent(vm: Body) -> bool:
+    """Whether the instance view is enough to tell the state: of a running VM, with its agent."""
+    view = instance_view(vm)
+    return bool(view) and ("vmAgent" in view or power_state(vm) != "running")
+
+
+def managed_disk_ids(vm: Body) -> list[ResourceId]:
+    """The ids of the managed disks that the VM refers to, the OS disk first."""
+    storage = _object(properties(vm), "storageProfile")
+    disks = (_object(storage, "osDisk"), *(storage.get("dataDisks") or ()))
+    ids = (_object(disk, "managedDisk").get("id") for disk in disks)
+    return [ResourceId(id_) for id_ in ids if id_]
+
+
+def network_interface_ids(vm: Body) -> list[ResourceId]:
+    """The ids of the network interfaces that the VM refers to."""
+    named = _object(properties(vm), "networkProfile").get("networkInterfaces") or ()
+    return [ResourceId(one["id"]) for one in named if one.get("id")]
+
+
+def vm_size(vm: Body) -> str | None:
+    """The size of the VM."""
+    return _object(properties(vm), "hardwareProfile").get("vmSize")
+
+
+def admin_username(vm: Body) -> str | None:
+    """The name of the user that the VM was created with."""
+    return _object(properties(vm), "osProfile").get("adminUsername")
+
+
+def image_reference(vm: Body) -> Body:
+    """The image that the VM was created from."""
+    return _object(_object(properties(vm), "storageProfile"), "imageReference")
+
+
+def ssh_public_keys(vm: Body) -> tuple[str, ...]:
+    """The SSH public keys that the VM was created with."""
+    linux = _object(_object(properties(vm), "osProfile"), "linuxConfiguration")
+    return tuple(str(one["keyData"]) for one in _object(linux, "ssh").get("publicKeys") or ())
+
+
+def user_identity_ids(vm: Body | None) -> tuple[str, ...]:
+    """The ids of the user-assigned identities of the VM."""
+    return tuple(_object(_object(vm, "identity"), "userAssignedIdentities"))
+
+
+def ip_configurations(interface: Body | None) -> list[Body]:
+    """The properties of each IP configuration of a network interface."""
+    found = properties(interface).get("ipConfigurations") or ()
+    return [properties(one) for one in found]
+
+
+def public_ip_id(configuration: Body) -> ResourceId | None:
+    """The id of the public IP address that an IP configuration refers to."""
+    id_ = _object(configuration, "publicIPAddress").get("id")
+    return None if id_ is None else ResourceId(id_)
+
+
+def _object(body: Body | None, name: str) -> dict[str, Any]:
+    """A field that is an object; empty where it, or the body, is absent or null."""
+    return (body or {}).get(name) or {}

@@ -1,0 +1,83 @@
+"""The typed readers of a VM: what ARM leaves out, or gives as null, is empty."""
+
+import pytest
+
+from ccgpu.domain import vm_view
+from ccgpu.domain.resource import Body
+
+_DISKS = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Compute/disks/"
+_NIC = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Network/networkInterfaces/n"
+_PUBLIC = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Network/publicIPAddresses/p"
+_KEY = {"path": "/home/a/.ssh/authorized_keys", "keyData": "ssh-ed25519 AAAA"}
+_IMAGE = {"publisher": "Canonical"}
+
+
+def _vm(**properties: object) -> Body:
+    return {"id": "/vm", "properties": properties}
+
+
+def _shown(power: str | None = None, **view: object) -> Body:
+    codes = [{"code": None}, {"code": "ProvisioningState/succeeded"}]
+    codes += [{"code": f"PowerState/{power}"}] if power else []
+    return _vm(instanceView={"statuses": codes, **view})
+
+
+def test_the_ids_that_a_vm_names_are_read() -> None:
+    disks = {
+        "osDisk": {"managedDisk": {"id": _DISKS + "os"}},
+        "dataDisks": [{"managedDisk": {"id": _DISKS + "data"}}, {"managedDisk": None}, {}],
+        "imageReference": _IMAGE,
+    }
+    nics = {"networkInterfaces": [{"id": _NIC}, {}]}
+    vm = _vm(storageProfile=disks, networkProfile=nics)
+    assert vm_view.managed_disk_ids(vm) == [_DISKS + "os", _DISKS + "data"]
+    assert vm_view.network_interface_ids(vm) == [_NIC]
+    assert vm_view.image_reference(vm) == _IMAGE
+
+
+def test_the_keys_and_identities_of_a_vm_are_read() -> None:
+    linux = {"linuxConfiguration": {"ssh": {"publicKeys": [_KEY]}}, "adminUsername": "a"}
+    vm = _vm(osProfile=linux, hardwareProfile={"vmSize": "Standard_X"})
+    assert (vm_view.vm_size(vm), vm_view.admin_username(vm)) == ("Standard_X", "a")
+    assert vm_view.ssh_public_keys(vm) == (_KEY["keyData"],)
+    assert vm_view.user_identity_ids({"identity": {"userAssignedIdentities": {"/a": {}}}}) == (
+        "/a",
+    )
+
+
+@pytest.mark.parametrize("vm", [{}, {"properties": None, "identity": None}, _vm()])
+def test_what_is_left_out_is_empty(vm: Body) -> None:
+    assert vm_view.managed_disk_ids(vm) == vm_view.network_interface_ids(vm) == []
+    assert vm_view.agent_statuses(vm) == vm_view.ip_configurations(vm) == []
+    assert vm_view.ssh_public_keys(vm) == vm_view.user_identity_ids(vm) == ()
+    assert vm_view.image_reference(vm) == vm_view.instance_view(vm) == {}
+    assert vm_view.power_state(vm) is vm_view.vm_size(vm) is vm_view.admin_username(vm) is None
+    assert not vm_view.tells_agent(vm)
+
+
+def test_an_instance_view_is_joined_and_taken_away() -> None:
+    vm, shown = _vm(vmId="x"), _shown("running")
+    joined = vm_view.with_instance_view(vm, shown)
+    assert vm_view.instance_view(joined) == vm_view.instance_view(shown)
+    assert vm_view.without_instance_view(joined) == vm
+    assert vm_view.with_instance_view(vm, None) == vm
+
+
+@pytest.mark.parametrize(
+    ("vm", "told"),
+    [
+        (_shown("running", vmAgent={"statuses": [{"displayStatus": "Ready"}]}), True),
+        (_shown("running"), False),
+        (_shown("deallocated"), True),
+        (_shown(), True),
+    ],
+)
+def test_a_running_vm_is_not_told_without_its_agent(vm: Body, told: bool) -> None:
+    assert vm_view.tells_agent(vm) is told
+
+
+def test_the_addresses_of_an_interface_are_read() -> None:
+    reached: Body = {"properties": {"publicIPAddress": {"id": _PUBLIC}}}
+    nic = {"properties": {"ipConfigurations": [reached, {"properties": None}]}}
+    found = [vm_view.public_ip_id(one) for one in vm_view.ip_configurations(nic)]
+    assert found == [_PUBLIC, None]

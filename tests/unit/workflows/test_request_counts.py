@@ -1,0 +1,139 @@
+"""How many requests each command sends, and how many of them one after the other.
+
+A failure prints what was sent. Polls are not counted: how long Azure takes decides of them.
+"""
+
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ccgpu.fakearm import FakeArm, Request, Response
+from ccgpu.workflows.extend import extend
+from ccgpu.workflows.show import list_deployments, show, show_created
+from support import faults
+from support.cloud import Machine, make_spec
+from support.counts import printed, sent_by, without_polls
+from support.latency import LatentExecutor
+
+_LATENCY = 0.1
+
+
+def test_a_create_that_finds_nothing_to_do_reads_each_resource_once(machine: Machine) -> None:
+    machine.create()
+    requests = sent_by(machine.arm, machine.create)
+    assert len(requests) <= 8, printed(requests)
+    assert len(set(requests)) == len(requests), printed(requests)
+
+
+def test_a_create_on_another_machine_reads_no_more(machine: Machine) -> None:
+    machine.create()
+    other = Machine(machine.arm, machine.state.parent / "other")
+    requests = sent_by(other.arm, other.create)
+    assert len(requests) <= 8, printed(requests)
+
+
+def test_showing_what_was_created_reads_its_public_address_alone(machine: Machine) -> None:
+    for snapshot in (machine.create().snapshot, machine.create().snapshot):
+        requests = sent_by(machine.arm, partial(show_created, machine.cloud, snapshot))
+        assert [one.path.split("/")[-2] for one in requests] == ["publicIPAddresses"]
+    hidden = machine.create(make_spec(name="hidden", private=True)).snapshot
+    assert sent_by(machine.arm, partial(show_created, machine.cloud, hidden)) == []
+
+
+_CHANGES: dict[str, dict[str, Any]] = {
+    "nothing": {},
+    "tags": {"tags": {"a": "b"}},
+    "lease": {"ttl": "8h"},
+    "another VM": {"spot": True},
+    "data disks": {"data_disks": [{"size_gib": 64}]},
+    "private": {"private": True},
+}
+
+
+@pytest.mark.parametrize("wait", [True, False])
+@pytest.mark.parametrize("change", _CHANGES)
+def test_what_a_create_shows_is_what_is_there(change: str, wait: bool, machine: Machine) -> None:
+    machine.create(make_spec(ttl="4h"))
+    wanted = make_spec(**({"ttl": "4h"} | _CHANGES[change]))
+    snapshot = machine.create(wanted, replace=True, wait=wait).snapshot
+    assert show_created(machine.cloud, snapshot) == show(machine.cloud, "demo")
+
+
+@pytest.mark.parametrize("wait", [True, False])
+def test_what_is_shown_of_a_new_vm_is_what_is_there(wait: bool, machine: Machine) -> None:
+    snapshot = machine.create(make_spec(ttl="4h"), wait=wait).snapshot
+    assert show_created(machine.cloud, snapshot) == show(machine.cloud, "demo")
+
+
+def test_a_create_from_nothing(machine: Machine) -> None:
+    requests = without_polls(sent_by(machine.arm, machine.create))
+    assert len(requests) <= 24, printed(requests)
+
+
+def test_an_extension_reads_and_writes_each_resource_once_more(machine: Machine) -> None:
+    machine.create()
+    requests = without_polls(
+        sent_by(machine.arm, lambda: extend(machine.cloud, "demo", timedelta(hours=3)))
+    )
+    writes = [one for one in requests if one.method == "PATCH"]
+    assert len(writes) == 7, printed(requests)
+    assert len(requests) <= 26, printed(requests)
+
+
+def test_a_list_of_many_asks_for_pages_and_not_for_each(machine: Machine) -> None:
+    """Ten deployments with a tenth of the pages' lengths: as many requests as for a hundred."""
+    for size in ("page_size", "arm_page_size"):
+        machine.arm.settings.set(size, value=machine.arm.settings.get(size) // 10)
+    for quota in ("cores", "StandardNCCads2023Family"):
+        machine.arm.settings.set("quota", "*", quota, value=400)
+    for number in range(10):
+        machine.create(make_spec(name=f"vm{number}"), wait=False)
+    machine.arm.advance(3600)
+    found: list[Any] = []
+    requests = sent_by(machine.arm, lambda: found.extend(list_deployments(machine.cloud)))
+    assert len(requests) <= 10, printed(requests)
+    assert [(one.state, one.size) for one in found] == [("ready", make_spec().size)] * 10
+
+
+@pytest.mark.parametrize("setting", ["tagless_lists", "agentless_lists"])
+def test_what_a_list_leaves_out_is_read(machine: Machine, setting: str) -> None:
+    machine.create()
+    usual = list_deployments(machine.cloud)
+    machine.arm.settings.set(setting, value=True)
+    assert list_deployments(machine.cloud) == usual
+
+
+def test_who_may_not_list_vms_gets_the_same_list(machine: Machine) -> None:
+    machine.create()
+    usual = list_deployments(machine.cloud)
+    machine.arm.faults.append(_refuse_lists_of_vms)
+    assert list_deployments(machine.cloud) == usual
+
+
+def test_a_deployment_whose_vm_no_list_names_is_read(machine: Machine) -> None:
+    machine.create()
+    usual = list_deployments(machine.cloud)
+    machine.arm.settings.set(
+        "lag", value={"lists": 942}
+    )  # the network is listed, the VM is not yet
+    assert list_deployments(machine.cloud)[0].vm_id == usual[0].vm_id
+
+
+def _refuse_lists_of_vms(request: Request) -> Response | None:
+    return faults.FORBIDDEN if request.path.lower().endswith("/virtualmachines") else None
+
+
+def test_requests_overlap_as_the_pool_lets_them(tmp_path: Path) -> None:
+    arm = FakeArm()
+    machine = Machine(arm, tmp_path, pool=LatentExecutor(arm, _LATENCY))
+    began = arm.clock.now()
+    machine.create()
+    vm = arm.settings.get("durations", "vm.create.encrypted")
+    vm += arm.settings.get("durations", "vm.boot")
+    assert arm.clock.now() - began - vm <= 8
+    began = arm.clock.now()
+    machine.create()
+    assert arm.clock.now() - began <= 3 * _LATENCY
