@@ -26,16 +26,17 @@ def fuzz(arguments: list[str]) -> None:
     pip(BIN / "python", "install", "--no-deps", "--only-binary", ":all:", *atheris)
     for name, inputs in [(name, runs) for name in arguments[1:]] or _all(runs):
         start = time.monotonic()
-        _inside(name, str(inputs))
+        _run_inside(name, str(inputs))
         print(f"{name}: {inputs} inputs, {time.monotonic() - start:.0f} s, no finding", flush=True)
 
 
 def _all(runs: int) -> list[tuple[str, int]]:
     fewer = max(1, runs // _PER_VERDICT)
-    return [(name, fewer if name.startswith("verdict-") else runs) for name in _inside().split()]
+    names = _run_inside().split()
+    return [(name, fewer if name.startswith("verdict-") else runs) for name in names]
 
 
-def _inside(*arguments: str) -> str:
+def _run_inside(*arguments: str) -> str:
     command = [str(BIN / "python"), "tests/fuzz/run.py", *arguments]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     if done.returncode:

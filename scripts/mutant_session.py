@@ -51,16 +51,10 @@ class Judge:
         """Few examples, always the same, none made smaller: what counts is that one fails."""
         import hypothesis  # pytest must be the first to load it
 
-        phases = (hypothesis.Phase.explicit, hypothesis.Phase.generate)
-        hypothesis.settings.register_profile(
-            "mutants",
-            deadline=None,
-            derandomize=True,
-            database=None,
-            max_examples=15,
-            phases=phases,
-            suppress_health_check=list(hypothesis.HealthCheck),
-        )
+        few: dict[str, Any] = {"deadline": None, "derandomize": True, "database": None}
+        few["phases"] = (hypothesis.Phase.explicit, hypothesis.Phase.generate)
+        few["suppress_health_check"] = list(hypothesis.HealthCheck)
+        hypothesis.settings.register_profile("mutants", max_examples=15, **few)
         hypothesis.settings.load_profile("mutants")
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
@@ -274,9 +268,8 @@ def _replace(module: ModuleType, owner: ast.stmt, inside: ast.FunctionDef) -> No
     new = vars(made)[inside.name] if within is not inside else made
     if new.__code__.co_freevars != old.__code__.co_freevars:
         sys.exit(f"error: {old.__qualname__} is a closure")
-    old.__code__ = new.__code__
-    old.__defaults__ = new.__defaults__
-    old.__kwdefaults__ = new.__kwdefaults__
+    for part in ("__code__", "__defaults__", "__kwdefaults__"):
+        setattr(old, part, getattr(new, part))
 
 
 def _function(module: ModuleType, owner: ast.stmt, name: str) -> FunctionType:
@@ -321,5 +314,5 @@ def _uses(statement: ast.stmt, names: set[str]) -> bool:
 
 
 def _targets(statement: ast.stmt) -> set[str]:
-    stored = (n for n in ast.walk(statement) if isinstance(n, ast.Name))
-    return {n.id for n in stored if isinstance(n.ctx, ast.Store)}
+    names = (n for n in ast.walk(statement) if isinstance(n, ast.Name))
+    return {n.id for n in names if isinstance(n.ctx, ast.Store)}

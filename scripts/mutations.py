@@ -184,14 +184,14 @@ def _changes(node: ast.AST) -> Iterator[ast.AST]:
         yield from change(node) if change else ()
 
 
-def _with(node: ast.AST, **fields: object) -> ast.AST:
+def _copy_with(node: ast.AST, **fields: object) -> ast.AST:
     new = copy.copy(node)
     for name, value in fields.items():
         setattr(new, name, value)
     return new
 
 
-def _without(items: list[ast.expr], index: int) -> list[ast.expr]:
+def _copy_without(items: list[ast.expr], index: int) -> list[ast.expr]:
     return items[:index] + items[index + 1 :]
 
 
@@ -206,19 +206,19 @@ def _is_none(node: ast.AST | None) -> bool:
 def _compare(node: ast.Compare) -> Iterator[ast.AST]:
     for index, operator in enumerate(node.ops):
         for other in _COMPARED[type(operator)]:
-            yield _with(node, ops=[*node.ops[:index], other(), *node.ops[index + 1 :]])
+            yield _copy_with(node, ops=[*node.ops[:index], other(), *node.ops[index + 1 :]])
 
 
 def _boolean(node: ast.BoolOp) -> Iterator[ast.AST]:
-    yield _with(node, op=ast.And() if isinstance(node.op, ast.Or) else ast.Or())
+    yield _copy_with(node, op=ast.And() if isinstance(node.op, ast.Or) else ast.Or())
     for index in range(len(node.values)):
-        left = _without(node.values, index)
-        yield left[0] if len(left) == 1 else _with(node, values=left)
+        left = _copy_without(node.values, index)
+        yield left[0] if len(left) == 1 else _copy_with(node, values=left)
 
 
 def _computed(node: ast.BinOp | ast.AugAssign) -> Iterator[ast.AST]:
     if type(node.op) in _COMPUTED:
-        yield _with(node, op=_COMPUTED[type(node.op)]())
+        yield _copy_with(node, op=_COMPUTED[type(node.op)]())
 
 
 def _constant(node: ast.Constant) -> Iterator[ast.AST]:
@@ -239,30 +239,30 @@ def _constant(node: ast.Constant) -> Iterator[ast.AST]:
 def _call(node: ast.Call) -> Iterator[ast.AST]:
     for index, argument in enumerate(node.args):
         if not (_is_none(argument) or isinstance(argument, ast.Starred)):
-            yield _with(node, args=[*node.args[:index], _none(), *node.args[index + 1 :]])
+            yield _copy_with(node, args=[*node.args[:index], _none(), *node.args[index + 1 :]])
     for index in range(len(node.keywords)):
-        yield _with(node, keywords=node.keywords[:index] + node.keywords[index + 1 :])
+        yield _copy_with(node, keywords=node.keywords[:index] + node.keywords[index + 1 :])
 
 
 def _slice(node: ast.Slice) -> Iterator[ast.AST]:
     for side in ("lower", "upper"):
         if getattr(node, side) is not None:
-            yield _with(node, **{side: None})
+            yield _copy_with(node, **{side: None})
 
 
 def _value(node: ast.Assign | ast.AnnAssign | ast.Return) -> Iterator[ast.AST]:
     if not (_is_none(node.value) or (node.value and _is_rule(node.value))):
-        yield _with(node, value=_none())
+        yield _copy_with(node, value=_none())
 
 
 def _condition(node: ast.If | ast.While | ast.IfExp) -> Iterator[ast.AST]:
     if not isinstance(node.test, ast.Compare | ast.BoolOp):
-        yield _with(node, test=ast.UnaryOp(ast.Not(), node.test))
+        yield _copy_with(node, test=ast.UnaryOp(ast.Not(), node.test))
 
 
 def _comprehension(node: ast.comprehension) -> Iterator[ast.AST]:
     for index in range(len(node.ifs)):
-        yield _with(node, ifs=_without(node.ifs, index))
+        yield _copy_with(node, ifs=_copy_without(node.ifs, index))
 
 
 def _shorter(node: ast.AST) -> Iterator[ast.AST]:
@@ -270,10 +270,10 @@ def _shorter(node: ast.AST) -> Iterator[ast.AST]:
     if isinstance(node, ast.Dict):
         for index in range(len(node.values)):
             keys = node.keys[:index] + node.keys[index + 1 :]
-            yield _with(node, keys=keys, values=_without(node.values, index))
+            yield _copy_with(node, keys=keys, values=_copy_without(node.values, index))
     elif isinstance(node, _DISPLAYS) and len(node.elts) > 1:
         for index in range(len(node.elts)):
-            yield _with(node, elts=_without(node.elts, index))
+            yield _copy_with(node, elts=_copy_without(node.elts, index))
 
 
 def _unary(node: ast.UnaryOp) -> Iterator[ast.AST]:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from ccgpu.domain.catalog import Kind
-from ccgpu.domain.desired import desired
+from ccgpu.domain.desired import desired_resources
 from ccgpu.domain.resource import Body, Resource
 from ccgpu.domain.spec.vm import VmSpec
 from ccgpu.store import specs
@@ -40,7 +40,7 @@ def _problems(vectors: Path, kind: Kind, body: Body) -> list[str]:
 
 
 def _resources(spec: VmSpec) -> list[Resource]:
-    return list(desired(spec, SUBSCRIPTION, first_placement(spec), STAMP).values())
+    return list(desired_resources(spec, SUBSCRIPTION, first_placement(spec), STAMP).values())
 
 
 def _from_template(name: str) -> VmSpec:

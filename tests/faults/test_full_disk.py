@@ -16,7 +16,7 @@ from ccgpu.collateral import folder as collateral
 from ccgpu.collateral.cache import Cache
 from ccgpu.collateral.item import Payload
 from ccgpu.domain.catalog import Kind
-from ccgpu.domain.collateral import Collateral
+from ccgpu.domain.collateral import CollateralFile
 from ccgpu.domain.journal import Journal, Record
 from ccgpu.domain.policy import ReferenceValues
 from ccgpu.domain.resource import ResourceId
@@ -58,16 +58,16 @@ def _journal(small: Path, text: str) -> None:
 
 
 def _spec(small: Path, text: str) -> None:
-    drafts.write({small / "vm.yaml": text * _BIG}, force=True)
+    drafts.write_draft({small / "vm.yaml": text * _BIG}, force=True)
 
 
 def _cache(small: Path, text: str) -> None:
-    piece = Collateral("rim/A.xml", text.encode() * _BIG, "here", 1.0)
+    piece = CollateralFile("rim/A.xml", text.encode() * _BIG, "here", 1.0)
     Cache(small / "cache").put(piece, Payload(piece.data))
 
 
 def _collateral(small: Path, text: str) -> None:
-    pieces = [Collateral(f"rim/{n}.xml", text.encode() * 8192, "here", 1.0) for n in range(3)]
+    pieces = [CollateralFile(f"rim/{n}.xml", text.encode() * 8192, "here", 1.0) for n in range(3)]
     collateral.write(small / "collateral", pieces, 1.0)
 
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ccgpu.domain.desired import Placement, RunTags, desired
+from ccgpu.domain.desired import Placement, RunTags, desired_resources
 from ccgpu.domain.resource import Resource, ResourceId
 from ccgpu.domain.spec.vm import VmSpec
 from support.public_keys import ed25519_line
@@ -48,7 +48,7 @@ def first_placement(spec: VmSpec) -> Placement:
     return Placement(spec.regions[0], spec.zone, IMAGE)
 
 
-def desired_resources(stamp: RunTags = STAMP, **changes: Any) -> dict[ResourceId, Resource]:
+def resources_of_spec(stamp: RunTags = STAMP, **changes: Any) -> dict[ResourceId, Resource]:
     """The resources that `make_spec(**changes)` describes."""
     spec = make_spec(**changes)
-    return desired(spec, SUBSCRIPTION, first_placement(spec), stamp)
+    return desired_resources(spec, SUBSCRIPTION, first_placement(spec), stamp)

@@ -16,7 +16,7 @@ from azure.mgmt.compute import ComputeManagementClient
 from azure.mgmt.network import NetworkManagementClient
 from azure.mgmt.resource.resources import ResourceManagementClient
 
-from ccgpu.azure.error_details import error_object, field, parts
+from ccgpu.azure.error_details import error_object, error_parts, get_field
 from ccgpu.azure.errors import is_absent, refusal_of, translating_errors
 from ccgpu.azure.session import Session
 from ccgpu.domain.catalog import API_VERSIONS, Kind
@@ -79,7 +79,7 @@ class Arm:
         """The clients of a subscription, made once."""
         found = self._clients.get(subscription.casefold())
         if found is None:
-            found = _clients(self._session, subscription)
+            found = _make_clients(self._session, subscription)
             self._clients[subscription.casefold()] = found
         return found
 
@@ -122,10 +122,11 @@ class Arm:
         `new` refuses to touch what is there (`If-None-Match: *`), `etag` what is no longer as it
         was: `AlreadyExists`.
         """
-        more = _header("If-None-Match", "*" if new else None) | _header("If-Match", etag)
-        names = _names(wanted.kind, wanted.id)
+        absent = _precondition("If-None-Match", "*" if new else None)
+        more = absent | _precondition("If-Match", etag)
+        names = _path_names(wanted.kind, wanted.id)
         with translating_errors(f"creating {wanted.id}"):
-            return _started(self._calls(wanted.kind, wanted.id).put(*names, wanted.body, **more))
+            return _pending(self._calls(wanted.kind, wanted.id).put(*names, wanted.body, **more))
 
     def tag(
         self, kind: Kind, id_: str, tags: Mapping[str, str], *, etag: str | None = None
@@ -140,16 +141,16 @@ class Arm:
 
         With `etag` only if it is still that: else `AlreadyExists`, where the kind's provider looks.
         """
-        more = _header("If-Match", etag)
+        more = _precondition("If-Match", etag)
         with translating_errors(f"updating {id_}"):
-            return _started(self._calls(kind, id_).patch(*_names(kind, id_), change, **more))
+            return _pending(self._calls(kind, id_).patch(*_path_names(kind, id_), change, **more))
 
     def delete(self, kind: Kind, id_: str, *, etag: str | None = None) -> Pending | None:
         """Start to delete. None if it is gone already, or if that was all. `etag` as in `patch`."""
-        more = _header("If-Match", etag)
+        more = _precondition("If-Match", etag)
         with translating_errors(f"deleting {id_}"):
             try:
-                return _started(self._calls(kind, id_).delete(*_names(kind, id_), **more))
+                return _pending(self._calls(kind, id_).delete(*_path_names(kind, id_), **more))
             except Exception as err:
                 if is_absent(err):  # a group that is not there
                     return None
@@ -160,7 +161,9 @@ class Arm:
         compute = self.clients(subscription_of(id_)).compute
         begin = getattr(compute.virtual_machines, f"begin_{action}")
         with translating_errors(f"{action} of {id_}"):
-            return _started(begin(*_names(Kind.VM, id_), polling=False, cls=_raw).result())
+            return _pending(
+                begin(*_path_names(Kind.VM, id_), polling=False, cls=_raw_response).result()
+            )
 
     def poll(self, doing: str, pending: Pending) -> Pending | None:
         """Ask once. None when the write is done, else what to `poll` next.
@@ -176,8 +179,8 @@ class Arm:
             if answer.status_code not in (200, 201, 202, 204):
                 raise _no_status(doing, pending, answer)
             if pending.by_location:
-                return _by_location(pending, answer)
-            return _by_status(doing, pending, answer)
+                return _status_by_location(pending, answer)
+            return _status_by_body(doing, pending, answer)
 
 
 def _no_status(doing: str, pending: Pending, answer: HttpResponse) -> AzureRefused:
@@ -187,15 +190,15 @@ def _no_status(doing: str, pending: Pending, answer: HttpResponse) -> AzureRefus
     delete); other services 400 or 412.
     """
     body = answer.json() if answer.status_code in _ENDED else None
-    ended = isinstance(body, dict) and field(body, "status") in _BAD_ENDS
-    if (pending.by_location and parts(error_object(body))) or ended:
+    ended = isinstance(body, dict) and get_field(body, "status") in _BAD_ENDS
+    if (pending.by_location and error_parts(error_object(body))) or ended:
         found = refusal_of(doing, error_object(body), answer.status_code)
         if not isinstance(found, Denied | NotSignedIn):  # those speak of the asking
-            return _final(found)
-    return _unreadable(doing, answer)
+            return _final_error(found)
+    return _unreadable_status(doing, answer)
 
 
-def _unreadable(doing: str, answer: HttpResponse) -> AzureRefused:
+def _unreadable_status(doing: str, answer: HttpResponse) -> AzureRefused:
     if answer.status_code == 403 and error_object(answer.json()):
         found = refusal_of(
             f"{doing}: reading the status of the operation", error_object(answer.json()), 403
@@ -209,20 +212,20 @@ def _unreadable(doing: str, answer: HttpResponse) -> AzureRefused:
     )
 
 
-def _by_location(pending: Pending, answer: HttpResponse) -> Pending | None:
+def _status_by_location(pending: Pending, answer: HttpResponse) -> Pending | None:
     if answer.status_code != 202:
         return None
     return Pending(pending.url, retry_after(answer.headers), by_location=True)
 
 
-def _by_status(doing: str, pending: Pending, answer: HttpResponse) -> Pending | None:
+def _status_by_body(doing: str, pending: Pending, answer: HttpResponse) -> Pending | None:
     account = answer.json()
-    status = field(account, "status") if isinstance(account, dict) else None
+    status = get_field(account, "status") if isinstance(account, dict) else None
     if status == "Succeeded":
         return None
     if status in _BAD_ENDS:
-        reason = error_object({"error": field(account, "error")}) or {"code": status}
-        raise _final(refusal_of(doing, reason))
+        reason = error_object({"error": get_field(account, "error")}) or {"code": status}
+        raise _final_error(refusal_of(doing, reason))
     if not isinstance(status, str):
         raise AzureUnavailable(
             f"{doing}: the status of the operation has no `status` field", code="NoStatus"
@@ -230,69 +233,71 @@ def _by_status(doing: str, pending: Pending, answer: HttpResponse) -> Pending | 
     return Pending(pending.url, retry_after(answer.headers))
 
 
-def _header(name: str, value: str | None) -> dict[str, Any]:
+def _precondition(name: str, value: str | None) -> dict[str, Any]:
     """What a typed call takes to send a precondition; the front door never looks at it (RPC)."""
     return {} if value is None else {"headers": {name: value}}
 
 
-def _final(error: AzureRefused) -> AzureRefused:
+def _final_error(error: AzureRefused) -> AzureRefused:
     """The operation is over: what would have passed while it ran is its end now."""
     if isinstance(error, AzureUnavailable):
         return AzureRefused(str(error), code=error.code)
     return error
 
 
-def _names(kind: Kind, id_: str) -> tuple[str, ...]:
+def _path_names(kind: Kind, id_: str) -> tuple[str, ...]:
     return (name_of(id_),) if kind is Kind.GROUP else (group_of(id_), name_of(id_))
 
 
-def _clients(session: Session, subscription: str) -> Clients:
+def _make_clients(session: Session, subscription: str) -> Clients:
     compute = session.client(ComputeManagementClient, subscription)
     network = session.client(NetworkManagementClient, subscription)
     resources = session.client(ResourceManagementClient, subscription)
     calls = {
-        Kind.GROUP: _of_groups(resources.resource_groups),
-        Kind.NSG: _of(network.network_security_groups),
-        Kind.VNET: _of(network.virtual_networks),
-        Kind.PUBLIC_IP: _of(network.public_ip_addresses),
-        Kind.NAT: _of(network.nat_gateways),
-        Kind.NIC: _of(network.network_interfaces),
-        Kind.DISK: _of(compute.disks),
-        Kind.VM: _of(compute.virtual_machines),
+        Kind.GROUP: _group_calls(resources.resource_groups),
+        Kind.NSG: _typed_calls(network.network_security_groups),
+        Kind.VNET: _typed_calls(network.virtual_networks),
+        Kind.PUBLIC_IP: _typed_calls(network.public_ip_addresses),
+        Kind.NAT: _typed_calls(network.nat_gateways),
+        Kind.NIC: _typed_calls(network.network_interfaces),
+        Kind.DISK: _typed_calls(compute.disks),
+        Kind.VM: _typed_calls(compute.virtual_machines),
     }
     return Clients(compute, resources, calls)
 
 
-def _of(operations: Any) -> Calls:
+def _typed_calls(operations: Any) -> Calls:
     """The calls of a typed operation group. Never the SDK's own poller: `polling=False`."""
 
     def begun(begin: Callable[..., Any]) -> Callable[..., Any]:
-        return lambda *names, **more: begin(*names, polling=False, cls=_raw, **more).result()
+        return lambda *names, **more: begin(
+            *names, polling=False, cls=_raw_response, **more
+        ).result()
 
     update = getattr(operations, "update_tags", None)
     return Calls(
         put=begun(operations.begin_create_or_update),
         delete=begun(operations.begin_delete),
-        patch=_direct(update) if update else begun(operations.begin_update),
+        patch=_call_directly(update) if update else begun(operations.begin_update),
     )
 
 
-def _of_groups(groups: Any) -> Calls:
+def _group_calls(groups: Any) -> Calls:
     """A group is in no group, and its PUT is done once it is answered."""
     return Calls(
-        put=_direct(groups.create_or_update),
+        put=_call_directly(groups.create_or_update),
         delete=lambda *names, **more: groups.begin_delete(
-            *names, polling=False, cls=_raw, **more
+            *names, polling=False, cls=_raw_response, **more
         ).result(),
-        patch=_direct(groups.update),
+        patch=_call_directly(groups.update),
     )
 
 
-def _direct(call: Callable[..., Any]) -> Callable[..., Any]:
-    return lambda *names, **more: call(*names, cls=_raw, **more)
+def _call_directly(call: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda *names, **more: call(*names, cls=_raw_response, **more)
 
 
-def _raw(response: PipelineResponse[Any, Any], *_: Any) -> Any:
+def _raw_response(response: PipelineResponse[Any, Any], *_: Any) -> Any:
     return response.http_response
 
 
@@ -301,7 +306,7 @@ def raw_body(response: PipelineResponse[Any, Any], *_: Any) -> Any:
     return response.http_response.json()
 
 
-def _started(answer: Any) -> Pending | None:
+def _pending(answer: Any) -> Pending | None:
     """What an answer to a write says: done, or where to ask on (RPC v1.0, async operations)."""
     wish = retry_after(answer.headers)
     if url := answer.headers.get("Azure-AsyncOperation"):

@@ -15,7 +15,7 @@ from azure.core.credentials import AccessToken, AccessTokenInfo, TokenCredential
 from azure.core.exceptions import ClientAuthenticationError, ServiceRequestError
 
 from ccgpu.azure.failed_sign_in import Attempt, SignInFailed, cause_of
-from ccgpu.azure.github import assertions
+from ccgpu.azure.github import assertion_source
 from ccgpu.errors import UsageProblem
 from ccgpu.net.transport import CONNECT, READ
 
@@ -93,7 +93,7 @@ def default_credential(
     from azure.identity import ClientAssertionCredential, DefaultAzureCredential
 
     tenant, client = environ.get("AZURE_TENANT_ID"), environ.get("AZURE_CLIENT_ID")
-    fetch = assertions(environ)
+    fetch = assertion_source(environ)
     waits: Any = {"connection_timeout": CONNECT, "read_timeout": READ}
     if fetch and tenant and client:
         federated = ClientAssertionCredential(tenant, client, fetch, authority=authority, **waits)
@@ -103,13 +103,13 @@ def default_credential(
     members = [ChainMember(one) for one in chain.credentials]
     for one in members:
         if one.name == _AZ:
-            one.credential = _az(subscription)
+            one.credential = _azure_cli_credential(subscription)
     ordered = members if client else _az_first(members)
     chain.credentials = tuple(ordered)
     return NamedCredential(chain, ordered)
 
 
-def _az(subscription: str) -> Any:
+def _azure_cli_credential(subscription: str) -> Any:
     from azure.identity import AzureCliCredential
 
     try:

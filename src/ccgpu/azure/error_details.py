@@ -32,55 +32,55 @@ def error_object(body: Any) -> Mapping[str, Any]:
     """ARM's error object, whichever envelope a service puts it in; empty where there is none."""
     if not isinstance(body, Mapping):
         return {}
-    error = field(body, "error", field(body, "odata.error", body))
+    error = get_field(body, "error", get_field(body, "odata.error", body))
     return error if isinstance(error, Mapping) else {}
 
 
-def field(body: Mapping[str, Any], name: str, default: Any = None) -> Any:
+def get_field(body: Mapping[str, Any], name: str, default: Any = None) -> Any:
     """A field by its name in any case: Newtonsoft, which Azure's services use, ignores it too."""
     if name in body:
         return body[name]
     return next((value for key, value in body.items() if str(key).casefold() == name), default)
 
 
-def parts(error: Mapping[str, Any]) -> list[Part]:
+def error_parts(error: Mapping[str, Any]) -> list[Part]:
     """The error itself and all that is nested in it, outermost first."""
-    return list(_parts(error, 0))
+    return list(_nested_parts(error, 0))
 
 
-def _parts(error: Mapping[str, Any], depth: int) -> Iterator[Part]:
+def _nested_parts(error: Mapping[str, Any], depth: int) -> Iterator[Part]:
     if depth > _DEPTH:
         return
-    code, text = field(error, "code"), _text(error)
-    target = str(field(error, "target") or "")
-    nested = _embedded(text)
+    code, text = get_field(error, "code"), _message_text(error)
+    target = str(get_field(error, "target") or "")
+    nested = _embedded_error(text)
     if nested:
-        inside = list(_parts(nested, depth + 1))
+        inside = list(_nested_parts(nested, depth + 1))
         text = "" if inside else text
-        yield from _own(code, text, target)
+        yield from _own_part(code, text, target)
         yield from (part._replace(target=part.target or target) for part in inside)
     else:
-        yield from _own(code, text, target)
-    details = field(error, "details")
+        yield from _own_part(code, text, target)
+    details = get_field(error, "details")
     inner = [*details] if isinstance(details, list) else []
-    for one in (*inner, field(error, "innererror")):
+    for one in (*inner, get_field(error, "innererror")):
         if isinstance(one, Mapping):
-            yield from _parts(error_object(one), depth + 1)
+            yield from _nested_parts(error_object(one), depth + 1)
 
 
-def _own(code: Any, text: str, target: str) -> Iterator[Part]:
+def _own_part(code: Any, text: str, target: str) -> Iterator[Part]:
     if code or text:
         yield Part(str(code or ""), text, target)
 
 
-def _text(error: Mapping[str, Any]) -> str:
-    text = field(error, "message") or field(error, "errordetail") or ""
+def _message_text(error: Mapping[str, Any]) -> str:
+    text = get_field(error, "message") or get_field(error, "errordetail") or ""
     if isinstance(text, Mapping):  # OData's: {"lang", "value"}
-        text = field(text, "value") or ""
+        text = get_field(text, "value") or ""
     return str(text)
 
 
-def _embedded(text: str) -> Mapping[str, Any]:
+def _embedded_error(text: str) -> Mapping[str, Any]:
     """The error object that a message holds as JSON text; empty where it holds none."""
     if not text.lstrip().startswith("{"):
         return {}
@@ -90,7 +90,7 @@ def _embedded(text: str) -> Mapping[str, Any]:
         return {}
 
 
-def details(found: list[Part], main: Part, text: str) -> list[str]:
+def error_details(found: list[Part], main: Part, text: str) -> list[str]:
     """What the other parts add to `main`, whose text is `text`.
 
     The outermost often says only that something failed: it is left out where it is not `main`.
@@ -101,38 +101,40 @@ def details(found: list[Part], main: Part, text: str) -> list[str]:
     return [*texts[:_SHOWN], *more]
 
 
-def policies(error: Mapping[str, Any]) -> tuple[str, ...]:
+def violated_policies(error: Mapping[str, Any]) -> tuple[str, ...]:
     """The policies that a `RequestDisallowedByPolicy` names, each with its assignment."""
-    found = [_policy(info) for info in _violations(error, 0)]
-    for part in parts(error):
+    found = [_policy_name(info) for info in _policy_violations(error, 0)]
+    for part in error_parts(error):
         if identifiers := _IDENTIFIERS.search(part.text):
-            found += _identified(identifiers[1])
+            found += _identified_policy(identifiers[1])
     return tuple(dict.fromkeys(text for text in found if text))
 
 
-def _violations(error: Mapping[str, Any], depth: int) -> Iterator[Mapping[str, Any]]:
+def _policy_violations(error: Mapping[str, Any], depth: int) -> Iterator[Mapping[str, Any]]:
     if depth > _DEPTH:
         return
-    additional = field(error, "additionalinfo")
+    additional = get_field(error, "additionalinfo")
     for one in additional if isinstance(additional, list) else ():
-        info = field(one, "info") if isinstance(one, Mapping) else None
+        info = get_field(one, "info") if isinstance(one, Mapping) else None
         if isinstance(info, Mapping):
             yield info
-    nested = field(error, "details")
+    nested = get_field(error, "details")
     for one in nested if isinstance(nested, list) else ():
         if isinstance(one, Mapping):
-            yield from _violations(error_object(one), depth + 1)
+            yield from _policy_violations(error_object(one), depth + 1)
 
 
-def _policy(info: Mapping[str, Any]) -> str:
-    name = _first(info, "policydefinitiondisplayname", "policydefinitionname", "policydefinitionid")
-    assigned = _first(
+def _policy_name(info: Mapping[str, Any]) -> str:
+    name = _first_value(
+        info, "policydefinitiondisplayname", "policydefinitionname", "policydefinitionid"
+    )
+    assigned = _first_value(
         info, "policyassignmentdisplayname", "policyassignmentname", "policyassignmentid"
     )
-    return _named(name, assigned, _first(info, "policyassignmentid"))
+    return _named_policy(name, assigned, _first_value(info, "policyassignmentid"))
 
 
-def _identified(text: str) -> list[str]:
+def _identified_policy(text: str) -> list[str]:
     """The older form: the message quotes them as JSON."""
     try:
         known = json.loads(text)
@@ -142,15 +144,15 @@ def _identified(text: str) -> list[str]:
     for one in known if isinstance(known, list) else ():
         if isinstance(one, Mapping):
             policy, assigned = (
-                field(one, f"policy{what}") or {} for what in ("definition", "assignment")
+                get_field(one, f"policy{what}") or {} for what in ("definition", "assignment")
             )
             if isinstance(policy, Mapping) and isinstance(assigned, Mapping):
-                names = _first(policy, "name", "id"), _first(assigned, "name", "id")
-                found.append(_named(*names, _first(assigned, "id")))
+                names = _first_value(policy, "name", "id"), _first_value(assigned, "name", "id")
+                found.append(_named_policy(*names, _first_value(assigned, "id")))
     return found
 
 
-def _named(policy: str, assignment: str, id_: str) -> str:
+def _named_policy(policy: str, assignment: str, id_: str) -> str:
     if not policy and not assignment:
         return ""
     if not assignment:
@@ -159,5 +161,5 @@ def _named(policy: str, assignment: str, id_: str) -> str:
     return f"{policy!r} (assignment {where})"
 
 
-def _first(info: Mapping[str, Any], *names: str) -> str:
-    return next((str(found) for name in names if (found := field(info, name))), "")
+def _first_value(info: Mapping[str, Any], *names: str) -> str:
+    return next((str(found) for name in names if (found := get_field(info, name))), "")

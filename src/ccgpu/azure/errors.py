@@ -13,7 +13,13 @@ from typing import Any, NoReturn
 
 from azure.core import exceptions as sdk
 
-from ccgpu.azure.error_details import Part, details, error_object, parts, policies
+from ccgpu.azure.error_details import (
+    Part,
+    error_details,
+    error_object,
+    error_parts,
+    violated_policies,
+)
 from ccgpu.azure.failed_sign_in import SignInFailed
 from ccgpu.domain.providers import NOT_REGISTERED, register_hint
 from ccgpu.errors import (
@@ -110,7 +116,7 @@ def translating_errors(doing: str) -> Iterator[None]:
         except sdk.DecodeError as err:
             raise AzureUnavailable(f"{doing}: the response is not JSON", code="NotJson") from err
         except sdk.HttpResponseError as err:
-            _raise(err, doing)
+            _raise_translated(err, doing)
         except sdk.AzureError as err:  # no answer at all: reset, timed out, name not found
             raise AzureUnavailable(f"{doing}: {_first_line(err)}", code=type(err).__name__) from err
         except (JSONDecodeError, UnicodeDecodeError) as err:  # a proxy's page, most often
@@ -125,17 +131,17 @@ def translating_errors(doing: str) -> Iterator[None]:
 
 def refusal_of(doing: str, error: Mapping[str, Any], status: int = 200) -> AzureRefused:
     """The error for ARM's error object (`code`, `message`, `details`…) and HTTP status."""
-    found = parts(error)
+    found = error_parts(error)
     coded = [part for part in found if part.code] or [Part(f"Http{status}", "")]
-    main = next((part for part in coded if _known(part)), coded[0])
+    main = next((part for part in coded if _known_error(part)), coded[0])
     text = main.text or next((p.text for p in coded if p.code == main.code and p.text), "")
-    told = _without_queries("; ".join(filter(None, [text, *details(found, main, text)])))
-    made = _of(main.code, text, status, f"{doing}: {told or _SILENT} [{main.code}]")
-    made.hint = _hint(main.code, doing, error) or made.hint
+    told = _strip_queries("; ".join(filter(None, [text, *error_details(found, main, text)])))
+    made = _error_class(main.code, text, status, f"{doing}: {told or _SILENT} [{main.code}]")
+    made.hint = _hint_for(main.code, doing, error) or made.hint
     return made
 
 
-def _known(part: Part) -> bool:
+def _known_error(part: Part) -> bool:
     """Whether the code says more than that something failed."""
     code = part.code
     return (
@@ -152,7 +158,7 @@ def _is_quota(code: str, text: str) -> bool:
     )
 
 
-def _of(code: str, text: str, status: int, message: str) -> AzureRefused:
+def _error_class(code: str, text: str, status: int, message: str) -> AzureRefused:
     low = text.casefold()
     not_allowed = code == "OperationNotAllowed"
     if _is_quota(code, text):
@@ -165,10 +171,10 @@ def _of(code: str, text: str, status: int, message: str) -> AzureRefused:
     meanwhile = code == "Conflict" and status == 409  # with another request; as 400 it is final
     if code in _PASSING | _IN_USE or ordering or meanwhile:
         return AzureUnavailable(message, code=code)
-    return _by_status(code, status, message)
+    return _class_by_status(code, status, message)
 
 
-def _by_status(code: str, status: int, message: str) -> AzureRefused:
+def _class_by_status(code: str, status: int, message: str) -> AzureRefused:
     if status == 401 or code in _AUTH:
         return NotSignedIn(message, code=code)
     if status == 404:
@@ -191,19 +197,19 @@ _HINTS = {
 }
 
 
-def _hint(code: str, doing: str, error: Mapping[str, Any]) -> str | None:
+def _hint_for(code: str, doing: str, error: Mapping[str, Any]) -> str | None:
     if code == NOT_REGISTERED:
-        return _registering(doing, error)
+        return _registration_hint(doing, error)
     if code == "RequestDisallowedByPolicy":
-        named = policies(error)
+        named = violated_policies(error)
         what = f"the policy {' and '.join(named)}" if named else "a policy of the subscription"
         return f"{what} forbids this; ask its owner"
     return _HINTS.get(code)
 
 
-def _registering(doing: str, error: Mapping[str, Any]) -> str:
+def _registration_hint(doing: str, error: Mapping[str, Any]) -> str:
     """The command, with the provider that ARM names and the subscription that was asked."""
-    found = [part for part in parts(error) if part.code == NOT_REGISTERED]
+    found = [part for part in error_parts(error) if part.code == NOT_REGISTERED]
     texts = [text for part in found for text in (part.target, part.text)]
     namespaces = [name for text in texts for name in _NAMESPACE.findall(text)]
     asked = _SUBSCRIPTION.search(doing)
@@ -219,27 +225,29 @@ def is_absent(err: BaseException) -> bool:
     """
     if not isinstance(err, sdk.HttpResponseError) or err.status_code != 404:
         return False
-    codes = {part.code for part in parts(error_object(_body(err.response))) if part.code}
+    codes = {
+        part.code for part in error_parts(error_object(_error_body(err.response))) if part.code
+    }
     return bool(codes) and not codes & _NOT_ITS_OWN
 
 
-def _raise(err: sdk.HttpResponseError, doing: str) -> NoReturn:
+def _raise_translated(err: sdk.HttpResponseError, doing: str) -> NoReturn:
     response = err.response
     status = err.status_code or 0
-    error = error_object(_body(response))
+    error = error_object(_error_body(response))
     if isinstance(err, SignInFailed):
         raise NotSignedIn(f"{doing}: {err.message}", code=err.code_of_cause, hint=err.hint) from err
-    if isinstance(err, sdk.ClientAuthenticationError) and not parts(error):
+    if isinstance(err, sdk.ClientAuthenticationError) and not error_parts(error):
         # The sign-in's own failure: no answer of ARM's, but words of azure-identity's.
         raise NotSignedIn(f"{doing}: {_first_line(err)}", code="Unauthenticated") from err
     found = refusal_of(doing, error, status)
     if response is not None:
         wish = retry_after(getattr(response, "headers", {}))
         found.after = wish if wish is not None else found.after
-    raise _signed(found) from err
+    raise _with_credential_name(found) from err
 
 
-def _signed(err: AzureRefused) -> AzureRefused:
+def _with_credential_name(err: AzureRefused) -> AzureRefused:
     """The error, with the credential that the request was signed with."""
     err.signed_in_with = answers.signed_in_with()
     if err.signed_in_with and (isinstance(err, Denied | NotSignedIn) or err.code in _NOT_ITS_OWN):
@@ -248,7 +256,7 @@ def _signed(err: AzureRefused) -> AzureRefused:
     return err
 
 
-def _body(response: Any) -> Any:
+def _error_body(response: Any) -> Any:
     try:
         return response.json()
     except (ValueError, AttributeError, sdk.AzureError):
@@ -256,9 +264,9 @@ def _body(response: Any) -> Any:
 
 
 def _first_line(err: BaseException) -> str:
-    text = _without_queries(str(err)).strip().splitlines()
+    text = _strip_queries(str(err)).strip().splitlines()
     return text[0] if text else type(err).__name__
 
 
-def _without_queries(text: str) -> str:
+def _strip_queries(text: str) -> str:
     return _QUERY.sub(r"\1", text)

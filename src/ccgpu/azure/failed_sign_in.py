@@ -85,17 +85,17 @@ class SignInFailed(sdk.ClientAuthenticationError):
 
 def cause_of(attempts: Sequence[Attempt]) -> Cause:
     """The cause of a sign-in that failed, from what each credential said."""
-    for rule in (_told_by_entra, _told_by_network, _told_by_az, _told_by_the_machine):
+    for rule in (_entra_cause, _network_cause, _azure_cli_cause, _machine_cause):
         for attempt in attempts:
             if found := rule(attempt):
                 return found
     for attempt in attempts:
         if not _NOT_SET_UP.search(attempt.text) and not _NOBODY.search(attempt.text):
             return Cause("Unauthenticated", _sentence(attempt))
-    return _nobody(attempts)
+    return _no_credential(attempts)
 
 
-def _told_by_entra(attempt: Attempt) -> Cause | None:
+def _entra_cause(attempt: Attempt) -> Cause | None:
     code = _AADSTS.search(attempt.text)
     if code is None:
         return None
@@ -104,7 +104,7 @@ def _told_by_entra(attempt: Attempt) -> Cause | None:
     return Cause(code[0], text, _HINTS.get(code[1]))
 
 
-def _told_by_network(attempt: Attempt) -> Cause | None:
+def _network_cause(attempt: Attempt) -> Cause | None:
     text = attempt.text
     if _NOT_SET_UP.search(text) and "IMDS" in text:
         return None  # a machine that is not of Azure has no such address
@@ -123,7 +123,7 @@ def _told_by_network(attempt: Attempt) -> Cause | None:
     return None
 
 
-def _told_by_az(attempt: Attempt) -> Cause | None:
+def _azure_cli_cause(attempt: Attempt) -> Cause | None:
     if challenge := _CHALLENGE.search(attempt.text):
         text = f"{attempt.credential}: a stronger sign-in is required"
         return Cause("ClaimsChallenge", text, f"`{challenge[0].strip()}`")
@@ -136,14 +136,14 @@ def _told_by_az(attempt: Attempt) -> Cause | None:
     return None
 
 
-def _told_by_the_machine(attempt: Attempt) -> Cause | None:
+def _machine_cause(attempt: Attempt) -> Cause | None:
     if _NOT_ASSIGNED.search(attempt.text):
         hint = "AZURE_CLIENT_ID must name an identity that this machine has"
         return Cause("IdentityNotAssigned", _sentence(attempt), hint)
     return None
 
 
-def _nobody(attempts: Sequence[Attempt]) -> Cause:
+def _no_credential(attempts: Sequence[Attempt]) -> Cause:
     asked = ", ".join(dict.fromkeys(one.credential for one in attempts)) or "none"
     told = [one for one in attempts if _NOBODY.search(one.text)]
     more = f"; {_sentence(told[0])}" if told else ""

@@ -34,19 +34,19 @@ class Assertions:
     ) -> None:
         self._url = url
         self._token = token
-        self._transport = transport or _network
+        self._transport = transport or _network_transport
 
     def __call__(self) -> str:
         """A fresh assertion; `NotSignedIn` if GitHub gives none."""
         try:
-            return _assertion(self._asked())
+            return _assertion_of(self._asked())
         except ForeignHost as err:
-            raise _refused(f"{_URL} is no HTTPS address") from err
+            raise _refused_error(f"{_URL} is no HTTPS address") from err
         except DecodeError as err:
             _require_success(err.status_code or 0)
-            raise _refused("GitHub's issuer answered without an assertion") from err
+            raise _refused_error("GitHub's issuer answered without an assertion") from err
         except AzureError as err:
-            raise _unavailable("GitHub's issuer cannot be reached") from err
+            raise _unavailable_error("GitHub's issuer cannot be reached") from err
 
     def _asked(self) -> HttpResponse:
         host = urlsplit(self._url).hostname or ""
@@ -62,34 +62,36 @@ class Assertions:
             return answer
 
 
-def assertions(environ: Mapping[str, str]) -> Assertions | None:
+def assertion_source(environ: Mapping[str, str]) -> Assertions | None:
     """What fetches assertions, in a job of GitHub Actions that may have them."""
     url, token = environ.get(_URL), environ.get(_TOKEN)
     return Assertions(url, token) if url and token else None
 
 
-def _assertion(answer: HttpResponse) -> str:
+def _assertion_of(answer: HttpResponse) -> str:
     _require_success(answer.status_code)
     document = answer.json()
     found = document.get("value") if isinstance(document, dict) else None
     if not isinstance(found, str) or found.count(".") != 2:  # header.payload.signature
-        raise _refused("GitHub's issuer answered without an assertion")
+        raise _refused_error("GitHub's issuer answered without an assertion")
     return found
 
 
 def _require_success(status: int) -> None:
     if status != 200:
         transient = status >= 500 or status == 429
-        raise (_unavailable if transient else _refused)(f"GitHub's issuer answered {status}")
+        raise (_unavailable_error if transient else _refused_error)(
+            f"GitHub's issuer answered {status}"
+        )
 
 
-def _refused(what: str) -> NotSignedIn:
+def _refused_error(what: str) -> NotSignedIn:
     return NotSignedIn(f"{_DOING}: {what}", code="OidcRefused", hint=_HINT)
 
 
-def _unavailable(what: str) -> SignInUnavailable:
+def _unavailable_error(what: str) -> SignInUnavailable:
     return SignInUnavailable(f"{_DOING}: {what}", code="OidcUnavailable", hint=_HINT)
 
 
-def _network() -> RequestsTransport:
+def _network_transport() -> RequestsTransport:
     return RequestsTransport(connection_timeout=_SECONDS, read_timeout=_SECONDS)

@@ -33,7 +33,7 @@ class Queries:
             skus = self._compute.resource_skus.list(filter=f"location eq '{region}'")
             for sku in skus:
                 if str(sku.name).casefold() == size.casefold() and _is_vm(sku):
-                    return _offer(region, sku)
+                    return _parse_offer(region, sku)
         return None
 
     def sizes_everywhere(self, size: str) -> SizeRegions:
@@ -63,7 +63,7 @@ class Queries:
     def usages(self, region: str) -> tuple[Usage, ...]:
         """The compute quota of a region."""
         with translating_errors(f"reading the quota of {region}"):
-            return tuple(_usage(line) for line in self._compute.usage.list(region))
+            return tuple(_parse_usage(line) for line in self._compute.usage.list(region))
 
     def image(self, region: str, image: Image) -> Mapping[str, str]:
         """The image with its exact version, as `imageReference` takes it.
@@ -98,7 +98,9 @@ class Queries:
         if group is not None:
             return self._in_group(group, doing, filter=query) or ()
         with translating_errors(doing):
-            return tuple(_plain(one) for one in self._resources.resources.list(filter=query))
+            return tuple(
+                _plain_resource(one) for one in self._resources.resources.list(filter=query)
+            )
 
     def virtual_machines(self, *, status_only: bool = False) -> tuple[Body, ...]:
         """Every VM of the subscription, without instance views; or these, and little besides.
@@ -118,7 +120,7 @@ class Queries:
         try:
             with translating_errors(doing):
                 found = self._resources.resources.list_by_resource_group(group, **more)
-                return tuple(_plain(one) for one in found)
+                return tuple(_plain_resource(one) for one in found)
         except NotFound as err:
             if err.code != "ResourceGroupNotFound":
                 raise
@@ -141,7 +143,7 @@ class Queries:
         images = self._compute.virtual_machine_images
         version = image.version
         if version == LATEST:
-            version = _newest((v.name for v in images.list(region, *names)), image, region)
+            version = _newest_version((v.name for v in images.list(region, *names)), image, region)
         found = images.get(region, *names, version)
         features = {str(one.name): str(one.value) for one in found.features or ()}
         _require_confidential(features.get("SecurityType"), image)
@@ -157,14 +159,14 @@ class Queries:
         version = image.version
         if version == LATEST:
             versions = self._compute.community_gallery_image_versions.list(*names)
-            eligible = (v.name for v in versions if not _left_out(v))
-            version = _newest(eligible, image, region)
+            eligible = (v.name for v in versions if not _is_left_out(v))
+            version = _newest_version(eligible, image, region)
         else:
             self._compute.community_gallery_image_versions.get(*names, version)
         return {"communityGalleryImageId": str(Community(image.gallery, image.image, version))}
 
 
-def _newest(versions: Iterable[str | None], image: Image, region: str) -> str:
+def _newest_version(versions: Iterable[str | None], image: Image, region: str) -> str:
     """The highest version, compared number by number."""
     known = [v for v in versions if v and all(part.isdecimal() for part in v.split("."))]
     if not known:
@@ -172,7 +174,7 @@ def _newest(versions: Iterable[str | None], image: Image, region: str) -> str:
     return max(known, key=lambda v: tuple(int(part) for part in v.split(".")))
 
 
-def _left_out(version: Any) -> bool:
+def _is_left_out(version: Any) -> bool:
     """Whether `latest` never means this version (`excludeFromLatest`)."""
     properties = version.properties  # the model's own short form looks in the wrong place
     return bool(properties is not None and properties.exclude_from_latest)
@@ -196,7 +198,7 @@ def _is_vm(sku: Any) -> bool:
     return str(sku.resource_type).casefold() == "virtualmachines"
 
 
-def _usage(line: Any) -> Usage:
+def _parse_usage(line: Any) -> Usage:
     return Usage(
         name=str(line.name.value).strip(),
         shown=str(line.name.localized_value or line.name.value).strip(),
@@ -205,15 +207,15 @@ def _usage(line: Any) -> Usage:
     )
 
 
-def _offer(region: str, sku: Any) -> Offer:
+def _parse_offer(region: str, sku: Any) -> Offer:
     capabilities = {str(c.name): str(c.value) for c in sku.capabilities or ()}
     here = [i for i in sku.location_info or () if location(str(i.location)) == region]
     zones = tuple(sorted(str(z) for info in here for z in info.zones or ()))
     barred: str | None = None
     barred_zones: dict[str, str] = {}
     for restriction in sku.restrictions or ():
-        reason = _word(restriction.reason_code) or "restricted"
-        if _word(restriction.type).casefold() == "location":
+        reason = _wire_word(restriction.reason_code) or "restricted"
+        if _wire_word(restriction.type).casefold() == "location":
             barred = reason
         else:
             info = restriction.restriction_info
@@ -229,7 +231,7 @@ def _offer(region: str, sku: Any) -> Offer:
     )
 
 
-def _word(value: Any) -> str:
+def _wire_word(value: Any) -> str:
     """The wire's word for an enumeration that the SDK may or may not know."""
     return str(getattr(value, "value", value) or "")
 
@@ -239,7 +241,7 @@ def _by_tag(name: str, value: str | None) -> str:
     return f"tagName eq '{name}'{with_value}"
 
 
-def _plain(resource: Any) -> Body:
+def _plain_resource(resource: Any) -> Body:
     return {
         "id": str(resource.id),
         "type": resource.type,

@@ -101,12 +101,12 @@ class Session:
         with translating_errors("signing in"):
             answers.note_response()  # nobody sees what the credential is answered
             token = self._credential.get_token(self.environment.scope).token
-        claims = _claims(token)
+        claims = _token_claims(token)
         is_user = claims.get("idtyp") == "user" or "scp" in claims
-        return _address(claims.get("ipaddr")) if is_user else None
+        return _ip_address(claims.get("ipaddr")) if is_user else None
 
 
-def _claims(token: str) -> dict[str, Any]:
+def _token_claims(token: str) -> dict[str, Any]:
     """A JWT's payload, unverified: it is our own token, and only fills in a default."""
     try:
         middle = token.split(".")[1]
@@ -116,7 +116,7 @@ def _claims(token: str) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _address(text: object) -> str | None:
+def _ip_address(text: object) -> str | None:
     """An address in its usual form; an IPv4 one in the clothes of IPv6 is that."""
     if not isinstance(text, str):
         return None

@@ -26,7 +26,7 @@ class Consent:
         self, runtime: "Runtime", progress: "Progress", doing: str, what: "Iterable[ResourceId]"
     ) -> None:
         """Return if `doing` it to `what` is agreed to; a `UsageProblem` if nobody says so."""
-        from ccgpu.views.signs import named
+        from ccgpu.views.signs import resource_label
 
         if self.yes:
             return
@@ -37,7 +37,7 @@ class Consent:
             )
         with progress.paused():
             for id_ in what:
-                runtime.err.out(f"- {named(id_)}", highlight=False)
+                runtime.err.out(f"- {resource_label(id_)}", highlight=False)
             agreed = runtime.ask(f"{doing[0].upper()}{doing[1:]}?")
         if not agreed:
             raise UsageProblem("not confirmed; nothing was changed")

@@ -22,24 +22,24 @@ if TYPE_CHECKING:
 _SYSTEM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO)
 
 
-def tell(console: "Console", err: CcgpuError, *, as_json: bool) -> None:
+def tell_error(console: "Console", err: CcgpuError, *, as_json: bool) -> None:
     """Print `err`."""
-    text = json.dumps(_document(err)) if as_json else _text(err)
+    text = json.dumps(_error_document(err)) if as_json else _error_text(err)
     console.out(text, highlight=False)
 
 
-def of(err: BaseException) -> CcgpuError:
+def error_of(err: BaseException) -> CcgpuError:
     """Whatever ended a command, as an error of ours."""
     if isinstance(err, CcgpuError):
         return err
     if isinstance(err, typer.TyperException):
-        return _of_parser(err)
+        return _parser_error(err)
     if isinstance(err, (KeyboardInterrupt, typer.Abort, EOFError)):
         return Interrupted("interrupted")
-    return _of_bug(err)
+    return _bug_error(err)
 
 
-def _of_parser(err: typer.TyperException) -> UsageProblem:
+def _parser_error(err: typer.TyperException) -> UsageProblem:
     """What the parser has refused, in our form."""
     text = err.format_message().strip().removesuffix(".")
     context = getattr(err, "ctx", None)
@@ -47,14 +47,14 @@ def _of_parser(err: typer.TyperException) -> UsageProblem:
     return UsageProblem(text[:1].lower() + text[1:], hint=hint)
 
 
-def _of_bug(err: BaseException) -> CcgpuError:
+def _bug_error(err: BaseException) -> CcgpuError:
     """What nobody has foreseen: a disk or a file that the system refuses, else a bug of ours."""
     if isinstance(err, OSError) and err.errno in _SYSTEM and err.filename is not None:
         return StateUnusable(f"{err.filename}: {err.strerror}")
     return InternalError.of(err)
 
 
-def _text(err: CcgpuError) -> str:
+def _error_text(err: CcgpuError) -> str:
     from ccgpu.domain import plain_text
 
     lines = [err.traceback.rstrip()] if isinstance(err, InternalError) else []
@@ -67,7 +67,7 @@ def _text(err: CcgpuError) -> str:
     return plain_text.lines("\n".join(lines))
 
 
-def _document(err: CcgpuError) -> dict[str, Any]:
+def _error_document(err: CcgpuError) -> dict[str, Any]:
     document = {
         "schema": "ccgpu.error/1",
         "code": err.code,

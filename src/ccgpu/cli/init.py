@@ -49,10 +49,10 @@ def init(
         specs.build(name, template=template)  # a name that no spec may have is refused here
     target = file or Path(f"{name or 'vm'}.yaml")
     schema = None if no_schema else f"./{SCHEMA_FILE}"
-    files = {target: drafts.draft(template, name, schema)}
+    files = {target: drafts.draft_spec(template, name, schema)}
     if not no_schema:
         files[target.with_name(SCHEMA_FILE)] = text(Schema.SPEC) + "\n"
-    drafts.write(files, force=force)
+    drafts.write_draft(files, force=force)
     written = [str(path) for path in files]
     runtime.answer(
         output, lambda: view.written_as_text(written), lambda: view.written_as_json(written)

@@ -106,7 +106,7 @@ def _attempt(command: Any, argv: Sequence[str], runtime: Runtime) -> tuple[Ccgpu
     except SystemExit as end:  # `--install-completion` and `--show-completion` end so
         return None, end.code if isinstance(end.code, int) else 0
     except (Exception, KeyboardInterrupt) as err:  # noqa: BLE001  # a bug is told in form, too
-        told = failures.of(err)
+        told = failures.error_of(err)
         return told, told.exit_code
     return None, 0
 

@@ -161,7 +161,11 @@ class ProgressOptions:
 
         if runtime.progress is not None:
             return runtime.progress
-        return progress.Silent() if runtime.stderr is Stderr.JSON else progress.shown(runtime.err)
+        return (
+            progress.Silent()
+            if runtime.stderr is Stderr.JSON
+            else progress.progress_for(runtime.err)
+        )
 
     def hint(self, runtime: "Runtime", text: str) -> None:
         """Tell people what they can do next; where a program reads stderr, nothing is said."""

@@ -75,7 +75,7 @@ class Reporter:
 
     def _tell(self, err: CcgpuError | None) -> None:
         if err is not None:
-            failures.tell(self._outer.err, err, as_json=self._stderr is not Stderr.TEXT)
+            failures.tell_error(self._outer.err, err, as_json=self._stderr is not Stderr.TEXT)
 
     def _close(self, err: CcgpuError | None, code: int) -> None:
         if self.runtime.progress is not None:

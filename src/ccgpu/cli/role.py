@@ -51,9 +51,9 @@ def role(
     spec = request.build(default_name="operator" if scope is Scope.SUBSCRIPTION else None)
     id_ = subscription or default_subscription(os.environ) or _UNKNOWN
     if scope is Scope.SUBSCRIPTION:
-        made = of.of_subscription(spec, id_)
+        made = of.subscription_role(spec, id_)
     else:
-        made, rest = of.of_group(spec, id_)
+        made, rest = of.group_role(spec, id_)
         lines = [f"  {one.action} at {one.scope}" for one in rest]
         runtime.note("note: also needed, outside the resource group:\n" + "\n".join(lines))
     runtime.out.out(json.dumps(made, indent=2), highlight=False)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ccgpu.collateral.item import CollateralItem, Payload
-from ccgpu.domain.collateral import Collateral
+from ccgpu.domain.collateral import CollateralFile
 from ccgpu.store import atomic
 
 _SCHEMA = "ccgpu.collateral-entry/1"
@@ -26,7 +26,7 @@ _SIZE = 32 * 1024 * 1024
 class CachedCollateral:
     """Collateral in the cache, and until when the cache may serve it (Unix time)."""
 
-    collateral: Collateral
+    collateral: CollateralFile
     fresh: float
     usable: float
 
@@ -48,7 +48,7 @@ class Cache:
         except (OSError, ValueError, KeyError, TypeError, RecursionError):
             return None
 
-    def put(self, collateral: Collateral, payload: Payload) -> None:
+    def put(self, collateral: CollateralFile, payload: Payload) -> None:
         """Keep it, unless there is nothing to be gained by it; then make room."""
         if payload.fresh <= collateral.fetched:
             return
@@ -86,7 +86,7 @@ def _parse_entry(item: CollateralItem, header: Any, data: bytes) -> CachedCollat
         return None
     if hashlib.sha256(data).hexdigest() != header["sha256"]:
         return None
-    collateral = Collateral(item.name, data, str(header["source"]), float(header["fetched"]))
+    collateral = CollateralFile(item.name, data, str(header["source"]), float(header["fetched"]))
     return CachedCollateral(collateral, _parse_time(header["fresh"]), _parse_time(header["usable"]))
 
 

@@ -14,7 +14,7 @@ from ccgpu.collateral.cache import Cache
 from ccgpu.collateral.item import CollateralItem, Payload
 from ccgpu.collateral.sources import PUBLIC, Sources
 from ccgpu.domain.collateral import (
-    Collateral,
+    CollateralFile,
     CollateralRequest,
     FetchedCollateral,
     MissingCollateral,
@@ -79,9 +79,9 @@ class CollateralFetcher:
 
     def _items(
         self, request: CollateralRequest, now: float
-    ) -> tuple[dict[str, CollateralItem], dict[str, Collateral]]:
+    ) -> tuple[dict[str, CollateralItem], dict[str, CollateralFile]]:
         """What needs an HTTP request, and what the evidence has already; each once, by name."""
-        at_hand: dict[str, Collateral] = {}
+        at_hand: dict[str, CollateralFile] = {}
         items = [rim.rim_item(each, self._sources, request.region) for each in request.rims]
         items += [ocsp.ocsp_item(each, self._sources, request.region) for each in request.ocsp]
         for chip in request.chips:
@@ -96,7 +96,7 @@ class CollateralFetcher:
     def _fall_back(
         self,
         request: CollateralRequest,
-        found: dict[str, Collateral],
+        found: dict[str, CollateralFile],
         missing: dict[str, MissingCollateral],
         tell: _Tell,
     ) -> None:
@@ -114,7 +114,7 @@ class CollateralFetcher:
     def _fetch_item(
         self,
         item: CollateralItem,
-        found: dict[str, Collateral],
+        found: dict[str, CollateralFile],
         missing: dict[str, MissingCollateral],
         tell: _Tell,
     ) -> Task[None]:
@@ -123,7 +123,7 @@ class CollateralFetcher:
             found[item.name] = kept.collateral
             return
         outcome = yield from self._ask_sources(item, tell)
-        if isinstance(outcome, Collateral):
+        if isinstance(outcome, CollateralFile):
             found[item.name] = outcome
         elif kept is not None and self.now() <= kept.usable:
             tell("note", f"{item.what}: as it was kept, because {'; '.join(outcome)}")
@@ -133,14 +133,14 @@ class CollateralFetcher:
 
     def _ask_sources(
         self, item: CollateralItem, tell: _Tell
-    ) -> Generator[Call, Any, Collateral | tuple[str, ...]]:
+    ) -> Generator[Call, Any, CollateralFile | tuple[str, ...]]:
         """Ask the sources in order, and retry. Returns the collateral, or why there is none.
 
         The last source is the vendor's own. An expired answer is used only if no source has a
         newer one; the verdict then says so.
         """
         attempts = Attempts(item.requests, self._unreachable, self.now())
-        expired: Collateral | None = None
+        expired: CollateralFile | None = None
         end = self.now() + self._time_limit
         while (request := attempts.next()) is not None:
             due = attempts.due[request]
@@ -153,7 +153,7 @@ class CollateralFetcher:
                 if attempts.record_failure(request, err, self.now()):
                     tell("retry", f"{item.what}: {request.host} {err}")
                 continue
-            collateral = Collateral(item.name, payload.data, request.url, self.now())
+            collateral = CollateralFile(item.name, payload.data, request.url, self.now())
             if self.now() <= payload.usable:
                 self._keep(item, collateral, payload)
                 return collateral
@@ -161,7 +161,7 @@ class CollateralFetcher:
             attempts.drop(request, "its answer is out of date")
         return expired or attempts.reasons()
 
-    def _keep(self, item: CollateralItem, collateral: Collateral, payload: Payload) -> None:
+    def _keep(self, item: CollateralItem, collateral: CollateralFile, payload: Payload) -> None:
         if self._cache is not None and item.cached:
             self._cache.put(collateral, payload)
 

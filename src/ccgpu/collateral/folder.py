@@ -14,7 +14,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from ccgpu.domain.collateral import Collateral
+from ccgpu.domain.collateral import CollateralFile
 from ccgpu.errors import InvalidFile, Problem, StateUnusable, UsageProblem
 from ccgpu.scheduling.clock import rfc3339
 from ccgpu.store import atomic
@@ -31,7 +31,7 @@ _FETCH = "fetch it again: `ccgpu collateral fetch EVIDENCE --out DIR`"
 _NAME = re.compile(r"(?:rim|ocsp|amd)/[A-Za-z0-9][A-Za-z0-9_.-]{0,199}")
 
 
-def write(folder: Path, collateral: Sequence[Collateral], now: float) -> None:
+def write(folder: Path, collateral: Sequence[CollateralFile], now: float) -> None:
     """Write them, in the place of what an earlier `write` left there.
 
     `UsageProblem` if the folder holds anything else, or there are more than `read` takes;
@@ -54,7 +54,7 @@ def write(folder: Path, collateral: Sequence[Collateral], now: float) -> None:
         raise StateUnusable(f"cannot write {folder}: {err.strerror}") from err
 
 
-def _stage(staged: Path, collateral: Sequence[Collateral], now: float) -> None:
+def _stage(staged: Path, collateral: Sequence[CollateralFile], now: float) -> None:
     """Write everything beside what is there: a full disk is met before that is touched."""
     for each in collateral:
         path = staged / each.name
@@ -81,7 +81,7 @@ def _swap(folder: Path, staged: Path, names: Sequence[str], old: Sequence[str]) 
         (staged / name).rename(folder / name)
 
 
-def read(folder: Path) -> tuple[Collateral, ...]:
+def read(folder: Path) -> tuple[CollateralFile, ...]:
     """What the manifest lists, as it was written; `InvalidFile` names everything that is not."""
     try:
         entries = _entries(json.loads(_read_limited(folder / MANIFEST, _MANIFEST_LIMIT)))
@@ -116,7 +116,7 @@ def has_manifest(folder: Path) -> bool:
     return isinstance(document, dict) and not document.keys().isdisjoint(_NAMES)
 
 
-def read_whole(folder: Path) -> tuple[Collateral, ...]:
+def read_whole(folder: Path) -> tuple[CollateralFile, ...]:
     """What `read` gives. `InvalidFile` names every file that the manifest does not list."""
     collateral = read(folder)
     listed = {MANIFEST, *(each.name for each in collateral)}
@@ -154,7 +154,7 @@ def _entries(document: Any) -> list[dict[str, str]]:
     return [{field: each[field] for field in fields} for each in found]
 
 
-def _read_collateral(folder: Path, listed: dict[str, str]) -> Collateral:
+def _read_collateral(folder: Path, listed: dict[str, str]) -> CollateralFile:
     path = folder / listed["path"]
     if path.is_symlink() or path.parent.is_symlink():
         raise ValueError("is a symbolic link, or is inside one")
@@ -162,7 +162,7 @@ def _read_collateral(folder: Path, listed: dict[str, str]) -> Collateral:
     if hashlib.sha256(data).hexdigest() != listed["sha256"]:
         raise ValueError(f"does not match its hash in {MANIFEST}")
     fetched = datetime.fromisoformat(listed["fetched_at"]).timestamp()
-    return Collateral(listed["path"], data, listed["source"], fetched)
+    return CollateralFile(listed["path"], data, listed["source"], fetched)
 
 
 def _read_limited(path: Path, limit: int) -> bytes:
@@ -188,7 +188,7 @@ def _list_previous(folder: Path) -> list[str]:
     return [listed["path"] for listed in entries]
 
 
-def entry(collateral: Collateral) -> dict[str, str]:
+def entry(collateral: CollateralFile) -> dict[str, str]:
     """What a manifest says of a file."""
     return {
         "path": collateral.name,

@@ -16,7 +16,7 @@ from cryptography import x509
 
 from ccgpu.collateral.item import CollateralItem, Payload, payload_until
 from ccgpu.collateral.sources import Sources
-from ccgpu.domain.collateral import PRODUCTS, Chip, Collateral
+from ccgpu.domain.collateral import PRODUCTS, Chip, CollateralFile
 from ccgpu.errors import EvidenceUnavailable
 from ccgpu.net.fetch import HttpRequestSpec, NoAnswer
 from ccgpu.store.evidence.pem import UNREADABLE
@@ -52,7 +52,7 @@ def crl_item(product: str, sources: Sources) -> CollateralItem:
     return CollateralItem(f"amd/crl-{product}.der", what, CRL_LIMIT, (request,), _parse_crl)
 
 
-def vcek_from_thim(answer: bytes, chip: Chip, now: float) -> Collateral | None:
+def vcek_from_thim(answer: bytes, chip: Chip, now: float) -> CollateralFile | None:
     """The certificate of `chip` in the answer of Azure's service; None if it is not in there.
 
     The answer was taken out of the VM with the evidence, by whoever collected it: it may be
@@ -67,13 +67,13 @@ def vcek_from_thim(answer: bytes, chip: Chip, now: float) -> Collateral | None:
         return None
     if not _names_chip(der, chip):
         return None
-    return Collateral(chip.name, der, "Azure's certificate service, as in the evidence", now)
+    return CollateralFile(chip.name, der, "Azure's certificate service, as in the evidence", now)
 
 
-def vcek_from_evidence(veks: Sequence[bytes], chip: Chip, now: float) -> Collateral | None:
+def vcek_from_evidence(veks: Sequence[bytes], chip: Chip, now: float) -> CollateralFile | None:
     """The certificate of `chip` among those (DER) that came with the evidence, if it is one."""
     der = next((each for each in veks if _names_chip(each, chip)), None)
-    return None if der is None else Collateral(chip.name, der, "the evidence", now)
+    return None if der is None else CollateralFile(chip.name, der, "the evidence", now)
 
 
 def _parse_vcek(chip: Chip, body: bytes, _: float) -> Payload:

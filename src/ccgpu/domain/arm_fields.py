@@ -107,7 +107,7 @@ def _system(identity: Value) -> list[str]:
 
 def _identities(identity: Value) -> Value:
     ids = value_at(identity, "userAssignedIdentities") or ()
-    found = readable(lambda id_: references.canonical(id_, references.USER_IDENTITY), ids)
+    found = readable(lambda id_: references.canonical_id(id_, references.USER_IDENTITY), ids)
     return [*_system(identity), *found]
 
 

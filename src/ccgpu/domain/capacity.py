@@ -71,7 +71,7 @@ class CapacityCheck:
     field: str | None = None
 
 
-def place(region: str, zone: str | None) -> str:
+def place_name(region: str, zone: str | None) -> str:
     """Where, as people read it."""
     return f"{region}, zone {zone}" if zone else region
 
@@ -92,12 +92,12 @@ def assess_capacity(
     """
     if offer is None:
         return CapacityCheck(region, (), f"{region} does not offer {size}", field="regions")
-    if found := _never(region, size, zone, spot, offer):
+    if found := _permanent_refusal(region, size, zone, spot, offer):
         return found
-    where = place(region, zone)
-    if refusal := _closed(size, zone, offer):
+    where = place_name(region, zone)
+    if refusal := _closed_refusal(size, zone, offer):
         return CapacityCheck(region, (), f"{where}: {refusal}")
-    needs = _needs(offer, spot, usages, 0 if frees else offer.vcpus)
+    needs = _quota_needs(offer, spot, usages, 0 if frees else offer.vcpus)
     short = [need for need in needs if not need.met]
     if short:
         lacks = "; ".join(
@@ -108,7 +108,7 @@ def assess_capacity(
     return CapacityCheck(region, needs)
 
 
-def _never(
+def _permanent_refusal(
     region: str, size: str, zone: str | None, spot: bool, offer: Offer
 ) -> CapacityCheck | None:
     """What waiting does not change."""
@@ -123,7 +123,7 @@ def _never(
     return None
 
 
-def _closed(size: str, zone: str | None, offer: Offer) -> str | None:
+def _closed_refusal(size: str, zone: str | None, offer: Offer) -> str | None:
     if offer.barred:
         return f"{size} is closed to this subscription ({offer.barred})"
     if zone and zone in (offer.barred_zones or {}):
@@ -131,17 +131,19 @@ def _closed(size: str, zone: str | None, offer: Offer) -> str | None:
     return None
 
 
-def _needs(offer: Offer, spot: bool, usages: Sequence[Usage], more: int) -> tuple[QuotaNeed, ...]:
+def _quota_needs(
+    offer: Offer, spot: bool, usages: Sequence[Usage], more: int
+) -> tuple[QuotaNeed, ...]:
     """Spot has one quota of its own; else the family's and the region's both count.
 
     A line that Azure does not list is not held against the VM: ARM has the last word.
     """
     names = (SPOT_CORES,) if spot else (offer.family, REGIONAL_CORES)
-    by_name = {_plain(usage.name): usage for usage in usages}
-    found = [by_name[_plain(name)] for name in names if _plain(name) in by_name]
+    by_name = {_plain_name(usage.name): usage for usage in usages}
+    found = [by_name[_plain_name(name)] for name in names if _plain_name(name) in by_name]
     return tuple(QuotaNeed(u.shown, u.used, u.limit, u.used + more) for u in found)
 
 
-def _plain(name: str) -> str:
+def _plain_name(name: str) -> str:
     """Usage names come in several spellings, some with stray spaces."""
     return name.replace(" ", "").casefold()

@@ -79,7 +79,7 @@ class CollateralRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class Collateral:
+class CollateralFile:
     """One piece of collateral.
 
     `name` is its path in a folder of collateral. `source` is where it came from, `fetched` when
@@ -109,7 +109,7 @@ class MissingCollateral:
 class FetchedCollateral:
     """What was fetched, in the order of the request, and what is missing."""
 
-    collateral: tuple[Collateral, ...] = ()
+    collateral: tuple[CollateralFile, ...] = ()
     missing: tuple[MissingCollateral, ...] = ()
 
     @property

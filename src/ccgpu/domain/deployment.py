@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.lease import lease_of
 from ccgpu.domain.resource import Body, ResourceId, location
-from ccgpu.domain.status import State, state
+from ccgpu.domain.status import State, vm_state
 from ccgpu.domain.vm_view import admin_username, power_state, properties, vm_size
 
 
@@ -46,7 +46,7 @@ class Deployment:
     resources: tuple[Owned, ...] = ()
 
 
-def described(
+def describe_deployment(
     name: str,
     group: str,
     vm: Body | None,
@@ -58,7 +58,7 @@ def described(
 
     `addresses` are public and private.
     """
-    doing = state(vm, around)
+    doing = vm_state(vm, around)
     if vm is None:
         return Deployment(name, doing, group, resources=resources)
     return Deployment(
@@ -78,7 +78,7 @@ def described(
     )
 
 
-def leased(
+def with_lease(
     deployment: Deployment, vm: Body | None, bodies: Iterable[Body], now: float | None
 ) -> Deployment:
     """The deployment with the lease that all its resources say, at `now` of Azure's time."""

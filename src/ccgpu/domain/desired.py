@@ -95,7 +95,7 @@ class Names:
         }
 
 
-def desired(
+def desired_resources(
     spec: "VmSpec", subscription: str, placement: Placement, stamp: RunTags
 ) -> dict[ResourceId, Resource]:
     """The resources of a deployment, by id."""
@@ -104,7 +104,7 @@ def desired(
     group = Resource(Kind.GROUP, names.of(Kind.GROUP), {"location": placement.region, "tags": tags})
     shared = network(spec, names.of, placement.region, tags)
     subnet = spec.subnet or f"{names.of(Kind.VNET, '-vnet')}/subnets/{SUBNET}"
-    vm = _vm(spec, names, placement, tags, subnet, frozenset(shared))
+    vm = _vm_resource(spec, names, placement, tags, subnet, frozenset(shared))
     everything = (group, *shared.values(), vm)
     return {r.id: r if r is group else _in_group(r, group.id) for r in everything}
 
@@ -119,7 +119,7 @@ def _in_group(resource: Resource, group: ResourceId) -> Resource:
     )
 
 
-def _vm(
+def _vm_resource(
     spec: "VmSpec",
     names: Names,
     placement: Placement,
@@ -127,29 +127,29 @@ def _vm(
     subnet: str,
     network_ids: frozenset[ResourceId],
 ) -> Resource:
-    properties = _properties(spec, names, placement)
-    nic = _nic(spec, names.of(Kind.NSG, "-nsg"), subnet)
+    properties = _vm_properties(spec, names, placement)
+    nic = _nic_configuration(spec, names.of(Kind.NSG, "-nsg"), subnet)
     body: Body = {
         "location": placement.region,
-        "tags": tags | {BODY_HASH: _hash([nic])},
+        "tags": tags | {BODY_HASH: _body_hash([nic])},
         "properties": properties
         | {
             "networkProfile": {
                 "networkApiVersion": INLINE_NETWORK_API,
-                "networkInterfaceConfigurations": [_tagged(nic, tags)],
+                "networkInterfaceConfigurations": [_with_tags(nic, tags)],
             }
         },
     }
     if placement.zone:
         body["zones"] = [placement.zone]
     if spec.identities:
-        body["identity"] = _identity(spec.identities)
+        body["identity"] = _vm_identity(spec.identities)
     disks = {names.os_disk: Kind.DISK}
     disks |= {names.data_disk(lun): Kind.DISK for lun in range(len(spec.data_disks))}
     return Resource(Kind.VM, names.vm, body, network_ids, disks)
 
 
-def _properties(
+def _vm_properties(
     spec: "VmSpec", names: Names, placement: Placement
 ) -> "compute.VirtualMachineProperties":
     properties: compute.VirtualMachineProperties = {
@@ -229,7 +229,7 @@ def _os_profile(spec: "VmSpec") -> "compute.OSProfile":
     }
 
 
-def _nic(spec: "VmSpec", nsg: ResourceId, subnet: str) -> Body:
+def _nic_configuration(spec: "VmSpec", nsg: ResourceId, subnet: str) -> Body:
     """The inline NIC without tags. Azure appends a suffix to both names."""
     ip: Body = {"primary": True, "subnet": {"id": subnet}, "privateIPAddressVersion": "IPv4"}
     if not spec.private:
@@ -254,7 +254,7 @@ def _nic(spec: "VmSpec", nsg: ResourceId, subnet: str) -> Body:
     }
 
 
-def _tagged(nic: Body, tags: dict[str, str]) -> Body:
+def _with_tags(nic: Body, tags: dict[str, str]) -> Body:
     """The NIC with tags on itself and its public IP, so that both are found without the VM."""
     properties = dict(nic["properties"])
     ip = dict(properties["ipConfigurations"][0]["properties"])
@@ -264,7 +264,7 @@ def _tagged(nic: Body, tags: dict[str, str]) -> Body:
     return nic | {"tags": tags, "properties": properties}
 
 
-def _identity(identities: tuple[str, ...]) -> Body:
+def _vm_identity(identities: tuple[str, ...]) -> Body:
     users = [one for one in identities if one != "system"]
     types = ["SystemAssigned"] * ("system" in identities) + ["UserAssigned"] * bool(users)
     body: Body = {"type": ", ".join(types)}
@@ -273,7 +273,7 @@ def _identity(identities: tuple[str, ...]) -> Body:
     return body
 
 
-def _hash(write_only: list[Any]) -> str:
+def _body_hash(write_only: list[Any]) -> str:
     """SHA-256 (hex) of what no GET gives back, so that a later plan can see it change."""
     text = json.dumps(write_only, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()

@@ -95,7 +95,7 @@ def _gallery(text: str) -> Gallery:
         )
     versioned = re.search(r"/versions/", text, re.IGNORECASE)
     kind = references.GALLERY_IMAGE_VERSION if versioned else references.GALLERY_IMAGE
-    return Gallery(references.canonical(text, kind))
+    return Gallery(references.canonical_id(text, kind))
 
 
 def _marketplace(text: str) -> Marketplace:

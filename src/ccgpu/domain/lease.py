@@ -30,7 +30,7 @@ class Lease:
 
     def left(self, now: float) -> int | None:
         """The seconds until its end, none when it is over; None without a lease."""
-        end = moment(self.expires)
+        end = parse_moment(self.expires)
         return None if end is None else max(0, int(end - now))
 
 
@@ -42,7 +42,7 @@ class LeaseStatus:
     spared: str | None = None
 
 
-def moment(text: str | None) -> float | None:
+def parse_moment(text: str | None) -> float | None:
     """An RFC 3339 time as Unix time; None for none, and for what is no time with a zone."""
     try:
         found = datetime.fromisoformat(text or "")
@@ -54,19 +54,19 @@ def moment(text: str | None) -> float | None:
 def lease_of(bodies: Iterable[Body], vm: Body | None = None) -> Lease:
     """The lease of a deployment. Who takes the tag off its VM has taken the lease off it all."""
     found = list(bodies)
-    expires = _latest(found, EXPIRES)
+    expires = _latest_end(found, EXPIRES)
     if vm is not None and tag(vm, EXPIRES) is None:
         expires = None
-    return Lease(expires, _latest(found, CREATED))
+    return Lease(expires, _latest_end(found, CREATED))
 
 
-def _latest(bodies: Iterable[Body], name: str) -> str | None:
+def _latest_end(bodies: Iterable[Body], name: str) -> str | None:
     """The latest of a tag's times; one that cannot be read outranks all that can."""
     written = [value for body in bodies if (value := tag(body, name)) is not None]
-    return max(written, key=lambda value: _rank(moment(value)), default=None)
+    return max(written, key=lambda value: _end_rank(parse_moment(value)), default=None)
 
 
-def _rank(at: float | None) -> float:
+def _end_rank(at: float | None) -> float:
     return float("inf") if at is None else at
 
 
@@ -76,14 +76,14 @@ def assess_lease(lease: Lease, vm: Body | None, now: float) -> LeaseStatus:
     Expired: the lease ended longer ago than the grace. Orphaned: no VM and no lease, and nothing of
     it was made lately. What is young and without a finished VM is being created.
     """
-    end = moment(lease.expires)
+    end = parse_moment(lease.expires)
     if lease.expires is not None and end is None:
         return LeaseStatus(spared=f"its {EXPIRES} is {lease.expires!r}, which is no time")
     over = end is not None and now > end + GRACE
     if not over and (vm is not None or end is not None):
         return LeaseStatus()
     if vm is None or state_of(vm) == "Creating":
-        made = moment(lease.created)
+        made = parse_moment(lease.created)
         if made is None:
             return LeaseStatus(
                 spared=f"its {CREATED} is {lease.created!r}, so its age is not known"
@@ -93,24 +93,24 @@ def assess_lease(lease: Lease, vm: Body | None, now: float) -> LeaseStatus:
     return LeaseStatus("expired" if over else "orphaned")
 
 
-def stamped(resource: Resource, created: str, expires: str | None) -> Resource:
+def with_run_tags(resource: Resource, created: str, expires: str | None) -> Resource:
     """The resource as made at `created` and wanted until `expires`: wherever it has our tags."""
     times = {CREATED: created} | ({EXPIRES: expires} if expires else {})
-    return replace(resource, body=_stamped(resource.body, times))
+    return replace(resource, body=_body_with_run_tags(resource.body, times))
 
 
-def _stamped(value: Any, times: Mapping[str, str]) -> Any:
+def _body_with_run_tags(value: Any, times: Mapping[str, str]) -> Any:
     """A copy; an inline NIC and its public IP carry tags of their own."""
     if isinstance(value, list):
-        return [_stamped(one, times) for one in value]
+        return [_body_with_run_tags(one, times) for one in value]
     if not isinstance(value, dict):
         return value
     if DEPLOYMENT in value:
-        return retagged(value, {EXPIRES: None, **times})
-    return {name: _stamped(one, times) for name, one in value.items()}
+        return merge_tags(value, {EXPIRES: None, **times})
+    return {name: _body_with_run_tags(one, times) for name, one in value.items()}
 
 
-def retagged(tags: Mapping[str, str], times: Mapping[str, str | None]) -> dict[str, str]:
+def merge_tags(tags: Mapping[str, str], times: Mapping[str, str | None]) -> dict[str, str]:
     """The whole tag map with `times` in it (None takes one away); names compare without case."""
     taken = {name.casefold() for name in times}
     kept = {name: value for name, value in tags.items() if name.casefold() not in taken}

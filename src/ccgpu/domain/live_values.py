@@ -10,7 +10,16 @@ from ccgpu.domain.compare import value_at
 from ccgpu.domain.desired import Names
 from ccgpu.domain.live_vm import interface_of, is_private, subnet_of
 from ccgpu.domain.network import SEVERAL, SUBNET
-from ccgpu.domain.resource import DEPLOYMENT, Body, ResourceId, key, location, same, tag, tags_of
+from ccgpu.domain.resource import (
+    DEPLOYMENT,
+    Body,
+    ResourceId,
+    is_same_id,
+    key,
+    location,
+    tag,
+    tags_of,
+)
 from ccgpu.domain.spec.fields import WIDEST_PREFIX
 from ccgpu.domain.spec.vm import VmSpec
 
@@ -132,4 +141,6 @@ def _interface_values(names: Names, vm: Body, actual: Bodies) -> Values:
     found: Values = {"private": is_private(nic)}
     subnet = subnet_of(nic)
     own = f"{names.of(Kind.VNET, '-vnet')}/subnets/{SUBNET}"
-    return found | ({} if subnet is None else {"subnet": None if same(subnet, own) else subnet})
+    return found | (
+        {} if subnet is None else {"subnet": None if is_same_id(subnet, own) else subnet}
+    )

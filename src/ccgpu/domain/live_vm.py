@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ccgpu.domain.compare import Difference, value_at
-from ccgpu.domain.resource import Body, ResourceId, key, same
+from ccgpu.domain.resource import Body, ResourceId, is_same_id, key
 
 PRIVATE = "networkProfile.private"
 SUBNET = "networkProfile.subnet"
@@ -73,6 +73,6 @@ def interface_differences(wanted: Body, interface: Body) -> tuple[Difference, ..
     if private is not is_private(interface):
         found.append(Difference(PRIVATE, private, not private))
     there = subnet_of(interface)
-    if there is not None and not same(there, subnet):
+    if there is not None and not is_same_id(there, subnet):
         found.append(Difference(SUBNET, subnet, there))
     return tuple(found)

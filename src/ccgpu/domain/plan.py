@@ -105,7 +105,7 @@ class ForeignResource(Exception):
         self.owner = owner
 
 
-def plan(
+def make_plan(
     desired: Mapping[ResourceId, Resource],
     actual: Mapping[ResourceId, Body],
     deployment: str,
@@ -123,20 +123,20 @@ def plan(
         if id_ not in desired:
             continue
         wanted = desired[id_]
-        steps[id_] = _step(wanted, actual, deployment, steps)
+        steps[id_] = _make_step(wanted, actual, deployment, steps)
     known = {key(id_) for id_ in desired}
-    unwanted = [_unwanted(one) for one in extra if key(one.id) not in known]
+    unwanted = [_unwanted_steps(one) for one in extra if key(one.id) not in known]
     return Plan((*steps.values(), *unwanted))
 
 
-def _unwanted(found: Resource) -> Step:
+def _unwanted_steps(found: Resource) -> Step:
     """Deleted, but for a network that other people have subnets in."""
     if found.kind is Kind.VNET and (foreign := in_place.foreign_in_network(found.body)):
         return Step(Action.KEEP, found, others=foreign)
     return Step(Action.DELETE, found)
 
 
-def _step(
+def _make_step(
     wanted: Resource,
     actual: Mapping[ResourceId, Body],
     deployment: str,
@@ -150,11 +150,11 @@ def _step(
         return Step(Action.KEEP, wanted)  # the user's own group: never touched
     if owner != deployment:
         raise ForeignResource(wanted.id, owner)
-    moved = [id_ for id_ in sorted(wanted.depends_on) if _replaced(earlier.get(id_))]
+    moved = [id_ for id_ in sorted(wanted.depends_on) if _is_replaced(earlier.get(id_))]
     live = live_vm.with_disks(found, actual) if wanted.kind is Kind.VM else found
     reasons = tuple(Difference("needs", id_, id_) for id_ in moved)
-    reasons = reasons or _reasons(wanted, live, actual)
-    action = Action.REPLACE if moved else _action(wanted.kind, reasons, live)
+    reasons = reasons or _step_reasons(wanted, live, actual)
+    action = Action.REPLACE if moved else _choose_action(wanted.kind, reasons, live)
     others = in_place.other_elements(wanted.kind, wanted.body, live)
     if action is Action.REPLACE:
         return Step(
@@ -164,10 +164,10 @@ def _step(
     kept = _with_live_stamp(wanted, found)
     if action is Action.KEEP:
         return Step(action, kept, (), others)
-    return _update(kept, live, reasons, others, actual)
+    return _update_step(kept, live, reasons, others, actual)
 
 
-def _reasons(wanted: Resource, live: Body, actual: Mapping[ResourceId, Body]) -> Reasons:
+def _step_reasons(wanted: Resource, live: Body, actual: Mapping[ResourceId, Body]) -> Reasons:
     found = differences(wanted.kind, wanted.body, live)
     interface = live_vm.interface_of(live, actual) if wanted.kind is Kind.VM else None
     if interface is not None:  # it tells itself what it is
@@ -178,11 +178,11 @@ def _reasons(wanted: Resource, live: Body, actual: Mapping[ResourceId, Body]) ->
     return found
 
 
-def _replaced(step: Step | None) -> bool:
+def _is_replaced(step: Step | None) -> bool:
     return step is not None and step.action is Action.REPLACE
 
 
-def _action(kind: Kind, reasons: Reasons, live: Body) -> Action:
+def _choose_action(kind: Kind, reasons: Reasons, live: Body) -> Action:
     """Replaced is what Azure cannot change in place, and a VM that never ran."""
     if not reasons:
         return Action.KEEP
@@ -200,7 +200,7 @@ def _is_expendable(wanted: Resource, live: Body, others: tuple[Other, ...]) -> b
     return not others
 
 
-def _update(
+def _update_step(
     kept: Resource,
     live: Body,
     reasons: Reasons,

@@ -270,7 +270,7 @@ class ReferenceValues(BaseModel):
         return {int(index): bytes.fromhex(value) for index, value in self.pcrs.items()}
 
 
-def problems(error: ValidationError, kind: str = "policy") -> tuple[FieldProblem, ...]:
+def policy_problems(error: ValidationError, kind: str = "policy") -> tuple[FieldProblem, ...]:
     """What pydantic found, in words for the author of a policy, or of another `kind` of file."""
     found = error.errors(include_url=False, include_input=False)
     return tuple(FieldProblem(each["loc"], _message(each, kind)) for each in found)

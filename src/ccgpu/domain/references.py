@@ -18,14 +18,14 @@ _GROUP = r"[\w.()-]{1,90}(?<!\.)"
 _NAME = r"[\w.-]{1,80}"
 
 
-def shape(kind: str) -> str:
+def id_shape(kind: str) -> str:
     """An id of this kind with its variable parts in capitals, for messages."""
     provider, *types = kind.split("/")
     path = "/".join(f"{type_}/NAME" for type_ in types)
     return f"/subscriptions/ID/resourceGroups/GROUP/providers/{provider}/{path}"
 
 
-def canonical(text: str, kind: str) -> str:
+def canonical_id(text: str, kind: str) -> str:
     """`text` as an id of `kind` with ARM's spelling, or `ValueError`."""
     provider, *types = kind.split("/")
     path = "".join(rf"/{re.escape(type_)}/({_NAME})" for type_ in types)
@@ -34,7 +34,7 @@ def canonical(text: str, kind: str) -> str:
     )
     found = re.fullmatch(pattern, text, re.IGNORECASE | re.ASCII)
     if found is None:
-        raise ValueError(f"is not the ARM id of this kind of resource, write {shape(kind)}")
+        raise ValueError(f"is not the ARM id of this kind of resource, write {id_shape(kind)}")
     subscription, group, *names = found.groups()
     path = "".join(f"/{type_}/{name}" for type_, name in zip(types, names, strict=True))
     return f"/subscriptions/{subscription}/resourceGroups/{group}/providers/{provider}{path}"

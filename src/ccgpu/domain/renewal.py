@@ -12,7 +12,7 @@ from enum import Enum
 
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.compare import Difference
-from ccgpu.domain.lease import lease_of, moment, retagged
+from ccgpu.domain.lease import lease_of, merge_tags, parse_moment
 from ccgpu.domain.plan import Action, Plan, Step
 from ccgpu.domain.resource import (
     CREATED,
@@ -39,7 +39,7 @@ class LeaseWish(Enum):
     RENEW = "renew"  # it was asked for now, and counts from now
 
 
-def renewed(
+def renew_leases(
     todo: Plan,
     actual: Mapping[ResourceId, Body],
     created: str,
@@ -51,18 +51,18 @@ def renewed(
     For a new VM only what is older than an hour at `created`, or has outlived its lease: a create
     that is resumed soon has nothing to say.
     """
-    now = moment(created) or 0.0
+    now = parse_moment(created) or 0.0
     if _makes_a_vm(todo):
         times: Times = {CREATED: created, EXPIRES: expires}
-        return Plan(tuple(_renewed(step, actual, times, now) for step in todo.steps))
-    ours = [found for step in todo.steps if (found := _ours(step, actual)) is not None]
-    vm = next((_ours(one, actual) for one in todo.steps if one.resource.kind is Kind.VM), None)
+        return Plan(tuple(_renew_step(step, actual, times, now) for step in todo.steps))
+    ours = [found for step in todo.steps if (found := _is_ours(step, actual)) is not None]
+    vm = next((_is_ours(one, actual) for one in todo.steps if one.resource.kind is Kind.VM), None)
     end = lease_of(ours, vm).expires
-    over = _over(lease_of(ours).expires, now)
+    over = _is_over(lease_of(ours).expires, now)
     fills = wish is LeaseWish.FILL and end is None
     if expires is None or not (wish is LeaseWish.RENEW or over or fills):
         return todo
-    return Plan(tuple(_leased(step, actual, {EXPIRES: expires}) for step in todo.steps))
+    return Plan(tuple(_leased_body(step, actual, {EXPIRES: expires}) for step in todo.steps))
 
 
 def _makes_a_vm(todo: Plan) -> bool:
@@ -70,7 +70,7 @@ def _makes_a_vm(todo: Plan) -> bool:
     return any(step.resource.kind is Kind.VM for step in made)
 
 
-def _ours(step: Step, actual: Mapping[ResourceId, Body]) -> Body | None:
+def _is_ours(step: Step, actual: Mapping[ResourceId, Body]) -> Body | None:
     """What is there, if the step leaves it there and it is this deployment's."""
     found = actual.get(key(step.resource.id))
     owner = tag(step.resource.body, DEPLOYMENT)
@@ -78,19 +78,21 @@ def _ours(step: Step, actual: Mapping[ResourceId, Body]) -> Body | None:
     return found if kept else None
 
 
-def _renewed(step: Step, actual: Mapping[ResourceId, Body], times: Times, now: float) -> Step:
-    found = _ours(step, actual)
-    if found is None or not (_old(tag(found, CREATED), now) or _over(tag(found, EXPIRES), now)):
+def _renew_step(step: Step, actual: Mapping[ResourceId, Body], times: Times, now: float) -> Step:
+    found = _is_ours(step, actual)
+    if found is None or not (
+        _is_old(tag(found, CREATED), now) or _is_over(tag(found, EXPIRES), now)
+    ):
         return step
-    return _leased(step, actual, times)
+    return _leased_body(step, actual, times)
 
 
-def _leased(step: Step, actual: Mapping[ResourceId, Body], times: Times) -> Step:
+def _leased_body(step: Step, actual: Mapping[ResourceId, Body], times: Times) -> Step:
     """The step with these times on what is there; unchanged where it is another's."""
-    found = _ours(step, actual)
+    found = _is_ours(step, actual)
     if found is None:
         return step
-    tags = retagged(tags_of(step.resource.body), times)
+    tags = merge_tags(tags_of(step.resource.body), times)
     resource = replace(step.resource, body=step.resource.body | {"tags": tags})
     reasons = tuple(
         Difference(f"tags.{name}", wanted, tag(found, name))
@@ -102,11 +104,11 @@ def _leased(step: Step, actual: Mapping[ResourceId, Body], times: Times) -> Step
     return replace(step, action=Action.UPDATE, resource=resource, reasons=(*step.reasons, *reasons))
 
 
-def _old(created: str | None, now: float) -> bool:
-    made = moment(created)
+def _is_old(created: str | None, now: float) -> bool:
+    made = parse_moment(created)
     return made is None or now - made > _STALE
 
 
-def _over(expires: str | None, now: float) -> bool:
-    end = moment(expires)
+def _is_over(expires: str | None, now: float) -> bool:
+    end = parse_moment(expires)
     return end is not None and end <= now

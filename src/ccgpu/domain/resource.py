@@ -68,7 +68,7 @@ def key(id_: str) -> ResourceId:
     return ResourceId(id_.casefold().rstrip("/"))
 
 
-def same(one: str, other: str) -> bool:
+def is_same_id(one: str, other: str) -> bool:
     """Whether two ids name the same resource."""
     return key(one) == key(other)
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ccgpu.domain.catalog import Kind
-from ccgpu.domain.desired import Names, Placement, RunTags, desired
+from ccgpu.domain.desired import Names, Placement, RunTags, desired_resources
 from ccgpu.domain.image import Community, Gallery, Marketplace
 from ccgpu.domain.references import DISK_ENCRYPTION_SET, USER_IDENTITY
 from ccgpu.domain.resource import group_of, subscription_of
@@ -56,33 +56,33 @@ _MARKETPLACE = f"{_ANYWHERE}/publishers/artifacttypes/offers/skus/versions/read"
 _COMMUNITY = f"{_ANYWHERE}/communityGalleries/images/versions/read"
 
 
-class Need(NamedTuple):
+class PermissionNeed(NamedTuple):
     """An action, and the scope (an id) that it is needed at."""
 
     action: str
     scope: str
 
 
-def needs(spec: "VmSpec", subscription: str) -> tuple[Need, ...]:
+def permission_needs(spec: "VmSpec", subscription: str) -> tuple[PermissionNeed, ...]:
     """All that plan, create, list, show, start, stop, restart, extend, delete and gc need."""
     names = Names(subscription, spec.group, spec.name)
     top, group = f"/subscriptions/{subscription}", names.of(Kind.GROUP)
-    made = _made(spec, subscription)
-    found = [Need(action, top) for action in (*_SEARCHES, *_image_searches(spec))]
-    found += [Need(action, group) for action in (*_of_group(spec, made), *_POLLS)]
+    made = _created_needs(spec, subscription)
+    found = [PermissionNeed(action, top) for action in (*_SEARCHES, *_image_searches(spec))]
+    found += [PermissionNeed(action, group) for action in (*_group_needs(spec, made), *_POLLS)]
     if spec.resource_group is None:  # the deployment's own: there is no group yet to assign it at
-        found += [Need(action, top) for action in _OWN_GROUP]
-    return tuple(dict.fromkeys([*found, *_of_references(spec)]))
+        found += [PermissionNeed(action, top) for action in _OWN_GROUP]
+    return tuple(dict.fromkeys([*found, *_reference_needs(spec)]))
 
 
-def _made(spec: "VmSpec", subscription: str) -> set[Kind]:
+def _created_needs(spec: "VmSpec", subscription: str) -> set[Kind]:
     """The kinds that are put, or made by what is put; a group is looked at by itself."""
-    wanted = desired(spec, subscription, Placement("", None, {}), RunTags("", ""))
+    wanted = desired_resources(spec, subscription, Placement("", None, {}), RunTags("", ""))
     public = set() if spec.private else {Kind.PUBLIC_IP}
     return {one.kind for one in wanted.values()} - {Kind.GROUP} | {Kind.NIC, Kind.DISK} | public
 
 
-def _of_group(spec: "VmSpec", made: set[Kind]) -> Iterator[str]:
+def _group_needs(spec: "VmSpec", made: set[Kind]) -> Iterator[str]:
     yield f"{_GROUP}/read"
     yield from (f"{kind}/read" for kind in _LOOKED_AT)
     for kind in sorted(made):
@@ -103,28 +103,32 @@ def _image_searches(spec: "VmSpec") -> Iterator[str]:
         yield _COMMUNITY
 
 
-def _of_references(spec: "VmSpec") -> Iterator[Need]:
+def _reference_needs(spec: "VmSpec") -> Iterator[PermissionNeed]:
     """What is somebody else's: it is read or joined where it is, and never written."""
     if spec.subnet:
         at = _group_scope(spec.subnet)
-        yield Need(f"{Kind.VNET}/read", at)
-        yield Need(f"{Kind.VNET}/subnets/join/action", at)
+        yield PermissionNeed(f"{Kind.VNET}/read", at)
+        yield PermissionNeed(f"{Kind.VNET}/subnets/join/action", at)
     if spec.os_disk.encryption_set:
-        yield Need(f"{DISK_ENCRYPTION_SET}/read", _group_scope(spec.os_disk.encryption_set))
+        yield PermissionNeed(
+            f"{DISK_ENCRYPTION_SET}/read", _group_scope(spec.os_disk.encryption_set)
+        )
     for one in spec.identities:
         if one != "system":
-            yield Need(f"{USER_IDENTITY}/read", _group_scope(one))
-            yield Need(f"{USER_IDENTITY}/assign/action", _group_scope(one))
+            yield PermissionNeed(f"{USER_IDENTITY}/read", _group_scope(one))
+            yield PermissionNeed(f"{USER_IDENTITY}/assign/action", _group_scope(one))
     if isinstance(image := spec.image_reference, Gallery):
         kind = "galleries/images/versions" if "/versions/" in image.id else "galleries/images"
-        yield Need(f"Microsoft.Compute/{kind}/read", _group_scope(image.id))
+        yield PermissionNeed(f"Microsoft.Compute/{kind}/read", _group_scope(image.id))
 
 
 def _group_scope(id_: str) -> str:
     return f"/subscriptions/{subscription_of(id_)}/resourceGroups/{group_of(id_)}"
 
 
-def role(needed: Iterable[Need], name: str, scopes: Iterable[str]) -> dict[str, Any]:
+def role_definition(
+    needed: Iterable[PermissionNeed], name: str, scopes: Iterable[str]
+) -> dict[str, Any]:
     """The role as Azure takes it (`az role definition create --role-definition`)."""
     return {
         "Name": name,
@@ -138,18 +142,20 @@ def role(needed: Iterable[Need], name: str, scopes: Iterable[str]) -> dict[str, 
     }
 
 
-def of_subscription(spec: "VmSpec", subscription: str) -> dict[str, Any]:
+def subscription_role(spec: "VmSpec", subscription: str) -> dict[str, Any]:
     """One role for everything, to be assigned at the subscription."""
-    needed = needs(spec, subscription)
+    needed = permission_needs(spec, subscription)
     others = sorted({f"/subscriptions/{one.scope.split('/')[2]}" for one in needed})
     own = f"/subscriptions/{subscription}"
-    return role(needed, f"ccgpu {spec.name}", [own, *others])
+    return role_definition(needed, f"ccgpu {spec.name}", [own, *others])
 
 
-def of_group(spec: "VmSpec", subscription: str) -> tuple[dict[str, Any], tuple[Need, ...]]:
+def group_role(
+    spec: "VmSpec", subscription: str
+) -> tuple[dict[str, Any], tuple[PermissionNeed, ...]]:
     """The part that can be assigned at the deployment's group alone, and the rest."""
     group = Names(subscription, spec.group, spec.name).of(Kind.GROUP)
-    needed = needs(spec, subscription)
+    needed = permission_needs(spec, subscription)
     inside = [one for one in needed if one.scope == group]
     rest = tuple(one for one in needed if one.scope != group)
-    return role(inside, f"ccgpu {spec.name} in {spec.group}", [group]), rest
+    return role_definition(inside, f"ccgpu {spec.name} in {spec.group}", [group]), rest

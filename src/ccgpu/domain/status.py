@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from enum import StrEnum
 
 from ccgpu.domain.catalog import Kind
-from ccgpu.domain.lease import moment
+from ccgpu.domain.lease import parse_moment
 from ccgpu.domain.resource import Body, kind_of, state_of
 from ccgpu.domain.vm_view import agent_statuses, instance_view, power_state
 
@@ -33,27 +33,27 @@ AT_REST = ("Succeeded", "Failed", "Canceled")
 _AGENT_PERIOD = 60.0
 
 
-def state(vm: Body | None, around: Iterable[Body] = ()) -> State:
+def vm_state(vm: Body | None, around: Iterable[Body] = ()) -> State:
     """The state of the deployment whose VM this is (a GET with `$expand=instanceView`).
 
     `around`: the other resources of the deployment. Its network is made before its VM, so without
     a VM it is `creating` while one of them is; if all are at rest they are `leftovers`.
     """
     bodies = list(around)
-    if any(kind_of(one["id"]) is Kind.GROUP and _deleting(one) for one in bodies):
+    if any(kind_of(one["id"]) is Kind.GROUP and _is_being_deleted(one) for one in bodies):
         return State.DELETING  # and all that is in the group with it
     if vm is not None:
-        return _of_vm(vm)
-    if any(_deleting(one) for one in bodies):
+        return _state_of_vm(vm)
+    if any(_is_being_deleted(one) for one in bodies):
         return State.DELETING
     resting = all(state_of(one) in AT_REST for one in bodies)
     return State.LEFTOVERS if resting else State.CREATING
 
 
-def _of_vm(vm: Body) -> State:
+def _state_of_vm(vm: Body) -> State:
     match state_of(vm):
         case "Succeeded" | "Updating" | "Canceled":
-            return _running(vm)
+            return _is_running(vm)
         case "Failed":
             return State.FAILED
         case "Deleting":
@@ -62,7 +62,7 @@ def _of_vm(vm: Body) -> State:
             return State.CREATING
 
 
-def _deleting(body: Body) -> bool:
+def _is_being_deleted(body: Body) -> bool:
     return state_of(body) in ("Deleting", "Deprovisioning")
 
 
@@ -72,11 +72,13 @@ def reported_since(vm: Body, start: float) -> bool:
     A status without a time says nothing of it, and is believed.
     """
     reports = agent_statuses(vm)
-    times = [moment(one.get("time")) for one in reports if one.get("displayStatus") == "Ready"]
+    times = [
+        parse_moment(one.get("time")) for one in reports if one.get("displayStatus") == "Ready"
+    ]
     return any(at is None or at >= start for at in times)
 
 
-def _running(vm: Body) -> State:
+def _is_running(vm: Body) -> State:
     found = power_state(vm)
     if found in ("stopped", "stopping", "deallocated", "deallocating"):
         return State.STOPPED  # a VM that Azure has just made says so too, for some seconds
@@ -88,7 +90,7 @@ def _last_change(vm: Body) -> float:
     """When the last operation on the VM has ended: its start, if it was started."""
     statuses = instance_view(vm).get("statuses") or ()
     ended = [
-        moment(one.get("time"))
+        parse_moment(one.get("time"))
         for one in statuses
         if (one.get("code") or "").startswith("ProvisioningState/")
     ]

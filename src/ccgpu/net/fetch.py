@@ -98,15 +98,15 @@ class Web:
 
     def get(self, request: HttpRequestSpec) -> bytes:
         """The body of the answer, or `NoAnswer`."""
-        with _translated():
+        with _translating_errors():
             waits: Any = {"connection_timeout": request.connect, "read_timeout": _READ}
-            answer = self._client.send_request(_request(request), stream=True, **waits)
+            answer = self._client.send_request(_send(request), stream=True, **waits)
             with answer:
                 _require_usable(answer)
-                return _read(answer, request.limit)
+                return _read_body(answer, request.limit)
 
 
-def _request(spec: HttpRequestSpec) -> HttpRequest:
+def _send(spec: HttpRequestSpec) -> HttpRequest:
     headers = {"Accept": spec.accept, "Accept-Encoding": "identity"}  # a small answer unpacks small
     if spec.body is None:
         return HttpRequest("GET", spec.url, headers=headers)
@@ -115,7 +115,7 @@ def _request(spec: HttpRequestSpec) -> HttpRequest:
 
 
 @contextmanager
-def _translated() -> Iterator[None]:
+def _translating_errors() -> Iterator[None]:
     """Whatever can go wrong on the way, as a `NoAnswer`."""
     try:
         yield
@@ -150,7 +150,7 @@ def _require_usable(answer: HttpResponse) -> None:
         raise NoAnswer("answered with something packed, which was not asked for")
 
 
-def _read(answer: HttpResponse, limit: int) -> bytes:
+def _read_body(answer: HttpResponse, limit: int) -> bytes:
     body = bytearray()
     for chunk in answer.iter_raw():
         body += chunk

@@ -52,8 +52,8 @@ def _seconds_until(text: str, now: str | None) -> float:
         then, base = parsedate_to_datetime(text), parsedate_to_datetime(now or "")
     except (ValueError, OverflowError):
         return -1.0
-    return (_utc(then) - _utc(base)).total_seconds()
+    return (_as_utc(then) - _as_utc(base)).total_seconds()
 
 
-def _utc(moment: datetime) -> datetime:
+def _as_utc(moment: datetime) -> datetime:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -51,7 +51,7 @@ class SignIn(BearerTokenCredentialPolicy[Any, Any]):
 
         Whether it is worth sending: not if there is no other token.
         """
-        refused = _signature(request)
+        refused = _token_signature(request)
         with self._lock:
             with suppress(ValueError):  # claims that cannot be decoded
                 if super().on_challenge(request, response):
@@ -59,10 +59,10 @@ class SignIn(BearerTokenCredentialPolicy[Any, Any]):
             if self._token is not None and refused == f"Bearer {self._token.token}":
                 self._token = None  # else another thread has got a new one meanwhile
             super().on_request(request)
-        return _signature(request) != refused
+        return _token_signature(request) != refused
 
 
-def _signature(request: PipelineRequest[Any]) -> str:
+def _token_signature(request: PipelineRequest[Any]) -> str:
     return str(request.http_request.headers["Authorization"])
 
 

@@ -15,7 +15,7 @@ from ccgpu.store.documents import reason
 _NAME_LINE = re.compile(r"^# name: .*$", re.MULTILINE)
 
 
-def draft(template: str, name: str | None, schema: str | None) -> str:
+def draft_spec(template: str, name: str | None, schema: str | None) -> str:
     """The text of a spec; `schema` is where editors find its schema, from the file."""
     text = spec_templates.named(template).text
     if name is not None:
@@ -27,10 +27,10 @@ def draft(template: str, name: str | None, schema: str | None) -> str:
     return about + text
 
 
-def write(files: Mapping[Path, str], *, force: bool) -> None:
+def write_draft(files: Mapping[Path, str], *, force: bool) -> None:
     """Write all of them; a `UsageProblem` if one would be changed that need not be."""
     for path, text in files.items():
-        if not force and path.exists() and not _says(path, text):
+        if not force and path.exists() and not _field_line(path, text):
             raise UsageProblem(
                 f"{path} already exists",
                 hint="overwrite it: `--force`; or write another file: `--file FILE`",
@@ -42,7 +42,7 @@ def write(files: Mapping[Path, str], *, force: bool) -> None:
             raise UsageProblem(f"{path} cannot be written: {reason(err)}") from err
 
 
-def _says(path: Path, text: str) -> bool:
+def _field_line(path: Path, text: str) -> bool:
     try:
         return path.read_bytes() == text.encode()
     except OSError:

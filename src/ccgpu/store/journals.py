@@ -45,13 +45,13 @@ class JournalFile:
             raise StateUnusable(f"cannot read the journal {self.path}: {err}") from err
         try:
             document = json.loads(text)
-            version = _version(document)
+            version = _schema_version(document)
             if version > VERSION:
                 raise StateUnusable(
                     f"the journal {self.path} was written by a newer ccgpu: {document['schema']}",
                     hint="use that ccgpu, or a newer one, for this deployment",
                 )
-            return _parsed(_upgraded(document, version))
+            return _parse_journal(_upgrade(document, version))
         except (ValueError, KeyError, TypeError, AttributeError) as err:
             raise StateUnusable(
                 f"the journal {self.path} is damaged, or of another version of ccgpu: {err}",
@@ -135,14 +135,14 @@ class Journals:
 _SAFE = os.O_NOFOLLOW | os.O_CLOEXEC
 
 
-def _version(document: Any) -> int:
+def _schema_version(document: Any) -> int:
     found = re.fullmatch(r"ccgpu\.journal/([1-9][0-9]{0,8})", str(document["schema"]), re.ASCII)
     if found is None:
         raise ValueError("its schema is unknown")
     return int(found[1])
 
 
-def _parsed(document: Any) -> Journal:
+def _parse_journal(document: Any) -> Journal:
     del document["schema"]
     records = tuple(
         Record(ResourceId(r["id"]), Kind(r["kind"]), r["run"], r["state"])
@@ -151,11 +151,11 @@ def _parsed(document: Any) -> Journal:
     spec, stages = document.pop("spec"), tuple(document.pop("stages"))
     if not all(isinstance(stage, str) for stage in stages):
         raise TypeError("its stages are no names")
-    remembered = None if spec is None else _spec(spec)
+    remembered = None if spec is None else _parse_spec(spec)
     return Journal(**document, stages=stages, records=records, spec=remembered)
 
 
-def _upgraded(document: Any, version: int) -> Any:
+def _upgrade(document: Any, version: int) -> Any:
     """A document of an earlier version in the words of this one."""
     if version < VERSION:
         document.setdefault("spec", None)
@@ -165,7 +165,7 @@ def _upgraded(document: Any, version: int) -> Any:
     return document
 
 
-def _spec(document: Any) -> RememberedSpec:
+def _parse_spec(document: Any) -> RememberedSpec:
     values, given = document["values"], document["given"]
     if not isinstance(values, dict) or not all(isinstance(field, str) for field in given):
         raise TypeError("its spec is none")

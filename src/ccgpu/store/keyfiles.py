@@ -24,7 +24,7 @@ def is_path(entry: str) -> bool:
     return not re.search(r"\s", text) and not re.match(r"ssh-|ecdsa-|sk-", text)
 
 
-def line(entry: str, folder: Path) -> str:
+def key_line(entry: str, folder: Path) -> str:
     """The key line in the file that `entry` names, relative to `folder`; else `ValueError`."""
     try:
         path = folder / Path(entry.strip()).expanduser()

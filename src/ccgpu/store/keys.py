@@ -51,7 +51,7 @@ class Keys:
         """The public key, as the one line of a tuple; made now if there is none."""
         try:
             if not self.own.is_file() and not self.public.is_file():
-                _generate(self.private, self.public)
+                _generate_key(self.private, self.public)
         except OSError as err:
             raise StateUnusable(f"cannot make an SSH key for {self.deployment}: {err}") from err
         return self.planned()
@@ -60,19 +60,19 @@ class Keys:
         """What `default` would give, without making anything."""
         for file in (self.own, self.public):
             if file.is_file():
-                return (_line(file),)
+                return (_public_line(file),)
         return (TO_BE_MADE,)
 
 
-def _line(file: Path) -> str:
+def _public_line(file: Path) -> str:
     try:
-        return str(sshkey.parse(keyfiles.line(str(file), Path())))
+        return str(sshkey.parse(keyfiles.key_line(str(file), Path())))
     except ValueError as err:
         hint = "give another key: `--ssh-key FILE`"
         raise InvalidFile(str(file), [Problem("", str(err))], hint=hint) from None
 
 
-def _generate(private: Path, public: Path) -> None:
+def _generate_key(private: Path, public: Path) -> None:
     """Write both halves, the public one last: it says that both are there.
 
     A private key that has lost its public half is kept, and gets it again.
@@ -82,7 +82,7 @@ def _generate(private: Path, public: Path) -> None:
 
     private.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     if os.path.lexists(private):
-        key = _kept(private)
+        key = _kept_key(private)
     else:
         key = Ed25519PrivateKey.generate()
         secret = key.private_bytes(to.Encoding.PEM, to.PrivateFormat.OpenSSH, to.NoEncryption())
@@ -91,7 +91,7 @@ def _generate(private: Path, public: Path) -> None:
     atomic.replace(public, line + f" ccgpu {private.name}\n".encode())
 
 
-def _kept(private: Path) -> "Ed25519PrivateKey":
+def _kept_key(private: Path) -> "Ed25519PrivateKey":
     """The private key that was made earlier."""
     from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey

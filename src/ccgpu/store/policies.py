@@ -102,13 +102,13 @@ def _to_add(missing: Sequence[str]) -> str:
 def _validate(document: Document, model: Callable[[Mapping[str, Any]], T]) -> T:
     from pydantic import ValidationError
 
-    from ccgpu.domain.policy import problems
+    from ccgpu.domain.policy import policy_problems
 
     values = {key: value for key, value in document.values.items() if key != "$schema"}
     try:
         return model(values)
     except ValidationError as err:
-        found = [_locate(document, each.path, each.message) for each in problems(err)]
+        found = [_locate(document, each.path, each.message) for each in policy_problems(err)]
         raise InvalidFile(document.source, found, hint=HINT) from err
 
 

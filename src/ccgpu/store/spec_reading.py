@@ -68,7 +68,7 @@ def _read_keys(values: dict[str, Any], layer: Layer, file: Path | None) -> dict[
         folder = file.parent if file is not None and from_file else Path()
         if isinstance(entry, str) and keyfiles.is_path(entry):
             try:
-                keys[index] = keyfiles.line(entry, folder)
+                keys[index] = keyfiles.key_line(entry, folder)
             except ValueError as err:
                 unread[path] = str(err)
     values["ssh_keys"] = keys

@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ccgpu.collateral.folder import entry
-from ccgpu.domain.collateral import Collateral, FetchedCollateral, MissingCollateral
+from ccgpu.domain.collateral import CollateralFile, FetchedCollateral, MissingCollateral
 from ccgpu.scheduling.clock import rfc3339
 
 _SCHEMA = "ccgpu.collateral-fetch/1"
@@ -32,7 +32,7 @@ def as_json(fetched: FetchedCollateral, folder: str) -> dict[str, Any]:
     }
 
 
-def _fetched_table(collateral: Sequence[Collateral]) -> Table:
+def _fetched_table(collateral: Sequence[CollateralFile]) -> Table:
     table = Table(box=None, pad_edge=False)
     table.add_column("FILE", overflow="fold")
     table.add_column("FROM")

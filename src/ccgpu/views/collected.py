@@ -10,7 +10,7 @@ from rich.text import Text
 from ccgpu.domain.garbage import Collected
 from ccgpu.domain.plan import Action
 from ccgpu.domain.resource import kind_of, name_of
-from ccgpu.views.signs import SIGNS, plain, short
+from ccgpu.views.signs import SIGNS, kind_name, one_line
 
 _COUNTED = {
     "removed": "deleted",
@@ -38,8 +38,8 @@ def as_text(found: Sequence[Collected], removing: str) -> RenderableType:
 
 def _headline(one: Collected) -> str:
     facts = [one.why and _why(one), None if one.action != "skipped" else "left alone", one.reason]
-    told = "; ".join(plain(fact) for fact in facts if fact)
-    return f"{plain(one.name)} in {plain(one.group)}: {told}"
+    told = "; ".join(one_line(fact) for fact in facts if fact)
+    return f"{one_line(one.name)} in {one_line(one.group)}: {told}"
 
 
 def _why(one: Collected) -> str:
@@ -51,7 +51,7 @@ def _why(one: Collected) -> str:
 def _resources(one: Collected) -> Table:
     table = Table.grid(padding=(0, 1))
     for id_ in one.resources:
-        table.add_row(SIGNS[Action.DELETE], short(kind_of(id_) or ""), Text(name_of(id_)))
+        table.add_row(SIGNS[Action.DELETE], kind_name(kind_of(id_) or ""), Text(name_of(id_)))
     return table
 
 

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from ccgpu.domain.plan import Action
 from ccgpu.domain.resource import ResourceId, kind_of, name_of
-from ccgpu.views.signs import SIGNS, short
+from ccgpu.views.signs import SIGNS, kind_name
 
 Kept = Sequence[tuple[ResourceId, str]]
 
@@ -20,7 +20,7 @@ def as_text(name: str, gone: Sequence[ResourceId], kept: Kept) -> RenderableType
         return Text(f"nothing to delete: there is no deployment {name}")
     table = Table.grid(padding=(0, 1))
     for id_ in gone:
-        table.add_row(SIGNS[Action.DELETE], short(kind_of(id_) or ""), Text(name_of(id_)))
+        table.add_row(SIGNS[Action.DELETE], kind_name(kind_of(id_) or ""), Text(name_of(id_)))
     stays = [Text(f"kept: {name_of(id_)}, {why}") for id_, why in kept]
     return Group(*([table] if gone else []), *stays, Text(f"\n{name}: {len(gone)} deleted"))
 

@@ -9,15 +9,15 @@ from rich.text import Text
 
 from ccgpu.domain.deployment import Deployment
 from ccgpu.domain.resource import name_of
-from ccgpu.views.signs import plain, short
-from ccgpu.views.times import left
+from ccgpu.views.signs import kind_name, one_line
+from ccgpu.views.times import remaining_text
 
 
 def as_text(deployment: Deployment, *, simulated: bool) -> RenderableType:
     """One deployment: its facts, then its resources."""
     owned = Table.grid(padding=(0, 2))
     for one in deployment.resources:
-        owned.add_row("", short(one.kind), Text(name_of(one.id)), one.provisioning_state or "")
+        owned.add_row("", kind_name(one.kind), Text(name_of(one.id)), one.provisioning_state or "")
     return Group(facts(deployment, simulated=simulated), Text("\nresources:"), owned)
 
 
@@ -60,7 +60,7 @@ def list_as_text(deployments: Sequence[Deployment]) -> RenderableType:
         size = one.size and one.size.removeprefix("Standard_")
         place = (one.region, size)
         cells = (one.name, one.state, *place, one.expires, _left(one), one.resource_group)
-        table.add_row(*(Text(plain(cell or "-")) for cell in cells))
+        table.add_row(*(Text(one_line(cell or "-")) for cell in cells))
     return table
 
 
@@ -109,14 +109,14 @@ def list_as_json(deployments: Sequence[Deployment], *, simulated: bool) -> dict[
 
 
 def _expiry(deployment: Deployment) -> str | None:
-    told, rest = deployment.expires and plain(deployment.expires), _left(deployment)
+    told, rest = deployment.expires and one_line(deployment.expires), _left(deployment)
     if rest is None:
         return told
     return f"{told} (expired)" if rest == "expired" else f"{told} ({rest} left)"
 
 
 def _left(deployment: Deployment) -> str | None:
-    return None if deployment.seconds_left is None else left(deployment.seconds_left)
+    return None if deployment.seconds_left is None else remaining_text(deployment.seconds_left)
 
 
 def _state(deployment: Deployment) -> str:

@@ -7,12 +7,12 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from ccgpu.domain.resource import ResourceId
-from ccgpu.views.signs import plain
+from ccgpu.views.signs import one_line
 
 
 def as_text(name: str, group: str, before: str | None, expires: str) -> RenderableType:
     """The old end and the new one."""
-    old = "had none" if before is None else f"was {plain(before)}"
+    old = "had none" if before is None else f"was {one_line(before)}"
     return Text(f"{name} in {group}: lease ends {expires} ({old})")
 
 

@@ -12,7 +12,7 @@ from ccgpu.domain.desired import Placement
 from ccgpu.domain.plan import Action, Plan, Step
 from ccgpu.domain.resource import name_of
 from ccgpu.domain.spec_words import in_spec_words
-from ccgpu.views.signs import SIGNS, STYLES, short
+from ccgpu.views.signs import SIGNS, STYLES, kind_name
 
 _DONE = {
     Action.CREATE: "to create",
@@ -42,7 +42,7 @@ def steps(plan: Plan, *actions: Action) -> RenderableType:
     for step in plan.of(*actions) if actions else plan.steps:
         table.add_row(
             SIGNS[step.action],
-            short(step.resource.kind),
+            kind_name(step.resource.kind),
             Text(step.resource.name),
             style=STYLES[step.action],
         )

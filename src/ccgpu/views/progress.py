@@ -19,8 +19,8 @@ from rich.text import Text
 from ccgpu.domain.events import Event
 from ccgpu.domain.plan import Action
 from ccgpu.domain.resource import ResourceId, key, name_of
-from ccgpu.views.signs import SIGNS, STYLES, brief, plain, short
-from ccgpu.views.times import elapsed
+from ccgpu.views.signs import SIGNS, STYLES, kind_name, one_line, shorten_ids
+from ccgpu.views.times import elapsed_text
 
 _ACTIONS: dict[str, Action] = {action.value: action for action in Action}
 _WAIT_SECONDS = 60.0  # how often a line says that a resource is still waited for
@@ -61,7 +61,7 @@ class Progress:
         """Nothing is shown any more; `kind` says whether it went well."""
 
 
-def shown(console: Console) -> Progress:
+def progress_for(console: Console) -> Progress:
     """The progress that suits the console."""
     table = console.is_terminal and not console.is_dumb_terminal
     return Rows(console) if table else Lines(console)
@@ -176,15 +176,15 @@ class Rows(Progress):
         table.add_column(no_wrap=True, justify="right")
         for row in self._rows.values():
             event, until = row.event, self.now if row.ended is None else row.ended
-            name, kind = Text(name_of(event.id or "")), short(event.kind or "")
-            time = elapsed(until - row.began)
+            name, kind = Text(name_of(event.id or "")), kind_name(event.kind or "")
+            time = elapsed_text(until - row.began)
             table.add_row(_sign(event), kind, name, Text(row.status), time, style=_style(row))
         self._live.update(table, refresh=True)
 
 
 def _line(event: Event) -> Text:
-    where = f"{short(event.kind or '')} {name_of(event.id)}: " if event.id else ""
-    return Text(f"{elapsed(event.at):>7} {_sign(event)} {where}{_status(event)}")
+    where = f"{kind_name(event.kind or '')} {name_of(event.id)}: " if event.id else ""
+    return Text(f"{elapsed_text(event.at):>7} {_sign(event)} {where}{_status(event)}")
 
 
 def _status(event: Event) -> str:
@@ -197,7 +197,7 @@ def _status(event: Event) -> str:
 
 def _first_line(event: Event) -> str:
     """The text in short: names for ids, and the whole of a long error comes at the end."""
-    text = brief(plain(event.text.partition("\n")[0]))
+    text = shorten_ids(one_line(event.text.partition("\n")[0]))
     own = f" {name_of(event.id)}" if event.id else ""
     return text.removesuffix(own) if own else text
 

@@ -23,21 +23,21 @@ STYLES = {
 _ID = re.compile(r"(?<![\w.])/subscriptions/[^\s'\"),;]*[^\s'\"),;:.]")
 
 
-def short(kind: str) -> str:
+def kind_name(kind: str) -> str:
     """A kind without its provider."""
     return kind.rsplit("/", 1)[-1]
 
 
-def named(id_: str) -> str:
+def resource_label(id_: str) -> str:
     """What people call a resource: its kind and its name."""
-    return f"{short(kind_of(id_) or 'resource')} {name_of(id_)}"
+    return f"{kind_name(kind_of(id_) or 'resource')} {name_of(id_)}"
 
 
-def brief(text: str) -> str:
+def shorten_ids(text: str) -> str:
     """`text` with the names in the place of whole ARM ids."""
     return _ID.sub(lambda found: name_of(found[0]), text)
 
 
-def plain(text: str) -> str:
+def one_line(text: str) -> str:
     """`text` on one line, what a terminal would obey made visible: it may come from anywhere."""
     return plain_text.one_line(text)

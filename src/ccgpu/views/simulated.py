@@ -8,8 +8,8 @@ from rich.table import Table
 from rich.text import Text
 
 from ccgpu.domain.resource import name_of
-from ccgpu.views.signs import short
-from ccgpu.views.times import elapsed
+from ccgpu.views.signs import kind_name
+from ccgpu.views.times import elapsed_text
 
 Added = tuple[str, str, str | None]  # id, type, and what a group was made for
 
@@ -21,8 +21,8 @@ def as_text(account: Mapping[str, Any]) -> RenderableType:
         table.add_column(heading, overflow="fold")
     for one in account["resources"]:
         now = " and on" if one["id"] in account["billing"] else ""
-        billed = elapsed(one["billed_seconds"]) + now if one["billed_seconds"] or now else "-"
-        cells = (short(one["kind"]), name_of(one["id"]), _utc(one["created"]), billed)
+        billed = elapsed_text(one["billed_seconds"]) + now if one["billed_seconds"] or now else "-"
+        cells = (kind_name(one["kind"]), name_of(one["id"]), _utc(one["created"]), billed)
         table.add_row(*map(Text, cells))
     head = Text(f"virtual time {_utc(account['now'])}, {len(account['requests'])} requests so far")
     return Group(head, Text(""), table if account["resources"] else Text("no resources"))
@@ -42,7 +42,7 @@ def added_as_text(added: Sequence[Added]) -> RenderableType:
         name = name_of(id_)
         if made_for is not None:
             name += f" (was missing: made for {name_of(made_for)})"
-        table.add_row(*map(Text, (short(kind), name, _group_in(id_))))
+        table.add_row(*map(Text, (kind_name(kind), name, _group_in(id_))))
     return table
 
 

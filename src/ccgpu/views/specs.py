@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ccgpu.errors import Problem
-from ccgpu.views.signs import plain
+from ccgpu.views.signs import one_line
 
 Checked = Mapping[str, Sequence[Problem]]
 
@@ -19,7 +19,7 @@ def as_text(checked: Checked) -> RenderableType:
     for file, problems in checked.items():
         lines += [_line(file, problem) for problem in problems] or [f"{file}: ok"]
     # Never broken by us: editors and scripts read a problem from a line.
-    return Group(*(Text(plain(line), no_wrap=True, overflow="ignore") for line in lines))
+    return Group(*(Text(one_line(line), no_wrap=True, overflow="ignore") for line in lines))
 
 
 def as_json(checked: Checked) -> dict[str, Any]:

@@ -1,14 +1,14 @@
 """Spans of time, for people."""
 
 
-def elapsed(seconds: float) -> str:
+def elapsed_text(seconds: float) -> str:
     """`0:07`, `15:40`, `2:00:00`."""
     minutes, rest = divmod(int(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
-def left(seconds: int) -> str:
+def remaining_text(seconds: int) -> str:
     """What is left of a lease, in its two largest units: `2d 3h`, `3h 12m`, `12m`, `over`."""
     minutes = seconds // 60
     parts = ((minutes // 1440, "d"), (minutes // 60 % 24, "h"), (minutes % 60, "m"))

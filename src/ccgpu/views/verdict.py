@@ -19,7 +19,7 @@ from ccgpu.attest.check import Check, format_value
 from ccgpu.attest.trust_basis import TrustSource
 from ccgpu.views.check_groups import group_checks
 from ccgpu.views.remedies import remedies
-from ccgpu.views.signs import plain
+from ccgpu.views.signs import one_line
 
 _WORDS = {"accepted": "ACCEPTED", "rejected": "REJECTED", "no_verdict": "NO VERDICT"}
 _SOURCES: dict[TrustSource, str] = {
@@ -54,7 +54,7 @@ def as_text(
         parts.append(Text(_SIMULATED))
     parts += [Text(line) for line in policy_lines(appraisal)]
     unsafe = (each for each in appraisal.unsafe if each not in appraisal.loosened)
-    parts += [Text(f"loosened: {plain(each)}") for each in unsafe]
+    parts += [Text(f"loosened: {one_line(each)}") for each in unsafe]
     parts += [Text(), _groups(appraisal.checks)]
     if verbose:
         parts += [Text(), _table(appraisal.checks)]
@@ -73,7 +73,7 @@ def as_text(
 def headline(appraisal: Appraisal) -> str:
     """The verdict, policy and time, on one line."""
     at = format_value(appraisal.at)
-    return f"{verdict_word(appraisal)} by policy {plain(appraisal.policy)} at {at}"
+    return f"{verdict_word(appraisal)} by policy {one_line(appraisal.policy)} at {at}"
 
 
 def verdict_word(appraisal: Appraisal) -> str:
@@ -93,7 +93,7 @@ def _groups(checks: Sequence[Check]) -> Table:
         failed = sum(not check.ok for check in members)
         count = f"{len(members)} check{'s' if len(members) != 1 else ''}"
         sign, line = (_NO, f"{failed} of {count} failed") if failed else (_OK, f"{count} ok")
-        table.add_row(Text(*sign), Text(plain(name)), Text(line))
+        table.add_row(Text(*sign), Text(one_line(name)), Text(line))
     return table
 
 
@@ -101,9 +101,9 @@ def policy_lines(appraisal: Appraisal) -> Iterator[str]:
     """Lines on a policy file: its path and hash, and what it loosens compared with `default`."""
     if appraisal.origin is None:
         return
-    yield f"policy file: {plain(appraisal.origin.path)} SHA-256 {appraisal.origin.sha256}"
+    yield f"policy file: {one_line(appraisal.origin.path)} SHA-256 {appraisal.origin.sha256}"
     for field, words in appraisal.loosened.items():
-        yield f"loosened: {field}: {plain(words)}"
+        yield f"loosened: {field}: {one_line(words)}"
 
 
 def _table(checks: Sequence[Check]) -> Table:
@@ -129,10 +129,10 @@ def _failed_check(checks: Sequence[Check], to_do: str) -> list[RenderableType]:
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
     for check in checks:
-        table.add_row("expected", Text(plain(check.expected)))
-        table.add_row("found", Text(plain(check.actual)))
-    table.add_row("what to do", Text(plain(to_do)))
-    title = Text.assemble(_NO, f"  {checks[0].id}  {plain(checks[0].what)}")
+        table.add_row("expected", Text(one_line(check.expected)))
+        table.add_row("found", Text(one_line(check.actual)))
+    table.add_row("what to do", Text(one_line(to_do)))
+    title = Text.assemble(_NO, f"  {checks[0].id}  {one_line(checks[0].what)}")
     return [title, Padding(table, (0, 0, 0, 4), expand=False)]
 
 
@@ -156,19 +156,19 @@ def _trust_basis(appraisal: Appraisal) -> list[RenderableType]:
 def _facts(appraisal: Appraisal) -> Table:
     table = Table.grid(padding=(0, 2))
     for name, value in appraisal.facts.items():
-        table.add_row(Text(plain(name)), Text(_shorten_hashes(value)))
+        table.add_row(Text(one_line(name)), Text(_shorten_hashes(value)))
     return table
 
 
 def _bullet_list(title: str, entries: Sequence[str]) -> list[RenderableType]:
     if not entries:
         return []
-    return [Text(f"\n{title}:"), *(Text(f"  - {plain(entry)}") for entry in entries)]
+    return [Text(f"\n{title}:"), *(Text(f"  - {one_line(entry)}") for entry in entries)]
 
 
 def _shorten_hashes(text: str) -> str:
     """`text` with long hashes shortened in the middle; JSON has them in full."""
-    return plain(_LONG_HEX.sub(lambda found: f"{found[0][:12]}…{found[0][-4:]}", text))
+    return one_line(_LONG_HEX.sub(lambda found: f"{found[0][:12]}…{found[0][-4:]}", text))
 
 
 def _policy_file(appraisal: Appraisal) -> dict[str, Any] | None:

@@ -11,7 +11,7 @@ from rich.text import Text
 from ccgpu.attest.evidence_result import EvidenceResult
 from ccgpu.errors import CcgpuError, InvalidFile
 from ccgpu.views import verdict
-from ccgpu.views.signs import plain
+from ccgpu.views.signs import one_line
 from ccgpu.views.verdict import AppraisedEvidence
 
 _KEYS = ("accepted", "rejected", "no_verdict", "not_judged")
@@ -31,18 +31,18 @@ def as_text(results: Sequence[EvidenceResult], *, verbose: bool = False) -> Rend
     loosened = dict.fromkeys(
         flag for each in appraisals for flag in each.unsafe if flag not in each.loosened
     )
-    parts += [Text(f"loosened: {plain(flag)}") for flag in loosened]
+    parts += [Text(f"loosened: {one_line(flag)}") for flag in loosened]
     parts += [Text(), _table(results)]
     if verbose:
         for result in results:
-            parts += [Text(f"\n{plain(result.source)}"), _details(result)]
+            parts += [Text(f"\n{one_line(result.source)}"), _details(result)]
     return Group(*parts)
 
 
 def _summary(results: Sequence[EvidenceResult]) -> str:
     count = Counter(map(_verdict_word, results))
     policies = {
-        plain(result.appraisal.policy) for result in results if result.appraisal is not None
+        one_line(result.appraisal.policy) for result in results if result.appraisal is not None
     }
     by = f" by policy {', '.join(sorted(policies))}" if policies else ""
     kinds = ", ".join(f"{number} {word.lower()}" for word, number in sorted(count.items()))
@@ -61,14 +61,14 @@ def _table(results: Sequence[EvidenceResult]) -> Table:
     for result in results:
         word = _verdict_word(result)
         table.add_row(
-            Text(word, _STYLES.get(word, "yellow")), Text(plain(result.source)), _reasons(result)
+            Text(word, _STYLES.get(word, "yellow")), Text(one_line(result.source)), _reasons(result)
         )
     return table
 
 
 def _reasons(result: EvidenceResult) -> Text:
     if result.appraisal is None:
-        return Text(plain(_error_line(result.error)))
+        return Text(one_line(_error_line(result.error)))
     reasons = result.appraisal.reasons
     more = f" and {len(reasons) - _SHOWN} more" if len(reasons) > _SHOWN else ""
     return Text(", ".join(reasons[:_SHOWN]) + more)
@@ -86,7 +86,7 @@ def _error_line(error: CcgpuError | None) -> str:
 
 def _details(result: EvidenceResult) -> RenderableType:
     appraised = _appraised_evidence(result)
-    return Text(plain(str(result.error))) if appraised is None else verdict.as_text(appraised)
+    return Text(one_line(str(result.error))) if appraised is None else verdict.as_text(appraised)
 
 
 def _appraised_evidence(result: EvidenceResult) -> AppraisedEvidence | None:

@@ -40,7 +40,7 @@ def apply_plan(
         sent[resource.id] = stamp(resource)
         return sent[resource.id]
 
-    _clear(todo.of(Action.REPLACE), run, keeper)
+    _delete_resources(todo.of(Action.REPLACE), run, keeper)
     changes = {s.resource.id: s for s in todo.of(Action.CREATE, Action.UPDATE, Action.REPLACE)}
 
     def carry_out(id_: ResourceId) -> Task[None]:
@@ -49,22 +49,24 @@ def apply_plan(
         if step.action is not Action.UPDATE or step.change:  # new disks come to be with a change
             keeper.begin(step.resource)
         if step.action is Action.UPDATE:
-            yield from _update(run, step)
+            yield from _update_resource(run, step)
         else:
-            yield from _create(run, step.resource, stamped, wait_for_vm)
+            yield from _create_resource(run, step.resource, stamped, wait_for_vm)
         if wait_for_vm or step.resource.kind is not Kind.VM:
             keeper.done((id_, step.resource.kind))
         run.tell("done", f"{step.action} {id_}", id_, step.resource.kind, step.action)
 
     needs = {id_: step.resource.depends_on & changes.keys() for id_, step in changes.items()}
-    failures = _walk(needs, carry_out, run, changes)
+    failures = _run_in_order(needs, carry_out, run, changes)
     if failures:
         raise failures[0]
-    _clear(todo.of(Action.DELETE), run, keeper)
+    _delete_resources(todo.of(Action.DELETE), run, keeper)
     return Plan(tuple(replace(s, resource=sent.get(s.resource.id, s.resource)) for s in todo.steps))
 
 
-def _create(run: Run, resource: Resource, stamp: Stamping, wait_for_vm: bool) -> Task[None]:
+def _create_resource(
+    run: Run, resource: Resource, stamp: Stamping, wait_for_vm: bool
+) -> Task[None]:
     def put() -> Pending | None:
         return run.cloud.arm.put(stamp(resource), new=resource.kind is Kind.VM)
 
@@ -75,7 +77,7 @@ def _create(run: Run, resource: Resource, stamp: Stamping, wait_for_vm: bool) ->
         yield from write_and_wait(run, resource.kind, resource.id, put, doing)
 
 
-def _update(run: Run, step: Step) -> Task[None]:
+def _update_resource(run: Run, step: Step) -> Task[None]:
     """Change a resource in place; a failed VM is brought back first. Only what was planned from.
 
     A VM that had to be brought back is no longer what was compared: its etag has changed with it.
@@ -96,7 +98,7 @@ def _update(run: Run, step: Step) -> Task[None]:
     yield from write_and_wait(run, resource.kind, resource.id, start, doing)
 
 
-def _clear(steps: tuple[Step, ...], run: Run, keeper: JournalWriter) -> None:
+def _delete_resources(steps: tuple[Step, ...], run: Run, keeper: JournalWriter) -> None:
     """Remove what is replaced or no longer wanted; whatever stays in the way is an error."""
     if not steps:
         return
@@ -113,7 +115,7 @@ def _clear(steps: tuple[Step, ...], run: Run, keeper: JournalWriter) -> None:
         raise left_behind_error(f"what was to be replaced is still there: {why}", result.errors)
 
 
-def _walk(
+def _run_in_order(
     needs: Mapping[ResourceId, frozenset[ResourceId]],
     carry_out: Callable[[ResourceId], Task[None]],
     run: Run,

@@ -62,7 +62,7 @@ def delete(
     `Denied` if it is gone, although a right was missing that it should have taken.
     """
     run = Run.begin(cloud, timeout, listen)
-    work = _Work(run, name, group, approve)
+    work = _Deletion(run, name, group, approve)
     what, hint = f"{name} is not completely deleted", f"`ccgpu delete {name}` continues"
     locked = cloud.journals.locked(cloud.subscription, name, work.waiting)
     report = work.reported  # within the lock; and around it, because the disk may be full
@@ -70,7 +70,7 @@ def delete(
         return work.carry_out(file)
 
 
-class _Work:
+class _Deletion:
     """One delete: where to look, and what is known of each id by now."""
 
     def __init__(self, run: Run, name: str, group: str | None, approve: Approve) -> None:
@@ -105,9 +105,9 @@ class _Work:
         self._known |= {record.id: record.kind for record in journal.records}
         found = find_deployment(self._run, name, self._group or journal.group or None)
         self._names = found.names
-        targets, ownership = _targets(self._run, found, journal)
+        targets, ownership = _find_targets(self._run, found, journal)
         self._known |= targets
-        self._present |= _present(self._run, found, targets, ownership)
+        self._present |= _find_present(self._run, found, targets, ownership)
         if self._present:
             self._approve(sorted(self._present))
         keeper.doubt()
@@ -143,7 +143,7 @@ class _Work:
         self._present.pop(id_, None)
 
 
-def _targets(
+def _find_targets(
     run: Run, found: FoundDeployment, journal: Journal
 ) -> tuple[dict[ResourceId, Kind], Ownership]:
     """All ids that may be the deployment's, and whose they must be to be removed."""
@@ -164,7 +164,7 @@ def _targets(
     return dict(targets.values()), ownership
 
 
-def _present(
+def _find_present(
     run: Run, found: FoundDeployment, targets: dict[ResourceId, Kind], ownership: Ownership
 ) -> dict[ResourceId, Kind]:
     """What of `targets` is there and would be removed."""

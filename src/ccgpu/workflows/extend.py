@@ -15,7 +15,7 @@ from ccgpu.azure.run import Run
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.desired import Names
 from ccgpu.domain.events import Listener, ignore_event
-from ccgpu.domain.lease import retagged
+from ccgpu.domain.lease import merge_tags
 from ccgpu.domain.resource import (
     DEPLOYMENT,
     EXPIRES,
@@ -144,7 +144,7 @@ def _mark(run: Run, id_: ResourceId, kind: Kind, expires: str) -> Task[None]:
         body = yield from wait_until_settled(run, kind, id_, doing)
         if body is None:
             raise NotFound(f"{doing}: it no longer exists", code="ResourceNotFound")
-        tags = retagged(tags_of(body), {EXPIRES: expires})
+        tags = merge_tags(tags_of(body), {EXPIRES: expires})
         etag = body.get("etag") if kind is Kind.VM else None
         put = partial(run.cloud.arm.tag, kind, id_, tags, etag=etag)
         try:

@@ -77,27 +77,29 @@ def collect(
     """Find what is over, and (`yes`) remove it; one that fails does not stop the others."""
     run = Run.begin(cloud, timeout, listen)
     try:
-        return _collected(run, search_deployments(run), yes=yes)
+        return _collect_all(run, search_deployments(run), yes=yes)
     except KeyboardInterrupt as err:
-        raise _interrupted(run, {}) from err
+        raise _interrupted_error(run, {}) from err
 
 
-def _collected(run: Run, result: SearchResult, *, yes: bool) -> CollectOutcome:
-    results = [_looked_at(run, found, yes=yes) for found in result.found]
+def _collect_all(run: Run, result: SearchResult, *, yes: bool) -> CollectOutcome:
+    results = [_collect_one(run, found, yes=yes) for found in result.found]
     known = {key(found.group) for found in result.found}
     unread = [
-        _unread(id_, err) for id_, err in result.unread.items() if key(group_of(id_)) not in known
+        _unreadable_deployment(id_, err)
+        for id_, err in result.unread.items()
+        if key(group_of(id_)) not in known
     ]
     return CollectOutcome((*(one for one in results if one is not None), *unread))
 
 
-def _unread(id_: ResourceId, err: CcgpuError) -> Collected:
+def _unreadable_deployment(id_: ResourceId, err: CcgpuError) -> Collected:
     """What carries our tag and cannot be read: whose it is, nobody knows."""
     group, missing = group_of(id_), first_denied([err])
     return Collected(name_of(id_), group, None, Lease(), "failed", reason=str(err), denied=missing)
 
 
-def _interrupted(run: Run, doomed: Mapping[ResourceId, Kind]) -> Interrupted:
+def _interrupted_error(run: Run, doomed: Mapping[ResourceId, Kind]) -> Interrupted:
     """What was being removed, and is not known to be gone."""
     return Interrupted(
         "interrupted: not every expired deployment is deleted",
@@ -109,7 +111,7 @@ def _interrupted(run: Run, doomed: Mapping[ResourceId, Kind]) -> Interrupted:
     )
 
 
-def _looked_at(run: Run, found: FoundDeployment, *, yes: bool) -> Collected | None:
+def _collect_one(run: Run, found: FoundDeployment, *, yes: bool) -> Collected | None:
     """What is done about one deployment; None where nobody can think that it is over."""
     vm = found.vm
     lease = lease_of(found.bodies.values(), vm)
@@ -121,7 +123,7 @@ def _looked_at(run: Run, found: FoundDeployment, *, yes: bool) -> Collected | No
     if run.deadline.has_passed():
         return replace(at_first, reason="there is no time left for it")
     try:
-        return _judged(run, found, yes=yes)
+        return _assess_live(run, found, yes=yes)
     except Interrupted:
         raise
     except CcgpuError as err:
@@ -129,7 +131,7 @@ def _looked_at(run: Run, found: FoundDeployment, *, yes: bool) -> Collected | No
         return replace(at_first, action="failed", reason=str(err), denied=first_denied([err]))
 
 
-def _judged(run: Run, found: FoundDeployment, *, yes: bool) -> Collected | None:
+def _assess_live(run: Run, found: FoundDeployment, *, yes: bool) -> Collected | None:
     """Read it live, and judge that."""
     live = read_owned_resources(run, found.names, found.kinds)
     verdict = assess_lease(live.lease, live.vm, run.server_clock.now())
@@ -138,16 +140,20 @@ def _judged(run: Run, found: FoundDeployment, *, yes: bool) -> Collected | None:
     result = Collected(found.name, found.group, verdict.why, live.lease, "skipped")
     if verdict.why is None:
         return replace(result, reason=verdict.spared)
-    live = _with_its_group(run, live)
+    live = _with_orphaned_group(run, live)
     stays = _why_the_group_stays(run, live)
     doomed = {i: k for i, k in live.kinds.items() if k is not Kind.GROUP or stays is None}
     if not doomed:
         return replace(result, reason=stays)
     result = replace(result, resources=tuple(sorted(doomed)), reason=stays)
-    return _removed(run, live, doomed, result) if yes else replace(result, action="would-remove")
+    return (
+        _remove_deployment(run, live, doomed, result)
+        if yes
+        else replace(result, action="would-remove")
+    )
 
 
-def _with_its_group(run: Run, live: OwnedResources) -> OwnedResources:
+def _with_orphaned_group(run: Run, live: OwnedResources) -> OwnedResources:
     """With a group of ours that another deployment has left."""
     group = live.names.of(Kind.GROUP)
     left = run_task(run, find_orphaned_group(run, live.names))
@@ -175,7 +181,7 @@ class _Busy(Exception):
 
 
 @contextmanager
-def _locked(run: Run, name: str) -> Iterator[JournalFile]:
+def _locked_journal(run: Run, name: str) -> Iterator[JournalFile]:
     def busy() -> None:
         raise _Busy
 
@@ -183,7 +189,7 @@ def _locked(run: Run, name: str) -> Iterator[JournalFile]:
         yield file
 
 
-def _removed(
+def _remove_deployment(
     run: Run, live: OwnedResources, doomed: dict[ResourceId, Kind], result: Collected
 ) -> Collected:
     assessed = {at: tags_of(body) for at, body in live.bodies.items()}
@@ -191,16 +197,16 @@ def _removed(
     run.tell("note", f"{result.name} in {result.group} is {result.why}: deleting it")
     left = dict(doomed)
     try:
-        with _locked(run, result.name) as file:
-            removal = remove(run, live.kinds, ownership, _forgetting(file, left))
+        with _locked_journal(run, result.name) as file:
+            removal = remove(run, live.kinds, ownership, _gone_handler(file, left))
     except KeyboardInterrupt as err:
-        raise _interrupted(run, left) from err
+        raise _interrupted_error(run, left) from err
     except _Busy:
         return replace(result, resources=(), reason=_BUSY)
-    return _told(run, removal, doomed, result)
+    return _collected_result(run, removal, doomed, result)
 
 
-def _forgetting(file: JournalFile, left: dict[ResourceId, Kind]) -> Callable[[ResourceId], None]:
+def _gone_handler(file: JournalFile, left: dict[ResourceId, Kind]) -> Callable[[ResourceId], None]:
     """What to do with each id that is gone: take it out of `left`, and of this machine's journal.
 
     The journal is not needed: whoever wants to create again next finds it as it should be.
@@ -219,7 +225,7 @@ def _forgetting(file: JournalFile, left: dict[ResourceId, Kind]) -> Callable[[Re
     return gone
 
 
-def _told(
+def _collected_result(
     run: Run, removal: Removal, doomed: dict[ResourceId, Kind], result: Collected
 ) -> Collected:
     missing = first_denied(removal.errors)

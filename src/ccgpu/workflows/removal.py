@@ -106,7 +106,7 @@ def remove(
     with_vm = frozenset(key(id_) for id_ in brought)  # a VM that is seen shows what it has
     ownership = replace(ownership, disks=ownership.disks | disks, recent=ownership.recent - with_vm)
     named = {key(id_): (id_, kind) for id_, kind in (*brought.items(), *targets.items())}
-    work = _Work(run, ownership, with_vm, on_gone)
+    work = _RemovalRun(run, ownership, with_vm, on_gone)
     for kinds in _ORDER:
         work.remove_all((id_, kind) for id_, kind in sorted(named.values()) if kind in kinds)
     return Removal(tuple(work.outcomes), failures)
@@ -133,7 +133,7 @@ def remove_late(
     return first.followed_by(remove(run, late | kept, ownership, on_gone))
 
 
-class _Work:
+class _RemovalRun:
     """One removal under way."""
 
     def __init__(

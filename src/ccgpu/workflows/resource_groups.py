@@ -16,7 +16,7 @@ from ccgpu.azure.long_running import send_with_retry
 from ccgpu.azure.run import Run
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.desired import Names
-from ccgpu.domain.lease import assess_lease, lease_of, retagged
+from ccgpu.domain.lease import assess_lease, lease_of, merge_tags
 from ccgpu.domain.resource import (
     CREATED,
     DEPLOYMENT,
@@ -130,7 +130,7 @@ def disown_group(run: Run, group: ResourceId, body: Body, deployment: str) -> Ta
     Where that fails the group only stays longer: `gc` takes it as an orphan when it is empty.
     """
     gone = {DEPLOYMENT: None, RUN: None, EXPIRES: None}
-    tags = retagged(tags_of(body), {**gone, MADE_FOR: deployment})
+    tags = merge_tags(tags_of(body), {**gone, MADE_FOR: deployment})
     try:
         put = partial(run.cloud.arm.tag, Kind.GROUP, group, tags)
         yield from send_with_retry(run, put, f"tagging {group}")

@@ -5,7 +5,7 @@ from dataclasses import replace
 from ccgpu.azure.context import AzureContext
 from ccgpu.azure.run import Run
 from ccgpu.domain.catalog import Kind
-from ccgpu.domain.deployment import Deployment, Owned, described, leased
+from ccgpu.domain.deployment import Deployment, Owned, describe_deployment, with_lease
 from ccgpu.domain.resource import key, kind_of, state_of
 from ccgpu.domain.vm_view import ip_configurations, properties, public_ip_id
 from ccgpu.errors import NotFound, StateUnusable
@@ -51,9 +51,9 @@ def _shown(run: Run, live: OwnedResources, now: float | None) -> Deployment:
         Owned(id_, kind, state_of(live.bodies[key(id_)])) for id_, kind in live.kinds.items()
     )
     bodies = live.bodies.values()
-    told = described(name, group, live.vm, _addresses(live.bodies), owned, bodies)
+    told = describe_deployment(name, group, live.vm, _addresses(live.bodies), owned, bodies)
     told = replace(told, stage=_stage(run.cloud, name, group))
-    return leased(told, live.vm, bodies, now)
+    return with_lease(told, live.vm, bodies, now)
 
 
 def _stage(cloud: AzureContext, name: str, group: str) -> str | None:
@@ -76,8 +76,8 @@ def list_deployments(cloud: AzureContext) -> list[Deployment]:
 def _listed(run: Run, found: FoundDeployment) -> Deployment:
     owned = tuple(Owned(id_, kind) for id_, kind in found.kinds.items())
     bodies = found.bodies.values()
-    told = described(found.name, found.group, found.vm, resources=owned, around=bodies)
-    return leased(told, found.vm, bodies, run.server_clock.time())
+    told = describe_deployment(found.name, found.group, found.vm, resources=owned, around=bodies)
+    return with_lease(told, found.vm, bodies, run.server_clock.time())
 
 
 def _addresses(bodies: Actual) -> tuple[str | None, str | None]:

@@ -13,7 +13,7 @@ from azure.mgmt.network import NetworkManagementClient
 from azure.mgmt.resource.resources import ResourceManagementClient
 
 from ccgpu.domain.catalog import Kind
-from ccgpu.domain.desired import Placement, RunTags, desired
+from ccgpu.domain.desired import Placement, RunTags, desired_resources
 from ccgpu.domain.resource import Resource
 from ccgpu.fakearm import FAKE_SUBSCRIPTION, FakeArm, FakeCredential, FakeTransport, Request
 from faults.sweep.fault_kinds import KINDS, NumberedFault, request_key
@@ -41,7 +41,9 @@ class _WaitingTransport(FakeTransport):
 
 def run_script(arm: FakeArm, *, tidy: bool) -> None:
     """Create a VM and its network. On an error delete what was created, if `tidy`, and raise."""
-    resources = desired(SPEC, FAKE_SUBSCRIPTION, Placement("eastus2", None, _IMAGE), _STAMP)
+    resources = desired_resources(
+        SPEC, FAKE_SUBSCRIPTION, Placement("eastus2", None, _IMAGE), _STAMP
+    )
     order = (Kind.GROUP, Kind.NSG, Kind.VNET, Kind.VM)
     wanted = sorted(resources.values(), key=lambda one: order.index(one.kind))
     clients = _clients(arm)

@@ -14,7 +14,7 @@ from ccgpu.attest.gpu.roots import NVIDIA_DEVICE, NVIDIA_RIM
 from ccgpu.attest.snp.roots import AMD_ROOTS
 from ccgpu.collateral import kds
 from ccgpu.collateral.sources import PUBLIC
-from ccgpu.domain.collateral import Collateral, CollateralRequest, FetchedCollateral
+from ccgpu.domain.collateral import CollateralFile, CollateralRequest, FetchedCollateral
 from ccgpu.domain.evidence import (
     CallerCollateral,
     CpuEvidence,
@@ -196,7 +196,7 @@ def test_a_fetch_has_two_rounds_and_brings_everything(genoa, h100, manifests):
 
 def test_what_was_fetched_is_the_callers_and_kept_before_the_evidences():
     pieces = [
-        Collateral(name, data, "", 0.0)
+        CollateralFile(name, data, "", 0.0)
         for name, data in {
             "rim/A.xml": b"rim",
             "ocsp/a.der": b"ocsp",

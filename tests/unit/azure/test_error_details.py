@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ccgpu.azure.error_details import error_object, parts, policies
+from ccgpu.azure.error_details import error_object, error_parts, violated_policies
 from ccgpu.azure.errors import refusal_of
 from ccgpu.errors import AzureRefused, CapacityUnavailable, Denied, QuotaExceeded
 
@@ -148,7 +148,7 @@ def test_the_policy_that_denies_is_named(error, nested):
 def test_a_policy_that_is_known_by_id_alone_is_named_by_it():
     info = {"policyDefinitionId": "/p/d", "policyAssignmentId": "/p/a"}
     error = {"code": "X", "additionalInfo": [{"info": info}, {"info": None}, "text"]}
-    assert policies(error) == ("'/p/d' (assignment '/p/a')",)
+    assert violated_policies(error) == ("'/p/d' (assignment '/p/a')",)
 
 
 _REGISTRATION = {
@@ -190,8 +190,8 @@ _JSON = st.recursive(
 @given(_JSON)
 def test_whatever_the_body_it_can_be_read(body):
     error = error_object(body)
-    assert all(part.code or part.text for part in parts(error))
-    policies(error)
+    assert all(part.code or part.text for part in error_parts(error))
+    violated_policies(error)
     assert isinstance(refusal_of("x", error_object({"error": body}), 409), AzureRefused)
 
 

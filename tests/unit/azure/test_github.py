@@ -18,7 +18,7 @@ from urllib3 import HTTPResponse
 from ccgpu.azure.arm import Arm
 from ccgpu.azure.credentials import default_credential
 from ccgpu.azure.errors import translating_errors
-from ccgpu.azure.github import Assertions, assertions
+from ccgpu.azure.github import Assertions, assertion_source
 from ccgpu.azure.long_running import send_alone
 from ccgpu.azure.run import Run
 from ccgpu.azure.session import ENVIRONMENTS, Session
@@ -177,7 +177,7 @@ def test_without_one_of_the_four_it_is_the_usual_chain(issuer, missing):
 
 
 def test_outside_of_a_job_there_is_nothing_to_ask():
-    assert assertions({}) is None
+    assert assertion_source({}) is None
 
 
 class Blinking(FakeCredential):

@@ -7,7 +7,7 @@ import pytest
 
 from ccgpu.collateral import folder as collateral_folder
 from ccgpu.domain import bundle, hostkey
-from ccgpu.domain.collateral import Collateral
+from ccgpu.domain.collateral import CollateralFile
 from ccgpu.domain.evidence import Evidence
 from support import gpus
 from support.cli import Shell
@@ -166,7 +166,9 @@ def fetched(tmp_path):
     assert found.cpu is not None
     assert found.cpu.vek is not None
     out = tmp_path / "fetched"
-    piece = Collateral("amd/vcek-Genoa-00.der", found.cpu.vek, "https://a.example/", AT.timestamp())
+    piece = CollateralFile(
+        "amd/vcek-Genoa-00.der", found.cpu.vek, "https://a.example/", AT.timestamp()
+    )
     collateral_folder.write(out, [piece], AT.timestamp())
     return out
 

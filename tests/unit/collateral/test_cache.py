@@ -4,7 +4,7 @@ import pytest
 
 from ccgpu.collateral.cache import Cache, CachedCollateral
 from ccgpu.collateral.item import CollateralItem, Payload
-from ccgpu.domain.collateral import Collateral
+from ccgpu.domain.collateral import CollateralFile
 from ccgpu.net.fetch import NoAnswer
 
 _NOW = 1_800_000_000.0
@@ -18,8 +18,8 @@ def _want(name: str = "rim/A.xml", limit: int = 1000) -> CollateralItem:
     return CollateralItem(name, name, limit, (), _never)
 
 
-def _piece(name: str = "rim/A.xml", data: bytes = b"<xml/>\n\n{}") -> Collateral:
-    return Collateral(name, data, "https://published.example/A", _NOW)
+def _piece(name: str = "rim/A.xml", data: bytes = b"<xml/>\n\n{}") -> CollateralFile:
+    return CollateralFile(name, data, "https://published.example/A", _NOW)
 
 
 @pytest.fixture

@@ -5,15 +5,15 @@ import json
 import pytest
 
 from ccgpu.collateral import folder
-from ccgpu.domain.collateral import Collateral
+from ccgpu.domain.collateral import CollateralFile
 from ccgpu.errors import InvalidFile, StateUnusable, UsageProblem
 from ccgpu.store.evidence import folder as evidence_folder
 
 _NOW = 1_800_000_000.0
 _PIECES = (
-    Collateral("rim/NV_GPU_DRIVER_GH100_550.90.07.xml", b"<xml/>", "https://a.example/1", _NOW),
-    Collateral("ocsp/" + "a" * 64 + ".der", b"\x30\x00", "https://b.example/", _NOW - 60),
-    Collateral("amd/crl-Genoa.der", b"\x30\x01", "https://c.example/", _NOW - 120),
+    CollateralFile("rim/NV_GPU_DRIVER_GH100_550.90.07.xml", b"<xml/>", "https://a.example/1", _NOW),
+    CollateralFile("ocsp/" + "a" * 64 + ".der", b"\x30\x00", "https://b.example/", _NOW - 60),
+    CollateralFile("amd/crl-Genoa.der", b"\x30\x01", "https://c.example/", _NOW - 120),
 )
 
 
@@ -78,7 +78,9 @@ def test_a_manifest_cannot_have_files_elsewhere_removed(out):
 
 
 def test_no_more_is_written_than_can_be_read(out):
-    many = [Collateral(f"rim/A{each}.xml", b"", "", _NOW) for each in range(folder.MAX_FILES + 1)]
+    many = [
+        CollateralFile(f"rim/A{each}.xml", b"", "", _NOW) for each in range(folder.MAX_FILES + 1)
+    ]
     folder.write(out, many[1:], _NOW)
     assert len(folder.read(out)) == folder.MAX_FILES
     with pytest.raises(UsageProblem, match="101 files are more"):
@@ -157,9 +159,9 @@ def test_evidence_takes_up_what_was_written(out, vectors):
     answer = min((gpu / "ocsp").iterdir()).read_bytes()
     der = (case / "vcek.der").read_bytes()
     pieces = (
-        Collateral("rim/NV_GPU_DRIVER_GH100_550.90.07.xml", rim, "", _NOW),
-        Collateral("ocsp/" + "a" * 64 + ".der", answer, "", _NOW),
-        Collateral("amd/vcek-Genoa-00.der", der, "", _NOW),
+        CollateralFile("rim/NV_GPU_DRIVER_GH100_550.90.07.xml", rim, "", _NOW),
+        CollateralFile("ocsp/" + "a" * 64 + ".der", answer, "", _NOW),
+        CollateralFile("amd/vcek-Genoa-00.der", der, "", _NOW),
     )
     folder.write(out, pieces, _NOW)
     found = evidence_folder.add_collateral(Evidence("folder", cpu=CpuEvidence()), out).given

@@ -4,12 +4,12 @@ import io
 
 from rich.console import Console
 
-from ccgpu.domain.collateral import Collateral, FetchedCollateral, MissingCollateral
+from ccgpu.domain.collateral import CollateralFile, FetchedCollateral, MissingCollateral
 from ccgpu.views import collateral as view
 
 _PIECES = (
-    Collateral("rim/A.xml", b"x", "https://published.example/v1/rim/A", 1_800_000_000.0),
-    Collateral(f"ocsp/{'ab' * 32}.der", b"y", "as in the evidence", 1_800_000_000.0),
+    CollateralFile("rim/A.xml", b"x", "https://published.example/v1/rim/A", 1_800_000_000.0),
+    CollateralFile(f"ocsp/{'ab' * 32}.der", b"y", "as in the evidence", 1_800_000_000.0),
 )
 _FETCHED = FetchedCollateral(
     _PIECES, (MissingCollateral("the [bold]list[/bold]", ("a said no", "b did not")),)

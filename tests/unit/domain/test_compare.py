@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.compare import Difference, differences
 from ccgpu.domain.resource import VOLATILE_TAGS, Body
-from support.specs import VARIANTS, desired_resources
+from support.specs import VARIANTS, resources_of_spec
 
 
 def _paths(wanted_body: Body, found: Body, kind: Kind = Kind.VM) -> list[str]:
@@ -344,7 +344,7 @@ def _compared(kind: Kind, path: tuple[Any, ...]) -> bool:
 
 @pytest.mark.parametrize("name", VARIANTS)
 def test_a_change_of_any_field_of_any_body_is_seen_where_azure_gives_it_back(name):
-    for one in desired_resources(**VARIANTS[name]).values():
+    for one in resources_of_spec(**VARIANTS[name]).values():
         for path in _leaves(one.body):
             seen = differences(one.kind, one.body, _changed(one.body, path))
             assert bool(seen) is _compared(one.kind, path), path

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from ccgpu.domain.catalog import Kind
-from ccgpu.domain.deployment import Deployment, Owned, described, leased
+from ccgpu.domain.deployment import Deployment, Owned, describe_deployment, with_lease
 from ccgpu.domain.resource import Body, ResourceId
 from ccgpu.domain.status import State
 
@@ -26,7 +26,7 @@ _VM: Body = {
 
 
 def test_all_that_is_known_of_a_vm_is_told():
-    assert described("demo", "G", _VM, ("203.0.113.9", "10.0.0.4"), _OWNED) == Deployment(
+    assert describe_deployment("demo", "G", _VM, ("203.0.113.9", "10.0.0.4"), _OWNED) == Deployment(
         name="demo",
         state=State.STOPPED,
         resource_group="G",
@@ -45,16 +45,16 @@ def test_all_that_is_known_of_a_vm_is_told():
 
 def test_the_lease_is_told_of_all_its_resources():
     later = {"tags": {"ccgpu-expires": "2026-01-03T00:00:00Z"}}
-    bare = described("demo", "G", _VM)
+    bare = describe_deployment("demo", "G", _VM)
     at = datetime(2026, 1, 2, 23, tzinfo=UTC).timestamp()
-    found = leased(bare, _VM, [_VM, later], at)
+    found = with_lease(bare, _VM, [_VM, later], at)
     assert (found.expires, found.seconds_left) == ("2026-01-03T00:00:00Z", 3600)
-    assert leased(bare, _VM, [_VM], None).seconds_left is None
+    assert with_lease(bare, _VM, [_VM], None).seconds_left is None
     assert replace(found, expires=None, seconds_left=None) == bare
 
 
 def test_without_a_vm_its_resources_are_named_as_leftovers():
-    assert described("demo", "G", None, resources=_OWNED) == Deployment(
+    assert describe_deployment("demo", "G", None, resources=_OWNED) == Deployment(
         "demo", State.LEFTOVERS, "G", resources=_OWNED
     )
 
@@ -68,4 +68,6 @@ def test_without_a_vm_its_resources_are_named_as_leftovers():
     ],
 )
 def test_what_azure_leaves_out_is_not_known(vm):
-    assert described("demo", "G", vm) == Deployment("demo", State.BOOTING, "G", region="eastus2")
+    assert describe_deployment("demo", "G", vm) == Deployment(
+        "demo", State.BOOTING, "G", region="eastus2"
+    )

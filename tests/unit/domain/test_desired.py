@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ccgpu.domain.catalog import API_VERSIONS, OWN_TAGS, Kind
-from ccgpu.domain.desired import Names, RunTags, desired
+from ccgpu.domain.desired import Names, RunTags, desired_resources
 from ccgpu.domain.resource import BODY_HASH, DEPLOYMENT, VOLATILE_TAGS, Body, Resource, key
 from support.public_keys import ed25519_line
 from support.specs import (
@@ -18,9 +18,9 @@ from support.specs import (
     STAMP,
     SUBSCRIPTION,
     VARIANTS,
-    desired_resources,
     first_placement,
     make_spec,
+    resources_of_spec,
 )
 
 _NAMES = Names(SUBSCRIPTION, "ccgpu-demo", "demo")
@@ -41,7 +41,7 @@ _LONGEST_WITH_SUBNET = "d" * 63
 
 
 def _vm(**changes: Any) -> Resource:
-    return next(r for r in desired_resources(**changes).values() if r.kind is Kind.VM)
+    return next(r for r in resources_of_spec(**changes).values() if r.kind is Kind.VM)
 
 
 def _nic(vm: Resource) -> Body:
@@ -64,14 +64,14 @@ def test_the_bodies_of_a_spec(name, golden):
             "needs": sorted(one.depends_on),
             "promises": {str(id_): str(kind) for id_, kind in one.implicitly_created.items()},
         }
-        for one in desired_resources(**VARIANTS[name]).values()
+        for one in resources_of_spec(**VARIANTS[name]).values()
     ]
     golden(f"arm/{name}.json", resources)
 
 
 @pytest.mark.parametrize("changes", VARIANTS.values(), ids=VARIANTS)
 def test_a_deployment_is_made_of_distinct_resources_that_need_only_each_other(changes):
-    resources = desired_resources(**changes)
+    resources = resources_of_spec(**changes)
     assert all(id_ == one.id for id_, one in resources.items())
     assert len({key(id_) for id_ in resources}) == len(resources)
     assert all(one.depends_on <= resources.keys() - {one.id} for one in resources.values())
@@ -80,7 +80,7 @@ def test_a_deployment_is_made_of_distinct_resources_that_need_only_each_other(ch
 
 @pytest.mark.parametrize("changes", VARIANTS.values(), ids=VARIANTS)
 def test_all_that_is_in_the_group_waits_for_the_group(changes):
-    group, *rest = desired_resources(**changes).values()
+    group, *rest = resources_of_spec(**changes).values()
     assert (group.kind, group.depends_on) == (Kind.GROUP, frozenset())
     assert all(group.id in one.depends_on for one in rest)
     assert all(one.id.startswith(f"{group.id}/providers/{one.kind}/") for one in rest)
@@ -88,7 +88,7 @@ def test_all_that_is_in_the_group_waits_for_the_group(changes):
 
 @pytest.mark.parametrize("changes", VARIANTS.values(), ids=VARIANTS)
 def test_everything_a_body_refers_to_within_the_deployment_is_needed(changes):
-    resources = desired_resources(**changes)
+    resources = resources_of_spec(**changes)
     for one in resources.values():
         text = json.dumps(one.body)
         referred = {id_ for id_ in resources if f'"{id_}"' in text or f'"{id_}/' in text}
@@ -98,7 +98,7 @@ def test_everything_a_body_refers_to_within_the_deployment_is_needed(changes):
 @pytest.mark.parametrize("changes", VARIANTS.values(), ids=VARIANTS)
 def test_every_resource_carries_its_deployment_and_its_run(changes):
     stamp = RunTags("r1", "2026-01-02T03:04:05Z", "2026-01-03T03:04:05Z")
-    resources = desired_resources(stamp, **changes)
+    resources = resources_of_spec(stamp, **changes)
     bodies = [one.body for one in resources.values()]
     vm = next(one for one in resources.values() if one.kind is Kind.VM)
     bodies += [_nic(vm)] + ([address] if (address := _address(vm)) else [])
@@ -120,12 +120,12 @@ def test_without_a_time_to_live_nothing_expires():
 @pytest.mark.parametrize("changes", VARIANTS.values(), ids=VARIANTS)
 def test_all_that_has_a_place_is_in_the_one_region(changes):
     spec = make_spec(**changes, regions=["westeurope"])
-    resources = desired(spec, SUBSCRIPTION, first_placement(spec), STAMP).values()
+    resources = desired_resources(spec, SUBSCRIPTION, first_placement(spec), STAMP).values()
     assert {one.body["location"] for one in resources} == {"westeurope"}
 
 
 def _own_names(changes: dict[str, Any]) -> Iterator[tuple[Kind, str]]:
-    resources = desired_resources(**changes).values()
+    resources = resources_of_spec(**changes).values()
     yield from ((one.kind, one.name) for one in resources)
     vm = next(one for one in resources if one.kind is Kind.VM)
     yield from ((kind, id_.rsplit("/", 1)[1]) for id_, kind in vm.implicitly_created.items())
@@ -171,7 +171,7 @@ def test_the_nic_is_inline_in_an_api_version_that_knows_it(changes):
 
 
 def test_a_private_vm_has_no_public_address_and_leaves_through_a_nat_gateway():
-    resources = desired_resources(private=True, ssh_from="auto")
+    resources = resources_of_spec(private=True, ssh_from="auto")
     kinds = {one.kind: one for one in resources.values()}
     subnet = kinds[Kind.VNET].body["properties"]["subnets"][0]
     assert _address(kinds[Kind.VM]) is None
@@ -181,7 +181,7 @@ def test_a_private_vm_has_no_public_address_and_leaves_through_a_nat_gateway():
 
 
 def test_a_public_vm_has_one_standard_static_address_and_no_nat_gateway():
-    resources = desired_resources()
+    resources = resources_of_spec()
     address = _address(_vm())
     assert {Kind.NAT, Kind.PUBLIC_IP}.isdisjoint(one.kind for one in resources.values())
     assert address is not None
@@ -254,7 +254,7 @@ def test_a_vm_without_a_zone_leaves_it_to_azure():
 
 
 def _hash(stamp: RunTags = STAMP, **changes: Any) -> str:
-    tags = next(r for r in desired_resources(stamp, **changes).values() if r.kind is Kind.VM).body[
+    tags = next(r for r in resources_of_spec(stamp, **changes).values() if r.kind is Kind.VM).body[
         "tags"
     ]
     return str(tags[BODY_HASH])
@@ -281,7 +281,7 @@ def test_the_body_tag_does_not_change_with_who_when_and_how_it_is_called(run, at
 
 @given(st.sampled_from(sorted(VARIANTS)))
 def test_the_same_spec_gives_the_same_bytes(name):
-    one, other = (desired_resources(**VARIANTS[name]) for _ in range(2))
+    one, other = (resources_of_spec(**VARIANTS[name]) for _ in range(2))
     assert [json.dumps(r.body) for r in one.values()] == [
         json.dumps(r.body) for r in other.values()
     ]
@@ -300,25 +300,25 @@ def test_who_may_log_in_stands_at_the_users_place_and_nobody_has_a_password():
 
 
 def test_a_body_is_not_shared_between_resources():
-    resources = list(desired_resources(private=True, ssh_from="auto").values())
+    resources = list(resources_of_spec(private=True, ssh_from="auto").values())
     bodies = [one.body for one in resources]
     assert len({id(body) for body in bodies}) == len(bodies)
 
 
 def test_a_resource_is_put_in_the_version_of_its_kind():
-    assert all(one.api_version == API_VERSIONS[one.kind] for one in desired_resources().values())
+    assert all(one.api_version == API_VERSIONS[one.kind] for one in resources_of_spec().values())
 
 
 def test_the_names_of_a_deployment_are_known_without_its_spec():
     possible = {_NAMES.vm, *_NAMES.shared}
     for changes in VARIANTS.values():
         if "resource_group" not in changes:
-            assert desired_resources(**changes).keys() <= possible
+            assert resources_of_spec(**changes).keys() <= possible
     assert _NAMES.os_disk in _vm().implicitly_created
     assert _NAMES.data_disk(0) in _vm(data_disks=[{"size_gib": 8}]).implicitly_created
 
 
 def test_whose_a_resource_is_stands_in_its_tag():
-    assert {one.body["tags"][DEPLOYMENT] for one in desired_resources(name="mine").values()} == {
+    assert {one.body["tags"][DEPLOYMENT] for one in resources_of_spec(name="mine").values()} == {
         "mine"
     }

@@ -16,7 +16,7 @@ from ccgpu.domain.in_place import (
     without_own_subnet,
 )
 from ccgpu.domain.resource import Body, key
-from support.specs import IDENTITY, SUBSCRIPTION, desired_resources
+from support.specs import IDENTITY, SUBSCRIPTION, resources_of_spec
 
 _THEIR_RULE: Body = {
     "name": "SecurityCenter-JITRule_1",
@@ -30,7 +30,7 @@ _THEIR_SUBNET: Body = {
 
 def _body(kind: Kind, **changes: Any) -> Body:
     return next(
-        copy.deepcopy(r.body) for r in desired_resources(**changes).values() if r.kind is kind
+        copy.deepcopy(r.body) for r in resources_of_spec(**changes).values() if r.kind is kind
     )
 
 

@@ -14,12 +14,12 @@ from ccgpu.domain.lease import (
     LeaseStatus,
     assess_lease,
     lease_of,
-    moment,
-    retagged,
-    stamped,
+    merge_tags,
+    parse_moment,
+    with_run_tags,
 )
 from ccgpu.domain.resource import CREATED, EXPIRES, tag
-from support.specs import VARIANTS, desired_resources
+from support.specs import VARIANTS, resources_of_spec
 
 NOW = datetime(2026, 10, 1, 12, tzinfo=UTC).timestamp()
 VM = {"location": "eastus2", "properties": {"provisioningState": "Succeeded"}}
@@ -47,7 +47,7 @@ def body(**tags: str) -> dict[str, object]:
     ],
 )
 def test_a_time_is_one_only_with_its_zone(text, found):
-    assert moment(text) == found
+    assert parse_moment(text) == found
 
 
 def test_the_lease_is_the_latest_over_the_resources():
@@ -138,8 +138,8 @@ def test_time_alone_makes_garbage_and_never_unmakes_it(expires, created, vm, lat
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_a_stamp_reaches_every_place_that_has_our_tags(variant):
-    for resource in desired_resources(**VARIANTS[variant]).values():
-        done = stamped(resource, "now", "then")
+    for resource in resources_of_spec(**VARIANTS[variant]).values():
+        done = with_run_tags(resource, "now", "then")
         text, old = repr(done.body), repr(resource.body)
         assert text.count("'ccgpu-created': 'now'") == old.count("'ccgpu-deployment'")
         assert text.count("'ccgpu-expires': 'then'") == old.count("'ccgpu-deployment'")
@@ -147,19 +147,19 @@ def test_a_stamp_reaches_every_place_that_has_our_tags(variant):
 
 
 def test_a_stamp_changes_nothing_else():
-    for resource in desired_resources(ttl="8h", tags={"team": "a"}).values():
-        again = stamped(resource, "2026-10-01T12:00:00Z", None)
+    for resource in resources_of_spec(ttl="8h", tags={"team": "a"}).values():
+        again = with_run_tags(resource, "2026-10-01T12:00:00Z", None)
         assert again == resource
 
 
 def test_a_stamp_without_an_end_takes_an_old_one_away():
-    for resource in desired_resources().values():
-        ended = stamped(stamped(resource, "now", "then"), "now", None)
+    for resource in resources_of_spec().values():
+        ended = with_run_tags(with_run_tags(resource, "now", "then"), "now", None)
         assert tag(ended.body, EXPIRES) is None
         assert tag(ended.body, CREATED) == "now"
 
 
 def test_other_tags_stay_and_case_makes_no_second_one():
     tags = {"team": "a", "CCGPU-Expires": "old"}
-    assert retagged(tags, {EXPIRES: "new"}) == {"team": "a", "ccgpu-expires": "new"}
-    assert retagged(tags, {EXPIRES: None}) == {"team": "a"}
+    assert merge_tags(tags, {EXPIRES: "new"}) == {"team": "a", "ccgpu-expires": "new"}
+    assert merge_tags(tags, {EXPIRES: None}) == {"team": "a"}

@@ -7,10 +7,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ccgpu.domain.catalog import Kind
-from ccgpu.domain.desired import Names, Placement, RunTags, desired
+from ccgpu.domain.desired import Names, Placement, RunTags, desired_resources
 from ccgpu.domain.given import GivenFields, field_values, remember
 from ccgpu.domain.live_spec import live_fields, resumable, with_live_values
-from ccgpu.domain.plan import plan
+from ccgpu.domain.plan import make_plan
 from ccgpu.domain.resource import key
 from ccgpu.domain.spec.vm import VmSpec
 from support.arm_bodies import get_bodies
@@ -39,7 +39,7 @@ def _names(spec: VmSpec) -> Names:
 
 
 def _there(spec: VmSpec, **how):
-    return get_bodies(desired(spec, SUBSCRIPTION, _placed(spec), _STAMP), **how)
+    return get_bodies(desired_resources(spec, SUBSCRIPTION, _placed(spec), _STAMP), **how)
 
 
 def _filled(spec: VmSpec, actual, asked: VmSpec = _BLANK, named=()) -> VmSpec:
@@ -48,9 +48,10 @@ def _filled(spec: VmSpec, actual, asked: VmSpec = _BLANK, named=()) -> VmSpec:
 
 
 def _changes(spec: VmSpec, actual):
-    wanted = desired(spec, SUBSCRIPTION, _placed(spec), _LATER)
+    wanted = desired_resources(spec, SUBSCRIPTION, _placed(spec), _LATER)
     return [
-        (one.resource.name, one.action, one.reasons) for one in plan(wanted, actual, "demo").changes
+        (one.resource.name, one.action, one.reasons)
+        for one in make_plan(wanted, actual, "demo").changes
     ]
 
 

@@ -7,18 +7,18 @@ import pytest
 from ccgpu.domain import live_vm
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.compare import differences
-from ccgpu.domain.plan import Action, plan
+from ccgpu.domain.plan import Action, make_plan
 from ccgpu.domain.resource import Body, ResourceId, key
-from support.specs import SUBNET, desired_resources
+from support.specs import SUBNET, resources_of_spec
 
 _NIC = "/subscriptions/S/resourceGroups/G/providers/Microsoft.Network/networkInterfaces/demo-nic-1"
 _DISK = "/subscriptions/S/resourceGroups/G/providers/Microsoft.Compute/disks/"
-_OWN = next(id_ for id_ in desired_resources() if id_.endswith("-vnet")) + "/subnets/default"
+_OWN = next(id_ for id_ in resources_of_spec() if id_.endswith("-vnet")) + "/subnets/default"
 
 
 def _vm(**changes) -> Body:
     return next(
-        copy.deepcopy(r.body) for r in desired_resources(**changes).values() if r.kind is Kind.VM
+        copy.deepcopy(r.body) for r in resources_of_spec(**changes).values() if r.kind is Kind.VM
     )
 
 
@@ -101,11 +101,11 @@ def test_of_several_interfaces_the_primary_one_is_looked_at():
 
 @pytest.mark.parametrize("tags", [{"ccgpu-body": "another ccgpu's"}, {}])
 def test_where_the_interface_is_at_hand_its_hash_is_no_reason_to_replace_a_vm(tags):
-    resources = desired_resources()
+    resources = resources_of_spec()
     vm = next(r for r in resources.values() if r.kind is Kind.VM)
     profile = {"networkInterfaces": [{"id": _NIC}]}
     body = vm.body | {"tags": {"ccgpu-deployment": "demo", **tags}, "id": vm.id}
     body["properties"] = body["properties"] | {"networkProfile": profile}
     actual = {key(vm.id): body, key(_NIC): _interface(_OWN, public=True)}
-    step = plan({vm.id: vm}, actual, "demo").steps[0]
+    step = make_plan({vm.id: vm}, actual, "demo").steps[0]
     assert step.action is Action.KEEP

@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.resource import Body
-from support.specs import SUBNET, VARIANTS, desired_resources
+from support.specs import SUBNET, VARIANTS, resources_of_spec
 
 
 def _body(kind: Kind, **changes: Any) -> Body:
-    (found,) = (one.body for one in desired_resources(**changes).values() if one.kind is kind)
+    (found,) = (one.body for one in resources_of_spec(**changes).values() if one.kind is kind)
     return found
 
 
@@ -79,7 +79,7 @@ def test_who_may_ssh_is_who_was_named(changes, source):
     ids=["public", "private", "own subnet", "own subnet, private"],
 )
 def test_only_what_is_missing_is_made(changes, kinds):
-    made = {one.kind for one in desired_resources(**changes).values()}
+    made = {one.kind for one in resources_of_spec(**changes).values()}
     assert made - {Kind.GROUP, Kind.VM} == kinds
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.compare import Difference
-from ccgpu.domain.plan import Action, ForeignResource, Plan, Step, plan
+from ccgpu.domain.plan import Action, ForeignResource, Plan, Step, make_plan
 from ccgpu.domain.resource import Body, Resource, ResourceId, key, resource_id
 
 _MINE = {"ccgpu-deployment": "demo"}
@@ -29,7 +29,7 @@ def _found(one: Resource, **changes: Any) -> Body:
 
 def _plan(*wanted: Resource, found: dict[ResourceId, Body], **more: Any) -> Plan:
     actual = {key(id_): body for id_, body in found.items()}
-    return plan({one.id: one for one in wanted}, actual, "demo", **more)
+    return make_plan({one.id: one for one in wanted}, actual, "demo", **more)
 
 
 def _step(wanted: Resource, found: Body) -> Step:
@@ -50,7 +50,7 @@ def test_what_is_as_wanted_is_kept():
 def test_an_id_is_found_in_whatever_case_azure_lists_it():
     nsg = _resource(Kind.NSG)
     shouted = key(ResourceId(nsg.id.upper()))
-    assert plan({nsg.id: nsg}, {shouted: _found(nsg)}, "demo").changes == ()
+    assert make_plan({nsg.id: nsg}, {shouted: _found(nsg)}, "demo").changes == ()
 
 
 _DIFFERENT = {"properties": {"x": 2}}

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ccgpu.domain.catalog import Kind
-from ccgpu.domain.plan import Action, Plan, plan
+from ccgpu.domain.plan import Action, Plan, make_plan
 from ccgpu.domain.resource import (
     VOLATILE_TAGS,
     Body,
@@ -77,14 +77,14 @@ def _actions(made: Plan) -> dict[ResourceId, Action]:
 @given(_worlds())
 def test_planning_after_an_apply_changes_nothing(world):
     wanted, actual = world
-    after = _applied(plan(wanted, actual, "demo"), actual)
-    assert plan(wanted, after, "demo").changes == ()
+    after = _applied(make_plan(wanted, actual, "demo"), actual)
+    assert make_plan(wanted, after, "demo").changes == ()
 
 
 @given(_worlds())
 def test_each_resource_has_one_step_after_all_it_needs(world):
     wanted, actual = world
-    order = [step.resource.id for step in plan(wanted, actual, "demo").steps]
+    order = [step.resource.id for step in make_plan(wanted, actual, "demo").steps]
     assert sorted(order) == sorted(wanted)
     for one in wanted.values():
         assert all(order.index(need) < order.index(one.id) for need in one.depends_on)
@@ -93,7 +93,7 @@ def test_each_resource_has_one_step_after_all_it_needs(world):
 @given(_worlds())
 def test_what_is_there_and_needs_what_is_replaced_is_replaced(world):
     wanted, actual = world
-    actions = _actions(plan(wanted, actual, "demo"))
+    actions = _actions(make_plan(wanted, actual, "demo"))
     for one in wanted.values():
         moved = any(actions[need] is Action.REPLACE for need in one.depends_on)
         if key(one.id) not in actual:
@@ -106,13 +106,15 @@ def test_what_is_there_and_needs_what_is_replaced_is_replaced(world):
 def test_no_order_of_the_spec_changes_what_is_done(world):
     wanted, actual = world
     turned = dict(reversed(wanted.items()))
-    assert _actions(plan(wanted, actual, "demo")) == _actions(plan(turned, actual, "demo"))
+    assert _actions(make_plan(wanted, actual, "demo")) == _actions(
+        make_plan(turned, actual, "demo")
+    )
 
 
 @given(_worlds())
 def test_a_vm_is_only_patched_and_never_in_what_azure_cannot_change(world):
     wanted, actual = world
-    for step in plan(wanted, actual, "demo").of(Action.UPDATE):
+    for step in make_plan(wanted, actual, "demo").of(Action.UPDATE):
         if step.resource.kind is Kind.VM:
             assert step.request is None or step.request[0] == "PATCH"
             assert {reason.path for reason in step.reasons} <= {
@@ -124,14 +126,14 @@ def test_a_vm_is_only_patched_and_never_in_what_azure_cannot_change(world):
 @given(_worlds())
 def test_every_change_but_a_creation_has_a_reason(world):
     wanted, actual = world
-    for step in plan(wanted, actual, "demo").steps:
+    for step in make_plan(wanted, actual, "demo").steps:
         assert bool(step.reasons) is (step.action in (Action.UPDATE, Action.REPLACE))
 
 
 @given(_worlds())
 def test_an_update_takes_no_tag_away_and_keeps_the_stamp(world):
     wanted, actual = world
-    for step in plan(wanted, actual, "demo").of(Action.UPDATE):
+    for step in make_plan(wanted, actual, "demo").of(Action.UPDATE):
         live, sent = tags_of(actual[key(step.resource.id)]), tags_of(step.resource.body)
         assert live.keys() <= sent.keys()
         assert {n: v for n, v in sent.items() if n in VOLATILE_TAGS} == {"ccgpu-run": "old"}
@@ -143,7 +145,7 @@ def test_what_is_no_longer_wanted_goes_after_everything_and_only_that(world, dat
     names: Any = st.sampled_from(sorted(wanted)) if wanted else st.nothing()
     dropped = data.draw(st.frozensets(names))
     left = {id_: one for id_, one in wanted.items() if id_ not in dropped}
-    steps = plan(left, actual, "demo", extra=wanted.values()).steps
+    steps = make_plan(left, actual, "demo", extra=wanted.values()).steps
     deletions = [s.resource.id for s in steps if s.action is Action.DELETE]
     assert set(deletions) == dropped
     assert [s.resource.id for s in steps[len(left) :]] == deletions

@@ -179,9 +179,9 @@ def test_problems_are_in_words():
         Policy.model_validate(
             _with(_with(values(), 1, "colour"), True, "cpu", "require_secure_boot")
         )
-    assert [each.message for each in policy.problems(caught.value)] == [
+    assert [each.message for each in policy.policy_problems(caught.value)] == [
         "is not a field here, `ccgpu schema policy` prints them all"
     ]
     with pytest.raises(ValidationError) as caught:
         Policy.model_validate(_with(values(), False, "cpu", "require_secure_boot"))
-    assert "unsafe_allow_no_secure_boot" in policy.problems(caught.value)[0].message
+    assert "unsafe_allow_no_secure_boot" in policy.policy_problems(caught.value)[0].message

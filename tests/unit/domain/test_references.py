@@ -17,7 +17,7 @@ _SUBNET = f"{_GROUP}/providers/Microsoft.Network/virtualNetworks/v_1/subnets/def
     ],
 )
 def test_an_id_comes_out_as_arm_spells_it(text):
-    assert references.canonical(text, references.SUBNET) == _SUBNET
+    assert references.canonical_id(text, references.SUBNET) == _SUBNET
 
 
 @pytest.mark.parametrize(
@@ -39,4 +39,4 @@ def test_an_id_comes_out_as_arm_spells_it(text):
 )
 def test_what_is_no_id_of_the_kind_is_refused_with_its_shape(text):
     with pytest.raises(ValueError, match="virtualNetworks/NAME/subnets/NAME"):
-        references.canonical(text, references.SUBNET)
+        references.canonical_id(text, references.SUBNET)

@@ -6,10 +6,10 @@ import pytest
 
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.desired import RunTags
-from ccgpu.domain.plan import Action, Plan, plan
-from ccgpu.domain.renewal import LeaseWish, renewed
+from ccgpu.domain.plan import Action, Plan, make_plan
+from ccgpu.domain.renewal import LeaseWish, renew_leases
 from ccgpu.domain.resource import CREATED, DEPLOYMENT, EXPIRES, Body, ResourceId, key, tag
-from support.specs import STAMP, desired_resources
+from support.specs import STAMP, resources_of_spec
 
 LATER = "2026-10-01T13:00:01Z"  # an hour and a second after the stamp
 SOON = "2026-10-01T13:00:00Z"
@@ -18,17 +18,17 @@ LONG = "2026-10-09T13:00:00Z"
 
 def _found(*, vm: bool, ends: str | None = None, **changes: Any) -> dict[ResourceId, Body]:
     """What is there of a deployment that was made at the stamp's time."""
-    there = desired_resources(RunTags(STAMP.run, STAMP.created, ends), **changes)
+    there = resources_of_spec(RunTags(STAMP.run, STAMP.created, ends), **changes)
     return {key(r.id): r.body for r in there.values() if vm or r.kind is not Kind.VM}
 
 
 def _plan(actual: dict[ResourceId, Body], **changes: Any) -> Plan:
-    return plan(desired_resources(**changes), actual, "demo")
+    return make_plan(resources_of_spec(**changes), actual, "demo")
 
 
 def test_what_is_kept_for_a_new_vm_gets_the_times_of_its_create():
     actual = _found(vm=False)
-    done = renewed(_plan(actual), actual, LATER, "then")
+    done = renew_leases(_plan(actual), actual, LATER, "then")
     kept = [step for step in done.steps if step.resource.kind is not Kind.VM]
     assert {step.action for step in kept} == {Action.UPDATE}
     for step in kept:
@@ -44,13 +44,13 @@ def test_what_is_kept_for_a_new_vm_gets_the_times_of_its_create():
 
 def test_a_new_vm_without_a_lease_ends_the_old_one():
     actual = _found(vm=False, ends=SOON)
-    done = renewed(_plan(actual), actual, LATER, None)
+    done = renew_leases(_plan(actual), actual, LATER, None)
     assert {tag(step.resource.body, EXPIRES) for step in done.steps} == {None}
 
 
 def test_what_is_updated_for_a_new_vm_is_renewed_with_it():
     actual = _found(vm=False)
-    done = renewed(_plan(actual, ssh_from="198.51.100.9/32"), actual, LATER, "then")
+    done = renew_leases(_plan(actual, ssh_from="198.51.100.9/32"), actual, LATER, "then")
     (nsg,) = (step for step in done.steps if step.resource.kind is Kind.NSG)
     assert tag(nsg.resource.body, CREATED) == LATER
     assert any(why.path.startswith("properties.") for why in nsg.reasons)
@@ -62,26 +62,26 @@ def test_what_does_not_say_its_age_is_renewed(made):
     for body in actual.values():
         body["tags"] = {k: v for k, v in body["tags"].items() if k != CREATED}
         body["tags"] |= {CREATED: made} if made else {}
-    done = renewed(_plan(actual), actual, LATER, None)
+    done = renew_leases(_plan(actual), actual, LATER, None)
     assert all(step.action is not Action.KEEP for step in done.steps)
 
 
 def test_a_create_that_is_resumed_soon_has_nothing_to_say():
     actual = _found(vm=False, ends=LATER)
     todo = _plan(actual)
-    assert renewed(todo, actual, SOON, "then") == todo
+    assert renew_leases(todo, actual, SOON, "then") == todo
 
 
 def test_what_has_outlived_its_lease_is_renewed_however_young():
     actual = _found(vm=False, ends=SOON)
-    done = renewed(_plan(actual), actual, SOON, LATER)
+    done = renew_leases(_plan(actual), actual, SOON, LATER)
     assert {tag(step.resource.body, EXPIRES) for step in done.of(Action.UPDATE)} == {LATER}
     assert not done.of(Action.KEEP)
 
 
 def test_a_vm_whose_lease_is_over_is_wanted_again_and_stays_as_old():
     actual = _found(vm=True, ends=SOON)
-    done = renewed(_plan(actual), actual, SOON, LATER)
+    done = renew_leases(_plan(actual), actual, SOON, LATER)
     assert {step.action for step in done.steps} == {Action.UPDATE}
     for step in done.steps:
         assert tag(step.resource.body, EXPIRES) == LATER
@@ -101,7 +101,7 @@ def test_a_vm_that_is_kept_keeps_its_lease(ends, expires):
     actual = _found(vm=True, ends=ends)
     todo = _plan(actual, ssh_from="198.51.100.9/32")
     assert todo.changes
-    assert renewed(todo, actual, SOON, expires) == todo
+    assert renew_leases(todo, actual, SOON, expires) == todo
 
 
 def _ends(done: Plan) -> set[str | None]:
@@ -121,12 +121,12 @@ def _ends(done: Plan) -> set[str | None]:
 )
 def test_the_lease_of_a_vm_that_is_kept_is_what_was_asked_for_now(ends, wish, then):
     actual = _found(vm=True, ends=ends)
-    assert _ends(renewed(_plan(actual), actual, SOON, LATER, wish)) == {then}
+    assert _ends(renew_leases(_plan(actual), actual, SOON, LATER, wish)) == {then}
 
 
 def test_a_lease_that_is_as_asked_for_is_no_change():
     actual = _found(vm=True, ends=LATER)
-    assert not renewed(_plan(actual), actual, SOON, LATER, LeaseWish.RENEW).changes
+    assert not renew_leases(_plan(actual), actual, SOON, LATER, LeaseWish.RENEW).changes
 
 
 def test_a_users_group_gets_no_lease():
@@ -135,7 +135,7 @@ def test_a_users_group_gets_no_lease():
         if id_.endswith("/resourcegroups/lab"):
             body["tags"] = {}
     todo = _plan(actual, resource_group="lab")
-    done = renewed(todo, actual, SOON, LATER, LeaseWish.RENEW)
+    done = renew_leases(todo, actual, SOON, LATER, LeaseWish.RENEW)
     assert {step.resource.kind for step in done.of(Action.KEEP)} == {Kind.GROUP}
 
 
@@ -144,8 +144,8 @@ def test_a_lease_that_was_taken_off_the_vm_comes_back_with_the_spec_alone():
     vm = actual[key(next(step.resource.id for step in _plan(actual).steps[-1:]))]
     vm["tags"] = {name: value for name, value in vm["tags"].items() if name != EXPIRES}
     assert tag(vm, DEPLOYMENT) == "demo"
-    assert not renewed(_plan(actual), actual, SOON, LATER, LeaseWish.KEEP).changes
-    assert _ends(renewed(_plan(actual), actual, SOON, LATER, LeaseWish.FILL)) == {LATER}
+    assert not renew_leases(_plan(actual), actual, SOON, LATER, LeaseWish.KEEP).changes
+    assert _ends(renew_leases(_plan(actual), actual, SOON, LATER, LeaseWish.FILL)) == {LATER}
 
 
 def test_a_group_of_the_users_is_not_touched():
@@ -153,6 +153,6 @@ def test_a_group_of_the_users_is_not_touched():
     for id_, body in actual.items():
         if id_.endswith("/resourcegroups/lab"):
             body["tags"] = {"owner": "somebody"}
-    done = renewed(_plan(actual, resource_group="lab"), actual, LATER, "then")
+    done = renew_leases(_plan(actual, resource_group="lab"), actual, LATER, "then")
     (group,) = (step for step in done.steps if step.resource.kind is Kind.GROUP)
     assert group.action is Action.KEEP

@@ -17,7 +17,7 @@ _VM = f"{_GROUP}/providers/Microsoft.Compute/virtualMachines/x"
 def test_an_id_gives_back_what_it_was_made_of(subscription, group, kind, name):
     id_ = resource.resource_id(subscription, group, kind, name)
     for spelt in (id_, id_.upper(), id_.lower(), id_ + "/"):
-        assert resource.same(spelt, id_)
+        assert resource.is_same_id(spelt, id_)
         assert resource.kind_of(spelt.rstrip("/")) is kind
         assert resource.group_of(spelt).casefold() == group.casefold()
         assert resource.subscription_of(spelt).casefold() == subscription.casefold()
@@ -50,7 +50,7 @@ def test_the_kind_is_that_of_the_last_provider_and_only_of_whole_resources(id_, 
 
 
 def test_different_ids_are_different():
-    assert not resource.same(_VM, f"{_VM}2")
+    assert not resource.is_same_id(_VM, f"{_VM}2")
 
 
 @pytest.mark.parametrize("id_", ["", "/", "/subscriptions/S", "/subscriptions/S/resourceGroups"])

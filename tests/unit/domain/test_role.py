@@ -2,7 +2,7 @@
 
 import pytest
 
-from ccgpu.domain.role import Need, needs, of_group, of_subscription
+from ccgpu.domain.role import PermissionNeed, group_role, permission_needs, subscription_role
 from support.specs import ENCRYPTION_SET, IDENTITY, SUBNET, SUBSCRIPTION, VARIANTS, make_spec
 
 _OWN = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/ccgpu-demo"
@@ -19,7 +19,7 @@ _IPS = {
 
 
 def _actions(**changes):
-    return {one.action for one in needs(make_spec(**changes), SUBSCRIPTION)}
+    return {one.action for one in permission_needs(make_spec(**changes), SUBSCRIPTION)}
 
 
 _PUBLIC = _actions()
@@ -86,7 +86,7 @@ def test_no_role_can_give_itself_more_or_get_into_the_vm(variant):
 
 
 def test_what_is_somebody_elses_is_needed_where_it_is():
-    found = needs(make_spec(subnet=SUBNET, identities=[IDENTITY]), SUBSCRIPTION)
+    found = permission_needs(make_spec(subnet=SUBNET, identities=[IDENTITY]), SUBSCRIPTION)
     assert {one.action.rsplit("/", 2)[-2] for one in found if one.scope == _HUB} == {
         "virtualNetworks",
         "join",
@@ -103,14 +103,14 @@ def test_what_is_somebody_elses_is_needed_where_it_is():
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_the_part_of_the_group_and_the_rest_are_the_whole(variant):
     spec = make_spec(**VARIANTS[variant])
-    whole, (part, rest) = of_subscription(spec, SUBSCRIPTION), of_group(spec, SUBSCRIPTION)
+    whole, (part, rest) = subscription_role(spec, SUBSCRIPTION), group_role(spec, SUBSCRIPTION)
     assert {*part["Actions"], *(one.action for one in rest)} == set(whole["Actions"])
     assert all("/resourceGroups/" in scope for scope in part["AssignableScopes"])
-    assert Need("Microsoft.Compute/skus/read", f"/subscriptions/{SUBSCRIPTION}") in rest
+    assert PermissionNeed("Microsoft.Compute/skus/read", f"/subscriptions/{SUBSCRIPTION}") in rest
 
 
 def test_a_role_has_the_form_that_azure_takes():
-    made = of_subscription(make_spec(), SUBSCRIPTION)
+    made = subscription_role(make_spec(), SUBSCRIPTION)
     assert list(made) == [
         *("Name", "IsCustom", "Description", "Actions", "NotActions", "DataActions"),
         *("NotDataActions", "AssignableScopes"),
@@ -122,7 +122,7 @@ def test_a_role_has_the_form_that_azure_takes():
 
 def test_what_lies_in_another_subscription_makes_it_assignable_there():
     other = SUBNET.replace(SUBSCRIPTION, "99999999-2222-4333-8444-555555555555")
-    scopes = of_subscription(make_spec(subnet=other), SUBSCRIPTION)["AssignableScopes"]
+    scopes = subscription_role(make_spec(subnet=other), SUBSCRIPTION)["AssignableScopes"]
     assert scopes == [
         f"/subscriptions/{SUBSCRIPTION}",
         "/subscriptions/99999999-2222-4333-8444-555555555555",

@@ -7,7 +7,7 @@ from pydantic import Field, ModelWrapValidatorHandler, ValidationError, model_va
 
 from ccgpu.domain.spec import problems, structure
 from ccgpu.domain.spec.flags import Flag
-from ccgpu.domain.spec.rules import Rule, validate
+from ccgpu.domain.spec.rules import FieldRule, validate
 from ccgpu.domain.spec.section import Section
 from ccgpu.domain.spec.vm import VmSpec
 
@@ -23,8 +23,8 @@ class _Room(Section):
     door: bool = True
     spares: tuple[_Lamp, ...] = ()
 
-    rules: ClassVar["tuple[Rule[_Room], ...]"] = (
-        Rule(
+    rules: ClassVar["tuple[FieldRule[_Room], ...]"] = (
+        FieldRule(
             ("lamp",),
             (("lamp", "tint"), ("door",)),
             lambda room: not room.door and room.lamp is not None,
@@ -37,8 +37,8 @@ class _House(Section):
     name: str
     room: _Room = _Room()
 
-    rules: ClassVar["tuple[Rule[_House], ...]"] = (
-        Rule(
+    rules: ClassVar["tuple[FieldRule[_House], ...]"] = (
+        FieldRule(
             ("name",),
             (("name",), ("room", "door")),
             lambda house: not house.room.door and house.name == "open",

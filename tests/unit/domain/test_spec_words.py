@@ -11,14 +11,14 @@ from ccgpu.domain.live_vm import PRIVATE, SUBNET
 from ccgpu.domain.resource import Body
 from ccgpu.domain.spec_words import in_spec_words, text
 from support.public_keys import ed25519_line
-from support.specs import ENCRYPTION_SET, IDENTITY, desired_resources
+from support.specs import ENCRYPTION_SET, IDENTITY, resources_of_spec
 
 _KEY = f"{ed25519_line()} ada@laptop"
 _OTHER_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIO6ugBULBtCw910h8qCEhpAPD7DM4vsd0jymRQxwbA2J"
 
 
 def _bodies(**changes: Any) -> dict[Kind, Body]:
-    return {r.kind: copy.deepcopy(r.body) for r in desired_resources(**changes).values()}
+    return {r.kind: copy.deepcopy(r.body) for r in resources_of_spec(**changes).values()}
 
 
 @pytest.mark.parametrize(

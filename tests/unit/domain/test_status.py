@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from ccgpu.domain.resource import Body
-from ccgpu.domain.status import State, state
+from ccgpu.domain.status import State, vm_state
 from ccgpu.domain.vm_view import power_state
 
 
@@ -64,7 +64,7 @@ def _vm(
     ],
 )
 def test_the_state_of_a_vm(vm, told):
-    assert state(vm) is told
+    assert vm_state(vm) is told
 
 
 @pytest.mark.parametrize("word", ["running", "stopped", "deallocated"])
@@ -103,7 +103,7 @@ def _other(provisioning: str, path: str = "/providers/Microsoft.Network/virtualN
     ],
 )
 def test_what_is_around_says_what_happens_where_no_vm_does(vm, around, told):
-    assert state(vm, around) is told
+    assert vm_state(vm, around) is told
 
 
 def _timed(changed: str | None, reported: str | None) -> Body:
@@ -130,4 +130,4 @@ def _timed(changed: str | None, reported: str | None) -> Body:
 def test_what_the_agent_said_before_the_start_is_not_believed(changed, reported, told):
     day = "2026-01-01T{}+00:00".format
     clock = [text and (day(text) if ":" in text else text) for text in (changed, reported)]
-    assert state(_timed(*clock)) is told
+    assert vm_state(_timed(*clock)) is told

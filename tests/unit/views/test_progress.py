@@ -48,7 +48,7 @@ def _told(events, *, terminal=False, streamed=False, width=80):
         highlight=False,
         _environ={},
     )
-    shown = progress.Stream(console, lambda: _TIME) if streamed else progress.shown(console)
+    shown = progress.Stream(console, lambda: _TIME) if streamed else progress.progress_for(console)
     with shown:
         for event in events:
             shown(event)
@@ -131,14 +131,14 @@ def test_the_same_resource_in_another_spelling_has_the_same_row():
 def test_a_terminal_that_cannot_move_its_cursor_gets_lines():
     file = io.StringIO()
     console = Console(file=file, force_terminal=True, _environ={"TERM": "dumb"})
-    assert isinstance(progress.shown(console), progress.Lines)
+    assert isinstance(progress.progress_for(console), progress.Lines)
 
 
 @pytest.mark.parametrize("terminal", [False, True])
 def test_it_can_be_paused_to_ask_something(terminal):
     file = io.StringIO()
     console = Console(file=file, width=80, force_terminal=terminal, color_system=None, _environ={})
-    with progress.shown(console) as shown:
+    with progress.progress_for(console) as shown:
         shown(_vm("begin", 0.0, f"create {_VM}", "create"))
         with shown.paused():
             hidden = file.getvalue().count("\x1b[?25l") == file.getvalue().count("\x1b[?25h")
@@ -152,7 +152,7 @@ def test_an_error_leaves_the_terminal_as_it_was():
     console = Console(file=file, width=80, force_terminal=True, color_system=None, _environ={})
 
     def fail():
-        with progress.shown(console) as shown:
+        with progress.progress_for(console) as shown:
             shown(_vm("wait", 0.0, "booting"))
             raise ValueError("x")
 

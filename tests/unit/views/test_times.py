@@ -2,7 +2,7 @@
 
 import pytest
 
-from ccgpu.views.times import left
+from ccgpu.views.times import remaining_text
 
 
 @pytest.mark.parametrize(
@@ -18,4 +18,4 @@ from ccgpu.views.times import left
     ],
 )
 def test_what_is_left_is_told_in_two_units(seconds, text):
-    assert left(seconds) == text
+    assert remaining_text(seconds) == text

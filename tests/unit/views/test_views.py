@@ -17,7 +17,7 @@ from ccgpu.domain.plan import Action, Plan, Step
 from ccgpu.domain.resource import Resource, resource_id
 from ccgpu.domain.status import State
 from ccgpu.views import created, deleted, deployment, plan, signs
-from ccgpu.views.times import elapsed
+from ccgpu.views.times import elapsed_text
 from ccgpu.views.trimmed import Trimmed
 
 _IMAGE = {"publisher": "Canonical", "offer": "o", "sku": "cvm", "version": "1.0.0"}
@@ -213,7 +213,7 @@ def test_lines_end_where_their_text_ends():
     [(0, "0:00"), (7.9, "0:07"), (61, "1:01"), (3599, "59:59"), (3600, "1:00:00")],
 )
 def test_elapsed(seconds, text):
-    assert elapsed(seconds) == text
+    assert elapsed_text(seconds) == text
 
 
 @pytest.mark.parametrize(
@@ -225,11 +225,13 @@ def test_elapsed(seconds, text):
     ],
 )
 def test_ids_in_prose_become_names(text, shown):
-    assert signs.brief(text) == shown
+    assert signs.shorten_ids(text) == shown
 
 
 def test_control_characters_are_made_visible_line_breaks_too():
-    assert signs.plain("a\x00\t\r\x1b\x7f\x9b\nb é") == ("a\\x00\\x09\\x0d\\x1b\\x7f\\x9b\\x0ab é")
+    assert signs.one_line("a\x00\t\r\x1b\x7f\x9b\nb é") == (
+        "a\\x00\\x09\\x0d\\x1b\\x7f\\x9b\\x0ab é"
+    )
 
 
 def test_every_action_has_a_sign_of_its_own():

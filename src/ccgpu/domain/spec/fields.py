@@ -108,14 +108,14 @@ def _ssh_from(value: str) -> str:
 
 
 def _subnet(value: str) -> str:
-    return references.canonical(value, references.SUBNET)
+    return references.canonical_id(value, references.SUBNET)
 
 
 def _identity(value: str) -> str:
     if value.lower() == "system":
         return "system"
     try:
-        return references.canonical(value, references.USER_IDENTITY)
+        return references.canonical_id(value, references.USER_IDENTITY)
     except ValueError as err:
         raise ValueError(f"must be `system`, or an ARM id; it {err}") from None
 

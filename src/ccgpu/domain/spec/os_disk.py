@@ -8,7 +8,7 @@ from pydantic import AfterValidator, Field
 from ccgpu.domain import catalog, references
 from ccgpu.domain.spec.fields import DiskType, Gib
 from ccgpu.domain.spec.flags import DISKS, Flag
-from ccgpu.domain.spec.rules import Rule
+from ccgpu.domain.spec.rules import FieldRule
 from ccgpu.domain.spec.section import Section
 
 
@@ -25,7 +25,7 @@ class DiskEncryption(StrEnum):
 
 
 def _encryption_set(value: str) -> str:
-    return references.canonical(value, references.DISK_ENCRYPTION_SET)
+    return references.canonical_id(value, references.DISK_ENCRYPTION_SET)
 
 
 class OsDisk(Section):
@@ -58,9 +58,9 @@ class OsDisk(Section):
         ),
     ] = None
 
-    rules: ClassVar["tuple[Rule[OsDisk], ...]"] = (
+    rules: ClassVar["tuple[FieldRule[OsDisk], ...]"] = (
         # azurerm, linux_virtual_machine: `secure_vm_disk_encryption_set_id`.
-        Rule(
+        FieldRule(
             ("encryption_set",),
             (("encryption",), ("encryption_set",)),
             lambda disk: (

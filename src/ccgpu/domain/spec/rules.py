@@ -15,7 +15,7 @@ from ccgpu.domain.spec.structure import section_at
 Model = TypeVar("Model", bound=BaseModel)
 
 
-class Rule(NamedTuple, Generic[Model]):
+class FieldRule(NamedTuple, Generic[Model]):
     """What must hold between fields of a section.
 
     path: the field to change where the rule is broken.
@@ -48,7 +48,7 @@ def validate(
             raise problems.refusal(model.__name__, found) from None
         removed = {_removable(model, path) for path, _ in found}
         bad = removed | {path for path, _ in found}
-        spec = handler({**stand_ins, **_without(model, data, removed)})
+        spec = handler({**stand_ins, **_without_field(model, data, removed)})
     found += tuple(_broken_rules(spec, bad))
     if found:
         raise problems.refusal(model.__name__, found) from None
@@ -70,7 +70,7 @@ def _required(model: type[BaseModel]) -> set[str]:
     return {name for name, info in model.model_fields.items() if info.is_required()}
 
 
-def _without(
+def _without_field(
     model: type[BaseModel], data: Mapping[Any, Any], removed: Collection[Path], above: Path = ()
 ) -> dict[str, Any]:
     """`data` without what is at the paths `removed`, and without names that are not text."""
@@ -80,7 +80,7 @@ def _without(
             continue
         inner = section_at(model, name)
         if inner is not None and isinstance(value, dict):
-            part[name] = _without(inner, value, removed, (*above, name))
+            part[name] = _without_field(inner, value, removed, (*above, name))
         else:
             part[name] = value
     return part

@@ -4,7 +4,7 @@ from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict
 
-from ccgpu.domain.spec.rules import Rule
+from ccgpu.domain.spec.rules import FieldRule
 
 
 class Section(BaseModel):
@@ -13,4 +13,4 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     # What must hold between fields of this section. Paths in them start at the section.
-    rules: ClassVar[tuple[Rule[Any], ...]] = ()
+    rules: ClassVar[tuple[FieldRule[Any], ...]] = ()

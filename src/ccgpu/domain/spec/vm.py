@@ -14,7 +14,7 @@ from ccgpu.domain.spec import fields
 from ccgpu.domain.spec.data_disks import DataDisk
 from ccgpu.domain.spec.flags import ACCESS, DISKS, RESOURCE_GROUP, Flag, ParentFlag
 from ccgpu.domain.spec.os_disk import DiskEncryption, OsDisk
-from ccgpu.domain.spec.rules import Rule, validate
+from ccgpu.domain.spec.rules import FieldRule, validate
 from ccgpu.domain.spec.section import Section
 
 # Microsoft Learn, "Naming rules and restrictions for Azure resources"; ours is NAME-vnet.
@@ -145,8 +145,8 @@ class VmSpec(Section):
         bool, Field(description="Keep the serial log where `ccgpu logs` and readiness can read it.")
     ] = True
 
-    rules: ClassVar["tuple[Rule[VmSpec], ...]"] = (
-        Rule(
+    rules: ClassVar["tuple[FieldRule[VmSpec], ...]"] = (
+        FieldRule(
             ("name",),
             (("name",), ("subnet",)),
             lambda spec: spec.subnet is None and len(spec.name + _VNET_SUFFIX) > _VNET_NAME_MAX,
@@ -154,27 +154,27 @@ class VmSpec(Section):
             "its network is too long for Azure",
         ),
         # CAPZ PR 3265 and openshift/api 1403: the service refuses it.
-        Rule(
+        FieldRule(
             ("secure_boot",),
             (("secure_boot",), ("os_disk", "encryption")),
             lambda spec: not spec.secure_boot and spec.os_disk.encryption is DiskEncryption.FULL,
             "must be true with os_disk.encryption full: without it the disk's key is not bound to "
             "what booted; keep it true, or choose encryption: state-only",
         ),
-        Rule(
+        FieldRule(
             ("ssh_from",),
             (("ssh_from",), ("ssh_from_anywhere",)),
             lambda spec: _is_wide(spec.ssh_from) and not spec.ssh_from_anywhere,
             "opens SSH to a network wider than /8: give your own network, or allow it with "
             "ssh_from_anywhere: true",
         ),
-        Rule(
+        FieldRule(
             ("ssh_from_anywhere",),
             (("ssh_from",), ("ssh_from_anywhere",)),
             lambda spec: spec.ssh_from_anywhere and spec.ssh_from == "auto",
             "only allows a wide ssh_from: write ssh_from: 0.0.0.0/0 as well, or leave it out",
         ),
-        Rule(
+        FieldRule(
             ("max_price",),
             (("max_price",), ("spot",)),
             lambda spec: spec.max_price is not None and not spec.spot,

@@ -273,13 +273,13 @@ def _problems(err: Exception) -> Sequence[Problem]:
     """The problems of a bundle's fields, whose names come from the file and are made printable."""
     from pydantic import ValidationError
 
-    from ccgpu.domain.policy import problems
+    from ccgpu.domain.policy import policy_problems
 
     if not isinstance(err, ValidationError):
         return ()
     return [
         Problem(one_line(".".join(map(str, each.path))), one_line(each.message))
-        for each in problems(err, "bundle")[:_MAX_PROBLEMS]
+        for each in policy_problems(err, "bundle")[:_MAX_PROBLEMS]
     ]
 
 

@@ -7,7 +7,7 @@ from ccgpu.azure.long_running import run_task, wait_until_settled
 from ccgpu.azure.run import Run
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.resource import BODY_HASH, DEPLOYMENT, Body, ResourceId, key, tag, tags_of
-from ccgpu.domain.status import State, state
+from ccgpu.domain.status import State, vm_state
 from ccgpu.domain.vm_view import network_interface_ids, power_state
 from ccgpu.scheduling.scheduler import Task
 from ccgpu.workflows.create.context import CreateContext
@@ -39,7 +39,7 @@ def complete_boot(run: Run, known: Snapshot, journal: JournalWriter, *, booting:
     dependents = run_task(run, find_dependents(run, names.vm, vm, known.bodies))
     journal.done((names.vm, Kind.VM), *dependents)
     tag_disks(run, disks, _disk_tags(vm), known)
-    if state(vm) is not State.STOPPED or (booting and power_state(vm) != "deallocated"):
+    if vm_state(vm) is not State.STOPPED or (booting and power_state(vm) != "deallocated"):
         run_task(run, wait_for(run, names.vm, State.READY, grace=GRACE, known=vm))
     untagged = {key(id_) for id_ in disks if tag(known.bodies.get(key(id_)), DEPLOYMENT) is None}
     bodies = {at: body for at, body in known.bodies.items() if at not in untagged}

@@ -8,7 +8,7 @@ from ccgpu.azure.run import Run
 from ccgpu.domain.desired import Names
 from ccgpu.domain.given import GivenFields, every_field, field_values
 from ccgpu.domain.journal import Journal
-from ccgpu.domain.lease import lease_of, moment
+from ccgpu.domain.lease import lease_of, parse_moment
 from ccgpu.domain.live_spec import with_live_values
 from ccgpu.domain.renewal import LeaseWish
 from ccgpu.domain.resource import DEPLOYMENT, key, tag
@@ -51,7 +51,7 @@ def effective_spec(
         return found
     ours = [body for body in actual.values() if tag(body, DEPLOYMENT) == names.deployment]
     expires = lease_of(ours, vm).expires
-    end = moment(expires)
+    end = parse_moment(expires)
     if end is not None and end <= run.server_clock.now():  # a lease that is over begins anew
         return replace(found, spec=found.spec.model_copy(update={"ttl": asked.ttl}))
     rest = tuple(field for field in given.from_memory if field != "ttl")
@@ -83,21 +83,21 @@ def announce_defaults(run: Run, fit: EffectiveSpec) -> None:
 def remembered_note(fit: EffectiveSpec) -> str:
     """Which values come from the last create, and how to do without them."""
     values = dict(field_values(fit.spec.model_dump(mode="json")))
-    told = ", ".join(f"{field} {_brief(values.get(field))}" for field in fit.remembered)
+    told = ", ".join(f"{field} {_brief_value(values.get(field))}" for field in fit.remembered)
     return (
         f"{told}: from the last create of {fit.spec.name} on this machine "
         "(`--fresh` starts from the defaults)"
     )
 
 
-def _brief(value: Any) -> str:
+def _brief_value(value: Any) -> str:
     """A value on one line: a key by its type and comment, a disk by its size."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, list):
-        return ", ".join(map(_brief, value)) or "none"
+        return ", ".join(map(_brief_value, value)) or "none"
     if isinstance(value, dict):
-        return " ".join(f"{name} {_brief(inner)}" for name, inner in value.items())
+        return " ".join(f"{name} {_brief_value(inner)}" for name, inner in value.items())
     words = str(value).split()
     return " ".join([words[0], f"…{words[1][-8:]}", *words[2:]]) if words[1:] else str(value)
 

@@ -147,7 +147,7 @@ def with_location(err: CcgpuError, region: str, zone: str | None) -> CcgpuError:
     """A lack of capacity or quota that Azure found, with the region and zone it is of."""
     if not isinstance(err, CapacityUnavailable | QuotaExceeded):
         return err
-    where = capacity.place(region, zone)
+    where = capacity.place_name(region, zone)
     if str(err).startswith(f"{where}: "):
         return err
     told = type(err)(f"{where}: {err}", code=err.code, hint=err.hint)

@@ -4,12 +4,12 @@ from collections.abc import Iterator
 
 from ccgpu.azure.context import AzureContext
 from ccgpu.azure.run import Run
-from ccgpu.domain.desired import RunTags, desired
+from ccgpu.domain.desired import RunTags, desired_resources
 from ccgpu.domain.events import Listener, ignore_event
 from ccgpu.domain.journal import Journal
-from ccgpu.domain.lease import stamped
-from ccgpu.domain.plan import ForeignResource, Plan, plan
-from ccgpu.domain.renewal import renewed
+from ccgpu.domain.lease import with_run_tags
+from ccgpu.domain.plan import ForeignResource, Plan, make_plan
+from ccgpu.domain.renewal import renew_leases
 from ccgpu.domain.resource import DEPLOYMENT, Resource, key, location, tag
 from ccgpu.domain.spec.vm import VmSpec
 from ccgpu.domain.vm_view import ssh_public_keys
@@ -38,7 +38,7 @@ def preview(
     request = asked.fitted_to(actual)
     candidate = next(possible_placements(request, actual, []))
     tags = RunTags("preview", rfc3339(run.server_clock.now()), expiry(request))
-    todo = make_plan(request, candidate, actual, tags)
+    todo = plan_create(request, candidate, actual, tags)
     journal = cloud.journals.peek(cloud.subscription, spec.name)
     todo = with_lease(request, todo, actual, journal)
     return CreateOutcome(todo, candidate, request.effective, Snapshot(request.names, actual))
@@ -68,13 +68,15 @@ def possible_placements(
     )
 
 
-def make_plan(request: CreateRequest, candidate: Candidate, actual: Actual, tags: RunTags) -> Plan:
+def plan_create(
+    request: CreateRequest, candidate: Candidate, actual: Actual, tags: RunTags
+) -> Plan:
     """What is to be done at Azure; raises `UsageProblem` for what belongs to somebody else."""
     spec, names = request.spec, request.names
     keyed = _with_keys(request, actual)
-    wanted = desired(keyed, names.subscription, candidate.placement, tags)
+    wanted = desired_resources(keyed, names.subscription, candidate.placement, tags)
     try:
-        todo = plan(wanted, actual, spec.name, extra=unwanted_resources(names, actual))
+        todo = make_plan(wanted, actual, spec.name, extra=unwanted_resources(names, actual))
     except ForeignResource as err:
         whose = f"the deployment {err.owner}" if err.owner else "someone else"
         raise UsageProblem(
@@ -91,12 +93,12 @@ def with_lease(request: CreateRequest, todo: Plan, actual: Actual, journal: Jour
     """The plan with the lease that is asked for now."""
     wish = lease_wish(request.asked, request.effective.given, journal)
     now = rfc3339(request.run.server_clock.now())
-    return renewed(todo, actual, now, expiry(request), wish)
+    return renew_leases(todo, actual, now, expiry(request), wish)
 
 
 def with_current_tags(request: CreateRequest, resource: Resource) -> Resource:
     """The resource as it is sent now: its time to live begins with its PUT."""
-    return stamped(resource, rfc3339(request.run.server_clock.now()), expiry(request))
+    return with_run_tags(resource, rfc3339(request.run.server_clock.now()), expiry(request))
 
 
 def expiry(request: CreateRequest) -> str | None:

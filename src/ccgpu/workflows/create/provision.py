@@ -30,7 +30,7 @@ from ccgpu.workflows.create.failure import rollback_and_raise
 from ccgpu.workflows.create.placement import Candidate, combined_refusal, with_location
 from ccgpu.workflows.create.planning import (
     expiry,
-    make_plan,
+    plan_create,
     possible_placements,
     read_actual,
     with_current_tags,
@@ -127,7 +127,7 @@ def _plan_and_apply(context: CreateContext, candidate: Candidate, actual: Actual
     for _ in range(_MAX_PLANS):
         writer.adopt(*_known_records(request.names, actual))
         tags = RunTags(writer.journal.run, writer.journal.created, expiry(request))
-        todo = make_plan(request, candidate, actual, tags)
+        todo = plan_create(request, candidate, actual, tags)
         refuse_replacing(todo, asked=options.replace)
         todo = with_lease(request, todo, actual, writer.journal)
         if needs_approval(todo):

@@ -6,7 +6,7 @@ from ccgpu.azure.long_running import send_with_retry
 from ccgpu.azure.run import Run
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.resource import Body, ResourceId, name_of, state_of
-from ccgpu.domain.status import AT_REST, State, reported_since, state
+from ccgpu.domain.status import AT_REST, State, reported_since, vm_state
 from ccgpu.errors import GuestNotReady, NotFound
 from ccgpu.net.retry import poll_delay
 from ccgpu.scheduling.scheduler import Call, Task
@@ -35,13 +35,13 @@ def wait_for(
     """
     began, polls = run.cloud.now(), 0
     doing = f"waiting for {vm} to be {wanted}"
-    hint = _hint(name_of(vm))
+    hint = _show_hint(name_of(vm))
     read = partial(run.cloud.arm.get, Kind.VM, vm, view=True)
     while True:
         body = known if known and not polls else (yield from send_with_retry(run, read, doing))
         if body is None:
             raise NotFound(f"{doing}: there is no such VM", code="ResourceNotFound")
-        found = _state(body, since)
+        found = _state_since(body, since)
         resting = state_of(body) in AT_REST
         began = began if resting else run.cloud.now()
         if found is wanted and (resting or wanted in _PASSING):
@@ -57,12 +57,12 @@ def wait_for(
         polls += 1
 
 
-def _state(vm: Body, since: float | None) -> State:
-    found = state(vm)
+def _state_since(vm: Body, since: float | None) -> State:
+    found = vm_state(vm)
     old = found is State.READY and since is not None and not reported_since(vm, since)
     return State.BOOTING if old else found
 
 
-def _hint(name: str) -> str:
+def _show_hint(name: str) -> str:
     more = f"`ccgpu show {name}` shows its state, `ccgpu delete {name}` deletes it"
     return f"the VM exists and is billed: {more}"

@@ -13,7 +13,7 @@ from ccgpu.azure.run import Run
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.plan import Action, Plan
 from ccgpu.domain.references import DISK_ENCRYPTION_SET, USER_IDENTITY
-from ccgpu.domain.resource import Body, ResourceId, key, location, same, subscription_of
+from ccgpu.domain.resource import Body, ResourceId, is_same_id, key, location, subscription_of
 from ccgpu.domain.spec.vm import VmSpec
 from ccgpu.domain.vm_view import properties, user_identity_ids
 from ccgpu.errors import (
@@ -82,7 +82,7 @@ def _subnet_region(run: Run, subnet: ResourceId) -> str:
         if body is None:
             raise NotFound(f"there is no network {vnet}", code="ResourceNotFound")
         subnets = properties(body).get("subnets") or []
-        if not any(same(str(one.get("id", "")), subnet) for one in subnets):
+        if not any(is_same_id(str(one.get("id", "")), subnet) for one in subnets):
             raise NotFound(f"{vnet} has no such subnet", code="ResourceNotFound")
     return location(str(body["location"]))
 
@@ -130,7 +130,7 @@ def _sentence(
     run: Run, what: str, kind: str, id_: ResourceId, err: AzureRefused
 ) -> tuple[str, str | None]:
     theirs, ours = subscription_of(id_), run.cloud.subscription
-    where = "" if same(theirs, ours) else f" in the subscription {theirs}, not in {ours},"
+    where = "" if is_same_id(theirs, ours) else f" in the subscription {theirs}, not in {ours},"
     if err.code in _SUBSCRIPTION_CODES or isinstance(err, NotSignedIn):
         text = f"the subscription {theirs} of the {what} {id_} cannot be reached: {err}"
         return text, f"sign in to the tenant of {theirs} with read permission"

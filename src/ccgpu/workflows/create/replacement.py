@@ -5,7 +5,7 @@ Azure says never ran, and what nobody else has put anything into, is replaced un
 """
 
 from ccgpu.domain.catalog import Kind
-from ccgpu.domain.lease import moment
+from ccgpu.domain.lease import parse_moment
 from ccgpu.domain.plan import Action, Plan, Step
 from ccgpu.domain.resource import EXPIRES
 from ccgpu.domain.spec_words import in_spec_words
@@ -23,7 +23,7 @@ def refuse_replacing(todo: Plan, *, asked: bool) -> None:
         f"  {line}"
         for step in todo.of(Action.REPLACE)
         if not step.expendable
-        for line in _changes(step)
+        for line in _change_lines(step)
     ]
     raise UsageProblem(
         "these changes cannot be made in place:\n" + "\n".join(lines),
@@ -36,7 +36,7 @@ def _shared_network(step: Step) -> str:
     return f"{step.resource.id} would have to be replaced, but others use it: {theirs}"
 
 
-def _changes(step: Step) -> list[str]:
+def _change_lines(step: Step) -> list[str]:
     """The reasons in the spec's words; what only follows from another step has none of its own."""
     if any(one.path == "needs" for one in step.reasons):
         return []
@@ -53,9 +53,9 @@ def shortened_lease(todo: Plan) -> tuple[str, str] | None:
     """The end of the lease (the latest counts) and the new one, where that is earlier."""
     reasons = (one for step in todo.of(Action.UPDATE) for one in step.reasons)
     ends = [one for one in reasons if one.path == f"tags.{EXPIRES}"]
-    known = [(before, one) for one in ends if (before := moment(one.found)) is not None]
+    known = [(before, one) for one in ends if (before := parse_moment(one.found)) is not None]
     if not known:
         return None
     latest, one = max(known, key=lambda pair: pair[0])
-    after = moment(one.wanted)
+    after = parse_moment(one.wanted)
     return (one.found, one.wanted) if after is not None and after < latest else None
