@@ -282,7 +282,7 @@ def test_what_changed_at_the_last_moment_keeps_all_the_rest(machine: Machine) ->
     machine.arm.faults.append(AtTheDelete(machine.arm, 0, taken_up))
     found = single_deployment(collect(other_machine(machine)))
     assert (found.action, found.resources) == ("skipped", ())
-    assert "changed since it was judged" in (found.reason or "")
+    assert "changed since it was checked" in (found.reason or "")
     assert [method for method, _ in machine.writes()].count("DELETE") == 1
     assert machine.kinds() == DEPLOYMENT_KINDS
 

@@ -24,7 +24,7 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from ccgpu.domain.spec.flags import Flag
-from ccgpu.domain.spec.rules import Rule
+from ccgpu.domain.spec.rules import FieldRule
 from ccgpu.domain.spec.section import Section
 
 
@@ -53,8 +53,8 @@ class Spare(Section):
         dict[str, str], Field(description="Free words."), Flag(metavar="NAME=VALUE")
     ] = {}
 
-    rules: ClassVar["tuple[Rule[Spare], ...]"] = (
-        Rule(
+    rules: ClassVar["tuple[FieldRule[Spare], ...]"] = (
+        FieldRule(
             ("owner",),
             (("owner",), ("shelf", "row")),
             lambda spare: spare.shelf.row > 5 and spare.owner is None,

@@ -117,6 +117,7 @@ def test_resources_are_found_by_tag_across_groups(az):
 
 
 def test_long_list_is_paged(az):
+    az.arm.settings.set("arm_page_size", value=50)
     for number in range(120):
         az.group(f"g{number:03}")
     page = az.get(LIST, query="&$filter=")
