@@ -84,11 +84,11 @@ def assess_capacity(
     offer: Offer | None,
     usages: Sequence[Usage],
     *,
-    frees: bool = False,
+    cores_released: bool = False,
 ) -> CapacityCheck:
     """Whether `region` can hold one more VM of `size`, as far as Azure tells before the PUT.
 
-    `frees`: a VM of the same size goes there first, and gives its cores back.
+    `cores_released`: a VM of the same size goes there first, and gives its cores back.
     """
     if offer is None:
         return CapacityCheck(region, (), f"{region} does not offer {size}", field="regions")
@@ -97,7 +97,7 @@ def assess_capacity(
     where = place_name(region, zone)
     if refusal := _closed_refusal(size, zone, offer):
         return CapacityCheck(region, (), f"{where}: {refusal}")
-    needs = _quota_needs(offer, spot, usages, 0 if frees else offer.vcpus)
+    needs = _quota_needs(offer, spot, usages, 0 if cores_released else offer.vcpus)
     short = [need for need in needs if not need.met]
     if short:
         lacks = "; ".join(

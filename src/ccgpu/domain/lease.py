@@ -36,10 +36,10 @@ class Lease:
 
 @dataclass(frozen=True, slots=True)
 class LeaseStatus:
-    """Whether a deployment is garbage (`why`); or why not, where it looked like it (`spared`)."""
+    """`why` a deployment is garbage; or why one that looks like it is not (`skip_reason`)."""
 
     why: Why | None = None
-    spared: str | None = None
+    skip_reason: str | None = None
 
 
 def parse_moment(text: str | None) -> float | None:
@@ -78,7 +78,7 @@ def assess_lease(lease: Lease, vm: Body | None, now: float) -> LeaseStatus:
     """
     end = parse_moment(lease.expires)
     if lease.expires is not None and end is None:
-        return LeaseStatus(spared=f"its {EXPIRES} is {lease.expires!r}, which is no time")
+        return LeaseStatus(skip_reason=f"its {EXPIRES} is {lease.expires!r}, which is no time")
     over = end is not None and now > end + GRACE
     if not over and (vm is not None or end is not None):
         return LeaseStatus()
@@ -86,10 +86,10 @@ def assess_lease(lease: Lease, vm: Body | None, now: float) -> LeaseStatus:
         made = parse_moment(lease.created)
         if made is None:
             return LeaseStatus(
-                spared=f"its {CREATED} is {lease.created!r}, so its age is not known"
+                skip_reason=f"its {CREATED} is {lease.created!r}, so its age is not known"
             )
         if now - made < YOUNG:
-            return LeaseStatus(spared="it is young: it may be being created")
+            return LeaseStatus(skip_reason="it is young: it may be being created")
     return LeaseStatus("expired" if over else "orphaned")
 
 

@@ -27,7 +27,7 @@ Stamping = Callable[[Resource], Resource]
 
 
 def apply_plan(
-    todo: Plan, run: Run, keeper: JournalWriter, stamp: Stamping, *, wait_for_vm: bool = True
+    todo: Plan, run: Run, writer: JournalWriter, stamp: Stamping, *, wait_for_vm: bool = True
 ) -> Plan:
     """Carry out `todo`, or raise the first failure; nothing is undone here. The plan as sent.
 
@@ -40,27 +40,27 @@ def apply_plan(
         sent[resource.id] = stamp(resource)
         return sent[resource.id]
 
-    _delete_resources(todo.of(Action.REPLACE), run, keeper)
+    _delete_resources(todo.of(Action.REPLACE), run, writer)
     changes = {s.resource.id: s for s in todo.of(Action.CREATE, Action.UPDATE, Action.REPLACE)}
 
     def carry_out(id_: ResourceId) -> Task[None]:
         step = changes[id_]
         run.tell("begin", f"{step.action} {id_}", id_, step.resource.kind, step.action)
         if step.action is not Action.UPDATE or step.change:  # new disks come to be with a change
-            keeper.begin(step.resource)
+            writer.begin(step.resource)
         if step.action is Action.UPDATE:
             yield from _update_resource(run, step)
         else:
             yield from _create_resource(run, step.resource, stamped, wait_for_vm)
         if wait_for_vm or step.resource.kind is not Kind.VM:
-            keeper.done((id_, step.resource.kind))
+            writer.done((id_, step.resource.kind))
         run.tell("done", f"{step.action} {id_}", id_, step.resource.kind, step.action)
 
     needs = {id_: step.resource.depends_on & changes.keys() for id_, step in changes.items()}
     failures = _run_in_order(needs, carry_out, run, changes)
     if failures:
         raise failures[0]
-    _delete_resources(todo.of(Action.DELETE), run, keeper)
+    _delete_resources(todo.of(Action.DELETE), run, writer)
     return Plan(tuple(replace(s, resource=sent.get(s.resource.id, s.resource)) for s in todo.steps))
 
 
@@ -98,17 +98,17 @@ def _update_resource(run: Run, step: Step) -> Task[None]:
     yield from write_and_wait(run, resource.kind, resource.id, start, doing)
 
 
-def _delete_resources(steps: tuple[Step, ...], run: Run, keeper: JournalWriter) -> None:
+def _delete_resources(steps: tuple[Step, ...], run: Run, writer: JournalWriter) -> None:
     """Remove what is replaced or no longer wanted; whatever stays in the way is an error."""
     if not steps:
         return
-    keeper.doubt()
+    writer.doubt()
     targets = {step.resource.id: step.resource.kind for step in steps}
     created = [item for step in steps for item in step.resource.implicitly_created.items()]
     targets |= dict(created)
     disks = frozenset(key(disk) for disk, _ in created)
-    ownership = Ownership(keeper.journal.deployment, disks=disks)
-    result = remove(run, targets, ownership, keeper.gone)
+    ownership = Ownership(writer.journal.deployment, disks=disks)
+    result = remove(run, targets, ownership, writer.gone)
     foreign = result.ids(Fate.FOREIGN)
     if result.left or foreign:
         why = str(result.errors[0]) if result.errors else f"not ours: {', '.join(foreign)}"

@@ -78,7 +78,7 @@ class _Deletion:
         self._group = group
         self._approve = approve
         self._names = Names(run.cloud.subscription, group or own_group(name), name)
-        self._keeper: JournalWriter | None = None
+        self._writer: JournalWriter | None = None
         self._known = possible_ids(self._names)  # may be there
         self._present: dict[ResourceId, Kind] = {}  # are there, or were when they were looked at
 
@@ -93,13 +93,13 @@ class _Deletion:
 
     def remembered(self) -> tuple[Leftover, ...]:
         """What there is, without asking."""
-        return recall_leftovers(self._run, self._names, self._keeper, self._present)
+        return recall_leftovers(self._run, self._names, self._writer, self._present)
 
     def carry_out(self, file: JournalFile) -> DeleteOutcome:
         """Find all of it, ask, remove it, and look once more."""
         name, subscription = self._names.deployment, self._names.subscription
         journal = file.read() or Journal(name, subscription, self._group or "", "", "")
-        self._keeper = keeper = JournalWriter(file, journal)
+        self._writer = writer = JournalWriter(file, journal)
         self._names = replace(self._names, group=self._group or journal.group or own_group(name))
         self._known |= possible_ids(self._names)
         self._known |= {record.id: record.kind for record in journal.records}
@@ -110,11 +110,11 @@ class _Deletion:
         self._present |= _find_present(self._run, found, targets, ownership)
         if self._present:
             self._approve(sorted(self._present))
-        keeper.doubt()
-        return self._removed(keeper, targets, ownership)
+        writer.doubt()
+        return self._removed(writer, targets, ownership)
 
     def _removed(
-        self, keeper: JournalWriter, targets: dict[ResourceId, Kind], ownership: Ownership
+        self, writer: JournalWriter, targets: dict[ResourceId, Kind], ownership: Ownership
     ) -> DeleteOutcome:
         name = self._names.deployment
         result = remove(self._run, targets, ownership, self._gone)
@@ -132,14 +132,14 @@ class _Deletion:
                     hint=f"`ccgpu delete {name}` tries again",
                     resources=there,
                 ) from result.errors[0]
-        keeper.forget()
+        writer.forget()
         if missing := first_denied(result.errors):
             raise missing
         return DeleteOutcome(name, result.ids(Fate.GONE), result.kept)
 
     def _gone(self, id_: ResourceId) -> None:
-        if self._keeper is not None:
-            self._keeper.gone(id_)
+        if self._writer is not None:
+            self._writer.gone(id_)
         self._present.pop(id_, None)
 
 

@@ -99,14 +99,14 @@ def _unreadable_deployment(id_: ResourceId, err: CcgpuError) -> Collected:
     return Collected(name_of(id_), group, None, Lease(), "failed", reason=str(err), denied=missing)
 
 
-def _interrupted_error(run: Run, doomed: Mapping[ResourceId, Kind]) -> Interrupted:
+def _interrupted_error(run: Run, to_delete: Mapping[ResourceId, Kind]) -> Interrupted:
     """What was being removed, and is not known to be gone."""
     return Interrupted(
         "interrupted: not every expired deployment is deleted",
         hint="`ccgpu gc --yes` continues",
         resources=[
             Leftover(id_, "unknown", is_billed(kind, run.observed.get(key(id_))))
-            for id_, kind in doomed.items()
+            for id_, kind in to_delete.items()
         ],
     )
 
@@ -139,15 +139,15 @@ def _assess_live(run: Run, found: FoundDeployment, *, yes: bool) -> Collected | 
         return None
     result = Collected(found.name, found.group, verdict.why, live.lease, "skipped")
     if verdict.why is None:
-        return replace(result, reason=verdict.spared)
+        return replace(result, reason=verdict.skip_reason)
     live = _with_orphaned_group(run, live)
     stays = _why_the_group_stays(run, live)
-    doomed = {i: k for i, k in live.kinds.items() if k is not Kind.GROUP or stays is None}
-    if not doomed:
+    to_delete = {i: k for i, k in live.kinds.items() if k is not Kind.GROUP or stays is None}
+    if not to_delete:
         return replace(result, reason=stays)
-    result = replace(result, resources=tuple(sorted(doomed)), reason=stays)
+    result = replace(result, resources=tuple(sorted(to_delete)), reason=stays)
     return (
-        _remove_deployment(run, live, doomed, result)
+        _remove_deployment(run, live, to_delete, result)
         if yes
         else replace(result, action="would-remove")
     )
@@ -190,12 +190,12 @@ def _locked_journal(run: Run, name: str) -> Iterator[JournalFile]:
 
 
 def _remove_deployment(
-    run: Run, live: OwnedResources, doomed: dict[ResourceId, Kind], result: Collected
+    run: Run, live: OwnedResources, to_delete: dict[ResourceId, Kind], result: Collected
 ) -> Collected:
     assessed = {at: tags_of(body) for at, body in live.bodies.items()}
     ownership = replace(live.ownership, assessed=assessed)
     run.tell("note", f"{result.name} in {result.group} is {result.why}: deleting it")
-    left = dict(doomed)
+    left = dict(to_delete)
     try:
         with _locked_journal(run, result.name) as file:
             removal = remove(run, live.kinds, ownership, _gone_handler(file, left))
@@ -203,7 +203,7 @@ def _remove_deployment(
         raise _interrupted_error(run, left) from err
     except _Busy:
         return replace(result, resources=(), reason=_BUSY)
-    return _collected_result(run, removal, doomed, result)
+    return _collected_result(run, removal, to_delete, result)
 
 
 def _gone_handler(file: JournalFile, left: dict[ResourceId, Kind]) -> Callable[[ResourceId], None]:
@@ -212,27 +212,27 @@ def _gone_handler(file: JournalFile, left: dict[ResourceId, Kind]) -> Callable[[
     The journal is not needed: whoever wants to create again next finds it as it should be.
     """
     journal = file.read()
-    keeper = JournalWriter(file, journal) if journal is not None else None
+    writer = JournalWriter(file, journal) if journal is not None else None
 
     def gone(id_: ResourceId) -> None:
         left.pop(id_, None)
-        if keeper is None:
+        if writer is None:
             return
-        keeper.gone(id_)
-        if not keeper.journal.records:
-            keeper.forget()
+        writer.gone(id_)
+        if not writer.journal.records:
+            writer.forget()
 
     return gone
 
 
 def _collected_result(
-    run: Run, removal: Removal, doomed: dict[ResourceId, Kind], result: Collected
+    run: Run, removal: Removal, to_delete: dict[ResourceId, Kind], result: Collected
 ) -> Collected:
     missing = first_denied(removal.errors)
     result = replace(result, resources=tuple(sorted(removal.ids(Fate.GONE))), denied=missing)
     if removal.ids(Fate.CHANGED):
         return replace(result, reason=_CHANGED)
-    left = report_leftovers(run, doomed | removal.left, result.name) if removal.errors else ()
+    left = report_leftovers(run, to_delete | removal.left, result.name) if removal.errors else ()
     kept = {key(id_) for id_, _ in removal.kept}
     if any(key(one.id) not in kept for one in left):
         return replace(result, action="failed", reason=str(removal.errors[0]), left=left)

@@ -31,7 +31,7 @@ KNOCKOUTS = (
     Knockout(
         "the journal is written before the PUT",
         "workflows/apply.py",
-        r"keeper\.begin\(step\.resource\)",
+        r"writer\.begin\(step\.resource\)",
         "pass",
         only="create:2",
         every=7,

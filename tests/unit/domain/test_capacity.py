@@ -110,7 +110,7 @@ def test_an_ordinary_vm_needs_the_familys_quota_and_the_regions():
 def test_a_vm_that_takes_anothers_place_needs_no_more_than_that_gives_back():
     full = [replace(_FAMILY, used=80), replace(_TOTAL, used=100)]
     assert _judge(usages=full).quota
-    assert _judge(usages=full, frees=True) == CapacityCheck(
+    assert _judge(usages=full, cores_released=True) == CapacityCheck(
         "eastus2",
         (QuotaNeed("NCC v5 vCPUs", 80, 80, 80), QuotaNeed("Total Regional vCPUs", 100, 100, 100)),
     )

@@ -102,9 +102,9 @@ OVER, GRACED, LIVE = at(-GRACE - 1), at(-GRACE), at(60)
         (Lease(LIVE, OLD), None, LeaseStatus()),
         (Lease(GRACED, OLD), None, LeaseStatus()),
         (Lease(None, OLD), VM, LeaseStatus()),
-        (Lease(OVER, LATELY), CREATING, LeaseStatus(spared=SPARED_YOUNG)),
-        (Lease(OVER, LATELY), None, LeaseStatus(spared=SPARED_YOUNG)),
-        (Lease(None, LATELY), None, LeaseStatus(spared=SPARED_YOUNG)),
+        (Lease(OVER, LATELY), CREATING, LeaseStatus(skip_reason=SPARED_YOUNG)),
+        (Lease(OVER, LATELY), None, LeaseStatus(skip_reason=SPARED_YOUNG)),
+        (Lease(None, LATELY), None, LeaseStatus(skip_reason=SPARED_YOUNG)),
     ],
 )
 def test_garbage_is_what_is_over_and_not_being_made(lease, vm, verdict):
@@ -123,7 +123,7 @@ def test_garbage_is_what_is_over_and_not_being_made(lease, vm, verdict):
 def test_what_cannot_be_read_is_spared_and_said(lease, vm, named):
     verdict = assess_lease(lease, vm, NOW)
     assert verdict.why is None
-    assert named in (verdict.spared or "")
+    assert named in (verdict.skip_reason or "")
 
 
 moments = st.none() | st.floats(-1e6, 1e6).map(at) | st.just("for ever")

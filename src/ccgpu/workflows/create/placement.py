@@ -64,13 +64,13 @@ def find_candidates(
     refusals: list[CcgpuError],
     *,
     skip_preflight: bool = False,
-    leaves: str | None = None,
+    replaced_vm_region: str | None = None,
 ) -> Iterator[Candidate]:
     """Placements in the user's order; if there is none, an error with every region's reason.
 
     Why a region is passed over is added to `refusals`, as its caller adds what Azure refuses there.
     `skip_preflight` does not look at sizes and quota; the image's version is needed all the same.
-    `leaves`: the region of a VM of this deployment that is to be replaced.
+    `replaced_vm_region`: the region of a VM of this deployment that is to be replaced.
     """
     regions = Regions(run, spec.size, require_providers(run))
     regions.require(spec.regions)
@@ -80,7 +80,11 @@ def find_candidates(
         try:
             require_same_region(region, bound)
             told = _read_region(run, spec, region, skip_preflight=skip_preflight)
-            needs = () if skip_preflight else told.quota_needs(spec, regions, region == leaves)
+            needs = (
+                ()
+                if skip_preflight
+                else told.quota_needs(spec, regions, region == replaced_vm_region)
+            )
             image = told.image
         except (NotFound, QuotaExceeded, CapacityUnavailable, InvalidFile) as err:
             refusals.append(err)
@@ -116,14 +120,16 @@ class _Region:
         found: Mapping[str, str] = self.answers[_IMAGE.format(self.name)]
         return found
 
-    def quota_needs(self, spec: VmSpec, regions: Regions, frees: bool) -> tuple[QuotaNeed, ...]:
+    def quota_needs(
+        self, spec: VmSpec, regions: Regions, cores_released: bool
+    ) -> tuple[QuotaNeed, ...]:
         """What the VM would take of the quota; raises for a region that cannot hold it."""
         offer: Offer | None = self.answers[_OFFER.format(self.name)]
         if offer is None:
             raise InvalidFile("spec", [regions.problem(self.name)], hint=_ANYWAY)
         usages: tuple[Usage, ...] = self.answers[_USAGES.format(self.name)]
         verdict = capacity.assess_capacity(
-            self.name, spec.size, spec.zone, spec.spot, offer, usages, frees=frees
+            self.name, spec.size, spec.zone, spec.spot, offer, usages, cores_released=cores_released
         )
         if verdict.refusal is None:
             return verdict.needs

@@ -64,7 +64,7 @@ def possible_placements(
         _begun_region_first(request, actual),
         refusals,
         skip_preflight=request.options.skip_preflight,
-        leaves=location(vm["location"]) if vm else None,
+        replaced_vm_region=location(vm["location"]) if vm else None,
     )
 
 

@@ -182,7 +182,7 @@ def converting_interrupt(
 def recall_leftovers(
     run: Run,
     names: Names,
-    keeper: JournalWriter | None = None,
+    writer: JournalWriter | None = None,
     more: Mapping[ResourceId, Kind] | None = None,
 ) -> tuple[Leftover, ...]:
     """What was read, what the journal names, and `more`, without asking Azure.
@@ -191,11 +191,11 @@ def recall_leftovers(
     """
     sighted = _sighted(run, names)
     ids = {key(id_): (id_, kind) for id_, kind in (more or {}).items()} | sighted
-    seen = set() if keeper is not None and keeper.doubtful else sighted.keys()
-    if keeper is not None:
-        ids |= {key(record.id): (record.id, record.kind) for record in keeper.journal.records}
-        ids = {at: one for at, one in ids.items() if not keeper.is_gone(at)}
-        seen = seen | {at for at in ids if keeper.seen(at)}
+    seen = set() if writer is not None and writer.doubtful else sighted.keys()
+    if writer is not None:
+        ids |= {key(record.id): (record.id, record.kind) for record in writer.journal.records}
+        ids = {at: one for at, one in ids.items() if not writer.is_gone(at)}
+        seen = seen | {at for at in ids if writer.seen(at)}
     return tuple(
         Leftover(id_, "exists" if at in seen else "unknown", is_billed(kind, run.observed.get(at)))
         for at, (id_, kind) in ids.items()
