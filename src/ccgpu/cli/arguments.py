@@ -1,4 +1,4 @@
-"""What the words of a command line ask stderr to be, also where the parser refuses them."""
+"""Finds the output options of a command line, even if the parser rejects that line."""
 
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -7,8 +7,9 @@ from typing import Any
 from ccgpu.cli.commands import COMMANDS
 from ccgpu.cli.runtime import OutputFormat, Stderr
 
-# Where no command says what options there are: option, its parameter, whether it takes a value.
-_SHARED = {
+# The options that are recognised before the command's name, or if the command is unknown. Each
+# has its parameter, and whether it takes a value.
+_SHARED_OPTIONS = {
     "-o": ("output", True),
     "--output": ("output", True),
     "--query": ("query", True),
@@ -18,8 +19,8 @@ Options = dict[str, tuple[str, bool]]
 
 
 def stderr_wanted(root: Any, argv: Sequence[str]) -> Stderr:
-    """How a program, or a person, will read stderr; `root` is the group of all commands."""
-    given = dict(_given(root, deque(argv)))
+    """The format of stderr that `argv` asks for; `root` is the group of all commands."""
+    given = dict(_parse_options(root, deque(argv)))
     if "events" in given:
         return Stderr.EVENTS
     if given.get("output") == OutputFormat.JSON or "query" in given:
@@ -27,41 +28,46 @@ def stderr_wanted(root: Any, argv: Sequence[str]) -> Stderr:
     return Stderr.TEXT
 
 
-def _given(root: Any, words: deque[str]) -> Iterator[tuple[str, str]]:
-    """The options and their values, read as the parser of their command reads them."""
-    group, options = root, _SHARED
+def _parse_options(root: Any, words: deque[str]) -> Iterator[tuple[str, str]]:
+    """The parameters and values in `words`, split as the command's parser splits them."""
+    group, options = root, _SHARED_OPTIONS
     while words:
         word = words.popleft()
         if word == "--":
             return
         if word.startswith("--"):
-            yield from _long(word, words, options)
+            yield from _parse_long(word, words, options)
         elif word.startswith("-"):
-            yield from _short(word, words, options)
+            yield from _parse_short(word, words, options)
         elif group is not None:
-            found = _command(group, word)
-            group = found if hasattr(found, "commands") else None
-            options = _options(found) if found is not None and group is None else _SHARED
+            command = _find_command(group, word)
+            group = command if hasattr(command, "commands") else None
+            options = (
+                _options_of(command) if command is not None and group is None else _SHARED_OPTIONS
+            )
 
 
-def _command(group: Any, name: str) -> Any:
-    """The command of that name, None if there is none."""
+def _find_command(group: Any, name: str) -> Any:
+    """The command of this name, or None."""
     if hasattr(group, "load"):
         return group.load(name) if name in COMMANDS else None
     return group.commands.get(name)
 
 
-def _options(command: Any) -> Options:
+def _options_of(command: Any) -> Options:
     return {
-        name: (one.name, not getattr(one, "is_flag", False) and not getattr(one, "count", False))
-        for one in command.params
-        if one.param_type_name == "option"
-        for name in (*one.opts, *one.secondary_opts)
+        name: (
+            parameter.name,
+            not getattr(parameter, "is_flag", False) and not getattr(parameter, "count", False),
+        )
+        for parameter in command.params
+        if parameter.param_type_name == "option"
+        for name in (*parameter.opts, *parameter.secondary_opts)
     }
 
 
-def _long(word: str, words: deque[str], options: Options) -> Iterator[tuple[str, str]]:
-    """`--output json`, `--output=json`, `--yes`."""
+def _parse_long(word: str, words: deque[str], options: Options) -> Iterator[tuple[str, str]]:
+    """Parse a long option: `--output json`, `--output=json`, `--yes`."""
     name, equals, value = word.partition("=")
     parameter, takes_value = options.get(name, ("", False))
     if takes_value and not equals:
@@ -70,8 +76,8 @@ def _long(word: str, words: deque[str], options: Options) -> Iterator[tuple[str,
         yield parameter, value
 
 
-def _short(word: str, words: deque[str], options: Options) -> Iterator[tuple[str, str]]:
-    """`-o json`, `-ojson`, `-yo json`."""
+def _parse_short(word: str, words: deque[str], options: Options) -> Iterator[tuple[str, str]]:
+    """Parse a word of short options: `-o json`, `-ojson`, `-yo json`."""
     for at, letter in enumerate(word[1:], start=2):
         parameter, takes_value = options.get(f"-{letter}", ("", False))
         if takes_value:

@@ -1,6 +1,6 @@
 """The back ends: Azure and the vendors' services on the network, or the simulated subscription.
 
-Each is one `Backend`, which says what is real and what is simulated. Nothing above it asks.
+Each is one `Backend`. Commands use both in the same way.
 """
 
 import shutil
@@ -28,12 +28,12 @@ if TYPE_CHECKING:
     from ccgpu.fakeguest.vendors import SimulatedVendors
     from ccgpu.net.fetch import Web
 
-_THREADS = 8  # as many as one round of a verdict has requests
+_THREADS = 8  # the most requests that `collateral fetch` sends at the same time
 
 
 @dataclass(frozen=True, slots=True)
 class Backend:
-    """What a command reaches outside this machine.
+    """The services that a command reaches outside this machine.
 
     Args:
         session: Opens the subscription. Collateral needs none.
@@ -54,7 +54,7 @@ class Backend:
     simulated: bool = False
 
     def connect(self) -> "AzureContext":
-        """Azure for the workflows."""
+        """Open the subscription for the workflows."""
         from ccgpu.azure.arm import Arm
         from ccgpu.azure.context import AzureContext
         from ccgpu.azure.queries import Queries
@@ -164,7 +164,7 @@ def simulated_backend(
 
 
 def fake_state(state: Path, environ: Mapping[str, str]) -> Path:
-    """The file that the simulated subscription is kept in."""
+    """The file that stores the simulated subscription."""
     return Path(environ.get("CCGPU_FAKE_STATE") or state / "fake.sqlite")
 
 
@@ -186,44 +186,44 @@ class Simulation:
             raise StateUnusable(f"{path}: {err}", hint=hint) from err
 
     def vendors(self) -> "SimulatedVendors":
-        """AMD and NVIDIA of this subscription. Their keys are made the first time."""
+        """The simulated AMD and NVIDIA of this subscription; the first call makes their keys."""
         from ccgpu.fakeguest.vendors import load_vendors, make_vendors
 
         try:
             if not self._vendors.exists():
-                self._keep_vendors(make_vendors().as_text())
+                self._write_vendors(make_vendors().as_text())
             return load_vendors(self._vendors.read_text())
         except (ValueError, OSError) as err:
             hint = f"remove {self._vendors}: new keys are made, and older evidence is not of them"
             raise StateUnusable(f"{self._vendors}: {err}", hint=hint) from err
 
-    def _keep_vendors(self, text: str) -> None:
+    def _write_vendors(self, text: str) -> None:
         try:
             atomic.create(self._vendors, text.encode())
         except FileExistsError:
-            return  # another process was first: its keys count
+            return  # another process has written its keys: use those
 
     def show(self) -> dict[str, Any]:
-        """What there is."""
+        """The resources, their cost, and the requests so far."""
         return self.arm.show()
 
     def reset(self) -> None:
-        """Empty it, and forget what was done. The vendors' keys stay."""
+        """Delete all resources and journals. The vendors' keys stay."""
         self.arm.reset()
         shutil.rmtree(self.journals, ignore_errors=True)
 
     def advance(self, seconds: float) -> None:
-        """Let its time pass."""
+        """Advance the virtual time."""
         self.arm.advance(seconds)
 
     def configure(self, settings: Mapping[str, Any]) -> None:
-        """Let only these settings be unusual."""
+        """Apply these settings, and reset all others to their defaults."""
         self.arm.configure(settings)
 
     def add(self, resources: Sequence[Any]) -> "SeedOutcome":
-        """Put these resources in, or nothing."""
+        """Add these resources; if one is invalid, add none."""
         return self.arm.add(resources)
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         self.arm.close()

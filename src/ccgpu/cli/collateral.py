@@ -1,4 +1,4 @@
-"""`ccgpu collateral`: what verdicts need from outside, for machines without a network."""
+"""`ccgpu collateral`: fetches the certificates and manifests that an offline verify needs."""
 
 from pathlib import Path
 from typing import Annotated

@@ -1,7 +1,7 @@
-"""Every command: where it is, and what it does in a line. One is loaded when it is asked for.
+"""The table of all commands, and the classes that load them and format their help.
 
-`ccgpu --help` prints this table and loads none of them. Help is plain text, and the options of a
-command stand in the groups that they name as their panel.
+A command's module is imported when the command is used; `ccgpu --help` imports none. Help is plain
+text. A command's options are grouped by their `rich_help_panel`.
 """
 
 from importlib import import_module
@@ -12,7 +12,7 @@ from typer.core import TyperCommand, TyperGroup
 
 
 class Entry(NamedTuple):
-    """Where a command is: a module of `ccgpu.cli` and a name in it. `help` is its first line."""
+    """A command: its module in `ccgpu.cli`, its name there, and the first line of its help."""
 
     module: str
     attribute: str
@@ -52,7 +52,7 @@ class Command(TyperCommand):
     """A command whose help shows its options in groups."""
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
-        """Arguments, the command's own options, then each group."""
+        """Write the arguments, the command's own options, then each group of options."""
         groups: dict[str, list[tuple[str, str]]] = {"Arguments": [], "Options": []}
         for parameter in self.get_params(ctx):
             record = parameter.get_help_record(ctx)
@@ -70,37 +70,40 @@ class Commands(TyperGroup):
     """The group of all commands."""
 
     def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002  # of click's interface
-        """Their names, in the order of a deployment's life."""
+        """The commands' names, in the order of a deployment's life."""
         return list(COMMANDS)
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002
-        """The command of that name. To suggest another one, the parser must know them all."""
+        """The command of this name, or None.
+
+        For an unknown name all commands are loaded: the parser suggests one of them.
+        """
         for name in [cmd_name] if cmd_name in COMMANDS else COMMANDS:
             self.load(name)
         return self.commands.get(cmd_name)
 
     def load(self, name: str) -> Any:
-        """The command of that name, which there is; loaded once."""
+        """The command of this name from `COMMANDS`, loaded once."""
         if name not in self.commands:
             self.commands[name] = load(name)
         return self.commands[name]
 
     def get_params(self, ctx: Any) -> list[Any]:
-        """Its options. Typer would load pydantic only to find that an absent flag is false."""
-        found = super().get_params(ctx)
-        for parameter in found:
-            if getattr(parameter, "is_flag", False) and parameter.default is None:
-                parameter.default = False
-        return found
+        """The options of `ccgpu` itself. The default False saves Typer an import of pydantic."""
+        parameters = super().get_params(ctx)
+        for option in parameters:
+            if getattr(option, "is_flag", False) and option.default is None:
+                option.default = False
+        return parameters
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:  # noqa: ARG002
-        """The table, as it stands above."""
+        """Write the names and help lines of `COMMANDS`."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, entry.help) for name, entry in COMMANDS.items()])
 
 
 def load(name: str) -> Any:
-    """The command of that name, ready for the parser."""
+    """Import the command of this name, as the parser's object."""
     entry = COMMANDS[name]
     found = getattr(import_module(f"ccgpu.cli.{entry.module}"), entry.attribute)
     if isinstance(found, typer.Typer):

@@ -1,4 +1,4 @@
-"""Whether something may be destroyed: `--yes`, or a person who says so."""
+"""Confirmation of a deletion: the flag `--yes`, or an answer at the terminal."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Consent:
-    """What the command line says of questions."""
+    """The flags `--yes` and `--no-input`."""
 
     yes: bool
     no_input: bool
@@ -25,7 +25,17 @@ class Consent:
     def require(
         self, runtime: "Runtime", progress: "Progress", doing: str, what: "Iterable[ResourceId]"
     ) -> None:
-        """Return if `doing` it to `what` is agreed to; a `UsageProblem` if nobody says so."""
+        """Return if the user agrees.
+
+        Args:
+            runtime: asks the user, if there is a terminal.
+            progress: is paused meanwhile.
+            doing: the action, as in `delete 2 resources`.
+            what: the resources to list before the question.
+
+        Raises:
+            UsageProblem: the user does not agree, or cannot be asked.
+        """
         from ccgpu.views.signs import resource_label
 
         if self.yes:

@@ -6,7 +6,7 @@ from typing import TextIO
 
 from rich.console import Console
 
-# Where nobody looks at it, a line is as long as it is: scripts read lines, not cells.
+# The width of a console that is no terminal: scripts need lines that are not wrapped.
 _UNLIMITED = 10_000
 _ANSWERS = {"y": True, "yes": True, "n": False, "no": False, "": False}
 
@@ -14,19 +14,23 @@ _ANSWERS = {"y": True, "yes": True, "n": False, "no": False, "": False}
 def console(stream: TextIO) -> Console:
     """A console as wide as the terminal, or as COLUMNS says."""
     if isinstance(stream, io.TextIOWrapper):
-        stream.reconfigure(errors="backslashreplace")  # in a locale that lacks a sign
+        stream.reconfigure(errors="backslashreplace")  # for signs that the encoding lacks
     wide = not stream.isatty() and not os.environ.get("COLUMNS")
     width = _UNLIMITED if wide else None
     return Console(file=stream, highlight=False, markup=False, emoji=False, width=width)
 
 
 def silent(like: Console) -> Console:
-    """A console of the same size that says nothing."""
+    """A console of the same width that prints nothing."""
     return Console(file=io.StringIO(), quiet=True, width=like.width)
 
 
 def confirm(err: Console, answers: TextIO, question: str) -> bool:
-    """Ask a yes-or-no question on stderr; no answer is a no. `EOFError` if nobody answers."""
+    """Ask a yes-or-no question on stderr. An empty line means no.
+
+    Raises:
+        EOFError: the input has ended, or the terminal has hung up.
+    """
     while True:
         err.out(f"{question} [y/N]: ", end="", highlight=False)
         try:

@@ -1,4 +1,4 @@
-"""`ccgpu create` from a valid spec to its output: the key it uses, what it asks, the next step."""
+"""`ccgpu create` with a valid spec: SSH key, confirmation, output, hint for the next step."""
 
 import shlex
 from dataclasses import asdict, dataclass
@@ -45,7 +45,7 @@ class Creation:
         return self.requested.spec
 
     def carry_out(self, output: OutputOptions) -> None:
-        """Create, then print the deployment."""
+        """Create the deployment and print it."""
         from ccgpu.store.keys import Keys
         from ccgpu.views import created as view
         from ccgpu.views.signed_in import with_sign_in
@@ -55,6 +55,7 @@ class Creation:
 
         cloud, spec = self.cloud, self.spec
         keys = Keys(self.runtime.state, spec.name, self.runtime.home)
+        # 1. Create, with progress on stderr.
         with self.progress_options.shown(self.runtime) as progress:
             options = CreateOptions(
                 default_keys=lambda: self._default_keys(keys, progress),
@@ -66,6 +67,7 @@ class Creation:
                 cloud, spec, options, progress, lambda todo: self._approve(todo, progress)
             )
             made = show_created(cloud, outcome.snapshot)
+        # 2. Print the deployment on stdout, then the hint on stderr.
         ssh, remembered = self._ssh_command(made, keys), outcome.effective_spec.remembered
         self.runtime.answer(
             output,
@@ -79,10 +81,10 @@ class Creation:
         self._hint_next_step(made, ssh)
 
     def _default_keys(self, keys: "Keys", progress: "Progress") -> tuple[str, ...]:
-        found = keys.default()
+        lines = keys.default()
         if keys.identity:
             progress.note(f"created an SSH key for {keys.deployment}: {keys.identity}")
-        return found
+        return lines
 
     def _approve(self, todo: "Plan", progress: "Progress") -> None:
         from ccgpu.domain.plan import Action
@@ -99,7 +101,7 @@ class Creation:
             )
 
     def _ssh_command(self, made: "Deployment", keys: "Keys") -> str | None:
-        """The ssh command; at the fake nothing answers at its address."""
+        """The ssh command to log in; None without a public IP address or a user name."""
         if made.public_ip is None or made.admin_user is None:
             return None
         identity = keys.identity if not self.spec.ssh_keys else None
@@ -107,7 +109,7 @@ class Creation:
         return shlex.join(["ssh", *key, f"{made.admin_user}@{made.public_ip}"])
 
     def _hint_next_step(self, made: "Deployment", ssh: str | None) -> None:
-        """Hint at how to start the VM, or how to log in."""
+        """Print how to start a stopped VM, or how to log in."""
         from ccgpu.domain.status import State
 
         if made.state is State.STOPPED:

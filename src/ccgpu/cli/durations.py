@@ -9,11 +9,11 @@ _SECONDS = (86400, 3600, 60, 1)
 
 
 def seconds(text: str) -> float:
-    """The seconds that `text` says; more than none."""
-    found = _FORM.fullmatch(text.strip().lower())
+    """Parse a duration longer than zero into seconds."""
+    match = _FORM.fullmatch(text.strip().lower())
     total = (
-        sum(int(n or 0) * unit for n, unit in zip(found.groups(), _SECONDS, strict=True))
-        if found
+        sum(int(n or 0) * unit for n, unit in zip(match.groups(), _SECONDS, strict=True))
+        if match
         else 0
     )
     if not total:

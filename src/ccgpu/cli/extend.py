@@ -11,7 +11,7 @@ from ccgpu.cli.runtime import Runtime
 from ccgpu.domain import ttl as times
 
 
-def _ttl(text: str) -> timedelta:
+def _parse_ttl(text: str) -> timedelta:
     try:
         return times.parse(text)
     except ValueError as err:
@@ -27,7 +27,7 @@ def extend(
         timedelta,
         typer.Option(
             "--ttl",
-            parser=_ttl,
+            parser=_parse_ttl,
             metavar="DURATION",
             help="Time from now until the lease ends, such as 4h or 2d12h.",
             show_default=False,

@@ -1,4 +1,4 @@
-"""How an error looks on stderr, for people and for scripts."""
+"""Formats errors for stderr, as text and as JSON."""
 
 import errno
 import json
@@ -18,18 +18,18 @@ from ccgpu.errors import (
 if TYPE_CHECKING:
     from rich.console import Console
 
-# What the system says of a disk or a folder; another errno is a mistake of ours.
-_SYSTEM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO)
+# Errors of a disk or a folder. Any other errno is a bug in ccgpu.
+_DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO)
 
 
 def tell_error(console: "Console", err: CcgpuError, *, as_json: bool) -> None:
-    """Print `err`."""
+    """Print the error on the console."""
     text = json.dumps(_error_document(err)) if as_json else _error_text(err)
     console.out(text, highlight=False)
 
 
 def error_of(err: BaseException) -> CcgpuError:
-    """Whatever ended a command, as an error of ours."""
+    """The `CcgpuError` for any exception that ended a command."""
     if isinstance(err, CcgpuError):
         return err
     if isinstance(err, typer.TyperException):
@@ -40,7 +40,7 @@ def error_of(err: BaseException) -> CcgpuError:
 
 
 def _parser_error(err: typer.TyperException) -> UsageProblem:
-    """What the parser has refused, in our form."""
+    """An error of the command line's parser as a `UsageProblem`."""
     text = err.format_message().strip().removesuffix(".")
     context = getattr(err, "ctx", None)
     hint = f"`{context.command_path} --help`" if context else None
@@ -48,8 +48,8 @@ def _parser_error(err: typer.TyperException) -> UsageProblem:
 
 
 def _bug_error(err: BaseException) -> CcgpuError:
-    """What nobody has foreseen: a disk or a file that the system refuses, else a bug of ours."""
-    if isinstance(err, OSError) and err.errno in _SYSTEM and err.filename is not None:
+    """An unexpected exception: an error of a disk or a file, else a bug in ccgpu."""
+    if isinstance(err, OSError) and err.errno in _DISK_ERRORS and err.filename is not None:
         return StateUnusable(f"{err.filename}: {err.strerror}")
     return InternalError.of(err)
 
@@ -95,7 +95,7 @@ def _error_document(err: CcgpuError) -> dict[str, Any]:
 
 
 def _signed_in_with(err: BaseException | None) -> str | None:
-    """The credential of the request that was refused, whichever error speaks of it."""
+    """The credential of the rejected request, from the error or one of its causes."""
     while err is not None:
         if isinstance(err, CcgpuError) and err.signed_in_with:
             return err.signed_in_with

@@ -1,4 +1,4 @@
-"""`ccgpu fake`: look at the simulated subscription, change it, let its time pass."""
+"""`ccgpu fake`: shows and changes the simulated subscription and its virtual time."""
 
 import typer
 

@@ -1,4 +1,4 @@
-"""`ccgpu fake add`: put what users bring into the simulated subscription."""
+"""`ccgpu fake add`: adds resources from a file to the simulated subscription."""
 
 import typer
 

@@ -1,8 +1,8 @@
-"""Commands in errors and hints, made complete: what is printed can be run as it is.
+"""Completes the commands in errors and hints, so that they can be run as they are printed.
 
-The code that writes `ccgpu delete demo` does not know how the user reaches Azure. So what was given
-as a flag (back end, subscription, cloud, resource group) is added where a text is printed, to every
-command that takes it; what comes from the environment is there for the next command too.
+The code that writes `ccgpu delete demo` does not know how the user reaches Azure. If the user gave
+the back end, subscription, cloud or resource group as a flag, that flag is added to each printed
+command that accepts it. Values from the environment also apply to the next command.
 """
 
 import re
@@ -19,73 +19,75 @@ from ccgpu.cli.commands import COMMANDS, load
 _QUOTED = re.compile(r"`([^`\n]+)`")
 _CONNECTION = ("backend", "subscription", "cloud", "resource_group")
 _HELP = ("-h", "--help")
-# The option whose value may be what is wrong with the command line.
+# Options that no hint repeats: the value of `--set` may be the error.
 _NEVER_REPEATED = ("--set",)
 
 
 @dataclass(frozen=True)
 class Hints:
-    """Completes what is said of the command line `ccgpu argv`."""
+    """Completes texts about the command line `ccgpu argv`."""
 
     argv: Sequence[str]
 
     def complete(self, text: str) -> str:
-        """`text`, in which each `ccgpu …` in backticks has what it needs."""
-        return _QUOTED.sub(lambda found: f"`{self._command(found[1])}`", text)
+        """`text` with the missing flags and name added to each `ccgpu …` in backticks."""
+        return _QUOTED.sub(lambda found: f"`{self._complete_command(found[1])}`", text)
 
     def complete_hint(self, text: str) -> str:
-        """The same; and a lone `--option` becomes this command line with the option."""
-        return self.complete(_QUOTED.sub(lambda found: f"`{self._repeated(found[1])}`", text))
+        """As `complete`; an `--option` in backticks becomes this command line with the option."""
+        return self.complete(_QUOTED.sub(lambda found: f"`{self._with_option(found[1])}`", text))
 
     def complete_error(self, err: Exception) -> None:
-        """The error's text and its hint."""
+        """Complete the error's message and its hint, in place."""
         hint = getattr(err, "hint", None)
         if hint:
             err.hint = self.complete_hint(hint)  # type: ignore[attr-defined]  # of every CcgpuError
         if err.args and isinstance(err.args[0], str):
             err.args = (self.complete(err.args[0]), *err.args[1:])
 
-    def _command(self, text: str) -> str:
-        words = _words(text)
+    def _complete_command(self, text: str) -> str:
+        words = _split(text)
         if words[:1] != ["ccgpu"] or any(word in _HELP for word in words):
             return text
-        target = _find(words[1:])
+        target = _find_command(words[1:])
         if target is None:
             return text
         command, rest = target
         start = words[: len(words) - len(rest)]
-        name = self._name(command, rest)
-        more = [word for option in self._missing(command, rest) for word in option]
+        name = self._missing_name(command, rest)
+        more = [word for option in self._missing_flags(command, rest) for word in option]
         if name is None:
             return " ".join([text, shlex.join(more)]) if more else text
         return shlex.join([*start, name, *rest, *more])
 
-    def _name(self, command: Any, rest: Sequence[str]) -> str | None:
-        """The deployment's name, for a command that needs one and was written without."""
-        needed = any(one.name == "name" and one.required for one in command.params)
-        if not needed or _parsed(command, rest).params.get("name"):
+    def _missing_name(self, command: Any, rest: Sequence[str]) -> str | None:
+        """The deployment's name if the command needs one and `rest` has none; else None."""
+        needed = any(
+            parameter.name == "name" and parameter.required for parameter in command.params
+        )
+        if not needed or _parse_leniently(command, rest).params.get("name"):
             return None
-        mine = self._context
-        return mine.params.get("name") if mine is not None else None
+        context = self._context
+        return context.params.get("name") if context is not None else None
 
-    def _missing(self, command: Any, rest: Sequence[str]) -> Iterator[tuple[str, str]]:
-        there = {word.partition("=")[0] for word in rest}
+    def _missing_flags(self, command: Any, rest: Sequence[str]) -> Iterator[tuple[str, str]]:
+        present = {word.partition("=")[0] for word in rest}
         for option in command.params:
             value = self._given.get(option.name)
-            if value is not None and not there.intersection(option.opts):
-                yield _long(option), value
+            if value is not None and not present.intersection(option.opts):
+                yield _long_name(option), value
 
-    def _repeated(self, text: str) -> str:
-        """This command line with an option of it that a hint names."""
-        words = _words(text)
+    def _with_option(self, text: str) -> str:
+        """This command line with the option that a hint names, if the command has it."""
+        words = _split(text)
         if not words or not words[0].startswith("--") or self._target is None:
             return text
         name, equals, _ = words[0].partition("=")
-        takes = [one for one in self._target[0].params if name in one.opts]
-        if not takes or name in _NEVER_REPEATED:
+        options = [parameter for parameter in self._target[0].params if name in parameter.opts]
+        if not options or name in _NEVER_REPEATED:
             return text
-        complete = equals or words[1:] or getattr(takes[0], "is_flag", False)
-        if not complete:
+        has_value = equals or words[1:] or getattr(options[0], "is_flag", False)
+        if not has_value:
             return text
         end = self.argv.index("--") if "--" in self.argv else len(self.argv)
         before, after = self.argv[:end], self.argv[end:]
@@ -93,15 +95,15 @@ class Hints:
 
     @cached_property
     def _target(self) -> tuple[Any, list[str]] | None:
-        return _find(self.argv)
+        return _find_command(self.argv)
 
     @cached_property
     def _context(self) -> Any:
-        return None if self._target is None else _parsed(*self._target)
+        return None if self._target is None else _parse_leniently(*self._target)
 
     @cached_property
     def _given(self) -> dict[str, str]:
-        """The connection's options that were given as flags."""
+        """The connection options that the user gave as flags."""
         mine = self._context
         if mine is None:
             return {}
@@ -114,15 +116,15 @@ class Hints:
         return {name: str(value) for name, value in values if value is not None}
 
 
-def _words(text: str) -> list[str]:
+def _split(text: str) -> list[str]:
     try:
         return shlex.split(text)
-    except ValueError:  # a quote that does not end
+    except ValueError:  # an unclosed quote
         return []
 
 
-def _find(words: Sequence[str]) -> tuple[Any, list[str]] | None:
-    """The command that the words name, and the words after its name."""
+def _find_command(words: Sequence[str]) -> tuple[Any, list[str]] | None:
+    """The command that `words` name and the words after its name, or None."""
     rest = list(words)
     if not rest or rest[0] not in COMMANDS:
         return None
@@ -134,13 +136,13 @@ def _find(words: Sequence[str]) -> tuple[Any, list[str]] | None:
     return command, rest
 
 
-def _parsed(command: Any, words: Sequence[str]) -> Any:
-    """What the parser makes of the words, whatever is wrong with them."""
+def _parse_leniently(command: Any, words: Sequence[str]) -> Any:
+    """The parser's context for the words; without them if they are invalid."""
     try:
         return command.make_context(command.name, [*words], resilient_parsing=True)
     except typer.TyperException:
         return command.make_context(command.name, [], resilient_parsing=True)
 
 
-def _long(option: Any) -> str:
-    return str(next(one for one in option.opts if one.startswith("--")))
+def _long_name(option: Any) -> str:
+    return str(next(name for name in option.opts if name.startswith("--")))

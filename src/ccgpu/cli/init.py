@@ -46,7 +46,7 @@ def init(
 
     runtime: Runtime = ctx.obj
     if name is not None:
-        specs.build(name, template=template)  # a name that no spec may have is refused here
+        specs.build(name, template=template)  # refuses an invalid name
     target = file or Path(f"{name or 'vm'}.yaml")
     schema = None if no_schema else f"./{SCHEMA_FILE}"
     files = {target: drafts.draft_spec(template, name, schema)}

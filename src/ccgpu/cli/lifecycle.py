@@ -21,7 +21,7 @@ Verb = Literal["start", "stop", "restart"]
 
 
 def acting(verb: Verb) -> Callable[..., None]:
-    """The command that does `verb`, and answers like `show`."""
+    """The command that performs `verb`, and prints the deployment like `show`."""
 
     @expand_options
     def command(

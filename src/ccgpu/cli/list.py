@@ -21,11 +21,11 @@ def list_(ctx: typer.Context, *, output: OutputArguments, connection: Connection
 
     runtime: Runtime = ctx.obj
     cloud = runtime.connect(connection)
-    found = list_deployments(cloud)
+    deployments = list_deployments(cloud)
     runtime.answer(
         output,
-        lambda: view.list_as_text(found),
+        lambda: view.list_as_text(deployments),
         lambda: with_sign_in(
-            view.list_as_json(found, simulated=cloud.simulated), cloud.session.signed_in_with
+            view.list_as_json(deployments, simulated=cloud.simulated), cloud.session.signed_in_with
         ),
     )

@@ -1,6 +1,6 @@
-"""The composition root: the command line, and the only place that prints an error.
+"""The composition root: runs one command line and prints the error it ends with.
 
-`--help` must stay light: commands import what they need when they run.
+Commands import their modules when they run, so that `--help` stays fast.
 """
 
 import os
@@ -61,14 +61,18 @@ def root(
 
 
 def main(make_runtime: Callable[[], Runtime] | None = None) -> None:
-    """The entry point. The runtime is made once the process has its streams."""
+    """The entry point.
+
+    Args:
+        make_runtime: returns the runtime. It is called after the process has set up its streams.
+    """
     process.begin()
-    if _COMPLETION in os.environ:  # a shell asks what could come next
+    if _COMPLETION in os.environ:  # a shell asks for completions
         app(prog_name=_NAME)
     make = make_runtime or process_runtime
     try:
         code = run(sys.argv[1:], make())
-    except KeyboardInterrupt:  # before anything could be done
+    except KeyboardInterrupt:  # a signal before `run` began
         code = run(sys.argv[1:], make(), interrupted=True)
     process.abandon(code)
     sys.exit(code)
@@ -77,8 +81,12 @@ def main(make_runtime: Callable[[], Runtime] | None = None) -> None:
 def run(argv: Sequence[str], runtime: Runtime, *, interrupted: bool = False) -> int:
     """Run `ccgpu argv` and return its exit code. Only this function prints errors.
 
-    `interrupted`: a signal came before it was called; that is all there is to say.
+    Args:
+        argv: the words after `ccgpu`.
+        runtime: the streams, folders and back ends to use.
+        interrupted: whether a signal has come already. Then only that is reported.
     """
+    # 1. Run the command.
     command = typer.main.get_command(app)
     hints = Hints(argv)
     runtime = replace(runtime, complete=hints.complete_hint)
@@ -86,36 +94,40 @@ def run(argv: Sequence[str], runtime: Runtime, *, interrupted: bool = False) -> 
     err: CcgpuError | None = Interrupted("interrupted")
     code = Interrupted.exit_code
     if not interrupted:
-        err, code = _attempt(command, argv, reporter.runtime)
+        err, code = _run_command(command, argv, reporter.runtime)
+    # 2. An answer that could not be written is an error, too.
     lost = runtime.lost()
     if lost is not None and err is None:
         err = AnswerLost(f"cannot write the answer to stdout: {lost}")
         code = code or err.exit_code
+    # 3. Print the error, with commands that can be run as they are.
     if err is not None:
         hints.complete_error(err)
     return reporter.end(err, code)
 
 
-def _attempt(command: Any, argv: Sequence[str], runtime: Runtime) -> tuple[CcgpuError | None, int]:
-    """Run the command; the error it ended with, if any, and the exit code."""
+def _run_command(
+    command: Any, argv: Sequence[str], runtime: Runtime
+) -> tuple[CcgpuError | None, int]:
+    """Run the command. Return the error it ended with, or None, and the exit code."""
     try:
         with command.make_context(_NAME, [*argv], obj=runtime) as context:
             command.invoke(context)
     except typer.Exit as end:
         return None, end.exit_code
-    except SystemExit as end:  # `--install-completion` and `--show-completion` end so
+    except SystemExit as end:  # `--install-completion` and `--show-completion`
         return None, end.code if isinstance(end.code, int) else 0
-    except (Exception, KeyboardInterrupt) as err:  # noqa: BLE001  # a bug is told in form, too
-        told = failures.error_of(err)
-        return told, told.exit_code
+    except (Exception, KeyboardInterrupt) as err:  # noqa: BLE001  # a bug is reported in the same form
+        error = failures.error_of(err)
+        return error, error.exit_code
     return None, 0
 
 
 def process_runtime() -> Runtime:
-    """The runtime of this process: its streams, its terminal, its user's folders."""
+    """The runtime with this process's streams and terminal, and its user's folders."""
     from ccgpu.store import folders
 
-    people = sys.stdin.isatty() and sys.stderr.isatty() and not os.environ.get("CI")
+    interactive = sys.stdin.isatty() and sys.stderr.isatty() and not os.environ.get("CI")
     state = folders.state()
     err = console(sys.stderr)
     return Runtime(
@@ -125,7 +137,7 @@ def process_runtime() -> Runtime:
         home=Path.home(),
         backend=lambda connection: _open_backend(connection, state),
         simulated=lambda: _open_simulation(state),
-        ask=partial(confirm, err, sys.stdin) if people else None,
+        ask=partial(confirm, err, sys.stdin) if interactive else None,
         lost=partial(streams.lost, sys.stdout),
     )
 

@@ -14,13 +14,16 @@ import typer
 
 @dataclass(frozen=True, slots=True)
 class OptionGroup:
-    """Marks a parameter whose value `collect` makes from options of its own."""
+    """Marks a command's parameter: `collect` returns its value from the options it declares."""
 
     collect: Callable[..., Any]
 
 
 def expand_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Give `command` the options of its groups; it is called with the values of the groups."""
+    """Replace each group parameter of `command` by the group's options.
+
+    The returned function collects each group's value, and calls `command` with it.
+    """
     parameters = list(inspect.signature(command).parameters.values())
     groups = {p.name: group for p in parameters if (group := _group(p))}
     options = {name: list(_options(group)) for name, group in groups.items()}
@@ -31,7 +34,7 @@ def expand_options(command: Callable[..., None]) -> Callable[..., None]:
             given[name] = group.collect(**own)
         command(ctx, **given)
 
-    shown = [one for p in parameters for one in options.get(p.name, [_keyword(p)])]
+    shown = [parameter for p in parameters for parameter in options.get(p.name, [_keyword(p)])]
     run.__name__, run.__doc__ = command.__name__, command.__doc__
     run.__signature__ = inspect.Signature(shown)  # type: ignore[attr-defined]  # Typer reads it
     run.__annotations__ = {p.name: p.annotation for p in shown}

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ccgpu.cli.runtime import Runtime
     from ccgpu.views.progress import Progress
 
-_ANSWER = "Output"
+_OUTPUT_PANEL = "Output"
 
 
 class AzureCloud(StrEnum):
@@ -35,7 +35,7 @@ class AzureCloud(StrEnum):
 
 
 class Events(StrEnum):
-    """How events are streamed."""
+    """The formats of `--events`."""
 
     NDJSON = "ndjson"
 
@@ -65,7 +65,7 @@ FileOption = Annotated[
 def _output_options(
     output: Annotated[
         OutputFormat,
-        typer.Option("--output", "-o", help="Output format.", rich_help_panel=_ANSWER),
+        typer.Option("--output", "-o", help="Output format.", rich_help_panel=_OUTPUT_PANEL),
     ] = OutputFormat.TEXT,
     query: Annotated[
         Query | None,
@@ -75,7 +75,7 @@ def _output_options(
             metavar="EXPR",
             help="Filter the JSON document (JMESPath).",
             show_default=False,
-            rich_help_panel=_ANSWER,
+            rich_help_panel=_OUTPUT_PANEL,
         ),
     ] = None,
 ) -> OutputOptions:
@@ -110,13 +110,13 @@ def _connection_options(
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """The deployment that is meant; without a group, wherever it is found."""
+    """The deployment to act on. Without a group, its tags are searched in the subscription."""
 
     name: str
     group: str | None
 
 
-def _name(value: str) -> str:
+def _check_name(value: str) -> str:
     from ccgpu.domain.resource import is_deployment_name
 
     if not is_deployment_name(value):
@@ -124,8 +124,8 @@ def _name(value: str) -> str:
     return value
 
 
-def _known(incomplete: str) -> list[str]:
-    """For the shell: names that this machine has journals of, looked up without asking Azure."""
+def _complete_name(incomplete: str) -> list[str]:
+    """Shell completion: the deployment names in this machine's journals."""
     from ccgpu.store import folders
 
     journals = folders.state().glob("*journals/*/*.json")
@@ -136,8 +136,8 @@ def _target(
     name: Annotated[
         str,
         typer.Argument(
-            callback=_name,
-            autocompletion=_known,
+            callback=_check_name,
+            autocompletion=_complete_name,
             metavar="NAME",
             help="Deployment name.",
             show_default=False,
@@ -150,7 +150,7 @@ def _target(
 
 @dataclass(frozen=True, slots=True)
 class ProgressOptions:
-    """How long it may take, and how it is followed."""
+    """Time limit, and stream of events."""
 
     timeout: float | None
     events: Events | None  # `cli.reporter` writes them
@@ -168,7 +168,7 @@ class ProgressOptions:
         )
 
     def hint(self, runtime: "Runtime", text: str) -> None:
-        """Tell people what they can do next; where a program reads stderr, nothing is said."""
+        """Print the next step on stderr, unless a program reads stderr."""
         runtime.err.out(f"hint: {runtime.complete(text)}", highlight=False)
 
 
@@ -189,7 +189,7 @@ def _progress_options(
             "--events",
             help="Stream progress to stderr, one JSON document per line.",
             show_default=False,
-            rich_help_panel=_ANSWER,
+            rich_help_panel=_OUTPUT_PANEL,
         ),
     ] = None,
 ) -> ProgressOptions:

@@ -42,14 +42,14 @@ def preview(
     from ccgpu.workflows.create import effective_spec, planning
     from ccgpu.workflows.create.context import CreateOptions
 
-    cloud, asked = connect_and_resolve(runtime, request, connection, fresh=fresh)
-    keys = Keys(runtime.state, asked.spec.name, runtime.home)
-    options = CreateOptions(keys.planned, skip_preflight=skip_preflight, given=asked.given)
-    found = planning.preview(cloud, asked.spec, options)
-    remembered = found.effective_spec.remembered
+    cloud, requested = connect_and_resolve(runtime, request, connection, fresh=fresh)
+    keys = Keys(runtime.state, requested.spec.name, runtime.home)
+    options = CreateOptions(keys.planned, skip_preflight=skip_preflight, given=requested.given)
+    planned = planning.preview(cloud, requested.spec, options)
+    remembered = planned.effective_spec.remembered
     if remembered and output == OutputOptions(OutputFormat.TEXT):
-        runtime.note(f"note: {effective_spec.remembered_note(found.effective_spec)}")
-    parts = (found.plan, found.candidate.placement, found.candidate.needs)
+        runtime.note(f"note: {effective_spec.remembered_note(planned.effective_spec)}")
+    parts = (planned.plan, planned.candidate.placement, planned.candidate.needs)
     runtime.answer(
         output,
         lambda: view.as_text(*parts, simulated=cloud.simulated),

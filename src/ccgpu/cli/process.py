@@ -1,7 +1,7 @@
-"""The process: streams that cannot fail, signals that end it, and an end that waits for nobody.
+"""Set-up and end of the process: its streams, its signal handlers, its exit.
 
-The first signal interrupts what is being done; the rest are that one again. Whatever has been sent
-to Azure by then is in the journal, so nothing has to be waited for.
+The first signal interrupts the command, and later ones are ignored. The journal lists every write
+that was sent to Azure, so the process need not wait for a response.
 """
 
 import gc
@@ -16,43 +16,44 @@ from typing import NoReturn
 from ccgpu.cli import streams
 from ccgpu.errors import Interrupted
 
-# GitHub Actions sends SIGINT, after 7.5 s SIGTERM, and kills 2.5 s later (GitHub Docs, "Workflow
-# cancellation reference"). What keeps the last words from being written, a pipe that nobody reads
-# most often, does not keep the process for longer than this.
-_PATIENCE = 6.0
+# Maximum seconds between a signal and the exit, if the error message cannot be written, for example
+# into a pipe that nobody reads. GitHub Actions sends SIGINT, 7.5 s later SIGTERM, and 2.5 s later
+# SIGKILL (GitHub Docs, "Workflow cancellation reference").
+_SECONDS_TO_EXIT = 6.0
 
-# Nearly all that a command makes at its start is modules, which stay: looking for garbage among
-# them every 700 objects, as Python does, takes a quarter of `ccgpu verify`.
+# By default Python's cyclic garbage collector runs every 700 allocations. At its start a command
+# allocates mostly modules, which are never freed: the default costs a quarter of `ccgpu verify`.
 _OBJECTS_BETWEEN_COLLECTIONS = 50_000
 
 
 def begin() -> None:
-    """Make streams that every write can be made to, and let signals interrupt."""
+    """Replace the standard streams by ones that never raise, and install signal handlers."""
     gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
     streams.begin()
-    if not sys.warnoptions:  # Python's warnings are for who writes ccgpu
+    if not sys.warnoptions:  # Python's warnings are for developers
         warnings.simplefilter("ignore")
-    heard = False
+    interrupted = False
 
-    def hear(_number: int, _frame: FrameType | None) -> None:
-        nonlocal heard
-        if heard:  # terminals, shells and runners send it to everybody, and send it again
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        nonlocal interrupted
+        if interrupted:  # terminals, shells and CI runners send a signal more than once
             return
-        heard = True
-        signal.signal(signal.SIGALRM, _give_up)
-        signal.setitimer(signal.ITIMER_REAL, _PATIENCE)
+        interrupted = True
+        signal.signal(signal.SIGALRM, _exit_at_once)
+        signal.setitimer(signal.ITIMER_REAL, _SECONDS_TO_EXIT)
         raise KeyboardInterrupt
 
-    for one in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(one) in (signal.SIG_DFL, signal.default_int_handler):  # not by nohup
-            signal.signal(one, hear)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        # A signal that nohup or the parent ignores stays ignored.
+        if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
+            signal.signal(number, interrupt)
 
 
 def abandon(code: int) -> None:
-    """Leave at once if there are other threads: a request that hangs would hold an exit for long.
+    """Exit at once if other threads run: Python would join them, also one whose request hangs.
 
-    Python joins the threads of a pool when it ends, whatever they are doing. Without any, it need
-    not look through everything for cycles before its memory goes back as a whole.
+    With one thread, return, so that the caller exits normally. `gc.freeze` spares Python the last
+    search for reference cycles.
     """
     gc.freeze()
     if threading.active_count() == 1:
@@ -63,7 +64,7 @@ def abandon(code: int) -> None:
 
 
 def no_foreign_logs() -> None:
-    """Without a handler, Python would print the warnings of libraries on stderr."""
+    """Add a null log handler: without one, Python prints the libraries' warnings on stderr."""
     import logging
 
     root = logging.getLogger()
@@ -71,5 +72,5 @@ def no_foreign_logs() -> None:
         root.addHandler(logging.NullHandler())
 
 
-def _give_up(_number: int, _frame: FrameType | None) -> NoReturn:
+def _exit_at_once(_number: int, _frame: FrameType | None) -> NoReturn:
     os._exit(Interrupted.exit_code)

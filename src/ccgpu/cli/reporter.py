@@ -1,7 +1,7 @@
-"""What stderr says while a command runs and when it ends: text for people, JSON for programs.
+"""Writes a command's progress and its error to stderr: text for people, JSON for programs.
 
-With `-o json` (or `--query`) that is nothing, or one error document. With `--events ndjson` it is
-one document a line, the last of which says how it ended. Only `cli.main` uses this.
+With `-o json` or `--query`, stderr is empty or has one error document. With `--events ndjson` it
+has one JSON document per line; the last one is the outcome. Only `cli.main` uses this module.
 """
 
 from collections.abc import Callable
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Reporter:
-    """Speaks on one command's stderr."""
+    """Writes to one command's stderr."""
 
     def __init__(self, runtime: Runtime, stderr: Stderr) -> None:
         self._outer = runtime
@@ -29,7 +29,7 @@ class Reporter:
         self.runtime = runtime if stderr is Stderr.TEXT else self._for_programs()
 
     def _for_programs(self) -> Runtime:
-        """The runtime of a command whose stderr holds nothing but JSON, and who asks nobody."""
+        """The runtime of a command that writes only JSON to stderr and asks no questions."""
         from ccgpu.views.progress import Stream
 
         runtime = self._outer
@@ -38,19 +38,19 @@ class Reporter:
             runtime,
             err=silent(runtime.err),
             ask=None,
-            backend=self._backend,
+            backend=self._open_backend,
             progress=Stream(runtime.err, self._now) if streamed else None,
             stderr=self._stderr,
         )
 
-    def _backend(self, connection: ConnectionOptions) -> "Backend":
-        """Open the back end. From then on events have the time of its clock."""
+    def _open_backend(self, connection: ConnectionOptions) -> "Backend":
+        """Open the back end. From then on its clock gives the time of events."""
         backend = self._outer.backend(connection)
         self._clock = backend.scheduler.clock.now
         return backend
 
     def _now(self) -> str:
-        """RFC 3339; a clock that cannot be read any more stands still."""
+        """The time in RFC 3339; if the clock fails, the last time that was read."""
         from ccgpu.scheduling.clock import RealClock, rfc3339
 
         if self._clock is None:
@@ -60,11 +60,11 @@ class Reporter:
         return rfc3339(self._moment)
 
     def end(self, err: CcgpuError | None, code: int) -> int:
-        """Say the last words, and return the exit code.
+        """Write the error and the last event, and return the exit code.
 
-        A signal that comes meanwhile interrupts once, and changes nothing: they are said in full.
+        An interrupted step is repeated. The signal handler interrupts at most once.
         """
-        steps = [lambda: self._tell(err), lambda: self._close(err, code)]
+        steps = [lambda: self._write_error(err), lambda: self._write_end(err, code)]
         while steps:
             try:
                 steps[0]()
@@ -73,11 +73,11 @@ class Reporter:
             steps.pop(0)
         return code
 
-    def _tell(self, err: CcgpuError | None) -> None:
+    def _write_error(self, err: CcgpuError | None) -> None:
         if err is not None:
             failures.tell_error(self._outer.err, err, as_json=self._stderr is not Stderr.TEXT)
 
-    def _close(self, err: CcgpuError | None, code: int) -> None:
+    def _write_end(self, err: CcgpuError | None, code: int) -> None:
         if self.runtime.progress is not None:
             self.runtime.progress.end(_outcome(err, code), code, err.code if err else None)
 

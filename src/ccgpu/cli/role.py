@@ -12,12 +12,12 @@ from ccgpu.cli.options import option
 from ccgpu.cli.runtime import Runtime
 from ccgpu.cli.spec_options import SpecArguments
 
-# Stands where nobody has said which subscription is meant.
-_UNKNOWN = "00000000-0000-0000-0000-000000000000"
+# A placeholder for an unknown subscription.
+_PLACEHOLDER = "00000000-0000-0000-0000-000000000000"
 
 
 class Scope(StrEnum):
-    """Where the role is to be assigned."""
+    """The scope at which the role will be assigned."""
 
     RG = "rg"
     SUBSCRIPTION = "subscription"
@@ -49,11 +49,11 @@ def role(
 
     runtime: Runtime = ctx.obj
     spec = request.build(default_name="operator" if scope is Scope.SUBSCRIPTION else None)
-    id_ = subscription or default_subscription(os.environ) or _UNKNOWN
+    id_ = subscription or default_subscription(os.environ) or _PLACEHOLDER
     if scope is Scope.SUBSCRIPTION:
-        made = of.subscription_role(spec, id_)
+        definition = of.subscription_role(spec, id_)
     else:
-        made, rest = of.group_role(spec, id_)
-        lines = [f"  {one.action} at {one.scope}" for one in rest]
+        definition, rest = of.group_role(spec, id_)
+        lines = [f"  {need.action} at {need.scope}" for need in rest]
         runtime.note("note: also needed, outside the resource group:\n" + "\n".join(lines))
-    runtime.out.out(json.dumps(made, indent=2), highlight=False)
+    runtime.out.out(json.dumps(definition, indent=2), highlight=False)

@@ -1,7 +1,7 @@
-"""What a command is handed: where to print, whom to ask, and how to reach Azure.
+"""The runtime: the context object of every command, with its output, prompt and back end.
 
-Made once by `cli.main`; tests make their own. Commands print the answer through `answer`, and
-everything said on the way through `note` and `err`, which is silent where a program reads stderr.
+`cli.main` makes it once; tests make their own. Commands print their answer with `answer`. They print
+everything else with `note` or on `err`, which prints nothing if a program reads stderr.
 """
 
 import json
@@ -30,14 +30,14 @@ class BackendName(StrEnum):
 
 
 class OutputFormat(StrEnum):
-    """How the answer is written."""
+    """The format of the answer on stdout."""
 
     TEXT = "text"
     JSON = "json"
 
 
 class Stderr(StrEnum):
-    """What stderr holds: text for people, one JSON document at most, or a stream of them."""
+    """The format of stderr: text, at most one JSON document, or one JSON document per line."""
 
     TEXT = "text"
     JSON = "json"
@@ -45,7 +45,7 @@ class Stderr(StrEnum):
 
 
 class Query:
-    """A JMESPath expression; one that cannot be read is refused before anything is done."""
+    """A JMESPath expression. An invalid one is a usage error before the command runs."""
 
     def __init__(self, expression: str) -> None:
         import jmespath
@@ -56,7 +56,7 @@ class Query:
             raise typer.BadParameter(f"{expression!r} is not a JMESPath expression: {err}") from err
 
     def of(self, document: Mapping[str, Any]) -> Any:
-        """What the expression finds; functions on the wrong kind of value are a wrong usage too."""
+        """The result of the expression; a type error in it is a usage error, too."""
         import jmespath
 
         try:
@@ -67,7 +67,7 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class OutputOptions:
-    """How the answer is wanted. A query filters the document, and so asks for JSON."""
+    """Format and filter of the answer. A query implies JSON."""
 
     format: OutputFormat = OutputFormat.TEXT
     query: Query | None = None
@@ -75,47 +75,47 @@ class OutputOptions:
 
 @dataclass(frozen=True, slots=True)
 class ConnectionOptions:
-    """Which subscription is meant, in which cloud, on which back end."""
+    """The options that select back end, subscription and cloud."""
 
     backend: BackendName = BackendName.AZURE
     subscription: str | None = None
     cloud: str = "public"
 
 
-# A resource that was added (id, type, and what a group was made for); what is wrong with one: its
-# place in the list, the keys that lead there, and why.
+# SeedAdded: id, type, and, for a resource group made automatically, the id that needed it.
+# SeedFlaw: a resource's index in the list, the path of the invalid value in it, and the message.
 SeedAdded = tuple[str, str, str | None]
 SeedFlaw = tuple[int, tuple[str | int, ...], str]
 SeedOutcome = tuple[Sequence[SeedAdded], Sequence[SeedFlaw]]
 
 
 class Simulated(Protocol):
-    """The simulated subscription, as far as `ccgpu fake` handles it."""
+    """The operations of `ccgpu fake` on the simulated subscription."""
 
     def show(self) -> dict[str, Any]:
-        """What there is, what it costs, and what was asked."""
+        """The resources, their cost, and the requests so far."""
         ...
 
     def reset(self) -> None:
-        """Empty it."""
+        """Delete all resources."""
         ...
 
     def advance(self, seconds: float) -> None:
-        """Let its time pass."""
+        """Advance the virtual time."""
         ...
 
     def configure(self, settings: Mapping[str, Any]) -> None:
-        """Let only these settings be unusual."""
+        """Apply these settings, and reset all others to their defaults."""
         ...
 
     def add(self, resources: Sequence[Any]) -> SeedOutcome:
-        """Put these resources in, or nothing."""
+        """Add these resources; if one is invalid, add none."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
-    """What a command is handed."""
+    """The context object of every command."""
 
     out: "Console"
     err: "Console"
@@ -123,18 +123,18 @@ class Runtime:
     home: Path
     backend: "Callable[[ConnectionOptions], Backend]"
     simulated: Callable[[], AbstractContextManager[Simulated]]
-    ask: "Callable[[str], bool] | None" = None  # None: nobody can be asked
-    complete: Callable[[str], str] = str  # the commands in a text, with what they need to be run
+    ask: "Callable[[str], bool] | None" = None  # asks yes or no; None: no terminal
+    complete: Callable[[str], str] = str  # completes the commands in a text
     stderr: Stderr = Stderr.TEXT
-    progress: "Stream | None" = None  # with `--events`, where everything goes that is told
-    lost: Callable[[], str | None] = lambda: None  # why a part of the answer was not written
+    progress: "Stream | None" = None  # the stream of `--events`
+    lost: Callable[[], str | None] = lambda: None  # why writing the answer failed
 
     def connect(self, connection: ConnectionOptions) -> "AzureContext":
-        """Azure, or the simulated one, for the workflows."""
+        """Open Azure, or the simulated subscription, for the workflows."""
         return self.backend(connection).connect()
 
     def note(self, text: str) -> None:
-        """Tell people something on stderr, or the stream of events."""
+        """Print a note on stderr, or write it to the stream of events."""
         if self.progress is not None:
             self.progress.note(text)
         else:
@@ -154,6 +154,6 @@ class Runtime:
 
             self.out.print(Trimmed(text()), crop=False)
             return
-        found = document() if output.query is None else output.query.of(document())
-        # Past rich: no wrapping and no markup, and no time spent on them where it is long.
-        self.out.file.write(json.dumps(found, indent=2) + "\n")
+        value = document() if output.query is None else output.query.of(document())
+        # Written without rich, which would spend time on wrapping a long document.
+        self.out.file.write(json.dumps(value, indent=2) + "\n")

@@ -10,7 +10,7 @@ from ccgpu.cli.runtime import Runtime
 
 
 class Schema(StrEnum):
-    """What there are JSON Schemas of."""
+    """The file formats that have a JSON Schema."""
 
     SPEC = "spec"
     POLICY = "policy"
@@ -32,13 +32,13 @@ def schema(
 
 
 def text(of: Schema) -> str:
-    """The schema as it is printed, and as `init` writes it."""
+    """The schema as text; `init` writes the same text."""
     from ccgpu.domain import bundle, policy
     from ccgpu.domain.spec import schema as spec
 
-    made = {
+    schemas = {
         Schema.SPEC: spec.schema,
         Schema.POLICY: policy.schema,
         Schema.BUNDLE: bundle.schema,
     }
-    return json.dumps(made[of](), indent=2)
+    return json.dumps(schemas[of](), indent=2)

@@ -33,16 +33,16 @@ def show(
 def describe(
     runtime: Runtime, cloud: "AzureContext", target: Target, output: OutputOptions
 ) -> None:
-    """Answer with the deployment as it is now."""
+    """Read the deployment from Azure and print it."""
     from ccgpu.views import deployment as view
     from ccgpu.views.signed_in import with_sign_in
     from ccgpu.workflows.show import show as look
 
-    found = look(cloud, target.name, target.group)
+    deployment = look(cloud, target.name, target.group)
     runtime.answer(
         output,
-        lambda: view.as_text(found, simulated=cloud.simulated),
+        lambda: view.as_text(deployment, simulated=cloud.simulated),
         lambda: with_sign_in(
-            view.as_json(found, simulated=cloud.simulated), cloud.session.signed_in_with
+            view.as_json(deployment, simulated=cloud.simulated), cloud.session.signed_in_with
         ),
     )

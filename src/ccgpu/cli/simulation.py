@@ -1,6 +1,6 @@
-"""What the commands of `ccgpu fake` share: arguments, their answer, and the scenario that is meant.
+"""Shared code of the `ccgpu fake` commands: arguments, output, and reading of scenarios.
 
-It knows no scenario itself: those are handed in.
+The callers pass the module that defines the scenarios.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -32,7 +32,7 @@ Wanted = Annotated[
 
 
 def changed(runtime: Runtime, output: OutputOptions, change: Callable[[Simulated], Any]) -> None:
-    """Change the subscription, and show it."""
+    """Change the simulated subscription, then print it."""
     from ccgpu.views import simulated as view
 
     with runtime.simulated() as world:
@@ -42,7 +42,11 @@ def changed(runtime: Runtime, output: OutputOptions, change: Callable[[Simulated
 
 
 def added(runtime: Runtime, output: OutputOptions, file: str) -> None:
-    """Add the resources of a file, and say which they are; all that is wrong at once."""
+    """Add the resources of a file, then print them.
+
+    Raises:
+        InvalidFile: with every problem of the file.
+    """
     from ccgpu.store import resource_files
     from ccgpu.views import simulated as view
 
@@ -52,54 +56,59 @@ def added(runtime: Runtime, output: OutputOptions, file: str) -> None:
         account = world.show()
     if flaws:
         raise InvalidFile(
-            source, [_problem(entries[place], path, why) for place, path, why in flaws]
+            source, [_problem(entries[index], path, message) for index, path, message in flaws]
         )
     runtime.answer(
         output, lambda: view.added_as_text(made), lambda: view.added_as_json(made, account)
     )
 
 
-def _problem(entry: "ResourceEntry", path: tuple[str | int, ...], why: str) -> Problem:
+def _problem(entry: "ResourceEntry", path: tuple[str | int, ...], message: str) -> Problem:
     from ccgpu.store import documents
 
     line, column = entry.mark_of(path) or (None, None)
-    return Problem(documents.dotted((*entry.path, *path)), why, line, column)
+    return Problem(documents.dotted((*entry.path, *path)), message, line, column)
 
 
 class Scenarios(Protocol):
-    """What there is to choose from, and how a file of one's own is understood."""
+    """A kind of scenario: the named ones, and how a scenario file is checked."""
 
     SCENARIOS: Mapping[str, Settings]
 
     def convert_texts(self, values: Settings, /) -> Settings:
-        """With numbers where a setting means numbers."""
+        """The settings with texts converted to numbers where a number is expected."""
         ...
 
     def find_problems(self, values: Settings, /) -> Sequence[tuple[tuple[str, ...], str]]:
-        """All that is wrong: where, and why."""
+        """Every problem: the path of the setting, and the message."""
         ...
 
 
 def settings(wanted: str, known: Scenarios) -> Settings:
-    """What the scenario of that name, or in that file, sets; all that is wrong at once."""
+    """The settings of the scenario with this name, or in this file.
+
+    Raises:
+        typer.BadParameter: `wanted` is neither a name nor a file.
+        InvalidFile: with every problem of the file.
+    """
     if wanted in known.SCENARIOS:
         return known.SCENARIOS[wanted]
     path = Path(wanted)
     if not path.exists():
         named = ", ".join(known.SCENARIOS)
         raise typer.BadParameter(f"{wanted!r} is neither a scenario ({named}) nor a file")
-    return _read(path, known)
+    return _read_scenario(path, known)
 
 
-def _read(path: Path, known: Scenarios) -> Settings:
+def _read_scenario(path: Path, known: Scenarios) -> Settings:
     from ccgpu.store import documents
 
     document = documents.read(path)
     values, problems = known.convert_texts(document.values), []
-    for keys, why in known.find_problems(values):
+    for keys, message in known.find_problems(values):
         mark = document.marks.get(keys) or document.marks.get(keys[:1])
         line, column = mark or (None, None)
-        problems.append(Problem(documents.dotted(keys), why, line, column))
+        problems.append(Problem(documents.dotted(keys), message, line, column))
     if problems:
         raise InvalidFile(document.source, problems)
     return values

@@ -1,8 +1,8 @@
-"""The options that give fields of a spec, made from the metadata of the fields.
+"""The options for the fields of a spec, derived from the fields' metadata.
 
-Each field that has a `Flag` becomes an option. Its type follows from the field: a list is an option
-that may be repeated, a mapping one that takes NAME=VALUE, and a list of sections one that takes the
-field that each of them requires.
+Each field with a `Flag` becomes an option, whose type follows from the field's. The option of a list
+can be repeated. The option of a mapping takes NAME=VALUE. The option of a list of sections takes
+each section's required field.
 """
 
 import inspect
@@ -25,25 +25,25 @@ class SpecFlags:
 
     def __init__(self, model: "type[BaseModel]") -> None:
         flags = ((field, field.flag) for field in fields_of(model))
-        found = [(field, flag) for field, flag in flags if flag is not None]
-        self._fields = sorted(found, key=lambda pair: pair[1].rank)
+        flagged = [(field, flag) for field, flag in flags if flag is not None]
+        self._fields = sorted(flagged, key=lambda pair: pair[1].rank)
 
     def parameters(self) -> Iterator[inspect.Parameter]:
-        """An option for each flag, as the signature of a command has it."""
+        """The parameters of a command's signature: one option for each flag."""
         for field, flag in self._fields:
             if parent := flag.parent:
                 yield _parameter(f"{_key(field)}_parent", str, _option(field, flag, parent))
             yield _parameter(_key(field), _type(field), _option(field, flag))
 
     def values(self, given: Mapping[str, Any]) -> dict[str, Any]:
-        """The options that were given, as values of a spec."""
+        """Convert the given options to values of a spec, as a nested mapping."""
         values: dict[str, Any] = {}
         for field, flag in self._fields:
             value = given[_key(field)]
             if flag.parent is not None:
-                value = _child(given[f"{_key(field)}_parent"], value, field, flag.parent)
+                value = _child_id(given[f"{_key(field)}_parent"], value, field, flag.parent)
             if value is not None:
-                _put(values, field.path, _spec_value(field, value))
+                _put_value(values, field.path, _spec_value(field, value))
         return values
 
 
@@ -68,7 +68,7 @@ def _option(field: SpecField, flag: Flag, parent: ParentFlag | None = None) -> A
 
 
 def _type(field: SpecField) -> Any:
-    """What the parser reads: text, unless the field is of a type that it knows."""
+    """The type for the parser: the field's if the parser knows it, else `str`."""
     if field.is_map:
         return list[str]
     if field.entry is not None:
@@ -81,7 +81,9 @@ def _scalar(kind: Any) -> type:
     return kind if is_known else str
 
 
-def _child(parent: str | None, value: str | None, field: SpecField, flag: ParentFlag) -> str | None:
+def _child_id(
+    parent: str | None, value: str | None, field: SpecField, flag: ParentFlag
+) -> str | None:
     if parent is None:
         return value
     if value is None:
@@ -90,11 +92,11 @@ def _child(parent: str | None, value: str | None, field: SpecField, flag: Parent
 
 
 def _spec_value(field: SpecField, value: Any) -> Any:
-    """The value of an option, as a spec file has it."""
+    """An option's value in the notation of a spec file."""
     if field.is_map:
-        return dict(_pair(field, one) for one in value)
+        return dict(_pair(field, text) for text in value)
     if entry := field.entry_field:
-        return [{entry.path[-1]: one} for one in value]
+        return [{entry.path[-1]: text} for text in value]
     return value.value if isinstance(value, Enum) else value
 
 
@@ -105,7 +107,7 @@ def _pair(field: SpecField, text: str) -> tuple[str, str]:
     return name, value
 
 
-def _put(values: dict[str, Any], path: tuple[str, ...], value: Any) -> None:
+def _put_value(values: dict[str, Any], path: tuple[str, ...], value: Any) -> None:
     *sections, name = path
     for section in sections:
         values = values.setdefault(section, {})

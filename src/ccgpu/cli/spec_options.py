@@ -1,7 +1,7 @@
-"""The options that say what VM is wanted, shared by every command that takes a spec.
+"""The options that define the spec, shared by every command that takes one.
 
-A command takes them all as one parameter: `request: SpecArguments`. The flags of fields are made
-from the fields (`spec_flags`).
+A command declares them with one parameter: `request: SpecArguments`. `spec_flags` derives the flags
+of the fields.
 """
 
 import inspect
@@ -28,7 +28,7 @@ _FLAGS = SpecFlags(VmSpec)
 
 @dataclass(frozen=True, slots=True)
 class SpecRequest:
-    """What the command line says of the spec, before any file is read."""
+    """The options about the spec, before any file is read."""
 
     name: str | None
     file: Path | None
@@ -77,21 +77,21 @@ FreshOption = Annotated[
 def connect_and_resolve(
     runtime: "Runtime", request: SpecRequest, connection: "ConnectionOptions", *, fresh: bool
 ) -> "tuple[AzureContext, RequestedSpec]":
-    """The subscription, and the spec that is to be created there.
+    """Open the subscription and build the spec to create there.
 
-    A file is read and checked before the connection is made. Without one the spec of the last
-    create is needed, and the journals are those of the subscription.
+    A spec file is checked before the connection is opened. Without a file, the spec of the last
+    create is read from the subscription's journals, which needs the connection.
     """
-    reached: list[AzureContext] = []
+    connected: list[AzureContext] = []
 
     def recall(name: str) -> "RememberedSpec | None":
         if fresh:
             return None
-        reached.append(runtime.connect(connection))
-        return reached[0].journals.remembered(reached[0].subscription, name)
+        connected.append(runtime.connect(connection))
+        return connected[0].journals.remembered(connected[0].subscription, name)
 
     requested = request.resolve(recall)
-    return reached[0] if reached else runtime.connect(connection), requested
+    return connected[0] if connected else runtime.connect(connection), requested
 
 
 def _request(

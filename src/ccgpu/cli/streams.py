@@ -1,9 +1,9 @@
-"""The process's own streams, to which no write fails.
+"""Standard streams whose writes never raise.
 
-A reader that has gone away, a full disk behind `>file`, a closed descriptor: the work goes on
-without them. What could not be written is remembered, so that a lost answer can be told. It is done
-below Python's buffers, so that it holds for whoever writes: rich, the parser, a traceback, and the
-interpreter when it ends.
+A command continues if a pipe's reader has gone, the disk behind `>file` is full, or a descriptor is
+closed. The first failure is recorded, so that `main` can report a lost answer. The streams replace
+Python's raw files, so they apply to every writer: rich, the parser, a traceback, and the
+interpreter at its exit.
 """
 
 import errno
@@ -17,22 +17,28 @@ from typing import TYPE_CHECKING, TextIO
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
-# Nobody reads any more. To a terminal that has hung up, a write fails with EIO.
-_GONE = (errno.EPIPE, errno.ECONNRESET, errno.ESHUTDOWN)
+# The errors if the reader has gone. A write to a terminal that has hung up fails with EIO.
+_READER_GONE = (errno.EPIPE, errno.ECONNRESET, errno.ESHUTDOWN)
 
 
 class Unfailing(io.FileIO):
-    """A descriptor that takes every write. `failure` is the first one that was lost."""
+    """A raw file whose writes never raise. `failure` is the error of the first failed write."""
 
     def __init__(self, number: int, *, resumes: bool) -> None:
-        """`resumes`: try again with the next write, because half of what is said is of use."""
+        """Open the descriptor `number`.
+
+        Args:
+            number: the descriptor.
+            resumes: whether to write again after a failure. Incomplete messages are useful, an
+                incomplete answer is not.
+        """
         super().__init__(number, "wb", closefd=False)
         self.failure: OSError | None = None
         self._resumes = resumes
-        self._torn = False  # what is there ends in the middle of a line
+        self._torn = False  # the output ends in the middle of a line
 
     def write(self, data: "ReadableBuffer") -> int:
-        """Write it, or lose it."""
+        """Write the data, or discard it after a failure."""
         size = memoryview(data).nbytes
         if self.failure is not None and not self._resumes:
             return size
@@ -47,28 +53,28 @@ class Unfailing(io.FileIO):
         return count
 
     def _write(self, data: "ReadableBuffer") -> int:
-        """Write some of it; a descriptor that somebody has made non-blocking is waited for."""
+        """Write a part of the data; wait if the descriptor is non-blocking and full."""
         while (count := super().write(data)) is None:
             select.select([], [self], [])
         return count
 
     def lost(self) -> OSError | None:
-        """Why something was not written; None if only the reader has gone, or nothing is lost."""
-        if self.failure is None or self.failure.errno in _GONE:
+        """The failure to report; None without one, or if only the reader has gone."""
+        if self.failure is None or self.failure.errno in _READER_GONE:
             return None
         hung_up = self.failure.errno == errno.EIO and stat.S_ISCHR(os.fstat(self.fileno()).st_mode)
         return None if hung_up else self.failure
 
 
 def begin() -> None:
-    """Put streams that cannot fail in the place of the process's own."""
+    """Replace `sys.stdout` and `sys.stderr` by streams whose writes never raise."""
     _open_closed()
-    sys.stdout = _text(sys.stdout, resumes=False)
-    sys.stderr = _text(sys.stderr, resumes=True)
+    sys.stdout = _unfailing(sys.stdout, resumes=False)
+    sys.stderr = _unfailing(sys.stderr, resumes=True)
 
 
 def lost(stream: TextIO) -> str | None:
-    """Why a part of what was written to the stream is lost, in the system's words."""
+    """The system's message of the stream's failed write, or None."""
     raw = getattr(getattr(stream, "buffer", None), "raw", None)
     if not isinstance(raw, Unfailing):
         return None
@@ -77,8 +83,8 @@ def lost(stream: TextIO) -> str | None:
     return None if failure is None else failure.strerror or str(failure)
 
 
-def _text(stream: TextIO, *, resumes: bool) -> TextIO:
-    """The same stream, by the same rules of text; what its encoding lacks is written as escapes."""
+def _unfailing(stream: TextIO, *, resumes: bool) -> TextIO:
+    """The stream with the same encoding; characters outside of it are written as escapes."""
     stream.flush()
     return io.TextIOWrapper(
         io.BufferedWriter(Unfailing(stream.fileno(), resumes=resumes)),
@@ -90,7 +96,10 @@ def _text(stream: TextIO, *, resumes: bool) -> TextIO:
 
 
 def _open_closed() -> None:
-    """A file that is opened where a stream was closed (`2>&-`) would be written into as one."""
+    """Open /dev/null for each closed standard stream (`2>&-`).
+
+    Otherwise the next opened file would get that descriptor, and messages would be written into it.
+    """
     for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
         if getattr(sys, name) is None:
             nowhere = os.open(os.devnull, os.O_RDWR)

@@ -17,7 +17,7 @@ def templates(ctx: typer.Context, *, output: OutputArguments) -> None:
     from ccgpu.views import specs as view
 
     runtime: Runtime = ctx.obj
-    found = [(each.name, each.summary) for each in specs.templates()]
+    rows = [(each.name, each.summary) for each in specs.templates()]
     runtime.answer(
-        output, lambda: view.templates_as_text(found), lambda: view.templates_as_json(found)
+        output, lambda: view.templates_as_text(rows), lambda: view.templates_as_json(rows)
     )

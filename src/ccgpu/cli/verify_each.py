@@ -1,4 +1,4 @@
-"""`ccgpu verify EVIDENCE… --each`: a verdict on each, in one process."""
+"""`ccgpu verify EVIDENCE… --each`: one verdict for each evidence, in one process."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -10,7 +10,11 @@ from ccgpu.errors import UsageProblem
 
 
 def one_path(evidence: Sequence[Path]) -> Path:
-    """The one path of a verdict without `--each`; `UsageProblem` if there are more."""
+    """The only path of a verify without `--each`.
+
+    Raises:
+        UsageProblem: several paths were given.
+    """
     if len(evidence) > 1:
         raise UsageProblem(
             f"one verdict takes one EVIDENCE, but {len(evidence)} were given",
@@ -29,7 +33,7 @@ def verify_each(
     simulated: bool,
     verbose: bool,
 ) -> None:
-    """Appraise each by itself, print all verdicts, and end with the worst exit code."""
+    """Appraise each evidence, print all verdicts, and end with the worst exit code."""
     from ccgpu.views import verdicts as view
     from ccgpu.workflows import verify as work
     from ccgpu.workflows import verify_each as each

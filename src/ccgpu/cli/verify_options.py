@@ -28,7 +28,7 @@ _RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d
 
 
 class Format(StrEnum):
-    """The formats that evidence is read in."""
+    """The formats of evidence."""
 
     BUNDLE = "bundle"
     FOLDER = "folder"
@@ -66,7 +66,7 @@ VerboseOption = Annotated[
 
 @dataclass(frozen=True, slots=True)
 class AppraisalOptions:
-    """The options of a verdict, as they were given.
+    """The options of a verdict, unparsed.
 
     `at`: RFC 3339, or `bundle`. `host_key`: a file or a fingerprint.
     """
@@ -105,7 +105,7 @@ def _check_time(value: str | None) -> str | None:
 def parse_time(value: str | None) -> datetime | None:
     """The time of the verdict: now if `value` is None, None for `bundle`."""
     if value is None:
-        return datetime.now(UTC)  # noqa: TID251  # the one place where a verdict gets its time
+        return datetime.now(UTC)  # noqa: TID251  # the only place that reads the time of a verdict
     return None if value == _BUNDLE else datetime.fromisoformat(value).astimezone(UTC)
 
 
@@ -228,7 +228,7 @@ AppraisalArguments = Annotated[AppraisalOptions, OptionGroup(_appraisal_options)
 
 
 def verify_request(path: Path, given: AppraisalOptions, *, simulated: bool) -> "VerifyRequest":
-    """The request that the options stand for; `simulated`: trust the evidence's simulated roots."""
+    """The request for these options; `simulated`: trust the simulated roots in the evidence."""
     from ccgpu.workflows.verify import VerifyRequest
 
     return VerifyRequest(

@@ -1,4 +1,4 @@
-"""Which ARM field is which field of a spec: the one table for live values and for differences."""
+"""The table of spec fields and their ARM fields, used for live values and for differences."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -10,44 +10,50 @@ from ccgpu.domain.network import SUBNET
 from ccgpu.domain.resource import Body, name_of
 from ccgpu.domain.spec.os_disk import DiskEncryption
 
-Value = Any  # as JSON has it
+Value = Any  # a JSON value
 
 
-def _same(value: Value) -> Value:
+def _unchanged(value: Value) -> Value:
     return value
 
 
 class ArmField(NamedTuple):
-    """A field of a spec, and the field of an ARM resource that it becomes.
+    """A field of a spec (`field`) and the ARM field (`kind`, `path`) that stores it.
 
-    read: ARM's value as a spec has it; None if it says nothing.
-    show: ARM's value as a difference shows it, where that is not what `read` returns.
-    may_be_none: whether None is a value of the field, rather than nothing known.
+    read: Converts ARM's value to the spec's; None if the value is unknown.
+    show: Formats ARM's value for a difference. Default: `read`.
+    may_be_none: Whether None is a value of the field. Otherwise None means unknown.
     """
 
     kind: Kind
     path: str
     field: str
-    read: Callable[[Value], Value] = _same
+    read: Callable[[Value], Value] = _unchanged
     show: Callable[[Value], Value] | None = None
     may_be_none: bool = False
 
     def shown(self, value: Value) -> Value:
-        """ARM's value as a difference shows it."""
+        """ARM's value, formatted for a difference."""
         return (self.show or self.read)(value)
 
 
 def live_fields_of(kind: Kind, body: Body) -> dict[str, Value]:
-    """What the GET body of a resource says, by the fields of a spec."""
-    read = {one: one.read(value_at(body, one.path)) for one in ARM_FIELDS if one.kind is kind}
-    return {one.field: value for one, value in read.items() if value is not None or one.may_be_none}
+    """The spec fields that the GET body of a resource holds, with their values."""
+    values = {
+        field: field.read(value_at(body, field.path)) for field in ARM_FIELDS if field.kind is kind
+    }
+    return {
+        field.field: value
+        for field, value in values.items()
+        if value is not None or field.may_be_none
+    }
 
 
 def spec_field(kind: Kind, path: str) -> ArmField | None:
-    """The field of a spec that the field at `path` is, or is a part of."""
-    for one in ARM_FIELDS:
-        if one.kind is kind and f"{path}.".startswith(f"{one.path}."):
-            return one
+    """The spec field whose ARM field is at `path`, or contains `path`."""
+    for field in ARM_FIELDS:
+        if field.kind is kind and f"{path}.".startswith(f"{field.path}."):
+            return field
     return None
 
 
@@ -60,7 +66,7 @@ def _is_spot(priority: Value) -> bool:
 
 
 def _encryption(value: Value) -> Value:
-    known = {one.arm.casefold(): one.value for one in DiskEncryption}
+    known = {choice.arm.casefold(): choice.value for choice in DiskEncryption}
     return known.get(str(value).casefold())
 
 
@@ -69,7 +75,7 @@ def _encryption_shown(value: Value) -> Value:
 
 
 def _image(reference: Value) -> Value:
-    """The exact image, as a spec names it."""
+    """The image with its exact version, in the spec's notation."""
     if not isinstance(reference, dict):
         return None
     version = reference.get("exactVersion") or reference.get("version")
@@ -90,29 +96,34 @@ def _image_text(reference: Body, version: Value) -> Value:
 
 
 def _keys(public_keys: Value) -> Value:
-    """All of the keys, if a spec can name each of them exactly so."""
-    lines = [str(one.get("keyData")).strip() for one in public_keys or ()]
+    """The lines of all keys; None unless every line is also valid in a spec, unchanged."""
+    lines = [str(public_key.get("keyData")).strip() for public_key in public_keys or ()]
     return lines if lines and readable(sshkey.parse, lines) == lines else None
 
 
 def _keys_shown(public_keys: Value) -> Value:
-    """Each key by its type, the end of its data and its comment."""
-    lines = [str(one.get("keyData", "")).split() for one in public_keys or ()]
+    """Each key as its type, the end of its data, and its comment."""
+    lines = [str(public_key.get("keyData", "")).split() for public_key in public_keys or ()]
     return [" ".join([words[0], f"…{words[1][-8:]}", *words[2:]]) for words in lines if words[1:]]
 
 
-def _system(identity: Value) -> list[str]:
+def _system_identity(identity: Value) -> list[str]:
     return ["system"] if "systemassigned" in str(value_at(identity, "type")).casefold() else []
 
 
 def _identities(identity: Value) -> Value:
     ids = value_at(identity, "userAssignedIdentities") or ()
-    found = readable(lambda id_: references.canonical_id(id_, references.USER_IDENTITY), ids)
-    return [*_system(identity), *found]
+    user_identities = readable(
+        lambda id_: references.canonical_id(id_, references.USER_IDENTITY), ids
+    )
+    return [*_system_identity(identity), *user_identities]
 
 
 def _identities_shown(identity: Value) -> Value:
-    return [*_system(identity), *map(name_of, value_at(identity, "userAssignedIdentities") or ())]
+    return [
+        *_system_identity(identity),
+        *map(name_of, value_at(identity, "userAssignedIdentities") or ()),
+    ]
 
 
 def _subnet_shown(id_: Value) -> Value:
@@ -121,7 +132,7 @@ def _subnet_shown(id_: Value) -> Value:
 
 
 def readable(parse: Callable[[str], Any], texts: Any) -> list[str]:
-    """The texts that can be parsed, in the form that a spec has."""
+    """The texts that `parse` accepts, in the spec's notation."""
     parsed: list[str] = []
     for text in texts:
         try:

@@ -1,7 +1,7 @@
-"""Whether a region can hold the VM, from what Azure says of sizes and quota.
+"""Checks before a create whether a region offers the VM's size and has quota for it.
 
-Only an allocation proves capacity: the SKU and usage lists have been seen to say no where a
-create went through, so the caller can skip this. What is decided here is pure.
+Only an allocation proves capacity. Azure's lists of SKUs and usages have refused VMs that could be
+created, so `--skip-preflight` skips this check. The functions are pure.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,20 +13,20 @@ SPOT_CORES = "lowPriorityCores"
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """A size as a region offers it (one record of Microsoft.Compute/skus)."""
+    """A VM size in a region: one record of Microsoft.Compute/skus."""
 
     region: str
     zones: tuple[str, ...]
     family: str
     vcpus: int
     capabilities: Mapping[str, str]
-    barred: str | None = None  # reason code of a restriction of the whole region
+    barred: str | None = None  # the reason code if the whole region is restricted
     barred_zones: Mapping[str, str] | None = None  # zone → reason code
 
 
 @dataclass(frozen=True, slots=True)
 class SizeRegions:
-    """The regions that offer some size (`known`), and those that offer this one."""
+    """The regions that offer any VM size (`known`), and those that offer this size."""
 
     known: frozenset[str]
     offered: frozenset[str]
@@ -34,7 +34,7 @@ class SizeRegions:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """One line of a region's quota: what is used of what limit."""
+    """A region's quota (one record of Microsoft.Compute usages); `shown` is its display name."""
 
     name: str
     shown: str
@@ -44,7 +44,7 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class QuotaNeed:
-    """What a VM takes out of a quota line, and what is left then."""
+    """A quota that a VM counts against; `after` is the usage with the VM."""
 
     shown: str
     used: int
@@ -53,15 +53,15 @@ class QuotaNeed:
 
     @property
     def met(self) -> bool:
-        """Whether the limit holds it."""
+        """Whether the usage with the VM is within the limit."""
         return self.after <= self.limit
 
 
 @dataclass(frozen=True, slots=True)
 class CapacityCheck:
-    """Whether the region can hold the VM; if not, why, and which kind of no it is.
+    """Whether a region can hold the VM. `refusal` is the reason if not.
 
-    `field`: the spec asks for what this region never has, and there it says so.
+    `quota`: the quota is too small. `field`: the spec's field whose value the region never offers.
     """
 
     region: str
@@ -72,7 +72,7 @@ class CapacityCheck:
 
 
 def place_name(region: str, zone: str | None) -> str:
-    """Where, as people read it."""
+    """Region and zone as text for people."""
     return f"{region}, zone {zone}" if zone else region
 
 
@@ -86,17 +86,27 @@ def assess_capacity(
     *,
     cores_released: bool = False,
 ) -> CapacityCheck:
-    """Whether `region` can hold one more VM of `size`, as far as Azure tells before the PUT.
+    """Whether `region` can hold one more VM of `size`, according to Azure's lists.
 
-    `cores_released`: a VM of the same size goes there first, and gives its cores back.
+    Args:
+        region: the region.
+        size: the VM size.
+        zone: the availability zone, or None.
+        spot: whether the VM is a Spot VM.
+        offer: the size in that region; None if the region does not offer it.
+        usages: the region's quotas.
+        cores_released: whether a VM of the same size is deleted there first.
     """
+    # 1. The region offers the size, in this zone, and as Spot if wanted.
     if offer is None:
         return CapacityCheck(region, (), f"{region} does not offer {size}", field="regions")
-    if found := _permanent_refusal(region, size, zone, spot, offer):
-        return found
+    if permanent := _permanent_refusal(region, size, zone, spot, offer):
+        return permanent
+    # 2. The subscription may use the size there.
     where = place_name(region, zone)
-    if refusal := _closed_refusal(size, zone, offer):
+    if refusal := _restriction(size, zone, offer):
         return CapacityCheck(region, (), f"{where}: {refusal}")
+    # 3. Every quota that the VM counts against is large enough.
     needs = _quota_needs(offer, spot, usages, 0 if cores_released else offer.vcpus)
     short = [need for need in needs if not need.met]
     if short:
@@ -111,7 +121,7 @@ def assess_capacity(
 def _permanent_refusal(
     region: str, size: str, zone: str | None, spot: bool, offer: Offer
 ) -> CapacityCheck | None:
-    """What waiting does not change."""
+    """The refusal of a zone or a Spot VM that the region never offers for this size."""
     if zone and zone not in offer.zones:
         offered = f"zones {', '.join(offer.zones)}" if offer.zones else "no zones"
         text = f"{region}: zone {zone} does not have {size} ({offered})"
@@ -123,7 +133,7 @@ def _permanent_refusal(
     return None
 
 
-def _closed_refusal(size: str, zone: str | None, offer: Offer) -> str | None:
+def _restriction(size: str, zone: str | None, offer: Offer) -> str | None:
     if offer.barred:
         return f"{size} is closed to this subscription ({offer.barred})"
     if zone and zone in (offer.barred_zones or {}):
@@ -132,18 +142,18 @@ def _closed_refusal(size: str, zone: str | None, offer: Offer) -> str | None:
 
 
 def _quota_needs(
-    offer: Offer, spot: bool, usages: Sequence[Usage], more: int
+    offer: Offer, spot: bool, usages: Sequence[Usage], cores: int
 ) -> tuple[QuotaNeed, ...]:
-    """Spot has one quota of its own; else the family's and the region's both count.
+    """The quotas that count: Spot's own one, else those of the family and of the region.
 
-    A line that Azure does not list is not held against the VM: ARM has the last word.
+    A quota that Azure does not list is skipped: ARM decides at the PUT.
     """
     names = (SPOT_CORES,) if spot else (offer.family, REGIONAL_CORES)
     by_name = {_plain_name(usage.name): usage for usage in usages}
-    found = [by_name[_plain_name(name)] for name in names if _plain_name(name) in by_name]
-    return tuple(QuotaNeed(u.shown, u.used, u.limit, u.used + more) for u in found)
+    listed = [by_name[_plain_name(name)] for name in names if _plain_name(name) in by_name]
+    return tuple(QuotaNeed(u.shown, u.used, u.limit, u.used + cores) for u in listed)
 
 
 def _plain_name(name: str) -> str:
-    """Usage names come in several spellings, some with stray spaces."""
+    """A quota's name without spaces and case: Azure spells the names in several ways."""
     return name.replace(" ", "").casefold()

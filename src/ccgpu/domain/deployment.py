@@ -1,4 +1,4 @@
-"""A deployment as users see it, put together from what Azure says of its resources."""
+"""A deployment as users see it, built from Azure's responses about its resources."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -12,7 +12,7 @@ from ccgpu.domain.vm_view import admin_username, power_state, properties, vm_siz
 
 @dataclass(frozen=True, slots=True)
 class Owned:
-    """A resource of a deployment: Azure's state of it, None where only a list names it."""
+    """A resource of a deployment. Its state is None if it is known only from a list."""
 
     id: ResourceId
     kind: Kind
@@ -21,11 +21,13 @@ class Owned:
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """One deployment. `power` is Azure's word: a stopped VM bills until it is deallocated.
+    """One deployment.
 
-    `expires` is the end of its lease, and `seconds_left` what Azure's clock leaves of it. `stage`
-    is what a create on this machine would go on with; None where all has ended, or nothing is
-    known.
+    power: Azure's power state of the VM. A stopped VM bills until it is deallocated.
+    expires: The end of the lease.
+    seconds_left: The time until then, by Azure's clock.
+    stage: The stage at which `ccgpu create` on this machine would continue. None if every stage is
+        done, or this machine has no journal.
     """
 
     name: str
@@ -54,16 +56,22 @@ def describe_deployment(
     resources: tuple[Owned, ...] = (),
     around: Iterable[Body] = (),
 ) -> Deployment:
-    """The deployment from its VM (with instance view) and the resources `around` it.
+    """The deployment, built from the responses about its VM and its other resources.
 
-    `addresses` are public and private.
+    Args:
+        name: the deployment's name.
+        group: its resource group.
+        vm: the body of the VM's GET with its instance view, or None.
+        addresses: the VM's public and private IP addresses.
+        resources: the resources to list.
+        around: the bodies of the deployment's other resources.
     """
-    doing = vm_state(vm, around)
+    state = vm_state(vm, around)
     if vm is None:
-        return Deployment(name, doing, group, resources=resources)
+        return Deployment(name, state, group, resources=resources)
     return Deployment(
         name=name,
-        state=doing,
+        state=state,
         resource_group=group,
         region=location(vm["location"]),
         zone=next(iter(vm.get("zones") or ()), None),
@@ -81,7 +89,7 @@ def describe_deployment(
 def with_lease(
     deployment: Deployment, vm: Body | None, bodies: Iterable[Body], now: float | None
 ) -> Deployment:
-    """The deployment with the lease that all its resources say, at `now` of Azure's time."""
+    """The deployment with the lease from its resources' tags; `now` is Azure's time."""
     lease = lease_of(bodies, vm)
     left = None if now is None else lease.left(now)
     return replace(deployment, expires=lease.expires, seconds_left=left)

@@ -1,4 +1,4 @@
-"""What a garbage collection has found, and has done about it: one value a deployment."""
+"""The result of a garbage collection for one deployment."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -10,10 +10,13 @@ from ccgpu.errors import Denied, Leftover
 
 @dataclass(frozen=True, slots=True)
 class Collected:
-    """One deployment that is over, or looked like it: what was done, and why, or why not.
+    """A deployment that has expired or is orphaned, or only seemed so, and what gc did.
 
-    `resources`: what went, or would go. `left`: where something failed, what may be there.
-    `denied`: a right that was missing, though all of it may be gone.
+    why: Why it is to be deleted; None if it is not after all.
+    resources: The resources that were deleted, or would be.
+    reason: Why it was skipped, or failed.
+    left: Resources that may still exist after a failure.
+    denied: A permission that was missing.
     """
 
     name: str

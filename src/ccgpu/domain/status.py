@@ -1,7 +1,7 @@
-"""What a deployment is doing, from what Azure says of its VM and of what is around it.
+"""The state of a deployment, derived from its VM and its other resources at Azure.
 
-Provisioned is not ready: right after `Succeeded` the guest may still boot. `ready` needs a
-running VM whose agent has reported since its start; it says nothing about trust.
+Right after `Succeeded` the guest may still boot. `ready` means that the VM runs and that its agent
+has reported since the VM's start. It says nothing about trust.
 """
 
 from collections.abc import Iterable
@@ -14,7 +14,7 @@ from ccgpu.domain.vm_view import agent_statuses, instance_view, power_state
 
 
 class State(StrEnum):
-    """The states of a deployment that can be told from Azure alone."""
+    """The states of a deployment that Azure's responses alone determine."""
 
     CREATING = "creating"
     BOOTING = "booting"
@@ -27,33 +27,38 @@ class State(StrEnum):
 
 AT_REST = ("Succeeded", "Failed", "Canceled")
 
-# The instance view of a VM that was stopped goes on saying that its agent is ready (recordings);
-# only the time of that is old. An update of a running VM has a new time too, and the agent, which
-# reports about once a minute, has not reported since: no start is as short as that.
+# The instance view of a stopped VM still shows its agent as ready, with an old time (recordings).
+# An update of a running VM also changes the time of the last operation. The agent reports about
+# once a minute, so a report up to a minute older than that operation still counts. No start of a
+# VM takes less than a minute.
 _AGENT_PERIOD = 60.0
 
 
 def vm_state(vm: Body | None, around: Iterable[Body] = ()) -> State:
-    """The state of the deployment whose VM this is (a GET with `$expand=instanceView`).
+    """The state of a deployment.
 
-    `around`: the other resources of the deployment. Its network is made before its VM, so without
-    a VM it is `creating` while one of them is; if all are at rest they are `leftovers`.
+    The network is created before the VM. Without a VM the deployment is `creating` while one of its
+    resources changes, and `leftovers` otherwise.
+
+    Args:
+        vm: the body of the VM's GET with `$expand=instanceView`, or None.
+        around: the bodies of the deployment's other resources.
     """
     bodies = list(around)
-    if any(kind_of(one["id"]) is Kind.GROUP and _is_being_deleted(one) for one in bodies):
-        return State.DELETING  # and all that is in the group with it
+    if any(kind_of(body["id"]) is Kind.GROUP and _is_being_deleted(body) for body in bodies):
+        return State.DELETING  # a group's deletion deletes all its resources
     if vm is not None:
         return _state_of_vm(vm)
-    if any(_is_being_deleted(one) for one in bodies):
+    if any(_is_being_deleted(body) for body in bodies):
         return State.DELETING
-    resting = all(state_of(one) in AT_REST for one in bodies)
+    resting = all(state_of(body) in AT_REST for body in bodies)
     return State.LEFTOVERS if resting else State.CREATING
 
 
 def _state_of_vm(vm: Body) -> State:
     match state_of(vm):
         case "Succeeded" | "Updating" | "Canceled":
-            return _is_running(vm)
+            return _state_of_power(vm)
         case "Failed":
             return State.FAILED
         case "Deleting":
@@ -67,31 +72,33 @@ def _is_being_deleted(body: Body) -> bool:
 
 
 def reported_since(vm: Body, start: float) -> bool:
-    """Whether the guest's agent says that it is ready, and said so after `start` (Unix time).
+    """Whether the guest's agent has reported `Ready` at or after `start` (Unix time).
 
-    A status without a time says nothing of it, and is believed.
+    A report without a time counts.
     """
     reports = agent_statuses(vm)
     times = [
-        parse_moment(one.get("time")) for one in reports if one.get("displayStatus") == "Ready"
+        parse_moment(report.get("time"))
+        for report in reports
+        if report.get("displayStatus") == "Ready"
     ]
     return any(at is None or at >= start for at in times)
 
 
-def _is_running(vm: Body) -> State:
-    found = power_state(vm)
-    if found in ("stopped", "stopping", "deallocated", "deallocating"):
-        return State.STOPPED  # a VM that Azure has just made says so too, for some seconds
-    ready = found == "running" and reported_since(vm, _last_change(vm) - _AGENT_PERIOD)
+def _state_of_power(vm: Body) -> State:
+    power = power_state(vm)
+    if power in ("stopped", "stopping", "deallocated", "deallocating"):
+        return State.STOPPED  # a new VM shows this too for some seconds
+    ready = power == "running" and reported_since(vm, _last_change(vm) - _AGENT_PERIOD)
     return State.READY if ready else State.BOOTING
 
 
 def _last_change(vm: Body) -> float:
-    """When the last operation on the VM has ended: its start, if it was started."""
+    """The Unix time at which the last operation on the VM ended, such as its start."""
     statuses = instance_view(vm).get("statuses") or ()
     ended = [
-        parse_moment(one.get("time"))
-        for one in statuses
-        if (one.get("code") or "").startswith("ProvisioningState/")
+        parse_moment(status.get("time"))
+        for status in statuses
+        if (status.get("code") or "").startswith("ProvisioningState/")
     ]
     return max((at for at in ended if at is not None), default=float("-inf"))
