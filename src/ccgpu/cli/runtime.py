@@ -1,6 +1,6 @@
 """The runtime: the context object of every command, with its output, prompt and back end.
 
-`cli.main` makes it once; tests make their own. Commands print their answer with `answer`. They print
+`cli.main` makes it once; tests make their own. Commands print their answer with `answer`, and
 everything else with `note` or on `err`, which prints nothing if a program reads stderr.
 """
 

@@ -1,8 +1,8 @@
 """The options for the fields of a spec, derived from the fields' metadata.
 
-Each field with a `Flag` becomes an option, whose type follows from the field's. The option of a list
-can be repeated. The option of a mapping takes NAME=VALUE. The option of a list of sections takes
-each section's required field.
+Each field with a `Flag` becomes an option. Its type follows from the field's type. The option of a
+list can be repeated. The option of a mapping takes NAME=VALUE. The option of a list of sections
+takes each section's required field.
 """
 
 import inspect

@@ -1,7 +1,7 @@
-"""`--set os_disk.size_gib=512`: one value, put into what the layers below say.
+"""Applies `--set os_disk.size_gib=512`: sets one value in a layer of a spec.
 
-The value is text, or a list or mapping in YAML's flow form, or quoted. In a mapping of free names,
-such as `tags`, the rest of the path is one name: names of tags have dots.
+The value is plain or quoted text, or a list or mapping in YAML's flow style. In a mapping of free
+names, such as `tags`, the rest of the path is one name, because names of tags may have dots.
 """
 
 import re
@@ -14,19 +14,24 @@ from ccgpu.store.layers import Layer, Place
 
 
 def assign(base: Layer, assignment: str) -> Layer:
-    """`base` after `KEY=VALUE`, or why that cannot be done."""
+    """`base` with `KEY=VALUE` applied.
+
+    Raises:
+        UsageProblem: `assignment` has no `=`.
+        InvalidFile: the path or the value is invalid.
+    """
     key, equals, text = assignment.partition("=")
     if not equals:
         raise UsageProblem(
             "--set needs KEY=VALUE",
             hint="for example `--set os_disk.size_gib=512`",
         )
-    path = _path(key.strip())
-    value = _value(text.strip(), path)
-    values = _placed(base.values, path, value, path)
+    path = _parse_path(key.strip())
+    value = _parse_value(text.strip(), path)
+    values = _set_at(base.values, path, value, path)
     entries = _value_at(base.values, path[:-1])
     if value is None and _is_in_map(path) and isinstance(entries, dict) and path[-1] in entries:
-        del _value_at(values, path[:-1])[path[-1]]  # an entry has no default to return to
+        del _value_at(values, path[:-1])[path[-1]]  # null removes an entry: it has no default
     places = {inner: place for inner, place in base.places.items() if inner[: len(path)] != path}
     return Layer(values, places | {path: Place(f"--set {dotted(path)}")})
 
@@ -38,7 +43,7 @@ def _value_at(values: Any, path: FieldPath) -> Any:
 
 
 def _is_in_map(path: FieldPath) -> bool:
-    """Whether this is an entry of a mapping of free names."""
+    """Whether the path leads to an entry of a mapping of free names."""
     return 0 < _map_depth(path) < len(path)
 
 
@@ -49,7 +54,7 @@ def _map_depth(path: FieldPath) -> int:
     return map_depth(VmSpec, path)
 
 
-def _path(key: str) -> FieldPath:
+def _parse_path(key: str) -> FieldPath:
     parts = key.split(".")
     if not all(parts):
         raise refusal(
@@ -60,13 +65,13 @@ def _path(key: str) -> FieldPath:
     return (*path[:depth], ".".join(parts[depth:])) if 0 < depth < len(parts) else path
 
 
-def _value(text: str, path: FieldPath) -> Any:
+def _parse_value(text: str, path: FieldPath) -> Any:
     if not text.startswith(("[", "{", '"', "'")):
         return None if text in yaml_text.NULL else text
     source = f"--set {dotted(path)}"
     try:
         return yaml_text.parse(text, source)[0]
-    except InvalidFile as err:  # a line number would be of no file
+    except InvalidFile as err:  # without its line number, which belongs to no file
         inner = [".".join(filter(None, (dotted(path), p.path))) for p in err.problems]
         problems = zip(inner, err.problems, strict=True)
         raise InvalidFile(
@@ -74,16 +79,16 @@ def _value(text: str, path: FieldPath) -> Any:
         ) from None
 
 
-def _placed(below: Any, rest: FieldPath, value: Any, path: FieldPath) -> Any:
-    """A copy of `below` in which `value` stands at `rest`, the end of `path`."""
+def _set_at(below: Any, rest: FieldPath, value: Any, path: FieldPath) -> Any:
+    """A copy of `below` with `value` at `rest`, the remaining part of `path`."""
     if not rest:
         return value
     step, *deeper = rest
     if isinstance(step, int) and (below is None or isinstance(below, list)):
-        return _in_list(below or [], step, tuple(deeper), value, path)
+        return _set_in_list(below or [], step, tuple(deeper), value, path)
     if below is None or isinstance(below, dict):
         inner = (below or {}).get(str(step))
-        return (below or {}) | {str(step): _placed(inner, tuple(deeper), value, path)}
+        return (below or {}) | {str(step): _set_at(inner, tuple(deeper), value, path)}
     where = dotted(path[: len(path) - len(rest)])
     if isinstance(below, list):
         raise refusal(
@@ -92,11 +97,13 @@ def _placed(below: Any, rest: FieldPath, value: Any, path: FieldPath) -> Any:
     raise refusal(f"--set {dotted(path)}", f"{where} is one value and has nothing inside to set")
 
 
-def _in_list(below: list[Any], step: int, deeper: FieldPath, value: Any, path: FieldPath) -> Any:
+def _set_in_list(
+    below: list[Any], step: int, deeper: FieldPath, value: Any, path: FieldPath
+) -> Any:
     if step > len(below):
         where = dotted(path[: len(path) - len(deeper) - 1])
         raise refusal(
             f"--set {dotted(path)}", f"{where} has {len(below)} entries, the next is {len(below)}"
         )
     inner = below[step] if step < len(below) else None
-    return [*below[:step], _placed(inner, deeper, value, path), *below[step + 1 :]]
+    return [*below[:step], _set_at(inner, deeper, value, path), *below[step + 1 :]]

@@ -1,12 +1,12 @@
-"""The one writer of files: a file is written whole and durably, or it is not touched.
+"""Atomic and durable writes: a file is written completely, or it is not changed.
 
-The bytes go to a temporary file beside the target (O_EXCL, never through a link), fsync, rename,
-fsync of the folder. Whatever fails on the way, also a disk that fills up in the middle, is an
-`OSError`, the temporary file is gone, and the target is as it was. A target that is a symbolic
-link, or no regular file at all, is refused.
+The data is written to a temporary file in the same folder (O_EXCL, O_NOFOLLOW), which is synced and
+then renamed; then the folder is synced. If a step fails, for example because the disk is full, the
+function raises `OSError`, the temporary file is removed, and the target is unchanged. A target that
+is a symbolic link, or not a regular file, is refused.
 
-Two kinds of file are not written here: lock files, which stay empty, and the simulated
-subscription's, which SQLite writes.
+Only two kinds of file are written elsewhere: lock files, which stay empty, and the simulated
+subscription's file, which SQLite writes.
 """
 
 import errno
@@ -18,20 +18,20 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-PRIVATE = 0o600  # journals, keys, caches: for their owner alone
-OUTPUT = 0o666  # what a user asked for by name: the umask decides
+PRIVATE = 0o600  # journals, keys, caches: readable by their owner only
+OUTPUT = 0o666  # files that the user named: the umask decides
 
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _SUFFIX = ".new"
-# File systems that cannot sync a folder say so with one of these; there is nothing else to do.
+# Errors of file systems that cannot sync a folder. They are ignored.
 _CANNOT_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS)
-# File systems without hard links (FAT, some network and FUSE ones).
+# Errors of file systems without hard links (FAT, some network and FUSE ones).
 _CANNOT_LINK = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK)
 
 
 @dataclass(frozen=True, slots=True)
 class SystemCalls:
-    """The calls that a full or broken disk can fail; tests hand in failing ones."""
+    """The system calls that fail on a full or broken disk; tests replace them."""
 
     write: Callable[[int, memoryview], int] = os.write
     fsync: Callable[[int], None] = os.fsync
@@ -44,18 +44,18 @@ _SYSTEM = SystemCalls()
 
 
 def replace(path: Path, data: bytes, *, mode: int = PRIVATE, system: SystemCalls = _SYSTEM) -> None:
-    """Make `data` the content of `path`, whether or not there is a file.
+    """Write `data` to `path`, whether or not the file exists.
 
     A new file gets `mode` less the umask. With `OUTPUT` an existing file keeps its permissions.
 
     Raises:
         OSError: it could not be written, or `path` is a link or no regular file.
     """
-    present = _regular(path)
+    present = _stat_regular(path)
     kept = stat.S_IMODE(present.st_mode) if present and mode == OUTPUT else None
     new = _temporary(path)
     try:
-        _write(new, data, mode, kept, system)
+        _write_new(new, data, mode, kept, system)
         system.rename(new, path)
     except BaseException:
         _discard(new)
@@ -67,14 +67,14 @@ def create(path: Path, data: bytes, *, mode: int = PRIVATE, system: SystemCalls 
     """Write a new file.
 
     Raises:
-        FileExistsError: something is there, also if it came while this was writing.
+        FileExistsError: `path` exists, or was created meanwhile.
         OSError: it could not be written.
     """
     if os.path.lexists(path):
         raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
     new = _temporary(path)
     try:
-        _write(new, data, mode, None, system)
+        _write_new(new, data, mode, None, system)
         _publish(new, path, system)
     finally:
         _discard(new)
@@ -82,7 +82,7 @@ def create(path: Path, data: bytes, *, mode: int = PRIVATE, system: SystemCalls 
 
 
 def remove(path: Path, *, system: SystemCalls = _SYSTEM) -> None:
-    """Remove a file, durably; one that is not there is removed already."""
+    """Remove a file durably. A missing file is no error."""
     path.unlink(missing_ok=True)
     _sync_folder(path.parent, system)
 
@@ -90,7 +90,7 @@ def remove(path: Path, *, system: SystemCalls = _SYSTEM) -> None:
 def discard_leftovers(path: Path) -> None:
     """Remove temporary files of `path` that a killed process left.
 
-    Only for a caller that holds a lock on `path`: another writer's file would go too.
+    The caller must hold a lock on `path`: the files of a concurrent writer would be removed, too.
     """
     with suppress(OSError):
         for left in path.parent.iterdir():
@@ -98,32 +98,36 @@ def discard_leftovers(path: Path) -> None:
                 _discard(left)
 
 
-def _regular(path: Path) -> os.stat_result | None:
-    """The regular file at `path`, None if there is nothing; anything else is refused."""
+def _stat_regular(path: Path) -> os.stat_result | None:
+    """The status of the regular file at `path`, or None if it does not exist.
+
+    Raises:
+        OSError: `path` is not a regular file.
+    """
     try:
-        found = path.lstat()
+        status = path.lstat()
     except FileNotFoundError:
         return None
-    if stat.S_ISLNK(found.st_mode):
+    if stat.S_ISLNK(status.st_mode):
         raise OSError(errno.ELOOP, "is a symbolic link, which is not written through", str(path))
-    if stat.S_ISDIR(found.st_mode):
+    if stat.S_ISDIR(status.st_mode):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
-    if not stat.S_ISREG(found.st_mode):
+    if not stat.S_ISREG(status.st_mode):
         raise OSError(errno.EINVAL, "is not a regular file", str(path))
-    return found
+    return status
 
 
 def _temporary(path: Path) -> Path:
-    """A name beside `path` that nobody can guess."""
+    """A path in the same folder with a random name."""
     return path.with_name(f"{_prefix(path)}{secrets.token_hex(8)}{_SUFFIX}")
 
 
 def _prefix(path: Path) -> str:
-    """What the names of its temporary files begin with: a name has 255 bytes at most."""
+    """The start of its temporary files' names, cut so that a name has at most 255 bytes."""
     return f".{os.fsdecode(os.fsencode(path.name)[:200])}."
 
 
-def _write(new: Path, data: bytes, mode: int, kept: int | None, system: SystemCalls) -> None:
+def _write_new(new: Path, data: bytes, mode: int, kept: int | None, system: SystemCalls) -> None:
     """Write a new file, and sync it."""
     file = os.open(new, _NEW, mode)
     try:
@@ -139,7 +143,7 @@ def _write(new: Path, data: bytes, mode: int, kept: int | None, system: SystemCa
 
 
 def _write_all(file: int, data: bytes, system: SystemCalls) -> None:
-    """Write to the last byte: `write` may take fewer than it was given."""
+    """Write all bytes: one `write` may write only a part of them."""
     left = memoryview(data)
     while left:
         count = system.write(file, left)
@@ -149,13 +153,13 @@ def _write_all(file: int, data: bytes, system: SystemCalls) -> None:
 
 
 def _publish(new: Path, path: Path, system: SystemCalls) -> None:
-    """Give the file its name, unless that name is taken."""
+    """Give the new file its final name; `FileExistsError` if that name exists."""
     try:
         system.link(new, path)
     except OSError as err:
         if err.errno not in _CANNOT_LINK:
             raise
-        os.close(os.open(path, _NEW, PRIVATE))  # takes the name, or says that it is taken
+        os.close(os.open(path, _NEW, PRIVATE))  # reserves the name, or raises FileExistsError
         try:
             system.rename(new, path)
         except BaseException:

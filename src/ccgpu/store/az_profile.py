@@ -14,7 +14,14 @@ def default_subscription(environ: Mapping[str, str]) -> str | None:
     path = (Path(folder) if folder else Path.home() / ".azure") / "azureProfile.json"
     try:
         profile = json.loads(path.read_text(encoding="utf-8-sig"))
-        known = profile["subscriptions"]
-        return next((str(one["id"]) for one in known if one.get("isDefault")), None)
+        subscriptions = profile["subscriptions"]
+        return next(
+            (
+                str(subscription["id"])
+                for subscription in subscriptions
+                if subscription.get("isDefault")
+            ),
+            None,
+        )
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None

@@ -1,4 +1,4 @@
-"""Bundles on disk: written once, never over another file."""
+"""Writes evidence bundles to new files."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +12,11 @@ if TYPE_CHECKING:
 
 
 def write(path: Path, bundle: "EvidenceBundle") -> None:
-    """Write a bundle as JSON. `UsageProblem` if a file is there, or it cannot be written."""
+    """Write a bundle as JSON to a new file.
+
+    Raises:
+        UsageProblem: the file exists, or cannot be written.
+    """
     text = bundle.model_dump_json(by_alias=True, exclude_none=True, indent=2) + "\n"
     try:
         atomic.create(path, text.encode(), mode=atomic.OUTPUT)

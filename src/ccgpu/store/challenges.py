@@ -1,8 +1,8 @@
-"""Records of challenges that this machine sent, one file each, found by the nonce.
+"""Records of the challenges that this machine sent, one file for each nonce.
 
-`attest` writes a record before it sends the challenge. `verify` finds it by the nonce in the
-evidence, and then knows nonce, vmId and host key by itself. A damaged record is an error: to ignore
-it would drop what the evidence must match.
+`attest` writes a record before it sends the challenge. `verify` looks it up by the nonce in the
+evidence, and takes the expected nonce, vmId and host key from it. A damaged record is an error:
+ignoring it would weaken the verdict.
 """
 
 import hashlib

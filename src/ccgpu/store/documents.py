@@ -1,7 +1,7 @@
-"""Files that people write, as values with the place of each: YAML or JSON, small and plain.
+"""Reads YAML and JSON files as plain values with their line and column.
 
-Limits are checked here, before anything interprets a document: its size is known before it is
-parsed, and whatever it contains, reading ends in a `Document` or an `InvalidFile`.
+Size and encoding are checked before the document is parsed. For any content, reading returns a
+`Document` or raises `InvalidFile`.
 """
 
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ FieldPath = tuple[str | int, ...]
 
 
 class Mark(NamedTuple):
-    """A place in a document, counted from 1."""
+    """Line and column in a document, counted from 1."""
 
     line: int
     column: int
@@ -26,7 +26,7 @@ class Mark(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """The values of a file and their places. `marks` has each key, each entry, and `()` for all."""
+    """The values of a file. `marks` has the place of each field and list entry; `()`: the root."""
 
     source: str
     values: Mapping[str, Any]
@@ -39,7 +39,7 @@ def read(path: Path) -> Document:
 
 
 def read_with_bytes(path: Path) -> tuple[bytes, Document]:
-    """The same, and the bytes that were read: the file might change before a second reading."""
+    """As `read`, with the bytes that were parsed: a second read might return others."""
     source = str(path)
     try:
         with path.open("rb") as stream:
@@ -51,7 +51,7 @@ def read_with_bytes(path: Path) -> tuple[bytes, Document]:
 
 
 def parse(raw: bytes, source: str, *, json: bool = False) -> Document:
-    """Read the bytes of a document that came from `source`."""
+    """Parse the bytes of a document; `source` is its name in errors."""
     from ccgpu.store import json_text, yaml_text
 
     text = decode_text(raw, source)
@@ -64,7 +64,7 @@ def parse(raw: bytes, source: str, *, json: bool = False) -> Document:
 def refusal(
     source: str, message: str, mark: Mark | None = None, path: FieldPath = ()
 ) -> InvalidFile:
-    """An error with one reason why a document cannot be used."""
+    """An `InvalidFile` error with one problem."""
     line, column = mark or (None, None)
     return InvalidFile(source, [Problem(dotted(path), message, line, column, source)])
 
@@ -79,12 +79,12 @@ def _printable(text: str) -> str:
 
 
 def reason(err: OSError | ValueError) -> str:
-    """The reason of the operating system, in its words, without the path."""
+    """The operating system's message, without the path."""
     return (err.strerror if isinstance(err, OSError) else None) or "not a usable path"
 
 
 def mark_at(text: str, position: int) -> Mark:
-    """The place of a character."""
+    """Line and column of the character at `position`."""
     return Mark(text.count("\n", 0, position) + 1, position - text.rfind("\n", 0, position))
 
 
@@ -95,7 +95,11 @@ def _is_json(raw: bytes, suffix: str) -> bool:
 
 
 def decode_text(raw: bytes, source: str) -> str:
-    """The bytes as text, if their size and encoding are those of a spec."""
+    """Decode UTF-8 text.
+
+    Raises:
+        InvalidFile: the text is too large, not UTF-8, or has a NUL byte.
+    """
     if len(raw) > MAX_BYTES:
         raise refusal(source, f"is larger than {MAX_BYTES // 1024} KiB, too much to be a spec")
     try:

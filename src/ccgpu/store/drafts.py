@@ -1,7 +1,6 @@
-"""A spec to begin with: a template with its name filled in, written beside the schema it names.
+"""Writes a new spec file: a template with its name filled in, and the JSON Schema it refers to.
 
-Nothing that is there is overwritten unless that is asked for, and then nothing is written by half:
-both files are looked at first.
+Existing files are overwritten only with `force`. All files are checked before one is written.
 """
 
 import re
@@ -16,21 +15,25 @@ _NAME_LINE = re.compile(r"^# name: .*$", re.MULTILINE)
 
 
 def draft_spec(template: str, name: str | None, schema: str | None) -> str:
-    """The text of a spec; `schema` is where editors find its schema, from the file."""
+    """The text of a spec file; `schema` is the path of its JSON Schema for editors."""
     text = spec_templates.named(template).text
     if name is not None:
         line = f"name: {name}"
         head, _, rest = text.partition("\n\n")
-        filled, found = _NAME_LINE.subn(line, text, count=1)
-        text = filled if found else f"{head}\n\n{line}\n\n{rest}"
+        filled, count = _NAME_LINE.subn(line, text, count=1)
+        text = filled if count else f"{head}\n\n{line}\n\n{rest}"
     about = f"# yaml-language-server: $schema={schema}\n" if schema else ""
     return about + text
 
 
 def write_draft(files: Mapping[Path, str], *, force: bool) -> None:
-    """Write all of them; a `UsageProblem` if one would be changed that need not be."""
+    """Write the files.
+
+    Raises:
+        UsageProblem: a file exists with other content and `force` is off, or cannot be written.
+    """
     for path, text in files.items():
-        if not force and path.exists() and not _field_line(path, text):
+        if not force and path.exists() and not _has_content(path, text):
             raise UsageProblem(
                 f"{path} already exists",
                 hint="overwrite it: `--force`; or write another file: `--file FILE`",
@@ -42,7 +45,7 @@ def write_draft(files: Mapping[Path, str], *, force: bool) -> None:
             raise UsageProblem(f"{path} cannot be written: {reason(err)}") from err
 
 
-def _field_line(path: Path, text: str) -> bool:
+def _has_content(path: Path, text: str) -> bool:
     try:
         return path.read_bytes() == text.encode()
     except OSError:

@@ -1,4 +1,4 @@
-"""Where `ccgpu` keeps what it has to remember: the user's own folders, never the current one."""
+"""The folders of ccgpu's own files: the user's state and cache folders."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ def state() -> Path:
 
 
 def cache() -> Path:
-    """The cache folder: only what can be had again."""
+    """The cache folder, whose files can be fetched again."""
     import platformdirs
 
     return Path(platformdirs.user_cache_dir("ccgpu", appauthor=False))

@@ -1,4 +1,4 @@
-"""The SSH host key that the user names: a fingerprint, or a file that OpenSSH wrote."""
+"""Reads the SSH host key of `--host-key`: a fingerprint, or a file in OpenSSH's format."""
 
 import sys
 from pathlib import Path
@@ -15,7 +15,7 @@ def digest(text: str) -> bytes:
     """SHA-256 of the host key's blob.
 
     Raises:
-        UsageProblem: `text` starts as a fingerprint, and is none.
+        UsageProblem: `text` starts with `SHA256:` but is not a fingerprint.
         InvalidFile: the file cannot be read, or does not hold exactly one Ed25519 key.
     """
     if text.upper().startswith("SHA256:"):
@@ -24,14 +24,14 @@ def digest(text: str) -> bytes:
         except ValueError as err:
             raise UsageProblem(f"--host-key {text[:60]!a} {err}", hint=_HINT) from err
     try:
-        return hostkey.sha256(hostkey.parse(_content(text)))
+        return hostkey.sha256(hostkey.parse(_read_bounded(text)))
     except OSError as err:
-        raise _refused(text, f"cannot be read: {reason(err)}") from err
+        raise _refusal(text, f"cannot be read: {reason(err)}") from err
     except ValueError as err:
-        raise _refused(text, str(err)) from err
+        raise _refusal(text, str(err)) from err
 
 
-def _content(text: str) -> bytes:
+def _read_bounded(text: str) -> bytes:
     if text == "-":
         raw = sys.stdin.buffer.read(MAX_BYTES + 1)
     else:
@@ -42,5 +42,5 @@ def _content(text: str) -> bytes:
     return raw
 
 
-def _refused(text: str, message: str) -> InvalidFile:
+def _refusal(text: str, message: str) -> InvalidFile:
     return InvalidFile(text, [Problem("", message)], hint=_HINT)

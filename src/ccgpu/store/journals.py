@@ -1,8 +1,8 @@
-"""The journals on disk: one file a deployment, whole or not there, locked while one works on it.
+"""The journal files: one for each deployment, locked while a command changes the deployment.
 
-A write is durable before `write` returns (`store.atomic`): files are 0600, folders 0700. A journal
-that cannot be written stops the create before its PUT; one that cannot be read is said to be so,
-and never overwritten.
+A write is atomic, and durable before `write` returns (`store.atomic`). Files have mode 0600 and
+folders 0700. If a journal cannot be written, the create stops before its PUT. A journal that cannot
+be read is an error and is never overwritten.
 """
 
 import fcntl
@@ -30,13 +30,17 @@ _STAGES_OF_2 = ("provision", "boot")
 
 
 class JournalFile:
-    """The journal of one deployment; only to be used while its lock is held."""
+    """The journal file of one deployment. Hold its lock to write it."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
     def read(self) -> Journal | None:
-        """What it says, or None where there is none. `StateUnusable` for anything unreadable."""
+        """The journal, or None if the file does not exist.
+
+        Raises:
+            StateUnusable: the file cannot be read, is damaged, or is of a newer version.
+        """
         try:
             text = self.path.read_text(encoding="utf-8")
         except FileNotFoundError:
@@ -60,7 +64,7 @@ class JournalFile:
             ) from err
 
     def write(self, journal: Journal) -> None:
-        """Make `journal` what the file says, durably."""
+        """Replace the file durably."""
         document = {"schema": SCHEMA, **asdict(journal)}
         text = json.dumps(document, indent=1) + "\n"
         try:
@@ -72,7 +76,7 @@ class JournalFile:
             ) from err
 
     def remove(self) -> None:
-        """Forget the deployment: all that the journal named is gone."""
+        """Remove the file. Every resource in the journal must be deleted."""
         try:
             atomic.remove(self.path)
         except OSError as err:
@@ -80,30 +84,30 @@ class JournalFile:
 
 
 class Journals:
-    """The folder of all journals of this machine's user."""
+    """The journals of this user on this machine."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     def peek(self, subscription: str, deployment: str) -> Journal | None:
-        """What the deployment's journal says now, to those who only read: without its lock."""
+        """The deployment's journal, read without its lock, or None."""
         return JournalFile(self._folder / subscription / f"{deployment}.json").read()
 
     def every(self, subscription: str) -> list[Journal]:
-        """All journals of a subscription that can be read, as `peek` does."""
-        found = []
+        """All readable journals of a subscription, read without their locks."""
+        journals = []
         for path in sorted((self._folder / subscription).glob("*.json")):
             with suppress(StateUnusable):
-                found.append(JournalFile(path).read())
-        return [journal for journal in found if journal is not None]
+                journals.append(JournalFile(path).read())
+        return [journal for journal in journals if journal is not None]
 
     def remembered(self, subscription: str, deployment: str) -> RememberedSpec | None:
-        """The spec of the last create that began to make or change something; None without one.
+        """The spec of the last create that sent a write, or None.
 
-        Without the lock: a journal is replaced as a whole, so what is read is whole.
+        It is read without the lock. A journal file is replaced atomically, so it is complete.
         """
         if not is_deployment_name(deployment):
-            return None  # nor is it the name of a file
+            return None  # an invalid name must not become a path
         journal = self.peek(subscription, deployment)
         return journal.spec if journal is not None else None
 
@@ -111,12 +115,14 @@ class Journals:
     def locked(
         self, subscription: str, deployment: str, waiting: Callable[[], None]
     ) -> Iterator[JournalFile]:
-        """The deployment's journal, held by this process alone. Calls `waiting` before it waits."""
+        """Lock the deployment's journal for this process; call `waiting` before a wait."""
         folder = self._folder / subscription
         try:
-            _private_folder(folder)
-            # Not written by `atomic`: the lock is the file itself, which stays empty.
-            lock = os.open(folder / f"{deployment}.lock", os.O_RDWR | os.O_CREAT | _SAFE, 0o600)
+            _make_private_folder(folder)
+            # The lock file stays empty, so `atomic` is not needed.
+            lock = os.open(
+                folder / f"{deployment}.lock", os.O_RDWR | os.O_CREAT | _LOCK_FLAGS, 0o600
+            )
         except OSError as err:
             raise StateUnusable(f"cannot use the state folder {folder}: {err.strerror}") from err
         try:
@@ -132,14 +138,14 @@ class Journals:
             os.close(lock)
 
 
-_SAFE = os.O_NOFOLLOW | os.O_CLOEXEC
+_LOCK_FLAGS = os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 def _schema_version(document: Any) -> int:
-    found = re.fullmatch(r"ccgpu\.journal/([1-9][0-9]{0,8})", str(document["schema"]), re.ASCII)
-    if found is None:
+    match = re.fullmatch(r"ccgpu\.journal/([1-9][0-9]{0,8})", str(document["schema"]), re.ASCII)
+    if match is None:
         raise ValueError("its schema is unknown")
-    return int(found[1])
+    return int(match[1])
 
 
 def _parse_journal(document: Any) -> Journal:
@@ -156,7 +162,7 @@ def _parse_journal(document: Any) -> Journal:
 
 
 def _upgrade(document: Any, version: int) -> Any:
-    """A document of an earlier version in the words of this one."""
+    """Convert a document of an earlier version to the current one."""
     if version < VERSION:
         document.setdefault("spec", None)
         document["stages"] = _STAGES_OF_2 if document.pop("finished") else []
@@ -172,7 +178,7 @@ def _parse_spec(document: Any) -> RememberedSpec:
     return RememberedSpec(values, tuple(given))
 
 
-def _private_folder(folder: Path) -> None:
-    """Make it, 0700; its parents as the user's umask has them."""
+def _make_private_folder(folder: Path) -> None:
+    """Create the folder and its parent with mode 0700; others follow the user's umask."""
     folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     folder.mkdir(mode=0o700, exist_ok=True)

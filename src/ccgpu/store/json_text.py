@@ -1,7 +1,7 @@
-"""JSON (RFC 8259) as plain data with the place of every value; no key twice, no NaN.
+"""Parses JSON (RFC 8259) to plain values with their places; refuses duplicate keys and NaN.
 
-The standard parser keeps no places and recurses as deep as the text nests, so this one reads the
-structure itself and uses `json` for strings and numbers only.
+The `json` module keeps no places and does not limit the depth of nesting. This parser reads the
+structure itself and uses `json` only for strings and numbers.
 """
 
 import json
@@ -15,19 +15,23 @@ from ccgpu.errors import InvalidFile, Problem
 from ccgpu.store.documents import MAX_DEPTH, FieldPath, Mark, dotted, refusal
 
 _SPACE = re.compile(r"[ \t\r\n]*")
-# The standard parser's own, without a place in its stubs: (text, start, strict) -> (value, end).
+# The `json` module's scanner of strings, which has no stub: (text, start, strict) -> (value, end).
 _SCAN: Callable[[str, int, bool], tuple[str, int]] = vars(decoder)["scanstring"]
 _WORD = re.compile(r"-?[A-Za-z0-9][A-Za-z0-9.+-]*")
 
 
 def parse(text: str, source: str) -> tuple[Any, dict[FieldPath, Mark]]:
-    """Read one value, or raise `InvalidFile` with the place of what is wrong."""
+    """Parse one JSON value.
+
+    Raises:
+        InvalidFile: with the place of each problem.
+    """
     reader = _Reader(text, source)
     value = reader.value(())
     if reader.peek():
         raise reader.refusal("unexpected text after the end")
-    if reader.twice:
-        raise InvalidFile(source, reader.twice)
+    if reader.duplicates:
+        raise InvalidFile(source, reader.duplicates)
     return value, reader.marks
 
 
@@ -38,13 +42,13 @@ class _Reader:
         self.text = text
         self.source = source
         self.at = 0
-        self.lines = [0, *(found.end() for found in re.finditer("\n", text))]
+        self.lines = [0, *(match.end() for match in re.finditer("\n", text))]
         self.peek()
         self.marks: dict[FieldPath, Mark] = {(): self.mark()}
-        self.twice: list[Problem] = []
+        self.duplicates: list[Problem] = []
 
     def peek(self) -> str:
-        """The next character that is not space, or nothing at the end."""
+        """The next character after white space; empty at the end."""
         self.at = _SPACE.match(self.text, self.at).end()  # type: ignore[union-attr]  # matches ""
         return self.text[self.at : self.at + 1]
 
@@ -77,7 +81,7 @@ class _Reader:
             field = (*path, self._string())
             if field in self.marks:
                 message = f"is a duplicate, first on line {self.marks[field].line}"
-                self.twice.append(Problem(dotted(field), message, *mark, source=self.source))
+                self.duplicates.append(Problem(dotted(field), message, *mark, source=self.source))
             self.marks[field] = mark
             self._expect(":")
             values[str(field[-1])] = self.value(field)
@@ -114,14 +118,14 @@ class _Reader:
         return value
 
     def _word(self) -> Any:
-        found = _WORD.match(self.text, self.at)
+        match = _WORD.match(self.text, self.at)
         try:
-            value = json.loads(found[0] if found else "", parse_constant=_no_constant)
+            value = json.loads(match[0] if match else "", parse_constant=_refuse_constant)
         except ValueError:
             raise self.refusal("expected a value") from None
-        self.at += len(found[0]) if found else 0
+        self.at += len(match[0]) if match else 0
         return value
 
 
-def _no_constant(word: str) -> float:
+def _refuse_constant(word: str) -> float:
     raise ValueError(word)

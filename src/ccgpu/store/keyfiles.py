@@ -1,7 +1,6 @@
-"""Public keys that a spec names by their files.
+"""Reads the public key files that a spec names.
 
-A private key given by mistake is told from its first look and never shown, nor any other content
-of a file that is no public key.
+Errors never show a file's content, which may be a private key given by mistake.
 """
 
 import re
@@ -15,7 +14,7 @@ MAX_BYTES = 16 * 1024
 
 
 def is_path(entry: str) -> bool:
-    """Whether this is the path of a key file rather than a key."""
+    """Whether an entry of `ssh_keys` is the path of a key file, not a key."""
     text = entry.strip()
     if not text.isprintable() or not text or sshkey.is_private(text):
         return False
@@ -25,14 +24,18 @@ def is_path(entry: str) -> bool:
 
 
 def key_line(entry: str, folder: Path) -> str:
-    """The key line in the file that `entry` names, relative to `folder`; else `ValueError`."""
+    """The key line in the file `entry`; its path is relative to `folder`.
+
+    Raises:
+        ValueError: with the reason, as the end of a sentence.
+    """
     try:
         path = folder / Path(entry.strip()).expanduser()
-        # Looked at first: opening a pipe would wait for its writer.
+        # Checked first: opening a named pipe would block.
         mode = path.stat().st_mode
         if S_ISREG(mode):
             with path.open("rb") as stream:
-                return _only_key(stream.read(MAX_BYTES + 1))
+                return _key_text(stream.read(MAX_BYTES + 1))
     except RuntimeError:
         raise ValueError("cannot be read: there is no home folder for ~") from None
     except OSError as err:
@@ -41,7 +44,7 @@ def key_line(entry: str, folder: Path) -> str:
     raise ValueError(f"is {kind}, name a public key file")
 
 
-def _only_key(raw: bytes) -> str:
+def _key_text(raw: bytes) -> str:
     if len(raw) > MAX_BYTES:
         raise ValueError(f"is a file of more than {MAX_BYTES // 1024} KiB, too much for one key")
     text = raw.decode("utf-8", errors="replace")

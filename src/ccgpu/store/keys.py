@@ -1,6 +1,6 @@
-"""The SSH key of a VM whose spec names none: the user's own, else one made for the deployment.
+"""The default SSH key of a VM: the user's own key, else one generated for the deployment.
 
-A private key is written once (0600) and never replaced, because a VM may know its public half.
+A generated private key is written once (mode 0600) and never replaced: a VM may use its public key.
 """
 
 import os
@@ -15,7 +15,7 @@ from ccgpu.store import atomic, keyfiles
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-# Stands in a plan for the key that `create` would make; OpenSSH reads it as no key at all.
+# The placeholder in a plan for the key that `create` would generate. It is not a valid key.
 TO_BE_MADE = "ssh-ed25519 (a key that `ccgpu create` will make)"
 
 
@@ -34,21 +34,21 @@ class Keys:
 
     @property
     def private(self) -> Path:
-        """Where the private key made for the deployment is, once there is one."""
+        """The path of the private key generated for the deployment."""
         return self.state / "keys" / self.deployment
 
     @property
     def public(self) -> Path:
-        """Its public half."""
+        """The path of its public key."""
         return self.private.with_name(f"{self.deployment}.pub")
 
     @property
     def identity(self) -> Path | None:
-        """The private key that goes with `default`, if it is not the one ssh uses by itself."""
+        """The private key for `ssh -i`; None if `default` is the key that ssh uses anyway."""
         return self.private if self.public.is_file() and not self.own.is_file() else None
 
     def default(self) -> tuple[str, ...]:
-        """The public key, as the one line of a tuple; made now if there is none."""
+        """The default public key, in a tuple of one line; generate it if there is none."""
         try:
             if not self.own.is_file() and not self.public.is_file():
                 _generate_key(self.private, self.public)
@@ -57,7 +57,7 @@ class Keys:
         return self.planned()
 
     def planned(self) -> tuple[str, ...]:
-        """What `default` would give, without making anything."""
+        """The result of `default`, without generating a key."""
         for file in (self.own, self.public):
             if file.is_file():
                 return (_public_line(file),)
@@ -73,16 +73,16 @@ def _public_line(file: Path) -> str:
 
 
 def _generate_key(private: Path, public: Path) -> None:
-    """Write both halves, the public one last: it says that both are there.
+    """Write the private key, then the public one, whose presence proves that both exist.
 
-    A private key that has lost its public half is kept, and gets it again.
+    An existing private key without its public key is reused.
     """
     from cryptography.hazmat.primitives import serialization as to
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
     private.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     if os.path.lexists(private):
-        key = _kept_key(private)
+        key = _load_key(private)
     else:
         key = Ed25519PrivateKey.generate()
         secret = key.private_bytes(to.Encoding.PEM, to.PrivateFormat.OpenSSH, to.NoEncryption())
@@ -91,8 +91,12 @@ def _generate_key(private: Path, public: Path) -> None:
     atomic.replace(public, line + f" ccgpu {private.name}\n".encode())
 
 
-def _kept_key(private: Path) -> "Ed25519PrivateKey":
-    """The private key that was made earlier."""
+def _load_key(private: Path) -> "Ed25519PrivateKey":
+    """The existing private key.
+
+    Raises:
+        StateUnusable: the file is not an unencrypted Ed25519 key.
+    """
     from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
     from cryptography.hazmat.primitives.serialization import load_ssh_private_key

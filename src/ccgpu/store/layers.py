@@ -1,7 +1,7 @@
-"""Layers of a spec, one over the other, with the place of each value.
+"""Layers of a spec: values with their places, merged in order.
 
-Mappings are merged, everything else is replaced, lists too; null over a value removes it, so that
-the default applies (JSON Merge Patch, RFC 7396). An empty layer changes nothing.
+Mappings are merged, other values and lists are replaced. Null removes a value, so that the default
+applies (JSON Merge Patch, RFC 7396).
 """
 
 from collections.abc import Iterator, Mapping
@@ -12,7 +12,7 @@ from ccgpu.store.documents import Document, FieldPath
 
 
 class Place(NamedTuple):
-    """Where a value was given: a file with line and column, `--set …`, or a flag."""
+    """The origin of a value: a file with line and column, `--set …`, or a flag."""
 
     source: str
     line: int | None = None
@@ -21,7 +21,7 @@ class Place(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """Values, and the places of those that a problem may name."""
+    """Values of a spec, and their places for error messages."""
 
     values: dict[str, Any] = field(default_factory=dict)
     places: Mapping[FieldPath, Place] = field(default_factory=dict)
@@ -35,19 +35,19 @@ class Layer:
 
 
 def document_layer(document: Document) -> Layer:
-    """A file as a layer. `$schema` is for editors and is left out."""
+    """The layer of a file, without `$schema`, which is for editors."""
     values = {key: value for key, value in document.values.items() if key != "$schema"}
     places = {path: Place(document.source, *mark) for path, mark in document.marks.items()}
     return Layer(values, places)
 
 
 def overlay(base: Layer, over: Layer) -> Layer:
-    """`base` with the values of `over` in place of its own."""
-    gone = tuple(_replaced_paths(base.values, over.values))
+    """`base` with `over` merged into it, and the places of the result."""
+    replaced = tuple(_replaced_paths(base.values, over.values))
     kept = {
         path: place
         for path, place in base.places.items()
-        if not any(path[: len(cut)] == cut for cut in gone)
+        if not any(path[: len(cut)] == cut for cut in replaced)
     }
     return Layer(merge(base.values, over.values), kept | dict(over.places))
 

@@ -1,6 +1,6 @@
-"""Reads appraisal policies, from files and by shipped name, and files of reference values.
+"""Reads appraisal policies, shipped or from files, and files of reference values.
 
-A file with any problem is refused, and the error names every problem with its place.
+An invalid file is refused with an error that lists every problem and its place.
 """
 
 import hashlib
@@ -26,20 +26,20 @@ _DEFAULT = "default"
 
 
 def load(name_or_file: str | None = None) -> "Policy":
-    """The policy of a shipped name, else of a file; `default` if None.
+    """The shipped policy with this name, else the policy in this file. None: `default`.
 
     Raises:
-        UsageProblem: There is neither.
-        InvalidFile: The file is no policy.
+        UsageProblem: There is no such policy and no such file.
+        InvalidFile: The file is not a valid policy.
     """
     return load_with_origin(name_or_file)[0]
 
 
 def load_with_origin(name_or_file: str | None = None) -> "tuple[Policy, PolicyOrigin | None]":
-    """The same, with the origin of a policy file; None for a shipped policy."""
+    """As `load`, with the origin of a policy file; None for a shipped policy."""
     wanted = name_or_file or _DEFAULT
     if wanted in names():
-        return _shipped(wanted), None
+        return _shipped_policy(wanted), None
     path = Path(wanted)
     if not path.is_file():
         known = ", ".join(names())
@@ -47,29 +47,29 @@ def load_with_origin(name_or_file: str | None = None) -> "tuple[Policy, PolicyOr
             f"there is no policy {wanted!r}", hint=f"give a policy file, or one of {known}"
         )
     raw, document = documents.read_with_bytes(path)
-    policy = _policy(document)
+    policy = _parse_policy(document)
     return policy, _origin(path, raw, policy)
 
 
-def _shipped(name: str) -> "Policy":
+def _shipped_policy(name: str) -> "Policy":
     raw = (_folder() / f"{name}.yaml").read_bytes()
-    return _policy(documents.parse(raw, f"policy {name}"))
+    return _parse_policy(documents.parse(raw, f"policy {name}"))
 
 
 def _origin(path: Path, raw: bytes, policy: "Policy") -> "PolicyOrigin":
     from ccgpu.domain.policy_comparison import PolicyOrigin, loosened_fields
 
-    reserved_name = policy.name in names() and policy != _shipped(policy.name)
+    reserved_name = policy.name in names() and policy != _shipped_policy(policy.name)
     return PolicyOrigin(
         path=str(path),
         sha256=hashlib.sha256(raw).hexdigest(),
         reserved_name=reserved_name,
-        loosened=loosened_fields(policy, _shipped(_DEFAULT)),
+        loosened=loosened_fields(policy, _shipped_policy(_DEFAULT)),
     )
 
 
 def names() -> list[str]:
-    """The names of the policies that ship."""
+    """The names of the shipped policies."""
     return sorted(f.name.removesuffix(".yaml") for f in _folder().iterdir())
 
 
@@ -77,7 +77,7 @@ def _folder() -> Any:
     return resources.files("ccgpu") / "templates" / "policies"
 
 
-def _policy(document: Document) -> "Policy":
+def _parse_policy(document: Document) -> "Policy":
     from ccgpu.domain.policy import Policy
 
     try:
@@ -86,16 +86,16 @@ def _policy(document: Document) -> "Policy":
         missing = [each.path for each in err.problems if each.message == MISSING]
         if not missing:
             raise
-        raise InvalidFile(document.source, err.problems, hint=_to_add(missing)) from err
+        raise InvalidFile(document.source, err.problems, hint=_missing_hint(missing)) from err
 
 
-def _to_add(missing: Sequence[str]) -> str:
-    """What to do about a policy that lacks fields, as one for an older release does."""
+def _missing_hint(missing: Sequence[str]) -> str:
+    """The hint for a policy with missing fields, such as one for an older release."""
     from ccgpu.domain.policy_comparison import in_words
 
-    there = in_words(_shipped(_DEFAULT))
-    said = ", ".join(f"{path}: {there[path]}" for path in missing if path in there)
-    of_default = f"; `{_DEFAULT}` has {said}" if said else ""
+    defaults = in_words(_shipped_policy(_DEFAULT))
+    listed = ", ".join(f"{path}: {defaults[path]}" for path in missing if path in defaults)
+    of_default = f"; `{_DEFAULT}` has {listed}" if listed else ""
     return f"add what is missing, also where an older ccgpu did not ask for it{of_default}; {HINT}"
 
 
@@ -108,12 +108,12 @@ def _validate(document: Document, model: Callable[[Mapping[str, Any]], T]) -> T:
     try:
         return model(values)
     except ValidationError as err:
-        found = [_locate(document, each.path, each.message) for each in policy_problems(err)]
-        raise InvalidFile(document.source, found, hint=HINT) from err
+        problems = [_locate(document, each.path, each.message) for each in policy_problems(err)]
+        raise InvalidFile(document.source, problems, hint=HINT) from err
 
 
 def _locate(document: Document, path: tuple[str | int, ...], message: str) -> Problem:
-    """The problem with the place of its field, or of the nearest parent."""
+    """The problem at the place of its field, or of the nearest parent."""
     for end in range(len(path), -1, -1):
         if (mark := document.marks.get(path[:end])) is not None:
             return Problem(dotted(path), message, mark.line, mark.column, document.source)
@@ -121,14 +121,22 @@ def _locate(document: Document, path: tuple[str | int, ...], message: str) -> Pr
 
 
 def load_reference_values(path: Path) -> "ReferenceValues":
-    """The reference values in a file (YAML or JSON). `InvalidFile` if it is not valid."""
+    """The reference values in a YAML or JSON file.
+
+    Raises:
+        InvalidFile: The file is not valid.
+    """
     from ccgpu.domain.policy import ReferenceValues
 
     return _validate(documents.read(path), ReferenceValues.model_validate)
 
 
 def write_reference_values(path: Path, values: "ReferenceValues") -> None:
-    """Write reference values to a new file; `UsageProblem` if it exists, or on an error."""
+    """Write reference values to a new file.
+
+    Raises:
+        UsageProblem: The file exists, or cannot be written.
+    """
     text = json.dumps(values.model_dump(), indent=2) + "\n"
     try:
         atomic.create(path, text.encode(), mode=atomic.OUTPUT)

@@ -1,7 +1,7 @@
-"""Files of ARM resources, as a GET or a list tells them: JSON, or YAML with one document or more.
+"""Reads files of ARM resources, in the form of a GET or list response, as JSON or YAML.
 
-YAML's unquoted scalars are texts to our reader; here they become numbers and truth values where a
-resource has them, and nowhere else: a tag is a text, whatever it looks like.
+`yaml_text` returns unquoted scalars as text. Here they become numbers in known fields, and booleans
+everywhere but in tags, whose values are always text.
 """
 
 import re
@@ -29,18 +29,18 @@ _NUMBERS = frozenset(
         "replicaCount",
     ]
 )
-_TRUTH = {"true": True, "false": False}
+_BOOLEANS = {"true": True, "false": False}
 
 
 class ResourceEntry(NamedTuple):
-    """A resource of a file, where it stands, and the marks of its document."""
+    """A resource of a file, its path in the document, and the document's marks."""
 
     value: Any
     path: FieldPath
     marks: Mapping[FieldPath, Mark]
 
     def mark_of(self, below: FieldPath) -> Mark | None:
-        """The place of a field, or of the nearest thing around it."""
+        """The place of a field of the resource, or of the nearest parent."""
         path = (*self.path, *below)
         for end in range(len(path), -1, -1):
             if mark := self.marks.get(path[:end]):
@@ -49,7 +49,7 @@ class ResourceEntry(NamedTuple):
 
 
 def read(name: str) -> tuple[str, list[ResourceEntry]]:
-    """The source's name and all resources of a file, or of standard input for `-`."""
+    """Read all resources of a file (`-`: standard input); return its name and them."""
     source = "standard input" if name == STDIN else name
     try:
         if name == STDIN:
@@ -63,7 +63,7 @@ def read(name: str) -> tuple[str, list[ResourceEntry]]:
 
 
 def parse(raw: bytes, source: str, suffix: str = "") -> list[ResourceEntry]:
-    """All resources of the bytes; refuses what holds none."""
+    """Parse all resources; `InvalidFile` if there are none."""
     from ccgpu.store import json_text, yaml_text
 
     text = decode_text(raw, source)
@@ -73,32 +73,34 @@ def parse(raw: bytes, source: str, suffix: str = "") -> list[ResourceEntry]:
     if json:
         documents = [json_text.parse(text, source)]
     else:
-        documents = [(_typed(one), marks) for one, marks in yaml_text.parse_all(text, source)]
-    found = [entry for value, marks in documents for entry in _entries(value, marks)]
-    if not found:
+        documents = [
+            (_convert_scalars(one), marks) for one, marks in yaml_text.parse_all(text, source)
+        ]
+    entries = [entry for value, marks in documents for entry in _entries(value, marks)]
+    if not entries:
         raise refusal(source, "holds no resource", Mark(1, 1))
-    return found
+    return entries
 
 
 def _entries(value: Any, marks: Mapping[FieldPath, Mark]) -> Iterator[ResourceEntry]:
-    """A list, the `value` of a list's answer, or one resource."""
+    """The resources of a document: a list, a list response (`value`), or one resource."""
     at: FieldPath = ()
     if isinstance(value, dict) and "id" not in value and isinstance(value.get("value"), list):
         value, at = value["value"], ("value",)
     if not isinstance(value, list):
         yield ResourceEntry(value, at, marks)
         return
-    for number, one in enumerate(value):
-        yield ResourceEntry(one, (*at, number), marks)
+    for number, item in enumerate(value):
+        yield ResourceEntry(item, (*at, number), marks)
 
 
-def _typed(value: Any, key: str = "") -> Any:
+def _convert_scalars(value: Any, key: str = "") -> Any:
     if isinstance(value, dict):
-        return {k: one if k == "tags" else _typed(one, k) for k, one in value.items()}
+        return {k: item if k == "tags" else _convert_scalars(item, k) for k, item in value.items()}
     if isinstance(value, list):
-        return [_typed(one, key) for one in value]
+        return [_convert_scalars(item, key) for item in value]
     if not isinstance(value, str):
         return value
     if key in _NUMBERS and re.fullmatch(r"[0-9]{1,15}", value):
         return int(value)
-    return _TRUTH.get(value, value)
+    return _BOOLEANS.get(value, value)

@@ -11,17 +11,17 @@ _SOURCE = "the last create of "
 
 
 def source(name: str) -> str:
-    """Where a remembered value comes from, in words."""
+    """The name of this source in error messages."""
     return f"{_SOURCE}{name}"
 
 
 def is_source(text: str | None) -> bool:
-    """Whether this names the last create."""
+    """Whether a source's name is that of the last create."""
     return text is not None and text.startswith(_SOURCE)
 
 
 def layer(memory: RememberedSpec, name: str) -> Layer:
-    """What was given then, and defaults of then that have changed since."""
+    """The layer of the fields given to the last create, and of defaults changed since then."""
     from ccgpu.domain.spec.vm import VmSpec
 
     defaults = dict(field_paths(VmSpec(name=name).model_dump(mode="json")))
@@ -49,7 +49,7 @@ def given_fields(built: Layer, memory: RememberedSpec | None, name: str) -> Give
 
 
 def _is_remembered(built: Layer, path: FieldPath, name: str) -> bool:
-    """Whether all of the field's value comes from memory: an entry of a list may not."""
+    """Whether every part of the field's value, such as each list entry, is remembered."""
     inside = [place for inner, place in built.places.items() if inner[: len(path)] == path]
     places = inside or [place for place in [built.place(path)] if place is not None]
     return bool(places) and all(place.source == source(name) for place in places)

@@ -1,6 +1,6 @@
-"""Values of a spec into a `VmSpec`, and what is wrong with them into problems with places.
+"""Validates a layer of values as a `VmSpec`, and returns problems with their places.
 
-Paths of public keys are replaced by the keys here; the model itself never reads a file.
+Paths of public key files are replaced by the keys here: the model itself never reads a file.
 """
 
 from collections.abc import Mapping
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
 
 def validate_layer(layer: Layer, file: Path | None) -> tuple["VmSpec | None", list[Problem]]:
-    """The spec, or None and every problem in the order of the file that it came from."""
+    """The spec and no problem, or None and every problem in the order of the file."""
     from pydantic import ValidationError
 
     from ccgpu.domain.spec.problems import problems_in
     from ccgpu.domain.spec.vm import VmSpec
 
     values = _without_nulls(layer.values)
-    unread = _read_keys(values, layer, file)
+    unread = _replace_key_files(values, layer, file)
     try:
         return VmSpec.model_validate(values), []
     except ValidationError as err:
@@ -34,27 +34,29 @@ def validate_layer(layer: Layer, file: Path | None) -> tuple["VmSpec | None", li
 
 
 def _without_nulls(values: Mapping[str, Any]) -> dict[str, Any]:
-    """`values` without the fields that are null: those have their defaults."""
+    """`values` without null fields, for which the defaults apply."""
     from ccgpu.domain.spec.structure import known_fields
     from ccgpu.domain.spec.vm import VmSpec
 
     known = known_fields(VmSpec)
 
-    def kept(inner: Any, path: tuple[str, ...]) -> Any:
+    def without_nulls(inner: Any, path: tuple[str, ...]) -> Any:
         if isinstance(inner, list):
-            return [kept(item, path) for item in inner]
+            return [without_nulls(item, path) for item in inner]
         if not isinstance(inner, Mapping) or path not in known:
             return inner
         return {
-            key: kept(value, (*path, key))
+            key: without_nulls(value, (*path, key))
             for key, value in inner.items()
             if value is not None or key not in known[path]
         }
 
-    return dict(kept(values, ()))
+    return dict(without_nulls(values, ()))
 
 
-def _read_keys(values: dict[str, Any], layer: Layer, file: Path | None) -> dict[FieldPath, str]:
+def _replace_key_files(
+    values: dict[str, Any], layer: Layer, file: Path | None
+) -> dict[FieldPath, str]:
     """Replace key files by their lines in `values`; return the entries that cannot be read."""
     entries = values.get("ssh_keys")
     if not isinstance(entries, list | tuple):

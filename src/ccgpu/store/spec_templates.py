@@ -1,4 +1,4 @@
-"""The specs that ship with `ccgpu`: commented files that are the manual of the format."""
+"""The spec templates that ship with ccgpu: commented files that document the format."""
 
 from dataclasses import dataclass
 from importlib import resources
@@ -8,7 +8,7 @@ from ccgpu.errors import UsageProblem
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """A shipped spec. Its summary is its first line, which is a comment."""
+    """A shipped spec. Its summary is the comment on its first line."""
 
     name: str
     summary: str

@@ -1,6 +1,6 @@
-"""Specs from files, templates, `--set` and flags: later ones win, and every problem has a place.
+"""Builds specs from templates, files, `--set` and flags, in increasing order of precedence.
 
-`build` returns a `VmSpec`, or raises an `InvalidFile` with every problem and where it is.
+`build` returns a `VmSpec`, or raises an `InvalidFile` with every problem and its place.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -26,7 +26,7 @@ Recall = Callable[[str], RememberedSpec | None]
 read = documents.read
 
 HINT = "`ccgpu schema spec` prints every field"
-# Used while the name is not known; it is valid, so it causes no problem.
+# A valid name for validating a spec that has none yet.
 _PLACEHOLDER = "unnamed"
 
 
@@ -39,14 +39,14 @@ def build(
     flags: Mapping[str, Any] = {},
     default_name: str | None = None,
 ) -> "VmSpec":
-    """The spec that the command line asks for: flags over `--set` over file over template.
+    """Build the spec of a command line: flags over `--set` over file over template.
 
     Args:
         name: the name on the command line; a file or `--set` may give it too.
         file: the spec file.
         template: the name of a template that ships with ccgpu.
-        sets: each `--set`, as it was written.
-        flags: the fields that flags give, as a nested mapping.
+        sets: each KEY=VALUE of `--set`.
+        flags: the values of the flags, as a nested mapping.
         default_name: the name if none is given.
     """
     return resolve(
@@ -64,12 +64,13 @@ def resolve(
     default_name: str | None = None,
     recall: Recall = lambda _: None,
 ) -> RequestedSpec:
-    """As `build`, with the fields that were given.
+    """As `build`, and also return which fields were given.
 
     Args:
-        recall: returns the spec of the last create of a name. It is the starting point if there is
-            neither file nor template: a file says all that is wanted.
+        recall: returns the spec of the last create of a name. It is the lowest layer if there is
+            neither file nor template.
     """
+    # 1. The lowest layer: a template, a file, or the last create.
     known = name or _name_of(sets)
     memory = recall(known) if known and file is None and template is None else None
     layer = spec_memory.layer(memory, known) if memory and known else Layer()
@@ -77,11 +78,13 @@ def resolve(
         layer = _template_layer(template)
     if file is not None:
         layer = layers.overlay(layer, layers.document_layer(read(file)))
+    # 2. `--set` and the flags.
     for assignment in sets:
         layer = assignments.assign(layer, assignment)
     layer = layers.overlay(layer, _flag_layer(flags))
     if name is None and "name" not in layer.values:
         name = default_name
+    # 3. Validate, and note which fields were given now or earlier.
     spec = _validate(layer, name, file)
     given = spec_memory.given_fields(layer, memory, spec.name)
     named = {one.partition("=")[0].strip() for one in sets}
@@ -91,12 +94,12 @@ def resolve(
 
 def _validate(layer: Layer, name: str | None, file: Path | None) -> "VmSpec":
     problems = _name_problems(layer, name)
-    given = name if name is not None else layer.values.get("name")
+    effective_name = name if name is not None else layer.values.get("name")
     spec, invalid = validate_layer(_with_name(layer, name), file)
     problems += invalid
     if problems:
         raise _refusal(problems, file)
-    if given is None or spec is None:
+    if effective_name is None or spec is None:
         raise UsageProblem(
             "the VM has no name", hint="give a name: `ccgpu create NAME`, or `name:` in the spec"
         )
@@ -104,13 +107,13 @@ def _validate(layer: Layer, name: str | None, file: Path | None) -> "VmSpec":
 
 
 def _name_of(sets: Sequence[str]) -> str | None:
-    """The name that `--set name=…` gives."""
-    pairs = (one.partition("=") for one in sets)
+    """The value of `--set name=…`, or None."""
+    pairs = (assignment.partition("=") for assignment in sets)
     return next((value.strip() for key, _, value in pairs if key.strip() == "name"), None)
 
 
 def check(path: Path) -> list[Problem]:
-    """Every problem of a spec file; a file may leave the name to the command line."""
+    """Every problem of a spec file. The name may be missing: the command line can give it."""
     try:
         layer = layers.document_layer(read(path))
     except InvalidFile as err:

@@ -1,8 +1,8 @@
-"""YAML as plain data with the place of every value: no tags, no aliases, nothing twice.
+"""Parses YAML to plain values with their places; refuses tags, aliases and duplicate keys.
 
-Unquoted scalars stay text, except null, and their field decides what they mean: `no` is a valid
-user name, and `1:30` is not a number. The document is built from the events of the parser, so no
-tag constructs an object and nothing nests deeper than `MAX_DEPTH`.
+Unquoted scalars stay text, except null. The field's type decides what a text means: `no` is a valid
+user name, and `1:30` is not a number. The values are built from PyYAML's events, so that no tag
+constructs an object, and nesting is limited to `MAX_DEPTH`.
 """
 
 from collections.abc import Callable, Iterator
@@ -21,12 +21,16 @@ NULL = frozenset({"", "~", "null", "Null", "NULL"})
 
 
 def parse(text: str, source: str) -> tuple[Any, dict[FieldPath, Mark]]:
-    """Read one document, or raise `InvalidFile` with the place of what is wrong."""
+    """Parse one document.
+
+    Raises:
+        InvalidFile: with the place of each problem.
+    """
     return _build(text, source, _Builder.document)
 
 
 def parse_all(text: str, source: str) -> list[tuple[Any, dict[FieldPath, Mark]]]:
-    """Read every document of the text that is not empty, in order."""
+    """Parse every document of the text, and skip empty ones."""
     return _build(text, source, _Builder.documents)
 
 
@@ -43,24 +47,24 @@ def _build(text: str, source: str, build: "Callable[[_Builder], Built]") -> "Bui
     except MarkedYAMLError as err:
         at = err.problem_mark or err.context_mark
         place = Mark(at.line + 1, at.column + 1) if at else Mark(1, 1)
-        raise refusal(source, f"is not YAML: {_plain(err.problem)}", place) from None
+        raise refusal(source, f"is not YAML: {_parser_message(err.problem)}", place) from None
 
 
-def _plain(problem: str | None) -> str:
-    """The parser's message; the most common mistake, a tab, is named."""
+def _parser_message(problem: str | None) -> str:
+    """The parser's message, with a clear text for the most common mistake, a tab."""
     if problem and "'\\t'" in problem:
         return "a tab cannot indent, use spaces"
     return problem or "it cannot be read"
 
 
 class _Builder:
-    """Turns the events of one document into values and marks."""
+    """Builds values and marks from the parser's events."""
 
     def __init__(self, source: str, events: "Iterator[Event]") -> None:
         self.source = source
         self.events = events
         self.marks: dict[FieldPath, Mark] = {}
-        self.twice: list[Problem] = []
+        self.duplicates: list[Problem] = []
 
     def document(self) -> tuple[Any, dict[FieldPath, Mark]]:
         from yaml.events import DocumentStartEvent, StreamEndEvent
@@ -75,14 +79,14 @@ class _Builder:
         after = next(self.events)
         if not isinstance(after, StreamEndEvent):
             raise refusal(self.source, "holds more than one document", _mark(after))
-        if self.twice:
-            raise InvalidFile(self.source, self.twice)
+        if self.duplicates:
+            raise InvalidFile(self.source, self.duplicates)
         return value, self.marks
 
     def documents(self) -> list[tuple[Any, dict[FieldPath, Mark]]]:
         from yaml.events import DocumentStartEvent
 
-        found = []
+        results = []
         next(self.events)  # the stream's start
         while isinstance(next(self.events), DocumentStartEvent):
             event = next(self.events)
@@ -90,10 +94,10 @@ class _Builder:
             value = self._value(event, ())
             next(self.events)  # the document's end
             if value is not None:
-                found.append((value, self.marks))
-        if self.twice:
-            raise InvalidFile(self.source, self.twice)
-        return found
+                results.append((value, self.marks))
+        if self.duplicates:
+            raise InvalidFile(self.source, self.duplicates)
+        return results
 
     def _value(self, event: "Event", path: FieldPath) -> Any:
         from yaml.events import MappingStartEvent, ScalarEvent
@@ -119,7 +123,7 @@ class _Builder:
             if key in values:
                 first = self.marks[(*path, key)].line
                 message = f"is a duplicate, first on line {first}"
-                self.twice.append(
+                self.duplicates.append(
                     Problem(dotted((*path, key)), message, *_mark(event), source=self.source)
                 )
             self.marks[(*path, key)] = _mark(event)

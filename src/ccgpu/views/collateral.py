@@ -1,4 +1,4 @@
-"""What was fetched for evidence, for people and for scripts."""
+"""The fetched collateral, as text and as JSON."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -15,15 +15,15 @@ _SCHEMA = "ccgpu.collateral-fetch/1"
 
 
 def as_text(fetched: FetchedCollateral, folder: str) -> RenderableType:
-    """A table of the files, what is not among them, and where they are."""
+    """A table of the files, the missing collateral, and the folder."""
     count = len(fetched.collateral)
     end = Text(f"\n{count} file{'s' if count != 1 else ''} in {folder}")
-    missing = [_lacked(each) for each in fetched.missing]
+    missing = [_missing_line(each) for each in fetched.missing]
     return Group(_fetched_table(fetched.collateral), *missing, end)
 
 
 def as_json(fetched: FetchedCollateral, folder: str) -> dict[str, Any]:
-    """The files as the manifest in the folder lists them, and what is missing."""
+    """The files as in the folder's manifest, and the missing collateral."""
     return {
         "schema": _SCHEMA,
         "folder": folder,
@@ -38,11 +38,11 @@ def _fetched_table(collateral: Sequence[CollateralFile]) -> Table:
     table.add_column("FROM")
     table.add_column("AT")
     for each in collateral:
-        table.add_row(Text(_short(each.name)), Text(_host(each.source)), rfc3339(each.fetched))
+        table.add_row(Text(_shorten(each.name)), Text(_host(each.source)), rfc3339(each.fetched))
     return table
 
 
-def _lacked(each: MissingCollateral) -> Text:
+def _missing_line(each: MissingCollateral) -> Text:
     return Text(f"FAIL {each.what}: {'; '.join(each.reasons)}")
 
 
@@ -50,7 +50,7 @@ def _host(source: str) -> str:
     return source.split("/")[2] if source.startswith("https://") else source
 
 
-def _short(name: str) -> str:
-    """A name with the long hex in it cut short."""
+def _shorten(name: str) -> str:
+    """A file's name; the middle of a long one is replaced by an ellipsis."""
     folder, file = name.split("/", 1)
     return name if len(file) <= 48 else f"{folder}/{file[:24]}…{file[-12:]}"

@@ -1,4 +1,4 @@
-"""What a garbage collection has found and done, for people and for scripts."""
+"""The result of a garbage collection, as text and as JSON."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -23,51 +23,55 @@ _COUNTED = {
 def as_text(found: Sequence[Collected], removing: str) -> RenderableType:
     """Each deployment with its reason and a line for each resource; then the counts.
 
-    `removing` is the command that removes what is over.
+    `removing` is the command that deletes the expired deployments.
     """
     if not found:
         return Text("nothing has expired")
     parts: list[RenderableType] = []
     for one in found:
-        parts += [Text(_headline(one)), _resources(one)]
+        parts += [Text(_headline(one)), _resource_table(one)]
     actions = [one.action for one in found]
     counts = [f"{actions.count(a)} {words}" for a, words in _COUNTED.items() if a in actions]
     again = f"; {removing} deletes them" if "would-remove" in actions else ""
     return Group(*parts, Text(f"\n{', '.join(counts)}{again}"))
 
 
-def _headline(one: Collected) -> str:
-    facts = [one.why and _why(one), None if one.action != "skipped" else "left alone", one.reason]
-    told = "; ".join(one_line(fact) for fact in facts if fact)
-    return f"{one_line(one.name)} in {one_line(one.group)}: {told}"
+def _headline(result: Collected) -> str:
+    facts = [
+        result.why and _reason_text(result),
+        None if result.action != "skipped" else "left alone",
+        result.reason,
+    ]
+    text = "; ".join(one_line(fact) for fact in facts if fact)
+    return f"{one_line(result.name)} in {one_line(result.group)}: {text}"
 
 
-def _why(one: Collected) -> str:
-    if one.why == "expired":
-        return f"expired {one.lease.expires}"
-    return f"orphaned: created {one.lease.created}, and without a VM since"
+def _reason_text(result: Collected) -> str:
+    if result.why == "expired":
+        return f"expired {result.lease.expires}"
+    return f"orphaned: created {result.lease.created}, and without a VM since"
 
 
-def _resources(one: Collected) -> Table:
+def _resource_table(result: Collected) -> Table:
     table = Table.grid(padding=(0, 1))
-    for id_ in one.resources:
+    for id_ in result.resources:
         table.add_row(SIGNS[Action.DELETE], kind_name(kind_of(id_) or ""), Text(name_of(id_)))
     return table
 
 
 def as_json(found: Sequence[Collected]) -> dict[str, Any]:
-    """The stable form; `why` is null where a deployment only looked as if it were over."""
+    """The JSON document; `why` is null if the deployment is not expired after all."""
     rows = [
         {
-            "name": one.name,
-            "resource_group": one.group,
-            "why": one.why,
-            "expires": one.lease.expires,
-            "created": one.lease.created,
-            "action": one.action,
-            "resources": list(one.resources),
-            "reason": one.reason,
+            "name": result.name,
+            "resource_group": result.group,
+            "why": result.why,
+            "expires": result.lease.expires,
+            "created": result.lease.created,
+            "action": result.action,
+            "resources": list(result.resources),
+            "reason": result.reason,
         }
-        for one in found
+        for result in found
     ]
     return {"schema": "ccgpu.gc/1", "deployments": rows}

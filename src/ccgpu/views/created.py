@@ -1,4 +1,4 @@
-"""What a create has done, for people and for scripts."""
+"""The result of a create, as text and as JSON."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -13,7 +13,7 @@ from ccgpu.views import plan as planned
 
 
 def as_text(plan: Plan, deployment: Deployment, *, simulated: bool) -> RenderableType:
-    """The deployment, then what was changed to get there."""
+    """The deployment, then the steps that changed something."""
     facts = shown.facts(deployment, simulated=simulated)
     if not plan.changes:
         return Group(facts, Text("\nnothing to do"))
@@ -24,7 +24,7 @@ def as_text(plan: Plan, deployment: Deployment, *, simulated: bool) -> Renderabl
 def as_json(
     plan: Plan, deployment: Deployment, *, simulated: bool, remembered: Sequence[str] = ()
 ) -> dict[str, Any]:
-    """The fields of `show`; its `resources` are the steps that were done, as in a plan.
+    """The fields of `show`, but `resources` lists the executed steps, as in a plan.
 
     `remembered`: the fields of the spec whose values come from the last create on this machine.
     """

@@ -1,4 +1,4 @@
-"""What a delete has done, for people and for scripts."""
+"""The result of a delete, as text and as JSON."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -15,7 +15,7 @@ Kept = Sequence[tuple[ResourceId, str]]
 
 
 def as_text(name: str, gone: Sequence[ResourceId], kept: Kept) -> RenderableType:
-    """A line for each id that is gone, and why something stays."""
+    """A line for each deleted resource, and for each kept one with the reason."""
     if not gone and not kept:
         return Text(f"nothing to delete: there is no deployment {name}")
     table = Table.grid(padding=(0, 1))
@@ -26,7 +26,7 @@ def as_text(name: str, gone: Sequence[ResourceId], kept: Kept) -> RenderableType
 
 
 def as_json(name: str, gone: Sequence[ResourceId], kept: Kept) -> dict[str, Any]:
-    """The stable form."""
+    """The JSON document."""
     return {
         "schema": "ccgpu.delete/1",
         "name": name,

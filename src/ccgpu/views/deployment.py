@@ -1,4 +1,4 @@
-"""Deployments, one or all, for people and for scripts."""
+"""One deployment, or the list of deployments, as text and as JSON."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -16,19 +16,24 @@ from ccgpu.views.times import remaining_text
 def as_text(deployment: Deployment, *, simulated: bool) -> RenderableType:
     """One deployment: its facts, then its resources."""
     owned = Table.grid(padding=(0, 2))
-    for one in deployment.resources:
-        owned.add_row("", kind_name(one.kind), Text(name_of(one.id)), one.provisioning_state or "")
+    for resource in deployment.resources:
+        owned.add_row(
+            "",
+            kind_name(resource.kind),
+            Text(name_of(resource.id)),
+            resource.provisioning_state or "",
+        )
     return Group(facts(deployment, simulated=simulated), Text("\nresources:"), owned)
 
 
 def facts(deployment: Deployment, *, simulated: bool) -> Table:
-    """What is known of the deployment, a line each; what is not known has none."""
+    """A table with a row for each known fact of the deployment."""
     place = deployment.region and (
         f"{deployment.region}, zone {deployment.zone}" if deployment.zone else deployment.region
     )
     rows = {
         "name": deployment.name,
-        "state": _state(deployment),
+        "state": _state_text(deployment),
         "stage": deployment.stage
         and f"{deployment.stage} (`ccgpu create {deployment.name}` continues)",
         "region": place,
@@ -37,7 +42,7 @@ def facts(deployment: Deployment, *, simulated: bool) -> Table:
         "public IP": deployment.public_ip,
         "private IP": deployment.private_ip,
         "VM id": deployment.vm_id,
-        "expires": _expiry(deployment),
+        "expires": _expiry_text(deployment),
         "simulated": "yes: no Azure resource exists, and nothing bills" if simulated else None,
     }
     table = Table.grid(padding=(0, 2))
@@ -50,27 +55,34 @@ def facts(deployment: Deployment, *, simulated: bool) -> Table:
 
 
 def list_as_text(deployments: Sequence[Deployment]) -> RenderableType:
-    """A line a deployment."""
+    """A table with a row for each deployment."""
     if not deployments:
         return Text("no deployments")
     table = Table(box=None, pad_edge=False, header_style="bold")
     for heading in ("NAME", "STATE", "REGION", "SIZE", "EXPIRES", "LEFT", "GROUP"):
         table.add_column(heading, overflow="fold")
-    for one in deployments:
-        size = one.size and one.size.removeprefix("Standard_")
-        place = (one.region, size)
-        cells = (one.name, one.state, *place, one.expires, _left(one), one.resource_group)
+    for deployment in deployments:
+        size = deployment.size and deployment.size.removeprefix("Standard_")
+        place = (deployment.region, size)
+        cells = (
+            deployment.name,
+            deployment.state,
+            *place,
+            deployment.expires,
+            _remaining(deployment),
+            deployment.resource_group,
+        )
         table.add_row(*(Text(one_line(cell or "-")) for cell in cells))
     return table
 
 
 def as_json(deployment: Deployment, *, simulated: bool) -> dict[str, Any]:
-    """The stable form of one deployment."""
+    """The JSON document of one deployment."""
     return {"schema": "ccgpu.show/1"} | fields(deployment, simulated=simulated)
 
 
 def fields(deployment: Deployment, *, simulated: bool) -> dict[str, Any]:
-    """What scripts get of a deployment."""
+    """The deployment's fields in a JSON document."""
     return {
         "name": deployment.name,
         "state": deployment.state.value,
@@ -93,12 +105,12 @@ def fields(deployment: Deployment, *, simulated: bool) -> dict[str, Any]:
     }
 
 
-# What a list does not ask Azure for.
+# Fields that would take more requests: `show` has them, `list` does not.
 _ONLY_SHOWN = ("stage", "public_ip", "private_ip", "hourly_usd", "attestation", "resources")
 
 
 def list_as_json(deployments: Sequence[Deployment], *, simulated: bool) -> dict[str, Any]:
-    """The stable form of the list; what takes further requests stands in `show` alone."""
+    """The JSON document of the list, without the fields that only `show` has."""
     rows = []
     for one in deployments:
         known = fields(one, simulated=simulated)
@@ -108,19 +120,19 @@ def list_as_json(deployments: Sequence[Deployment], *, simulated: bool) -> dict[
     return {"schema": "ccgpu.list/1", "deployments": rows}
 
 
-def _expiry(deployment: Deployment) -> str | None:
-    told, rest = deployment.expires and one_line(deployment.expires), _left(deployment)
-    if rest is None:
-        return told
-    return f"{told} (expired)" if rest == "expired" else f"{told} ({rest} left)"
+def _expiry_text(deployment: Deployment) -> str | None:
+    expires, remaining = deployment.expires and one_line(deployment.expires), _remaining(deployment)
+    if remaining is None:
+        return expires
+    return f"{expires} (expired)" if remaining == "expired" else f"{expires} ({remaining} left)"
 
 
-def _left(deployment: Deployment) -> str | None:
+def _remaining(deployment: Deployment) -> str | None:
     return None if deployment.seconds_left is None else remaining_text(deployment.seconds_left)
 
 
-def _state(deployment: Deployment) -> str:
-    """The state; that a stopped VM bills until it is deallocated is worth a word."""
+def _state_text(deployment: Deployment) -> str:
+    """The state, with a warning if the VM is stopped but not deallocated."""
     if deployment.power == "stopped":
         return f"{deployment.state} (not deallocated: it bills)"
     return deployment.state.value

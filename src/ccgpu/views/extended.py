@@ -1,4 +1,4 @@
-"""Until when a deployment was wanted and is, for people and for scripts."""
+"""The result of an extend, as text and as JSON."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,7 +11,7 @@ from ccgpu.views.signs import one_line
 
 
 def as_text(name: str, group: str, before: str | None, expires: str) -> RenderableType:
-    """The old end and the new one."""
+    """The new and the old end of the lease."""
     old = "had none" if before is None else f"was {one_line(before)}"
     return Text(f"{name} in {group}: lease ends {expires} ({old})")
 
@@ -19,7 +19,7 @@ def as_text(name: str, group: str, before: str | None, expires: str) -> Renderab
 def as_json(
     name: str, group: str, before: str | None, expires: str, resources: Sequence[ResourceId]
 ) -> dict[str, Any]:
-    """The stable form; `before` is null where there was no lease."""
+    """The JSON document; `before` is null if the deployment had no lease."""
     return {
         "schema": "ccgpu.extend/1",
         "name": name,

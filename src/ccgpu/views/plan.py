@@ -1,4 +1,4 @@
-"""A plan, for people and for scripts."""
+"""A plan, as text and as JSON."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -25,15 +25,20 @@ _DONE = {
 def as_text(
     plan: Plan, placement: Placement, needs: Sequence[QuotaNeed], *, simulated: bool
 ) -> RenderableType:
-    """Where, what with a sign each, why where something is changed, and the quota afterwards."""
-    parts = [_where(placement, simulated), Text(""), steps(plan), Text(f"\n{_count(plan)}")]
+    """The region and image, the steps with their reasons, their count, and the quota."""
+    parts = [
+        _placement_table(placement, simulated),
+        Text(""),
+        steps(plan),
+        Text(f"\n{_count_text(plan)}"),
+    ]
     if needs:
-        parts += [Text("\nquota after it:"), _quota(needs)]
+        parts += [Text("\nquota after it:"), _quota_table(needs)]
     return Group(*parts)
 
 
 def steps(plan: Plan, *actions: Action) -> RenderableType:
-    """The steps with one of `actions` (all, if none is named), and the reasons of changes."""
+    """The steps with one of these actions (default: all), then the reasons of changes."""
     table = Table.grid(padding=(0, 1))
     table.add_column(no_wrap=True)
     table.add_column(no_wrap=True)
@@ -46,7 +51,7 @@ def steps(plan: Plan, *actions: Action) -> RenderableType:
             Text(step.resource.name),
             style=STYLES[step.action],
         )
-        reasons += [Text(line) for line in (*_reasons(step), *_what_stays(step))]
+        reasons += [Text(line) for line in (*_reason_lines(step), *_kept_lines(step))]
     return Group(table, *([Text(""), *reasons] if reasons else []))
 
 
@@ -58,7 +63,7 @@ def as_json(
     simulated: bool,
     remembered: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """The stable form; `remembered` are the fields that come from the last create."""
+    """The JSON document; `remembered` are the fields that come from the last create."""
     return {
         "schema": "ccgpu.plan/1",
         "region": placement.region,
@@ -74,9 +79,10 @@ def as_json(
 
 
 def resources(plan: Plan) -> list[dict[str, Any]]:
-    """Each step; `body` is exactly what is sent, and null where something is only deleted.
+    """Each step as JSON.
 
-    Of what is kept it is what would be PUT.
+    `body` is the exact request body. It is null for a deletion. For a kept resource it is the body
+    that a PUT would send.
     """
     return [
         {
@@ -85,7 +91,7 @@ def resources(plan: Plan) -> list[dict[str, Any]]:
             "id": step.resource.id,
             "api_version": step.resource.api_version,
             "method": step.request[0] if step.request else None,
-            "body": _body(step),
+            "body": _body_of(step),
             "recovery": step.recovery,
             "needs": sorted(step.resource.depends_on),
             "reasons": _reasons_as_json(step),
@@ -95,7 +101,7 @@ def resources(plan: Plan) -> list[dict[str, Any]]:
     ]
 
 
-def _where(placement: Placement, simulated: bool) -> Table:
+def _placement_table(placement: Placement, simulated: bool) -> Table:
     zone = f", zone {placement.zone}" if placement.zone else ""
     image = placement.image
     named = [image[part] for part in ("publisher", "offer", "sku", "version") if part in image]
@@ -109,30 +115,37 @@ def _where(placement: Placement, simulated: bool) -> Table:
     return table
 
 
-def _count(plan: Plan) -> str:
+def _count_text(plan: Plan) -> str:
     counts = [(len(plan.of(action)), words) for action, words in _DONE.items()]
     return ", ".join(f"{n} {words}" for n, words in counts if n) or "nothing to do"
 
 
-def _body(step: Step) -> dict[str, Any] | None:
+def _body_of(step: Step) -> dict[str, Any] | None:
     if step.request is not None:
         return step.request[1]
     return None if step.action is Action.DELETE else step.resource.body
 
 
 def _reasons_as_json(step: Step) -> list[dict[str, Any]]:
-    """Azure's path and values, and the same in the words of the spec."""
-    told = []
-    for why in step.reasons:
-        (change,) = in_spec_words(step.resource.kind, [why])
+    """Each difference with ARM's path and values, and with the spec's field and values."""
+    rows = []
+    for difference in step.reasons:
+        (change,) = in_spec_words(step.resource.kind, [difference])
         words = {"field": change.field, "current": change.current, "new": change.new}
-        told.append({"path": why.path, "wanted": why.wanted, "found": why.found, **words})
-    return told
+        rows.append(
+            {
+                "path": difference.path,
+                "wanted": difference.wanted,
+                "found": difference.found,
+                **words,
+            }
+        )
+    return rows
 
 
-def _reasons(step: Step) -> list[str]:
+def _reason_lines(step: Step) -> list[str]:
     sign, name = SIGNS[step.action], step.resource.name
-    moved = [why.found for why in step.reasons if why.path == "needs"]
+    moved = [difference.found for difference in step.reasons if difference.path == "needs"]
     if moved:
         needed = ", ".join(name_of(id_) for id_ in moved)
         return [f"{sign} {name}: it depends on {needed}, which is replaced"]
@@ -144,15 +157,15 @@ def _reasons(step: Step) -> list[str]:
 _RECOVERY = {"start": "it is started again", "reapply": "its state is applied again"}
 
 
-def _what_stays(step: Step) -> list[str]:
-    """What the plan leaves as it is inside of what ccgpu made."""
+def _kept_lines(step: Step) -> list[str]:
+    """A line for each element of the resource that is not in the spec and stays."""
     if step.action in (Action.REPLACE, Action.DELETE):
         return []
     name = step.resource.name
     return [f"  {name}: {one.what} {one.name} is not in the spec: it stays" for one in step.others]
 
 
-def _quota(needs: Sequence[QuotaNeed]) -> Table:
+def _quota_table(needs: Sequence[QuotaNeed]) -> Table:
     table = Table.grid(padding=(0, 2))
     for need in needs:
         table.add_row("", Text(need.shown), f"{need.after} of {need.limit}")

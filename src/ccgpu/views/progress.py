@@ -1,7 +1,6 @@
-"""What is going on, while it goes on: a table on a terminal, else lines; for programs, NDJSON.
+"""Displays of a running workflow's events: a table on a terminal, else lines, or NDJSON.
 
-Each listens to the events of a workflow. None of them starts a thread: the display moves when
-something happens.
+Each class is a listener of events. None starts a thread, so the display changes only with an event.
 """
 
 import json
@@ -23,12 +22,12 @@ from ccgpu.views.signs import SIGNS, STYLES, kind_name, one_line, shorten_ids
 from ccgpu.views.times import elapsed_text
 
 _ACTIONS: dict[str, Action] = {action.value: action for action in Action}
-_WAIT_SECONDS = 60.0  # how often a line says that a resource is still waited for
+_WAIT_SECONDS = 60.0  # the least time between two lines about waiting for one resource
 _ENDS = {"done": "ok", "gone": "gone", "failed": "FAILED"}
 
 
 class Progress:
-    """A listener. As a context it ends its display; it can be paused to ask something."""
+    """A listener of events. As a context manager it ends its display."""
 
     def __init__(self, console: Console) -> None:
         self.console = console
@@ -40,16 +39,16 @@ class Progress:
         self.show(event)
 
     def show(self, event: Event) -> None:
-        """Show the event: each kind of progress in its own way."""
+        """Show the event; subclasses implement this."""
         raise NotImplementedError
 
     def note(self, text: str) -> None:
-        """Say something to people, or to the stream."""
+        """Show a text that belongs to no resource."""
         self(Event("note", self.now, text))
 
     @contextmanager
     def paused(self) -> Iterator[None]:
-        """Leave the terminal to somebody else for a while."""
+        """Hide the display inside the `with` block, for a question to the user."""
         yield
 
     def __enter__(self) -> Self:
@@ -58,17 +57,17 @@ class Progress:
     def __exit__(
         self, kind: type[BaseException] | None, _: BaseException | None, __: TracebackType | None
     ) -> None:
-        """Nothing is shown any more; `kind` says whether it went well."""
+        """End the display; `kind` is None after success."""
 
 
 def progress_for(console: Console) -> Progress:
-    """The progress that suits the console."""
+    """A table if the console is a terminal that can redraw, else lines."""
     table = console.is_terminal and not console.is_dumb_terminal
     return Rows(console) if table else Lines(console)
 
 
 class Silent(Progress):
-    """Nothing: stderr is for one JSON document at most."""
+    """Shows nothing, if stderr may have only one JSON document."""
 
     def __init__(self) -> None:
         super().__init__(Console(quiet=True))
@@ -78,20 +77,20 @@ class Silent(Progress):
 
 
 class Stream(Progress):
-    """One JSON object a line; `time` says what time it is, in RFC 3339."""
+    """Writes one JSON object per line; `time` returns the current time in RFC 3339."""
 
     def __init__(self, console: Console, time: Callable[[], str]) -> None:
         super().__init__(console)
         self._time = time
 
     def show(self, event: Event) -> None:
-        """Write the event as it is."""
+        """Write the event."""
         kind = event.kind and event.kind.value
         named = {"id": event.id, "kind": kind, "action": event.action, "stage": event.stage}
         self._write(event.what, event.text, **named)
 
     def end(self, outcome: str, exit_code: int, code: str | None) -> None:
-        """Write the last event: how it ended, and the code of the error it ended with."""
+        """Write the last event: outcome, exit code, and the error's code if there is one."""
         ended = {"outcome": outcome, "exit_code": exit_code, "code": code}
         self._write("end", outcome, **ended)
 
@@ -101,19 +100,19 @@ class Stream(Progress):
 
 
 class Lines(Progress):
-    """One line an event; that something is waited for is said once a minute."""
+    """Prints one line per event; at most once a minute that a resource is waited for."""
 
     def __init__(self, console: Console) -> None:
         super().__init__(console)
-        self._said: dict[ResourceId | None, float] = {}
+        self._printed_at: dict[ResourceId | None, float] = {}
 
     def show(self, event: Event) -> None:
-        """Print the event's line, unless it only repeats the last one."""
-        since = event.at - self._said.get(event.id, -_WAIT_SECONDS)
+        """Print the event's line; skip a `wait` soon after the last line of its resource."""
+        since = event.at - self._printed_at.get(event.id, -_WAIT_SECONDS)
         if event.what == "wait" and since < _WAIT_SECONDS:
             return
-        self._said[event.id] = event.at
-        self.console.print(_line(event), soft_wrap=True)
+        self._printed_at[event.id] = event.at
+        self.console.print(_event_text(event), soft_wrap=True)
 
 
 @dataclass(slots=True)
@@ -125,7 +124,7 @@ class _Row:
 
 
 class Rows(Progress):
-    """A table with a row for each resource; what concerns none of them is printed above it."""
+    """Shows a table with a row for each resource; other events are printed above it."""
 
     def __init__(self, console: Console) -> None:
         super().__init__(console)
@@ -148,12 +147,12 @@ class Rows(Progress):
         self._live.stop()
 
     def show(self, event: Event) -> None:
-        """Bring the resource's row up to date."""
+        """Update the resource's row."""
         if event.id is None:
-            self.console.print(_line(event), soft_wrap=True)
+            self.console.print(_event_text(event), soft_wrap=True)
             return
         row = self._rows.setdefault(key(event.id), _Row(event, event.at, ""))
-        row.status = _status(event)
+        row.status = _status_text(event)
         row.ended = event.at if event.what in _ENDS else None
         if event.what == "begin":
             row.event, row.began = event, event.at
@@ -161,7 +160,7 @@ class Rows(Progress):
 
     @contextmanager
     def paused(self) -> Iterator[None]:
-        """Take the table away, and put it back."""
+        """Remove the table inside the `with` block."""
         self._live.stop()
         try:
             yield
@@ -178,17 +177,19 @@ class Rows(Progress):
             event, until = row.event, self.now if row.ended is None else row.ended
             name, kind = Text(name_of(event.id or "")), kind_name(event.kind or "")
             time = elapsed_text(until - row.began)
-            table.add_row(_sign(event), kind, name, Text(row.status), time, style=_style(row))
+            table.add_row(
+                _action_sign(event), kind, name, Text(row.status), time, style=_row_style(row)
+            )
         self._live.update(table, refresh=True)
 
 
-def _line(event: Event) -> Text:
+def _event_text(event: Event) -> Text:
     where = f"{kind_name(event.kind or '')} {name_of(event.id)}: " if event.id else ""
-    return Text(f"{elapsed_text(event.at):>7} {_sign(event)} {where}{_status(event)}")
+    return Text(f"{elapsed_text(event.at):>7} {_action_sign(event)} {where}{_status_text(event)}")
 
 
-def _status(event: Event) -> str:
-    """How it is now; of a failure the reason too."""
+def _status_text(event: Event) -> str:
+    """The resource's status after the event, with the reason of a failure."""
     end = _ENDS.get(event.what)
     if event.what == "failed":
         return f"{end}: {_first_line(event)}"
@@ -196,18 +197,18 @@ def _status(event: Event) -> str:
 
 
 def _first_line(event: Event) -> str:
-    """The text in short: names for ids, and the whole of a long error comes at the end."""
+    """The first line of the event's text, with names instead of ARM ids."""
     text = shorten_ids(one_line(event.text.partition("\n")[0]))
     own = f" {name_of(event.id)}" if event.id else ""
     return text.removesuffix(own) if own else text
 
 
-def _sign(event: Event) -> str:
+def _action_sign(event: Event) -> str:
     action = _ACTIONS.get(event.action or "")
     return SIGNS[action] if action else " "
 
 
-def _style(row: _Row) -> str:
+def _row_style(row: _Row) -> str:
     if row.status.startswith(_ENDS["failed"]):
         return "red"
     action = _ACTIONS.get(row.event.action or "")

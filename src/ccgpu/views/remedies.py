@@ -1,4 +1,4 @@
-"""What to do about a failed check: one line for each reason code, or for all codes below it.
+"""Remedies for failed checks: one line for a reason code, or for all codes that start with it.
 
 The longest matching entry is used. `{evidence}` is replaced by the path, quoted for a shell. A lone
 `--option` in backticks is completed to the whole command line when the text is printed.
@@ -175,7 +175,7 @@ REMEDIES: Mapping[str, str] = {
 
 
 def remedy(id_: str, evidence: str) -> str:
-    """What to do about a failed check of the evidence at this path."""
+    """The remedy for a failed check (`id_`) of the evidence at this path."""
     words = id_.split(".")
     codes = (".".join(words[:count]) for count in range(len(words), 0, -1))
     text = next((REMEDIES[code] for code in codes if code in REMEDIES), _COLLECT)
@@ -183,5 +183,5 @@ def remedy(id_: str, evidence: str) -> str:
 
 
 def remedies(checks: Iterable[Check], evidence: str) -> dict[str, str]:
-    """What to do, by the reason code of each check that failed."""
+    """The remedies of all failed checks, by reason code."""
     return {check.id: remedy(check.id, evidence) for check in checks if not check.ok}

@@ -1,9 +1,9 @@
-"""Which credential a document's answers were asked with."""
+"""The credential of a command's requests, as a field of its JSON document."""
 
 from collections.abc import Mapping
 from typing import Any
 
 
 def with_sign_in(document: Mapping[str, Any], credential: str | None) -> dict[str, Any]:
-    """The document, and the name of the credential (azure-identity's) that Azure was asked with."""
+    """The document with the name of the azure-identity credential that signed in."""
     return {**document, "signed_in_with": credential}

@@ -1,4 +1,4 @@
-"""How actions and ids are shown: signs carry the meaning, colour repeats it."""
+"""Signs, colours and names of actions and resources. Colour only repeats a sign's meaning."""
 
 import re
 
@@ -24,20 +24,20 @@ _ID = re.compile(r"(?<![\w.])/subscriptions/[^\s'\"),;]*[^\s'\"),;:.]")
 
 
 def kind_name(kind: str) -> str:
-    """A kind without its provider."""
+    """The last part of a resource type: `virtualMachines`."""
     return kind.rsplit("/", 1)[-1]
 
 
 def resource_label(id_: str) -> str:
-    """What people call a resource: its kind and its name."""
+    """A resource's kind and name, as text for people."""
     return f"{kind_name(kind_of(id_) or 'resource')} {name_of(id_)}"
 
 
 def shorten_ids(text: str) -> str:
-    """`text` with the names in the place of whole ARM ids."""
+    """`text` with each ARM id replaced by the resource's name."""
     return _ID.sub(lambda found: name_of(found[0]), text)
 
 
 def one_line(text: str) -> str:
-    """`text` on one line, what a terminal would obey made visible: it may come from anywhere."""
+    """Untrusted text on one line, with control characters escaped."""
     return plain_text.one_line(text)

@@ -1,4 +1,4 @@
-"""The simulated subscription, for people and for scripts."""
+"""The simulated subscription, as text and as JSON."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -11,30 +11,41 @@ from ccgpu.domain.resource import name_of
 from ccgpu.views.signs import kind_name
 from ccgpu.views.times import elapsed_text
 
-Added = tuple[str, str, str | None]  # id, type, and what a group was made for
+Added = tuple[
+    str, str, str | None
+]  # id, type, and, for a group made automatically, the id that needed it
 
 
 def as_text(account: Mapping[str, Any]) -> RenderableType:
-    """What there is, since when, and what it has cost in seconds of virtual time."""
+    """Each resource with its creation time and its billed seconds of virtual time."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for heading in ("KIND", "NAME", "CREATED", "BILLED"):
         table.add_column(heading, overflow="fold")
-    for one in account["resources"]:
-        now = " and on" if one["id"] in account["billing"] else ""
-        billed = elapsed_text(one["billed_seconds"]) + now if one["billed_seconds"] or now else "-"
-        cells = (kind_name(one["kind"]), name_of(one["id"]), _utc(one["created"]), billed)
+    for resource in account["resources"]:
+        now = " and on" if resource["id"] in account["billing"] else ""
+        billed = (
+            elapsed_text(resource["billed_seconds"]) + now
+            if resource["billed_seconds"] or now
+            else "-"
+        )
+        cells = (
+            kind_name(resource["kind"]),
+            name_of(resource["id"]),
+            _utc(resource["created"]),
+            billed,
+        )
         table.add_row(*map(Text, cells))
     head = Text(f"virtual time {_utc(account['now'])}, {len(account['requests'])} requests so far")
     return Group(head, Text(""), table if account["resources"] else Text("no resources"))
 
 
 def as_json(account: Mapping[str, Any]) -> dict[str, Any]:
-    """The stable form."""
+    """The JSON document."""
     return {"schema": "ccgpu.fake/1", **account}
 
 
 def added_as_text(added: Sequence[Added]) -> RenderableType:
-    """What is there now, a line each; a group that nobody gave says what it was made for."""
+    """A row for each added resource; a group made automatically names the resource in it."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for heading in ("ADDED", "NAME", "GROUP"):
         table.add_column(heading, overflow="fold")
@@ -52,11 +63,11 @@ def _group_in(id_: str) -> str:
 
 
 def added_as_json(added: Sequence[Added], account: Mapping[str, Any]) -> dict[str, Any]:
-    """The document of `fake show`, and beside it what was added."""
-    told = [{"id": id_, "kind": kind, "made_for": why} for id_, kind, why in added]
-    return {**as_json(account), "added": told}
+    """The document of `fake show` with the added resources."""
+    rows = [{"id": id_, "kind": kind, "made_for": why} for id_, kind, why in added]
+    return {**as_json(account), "added": rows}
 
 
 def _utc(time: str) -> str:
-    """An RFC 3339 time in whole seconds, as it is written everywhere else."""
+    """An RFC 3339 time in whole seconds."""
     return f"{time[:19]}Z"

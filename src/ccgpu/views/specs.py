@@ -1,4 +1,4 @@
-"""Spec files that were checked, and the templates that ship, for people and for scripts."""
+"""Checked spec files, shipped templates and written files, as text and as JSON."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -17,13 +17,13 @@ def as_text(checked: Checked) -> RenderableType:
     """`PATH:LINE:COLUMN: FIELD: MESSAGE`, as compilers write it, or `ok` for a file."""
     lines = []
     for file, problems in checked.items():
-        lines += [_line(file, problem) for problem in problems] or [f"{file}: ok"]
-    # Never broken by us: editors and scripts read a problem from a line.
+        lines += [_problem_line(file, problem) for problem in problems] or [f"{file}: ok"]
+    # Not wrapped: editors and scripts read one problem per line.
     return Group(*(Text(one_line(line), no_wrap=True, overflow="ignore") for line in lines))
 
 
 def as_json(checked: Checked) -> dict[str, Any]:
-    """The stable form: every file, with all that is wrong with it."""
+    """The JSON document: every file with its problems."""
     files = [
         {
             "path": file,
@@ -39,7 +39,7 @@ def as_json(checked: Checked) -> dict[str, Any]:
 
 
 def templates_as_text(templates: Sequence[tuple[str, str]]) -> RenderableType:
-    """Name and summary, a line each."""
+    """A row with name and summary for each template."""
     table = Table.grid(padding=(0, 2))
     for name, summary in templates:
         table.add_row(Text(name), Text(summary))
@@ -47,22 +47,22 @@ def templates_as_text(templates: Sequence[tuple[str, str]]) -> RenderableType:
 
 
 def templates_as_json(templates: Sequence[tuple[str, str]]) -> dict[str, Any]:
-    """The stable form."""
+    """The JSON document."""
     rows = [{"name": name, "summary": summary} for name, summary in templates]
     return {"schema": "ccgpu.templates/1", "templates": rows}
 
 
-def _line(file: str, problem: Problem) -> str:
+def _problem_line(file: str, problem: Problem) -> str:
     place = f"{file}:{problem.line}:{problem.column}" if problem.line is not None else file
     field = f"{problem.path}: " if problem.path else ""
     return f"{place}: {field}{problem.message}"
 
 
 def written_as_text(files: Sequence[str]) -> RenderableType:
-    """The files that were written."""
+    """A line for each written file."""
     return Group(*(Text(f"wrote {file}") for file in files))
 
 
 def written_as_json(files: Sequence[str]) -> dict[str, Any]:
-    """The stable form."""
+    """The JSON document."""
     return {"schema": "ccgpu.init/1", "files": list(files)}

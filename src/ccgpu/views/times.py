@@ -9,8 +9,8 @@ def elapsed_text(seconds: float) -> str:
 
 
 def remaining_text(seconds: int) -> str:
-    """What is left of a lease, in its two largest units: `2d 3h`, `3h 12m`, `12m`, `over`."""
+    """Remaining time in its two largest units: `2d 3h`, `3h 12m`, `under 1m`, `expired`."""
     minutes = seconds // 60
     parts = ((minutes // 1440, "d"), (minutes // 60 % 24, "h"), (minutes % 60, "m"))
-    told = [f"{count}{unit}" for count, unit in parts if count][:2]
-    return " ".join(told) or ("under 1m" if seconds > 0 else "expired")
+    shown = [f"{count}{unit}" for count, unit in parts if count][:2]
+    return " ".join(shown) or ("under 1m" if seconds > 0 else "expired")

@@ -1,6 +1,6 @@
-"""Text for a stream: lines without the spaces that fill up tables, and without anything to obey.
+"""Renders text without trailing spaces and without control characters.
 
-All text of an answer passes here: no control character of what is shown reaches a terminal.
+The text of every answer passes through here, so no control character in it reaches a terminal.
 """
 
 from collections.abc import Iterator
@@ -12,13 +12,13 @@ from ccgpu.domain.plain_text import one_line
 
 
 class Trimmed:
-    """Another renderable, each of its lines ended where its text ends."""
+    """A renderable whose lines have no trailing spaces."""
 
     def __init__(self, inner: RenderableType) -> None:
         self._inner = inner
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Segment]:
-        """Render it; what is printed is the same to the eye."""
+        """Render the inner renderable and trim each line."""
         for line in Segment.split_lines(console.render(self._inner, options)):
             kept = list(line)
             while kept and not kept[-1].text.strip():
@@ -26,11 +26,11 @@ class Trimmed:
             if kept:
                 last = kept.pop()
                 kept.append(Segment(last.text.rstrip(), last.style, last.control))
-            yield from (*map(_plain, kept), Segment.line())
+            yield from (*map(_escape, kept), Segment.line())
 
 
-def _plain(segment: Segment) -> Segment:
-    """The segment as plain text; what rich itself tells the terminal stays."""
+def _escape(segment: Segment) -> Segment:
+    """The segment with its text escaped. Rich's own control segments stay."""
     if segment.control:
         return segment
     return Segment(one_line(segment.text), segment.style)
