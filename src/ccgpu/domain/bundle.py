@@ -1,7 +1,7 @@
-"""`ccgpu.bundle/1`: evidence and collateral as one JSON document, to be verified again offline.
+"""The evidence bundle `ccgpu.bundle/1`: evidence and collateral as one JSON document.
 
-Everything in it is unverified. `policy` and `verdict` are recorded for people and never affect a
-new verdict. Bytes are base64 (RFC 4648, §4), nonces are hex.
+A bundle can be verified again offline. Nothing in it is trusted. `policy` and `verdict` are
+recorded for people and never affect a new verdict. Bytes are base64 (RFC 4648, §4), nonces hex.
 """
 
 import base64
@@ -72,7 +72,7 @@ def _x25519(value: bytes) -> bytes:
     return value
 
 
-# VEK certificates, or revocation lists, of several machines in one bundle.
+# The most VEK certificates, or revocation lists, in one bundle.
 _MAX_LISTED = 100
 PcrName = Annotated[str, Field(pattern=r"^([0-9]|1[0-9]|2[0-3])$")]
 
@@ -163,7 +163,7 @@ class EvidenceBundle(BaseModel):
     verdict: dict[str, Any] | None = None
 
     def evidence(self) -> Evidence:
-        """The evidence in the bundle."""
+        """Convert the bundle to evidence."""
         return Evidence(
             "bundle",
             claimed=evidence.UnverifiedContext(
@@ -209,7 +209,7 @@ def from_evidence(
     policy: str | None = None,
     verdict: Mapping[str, Any] | None = None,
 ) -> EvidenceBundle:
-    """The bundle of `source`, from which `evidence()` gets it back."""
+    """Convert evidence to a bundle; `EvidenceBundle.evidence` is the inverse."""
     source = evidence.merge_caller_collateral(source)
     cpu = source.cpu
     return EvidenceBundle(
@@ -243,8 +243,8 @@ def _bundle_cpu(cpu: evidence.CpuEvidence) -> Cpu:
 def _bundle_gpu(gpu: evidence.GpuEvidence) -> Gpu:
     state = None
     if gpu.state is not None:
-        said = gpu.state
-        state = GpuState(cc_mode=said.cc_mode, dev_tools=said.dev_tools, ready=said.ready)
+        claimed = gpu.state
+        state = GpuState(cc_mode=claimed.cc_mode, dev_tools=claimed.dev_tools, ready=claimed.ready)
     return Gpu(
         arch=gpu.arch,
         report=gpu.report,

@@ -1,7 +1,7 @@
-"""The kinds of ARM resource `ccgpu` handles, and what is known of sizes, regions and images.
+"""The ARM resource types that ccgpu handles, and facts about sizes, regions, images and disks.
 
-Facts that Azure can change (regions, images) are defaults, never limits: the SKU and image
-APIs decide. API versions are those the pinned SDK sends; a test compares them with its requests.
+Facts that Azure can change (regions, images) are defaults, never limits: the SKU and image APIs
+decide. The API versions are those of the pinned SDK; a test compares them with its requests.
 """
 
 from enum import StrEnum

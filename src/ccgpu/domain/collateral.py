@@ -1,11 +1,11 @@
-"""Collateral: what a verdict needs besides the evidence, as a request and as what was fetched."""
+"""Collateral: certificates, manifests and revocation data that a verdict needs besides evidence."""
 
 import hashlib
 from dataclasses import dataclass
 
 from ccgpu.errors import EvidenceUnavailable
 
-# AMD's products whose chips have an id of 64 bytes and a TCB of these four parts.
+# The AMD products with chip ids of 64 bytes and a TCB of the four parts in `Chip`.
 PRODUCTS = ("Genoa", "Milan")
 _CHIP_ID_SIZE = 64
 
@@ -22,7 +22,7 @@ class Chip:
     microcode: int
 
     def __post_init__(self) -> None:
-        """Raise `EvidenceUnavailable` for a chip that AMD's service has no address for."""
+        """Raise `EvidenceUnavailable` if AMD's service has no URL for this chip."""
         tcb = (self.bootloader, self.tee, self.snp, self.microcode)
         known = self.product in PRODUCTS and len(self.chip_id) == _CHIP_ID_SIZE
         if not known or not all(0 <= part <= 255 for part in tcb):
@@ -45,16 +45,16 @@ class Chip:
 
 @dataclass(frozen=True, slots=True)
 class CollateralRequest:
-    """What to fetch for one VM.
+    """The collateral to fetch for one VM.
 
     Args:
         rims: Ids of reference manifests, taken from *verified* evidence only.
         ocsp: OCSP requests (DER).
         chips: The chips whose VCEK is needed.
         crls: The AMD products whose revocation list is needed.
-        thim: The answer of Azure's certificate service in the evidence. It is read first.
-        region: The Azure region of the VM. Its mirror is asked first.
-        veks: VCEKs (DER) in the evidence. They are used where AMD does not answer.
+        thim: The response of Azure's certificate service (THIM) in the evidence, used first.
+        region: The Azure region of the VM. Its mirror is tried first.
+        veks: VCEKs (DER) in the evidence, used if AMD's service fails.
     """
 
     rims: tuple[str, ...] = ()
@@ -80,10 +80,11 @@ class CollateralRequest:
 
 @dataclass(frozen=True, slots=True)
 class CollateralFile:
-    """One piece of collateral.
+    """One file of collateral.
 
-    `name` is its path in a folder of collateral. `source` is where it came from, `fetched` when
-    (Unix time), also if it was read from a cache since.
+    name: Its path in a folder of collateral.
+    source: The URL or file of its origin.
+    fetched: The Unix time of the download, also if it was read from the cache now.
     """
 
     name: str
@@ -99,7 +100,7 @@ class CollateralFile:
 
 @dataclass(frozen=True, slots=True)
 class MissingCollateral:
-    """What could not be fetched, and the reason of each source."""
+    """Collateral that could not be fetched, and each source's reason."""
 
     what: str
     reasons: tuple[str, ...]
@@ -107,7 +108,7 @@ class MissingCollateral:
 
 @dataclass(frozen=True, slots=True)
 class FetchedCollateral:
-    """What was fetched, in the order of the request, and what is missing."""
+    """The fetched collateral in the order of the request, and the missing one."""
 
     collateral: tuple[CollateralFile, ...] = ()
     missing: tuple[MissingCollateral, ...] = ()
@@ -133,12 +134,16 @@ class FetchedCollateral:
         return self._data_below("amd/crl-")
 
     def __add__(self, other: "FetchedCollateral") -> "FetchedCollateral":
-        """Both rounds. Of collateral that both have, the later one counts."""
+        """The collateral of both. If both have the same file, the later one is used."""
         by_name = {each.name: each for each in (*self.collateral, *other.collateral)}
         return FetchedCollateral(tuple(by_name.values()), (*self.missing, *other.missing))
 
     def require(self) -> "FetchedCollateral":
-        """Itself, if nothing is missing. Raises `EvidenceUnavailable` that names all that is."""
+        """Return self if nothing is missing.
+
+        Raises:
+            EvidenceUnavailable: with all missing collateral.
+        """
         if self.missing:
             lines = [f"  {each.what}: {'; '.join(each.reasons)}" for each in self.missing]
             raise EvidenceUnavailable(

@@ -7,23 +7,27 @@ from typing import Literal
 
 Binding = Literal["ccgpu-bind-v1", "nonce"]
 
-MAX_MANIFEST = 256 * 1024  # bytes of one reference manifest; NVIDIA's have 20 KB
+MAX_MANIFEST = 256 * 1024  # the size limit of a reference manifest, in bytes; NVIDIA's have 20 KB
 
 
 @dataclass(frozen=True, slots=True)
 class CpuEvidence:
     """The evidence of an Azure confidential VM, with AMD's certificates and revocation lists.
 
-    `hcl`: HCL blob (NV index 0x01400001; 2048 or 2600 bytes). `report`: SNP report (1184 bytes);
-    with `hcl` it is cut out of it, and must be the same where both are given. `vek`: VCEK or VLEK
-    certificate (DER or PEM). `chain`: ASK and ARK (PEM), if they came along. `crl`: AMD's
-    revocation list (DER or PEM). `quote`: TPMS_ATTEST; `signature`: TPMT_SIGNATURE or bare RSA.
-    `pcrs`: SHA-256 bank, index to 32 bytes; or `pcr_file`, what tpm2-tools wrote them to. `ak`: the
-    key that a bare quote is said to be of (PEM); never believed for a verdict. `event_log`: TCG2
-    crypto-agile. `thim`: the answer of Azure's certificate service, kept as it came. `runtime`: the
-    exact bytes of Azure's runtime claims, where they lie beside a bare report instead of in `hcl`.
-    `veks` and `crls`: further certificates and lists that came along, of whatever machine and
-    product.
+    hcl: HCL blob (NV index 0x01400001; 2048 or 2600 bytes).
+    report: SNP report (1184 bytes). `hcl` contains it, too; both must be equal.
+    vek: VCEK or VLEK certificate (DER or PEM).
+    chain: ASK and ARK certificates (PEM).
+    crl: AMD's revocation list (DER or PEM).
+    quote: TPMS_ATTEST.
+    signature: The quote's TPMT_SIGNATURE, or its bare RSA signature.
+    pcrs: The SHA-256 bank, index to 32 bytes.
+    pcr_file: The same, as a file of tpm2-tools.
+    ak: The claimed attestation key of a bare quote (PEM). A verdict never trusts it.
+    event_log: TCG2 crypto-agile event log.
+    thim: The response of Azure's certificate service (THIM), unchanged.
+    runtime: The exact bytes of Azure's runtime claims, if they are not in `hcl`.
+    veks, crls: Further certificates and lists, of any machine and product.
     """
 
     hcl: bytes | None = None
@@ -45,9 +49,10 @@ class CpuEvidence:
 
 @dataclass(frozen=True, slots=True)
 class ReportedGpuState:
-    """The state of a GPU by NVML, as somebody states it. `ready` is set after the verdict only.
+    """An unsigned claim about a GPU's NVML state. `ready` is set only after the verdict.
 
-    `cc_mode`: confidential computing is on. `dev_tools`: developer mode, which voids it.
+    cc_mode: Confidential computing is on.
+    dev_tools: Developer mode is on, which voids confidential computing.
     """
 
     cc_mode: bool
@@ -59,9 +64,10 @@ class ReportedGpuState:
 class GpuEvidence:
     """The evidence of one GPU: SPDM request and response (`report`), certificate chain (PEM).
 
-    `arch`: as NVIDIA's tools write it ("HOPPER"). `nonce`: as the collector states it (32 bytes).
-    `state_document`: the GPU's state as the guest collected it (JSON), which the quote covers.
-    `state`: the same, stated by the evidence's maker; no signature covers it.
+    arch: The architecture in the spelling of NVIDIA's tools ("HOPPER").
+    nonce: The nonce that the collector claims (32 bytes).
+    state_document: The GPU's state, collected in the guest (JSON). The vTPM's quote covers it.
+    state: The GPU's state, claimed by the evidence's maker. No signature covers it.
     """
 
     arch: str
@@ -86,9 +92,9 @@ class GpuCollateral:
 
 @dataclass(frozen=True, slots=True)
 class NamedManifest:
-    """A reference manifest of the caller's: file name without suffix, and XML.
+    """A reference manifest from the caller: file name without suffix, and XML.
 
-    The name is the RIM id if the file is as NVIDIA's service names it; the XML does not hold it.
+    The name is the RIM id if NVIDIA's service named the file. The XML does not contain the id.
     """
 
     name: str
@@ -97,10 +103,13 @@ class NamedManifest:
 
 @dataclass(frozen=True, slots=True)
 class CallerCollateral:
-    """Collateral that the caller gives, of any number of machines; preferred to the evidence's.
+    """Collateral from the caller, for any number of machines; preferred to the evidence's own.
 
-    `veks`: VCEK or VLEK certificates. `chains`: ASK and ARK (PEM) of one product each. `crls`:
-    AMD's revocation lists. `rims`: reference manifests. `ocsp`: OCSP answers.
+    veks: VCEK or VLEK certificates.
+    chains: ASK and ARK certificates (PEM), of one product each.
+    crls: AMD's revocation lists.
+    rims: Reference manifests.
+    ocsp: OCSP responses.
     """
 
     veks: tuple[bytes, ...] = ()
@@ -110,7 +119,7 @@ class CallerCollateral:
     ocsp: tuple[bytes, ...] = ()
 
     def __add__(self, other: "CallerCollateral") -> "CallerCollateral":
-        """The pieces of both, in this order."""
+        """The collateral of both, in this order."""
         return CallerCollateral(
             (*self.veks, *other.veks),
             (*self.chains, *other.chains),
@@ -122,11 +131,14 @@ class CallerCollateral:
 
 @dataclass(frozen=True, slots=True)
 class UnverifiedContext:
-    """What the maker of a bundle states of the challenge, unverified.
+    """The unverified claims of a bundle's maker about the challenge.
 
-    `nonce`: as it was sent (32 bytes). `binding`: how it is bound into the evidence. `host_key`:
-    SSH public-key blob of the one pinned key. `recipient_key`: X25519 (32 bytes) or empty. `vm_id`:
-    ARM's `properties.vmId`. `made_at`: when the evidence was collected.
+    nonce: The nonce that was sent (32 bytes).
+    binding: How the nonce is bound into the evidence.
+    host_key: SSH public-key blob of the pinned host key.
+    recipient_key: X25519 key (32 bytes) or empty.
+    vm_id: ARM's `properties.vmId`.
+    made_at: The time of the collection.
     """
 
     nonce: bytes | None = None
@@ -162,9 +174,11 @@ EvidenceFormat = Literal[
 class Evidence:
     """All evidence and collateral of one verdict.
 
-    `collateral` is what the evidence's maker sent along, `given` what the caller gives for it.
-    `format`: as it was read. `ignored`: files beside it that were not read. `simulated_roots`: DER
-    certificates by role, in simulated evidence only.
+    format: The format of the files.
+    collateral: Collateral from the evidence's maker.
+    simulated_roots: DER certificates by role, only in simulated evidence.
+    ignored: Files in the folder that were not read.
+    given: Collateral from the caller.
     """
 
     format: EvidenceFormat
@@ -190,7 +204,7 @@ def merge_caller_collateral(evidence: Evidence) -> Evidence:
             cpu,
             vek=next(iter(veks), None),
             veks=veks[1:],
-            # Of several, no more is known here than that each is of one product.
+            # The product is not known here, so one of several chains cannot be chosen.
             chain=cpu.chain or (given.chains[0] if len(given.chains) == 1 else None),
             crl=next(iter(crls), None),
             crls=crls[1:],

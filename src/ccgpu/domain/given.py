@@ -1,7 +1,7 @@
-"""Which fields of a spec were given, and the spec of the last create as a value.
+"""The given fields of a spec, and the remembered spec of the last create.
 
-A field is named by its path, as `--set` takes it: `os_disk.size_gib`, `tags.team`. A list is one
-field. A field that was never given has its default, and a default never changes what exists.
+A field is named by its path in the notation of `--set`: `os_disk.size_gib`, `tags.team`. A list is
+one field. A field that was never given has its default, and a default never changes an existing VM.
 """
 
 from collections.abc import Iterator, Mapping
@@ -37,10 +37,10 @@ class GivenFields:
 
     @property
     def binding(self) -> frozenset[str]:
-        """The fields whose values what exists must have.
+        """The fields whose values the existing deployment must have.
 
-        A remembered time to live is not among them: it began when the VM was created, and `extend`
-        may have changed it since.
+        A remembered `ttl` does not count: it started at the VM's creation, and `extend` may have
+        changed the lease since then.
         """
         return self.now | (frozenset(self.earlier) - {"ttl"})
 
@@ -55,14 +55,14 @@ class RememberedSpec:
 
 @dataclass(frozen=True, slots=True)
 class RequestedSpec:
-    """A spec, and which of its fields were given."""
+    """A spec and its given fields."""
 
     spec: "VmSpec"
     given: GivenFields
 
 
 def field_values(values: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """The name and value of each field in `values`; a field of null is not given."""
+    """The name and value of each field in `values` that is not null."""
     for path, value in field_paths(values):
         yield ".".join(path), value
 
@@ -70,7 +70,7 @@ def field_values(values: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
 def field_paths(
     values: Mapping[str, Any], above: tuple[str, ...] = ()
 ) -> Iterator[tuple[tuple[str, ...], Any]]:
-    """The same with the path of each field, for names of tags have dots."""
+    """The path and value of each field: unlike names, paths are unambiguous for tags with dots."""
     for name, value in values.items():
         if isinstance(value, Mapping):
             yield from field_paths(value, (*above, name))
@@ -79,12 +79,12 @@ def field_paths(
 
 
 def every_field(spec: "VmSpec") -> GivenFields:
-    """The fields of a spec that is meant as a whole."""
+    """All fields of the spec as given fields."""
     return GivenFields(frozenset(name for name, _ in field_values(spec.model_dump(mode="json"))))
 
 
 def remember(spec: "VmSpec", given: GivenFields) -> RememberedSpec:
-    """The spec as a later create starts from it."""
+    """The spec to remember for the next create."""
     values = spec.model_dump(mode="json", exclude={"name"})
     named = dict(field_values(values))
     return RememberedSpec(values, tuple(sorted(field for field in given.ever if field in named)))

@@ -1,7 +1,7 @@
-"""The SSH host key that a client pins: read from OpenSSH's files, and its fingerprint.
+"""Parses the pinned SSH host key in OpenSSH's formats, and computes its fingerprint.
 
-`ccgpu-bind-v1` binds the one Ed25519 host key of a VM. A file may have keys of other types beside
-it; a file with two Ed25519 keys is refused.
+`ccgpu-bind-v1` binds the Ed25519 host key of a VM. A file may also have keys of other types. A file
+with two Ed25519 keys is refused.
 """
 
 import base64
@@ -23,8 +23,8 @@ def fingerprint(digest: bytes) -> str:
 
 def digest_of(text: str) -> bytes:
     """The 32 bytes of a fingerprint; `ValueError` for any other text."""
-    found = _FINGERPRINT.fullmatch(text)
-    digest = base64.b64decode(f"{found[1]}=") if found else None
+    match = _FINGERPRINT.fullmatch(text)
+    digest = base64.b64decode(f"{match[1]}=") if match else None
     if digest is None or fingerprint(digest) != text:
         raise ValueError("is not a fingerprint: `ssh-keygen -lf` prints SHA256: and 43 characters")
     return digest
@@ -33,7 +33,7 @@ def digest_of(text: str) -> bytes:
 def parse(raw: bytes) -> bytes:
     """The key blob in a `.pub` file, in lines of known_hosts, or bare; `ValueError` if not one."""
     if raw.startswith(b"\x00"):
-        return _blob(raw)
+        return _check_blob(raw)
     try:
         text = raw.decode("utf-8")
     except UnicodeDecodeError as err:
@@ -41,27 +41,27 @@ def parse(raw: bytes) -> bytes:
     if sshkey.is_private(text):
         raise ValueError("holds a private key: name the public one, the same path with .pub")
     lines = [line.strip() for line in text.splitlines()]
-    found = [_key(line) for line in lines if line and not line.startswith("#")]
-    blobs = {blob for _, blob in found if blob is not None}
+    keys = [_parse_line(line) for line in lines if line and not line.startswith("#")]
+    blobs = {blob for _, blob in keys if blob is not None}
     if len(blobs) > 1:
         raise ValueError("holds more than one ssh-ed25519 key: name a file with that of the VM")
     if not blobs:
-        raise ValueError(f"holds no ssh-ed25519 key{_instead([name for name, _ in found])}")
+        raise ValueError(f"holds no ssh-ed25519 key{_other_types([name for name, _ in keys])}")
     return blobs.pop()
 
 
 def sha256(blob: bytes) -> bytes:
-    """The digest of a host key that evidence is bound to."""
+    """SHA-256 of a host key's blob, to which evidence is bound."""
     return hashlib.sha256(blob).digest()
 
 
-def _blob(raw: bytes) -> bytes:
+def _check_blob(raw: bytes) -> bytes:
     if len(raw) != BLOB_SIZE or not raw.startswith(_BLOB_START):
         raise ValueError(f"is not an ssh-ed25519 key blob, which has {BLOB_SIZE} bytes (RFC 8709)")
     return raw
 
 
-def _key(line: str) -> tuple[str, bytes | None]:
+def _parse_line(line: str) -> tuple[str, bytes | None]:
     """The algorithm on a line, and the key if it is Ed25519."""
     words = line.split()
     if words[0].startswith("@"):
@@ -72,9 +72,9 @@ def _key(line: str) -> tuple[str, bytes | None]:
     if words[at] != sshkey.ED25519:
         return words[at], None
     blob = sshkey.parse(f"{words[at]} {words[at + 1]}").blob
-    return words[at], _blob(blob)
+    return words[at], _check_blob(blob)
 
 
-def _instead(names: list[str]) -> str:
+def _other_types(names: list[str]) -> str:
     others = ", ".join(sorted(set(names)))
     return f", only {others}: ccgpu-bind-v1 binds the Ed25519 host key" if others else ""

@@ -1,7 +1,7 @@
-"""The image a VM starts from: a marketplace URN, a community gallery path, or a gallery ARM id.
+"""Image references: a marketplace URN, a community gallery path, or a gallery image's ARM id.
 
-Only what can be a Linux confidential VM passes. For marketplace images the name tells; for
-galleries only Azure knows, and the capacity search asks it.
+Only images of Linux confidential VMs are accepted. A marketplace image is judged by its name. For a
+gallery image the capacity search reads the security type from Azure.
 """
 
 import re
@@ -38,7 +38,7 @@ class Marketplace:
 
 @dataclass(frozen=True, slots=True)
 class Community:
-    """An image of a gallery that its owner shares with everybody."""
+    """An image of a community gallery, which its owner shares publicly."""
 
     gallery: str
     image: str
@@ -69,24 +69,24 @@ def parse(text: str) -> Image:
     """
     lowered = text.lower()
     if lowered.startswith("/communitygalleries/"):
-        return _community(text)
+        return _parse_community(text)
     if lowered.startswith("/subscriptions/"):
-        return _gallery(text)
-    return _marketplace(text)
+        return _parse_gallery(text)
+    return _parse_marketplace(text)
 
 
-def _community(text: str) -> Community:
-    found = _COMMUNITY.fullmatch(text)
-    if found is None:
+def _parse_community(text: str) -> Community:
+    match = _COMMUNITY.fullmatch(text)
+    if match is None:
         raise ValueError(
             "is not a community gallery image, "
             "write /CommunityGalleries/GALLERY/Images/IMAGE/Versions/VERSION"
         )
-    gallery, image, version = found.groups()
+    gallery, image, version = match.groups()
     return Community(gallery, image, (version or LATEST).lower())
 
 
-def _gallery(text: str) -> Gallery:
+def _parse_gallery(text: str) -> Gallery:
     # Confidential VMs do not start from managed images: TEE-Crafter, docs/azure_setup.md.
     if re.search(r"/Microsoft\.Compute/images/", text, re.IGNORECASE):
         raise ValueError(
@@ -98,11 +98,11 @@ def _gallery(text: str) -> Gallery:
     return Gallery(references.canonical_id(text, kind))
 
 
-def _marketplace(text: str) -> Marketplace:
-    found = _URN.fullmatch(text)
-    if found is None:
+def _parse_marketplace(text: str) -> Marketplace:
+    match = _URN.fullmatch(text)
+    if match is None:
         raise ValueError(f"is not an image that can be used: {_FORMS}")
-    image = Marketplace(*found.groups())
+    image = Marketplace(*match.groups())
     if image.publisher.lower().startswith("microsoftwindows"):
         raise ValueError("is a Windows image: only Linux images can be set up here")
     named = f"{image.offer}:{image.sku}".lower()

@@ -1,7 +1,7 @@
-"""A spec in which every field that was not given has the live value of the deployment.
+"""Fills the fields of a spec that were not given with the deployment's live values.
 
-So a default never changes or replaces a VM. A field that was given keeps its value. A live value
-that no spec may have, or that contradicts a given field, is left out.
+So a default never changes or replaces a VM. Given fields keep their values. A live value that is
+invalid in a spec, or contradicts a given field, is not used.
 """
 
 from collections.abc import Iterable, Iterator
@@ -20,18 +20,18 @@ def with_live_values(spec: VmSpec, given: Iterable[str], names: Names, actual: B
     """`spec`, with the live value of each field that is not in `given`.
 
     Args:
-        spec: the spec that was asked for.
+        spec: the requested spec.
         given: the fields whose values stay as they are.
         names: the ids of the deployment's resources.
-        actual: the GET bodies of what exists, by `key` of their ids; with disks and network
-            interfaces among them more is known.
+        actual: the GET bodies of the existing resources, by `key` of their ids. Disks and network
+            interfaces may be missing; then fewer live values are known.
     """
     bound = frozenset(given)
-    there = live_values(spec, names, actual)
-    if "regions" in bound and there.get("regions", spec.regions)[0] not in spec.regions:
-        there.pop("zone", None)  # the number of a zone means nothing in another region
-    found = {field: value for field, value in there.items() if field not in bound}
-    filled = _valid_spec(spec, found, bound)
+    live = live_values(spec, names, actual)
+    if "regions" in bound and live.get("regions", spec.regions)[0] not in spec.regions:
+        live.pop("zone", None)  # the number of a zone means nothing in another region
+    usable = {field: value for field, value in live.items() if field not in bound}
+    filled = _valid_spec(spec, usable, bound)
     sources = None if "ssh_from" in bound else live_sources(names, actual)
     inside = filled.private and filled.ssh_from == "auto"
     if sources is None or sources == ("VirtualNetwork" if inside else filled.ssh_from):
@@ -40,24 +40,24 @@ def with_live_values(spec: VmSpec, given: Iterable[str], names: Names, actual: B
     return filled.model_copy(update={"ssh_from": sources})
 
 
-def _valid_spec(spec: VmSpec, found: Values, bound: frozenset[str]) -> VmSpec:
-    """The spec with as many of the live values `found` as make a valid spec."""
+def _valid_spec(spec: VmSpec, live: Values, bound: frozenset[str]) -> VmSpec:
+    """The spec with all live values that keep it valid."""
     while True:
         try:
-            return VmSpec.model_validate(_merge(spec, found, bound))
+            return VmSpec.model_validate(_merge(spec, live, bound))
         except ValidationError as err:
             refused = {".".join(field_at(VmSpec, problem["loc"])) for problem in err.errors()}
-            wrong = refused & found.keys()
-            wrong = wrong or _contradicting_fields(spec, found, bound)
+            wrong = refused & live.keys()
+            wrong = wrong or _contradicting_fields(spec, live, bound)
             if not wrong:
                 return spec
-            found = {field: value for field, value in found.items() if field not in wrong}
+            live = {field: value for field, value in live.items() if field not in wrong}
 
 
-def _contradicting_fields(spec: VmSpec, found: Values, bound: frozenset[str]) -> set[str]:
-    """The one live value that the given fields contradict."""
-    for field in found:
-        rest = {name: value for name, value in found.items() if name != field}
+def _contradicting_fields(spec: VmSpec, live: Values, bound: frozenset[str]) -> set[str]:
+    """The first field whose live value contradicts the given fields, as a set."""
+    for field in live:
+        rest = {name: value for name, value in live.items() if name != field}
         try:
             VmSpec.model_validate(_merge(spec, rest, bound))
         except ValidationError:
@@ -66,27 +66,27 @@ def _contradicting_fields(spec: VmSpec, found: Values, bound: frozenset[str]) ->
     return set()
 
 
-def resumable(asked: VmSpec, given: GivenFields, filled: VmSpec) -> RememberedSpec:
-    """What to remember while a VM is being replaced: once it is deleted, nothing else has it."""
+def resumable(requested: VmSpec, given: GivenFields, filled: VmSpec) -> RememberedSpec:
+    """The spec to remember while a VM is replaced: after its deletion Azure has no live values."""
     own = ("ssh_from", "ssh_from_anywhere", "ttl")  # the NSG and the tags stay, so these do too
-    kept = filled.model_copy(update={field: getattr(asked, field) for field in own})
-    taken = live_fields(asked, kept)
-    named = {f"tags.{name}" for name in kept.tags} if "tags" in taken else set()
+    kept = filled.model_copy(update={field: getattr(requested, field) for field in own})
+    from_azure = live_fields(requested, kept)
+    named = {f"tags.{name}" for name in kept.tags} if "tags" in from_azure else set()
     try:
         VmSpec.model_validate(kept.model_dump(mode="json"))
     except ValidationError:
-        return remember(asked, given)
-    return remember(kept, GivenFields(given.ever | taken | named))
+        return remember(requested, given)
+    return remember(kept, GivenFields(given.ever | from_azure | named))
 
 
-def live_fields(asked: VmSpec, spec: VmSpec) -> frozenset[str]:
-    """The fields whose values in `spec` are not those of `asked`."""
-    before, after = _flat(asked), _flat(spec)
+def live_fields(requested: VmSpec, spec: VmSpec) -> frozenset[str]:
+    """The fields whose values differ between `requested` and `spec`."""
+    before, after = _flat(requested), _flat(spec)
     return frozenset(field for field in before if before[field] != after[field])
 
 
 def _flat(spec: VmSpec) -> Values:
-    """The values of all fields that are no section, by their dotted paths."""
+    """The values of all fields except sections, by their dotted paths."""
     return dict(_flat_items(VmSpec, spec.model_dump(mode="json"), ""))
 
 
@@ -99,13 +99,13 @@ def _flat_items(model: type[BaseModel], values: Values, above: str) -> Iterator[
             yield f"{above}{name}", value
 
 
-def _merge(spec: VmSpec, found: Values, bound: frozenset[str]) -> Values:
-    values = _flat(spec) | found
-    if "tags" in found:
-        mine = {name: value for name, value in spec.tags.items() if f"tags.{name}" in bound}
-        taken = {name.casefold() for name in mine}
-        live = {k: v for k, v in found["tags"].items() if k.casefold() not in taken}
-        values["tags"] = live | mine
+def _merge(spec: VmSpec, live: Values, bound: frozenset[str]) -> Values:
+    values = _flat(spec) | live
+    if "tags" in live:
+        given_tags = {name: value for name, value in spec.tags.items() if f"tags.{name}" in bound}
+        taken = {name.casefold() for name in given_tags}
+        live_tags = {k: v for k, v in live["tags"].items() if k.casefold() not in taken}
+        values["tags"] = live_tags | given_tags
     nested: Values = {}
     for field, value in values.items():
         *sections, name = field.split(".")

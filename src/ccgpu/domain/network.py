@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from ccgpu.domain.spec.vm import VmSpec
 
 SUBNET = "default"
-SEVERAL = ","  # separates the networks of a rule that somebody has given several
-# Larger than our subnet, so that others fit: that of a Bastion host needs a /26.
+SEVERAL = ","  # separates the networks of a rule that was changed by hand
+# Larger than ccgpu's subnet, so that other subnets fit: a Bastion host needs a /26.
 _NETWORK_ADDRESSES = "10.71.0.0/16"
 _SUBNET_ADDRESSES = "10.71.0.0/24"
 _FIRST, _LAST = 1000, 4096  # the range of priorities ends at 4096 (Microsoft Learn, NSG overview)
@@ -34,16 +34,16 @@ def network(
         body = {"location": region, "tags": tags, **rest}
         return Resource(kind, named(kind, suffix), body, frozenset(r.id for r in needs))
 
-    made = [resource(Kind.NSG, "-nsg", {"properties": _rules(spec)})]
+    resources = [resource(Kind.NSG, "-nsg", {"properties": _rules(spec)})]
     if spec.subnet is None:
         nat = []
         if spec.private:
             ip = resource(Kind.PUBLIC_IP, "-nat-ip", _STATIC_IP)
-            nat = [resource(Kind.NAT, "-nat", _nat(ip.id), ip)]
-            made += [ip, *nat]
+            nat = [resource(Kind.NAT, "-nat", _nat_gateway(ip.id), ip)]
+            resources += [ip, *nat]
         gateway = nat[0].id if nat else None
-        made.append(resource(Kind.VNET, "-vnet", {"properties": _vnet(gateway)}, *nat))
-    return {r.id: r for r in made}
+        resources.append(resource(Kind.VNET, "-vnet", {"properties": _vnet(gateway)}, *nat))
+    return {r.id: r for r in resources}
 
 
 _STATIC_IP: Body = {
@@ -52,7 +52,7 @@ _STATIC_IP: Body = {
 }
 
 
-def _nat(ip: ResourceId) -> Body:
+def _nat_gateway(ip: ResourceId) -> Body:
     return {"sku": {"name": "Standard"}, "properties": {"publicIpAddresses": [{"id": ip}]}}
 
 
@@ -65,7 +65,7 @@ def _vnet(nat: ResourceId | None) -> "arm.VirtualNetworkPropertiesFormat":
         subnet["natGateway"] = {"id": nat}
     return {
         "addressSpace": {"addressPrefixes": [_NETWORK_ADDRESSES]},
-        # Inline: a subnet of its own would be a second write on the VNet.
+        # The subnet is inline: a separate resource would need a second write on the VNet.
         "subnets": [{"name": SUBNET, "properties": subnet}],  # type: ignore[typeddict-item]
     }
 
@@ -100,7 +100,7 @@ def _rule(name: str, priority: int, access: str, source: str, protocol: str, por
 
 
 def _source(source: str) -> Body:
-    """One network, or the several that only a rule changed by hand has."""
+    """One source network, or several, which only a rule changed by hand has."""
     several = source.split(SEVERAL)
     if len(several) > 1:
         return {"sourceAddressPrefixes": several}

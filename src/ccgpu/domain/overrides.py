@@ -1,4 +1,4 @@
-"""What a command line may loosen of a policy. Every flag shows in the verdict as `unsafe_…`."""
+"""Flags that loosen a policy. The verdict lists each one as `unsafe_…`."""
 
 from dataclasses import dataclass
 

@@ -1,7 +1,7 @@
-"""The appraisal policy (RFC 9334, §8.5): what is demanded of evidence beyond being genuine.
+"""The appraisal policy (RFC 9334, §8.5): requirements on evidence beyond its authenticity.
 
-Every field that decides a verdict is required: a policy that leaves one out is refused. A field
-that loosens a verdict is called `unsafe_…`, is off by default, and shows in every verdict.
+Every field that decides a verdict is required. A field that loosens a verdict is called `unsafe_…`,
+is off by default, and is listed in every verdict.
 """
 
 import re
@@ -271,9 +271,9 @@ class ReferenceValues(BaseModel):
 
 
 def policy_problems(error: ValidationError, kind: str = "policy") -> tuple[FieldProblem, ...]:
-    """What pydantic found, in words for the author of a policy, or of another `kind` of file."""
-    found = error.errors(include_url=False, include_input=False)
-    return tuple(FieldProblem(each["loc"], _message(each, kind)) for each in found)
+    """Convert pydantic's errors to messages for the author of a policy, or `kind` of file."""
+    errors = error.errors(include_url=False, include_input=False)
+    return tuple(FieldProblem(each["loc"], _message(each, kind)) for each in errors)
 
 
 def _message(error: ErrorDetails, kind: str) -> str:

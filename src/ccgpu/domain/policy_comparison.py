@@ -1,7 +1,7 @@
-"""Compares policies: the fields in which a user's policy asks for less than the default one.
+"""Compares policies: finds the fields in which a user's policy is looser than the default one.
 
-Every field has a direction here. A field without one counts as looser if it differs, so that a new
-field can never loosen unnoticed.
+`DIRECTIONS` says for each field which values are looser. A field without an entry counts as looser
+if it differs, so that a new field cannot loosen a policy unnoticed.
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from ccgpu.domain.policy import GpuPolicy, Policy
 
-# (what the policy says, what the baseline says) -> whether the policy asks for less.
+# (the policy's value, the baseline's value) -> whether the policy is looser.
 Looser = Callable[[Any, Any], bool]
 
 
@@ -20,8 +20,9 @@ Looser = Callable[[Any, Any], bool]
 class PolicyOrigin:
     """The file that a policy was read from.
 
-    `sha256`: of its bytes, in hex. `reserved_name`: it has the name of a shipped policy, but is not
-    that one. `loosened`: the fields that ask for less than `default`, with both values.
+    sha256: The hash of its bytes, in hex.
+    reserved_name: Whether it has the name of a shipped policy but differs from it.
+    loosened: The fields that are looser than in `default`, with both values.
     """
 
     path: str
@@ -37,24 +38,24 @@ class PolicyOrigin:
 
 
 def loosened_fields(policy: Policy, baseline: Policy) -> Mapping[str, str]:
-    """The fields in which `policy` asks for less than `baseline`, with both values in words."""
+    """The fields in which `policy` is looser than `baseline`, with both values as text."""
     return dict(_compare(policy, baseline, ""))
 
 
 def in_words(policy: Policy) -> Mapping[str, str]:
-    """What a policy says, by the path of the field; long lists are cut short."""
-    return dict(_worded(policy, ""))
+    """The fields of a policy as text, by path; long lists are cut."""
+    return dict(_fields_as_text(policy, ""))
 
 
-def _worded(part: BaseModel, prefix: str) -> Iterator[tuple[str, str]]:
+def _fields_as_text(part: BaseModel, prefix: str) -> Iterator[tuple[str, str]]:
     for field, value in part:
         path = f"{prefix}{field}"
         if isinstance(value, BaseModel):
-            yield from _worded(value, f"{path}.")
+            yield from _fields_as_text(value, f"{path}.")
         elif isinstance(value, tuple):
-            yield path, f"[{_words(path, value) if value else ''}]"
+            yield path, f"[{_value_text(path, value) if value else ''}]"
         else:
-            yield path, _words(path, value)
+            yield path, _value_text(path, value)
 
 
 def _compare(own: BaseModel, base: BaseModel, prefix: str) -> Iterator[tuple[str, str]]:
@@ -64,12 +65,12 @@ def _compare(own: BaseModel, base: BaseModel, prefix: str) -> Iterator[tuple[str
         if isinstance(mine, BaseModel) and isinstance(theirs, BaseModel):
             yield from _compare(mine, theirs, f"{path}.")
         elif path not in _IGNORED and _is_looser(path, own, mine, theirs):
-            yield path, f"{_words(path, mine)} instead of {_words(path, theirs)}"
+            yield path, f"{_value_text(path, mine)} instead of {_value_text(path, theirs)}"
 
 
 def _is_looser(path: str, own: BaseModel, mine: Any, theirs: Any) -> bool:
     if path == "gpu.denied_drivers" and isinstance(own, GpuPolicy):
-        # What is below the floor needs no place on the list.
+        # Drivers below the minimum are denied anyway.
         theirs = [v for v in theirs if _version(v) >= _version(own.minimum_driver)]
     if path.rpartition(".")[2].startswith("unsafe_"):
         return bool(mine > theirs)
@@ -80,7 +81,7 @@ def _differs(mine: Any, theirs: Any) -> bool:
     return bool(mine != theirs)
 
 
-def _lower(mine: Any, theirs: Any) -> bool:
+def _is_lower(mine: Any, theirs: Any) -> bool:
     return bool(mine < theirs)
 
 
@@ -93,7 +94,7 @@ def _less_demanded(mine: Collection[Any], theirs: Collection[Any]) -> bool:
 
 
 def _more_allowed_or_any(mine: Collection[Any], theirs: Collection[Any]) -> bool:
-    """Lists that allow everything when they are empty."""
+    """Whether a list that allows everything if empty allows more."""
     return bool(theirs) and (not mine or _more_allowed(mine, theirs))
 
 
@@ -101,7 +102,7 @@ def _bits_missing(mine: int, theirs: int) -> bool:
     return bool(theirs & ~mine)
 
 
-def _older(mine: str, theirs: str) -> bool:
+def _is_older(mine: str, theirs: str) -> bool:
     return _version(mine) < _version(theirs)
 
 
@@ -110,7 +111,10 @@ def _older_vbios(mine: str, theirs: str) -> bool:
 
 
 def _older_branches(mine: Collection[str], theirs: Collection[str]) -> bool:
-    """A branch that only `mine` names is let in; one that only `theirs` names may be let in too."""
+    """Whether `mine` accepts a driver that `theirs` refuses.
+
+    A branch that is not listed is accepted only if it is newer than all listed ones.
+    """
     own, base = _by_branch(mine), _by_branch(theirs)
     if not base:
         return False
@@ -135,45 +139,45 @@ DIRECTIONS: Mapping[str, Looser] = {
     "requires": _less_demanded,
     "binding": _differs,
     "cpu.products": _more_allowed,
-    "cpu.minimum_tcb.bootloader": _lower,
-    "cpu.minimum_tcb.tee": _lower,
-    "cpu.minimum_tcb.snp": _lower,
-    "cpu.minimum_tcb.microcode": _lower,
+    "cpu.minimum_tcb.bootloader": _is_lower,
+    "cpu.minimum_tcb.tee": _is_lower,
+    "cpu.minimum_tcb.snp": _is_lower,
+    "cpu.minimum_tcb.microcode": _is_lower,
     "cpu.required_mitigations": _bits_missing,
-    "cpu.require_alias_check": _lower,
+    "cpu.require_alias_check": _is_lower,
     "cpu.id_key_digests": _more_allowed,
-    "cpu.minimum_guest_svn": _lower,
-    "cpu.require_secure_boot": _lower,
-    "cpu.require_event_log": _lower,
-    "cpu.require_crl": _lower,
+    "cpu.minimum_guest_svn": _is_lower,
+    "cpu.require_secure_boot": _is_lower,
+    "cpu.require_event_log": _is_lower,
+    "cpu.require_crl": _is_lower,
     "cpu.required_pcrs": _less_demanded,
-    "cpu.require_pins": _lower,
+    "cpu.require_pins": _is_lower,
     "gpu.architectures": _more_allowed,
     "gpu.count": _differs,
-    "gpu.minimum_driver": _older,
+    "gpu.minimum_driver": _is_older,
     "gpu.minimum_secure_drivers": _older_branches,
     "gpu.denied_drivers": _less_demanded,
     "gpu.minimum_vbios": _older_vbios,
     "gpu.allowed_vbios": _more_allowed_or_any,
     "gpu.denied_vbios": _less_demanded,
-    "gpu.require_state": _lower,
-    "gpu.require_ocsp": _lower,
-    "tokens.require_nras": _lower,
+    "gpu.require_state": _is_lower,
+    "gpu.require_ocsp": _is_lower,
+    "tokens.require_nras": _is_lower,
     "tokens.nras_issuers": _more_allowed,
-    "tokens.require_maa": _lower,
+    "tokens.require_maa": _is_lower,
     "tokens.maa_issuers": _more_allowed,
 }
 _HEX = frozenset({"cpu.minimum_guest_svn", "cpu.required_mitigations"})
-_SHOWN = 4  # of a list
+_MAX_ITEMS_SHOWN = 4  # of a list
 
 
-def _words(path: str, value: Any) -> str:
+def _value_text(path: str, value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int):
         hexadecimal = path in _HEX or path.startswith("cpu.minimum_tcb.")
         return f"{value:#x}" if hexadecimal else str(value)
     if isinstance(value, tuple):
-        rest = f" and {len(value) - _SHOWN} more" if len(value) > _SHOWN else ""
-        return (", ".join(map(str, value[:_SHOWN])) or "none") + rest
+        rest = f" and {len(value) - _MAX_ITEMS_SHOWN} more" if len(value) > _MAX_ITEMS_SHOWN else ""
+        return (", ".join(map(str, value[:_MAX_ITEMS_SHOWN])) or "none") + rest
     return str(value)

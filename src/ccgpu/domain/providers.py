@@ -1,25 +1,25 @@
-"""Resource providers: Azure makes nothing of a kind whose provider is not registered.
+"""Resource providers: Azure creates only resources whose provider is registered.
 
-Registration is once for a subscription. One that is under way stops nothing (Microsoft Learn,
-"Azure resource providers and types": do not block on `Registering`).
+A provider is registered once for each subscription. The state `Registering` is sufficient
+(Microsoft Learn, "Azure resource providers and types": do not block on `Registering`).
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 COMPUTE, NETWORK = "Microsoft.Compute", "Microsoft.Network"
-# What every deployment is made of. Identities and encryption sets exist already: the provider is
-# registered in *their* subscription.
+# The providers of the resources that ccgpu creates. Identities and encryption sets exist already:
+# their provider is registered in their own subscription.
 NEEDED = (COMPUTE, NETWORK)
-NOT_REGISTERED = "MissingSubscriptionRegistration"  # ARM's code for it, at the first PUT
+NOT_REGISTERED = "MissingSubscriptionRegistration"  # ARM's error code of the first PUT
 _USABLE = frozenset({"registered", "registering"})
 
 
 @dataclass(frozen=True, slots=True)
 class Provider:
-    """A resource provider as the subscription has it.
+    """A resource provider's state in the subscription.
 
-    `vm_regions`: where it has virtual machines; empty where that is not said.
+    `vm_regions`: the regions with virtual machines; empty if the response has none.
     """
 
     namespace: str
@@ -28,14 +28,14 @@ class Provider:
 
     @property
     def usable(self) -> bool:
-        """Whether resources of it can be made."""
+        """Whether its resources can be created."""
         return self.state.casefold() in _USABLE
 
 
 def register_hint(namespaces: Iterable[str], subscription: str) -> str:
-    """The commands that register them."""
+    """The commands that register these providers."""
     commands = [
-        f"az provider register --namespace {one} --subscription {subscription} --wait"
-        for one in namespaces
+        f"az provider register --namespace {namespace} --subscription {subscription} --wait"
+        for namespace in namespaces
     ]
     return f"`{' && '.join(commands)}`, once for the subscription"

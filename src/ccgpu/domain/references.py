@@ -1,7 +1,6 @@
 """The ARM ids that a user writes into a spec.
 
-Ids compare without case in ARM; the segments ARM itself names come out as ARM spells them, so
-that equal references are equal text wherever the user copied them from.
+ARM compares ids without case. `canonical_id` spells the segments that ARM names as ARM does.
 """
 
 import re
@@ -32,9 +31,9 @@ def canonical_id(text: str, kind: str) -> str:
     pattern = (
         rf"/subscriptions/({_GUID})/resourceGroups/({_GROUP})/providers/{re.escape(provider)}{path}"
     )
-    found = re.fullmatch(pattern, text, re.IGNORECASE | re.ASCII)
-    if found is None:
+    match = re.fullmatch(pattern, text, re.IGNORECASE | re.ASCII)
+    if match is None:
         raise ValueError(f"is not the ARM id of this kind of resource, write {id_shape(kind)}")
-    subscription, group, *names = found.groups()
+    subscription, group, *names = match.groups()
     path = "".join(f"/{type_}/{name}" for type_, name in zip(types, names, strict=True))
     return f"/subscriptions/{subscription}/resourceGroups/{group}/providers/{provider}{path}"

@@ -1,6 +1,6 @@
-"""ARM resources as values: their ids, and what is wanted of them.
+"""ARM resources as values: their ids, and their wanted bodies.
 
-ARM ids compare without case; `same` and `key` are the only way ids are compared here.
+ARM compares ids without case. Compare them only with `is_same_id` and `key`.
 """
 
 import re
@@ -13,13 +13,14 @@ from ccgpu.domain.catalog import API_VERSIONS, Kind
 Body = dict[str, Any]
 ResourceId = NewType("ResourceId", str)
 
-# Tags that say whose a resource is. Stable: they are part of what is wanted.
+# Tags of a resource's owner. They never change and are compared.
 DEPLOYMENT = "ccgpu-deployment"
 BODY_HASH = "ccgpu-body"
-# On a group that ccgpu made and whose deployment is gone, while others live in it: for which one it
-# was made. With the last of them it goes.
+# Tag of a resource group that ccgpu created: the deployment for which it was created. It is set
+# when that deployment is deleted while others remain in the group. Deleting the last one deletes
+# the group.
 MADE_FOR = "ccgpu-made-for"
-# Tags that say when and by which run it was made. They are set once and never compared.
+# Tags with the run, the creation time and the end of the lease. They are never compared.
 RUN = "ccgpu-run"
 CREATED = "ccgpu-created"
 EXPIRES = "ccgpu-expires"
@@ -28,10 +29,10 @@ VOLATILE_TAGS = frozenset({RUN, CREATED, EXPIRES})
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """One ARM resource as it is wanted: the exact `body` of its PUT.
+    """A wanted ARM resource with the exact `body` of its PUT.
 
-    depends_on: the ids it refers to, which must exist before its PUT.
-    implicitly_created: what its PUT creates besides itself, under names we choose: a VM's disks.
+    depends_on: The ids of the resources that must exist before its PUT.
+    implicitly_created: Other resources that its PUT creates, such as a VM's disks.
     """
 
     kind: Kind
@@ -47,7 +48,7 @@ class Resource:
 
     @property
     def api_version(self) -> str:
-        """The API version its PUT is sent with."""
+        """The API version of its PUT."""
         return API_VERSIONS[self.kind]
 
 
@@ -64,7 +65,7 @@ def resource_id(subscription: str, group: str, kind: Kind, name: str) -> Resourc
 
 
 def key(id_: str) -> ResourceId:
-    """The form of an id that is equal for equal resources."""
+    """An id in lower case without a final slash: equal for equal resources."""
     return ResourceId(id_.casefold().rstrip("/"))
 
 
@@ -78,22 +79,22 @@ def name_of(id_: str) -> str:
     return id_.rstrip("/").rsplit("/", 1)[-1]
 
 
-# Of a deployment: the letters that the names of a VM, its network and its host may all have.
+# A deployment's name: valid as the name of a VM, of its network resources and as a host name.
 NAME_PATTERN = r"[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?"
 
 
 def is_deployment_name(text: str) -> bool:
-    """Whether it is a name that a deployment can have."""
+    """Whether `text` is a valid name of a deployment."""
     return re.fullmatch(NAME_PATTERN, text, re.ASCII) is not None
 
 
 def own_group(name: str) -> str:
-    """The resource group of a deployment that was given none."""
+    """The default resource group of a deployment."""
     return f"ccgpu-{name}"
 
 
 def group_of(id_: str) -> str:
-    """The resource group in an id; raises ValueError where there is none."""
+    """The resource group in an id; ValueError if there is none."""
     parts = id_.split("/")
     for at, part in enumerate(parts[:-1]):
         if part.casefold() == "resourcegroups":
@@ -102,7 +103,7 @@ def group_of(id_: str) -> str:
 
 
 def holder_of(id_: str) -> ResourceId:
-    """The resource that a child resource is part of (`…/virtualMachines/x/extensions/y`), or it."""
+    """The parent of a child resource (`…/virtualMachines/x/extensions/y`), else the id itself."""
     at = id_.casefold().rfind("/providers/")
     if at < 0:
         return ResourceId(id_)
@@ -111,7 +112,7 @@ def holder_of(id_: str) -> ResourceId:
 
 
 def subscription_of(id_: str) -> str:
-    """The subscription in an id; raises ValueError where there is none."""
+    """The subscription in an id; ValueError if there is none."""
     parts = id_.split("/")
     if len(parts) < 3 or parts[1].casefold() != "subscriptions":  # "", "subscriptions", S
         raise ValueError(f"no subscription in {id_!r}")
@@ -119,17 +120,17 @@ def subscription_of(id_: str) -> str:
 
 
 def kind_of(id_: str) -> Kind | None:
-    """The kind an id names, or None for a kind that `ccgpu` does not handle."""
+    """The kind of the resource with this id, or None if ccgpu does not handle its type."""
     if "/providers/" not in id_.casefold():
         return Kind.GROUP if "/resourcegroups/" in id_.casefold() else None
     provider = id_[id_.casefold().rindex("/providers/") + len("/providers/") :].split("/")
     named = "/".join(provider[:2]).casefold()
-    found = [kind for kind in Kind if kind.casefold() == named]
-    return found[0] if found and len(provider) == 3 else None  # namespace, type, name
+    kinds = [kind for kind in Kind if kind.casefold() == named]
+    return kinds[0] if kinds and len(provider) == 3 else None  # namespace, type, name
 
 
 def tags_of(body: Body | None) -> dict[str, str]:
-    """A resource's tags; ARM leaves the field out, or null, where there are none."""
+    """A resource's tags; empty if the field is missing or null."""
     return (body or {}).get("tags") or {}
 
 
@@ -142,11 +143,11 @@ def tag(body: Body | None, name: str) -> str | None:
 
 
 def location(text: str) -> str:
-    """A location in the form that compares: "East US 2" is "eastus2"."""
+    """A location in the form for comparisons: "East US 2" is "eastus2"."""
     return text.replace(" ", "").lower()
 
 
 def state_of(body: Body) -> str:
-    """`provisioningState`; where it is missing the resource is done (RPC v1.0, Addendum)."""
+    """`provisioningState`; `Succeeded` if it is missing (RPC v1.0, Addendum)."""
     state: str = (body.get("properties") or {}).get("provisioningState") or "Succeeded"
     return state

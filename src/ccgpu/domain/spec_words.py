@@ -1,6 +1,6 @@
-"""Differences in the words of the spec: `os_disk.size_gib: 256 → 512`, not ARM's paths and hashes.
+"""Converts differences from ARM's paths to the spec's fields: `os_disk.size_gib: 256 → 512`.
 
-What has no field in a spec is named in plain words made of ARM's.
+A difference without a field in the spec gets a readable name, derived from ARM's path.
 """
 
 import json
@@ -14,7 +14,7 @@ from ccgpu.domain.compare import Difference
 from ccgpu.domain.in_place import FAILED
 from ccgpu.domain.resource import BODY_HASH, EXPIRES
 
-Value = Any  # as JSON has it
+Value = Any  # a JSON value
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class SpecChange:
 
 
 def text(value: Value) -> str:
-    """A value as a user writes it in a spec."""
+    """A value in the notation of a spec."""
     if value is None:
         return "none"
     if isinstance(value, bool):
@@ -43,57 +43,61 @@ def text(value: Value) -> str:
 
 
 def in_spec_words(kind: Kind, differences: Sequence[Difference]) -> tuple[SpecChange, ...]:
-    """Each difference once, in the order of the first that belongs to its field."""
+    """The changed fields, each once, in the order of the differences."""
     changes: dict[str, SpecChange] = {}
-    for one in differences:
-        change = _change(kind, one)
+    for difference in differences:
+        change = _change(kind, difference)
         changes.setdefault(change.field, change)
     return tuple(changes.values())
 
 
-def _change(kind: Kind, one: Difference) -> SpecChange:
-    if field := spec_field(kind, one.path):
-        return SpecChange(field.field, field.shown(one.found), field.shown(one.wanted))
-    if one.path in _OTHER_WORDS:
-        return SpecChange(_OTHER_WORDS[one.path], one.found, one.wanted)
-    if one.path.startswith("tags.") and one.path != f"tags.{BODY_HASH}":
-        return SpecChange(one.path, one.found, one.wanted)
-    return _other(kind, one)
+def _change(kind: Kind, difference: Difference) -> SpecChange:
+    if field := spec_field(kind, difference.path):
+        return SpecChange(
+            field.field, field.shown(difference.found), field.shown(difference.wanted)
+        )
+    if difference.path in _OTHER_WORDS:
+        return SpecChange(_OTHER_WORDS[difference.path], difference.found, difference.wanted)
+    if difference.path.startswith("tags.") and difference.path != f"tags.{BODY_HASH}":
+        return SpecChange(difference.path, difference.found, difference.wanted)
+    return _other_change(kind, difference)
 
 
-def _other(kind: Kind, one: Difference) -> SpecChange:
-    """A part of a disk, of a security rule or of a network."""
-    parts = one.path.removeprefix("properties.").split(".")
-    field = _words(parts[-1])
+def _other_change(kind: Kind, difference: Difference) -> SpecChange:
+    """The change for a part of a disk, of a security rule or of a network."""
+    parts = difference.path.removeprefix("properties.").split(".")
+    field = _split_words(parts[-1])
     match kind, parts:
         case Kind.VM, ["storageProfile", "dataDisks", name, *_]:
-            return SpecChange(f"data_disks.{name}", _disk(one.found), _disk(one.wanted))
+            return SpecChange(
+                f"data_disks.{name}", _disk_text(difference.found), _disk_text(difference.wanted)
+            )
         case Kind.VM, ["tags", name] if name == BODY_HASH:
             return SpecChange("network interface", "made otherwise", "as the spec says")
         case Kind.VNET, ["subnets", _, "properties", "natGateway", *_]:
-            return SpecChange("private", one.wanted is None, one.wanted is not None)
+            return SpecChange("private", difference.wanted is None, difference.wanted is not None)
         case Kind.NSG, ["securityRules", name, "properties", _]:
             field = f"security rule {name}, {field}"
         case ((Kind.NSG | Kind.VNET), [("securityRules" | "subnets") as listed, name]):
-            return SpecChange(f"{_words(listed)[:-1]} {name}", None, "as ccgpu makes it")
+            return SpecChange(f"{_split_words(listed)[:-1]} {name}", None, "as ccgpu makes it")
         case _:
             pass
-    return SpecChange(field, one.found, one.wanted)
+    return SpecChange(field, difference.found, difference.wanted)
 
 
-def _words(field: str) -> str:
+def _split_words(field: str) -> str:
     """`sourceAddressPrefix` as `source address prefix`."""
-    return "".join(f" {one.lower()}" if one.isupper() else one for one in field)
+    return "".join(f" {letter.lower()}" if letter.isupper() else letter for letter in field)
 
 
-def _disk(value: Any) -> Value:
+def _disk_text(value: Any) -> Value:
     if isinstance(value, dict):
         type_ = (value.get("managedDisk") or {}).get("storageAccountType")
         return f"{value.get('diskSizeGB')} GiB {type_}"
     return value
 
 
-# What has no field in a spec, by the path in ARM.
+# Names of ARM fields that are not in a spec, by path.
 _OTHER_WORDS = {
     f"{OS_DISK}.name": "name of the OS disk",
     "properties.securityProfile.uefiSettings.vTpmEnabled": "vTPM",

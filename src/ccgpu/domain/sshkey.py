@@ -1,7 +1,7 @@
-"""Public SSH keys, as OpenSSH writes them on one line.
+"""Parses public SSH keys in OpenSSH's one-line format.
 
-Azure takes RSA of 2048 bits or more and Ed25519 (compute API, `SshEncryptionTypes`). An error never
-quotes the text: it may be a private key, pasted by mistake.
+Azure accepts RSA of 2048 bits or more, and Ed25519 (compute API, `SshEncryptionTypes`). An error
+never quotes the text, which may be a private key pasted by mistake.
 """
 
 import base64
@@ -12,7 +12,7 @@ ED25519 = "ssh-ed25519"
 RSA = "ssh-rsa"
 
 _USE = "use ed25519 (`ssh-keygen -t ed25519`) or RSA of 2048 bits or more"
-_REFUSED = (
+_REFUSED_PREFIXES = (
     ("ssh-dss", "is a DSA key, and DSA is too weak"),
     ("ecdsa-sha2-", "is an ECDSA key, and Azure takes none"),
     ("sk-", "is a security-key (sk-) key, and Azure takes none"),
@@ -21,7 +21,7 @@ _REFUSED = (
 
 @dataclass(frozen=True, slots=True)
 class PublicKey:
-    """A public key that Azure takes: its algorithm, its wire form and its comment."""
+    """A public key that Azure accepts: algorithm, wire format (RFC 4253) and comment."""
 
     algorithm: str
     blob: bytes
@@ -47,7 +47,7 @@ def parse(text: str) -> PublicKey:
         raise ValueError("has a character that cannot be printed: copy the line again")
     algorithm, _, rest = line.partition(" ")
     encoded, _, comment = rest.strip().partition(" ")
-    for start, why in _REFUSED:
+    for start, why in _REFUSED_PREFIXES:
         if algorithm.startswith(start):
             raise ValueError(f"{why}: {_USE}")
     if algorithm not in (RSA, ED25519):

@@ -1,4 +1,4 @@
-"""The time to live of a deployment, as people write it: `8h`, `90m`, `2d12h`.
+"""Parses and formats the time to live of a deployment: `8h`, `90m`, `2d12h`.
 
 `text(parse(t))` is the shortest spelling of the same time, and parses to the same value.
 """
@@ -6,7 +6,7 @@
 import re
 from datetime import timedelta
 
-SHORTEST = timedelta(minutes=10)  # a create alone may take half an hour; less is a mistake
+SHORTEST = timedelta(minutes=10)  # a create alone may take half an hour
 LONGEST = timedelta(days=30)
 
 _FORM = re.compile(r"(?:(\d{1,4})d)?(?:(\d{1,5})h)?(?:(\d{1,6})m)?", re.ASCII)
@@ -14,15 +14,15 @@ _FORM = re.compile(r"(?:(\d{1,4})d)?(?:(\d{1,5})h)?(?:(\d{1,6})m)?", re.ASCII)
 
 def parse(value: str) -> timedelta:
     """Read days, hours and minutes, in this order."""
-    found = _FORM.fullmatch(value.replace(" ", "").lower())
-    if found is None or not any(found.groups()):
+    match = _FORM.fullmatch(value.replace(" ", "").lower())
+    if match is None or not any(match.groups()):
         raise ValueError("is not a time to live: write days, hours, minutes, as in 8h or 2d12h")
-    days, hours, minutes = (int(part or 0) for part in found.groups())
+    days, hours, minutes = (int(part or 0) for part in match.groups())
     return check_limits(timedelta(days=days, hours=hours, minutes=minutes))
 
 
 def check_limits(value: timedelta) -> timedelta:
-    """`value`, unless it is too short, too long, or not in whole minutes."""
+    """Return `value`; ValueError if it is too short, too long, or not in whole minutes."""
     if not SHORTEST <= value <= LONGEST:
         raise ValueError(f"must be from {text(SHORTEST)} to {text(LONGEST)}")
     if value % timedelta(minutes=1):

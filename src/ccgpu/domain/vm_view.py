@@ -1,7 +1,7 @@
-"""Typed readers of a VM's GET and of its network interface's: what ARM leaves out is None or empty.
+"""Typed accessors for the GET bodies of a VM and its network interface.
 
-A VM that is being created has no disks and no interfaces yet, and an instance view only where it
-was asked for.
+Missing fields are None or empty. A VM in creation has no disks and no interfaces yet. The instance
+view is present only if the request asked for it (`$expand=instanceView`).
 """
 
 from typing import Any
@@ -20,7 +20,7 @@ def instance_view(vm: Body | None) -> Body:
 
 
 def with_instance_view(vm: Body, status: Body | None) -> Body:
-    """The VM with the instance view of another answer about it, if there is one."""
+    """The VM with the instance view of another response, if that has one."""
     view = instance_view(status)
     return {**vm, "properties": {**properties(vm), "instanceView": view}} if view else vm
 
@@ -41,12 +41,12 @@ def power_state(vm: Body) -> str | None:
 
 
 def agent_statuses(vm: Body) -> list[Body]:
-    """What the guest's agent has reported."""
+    """The status reports of the guest's agent."""
     return _object(instance_view(vm), "vmAgent").get("statuses") or []
 
 
 def tells_agent(vm: Body) -> bool:
-    """Whether the instance view is enough to tell the state: of a running VM, with its agent."""
+    """Whether the instance view determines the VM's state: a running VM needs its agent's part."""
     view = instance_view(vm)
     return bool(view) and ("vmAgent" in view or power_state(vm) != "running")
 
@@ -61,8 +61,8 @@ def managed_disk_ids(vm: Body) -> list[ResourceId]:
 
 def network_interface_ids(vm: Body) -> list[ResourceId]:
     """The ids of the network interfaces that the VM refers to."""
-    named = _object(properties(vm), "networkProfile").get("networkInterfaces") or ()
-    return [ResourceId(one["id"]) for one in named if one.get("id")]
+    references = _object(properties(vm), "networkProfile").get("networkInterfaces") or ()
+    return [ResourceId(reference["id"]) for reference in references if reference.get("id")]
 
 
 def vm_size(vm: Body) -> str | None:
@@ -93,8 +93,8 @@ def user_identity_ids(vm: Body | None) -> tuple[str, ...]:
 
 def ip_configurations(interface: Body | None) -> list[Body]:
     """The properties of each IP configuration of a network interface."""
-    found = properties(interface).get("ipConfigurations") or ()
-    return [properties(one) for one in found]
+    configurations = properties(interface).get("ipConfigurations") or ()
+    return [properties(configuration) for configuration in configurations]
 
 
 def public_ip_id(configuration: Body) -> ResourceId | None:
@@ -104,5 +104,5 @@ def public_ip_id(configuration: Body) -> ResourceId | None:
 
 
 def _object(body: Body | None, name: str) -> dict[str, Any]:
-    """A field that is an object; empty where it, or the body, is absent or null."""
+    """An object field; empty if the field or the body is missing or null."""
     return (body or {}).get(name) or {}

@@ -1,4 +1,4 @@
-"""The types of fields: each reads one value, and says what is wrong with it.
+"""The types of spec fields: each parses one value, or explains why it is invalid.
 
 A message starts with a verb, for it follows the path of the field, and ends with what to write. It
 never quotes an SSH key.
@@ -15,7 +15,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, Wi
 from ccgpu.domain import catalog, image, references, sshkey, ttl
 from ccgpu.domain.resource import NAME_PATTERN, is_deployment_name
 
-# A network wider than this counts as "anywhere": two halves of the world would be all of it.
+# A network with a shorter prefix counts as "anywhere": two /1 networks cover every address.
 WIDEST_PREFIX = 8
 
 # Azure refuses these: azurerm, `OSProfile` of Linux VMs; Microsoft Learn, Linux VM FAQ.
@@ -24,7 +24,7 @@ _AZURE_REFUSED_USERS = (
     "aspnet backup console david guest john owner root server sql support support_388945a0 sys "
     "test2 test3 user4 user5"
 )
-# useradd refuses a name that is taken; these users and groups are in every Ubuntu (base-passwd).
+# useradd refuses existing names; these users and groups are in every Ubuntu (base-passwd).
 _TAKEN_USERS = (
     "daemon bin sync games man lp mail news uucp proxy www-data list irc nobody sshd syslog tty "
     "disk kmem dialout fax voice cdrom floppy tape sudo audio dip operator src shadow utmp video "
@@ -32,7 +32,7 @@ _TAKEN_USERS = (
 )
 
 
-_USER = r"[a-z_][a-z0-9_-]{0,31}"  # useradd takes 32 characters; Azure itself would take 64
+_USER = r"[a-z_][a-z0-9_-]{0,31}"  # useradd accepts 32 characters, Azure 64
 _GROUP = r"[A-Za-z0-9_.()-]{0,89}[A-Za-z0-9_()-]"  # Learn, "Naming rules and restrictions"
 
 
@@ -45,7 +45,7 @@ def _name(value: str) -> str:
 
 
 def region(value: str) -> str:
-    """A region as ARM writes it: "East US 2" is "eastus2"."""
+    """A region in ARM's spelling: "East US 2" is "eastus2"."""
     short = value.replace(" ", "").lower()
     if not re.fullmatch(r"[a-z][a-z0-9]{2,40}", short):
         raise ValueError("is not a region, write one such as eastus2")
@@ -199,14 +199,14 @@ def _distinct_identities(value: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _not_boolean(value: Any) -> Any:
-    """A number that is not a boolean: pydantic would read true as 1."""
+    """Refuse booleans: pydantic would read true as 1."""
     if isinstance(value, bool):
         raise ValueError("must be a number")  # noqa: TRY004  # pydantic passes a TypeError on
     return value
 
 
 def _number_as_text(value: Any) -> Any:
-    """JSON and callers may give a zone as a number."""
+    """A zone as text: JSON and callers may give a number."""
     return str(value) if type(value) is int else value
 
 

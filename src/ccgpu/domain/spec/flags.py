@@ -23,7 +23,7 @@ class ParentFlag:
 
 @dataclass(frozen=True, slots=True)
 class Flag:
-    """How a field is given on the command line.
+    """The command-line option of a field.
 
     help: its help text; by default the description of the field.
     metavar: the word for its value; none for booleans and enumerations.

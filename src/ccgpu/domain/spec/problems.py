@@ -1,4 +1,4 @@
-"""What is wrong with a spec, in words for its author.
+"""Messages about the problems of a spec, for its author.
 
 Every pydantic error passes through `from_pydantic`, so a `ValidationError` of a spec already has
 the messages that users read. Messages never quote what was given where it may be secret.
@@ -19,13 +19,13 @@ MISSING = "is missing"
 
 
 class FieldProblem(NamedTuple):
-    """One thing wrong: the path of the field, and what."""
+    """One problem: the path of the field, and the message."""
 
     path: Path
     message: str
 
 
-# Keys that people try, and why there is no such thing here.
+# Likely but unsupported keys, and why ccgpu does not have them.
 REFUSED_KEYS: Mapping[str, str] = {
     "accelerated_networking": "is not supported by confidential-GPU sizes, remove it",
     "admin_password": "is refused: login is by SSH key only, use ssh_keys",
@@ -57,7 +57,7 @@ REFUSED_KEYS: Mapping[str, str] = {
 
 
 def unknown_key(key: str, known: Iterable[str]) -> str:
-    """Why `key` is not taken: a reason, or the field that was probably meant."""
+    """The message about an unknown key: a reason, or the field that was probably meant."""
     plain = key.lower().replace("-", "_")
     if plain in REFUSED_KEYS:
         return REFUSED_KEYS[plain]
@@ -105,25 +105,25 @@ def _message(error: ErrorDetails, model: type[BaseModel]) -> str:
 
 
 def message_for(error: ErrorDetails) -> str:
-    """What pydantic found wrong with one value, in words that say what to write instead."""
+    """The message for one of pydantic's errors, with the valid values where possible."""
     text = _MESSAGES.get(error["type"])
     return text.format_map(error.get("ctx", {})) if text else error["msg"]
 
 
 def from_pydantic(error: ValidationError, model: type[BaseModel]) -> tuple[FieldProblem, ...]:
-    """The problems that pydantic found with values of `model`."""
+    """Convert a `ValidationError` of `model` to problems."""
     details = error.errors(include_url=False, include_input=False)
     return tuple(FieldProblem(_path(each["loc"], model), _message(each, model)) for each in details)
 
 
 def _path(location: Path, model: type[BaseModel]) -> Path:
-    # pydantic puts "[key]" after a mapping's key that is wrong itself.
+    # pydantic appends "[key]" to the path if a mapping's key is invalid.
     depth = map_depth(model, location)
     return location[: depth + 1] if depth else location
 
 
 def refusal(title: str, problems: Iterable[FieldProblem]) -> ValidationError:
-    """One error that carries all problems, and nothing of the input."""
+    """One error with all problems, without the input's values."""
     details = [
         InitErrorDetails(type=PydanticCustomError("spec", message), loc=path, input=None)
         for path, message in problems
@@ -132,5 +132,5 @@ def refusal(title: str, problems: Iterable[FieldProblem]) -> ValidationError:
 
 
 def problems_in(error: ValidationError) -> tuple[FieldProblem, ...]:
-    """The problems that a spec's own `ValidationError` carries."""
+    """The problems in a `ValidationError` that `refusal` made."""
     return tuple(FieldProblem(each["loc"], each["msg"]) for each in error.errors())

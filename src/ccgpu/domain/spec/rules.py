@@ -1,4 +1,4 @@
-"""Rules between fields, and every problem of a spec at once.
+"""Checks rules between fields, and collects every problem of a spec.
 
 A rule is checked whenever the fields it is about are valid, whatever else is wrong.
 """
@@ -56,7 +56,7 @@ def validate(
 
 
 def _removable(model: type[BaseModel], path: Path) -> Path:
-    """What to take out of a spec that is wrong at `path`, so that the rest of it is valid."""
+    """The path to remove from a spec with a problem at `path`, so that the rest is valid."""
     name, rest = path[0], path[1:]
     inner = section_at(model, name)
     if inner is None or not rest:
@@ -73,7 +73,7 @@ def _required(model: type[BaseModel]) -> set[str]:
 def _without_field(
     model: type[BaseModel], data: Mapping[Any, Any], removed: Collection[Path], above: Path = ()
 ) -> dict[str, Any]:
-    """`data` without what is at the paths `removed`, and without names that are not text."""
+    """`data` without the values at the paths `removed`, and without names that are not text."""
     part: dict[str, Any] = {}
     for name, value in data.items():
         if not isinstance(name, str) or (*above, name) in removed:
@@ -90,16 +90,16 @@ def _broken_rules(
     section: BaseModel, bad: Collection[Path], above: Path = ()
 ) -> Iterator[FieldProblem]:
     """The broken rules of a section and of the sections in it, in the order of the fields."""
-    found: dict[Any, list[FieldProblem]] = {name: [] for name in type(section).model_fields}
+    by_field: dict[Any, list[FieldProblem]] = {name: [] for name in type(section).model_fields}
     for name, value in section:
         if isinstance(value, BaseModel):
-            found[name] += _broken_rules(value, bad, (*above, name))
+            by_field[name] += _broken_rules(value, bad, (*above, name))
     for rule in getattr(section, "rules", ()):
         about = [(*above, *field) for field in rule.about]
         is_checked = not any(_overlap(field, path) for field in about for path in bad)
         if is_checked and rule.is_broken(section):
-            found[rule.path[0]].append(FieldProblem((*above, *rule.path), rule.message))
-    for each in found.values():
+            by_field[rule.path[0]].append(FieldProblem((*above, *rule.path), rule.message))
+    for each in by_field.values():
         yield from each
 
 

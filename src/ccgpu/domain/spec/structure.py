@@ -16,7 +16,7 @@ FieldNames = tuple[str, ...]
 
 
 class SpecField(NamedTuple):
-    """A field, wherever in the spec it is."""
+    """A field of the spec or of a section in it."""
 
     path: FieldNames
     info: FieldInfo
@@ -87,7 +87,7 @@ def _as_model(kind: Any) -> type[BaseModel] | None:
 
 
 def fields_of(model: type[BaseModel], above: FieldNames = ()) -> Iterator[SpecField]:
-    """Every field of the model and of the sections in it; a section comes before its fields."""
+    """Every field of the model and of its sections; a section comes before its fields."""
     for name, info in model.model_fields.items():
         field = SpecField((*above, name), info)
         yield field
@@ -96,22 +96,24 @@ def fields_of(model: type[BaseModel], above: FieldNames = ()) -> Iterator[SpecFi
 
 
 def section_at(model: type[BaseModel], name: object) -> type[BaseModel] | None:
-    """The section that the field of this name is."""
+    """The section that is the value of the field with this name."""
     info = model.model_fields.get(str(name))
     return SpecField((), info).section if info is not None else None
 
 
 def known_fields(model: type[BaseModel]) -> dict[FieldNames, frozenset[str]]:
     """The names of the fields of each section, entries of lists included."""
-    found: dict[FieldNames, frozenset[str]] = {(): frozenset(model.model_fields)}
+    names_by_path: dict[FieldNames, frozenset[str]] = {(): frozenset(model.model_fields)}
     for field in (SpecField((name,), info) for name, info in model.model_fields.items()):
         if inner := field.section or _as_model(field.entry):
-            found |= {field.path + path: names for path, names in known_fields(inner).items()}
-    return found
+            names_by_path |= {
+                field.path + path: names for path, names in known_fields(inner).items()
+            }
+    return names_by_path
 
 
 def map_depth(model: type[BaseModel], path: Sequence[str | int]) -> int:
-    """How many parts of `path` lead to a mapping of free names, such as tags; 0: none do."""
+    """The length of the prefix of `path` that leads to a mapping of free names; 0: none."""
     inner: type[BaseModel] | None = model
     for depth, name in enumerate(path, start=1):
         if isinstance(name, int):
@@ -127,14 +129,14 @@ def map_depth(model: type[BaseModel], path: Sequence[str | int]) -> int:
 
 
 def field_at(model: type[BaseModel], path: Sequence[str | int]) -> FieldNames:
-    """The field that the place `path` is in: a list or a mapping is one field."""
+    """The field that contains `path`: a list or a mapping is one field."""
     name, rest = str(path[0]), path[1:]
     inner = section_at(model, name)
     return (name, *field_at(inner, rest)) if inner is not None and rest else (name,)
 
 
 def flag_at(model: type[BaseModel], path: Sequence[str | int]) -> str:
-    """The flag that gives what is at `path`; of a boolean, the one that is not its default."""
+    """The flag for the value at `path`; for a boolean, the flag that changes its default."""
     name = field_at(model, path)
     field = next(one for one in fields_of(model) if one.path == name)
     return field.negative_flag or field.flag_names[0]

@@ -184,12 +184,12 @@ class VmSpec(Section):
 
     @property
     def group(self) -> str:
-        """The resource group that the deployment lives in."""
+        """The deployment's resource group."""
         return self.resource_group or own_group(self.name)
 
     @property
     def image_reference(self) -> Image:
-        """What `image` names."""
+        """The parsed `image`."""
         return parse(self.image)
 
     @model_validator(mode="wrap")
