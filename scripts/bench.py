@@ -1,4 +1,4 @@
-"""What `ccgpu` costs, as ratios and costs of one run: start-up, a request, and memory.
+"""Measures ccgpu's start-up time, requests, memory and verdicts, partly as ratios.
 
 The cases take turns, so that a busy moment of the machine hits all alike; the median is compared.
 `make bench` prints the limits beside the figures; nothing here is a timed test.

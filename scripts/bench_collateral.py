@@ -1,4 +1,4 @@
-"""How long the collateral of one GPU takes from a local service whose every answer takes 100 ms.
+"""Measures fetching one GPU's collateral from a local service that responds in 100 ms.
 
 Two rounds, because the second asks about certificates that the first brings. Run by `dev.py bench`
 in the project's environment; prints one number, in ms.

@@ -1,4 +1,4 @@
-"""CPU ms that a create costs for each ARM request: ours, the SDK's and the fake's together.
+"""Measures the CPU ms of a create per ARM request, with the SDK's and the fake's share.
 
 Run by `dev.py bench` in the project's environment; prints one number.
 """

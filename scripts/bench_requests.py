@@ -1,4 +1,4 @@
-"""How many requests commands send, and what they cost a create in time, on virtual time.
+"""Counts the requests of commands, and measures a create's duration in virtual time.
 
 Run by `dev.py bench` in the project's environment; prints the figures as JSON.
 """

@@ -1,4 +1,4 @@
-"""What a verdict costs in process, after import, in ms: one line for each figure.
+"""Measures verdicts in process, after import, in ms: one line for each figure.
 
 Run by `make bench`; the CPU's evidence is written to a bundle where one is named. Real evidence
 where CCGPU_VECTORS has it, simulated evidence elsewhere. The CPU chain is the whole appraisal: HCL

@@ -1,4 +1,4 @@
-"""docs/verifier-checks.md: every check of the verifier, its code, its tests and its source."""
+"""Writes docs/verifier-checks.md: each check with its module, tests and source document."""
 
 import importlib
 import pkgutil
@@ -20,7 +20,7 @@ _ABOUT = (
 
 
 def rules() -> Iterator[tuple[str, Rule]]:
-    """Each rule with the module that it is made in, by reason code."""
+    """Each rule with the module that defines it, ordered by reason code."""
     found: dict[str, tuple[str, Rule]] = {}
     for info in pkgutil.walk_packages(ccgpu.attest.__path__, "ccgpu.attest."):
         module = importlib.import_module(info.name)
@@ -47,10 +47,10 @@ def _defines(file: Path, id_: str) -> bool:
 
 
 def tests() -> dict[str, list[str]]:
-    """The test modules that name each reason code, where evidence is refused."""
+    """For each reason code, the test modules that contain it."""
     found: dict[str, list[str]] = {}
     for file in sorted((_ROOT / "tests").rglob("test_*.py")):
-        if file.stem.endswith(("_mutants", "_golden", "_checks")):  # they refuse nothing
+        if file.stem.endswith(("_mutants", "_golden", "_checks")):  # these tests reject no evidence
             continue
         for id_ in sorted(set(_QUOTED.findall(file.read_text("utf-8")))):
             found.setdefault(id_, []).append(file.stem)
@@ -58,7 +58,7 @@ def tests() -> dict[str, list[str]]:
 
 
 def page(made: str) -> str:
-    """The page."""
+    """The text of the page."""
     named = tests()
     rows = [
         f"| `{rule.id}` | {rule.what} | `{module.removeprefix('ccgpu.')}` "

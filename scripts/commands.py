@@ -1,4 +1,4 @@
-"""Run commands and say so: what every chore of this repository shares. Standard library only."""
+"""Prints and runs commands, for the scripts of this repository. Standard library only."""
 
 import shlex
 import subprocess
@@ -11,17 +11,17 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def say(text: str) -> None:
-    """One line on stderr, in order with what child processes print there."""
+    """Print a line on stderr, unbuffered, in order with the output of child processes."""
     print(text, file=sys.stderr, flush=True)
 
 
 def fail(message: str, hint: str) -> NoReturn:
-    """End with an error and the one thing to do about it."""
+    """Exit with an error and a hint."""
     sys.exit(f"error: {message}\n\nhint: {hint}")
 
 
 def code_of(*command: str | Path, environ: Mapping[str, str] | None = None) -> int:
-    """Show and run a command at the root; its exit code."""
+    """Print and run a command in the root folder; return its exit code."""
     shown = [str(word).removeprefix(f"{ROOT}/") for word in command]
     say(f"$ {shlex.join(shown)}")
     words = [str(word) for word in command]
@@ -29,7 +29,7 @@ def code_of(*command: str | Path, environ: Mapping[str, str] | None = None) -> i
 
 
 def run(*command: str | Path, environ: Mapping[str, str] | None = None) -> None:
-    """Show and run a command at the root; end with its exit code if it fails."""
+    """Print and run a command in the root folder; exit with its code if it fails."""
     code = code_of(*command, environ=environ)
     if code:
-        sys.exit(code if code > 0 else 128 - code)  # a signal, as shells count it
+        sys.exit(code if code > 0 else 128 - code)  # negative: killed by a signal

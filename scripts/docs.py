@@ -1,6 +1,6 @@
 """Write docs/cli.md, errors.md and verifier-checks.md from the code: `scripts/docs.py [--check]`.
 
-With `--check` nothing is written, and a page that differs is an error.
+With `--check` nothing is written; a page that is out of date is an error.
 """
 
 import sys
@@ -28,7 +28,7 @@ _ABOUT_ERRORS = (
 
 
 def cli() -> str:
-    """Every command with its help."""
+    """The page with the help of every command."""
     rows = [f"| [`{name}`](#ccgpu-{name}) | {entry.help} |" for name, entry in COMMANDS.items()]
     parts = [
         f"# Commands\n\n{_MADE} What each exit code means: [errors](errors.md).",
@@ -38,16 +38,16 @@ def cli() -> str:
     context = root.make_context("ccgpu", [], resilient_parsing=True, terminal_width=_WIDTH)
     parts += [f"## ccgpu\n\n{_block(context.get_help())}"]
     for name in COMMANDS:
-        parts += _helps(load(name), name, context)
+        parts += _help_of(load(name), name, context)
     return "\n\n".join(parts) + "\n"
 
 
-def _helps(command: Any, name: str, above: Any) -> Iterator[str]:
-    """The help of a command, and of those in it."""
+def _help_of(command: Any, name: str, above: Any) -> Iterator[str]:
+    """The help of a command and of its subcommands."""
     context = command.make_context(name, [], parent=above, resilient_parsing=True)
     yield f"## {context.command_path}\n\n{_block(context.get_help())}"
-    for inner, found in getattr(command, "commands", {}).items():
-        yield from _helps(found, inner, context)
+    for inner, subcommand in getattr(command, "commands", {}).items():
+        yield from _help_of(subcommand, inner, context)
 
 
 def _block(text: str) -> str:
@@ -55,7 +55,7 @@ def _block(text: str) -> str:
 
 
 def tree() -> str:
-    """The tree of errors, and what each means."""
+    """The page with the hierarchy of errors and the meaning of each."""
     lines = (errors.__doc__ or "").splitlines()
     drawn = [line.removeprefix("    ") for line in lines if line.startswith("    ")]
     rows = [
@@ -76,10 +76,10 @@ def tree() -> str:
 
 
 def _errors() -> list[type[errors.CcgpuError]]:
-    found = [each for each in vars(errors).values() if isinstance(each, type)]
+    classes = [each for each in vars(errors).values() if isinstance(each, type)]
     return [
         each
-        for each in found
+        for each in classes
         if issubclass(each, errors.CcgpuError) and each is not errors.CcgpuError
     ]
 
@@ -93,12 +93,12 @@ def _hint(each: type[errors.CcgpuError]) -> str:
 
 
 def checks() -> str:
-    """Every check of the verifier."""
+    """The page with every check of the verifier."""
     return checks_page.page(_MADE)
 
 
 def main(arguments: list[str], folder: Path = _DOCS) -> None:
-    """Write the pages, or with `--check` compare them."""
+    """Write the pages; with `--check` only compare them."""
     pages = {
         folder / "cli.md": cli(),
         folder / "errors.md": tree(),

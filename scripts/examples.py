@@ -20,18 +20,18 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def main() -> int:
-    """Exit 0 when every transcript is as expected."""
+    """Return 0 if every transcript is as expected, else 1; 2 for an unknown example."""
     options = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     options.add_argument("--ccgpu", type=Path, default=ROOT / ".venv" / "bin" / "ccgpu")
     options.add_argument("--update", action="store_true", help="rewrite what is expected")
     options.add_argument("names", nargs="*")
     given = options.parse_args()
-    found = [path.parent for path in sorted(ROOT.glob("examples/*/expected.txt"))]
-    chosen = [one for one in found if not given.names or one.name in given.names]
+    examples = [path.parent for path in sorted(ROOT.glob("examples/*/expected.txt"))]
+    chosen = [example for example in examples if not given.names or example.name in given.names]
     if not chosen:
         print("no such example", file=sys.stderr)
         return 2
-    return max(_check(one, given.ccgpu.resolve(), given.update) for one in chosen)
+    return max(_check(example, given.ccgpu.resolve(), given.update) for example in chosen)
 
 
 def _check(example: Path, ccgpu: Path, update: bool) -> int:
@@ -55,11 +55,11 @@ def _transcript(example: Path, ccgpu: Path, expected: str) -> str:
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder) / "home"
         shutil.copytree(example, home, ignore=shutil.ignore_patterns("expected.txt"))
-        return "".join(_said(command, ccgpu, home) for command in commands)
+        return "".join(_run_command(command, ccgpu, home) for command in commands)
 
 
-def _said(command: str, ccgpu: Path, home: Path) -> str:
-    """One command with all that a person would see, and how it exited unless it went well."""
+def _run_command(command: str, ccgpu: Path, home: Path) -> str:
+    """Run one command; return it with its output, and with its exit code unless that is 0."""
     words = shlex.split(command)
     if words[0] != "ccgpu":
         sys.exit(f"error: only ccgpu is run: {command}")
@@ -80,9 +80,9 @@ def _said(command: str, ccgpu: Path, home: Path) -> str:
         text=True,
         check=False,
     )
-    said = done.stdout.replace(str(home), "~")
+    output = done.stdout.replace(str(home), "~")
     exited = f"[exit {done.returncode}]\n" if done.returncode else ""
-    return f"$ {command}\n{said}{exited}\n"
+    return f"$ {command}\n{output}{exited}\n"
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""The verifier against inputs that nobody meant: `dev.py fuzz [RUNS [NAME…]]`.
+"""Fuzzes the verifier with atheris: `dev.py fuzz [RUNS [NAME…]]`.
 
-atheris mutates what the evidence builders make, guided by coverage: for each parser, and for each
-part of evidence in a whole verdict. It is installed on demand: it has wheels for Linux only, and
-nothing but this needs it.
+atheris mutates the output of the evidence builders, guided by coverage. There is a target for each
+parser, and for each part of the evidence in a whole verdict. atheris is installed on demand: it has
+wheels for Linux only, and only this script needs it.
 """
 
 import subprocess
@@ -15,14 +15,14 @@ from environment import BIN
 from installer import pip
 
 _RUNS = 1_000_000
-_PER_VERDICT = 100  # a verdict makes ten signature checks and more where a parser makes none
+_PER_VERDICT = 100  # a verdict checks ten or more signatures, a parser none
 
 
 def fuzz(arguments: list[str]) -> None:
-    """Fuzz everything, with fewer inputs for verdicts, or what is named; a finding ends it."""
+    """Fuzz the named targets, else all, with fewer inputs for verdicts; exit on a finding."""
     runs = int(arguments[0]) if arguments else _RUNS
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    atheris = project["dependency-groups"]["fuzz"]  # one pin that depends on nothing
+    atheris = project["dependency-groups"]["fuzz"]  # one pinned package without dependencies
     pip(BIN / "python", "install", "--no-deps", "--only-binary", ":all:", *atheris)
     for name, inputs in [(name, runs) for name in arguments[1:]] or _all(runs):
         start = time.monotonic()

@@ -1,7 +1,7 @@
-"""Make the two locks from pyproject.toml: what users get, and that plus the tools.
+"""Writes the two lock files from pyproject.toml: for users, and for development with the tools.
 
-They hold hashes and no addresses, so any index or mirror can serve them; one lock is good for
-every Python the project supports. `tests/architecture/test_locks.py` holds them to pyproject.toml.
+A lock has hashes and no URLs, so any index or mirror can serve it. It is valid for every supported
+Python. `tests/architecture/test_locks.py` compares the locks with pyproject.toml.
 """
 
 import os
@@ -23,13 +23,13 @@ _COMPILE = (
 
 
 def lock(arguments: list[str]) -> None:
-    """Write both locks; pins stay as they are unless `--upgrade` or pyproject.toml says else."""
+    """Write both locks. Pins change only with `--upgrade` or if pyproject.toml requires it."""
     with tempfile.TemporaryDirectory() as folder:
         create(Path(folder))
         python = Path(folder) / "bin" / "python"
         pip(python, "install", "--no-deps", UV)
         _compile(python, "--output-file", LOCK.name, *arguments)
-        # The runtime lock is a constraint of the other: the tests run with what users get.
+        # The runtime lock constrains the other one: tests use the same versions as users.
         tools = ("--group", "dev", "--constraint", LOCK.name)
         _compile(python, "--output-file", DEV_LOCK.name, *tools, *arguments)
 

@@ -1,4 +1,4 @@
-"""docs/mutants.md: how many mutants the tests notice, and which they do not, with the reason."""
+"""Writes docs/mutants.md: the killed mutants' number, and each survivor with its reason."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -34,7 +34,7 @@ fails. A mutant that nothing kills is either a gap in the tests or the same veri
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What became of each mutant of a group; none: the group has not been judged."""
+    """The results of a group's mutants; empty if the group has not been tested."""
 
     group: str
     mutants: int
@@ -42,24 +42,24 @@ class Result:
 
     @property
     def missed(self) -> list[Mapping[str, str]]:
-        """Those that no test noticed."""
+        """The mutants that no test detected."""
         return [answer for answer in self.answers if answer["answer"] != "killed"]
 
     def row(self) -> str:
-        """The group's line of the table."""
+        """The group's row of the table."""
         judged, missed = len(self.answers), len(self.missed)
         rate = f"{100 * (judged - missed) / judged:.1f}" if judged else "not run"
         return f"| {self.group} | {self.mutants} | {judged} | {judged - missed} | {rate} |"
 
 
 def reasons() -> Mapping[str, str]:
-    """Why a mutant is the same verifier: lines of `module: was → now<tab>reason`."""
+    """The reasons why mutants are equivalent: lines of `module: was → now<tab>reason`."""
     lines = _REASONS.read_text("utf-8").splitlines() if _REASONS.is_file() else []
     return dict(line.split("\t", 1) for line in lines)
 
 
 def page(results: Sequence[Result], known: Mapping[str, str]) -> str:
-    """The page."""
+    """The text of the page."""
     table = ["| group | mutants | judged | killed | % of judged |", "|---|--:|--:|--:|--:|"]
     parts = [_ABOUT, "\n".join([*table, *(result.row() for result in results)])]
     for result in results:

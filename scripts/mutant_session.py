@@ -1,4 +1,4 @@
-"""One pytest session that judges many mutants: each in a process of its own, forked from it.
+"""One pytest session that tests many mutants, each in a forked process.
 
 The tests have been collected and have passed once, so a mutant costs a fork and the tests that run
 its line, quickest first, until one fails. A change in a function replaces the function's code; one
@@ -27,14 +27,14 @@ from _pytest.runner import runtestprotocol
 
 from mutations import Mutant, mutants
 
-SECONDS = 20  # a mutant that takes longer hangs: killed
+SECONDS = 20  # a mutant that takes longer counts as killed
 _NOT_MADE = 2
 _PACKAGE = "ccgpu.attest"
 _EXHAUSTIVE = ("flip", "no_bit", "another_byte", "changed_byte", "damaged", "other_bytes")
 
 
 class Judge:
-    """A plugin of pytest: `answers` gets, for each mutant, its name and what became of it."""
+    """A pytest plugin that writes each mutant's name and result to the file `answers`."""
 
     def __init__(self, source: Path, files: list[str], answers: Path, seconds: float) -> None:
         self._source = source
@@ -48,7 +48,7 @@ class Judge:
         self._homes = Path(tempfile.mkdtemp(prefix="mutants-"))
 
     def pytest_collection(self) -> None:
-        """Few examples, always the same, none made smaller: what counts is that one fails."""
+        """Configure hypothesis: few, fixed examples without shrinking, as one failure is enough."""
         import hypothesis  # pytest must be the first to load it
 
         few: dict[str, Any] = {"deadline": None, "derandomize": True, "database": None}
@@ -63,7 +63,7 @@ class Judge:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
-        """All tests once as they are, then those that count for each mutant."""
+        """Run all tests on the unchanged code, then for each mutant the tests of its line."""
         for item in session.items:
             self._baseline(item)
         try:
@@ -106,7 +106,7 @@ class Judge:
                 self._reap(running, answers.write)
 
     def _todo(self) -> list[Mutant]:
-        """What is left, in an order that mixes the modules and is always the same."""
+        """The mutants without a result, in a fixed order that mixes the modules."""
         seen: Counter[str] = Counter()
         found = []
         for mutant in (each for file in self._files for each in mutants_of(self._source, file)):
@@ -165,7 +165,7 @@ def mutants_of(source: Path, file: str) -> list[Mutant]:
 
 
 def _judged(answers: Path) -> Counter[str]:
-    """How often each name was judged: two of one line may look the same."""
+    """The number of results for each name: two mutants of one line may have the same name."""
     lines = answers.read_text(encoding="utf-8").splitlines() if answers.is_file() else []
     return Counter(json.loads(line)["mutant"] for line in lines)
 
@@ -193,7 +193,7 @@ def _fails(item: pytest.Item) -> bool:
 
 
 def _forget() -> None:
-    """Empty the verifier's caches: what a test has computed, the next one computes again."""
+    """Empty the verifier's caches, so that no test uses another one's results."""
     for name, module in list(sys.modules.items()):
         if name.startswith(_PACKAGE):
             for value in vars(module).values():
@@ -240,7 +240,7 @@ def _make(mutant: Mutant) -> None:
 
 
 def change(mutant: Mutant) -> None:
-    """Make the change in the module as it is loaded."""
+    """Apply the change to the loaded module."""
     mutant.apply()
     module = importlib.import_module(_name(mutant.module))
     if isinstance(mutant.inside, ast.FunctionDef):

@@ -1,6 +1,6 @@
-"""How many slips in the verifiers the unit tests notice: `make mutants` writes docs/mutants.md.
+"""Mutation testing of the verifier: `make mutants` writes docs/mutants.md.
 
-Resumable: what became of each mutant is kept until the group's code or its tests change.
+Resumable: each mutant's result is kept until the group's code or its tests change.
 `scripts/mutants.py --help`.
 """
 
@@ -31,7 +31,7 @@ _PLAIN = ("-q", "-s", "-p", "no:randomly", "-p", "no:cacheprovider", "--no-heade
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Modules that one folder of tests answers for."""
+    """Modules, and the folder with their tests."""
 
     name: str
     patterns: tuple[str, ...]
@@ -39,16 +39,16 @@ class Group:
 
     def files(self) -> list[str]:
         """The modules, as paths below `attest`."""
-        found = (path for pattern in self.patterns for path in _SOURCE.glob(pattern))
-        return sorted(str(path.relative_to(_SOURCE)) for path in found if path.stem != "__init__")
+        paths = (path for pattern in self.patterns for path in _SOURCE.glob(pattern))
+        return sorted(str(path.relative_to(_SOURCE)) for path in paths if path.stem != "__init__")
 
     def test_files(self) -> list[Path]:
-        """The tests; those of the whole verdict stand beside the folders."""
+        """The test files; those of the whole verdict are directly in `attest`."""
         folder = _TESTS / self.tests
         return sorted(folder.glob("*.py"))
 
     def fingerprint(self) -> str:
-        """Another one when an answer may be another."""
+        """A hash of all files that can change a result."""
         support = (_ROOT / "tests" / "support").glob("*.py")
         golden = [_GOLDEN / f"{self.tests}.json"]
         if self.tests == ".":
@@ -68,7 +68,7 @@ class Group:
 
     @property
     def answers(self) -> Path:
-        """Where the answers are kept."""
+        """The file of the results."""
         return _KEPT / f"{self.name.replace(' ', '-')}-{self.fingerprint()}.jsonl"
 
 
@@ -87,7 +87,7 @@ GROUPS = (
 
 
 def judge(group: Group, seconds: float) -> None:
-    """Judge those mutants of a group that have not been."""
+    """Run the tests for the mutants of a group that have no result yet."""
     _KEPT.mkdir(parents=True, exist_ok=True)
     for old in _KEPT.glob(f"{group.name.replace(' ', '-')}-????????????????.jsonl"):
         if old != group.answers:
@@ -105,7 +105,7 @@ def judge(group: Group, seconds: float) -> None:
 
 
 def results() -> Iterator[Result]:
-    """What is kept, group by group."""
+    """The stored results of each group."""
     for group in GROUPS:
         lines = group.answers.read_text("utf-8").splitlines() if group.answers.is_file() else []
         made = [each.name for file in group.files() for each in mutants_of(_SOURCE, file)]
@@ -121,12 +121,12 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--only", choices=[group.name for group in GROUPS], help="no page")
     parser.add_argument("--page", action="store_true", help="the page, of what is kept")
     parser.add_argument("--seconds", type=float, default=3600, help="for each group, at most")
-    asked = parser.parse_args(arguments)
-    if asked.only:
-        judge(next(group for group in GROUPS if group.name == asked.only), asked.seconds)
+    parsed = parser.parse_args(arguments)
+    if parsed.only:
+        judge(next(group for group in GROUPS if group.name == parsed.only), parsed.seconds)
         return
-    for group in () if asked.page else GROUPS:
-        again = [sys.executable, __file__, "--only", group.name, "--seconds", str(asked.seconds)]
+    for group in () if parsed.page else GROUPS:
+        again = [sys.executable, __file__, "--only", group.name, "--seconds", str(parsed.seconds)]
         if code := subprocess.run(again, check=False).returncode:
             sys.exit(code)
     _PAGE.write_text(page(list(results()), reasons()), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Small changes of a module, one at a time: what a slip of the keyboard might have left there.
+"""Generates mutants of a module: small changes, one at a time.
 
 Each change is made in the syntax tree, in place: who applies one throws its process away. Left
 alone: types, decorators, docstrings, and the texts of a `Rule`, which the page of checks
@@ -43,7 +43,7 @@ Put = Callable[[ast.AST], None]
 
 @dataclass(frozen=True, slots=True)
 class Mutant:
-    """One change: what stood there and what stands there now, in which top-level definition."""
+    """One change: the old and the new text, and the top-level definition around it."""
 
     module: str
     line: int
@@ -56,12 +56,12 @@ class Mutant:
 
     @property
     def name(self) -> str:
-        """One that stays while the line does."""
+        """A name that changes only with the line."""
         return f"{self.module}:{self.line}: {self.was} → {self.now}"
 
 
 def mutants(module: str, tree: ast.Module) -> Iterator[Mutant]:
-    """All of them, in the order of the text."""
+    """All mutants, in the order of the source."""
     sources = {
         part.id
         for node in ast.walk(tree)

@@ -1,8 +1,8 @@
-"""The set-up with every Python on this machine, each as a newcomer has it: `dev.py pythons`.
+"""Tests the set-up with every Python on this machine: `dev.py pythons [FOLDER…]`.
 
-Every Python brings its own pip, and with it other bugs. For each, a copy of the repository is set
-up in a temporary folder with hardly any environment, and creates a VM in the simulated
-subscription. Further words are folders: Pythons are then looked for in these alone.
+Each Python has its own version of pip, with its own bugs. For each, a copy of the repository is set
+up in a temporary folder with a minimal environment, and creates a VM in the simulated subscription.
+With FOLDERs, only Pythons in these folders are used.
 """
 
 import os
@@ -32,7 +32,7 @@ except ImportError:
 print(*sys.version_info[:3], pip, os.path.realpath(sys.executable))
 """
 _PATH = "/usr/bin:/bin"
-# Variables may say how an index is reached, and where caches are. All others stay outside.
+# The environment variables to keep: access to the package index, and caches.
 _KEPT = re.compile(
     "HOME|TMPDIR|PIP_.*|SSL_CERT_.*|REQUESTS_CA_BUNDLE|(HTTPS?|ALL|NO)_PROXY", re.IGNORECASE
 )
@@ -44,7 +44,7 @@ _TIME_LIMIT = 600  # seconds for one command; a set-up takes about 25
 
 @dataclass(frozen=True, order=True)
 class Interpreter:
-    """A Python that starts: its version, the pip that it brings, and its file without links."""
+    """A working Python: its version, its bundled pip, and the resolved path of its file."""
 
     version: tuple[int, ...]
     pip: str
@@ -55,7 +55,7 @@ class Interpreter:
 
 
 def pythons(arguments: list[str]) -> None:
-    """Set up with each Python that is there; end with an error if one fails or there is none."""
+    """Set up with each Python; exit with an error if one fails or there is none."""
     found = interpreters(map(Path, arguments) if arguments else usual_folders())
     if not found:
         fail("no Python 3.11 or newer found", "name the folders in which they are")
@@ -70,21 +70,21 @@ def pythons(arguments: list[str]) -> None:
 
 
 def usual_folders() -> list[Path]:
-    """Where Pythons usually are: PATH, the system's own folders, and pyenv's versions."""
+    """The usual folders of Pythons: PATH, the system's folders, and pyenv's versions."""
     names = [*os.environ.get("PATH", "").split(":"), *_PATH.split(":"), "/usr/local/bin"]
     pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv")
     return [*(Path(name) for name in names if name), *pyenv.glob("versions/*/bin")]
 
 
 def interpreters(folders: Iterable[Path]) -> list[Interpreter]:
-    """The Pythons in `folders` that start and are new enough: each once, the oldest first."""
+    """The working and supported Pythons in `folders`, each once, the oldest first."""
     files = {file for folder in folders for file in folder.glob("python3*")}
-    asked = {_ask(file) for file in files if _NAME.fullmatch(file.name)}
-    return sorted(python for python in asked if python and python.version >= _OLDEST)
+    probed = {_probe(file) for file in files if _NAME.fullmatch(file.name)}
+    return sorted(python for python in probed if python and python.version >= _OLDEST)
 
 
-def _ask(file: Path) -> Interpreter | None:
-    """What `file` says it is; None if it does not start, like a pyenv shim without a version."""
+def _probe(file: Path) -> Interpreter | None:
+    """Run `file` for its version; None if it fails, like a pyenv shim without a version."""
     command = [str(file), "-I", "-c", _PROBE]
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=True)
@@ -95,7 +95,7 @@ def _ask(file: Path) -> Interpreter | None:
 
 
 def _report(python: Interpreter) -> str:
-    """Set up with `python` and say how it went; the problem, if there is one."""
+    """Set up with `python` and print the result; return the problem or an empty text."""
     start = time.monotonic()
     problem = _try_out(python)
     say(f"{'FAILED' if problem else 'ok'} after {time.monotonic() - start:.0f} s: {python}")
@@ -103,7 +103,7 @@ def _report(python: Interpreter) -> str:
 
 
 def _try_out(python: Interpreter) -> str:
-    """Set up a copy of the repository with `python`, then use it; the first problem, if any."""
+    """Set up a copy of the repository and use it; return the first problem or an empty text."""
     with tempfile.TemporaryDirectory() as name:
         clone, home = Path(name, "clone"), Path(name, "home")
         shutil.copytree(ROOT, clone, symlinks=True, ignore=_LEFT_OUT)
@@ -119,7 +119,7 @@ def _try_out(python: Interpreter) -> str:
 
 
 def _problem(clone: Path, environ: dict[str, str], *command: str | Path) -> str:
-    """Run a command in `clone`; what it said and how it ended, unless it ended well."""
+    """Run a command in `clone`; return its output and exit code if it fails, else empty text."""
     words = [str(word) for word in command]
     shown = shlex.join(words)
     try:
@@ -135,5 +135,5 @@ def _problem(clone: Path, environ: dict[str, str], *command: str | Path) -> str:
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         return f"$ {shown}\n{error}"
-    said = done.stdout.decode(errors="replace")
-    return f"$ {shown}\n{said}[exit {done.returncode}]" if done.returncode else ""
+    output = done.stdout.decode(errors="replace")
+    return f"$ {shown}\n{output}[exit {done.returncode}]" if done.returncode else ""

@@ -1,7 +1,7 @@
-"""Build the wheel, install it as a user would, and run it far away from the source.
+"""Builds the wheel, installs it like a user, and runs it outside of the source tree.
 
-The fresh environment holds the runtime lock and the wheel and nothing else: a dependency that
-only the development tools bring, or a file that the wheel forgot, shows here.
+The fresh environment has only the packages of the runtime lock and the wheel. So a missing
+dependency, or a file that is missing in the wheel, is detected here.
 """
 
 import os
@@ -19,7 +19,7 @@ EXAMPLES = ROOT / "scripts" / "examples.py"
 
 
 def package() -> None:
-    """Build, install, try."""
+    """Build the wheel, install it, and run the installed command."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         build = ("wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", folder)
@@ -27,12 +27,12 @@ def package() -> None:
         (wheel,) = folder.glob("*.whl")
         say(f"{wheel.name}: {wheel.stat().st_size // 1024} KiB")
         create(folder / "fresh")
-        # Not resolved, and yet complete: what the wheel says it needs must be what the lock pins.
+        # pip does not resolve dependencies here: the lock must pin all that the wheel requires.
         require_consistent(LOCK, install(folder / "fresh" / "bin" / "python", LOCK, wheel))
-        _try(folder)
+        _run_installed(folder)
 
 
-def _try(folder: Path) -> None:
+def _run_installed(folder: Path) -> None:
     """Run the installed command from an empty home, then every example."""
     ccgpu = folder / "fresh" / "bin" / "ccgpu"
     home = folder / "home"
