@@ -52,7 +52,7 @@ def added(runtime: Runtime, output: OutputOptions, file: str) -> None:
 
     source, entries = resource_files.read(file)
     with runtime.simulated() as world:
-        made, flaws = world.add([one.value for one in entries])
+        made, flaws = world.add([entry.value for entry in entries])
         account = world.show()
     if flaws:
         raise InvalidFile(

@@ -87,7 +87,7 @@ def resolve(
     # 3. Validate, and note which fields were given now or earlier.
     spec = _validate(layer, name, file)
     given = spec_memory.given_fields(layer, memory, spec.name)
-    named = {one.partition("=")[0].strip() for one in sets}
+    named = {assigned.partition("=")[0].strip() for assigned in sets}
     named |= {dotted(path) for path, _ in field_paths(flags)}
     return RequestedSpec(spec, replace(given, by_flag=given.now & named))
 

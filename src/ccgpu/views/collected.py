@@ -20,17 +20,17 @@ _COUNTED = {
 }
 
 
-def as_text(found: Sequence[Collected], removing: str) -> RenderableType:
+def as_text(results: Sequence[Collected], removing: str) -> RenderableType:
     """Each deployment with its reason and a line for each resource; then the counts.
 
     `removing` is the command that deletes the expired deployments.
     """
-    if not found:
+    if not results:
         return Text("nothing has expired")
     parts: list[RenderableType] = []
-    for one in found:
-        parts += [Text(_headline(one)), _resource_table(one)]
-    actions = [one.action for one in found]
+    for result in results:
+        parts += [Text(_headline(result)), _resource_table(result)]
+    actions = [result.action for result in results]
     counts = [f"{actions.count(a)} {words}" for a, words in _COUNTED.items() if a in actions]
     again = f"; {removing} deletes them" if "would-remove" in actions else ""
     return Group(*parts, Text(f"\n{', '.join(counts)}{again}"))
@@ -59,7 +59,7 @@ def _resource_table(result: Collected) -> Table:
     return table
 
 
-def as_json(found: Sequence[Collected]) -> dict[str, Any]:
+def as_json(results: Sequence[Collected]) -> dict[str, Any]:
     """The JSON document; `why` is null if the deployment is not expired after all."""
     rows = [
         {
@@ -72,6 +72,6 @@ def as_json(found: Sequence[Collected]) -> dict[str, Any]:
             "resources": list(result.resources),
             "reason": result.reason,
         }
-        for result in found
+        for result in results
     ]
     return {"schema": "ccgpu.gc/1", "deployments": rows}

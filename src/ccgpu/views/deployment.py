@@ -97,8 +97,8 @@ def fields(deployment: Deployment, *, simulated: bool) -> dict[str, Any]:
         "expires": deployment.expires,
         "hourly_usd": None,
         "resources": [
-            {"id": one.id, "kind": one.kind.value, "state": one.provisioning_state}
-            for one in deployment.resources
+            {"id": resource.id, "kind": resource.kind.value, "state": resource.provisioning_state}
+            for resource in deployment.resources
         ],
         "attestation": None,
         "simulated": simulated,
@@ -112,11 +112,11 @@ _ONLY_SHOWN = ("stage", "public_ip", "private_ip", "hourly_usd", "attestation", 
 def list_as_json(deployments: Sequence[Deployment], *, simulated: bool) -> dict[str, Any]:
     """The JSON document of the list, without the fields that only `show` has."""
     rows = []
-    for one in deployments:
-        known = fields(one, simulated=simulated)
+    for deployment in deployments:
+        known = fields(deployment, simulated=simulated)
         row = {name: value for name, value in known.items() if name not in _ONLY_SHOWN}
-        owned = [{"id": each.id, "kind": each.kind.value} for each in one.resources]
-        rows.append(row | {"seconds_left": one.seconds_left, "resources": owned})
+        owned = [{"id": each.id, "kind": each.kind.value} for each in deployment.resources]
+        rows.append(row | {"seconds_left": deployment.seconds_left, "resources": owned})
     return {"schema": "ccgpu.list/1", "deployments": rows}
 
 

@@ -95,7 +95,7 @@ def resources(plan: Plan) -> list[dict[str, Any]]:
             "recovery": step.recovery,
             "needs": sorted(step.resource.depends_on),
             "reasons": _reasons_as_json(step),
-            "others": [{"what": one.what, "name": one.name} for one in step.others],
+            "others": [{"what": element.what, "name": element.name} for element in step.others],
         }
         for step in plan.steps
     ]
@@ -162,7 +162,10 @@ def _kept_lines(step: Step) -> list[str]:
     if step.action in (Action.REPLACE, Action.DELETE):
         return []
     name = step.resource.name
-    return [f"  {name}: {one.what} {one.name} is not in the spec: it stays" for one in step.others]
+    return [
+        f"  {name}: {element.what} {element.name} is not in the spec: it stays"
+        for element in step.others
+    ]
 
 
 def _quota_table(needs: Sequence[QuotaNeed]) -> Table:
