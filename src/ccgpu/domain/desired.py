@@ -1,7 +1,7 @@
-"""The ARM resources that a spec asks for: wire-shaped bodies, deterministic names, our tags.
+"""The ARM resources of a spec: request bodies, deterministic names, and tags.
 
-Pure: the same spec, placement and stamp give the same resources, so that a repeated PUT is
-harmless and "did my PUT land?" is one GET. Every name is a function of the deployment's name.
+Pure functions: the same spec, placement and tags give the same resources. So a PUT can be repeated,
+and one GET tells whether it has succeeded. Every name is derived from the deployment's name.
 """
 
 import hashlib
@@ -36,7 +36,7 @@ INLINE_NETWORK_API = "2022-11-01"
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """What is decided before the first PUT: region, zone, and the exact image version."""
+    """The choices made before the first PUT: region, zone, and the exact image version."""
 
     region: str
     zone: str | None
@@ -45,7 +45,7 @@ class Placement:
 
 @dataclass(frozen=True, slots=True)
 class RunTags:
-    """Which run makes the resources, when, and until when they are wanted (RFC 3339 UTC)."""
+    """The tags of a run: its id, its time, and the end of the lease (RFC 3339 UTC)."""
 
     run: str
     created: str
@@ -66,26 +66,26 @@ class Names:
     deployment: str
 
     def of(self, kind: Kind, suffix: str = "") -> ResourceId:
-        """The id of the resource of this kind; `suffix` tells several of a kind apart."""
+        """The id of the resource of this kind; `suffix` distinguishes several of one kind."""
         return resource_id(self.subscription, self.group, kind, self.deployment + suffix)
 
     @property
     def vm(self) -> ResourceId:
-        """The one VM."""
+        """The VM."""
         return self.of(Kind.VM)
 
     @property
     def os_disk(self) -> ResourceId:
-        """The OS disk, made by the VM's PUT."""
+        """The OS disk, created by the VM's PUT."""
         return self.of(Kind.DISK, "-osdisk")
 
     def data_disk(self, lun: int) -> ResourceId:
-        """The data disk at a LUN, made by the VM's PUT."""
+        """The data disk at a LUN, created by the VM's PUT."""
         return self.of(Kind.DISK, f"-data{lun}")
 
     @property
     def shared(self) -> dict[ResourceId, Kind]:
-        """Everything that a deployment may have besides the VM, its disks, NIC and public IP."""
+        """The resources of a deployment besides the VM and its dependents."""
         return {
             self.of(Kind.VNET, "-vnet"): Kind.VNET,
             self.of(Kind.NSG, "-nsg"): Kind.NSG,
@@ -255,7 +255,7 @@ def _nic_configuration(spec: "VmSpec", nsg: ResourceId, subnet: str) -> Body:
 
 
 def _with_tags(nic: Body, tags: dict[str, str]) -> Body:
-    """The NIC with tags on itself and its public IP, so that both are found without the VM."""
+    """The NIC with tags on itself and its public IP, so that lists show both without the VM."""
     properties = dict(nic["properties"])
     ip = dict(properties["ipConfigurations"][0]["properties"])
     if "publicIPAddressConfiguration" in ip:
@@ -274,6 +274,6 @@ def _vm_identity(identities: tuple[str, ...]) -> Body:
 
 
 def _body_hash(write_only: list[Any]) -> str:
-    """SHA-256 (hex) of what no GET gives back, so that a later plan can see it change."""
+    """SHA-256 (hex) of the fields that no GET returns, so that a later plan detects changes."""
     text = json.dumps(write_only, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
