@@ -1,8 +1,8 @@
-"""ARM's error object, whichever way a service spells it: its parts in order, outermost first.
+"""Parse ARM's error object in the variants of its services: its parts in order, outermost first.
 
-A failed group delete writes `Error`, `Code`, `Details` with capitals, and each detail's message
-may be a JSON document of its own (recorded). Compute adds `innererror`; a policy that denies says
-which one it is in `additionalInfo`, or, in the older form, in the text.
+A failed group delete has `Error`, `Code` and `Details` with capitals, and a detail's message may be
+a JSON document itself (recorded). Compute adds `innererror`. A refusal by a policy names the policy
+in `additionalInfo` or, in an older form, in the text.
 """
 
 import json
@@ -10,14 +10,14 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-# Deeper than any recorded error; what is nested deeper is not read.
+# Parts nested more deeply are ignored; no recorded error is nested as deeply.
 _DEPTH = 12
 _SHOWN = 5
 _IDENTIFIERS = re.compile(r"Policy identifiers: '(\[.*\])'", re.DOTALL)
 
 
 class Part(NamedTuple):
-    """One error of an error object: each may be empty."""
+    """One error of an error object; each field may be empty."""
 
     code: str
     text: str
@@ -29,7 +29,7 @@ class Part(NamedTuple):
 
 
 def error_object(body: Any) -> Mapping[str, Any]:
-    """ARM's error object, whichever envelope a service puts it in; empty where there is none."""
+    """ARM's error object in any of its envelopes; empty if there is none."""
     if not isinstance(body, Mapping):
         return {}
     error = get_field(body, "error", get_field(body, "odata.error", body))
@@ -37,14 +37,14 @@ def error_object(body: Any) -> Mapping[str, Any]:
 
 
 def get_field(body: Mapping[str, Any], name: str, default: Any = None) -> Any:
-    """A field by its name in any case: Newtonsoft, which Azure's services use, ignores it too."""
+    """A field by its lower-case name, ignoring case, as Newtonsoft in Azure's services does."""
     if name in body:
         return body[name]
     return next((value for key, value in body.items() if str(key).casefold() == name), default)
 
 
 def error_parts(error: Mapping[str, Any]) -> list[Part]:
-    """The error itself and all that is nested in it, outermost first."""
+    """The error itself and all errors nested in it, outermost first."""
     return list(_nested_parts(error, 0))
 
 
@@ -81,7 +81,7 @@ def _message_text(error: Mapping[str, Any]) -> str:
 
 
 def _embedded_error(text: str) -> Mapping[str, Any]:
-    """The error object that a message holds as JSON text; empty where it holds none."""
+    """The error object in a message that is JSON text; empty if it is not."""
     if not text.lstrip().startswith("{"):
         return {}
     try:
@@ -91,9 +91,9 @@ def _embedded_error(text: str) -> Mapping[str, Any]:
 
 
 def error_details(found: list[Part], main: Part, text: str) -> list[str]:
-    """What the other parts add to `main`, whose text is `text`.
+    """The texts of the other parts that are not contained in `text`, the text of `main`.
 
-    The outermost often says only that something failed: it is left out where it is not `main`.
+    The outermost part is often generic, so it is omitted unless it is `main`.
     """
     others = [part for part in found[1:] if part is not main and part.text]
     texts = list(dict.fromkeys(str(part) for part in others if part.text not in text))
@@ -135,7 +135,7 @@ def _policy_name(info: Mapping[str, Any]) -> str:
 
 
 def _identified_policy(text: str) -> list[str]:
-    """The older form: the message quotes them as JSON."""
+    """The policies in the older form, which quotes them as JSON in the message."""
     try:
         known = json.loads(text)
     except ValueError:

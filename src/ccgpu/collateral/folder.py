@@ -1,7 +1,8 @@
 """Collateral in a folder, for use without a network: files, and a manifest that lists them.
 
-The manifest (`ccgpu.collateral/1`) says where each came from, when, and its hash: a guard against
-damage, not against anybody. It is written last: a folder without one is not whole.
+The manifest (`ccgpu.collateral/1`) contains the source, the time and the hash of each file. The
+hashes detect damage, not tampering. The manifest is written last, so a folder without one is
+incomplete.
 """
 
 import hashlib
@@ -27,15 +28,16 @@ _MANIFEST_LIMIT = 256 * 1024
 _FILE_LIMIT = 1024 * 1024
 _NAMES = {"schema", "made_at", "files"}
 _FETCH = "fetch it again: `ccgpu collateral fetch EVIDENCE --out DIR`"
-# The names of collateral: one folder deep, and nothing that leads elsewhere.
+# The names of collateral: in one of three subfolders, and not outside the folder.
 _NAME = re.compile(r"(?:rim|ocsp|amd)/[A-Za-z0-9][A-Za-z0-9_.-]{0,199}")
 
 
 def write(folder: Path, collateral: Sequence[CollateralFile], now: float) -> None:
-    """Write them, in the place of what an earlier `write` left there.
+    """Write collateral into a folder, replacing that of an earlier `write`.
 
-    `UsageProblem` if the folder holds anything else, or there are more than `read` takes;
-    `StateUnusable` if it cannot be written.
+    Raises:
+        UsageProblem: The folder contains anything else, or there are more than `MAX_FILES` files.
+        StateUnusable: The folder cannot be written.
     """
     if len(collateral) > MAX_FILES:
         raise UsageProblem(
@@ -55,7 +57,7 @@ def write(folder: Path, collateral: Sequence[CollateralFile], now: float) -> Non
 
 
 def _stage(staged: Path, collateral: Sequence[CollateralFile], now: float) -> None:
-    """Write everything beside what is there: a full disk is met before that is touched."""
+    """Write all files into a staging folder: if the disk is full, the old files stay intact."""
     for each in collateral:
         path = staged / each.name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -71,7 +73,7 @@ def _stage(staged: Path, collateral: Sequence[CollateralFile], now: float) -> No
 
 
 def _swap(folder: Path, staged: Path, names: Sequence[str], old: Sequence[str]) -> None:
-    """Put the new files in the place of the old ones: the manifest goes first and comes last."""
+    """Replace the old files by the new ones; the manifest is removed first and renamed last."""
     for name in names:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
     (folder / MANIFEST).unlink(missing_ok=True)
@@ -82,7 +84,11 @@ def _swap(folder: Path, staged: Path, names: Sequence[str], old: Sequence[str]) 
 
 
 def read(folder: Path) -> tuple[CollateralFile, ...]:
-    """What the manifest lists, as it was written; `InvalidFile` names everything that is not."""
+    """The collateral that the manifest lists.
+
+    Raises:
+        InvalidFile: The manifest is invalid, or some files are missing or changed; names them all.
+    """
     try:
         entries = _entries(json.loads(_read_limited(folder / MANIFEST, _MANIFEST_LIMIT)))
     except OSError as err:
@@ -103,9 +109,9 @@ def read(folder: Path) -> tuple[CollateralFile, ...]:
 
 
 def has_manifest(folder: Path) -> bool:
-    """Whether `write` made it, also where the manifest was damaged since.
+    """Whether the folder has a manifest of ours; a damaged one counts.
 
-    A `manifest.json` of somebody else's is a JSON document with none of the names in ours.
+    A `manifest.json` of another tool is a JSON document with none of our manifest's fields.
     """
     try:
         document = json.loads(_read_limited(folder / MANIFEST, _MANIFEST_LIMIT))
@@ -117,7 +123,7 @@ def has_manifest(folder: Path) -> bool:
 
 
 def read_whole(folder: Path) -> tuple[CollateralFile, ...]:
-    """What `read` gives. `InvalidFile` names every file that the manifest does not list."""
+    """As `read`; also raises `InvalidFile` if the folder has files that are not in the manifest."""
     collateral = read(folder)
     listed = {MANIFEST, *(each.name for each in collateral)}
     try:
@@ -139,19 +145,19 @@ def read_whole(folder: Path) -> tuple[CollateralFile, ...]:
 
 
 def _entries(document: Any) -> list[dict[str, str]]:
-    """The files of a manifest, each with its four fields and a name that stays in the folder."""
-    found = document["files"]
+    """The entries of a manifest, with their four fields; raises `ValueError` if it is malformed."""
+    files = document["files"]
     fields = ("path", "source", "fetched_at", "sha256")
-    right = (
+    valid = (
         document["schema"] == SCHEMA
-        and isinstance(found, list)
-        and len(found) <= MAX_FILES
-        and all(isinstance(each[field], str) for each in found for field in fields)
-        and all(_NAME.fullmatch(each["path"]) for each in found)
+        and isinstance(files, list)
+        and len(files) <= MAX_FILES
+        and all(isinstance(each[field], str) for each in files for field in fields)
+        and all(_NAME.fullmatch(each["path"]) for each in files)
     )
-    if not right:
+    if not valid:
         raise ValueError("not as it is written")
-    return [{field: each[field] for field in fields} for each in found]
+    return [{field: each[field] for field in fields} for each in files]
 
 
 def _read_collateral(folder: Path, listed: dict[str, str]) -> CollateralFile:
@@ -174,10 +180,10 @@ def _read_limited(path: Path, limit: int) -> bytes:
 
 
 def _list_previous(folder: Path) -> list[str]:
-    """The files that an earlier `write` left. What a killed one left half is removed."""
+    """The files of an earlier `write`; removes the staging folders of interrupted ones."""
     folder.mkdir(parents=True, exist_ok=True)
-    for left in folder.glob(f"{_STAGING}*"):
-        shutil.rmtree(left, ignore_errors=True)
+    for staged in folder.glob(f"{_STAGING}*"):
+        shutil.rmtree(staged, ignore_errors=True)
     if not any(folder.iterdir()):
         return []
     hint = "give a new folder, or one that `ccgpu collateral fetch` wrote"
@@ -189,7 +195,7 @@ def _list_previous(folder: Path) -> list[str]:
 
 
 def entry(collateral: CollateralFile) -> dict[str, str]:
-    """What a manifest says of a file."""
+    """The entry of a file in a manifest."""
     return {
         "path": collateral.name,
         "source": collateral.source,
