@@ -90,12 +90,12 @@ def _embedded_error(text: str) -> Mapping[str, Any]:
         return {}
 
 
-def error_details(found: list[Part], main: Part, text: str) -> list[str]:
+def error_details(parts: list[Part], main: Part, text: str) -> list[str]:
     """The texts of the other parts that are not contained in `text`, the text of `main`.
 
     The outermost part is often generic, so it is omitted unless it is `main`.
     """
-    others = [part for part in found[1:] if part is not main and part.text]
+    others = [part for part in parts[1:] if part is not main and part.text]
     texts = list(dict.fromkeys(str(part) for part in others if part.text not in text))
     more = [f"and {len(texts) - _SHOWN} more"] if len(texts) > _SHOWN else []
     return [*texts[:_SHOWN], *more]
@@ -103,11 +103,11 @@ def error_details(found: list[Part], main: Part, text: str) -> list[str]:
 
 def violated_policies(error: Mapping[str, Any]) -> tuple[str, ...]:
     """The policies that a `RequestDisallowedByPolicy` names, each with its assignment."""
-    found = [_policy_name(info) for info in _policy_violations(error, 0)]
+    policies = [_policy_name(info) for info in _policy_violations(error, 0)]
     for part in error_parts(error):
         if identifiers := _IDENTIFIERS.search(part.text):
-            found += _identified_policy(identifiers[1])
-    return tuple(dict.fromkeys(text for text in found if text))
+            policies += _identified_policy(identifiers[1])
+    return tuple(dict.fromkeys(text for text in policies if text))
 
 
 def _policy_violations(error: Mapping[str, Any], depth: int) -> Iterator[Mapping[str, Any]]:
@@ -140,7 +140,7 @@ def _identified_policy(text: str) -> list[str]:
         known = json.loads(text)
     except ValueError:
         return []
-    found = []
+    policies = []
     for one in known if isinstance(known, list) else ():
         if isinstance(one, Mapping):
             policy, assigned = (
@@ -148,8 +148,8 @@ def _identified_policy(text: str) -> list[str]:
             )
             if isinstance(policy, Mapping) and isinstance(assigned, Mapping):
                 names = _first_value(policy, "name", "id"), _first_value(assigned, "name", "id")
-                found.append(_named_policy(*names, _first_value(assigned, "id")))
-    return found
+                policies.append(_named_policy(*names, _first_value(assigned, "id")))
+    return policies
 
 
 def _named_policy(policy: str, assignment: str, id_: str) -> str:
@@ -162,4 +162,4 @@ def _named_policy(policy: str, assignment: str, id_: str) -> str:
 
 
 def _first_value(info: Mapping[str, Any], *names: str) -> str:
-    return next((str(found) for name in names if (found := get_field(info, name))), "")
+    return next((str(value) for name in names if (value := get_field(info, name))), "")

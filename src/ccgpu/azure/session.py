@@ -76,13 +76,13 @@ class Session:
         """azure-identity's name of the credential that returned the token; None before that."""
         return credential_name(self._credential)
 
-    def client(self, made: Callable[..., T], subscription: str | None = None) -> T:
-        """A typed client of the class `made`, with ccgpu's pipeline instead of the SDK's.
+    def client(self, client_class: Callable[..., T], subscription: str | None = None) -> T:
+        """A typed client of the class `client_class`, with ccgpu's pipeline instead of the SDK's.
 
         `subscription`: None for the session's own.
         """
         sign_in: Any = SignIn(self._credential, self.environment.scope)
-        return made(
+        return client_class(
             self._credential,
             subscription or self.subscription,
             f"https://{self.environment.host}",

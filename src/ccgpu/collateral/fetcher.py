@@ -70,18 +70,18 @@ class CollateralFetcher:
             EvidenceUnavailable: The request names an item that no source can have.
         """
         started = self.now()
-        items, found = self._items(request, started)
+        items, fetched = self._items(request, started)
         missing: dict[str, MissingCollateral] = {}
 
         def tell(what: Literal["retry", "note"], text: str) -> None:
             listen(Event(what, round(self.now() - started, 3), text))
 
         for item in items.values():
-            self._scheduler.add(self._fetch_item(item, found, missing, tell))
+            self._scheduler.add(self._fetch_item(item, fetched, missing, tell))
         self._scheduler.run()
-        self._fall_back(request, found, missing, tell)
-        names = [*items, *(name for name in found if name not in items)]
-        collateral = tuple(found[name] for name in names if name in found)
+        self._fall_back(request, fetched, missing, tell)
+        names = [*items, *(name for name in fetched if name not in items)]
+        collateral = tuple(fetched[name] for name in names if name in fetched)
         return FetchedCollateral(
             collateral, tuple(missing[name] for name in items if name in missing)
         )
@@ -105,7 +105,7 @@ class CollateralFetcher:
     def _fall_back(
         self,
         request: CollateralRequest,
-        found: dict[str, CollateralFile],
+        collateral: dict[str, CollateralFile],
         missing: dict[str, MissingCollateral],
         tell: _Tell,
     ) -> None:
@@ -115,27 +115,30 @@ class CollateralFetcher:
             vcek = None if lack is None else kds.vcek_from_evidence(request.veks, chip, self.now())
             if lack is not None and vcek is not None:
                 tell("note", f"{lack.what}: the evidence's, because {'; '.join(lack.reasons)}")
-                found[vcek.name] = vcek
+                collateral[vcek.name] = vcek
                 del missing[chip.name]
 
     def _fetch_item(
         self,
         item: CollateralItem,
-        found: dict[str, CollateralFile],
+        collateral: dict[str, CollateralFile],
         missing: dict[str, MissingCollateral],
         tell: _Tell,
     ) -> Task[None]:
-        """Put an item into `found` or `missing`: a fresh entry, a new answer, or a usable entry."""
+        """Put an item into `collateral` or `missing`.
+
+        A fresh cache entry is used at once, a usable one only if no source answers.
+        """
         cached = self._cache.get(item) if self._cache is not None and item.cached else None
         if cached is not None and self.now() <= cached.fresh:
-            found[item.name] = cached.collateral
+            collateral[item.name] = cached.collateral
             return
         outcome = yield from self._ask_sources(item, tell)
         if isinstance(outcome, CollateralFile):
-            found[item.name] = outcome
+            collateral[item.name] = outcome
         elif cached is not None and self.now() <= cached.usable:
             tell("note", f"{item.what}: as it was kept, because {'; '.join(outcome)}")
-            found[item.name] = cached.collateral
+            collateral[item.name] = cached.collateral
         else:
             missing[item.name] = MissingCollateral(item.what, outcome)
 

@@ -96,11 +96,11 @@ class Names:
 
 
 def desired_resources(
-    spec: "VmSpec", subscription: str, placement: Placement, stamp: RunTags
+    spec: "VmSpec", subscription: str, placement: Placement, run_tags: RunTags
 ) -> dict[ResourceId, Resource]:
     """The resources of a deployment, by id."""
     names = Names(subscription, spec.group, spec.name)
-    tags = spec.tags | {DEPLOYMENT: spec.name} | stamp.tags()
+    tags = spec.tags | {DEPLOYMENT: spec.name} | run_tags.tags()
     group = Resource(Kind.GROUP, names.of(Kind.GROUP), {"location": placement.region, "tags": tags})
     shared = network(spec, names.of, placement.region, tags)
     subnet = spec.subnet or f"{names.of(Kind.VNET, '-vnet')}/subnets/{SUBNET}"

@@ -50,14 +50,14 @@ class Journal:
         begun = self._with(Record(id_, kind, self.run, "begun") for id_, kind in ids.items())
         return replace(begun, stages=())
 
-    def done(self, *found: tuple[ResourceId, Kind]) -> "Journal":
+    def done(self, *resources: tuple[ResourceId, Kind]) -> "Journal":
         """The journal with these resources as done."""
-        return self._with(Record(id_, kind, self.run, "done") for id_, kind in found)
+        return self._with(Record(id_, kind, self.run, "done") for id_, kind in resources)
 
-    def adopt(self, *found: Record) -> "Journal":
+    def adopt(self, *records: Record) -> "Journal":
         """The journal with further resources that are the deployment's, by their tags."""
         known = {key(r.id) for r in self.records}
-        new = tuple(r for r in found if key(r.id) not in known)
+        new = tuple(r for r in records if key(r.id) not in known)
         return replace(self, records=(*self.records, *new))
 
     def gone(self, id_: ResourceId) -> "Journal":

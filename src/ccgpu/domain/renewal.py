@@ -35,7 +35,7 @@ _STALE = 3600.0
 Times = Mapping[str, str | None]
 
 
-class LeaseWish(Enum):
+class RenewalMode(Enum):
     """What a create's `ttl` means for the lease of an existing VM.
 
     KEEP: the ttl is not new, so the lease stays. FILL: only a VM without a lease gets one. RENEW:
@@ -53,7 +53,7 @@ def renew_leases(
     actual: Mapping[ResourceId, Body],
     created: str,
     expires: str | None,
-    wish: LeaseWish = LeaseWish.FILL,
+    mode: RenewalMode = RenewalMode.FILL,
 ) -> Plan:
     """The plan, with current lease tags on kept and updated resources where they are needed.
 
@@ -65,7 +65,7 @@ def renew_leases(
         actual: The existing resources.
         created: The current time.
         expires: The new end of the lease, if it has one.
-        wish: What `expires` means for an existing VM.
+        mode: What `expires` means for an existing VM.
     """
     now = parse_moment(created) or 0.0
     if _makes_a_vm(todo):
@@ -75,8 +75,8 @@ def renew_leases(
     vm = next((_kept_body(one, actual) for one in todo.steps if one.resource.kind is Kind.VM), None)
     end = lease_of(ours, vm).expires
     over = _is_over(lease_of(ours).expires, now)
-    fills = wish is LeaseWish.FILL and end is None
-    if expires is None or not (wish is LeaseWish.RENEW or over or fills):
+    fills = mode is RenewalMode.FILL and end is None
+    if expires is None or not (mode is RenewalMode.RENEW or over or fills):
         return todo
     return Plan(tuple(_step_with_times(step, actual, {EXPIRES: expires}) for step in todo.steps))
 

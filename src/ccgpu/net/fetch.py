@@ -145,8 +145,8 @@ def _require_usable(answer: HttpResponse) -> None:
         raise NoAnswer(f"redirects elsewhere ({status}), which is not followed")
     if status in (408, 429) or status >= 500:
         after = retry_after(answer.headers)
-        wish = "" if after is None else f", and wants to be asked again in {after:.0f} s"
-        raise NoAnswer(f"answered {status}{wish}", transient=True, retry_after=after)
+        delay = "" if after is None else f", and wants to be asked again in {after:.0f} s"
+        raise NoAnswer(f"answered {status}{delay}", transient=True, retry_after=after)
     if status != 200:
         raise NoAnswer(f"answered {status}")
     if answer.headers.get("Content-Encoding", "identity") != "identity":

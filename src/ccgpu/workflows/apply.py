@@ -23,11 +23,11 @@ from ccgpu.workflows.journal_writer import JournalWriter
 from ccgpu.workflows.removal import remove
 
 # Adds the tags with the current time to a resource whose PUT is about to be sent.
-Stamping = Callable[[Resource], Resource]
+TagAdder = Callable[[Resource], Resource]
 
 
 def apply_plan(
-    todo: Plan, run: Run, writer: JournalWriter, stamp: Stamping, *, wait_for_vm: bool = True
+    todo: Plan, run: Run, writer: JournalWriter, add_tags: TagAdder, *, wait_for_vm: bool = True
 ) -> Plan:
     """Carry out the plan `todo`. Returns the plan with the resources as they were sent.
 
@@ -41,13 +41,13 @@ def apply_plan(
         todo: The plan.
         run: The command under way.
         writer: The deployment's journal.
-        stamp: Tags a new resource whenever its PUT is sent, which may be long after planning.
+        add_tags: Tags a new resource whenever its PUT is sent, which may be long after planning.
         wait_for_vm: If false, return once Azure has accepted the VM's PUT.
     """
     sent: dict[ResourceId, Resource] = {}
 
-    def stamped(resource: Resource) -> Resource:
-        sent[resource.id] = stamp(resource)
+    def add_tags_and_note(resource: Resource) -> Resource:
+        sent[resource.id] = add_tags(resource)
         return sent[resource.id]
 
     _delete_resources(todo.of(Action.REPLACE), run, writer)
@@ -61,7 +61,7 @@ def apply_plan(
         if step.action is Action.UPDATE:
             yield from _update_resource(run, step)
         else:
-            yield from _create_resource(run, step.resource, stamped, wait_for_vm)
+            yield from _create_resource(run, step.resource, add_tags_and_note, wait_for_vm)
         if wait_for_vm or step.resource.kind is not Kind.VM:
             writer.done((id_, step.resource.kind))
         run.tell("done", f"{step.action} {id_}", id_, step.resource.kind, step.action)
@@ -75,10 +75,10 @@ def apply_plan(
 
 
 def _create_resource(
-    run: Run, resource: Resource, stamp: Stamping, wait_for_vm: bool
+    run: Run, resource: Resource, add_tags: TagAdder, wait_for_vm: bool
 ) -> Task[None]:
     def put() -> Pending | None:
-        return run.cloud.arm.put(stamp(resource), new=resource.kind is Kind.VM)
+        return run.cloud.arm.put(add_tags(resource), new=resource.kind is Kind.VM)
 
     doing = f"creating {resource.id}"
     if resource.kind is Kind.VM and not wait_for_vm:

@@ -112,11 +112,11 @@ class _Deletion:
         self._names = replace(self._names, group=self._group or journal.group or own_group(name))
         self._known |= possible_ids(self._names)
         self._known |= {record.id: record.kind for record in journal.records}
-        found = find_deployment(self._run, name, self._group or journal.group or None)
-        self._names = found.names
-        targets, ownership = _find_targets(self._run, found, journal)
+        deployment = find_deployment(self._run, name, self._group or journal.group or None)
+        self._names = deployment.names
+        targets, ownership = _find_targets(self._run, deployment, journal)
         self._known |= targets
-        self._present |= _find_present(self._run, found, targets, ownership)
+        self._present |= _find_present(self._run, deployment, targets, ownership)
         if self._present:
             self._approve(sorted(self._present))
         writer.doubt()
@@ -154,18 +154,18 @@ class _Deletion:
 
 
 def _find_targets(
-    run: Run, found: FoundDeployment, journal: Journal
+    run: Run, deployment: FoundDeployment, journal: Journal
 ) -> tuple[dict[ResourceId, Kind], Ownership]:
     """All ids that may be the deployment's, and the ownership that allows deleting them."""
-    names = found.names
+    names = deployment.names
     targets: dict[ResourceId, tuple[ResourceId, Kind]] = {}
     recorded = ((record.id, record.kind) for record in journal.records)
-    for id_, kind in (*deployment_ids(names).items(), *recorded, *found.kinds.items()):
+    for id_, kind in (*deployment_ids(names).items(), *recorded, *deployment.kinds.items()):
         targets.setdefault(key(id_), (id_, kind))
     disks = {key(r.id) for r in journal.records if r.kind is Kind.DISK}
     group = names.of(Kind.GROUP)
     orphaned: Mapping[ResourceId, Mapping[str, str]] = {}
-    if key(group) in found.bodies:  # in a group that ccgpu created, ccgpu created this disk
+    if key(group) in deployment.bodies:  # in a group that ccgpu created, ccgpu created this disk
         targets.setdefault(key(names.os_disk), (names.os_disk, Kind.DISK))
         disks.add(key(names.os_disk))
     else:
@@ -175,10 +175,10 @@ def _find_targets(
 
 
 def _find_present(
-    run: Run, found: FoundDeployment, targets: dict[ResourceId, Kind], ownership: Ownership
+    run: Run, deployment: FoundDeployment, targets: dict[ResourceId, Kind], ownership: Ownership
 ) -> dict[ResourceId, Kind]:
     """The `targets` that exist and would be deleted."""
-    bodies = read_now(run, targets, found.snapshot)
+    bodies = read_now(run, targets, deployment.snapshot)
     return {
         id_: kind
         for id_, kind in targets.items()

@@ -78,45 +78,45 @@ def extend(
         return _extend_lease(run, owned, ttl)
 
 
-def _extend_lease(run: Run, found: OwnedResources, ttl: timedelta) -> ExtendOutcome:
-    name = found.names.deployment
-    if not _tagged_resources(found):
+def _extend_lease(run: Run, owned: OwnedResources, ttl: timedelta) -> ExtendOutcome:
+    name = owned.names.deployment
+    if not _tagged_resources(owned):
         raise NotFound(
             f"there is no deployment {name}",
             code="ResourceNotFound",
             hint="`ccgpu list` shows every deployment",
         )
     expires = rfc3339(run.server_clock.now() + ttl.total_seconds())
-    set_expiry(run, found, expires)
-    ids = tuple(sorted(_tagged_resources(found)))
-    return ExtendOutcome(name, found.names.group, found.lease.expires, expires, ids)
+    set_expiry(run, owned, expires)
+    ids = tuple(sorted(_tagged_resources(owned)))
+    return ExtendOutcome(name, owned.names.group, owned.lease.expires, expires, ids)
 
 
-def set_expiry(run: Run, found: OwnedResources, expires: str) -> None:
+def set_expiry(run: Run, owned: OwnedResources, expires: str) -> None:
     """Tag the deployment's resources with the end of the lease, except those that have it."""
     other = {
         id_: kind
-        for id_, kind in _tagged_resources(found).items()
-        if tag(found.bodies[key(id_)], EXPIRES) != expires
+        for id_, kind in _tagged_resources(owned).items()
+        if tag(owned.bodies[key(id_)], EXPIRES) != expires
     }
-    for part in _vm_first_if_at_rest(found, other):
+    for part in _vm_first_if_at_rest(owned, other):
         _tag_all(run, part, expires)
 
 
-def _tagged_resources(found: OwnedResources) -> dict[ResourceId, Kind]:
+def _tagged_resources(owned: OwnedResources) -> dict[ResourceId, Kind]:
     """The resources with the deployment tag; the disks of a VM under creation lack it."""
-    ours = (id_ for id_ in found.kinds if tag(found.bodies[key(id_)], DEPLOYMENT) is not None)
-    return {id_: found.kinds[id_] for id_ in ours}
+    ours = (id_ for id_ in owned.kinds if tag(owned.bodies[key(id_)], DEPLOYMENT) is not None)
+    return {id_: owned.kinds[id_] for id_ in ours}
 
 
 def _vm_first_if_at_rest(
-    found: OwnedResources, kinds: dict[ResourceId, Kind]
+    owned: OwnedResources, kinds: dict[ResourceId, Kind]
 ) -> list[dict[ResourceId, Kind]]:
     """The resources in two steps: the VM first if it is at rest, else last."""
-    at = key(found.names.vm)
+    at = key(owned.names.vm)
     vm = {id_: kind for id_, kind in kinds.items() if key(id_) == at}
     others = {id_: kind for id_, kind in kinds.items() if key(id_) != at}
-    is_at_rest = found.vm is None or state_of(found.vm) in AT_REST
+    is_at_rest = owned.vm is None or state_of(owned.vm) in AT_REST
     return [vm, others] if is_at_rest else [others, vm]
 
 

@@ -88,8 +88,8 @@ def collect(
 
 
 def _collect_all(run: Run, result: SearchResult, *, yes: bool) -> CollectOutcome:
-    results = [_collect_one(run, found, yes=yes) for found in result.found]
-    known = {key(found.group) for found in result.found}
+    results = [_collect_deployment(run, deployment, yes=yes) for deployment in result.deployments]
+    known = {key(deployment.group) for deployment in result.deployments}
     unread = [
         _unreadable_deployment(id_, err)
         for id_, err in result.unread.items()
@@ -116,23 +116,23 @@ def _interrupted_error(run: Run, to_delete: Mapping[ResourceId, Kind]) -> Interr
     )
 
 
-def _collect_one(run: Run, found: FoundDeployment, *, yes: bool) -> Collected | None:
+def _collect_deployment(run: Run, deployment: FoundDeployment, *, yes: bool) -> Collected | None:
     """Assess one deployment, and delete it if it is over; None if its lease is running.
 
     The lease is first assessed by the bodies that the search has read, then by new reads.
     """
     # The tag may have been written by anybody, and the name becomes part of ids and file names.
-    vm = found.vm
-    lease = lease_of(found.bodies.values(), vm)
-    skipped = Collected(found.name, found.group, None, lease, "skipped")
-    if not is_deployment_name(found.name):
+    vm = deployment.vm
+    lease = lease_of(deployment.bodies.values(), vm)
+    skipped = Collected(deployment.name, deployment.group, None, lease, "skipped")
+    if not is_deployment_name(deployment.name):
         return replace(skipped, reason="that is no name that ccgpu gives")
     if assess_lease(lease, vm, run.server_clock.now()) == LeaseStatus():
         return None
     if run.deadline.has_passed():
         return replace(skipped, reason="there is no time left for it")
     try:
-        return _assess_live(run, found, yes=yes)
+        return _assess_and_collect(run, deployment, yes=yes)
     except Interrupted:
         raise
     except CcgpuError as err:
@@ -140,13 +140,13 @@ def _collect_one(run: Run, found: FoundDeployment, *, yes: bool) -> Collected | 
         return replace(skipped, action="failed", reason=str(err), denied=first_denied([err]))
 
 
-def _assess_live(run: Run, found: FoundDeployment, *, yes: bool) -> Collected | None:
+def _assess_and_collect(run: Run, deployment: FoundDeployment, *, yes: bool) -> Collected | None:
     """Read the deployment again and assess its lease; if it is over, delete it or report it."""
-    live = read_owned_resources(run, found.names, found.kinds)
+    live = read_owned_resources(run, deployment.names, deployment.kinds)
     status = assess_lease(live.lease, live.vm, run.server_clock.now())
     if not live.bodies or status == LeaseStatus():
         return None
-    result = Collected(found.name, found.group, status.why, live.lease, "skipped")
+    result = Collected(deployment.name, deployment.group, status.why, live.lease, "skipped")
     if status.why is None:
         return replace(result, reason=status.skip_reason)
     live = _with_orphaned_group(run, live)
@@ -180,7 +180,7 @@ def _why_group_is_kept(run: Run, live: OwnedResources) -> str | None:
     if key(group) not in live.bodies:
         return None
     others = run_task(
-        run, find_foreign_contents(run, group, live.names.deployment, mine=live.bodies.keys())
+        run, find_foreign_contents(run, group, live.names.deployment, own_ids=live.bodies.keys())
     )
     return f"the group stays, {others.reason}" if others.reason else None
 

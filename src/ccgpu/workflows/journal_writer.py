@@ -45,16 +45,16 @@ class JournalWriter:
         """Record the spec to carry out: an interrupted create continues with it."""
         self._write(replace(self.journal, spec=spec))
 
-    def done(self, *found: tuple[ResourceId, Kind]) -> None:
+    def done(self, *resources: tuple[ResourceId, Kind]) -> None:
         """Record resources that were seen to exist."""
-        self._seen |= {key(id_) for id_, _ in found}
+        self._seen |= {key(id_) for id_, _ in resources}
         self._gone -= self._seen
-        self._write(self.journal.done(*found))
+        self._write(self.journal.done(*resources))
 
-    def adopt(self, *found: Record) -> None:
+    def adopt(self, *records: Record) -> None:
         """Record resources of the deployment that are not in the journal yet."""
-        self._seen |= {key(record.id) for record in found}
-        self._write(self.journal.adopt(*found))
+        self._seen |= {key(record.id) for record in records}
+        self._write(self.journal.adopt(*records))
 
     def gone(self, id_: ResourceId) -> None:
         """Drop a resource's record: a GET has answered 404."""

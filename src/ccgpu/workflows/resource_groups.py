@@ -62,7 +62,7 @@ def find_foreign_contents(
     group: ResourceId,
     deployment: str,
     *,
-    mine: Collection[ResourceId] = (),
+    own_ids: Collection[ResourceId] = (),
     gone: Collection[ResourceId] = (),
 ) -> Task[ForeignContents]:
     """The resources in `group` that are not this deployment's.
@@ -71,7 +71,7 @@ def find_foreign_contents(
         run: The command under way.
         group: The id of the group.
         deployment: The name of the deployment that is to be deleted.
-        mine: The `key`s of resources known to be the deployment's; they are not read.
+        own_ids: The `key`s of resources known to be the deployment's; they are not read.
         gone: The `key`s of resources just deleted; one more 404 suffices to ignore them.
     """
     listing = partial(run.cloud.queries.inside, name_of(group))
@@ -80,7 +80,7 @@ def find_foreign_contents(
     results: dict[ResourceId, tuple[bool, str | None]] = {}  # whether each exists, and its owner
     for id_ in (*listed, *recorded):
         at = key(holder_of(id_))
-        if key(id_) not in mine and at not in mine and at not in results:
+        if key(id_) not in own_ids and at not in own_ids and at not in results:
             results[at] = yield from _read_owner(
                 run, holder_of(id_), 1 if at in gone else _READS_UNTIL_GONE
             )

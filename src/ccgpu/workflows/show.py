@@ -73,16 +73,16 @@ def _pending_stage(cloud: AzureContext, name: str, group: str) -> str | None:
 def list_deployments(cloud: AzureContext) -> list[Deployment]:
     """Every deployment of the subscription, including those without a VM."""
     run = Run.begin(cloud, _TIMEOUT)
-    return [_describe_found(run, found) for found in list_all_deployments(run)]
+    return [_describe_found(run, deployment) for deployment in list_all_deployments(run)]
 
 
-def _describe_found(run: Run, found: FoundDeployment) -> Deployment:
-    owned = tuple(Owned(id_, kind) for id_, kind in found.kinds.items())
-    bodies = found.bodies.values()
-    deployment = describe_deployment(
-        found.name, found.group, found.vm, resources=owned, around=bodies
+def _describe_found(run: Run, deployment: FoundDeployment) -> Deployment:
+    owned = tuple(Owned(id_, kind) for id_, kind in deployment.kinds.items())
+    bodies = deployment.bodies.values()
+    described = describe_deployment(
+        deployment.name, deployment.group, deployment.vm, resources=owned, around=bodies
     )
-    return with_lease(deployment, found.vm, bodies, run.server_clock.time())
+    return with_lease(described, deployment.vm, bodies, run.server_clock.time())
 
 
 def _vm_addresses(bodies: Actual) -> tuple[str | None, str | None]:

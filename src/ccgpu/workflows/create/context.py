@@ -53,14 +53,14 @@ class CreateRequest:
     """The requested spec, and (`fitted`) the spec adapted to the existing resources."""
 
     run: Run
-    asked: VmSpec
+    requested: VmSpec
     options: CreateOptions
     fitted: EffectiveSpec | None = None
 
     @property
     def effective(self) -> EffectiveSpec:
         """The spec to carry out: the requested one, until it is adapted to what exists."""
-        return self.fitted or EffectiveSpec(self.asked, every_field(self.asked))
+        return self.fitted or EffectiveSpec(self.requested, every_field(self.requested))
 
     @property
     def spec(self) -> VmSpec:
@@ -70,15 +70,15 @@ class CreateRequest:
     @property
     def names(self) -> Names:
         """The ids of the deployment's resources."""
-        return Names(self.run.cloud.subscription, self.asked.group, self.asked.name)
+        return Names(self.run.cloud.subscription, self.requested.group, self.requested.name)
 
     def to_remember(self) -> RememberedSpec:
         """The spec that this machine remembers for the next create."""
-        return remember(self.asked, self.effective.given)
+        return remember(self.requested, self.effective.given)
 
     def fitted_to(self, actual: Actual) -> "CreateRequest":
         """The same request; fields that the user did not give take the values of what exists."""
-        fit = effective_spec(self.run, self.asked, self.options.given, self.names, actual)
+        fit = effective_spec(self.run, self.requested, self.options.given, self.names, actual)
         return replace(self, fitted=fit)
 
 

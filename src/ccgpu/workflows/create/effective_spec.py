@@ -10,7 +10,7 @@ from ccgpu.domain.given import GivenFields, every_field, field_values
 from ccgpu.domain.journal import Journal
 from ccgpu.domain.lease import lease_of, parse_moment
 from ccgpu.domain.live_spec import with_live_values
-from ccgpu.domain.renewal import LeaseWish
+from ccgpu.domain.renewal import RenewalMode
 from ccgpu.domain.resource import DEPLOYMENT, key, tag
 from ccgpu.domain.spec.vm import VmSpec
 from ccgpu.errors import UsageProblem
@@ -34,7 +34,7 @@ class EffectiveSpec:
 
 
 def effective_spec(
-    run: Run, asked: VmSpec, given: GivenFields | None, names: Names, actual: Actual
+    run: Run, requested: VmSpec, given: GivenFields | None, names: Names, actual: Actual
 ) -> EffectiveSpec:
     """Adapt the requested spec to `actual`, the existing resources.
 
@@ -43,8 +43,8 @@ def effective_spec(
     2. `ssh_from: auto` becomes the caller's address.
     3. An existing VM keeps its lease, unless a ttl was given or the lease is over.
     """
-    fields = given or every_field(asked)
-    spec = with_live_values(asked, given.binding, names, actual) if given else asked
+    fields = given or every_field(requested)
+    spec = with_live_values(requested, given.binding, names, actual) if given else requested
     addressed = with_ssh_source(run.cloud, spec)
     fit = EffectiveSpec(
         addressed,
@@ -59,23 +59,23 @@ def effective_spec(
     expires = lease_of(ours, vm).expires
     end = parse_moment(expires)
     if end is not None and end <= run.server_clock.now():  # a lease that is over begins anew
-        return replace(fit, spec=fit.spec.model_copy(update={"ttl": asked.ttl}))
+        return replace(fit, spec=fit.spec.model_copy(update={"ttl": requested.ttl}))
     remembered = tuple(field for field in given.from_memory if field != "ttl")
     return replace(fit, expires=expires, remembered=remembered)
 
 
-def lease_wish(asked: VmSpec, given: GivenFields, journal: Journal | None) -> LeaseWish:
+def renewal_mode(requested: VmSpec, given: GivenFields, journal: Journal | None) -> RenewalMode:
     """What the spec's `ttl` means for the lease of an existing VM.
 
     A flag, or a value that differs from the last create's, renews the lease from now on. An
     unchanged value in a file does not renew it, nor does a remembered value.
     """
     if "ttl" not in given.now:
-        return LeaseWish.KEEP
+        return RenewalMode.KEEP
     before = journal.spec if journal is not None else None
-    ttl = asked.model_dump(mode="json", include={"ttl"})["ttl"]
+    ttl = requested.model_dump(mode="json", include={"ttl"})["ttl"]
     has_changed = before is not None and before.values.get("ttl") != ttl
-    return LeaseWish.RENEW if "ttl" in given.by_flag or has_changed else LeaseWish.FILL
+    return RenewalMode.RENEW if "ttl" in given.by_flag or has_changed else RenewalMode.FILL
 
 
 def announce_defaults(run: Run, fit: EffectiveSpec) -> None:

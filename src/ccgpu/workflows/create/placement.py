@@ -87,7 +87,7 @@ def find_candidates(
     regions = Regions(run, spec.size, require_providers(run))
     regions.require(spec.regions)
     bound = read_references(run, spec)
-    found = False
+    any_suitable = False
     for region in spec.regions:
         try:
             require_same_region(region, bound)
@@ -101,9 +101,9 @@ def find_candidates(
         except (NotFound, QuotaExceeded, CapacityUnavailable, InvalidFile) as err:
             refusals.append(err)
             continue
-        found = True
+        any_suitable = True
         yield Candidate(Placement(region, spec.zone, image), needs, checked=True)
-    if not found:
+    if not any_suitable:
         raise combined_refusal(refusals)
 
 
@@ -207,7 +207,7 @@ def _reason_line(err: CcgpuError) -> str:
     return text if f"[{err.code}]" in text else f"{text} [{err.code}]"
 
 
-def _same_image(found: Body, wanted: Image) -> dict[str, str] | None:
+def _same_image(live: Body, wanted: Image) -> dict[str, str] | None:
     """The exact reference of the VM's image, if it matches the spec's image; else None.
 
     `latest` matches every version: a version published later does not change the spec.
@@ -215,21 +215,21 @@ def _same_image(found: Body, wanted: Image) -> dict[str, str] | None:
     match wanted:
         case Marketplace(publisher, offer, sku, version):
             names = ("publisher", "offer", "sku")
-            exact = found.get("exactVersion") or found.get("version")
-            alike = [str(found.get(n, "")).casefold() for n in names] == [
+            exact = live.get("exactVersion") or live.get("version")
+            alike = [str(live.get(n, "")).casefold() for n in names] == [
                 publisher.casefold(),
                 offer.casefold(),
                 sku.casefold(),
             ]
             if alike and version in (LATEST, exact):
-                return {n: str(found[n]) for n in names} | {"version": str(found.get("version"))}
+                return {n: str(live[n]) for n in names} | {"version": str(live.get("version"))}
         case Community(gallery, image, version):
-            id_ = str(found.get("communityGalleryImageId", ""))
+            id_ = str(live.get("communityGalleryImageId", ""))
             prefix = str(Community(gallery, image, "")).casefold()
             exact = id_.rsplit("/", 1)[-1]
             if id_.casefold().startswith(prefix) and version in (LATEST, exact):
                 return {"communityGalleryImageId": id_}
         case _:
-            if str(found.get("id", "")).casefold() == wanted.id.casefold():
-                return {"id": str(found["id"])}
+            if str(live.get("id", "")).casefold() == wanted.id.casefold():
+                return {"id": str(live["id"])}
     return None

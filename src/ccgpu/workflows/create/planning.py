@@ -16,7 +16,7 @@ from ccgpu.domain.vm_view import ssh_public_keys
 from ccgpu.errors import CcgpuError, UsageProblem
 from ccgpu.scheduling.clock import rfc3339
 from ccgpu.workflows.create.context import CreateOptions, CreateOutcome, CreateRequest
-from ccgpu.workflows.create.effective_spec import lease_wish
+from ccgpu.workflows.create.effective_spec import renewal_mode
 from ccgpu.workflows.create.existing_group import with_existing_group
 from ccgpu.workflows.create.placement import Candidate, existing_placement, find_candidates
 from ccgpu.workflows.create.references import require_new_references
@@ -33,9 +33,9 @@ def preview(
 ) -> CreateOutcome:
     """The plan of a create, without writing anything to disk or to Azure."""
     run = Run.begin(cloud, options.timeout, listen)
-    asked = CreateRequest(run, with_existing_group(run, spec, options.given), options)
-    actual = read_actual(asked)
-    request = asked.fitted_to(actual)
+    unfitted = CreateRequest(run, with_existing_group(run, spec, options.given), options)
+    actual = read_actual(unfitted)
+    request = unfitted.fitted_to(actual)
     candidate = next(possible_placements(request, actual, []))
     tags = RunTags("preview", rfc3339(run.server_clock.now()), expiry(request))
     todo = plan_create(request, candidate, actual, tags)
@@ -95,9 +95,9 @@ def plan_create(
 
 def with_lease(request: CreateRequest, todo: Plan, actual: Actual, journal: Journal | None) -> Plan:
     """The plan with the lease that the request asks for."""
-    wish = lease_wish(request.asked, request.effective.given, journal)
+    mode = renewal_mode(request.requested, request.effective.given, journal)
     now = rfc3339(request.run.server_clock.now())
-    return renew_leases(todo, actual, now, expiry(request), wish)
+    return renew_leases(todo, actual, now, expiry(request), mode)
 
 
 def with_current_tags(request: CreateRequest, resource: Resource) -> Resource:

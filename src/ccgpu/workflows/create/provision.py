@@ -134,7 +134,7 @@ def _plan_and_apply(context: CreateContext, candidate: Candidate, actual: Actual
         writer.adopt(*_existing_records(request.names, actual))
         tags = RunTags(writer.journal.run, writer.journal.created, expiry(request))
         todo = plan_create(request, candidate, actual, tags)
-        refuse_replacing(todo, asked=options.replace)
+        refuse_replacing(todo, allowed=options.replace)
         todo = with_lease(request, todo, actual, writer.journal)
         if needs_approval(todo):
             context.approve(todo)
@@ -176,7 +176,7 @@ def _snapshot_after(request: CreateRequest, done: Plan, actual: Actual) -> Snaps
 def _resumable_spec(request: CreateRequest, todo: Plan) -> RememberedSpec:
     """The requested spec; while a VM is replaced, with the values of the old VM."""
     if todo.of(Action.REPLACE):
-        return resumable(request.asked, request.effective.given, request.spec)
+        return resumable(request.requested, request.effective.given, request.spec)
     return request.to_remember()
 
 

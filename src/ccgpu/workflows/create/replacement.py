@@ -13,17 +13,17 @@ from ccgpu.domain.spec_words import in_spec_words
 from ccgpu.errors import UsageProblem
 
 
-def refuse_replacing(todo: Plan, *, asked: bool) -> None:
+def refuse_replacing(todo: Plan, *, allowed: bool) -> None:
     """Raise `UsageProblem` if the plan contains a replacement that is not allowed.
 
     A network that others use is never replaced. Another resource that is not expendable is only
-    replaced if `asked`, that is with `--replace`.
+    replaced if `allowed`, that is with `--replace`.
     """
     for step in todo.of(Action.REPLACE):
         if step.resource.kind is Kind.VNET and step.others:
             message = _shared_network_message(step)
             raise UsageProblem(message, hint="give the deployment another name")
-    if asked or all(step.expendable for step in todo.of(Action.REPLACE)):
+    if allowed or all(step.expendable for step in todo.of(Action.REPLACE)):
         return
     lines = [
         f"  {line}"

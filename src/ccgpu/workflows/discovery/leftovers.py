@@ -63,15 +63,15 @@ def report_leftovers(
     run: Run,
     ids: Mapping[ResourceId, Kind],
     deployment: str,
-    made: Collection[ResourceId] = (),
+    new_ids: Collection[ResourceId] = (),
 ) -> tuple[Leftover, ...]:
     """The resources of a deployment that exist or may exist, among `ids` and their VM's dependents.
 
     Resources with another deployment's tag are not reported.
 
-    `made`: the `key`s of resources that this command may have just created.
+    `new_ids`: the `key`s of resources that this command may have just created.
     """
-    reader = _LeftoverReader(run.with_timeout(_READ_TIMEOUT), deployment, made)
+    reader = _LeftoverReader(run.with_timeout(_READ_TIMEOUT), deployment, new_ids)
     for id_, kind in ids.items():
         run.cloud.scheduler.add(reader.check(id_, kind))
     run.cloud.scheduler.run()
@@ -81,11 +81,11 @@ def report_leftovers(
 class _LeftoverReader:
     """Reads ids once, and collects those that exist or may exist as `Leftover`s by `key`."""
 
-    def __init__(self, run: Run, deployment: str, made: Collection[ResourceId]) -> None:
+    def __init__(self, run: Run, deployment: str, new_ids: Collection[ResourceId]) -> None:
         self.leftovers: dict[ResourceId, Leftover] = {}
         self._run = run
         self._deployment = deployment
-        self._made = made
+        self._new_ids = new_ids
 
     def check(self, id_: ResourceId, kind: Kind) -> Task[None]:
         """Record a resource if it exists or may exist; a VM's dependents too."""
@@ -104,11 +104,11 @@ class _LeftoverReader:
     def _get_body(self, id_: ResourceId, kind: Kind) -> Task[Body | None]:
         get = partial(self._run.cloud.arm.get, kind, id_, view=kind is Kind.VM)
         body: Body | None = yield Call(get)
-        new = key(id_) in self._made
-        for attempt in range(1, _READS_OF_NEW if new else _READS):
+        is_new = key(id_) in self._new_ids
+        for attempt in range(1, _READS_OF_NEW if is_new else _READS):
             if body is not None:
                 break
-            body = yield Call(get, poll_delay(attempt, None) if new else 0.0)
+            body = yield Call(get, poll_delay(attempt, None) if is_new else 0.0)
         return body
 
     def _check_dependents(self, id_: ResourceId, vm: Body) -> Task[None]:
@@ -161,7 +161,7 @@ def reporting_leftovers(
     run: Run,
     ids: Callable[[], Mapping[ResourceId, Kind]],
     deployment: str,
-    made: Callable[[], Collection[ResourceId]] = tuple,
+    new_ids: Callable[[], Collection[ResourceId]] = tuple,
 ) -> Iterator[None]:
     """Add the leftovers among `ids` to each `CcgpuError` that leaves the block.
 
@@ -173,7 +173,7 @@ def reporting_leftovers(
     except (UsageProblem, InvalidFile, Interrupted):
         raise
     except CcgpuError as err:
-        err.resources = err.resources or report_leftovers(run, ids(), deployment, made())
+        err.resources = err.resources or report_leftovers(run, ids(), deployment, new_ids())
         if isinstance(err, LeftBehind) and not err.resources and err.__cause__ is not None:
             raise err.__cause__ from None
         raise
@@ -200,15 +200,16 @@ def recall_leftovers(
     run: Run,
     names: Names,
     writer: JournalWriter | None = None,
-    more: Mapping[ResourceId, Kind] | None = None,
+    further: Mapping[ResourceId, Kind] | None = None,
 ) -> tuple[Leftover, ...]:
     """The leftovers that this command knows of, without a request to Azure.
 
-    They are the resources it has read, those that the journal names, and `more`. A resource that it
-    has read is reported as "exists", unless a DELETE was sent since; any other as "unknown".
+    They are the resources that it has read, those that the journal names, and `further`. A resource
+    that it has read is reported as "exists", unless a DELETE was sent since; any other as
+    "unknown".
     """
     observed = _observed_resources(run, names)
-    ids = {key(id_): (id_, kind) for id_, kind in (more or {}).items()} | observed
+    ids = {key(id_): (id_, kind) for id_, kind in (further or {}).items()} | observed
     seen = set() if writer is not None and writer.doubtful else observed.keys()
     if writer is not None:
         ids |= {key(record.id): (record.id, record.kind) for record in writer.journal.records}

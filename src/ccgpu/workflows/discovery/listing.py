@@ -72,9 +72,9 @@ def _with_statuses(models: Iterable[Body], statuses: Iterable[Body]) -> Actual:
     return {key(vm["id"]): with_instance_view(vm, views.get(key(vm["id"]))) for vm in models}
 
 
-def _is_being_deleted(found: FoundDeployment) -> bool:
+def _is_being_deleted(deployment: FoundDeployment) -> bool:
     """Whether a resource of the deployment, its group for example, is being deleted."""
-    return any(state_of(body) == "Deleting" for body in found.bodies.values())
+    return any(state_of(body) == "Deleting" for body in deployment.bodies.values())
 
 
 def _is_complete(listed: Body) -> bool:

@@ -66,7 +66,7 @@ class FoundDeployment:
 class SearchResult:
     """The deployments that were found, and the error of each listed id that could not be read."""
 
-    found: tuple[FoundDeployment, ...]
+    deployments: tuple[FoundDeployment, ...]
     unread: Mapping[ResourceId, CcgpuError]
 
 
@@ -88,9 +88,9 @@ def search_deployments(
     ids = {key(id_): id_ for id_ in also} | listed
     kinds = {id_: kind for id_ in ids.values() if (kind := kind_of(id_)) is not None}
     bodies, failures = read_each_now(run, kinds)
-    mine = {at: body for at, body in bodies.items() if name in (None, tag(body, DEPLOYMENT))}
+    tagged = {at: body for at, body in bodies.items() if name in (None, tag(body, DEPLOYMENT))}
     unread = {id_: err for id_, err in failures.items() if key(id_) in listed}
-    return SearchResult(tuple(group_by_deployment(run, mine)), unread)
+    return SearchResult(tuple(group_by_deployment(run, tagged)), unread)
 
 
 def group_by_deployment(run: Run, bodies: Actual) -> list[FoundDeployment]:
@@ -157,7 +157,7 @@ def find_deployments(
     result = search_deployments(run, name, also, group)
     for err in result.unread.values():
         raise err
-    return list(result.found)
+    return list(result.deployments)
 
 
 def find_deployment(run: Run, name: str, group: str | None) -> FoundDeployment:
