@@ -109,11 +109,11 @@ class InvalidFile(CcgpuError):
         self.source = source
         self.problems = tuple(problems)
         count = f"{len(self.problems)} problem{'s' if len(self.problems) != 1 else ''}"
-        lines = [f"{source}: {count}", *(f"  {_located(p, source)}" for p in self.problems)]
+        lines = [f"{source}: {count}", *(f"  {_problem_line(p, source)}" for p in self.problems)]
         super().__init__("\n".join(lines), hint=hint)
 
 
-def _located(problem: Problem, source: str) -> str:
+def _problem_line(problem: Problem, source: str) -> str:
     """A problem with its place; with its source if that is not the error's."""
     elsewhere = f"{problem.source}: " if problem.source not in (None, source) else ""
     place = f"{problem.line}:{problem.column}: " if problem.line is not None else ""

@@ -49,6 +49,7 @@ def error_parts(error: Mapping[str, Any]) -> list[Part]:
 
 
 def _nested_parts(error: Mapping[str, Any], depth: int) -> Iterator[Part]:
+    """An error's own part, then those in its message, its `details` and its `innererror`."""
     if depth > _DEPTH:
         return
     code, text = get_field(error, "code"), _message_text(error)

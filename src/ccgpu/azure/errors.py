@@ -161,6 +161,7 @@ def _is_quota(code: str, text: str) -> bool:
 
 
 def _make_error(code: str, text: str, status: int, message: str) -> AzureRefused:
+    """The error of the class for ARM's `code` and, for `OperationNotAllowed`, for its `text`."""
     low = text.casefold()
     not_allowed = code == "OperationNotAllowed"
     if _is_quota(code, text):
@@ -234,6 +235,7 @@ def is_absent(err: BaseException) -> bool:
 
 
 def _raise_translated(err: sdk.HttpResponseError, doing: str) -> NoReturn:
+    """Raise the error for an HTTP error status, or for a failed sign-in."""
     response = err.response
     status = err.status_code or 0
     error = error_object(_error_body(response))

@@ -95,7 +95,7 @@ def cause_of(attempts: Sequence[Attempt]) -> Cause:
                 return cause
     for attempt in attempts:
         if not _NOT_SET_UP.search(attempt.text) and not _NOT_SIGNED_IN.search(attempt.text):
-            return Cause("Unauthenticated", _sentence(attempt))
+            return Cause("Unauthenticated", _attempt_text(attempt))
     return _no_credential(attempts)
 
 
@@ -109,6 +109,7 @@ def _entra_cause(attempt: Attempt) -> Cause | None:
 
 
 def _network_cause(attempt: Attempt) -> Cause | None:
+    """The cause if a name was not resolved, a certificate not trusted, or a host not reached."""
     text = attempt.text
     if _NOT_SET_UP.search(text) and "IMDS" in text:
         return None  # IMDS exists in Azure only, so it is not reachable from other machines
@@ -136,25 +137,25 @@ def _azure_cli_cause(attempt: Attempt) -> Cause | None:
             "`az account list --all --refresh` lists the subscriptions; `az login --tenant "
             "TENANT` signs in to another tenant"
         )
-        return Cause("SubscriptionNotFound", _sentence(attempt), hint)
+        return Cause("SubscriptionNotFound", _attempt_text(attempt), hint)
     return None
 
 
 def _machine_cause(attempt: Attempt) -> Cause | None:
     if _NOT_ASSIGNED.search(attempt.text):
         hint = "AZURE_CLIENT_ID must name an identity that this machine has"
-        return Cause("IdentityNotAssigned", _sentence(attempt), hint)
+        return Cause("IdentityNotAssigned", _attempt_text(attempt), hint)
     return None
 
 
 def _no_credential(attempts: Sequence[Attempt]) -> Cause:
     tried = ", ".join(dict.fromkeys(one.credential for one in attempts)) or "none"
     not_signed_in = [one for one in attempts if _NOT_SIGNED_IN.search(one.text)]
-    more = f"; {_sentence(not_signed_in[0])}" if not_signed_in else ""
+    more = f"; {_attempt_text(not_signed_in[0])}" if not_signed_in else ""
     return Cause("Unauthenticated", f"not signed in (tried: {tried}){more}")
 
 
-def _sentence(attempt: Attempt) -> str:
+def _attempt_text(attempt: Attempt) -> str:
     return f"{attempt.credential}: {_first_error_line(attempt.text)}"
 
 

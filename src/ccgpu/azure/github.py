@@ -39,7 +39,7 @@ class Assertions:
     def __call__(self) -> str:
         """A new assertion; raises `NotSignedIn` if GitHub's issuer does not return one."""
         try:
-            return _assertion_of(self._send_request())
+            return _parse_assertion(self._send_request())
         except ForeignHost as err:
             raise _refused_error(f"{_URL} is no HTTPS address") from err
         except DecodeError as err:
@@ -68,7 +68,7 @@ def assertion_source(environ: Mapping[str, str]) -> Assertions | None:
     return Assertions(url, token) if url and token else None
 
 
-def _assertion_of(answer: HttpResponse) -> str:
+def _parse_assertion(answer: HttpResponse) -> str:
     _require_success(answer.status_code)
     document = answer.json()
     assertion = document.get("value") if isinstance(document, dict) else None

@@ -75,9 +75,9 @@ class Queries:
         with translating_errors(f"looking up the image {image} in {region}"):
             match image:
                 case Marketplace():
-                    return self._marketplace(region, image)
+                    return self._marketplace_reference(region, image)
                 case Community():
-                    return self._community(region, image)
+                    return self._community_reference(region, image)
                 case Gallery():
                     return {"id": image.id}
 
@@ -131,15 +131,16 @@ class Queries:
         """A disk encryption set of any subscription; raises `NotFound` if there is none."""
         with translating_errors(f"reading {id_}"):
             sets = self._arm.clients(subscription_of(id_)).compute.disk_encryption_sets
-            return _body_of(sets.get(group_of(id_), name_of(id_), cls=raw_body))
+            return _as_body(sets.get(group_of(id_), name_of(id_), cls=raw_body))
 
     def identity(self, id_: ResourceId) -> Body:
         """A user-assigned identity of any subscription; raises `NotFound` if there is none."""
         with translating_errors(f"reading {id_}"):
             resources = self._arm.clients(subscription_of(id_)).resources.resources
-            return _body_of(resources.get_by_id(id_, api_version=_IDENTITY_API, cls=raw_body))
+            return _as_body(resources.get_by_id(id_, api_version=_IDENTITY_API, cls=raw_body))
 
-    def _marketplace(self, region: str, image: Marketplace) -> Mapping[str, str]:
+    def _marketplace_reference(self, region: str, image: Marketplace) -> Mapping[str, str]:
+        """The reference of a Marketplace image, with the newest version for `latest`."""
         names = (image.publisher, image.offer, image.sku)
         images = self._compute.virtual_machine_images
         version = image.version
@@ -155,7 +156,8 @@ class Queries:
             "version": version,
         }
 
-    def _community(self, region: str, image: Community) -> Mapping[str, str]:
+    def _community_reference(self, region: str, image: Community) -> Mapping[str, str]:
+        """The reference of a community gallery's image, with the newest version for `latest`."""
         names = (region, image.gallery, image.image)
         version = image.version
         if version == LATEST:
@@ -190,7 +192,7 @@ def _require_confidential(security: str | None, image: Image) -> None:
         )
 
 
-def _body_of(answer: Any) -> Body:
+def _as_body(answer: Any) -> Body:
     body: Body = {**answer}  # TypeError unless it is a mapping: `translating_errors` reports it
     return body
 
@@ -209,6 +211,7 @@ def _parse_usage(line: Any) -> Usage:
 
 
 def _parse_offer(region: str, sku: Any) -> Offer:
+    """A SKU's zones, capabilities and restrictions in one region."""
     capabilities = {str(c.name): str(c.value) for c in sku.capabilities or ()}
     here = [i for i in sku.location_info or () if location(str(i.location)) == region]
     zones = tuple(sorted(str(z) for info in here for z in info.zones or ()))

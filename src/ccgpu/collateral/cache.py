@@ -41,7 +41,7 @@ class Cache:
     def get(self, item: CollateralItem) -> CachedCollateral | None:
         """The entry of an item, fresh or not; None if there is none, or it is damaged."""
         try:
-            with self._path(item.name).open("rb") as stream:
+            with self._entry_path(item.name).open("rb") as stream:
                 header = json.loads(stream.readline(_HEADER_LIMIT))
                 data = stream.read(item.limit + 1)
             return _parse_entry(item, header, data)
@@ -64,13 +64,13 @@ class Cache:
         with suppress(OSError):
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             entry = json.dumps(header).encode() + b"\n" + collateral.data
-            atomic.replace(self._path(collateral.name), entry)
-            self._make_room()
+            atomic.replace(self._entry_path(collateral.name), entry)
+            self._remove_oldest()
 
-    def _path(self, name: str) -> Path:
+    def _entry_path(self, name: str) -> Path:
         return self._folder / hashlib.sha256(name.encode()).hexdigest()
 
-    def _make_room(self) -> None:
+    def _remove_oldest(self) -> None:
         """Remove the oldest entries until the folder is no larger than allowed."""
         entries = [(entry, entry.stat()) for entry in self._folder.iterdir() if entry.is_file()]
         total = sum(status.st_size for _, status in entries)

@@ -70,7 +70,7 @@ class CollateralFetcher:
             EvidenceUnavailable: The request names an item that no source can have.
         """
         started = self.now()
-        items, fetched = self._items(request, started)
+        items, fetched = self._make_items(request, started)
         missing: dict[str, MissingCollateral] = {}
 
         def tell(what: Literal["retry", "note"], text: str) -> None:
@@ -79,14 +79,14 @@ class CollateralFetcher:
         for item in items.values():
             self._scheduler.add(self._fetch_item(item, fetched, missing, tell))
         self._scheduler.run()
-        self._fall_back(request, fetched, missing, tell)
+        self._use_veks_in_evidence(request, fetched, missing, tell)
         names = [*items, *(name for name in fetched if name not in items)]
         collateral = tuple(fetched[name] for name in names if name in fetched)
         return FetchedCollateral(
             collateral, tuple(missing[name] for name in items if name in missing)
         )
 
-    def _items(
+    def _make_items(
         self, request: CollateralRequest, now: float
     ) -> tuple[dict[str, CollateralItem], dict[str, CollateralFile]]:
         """The items that need an HTTP request, and the collateral in the evidence, by name."""
@@ -102,7 +102,7 @@ class CollateralFetcher:
         items += [kds.crl_item(product, self._sources) for product in request.crls]
         return {item.name: item for item in items}, at_hand
 
-    def _fall_back(
+    def _use_veks_in_evidence(
         self,
         request: CollateralRequest,
         collateral: dict[str, CollateralFile],
@@ -133,7 +133,7 @@ class CollateralFetcher:
         if cached is not None and self.now() <= cached.fresh:
             collateral[item.name] = cached.collateral
             return
-        outcome = yield from self._ask_sources(item, tell)
+        outcome = yield from self._request_from_sources(item, tell)
         if isinstance(outcome, CollateralFile):
             collateral[item.name] = outcome
         elif cached is not None and self.now() <= cached.usable:
@@ -142,7 +142,7 @@ class CollateralFetcher:
         else:
             missing[item.name] = MissingCollateral(item.what, outcome)
 
-    def _ask_sources(
+    def _request_from_sources(
         self, item: CollateralItem, tell: _Tell
     ) -> Generator[Call, Any, CollateralFile | tuple[str, ...]]:
         """Send the item's requests in order, with retries; returns collateral or the failures.
@@ -166,13 +166,15 @@ class CollateralFetcher:
                 continue
             collateral = CollateralFile(item.name, payload.data, request.url, self.now())
             if self.now() <= payload.usable:
-                self._keep(item, collateral, payload)
+                self._store_in_cache(item, collateral, payload)
                 return collateral
             expired = collateral
             attempts.drop(request, "its answer is out of date")
         return expired or attempts.reasons()
 
-    def _keep(self, item: CollateralItem, collateral: CollateralFile, payload: Payload) -> None:
+    def _store_in_cache(
+        self, item: CollateralItem, collateral: CollateralFile, payload: Payload
+    ) -> None:
         if self._cache is not None and item.cached:
             self._cache.put(collateral, payload)
 

@@ -48,15 +48,15 @@ def write(folder: Path, collateral: Sequence[CollateralFile], now: float) -> Non
         old = _list_previous(folder)
         staged = folder / f"{_STAGING}{secrets.token_hex(8)}"
         try:
-            _stage(staged, collateral, now)
-            _swap(folder, staged, [each.name for each in collateral], old)
+            _write_staged(staged, collateral, now)
+            _replace_files(folder, staged, [each.name for each in collateral], old)
         finally:
             shutil.rmtree(staged, ignore_errors=True)
     except OSError as err:
         raise StateUnusable(f"cannot write {folder}: {err.strerror}") from err
 
 
-def _stage(staged: Path, collateral: Sequence[CollateralFile], now: float) -> None:
+def _write_staged(staged: Path, collateral: Sequence[CollateralFile], now: float) -> None:
     """Write all files into a staging folder: if the disk is full, the old files stay intact."""
     for each in collateral:
         path = staged / each.name
@@ -72,7 +72,7 @@ def _stage(staged: Path, collateral: Sequence[CollateralFile], now: float) -> No
     atomic.replace(staged / MANIFEST, text.encode(), mode=atomic.OUTPUT)
 
 
-def _swap(folder: Path, staged: Path, names: Sequence[str], old: Sequence[str]) -> None:
+def _replace_files(folder: Path, staged: Path, names: Sequence[str], old: Sequence[str]) -> None:
     """Replace the old files by the new ones; the manifest is removed first and renamed last."""
     for name in names:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -90,11 +90,11 @@ def read(folder: Path) -> tuple[CollateralFile, ...]:
         InvalidFile: The manifest is invalid, or some files are missing or changed; names them all.
     """
     try:
-        entries = _entries(json.loads(_read_limited(folder / MANIFEST, _MANIFEST_LIMIT)))
+        entries = _parse_entries(json.loads(_read_limited(folder / MANIFEST, _MANIFEST_LIMIT)))
     except OSError as err:
-        raise _invalid(folder, f"{MANIFEST} cannot be read: {err.strerror}") from err
+        raise _invalid_folder(folder, f"{MANIFEST} cannot be read: {err.strerror}") from err
     except (ValueError, KeyError, TypeError, RecursionError) as err:
-        raise _invalid(folder, f"{MANIFEST} is not a {SCHEMA} document") from err
+        raise _invalid_folder(folder, f"{MANIFEST} is not a {SCHEMA} document") from err
     collateral, problems = [], []
     for listed in entries:
         try:
@@ -133,7 +133,7 @@ def read_whole(folder: Path) -> tuple[CollateralFile, ...]:
             if path.is_symlink() or not path.is_dir()
         ]
     except OSError as err:
-        raise _invalid(folder, f"cannot be listed: {err.strerror}") from err
+        raise _invalid_folder(folder, f"cannot be listed: {err.strerror}") from err
     problems = [
         Problem(name, f"is not listed in {MANIFEST}") for name in extra if name not in listed
     ]
@@ -144,7 +144,7 @@ def read_whole(folder: Path) -> tuple[CollateralFile, ...]:
     return collateral
 
 
-def _entries(document: Any) -> list[dict[str, str]]:
+def _parse_entries(document: Any) -> list[dict[str, str]]:
     """The entries of a manifest, with their four fields; raises `ValueError` if it is malformed."""
     files = document["files"]
     fields = ("path", "source", "fetched_at", "sha256")
@@ -188,7 +188,7 @@ def _list_previous(folder: Path) -> list[str]:
         return []
     hint = "give a new folder, or one that `ccgpu collateral fetch` wrote"
     try:
-        entries = _entries(json.loads(_read_limited(folder / MANIFEST, _MANIFEST_LIMIT)))
+        entries = _parse_entries(json.loads(_read_limited(folder / MANIFEST, _MANIFEST_LIMIT)))
     except (FileNotFoundError, ValueError, KeyError, TypeError, RecursionError) as err:
         raise UsageProblem(f"{folder} contains files that are not collateral", hint=hint) from err
     return [listed["path"] for listed in entries]
@@ -204,5 +204,5 @@ def entry(collateral: CollateralFile) -> dict[str, str]:
     }
 
 
-def _invalid(folder: Path, message: str) -> InvalidFile:
+def _invalid_folder(folder: Path, message: str) -> InvalidFile:
     return InvalidFile(str(folder), [Problem("", message)], hint=_FETCH)

@@ -62,15 +62,18 @@ def ocsp_item(request: bytes, sources: Sources, region: str | None) -> Collatera
     what = f"the OCSP answer about certificate {about.serial:x}"
     name = f"ocsp/{about.digest}.der"
     return CollateralItem(
-        name, what, LIMIT, requests, partial(_parse, about), cached=not fresh_only
+        name, what, LIMIT, requests, partial(_parse_response, about), cached=not fresh_only
     )
 
 
-def _parse(about: CertId, body: bytes, now: float) -> Payload:
+def _parse_response(about: CertId, body: bytes, now: float) -> Payload:
+    """A response that is about the certificate; one from the future is expired at once."""
     try:
         answer = ocsp.load_der_ocsp_response(body)
         status = answer.response_status
-        singles = _windows(answer, about) if status is ocsp.OCSPResponseStatus.SUCCESSFUL else []
+        singles = (
+            _validity_periods(answer, about) if status is ocsp.OCSPResponseStatus.SUCCESSFUL else []
+        )
     except UNREADABLE as err:
         raise NoAnswer("the answer is no OCSP answer") from err
     if status is not ocsp.OCSPResponseStatus.SUCCESSFUL:
@@ -84,7 +87,9 @@ def _parse(about: CertId, body: bytes, now: float) -> Payload:
     return payload_until(body, now, next_update)
 
 
-def _windows(answer: ocsp.OCSPResponse, about: CertId) -> list[tuple[datetime, datetime | None]]:
+def _validity_periods(
+    answer: ocsp.OCSPResponse, about: CertId
+) -> list[tuple[datetime, datetime | None]]:
     """The `thisUpdate` and `nextUpdate` of each SingleResponse about the certificate."""
     return [
         (single.this_update_utc, single.next_update_utc)

@@ -41,13 +41,13 @@ def rim_item(rim_id: str, sources: Sources, region: str | None) -> CollateralIte
         )
         for service in sources.rims(region)
     )
-    parse = partial(_parse, rim_id)
+    parse = partial(_parse_response, rim_id)
     return CollateralItem(
         f"rim/{rim_id}.xml", f"the reference manifest {rim_id}", MAX_MANIFEST, requests, parse
     )
 
 
-def _parse(rim_id: str, body: bytes, now: float) -> Payload:
+def _parse_response(rim_id: str, body: bytes, now: float) -> Payload:
     """The XML in a response `{"id": …, "rim": base64, "sha256": hex}` (RIM Service API v1)."""
     try:
         answer = json.loads(body, object_pairs_hook=_reject_duplicate_keys)

@@ -106,10 +106,10 @@ def desired_resources(
     subnet = spec.subnet or f"{names.of(Kind.VNET, '-vnet')}/subnets/{SUBNET}"
     vm = _vm_resource(spec, names, placement, tags, subnet, frozenset(shared))
     everything = (group, *shared.values(), vm)
-    return {r.id: r if r is group else _in_group(r, group.id) for r in everything}
+    return {r.id: r if r is group else _depending_on_group(r, group.id) for r in everything}
 
 
-def _in_group(resource: Resource, group: ResourceId) -> Resource:
+def _depending_on_group(resource: Resource, group: ResourceId) -> Resource:
     return Resource(
         resource.kind,
         resource.id,
@@ -127,6 +127,7 @@ def _vm_resource(
     subnet: str,
     network_ids: frozenset[ResourceId],
 ) -> Resource:
+    """The VM, with an inline NIC and its zone and identities; its PUT creates NIC and disks."""
     properties = _vm_properties(spec, names, placement)
     nic = _nic_configuration(spec, names.of(Kind.NSG, "-nsg"), subnet)
     body: Body = {
@@ -136,7 +137,7 @@ def _vm_resource(
         | {
             "networkProfile": {
                 "networkApiVersion": INLINE_NETWORK_API,
-                "networkInterfaceConfigurations": [_with_tags(nic, tags)],
+                "networkInterfaceConfigurations": [_nic_with_tags(nic, tags)],
             }
         },
     }
@@ -152,6 +153,7 @@ def _vm_resource(
 def _vm_properties(
     spec: "VmSpec", names: Names, placement: Placement
 ) -> "compute.VirtualMachineProperties":
+    """The properties of a confidential VM, except the network profile."""
     properties: compute.VirtualMachineProperties = {
         "hardwareProfile": {"vmSize": spec.size},
         "securityProfile": {
@@ -177,6 +179,7 @@ def _vm_properties(
 
 
 def _os_disk(spec: "VmSpec", names: Names) -> "compute.OSDisk":
+    """The OS disk, with its confidential encryption."""
     security: compute.VMDiskSecurityProfile = {
         "securityEncryptionType": spec.os_disk.encryption.arm
     }
@@ -211,6 +214,7 @@ def _data_disks(spec: "VmSpec", names: Names) -> "list[compute.DataDisk]":
 
 
 def _os_profile(spec: "VmSpec") -> "compute.OSProfile":
+    """The Linux configuration: SSH keys without a password, and no automatic platform updates."""
     return {
         "computerName": spec.name,
         "adminUsername": spec.admin_user,
@@ -254,7 +258,7 @@ def _nic_configuration(spec: "VmSpec", nsg: ResourceId, subnet: str) -> Body:
     }
 
 
-def _with_tags(nic: Body, tags: dict[str, str]) -> Body:
+def _nic_with_tags(nic: Body, tags: dict[str, str]) -> Body:
     """The NIC with tags on itself and its public IP, so that lists show both without the VM."""
     properties = dict(nic["properties"])
     ip = dict(properties["ipConfigurations"][0]["properties"])

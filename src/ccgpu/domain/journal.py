@@ -47,12 +47,14 @@ class Journal:
     def begin(self, resource: Resource) -> "Journal":
         """The journal with this resource as begun, and those that its PUT creates implicitly."""
         ids = {resource.id: resource.kind, **resource.implicitly_created}
-        begun = self._with(Record(id_, kind, self.run, "begun") for id_, kind in ids.items())
+        begun = self._with_records(
+            Record(id_, kind, self.run, "begun") for id_, kind in ids.items()
+        )
         return replace(begun, stages=())
 
     def done(self, *resources: tuple[ResourceId, Kind]) -> "Journal":
         """The journal with these resources as done."""
-        return self._with(Record(id_, kind, self.run, "done") for id_, kind in resources)
+        return self._with_records(Record(id_, kind, self.run, "done") for id_, kind in resources)
 
     def adopt(self, *records: Record) -> "Journal":
         """The journal with further resources that are the deployment's, by their tags."""
@@ -73,7 +75,7 @@ class Journal:
         """The records of this run, in the order in which they were begun."""
         return tuple(r for r in self.records if r.run == self.run)
 
-    def _with(self, new: Iterable[Record]) -> "Journal":
+    def _with_records(self, new: Iterable[Record]) -> "Journal":
         records = {key(r.id): r for r in self.records}
         for record in new:
             old = records.get(key(record.id))

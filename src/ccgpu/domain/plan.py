@@ -71,13 +71,13 @@ class Step:
         if self.action is not Action.UPDATE:
             return "PUT", self.resource.body
         if self.resource.kind is Kind.VM or in_place.only_tags(self.reasons):
-            tags = {"tags": tags_of(self.resource.body)} if self._retags else {}
+            tags = {"tags": tags_of(self.resource.body)} if self._changes_tags else {}
             change = {**tags, **(self.change or {})}
             return ("PATCH", change) if change else None
         return "PUT", self.resource.body
 
     @property
-    def _retags(self) -> bool:
+    def _changes_tags(self) -> bool:
         return any(one.path.startswith("tags.") for one in self.reasons)
 
 
@@ -222,6 +222,7 @@ def _update_step(
     others: tuple[Other, ...],
     actual: Mapping[ResourceId, Body],
 ) -> Step:
+    """Update a resource in place: a PATCH of a VM or of tags, else a PUT of the merged body."""
     etag = live.get("etag") if kept.kind in _HONOUR_IF_MATCH else None
     if kept.kind is Kind.VM:
         change = in_place.patch(kept.body, live, actual)

@@ -68,7 +68,7 @@ def renew_leases(
         mode: What `expires` means for an existing VM.
     """
     now = parse_moment(created) or 0.0
-    if _makes_a_vm(todo):
+    if _creates_new_vm(todo):
         times: Times = {CREATED: created, EXPIRES: expires}
         return Plan(tuple(_renew_step(step, actual, times, now) for step in todo.steps))
     ours = [body for step in todo.steps if (body := _kept_body(step, actual)) is not None]
@@ -81,7 +81,7 @@ def renew_leases(
     return Plan(tuple(_step_with_times(step, actual, {EXPIRES: expires}) for step in todo.steps))
 
 
-def _makes_a_vm(todo: Plan) -> bool:
+def _creates_new_vm(todo: Plan) -> bool:
     created = todo.of(Action.CREATE, Action.REPLACE)
     return any(step.resource.kind is Kind.VM for step in created)
 

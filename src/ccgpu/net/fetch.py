@@ -100,13 +100,13 @@ class Web:
         """The body of the response; raises `NoAnswer` if there is none."""
         with _translating_errors():
             waits: Any = {"connection_timeout": request.connect, "read_timeout": _READ}
-            answer = self._client.send_request(_send(request), stream=True, **waits)
+            answer = self._client.send_request(_make_request(request), stream=True, **waits)
             with answer:
                 _require_usable(answer)
                 return _read_body(answer, request.limit)
 
 
-def _send(spec: HttpRequestSpec) -> HttpRequest:
+def _make_request(spec: HttpRequestSpec) -> HttpRequest:
     headers = {
         "Accept": spec.accept,
         "Accept-Encoding": "identity",
@@ -138,6 +138,7 @@ def _is_tls(err: AzureError) -> bool:
 
 
 def _require_usable(answer: HttpResponse) -> None:
+    """Raise `NoAnswer` unless the status is 200 and the content is not compressed."""
     status = answer.status_code
     if status == 404:
         raise NoAnswer("does not have it (404)")

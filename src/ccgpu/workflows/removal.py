@@ -154,12 +154,12 @@ class _RemovalRun:
     def remove_all(self, targets: Iterable[tuple[ResourceId, Kind]]) -> None:
         """Delete `targets` concurrently."""
         for id_, kind in targets:
-            self._run.cloud.scheduler.add(self._remove_and_note(id_, kind))
+            self._run.cloud.scheduler.add(self._remove_and_record(id_, kind))
         self._run.cloud.scheduler.run()
 
-    def _remove_and_note(self, id_: ResourceId, kind: Kind) -> Task[None]:
+    def _remove_and_record(self, id_: ResourceId, kind: Kind) -> Task[None]:
         try:
-            outcome = yield from self._remove(id_, kind)
+            outcome = yield from self._remove_resource(id_, kind)
         except CcgpuError as err:
             outcome = self._outcome_of_error(id_, kind, err)
         self.outcomes.append(outcome)
@@ -172,7 +172,7 @@ class _RemovalRun:
         self._run.tell("failed", str(err), id_, kind, "delete")
         return Outcome(id_, kind, Fate.LEFT, errors=(err,))
 
-    def _remove(self, id_: ResourceId, kind: Kind) -> Task[Outcome]:
+    def _remove_resource(self, id_: ResourceId, kind: Kind) -> Task[Outcome]:
         """Read one resource, decide, and delete it.
 
         1. Read it. A 404 now of a VM's dependent means that it was deleted with the VM.
@@ -191,12 +191,12 @@ class _RemovalRun:
         if decision.fate is not None:
             return Outcome(id_, kind, decision.fate, decision.reason or "")
         run.tell("begin", doing, id_, kind, "delete")
-        start = partial(_delete, run, kind, id_, self._ownership)
+        start = partial(_send_delete, run, kind, id_, self._ownership)
         unchanged = partial(self._ownership.is_as_assessed, id_)
         try:
             denied = yield from delete_and_wait(run, kind, id_, start, doing, unchanged)
         except SharedMeanwhile:
-            kept = yield from self._keep_shared(id_, kind)
+            kept = yield from self._decide_shared_network(id_, kind)
             if kept is None:
                 raise
             return kept
@@ -230,7 +230,7 @@ class _RemovalRun:
             yield from disown_group(run, id_, body, ownership.deployment)
         return decision
 
-    def _keep_shared(self, id_: ResourceId, kind: Kind) -> Task[Outcome | None]:
+    def _decide_shared_network(self, id_: ResourceId, kind: Kind) -> Task[Outcome | None]:
         """Decide anew on a network that others began to use just before its DELETE.
 
         Returns None if it is not to be kept.
@@ -259,7 +259,7 @@ def _read_resource(
     return body
 
 
-def _delete(run: Run, kind: Kind, id_: ResourceId, ownership: Ownership) -> Pending | None:
+def _send_delete(run: Run, kind: Kind, id_: ResourceId, ownership: Ownership) -> Pending | None:
     """Send the DELETE.
 
     A resource that was assessed is read immediately before each attempt, to compare its tags. So is

@@ -23,7 +23,7 @@ def show(cloud: AzureContext, name: str, group: str | None = None) -> Deployment
     run = Run.begin(cloud, _TIMEOUT)
     found = find_deployment(run, name, group)
     live = read_owned_resources(run, found.names, found.kinds, found.snapshot)
-    return _describe(run, live, run.server_clock.time())
+    return _describe_owned(run, live, run.server_clock.time())
 
 
 def show_created(cloud: AzureContext, known: Snapshot) -> Deployment:
@@ -37,10 +37,11 @@ def show_created(cloud: AzureContext, known: Snapshot) -> Deployment:
     run = Run.begin(cloud, _TIMEOUT)
     live = read_owned_resources(run, known.names, {}, known)
     now = run.server_clock.time()
-    return _describe(run, live, known.read_at if now is None else now)
+    return _describe_owned(run, live, known.read_at if now is None else now)
 
 
-def _describe(run: Run, live: OwnedResources, now: float | None) -> Deployment:
+def _describe_owned(run: Run, live: OwnedResources, now: float | None) -> Deployment:
+    """The description of a deployment at Azure's time `now`; raises `NotFound` if it is empty."""
     name, group = live.names.deployment, live.names.group
     if not live.bodies:
         raise NotFound(

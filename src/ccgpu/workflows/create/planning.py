@@ -77,7 +77,7 @@ def plan_create(
         UsageProblem: A resource with one of the deployment's names is not the deployment's.
     """
     spec, names = request.spec, request.names
-    keyed = _with_keys(request, actual)
+    keyed = _with_ssh_keys(request, actual)
     wanted = desired_resources(keyed, names.subscription, candidate.placement, tags)
     try:
         todo = make_plan(wanted, actual, spec.name, extra=unwanted_resources(names, actual))
@@ -124,7 +124,7 @@ def _begun_region_first(request: CreateRequest, actual: Actual) -> VmSpec:
     return request.spec.model_copy(update={"regions": tuple(regions)})
 
 
-def _with_keys(request: CreateRequest, actual: Actual) -> VmSpec:
+def _with_ssh_keys(request: CreateRequest, actual: Actual) -> VmSpec:
     """The spec with SSH keys: its own, else those of the existing VM, else the user's defaults."""
     if request.spec.ssh_keys:
         return request.spec

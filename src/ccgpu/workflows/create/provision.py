@@ -142,7 +142,7 @@ def _plan_and_apply(context: CreateContext, candidate: Candidate, actual: Actual
         try:
             done = apply_plan(todo, request.run, writer, with_tags, wait_for_vm=options.wait)
         except CcgpuError as err:
-            changed = _changed_meanwhile(request, actual, err)
+            changed = _read_if_changed(request, actual, err)
             if changed is None:
                 place = candidate.placement
                 located = with_location(err, place.region, place.zone)
@@ -180,7 +180,7 @@ def _resumable_spec(request: CreateRequest, todo: Plan) -> RememberedSpec:
     return request.to_remember()
 
 
-def _changed_meanwhile(request: CreateRequest, actual: Actual, err: CcgpuError) -> Actual | None:
+def _read_if_changed(request: CreateRequest, actual: Actual, err: CcgpuError) -> Actual | None:
     """The resources now, if `err` is caused by another client's change; else None.
 
     It may have created a resource first, or deleted one: `gc` may have deleted a resource before
