@@ -1,6 +1,6 @@
 """Clocks. Nothing else in `ccgpu` reads the time or sleeps; a clock is passed in as an argument.
 
-`now` is Unix time. With `--backend fake`, a whole command shares the simulated subscription's clock, which
+`now` is Unix time. With `--backend fake` a command uses the simulated subscription's clock, which
 advances only when the scheduler sleeps.
 """
 
