@@ -1,7 +1,6 @@
-"""Every error that `ccgpu` raises on purpose.
+"""The errors that `ccgpu` raises on purpose, with their exit codes.
 
-The tree is the contract; `cli/main.py` turns it into text and an exit code, and
-nothing else in the package prints or exits.
+The tree is part of the public interface. Only `cli/main.py` prints an error and exits.
 
     CcgpuError                       1
     ├── InternalError                1   a bug in ccgpu, with its traceback
@@ -16,7 +15,7 @@ nothing else in the package prints or exits.
     │   ├── AlreadyExists            4   a precondition failed: it exists, or it has changed
     │   │   └── SharedMeanwhile      4   others use a network that was to be deleted
     │   ├── AzureUnavailable         4   no usable response; the same request may be sent again
-    │   │   └── ForeignAnswer        4   it leads to a foreign host; not asked again
+    │   │   └── ForeignAnswer        4   a response names a foreign host; not retried
     │   ├── QuotaExceeded            5   raise the quota
     │   └── CapacityUnavailable      6   try another zone, region, or time
     ├── StateUnusable                4   the state folder cannot be read or written
@@ -41,7 +40,7 @@ Presence = Literal["exists", "gone", "unknown"]
 
 @dataclass(frozen=True, slots=True)
 class Leftover:
-    """A resource that an error speaks of: its ARM id, whether it is there, whether it bills."""
+    """A resource that an error reports: its ARM id, whether it exists, whether it is billed."""
 
     id: str
     state: Presence
@@ -50,7 +49,7 @@ class Leftover:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing wrong with a file: where (`path`, `line`, `column`; 1-based) and what."""
+    """One problem of a file: its place (`path`, `line`, `column`; 1-based) and a message."""
 
     path: str
     message: str
@@ -60,7 +59,7 @@ class Problem:
 
 
 class CcgpuError(Exception):
-    """Base class: what happened, in `str(err)`, and at most one line of what to do."""
+    """Base class: `str(err)` is what happened, `hint` is at most one line on what to do."""
 
     exit_code: ClassVar[int] = 1
     code: str = "CcgpuError"
@@ -76,7 +75,7 @@ class CcgpuError(Exception):
 
 
 class InternalError(CcgpuError):
-    """A bug in ccgpu. `traceback` says where."""
+    """A bug in ccgpu, with its traceback."""
 
     def __init__(self, message: str, *, traceback: str) -> None:
         super().__init__(message, hint="please report it, with the traceback")
@@ -84,7 +83,7 @@ class InternalError(CcgpuError):
 
     @classmethod
     def of(cls, err: BaseException) -> "InternalError":
-        """The bug behind an exception that nobody has foreseen."""
+        """The error for an unexpected exception."""
         what = "".join(format_exception_only(err)).strip()
         return cls(f"a bug in ccgpu: {what}", traceback="".join(format_exception(err)))
 
@@ -100,7 +99,7 @@ class UsageProblem(CcgpuError):
 
 
 class InvalidFile(CcgpuError):
-    """A spec or policy is refused. `problems` are all that was found, in order."""
+    """A spec or policy is refused, with all its problems in order."""
 
     exit_code: ClassVar[int] = 3
 
@@ -110,12 +109,12 @@ class InvalidFile(CcgpuError):
         self.source = source
         self.problems = tuple(problems)
         count = f"{len(self.problems)} problem{'s' if len(self.problems) != 1 else ''}"
-        lines = [f"{source}: {count}", *(f"  {_located(p, source)}" for p in self.problems)]
+        lines = [f"{source}: {count}", *(f"  {_problem_line(p, source)}" for p in self.problems)]
         super().__init__("\n".join(lines), hint=hint)
 
 
-def _located(problem: Problem, source: str) -> str:
-    """Where and what; the source only where it is not the one the error names."""
+def _problem_line(problem: Problem, source: str) -> str:
+    """A problem with its place; with its source if that is not the error's."""
     elsewhere = f"{problem.source}: " if problem.source not in (None, source) else ""
     place = f"{problem.line}:{problem.column}: " if problem.line is not None else ""
     path = f"{problem.path}: " if problem.path else ""
@@ -150,7 +149,7 @@ class SignInUnavailable(NotSignedIn):
 
 
 class Denied(AzureRefused):
-    """A permission is missing. A retry fails until somebody grants the action."""
+    """A permission is missing. Retries fail until it is granted."""
 
 
 class NotFound(AzureRefused):
@@ -173,7 +172,7 @@ class AzureUnavailable(AzureRefused):
 
 
 class ForeignAnswer(AzureUnavailable):
-    """The answer leads to a host that is not Azure's Resource Manager: not asked again."""
+    """A response names a host that is not Azure Resource Manager's: not retried."""
 
     transient: ClassVar[bool] = False
 
@@ -207,7 +206,7 @@ class LeftBehind(CcgpuError):
 
 
 class RemovalDenied(LeftBehind):
-    """Resources are left because a permission is missing: the one cause that 7 does not outrank."""
+    """Resources are left because a permission is missing; exit code 4, unlike `LeftBehind`'s 7."""
 
     exit_code: ClassVar[int] = 4
 

@@ -1,7 +1,7 @@
-"""Azure Resource Manager, as far as `ccgpu` needs it: small calls that ask or start, never wait.
+"""A client for Azure Resource Manager. Each call sends one request and never waits for more.
 
-Writes go through typed clients, picked from one table by kind, with `polling=False`: the
-raw answer says where to ask on. Nothing above this package sees an SDK type.
+Reads are plain GETs. Writes go through the SDK's typed clients with `polling=False`; the raw
+response names the URL to poll. No SDK type leaves this package.
 """
 
 from collections.abc import Callable, Mapping
@@ -24,16 +24,17 @@ from ccgpu.domain.resource import Body, Resource, group_of, name_of, subscriptio
 from ccgpu.errors import AzureRefused, AzureUnavailable, Denied, ForeignAnswer, NotSignedIn
 from ccgpu.net.retry import retry_after
 
-_BAD_ENDS = ("Failed", "Canceled")
-_ENDED = (400, 403, 409, 412)  # 404, 408, 429 and 5xx are of the asking, not of the write
+_FAILED_STATES = ("Failed", "Canceled")
+# Status codes of a poll that may be the operation's; 404, 408, 429 and 5xx are the poll's own.
+_RESULT_STATUSES = (400, 403, 409, 412)
 
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """A write that Azure accepted: where to ask about it, and how soon it wants to be asked.
+    """An operation that Azure has accepted: the URL to poll, and the delay that Azure asks for.
 
-    `url` carries a signature: it is polled unmodified, and stands in no message and no log.
-    `by_location` is the older model, whose status code is the status.
+    `url` contains a signature: it is polled unmodified, and never logged or shown. `by_location`:
+    the URL is from the `Location` header, and the status code of a poll is the operation's status.
     """
 
     url: str
@@ -45,9 +46,9 @@ class Pending:
 
 
 class Calls(NamedTuple):
-    """What one kind's typed operation group is asked to do; the first two arguments are names.
+    """The write calls of one kind's typed operation group; they take the names in the id first.
 
-    `patch` takes a whole VM's or disk's fields, and of the other kinds the tags alone.
+    `patch` accepts any field of a VM or a disk, but only tags of the other kinds.
     """
 
     put: Callable[..., Any]
@@ -56,7 +57,7 @@ class Calls(NamedTuple):
 
 
 class Clients(NamedTuple):
-    """The typed clients of one subscription, and the calls of each kind."""
+    """The typed clients of one subscription, and the write calls of each kind."""
 
     compute: ComputeManagementClient
     resources: ResourceManagementClient
@@ -64,7 +65,7 @@ class Clients(NamedTuple):
 
 
 class Arm:
-    """Resource Manager, through one session; an id is looked for in its own subscription."""
+    """Azure Resource Manager in one session; an id is addressed in its own subscription."""
 
     def __init__(self, session: Session) -> None:
         self.subscription = session.subscription
@@ -76,22 +77,22 @@ class Arm:
         self._send: Callable[[HttpRequest], HttpResponse] = own.compute.send_request
 
     def clients(self, subscription: str) -> Clients:
-        """The clients of a subscription, made once."""
-        found = self._clients.get(subscription.casefold())
-        if found is None:
-            found = _make_clients(self._session, subscription)
-            self._clients[subscription.casefold()] = found
-        return found
+        """The clients of a subscription, created once."""
+        clients = self._clients.get(subscription.casefold())
+        if clients is None:
+            clients = _make_clients(self._session, subscription)
+            self._clients[subscription.casefold()] = clients
+        return clients
 
     def _calls(self, kind: Kind, id_: str) -> Calls:
         return self.clients(subscription_of(id_)).calls[kind]
 
     def get(self, kind: Kind, id_: str, *, view: bool = False) -> Body | None:
-        """The resource as Azure has it, or None. `view` adds a VM's instance view."""
-        more = {"$expand": "instanceView"} if view else {}
+        """A resource's body, or None if it does not exist. `view` adds a VM's instance view."""
+        query = {"$expand": "instanceView"} if view else {}
         with translating_errors(f"reading {id_}"):
             try:
-                body = self._read(kind, id_, more)
+                body = self._get_json(kind, id_, query)
             except Exception as err:
                 if is_absent(err):
                     return None
@@ -100,13 +101,13 @@ class Arm:
             raise AzureUnavailable(f"reading {id_}: the response is not a resource", code="NotArm")
         return body
 
-    def _read(self, kind: Kind, id_: str, more: Mapping[str, str]) -> Any:
-        """The body of a GET. The typed calls would make models of it, a fifth of a command's time.
+    def _get_json(self, kind: Kind, id_: str, query: Mapping[str, str]) -> Any:
+        """The JSON of a GET; raises the SDK's errors for any other status than 200.
 
-        They raise the same errors for an answer that is none.
+        The typed calls would build models from it, which takes a fifth of a command's time.
         """
         url = f"https://{self._host}{quote(id_)}"
-        request = HttpRequest("GET", url, params={"api-version": API_VERSIONS[kind], **more})
+        request = HttpRequest("GET", url, params={"api-version": API_VERSIONS[kind], **query})
         answer = self.clients(subscription_of(id_)).compute.send_request(request)
         if answer.status_code == 401:
             raise sdk.ClientAuthenticationError(response=answer)
@@ -117,10 +118,11 @@ class Arm:
     def put(
         self, wanted: Resource, *, new: bool = False, etag: str | None = None
     ) -> Pending | None:
-        """Start to create or update. None if that was all, else what to `poll`.
+        """Start to create or update a resource. Returns None if it is done, else what to `poll`.
 
-        `new` refuses to touch what is there (`If-None-Match: *`), `etag` what is no longer as it
-        was: `AlreadyExists`.
+        Raises:
+            AlreadyExists: With `new`, the resource exists (`If-None-Match: *`); with `etag`, it has
+                another etag now (`If-Match`).
         """
         absent = _precondition("If-None-Match", "*" if new else None)
         more = absent | _precondition("If-Match", etag)
@@ -131,7 +133,7 @@ class Arm:
     def tag(
         self, kind: Kind, id_: str, tags: Mapping[str, str], *, etag: str | None = None
     ) -> Pending | None:
-        """Start to replace a resource's whole tag map and nothing else; `etag` as in `patch`."""
+        """Start to replace a resource's tag map; `etag` as in `patch`."""
         return self.patch(kind, id_, {"tags": dict(tags)}, etag=etag)
 
     def patch(
@@ -139,25 +141,25 @@ class Arm:
     ) -> Pending | None:
         """Start to change some fields of a resource; a list or a tag map is replaced as a whole.
 
-        With `etag` only if it is still that: else `AlreadyExists`, where the kind's provider looks.
+        Raises `AlreadyExists` if its etag is not `etag` any more; only some providers check it.
         """
         more = _precondition("If-Match", etag)
         with translating_errors(f"updating {id_}"):
             return _pending(self._calls(kind, id_).patch(*_path_names(kind, id_), change, **more))
 
     def delete(self, kind: Kind, id_: str, *, etag: str | None = None) -> Pending | None:
-        """Start to delete. None if it is gone already, or if that was all. `etag` as in `patch`."""
+        """Start to delete a resource. Returns None if it is gone. `etag` as in `patch`."""
         more = _precondition("If-Match", etag)
         with translating_errors(f"deleting {id_}"):
             try:
                 return _pending(self._calls(kind, id_).delete(*_path_names(kind, id_), **more))
             except Exception as err:
-                if is_absent(err):  # a group that is not there
+                if is_absent(err):  # ARM answers 404 for a group that does not exist
                     return None
                 raise
 
     def act(self, id_: str, action: str) -> Pending | None:
-        """Start `start`, `deallocate`, `restart` or `reapply` of a VM."""
+        """Start a VM action: `start`, `deallocate`, `restart` or `reapply`."""
         compute = self.clients(subscription_of(id_)).compute
         begin = getattr(compute.virtual_machines, f"begin_{action}")
         with translating_errors(f"{action} of {id_}"):
@@ -166,45 +168,47 @@ class Arm:
             )
 
     def poll(self, doing: str, pending: Pending) -> Pending | None:
-        """Ask once. None when the write is done, else what to `poll` next.
+        """Poll an operation once. Returns None when it is done, else what to `poll` next.
 
-        Only `Failed` and `Canceled` are Azure's no. An answer that cannot be read (404, 503,
-        not JSON) says nothing about the write: `AzureUnavailable`, and the caller asks on, here
-        or at the resource itself; nor does `Denied`, but asking here again is in vain.
+        Raises:
+            AzureUnavailable: The status could not be read (404, 503, not JSON). The operation may
+                still succeed: poll again, or read the resource itself.
+            Denied: The caller may not read the status. Read the resource itself.
+            AzureRefused: The operation has failed or was cancelled.
         """
         if urlsplit(pending.url).hostname != self._host:
             raise ForeignAnswer(f"{doing}: the status URL names another host", code="ForeignHost")
         with translating_errors(doing):
             answer = self._send(HttpRequest("GET", pending.url))
             if answer.status_code not in (200, 201, 202, 204):
-                raise _no_status(doing, pending, answer)
+                raise _status_error(doing, pending, answer)
             if pending.by_location:
                 return _status_by_location(pending, answer)
             return _status_by_body(doing, pending, answer)
 
 
-def _no_status(doing: str, pending: Pending, answer: HttpResponse) -> AzureRefused:
-    """What an answer that is no good one says: of the write where it may, else of the asking.
+def _status_error(doing: str, pending: Pending, answer: HttpResponse) -> AzureRefused:
+    """The error of a poll with an error status: the operation's if it has one, else the poll's.
 
-    A write that failed answers 409 at its `Location`, with the reason (recorded for a group's
-    delete); other services 400 or 412.
+    A failed operation answers 409 at its `Location`, with the reason (recorded for a group's
+    delete); other services answer 400 or 412.
     """
-    body = answer.json() if answer.status_code in _ENDED else None
-    ended = isinstance(body, dict) and get_field(body, "status") in _BAD_ENDS
+    body = answer.json() if answer.status_code in _RESULT_STATUSES else None
+    ended = isinstance(body, dict) and get_field(body, "status") in _FAILED_STATES
     if (pending.by_location and error_parts(error_object(body))) or ended:
-        found = refusal_of(doing, error_object(body), answer.status_code)
-        if not isinstance(found, Denied | NotSignedIn):  # those speak of the asking
-            return _final_error(found)
+        error = refusal_of(doing, error_object(body), answer.status_code)
+        if not isinstance(error, Denied | NotSignedIn):  # these are about the poll itself
+            return _final_error(error)
     return _unreadable_status(doing, answer)
 
 
 def _unreadable_status(doing: str, answer: HttpResponse) -> AzureRefused:
     if answer.status_code == 403 and error_object(answer.json()):
-        found = refusal_of(
+        error = refusal_of(
             f"{doing}: reading the status of the operation", error_object(answer.json()), 403
         )
-        if isinstance(found, Denied):
-            return found
+        if isinstance(error, Denied):
+            return error
     return AzureUnavailable(
         f"{doing}: the status of the operation could not be read [{answer.status_code}]",
         code=f"Http{answer.status_code}",
@@ -219,12 +223,12 @@ def _status_by_location(pending: Pending, answer: HttpResponse) -> Pending | Non
 
 
 def _status_by_body(doing: str, pending: Pending, answer: HttpResponse) -> Pending | None:
-    account = answer.json()
-    status = get_field(account, "status") if isinstance(account, dict) else None
+    operation = answer.json()
+    status = get_field(operation, "status") if isinstance(operation, dict) else None
     if status == "Succeeded":
         return None
-    if status in _BAD_ENDS:
-        reason = error_object({"error": get_field(account, "error")}) or {"code": status}
+    if status in _FAILED_STATES:
+        reason = error_object({"error": get_field(operation, "error")}) or {"code": status}
         raise _final_error(refusal_of(doing, reason))
     if not isinstance(status, str):
         raise AzureUnavailable(
@@ -234,12 +238,12 @@ def _status_by_body(doing: str, pending: Pending, answer: HttpResponse) -> Pendi
 
 
 def _precondition(name: str, value: str | None) -> dict[str, Any]:
-    """What a typed call takes to send a precondition; the front door never looks at it (RPC)."""
+    """A typed call's arguments for a precondition, which only the resource provider checks."""
     return {} if value is None else {"headers": {name: value}}
 
 
 def _final_error(error: AzureRefused) -> AzureRefused:
-    """The operation is over: what would have passed while it ran is its end now."""
+    """The error of an ended operation: it is not transient, whatever its code."""
     if isinstance(error, AzureUnavailable):
         return AzureRefused(str(error), code=error.code)
     return error
@@ -267,23 +271,23 @@ def _make_clients(session: Session, subscription: str) -> Clients:
 
 
 def _typed_calls(operations: Any) -> Calls:
-    """The calls of a typed operation group. Never the SDK's own poller: `polling=False`."""
+    """The calls of a typed operation group, without the SDK's poller (`polling=False`)."""
 
-    def begun(begin: Callable[..., Any]) -> Callable[..., Any]:
+    def without_poller(begin: Callable[..., Any]) -> Callable[..., Any]:
         return lambda *names, **more: begin(
             *names, polling=False, cls=_raw_response, **more
         ).result()
 
     update = getattr(operations, "update_tags", None)
     return Calls(
-        put=begun(operations.begin_create_or_update),
-        delete=begun(operations.begin_delete),
-        patch=_call_directly(update) if update else begun(operations.begin_update),
+        put=without_poller(operations.begin_create_or_update),
+        delete=without_poller(operations.begin_delete),
+        patch=_call_directly(update) if update else without_poller(operations.begin_update),
     )
 
 
 def _group_calls(groups: Any) -> Calls:
-    """A group is in no group, and its PUT is done once it is answered."""
+    """The calls of resource groups: their id has one name, and their PUT is synchronous."""
     return Calls(
         put=_call_directly(groups.create_or_update),
         delete=lambda *names, **more: groups.begin_delete(
@@ -302,15 +306,15 @@ def _raw_response(response: PipelineResponse[Any, Any], *_: Any) -> Any:
 
 
 def raw_body(response: PipelineResponse[Any, Any], *_: Any) -> Any:
-    """The JSON of an answer, for `cls` of a typed call."""
+    """The JSON of a response: a value for the argument `cls` of a typed call."""
     return response.http_response.json()
 
 
 def _pending(answer: Any) -> Pending | None:
-    """What an answer to a write says: done, or where to ask on (RPC v1.0, async operations)."""
-    wish = retry_after(answer.headers)
+    """The operation to poll after a write; None if it is done (RPC v1.0, async operations)."""
+    after = retry_after(answer.headers)
     if url := answer.headers.get("Azure-AsyncOperation"):
-        return Pending(url, wish)
+        return Pending(url, after)
     if answer.status_code == 202 and (url := answer.headers.get("Location")):
-        return Pending(url, wish, by_location=True)
+        return Pending(url, after, by_location=True)
     return None

@@ -1,4 +1,4 @@
-"""What every workflow is handed: one subscription, the scheduler, and where its journals are."""
+"""The context of every workflow: one subscription, a scheduler, and the journals."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ from ccgpu.store.journals import Journals
 
 @dataclass(frozen=True, slots=True)
 class AzureContext:
-    """Azure, or the simulated one. `simulated` only says so to people; nothing depends on it."""
+    """Azure or the simulated Azure. `simulated` is only shown to people; no decision uses it."""
 
     session: Session
     arm: Arm
@@ -22,7 +22,7 @@ class AzureContext:
 
     @property
     def subscription(self) -> str:
-        """The subscription that is worked in."""
+        """The id of the subscription in which deployments are managed."""
         return self.session.subscription
 
     def now(self) -> float:

@@ -1,10 +1,12 @@
-"""The credential of a session: which one is asked, in which order, and which gave the token.
+"""The chain of credentials of a session.
 
-azure-identity's `DefaultAzureCredential` decides what is in the chain, so that its variables
-(AZURE_TOKEN_CREDENTIALS and the others) work as its documents say. Two things differ. `az` is asked
-for the subscription that is worked in: without that a user of several tenants gets a token of the
-wrong one (Azure/azure-dev#1409). And `az login` comes before the machine's identity, because
-somebody has typed it (Azure/azure-sdk-for-python#35268), unless AZURE_CLIENT_ID names an identity.
+azure-identity's `DefaultAzureCredential` decides which credentials are in the chain, so its
+variables (AZURE_TOKEN_CREDENTIALS and others) work as documented. There are two differences:
+
+- `az` gets the subscription id. Otherwise a user of several tenants may get a token of the wrong
+  tenant (Azure/azure-dev#1409).
+- `az login` precedes the machine's identity, because the user chose it explicitly
+  (Azure/azure-sdk-for-python#35268), unless AZURE_CLIENT_ID names an identity.
 """
 
 import os
@@ -25,7 +27,7 @@ _GITHUB = "ClientAssertionCredential (GitHub Actions)"
 
 
 class NamedCredential:
-    """A credential that knows which of its members gave the token, and says why none did."""
+    """A credential that knows which of its members returned the token, or why all failed."""
 
     def __init__(self, credential: TokenCredential, members: "Sequence[ChainMember]") -> None:
         self.credential = credential
@@ -33,26 +35,32 @@ class NamedCredential:
 
     @property
     def signed_in_with(self) -> str | None:
-        """The member that gave the last token; None before there is one."""
+        """The member that returned the last token; None before the first."""
         return next((one.name for one in self._members if one.succeeded), None)
 
     def get_token(self, *scopes: str, **more: Any) -> AccessToken:
-        """A token, or `SignInFailed`."""
+        """A token; raises `SignInFailed` if no member returns one."""
         info = self.get_token_info(*scopes, options=more or None)
         return AccessToken(info.token, info.expires_on)
 
     def get_token_info(self, *scopes: str, options: Any = None) -> AccessTokenInfo:
-        """A token, or `SignInFailed`; a network that fails later is worth another try."""
+        """A token.
+
+        Raises:
+            SignInFailed: No member has returned one.
+            ServiceRequestError: A member has returned a token before, and the network fails now:
+                the request can be retried.
+        """
         known = self.signed_in_with
         for member in self._members:
             member.attempt = None
         try:
-            asked: Any = self.credential
-            info: AccessTokenInfo = asked.get_token_info(*scopes, options=options or {})
+            credential: Any = self.credential
+            info: AccessTokenInfo = credential.get_token_info(*scopes, options=options or {})
         except ClientAuthenticationError as err:
             attempts = [one.attempt for one in self._members if one.attempt]
             cause = cause_of(attempts or [Attempt(type(self.credential).__name__, str(err))])
-            if known and cause.passing:
+            if known and cause.transient:
                 raise ServiceRequestError(cause.text) from err
             raise SignInFailed(cause) from err
         return info
@@ -76,7 +84,7 @@ class ChainMember:
         self.succeeded = False
 
     def get_token_info(self, *scopes: str, options: Any = None) -> AccessTokenInfo:
-        """The member's token; what it raises is kept as well."""
+        """The member's token; an exception is recorded in `attempt` and raised."""
         try:
             info: AccessTokenInfo = self.credential.get_token_info(*scopes, options=options)
         except Exception as err:
@@ -89,7 +97,11 @@ class ChainMember:
 def default_credential(
     authority: str, subscription: str, environ: Mapping[str, str] = os.environ
 ) -> NamedCredential:
-    """In GitHub Actions its own assertions, for an identity that is named; else the usual chain."""
+    """The credential for `subscription`.
+
+    In GitHub Actions with an identity in AZURE_TENANT_ID and AZURE_CLIENT_ID, it uses GitHub's
+    assertions; else it is the default chain.
+    """
     from azure.identity import ClientAssertionCredential, DefaultAzureCredential
 
     tenant, client = environ.get("AZURE_TENANT_ID"), environ.get("AZURE_CLIENT_ID")
@@ -122,7 +134,7 @@ def _azure_cli_credential(subscription: str) -> Any:
 
 
 def _az_first(members: list[ChainMember]) -> list[ChainMember]:
-    """`az` before the machine's identity, where both are in the chain."""
+    """The chain with the machine's identity right after `az`, if it has both."""
     names = [one.name for one in members]
     if _AZ not in names or _MACHINE not in names:
         return members

@@ -1,8 +1,8 @@
-"""ARM's error object, whichever way a service spells it: its parts in order, outermost first.
+"""Parse ARM's error object in the variants of its services: its parts in order, outermost first.
 
-A failed group delete writes `Error`, `Code`, `Details` with capitals, and each detail's message
-may be a JSON document of its own (recorded). Compute adds `innererror`; a policy that denies says
-which one it is in `additionalInfo`, or, in the older form, in the text.
+A failed group delete has `Error`, `Code` and `Details` with capitals, and a detail's message may be
+a JSON document itself (recorded). Compute adds `innererror`. A refusal by a policy names the policy
+in `additionalInfo` or, in an older form, in the text.
 """
 
 import json
@@ -10,14 +10,14 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-# Deeper than any recorded error; what is nested deeper is not read.
+# Parts nested more deeply are ignored; no recorded error is nested as deeply.
 _DEPTH = 12
 _SHOWN = 5
 _IDENTIFIERS = re.compile(r"Policy identifiers: '(\[.*\])'", re.DOTALL)
 
 
 class Part(NamedTuple):
-    """One error of an error object: each may be empty."""
+    """One error of an error object; each field may be empty."""
 
     code: str
     text: str
@@ -29,7 +29,7 @@ class Part(NamedTuple):
 
 
 def error_object(body: Any) -> Mapping[str, Any]:
-    """ARM's error object, whichever envelope a service puts it in; empty where there is none."""
+    """ARM's error object in any of its envelopes; empty if there is none."""
     if not isinstance(body, Mapping):
         return {}
     error = get_field(body, "error", get_field(body, "odata.error", body))
@@ -37,18 +37,19 @@ def error_object(body: Any) -> Mapping[str, Any]:
 
 
 def get_field(body: Mapping[str, Any], name: str, default: Any = None) -> Any:
-    """A field by its name in any case: Newtonsoft, which Azure's services use, ignores it too."""
+    """A field by its lower-case name, ignoring case, as Newtonsoft in Azure's services does."""
     if name in body:
         return body[name]
     return next((value for key, value in body.items() if str(key).casefold() == name), default)
 
 
 def error_parts(error: Mapping[str, Any]) -> list[Part]:
-    """The error itself and all that is nested in it, outermost first."""
+    """The error itself and all errors nested in it, outermost first."""
     return list(_nested_parts(error, 0))
 
 
 def _nested_parts(error: Mapping[str, Any], depth: int) -> Iterator[Part]:
+    """An error's own part, then those in its message, its `details` and its `innererror`."""
     if depth > _DEPTH:
         return
     code, text = get_field(error, "code"), _message_text(error)
@@ -81,7 +82,7 @@ def _message_text(error: Mapping[str, Any]) -> str:
 
 
 def _embedded_error(text: str) -> Mapping[str, Any]:
-    """The error object that a message holds as JSON text; empty where it holds none."""
+    """The error object in a message that is JSON text; empty if it is not."""
     if not text.lstrip().startswith("{"):
         return {}
     try:
@@ -90,12 +91,12 @@ def _embedded_error(text: str) -> Mapping[str, Any]:
         return {}
 
 
-def error_details(found: list[Part], main: Part, text: str) -> list[str]:
-    """What the other parts add to `main`, whose text is `text`.
+def error_details(parts: list[Part], main: Part, text: str) -> list[str]:
+    """The texts of the other parts that are not contained in `text`, the text of `main`.
 
-    The outermost often says only that something failed: it is left out where it is not `main`.
+    The outermost part is often generic, so it is omitted unless it is `main`.
     """
-    others = [part for part in found[1:] if part is not main and part.text]
+    others = [part for part in parts[1:] if part is not main and part.text]
     texts = list(dict.fromkeys(str(part) for part in others if part.text not in text))
     more = [f"and {len(texts) - _SHOWN} more"] if len(texts) > _SHOWN else []
     return [*texts[:_SHOWN], *more]
@@ -103,11 +104,11 @@ def error_details(found: list[Part], main: Part, text: str) -> list[str]:
 
 def violated_policies(error: Mapping[str, Any]) -> tuple[str, ...]:
     """The policies that a `RequestDisallowedByPolicy` names, each with its assignment."""
-    found = [_policy_name(info) for info in _policy_violations(error, 0)]
+    policies = [_policy_name(info) for info in _policy_violations(error, 0)]
     for part in error_parts(error):
         if identifiers := _IDENTIFIERS.search(part.text):
-            found += _identified_policy(identifiers[1])
-    return tuple(dict.fromkeys(text for text in found if text))
+            policies += _identified_policy(identifiers[1])
+    return tuple(dict.fromkeys(text for text in policies if text))
 
 
 def _policy_violations(error: Mapping[str, Any], depth: int) -> Iterator[Mapping[str, Any]]:
@@ -135,12 +136,12 @@ def _policy_name(info: Mapping[str, Any]) -> str:
 
 
 def _identified_policy(text: str) -> list[str]:
-    """The older form: the message quotes them as JSON."""
+    """The policies in the older form, which quotes them as JSON in the message."""
     try:
         known = json.loads(text)
     except ValueError:
         return []
-    found = []
+    policies = []
     for one in known if isinstance(known, list) else ():
         if isinstance(one, Mapping):
             policy, assigned = (
@@ -148,8 +149,8 @@ def _identified_policy(text: str) -> list[str]:
             )
             if isinstance(policy, Mapping) and isinstance(assigned, Mapping):
                 names = _first_value(policy, "name", "id"), _first_value(assigned, "name", "id")
-                found.append(_named_policy(*names, _first_value(assigned, "id")))
-    return found
+                policies.append(_named_policy(*names, _first_value(assigned, "id")))
+    return policies
 
 
 def _named_policy(policy: str, assignment: str, id_: str) -> str:
@@ -162,4 +163,4 @@ def _named_policy(policy: str, assignment: str, id_: str) -> str:
 
 
 def _first_value(info: Mapping[str, Any], *names: str) -> str:
-    return next((str(found) for name in names if (found := get_field(info, name))), "")
+    return next((str(value) for name in names if (value := get_field(info, name))), "")

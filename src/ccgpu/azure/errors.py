@@ -1,8 +1,8 @@
-"""What the SDK raises, translated once, by ARM's own code.
+"""Translate the SDK's exceptions into `ccgpu.errors`, by ARM's error code.
 
-The SDK's exception classes say little: every 409 is a `ResourceExistsError`, sold out included.
-An operation that fails after it was accepted says so in an answer with status 200. Only
-`error.code` is true, and for one code the text.
+The SDK's exception classes do not suffice: every 409 is a `ResourceExistsError`, even a lack of
+capacity. An operation that fails after it was accepted is reported with status 200. So the class of
+an error depends on `error.code`, and for `OperationNotAllowed` on the text.
 """
 
 import re
@@ -46,7 +46,7 @@ _CAPACITY = {
     "SkuNotAvailable",
     "ZonalAllocationFailed",
 }
-_PASSING = {
+_TRANSIENT = {
     "429",
     "AnotherOperationInProgress",
     "InternalServerError",
@@ -59,7 +59,7 @@ _PASSING = {
     "ServiceUnavailable",
     "TooManyRequests",
 }
-# Refusals of a delete that the end of another one lifts. Projects name the gateway's either way.
+# A delete is refused until another delete has ended. Projects report both codes of a NAT gateway.
 _IN_USE = {
     "InUseNatGatewayCannotBeDeleted",
     "InUseNetworkSecurityGroupCannotBeDeleted",
@@ -69,12 +69,12 @@ _IN_USE = {
     "PublicIPAddressCannotBeDeleted",
     "PublicIPAddressInUse",
 }
-_RESERVED = {"NicReservedForAnotherVm": 180.0}  # seconds: its own text says so
+_RESERVED = {"NicReservedForAnotherVm": 180.0}  # seconds, as its message says
 _AUTH = {"AuthenticationFailed", "ExpiredAuthenticationToken", "InvalidAuthenticationToken"}
 _RIGHTS = {"AuthorizationFailed", "LinkedAuthorizationFailed"}
-# Causes that an outer error, which says only that something failed, may hide in its details.
+# Causes that may be nested in the details of an outer error with a generic code.
 _CAUSES = {NOT_REGISTERED, "RequestDisallowedByPolicy", "ScopeLocked"} | _RIGHTS
-_PASSING_STATUS = {408, 429, 500, 502, 503, 504}
+_TRANSIENT_STATUS = {408, 429, 500, 502, 503, 504}
 
 # `OperationNotAllowed` stands for quota and for other refusals; only its text tells them apart
 # (azure-sdk-for-go-extensions, pkg/errors/consts.go; "limits of Core" is the older text). No other
@@ -89,24 +89,24 @@ _QUOTA_TEXTS = (
 _CAPACITY_TEXTS = ("do not have sufficient capacity",)
 _ORDER_TEXTS = ("is attached to", "marked for deletion")
 
-_SILENT = "no reason was given"
+_NO_REASON = "no reason was given"
 
-# A 404 that says nothing about the resource that was asked for.
-_NOT_ITS_OWN = {"SubscriptionNotFound"}
+# Codes of a 404 that does not prove the absence of the requested resource.
+_INCONCLUSIVE_404_CODES = {"SubscriptionNotFound"}
 _NAMESPACE = re.compile(r"\bMicrosoft\.\w+")
 _SUBSCRIPTION = re.compile(r"/subscriptions/([^/\s]+)")
-# What follows a path in a message: an operation's URL carries a signature there.
+# The query of a URL in a message: that of an operation's URL contains a signature.
 _QUERY = re.compile(r"(/[^\s?]*)\?[^\s'\")]+")
 
-# What reading an answer of another shape ends in, in the SDK and here.
+# Exceptions of parsing a response of another shape, in the SDK and here.
 _MISREAD = (AttributeError, IndexError, KeyError, TypeError, sdk.DeserializationError)
 
 
 @contextmanager
 def translating_errors(doing: str) -> Iterator[None]:
-    """Run SDK calls; what they raise leaves as an `AzureRefused` that says what we were `doing`.
+    """Translate exceptions of SDK calls into an `AzureRefused` whose message begins with `doing`.
 
-    A mistake of ours stays what it is: before there is an answer, none can be misread.
+    Before any response, a parsing error is a bug of ccgpu and is not translated.
     """
     with answers.tracked_request():
         try:
@@ -117,11 +117,11 @@ def translating_errors(doing: str) -> Iterator[None]:
             raise AzureUnavailable(f"{doing}: the response is not JSON", code="NotJson") from err
         except sdk.HttpResponseError as err:
             _raise_translated(err, doing)
-        except sdk.AzureError as err:  # no answer at all: reset, timed out, name not found
+        except sdk.AzureError as err:  # no response: reset, timed out, name not found
             raise AzureUnavailable(f"{doing}: {_first_line(err)}", code=type(err).__name__) from err
-        except (JSONDecodeError, UnicodeDecodeError) as err:  # a proxy's page, most often
+        except (JSONDecodeError, UnicodeDecodeError) as err:  # usually the page of a proxy
             raise AzureUnavailable(f"{doing}: the response is not JSON", code="NotJson") from err
-        except _MISREAD as err:  # JSON, but not ARM's
+        except _MISREAD as err:  # JSON, but not of ARM's form
             if not answers.response_received():
                 raise
             raise AzureUnavailable(
@@ -131,21 +131,23 @@ def translating_errors(doing: str) -> Iterator[None]:
 
 def refusal_of(doing: str, error: Mapping[str, Any], status: int = 200) -> AzureRefused:
     """The error for ARM's error object (`code`, `message`, `details`…) and HTTP status."""
-    found = error_parts(error)
-    coded = [part for part in found if part.code] or [Part(f"Http{status}", "")]
-    main = next((part for part in coded if _known_error(part)), coded[0])
+    parts = error_parts(error)
+    coded = [part for part in parts if part.code] or [Part(f"Http{status}", "")]
+    main = next((part for part in coded if _is_specific(part)), coded[0])
     text = main.text or next((p.text for p in coded if p.code == main.code and p.text), "")
-    told = _strip_queries("; ".join(filter(None, [text, *error_details(found, main, text)])))
-    made = _error_class(main.code, text, status, f"{doing}: {told or _SILENT} [{main.code}]")
-    made.hint = _hint_for(main.code, doing, error) or made.hint
-    return made
+    message = _strip_queries("; ".join(filter(None, [text, *error_details(parts, main, text)])))
+    refusal = _make_error(
+        main.code, text, status, f"{doing}: {message or _NO_REASON} [{main.code}]"
+    )
+    refusal.hint = _hint_for(main.code, doing, error) or refusal.hint
+    return refusal
 
 
-def _known_error(part: Part) -> bool:
-    """Whether the code says more than that something failed."""
+def _is_specific(part: Part) -> bool:
+    """Whether the code determines the class of the error, unlike a generic failure code."""
     code = part.code
     return (
-        code in _CAPACITY | _PASSING | _IN_USE | _CAUSES
+        code in _CAPACITY | _TRANSIENT | _IN_USE | _CAUSES
         or code in _RESERVED
         or _is_quota(code, part.text)
     )
@@ -158,7 +160,8 @@ def _is_quota(code: str, text: str) -> bool:
     )
 
 
-def _error_class(code: str, text: str, status: int, message: str) -> AzureRefused:
+def _make_error(code: str, text: str, status: int, message: str) -> AzureRefused:
+    """The error of the class for ARM's `code` and, for `OperationNotAllowed`, for its `text`."""
     low = text.casefold()
     not_allowed = code == "OperationNotAllowed"
     if _is_quota(code, text):
@@ -167,23 +170,23 @@ def _error_class(code: str, text: str, status: int, message: str) -> AzureRefuse
         return CapacityUnavailable(message, code=code)
     if code in _RESERVED:
         return AzureUnavailable(message, code=code, after=_RESERVED[code])
-    ordering = not_allowed and any(t in low for t in _ORDER_TEXTS)
-    meanwhile = code == "Conflict" and status == 409  # with another request; as 400 it is final
-    if code in _PASSING | _IN_USE or ordering or meanwhile:
+    out_of_order = not_allowed and any(t in low for t in _ORDER_TEXTS)
+    in_conflict = code == "Conflict" and status == 409  # with another request; as 400 it is final
+    if code in _TRANSIENT | _IN_USE or out_of_order or in_conflict:
         return AzureUnavailable(message, code=code)
-    return _class_by_status(code, status, message)
+    return _error_by_status(code, status, message)
 
 
-def _class_by_status(code: str, status: int, message: str) -> AzureRefused:
+def _error_by_status(code: str, status: int, message: str) -> AzureRefused:
     if status == 401 or code in _AUTH:
         return NotSignedIn(message, code=code)
     if status == 404:
-        # Without a code it is not ARM's: `absent` says why that is not the same.
+        # Without a code the 404 is not ARM's (see `is_absent`).
         kind = AzureUnavailable if code == "Http404" else NotFound
         return kind(message, code=code)
     if status == 412:
         return AlreadyExists(message, code=code)
-    if status in _PASSING_STATUS:
+    if status in _TRANSIENT_STATUS:
         return AzureUnavailable(message, code=code)
     refused = Denied if code in _RIGHTS else AzureRefused
     return refused(message, code=code)
@@ -201,56 +204,59 @@ def _hint_for(code: str, doing: str, error: Mapping[str, Any]) -> str | None:
     if code == NOT_REGISTERED:
         return _registration_hint(doing, error)
     if code == "RequestDisallowedByPolicy":
-        named = violated_policies(error)
-        what = f"the policy {' and '.join(named)}" if named else "a policy of the subscription"
+        names = violated_policies(error)
+        what = f"the policy {' and '.join(names)}" if names else "a policy of the subscription"
         return f"{what} forbids this; ask its owner"
     return _HINTS.get(code)
 
 
 def _registration_hint(doing: str, error: Mapping[str, Any]) -> str:
-    """The command, with the provider that ARM names and the subscription that was asked."""
-    found = [part for part in error_parts(error) if part.code == NOT_REGISTERED]
-    texts = [text for part in found for text in (part.target, part.text)]
+    """The command that registers the provider in the message, in the subscription of `doing`."""
+    parts = [part for part in error_parts(error) if part.code == NOT_REGISTERED]
+    texts = [text for part in parts for text in (part.target, part.text)]
     namespaces = [name for text in texts for name in _NAMESPACE.findall(text)]
-    asked = _SUBSCRIPTION.search(doing)
+    match = _SUBSCRIPTION.search(doing)
     return register_hint(
-        dict.fromkeys(namespaces or ["NAMESPACE"]), asked[1] if asked else "SUBSCRIPTION"
+        dict.fromkeys(namespaces or ["NAMESPACE"]), match[1] if match else "SUBSCRIPTION"
     )
 
 
 def is_absent(err: BaseException) -> bool:
-    """Whether it is ARM's word that what was asked for is not there.
+    """Whether ARM has answered that the requested resource does not exist.
 
-    A 404 without an error code is somebody else's, a proxy's most often: it proves nothing.
+    A 404 without an error code is not ARM's, but usually a proxy's: it proves nothing.
     """
     if not isinstance(err, sdk.HttpResponseError) or err.status_code != 404:
         return False
     codes = {
         part.code for part in error_parts(error_object(_error_body(err.response))) if part.code
     }
-    return bool(codes) and not codes & _NOT_ITS_OWN
+    return bool(codes) and not codes & _INCONCLUSIVE_404_CODES
 
 
 def _raise_translated(err: sdk.HttpResponseError, doing: str) -> NoReturn:
+    """Raise the error for an HTTP error status, or for a failed sign-in."""
     response = err.response
     status = err.status_code or 0
     error = error_object(_error_body(response))
     if isinstance(err, SignInFailed):
         raise NotSignedIn(f"{doing}: {err.message}", code=err.code_of_cause, hint=err.hint) from err
     if isinstance(err, sdk.ClientAuthenticationError) and not error_parts(error):
-        # The sign-in's own failure: no answer of ARM's, but words of azure-identity's.
+        # The sign-in has failed: the message is azure-identity's, not ARM's.
         raise NotSignedIn(f"{doing}: {_first_line(err)}", code="Unauthenticated") from err
-    found = refusal_of(doing, error, status)
+    refusal = refusal_of(doing, error, status)
     if response is not None:
-        wish = retry_after(getattr(response, "headers", {}))
-        found.after = wish if wish is not None else found.after
-    raise _with_credential_name(found) from err
+        after = retry_after(getattr(response, "headers", {}))
+        refusal.after = after if after is not None else refusal.after
+    raise _with_credential_name(refusal) from err
 
 
 def _with_credential_name(err: AzureRefused) -> AzureRefused:
-    """The error, with the credential that the request was signed with."""
+    """The error with the name of the credential that signed the request."""
     err.signed_in_with = answers.signed_in_with()
-    if err.signed_in_with and (isinstance(err, Denied | NotSignedIn) or err.code in _NOT_ITS_OWN):
+    if err.signed_in_with and (
+        isinstance(err, Denied | NotSignedIn) or err.code in _INCONCLUSIVE_404_CODES
+    ):
         used = f"signed in with {err.signed_in_with}"
         err.hint = f"{err.hint}; {used}" if err.hint else used
     return err

@@ -1,8 +1,8 @@
-"""Sign-in from GitHub Actions: an assertion is fetched anew for each Entra token, and used once.
+"""Sign-in from GitHub Actions: a new assertion is fetched for each Entra token.
 
-GitHub's assertions live some five minutes, and Entra's tokens an hour: one that was fetched when
-the job began is of no use to the `delete` at its end (Azure/login#180, #372: AADSTS700024). The
-request token goes to the issuer's host alone, and stands in no message and no log.
+GitHub's assertions expire after five minutes, and Entra's tokens after an hour. An assertion from
+the beginning of a job has expired when the job ends with `ccgpu delete` (Azure/login#180, #372:
+AADSTS700024). The request token is sent only to the issuer's host, and never logged or shown.
 """
 
 from collections.abc import Callable, Mapping
@@ -19,7 +19,7 @@ from ccgpu.net.pipeline import ForeignHost, pipeline
 
 # Set by the runner in a job with `permissions: id-token: write` (GitHub Docs, "OpenID Connect").
 _URL, _TOKEN = "ACTIONS_ID_TOKEN_REQUEST_URL", "ACTIONS_ID_TOKEN_REQUEST_TOKEN"
-# What Entra's federated credentials expect (Microsoft Learn, "Workload identity federation").
+# The audience of Entra's federated credentials (Microsoft Learn, "Workload identity federation").
 _AUDIENCE = "api://AzureADTokenExchange"
 _SECONDS = 20
 _DOING = "signing in from GitHub Actions"
@@ -37,9 +37,9 @@ class Assertions:
         self._transport = transport or _network_transport
 
     def __call__(self) -> str:
-        """A fresh assertion; `NotSignedIn` if GitHub gives none."""
+        """A new assertion; raises `NotSignedIn` if GitHub's issuer does not return one."""
         try:
-            return _assertion_of(self._asked())
+            return _parse_assertion(self._send_request())
         except ForeignHost as err:
             raise _refused_error(f"{_URL} is no HTTPS address") from err
         except DecodeError as err:
@@ -48,7 +48,7 @@ class Assertions:
         except AzureError as err:
             raise _unavailable_error("GitHub's issuer cannot be reached") from err
 
-    def _asked(self) -> HttpResponse:
+    def _send_request(self) -> HttpResponse:
         host = urlsplit(self._url).hostname or ""
         query = [*parse_qsl(urlsplit(self._url).query), ("audience", _AUDIENCE)]
         url = urlsplit(self._url)._replace(query=urlencode(query)).geturl()
@@ -63,18 +63,18 @@ class Assertions:
 
 
 def assertion_source(environ: Mapping[str, str]) -> Assertions | None:
-    """What fetches assertions, in a job of GitHub Actions that may have them."""
+    """A source of assertions, in a job of GitHub Actions with `id-token: write`; else None."""
     url, token = environ.get(_URL), environ.get(_TOKEN)
     return Assertions(url, token) if url and token else None
 
 
-def _assertion_of(answer: HttpResponse) -> str:
+def _parse_assertion(answer: HttpResponse) -> str:
     _require_success(answer.status_code)
     document = answer.json()
-    found = document.get("value") if isinstance(document, dict) else None
-    if not isinstance(found, str) or found.count(".") != 2:  # header.payload.signature
+    assertion = document.get("value") if isinstance(document, dict) else None
+    if not isinstance(assertion, str) or assertion.count(".") != 2:  # header.payload.signature
         raise _refused_error("GitHub's issuer answered without an assertion")
-    return found
+    return assertion
 
 
 def _require_success(status: int) -> None:

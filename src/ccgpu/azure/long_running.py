@@ -1,8 +1,9 @@
 """Requests with retries, and ARM's long-running operations from start to end.
 
-Each function is a task for the scheduler. An unreadable status is not a failed write: it is polled
-again, and then the resource itself is read, by its id. So is an operation whose status the caller
-may not read: the command fails for want of that right, once the outcome is known.
+Most functions return a task for the scheduler. If the status of an operation cannot be read, the
+operation may still succeed: the status is polled again, then the resource itself is read. If the
+caller has no permission to read the status, the resource is read too, and the command fails with
+`Denied` once the outcome is known.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -23,7 +24,7 @@ T = TypeVar("T")
 
 # How long transient errors of one request are retried: longer than a NIC's reservation (180 s).
 RETRY_TIMEOUT = 300.0
-# Regional replicas of ARM disagree for a while after a create (azurerm#18268, #25758).
+# Seconds after a create in which regional replicas of ARM may disagree (azurerm#18268, #25758).
 REPLICATION_DELAY = 60.0
 # Maximum delete attempts; delay in seconds before a retry.
 MAX_DELETE_ATTEMPTS = 3
@@ -36,10 +37,10 @@ NOT_FOUND_CODES = frozenset(
 def send_with_retry(
     run: Run, request: Callable[[], T], doing: str, *, lag: bool = False
 ) -> Task[T]:
-    """Send `request` until it is answered; transient errors are retried after a pause.
+    """Send `request`, retry transient errors after a pause, and return the answer.
 
-    `lag`: what it refers to has just been made, so "not found" is retried too, for as long as
-    regional replicas may disagree.
+    `lag`: the request refers to resources just created, so "not found" is retried too, as long as
+    regional replicas of ARM may disagree.
     """
     first: float | None = None
     attempt, after = 0, 0.0
@@ -70,7 +71,7 @@ def _retry_timeout(err: AzureRefused, lag: bool) -> float | None:
 def write_and_wait(
     run: Run, kind: Kind, id_: ResourceId, start: Callable[[], Pending | None], doing: str
 ) -> Task[Body]:
-    """Start a write, poll it until it has ended, and return the resource as it is then."""
+    """Start a write, poll it to its end, and return the settled resource."""
     pending = yield from send_with_retry(run, start, doing, lag=True)
     return (yield from _follow_write(run, kind, id_, pending, doing))
 
@@ -78,7 +79,7 @@ def write_and_wait(
 def tag_and_wait(
     run: Run, kind: Kind, id_: ResourceId, start: Callable[[], Pending | None], doing: str
 ) -> Task[None]:
-    """Write tags. Azure answers most such writes when they are done; others are polled."""
+    """Write tags. Most such writes are synchronous; the others are polled."""
     pending = yield from send_with_retry(run, start, doing, lag=True)
     if pending is not None:
         yield from _follow_write(run, kind, id_, pending, doing)
@@ -87,7 +88,7 @@ def tag_and_wait(
 def _follow_write(
     run: Run, kind: Kind, id_: ResourceId, pending: Pending | None, doing: str
 ) -> Task[Body]:
-    """Poll an accepted write to its end, and return the resource as it is then."""
+    """Poll an accepted write to its end, and return the settled resource."""
     denied = yield from _poll_operation(run, kind, id_, pending, doing)
     view = kind is Kind.VM
     with _preferring_cause(denied):
@@ -105,10 +106,20 @@ def delete_and_wait(
     doing: str,
     still: Callable[[Body], bool] = lambda _: True,
 ) -> Task[Denied | None]:
-    """Start a delete, and go on until a GET of the resource answers 404.
+    """Delete a resource, and wait until a GET answers 404; failed deletes are retried.
 
-    Or with one that is not `still` the same: somebody has made it anew. What comes back is why it
-    could not be asked how far the delete is: the resource is gone all the same.
+    Args:
+        run: The command under way.
+        kind: The kind of the resource.
+        id_: Its id.
+        start: Sends the DELETE.
+        doing: Describes the work in messages.
+        still: Whether a body is still that of the deleted resource, not of one created anew under
+            its name.
+
+    Returns:
+        The `Denied` error if the caller may not read the operation's status, else None. The
+        resource is gone in both cases.
     """
     denied: Denied | None = None
     gone = partial(_wait_until_gone, run, kind, id_, doing, still)
@@ -116,7 +127,7 @@ def delete_and_wait(
         pending = yield from send_with_retry(run, start, doing)
         try:
             denied = (yield from _poll_operation(run, kind, id_, pending, doing)) or denied
-        except AzureRefused as err:  # accepted, and then it failed: another one may not
+        except AzureRefused as err:  # the accepted delete has failed; another may succeed
             if attempt == 1:
                 raise
             run.tell("retry", f"{err.code}: deleting it again", id_, kind)
@@ -137,9 +148,9 @@ def _wait_until_gone(
     still: Callable[[Body], bool],
     patience: float,
 ) -> Task[bool]:
-    """Wait until a GET answers 404; not longer than `patience` where nothing is being deleted.
+    """Wait until a GET answers 404; false if the resource is not "Deleting" for `patience` seconds.
 
-    Some answers to a DELETE are not Azure's, but those of something in between.
+    That happens if the response to the DELETE came from a proxy, not from Azure.
     """
     get = partial(run.cloud.arm.get, kind, id_)
     polls, since = 0, run.cloud.now()
@@ -155,7 +166,7 @@ def _wait_until_gone(
 
 @contextmanager
 def _preferring_cause(cause: Denied | None) -> Iterator[None]:
-    """What fails here fails because of `cause`, if there is one."""
+    """Raise `cause`, if there is one, instead of an error in the block."""
     try:
         yield
     except CcgpuError as err:
@@ -167,10 +178,19 @@ def _preferring_cause(cause: Denied | None) -> Iterator[None]:
 def wait_until_settled(
     run: Run, kind: Kind, id_: ResourceId, doing: str, *, expected: bool = False, view: bool = False
 ) -> Task[Body | None]:
-    """The resource once its state is terminal; None if it is not there.
+    """Wait until a resource's state is terminal; returns its body, None if it does not exist.
 
-    `expected`: it must be there, so "not there" is only believed after a while, and a terminal
-    `Failed` or `Canceled` is an error.
+    Args:
+        run: The command under way.
+        kind: The kind of the resource.
+        id_: Its id.
+        doing: Describes the work in messages.
+        expected: Whether the resource must exist and succeed.
+        view: Whether to read a VM's instance view.
+
+    Raises:
+        NotFound: It is `expected`, and a GET answers 404 for `REPLICATION_DELAY`.
+        AzureRefused: It is `expected`, and has ended as `Failed` or `Canceled`.
     """
     read = partial(run.cloud.arm.get, kind, id_, view=view)
     since, polls = run.cloud.now(), 0
@@ -196,10 +216,10 @@ def wait_until_settled(
 def _poll_operation(
     run: Run, kind: Kind, id_: ResourceId, pending: Pending | None, doing: str
 ) -> Task[Denied | None]:
-    """Poll an operation to its end.
+    """Poll an operation to its end, or until its status cannot be read.
 
-    One whose status stays unreadable, or may not be read, is left to the caller, who asks the
-    resource itself.
+    In the latter case the caller reads the resource itself. Returns the `Denied` error if the
+    caller has no permission to read the status.
     """
     polls = unreadable = 0
     while pending is not None:
@@ -224,7 +244,7 @@ def _poll_operation(
 
 
 def _no_request() -> None:
-    """The request of a call that only waits."""
+    """The request of a `Call` that only waits."""
 
 
 def run_task(run: Run, task: Task[T]) -> T:
@@ -233,35 +253,35 @@ def run_task(run: Run, task: Task[T]) -> T:
 
 
 def send_alone(run: Run, request: Callable[[], T], doing: str) -> T:
-    """Send one request with retries, while nothing else is under way, and return its answer."""
+    """Send one request with retries, as the only task, and return its answer."""
     return run_task(run, send_with_retry(run, request, doing))
 
 
 class Answers(Generic[T]):
-    """The answers to requests that were sent together, by what was said of each request."""
+    """The answers to requests that were sent together, by the description of each request."""
 
     def __init__(self) -> None:
         self.answers: dict[str, T] = {}
         self.failures: dict[str, CcgpuError] = {}
 
     def __getitem__(self, doing: str) -> T:
-        """The answer; raises what the request has failed with."""
+        """The answer; raises the request's error if it has failed."""
         if doing in self.failures:
             raise self.failures[doing]
         return self.answers[doing]
 
 
 def send_together(run: Run, requests: Mapping[str, Callable[[], T]]) -> Answers[T]:
-    """Send independent requests at once, each with retries, and wait until all have ended."""
-    found = Answers[T]()
+    """Send independent requests concurrently, each with retries, and wait until all have ended."""
+    results = Answers[T]()
 
     def send(doing: str, request: Callable[[], T]) -> Task[None]:
         try:
-            found.answers[doing] = yield from send_with_retry(run, request, doing)
+            results.answers[doing] = yield from send_with_retry(run, request, doing)
         except CcgpuError as err:
-            found.failures[doing] = err
+            results.failures[doing] = err
 
     for doing, request in requests.items():
         run.cloud.scheduler.add(send(doing, request))
     run.cloud.scheduler.run()
-    return found
+    return results

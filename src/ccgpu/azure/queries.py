@@ -1,7 +1,7 @@
-"""What `ccgpu` asks Azure before and besides the resources of a deployment.
+"""Queries to Azure besides the resources of a deployment: sizes, quota, images, lists.
 
-Answers leave as values of `domain`. Lists are filtered at the service, because the whole SKU list
-takes half a minute, and listing is a costly request.
+The results are values of `domain`. Lists are filtered by the service, because listing is a costly
+request; the whole SKU list takes half a minute.
 """
 
 from collections.abc import Iterable, Mapping
@@ -15,12 +15,12 @@ from ccgpu.domain.providers import Provider
 from ccgpu.domain.resource import Body, ResourceId, group_of, location, name_of, subscription_of
 from ccgpu.errors import AzureRefused, NotFound
 
-# The pinned SDK packages have no client of this provider: its newest stable version.
+# The newest stable version of a provider for which the pinned SDK packages have no client.
 _IDENTITY_API = "2024-11-30"
 
 
 class Queries:
-    """Questions to one subscription."""
+    """Queries in one subscription."""
 
     def __init__(self, arm: Arm) -> None:
         self._arm = arm
@@ -28,7 +28,7 @@ class Queries:
         self._resources = arm.resources
 
     def offer(self, region: str, size: str) -> Offer | None:
-        """The size as the region offers it, or None."""
+        """The region's offer of a VM size, or None if it does not offer the size."""
         with translating_errors(f"reading the sizes of {region}"):
             skus = self._compute.resource_skus.list(filter=f"location eq '{region}'")
             for sku in skus:
@@ -37,7 +37,7 @@ class Queries:
         return None
 
     def sizes_everywhere(self, size: str) -> SizeRegions:
-        """Where the size is offered at all. The whole list takes half a minute: for errors only."""
+        """The regions that offer a size. Takes half a minute, so it is for error messages only."""
         known: set[str] = set()
         offered: set[str] = set()
         with translating_errors(f"looking where {size} is offered"):
@@ -49,16 +49,16 @@ class Queries:
         return SizeRegions(frozenset(known), frozenset(offered))
 
     def provider(self, namespace: str) -> Provider:
-        """A resource provider as the subscription has it."""
+        """A resource provider: whether it is registered, and its regions with VMs."""
         with translating_errors(f"reading whether {namespace} is registered"):
-            found = self._resources.providers.get(namespace)
+            provider = self._resources.providers.get(namespace)
             regions = {
                 location(str(one))
-                for kind in found.resource_types or ()
+                for kind in provider.resource_types or ()
                 if str(kind.resource_type).casefold() == "virtualmachines"
                 for one in kind.locations or ()
             }
-            return Provider(namespace, str(found.registration_state), frozenset(regions))
+            return Provider(namespace, str(provider.registration_state), frozenset(regions))
 
     def usages(self, region: str) -> tuple[Usage, ...]:
         """The compute quota of a region."""
@@ -66,86 +66,88 @@ class Queries:
             return tuple(_parse_usage(line) for line in self._compute.usage.list(region))
 
     def image(self, region: str, image: Image) -> Mapping[str, str]:
-        """The image with its exact version, as `imageReference` takes it.
+        """The `imageReference` of an image, with its exact version.
 
-        Raises `NotFound` where the region has no such image, `AzureRefused` (code
-        `NotConfidential`) where it has, and says that it cannot start a confidential VM.
+        Raises:
+            NotFound: The region has no such image.
+            AzureRefused: The image cannot start a confidential VM (code `NotConfidential`).
         """
         with translating_errors(f"looking up the image {image} in {region}"):
             match image:
                 case Marketplace():
-                    return self._marketplace(region, image)
+                    return self._marketplace_reference(region, image)
                 case Community():
-                    return self._community(region, image)
+                    return self._community_reference(region, image)
                 case Gallery():
                     return {"id": image.id}
 
     def tagged_groups(self, name: str, value: str | None = None) -> tuple[Body, ...]:
-        """Every resource group of the subscription with a tag, whole."""
+        """The bodies of the subscription's resource groups with a tag."""
         with translating_errors(f"listing what carries the tag {name}"):
-            found = self._resources.resource_groups.list(filter=_by_tag(name, value))
-            return tuple(one.as_dict() for one in found)
+            groups = self._resources.resource_groups.list(filter=_by_tag(name, value))
+            return tuple(one.as_dict() for one in groups)
 
     def tagged_resources(
         self, name: str, value: str | None = None, group: str | None = None
     ) -> tuple[Body, ...]:
-        """Id, type and tags of each resource with a tag, of the subscription or of one group.
+        """Id, type and tags of each resource with a tag, in the subscription or in one group.
 
-        A list that is filtered by a tag may leave the tags out (azure-mgmt-resource,
-        `resources.list`), and it may lag behind: what is in it may be gone, what is not may exist.
+        A list that is filtered by a tag may omit the tags (azure-mgmt-resource, `resources.list`).
+        It may lag behind: a listed resource may be gone, and an existing one may be missing.
         """
         doing, query = f"listing what carries the tag {name}", _by_tag(name, value)
         if group is not None:
-            return self._in_group(group, doing, filter=query) or ()
+            return self._list_group(group, doing, filter=query) or ()
         with translating_errors(doing):
             return tuple(
                 _plain_resource(one) for one in self._resources.resources.list(filter=query)
             )
 
     def virtual_machines(self, *, status_only: bool = False) -> tuple[Body, ...]:
-        """Every VM of the subscription, without instance views; or these, and little besides.
+        """Every VM of the subscription, without instance views.
 
-        The second list has neither tags nor the hardware profile (`statusOnly`).
+        With `status_only`, each VM has its instance view, but neither tags nor hardware profile.
         """
-        more = {"status_only": "true"} if status_only else {}
+        query = {"status_only": "true"} if status_only else {}
         with translating_errors("listing virtual machines"):
-            return tuple(one.as_dict() for one in self._compute.virtual_machines.list_all(**more))
+            return tuple(one.as_dict() for one in self._compute.virtual_machines.list_all(**query))
 
     def inside(self, group: str) -> tuple[ResourceId, ...] | None:
-        """The ids of all that a list names in a resource group; None if there is no such group."""
-        found = self._in_group(group, f"listing what is in {group}")
-        return None if found is None else tuple(ResourceId(one["id"]) for one in found)
+        """The ids of the listed resources of a group; None if there is no such group."""
+        bodies = self._list_group(group, f"listing what is in {group}")
+        return None if bodies is None else tuple(ResourceId(one["id"]) for one in bodies)
 
-    def _in_group(self, group: str, doing: str, **more: Any) -> tuple[Body, ...] | None:
+    def _list_group(self, group: str, doing: str, **query: Any) -> tuple[Body, ...] | None:
         try:
             with translating_errors(doing):
-                found = self._resources.resources.list_by_resource_group(group, **more)
-                return tuple(_plain_resource(one) for one in found)
+                resources = self._resources.resources.list_by_resource_group(group, **query)
+                return tuple(_plain_resource(one) for one in resources)
         except NotFound as err:
             if err.code != "ResourceGroupNotFound":
                 raise
             return None
 
     def encryption_set(self, id_: ResourceId) -> Body:
-        """A disk encryption set of any subscription; `NotFound` where there is none."""
+        """A disk encryption set of any subscription; raises `NotFound` if there is none."""
         with translating_errors(f"reading {id_}"):
             sets = self._arm.clients(subscription_of(id_)).compute.disk_encryption_sets
-            return _body_of(sets.get(group_of(id_), name_of(id_), cls=raw_body))
+            return _as_body(sets.get(group_of(id_), name_of(id_), cls=raw_body))
 
     def identity(self, id_: ResourceId) -> Body:
-        """A user-assigned identity of any subscription; `NotFound` where there is none."""
+        """A user-assigned identity of any subscription; raises `NotFound` if there is none."""
         with translating_errors(f"reading {id_}"):
             resources = self._arm.clients(subscription_of(id_)).resources.resources
-            return _body_of(resources.get_by_id(id_, api_version=_IDENTITY_API, cls=raw_body))
+            return _as_body(resources.get_by_id(id_, api_version=_IDENTITY_API, cls=raw_body))
 
-    def _marketplace(self, region: str, image: Marketplace) -> Mapping[str, str]:
+    def _marketplace_reference(self, region: str, image: Marketplace) -> Mapping[str, str]:
+        """The reference of a Marketplace image, with the newest version for `latest`."""
         names = (image.publisher, image.offer, image.sku)
         images = self._compute.virtual_machine_images
         version = image.version
         if version == LATEST:
             version = _newest_version((v.name for v in images.list(region, *names)), image, region)
-        found = images.get(region, *names, version)
-        features = {str(one.name): str(one.value) for one in found.features or ()}
+        details = images.get(region, *names, version)
+        features = {str(one.name): str(one.value) for one in details.features or ()}
         _require_confidential(features.get("SecurityType"), image)
         return {
             "publisher": image.publisher,
@@ -154,12 +156,13 @@ class Queries:
             "version": version,
         }
 
-    def _community(self, region: str, image: Community) -> Mapping[str, str]:
+    def _community_reference(self, region: str, image: Community) -> Mapping[str, str]:
+        """The reference of a community gallery's image, with the newest version for `latest`."""
         names = (region, image.gallery, image.image)
         version = image.version
         if version == LATEST:
             versions = self._compute.community_gallery_image_versions.list(*names)
-            eligible = (v.name for v in versions if not _is_left_out(v))
+            eligible = (v.name for v in versions if not _is_excluded_from_latest(v))
             version = _newest_version(eligible, image, region)
         else:
             self._compute.community_gallery_image_versions.get(*names, version)
@@ -167,21 +170,21 @@ class Queries:
 
 
 def _newest_version(versions: Iterable[str | None], image: Image, region: str) -> str:
-    """The highest version, compared number by number."""
+    """The highest version, compared numerically; raises `NotFound` if there is none."""
     known = [v for v in versions if v and all(part.isdecimal() for part in v.split("."))]
     if not known:
         raise NotFound(f"{region} has no version of the image {image}", code="ImageNotFound")
     return max(known, key=lambda v: tuple(int(part) for part in v.split(".")))
 
 
-def _is_left_out(version: Any) -> bool:
-    """Whether `latest` never means this version (`excludeFromLatest`)."""
-    properties = version.properties  # the model's own short form looks in the wrong place
+def _is_excluded_from_latest(version: Any) -> bool:
+    """Whether `latest` excludes this version (`excludeFromLatest`)."""
+    properties = version.properties  # the model's flattened attribute reads the wrong field
     return bool(properties is not None and properties.exclude_from_latest)
 
 
 def _require_confidential(security: str | None, image: Image) -> None:
-    """Refuse an image whose features say that it cannot be a confidential VM; say nothing, pass."""
+    """Raise `AzureRefused` if an image's SecurityType excludes confidential VMs; None passes."""
     if security is not None and "confidentialvm" not in security.casefold():
         raise AzureRefused(
             f"the image {image} cannot start a confidential VM: its SecurityType is {security}",
@@ -189,9 +192,9 @@ def _require_confidential(security: str | None, image: Image) -> None:
         )
 
 
-def _body_of(answer: Any) -> Body:
-    found: Body = {**answer}  # whatever is no object is not ARM's: `translated`
-    return found
+def _as_body(answer: Any) -> Body:
+    body: Body = {**answer}  # TypeError unless it is a mapping: `translating_errors` reports it
+    return body
 
 
 def _is_vm(sku: Any) -> bool:
@@ -208,6 +211,7 @@ def _parse_usage(line: Any) -> Usage:
 
 
 def _parse_offer(region: str, sku: Any) -> Offer:
+    """A SKU's zones, capabilities and restrictions in one region."""
     capabilities = {str(c.name): str(c.value) for c in sku.capabilities or ()}
     here = [i for i in sku.location_info or () if location(str(i.location)) == region]
     zones = tuple(sorted(str(z) for info in here for z in info.zones or ()))
@@ -232,7 +236,7 @@ def _parse_offer(region: str, sku: Any) -> Offer:
 
 
 def _wire_word(value: Any) -> str:
-    """The wire's word for an enumeration that the SDK may or may not know."""
+    """An enumeration's value in the JSON, whether the SDK knows the value or not."""
     return str(getattr(value, "value", value) or "")
 
 

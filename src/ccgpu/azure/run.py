@@ -1,4 +1,4 @@
-"""One command under way: its subscription, its deadline, Azure's time, and what it has seen."""
+"""One command under way: its Azure context, its deadline, Azure's time, and the bodies it read."""
 
 from dataclasses import dataclass, field, replace
 
@@ -13,10 +13,10 @@ from ccgpu.scheduling.deadline import Deadline
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What the requests of one command share.
+    """The state that the requests of one command share.
 
-    `observed`: the body of each resource as it was read last, by the `key` of its id; an
-    interrupted command reports from it. `stage`: of a create, the one that its events are of.
+    observed: the latest body of each resource, by `key`; an interrupted command reports leftovers
+    from it. stage: the current stage of a create, for its events.
     """
 
     cloud: AzureContext
@@ -28,13 +28,13 @@ class Run:
 
     @classmethod
     def begin(cls, cloud: AzureContext, timeout: float, listen: Listener = ignore_event) -> "Run":
-        """A command that starts now and has `timeout` seconds."""
+        """A command that starts now and has a time limit of `timeout` seconds."""
         clock = cloud.scheduler.clock
         server_clock = ServerClock(clock, cloud.session.server_date)
         return cls(cloud, Deadline.after(clock, timeout), server_clock, listen)
 
     def with_timeout(self, seconds: float) -> "Run":
-        """The same command, with so many seconds from now."""
+        """The same command, with a time limit of `seconds` from now."""
         return replace(self, deadline=self.deadline.extended(seconds))
 
     def tell(
@@ -45,18 +45,18 @@ class Run:
         kind: Kind | None = None,
         action: str | None = None,
     ) -> None:
-        """Emit an event of now."""
+        """Emit an event with the current time."""
         at = self.deadline.elapsed()
         self.listen(Event(what, at, text, id_, kind, action, self.stage))
 
     def observe(self, answer: object) -> None:
-        """Keep a resource that Azure has shown, and the time of the answer.
+        """Note the time of an answer and, if it is a resource, its body.
 
-        An answer without the VM's instance view leaves the one that was seen before.
+        If a VM's body has no instance view, the previous one is kept.
         """
         self.server_clock.observe()
         if not isinstance(answer, dict) or not isinstance(answer.get("id"), str):
             return
         at = key(answer["id"])
-        told = instance_view(answer)
-        self.observed[at] = answer if told else with_instance_view(answer, self.observed.get(at))
+        view = instance_view(answer)
+        self.observed[at] = answer if view else with_instance_view(answer, self.observed.get(at))

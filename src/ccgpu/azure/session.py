@@ -1,8 +1,7 @@
-"""Who asks, of which subscription in which cloud, and through which pipeline.
+"""A session: a subscription in one of Azure's clouds, a credential, and the HTTP pipeline.
 
-The one place where a token is looked into; `credentials` makes what gives them. A token is never
-kept, printed or compared; the only claims read are `ipaddr` and `idtyp`, and only to pre-fill a
-firewall rule.
+This is the only module that parses a token. It reads the claims `ipaddr`, `idtyp` and `scp`, only
+for the default of a firewall rule. A token is never stored or printed.
 """
 
 import base64
@@ -26,14 +25,14 @@ from ccgpu.net.transport import network_transport
 
 T = TypeVar("T")
 
-# The SDK warns, tracebacks included, of what is translated and told once anyway. Without a handler
-# Python prints that on stderr; who wants to see it adds one (docs.python.org, Logging HOWTO).
+# The SDK logs warnings with tracebacks for errors that ccgpu translates and reports itself. Without
+# a handler Python would print them on stderr (docs.python.org, Logging HOWTO).
 logging.getLogger("azure").addHandler(logging.NullHandler())
 
 
 @dataclass(frozen=True, slots=True)
 class AzureEnvironment:
-    """One of Azure's clouds: the host of its Resource Manager and the authority that signs in."""
+    """One of Azure's clouds: the hosts of its Resource Manager and of its sign-in authority."""
 
     name: str
     host: str
@@ -54,9 +53,9 @@ ENVIRONMENTS = {
 
 
 class Session:
-    """A subscription, a credential, and the seam below the clients.
+    """A subscription, a credential, and the HTTP transport of the clients.
 
-    `transport` is the seam: `None` is the network, the fake passes its own.
+    `transport`: None for the network; the fake and tests pass their own.
     """
 
     def __init__(
@@ -74,16 +73,16 @@ class Session:
 
     @property
     def signed_in_with(self) -> str | None:
-        """The credential that gave the token, azure-identity's name of it; None before."""
+        """azure-identity's name of the credential that returned the token; None before that."""
         return credential_name(self._credential)
 
-    def client(self, made: Callable[..., T], subscription: str | None = None) -> T:
-        """A typed client with our pipeline and nothing of the SDK's.
+    def client(self, client_class: Callable[..., T], subscription: str | None = None) -> T:
+        """A typed client of the class `client_class`, with ccgpu's pipeline instead of the SDK's.
 
-        `subscription`: where it is not the one that is worked in.
+        `subscription`: None for the session's own.
         """
         sign_in: Any = SignIn(self._credential, self.environment.scope)
-        return made(
+        return client_class(
             self._credential,
             subscription or self.subscription,
             f"https://{self.environment.host}",
@@ -93,13 +92,13 @@ class Session:
         )
 
     def caller_address(self) -> str | None:
-        """The public address a *user* signed in from, IPv4 or IPv6; None for anybody else.
+        """The public IPv4 or IPv6 address from which a user signed in; None for a workload.
 
         It is the `ipaddr` claim of the access token (Microsoft identity platform, access token
-        claims); a workload's token may carry one too, but it is some machine's of Azure.
+        claims). In a workload's token the claim may be the address of a machine of Azure.
         """
         with translating_errors("signing in"):
-            answers.note_response()  # nobody sees what the credential is answered
+            answers.note_response()  # the credential's requests do not use our pipeline
             token = self._credential.get_token(self.environment.scope).token
         claims = _token_claims(token)
         is_user = claims.get("idtyp") == "user" or "scp" in claims
@@ -107,22 +106,22 @@ class Session:
 
 
 def _token_claims(token: str) -> dict[str, Any]:
-    """A JWT's payload, unverified: it is our own token, and only fills in a default."""
+    """A JWT's payload, not verified: it is the caller's own token, and only used for a default."""
     try:
-        middle = token.split(".")[1]
-        found = json.loads(base64.urlsafe_b64decode(middle + "=" * (-len(middle) % 4)))
+        payload = token.split(".")[1]
+        claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
     except (IndexError, ValueError, binascii.Error):
         return {}
-    return found if isinstance(found, dict) else {}
+    return claims if isinstance(claims, dict) else {}
 
 
 def _ip_address(text: object) -> str | None:
-    """An address in its usual form; an IPv4 one in the clothes of IPv6 is that."""
+    """An IP address in its usual form; an IPv4-mapped IPv6 address becomes IPv4."""
     if not isinstance(text, str):
         return None
     try:
-        found = ipaddress.ip_address(text)
+        address = ipaddress.ip_address(text)
     except ValueError:
         return None
-    inner = found.ipv4_mapped if isinstance(found, ipaddress.IPv6Address) else None
-    return str(inner or found)
+    ipv4 = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return str(ipv4 or address)

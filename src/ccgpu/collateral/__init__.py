@@ -1,1 +1,1 @@
-"""What verdicts need from outside: fetched, bounded and cached here, and believed nowhere."""
+"""Fetch and cache collateral. Nothing is trusted here: `attest` verifies it each time."""

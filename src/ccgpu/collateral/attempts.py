@@ -1,7 +1,7 @@
-"""Which source of one item to ask next, and when.
+"""Choose the next source of one item of collateral, and the time of the next request.
 
-The last source is the vendor's own and is retried. An unreachable mirror is not asked again in the
-same run: each request would wait for it anew.
+The last source is the vendor's own. An unreachable mirror is not used again in the same run,
+because each request would wait for its connection timeout.
 """
 
 from ccgpu.net.fetch import HttpRequestSpec, NoAnswer
@@ -23,11 +23,11 @@ class Attempts:
         }
 
     def next(self) -> HttpRequestSpec | None:
-        """The request that is due first; None if no source is left."""
+        """The request with the earliest due time; None if no source is left."""
         return min(self.due, key=lambda request: self.due[request], default=None)
 
     def record_failure(self, request: HttpRequestSpec, err: NoAnswer, now: float) -> bool:
-        """Schedule a retry, or drop the source. Returns whether it is retried."""
+        """Schedule a retry, or drop the source. Returns whether a retry is scheduled."""
         self._failures[request] += 1
         mirror_unreachable = err.unreachable and request is not self._vendor
         if mirror_unreachable:
@@ -40,10 +40,10 @@ class Attempts:
         return True
 
     def drop(self, request: HttpRequestSpec, reason: str) -> None:
-        """Do not ask this source again."""
+        """Remove a source, with the reason."""
         self._reasons[request.host] = reason
         del self.due[request]
 
     def reasons(self) -> tuple[str, ...]:
-        """The last failure of each source."""
+        """The last failure of each source, with its host."""
         return tuple(f"{host} {reason}" for host, reason in self._reasons.items())

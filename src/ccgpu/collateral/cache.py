@@ -1,7 +1,7 @@
-"""Collateral that came before, in files: each whole and what it was written as, or not there.
+"""The cache of collateral: one file per item, with a hash of its data.
 
-A cache never stands in the way: what is damaged or cannot be written is as if it had never been
-kept. It is trusted no more than the network: `attest` judges what comes out of it just the same.
+A damaged entry counts as absent, and an entry that cannot be written is skipped. The cache is not
+trusted more than the network: `attest` verifies what comes from it in the same way.
 """
 
 import hashlib
@@ -32,16 +32,16 @@ class CachedCollateral:
 
 
 class Cache:
-    """A folder of entries: a header of one line of JSON, then the bytes that it has the hash of."""
+    """A folder of entries: each is a header, one line of JSON, followed by the data."""
 
     def __init__(self, folder: Path, size: int = _SIZE) -> None:
         self._folder = folder
         self._size = size
 
     def get(self, item: CollateralItem) -> CachedCollateral | None:
-        """What was kept of it, fresh or not; None if there is nothing, or it is damaged."""
+        """The entry of an item, fresh or not; None if there is none, or it is damaged."""
         try:
-            with self._path(item.name).open("rb") as stream:
+            with self._entry_path(item.name).open("rb") as stream:
                 header = json.loads(stream.readline(_HEADER_LIMIT))
                 data = stream.read(item.limit + 1)
             return _parse_entry(item, header, data)
@@ -49,7 +49,7 @@ class Cache:
             return None
 
     def put(self, collateral: CollateralFile, payload: Payload) -> None:
-        """Keep it, unless there is nothing to be gained by it; then make room."""
+        """Write an entry, unless it is not fresh any more; then remove old entries."""
         if payload.fresh <= collateral.fetched:
             return
         header = {
@@ -64,21 +64,21 @@ class Cache:
         with suppress(OSError):
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             entry = json.dumps(header).encode() + b"\n" + collateral.data
-            atomic.replace(self._path(collateral.name), entry)
-            self._make_room()
+            atomic.replace(self._entry_path(collateral.name), entry)
+            self._remove_oldest()
 
-    def _path(self, name: str) -> Path:
+    def _entry_path(self, name: str) -> Path:
         return self._folder / hashlib.sha256(name.encode()).hexdigest()
 
-    def _make_room(self) -> None:
-        """Remove what was written first, until the rest is no larger than allowed."""
+    def _remove_oldest(self) -> None:
+        """Remove the oldest entries until the folder is no larger than allowed."""
         entries = [(entry, entry.stat()) for entry in self._folder.iterdir() if entry.is_file()]
-        left = sum(status.st_size for _, status in entries)
+        total = sum(status.st_size for _, status in entries)
         for entry, status in sorted(entries, key=lambda each: each[1].st_mtime_ns):
-            if left <= self._size:
+            if total <= self._size:
                 break
             entry.unlink(missing_ok=True)
-            left -= status.st_size
+            total -= status.st_size
 
 
 def _parse_entry(item: CollateralItem, header: Any, data: bytes) -> CachedCollateral | None:

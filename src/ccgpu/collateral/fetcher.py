@@ -1,7 +1,8 @@
-"""Fetch collateral: all items at once, from the cache first, with retries until a time limit.
+"""Fetch collateral: all items concurrently, from the cache first, with retries up to a time limit.
 
-What cannot be fetched is reported at the end, all of it. Policy decides which of it a verdict can
-do without. Nothing is judged here: an OCSP answer that says "revoked" is collateral like any other.
+All items that cannot be fetched are reported at the end; the policy decides whether the appraisal
+can succeed without them. Nothing is verified here: an OCSP response "revoked" is returned like any
+other.
 """
 
 from collections.abc import Callable, Generator
@@ -23,8 +24,8 @@ from ccgpu.domain.events import Event, Listener, ignore_event
 from ccgpu.net.fetch import NoAnswer, Web
 from ccgpu.scheduling.scheduler import Call, Scheduler, Task
 
-# NVIDIA's TLS fails now and then, and the next attempt succeeds. AMD throttles for longer than
-# anybody waits (confidential-dot-ai/c8s#627: two minutes were not enough).
+# Enough for a retry after one of NVIDIA's occasional TLS failures. AMD throttles for longer than is
+# worth waiting (confidential-dot-ai/c8s#627: more than two minutes).
 _TIME_LIMIT = 60.0
 
 _Tell = Callable[[Literal["retry", "note"], str], None]
@@ -35,7 +36,7 @@ class CollateralFetcher:
 
     Args:
         web: The HTTP client; the network's or a simulated one.
-        scheduler: Its clock is the time of every answer.
+        scheduler: Runs the requests; its clock provides the time of each response.
         cache: None for no cache.
         sources: The addresses of the services.
         time_limit: Seconds to retry one item for.
@@ -59,28 +60,36 @@ class CollateralFetcher:
     def fetch(
         self, request: CollateralRequest, listen: Listener = ignore_event
     ) -> FetchedCollateral:
-        """Fetch everything. Raises `EvidenceUnavailable` only for what no source can be asked."""
+        """Fetch all requested collateral, and report what is missing.
+
+        1. Take from the evidence what it contains.
+        2. Fetch the other items concurrently.
+        3. For a VCEK that AMD does not return, fall back to the evidence's.
+
+        Raises:
+            EvidenceUnavailable: The request names an item that no source can have.
+        """
         started = self.now()
-        items, found = self._items(request, started)
+        items, fetched = self._make_items(request, started)
         missing: dict[str, MissingCollateral] = {}
 
         def tell(what: Literal["retry", "note"], text: str) -> None:
             listen(Event(what, round(self.now() - started, 3), text))
 
         for item in items.values():
-            self._scheduler.add(self._fetch_item(item, found, missing, tell))
+            self._scheduler.add(self._fetch_item(item, fetched, missing, tell))
         self._scheduler.run()
-        self._fall_back(request, found, missing, tell)
-        names = [*items, *(name for name in found if name not in items)]
-        collateral = tuple(found[name] for name in names if name in found)
+        self._use_veks_in_evidence(request, fetched, missing, tell)
+        names = [*items, *(name for name in fetched if name not in items)]
+        collateral = tuple(fetched[name] for name in names if name in fetched)
         return FetchedCollateral(
             collateral, tuple(missing[name] for name in items if name in missing)
         )
 
-    def _items(
+    def _make_items(
         self, request: CollateralRequest, now: float
     ) -> tuple[dict[str, CollateralItem], dict[str, CollateralFile]]:
-        """What needs an HTTP request, and what the evidence has already; each once, by name."""
+        """The items that need an HTTP request, and the collateral in the evidence, by name."""
         at_hand: dict[str, CollateralFile] = {}
         items = [rim.rim_item(each, self._sources, request.region) for each in request.rims]
         items += [ocsp.ocsp_item(each, self._sources, request.region) for each in request.ocsp]
@@ -93,51 +102,53 @@ class CollateralFetcher:
         items += [kds.crl_item(product, self._sources) for product in request.crls]
         return {item.name: item for item in items}, at_hand
 
-    def _fall_back(
+    def _use_veks_in_evidence(
         self,
         request: CollateralRequest,
-        found: dict[str, CollateralFile],
+        collateral: dict[str, CollateralFile],
         missing: dict[str, MissingCollateral],
         tell: _Tell,
     ) -> None:
-        """Take the VCEK in the evidence where AMD has no answer: it never changes."""
+        """Use the evidence's VCEK of each chip for which AMD has not returned one."""
         for chip in request.chips:
-            lacked = missing.get(chip.name)
-            vcek = (
-                None if lacked is None else kds.vcek_from_evidence(request.veks, chip, self.now())
-            )
-            if lacked is not None and vcek is not None:
-                tell("note", f"{lacked.what}: the evidence's, because {'; '.join(lacked.reasons)}")
-                found[vcek.name] = vcek
+            lack = missing.get(chip.name)
+            vcek = None if lack is None else kds.vcek_from_evidence(request.veks, chip, self.now())
+            if lack is not None and vcek is not None:
+                tell("note", f"{lack.what}: the evidence's, because {'; '.join(lack.reasons)}")
+                collateral[vcek.name] = vcek
                 del missing[chip.name]
 
     def _fetch_item(
         self,
         item: CollateralItem,
-        found: dict[str, CollateralFile],
+        collateral: dict[str, CollateralFile],
         missing: dict[str, MissingCollateral],
         tell: _Tell,
     ) -> Task[None]:
-        kept = self._cache.get(item) if self._cache is not None and item.cached else None
-        if kept is not None and self.now() <= kept.fresh:
-            found[item.name] = kept.collateral
+        """Put an item into `collateral` or `missing`.
+
+        A fresh cache entry is used at once, a usable one only if no source answers.
+        """
+        cached = self._cache.get(item) if self._cache is not None and item.cached else None
+        if cached is not None and self.now() <= cached.fresh:
+            collateral[item.name] = cached.collateral
             return
-        outcome = yield from self._ask_sources(item, tell)
+        outcome = yield from self._request_from_sources(item, tell)
         if isinstance(outcome, CollateralFile):
-            found[item.name] = outcome
-        elif kept is not None and self.now() <= kept.usable:
+            collateral[item.name] = outcome
+        elif cached is not None and self.now() <= cached.usable:
             tell("note", f"{item.what}: as it was kept, because {'; '.join(outcome)}")
-            found[item.name] = kept.collateral
+            collateral[item.name] = cached.collateral
         else:
             missing[item.name] = MissingCollateral(item.what, outcome)
 
-    def _ask_sources(
+    def _request_from_sources(
         self, item: CollateralItem, tell: _Tell
     ) -> Generator[Call, Any, CollateralFile | tuple[str, ...]]:
-        """Ask the sources in order, and retry. Returns the collateral, or why there is none.
+        """Send the item's requests in order, with retries; returns collateral or the failures.
 
-        The last source is the vendor's own. An expired answer is used only if no source has a
-        newer one; the verdict then says so.
+        The last source is the vendor's own. Expired collateral is returned only if no source has
+        newer; the appraisal then reports that it has expired.
         """
         attempts = Attempts(item.requests, self._unreachable, self.now())
         expired: CollateralFile | None = None
@@ -155,16 +166,18 @@ class CollateralFetcher:
                 continue
             collateral = CollateralFile(item.name, payload.data, request.url, self.now())
             if self.now() <= payload.usable:
-                self._keep(item, collateral, payload)
+                self._store_in_cache(item, collateral, payload)
                 return collateral
             expired = collateral
             attempts.drop(request, "its answer is out of date")
         return expired or attempts.reasons()
 
-    def _keep(self, item: CollateralItem, collateral: CollateralFile, payload: Payload) -> None:
+    def _store_in_cache(
+        self, item: CollateralItem, collateral: CollateralFile, payload: Payload
+    ) -> None:
         if self._cache is not None and item.cached:
             self._cache.put(collateral, payload)
 
     def now(self) -> float:
-        """The time on the scheduler's clock."""
+        """Unix time of the scheduler's clock."""
         return self._scheduler.clock.now()

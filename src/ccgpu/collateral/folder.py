@@ -1,7 +1,8 @@
 """Collateral in a folder, for use without a network: files, and a manifest that lists them.
 
-The manifest (`ccgpu.collateral/1`) says where each came from, when, and its hash: a guard against
-damage, not against anybody. It is written last: a folder without one is not whole.
+The manifest (`ccgpu.collateral/1`) contains the source, the time and the hash of each file. The
+hashes detect damage, not tampering. The manifest is written last, so a folder without one is
+incomplete.
 """
 
 import hashlib
@@ -27,15 +28,16 @@ _MANIFEST_LIMIT = 256 * 1024
 _FILE_LIMIT = 1024 * 1024
 _NAMES = {"schema", "made_at", "files"}
 _FETCH = "fetch it again: `ccgpu collateral fetch EVIDENCE --out DIR`"
-# The names of collateral: one folder deep, and nothing that leads elsewhere.
+# The names of collateral: in one of three subfolders, and not outside the folder.
 _NAME = re.compile(r"(?:rim|ocsp|amd)/[A-Za-z0-9][A-Za-z0-9_.-]{0,199}")
 
 
 def write(folder: Path, collateral: Sequence[CollateralFile], now: float) -> None:
-    """Write them, in the place of what an earlier `write` left there.
+    """Write collateral into a folder, replacing that of an earlier `write`.
 
-    `UsageProblem` if the folder holds anything else, or there are more than `read` takes;
-    `StateUnusable` if it cannot be written.
+    Raises:
+        UsageProblem: The folder contains anything else, or there are more than `MAX_FILES` files.
+        StateUnusable: The folder cannot be written.
     """
     if len(collateral) > MAX_FILES:
         raise UsageProblem(
@@ -46,16 +48,16 @@ def write(folder: Path, collateral: Sequence[CollateralFile], now: float) -> Non
         old = _list_previous(folder)
         staged = folder / f"{_STAGING}{secrets.token_hex(8)}"
         try:
-            _stage(staged, collateral, now)
-            _swap(folder, staged, [each.name for each in collateral], old)
+            _write_staged(staged, collateral, now)
+            _replace_files(folder, staged, [each.name for each in collateral], old)
         finally:
             shutil.rmtree(staged, ignore_errors=True)
     except OSError as err:
         raise StateUnusable(f"cannot write {folder}: {err.strerror}") from err
 
 
-def _stage(staged: Path, collateral: Sequence[CollateralFile], now: float) -> None:
-    """Write everything beside what is there: a full disk is met before that is touched."""
+def _write_staged(staged: Path, collateral: Sequence[CollateralFile], now: float) -> None:
+    """Write all files into a staging folder: if the disk is full, the old files stay intact."""
     for each in collateral:
         path = staged / each.name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -70,8 +72,8 @@ def _stage(staged: Path, collateral: Sequence[CollateralFile], now: float) -> No
     atomic.replace(staged / MANIFEST, text.encode(), mode=atomic.OUTPUT)
 
 
-def _swap(folder: Path, staged: Path, names: Sequence[str], old: Sequence[str]) -> None:
-    """Put the new files in the place of the old ones: the manifest goes first and comes last."""
+def _replace_files(folder: Path, staged: Path, names: Sequence[str], old: Sequence[str]) -> None:
+    """Replace the old files by the new ones; the manifest is removed first and renamed last."""
     for name in names:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
     (folder / MANIFEST).unlink(missing_ok=True)
@@ -82,13 +84,17 @@ def _swap(folder: Path, staged: Path, names: Sequence[str], old: Sequence[str]) 
 
 
 def read(folder: Path) -> tuple[CollateralFile, ...]:
-    """What the manifest lists, as it was written; `InvalidFile` names everything that is not."""
+    """The collateral that the manifest lists.
+
+    Raises:
+        InvalidFile: The manifest is invalid, or some files are missing or changed; names them all.
+    """
     try:
-        entries = _entries(json.loads(_read_limited(folder / MANIFEST, _MANIFEST_LIMIT)))
+        entries = _parse_entries(json.loads(_read_limited(folder / MANIFEST, _MANIFEST_LIMIT)))
     except OSError as err:
-        raise _invalid(folder, f"{MANIFEST} cannot be read: {err.strerror}") from err
+        raise _invalid_folder(folder, f"{MANIFEST} cannot be read: {err.strerror}") from err
     except (ValueError, KeyError, TypeError, RecursionError) as err:
-        raise _invalid(folder, f"{MANIFEST} is not a {SCHEMA} document") from err
+        raise _invalid_folder(folder, f"{MANIFEST} is not a {SCHEMA} document") from err
     collateral, problems = [], []
     for listed in entries:
         try:
@@ -103,9 +109,9 @@ def read(folder: Path) -> tuple[CollateralFile, ...]:
 
 
 def has_manifest(folder: Path) -> bool:
-    """Whether `write` made it, also where the manifest was damaged since.
+    """Whether the folder has a manifest of ours; a damaged one counts.
 
-    A `manifest.json` of somebody else's is a JSON document with none of the names in ours.
+    A `manifest.json` of another tool is a JSON document with none of our manifest's fields.
     """
     try:
         document = json.loads(_read_limited(folder / MANIFEST, _MANIFEST_LIMIT))
@@ -117,7 +123,7 @@ def has_manifest(folder: Path) -> bool:
 
 
 def read_whole(folder: Path) -> tuple[CollateralFile, ...]:
-    """What `read` gives. `InvalidFile` names every file that the manifest does not list."""
+    """As `read`; also raises `InvalidFile` if the folder has files that are not in the manifest."""
     collateral = read(folder)
     listed = {MANIFEST, *(each.name for each in collateral)}
     try:
@@ -127,7 +133,7 @@ def read_whole(folder: Path) -> tuple[CollateralFile, ...]:
             if path.is_symlink() or not path.is_dir()
         ]
     except OSError as err:
-        raise _invalid(folder, f"cannot be listed: {err.strerror}") from err
+        raise _invalid_folder(folder, f"cannot be listed: {err.strerror}") from err
     problems = [
         Problem(name, f"is not listed in {MANIFEST}") for name in extra if name not in listed
     ]
@@ -138,20 +144,20 @@ def read_whole(folder: Path) -> tuple[CollateralFile, ...]:
     return collateral
 
 
-def _entries(document: Any) -> list[dict[str, str]]:
-    """The files of a manifest, each with its four fields and a name that stays in the folder."""
-    found = document["files"]
+def _parse_entries(document: Any) -> list[dict[str, str]]:
+    """The entries of a manifest, with their four fields; raises `ValueError` if it is malformed."""
+    files = document["files"]
     fields = ("path", "source", "fetched_at", "sha256")
-    right = (
+    valid = (
         document["schema"] == SCHEMA
-        and isinstance(found, list)
-        and len(found) <= MAX_FILES
-        and all(isinstance(each[field], str) for each in found for field in fields)
-        and all(_NAME.fullmatch(each["path"]) for each in found)
+        and isinstance(files, list)
+        and len(files) <= MAX_FILES
+        and all(isinstance(each[field], str) for each in files for field in fields)
+        and all(_NAME.fullmatch(each["path"]) for each in files)
     )
-    if not right:
+    if not valid:
         raise ValueError("not as it is written")
-    return [{field: each[field] for field in fields} for each in found]
+    return [{field: each[field] for field in fields} for each in files]
 
 
 def _read_collateral(folder: Path, listed: dict[str, str]) -> CollateralFile:
@@ -174,22 +180,22 @@ def _read_limited(path: Path, limit: int) -> bytes:
 
 
 def _list_previous(folder: Path) -> list[str]:
-    """The files that an earlier `write` left. What a killed one left half is removed."""
+    """The files of an earlier `write`; removes the staging folders of interrupted ones."""
     folder.mkdir(parents=True, exist_ok=True)
-    for left in folder.glob(f"{_STAGING}*"):
-        shutil.rmtree(left, ignore_errors=True)
+    for staged in folder.glob(f"{_STAGING}*"):
+        shutil.rmtree(staged, ignore_errors=True)
     if not any(folder.iterdir()):
         return []
     hint = "give a new folder, or one that `ccgpu collateral fetch` wrote"
     try:
-        entries = _entries(json.loads(_read_limited(folder / MANIFEST, _MANIFEST_LIMIT)))
+        entries = _parse_entries(json.loads(_read_limited(folder / MANIFEST, _MANIFEST_LIMIT)))
     except (FileNotFoundError, ValueError, KeyError, TypeError, RecursionError) as err:
         raise UsageProblem(f"{folder} contains files that are not collateral", hint=hint) from err
     return [listed["path"] for listed in entries]
 
 
 def entry(collateral: CollateralFile) -> dict[str, str]:
-    """What a manifest says of a file."""
+    """The entry of a file in a manifest."""
     return {
         "path": collateral.name,
         "source": collateral.source,
@@ -198,5 +204,5 @@ def entry(collateral: CollateralFile) -> dict[str, str]:
     }
 
 
-def _invalid(folder: Path, message: str) -> InvalidFile:
+def _invalid_folder(folder: Path, message: str) -> InvalidFile:
     return InvalidFile(str(folder), [Problem("", message)], hint=_FETCH)

@@ -1,7 +1,7 @@
-"""One piece of collateral to fetch: the requests to send, and how an answer is parsed and cached.
+"""An item of collateral to fetch: its requests, and how a response is parsed and cached.
 
-Parsing keeps mix-ups out (an answer to another question, a truncated file). It proves nothing:
-`attest` verifies collateral each time it is used.
+Parsing detects accidents, such as a response to another request or a truncated file. It verifies no
+signature: `attest` verifies collateral each time it is used.
 """
 
 from collections.abc import Callable
@@ -16,9 +16,9 @@ _DAY = 86400.0
 
 @dataclass(frozen=True, slots=True)
 class Payload:
-    """The data in an answer, and until when a cache may serve it (Unix time).
+    """The data in a response, and how long the cache may serve it (Unix times).
 
-    Until `fresh` without a request, until `usable` where no source answers.
+    fresh: until then without a request. usable: until then if no source answers.
     """
 
     data: bytes
@@ -28,15 +28,15 @@ class Payload:
 
 @dataclass(frozen=True, slots=True)
 class CollateralItem:
-    """One piece of collateral to fetch.
+    """One item of collateral to fetch.
 
     Args:
         name: Its path in a folder of collateral, and its key in the cache.
         what: Its description for people.
-        limit: The size of its data, at most.
+        limit: The maximum size of its data.
         requests: The requests to try, in order of preference.
-        parse: Makes the payload of an answer and the time it came; raises `NoAnswer` if it cannot.
-        cached: Whether the cache may serve and keep it.
+        parse: Parses a response and the time it was received; raises `NoAnswer` if it is unusable.
+        cached: Whether the cache may store it.
     """
 
     name: str
@@ -48,14 +48,15 @@ class CollateralItem:
 
 
 def payload_until(data: bytes, now: float, next_update: datetime | None) -> Payload:
-    """Data that its signer renews at `next_update`. It is fetched again after a day at most.
+    """Data that expires at `next_update`; it is fetched again after at most a day.
 
-    Without `next_update` there may be news at any time (RFC 6960, section 4.2.2.1): not cached.
+    Without `next_update`, newer data may always be available (RFC 6960, section 4.2.2.1), so the
+    data is not cached.
     """
     end = now if next_update is None else next_update.timestamp()
     return Payload(data, fresh=min(end, now + _DAY), usable=end)
 
 
 def payload_for_a_day(data: bytes, now: float) -> Payload:
-    """Data that does not expire, but may be published anew under the same name."""
+    """Data that does not expire, but may be replaced under the same name."""
     return Payload(data, fresh=now + _DAY)

@@ -1,8 +1,8 @@
-"""AMD's certificates of chips (VCEK) and revocation lists.
+"""AMD's chip certificates (VCEK) and certificate revocation lists.
 
-A VCEK is of one chip at one TCB and never changes. It comes from the answer of Azure's certificate
-service (THIM) that lies beside the evidence, else from AMD's Key Distribution Service, which soon
-says 429: what came once is kept for good, so a mix-up must not get in.
+A VCEK belongs to one chip at one TCB and never changes. It is taken from the response of Azure's
+certificate service (THIM) in the evidence, else from AMD's Key Distribution Service. AMD's service
+soon throttles (429), so a VCEK is cached forever, and a wrong one must not enter the cache.
 """
 
 import base64
@@ -21,9 +21,9 @@ from ccgpu.errors import EvidenceUnavailable
 from ccgpu.net.fetch import HttpRequestSpec, NoAnswer
 from ccgpu.store.evidence.pem import UNREADABLE
 
-VCEK_LIMIT = 16 * 1024  # a real one has 1.4 KB
+VCEK_LIMIT = 16 * 1024  # real certificates have 1.4 KB
 CRL_LIMIT = 1024 * 1024
-THIM_LIMIT = 64 * 1024  # a real answer has 8 KB
+THIM_LIMIT = 64 * 1024  # real responses have 8 KB
 # AMD "VCEK Certificate and KDS Interface Specification" (57230), table 8: the extensions of a VCEK.
 _AMD = bytes.fromhex("2b060104019c7801")  # 1.3.6.1.4.1.3704.1
 _PARTS = {"bootloader": 1, "tee": 2, "snp": 3, "microcode": 8}
@@ -31,7 +31,7 @@ _PEM = re.compile(r"-----BEGIN CERTIFICATE-----([A-Za-z0-9+/=\s]+)-----END CERTI
 
 
 def vcek_item(chip: Chip, sources: Sources) -> CollateralItem:
-    """The certificate of a chip, from AMD. The numbers have two decimal digits or more (57230)."""
+    """The VCEK of a chip, from AMD. The URL's SPLs have at least two decimal digits (57230)."""
     url = (
         f"{sources.kds}/vcek/v1/{chip.product}/{chip.chip_id.hex()}"
         f"?blSPL={chip.bootloader:02}&teeSPL={chip.tee:02}"
@@ -43,7 +43,7 @@ def vcek_item(chip: Chip, sources: Sources) -> CollateralItem:
 
 
 def crl_item(product: str, sources: Sources) -> CollateralItem:
-    """The revocation list of a product, signed by its ARK."""
+    """The certificate revocation list of a product, signed by its ARK."""
     if product not in PRODUCTS:
         raise EvidenceUnavailable(f"AMD's revocation list of {product[:20]!a} is not known")
     url = f"{sources.kds}/vcek/v1/{product}/crl"
@@ -53,10 +53,9 @@ def crl_item(product: str, sources: Sources) -> CollateralItem:
 
 
 def vcek_from_thim(answer: bytes, chip: Chip, now: float) -> CollateralFile | None:
-    """The certificate of `chip` in the answer of Azure's service; None if it is not in there.
+    """The VCEK of `chip` in a THIM response; None if it does not contain it.
 
-    The answer was taken out of the VM with the evidence, by whoever collected it: it may be
-    anything.
+    The response is part of the evidence, so it is not trusted and may contain anything.
     """
     if len(answer) > THIM_LIMIT:
         return None
@@ -71,7 +70,7 @@ def vcek_from_thim(answer: bytes, chip: Chip, now: float) -> CollateralFile | No
 
 
 def vcek_from_evidence(veks: Sequence[bytes], chip: Chip, now: float) -> CollateralFile | None:
-    """The certificate of `chip` among those (DER) that came with the evidence, if it is one."""
+    """The VCEK of `chip` among the evidence's DER certificates; None if it is not among them."""
     der = next((each for each in veks if _names_chip(each, chip)), None)
     return None if der is None else CollateralFile(chip.name, der, "the evidence", now)
 
@@ -83,7 +82,7 @@ def _parse_vcek(chip: Chip, body: bytes, _: float) -> Payload:
 
 
 def _names_chip(der: bytes, chip: Chip) -> bool:
-    """Whether it is one DER SEQUENCE that names the chip and its TCB. No proof of anything."""
+    """Whether it is one DER SEQUENCE that contains the chip's id and its TCB; verifies nothing."""
     whole = der[:2] == b"\x30\x82" and int.from_bytes(der[2:4]) == len(der) - 4
     hwid = b"\x06\x09" + _AMD + b"\x04"
     named = any(hwid + head + chip.chip_id in der for head in (b"\x04\x40", b"\x04\x42\x04\x40"))
@@ -95,7 +94,7 @@ def _names_chip(der: bytes, chip: Chip) -> bool:
 
 
 def _spl(number: int, value: int) -> bytes:
-    """A part of the TCB as its extension has it: a DER INTEGER in an OCTET STRING."""
+    """The VCEK extension of one SPL of the TCB: a DER INTEGER in an OCTET STRING."""
     integer = value.to_bytes(1 if value < 0x80 else 2)
     inner = b"\x02" + bytes([len(integer)]) + integer
     return b"\x06\x0a" + _AMD + b"\x03" + bytes([number]) + b"\x04" + bytes([len(inner)]) + inner
@@ -103,8 +102,8 @@ def _spl(number: int, value: int) -> bytes:
 
 def _parse_crl(body: bytes, now: float) -> Payload:
     try:
-        found = x509.load_der_x509_crl(body)
-        next_update = found.next_update_utc
+        crl = x509.load_der_x509_crl(body)
+        next_update = crl.next_update_utc
     except UNREADABLE as err:
         raise NoAnswer("the answer is no revocation list") from err
     return payload_until(body, now, next_update)

@@ -1,7 +1,7 @@
-"""OCSP answers, by request: from Azure's mirror, else from NVIDIA's responder.
+"""OCSP responses, from Azure's mirror, else from NVIDIA's responder.
 
-The bytes of a request are made by whoever will check the answer. One with a nonce wants an answer
-made for it: no mirror has one, and no cache.
+`attest` creates the requests. A request with a nonce needs a response created for it, so it is sent
+neither to a mirror nor served from the cache.
 """
 
 import hashlib
@@ -18,16 +18,16 @@ from ccgpu.net.fetch import HttpRequestSpec, NoAnswer
 from ccgpu.net.transport import CONNECT
 from ccgpu.store.evidence.pem import UNREADABLE
 
-# An answer has some 2 KB, its responder's certificate included.
+# Real responses have about 2 KB, with the responder's certificate.
 LIMIT = 64 * 1024
 _REQUEST, _RESPONSE = "application/ocsp-request", "application/ocsp-response"  # RFC 6960, A.1
-# RFC 6960, section 2.3: of these two only, the same question may have an answer later.
+# The error statuses after which the same request may succeed later (RFC 6960, section 2.3).
 _TRANSIENT = (ocsp.OCSPResponseStatus.TRY_LATER, ocsp.OCSPResponseStatus.INTERNAL_ERROR)
 _SKEW = 300.0  # seconds that two clocks may differ
 
 
 class CertId(NamedTuple):
-    """Which certificate is asked about (RFC 6960, section 4.1.1)."""
+    """The CertID: which certificate a request is about (RFC 6960, section 4.1.1)."""
 
     algorithm: str
     issuer_name_hash: bytes
@@ -36,17 +36,17 @@ class CertId(NamedTuple):
 
     @property
     def digest(self) -> str:
-        """A short name of it, in hex."""
+        """SHA-256 (hex) of the CertID, used as a file name."""
         name, key = self.issuer_name_hash.hex(), self.issuer_key_hash.hex()
         return hashlib.sha256(f"{self.algorithm}:{name}:{key}:{self.serial:x}".encode()).hexdigest()
 
 
 def ocsp_item(request: bytes, sources: Sources, region: str | None) -> CollateralItem:
-    """The answer to an OCSP request (DER). `ValueError` if it is none."""
-    asked = ocsp.load_der_ocsp_request(request)
-    about = _cert_id(asked)
+    """The response to an OCSP request (DER); raises `ValueError` if it is not a request."""
+    parsed = ocsp.load_der_ocsp_request(request)
+    about = _cert_id(parsed)
     services = sources.responders(region)
-    fresh_only = _has_nonce(asked)
+    fresh_only = _has_nonce(parsed)
     requests = tuple(
         HttpRequestSpec(
             service.url,
@@ -62,20 +62,23 @@ def ocsp_item(request: bytes, sources: Sources, region: str | None) -> Collatera
     what = f"the OCSP answer about certificate {about.serial:x}"
     name = f"ocsp/{about.digest}.der"
     return CollateralItem(
-        name, what, LIMIT, requests, partial(_parse, about), cached=not fresh_only
+        name, what, LIMIT, requests, partial(_parse_response, about), cached=not fresh_only
     )
 
 
-def _parse(about: CertId, body: bytes, now: float) -> Payload:
+def _parse_response(about: CertId, body: bytes, now: float) -> Payload:
+    """A response that is about the certificate; one from the future is expired at once."""
     try:
         answer = ocsp.load_der_ocsp_response(body)
         status = answer.response_status
-        singles = _windows(answer, about) if status is ocsp.OCSPResponseStatus.SUCCESSFUL else []
+        singles = (
+            _validity_periods(answer, about) if status is ocsp.OCSPResponseStatus.SUCCESSFUL else []
+        )
     except UNREADABLE as err:
         raise NoAnswer("the answer is no OCSP answer") from err
     if status is not ocsp.OCSPResponseStatus.SUCCESSFUL:
-        said = status.name.lower().replace("_", " ")
-        raise NoAnswer(f"the responder says: {said}", transient=status in _TRANSIENT)
+        status_text = status.name.lower().replace("_", " ")
+        raise NoAnswer(f"the responder says: {status_text}", transient=status in _TRANSIENT)
     if not singles:
         raise NoAnswer("the answer is about another certificate")
     this_update, next_update = singles[0]
@@ -84,8 +87,10 @@ def _parse(about: CertId, body: bytes, now: float) -> Payload:
     return payload_until(body, now, next_update)
 
 
-def _windows(answer: ocsp.OCSPResponse, about: CertId) -> list[tuple[datetime, datetime | None]]:
-    """From when until when each single answer about that certificate holds."""
+def _validity_periods(
+    answer: ocsp.OCSPResponse, about: CertId
+) -> list[tuple[datetime, datetime | None]]:
+    """The `thisUpdate` and `nextUpdate` of each SingleResponse about the certificate."""
     return [
         (single.this_update_utc, single.next_update_utc)
         for single in answer.responses

@@ -1,7 +1,7 @@
-"""Reference integrity manifests (RIM), by id: from Azure's mirror, else from NVIDIA.
+"""Reference integrity manifests (RIM), by id, from Azure's mirror, else from NVIDIA.
 
-Ids come from GPU evidence, and only once its signature has been verified; even so they may not
-leave the path that they are put in.
+Ids come from GPU evidence whose signature has been verified. They are checked nevertheless, because
+they become part of a URL and of a path.
 """
 
 import base64
@@ -19,14 +19,14 @@ from ccgpu.errors import EvidenceUnavailable
 from ccgpu.net.fetch import HttpRequestSpec, NoAnswer
 from ccgpu.net.transport import CONNECT
 
-# NVIDIA RIM Service, "RIM ID Naming Convention": no GPU's id has other characters.
+# NVIDIA RIM Service, "RIM ID Naming Convention": the characters of a GPU's RIM id.
 _ID = re.compile(r"[A-Z0-9][A-Z0-9_.-]{0,127}")
-# Real manifests have 20 KB. In an answer they are base64, in JSON.
+# Real manifests have 20 KB. A response contains them as base64 in JSON.
 _ANSWER_LIMIT = MAX_MANIFEST * 4 // 3 + 4096
 
 
 def rim_item(rim_id: str, sources: Sources, region: str | None) -> CollateralItem:
-    """The manifest of that id. `EvidenceUnavailable` for an id that none can have."""
+    """The manifest with this id; raises `EvidenceUnavailable` if the id is malformed."""
     if not _ID.fullmatch(rim_id):
         raise EvidenceUnavailable(
             f"{rim_id[:140]!a} is not a possible reference manifest id",
@@ -41,22 +41,22 @@ def rim_item(rim_id: str, sources: Sources, region: str | None) -> CollateralIte
         )
         for service in sources.rims(region)
     )
-    parse = partial(_parse, rim_id)
+    parse = partial(_parse_response, rim_id)
     return CollateralItem(
         f"rim/{rim_id}.xml", f"the reference manifest {rim_id}", MAX_MANIFEST, requests, parse
     )
 
 
-def _parse(rim_id: str, body: bytes, now: float) -> Payload:
-    """The XML of an answer `{"id": …, "rim": base64, "sha256": hex}` (RIM Service API v1)."""
+def _parse_response(rim_id: str, body: bytes, now: float) -> Payload:
+    """The XML in a response `{"id": …, "rim": base64, "sha256": hex}` (RIM Service API v1)."""
     try:
         answer = json.loads(body, object_pairs_hook=_reject_duplicate_keys)
-        found, text, digest = answer["id"], answer["rim"], answer["sha256"]
+        answer_id, text, digest = answer["id"], answer["rim"], answer["sha256"]
         xml = base64.b64decode(text, validate=True)
     except (ValueError, KeyError, TypeError, RecursionError, binascii.Error) as err:
         raise NoAnswer("the answer is not what a RIM service gives") from err
-    if found != rim_id:
-        raise NoAnswer(f"the answer is about {ascii(found)[:140]}")
+    if answer_id != rim_id:
+        raise NoAnswer(f"the answer is about {ascii(answer_id)[:140]}")
     if not isinstance(digest, str) or hashlib.sha256(xml).hexdigest() != digest.casefold():
         raise NoAnswer("the manifest is not the one of its sha256")
     if len(xml) > MAX_MANIFEST:
@@ -65,7 +65,7 @@ def _parse(rim_id: str, body: bytes, now: float) -> Payload:
 
 
 def _reject_duplicate_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
+    document = dict(pairs)
+    if len(document) != len(pairs):
         raise ValueError("a key stands twice")
-    return found
+    return document

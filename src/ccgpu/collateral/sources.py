@@ -1,7 +1,7 @@
-"""Who publishes collateral, and at which address: Azure's mirrors and the vendors themselves.
+"""The addresses of the services that publish collateral: the vendors' and Azure's mirrors.
 
-Only these hosts are ever asked. What they say is not believed: it is signed by others, and judged
-by `attest`.
+Requests are sent only to these hosts. The hosts are not trusted: collateral is signed by its
+vendor, and `attest` verifies it.
 """
 
 from collections.abc import Iterator, Mapping
@@ -15,14 +15,14 @@ _THIM = {
     "centralus": "https://uscentral.thim.azure.net/nvidia",
     "centraluseuap": "https://uscentraleuap.thim.azure.net/nvidia",
 }
-# A mirror answers from within Azure; outside it some do not even refuse (reports of January 2026).
-# Whoever is there answers a SYN at once, and NVIDIA's own service is next.
+# Seconds to wait for a connection to a mirror. Mirrors answer within Azure; elsewhere some drop the
+# packets (reports of January 2026), and then NVIDIA's own service is next.
 MIRROR_CONNECT = 2.0
 
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """One address. `mirror`: of somebody else's; `connect` is how long to wait for it."""
+    """The address of a service. `mirror`: whether it is a mirror of the vendor's service."""
 
     url: str
     mirror: bool = False
@@ -30,7 +30,7 @@ class Service:
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """The services. `kds`: AMD's Key Distribution Service. `mirrors`: by Azure region."""
+    """The services. kds: AMD's Key Distribution Service. mirrors: by Azure region."""
 
     kds: str = "https://kdsintf.amd.com"
     rim: str = "https://rim.attestation.nvidia.com/v1/rim/"
@@ -38,15 +38,15 @@ class Sources:
     mirrors: Mapping[str, str] = field(default_factory=lambda: _THIM)
 
     def rims(self, region: str | None) -> tuple[Service, ...]:
-        """Where a reference manifest is asked for, in order; its id comes after the address."""
+        """The services for a reference manifest, in order; its id is appended to the address."""
         return (*self._mirror(region, "/v1/rim/"), Service(self.rim))
 
     def responders(self, region: str | None) -> tuple[Service, ...]:
-        """Where an OCSP request is sent, in order."""
+        """The services for an OCSP request, in order."""
         return (*self._mirror(region, "/ocsp/"), Service(self.ocsp))
 
     def hosts(self) -> tuple[str, ...]:
-        """All that may be asked."""
+        """All hosts to which requests may be sent."""
         urls = (self.kds, self.rim, self.ocsp, *self.mirrors.values())
         return tuple(dict.fromkeys(urlsplit(url).hostname or "" for url in urls))
 

@@ -1,7 +1,7 @@
-"""The ARM resources that a spec asks for: wire-shaped bodies, deterministic names, our tags.
+"""The ARM resources of a spec: request bodies, deterministic names, and tags.
 
-Pure: the same spec, placement and stamp give the same resources, so that a repeated PUT is
-harmless and "did my PUT land?" is one GET. Every name is a function of the deployment's name.
+Pure functions: the same spec, placement and tags give the same resources. So a PUT can be repeated,
+and one GET tells whether it has succeeded. Every name is derived from the deployment's name.
 """
 
 import hashlib
@@ -36,7 +36,7 @@ INLINE_NETWORK_API = "2022-11-01"
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """What is decided before the first PUT: region, zone, and the exact image version."""
+    """The choices made before the first PUT: region, zone, and the exact image version."""
 
     region: str
     zone: str | None
@@ -45,7 +45,7 @@ class Placement:
 
 @dataclass(frozen=True, slots=True)
 class RunTags:
-    """Which run makes the resources, when, and until when they are wanted (RFC 3339 UTC)."""
+    """The tags of a run: its id, its time, and the end of the lease (RFC 3339 UTC)."""
 
     run: str
     created: str
@@ -66,26 +66,26 @@ class Names:
     deployment: str
 
     def of(self, kind: Kind, suffix: str = "") -> ResourceId:
-        """The id of the resource of this kind; `suffix` tells several of a kind apart."""
+        """The id of the resource of this kind; `suffix` distinguishes several of one kind."""
         return resource_id(self.subscription, self.group, kind, self.deployment + suffix)
 
     @property
     def vm(self) -> ResourceId:
-        """The one VM."""
+        """The VM."""
         return self.of(Kind.VM)
 
     @property
     def os_disk(self) -> ResourceId:
-        """The OS disk, made by the VM's PUT."""
+        """The OS disk, created by the VM's PUT."""
         return self.of(Kind.DISK, "-osdisk")
 
     def data_disk(self, lun: int) -> ResourceId:
-        """The data disk at a LUN, made by the VM's PUT."""
+        """The data disk at a LUN, created by the VM's PUT."""
         return self.of(Kind.DISK, f"-data{lun}")
 
     @property
     def shared(self) -> dict[ResourceId, Kind]:
-        """Everything that a deployment may have besides the VM, its disks, NIC and public IP."""
+        """The resources of a deployment besides the VM and its dependents."""
         return {
             self.of(Kind.VNET, "-vnet"): Kind.VNET,
             self.of(Kind.NSG, "-nsg"): Kind.NSG,
@@ -96,20 +96,20 @@ class Names:
 
 
 def desired_resources(
-    spec: "VmSpec", subscription: str, placement: Placement, stamp: RunTags
+    spec: "VmSpec", subscription: str, placement: Placement, run_tags: RunTags
 ) -> dict[ResourceId, Resource]:
     """The resources of a deployment, by id."""
     names = Names(subscription, spec.group, spec.name)
-    tags = spec.tags | {DEPLOYMENT: spec.name} | stamp.tags()
+    tags = spec.tags | {DEPLOYMENT: spec.name} | run_tags.tags()
     group = Resource(Kind.GROUP, names.of(Kind.GROUP), {"location": placement.region, "tags": tags})
     shared = network(spec, names.of, placement.region, tags)
     subnet = spec.subnet or f"{names.of(Kind.VNET, '-vnet')}/subnets/{SUBNET}"
     vm = _vm_resource(spec, names, placement, tags, subnet, frozenset(shared))
     everything = (group, *shared.values(), vm)
-    return {r.id: r if r is group else _in_group(r, group.id) for r in everything}
+    return {r.id: r if r is group else _depending_on_group(r, group.id) for r in everything}
 
 
-def _in_group(resource: Resource, group: ResourceId) -> Resource:
+def _depending_on_group(resource: Resource, group: ResourceId) -> Resource:
     return Resource(
         resource.kind,
         resource.id,
@@ -127,6 +127,7 @@ def _vm_resource(
     subnet: str,
     network_ids: frozenset[ResourceId],
 ) -> Resource:
+    """The VM, with an inline NIC and its zone and identities; its PUT creates NIC and disks."""
     properties = _vm_properties(spec, names, placement)
     nic = _nic_configuration(spec, names.of(Kind.NSG, "-nsg"), subnet)
     body: Body = {
@@ -136,7 +137,7 @@ def _vm_resource(
         | {
             "networkProfile": {
                 "networkApiVersion": INLINE_NETWORK_API,
-                "networkInterfaceConfigurations": [_with_tags(nic, tags)],
+                "networkInterfaceConfigurations": [_nic_with_tags(nic, tags)],
             }
         },
     }
@@ -152,6 +153,7 @@ def _vm_resource(
 def _vm_properties(
     spec: "VmSpec", names: Names, placement: Placement
 ) -> "compute.VirtualMachineProperties":
+    """The properties of a confidential VM, except the network profile."""
     properties: compute.VirtualMachineProperties = {
         "hardwareProfile": {"vmSize": spec.size},
         "securityProfile": {
@@ -177,6 +179,7 @@ def _vm_properties(
 
 
 def _os_disk(spec: "VmSpec", names: Names) -> "compute.OSDisk":
+    """The OS disk, with its confidential encryption."""
     security: compute.VMDiskSecurityProfile = {
         "securityEncryptionType": spec.os_disk.encryption.arm
     }
@@ -211,6 +214,7 @@ def _data_disks(spec: "VmSpec", names: Names) -> "list[compute.DataDisk]":
 
 
 def _os_profile(spec: "VmSpec") -> "compute.OSProfile":
+    """The Linux configuration: SSH keys without a password, and no automatic platform updates."""
     return {
         "computerName": spec.name,
         "adminUsername": spec.admin_user,
@@ -254,8 +258,8 @@ def _nic_configuration(spec: "VmSpec", nsg: ResourceId, subnet: str) -> Body:
     }
 
 
-def _with_tags(nic: Body, tags: dict[str, str]) -> Body:
-    """The NIC with tags on itself and its public IP, so that both are found without the VM."""
+def _nic_with_tags(nic: Body, tags: dict[str, str]) -> Body:
+    """The NIC with tags on itself and its public IP, so that lists show both without the VM."""
     properties = dict(nic["properties"])
     ip = dict(properties["ipConfigurations"][0]["properties"])
     if "publicIPAddressConfiguration" in ip:
@@ -274,6 +278,6 @@ def _vm_identity(identities: tuple[str, ...]) -> Body:
 
 
 def _body_hash(write_only: list[Any]) -> str:
-    """SHA-256 (hex) of what no GET gives back, so that a later plan can see it change."""
+    """SHA-256 (hex) of the fields that no GET returns, so that a later plan detects changes."""
     text = json.dumps(write_only, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()

@@ -1,7 +1,6 @@
-"""What a workflow tells while it works: one value an event.
+"""Progress events of a workflow.
 
-Workflows emit them, views show them; nothing is decided by them. `at` is seconds since the
-workflow began.
+Workflows emit events and views show them; no decision depends on them.
 """
 
 from collections.abc import Callable
@@ -16,10 +15,10 @@ EventKind = Literal["begin", "wait", "done", "gone", "failed", "retry", "note"]
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something happened: to the resource `id`, or (id None) to the whole.
+    """One event, of the resource `id` or (None) of the whole command.
 
-    `what`: begin, wait, done, gone, failed of a step; retry of a request; note for people.
-    `stage`: of a create, the one that is being carried out.
+    what: begin, wait, done, gone and failed are of a step, retry is of a request, note is for
+    people. at: seconds since the command began. stage: the current stage of a create.
     """
 
     what: EventKind
@@ -35,4 +34,4 @@ Listener = Callable[[Event], None]
 
 
 def ignore_event(_: Event) -> None:
-    """The listener that nobody listens to."""
+    """A listener that does nothing."""

@@ -1,8 +1,8 @@
-"""What a journal says: the spec of a deployment's last create, and which resources it began.
+"""The content of a journal: the spec of a deployment's last create, and the resources it began.
 
-A record is written before its PUT is sent, so that journal ⊇ cloud at every instant. Where the
-journal and Azure differ, Azure is right; the journal only says where to look. Pure values: the
-file is `store.journal`'s.
+A record is written before its PUT is sent, so the journal names every resource that may exist. If
+the journal and Azure differ, Azure is right: the journal only provides ids to read. Pure values;
+`store.journals` reads and writes the file.
 """
 
 from collections.abc import Iterable
@@ -28,12 +28,11 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Journal:
-    """All that is known on this machine of one deployment in one subscription.
+    """What this machine knows of one deployment in one subscription.
 
-    stages: the names of the stages of the last create that have ended, in their order. None has
-    from the moment that a resource is begun; a create that finds some missing goes on with the same
-    run id and the same creation time.
-    spec: what the last create that began anything was asked for; None in old journals.
+    stages: the names of the ended stages of the last create, in order; empty once a resource is
+    begun. If some are missing, the next create continues with the same run id and creation time.
+    spec: the spec requested by the last create that began a resource; None in old journals.
     """
 
     deployment: str
@@ -46,38 +45,40 @@ class Journal:
     spec: RememberedSpec | None = None
 
     def begin(self, resource: Resource) -> "Journal":
-        """The journal with this resource, and what its PUT makes besides, as begun."""
+        """The journal with this resource as begun, and those that its PUT creates implicitly."""
         ids = {resource.id: resource.kind, **resource.implicitly_created}
-        begun = self._with(Record(id_, kind, self.run, "begun") for id_, kind in ids.items())
+        begun = self._with_records(
+            Record(id_, kind, self.run, "begun") for id_, kind in ids.items()
+        )
         return replace(begun, stages=())
 
-    def done(self, *found: tuple[ResourceId, Kind]) -> "Journal":
+    def done(self, *resources: tuple[ResourceId, Kind]) -> "Journal":
         """The journal with these resources as done."""
-        return self._with(Record(id_, kind, self.run, "done") for id_, kind in found)
+        return self._with_records(Record(id_, kind, self.run, "done") for id_, kind in resources)
 
-    def adopt(self, *found: Record) -> "Journal":
-        """The journal with resources that were found to be this deployment's, by their tags."""
+    def adopt(self, *records: Record) -> "Journal":
+        """The journal with further resources that are the deployment's, by their tags."""
         known = {key(r.id) for r in self.records}
-        new = tuple(r for r in found if key(r.id) not in known)
+        new = tuple(r for r in records if key(r.id) not in known)
         return replace(self, records=(*self.records, *new))
 
     def gone(self, id_: ResourceId) -> "Journal":
         """The journal without this resource: a GET has answered 404."""
-        left = tuple(r for r in self.records if key(r.id) != key(id_))
-        return replace(self, records=left)
+        remaining = tuple(r for r in self.records if key(r.id) != key(id_))
+        return replace(self, records=remaining)
 
     def end_stage(self, name: str) -> "Journal":
-        """The journal of a create whose stage of that name has ended."""
+        """The journal with the stage of that name as ended."""
         return self if name in self.stages else replace(self, stages=(*self.stages, name))
 
     def of_run(self) -> tuple[Record, ...]:
-        """What this run has begun or done, in that order."""
+        """The records of this run, in the order in which they were begun."""
         return tuple(r for r in self.records if r.run == self.run)
 
-    def _with(self, new: Iterable[Record]) -> "Journal":
+    def _with_records(self, new: Iterable[Record]) -> "Journal":
         records = {key(r.id): r for r in self.records}
         for record in new:
             old = records.get(key(record.id))
-            run = old.run if old else record.run  # an update does not make a resource ours to undo
+            run = old.run if old else record.run  # a rollback must not delete an updated resource
             records[key(record.id)] = replace(record, run=run)
         return replace(self, records=tuple(records.values()))

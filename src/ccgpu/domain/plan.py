@@ -1,7 +1,7 @@
-"""What has to be done to get from what Azure has to what is wanted.
+"""The plan: the steps from the existing resources to the desired ones.
 
-The plan is a value; `workflows.engine` obeys nothing else. Planning again after it has been
-carried out yields no changes. A resource of somebody else is never planned over.
+A plan is a value; `workflows.apply` carries it out and decides nothing else. Planning again
+afterwards yields no changes. A plan never changes a resource that is not the deployment's.
 """
 
 from collections.abc import Iterable, Mapping
@@ -29,7 +29,7 @@ from ccgpu.domain.resource import (
 
 Reasons = tuple[Difference, ...]
 
-# Whose providers look at If-Match (recordings of 2025: 412 PreconditionFailedEtagMismatch).
+# Kinds whose providers check If-Match (recordings of 2025: 412 PreconditionFailedEtagMismatch).
 _HONOUR_IF_MATCH = frozenset({Kind.NSG, Kind.VNET, Kind.PUBLIC_IP, Kind.VM})
 
 
@@ -45,12 +45,13 @@ class Action(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One resource's part of the plan, and why: what differs, or what it needs is replaced.
+    """One resource's part of the plan.
 
-    others: what other people put into the resource, or the spec no longer names; it stays.
-    change: what an update of a VM patches besides tags. recovery: what brings a failed VM back
-    first. etag: what was compared; an update is refused if it is no longer that.
-    expendable: what is replaced never ran, and holds nothing of anybody.
+    reasons: the differences, or the replaced dependencies. others: elements of the resource that
+    others have added or the spec no longer names; they are kept. change: the fields that an update
+    of a VM patches besides tags. recovery: the action that recovers a failed VM first. etag: of the
+    body that was compared; the update fails if it has changed. expendable: the replaced resource
+    never ran, and contains nothing of others.
     """
 
     action: Action
@@ -64,31 +65,31 @@ class Step:
 
     @property
     def request(self) -> tuple[Literal["PUT", "PATCH"], Body] | None:
-        """The method and the exact body of what is sent; None where nothing is written."""
+        """The method and the exact body of the request; None if nothing is written."""
         if self.action in (Action.KEEP, Action.DELETE):
             return None
         if self.action is not Action.UPDATE:
             return "PUT", self.resource.body
         if self.resource.kind is Kind.VM or in_place.only_tags(self.reasons):
-            tags = {"tags": tags_of(self.resource.body)} if self._retags else {}
+            tags = {"tags": tags_of(self.resource.body)} if self._changes_tags else {}
             change = {**tags, **(self.change or {})}
             return ("PATCH", change) if change else None
         return "PUT", self.resource.body
 
     @property
-    def _retags(self) -> bool:
+    def _changes_tags(self) -> bool:
         return any(one.path.startswith("tags.") for one in self.reasons)
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Steps in the order of `needs`; then what is ours and no longer wanted."""
+    """Steps in the order of dependencies; then those for resources that are no longer wanted."""
 
     steps: tuple[Step, ...]
 
     @property
     def changes(self) -> tuple[Step, ...]:
-        """The steps that do something."""
+        """The steps that change something."""
         return tuple(step for step in self.steps if step.action is not Action.KEEP)
 
     def of(self, *actions: Action) -> tuple[Step, ...]:
@@ -112,10 +113,17 @@ def make_plan(
     *,
     extra: Iterable[Resource] = (),
 ) -> Plan:
-    """Order the steps that take `actual` (GET bodies by `key` of the id) to `desired`.
+    """Plan the steps from the `actual` to the `desired` resources.
 
-    `extra`: resources of this deployment that exist, in an order in which they can be deleted;
-    those not desired are deleted. Raises `ForeignResource` where a name is taken.
+    Args:
+        desired: The desired resources by id.
+        actual: The GET bodies of the existing resources, by `key`.
+        deployment: The name of the deployment.
+        extra: Existing shared resources of the deployment, in an order in which they can be
+            deleted; those that are not desired are deleted.
+
+    Raises:
+        ForeignResource: A desired name is taken by a resource that is not the deployment's.
     """
     order = TopologicalSorter({r.id: r.depends_on for r in desired.values()}).static_order()
     steps: dict[ResourceId, Step] = {}
@@ -125,15 +133,15 @@ def make_plan(
         wanted = desired[id_]
         steps[id_] = _make_step(wanted, actual, deployment, steps)
     known = {key(id_) for id_ in desired}
-    unwanted = [_unwanted_steps(one) for one in extra if key(one.id) not in known]
+    unwanted = [_unwanted_step(one) for one in extra if key(one.id) not in known]
     return Plan((*steps.values(), *unwanted))
 
 
-def _unwanted_steps(found: Resource) -> Step:
-    """Deleted, but for a network that other people have subnets in."""
-    if found.kind is Kind.VNET and (foreign := in_place.foreign_in_network(found.body)):
-        return Step(Action.KEEP, found, others=foreign)
-    return Step(Action.DELETE, found)
+def _unwanted_step(resource: Resource) -> Step:
+    """Delete a resource that is not desired, unless it is a network that others use."""
+    if resource.kind is Kind.VNET and (foreign := in_place.foreign_in_network(resource.body)):
+        return Step(Action.KEEP, resource, others=foreign)
+    return Step(Action.DELETE, resource)
 
 
 def _make_step(
@@ -142,40 +150,47 @@ def _make_step(
     deployment: str,
     earlier: Mapping[ResourceId, Step],
 ) -> Step:
-    found = actual.get(key(wanted.id))
-    if found is None:
+    """Plan one resource; `earlier` are the steps of those it depends on.
+
+    1. A resource that does not exist is created; one of another owner is an error.
+    2. If a dependency is replaced, it is replaced too; else its body is compared.
+    3. The differences decide whether it is kept, updated or replaced.
+    """
+    body = actual.get(key(wanted.id))
+    if body is None:
         return Step(Action.CREATE, wanted)
-    owner = tag(found, DEPLOYMENT)
+    owner = tag(body, DEPLOYMENT)
     if wanted.kind is Kind.GROUP and owner != deployment:
-        return Step(Action.KEEP, wanted)  # the user's own group: never touched
+        return Step(Action.KEEP, wanted)  # the user's own group: never changed
     if owner != deployment:
         raise ForeignResource(wanted.id, owner)
-    moved = [id_ for id_ in sorted(wanted.depends_on) if _is_replaced(earlier.get(id_))]
-    live = live_vm.with_disks(found, actual) if wanted.kind is Kind.VM else found
-    reasons = tuple(Difference("needs", id_, id_) for id_ in moved)
+    replaced = [id_ for id_ in sorted(wanted.depends_on) if _is_replaced(earlier.get(id_))]
+    live = live_vm.with_disks(body, actual) if wanted.kind is Kind.VM else body
+    reasons = tuple(Difference("needs", id_, id_) for id_ in replaced)
     reasons = reasons or _step_reasons(wanted, live, actual)
-    action = Action.REPLACE if moved else _choose_action(wanted.kind, reasons, live)
+    action = Action.REPLACE if replaced else _choose_action(wanted.kind, reasons, live)
     others = in_place.other_elements(wanted.kind, wanted.body, live)
     if action is Action.REPLACE:
         return Step(
             action, wanted, reasons, others, expendable=_is_expendable(wanted, live, others)
         )
-    # What is replaced is this run's from then on: its undo, and its expiry, go by the new stamp.
-    kept = _with_live_stamp(wanted, found)
+    # Unlike a replaced resource, which gets this run's tags, a kept one keeps those of its own run.
+    kept = _with_live_tags(wanted, body)
     if action is Action.KEEP:
         return Step(action, kept, (), others)
     return _update_step(kept, live, reasons, others, actual)
 
 
 def _step_reasons(wanted: Resource, live: Body, actual: Mapping[ResourceId, Body]) -> Reasons:
-    found = differences(wanted.kind, wanted.body, live)
+    """The differences of the existing resource, its NIC (of a VM) and its state."""
+    reasons = differences(wanted.kind, wanted.body, live)
     interface = live_vm.interface_of(live, actual) if wanted.kind is Kind.VM else None
-    if interface is not None:  # it tells itself what it is
-        found = tuple(one for one in found if one.path != f"tags.{BODY_HASH}")
-        found += live_vm.interface_differences(wanted.body, interface)
+    if interface is not None:  # its GET body is compared, so the hash is not needed
+        reasons = tuple(one for one in reasons if one.path != f"tags.{BODY_HASH}")
+        reasons += live_vm.interface_differences(wanted.body, interface)
     if state_of(live) == "Failed":
-        found += (Difference(in_place.FAILED, "Succeeded", "Failed"),)
-    return found
+        reasons += (Difference(in_place.FAILED, "Succeeded", "Failed"),)
+    return reasons
 
 
 def _is_replaced(step: Step | None) -> bool:
@@ -183,7 +198,7 @@ def _is_replaced(step: Step | None) -> bool:
 
 
 def _choose_action(kind: Kind, reasons: Reasons, live: Body) -> Action:
-    """Replaced is what Azure cannot change in place, and a VM that never ran."""
+    """Keep, update, or replace: a VM that never ran, and what Azure cannot change in place."""
     if not reasons:
         return Action.KEEP
     if kind is Kind.VM and in_place.never_provisioned(live):
@@ -207,6 +222,7 @@ def _update_step(
     others: tuple[Other, ...],
     actual: Mapping[ResourceId, Body],
 ) -> Step:
+    """Update a resource in place: a PATCH of a VM or of tags, else a PUT of the merged body."""
     etag = live.get("etag") if kept.kind in _HONOUR_IF_MATCH else None
     if kept.kind is Kind.VM:
         change = in_place.patch(kept.body, live, actual)
@@ -218,13 +234,13 @@ def _update_step(
     return Step(Action.UPDATE, kept, reasons, others, etag=etag)
 
 
-def _with_live_stamp(wanted: Resource, found: Body) -> Resource:
-    """The resource with the volatile tags it was made with, and those that others put on it.
+def _with_live_tags(wanted: Resource, live_body: Body) -> Resource:
+    """The resource with the volatile tags of its existing body, and with others' tags.
 
     A write replaces the whole tag map (Microsoft Learn, tag-resources).
     """
     ours = {k: v for k, v in tags_of(wanted.body).items() if k not in VOLATILE_TAGS}
-    taken = {name.casefold() for name in ours}
-    live = {k: v for k, v in tags_of(found).items() if k.casefold() not in taken}
+    our_names = {name.casefold() for name in ours}
+    live = {k: v for k, v in tags_of(live_body).items() if k.casefold() not in our_names}
     body = wanted.body | {"tags": ours | live}
     return Resource(wanted.kind, wanted.id, body, wanted.depends_on, wanted.implicitly_created)

@@ -1,6 +1,7 @@
-"""Which resources may be deleted: decided from a live GET of each, immediately before its DELETE.
+"""Decide which resources may be deleted, from a GET of each immediately before its DELETE.
 
-What is not provably the deployment's stays and is named. Pure: `workflows.removal` carries it out.
+A resource that is not provably the deployment's is kept and reported. Pure functions:
+`workflows.removal` carries the decisions out.
 """
 
 from collections.abc import Mapping
@@ -14,12 +15,14 @@ from ccgpu.domain.resource import DEPLOYMENT, RUN, Body, ResourceId, key, kind_o
 
 @dataclass(frozen=True, slots=True)
 class Ownership:
-    """Whose resources may be deleted: a deployment's, or only those of one of its runs.
+    """Which resources may be deleted: those of a deployment, or only those of one of its runs.
 
-    Every id in here is a `key`. disks: created by a VM of the deployment; Azure gives them no tags
-    of their own. assessed: the tags by which it was decided that a resource goes; what has others
-    now, or is not in it, is not deleted. recent: perhaps created just now, so that one 404 does not
-    say that it is not there. orphaned: a group whose maker is gone, with the tags that say so.
+    Every id in it is a `key`.
+
+    disks: created by the deployment's VM; Azure does not tag them. assessed: the tags on which the
+    decision to delete was based; a resource with other tags, or not in it, is not deleted. recent:
+    may have been created just now, so one 404 does not prove that it is absent. orphaned: a group
+    whose deployment is gone, with its tags.
     """
 
     deployment: str
@@ -30,7 +33,7 @@ class Ownership:
     orphaned: Mapping[ResourceId, Mapping[str, str]] = field(default_factory=dict)
 
     def includes(self, id_: ResourceId, body: Body) -> bool:
-        """Whether the live resource is this deployment's, or this run's."""
+        """Whether the resource with this GET body is the deployment's, or the run's."""
         if key(id_) in self.orphaned:
             return self.orphaned[key(id_)] == tags_of(body)
         if tag(body, DEPLOYMENT) is None and kind_of(id_) is Kind.DISK:
@@ -39,25 +42,25 @@ class Ownership:
         return ours and (self.run is None or tag(body, RUN) == self.run)
 
     def is_as_assessed(self, id_: ResourceId, body: Body) -> bool:
-        """Whether nobody has changed its tags since it was decided that it goes."""
+        """Whether the resource's tags are unchanged since the decision to delete it."""
         return self.assessed is None or self.assessed.get(key(id_)) == tags_of(body)
 
 
 class Fate(StrEnum):
     """What becomes of a resource."""
 
-    GONE = "gone"  # deleted now, or with its VM
-    ABSENT = "absent"  # it was not there
-    FOREIGN = "foreign"  # not ours: not touched
-    CHANGED = "changed"  # no longer what was assessed: not touched
-    SKIPPED = "skipped"  # another one was changed: nothing after it is touched
-    KEPT = "kept"  # ours, and others use it
-    LEFT = "left"  # a request failed: nobody knows
+    GONE = "gone"  # deleted, by itself or with its VM
+    ABSENT = "absent"  # did not exist before
+    FOREIGN = "foreign"  # not the deployment's: not deleted
+    CHANGED = "changed"  # has changed since it was assessed: not deleted
+    SKIPPED = "skipped"  # not deleted, because another resource of the deployment has changed
+    KEPT = "kept"  # the deployment's, but others use it
+    LEFT = "left"  # a request failed: it may still exist
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What becomes of it; `fate` None: it is to be deleted. `reason`: why it is kept."""
+    """What becomes of a resource. `fate` None: delete it. `reason`: why it is kept."""
 
     fate: Fate | None
     reason: str | None = None
@@ -72,10 +75,15 @@ def decide(
     others_in_group: str | None = None,
     halted: bool = False,
 ) -> Decision:
-    """What becomes of a resource, by its body as a GET has just answered (None: 404).
+    """Decide what becomes of a resource.
 
-    others_in_group: of a group, what else is in it, in words. halted: another resource of the
-    deployment has been changed since it was assessed.
+    Args:
+        ownership: Which resources may be deleted.
+        id_: The resource.
+        kind: Its kind.
+        body: Its body in a GET just made; None for a 404.
+        others_in_group: Of a group, its other contents in words; None if it has none.
+        halted: Whether another resource of the deployment has changed since it was assessed.
     """
     if body is not None and not ownership.includes(id_, body):
         return Decision(Fate.FOREIGN)
@@ -86,6 +94,6 @@ def decide(
     if kind is Kind.GROUP and others_in_group is not None:
         return Decision(Fate.KEPT, others_in_group)
     if kind is Kind.VNET and (others := foreign_in_network(body)):
-        named = ", ".join(f"{one.what} {one.name}" for one in others)
-        return Decision(Fate.KEPT, f"others use it: {named}")
+        users = ", ".join(f"{one.what} {one.name}" for one in others)
+        return Decision(Fate.KEPT, f"others use it: {users}")
     return Decision(None)

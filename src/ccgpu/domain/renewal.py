@@ -1,9 +1,12 @@
-"""Refresh the lease tags of what a plan keeps, so that `gc` leaves it.
+"""Refresh the lease tags of the resources that a plan keeps, so that `gc` skips them.
 
-Without a VM, what was made long ago is garbage to any machine, and so is what outlived its lease
-(`domain.lease`). So what a plan keeps gets the create's own times before the VM's PUT: the VM needs
-it, and comes after it. A VM that is kept gets a lease where one is asked for and there is none,
-where the end of its lease is asked for anew, and where its lease is over.
+A deployment without a VM is garbage once its resources are old or its lease is over
+(`domain.lease`). So if a plan creates a VM, the resources that it keeps get current times before
+the VM's PUT: the VM depends on them. If a plan keeps the VM, its lease is set if
+
+- the request gives a lease, and the VM has none;
+- the request gives a new end;
+- the lease is over.
 """
 
 from collections.abc import Mapping
@@ -25,18 +28,24 @@ from ccgpu.domain.resource import (
     tags_of,
 )
 
-# Well within `lease.YOUNG`, so that there is time left for the create.
+# Seconds after which a resource's times are refreshed: far less than `lease.YOUNG`, so that the
+# resources stay young during the create.
 _STALE = 3600.0
 
 Times = Mapping[str, str | None]
 
 
-class LeaseWish(Enum):
-    """What the end of the lease that a create brings along means for a VM that is there already."""
+class RenewalMode(Enum):
+    """What a create's `ttl` means for the lease of an existing VM.
 
-    KEEP = "keep"  # it was asked for at another time: only what is over is renewed
-    FILL = "fill"  # a VM without a lease gets it
-    RENEW = "renew"  # it was asked for now, and counts from now
+    KEEP: the ttl is not new, so the lease stays. FILL: only a VM without a lease gets one. RENEW:
+    the ttl was given now, and the lease ends that long from now. A lease that is over is renewed in
+    any case.
+    """
+
+    KEEP = "keep"
+    FILL = "fill"
+    RENEW = "renew"
 
 
 def renew_leases(
@@ -44,60 +53,66 @@ def renew_leases(
     actual: Mapping[ResourceId, Body],
     created: str,
     expires: str | None,
-    wish: LeaseWish = LeaseWish.FILL,
+    mode: RenewalMode = RenewalMode.FILL,
 ) -> Plan:
-    """The plan, in which what is kept or updated gets the times it needs not to be garbage.
+    """The plan, with current lease tags on kept and updated resources where they are needed.
 
-    For a new VM only what is older than an hour at `created`, or has outlived its lease: a create
-    that is resumed soon has nothing to say.
+    Before a new VM only resources older than an hour, or with a lease that is over, are tagged; so
+    a create that is soon resumed writes no tags.
+
+    Args:
+        todo: The plan.
+        actual: The existing resources.
+        created: The current time.
+        expires: The new end of the lease, if it has one.
+        mode: What `expires` means for an existing VM.
     """
     now = parse_moment(created) or 0.0
-    if _makes_a_vm(todo):
+    if _creates_new_vm(todo):
         times: Times = {CREATED: created, EXPIRES: expires}
         return Plan(tuple(_renew_step(step, actual, times, now) for step in todo.steps))
-    ours = [found for step in todo.steps if (found := _is_ours(step, actual)) is not None]
-    vm = next((_is_ours(one, actual) for one in todo.steps if one.resource.kind is Kind.VM), None)
+    ours = [body for step in todo.steps if (body := _kept_body(step, actual)) is not None]
+    vm = next((_kept_body(one, actual) for one in todo.steps if one.resource.kind is Kind.VM), None)
     end = lease_of(ours, vm).expires
     over = _is_over(lease_of(ours).expires, now)
-    fills = wish is LeaseWish.FILL and end is None
-    if expires is None or not (wish is LeaseWish.RENEW or over or fills):
+    fills = mode is RenewalMode.FILL and end is None
+    if expires is None or not (mode is RenewalMode.RENEW or over or fills):
         return todo
-    return Plan(tuple(_leased_body(step, actual, {EXPIRES: expires}) for step in todo.steps))
+    return Plan(tuple(_step_with_times(step, actual, {EXPIRES: expires}) for step in todo.steps))
 
 
-def _makes_a_vm(todo: Plan) -> bool:
-    made = todo.of(Action.CREATE, Action.REPLACE)
-    return any(step.resource.kind is Kind.VM for step in made)
+def _creates_new_vm(todo: Plan) -> bool:
+    created = todo.of(Action.CREATE, Action.REPLACE)
+    return any(step.resource.kind is Kind.VM for step in created)
 
 
-def _is_ours(step: Step, actual: Mapping[ResourceId, Body]) -> Body | None:
-    """What is there, if the step leaves it there and it is this deployment's."""
-    found = actual.get(key(step.resource.id))
+def _kept_body(step: Step, actual: Mapping[ResourceId, Body]) -> Body | None:
+    """The existing resource, if the step keeps or updates it and it is the deployment's."""
+    body = actual.get(key(step.resource.id))
     owner = tag(step.resource.body, DEPLOYMENT)
-    kept = step.action in (Action.KEEP, Action.UPDATE) and tag(found, DEPLOYMENT) == owner
-    return found if kept else None
+    kept = step.action in (Action.KEEP, Action.UPDATE) and tag(body, DEPLOYMENT) == owner
+    return body if kept else None
 
 
 def _renew_step(step: Step, actual: Mapping[ResourceId, Body], times: Times, now: float) -> Step:
-    found = _is_ours(step, actual)
-    if found is None or not (
-        _is_old(tag(found, CREATED), now) or _is_over(tag(found, EXPIRES), now)
-    ):
+    """The step, with `times` if the resource it keeps is old or its lease is over."""
+    body = _kept_body(step, actual)
+    if body is None or not (_is_old(tag(body, CREATED), now) or _is_over(tag(body, EXPIRES), now)):
         return step
-    return _leased_body(step, actual, times)
+    return _step_with_times(step, actual, times)
 
 
-def _leased_body(step: Step, actual: Mapping[ResourceId, Body], times: Times) -> Step:
-    """The step with these times on what is there; unchanged where it is another's."""
-    found = _is_ours(step, actual)
-    if found is None:
+def _step_with_times(step: Step, actual: Mapping[ResourceId, Body], times: Times) -> Step:
+    """The step, updating the tags of the resource it keeps to `times`; else unchanged."""
+    body = _kept_body(step, actual)
+    if body is None:
         return step
     tags = merge_tags(tags_of(step.resource.body), times)
     resource = replace(step.resource, body=step.resource.body | {"tags": tags})
     reasons = tuple(
-        Difference(f"tags.{name}", wanted, tag(found, name))
+        Difference(f"tags.{name}", wanted, tag(body, name))
         for name, wanted in times.items()
-        if tag(found, name) != wanted
+        if tag(body, name) != wanted
     )
     if not reasons:
         return step
@@ -105,8 +120,8 @@ def _leased_body(step: Step, actual: Mapping[ResourceId, Body], times: Times) ->
 
 
 def _is_old(created: str | None, now: float) -> bool:
-    made = parse_moment(created)
-    return made is None or now - made > _STALE
+    moment = parse_moment(created)
+    return moment is None or now - moment > _STALE
 
 
 def _is_over(expires: str | None, now: float) -> bool:

@@ -1,8 +1,7 @@
-"""Whether anybody has answered yet: until then, nothing that fails is the fault of an answer.
+"""Per-thread facts on the current request: whether a response was received, and who signed it.
 
-And which credential signed the request.
-
-Known for each thread by itself; a call, its request and its answer are all of one thread.
+Before any response, a parsing error is our bug. A call, its request and its response are all in the
+same thread.
 """
 
 from collections.abc import Iterator
@@ -13,44 +12,44 @@ from typing import Any
 from azure.core.pipeline import PipelineRequest, PipelineResponse
 from azure.core.pipeline.policies import SansIOHTTPPolicy
 
-_heard: ContextVar[bool] = ContextVar("heard", default=False)
-_signed: ContextVar[str | None] = ContextVar("signed", default=None)
+_received: ContextVar[bool] = ContextVar("received", default=False)
+_credential: ContextVar[str | None] = ContextVar("credential", default=None)
 
 
 class ResponseTracker(SansIOHTTPPolicy[Any, Any]):
-    """Notes each answer."""
+    """A policy that notes each response."""
 
     def on_response(self, _: PipelineRequest[Any], __: PipelineResponse[Any, Any]) -> None:
-        """Note it."""
+        """Note the response."""
         note_response()
 
 
 def note_response() -> None:
-    """From here on something has been said that may be nonsense."""
-    _heard.set(True)
+    """Note that a response was received."""
+    _received.set(True)
 
 
 def response_received() -> bool:
-    """Whether something has been said since `expected`."""
-    return _heard.get()
+    """Whether a response was received since the `tracked_request` began."""
+    return _received.get()
 
 
 def note_credential(name: str | None) -> None:
-    """The request that is sent now is signed with a token of this credential."""
-    _signed.set(name)
+    """Note the credential whose token signs the current request."""
+    _credential.set(name)
 
 
 def signed_in_with() -> str | None:
-    """The credential that signed the last request since `expected`."""
-    return _signed.get()
+    """The credential that signed the last request since the `tracked_request` began."""
+    return _credential.get()
 
 
 @contextmanager
 def tracked_request() -> Iterator[None]:
-    """Nothing has been said yet."""
-    before, signed = _heard.set(False), _signed.set(None)
+    """Track a request: reset both facts, and restore them at the end."""
+    received, credential = _received.set(False), _credential.set(None)
     try:
         yield
     finally:
-        _heard.reset(before)
-        _signed.reset(signed)
+        _received.reset(received)
+        _credential.reset(credential)

@@ -1,7 +1,7 @@
-"""One request for what somebody publishes, and its answer: whole, and never larger than asked for.
+"""Fetch a published file with one request, up to a size limit.
 
-No redirect is followed, nothing is unpacked, and only a 200 is an answer. Whatever else happens is
-a `NoAnswer` that says whether the same request may have one later; whoever asks does the waiting.
+Redirects are not followed, and content is not decompressed. Anything but a complete response with
+status 200 is a `NoAnswer`, which says whether a retry may succeed. The caller does the retries.
 """
 
 import logging
@@ -23,19 +23,19 @@ from ccgpu.net.pipeline import ForeignHost, pipeline
 from ccgpu.net.retry import retry_after
 from ccgpu.net.transport import CONNECT, network_transport
 
-# The SDK warns of what is told once anyway (Logging HOWTO, "Configuring logging for a library").
+# The SDK logs warnings for errors that ccgpu reports itself (docs.python.org, Logging HOWTO).
 logging.getLogger("azure").addHandler(logging.NullHandler())
 
-# How long an answer may pause. What is asked for is small and static: ARM's 75 s would be patience
-# with a service that hangs.
+# Seconds without data after which a response is given up. The files are small and static, so ARM's
+# 75 s would be too long.
 _READ = 20.0
 
 
 @dataclass(frozen=True, slots=True)
 class HttpRequestSpec:
-    """One request: a GET, or with a `body` a POST. The answer may have `limit` bytes.
+    """One request: a GET or, with a `body`, a POST.
 
-    `connect`: seconds to wait for a connection.
+    limit: the maximum size of the response, in bytes. connect: seconds to wait for a connection.
     """
 
     url: str
@@ -52,10 +52,10 @@ class HttpRequestSpec:
 
 
 class NoAnswer(Exception):
-    """There is no answer, or none that can be used.
+    """There is no response, or it cannot be used.
 
-    `transient`: the same request may succeed later, `retry_after` seconds from now at the earliest
-    where the service says so. `unreachable`: the host could not be reached.
+    transient: the same request may succeed later. retry_after: the delay in seconds that the
+    service asks for. unreachable: the host could not be reached.
     """
 
     def __init__(
@@ -73,9 +73,9 @@ class NoAnswer(Exception):
 
 
 class Web:
-    """Sends requests to the hosts of a list, and to no other; from any thread.
+    """Sends requests to the given hosts only; thread-safe.
 
-    `transport` is the seam: `None` is the network.
+    `transport`: None for the network; the fake and tests pass their own.
     """
 
     def __init__(self, hosts: Sequence[str], transport: RequestsTransport | None = None) -> None:
@@ -84,7 +84,7 @@ class Web:
         )
 
     def __enter__(self) -> Self:
-        """Open it, before a second thread could."""
+        """Open the client, before several threads use it."""
         self._client.__enter__()
         return self
 
@@ -97,17 +97,20 @@ class Web:
         self._client.__exit__(kind, error, traceback)
 
     def get(self, request: HttpRequestSpec) -> bytes:
-        """The body of the answer, or `NoAnswer`."""
+        """The body of the response; raises `NoAnswer` if there is none."""
         with _translating_errors():
             waits: Any = {"connection_timeout": request.connect, "read_timeout": _READ}
-            answer = self._client.send_request(_send(request), stream=True, **waits)
+            answer = self._client.send_request(_make_request(request), stream=True, **waits)
             with answer:
                 _require_usable(answer)
                 return _read_body(answer, request.limit)
 
 
-def _send(spec: HttpRequestSpec) -> HttpRequest:
-    headers = {"Accept": spec.accept, "Accept-Encoding": "identity"}  # a small answer unpacks small
+def _make_request(spec: HttpRequestSpec) -> HttpRequest:
+    headers = {
+        "Accept": spec.accept,
+        "Accept-Encoding": "identity",
+    }  # the limit holds for the content
     if spec.body is None:
         return HttpRequest("GET", spec.url, headers=headers)
     headers["Content-Type"] = spec.content_type or "application/octet-stream"
@@ -116,7 +119,7 @@ def _send(spec: HttpRequestSpec) -> HttpRequest:
 
 @contextmanager
 def _translating_errors() -> Iterator[None]:
-    """Whatever can go wrong on the way, as a `NoAnswer`."""
+    """Translate every transport error into a `NoAnswer`."""
     try:
         yield
     except ForeignHost as err:
@@ -126,7 +129,7 @@ def _translating_errors() -> Iterator[None]:
     except AzureError as err:
         reason = "no TLS connection" if _is_tls(err) else "cannot be reached"
         raise NoAnswer(reason, transient=True, unreachable=True) from err
-    except (HTTPError, ValueError, OSError) as err:  # raw from the stream; headers that are none
+    except (HTTPError, ValueError, OSError) as err:  # of the stream; malformed headers
         raise NoAnswer("the answer cannot be read to its end", transient=True) from err
 
 
@@ -135,6 +138,7 @@ def _is_tls(err: AzureError) -> bool:
 
 
 def _require_usable(answer: HttpResponse) -> None:
+    """Raise `NoAnswer` unless the status is 200 and the content is not compressed."""
     status = answer.status_code
     if status == 404:
         raise NoAnswer("does not have it (404)")
@@ -142,8 +146,8 @@ def _require_usable(answer: HttpResponse) -> None:
         raise NoAnswer(f"redirects elsewhere ({status}), which is not followed")
     if status in (408, 429) or status >= 500:
         after = retry_after(answer.headers)
-        wish = "" if after is None else f", and wants to be asked again in {after:.0f} s"
-        raise NoAnswer(f"answered {status}{wish}", transient=True, retry_after=after)
+        delay = "" if after is None else f", and wants to be asked again in {after:.0f} s"
+        raise NoAnswer(f"answered {status}{delay}", transient=True, retry_after=after)
     if status != 200:
         raise NoAnswer(f"answered {status}")
     if answer.headers.get("Content-Encoding", "identity") != "identity":

@@ -1,7 +1,7 @@
-"""The one HTTP pipeline: what every request of `ccgpu` passes through.
+"""The HTTP pipeline of every request of `ccgpu`.
 
-It has no retry policy (the scheduler retries), no redirects, no registering of resource
-providers, and no logging of headers or bodies. A bearer token leaves only for a host on the list.
+It does not retry (the scheduler does), follow redirects, register resource providers, or log
+headers and bodies. Requests, and so bearer tokens, are sent only to the given hosts.
 """
 
 from collections.abc import Sequence
@@ -24,21 +24,21 @@ from ccgpu.net.answers import ResponseTracker
 
 
 class ForeignHost(ServiceRequestError):
-    """A request was about to leave for a host that is not on the list; it was not sent."""
+    """A request to a host that is not allowed; it was not sent."""
 
 
 class OnlyTo(SansIOHTTPPolicy[Any, Any]):
-    """Refuses every request that is not HTTPS to one of the hosts.
+    """A policy that refuses every request except HTTPS to one of the hosts.
 
-    It stands before the sign-in policy, so that no token is even asked for: an
-    `Azure-AsyncOperation` header may name any host.
+    An `Azure-AsyncOperation` header may name any host. The policy precedes the sign-in policy, so
+    no token is requested for such a host.
     """
 
     def __init__(self, hosts: Sequence[str]) -> None:
         self._hosts = frozenset(host.casefold() for host in hosts)
 
     def on_request(self, request: PipelineRequest[Any]) -> None:
-        """Raise `ForeignHost`, or let it pass."""
+        """Raise `ForeignHost` if the request is not allowed."""
         url = urlsplit(request.http_request.url)
         if url.scheme != "https" or (url.hostname or "").casefold() not in self._hosts:
             raise ForeignHost(f"refused to send a request to {url.hostname or 'no host'}")
@@ -51,7 +51,7 @@ def pipeline(
 ) -> list[Any]:
     """The policies of one client, in order. Without `sign_in` no token is sent."""
     policies: list[Any] = [
-        RequestIdPolicy(),  # new for each attempt: ARM may repeat a cached answer for an old one
+        RequestIdPolicy(),  # a new id per attempt: ARM may answer a repeated id from its cache
         HeadersPolicy(),
         UserAgentPolicy(base_user_agent=f"ccgpu/{__version__}"),
         ContentDecodePolicy(),

@@ -1,8 +1,7 @@
-"""Signing requests: one token for all threads, and another one when ARM does not take it any more.
+"""Sign requests: one token for all threads, and a new one when ARM refuses it.
 
-Whether a token has expired is ARM's to say: this machine's clock may be wrong, or have stood still
-while the machine slept. A refused request was not carried out, so it is sent again; but once, and
-only with a token that ARM has not refused.
+ARM decides whether a token has expired, because this machine's clock may be wrong. A refused
+request was not carried out, so it is sent again: once, and only with another token.
 """
 
 import threading
@@ -16,40 +15,46 @@ from ccgpu.net import answers
 
 
 class SignIn(BearerTokenCredentialPolicy[Any, Any]):
-    """The SDK's policy, made safe for threads; it alone would give up where no claims are asked."""
+    """The SDK's bearer-token policy, made thread-safe.
+
+    Unlike the SDK's, it also gets a new token after a challenge without claims.
+    """
 
     def __init__(self, credential: Any, scope: str) -> None:
         super().__init__(credential, scope)
-        self._asked = credential
+        self._named_credential = credential
         self._lock = threading.Lock()
 
     def send(self, request: PipelineRequest[Any]) -> PipelineResponse[Any, Any]:
-        """Sign and send; sign anew and send once more if it is refused and there is reason to."""
+        """Sign and send the request; after a challenge sign and send it once more.
+
+        Without another token it is not sent again.
+        """
         self.on_request(request)
         response = self.next.send(request)
         refused = response.http_response.status_code == 401
-        # Without a challenge it is somebody else's word (RFC 9110, section 15.5.2).
+        # A 401 without a challenge is not ARM's, but a proxy's (RFC 9110, section 15.5.2).
         challenged = refused and "WWW-Authenticate" in response.http_response.headers
         if challenged and self.on_challenge(request, response):
             return self.next.send(request)
         return response
 
     def _request_token(self, *scopes: str, **more: Any) -> None:
-        answers.note_response()  # the credential asks somebody too
+        answers.note_response()  # the credential receives a response itself
         super()._request_token(*scopes, **more)
 
     def on_request(self, request: PipelineRequest[Any]) -> None:
-        """Sign it; one thread at a time asks for a token."""
+        """Sign the request; only one thread at a time requests a token."""
         with self._lock:
             super().on_request(request)
-        answers.note_credential(credential_name(self._asked))
+        answers.note_credential(credential_name(self._named_credential))
 
     def on_challenge(
         self, request: PipelineRequest[Any], response: PipelineResponse[Any, Any]
     ) -> bool:
-        """Sign it anew: with the claims that are asked for, else with another token.
+        """Sign the request again, with a token for the challenge's claims, else with a new token.
 
-        Whether it is worth sending: not if there is no other token.
+        Returns whether the token has changed, so that the request can be sent again.
         """
         refused = _token_signature(request)
         with self._lock:
@@ -57,7 +62,7 @@ class SignIn(BearerTokenCredentialPolicy[Any, Any]):
                 if super().on_challenge(request, response):
                     return True
             if self._token is not None and refused == f"Bearer {self._token.token}":
-                self._token = None  # else another thread has got a new one meanwhile
+                self._token = None  # unless another thread has already replaced it
             super().on_request(request)
         return _token_signature(request) != refused
 
@@ -67,8 +72,8 @@ def _token_signature(request: PipelineRequest[Any]) -> str:
 
 
 def credential_name(credential: Any) -> str | None:
-    """The credential that gave the token: a chain's member, else the credential's own class."""
+    """The name of the credential that returned the token: a chain's member, else its class."""
     if hasattr(credential, "signed_in_with"):
-        found: str | None = credential.signed_in_with
-        return found
+        member: str | None = credential.signed_in_with
+        return member
     return type(credential).__name__

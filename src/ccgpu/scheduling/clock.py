@@ -1,36 +1,36 @@
-"""Time, as a thing that is handed in: nothing else in `ccgpu` reads a clock or waits.
+"""Clocks. Nothing else in `ccgpu` reads the time or sleeps; a clock is passed in as an argument.
 
-`now` is Unix time. On the fake both back ends of a run share the simulated subscription's own
-clock, which moves only when the scheduler waits.
+`now` is Unix time. With `--backend fake` a command uses the simulated subscription's clock, which
+advances only when the scheduler sleeps.
 """
 
 import time
 from datetime import UTC, datetime
 from typing import Protocol
 
-# How long to be deaf at most: a signal that another thread receives, or that arrives just before a
-# wait begins, does not end the wait; and Python runs its handler only after it (docs.python.org,
-# signal, "Execution of Python signal handlers").
+# Upper bound on signal latency, in seconds. A signal does not end a wait if another thread receives
+# it, or if it arrives just before the wait begins. Python runs its handler only after the wait
+# (docs.python.org, signal, "Execution of Python signal handlers").
 MAX_SIGNAL_LATENCY = 0.25
 
 
 class Clock(Protocol):
-    """Says what time it is, and waits."""
+    """Reads the time and sleeps."""
 
     def now(self) -> float:
         """Unix time in seconds; never goes back within a run."""
         ...
 
     def sleep(self, seconds: float) -> None:
-        """Wait that long."""
+        """Sleep that long."""
         ...
 
 
 class RealClock:
-    """This machine's clock: a wall-clock start, counted on by the monotonic clock."""
+    """This machine's wall clock at the start, advanced by its monotonic clock."""
 
     def __init__(self) -> None:
-        self._wall = datetime.now(UTC).timestamp()  # the one place that looks
+        self._wall = datetime.now(UTC).timestamp()  # the only read of the wall clock
         self._start = time.monotonic()
 
     def now(self) -> float:
@@ -38,7 +38,7 @@ class RealClock:
         return self._wall + time.monotonic() - self._start
 
     def sleep(self, seconds: float) -> None:
-        """Wait, and listen to signals meanwhile."""
+        """Sleep in short steps, so that signal handlers run meanwhile."""
         until = time.monotonic() + seconds
         while (left := until - time.monotonic()) > 0:
             time.sleep(min(left, MAX_SIGNAL_LATENCY))

@@ -1,4 +1,4 @@
-"""When a command must have ended: every pause is checked against it before it begins."""
+"""The deadline of a command. Every pause is checked against it before the pause begins."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from ccgpu.scheduling.clock import Clock
 
 @dataclass(frozen=True, slots=True)
 class Deadline:
-    """The Unix times between which a command may work, on `clock`."""
+    """The start and the end of a command's time limit, as Unix times of `clock`."""
 
     clock: Clock
     started: float
@@ -16,12 +16,12 @@ class Deadline:
 
     @classmethod
     def after(cls, clock: Clock, seconds: float) -> "Deadline":
-        """One that starts now and ends after so many seconds."""
+        """A deadline that starts now and ends after `seconds`."""
         now = clock.now()
         return cls(clock, now, now + seconds)
 
     def extended(self, seconds: float) -> "Deadline":
-        """One that ends so many seconds from now, of the same command."""
+        """The same start, with an end `seconds` from now."""
         return Deadline(self.clock, self.started, self.clock.now() + seconds)
 
     def elapsed(self) -> float:
@@ -29,11 +29,11 @@ class Deadline:
         return round(self.clock.now() - self.started, 3)
 
     def has_passed(self) -> bool:
-        """Whether there is no time left."""
+        """Whether the end has been reached."""
         return self.clock.now() >= self.end
 
     def require(self, seconds: float, doing: str) -> float:
-        """`seconds`, if so many are left; else raises `TimedOut`."""
+        """Return `seconds` if that much time is left; else raise `TimedOut`."""
         if self.clock.now() + seconds > self.end:
             allowed = (self.end - self.started) / 60
             raise TimedOut(f"{doing}: not done within {allowed:.0f} minutes")

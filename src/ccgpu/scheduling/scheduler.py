@@ -1,9 +1,9 @@
-"""One scheduler for time, threads and retries.
+"""A cooperative scheduler for concurrent requests and pauses.
 
-A task is a generator that carries one thing through its life and yields one small `Call` at a
-time. Only the request of a call may leave this thread; all else, journal and events too, happens
-here and needs no lock. Real time and threads for Azure, virtual time and inline calls for the
-fake: the same code for one VM and for many.
+A task is a generator that yields one `Call` at a time and is resumed with the answer. Only the
+request of a call runs in a thread of the pool. Everything else, journal and events included, runs
+in the scheduler's thread and needs no lock. Azure uses a real clock and a thread pool; the fake
+uses a virtual clock and `InlineExecutor`.
 """
 
 from collections.abc import Callable, Generator, Iterable
@@ -19,7 +19,7 @@ from ccgpu.scheduling.clock import MAX_SIGNAL_LATENCY, Clock
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request, to be made after so many seconds."""
+    """One request, to be sent `after` seconds."""
 
     request: Callable[[], Any]
     after: float = 0.0
@@ -30,7 +30,7 @@ Task = Generator[Call, Any, T]
 
 
 class Scheduler:
-    """The tasks that wait for their time (a heap), and those that wait for an answer."""
+    """Runs tasks: some wait for their time (in a heap), others for an answer from the pool."""
 
     def __init__(self, clock: Clock, pool: Executor) -> None:
         self.clock = clock
@@ -44,9 +44,9 @@ class Scheduler:
         self._resume(task)
 
     def run(self) -> None:
-        """Go on until no task is left. An exception that a task lets out ends them all.
+        """Run until no task is left. An exception that leaves a task ends all tasks.
 
-        Then what the pool has not begun is never sent; what it has begun ends unheard.
+        Requests that the pool has not begun are then cancelled; answers to the others are ignored.
         """
         try:
             while self._due or self._in_flight:
@@ -66,7 +66,7 @@ class Scheduler:
         return self.gather([task])[0]
 
     def gather(self, tasks: Iterable[Task[T]]) -> list[T]:
-        """Run `tasks` at the same time, all to their end; their results, in their order."""
+        """Run `tasks` concurrently to their end; returns their results in the same order."""
         results: dict[int, T] = {}
 
         def keep_result(number: int, task: Task[T]) -> Task[None]:
@@ -78,13 +78,13 @@ class Scheduler:
         return [results[number] for number in sorted(results)]
 
     def _take_answers(self) -> None:
-        """Take what has been answered; if nothing is on its way, wait for what is due next."""
+        """Resume the tasks with an answer; if no request is in flight, sleep until one is due."""
         until_next = self._due[0][0] - self.clock.now() if self._due else None
         if not self._in_flight:
             self.clock.sleep(max(0.0, until_next or 0.0))
             return
-        patience = MAX_SIGNAL_LATENCY if until_next is None else min(until_next, MAX_SIGNAL_LATENCY)
-        answered, _ = wait(self._in_flight, patience, FIRST_COMPLETED)
+        timeout = MAX_SIGNAL_LATENCY if until_next is None else min(until_next, MAX_SIGNAL_LATENCY)
+        answered, _ = wait(self._in_flight, timeout, FIRST_COMPLETED)
         for future in sorted(answered, key=lambda f: self._in_flight[f][0]):
             self._resume(self._in_flight.pop(future)[1], future)
 
@@ -100,15 +100,15 @@ class Scheduler:
 
 
 class InlineExecutor(Executor):
-    """Makes each request at once, on this thread: the pool of the simulated back end."""
+    """Runs each request at once, in the calling thread: the pool of the simulated back end."""
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        """Run it; an exception goes into the future, an interrupt goes up."""
+        """Call `fn`. An exception is stored in the future; an interrupt is raised."""
         future: Future[Any] = Future()
         try:
             future.set_result(fn(*args, **kwargs))
         except (KeyboardInterrupt, SystemExit):
             raise
-        except BaseException as err:  # noqa: BLE001  # the task that asked gets it
+        except BaseException as err:  # noqa: BLE001  # raised in the task
             future.set_exception(err)
         return future

@@ -1,7 +1,7 @@
-"""Carry out a plan: as much at once as `needs` allows, each intent on disk before its PUT.
+"""Carry out a plan: concurrently, in the order of dependencies, each intent journalled first.
 
-Only the plan is obeyed. A failure stops what needs the failed resource, and is reported once; what
-is under way is followed to its end, so that its outcome is known.
+Nothing is decided here that the plan does not contain. After a failure no further step begins. The
+steps under way are followed to their end, so that their outcome is known.
 """
 
 from collections.abc import Callable, Mapping
@@ -22,22 +22,32 @@ from ccgpu.workflows.discovery.leftovers import left_behind_error
 from ccgpu.workflows.journal_writer import JournalWriter
 from ccgpu.workflows.removal import remove
 
-# Marks what is made with the time at which its PUT is sent.
-Stamping = Callable[[Resource], Resource]
+# Adds the tags with the current time to a resource whose PUT is about to be sent.
+TagAdder = Callable[[Resource], Resource]
 
 
 def apply_plan(
-    todo: Plan, run: Run, writer: JournalWriter, stamp: Stamping, *, wait_for_vm: bool = True
+    todo: Plan, run: Run, writer: JournalWriter, add_tags: TagAdder, *, wait_for_vm: bool = True
 ) -> Plan:
-    """Carry out `todo`, or raise the first failure; nothing is undone here. The plan as sent.
+    """Carry out the plan `todo`. Returns the plan with the resources as they were sent.
 
-    Each new resource goes through `stamp` whenever its PUT is sent: that may be long after the plan
-    was made. Without `wait_for_vm` the VM's PUT is the last thing done: Azure has accepted it.
+    1. Delete the resources that are to be replaced.
+    2. Create, update and replace, each resource after those it depends on. Raise the first error.
+    3. Delete the resources that are no longer wanted.
+
+    Nothing is rolled back here.
+
+    Args:
+        todo: The plan.
+        run: The command under way.
+        writer: The deployment's journal.
+        add_tags: Tags a new resource whenever its PUT is sent, which may be long after planning.
+        wait_for_vm: If false, return once Azure has accepted the VM's PUT.
     """
     sent: dict[ResourceId, Resource] = {}
 
-    def stamped(resource: Resource) -> Resource:
-        sent[resource.id] = stamp(resource)
+    def add_tags_and_note(resource: Resource) -> Resource:
+        sent[resource.id] = add_tags(resource)
         return sent[resource.id]
 
     _delete_resources(todo.of(Action.REPLACE), run, writer)
@@ -46,12 +56,12 @@ def apply_plan(
     def carry_out(id_: ResourceId) -> Task[None]:
         step = changes[id_]
         run.tell("begin", f"{step.action} {id_}", id_, step.resource.kind, step.action)
-        if step.action is not Action.UPDATE or step.change:  # new disks come to be with a change
+        if step.action is not Action.UPDATE or step.change:  # a VM's update may create disks
             writer.begin(step.resource)
         if step.action is Action.UPDATE:
             yield from _update_resource(run, step)
         else:
-            yield from _create_resource(run, step.resource, stamped, wait_for_vm)
+            yield from _create_resource(run, step.resource, add_tags_and_note, wait_for_vm)
         if wait_for_vm or step.resource.kind is not Kind.VM:
             writer.done((id_, step.resource.kind))
         run.tell("done", f"{step.action} {id_}", id_, step.resource.kind, step.action)
@@ -65,10 +75,10 @@ def apply_plan(
 
 
 def _create_resource(
-    run: Run, resource: Resource, stamp: Stamping, wait_for_vm: bool
+    run: Run, resource: Resource, add_tags: TagAdder, wait_for_vm: bool
 ) -> Task[None]:
     def put() -> Pending | None:
-        return run.cloud.arm.put(stamp(resource), new=resource.kind is Kind.VM)
+        return run.cloud.arm.put(add_tags(resource), new=resource.kind is Kind.VM)
 
     doing = f"creating {resource.id}"
     if resource.kind is Kind.VM and not wait_for_vm:
@@ -78,15 +88,16 @@ def _create_resource(
 
 
 def _update_resource(run: Run, step: Step) -> Task[None]:
-    """Change a resource in place; a failed VM is brought back first. Only what was planned from.
+    """Change a resource in place; first recover a failed VM with the plan's action.
 
-    A VM that had to be brought back is no longer what was compared: its etag has changed with it.
+    The etag of the plan makes the update fail if the resource has changed since it was compared.
+    A recovered VM is updated without one, because its recovery has changed its etag.
     """
     resource, doing = step.resource, f"updating {step.resource.id}"
     if step.recovery is not None:
         act = partial(run.cloud.arm.act, resource.id, step.recovery)
-        again = f"{step.recovery} of {resource.id}"
-        yield from write_and_wait(run, resource.kind, resource.id, act, again)
+        recovering = f"{step.recovery} of {resource.id}"
+        yield from write_and_wait(run, resource.kind, resource.id, act, recovering)
     etag = None if step.recovery else step.etag
     match step.request:
         case "PATCH", body:
@@ -99,7 +110,7 @@ def _update_resource(run: Run, step: Step) -> Task[None]:
 
 
 def _delete_resources(steps: tuple[Step, ...], run: Run, writer: JournalWriter) -> None:
-    """Remove what is replaced or no longer wanted; whatever stays in the way is an error."""
+    """Delete the resources of `steps`; raises `LeftBehind` if one of them remains."""
     if not steps:
         return
     writer.doubt()
@@ -121,7 +132,7 @@ def _run_in_order(
     run: Run,
     steps: Mapping[ResourceId, Step],
 ) -> list[CcgpuError]:
-    """Run a task for each id as soon as those it needs are done; collect what failed."""
+    """Run a task for each id once the tasks of the ids it needs are done; returns the errors."""
     order = TopologicalSorter(needs)
     order.prepare()
     failures: list[CcgpuError] = []

@@ -1,7 +1,7 @@
-"""`ccgpu delete`: everything a deployment owns, by id, each until a GET answers 404.
+"""`ccgpu delete`: delete every resource of a deployment, each until a GET answers 404.
 
-Works without a journal, on any machine: ids come from the journal, from the names we give, and
-from the tags. Done again it finds nothing and says so.
+The ids come from the journal, from the names that ccgpu gives, and from the tags; so it works on a
+machine without a journal, too. A second delete finds nothing to delete, and succeeds.
 """
 
 from collections.abc import Callable, Mapping
@@ -35,13 +35,13 @@ from ccgpu.workflows.resource_groups import find_orphaned_group
 
 TIMEOUT = 1800.0
 
-# Shows what would be deleted; raises to refuse.
+# Gets the ids that would be deleted; raises an error to refuse.
 Approve = Callable[[list[ResourceId]], None]
 
 
 @dataclass(frozen=True, slots=True)
 class DeleteOutcome:
-    """What a delete has done: gone, and kept with the reason."""
+    """The resources that a delete has deleted, and those it has kept, with the reasons."""
 
     name: str
     gone: tuple[ResourceId, ...]
@@ -57,21 +57,24 @@ def delete(
     listen: Listener = ignore_event,
     approve: Approve = lambda _: None,
 ) -> DeleteOutcome:
-    """Remove the deployment; `LeftBehind` with the list if anything of it may still be there.
+    """Delete the deployment.
 
-    `Denied` if it is gone, although a right was missing that it should have taken.
+    Raises:
+        LeftBehind: Some of its resources exist or may exist; the error lists them.
+        Denied: All is deleted, although a permission was missing.
     """
     run = Run.begin(cloud, timeout, listen)
     work = _Deletion(run, name, group, approve)
     what, hint = f"{name} is not completely deleted", f"`ccgpu delete {name}` continues"
-    locked = cloud.journals.locked(cloud.subscription, name, work.waiting)
-    report = work.reported  # within the lock; and around it, because the disk may be full
-    with converting_interrupt(what, hint, work.remembered), report(), locked as file, report():
+    locked = cloud.journals.locked(cloud.subscription, name, work.announce_waiting)
+    # Errors are reported within the lock, and around it too: opening the journal may fail.
+    report = work.reporting
+    with converting_interrupt(what, hint, work.recall), report(), locked as file, report():
         return work.carry_out(file)
 
 
 class _Deletion:
-    """One delete: where to look, and what is known of each id by now."""
+    """One delete under way, with the ids that may exist and those that do."""
 
     def __init__(self, run: Run, name: str, group: str | None, approve: Approve) -> None:
         self._run = run
@@ -79,97 +82,105 @@ class _Deletion:
         self._approve = approve
         self._names = Names(run.cloud.subscription, group or own_group(name), name)
         self._writer: JournalWriter | None = None
-        self._known = possible_ids(self._names)  # may be there
-        self._present: dict[ResourceId, Kind] = {}  # are there, or were when they were looked at
+        self._known = possible_ids(self._names)  # ids that may exist
+        self._present: dict[ResourceId, Kind] = {}  # resources that existed when they were read
 
-    def waiting(self) -> None:
-        """Say that another process has the deployment's lock."""
+    def announce_waiting(self) -> None:
+        """Emit a note that another process has the deployment's lock."""
         name = self._names.deployment
         self._run.tell("note", f"another ccgpu is working on {name}: waiting for it")
 
-    def reported(self) -> AbstractContextManager[None]:
-        """What fails is told with what there is."""
+    def reporting(self) -> AbstractContextManager[None]:
+        """A context manager that adds the leftovers to each error."""
         return reporting_leftovers(self._run, lambda: self._known, self._names.deployment)
 
-    def remembered(self) -> tuple[Leftover, ...]:
-        """What there is, without asking."""
+    def recall(self) -> tuple[Leftover, ...]:
+        """The leftovers, without a request to Azure."""
         return recall_leftovers(self._run, self._names, self._writer, self._present)
 
     def carry_out(self, file: JournalFile) -> DeleteOutcome:
-        """Find all of it, ask, remove it, and look once more."""
+        """Delete the deployment, with its journal locked.
+
+        1. Open the journal, which may name another group.
+        2. Find all ids that may be the deployment's, and which of them exist.
+        3. Ask for approval.
+        4. Delete them, then those that a later list adds.
+        """
         name, subscription = self._names.deployment, self._names.subscription
         journal = file.read() or Journal(name, subscription, self._group or "", "", "")
         self._writer = writer = JournalWriter(file, journal)
         self._names = replace(self._names, group=self._group or journal.group or own_group(name))
         self._known |= possible_ids(self._names)
         self._known |= {record.id: record.kind for record in journal.records}
-        found = find_deployment(self._run, name, self._group or journal.group or None)
-        self._names = found.names
-        targets, ownership = _find_targets(self._run, found, journal)
+        deployment = find_deployment(self._run, name, self._group or journal.group or None)
+        self._names = deployment.names
+        targets, ownership = _find_targets(self._run, deployment, journal)
         self._known |= targets
-        self._present |= _find_present(self._run, found, targets, ownership)
+        self._present |= _find_present(self._run, deployment, targets, ownership)
         if self._present:
             self._approve(sorted(self._present))
         writer.doubt()
-        return self._removed(writer, targets, ownership)
+        return self._remove(writer, targets, ownership)
 
-    def _removed(
+    def _remove(
         self, writer: JournalWriter, targets: dict[ResourceId, Kind], ownership: Ownership
     ) -> DeleteOutcome:
+        """Delete `targets` and what a later list adds; raise an error if some of it is left."""
         name = self._names.deployment
-        result = remove(self._run, targets, ownership, self._gone)
+        result = remove(self._run, targets, ownership, self._record_gone)
         group = key(self._names.group)
         listed = list_tagged_ids(self._run, name, self._group)
         inside = [id_ for id_ in listed if key(group_of(id_)) == group]
-        result = remove_late(self._run, inside, result, ownership, self._gone)
+        result = remove_late(self._run, inside, result, ownership, self._record_gone)
         kept = {key(id_) for id_, _ in result.kept}
         if result.errors:
-            there = report_leftovers(self._run, self._known | result.left, name)
-            if any(key(one.id) not in kept for one in there):
+            leftovers = report_leftovers(self._run, self._known | result.left, name)
+            if any(key(one.id) not in kept for one in leftovers):
                 raise left_behind_error(
                     f"{name} is not completely deleted: {result.errors[0]}",
                     result.errors,
                     hint=f"`ccgpu delete {name}` tries again",
-                    resources=there,
+                    resources=leftovers,
                 ) from result.errors[0]
         writer.forget()
         if missing := first_denied(result.errors):
             raise missing
         return DeleteOutcome(name, result.ids(Fate.GONE), result.kept)
 
-    def _gone(self, id_: ResourceId) -> None:
+    def _record_gone(self, id_: ResourceId) -> None:
         if self._writer is not None:
             self._writer.gone(id_)
         self._present.pop(id_, None)
 
 
 def _find_targets(
-    run: Run, found: FoundDeployment, journal: Journal
+    run: Run, deployment: FoundDeployment, journal: Journal
 ) -> tuple[dict[ResourceId, Kind], Ownership]:
-    """All ids that may be the deployment's, and whose they must be to be removed."""
-    names = found.names
+    """All ids that may be the deployment's, and the ownership that allows deleting them."""
+    names = deployment.names
     targets: dict[ResourceId, tuple[ResourceId, Kind]] = {}
     recorded = ((record.id, record.kind) for record in journal.records)
-    for id_, kind in (*deployment_ids(names).items(), *recorded, *found.kinds.items()):
+    for id_, kind in (*deployment_ids(names).items(), *recorded, *deployment.kinds.items()):
         targets.setdefault(key(id_), (id_, kind))
     disks = {key(r.id) for r in journal.records if r.kind is Kind.DISK}
     group = names.of(Kind.GROUP)
-    left: Mapping[ResourceId, Mapping[str, str]] = {}
-    if key(group) in found.bodies:  # in our own group its disk can only be ours
+    orphaned: Mapping[ResourceId, Mapping[str, str]] = {}
+    if key(group) in deployment.bodies:  # in a group that ccgpu created, ccgpu created this disk
         targets.setdefault(key(names.os_disk), (names.os_disk, Kind.DISK))
         disks.add(key(names.os_disk))
     else:
-        left = run_task(run, find_orphaned_group(run, names))
-    ownership = Ownership(names.deployment, disks=frozenset(disks), orphaned=left)
+        orphaned = run_task(run, find_orphaned_group(run, names))
+    ownership = Ownership(names.deployment, disks=frozenset(disks), orphaned=orphaned)
     return dict(targets.values()), ownership
 
 
 def _find_present(
-    run: Run, found: FoundDeployment, targets: dict[ResourceId, Kind], ownership: Ownership
+    run: Run, deployment: FoundDeployment, targets: dict[ResourceId, Kind], ownership: Ownership
 ) -> dict[ResourceId, Kind]:
-    """What of `targets` is there and would be removed."""
-    there = read_now(run, targets, found.snapshot)
-    ours = (
-        id_ for id_ in targets if key(id_) in there and ownership.includes(id_, there[key(id_)])
-    )
-    return {id_: targets[id_] for id_ in ours}
+    """The `targets` that exist and would be deleted."""
+    bodies = read_now(run, targets, deployment.snapshot)
+    return {
+        id_: kind
+        for id_, kind in targets.items()
+        if key(id_) in bodies and ownership.includes(id_, bodies[key(id_)])
+    }

@@ -1,8 +1,9 @@
-"""`ccgpu extend`: a deployment is wanted until another time, counted from Azure's now.
+"""`ccgpu extend`: set the end of a deployment's lease, counted from Azure's current time.
 
-Whoever looks in between finds a lease at least as long as the shorter of the old and the new one:
-it is the latest of all the tags. The VM, the first thing that `gc` would take, is the first to be
-marked; one that is in motion cannot be yet, and then the rest speaks for it meanwhile.
+The lease is the latest of the `ccgpu-expires` tags. So while the tags are being written, it ends no
+earlier than the earlier of its old and its new end. `gc` deletes the VM first, so the VM is tagged
+first. A VM with an operation in progress cannot be tagged yet; then it is tagged last, and the tags
+of the other resources protect it meanwhile.
 """
 
 from dataclasses import dataclass
@@ -36,12 +37,12 @@ from ccgpu.workflows.discovery.owned_resources import OwnedResources, read_owned
 from ccgpu.workflows.discovery.search import opened_deployment
 
 TIMEOUT = 1800.0
-_TRIES = 5  # each further one is somebody else's write that came in between
+_TRIES = 5  # attempts to write a resource's tags; another client's write makes one fail
 
 
 @dataclass(frozen=True, slots=True)
 class ExtendOutcome:
-    """Until when it was wanted (None: without an end), and until when it is, by these tags."""
+    """The old end of the lease (None: it had none), its new end, and the tagged resources."""
 
     name: str
     group: str
@@ -59,85 +60,86 @@ def extend(
     timeout: float = TIMEOUT,
     listen: Listener = ignore_event,
 ) -> ExtendOutcome:
-    """Write the new time on every resource of the deployment; `NotFound` if there is none."""
+    """Tag every resource of the deployment with its new end; raises `NotFound` if there is none."""
     run = Run.begin(cloud, timeout, listen)
-    there = Names(cloud.subscription, group or own_group(name), name)
+    names = Names(cloud.subscription, group or own_group(name), name)
     what = f"not all of {name} is marked with its new end"
     hint = f"`ccgpu extend {name} --ttl {text(ttl)}` continues"
 
-    def seen() -> tuple[Leftover, ...]:
-        return recall_leftovers(run, there)
+    def recall() -> tuple[Leftover, ...]:
+        return recall_leftovers(run, names)
 
     with (
-        converting_interrupt(what, hint, seen),
+        converting_interrupt(what, hint, recall),
         opened_deployment(run, name, group, whole=True) as found,
     ):
-        there = found.names
+        names = found.names
         owned = read_owned_resources(run, found.names, found.kinds, found.snapshot)
-        return _extend(run, owned, ttl)
+        return _extend_lease(run, owned, ttl)
 
 
-def _extend(run: Run, found: OwnedResources, ttl: timedelta) -> ExtendOutcome:
-    name = found.names.deployment
-    if not _tagged(found):
+def _extend_lease(run: Run, owned: OwnedResources, ttl: timedelta) -> ExtendOutcome:
+    name = owned.names.deployment
+    if not _tagged_resources(owned):
         raise NotFound(
             f"there is no deployment {name}",
             code="ResourceNotFound",
             hint="`ccgpu list` shows every deployment",
         )
     expires = rfc3339(run.server_clock.now() + ttl.total_seconds())
-    set_expiry(run, found, expires)
-    marked = tuple(sorted(_tagged(found)))
-    return ExtendOutcome(name, found.names.group, found.lease.expires, expires, marked)
+    set_expiry(run, owned, expires)
+    ids = tuple(sorted(_tagged_resources(owned)))
+    return ExtendOutcome(name, owned.names.group, owned.lease.expires, expires, ids)
 
 
-def set_expiry(run: Run, found: OwnedResources, expires: str) -> None:
-    """Write the end of the lease on every resource of the deployment that has another."""
+def set_expiry(run: Run, owned: OwnedResources, expires: str) -> None:
+    """Tag the deployment's resources with the end of the lease, except those that have it."""
     other = {
         id_: kind
-        for id_, kind in _tagged(found).items()
-        if tag(found.bodies[key(id_)], EXPIRES) != expires
+        for id_, kind in _tagged_resources(owned).items()
+        if tag(owned.bodies[key(id_)], EXPIRES) != expires
     }
-    for part in _in_order(found, other):
-        _mark_all(run, part, expires)
+    for part in _vm_first_if_at_rest(owned, other):
+        _tag_all(run, part, expires)
 
 
-def _tagged(found: OwnedResources) -> dict[ResourceId, Kind]:
-    """What has our tags; the disks of a VM that is being made have not got them yet."""
-    ours = (id_ for id_ in found.kinds if tag(found.bodies[key(id_)], DEPLOYMENT) is not None)
-    return {id_: found.kinds[id_] for id_ in ours}
+def _tagged_resources(owned: OwnedResources) -> dict[ResourceId, Kind]:
+    """The resources with the deployment tag; the disks of a VM under creation lack it."""
+    ours = (id_ for id_ in owned.kinds if tag(owned.bodies[key(id_)], DEPLOYMENT) is not None)
+    return {id_: owned.kinds[id_] for id_ in ours}
 
 
-def _in_order(
-    found: OwnedResources, marked: dict[ResourceId, Kind]
+def _vm_first_if_at_rest(
+    owned: OwnedResources, kinds: dict[ResourceId, Kind]
 ) -> list[dict[ResourceId, Kind]]:
-    at = key(found.names.vm)
-    vm = {id_: kind for id_, kind in marked.items() if key(id_) == at}
-    rest = {id_: kind for id_, kind in marked.items() if key(id_) != at}
-    resting = found.vm is None or state_of(found.vm) in AT_REST
-    return [vm, rest] if resting else [rest, vm]
+    """The resources in two steps: the VM first if it is at rest, else last."""
+    at = key(owned.names.vm)
+    vm = {id_: kind for id_, kind in kinds.items() if key(id_) == at}
+    others = {id_: kind for id_, kind in kinds.items() if key(id_) != at}
+    is_at_rest = owned.vm is None or state_of(owned.vm) in AT_REST
+    return [vm, others] if is_at_rest else [others, vm]
 
 
-def _mark_all(run: Run, part: dict[ResourceId, Kind], expires: str) -> None:
-    """All at once; the first failure, when all have ended."""
+def _tag_all(run: Run, part: dict[ResourceId, Kind], expires: str) -> None:
+    """Tag resources concurrently; raises the first error after all have ended."""
     failures: list[CcgpuError] = []
 
-    def one(id_: ResourceId, kind: Kind) -> Task[None]:
+    def tag_or_note_error(id_: ResourceId, kind: Kind) -> Task[None]:
         try:
-            yield from _mark(run, id_, kind, expires)
+            yield from _tag_resource(run, id_, kind, expires)
         except CcgpuError as err:
             run.tell("failed", str(err), id_, kind, "update")
             failures.append(err)
 
     for id_, kind in part.items():
-        run.cloud.scheduler.add(one(id_, kind))
+        run.cloud.scheduler.add(tag_or_note_error(id_, kind))
     run.cloud.scheduler.run()
     if failures:
         raise failures[0]
 
 
-def _mark(run: Run, id_: ResourceId, kind: Kind, expires: str) -> Task[None]:
-    """Write the whole live tag map; again, where somebody else has written in between."""
+def _tag_resource(run: Run, id_: ResourceId, kind: Kind, expires: str) -> Task[None]:
+    """Write the resource's tags with the new end; retry if another client wrote in between."""
     doing = f"extending {id_}"
     run.tell("begin", doing, id_, kind, "update")
     for attempt in range(_TRIES):

@@ -1,4 +1,4 @@
-"""Fetch all collateral that verdicts on evidence need."""
+"""Fetch all collateral that the appraisal of evidence needs."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -28,18 +28,18 @@ def fetch_collateral(
     region: str | None = None,
     simulated: bool = False,
 ) -> FetchedCollateral:
-    """Fetch in two rounds: the second asks about the signers of the manifests of the first.
+    """Fetch collateral in two rounds: the second for the signers of the first round's manifests.
 
     Args:
         evidence: The evidence of one VM.
         fetcher: Fetches from the vendors, or from the simulated ones.
-        listen: Is told of retries.
+        listen: Gets the events, such as retries.
         region: The Azure region of the VM, if it is known.
-        simulated: Whether the simulated roots in the evidence count, as they do for the simulated
-            vendors alone.
+        simulated: Whether to trust the simulated roots in the evidence. Only the simulated vendors
+            use them.
 
     Raises:
-        EvidenceRejected: The evidence does not tell what is needed.
+        EvidenceRejected: The evidence does not name the collateral that it needs.
     """
     at = datetime.fromtimestamp(fetcher.now(), UTC)
     roots = simulated_roots(evidence) if simulated else None
@@ -52,9 +52,9 @@ def fetch_collateral(
 
 
 def without_forged_thim(part: CpuEvidence, amd: Mapping[str, AmdRoots]) -> CpuEvidence:
-    """The evidence without a THIM answer whose certificate AMD did not sign.
+    """The evidence without its THIM response, if AMD did not sign the certificate in it.
 
-    A forged answer saves no request.
+    With a forged response dropped, the certificate is fetched from AMD.
     """
     vcek, _ = thim.certificates(part.thim or b"")
     signed = vcek is not None and is_signed_by_amd(vcek, amd)
@@ -69,7 +69,7 @@ def fetch_for_all(
     region: str | None = None,
     simulated: bool = False,
 ) -> FetchedCollateral:
-    """Fetch what verdicts on several machines need, each piece once."""
+    """Fetch the collateral for the evidence of several VMs, each item once."""
     fetched = FetchedCollateral()
     for evidence in every:
         fetched += fetch_collateral(evidence, fetcher, listen, region=region, simulated=simulated)

@@ -1,8 +1,8 @@
-"""`ccgpu gc`: find what is over by its tags, in the whole subscription, and remove it.
+"""`ccgpu gc`: find expired and orphaned deployments in the subscription, and delete them.
 
-A list only says where to look: each candidate is read again, live, before it is judged, and each of
-its resources again before its DELETE. What changed in between is wanted by somebody: from then on
-nothing of that deployment is touched.
+Azure's lists only provide candidates. Each candidate is read again before its lease is assessed,
+and each of its resources again before its DELETE. If a resource has changed in between, the
+deployment is in use, and nothing more of it is deleted.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -42,21 +42,23 @@ from ccgpu.workflows.resource_groups import find_foreign_contents, find_orphaned
 
 TIMEOUT = 3600.0
 
-# A deployment's name, as the spec allows it: the tag is anybody's to write, and its value becomes
-# part of ids and of a file's name.
 _CHANGED = "it has changed since it was checked"
 _BUSY = "another ccgpu on this machine is working on it"
 
 
 @dataclass(frozen=True, slots=True)
 class CollectOutcome:
-    """All that was found, and (None if all went well) the error that says what is left."""
+    """What `gc` found and did, one `Collected` for each deployment."""
 
     found: tuple[Collected, ...]
 
     @property
     def failure(self) -> LeftBehind | Denied | None:
-        """All that could not be removed, or not be looked at; else what right was missing."""
+        """The error of the command, or None.
+
+        `LeftBehind` names the deployments that could not be read or completely deleted. `Denied`:
+        all is deleted, although a permission was missing.
+        """
         missing = [one.denied for one in self.found if one.denied is not None]
         failed = [one for one in self.found if one.action == "failed"]
         if not failed:
@@ -74,7 +76,10 @@ class CollectOutcome:
 def collect(
     cloud: AzureContext, *, yes: bool, timeout: float = TIMEOUT, listen: Listener = ignore_event
 ) -> CollectOutcome:
-    """Find what is over, and (`yes`) remove it; one that fails does not stop the others."""
+    """Find expired and orphaned deployments; with `yes`, delete them.
+
+    A deployment that cannot be deleted does not stop the others.
+    """
     run = Run.begin(cloud, timeout, listen)
     try:
         return _collect_all(run, search_deployments(run), yes=yes)
@@ -83,8 +88,8 @@ def collect(
 
 
 def _collect_all(run: Run, result: SearchResult, *, yes: bool) -> CollectOutcome:
-    results = [_collect_one(run, found, yes=yes) for found in result.found]
-    known = {key(found.group) for found in result.found}
+    results = [_collect_deployment(run, deployment, yes=yes) for deployment in result.deployments]
+    known = {key(deployment.group) for deployment in result.deployments}
     unread = [
         _unreadable_deployment(id_, err)
         for id_, err in result.unread.items()
@@ -94,13 +99,13 @@ def _collect_all(run: Run, result: SearchResult, *, yes: bool) -> CollectOutcome
 
 
 def _unreadable_deployment(id_: ResourceId, err: CcgpuError) -> Collected:
-    """What carries our tag and cannot be read: whose it is, nobody knows."""
+    """The result for a listed resource that cannot be read, so its deployment is not known."""
     group, missing = group_of(id_), first_denied([err])
     return Collected(name_of(id_), group, None, Lease(), "failed", reason=str(err), denied=missing)
 
 
 def _interrupted_error(run: Run, to_delete: Mapping[ResourceId, Kind]) -> Interrupted:
-    """What was being removed, and is not known to be gone."""
+    """The error after Ctrl-C, with the resources that were to be deleted and may still exist."""
     return Interrupted(
         "interrupted: not every expired deployment is deleted",
         hint="`ccgpu gc --yes` continues",
@@ -111,41 +116,45 @@ def _interrupted_error(run: Run, to_delete: Mapping[ResourceId, Kind]) -> Interr
     )
 
 
-def _collect_one(run: Run, found: FoundDeployment, *, yes: bool) -> Collected | None:
-    """What is done about one deployment; None where nobody can think that it is over."""
-    vm = found.vm
-    lease = lease_of(found.bodies.values(), vm)
-    at_first = Collected(found.name, found.group, None, lease, "skipped")
-    if not is_deployment_name(found.name):
-        return replace(at_first, reason="that is no name that ccgpu gives")
+def _collect_deployment(run: Run, deployment: FoundDeployment, *, yes: bool) -> Collected | None:
+    """Assess one deployment, and delete it if it is over; None if its lease is running.
+
+    The lease is first assessed by the bodies that the search has read, then by new reads.
+    """
+    # The tag may have been written by anybody, and the name becomes part of ids and file names.
+    vm = deployment.vm
+    lease = lease_of(deployment.bodies.values(), vm)
+    skipped = Collected(deployment.name, deployment.group, None, lease, "skipped")
+    if not is_deployment_name(deployment.name):
+        return replace(skipped, reason="that is no name that ccgpu gives")
     if assess_lease(lease, vm, run.server_clock.now()) == LeaseStatus():
         return None
     if run.deadline.has_passed():
-        return replace(at_first, reason="there is no time left for it")
+        return replace(skipped, reason="there is no time left for it")
     try:
-        return _assess_live(run, found, yes=yes)
+        return _assess_and_collect(run, deployment, yes=yes)
     except Interrupted:
         raise
     except CcgpuError as err:
         run.tell("failed", str(err))
-        return replace(at_first, action="failed", reason=str(err), denied=first_denied([err]))
+        return replace(skipped, action="failed", reason=str(err), denied=first_denied([err]))
 
 
-def _assess_live(run: Run, found: FoundDeployment, *, yes: bool) -> Collected | None:
-    """Read it live, and judge that."""
-    live = read_owned_resources(run, found.names, found.kinds)
-    verdict = assess_lease(live.lease, live.vm, run.server_clock.now())
-    if not live.bodies or verdict == LeaseStatus():
+def _assess_and_collect(run: Run, deployment: FoundDeployment, *, yes: bool) -> Collected | None:
+    """Read the deployment again and assess its lease; if it is over, delete it or report it."""
+    live = read_owned_resources(run, deployment.names, deployment.kinds)
+    status = assess_lease(live.lease, live.vm, run.server_clock.now())
+    if not live.bodies or status == LeaseStatus():
         return None
-    result = Collected(found.name, found.group, verdict.why, live.lease, "skipped")
-    if verdict.why is None:
-        return replace(result, reason=verdict.skip_reason)
+    result = Collected(deployment.name, deployment.group, status.why, live.lease, "skipped")
+    if status.why is None:
+        return replace(result, reason=status.skip_reason)
     live = _with_orphaned_group(run, live)
-    stays = _why_the_group_stays(run, live)
-    to_delete = {i: k for i, k in live.kinds.items() if k is not Kind.GROUP or stays is None}
+    kept = _why_group_is_kept(run, live)
+    to_delete = {i: k for i, k in live.kinds.items() if k is not Kind.GROUP or kept is None}
     if not to_delete:
-        return replace(result, reason=stays)
-    result = replace(result, resources=tuple(sorted(to_delete)), reason=stays)
+        return replace(result, reason=kept)
+    result = replace(result, resources=tuple(sorted(to_delete)), reason=kept)
     return (
         _remove_deployment(run, live, to_delete, result)
         if yes
@@ -154,44 +163,47 @@ def _assess_live(run: Run, found: FoundDeployment, *, yes: bool) -> Collected | 
 
 
 def _with_orphaned_group(run: Run, live: OwnedResources) -> OwnedResources:
-    """With a group of ours that another deployment has left."""
+    """The same resources, with the group if it is orphaned."""
     group = live.names.of(Kind.GROUP)
-    left = run_task(run, find_orphaned_group(run, live.names))
-    if not left:
+    orphaned = run_task(run, find_orphaned_group(run, live.names))
+    if not orphaned:
         return live
-    ownership = replace(live.ownership, orphaned=left)
-    body: Body = {"id": group, "tags": dict(left[key(group)])}
+    ownership = replace(live.ownership, orphaned=orphaned)
+    body: Body = {"id": group, "tags": dict(orphaned[key(group)])}
     bodies = live.bodies | {key(group): body}
     return OwnedResources(live.names, {**live.kinds, group: Kind.GROUP}, bodies, ownership)
 
 
-def _why_the_group_stays(run: Run, live: OwnedResources) -> str | None:
-    """Somebody else's resources in a group of ours."""
+def _why_group_is_kept(run: Run, live: OwnedResources) -> str | None:
+    """The resources of others in the deployment's group, in words; None if there are none."""
     group = live.names.of(Kind.GROUP)
     if key(group) not in live.bodies:
         return None
     others = run_task(
-        run, find_foreign_contents(run, group, live.names.deployment, mine=live.bodies.keys())
+        run, find_foreign_contents(run, group, live.names.deployment, own_ids=live.bodies.keys())
     )
     return f"the group stays, {others.reason}" if others.reason else None
 
 
-class _Busy(Exception):
-    """The deployment's journal is locked."""
+class _JournalLocked(Exception):
+    """Another process has locked the deployment's journal."""
 
 
 @contextmanager
 def _locked_journal(run: Run, name: str) -> Iterator[JournalFile]:
-    def busy() -> None:
-        raise _Busy
+    """Lock the deployment's journal; raises `_JournalLocked` instead of waiting for the lock."""
 
-    with run.cloud.journals.locked(run.cloud.subscription, name, busy) as file:
+    def raise_locked() -> None:
+        raise _JournalLocked
+
+    with run.cloud.journals.locked(run.cloud.subscription, name, raise_locked) as file:
         yield file
 
 
 def _remove_deployment(
     run: Run, live: OwnedResources, to_delete: dict[ResourceId, Kind], result: Collected
 ) -> Collected:
+    """Delete the deployment with its journal locked; skip it if another process has the lock."""
     assessed = {at: tags_of(body) for at, body in live.bodies.items()}
     ownership = replace(live.ownership, assessed=assessed)
     run.tell("note", f"{result.name} in {result.group} is {result.why}: deleting it")
@@ -201,20 +213,20 @@ def _remove_deployment(
             removal = remove(run, live.kinds, ownership, _gone_handler(file, left))
     except KeyboardInterrupt as err:
         raise _interrupted_error(run, left) from err
-    except _Busy:
+    except _JournalLocked:
         return replace(result, resources=(), reason=_BUSY)
     return _collected_result(run, removal, to_delete, result)
 
 
 def _gone_handler(file: JournalFile, left: dict[ResourceId, Kind]) -> Callable[[ResourceId], None]:
-    """What to do with each id that is gone: take it out of `left`, and of this machine's journal.
+    """A function that removes a deleted id from `left` and from this machine's journal.
 
-    The journal is not needed: whoever wants to create again next finds it as it should be.
+    A journal without records is removed, so the next create of that name starts afresh.
     """
     journal = file.read()
     writer = JournalWriter(file, journal) if journal is not None else None
 
-    def gone(id_: ResourceId) -> None:
+    def record_gone(id_: ResourceId) -> None:
         left.pop(id_, None)
         if writer is None:
             return
@@ -222,12 +234,13 @@ def _gone_handler(file: JournalFile, left: dict[ResourceId, Kind]) -> Callable[[
         if not writer.journal.records:
             writer.forget()
 
-    return gone
+    return record_gone
 
 
 def _collected_result(
     run: Run, removal: Removal, to_delete: dict[ResourceId, Kind], result: Collected
 ) -> Collected:
+    """`result`, completed by what a removal has done."""
     missing = first_denied(removal.errors)
     result = replace(result, resources=tuple(sorted(removal.ids(Fate.GONE))), denied=missing)
     if removal.ids(Fate.CHANGED):

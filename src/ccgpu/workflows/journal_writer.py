@@ -1,4 +1,4 @@
-"""The journal while a workflow runs: every change is on disk before the next request leaves."""
+"""The journal while a workflow runs: each change is on disk before the next request is sent."""
 
 from dataclasses import replace
 
@@ -20,44 +20,44 @@ class JournalWriter:
         self.doubtful = False  # DELETEs have been sent
 
     def seen(self, id_: ResourceId) -> bool:
-        """Whether this process has seen it, and has done nothing since that may have removed it."""
+        """Whether this process has seen the resource, and has sent no DELETEs since."""
         return key(id_) in self._seen
 
     def is_gone(self, id_: ResourceId) -> bool:
-        """Whether a GET has answered 404, and nothing has been done since to make it."""
+        """Whether a GET has answered 404, and no PUT has begun since."""
         return key(id_) in self._gone
 
     def doubt(self) -> None:
-        """From here on DELETEs are sent: what was seen may be gone."""
+        """Note that DELETEs will be sent: resources seen before may be gone."""
         self.doubtful = True
         self._seen.clear()
 
     def new_run(self, run: str, created: str) -> None:
-        """From here on, what is made is made by another run; written with the next record."""
+        """Set the run and creation time of later records; written with the next of them."""
         self.journal = replace(self.journal, run=run, created=created)
 
     def begin(self, resource: Resource) -> None:
-        """Record the intent, durably: the PUT may be sent when this has returned."""
+        """Record durably that a PUT is about to be sent; send it only after this has returned."""
         self._gone -= {key(resource.id), *map(key, resource.implicitly_created)}
         self._write(self.journal.begin(resource))
 
     def remember(self, spec: RememberedSpec) -> None:
-        """Keep the spec that is carried out from here on: an interrupted create goes on with it."""
+        """Record the spec to carry out: an interrupted create continues with it."""
         self._write(replace(self.journal, spec=spec))
 
-    def done(self, *found: tuple[ResourceId, Kind]) -> None:
-        """Record what was seen to exist."""
-        self._seen |= {key(id_) for id_, _ in found}
+    def done(self, *resources: tuple[ResourceId, Kind]) -> None:
+        """Record resources that were seen to exist."""
+        self._seen |= {key(id_) for id_, _ in resources}
         self._gone -= self._seen
-        self._write(self.journal.done(*found))
+        self._write(self.journal.done(*resources))
 
-    def adopt(self, *found: Record) -> None:
-        """Record what is the deployment's, and this machine did not know of."""
-        self._seen |= {key(record.id) for record in found}
-        self._write(self.journal.adopt(*found))
+    def adopt(self, *records: Record) -> None:
+        """Record resources of the deployment that are not in the journal yet."""
+        self._seen |= {key(record.id) for record in records}
+        self._write(self.journal.adopt(*records))
 
     def gone(self, id_: ResourceId) -> None:
-        """Record that a GET has answered 404."""
+        """Drop a resource's record: a GET has answered 404."""
         self._gone.add(key(id_))
         self._seen.discard(key(id_))
         self._write(self.journal.gone(id_))
@@ -67,7 +67,7 @@ class JournalWriter:
         self._write(self.journal.end_stage(name))
 
     def forget(self) -> None:
-        """Remove the journal: nothing that it names is left, or is ours."""
+        """Remove the journal: none of its resources exists and is the deployment's."""
         self.journal = replace(self.journal, records=())
         self._file.remove()
 

@@ -1,6 +1,6 @@
-"""Start, stop, restart, wait: the VM of a deployment from one state into another.
+"""Start, stop, restart a deployment's VM, and wait for one of its states.
 
-Stop means deallocate: a VM that is only stopped goes on billing.
+Stop means deallocate: a VM that is stopped but not deallocated is billed.
 """
 
 from functools import partial
@@ -24,8 +24,8 @@ from ccgpu.workflows.discovery.search import find_names, opened_deployment, requ
 TIMEOUT = 1800.0
 Verb = Literal["start", "stop", "restart"]
 _ACTIONS = {"start": "start", "stop": "deallocate", "restart": "restart"}
-_ENDS = {"start": "started", "stop": "deallocated", "restart": "restarted"}
-_CLOCK = 1.0  # ARM tells its time in whole seconds
+_PARTICIPLES = {"start": "started", "stop": "deallocated", "restart": "restarted"}
+_CLOCK_RESOLUTION = 1.0  # seconds, of ARM's `Date` header
 
 
 def change_power_state(
@@ -37,20 +37,20 @@ def change_power_state(
     timeout: float = TIMEOUT,
     listen: Listener = ignore_event,
 ) -> None:
-    """Do it, and wait until the VM is ready, or deallocated."""
+    """Start, stop or restart the VM, and wait until it is ready or deallocated."""
     run = Run.begin(cloud, timeout, listen)
-    there = Names(cloud.subscription, group or own_group(name), name)
+    names = Names(cloud.subscription, group or own_group(name), name)
 
-    def seen() -> tuple[Leftover, ...]:
-        return recall_leftovers(run, there)
+    def recall() -> tuple[Leftover, ...]:
+        return recall_leftovers(run, names)
 
-    what = f"{name} may not be {_ENDS[verb]}, or bill as it did before"
+    what = f"{name} may not be {_PARTICIPLES[verb]}, or bill as it did before"
     hint = f"`ccgpu {verb} {name}` continues"
-    with converting_interrupt(what, hint, seen), opened_deployment(run, name, group) as found:
-        there = names = found.names
+    with converting_interrupt(what, hint, recall), opened_deployment(run, name, group) as found:
+        names = found.names
         vm = require_vm(run, names)
         run.tell("begin", f"{verb} {name}", names.vm, Kind.VM, verb)
-        run.observed[key(names.vm)] = without_instance_view(vm)  # it is about to change
+        run.observed[key(names.vm)] = without_instance_view(vm)  # its power state will change
         start = partial(cloud.arm.act, names.vm, _ACTIONS[verb])
         with locating_capacity_errors(vm):
             run_task(run, write_and_wait(run, Kind.VM, names.vm, start, f"{verb} of {names.vm}"))
@@ -59,10 +59,14 @@ def change_power_state(
 
 
 def _wait_until_done(run: Run, names: Names, verb: Verb) -> None:
-    """What the agent has said before the operation ended, it has said of the guest before it."""
+    """Wait for the state that the operation leads to.
+
+    Reports of the VM agent from before the end of the operation do not count: the guest that sent
+    them may have been stopped since.
+    """
     wanted = State.STOPPED if verb == "stop" else State.READY
     ended = run.server_clock.time()
-    since = None if ended is None else ended - _CLOCK
+    since = None if ended is None else ended - _CLOCK_RESOLUTION
     run_task(run, wait_for(run, names.vm, wanted, grace=GRACE, since=since))
 
 
@@ -75,7 +79,7 @@ def wait_for_state(
     timeout: float = TIMEOUT,
     listen: Listener = ignore_event,
 ) -> None:
-    """Wait until the deployment is in that state; `TimedOut` if it does not get there."""
+    """Wait until the VM is in the state `wanted`; raises `TimedOut` after `timeout` seconds."""
     if wanted is State.LEFTOVERS:
         raise UsageProblem(
             f"cannot wait for {wanted}: no ccgpu command leads to that state",

@@ -1,6 +1,6 @@
-"""Delete resources: ours only, in order, each until a GET answers 404.
+"""Delete a deployment's resources, in order, each until a GET answers 404.
 
-Shared by `delete`, `gc`, the rollback of a create, and what is deleted before a replace.
+Used by `delete`, by `gc`, by the rollback of a create, and before a replacement.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -23,8 +23,8 @@ from ccgpu.scheduling.scheduler import Call, Task
 from ccgpu.workflows.discovery.dependents import find_dependents
 from ccgpu.workflows.resource_groups import disown_group, find_foreign_contents
 
-# VM → NIC and disks → what the NIC refers to → what that refers to; the group last. The order in
-# which ARM's references allow it (in-use refusals: Microsoft Learn, delete-resource-group).
+# Referring resources before those they refer to, the group last: ARM refuses to delete a resource
+# that is in use (Microsoft Learn, delete-resource-group).
 _ORDER = (
     (Kind.VM,),
     (Kind.NIC, Kind.DISK),
@@ -34,13 +34,14 @@ _ORDER = (
     (Kind.GROUP,),
 )
 
-# GETs before "not there" is believed of what was perhaps just created; seconds between them.
+# Consecutive 404s after which a resource that may just have been created counts as absent, and the
+# seconds between the reads.
 _READS_OF_RECENT, _READ_DELAY = 3, 2.0
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one resource; why it was kept, and what failed on the way."""
+    """What became of one resource, why it was kept, and the errors on the way."""
 
     id: ResourceId
     kind: Kind
@@ -51,37 +52,37 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Removal:
-    """What became of each resource. `failures` are of looking for more of them."""
+    """What became of each resource. `failures`: errors of the search for a VM's dependents."""
 
     outcomes: tuple[Outcome, ...] = ()
     failures: tuple[CcgpuError, ...] = ()
 
     def ids(self, *fates: Fate) -> tuple[ResourceId, ...]:
-        """The ids of what ended so."""
+        """The ids of the resources with one of these fates."""
         return tuple(one.id for one in self.outcomes if one.fate in fates)
 
     @property
     def kept(self) -> tuple[tuple[ResourceId, str], ...]:
-        """What is ours and stays, and why."""
+        """The deployment's resources that are kept, and why."""
         return tuple((one.id, one.reason) for one in self.outcomes if one.fate is Fate.KEPT)
 
     @property
     def left(self) -> dict[ResourceId, Kind]:
-        """What may still be there."""
+        """The resources that may still exist."""
         return {one.id: one.kind for one in self.outcomes if one.fate is Fate.LEFT}
 
     @property
     def errors(self) -> tuple[CcgpuError, ...]:
-        """Why something is left, and which right was missing for what is gone all the same."""
+        """All errors, also those of resources that were deleted in spite of them."""
         return (*self.failures, *(err for one in self.outcomes for err in one.errors))
 
     def known(self) -> set[ResourceId]:
-        """The `key`s of all ids of which something is known."""
+        """The `key`s of all resources that were found or deleted."""
         unknown = (Fate.ABSENT, Fate.SKIPPED)
         return {key(one.id) for one in self.outcomes if one.fate not in unknown}
 
     def followed_by(self, second: "Removal") -> "Removal":
-        """Both removals; what the first kept has been looked at again."""
+        """Both removals together; the second has decided anew on what the first kept."""
         first = tuple(one for one in self.outcomes if one.fate is not Fate.KEPT)
         return Removal(first + second.outcomes, self.failures + second.failures)
 
@@ -92,20 +93,21 @@ def remove(
     ownership: Ownership,
     on_gone: Callable[[ResourceId], None],
 ) -> Removal:
-    """Delete `targets` and what a VM among them brought along; `on_gone` is told each that is gone.
+    """Delete `targets` and their VMs' dependents; `on_gone` gets each id that answers 404.
 
-    1. Read which dependents the VMs of ours have; their disks carry no tags.
-    2. Kind by kind, in the order of references: read each live, decide, delete, wait for its 404.
-    3. From the first resource on that is not what was assessed, delete nothing more.
+    1. Read which dependents the VMs have; their disks carry no tags.
+    2. Kind by kind, in the order of references: read each resource, decide, delete it, and wait for
+       its 404.
+    3. Once a resource has changed since it was assessed, delete nothing more.
     """
     vms = [id_ for id_, kind in targets.items() if kind is Kind.VM]
-    looks = run.cloud.scheduler.gather(_dependents(run, id_, ownership) for id_ in vms)
-    brought = {id_: kind for found, _ in looks for id_, kind in found.items()}
-    failures = tuple(err for _, err in looks if err is not None)
-    disks = {key(id_) for id_, kind in brought.items() if kind is Kind.DISK}
-    with_vm = frozenset(key(id_) for id_ in brought)  # a VM that is seen shows what it has
+    reads = run.cloud.scheduler.gather(_read_dependents(run, id_, ownership) for id_ in vms)
+    dependents = {id_: kind for kinds, _ in reads for id_, kind in kinds.items()}
+    failures = tuple(err for _, err in reads if err is not None)
+    disks = {key(id_) for id_, kind in dependents.items() if kind is Kind.DISK}
+    with_vm = frozenset(key(id_) for id_ in dependents)  # the VM's body names them: not recent
     ownership = replace(ownership, disks=ownership.disks | disks, recent=ownership.recent - with_vm)
-    named = {key(id_): (id_, kind) for id_, kind in (*brought.items(), *targets.items())}
+    named = {key(id_): (id_, kind) for id_, kind in (*dependents.items(), *targets.items())}
     work = _RemovalRun(run, ownership, with_vm, on_gone)
     for kinds in _ORDER:
         work.remove_all((id_, kind) for id_, kind in sorted(named.values()) if kind in kinds)
@@ -119,10 +121,10 @@ def remove_late(
     ownership: Ownership,
     on_gone: Callable[[ResourceId], None],
 ) -> Removal:
-    """Delete what a list names now and the `first` removal did not know of; both together.
+    """Delete the `listed` resources that the `first` removal did not find; both removals together.
 
-    A lagging answer hid it, or it is a NIC or public IP that no VM named any more. What the first
-    has kept because of it is looked at again.
+    They were missing from a lagging list, or they are a NIC or public IP that no VM refers to any
+    more. A resource that the first removal kept is decided on anew: they may have been the reason.
     """
     known = first.known()
     kinds = ((id_, kind_of(id_)) for id_ in listed if key(id_) not in known)
@@ -134,7 +136,7 @@ def remove_late(
 
 
 class _RemovalRun:
-    """One removal under way."""
+    """One removal under way, and its outcomes so far."""
 
     def __init__(
         self,
@@ -150,19 +152,19 @@ class _RemovalRun:
         self._on_gone = on_gone
 
     def remove_all(self, targets: Iterable[tuple[ResourceId, Kind]]) -> None:
-        """Remove these at the same time."""
+        """Delete `targets` concurrently."""
         for id_, kind in targets:
-            self._run.cloud.scheduler.add(self._remove_and_note(id_, kind))
+            self._run.cloud.scheduler.add(self._remove_and_record(id_, kind))
         self._run.cloud.scheduler.run()
 
-    def _remove_and_note(self, id_: ResourceId, kind: Kind) -> Task[None]:
+    def _remove_and_record(self, id_: ResourceId, kind: Kind) -> Task[None]:
         try:
-            outcome = yield from self._remove(id_, kind)
+            outcome = yield from self._remove_resource(id_, kind)
         except CcgpuError as err:
-            outcome = self._failed(id_, kind, err)
+            outcome = self._outcome_of_error(id_, kind, err)
         self.outcomes.append(outcome)
 
-    def _failed(self, id_: ResourceId, kind: Kind, err: CcgpuError) -> Outcome:
+    def _outcome_of_error(self, id_: ResourceId, kind: Kind, err: CcgpuError) -> Outcome:
         if isinstance(err, AlreadyExists) and self._ownership.assessed is not None:
             text = f"{id_} has changed in the meantime: not deleted"
             self._run.tell("note", text, id_, kind)
@@ -170,9 +172,15 @@ class _RemovalRun:
         self._run.tell("failed", str(err), id_, kind, "delete")
         return Outcome(id_, kind, Fate.LEFT, errors=(err,))
 
-    def _remove(self, id_: ResourceId, kind: Kind) -> Task[Outcome]:
+    def _remove_resource(self, id_: ResourceId, kind: Kind) -> Task[Outcome]:
+        """Read one resource, decide, and delete it.
+
+        1. Read it. A 404 now of a VM's dependent means that it was deleted with the VM.
+        2. Decide; a resource that is not to be deleted ends here.
+        3. Delete it and wait for a 404. A network that others began to use is decided on anew.
+        """
         run, doing = self._run, f"deleting {id_}"
-        body = yield from _read(run, kind, id_, self._ownership, doing)
+        body = yield from _read_resource(run, kind, id_, self._ownership, doing)
         decision = yield from self._decide(id_, kind, body)
         if decision.fate is Fate.ABSENT:
             went_with_vm = key(id_) in self._with_vm
@@ -183,12 +191,12 @@ class _RemovalRun:
         if decision.fate is not None:
             return Outcome(id_, kind, decision.fate, decision.reason or "")
         run.tell("begin", doing, id_, kind, "delete")
-        start = partial(_delete, run, kind, id_, self._ownership)
+        start = partial(_send_delete, run, kind, id_, self._ownership)
         unchanged = partial(self._ownership.is_as_assessed, id_)
         try:
             denied = yield from delete_and_wait(run, kind, id_, start, doing, unchanged)
         except SharedMeanwhile:
-            kept = yield from self._keep_shared(id_, kind)
+            kept = yield from self._decide_shared_network(id_, kind)
             if kept is None:
                 raise
             return kept
@@ -197,7 +205,10 @@ class _RemovalRun:
         return Outcome(id_, kind, Fate.GONE, errors=() if denied is None else (denied,))
 
     def _decide(self, id_: ResourceId, kind: Kind, body: Body | None) -> Task[Decision]:
-        """As `domain.removal.decide`; what is in a group of ours is read first."""
+        """As `domain.removal.decide`, with a group's contents read before the decision.
+
+        If a network is kept, its subnet of this deployment is removed.
+        """
         halted = any(one.fate is Fate.CHANGED for one in self.outcomes)
         decision = decide(self._ownership, id_, kind, body, halted=halted)
         if body is None:
@@ -209,7 +220,7 @@ class _RemovalRun:
         return decision
 
     def _decide_group(self, id_: ResourceId, body: Body) -> Task[Decision]:
-        """A group stays because of what else is in it; other deployments then take it over."""
+        """Keep a group with other resources in it; disown it if they include deployments."""
         run, ownership = self._run, self._ownership
         gone = {key(one.id) for one in self.outcomes if one.fate is Fate.GONE}
         others = yield from find_foreign_contents(run, id_, ownership.deployment, gone=gone)
@@ -219,19 +230,25 @@ class _RemovalRun:
             yield from disown_group(run, id_, body, ownership.deployment)
         return decision
 
-    def _keep_shared(self, id_: ResourceId, kind: Kind) -> Task[Outcome | None]:
-        """A network into which others put something just before its DELETE: decided anew."""
-        body = yield from _read(self._run, kind, id_, self._ownership, f"reading {id_}")
+    def _decide_shared_network(self, id_: ResourceId, kind: Kind) -> Task[Outcome | None]:
+        """Decide anew on a network that others began to use just before its DELETE.
+
+        Returns None if it is not to be kept.
+        """
+        body = yield from _read_resource(self._run, kind, id_, self._ownership, f"reading {id_}")
         decision = yield from self._decide(id_, kind, body)
         if decision.fate is not Fate.KEPT:
             return None
         return Outcome(id_, kind, Fate.KEPT, decision.reason or "")
 
 
-def _read(
+def _read_resource(
     run: Run, kind: Kind, id_: ResourceId, ownership: Ownership, doing: str
 ) -> Task[Body | None]:
-    """The resource as it is; what was just created may not be seen everywhere yet."""
+    """The resource's body. A 404 of a recent resource is checked by further reads.
+
+    A replica of ARM may not show a resource yet that was just created.
+    """
     get = partial(run.cloud.arm.get, kind, id_)
     body = yield from send_with_retry(run, get, doing)
     for _ in range(_READS_OF_RECENT - 1 if key(id_) in ownership.recent else 0):
@@ -242,14 +259,19 @@ def _read(
     return body
 
 
-def _delete(run: Run, kind: Kind, id_: ResourceId, ownership: Ownership) -> Pending | None:
-    """Send the DELETE. What was assessed is read immediately before each attempt.
+def _send_delete(run: Run, kind: Kind, id_: ResourceId, ownership: Ownership) -> Pending | None:
+    """Send the DELETE.
 
-    So is a network: others may have put a subnet into it.
+    A resource that was assessed is read immediately before each attempt, to compare its tags. So is
+    a network, because others may have put a subnet into it.
 
-    Of our kinds only VMs take preconditions (azure-mgmt-compute, `etag` of their writes), and no
-    document says that their DELETE looks at one: the read is what there is, the etag closes the gap
-    after it where it works.
+    A change between that read and the DELETE can only be detected by a precondition. Of our kinds
+    only VMs take one (azure-mgmt-compute, `etag` of their writes), and Azure does not document
+    whether their DELETE honours it.
+
+    Raises:
+        AlreadyExists: The resource has changed since it was assessed.
+        SharedMeanwhile: Others use the network.
     """
     if ownership.assessed is None and kind is not Kind.VNET:
         return run.cloud.arm.delete(kind, id_)
@@ -265,7 +287,7 @@ def _delete(run: Run, kind: Kind, id_: ResourceId, ownership: Ownership) -> Pend
 
 
 def _remove_own_subnet(run: Run, network: ResourceId, body: Body) -> Task[None]:
-    """Take our subnet out of a network that stays, so that what it refers to can go too."""
+    """Remove our subnet from a network that is kept, so that its NSG and NAT can be deleted."""
     rest = without_own_subnet(body)
     if rest is not None:
         doing = f"removing our subnet from {network}"
@@ -273,12 +295,12 @@ def _remove_own_subnet(run: Run, network: ResourceId, body: Body) -> Task[None]:
         yield from write_and_wait(run, Kind.VNET, network, put, doing)
 
 
-def _dependents(
+def _read_dependents(
     run: Run, vm: ResourceId, ownership: Ownership
 ) -> Task[tuple[dict[ResourceId, Kind], CcgpuError | None]]:
-    """What a VM of ours brought along, as far as Azure shows it now, and why it cannot be read."""
+    """The dependents of the deployment's VM in Azure now, and the error of a failed read."""
     try:
-        body = yield from _read(run, Kind.VM, vm, ownership, f"reading {vm}")
+        body = yield from _read_resource(run, Kind.VM, vm, ownership, f"reading {vm}")
         if body is None or not ownership.includes(vm, body):
             return {}, None
         return dict((yield from find_dependents(run, vm, body))), None

@@ -1,11 +1,12 @@
-"""Resource groups: what is in one, and when one goes with a deployment.
+"""Resource groups: what a group contains, and when it is deleted with a deployment.
 
-A group that ccgpu made carries its deployment's tags. When that deployment goes and others live in
-the group, the group stays and is marked with `ccgpu-made-for` instead: it goes with the last of
-them. A group without one of these tags is its user's, and never deleted.
+A group that ccgpu created carries its deployment's tags. If other deployments are in the group when
+that deployment is deleted, the group stays. Its tags are replaced by `ccgpu-made-for`, and it is
+deleted with the last deployment in it. A group with neither tag belongs to the user and is never
+deleted.
 
-A list of what is in a group may lag behind. What it names counts until its own GET says 404; and
-what this machine's journals name counts although no list names it yet.
+A list of a group's contents may lag behind. A listed resource counts as present until its own GET
+answers 404. A resource in this machine's journals is also checked, even if no list contains it.
 """
 
 from collections.abc import Collection, Mapping
@@ -36,20 +37,23 @@ from ccgpu.errors import CcgpuError, Denied
 from ccgpu.net.retry import poll_delay
 from ccgpu.scheduling.scheduler import Call, Task
 
-# So often a listed resource must be answered with 404 to be gone: a replica may lag behind.
-_LOOKS = 3
+# Consecutive 404s after which a listed resource counts as gone: a replica of ARM may lag behind.
+_READS_UNTIL_GONE = 3
 
 
 @dataclass(frozen=True, slots=True)
 class ForeignContents:
-    """What else is in a group: its names, and whether a deployment of ccgpu is among it."""
+    """The resources in a group that are not the deployment's.
+
+    names: Their names. deployments: Whether some belong to another deployment of ccgpu.
+    """
 
     names: tuple[str, ...] = ()
     deployments: bool = False
 
     @property
     def reason(self) -> str | None:
-        """Why the group stays; None where nothing keeps it."""
+        """Why the group is kept; None if it contains nothing else."""
         return f"there is more in it: {', '.join(self.names)}" if self.names else None
 
 
@@ -58,47 +62,56 @@ def find_foreign_contents(
     group: ResourceId,
     deployment: str,
     *,
-    mine: Collection[ResourceId] = (),
+    own_ids: Collection[ResourceId] = (),
     gone: Collection[ResourceId] = (),
 ) -> Task[ForeignContents]:
-    """What is in `group` besides this deployment's; both sets hold `key`s.
+    """The resources in `group` that are not this deployment's.
 
-    `mine` is not looked at. Of what is `gone`, one more 404 is enough.
+    Args:
+        run: The command under way.
+        group: The id of the group.
+        deployment: The name of the deployment that is to be deleted.
+        own_ids: The `key`s of resources known to be the deployment's; they are not read.
+        gone: The `key`s of resources just deleted; one more 404 suffices to ignore them.
     """
     listing = partial(run.cloud.queries.inside, name_of(group))
     listed = (yield from send_with_retry(run, listing, f"listing what is in {group}")) or ()
-    recorded = _recorded(run, group, deployment)
-    looked: dict[ResourceId, tuple[bool, str | None]] = {}
+    recorded = _ids_in_other_journals(run, group, deployment)
+    results: dict[ResourceId, tuple[bool, str | None]] = {}  # whether each exists, and its owner
     for id_ in (*listed, *recorded):
         at = key(holder_of(id_))
-        if key(id_) not in mine and at not in mine and at not in looked:
-            looked[at] = yield from _look(run, holder_of(id_), 1 if at in gone else _LOOKS)
-    there = {key(holder_of(id_)): id_ for id_ in (*recorded, *listed)}
-    names = sorted(name_of(there[at]) for at, (exists, _) in looked.items() if exists)
-    owners = {owner for exists, owner in looked.values() if exists} - {None, deployment}
+        if key(id_) not in own_ids and at not in own_ids and at not in results:
+            results[at] = yield from _read_owner(
+                run, holder_of(id_), 1 if at in gone else _READS_UNTIL_GONE
+            )
+    ids = {key(holder_of(id_)): id_ for id_ in (*recorded, *listed)}
+    names = sorted(name_of(ids[at]) for at, (exists, _) in results.items() if exists)
+    owners = {owner for exists, owner in results.values() if exists} - {None, deployment}
     return ForeignContents(tuple(names), bool(owners))
 
 
-def _look(run: Run, id_: ResourceId, looks: int) -> Task[tuple[bool, str | None]]:
-    """Whether it is there, and whose; what cannot be looked at is there."""
+def _read_owner(run: Run, id_: ResourceId, reads: int) -> Task[tuple[bool, str | None]]:
+    """Whether a resource exists, and its deployment tag. If it cannot be read, it exists."""
     kind = kind_of(id_)
     if kind is None:
         return True, None
     get = partial(run.cloud.arm.get, kind, id_)
-    for look in range(looks):
+    for attempt in range(reads):
         try:
             body = yield from send_with_retry(run, get, f"reading {id_}")
         except Denied:
             return True, None
         if body is not None:
             return True, tag(body, DEPLOYMENT)
-        if look < looks - 1:
-            yield Call(lambda: None, run.deadline.require(poll_delay(look, None), f"reading {id_}"))
+        if attempt < reads - 1:
+            yield Call(
+                lambda: None, run.deadline.require(poll_delay(attempt, None), f"reading {id_}")
+            )
     return False, None
 
 
-def _recorded(run: Run, group: ResourceId, deployment: str) -> list[ResourceId]:
-    """What this machine has made in the group for other deployments."""
+def _ids_in_other_journals(run: Run, group: ResourceId, deployment: str) -> list[ResourceId]:
+    """The ids in the group that this machine's journals record for other deployments."""
     journals = run.cloud.journals.every(run.cloud.subscription)
     others = [one for one in journals if one.deployment != deployment]
     ids = (record.id for one in others for record in one.records)
@@ -107,9 +120,10 @@ def _recorded(run: Run, group: ResourceId, deployment: str) -> list[ResourceId]:
 
 
 def find_orphaned_group(run: Run, names: Names) -> Task[Mapping[ResourceId, Mapping[str, str]]]:
-    """The deployment's group, by `key`, with its tags, if its maker is gone: it goes with this one.
+    """The tags of the deployment's group by its `key`, if the group is orphaned; else empty.
 
-    Gone is the maker that has left the mark, and one that is over as `gc` judges it.
+    A group is orphaned if ccgpu created it for another deployment that was since deleted
+    (`ccgpu-made-for`), or whose lease is over by `gc`'s rules. It is deleted with this deployment.
     """
     group = names.of(Kind.GROUP)
     body = yield from send_with_retry(
@@ -118,19 +132,19 @@ def find_orphaned_group(run: Run, names: Names) -> Task[Mapping[ResourceId, Mapp
     owner = tag(body, DEPLOYMENT)
     if body is None or owner == names.deployment:
         return {}
-    left = owner is None and tag(body, MADE_FOR) is not None
+    disowned = owner is None and tag(body, MADE_FOR) is not None
     ours = owner is not None and None not in (tag(body, RUN), tag(body, CREATED))
     over = ours and assess_lease(lease_of([body]), None, run.server_clock.now()).why is not None
-    return {key(group): tags_of(body)} if left or over else {}
+    return {key(group): tags_of(body)} if disowned or over else {}
 
 
 def disown_group(run: Run, group: ResourceId, body: Body, deployment: str) -> Task[None]:
-    """Mark a group of ours that stays because other deployments live in it.
+    """Replace a group's deployment tags by `ccgpu-made-for`: other deployments are still in it.
 
-    Where that fails the group only stays longer: `gc` takes it as an orphan when it is empty.
+    If that fails, the group stays until it is empty; then `gc` deletes it as orphaned.
     """
-    gone = {DEPLOYMENT: None, RUN: None, EXPIRES: None}
-    tags = merge_tags(tags_of(body), {**gone, MADE_FOR: deployment})
+    removed = {DEPLOYMENT: None, RUN: None, EXPIRES: None}
+    tags = merge_tags(tags_of(body), {**removed, MADE_FOR: deployment})
     try:
         put = partial(run.cloud.arm.tag, Kind.GROUP, group, tags)
         yield from send_with_retry(run, put, f"tagging {group}")

@@ -1,4 +1,4 @@
-"""What there is: one deployment in full, or all of them, from Azure alone on any machine."""
+"""Describe one deployment with all its resources, or list all, from Azure alone."""
 
 from dataclasses import replace
 
@@ -15,31 +15,33 @@ from ccgpu.workflows.discovery.owned_resources import OwnedResources, read_owned
 from ccgpu.workflows.discovery.search import FoundDeployment, find_deployment
 from ccgpu.workflows.discovery.snapshot import Actual, Snapshot
 
-_TIMEOUT = 300.0  # a read is not a long thing
+_TIMEOUT = 300.0  # seconds, for reads alone
 
 
 def show(cloud: AzureContext, name: str, group: str | None = None) -> Deployment:
-    """One deployment with all its resources; `NotFound` if there is nothing of it."""
+    """One deployment with all its resources; raises `NotFound` if it has none."""
     run = Run.begin(cloud, _TIMEOUT)
     found = find_deployment(run, name, group)
     live = read_owned_resources(run, found.names, found.kinds, found.snapshot)
-    return _shown(run, live, run.server_clock.time())
+    return _describe_owned(run, live, run.server_clock.time())
 
 
 def show_created(cloud: AzureContext, known: Snapshot) -> Deployment:
-    """As `show`, after a create: only what that has not read is read.
+    """As `show`, after a create: resources that the create has read are not read again.
 
-    A VM that a create has not waited for names no interfaces yet: its tags find them.
+    If the create has not waited for the VM, its body may not name its NICs yet; then everything is
+    searched by tags, as by `show`.
     """
     if known.vm is None:
         return show(cloud, known.names.deployment, known.names.group)
     run = Run.begin(cloud, _TIMEOUT)
     live = read_owned_resources(run, known.names, {}, known)
     now = run.server_clock.time()
-    return _shown(run, live, known.read_at if now is None else now)
+    return _describe_owned(run, live, known.read_at if now is None else now)
 
 
-def _shown(run: Run, live: OwnedResources, now: float | None) -> Deployment:
+def _describe_owned(run: Run, live: OwnedResources, now: float | None) -> Deployment:
+    """The description of a deployment at Azure's time `now`; raises `NotFound` if it is empty."""
     name, group = live.names.deployment, live.names.group
     if not live.bodies:
         raise NotFound(
@@ -51,13 +53,15 @@ def _shown(run: Run, live: OwnedResources, now: float | None) -> Deployment:
         Owned(id_, kind, state_of(live.bodies[key(id_)])) for id_, kind in live.kinds.items()
     )
     bodies = live.bodies.values()
-    told = describe_deployment(name, group, live.vm, _addresses(live.bodies), owned, bodies)
-    told = replace(told, stage=_stage(run.cloud, name, group))
-    return with_lease(told, live.vm, bodies, now)
+    deployment = describe_deployment(
+        name, group, live.vm, _vm_addresses(live.bodies), owned, bodies
+    )
+    deployment = replace(deployment, stage=_pending_stage(run.cloud, name, group))
+    return with_lease(deployment, live.vm, bodies, now)
 
 
-def _stage(cloud: AzureContext, name: str, group: str) -> str | None:
-    """What a create would go on with, as far as this machine's journal knows."""
+def _pending_stage(cloud: AzureContext, name: str, group: str) -> str | None:
+    """The stage that a create would continue with, by this machine's journal; None if unknown."""
     try:
         journal = cloud.journals.peek(cloud.subscription, name)
     except StateUnusable:
@@ -68,20 +72,22 @@ def _stage(cloud: AzureContext, name: str, group: str) -> str | None:
 
 
 def list_deployments(cloud: AzureContext) -> list[Deployment]:
-    """Every deployment of the subscription; those without a VM too."""
+    """Every deployment of the subscription, including those without a VM."""
     run = Run.begin(cloud, _TIMEOUT)
-    return [_listed(run, found) for found in list_all_deployments(run)]
+    return [_describe_found(run, deployment) for deployment in list_all_deployments(run)]
 
 
-def _listed(run: Run, found: FoundDeployment) -> Deployment:
-    owned = tuple(Owned(id_, kind) for id_, kind in found.kinds.items())
-    bodies = found.bodies.values()
-    told = describe_deployment(found.name, found.group, found.vm, resources=owned, around=bodies)
-    return with_lease(told, found.vm, bodies, run.server_clock.time())
+def _describe_found(run: Run, deployment: FoundDeployment) -> Deployment:
+    owned = tuple(Owned(id_, kind) for id_, kind in deployment.kinds.items())
+    bodies = deployment.bodies.values()
+    described = describe_deployment(
+        deployment.name, deployment.group, deployment.vm, resources=owned, around=bodies
+    )
+    return with_lease(described, deployment.vm, bodies, run.server_clock.time())
 
 
-def _addresses(bodies: Actual) -> tuple[str | None, str | None]:
-    """The VM's public and private address; a NAT gateway's is neither."""
+def _vm_addresses(bodies: Actual) -> tuple[str | None, str | None]:
+    """The VM's public and private address; the address of a NAT gateway does not count."""
     nics = [body for id_, body in bodies.items() if kind_of(id_) is Kind.NIC]
     for configuration in (one for nic in nics for one in ip_configurations(nic)):
         ip = public_ip_id(configuration)

@@ -7,7 +7,7 @@ import pytest
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.desired import RunTags
 from ccgpu.domain.plan import Action, Plan, make_plan
-from ccgpu.domain.renewal import LeaseWish, renew_leases
+from ccgpu.domain.renewal import RenewalMode, renew_leases
 from ccgpu.domain.resource import CREATED, DEPLOYMENT, EXPIRES, Body, ResourceId, key, tag
 from support.specs import STAMP, resources_of_spec
 
@@ -111,12 +111,12 @@ def _ends(done: Plan) -> set[str | None]:
 @pytest.mark.parametrize(
     ("ends", "wish", "then"),
     [
-        pytest.param(None, LeaseWish.FILL, LATER, id="there is none, and the spec has one"),
-        pytest.param(None, LeaseWish.KEEP, None, id="there is none, and none is asked for"),
-        pytest.param(None, LeaseWish.RENEW, LATER, id="there is none, and one is asked for"),
-        pytest.param(LONG, LeaseWish.RENEW, LATER, id="an earlier end is asked for"),
-        pytest.param(LONG, LeaseWish.FILL, LONG, id="it is the lease of the spec"),
-        pytest.param("for ever", LeaseWish.RENEW, LATER, id="what cannot be read is set anew"),
+        pytest.param(None, RenewalMode.FILL, LATER, id="there is none, and the spec has one"),
+        pytest.param(None, RenewalMode.KEEP, None, id="there is none, and none is asked for"),
+        pytest.param(None, RenewalMode.RENEW, LATER, id="there is none, and one is asked for"),
+        pytest.param(LONG, RenewalMode.RENEW, LATER, id="an earlier end is asked for"),
+        pytest.param(LONG, RenewalMode.FILL, LONG, id="it is the lease of the spec"),
+        pytest.param("for ever", RenewalMode.RENEW, LATER, id="what cannot be read is set anew"),
     ],
 )
 def test_the_lease_of_a_vm_that_is_kept_is_what_was_asked_for_now(ends, wish, then):
@@ -126,7 +126,7 @@ def test_the_lease_of_a_vm_that_is_kept_is_what_was_asked_for_now(ends, wish, th
 
 def test_a_lease_that_is_as_asked_for_is_no_change():
     actual = _found(vm=True, ends=LATER)
-    assert not renew_leases(_plan(actual), actual, SOON, LATER, LeaseWish.RENEW).changes
+    assert not renew_leases(_plan(actual), actual, SOON, LATER, RenewalMode.RENEW).changes
 
 
 def test_a_users_group_gets_no_lease():
@@ -135,7 +135,7 @@ def test_a_users_group_gets_no_lease():
         if id_.endswith("/resourcegroups/lab"):
             body["tags"] = {}
     todo = _plan(actual, resource_group="lab")
-    done = renew_leases(todo, actual, SOON, LATER, LeaseWish.RENEW)
+    done = renew_leases(todo, actual, SOON, LATER, RenewalMode.RENEW)
     assert {step.resource.kind for step in done.of(Action.KEEP)} == {Kind.GROUP}
 
 
@@ -144,8 +144,8 @@ def test_a_lease_that_was_taken_off_the_vm_comes_back_with_the_spec_alone():
     vm = actual[key(next(step.resource.id for step in _plan(actual).steps[-1:]))]
     vm["tags"] = {name: value for name, value in vm["tags"].items() if name != EXPIRES}
     assert tag(vm, DEPLOYMENT) == "demo"
-    assert not renew_leases(_plan(actual), actual, SOON, LATER, LeaseWish.KEEP).changes
-    assert _ends(renew_leases(_plan(actual), actual, SOON, LATER, LeaseWish.FILL)) == {LATER}
+    assert not renew_leases(_plan(actual), actual, SOON, LATER, RenewalMode.KEEP).changes
+    assert _ends(renew_leases(_plan(actual), actual, SOON, LATER, RenewalMode.FILL)) == {LATER}
 
 
 def test_a_group_of_the_users_is_not_touched():

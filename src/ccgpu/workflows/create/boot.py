@@ -1,4 +1,4 @@
-"""The second stage of a create: journal what Azure named, tag the disks, wait for the guest."""
+"""The second stage of a create: journal the ids Azure chose, tag the disks, wait for the guest."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -18,24 +18,31 @@ from ccgpu.workflows.journal_writer import JournalWriter
 
 
 def boot(context: CreateContext) -> CreateContext:
-    """The second stage of a create: wait for the guest; changes nothing when carried out again."""
+    """The second stage of a create. Idempotent: a second call changes nothing."""
     outcome = context.provisioned
     snapshot = complete_boot(context.run, outcome.snapshot, context.journal, booting=context.boots)
     return replace(context, outcome=replace(outcome, snapshot=snapshot))
 
 
 def complete_boot(run: Run, known: Snapshot, journal: JournalWriter, *, booting: bool) -> Snapshot:
-    """Journal what Azure named, tag the VM's disks, and wait until the guest is up.
+    """Complete a create once its VM exists.
 
-    `booting`: the VM has just been created, and says that it is stopped until it boots. One that
-    its user has stopped stays so. What is `known` is not read again.
+    1. Read the VM's dependents, and journal the ids that Azure chose.
+    2. Tag the VM's disks.
+    3. Wait until the guest is up. A VM that its user has stopped is not waited for.
+
+    Args:
+        run: The command under way.
+        known: What has been read before and is not read again.
+        journal: The deployment's journal.
+        booting: Whether the VM has just been created: it reports that it is stopped until it boots.
     """
     names = known.names
     vm = known.vm or run_task(run, _read_vm(run, names.vm))
     disks = vm_disk_ids(names.vm, vm)
-    around = dict.fromkeys(disks, Kind.DISK)
-    around |= dict.fromkeys(network_interface_ids(vm), Kind.NIC)
-    known = replace(known, bodies={**known.bodies, **read_now(run, around, known)})
+    in_vm = dict.fromkeys(disks, Kind.DISK)
+    in_vm |= dict.fromkeys(network_interface_ids(vm), Kind.NIC)
+    known = replace(known, bodies={**known.bodies, **read_now(run, in_vm, known)})
     dependents = run_task(run, find_dependents(run, names.vm, vm, known.bodies))
     journal.done((names.vm, Kind.VM), *dependents)
     tag_disks(run, disks, _disk_tags(vm), known)

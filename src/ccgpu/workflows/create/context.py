@@ -1,4 +1,4 @@
-"""What one `ccgpu create` is about: what was asked for, how, and how far it has come."""
+"""The state of one `ccgpu create`: its request, its options, and the outcome so far."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -16,15 +16,16 @@ from ccgpu.workflows.journal_writer import JournalWriter
 # Confidential OS-disk encryption takes up to half an hour (azure-cgpu-onboarding, FAQ).
 TIMEOUT = 3600.0
 
-# Is asked before anything is deleted; raises to refuse.
+# Called before anything is deleted; raises an error to refuse.
 Approve = Callable[[Plan], None]
 
 
 @dataclass(frozen=True, slots=True)
 class CreateOptions:
-    """How a create goes about it; what it creates stands in the spec.
+    """The options of a create that are not part of the spec.
 
-    `default_keys` gives the SSH public keys of a new VM whose spec names none.
+    default_keys: Returns the SSH public keys of a new VM whose spec names none.
+    given: Which fields of the spec the user gave; None if all of them count as given.
     """
 
     default_keys: Callable[[], tuple[str, ...]]
@@ -39,7 +40,7 @@ class CreateOptions:
 
 @dataclass(frozen=True, slots=True)
 class CreateOutcome:
-    """A plan, made or carried out, where, and for which spec; and what has been read meanwhile."""
+    """A plan, made or carried out; its placement, its spec, and the resources read meanwhile."""
 
     plan: Plan
     candidate: Candidate
@@ -49,44 +50,45 @@ class CreateOutcome:
 
 @dataclass(frozen=True, slots=True)
 class CreateRequest:
-    """What is asked for, and the spec that comes of it once it is known what is there."""
+    """The requested spec, and (`fitted`) the spec adapted to the existing resources."""
 
     run: Run
-    asked: VmSpec
+    requested: VmSpec
     options: CreateOptions
     fitted: EffectiveSpec | None = None
 
     @property
     def effective(self) -> EffectiveSpec:
-        """The spec that is carried out: as asked for, until it is fitted to what is there."""
-        return self.fitted or EffectiveSpec(self.asked, every_field(self.asked))
+        """The spec to carry out: the requested one, until it is adapted to what exists."""
+        return self.fitted or EffectiveSpec(self.requested, every_field(self.requested))
 
     @property
     def spec(self) -> VmSpec:
-        """The VM that is wanted."""
+        """The `VmSpec` to carry out."""
         return self.effective.spec
 
     @property
     def names(self) -> Names:
         """The ids of the deployment's resources."""
-        return Names(self.run.cloud.subscription, self.asked.group, self.asked.name)
+        return Names(self.run.cloud.subscription, self.requested.group, self.requested.name)
 
     def to_remember(self) -> RememberedSpec:
-        """What this machine keeps of it for the next create."""
-        return remember(self.asked, self.effective.given)
+        """The spec that this machine remembers for the next create."""
+        return remember(self.requested, self.effective.given)
 
     def fitted_to(self, actual: Actual) -> "CreateRequest":
-        """The same request, in which fields that nobody gave take what is there."""
-        fit = effective_spec(self.run, self.asked, self.options.given, self.names, actual)
+        """The same request; fields that the user did not give take the values of what exists."""
+        fit = effective_spec(self.run, self.requested, self.options.given, self.names, actual)
         return replace(self, fitted=fit)
 
 
 @dataclass(frozen=True, slots=True)
 class CreateContext:
-    """What a stage is handed, and what it hands on to the next.
+    """The input and the output of a stage of a create.
 
-    journal: the deployment's, held by this process alone. outcome: what the first stage has done.
-    boots: whether the VM has been created just now, or by a run that ended before its boot.
+    journal: the deployment's journal, locked by this process. outcome: that of the first stage.
+    boots: whether the VM may still be booting, because this run created it, or a run that was
+    interrupted.
     """
 
     request: CreateRequest
@@ -102,12 +104,12 @@ class CreateContext:
 
     @property
     def provisioned(self) -> CreateOutcome:
-        """What the first stage has done; the later ones go on from it."""
+        """The outcome of the first stage, which the later stages need."""
         if self.outcome is None:
             raise RuntimeError("no stage has provisioned anything")
         return self.outcome
 
     def in_stage(self, name: str) -> "CreateContext":
-        """The same, whose events name the stage."""
+        """The same context; its events carry the name of the stage."""
         run = replace(self.run, stage=name)
         return replace(self, request=replace(self.request, run=run))

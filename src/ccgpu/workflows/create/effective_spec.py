@@ -1,4 +1,4 @@
-"""The spec of a create once it is known what is there: what nobody gave, the address, the lease."""
+"""Adapt the spec of a create to the existing resources: defaults, SSH address, and lease."""
 
 from dataclasses import dataclass, replace
 from typing import Any
@@ -10,7 +10,7 @@ from ccgpu.domain.given import GivenFields, every_field, field_values
 from ccgpu.domain.journal import Journal
 from ccgpu.domain.lease import lease_of, parse_moment
 from ccgpu.domain.live_spec import with_live_values
-from ccgpu.domain.renewal import LeaseWish
+from ccgpu.domain.renewal import RenewalMode
 from ccgpu.domain.resource import DEPLOYMENT, key, tag
 from ccgpu.domain.spec.vm import VmSpec
 from ccgpu.errors import UsageProblem
@@ -19,11 +19,11 @@ from ccgpu.workflows.discovery.snapshot import Actual
 
 @dataclass(frozen=True, slots=True)
 class EffectiveSpec:
-    """A spec that is made to fit what is there.
+    """A spec adapted to the existing resources.
 
-    expires: the lease of the VM that is there, which is kept; None where `spec.ttl` decides.
+    expires: the end of the existing VM's lease, which is kept; None if `spec.ttl` decides.
     remembered: the fields whose values come from the last create on this machine.
-    is_own_address: whether SSH is allowed from where the caller signed in from.
+    is_own_address: whether `ssh_from` is the address from which the caller signed in.
     """
 
     spec: VmSpec
@@ -34,13 +34,19 @@ class EffectiveSpec:
 
 
 def effective_spec(
-    run: Run, asked: VmSpec, given: GivenFields | None, names: Names, actual: Actual
+    run: Run, requested: VmSpec, given: GivenFields | None, names: Names, actual: Actual
 ) -> EffectiveSpec:
-    """`asked`, in which a field that nobody gave takes what is there; None: every one was given."""
-    fields = given or every_field(asked)
-    spec = with_live_values(asked, given.binding, names, actual) if given else asked
+    """Adapt the requested spec to `actual`, the existing resources.
+
+    1. A field that the user did not give takes its value from the existing resources. If `given` is
+       None, all fields count as given.
+    2. `ssh_from: auto` becomes the caller's address.
+    3. An existing VM keeps its lease, unless a ttl was given or the lease is over.
+    """
+    fields = given or every_field(requested)
+    spec = with_live_values(requested, given.binding, names, actual) if given else requested
     addressed = with_ssh_source(run.cloud, spec)
-    found = EffectiveSpec(
+    fit = EffectiveSpec(
         addressed,
         fields,
         remembered=fields.from_memory,
@@ -48,32 +54,32 @@ def effective_spec(
     )
     vm = actual.get(key(names.vm))
     if given is None or "ttl" in given.binding or tag(vm, DEPLOYMENT) != names.deployment:
-        return found
+        return fit
     ours = [body for body in actual.values() if tag(body, DEPLOYMENT) == names.deployment]
     expires = lease_of(ours, vm).expires
     end = parse_moment(expires)
     if end is not None and end <= run.server_clock.now():  # a lease that is over begins anew
-        return replace(found, spec=found.spec.model_copy(update={"ttl": asked.ttl}))
-    rest = tuple(field for field in given.from_memory if field != "ttl")
-    return replace(found, expires=expires, remembered=rest)
+        return replace(fit, spec=fit.spec.model_copy(update={"ttl": requested.ttl}))
+    remembered = tuple(field for field in given.from_memory if field != "ttl")
+    return replace(fit, expires=expires, remembered=remembered)
 
 
-def lease_wish(asked: VmSpec, given: GivenFields, journal: Journal | None) -> LeaseWish:
-    """What the spec's time to live means for a VM that is there already.
+def renewal_mode(requested: VmSpec, given: GivenFields, journal: Journal | None) -> RenewalMode:
+    """What the spec's `ttl` means for the lease of an existing VM.
 
-    By a flag, or other than the last create had it, it is asked for now and counts from now. From a
-    file that says what it said before it is no wish to extend; from memory neither.
+    A flag, or a value that differs from the last create's, renews the lease from now on. An
+    unchanged value in a file does not renew it, nor does a remembered value.
     """
     if "ttl" not in given.now:
-        return LeaseWish.KEEP
+        return RenewalMode.KEEP
     before = journal.spec if journal is not None else None
-    ttl = asked.model_dump(mode="json", include={"ttl"})["ttl"]
-    is_another = before is not None and before.values.get("ttl") != ttl
-    return LeaseWish.RENEW if "ttl" in given.by_flag or is_another else LeaseWish.FILL
+    ttl = requested.model_dump(mode="json", include={"ttl"})["ttl"]
+    has_changed = before is not None and before.values.get("ttl") != ttl
+    return RenewalMode.RENEW if "ttl" in given.by_flag or has_changed else RenewalMode.FILL
 
 
 def announce_defaults(run: Run, fit: EffectiveSpec) -> None:
-    """Say what of the spec was not given on the command line, before anything is made."""
+    """Emit notes on the detected address and on remembered fields, before anything is created."""
     if fit.is_own_address:
         run.tell("note", f"SSH is allowed from {fit.spec.ssh_from}, where you signed in from")
     if fit.remembered:
@@ -81,11 +87,11 @@ def announce_defaults(run: Run, fit: EffectiveSpec) -> None:
 
 
 def remembered_note(fit: EffectiveSpec) -> str:
-    """Which values come from the last create, and how to do without them."""
+    """A note on the values that come from the last create, and on how to ignore them."""
     values = dict(field_values(fit.spec.model_dump(mode="json")))
-    told = ", ".join(f"{field} {_brief_value(values.get(field))}" for field in fit.remembered)
+    fields = ", ".join(f"{field} {_brief_value(values.get(field))}" for field in fit.remembered)
     return (
-        f"{told}: from the last create of {fit.spec.name} on this machine "
+        f"{fields}: from the last create of {fit.spec.name} on this machine "
         "(`--fresh` starts from the defaults)"
     )
 
@@ -103,7 +109,11 @@ def _brief_value(value: Any) -> str:
 
 
 def with_ssh_source(cloud: AzureContext, spec: VmSpec) -> VmSpec:
-    """The spec with `ssh_from: auto` made an address; a private VM needs none."""
+    """The spec with `ssh_from: auto` replaced by the caller's address, except for a private VM.
+
+    Raises:
+        UsageProblem: The sign-in has no address, or an IPv6 address.
+    """
     if spec.ssh_from != "auto" or spec.private:
         return spec
     address = cloud.session.caller_address()

@@ -1,6 +1,6 @@
-"""The resource group of a deployment that is there, where a create was given none.
+"""Find the resource group of an existing deployment if the spec names none.
 
-Without this a create on another machine would make a second VM of the same name in `ccgpu-NAME`.
+Otherwise a create on another machine would create a second VM of the same name in `ccgpu-NAME`.
 """
 
 from ccgpu.azure.run import Run
@@ -12,24 +12,27 @@ from ccgpu.workflows.discovery.search import find_deployments
 
 
 def with_existing_group(run: Run, spec: VmSpec, given: GivenFields | None) -> VmSpec:
-    """`spec` with the group that the deployment is in; None: every field was given."""
+    """`spec` with the group of the existing deployment, if it is not the default group.
+
+    If `given` is None, every field was given, and the spec stays as it is.
+    """
     if given is None or spec.resource_group is not None:
         return spec
-    group = _group(run, spec.name)
+    group = _find_group(run, spec.name)
     if group is None or key(group) == key(own_group(spec.name)):
         return spec
     run.tell("note", f"{spec.name} is in the resource group {group}")
     return spec.model_copy(update={"resource_group": group})
 
 
-def _group(run: Run, name: str) -> str | None:
-    """As this machine's journal says, else as Azure's tags do; None where there is nothing yet."""
+def _find_group(run: Run, name: str) -> str | None:
+    """The deployment's group by this machine's journal, else by Azure's tags; None if not found."""
     journal = run.cloud.journals.peek(run.cloud.subscription, name)
     if journal is not None and journal.records:
         return journal.group
     try:
         groups = [one.group for one in find_deployments(run, name)]
-    except Denied:  # who may work in one group only may not look at the others
+    except Denied:  # the caller has permissions on some groups only
         return None
     if len(groups) > 1 and key(own_group(name)) not in map(key, groups):
         raise UsageProblem(

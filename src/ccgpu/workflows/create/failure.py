@@ -1,4 +1,4 @@
-"""When a create fails: what it made is undone, or kept on request; what may be left is named."""
+"""After a failed create: roll back what it created, or keep it on request; report what is left."""
 
 from typing import NoReturn
 
@@ -15,22 +15,23 @@ from ccgpu.workflows.journal_writer import JournalWriter
 
 
 def possible_resources(writer: JournalWriter, names: Names) -> dict[ResourceId, Kind]:
-    """Where to look after a failure; nowhere, if this machine has made nothing."""
-    made = {record.id: record.kind for record in writer.journal.records}
-    return possible_ids(names) | made if made else {}
+    """The ids that may exist after a failure; none if this machine has created nothing."""
+    recorded = {record.id: record.kind for record in writer.journal.records}
+    return possible_ids(names) | recorded if recorded else {}
 
 
 def run_resources(writer: JournalWriter) -> set[ResourceId]:
-    """The `key`s of what this run may have made: a lagging answer does not make it absent."""
+    """The `key`s of resources that this run may have created, which a GET may not show yet."""
     return {key(record.id) for record in writer.journal.of_run()}
 
 
 def rollback_and_raise(
     run: Run, writer: JournalWriter, err: CcgpuError, todo: Plan, *, keep: bool
 ) -> NoReturn:
-    """Undo what this run made, and raise `err`; `LeftBehind` if something is left.
+    """Delete what this run created, and raise `err`; raise `LeftBehind` if some of it is left.
 
-    `keep` undoes nothing. Disks that an update adds to a VM are the VM's from then on, and stay.
+    With `keep`, nothing is deleted. Disks that an update added to an existing VM are kept, because
+    the VM uses them.
     """
     name = writer.journal.deployment
     if keep:
@@ -50,13 +51,13 @@ def rollback_and_raise(
 
 
 def _keep_and_raise(run: Run, writer: JournalWriter, err: CcgpuError) -> NoReturn:
-    """Raise `err` with what there is; `LeftBehind` if something that was made bills."""
-    journal, mine = writer.journal, run_resources(writer)
+    """Raise `err` with the leftovers; raise `LeftBehind` if this run created a billed resource."""
+    journal, of_run = writer.journal, run_resources(writer)
     name = journal.deployment
     ids = possible_resources(writer, Names(journal.subscription, journal.group, name))
-    err.resources = report_leftovers(run, ids, name, mine)
-    made = [one for one in err.resources if key(one.id) in mine]
-    if isinstance(err, Denied) or not any(one.billed for one in made):
+    err.resources = report_leftovers(run, ids, name, of_run)
+    created = [one for one in err.resources if key(one.id) in of_run]
+    if isinstance(err, Denied) or not any(one.billed for one in created):
         raise err
     raise LeftBehind(
         f"{err}\nand the created resources are kept (`--keep-on-failure`)",

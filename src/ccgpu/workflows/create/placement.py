@@ -1,6 +1,7 @@
-"""Where a VM can go: the regions of the user's order, asked one by one before the first PUT.
+"""Placement: find a region that can host the VM, before the first PUT.
 
-Every region that cannot hold it is remembered with its reason, so that a refusal names them all.
+The regions of the spec are checked in the user's order. The reason against each unsuitable region
+is kept, so that the final error names them all.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -29,18 +30,19 @@ from ccgpu.errors import (
 from ccgpu.workflows.create.prerequisites import Regions, require_providers
 from ccgpu.workflows.create.references import read_references, require_same_region
 
-# The code of what was found before anything was sent.
+# The error code of a refusal by these checks, not by Azure.
 PREFLIGHT = "Preflight"
 _OFFER, _USAGES = "looking for the size in {}", "looking for capacity in {}"
 _IMAGE = "looking up the image in {}"
-_ANYWAY = "`--skip-preflight` asks Azure all the same"
+_SKIP_HINT = "`--skip-preflight` asks Azure all the same"
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A placement, and what its quota lines would say afterwards.
+    """A possible placement.
 
-    `checked`: whether what the spec refers to has been read.
+    needs: the quota it would use. checked: whether the resources that the spec refers to have been
+    read.
     """
 
     placement: Placement
@@ -49,7 +51,7 @@ class Candidate:
 
 
 def existing_placement(vm: Body, spec: VmSpec) -> Placement | None:
-    """The placement of the VM that is there, where the spec agrees with it; else None."""
+    """The placement of the existing VM if the spec allows it, else None."""
     region = location(vm["location"])
     zone = next(iter(vm.get("zones") or ()), None)
     image = _same_image(image_reference(vm), spec.image_reference)
@@ -66,37 +68,47 @@ def find_candidates(
     skip_preflight: bool = False,
     replaced_vm_region: str | None = None,
 ) -> Iterator[Candidate]:
-    """Placements in the user's order; if there is none, an error with every region's reason.
+    """The possible placements, in the user's order.
 
-    Why a region is passed over is added to `refusals`, as its caller adds what Azure refuses there.
-    `skip_preflight` does not look at sizes and quota; the image's version is needed all the same.
-    `replaced_vm_region`: the region of a VM of this deployment that is to be replaced.
+    1. Check that the providers are registered and that the regions exist.
+    2. Read the resources that the spec refers to.
+    3. For each region: compare it with theirs, then check size and quota, and look up the image.
+
+    Args:
+        run: The command under way.
+        spec: The spec.
+        refusals: Gets the error of each region that is passed over; the caller adds those of Azure.
+        skip_preflight: Do not check size and quota. The image is looked up in any case.
+        replaced_vm_region: The region of a VM that is to be replaced, and so releases its cores.
+
+    Raises:
+        CcgpuError: No region can host the VM; one error with the reasons of all regions.
     """
     regions = Regions(run, spec.size, require_providers(run))
     regions.require(spec.regions)
     bound = read_references(run, spec)
-    found = False
+    any_suitable = False
     for region in spec.regions:
         try:
             require_same_region(region, bound)
-            told = _read_region(run, spec, region, skip_preflight=skip_preflight)
+            answers = _read_region(run, spec, region, skip_preflight=skip_preflight)
             needs = (
                 ()
                 if skip_preflight
-                else told.quota_needs(spec, regions, region == replaced_vm_region)
+                else answers.quota_needs(spec, regions, region == replaced_vm_region)
             )
-            image = told.image
+            image = answers.image
         except (NotFound, QuotaExceeded, CapacityUnavailable, InvalidFile) as err:
             refusals.append(err)
             continue
-        found = True
+        any_suitable = True
         yield Candidate(Placement(region, spec.zone, image), needs, checked=True)
-    if not found:
+    if not any_suitable:
         raise combined_refusal(refusals)
 
 
-def _read_region(run: Run, spec: VmSpec, region: str, *, skip_preflight: bool) -> "_Region":
-    """What Azure tells of one region, all of it asked at once."""
+def _read_region(run: Run, spec: VmSpec, region: str, *, skip_preflight: bool) -> "_RegionAnswers":
+    """Send all requests about one region concurrently."""
     queries = run.cloud.queries
     requests: dict[str, Callable[[], Any]] = {
         _OFFER.format(region): partial(queries.offer, region, spec.size),
@@ -105,43 +117,49 @@ def _read_region(run: Run, spec: VmSpec, region: str, *, skip_preflight: bool) -
     }
     if skip_preflight:
         requests = {doing: requests[doing] for doing in [_IMAGE.format(region)]}
-    return _Region(region, send_together(run, requests))
+    return _RegionAnswers(region, send_together(run, requests))
 
 
 @dataclass(frozen=True, slots=True)
-class _Region:
-    """What Azure has answered about one region; an answer that failed raises when it is needed."""
+class _RegionAnswers:
+    """Azure's answers about one region; a failed request raises when its answer is used."""
 
     name: str
     answers: Answers[Any]
 
     @property
     def image(self) -> Mapping[str, str]:
-        found: Mapping[str, str] = self.answers[_IMAGE.format(self.name)]
-        return found
+        reference: Mapping[str, str] = self.answers[_IMAGE.format(self.name)]
+        return reference
 
     def quota_needs(
         self, spec: VmSpec, regions: Regions, cores_released: bool
     ) -> tuple[QuotaNeed, ...]:
-        """What the VM would take of the quota; raises for a region that cannot hold it."""
+        """The quota that the VM would use.
+
+        Raises:
+            InvalidFile: The region does not offer the spec's size or zone.
+            QuotaExceeded: The quota is too small.
+            CapacityUnavailable: The size is not available there.
+        """
         offer: Offer | None = self.answers[_OFFER.format(self.name)]
         if offer is None:
-            raise InvalidFile("spec", [regions.problem(self.name)], hint=_ANYWAY)
+            raise InvalidFile("spec", [regions.problem(self.name)], hint=_SKIP_HINT)
         usages: tuple[Usage, ...] = self.answers[_USAGES.format(self.name)]
-        verdict = capacity.assess_capacity(
+        check = capacity.assess_capacity(
             self.name, spec.size, spec.zone, spec.spot, offer, usages, cores_released=cores_released
         )
-        if verdict.refusal is None:
-            return verdict.needs
-        if verdict.field:
-            raise InvalidFile("spec", [Problem(verdict.field, verdict.refusal)])
-        refused = QuotaExceeded if verdict.quota else CapacityUnavailable
-        raise refused(verdict.refusal, code=PREFLIGHT)
+        if check.refusal is None:
+            return check.needs
+        if check.field:
+            raise InvalidFile("spec", [Problem(check.field, check.refusal)])
+        error = QuotaExceeded if check.quota else CapacityUnavailable
+        raise error(check.refusal, code=PREFLIGHT)
 
 
 @contextmanager
 def locating_capacity_errors(vm: Body) -> Iterator[None]:
-    """A lack of capacity or quota that Azure finds inside names the region and zone of `vm`."""
+    """Add the region and zone of `vm` to each capacity or quota error that leaves the block."""
     try:
         yield
     except (CapacityUnavailable, QuotaExceeded) as err:
@@ -150,27 +168,27 @@ def locating_capacity_errors(vm: Body) -> Iterator[None]:
 
 
 def with_location(err: CcgpuError, region: str, zone: str | None) -> CcgpuError:
-    """A lack of capacity or quota that Azure found, with the region and zone it is of."""
+    """A capacity or quota error with its region and zone in the message; other errors as is."""
     if not isinstance(err, CapacityUnavailable | QuotaExceeded):
         return err
     where = capacity.place_name(region, zone)
     if str(err).startswith(f"{where}: "):
         return err
-    told = type(err)(f"{where}: {err}", code=err.code, hint=err.hint)
-    told.resources, told.signed_in_with = err.resources, err.signed_in_with
-    told.__cause__ = err
-    return told
+    located = type(err)(f"{where}: {err}", code=err.code, hint=err.hint)
+    located.resources, located.signed_in_with = err.resources, err.signed_in_with
+    located.__cause__ = err
+    return located
 
 
 def combined_refusal(refusals: Sequence[CcgpuError]) -> CcgpuError:
-    """One error for all regions: of the kind that the user can do most about.
+    """One error for all regions, of the class that the user can most easily resolve.
 
-    Quota can be raised, capacity comes back, the spec can be changed. Its code is Azure's own where
-    Azure has refused; `Preflight` where only what was looked at before says no.
+    Quota can be raised, capacity returns, the spec can be changed: in this order. The code is
+    Azure's if Azure refused a region, else `Preflight`.
     """
     if len(refusals) == 1:
         return refusals[0]
-    text = "no region can host the VM:\n" + "\n".join(f"  {_line(err)}" for err in refusals)
+    text = "no region can host the VM:\n" + "\n".join(f"  {_reason_line(err)}" for err in refusals)
     for kind in (QuotaExceeded, CapacityUnavailable, NotFound):
         codes = [err.code for err in refusals if isinstance(err, kind)]
         if codes:
@@ -180,8 +198,8 @@ def combined_refusal(refusals: Sequence[CcgpuError]) -> CcgpuError:
     return InvalidFile("spec", list(dict.fromkeys(problems)), hint=hints[0] if hints else None)
 
 
-def _line(err: CcgpuError) -> str:
-    """One region's reason, with its code."""
+def _reason_line(err: CcgpuError) -> str:
+    """The reason against one region, with the error's code."""
     if isinstance(err, InvalidFile):
         text = "; ".join(f"{one.path}: {one.message}" for one in err.problems)
     else:
@@ -189,29 +207,29 @@ def _line(err: CcgpuError) -> str:
     return text if f"[{err.code}]" in text else f"{text} [{err.code}]"
 
 
-def _same_image(found: Body, wanted: Image) -> dict[str, str] | None:
-    """The exact reference of the VM's image, if it is what the spec asks for.
+def _same_image(live: Body, wanted: Image) -> dict[str, str] | None:
+    """The exact reference of the VM's image, if it matches the spec's image; else None.
 
-    `latest` is whatever was the newest when the VM was made: a newer one is no change of the spec.
+    `latest` matches every version: a version published later does not change the spec.
     """
     match wanted:
         case Marketplace(publisher, offer, sku, version):
             names = ("publisher", "offer", "sku")
-            exact = found.get("exactVersion") or found.get("version")
-            alike = [str(found.get(n, "")).casefold() for n in names] == [
+            exact = live.get("exactVersion") or live.get("version")
+            alike = [str(live.get(n, "")).casefold() for n in names] == [
                 publisher.casefold(),
                 offer.casefold(),
                 sku.casefold(),
             ]
             if alike and version in (LATEST, exact):
-                return {n: str(found[n]) for n in names} | {"version": str(found.get("version"))}
+                return {n: str(live[n]) for n in names} | {"version": str(live.get("version"))}
         case Community(gallery, image, version):
-            id_ = str(found.get("communityGalleryImageId", ""))
+            id_ = str(live.get("communityGalleryImageId", ""))
             prefix = str(Community(gallery, image, "")).casefold()
             exact = id_.rsplit("/", 1)[-1]
             if id_.casefold().startswith(prefix) and version in (LATEST, exact):
                 return {"communityGalleryImageId": id_}
         case _:
-            if str(found.get("id", "")).casefold() == wanted.id.casefold():
-                return {"id": str(found["id"])}
+            if str(live.get("id", "")).casefold() == wanted.id.casefold():
+                return {"id": str(live["id"])}
     return None

@@ -1,4 +1,4 @@
-"""The plan of a create: where the VM can go, what is to be sent, until when it is wanted."""
+"""The plan of a create: the placement of the VM, the changes to make, and the lease."""
 
 from collections.abc import Iterator
 
@@ -16,7 +16,7 @@ from ccgpu.domain.vm_view import ssh_public_keys
 from ccgpu.errors import CcgpuError, UsageProblem
 from ccgpu.scheduling.clock import rfc3339
 from ccgpu.workflows.create.context import CreateOptions, CreateOutcome, CreateRequest
-from ccgpu.workflows.create.effective_spec import lease_wish
+from ccgpu.workflows.create.effective_spec import renewal_mode
 from ccgpu.workflows.create.existing_group import with_existing_group
 from ccgpu.workflows.create.placement import Candidate, existing_placement, find_candidates
 from ccgpu.workflows.create.references import require_new_references
@@ -31,11 +31,11 @@ from ccgpu.workflows.discovery.snapshot import (
 def preview(
     cloud: AzureContext, spec: VmSpec, options: CreateOptions, listen: Listener = ignore_event
 ) -> CreateOutcome:
-    """The plan of a create; nothing is written, here or at Azure."""
+    """The plan of a create, without writing anything to disk or to Azure."""
     run = Run.begin(cloud, options.timeout, listen)
-    asked = CreateRequest(run, with_existing_group(run, spec, options.given), options)
-    actual = read_actual(asked)
-    request = asked.fitted_to(actual)
+    unfitted = CreateRequest(run, with_existing_group(run, spec, options.given), options)
+    actual = read_actual(unfitted)
+    request = unfitted.fitted_to(actual)
     candidate = next(possible_placements(request, actual, []))
     tags = RunTags("preview", rfc3339(run.server_clock.now()), expiry(request))
     todo = plan_create(request, candidate, actual, tags)
@@ -45,20 +45,20 @@ def preview(
 
 
 def read_actual(request: CreateRequest) -> Actual:
-    """All that is there and that the spec is compared with, once it is settled."""
+    """The existing resources that the spec is compared with, once they are settled."""
     return read_deployment_settled(request.run, request.names, len(request.spec.data_disks))
 
 
 def possible_placements(
     request: CreateRequest, actual: Actual, refusals: list[CcgpuError]
 ) -> Iterator[Candidate]:
-    """Where the VM is, if it is there and the spec agrees; else where it can go.
+    """The existing VM's placement if the spec allows it, else the possible placements.
 
-    Why a region is passed over is added to `refusals`.
+    The error of each region that is passed over is added to `refusals`.
     """
     vm = actual.get(key(request.names.vm))
-    if vm is not None and (there := existing_placement(vm, request.spec)):
-        return iter([Candidate(there)])
+    if vm is not None and (placement := existing_placement(vm, request.spec)):
+        return iter([Candidate(placement)])
     return find_candidates(
         request.run,
         _begun_region_first(request, actual),
@@ -71,9 +71,13 @@ def possible_placements(
 def plan_create(
     request: CreateRequest, candidate: Candidate, actual: Actual, tags: RunTags
 ) -> Plan:
-    """What is to be done at Azure; raises `UsageProblem` for what belongs to somebody else."""
+    """The plan that makes Azure's resources match the spec.
+
+    Raises:
+        UsageProblem: A resource with one of the deployment's names is not the deployment's.
+    """
     spec, names = request.spec, request.names
-    keyed = _with_keys(request, actual)
+    keyed = _with_ssh_keys(request, actual)
     wanted = desired_resources(keyed, names.subscription, candidate.placement, tags)
     try:
         todo = make_plan(wanted, actual, spec.name, extra=unwanted_resources(names, actual))
@@ -90,38 +94,38 @@ def plan_create(
 
 
 def with_lease(request: CreateRequest, todo: Plan, actual: Actual, journal: Journal | None) -> Plan:
-    """The plan with the lease that is asked for now."""
-    wish = lease_wish(request.asked, request.effective.given, journal)
+    """The plan with the lease that the request asks for."""
+    mode = renewal_mode(request.requested, request.effective.given, journal)
     now = rfc3339(request.run.server_clock.now())
-    return renew_leases(todo, actual, now, expiry(request), wish)
+    return renew_leases(todo, actual, now, expiry(request), mode)
 
 
 def with_current_tags(request: CreateRequest, resource: Resource) -> Resource:
-    """The resource as it is sent now: its time to live begins with its PUT."""
+    """The resource with the tags of the current time: its `ttl` counts from its PUT."""
     return with_run_tags(resource, rfc3339(request.run.server_clock.now()), expiry(request))
 
 
 def expiry(request: CreateRequest) -> str | None:
-    """The end of the lease, counted from Azure's now; None for one without an end."""
+    """The end of the lease, counted from Azure's current time; None if it has no end."""
     ttl = request.spec.ttl
     now = request.run.server_clock.now
     return rfc3339(now() + ttl.total_seconds()) if ttl else request.effective.expires
 
 
 def _begun_region_first(request: CreateRequest, actual: Actual) -> VmSpec:
-    """An unfinished create goes on where it began, if the spec still allows the region."""
+    """The spec with the region first in which an unfinished create began, if it is allowed."""
     shared = set(map(key, request.names.shared))
-    there = {
+    begun = {
         location(body["location"])
         for id_, body in actual.items()
         if id_ in shared and tag(body, DEPLOYMENT) == request.spec.name
     }
-    regions = sorted(request.spec.regions, key=lambda region: region not in there)
+    regions = sorted(request.spec.regions, key=lambda region: region not in begun)
     return request.spec.model_copy(update={"regions": tuple(regions)})
 
 
-def _with_keys(request: CreateRequest, actual: Actual) -> VmSpec:
-    """A spec that names no key means any: the VM's own, if there is one, else the user's."""
+def _with_ssh_keys(request: CreateRequest, actual: Actual) -> VmSpec:
+    """The spec with SSH keys: its own, else those of the existing VM, else the user's defaults."""
     if request.spec.ssh_keys:
         return request.spec
     vm = actual.get(key(request.names.vm))

@@ -1,7 +1,7 @@
-"""What must hold before anything is made: providers are registered, the regions exist.
+"""The prerequisites of a create: the resource providers are registered, and the regions exist.
 
-Both are read from the same answer, once for a create; it costs two requests. Who may not read the
-providers goes on: ARM refuses the first PUT then, and its error has the same hint.
+Both are read once per create, with one request for each provider. A caller who may not read the
+providers is not stopped: if one is not registered, ARM refuses the first PUT, with the same hint.
 """
 
 from collections.abc import Iterable
@@ -19,26 +19,26 @@ from ccgpu.errors import AzureRefused, Denied, InvalidFile, Problem
 
 @dataclass(slots=True)
 class Regions:
-    """What is known of regions for one size; where it is offered is looked up when it is needed."""
+    """The regions of Azure, and lazily those that offer one VM size."""
 
     run: Run
     size: str
-    named: frozenset[str] = frozenset()  # by the compute provider; empty if it could not be read
+    named: frozenset[str] = frozenset()  # of the compute provider; empty if it could not be read
     _sizes: SizeRegions | None = field(default=None, init=False)
 
     def require(self, regions: Iterable[str]) -> None:
-        """Refuse regions that do not exist, as far as that is known without a further request."""
+        """Raise `InvalidFile` for regions that do not exist; no check if `named` is empty."""
         missing = [one for one in regions if self.named and one not in self.named]
         if missing:
             raise InvalidFile("spec", [self.problem(one) for one in missing])
 
     def problem(self, region: str) -> Problem:
-        """What is wrong with a region that does not offer the size."""
-        sizes = self._everywhere()
+        """The problem of a region that does not exist or does not offer the size."""
+        sizes = self._size_regions()
         known = self.named or sizes.known
-        there = ", ".join(sorted(sizes.offered))
+        offered = ", ".join(sorted(sizes.offered))
         elsewhere = (
-            f"{self.size} is offered in {there}" if there else f"{self.size} is offered nowhere"
+            f"{self.size} is offered in {offered}" if offered else f"{self.size} is offered nowhere"
         )
         if region in known or not known:
             return Problem("regions", f"{region} does not offer {self.size}: {elsewhere}")
@@ -47,18 +47,18 @@ class Regions:
         what = "is not an Azure region" if self.named else "is not a region with VM sizes"
         return Problem("regions", f"{region} {what}{meant or ':'} {elsewhere}")
 
-    def _everywhere(self) -> SizeRegions:
+    def _size_regions(self) -> SizeRegions:
         if self._sizes is None:
-            look = partial(self.run.cloud.queries.sizes_everywhere, self.size)
+            query = partial(self.run.cloud.queries.sizes_everywhere, self.size)
             doing = f"looking where {self.size} is offered"
-            self._sizes = send_alone(self.run, look, doing)
+            self._sizes = send_alone(self.run, query, doing)
         return self._sizes
 
 
 def require_providers(run: Run) -> frozenset[str]:
-    """Refuse to begin while a provider is not registered; the regions that have VMs."""
-    found = _read_providers(run)
-    missing = [one.namespace for one in found if not one.usable]
+    """The regions that have VMs; raises `AzureRefused` if a provider is not registered."""
+    registrations = _read_providers(run)
+    missing = [one.namespace for one in registrations if not one.usable]
     if missing:
         named = " and ".join(missing)
         verb = "is" if len(missing) == 1 else "are"
@@ -67,11 +67,11 @@ def require_providers(run: Run) -> frozenset[str]:
             code=providers.NOT_REGISTERED,
             hint=providers.register_hint(missing, run.cloud.subscription),
         )
-    return frozenset(region for one in found for region in one.vm_regions)
+    return frozenset(region for one in registrations for region in one.vm_regions)
 
 
 def _read_providers(run: Run) -> list[Provider]:
-    """The providers, as far as the caller may read them."""
+    """The providers that ccgpu needs, without those that the caller may not read."""
     requests = {
         f"reading whether {name} is registered": partial(_read_provider, run, name)
         for name in providers.NEEDED

@@ -1,7 +1,7 @@
-"""The first stage of a create: place → plan → apply, region by region.
+"""The first stage of a create: for each possible region, plan and apply.
 
-What this run created is rolled back when it fails; what cannot be removed, or is not known,
-outranks the cause.
+A failed run is rolled back: what it created is deleted. If that fails, too, the error is
+`LeftBehind`, with the first error as its cause.
 """
 
 import secrets
@@ -46,16 +46,16 @@ from ccgpu.workflows.discovery.snapshot import (
 )
 from ccgpu.workflows.extend import set_expiry
 
-_MAX_PLANS = 3  # each further one is another machine's create that came in between
+_MAX_PLANS = 3  # plans for one region; a change by another client requires a new one
 
 
 def provision(context: CreateContext) -> CreateContext:
     """Create or update the deployment's resources, in the first region that can hold the VM.
 
-    1. Read what is there, and fit the spec to it.
-    2. Begin a new run where a VM is there already.
-    3. For each possible placement: plan, ask for approval, apply. A region without capacity leads
-       to the next; whatever else fails is rolled back and ends the create.
+    1. Read the existing resources, and adapt the spec to them.
+    2. Begin a new run if the VM already exists.
+    3. For each possible placement: plan, ask for approval, apply. If a region has no capacity, try
+       the next one; after any other error roll back and end the create.
     4. Write a new end of the lease on what Azure created along with the VM.
     """
     actual = read_actual(context.request)
@@ -83,21 +83,21 @@ def provision(context: CreateContext) -> CreateContext:
 
 
 def _begin_new_run(context: CreateContext, actual: Actual) -> bool:
-    """Begin a new run where a VM is there already; whether a run of ours may have left it booting.
+    """Begin a new run if the VM already exists, so that a rollback does not delete the VM.
 
-    What this command creates is its own to roll back; a VM that was there before it is not.
+    Returns whether the VM may still be booting, because the journal's unfinished run created it.
     """
     request, writer = context.request, context.journal
     vm = actual.get(key(request.names.vm))
     if vm is None or never_provisioned(vm) or tag(vm, DEPLOYMENT) != request.spec.name:
         return False
-    unfinished = tag(vm, RUN) == writer.journal.run  # that of a create that ended well is another
+    unfinished = tag(vm, RUN) == writer.journal.run  # a create after a finished one has a new run
     writer.new_run(secrets.token_hex(8), rfc3339(context.run.cloud.now()))
     return unfinished
 
 
 def _extend_implicit_resources(request: CreateRequest, outcome: CreateOutcome) -> CreateOutcome:
-    """Write a new end of the lease on what Azure created with the VM, too: the latest counts."""
+    """Write a new end of the lease on the VM's dependents, too: the latest of all tags counts."""
     ends = {
         one.wanted
         for step in outcome.plan.of(Action.UPDATE)
@@ -108,7 +108,7 @@ def _extend_implicit_resources(request: CreateRequest, outcome: CreateOutcome) -
         return outcome
     owned = read_owned_resources(request.run, request.names, {})
     set_expiry(request.run, owned, ends.pop())
-    return replace(outcome, snapshot=Snapshot(request.names, {}))  # the tags are others now
+    return replace(outcome, snapshot=Snapshot(request.names, {}))  # the tags read are outdated
 
 
 def _creates_vm(done: Plan) -> bool:
@@ -117,7 +117,13 @@ def _creates_vm(done: Plan) -> bool:
 
 
 def _plan_and_apply(context: CreateContext, candidate: Candidate, actual: Actual) -> CreateOutcome:
-    """Plan and apply; and again if somebody else's create came in between."""
+    """Plan and apply; if another client changes the resources in between, plan again.
+
+    1. Journal the existing resources of the deployment.
+    2. Plan, refuse a forbidden replacement, and ask for approval.
+    3. Remember the spec, so that an interrupted create can continue with it.
+    4. Apply. After an error roll back, unless another client's change caused it.
+    """
     request, writer = context.request, context.journal
     options = request.options
 
@@ -125,10 +131,10 @@ def _plan_and_apply(context: CreateContext, candidate: Candidate, actual: Actual
         return with_current_tags(request, resource)
 
     for _ in range(_MAX_PLANS):
-        writer.adopt(*_known_records(request.names, actual))
+        writer.adopt(*_existing_records(request.names, actual))
         tags = RunTags(writer.journal.run, writer.journal.created, expiry(request))
         todo = plan_create(request, candidate, actual, tags)
-        refuse_replacing(todo, asked=options.replace)
+        refuse_replacing(todo, allowed=options.replace)
         todo = with_lease(request, todo, actual, writer.journal)
         if needs_approval(todo):
             context.approve(todo)
@@ -136,7 +142,7 @@ def _plan_and_apply(context: CreateContext, candidate: Candidate, actual: Actual
         try:
             done = apply_plan(todo, request.run, writer, with_tags, wait_for_vm=options.wait)
         except CcgpuError as err:
-            changed = _changed_meanwhile(request, actual, err)
+            changed = _read_if_changed(request, actual, err)
             if changed is None:
                 place = candidate.placement
                 located = with_location(err, place.region, place.zone)
@@ -152,7 +158,7 @@ def _plan_and_apply(context: CreateContext, candidate: Candidate, actual: Actual
 
 
 def _snapshot_after(request: CreateRequest, done: Plan, actual: Actual) -> Snapshot:
-    """What is known once a plan has been carried out: what it kept, and what it waited for."""
+    """What is known after a plan: the resources it kept, and those it waited for."""
     run, names = request.run, request.names
     changed = {step.resource.id for step in done.steps if step.action is not Action.KEEP}
     disks = {names.data_disk(lun) for lun in range(len(request.spec.data_disks))}
@@ -168,27 +174,28 @@ def _snapshot_after(request: CreateRequest, done: Plan, actual: Actual) -> Snaps
 
 
 def _resumable_spec(request: CreateRequest, todo: Plan) -> RememberedSpec:
-    """What was asked for; and while a VM is replaced, what it was like."""
+    """The requested spec; while a VM is replaced, with the values of the old VM."""
     if todo.of(Action.REPLACE):
-        return resumable(request.asked, request.effective.given, request.spec)
+        return resumable(request.requested, request.effective.given, request.spec)
     return request.to_remember()
 
 
-def _changed_meanwhile(request: CreateRequest, actual: Actual, err: CcgpuError) -> Actual | None:
-    """What there is now, if `err` is another machine's doing: it created it first, or removed some.
+def _read_if_changed(request: CreateRequest, actual: Actual, err: CcgpuError) -> Actual | None:
+    """The resources now, if `err` is caused by another client's change; else None.
 
-    What the plan kept may have been collected as garbage before it was renewed.
+    It may have created a resource first, or deleted one: `gc` may have deleted a resource before
+    the plan renewed its lease.
     """
     if isinstance(err, AlreadyExists):
         return read_actual(request)
     if err.code not in NOT_FOUND_CODES or request.options.keep_on_failure:
         return None
-    found = read_actual(request)
-    return None if found.keys() >= actual.keys() else found
+    now = read_actual(request)
+    return None if now.keys() >= actual.keys() else now
 
 
-def _known_records(names: Names, actual: Actual) -> Iterator[Record]:
-    """What is there already, with the run that created it, which may be another machine's."""
+def _existing_records(names: Names, actual: Actual) -> Iterator[Record]:
+    """Journal records of the existing resources, with the run in their tags."""
     for id_, kind in deployment_ids(names).items():
         body = actual.get(key(id_))
         if tag(body, DEPLOYMENT) == names.deployment:

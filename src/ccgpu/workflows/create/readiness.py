@@ -1,4 +1,4 @@
-"""Wait until the guest is up, as far as Azure can tell: running, and its agent has reported in."""
+"""Wait for a state of the VM. It is ready when it runs and its VM agent has reported to Azure."""
 
 from functools import partial
 
@@ -11,12 +11,12 @@ from ccgpu.errors import GuestNotReady, NotFound
 from ccgpu.net.retry import poll_delay
 from ccgpu.scheduling.scheduler import Call, Task
 
-# A guest that has not reported ten minutes after its VM was made will not.
+# Seconds after which a VM agent that has not reported is not expected to report any more.
 GRACE = 600.0
 
 
-# States that pass while Azure is still at work; the others hold when it has ended.
-_PASSING = (State.CREATING, State.DELETING)
+# States during an operation on the VM. The others count only once the operation has ended.
+_TRANSITIONAL = (State.CREATING, State.DELETING)
 
 
 def wait_for(
@@ -28,10 +28,20 @@ def wait_for(
     since: float | None = None,
     known: Body | None = None,
 ) -> Task[Body | None]:
-    """The VM once it is in the state that is wanted, or (grace) `GuestNotReady` after so long.
+    """Wait until the VM is in the state `wanted`; returns its body.
 
-    `since`: what the agent said before that time of Azure's does not make it ready. `known`: the VM
-    as it has just been read.
+    Args:
+        run: The command under way.
+        vm: The VM's id.
+        wanted: The state to wait for.
+        grace: Seconds to wait after the VM's last operation has ended; None: no limit of its own.
+        since: Reports of the VM agent before this time, by Azure's clock, do not count.
+        known: The VM's body, if it has just been read.
+
+    Raises:
+        NotFound: There is no such VM.
+        GuestNotReady: The VM has failed, or `grace` has passed.
+        TimedOut: The command's time limit has passed.
     """
     began, polls = run.cloud.now(), 0
     doing = f"waiting for {vm} to be {wanted}"
@@ -41,26 +51,27 @@ def wait_for(
         body = known if known and not polls else (yield from send_with_retry(run, read, doing))
         if body is None:
             raise NotFound(f"{doing}: there is no such VM", code="ResourceNotFound")
-        found = _state_since(body, since)
-        resting = state_of(body) in AT_REST
-        began = began if resting else run.cloud.now()
-        if found is wanted and (resting or wanted in _PASSING):
+        state = _state_since(body, since)
+        is_at_rest = state_of(body) in AT_REST
+        began = began if is_at_rest else run.cloud.now()
+        if state is wanted and (is_at_rest or wanted in _TRANSITIONAL):
             return body
-        if found is State.FAILED:
+        if state is State.FAILED:
             raise GuestNotReady(f"{doing}: the VM is in state Failed", hint=hint)
-        if grace is not None and resting and run.cloud.now() - began >= grace:
+        if grace is not None and is_at_rest and run.cloud.now() - began >= grace:
             raise GuestNotReady(
-                f"{doing}: it is still {found} after {grace / 60:.0f} minutes", hint=hint
+                f"{doing}: it is still {state} after {grace / 60:.0f} minutes", hint=hint
             )
-        run.tell("wait", found, vm, Kind.VM)
+        run.tell("wait", state, vm, Kind.VM)
         yield Call(lambda: None, run.deadline.require(poll_delay(polls, None), doing))
         polls += 1
 
 
 def _state_since(vm: Body, since: float | None) -> State:
-    found = vm_state(vm)
-    old = found is State.READY and since is not None and not reported_since(vm, since)
-    return State.BOOTING if old else found
+    """The VM's state; a ready one whose agent has not reported after `since` is still booting."""
+    state = vm_state(vm)
+    is_old = state is State.READY and since is not None and not reported_since(vm, since)
+    return State.BOOTING if is_old else state
 
 
 def _show_hint(name: str) -> str:

@@ -1,7 +1,7 @@
-"""What a spec refers to and others own: a subnet, an encryption set, identities.
+"""The existing resources that a spec refers to: a subnet, an encryption set, identities.
 
-Each is read where it is, in its own subscription and group, before the first PUT. An error names
-the field, the id, the subscription, and the right that is missing.
+ccgpu does not own them. Each is read before the first PUT, also in another subscription or group.
+An error names the field, the id, the subscription, and the missing permission.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -32,39 +32,46 @@ _SUBSCRIPTION_CODES = frozenset({"SubscriptionNotFound", "InvalidAuthenticationT
 
 
 def read_references(run: Run, spec: VmSpec) -> Mapping[str, str]:
-    """The region that each field binds the VM to; raises for what is not there or not fit."""
-    found: dict[str, str] = {}
+    """The region of each referenced resource that must be in the VM's region, by spec field.
+
+    Raises:
+        InvalidFile: The encryption set is of a type that a confidential VM cannot use.
+        AzureRefused: A resource does not exist or cannot be read.
+    """
+    regions: dict[str, str] = {}
     if spec.subnet:
-        found["subnet"] = _subnet_region(run, ResourceId(spec.subnet))
+        regions["subnet"] = _subnet_region(run, ResourceId(spec.subnet))
     if spec.os_disk.encryption_set:
-        found[_SET_FIELD] = _set_region(run, ResourceId(spec.os_disk.encryption_set))
+        regions[_SET_FIELD] = _set_region(run, ResourceId(spec.os_disk.encryption_set))
     require_identities(run, spec.identities)
-    return found
+    return regions
 
 
 def require_same_region(region: str, bound: Mapping[str, str]) -> None:
-    """Refuse a region that something the spec refers to is not in."""
+    """Raise `InvalidFile` unless all referenced resources (`bound`) are in `region`."""
     elsewhere = [
-        Problem(field, f"is in {there}, not in {region}")
-        for field, there in bound.items()
-        if there != region
+        Problem(field, f"is in {other}, not in {region}")
+        for field, other in bound.items()
+        if other != region
     ]
     if elsewhere:
         raise InvalidFile("spec", elsewhere)
 
 
 def require_identities(run: Run, identities: tuple[str, ...]) -> None:
-    """Refuse identities that are not there."""
-    for one in identities:
-        if one != "system":
-            id_ = ResourceId(one)
-            _read(run, "identities", "identity", USER_IDENTITY, id_, run.cloud.queries.identity)
+    """Raise `NotFound` for an identity that does not exist."""
+    for identity in identities:
+        if identity != "system":
+            id_ = ResourceId(identity)
+            _read_reference(
+                run, "identities", "identity", USER_IDENTITY, id_, run.cloud.queries.identity
+            )
 
 
 def require_new_references(
     run: Run, spec: VmSpec, region: str, todo: Plan, vm: Body | None
 ) -> None:
-    """The same for a VM that is there: only what the plan makes it refer to is read."""
+    """Check the references that the plan adds to an existing VM, in its region."""
     step = next((one for one in todo.steps if one.resource.kind is Kind.VM), None)
     action = step.action if step else Action.KEEP
     if action in (Action.CREATE, Action.REPLACE):
@@ -76,7 +83,7 @@ def require_new_references(
 
 def _subnet_region(run: Run, subnet: ResourceId) -> str:
     vnet = ResourceId(subnet.rsplit("/subnets/", 1)[0])
-    with _told(run, "subnet", "subnet", Kind.VNET, subnet):
+    with _explaining_refusals(run, "subnet", "subnet", Kind.VNET, subnet):
         get = partial(run.cloud.arm.get, Kind.VNET, vnet)
         body = send_alone(run, get, f"reading {vnet}")
         if body is None:
@@ -89,7 +96,7 @@ def _subnet_region(run: Run, subnet: ResourceId) -> str:
 
 def _set_region(run: Run, id_: ResourceId) -> str:
     get = run.cloud.queries.encryption_set
-    body = _read(run, _SET_FIELD, "disk encryption set", DISK_ENCRYPTION_SET, id_, get)
+    body = _read_reference(run, _SET_FIELD, "disk encryption set", DISK_ENCRYPTION_SET, id_, get)
     kind = properties(body).get("encryptionType")
     if str(kind).casefold() != _CONFIDENTIAL.casefold():
         text = f"is of type {kind or 'nothing'}, and must be {_CONFIDENTIAL}"
@@ -100,7 +107,7 @@ def _set_region(run: Run, id_: ResourceId) -> str:
     return location(str(body["location"]))
 
 
-def _read(
+def _read_reference(
     run: Run,
     field: str,
     what: str,
@@ -108,27 +115,30 @@ def _read(
     id_: ResourceId,
     get: Callable[[ResourceId], Body],
 ) -> Body:
-    with _told(run, field, what, kind, id_):
+    with _explaining_refusals(run, field, what, kind, id_):
         return send_alone(run, partial(get, id_), f"reading {id_}")
 
 
 @contextmanager
-def _told(run: Run, field: str, what: str, kind: str, id_: ResourceId) -> Iterator[None]:
-    """What Azure refuses leaves with the field, the id and its subscription."""
+def _explaining_refusals(
+    run: Run, field: str, what: str, kind: str, id_: ResourceId
+) -> Iterator[None]:
+    """Add the field, the id and its subscription to each refusal of Azure that leaves the block."""
     try:
         yield
     except AzureUnavailable:
         raise
     except AzureRefused as err:
-        text, hint = _sentence(run, what, kind, id_, err)
-        told = type(err)(f"{field}: {text}", code=err.code, hint=hint)
-        told.signed_in_with = err.signed_in_with
-        raise told from err
+        text, hint = _explain_refusal(run, what, kind, id_, err)
+        explained = type(err)(f"{field}: {text}", code=err.code, hint=hint)
+        explained.signed_in_with = err.signed_in_with
+        raise explained from err
 
 
-def _sentence(
+def _explain_refusal(
     run: Run, what: str, kind: str, id_: ResourceId, err: AzureRefused
 ) -> tuple[str, str | None]:
+    """The message and the hint for a referenced resource that cannot be used."""
     theirs, ours = subscription_of(id_), run.cloud.subscription
     where = "" if is_same_id(theirs, ours) else f" in the subscription {theirs}, not in {ours},"
     if err.code in _SUBSCRIPTION_CODES or isinstance(err, NotSignedIn):

@@ -1,7 +1,7 @@
-"""Remove what a run has created.
+"""Roll back a run: delete the resources that it created.
 
-The journal says where to look and Azure's live tags say what is this run's; a resource that
-another run has taken over meanwhile is left alone.
+The journal provides their ids. The tags in a GET decide whether a resource is still this run's; one
+that another run has taken over is not deleted.
 """
 
 from functools import partial
@@ -18,17 +18,21 @@ from ccgpu.workflows.discovery.search import list_ids_with_tag
 from ccgpu.workflows.journal_writer import JournalWriter
 from ccgpu.workflows.removal import Outcome, Removal, remove, remove_late
 
-# A rollback has time of its own: it often begins because a create's time is over. A VM's delete
-# takes a minute, a reserved NIC three (facts of Azure's latency recordings), each with retries.
+# A rollback has its own time limit, because it often begins when that of the create has passed.
+# Azure takes a minute to delete a VM and three for a reserved NIC (as recorded), retries excluded.
 _TIMEOUT = 1200.0
 
 
 def rollback(
     run: Run, journal: JournalWriter, keep: frozenset[ResourceId] = frozenset()
 ) -> tuple[CcgpuError, ...]:
-    """Remove everything the journal's run has created; why that did not succeed, if it did not.
+    """Delete everything the journal's run has created; returns the errors.
 
-    keep: by `key`, what stays and is remembered. A journal that names nothing any more is removed.
+    1. If another machine's run has taken over the VM, delete nothing.
+    2. Else delete the resources in the journal, then those that a later list adds.
+    3. Drop from the journal what is not this run's; remove a journal without records.
+
+    `keep`: the `key`s of resources that are neither deleted nor dropped from the journal.
     """
     run = run.with_timeout(_TIMEOUT)
     journal.doubt()
@@ -50,9 +54,9 @@ def rollback(
             result = remove_late(run, listed, result, ownership, journal.gone)
     except CcgpuError as err:
         return (err,)
-    forgotten = [*result.ids(Fate.FOREIGN)]  # not this run's (any more)
+    forgotten = [*result.ids(Fate.FOREIGN)]  # not this run's, or not any more
     if not result.errors:
-        forgotten += result.ids(Fate.KEPT)  # others live in it
+        forgotten += result.ids(Fate.KEPT)  # others use it
     for id_ in forgotten:
         journal.gone(id_)
     if not journal.journal.records:
@@ -61,9 +65,9 @@ def rollback(
 
 
 def _is_taken_over(run: Run, journal: Journal) -> bool:
-    """Whether a run that this machine does not know has made the VM meanwhile.
+    """Whether a run that is not in this machine's journal has created the VM meanwhile.
 
-    A VM of an earlier run of ours is known; what this run added to it can go.
+    If an earlier run in the journal created it, what this run added to it can be deleted.
     """
     names = Names(journal.subscription, journal.group, journal.deployment)
     get = partial(run.cloud.arm.get, Kind.VM, names.vm)
@@ -73,5 +77,5 @@ def _is_taken_over(run: Run, journal: Journal) -> bool:
 
 
 def _tagged_by_run(run: Run, value: str) -> tuple[ResourceId, ...]:
-    """What carries the run's tag: NICs and public IPs outlive a VM that Azure rejected late."""
+    """The ids with the run's tag; after a late failure of a VM its NICs and public IPs remain."""
     return list_ids_with_tag(run, RUN, value)

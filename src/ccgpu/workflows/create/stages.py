@@ -1,9 +1,9 @@
-"""`ccgpu create`: a journalled list of idempotent stages, each carried out when its turn comes.
+"""`ccgpu create`: a list of idempotent stages, carried out in order.
 
-The journal is locked for the whole of it, so that on one machine a second create waits and then
-finds nothing to do. A stage that has ended is in the journal before the next one begins: an
-interrupted create goes on at the first stage that is not. A new resource begins the list anew
-(`Journal.begin`).
+The journal is locked during the whole create, so a second create on the same machine waits, and
+then finds nothing to do. The end of a stage is journalled before the next stage begins. So an
+interrupted create continues with the first stage that has not ended. Once a resource is begun, no
+stage counts as ended (`Journal.begin`).
 """
 
 import secrets
@@ -43,10 +43,10 @@ from ccgpu.workflows.journal_writer import JournalWriter
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """One part of a create. `carry_out` is idempotent: it may be cut off and carried out again.
+    """One part of a create. `carry_out` is idempotent: it can be interrupted and repeated.
 
-    checks_azure: it looks at Azure itself whether there is anything to do, so every create carries
-    it out; any other is carried out only while the journal does not say that it has ended.
+    checks_azure: it compares with Azure itself, so every create carries it out. Any other stage is
+    carried out unless the journal records its end.
     """
 
     name: str
@@ -54,7 +54,7 @@ class Stage:
     checks_azure: bool = False
 
 
-# In their order. With `--no-wait` only the first is carried out, and it has not ended then.
+# In order. With `--no-wait` only the first is carried out, and its end is not journalled.
 STAGES = (
     Stage("provision", provision, checks_azure=True),
     Stage("boot", boot, checks_azure=True),
@@ -62,7 +62,7 @@ STAGES = (
 
 
 def next_stage(journal: Journal | None, stages: Sequence[Stage] = STAGES) -> str | None:
-    """The name of the stage that a create would go on with; None if all have ended."""
+    """The name of the stage that a create would continue with; None if all have ended."""
     ended = () if journal is None else journal.stages
     return next((stage.name for stage in stages if stage.name not in ended), None)
 
@@ -75,7 +75,15 @@ def create(
     approve: Approve = lambda _: None,
     stages: Sequence[Stage] = STAGES,
 ) -> CreateOutcome:
-    """Bring the deployment into being, or to what the spec now says: the plan that was done."""
+    """Create the deployment, or update it to the spec; returns the plan that was carried out.
+
+    1. Find the deployment's group, if the spec names none.
+    2. Lock and open the journal.
+    3. Carry out the stages.
+
+    An interrupt reports the leftovers from memory. Any other error reports them by reading the
+    possible ids before the journal is open, and the journal's ids after it.
+    """
     run = Run.begin(cloud, options.timeout, listen)
 
     def say_waiting() -> None:
@@ -83,13 +91,13 @@ def create(
 
     writers: list[JournalWriter] = []
 
-    def known() -> tuple[Leftover, ...]:
+    def recall() -> tuple[Leftover, ...]:
         names = Names(cloud.subscription, spec.group, spec.name)
         return recall_leftovers(run, names, writers[-1] if writers else None)
 
     hint = f"`ccgpu create {spec.name}` continues, `ccgpu delete {spec.name}` deletes it"
     locked = cloud.journals.locked(cloud.subscription, spec.name, say_waiting)
-    with converting_interrupt(f"{spec.name} is not complete", hint, known):
+    with converting_interrupt(f"{spec.name} is not complete", hint, recall):
         spec = with_existing_group(run, spec, options.given)
         request = CreateRequest(run, spec, options)
         possible = partial(possible_ids, request.names)
@@ -98,7 +106,7 @@ def create(
             writers.append(writer)
             ids = partial(possible_resources, writer, request.names)
             new = partial(run_resources, writer)
-            with reporting_leftovers(run, ids, spec.name, new), _remembering(request, writer):
+            with reporting_leftovers(run, ids, spec.name, new), _remembering_spec(request, writer):
                 return _carry_out(CreateContext(request, writer, approve), stages)
 
 
@@ -114,8 +122,8 @@ def _carry_out(context: CreateContext, stages: Sequence[Stage]) -> CreateOutcome
 
 
 @contextmanager
-def _remembering(request: CreateRequest, writer: JournalWriter) -> Iterator[None]:
-    """Remember what an interrupted create asked for even before anything was created."""
+def _remembering_spec(request: CreateRequest, writer: JournalWriter) -> Iterator[None]:
+    """After an interrupt, journal the requested spec even if nothing was created yet."""
     try:
         yield
     except KeyboardInterrupt:
@@ -127,8 +135,12 @@ def _remembering(request: CreateRequest, writer: JournalWriter) -> Iterator[None
 def _open_journal(
     file: JournalFile, cloud: AzureContext, names: Names, stages: Sequence[Stage]
 ) -> JournalWriter:
-    """The deployment's journal; a create that did not end goes on as the same run."""
-    found = file.read()
+    """The deployment's journal; an unfinished create continues with the same run id.
+
+    Raises:
+        UsageProblem: The journal's deployment is in another resource group.
+    """
+    journal = file.read()
     fresh = Journal(
         names.deployment,
         names.subscription,
@@ -136,13 +148,13 @@ def _open_journal(
         run=secrets.token_hex(8),
         created=rfc3339(cloud.now()),
     )
-    if found is None or not found.records:
+    if journal is None or not journal.records:
         return JournalWriter(file, fresh)
-    if found.group.casefold() != names.group.casefold():
+    if journal.group.casefold() != names.group.casefold():
         raise UsageProblem(
-            f"{names.deployment} already exists in the resource group {found.group}",
-            hint=f"give `--resource-group {found.group}`, or choose another name",
+            f"{names.deployment} already exists in the resource group {journal.group}",
+            hint=f"give `--resource-group {journal.group}`, or choose another name",
         )
-    if next_stage(found, stages) is None:
-        found = replace(found, run=fresh.run, created=fresh.created)
-    return JournalWriter(file, found)
+    if next_stage(journal, stages) is None:
+        journal = replace(journal, run=fresh.run, created=fresh.created)
+    return JournalWriter(file, journal)

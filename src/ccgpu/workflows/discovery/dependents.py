@@ -1,7 +1,7 @@
-"""What Azure makes along with a VM: inline NICs, their public IPs, and the disks.
+"""A VM's dependents: the NICs, public IPs and disks that Azure creates with it.
 
-Azure names NICs and IPs, so their ids are read back from the VM. Disks have the names we chose;
-a disk with another name was attached by somebody else, and is none of ours.
+Azure names the NICs and public IPs, so their ids are read from the VM. ccgpu names the disks; a
+disk with another name was attached by other means and does not belong to the deployment.
 """
 
 import re
@@ -24,24 +24,24 @@ from ccgpu.scheduling.scheduler import Task
 def find_dependents(
     run: Run, vm_id: ResourceId, vm: Body, known: Mapping[ResourceId, Body] | None = None
 ) -> Task[list[tuple[ResourceId, Kind]]]:
-    """The ids and kinds of a VM's dependents, as far as Azure shows them now.
+    """The ids and kinds of a VM's dependents that Azure shows now.
 
-    `known`: bodies by `key` that this command has just read; they are not read again.
+    `known`: bodies by `key` that this command has just read and need not read again.
     """
-    found = [(id_, Kind.DISK) for id_ in vm_disk_ids(vm_id, vm)]
+    dependents = [(id_, Kind.DISK) for id_ in vm_disk_ids(vm_id, vm)]
     for id_ in network_interface_ids(vm):
-        found.append((id_, Kind.NIC))
+        dependents.append((id_, Kind.NIC))
         body = (known or {}).get(key(id_))
         if body is None:
             body = yield from send_with_retry(
                 run, partial(run.cloud.arm.get, Kind.NIC, id_), f"reading {id_}"
             )
-        found += [(ip, Kind.PUBLIC_IP) for ip in nic_public_ip_ids(body)]
-    return found
+        dependents += [(ip, Kind.PUBLIC_IP) for ip in nic_public_ip_ids(body)]
+    return dependents
 
 
 def vm_disk_ids(vm_id: ResourceId, vm: Body) -> list[ResourceId]:
-    """The VM's disks that have our names; none is shown while the VM is being created."""
+    """The VM's disks that ccgpu named. Azure shows none while it is creating the VM."""
     ours = re.compile(rf"{re.escape(name_of(vm_id))}-(osdisk|data\d+)", re.IGNORECASE)
     return [id_ for id_ in managed_disk_ids(vm) if ours.fullmatch(name_of(id_))]
 

@@ -1,8 +1,8 @@
-"""What is there, for the report of a command that failed: one honest look at each id.
+"""Leftovers: the resources that still exist, or may exist, when a command fails.
 
-Without much patience: a command that fails has spent it. What cannot be looked at is unknown, never
-gone. After an interrupt there is no time to look: then what was seen before exists, and
-whatever else the journal names is unknown.
+Each id is read once more, with a short timeout. A resource that cannot be read is reported as
+"unknown", never as gone. After an interrupt nothing is read: a resource that the command has read
+before is reported as "exists", any other that the journal names as "unknown".
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -43,16 +43,17 @@ from ccgpu.workflows.discovery.dependents import (
 )
 from ccgpu.workflows.journal_writer import JournalWriter
 
-# What costs money while it exists; a VM until it is deallocated, also while it is stopped.
+# Kinds that are billed while they exist. A VM is billed until it is deallocated.
 BILLED = frozenset({Kind.VM, Kind.DISK, Kind.PUBLIC_IP, Kind.NAT})
-# Long enough to read a NIC, too short for a second try.
+# Seconds: enough for one read of each dependent, too few for a retry.
 _READ_TIMEOUT = 1.0
-# Looks at an id before "not there" is believed; one that was just made may not be seen everywhere.
-_LOOKS, _LOOKS_AT_NEW = 2, 4
+# Consecutive 404s after which a resource counts as gone. A replica of ARM may not show a resource
+# yet that was just created, so such a one is read more often.
+_READS, _READS_OF_NEW = 2, 4
 
 
 def is_billed(kind: Kind, body: Body | None) -> bool:
-    """Whether it costs money; `body` is its last GET, a VM's with instance view."""
+    """Whether a resource is billed; `body` is its last GET, a VM's with instance view."""
     return kind in BILLED and not (
         kind is Kind.VM and body is not None and power_state(body) == "deallocated"
     )
@@ -62,71 +63,73 @@ def report_leftovers(
     run: Run,
     ids: Mapping[ResourceId, Kind],
     deployment: str,
-    made: Collection[ResourceId] = (),
+    new_ids: Collection[ResourceId] = (),
 ) -> tuple[Leftover, ...]:
-    """What of `ids`, and of their VM's dependents, exists or may exist; somebody else's is not.
+    """The resources of a deployment that exist or may exist, among `ids` and their VM's dependents.
 
-    `made`: the `key`s of what this command may have made just now.
+    Resources with another deployment's tag are not reported.
+
+    `new_ids`: the `key`s of resources that this command may have just created.
     """
-    look = _Look(run.with_timeout(_READ_TIMEOUT), deployment, made)
+    reader = _LeftoverReader(run.with_timeout(_READ_TIMEOUT), deployment, new_ids)
     for id_, kind in ids.items():
-        run.cloud.scheduler.add(look.at(id_, kind))
+        run.cloud.scheduler.add(reader.check(id_, kind))
     run.cloud.scheduler.run()
-    return tuple(look.found.values())
+    return tuple(reader.leftovers.values())
 
 
-class _Look:
-    """One look at each of many ids."""
+class _LeftoverReader:
+    """Reads ids once, and collects those that exist or may exist as `Leftover`s by `key`."""
 
-    def __init__(self, run: Run, deployment: str, made: Collection[ResourceId]) -> None:
-        self.found: dict[ResourceId, Leftover] = {}
+    def __init__(self, run: Run, deployment: str, new_ids: Collection[ResourceId]) -> None:
+        self.leftovers: dict[ResourceId, Leftover] = {}
         self._run = run
         self._deployment = deployment
-        self._made = made
+        self._new_ids = new_ids
 
-    def at(self, id_: ResourceId, kind: Kind) -> Task[None]:
-        """Say of one id whether it is there; and of what hangs on it, where it is a VM."""
+    def check(self, id_: ResourceId, kind: Kind) -> Task[None]:
+        """Record a resource if it exists or may exist; a VM's dependents too."""
         try:
-            body = yield from self._read(id_, kind)
+            body = yield from self._get_body(id_, kind)
         except CcgpuError:
-            self._say(id_, kind, "unknown", None)
+            self._record(id_, kind, "unknown", None)
             return
-        if body is None or not self._ours(kind, body):
+        if body is None or not self._is_ours(kind, body):
             return
-        # What is being deleted may be gone before the rest has been looked at.
-        self._say(id_, kind, "unknown" if state_of(body) == "Deleting" else "exists", body)
+        # A resource that is being deleted may be gone before this report is complete.
+        self._record(id_, kind, "unknown" if state_of(body) == "Deleting" else "exists", body)
         if kind is Kind.VM:
-            yield from self._around(id_, body)
+            yield from self._check_dependents(id_, body)
 
-    def _read(self, id_: ResourceId, kind: Kind) -> Task[Body | None]:
+    def _get_body(self, id_: ResourceId, kind: Kind) -> Task[Body | None]:
         get = partial(self._run.cloud.arm.get, kind, id_, view=kind is Kind.VM)
         body: Body | None = yield Call(get)
-        new = key(id_) in self._made
-        for look in range(1, _LOOKS_AT_NEW if new else _LOOKS):
+        is_new = key(id_) in self._new_ids
+        for attempt in range(1, _READS_OF_NEW if is_new else _READS):
             if body is not None:
                 break
-            body = yield Call(get, poll_delay(look, None) if new else 0.0)
+            body = yield Call(get, poll_delay(attempt, None) if is_new else 0.0)
         return body
 
-    def _around(self, id_: ResourceId, vm: Body) -> Task[None]:
+    def _check_dependents(self, id_: ResourceId, vm: Body) -> Task[None]:
         try:
-            around = yield from find_dependents(self._run, id_, vm)
+            dependents = yield from find_dependents(self._run, id_, vm)
         except CcgpuError:
-            return  # the VM that is named speaks for them
-        for dependent, kind in around:
-            if key(dependent) not in self.found:
-                yield from self.at(dependent, kind)
+            return  # the report names the VM, and deleting the VM deletes its dependents
+        for dependent, kind in dependents:
+            if key(dependent) not in self.leftovers:
+                yield from self.check(dependent, kind)
 
-    def _ours(self, kind: Kind, body: Body) -> bool:
+    def _is_ours(self, kind: Kind, body: Body) -> bool:
         owner = tag(body, DEPLOYMENT)
         return owner == self._deployment or (kind is Kind.DISK and owner is None)
 
-    def _say(self, id_: ResourceId, kind: Kind, state: Presence, body: Body | None) -> None:
-        self.found[key(id_)] = Leftover(id_, state, billed=is_billed(kind, body))
+    def _record(self, id_: ResourceId, kind: Kind, state: Presence, body: Body | None) -> None:
+        self.leftovers[key(id_)] = Leftover(id_, state, billed=is_billed(kind, body))
 
 
 def first_denied(errors: Iterable[CcgpuError]) -> Denied | None:
-    """The first of `errors` that is for want of a right."""
+    """The first of `errors` that was caused by a missing permission."""
     return next((err for err in errors if isinstance(err, Denied)), None)
 
 
@@ -137,7 +140,15 @@ def left_behind_error(
     hint: str | None = None,
     resources: Sequence[Leftover] = (),
 ) -> LeftBehind:
-    """The error that says what is left, because of `errors`: a missing right is named."""
+    """The error for resources that remain because of `errors`.
+
+    Args:
+        what: What could not be done; the error's message.
+        errors: The causes. If a permission was missing, the result is a `RemovalDenied` and its
+            message names the permission.
+        hint: The error's hint.
+        resources: The resources that remain.
+    """
     missing = first_denied(errors)
     if missing is None:
         return LeftBehind(what, hint=hint, resources=resources)
@@ -150,19 +161,19 @@ def reporting_leftovers(
     run: Run,
     ids: Callable[[], Mapping[ResourceId, Kind]],
     deployment: str,
-    made: Callable[[], Collection[ResourceId]] = tuple,
+    new_ids: Callable[[], Collection[ResourceId]] = tuple,
 ) -> Iterator[None]:
-    """Give each error that leaves the inventory of `ids`; none to what the user said wrong.
+    """Add the leftovers among `ids` to each `CcgpuError` that leaves the block.
 
-    Nor to an interrupt, which waits for nothing.
-    A `LeftBehind` of which nothing is there any more was only its cause.
+    Usage errors get none, because nothing was done yet; interrupts get none, because the reads
+    would take time. If a `LeftBehind` has no leftovers, its cause is raised instead.
     """
     try:
         yield
     except (UsageProblem, InvalidFile, Interrupted):
         raise
     except CcgpuError as err:
-        err.resources = err.resources or report_leftovers(run, ids(), deployment, made())
+        err.resources = err.resources or report_leftovers(run, ids(), deployment, new_ids())
         if isinstance(err, LeftBehind) and not err.resources and err.__cause__ is not None:
             raise err.__cause__ from None
         raise
@@ -172,7 +183,13 @@ def reporting_leftovers(
 def converting_interrupt(
     what: str, hint: str, resources: Callable[[], Sequence[Leftover]] = tuple
 ) -> Iterator[None]:
-    """Turn Ctrl-C into an error that says `what` is not done, how to go on, and what there is."""
+    """Turn Ctrl-C into an `Interrupted` error.
+
+    Args:
+        what: What is not complete; part of the message.
+        hint: How to continue.
+        resources: Returns the leftovers without a request.
+    """
     try:
         yield
     except KeyboardInterrupt as err:
@@ -183,18 +200,20 @@ def recall_leftovers(
     run: Run,
     names: Names,
     writer: JournalWriter | None = None,
-    more: Mapping[ResourceId, Kind] | None = None,
+    further: Mapping[ResourceId, Kind] | None = None,
 ) -> tuple[Leftover, ...]:
-    """What was read, what the journal names, and `more`, without asking Azure.
+    """The leftovers that this command knows of, without a request to Azure.
 
-    Only what was seen exists, and that only until a DELETE was sent; all else is unknown.
+    They are the resources that it has read, those that the journal names, and `further`. A resource
+    that it has read is reported as "exists", unless a DELETE was sent since; any other as
+    "unknown".
     """
-    sighted = _sighted(run, names)
-    ids = {key(id_): (id_, kind) for id_, kind in (more or {}).items()} | sighted
-    seen = set() if writer is not None and writer.doubtful else sighted.keys()
+    observed = _observed_resources(run, names)
+    ids = {key(id_): (id_, kind) for id_, kind in (further or {}).items()} | observed
+    seen = set() if writer is not None and writer.doubtful else observed.keys()
     if writer is not None:
         ids |= {key(record.id): (record.id, record.kind) for record in writer.journal.records}
-        ids = {at: one for at, one in ids.items() if not writer.is_gone(at)}
+        ids = {at: resource for at, resource in ids.items() if not writer.is_gone(at)}
         seen = seen | {at for at in ids if writer.seen(at)}
     return tuple(
         Leftover(id_, "exists" if at in seen else "unknown", is_billed(kind, run.observed.get(at)))
@@ -202,27 +221,27 @@ def recall_leftovers(
     )
 
 
-def _sighted(run: Run, names: Names) -> dict[ResourceId, tuple[ResourceId, Kind]]:
-    """What this command has read of the deployment, and what the bodies refer to, by `key`."""
-    found: dict[ResourceId, Kind] = {}
+def _observed_resources(run: Run, names: Names) -> dict[ResourceId, tuple[ResourceId, Kind]]:
+    """The deployment's resources that this command has read, and their dependents, by `key`."""
+    kinds: dict[ResourceId, Kind] = {}
     for body in list(run.observed.values()):
         id_, kind = ResourceId(body["id"]), kind_of(body["id"])
         if kind is None or tag(body, DEPLOYMENT) != names.deployment:
             continue
         if key(group_of(id_)) == key(names.group):
-            found |= {id_: kind} | _referred(id_, kind, body, run.observed)
-    return {key(id_): (id_, kind) for id_, kind in found.items()}
+            kinds |= {id_: kind} | _dependents_in_body(id_, kind, body, run.observed)
+    return {key(id_): (id_, kind) for id_, kind in kinds.items()}
 
 
-def _referred(
+def _dependents_in_body(
     id_: ResourceId, kind: Kind, body: Body, seen: Mapping[ResourceId, Body]
 ) -> dict[ResourceId, Kind]:
-    """What a VM or a network interface of ours has brought along."""
+    """The dependents that the body of a VM or of a network interface names."""
     if kind is Kind.NIC:
         return dict.fromkeys(nic_public_ip_ids(body), Kind.PUBLIC_IP)
     if kind is not Kind.VM:
         return {}
     nics = network_interface_ids(body)
     ips = [ip for nic in nics for ip in nic_public_ip_ids(seen.get(key(nic)))]
-    found = dict.fromkeys(vm_disk_ids(id_, body), Kind.DISK) | dict.fromkeys(nics, Kind.NIC)
-    return found | dict.fromkeys(ips, Kind.PUBLIC_IP)
+    kinds = dict.fromkeys(vm_disk_ids(id_, body), Kind.DISK) | dict.fromkeys(nics, Kind.NIC)
+    return kinds | dict.fromkeys(ips, Kind.PUBLIC_IP)

@@ -1,6 +1,8 @@
-"""All that is a deployment's, as Azure has it now: by its names, by its tags, around its VM.
+"""The resources that a deployment owns, as Azure has them now.
 
-A list may lag behind, so it only adds ids to look at; whose a resource is, its live tags say.
+They are found by the names that ccgpu gives, by their tags in Azure's lists, and as the VM's
+dependents. A list may lag behind, so it only adds ids to read; the tags in a resource's own GET
+decide who owns it.
 """
 
 from collections.abc import Mapping
@@ -19,7 +21,7 @@ from ccgpu.workflows.discovery.snapshot import Actual, Snapshot, possible_ids, r
 
 @dataclass(frozen=True, slots=True)
 class OwnedResources:
-    """What there is of a deployment: kinds by id, bodies by the id's `key`; nothing of others'."""
+    """The existing resources of one deployment: kinds by id, bodies by the id's `key`."""
 
     names: Names
     kinds: Mapping[ResourceId, Kind]
@@ -33,33 +35,37 @@ class OwnedResources:
 
     @property
     def lease(self) -> Lease:
-        """Until when it is wanted."""
+        """The deployment's lease."""
         return lease_of(self.bodies.values(), self.vm)
 
 
 def read_owned_resources(
     run: Run, names: Names, listed: Mapping[ResourceId, Kind], known: Snapshot | None = None
 ) -> OwnedResources:
-    """Look at every id that may be the deployment's; `listed` are those that a list names.
+    """Read every id that may be the deployment's, and keep what it owns.
 
-    What is `known`, because this command has just read it, is not read again.
+    Args:
+        run: The command under way.
+        names: The names of the deployment's resources.
+        listed: Further ids, from Azure's lists.
+        known: What this command has just read and need not read again.
     """
     known = known or Snapshot(names, {})
     ids: dict[ResourceId, tuple[ResourceId, Kind]] = {}
     for id_, kind in (*possible_ids(names).items(), *listed.items()):
-        ids.setdefault(key(id_), (id_, kind))  # in two spellings it is ours that counts
+        ids.setdefault(key(id_), (id_, kind))  # our spelling of an id comes first, and stays
     bodies = read_now(run, dict(ids.values()), known)
     disks: set[ResourceId] = set()
     vm = bodies.get(key(names.vm))
     if vm is not None and tag(vm, DEPLOYMENT) == names.deployment:
         known = replace(known, bodies={**known.bodies, **bodies})
-        around = dict(run_task(run, find_dependents(run, names.vm, vm, known.bodies)))
-        disks |= {key(id_) for id_, kind in around.items() if kind is Kind.DISK}
-        for id_, kind in around.items():
+        dependents = dict(run_task(run, find_dependents(run, names.vm, vm, known.bodies)))
+        disks |= {key(id_) for id_, kind in dependents.items() if kind is Kind.DISK}
+        for id_, kind in dependents.items():
             ids.setdefault(key(id_), (id_, kind))
-        bodies |= read_now(run, around, known)
+        bodies |= read_now(run, dependents, known)
     if tag(bodies.get(key(names.of(Kind.GROUP))), DEPLOYMENT) == names.deployment:
-        disks.add(key(names.os_disk))  # in our own group its disk can only be ours
+        disks.add(key(names.os_disk))  # in a group that ccgpu created, ccgpu created this disk
     ownership = Ownership(names.deployment, disks=frozenset(disks))
     ours = {at: body for at, body in bodies.items() if ownership.includes(at, body)}
     return OwnedResources(names, dict(ids[at] for at in ids if at in ours), ours, ownership)

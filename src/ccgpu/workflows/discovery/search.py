@@ -1,7 +1,7 @@
-"""Find deployments from Azure alone, on any machine: by our tags, and by the names we give.
+"""Find deployments from Azure alone, on any machine: by our tags, and by the names ccgpu gives.
 
-A list only names ids. It may lag behind: what it names may be gone, and what it does not name may
-exist. Whose a resource is, is read from the tags of its own GET.
+Azure's lists may lag behind: a listed resource may be gone, and an existing one may be missing. So
+a list only provides ids to read; the tags in a resource's own GET decide who owns it.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -30,7 +30,7 @@ from ccgpu.workflows.discovery.snapshot import Actual, Snapshot, possible_ids, r
 
 @dataclass(frozen=True, slots=True)
 class FoundDeployment:
-    """A deployment, and what carries its tag: GET bodies by `key`, a VM with its instance view."""
+    """A deployment and the resources with its tag: GET bodies by `key`, a VM with instance view."""
 
     names: Names
     bodies: Actual
@@ -47,12 +47,12 @@ class FoundDeployment:
 
     @property
     def snapshot(self) -> Snapshot:
-        """What has been read of it."""
+        """The bodies that have been read, as a `Snapshot`."""
         return Snapshot(self.names, self.bodies)
 
     @property
     def vm(self) -> Body | None:
-        """Its VM, if that was found."""
+        """Its VM, if the search found it."""
         return self.bodies.get(key(self.names.vm))
 
     @property
@@ -64,9 +64,9 @@ class FoundDeployment:
 
 @dataclass(frozen=True, slots=True)
 class SearchResult:
-    """Every deployment that was found, and why a listed id could not be read."""
+    """The deployments that were found, and the error of each listed id that could not be read."""
 
-    found: tuple[FoundDeployment, ...]
+    deployments: tuple[FoundDeployment, ...]
     unread: Mapping[ResourceId, CcgpuError]
 
 
@@ -76,71 +76,75 @@ def search_deployments(
     also: Iterable[ResourceId] = (),
     group: str | None = None,
 ) -> SearchResult:
-    """Every deployment of the subscription, or those of one name, in order of name and group.
+    """The deployments of the subscription, in order of name and group.
 
-    With `group` only that is searched; who has no rights elsewhere may do that.
-
-    `also`: ids that are worth a look though no list names them; one that cannot be read is not
-    missed.
+    Args:
+        run: The command under way.
+        name: Search only for deployments of this name.
+        also: Ids to read even if no list contains them; a failure to read one is ignored.
+        group: Search only this group, which needs no permissions elsewhere.
     """
     listed = {key(id_): id_ for id_ in list_tagged_ids(run, name, group)}
     ids = {key(id_): id_ for id_ in also} | listed
     kinds = {id_: kind for id_ in ids.values() if (kind := kind_of(id_)) is not None}
     bodies, failures = read_each_now(run, kinds)
-    mine = {at: body for at, body in bodies.items() if name in (None, tag(body, DEPLOYMENT))}
+    tagged = {at: body for at, body in bodies.items() if name in (None, tag(body, DEPLOYMENT))}
     unread = {id_: err for id_, err in failures.items() if key(id_) in listed}
-    return SearchResult(tuple(group_by_deployment(run, mine)), unread)
+    return SearchResult(tuple(group_by_deployment(run, tagged)), unread)
 
 
 def group_by_deployment(run: Run, bodies: Actual) -> list[FoundDeployment]:
     """The deployments that `bodies` are tagged with, in order of name and group."""
-    found: dict[tuple[str, str], Actual] = {}
+    deployments: dict[tuple[str, str], Actual] = {}
     for at, body in bodies.items():
         if owner := tag(body, DEPLOYMENT):
-            found.setdefault((owner, group_of(at)), {})[at] = body
-    names = partial(_names, run.cloud.subscription)
+            deployments.setdefault((owner, group_of(at)), {})[at] = body
+    names = partial(_names_of, run.cloud.subscription)
     return [
-        FoundDeployment(names(owner, group, of), of) for (owner, group), of in sorted(found.items())
+        FoundDeployment(names(owner, group, tagged), tagged)
+        for (owner, group), tagged in sorted(deployments.items())
     ]
 
 
 def list_tagged_ids(run: Run, name: str | None, group: str | None) -> tuple[ResourceId, ...]:
-    """The ids that carry the tag of a deployment, or of any, as a list names them.
+    """The ids with the deployment tag in Azure's lists; with `name`, only those of its value.
 
-    With `group` its own list is asked first: rights on it may be all that the caller has, or none.
+    With `group`, only that group is listed, because the caller may have permissions on it alone. If
+    that is denied, the whole subscription is listed.
     """
     queries = run.cloud.queries
     if group is not None:
         with suppress(Denied):
             inside = partial(queries.tagged_resources, DEPLOYMENT, name, group)
-            return _ids(send_alone(run, inside, f"listing deployments in {group}"))
+            return _ids_of(send_alone(run, inside, f"listing deployments in {group}"))
     return list_ids_with_tag(run, DEPLOYMENT, name)
 
 
 def list_ids_with_tag(run: Run, tag_name: str, value: str | None) -> tuple[ResourceId, ...]:
-    """The ids of all groups and resources that carry the tag, as two lists name them."""
+    """The ids of all groups and resources with the tag, from Azure's two lists."""
     queries = run.cloud.queries
     groups, resources = f"listing groups by {tag_name}", f"listing resources by {tag_name}"
     lists: dict[str, Callable[[], tuple[Body, ...]]] = {
         groups: partial(queries.tagged_groups, tag_name, value),
         resources: partial(queries.tagged_resources, tag_name, value),
     }
-    found = send_together(run, lists)
-    return _ids((*found[groups], *found[resources]))
+    answers = send_together(run, lists)
+    return _ids_of((*answers[groups], *answers[resources]))
 
 
-def _ids(bodies: tuple[Body, ...]) -> tuple[ResourceId, ...]:
+def _ids_of(bodies: tuple[Body, ...]) -> tuple[ResourceId, ...]:
     return tuple(ResourceId(body["id"]) for body in bodies)
 
 
-def _names(subscription: str, owner: str, group: str, bodies: Actual) -> Names:
-    """The names of a deployment, its group spelled as we or Azure spell it: lists change its case.
+def _names_of(subscription: str, owner: str, group: str, bodies: Actual) -> Names:
+    """The names of a deployment, with its group in its original spelling.
 
-    `group` is the spelling that compares.
+    `group` is case-folded, and Azure's lists change the case of a group. The default group name has
+    ccgpu's spelling; any other has that of the group's own body, if it was read.
     """
     ids = sorted(bodies, key=lambda at: kind_of(at) is not Kind.GROUP)
-    spelled = [own_group(owner), *(group_of(bodies[at]["id"]) for at in ids)]
-    return Names(subscription, next(one for one in spelled if key(one) == group), owner)
+    spellings = [own_group(owner), *(group_of(bodies[at]["id"]) for at in ids)]
+    return Names(subscription, next(one for one in spellings if key(one) == group), owner)
 
 
 def find_deployments(
@@ -149,24 +153,26 @@ def find_deployments(
     also: Iterable[ResourceId] = (),
     group: str | None = None,
 ) -> list[FoundDeployment]:
-    """As `search`; an id that cannot be read is an error."""
+    """As `search_deployments`; raises the first error of an id that cannot be read."""
     result = search_deployments(run, name, also, group)
     for err in result.unread.values():
         raise err
-    return list(result.found)
+    return list(result.deployments)
 
 
 def find_deployment(run: Run, name: str, group: str | None) -> FoundDeployment:
-    """One deployment, in the group given or where it is: what its tags find of it there.
+    """One deployment, with the resources that carry its tag; empty if there are none.
 
-    The group may be named by tags, by this machine's journal, or be the deployment's own. A list
-    may not show yet what was made lately, so the VM is looked for in both of the latter. In two
-    groups: the user must say which.
+    Without `group`, its group is found by the tags. Lists may not show a new resource yet, so the
+    VM is also read in the group that this machine's journal names and in the default group.
+
+    Raises:
+        UsageProblem: The deployment exists in several groups, so the user must choose one.
     """
     if group is not None:
         names = Names(run.cloud.subscription, group, name)
         own = [names.vm, names.of(Kind.GROUP)]
-        return _found_in_group(run, find_deployments(run, name, own, group), name, group)
+        return _deployment_in_group(run, find_deployments(run, name, own, group), name, group)
     likely = _likely_groups(run, name)
     vms = [Names(run.cloud.subscription, one, name).vm for one in likely]
     found = find_deployments(run, name, vms)
@@ -175,10 +181,10 @@ def find_deployment(run: Run, name: str, group: str | None) -> FoundDeployment:
             f"{name} exists in several resource groups: {', '.join(one.group for one in found)}",
             hint="choose one: `--resource-group G`",
         )
-    return found[0] if found else _found_in_group(run, found, name, likely[0])
+    return found[0] if found else _deployment_in_group(run, found, name, likely[0])
 
 
-def _found_in_group(
+def _deployment_in_group(
     run: Run, found: list[FoundDeployment], name: str, group: str
 ) -> FoundDeployment:
     here = [one for one in found if key(one.group) == key(group)]
@@ -186,17 +192,17 @@ def _found_in_group(
 
 
 def _likely_groups(run: Run, name: str) -> list[str]:
-    """The group that this machine remembers, and the deployment's own."""
+    """The group in this machine's journal, if there is one, and the default group."""
     try:
         journal = run.cloud.journals.peek(run.cloud.subscription, name)
     except StateUnusable:
-        journal = None  # it only says where else to look
+        journal = None  # the journal only adds a group to search
     groups = [journal.group] if journal is not None and journal.group else []
     return groups + [own for own in [own_group(name)] if key(own) not in map(key, groups)]
 
 
 def find_names(run: Run, name: str, group: str | None) -> Names:
-    """The names of one deployment: in the group given, or where it is found."""
+    """The names of one deployment: in `group`, or in the group where it is found."""
     if group is not None:
         return Names(run.cloud.subscription, group, name)
     return find_deployment(run, name, None).names
@@ -206,16 +212,16 @@ def find_names(run: Run, name: str, group: str | None) -> Names:
 def opened_deployment(
     run: Run, name: str, group: str | None, *, whole: bool = False
 ) -> Iterator[FoundDeployment]:
-    """One deployment; what fails from here on is told with what there is of it.
+    """Find one deployment, and add its leftovers to each error that leaves the block.
 
-    `whole`: what its tags find is wanted too, and not only its names.
+    `whole`: search for its resources by their tags even if `group` already determines its names.
     """
     known = possible_ids(Names(run.cloud.subscription, group or own_group(name), name))
     with reporting_leftovers(run, lambda: known, name):
-        named = group is not None and not whole
+        names_suffice = group is not None and not whole
         found = (
             FoundDeployment(find_names(run, name, group), {})
-            if named
+            if names_suffice
             else find_deployment(run, name, group)
         )
         known |= possible_ids(found.names) | found.kinds
@@ -223,7 +229,7 @@ def opened_deployment(
 
 
 def require_vm(run: Run, names: Names) -> Body:
-    """The deployment's VM with its instance view; `NotFound` if there is none of ours."""
+    """The deployment's VM with its instance view; raises `NotFound` if there is none."""
     get = partial(run.cloud.arm.get, Kind.VM, names.vm, view=True)
     body = send_alone(run, get, f"reading {names.vm}")
     if body is None or tag(body, DEPLOYMENT) != names.deployment:

@@ -1,7 +1,7 @@
-"""What Azure has of a deployment: once nothing of it is in motion, or as it is at the moment.
+"""Read the resources of a deployment: in a settled state, or as they are at the moment.
 
-A resource that is being made or deleted, by an earlier run or by somebody else, is waited for: a
-plan is only made from what is settled.
+A resource is settled when no operation on it is in progress. A plan is only made from settled
+resources, so operations that an earlier run or another client has started are waited for.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -32,11 +32,11 @@ Actual = dict[ResourceId, Body]
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """What one command has read of a deployment, handed on so that it is read once.
+    """The resources of a deployment that a command has read, so that it reads them once.
 
-    bodies: by `key`, a VM with its instance view. absent: the `key`s of what was not there.
-    read_at: Azure's time of the last read. A snapshot grows old: who changes or deletes a resource
-    reads that anew.
+    bodies: GET bodies by `key`, a VM with its instance view. absent: the `key`s that were answered
+    with 404. read_at: Azure's time of the last read. A snapshot may be outdated, so a resource is
+    read again before it is changed or deleted.
     """
 
     names: Names
@@ -50,57 +50,58 @@ class Snapshot:
         return self.bodies.get(key(self.names.vm))
 
     def knows(self, id_: ResourceId) -> bool:
-        """Whether it has been read, there or not."""
+        """Whether the id has been read, with a body or a 404 as the answer."""
         return key(id_) in self.bodies or key(id_) in self.absent
 
     def after_reading(self, run: Run, ids: Iterable[ResourceId]) -> "Snapshot":
-        """The same, with `ids` as the command has read them last."""
+        """The same snapshot with the latest body of each of `ids` that the command has read."""
         read = {key(id_): run.observed[key(id_)] for id_ in ids if key(id_) in run.observed}
         bodies = {**self.bodies, **read}
         return replace(self, bodies=bodies, read_at=run.server_clock.time())
 
 
-_MORE_LOOKS = 2  # so often a group that the user named is looked for again, over some seconds
-# The order in which what is no longer wanted can be deleted.
+_MORE_READS = 2  # further reads of a group that the user named and a first GET did not show
+# The order in which ARM allows deleting shared resources that the spec no longer needs.
 _DELETABLE = (Kind.NSG, Kind.VNET, Kind.NAT, Kind.PUBLIC_IP)
 
 
 def read_settled(run: Run, ids: Mapping[ResourceId, Kind]) -> Actual:
-    """The GET body of each resource that is there, by `key` of its id, once it is settled."""
+    """The GET body of each existing resource, by `key`, once the resource is settled."""
     return _read_all(
         run, ids, lambda i, k: wait_until_settled(run, k, i, f"reading {i}", view=k is Kind.VM)
     )
 
 
 def read_deployment_settled(run: Run, names: Names, data_disks: int = 0) -> Actual:
-    """`read_settled` of all that a plan compares: the VM's disks and network interfaces too.
+    """`read_settled` of everything a plan compares, the VM's disks and NICs included.
 
-    `data_disks`: how many the spec asks for; one that was detached hangs on no VM.
+    `data_disks`: the number of data disks in the spec. They are read by name, because the VM does
+    not name a disk that was detached.
     """
     disks = {names.data_disk(lun): Kind.DISK for lun in range(data_disks)}
-    found = read_settled(run, possible_ids(names) | disks)
+    bodies = read_settled(run, possible_ids(names) | disks)
     group = names.of(Kind.GROUP)
-    if key(group) not in found and key(names.group) != key(own_group(names.deployment)):
-        found |= run_task(run, _read_recent_group(run, group))
-    vm = found.get(key(names.vm))
+    if key(group) not in bodies and key(names.group) != key(own_group(names.deployment)):
+        bodies |= run_task(run, _read_recent_group(run, group))
+    vm = bodies.get(key(names.vm))
     if vm is None:
-        return found
-    named = dict.fromkeys(managed_disk_ids(vm), Kind.DISK)
-    named |= dict.fromkeys(network_interface_ids(vm), Kind.NIC)
-    return found | read_settled(
-        run, {id_: kind for id_, kind in named.items() if key(id_) not in found}
+        return bodies
+    in_vm = dict.fromkeys(managed_disk_ids(vm), Kind.DISK)
+    in_vm |= dict.fromkeys(network_interface_ids(vm), Kind.NIC)
+    return bodies | read_settled(
+        run, {id_: kind for id_, kind in in_vm.items() if key(id_) not in bodies}
     )
 
 
 def _read_recent_group(run: Run, group: ResourceId) -> Task[Actual]:
-    """A group of the user's that a replica does not show yet.
+    """Read a group of the user's again, in case a replica of ARM does not show it yet.
 
-    Taken for absent it would be put, and its tags would become ours: `delete` would remove it.
+    If it counted as absent, a create would PUT it with ccgpu's tags, and `delete` would delete it.
     """
     get = partial(run.cloud.arm.get, Kind.GROUP, group)
-    for look in range(_MORE_LOOKS):
+    for attempt in range(_MORE_READS):
         doing = f"reading {group}"
-        yield Call(lambda: None, run.deadline.require(poll_delay(look, None), doing))
+        yield Call(lambda: None, run.deadline.require(poll_delay(attempt, None), doing))
         body = yield from send_with_retry(run, get, doing)
         if body is not None:
             return {key(group): body}
@@ -108,20 +109,20 @@ def _read_recent_group(run: Run, group: ResourceId) -> Task[Actual]:
 
 
 def read_now(run: Run, ids: Mapping[ResourceId, Kind], known: Snapshot | None = None) -> Actual:
-    """The GET body of each resource that is there, in motion or not; a VM with instance view.
+    """The GET body of each existing resource, settled or not; a VM with instance view.
 
-    What is `known` is not read again.
+    Ids in `known` are not read again.
     """
     bodies = known.bodies if known else {}
     unread = {id_: kind for id_, kind in ids.items() if not (known and known.knows(id_))}
-    there = {key(id_): bodies[key(id_)] for id_ in ids if key(id_) in bodies}
-    return there | _read_all(run, unread, partial(_read_once, run))
+    read = {key(id_): bodies[key(id_)] for id_ in ids if key(id_) in bodies}
+    return read | _read_all(run, unread, partial(_read_once, run))
 
 
 def read_each_now(
     run: Run, ids: Mapping[ResourceId, Kind]
 ) -> tuple[Actual, dict[ResourceId, CcgpuError]]:
-    """As `read_now`; what cannot be read is told beside what can."""
+    """As `read_now`, and the error of each id that could not be read."""
     return _read_each(run, ids, partial(_read_once, run))
 
 
@@ -135,11 +136,11 @@ def _read_all(
     ids: Mapping[ResourceId, Kind],
     read: Callable[[ResourceId, Kind], Task[Body | None]],
 ) -> Actual:
-    """Read all at once; the first failure, when all have been read."""
-    found, failures = _read_each(run, ids, read)
+    """Read `ids` concurrently; raises the first error after all reads have ended."""
+    bodies, failures = _read_each(run, ids, read)
     for err in failures.values():
         raise err
-    return found
+    return bodies
 
 
 def _read_each(
@@ -147,26 +148,26 @@ def _read_each(
     ids: Mapping[ResourceId, Kind],
     read: Callable[[ResourceId, Kind], Task[Body | None]],
 ) -> tuple[Actual, dict[ResourceId, CcgpuError]]:
-    """Read all at once: the bodies by `key`, and why an id could not be read."""
-    found: Actual = {}
+    """Read `ids` concurrently: the bodies by `key`, and the errors by id."""
+    bodies: Actual = {}
     failures: dict[ResourceId, CcgpuError] = {}
 
-    def look(id_: ResourceId, kind: Kind) -> Task[None]:
+    def read_or_note_error(id_: ResourceId, kind: Kind) -> Task[None]:
         try:
             body = yield from read(id_, kind)
             if body is not None:
-                found[key(id_)] = body
+                bodies[key(id_)] = body
         except CcgpuError as err:
             failures[id_] = err
 
     for id_, kind in ids.items():
-        run.cloud.scheduler.add(look(id_, kind))
+        run.cloud.scheduler.add(read_or_note_error(id_, kind))
     run.cloud.scheduler.run()
-    return found, failures
+    return bodies, failures
 
 
 def deployment_ids(names: Names) -> dict[ResourceId, Kind]:
-    """Every id that a deployment may have, but for those that Azure chooses."""
+    """The ids of a deployment's resources whose names ccgpu chooses, disks excepted."""
     return {names.vm: Kind.VM, **names.shared}
 
 
@@ -176,7 +177,7 @@ def possible_ids(names: Names) -> dict[ResourceId, Kind]:
 
 
 def unwanted_resources(names: Names, actual: Actual) -> list[Resource]:
-    """Shared resources of the deployment that are there, in an order in which they can go."""
+    """The deployment's existing shared resources, in an order in which they can be deleted."""
     ours = [
         (id_, kind)
         for id_, kind in names.shared.items()
@@ -189,12 +190,12 @@ def unwanted_resources(names: Names, actual: Actual) -> list[Resource]:
 def tag_disks(
     run: Run, disks: Iterable[ResourceId], tags: Mapping[str, str], known: Snapshot
 ) -> None:
-    """Give the VM's disks our tags, where they lack them: the VM's PUT cannot.
+    """Tag the VM's disks that have no deployment tag: the VM's PUT cannot tag its disks.
 
-    A disk that is `known` to have them is not read again.
+    A disk that has the tag in `known` is not read again.
     """
 
-    def mark(id_: ResourceId) -> Task[None]:
+    def tag_disk(id_: ResourceId) -> Task[None]:
         doing = f"tagging {id_}"
         get = partial(run.cloud.arm.get, Kind.DISK, id_)
         body = yield from send_with_retry(run, get, doing)
@@ -204,5 +205,5 @@ def tag_disks(
 
     for id_ in disks:
         if tag(known.bodies.get(key(id_)), DEPLOYMENT) is None:
-            run.cloud.scheduler.add(mark(id_))
+            run.cloud.scheduler.add(tag_disk(id_))
     run.cloud.scheduler.run()
