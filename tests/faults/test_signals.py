@@ -131,7 +131,7 @@ def _of(error: Any, state: str) -> set[str]:
     ),
     ids=lambda numbers: "+".join(signal.Signals(one).name for one in numbers),
 )
-def test_a_create_whose_request_hangs_ends_soon_and_says_what_there_is(numbers, user):
+def test_an_interrupted_create_with_a_hanging_request_exits_and_lists_resources(numbers, user):
     process = user.hung(f"{_CREATE} -o json", *_PUT)
     error = _ended(process, *numbers)
     there = user.there()
@@ -143,12 +143,12 @@ def test_a_create_whose_request_hangs_ends_soon_and_says_what_there_is(numbers, 
     assert there - _brought(there) <= user.journal()
 
 
-def test_nothing_is_said_to_be_there_before_anything_was_made(user):
+def test_a_create_interrupted_before_the_first_put_lists_no_resources(user):
     assert _ended(user.hung(f"{_CREATE} -o json", "GET", "/skus"), signal.SIGINT)["resources"] == []
 
 
 @pytest.mark.parametrize("number", mostly_slow(_SIGNALS, 3))
-def test_a_delete_that_hangs_says_of_nothing_that_it_is_still_there(number, user):
+def test_an_interrupted_delete_reports_every_resource_as_unknown(number, user):
     user.create()
     process = user.hung("delete demo --yes -o json", "DELETE", "/virtualMachines/")
     error = _ended(process, number)
@@ -159,7 +159,7 @@ def test_a_delete_that_hangs_says_of_nothing_that_it_is_still_there(number, user
 
 
 @pytest.mark.slow
-def test_a_delete_on_another_machine_names_what_it_had_found(user, home):
+def test_an_interrupted_delete_without_a_journal_names_the_resources_found(user, home):
     user.create()
     (home / "state" / "ccgpu").rename(home / "elsewhere")
     process = user.hung("delete demo --yes -o json", "DELETE", "/virtualMachines/")
@@ -170,7 +170,7 @@ def test_a_delete_on_another_machine_names_what_it_had_found(user, home):
 
 
 @pytest.mark.slow
-def test_a_pipe_that_nobody_reads_holds_nothing_up_for_long(user):
+def test_a_full_pipe_does_not_delay_the_exit(user):
     read, write = os.pipe()
     process = user.hung(_CREATE, *_PUT, stderr=write, stdout=write)
     _fill(write)
@@ -199,7 +199,7 @@ def terminal() -> Iterator[tuple[int, int]]:
     os.close(theirs)
 
 
-def test_a_create_goes_on_where_the_terminal_is_gone(home, terminal):
+def test_create_completes_after_the_terminal_closes(home, terminal):
     """As after `nohup` or `disown`; each write to it fails."""
     ours, theirs = terminal
     command = [sys.executable, "-m", "ccgpu", *_CREATE.split(), "--backend", "fake"]
@@ -212,7 +212,7 @@ def test_a_create_goes_on_where_the_terminal_is_gone(home, terminal):
 @pytest.mark.parametrize(
     "closed", mostly_slow(["<&- >&- 2>&-", "2>&-", ">&-", ">&- 2>&-", "<&-"], 5)
 )
-def test_a_stream_may_be_closed_from_the_beginning(closed, home):
+def test_create_succeeds_with_streams_closed_at_start(closed, home):
     command = f"{sys.executable} -m ccgpu {_CREATE} --backend fake {closed}"
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -220,7 +220,7 @@ def test_a_stream_may_be_closed_from_the_beginning(closed, home):
     assert _state_of_the_simulated(home) == "ready"
 
 
-def test_the_reader_of_the_answer_may_never_have_been_there(home):
+def test_create_succeeds_without_a_reader_of_its_result(home):
     command = f"{sys.executable} -m ccgpu {_CREATE} --backend fake | head -0"
     done = subprocess.run(["bash", "-c", f"set -o pipefail; {command}"], check=False)
     assert done.returncode == 0
@@ -236,7 +236,7 @@ def _state_of_the_simulated(home: Path) -> str:
 
 
 @pytest.mark.parametrize("number", mostly_slow(_SIGNALS, 3))
-def test_a_network_that_never_answers_does_not_hold_the_exit(number, user):
+def test_an_unresponsive_network_does_not_delay_the_exit(number, user):
     """The real transport, and the real sign-in before it, through a proxy that only listens."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
         silent.settimeout(30)

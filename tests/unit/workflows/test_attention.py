@@ -51,7 +51,7 @@ def _raised_after(run: Callable[[], None]) -> float:
     return clock.now() - before
 
 
-def test_a_sleep_is_not_deaf():
+def test_a_signal_interrupts_a_sleep():
     timer = threading.Timer(0.1, _elsewhere)
     timer.start()
     assert _raised_after(lambda: RealClock().sleep(_LONG)) < _SOON
@@ -59,7 +59,7 @@ def test_a_sleep_is_not_deaf():
 
 
 @pytest.mark.parametrize("also_due", [None, 60.0], ids=["nothing else", "more to come"])
-def test_the_wait_for_an_answer_is_not_deaf(also_due, pool):
+def test_a_signal_interrupts_the_wait_for_a_response(also_due, pool):
     end = threading.Event()
 
     def hang() -> None:
@@ -81,7 +81,7 @@ def test_the_wait_for_an_answer_is_not_deaf(also_due, pool):
     end.set()
 
 
-def test_a_sleep_lasts_as_long_as_it_should():
+def test_a_sleep_lasts_its_full_time():
     clock = RealClock()
     before = clock.now()
     clock.sleep(0.6)
@@ -89,7 +89,7 @@ def test_a_sleep_lasts_as_long_as_it_should():
     assert 0.6 <= clock.now() - before < _LONG
 
 
-def test_what_the_pool_has_not_begun_when_it_ends_is_never_sent(pool):
+def test_calls_not_started_when_the_pool_closes_are_never_sent(pool):
     """Of two threads one hangs, and the other one takes up one more request before all is over."""
     end, sent = threading.Event(), list[int]()
 

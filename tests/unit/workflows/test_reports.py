@@ -52,7 +52,7 @@ def stuck(machine: Machine) -> None:
     )
 
 
-def test_a_deallocated_vm_is_not_said_to_bill_and_the_rest_is(machine: Machine) -> None:
+def test_a_deallocated_vm_does_not_bill_but_its_disks_do(machine: Machine) -> None:
     stuck(stopped(machine))
     with pytest.raises(LeftBehind) as caught:
         machine.delete()
@@ -61,7 +61,7 @@ def test_a_deallocated_vm_is_not_said_to_bill_and_the_rest_is(machine: Machine) 
     assert not any(VM.casefold() in one for one in billing(machine))
 
 
-def test_a_running_vm_is_said_to_bill(machine: Machine) -> None:
+def test_a_running_vm_is_reported_as_billed(machine: Machine) -> None:
     machine.create(SPEC)
     stuck(machine)
     with pytest.raises(LeftBehind) as caught:
@@ -70,7 +70,7 @@ def test_a_running_vm_is_said_to_bill(machine: Machine) -> None:
     assert any(VM.casefold() in one for one in billing(machine))
 
 
-def test_interrupted_over_a_stopped_vm_it_says_what_bills(machine: Machine) -> None:
+def test_an_interrupted_command_on_a_stopped_vm_reports_what_bills(machine: Machine) -> None:
     stopped(machine)
     machine.arm.faults.append(NthRequest(0, request_to("DELETE", "/"), KeyboardInterrupt()))
     error = interrupted(machine.delete)
@@ -90,7 +90,9 @@ def test_an_interrupted_delete_names_the_nic_and_the_public_ip(
     assert {one.state for one in error.resources} == {"unknown"}
 
 
-def test_before_it_deletes_anything_all_is_said_to_exist(machine: Machine) -> None:
+def test_a_delete_interrupted_before_its_first_request_reports_all_as_existing(
+    machine: Machine,
+) -> None:
     machine.create(SPEC)
 
     def refuse(_: object) -> None:
@@ -101,7 +103,7 @@ def test_before_it_deletes_anything_all_is_said_to_exist(machine: Machine) -> No
     assert {one.state for one in error.resources} == {"exists"}
 
 
-def test_a_create_of_what_is_there_names_all_of_it_when_interrupted(machine: Machine) -> None:
+def test_an_interrupted_second_create_names_every_resource(machine: Machine) -> None:
     machine.create(SPEC, wait=False)
     machine.arm.advance(60)
     other = other_machine(machine)
@@ -114,7 +116,7 @@ def test_a_create_of_what_is_there_names_all_of_it_when_interrupted(machine: Mac
 
 @pytest.mark.parametrize("verb", ["start", "stop", "restart"])
 @pytest.mark.parametrize("when", ["post", "poll"])
-def test_interrupted_it_says_how_to_go_on_and_what_may_bill(
+def test_an_interrupted_command_has_a_hint_and_reports_what_may_bill(
     machine: Machine, verb: lifecycle.Verb, when: str
 ) -> None:
     machine.create(SPEC)
@@ -135,14 +137,14 @@ def test_interrupted_it_says_how_to_go_on_and_what_may_bill(
     lifecycle.change_power_state(machine.cloud, verb, "demo")
 
 
-def test_an_interrupted_wait_says_how_to_go_on(machine: Machine) -> None:
+def test_an_interrupted_wait_has_a_hint(machine: Machine) -> None:
     machine.create(SPEC, wait=False)
     machine.arm.faults.append(NthRequest(3, request_to("GET", VM), KeyboardInterrupt()))
     error = interrupted(lambda: lifecycle.wait_for_state(machine.cloud, "demo", State.READY))
     assert error.hint == "`ccgpu wait demo --for ready` continues"
 
 
-def test_an_interrupted_extension_names_all_of_it(machine: Machine) -> None:
+def test_an_interrupted_extend_names_every_resource(machine: Machine) -> None:
     machine.create(SPEC)
     machine.arm.faults.append(NthRequest(2, request_to("PATCH", "/"), KeyboardInterrupt()))
     error = interrupted(lambda: extend(machine, 4))
@@ -151,7 +153,7 @@ def test_an_interrupted_extension_names_all_of_it(machine: Machine) -> None:
     assert {one.state for one in error.resources} == {"exists"}
 
 
-def test_an_interrupted_collection_knows_that_a_deallocated_vm_does_not_bill(
+def test_an_interrupted_gc_reports_a_deallocated_vm_as_not_billed(
     machine: Machine,
 ) -> None:
     machine.create(make_spec(os_disk={"encryption": "state-only"}, ttl="1h"))
@@ -164,7 +166,7 @@ def test_an_interrupted_collection_knows_that_a_deallocated_vm_does_not_bill(
 
 
 @pytest.mark.parametrize("what", ["create", "delete"])
-def test_interrupted_while_it_waits_for_another_it_says_how_to_go_on(
+def test_interrupted_while_waiting_for_the_lock_there_is_a_hint(
     machine: Machine, what: str
 ) -> None:
     cloud = machine.cloud
@@ -186,7 +188,7 @@ def test_interrupted_while_it_waits_for_another_it_says_how_to_go_on(
     assert f"`ccgpu {what} demo` continues" in (error.hint or "")
 
 
-def test_kept_and_billed_is_left_behind(machine: Machine) -> None:
+def test_kept_billed_resources_raise_left_behind(machine: Machine) -> None:
     machine.arm.settings.set("capacity", SPEC.size, value={"eastus2": {"": 0}})
     with pytest.raises(LeftBehind, match="AllocationFailed") as caught:
         machine.create(SPEC, keep_on_failure=True)
@@ -194,7 +196,7 @@ def test_kept_and_billed_is_left_behind(machine: Machine) -> None:
     assert set(told(caught.value)) == there(machine)
 
 
-def test_kept_without_a_bill_it_is_only_its_cause(machine: Machine) -> None:
+def test_kept_resources_that_do_not_bill_raise_only_the_cause(machine: Machine) -> None:
     machine.arm.faults.append(NthRequest(0, request_to("PUT", VM), faults.error(400, "BadRequest")))
     with pytest.raises(AzureRefused) as caught:
         machine.create(SPEC, keep_on_failure=True)
@@ -202,7 +204,7 @@ def test_kept_without_a_bill_it_is_only_its_cause(machine: Machine) -> None:
     assert set(told(caught.value)) == there(machine)
 
 
-def test_a_lagging_answer_hides_nothing_from_an_undo(machine: Machine) -> None:
+def test_rollback_deletes_resources_hidden_by_replication_lag(machine: Machine) -> None:
     machine.put("/resourceGroups/lab", "2025-04-01", {"location": "eastus2"})
     machine.arm.settings.set("lag", value={"lists": 3600, "reads": 2})
     machine.arm.settings.set("durations", "vnet", value=700)
@@ -211,7 +213,7 @@ def test_a_lagging_answer_hides_nothing_from_an_undo(machine: Machine) -> None:
     assert machine.kinds() == ["resourceGroups"]
 
 
-def test_a_lagging_answer_hides_nothing_from_the_report(machine: Machine) -> None:
+def test_reports_name_resources_hidden_by_replication_lag(machine: Machine) -> None:
     machine.arm.settings.set("lag", value={"lists": 120, "reads": 3})
     machine.arm.settings.set("capacity", SPEC.size, value={"eastus2": {"": 0}})
     with pytest.raises(LeftBehind) as caught:

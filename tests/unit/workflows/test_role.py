@@ -115,7 +115,7 @@ def _capacity(shell: Shell, value: object) -> None:
 
 
 @pytest.mark.parametrize("spec", mostly_slow(_LINES, 4))
-def test_the_role_is_enough(shell: Shell, spec: str) -> None:
+def test_the_printed_role_allows_every_command(shell: Shell, spec: str) -> None:
     flags = _LINES[spec]
     before = shell.kinds()
     shell.arm.settings.set("principal", value=_role(shell, flags))
@@ -127,7 +127,7 @@ def test_the_role_is_enough(shell: Shell, spec: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("spec", _LINES)
-def test_no_action_of_it_is_spare(tmp_path: Path, spec: str) -> None:
+def test_every_action_of_the_printed_role_is_needed(tmp_path: Path, spec: str) -> None:
     """But for the one that a create does without: it says earlier what ARM would say."""
     flags = _LINES[spec]
     everything = _role(_prepared(tmp_path / "all"), flags)
