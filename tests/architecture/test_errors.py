@@ -27,6 +27,6 @@ def test_the_docstring_lists_every_error_below_its_parent_with_its_exit_code():
     assert sorted(_written()) == sorted(_defined(errors.CcgpuError))
 
 
-def test_every_error_says_what_it_means():
+def test_every_error_has_a_docstring():
     classes = [value for value in vars(errors).values() if isinstance(value, type)]
     assert [c.__name__ for c in classes if c.__module__ == errors.__name__ and not c.__doc__] == []

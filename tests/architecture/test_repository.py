@@ -45,7 +45,7 @@ def test_no_tracked_file_names_a_registry_a_machine_or_a_key():
         ("-----BEGIN OPENSSH " + "PRIVATE KEY----- is not a public key", []),
     ],
 )
-def test_the_forbidden_is_found_and_the_rest_is_not(text, kinds):
+def test_forbidden_texts_are_reported_and_others_are_not(text, kinds):
     assert found(text) == kinds
 
 

@@ -36,7 +36,7 @@ def _refusal(one: dict[str, Any]) -> AzureRefused:
     return refusal_of("doing", error_object(one.get("body")), _status(one["http_status"]))
 
 
-def test_what_was_recorded_is_told_by_its_code_and_its_status(vectors):
+def test_recorded_errors_are_translated_by_code_and_status(vectors):
     for one in _recorded(vectors, "errors_real.json"):
         found = _refusal(one)
         assert found.code == (one["code"] or f"Http{one['http_status']}")
@@ -59,13 +59,13 @@ _QUOTED = {
 }
 
 
-def test_what_users_quoted_is_what_they_took_it_for(vectors):
+def test_errors_quoted_by_users_are_translated(vectors):
     for one in _recorded(vectors, "errors_from_issues.json"):
         found = _refusal(one)
         assert type(found) is _QUOTED[found.code], one
 
 
 @pytest.mark.parametrize("code", ["AnotherOperationInProgress", "InUseSubnetCannotBeDeleted"])
-def test_what_another_operation_lifts_was_recorded_and_passes(code, vectors):
+def test_recorded_conflicts_with_another_operation_are_transient(code, vectors):
     found = [one for one in _recorded(vectors, "errors_real.json") if one["code"] == code]
     assert {type(_refusal(one)) for one in found} == {AzureUnavailable}

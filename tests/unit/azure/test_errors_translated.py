@@ -98,14 +98,14 @@ def _http(status: int, body: Any, headers: dict[str, str] | None = None) -> Any:
         ),
     ],
 )
-def test_what_the_sdk_raises_leaves_as_one_of_ours(err, kind, code):
+def test_exceptions_of_the_sdk_become_ccgpu_errors(err, kind, code):
     found = _translated(err)
     assert (type(found), found.code) == (kind, code)
     assert str(found).startswith("doing: ")
     assert "\n" not in str(found)
 
 
-def test_a_failed_sign_in_is_told_in_its_own_words():
+def test_a_failed_sign_in_keeps_its_message():
     err = sdk.ClientAuthenticationError("run az login\nand a long story")
     assert str(_translated(err)) == "doing: run az login"
     assert "az login" in str(_translated(err).hint)
@@ -126,7 +126,7 @@ def test_a_failed_sign_in_is_told_in_its_own_words():
         (sdk.AzureError(" "), "doing: AzureError"),
     ],
 )
-def test_what_happened_is_told_in_one_line(err, message):
+def test_the_message_of_an_error_is_one_line(err, message):
     assert str(_translated(err)) == message
 
 
@@ -140,12 +140,12 @@ def test_what_happened_is_told_in_one_line(err, message):
         ("NicReservedForAnotherVm", {"Retry-After": "soon"}, 180.0),
     ],
 )
-def test_the_answers_own_wish_outranks_the_usual_one(code, headers, after):
+def test_retry_after_outranks_the_default_delay(code, headers, after):
     assert _translated(_http(409, {"error": {"code": code}}, headers)).after == after
 
 
 @pytest.mark.parametrize("kind", [AttributeError, IndexError, KeyError, TypeError])
-def test_a_mistake_of_ours_is_not_the_fault_of_an_answer_that_nobody_has_given(kind):
+def test_before_any_response_a_parsing_error_is_a_bug(kind):
     """Nor of an earlier one."""
     with answers.tracked_request():
         answers.note_response()
@@ -155,7 +155,7 @@ def test_a_mistake_of_ours_is_not_the_fault_of_an_answer_that_nobody_has_given(k
 
 
 @pytest.mark.parametrize("err", [ValueError("x"), OSError("x"), KeyboardInterrupt()])
-def test_what_is_not_the_sdks_is_left_alone(err):
+def test_other_exceptions_are_not_translated(err):
     with pytest.raises(type(err)) as caught, translating_errors("doing"):
         raise err
     assert caught.value is err
@@ -172,5 +172,5 @@ def test_what_is_not_the_sdks_is_left_alone(err):
         (ValueError("404"), False),
     ],
 )
-def test_only_arms_own_404_says_that_something_is_absent(err, gone):
+def test_only_a_404_of_arm_means_absent(err, gone):
     assert is_absent(err) is gone

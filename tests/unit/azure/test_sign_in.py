@@ -38,7 +38,7 @@ def _sent(wire):
     return [request.headers["Authorization"] for request in wire.seen]
 
 
-def test_a_token_that_is_over_is_replaced_and_the_request_sent_again(wire):
+def test_an_expired_token_is_replaced_and_the_request_repeated(wire):
     wire.tokens.more = ["old", "new"]
     wire.replies += [EXPIRED, _FOUND, _FOUND]
     adapter = wire.adapter
@@ -47,7 +47,7 @@ def test_a_token_that_is_over_is_replaced_and_the_request_sent_again(wire):
     assert _sent(wire) == ["Bearer old", "Bearer new", "Bearer new"]
 
 
-def test_a_write_is_sent_again_as_it_was(wire):
+def test_a_write_is_repeated_unchanged(wire):
     wire.tokens.more = ["old", "new"]
     wire.replies += [EXPIRED, Response(200, {"id": _VM})]
     wire.adapter.put(Resource(Kind.VM, _VM, {"location": "eastus2"}), new=True)
@@ -65,14 +65,14 @@ def test_a_second_refusal_is_final(refusal, wire):
     assert _sent(wire) == ["Bearer old", "Bearer new"]
 
 
-def test_what_was_refused_is_not_sent_a_second_time(wire):
+def test_a_refused_token_is_not_sent_again(wire):
     wire.replies.append(EXPIRED)
     with pytest.raises(NotSignedIn):
         wire.adapter.get(Kind.VM, _VM)
     assert (len(wire.seen), len(wire.tokens.asked)) == (1, 2)
 
 
-def test_a_refusal_without_a_challenge_is_not_arms(wire):
+def test_a_401_without_a_challenge_is_not_arms(wire):
     wire.tokens.more = ["old", "new"]
     wire.replies.append(_refused(None))
     with pytest.raises(NotSignedIn):
@@ -80,7 +80,7 @@ def test_a_refusal_without_a_challenge_is_not_arms(wire):
     assert (len(wire.seen), len(wire.tokens.asked)) == (1, 1)
 
 
-def test_the_claims_that_are_asked_for_are_handed_on_once(wire):
+def test_requested_claims_are_passed_on_once(wire):
     wire.tokens.more = ["plain", "with claims"]
     wire.replies += [CAE, _FOUND, _FOUND]
     adapter = wire.adapter
@@ -91,7 +91,7 @@ def test_the_claims_that_are_asked_for_are_handed_on_once(wire):
 
 
 @pytest.mark.parametrize("claims", ["A", "_w", ""])
-def test_claims_that_cannot_be_read_are_as_none(claims, wire):
+def test_unreadable_claims_are_ignored(claims, wire):
     wire.tokens.more = ["old", "new"]
     wire.replies += [_wanted(claims), _FOUND]
     wire.adapter.get(Kind.VM, _VM)
@@ -99,7 +99,7 @@ def test_claims_that_cannot_be_read_are_as_none(claims, wire):
 
 
 @pytest.mark.parametrize("refusal", [EXPIRED, CAE], ids=["expired", "claims"])
-def test_a_sign_in_that_fails_then_says_why(refusal, wire):
+def test_a_failed_second_sign_in_shows_its_cause(refusal, wire):
     adapter = wire.adapter
     wire.replies += [_FOUND, refusal]
     adapter.get(Kind.VM, _VM)
@@ -121,7 +121,7 @@ class _Slow:
         return info
 
 
-def test_threads_that_are_refused_together_ask_for_one_token(wire):
+def test_threads_refused_together_request_one_token(wire):
     count = 6
     wire.tokens.more, wire.tokens.token = ["old"], "new"
     adapter, together = Arm(wire.session(credential=_Slow(wire.tokens))), Barrier(count)

@@ -155,7 +155,7 @@ def test_unreadable_resources_are_unknown_rather_than_deleted(machine: Machine) 
     assert "virtualMachines" in machine.kinds()
 
 
-def test_a_declined_delete_changes_nothing(machine: Machine) -> None:
+def test_a_delete_interrupted_at_its_confirmation_changes_nothing(machine: Machine) -> None:
     machine.create()
     before = machine.writes()
 
@@ -177,7 +177,7 @@ def test_a_second_delete_completes_an_interrupted_one(machine: Machine) -> None:
     assert machine.kinds() == []
 
 
-def test_delete_keeps_a_disk_attached_by_the_user(machine: Machine) -> None:
+def test_delete_keeps_a_disk_without_our_tags(machine: Machine) -> None:
     machine.create()
     disk = "/resourceGroups/ccgpu-demo/providers/Microsoft.Compute/disks/weights"
     body = {
@@ -210,7 +210,7 @@ def test_rollback_keeps_resources_of_another_run(machine: Machine) -> None:
 
 
 @pytest.mark.parametrize("right", ["resourceGroups/resources/read", "resources/read"])
-def test_in_a_given_group_either_list_suffices(machine: Machine, right: str) -> None:
+def test_delete_in_a_given_group_needs_only_one_right_to_list(machine: Machine, right: str) -> None:
     machine.create(make_spec(resource_group="lab"))
     provider = "Microsoft.Resources/subscriptions"
     kinds = ("Microsoft.Compute/*", "Microsoft.Network/*", f"{provider}/resourceGroups/read")

@@ -90,7 +90,7 @@ def test_an_interrupted_delete_names_the_nic_and_the_public_ip(
     assert {one.state for one in error.resources} == {"unknown"}
 
 
-def test_a_delete_interrupted_before_its_first_request_reports_all_as_existing(
+def test_a_delete_interrupted_at_its_confirmation_reports_all_as_existing(
     machine: Machine,
 ) -> None:
     machine.create(SPEC)
@@ -166,9 +166,7 @@ def test_an_interrupted_gc_reports_a_deallocated_vm_as_not_billed(
 
 
 @pytest.mark.parametrize("what", ["create", "delete"])
-def test_interrupted_while_waiting_for_the_lock_there_is_a_hint(
-    machine: Machine, what: str
-) -> None:
+def test_an_interrupted_wait_for_the_journal_lock_has_a_hint(machine: Machine, what: str) -> None:
     cloud = machine.cloud
     listening = Machine(machine.arm, machine.state)
 
