@@ -49,11 +49,11 @@ def test_every_dependency_is_pinned_within_its_bounds(lock, wanted):
     assert requirement.specifier.contains(_pins(lock)[canonicalize_name(requirement.name)])
 
 
-def test_both_locks_pin_the_same_versions():
+def test_the_development_lock_contains_the_pins_for_users():
     assert _pins("requirements.lock").items() <= _pins("requirements-dev.lock").items()
 
 
-def test_the_environment_matches_the_lock():
+def test_installed_packages_are_consistent():
     command = [sys.executable, "-I", "-m", "pip", "--isolated", "check"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (0, "No broken requirements found.\n")

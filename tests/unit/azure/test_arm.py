@@ -89,7 +89,7 @@ def test_tag_replaces_only_the_tags(wire):
 
 
 @pytest.mark.parametrize(("new", "header"), [(True, "*"), (False, None)])
-def test_a_new_resource_is_put_with_if_none_match(new, header, wire):
+def test_only_a_new_resource_is_put_with_if_none_match(new, header, wire):
     wire.replies.append(faults.error(412, "PreconditionFailed"))
     with pytest.raises(AlreadyExists):
         wire.adapter.put(_resource(Kind.VM), new=new)
@@ -153,7 +153,7 @@ _JSON = {"Content-Type": "application/json"}
         pytest.param(Response(200, {"status": "Failed"}), "NotArm", id="an operation"),
     ],
 )
-def test_a_response_that_is_no_resource_is_requested_again(answer, code, wire):
+def test_a_response_that_is_no_resource_is_transient(answer, code, wire):
     wire.replies.append(answer)
     with pytest.raises(AzureUnavailable, match=r"^reading /\S+: the response is [^:]+$") as caught:
         wire.adapter.get(Kind.VM, _id(Kind.VM))
@@ -330,7 +330,7 @@ def test_a_failed_poll_by_location_does_not_decide_the_write(answer, kind, wire)
         _polled(wire, answer, by_location=True)
 
 
-def test_a_final_status_counts_with_any_http_status(wire):
+def test_a_failed_status_in_an_error_response_fails_the_write(wire):
     ended = {"status": "Failed", "error": {"code": "AllocationFailed", "message": "none left"}}
     with pytest.raises(CapacityUnavailable, match="none left"):
         _polled(wire, Response(409, ended))

@@ -325,6 +325,6 @@ def test_errors_without_a_remedy_have_no_hint():
     assert refusal_of("x", {"code": "OtherCode", "message": "no"}, 403).hint is None
 
 
-def test_errors_say_whether_a_retry_or_another_region_may_help():
+def test_errors_worth_a_retry_or_another_region_have_a_hint():
     for kind in (NotSignedIn, AzureUnavailable, QuotaExceeded, CapacityUnavailable):
         assert kind("x", code="y").hint == kind.usual_hint is not None

@@ -166,7 +166,7 @@ def test_a_quota_line_without_a_label_is_shown_by_its_stripped_name(wire):
 
 
 @pytest.mark.parametrize("body", [[], {"value": 7}, {"value": [{}]}])
-def test_a_json_response_that_is_not_arms_is_requested_again(body, wire):
+def test_a_json_response_that_is_not_arms_is_transient(body, wire):
     wire.replies.append(Response(200, body))
     with pytest.raises(AzureUnavailable, match="reading the quota of eastus2: ") as caught:
         wire.queries.usages("eastus2")

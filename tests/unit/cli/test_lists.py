@@ -41,7 +41,7 @@ def _nothing(shell):
     return (shell.kinds(), shell.arm.show()["billing"]) == ([], [])
 
 
-def test_a_whole_life(shell):
+def test_list_follows_a_deployment_from_create_to_delete(shell):
     _create(shell)
     for line, state in (
         ("show demo", "ready"),
@@ -76,7 +76,7 @@ def test_a_deployment_is_one_row_and_one_group(shell, other):
     assert _nothing(shell)
 
 
-def test_what_is_deleted_is_not_listed_though_a_list_names_it(shell):
+def test_deleted_resources_are_not_listed_despite_replication_lag(shell):
     _create(shell)
     _catch_up(shell)
     assert shell("delete demo --yes").code == 0
@@ -85,7 +85,7 @@ def test_what_is_deleted_is_not_listed_though_a_list_names_it(shell):
     assert shell("delete demo --yes").code == 0
 
 
-def test_an_expired_vm_in_a_shared_group_goes_and_its_neighbour_stays(shell, other):
+def test_gc_in_a_shared_group_keeps_other_deployments(shell, other):
     _create(shell, "one", "--resource-group lab --ttl 1h")
     _create(shell, "two", "--resource-group lab")
     shell("fake advance 2h")
@@ -101,7 +101,7 @@ def test_an_expired_vm_in_a_shared_group_goes_and_its_neighbour_stays(shell, oth
     assert _nothing(shell)
 
 
-def test_the_last_of_two_that_expire_in_one_group_takes_the_group_along(shell, other):
+def test_gc_deletes_a_shared_group_with_its_last_deployment(shell, other):
     _create(shell, "one", "--resource-group lab --ttl 1h")
     _create(shell, "two", "--resource-group lab --ttl 2h")
     for hours in (2, 1):
@@ -111,7 +111,7 @@ def test_the_last_of_two_that_expire_in_one_group_takes_the_group_along(shell, o
 
 
 @pytest.mark.parametrize("first", ["one", "two"])
-def test_two_in_one_group_go_one_by_one(shell, first):
+def test_deployments_of_one_group_are_deleted_one_by_one(shell, first):
     last = "two" if first == "one" else "one"
     _create(shell, "one", "--resource-group lab")
     _create(shell, "two", "--resource-group lab")
@@ -124,7 +124,7 @@ def test_two_in_one_group_go_one_by_one(shell, first):
     assert _nothing(shell)
 
 
-def test_on_other_machines_the_group_goes_with_the_last_too(shell, other):
+def test_without_journals_the_group_is_deleted_with_its_last_deployment(shell, other):
     _create(shell, "one", "--resource-group lab")
     _create(shell, "two", "--resource-group lab")
     _catch_up(shell)
@@ -133,7 +133,7 @@ def test_on_other_machines_the_group_goes_with_the_last_too(shell, other):
     assert _nothing(shell)
 
 
-def test_a_group_of_the_users_stays(shell):
+def test_a_group_of_the_user_stays(shell):
     group, user = "/resourceGroups/lab", Machine(shell.arm, shell.state)
     user.put(group, "2025-04-01", {"location": "eastus2"})
     for _ in range(3):  # until every replica knows of it
@@ -145,7 +145,7 @@ def test_a_group_of_the_users_stays(shell):
     assert shell.kinds() == ["resourceGroups"]
 
 
-def test_a_failed_create_says_what_exists(shell):
+def test_a_failed_create_names_existing_resources(shell):
     shell.arm.settings.set("capacity", "Standard_NCC40ads_H100_v5", value={"eastus2": {"": 0}})
     done = shell(f"create demo {_FLAGS} --keep-on-failure -o json")
     assert (done.code, done.error["code"]) == (7, "LeftBehind"), done
@@ -159,7 +159,7 @@ def test_a_failed_create_says_what_exists(shell):
     assert _nothing(shell)
 
 
-def test_what_no_list_names_yet_is_found_and_kept(shell):
+def test_resources_hidden_by_replication_lag_are_found_and_kept(shell):
     _create(shell, "one", "--resource-group lab")
     _create(shell, "two", "--resource-group lab --no-wait")
     assert shell("show two -o json").document["resource_group"] == "lab"

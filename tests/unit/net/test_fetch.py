@@ -141,7 +141,7 @@ def test_a_compressed_response_is_refused(services, web):
     assert services.requests[0].headers["Accept-Encoding"] == "identity"
 
 
-def test_a_fetch_ends_within_the_timeout_of_its_request(services, web):
+def test_a_fetch_uses_the_timeouts_of_its_request(services, web):
     services.publish(_URL, WebResponse(b"ok"))
     web.get(_ask(connect=2.0))
     web.get(_ask())
