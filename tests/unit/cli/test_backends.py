@@ -52,7 +52,7 @@ def test_an_invalid_file_of_a_simulated_subscription_is_an_error(tmp_path):
             Simulation(path)
 
 
-def test_reset_removes_the_journals_of_the_simulated_subscription(tmp_path):
+def test_reset_removes_the_journals_and_keeps_the_time(tmp_path):
     world = Simulation(tmp_path / "w")
     world.journals.mkdir()
     world.advance(60)

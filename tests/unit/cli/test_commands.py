@@ -92,7 +92,7 @@ def test_help_shows_options_in_groups(shell, capsys):
     assert max(map(len, lines)) <= 80
 
 
-def test_commands_are_loaded_once_and_by_name():
+def test_commands_are_loaded_once_and_unknown_ones_are_none():
     context = _ROOT.make_context("ccgpu", [], resilient_parsing=True)
     group = commands.Commands()
     assert group.get_command(context, "list") is group.get_command(context, "list")

@@ -80,7 +80,7 @@ def test_the_document_is_that_of_show_with_the_added_ids(shell):
 
 @pytest.mark.usefixtures("_seeds")
 @pytest.mark.parametrize("option", OPTIONS)
-def test_every_referenced_kind_of_resource_can_be_added(shell, option):
+def test_every_option_with_a_resource_id_works_with_added_resources(shell, option):
     shell("fake add seeds.yaml")
     done = shell(f"{CREATE} --{option} {OPTIONS[option]}")
     assert (done.code, "demo") == (0, "demo"), done.err

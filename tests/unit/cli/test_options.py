@@ -95,7 +95,7 @@ def test_a_subnet_is_an_id_or_a_name_in_a_vnet():
     ],
 )
 @pytest.mark.parametrize("output", ["", " -o json"])
-def test_contradictory_options_are_refused_first(shell, line, words, output):
+def test_invalid_options_are_refused_before_any_request(shell, line, words, output):
     done = shell(line + output)
     assert (done.code, done.out) == (2, "")
     text = done.error["message"] if output else done.err

@@ -75,7 +75,7 @@ def test_a_shipped_policy_has_no_path(shell, verify, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["strict", "default", "cpu-only", "gpu-only"])
-def test_names_of_shipped_policies_are_reserved(verify, name):
+def test_a_file_with_the_name_of_a_shipped_policy_is_marked(verify, name):
     other = _shipped("default", name=name, minimum_guest_svn="0x10001")
     _, text, document = verify(other)
 
