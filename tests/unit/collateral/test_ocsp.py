@@ -99,7 +99,7 @@ def test_small_clock_differences_are_tolerated():
         (OCSPResponseStatus.SIG_REQUIRED, False),
     ],
 )
-def test_an_unavailable_responder_does_not_mean_revoked(status, transient):
+def test_an_unsuccessful_response_does_not_mean_revoked(status, transient):
     with pytest.raises(NoAnswer, match="the responder says: ") as caught:
         _read(revocation.unsuccessful_response(status))
     assert caught.value.transient is transient

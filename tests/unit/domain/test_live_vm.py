@@ -56,7 +56,7 @@ def test_size_and_type_of_disks_are_those_of_the_disk_resources():
     )
 
 
-def test_a_disk_that_cannot_be_read_is_as_the_vm_says():
+def test_an_unreadable_disk_has_the_values_of_the_vm():
     vm = _deallocated()
     assert live_vm.with_disks(vm, {}) == vm
     assert live_vm.with_disks({"properties": {}}, {}) == {"properties": {}}
@@ -86,12 +86,12 @@ def _interface(subnet: str, *, public: bool) -> Body:
         ({}, {"properties": {}}, [(live_vm.PRIVATE, False, True)]),
     ],
 )
-def test_the_interface_tells_reach_and_subnet(changes, interface, told):
+def test_the_interface_decides_private_and_subnet(changes, interface, told):
     found = live_vm.interface_differences(_vm(**changes), interface)
     assert [(one.path, one.wanted, one.found) for one in found] == told
 
 
-def test_of_several_interfaces_the_primary_one_is_looked_at():
+def test_of_several_interfaces_the_primary_counts():
     named = [{"id": "/second"}, {"id": _NIC, "properties": {"primary": True}}]
     vm = {"properties": {"networkProfile": {"networkInterfaces": named}}}
     read = {key("/second"): {"name": "second"}, key(_NIC): {"name": "first"}}
@@ -100,7 +100,7 @@ def test_of_several_interfaces_the_primary_one_is_looked_at():
 
 
 @pytest.mark.parametrize("tags", [{"ccgpu-body": "another ccgpu's"}, {}])
-def test_where_the_interface_is_at_hand_its_hash_is_no_reason_to_replace_a_vm(tags):
+def test_a_readable_interface_is_compared_instead_of_its_hash(tags):
     resources = resources_of_spec()
     vm = next(r for r in resources.values() if r.kind is Kind.VM)
     profile = {"networkInterfaces": [{"id": _NIC}]}

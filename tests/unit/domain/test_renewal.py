@@ -26,7 +26,7 @@ def _plan(actual: dict[ResourceId, Body], **changes: Any) -> Plan:
     return make_plan(resources_of_spec(**changes), actual, "demo")
 
 
-def test_what_is_kept_for_a_new_vm_gets_the_times_of_its_create():
+def test_resources_kept_for_a_new_vm_get_its_times():
     actual = _found(vm=False)
     done = renew_leases(_plan(actual), actual, LATER, "then")
     kept = [step for step in done.steps if step.resource.kind is not Kind.VM]
@@ -48,7 +48,7 @@ def test_a_new_vm_without_a_lease_ends_the_old_one():
     assert {tag(step.resource.body, EXPIRES) for step in done.steps} == {None}
 
 
-def test_what_is_updated_for_a_new_vm_is_renewed_with_it():
+def test_resources_updated_for_a_new_vm_get_its_times():
     actual = _found(vm=False)
     done = renew_leases(_plan(actual, ssh_from="198.51.100.9/32"), actual, LATER, "then")
     (nsg,) = (step for step in done.steps if step.resource.kind is Kind.NSG)
@@ -57,7 +57,7 @@ def test_what_is_updated_for_a_new_vm_is_renewed_with_it():
 
 
 @pytest.mark.parametrize("made", [None, "lately"])
-def test_what_does_not_say_its_age_is_renewed(made):
+def test_resources_without_a_creation_time_are_renewed(made):
     actual = _found(vm=False)
     for body in actual.values():
         body["tags"] = {k: v for k, v in body["tags"].items() if k != CREATED}
@@ -66,20 +66,20 @@ def test_what_does_not_say_its_age_is_renewed(made):
     assert all(step.action is not Action.KEEP for step in done.steps)
 
 
-def test_a_create_that_is_resumed_soon_has_nothing_to_say():
+def test_a_create_resumed_soon_renews_nothing():
     actual = _found(vm=False, ends=LATER)
     todo = _plan(actual)
     assert renew_leases(todo, actual, SOON, "then") == todo
 
 
-def test_what_has_outlived_its_lease_is_renewed_however_young():
+def test_expired_resources_are_renewed_at_any_age():
     actual = _found(vm=False, ends=SOON)
     done = renew_leases(_plan(actual), actual, SOON, LATER)
     assert {tag(step.resource.body, EXPIRES) for step in done.of(Action.UPDATE)} == {LATER}
     assert not done.of(Action.KEEP)
 
 
-def test_a_vm_whose_lease_is_over_is_wanted_again_and_stays_as_old():
+def test_an_expired_vm_gets_a_new_lease_and_keeps_its_creation_time():
     actual = _found(vm=True, ends=SOON)
     done = renew_leases(_plan(actual), actual, SOON, LATER)
     assert {step.action for step in done.steps} == {Action.UPDATE}
@@ -119,17 +119,17 @@ def _ends(done: Plan) -> set[str | None]:
         pytest.param("for ever", LeaseWish.RENEW, LATER, id="what cannot be read is set anew"),
     ],
 )
-def test_the_lease_of_a_vm_that_is_kept_is_what_was_asked_for_now(ends, wish, then):
+def test_a_kept_vm_gets_the_lease_of_the_spec(ends, wish, then):
     actual = _found(vm=True, ends=ends)
     assert _ends(renew_leases(_plan(actual), actual, SOON, LATER, wish)) == {then}
 
 
-def test_a_lease_that_is_as_asked_for_is_no_change():
+def test_an_unchanged_lease_is_no_change():
     actual = _found(vm=True, ends=LATER)
     assert not renew_leases(_plan(actual), actual, SOON, LATER, LeaseWish.RENEW).changes
 
 
-def test_a_users_group_gets_no_lease():
+def test_a_group_of_the_user_gets_no_lease():
     actual = _found(vm=True, resource_group="lab")
     for id_, body in actual.items():
         if id_.endswith("/resourcegroups/lab"):
@@ -139,7 +139,7 @@ def test_a_users_group_gets_no_lease():
     assert {step.resource.kind for step in done.of(Action.KEEP)} == {Kind.GROUP}
 
 
-def test_a_lease_that_was_taken_off_the_vm_comes_back_with_the_spec_alone():
+def test_a_cancelled_lease_returns_only_if_the_spec_has_a_ttl():
     actual = _found(vm=True, ends=LONG)
     vm = actual[key(next(step.resource.id for step in _plan(actual).steps[-1:]))]
     vm["tags"] = {name: value for name, value in vm["tags"].items() if name != EXPIRES}
@@ -148,7 +148,7 @@ def test_a_lease_that_was_taken_off_the_vm_comes_back_with_the_spec_alone():
     assert _ends(renew_leases(_plan(actual), actual, SOON, LATER, LeaseWish.FILL)) == {LATER}
 
 
-def test_a_group_of_the_users_is_not_touched():
+def test_a_group_of_the_user_is_not_changed():
     actual = _found(vm=False, resource_group="lab")
     for id_, body in actual.items():
         if id_.endswith("/resourcegroups/lab"):

@@ -102,7 +102,7 @@ def test_yaml_may_use_flow_style(write):
     assert specs.build(None, file=write("{name: demo, zone: 2}", "vm.yaml")).zone == "2"
 
 
-def test_editor_modelines_and_schema_keys_are_allowed(write):
+def test_byte_order_mark_modeline_and_schema_key_are_allowed(write):
     text = "\ufeff# yaml-language-server: $schema=spec.json\n$schema: spec.json\nzone: 1\n"
     assert specs.build("demo", file=write(text)).zone == "1"
 
