@@ -39,7 +39,7 @@ def _fields(document, prefix=()):
             yield from _fields(value, (*prefix, name))
 
 
-def test_the_shipped_policies_are_strict_and_default():
+def test_the_names_of_the_shipped_policies_are_fixed():
     assert policies.names() == SHIPPED
 
 

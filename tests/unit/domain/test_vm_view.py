@@ -72,7 +72,7 @@ def test_an_instance_view_can_be_added_and_removed() -> None:
         (_shown(), True),
     ],
 )
-def test_a_running_vm_needs_a_reporting_agent_to_be_ready(vm: Body, told: bool) -> None:
+def test_a_running_vm_has_a_complete_view_only_with_its_agent(vm: Body, told: bool) -> None:
     assert vm_view.tells_agent(vm) is told
 
 
