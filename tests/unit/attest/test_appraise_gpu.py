@@ -158,7 +158,7 @@ def test_stale_ocsp_responses_are_rejected_beyond_the_grace_period():
     assert (graced.verdict, graced.unsafe) == ("accepted", ("gpu.unsafe_ocsp_grace_hours",))
 
 
-def test_a_certificate_hold_is_allowed_only_for_listed_rim_signers():
+def test_a_certificate_hold_is_allowed_only_by_override_and_only_for_rims():
     held = nonce_evidence(replace(gpu(), answers={"status": "revoked", "reason": 6}))
 
     assert "ocsp.hold" in judge(held).reasons

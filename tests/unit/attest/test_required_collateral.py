@@ -134,7 +134,7 @@ def test_a_gpu_needs_two_rims_and_three_ocsp_responses(h100):
 
 
 @pytest.mark.parametrize("place", [4, 40, 2000, -1])
-def test_nothing_is_requested_for_a_gpu_with_an_invalid_chain(h100, place):
+def test_nothing_is_requested_for_a_gpu_with_an_invalid_report(h100, place):
     report = bytearray(h100.report)
     report[place] ^= 1
     with pytest.raises(EvidenceRejected):

@@ -50,7 +50,7 @@ def test_the_first_of_two_keys_may_be_another():
     assert claims.parse(hcl.encode_claims(document)).ak == ak().public_key()
 
 
-def test_earlier_failures_are_not_attributed_to_the_claims():
+def test_earlier_failures_do_not_unverify_the_claims():
     runtime = hcl.encode_claims(_claims())
     checks = Checks()
     checks.record(_EARLIER, False, "yes", "no")
@@ -59,7 +59,7 @@ def test_earlier_failures_are_not_attributed_to_the_claims():
     assert isinstance(verify(read, report, checks), Verified)
 
 
-def test_later_failures_are_attributed_to_the_claims():
+def test_later_failures_unverify_the_claims():
     document = _config(**{"tpm-enabled": False})
     runtime = hcl.encode_claims(document)
     checks = Checks()

@@ -113,7 +113,7 @@ def test_user_data_is_the_binding_in_full(user_data, reasons):
 
 
 @pytest.mark.parametrize("size", [2048, 2600])
-def test_every_flipped_bit_outside_the_report_is_refused(size):
+def test_every_flipped_bit_of_a_blob_is_refused_or_changes_the_report(size):
     """A flip in the report's part is its signature's to refuse: here it must change the report."""
     document = hcl.runtime_claims(ak().public_key())
     document["keys"].pop()
