@@ -1,4 +1,4 @@
-"""A change picks the tests that can notice it, and says why."""
+"""A change selects the tests that import it, and the reason is printed."""
 
 import shutil
 import subprocess

@@ -1,4 +1,4 @@
-"""Every check of the verifier has a reason code of its own, and a test that names it."""
+"""Every check of the verifier has its own reason code and a test that contains it."""
 
 import importlib
 import pkgutil
@@ -9,7 +9,7 @@ from ccgpu.attest.check import Rule
 
 
 def _rules():
-    """Every `Rule` constant of the verifier, with the module that it stands in."""
+    """Every `Rule` constant of the verifier, with its module."""
     for info in pkgutil.walk_packages(ccgpu.attest.__path__, "ccgpu.attest."):
         module = importlib.import_module(info.name)
         for name, value in vars(module).items():

@@ -1,4 +1,4 @@
-"""The pages that are made from the code are those that the code makes."""
+"""Generated pages are up to date with the code."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""Set-up happens once, again when what it depends on changes, and never by halves."""
+"""Setup runs once, runs again when an input changes, and is repeated after a failure."""
 
 import platform
 import shutil
@@ -41,7 +41,7 @@ class Clone:
         (self.bin / "code").write_text(str(code))
 
     def set_up(self) -> tuple[int, list[str]]:
-        """The exit code, and what the Python of `.venv` was called with."""
+        """Run setup; return the exit code and the calls of the Python of `.venv`."""
         calls = self.bin / "calls"
         calls.write_text("")
         command = [sys.executable, "scripts/dev.py", "setup"]

@@ -1,4 +1,4 @@
-"""The set-up with a real pip, on an index in a folder that goes on while the lock stays."""
+"""Setup with a real pip and an index in a folder that gets newer releases than the lock."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""The locks pin, with hashes and without an address, what pyproject.toml asks for."""
+"""The locks pin the requirements of pyproject.toml with hashes and without URLs."""
 
 import importlib.metadata
 import re
@@ -60,7 +60,7 @@ def test_installed_packages_are_consistent():
 
 
 def _unmet(requirement: Requirement, seen: set[str]) -> list[str]:
-    """What is unmet of all that `requirement` needs, with the extras, which pip leaves out."""
+    """Unmet requirements of `requirement` including its extras, which `pip check` ignores."""
     if str(requirement) in seen:
         return []
     seen.add(str(requirement))

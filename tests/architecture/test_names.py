@@ -1,4 +1,4 @@
-"""Names explain themselves: no function called by a bare preposition, no class name given twice."""
+"""No function is named by a bare preposition alone, and class names are unique."""
 
 import ast
 from collections import defaultdict

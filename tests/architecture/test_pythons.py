@@ -1,4 +1,4 @@
-"""`dev.py pythons` finds every Python once, and one whose set-up fails is a failure."""
+"""`dev.py pythons` finds every Python once and fails if the setup of one fails."""
 
 import platform
 import shutil

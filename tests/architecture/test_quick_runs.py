@@ -1,4 +1,4 @@
-"""What makes a run of the tests quick: fewer cases of a long list, and files in memory."""
+"""Quick test runs: fewer cases of long lists, and temporary files in memory."""
 
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Modules stay short enough to be read at one sitting, and say first what they are."""
+"""Limits on the length of modules and functions; every module has a docstring."""
 
 import ast
 import statistics

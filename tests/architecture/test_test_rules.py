@@ -1,4 +1,4 @@
-"""The rules of our own test runs, tried on small suites that break them."""
+"""The rules of our test runs, tested on small suites that violate them."""
 
 import shutil
 

@@ -1,4 +1,4 @@
-"""What a user installs: all our modules, all templates, and nothing else."""
+"""The wheel contains all modules and templates and nothing else."""
 
 import subprocess
 import sys
@@ -12,7 +12,7 @@ from support.repository import ROOT, SRC
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
-    """The names in a wheel built from the tree as it is."""
+    """The file names in a wheel built from the working tree."""
     folder = tmp_path_factory.mktemp("wheel")
     command = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "-d", str(folder)]
     subprocess.run(command, cwd=ROOT, check=True, capture_output=True)

@@ -1,4 +1,4 @@
-"""Files are written in one place, `store/atomic.py`: anywhere else, half a file can be left."""
+"""Only `store/atomic.py` writes files: other code could leave half a file."""
 
 import ast
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""A disk that fills up in the middle of a write: whatever is written, the good file stays.
+"""A disk fills up in the middle of a write: the previous file stays intact.
 
 On a real file system of 64 KB, at every amount of free space that makes a difference: none, a part
 of the first page, a page, and less than the whole.
@@ -40,7 +40,7 @@ def small(tmp_path: Path) -> Iterator[Path]:
 
 
 def _contents(folder: Path) -> dict[str, str]:
-    """Every file there, by the hash of what it holds; the ballast is not ours."""
+    """The hash of each file by its name, without the ballast."""
     return {
         str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in folder.rglob("*")

@@ -1,4 +1,4 @@
-"""A journal that is gone, damaged, full or read-only: recovery or a clear no, never a blind PUT."""
+"""A missing, damaged, full or read-only journal: recovery or a clear error, never a blind PUT."""
 
 import os
 import shutil
@@ -120,7 +120,7 @@ def test_commands_send_no_write_when_the_state_folder_is_read_only(small: Path) 
 
 
 def test_delete_keeps_foreign_resources_named_in_the_journal(machine: Machine) -> None:
-    """It says where to look; whose a resource is, only Azure says."""
+    """The journal lists ids to read; only the tags at Azure decide who owns a resource."""
     path = "/resourceGroups/theirs/providers/Microsoft.Network/networkSecurityGroups/theirs"
     machine.put("/resourceGroups/theirs", "2025-04-01", {"location": "eastus2"})
     machine.put(path, "2026-03-01", {"location": "eastus2", "tags": {"owner": "somebody"}})

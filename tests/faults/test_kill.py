@@ -51,5 +51,5 @@ def _kill_at(at: int, folder: Path) -> None:
 
 
 def _identities(machine: Machine) -> dict[str, str]:
-    """What exists, with when it was made: the same id made twice is not the same resource."""
+    """Each resource id with its creation time: a recreated resource is not the same one."""
     return {one["id"]: one["created"] for one in machine.arm.show()["resources"]}

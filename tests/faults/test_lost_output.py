@@ -1,7 +1,7 @@
-"""Output that cannot be written never breaks the work, to real processes.
+"""Output that cannot be written does not break the command, in real processes.
 
-A full disk behind stderr is as if nobody read it. A full disk behind stdout costs the answer: exit
-code 1 and one line, when the work is done. Every command is tried, a new one by its example.
+Lost stderr changes nothing. Lost stdout means exit code 1 and one error line, after the command has
+completed. Every command is tested; a new one runs the example of its help.
 """
 
 import json
@@ -42,7 +42,7 @@ _HELP_ALONE = {"verify", "collateral fetch"}
 
 
 def _commands(group: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, Any]]:
-    """Every command, with the words that name it."""
+    """Every command by its full name."""
     names = group.list_commands(None)
     for name in names:
         found = group.get_command(None, name)
@@ -55,7 +55,7 @@ def _commands(group: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, Any
 _COMMANDS = dict(_commands(typer.main.get_command(app)))
 
 
-def _line(name: str) -> str:
+def _command_line(name: str) -> str:
     if name in _LINES:
         return _LINES[name]
     (example,) = re.findall(r"Example: `ccgpu (.*?)[`>|]", _COMMANDS[name].help)[:1]
@@ -71,7 +71,7 @@ def _ccgpu(
 
 
 @pytest.fixture(scope="module")
-def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def home_with_deployment(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The home of a user whose deployment `demo` is ready, in the simulated subscription."""
     home = tmp_path_factory.mktemp("prepared")
     (home / ".ssh").mkdir()
@@ -83,9 +83,9 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def user(home: Path, prepared: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """That user, in an empty folder with a spec; the back end is the simulated one."""
-    shutil.copytree(prepared, home, dirs_exist_ok=True)
+def user(home: Path, home_with_deployment: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The same user in an empty folder with a spec, with the simulated back end."""
+    shutil.copytree(home_with_deployment, home, dirs_exist_ok=True)
     monkeypatch.setenv("CCGPU_BACKEND", "fake")
     work = home / "work"
     work.mkdir()
@@ -103,7 +103,7 @@ def _state(name: str = "demo") -> Any:
 
 @pytest.mark.parametrize("name", mostly_slow(sorted({*_COMMANDS} - _HELP_ALONE), 7))
 def test_an_unwritable_result_exits_1_with_one_error_line(user: Path, name: str) -> None:
-    done = _ccgpu(_line(name), ">/dev/full")
+    done = _ccgpu(_command_line(name), ">/dev/full")
     *said, last = done.stderr.splitlines(keepends=True)
     assert done.returncode == 1, done.stderr
     if last.startswith("{"):

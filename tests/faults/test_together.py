@@ -1,4 +1,4 @@
-"""Two creates of one name at once, on one machine and on two: one VM, and nobody fails."""
+"""Concurrent creates of one name, on one machine and on two, make one VM and both succeed."""
 
 from pathlib import Path
 
@@ -44,7 +44,7 @@ def test_a_create_on_another_machine_may_interleave_at_any_step(tmp_path: Path, 
 
 
 def _one_inside_the_other(at: int, folder: Path) -> bool:
-    """Machine one's create, and before its request `at` the whole of machine two's."""
+    """Run the create of machine one; before its request `at`, run the create of machine two."""
     arm = FakeArm()
     one, two = Machine(arm, folder / "one"), Machine(arm, folder / "two")
     requests = 0

@@ -1,4 +1,4 @@
-"""The adapter: small calls that ask or start, and say truly what came back."""
+"""The ARM adapter: each call sends one request and reports its response correctly."""
 
 from typing import Any
 
@@ -205,7 +205,7 @@ def test_header_names_are_case_insensitive(wire):
     assert wire.adapter.put(_NSG) == Pending(_URL, 9.0)
 
 
-def _polled(wire: Any, answer: Any, *, by_location: bool = False) -> Pending | None:
+def _poll(wire: Any, answer: Any, *, by_location: bool = False) -> Pending | None:
     wire.replies.append(answer)
     found: Pending | None = wire.adapter.poll("creating x", Pending(_URL, None, by_location))
     return found
@@ -227,14 +227,14 @@ def _polled(wire: Any, answer: Any, *, by_location: bool = False) -> Pending | N
     ],
 )
 def test_a_poll_requests_the_operation_url_once(answer, pending, wire):
-    assert _polled(wire, answer) == pending
+    assert _poll(wire, answer) == pending
     assert [(request.method, request.url) for request in wire.seen] == [("GET", _URL)]
 
 
 @pytest.mark.parametrize(("status", "done"), [(202, False), (200, True), (201, True), (204, True)])
 def test_a_poll_by_location_uses_the_http_status(status, done, wire):
     answer = Response(status, None, {"Retry-After": "4"})
-    found = _polled(wire, answer, by_location=True)
+    found = _poll(wire, answer, by_location=True)
     assert found == (None if done else Pending(_URL, 4.0, by_location=True))
 
 
@@ -261,7 +261,7 @@ def test_a_poll_by_location_uses_the_http_status(status, done, wire):
 )
 def test_a_failed_poll_does_not_decide_the_write(answer, code, wire):
     with pytest.raises(AzureUnavailable, match=r"^creating x: \S.+") as caught:
-        _polled(wire, answer)
+        _poll(wire, answer)
     assert caught.value.code == code
     assert len(wire.seen) == 1
 
@@ -305,13 +305,13 @@ _BLOCKED = {
 )
 def test_a_poll_by_location_returns_the_error_of_the_write(answer, kind, code, wire):
     with pytest.raises(AzureRefused) as caught:
-        _polled(wire, answer, by_location=True)
+        _poll(wire, answer, by_location=True)
     assert (type(caught.value), caught.value.code) == (kind, code)
 
 
 def test_a_failed_group_delete_names_the_blocking_resource(wire):
     with pytest.raises(AzureRefused, match=r"Deletion failed\.; /a/nic: it is reserved \["):
-        _polled(wire, Response(409, _BLOCKED), by_location=True)
+        _poll(wire, Response(409, _BLOCKED), by_location=True)
 
 
 @pytest.mark.parametrize(
@@ -327,13 +327,13 @@ def test_a_failed_group_delete_names_the_blocking_resource(wire):
 )
 def test_a_failed_poll_by_location_does_not_decide_the_write(answer, kind, wire):
     with pytest.raises(kind):
-        _polled(wire, answer, by_location=True)
+        _poll(wire, answer, by_location=True)
 
 
 def test_a_failed_status_in_an_error_response_fails_the_write(wire):
     ended = {"status": "Failed", "error": {"code": "AllocationFailed", "message": "none left"}}
     with pytest.raises(CapacityUnavailable, match="none left"):
-        _polled(wire, Response(409, ended))
+        _poll(wire, Response(409, ended))
 
 
 def test_ids_of_other_subscriptions_are_read_and_written_there(wire):
@@ -352,12 +352,12 @@ def test_a_denied_poll_is_a_missing_right(wire):
     with pytest.raises(
         Denied, match="reading the status of the operation: does not have authorization"
     ):
-        _polled(wire, faults.FORBIDDEN)
+        _poll(wire, faults.FORBIDDEN)
 
 
 def test_a_throttled_poll_has_a_retry_delay(wire):
     with pytest.raises(AzureUnavailable) as caught:
-        _polled(wire, faults.THROTTLED)
+        _poll(wire, faults.THROTTLED)
     assert caught.value.after == 7.0
 
 
@@ -392,7 +392,7 @@ def test_a_throttled_poll_has_a_retry_delay(wire):
 )
 def test_only_failed_and_canceled_are_failures(body, raised, message, wire):
     with pytest.raises(raised) as caught:
-        _polled(wire, Response(200, body))
+        _poll(wire, Response(200, body))
     assert type(caught.value) is raised
     assert str(caught.value) == message
 
@@ -419,7 +419,7 @@ def test_no_repr_contains_the_operation_url():
 
 
 def test_a_bug_raised_through_the_sdk_stays_a_bug(wire):
-    """Only what comes after an answer can be its fault, and after a token that of the sign-in."""
+    """Only after a response can a parsing error be Azure's; only after a token, the sign-in's."""
     adapter = wire.adapter
     odd = Response(200, {"value": [{"name": None}]})
     wire.replies += [Response(200, {"id": _NSG.id}), odd, odd, TypeError("ours")]

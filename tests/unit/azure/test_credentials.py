@@ -1,4 +1,4 @@
-"""Which credential is asked, in which order, and what is told when none gives a token.
+"""Which credentials are tried, in which order, and the error when none gives a token.
 
 `az` is a script on PATH; Entra, the network and the machine's identity are never reached.
 """
@@ -27,7 +27,7 @@ _SCOPE = ENVIRONMENTS["public"].scope
 
 @pytest.fixture
 def az(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Az:
-    """A machine with nothing but `az`; its own credential is the only one that is asked."""
+    """A machine with only `az`; its credential is the only one tried."""
     for name in [one for one in os.environ if one.startswith(("AZURE_", "IDENTITY_", "MSI_"))]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("AZURE_TOKEN_CREDENTIALS", "AzureCliCredential")

@@ -1,4 +1,4 @@
-"""An error object is read in every spelling, with all that its parts and policies say."""
+"""Error objects are parsed in every spelling, with their details and policies."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""What Azure says becomes one of our errors by its own code; every class by some code."""
+"""Azure's error codes decide the error class; every class has a code."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""Every code that the simulated ARM can answer with is one that we have thought about.
+"""Every error code of the simulated ARM has an expected error class.
 
 The codes are read out of the fake's sources. A new one fails here until it has a row: the class
 that a user of it should see.
@@ -126,13 +126,13 @@ def _places(node: ast.AST) -> list[ast.expr]:
             return []
 
 
-def _emitted() -> set[str]:
+def _codes_of_the_fake() -> set[str]:
     files = sorted(_SOURCES.rglob("*.py"))
     return {code for file in files for code in _codes(file.read_text("utf-8"))}
 
 
 def test_every_error_code_of_the_fake_has_an_expectation():
-    emitted = _emitted()
+    emitted = _codes_of_the_fake()
     assert len(emitted) > 50, "the search has gone blind"
     assert emitted - _EXPECTED.keys() == set()
 

@@ -1,4 +1,4 @@
-"""Every error that was recorded from Azure, or quoted by a user, is one of ours."""
+"""Every error recorded from Azure or quoted by a user has an error class."""
 
 import json
 import re
@@ -20,7 +20,7 @@ from ccgpu.errors import (
 _PASSING = {408, 429, 500, 502, 503, 504}
 
 
-def _recorded(vectors: Path, file: str) -> list[dict[str, Any]]:
+def _load_recording(vectors: Path, file: str) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = json.loads((vectors / "arm" / "recorded" / file).read_text())
     assert found
     return found
@@ -37,7 +37,7 @@ def _refusal(one: dict[str, Any]) -> AzureRefused:
 
 
 def test_recorded_errors_are_translated_by_code_and_status(vectors):
-    for one in _recorded(vectors, "errors_real.json"):
+    for one in _load_recording(vectors, "errors_real.json"):
         found = _refusal(one)
         assert found.code == (one["code"] or f"Http{one['http_status']}")
         assert "no reason was given" not in str(found) or not one["code"]
@@ -60,12 +60,12 @@ _QUOTED = {
 
 
 def test_errors_quoted_by_users_are_translated(vectors):
-    for one in _recorded(vectors, "errors_from_issues.json"):
+    for one in _load_recording(vectors, "errors_from_issues.json"):
         found = _refusal(one)
         assert type(found) is _QUOTED[found.code], one
 
 
 @pytest.mark.parametrize("code", ["AnotherOperationInProgress", "InUseSubnetCannotBeDeleted"])
 def test_recorded_conflicts_with_another_operation_are_transient(code, vectors):
-    found = [one for one in _recorded(vectors, "errors_real.json") if one["code"] == code]
+    found = [one for one in _load_recording(vectors, "errors_real.json") if one["code"] == code]
     assert {type(_refusal(one)) for one in found} == {AzureUnavailable}

@@ -45,9 +45,9 @@ def fetch(issuer):
 
 
 class Entra(BaseAdapter):
-    """Gives a token for each assertion that it has not seen yet: they live too short for a second.
+    """Gives a token for each new assertion; an assertion expires too soon to be used twice.
 
-    Its tokens are as good as over at once, as after hours of a job.
+    Its tokens are about to expire, as after hours of a job.
     """
 
     def __init__(self):
@@ -181,7 +181,7 @@ def test_outside_of_a_job_there_is_no_issuer():
 
 
 class Blinking(FakeCredential):
-    """A credential whose issuer is away for a while."""
+    """A credential whose issuer is temporarily unavailable."""
 
     def __init__(self, times: int) -> None:
         super().__init__()

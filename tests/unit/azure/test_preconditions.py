@@ -1,4 +1,4 @@
-"""`If-Match`: a write that is meant for what was looked at, and for nothing that came after."""
+"""`If-Match`: a write applies only to the version of the resource that was read."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What is asked besides the resources: sizes, quota, images, and what carries a tag."""
+"""Queries besides single resources: sizes, quota, images, and resources by tag."""
 
 import json
 from collections.abc import Callable
@@ -20,7 +20,7 @@ _GALLERY = "cgpuimage-db870bae-5bcf-4120-9415-b841adef61d3"
 
 
 def _listing(monthly: str, *names: str) -> Callable[[Request], Response | None]:
-    """Answers the list of an image's versions with these."""
+    """Answers the list of an image's versions with `names`."""
 
     def answer(request: Request) -> Response | None:
         if request.path.endswith(monthly):

@@ -1,4 +1,4 @@
-"""Who asks: the token's use, the caller's address, and what never leaves or is logged."""
+"""The session: use of the token, the caller's address, and data never sent or logged."""
 
 import base64
 import json

@@ -1,4 +1,4 @@
-"""A token that ARM does not take is replaced once, and never asked for in vain."""
+"""A token refused by ARM is replaced once, and only when a new one may help."""
 
 import base64
 import json
@@ -21,17 +21,17 @@ _FOUND = Response(200, {"id": _VM})
 _CLAIMS = '{"access_token":{"nbf":{"essential":true,"value":"1"}}}'
 
 
-def _refused(challenge: str | None) -> Response:
+def _unauthorized(challenge: str | None) -> Response:
     more = {} if challenge is None else {"WWW_Authenticate": challenge}
     return faults.error(401, "ExpiredAuthenticationToken", **more)
 
 
-def _wanted(claims: str) -> Response:
-    return _refused(f'Bearer realm="", error="insufficient_claims", claims="{claims}"')
+def _claims_challenge(claims: str) -> Response:
+    return _unauthorized(f'Bearer realm="", error="insufficient_claims", claims="{claims}"')
 
 
-EXPIRED = _refused('Bearer authorization_uri="https://x/", error="invalid_token"')
-CAE = _wanted(base64.urlsafe_b64encode(_CLAIMS.encode()).decode().rstrip("="))
+EXPIRED = _unauthorized('Bearer authorization_uri="https://x/", error="invalid_token"')
+CAE = _claims_challenge(base64.urlsafe_b64encode(_CLAIMS.encode()).decode().rstrip("="))
 
 
 def _sent(wire):
@@ -74,7 +74,7 @@ def test_a_refused_token_is_not_sent_again(wire):
 
 def test_a_401_without_a_challenge_is_not_arms(wire):
     wire.tokens.more = ["old", "new"]
-    wire.replies.append(_refused(None))
+    wire.replies.append(_unauthorized(None))
     with pytest.raises(NotSignedIn):
         wire.adapter.get(Kind.VM, _VM)
     assert (len(wire.seen), len(wire.tokens.asked)) == (1, 1)
@@ -93,7 +93,7 @@ def test_requested_claims_are_passed_on_once(wire):
 @pytest.mark.parametrize("claims", ["A", "_w", ""])
 def test_unreadable_claims_are_ignored(claims, wire):
     wire.tokens.more = ["old", "new"]
-    wire.replies += [_wanted(claims), _FOUND]
+    wire.replies += [_claims_challenge(claims), _FOUND]
     wire.adapter.get(Kind.VM, _VM)
     assert wire.tokens.claims == [None, None]
 
@@ -110,7 +110,7 @@ def test_a_failed_second_sign_in_shows_its_cause(refusal, wire):
 
 
 class _Slow:
-    """Gives the others time to ask too."""
+    """Delays each token so that other threads request one too."""
 
     def __init__(self, tokens: Any) -> None:
         self._tokens = tokens

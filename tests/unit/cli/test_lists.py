@@ -33,11 +33,11 @@ def _catch_up(shell):
     assert shell("fake advance 3m").code == 0
 
 
-def _named(shell):
+def _existing_names(shell):
     return {one["id"].rsplit("/", 1)[-1] for one in shell.arm.show()["resources"]}
 
 
-def _nothing(shell):
+def _is_empty(shell):
     return (shell.kinds(), shell.arm.show()["billing"]) == ([], [])
 
 
@@ -58,7 +58,7 @@ def test_list_follows_a_deployment_from_create_to_delete(shell):
     assert shell("extend demo --ttl 4h").code == 0
     done = shell("delete demo --yes -o json")
     assert (done.code, done.document["kept"]) == (0, [])
-    assert _nothing(shell)
+    assert _is_empty(shell)
     assert shell("show demo").code == 4
 
 
@@ -73,7 +73,7 @@ def test_a_deployment_is_one_row_and_one_group(shell, other):
         ]
         assert machine("restart demo").code == 0
     assert other("delete demo --yes").code == 0
-    assert _nothing(shell)
+    assert _is_empty(shell)
 
 
 def test_deleted_resources_are_not_listed_despite_replication_lag(shell):
@@ -92,13 +92,13 @@ def test_gc_in_a_shared_group_keeps_other_deployments(shell, other):
     done = other("gc --yes -o json")
     (told,) = done.document["deployments"]
     assert (told["name"], told["why"], told["action"]) == ("one", "expired", "removed"), done
-    assert {name.split("-")[0] for name in _named(shell)} == {"lab", "two"}
+    assert {name.split("-")[0] for name in _existing_names(shell)} == {"lab", "two"}
     assert shell("show two -o json").document["state"] == "ready"
     assert other("gc --yes -o json").document["deployments"] == []
     assert shell("show one").code == 4
     _catch_up(shell)
     assert shell("delete two --yes").code == 0
-    assert _nothing(shell)
+    assert _is_empty(shell)
 
 
 def test_gc_deletes_a_shared_group_with_its_last_deployment(shell, other):
@@ -107,7 +107,7 @@ def test_gc_deletes_a_shared_group_with_its_last_deployment(shell, other):
     for hours in (2, 1):
         shell(f"fake advance {hours}h")
         assert other("gc --yes").code == 0
-    assert _nothing(shell)
+    assert _is_empty(shell)
 
 
 @pytest.mark.parametrize("first", ["one", "two"])
@@ -116,12 +116,12 @@ def test_deployments_of_one_group_are_deleted_one_by_one(shell, first):
     _create(shell, "one", "--resource-group lab")
     _create(shell, "two", "--resource-group lab")
     assert shell(f"delete {first} --yes").code == 0
-    assert {name.split("-")[0] for name in _named(shell)} == {"lab", last}
+    assert {name.split("-")[0] for name in _existing_names(shell)} == {"lab", last}
     assert shell(f"show {first}").code == 4
     assert shell(f"show {last} -o json").document["state"] == "ready"
     done = shell(f"delete {last} --yes -o json")
     assert (done.code, done.document["kept"]) == (0, []), done
-    assert _nothing(shell)
+    assert _is_empty(shell)
 
 
 def test_without_journals_the_group_is_deleted_with_its_last_deployment(shell, other):
@@ -130,7 +130,7 @@ def test_without_journals_the_group_is_deleted_with_its_last_deployment(shell, o
     _catch_up(shell)
     assert other("delete one --yes").code == 0
     assert shell("delete two --yes").code == 0
-    assert _nothing(shell)
+    assert _is_empty(shell)
 
 
 def test_a_group_of_the_user_stays(shell):
@@ -156,7 +156,7 @@ def test_a_failed_create_names_existing_resources(shell):
     assert (undone.code, undone.error["resources"]) == (6, []), undone
     _catch_up(shell)
     assert shell("delete demo --yes").code == 0
-    assert _nothing(shell)
+    assert _is_empty(shell)
 
 
 def test_resources_hidden_by_replication_lag_are_found_and_kept(shell):
@@ -165,5 +165,5 @@ def test_resources_hidden_by_replication_lag_are_found_and_kept(shell):
     assert shell("show two -o json").document["resource_group"] == "lab"
     shell.arm.settings.set("durations", "vm.delete", value=1)
     assert shell("delete one --yes").code == 0
-    assert "two" in _named(shell)
+    assert "two" in _existing_names(shell)
     assert shell("wait two --for ready").code == 0

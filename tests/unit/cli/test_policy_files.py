@@ -43,7 +43,7 @@ def verify(shell, tmp_path):
     return run
 
 
-def _shipped(shipped, /, **changes):
+def _edit_shipped_policy(shipped, /, **changes):
     text = (resources.files("ccgpu") / "templates" / "policies" / f"{shipped}.yaml").read_text(
         "utf-8"
     )
@@ -54,7 +54,7 @@ def _shipped(shipped, /, **changes):
 
 
 def test_a_policy_file_is_shown_with_its_digest(verify):
-    file, text, document = verify(_shipped("default", name="mine"))
+    file, text, document = verify(_edit_shipped_policy("default", name="mine"))
     digest = hashlib.sha256(file.read_bytes()).hexdigest()
 
     assert document["policy"] == "mine"
@@ -67,7 +67,7 @@ def test_a_policy_file_is_shown_with_its_digest(verify):
 
 
 def test_a_shipped_policy_has_no_path(shell, verify, tmp_path):
-    verify(_shipped("default", name="mine"))
+    verify(_edit_shipped_policy("default", name="mine"))
     document = shell(f"verify {tmp_path / 'bundle.json'} {_FAKE} -o json").document
 
     assert (document["policy"], document["policy_file"]) == ("default", None)
@@ -76,7 +76,7 @@ def test_a_shipped_policy_has_no_path(shell, verify, tmp_path):
 
 @pytest.mark.parametrize("name", ["strict", "default", "cpu-only", "gpu-only"])
 def test_a_file_with_the_name_of_a_shipped_policy_is_marked(verify, name):
-    other = _shipped("default", name=name, minimum_guest_svn="0x10001")
+    other = _edit_shipped_policy("default", name=name, minimum_guest_svn="0x10001")
     _, text, document = verify(other)
 
     assert document["policy"] == f"{name} (a file of yours, not the policy that ships)"
@@ -86,7 +86,7 @@ def test_a_file_with_the_name_of_a_shipped_policy_is_marked(verify, name):
 
 
 def test_a_file_named_like_a_shipped_policy_is_a_file(verify):
-    file, text, document = verify(_shipped("default", name="strict"), name="strict")
+    file, text, document = verify(_edit_shipped_policy("default", name="strict"), name="strict")
 
     assert document["policy_file"]["path"] == str(file)
     assert document["policy_file"]["reserved_name"] is True
@@ -95,14 +95,14 @@ def test_a_file_named_like_a_shipped_policy_is_a_file(verify):
 
 @pytest.mark.parametrize("name", ["default", "strict"])
 def test_an_unchanged_copy_of_a_shipped_policy_equals_it(verify, name):
-    _, _, document = verify(_shipped(name) + "\n# copied\n")
+    _, _, document = verify(_edit_shipped_policy(name) + "\n# copied\n")
 
     assert document["policy"] == name
     assert document["policy_file"]["reserved_name"] is False
 
 
 def test_every_loosening_of_a_policy_is_listed_in_text_and_json(verify):
-    loose = _shipped(
+    loose = _edit_shipped_policy(
         "default",
         name="mine",
         minimum_guest_svn="0x10009",
@@ -127,7 +127,9 @@ def test_every_loosening_of_a_policy_is_listed_in_text_and_json(verify):
 
 
 def test_text_lists_each_loosening_once(verify):
-    _, text, document = verify(_shipped("default", name="mine") + "unsafe_short_nonce: true\n")
+    _, text, document = verify(
+        _edit_shipped_policy("default", name="mine") + "unsafe_short_nonce: true\n"
+    )
 
     assert document["unsafe"] == ["unsafe_short_nonce"]
     assert document["loosened"] == ["unsafe_short_nonce"]
@@ -149,7 +151,7 @@ def test_text_lists_each_loosening_once(verify):
 )
 def test_an_invalid_floor_is_refused_with_its_place(shell, tmp_path, field, value, where):
     file = tmp_path / "own.yaml"
-    file.write_text(_shipped("default", name="mine", **{field: value}))
+    file.write_text(_edit_shipped_policy("default", name="mine", **{field: value}))
     done = shell(f"verify {tmp_path} --policy {file}")
 
     assert done.code == 3
@@ -160,7 +162,7 @@ def test_an_invalid_floor_is_refused_with_its_place(shell, tmp_path, field, valu
 def test_a_policy_of_an_older_release_lists_missing_fields(shell, tmp_path):
     """As it was before these were asked for: nothing is taken to be meant."""
     newer = ("required_mitigations", "minimum_guest_svn", "require_event_log", "minimum_vbios")
-    lines = _shipped("default", name="mine").splitlines()
+    lines = _edit_shipped_policy("default", name="mine").splitlines()
     file = tmp_path / "own.yaml"
     file.write_text("\n".join(each for each in lines if each.strip().split(":")[0] not in newer))
     done = shell(f"verify {tmp_path} --policy {file}")
@@ -175,7 +177,7 @@ def test_a_policy_of_an_older_release_lists_missing_fields(shell, tmp_path):
 
 
 def test_many_verdicts_show_the_policy_once(shell, verify, tmp_path):
-    loose = _shipped("default", name="strict", minimum_guest_svn="0x10009")
+    loose = _edit_shipped_policy("default", name="strict", minimum_guest_svn="0x10009")
     file, _, _ = verify(loose + "unsafe_short_nonce: true\n")
     bundles = tmp_path / "bundles"
     bundles.mkdir()

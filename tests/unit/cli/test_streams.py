@@ -94,7 +94,7 @@ def test_a_full_non_blocking_pipe_is_waited_for():
     os.close(read)
 
 
-def _limited(path, *, resumes):
+def _write_with_size_limit(path, *, resumes):
     """Write to a file that may have 1,000 bytes, and then more again."""
     code = (
         "import io, os, resource, sys; from ccgpu.cli.streams import Unfailing\n"
@@ -112,14 +112,14 @@ def _limited(path, *, resumes):
 
 
 def test_after_a_loss_the_error_starts_on_a_new_line(tmp_path):
-    lines = _limited(tmp_path / "log", resumes=True)
+    lines = _write_with_size_limit(tmp_path / "log", resumes=True)
     assert lines[-1] == "the last word"
     assert lines[:15] == [f"{n:04}" + "x" * 60 for n in range(15)]
 
 
 def test_nothing_is_written_after_a_lost_part_of_the_result(tmp_path):
     assert len((tmp_path / "log").name) == 3
-    assert "the last word" not in _limited(tmp_path / "log", resumes=False)
+    assert "the last word" not in _write_with_size_limit(tmp_path / "log", resumes=False)
 
 
 @pytest.mark.parametrize(

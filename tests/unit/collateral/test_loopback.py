@@ -24,7 +24,7 @@ def service(tmp_path_factory):
         yield service
 
 
-def _fetched(service, needs, transport=None, time_limit=0.0):
+def _fetch(service, needs, transport=None, time_limit=0.0):
     with (
         Web(service.sources.hosts(), transport or service.transport()) as web,
         ThreadPoolExecutor(max_workers=8) as pool,
@@ -35,18 +35,18 @@ def _fetched(service, needs, transport=None, time_limit=0.0):
 
 def test_a_round_is_fetched_over_tls_by_many_threads(service):
     requests = tuple(revocation.ocsp_request(serial) for serial in range(2, 8))
-    found = _fetched(service, CollateralRequest(rims=_IDS, ocsp=requests)).require()
+    found = _fetch(service, CollateralRequest(rims=_IDS, ocsp=requests)).require()
     assert (len(found.rims), len(found.ocsp)) == (2, 6)
     assert [piece.name for piece in found.collateral[:2]] == [f"rim/{each}.xml" for each in _IDS]
 
 
 def test_redirects_are_not_followed(service):
-    (missing,) = _fetched(service, CollateralRequest(rims=("ELSEWHERE",))).missing
+    (missing,) = _fetch(service, CollateralRequest(rims=("ELSEWHERE",))).missing
     assert "redirects elsewhere (302)" in missing.reasons[0]
 
 
 def test_a_service_with_an_untrusted_certificate_is_refused(service):
-    (missing,) = _fetched(service, CollateralRequest(rims=_IDS[:1]), RequestsTransport()).missing
+    (missing,) = _fetch(service, CollateralRequest(rims=_IDS[:1]), RequestsTransport()).missing
     assert missing.reasons == ("127.0.0.1 no TLS connection",)
 
 

@@ -22,7 +22,7 @@ _NOW = 1_800_000_000.0
 _HOUR = 3600.0
 
 
-def _read(body: bytes, serial: int = 7):
+def _parse(body: bytes, serial: int = 7):
     return ocsp.ocsp_item(revocation.ocsp_request(serial), PUBLIC, None).parse(body, _NOW)
 
 
@@ -65,28 +65,28 @@ def test_an_invalid_ocsp_request_is_not_sent():
 @pytest.mark.parametrize("revoked", [False, True])
 def test_responses_of_any_status_are_cached_until_next_update(revoked):
     body = revocation.ocsp_response(7, _NOW - _HOUR, hours=3, revoked=revoked)
-    found = _read(body)
+    found = _parse(body)
     assert found.data == body
     assert (found.fresh, found.usable) == (_NOW + 2 * _HOUR, _NOW + 2 * _HOUR)
 
 
 def test_long_lived_responses_are_fetched_again_within_a_day():
-    found = _read(revocation.ocsp_response(7, _NOW, hours=24 * 90))
+    found = _parse(revocation.ocsp_response(7, _NOW, hours=24 * 90))
     assert (found.fresh, found.usable) == (_NOW + 24 * _HOUR, _NOW + 90 * 24 * _HOUR)
 
 
 def test_responses_without_next_update_are_not_cached():
-    found = _read(revocation.ocsp_response(7, _NOW - _HOUR, hours=None))
+    found = _parse(revocation.ocsp_response(7, _NOW - _HOUR, hours=None))
     assert (found.fresh, found.usable) == (_NOW, _NOW)
 
 
 @pytest.mark.parametrize("begins", [-25 * _HOUR, _HOUR])
 def test_responses_outside_their_window_are_outdated(begins):
-    assert _read(revocation.ocsp_response(7, _NOW + begins)).usable < _NOW
+    assert _parse(revocation.ocsp_response(7, _NOW + begins)).usable < _NOW
 
 
 def test_small_clock_differences_are_tolerated():
-    assert _read(revocation.ocsp_response(7, _NOW + 299)).usable > _NOW
+    assert _parse(revocation.ocsp_response(7, _NOW + 299)).usable > _NOW
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,7 @@ def test_small_clock_differences_are_tolerated():
 )
 def test_an_unsuccessful_response_does_not_mean_revoked(status, transient):
     with pytest.raises(NoAnswer, match="the responder says: ") as caught:
-        _read(revocation.unsuccessful_response(status))
+        _parse(revocation.unsuccessful_response(status))
     assert caught.value.transient is transient
 
 
@@ -112,7 +112,7 @@ def test_an_unsuccessful_response_does_not_mean_revoked(status, transient):
 )
 def test_a_response_about_another_certificate_is_refused(body):
     with pytest.raises(NoAnswer, match="about another certificate"):
-        _read(body)
+        _parse(body)
 
 
 _SHA384 = bytes.fromhex("608648016503040202")
@@ -129,7 +129,7 @@ _SHA384 = bytes.fromhex("608648016503040202")
 )
 def test_invalid_responses_are_refused(body):
     with pytest.raises(NoAnswer):
-        _read(body)
+        _parse(body)
 
 
 @given(st.binary(max_size=200), st.integers(0, 400))
@@ -137,7 +137,7 @@ def test_any_bytes_are_parsed_or_refused(noise, place):
     body = revocation.ocsp_response(7, _NOW)
     for each in (noise, body[:place] + noise + body[place + len(noise) :]):
         with suppress(NoAnswer):
-            _read(each)
+            _parse(each)
 
 
 def test_real_responses_of_nvidia_match_a_request(vectors):

@@ -30,14 +30,14 @@ def _answer(**changes) -> bytes:
     return json.dumps(document | changes).encode()
 
 
-def _read(body: bytes) -> bytes:
+def _parse(body: bytes) -> bytes:
     return rim.rim_item(_ID, PUBLIC, None).parse(body, 0.0).data
 
 
 def test_the_rim_is_the_xml_in_the_response():
     found = rim.rim_item(_ID, PUBLIC, None).parse(_answer(), 1000.0)
     assert (found.data, found.fresh) == (_XML, 1000.0 + 86400)
-    assert _read(_answer(sha256=hashlib.sha256(_XML).hexdigest().upper())) == _XML
+    assert _parse(_answer(sha256=hashlib.sha256(_XML).hexdigest().upper())) == _XML
 
 
 @pytest.mark.parametrize(
@@ -110,17 +110,17 @@ def test_any_id_stays_below_the_path_or_is_refused(text):
 )
 def test_a_response_without_the_requested_rim_is_refused(body, reason):
     with pytest.raises(NoAnswer, match=reason):
-        _read(body)
+        _parse(body)
 
 
 def test_an_oversized_rim_is_refused():
     xml = b"x" * (MAX_MANIFEST + 1)
     digest = hashlib.sha256(xml).hexdigest()
     with pytest.raises(NoAnswer, match="more than 262144 bytes"):
-        _read(_answer(rim=base64.b64encode(xml).decode(), sha256=digest))
+        _parse(_answer(rim=base64.b64encode(xml).decode(), sha256=digest))
 
 
 @given(st.binary(max_size=400))
 def test_any_response_is_parsed_or_refused(body):
     with pytest.raises(NoAnswer):
-        _read(body)
+        _parse(body)

@@ -316,7 +316,7 @@ def _leaves(body: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     return found
 
 
-def _changed(body: Body, path: tuple[Any, ...]) -> Body:
+def _change_leaf(body: Body, path: tuple[Any, ...]) -> Body:
     found = copy.deepcopy(body)
     at: Any = found
     for key in path[:-1]:
@@ -333,7 +333,7 @@ _NO_FIELD_OF_A_SPEC = frozenset(
 )
 
 
-def _compared(kind: Kind, path: tuple[Any, ...]) -> bool:
+def _is_compared(kind: Kind, path: tuple[Any, ...]) -> bool:
     """Whether a change there must be seen: not what is write-only, nor who and when."""
     if path[0] == "tags":
         return path[1] not in VOLATILE_TAGS
@@ -346,5 +346,5 @@ def _compared(kind: Kind, path: tuple[Any, ...]) -> bool:
 def test_every_change_of_a_readable_property_is_a_difference(name):
     for one in resources_of_spec(**VARIANTS[name]).values():
         for path in _leaves(one.body):
-            seen = differences(one.kind, one.body, _changed(one.body, path))
-            assert bool(seen) is _compared(one.kind, path), path
+            seen = differences(one.kind, one.body, _change_leaf(one.body, path))
+            assert bool(seen) is _is_compared(one.kind, path), path

@@ -110,18 +110,18 @@ def _vm(*disks: Body, **changes: Any) -> Body:
     return vm
 
 
-def _patched(vm: Body, *disks: Body, **changes: Any) -> Body:
+def _patch(vm: Body, *disks: Body, **changes: Any) -> Body:
     there = {key(disk["id"]): disk for disk in disks}
     return patch(_body(Kind.VM, **changes), vm, there)
 
 
 def test_a_vm_as_desired_has_an_empty_patch():
-    assert _patched(_vm()) == {}
+    assert _patch(_vm()) == {}
 
 
 def test_new_disks_are_sent_with_the_existing_ones():
     theirs = {"name": "theirs", "lun": 3, "managedDisk": {"id": "/d"}}
-    change = _patched(_vm(theirs), **_DISKS)
+    change = _patch(_vm(theirs), **_DISKS)
     first, second, third = change["properties"]["storageProfile"]["dataDisks"]
     assert first == theirs
     assert [(one["name"], one["lun"]) for one in (second, third)] == [
@@ -133,14 +133,14 @@ def test_new_disks_are_sent_with_the_existing_ones():
 
 def test_a_new_disk_takes_a_free_lun_where_its_own_is_taken():
     theirs = [{"name": "a", "lun": 0}, {"name": "b", "lun": 2}]
-    change = _patched(_vm(*theirs), **_DISKS)
+    change = _patch(_vm(*theirs), **_DISKS)
     made = change["properties"]["storageProfile"]["dataDisks"][2:]
     assert [(one["name"], one["lun"]) for one in made] == [("demo-data0", 1), ("demo-data1", 3)]
 
 
 def test_our_detached_disk_is_attached_again():
     id_ = f"{_GROUP}/Microsoft.Compute/disks/demo-data0"
-    change = _patched(_vm(), {"id": id_}, **_DISKS)
+    change = _patch(_vm(), {"id": id_}, **_DISKS)
     again, new = change["properties"]["storageProfile"]["dataDisks"]
     assert again == {
         "lun": 0,
@@ -185,12 +185,12 @@ _OTHER = IDENTITY + "-other"
 )
 def test_identities_are_added_to_the_existing_ones(live, asked, sent):
     vm = _vm() | ({"identity": live} if live else {})
-    change = _patched(vm, identities=asked)
+    change = _patch(vm, identities=asked)
     assert change == ({} if sent is None else {"identity": sent})
 
 
 def test_the_serial_log_is_patched_alone():
-    change = _patched(_vm(), boot_diagnostics=False)
+    change = _patch(_vm(), boot_diagnostics=False)
     off = {"diagnosticsProfile": {"bootDiagnostics": {"enabled": False}}}
     assert change == {"properties": off}
 

@@ -22,7 +22,7 @@ def _vm(**changes) -> Body:
     )
 
 
-def _deallocated(**changes) -> Body:
+def _deallocated_vm(**changes) -> Body:
     """A GET of it: its disks have ids, and neither size nor type."""
     vm = _vm(**changes)
     storage = vm["properties"]["storageProfile"]
@@ -45,10 +45,10 @@ def test_size_and_type_of_disks_are_those_of_the_disk_resources():
         | _disk("demo-data0", 64, "Premium_LRS")
         | _disk("DEMO-data1", 32, "Standard_LRS")
     )
-    known = live_vm.with_disks(_deallocated(data_disks=disks), bodies)
+    known = live_vm.with_disks(_deallocated_vm(data_disks=disks), bodies)
     assert differences(Kind.VM, _vm(data_disks=disks), known) == ()
     grown = bodies | _disk("demo-osdisk", 512, "Premium_LRS")
-    known = live_vm.with_disks(_deallocated(data_disks=disks), grown)
+    known = live_vm.with_disks(_deallocated_vm(data_disks=disks), grown)
     (difference,) = differences(Kind.VM, _vm(data_disks=disks), known)
     assert (difference.path, difference.found) == (
         "properties.storageProfile.osDisk.diskSizeGB",
@@ -57,7 +57,7 @@ def test_size_and_type_of_disks_are_those_of_the_disk_resources():
 
 
 def test_an_unreadable_disk_has_the_values_of_the_vm():
-    vm = _deallocated()
+    vm = _deallocated_vm()
     assert live_vm.with_disks(vm, {}) == vm
     assert live_vm.with_disks({"properties": {}}, {}) == {"properties": {}}
     silent = {key(_DISK + "demo-osdisk"): {"properties": None}}

@@ -62,7 +62,7 @@ def _answer(body: Body, others: Mapping[str, str]) -> Body:
     return body | {"etag": "1", "tags": body["tags"] | tags}
 
 
-def _applied(made: Plan, actual: Actual) -> Actual:
+def _apply(made: Plan, actual: Actual) -> Actual:
     """What Azure has after the plan was carried out."""
     after = dict(actual)
     for step in made.changes:
@@ -77,7 +77,7 @@ def _actions(made: Plan) -> dict[ResourceId, Action]:
 @given(_worlds())
 def test_a_plan_after_an_apply_has_no_changes(world):
     wanted, actual = world
-    after = _applied(make_plan(wanted, actual, "demo"), actual)
+    after = _apply(make_plan(wanted, actual, "demo"), actual)
     assert make_plan(wanted, after, "demo").changes == ()
 
 

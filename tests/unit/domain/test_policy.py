@@ -18,12 +18,12 @@ def values(name="default"):
     return policies.load(name).model_dump(mode="json", exclude_none=True)
 
 
-def _without(document, *path):
+def _remove_field(document, *path):
     changed = {**document}
     if len(path) == 1:
         del changed[path[0]]
     else:
-        changed[path[0]] = _without(document[path[0]], *path[1:])
+        changed[path[0]] = _remove_field(document[path[0]], *path[1:])
     return changed
 
 
@@ -56,7 +56,7 @@ def test_a_shipped_policy_loosens_nothing_and_has_its_file_name(name):
 )
 def test_every_field_is_required(path):
     with pytest.raises(ValidationError):
-        Policy.model_validate(_without(values(), *path))
+        Policy.model_validate(_remove_field(values(), *path))
 
 
 def test_all_shipped_policies_have_the_same_token_issuers():

@@ -16,7 +16,7 @@ SOON = "2026-10-01T13:00:00Z"
 LONG = "2026-10-09T13:00:00Z"
 
 
-def _found(*, vm: bool, ends: str | None = None, **changes: Any) -> dict[ResourceId, Body]:
+def _live_bodies(*, vm: bool, ends: str | None = None, **changes: Any) -> dict[ResourceId, Body]:
     """What is there of a deployment that was made at the stamp's time."""
     there = resources_of_spec(RunTags(STAMP.run, STAMP.created, ends), **changes)
     return {key(r.id): r.body for r in there.values() if vm or r.kind is not Kind.VM}
@@ -27,7 +27,7 @@ def _plan(actual: dict[ResourceId, Body], **changes: Any) -> Plan:
 
 
 def test_resources_kept_for_a_new_vm_get_its_times():
-    actual = _found(vm=False)
+    actual = _live_bodies(vm=False)
     done = renew_leases(_plan(actual), actual, LATER, "then")
     kept = [step for step in done.steps if step.resource.kind is not Kind.VM]
     assert {step.action for step in kept} == {Action.UPDATE}
@@ -43,13 +43,13 @@ def test_resources_kept_for_a_new_vm_get_its_times():
 
 
 def test_a_new_vm_without_a_lease_ends_the_old_one():
-    actual = _found(vm=False, ends=SOON)
+    actual = _live_bodies(vm=False, ends=SOON)
     done = renew_leases(_plan(actual), actual, LATER, None)
     assert {tag(step.resource.body, EXPIRES) for step in done.steps} == {None}
 
 
 def test_resources_updated_for_a_new_vm_get_its_times():
-    actual = _found(vm=False)
+    actual = _live_bodies(vm=False)
     done = renew_leases(_plan(actual, ssh_from="198.51.100.9/32"), actual, LATER, "then")
     (nsg,) = (step for step in done.steps if step.resource.kind is Kind.NSG)
     assert tag(nsg.resource.body, CREATED) == LATER
@@ -58,7 +58,7 @@ def test_resources_updated_for_a_new_vm_get_its_times():
 
 @pytest.mark.parametrize("made", [None, "lately"])
 def test_resources_without_a_creation_time_are_renewed(made):
-    actual = _found(vm=False)
+    actual = _live_bodies(vm=False)
     for body in actual.values():
         body["tags"] = {k: v for k, v in body["tags"].items() if k != CREATED}
         body["tags"] |= {CREATED: made} if made else {}
@@ -67,20 +67,20 @@ def test_resources_without_a_creation_time_are_renewed(made):
 
 
 def test_a_create_resumed_soon_renews_nothing():
-    actual = _found(vm=False, ends=LATER)
+    actual = _live_bodies(vm=False, ends=LATER)
     todo = _plan(actual)
     assert renew_leases(todo, actual, SOON, "then") == todo
 
 
 def test_expired_resources_are_renewed_at_any_age():
-    actual = _found(vm=False, ends=SOON)
+    actual = _live_bodies(vm=False, ends=SOON)
     done = renew_leases(_plan(actual), actual, SOON, LATER)
     assert {tag(step.resource.body, EXPIRES) for step in done.of(Action.UPDATE)} == {LATER}
     assert not done.of(Action.KEEP)
 
 
 def test_an_expired_vm_gets_a_new_lease_and_keeps_its_creation_time():
-    actual = _found(vm=True, ends=SOON)
+    actual = _live_bodies(vm=True, ends=SOON)
     done = renew_leases(_plan(actual), actual, SOON, LATER)
     assert {step.action for step in done.steps} == {Action.UPDATE}
     for step in done.steps:
@@ -98,7 +98,7 @@ def test_an_expired_vm_gets_a_new_lease_and_keeps_its_creation_time():
     ],
 )
 def test_a_vm_that_is_kept_keeps_its_lease(ends, expires):
-    actual = _found(vm=True, ends=ends)
+    actual = _live_bodies(vm=True, ends=ends)
     todo = _plan(actual, ssh_from="198.51.100.9/32")
     assert todo.changes
     assert renew_leases(todo, actual, SOON, expires) == todo
@@ -120,17 +120,17 @@ def _ends(done: Plan) -> set[str | None]:
     ],
 )
 def test_a_kept_vm_gets_the_lease_of_the_spec(ends, wish, then):
-    actual = _found(vm=True, ends=ends)
+    actual = _live_bodies(vm=True, ends=ends)
     assert _ends(renew_leases(_plan(actual), actual, SOON, LATER, wish)) == {then}
 
 
 def test_an_unchanged_lease_is_no_change():
-    actual = _found(vm=True, ends=LATER)
+    actual = _live_bodies(vm=True, ends=LATER)
     assert not renew_leases(_plan(actual), actual, SOON, LATER, LeaseWish.RENEW).changes
 
 
 def test_a_group_of_the_user_gets_no_lease():
-    actual = _found(vm=True, resource_group="lab")
+    actual = _live_bodies(vm=True, resource_group="lab")
     for id_, body in actual.items():
         if id_.endswith("/resourcegroups/lab"):
             body["tags"] = {}
@@ -140,7 +140,7 @@ def test_a_group_of_the_user_gets_no_lease():
 
 
 def test_a_cancelled_lease_returns_only_if_the_spec_has_a_ttl():
-    actual = _found(vm=True, ends=LONG)
+    actual = _live_bodies(vm=True, ends=LONG)
     vm = actual[key(next(step.resource.id for step in _plan(actual).steps[-1:]))]
     vm["tags"] = {name: value for name, value in vm["tags"].items() if name != EXPIRES}
     assert tag(vm, DEPLOYMENT) == "demo"
@@ -149,7 +149,7 @@ def test_a_cancelled_lease_returns_only_if_the_spec_has_a_ttl():
 
 
 def test_a_group_of_the_user_is_not_changed():
-    actual = _found(vm=False, resource_group="lab")
+    actual = _live_bodies(vm=False, resource_group="lab")
     for id_, body in actual.items():
         if id_.endswith("/resourcegroups/lab"):
             body["tags"] = {"owner": "somebody"}

@@ -106,7 +106,7 @@ def test_without_a_vm_the_other_resources_decide_the_state(vm, around, told):
     assert vm_state(vm, around) is told
 
 
-def _timed(changed: str | None, reported: str | None) -> Body:
+def _vm_with_times(changed: str | None, reported: str | None) -> Body:
     body = _vm()
     view = body["properties"]["instanceView"]
     view["statuses"][0] |= {"time": changed}
@@ -130,4 +130,4 @@ def _timed(changed: str | None, reported: str | None) -> Body:
 def test_agent_statuses_from_before_the_start_are_ignored(changed, reported, told):
     day = "2026-01-01T{}+00:00".format
     clock = [text and (day(text) if ":" in text else text) for text in (changed, reported)]
-    assert vm_state(_timed(*clock)) is told
+    assert vm_state(_vm_with_times(*clock)) is told

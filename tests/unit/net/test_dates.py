@@ -1,4 +1,4 @@
-"""What time it is at the server, and whose word is taken for it."""
+"""The server's time, and whose responses may set it."""
 
 import pytest
 from hypothesis import given

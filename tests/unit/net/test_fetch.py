@@ -1,4 +1,4 @@
-"""One request and its answer: nothing is followed, nothing is unpacked, nothing is too large."""
+"""One request and its response: no redirects, no decompression, limited size."""
 
 import gzip
 import logging

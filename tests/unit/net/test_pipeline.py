@@ -1,4 +1,4 @@
-"""What every request passes through: only to hosts on the list, with nothing of the SDK's own."""
+"""The pipeline of every request: only allowed hosts, and no policies of the SDK."""
 
 from typing import Any
 
@@ -88,7 +88,7 @@ def test_the_refusal_shows_only_the_host_of_the_url():
 
 
 class _SignIn(HTTPPolicy[Any, Any]):
-    """Stands where the sign-in stands."""
+    """Takes the place of the sign-in policy."""
 
     def send(self, request: PipelineRequest[Any]) -> Any:
         return self.next.send(request)

@@ -1,4 +1,4 @@
-"""How long to pause: never sooner than the service asks, and never for ever."""
+"""Retry delays: at least Retry-After, and bounded."""
 
 import pytest
 from hypothesis import given

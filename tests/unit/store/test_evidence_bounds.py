@@ -29,21 +29,23 @@ _REPORT = b"\x03\x00\x00\x00" + bytes(1180)
 _GPU = GpuEvidence("HOPPER", b"\x11", b"")
 
 
-def _found(**parts):
+def _make_evidence(**parts):
     return Evidence("bundle", **parts)
 
 
 _AT_THE_BOUND = {
-    "gpus": _found(gpus=(_GPU,) * bounds.MAX_GPUS),
-    "rims": _found(collateral=GpuCollateral(rims=(b"<",) * bounds.MAX_RIMS)),
-    "ocsp": _found(collateral=GpuCollateral(ocsp=(b"0",) * bounds.MAX_OCSP_ANSWERS)),
-    "nonces": _found(collateral=GpuCollateral(ocsp_nonces=(b"0",) * bounds.MAX_OCSP_NONCES)),
-    "roots": _found(simulated_roots={str(n): b"" for n in range(bounds.MAX_ROOTS)}),
-    "chain": _found(cpu=CpuEvidence(chain=b"-----BEGIN " * bounds.MAX_CERTIFICATES)),
-    "log": _found(cpu=CpuEvidence(event_log=bytes(_MEGABYTE))),
-    "hcl": _found(cpu=CpuEvidence(hcl=bytes(65536))),
-    "pcrs": _found(cpu=CpuEvidence(pcrs={0: bytes(65536)})),
-    "maa": _found(tokens=AttestationTokens(maa=bytes(128 * 1024))),
+    "gpus": _make_evidence(gpus=(_GPU,) * bounds.MAX_GPUS),
+    "rims": _make_evidence(collateral=GpuCollateral(rims=(b"<",) * bounds.MAX_RIMS)),
+    "ocsp": _make_evidence(collateral=GpuCollateral(ocsp=(b"0",) * bounds.MAX_OCSP_ANSWERS)),
+    "nonces": _make_evidence(
+        collateral=GpuCollateral(ocsp_nonces=(b"0",) * bounds.MAX_OCSP_NONCES)
+    ),
+    "roots": _make_evidence(simulated_roots={str(n): b"" for n in range(bounds.MAX_ROOTS)}),
+    "chain": _make_evidence(cpu=CpuEvidence(chain=b"-----BEGIN " * bounds.MAX_CERTIFICATES)),
+    "log": _make_evidence(cpu=CpuEvidence(event_log=bytes(_MEGABYTE))),
+    "hcl": _make_evidence(cpu=CpuEvidence(hcl=bytes(65536))),
+    "pcrs": _make_evidence(cpu=CpuEvidence(pcrs={0: bytes(65536)})),
+    "maa": _make_evidence(tokens=AttestationTokens(maa=bytes(128 * 1024))),
 }
 
 
@@ -53,41 +55,49 @@ def test_input_at_each_limit_is_read(tmp_path, found):
 
 
 _BEYOND = {
-    "17 GPUs": _found(gpus=(_GPU,) * (bounds.MAX_GPUS + 1)),
-    "33 reference manifests": _found(
+    "17 GPUs": _make_evidence(gpus=(_GPU,) * (bounds.MAX_GPUS + 1)),
+    "33 reference manifests": _make_evidence(
         collateral=GpuCollateral(rims=(b"<",) * (bounds.MAX_RIMS + 1))
     ),
-    "129 OCSP answers": _found(
+    "129 OCSP answers": _make_evidence(
         collateral=GpuCollateral(ocsp=(b"0",) * (bounds.MAX_OCSP_ANSWERS + 1))
     ),
-    "129 OCSP nonces": _found(
+    "129 OCSP nonces": _make_evidence(
         collateral=GpuCollateral(ocsp_nonces=(b"0",) * (bounds.MAX_OCSP_NONCES + 1))
     ),
-    "17 simulated roots": _found(
+    "17 simulated roots": _make_evidence(
         simulated_roots={str(n): b"" for n in range(bounds.MAX_ROOTS + 1)}
     ),
-    "17 certificates in one chain": _found(
+    "17 certificates in one chain": _make_evidence(
         gpus=(replace(_GPU, chain=b"-----BEGIN " * (bounds.MAX_CERTIFICATES + 1)),)
     ),
-    "cpu.event_log has 1048577 bytes": _found(cpu=CpuEvidence(event_log=bytes(_MEGABYTE + 1))),
-    "cpu.hcl has 65537 bytes": _found(cpu=CpuEvidence(hcl=bytes(65537))),
-    "cpu.pcrs has 65537 bytes": _found(cpu=CpuEvidence(pcrs={0: bytes(65537)})),
-    "cpu.runtime has 65537 bytes": _found(cpu=CpuEvidence(runtime=bytes(65537))),
-    "the report of GPU 0 has 65537 bytes": _found(gpus=(replace(_GPU, report=bytes(65537)),)),
-    "the state document of GPU 0 has 65537 bytes": _found(
+    "cpu.event_log has 1048577 bytes": _make_evidence(
+        cpu=CpuEvidence(event_log=bytes(_MEGABYTE + 1))
+    ),
+    "cpu.hcl has 65537 bytes": _make_evidence(cpu=CpuEvidence(hcl=bytes(65537))),
+    "cpu.pcrs has 65537 bytes": _make_evidence(cpu=CpuEvidence(pcrs={0: bytes(65537)})),
+    "cpu.runtime has 65537 bytes": _make_evidence(cpu=CpuEvidence(runtime=bytes(65537))),
+    "the report of GPU 0 has 65537 bytes": _make_evidence(
+        gpus=(replace(_GPU, report=bytes(65537)),)
+    ),
+    "the state document of GPU 0 has 65537 bytes": _make_evidence(
         gpus=(replace(_GPU, state_document=bytes(65537)),)
     ),
-    "OCSP answer 0 has 65537 bytes": _found(collateral=GpuCollateral(ocsp=(bytes(65537),))),
-    "reference manifest 1 has 262145 bytes": _found(
+    "OCSP answer 0 has 65537 bytes": _make_evidence(collateral=GpuCollateral(ocsp=(bytes(65537),))),
+    "reference manifest 1 has 262145 bytes": _make_evidence(
         collateral=GpuCollateral(rims=(b"<", bytes(262145)))
     ),
-    "reference manifests of 2359296 bytes": _found(
+    "reference manifests of 2359296 bytes": _make_evidence(
         collateral=GpuCollateral(rims=(bytes(262144),) * 9)
     ),
-    "simulated root 0 has 65537 bytes": _found(simulated_roots={"ark": bytes(65537)}),
-    "NVIDIA's token has 2228225 bytes": _found(tokens=AttestationTokens(nras=bytes(2228225))),
-    "Microsoft's token has 131073 bytes": _found(tokens=AttestationTokens(maa=bytes(131073))),
-    "evidence of 8454144 bytes": _found(
+    "simulated root 0 has 65537 bytes": _make_evidence(simulated_roots={"ark": bytes(65537)}),
+    "NVIDIA's token has 2228225 bytes": _make_evidence(
+        tokens=AttestationTokens(nras=bytes(2228225))
+    ),
+    "Microsoft's token has 131073 bytes": _make_evidence(
+        tokens=AttestationTokens(maa=bytes(131073))
+    ),
+    "evidence of 8454144 bytes": _make_evidence(
         collateral=GpuCollateral(ocsp=(bytes(65536),) * 128), cpu=CpuEvidence(hcl=bytes(65536))
     ),
 }
@@ -101,7 +111,7 @@ def test_input_over_a_limit_is_refused_naming_it(tmp_path, said, found):
 
 
 def test_collateral_from_a_folder_counts_towards_the_limits(tmp_path):
-    found = _found(collateral=GpuCollateral(ocsp=(b"0",) * bounds.MAX_OCSP_ANSWERS))
+    found = _make_evidence(collateral=GpuCollateral(ocsp=(b"0",) * bounds.MAX_OCSP_ANSWERS))
     (tmp_path / "answer").write_bytes(bytes.fromhex("30030a0106"))
 
     with pytest.raises(InvalidFile, match="129 OCSP answers"):
@@ -190,7 +200,7 @@ def test_symlinks_out_of_a_folder_of_collateral_are_not_followed(tmp_path):
     (tmp_path / "collateral").mkdir()
     (tmp_path / "crl").write_bytes(b"-----BEGIN X509 CRL-----\n")
     (tmp_path / "collateral" / "crl").symlink_to(tmp_path / "crl")
-    found = _found(cpu=CpuEvidence(report=_REPORT))
+    found = _make_evidence(cpu=CpuEvidence(report=_REPORT))
     with_it = evidence.add_collateral(found, tmp_path / "collateral")
 
     assert with_it.cpu == found.cpu

@@ -116,7 +116,7 @@ def test_a_request_to_nras(write, gpu):
     assert _GPU(_of_gpu(found)).verdict == "accepted"
 
 
-def _quoted(cpu, *covered):
+def _quote_pcrs(cpu, *covered):
     """The same evidence with a quote of some PCRs, and the values of all 24."""
     message = quote.QuoteTemplate({index: vm().pcrs[index] for index in covered}, NONCE).raw
     return replace(cpu, quote=message, signature=quote.sign_quote(vm().ak, message))
@@ -146,7 +146,7 @@ def test_primary_evidence_of_another_platform_is_refused(write):
 
 @pytest.mark.parametrize("form", ["trustee", "folder"])
 def test_unquoted_pcr_values_are_listed_as_not_read(write, cpu, form):
-    part = _quoted(cpu, *range(15))
+    part = _quote_pcrs(cpu, *range(15))
     path = write(documents.trustee(part))
     if form == "folder":
         path.unlink()
@@ -165,7 +165,7 @@ def test_unquoted_pcr_values_are_listed_as_not_read(write, cpu, form):
 
 
 def test_wrong_or_missing_quoted_pcrs_are_refused(cpu):
-    part = _quoted(cpu, *range(15))
+    part = _quote_pcrs(cpu, *range(15))
     wrong = {**(part.pcrs or {}), 3: bytes(32)}
     missing = {index: value for index, value in (part.pcrs or {}).items() if index != 3}
     found = nonce_evidence(vm())
@@ -175,7 +175,7 @@ def test_wrong_or_missing_quoted_pcrs_are_refused(cpu):
 
 
 def test_unread_parts_are_listed_in_text_and_json(tmp_path, cpu, write):
-    file = write(documents.trustee(_quoted(cpu, *range(23))))
+    file = write(documents.trustee(_quote_pcrs(cpu, *range(23))))
     line = f"verify {file} --policy cpu-only --nonce {NONCE.hex()}"
     shell = Shell(tmp_path)
 
@@ -463,7 +463,7 @@ def test_files_of_pcr_values_have_only_pcrs_0_to_23(write, cpu, index):
 def test_every_format_can_be_saved_as_a_bundle_and_read_back(write, cpu, gpu, opinions):
     report = blob.parse(cpu.hcl or b"").report
     values = [
-        documents.trustee(_quoted(cpu, *range(15))),
+        documents.trustee(_quote_pcrs(cpu, *range(15))),
         documents.nvattest([gpu, gpu], NONCE),
         documents.device_list([gpu], as_hex=True),
         documents.nras_request([gpu], NONCE),

@@ -21,7 +21,7 @@ def write(tmp_path):
     return put
 
 
-def _refused(name: str | None = "demo", **given) -> InvalidFile:
+def _refusal(name: str | None = "demo", **given) -> InvalidFile:
     with pytest.raises(InvalidFile) as caught:
         specs.build(name, **given)
     return caught.value
@@ -117,7 +117,7 @@ def test_the_name_comes_from_argument_or_file(argument, inside, name, write):
 
 
 def test_two_different_names_are_refused_naming_both(write):
-    error = _refused("one", file=write("zone: 1\nname: two\n"))
+    error = _refusal("one", file=write("zone: 1\nname: two\n"))
 
     (problem,) = error.problems
     assert (problem.path, problem.line) == ("name", 2)
@@ -133,7 +133,7 @@ def test_a_missing_name_is_refused(write):
 
 
 def test_a_bad_name_argument_is_reported_without_a_file_line(write):
-    (problem,) = _refused("Demo", file=write("zone: 1\n")).problems
+    (problem,) = _refusal("Demo", file=write("zone: 1\n")).problems
     assert (problem.path, problem.source, problem.line) == ("name", "NAME", None)
 
 
@@ -147,7 +147,7 @@ def test_all_problems_are_reported_in_file_order(write):
     text = "sizes: a\nos_disk:\n  size_gib: 1\nmax_price: 2\nzone: 9\n"
     flags = {"secure_boot": False, "os_disk": {"type": "x"}}
     file = write(text)
-    error = _refused(file=file, sets=["tags.azure=x"], flags=flags)
+    error = _refusal(file=file, sets=["tags.azure=x"], flags=flags)
 
     assert error.source == str(file)
     assert error.hint == specs.HINT
@@ -181,7 +181,7 @@ def test_columns_start_at_one(write):
     ],
 )
 def test_a_problem_with_a_flag_names_the_flag(flags, source):
-    error = _refused(flags=flags)
+    error = _refusal(flags=flags)
     assert error.source == source
     assert [problem.source for problem in error.problems] == [source]
 

@@ -32,14 +32,14 @@ def rules():
 RULES = sorted(set(rules()))
 
 
-def said(judged, **how):
+def render(judged, **how):
     console = Console(width=200, record=True, file=None, color_system=None, quiet=False)
     with console.capture() as found:
         console.print(as_text(judged, **how))
     return "\n".join(line.rstrip() for line in found.get().splitlines())
 
 
-def judged(*checks, verdict="rejected", source="evidence.json", **more):
+def make_appraisal(*checks, verdict="rejected", source="evidence.json", **more):
     return AppraisedEvidence(Appraisal(verdict, checks, "default", AT, **more), source, "bundle")
 
 
@@ -79,7 +79,7 @@ def test_advice_for_an_unknown_nonce_names_the_option():
 
 
 def test_the_verdict_comes_first_then_groups_then_failures_in_full():
-    lines = said(judged(GOOD, GOOD, STALE)).splitlines()
+    lines = render(make_appraisal(GOOD, GOOD, STALE)).splitlines()
 
     assert lines[0] == "REJECTED by policy default at 2026-11-22T12:00:00Z"
     assert lines[2].split() == ["ok", "SNP", "report", "2", "checks", "ok"]
@@ -92,7 +92,7 @@ def test_the_verdict_comes_first_then_groups_then_failures_in_full():
 
 
 def test_a_check_that_failed_twice_has_both_details_and_one_advice():
-    text = said(judged(STALE, STALE._replace(actual="another")))
+    text = render(make_appraisal(STALE, STALE._replace(actual="another")))
 
     assert text.count("expected  ") == 2
     assert "another" in text
@@ -100,21 +100,25 @@ def test_a_check_that_failed_twice_has_both_details_and_one_advice():
 
 
 def test_verbose_lists_every_check():
-    text = said(judged(GOOD, STALE), verbose=True)
+    text = render(make_appraisal(GOOD, STALE), verbose=True)
 
     assert re.search(r"^ok  snp.signature +it is signed: a key$", text, re.MULTILINE)
     assert re.search(r"^NO  ocsp.stale +the answer holds: expected until then", text, re.MULTILINE)
 
 
 def test_advised_commands_are_completed_by_the_caller():
-    assert "COMPLETE" in said(judged(STALE), complete=lambda _: "COMPLETE")
-    assert as_json(judged(STALE), lambda _: "COMPLETE")["to_do"] == {"ocsp.stale": "COMPLETE"}
+    assert "COMPLETE" in render(make_appraisal(STALE), complete=lambda _: "COMPLETE")
+    assert as_json(make_appraisal(STALE), lambda _: "COMPLETE")["to_do"] == {
+        "ocsp.stale": "COMPLETE"
+    }
 
 
 def test_the_trust_basis_is_a_table_in_text_and_a_list_in_json():
-    found = judged(GOOD, verdict="accepted", rests_on=(("time", "caller"), ("nonce", "maker")))
+    found = make_appraisal(
+        GOOD, verdict="accepted", rests_on=(("time", "caller"), ("nonce", "maker"))
+    )
 
-    assert "  time   yours\n  nonce  the evidence's maker's" in said(found)
+    assert "  time   yours\n  nonce  the evidence's maker's" in render(found)
     assert as_json(found)["rests_on"] == [
         {"what": "time", "whose": "caller"},
         {"what": "nonce", "whose": "maker"},
@@ -123,6 +127,6 @@ def test_the_trust_basis_is_a_table_in_text_and_a_list_in_json():
 
 def test_control_characters_from_evidence_are_escaped():
     bad = "\x1b[2J"
-    found = judged(STALE._replace(actual=bad, expected=bad), facts={bad: bad}, source=bad)
+    found = make_appraisal(STALE._replace(actual=bad, expected=bad), facts={bad: bad}, source=bad)
 
-    assert "\x1b" not in said(found, verbose=True)
+    assert "\x1b" not in render(found, verbose=True)

@@ -1,4 +1,4 @@
-"""Delete: everything that is the deployment's and nothing else, from any state and any machine."""
+"""Delete removes every resource of the deployment and no other, in any state, on any machine."""
 
 import pytest
 

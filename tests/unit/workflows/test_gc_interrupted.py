@@ -1,4 +1,4 @@
-"""A collection that is interrupted: what it was removing is unknown, what is gone is not named."""
+"""An interrupted gc reports the deployment being deleted as unknown and omits deleted ones."""
 
 import pytest
 

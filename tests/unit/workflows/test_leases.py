@@ -1,4 +1,4 @@
-"""Leases as they are written: when, on what, and in which order."""
+"""How leases are written: when, on which resources, and in which order."""
 
 from datetime import datetime
 
@@ -27,7 +27,7 @@ def at(text: str) -> float:
 
 
 def expiries(machine: Machine) -> dict[str, str]:
-    """What the tag says on each resource, by name."""
+    """The value of the expiry tag by resource name."""
     cloud = machine.cloud
     asked = ("ccgpu-deployment", "demo")
     listed = (*cloud.queries.tagged_groups(*asked), *cloud.queries.tagged_resources(*asked))
@@ -177,7 +177,7 @@ def test_no_lease_is_written_without_azures_time(machine: Machine) -> None:
 
 
 def _without_dates(machine: Machine) -> Fault:
-    """A proxy that takes the `Date` of every answer away."""
+    """A proxy that removes the `Date` header of every response."""
     inside = False
 
     def fault(request: Request) -> Response | None:

@@ -1,4 +1,4 @@
-"""Start, stop, restart, wait, show and list: what users do with a VM that is there."""
+"""Start, stop, restart, wait, show and list of an existing VM."""
 
 import pytest
 

@@ -1,6 +1,6 @@
-"""How many requests each command sends, and how many of them one after the other.
+"""How many requests each command sends, and how many of them in sequence.
 
-A failure prints what was sent. Polls are not counted: how long Azure takes decides of them.
+A failure prints the requests. Polls are not counted: their number depends on Azure's speed.
 """
 
 from datetime import timedelta
@@ -86,7 +86,7 @@ def test_extend_reads_and_writes_each_resource_once(machine: Machine) -> None:
 
 
 def test_list_reads_pages_rather_than_each_deployment(machine: Machine) -> None:
-    """Ten deployments with a tenth of the pages' lengths: as many requests as for a hundred."""
+    """Ten deployments with pages of a tenth of the length need as many requests as a hundred."""
     for size in ("page_size", "arm_page_size"):
         machine.arm.settings.set(size, value=machine.arm.settings.get(size) // 10)
     for quota in ("cores", "StandardNCCads2023Family"):

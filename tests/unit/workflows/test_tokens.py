@@ -1,4 +1,4 @@
-"""Tokens that end before the work does, claims that are asked for, and waits that are too long."""
+"""Tokens that expire during a command, claims challenges, and excessive Retry-After values."""
 
 import base64
 from collections import Counter
@@ -33,7 +33,7 @@ def _statuses(shell: Shell) -> list[int]:
 
 @pytest.mark.parametrize("lifetime", [20, 300])
 def test_commands_outlast_their_tokens(shell: Shell, lifetime: int) -> None:
-    """A VM's create and its delete of 45 minutes each, by the virtual clock."""
+    """Create and delete of the VM take 45 minutes each on the virtual clock."""
     for what in ("vm.create", "vm.create.encrypted", "vm.delete"):
         shell.arm.settings.set("durations", what, value=2700)
     shell.arm.settings.set("durations", "token", value=lifetime)
@@ -51,7 +51,7 @@ def test_commands_outlast_their_tokens(shell: Shell, lifetime: int) -> None:
 
 
 def test_an_expired_token_error_names_the_clock(shell: Shell) -> None:
-    """The fake's own part, so that what stands above is not in vain."""
+    """The fake refuses expired tokens; otherwise the tests above would prove nothing."""
     shell.arm.settings.set("durations", "token", value=0)
     done = shell(f"{_CREATE}")
     assert (done.code, done.error["code"]) == (4, "ExpiredAuthenticationToken")

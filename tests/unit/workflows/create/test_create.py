@@ -1,4 +1,4 @@
-"""Create under faults: all of it comes to be, or nothing stays, or it says what is left."""
+"""Create under faults: it completes, or rolls back, or names what is left."""
 
 import pytest
 
@@ -233,7 +233,7 @@ def test_create_replaces_a_vm_that_failed_in_an_interrupted_run(machine: Machine
 def test_an_interrupted_removal_reports_every_resource_as_unknown(
     machine: Machine, replaced: bool
 ) -> None:
-    """An undo in the one case, the removal of what is replaced in the other."""
+    """The removal is a rollback in one case and a replacement in the other."""
     if replaced:
         machine.create()
     else:
@@ -244,15 +244,17 @@ def test_an_interrupted_removal_reports_every_resource_as_unknown(
     with pytest.raises(Interrupted) as caught:
         machine.create(make_spec(admin_user="other"), replace=True)
     assert {one.state for one in caught.value.resources} == {"unknown"}
-    assert {one.id for one in caught.value.resources} >= machine.ids() - _nameless(machine.ids())
+    assert {one.id for one in caught.value.resources} >= machine.ids() - _ids_named_by_azure(
+        machine.ids()
+    )
 
 
-def _nameless(ids: set[str]) -> set[str]:
+def _ids_named_by_azure(ids: set[str]) -> set[str]:
     return {id_ for id_ in ids if "/networkInterfaces/" in id_ or "/publicIPAddresses/" in id_}
 
 
 def test_create_keeps_the_tags_of_a_group_hidden_by_replication_lag(machine: Machine) -> None:
-    """A replica that does not show it yet must not make it ours, and deleted with the rest."""
+    """A stale read that hides the group must not make it ours: it would be deleted later."""
     mine = {"location": "eastus2", "tags": {"owner": "me"}}
     machine.put("/resourceGroups/lab", "2025-04-01", mine)
 

@@ -1,4 +1,4 @@
-"""Images: the version is resolved once and recorded; what the VM was made from is kept."""
+"""Image versions are resolved once and recorded; an existing VM keeps its image."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Where a VM goes: the user's order, what is there already, and what a replace gives back."""
+"""Placement follows the user's order, existing resources, and cores released by a replacement."""
 
 import pytest
 

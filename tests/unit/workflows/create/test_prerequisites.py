@@ -1,4 +1,4 @@
-"""What must hold before the first PUT: registered providers, regions that exist and offer it."""
+"""Checks before the first PUT: registered providers, existing regions, an offered size."""
 
 from typing import Any
 
@@ -21,7 +21,7 @@ _NO_PROVIDERS_READ = faults.NthRequest(
 )
 
 
-def _refused(machine: Machine, kind: type[Exception], **changes: Any) -> Any:
+def _refusal(machine: Machine, kind: type[Exception], **changes: Any) -> Any:
     with pytest.raises(kind) as caught:
         machine.create(make_spec(**changes))
     assert machine.writes() == []
@@ -34,7 +34,7 @@ def test_an_unregistered_provider_is_refused_before_the_first_write(
     machine: Machine, namespace: str, state: str
 ) -> None:
     machine.arm.settings.set("providers", namespace, value=state)
-    err = _refused(machine, AzureRefused)
+    err = _refusal(machine, AzureRefused)
     assert (err.code, err.exit_code) == ("MissingSubscriptionRegistration", 4)
     assert namespace in str(err)
     command = (
@@ -46,7 +46,7 @@ def test_an_unregistered_provider_is_refused_before_the_first_write(
 def test_every_unregistered_provider_is_named(machine: Machine) -> None:
     for namespace in ("Microsoft.Compute", "Microsoft.Network"):
         machine.arm.settings.set("providers", namespace, value="NotRegistered")
-    err = _refused(machine, AzureRefused)
+    err = _refusal(machine, AzureRefused)
     assert "Microsoft.Compute and Microsoft.Network are not registered" in str(err)
     assert err.hint.count("az provider register") == 2
 
@@ -99,7 +99,7 @@ def test_providers_are_read_only_before_a_vm_is_created(machine: Machine) -> Non
 def test_a_region_without_the_size_is_a_usage_problem(
     machine: Machine, region: str, told: str
 ) -> None:
-    err = _refused(machine, InvalidFile, regions=[region])
+    err = _refusal(machine, InvalidFile, regions=[region])
     assert err.exit_code == 3
     assert [(one.path, one.message) for one in err.problems] == [("regions", told)]
 
@@ -107,7 +107,7 @@ def test_a_region_without_the_size_is_a_usage_problem(
 def test_an_unknown_region_is_refused_beside_valid_ones(
     machine: Machine,
 ) -> None:
-    err = _refused(machine, InvalidFile, regions=["eastus2", "eastus22", "nowhere"])
+    err = _refusal(machine, InvalidFile, regions=["eastus2", "eastus22", "nowhere"])
     assert [one.message.split()[0] for one in err.problems] == ["eastus22", "nowhere"]
 
 
@@ -117,7 +117,7 @@ def test_a_region_may_be_given_by_its_display_name(machine: Machine) -> None:
 
 def test_a_region_is_refused_without_the_right_to_read_providers(machine: Machine) -> None:
     machine.arm.faults.append(_NO_PROVIDERS_READ)
-    err = _refused(machine, InvalidFile, regions=["eastus22"])
+    err = _refusal(machine, InvalidFile, regions=["eastus22"])
     assert "eastus22 is not a region with VM sizes, did you mean eastus2?" in str(err)
     assert _OFFERED in str(err)
 
@@ -135,7 +135,7 @@ def test_a_region_without_the_size_is_skipped_with_its_reason(machine: Machine) 
 
 
 def test_every_zone_without_the_size_is_named(machine: Machine) -> None:
-    err = _refused(machine, InvalidFile, regions=["westeurope", "centralus"], zone="3")
+    err = _refusal(machine, InvalidFile, regions=["westeurope", "centralus"], zone="3")
     assert [one.path for one in err.problems] == ["zone", "zone"]
 
 
@@ -171,7 +171,7 @@ def test_regions_refused_by_the_preflight_have_the_code_preflight(machine: Machi
     bar = [{"type": "Location", "reasonCode": "NotAvailableForSubscription"}]
     for region in ("westeurope", "eastus2"):
         machine.arm.settings.set("restrictions", NCC_H100_V5, region, value=bar)
-    err = _refused(machine, CapacityUnavailable, regions=["westeurope", "eastus2"])
+    err = _refusal(machine, CapacityUnavailable, regions=["westeurope", "eastus2"])
     assert err.code == "Preflight"
 
 

@@ -1,4 +1,4 @@
-"""What a spec refers to is read where it is, and found unfit before anything is made."""
+"""References of a spec are read in their own subscription and checked before the first PUT."""
 
 from typing import Any
 
@@ -22,7 +22,7 @@ def _group(subscription: str) -> str:
 
 
 class Theirs:
-    """Another subscription: what is in it, or how it refuses; and what was asked of it."""
+    """Another subscription: its resources or its error, and the requests it received."""
 
     def __init__(self, machine: Machine, **found: Any) -> None:
         self.found: dict[str, Any] = found
@@ -48,7 +48,7 @@ def _with_set(subscription: str = _OTHER, **more: Any) -> dict[str, Any]:
     return {"os_disk": {"encryption_set": f"{_group(subscription)}/{_SET}"}} | more
 
 
-def _refused(machine: Machine, kind: type[Exception], **changes: Any) -> Any:
+def _refusal(machine: Machine, kind: type[Exception], **changes: Any) -> Any:
     before = machine.writes()
     with pytest.raises(kind) as caught:
         machine.create(make_spec(**changes))
@@ -67,7 +67,7 @@ def test_an_encryption_set_is_read_in_its_own_subscription(machine: Machine) -> 
 @pytest.mark.parametrize("kind", ["EncryptionAtRestWithCustomerKey", "Another", None])
 def test_an_encryption_set_of_another_type_is_refused(machine: Machine, kind: str | None) -> None:
     Theirs(machine, own=_their_set(kind))
-    err = _refused(machine, InvalidFile, **_with_set())
+    err = _refusal(machine, InvalidFile, **_with_set())
     assert err.exit_code == 3
     (problem,) = err.problems
     assert problem.path == "os_disk.encryption_set"
@@ -76,7 +76,7 @@ def test_an_encryption_set_of_another_type_is_refused(machine: Machine, kind: st
 
 def test_an_encryption_set_in_another_region_is_refused(machine: Machine) -> None:
     Theirs(machine, own=_their_set(region="West Europe"))
-    err = _refused(machine, InvalidFile, **_with_set())
+    err = _refusal(machine, InvalidFile, **_with_set())
     assert [(one.path, one.message) for one in err.problems] == [
         ("os_disk.encryption_set", "is in westeurope, not in eastus2")
     ]
@@ -126,7 +126,7 @@ def test_a_denied_encryption_set_names_its_subscription_and_the_action(
 
 def test_a_denial_names_the_credential(machine: Machine) -> None:
     Theirs(machine).refusal = faults.FORBIDDEN
-    err = _refused(machine, Denied, **_with_set())
+    err = _refusal(machine, Denied, **_with_set())
     assert err.signed_in_with == "FakeCredential"
     assert err.hint == (
         "grant Microsoft.Compute/diskEncryptionSets/read on it; signed in with FakeCredential"
@@ -146,7 +146,7 @@ def test_a_subnet_is_read_in_its_own_subscription_and_sets_the_region(
     found = preview(machine.cloud, spec, create_options())
     assert found.candidate.placement.region == "westeurope"
     assert theirs.asked == [f"GET {_group(_OTHER)}/{_VNET}"]
-    err = _refused(machine, InvalidFile, subnet=subnet)
+    err = _refusal(machine, InvalidFile, subnet=subnet)
     assert [(one.path, one.message) for one in err.problems] == [
         ("subnet", "is in westeurope, not in eastus2")
     ]
@@ -156,18 +156,18 @@ def test_a_subnet_is_read_in_its_own_subscription_and_sets_the_region(
 def test_a_missing_subnet_is_not_found(machine: Machine, found: Any) -> None:
     Theirs(machine, **found)
     subnet = f"{_group(_OTHER)}/{_VNET}/subnets/gpu"
-    err = _refused(machine, NotFound, subnet=subnet)
+    err = _refusal(machine, NotFound, subnet=subnet)
     assert str(err).startswith(f"subnet: there is no subnet {subnet}")
 
 
 def test_identities_are_read_in_their_own_subscription(machine: Machine) -> None:
     theirs = Theirs(machine)
     identity = f"{_group(_OTHER)}/{_IDENTITY}"
-    err = _refused(machine, NotFound, identities=["system", identity])
+    err = _refusal(machine, NotFound, identities=["system", identity])
     assert str(err).startswith(f"identities: there is no identity {identity}")
     assert theirs.asked == [f"GET {identity}"]
     theirs.refusal = faults.FORBIDDEN
-    err = _refused(machine, Denied, identities=[identity])
+    err = _refusal(machine, Denied, identities=[identity])
     assert "Microsoft.ManagedIdentity/userAssignedIdentities/read is missing" in str(err)
     theirs.refusal, theirs.found = None, {"reader": {"location": "anywhere"}}
     preview(machine.cloud, make_spec(identities=[identity]), create_options())
@@ -189,7 +189,7 @@ def test_an_existing_vm_needs_no_reads_of_references(machine: Machine) -> None:
 def test_an_identity_added_to_an_existing_vm_is_read(machine: Machine) -> None:
     machine.create()
     absent = f"{_group(machine.arm.subscription)}/{_IDENTITY}"
-    err = _refused(machine, NotFound, identities=[absent])
+    err = _refusal(machine, NotFound, identities=[absent])
     assert str(err).startswith("identities: there is no identity")
 
 
