@@ -18,7 +18,7 @@ Reply = Response | BaseException
 
 @dataclass
 class Tokens:
-    """A credential that counts its calls; it returns the tokens of `more`, then one constant token."""
+    """A credential that counts its calls; it returns the tokens of `more`, then one token."""
 
     token: str = "a.b.c"
     more: list[str] = field(default_factory=list)
