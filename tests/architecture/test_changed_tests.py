@@ -1,4 +1,4 @@
-"""A change picks the tests that can notice it, and says why."""
+"""A change selects the tests that import it, and the reason is printed."""
 
 import shutil
 import subprocess
@@ -50,7 +50,7 @@ _SOURCES = {
         ("README.md", []),
     ],
 )
-def test_a_change_picks_what_it_can_touch(change, tests):
+def test_a_change_selects_the_tests_that_import_it(change, tests):
     assert list(affected_tests([change], _SOURCES)) == [f"tests/{test}.py" for test in tests]
 
 
@@ -58,12 +58,12 @@ def test_a_change_picks_what_it_can_touch(change, tests):
     "change",
     ["pyproject.toml", "requirements-dev.lock", "tests/conftest.py", "tests/support/plugin.py"],
 )
-def test_what_every_test_stands_on_picks_all(change):
+def test_a_change_of_shared_files_selects_all_tests(change):
     tests = {path for path in _SOURCES if "/test_" in path}
     assert set(affected_tests([change], _SOURCES)) == tests
 
 
-def test_the_reason_is_the_way_to_the_change():
+def test_the_reason_is_the_chain_of_imports():
     by_import = affected_tests(["src/pack/base.py"], _SOURCES)["tests/unit/test_base.py"]
     by_name = affected_tests(["docs/page.md"], _SOURCES)["tests/real/test_page.py"]
     itself = affected_tests(["tests/real/test_page.py"], _SOURCES)["tests/real/test_page.py"]
@@ -72,7 +72,7 @@ def test_the_reason_is_the_way_to_the_change():
     assert itself == []
 
 
-def test_of_this_repository_a_command_has_its_own_tests_but_not_those_of_the_domain():
+def test_changing_a_command_selects_its_tests_and_none_of_the_domain():
     found = affected_tests(["src/ccgpu/cli/extend.py"], sources(ROOT))
     assert "tests/unit/cli/test_leases.py" in found
     assert not [test for test in found if test.startswith("tests/unit/domain/")]
@@ -108,7 +108,7 @@ def clone(tmp_path):
     return Clone(tmp_path, git)
 
 
-def test_a_change_is_what_was_committed_edited_deleted_or_added_on_the_branch(clone):
+def test_changes_are_committed_edited_deleted_and_new_files(clone):
     (clone.root / "src/pack/base.py").write_text("VALUE = 2")
     (clone.root / "scripts/chore.py").unlink()
     (clone.root / "added é").write_text("1")
@@ -124,13 +124,13 @@ def test_a_change_is_what_was_committed_edited_deleted_or_added_on_the_branch(cl
     assert changed_files(clone.root) == expected
 
 
-def test_without_main_there_is_nothing_to_compare_with(clone):
+def test_a_missing_main_branch_is_an_error(clone):
     clone.git("branch", "--delete", "--force", "main")
     with pytest.raises(SystemExit, match="no branch `main`"):
         changed_files(clone.root)
 
 
-def test_what_is_picked_is_said_with_its_reason(clone, capsys):
+def test_selected_tests_are_listed_with_their_reasons(clone, capsys):
     (clone.root / "scripts/chore.py").unlink()  # and a test still imports it
     chosen = ["tests/real/test_alone.py", "tests/real/test_chore.py", "tests/architecture"]
     assert pick(clone.root) == chosen
@@ -141,7 +141,7 @@ def test_what_is_picked_is_said_with_its_reason(clone, capsys):
     ]
 
 
-def test_where_nothing_has_changed_nothing_runs(clone, capsys):
+def test_without_changes_no_test_runs(clone, capsys):
     clone.git("switch", "main")
     assert pick(clone.root) == []
     assert capsys.readouterr().err == "nothing has changed\n"

@@ -1,4 +1,4 @@
-"""Every check of the verifier has a reason code of its own, and a test that names it."""
+"""Every check of the verifier has its own reason code and a test that contains it."""
 
 import importlib
 import pkgutil
@@ -9,7 +9,7 @@ from ccgpu.attest.check import Rule
 
 
 def _rules():
-    """Every `Rule` constant of the verifier, with the module that it stands in."""
+    """Every `Rule` constant of the verifier, with its module."""
     for info in pkgutil.walk_packages(ccgpu.attest.__path__, "ccgpu.attest."):
         module = importlib.import_module(info.name)
         for name, value in vars(module).items():
@@ -17,7 +17,7 @@ def _rules():
                 yield info.name, name, value
 
 
-def test_one_reason_code_means_one_check():
+def test_a_reason_code_stands_for_one_check():
     by_id: dict[str, set[Rule]] = {}
     for _, _, rule in _rules():
         by_id.setdefault(rule.id, set()).add(rule)
@@ -36,7 +36,7 @@ def test_the_page_lists_every_check():
 _READ = {"gpu.state", "hcl.blob", "vtpm.pcrs", "vtpm.quote", "vtpm.signature"}
 
 
-def test_every_check_is_named_by_a_test_that_refuses_evidence():
+def test_every_reason_code_occurs_in_a_test_that_rejects_evidence():
     named = checks_page.tests()
 
     assert {rule.id for _, rule in checks_page.rules() if rule.id not in named} == _READ

@@ -1,4 +1,4 @@
-"""The pages that are made from the code are those that the code makes."""
+"""Generated pages are up to date with the code."""
 
 import re
 
@@ -12,11 +12,11 @@ from support.repository import ROOT, SRC
     ("page", "made"),
     [("cli.md", docs.cli), ("errors.md", docs.tree), ("verifier-checks.md", docs.checks)],
 )
-def test_a_made_page_is_as_the_code_says(page, made):
+def test_generated_pages_match_the_code(page, made):
     assert (ROOT / "docs" / page).read_text(encoding="utf-8") == made()
 
 
-def test_a_page_that_drifts_is_told(tmp_path):
+def test_an_outdated_page_is_reported(tmp_path):
     with pytest.raises(SystemExit, match=r"cli\.md is not as the code says"):
         docs.main(["--check"], tmp_path)
     docs.main([], tmp_path)
@@ -27,14 +27,14 @@ def test_a_page_that_drifts_is_told(tmp_path):
 
 
 @pytest.mark.parametrize("columns", ["40", "200"])
-def test_the_pages_are_the_same_on_every_terminal(monkeypatch, columns):
+def test_generated_pages_do_not_depend_on_the_terminal(monkeypatch, columns):
     before = docs.cli()
     monkeypatch.setenv("COLUMNS", columns)
     monkeypatch.setenv("CCGPU_BACKEND", "fake")
     assert docs.cli() == before
 
 
-def test_every_module_that_the_architecture_page_names_is_there():
+def test_every_module_named_in_the_architecture_page_exists():
     page = (ROOT / "docs" / "architecture.md").read_text()
     named = re.findall(r"`([a-z_/]+\.py)[`:]", page)
     assert len(named) > 60

@@ -1,4 +1,4 @@
-"""Set-up happens once, again when what it depends on changes, and never by halves."""
+"""Setup runs once, runs again when an input changes, and is repeated after a failure."""
 
 import platform
 import shutil
@@ -41,7 +41,7 @@ class Clone:
         (self.bin / "code").write_text(str(code))
 
     def set_up(self) -> tuple[int, list[str]]:
-        """The exit code, and what the Python of `.venv` was called with."""
+        """Run setup; return the exit code and the calls of the Python of `.venv`."""
         calls = self.bin / "calls"
         calls.write_text("")
         command = [sys.executable, "scripts/dev.py", "setup"]
@@ -54,7 +54,7 @@ def clone(tmp_path: Path) -> Clone:
     return Clone(tmp_path.resolve())
 
 
-def test_a_set_up_installs_the_lock_by_hash_without_resolving_then_the_package(clone):
+def test_setup_installs_the_lock_by_hash_and_then_the_package(clone):
     code, (lock, package, checked, compiled) = clone.set_up()
     assert code == 0
     assert "install --no-deps --require-hashes --only-binary :all: -r" in lock
@@ -63,7 +63,7 @@ def test_a_set_up_installs_the_lock_by_hash_without_resolving_then_the_package(c
     assert compiled.startswith("-m compileall")
 
 
-def test_the_second_set_up_does_nothing(clone):
+def test_a_second_setup_does_nothing(clone):
     clone.set_up()
     assert clone.set_up() == (0, [])
 
@@ -72,14 +72,14 @@ def test_the_second_set_up_does_nothing(clone):
     "file",
     ["requirements-dev.lock", "pyproject.toml", "scripts/environment.py", "scripts/installer.py"],
 )
-def test_a_change_of_what_it_depends_on_sets_up_again(clone, file):
+def test_a_changed_input_repeats_the_setup(clone, file):
     clone.set_up()
     with (clone.folder / file).open("a") as text:
         text.write("\n# changed\n")
     assert len(clone.set_up()[1]) == 4
 
 
-def test_a_set_up_that_failed_ends_with_its_code_and_is_not_taken_for_done(clone):
+def test_a_failed_setup_returns_its_exit_code_and_is_repeated(clone):
     clone.answer(7)
     code, calls = clone.set_up()
     assert (code, len(calls)) == (7, 1)
@@ -90,14 +90,14 @@ def test_a_set_up_that_failed_ends_with_its_code_and_is_not_taken_for_done(clone
     ("old", "new"), [("version = ", "version = 2."), ("venv ", "venv /elsewhere")]
 )
 @pytest.mark.slow
-def test_an_environment_of_another_python_or_place_is_made_anew(clone, old, new):
+def test_an_environment_of_another_python_or_folder_is_recreated(clone, old, new):
     clone.set_up()
     clone.settings.write_text(clone.settings.read_text().replace(old, new))
     clone.set_up()
     assert (clone.bin / "python").is_symlink()
 
 
-def test_a_word_that_is_no_command_is_answered_with_all_of_them(clone):
+def test_an_unknown_command_lists_all_commands(clone):
     command = [sys.executable, "scripts/dev.py", "frobnicate"]
     done = subprocess.run(command, cwd=clone.folder, capture_output=True, text=True, check=False)
     assert done.returncode == 1

@@ -1,4 +1,4 @@
-"""The tree in the docstring of `ccgpu.errors` is the tree of its classes."""
+"""The tree in the docstring of `ccgpu.errors` matches its classes."""
 
 import re
 from collections.abc import Iterator
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from ccgpu import errors
 
 
-def _written() -> Iterator[tuple[str, str, int]]:
+def _documented_errors() -> Iterator[tuple[str, str, int]]:
     """(name, name of the parent, exit code) of each line of the docstring's tree."""
     above: list[str] = ["Exception"]
     for line in (errors.__doc__ or "").splitlines():
@@ -16,17 +16,17 @@ def _written() -> Iterator[tuple[str, str, int]]:
             above[depth:] = [row[2]]
 
 
-def _defined(base: type[errors.CcgpuError]) -> Iterator[tuple[str, str, int]]:
+def _defined_errors(base: type[errors.CcgpuError]) -> Iterator[tuple[str, str, int]]:
     yield base.__name__, base.__bases__[0].__name__, base.exit_code
     for sub in base.__subclasses__():
         if sub.__module__ == errors.__name__:
-            yield from _defined(sub)
+            yield from _defined_errors(sub)
 
 
 def test_the_docstring_lists_every_error_below_its_parent_with_its_exit_code():
-    assert sorted(_written()) == sorted(_defined(errors.CcgpuError))
+    assert sorted(_documented_errors()) == sorted(_defined_errors(errors.CcgpuError))
 
 
-def test_every_error_says_what_it_means():
+def test_every_error_has_a_docstring():
     classes = [value for value in vars(errors).values() if isinstance(value, type)]
     assert [c.__name__ for c in classes if c.__module__ == errors.__name__ and not c.__doc__] == []

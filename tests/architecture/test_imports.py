@@ -1,4 +1,4 @@
-"""What may import what, and what a command may load: broken once each, to see it bark."""
+"""Import contracts and lazy loading; each contract is violated once to prove that it fails."""
 
 import shutil
 import subprocess
@@ -31,13 +31,13 @@ def _contracts() -> list[str]:
     return [contract["name"] for contract in pyproject["tool"]["importlinter"]["contracts"]]
 
 
-def test_each_contract_has_a_breach_to_be_tested_with():
+def test_every_import_contract_has_an_example_violation():
     assert sorted(_BREACHES) == sorted(_contracts())
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("contract", _BREACHES)
-def test_a_contract_barks_when_it_is_broken(contract, tmp_path, monkeypatch):
+def test_a_violated_import_contract_fails(contract, tmp_path, monkeypatch):
     package, statement = _BREACHES[contract]
     shutil.copytree(SRC, tmp_path / "src", symlinks=True)
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
@@ -52,7 +52,7 @@ def test_a_contract_barks_when_it_is_broken(contract, tmp_path, monkeypatch):
     assert f"{contract} BROKEN" in done.stdout
 
 
-def _loaded(*arguments: str, code: int = 0) -> set[str]:
+def _loaded_modules(*arguments: str, code: int = 0) -> set[str]:
     """The top-level packages that a Python started with `arguments` imports."""
     command = [sys.executable, "-X", "importtime", *arguments]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -62,26 +62,26 @@ def _loaded(*arguments: str, code: int = 0) -> set[str]:
 
 
 @pytest.mark.parametrize("line", ["--help", "--version", "create --help"])
-def test_help_loads_nothing_that_is_slow_to_load(line):
-    loaded = _loaded("-m", "ccgpu", *line.split())
+def test_help_loads_no_slow_modules(line):
+    loaded = _loaded_modules("-m", "ccgpu", *line.split())
     assert "typer" in loaded
     assert loaded & _SLOW_TO_LOAD == set()
 
 
-def test_the_domain_loads_no_sdk_no_terminal_no_network():
+def test_the_domain_loads_no_sdk_terminal_or_network_modules():
     files = sorted((SRC / "ccgpu" / "domain").rglob("*.py"))
     names = [".".join(file.relative_to(SRC).with_suffix("").parts) for file in files]
     names = [name.removesuffix(".__init__") for name in names]
-    loaded = _loaded("-c", f"import {', '.join(names)}")
+    loaded = _loaded_modules("-c", f"import {', '.join(names)}")
     assert "ccgpu" in loaded
     assert loaded & (_SLOW_TO_LOAD | {"typer", "rich"}) == set()
 
 
-def test_verify_of_a_vm_loads_no_sdk_and_nothing_for_gpus_or_tokens(tmp_path):
+def test_verifying_a_vm_loads_no_sdk_gpu_or_token_modules(tmp_path):
     file = tmp_path / "bundle.json"
     made = bundle.from_evidence(vms.nonce_evidence(vms.vm()), made_at=vms.AT, tool="a test")
     file.write_text(made.model_dump_json(by_alias=True, exclude_none=True))
     line = f"verify {file} --policy cpu-only --backend fake --at bundle"
-    loaded = _loaded("-m", "ccgpu", *line.split())
+    loaded = _loaded_modules("-m", "ccgpu", *line.split())
     assert "cryptography" in loaded
     assert loaded & {"azure", "msal", "requests", "lxml", "jwt"} == set()

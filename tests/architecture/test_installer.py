@@ -1,4 +1,4 @@
-"""The set-up with a real pip, on an index in a folder that goes on while the lock stays."""
+"""Setup with a real pip and an index in a folder that gets newer releases than the lock."""
 
 import json
 import os
@@ -76,7 +76,7 @@ def clone(tmp_path: Path) -> Clone:
 
 
 @pytest.mark.slow
-def test_a_newer_release_of_what_is_needed_with_an_extra_changes_nothing(clone):
+def test_a_newer_release_of_a_dependency_with_an_extra_is_not_installed(clone):
     clone.publish("base", "1.1", *_EXTRA)
     done = clone.set_up()
     assert (done.returncode, done.stderr.splitlines()[-1]) == (0, ".venv is ready")
@@ -84,7 +84,7 @@ def test_a_newer_release_of_what_is_needed_with_an_extra_changes_nothing(clone):
 
 
 @pytest.mark.slow
-def test_a_lock_that_lacks_what_a_package_needs_is_told_by_name(clone):
+def test_a_dependency_missing_in_the_lock_is_named(clone):
     clone.lock(clone.needs_extra, clone.tiny)
     done = clone.set_up()
     assert done.returncode == 1
@@ -93,7 +93,7 @@ def test_a_lock_that_lacks_what_a_package_needs_is_told_by_name(clone):
 
 
 @pytest.mark.slow
-def test_of_the_users_settings_those_that_reach_the_index_alone_are_heeded(clone, tmp_path):
+def test_only_the_index_settings_of_the_user_are_used(clone, tmp_path):
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     (elsewhere / "constraints.txt").write_text("base<1.0\n")
@@ -116,7 +116,7 @@ def test_of_the_users_settings_those_that_reach_the_index_alone_are_heeded(clone
 
 
 @pytest.mark.slow
-def test_a_configuration_that_pip_cannot_read_is_told(clone):
+def test_an_unreadable_pip_configuration_is_reported(clone):
     clone.configure("this is no setting")
     done = clone.set_up()
     assert done.returncode == 1
@@ -125,7 +125,7 @@ def test_a_configuration_that_pip_cannot_read_is_told(clone):
 
 
 @pytest.mark.slow
-def test_a_set_up_that_was_interrupted_begins_anew(clone):
+def test_an_interrupted_setup_starts_again(clone):
     clone.lock("absent==1.0 --hash=sha256:00\n")
     assert clone.set_up().returncode == 1
     for file in clone.root.glob(".venv/lib/python*/site-packages/pip/__main__.py"):
@@ -136,7 +136,7 @@ def test_a_set_up_that_was_interrupted_begins_anew(clone):
 
 
 @pytest.mark.slow
-def test_a_package_that_no_longer_is_in_the_lock_is_not_in_the_way(clone):
+def test_a_package_removed_from_the_lock_does_not_remain(clone):
     gone = clone.publish("gone", "1.0", "Requires-Dist: base<1.1")
     clone.lock(clone.base, clone.needs_extra, clone.tiny, gone)
     assert clone.set_up().returncode == 0
@@ -151,7 +151,7 @@ _WORKFLOW = yaml.safe_load((ROOT / "examples" / "ci" / "github-actions.yml").rea
 
 @pytest.mark.slow
 @pytest.mark.parametrize("job", _WORKFLOW["jobs"])
-def test_a_job_of_the_workflow_that_ships_installs_what_the_lock_pins(clone, job):
+def test_the_shipped_workflow_installs_the_locked_versions(clone, job):
     clone.publish("base", "1.1", *_EXTRA)
     clone.publish("ccgpu", "0.1", "Requires-Dist: needs-extra")
     (clone.root / "requirements.lock").write_text(clone.base + clone.needs_extra + clone.tiny)

@@ -1,4 +1,4 @@
-"""The locks pin, with hashes and without an address, what pyproject.toml asks for."""
+"""The locks pin the requirements of pyproject.toml with hashes and without URLs."""
 
 import importlib.metadata
 import re
@@ -31,7 +31,7 @@ def _pins(lock: str) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("lock", _LOCKS)
-def test_a_lock_names_no_address(lock):
+def test_a_lock_contains_no_url(lock):
     assert "://" not in (ROOT / lock).read_text()
 
 
@@ -49,18 +49,18 @@ def test_every_dependency_is_pinned_within_its_bounds(lock, wanted):
     assert requirement.specifier.contains(_pins(lock)[canonicalize_name(requirement.name)])
 
 
-def test_the_tests_run_with_what_users_get():
+def test_the_development_lock_contains_the_pins_for_users():
     assert _pins("requirements.lock").items() <= _pins("requirements-dev.lock").items()
 
 
-def test_what_is_installed_is_consistent():
+def test_installed_packages_are_consistent():
     command = [sys.executable, "-I", "-m", "pip", "--isolated", "check"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (0, "No broken requirements found.\n")
 
 
 def _unmet(requirement: Requirement, seen: set[str]) -> list[str]:
-    """What is unmet of all that `requirement` needs, with the extras, which pip leaves out."""
+    """Unmet requirements of `requirement` including its extras, which `pip check` ignores."""
     if str(requirement) in seen:
         return []
     seen.add(str(requirement))
@@ -75,7 +75,7 @@ def _unmet(requirement: Requirement, seen: set[str]) -> list[str]:
     return unfit + [problem for one in needed for problem in _unmet(one, seen)]
 
 
-def test_what_is_installed_meets_every_requirement_and_its_extras():
+def test_installed_packages_meet_every_requirement_and_extra():
     wanted = [Requirement("ccgpu"), *map(Requirement, _DEV)]
     seen: set[str] = set()
     assert [problem for one in wanted for problem in _unmet(one, seen)] == []
@@ -83,5 +83,5 @@ def test_what_is_installed_meets_every_requirement_and_its_extras():
 
 
 @pytest.mark.parametrize("unmet", ["requests[socks]", "requests>99", "no-such-package"])
-def test_a_requirement_that_is_not_met_is_found(unmet):
+def test_an_unmet_requirement_is_reported(unmet):
     assert _unmet(Requirement(unmet), set())

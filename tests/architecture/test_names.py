@@ -1,4 +1,4 @@
-"""Names explain themselves: no function called by a bare preposition, no class name given twice."""
+"""No function is named by a bare preposition alone, and class names are unique."""
 
 import ast
 from collections import defaultdict
@@ -60,7 +60,7 @@ def test_no_function_is_named_by_a_bare_preposition():
     assert {name: functions for name, functions in found.items() if functions} == {}
 
 
-def test_a_class_name_stands_for_one_class():
+def test_class_names_are_unique():
     places = defaultdict(list)
     for path in modules():
         for node in ast.walk(ast.parse(path.read_text())):
@@ -71,6 +71,6 @@ def test_a_class_name_stands_for_one_class():
     assert _TWICE.keys() <= twice.keys()  # an exception that is none any more goes
 
 
-def test_a_bare_preposition_is_seen():
+def test_a_bare_preposition_is_reported():
     source = "def _of(): ...\ndef of_group(): ...\nclass A:\n    def of(self): ...\n"
     assert bare_prepositions(source) == ["_of"]

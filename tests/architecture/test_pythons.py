@@ -1,4 +1,4 @@
-"""`dev.py pythons` finds every Python once, and one whose set-up fails is a failure."""
+"""`dev.py pythons` finds every Python once and fails if the setup of one fails."""
 
 import platform
 import shutil
@@ -21,7 +21,7 @@ def _script(file: Path, text: str) -> Path:
     return file
 
 
-def test_every_python_is_found_once_under_all_its_names(tmp_path):
+def test_each_python_is_listed_once(tmp_path):
     for name in ("a/python3", "a/python3.11", "b/python3"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).symlink_to(sys.executable)
@@ -29,7 +29,7 @@ def test_every_python_is_found_once_under_all_its_names(tmp_path):
     assert (found.version, found.file) == (_OURS, Path(sys.executable).resolve())
 
 
-def test_what_is_too_old_or_does_not_start_or_is_no_python_is_left_out(tmp_path):
+def test_old_broken_and_foreign_executables_are_left_out(tmp_path):
     _script(tmp_path / "python3.10", f"echo 3 10 13 23.0.1 {tmp_path}/python3.10")
     _script(tmp_path / "python3.12", "echo 'pyenv: python3.12: command not found' >&2; exit 127")
     _script(tmp_path / "python3.13", "echo no such version of python installed here")
@@ -42,7 +42,7 @@ def test_what_is_too_old_or_does_not_start_or_is_no_python_is_left_out(tmp_path)
     assert str(found) == f"Python 3.99.0 with pip none ({newest.with_name('of mine')})"
 
 
-def test_the_usual_folders_are_those_of_path_of_the_system_and_of_pyenv(tmp_path, monkeypatch):
+def test_pythons_are_searched_in_path_system_folders_and_pyenv(tmp_path, monkeypatch):
     (tmp_path / "versions" / "3.12.1" / "bin").mkdir(parents=True)
     monkeypatch.setenv("PATH", f"/opt/a::{tmp_path}")
     monkeypatch.setenv("PYENV_ROOT", str(tmp_path))
@@ -93,7 +93,7 @@ def test_every_python_that_succeeds_is_named(machine):
     assert said.endswith("the set-up succeeded with all 2 Pythons\n")
 
 
-def test_one_python_that_fails_is_a_failure_and_its_output_is_shown(machine):
+def test_a_failing_python_fails_the_run_and_its_output_is_shown(machine):
     machine.add(12, _FAILS)
     machine.add(13, _SUCCEEDS)
     code, said = machine.try_all()
@@ -110,7 +110,7 @@ def test_one_python_that_fails_is_a_failure_and_its_output_is_shown(machine):
         ("mkdir -p .venv/bin && ln -s /bin/false .venv/bin/ccgpu", "[exit 1]"),
     ],
 )
-def test_a_set_up_that_leaves_no_command_that_works_is_a_failure(machine, set_up, problem):
+def test_a_setup_without_a_working_command_is_a_failure(machine, set_up, problem):
     machine.add(12, set_up)
     code, said = machine.try_all()
     assert code == 1
@@ -118,7 +118,7 @@ def test_a_set_up_that_leaves_no_command_that_works_is_a_failure(machine, set_up
     assert problem in said
 
 
-def test_no_python_at_all_is_an_error(machine):
+def test_finding_no_python_is_an_error(machine):
     code, said = machine.try_all()
     assert code == 1
     assert said.startswith("error: no Python 3.11 or newer found\n\nhint: ")

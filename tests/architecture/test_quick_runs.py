@@ -1,4 +1,4 @@
-"""What makes a run of the tests quick: fewer cases of a long list, and files in memory."""
+"""Quick test runs: fewer cases of long lists, and temporary files in memory."""
 
 import os
 from pathlib import Path
@@ -16,13 +16,13 @@ def slow(case):
     return any(mark.name == "slow" for mark in getattr(case, "marks", ()))
 
 
-def test_each_nth_case_is_quick_and_none_is_lost():
+def test_mostly_slow_keeps_every_nth_case_quick_and_all_cases():
     cases = mostly_slow(range(7), 3)
     assert [slow(case) for case in cases] == [False, True, True, False, True, True, False]
     assert [case.values[0] if slow(case) else case for case in cases] == list(range(7))
 
 
-def test_a_case_keeps_its_values_its_name_and_its_marks():
+def test_mostly_slow_keeps_values_ids_and_marks():
     given = [pytest.param(1, 2, id=name, marks=pytest.mark.live) for name in "ab"]
     first, second = mostly_slow(given, 2)
     assert first is given[0]
@@ -30,18 +30,18 @@ def test_a_case_keeps_its_values_its_name_and_its_marks():
     assert {mark.name for mark in second.marks} == {"live", "slow"}
 
 
-def test_compiled_tests_are_kept_whatever_the_user_says():
+def test_compiled_tests_are_cached_whatever_the_user_sets():
     environ = environment_of_tests({"PYTHONDONTWRITEBYTECODE": "1", "HOME": "/"}, _NOWHERE)
     assert environ == {"HOME": "/"}
 
 
-def test_files_are_in_memory_only_where_all_of_them_fit(tmp_path):
+def test_temporary_files_are_in_memory_only_if_they_fit(tmp_path):
     system = os.statvfs(tmp_path)
     fits = system.f_bavail * system.f_frsize >= 2 * 1024**3
     found = environment_of_tests({}, tmp_path)
     assert found == ({"PYTEST_DEBUG_TEMPROOT": str(tmp_path)} if fits else {})
 
 
-def test_who_says_where_files_go_is_heeded(tmp_path):
+def test_a_given_folder_for_temporary_files_is_used(tmp_path):
     environ = {"PYTEST_DEBUG_TEMPROOT": "/elsewhere"}
     assert environment_of_tests(environ, tmp_path) == environ

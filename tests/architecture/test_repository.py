@@ -1,4 +1,4 @@
-"""What the repository must never hold, and the one link it must keep."""
+"""Texts that no tracked file may contain, and the symlink to the templates."""
 
 import re
 from pathlib import Path
@@ -24,13 +24,15 @@ _FORBIDDEN = {
 }
 
 
-def found(text: str) -> list[str]:
-    """What of the forbidden stands in `text`, by kind."""
+def forbidden_texts(text: str) -> list[str]:
+    """The kinds of forbidden texts in `text`."""
     return [kind for kind, pattern in _FORBIDDEN.items() if pattern.search(text)]
 
 
 def test_no_tracked_file_names_a_registry_a_machine_or_a_key():
-    bad = {name: found(raw.decode(errors="replace")) for name, raw in tracked_files().items()}
+    bad = {
+        name: forbidden_texts(raw.decode(errors="replace")) for name, raw in tracked_files().items()
+    }
     assert {name: kinds for name, kinds in bad.items() if kinds} == {}
 
 
@@ -45,8 +47,8 @@ def test_no_tracked_file_names_a_registry_a_machine_or_a_key():
         ("-----BEGIN OPENSSH " + "PRIVATE KEY----- is not a public key", []),
     ],
 )
-def test_the_forbidden_is_found_and_the_rest_is_not(text, kinds):
-    assert found(text) == kinds
+def test_forbidden_texts_are_reported_and_others_are_not(text, kinds):
+    assert forbidden_texts(text) == kinds
 
 
 def test_no_lock_of_another_tool_is_tracked():

@@ -1,4 +1,4 @@
-"""Modules stay short enough to be read at one sitting, and say first what they are."""
+"""Limits on the length of modules and functions; every module has a docstring."""
 
 import ast
 import statistics
@@ -36,7 +36,7 @@ def test_a_function_has_at_most_40_lines():
     assert {name: functions for name, functions in found.items() if functions} == {}
 
 
-def test_a_module_says_what_it_is():
+def test_every_module_has_a_docstring():
     trees = {name: ast.parse(text) for name, text in _SOURCES.items()}
     assert [name for name, tree in trees.items() if tree.body and not ast.get_docstring(tree)] == []
 

@@ -1,4 +1,4 @@
-"""The rules of our own test runs, tried on small suites that break them."""
+"""The rules of our test runs, tested on small suites that violate them."""
 
 import shutil
 
@@ -71,42 +71,42 @@ def suite(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.
     return pytester
 
 
-def test_on_a_laptop_what_is_missing_is_skipped(suite):
+def test_missing_components_skip_tests_outside_ci(suite):
     suite.runpytest_subprocess().assert_outcomes(skipped=5, deselected=1, **_QUIET)
 
 
-def test_in_ci_a_missing_component_is_a_failure(suite, monkeypatch):
+def test_a_missing_component_fails_in_ci(suite, monkeypatch):
     monkeypatch.setenv("CCGPU_NO_SKIPS", "1")
     result = suite.runpytest_subprocess()
     result.assert_outcomes(failed=1, errors=2, skipped=2, deselected=1, **_QUIET)
     result.stdout.fnmatch_lines(["*needs sshd (skipped at *, which CCGPU_NO_SKIPS=1 forbids)"])
 
 
-def test_in_ci_a_module_that_skips_itself_is_a_failure(suite, monkeypatch):
+def test_a_module_that_skips_itself_fails_in_ci(suite, monkeypatch):
     monkeypatch.setenv("CCGPU_NO_SKIPS", "1")
     (suite.path / "tests" / "test_it.py").write_text(_MODULE)
     suite.runpytest_subprocess().assert_outcomes(errors=1)
 
 
-def test_vectors_are_owed_where_they_are_promised(suite, monkeypatch):
+def test_missing_vectors_fail_where_they_are_required(suite, monkeypatch):
     monkeypatch.setenv("CCGPU_NO_SKIPS", "1")
     monkeypatch.setenv("CCGPU_VECTORS", "nowhere")
     result = suite.runpytest_subprocess("-k", "test_real")
     result.assert_outcomes(errors=1, deselected=8)
 
 
-def test_vectors_are_found_where_the_variable_says(suite, monkeypatch):
+def test_vectors_are_read_from_the_folder_of_the_variable(suite, monkeypatch):
     suite.mkdir("somewhere")
     monkeypatch.setenv("CCGPU_VECTORS", "somewhere")
     suite.runpytest_subprocess("-k", "test_real").assert_outcomes(passed=1, deselected=8)
 
 
-def test_slow_tests_run_when_asked_for(suite, monkeypatch):
+def test_slow_tests_run_when_requested(suite, monkeypatch):
     monkeypatch.setenv("CCGPU_SLOW", "1")
     suite.runpytest_subprocess("-k", "test_slow").assert_outcomes(passed=1, deselected=8)
 
 
-def test_a_golden_file_is_compared_and_rewritten_only_when_asked(suite):
+def test_golden_files_are_rewritten_only_when_requested(suite):
     calls = "golden('cli/x.txt', '$ ccgpu\\n'), golden('x.json', {'b': ['é'], 'a': 1})"
     (suite.path / "tests" / "test_it.py").write_text(f"def test_it(golden):\n    {calls}\n")
     text = suite.path / "tests" / "golden" / "cli" / "x.txt"

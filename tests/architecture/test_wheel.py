@@ -1,4 +1,4 @@
-"""What a user installs: all our modules, all templates, and nothing else."""
+"""The wheel contains all modules and templates and nothing else."""
 
 import subprocess
 import sys
@@ -12,7 +12,7 @@ from support.repository import ROOT, SRC
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
-    """The names in a wheel built from the tree as it is."""
+    """The file names in a wheel built from the working tree."""
     folder = tmp_path_factory.mktemp("wheel")
     command = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "-d", str(folder)]
     subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
@@ -25,18 +25,18 @@ def _below(folder: Path) -> set[str]:
     return {str(f.relative_to(folder)) for f in files if "__pycache__" not in f.parts}
 
 
-def test_the_wheel_holds_every_template(wheel):
+def test_the_wheel_contains_every_template(wheel):
     templates = _below(ROOT / "templates")
     assert any(name.startswith("specs/") and name.endswith(".yaml") for name in templates)
     assert {f"ccgpu/templates/{name}" for name in templates} <= wheel
 
 
-def test_the_wheel_holds_every_module_and_the_mark_of_types(wheel):
+def test_the_wheel_contains_every_module_and_py_typed(wheel):
     ours = {str(file.relative_to(SRC)) for file in SRC.rglob("*.py")}
     assert ours | {"ccgpu/py.typed"} <= wheel
 
 
-def test_the_wheel_holds_nothing_else(wheel):
+def test_the_wheel_contains_nothing_else(wheel):
     tops = {name.split("/")[0] for name in wheel}
     assert {top for top in tops if not top.endswith(".dist-info")} == {"ccgpu"}
     assert not [name for name in wheel if name.endswith((".pyc", ".lock"))]

@@ -1,4 +1,4 @@
-"""Files are written in one place, `store/atomic.py`: anywhere else, half a file can be left."""
+"""Only `store/atomic.py` writes files: other code could leave half a file."""
 
 import ast
 from collections.abc import Iterator
@@ -39,7 +39,7 @@ def _modes(call: ast.Call) -> Iterator[bool]:
             yield bool(set(value.value) & set("wxa+")) and set(value.value) <= set("rwxab+t")
 
 
-def test_only_the_writer_of_files_writes_files():
+def test_only_store_atomic_writes_files():
     files = {str(path.relative_to(ROOT)): path for path in sorted(SRC.rglob("*.py"))}
     found = {name: writes(file.read_text()) for name, file in files.items() if name not in _MAY}
     assert {name: lines for name, lines in found.items() if lines} == {}, "use store.atomic"
@@ -59,5 +59,5 @@ def test_only_the_writer_of_files_writes_files():
         ("os.open(path, os.O_RDONLY | os.O_DIRECTORY)", []),
     ],
 )
-def test_a_writer_is_known_by_what_it_calls(source, found):
+def test_calls_that_write_files_are_recognised(source, found):
     assert writes(source) == found

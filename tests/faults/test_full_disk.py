@@ -1,4 +1,4 @@
-"""A disk that fills up in the middle of a write: whatever is written, the good file stays.
+"""A disk fills up in the middle of a write: the previous file stays intact.
 
 On a real file system of 64 KB, at every amount of free space that makes a difference: none, a part
 of the first page, a page, and less than the whole.
@@ -40,7 +40,7 @@ def small(tmp_path: Path) -> Iterator[Path]:
 
 
 def _contents(folder: Path) -> dict[str, str]:
-    """Every file there, by the hash of what it holds; the ballast is not ours."""
+    """The hash of each file by its name, without the ballast."""
     return {
         str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in folder.rglob("*")
@@ -86,7 +86,7 @@ _OVER: dict[str, Callable[[Path, str], None]] = {
 
 @pytest.mark.parametrize("free", _FREE)
 @pytest.mark.parametrize("write", _OVER.values(), ids=_OVER)
-def test_a_file_that_cannot_be_written_anew_stays_as_it_was(small, write, free):
+def test_a_file_is_unchanged_when_its_replacement_fails(small, write, free):
     write(small, "a")
     before = _contents(small)
     fill(small, but=free)
@@ -111,7 +111,7 @@ def _key(small: Path) -> None:
 
 
 @pytest.mark.parametrize("write", [_pins, _key], ids=["pins", "key"])
-def test_a_new_file_that_cannot_be_written_is_not_there(small, write):
+def test_a_failed_write_leaves_no_new_file(small, write):
     fill(small)
     with pytest.raises((StateUnusable, UsageProblem), match="No space left"):
         write(small)
@@ -121,7 +121,7 @@ def test_a_new_file_that_cannot_be_written_is_not_there(small, write):
     assert _contents(small)
 
 
-def test_a_full_disk_between_the_halves_of_a_key_loses_none(small):
+def test_a_full_disk_between_private_and_public_key_loses_neither(small):
     keys = Keys(small / "state", "demo", small)
     _key(small)
     whole = _contents(small)
@@ -136,7 +136,7 @@ def test_a_full_disk_between_the_halves_of_a_key_loses_none(small):
     assert _contents(small) == whole
 
 
-def test_a_journal_that_grew_is_read_as_it_was(small):
+def test_a_failed_journal_update_keeps_the_previous_journal(small):
     record = Record(ResourceId("/r"), Kind.GROUP, "r", "begun")
     good = Journal("demo", "s", "g", "r1", "2026-01-01T00:00:00Z", records=(record,))
     with Journals(small).locked("s", "demo", lambda: None) as file:

@@ -1,4 +1,4 @@
-"""A journal that is gone, damaged, full or read-only: recovery or a clear no, never a blind PUT."""
+"""A missing, damaged, full or read-only journal: recovery or a clear error, never a blind PUT."""
 
 import os
 import shutil
@@ -21,7 +21,7 @@ def journal(machine: Machine) -> Path:
     return found
 
 
-def test_a_lost_journal_changes_nothing(machine: Machine) -> None:
+def test_create_and_delete_work_without_the_journal(machine: Machine) -> None:
     machine.create()
     shutil.rmtree(machine.state)
     before = machine.writes()
@@ -32,7 +32,7 @@ def test_a_lost_journal_changes_nothing(machine: Machine) -> None:
     assert machine.kinds() == []
 
 
-def test_a_lost_journal_of_a_create_that_did_not_end_is_no_loss(machine: Machine) -> None:
+def test_an_unfinished_create_is_completed_or_deleted_without_its_journal(machine: Machine) -> None:
     machine.arm.on_commit = faults.AfterCommit(2, faults.is_put, KeyboardInterrupt())
     with pytest.raises(CcgpuError):
         machine.create()
@@ -44,7 +44,7 @@ def test_a_lost_journal_of_a_create_that_did_not_end_is_no_loss(machine: Machine
     assert machine.kinds() == []
 
 
-def test_a_state_folder_that_cannot_be_used_keeps_no_delete_from_telling(machine: Machine) -> None:
+def test_an_unusable_state_folder_is_reported_by_delete(machine: Machine) -> None:
     machine.create()
     there = {one.casefold() for one in machine.ids()}
     nowhere = machine.state.parent / "file"
@@ -57,9 +57,7 @@ def test_a_state_folder_that_cannot_be_used_keeps_no_delete_from_telling(machine
 
 
 @pytest.mark.parametrize("text", ["", "{", '{"schema": "ccgpu.journal/9"}'])
-def test_a_damaged_journal_stops_everything_before_the_first_write(
-    machine: Machine, text: str
-) -> None:
+def test_a_damaged_journal_is_refused_before_the_first_write(machine: Machine, text: str) -> None:
     machine.create()
     before = machine.writes()
     journal(machine).write_text(text)
@@ -82,7 +80,7 @@ def small(tmp_path: Path) -> Iterator[Path]:
     unmount(folder)
 
 
-def test_a_full_state_folder_means_no_put(small: Path) -> None:
+def test_create_sends_no_put_when_the_state_folder_is_full(small: Path) -> None:
     machine = Machine(FakeArm(), small)
     fill(small)
     with pytest.raises(StateUnusable, match="No space left"):
@@ -90,7 +88,7 @@ def test_a_full_state_folder_means_no_put(small: Path) -> None:
     assert machine.writes() == []
 
 
-def test_a_state_folder_that_fills_up_means_no_further_put_and_an_undo(small: Path) -> None:
+def test_create_rolls_back_when_the_state_folder_fills_up(small: Path) -> None:
     machine = Machine(FakeArm(), small)
     full = NthRequest(
         0, request_to("PUT", "/networkSecurityGroups/"), faults.error(400, "Never"), times=0
@@ -107,7 +105,7 @@ def test_a_state_folder_that_fills_up_means_no_further_put_and_an_undo(small: Pa
     assert machine.kinds() == []
 
 
-def test_a_read_only_state_folder_means_no_put(small: Path) -> None:
+def test_commands_send_no_write_when_the_state_folder_is_read_only(small: Path) -> None:
     machine = Machine(FakeArm(), small / "state")
     machine.create()
     machine.arm.advance(60)
@@ -121,8 +119,8 @@ def test_a_read_only_state_folder_means_no_put(small: Path) -> None:
     assert machine.kinds() == []
 
 
-def test_a_foreign_journal_is_not_believed(machine: Machine) -> None:
-    """It says where to look; whose a resource is, only Azure says."""
+def test_delete_keeps_foreign_resources_named_in_the_journal(machine: Machine) -> None:
+    """The journal lists ids to read; only the tags at Azure decide who owns a resource."""
     path = "/resourceGroups/theirs/providers/Microsoft.Network/networkSecurityGroups/theirs"
     machine.put("/resourceGroups/theirs", "2025-04-01", {"location": "eastus2"})
     machine.put(path, "2026-03-01", {"location": "eastus2", "tags": {"owner": "somebody"}})

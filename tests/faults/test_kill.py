@@ -23,14 +23,12 @@ def steps(tmp_path_factory: pytest.TempPathFactory) -> int:
     return processes.count_steps(create, folder / "world", folder / "state")
 
 
-def test_there_are_enough_steps_to_be_worth_it(steps: int) -> None:
+def test_create_has_enough_steps_to_kill_at(steps: int) -> None:
     assert steps >= 100
 
 
 @pytest.mark.parametrize("chunk", mostly_slow(range(CHUNKS), CHUNKS))
-def test_a_create_that_is_killed_is_completed_by_the_next(
-    tmp_path: Path, steps: int, chunk: int
-) -> None:
+def test_the_next_create_completes_a_killed_one(tmp_path: Path, steps: int, chunk: int) -> None:
     for at in range(chunk, steps, CHUNKS):
         _kill_at(at, tmp_path / str(at))
 
@@ -53,5 +51,5 @@ def _kill_at(at: int, folder: Path) -> None:
 
 
 def _identities(machine: Machine) -> dict[str, str]:
-    """What exists, with when it was made: the same id made twice is not the same resource."""
+    """Each resource id with its creation time: a recreated resource is not the same one."""
     return {one["id"]: one["created"] for one in machine.arm.show()["resources"]}

@@ -1,7 +1,7 @@
-"""Output that cannot be written never breaks the work, to real processes.
+"""Output that cannot be written does not break the command, in real processes.
 
-A full disk behind stderr is as if nobody read it. A full disk behind stdout costs the answer: exit
-code 1 and one line, when the work is done. Every command is tried, a new one by its example.
+Lost stderr changes nothing. Lost stdout means exit code 1 and one error line, after the command has
+completed. Every command is tested; a new one runs the example of its help.
 """
 
 import json
@@ -42,7 +42,7 @@ _HELP_ALONE = {"verify", "collateral fetch"}
 
 
 def _commands(group: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, Any]]:
-    """Every command, with the words that name it."""
+    """Every command by its full name."""
     names = group.list_commands(None)
     for name in names:
         found = group.get_command(None, name)
@@ -55,7 +55,7 @@ def _commands(group: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, Any
 _COMMANDS = dict(_commands(typer.main.get_command(app)))
 
 
-def _line(name: str) -> str:
+def _command_line(name: str) -> str:
     if name in _LINES:
         return _LINES[name]
     (example,) = re.findall(r"Example: `ccgpu (.*?)[`>|]", _COMMANDS[name].help)[:1]
@@ -71,7 +71,7 @@ def _ccgpu(
 
 
 @pytest.fixture(scope="module")
-def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def home_with_deployment(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The home of a user whose deployment `demo` is ready, in the simulated subscription."""
     home = tmp_path_factory.mktemp("prepared")
     (home / ".ssh").mkdir()
@@ -83,9 +83,9 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def user(home: Path, prepared: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """That user, in an empty folder with a spec; the back end is the simulated one."""
-    shutil.copytree(prepared, home, dirs_exist_ok=True)
+def user(home: Path, home_with_deployment: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The same user in an empty folder with a spec, with the simulated back end."""
+    shutil.copytree(home_with_deployment, home, dirs_exist_ok=True)
     monkeypatch.setenv("CCGPU_BACKEND", "fake")
     work = home / "work"
     work.mkdir()
@@ -102,8 +102,8 @@ def _state(name: str = "demo") -> Any:
 
 
 @pytest.mark.parametrize("name", mostly_slow(sorted({*_COMMANDS} - _HELP_ALONE), 7))
-def test_an_answer_that_cannot_be_written_is_exit_1_and_one_line(user: Path, name: str) -> None:
-    done = _ccgpu(_line(name), ">/dev/full")
+def test_an_unwritable_result_exits_1_with_one_error_line(user: Path, name: str) -> None:
+    done = _ccgpu(_command_line(name), ">/dev/full")
     *said, last = done.stderr.splitlines(keepends=True)
     assert done.returncode == 1, done.stderr
     if last.startswith("{"):
@@ -116,13 +116,13 @@ def test_an_answer_that_cannot_be_written_is_exit_1_and_one_line(user: Path, nam
 
 
 @pytest.mark.parametrize("name", mostly_slow(["", "fake", "collateral", *_COMMANDS], 9))
-def test_help_that_cannot_be_written_is_exit_1_and_one_line(name: str) -> None:
+def test_unwritable_help_exits_1_with_one_error_line(name: str) -> None:
     done = _ccgpu(f"{name} --help", ">/dev/full")
     assert (done.returncode, done.stderr) == (1, _LOST)
 
 
 @pytest.mark.parametrize("line", ["--version", "--show-completion", "list -o json"])
-def test_other_answers_too(user: Path, line: str) -> None:
+def test_other_unwritable_results_exit_1(user: Path, line: str) -> None:
     done = _ccgpu(line, ">/dev/full")
     assert done.returncode == 1
     assert "No space left on device" in done.stderr
@@ -130,7 +130,7 @@ def test_other_answers_too(user: Path, line: str) -> None:
     assert user.is_dir()
 
 
-def test_for_programs_that_line_is_a_document(user: Path) -> None:
+def test_the_write_error_is_a_json_document_for_programs(user: Path) -> None:
     done = _ccgpu("list -o json", ">/dev/full")
     error = json.loads(done.stderr)
     assert (error["code"], error["exit_code"]) == ("AnswerLost", 1)
@@ -140,13 +140,13 @@ def test_for_programs_that_line_is_a_document(user: Path) -> None:
     assert user.is_dir()
 
 
-def test_the_works_own_failure_outranks_the_loss(user: Path) -> None:
+def test_a_failure_of_the_command_outranks_a_write_error(user: Path) -> None:
     (user / "work" / "bad.yaml").write_text("zone: 9\n")
     done = _ccgpu("validate bad.yaml", ">/dev/full")
     assert (done.returncode, done.stderr) == (3, _LOST)
 
 
-def test_a_reader_who_has_gone_is_no_loss(user: Path) -> None:
+def test_a_closed_pipe_is_no_error(user: Path) -> None:
     for line in ("list", "list -o json", "schema spec", "create --help", "--help"):
         done = _ccgpu(line, "| head -0; exit ${PIPESTATUS[0]}")
         assert (done.returncode, done.stderr) == (0, "")
@@ -154,7 +154,7 @@ def test_a_reader_who_has_gone_is_no_loss(user: Path) -> None:
 
 
 @pytest.mark.parametrize("closed", mostly_slow([">&-", "2>&-", ">&- 2>&-", "<&- >&- 2>&-"], 4))
-def test_a_stream_that_was_closed_is_no_loss(user: Path, closed: str) -> None:
+def test_a_closed_stream_is_no_error(user: Path, closed: str) -> None:
     done = _ccgpu("list", closed)
     assert (done.returncode, done.stderr) == (0, "")
     assert user.is_dir()
@@ -164,7 +164,7 @@ _MORE = ["", "-o json", "--events ndjson", "-o json --events ndjson"]
 
 
 @pytest.mark.parametrize("more", mostly_slow(_MORE, 4))
-def test_a_create_with_a_full_disk_behind_stderr_ends_well(user: Path, more: str) -> None:
+def test_create_succeeds_when_stderr_is_on_a_full_disk(user: Path, more: str) -> None:
     done = _ccgpu(f"{_LINES['create']} {more}", "2>/dev/full")
     assert (done.returncode, done.stderr) == (0, "")
     assert "other" in done.stdout
@@ -173,7 +173,7 @@ def test_a_create_with_a_full_disk_behind_stderr_ends_well(user: Path, more: str
 
 
 @pytest.mark.slow
-def test_a_create_whose_every_word_is_lost_ends_well_but_for_its_answer(user: Path) -> None:
+def test_create_completes_when_both_streams_are_on_a_full_disk(user: Path) -> None:
     done = _ccgpu(_LINES["create"], ">/dev/full 2>&1")
     assert (done.returncode, done.stdout, done.stderr) == (1, "", "")
     assert _state("other") == "ready"
@@ -190,7 +190,9 @@ def small(tmp_path: Path) -> Iterator[Path]:
 
 @pytest.mark.parametrize("free", mostly_slow([0, 4096], 2))
 @pytest.mark.parametrize("more", mostly_slow(_MORE[::2], 2))
-def test_a_log_on_a_full_disk_ends_nothing(user: Path, small: Path, more: str, free: int) -> None:
+def test_create_succeeds_when_its_log_is_on_a_full_disk(
+    user: Path, small: Path, more: str, free: int
+) -> None:
     fill(small, but=free)
     log = shlex.quote(str(small / "log"))
     done = _ccgpu(f"{_LINES['create']} {more}", f"2>{log}")
@@ -201,9 +203,7 @@ def test_a_log_on_a_full_disk_ends_nothing(user: Path, small: Path, more: str, f
 
 
 @pytest.mark.slow
-def test_an_answer_in_a_file_on_a_full_disk_is_lost_but_the_work_is_done(
-    user: Path, small: Path
-) -> None:
+def test_create_completes_when_its_result_file_is_on_a_full_disk(user: Path, small: Path) -> None:
     fill(small)
     out = shlex.quote(str(small / "answer"))
     done = _ccgpu(f"{_LINES['create']} -o json", f">{out}")
@@ -216,7 +216,7 @@ def test_an_answer_in_a_file_on_a_full_disk_is_lost_but_the_work_is_done(
 @pytest.mark.parametrize(
     "line", mostly_slow(["show nobody", "frobnicate", "", "create x --zone 9"], 4)
 )
-def test_an_error_that_nobody_can_read_keeps_its_exit_code(user: Path, line: str) -> None:
+def test_an_unwritable_error_keeps_its_exit_code(user: Path, line: str) -> None:
     heard = _ccgpu(line)
     lost = _ccgpu(line, "2>/dev/full")
     assert (lost.returncode, lost.stdout) == (heard.returncode, heard.stdout)

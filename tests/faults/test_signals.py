@@ -1,6 +1,6 @@
-"""Signals, hang-ups and closed streams, to real processes: what they say at the end is true.
+"""Signals, hang-ups and closed streams in real processes: the final report is true.
 
-Requests hang in the real pool of threads: an exit that waited for them would never come.
+Requests hang in the real thread pool: a process that waited for them would never exit.
 """
 
 import json
@@ -34,7 +34,7 @@ _SOON = 5.0  # GitHub Actions sends the next signal after 7.5 s
 
 @dataclass
 class User:
-    """Whoever runs commands, and the subscription they are run in."""
+    """A user of the command line and the simulated subscription."""
 
     folder: Path
     home: Path
@@ -43,8 +43,10 @@ class User:
     def world(self) -> Path:
         return self.folder / "world"
 
-    def hung(self, line: str, method: str, part: str, **more: Any) -> subprocess.Popen[str]:
-        """The command, once its request hangs."""
+    def start_until_hanging(
+        self, line: str, method: str, part: str, **more: Any
+    ) -> subprocess.Popen[str]:
+        """Start a command; return its process once the request hangs."""
         mark = self.folder / "mark"
         mark.unlink(missing_ok=True)
         own = [str(self.world), str(mark), method, part]
@@ -55,13 +57,13 @@ class User:
         return process
 
     def create(self) -> None:
-        """A whole deployment, and the journal of it."""
+        """Create a complete deployment and its journal."""
         process = self.start(["support.hanging", str(self.world), "-", "NO", "-", *_CREATE.split()])
         _, said = process.communicate()
         assert process.returncode == 0, said
 
     def start(self, words: list[str], **more: Any) -> subprocess.Popen[str]:
-        """A process of the tests' own Python, whose signals do what they usually do."""
+        """Start a process of this Python with default signal handlers."""
         more = {"stderr": subprocess.PIPE, "stdout": subprocess.PIPE} | more
         env = {
             **more.pop("env", os.environ),
@@ -76,7 +78,7 @@ class User:
                 signal.signal(one, old)
 
     def there(self) -> set[str]:
-        """The ids of what exists."""
+        """The ids of all existing resources."""
         arm = FakeArm(self.world)
         arm.advance(3600)
         try:
@@ -85,7 +87,7 @@ class User:
             arm.close()
 
     def journal(self) -> set[str]:
-        """The ids that the journal names."""
+        """The ids in the journal."""
         journals = Journals(self.home / "state" / "ccgpu" / "journals")
         with journals.locked(FAKE_SUBSCRIPTION, "demo", lambda: None) as file:
             found = file.read()
@@ -99,8 +101,8 @@ def user(tmp_path: Path, home: Path) -> User:
     return User(tmp_path, home)
 
 
-def _ended(process: subprocess.Popen[str], *numbers: int) -> Any:
-    """The error document of a process that has been sent these signals, one after the other."""
+def _error_after_signals(process: subprocess.Popen[str], *numbers: int) -> Any:
+    """Send these signals one after the other; return the error document of the process."""
     with process:
         try:
             for number in numbers:
@@ -115,12 +117,12 @@ def _ended(process: subprocess.Popen[str], *numbers: int) -> Any:
     return error
 
 
-def _brought(ids: set[str]) -> set[str]:
-    """What Azure names itself: the VM that is named speaks for it."""
+def _ids_named_by_azure(ids: set[str]) -> set[str]:
+    """Ids of resources that Azure names itself; the report names their VM instead."""
     return {id_ for id_ in ids if "/networkInterfaces/" in id_ or "-ip" in id_.casefold()}
 
 
-def _of(error: Any, state: str) -> set[str]:
+def _ids_in_state(error: Any, state: str) -> set[str]:
     return {one["id"] for one in error["resources"] if one["state"] == state}
 
 
@@ -131,48 +133,53 @@ def _of(error: Any, state: str) -> set[str]:
     ),
     ids=lambda numbers: "+".join(signal.Signals(one).name for one in numbers),
 )
-def test_a_create_whose_request_hangs_ends_soon_and_says_what_there_is(numbers, user):
-    process = user.hung(f"{_CREATE} -o json", *_PUT)
-    error = _ended(process, *numbers)
+def test_an_interrupted_create_with_a_hanging_request_exits_and_lists_resources(numbers, user):
+    process = user.start_until_hanging(f"{_CREATE} -o json", *_PUT)
+    error = _error_after_signals(process, *numbers)
     there = user.there()
-    exists, unknown = _of(error, "exists"), _of(error, "unknown")
+    exists, unknown = _ids_in_state(error, "exists"), _ids_in_state(error, "unknown")
     assert any("/virtualMachines/" in id_ for id_ in unknown)
     assert exists
     assert exists <= there
-    assert there - _brought(there) <= exists | unknown
-    assert there - _brought(there) <= user.journal()
+    assert there - _ids_named_by_azure(there) <= exists | unknown
+    assert there - _ids_named_by_azure(there) <= user.journal()
 
 
-def test_nothing_is_said_to_be_there_before_anything_was_made(user):
-    assert _ended(user.hung(f"{_CREATE} -o json", "GET", "/skus"), signal.SIGINT)["resources"] == []
+def test_a_create_interrupted_before_the_first_put_lists_no_resources(user):
+    assert (
+        _error_after_signals(
+            user.start_until_hanging(f"{_CREATE} -o json", "GET", "/skus"), signal.SIGINT
+        )["resources"]
+        == []
+    )
 
 
 @pytest.mark.parametrize("number", mostly_slow(_SIGNALS, 3))
-def test_a_delete_that_hangs_says_of_nothing_that_it_is_still_there(number, user):
+def test_an_interrupted_delete_reports_every_resource_as_unknown(number, user):
     user.create()
-    process = user.hung("delete demo --yes -o json", "DELETE", "/virtualMachines/")
-    error = _ended(process, number)
+    process = user.start_until_hanging("delete demo --yes -o json", "DELETE", "/virtualMachines/")
+    error = _error_after_signals(process, number)
     there = user.there()
-    assert _of(error, "exists") == set()
+    assert _ids_in_state(error, "exists") == set()
     assert there
-    assert there <= _of(error, "unknown")
+    assert there <= _ids_in_state(error, "unknown")
 
 
 @pytest.mark.slow
-def test_a_delete_on_another_machine_names_what_it_had_found(user, home):
+def test_an_interrupted_delete_without_a_journal_names_the_resources_found(user, home):
     user.create()
     (home / "state" / "ccgpu").rename(home / "elsewhere")
-    process = user.hung("delete demo --yes -o json", "DELETE", "/virtualMachines/")
-    error = _ended(process, signal.SIGINT)
+    process = user.start_until_hanging("delete demo --yes -o json", "DELETE", "/virtualMachines/")
+    error = _error_after_signals(process, signal.SIGINT)
     there = user.there()
-    assert there - _brought(there) <= _of(error, "unknown")
-    assert _of(error, "exists") == set()
+    assert there - _ids_named_by_azure(there) <= _ids_in_state(error, "unknown")
+    assert _ids_in_state(error, "exists") == set()
 
 
 @pytest.mark.slow
-def test_a_pipe_that_nobody_reads_holds_nothing_up_for_long(user):
+def test_a_full_pipe_does_not_delay_the_exit(user):
     read, write = os.pipe()
-    process = user.hung(_CREATE, *_PUT, stderr=write, stdout=write)
+    process = user.start_until_hanging(_CREATE, *_PUT, stderr=write, stdout=write)
     _fill(write)
     with process:
         try:
@@ -199,35 +206,35 @@ def terminal() -> Iterator[tuple[int, int]]:
     os.close(theirs)
 
 
-def test_a_create_goes_on_where_the_terminal_is_gone(home, terminal):
-    """As after `nohup` or `disown`; each write to it fails."""
+def test_create_completes_after_the_terminal_closes(home, terminal):
+    """As after `nohup` or `disown`: each write to the terminal fails."""
     ours, theirs = terminal
     command = [sys.executable, "-m", "ccgpu", *_CREATE.split(), "--backend", "fake"]
     with subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs) as process:
         os.close(ours)
         assert process.wait() == 0
-    assert _state_of_the_simulated(home) == "ready"
+    assert _simulated_state(home) == "ready"
 
 
 @pytest.mark.parametrize(
     "closed", mostly_slow(["<&- >&- 2>&-", "2>&-", ">&-", ">&- 2>&-", "<&-"], 5)
 )
-def test_a_stream_may_be_closed_from_the_beginning(closed, home):
+def test_create_succeeds_with_streams_closed_at_start(closed, home):
     command = f"{sys.executable} -m ccgpu {_CREATE} --backend fake {closed}"
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "error" not in done.stderr
-    assert _state_of_the_simulated(home) == "ready"
+    assert _simulated_state(home) == "ready"
 
 
-def test_the_reader_of_the_answer_may_never_have_been_there(home):
+def test_create_succeeds_without_a_reader_of_its_result(home):
     command = f"{sys.executable} -m ccgpu {_CREATE} --backend fake | head -0"
     done = subprocess.run(["bash", "-c", f"set -o pipefail; {command}"], check=False)
     assert done.returncode == 0
-    assert _state_of_the_simulated(home) == "ready"
+    assert _simulated_state(home) == "ready"
 
 
-def _state_of_the_simulated(home: Path) -> str:
+def _simulated_state(home: Path) -> str:
     assert home.is_dir()
     line = "list --backend fake --query deployments[0].state"
     command = [sys.executable, "-m", "ccgpu", *line.split()]
@@ -236,8 +243,8 @@ def _state_of_the_simulated(home: Path) -> str:
 
 
 @pytest.mark.parametrize("number", mostly_slow(_SIGNALS, 3))
-def test_a_network_that_never_answers_does_not_hold_the_exit(number, user):
-    """The real transport, and the real sign-in before it, through a proxy that only listens."""
+def test_an_unresponsive_network_does_not_delay_the_exit(number, user):
+    """The real sign-in and transport connect through a proxy that never answers."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
         silent.settimeout(30)
         named = {f"AZURE_{one}": "00000000-0000-4000-8000-000000000002" for one in _SIGN_IN}
@@ -246,4 +253,4 @@ def test_a_network_that_never_answers_does_not_hold_the_exit(number, user):
         process = user.start(line.split(), env=os.environ | named | proxy)
         connection, _ = silent.accept()
         with connection:
-            assert _ended(process, number)["resources"] == []
+            assert _error_after_signals(process, number)["resources"] == []

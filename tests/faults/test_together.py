@@ -1,4 +1,4 @@
-"""Two creates of one name at once, on one machine and on two: one VM, and nobody fails."""
+"""Concurrent creates of one name, on one machine and on two, make one VM and both succeed."""
 
 from pathlib import Path
 
@@ -20,7 +20,7 @@ def delete(machine: Machine) -> object:
 
 @pytest.mark.parametrize("states", [("one", "one"), ("one", "other")], ids=["folder", "folders"])
 @pytest.mark.parametrize("_attempt", mostly_slow(range(5), 5))
-def test_two_creates_at_once_make_one_vm(
+def test_concurrent_creates_make_one_vm(
     tmp_path: Path, states: tuple[str, str], _attempt: int
 ) -> None:
     world = tmp_path / "world"
@@ -35,7 +35,7 @@ def test_two_creates_at_once_make_one_vm(
 
 
 @pytest.mark.parametrize("chunk", mostly_slow(range(8), 8))
-def test_another_machines_create_may_come_in_between_anywhere(tmp_path: Path, chunk: int) -> None:
+def test_a_create_on_another_machine_may_interleave_at_any_step(tmp_path: Path, chunk: int) -> None:
     at, reached = chunk, True
     while reached:
         reached = _one_inside_the_other(at, tmp_path / str(at))
@@ -44,7 +44,7 @@ def test_another_machines_create_may_come_in_between_anywhere(tmp_path: Path, ch
 
 
 def _one_inside_the_other(at: int, folder: Path) -> bool:
-    """Machine one's create, and before its request `at` the whole of machine two's."""
+    """Run the create of machine one; before its request `at`, run the create of machine two."""
     arm = FakeArm()
     one, two = Machine(arm, folder / "one"), Machine(arm, folder / "two")
     requests = 0
@@ -67,7 +67,7 @@ def _one_inside_the_other(at: int, folder: Path) -> bool:
     return requests > at
 
 
-def test_a_create_and_a_delete_at_once_end_whole_or_gone(tmp_path: Path) -> None:
+def test_concurrent_create_and_delete_end_complete_or_empty(tmp_path: Path) -> None:
     world = tmp_path / "world"
     first = Machine(FakeArm(world), tmp_path / "one")
     first.create()

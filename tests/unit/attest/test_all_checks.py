@@ -180,7 +180,7 @@ _CHECKS = (
 )
 
 
-def test_whole_evidence_passes_these_checks_and_no_others():
+def test_complete_evidence_passes_exactly_these_checks():
     pins = ReferenceValues(
         image="x", pcrs={str(index): value.hex() for index, value in vm().pcrs.items()}
     )
@@ -191,7 +191,7 @@ def test_whole_evidence_passes_these_checks_and_no_others():
     assert tuple(dict.fromkeys(check.id for check in found.checks)) == _CHECKS
 
 
-def test_a_tpm2_tools_file_of_pcr_values_is_read_before_it_is_compared():
+def test_a_tpm2_tools_pcr_file_is_parsed_before_it_is_compared():
     found = gpus.bound_evidence(vm(), gpus.gpu())
     assert found.cpu is not None
     raw = b"".join(vm().pcrs[index] for index in range(24))

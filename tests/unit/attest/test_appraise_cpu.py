@@ -37,7 +37,7 @@ def _claiming(found, **changes):
     return replace(found, claimed=replace(found.claimed, **changes))
 
 
-def test_a_good_vm_is_accepted_and_said_to_be_simulated():
+def test_a_good_vm_is_accepted_and_marked_simulated():
     found = judge(nonce_evidence(vm()))
 
     assert found.reasons == ()
@@ -47,7 +47,7 @@ def test_a_good_vm_is_accepted_and_said_to_be_simulated():
     found.require()
 
 
-def test_the_report_may_come_twice_if_it_is_the_same():
+def test_identical_copies_of_the_report_are_accepted():
     evidence = nonce_evidence(vm())
     assert evidence.cpu is not None
     assert evidence.cpu.hcl is not None
@@ -57,7 +57,7 @@ def test_the_report_may_come_twice_if_it_is_the_same():
     assert "evidence.report.other" in {check.id for check in found.checks}
 
 
-def test_simulated_roots_are_unknown_to_whoever_did_not_ask_for_them():
+def test_simulated_roots_are_trusted_only_on_request():
     found = nonce_evidence(vm())
     without = judge(replace(found, simulated_roots=None))
 
@@ -67,7 +67,7 @@ def test_simulated_roots_are_unknown_to_whoever_did_not_ask_for_them():
 
 
 @pytest.mark.parametrize("carried", [{}, {"ark": b""}, {"ark": b"0", "ask": b"0"}])
-def test_half_of_the_simulated_roots_is_none(carried):
+def test_incomplete_simulated_roots_are_not_trusted(carried):
     found = judge(replace(nonce_evidence(vm()), simulated_roots=carried))
 
     assert (found.verdict, found.simulated) == ("rejected", False)
@@ -121,7 +121,7 @@ _OTHER = replace(vm(), vm_id="11111111-2222-3333-4444-555555555555")
     ],
     ids=lambda value: ", ".join(sorted(value)) if isinstance(value, set) else "",
 )
-def test_each_is_refused_for_what_is_wrong_with_it(found, reasons):
+def test_each_defect_is_rejected_with_its_reason_code(found, reasons):
     assert set(judge(found).reasons) == reasons
 
 
@@ -135,7 +135,7 @@ def test_each_component_has_its_floor(component):
     )
 
 
-def test_the_floor_holds_for_the_tcb_at_launch_too():
+def test_the_floor_also_applies_to_the_launch_tcb():
     old = replace(_GENOA, snp=0x16)
     found = judge(nonce_evidence(replace(vm(), report={"launch_tcb": old})))
 
@@ -144,13 +144,13 @@ def test_the_floor_holds_for_the_tcb_at_launch_too():
     assert "launch 22" in refused.actual
 
 
-def test_the_product_has_to_be_on_the_list():
+def test_an_unlisted_product_is_rejected():
     found = judge(nonce_evidence(vm()), cpu={"products": ("Turin",)})
 
     assert found.reasons == ("policy.product",)
 
 
-def test_a_nonce_of_the_callers_wins_and_has_to_be_the_same():
+def test_the_nonce_of_the_caller_must_match():
     other = Judge(inputs=AppraisalInputs(AT, nonce=b"\x01" * 32))
 
     assert set(other(nonce_evidence(vm())).reasons) == {"freshness.nonce.other", "vtpm.nonce.other"}
@@ -160,7 +160,7 @@ def test_a_nonce_of_the_callers_wins_and_has_to_be_the_same():
     assert not [words for words in found.not_proven if words.startswith("freshness")]
 
 
-def test_a_short_nonce_is_taken_only_when_the_policy_says_so_and_never_an_empty_one():
+def test_a_short_nonce_needs_the_policy_and_an_empty_one_is_rejected():
     found = judge(nonce_evidence(vm(), b"abc"), unsafe_short_nonce=True)
 
     assert found.verdict == "accepted"
@@ -169,7 +169,7 @@ def test_a_short_nonce_is_taken_only_when_the_policy_says_so_and_never_an_empty_
     assert "freshness.nonce.absent" in empty.reasons
 
 
-def test_bound_evidence_is_accepted_where_a_bare_nonce_would_be_too():
+def test_bound_evidence_is_accepted_where_a_bare_nonce_suffices():
     assert judge(bound_evidence(vm())).verdict == "accepted"
 
 
@@ -182,7 +182,7 @@ _BINDING = {
 }
 
 
-def test_bound_evidence_is_accepted_where_it_has_to_be_bound():
+def test_bound_evidence_is_accepted_where_binding_is_required():
     found = Judge(inputs=caller_question(vm()))(bound_evidence(vm()), binding="ccgpu-bind-v1")
 
     assert found.verdict == "accepted"
@@ -211,14 +211,14 @@ def test_bound_evidence_is_accepted_where_it_has_to_be_bound():
     ],
     ids=lambda value: ", ".join(sorted(value)) if isinstance(value, set) else "",
 )
-def test_what_breaks_the_binding_is_refused(found, reasons):
+def test_a_broken_binding_is_rejected(found, reasons):
     refused = set(judge(found, **_BINDING).reasons)
 
     # Where the quote is not believed, neither is what rests on it looked at.
     assert refused == reasons
 
 
-def test_a_vm_that_is_bound_to_another_ones_id_is_not_the_one_that_was_asked_for():
+def test_evidence_bound_to_another_vm_id_is_rejected():
     machine = vm()
     pretending = replace(machine, vm_id=_OTHER.vm_id)
     honest = bound_evidence(machine)
@@ -228,7 +228,7 @@ def test_a_vm_that_is_bound_to_another_ones_id_is_not_the_one_that_was_asked_for
     assert "policy.vm-id" in judge(_claiming(lied, vm_id=machine.vm_id), **_BINDING).reasons
 
 
-def test_evidence_that_was_collected_before_the_quote_may_not_be_exchanged():
+def test_evidence_exchanged_after_the_quote_is_rejected():
     found = _with(bound_evidence(vm()), thim=b"{}")
 
     assert "vtpm.nonce.other" in judge(found, **_BINDING).reasons
@@ -249,14 +249,14 @@ def test_golden_values_are_compared_one_by_one():
     assert [check.actual.split()[1] for check in wrong] == ["4"]
 
 
-def test_a_pinned_pcr_that_was_not_quoted_is_refused():
+def test_a_golden_pcr_that_was_not_quoted_is_rejected():
     found = _with(nonce_evidence(vm()), quote=None)
     pinned = Judge(inputs=AppraisalInputs(AT, reference_values=_pins()))
 
     assert "policy.pins.unquoted" in pinned(found).reasons
 
 
-def test_golden_values_that_the_policy_wants_must_be_there_but_for_the_first_use():
+def test_required_golden_values_may_be_missing_only_on_first_use():
     changed = {"cpu": {"require_pins": True}}
 
     assert judge(nonce_evidence(vm()), **changed).reasons == ("policy.pins.absent",)
@@ -264,7 +264,7 @@ def test_golden_values_that_the_policy_wants_must_be_there_but_for_the_first_use
     assert first(nonce_evidence(vm()), **changed).verdict == "accepted"
 
 
-def test_a_missing_revocation_list_is_no_verdict_and_the_policy_is_looked_at_all_the_same():
+def test_a_missing_crl_gives_no_verdict_and_the_policy_is_still_checked():
     found = judge(nonce_evidence(vm()), cpu={"require_crl": True})
 
     assert found.verdict == "no_verdict"
@@ -275,7 +275,7 @@ def test_a_missing_revocation_list_is_no_verdict_and_the_policy_is_looked_at_all
     assert caught.value.exit_code == 8
 
 
-def test_a_revocation_list_that_is_there_is_looked_at_unasked():
+def test_a_given_crl_is_always_checked():
     amd = vm().amd
     good = amd.crl().signed_by(amd.ark_key)
     bad = amd.crl(0).signed_by(amd.ark_key)
@@ -287,7 +287,7 @@ def test_a_revocation_list_that_is_there_is_looked_at_unasked():
     assert "snp.crl.vek" in judge(_with(nonce_evidence(vm()), crl=bad)).reasons
 
 
-def test_a_rejection_outranks_the_want_of_collateral():
+def test_a_rejection_outranks_missing_collateral():
     found = judge(_with(nonce_evidence(vm(), b"x"), vek=None))
 
     assert found.verdict == "rejected"
@@ -297,7 +297,7 @@ def test_a_rejection_outranks_the_want_of_collateral():
     assert "freshness.nonce.short" in str(caught.value)
 
 
-def test_a_refusal_by_time_alone_says_what_to_do():
+def test_a_rejection_only_by_time_has_a_hint():
     late = Judge(inputs=AppraisalInputs(datetime(2050, 1, 1, tzinfo=UTC)))
 
     with pytest.raises(EvidenceRejected) as caught:
@@ -315,7 +315,7 @@ def test_no_checks_at_all_are_a_rejection():
         empty.require()
 
 
-def test_one_check_that_failed_decides():
+def test_one_failed_check_rejects():
     good = Check("a", "", True, "", "", "")
     bad = good._replace(id="b", ok=False)
     wanting = bad._replace(id=appraisal.VEK_ABSENT.id)
@@ -326,7 +326,7 @@ def test_one_check_that_failed_decides():
     assert conclude_verdict((bad, wanting)) == "rejected"
 
 
-def test_a_quote_without_a_paravisor_is_checked_and_proves_nothing():
+def test_a_quote_without_an_hcl_blob_is_checked_but_proves_nothing():
     from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
     pem = vm().ak.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
@@ -341,11 +341,11 @@ def test_a_quote_without_a_paravisor_is_checked_and_proves_nothing():
 
 
 @pytest.mark.parametrize("ak", [b"", b"-----BEGIN PUBLIC KEY-----", HOST_KEY])
-def test_a_key_that_cannot_be_read_is_refused(ak):
+def test_an_unreadable_key_is_rejected(ak):
     assert "vtpm.ak" in judge(_with(nonce_evidence(vm()), hcl=None, ak=ak)).reasons
 
 
-def test_a_key_that_is_not_rsa_is_refused():
+def test_a_key_other_than_rsa_is_rejected():
     from cryptography.hazmat.primitives.asymmetric import ec
     from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
@@ -362,7 +362,7 @@ def test_pcr_values_may_come_in_a_file_of_tpm2_tools():
     assert "vtpm.pcrs.absent" in judge(_with(nonce_evidence(vm()), pcrs=None)).reasons
 
 
-def test_without_a_part_that_the_policy_wants_there_is_no_good_verdict():
+def test_evidence_without_a_required_part_is_not_accepted():
     both = Judge("default")
 
     assert "evidence.gpu.absent" in both(bound_evidence(vm())).reasons
@@ -370,7 +370,7 @@ def test_without_a_part_that_the_policy_wants_there_is_no_good_verdict():
     assert nothing.reasons == ("evidence.cpu.absent",)
 
 
-def test_bulletins_are_named_by_the_floor_that_answers_them_and_when_they_are_not_covered():
+def test_bulletins_are_listed_with_their_floor_or_as_not_covered():
     assert bulletins.bulletins_fixed_at("snp", 0x17, "Genoa") == ("AMD-SB-3019",)
     assert bulletins.bulletins_fixed_at("snp", 0, "Genoa") == ()
     open_ = bulletins.open_bulletins("Genoa", snp=0x17, microcode=0x54, alias_check=True)
@@ -387,7 +387,7 @@ def test_bulletins_are_named_by_the_floor_that_answers_them_and_when_they_are_no
     )
 
 
-def test_facts_name_what_the_evidence_says_of_itself():
+def test_facts_describe_the_evidence():
     facts = judge(nonce_evidence(vm())).facts
 
     assert facts["product"] == "Genoa"
@@ -396,7 +396,7 @@ def test_facts_name_what_the_evidence_says_of_itself():
     assert any(name.startswith("bulletins not covered") for name in facts)
 
 
-def test_facts_name_what_tells_this_vm_from_another():
+def test_facts_identify_the_vm():
     said = {
         "guest_svn": 0x1000D,
         "family_id": b"\x01" * 16,

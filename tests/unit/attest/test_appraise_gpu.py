@@ -31,7 +31,7 @@ def _state(found, state):
     return replace(found, gpus=(replace(found.gpus[0], state=state),))
 
 
-def test_a_good_gpu_is_accepted_and_said_to_be_simulated():
+def test_a_good_gpu_is_accepted_and_marked_simulated():
     found = judge(nonce_evidence(gpu()))
 
     assert found.reasons == ()
@@ -39,7 +39,7 @@ def test_a_good_gpu_is_accepted_and_said_to_be_simulated():
     assert found.facts["GPU driver"] == "595.71.05"
 
 
-def test_simulated_roots_are_unknown_without_being_asked_for():
+def test_simulated_roots_are_trusted_only_on_request():
     found = judge(replace(nonce_evidence(gpu()), simulated_roots=None))
 
     assert found.verdict == "rejected"
@@ -58,7 +58,7 @@ def test_simulated_roots_are_unknown_without_being_asked_for():
         ({"count": 2}, "policy.gpu.count"),
     ],
 )
-def test_each_demand_of_the_policy_refuses_by_itself(changes, reason):
+def test_each_requirement_of_the_policy_rejects_by_itself(changes, reason):
     assert judge(nonce_evidence(gpu()), gpu=_policy(**changes)).reasons == (reason,)
 
 
@@ -71,11 +71,11 @@ def test_each_demand_of_the_policy_refuses_by_itself(changes, reason):
         {"denied_vbios": ("96.00.9F.00.01",)},
     ],
 )
-def test_what_the_policy_allows_is_accepted(changes):
+def test_values_allowed_by_the_policy_are_accepted(changes):
     assert judge(nonce_evidence(gpu()), gpu=_policy(**changes)).verdict == "accepted"
 
 
-def test_two_gpus_are_refused_where_one_is_expected():
+def test_two_gpus_are_rejected_where_one_is_expected():
     found = nonce_evidence(gpu())
     two = judge(replace(found, gpus=found.gpus * 2))
 
@@ -93,13 +93,13 @@ def test_two_gpus_are_refused_where_one_is_expected():
         (ReportedGpuState(cc_mode=True, dev_tools=True), ("policy.gpu.dev-tools",)),
     ],
 )
-def test_the_guests_word_has_to_be_good_where_it_is_wanted(state, reasons):
+def test_a_required_gpu_state_must_be_good(state, reasons):
     found = judge(_state(nonce_evidence(gpu()), state), gpu=_policy(require_state=True))
 
     assert found.reasons == reasons
 
 
-def test_the_guests_word_is_held_to_where_it_need_not_be_there():
+def test_an_optional_gpu_state_is_checked_if_present():
     assert judge(_state(nonce_evidence(gpu()), None)).verdict == "accepted"
     bad = judge(_state(nonce_evidence(gpu()), ReportedGpuState(cc_mode=False, dev_tools=True)))
     assert bad.reasons == ("policy.gpu.cc-mode", "policy.gpu.dev-tools")
@@ -113,14 +113,14 @@ def test_the_guests_word_is_held_to_where_it_need_not_be_there():
         (9, 0x55, {"gpu.mode.unknown"}),
     ],
 )
-def test_other_modes_are_refused_by_name(flag, pcie, reasons):
+def test_other_modes_are_rejected_by_name(flag, pcie, reasons):
     said = (spdm.OpaqueField(36, flag.to_bytes(2, "little")), spdm.OpaqueField(21, bytes([pcie])))
     found = judge(nonce_evidence(replace(gpu(), opaque=said)))
 
     assert set(found.reasons) == reasons
 
 
-def test_without_manifests_there_is_no_verdict():
+def test_without_rims_there_is_no_verdict():
     found = nonce_evidence(gpu())
     collateral = replace(found.collateral, rims=())
     judged = judge(replace(found, collateral=collateral))
@@ -128,7 +128,7 @@ def test_without_manifests_there_is_no_verdict():
     assert (judged.verdict, judged.reasons) == ("no_verdict", ("rim.present",))
 
 
-def test_one_manifest_alone_compares_nothing():
+def test_one_rim_alone_gives_no_verdict():
     found = nonce_evidence(gpu())
     collateral = replace(found.collateral, rims=found.collateral.rims[:1])
     judged = judge(replace(found, collateral=collateral))
@@ -137,7 +137,7 @@ def test_one_manifest_alone_compares_nothing():
     assert not [check for check in judged.checks if check.id.startswith("golden.")]
 
 
-def test_without_answers_there_is_no_verdict_unless_nobody_is_to_be_asked():
+def test_without_ocsp_responses_there_is_no_verdict_unless_the_policy_skips_ocsp():
     found = nonce_evidence(gpu())
     silent = replace(found, collateral=replace(found.collateral, ocsp=()))
 
@@ -147,7 +147,7 @@ def test_without_answers_there_is_no_verdict_unless_nobody_is_to_be_asked():
     assert skipped.unsafe == ("gpu.unsafe_skip_ocsp",)
 
 
-def test_stale_answers_are_a_rejection_unless_a_grace_says_otherwise():
+def test_stale_ocsp_responses_are_rejected_beyond_the_grace_period():
     ended = datetime(2026, 11, 22, 11, tzinfo=UTC)
     found = nonce_evidence(replace(gpu(), answers={"next_update": ended}))
 
@@ -158,7 +158,7 @@ def test_stale_answers_are_a_rejection_unless_a_grace_says_otherwise():
     assert (graced.verdict, graced.unsafe) == ("accepted", ("gpu.unsafe_ocsp_grace_hours",))
 
 
-def test_a_hold_is_let_pass_for_manifests_only_and_by_name_only():
+def test_a_certificate_hold_is_allowed_only_by_override_and_only_for_rims():
     held = nonce_evidence(replace(gpu(), answers={"status": "revoked", "reason": 6}))
 
     assert "ocsp.hold" in judge(held).reasons
@@ -168,7 +168,7 @@ def test_a_hold_is_let_pass_for_manifests_only_and_by_name_only():
     assert len(told) == 3  # those of the device
 
 
-def test_a_nonce_that_nvidia_published_is_refused_without_the_flag():
+def test_a_published_nonce_needs_the_flag():
     known = min(KNOWN_NONCES)
 
     assert judge(nonce_evidence(gpu(), known)).reasons == ("gpu.nonce.known",)
@@ -178,7 +178,7 @@ def test_a_nonce_that_nvidia_published_is_refused_without_the_flag():
     )
 
 
-def test_a_report_that_is_not_believed_is_not_held_against_the_policy():
+def test_an_unverified_report_is_not_compared_with_the_policy():
     found = nonce_evidence(gpu())
     other = replace(found, gpus=(replace(found.gpus[0], chain=b"x"),))
     judged = judge(other)
@@ -187,7 +187,7 @@ def test_a_report_that_is_not_believed_is_not_held_against_the_policy():
     assert "policy.gpu.driver" not in {check.id for check in judged.checks}
 
 
-def test_a_report_that_cannot_be_read_is_refused():
+def test_an_unreadable_report_is_rejected():
     found = nonce_evidence(gpu())
     judged = judge(replace(found, gpus=(replace(found.gpus[0], report=b"x"),)))
 
@@ -217,7 +217,7 @@ def test_strict_accepts_newer_firmware_with_pins_and_a_current_list():
     assert not [words for words in found.not_proven if words.startswith(("freshness", "the boot"))]
 
 
-def test_the_gpu_of_another_vm_is_refused():
+def test_the_gpu_of_another_vm_is_rejected():
     stranger = replace(vm(), ak=rsa.generate_private_key(65537, 2048))
     theirs = bound_evidence(stranger, gpu())
     found = replace(bound_evidence(vm(), gpu()), gpus=theirs.gpus)
@@ -225,20 +225,20 @@ def test_the_gpu_of_another_vm_is_refused():
     assert set(both(found).reasons) == {"vtpm.nonce.other", "gpu.nonce.other"}
 
 
-def test_evidence_of_the_gpu_may_not_be_exchanged_after_the_quote():
+def test_gpu_evidence_exchanged_after_the_quote_is_rejected():
     found, later = bound_evidence(vm(), gpu()), bound_evidence(vm(), gpu())
     exchanged = replace(found, gpus=later.gpus)
 
     assert both(exchanged).reasons == ("vtpm.nonce.other",)
 
 
-def test_a_bound_gpu_without_its_vm_answers_nobody_knows_what():
+def test_a_bound_gpu_without_its_vm_is_not_fresh():
     found = replace(bound_evidence(vm(), gpu()), cpu=None)
 
     assert {"evidence.cpu.absent", "gpu.nonce.unasked"} <= set(both(found).reasons)
 
 
-def test_what_the_policy_does_not_ask_for_is_said_not_to_be_looked_at():
+def test_unchecked_parts_are_listed():
     found = judge(
         replace(bound_evidence(vm(), gpu()), cpu=None, claimed=nonce_evidence(gpu()).claimed)
     )
@@ -246,7 +246,7 @@ def test_what_the_policy_does_not_ask_for_is_said_not_to_be_looked_at():
     assert any(words.startswith("the CPU and the VM") for words in found.not_proven)
 
 
-def test_what_only_want_of_collateral_fails_is_named_as_it_is_called():
+def test_missing_collateral_is_named():
     named = {
         rule.id for rule in (VEK_ABSENT, JWKS_ABSENT, crl.PRESENT, manifests.PRESENT, ocsp.ABSENT)
     }

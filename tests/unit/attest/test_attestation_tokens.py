@@ -61,7 +61,7 @@ def test_a_good_token_beside_good_evidence_is_accepted():
     assert other.reasons == ()
 
 
-def test_without_a_key_set_of_the_callers_a_token_is_not_looked_at_and_that_is_said():
+def test_a_token_is_ignored_and_listed_without_a_key_set():
     found = judge_gpu(_nras(gpus.nonce_evidence(gpu())))
 
     assert found.verdict == "accepted"
@@ -70,7 +70,7 @@ def test_without_a_key_set_of_the_callers_a_token_is_not_looked_at_and_that_is_s
     assert any("Microsoft's token" in words for words in other.not_proven)
 
 
-def test_a_token_that_has_to_be_there_and_is_not_is_a_refusal():
+def test_a_missing_required_token_is_rejected():
     assert judge_gpu(gpus.nonce_evidence(gpu()), NRAS_KEYS, require_nras=True).reasons == (
         "evidence.nras.absent",
     )
@@ -79,7 +79,7 @@ def test_a_token_that_has_to_be_there_and_is_not_is_a_refusal():
     )
 
 
-def test_a_token_that_has_to_be_checked_and_cannot_be_is_no_verdict():
+def test_a_required_token_without_a_key_set_gives_no_verdict():
     found = judge_gpu(_nras(gpus.nonce_evidence(gpu())), None, require_nras=True)
 
     assert (found.verdict, found.reasons) == ("no_verdict", ("collateral.jwks.absent",))
@@ -87,14 +87,14 @@ def test_a_token_that_has_to_be_checked_and_cannot_be_is_no_verdict():
 
 
 @pytest.mark.parametrize("overall", [False, "true", 1, None])
-def test_a_bad_token_refuses_although_the_local_verdict_is_good(overall):
+def test_a_bad_token_rejects_despite_a_good_local_verdict(overall):
     changed = {"overall": {"x-nvidia-overall-att-result": overall}}
     found = judge_gpu(_nras(gpus.nonce_evidence(gpu()), **changed), NRAS_KEYS)
 
     assert found.reasons == ("nras.overall",)
 
 
-def test_a_good_token_never_makes_a_bad_verdict_good():
+def test_a_good_token_does_not_outweigh_a_bad_local_verdict():
     found = gpus.nonce_evidence(gpu())
     bad = replace(found, gpus=(replace(found.gpus[0], chain=b"x"),))
 
@@ -115,7 +115,7 @@ def test_the_token_of_another_vm_is_refused():
     assert "maa.vm-id" in judge_cpu(found, MAA_KEYS).reasons
 
 
-def test_a_key_set_that_came_with_nobody_is_not_believed():
+def test_a_key_set_inside_the_evidence_is_not_trusted():
     stranger = tokens.key_set(tokens.nras_signer().jwk())
 
     assert judge_gpu(_nras(gpus.nonce_evidence(gpu())), stranger).verdict == "rejected"
@@ -141,11 +141,11 @@ def test_a_key_set_that_came_with_nobody_is_not_believed():
     ],
     ids=str,
 )
-def test_a_token_that_says_otherwise_than_the_report_is_refused_by_name(changes, reason):
+def test_a_token_contradicting_the_report_is_rejected_naming_the_claim(changes, reason):
     assert judge_cpu(_maa(vms.nonce_evidence(vm()), **changes), MAA_KEYS).reasons == (reason,)
 
 
-def test_a_token_and_a_report_that_differ_on_debugging_are_told_so():
+def test_a_token_contradicting_the_report_on_debugging_is_rejected():
     found = judge_cpu(
         _maa(vms.nonce_evidence(vm()), {"x-ms-sevsnpvm-is-debuggable": True}), MAA_KEYS
     )
@@ -159,7 +159,7 @@ def _not_compared(found):
     return said[0].split(", ") if said else None
 
 
-def test_what_a_token_does_not_say_is_named_as_not_compared():
+def test_missing_claims_are_listed_as_not_compared():
     whole = judge_cpu(_maa(vms.nonce_evidence(vm())), MAA_KEYS)
     assert _not_compared(whole) == ["report data", "TCB"]
     silent = {"x-ms-sevsnpvm-reportid": ABSENT, "x-ms-sevsnpvm-vmpl": ABSENT}
@@ -168,7 +168,7 @@ def test_what_a_token_does_not_say_is_named_as_not_compared():
     assert _not_compared(found) == ["report id", "VMPL", "report data", "TCB"]
 
 
-def test_a_token_is_compared_with_nothing_that_is_not_believed():
+def test_tokens_are_compared_only_with_verified_values():
     evidence = vms.nonce_evidence(vm())
     assert evidence.cpu is not None
     unbelieved = replace(evidence, cpu=replace(evidence.cpu, vek=None))
@@ -178,7 +178,7 @@ def test_a_token_is_compared_with_nothing_that_is_not_believed():
     assert {"report id", "measurement", "secure boot", "debug"} <= set(_not_compared(found))
 
 
-def test_a_good_token_of_a_shared_provider_is_accepted_by_the_policies_that_ship():
+def test_shipped_policies_accept_tokens_of_shared_providers():
     government = "https://sharedugv.ugv.attest.azure.us"
     for issuer in ("https://sharedeus2.eus2.attest.azure.net", tokens.MAA_ISSUER, government):
         token = tokens.MaaToken(
@@ -201,7 +201,7 @@ def test_a_good_token_leaves_the_default_verdict_accepted():
     "issuer",
     ["https://mine.eus2.attest.azure.net", "https://sharedeus2.eus2.attest.azure.net.evil.example"],
 )
-def test_a_provider_that_is_not_listed_is_refused(issuer):
+def test_an_unlisted_provider_is_refused(issuer):
     token = tokens.MaaToken(MAA, NONCE, vm_id=vm().vm_id, issued=AT, tee=MAA_REPORT, issuer=issuer)
     found = replace(vms.nonce_evidence(vm()), tokens=AttestationTokens(maa=token.signed()))
     judged = Judge("cpu-only", AppraisalInputs(AT, keys=TokenKeySets(maa=MAA_KEYS)))(found)

@@ -43,7 +43,7 @@ def bound_by_hand(recipient=b""):
 
 
 @pytest.mark.parametrize("recipient", [b"", b"\x09" * 32])
-def test_b_is_as_specified(recipient):
+def test_the_binding_digest_is_as_specified(recipient):
     bound = binding.binding(NONCE, HOST_KEY, recipient, VM_ID)
     assert bound == bound_by_hand(recipient)
     assert len(bound) == 64
@@ -57,13 +57,13 @@ def test_golden_values_do_not_change():
     assert binding.qualifying_data(bound, evidence).hex() == GOLDEN_QUOTE
 
 
-def test_the_gpu_nonce_names_b_and_the_key():
+def test_the_gpu_nonce_covers_binding_digest_and_key():
     bound = bound_by_hand()
     expected = by_hand("sha256", b"ccgpu-gpu", bound, hashlib.sha256(MODULUS).digest())
     assert binding.gpu_nonce(bound, MODULUS) == expected
 
 
-def test_the_quote_names_b_and_all_that_was_collected():
+def test_the_quote_covers_binding_digest_and_collected_evidence():
     bound = bound_by_hand()
     evidence = b"\0\0\0\3hcl\0\0\0\6report\0\0\0\5chain\0\0\0\0\0\0\0\4thim\0\0\0\5state"
     collected = binding.encode_collected(b"hcl", b"report", b"chain", b"", b"thim", b"state")
@@ -81,17 +81,17 @@ pieces = st.tuples(*[st.binary(max_size=6)] * 6)
 
 
 @given(pieces, pieces)
-def test_other_pieces_are_another_collection(one, other):
+def test_other_evidence_gives_another_digest(one, other):
     assert (binding.encode_collected(*one) == binding.encode_collected(*other)) == (one == other)
 
 
-def test_moving_a_byte_from_one_part_to_the_next_changes_b():
+def test_moving_a_byte_between_parts_changes_the_digest():
     cuts = [(b"nonce", b"key", b"recipient", "vmid"), (b"nonce", b"key", b"recipien", "tvmid")]
     assert len({binding.binding(*cut) for cut in cuts}) == len(cuts)
 
 
 @pytest.mark.parametrize("part", range(4))
-def test_every_part_counts(part):
+def test_every_part_changes_the_digest(part):
     parts = (NONCE, HOST_KEY, b"\x09" * 32, VM_ID)
     others = (NONCE[::-1], HOST_KEY + b"x", b"\x0a" * 32, VM_ID[:-1] + "0")
     one = [others[n] if n == part else each for n, each in enumerate(parts)]

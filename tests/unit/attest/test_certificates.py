@@ -57,7 +57,7 @@ def test_a_certificate_is_der_or_pem(data):
     assert _der(certificates.load(data, _RULE)) == _ONE
 
 
-def test_the_serial_number_0_is_no_matter():
+def test_the_serial_number_0_is_accepted():
     assert certificates.serial(certificates.load(_ONE, _RULE)) == 0
 
 
@@ -92,7 +92,7 @@ def test_the_size_of_a_certificate_is_limited(encode):
     _refused(encode(too_long.signed_by(_KEY)))
 
 
-def test_an_extension_stands_once():
+def test_duplicate_extensions_are_refused():
     twice = replace(_certificate(), extensions=(X509Extension("1.2.3", b"\x05\x00"),) * 2)
     _refused(twice.signed_by(_KEY))
 
@@ -105,11 +105,11 @@ def test_an_extension_stands_once():
     ],
     ids=["not on its curve", "of an unknown kind"],
 )
-def test_a_key_that_cannot_be_used_is_refused(key):
+def test_an_unusable_key_is_refused(key):
     _refused(replace(_certificate(), key=key).signed_by(_KEY))
 
 
-def test_an_x509_version_that_is_none_is_refused():
+def test_an_invalid_x509_version_is_refused():
     _refused(_ONE.replace(b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x09"))
 
 
@@ -119,7 +119,7 @@ def test_a_name_of_a_forbidden_type_is_refused():
     _refused(_ONE.replace(name, name[:-1] + b"\x03"))
 
 
-def test_what_cryptography_only_warns_of_is_refused():
+def test_warnings_of_cryptography_are_refusals():
     with pytest.warns(UserWarning, match="length"):
         country = x509.NameAttribute(NameOID.COUNTRY_NAME, "USA", _validate=False)
     _refused(replace(_certificate(), subject=x509.Name([country])).signed_by(_KEY))
@@ -142,7 +142,7 @@ def test_a_bundle_keeps_its_order():
     ],
     ids=["empty", "DER", "too many", "junk between", "something else", "too large"],
 )
-def test_a_bundle_has_no_more_and_nothing_else(pem):
+def test_a_bundle_has_a_limited_number_of_certificates_and_nothing_else(pem):
     with pytest.raises(Malformed) as caught:
         certificates.load_chain(pem, _RULE, 2)
     assert caught.value.rule == _RULE
@@ -159,7 +159,7 @@ def test_an_anchor_is_one_certificate():
     [{"subject": "CN=two"}, {"sha256": bytes(32)}, {"spki": b""}, {"serial": 1}],
     ids=["subject", "sha256", "spki", "serial"],
 )
-def test_all_of_an_anchor_counts(change):
+def test_an_anchor_is_compared_in_full(change):
     one = certificates.load(_ONE, _RULE)
     assert certificates.anchor_of(one) != replace(certificates.anchor_of(one), **change)
 
@@ -170,7 +170,7 @@ def test_any_bytes_are_a_certificate_or_malformed(data):
 
 
 @given(st.lists(st.tuples(st.integers(0, 4095), st.integers(0, 255)), max_size=4))
-def test_what_is_loaded_can_be_read(changes):
+def test_every_loaded_certificate_can_be_read(changes):
     raw = bytearray(_ONE)
     for at, value in changes:
         raw[at % len(raw)] = value
@@ -184,7 +184,7 @@ def test_what_is_loaded_can_be_read(changes):
     assert found.not_valid_after_utc.tzinfo is UTC
 
 
-def test_bits_after_the_last_byte_of_base64_are_refused():
+def test_trailing_bits_of_base64_are_refused():
     padded = b"=\n-----END CERTIFICATE-----\n"
     text = _PEM
     while not text.endswith(padded):  # the signature has another length now and then

@@ -8,7 +8,7 @@ RULE = Rule("a.rule", "what holds", "RFC 0, 1")
 OTHER = Rule("b.rule", "what else holds", "RFC 0, 2")
 
 
-def test_a_value_is_verified_by_the_checks_since_the_mark_alone():
+def test_a_value_is_verified_by_the_checks_since_its_checkpoint():
     checks = Checks()
     checks.record(OTHER, False, 1, 2)  # of another value
     since = checks.checkpoint()
@@ -18,7 +18,7 @@ def test_a_value_is_verified_by_the_checks_since_the_mark_alone():
     assert checks.conclude("value", 0) == Unverified("value")
 
 
-def test_no_check_is_no_proof():
+def test_a_value_without_checks_is_unverified():
     checks = Checks()
     assert checks.conclude("value", checks.checkpoint()) == Unverified("value")
     checks.record(RULE, True, 1, 1)
@@ -35,20 +35,20 @@ def test_no_check_is_no_proof():
         ((Unverified(1), Verified(2)), False),
     ],
 )
-def test_what_rests_on_something_unverified_is_unverified(needs, verified):
+def test_values_derived_from_unverified_ones_are_unverified(needs, verified):
     checks = Checks()
     checks.record(RULE, True, 1, 1)
     assert isinstance(checks.conclude("value", 0, *needs), Verified) == verified
 
 
 @pytest.mark.parametrize("ok", [False, None, 0, 1, "yes", [True]])
-def test_only_true_holds(ok):
+def test_only_true_passes_a_check(ok):
     checks = Checks()
     assert checks.record(RULE, ok, 1, 2) is False
     assert not checks.made[0].ok
 
 
-def test_a_check_has_both_sides_and_the_source():
+def test_a_check_has_expected_and_actual_value_and_source():
     checks = Checks()
     checks.record_equal(RULE, b"\x01", b"")
 
@@ -57,7 +57,7 @@ def test_a_check_has_both_sides_and_the_source():
     assert (made.expected, made.actual, made.source) == ("01", "(empty)", "RFC 0, 1")
 
 
-def test_what_cannot_be_read_breaks_the_rule_that_its_reader_names():
+def test_a_parse_error_fails_the_check_of_its_parser():
     def parse(data: bytes) -> int:
         if data != b"good":
             raise Malformed(OTHER, "good", data)
@@ -72,7 +72,7 @@ def test_what_cannot_be_read_breaks_the_rule_that_its_reader_names():
 
 @pytest.mark.parametrize("bad", range(6))
 @pytest.mark.parametrize("since", range(6))
-def test_only_a_failure_since_the_mark_counts_wherever_it_stands(bad, since):
+def test_only_failures_since_the_checkpoint_count(bad, since):
     checks, marks = Checks(), []
     for number in range(6):
         marks.append(checks.checkpoint())
@@ -81,7 +81,7 @@ def test_only_a_failure_since_the_mark_counts_wherever_it_stands(bad, since):
     assert isinstance(checks.conclude("value", marks[since]), Unverified) == (bad >= since)
 
 
-def test_equal_shows_both_sides_as_they_are():
+def test_record_equal_shows_both_values():
     checks = Checks()
     checks.record_equal(RULE, 1, True)
     checks.record_equal(RULE, [1, 2], (1, 2))
@@ -95,7 +95,7 @@ def test_equal_shows_both_sides_as_they_are():
 
 
 @pytest.mark.parametrize("ok", [True, False])
-def test_checks_that_are_adopted_count_as_those_made_here(ok):
+def test_adopted_checks_count_like_recorded_ones(ok):
     other, checks = Checks(), Checks()
     other.record(RULE, ok, 1, 2)
     since = checks.checkpoint()

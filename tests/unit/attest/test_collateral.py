@@ -77,26 +77,26 @@ def _bringing(crl):
     return _with_cpu(nonce_evidence(vm()), crl=crl)
 
 
-def test_a_newer_list_of_the_callers_that_revokes_is_not_hidden_by_the_evidences():
+def test_a_revoking_crl_of_the_caller_outranks_that_of_the_evidence():
     found = _given(_bringing(_crl(months=9)), crls=(_crl(0),))
 
     assert (cpus(found).verdict, cpus(found).reasons) == ("rejected", ("snp.crl.vek",))
 
 
-def test_nor_is_a_list_of_the_evidences_that_revokes_by_a_newer_one():
+def test_a_revoking_crl_of_the_evidence_outranks_a_newer_one():
     for revoking, other in ((_crl(0), _crl(months=9)), (_crl(0, months=9), _crl())):
         assert cpus(_given(_bringing(revoking), crls=(other,))).reasons == ("snp.crl.vek",)
         assert cpus(_given(_bringing(other), crls=(revoking,))).reasons == ("snp.crl.vek",)
 
 
-def test_an_old_list_in_the_evidence_is_mended_by_a_current_one():
+def test_a_current_crl_replaces_an_old_one_in_the_evidence():
     old = _bringing(_crl(months=9))
 
     assert cpus(old, cpu=_WITH_CRL).reasons == ("snp.crl.window",)
     assert cpus(_given(old, crls=(_crl(),)), cpu=_WITH_CRL).verdict == "accepted"
 
 
-def test_only_lists_of_another_product_are_want_of_one(milan_crl):
+def test_crls_of_other_products_count_as_missing(milan_crl):
     found = _given(nonce_evidence(vm()), crls=(milan_crl,))
 
     assert cpus(found, cpu=_WITH_CRL).reasons == ("snp.crl.present",)
@@ -112,7 +112,7 @@ def milan_crl():
 # Certificates of chips
 
 
-def test_the_certificate_of_the_chip_is_found_among_those_of_several_machines():
+def test_the_vcek_is_found_among_those_of_several_machines():
     found = nonce_evidence(vm())
     assert found.cpu is not None
     own = found.cpu.vek
@@ -128,7 +128,7 @@ def test_the_certificate_of_the_chip_is_found_among_those_of_several_machines():
 
 
 @pytest.mark.parametrize("forged", [False, True])
-def test_a_wrong_certificate_of_azures_answer_is_refused_and_mended_by_the_callers(forged):
+def test_a_wrong_thim_certificate_is_replaced_by_the_callers(forged):
     found = nonce_evidence(vm())
     assert found.cpu is not None
     own = found.cpu.vek or b""
@@ -145,7 +145,7 @@ def test_a_wrong_certificate_of_azures_answer_is_refused_and_mended_by_the_calle
 # Manifests
 
 
-def test_stale_manifests_in_the_evidence_hide_no_good_ones_of_the_callers():
+def test_stale_rims_in_the_evidence_do_not_hide_good_ones_of_the_caller():
     found = asked_of_gpu(gpu())
     stale = _brings(found, rims=_expired())
 
@@ -156,13 +156,13 @@ def test_stale_manifests_in_the_evidence_hide_no_good_ones_of_the_callers():
         assert judged.verdict == "accepted"
 
 
-def test_good_manifests_in_the_evidence_are_not_hidden_by_stale_ones_of_the_callers():
+def test_stale_rims_of_the_caller_do_not_hide_good_ones_in_the_evidence():
     found = asked_of_gpu(gpu())
 
     assert gpus(_given(found, rims=_named(found, _expired()))).verdict == "accepted"
 
 
-def test_measurements_must_match_the_manifest_that_the_rim_id_names():
+def test_measurements_must_match_the_rim_of_the_given_id():
     found = asked_of_gpu(gpu())
     different = _signed_by(gpu().rims, golden=(bytes(48),))
     both = _brings(found, rims=(*different, *found.collateral.rims))
@@ -174,7 +174,7 @@ def test_measurements_must_match_the_manifest_that_the_rim_id_names():
     assert gpus(_given(both, rims=_named(found, different))).reasons == ("golden.match",)
 
 
-def test_a_saved_bundle_does_not_say_which_of_two_manifests_is_meant():
+def test_a_saved_bundle_does_not_choose_between_two_rims():
     found = asked_of_gpu(gpu())
     different = _signed_by(gpu().rims, golden=(bytes(48),))
     named = _given(_brings(found, rims=different), rims=_named(found))
@@ -185,7 +185,7 @@ def test_a_saved_bundle_does_not_say_which_of_two_manifests_is_meant():
     assert gpus(_given(saved, rims=_named(found))).verdict == "accepted"
 
 
-def test_both_ids_and_the_command_are_told_where_there_are_no_manifests():
+def test_without_rims_both_ids_and_the_command_are_shown():
     judged = gpus(_brings(asked_of_gpu(gpu()), rims=()))
 
     with pytest.raises(EvidenceUnavailable) as caught:
@@ -198,7 +198,7 @@ def test_both_ids_and_the_command_are_told_where_there_are_no_manifests():
 # OCSP
 
 
-def test_newer_answers_of_the_callers_are_taken_and_any_may_revoke():
+def test_newer_ocsp_responses_of_the_caller_count_and_any_may_revoke():
     found = asked_of_gpu(gpu())
     stale = asked_of_gpu(
         replace(gpu(), answers={"next_update": datetime(2026, 11, 22, 1, tzinfo=UTC)})

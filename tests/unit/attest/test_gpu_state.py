@@ -24,7 +24,7 @@ def _document(**changes):
     return json.dumps(_SAID | changes).encode()
 
 
-def test_a_state_document_is_read_and_what_is_unknown_in_it_left_alone():
+def test_unknown_members_of_a_state_document_are_ignored():
     assert state.parse(_document(driver_version="595.71.05")) == GOOD
     assert state.parse(_document(ready=None)).ready is None
     assert state.parse(b'{"cc_mode": false, "dev_tools": true}') == ReportedGpuState(False, True)
@@ -44,7 +44,7 @@ def test_a_state_document_is_read_and_what_is_unknown_in_it_left_alone():
         (_document(ready="no"), "gpu.state.field"),
     ],
 )
-def test_what_is_no_state_is_refused(raw, reason):
+def test_an_invalid_state_document_is_refused(raw, reason):
     with pytest.raises(Malformed) as caught:
         state.parse(raw)
 
@@ -62,7 +62,7 @@ def test_what_is_no_state_is_refused(raw, reason):
         None,
     ],
 )
-def test_a_state_that_was_changed_after_the_quote_is_refused(raw):
+def test_a_state_changed_after_the_quote_is_rejected(raw):
     found = _with(gpus.bound_evidence(vm(), gpu()), state_document=raw)
 
     assert "vtpm.nonce.other" in judge(found).reasons
@@ -72,7 +72,7 @@ def test_a_state_that_was_changed_after_the_quote_is_refused(raw):
     ("said", "reason"),
     [("dev_tools", "policy.gpu.dev-tools"), ("cc_mode", "policy.gpu.cc-mode")],
 )
-def test_a_guest_that_says_so_itself_is_refused_and_by_flipping_it_back_too(said, reason):
+def test_a_bad_gpu_state_is_rejected_even_if_flipped_back(said, reason):
     one = replace(gpu(), state=_SAID | {said: not _SAID[said]})
     honest = gpus.bound_evidence(vm(), one)
     assert honest.gpus[0].state_document is not None
@@ -84,7 +84,7 @@ def test_a_guest_that_says_so_itself_is_refused_and_by_flipping_it_back_too(said
 
 
 @pytest.mark.parametrize("told", [GOOD, replace(GOOD, dev_tools=True), replace(GOOD, ready=True)])
-def test_in_bound_evidence_the_makers_word_on_the_state_does_not_count(told):
+def test_in_bound_evidence_an_unquoted_state_does_not_count(told):
     found = gpus.bound_evidence(vm(), gpu())
     instead = judge(_with(found, state_document=None, state=told))
     beside = judge(_with(found, state=told))
@@ -93,7 +93,7 @@ def test_in_bound_evidence_the_makers_word_on_the_state_does_not_count(told):
     assert beside.reasons == (() if told == GOOD else ("gpu.state.other",))
 
 
-def test_a_guest_that_could_not_tell_its_state_is_refused_where_it_is_wanted():
+def test_a_required_but_unknown_state_is_rejected():
     one = replace(gpu(), state={})
 
     assert judge(gpus.bound_evidence(vm(), one)).reasons == (
@@ -102,7 +102,7 @@ def test_a_guest_that_could_not_tell_its_state_is_refused_where_it_is_wanted():
     )
 
 
-def test_a_document_without_a_binding_is_still_read_and_held_to():
+def test_an_unbound_state_document_is_checked():
     part = GpuEvidence("HOPPER", b"", b"", state_document=_document(dev_tools=True))
     checks = Checks()
 
@@ -115,7 +115,7 @@ def test_a_document_without_a_binding_is_still_read_and_held_to():
     )
 
 
-def test_the_verdict_says_whose_word_the_state_is():
+def test_the_trust_basis_names_the_source_of_the_state():
     def who(found):
         return next(words for words in found.not_proven if words.startswith("CC mode"))
 

@@ -73,7 +73,7 @@ RELAYS = {
 
 @pytest.mark.parametrize("policy", ["default", "strict"])
 @pytest.mark.parametrize("relay", RELAYS)
-def test_another_genuine_vm_that_answers_the_nonce_is_refused(policy, relay):
+def test_a_relay_to_another_genuine_vm_is_rejected(policy, relay):
     judge = _judge(policy, caller_question(victim()))
 
     assert judge(gpus.bound_evidence(victim(), gpu())).verdict == "accepted"
@@ -83,7 +83,7 @@ def test_another_genuine_vm_that_answers_the_nonce_is_refused(policy, relay):
 
 
 @pytest.mark.parametrize("policy", ["default", "strict"])
-def test_without_the_vm_id_the_relay_is_refused_for_that(policy):
+def test_without_the_vm_id_a_relay_is_rejected(policy):
     by_key = _judge(policy, caller_question(victim(), vm_id=None))
     nothing = _judge(policy, AppraisalInputs(AT, nonce=NONCE))
 
@@ -92,7 +92,7 @@ def test_without_the_vm_id_the_relay_is_refused_for_that(policy):
 
 
 @pytest.mark.parametrize("policy", ["default", "strict"])
-def test_the_relay_passes_only_for_whoever_takes_the_makers_word(policy):
+def test_a_relay_passes_only_if_claims_of_the_evidence_are_trusted(policy):
     judge = _judge(policy, AppraisalInputs(AT, nonce=NONCE))
     found = judge(relayed(), unsafe_trust_bundle_identity=True)
 
@@ -102,7 +102,7 @@ def test_the_relay_passes_only_for_whoever_takes_the_makers_word(policy):
 
 
 @pytest.mark.parametrize("policy", ["default", "strict"])
-def test_with_its_own_id_and_key_the_other_vm_is_the_one_that_was_asked(policy):
+def test_the_other_vm_is_accepted_with_its_own_id_and_key(policy):
     key = hostkey.sha256(OTHER_KEY)
     judge = _judge(policy, caller_question(victim(), vm_id=OTHER_ID, host_key=key))
 
@@ -117,13 +117,13 @@ def test_with_its_own_id_and_key_the_other_vm_is_the_one_that_was_asked(policy):
         ({"nonce": None}, "freshness.nonce.unknown"),
     ],
 )
-def test_what_the_caller_does_not_know_is_refused_by_name(changes, reason):
+def test_an_unknown_identity_is_rejected_by_name(changes, reason):
     judge = _judge("default", caller_question(victim(), **changes))
 
     assert judge(gpus.bound_evidence(victim(), gpu())).reasons == (reason,)
 
 
-def test_a_hint_names_what_the_caller_has_to_say():
+def test_a_hint_names_the_missing_options():
     with pytest.raises(EvidenceRejected) as caught:
         Judge("default")(gpus.bound_evidence(vm(), gpu())).require()
 
@@ -142,14 +142,14 @@ def test_a_hint_names_what_the_caller_has_to_say():
         ({"nonce": b"\x01" * 32}, {"freshness.nonce.other", "hcl.user-data.other"}),
     ],
 )
-def test_what_differs_from_what_the_caller_knows_is_refused(changes, reasons):
+def test_values_differing_from_the_callers_are_rejected(changes, reasons):
     answers = {"vtpm.nonce.other", "gpu.nonce.other"}
     found = Judge("default", caller_question(vm(), **changes))(gpus.bound_evidence(vm(), gpu()))
 
     assert set(found.reasons) == reasons | answers
 
 
-def test_a_loosening_for_one_does_not_loosen_the_other():
+def test_each_override_loosens_only_its_own_requirement():
     found = gpus.bound_evidence(vm(), gpu())
     judge = Judge("default")
 
@@ -157,7 +157,7 @@ def test_a_loosening_for_one_does_not_loosen_the_other():
     assert judge(found, unsafe_trust_bundle_nonce=True).reasons == UNKNOWN[1:]
 
 
-def test_a_loosening_never_outweighs_what_the_caller_knows():
+def test_overrides_do_not_outweigh_values_of_the_caller():
     loose = {"unsafe_trust_bundle_identity": True, "unsafe_trust_bundle_nonce": True}
     refused = Judge("default", caller_question(victim()))(relayed(), **loose)
 
@@ -166,7 +166,7 @@ def test_a_loosening_never_outweighs_what_the_caller_knows():
     )
 
 
-def test_the_makers_word_is_not_needed_where_the_caller_knows():
+def test_overrides_are_not_needed_with_values_of_the_caller():
     found = gpus.bound_evidence(vm(), gpu(), vm_id=None, host_key=None, nonce=None)
 
     assert Judge("default", caller_question(vm()))(found).verdict == "accepted"
@@ -178,7 +178,7 @@ def test_the_case_of_a_vm_id_does_not_matter():
     assert Judge("default", question)(gpus.bound_evidence(vm(), gpu())).verdict == "accepted"
 
 
-def test_no_vm_is_known_by_evidence_that_names_none():
+def test_evidence_without_a_vm_id_is_rejected():
     found = gpus.bound_evidence(vm(), gpu(), vm_id=None, host_key=None)
     loose = {"unsafe_trust_bundle_identity": True, "unsafe_trust_bundle_nonce": True}
     reasons = set(Judge("default")(found, **loose).reasons)
@@ -186,7 +186,7 @@ def test_no_vm_is_known_by_evidence_that_names_none():
     assert {"binding.vm-id.absent", "binding.host-key.absent"} <= reasons
 
 
-def test_a_vm_id_is_held_to_where_a_bare_nonce_is_enough():
+def test_a_given_vm_id_is_checked_where_a_bare_nonce_suffices():
     of_victim = Judge("cpu-only", AppraisalInputs(AT, nonce=NONCE, vm_id=vm().vm_id))
     good, bad = of_victim(vms.nonce_evidence(vm())), of_victim(vms.nonce_evidence(attacker()))
 
@@ -196,7 +196,7 @@ def test_a_vm_id_is_held_to_where_a_bare_nonce_is_enough():
     assert bad.reasons == ("policy.vm-id",)
 
 
-def test_a_host_key_is_held_to_where_a_bare_nonce_is_enough():
+def test_a_given_host_key_is_checked_where_a_bare_nonce_suffices():
     judge = Judge("cpu-only", caller_question(vm()))
     other = Judge("cpu-only", caller_question(vm(), host_key=hostkey.sha256(OTHER_KEY)))
 
@@ -206,20 +206,20 @@ def test_a_host_key_is_held_to_where_a_bare_nonce_is_enough():
     assert "identity.host-key.other" in other(vms.bound_evidence(vm())).reasons
 
 
-def test_a_policy_that_does_not_look_at_the_vm_cannot_be_asked_which_it_is():
+def test_a_vm_id_needs_a_policy_that_checks_the_vm():
     judge = Judge("gpu-only", AppraisalInputs(AT, nonce=NONCE, vm_id=vm().vm_id))
 
     assert judge(gpus.nonce_evidence(gpu())).reasons == ("policy.vm-id",)
 
 
-def test_freshness_is_not_proven_by_the_makers_nonce_where_it_is_let_pass():
+def test_a_nonce_of_the_evidence_does_not_prove_freshness():
     found = Judge("cpu-only")(vms.nonce_evidence(vm()))
 
     assert found.verdict == "accepted"
     assert [words for words in found.not_proven if words.startswith("freshness")]
 
 
-def test_the_nonce_in_a_gpus_evidence_is_taken_where_the_makers_word_is():
+def test_a_gpu_nonce_of_the_evidence_needs_the_override():
     found = gpus.nonce_evidence(gpu())
     there = replace(found.gpus[0], nonce=NONCE)
     silent = replace(found, claimed=replace(found.claimed, nonce=None), gpus=(there,))
@@ -231,13 +231,13 @@ def test_the_nonce_in_a_gpus_evidence_is_taken_where_the_makers_word_is():
     assert second.reasons == ("policy.gpu.count",)
 
 
-def test_an_empty_nonce_of_the_callers_is_none_and_not_the_makers():
+def test_an_empty_nonce_of_the_caller_is_not_replaced():
     found = Judge("default", caller_question(vm(), nonce=b""))(gpus.bound_evidence(vm(), gpu()))
 
     assert {"freshness.nonce.absent", "binding.nonce.size"} <= set(found.reasons)
 
 
-def test_evidence_without_any_nonce_is_refused_and_nothing_is_made_up():
+def test_evidence_without_any_nonce_is_rejected():
     found = gpus.bound_evidence(vm(), gpu(), nonce=None)
     reasons = set(Judge("default", caller_question(vm(), nonce=None))(found).reasons)
     absent, nonce = "freshness.nonce.absent", "freshness.nonce.unknown"
@@ -253,7 +253,7 @@ def test_evidence_without_any_nonce_is_refused_and_nothing_is_made_up():
         (OTHER_ID, None, ("policy.vm-id", "maa.vm-id")),
     ],
 )
-def test_microsofts_token_has_to_be_of_the_vm_that_was_asked_for(known, claimed, reasons):
+def test_a_maa_token_must_belong_to_the_expected_vm(known, claimed, reasons):
     signer = tokens.maa_signer()
     made = tokens.MaaToken(signer, NONCE, vm_id=vm().vm_id, issued=AT, tee=MAA_REPORT)
     token = made.signed()
@@ -269,7 +269,7 @@ def test_microsofts_token_has_to_be_of_the_vm_that_was_asked_for(known, claimed,
 
 
 @pytest.mark.parametrize("policy", ["default", "strict", "cpu-only"])
-def test_the_makers_time_is_always_listed_as_unsafe(policy):
+def test_the_time_of_the_evidence_is_listed_as_unsafe(policy):
     judge = _judge(policy, caller_question(victim(), at_of_maker=True))
     found = judge(gpus.bound_evidence(victim(), gpu()))
 
@@ -286,13 +286,13 @@ def test_the_time_of_a_recorded_challenge_is_a_fact():
     assert found.facts["challenge sent"] == "2026-11-22T12:00:00Z"
 
 
-def test_the_simulated_roots_of_a_relay_are_the_victims():
+def test_a_relay_of_a_simulated_vm_uses_the_same_simulated_roots():
     """Otherwise a refusal above could be for the roots alone."""
     assert relayed().simulated_roots == gpus.bound_evidence(victim(), gpu()).simulated_roots
     assert simulated.simulated_roots(relayed()) is not None
 
 
-def test_a_digest_binds_as_its_key_does():
+def test_a_host_key_digest_binds_like_the_key():
     digest = hostkey.sha256(HOST_KEY)
 
     assert binding.binding_of_digest(NONCE, digest, b"", OTHER_ID) == binding.binding(

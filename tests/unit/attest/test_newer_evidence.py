@@ -12,7 +12,7 @@ from support import gpus
 from support.vms import AT
 
 
-def test_collateral_of_a_newer_report_is_not_refused_but_unavailable():
+def test_a_newer_report_makes_collateral_unavailable_rather_than_invalid():
     newer = gpus.nonce_evidence(
         replace(gpus.gpu(), versioned=VersionedOpaqueData(version=(3, 0, 0)))
     ).gpus[0]

@@ -45,7 +45,7 @@ def _strict(machine, **question):
 
 
 @pytest.mark.parametrize("svn", [0, 1, 0x5, 0xA, 0x10001, 0x10009, 0x1000A])
-def test_an_old_paravisor_is_refused_by_name(svn):
+def test_an_old_paravisor_is_rejected_by_name(svn):
     machine = _having(guest_svn=svn)
     for found in (default(machine), cpu_only(nonce_evidence(machine))):
         assert found.reasons == ("policy.guest-svn",)
@@ -58,13 +58,13 @@ def test_a_paravisor_at_the_floor_or_above_is_accepted_by_default(svn):
     assert default(_having(guest_svn=svn)).reasons == ()
 
 
-def test_strict_wants_the_newest_paravisor_that_was_seen():
+def test_strict_requires_the_newest_known_paravisor():
     assert _strict(newest_vm()).reasons == ()
     older = replace(newest_vm(), report={**newest_vm().report, "guest_svn": 0x1000B})
     assert _strict(older).reasons == ("policy.guest-svn",)
 
 
-def test_the_older_key_is_refused_with_the_versions_that_it_signed():
+def test_the_older_signing_key_is_rejected_with_its_versions():
     found = cpu_only(nonce_evidence(_having(guest_svn=0x10009, id_key_digest=OLDER_KEY)))
 
     assert set(found.reasons) == {"policy.id-key-digest", "policy.guest-svn"}
@@ -84,7 +84,7 @@ def test_the_older_key_is_refused_with_the_versions_that_it_signed():
         (0, 0, 0, True),
     ],
 )
-def test_each_mitigation_has_to_be_on_at_launch_and_now(mask, launch, now, accepted):
+def test_each_mitigation_is_required_at_launch_and_now(mask, launch, now, accepted):
     vectors = {"launch_mit_vector": launch, "current_mit_vector": now}
     machine = _having(version=5, **vectors)
     found = cpu_only(nonce_evidence(machine), cpu={"required_mitigations": mask})
@@ -103,7 +103,7 @@ def test_a_report_without_vectors_shows_no_mitigation(version):
     assert f"version {version}" in refused.actual
 
 
-def test_firmware_that_can_be_rolled_back_is_refused_unless_the_policy_says_so():
+def test_provisional_firmware_is_rejected_unless_the_policy_allows_it():
     machine = _having(committed_tcb=SimulatedTcb(snp=0x17, bootloader=9), committed_build=39)
     refused = cpu_only(nonce_evidence(machine), cpu={"minimum_tcb": _no_floor()})
     assert set(refused.reasons) == {"snp.tcb.provisional", "snp.version.provisional"}
@@ -114,7 +114,7 @@ def test_firmware_that_can_be_rolled_back_is_refused_unless_the_policy_says_so()
     assert found.unsafe == ("cpu.unsafe_allow_provisional_firmware",)
 
 
-def test_the_floor_holds_for_what_provisional_firmware_may_go_back_to():
+def test_the_floor_applies_to_the_committed_tcb_of_provisional_firmware():
     machine = _having(committed_tcb=SimulatedTcb(snp=0x16))
     found = cpu_only(nonce_evidence(machine), cpu={"unsafe_allow_provisional_firmware": True})
 
@@ -136,7 +136,7 @@ def test_the_boot_loader_has_a_floor(name):
     assert cpu_only(nonce_evidence(machine)).reasons == ("policy.tcb.bootloader",)
 
 
-def test_an_event_log_has_to_be_there_where_the_policy_wants_one():
+def test_a_required_event_log_must_be_present():
     found = nonce_evidence(vm())
     assert found.cpu is not None
     without = replace(found, cpu=replace(found.cpu, event_log=None))
@@ -174,7 +174,7 @@ def _mok_logged(content, name=b"MokSBState"):
         (_mok_logged(b"something else", b"MokList"), "absent"),
     ],
 )
-def test_a_shim_that_was_told_to_check_nothing_is_refused(event, state):
+def test_a_shim_with_disabled_validation_is_rejected(event, state):
     found = cpu_only(nonce_evidence(_with_mok(event)))
 
     assert found.facts["MokSBState"] == state
@@ -230,11 +230,11 @@ def _gpu_policy(**changes) -> GpuPolicy:
         ("9" * 5000, False),
     ],
 )
-def test_a_driver_has_the_fixes_of_its_branch_or_is_of_a_newer_one(driver, fixed):
+def test_a_driver_needs_the_fixes_of_its_branch_or_a_newer_branch(driver, fixed):
     assert driver_bulletins.has_fixes(driver) is fixed
 
 
-def test_a_driver_without_the_security_fixes_is_refused_by_default_and_named_elsewhere():
+def test_default_rejects_a_driver_without_security_fixes():
     old = replace(gpu(), driver="580.65.06")
     found = default(vm(), old)
     assert found.reasons == ("policy.gpu.driver.security",)
@@ -280,7 +280,7 @@ def _warned(found):
         (timedelta(days=-400), "too old since"),
     ],
 )
-def test_data_that_ages_says_so_before_it_is_too_old(before, words):
+def test_ageing_data_gives_a_warning_in_time(before, words):
     at = bulletins.REVIEW_BY - before
     (warned,) = _warned(Judge(inputs=AppraisalInputs(at))(nonce_evidence(vm()))) or [None]
 
@@ -290,7 +290,7 @@ def test_data_that_ages_says_so_before_it_is_too_old(before, words):
         assert words in warned
 
 
-def test_only_the_data_that_a_policy_uses_is_said_to_age():
+def test_only_data_used_by_the_policy_gives_warnings():
     late = driver_bulletins.REVIEW_BY
     cpu = _warned(Judge("cpu-only", AppraisalInputs(late))(nonce_evidence(vm())))
     of_gpu = _warned(Judge("gpu-only", AppraisalInputs(late))(gpus.nonce_evidence(gpu())))
@@ -299,7 +299,7 @@ def test_only_the_data_that_a_policy_uses_is_said_to_age():
     assert ["NVIDIA" in words for words in of_gpu] == [True]
 
 
-def test_the_dates_of_the_data_are_those_that_people_read():
+def test_the_dates_of_the_data_match_the_docs():
     page = (ROOT / "docs" / "policies.md").read_text("utf-8")
     strict = (ROOT / "templates" / "policies" / "strict.yaml").read_text("utf-8")
     for data in (bulletins, driver_bulletins):

@@ -42,7 +42,7 @@ def genoa(vectors):
 
 
 @pytest.mark.parametrize(("place", "asked_of_it"), [(None, True), (-1, False), (-600, False)])
-def test_azures_answer_saves_a_request_only_with_a_certificate_that_amd_signed(
+def test_a_thim_certificate_saves_a_request_only_if_amd_signed_it(
     genoa, vectors, place, asked_of_it
 ):
     raw = bytearray((vectors / "attest" / "azure-genoa-v3" / "vcek.der").read_bytes())
@@ -70,7 +70,7 @@ def manifests(vectors):
     return {each: (folder / f"{each}.xml").read_bytes() for each in (_DRIVER, _VBIOS)}
 
 
-def test_a_report_needs_the_certificate_of_its_chip_and_the_list(genoa, vectors):
+def test_a_report_needs_vcek_and_crl(genoa, vectors):
     needs = required_collateral.cpu_request(CpuEvidence(hcl=genoa))
     (chip,) = needs.chips
     report = (vectors / "attest" / "azure-genoa-v3" / "snp-report.bin").read_bytes()
@@ -82,12 +82,12 @@ def test_a_report_needs_the_certificate_of_its_chip_and_the_list(genoa, vectors)
     assert required_collateral.cpu_request(CpuEvidence(report=report)).chips == (chip,)
 
 
-def test_what_the_evidence_brings_is_asked_for_all_the_same(genoa):
+def test_collateral_in_the_evidence_is_requested_again(genoa):
     needs = required_collateral.cpu_request(CpuEvidence(hcl=genoa, vek=b"x", crl=b"y"))
     assert (len(needs.chips), needs.crls) == (1, ("Genoa",))
 
 
-def test_a_report_that_names_no_product_is_of_its_certificates(vectors):
+def test_the_product_of_a_version_2_report_is_that_of_its_vcek(vectors):
     case = vectors / "attest" / "azure-milan-v2"
     vek = next(path for path in case.iterdir() if path.name.startswith("vcek")).read_bytes()
     report = (case / "snp-report.bin").read_bytes()
@@ -96,7 +96,7 @@ def test_a_report_that_names_no_product_is_of_its_certificates(vectors):
 
 
 @pytest.mark.parametrize("brought", [True, False])
-def test_the_evidences_certificate_will_do_where_amd_has_no_answer(genoa, vectors, brought):
+def test_the_certificate_in_the_evidence_is_used_without_an_answer_of_amd(genoa, vectors, brought):
     services = Services(_AT.timestamp())
     der = (vectors / "attest" / "azure-genoa-v3" / "vcek.der").read_bytes()
     needs = required_collateral.cpu_request(
@@ -114,18 +114,18 @@ def test_the_evidences_certificate_will_do_where_amd_has_no_answer(genoa, vector
 
 
 @pytest.mark.parametrize("part", [CpuEvidence(), CpuEvidence(hcl=b""), CpuEvidence(report=b"x")])
-def test_without_a_report_nothing_is_asked_for(part):
+def test_without_a_report_nothing_is_requested(part):
     with pytest.raises(EvidenceRejected):
         required_collateral.cpu_request(part)
 
 
-def test_a_report_that_names_no_product_must_bring_its_certificate(vectors):
+def test_a_version_2_report_must_include_its_certificate(vectors):
     report = (vectors / "attest" / "azure-milan-v2" / "snp-report.bin").read_bytes()
     with pytest.raises(EvidenceUnavailable, match="version 2 does not name its processor"):
         required_collateral.cpu_request(CpuEvidence(report=report))
 
 
-def test_a_gpu_needs_its_two_manifests_and_three_answers(h100):
+def test_a_gpu_needs_two_rims_and_three_ocsp_responses(h100):
     needs = required_collateral.gpu_request(h100, NVIDIA_DEVICE, _AT)
     assert needs.rims == (_DRIVER, _VBIOS)
     asked = {ocsp.load_der_ocsp_request(each).serial_number for each in needs.ocsp}
@@ -134,7 +134,7 @@ def test_a_gpu_needs_its_two_manifests_and_three_answers(h100):
 
 
 @pytest.mark.parametrize("place", [4, 40, 2000, -1])
-def test_a_gpu_that_nvidia_does_not_stand_behind_has_nothing_asked_for(h100, place):
+def test_nothing_is_requested_for_a_gpu_with_an_invalid_report(h100, place):
     report = bytearray(h100.report)
     report[place] ^= 1
     with pytest.raises(EvidenceRejected):
@@ -143,14 +143,14 @@ def test_a_gpu_that_nvidia_does_not_stand_behind_has_nothing_asked_for(h100, pla
         )
 
 
-def test_nor_has_one_of_another_root_or_without_certificates(h100):
+def test_nothing_is_requested_for_a_gpu_of_another_root_or_no_chain(h100):
     with pytest.raises(EvidenceRejected, match=r"gpu\.chain\.root"):
         required_collateral.gpu_request(h100, NVIDIA_RIM, _AT)
     with pytest.raises(EvidenceRejected):
         required_collateral.gpu_request(GpuEvidence("HOPPER", h100.report, b""), NVIDIA_DEVICE, _AT)
 
 
-def test_manifests_need_answers_about_their_signers_and_damaged_ones_none(manifests):
+def test_rims_need_ocsp_responses_for_their_signers_unless_damaged(manifests):
     needs = required_collateral.manifest_request([*manifests.values(), b"<xml/>"])
     assert len(needs.ocsp) == 6
     assert required_collateral.manifest_request([b"", b"<"]) == CollateralRequest()
@@ -165,7 +165,7 @@ def _publish(services: Services, manifests: dict[str, bytes]) -> None:
     services.publish(f"{_MIRROR}/ocsp/", answer_to)
 
 
-def test_a_fetch_has_two_rounds_and_brings_everything(genoa, h100, manifests):
+def test_a_fetch_of_two_rounds_returns_everything(genoa, h100, manifests):
     services = Services(_AT.timestamp())
     _publish(services, manifests)
     chip = required_collateral.cpu_request(CpuEvidence(hcl=genoa)).chips[0]
@@ -194,7 +194,7 @@ def test_a_fetch_has_two_rounds_and_brings_everything(genoa, h100, manifests):
     }
 
 
-def test_what_was_fetched_is_the_callers_and_kept_before_the_evidences():
+def test_fetched_collateral_is_the_callers_and_precedes_the_evidences():
     pieces = [
         CollateralFile(name, data, "", 0.0)
         for name, data in {

@@ -23,7 +23,7 @@ def test_a_table_tiles_and_names_each_field_once(fields, size):
         table(fields, size)
 
 
-def test_no_checks_at_all_are_a_rejection_without_a_hint():
+def test_a_verdict_without_checks_is_a_rejection_without_a_hint():
     with pytest.raises(EvidenceRejected) as caught:
         Appraisal("rejected", [], "cpu-only", AT).require()
     assert caught.value.hint is None
@@ -46,7 +46,7 @@ def test_no_checks_at_all_are_a_rejection_without_a_hint():
         ("Milan", 0x1D, 0x00, set()),
     ],
 )
-def test_a_bulletin_is_answered_from_its_numbers_on(product, snp, microcode, left):
+def test_a_bulletin_is_covered_from_its_tcb_on(product, snp, microcode, left):
     unanswerable = {
         "AMD-SB-3023 (CVE-2025-48514)",
         "AMD-SB-3034 (Fabricked)",
@@ -70,7 +70,7 @@ def test_a_bulletin_is_answered_from_its_numbers_on(product, snp, microcode, lef
         (None, {"AMD-SB-3016"}),
     ],
 )
-def test_a_bulletin_with_a_mitigation_bit_is_answered_by_tcb_and_bit(mitigations, left):
+def test_a_bulletin_with_a_mitigation_bit_needs_tcb_and_bit(mitigations, left):
     told = bulletins.open_bulletins(
         "Genoa", snp=0x1B, microcode=0x58, alias_check=True, mitigations=mitigations
     )
@@ -78,7 +78,7 @@ def test_a_bulletin_with_a_mitigation_bit_is_answered_by_tcb_and_bit(mitigations
     assert {one.split()[0] for one in told} - {"AMD-SB-3021", "AMD-SB-3023", "AMD-SB-3034"} == left
 
 
-def test_what_amd_withdrew_or_never_published_has_no_numbers():
+def test_withdrawn_or_unpublished_bulletins_have_no_tcb():
     for id_ in ("AMD-SB-3023", "AMD-SB-3034"):
         assert [b.answerable for b in bulletins.BULLETINS if b.id == id_] == [False]
 
@@ -89,7 +89,7 @@ def test_a_bit_is_set_only_if_every_vector_has_it():
     assert bulletins.bulletins_in_mask(0b110) == ("AMD-SB-3020", "AMD-SB-3016")
 
 
-def test_memory_that_nobody_checked_for_aliases_is_open_to_badram():
+def test_without_the_alias_check_a_vm_is_open_to_badram():
     for product in ("Genoa", "Milan"):
         told = bulletins.open_bulletins(product, snp=99, microcode=999, alias_check=False)
         assert "AMD-SB-3015 (BadRAM)" in told
@@ -106,7 +106,7 @@ def test_a_floor_is_explained_by_the_bulletins_that_ask_for_it():
     assert bulletins.bulletins_fixed_at("tee", 1, "Genoa") == ()
 
 
-def test_each_bulletin_is_told_by_number_and_name():
+def test_each_bulletin_has_number_and_name():
     def told(product: str) -> tuple[str, ...]:
         return bulletins.open_bulletins(product, snp=0, microcode=0, alias_check=False)
 

@@ -38,7 +38,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize(("data", "id_"), REFUSED.items(), ids=range(len(REFUSED)))
-def test_what_can_be_read_in_two_ways_or_none_is_refused(data, id_):
+def test_ambiguous_and_invalid_json_is_refused(data, id_):
     with pytest.raises(Malformed) as caught:
         strict_json.load(data, LIMIT)
     assert caught.value.rule.id == id_
@@ -55,19 +55,19 @@ def test_what_can_be_read_in_two_ways_or_none_is_refused(data, id_):
         (b" {} \n", {}),
     ],
 )
-def test_ordinary_json_is_read(data, value):
+def test_valid_json_is_parsed(data, value):
     loaded = strict_json.load(data, LIMIT)
     assert value is None or loaded == value
 
 
-def test_the_limit_itself_is_allowed():
+def test_the_limits_are_inclusive():
     assert strict_json.load(b'{"a":1}', 7) == {"a": 1}
 
 
 @pytest.mark.parametrize(
     "data", [b'"' + b'\\"' * 500_000, b'{"a":"' + b"\\" * 999_999, b'"' * 10**6]
 )
-def test_hostile_strings_take_no_time(data):
+def test_hostile_strings_are_parsed_quickly(data):
     began = time.perf_counter()
     with pytest.raises(Malformed):
         strict_json.load(data, 10**7)

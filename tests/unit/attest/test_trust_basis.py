@@ -20,7 +20,7 @@ def words(found, policy="default", **brought):
     return dict(trust_basis(found, policies.load(policy), CallerInputs(**brought)))
 
 
-def test_without_the_caller_it_is_all_the_word_of_the_evidences_maker():
+def test_without_input_of_the_caller_everything_rests_on_the_evidence():
     assert words(WHOLE, time=False, state="maker") == {
         "time": "maker",
         "nonce": "maker",
@@ -46,20 +46,20 @@ def test_without_the_caller_it_is_all_the_word_of_the_evidences_maker():
         ("reference_values", "golden PCR values"),
     ],
 )
-def test_what_the_caller_brings_is_the_callers(brought, row):
+def test_inputs_of_the_caller_are_attributed_to_the_caller(brought, row):
     nothing = dict.fromkeys(("time", "nonce", "vm_id", "host_key", "reference_values"), False)
 
     assert words(WHOLE, **(nothing | {brought: True}))[row] == "caller"
     assert words(WHOLE, **nothing)[row] != "caller"
 
 
-def test_a_policy_that_binds_nothing_takes_nobodys_word_for_vm_and_key():
+def test_without_a_binding_vm_and_key_rest_on_nothing():
     found = words(vms.bound_evidence(vm()), "cpu-only")
 
     assert (found["VM id"], found["SSH host key"]) == ("nobody", "nobody")
 
 
-def test_what_the_policy_does_not_look_at_is_no_row():
+def test_unchecked_inputs_are_not_listed():
     assert "NVIDIA's manifests" not in words(WHOLE, "cpu-only")
     assert "AMD's certificates" not in words(WHOLE, "gpu-only")
     skipping = policies.load("gpu-only").with_overrides(
@@ -68,7 +68,7 @@ def test_what_the_policy_does_not_look_at_is_no_row():
     assert "NVIDIA's OCSP answers" not in dict(trust_basis(WHOLE, skipping, CallerInputs()))
 
 
-def test_the_nonce_of_a_gpu_alone_is_its_makers_and_none_is_nobodys():
+def test_a_gpu_nonce_rests_on_the_evidence_and_a_missing_one_on_nothing():
     found = gpus.nonce_evidence(gpus.gpu())
     gpu = replace(found.gpus[0], nonce=NONCE)
     bare = replace(found, claimed=replace(found.claimed, nonce=None))
@@ -81,7 +81,7 @@ def _with(**collateral):
     return replace(WHOLE, collateral=replace(WHOLE.collateral, **collateral))
 
 
-def test_collateral_is_of_whoever_brought_it():
+def test_collateral_is_attributed_to_its_source():
     more = (*WHOLE.collateral.rims, b"<x/>")
     assert WHOLE.cpu is not None
     bare = replace(WHOLE.cpu, crl=None, vek=None)
@@ -96,7 +96,7 @@ def test_collateral_is_of_whoever_brought_it():
     assert set(collateral_sources(empty, empty).values()) == {"nobody"}
 
 
-def test_the_verdict_says_what_the_question_brought():
+def test_the_verdict_contains_the_trust_basis():
     pins = ReferenceValues(image="few", pcrs={"7": "00" * 32})
     found = dict(
         Judge(inputs=AppraisalInputs(AT, nonce=NONCE, reference_values=pins))(

@@ -123,7 +123,7 @@ def _error(found: Appraisal) -> list[str | None]:
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_a_verdict_says_what_it_is(case, golden):
+def test_verdicts_match_their_golden_files(case, golden):
     name = case.replace(", ", "-").replace(" ", "-")
     golden(f"attest/verdicts/{name}.json", told(CASES[case]()))
 
@@ -140,7 +140,7 @@ def test_a_verdict_says_what_it_is(case, golden):
         ("snp.vek.key", None),
     ],
 )
-def test_what_time_alone_refuses_has_a_hint(id_, hint):
+def test_rejections_only_by_time_have_a_hint(id_, hint):
     failed = Check(id_, "it", False, "a", "b", "the test")
     _, text, said = _error(Appraisal("rejected", [failed], "cpu-only", AT))
     assert text == f"evidence rejected: {id_}"

@@ -1,4 +1,4 @@
-"""A subscription in memory, our adapter above it, and a record of all that was sent."""
+"""A subscription in memory, the adapter above it, and a record of all requests."""
 
 import time
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ Reply = Response | BaseException
 
 @dataclass
 class Tokens:
-    """A credential that counts, and gives one token again and again; or, first, those of `more`."""
+    """A credential that counts its calls; it returns the tokens of `more`, then one token."""
 
     token: str = "a.b.c"
     more: list[str] = field(default_factory=list)
@@ -41,7 +41,7 @@ class Tokens:
 
 @dataclass
 class Wire:
-    """What leaves for Azure, and what comes back: replies in their order, then the fake's own."""
+    """The requests to Azure and their responses: `replies` in order, then those of the fake."""
 
     arm: FakeArm
     tokens: Tokens = field(default_factory=Tokens)
@@ -73,7 +73,7 @@ class Wire:
 
 @pytest.fixture
 def wire() -> Iterator[Wire]:
-    """An empty subscription; every reply must have been asked for, and nothing may have slept."""
+    """An empty subscription; every reply must be consumed, and nothing may sleep."""
     arm = FakeArm()
     wire = Wire(arm)
     yield wire

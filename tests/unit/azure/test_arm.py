@@ -1,4 +1,4 @@
-"""The adapter: small calls that ask or start, and say truly what came back."""
+"""The ARM adapter: each call sends one request and reports its response correctly."""
 
 from typing import Any
 
@@ -37,7 +37,7 @@ _NSG = _resource(Kind.NSG, properties={"securityRules": []})
 
 @pytest.mark.parametrize("kind", Kind)
 @pytest.mark.parametrize("call", ["get", "put", "tag", "delete"])
-def test_every_call_goes_to_the_resources_id_in_the_version_of_its_kind(kind, call, wire):
+def test_calls_use_the_resource_id_and_the_api_version_of_its_kind(kind, call, wire):
     answer = faults.error(400, "Refused")
     wire.replies.append(answer)
     adapter, one = wire.adapter, _resource(kind)
@@ -61,7 +61,7 @@ def test_every_call_goes_to_the_resources_id_in_the_version_of_its_kind(kind, ca
 
 @pytest.mark.parametrize("kind", Kind)
 @pytest.mark.parametrize("call", ["put", "tag", "delete"])
-def test_a_write_is_started_and_nothing_else_is_sent(call, kind, wire):
+def test_a_write_sends_one_request(call, kind, wire):
     status = 202 if call == "delete" else 200
     headers = {"Azure-AsyncOperation": _URL, "Retry-After": "3"}
     wire.replies.append(Response(status, {}, headers))
@@ -82,14 +82,14 @@ def test_a_body_is_sent_as_it_is(wire):
     assert wire.seen[0].json == body
 
 
-def test_tags_replace_the_whole_map_and_nothing_else(wire):
+def test_tag_replaces_only_the_tags(wire):
     wire.replies.append(Response(200, {}))
     wire.adapter.tag(Kind.VM, _id(Kind.VM), {"a": "b"})
     assert wire.seen[0].json == {"tags": {"a": "b"}}
 
 
 @pytest.mark.parametrize(("new", "header"), [(True, "*"), (False, None)])
-def test_a_new_resource_is_put_only_where_there_is_none(new, header, wire):
+def test_only_a_new_resource_is_put_with_if_none_match(new, header, wire):
     wire.replies.append(faults.error(412, "PreconditionFailed"))
     with pytest.raises(AlreadyExists):
         wire.adapter.put(_resource(Kind.VM), new=new)
@@ -97,7 +97,7 @@ def test_a_new_resource_is_put_only_where_there_is_none(new, header, wire):
 
 
 @pytest.mark.parametrize(("view", "expand"), [(True, "instanceView"), (False, None)])
-def test_the_instance_view_is_read_when_asked_for(view, expand, wire):
+def test_the_instance_view_is_read_on_request(view, expand, wire):
     wire.replies.append(Response(200, {"id": "x"}))
     assert wire.adapter.get(Kind.VM, _id(Kind.VM), view=view) == {"id": "x"}
     assert wire.seen[0].query.get("$expand") == expand
@@ -111,7 +111,7 @@ def test_an_action_is_started(action, wire):
 
 
 @pytest.mark.parametrize("code", ["ResourceNotFound", "NotFound", "ResourceGroupNotFound"])
-def test_what_arm_says_is_not_there_is_not_there(code, wire):
+def test_a_404_of_arm_means_absent(code, wire):
     wire.replies += [faults.error(404, code), faults.error(404, code)]
     assert wire.adapter.get(Kind.NSG, _NSG.id) is None
     assert wire.adapter.delete(Kind.NSG, _NSG.id) is None
@@ -127,7 +127,7 @@ def test_what_arm_says_is_not_there_is_not_there(code, wire):
     ],
 )
 @pytest.mark.parametrize("call", ["get", "delete"])
-def test_a_404_that_is_not_about_the_resource_proves_nothing(call, answer, raised, wire):
+def test_a_404_about_something_else_does_not_mean_absent(call, answer, raised, wire):
     wire.replies.append(answer)
     with pytest.raises(raised) as caught:
         getattr(wire.adapter, call)(Kind.NSG, _NSG.id)
@@ -135,7 +135,7 @@ def test_a_404_that_is_not_about_the_resource_proves_nothing(call, answer, raise
 
 
 @pytest.mark.parametrize("status", [200, 204])
-def test_a_delete_of_what_is_gone_is_done(status, wire):
+def test_deleting_an_absent_resource_succeeds(status, wire):
     wire.replies.append(Response(status))
     assert wire.adapter.delete(Kind.NSG, _NSG.id) is None
 
@@ -153,7 +153,7 @@ _JSON = {"Content-Type": "application/json"}
         pytest.param(Response(200, {"status": "Failed"}), "NotArm", id="an operation"),
     ],
 )
-def test_an_answer_that_is_no_resource_is_asked_for_again(answer, code, wire):
+def test_a_response_that_is_no_resource_is_transient(answer, code, wire):
     wire.replies.append(answer)
     with pytest.raises(AzureUnavailable, match=r"^reading /\S+: the response is [^:]+$") as caught:
         wire.adapter.get(Kind.VM, _id(Kind.VM))
@@ -161,7 +161,7 @@ def test_an_answer_that_is_no_resource_is_asked_for_again(answer, code, wire):
 
 
 @pytest.mark.parametrize("answer", [requests.ConnectionError("reset"), requests.ReadTimeout("x")])
-def test_no_answer_is_no_refusal(answer, wire):
+def test_a_missing_response_is_not_a_refusal(answer, wire):
     wire.replies.append(answer)
     with pytest.raises(AzureUnavailable):
         wire.adapter.get(Kind.VM, _id(Kind.VM))
@@ -193,19 +193,19 @@ _LOCATION = f"{_URL}&location"
         pytest.param(201, {"Location": _LOCATION}, None, id="the location of what was made"),
     ],
 )
-def test_an_accepted_write_says_where_to_ask_on(status, headers, pending, wire):
+def test_an_accepted_write_returns_its_operation_url(status, headers, pending, wire):
     method = wire.adapter.delete if status == 202 else None
     wire.replies.append(Response(status, {}, headers))
     found = method(Kind.NSG, _NSG.id) if method else wire.adapter.put(_NSG)
     assert found == pending
 
 
-def test_headers_are_read_in_any_case(wire):
+def test_header_names_are_case_insensitive(wire):
     wire.replies.append(Response(201, {}, {"azure-asyncoperation": _URL, "RETRY-AFTER": "9"}))
     assert wire.adapter.put(_NSG) == Pending(_URL, 9.0)
 
 
-def _polled(wire: Any, answer: Any, *, by_location: bool = False) -> Pending | None:
+def _poll(wire: Any, answer: Any, *, by_location: bool = False) -> Pending | None:
     wire.replies.append(answer)
     found: Pending | None = wire.adapter.poll("creating x", Pending(_URL, None, by_location))
     return found
@@ -226,15 +226,15 @@ def _polled(wire: Any, answer: Any, *, by_location: bool = False) -> Pending | N
         ),
     ],
 )
-def test_a_poll_asks_once_at_the_very_url(answer, pending, wire):
-    assert _polled(wire, answer) == pending
+def test_a_poll_requests_the_operation_url_once(answer, pending, wire):
+    assert _poll(wire, answer) == pending
     assert [(request.method, request.url) for request in wire.seen] == [("GET", _URL)]
 
 
 @pytest.mark.parametrize(("status", "done"), [(202, False), (200, True), (201, True), (204, True)])
-def test_by_location_the_status_code_is_the_status(status, done, wire):
+def test_a_poll_by_location_uses_the_http_status(status, done, wire):
     answer = Response(status, None, {"Retry-After": "4"})
-    found = _polled(wire, answer, by_location=True)
+    found = _poll(wire, answer, by_location=True)
     assert found == (None if done else Pending(_URL, 4.0, by_location=True))
 
 
@@ -259,9 +259,9 @@ def test_by_location_the_status_code_is_the_status(status, done, wire):
         ),
     ],
 )
-def test_a_status_that_cannot_be_read_says_nothing_about_the_write(answer, code, wire):
+def test_a_failed_poll_does_not_decide_the_write(answer, code, wire):
     with pytest.raises(AzureUnavailable, match=r"^creating x: \S.+") as caught:
-        _polled(wire, answer)
+        _poll(wire, answer)
     assert caught.value.code == code
     assert len(wire.seen) == 1
 
@@ -303,15 +303,15 @@ _BLOCKED = {
         ),
     ],
 )
-def test_by_location_a_refusal_is_how_the_write_ended(answer, kind, code, wire):
+def test_a_poll_by_location_returns_the_error_of_the_write(answer, kind, code, wire):
     with pytest.raises(AzureRefused) as caught:
-        _polled(wire, answer, by_location=True)
+        _poll(wire, answer, by_location=True)
     assert (type(caught.value), caught.value.code) == (kind, code)
 
 
-def test_what_stood_in_a_group_deletes_way_is_told(wire):
+def test_a_failed_group_delete_names_the_blocking_resource(wire):
     with pytest.raises(AzureRefused, match=r"Deletion failed\.; /a/nic: it is reserved \["):
-        _polled(wire, Response(409, _BLOCKED), by_location=True)
+        _poll(wire, Response(409, _BLOCKED), by_location=True)
 
 
 @pytest.mark.parametrize(
@@ -325,18 +325,18 @@ def test_what_stood_in_a_group_deletes_way_is_told(wire):
         pytest.param(faults.THROTTLED, AzureUnavailable, id="throttled"),
     ],
 )
-def test_by_location_a_failure_to_ask_says_nothing_about_the_write(answer, kind, wire):
+def test_a_failed_poll_by_location_does_not_decide_the_write(answer, kind, wire):
     with pytest.raises(kind):
-        _polled(wire, answer, by_location=True)
+        _poll(wire, answer, by_location=True)
 
 
-def test_a_status_that_comes_with_a_bad_answer_is_the_end_all_the_same(wire):
+def test_a_failed_status_in_an_error_response_fails_the_write(wire):
     ended = {"status": "Failed", "error": {"code": "AllocationFailed", "message": "none left"}}
     with pytest.raises(CapacityUnavailable, match="none left"):
-        _polled(wire, Response(409, ended))
+        _poll(wire, Response(409, ended))
 
 
-def test_an_id_of_another_subscription_is_asked_and_changed_there(wire):
+def test_ids_of_other_subscriptions_are_read_and_written_there(wire):
     other = "00000000-0000-4000-8000-0000000000bb"
     one = _resource(Kind.NIC)
     theirs = one.id.replace(FAKE_SUBSCRIPTION, other)
@@ -348,16 +348,16 @@ def test_an_id_of_another_subscription_is_asked_and_changed_there(wire):
     assert [request.path for request in wire.seen] == [theirs, theirs]
 
 
-def test_a_status_that_may_not_be_read_is_a_missing_right(wire):
+def test_a_denied_poll_is_a_missing_right(wire):
     with pytest.raises(
         Denied, match="reading the status of the operation: does not have authorization"
     ):
-        _polled(wire, faults.FORBIDDEN)
+        _poll(wire, faults.FORBIDDEN)
 
 
-def test_a_throttled_poll_says_when_to_come_back(wire):
+def test_a_throttled_poll_has_a_retry_delay(wire):
     with pytest.raises(AzureUnavailable) as caught:
-        _polled(wire, faults.THROTTLED)
+        _poll(wire, faults.THROTTLED)
     assert caught.value.after == 7.0
 
 
@@ -390,9 +390,9 @@ def test_a_throttled_poll_says_when_to_come_back(wire):
         ),
     ],
 )
-def test_only_failed_and_canceled_are_azures_no(body, raised, message, wire):
+def test_only_failed_and_canceled_are_failures(body, raised, message, wire):
     with pytest.raises(raised) as caught:
-        _polled(wire, Response(200, body))
+        _poll(wire, Response(200, body))
     assert type(caught.value) is raised
     assert str(caught.value) == message
 
@@ -406,7 +406,7 @@ def test_only_failed_and_canceled_are_azures_no(body, raised, message, wire):
         "nonsense",
     ],
 )
-def test_a_foreign_operation_url_is_never_asked_and_gets_no_token(url, wire):
+def test_an_operation_url_of_another_host_gets_no_request_and_no_token(url, wire):
     with pytest.raises(AzureUnavailable) as caught:
         wire.adapter.poll("creating x", Pending(url, None))
     assert caught.value.code == "ForeignHost"
@@ -414,12 +414,12 @@ def test_a_foreign_operation_url_is_never_asked_and_gets_no_token(url, wire):
     assert (wire.seen, wire.tokens.asked) == ([], [])
 
 
-def test_an_operations_url_is_in_no_repr():
+def test_no_repr_contains_the_operation_url():
     assert repr(Pending(_URL, 5.0)) == "Pending(after=5.0)"
 
 
-def test_a_mistake_of_ours_is_told_as_one_though_the_sdk_raises_it(wire):
-    """Only what comes after an answer can be its fault, and after a token that of the sign-in."""
+def test_a_bug_raised_through_the_sdk_stays_a_bug(wire):
+    """Only after a response can a parsing error be Azure's; only after a token, the sign-in's."""
     adapter = wire.adapter
     odd = Response(200, {"value": [{"name": None}]})
     wire.replies += [Response(200, {"id": _NSG.id}), odd, odd, TypeError("ours")]

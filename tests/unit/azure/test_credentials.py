@@ -1,4 +1,4 @@
-"""Which credential is asked, in which order, and what is told when none gives a token.
+"""Which credentials are tried, in which order, and the error when none gives a token.
 
 `az` is a script on PATH; Entra, the network and the machine's identity are never reached.
 """
@@ -27,7 +27,7 @@ _SCOPE = ENVIRONMENTS["public"].scope
 
 @pytest.fixture
 def az(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Az:
-    """A machine with nothing but `az`; its own credential is the only one that is asked."""
+    """A machine with only `az`; its credential is the only one tried."""
     for name in [one for one in os.environ if one.startswith(("AZURE_", "IDENTITY_", "MSI_"))]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("AZURE_TOKEN_CREDENTIALS", "AzureCliCredential")
@@ -46,7 +46,7 @@ def _failure(credential: NamedCredential) -> NotSignedIn:
     return caught.value
 
 
-def test_az_is_asked_for_the_subscription_that_is_worked_in(az: Az) -> None:
+def test_az_is_called_with_the_subscription(az: Az) -> None:
     az.prints_token("the-token")
     credential = _credential()
     assert credential.signed_in_with is None
@@ -55,7 +55,7 @@ def test_az_is_asked_for_the_subscription_that_is_worked_in(az: Az) -> None:
     assert credential.signed_in_with == AZ
 
 
-def test_what_is_no_id_of_a_subscription_is_refused_before_az_is_asked(az: Az) -> None:
+def test_an_invalid_subscription_id_is_refused_before_az_is_called(az: Az) -> None:
     with pytest.raises(UsageProblem, match="is not a subscription id"):
         _credential("x; rm -rf /")
     assert az.calls() == []
@@ -128,7 +128,7 @@ def test_what_is_no_id_of_a_subscription_is_refused_before_az_is_asked(az: Az) -
         ),
     ],
 )
-def test_the_cause_of_a_failed_sign_in_is_told(
+def test_the_cause_of_a_failed_sign_in_is_shown(
     az: Az, stderr: str, code: str, told: str, hint: str
 ) -> None:
     az.fails(stderr)
@@ -140,7 +140,7 @@ def test_the_cause_of_a_failed_sign_in_is_told(
     assert "DefaultAzureCredential failed" not in str(err)
 
 
-def test_without_az_it_says_so(az: Az) -> None:
+def test_a_missing_az_is_reported(az: Az) -> None:
     az.remove()
     err = _failure(_credential())
     assert str(err) == f"reading: not signed in (tried: {AZ})"
@@ -148,7 +148,7 @@ def test_without_az_it_says_so(az: Az) -> None:
 
 
 @pytest.mark.usefixtures("az")
-def test_a_claims_challenge_is_told_with_the_command_that_meets_it() -> None:
+def test_a_claims_challenge_is_shown_with_the_az_login_command() -> None:
     credential = _credential()
     with pytest.raises(NotSignedIn) as caught, translating_errors("reading"):
         credential.get_token_info(_SCOPE, options={"claims": "{}"})
@@ -156,7 +156,7 @@ def test_a_claims_challenge_is_told_with_the_command_that_meets_it() -> None:
     assert "`az login --claims-challenge e30=" in str(caught.value.hint)
 
 
-def test_a_network_that_fails_after_the_sign_in_is_worth_another_try(az: Az) -> None:
+def test_a_network_error_after_the_sign_in_is_transient(az: Az) -> None:
     az.prints_token("the-token")
     credential = _credential()
     credential.get_token(_SCOPE)
@@ -165,7 +165,7 @@ def test_a_network_that_fails_after_the_sign_in_is_worth_another_try(az: Az) -> 
         credential.get_token(_SCOPE)
 
 
-def test_no_token_is_told(az: Az) -> None:
+def test_no_token_is_shown(az: Az) -> None:
     az.prints('{"accessToken": "SECRET", "nonsense": 1}')
     assert "SECRET" not in str(_failure(_credential()))
 
@@ -176,7 +176,7 @@ def _names(credential: NamedCredential) -> list[str]:
 
 
 @pytest.mark.usefixtures("az")
-def test_az_login_comes_before_the_identity_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_az_login_is_tried_before_the_managed_identity(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AZURE_TOKEN_CREDENTIALS")
     names = _names(_credential())
     assert names.index("EnvironmentCredential") < names.index("WorkloadIdentityCredential")
@@ -203,7 +203,7 @@ def test_az_login_comes_before_the_identity_of_the_machine(monkeypatch: pytest.M
         ),
     ],
 )
-def test_the_variable_of_azure_identity_chooses_as_its_documents_say(
+def test_azure_token_credentials_selects_as_documented(
     monkeypatch: pytest.MonkeyPatch, value: str, names: list[str]
 ) -> None:
     monkeypatch.setenv("AZURE_TOKEN_CREDENTIALS", value)
@@ -212,7 +212,7 @@ def test_the_variable_of_azure_identity_chooses_as_its_documents_say(
 
 @pytest.mark.usefixtures("az")
 @pytest.mark.parametrize("cloud", ENVIRONMENTS.values(), ids=ENVIRONMENTS)
-def test_the_sign_in_is_at_the_clouds_own_authority(
+def test_the_sign_in_uses_the_authority_of_the_cloud(
     monkeypatch: pytest.MonkeyPatch, cloud: Any
 ) -> None:
     for name in ("TENANT_ID", "CLIENT_ID", "CLIENT_SECRET"):
@@ -223,7 +223,7 @@ def test_the_sign_in_is_at_the_clouds_own_authority(
     assert environment._credential._authority == f"https://{cloud.authority}"
 
 
-def test_the_sign_in_gives_up_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_sign_in_has_a_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
     named = {"AZURE_TENANT_ID": "t", "AZURE_CLIENT_ID": "c"}
     job = {f"ACTIONS_ID_TOKEN_REQUEST_{one}": "https://issuer.example" for one in ("URL", "TOKEN")}
     for name, value in (named | {"AZURE_CLIENT_SECRET": "s"}).items():
@@ -236,14 +236,14 @@ def test_the_sign_in_gives_up_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
         assert (config.timeout, config.read_timeout) == (CONNECT, READ)
 
 
-def test_a_member_that_gave_no_token_is_not_named(az: Az) -> None:
+def test_a_credential_without_a_token_is_not_named(az: Az) -> None:
     az.fails("ERROR: Please run 'az login' to setup account.")
     credential = _credential()
     _failure(credential)
     assert credential.signed_in_with is None
 
 
-def test_tokens_have_an_end(az: Az) -> None:
+def test_tokens_have_an_expiry(az: Az) -> None:
     az.prints_token("t", seconds=3600)
     info: AccessTokenInfo = _credential().get_token_info(_SCOPE)
     assert info.expires_on > time.time()  # noqa: TID251  # the SDK's clock

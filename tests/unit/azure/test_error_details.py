@@ -1,4 +1,4 @@
-"""An error object is read in every spelling, with all that its parts and policies say."""
+"""Error objects are parsed in every spelling, with their details and policies."""
 
 import json
 from typing import Any
@@ -29,7 +29,7 @@ _GROUP = {
 }
 
 
-def test_a_failed_group_delete_says_what_stands_in_its_way():
+def test_a_failed_group_delete_names_the_blocking_resource():
     found = refusal_of("deleting g", error_object(_GROUP), 409)
     assert str(found) == (
         "deleting g: Deletion of resource group 'g' failed.; "
@@ -41,7 +41,7 @@ def test_a_failed_group_delete_says_what_stands_in_its_way():
 @pytest.mark.parametrize(
     "spelt", [str.lower, str.upper, str.title, lambda name: name], ids=["low", "UP", "Title", "as"]
 )
-def test_names_of_fields_are_read_in_any_case(spelt):
+def test_field_names_are_case_insensitive(spelt):
     inner = {spelt("code"): "AllocationFailed", spelt("message"): "none left"}
     outer = {spelt("code"): "Outer", spelt("message"): "see details", spelt("details"): [inner]}
     found = refusal_of("x", error_object({spelt("error"): outer}), 409)
@@ -64,7 +64,7 @@ def test_names_of_fields_are_read_in_any_case(spelt):
         ({"details": [{"code": "D", "target": "osDisk", "message": "bad"}]}, "osDisk: bad (D)"),
     ],
 )
-def test_what_is_nested_is_shown(more, told):
+def test_nested_details_are_shown(more, told):
     error = {"code": "BadRequest", "message": "The request is invalid.", **more}
     found = refusal_of("x", error, 400)
     assert told in str(found)
@@ -72,7 +72,7 @@ def test_what_is_nested_is_shown(more, told):
     assert str(found).endswith(" [BadRequest]")
 
 
-def test_a_message_that_is_repeated_or_long_is_told_once_and_cut():
+def test_repeated_messages_are_shown_once_and_long_ones_truncated():
     details = [{"code": "D", "message": f"part {n}"} for n in range(9)]
     error = {"code": "A", "message": "part 0", "details": [*details, *details]}
     assert str(refusal_of("x", error, 400)) == (
@@ -80,7 +80,7 @@ def test_a_message_that_is_repeated_or_long_is_told_once_and_cut():
     )
 
 
-def test_odatas_form_is_read():
+def test_odata_errors_are_parsed():
     body = {"odata.error": {"code": "Request_Denied", "message": {"lang": "en", "value": "no"}}}
     assert str(refusal_of("x", error_object(body), 400)) == "x: no [Request_Denied]"
 
@@ -96,7 +96,7 @@ def test_odatas_form_is_read():
         ({"code": "RequestDisallowedByPolicy", "message": "not here"}, AzureRefused),
     ],
 )
-def test_a_cause_in_the_details_is_what_it_is_about(inner, kind):
+def test_the_cause_in_the_details_decides_the_error(inner, kind):
     error = {"code": "DeploymentFailed", "message": "see details", "details": [inner]}
     found = refusal_of("x", error, 400)
     assert (type(found), found.code) == (kind, inner["code"])
@@ -136,7 +136,7 @@ _IDENTIFIERS = json.dumps(
     ],
 )
 @pytest.mark.parametrize("nested", [False, True])
-def test_the_policy_that_denies_is_named(error, nested):
+def test_the_denying_policy_is_named(error, nested):
     error = {"code": "RequestDisallowedByPolicy", "message": "disallowed by policy"} | error
     if nested:
         error = {"code": "InvalidTemplateDeployment", "message": "failed", "details": [error]}
@@ -145,7 +145,7 @@ def test_the_policy_that_denies_is_named(error, nested):
     assert found.hint == f"the policy {_POLICY} forbids this; ask its owner"
 
 
-def test_a_policy_that_is_known_by_id_alone_is_named_by_it():
+def test_a_policy_without_a_name_is_named_by_its_id():
     info = {"policyDefinitionId": "/p/d", "policyAssignmentId": "/p/a"}
     error = {"code": "X", "additionalInfo": [{"info": info}, {"info": None}, "text"]}
     assert violated_policies(error) == ("'/p/d' (assignment '/p/a')",)
@@ -164,7 +164,7 @@ _REGISTRATION = {
 }
 
 
-def test_a_provider_that_is_not_registered_comes_with_the_whole_command():
+def test_an_unregistered_provider_has_the_complete_command():
     found = refusal_of("creating /subscriptions/SUB/resourceGroups/g", _REGISTRATION, 409)
     assert found.hint == (
         "`az provider register --namespace Microsoft.Compute --subscription SUB --wait`, "
@@ -188,7 +188,7 @@ _JSON = st.recursive(
 
 
 @given(_JSON)
-def test_whatever_the_body_it_can_be_read(body):
+def test_any_error_body_is_parsed(body):
     error = error_object(body)
     assert all(part.code or part.text for part in error_parts(error))
     violated_policies(error)
@@ -196,7 +196,7 @@ def test_whatever_the_body_it_can_be_read(body):
 
 
 @given(st.integers(0, 200))
-def test_no_depth_breaks_it(depth):
+def test_deeply_nested_error_bodies_are_parsed(depth):
     error: dict[str, Any] = {"code": "Last"}
     for _ in range(depth):
         error = {"details": [error], "innererror": error}

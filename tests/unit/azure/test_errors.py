@@ -1,4 +1,4 @@
-"""What Azure says becomes one of our errors by its own code; every class by some code."""
+"""Azure's error codes decide the error class; every class has a code."""
 
 import re
 
@@ -137,7 +137,7 @@ _EXIT_CODES = {
     _TABLE,
     ids=[f"{status} {code} {text[:20]}" for status, code, text, *_ in _TABLE],
 )
-def test_a_refusal_is_what_its_code_says(status, code, text, kind, after):
+def test_the_error_code_decides_the_error_class(status, code, text, kind, after):
     found = refusal_of("creating x", {"code": code, "message": text}, status)
     assert type(found) is kind
     assert (found.code, found.after, found.exit_code) == (code, after, _EXIT_CODES[kind])
@@ -154,29 +154,29 @@ def test_a_refusal_is_what_its_code_says(status, code, text, kind, after):
     ],
 )
 @pytest.mark.parametrize("status", [200, 400, 409])
-def test_a_code_that_passes_does_so_in_an_operations_status_too(code, status):
+def test_transient_codes_are_transient_in_operation_statuses_too(code, status):
     assert type(refusal_of("x", {"code": code}, status)) is AzureUnavailable
 
 
 @pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504])
-def test_a_status_that_passes_does_so_with_any_code(status):
+def test_transient_statuses_are_transient_with_any_code(status):
     assert type(refusal_of("x", {"code": "SomethingNew"}, status)) is AzureUnavailable
 
 
 @pytest.mark.parametrize(
     "code", ["AuthenticationFailed", "ExpiredAuthenticationToken", "InvalidAuthenticationToken"]
 )
-def test_a_token_that_is_refused_is_a_matter_of_signing_in_with_any_status(code):
+def test_a_refused_token_is_not_signed_in_with_any_status(code):
     assert type(refusal_of("x", {"code": code}, 403)) is NotSignedIn
 
 
-def test_every_class_of_azures_refusals_has_a_row():
+def test_every_error_class_has_a_row_in_the_table():
     family = {AzureRefused, *AzureRefused.__subclasses__()}
     assert {kind for _, _, _, kind, _ in _TABLE} == family == {*_EXIT_CODES}
 
 
 @pytest.mark.parametrize("code", ["QuotaExceeded", "OperationNotAllowed"])
-def test_the_text_decides_for_one_code_alone(code):
+def test_the_message_decides_for_only_one_code(code):
     found = refusal_of("x", {"code": code, "message": "nothing of quota"}, 409)
     assert isinstance(found, QuotaExceeded) is (code == "QuotaExceeded")
     other = refusal_of("x", {"code": "BadRequest", "message": _FAMILY}, 400)
@@ -220,7 +220,7 @@ def test_a_code_of_each_class_is_found_behind_an_unknown_one(code, kind):
     assert (type(found), found.code) == (kind, code)
 
 
-def test_of_unknown_codes_the_outermost_is_told_and_then_its_details():
+def test_of_unknown_codes_the_outermost_is_shown_before_its_details():
     error = {"code": "A", "message": "outer", "details": [{"code": "B", "message": "inner"}]}
     assert str(refusal_of("x", error, 400)) == "x: outer; inner (B) [A]"
 
@@ -267,7 +267,7 @@ _JSON = st.recursive(
 
 
 @given(_JSON, st.integers(100, 599))
-def test_whatever_the_body_it_is_a_refusal_with_a_code_in_brackets(body, status):
+def test_any_error_body_becomes_an_error_with_a_code(body, status):
     found = refusal_of("doing", error_object(body), status)
     assert isinstance(found, AzureRefused)
     assert str(found).startswith("doing: ")
@@ -285,7 +285,7 @@ _URL = "https://management.azure.com/operations/1?api-version=1&t=2&s=SECRET"
         "Max retries exceeded with url: /subscriptions/x?api-version=1&s=SECRET (Caused by X)",
     ],
 )
-def test_no_message_shows_the_query_of_a_url(text):
+def test_messages_omit_the_query_of_urls(text):
     told = [str(refusal_of("x", {"code": "AnotherOperationInProgress", "message": text}, 409))]
     with pytest.raises(AzureUnavailable) as caught, translating_errors("x"):
         raise sdk.ServiceRequestError(text)
@@ -296,13 +296,13 @@ def test_no_message_shows_the_query_of_a_url(text):
         assert "/operations/1" in message or "/subscriptions/x" in message
 
 
-def test_of_a_url_all_but_its_query_is_shown():
+def test_messages_show_urls_without_their_query():
     text = f"use uri: {_URL}"
     found = refusal_of("x", {"code": "A", "message": text}, 409)
     assert str(found) == "x: use uri: https://management.azure.com/operations/1 [A]"
 
 
-def test_a_question_is_no_query():
+def test_a_question_mark_in_prose_is_kept():
     found = refusal_of("x", {"code": "A", "message": "and/or? yes? no?"}, 400)
     assert str(found) == "x: and/or? yes? no? [A]"
 
@@ -317,14 +317,14 @@ def test_a_question_is_no_query():
         ("ScopeLocked", "lock"),
     ],
 )
-def test_where_the_user_can_do_something_a_hint_says_what(code, hint):
+def test_errors_that_the_user_can_fix_have_a_hint(code, hint):
     assert hint in str(refusal_of("x", {"code": code, "message": "no"}, 403).hint)
 
 
-def test_where_nobody_knows_what_to_do_there_is_no_hint():
+def test_errors_without_a_remedy_have_no_hint():
     assert refusal_of("x", {"code": "OtherCode", "message": "no"}, 403).hint is None
 
 
-def test_what_can_be_tried_again_or_elsewhere_says_so():
+def test_errors_worth_a_retry_or_another_region_have_a_hint():
     for kind in (NotSignedIn, AzureUnavailable, QuotaExceeded, CapacityUnavailable):
         assert kind("x", code="y").hint == kind.usual_hint is not None

@@ -1,4 +1,4 @@
-"""Every code that the simulated ARM can answer with is one that we have thought about.
+"""Every error code of the simulated ARM has an expected error class.
 
 The codes are read out of the fake's sources. A new one fails here until it has a row: the class
 that a user of it should see.
@@ -126,19 +126,19 @@ def _places(node: ast.AST) -> list[ast.expr]:
             return []
 
 
-def _emitted() -> set[str]:
+def _codes_of_the_fake() -> set[str]:
     files = sorted(_SOURCES.rglob("*.py"))
     return {code for file in files for code in _codes(file.read_text("utf-8"))}
 
 
-def test_every_code_of_the_fake_is_expected():
-    emitted = _emitted()
+def test_every_error_code_of_the_fake_has_an_expectation():
+    emitted = _codes_of_the_fake()
     assert len(emitted) > 50, "the search has gone blind"
     assert emitted - _EXPECTED.keys() == set()
 
 
 @pytest.mark.parametrize("code", _EXPECTED)
-def test_a_code_of_the_fake_is_what_it_should_be_to_a_user(code):
+def test_each_error_code_of_the_fake_becomes_the_expected_error(code):
     status, kind = _EXPECTED[code]
     assert type(refusal_of("x", {"code": code, "message": "so"}, status)) is kind
 
@@ -155,5 +155,5 @@ def test_a_code_of_the_fake_is_what_it_should_be_to_a_user(code):
         '_TEXTS = {"NewCode": "text"}',
     ],
 )
-def test_the_search_sees_a_code_wherever_the_fake_writes_one(source):
+def test_the_search_finds_every_error_code_in_the_source_of_the_fake(source):
     assert set(_codes(source)) == {"NewCode"}

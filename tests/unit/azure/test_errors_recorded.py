@@ -1,4 +1,4 @@
-"""Every error that was recorded from Azure, or quoted by a user, is one of ours."""
+"""Every error recorded from Azure or quoted by a user has an error class."""
 
 import json
 import re
@@ -20,7 +20,7 @@ from ccgpu.errors import (
 _PASSING = {408, 429, 500, 502, 503, 504}
 
 
-def _recorded(vectors: Path, file: str) -> list[dict[str, Any]]:
+def _load_recording(vectors: Path, file: str) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = json.loads((vectors / "arm" / "recorded" / file).read_text())
     assert found
     return found
@@ -36,8 +36,8 @@ def _refusal(one: dict[str, Any]) -> AzureRefused:
     return refusal_of("doing", error_object(one.get("body")), _status(one["http_status"]))
 
 
-def test_what_was_recorded_is_told_by_its_code_and_its_status(vectors):
-    for one in _recorded(vectors, "errors_real.json"):
+def test_recorded_errors_are_translated_by_code_and_status(vectors):
+    for one in _load_recording(vectors, "errors_real.json"):
         found = _refusal(one)
         assert found.code == (one["code"] or f"Http{one['http_status']}")
         assert "no reason was given" not in str(found) or not one["code"]
@@ -59,13 +59,13 @@ _QUOTED = {
 }
 
 
-def test_what_users_quoted_is_what_they_took_it_for(vectors):
-    for one in _recorded(vectors, "errors_from_issues.json"):
+def test_errors_quoted_by_users_are_translated(vectors):
+    for one in _load_recording(vectors, "errors_from_issues.json"):
         found = _refusal(one)
         assert type(found) is _QUOTED[found.code], one
 
 
 @pytest.mark.parametrize("code", ["AnotherOperationInProgress", "InUseSubnetCannotBeDeleted"])
-def test_what_another_operation_lifts_was_recorded_and_passes(code, vectors):
-    found = [one for one in _recorded(vectors, "errors_real.json") if one["code"] == code]
+def test_recorded_conflicts_with_another_operation_are_transient(code, vectors):
+    found = [one for one in _load_recording(vectors, "errors_real.json") if one["code"] == code]
     assert {type(_refusal(one)) for one in found} == {AzureUnavailable}

@@ -1,4 +1,4 @@
-"""What the SDK raises leaves as one of our errors, in one line, with nothing lost on the way."""
+"""Exceptions of the SDK become our errors, with a message of one line and no loss."""
 
 import json
 from typing import Any
@@ -21,7 +21,7 @@ _NONE_LEFT = {"code": "AllocationFailed", "message": "none left"}
 
 
 class _Response:
-    """As much of an answer as the SDK's errors carry."""
+    """The part of a response that the SDK's errors contain."""
 
     def __init__(self, status: int, body: Any, headers: dict[str, str] | None = None) -> None:
         self.status_code = status
@@ -36,15 +36,15 @@ class _Response:
         return str(self._body)
 
 
-def _answered(err: BaseException) -> None:
+def _raise_after_response(err: BaseException) -> None:
     with translating_errors("doing"):
         answers.note_response()
         raise err
 
 
-def _translated(err: BaseException) -> AzureRefused:
+def _translate(err: BaseException) -> AzureRefused:
     with pytest.raises(AzureRefused) as caught:
-        _answered(err)
+        _raise_after_response(err)
     assert caught.value.__cause__ is err
     return caught.value
 
@@ -98,17 +98,17 @@ def _http(status: int, body: Any, headers: dict[str, str] | None = None) -> Any:
         ),
     ],
 )
-def test_what_the_sdk_raises_leaves_as_one_of_ours(err, kind, code):
-    found = _translated(err)
+def test_exceptions_of_the_sdk_become_ccgpu_errors(err, kind, code):
+    found = _translate(err)
     assert (type(found), found.code) == (kind, code)
     assert str(found).startswith("doing: ")
     assert "\n" not in str(found)
 
 
-def test_a_failed_sign_in_is_told_in_its_own_words():
+def test_a_failed_sign_in_keeps_its_message():
     err = sdk.ClientAuthenticationError("run az login\nand a long story")
-    assert str(_translated(err)) == "doing: run az login"
-    assert "az login" in str(_translated(err).hint)
+    assert str(_translate(err)) == "doing: run az login"
+    assert "az login" in str(_translate(err).hint)
 
 
 @pytest.mark.parametrize(
@@ -126,8 +126,8 @@ def test_a_failed_sign_in_is_told_in_its_own_words():
         (sdk.AzureError(" "), "doing: AzureError"),
     ],
 )
-def test_what_happened_is_told_in_one_line(err, message):
-    assert str(_translated(err)) == message
+def test_the_message_of_an_error_is_one_line(err, message):
+    assert str(_translate(err)) == message
 
 
 @pytest.mark.parametrize(
@@ -140,13 +140,13 @@ def test_what_happened_is_told_in_one_line(err, message):
         ("NicReservedForAnotherVm", {"Retry-After": "soon"}, 180.0),
     ],
 )
-def test_the_answers_own_wish_outranks_the_usual_one(code, headers, after):
-    assert _translated(_http(409, {"error": {"code": code}}, headers)).after == after
+def test_retry_after_outranks_the_default_delay(code, headers, after):
+    assert _translate(_http(409, {"error": {"code": code}}, headers)).after == after
 
 
 @pytest.mark.parametrize("kind", [AttributeError, IndexError, KeyError, TypeError])
-def test_a_mistake_of_ours_is_not_the_fault_of_an_answer_that_nobody_has_given(kind):
-    """Nor of an earlier one."""
+def test_before_any_response_a_parsing_error_is_a_bug(kind):
+    """A response to an earlier call does not count."""
     with answers.tracked_request():
         answers.note_response()
         with pytest.raises(kind) as caught, translating_errors("doing"):
@@ -155,7 +155,7 @@ def test_a_mistake_of_ours_is_not_the_fault_of_an_answer_that_nobody_has_given(k
 
 
 @pytest.mark.parametrize("err", [ValueError("x"), OSError("x"), KeyboardInterrupt()])
-def test_what_is_not_the_sdks_is_left_alone(err):
+def test_other_exceptions_are_not_translated(err):
     with pytest.raises(type(err)) as caught, translating_errors("doing"):
         raise err
     assert caught.value is err
@@ -172,5 +172,5 @@ def test_what_is_not_the_sdks_is_left_alone(err):
         (ValueError("404"), False),
     ],
 )
-def test_only_arms_own_404_says_that_something_is_absent(err, gone):
+def test_only_a_404_of_arm_means_absent(err, gone):
     assert is_absent(err) is gone

@@ -45,9 +45,9 @@ def fetch(issuer):
 
 
 class Entra(BaseAdapter):
-    """Gives a token for each assertion that it has not seen yet: they live too short for a second.
+    """Gives a token for each new assertion; an assertion expires too soon to be used twice.
 
-    Its tokens are as good as over at once, as after hours of a job.
+    Its tokens are about to expire, as after hours of a job.
     """
 
     def __init__(self):
@@ -78,7 +78,7 @@ def _credential(fetch, entra):
     return ClientAssertionCredential("tenant", "client", fetch, transport=transport)
 
 
-def test_two_tokens_hours_apart_are_two_assertions(issuer, fetch):
+def test_each_token_request_gets_a_new_assertion(issuer, fetch):
     entra = Entra()
     credential = _credential(fetch, entra)
     assert [credential.get_token(_SCOPE).token for _ in range(2)] == ["token1", "token2"]
@@ -86,7 +86,7 @@ def test_two_tokens_hours_apart_are_two_assertions(issuer, fetch):
     assert len(set(issuer.given)) == 2
 
 
-def test_the_issuer_is_asked_for_entras_audience_with_the_jobs_token(issuer, fetch):
+def test_the_assertion_is_requested_for_entra_with_the_jobs_token(issuer, fetch):
     assert fetch() == issuer.given[0]
     assert issuer.requests == [
         {
@@ -109,7 +109,7 @@ def test_the_issuer_is_asked_for_entras_audience_with_the_jobs_token(issuer, fet
         ((200, '{"value": 7}'), "OidcRefused", "without an assertion"),
     ],
 )
-def test_without_an_assertion_nobody_is_signed_in(issuer, fetch, answer, code, said):
+def test_a_missing_assertion_is_a_failed_sign_in(issuer, fetch, answer, code, said):
     issuer.answer = answer
     with pytest.raises(NotSignedIn, match=said) as caught, translating_errors("reading"):
         _credential(fetch, Entra()).get_token(_SCOPE)
@@ -118,7 +118,7 @@ def test_without_an_assertion_nobody_is_signed_in(issuer, fetch, answer, code, s
     assert len(issuer.requests) == 1
 
 
-def test_an_issuer_that_is_down_is_said_to_be(issuer):
+def test_an_unavailable_issuer_is_reported(issuer):
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))
         url = f"https://127.0.0.1:{nobody.getsockname()[1]}/token"
@@ -127,13 +127,13 @@ def test_an_issuer_that_is_down_is_said_to_be(issuer):
     assert caught.value.code == "OidcUnavailable"
 
 
-def test_an_issuer_that_nobody_vouches_for_gets_no_token(issuer):
+def test_an_issuer_with_an_untrusted_certificate_gets_no_token(issuer):
     with pytest.raises(NotSignedIn, match="cannot be reached"):
         Assertions(issuer.url, REQUEST_TOKEN)()
     assert issuer.requests == []
 
 
-def test_the_jobs_token_goes_over_https_alone(issuer):
+def test_the_jobs_token_is_sent_only_over_https(issuer):
     plain = issuer.url.replace("https:", "http:")
     with pytest.raises(NotSignedIn, match="no HTTPS address") as caught:
         Assertions(plain, REQUEST_TOKEN, issuer.transport)()
@@ -142,7 +142,7 @@ def test_the_jobs_token_goes_over_https_alone(issuer):
 
 
 @pytest.mark.parametrize("answer", [None, (500, "no"), (200, "<html>")])
-def test_neither_token_nor_assertion_is_logged_or_told(issuer, fetch, answer, caplog):
+def test_neither_token_nor_assertion_is_logged_or_shown(issuer, fetch, answer, caplog):
     issuer.answer = answer
     caplog.set_level(logging.DEBUG)
     told = ""
@@ -154,7 +154,7 @@ def test_neither_token_nor_assertion_is_logged_or_told(issuer, fetch, answer, ca
         assert secret not in caplog.text + told
 
 
-def test_in_a_job_with_an_identity_the_credential_is_githubs(issuer):
+def test_a_job_with_an_identity_uses_the_github_credential(issuer):
     found: Any = default_credential(_AUTHORITY, _SUBSCRIPTION, issuer.environ())
     assert isinstance(found.credential.credential, ClientAssertionCredential)
     found.close()
@@ -169,19 +169,19 @@ def test_in_a_job_with_an_identity_the_credential_is_githubs(issuer):
         "AZURE_TENANT_ID",
     ],
 )
-def test_without_one_of_the_four_it_is_the_usual_chain(issuer, missing):
+def test_without_one_of_the_four_variables_the_usual_chain_is_used(issuer, missing):
     environ = {name: value for name, value in issuer.environ().items() if name != missing}
     found = default_credential(_AUTHORITY, _SUBSCRIPTION, environ)
     assert isinstance(found.credential, DefaultAzureCredential)
     found.close()
 
 
-def test_outside_of_a_job_there_is_nothing_to_ask():
+def test_outside_of_a_job_there_is_no_issuer():
     assert assertion_source({}) is None
 
 
 class Blinking(FakeCredential):
-    """A credential whose issuer is away for a while."""
+    """A credential whose issuer is temporarily unavailable."""
 
     def __init__(self, times: int) -> None:
         super().__init__()
@@ -194,7 +194,7 @@ class Blinking(FakeCredential):
         return super().get_token_info(*scopes, options=options)
 
 
-def test_an_issuer_that_is_away_for_a_while_is_waited_for(tmp_path):
+def test_a_temporarily_unavailable_issuer_is_asked_again(tmp_path):
     arm = FakeArm()
     cloud = Machine(arm, tmp_path).cloud
     session = Session(FAKE_SUBSCRIPTION, ENVIRONMENTS["public"], Blinking(3), FakeTransport(arm))

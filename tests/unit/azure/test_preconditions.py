@@ -1,4 +1,4 @@
-"""`If-Match`: a write that is meant for what was looked at, and for nothing that came after."""
+"""`If-Match`: a write applies only to the version of the resource that was read."""
 
 import pytest
 
@@ -21,20 +21,20 @@ def _delete(adapter, etag):
 
 @pytest.mark.parametrize("write", [_tag, _delete])
 @pytest.mark.parametrize("etag", ['"17"', None])
-def test_the_etag_goes_with_the_write(write, etag, wire):
+def test_writes_send_the_etag(write, etag, wire):
     wire.replies.append(Response(200, {}))
     write(wire.adapter, etag)
     assert wire.seen[0].headers.get("If-Match") == etag
 
 
 @pytest.mark.parametrize("write", [_tag, _delete])
-def test_what_has_changed_since_is_not_written(write, wire):
+def test_a_changed_etag_prevents_the_write(write, wire):
     wire.replies.append(faults.error(412, "PreconditionFailed"))
     with pytest.raises(AlreadyExists):
         write(wire.adapter, '"17"')
 
 
-def test_a_group_takes_no_precondition_and_is_deleted_all_the_same(wire):
+def test_a_group_is_deleted_without_a_precondition(wire):
     group = resource_id(FAKE_SUBSCRIPTION, "g", Kind.GROUP, "")
     wire.replies.append(Response(202, None, {"Location": "https://management.azure.com/x"}))
     assert wire.adapter.delete(Kind.GROUP, group) is not None

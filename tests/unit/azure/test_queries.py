@@ -1,4 +1,4 @@
-"""What is asked besides the resources: sizes, quota, images, and what carries a tag."""
+"""Queries besides single resources: sizes, quota, images, and resources by tag."""
 
 import json
 from collections.abc import Callable
@@ -20,7 +20,7 @@ _GALLERY = "cgpuimage-db870bae-5bcf-4120-9415-b841adef61d3"
 
 
 def _listing(monthly: str, *names: str) -> Callable[[Request], Response | None]:
-    """Answers the list of an image's versions with these."""
+    """Answers the list of an image's versions with `names`."""
 
     def answer(request: Request) -> Response | None:
         if request.path.endswith(monthly):
@@ -46,12 +46,12 @@ def test_a_size_is_offered_with_its_zones_family_cores_and_capabilities(wire):
     assert (offer.barred, offer.barred_zones) == (None, {})
 
 
-def test_only_the_one_region_is_listed(wire):
+def test_sizes_are_listed_for_one_region(wire):
     wire.queries.offer("eastus2", NCC_H100_V5)
     assert [request.query.get("$filter") for request in wire.seen] == ["location eq 'eastus2'"]
 
 
-def test_a_size_that_a_region_has_not_is_not_offered(wire):
+def test_a_size_missing_in_a_region_is_not_offered(wire):
     assert _offer(wire, region="westus3") is None
 
 
@@ -92,7 +92,7 @@ def test_every_region_of_the_catalogue_offers_the_size(region, wire):
         ),
     ],
 )
-def test_restrictions_say_where_it_is_closed(restrictions, barred, zones, wire):
+def test_restrictions_name_closed_regions_and_zones(restrictions, barred, zones, wire):
     offer = _offer(wire, *restrictions)
     assert offer is not None
     assert (offer.barred, offer.barred_zones) == (barred, zones)
@@ -134,12 +134,12 @@ def _sku(**changes: Any) -> dict[str, Any]:
         ),
     ],
 )
-def test_a_record_is_read_as_far_as_it_says_something(records, offered, wire):
+def test_incomplete_sku_records_are_parsed(records, offered, wire):
     wire.replies.append(Response(200, {"value": records}))
     assert wire.queries.offer("eastus2", NCC_H100_V5) == offered
 
 
-def test_recorded_sizes_are_read(vectors, wire):
+def test_recorded_sizes_are_parsed(vectors, wire):
     file = vectors / "arm" / "recorded" / "resource_skus_sample.json"
     records = json.loads(file.read_text("utf-8"))
     wire.replies.append(Response(200, records))
@@ -148,7 +148,7 @@ def test_recorded_sizes_are_read(vectors, wire):
     assert (offer.zones, offer.family, offer.vcpus) == (("1", "2", "3"), "standardDv2Family", 2)
 
 
-def test_quota_is_told_line_by_line(wire):
+def test_quota_has_one_line_per_family(wire):
     wire.arm.settings.set("quota", "eastus2", NCC_QUOTA_FAMILY, value=0)
     found = {one.name: one for one in wire.queries.usages("eastus2")}
     label = "Standard NCCads2023 Family vCPUs"
@@ -156,7 +156,7 @@ def test_quota_is_told_line_by_line(wire):
     assert found["cores"].limit == 200
 
 
-def test_a_line_without_a_label_is_shown_by_its_name_and_stray_spaces_are_dropped(wire):
+def test_a_quota_line_without_a_label_is_shown_by_its_stripped_name(wire):
     lines = [
         {"name": {"value": " a "}, "currentValue": 1, "limit": 2},
         {"name": {"value": "b", "localizedValue": "B "}, "currentValue": 3, "limit": 4},
@@ -166,7 +166,7 @@ def test_a_line_without_a_label_is_shown_by_its_name_and_stray_spaces_are_droppe
 
 
 @pytest.mark.parametrize("body", [[], {"value": 7}, {"value": [{}]}])
-def test_an_answer_that_is_json_but_not_arms_is_asked_for_again(body, wire):
+def test_a_json_response_that_is_not_arms_is_transient(body, wire):
     wire.replies.append(Response(200, body))
     with pytest.raises(AzureUnavailable, match="reading the quota of eastus2: ") as caught:
         wire.queries.usages("eastus2")
@@ -177,7 +177,7 @@ def _image(queries: Queries, text: str, region: str = "eastus2") -> dict[str, st
     return dict(queries.image(region, parse(text)))
 
 
-def test_latest_is_the_version_with_the_highest_numbers_not_letters(wire):
+def test_latest_is_the_numerically_highest_version(wire):
     versions = ("24.04.9", "24.04.202609150", "24.4.202607310", "24.04.202606070")
     wire.arm.faults.append(_listing("/skus/cvm/versions", *versions))
     assert _image(wire.queries, DEFAULT_IMAGE) == {
@@ -188,19 +188,19 @@ def test_latest_is_the_version_with_the_highest_numbers_not_letters(wire):
     }
 
 
-def test_what_is_no_version_is_passed_over(wire):
+def test_invalid_image_versions_are_skipped(wire):
     versions = ("preview", "24.04.202607310", "99.0.0-beta", "")
     wire.arm.faults.append(_listing("/skus/cvm/versions", *versions))
     assert _image(wire.queries, DEFAULT_IMAGE)["version"] == "24.04.202607310"
 
 
-def test_a_version_that_is_named_is_not_searched_for(wire):
+def test_a_pinned_image_version_is_not_searched(wire):
     text = DEFAULT_IMAGE.replace("latest", "24.04.202606070")
     assert _image(wire.queries, text)["version"] == "24.04.202606070"
     assert len(wire.seen) == 1
 
 
-def test_an_image_without_versions_is_not_there(wire):
+def test_an_image_without_versions_is_not_found(wire):
     wire.replies.append(Response(200, []))
     with pytest.raises(NotFound, match=r"^eastus2 has no version of the image Canonical") as caught:
         _image(wire.queries, DEFAULT_IMAGE)
@@ -226,7 +226,7 @@ def test_an_image_without_versions_is_not_there(wire):
         ),
     ],
 )
-def test_an_image_that_is_missing_is_not_found(text, region, wire):
+def test_a_missing_image_is_not_found(text, region, wire):
     with pytest.raises(NotFound, match="looking up the image"):
         _image(wire.queries, text, region)
 
@@ -239,7 +239,7 @@ _NAMED = "Canonical:ubuntu-24_04-lts:cvm:1.2.3"
 
 
 @pytest.mark.parametrize("security", ["TrustedLaunchSupported", "TrustedLaunch", "Standard", ""])
-def test_an_image_that_cannot_be_confidential_is_refused_before_anything_is_made(security, wire):
+def test_an_image_without_confidential_support_is_refused(security, wire):
     wire.replies.append(_with_features({"name": "SecurityType", "value": security}))
     with pytest.raises(AzureRefused, match="cannot start a confidential VM") as caught:
         _image(wire.queries, _NAMED)
@@ -259,7 +259,7 @@ def test_an_image_that_cannot_be_confidential_is_refused_before_anything_is_made
         pytest.param([], id="says nothing"),
     ],
 )
-def test_an_image_that_can_be_confidential_or_does_not_say_passes(features, wire):
+def test_an_image_with_or_without_declared_confidential_support_passes(features, wire):
     wire.replies.append(_with_features(*features))
     assert _image(wire.queries, _NAMED)["version"] == "1.2.3"
 
@@ -268,13 +268,13 @@ def test_an_image_that_can_be_confidential_or_does_not_say_passes(features, wire
     ("version", "exact"),
     [("", "2404.20260928.0"), ("/Versions/2404.20260714.0", "2404.20260714.0")],
 )
-def test_a_community_image_is_told_with_its_version(version, exact, wire):
+def test_a_community_image_is_resolved_with_its_version(version, exact, wire):
     path = f"/CommunityGalleries/{_GALLERY}/Images/cgpu-ncc-2404-base-image"
     found = _image(wire.queries, path + version)
     assert found == {"communityGalleryImageId": f"{path}/Versions/{exact}"}
 
 
-def test_an_image_of_a_users_own_gallery_is_azures_to_look_up(wire):
+def test_a_private_gallery_image_is_left_to_azure(wire):
     id_ = f"{_GROUP}/providers/Microsoft.Compute/galleries/a/images/b"
     assert _image(wire.queries, id_) == {"id": id_}
     assert wire.seen == []
@@ -287,7 +287,7 @@ def test_an_image_of_a_users_own_gallery_is_azures_to_look_up(wire):
         ("r1", "tagName eq 'ccgpu-run' and tagValue eq 'r1'"),
     ],
 )
-def test_tagged_asks_for_groups_and_for_what_is_in_them(value, query, wire):
+def test_tagged_lists_groups_and_resources(value, query, wire):
     group = {"id": _GROUP, "type": "Microsoft.Resources/resourceGroups", "location": "eastus2"}
     disk = {"id": f"{_GROUP}/x", "type": "T", "location": "eastus2", "tags": {"a": "b"}}
     wire.replies += [Response(200, {"value": [group]}), Response(200, {"value": [disk]})]
@@ -301,25 +301,25 @@ def test_tagged_asks_for_groups_and_for_what_is_in_them(value, query, wire):
 
 
 @pytest.mark.parametrize(("status_only", "asked"), [(True, "true"), (False, None)])
-def test_vms_are_listed_whole_or_with_their_status_alone(status_only, asked, wire):
+def test_vms_are_listed_in_full_or_with_status_only(status_only, asked, wire):
     vm = {"id": f"{_GROUP}/vm", "name": "vm", "properties": {"vmId": "x"}}
     wire.replies.append(Response(200, {"value": [vm]}))
     assert wire.queries.virtual_machines(status_only=status_only) == (vm,)
     assert wire.seen[0].query.get("statusOnly") == asked
 
 
-def test_what_is_in_a_group_is_listed_whoever_made_it(wire):
+def test_every_resource_of_a_group_is_listed(wire):
     disk = {"id": f"{_GROUP}/x", "type": "T", "location": "eastus2", "tags": None}
     wire.replies.append(Response(200, {"value": [disk]}))
     assert wire.queries.inside("g") == (disk["id"],)
 
 
-def test_a_group_that_is_not_there_holds_nothing(wire):
+def test_a_missing_group_has_no_resources(wire):
     assert wire.queries.inside("g") is None
 
 
 @pytest.mark.parametrize("code", ["SubscriptionNotFound", "NotFound"])
-def test_a_404_of_something_else_says_nothing_about_the_group(code, wire):
+def test_a_404_about_something_else_does_not_mean_the_group_is_missing(code, wire):
     wire.replies.append(faults.error(404, code))
     with pytest.raises(NotFound):
         wire.queries.inside("g")
@@ -337,7 +337,7 @@ def test_a_404_of_something_else_says_nothing_about_the_group(code, wire):
         (lambda q: q.inside("g"), "listing what is in g"),
     ],
 )
-def test_a_refusal_says_what_was_asked(ask, doing, wire):
+def test_an_error_names_the_query(ask, doing, wire):
     wire.replies.append(faults.FORBIDDEN)
     with pytest.raises(AzureRefused) as caught:
         ask(wire.queries)
@@ -351,13 +351,13 @@ def test_an_encryption_set_is_read_by_its_id(wire):
     assert wire.seen[0].path.casefold() == id_.casefold()
 
 
-def test_an_encryption_set_that_is_not_there_is_not_found(wire):
+def test_a_missing_encryption_set_is_not_found(wire):
     id_ = ResourceId(f"{_GROUP}/providers/Microsoft.Compute/diskEncryptionSets/keys")
     with pytest.raises(NotFound, match="reading /subscriptions"):
         wire.queries.encryption_set(id_)
 
 
-def test_within_a_group_only_the_group_is_asked(wire):
+def test_a_search_in_one_group_lists_only_that_group(wire):
     disk = {"id": f"{_GROUP}/x", "type": "T", "location": "eastus2"}
     wire.replies.append(Response(200, {"value": [disk]}))
     assert wire.queries.tagged_resources("ccgpu-run", "r1", "g") == (disk | {"tags": {}},)

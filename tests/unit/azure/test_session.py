@@ -1,4 +1,4 @@
-"""Who asks: the token's use, the caller's address, and what never leaves or is logged."""
+"""The session: use of the token, the caller's address, and data never sent or logged."""
 
 import base64
 import json
@@ -61,25 +61,25 @@ def _address(wire: Any, token: str) -> str | None:
         pytest.param("text", None, id="text"),
     ],
 )
-def test_the_address_is_that_of_a_user_and_of_nobody_else(claims, address, wire):
+def test_only_a_users_token_has_an_address(claims, address, wire):
     assert _address(wire, _token(claims)) == address
     assert wire.tokens.asked == [(_PUBLIC,)]
 
 
 @given(st.text("abcdef", max_size=9))
-def test_a_token_of_any_length_is_read(name):
+def test_tokens_of_any_length_are_parsed(name):
     token = _token({"idtyp": "user", "ipaddr": "203.0.113.7", "name": name})
     credential: Any = _Given(token)
     assert Session("S", ENVIRONMENTS["public"], credential).caller_address() == "203.0.113.7"
 
 
 @pytest.mark.parametrize("token", ["", "opaque", "a.b", "a.!!!.c", "a..c", "a.eyJ.c", "a.////.c"])
-def test_a_token_that_cannot_be_read_has_no_address(token, wire):
+def test_an_unreadable_token_has_no_address(token, wire):
     assert _address(wire, token) is None
 
 
 @given(st.text(), st.binary())
-def test_no_token_breaks_it(text, raw):
+def test_any_token_is_parsed_without_an_error(text, raw):
     middle = base64.urlsafe_b64encode(raw).decode()
     for token in (text, f"a.{middle}.c", f"a.{text}.c"):
         credential: Any = _Given(token)
@@ -100,7 +100,7 @@ def test_the_fakes_tokens_are_of_the_two_kinds(app, wire):
     assert (found is None) is app
 
 
-def test_without_a_sign_in_it_says_so(wire):
+def test_a_missing_sign_in_is_reported(wire):
     wire.tokens.refusal = ClientAuthenticationError("run az login\nor else")
     with pytest.raises(NotSignedIn, match=r"^signing in: run az login$"):
         wire.session().caller_address()
@@ -110,7 +110,7 @@ def test_without_a_sign_in_it_says_so(wire):
 
 
 @pytest.mark.parametrize("name", ENVIRONMENTS)
-def test_each_cloud_has_its_own_host_and_its_own_scope(name, wire):
+def test_each_cloud_has_its_own_host_and_scope(name, wire):
     wire.replies.append(Response(200, {"value": []}))
     cloud = ENVIRONMENTS[name]
     client = wire.session(name).client(ComputeManagementClient)
@@ -128,13 +128,13 @@ def test_each_cloud_has_its_own_host_and_its_own_scope(name, wire):
         ("china", AzureClouds.AZURE_CHINA_CLOUD, AzureAuthorityHosts.AZURE_CHINA),
     ],
 )
-def test_a_clouds_hosts_are_those_that_the_sdk_knows(name, cloud, authority):
+def test_the_hosts_of_each_cloud_are_those_of_the_sdk(name, cloud, authority):
     endpoint = get_arm_endpoints(cloud)["resource_manager"]
     assert endpoint.rstrip("/") == f"https://{ENVIRONMENTS[name].host}"
     assert ENVIRONMENTS[name].authority == authority
 
 
-def test_a_request_carries_our_token_our_name_and_an_id_of_its_own(wire):
+def test_each_request_has_token_user_agent_and_request_id(wire):
     wire.replies += [faults.THROTTLED, faults.THROTTLED]
     for _ in range(2):
         with pytest.raises(AzureUnavailable):
@@ -146,7 +146,7 @@ def test_a_request_carries_our_token_our_name_and_an_id_of_its_own(wire):
 
 
 @pytest.mark.parametrize("link", ["https://evil.example/next", "http://management.azure.com/next"])
-def test_the_next_page_is_not_fetched_from_elsewhere_and_gets_no_token(link, wire):
+def test_a_next_link_to_another_host_is_refused_without_a_token(link, wire):
     wire.replies.append(Response(200, {"value": [], "nextLink": link}))
     with pytest.raises(AzureUnavailable, match="refused to send a request to"):
         wire.queries.usages("eastus2")
@@ -155,7 +155,7 @@ def test_the_next_page_is_not_fetched_from_elsewhere_and_gets_no_token(link, wir
 
 
 @pytest.mark.parametrize("status", [301, 302, 307, 308])
-def test_no_redirect_is_followed(status, wire):
+def test_redirects_are_not_followed(status, wire):
     wire.replies.append(Response(status, None, {"Location": "https://evil.example/"}))
     with pytest.raises(Exception, match=rf"\[Http{status}\]"):
         wire.adapter.get(Kind.VM, _VM)
@@ -166,21 +166,21 @@ def test_no_redirect_is_followed(status, wire):
     "answer",
     [faults.THROTTLED, faults.UNAVAILABLE, faults.error(409, "AnotherOperationInProgress")],
 )
-def test_nothing_is_sent_again_behind_the_schedulers_back(answer, wire):
+def test_the_sdk_retries_nothing_by_itself(answer, wire):
     wire.replies.append(answer)
     with pytest.raises(AzureUnavailable):
         wire.adapter.get(Kind.VM, _VM)
     assert len(wire.seen) == 1
 
 
-def test_a_missing_provider_is_not_registered_by_itself(wire):
+def test_the_sdk_registers_no_provider_by_itself(wire):
     wire.replies.append(faults.error(409, "MissingSubscriptionRegistration"))
     with pytest.raises(Exception, match="MissingSubscriptionRegistration"):
         wire.adapter.put(Resource(Kind.VM, _VM, {}))
     assert len(wire.seen) == 1
 
 
-def test_logs_at_their_loudest_show_no_token_and_no_body(wire, caplog):
+def test_debug_logs_contain_no_token_and_no_body(wire, caplog):
     caplog.set_level(logging.DEBUG)
     signed = {"Azure-AsyncOperation": "https://management.azure.com/o?s=SIGNATURE"}
     wire.replies += [Response(201, {"secret": "INSIDE"}, signed), Response(200, {"status": "x"})]
@@ -200,12 +200,12 @@ logging.getLogger("somebody.else").warning("heard")
 """
 
 
-def test_the_sdks_own_warnings_are_not_printed():
+def test_warnings_of_the_sdk_are_not_printed():
     done = subprocess.run([sys.executable, "-c", _LOUD], capture_output=True, text=True, check=True)
     assert done.stderr == "heard\n"
 
 
-def test_without_a_seam_each_client_gives_up_on_an_answer_in_time():
+def test_clients_with_the_real_transport_have_a_read_timeout():
     session = Session("S", ENVIRONMENTS["public"], FakeCredential())
     client: Any = session.client(ComputeManagementClient)
     config = client._client._pipeline._transport.connection_config

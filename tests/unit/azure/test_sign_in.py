@@ -1,4 +1,4 @@
-"""A token that ARM does not take is replaced once, and never asked for in vain."""
+"""A token refused by ARM is replaced once, and only when a new one may help."""
 
 import base64
 import json
@@ -21,24 +21,24 @@ _FOUND = Response(200, {"id": _VM})
 _CLAIMS = '{"access_token":{"nbf":{"essential":true,"value":"1"}}}'
 
 
-def _refused(challenge: str | None) -> Response:
+def _unauthorized(challenge: str | None) -> Response:
     more = {} if challenge is None else {"WWW_Authenticate": challenge}
     return faults.error(401, "ExpiredAuthenticationToken", **more)
 
 
-def _wanted(claims: str) -> Response:
-    return _refused(f'Bearer realm="", error="insufficient_claims", claims="{claims}"')
+def _claims_challenge(claims: str) -> Response:
+    return _unauthorized(f'Bearer realm="", error="insufficient_claims", claims="{claims}"')
 
 
-EXPIRED = _refused('Bearer authorization_uri="https://x/", error="invalid_token"')
-CAE = _wanted(base64.urlsafe_b64encode(_CLAIMS.encode()).decode().rstrip("="))
+EXPIRED = _unauthorized('Bearer authorization_uri="https://x/", error="invalid_token"')
+CAE = _claims_challenge(base64.urlsafe_b64encode(_CLAIMS.encode()).decode().rstrip("="))
 
 
 def _sent(wire):
     return [request.headers["Authorization"] for request in wire.seen]
 
 
-def test_a_token_that_is_over_is_replaced_and_the_request_sent_again(wire):
+def test_an_expired_token_is_replaced_and_the_request_repeated(wire):
     wire.tokens.more = ["old", "new"]
     wire.replies += [EXPIRED, _FOUND, _FOUND]
     adapter = wire.adapter
@@ -47,7 +47,7 @@ def test_a_token_that_is_over_is_replaced_and_the_request_sent_again(wire):
     assert _sent(wire) == ["Bearer old", "Bearer new", "Bearer new"]
 
 
-def test_a_write_is_sent_again_as_it_was(wire):
+def test_a_write_is_repeated_unchanged(wire):
     wire.tokens.more = ["old", "new"]
     wire.replies += [EXPIRED, Response(200, {"id": _VM})]
     wire.adapter.put(Resource(Kind.VM, _VM, {"location": "eastus2"}), new=True)
@@ -65,22 +65,22 @@ def test_a_second_refusal_is_final(refusal, wire):
     assert _sent(wire) == ["Bearer old", "Bearer new"]
 
 
-def test_what_was_refused_is_not_sent_a_second_time(wire):
+def test_a_refused_token_is_not_sent_again(wire):
     wire.replies.append(EXPIRED)
     with pytest.raises(NotSignedIn):
         wire.adapter.get(Kind.VM, _VM)
     assert (len(wire.seen), len(wire.tokens.asked)) == (1, 2)
 
 
-def test_a_refusal_without_a_challenge_is_not_arms(wire):
+def test_a_401_without_a_challenge_is_not_arms(wire):
     wire.tokens.more = ["old", "new"]
-    wire.replies.append(_refused(None))
+    wire.replies.append(_unauthorized(None))
     with pytest.raises(NotSignedIn):
         wire.adapter.get(Kind.VM, _VM)
     assert (len(wire.seen), len(wire.tokens.asked)) == (1, 1)
 
 
-def test_the_claims_that_are_asked_for_are_handed_on_once(wire):
+def test_requested_claims_are_passed_on_once(wire):
     wire.tokens.more = ["plain", "with claims"]
     wire.replies += [CAE, _FOUND, _FOUND]
     adapter = wire.adapter
@@ -91,15 +91,15 @@ def test_the_claims_that_are_asked_for_are_handed_on_once(wire):
 
 
 @pytest.mark.parametrize("claims", ["A", "_w", ""])
-def test_claims_that_cannot_be_read_are_as_none(claims, wire):
+def test_unreadable_claims_are_ignored(claims, wire):
     wire.tokens.more = ["old", "new"]
-    wire.replies += [_wanted(claims), _FOUND]
+    wire.replies += [_claims_challenge(claims), _FOUND]
     wire.adapter.get(Kind.VM, _VM)
     assert wire.tokens.claims == [None, None]
 
 
 @pytest.mark.parametrize("refusal", [EXPIRED, CAE], ids=["expired", "claims"])
-def test_a_sign_in_that_fails_then_says_why(refusal, wire):
+def test_a_failed_second_sign_in_shows_its_cause(refusal, wire):
     adapter = wire.adapter
     wire.replies += [_FOUND, refusal]
     adapter.get(Kind.VM, _VM)
@@ -110,7 +110,7 @@ def test_a_sign_in_that_fails_then_says_why(refusal, wire):
 
 
 class _Slow:
-    """Gives the others time to ask too."""
+    """Delays each token so that other threads request one too."""
 
     def __init__(self, tokens: Any) -> None:
         self._tokens = tokens
@@ -121,7 +121,7 @@ class _Slow:
         return info
 
 
-def test_threads_that_are_refused_together_ask_for_one_token(wire):
+def test_threads_refused_together_request_one_token(wire):
     count = 6
     wire.tokens.more, wire.tokens.token = ["old"], "new"
     adapter, together = Arm(wire.session(credential=_Slow(wire.tokens))), Barrier(count)

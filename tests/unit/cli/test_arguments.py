@@ -46,5 +46,5 @@ from ccgpu.cli.main import app
         ("create demo -", "text"),
     ],
 )
-def test_the_words_say_what_stderr_is(line, wanted):
+def test_the_arguments_decide_the_format_of_stderr(line, wanted):
     assert stderr_wanted(typer.main.get_command(app), shlex.split(line)) == wanted

@@ -14,12 +14,12 @@ def _connect(options, state, environ):
     return open_backend(options, state, environ).connect()
 
 
-def test_the_simulated_subscription_is_where_the_environment_says(tmp_path):
+def test_the_environment_sets_the_file_of_the_simulated_subscription(tmp_path):
     assert fake_state(tmp_path, {}) == tmp_path / "fake.sqlite"
     assert str(fake_state(tmp_path, {"CCGPU_FAKE_STATE": "x/y"})) == "x/y"
 
 
-def test_the_fake_needs_no_sign_in_and_keeps_to_itself(tmp_path):
+def test_the_fake_needs_no_sign_in_and_no_network(tmp_path):
     options = ConnectionOptions(BackendName.FAKE, "not-asked-for")
     cloud = _connect(options, tmp_path / "a", {})
     assert (cloud.simulated, cloud.subscription) == (True, FAKE_SUBSCRIPTION)
@@ -28,7 +28,7 @@ def test_the_fake_needs_no_sign_in_and_keeps_to_itself(tmp_path):
 
 
 @pytest.mark.parametrize("named", ["mine", None])
-def test_azure_needs_a_subscription_of_the_flag_or_of_the_profile(tmp_path, named):
+def test_azure_takes_the_subscription_of_the_flag_or_the_profile(tmp_path, named):
     profile = {"subscriptions": [{"id": "of-az", "isDefault": True}]}
     (tmp_path / "azureProfile.json").write_text(json.dumps(profile))
     options = ConnectionOptions(BackendName.AZURE, named, "usgov")
@@ -39,20 +39,20 @@ def test_azure_needs_a_subscription_of_the_flag_or_of_the_profile(tmp_path, name
         assert file.path.is_relative_to(tmp_path / "journals")
 
 
-def test_without_a_subscription_the_user_is_told_how_to_name_one(tmp_path):
+def test_a_missing_subscription_has_a_hint(tmp_path):
     with pytest.raises(UsageProblem) as caught:
         _connect(ConnectionOptions(), tmp_path, {"AZURE_CONFIG_DIR": str(tmp_path)})
     assert "--subscription" in (caught.value.hint or "")
 
 
-def test_a_file_that_is_no_simulated_subscription_is_an_error(tmp_path):
+def test_an_invalid_file_of_a_simulated_subscription_is_an_error(tmp_path):
     (tmp_path / "text").write_text("not a database, and longer than a header of one" * 9)
     for path in (tmp_path / "text", tmp_path, tmp_path / "text" / "below"):
         with pytest.raises(StateUnusable):
             Simulation(path)
 
 
-def test_a_reset_forgets_what_was_done_there_too(tmp_path):
+def test_reset_removes_the_journals_and_keeps_the_time(tmp_path):
     world = Simulation(tmp_path / "w")
     world.journals.mkdir()
     world.advance(60)

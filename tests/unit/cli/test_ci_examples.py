@@ -34,7 +34,7 @@ def test_every_command_is_accepted_by_the_parser(path, tmp_path, monkeypatch):
         root.get_command(context, name).make_context(name, argv)
 
 
-def test_a_workflow_deletes_always_and_may_ask_for_assertions():
+def test_example_workflows_always_delete_and_have_the_id_token_permission():
     workflow = yaml.safe_load(_WORKFLOW.read_text())
     assert workflow["permissions"] == {"contents": "read", "id-token": "write"}
     jobs = workflow["jobs"]

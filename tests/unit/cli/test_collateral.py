@@ -44,7 +44,7 @@ def _publish(services, *, crl=True, machine=None):
     services.publish(kds.crl_item("Genoa", PUBLIC).requests[0].url, there)
 
 
-def test_what_it_writes_makes_the_verdict_good_offline(shell, evidence, tmp_path):
+def test_fetched_collateral_allows_an_offline_verdict(shell, evidence, tmp_path):
     _publish(shell.services)
     out = tmp_path / "collateral"
     assert shell(f"verify {evidence} {_FAKE}").code == 8
@@ -78,7 +78,7 @@ def test_one_folder_serves_several_machines(shell, evidence, tmp_path):
         assert shell(f"verify {file} {_FAKE} --collateral {out}").code == 0
 
 
-def test_what_the_evidence_brings_is_fetched_all_the_same(shell, tmp_path):
+def test_collateral_in_the_evidence_is_fetched_again(shell, tmp_path):
     _publish(shell.services)
     found = nonce_evidence(vm())
     old = replace(vm().amd.crl(), next_update=vm().amd.crl().this_update)
@@ -97,7 +97,7 @@ def test_what_the_evidence_brings_is_fetched_all_the_same(shell, tmp_path):
     assert shell(f"verify {file} {_FAKE} --collateral {out}").code == 0
 
 
-def test_what_could_not_be_had_is_told_with_8_and_the_rest_is_written(shell, evidence, tmp_path):
+def test_missing_collateral_exits_8_and_the_rest_is_written(shell, evidence, tmp_path):
     _publish(shell.services, crl=False)
     out = tmp_path / "collateral"
     done = shell(f"collateral fetch {evidence} --out {out}")
@@ -107,7 +107,7 @@ def test_what_could_not_be_had_is_told_with_8_and_the_rest_is_written(shell, evi
     assert shell(f"verify {evidence} {_FAKE} --collateral {out}").code == 0
 
 
-def test_what_is_no_evidence_is_3_and_nobody_is_asked(shell, tmp_path):
+def test_unreadable_evidence_exits_3_without_a_request(shell, tmp_path):
     file = tmp_path / "evidence"
     file.write_bytes(b"what?")
 

@@ -35,7 +35,7 @@ _MODULES = {
 
 
 @pytest.mark.parametrize("name", commands.COMMANDS)
-def test_the_table_says_what_the_command_says_of_itself(name):
+def test_the_command_table_repeats_each_commands_help(name):
     command = commands.load(name)
     assert command.help.partition("\n")[0] == commands.COMMANDS[name].help
 
@@ -46,7 +46,7 @@ def test_every_help_has_an_example_of_the_command(path):
 
 
 @pytest.mark.parametrize("path", _COMMANDS, ids=" ".join)
-def test_every_option_says_what_it_is_for(path):
+def test_every_option_has_a_help_text(path):
     without = [p.name for p in _COMMANDS[path].params if not p.help]
     assert without == []
 
@@ -76,13 +76,13 @@ def test_every_example_is_accepted_by_the_parser(path):
         *("--wait-for-capacity", "--then-delete", "--output-dir", "--count"),
     ],
 )
-def test_what_does_not_work_yet_does_not_exist(shell, gone):
+def test_unfinished_commands_do_not_exist(shell, gone):
     done = shell(f"create demo {gone}")
     assert done.code == 2
     assert "no such option" in done.err
 
 
-def test_help_shows_the_options_in_their_groups(shell, capsys):
+def test_help_shows_options_in_groups(shell, capsys):
     assert shell("create --help").code == 0
     lines = capsys.readouterr().out.splitlines()
     headings = [line for line in lines if re.fullmatch(r"[A-Z]\w+:", line)]
@@ -92,7 +92,7 @@ def test_help_shows_the_options_in_their_groups(shell, capsys):
     assert max(map(len, lines)) <= 80
 
 
-def test_a_command_is_loaded_once_and_there_is_no_other():
+def test_commands_are_loaded_once_and_unknown_ones_are_none():
     context = _ROOT.make_context("ccgpu", [], resilient_parsing=True)
     group = commands.Commands()
     assert group.get_command(context, "list") is group.get_command(context, "list")

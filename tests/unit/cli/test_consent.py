@@ -22,7 +22,7 @@ def made(shell):
 
 @pytest.mark.parametrize("line", ["delete demo", _REPLACE])
 @pytest.mark.parametrize(("more", "person"), [("", False), (" --no-input", True)])
-def test_where_nobody_can_be_asked_a_yes_is_needed(made, line, more, person):
+def test_without_a_terminal_yes_is_required(made, line, more, person):
     made.ask = (lambda _: pytest.fail("asked")) if person else None
     before = made.kinds()
     done = made(line + more)
@@ -32,7 +32,7 @@ def test_where_nobody_can_be_asked_a_yes_is_needed(made, line, more, person):
 
 
 @pytest.mark.parametrize("line", ["delete demo", _REPLACE])
-def test_who_says_no_keeps_everything(made, line):
+def test_answering_no_changes_nothing(made, line):
     asked: list[str] = []
     made.ask = _answering(asked, yes=False)
     before = made.kinds()
@@ -45,7 +45,7 @@ def test_who_says_no_keeps_everything(made, line):
 
 @pytest.mark.parametrize("terminal", [False, True])
 @pytest.mark.parametrize("line", ["delete demo", _REPLACE])
-def test_who_says_yes_gets_what_was_asked_for(made, line, terminal):
+def test_answering_yes_runs_the_command(made, line, terminal):
     asked: list[str] = []
     made.terminal = terminal
     made.ask = _answering(asked, yes=True)
@@ -55,12 +55,12 @@ def test_who_says_yes_gets_what_was_asked_for(made, line, terminal):
 
 
 @pytest.mark.parametrize("line", ["delete demo --yes", f"{_REPLACE} --yes"])
-def test_with_a_yes_nobody_is_asked(made, line):
+def test_yes_skips_the_confirmation(made, line):
     made.ask = lambda _: pytest.fail("asked")
     assert made(line).code == 0
 
 
 @pytest.mark.parametrize("line", ["delete nobody", _CREATE])
-def test_where_nothing_is_destroyed_nobody_is_asked(made, line):
+def test_without_destructive_changes_there_is_no_confirmation(made, line):
     made.ask = lambda _: pytest.fail("asked")
     assert made(line).code == 0

@@ -24,7 +24,7 @@ def _keys(plan):
     return [one["keyData"] for one in ssh["publicKeys"]]
 
 
-def test_who_has_a_key_uses_it_and_needs_no_other(shell):
+def test_an_existing_ssh_key_is_used(shell):
     own = (shell.home / ".ssh" / "id_ed25519.pub").read_text().strip()
     done = shell(f"{_CREATE} {_FROM} -o json")
     assert _keys(done.document) == [own]
@@ -34,7 +34,7 @@ def test_who_has_a_key_uses_it_and_needs_no_other(shell):
     assert not (shell.state / "keys").exists()
 
 
-def test_who_has_none_gets_one_and_is_told_where_it_is(keyless):
+def test_a_missing_ssh_key_is_created_and_its_path_shown(keyless):
     private = keyless.state / "keys" / "demo"
     done = keyless(f"{_CREATE} {_FROM}")
     assert private.stat().st_mode & 0o777 == 0o600
@@ -46,14 +46,14 @@ def test_who_has_none_gets_one_and_is_told_where_it_is(keyless):
     assert _keys(document) == [private.with_name("demo.pub").read_text().strip()]
 
 
-def test_a_second_create_still_says_which_key(keyless):
+def test_a_second_create_names_the_key(keyless):
     keyless(f"{_CREATE} {_FROM}")
     done = keyless(f"{_CREATE} {_FROM}")
     assert f"ssh -i {keyless.state / 'keys' / 'demo'} " in done.err
     assert "made for demo" not in done.err
 
 
-def test_a_key_of_the_spec_is_used_as_it_is(keyless):
+def test_a_key_in_the_spec_is_used(keyless):
     key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIO6ugBULBtCw910h8qCEhpAPD7DM4vsd0jymRQxwbA2J x"
     done = keyless(f"{_CREATE} {_FROM} --ssh-key '{key}' -o json")
     assert _keys(done.document) == [key]
@@ -61,7 +61,7 @@ def test_a_key_of_the_spec_is_used_as_it_is(keyless):
     assert not (keyless.state / "keys").exists()
 
 
-def test_a_key_that_was_made_before_is_not_named_for_a_vm_with_another(keyless):
+def test_a_created_key_is_not_named_for_a_vm_with_another_key(keyless):
     keyless(f"{_CREATE} {_FROM}")
     keyless("delete demo --yes")
     key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIO6ugBULBtCw910h8qCEhpAPD7DM4vsd0jymRQxwbA2J x"
@@ -69,7 +69,7 @@ def test_a_key_that_was_made_before_is_not_named_for_a_vm_with_another(keyless):
 
 
 @pytest.mark.parametrize("line", ["plan demo", "create demo --dry-run"])
-def test_a_plan_writes_nothing_and_says_that_a_key_will_be_made(keyless, line):
+def test_plan_writes_nothing_and_announces_a_new_key(keyless, line):
     done = keyless(f"{line} {_FROM} -o json")
     assert done.document["schema"] == "ccgpu.plan/1"
     assert _keys(done.document) == ["ssh-ed25519 (a key that `ccgpu create` will make)"]
@@ -77,14 +77,14 @@ def test_a_plan_writes_nothing_and_says_that_a_key_will_be_made(keyless, line):
     assert keyless.writes() == []
 
 
-def test_a_private_vm_has_no_way_in_to_be_told(shell):
+def test_a_private_vm_shows_no_ssh_command(shell):
     done = shell(f"{_CREATE} --private")
     assert done.code == 0
     assert "hint: `ssh" not in done.err
     assert "public IP" not in done.out
 
 
-def test_it_says_from_where_ssh_is_allowed_before_anything_is_made(shell):
+def test_create_names_the_allowed_ssh_network_before_the_first_put(shell):
     lines = shell(_CREATE).err.splitlines()
     assert lines[0].endswith("SSH is allowed from 203.0.113.7/32, where you signed in from")
     assert not any("SSH is allowed" in line for line in shell(f"{_CREATE} {_FROM}").err.split("\n"))
@@ -107,7 +107,7 @@ def test_the_documents_of_plan_and_create_have_the_same_resources(shell):
     }
 
 
-def test_every_body_of_a_plan_is_what_is_put(shell):
+def test_create_puts_the_bodies_of_its_plan(shell):
     done = shell(f"{_CREATE} {_FROM} -o json")
     for one in done.document["resources"]:
         assert one["action"] == "create"
@@ -123,7 +123,7 @@ def test_no_wait_returns_while_the_vm_is_being_made(shell):
     assert shell("wait demo --for ready -o json").document["state"] == "ready"
 
 
-def test_time_runs_out(shell):
+def test_create_fails_at_its_timeout(shell):
     done = shell(f"{_CREATE} {_FROM} --timeout 2m -o json")
     assert done.code == 11
     assert done.error["code"] == "TimedOut"
@@ -136,7 +136,7 @@ def test_time_runs_out(shell):
     assert "virtualMachines" in shell.kinds()
 
 
-def test_the_preflight_can_be_left_out(shell):
+def test_the_preflight_can_be_skipped(shell):
     shell.arm.settings.set("quota", "*", "cores", value=0)
     assert shell(f"{_CREATE} {_FROM} --skip-preflight --dry-run").code == 0
     assert shell(f"plan demo --region eastus2 {_FROM}").code == 5
@@ -145,7 +145,7 @@ def test_the_preflight_can_be_left_out(shell):
     assert "Preflight" not in done.err
 
 
-def test_a_group_of_ones_own_is_found_again(shell):
+def test_a_given_group_is_found_again(shell):
     assert shell(f"{_CREATE} {_FROM} -g mine").code == 0
     assert shell("show demo -o json").document["resource_group"] == "mine"
     assert shell("show demo -g mine").code == 0
@@ -154,7 +154,7 @@ def test_a_group_of_ones_own_is_found_again(shell):
     assert shell.kinds() == []
 
 
-def test_what_is_not_ours_keeps_the_group(shell):
+def test_foreign_resources_keep_the_group(shell):
     shell(f"{_CREATE} {_FROM}")
     Machine(shell.arm, shell.state).put(
         "/resourceGroups/ccgpu-demo/providers/Microsoft.Network/networkSecurityGroups/theirs",

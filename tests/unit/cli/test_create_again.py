@@ -47,7 +47,7 @@ def others(shell):
     return write, there
 
 
-def test_a_larger_disk_is_refused_and_a_good_vm_stays(shell):
+def test_a_larger_os_disk_is_refused_and_the_vm_stays(shell):
     _ok(
         shell,
         f"create nw --os-disk-gib 512 --no-wait {_FROM}",
@@ -62,25 +62,25 @@ def test_a_larger_disk_is_refused_and_a_good_vm_stays(shell):
     assert _vm_id(shell, "nw") == before
 
 
-def test_a_stopped_vm_is_as_its_spec_says_and_how_to_start_it_is_said(shell):
+def test_a_stopped_vm_is_unchanged_and_the_start_command_is_shown(shell):
     done = _ok(shell, f"create st {_FROM}", "stop st", f"create st {_FROM}")
     assert "ccgpu start st" in done.err
     assert shell("show st -o json").document["state"] == "stopped"
 
 
-def test_a_vm_that_was_stopped_before_its_create_was_seen_to_end_stays_stopped(shell):
+def test_a_vm_stopped_during_its_create_stays_stopped(shell):
     _ok(shell, f"create nw --no-wait {_FROM}", "wait nw --for ready", "stop nw")
     done = _ok(shell, f"create nw {_FROM}")
     assert "ccgpu start nw" in done.err
 
 
-def test_a_lease_can_be_given_to_a_vm_that_is_there(shell):
+def test_a_lease_can_be_added_to_an_existing_vm(shell):
     _ok(shell, f"create k {_FROM}", f"create k --ttl 1h {_FROM}")
     (row,) = shell("list -o json").document["deployments"]
     assert row["expires"] is not None
 
 
-def test_a_shorter_lease_is_said_and_must_be_confirmed(shell):
+def test_a_shorter_lease_is_shown_and_must_be_confirmed(shell):
     _ok(shell, f"create k --ttl 8h {_FROM}")
     before = shell("show k -o json").document["expires"]
     refused = shell(f"create k --ttl 1h {_FROM}")
@@ -108,7 +108,7 @@ def test_a_longer_lease_needs_no_confirmation(shell):
         pytest.param("extend demo --ttl 4h", id="extend"),
     ],
 )
-def test_rules_and_subnets_of_others_stay(shell, others, line):
+def test_foreign_rules_and_subnets_stay(shell, others, line):
     write, there = others
     _ok(shell, f"create demo {_FROM}")
     write()
@@ -116,7 +116,7 @@ def test_rules_and_subnets_of_others_stay(shell, others, line):
     assert there() == (True, True)
 
 
-def test_a_plan_says_what_of_others_stays(shell, others):
+def test_plan_names_foreign_rules_and_subnets(shell, others):
     write, _ = others
     _ok(shell, f"create demo {_FROM}")
     write()
@@ -128,7 +128,7 @@ def test_a_plan_says_what_of_others_stays(shell, others):
     assert {"what": "subnet", "name": "AzureBastionSubnet"} in told
 
 
-def test_a_network_with_subnets_of_others_is_never_replaced(shell, others):
+def test_a_network_with_foreign_subnets_is_never_replaced(shell, others):
     write, there = others
     _ok(shell, f"create demo {_FROM}")
     write()
@@ -164,7 +164,7 @@ def test_a_disk_that_is_no_longer_in_the_spec_stays(shell):
     assert shell.kinds() == had
 
 
-def test_a_start_without_capacity_is_tried_again_and_replaces_nothing(shell):
+def test_a_start_without_capacity_is_retried_without_replacing(shell):
     _ok(shell, f"create demo {_FROM}", "stop demo")
     before = _vm_id(shell, "demo")
     shell.arm.settings.set("capacity", "Standard_NCC40ads_H100_v5", value={"eastus2": {"": 0}})
@@ -180,7 +180,7 @@ def test_a_start_without_capacity_is_tried_again_and_replaces_nothing(shell):
 
 
 @pytest.mark.parametrize("waited", [True, False])
-def test_an_update_that_fails_takes_nothing_away_from_a_vm_that_was_there(shell, waited):
+def test_a_failed_update_keeps_the_existing_vm(shell, waited):
     _ok(shell, f"create demo {_FROM}{'' if waited else ' --no-wait'}", "wait demo --for ready")
     before, had = _vm_id(shell, "demo"), shell.kinds()
     shell.arm.faults.append(
@@ -191,7 +191,7 @@ def test_an_update_that_fails_takes_nothing_away_from_a_vm_that_was_there(shell,
     assert (_vm_id(shell, "demo"), shell.kinds()) == (before, had)
 
 
-def test_a_disk_that_could_not_be_added_is_added_by_the_next_create(shell):
+def test_the_next_create_adds_a_disk_that_failed(shell):
     _ok(shell, f"create demo {_FROM}")
     before = _vm_id(shell, "demo")
     shell.arm.faults.append(
@@ -203,7 +203,7 @@ def test_a_disk_that_could_not_be_added_is_added_by_the_next_create(shell):
     assert (_vm_id(shell, "demo"), shell.kinds().count("disks")) == (before, 2)
 
 
-def test_a_write_of_others_that_came_in_between_is_not_undone(shell, others):
+def test_a_concurrent_foreign_write_is_kept(shell, others):
     write, there = others
     _ok(shell, f"create demo {_FROM}")
     done: list[object] = []
@@ -219,7 +219,7 @@ def test_a_write_of_others_that_came_in_between_is_not_undone(shell, others):
     assert there() == (True, True)
 
 
-def test_a_delete_keeps_a_network_that_others_have_a_subnet_in(shell, others):
+def test_delete_keeps_a_network_with_foreign_subnets(shell, others):
     write, _ = others
     _ok(shell, f"create demo {_FROM}")
     write()

@@ -12,16 +12,16 @@ from ccgpu.cli.durations import seconds
     ("text", "found"),
     [("90m", 5400), ("2h", 7200), ("90s", 90), ("1d12h", 129600), (" 1H30M5S ", 5405)],
 )
-def test_a_duration_is_the_sum_of_its_parts(text, found):
+def test_durations_add_their_units(text, found):
     assert seconds(text) == found
 
 
 @given(st.integers(1, 10**6))
-def test_seconds_are_taken_as_they_are(number):
+def test_plain_numbers_are_seconds(number):
     assert seconds(f"{number}s") == number
 
 
 @pytest.mark.parametrize("text", ["", "5", "-5m", "1.5h", "0h", "0d0h0m0s", "5m1h", "5w", "٣m"])
-def test_anything_else_is_refused(text):
+def test_other_durations_are_refused(text):
     with pytest.raises(typer.BadParameter, match="is not a duration"):
         seconds(text)

@@ -37,7 +37,7 @@ def failing(shell):
 _LEFT = LeftBehind("two are left [Conflict]", hint="`ccgpu delete demo`", resources=_RESOURCES)
 
 
-def test_people_see_what_is_left_and_what_of_it_bills(failing):
+def test_text_errors_list_leftovers_and_what_bills(failing):
     done = failing(_LEFT)("list")
     assert (done.code, done.out) == (7, "")
     assert done.err == (
@@ -55,7 +55,7 @@ def test_people_see_what_is_left_and_what_of_it_bills(failing):
     "words",
     ["-o json", "-ojson", "--output json", "--output=json", "--query x -o json", "--query json"],
 )
-def test_scripts_get_one_document(failing, words):
+def test_json_errors_are_one_document(failing, words):
     done = failing(_LEFT)(f"list {words}")
     assert (done.code, done.out, done.err.count("\n")) == (7, "", 1)
     assert done.error == {
@@ -74,16 +74,16 @@ def test_scripts_get_one_document(failing, words):
 
 
 @pytest.mark.parametrize("words", ["", "-o text", "-- -o json", "-o json -o text"])
-def test_who_has_not_asked_for_json_gets_text(failing, words):
+def test_errors_are_text_by_default(failing, words):
     assert failing(_LEFT)(f"list {words}").err.startswith("error: ")
 
 
 @pytest.mark.parametrize("words", ["--events ndjson", "--events=ndjson"])
-def test_where_events_are_streamed_the_error_is_a_document_too(failing, words):
+def test_with_events_the_error_is_a_document(failing, words):
     assert failing(_LEFT)(f"delete demo {words}").error["code"] == "LeftBehind"
 
 
-def test_an_error_cannot_play_with_the_terminal(failing):
+def test_control_characters_in_errors_are_escaped(failing):
     done = failing(LeftBehind("a\x1b[31m\x07\r[red]b\nc\td", hint=":smile: [bold]x"))("list")
     assert done.err == "error: a\\x1b[31m\\x07\\x0d[red]b\nc\\x09d\n\nhint: :smile: [bold]x\n"
 
@@ -91,7 +91,7 @@ def test_an_error_cannot_play_with_the_terminal(failing):
 @pytest.mark.parametrize(
     "error", [KeyboardInterrupt(), typer.Abort(), EOFError(), Interrupted("interrupted")]
 )
-def test_an_interruption_is_told_and_ends_with_130(failing, error):
+def test_an_interruption_is_reported_and_exits_130(failing, error):
     done = failing(error)("list -o json")
     assert done.code == 130
     assert (done.error["code"], done.error["exit_code"]) == ("Interrupted", 130)
@@ -105,7 +105,7 @@ def test_a_bug_keeps_its_traceback(failing):
     assert "report" in done.err
 
 
-def test_a_bug_is_a_document_for_programs(failing):
+def test_a_bug_is_a_document_in_json(failing):
     done = failing(ZeroDivisionError("x"))("list -o json")
     assert (done.code, done.out, done.err.count("\n")) == (1, "", 1)
     assert (done.error["code"], done.error["exit_code"]) == ("InternalError", 1)
@@ -113,7 +113,7 @@ def test_a_bug_is_a_document_for_programs(failing):
 
 
 @pytest.mark.parametrize(("code", "known"), [(errno.ENOSPC, True), (errno.EBADF, False)])
-def test_what_the_system_says_of_a_file_is_no_bug(failing, code, known):
+def test_an_os_error_about_a_file_is_not_a_bug(failing, code, known):
     done = failing(OSError(code, os.strerror(code), "/there/file"))("list")
     assert ("Traceback" in done.err) is not known
     if known:

@@ -9,7 +9,7 @@ import pytest
 _CREATE = "create demo --region eastus2 --ssh-from 203.0.113.7/32"
 
 
-def test_the_document_says_what_exists_bills_and_was_asked(shell):
+def test_fake_show_lists_resources_billing_and_requests(shell):
     shell(_CREATE)
     document = shell("fake show -o json").document
     assert sorted(document) == ["billing", "now", "requests", "resources", "schema"]
@@ -23,7 +23,7 @@ def test_the_document_says_what_exists_bills_and_was_asked(shell):
     ).items()
 
 
-def test_time_passes_and_a_reset_empties(shell):
+def test_fake_advance_moves_time_and_reset_deletes_everything(shell):
     shell(_CREATE)
     before = shell("fake show -o json").document
     after = shell("fake advance 1h -o json").document
@@ -37,7 +37,7 @@ def test_time_passes_and_a_reset_empties(shell):
 
 
 @pytest.mark.parametrize("duration", ["soon", "0h", "-1h"])
-def test_only_a_duration_is_a_duration(shell, duration):
+def test_fake_advance_refuses_invalid_durations(shell, duration):
     assert shell(f"fake advance -- {duration}").code == 2
 
 
@@ -45,7 +45,7 @@ def test_only_a_duration_is_a_duration(shell, duration):
     ("words", "offered"),
     [("cre", ["create"]), ("show ", ["demo", "other"]), ("delete o", ["other"])],
 )
-def test_a_shell_is_offered_commands_and_the_names_that_this_machine_knows(home, words, offered):
+def test_shell_completion_offers_commands_and_known_names(home, words, offered):
     for folder, name in (("journals/s", "demo"), ("fake.sqlite.journals/s", "other")):
         journal = home / "state" / "ccgpu" / folder / f"{name}.json"
         journal.parent.mkdir(parents=True)

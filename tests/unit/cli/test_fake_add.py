@@ -63,12 +63,12 @@ def _seeds(shell, tmp_path):
 
 
 @pytest.mark.usefixtures("_seeds")
-def test_what_was_added_is_told(shell, golden):
+def test_fake_add_lists_the_added_resources(shell, golden):
     golden("cli/fake-add.txt", str(shell("fake add seeds.yaml")))
 
 
 @pytest.mark.usefixtures("_seeds")
-def test_the_document_is_that_of_show_with_what_was_added(shell):
+def test_the_document_is_that_of_show_with_the_added_ids(shell):
     document = shell("fake add seeds.yaml -o json").document
     assert document["schema"] == "ccgpu.fake/1"
     shown = shell("fake show -o json").document
@@ -80,7 +80,7 @@ def test_the_document_is_that_of_show_with_what_was_added(shell):
 
 @pytest.mark.usefixtures("_seeds")
 @pytest.mark.parametrize("option", OPTIONS)
-def test_every_option_that_names_something_can_be_tried(shell, option):
+def test_every_option_with_a_resource_id_works_with_added_resources(shell, option):
     shell("fake add seeds.yaml")
     done = shell(f"{CREATE} --{option} {OPTIONS[option]}")
     assert (done.code, "demo") == (0, "demo"), done.err
@@ -91,13 +91,13 @@ def test_every_option_that_names_something_can_be_tried(shell, option):
 
 
 @pytest.mark.usefixtures("_seeds")
-def test_all_of_them_together(shell):
+def test_all_kinds_can_be_added_together(shell):
     shell("fake add seeds.yaml")
     options = " ".join(f"--{name} {value}" for name, value in OPTIONS.items())
     assert shell(f"{CREATE} {options}").code == 0
 
 
-def test_json_and_standard_input(shell, tmp_path, monkeypatch):
+def test_json_is_read_from_standard_input(shell, tmp_path, monkeypatch):
     one = {"id": ME, "location": "eastus2", "tags": {"a": "true"}}
     for name, value in (("one.json", one), ("list.json", [one]), ("value.json", {"value": [one]})):
         (tmp_path / "work" / name).write_text(json.dumps(value, indent=1))
@@ -111,7 +111,7 @@ def test_json_and_standard_input(shell, tmp_path, monkeypatch):
     ]
 
 
-def test_faults_are_named_where_they_stand_and_nothing_is_added(shell, golden, tmp_path):
+def test_problems_have_places_and_nothing_is_added(shell, golden, tmp_path):
     text = f"""\
 - id: {ME}
   location: mars
@@ -143,14 +143,14 @@ def test_faults_are_named_where_they_stand_and_nothing_is_added(shell, golden, t
         ("hello", "is not a resource"),
     ],
 )
-def test_a_file_that_holds_nothing_of_use(shell, tmp_path, text, why):
+def test_a_file_without_resources_is_refused(shell, tmp_path, text, why):
     (tmp_path / "work" / "file").write_text(text)
     done = shell("fake add file")
     assert done.code == 3
     assert why in done.err
 
 
-def test_a_file_that_is_not_there(shell):
+def test_a_missing_file_is_refused(shell):
     done = shell("fake add none.yaml")
     assert done.code == 3
     assert "none.yaml: 1 problem" in done.err

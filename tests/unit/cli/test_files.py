@@ -56,7 +56,7 @@ def test_init_again_changes_nothing_and_is_no_error(shell):
     assert shell("init other").code == 0  # the schema is the same
 
 
-def test_init_refuses_what_it_cannot_write_and_names_that_no_spec_has(shell, folder):
+def test_init_refuses_unwritable_files_and_invalid_names(shell, folder):
     done = shell("init demo -f missing/demo.yaml")
     assert done.code == 2
     assert "missing/demo.yaml cannot be written" in done.err
@@ -75,7 +75,7 @@ def test_schema_prints_the_schema(shell):
     assert shell("schema spec").document == spec_schema.schema()
 
 
-def test_validate_tells_each_file_and_all_that_is_wrong(shell, folder):
+def test_validate_lists_every_file_with_all_its_problems(shell, folder):
     (folder / "good.yaml").write_text("spot: true\n")
     (folder / "bad.yaml").write_text("spot: maybe\nzone: 9\n")
     done = shell("validate good.yaml bad.yaml missing.yaml -o json")
@@ -91,7 +91,7 @@ def test_validate_tells_each_file_and_all_that_is_wrong(shell, folder):
     assert shell("validate good.yaml").code == 0
 
 
-def test_a_line_of_validate_is_never_broken_and_never_coloured(shell, folder):
+def test_validate_prints_unwrapped_plain_lines(shell, folder):
     shell.width = 30
     (folder / "bad.yaml").write_text("zone: 9\n'[red]x\x07': 1\n")
     (folder / "long.yaml").write_text('name: "A"\ntags: {"[red]/": x}\n')
@@ -103,7 +103,7 @@ def test_a_line_of_validate_is_never_broken_and_never_coloured(shell, folder):
     assert "tags.[red]/: " in shell("validate long.yaml").out
 
 
-def test_nothing_of_this_reaches_azure(shell):
+def test_local_commands_send_no_request(shell):
     for line in ("init demo", "templates", "schema spec", "validate demo.yaml"):
         assert shell(line).code == 0
     assert shell.reached == []

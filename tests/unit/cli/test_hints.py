@@ -35,7 +35,7 @@ def _hint(text: str, *argv: str) -> str:
         ("shw demo --backend fake", ""),
     ],
 )
-def test_a_command_gets_the_flags_that_the_user_gave(argv, more):
+def test_hinted_commands_repeat_the_flags_of_the_user(argv, more):
     text = "`ccgpu delete demo` removes it"
     made = _hint(text, *shlex.split(argv))
     words = set(shlex.split(made.split("`")[1])) - set(shlex.split("ccgpu delete demo"))
@@ -44,7 +44,7 @@ def test_a_command_gets_the_flags_that_the_user_gave(argv, more):
     assert made.endswith("` removes it")
 
 
-def test_what_the_environment_says_is_said_to_the_next_command_too(monkeypatch):
+def test_hinted_commands_repeat_settings_of_the_environment(monkeypatch):
     monkeypatch.setenv("CCGPU_BACKEND", "fake")
     monkeypatch.setenv("AZURE_SUBSCRIPTION_ID", "s")
     assert _hint("`ccgpu delete demo`", "create", "demo") == "`ccgpu delete demo`"
@@ -75,7 +75,7 @@ def test_what_the_environment_says_is_said_to_the_next_command_too(monkeypatch):
         ),
     ],
 )
-def test_only_commands_that_take_them_get_them(text, made):
+def test_hinted_commands_repeat_only_flags_they_accept(text, made):
     assert _hint(text, *_FAKE) == (text if made is None else made)
 
 
@@ -90,29 +90,29 @@ def test_only_commands_that_take_them_get_them(text, made):
         ("`--collateral DIR`", None),
     ],
 )
-def test_an_option_becomes_the_command_line_with_it(text, made):
+def test_a_hinted_option_becomes_the_full_command_line(text, made):
     assert _hint(text, *_FAKE) == (text if made is None else made)
 
 
-def test_an_option_in_the_text_of_an_error_stays_what_it_is():
+def test_options_in_error_messages_are_not_expanded():
     err = UsageProblem("`--replace` is for `ccgpu list`", hint="`--replace`")
     Hints(_FAKE).complete_error(err)
     assert str(err) == "`--replace` is for `ccgpu list --backend fake`"
     assert err.hint == "`ccgpu create demo --backend fake --replace`"
 
 
-def test_words_are_quoted_as_a_shell_wants_them():
+def test_hinted_arguments_are_quoted_for_the_shell():
     argv = ("create", "demo", "--tag", "a=b c", "--backend", "fake")
     made = _hint("`--replace`", *argv)
     assert shlex.split(made.strip("`")) == ["ccgpu", *argv, "--replace"]
 
 
-def test_what_comes_after_two_dashes_is_no_option():
+def test_arguments_after_two_dashes_are_not_options():
     made = _hint("`--replace`", "create", "--backend", "fake", "--", "demo")
     assert made == "`ccgpu create --backend fake --replace -- demo`"
 
 
-def test_an_error_without_a_hint_or_with_problems_is_left_as_it_is():
+def test_errors_without_a_hint_or_with_problems_are_unchanged():
     for err in (LeftBehind("left"), InvalidFile("vm.yaml", [Problem("a", "is wrong")])):
         before = str(err)
         Hints(_FAKE).complete_error(err)

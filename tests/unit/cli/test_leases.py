@@ -13,7 +13,7 @@ def other(shell, tmp_path):
     return Shell(tmp_path / "other", shell.arm)
 
 
-def test_an_hour_and_another_later_any_machine_collects_it(shell, other, golden):
+def test_an_expired_deployment_is_collected_by_any_machine(shell, other, golden):
     shell(f"{_CREATE} --ttl 1h")
     shell("fake advance 2h")
     golden("cli/gc-shown.txt", str(other("gc")))
@@ -22,7 +22,7 @@ def test_an_hour_and_another_later_any_machine_collects_it(shell, other, golden)
     assert shell.kinds() == []
 
 
-def test_an_extension_tells_the_old_end_and_the_new(shell, other, golden):
+def test_extend_shows_the_old_and_the_new_expiry(shell, other, golden):
     shell(_CREATE)
     golden("cli/extend-first.txt", str(shell("extend demo --ttl 1h")))
     golden("cli/extend.txt", str(other("extend demo --ttl 4h")))
@@ -31,7 +31,7 @@ def test_an_extension_tells_the_old_end_and_the_new(shell, other, golden):
     assert "nothing has expired" in other("gc --yes").out
 
 
-def test_what_scripts_get_of_an_extension(shell):
+def test_extend_prints_its_json_document(shell):
     shell(f"{_CREATE} --ttl 1h")
     told = shell("extend demo --ttl 2h -o json").document
     listed = shell("list -o json").document["deployments"][0]
@@ -44,7 +44,7 @@ def test_what_scripts_get_of_an_extension(shell):
     assert 7000 < listed["seconds_left"] <= 7200
 
 
-def test_without_a_lease_nothing_is_told_of_one(shell):
+def test_without_a_lease_no_expiry_is_shown(shell):
     shell(_CREATE)
     (listed,) = shell("list -o json").document["deployments"]
     assert (listed["expires"], listed["seconds_left"]) == (None, None)
@@ -52,7 +52,7 @@ def test_without_a_lease_nothing_is_told_of_one(shell):
 
 
 @pytest.mark.parametrize("yes", [False, True])
-def test_what_scripts_get_of_a_collection(shell, other, yes):
+def test_gc_prints_its_json_document(shell, other, yes):
     shell(f"{_CREATE} --ttl 1h")
     ids = {one.casefold() for one in _ids(shell)}
     shell("fake advance 2h")
@@ -72,7 +72,7 @@ def test_what_scripts_get_of_a_collection(shell, other, yes):
     assert bool(_ids(shell)) is not yes
 
 
-def test_a_failure_is_told_after_the_answer(shell, other):
+def test_gc_prints_a_failure_after_its_result(shell, other):
     shell(f"{_CREATE} --ttl 1h")
     shell("fake advance 2h")
     refused = {"error": {"code": "AuthorizationFailed", "message": "not allowed"}}
@@ -97,7 +97,7 @@ def test_a_failure_is_told_after_the_answer(shell, other):
         ("extend ../x --ttl 4h", 2, "is not a deployment name"),
     ],
 )
-def test_an_extension_needs_a_time_and_a_deployment(shell, line, code, said):
+def test_extend_needs_a_ttl_and_an_existing_deployment(shell, line, code, said):
     done = shell(line)
     assert done.code == code
     assert said in done.err

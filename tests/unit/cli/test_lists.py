@@ -33,15 +33,15 @@ def _catch_up(shell):
     assert shell("fake advance 3m").code == 0
 
 
-def _named(shell):
+def _existing_names(shell):
     return {one["id"].rsplit("/", 1)[-1] for one in shell.arm.show()["resources"]}
 
 
-def _nothing(shell):
+def _is_empty(shell):
     return (shell.kinds(), shell.arm.show()["billing"]) == ([], [])
 
 
-def test_a_whole_life(shell):
+def test_list_follows_a_deployment_from_create_to_delete(shell):
     _create(shell)
     for line, state in (
         ("show demo", "ready"),
@@ -58,7 +58,7 @@ def test_a_whole_life(shell):
     assert shell("extend demo --ttl 4h").code == 0
     done = shell("delete demo --yes -o json")
     assert (done.code, done.document["kept"]) == (0, [])
-    assert _nothing(shell)
+    assert _is_empty(shell)
     assert shell("show demo").code == 4
 
 
@@ -73,10 +73,10 @@ def test_a_deployment_is_one_row_and_one_group(shell, other):
         ]
         assert machine("restart demo").code == 0
     assert other("delete demo --yes").code == 0
-    assert _nothing(shell)
+    assert _is_empty(shell)
 
 
-def test_what_is_deleted_is_not_listed_though_a_list_names_it(shell):
+def test_deleted_resources_are_not_listed_despite_replication_lag(shell):
     _create(shell)
     _catch_up(shell)
     assert shell("delete demo --yes").code == 0
@@ -85,55 +85,55 @@ def test_what_is_deleted_is_not_listed_though_a_list_names_it(shell):
     assert shell("delete demo --yes").code == 0
 
 
-def test_an_expired_vm_in_a_shared_group_goes_and_its_neighbour_stays(shell, other):
+def test_gc_in_a_shared_group_keeps_other_deployments(shell, other):
     _create(shell, "one", "--resource-group lab --ttl 1h")
     _create(shell, "two", "--resource-group lab")
     shell("fake advance 2h")
     done = other("gc --yes -o json")
     (told,) = done.document["deployments"]
     assert (told["name"], told["why"], told["action"]) == ("one", "expired", "removed"), done
-    assert {name.split("-")[0] for name in _named(shell)} == {"lab", "two"}
+    assert {name.split("-")[0] for name in _existing_names(shell)} == {"lab", "two"}
     assert shell("show two -o json").document["state"] == "ready"
     assert other("gc --yes -o json").document["deployments"] == []
     assert shell("show one").code == 4
     _catch_up(shell)
     assert shell("delete two --yes").code == 0
-    assert _nothing(shell)
+    assert _is_empty(shell)
 
 
-def test_the_last_of_two_that_expire_in_one_group_takes_the_group_along(shell, other):
+def test_gc_deletes_a_shared_group_with_its_last_deployment(shell, other):
     _create(shell, "one", "--resource-group lab --ttl 1h")
     _create(shell, "two", "--resource-group lab --ttl 2h")
     for hours in (2, 1):
         shell(f"fake advance {hours}h")
         assert other("gc --yes").code == 0
-    assert _nothing(shell)
+    assert _is_empty(shell)
 
 
 @pytest.mark.parametrize("first", ["one", "two"])
-def test_two_in_one_group_go_one_by_one(shell, first):
+def test_deployments_of_one_group_are_deleted_one_by_one(shell, first):
     last = "two" if first == "one" else "one"
     _create(shell, "one", "--resource-group lab")
     _create(shell, "two", "--resource-group lab")
     assert shell(f"delete {first} --yes").code == 0
-    assert {name.split("-")[0] for name in _named(shell)} == {"lab", last}
+    assert {name.split("-")[0] for name in _existing_names(shell)} == {"lab", last}
     assert shell(f"show {first}").code == 4
     assert shell(f"show {last} -o json").document["state"] == "ready"
     done = shell(f"delete {last} --yes -o json")
     assert (done.code, done.document["kept"]) == (0, []), done
-    assert _nothing(shell)
+    assert _is_empty(shell)
 
 
-def test_on_other_machines_the_group_goes_with_the_last_too(shell, other):
+def test_without_journals_the_group_is_deleted_with_its_last_deployment(shell, other):
     _create(shell, "one", "--resource-group lab")
     _create(shell, "two", "--resource-group lab")
     _catch_up(shell)
     assert other("delete one --yes").code == 0
     assert shell("delete two --yes").code == 0
-    assert _nothing(shell)
+    assert _is_empty(shell)
 
 
-def test_a_group_of_the_users_stays(shell):
+def test_a_group_of_the_user_stays(shell):
     group, user = "/resourceGroups/lab", Machine(shell.arm, shell.state)
     user.put(group, "2025-04-01", {"location": "eastus2"})
     for _ in range(3):  # until every replica knows of it
@@ -145,7 +145,7 @@ def test_a_group_of_the_users_stays(shell):
     assert shell.kinds() == ["resourceGroups"]
 
 
-def test_a_failed_create_says_what_exists(shell):
+def test_a_failed_create_names_existing_resources(shell):
     shell.arm.settings.set("capacity", "Standard_NCC40ads_H100_v5", value={"eastus2": {"": 0}})
     done = shell(f"create demo {_FLAGS} --keep-on-failure -o json")
     assert (done.code, done.error["code"]) == (7, "LeftBehind"), done
@@ -156,14 +156,14 @@ def test_a_failed_create_says_what_exists(shell):
     assert (undone.code, undone.error["resources"]) == (6, []), undone
     _catch_up(shell)
     assert shell("delete demo --yes").code == 0
-    assert _nothing(shell)
+    assert _is_empty(shell)
 
 
-def test_what_no_list_names_yet_is_found_and_kept(shell):
+def test_resources_hidden_by_replication_lag_are_found_and_kept(shell):
     _create(shell, "one", "--resource-group lab")
     _create(shell, "two", "--resource-group lab --no-wait")
     assert shell("show two -o json").document["resource_group"] == "lab"
     shell.arm.settings.set("durations", "vm.delete", value=1)
     assert shell("delete one --yes").code == 0
-    assert "two" in _named(shell)
+    assert "two" in _existing_names(shell)
     assert shell("wait two --for ready").code == 0

@@ -32,7 +32,7 @@ def test_processes_share_the_simulated_subscription(home):
     assert home.is_dir()
 
 
-def test_the_reader_may_go_away(home):
+def test_a_closed_pipe_ends_the_output_quietly(home):
     command = f"{sys.executable} -m ccgpu {_CREATE} 2>&1 | head -n 1"
     done = subprocess.run(
         ["bash", "-c", f"set -o pipefail; {command}"], capture_output=True, text=True, check=False
@@ -47,7 +47,7 @@ def test_the_reader_may_go_away(home):
     assert home.is_dir()
 
 
-def test_a_sign_that_the_locale_lacks_is_written_in_another_way():
+def test_characters_missing_in_the_locale_are_replaced():
     raw = io.BytesIO()
     stream = io.TextIOWrapper(raw, encoding="ascii")
     console(stream).print("±1")
@@ -55,7 +55,7 @@ def test_a_sign_that_the_locale_lacks_is_written_in_another_way():
     assert raw.getvalue() == b"\\xb11\n"
 
 
-def test_nobody_is_served_with_broken_lines_but_columns_are_kept_to(monkeypatch):
+def test_piped_output_is_not_wrapped_unless_columns_is_set(monkeypatch):
     for columns, lines in (("", 1), ("20", 5)):
         monkeypatch.setenv("COLUMNS", columns)
         stream = io.StringIO()
@@ -64,7 +64,7 @@ def test_nobody_is_served_with_broken_lines_but_columns_are_kept_to(monkeypatch)
 
 
 @pytest.mark.parametrize("number", mostly_slow([signal.SIGINT, signal.SIGTERM, signal.SIGHUP], 3))
-def test_a_signal_ends_it_with_130_and_a_word(number, home):
+def test_a_signal_exits_130_with_a_message(number, home):
     """While it waits for another one's lock, so that the moment is certain."""
     journals = Journals(home / "state" / "ccgpu" / "fake.sqlite.journals")
     command = [sys.executable, "-m", "ccgpu", *_CREATE.split(), "--events", "ndjson"]
@@ -85,7 +85,7 @@ def test_a_signal_ends_it_with_130_and_a_word(number, home):
     assert (end["what"], end["outcome"], end["exit_code"]) == ("end", "interrupted", 130)
 
 
-def test_an_interrupted_create_says_what_there_is(shell):
+def test_an_interrupted_create_names_its_resources(shell):
     def interrupt(request):
         if request.method == "PUT" and "virtualMachines" in request.path:
             raise KeyboardInterrupt

@@ -38,7 +38,7 @@ def _actions(done):
     return {one["action"] for one in done.document["resources"]}
 
 
-def test_an_interrupted_create_is_gone_on_with_as_it_was_asked_for(shell):
+def test_an_interrupted_create_resumes_with_its_spec(shell):
     shell.arm.on_commit = faults.AfterCommit(1, faults.is_put, KeyboardInterrupt())
     assert shell("create i --os-disk-gib 512 --ttl 2h --yes").code == 130
     shell.arm.on_commit = None
@@ -52,14 +52,14 @@ def test_an_interrupted_create_is_gone_on_with_as_it_was_asked_for(shell):
     ) in done.err
 
 
-def test_the_first_put_already_leaves_the_spec_on_disk(shell):
+def test_the_spec_is_saved_before_the_first_put(shell):
     shell.arm.faults.append(faults.NthRequest(0, faults.is_put, KeyboardInterrupt()))
     assert shell("create i --os-disk-gib 512").code == 130
     shell.arm.faults.clear()
     assert "os_disk.size_gib 512" in shell("plan i").err
 
 
-def test_from_the_first_line_of_progress_on_an_interrupted_create_is_remembered(shell):
+def test_the_spec_is_saved_before_the_first_progress_event(shell):
     """The line comes before the record of the resource that it names."""
 
     def interrupt(event):
@@ -79,7 +79,7 @@ def test_from_the_first_line_of_progress_on_an_interrupted_create_is_remembered(
     assert shell("show i -o json").document["expires"] is not None
 
 
-def test_what_is_given_replaces_one_field_and_the_rest_is_kept(shell):
+def test_a_given_field_replaces_one_remembered_field(shell):
     shell("create i --os-disk-gib 512 --tag team=a")
     before = shell("show i -o json").document["vm_id"]
     done = shell("create i --tag room=7 -o json")
@@ -89,7 +89,7 @@ def test_what_is_given_replaces_one_field_and_the_rest_is_kept(shell):
     assert _os_disk(shell) == 512
 
 
-def test_a_document_and_the_events_name_what_is_remembered(shell):
+def test_json_and_events_name_remembered_fields(shell):
     shell("create i --os-disk-gib 512")
     plan = shell("plan i -o json")
     assert plan.document["remembered"] == ["os_disk.size_gib"]
@@ -100,13 +100,13 @@ def test_a_document_and_the_events_name_what_is_remembered(shell):
 
 
 @pytest.mark.parametrize("line", ["create i --os-disk-gib 4", "create i --spot --image x"])
-def test_what_was_refused_is_not_remembered(shell, line):
+def test_a_refused_spec_is_not_remembered(shell, line):
     shell("create i")
     assert shell(line).code == 3
     assert "from the last create" not in shell("plan i").err
 
 
-def test_a_replace_that_was_not_agreed_to_is_not_remembered(shell):
+def test_a_declined_replace_is_not_remembered(shell):
     shell("create i --os-disk-gib 512")
     for line in ("create i --os-disk-gib 1024", "create i --os-disk-gib 1024 --replace"):
         assert shell(line).code == 2
@@ -114,7 +114,7 @@ def test_a_replace_that_was_not_agreed_to_is_not_remembered(shell):
         assert (done.code, _actions(done)) == (0, {"keep"})
 
 
-def test_no_capacity_is_not_remembered(shell):
+def test_a_create_without_capacity_is_not_remembered(shell):
     shell.arm.settings.set("quota", "*", "StandardNCCads2023Family", value=0)
     assert shell("create i --os-disk-gib 1024").code == 5
     shell.arm.settings.set("quota", "*", "StandardNCCads2023Family", value=40)
@@ -122,7 +122,7 @@ def test_no_capacity_is_not_remembered(shell):
     assert _os_disk(shell) == 256
 
 
-def test_what_was_undone_or_deleted_is_forgotten(shell):
+def test_a_spec_is_forgotten_after_rollback_or_delete(shell):
     shell.arm.faults.append(faults.NthRequest(0, _puts_the_vm, faults.FORBIDDEN))
     assert shell("create i --os-disk-gib 512").code == 4
     shell.arm.faults.clear()
@@ -133,7 +133,7 @@ def test_what_was_undone_or_deleted_is_forgotten(shell):
     assert "a" not in _vm(shell)["tags"]
 
 
-def test_a_fresh_create_starts_from_the_defaults_and_still_changes_nothing(shell):
+def test_fresh_starts_from_the_defaults_and_keeps_existing_resources(shell):
     shell("create i --os-disk-gib 512 --zone 2 --tag a=b --ttl 2h")
     done = shell("create i --fresh -o json")
     assert (done.code, _actions(done), done.document["remembered"]) == (0, {"keep"}, [])
@@ -141,7 +141,7 @@ def test_a_fresh_create_starts_from_the_defaults_and_still_changes_nothing(shell
 
 
 @pytest.mark.parametrize("how", ["-f vm.yaml", "--template minimal"])
-def test_a_file_is_the_whole_of_what_is_asked_for(shell, how, tmp_path):
+def test_a_spec_file_replaces_all_remembered_fields(shell, how, tmp_path):
     (tmp_path / "work" / "vm.yaml").write_text("os_disk: {type: Premium_LRS}\n")
     shell("create i --tag a=b --zone 2")
     done = shell(f"plan i {how} -o json")
@@ -149,7 +149,7 @@ def test_a_file_is_the_whole_of_what_is_asked_for(shell, how, tmp_path):
     assert done.document["zone"] == "2"  # nobody gave it: it stays as it is
 
 
-def test_the_group_and_the_lease_are_remembered_and_extend_is_not_undone(shell):
+def test_group_and_lease_are_remembered_and_keep_an_extension(shell):
     shell("create i -g mine --ttl 2h")
     shell("extend i --ttl 8h")
     extended = shell("show i -o json").document["expires"]
@@ -159,7 +159,7 @@ def test_the_group_and_the_lease_are_remembered_and_extend_is_not_undone(shell):
     assert _vm(shell, group="mine")["tags"]["ccgpu-expires"] == extended
 
 
-def test_a_key_file_is_remembered_as_the_key_that_it_held(shell, tmp_path):
+def test_a_key_file_is_remembered_as_its_content(shell, tmp_path):
     file = tmp_path / "work" / "my.pub"
     file.write_text((shell.home / ".ssh" / "id_ed25519.pub").read_text())
     shell("create i --ssh-key my.pub")
@@ -167,7 +167,7 @@ def test_a_key_file_is_remembered_as_the_key_that_it_held(shell, tmp_path):
     assert _actions(shell("create i -o json")) == {"keep"}
 
 
-def test_where_nothing_is_remembered_what_is_there_stays(shell, elsewhere):
+def test_without_remembered_fields_existing_resources_stay(shell, elsewhere):
     line = (
         "create i --region westeurope --os-disk-gib 512 --zone 2 --tag a=b --ttl 2h "
         "--ssh-from 198.51.100.0/24 --data-disk 64 --identity system --admin-user ada"
@@ -180,7 +180,7 @@ def test_where_nothing_is_remembered_what_is_there_stays(shell, elsewhere):
     assert "SSH is allowed" not in done.err
 
 
-def test_a_replacement_keeps_what_nobody_gave(shell, elsewhere):
+def test_a_replacement_keeps_fields_that_were_not_given(shell, elsewhere):
     shell("create i --os-disk-gib 512 --tag a=b --ttl 2h --admin-user ada")
     lease = shell("show i -o json").document["expires"]
     assert elsewhere("create i --zone 2 --replace --yes").code == 0
@@ -190,7 +190,7 @@ def test_a_replacement_keeps_what_nobody_gave(shell, elsewhere):
     assert elsewhere("plan i -o json").document["remembered"] == ["zone"]
 
 
-def test_a_replacement_that_is_interrupted_goes_on_as_it_was(shell, elsewhere):
+def test_an_interrupted_replacement_resumes_with_its_spec(shell, elsewhere):
     shell("create i --os-disk-gib 512 --admin-user ada")
     shell.arm.faults.append(faults.NthRequest(0, _puts_the_vm, KeyboardInterrupt()))
     assert elsewhere("create i --zone 2 --replace --yes").code == 130
@@ -202,18 +202,18 @@ def test_a_replacement_that_is_interrupted_goes_on_as_it_was(shell, elsewhere):
     assert _vm(shell)["properties"]["osProfile"]["adminUsername"] == "ada"
 
 
-def test_names_of_one_letter_are_names(shell):
+def test_one_letter_names_are_valid(shell):
     assert shell("create k").code == 0
     assert shell("delete k --yes").code == 0
 
 
-def test_a_role_does_not_depend_on_what_was_created_before(shell):
+def test_the_role_does_not_depend_on_remembered_fields(shell):
     before = shell("role i --scope rg").out
     shell("create i --identity system --data-disk 8")
     assert shell("role i --scope rg").out == before
 
 
-def test_a_deployment_in_another_group_is_found_and_not_made_twice(shell, elsewhere):
+def test_a_deployment_in_another_group_is_not_created_twice(shell, elsewhere):
     shell("create i -g mine --os-disk-gib 512")
     done = elsewhere("create i -o json")
     assert (done.code, _actions(done)) == (0, {"keep"})
@@ -223,14 +223,14 @@ def test_a_deployment_in_another_group_is_found_and_not_made_twice(shell, elsewh
     assert shell("plan i --fresh -o json").code == 0
 
 
-def test_what_was_deleted_elsewhere_does_not_draw_a_new_one_there(shell, elsewhere):
+def test_after_a_delete_elsewhere_the_remembered_group_is_not_used(shell, elsewhere):
     shell("create i -g mine")
     shell.arm.settings.set("lag", value={"lists": 3600})
     shell("delete i --yes")
     assert elsewhere("create i -o json").document["resource_group"] == "ccgpu-i"
 
 
-def test_in_two_other_groups_the_user_must_say_which(shell, elsewhere, tmp_path):
+def test_a_name_in_two_other_groups_needs_resource_group(shell, elsewhere, tmp_path):
     third = Shell(tmp_path / "third", arm=shell.arm).with_key()
     shell("create i -g one --region eastus2")
     elsewhere("create i -g two --region westeurope")
@@ -241,7 +241,7 @@ def test_in_two_other_groups_the_user_must_say_which(shell, elsewhere, tmp_path)
     assert third("create i -g two -o json").document["resource_group"] == "two"
 
 
-def test_a_disk_more_is_added_in_place(shell):
+def test_an_additional_disk_is_added_in_place(shell):
     shell("create i --os-disk-gib 512 --ttl 2h --yes")
     before = shell("show i -o json").document["vm_id"]
     assert shell("create i --data-disk 64").code == 0
@@ -250,7 +250,7 @@ def test_a_disk_more_is_added_in_place(shell):
     assert _os_disk(shell) == 512
 
 
-def test_a_stopped_vm_is_what_it_was(shell, elsewhere):
+def test_a_stopped_vm_keeps_its_spec(shell, elsewhere):
     shell("create i --os-disk-gib 512 --data-disk 64")
     shell("stop i")
     for machine in (shell, elsewhere):

@@ -125,7 +125,7 @@ def test_the_docs_list_its_flags(ccgpu, tmp_path):
     ]
 
 
-def test_its_problems_have_words_and_places(ccgpu, tmp_path):
+def test_problems_of_the_new_section_have_messages_and_places(ccgpu, tmp_path):
     file = tmp_path / "vm.yaml"
     lines = ["spare:", "  ownr: me", "  shelf: {row: 12}", "  parts:", "    - weight: heavy"]
     file.write_text("\n".join(lines))
@@ -149,7 +149,7 @@ def test_its_problems_have_words_and_places(ccgpu, tmp_path):
         ("--set spare.shelf.row=10 --part 0", "--part: spare.parts.0.weight: must be above 0"),
     ],
 )
-def test_flags_and_set_are_checked_as_files_are(ccgpu, line, words):
+def test_flags_and_set_are_validated_like_files(ccgpu, line, words):
     done = ccgpu(f"plan demo --backend fake {line}")
     assert done.code == 3
     assert words in done.err
@@ -164,7 +164,7 @@ def test_its_schema_has_every_field(ccgpu):
     assert schema["$defs"]["Shelf"]["properties"]["row"]["maximum"] == 9
 
 
-def test_a_later_create_starts_from_what_was_given_of_it(ccgpu):
+def test_a_later_create_remembers_fields_of_the_new_section(ccgpu):
     given = "--spare-shelf-row 7 --spare-owner me --spare-labels a.b=c --set spare.labels.d.e=f"
     done = ccgpu(f"create demo --backend fake --ssh-from 203.0.113.7 --part 2.5 {given}")
     assert done.code == 0, done.err

@@ -25,7 +25,7 @@ def _request(*argv: str) -> SpecRequest:
     return seen[0]
 
 
-def test_an_option_that_is_not_given_is_left_to_the_spec():
+def test_options_not_given_are_absent_from_the_spec():
     request = _request("demo", "--own")
     assert (request.name, request.file, request.template, request.sets) == ("demo", None, None, ())
     assert request.flags == {}
@@ -95,7 +95,7 @@ def test_a_subnet_is_an_id_or_a_name_in_a_vnet():
     ],
 )
 @pytest.mark.parametrize("output", ["", " -o json"])
-def test_what_cannot_be_meant_is_refused_before_anything_is_done(shell, line, words, output):
+def test_invalid_options_are_refused_before_any_request(shell, line, words, output):
     done = shell(line + output)
     assert (done.code, done.out) == (2, "")
     text = done.error["message"] if output else done.err
@@ -107,19 +107,19 @@ def test_what_cannot_be_meant_is_refused_before_anything_is_done(shell, line, wo
 
 
 @pytest.mark.parametrize("line", ["schema output", "list -o yaml"])
-def test_a_choice_that_there_is_not_is_answered_with_those_there_are(shell, line):
+def test_an_invalid_choice_lists_the_valid_ones(shell, line):
     done = shell(line)
     assert done.code == 2
     assert "spec" in done.err or "json" in done.err
 
 
-def test_a_query_that_fails_on_the_answer_is_a_wrong_usage(shell):
+def test_a_query_that_fails_on_the_result_is_a_usage_error(shell):
     done = shell("list --query abs(deployments)")
     assert (done.code, done.out) == (2, "")
     assert "--query" in done.err
 
 
-def test_the_environment_says_what_the_command_line_does_not(shell, monkeypatch):
+def test_environment_variables_set_options_not_given(shell, monkeypatch):
     monkeypatch.setenv("CCGPU_BACKEND", "fake")
     monkeypatch.setenv("AZURE_SUBSCRIPTION_ID", "of-the-environment")
     shell("list")

@@ -28,7 +28,7 @@ def made(shell):
 
 @pytest.mark.parametrize("terminal", [False, True])
 @pytest.mark.parametrize("words", mostly_slow(_JSON, 2))
-def test_a_command_that_ends_well_says_nothing_to_a_program(shell, words, terminal):
+def test_a_successful_json_command_leaves_stderr_empty(shell, words, terminal):
     shell.terminal = terminal
     for line in (_CREATE, _CREATE, "stop demo", "start demo", "delete demo --yes", "gc"):
         done = shell(f"{line} {words}")
@@ -44,7 +44,7 @@ def test_an_error_is_the_one_document_on_stderr(made, line, code, words):
     assert done.error["exit_code"] == code
 
 
-def test_a_query_that_cannot_be_read_is_a_document_too(shell):
+def test_an_invalid_query_is_an_error_document(shell):
     for line in ("list --query [", "list --query abs(deployments)"):
         done = shell(line)
         assert (done.code, done.out, done.error["code"]) == (2, "", "UsageProblem")
@@ -52,7 +52,7 @@ def test_a_query_that_cannot_be_read_is_a_document_too(shell):
 
 @pytest.mark.parametrize("words", ["-o json", "--query gone", "--events ndjson"])
 @pytest.mark.parametrize("terminal", [False, True])
-def test_a_program_is_never_asked(made, words, terminal):
+def test_json_output_never_asks_for_confirmation(made, words, terminal):
     made.terminal = terminal
     before = made.kinds()
     done = made(f"delete demo {words}")
@@ -67,7 +67,7 @@ def _end(done):
     return end
 
 
-def test_a_stream_ends_with_its_outcome(shell):
+def test_the_event_stream_ends_with_the_outcome(shell):
     done = shell(f"{_CREATE} --events ndjson -o json")
     end = _end(done)
     assert (end["outcome"], end["exit_code"], end["code"]) == ("success", 0, None)
@@ -81,7 +81,7 @@ def test_a_stream_ends_with_its_outcome(shell):
 
 
 @pytest.mark.parametrize(("line", "code"), _WRONG.values(), ids=_WRONG)
-def test_a_stream_ends_with_its_outcome_also_when_it_goes_wrong(made, line, code):
+def test_the_event_stream_of_a_failure_ends_with_the_outcome(made, line, code):
     done = made(f"{line} --events ndjson")
     end = _end(done)
     assert done.code == code
@@ -100,7 +100,7 @@ def test_a_stream_ends_with_its_outcome_also_when_it_goes_wrong(made, line, code
         (LeftBehind("x"), "error", 7),
     ],
 )
-def test_a_stream_ends_with_its_outcome_whatever_ends_it(shell, error, outcome, code):
+def test_the_event_stream_ends_with_the_outcome_of_any_exception(shell, error, outcome, code):
     def fail(_):
         raise error
 
@@ -109,7 +109,7 @@ def test_a_stream_ends_with_its_outcome_whatever_ends_it(shell, error, outcome, 
     assert (end["outcome"], end["exit_code"]) == (outcome, code)
 
 
-def test_help_and_hints_are_for_people(shell):
+def test_help_and_hints_appear_only_in_text(shell):
     assert "hint: `ssh" in shell(_CREATE).err
     assert "hint" not in shell(f"{_CREATE} --events ndjson").err
     assert shell("list -o json").err == ""

@@ -43,7 +43,7 @@ def verify(shell, tmp_path):
     return run
 
 
-def _shipped(shipped, /, **changes):
+def _edit_shipped_policy(shipped, /, **changes):
     text = (resources.files("ccgpu") / "templates" / "policies" / f"{shipped}.yaml").read_text(
         "utf-8"
     )
@@ -54,7 +54,7 @@ def _shipped(shipped, /, **changes):
 
 
 def test_a_policy_file_is_shown_with_its_digest(verify):
-    file, text, document = verify(_shipped("default", name="mine"))
+    file, text, document = verify(_edit_shipped_policy("default", name="mine"))
     digest = hashlib.sha256(file.read_bytes()).hexdigest()
 
     assert document["policy"] == "mine"
@@ -66,8 +66,8 @@ def test_a_policy_file_is_shown_with_its_digest(verify):
     assert "loosened" not in text
 
 
-def test_a_policy_that_ships_has_no_file(shell, verify, tmp_path):
-    verify(_shipped("default", name="mine"))
+def test_a_shipped_policy_has_no_path(shell, verify, tmp_path):
+    verify(_edit_shipped_policy("default", name="mine"))
     document = shell(f"verify {tmp_path / 'bundle.json'} {_FAKE} -o json").document
 
     assert (document["policy"], document["policy_file"]) == ("default", None)
@@ -75,8 +75,8 @@ def test_a_policy_that_ships_has_no_file(shell, verify, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["strict", "default", "cpu-only", "gpu-only"])
-def test_the_name_of_a_policy_that_ships_is_its_own(verify, name):
-    other = _shipped("default", name=name, minimum_guest_svn="0x10001")
+def test_a_file_with_the_name_of_a_shipped_policy_is_marked(verify, name):
+    other = _edit_shipped_policy("default", name=name, minimum_guest_svn="0x10001")
     _, text, document = verify(other)
 
     assert document["policy"] == f"{name} (a file of yours, not the policy that ships)"
@@ -85,8 +85,8 @@ def test_the_name_of_a_policy_that_ships_is_its_own(verify, name):
     assert document["loosened"] == ["cpu.minimum_guest_svn"]
 
 
-def test_a_file_may_be_named_like_a_policy_that_ships_and_is_still_a_file(verify):
-    file, text, document = verify(_shipped("default", name="strict"), name="strict")
+def test_a_file_named_like_a_shipped_policy_is_a_file(verify):
+    file, text, document = verify(_edit_shipped_policy("default", name="strict"), name="strict")
 
     assert document["policy_file"]["path"] == str(file)
     assert document["policy_file"]["reserved_name"] is True
@@ -94,15 +94,15 @@ def test_a_file_may_be_named_like_a_policy_that_ships_and_is_still_a_file(verify
 
 
 @pytest.mark.parametrize("name", ["default", "strict"])
-def test_a_copy_of_a_policy_that_ships_is_that_policy(verify, name):
-    _, _, document = verify(_shipped(name) + "\n# copied\n")
+def test_an_unchanged_copy_of_a_shipped_policy_equals_it(verify, name):
+    _, _, document = verify(_edit_shipped_policy(name) + "\n# copied\n")
 
     assert document["policy"] == name
     assert document["policy_file"]["reserved_name"] is False
 
 
-def test_whatever_a_policy_loosens_is_listed_in_text_and_json(verify):
-    loose = _shipped(
+def test_every_loosening_of_a_policy_is_listed_in_text_and_json(verify):
+    loose = _edit_shipped_policy(
         "default",
         name="mine",
         minimum_guest_svn="0x10009",
@@ -126,8 +126,10 @@ def test_whatever_a_policy_loosens_is_listed_in_text_and_json(verify):
         assert f"loosened: {field}: " in text
 
 
-def test_a_loosening_is_told_once_in_text(verify):
-    _, text, document = verify(_shipped("default", name="mine") + "unsafe_short_nonce: true\n")
+def test_text_lists_each_loosening_once(verify):
+    _, text, document = verify(
+        _edit_shipped_policy("default", name="mine") + "unsafe_short_nonce: true\n"
+    )
 
     assert document["unsafe"] == ["unsafe_short_nonce"]
     assert document["loosened"] == ["unsafe_short_nonce"]
@@ -147,9 +149,9 @@ def test_a_loosening_is_told_once_in_text(verify):
         ("minimum_vbios", "96.00.5E", "gpu.minimum_vbios"),
     ],
 )
-def test_a_floor_that_is_none_is_refused_with_its_place(shell, tmp_path, field, value, where):
+def test_an_invalid_floor_is_refused_with_its_place(shell, tmp_path, field, value, where):
     file = tmp_path / "own.yaml"
-    file.write_text(_shipped("default", name="mine", **{field: value}))
+    file.write_text(_edit_shipped_policy("default", name="mine", **{field: value}))
     done = shell(f"verify {tmp_path} --policy {file}")
 
     assert done.code == 3
@@ -157,10 +159,10 @@ def test_a_floor_that_is_none_is_refused_with_its_place(shell, tmp_path, field, 
     assert "own.yaml" in done.err
 
 
-def test_a_policy_of_an_older_release_is_told_what_to_add(shell, tmp_path):
+def test_a_policy_of_an_older_release_lists_missing_fields(shell, tmp_path):
     """As it was before these were asked for: nothing is taken to be meant."""
     newer = ("required_mitigations", "minimum_guest_svn", "require_event_log", "minimum_vbios")
-    lines = _shipped("default", name="mine").splitlines()
+    lines = _edit_shipped_policy("default", name="mine").splitlines()
     file = tmp_path / "own.yaml"
     file.write_text("\n".join(each for each in lines if each.strip().split(":")[0] not in newer))
     done = shell(f"verify {tmp_path} --policy {file}")
@@ -174,8 +176,8 @@ def test_a_policy_of_an_older_release_is_told_what_to_add(shell, tmp_path):
     assert "gpu.minimum_vbios: 96.00.5E.00.00" in said
 
 
-def test_many_verdicts_tell_of_the_policy_once(shell, verify, tmp_path):
-    loose = _shipped("default", name="strict", minimum_guest_svn="0x10009")
+def test_many_verdicts_show_the_policy_once(shell, verify, tmp_path):
+    loose = _edit_shipped_policy("default", name="strict", minimum_guest_svn="0x10009")
     file, _, _ = verify(loose + "unsafe_short_nonce: true\n")
     bundles = tmp_path / "bundles"
     bundles.mkdir()

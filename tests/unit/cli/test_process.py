@@ -36,7 +36,7 @@ def _python(script: str) -> str:
 
 @pytest.mark.parametrize("first", ["SIGINT", "SIGTERM", "SIGHUP"])
 @pytest.mark.parametrize("second", ["SIGINT", "SIGTERM"])
-def test_only_the_first_signal_interrupts_and_from_then_on_time_is_limited(first, second):
+def test_the_first_signal_interrupts_and_starts_the_exit_timer(first, second):
     # A build that runs in the background hands down ignored signals.
     inherited = (signal.SIGINT, signal.SIGHUP)
     before = [signal.signal(one, signal.SIG_DFL) for one in inherited]
@@ -47,7 +47,7 @@ def test_only_the_first_signal_interrupts_and_from_then_on_time_is_limited(first
             signal.signal(one, handler)
 
 
-def test_what_the_caller_has_ignored_stays_ignored():
+def test_ignored_signals_stay_ignored():
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
         assert _python(_BEGIN + _IGNORED) == "still here\n"
@@ -67,7 +67,7 @@ class _Interrupting(io.StringIO):
         return super().write(text)
 
 
-def test_a_signal_does_not_keep_an_error_from_being_told(tmp_path: Path):
+def test_an_error_is_reported_despite_a_signal(tmp_path: Path):
     said = _Interrupting()
 
     def nowhere(*_: object) -> Any:
@@ -79,7 +79,7 @@ def test_a_signal_does_not_keep_an_error_from_being_told(tmp_path: Path):
     assert said.getvalue().endswith("error: no such command 'nonsense'\n\nhint: `ccgpu --help`\n")
 
 
-def test_the_network_is_given_up_long_before_the_sdk_would():
+def test_network_timeouts_are_shorter_than_those_of_the_sdk():
     """But not before ARM has had the 60 s that it waits itself."""
     config = network_transport().connection_config
     assert (config.timeout, config.read_timeout) == (CONNECT, READ)

@@ -20,7 +20,7 @@ def test_a_role_needs_neither_a_name_nor_azure(shell):
     assert shell.reached == []
 
 
-def test_a_role_is_for_the_subscription_that_is_meant(shell, monkeypatch, home):
+def test_the_role_is_assignable_in_the_given_subscription(shell, monkeypatch, home):
     assert shell(f"role --subscription {_ID}").document["AssignableScopes"] == [
         f"/subscriptions/{_ID}"
     ]
@@ -33,21 +33,21 @@ def test_a_role_is_for_the_subscription_that_is_meant(shell, monkeypatch, home):
     assert other in shell("role").out
 
 
-def test_the_part_of_the_group_names_what_is_needed_elsewhere(shell):
+def test_the_group_role_names_the_rights_needed_elsewhere(shell):
     done = shell(f"role demo --subscription {_ID} --scope rg")
     assert done.document["AssignableScopes"] == [f"/subscriptions/{_ID}/resourceGroups/ccgpu-demo"]
     assert f"Microsoft.Compute/skus/read at /subscriptions/{_ID}\n" in done.err
     assert "Microsoft.Compute/skus/read" not in done.out
 
 
-def test_a_group_needs_a_name(shell):
+def test_the_group_role_needs_a_name(shell):
     done = shell("role --scope rg")
     assert done.code == 2
     assert "the VM has no name" in done.err
     assert shell(f"role --scope rg --resource-group lab --subscription {_ID}").code == 2
 
 
-def test_a_spec_is_checked_before_it_gets_a_role(shell, tmp_path):
+def test_role_validates_its_spec(shell, tmp_path):
     (tmp_path / "work" / "vm.yaml").write_text("name: own\nprivat: true\n")
     assert shell("role -f vm.yaml").code == 3
     (tmp_path / "work" / "vm.yaml").write_text("name: own\nprivate: true\n")

@@ -9,7 +9,7 @@ from ccgpu.cli.backends import Simulation
 _CREATE = "create demo --region eastus2 --ssh-from 203.0.113.7/32"
 
 
-def test_a_scenario_changes_what_the_next_command_meets(shell, golden):
+def test_a_scenario_applies_to_the_next_command(shell, golden):
     steps = [shell(line) for line in ("fake scenario read-only", _CREATE)]
     golden("cli/fake-scenario.txt", "\n".join(map(str, steps)))
     assert shell.kinds() == []
@@ -24,7 +24,7 @@ def test_a_scenario_changes_what_the_next_command_meets(shell, golden):
         ("mine.json", '{"principal": ["*/read"], "buckets": true, "lag": {"reads": 2}}'),
     ],
 )
-def test_a_file_says_the_settings_itself(shell, tmp_path, name, text):
+def test_a_scenario_file_contains_settings(shell, tmp_path, name, text):
     (tmp_path / "work" / name).write_text(text)
     assert shell(f"fake scenario {name}").code == 0
     assert shell.arm.settings.get("principal") == ["*/read"]
@@ -32,18 +32,18 @@ def test_a_file_says_the_settings_itself(shell, tmp_path, name, text):
     assert shell.arm.settings.get("lag", "reads") == 2
 
 
-def test_a_files_flaws_are_named_where_they_stand_and_nothing_is_changed(shell, golden, tmp_path):
+def test_problems_of_a_scenario_file_have_places_and_change_nothing(shell, golden, tmp_path):
     text = "buckets: true\nquotas: {}\nlag:\n  reeds: 1\ndenied:\n  - kind: x\n"
     (tmp_path / "work" / "mine.yaml").write_text(text)
     golden("cli/fake-scenario-flaws.txt", str(shell("fake scenario mine.yaml")))
     assert shell.arm.settings.get("buckets") is False
 
 
-def test_neither_a_name_nor_a_file(shell, golden):
+def test_an_unknown_scenario_is_refused(shell, golden):
     golden("cli/fake-scenario-unknown.txt", str(shell("fake scenario sold-out")))
 
 
-def test_a_scenario_stays_in_the_file_of_the_subscription(tmp_path):
+def test_a_scenario_is_saved_with_the_simulated_subscription(tmp_path):
     for values, reads in (({"lag": {"reads": 2}}, 2), ({}, None)):
         with contextlib.closing(Simulation(tmp_path / "fake.sqlite")) as world:
             world.configure(values)

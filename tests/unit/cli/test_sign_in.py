@@ -30,7 +30,7 @@ def az(shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Az:
 
 
 @pytest.mark.parametrize("command", ["list", "show demo", _CREATE, "plan demo --region eastus2"])
-def test_the_cause_of_a_failed_sign_in_reaches_the_user(shell: Shell, az: Az, command: str) -> None:
+def test_the_cause_of_a_failed_sign_in_is_shown(shell: Shell, az: Az, command: str) -> None:
     az.fails("ERROR: AADSTS700082: The refresh token has expired due to inactivity.")
     done = shell(f"{command} {_AZURE} -o json")
     assert done.code == 4
@@ -40,7 +40,7 @@ def test_the_cause_of_a_failed_sign_in_reaches_the_user(shell: Shell, az: Az, co
     assert az.calls()[0][-2:] == ["--subscription", _SUBSCRIPTION]
 
 
-def test_a_name_that_cannot_be_resolved_is_told_as_that(shell: Shell, az: Az) -> None:
+def test_an_unresolvable_host_is_reported(shell: Shell, az: Az) -> None:
     az.fails(
         "ERROR: Failed to resolve 'login.microsoftonline.com' (host='login.microsoftonline.com')"
     )
@@ -55,7 +55,7 @@ def test_the_credential_is_named_in_every_document(shell: Shell) -> None:
         assert shell(f"{line} -o json").document["signed_in_with"] == "FakeCredential"
 
 
-def test_the_credential_is_named_where_a_right_is_missing(shell: Shell) -> None:
+def test_a_denied_action_names_the_credential(shell: Shell) -> None:
     shell.arm.settings.set("principal", value=["*/read"])
     done = shell(f"{_CREATE} -o json")
     assert done.code == 4
@@ -71,7 +71,7 @@ class FromIPv6(FakeCredential):
         return AccessToken(tokens.make_token(claims), 2_000_000_000)
 
 
-def test_an_ipv6_address_of_the_sign_in_is_said_to_be_that(shell: Shell) -> None:
+def test_an_ipv6_sign_in_address_is_reported(shell: Shell) -> None:
     shell.backend = lambda _: make_backend(shell.arm, shell.state, FromIPv6())
     done = shell("create demo --region eastus2 -o json")
     assert done.code == 2
@@ -85,7 +85,7 @@ def _deletes_group(request: Request) -> bool:
     return request.method == "DELETE" and request.path.endswith("/ccgpu-demo")
 
 
-def test_a_failed_group_delete_tells_what_stood_in_its_way(shell: Shell) -> None:
+def test_a_failed_group_delete_names_the_blocking_resource(shell: Shell) -> None:
     assert shell(f"{_CREATE} --no-wait").code == 0
     body: Any = {
         "Error": {

@@ -78,13 +78,13 @@ def test_simulated_evidence_is_accepted_with_the_collateral_of_the_simulated_ven
     assert judged.document["simulated"] is True
 
 
-def test_collateral_of_simulated_vendors_makes_no_simulated_vm_a_real_one(shell):
+def test_collateral_of_simulated_vendors_does_not_make_a_vm_real(shell):
     file, out = _write(shell), shell.folder / "collateral"
     assert shell(f"collateral fetch {file} --backend fake --out {out}").code == 0
     assert shell(f"verify {file} --policy cpu-only --at bundle --collateral {out}").code == 9
 
 
-def test_amd_has_no_certificate_of_a_chip_that_it_did_not_make(shell):
+def test_the_simulated_amd_has_no_certificate_of_unknown_chips(shell):
     file, out = _write(shell, chip=SimulatedChip()), shell.folder / "collateral"
     done = shell(f"collateral fetch {file} --backend fake --out {out} -o json")
     assert done.code == 8
@@ -92,7 +92,7 @@ def test_amd_has_no_certificate_of_a_chip_that_it_did_not_make(shell):
     assert missing["reasons"] == ["kds.simulated-amd.invalid does not have it (404)"]
 
 
-def test_the_vendors_of_a_simulated_subscription_stay_the_same(tmp_path):
+def test_simulated_vendors_persist_with_their_subscription(tmp_path):
     first = Simulation(tmp_path / "w").vendors()
     again = Simulation(tmp_path / "w")
     again.reset()
@@ -102,14 +102,14 @@ def test_the_vendors_of_a_simulated_subscription_stay_the_same(tmp_path):
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[]", '{"schema": "ccgpu.fake-vendors/1"}'])
-def test_a_damaged_file_of_vendors_is_named(tmp_path, text):
+def test_a_damaged_vendor_file_is_named(tmp_path, text):
     (tmp_path / "w.vendors.json").write_text(text)
     with pytest.raises(StateUnusable) as caught:
         Simulation(tmp_path / "w").vendors()
     assert "w.vendors.json" in (caught.value.hint or "")
 
 
-def test_the_fake_back_end_has_no_way_to_the_network(tmp_path):
+def test_the_fake_back_end_has_no_network_access(tmp_path):
     backend = open_backend(ConnectionOptions(BackendName.FAKE), tmp_path, {})
     assert all(host.endswith(".invalid") for host in backend.sources.hosts())
     assert backend.sources.mirrors == {}

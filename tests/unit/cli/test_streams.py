@@ -29,20 +29,20 @@ def full():
     os.close(number)
 
 
-def test_a_full_disk_takes_every_write_and_is_remembered(full):
+def test_writes_to_a_full_disk_are_recorded_as_lost(full):
     with _text(full) as stream:
         for size in (1, 10_000, 100_000):
             print("x" * size, file=stream, flush=True)
         assert lost(stream) == "No space left on device"
 
 
-def test_what_is_still_buffered_is_found_to_be_lost(full):
+def test_lost_buffered_output_is_detected(full):
     with _text(full) as stream:
         stream.write("x")
         assert lost(stream) == "No space left on device"
 
 
-def test_a_reader_that_has_gone_is_no_loss():
+def test_a_closed_pipe_is_no_loss():
     read, write = os.pipe()
     os.close(read)
     with _text(write) as stream:
@@ -62,7 +62,7 @@ def test_a_terminal_that_has_hung_up_is_no_loss():
     os.close(theirs)
 
 
-def test_a_descriptor_that_is_for_reading_is_a_loss(tmp_path):
+def test_a_read_only_descriptor_is_a_loss(tmp_path):
     (tmp_path / "file").touch()
     number = os.open(tmp_path / "file", os.O_RDONLY)
     with _text(number) as stream:
@@ -71,7 +71,7 @@ def test_a_descriptor_that_is_for_reading_is_a_loss(tmp_path):
     os.close(number)
 
 
-def test_a_pipe_that_somebody_has_made_non_blocking_is_waited_for():
+def test_a_full_non_blocking_pipe_is_waited_for():
     read, write = os.pipe()
     os.set_blocking(write, False)
     got = bytearray()
@@ -94,7 +94,7 @@ def test_a_pipe_that_somebody_has_made_non_blocking_is_waited_for():
     os.close(read)
 
 
-def _limited(path, *, resumes):
+def _write_with_size_limit(path, *, resumes):
     """Write to a file that may have 1,000 bytes, and then more again."""
     code = (
         "import io, os, resource, sys; from ccgpu.cli.streams import Unfailing\n"
@@ -111,29 +111,29 @@ def _limited(path, *, resumes):
     return path.read_text().splitlines()
 
 
-def test_where_there_is_room_again_the_last_words_are_a_line_of_their_own(tmp_path):
-    lines = _limited(tmp_path / "log", resumes=True)
+def test_after_a_loss_the_error_starts_on_a_new_line(tmp_path):
+    lines = _write_with_size_limit(tmp_path / "log", resumes=True)
     assert lines[-1] == "the last word"
     assert lines[:15] == [f"{n:04}" + "x" * 60 for n in range(15)]
 
 
-def test_the_second_part_of_an_answer_does_not_follow_a_hole(tmp_path):
+def test_nothing_is_written_after_a_lost_part_of_the_result(tmp_path):
     assert len((tmp_path / "log").name) == 3
-    assert "the last word" not in _limited(tmp_path / "log", resumes=False)
+    assert "the last word" not in _write_with_size_limit(tmp_path / "log", resumes=False)
 
 
 @pytest.mark.parametrize(
     ("said", "answer"),
     [("y\n", True), (" YES \n", True), ("n\n", False), ("\n", False), ("what\nyes\n", True)],
 )
-def test_a_question_is_asked_on_stderr_and_no_answer_is_a_no(said, answer, capsys):
+def test_confirmations_are_asked_on_stderr_and_default_to_no(said, answer, capsys):
     err = io.StringIO()
     assert confirm(Console(file=err, width=200), io.StringIO(said), "Go on?") is answer
     assert err.getvalue().startswith("Go on? [y/N]: ")
     assert capsys.readouterr() == ("", "")
 
 
-def test_who_goes_away_without_an_answer_interrupts():
+def test_end_of_input_at_a_confirmation_interrupts():
     with pytest.raises(EOFError):
         confirm(Console(file=io.StringIO()), io.StringIO(""), "Go on?")
     ours, theirs = pty.openpty()

@@ -35,7 +35,7 @@ def _with_encryption_set(shell):
     shell.arm.advance(60)
 
 
-def test_a_create_says_what_it_makes_and_how_to_get_in(shell, golden):
+def test_create_shows_its_resources_and_the_ssh_command(shell, golden):
     golden("cli/create.txt", str(shell(_CREATE)))
 
 
@@ -55,13 +55,13 @@ def test_the_plan_of_each_template(shell, golden, template):
     assert shell.kinds() == (["diskEncryptionSets", "resourceGroups"] if more else [])
 
 
-def test_a_plan_says_with_signs_and_reasons_what_would_change(shell, golden):
+def test_plan_shows_signs_and_reasons_of_changes(shell, golden):
     shell(_CREATE)
     golden("cli/plan-update.txt", str(shell("plan demo --ssh-from 198.51.100.0/24 --tag a=[red]")))
     golden("cli/plan-replace.txt", str(shell("plan demo --ssh-from 203.0.113.7/32 --zone 2")))
 
 
-def test_a_replace_must_be_asked_for_and_confirmed(shell, golden):
+def test_a_replace_needs_the_flag_and_a_confirmation(shell, golden):
     shell(_CREATE)
     golden("cli/create-replace-unasked.txt", str(shell(f"{_CREATE} --zone 2")))
     golden("cli/create-replace-unconfirmed.txt", str(shell(f"{_CREATE} --zone 2 --replace")))
@@ -82,7 +82,7 @@ def test_the_life_of_the_vm(shell, golden):
     golden("cli/lifecycle.txt", "\n".join(map(str, [*steps, shell("restart demo")])))
 
 
-def test_delete_needs_a_yes_then_says_what_is_gone_then_that_nothing_is_there(shell, golden):
+def test_delete_needs_yes_and_a_second_delete_finds_nothing(shell, golden):
     shell(_CREATE)
     golden("cli/delete-unconfirmed.txt", str(shell("delete demo")))
     golden("cli/delete.txt", str(shell("delete demo --yes")))
@@ -113,7 +113,7 @@ def test_quota_is_refused_before_anything_is_made(shell, golden):
     assert shell.writes() == []
 
 
-def test_capacity_runs_out_and_nothing_stays(shell, golden):
+def test_a_create_without_capacity_leaves_nothing(shell, golden):
     shell.arm.settings.set("capacity", NCC_SIZE, value={"eastus2": {"": 0}})
     golden("cli/create-no-capacity.txt", str(shell(_CREATE)))
     assert shell.kinds() == []
@@ -126,6 +126,6 @@ def test_the_simulated_subscription(shell, golden):
 
 
 @pytest.mark.parametrize("line", ["", "shw", "show", "create --frobnicate", "fake", "list extra"])
-def test_what_the_parser_refuses(shell, golden, line):
+def test_errors_of_the_parser(shell, golden, line):
     name = line.strip("-").replace(" --", "-").replace(" ", "-") or "nothing"
     golden(f"cli/usage-{name}.txt", str(shell(line)))

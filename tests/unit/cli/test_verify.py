@@ -39,7 +39,7 @@ def write(tmp_path):
     return put
 
 
-def test_accepted_is_0_and_says_simulated_in_both_outputs(shell, write):
+def test_accepted_evidence_exits_0_and_is_marked_simulated(shell, write):
     file = write(nonce_evidence(vm()))
     text = shell(f"verify {file} {_FAKE} --at bundle")
     document = shell(f"verify {file} {_FAKE} --at bundle -o json").document
@@ -52,9 +52,7 @@ def test_accepted_is_0_and_says_simulated_in_both_outputs(shell, write):
     assert {"id", "what", "ok", "expected", "actual", "source"} == set(document["checks"][0])
 
 
-def test_simulated_evidence_is_refused_without_the_flag_and_the_environment_is_none(
-    shell, write, monkeypatch
-):
+def test_simulated_evidence_needs_the_flag(shell, write, monkeypatch):
     monkeypatch.setenv("CCGPU_BACKEND", "fake")
     done = shell(f"verify {write(nonce_evidence(vm()))} --policy cpu-only --at bundle")
 
@@ -95,7 +93,7 @@ def test_what_to_do_is_a_command_that_can_be_run_as_it_is(shell, write):
     )
 
 
-def test_whose_word_collateral_is(shell, write, tmp_path):
+def test_the_trust_basis_names_the_source_of_collateral(shell, write, tmp_path):
     found = gpus.bound_evidence(vm(), gpus.gpu())
     assert found.cpu is not None
     folder = tmp_path / "collateral"
@@ -136,7 +134,7 @@ def test_long_hashes_are_shortened_for_people_and_whole_in_json(shell, write):
     assert digest in shell(f"verify {file} {_FAKE} --at bundle -o json").out
 
 
-def test_want_of_collateral_is_8(shell, write):
+def test_missing_collateral_exits_8(shell, write):
     found = nonce_evidence(vm())
     assert found.cpu is not None
     file = write(replace(found, cpu=replace(found.cpu, vek=None)))
@@ -147,7 +145,7 @@ def test_want_of_collateral_is_8(shell, write):
     assert "collateral.vek.absent" in done.err
 
 
-def test_collateral_from_a_folder_makes_up_for_it(shell, write, tmp_path):
+def test_a_folder_of_collateral_completes_the_evidence(shell, write, tmp_path):
     found = nonce_evidence(vm())
     assert found.cpu is not None
     assert found.cpu.vek is not None
@@ -181,7 +179,7 @@ def lacking(write):
     return write(replace(found, cpu=replace(found.cpu, vek=None)))
 
 
-def test_collateral_that_is_as_it_was_fetched_is_used_and_saved(shell, lacking, fetched, tmp_path):
+def test_unchanged_collateral_is_used_and_saved(shell, lacking, fetched, tmp_path):
     kept = tmp_path / "kept.json"
     line = f"verify {lacking} {_FAKE} --at bundle"
     assert shell(f"{line} --collateral {fetched} --save {kept}").code == 0
@@ -197,9 +195,7 @@ def test_collateral_that_is_as_it_was_fetched_is_used_and_saved(shell, lacking, 
         (lambda out: (out / "manifest.json").write_bytes(b"{"), "manifest.json"),
     ],
 )
-def test_collateral_that_is_not_as_it_was_fetched_is_3_and_named(
-    shell, lacking, fetched, spoil, told
-):
+def test_changed_collateral_exits_3_and_is_named(shell, lacking, fetched, spoil, told):
     spoil(fetched)
     done = shell(f"verify {lacking} {_FAKE} --at bundle --collateral {fetched}")
 
@@ -208,7 +204,7 @@ def test_collateral_that_is_not_as_it_was_fetched_is_3_and_named(
     assert "ccgpu collateral fetch" in done.err
 
 
-def test_the_flag_that_loosens_shows(shell, write):
+def test_a_loosening_flag_is_shown_in_the_verdict(shell, write):
     file = write(nonce_evidence(vm(), b"short"))
     done = shell(f"verify {file} {_FAKE} --at bundle --unsafe-short-nonce")
 
@@ -216,7 +212,7 @@ def test_the_flag_that_loosens_shows(shell, write):
     assert "loosened: unsafe_short_nonce" in done.out
 
 
-def test_golden_values_are_recorded_on_first_use_and_held_to_after_it(shell, write, tmp_path):
+def test_golden_values_are_recorded_on_first_use_and_enforced_later(shell, write, tmp_path):
     pins = tmp_path / "pins.json"
     file = write(nonce_evidence(vm()))
     first = shell(f"verify {file} {_FAKE} --at bundle --record {pins}")
@@ -231,7 +227,7 @@ def test_golden_values_are_recorded_on_first_use_and_held_to_after_it(shell, wri
     assert shell(f"verify {file} {_FAKE} --at bundle --pins {pins}").code == 9
 
 
-def test_nothing_is_recorded_of_evidence_that_was_refused(shell, write, tmp_path):
+def test_rejected_evidence_records_no_golden_values(shell, write, tmp_path):
     pins = tmp_path / "pins.json"
 
     assert (
@@ -243,7 +239,7 @@ def test_nothing_is_recorded_of_evidence_that_was_refused(shell, write, tmp_path
     assert not pins.exists()
 
 
-def test_what_was_read_can_be_saved_as_a_bundle_that_judges_the_same(shell, write, tmp_path):
+def test_a_saved_bundle_gives_the_same_verdict(shell, write, tmp_path):
     saved = tmp_path / "saved.json"
     first = shell(
         f"verify {write(nonce_evidence(vm()))} {_FAKE} --at bundle --save {saved} -o json"
@@ -254,14 +250,14 @@ def test_what_was_read_can_be_saved_as_a_bundle_that_judges_the_same(shell, writ
     assert shell(f"verify {saved} {_FAKE} --save {saved}").code == 2
 
 
-def test_the_callers_nonce_has_to_be_the_bundles(shell, write):
+def test_the_nonce_of_the_caller_must_match_the_bundle(shell, write):
     file = write(nonce_evidence(vm()))
 
     assert shell(f"verify {file} {_FAKE} --at bundle --nonce {NONCE.hex()}").code == 0
     assert shell(f"verify {file} {_FAKE} --at bundle --nonce {'00' * 32}").code == 9
 
 
-def test_the_default_policy_takes_bound_evidence_and_misses_the_gpu(shell, write):
+def test_the_default_policy_accepts_bound_evidence_but_requires_a_gpu(shell, write):
     done = shell(
         f"verify {write(bound_evidence(vm()))} {_ASKED} --backend fake --at bundle -o json"
     )
@@ -284,11 +280,11 @@ def test_the_default_policy_takes_bound_evidence_and_misses_the_gpu(shell, write
         "--format zip",
     ],
 )
-def test_a_wrong_option_is_2_and_never_replaced(shell, write, options):
+def test_an_invalid_option_exits_2(shell, write, options):
     assert shell(f"verify {write(nonce_evidence(vm()))} {options}").code == 2
 
 
-def test_a_policy_of_ones_own_is_a_file_and_half_of_one_is_3(shell, write, tmp_path):
+def test_a_policy_may_be_a_file_and_an_incomplete_one_exits_3(shell, write, tmp_path):
     own = tmp_path / "own.yaml"
     own.write_text("name: own\nrequires: [cpu]\nbinding: nonce\ntokens: {}\n")
     done = shell(f"verify {write(nonce_evidence(vm()))} --policy {own}")
@@ -298,7 +294,7 @@ def test_a_policy_of_ones_own_is_a_file_and_half_of_one_is_3(shell, write, tmp_p
     assert "tokens.require_nras" in done.err
 
 
-def test_what_is_no_evidence_is_3_and_never_9(shell, tmp_path):
+def test_unreadable_evidence_exits_3(shell, tmp_path):
     file = tmp_path / "evidence"
     file.write_bytes(b"what?")
 
@@ -314,7 +310,7 @@ def test_evidence_without_a_time_has_no_bundle_time(shell, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["policy", "bundle"])
-def test_there_are_schemas_of_what_people_write_and_read(shell, name):
+def test_policy_bundle_and_verdict_have_schemas(shell, name):
     document = shell(f"schema {name}").document
 
     assert document["$schema"].startswith("https://json-schema.org/")
@@ -334,7 +330,7 @@ def test_a_vm_with_its_gpu_is_accepted_by_the_default_policy_from_a_bundle(shell
     assert shell(f"verify {file} {_ASKED} --at bundle").code == 9
 
 
-def test_half_of_what_the_policy_needs_is_refused(shell, write):
+def test_evidence_without_a_required_part_is_refused(shell, write):
     whole = gpus.bound_evidence(vm(), gpus.gpu())
     without = [replace(whole, gpus=()), replace(whole, cpu=None)]
     found = [

@@ -56,14 +56,14 @@ def evidence(shell):
         for names in itertools.combinations(("good", "forged", "bare", "junk"), count)
     ],
 )
-def test_the_exit_code_is_the_worst_of_them(shell, names):
+def test_the_exit_code_is_the_worst_of_all_verdicts(shell, names):
     files = " ".join(f"{name}.json" for name in names)
     codes = [_CODES[name] for name in names]
 
     assert shell(f"verify {files} --each {_FAKE}").code == max(codes)
 
 
-def test_nine_outranks_one_then_eight_three_and_two():
+def test_exit_codes_rank_9_1_8_3_2():
     errors = (
         EvidenceRejected("x"),
         InternalError("x", traceback=""),
@@ -79,7 +79,7 @@ def test_nine_outranks_one_then_eight_three_and_two():
     assert verify_each.worst_exit_code([EvidenceResult("good")]) == 0
 
 
-def test_what_cannot_be_read_stops_no_other(shell):
+def test_an_unreadable_file_does_not_stop_the_others(shell):
     done = shell(f"verify junk.json nothing.json good.json --each {_FAKE}")
 
     assert done.code == 3
@@ -98,7 +98,7 @@ def test_the_table_and_verbose(shell, golden):
     assert "what to do" in long
 
 
-def test_the_document_has_the_documents_of_each(shell):
+def test_the_document_contains_every_verdict(shell):
     done = shell(f"verify good.json forged.json bare.json junk.json --each {_FAKE} -o json")
     found = done.document
 
@@ -116,7 +116,7 @@ def test_the_document_has_the_documents_of_each(shell):
     assert junk["error"]["code"] == "InvalidFile"
 
 
-def test_a_folder_of_bundles_stands_for_each_and_a_folder_of_evidence_for_itself(shell, evidence):
+def test_a_folder_of_bundles_is_expanded_and_a_folder_of_evidence_is_not(shell, evidence):
     many = evidence / "many"
     raw = evidence / "raw"
     for folder in (many, raw):
@@ -136,7 +136,7 @@ def test_a_folder_of_bundles_stands_for_each_and_a_folder_of_evidence_for_itself
     ]
 
 
-def test_several_without_each_are_a_choice_that_the_user_must_make(shell):
+def test_several_files_need_each(shell):
     done = shell(f"verify good.json forged.json {_FAKE}")
 
     assert done.code == 2
@@ -144,7 +144,7 @@ def test_several_without_each_are_a_choice_that_the_user_must_make(shell):
 
 
 @pytest.mark.parametrize("option", ["--save x.json", "--record pins.json"])
-def test_what_is_for_one_is_refused_before_anything_is_judged(shell, option):
+def test_options_for_one_file_are_refused_before_any_appraisal(shell, option):
     done = shell(f"verify good.json --each {_FAKE} {option}")
 
     assert (done.code, done.out) == (2, "")
@@ -155,20 +155,20 @@ def test_what_is_for_one_is_refused_before_anything_is_judged(shell, option):
     ("option", "code"),
     [("--pins nothing", 3), ("--collateral nothing", 3), ("--nras-jwks nothing", 3)],
 )
-def test_a_file_of_the_callers_that_cannot_be_read_is_one_error(shell, option, code):
+def test_an_unreadable_file_of_an_option_is_one_error(shell, option, code):
     done = shell(f"verify good.json good.json --each {_FAKE} {option}")
 
     assert (done.code, done.out) == (code, "")
 
 
-def test_a_policy_that_is_wrong_is_one_error(shell, evidence):
+def test_an_invalid_policy_is_one_error(shell, evidence):
     (evidence / "own.yaml").write_text("name: own\n")
     done = shell("verify good.json good.json --each --policy own.yaml")
 
     assert (done.code, done.out) == (3, "")
 
 
-def test_evidence_without_a_time_is_told_and_the_rest_is_judged(shell, evidence):
+def test_evidence_without_a_time_is_reported_and_the_rest_appraised(shell, evidence):
     found = nonce_evidence(vm()).cpu
     assert found is not None
     (evidence / "hcl.bin").write_bytes(found.hcl or b"")
@@ -178,7 +178,7 @@ def test_evidence_without_a_time_is_told_and_the_rest_is_judged(shell, evidence)
     assert [one["exit_code"] for one in done.document["verdicts"]] == [2, 0]
 
 
-def test_a_bug_with_one_is_told_and_the_rest_is_judged(shell, monkeypatch):
+def test_a_bug_with_one_file_is_reported_and_the_rest_appraised(shell, monkeypatch):
     real = appraise
 
     def breaking(found, *rest):
@@ -222,7 +222,7 @@ def test_one_run_keeps_a_bounded_number_of_verdicts():
         verify_each.sources([Path("nothing")] * (verify_each.MAX_SOURCES + 1))
 
 
-def test_nothing_of_one_verdict_reaches_the_next(shell, evidence):
+def test_verdicts_do_not_affect_each_other(shell, evidence):
     """The same certificate, and one with a bit changed: what is kept is kept by its bytes."""
     document = json.loads((evidence / "good.json").read_text())
     raw = bytearray(base64.b64decode(document["cpu"]["vek"]))

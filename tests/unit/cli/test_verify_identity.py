@@ -58,7 +58,7 @@ def relay():
     )
 
 
-def test_evidence_of_the_vm_that_was_asked_is_accepted(shell, good):
+def test_evidence_of_the_expected_vm_is_accepted(shell, good):
     done = shell(f"verify {good} {_FAKE} {_ID} {_HOST} {_SENT}")
 
     assert (done.code, done.document["reasons"], done.document["unsafe"]) == (0, [], [])
@@ -66,7 +66,7 @@ def test_evidence_of_the_vm_that_was_asked_is_accepted(shell, good):
     assert done.document["facts"]["host key"] == _KEY
 
 
-def test_a_relay_is_9_with_the_vm_id_and_without_it(shell, write):
+def test_a_relay_exits_9_with_and_without_the_vm_id(shell, write):
     file = write(relay())
     with_id = shell(f"verify {file} {_FAKE} {_ID} {_HOST} {_SENT}")
     without = shell(f"verify {file} {_FAKE} {_HOST} {_SENT}")
@@ -77,14 +77,14 @@ def test_a_relay_is_9_with_the_vm_id_and_without_it(shell, write):
     assert shell(f"verify {file} {_FAKE} --vm-id {OTHER_ID} {_HOST} {_SENT}").code == 0
 
 
-def test_what_nobody_here_knows_is_9_and_the_hint_says_what_to_give(shell, good):
+def test_an_unknown_identity_exits_9_with_a_hint(shell, good):
     done = shell(f"verify {good} {_FAKE}")
 
     assert (done.code, done.document["reasons"]) == (9, UNKNOWN)
     assert "--nonce HEX" in done.err
 
 
-def test_the_makers_word_is_taken_only_by_name_and_shows(shell, good):
+def test_claims_of_the_evidence_are_trusted_only_by_flag_and_listed(shell, good):
     identity, nonce = "--unsafe-trust-bundle-identity", "--unsafe-trust-bundle-nonce"
     done = shell(f"verify {good} {_FAKE} {identity} {nonce}")
 
@@ -97,7 +97,7 @@ def test_the_makers_word_is_taken_only_by_name_and_shows(shell, good):
 
 
 @pytest.mark.parametrize("written", ["pub", "known_hosts", "raw"])
-def test_a_host_key_may_be_given_as_people_have_it(shell, good, tmp_path, written):
+def test_a_host_key_may_be_a_key_a_file_or_a_fingerprint(shell, good, tmp_path, written):
     line = f"ssh-ed25519 {b64encode(HOST_KEY).decode()}"
     content = {"pub": f"{line} me\n", "known_hosts": f"203.0.113.7 {line}\n"}
     file = tmp_path / "host-key"
@@ -128,14 +128,14 @@ def test_a_host_key_may_come_from_standard_input(shell, good, monkeypatch):
         ("--host-key /dev/null", 3, "holds no ssh-ed25519 key"),
     ],
 )
-def test_a_wrong_identity_is_refused_before_anything_is_judged(shell, good, options, code, words):
+def test_an_invalid_identity_is_refused_before_the_appraisal(shell, good, options, code, words):
     done = shell(f"verify {good} {_FAKE} {options}")
 
     assert (done.code, done.out) == (code, "")
     assert words in " ".join(json.loads(done.err)["message"].split())
 
 
-def test_this_machines_own_record_is_as_good_as_the_options(shell, good):
+def test_a_recorded_challenge_replaces_the_options(shell, good):
     sent = datetime(2026, 11, 22, 11, 59, tzinfo=UTC)
     records = Challenges(shell.state / "challenges")
     records.write(ChallengeRecord(NONCE, vm().vm_id, HOST_KEY, sent))
@@ -155,7 +155,7 @@ def test_a_relay_of_a_recorded_challenge_is_refused(shell, write):
     assert {"identity.vm-id.other", "policy.vm-id"} <= set(done.document["reasons"])
 
 
-def test_a_damaged_record_is_an_error_and_no_verdict(shell, good):
+def test_a_damaged_challenge_record_is_an_error(shell, good):
     records = Challenges(shell.state / "challenges")
     records.write(ChallengeRecord(NONCE, vm().vm_id, HOST_KEY, AT))
     (file,) = records.folder.iterdir()
@@ -166,7 +166,7 @@ def test_a_damaged_record_is_an_error_and_no_verdict(shell, good):
     assert shell(f"verify {good} {_FAKE} {_ID} {_HOST} {_SENT}").code == 0
 
 
-def test_the_makers_time_is_listed_as_unsafe(shell, write):
+def test_the_time_of_the_evidence_is_listed_as_unsafe(shell, write):
     line = f"verify {write(nonce_evidence(vm()))} --backend fake --policy cpu-only"
     done = shell(f"{line} --at bundle -o json")
 
@@ -176,7 +176,7 @@ def test_the_makers_time_is_listed_as_unsafe(shell, write):
 
 
 @pytest.mark.parametrize("flip", [{"dev_tools": True}, {"cc_mode": False}, {"ready": True}])
-def test_a_flipped_state_is_9(shell, write, flip):
+def test_a_flipped_gpu_state_exits_9(shell, write, flip):
     found = gpus.bound_evidence(vm(), gpu())
     state = found.gpus[0].state_document
     assert state is not None
@@ -188,7 +188,7 @@ def test_a_flipped_state_is_9(shell, write, flip):
     assert "vtpm.nonce.other" in done.document["reasons"]
 
 
-def test_a_state_told_beside_the_document_is_9_if_it_differs(shell, write):
+def test_a_contradicting_gpu_state_exits_9(shell, write):
     told = {"cc_mode": True, "dev_tools": True, "ready": False}
     done = shell(
         f"verify {write(gpus.bound_evidence(vm(), gpu()), state=told)} "

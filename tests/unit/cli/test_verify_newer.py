@@ -19,7 +19,7 @@ def _file(tmp_path, version):
     return file
 
 
-def test_a_newer_format_of_opaque_data_is_8_and_named_with_what_is_needed(tmp_path):
+def test_a_newer_format_of_opaque_data_exits_8_and_is_named(tmp_path):
     done = Shell(tmp_path, width=200)(f"verify {_file(tmp_path, (3, 2, 0))} {_FLAGS}")
 
     assert done.code == 8
@@ -28,7 +28,7 @@ def test_a_newer_format_of_opaque_data_is_8_and_named_with_what_is_needed(tmp_pa
     assert "hint: a ccgpu newer than" in done.err
 
 
-def test_its_json_has_the_reason_code(tmp_path):
+def test_the_json_of_a_newer_format_has_the_reason_code(tmp_path):
     done = Shell(tmp_path)(f"verify {_file(tmp_path, (3, 2, 0))} {_FLAGS} -o json")
 
     assert (done.code, done.document["verdict"]) == (8, "no_verdict")

@@ -54,7 +54,7 @@ _CHECKS = st.lists(
     ),
     st.lists(_TEXT, max_size=2),
 )
-def test_no_string_of_an_appraisal_reaches_the_terminal_as_it_is(appraisal, ignored):
+def test_strings_of_an_appraisal_are_escaped(appraisal, ignored):
     judged = view.AppraisedEvidence(appraisal, "evidence", "bundle", ignored)
     console = Console(width=80, color_system=None, highlight=False, markup=False, emoji=False)
     with console.capture() as caught:
@@ -87,7 +87,7 @@ def _document() -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("output", ["text", "json"])
-def test_no_string_of_a_bundle_reaches_the_terminal_as_it_is(tmp_path, output):
+def test_strings_of_a_bundle_are_escaped(tmp_path, output):
     document, shell = _document(), Shell(tmp_path)
     for number, path in enumerate(_leaves(document)):
         changed = copy.deepcopy(document)
@@ -101,7 +101,7 @@ def test_no_string_of_a_bundle_reaches_the_terminal_as_it_is(tmp_path, output):
 
 
 @pytest.mark.parametrize("where", [(), ("cpu",), ("cpu", "pcrs"), ("simulated_roots",)], ids=str)
-def test_no_name_of_a_field_reaches_the_terminal_as_it_is(tmp_path, where):
+def test_names_of_fields_are_escaped(tmp_path, where):
     document = _document()
     place = document
     for key in where:
@@ -121,7 +121,7 @@ def test_no_name_of_a_field_reaches_the_terminal_as_it_is(tmp_path, where):
     ],
     ids=str,
 )
-def test_no_claim_of_a_vm_reaches_the_terminal_as_it_is(tmp_path, changes):
+def test_claims_of_a_vm_are_escaped(tmp_path, changes):
     made = bundle.from_evidence(nonce_evidence(replace(vm(), **changes)), made_at=AT, tool="x")
     file = tmp_path / "bundle.json"
     file.write_text(made.model_dump_json(by_alias=True, exclude_none=True))
@@ -129,7 +129,7 @@ def test_no_claim_of_a_vm_reaches_the_terminal_as_it_is(tmp_path, changes):
     _plain(Shell(tmp_path)(f"verify {file} --backend fake --policy cpu-only --at bundle"))
 
 
-def test_no_name_of_a_file_reaches_the_terminal_as_it_is(tmp_path):
+def test_names_of_files_are_escaped(tmp_path):
     name = _EVIL.replace("/", "")
     folder = tmp_path / "evidence"
     folder.mkdir()
@@ -150,7 +150,7 @@ def test_no_name_of_a_file_reaches_the_terminal_as_it_is(tmp_path):
     _plain(shell(f"verify {folder}"))
 
 
-def test_a_path_of_the_users_own_does_not_either(tmp_path):
+def test_paths_given_by_the_user_are_escaped(tmp_path):
     folder = tmp_path / "a\x1b[2Jb"
     folder.mkdir()
 

@@ -33,13 +33,13 @@ def cache(folder):
 
 
 @pytest.mark.parametrize("fresh", [_NOW + 10, float("inf")])
-def test_what_was_put_comes_out_as_it_was(cache, fresh):
+def test_stored_items_are_read_back(cache, fresh):
     cache.put(_piece(), Payload(b"", fresh=fresh, usable=fresh))
     assert cache.get(_want()) == CachedCollateral(_piece(), fresh, fresh)
     assert cache.get(_want("rim/B.xml")) is None
 
 
-def test_what_was_put_last_counts(cache):
+def test_the_last_stored_item_wins(cache):
     for data in (b"old", b"new"):
         cache.put(_piece(data=data), Payload(data))
     kept = cache.get(_want())
@@ -47,18 +47,18 @@ def test_what_was_put_last_counts(cache):
     assert kept.collateral.data == b"new"
 
 
-def test_what_is_out_of_date_when_it_comes_is_not_kept(cache, folder):
+def test_items_already_outdated_are_not_stored(cache, folder):
     cache.put(_piece(), Payload(b"", fresh=_NOW, usable=_NOW))
     assert not folder.exists()
 
 
-def test_it_is_the_users_own(cache, folder):
+def test_the_cache_is_private_to_the_user(cache, folder):
     cache.put(_piece(), Payload(b""))
     (entry,) = folder.iterdir()
     assert (folder.stat().st_mode & 0o777, entry.stat().st_mode & 0o777) == (0o700, 0o600)
 
 
-def test_a_flip_of_any_byte_of_what_was_kept_is_noticed(cache, folder):
+def test_any_flipped_byte_invalidates_an_entry(cache, folder):
     cache.put(_piece(), Payload(b""))
     (entry,) = folder.iterdir()
     whole = entry.read_bytes()
@@ -85,14 +85,14 @@ def test_a_flip_of_any_byte_of_what_was_kept_is_noticed(cache, folder):
         lambda whole: b"\xff" + whole,
     ],
 )
-def test_a_damaged_entry_is_as_none(cache, folder, damage):
+def test_damaged_entries_are_ignored(cache, folder, damage):
     cache.put(_piece(), Payload(b""))
     (entry,) = folder.iterdir()
     entry.write_bytes(damage(entry.read_bytes()))
     assert cache.get(_want()) is None
 
 
-def test_an_entry_in_the_place_of_another_is_as_none(cache, folder):
+def test_entries_under_another_key_are_ignored(cache, folder):
     cache.put(_piece("rim/A.xml"), Payload(b""))
     (entry,) = folder.iterdir()
     whole = entry.read_bytes()
@@ -102,20 +102,20 @@ def test_an_entry_in_the_place_of_another_is_as_none(cache, folder):
     assert cache.get(_want("rim/B.xml")) is None
 
 
-def test_an_entry_larger_than_what_is_wanted_is_as_none(cache):
+def test_oversized_entries_are_ignored(cache):
     cache.put(_piece(data=b"x" * 11), Payload(b""))
     assert cache.get(_want(limit=10)) is None
     assert cache.get(_want(limit=11)) is not None
 
 
-def test_a_folder_that_cannot_be_written_is_as_no_cache(tmp_path):
+def test_an_unwritable_folder_disables_the_cache(tmp_path):
     (tmp_path / "file").write_bytes(b"")
     cache = Cache(tmp_path / "file" / "cache")
     cache.put(_piece(), Payload(b""))
     assert cache.get(_want()) is None
 
 
-def test_a_write_that_fails_leaves_nothing(cache, folder):
+def test_a_failed_write_leaves_no_file(cache, folder):
     cache.put(_piece(), Payload(b""))
     (entry,) = folder.iterdir()
     entry.unlink()
@@ -124,7 +124,7 @@ def test_a_write_that_fails_leaves_nothing(cache, folder):
     assert list(folder.iterdir()) == [entry]
 
 
-def test_what_was_written_first_makes_room(folder):
+def test_the_oldest_entries_are_evicted(folder):
     cache = Cache(folder, size=3000)
     for number in range(10):
         cache.put(_piece(f"rim/{number}.xml", bytes(500)), Payload(b""))

@@ -59,7 +59,7 @@ def fetch(services, tmp_path):
     return run
 
 
-def test_the_mirror_of_the_region_is_asked_and_nobody_else(services, fetch):
+def test_only_the_mirror_of_the_region_is_requested(services, fetch):
     services.publish(_MIRROR, _manifest())
     found = fetch(_RIM).require()
     assert found.rims == (_XML,)
@@ -80,7 +80,7 @@ def test_the_mirror_of_the_region_is_asked_and_nobody_else(services, fetch):
         _manifest(rim_id="NV_GPU_DRIVER_GH100_535.86.09"),
     ],
 )
-def test_whatever_a_mirror_does_nvidia_is_asked_next_and_at_once(services, fetch, mirror):
+def test_after_a_failed_mirror_nvidia_is_requested_immediately(services, fetch, mirror):
     began = services.clock.now()
     services.publish(_MIRROR, mirror)
     services.publish(_NVIDIA, _manifest())
@@ -89,7 +89,7 @@ def test_whatever_a_mirror_does_nvidia_is_asked_next_and_at_once(services, fetch
     assert services.clock.now() == began
 
 
-def test_a_mirror_that_is_not_there_is_asked_once_in_a_run(services):
+def test_an_unreachable_mirror_is_tried_once_per_run(services):
     services.publish(_MIRROR, UNREACHABLE)
     services.publish(_NVIDIA, _manifest())
     services.publish(_OCSP, WebResponse(revocation.ocsp_response(7, services.clock.now())))
@@ -101,7 +101,7 @@ def test_a_mirror_that_is_not_there_is_asked_once_in_a_run(services):
     assert services.urls == [_MIRROR, _NVIDIA, _OCSP]
 
 
-def test_a_round_asks_for_each_thing_once(services, fetch):
+def test_a_round_requests_each_item_once(services, fetch):
     now = services.clock.now()
     services.publish(_NVIDIA, _manifest())
     services.publish(_OCSP, lambda asked: WebResponse(revocation.ocsp_response(7, asked.at)))
@@ -114,7 +114,7 @@ def test_a_round_asks_for_each_thing_once(services, fetch):
     assert sorted(services.urls) == sorted([_NVIDIA, _OCSP, _CRL, _VCEK])
 
 
-def test_what_is_fresh_in_the_cache_needs_no_request(services, fetch):
+def test_fresh_cached_items_need_no_request(services, fetch):
     now = services.clock.now()
     services.publish(_NVIDIA, _manifest())
     services.publish(_OCSP, WebResponse(revocation.ocsp_response(7, now)))
@@ -128,7 +128,7 @@ def test_what_is_fresh_in_the_cache_needs_no_request(services, fetch):
     assert len(services.requests) == asked == 4
 
 
-def test_after_a_day_all_but_the_chips_certificate_is_asked_for_again(services, fetch):
+def test_after_a_day_all_but_the_vcek_is_fetched_again(services, fetch):
     now = services.clock.now()
     services.publish(_NVIDIA, _manifest())
     services.publish(_OCSP, lambda asked: WebResponse(revocation.ocsp_response(7, asked.at)))
@@ -142,7 +142,7 @@ def test_after_a_day_all_but_the_chips_certificate_is_asked_for_again(services, 
     assert sorted(services.urls) == sorted([_NVIDIA, _OCSP, _CRL])
 
 
-def test_a_damaged_entry_is_fetched_again(services, fetch, tmp_path):
+def test_a_damaged_cache_entry_is_fetched_again(services, fetch, tmp_path):
     services.publish(_NVIDIA, _manifest())
     needs = CollateralRequest(rims=(_ID,))
     fetch(needs)
@@ -153,7 +153,7 @@ def test_a_damaged_entry_is_fetched_again(services, fetch, tmp_path):
 
 
 @pytest.mark.parametrize("status", [429, 503])
-def test_a_service_is_asked_again_no_sooner_than_it_says(services, fetch, status):
+def test_retries_wait_at_least_retry_after(services, fetch, status):
     services.publish(
         _VCEK,
         WebResponse(b"", status, {"Retry-After": "11"}),
@@ -165,7 +165,7 @@ def test_a_service_is_asked_again_no_sooner_than_it_says(services, fetch, status
     assert [each.at - began for each in services.requests] == [0.0, 11.0, 15.0]
 
 
-def test_patience_ends_with_the_budget(services, fetch):
+def test_retries_end_with_the_time_limit(services, fetch):
     began = services.clock.now()
     services.publish(_VCEK, WebResponse(b"", 429))
     (missing,) = fetch(CollateralRequest(chips=(_CHIP,)), time_limit=30.0).missing
@@ -176,13 +176,13 @@ def test_patience_ends_with_the_budget(services, fetch):
 @pytest.mark.parametrize(
     "answer", [WebResponse(b"", 404), WebResponse(b"", 403), WebResponse(b"<html>")]
 )
-def test_a_no_that_does_not_pass_is_not_asked_for_twice(services, fetch, answer):
+def test_permanent_errors_are_not_retried(services, fetch, answer):
     services.publish(_VCEK, answer)
     assert len(fetch(CollateralRequest(chips=(_CHIP,))).missing) == 1
     assert services.urls == [_VCEK]
 
 
-def test_who_wants_more_patience_than_there_is_is_not_waited_for(services, fetch):
+def test_a_retry_after_beyond_the_time_limit_is_not_waited_for(services, fetch):
     began = services.clock.now()
     services.publish(_VCEK, WebResponse(b"", 429, {"Retry-After": "3600"}))
     (missing,) = fetch(CollateralRequest(chips=(_CHIP,))).missing
@@ -190,7 +190,7 @@ def test_who_wants_more_patience_than_there_is_is_not_waited_for(services, fetch
     assert services.clock.now() == began
 
 
-def test_nvidias_tls_may_fail_now_and_then(services, fetch):
+def test_tls_errors_are_retried(services, fetch):
     broken = requests.exceptions.SSLError("eof")
     answer = WebResponse(revocation.ocsp_response(7, services.clock.now()))
     services.publish(_OCSP_MIRROR, WebResponse(b"", 503))
@@ -199,7 +199,7 @@ def test_nvidias_tls_may_fail_now_and_then(services, fetch):
     assert fetch(needs).require().collateral[0].source == _OCSP
 
 
-def test_what_could_not_be_had_is_all_told_and_the_rest_is_there(services, fetch):
+def test_all_missing_items_are_reported_and_the_rest_returned(services, fetch):
     services.publish(_MIRROR, UNREACHABLE)
     services.publish(_NVIDIA, WebResponse(b"", 404))
     services.publish(_VCEK, UNREACHABLE)
@@ -218,13 +218,13 @@ def test_what_could_not_be_had_is_all_told_and_the_rest_is_there(services, fetch
     )
 
 
-def test_a_revoked_certificate_is_an_answer_and_not_a_lack_of_one(services, fetch):
+def test_a_response_revoking_a_certificate_is_collateral(services, fetch):
     body = revocation.ocsp_response(7, services.clock.now(), revoked=True)
     services.publish(_OCSP, WebResponse(body))
     assert fetch(CollateralRequest(ocsp=(revocation.ocsp_request(7),))).require().ocsp == (body,)
 
 
-def test_an_answer_out_of_date_is_taken_only_when_nobody_has_another(services, fetch):
+def test_an_outdated_response_is_used_only_without_a_fresh_one(services, fetch):
     now = services.clock.now()
     old, new = revocation.ocsp_response(7, now - 90000), revocation.ocsp_response(7, now)
     needs = CollateralRequest(ocsp=(revocation.ocsp_request(7),), region="eastus2")
@@ -235,7 +235,7 @@ def test_an_answer_out_of_date_is_taken_only_when_nobody_has_another(services, f
     assert fetch(needs).require().ocsp == (new,)
 
 
-def test_an_answer_with_a_nonce_is_made_for_it(services, fetch):
+def test_requests_with_a_nonce_are_not_answered_from_the_cache(services, fetch):
     services.publish(_OCSP, lambda asked: WebResponse(revocation.ocsp_response(7, asked.at)))
     plain = CollateralRequest(ocsp=(revocation.ocsp_request(7),))
     fetch(plain)
@@ -252,7 +252,7 @@ def test_an_answer_with_a_nonce_is_made_for_it(services, fetch):
     assert services.requests[1].body == nonced.ocsp[0]
 
 
-def test_what_was_kept_will_do_when_nobody_answers_as_long_as_it_holds(services, fetch):
+def test_valid_cached_items_are_used_when_services_fail(services, fetch):
     now = services.clock.now()
     services.publish(_NVIDIA, _manifest())
     services.publish(_CRL, WebResponse(revocation.crl(now, 30)))
@@ -270,7 +270,7 @@ def test_what_was_kept_will_do_when_nobody_answers_as_long_as_it_holds(services,
     assert (late.rims, late.crls, late.ocsp) == (first.rims, first.crls, ())
 
 
-def test_the_certificate_in_the_evidence_saves_the_request(services, fetch):
+def test_a_certificate_in_the_evidence_saves_the_request(services, fetch):
     body = base64.encodebytes(_certificate()).decode()
     pem = f"-----BEGIN CERTIFICATE-----\n{body}-----END CERTIFICATE-----\n"
     thim = json.dumps({"vcekCert": pem, "certificateChain": "", "tcbm": ""}).encode()
@@ -285,13 +285,13 @@ def test_the_certificate_in_the_evidence_saves_the_request(services, fetch):
     "needs",
     [CollateralRequest(rims=("../ids",)), CollateralRequest(crls=("Turin",))],
 )
-def test_what_nobody_can_be_asked_for_is_refused_before_anybody_is(services, fetch, needs):
+def test_invalid_requests_are_refused_before_any_is_sent(services, fetch, needs):
     with pytest.raises(EvidenceUnavailable):
         fetch(needs)
     assert services.requests == []
 
 
-def test_retries_are_told_on_the_way(services, fetch):
+def test_retries_are_reported_as_events(services, fetch):
     events: list[Event] = []
     services.publish(_VCEK, WebResponse(b"", 503), WebResponse(_certificate()))
     fetch(CollateralRequest(chips=(_CHIP,)), events.append)
@@ -299,7 +299,7 @@ def test_retries_are_told_on_the_way(services, fetch):
     assert "kdsintf.amd.com answered 503" in events[0].text
 
 
-def test_without_a_cache_everything_is_asked_for(services):
+def test_without_a_cache_every_item_is_requested(services):
     services.publish(_NVIDIA, _manifest())
     for _ in range(2):
         with services.fetching() as fetching:
@@ -307,7 +307,7 @@ def test_without_a_cache_everything_is_asked_for(services):
     assert len(services.requests) == 2
 
 
-def test_two_rounds_are_one_whole(services, fetch):
+def test_two_rounds_return_one_result(services, fetch):
     services.publish(_NVIDIA, _manifest())
     services.publish(_CRL, UNREACHABLE)
     first, second = (

@@ -26,14 +26,14 @@ def _manifest(out):
     return json.loads((out / "manifest.json").read_text())
 
 
-def test_what_was_written_is_read_again(out):
+def test_written_collateral_is_read_back(out):
     folder.write(out, _PIECES, _NOW)
     assert folder.read(out) == _PIECES
     for piece in _PIECES:
         assert (out / piece.name).read_bytes() == piece.data
 
 
-def test_the_manifest_says_from_where_when_and_what(out):
+def test_the_manifest_has_source_time_and_kind(out):
     folder.write(out, _PIECES[:1], _NOW)
     assert _manifest(out) == {
         "schema": "ccgpu.collateral/1",
@@ -49,7 +49,7 @@ def test_the_manifest_says_from_where_when_and_what(out):
     }
 
 
-def test_writing_again_leaves_only_what_is_new(out):
+def test_a_second_write_replaces_all_files(out):
     folder.write(out, _PIECES, _NOW)
     folder.write(out, _PIECES[:1], _NOW)
     assert folder.read(out) == _PIECES[:1]
@@ -57,7 +57,7 @@ def test_writing_again_leaves_only_what_is_new(out):
 
 
 @pytest.mark.parametrize("name", ["notes.txt", "manifest.json"])
-def test_a_folder_of_something_else_is_left_alone(out, name):
+def test_a_folder_with_other_content_is_not_changed(out, name):
     out.mkdir(parents=True)
     (out / name).write_text("{}")
     with pytest.raises(UsageProblem, match="not collateral"):
@@ -65,7 +65,7 @@ def test_a_folder_of_something_else_is_left_alone(out, name):
     assert [each.name for each in out.iterdir()] == [name]
 
 
-def test_a_manifest_cannot_have_files_elsewhere_removed(out):
+def test_a_manifest_cannot_cause_deletions_outside_its_folder(out):
     folder.write(out, _PIECES[:1], _NOW)
     precious = out.parent / "precious"
     precious.write_text("keep")
@@ -77,7 +77,7 @@ def test_a_manifest_cannot_have_files_elsewhere_removed(out):
     assert precious.read_text() == "keep"
 
 
-def test_no_more_is_written_than_can_be_read(out):
+def test_writes_respect_the_limits_of_reading(out):
     many = [
         CollateralFile(f"rim/A{each}.xml", b"", "", _NOW) for each in range(folder.MAX_FILES + 1)
     ]
@@ -87,13 +87,13 @@ def test_no_more_is_written_than_can_be_read(out):
         folder.write(out, many, _NOW)
 
 
-def test_a_folder_that_cannot_be_written_is_told(tmp_path):
+def test_an_unwritable_folder_is_an_error(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(StateUnusable, match="cannot write"):
         folder.write(tmp_path / "file" / "out", _PIECES, _NOW)
 
 
-def test_every_file_that_is_not_as_written_is_named(out):
+def test_every_changed_file_is_named(out):
     folder.write(out, _PIECES, _NOW)
     (out / _PIECES[0].name).write_bytes(b"<XML/>")
     (out / _PIECES[1].name).unlink()
@@ -129,7 +129,7 @@ _ENTRY = {"path": "rim/A.xml", "source": "", "fetched_at": "2027-01-15T08:00:00Z
         ),
     ],
 )
-def test_another_manifest_is_refused(out, text):
+def test_an_invalid_manifest_is_refused(out, text):
     out.mkdir(parents=True)
     (out / "manifest.json").write_text(text)
     with pytest.raises(InvalidFile, match=r"manifest\.json is not a ccgpu\.collateral/1 document"):
@@ -141,7 +141,7 @@ def test_a_folder_without_a_manifest_is_refused(tmp_path):
         folder.read(tmp_path)
 
 
-def test_a_time_that_is_none_is_named(out):
+def test_an_invalid_time_is_named(out):
     folder.write(out, _PIECES[:1], _NOW)
     document = _manifest(out)
     document["files"][0]["fetched_at"] = "yesterday"
@@ -150,7 +150,7 @@ def test_a_time_that_is_none_is_named(out):
         folder.read(out)
 
 
-def test_evidence_takes_up_what_was_written(out, vectors):
+def test_evidence_includes_written_collateral(out, vectors):
     from ccgpu.domain.evidence import CpuEvidence, Evidence, NamedManifest
 
     case = vectors / "attest" / "azure-genoa-v3"
@@ -173,14 +173,14 @@ def test_evidence_takes_up_what_was_written(out, vectors):
 # What `verify --collateral` makes sure of
 
 
-def test_a_folder_that_is_as_it_was_written_is_whole(out):
+def test_an_unchanged_folder_is_intact(out):
     folder.write(out, _PIECES, _NOW)
     assert folder.has_manifest(out)
     assert folder.read_whole(out) == _PIECES
 
 
 @pytest.mark.parametrize("name", ["notes.txt", "rim/B.xml", "more/deep/crl.der"])
-def test_a_file_that_is_not_listed_is_named(out, name):
+def test_an_unlisted_file_is_named(out, name):
     folder.write(out, _PIECES, _NOW)
     (out / name).parent.mkdir(parents=True, exist_ok=True)
     (out / name).write_bytes(b"")
@@ -191,7 +191,7 @@ def test_a_file_that_is_not_listed_is_named(out, name):
     ]
 
 
-def test_a_listed_file_is_not_read_through_a_link(out, tmp_path):
+def test_listed_files_are_not_read_through_symlinks(out, tmp_path):
     folder.write(out, _PIECES, _NOW)
     file = out / _PIECES[0].name
     file.rename(tmp_path / "elsewhere")
@@ -201,7 +201,7 @@ def test_a_listed_file_is_not_read_through_a_link(out, tmp_path):
 
 
 @pytest.mark.parametrize("text", ["", "{", '{"files": []}', '{"schema": "x"}', '{"made_at": 1}'])
-def test_a_damaged_manifest_is_one(out, text):
+def test_a_damaged_manifest_is_still_a_manifest(out, text):
     out.mkdir(parents=True)
     (out / "manifest.json").write_text(text)
     assert folder.has_manifest(out)
@@ -210,7 +210,7 @@ def test_a_damaged_manifest_is_one(out, text):
 
 
 @pytest.mark.parametrize("text", [None, "[]", '{"answers": []}'])
-def test_somebody_elses_manifest_is_none(out, text):
+def test_a_manifest_of_another_tool_is_ignored(out, text):
     out.mkdir(parents=True)
     if text is not None:
         (out / "manifest.json").write_text(text)

@@ -40,7 +40,7 @@ def _thim(**changes) -> bytes:
     return json.dumps(document | changes).encode()
 
 
-def test_the_address_is_the_one_that_amd_specifies():
+def test_urls_are_those_that_amd_specifies():
     (ask,) = kds.vcek_item(CHIP, PUBLIC).requests
     assert ask.url == (
         f"https://kdsintf.amd.com/vcek/v1/Genoa/{CHIP.chip_id.hex()}"
@@ -48,7 +48,7 @@ def test_the_address_is_the_one_that_amd_specifies():
     )
 
 
-def test_a_certificate_of_this_chip_is_kept_for_good():
+def test_the_vcek_is_cached_without_expiry():
     found = kds.vcek_item(CHIP, PUBLIC).parse(_der(), _NOW)
     assert found.data == _der()
     assert found.fresh == found.usable == float("inf")
@@ -68,7 +68,7 @@ def test_a_certificate_of_this_chip_is_kept_for_good():
     ],
 )
 @pytest.mark.parametrize("body", [_der()])
-def test_a_certificate_of_another_chip_or_tcb_is_none(changes, body):
+def test_certificates_of_another_chip_or_tcb_are_refused(changes, body):
     other = replace(CHIP, **changes)
     with pytest.raises(NoAnswer, match="no certificate of this chip at this TCB"):
         kds.vcek_item(other, PUBLIC).parse(body, _NOW)
@@ -80,7 +80,7 @@ def test_a_certificate_of_another_chip_or_tcb_is_none(changes, body):
     "body",
     [b"", b"<html>", _der()[:-1], _der() + b"\0", _pem(_der()).encode(), b"\x31" + _der()[1:]],
 )
-def test_what_is_not_one_whole_certificate_is_none(body):
+def test_incomplete_or_several_certificates_are_refused(body):
     with pytest.raises(NoAnswer):
         kds.vcek_item(CHIP, PUBLIC).parse(body, _NOW)
 
@@ -103,12 +103,12 @@ def test_products_have_certificates_of_their_own():
         ({"chip_id": bytes(64)}, "does not say which chip"),
     ],
 )
-def test_a_chip_that_amd_cannot_know_is_not_asked_for(changes, reason):
+def test_invalid_chip_ids_are_not_requested(changes, reason):
     with pytest.raises(EvidenceUnavailable, match=reason):
         replace(CHIP, **changes)
 
 
-def test_the_certificate_in_the_evidence_saves_the_request():
+def test_a_certificate_in_the_evidence_saves_the_request():
     piece = kds.vcek_from_thim(_thim(), CHIP, _NOW)
     assert piece is not None
     assert (piece.name, piece.data, piece.fetched) == (CHIP.name, _der(), _NOW)
@@ -130,17 +130,17 @@ def test_the_certificate_in_the_evidence_saves_the_request():
         _thim(padding="x" * kds.THIM_LIMIT),
     ],
 )
-def test_any_other_answer_of_the_guest_is_passed_over(answer):
+def test_invalid_certificates_of_the_guest_are_skipped(answer):
     assert kds.vcek_from_thim(answer, CHIP, _NOW) is None
 
 
 @given(st.binary(max_size=300))
-def test_any_bytes_of_the_guest_are_passed_over(answer):
+def test_any_bytes_of_the_guest_are_skipped(answer):
     assert kds.vcek_from_thim(answer, CHIP, _NOW) is None
 
 
 @pytest.mark.parametrize("days", [90])
-def test_a_revocation_list_is_of_use_until_its_next_update_and_renewed_daily(days):
+def test_crls_are_valid_until_next_update_and_fetched_daily(days):
     body = revocation.crl(_NOW, days)
     want = kds.crl_item("Genoa", PUBLIC)
     assert want.requests[0].url == "https://kdsintf.amd.com/vcek/v1/Genoa/crl"
@@ -151,12 +151,12 @@ def test_a_revocation_list_is_of_use_until_its_next_update_and_renewed_daily(day
 
 @given(st.binary(max_size=200))
 @example(revocation.crl(_NOW, 1).replace(b"\x02\x01\x01", b"\x02\x01\x09", 1))
-def test_what_is_no_revocation_list_is_none(body):
+def test_invalid_crls_are_refused(body):
     with pytest.raises(NoAnswer, match="no revocation list"):
         kds.crl_item("Milan", PUBLIC).parse(body, _NOW)
 
 
-def test_no_list_is_asked_for_of_a_product_that_has_none():
+def test_products_without_a_crl_need_no_request():
     with pytest.raises(EvidenceUnavailable, match="'Turin'"):
         kds.crl_item("Turin", PUBLIC)
 

@@ -24,7 +24,7 @@ def service(tmp_path_factory):
         yield service
 
 
-def _fetched(service, needs, transport=None, time_limit=0.0):
+def _fetch(service, needs, transport=None, time_limit=0.0):
     with (
         Web(service.sources.hosts(), transport or service.transport()) as web,
         ThreadPoolExecutor(max_workers=8) as pool,
@@ -33,24 +33,24 @@ def _fetched(service, needs, transport=None, time_limit=0.0):
         return CollateralFetcher(web, schedule, None, service.sources, time_limit).fetch(needs)
 
 
-def test_a_round_comes_over_tls_from_many_threads(service):
+def test_a_round_is_fetched_over_tls_by_many_threads(service):
     requests = tuple(revocation.ocsp_request(serial) for serial in range(2, 8))
-    found = _fetched(service, CollateralRequest(rims=_IDS, ocsp=requests)).require()
+    found = _fetch(service, CollateralRequest(rims=_IDS, ocsp=requests)).require()
     assert (len(found.rims), len(found.ocsp)) == (2, 6)
     assert [piece.name for piece in found.collateral[:2]] == [f"rim/{each}.xml" for each in _IDS]
 
 
-def test_a_redirect_is_not_followed(service):
-    (missing,) = _fetched(service, CollateralRequest(rims=("ELSEWHERE",))).missing
+def test_redirects_are_not_followed(service):
+    (missing,) = _fetch(service, CollateralRequest(rims=("ELSEWHERE",))).missing
     assert "redirects elsewhere (302)" in missing.reasons[0]
 
 
-def test_a_service_that_nobody_vouches_for_is_not_talked_to(service):
-    (missing,) = _fetched(service, CollateralRequest(rims=_IDS[:1]), RequestsTransport()).missing
+def test_a_service_with_an_untrusted_certificate_is_refused(service):
+    (missing,) = _fetch(service, CollateralRequest(rims=_IDS[:1]), RequestsTransport()).missing
     assert missing.reasons == ("127.0.0.1 no TLS connection",)
 
 
-def test_what_commands_fetch_with_is_closed_when_they_are_done(tmp_path):
+def test_commands_close_their_http_sessions(tmp_path):
     backend = open_backend(ConnectionOptions(), tmp_path, {})
     with backend.fetcher() as fetcher:
         assert fetcher.fetch(CollateralRequest()).require().collateral == ()

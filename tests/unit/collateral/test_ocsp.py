@@ -22,11 +22,11 @@ _NOW = 1_800_000_000.0
 _HOUR = 3600.0
 
 
-def _read(body: bytes, serial: int = 7):
+def _parse(body: bytes, serial: int = 7):
     return ocsp.ocsp_item(revocation.ocsp_request(serial), PUBLIC, None).parse(body, _NOW)
 
 
-def test_a_request_goes_out_as_it_was_made_to_the_mirror_and_then_to_nvidia():
+def test_the_request_is_sent_unchanged_to_the_mirror_and_then_nvidia():
     request = revocation.ocsp_request(7)
     first, second = ocsp.ocsp_item(request, PUBLIC, "eastus2").requests
     assert first.url == "https://useast2.thim.azure.net/nvidia/ocsp/"
@@ -38,14 +38,14 @@ def test_a_request_goes_out_as_it_was_made_to_the_mirror_and_then_to_nvidia():
     assert first.connect < second.connect
 
 
-def test_a_nonce_is_for_the_responder_itself_and_for_no_cache():
+def test_requests_with_a_nonce_go_to_the_responder_and_are_not_cached():
     want = ocsp.ocsp_item(revocation.ocsp_request(7, nonce=b"n" * 32), PUBLIC, "eastus2")
     assert [ask.host for ask in want.requests] == ["ocsp.ndis.nvidia.com"]
     assert not want.cached
     assert ocsp.ocsp_item(revocation.ocsp_request(7), PUBLIC, "eastus2").cached
 
 
-def test_each_certificate_and_hash_has_a_name_of_its_own():
+def test_each_certificate_and_hash_has_its_own_cache_key():
     requests = [
         revocation.ocsp_request(7),
         revocation.ocsp_request(8),
@@ -57,36 +57,36 @@ def test_each_certificate_and_hash_has_a_name_of_its_own():
     assert again in names
 
 
-def test_what_is_no_request_is_not_sent():
+def test_an_invalid_ocsp_request_is_not_sent():
     with pytest.raises(ValueError, match="parsing asn1"):
         ocsp.ocsp_item(b"\x30\x00", PUBLIC, None)
 
 
 @pytest.mark.parametrize("revoked", [False, True])
-def test_an_answer_is_kept_until_its_next_update_whatever_it_says(revoked):
+def test_responses_of_any_status_are_cached_until_next_update(revoked):
     body = revocation.ocsp_response(7, _NOW - _HOUR, hours=3, revoked=revoked)
-    found = _read(body)
+    found = _parse(body)
     assert found.data == body
     assert (found.fresh, found.usable) == (_NOW + 2 * _HOUR, _NOW + 2 * _HOUR)
 
 
-def test_an_answer_for_months_is_asked_for_again_within_a_day():
-    found = _read(revocation.ocsp_response(7, _NOW, hours=24 * 90))
+def test_long_lived_responses_are_fetched_again_within_a_day():
+    found = _parse(revocation.ocsp_response(7, _NOW, hours=24 * 90))
     assert (found.fresh, found.usable) == (_NOW + 24 * _HOUR, _NOW + 90 * 24 * _HOUR)
 
 
-def test_an_answer_without_a_next_update_is_not_kept():
-    found = _read(revocation.ocsp_response(7, _NOW - _HOUR, hours=None))
+def test_responses_without_next_update_are_not_cached():
+    found = _parse(revocation.ocsp_response(7, _NOW - _HOUR, hours=None))
     assert (found.fresh, found.usable) == (_NOW, _NOW)
 
 
 @pytest.mark.parametrize("begins", [-25 * _HOUR, _HOUR])
-def test_an_answer_of_another_time_is_out_of_date(begins):
-    assert _read(revocation.ocsp_response(7, _NOW + begins)).usable < _NOW
+def test_responses_outside_their_window_are_outdated(begins):
+    assert _parse(revocation.ocsp_response(7, _NOW + begins)).usable < _NOW
 
 
-def test_clocks_may_differ_a_little():
-    assert _read(revocation.ocsp_response(7, _NOW + 299)).usable > _NOW
+def test_small_clock_differences_are_tolerated():
+    assert _parse(revocation.ocsp_response(7, _NOW + 299)).usable > _NOW
 
 
 @pytest.mark.parametrize(
@@ -99,9 +99,9 @@ def test_clocks_may_differ_a_little():
         (OCSPResponseStatus.SIG_REQUIRED, False),
     ],
 )
-def test_a_responder_that_does_not_answer_has_not_said_revoked(status, transient):
+def test_an_unsuccessful_response_does_not_mean_revoked(status, transient):
     with pytest.raises(NoAnswer, match="the responder says: ") as caught:
-        _read(revocation.unsuccessful_response(status))
+        _parse(revocation.unsuccessful_response(status))
     assert caught.value.transient is transient
 
 
@@ -110,9 +110,9 @@ def test_a_responder_that_does_not_answer_has_not_said_revoked(status, transient
     [revocation.ocsp_response(8, _NOW), revocation.ocsp_response(7, _NOW, algorithm=hashes.SHA1())],
     ids=["serial", "hash"],
 )
-def test_an_answer_about_another_certificate_is_none(body):
+def test_a_response_about_another_certificate_is_refused(body):
     with pytest.raises(NoAnswer, match="about another certificate"):
-        _read(body)
+        _parse(body)
 
 
 _SHA384 = bytes.fromhex("608648016503040202")
@@ -127,20 +127,20 @@ _SHA384 = bytes.fromhex("608648016503040202")
         revocation.ocsp_response(7, _NOW).replace(_SHA384, b"\0" + _SHA384[1:]),
     ],
 )
-def test_what_is_no_answer_is_none(body):
+def test_invalid_responses_are_refused(body):
     with pytest.raises(NoAnswer):
-        _read(body)
+        _parse(body)
 
 
 @given(st.binary(max_size=200), st.integers(0, 400))
-def test_any_bytes_are_an_answer_or_none(noise, place):
+def test_any_bytes_are_parsed_or_refused(noise, place):
     body = revocation.ocsp_response(7, _NOW)
     for each in (noise, body[:place] + noise + body[place + len(noise) :]):
         with suppress(NoAnswer):
-            _read(each)
+            _parse(each)
 
 
-def test_nvidias_own_answers_are_answers_to_a_question(vectors):
+def test_real_responses_of_nvidia_match_a_request(vectors):
     files = sorted((vectors / "gpu" / "h100-550.90.07" / "ocsp").iterdir())
     assert len(files) == 7
     for file in files:

@@ -30,14 +30,14 @@ def _answer(**changes) -> bytes:
     return json.dumps(document | changes).encode()
 
 
-def _read(body: bytes) -> bytes:
+def _parse(body: bytes) -> bytes:
     return rim.rim_item(_ID, PUBLIC, None).parse(body, 0.0).data
 
 
-def test_the_manifest_is_the_xml_in_the_answer():
+def test_the_rim_is_the_xml_in_the_response():
     found = rim.rim_item(_ID, PUBLIC, None).parse(_answer(), 1000.0)
     assert (found.data, found.fresh) == (_XML, 1000.0 + 86400)
-    assert _read(_answer(sha256=hashlib.sha256(_XML).hexdigest().upper())) == _XML
+    assert _parse(_answer(sha256=hashlib.sha256(_XML).hexdigest().upper())) == _XML
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ def test_the_manifest_is_the_xml_in_the_answer():
         ("centraluseuap", "uscentraleuap"),
     ],
 )
-def test_the_mirror_of_the_region_is_asked_first_and_not_waited_for_long(region, mirror):
+def test_the_mirror_is_requested_first_with_a_short_timeout(region, mirror):
     first, second = rim.rim_item(_ID, PUBLIC, region).requests
     assert first.url == f"https://{mirror}.thim.azure.net/nvidia/v1/rim/{_ID}"
     assert second.url == _NVIDIA
@@ -58,11 +58,11 @@ def test_the_mirror_of_the_region_is_asked_first_and_not_waited_for_long(region,
 
 
 @pytest.mark.parametrize("region", [None, "", "swedencentral"])
-def test_where_there_is_no_mirror_nvidia_is_asked(region):
+def test_without_a_mirror_nvidia_is_requested(region):
     assert [ask.url for ask in rim.rim_item(_ID, PUBLIC, region).requests] == [_NVIDIA]
 
 
-def test_every_address_is_of_a_host_that_may_be_asked():
+def test_every_url_has_an_allowed_host():
     for region in PUBLIC.mirrors:
         assert {ask.host for ask in rim.rim_item(_ID, PUBLIC, region).requests} <= set(
             PUBLIC.hosts()
@@ -73,13 +73,13 @@ def test_every_address_is_of_a_host_that_may_be_asked():
     "bad",
     ["", ".", "..", "../ids", "A/B", "A?x", "A#", "A%2F", "a", "A B", "A\n", "É", "A" * 129, ".A"],
 )
-def test_an_id_that_could_lead_elsewhere_is_refused(bad):
+def test_an_id_that_escapes_the_path_is_refused(bad):
     with pytest.raises(EvidenceUnavailable, match="is not a possible reference manifest id"):
         rim.rim_item(bad, PUBLIC, None)
 
 
 @given(st.text())
-def test_any_id_is_refused_or_stays_below_its_path(text):
+def test_any_id_stays_below_the_path_or_is_refused(text):
     try:
         want = rim.rim_item(text, PUBLIC, "eastus2")
     except EvidenceUnavailable:
@@ -108,19 +108,19 @@ def test_any_id_is_refused_or_stays_below_its_path(text):
         (_answer(rim=base64.b64encode(_XML + b" ").decode()), "not the one of its sha256"),
     ],
 )
-def test_an_answer_that_is_not_the_manifest_is_none(body, reason):
+def test_a_response_without_the_requested_rim_is_refused(body, reason):
     with pytest.raises(NoAnswer, match=reason):
-        _read(body)
+        _parse(body)
 
 
-def test_a_manifest_may_not_be_larger_than_one_is():
+def test_an_oversized_rim_is_refused():
     xml = b"x" * (MAX_MANIFEST + 1)
     digest = hashlib.sha256(xml).hexdigest()
     with pytest.raises(NoAnswer, match="more than 262144 bytes"):
-        _read(_answer(rim=base64.b64encode(xml).decode(), sha256=digest))
+        _parse(_answer(rim=base64.b64encode(xml).decode(), sha256=digest))
 
 
 @given(st.binary(max_size=400))
-def test_any_answer_is_read_or_is_none(body):
+def test_any_response_is_parsed_or_refused(body):
     with pytest.raises(NoAnswer):
-        _read(body)
+        _parse(body)

@@ -22,7 +22,7 @@ def _lines(fetched: FetchedCollateral) -> list[str]:
     return [" ".join(line.split()) for line in out.getvalue().splitlines()]
 
 
-def test_people_see_each_file_where_it_is_from_and_what_is_missing():
+def test_text_lists_each_file_with_source_and_missing_ones():
     assert _lines(_FETCHED) == [
         "FILE FROM AT",
         "rim/A.xml published.example 2027-01-15T08:00:00Z",
@@ -34,7 +34,7 @@ def test_people_see_each_file_where_it_is_from_and_what_is_missing():
     assert _lines(FetchedCollateral(_PIECES[:1]))[-1] == "1 file in out"
 
 
-def test_scripts_get_it_whole():
+def test_json_contains_all_fields():
     assert view.as_json(_FETCHED, "out") == {
         "schema": "ccgpu.collateral-fetch/1",
         "folder": "out",

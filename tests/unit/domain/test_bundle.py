@@ -71,7 +71,7 @@ _evidence = st.builds(
 
 
 @given(_evidence)
-def test_evidence_comes_out_of_a_bundle_as_it_went_in(found):
+def test_evidence_round_trips_through_a_bundle(found):
     assert EvidenceBundle.model_validate(_document(found)).evidence() == found
 
 
@@ -96,7 +96,7 @@ def test_evidence_comes_out_of_a_bundle_as_it_went_in(found):
         ("colour", "red"),
     ],
 )
-def test_what_is_no_bundle_is_refused(field, value):
+def test_invalid_bundles_are_refused(field, value):
     document = _document(Evidence("bundle"))
 
     with pytest.raises(ValidationError):

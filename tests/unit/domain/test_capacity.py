@@ -70,7 +70,7 @@ def _judge(offer: Offer | None = _OFFER, **changes: Any) -> CapacityCheck:
         ),
     ],
 )
-def test_a_region_that_does_not_offer_it_says_why(offer, zone, spot, refusal, field):
+def test_a_region_without_the_size_has_a_reason(offer, zone, spot, refusal, field):
     verdict = _judge(offer, zone=zone, spot=spot)
     assert verdict == CapacityCheck("eastus2", (), refusal, quota=False, field=field)
 
@@ -94,20 +94,20 @@ def test_a_region_that_does_not_offer_it_says_why(offer, zone, spot, refusal, fi
         ),
     ],
 )
-def test_a_region_that_offers_it_and_has_quota_holds_it(offer, zone, spot):
+def test_a_region_with_size_and_quota_is_accepted(offer, zone, spot):
     verdict = _judge(offer, zone=zone, spot=spot)
     assert verdict.refusal is None
     assert all(need.met for need in verdict.needs)
 
 
-def test_an_ordinary_vm_needs_the_familys_quota_and_the_regions():
+def test_a_regular_vm_needs_family_and_regional_quota():
     assert _judge().needs == (
         QuotaNeed("NCC v5 vCPUs", 0, 80, 40),
         QuotaNeed("Total Regional vCPUs", 10, 100, 50),
     )
 
 
-def test_a_vm_that_takes_anothers_place_needs_no_more_than_that_gives_back():
+def test_a_replacement_needs_only_cores_beyond_the_released_ones():
     full = [replace(_FAMILY, used=80), replace(_TOTAL, used=100)]
     assert _judge(usages=full).quota
     assert _judge(usages=full, cores_released=True) == CapacityCheck(
@@ -121,23 +121,23 @@ def test_a_spot_vm_needs_only_the_quota_of_spot():
 
 
 @pytest.mark.parametrize("name", ["Standard NCC ads 2023 Family ", "STANDARDNCCADS2023FAMILY"])
-def test_a_quota_line_is_known_in_every_spelling(name):
+def test_quota_names_are_case_insensitive(name):
     assert _judge(usages=[replace(_FAMILY, name=name)]).needs == (
         QuotaNeed("NCC v5 vCPUs", 0, 80, 40),
     )
 
 
-def test_the_familys_name_and_cores_are_those_of_the_offer():
+def test_family_and_cores_come_from_the_sku():
     offer = replace(_OFFER, family="otherFamily", vcpus=96)
     usages = [Usage("otherFamily", "Other", 1, 2), _FAMILY]
     assert _judge(offer, usages=usages).needs == (QuotaNeed("Other", 1, 2, 97),)
 
 
-def test_a_line_that_azure_does_not_list_is_not_held_against_the_vm():
+def test_an_unlisted_quota_refuses_nothing():
     assert _judge(usages=()) == CapacityCheck("eastus2", ())
 
 
-def test_a_lack_of_quota_tells_every_short_line_with_its_numbers():
+def test_every_exceeded_quota_is_shown_with_its_numbers():
     verdict = _judge(usages=[replace(_FAMILY, limit=0), replace(_TOTAL, used=90)])
     assert verdict.quota
     assert verdict.refusal == (
@@ -147,14 +147,14 @@ def test_a_lack_of_quota_tells_every_short_line_with_its_numbers():
     assert [need.met for need in verdict.needs] == [False, False]
 
 
-def test_a_line_with_room_is_not_named_with_one_that_lacks_it():
+def test_sufficient_quotas_are_not_named():
     verdict = _judge(usages=[replace(_FAMILY, limit=39), _TOTAL])
     assert "Regional" not in str(verdict.refusal)
     assert len(verdict.needs) == 2
 
 
 @given(st.integers(0, 200), st.integers(0, 200))
-def test_a_limit_holds_what_fits_to_the_last_core(used, limit):
+def test_a_quota_may_be_used_up_to_its_limit(used, limit):
     verdict = _judge(usages=[replace(_FAMILY, used=used, limit=limit)])
     assert (verdict.refusal is None) is (used + NCC_VCPUS <= limit)
     assert verdict.quota is (verdict.refusal is not None)

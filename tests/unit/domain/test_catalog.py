@@ -7,22 +7,22 @@ from ccgpu.domain.catalog import API_VERSIONS, Kind
 from ccgpu.domain.resource import BODY_HASH, DEPLOYMENT, VOLATILE_TAGS
 
 
-def test_every_kind_is_put_in_some_stable_version():
+def test_every_kind_has_a_stable_api_version():
     assert set(API_VERSIONS) == set(Kind)
     assert all(re.fullmatch(r"\d{4}-\d\d-\d\d", version) for version in API_VERSIONS.values())
 
 
-def test_the_default_size_is_one_of_those_that_are_accepted():
+def test_the_default_size_is_accepted():
     found = re.fullmatch(catalog.NCC_SIZE_PATTERN, catalog.NCC_H100_V5)
     assert found is not None
     assert int(found[1]) == catalog.NCC_VCPUS
 
 
-def test_the_default_image_can_be_used():
+def test_the_default_image_is_valid():
     assert str(image.parse(catalog.DEFAULT_IMAGE)) == catalog.DEFAULT_IMAGE
 
 
-def test_there_is_room_among_a_users_tags_for_all_of_ours():
+def test_the_tag_limit_leaves_room_for_our_tags():
     ours = {DEPLOYMENT, BODY_HASH, *VOLATILE_TAGS}
     assert len(ours) <= catalog.OWN_TAGS < catalog.MAX_TAGS
     assert all(name.startswith(catalog.OWN_TAG_PREFIX) for name in ours)

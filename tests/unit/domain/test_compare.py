@@ -137,12 +137,12 @@ _OTHER: dict[str, tuple[Body, Body, list[Difference]]] = {
 
 
 @pytest.mark.parametrize(("body", "found"), _ALIKE.values(), ids=_ALIKE)
-def test_what_arm_spells_otherwise_or_adds_is_no_difference(body, found):
+def test_arms_spelling_and_additions_are_no_difference(body, found):
     assert differences(Kind.VM, body, found) == ()
 
 
 @pytest.mark.parametrize(("body", "found", "told"), _OTHER.values(), ids=_OTHER)
-def test_a_difference_is_told_with_its_place_and_both_sides(body, found, told):
+def test_differences_have_path_and_both_values(body, found, told):
     assert list(differences(Kind.NSG, body, found)) == told
 
 
@@ -154,7 +154,7 @@ def test_a_difference_is_told_with_its_place_and_both_sides(body, found, told):
         ("osProfile", "customData"),
     ],
 )
-def test_what_a_vms_get_never_gives_back_is_not_compared(path):
+def test_write_only_properties_of_a_vm_are_not_compared(path):
     outer, inner = path
     body = {"properties": {outer: {inner: "sent"}}}
     assert _paths(body, {"properties": {outer: {}}}) == []
@@ -162,7 +162,7 @@ def test_what_a_vms_get_never_gives_back_is_not_compared(path):
     assert _paths(body, {}, Kind.NIC) == [f"properties.{outer}.{inner}"]
 
 
-def test_a_group_may_be_anywhere():
+def test_the_location_of_a_group_is_not_compared():
     assert _paths({"location": "eastus2"}, {"location": "westeurope"}, Kind.GROUP) == []
     assert _paths({"location": "eastus2"}, {"location": "westeurope"}, Kind.VNET) == ["location"]
 
@@ -183,7 +183,7 @@ def test_a_group_may_be_anywhere():
         ({"ccgpu-deployment": "d"}, {}, [Difference("tags.ccgpu-deployment", "d", None)]),
     ],
 )
-def test_tags_differ_by_value_but_for_those_that_say_when_and_who(mine, theirs, changed):
+def test_run_tags_are_not_compared(mine, theirs, changed):
     assert list(differences(Kind.NSG, {"tags": mine}, {"tags": theirs})) == changed
 
 
@@ -244,12 +244,12 @@ _ABSENT: dict[str, tuple[Kind, Body, Body, list[Difference]]] = {
 
 
 @pytest.mark.parametrize(("kind", "body", "found", "told"), _ABSENT.values(), ids=_ABSENT)
-def test_what_is_left_out_is_a_wish_where_it_says_so(kind, body, found, told):
+def test_omitted_properties_are_compared_only_where_declared(kind, body, found, told):
     assert list(differences(kind, body, found)) == told
 
 
 @pytest.mark.parametrize("field", ["diskSizeGB", "managedDisk.storageAccountType"])
-def test_what_a_deallocated_vm_leaves_out_is_unknown_and_no_difference(field):
+def test_properties_omitted_by_a_deallocated_vm_are_no_difference(field):
     body: Body = {"diskSizeGB": 256, "managedDisk": {"storageAccountType": "Premium_LRS"}}
     wanted_vm: Body = {"properties": {"storageProfile": {"osDisk": body}}}
     found = {"properties": {"storageProfile": {"osDisk": {"managedDisk": {"id": "/d"}}}}}
@@ -279,7 +279,7 @@ def _with_disks(*names: str) -> Body:
         pytest.param({"properties": {"storageProfile": None}}, False, id="no storage"),
     ],
 )
-def test_disks_are_ours_by_their_names_and_others_stay(found, same):
+def test_disks_are_compared_by_name_and_foreign_ones_ignored(found, same):
     seen = _paths(_with_disks("demo-data0"), found)
     assert any("dataDisks" in path for path in seen) is not same
 
@@ -296,12 +296,12 @@ _BODIES = st.dictionaries(_FIELDS, _JSON)
 
 
 @given(_BODIES)
-def test_a_body_is_what_it_is(body):
+def test_a_body_does_not_differ_from_itself(body):
     assert differences(Kind.NSG, body, copy.deepcopy(body)) == ()
 
 
 @given(_BODIES, _BODIES)
-def test_any_answer_can_be_compared_with_any_body(body, found):
+def test_any_response_can_be_compared_with_any_body(body, found):
     for one in differences(Kind.VM, body, found):
         assert one.path
         assert one.wanted != one.found
@@ -316,7 +316,7 @@ def _leaves(body: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     return found
 
 
-def _changed(body: Body, path: tuple[Any, ...]) -> Body:
+def _change_leaf(body: Body, path: tuple[Any, ...]) -> Body:
     found = copy.deepcopy(body)
     at: Any = found
     for key in path[:-1]:
@@ -333,7 +333,7 @@ _NO_FIELD_OF_A_SPEC = frozenset(
 )
 
 
-def _compared(kind: Kind, path: tuple[Any, ...]) -> bool:
+def _is_compared(kind: Kind, path: tuple[Any, ...]) -> bool:
     """Whether a change there must be seen: not what is write-only, nor who and when."""
     if path[0] == "tags":
         return path[1] not in VOLATILE_TAGS
@@ -343,8 +343,8 @@ def _compared(kind: Kind, path: tuple[Any, ...]) -> bool:
 
 
 @pytest.mark.parametrize("name", VARIANTS)
-def test_a_change_of_any_field_of_any_body_is_seen_where_azure_gives_it_back(name):
+def test_every_change_of_a_readable_property_is_a_difference(name):
     for one in resources_of_spec(**VARIANTS[name]).values():
         for path in _leaves(one.body):
-            seen = differences(one.kind, one.body, _changed(one.body, path))
-            assert bool(seen) is _compared(one.kind, path), path
+            seen = differences(one.kind, one.body, _change_leaf(one.body, path))
+            assert bool(seen) is _is_compared(one.kind, path), path

@@ -41,7 +41,7 @@ def _read_back(calls: list[dict[str, Any]]) -> Iterator[tuple[Kind, Any, Any]]:
 
 
 @pytest.mark.parametrize("file", _FILES)
-def test_what_azure_read_back_is_what_was_put(file, vectors):
+def test_recorded_gets_do_not_differ_from_their_puts(file, vectors):
     seen = list(_read_back(_calls(vectors / "arm" / "recorded" / file)))
     told = {one.path for kind, sent, found in seen for one in differences(kind, sent, found)}
     assert seen

@@ -25,7 +25,7 @@ _VM: Body = {
 }
 
 
-def test_all_that_is_known_of_a_vm_is_told():
+def test_a_deployment_has_all_known_properties_of_its_vm():
     assert describe_deployment("demo", "G", _VM, ("203.0.113.9", "10.0.0.4"), _OWNED) == Deployment(
         name="demo",
         state=State.STOPPED,
@@ -43,7 +43,7 @@ def test_all_that_is_known_of_a_vm_is_told():
     )
 
 
-def test_the_lease_is_told_of_all_its_resources():
+def test_the_lease_is_read_from_all_resources():
     later = {"tags": {"ccgpu-expires": "2026-01-03T00:00:00Z"}}
     bare = describe_deployment("demo", "G", _VM)
     at = datetime(2026, 1, 2, 23, tzinfo=UTC).timestamp()
@@ -53,7 +53,7 @@ def test_the_lease_is_told_of_all_its_resources():
     assert replace(found, expires=None, seconds_left=None) == bare
 
 
-def test_without_a_vm_its_resources_are_named_as_leftovers():
+def test_without_a_vm_the_resources_are_leftovers():
     assert describe_deployment("demo", "G", None, resources=_OWNED) == Deployment(
         "demo", State.LEFTOVERS, "G", resources=_OWNED
     )
@@ -67,7 +67,7 @@ def test_without_a_vm_its_resources_are_named_as_leftovers():
         {"location": "eastus2", "properties": {"hardwareProfile": None, "osProfile": None}},
     ],
 )
-def test_what_azure_leaves_out_is_not_known(vm):
+def test_properties_omitted_by_azure_are_unknown(vm):
     assert describe_deployment("demo", "G", vm) == Deployment(
         "demo", State.BOOTING, "G", region="eastus2"
     )

@@ -55,7 +55,7 @@ def _address(vm: Resource) -> Body | None:
 
 
 @pytest.mark.parametrize("name", VARIANTS)
-def test_the_bodies_of_a_spec(name, golden):
+def test_the_bodies_of_a_spec_match_the_golden_files(name, golden):
     resources = [
         {
             "id": one.id,
@@ -70,7 +70,7 @@ def test_the_bodies_of_a_spec(name, golden):
 
 
 @pytest.mark.parametrize("changes", VARIANTS.values(), ids=VARIANTS)
-def test_a_deployment_is_made_of_distinct_resources_that_need_only_each_other(changes):
+def test_resources_are_distinct_and_depend_only_on_each_other(changes):
     resources = resources_of_spec(**changes)
     assert all(id_ == one.id for id_, one in resources.items())
     assert len({key(id_) for id_ in resources}) == len(resources)
@@ -79,7 +79,7 @@ def test_a_deployment_is_made_of_distinct_resources_that_need_only_each_other(ch
 
 
 @pytest.mark.parametrize("changes", VARIANTS.values(), ids=VARIANTS)
-def test_all_that_is_in_the_group_waits_for_the_group(changes):
+def test_every_resource_depends_on_the_group(changes):
     group, *rest = resources_of_spec(**changes).values()
     assert (group.kind, group.depends_on) == (Kind.GROUP, frozenset())
     assert all(group.id in one.depends_on for one in rest)
@@ -87,7 +87,7 @@ def test_all_that_is_in_the_group_waits_for_the_group(changes):
 
 
 @pytest.mark.parametrize("changes", VARIANTS.values(), ids=VARIANTS)
-def test_everything_a_body_refers_to_within_the_deployment_is_needed(changes):
+def test_resources_depend_on_all_resources_their_body_refers_to(changes):
     resources = resources_of_spec(**changes)
     for one in resources.values():
         text = json.dumps(one.body)
@@ -96,7 +96,7 @@ def test_everything_a_body_refers_to_within_the_deployment_is_needed(changes):
 
 
 @pytest.mark.parametrize("changes", VARIANTS.values(), ids=VARIANTS)
-def test_every_resource_carries_its_deployment_and_its_run(changes):
+def test_every_resource_has_tags_of_deployment_and_run(changes):
     stamp = RunTags("r1", "2026-01-02T03:04:05Z", "2026-01-03T03:04:05Z")
     resources = resources_of_spec(stamp, **changes)
     bodies = [one.body for one in resources.values()]
@@ -113,12 +113,12 @@ def test_every_resource_carries_its_deployment_and_its_run(changes):
     assert len(vm.body["tags"]) - len(make_spec(**changes).tags) <= OWN_TAGS
 
 
-def test_without_a_time_to_live_nothing_expires():
+def test_without_a_ttl_there_is_no_expiry_tag():
     assert STAMP.tags().keys() == VOLATILE_TAGS - {"ccgpu-expires"}
 
 
 @pytest.mark.parametrize("changes", VARIANTS.values(), ids=VARIANTS)
-def test_all_that_has_a_place_is_in_the_one_region(changes):
+def test_all_resources_are_in_one_region(changes):
     spec = make_spec(**changes, regions=["westeurope"])
     resources = desired_resources(spec, SUBSCRIPTION, first_placement(spec), STAMP).values()
     assert {one.body["location"] for one in resources} == {"westeurope"}
@@ -136,14 +136,14 @@ def _own_names(changes: dict[str, Any]) -> Iterator[tuple[Kind, str]]:
 
 
 @pytest.mark.parametrize("changes", VARIANTS.values(), ids=VARIANTS)
-def test_the_longest_name_makes_names_that_arm_takes(changes):
+def test_the_longest_name_gives_valid_arm_names(changes):
     longest = _LONGEST_WITH_SUBNET if "subnet" in changes else _LONGEST
     for kind, name in _own_names(changes | {"name": longest}):
         assert re.fullmatch(_RULES[kind], name, re.ASCII), (kind, name)
 
 
 @pytest.mark.parametrize("changes", VARIANTS.values(), ids=VARIANTS)
-def test_every_dependent_of_the_vm_goes_with_it(changes):
+def test_disks_and_interfaces_are_deleted_with_the_vm(changes):
     vm = _vm(**changes)
     storage = vm.body["properties"]["storageProfile"]
     disks = [storage["osDisk"], *storage["dataDisks"]]
@@ -154,7 +154,7 @@ def test_every_dependent_of_the_vm_goes_with_it(changes):
 
 
 @pytest.mark.parametrize("changes", VARIANTS.values(), ids=VARIANTS)
-def test_the_vm_promises_the_disks_that_its_body_names(changes):
+def test_the_vm_implicitly_creates_the_disks_of_its_body(changes):
     vm = _vm(**changes)
     storage = vm.body["properties"]["storageProfile"]
     named = {disk["name"] for disk in (storage["osDisk"], *storage["dataDisks"])}
@@ -164,13 +164,13 @@ def test_the_vm_promises_the_disks_that_its_body_names(changes):
 
 
 @pytest.mark.parametrize("changes", VARIANTS.values(), ids=VARIANTS)
-def test_the_nic_is_inline_in_an_api_version_that_knows_it(changes):
+def test_the_inline_nic_has_a_supporting_api_version(changes):
     profile = _vm(**changes).body["properties"]["networkProfile"]
     assert profile["networkApiVersion"] >= "2022-11-01"
     assert "networkInterfaces" not in profile
 
 
-def test_a_private_vm_has_no_public_address_and_leaves_through_a_nat_gateway():
+def test_a_private_vm_has_a_nat_gateway_and_no_public_address():
     resources = resources_of_spec(private=True, ssh_from="auto")
     kinds = {one.kind: one for one in resources.values()}
     subnet = kinds[Kind.VNET].body["properties"]["subnets"][0]
@@ -228,7 +228,7 @@ def test_every_vm_is_confidential(name):
         ),
     ],
 )
-def test_identities_are_what_was_asked_for(identities, body):
+def test_identities_are_those_of_the_spec(identities, body):
     assert _vm(identities=identities).body.get("identity") == body
 
 
@@ -242,13 +242,13 @@ def test_identities_are_what_was_asked_for(identities, body):
         ),
     ],
 )
-def test_spot_is_spare_capacity_that_is_deallocated_not_deleted(changes, billing):
+def test_spot_vms_are_deallocated_on_eviction(changes, billing):
     properties = _vm(**changes).body["properties"]
     asked = tuple(properties.get(k) for k in ("priority", "evictionPolicy", "billingProfile"))
     assert asked == billing
 
 
-def test_a_vm_without_a_zone_leaves_it_to_azure():
+def test_without_a_zone_azure_chooses():
     assert "zones" not in _vm().body
     assert _vm(zone="3").body["zones"] == ["3"]
 
@@ -265,7 +265,7 @@ _WRITE_ONLY = {"private", "own-subnet", "own-subnet-private", "own-group"}
 
 
 @pytest.mark.parametrize("name", sorted(VARIANTS.keys() - {"public"}))
-def test_the_body_tag_changes_exactly_with_what_no_get_gives_back(name):
+def test_the_body_tag_depends_exactly_on_write_only_properties(name):
     assert (_hash(**VARIANTS[name]) != _hash()) is (name in _WRITE_ONLY)
 
 
@@ -275,19 +275,19 @@ def test_the_body_tag_changes_exactly_with_what_no_get_gives_back(name):
     st.none() | st.just("2026-10-02T12:00:00Z"),
     st.dictionaries(st.sampled_from(["team", "cost"]), st.sampled_from(["a", "b"])),
 )
-def test_the_body_tag_does_not_change_with_who_when_and_how_it_is_called(run, at, expires, tags):
+def test_the_body_tag_does_not_depend_on_run_time_or_name(run, at, expires, tags):
     assert _hash(RunTags(run, at, expires), tags=tags) == _hash()
 
 
 @given(st.sampled_from(sorted(VARIANTS)))
-def test_the_same_spec_gives_the_same_bytes(name):
+def test_equal_specs_give_equal_bytes(name):
     one, other = (resources_of_spec(**VARIANTS[name]) for _ in range(2))
     assert [json.dumps(r.body) for r in one.values()] == [
         json.dumps(r.body) for r in other.values()
     ]
 
 
-def test_who_may_log_in_stands_at_the_users_place_and_nobody_has_a_password():
+def test_ssh_keys_belong_to_the_admin_user_and_passwords_are_disabled():
     keys = [ed25519_line(1), ed25519_line(2)]
     profile = _vm(ssh_keys=keys, admin_user="ada").body["properties"]["osProfile"]
     linux = profile["linuxConfiguration"]
@@ -299,17 +299,17 @@ def test_who_may_log_in_stands_at_the_users_place_and_nobody_has_a_password():
     assert "adminPassword" not in profile
 
 
-def test_a_body_is_not_shared_between_resources():
+def test_resources_do_not_share_bodies():
     resources = list(resources_of_spec(private=True, ssh_from="auto").values())
     bodies = [one.body for one in resources]
     assert len({id(body) for body in bodies}) == len(bodies)
 
 
-def test_a_resource_is_put_in_the_version_of_its_kind():
+def test_resources_use_the_api_version_of_their_kind():
     assert all(one.api_version == API_VERSIONS[one.kind] for one in resources_of_spec().values())
 
 
-def test_the_names_of_a_deployment_are_known_without_its_spec():
+def test_the_resource_names_follow_from_the_deployment_name():
     possible = {_NAMES.vm, *_NAMES.shared}
     for changes in VARIANTS.values():
         if "resource_group" not in changes:
@@ -318,7 +318,7 @@ def test_the_names_of_a_deployment_are_known_without_its_spec():
     assert _NAMES.data_disk(0) in _vm(data_disks=[{"size_gib": 8}]).implicitly_created
 
 
-def test_whose_a_resource_is_stands_in_its_tag():
+def test_the_owner_of_a_resource_is_in_its_tag():
     assert {one.body["tags"][DEPLOYMENT] for one in resources_of_spec(name="mine").values()} == {
         "mine"
     }

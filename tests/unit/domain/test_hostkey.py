@@ -34,11 +34,11 @@ ECDSA = "ecdsa-sha2-nistp256 AAAAE2VjZHNhLXNoYTItbmlzdHAyNTYAAAAIbmlzdHAyNTY"
         f"one {LINE}\r\n\r\ntwo {LINE}\r\n",
     ],
 )
-def test_what_openssh_writes_is_read(text):
+def test_files_written_by_openssh_are_parsed(text):
     assert hostkey.parse(text.encode()) == BLOB
 
 
-def test_a_bare_blob_is_read():
+def test_a_bare_key_blob_is_parsed():
     assert hostkey.parse(BLOB) == BLOB
 
 
@@ -65,7 +65,7 @@ def test_a_bare_blob_is_read():
         (b"-----BEGIN OPENSSH PRIVATE KEY-----\n", "private key"),
     ],
 )
-def test_what_names_no_single_ed25519_key_is_refused(raw, why):
+def test_anything_but_one_ed25519_key_is_refused(raw, why):
     with pytest.raises(ValueError, match=r"^[a-z]") as caught:
         hostkey.parse(raw)
 
@@ -96,7 +96,7 @@ def test_a_fingerprint_is_what_ssh_keygen_prints():
         hashlib.sha256(BLOB).hexdigest(),
     ],
 )
-def test_another_spelling_is_no_fingerprint(text):
+def test_invalid_fingerprints_are_refused(text):
     with pytest.raises(ValueError, match="ssh-keygen"):
         hostkey.digest_of(text)
 
@@ -107,6 +107,6 @@ def test_every_digest_has_one_spelling(digest):
 
 
 @given(st.binary(max_size=200))
-def test_any_bytes_are_a_key_or_a_reason(raw):
+def test_any_bytes_are_a_key_or_refused_with_a_reason(raw):
     with suppress(ValueError):
         assert len(hostkey.parse(raw)) == hostkey.BLOB_SIZE

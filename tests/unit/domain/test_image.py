@@ -46,22 +46,22 @@ _BAD = [
 
 
 @pytest.mark.parametrize(("text", "reference"), _GOOD)
-def test_a_reference_is_what_its_text_names(text, reference):
+def test_image_references_are_parsed(text, reference):
     assert image.parse(text) == reference
 
 
 @pytest.mark.parametrize(("text", "fragment"), _BAD)
-def test_what_cannot_start_a_confidential_vm_is_refused(text, fragment):
+def test_images_that_cannot_start_a_confidential_vm_are_refused(text, fragment):
     with pytest.raises(ValueError, match=fragment):
         image.parse(text)
 
 
 @pytest.mark.parametrize("reference", [reference for _, reference in _GOOD])
-def test_a_reference_reads_back_from_its_text(reference):
+def test_image_references_round_trip_through_text(reference):
     assert image.parse(str(reference)) == reference
 
 
 @given(st.text())
-def test_any_text_is_an_image_or_a_value_error(text):
+def test_any_text_is_parsed_or_a_value_error(text):
     with suppress(ValueError):
         image.parse(text)

@@ -45,7 +45,7 @@ def _names(elements: list[Body]) -> list[str]:
     return [one["name"] for one in elements]
 
 
-def test_a_rule_of_others_stays_and_ours_is_as_wanted():
+def test_foreign_rules_are_kept_and_ours_are_updated():
     live = _answer(_body(Kind.NSG, ssh_from="198.51.100.1/32"), networkInterfaces=[{"id": "/n"}])
     live["properties"]["securityRules"].insert(0, _THEIR_RULE)
     body = _body(Kind.NSG)
@@ -59,13 +59,13 @@ def test_a_rule_of_others_stays_and_ours_is_as_wanted():
     assert "networkInterfaces" not in sent["properties"]
 
 
-def test_what_is_sent_has_nothing_that_only_azure_writes():
+def test_read_only_properties_are_not_sent():
     sent = merge(Kind.NSG, _body(Kind.NSG), _answer(_body(Kind.NSG)))
     assert not {"id", "name", "type", "etag"} & sent.keys()
     assert not {"provisioningState", "resourceGuid"} & sent["properties"].keys()
 
 
-def test_subnets_peerings_and_a_wider_network_stay():
+def test_foreign_subnets_peerings_and_address_prefixes_are_kept():
     live = _answer(_body(Kind.VNET), virtualNetworkPeerings=[{"name": "hub"}], dhcpOptions={"a": 1})
     live["properties"]["addressSpace"] = {"addressPrefixes": ["10.71.0.0/16", "10.9.0.0/24"]}
     live["properties"]["subnets"].append(_THEIR_SUBNET)
@@ -78,20 +78,20 @@ def test_subnets_peerings_and_a_wider_network_stay():
 
 
 @pytest.mark.parametrize(("gateway", "stays"), [("demo-nat", False), ("hub-nat", True)])
-def test_only_our_own_gateway_is_taken_off_our_subnet(gateway, stays):
+def test_only_our_nat_gateway_is_removed_from_our_subnet(gateway, stays):
     live = _answer(_body(Kind.VNET))
     live["properties"]["subnets"][0]["properties"]["natGateway"] = {"id": f"/nat/{gateway}"}
     (subnet,) = merge(Kind.VNET, _body(Kind.VNET), live)["properties"]["subnets"]
     assert ("natGateway" in subnet["properties"]) is stays
 
 
-def test_a_network_that_lost_our_subnet_gets_it_again_beside_theirs():
+def test_our_missing_subnet_is_added_beside_foreign_ones():
     live = _answer(_body(Kind.VNET), subnets=[_THEIR_SUBNET])
     sent = merge(Kind.VNET, _body(Kind.VNET), live)["properties"]
     assert _names(sent["subnets"]) == ["default", "AzureBastionSubnet"]
 
 
-def test_what_has_no_list_is_merged_too():
+def test_bodies_without_lists_are_merged():
     live = _answer(_body(Kind.NAT, private=True, ssh_from="auto"), idleTimeoutInMinutes=9)
     sent = merge(Kind.NAT, _body(Kind.NAT, private=True, ssh_from="auto"), live)
     assert sent["properties"]["idleTimeoutInMinutes"] == 9
@@ -110,18 +110,18 @@ def _vm(*disks: Body, **changes: Any) -> Body:
     return vm
 
 
-def _patched(vm: Body, *disks: Body, **changes: Any) -> Body:
+def _patch(vm: Body, *disks: Body, **changes: Any) -> Body:
     there = {key(disk["id"]): disk for disk in disks}
     return patch(_body(Kind.VM, **changes), vm, there)
 
 
-def test_a_vm_that_is_as_wanted_is_patched_with_nothing():
-    assert _patched(_vm()) == {}
+def test_a_vm_as_desired_has_an_empty_patch():
+    assert _patch(_vm()) == {}
 
 
-def test_new_disks_are_sent_with_those_that_are_there():
+def test_new_disks_are_sent_with_the_existing_ones():
     theirs = {"name": "theirs", "lun": 3, "managedDisk": {"id": "/d"}}
-    change = _patched(_vm(theirs), **_DISKS)
+    change = _patch(_vm(theirs), **_DISKS)
     first, second, third = change["properties"]["storageProfile"]["dataDisks"]
     assert first == theirs
     assert [(one["name"], one["lun"]) for one in (second, third)] == [
@@ -133,14 +133,14 @@ def test_new_disks_are_sent_with_those_that_are_there():
 
 def test_a_new_disk_takes_a_free_lun_where_its_own_is_taken():
     theirs = [{"name": "a", "lun": 0}, {"name": "b", "lun": 2}]
-    change = _patched(_vm(*theirs), **_DISKS)
+    change = _patch(_vm(*theirs), **_DISKS)
     made = change["properties"]["storageProfile"]["dataDisks"][2:]
     assert [(one["name"], one["lun"]) for one in made] == [("demo-data0", 1), ("demo-data1", 3)]
 
 
-def test_a_disk_of_ours_that_was_detached_is_attached_again_with_its_data():
+def test_our_detached_disk_is_attached_again():
     id_ = f"{_GROUP}/Microsoft.Compute/disks/demo-data0"
-    change = _patched(_vm(), {"id": id_}, **_DISKS)
+    change = _patch(_vm(), {"id": id_}, **_DISKS)
     again, new = change["properties"]["storageProfile"]["dataDisks"]
     assert again == {
         "lun": 0,
@@ -183,19 +183,19 @@ _OTHER = IDENTITY + "-other"
         ),
     ],
 )
-def test_identities_are_added_to_those_that_are_there(live, asked, sent):
+def test_identities_are_added_to_the_existing_ones(live, asked, sent):
     vm = _vm() | ({"identity": live} if live else {})
-    change = _patched(vm, identities=asked)
+    change = _patch(vm, identities=asked)
     assert change == ({} if sent is None else {"identity": sent})
 
 
-def test_the_serial_log_is_switched_by_itself():
-    change = _patched(_vm(), boot_diagnostics=False)
+def test_the_serial_log_is_patched_alone():
+    change = _patch(_vm(), boot_diagnostics=False)
     off = {"diagnosticsProfile": {"bootDiagnostics": {"enabled": False}}}
     assert change == {"properties": off}
 
 
-def test_what_stays_is_named():
+def test_kept_foreign_items_are_named():
     disk = {"name": "demo-data0", "lun": 0}
     vm = _vm(disk) | {
         "identity": {
@@ -219,7 +219,7 @@ def test_what_stays_is_named():
     assert other_elements(Kind.NAT, {}, {"properties": {"subnets": [{"name": "x"}]}}) == ()
 
 
-def test_peerings_count_as_others_in_a_network():
+def test_peerings_count_as_foreign_items_of_a_network():
     vnet = {"properties": {"subnets": [{"name": "DEFAULT"}], "virtualNetworkPeerings": None}}
     assert foreign_in_network(vnet) == ()
     vnet["properties"]["virtualNetworkPeerings"] = [{"name": "hub"}]
@@ -239,13 +239,13 @@ def test_peerings_count_as_others_in_a_network():
         ("Creating", ["ProvisioningState/failed"], False),
     ],
 )
-def test_a_vm_never_ran_only_if_azure_says_so(state, codes, never):
+def test_only_azures_status_proves_that_a_vm_never_ran(state, codes, never):
     view = {"statuses": [{"code": code} for code in codes or ()]}
     vm = {"properties": {"provisioningState": state} | ({"instanceView": view} if codes else {})}
     assert never_provisioned(vm) is never
 
 
-def test_our_subnet_is_taken_out_of_a_network_that_stays():
+def test_our_subnet_is_removed_from_a_kept_network():
     vnet = _answer(_body(Kind.VNET))
     vnet["properties"]["subnets"].append(_THEIR_SUBNET)
     rest = without_own_subnet(vnet)

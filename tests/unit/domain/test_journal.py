@@ -27,25 +27,25 @@ def _nsg() -> Resource:
     return Resource(Kind.NSG, _NSG, {})
 
 
-def test_what_a_put_makes_besides_is_begun_with_it():
+def test_implicitly_created_resources_begin_with_their_put():
     assert _journal().begin(_vm()).records == (
         Record(_VM, Kind.VM, "r1", "begun"),
         Record(_DISK, Kind.DISK, "r1", "begun"),
     )
 
 
-def test_what_was_seen_is_done():
+def test_observed_resources_are_done():
     journal = _journal().begin(_vm()).done((_VM, Kind.VM))
     assert {r.id: r.state for r in journal.records} == {_VM: "done", _DISK: "begun"}
 
 
-def test_what_azure_named_itself_is_done_without_having_begun():
+def test_resources_named_by_azure_are_done_without_beginning():
     nic = resource_id("S", "G", Kind.NIC, "demo-nic-4711")
     assert _journal().done((nic, Kind.NIC)).records == (Record(nic, Kind.NIC, "r1", "done"),)
 
 
 @pytest.mark.parametrize("spelt", [_VM, ResourceId(_VM.upper()), ResourceId(_VM + "/")])
-def test_what_is_gone_is_forgotten_however_it_is_spelt(spelt):
+def test_deleted_resources_are_removed_case_insensitively(spelt):
     journal = _journal().begin(_vm()).begin(_nsg()).gone(spelt)
     assert [r.id for r in journal.records] == [_DISK, _NSG]
 
@@ -55,20 +55,20 @@ def test_an_id_in_another_case_is_the_same_record():
     assert len(journal.records) == 2
 
 
-def test_a_resource_stays_the_run_s_that_made_it():
+def test_a_resource_keeps_the_run_that_created_it():
     first = _journal().begin(_nsg()).done((_NSG, Kind.NSG)).end_stage("provision")
     second = _journal("r2", records=first.records).begin(_nsg()).begin(_vm())
     assert [r.id for r in second.of_run()] == [_VM, _DISK]
     assert {r.id: r.run for r in second.records}[_NSG] == "r1"
 
 
-def test_what_is_made_anew_after_it_was_gone_is_the_new_runs():
+def test_a_recreated_resource_belongs_to_the_new_run():
     first = _journal().begin(_nsg()).end_stage("provision")
     second = _journal("r2", records=first.records).gone(_NSG).begin(_nsg())
     assert [r.id for r in second.of_run()] == [_NSG]
 
 
-def test_stages_end_in_their_order_and_begin_anew_with_the_next_resource():
+def test_stages_complete_in_order_and_restart_with_a_new_resource():
     journal = _journal().begin(_nsg()).end_stage("provision").end_stage("boot").end_stage("boot")
     assert journal.stages == ("provision", "boot")
     assert journal.done((_VM, Kind.VM)).stages == ("provision", "boot")
@@ -83,7 +83,7 @@ _STEPS = st.lists(
 
 
 @given(_STEPS)
-def test_what_was_begun_and_not_seen_to_go_is_in_the_journal_once(steps):
+def test_every_begun_resource_is_in_the_journal_once_until_deleted(steps):
     journal, there = _journal(), set()
     for what, resource in steps:
         if what == "begin":

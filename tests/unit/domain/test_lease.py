@@ -46,7 +46,7 @@ def body(**tags: str) -> dict[str, object]:
         (None, None),
     ],
 )
-def test_a_time_is_one_only_with_its_zone(text, found):
+def test_times_need_a_zone(text, found):
     assert parse_moment(text) == found
 
 
@@ -60,18 +60,18 @@ def test_the_lease_is_the_latest_over_the_resources():
     assert lease_of(bodies) == Lease(at(120), at(-30))
 
 
-def test_times_of_other_zones_compare_as_times_not_as_text():
+def test_times_of_different_zones_compare_as_instants():
     bodies = [body(ccgpu_expires="2026-10-01T23:00:00+12:00"), body(ccgpu_expires=at(0))]
     assert lease_of(bodies).expires == at(0)
 
 
 @pytest.mark.parametrize("order", [1, -1])
-def test_what_cannot_be_read_outranks_what_can(order):
+def test_an_unreadable_expiry_outranks_a_readable_one(order):
     bodies = [body(ccgpu_expires="for ever"), body(ccgpu_expires=at(0))][::order]
     assert lease_of(bodies).expires == "for ever"
 
 
-def test_who_takes_the_tag_off_the_vm_takes_the_lease_off_it_all():
+def test_removing_the_tag_of_the_vm_cancels_the_lease():
     network = body(ccgpu_expires=at(-7200), ccgpu_created=at(-9000))
     assert lease_of([network, VM], VM) == Lease(None, at(-9000))
     assert lease_of([network, network], network).expires == at(-7200)
@@ -80,7 +80,7 @@ def test_who_takes_the_tag_off_the_vm_takes_the_lease_off_it_all():
 @pytest.mark.parametrize(
     ("expires", "left"), [(at(90), 90), (at(-90), 0), (None, None), ("for ever", None)]
 )
-def test_a_lease_has_so_much_left(expires, left):
+def test_a_lease_has_a_remaining_time(expires, left):
     assert Lease(expires).left(NOW) == left
 
 
@@ -107,7 +107,7 @@ OVER, GRACED, LIVE = at(-GRACE - 1), at(-GRACE), at(60)
         (Lease(None, LATELY), None, LeaseStatus(skip_reason=SPARED_YOUNG)),
     ],
 )
-def test_garbage_is_what_is_over_and_not_being_made(lease, vm, verdict):
+def test_expired_deployments_not_being_created_are_garbage(lease, vm, verdict):
     assert assess_lease(lease, vm, NOW) == verdict
 
 
@@ -120,7 +120,7 @@ def test_garbage_is_what_is_over_and_not_being_made(lease, vm, verdict):
         (Lease(OVER, "lately"), CREATING, "ccgpu-created is 'lately'"),
     ],
 )
-def test_what_cannot_be_read_is_spared_and_said(lease, vm, named):
+def test_an_unreadable_lease_is_skipped_with_a_reason(lease, vm, named):
     verdict = assess_lease(lease, vm, NOW)
     assert verdict.why is None
     assert named in (verdict.skip_reason or "")
@@ -130,14 +130,14 @@ moments = st.none() | st.floats(-1e6, 1e6).map(at) | st.just("for ever")
 
 
 @given(moments, moments, st.sampled_from([None, VM, CREATING]), st.floats(0, 1e6))
-def test_time_alone_makes_garbage_and_never_unmakes_it(expires, created, vm, later):
+def test_garbage_stays_garbage_as_time_passes(expires, created, vm, later):
     lease = Lease(expires, created)
     before, after = assess_lease(lease, vm, NOW), assess_lease(lease, vm, NOW + later)
     assert before.why in (None, after.why)
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_a_stamp_reaches_every_place_that_has_our_tags(variant):
+def test_run_tags_are_set_wherever_our_tags_are(variant):
     for resource in resources_of_spec(**VARIANTS[variant]).values():
         done = with_run_tags(resource, "now", "then")
         text, old = repr(done.body), repr(resource.body)
@@ -146,20 +146,20 @@ def test_a_stamp_reaches_every_place_that_has_our_tags(variant):
         assert "2026-10-01T12:00:00Z" not in text
 
 
-def test_a_stamp_changes_nothing_else():
+def test_setting_run_tags_changes_nothing_else():
     for resource in resources_of_spec(ttl="8h", tags={"team": "a"}).values():
         again = with_run_tags(resource, "2026-10-01T12:00:00Z", None)
         assert again == resource
 
 
-def test_a_stamp_without_an_end_takes_an_old_one_away():
+def test_run_tags_without_an_expiry_remove_the_old_one():
     for resource in resources_of_spec().values():
         ended = with_run_tags(with_run_tags(resource, "now", "then"), "now", None)
         assert tag(ended.body, EXPIRES) is None
         assert tag(ended.body, CREATED) == "now"
 
 
-def test_other_tags_stay_and_case_makes_no_second_one():
+def test_other_tags_are_kept_and_names_are_case_insensitive():
     tags = {"team": "a", "CCGPU-Expires": "old"}
     assert merge_tags(tags, {EXPIRES: "new"}) == {"team": "a", "ccgpu-expires": "new"}
     assert merge_tags(tags, {EXPIRES: None}) == {"team": "a"}

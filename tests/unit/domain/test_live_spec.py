@@ -29,7 +29,7 @@ def _spec(**changes) -> VmSpec:
     return VmSpec.model_validate(base | changes)
 
 
-def _placed(spec: VmSpec) -> Placement:
+def _placement(spec: VmSpec) -> Placement:
     image = {"communityGalleryImageId": spec.image} if spec.image[0] == "/" else IMAGE
     return Placement(spec.regions[0], spec.zone, image)
 
@@ -38,17 +38,17 @@ def _names(spec: VmSpec) -> Names:
     return Names(SUBSCRIPTION, spec.group, spec.name)
 
 
-def _there(spec: VmSpec, **how):
-    return get_bodies(desired_resources(spec, SUBSCRIPTION, _placed(spec), _STAMP), **how)
+def _live_bodies(spec: VmSpec, **how):
+    return get_bodies(desired_resources(spec, SUBSCRIPTION, _placement(spec), _STAMP), **how)
 
 
-def _filled(spec: VmSpec, actual, asked: VmSpec = _BLANK, named=()) -> VmSpec:
+def _fill_in(spec: VmSpec, actual, asked: VmSpec = _BLANK, named=()) -> VmSpec:
     group = asked.model_copy(update={"resource_group": spec.resource_group})
     return with_live_values(group, named, _names(spec), actual)
 
 
 def _changes(spec: VmSpec, actual):
-    wanted = desired_resources(spec, SUBSCRIPTION, _placed(spec), _LATER)
+    wanted = desired_resources(spec, SUBSCRIPTION, _placement(spec), _LATER)
     return [
         (one.resource.name, one.action, one.reasons)
         for one in make_plan(wanted, actual, "demo").changes
@@ -96,11 +96,11 @@ _REST = st.fixed_dictionaries(
 
 @given(_OPEN, _ENCRYPTED, _SPOT, _REST, st.booleans())
 @example({}, {}, {}, {"data_disks": [{"size_gib": 64, "type": "Premium_LRS"}]}, True)
-def test_with_nothing_given_nothing_is_planned(open_, encrypted, spot, rest, deallocated):
+def test_without_given_fields_the_plan_has_no_changes(open_, encrypted, spot, rest, deallocated):
     spec = _spec(**open_, **encrypted, **spot, **rest)
-    actual = _there(spec, deallocated=deallocated)
-    filled = _filled(spec, actual)
-    assert _changes(filled, _there(spec)) == []
+    actual = _live_bodies(spec, deallocated=deallocated)
+    filled = _fill_in(spec, actual)
+    assert _changes(filled, _live_bodies(spec)) == []
     same = spec.model_dump(exclude={"ttl", "regions", "image"})
     assert filled.model_dump(exclude={"ttl", "regions", "image"}) == same
     assert filled.regions[0] == spec.regions[0]
@@ -108,27 +108,27 @@ def test_with_nothing_given_nothing_is_planned(open_, encrypted, spot, rest, dea
 
 
 @pytest.mark.parametrize("name", VARIANTS)
-def test_each_kind_of_spec_is_read_back_from_what_it_makes(name):
+def test_every_spec_is_read_back_from_its_resources(name):
     spec = _spec(**VARIANTS[name])
-    assert _changes(_filled(spec, _there(spec)), _there(spec)) == []
+    assert _changes(_fill_in(spec, _live_bodies(spec)), _live_bodies(spec)) == []
 
 
-def test_where_nothing_is_the_spec_stays_as_it_is():
-    assert _filled(_BLANK, {}) == _BLANK
+def test_without_resources_the_spec_is_unchanged():
+    assert _fill_in(_BLANK, {}) == _BLANK
 
 
-def test_what_is_somebody_elses_says_nothing():
+def test_foreign_resources_are_ignored():
     spec = _spec(os_disk={"size_gib": 512}, private=True, regions=["westeurope"])
-    actual = _there(spec)
+    actual = _live_bodies(spec)
     for body in actual.values():
         body["tags"] = {"ccgpu-deployment": "another"}
-    assert _filled(spec, actual) == _BLANK
+    assert _fill_in(spec, actual) == _BLANK
 
 
-def test_what_was_given_keeps_its_word():
-    actual = _there(_spec(os_disk={"size_gib": 512}, tags={"a": "1", "b": "2"}, zone="2"))
+def test_given_fields_keep_their_value():
+    actual = _live_bodies(_spec(os_disk={"size_gib": 512}, tags={"a": "1", "b": "2"}, zone="2"))
     asked = VmSpec.model_validate({"name": "demo", "os_disk": {"size_gib": 64}, "tags": {"A": "3"}})
-    filled = _filled(_BLANK, actual, asked, ["os_disk.size_gib", "tags.A"])
+    filled = _fill_in(_BLANK, actual, asked, ["os_disk.size_gib", "tags.A"])
     assert (filled.os_disk.size_gib, filled.tags, filled.zone) == (64, {"A": "3", "b": "2"}, "2")
 
 
@@ -158,9 +158,9 @@ def test_what_was_given_keeps_its_word():
         ),
     ],
 )
-def test_a_live_value_gives_way_to_a_given_one_that_contradicts_it(live, asked, named):
+def test_a_given_field_overrides_a_contradicting_live_value(live, asked, named):
     wanted = VmSpec.model_validate({"name": "demo"} | asked)
-    filled = _filled(_BLANK, _there(_spec(zone="3", **live)), wanted, named)
+    filled = _fill_in(_BLANK, _live_bodies(_spec(zone="3", **live)), wanted, named)
     assert VmSpec.model_validate(filled.model_dump(mode="json")) == filled
     assert filled.zone == "3"
     kept, meant = (dict(field_values(one.model_dump(mode="json"))) for one in (filled, wanted))
@@ -177,50 +177,52 @@ def test_a_live_value_gives_way_to_a_given_one_that_contradicts_it(live, asked, 
         {"sourceAddressPrefixes": ["203.0.113.7/32", "198.51.100.0/24"]},
     ],
 )
-def test_a_rule_that_was_changed_by_hand_stays_so(rule):
+def test_a_rule_changed_by_hand_is_kept(rule):
     spec = _spec()
-    actual = _there(spec)
+    actual = _live_bodies(spec)
     nsg = actual[key(_names(spec).of(Kind.NSG, "-nsg"))]
     properties = nsg["properties"]["securityRules"][0]["properties"]
     del properties["sourceAddressPrefix"]
     properties |= rule
-    assert _changes(_filled(spec, actual), actual) == []
+    assert _changes(_fill_in(spec, actual), actual) == []
 
 
-def test_a_tag_that_one_resource_has_is_not_put_on_the_others():
+def test_a_tag_of_one_resource_is_not_added_to_others():
     spec = _spec()
-    actual = _there(spec)
+    actual = _live_bodies(spec)
     actual[key(_names(spec).vm)]["tags"]["owner"] = "ada"
-    assert _filled(spec, actual).tags == {}
+    assert _fill_in(spec, actual).tags == {}
 
 
-def test_our_data_disks_count_up_to_the_first_that_is_missing():
+def test_data_disks_are_read_up_to_the_first_missing_one():
     spec = _spec(data_disks=[{"size_gib": 8}, {"size_gib": 16}, {"size_gib": 32}])
-    actual = _there(spec)
+    actual = _live_bodies(spec)
     storage = actual[key(_names(spec).vm)]["properties"]["storageProfile"]
     theirs = copy.deepcopy(storage["dataDisks"][0]) | {"name": "theirs", "lun": 9}
     del storage["dataDisks"][1]
     storage["dataDisks"].append(theirs)
-    assert [disk.size_gib for disk in _filled(spec, actual).data_disks] == [8]
+    assert [disk.size_gib for disk in _fill_in(spec, actual).data_disks] == [8]
 
 
-def test_a_zone_is_nothing_to_keep_in_another_region():
+def test_the_zone_is_not_kept_in_another_region():
     asked = VmSpec.model_validate({"name": "demo", "regions": ["westeurope"]})
-    actual = _there(_spec(zone="2", regions=["eastus2"]))
-    assert _filled(_BLANK, actual, asked, ["regions"]).zone is None
+    actual = _live_bodies(_spec(zone="2", regions=["eastus2"]))
+    assert _fill_in(_BLANK, actual, asked, ["regions"]).zone is None
 
 
-def test_without_a_vm_what_an_unfinished_create_began_is_gone_on_with():
+def test_without_a_vm_the_spec_of_an_unfinished_create_is_used():
     spec = _spec(regions=["swedencentral"], private=True, ssh_from="10.0.0.0/24")
-    actual = {one: body for one, body in _there(spec).items() if "microsoft.compute" not in one}
-    filled = _filled(spec, actual)
+    actual = {
+        one: body for one, body in _live_bodies(spec).items() if "microsoft.compute" not in one
+    }
+    filled = _fill_in(spec, actual)
     assert filled.regions == ("swedencentral", *_BLANK.regions)
     assert (filled.private, filled.ssh_from) == (True, "10.0.0.0/24")
 
 
-def test_it_can_be_told_which_fields_were_taken_from_what_is_there():
+def test_fields_taken_from_live_resources_are_listed():
     spec = _spec(os_disk={"size_gib": 512}, zone="1")
-    filled = _filled(spec, _there(spec))
+    filled = _fill_in(spec, _live_bodies(spec))
     assert {"os_disk.size_gib", "zone", "ssh_from"} <= live_fields(_BLANK, filled)
     assert "os_disk.type" not in live_fields(_BLANK, filled)
     assert live_fields(filled, filled) == frozenset()
@@ -230,9 +232,9 @@ def _body(actual, kind: Kind):
     return next(body for id_, body in actual.items() if f"/{kind.lower()}/" in id_)
 
 
-def test_what_a_body_does_not_say_or_nobody_can_read_says_nothing():
+def test_missing_or_unreadable_properties_are_ignored():
     spec = _spec(data_disks=[{"size_gib": 64}])
-    actual = _there(spec)
+    actual = _live_bodies(spec)
     vm = _body(actual, Kind.VM)["properties"]
     vm["storageProfile"]["imageReference"] = None
     vm["storageProfile"]["dataDisks"][0].pop("diskSizeGB")
@@ -241,17 +243,17 @@ def test_what_a_body_does_not_say_or_nobody_can_read_says_nothing():
     _body(actual, Kind.NSG)["properties"]["securityRules"].insert(0, {"name": "theirs"})
     for id_ in [id_ for id_ in actual if id_.endswith("/demo-data0")]:
         del actual[id_]
-    filled = _filled(spec, actual)
+    filled = _fill_in(spec, actual)
     assert (filled.image, filled.data_disks, filled.ssh_keys) == (_BLANK.image, (), ())
     assert filled.ssh_from == spec.ssh_from
 
 
-def test_a_spec_that_is_wrong_by_itself_is_left_to_whoever_refuses_it():
+def test_an_invalid_spec_is_returned_unchanged():
     wrong = _BLANK.model_copy(update={"max_price": 2.0})
     assert with_live_values(wrong, (), _names(_BLANK), {}) == wrong
 
 
-def test_what_no_spec_may_hold_is_not_remembered():
+def test_invalid_live_values_are_not_remembered():
     given = GivenFields(frozenset({"zone"}))
     asked = _spec(zone="2")
     filled = asked.model_copy(update={"max_price": 2.0})

@@ -22,7 +22,7 @@ def _vm(**changes) -> Body:
     )
 
 
-def _deallocated(**changes) -> Body:
+def _deallocated_vm(**changes) -> Body:
     """A GET of it: its disks have ids, and neither size nor type."""
     vm = _vm(**changes)
     storage = vm["properties"]["storageProfile"]
@@ -45,10 +45,10 @@ def test_size_and_type_of_disks_are_those_of_the_disk_resources():
         | _disk("demo-data0", 64, "Premium_LRS")
         | _disk("DEMO-data1", 32, "Standard_LRS")
     )
-    known = live_vm.with_disks(_deallocated(data_disks=disks), bodies)
+    known = live_vm.with_disks(_deallocated_vm(data_disks=disks), bodies)
     assert differences(Kind.VM, _vm(data_disks=disks), known) == ()
     grown = bodies | _disk("demo-osdisk", 512, "Premium_LRS")
-    known = live_vm.with_disks(_deallocated(data_disks=disks), grown)
+    known = live_vm.with_disks(_deallocated_vm(data_disks=disks), grown)
     (difference,) = differences(Kind.VM, _vm(data_disks=disks), known)
     assert (difference.path, difference.found) == (
         "properties.storageProfile.osDisk.diskSizeGB",
@@ -56,8 +56,8 @@ def test_size_and_type_of_disks_are_those_of_the_disk_resources():
     )
 
 
-def test_a_disk_that_cannot_be_read_is_as_the_vm_says():
-    vm = _deallocated()
+def test_an_unreadable_disk_has_the_values_of_the_vm():
+    vm = _deallocated_vm()
     assert live_vm.with_disks(vm, {}) == vm
     assert live_vm.with_disks({"properties": {}}, {}) == {"properties": {}}
     silent = {key(_DISK + "demo-osdisk"): {"properties": None}}
@@ -86,12 +86,12 @@ def _interface(subnet: str, *, public: bool) -> Body:
         ({}, {"properties": {}}, [(live_vm.PRIVATE, False, True)]),
     ],
 )
-def test_the_interface_tells_reach_and_subnet(changes, interface, told):
+def test_the_interface_decides_private_and_subnet(changes, interface, told):
     found = live_vm.interface_differences(_vm(**changes), interface)
     assert [(one.path, one.wanted, one.found) for one in found] == told
 
 
-def test_of_several_interfaces_the_primary_one_is_looked_at():
+def test_of_several_interfaces_the_primary_counts():
     named = [{"id": "/second"}, {"id": _NIC, "properties": {"primary": True}}]
     vm = {"properties": {"networkProfile": {"networkInterfaces": named}}}
     read = {key("/second"): {"name": "second"}, key(_NIC): {"name": "first"}}
@@ -100,7 +100,7 @@ def test_of_several_interfaces_the_primary_one_is_looked_at():
 
 
 @pytest.mark.parametrize("tags", [{"ccgpu-body": "another ccgpu's"}, {}])
-def test_where_the_interface_is_at_hand_its_hash_is_no_reason_to_replace_a_vm(tags):
+def test_a_readable_interface_is_compared_instead_of_its_hash(tags):
     resources = resources_of_spec()
     vm = next(r for r in resources.values() if r.kind is Kind.VM)
     profile = {"networkInterfaces": [{"id": _NIC}]}

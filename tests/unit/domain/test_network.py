@@ -23,7 +23,7 @@ def _rules(**changes: Any) -> list[Body]:
 
 
 @pytest.mark.parametrize("changes", VARIANTS.values(), ids=VARIANTS)
-def test_what_is_not_allowed_is_denied_before_azures_own_rules_let_the_network_in(changes):
+def test_a_deny_rule_precedes_azures_default_rules(changes):
     *_, last = _rules(**changes)
     open_to = ("sourceAddressPrefix", "sourcePortRange", "protocol")
     closed = ("destinationAddressPrefix", "destinationPortRange")
@@ -37,7 +37,7 @@ def test_what_is_not_allowed_is_denied_before_azures_own_rules_let_the_network_i
     st.integers(0, 255),
     st.integers(8, 32),
 )
-def test_port_22_alone_is_open_and_to_the_given_network_alone(first, last, length):
+def test_only_port_22_is_open_and_only_to_the_given_network(first, last, length):
     network = str(ip_network(f"{first}.2.3.{last}/{length}", strict=False))
     allowed, denied = _rules(ssh_from=network)
     assert denied["access"] == "Deny"
@@ -64,7 +64,7 @@ def test_port_22_alone_is_open_and_to_the_given_network_alone(first, last, lengt
         ),
     ],
 )
-def test_who_may_ssh_is_who_was_named(changes, source):
+def test_the_allowed_ssh_networks_are_those_of_the_spec(changes, source):
     assert _rules(**changes)[0]["sourceAddressPrefix"] == source
 
 
@@ -78,13 +78,13 @@ def test_who_may_ssh_is_who_was_named(changes, source):
     ],
     ids=["public", "private", "own subnet", "own subnet, private"],
 )
-def test_only_what_is_missing_is_made(changes, kinds):
+def test_each_spec_makes_only_the_network_resources_it_needs(changes, kinds):
     made = {one.kind for one in resources_of_spec(**changes).values()}
     assert made - {Kind.GROUP, Kind.VM} == kinds
 
 
 @pytest.mark.parametrize("private", [False, True])
-def test_a_subnet_has_no_way_out_that_azure_opens_by_itself(private):
+def test_subnets_have_no_default_outbound_access(private):
     vnet = _body(Kind.VNET, private=private, ssh_from="10.0.0.0/8")
     (subnet,) = vnet["properties"]["subnets"]
     assert subnet["properties"]["defaultOutboundAccess"] is False
@@ -95,7 +95,7 @@ def test_a_subnet_has_no_way_out_that_azure_opens_by_itself(private):
     assert space.num_addresses >= 256 * own.num_addresses  # room for subnets of others
 
 
-def test_the_nat_gateway_leaves_by_an_address_of_its_own():
+def test_the_nat_gateway_has_its_own_public_address():
     gateway = _body(Kind.NAT, private=True, ssh_from="auto")
     address = _body(Kind.PUBLIC_IP, private=True, ssh_from="auto")
     (used,) = gateway["properties"]["publicIpAddresses"]

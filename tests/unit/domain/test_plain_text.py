@@ -10,7 +10,7 @@ from ccgpu.domain import plain_text
 _OBEYED = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 
 
-def test_what_a_terminal_would_obey_is_written_as_an_escape():
+def test_control_characters_are_escaped():
     text = "a\x1b[2Jb\u202ec\u2066d\x9be\r\n\u200bf\U000e0041g\ud800"
 
     assert plain_text.one_line(text) == (
@@ -18,18 +18,18 @@ def test_what_a_terminal_would_obey_is_written_as_an_escape():
     )
 
 
-def test_lines_stay_lines_where_there_may_be_some():
+def test_line_breaks_are_kept_where_allowed():
     assert plain_text.lines("a\nb\x1b\r\n") == "a\nb\\x1b\\x0d\n"
 
 
-def test_letters_of_every_script_stay():
+def test_letters_of_every_script_are_kept():
     text = "é ß 漢字 עברית العربية 🙂 …"
 
     assert plain_text.one_line(text) == text
 
 
 @given(st.text(st.characters()))
-def test_nothing_is_left_that_a_terminal_obeys(text):
+def test_no_control_character_remains(text):
     left = {unicodedata.category(sign) for sign in plain_text.one_line(text)}
 
     # What remains of Cf has a shape: signs of scripts, and of music.

@@ -23,7 +23,7 @@ def _resource(
     return Resource(kind, _id(kind, name), whole, frozenset(one.id for one in needs))
 
 
-def _found(one: Resource, **changes: Any) -> Body:
+def _live_body(one: Resource, **changes: Any) -> Body:
     return one.body | {"id": one.id, "etag": "1"} | changes
 
 
@@ -37,20 +37,20 @@ def _step(wanted: Resource, found: Body) -> Step:
     return step
 
 
-def test_what_is_not_there_is_created():
+def test_missing_resources_are_created():
     nsg = _resource(Kind.NSG)
     assert _plan(nsg, found={}).steps == (Step(Action.CREATE, nsg),)
 
 
-def test_what_is_as_wanted_is_kept():
+def test_resources_as_desired_are_kept():
     nsg = _resource(Kind.NSG)
-    assert _step(nsg, _found(nsg)).action is Action.KEEP
+    assert _step(nsg, _live_body(nsg)).action is Action.KEEP
 
 
-def test_an_id_is_found_in_whatever_case_azure_lists_it():
+def test_resource_ids_are_matched_case_insensitively():
     nsg = _resource(Kind.NSG)
     shouted = key(ResourceId(nsg.id.upper()))
-    assert make_plan({nsg.id: nsg}, {shouted: _found(nsg)}, "demo").changes == ()
+    assert make_plan({nsg.id: nsg}, {shouted: _live_body(nsg)}, "demo").changes == ()
 
 
 _DIFFERENT = {"properties": {"x": 2}}
@@ -60,14 +60,14 @@ _REHASHED = {"tags": _MINE | {"ccgpu-body": "2"}}
 _FAILED = {"properties": {"x": 1, "provisioningState": "Failed"}}
 
 
-def _failed(*codes: str, **changes: Any) -> Body:
+def _failed_body(*codes: str, **changes: Any) -> Body:
     view = {"statuses": [{"code": code} for code in codes]}
     return {"properties": _FAILED["properties"] | {"instanceView": view} | changes}
 
 
-_NEVER_RAN = _failed("ProvisioningState/failed/AllocationFailed")
-_NO_START = _failed("ProvisioningState/failed/AllocationFailed", "PowerState/deallocated")
-_FAILED_OTHERWISE = _failed("ProvisioningState/failed", "PowerState/running", x=2)
+_NEVER_RAN = _failed_body("ProvisioningState/failed/AllocationFailed")
+_NO_START = _failed_body("ProvisioningState/failed/AllocationFailed", "PowerState/deallocated")
+_FAILED_OTHERWISE = _failed_body("ProvisioningState/failed", "PowerState/running", x=2)
 
 
 @pytest.mark.parametrize(
@@ -95,19 +95,19 @@ _FAILED_OTHERWISE = _failed("ProvisioningState/failed", "PowerState/running", x=
         pytest.param(Kind.GROUP, _TAGGED, Action.UPDATE, id="group, tag"),
     ],
 )
-def test_what_differs_is_updated_where_azure_can_and_replaced_where_not(kind, change, action):
+def test_differences_cause_an_update_or_a_replacement(kind, change, action):
     wanted = _resource(
         kind,
         properties={"x": 1},
         tags=_MINE | {"team": "a", "ccgpu-body": "1"},
     )
     tags = wanted.body["tags"] | change.get("tags", {})
-    assert _step(wanted, _found(wanted, **change | {"tags": tags})).action is action
+    assert _step(wanted, _live_body(wanted, **change | {"tags": tags})).action is action
 
 
-def test_a_plan_says_why():
+def test_steps_have_reasons():
     nsg = _resource(Kind.NSG, properties={"x": 1})
-    found = _found(nsg, properties={"x": 2, "provisioningState": "Failed"})
+    found = _live_body(nsg, properties={"x": 2, "provisioningState": "Failed"})
     assert _step(nsg, found).reasons == (
         Difference("properties.x", 1, 2),
         Difference("properties.provisioningState", "Succeeded", "Failed"),
@@ -115,32 +115,34 @@ def test_a_plan_says_why():
 
 
 @pytest.mark.parametrize("state", ["Succeeded", "Updating", "Canceled", None])
-def test_only_failed_is_failed(state):
+def test_only_the_state_failed_counts_as_failed(state):
     vm = _resource(Kind.VM)
-    assert _step(vm, _found(vm, properties={"provisioningState": state})).action is Action.KEEP
+    assert _step(vm, _live_body(vm, properties={"provisioningState": state})).action is Action.KEEP
 
 
 @pytest.mark.parametrize("owner", ["other", None])
-def test_a_name_that_somebody_else_took_is_not_planned_over(owner):
+def test_a_foreign_resource_of_the_same_name_is_refused(owner):
     vnet = _resource(Kind.VNET)
     tags = {} if owner is None else {"ccgpu-deployment": owner}
     with pytest.raises(ForeignResource) as caught:
-        _step(vnet, _found(vnet, tags=tags))
+        _step(vnet, _live_body(vnet, tags=tags))
     assert (caught.value.id, caught.value.owner) == (vnet.id, owner)
 
 
 @pytest.mark.parametrize("tags", [{"ccgpu-deployment": "other"}, {}, None])
-def test_a_group_of_the_users_own_is_never_touched(tags):
+def test_a_group_of_the_user_is_never_changed(tags):
     group = _resource(Kind.GROUP)
-    assert _step(group, _found(group, tags=tags, location="westus")).action is Action.KEEP
+    assert _step(group, _live_body(group, tags=tags, location="westus")).action is Action.KEEP
 
 
-def test_what_needs_a_replaced_resource_is_replaced_and_says_so():
+def test_dependents_of_a_replaced_resource_are_replaced_with_a_reason():
     ip = _resource(Kind.PUBLIC_IP, "ip", sku="Standard")
     nat = _resource(Kind.NAT, "nat", needs=(ip,))
     vnet = _resource(Kind.VNET, "vnet", needs=(nat,))
     nsg = _resource(Kind.NSG, "nsg")
-    found = {one.id: _found(one) for one in (nat, vnet, nsg)} | {ip.id: _found(ip, sku="Basic")}
+    found = {one.id: _live_body(one) for one in (nat, vnet, nsg)} | {
+        ip.id: _live_body(ip, sku="Basic")
+    }
 
     steps = {s.resource.name: s for s in _plan(vnet, nat, nsg, ip, found=found).steps}
 
@@ -154,20 +156,20 @@ def test_what_needs_a_replaced_resource_is_replaced_and_says_so():
     assert steps["vnet"].reasons == (Difference("needs", nat.id, nat.id),)
 
 
-def test_what_needs_an_updated_or_a_new_resource_is_kept():
+def test_dependents_of_an_updated_or_new_resource_are_kept():
     old, new = _resource(Kind.NSG, "old", properties={"x": 1}), _resource(Kind.VNET, "new")
     vm = _resource(Kind.VM, "vm", needs=(old, new))
-    found = {old.id: _found(old, properties={"x": 2}), vm.id: _found(vm)}
+    found = {old.id: _live_body(old, properties={"x": 2}), vm.id: _live_body(vm)}
     assert [s.action for s in _plan(vm, old, new, found=found).steps[-1:]] == [Action.KEEP]
 
 
-def test_a_need_outside_the_plan_is_somebody_elses_matter():
+def test_dependencies_outside_the_plan_are_ignored():
     outside = _resource(Kind.VNET, "theirs")
     vm = _resource(Kind.VM, "vm", needs=(outside,))
     assert [s.resource for s in _plan(vm, found={}).steps] == [vm]
 
 
-def test_what_is_ours_and_no_longer_wanted_is_deleted_last_in_the_order_given():
+def test_undesired_resources_of_ours_are_deleted_last_in_order():
     vm = _resource(Kind.VM)
     nat, ip = _resource(Kind.NAT, "old"), _resource(Kind.PUBLIC_IP, "old")
     wanted_too = Resource(Kind.VM, ResourceId(vm.id.upper()), {})
@@ -179,10 +181,10 @@ def test_what_is_ours_and_no_longer_wanted_is_deleted_last_in_the_order_given():
     ]
 
 
-def test_changes_are_all_that_is_not_kept():
+def test_changes_are_all_steps_except_keep():
     kept, made = _resource(Kind.NSG), _resource(Kind.VNET)
     extra = _resource(Kind.NAT)
-    found = _plan(kept, made, found={kept.id: _found(kept)}, extra=(extra,))
+    found = _plan(kept, made, found={kept.id: _live_body(kept)}, extra=(extra,))
     assert {s.action for s in found.changes} == {Action.CREATE, Action.DELETE}
     assert [s.resource for s in found.of(Action.KEEP)] == [kept]
     assert [s.resource for s in found.of(Action.CREATE, Action.DELETE)] == [made, extra]
@@ -192,43 +194,43 @@ _STAMP = {"ccgpu-run": "new", "ccgpu-created": "now", "ccgpu-expires": "later"}
 _LIVE_STAMP = {"ccgpu-run": "old", "ccgpu-created": "then"}
 
 
-def test_an_update_keeps_what_others_put_on_and_when_it_was_made():
+def test_an_update_keeps_foreign_tags_and_the_creation_time():
     nsg = _resource(Kind.NSG, tags=_MINE | _STAMP | {"team": "a"}, properties={"x": 1})
     live = _MINE | _LIVE_STAMP | {"Team": "b", "policy": "audited"}
-    step = _step(nsg, _found(nsg, tags=live, properties={"x": 2}))
+    step = _step(nsg, _live_body(nsg, tags=live, properties={"x": 2}))
     assert step.action is Action.UPDATE
     assert step.resource.body["tags"] == _MINE | _LIVE_STAMP | {"team": "a", "policy": "audited"}
     assert step.resource.body["properties"] == {"x": 1, "securityRules": []}
 
 
-def test_a_new_stamp_is_no_change():
+def test_new_run_tags_alone_cause_no_change():
     nsg = _resource(Kind.NSG, tags=_MINE | _STAMP)
-    assert _step(nsg, _found(nsg, tags=_MINE | _LIVE_STAMP)).action is Action.KEEP
+    assert _step(nsg, _live_body(nsg, tags=_MINE | _LIVE_STAMP)).action is Action.KEEP
 
 
-def test_what_is_made_anew_has_the_new_stamp():
+def test_a_new_resource_has_the_new_run_tags():
     nsg = _resource(Kind.NSG, tags=_MINE | _STAMP)
     (step,) = _plan(nsg, found={}).steps
     assert step.resource.body["tags"] == _MINE | _STAMP
 
 
 @pytest.mark.parametrize("why", ["it differs", "it needs what is replaced"])
-def test_what_is_replaced_has_the_new_stamp(why):
+def test_a_replaced_resource_has_the_new_run_tags(why):
     ip = _resource(Kind.PUBLIC_IP, tags=_MINE | _STAMP, sku="Standard")
     nat = _resource(Kind.NAT, needs=(ip,), tags=_MINE | _STAMP)
     live = _MINE | _LIVE_STAMP
-    found = {nat.id: _found(nat, tags=live), ip.id: _found(ip, tags=live, sku="Basic")}
+    found = {nat.id: _live_body(nat, tags=live), ip.id: _live_body(ip, tags=live, sku="Basic")}
     replaced, in_turn = _plan(ip, nat, found=found).of(Action.REPLACE)
     step = replaced if why == "it differs" else in_turn
     assert step.resource.body["tags"] == _MINE | _STAMP
 
 
-def test_the_actions_are_the_words_of_the_contract():
+def test_the_names_of_actions_are_those_of_the_contract():
     assert [str(one) for one in Action] == ["create", "update", "keep", "replace", "delete"]
     assert all(one == one.name.lower() for one in Action)
 
 
-_RUNNING = _failed("ProvisioningState/failed", "PowerState/running")
+_RUNNING = _failed_body("ProvisioningState/failed", "PowerState/running")
 
 
 @pytest.mark.parametrize(
@@ -236,30 +238,30 @@ _RUNNING = _failed("ProvisioningState/failed", "PowerState/running")
     [
         pytest.param(_NO_START, "start", id="deallocated"),
         pytest.param(
-            _failed("ProvisioningState/failed", "PowerState/stopped"), "start", id="stopped"
+            _failed_body("ProvisioningState/failed", "PowerState/stopped"), "start", id="stopped"
         ),
         pytest.param(_RUNNING, "reapply", id="running"),
         pytest.param(_FAILED, "reapply", id="without an instance view"),
     ],
 )
-def test_a_vm_that_ran_once_is_brought_back_and_never_replaced(found, recovery):
+def test_a_vm_that_ran_is_recovered_rather_than_replaced(found, recovery):
     vm = _resource(Kind.VM, properties={"x": 1})
-    step = _step(vm, _found(vm, **found))
+    step = _step(vm, _live_body(vm, **found))
     assert (step.action, step.recovery, step.request) == (Action.UPDATE, recovery, None)
 
 
-def test_only_a_vm_that_azure_says_never_ran_is_expendable():
+def test_only_a_vm_that_never_ran_is_expendable():
     vm = _resource(Kind.VM, properties={"x": 1})
-    assert _step(vm, _found(vm, **_NEVER_RAN)).expendable
-    assert not _step(vm, _found(vm, **_FAILED_OTHERWISE)).expendable
-    assert not _step(vm, _found(vm, **_DIFFERENT)).expendable
-    assert not _step(vm, _found(vm, **_failed(x=2))).expendable
+    assert _step(vm, _live_body(vm, **_NEVER_RAN)).expendable
+    assert not _step(vm, _live_body(vm, **_FAILED_OTHERWISE)).expendable
+    assert not _step(vm, _live_body(vm, **_DIFFERENT)).expendable
+    assert not _step(vm, _live_body(vm, **_failed_body(x=2))).expendable
 
 
-def test_a_network_that_others_have_subnets_in_is_not_expendable_and_not_deleted():
+def test_a_network_with_foreign_subnets_is_neither_expendable_nor_deleted():
     theirs = {"properties": {"subnets": [{"name": "default"}, {"name": "AzureBastionSubnet"}]}}
     vnet = _resource(Kind.VNET)
-    moved = _step(vnet, _found(vnet, **_WEST, **theirs))
+    moved = _step(vnet, _live_body(vnet, **_WEST, **theirs))
     assert (moved.action, moved.expendable) == (Action.REPLACE, False)
     assert [(one.what, one.name) for one in moved.others] == [("subnet", "AzureBastionSubnet")]
     kept, gone = Resource(Kind.VNET, vnet.id, theirs), _resource(Kind.VNET, "empty")

@@ -62,7 +62,7 @@ _SPECS = [pytest.param(_of_template, name, id=f"template {name}") for name in _T
 
 
 @pytest.mark.parametrize(("spec_of", "name"), _SPECS)
-def test_what_was_made_is_kept_whole(spec_of, name, machine):
+def test_a_plan_after_a_create_keeps_everything(spec_of, name, machine):
     spec = spec_of(name)
     made = machine.create(spec).plan
     again = machine.create(spec).plan
@@ -71,7 +71,7 @@ def test_what_was_made_is_kept_whole(spec_of, name, machine):
     assert [step.reasons for step in again.steps] == [()] * len(made.steps)
 
 
-def test_another_identity_is_added_and_the_first_stays(machine):
+def test_an_added_identity_keeps_the_first(machine):
     other = IDENTITY + "-other"
     machine.put(_path(other), "2024-11-30", {"location": "eastus2"})
     machine.create(make_spec(identities=[_here(IDENTITY)]))
@@ -105,7 +105,7 @@ def test_another_identity_is_added_and_the_first_stays(machine):
         pytest.param({"os_disk": {"size_gib": 512}}, {Kind.VM: Action.REPLACE}, id="a larger disk"),
     ],
 )
-def test_a_changed_wish_changes_what_it_is_about_and_nothing_else(changes, actions, machine):
+def test_a_changed_field_changes_only_its_resources(changes, actions, machine):
     machine.create(make_spec())
     made = machine.create(make_spec(**changes), replace=True).plan
     assert {step.resource.kind: step.action for step in made.changes} == actions

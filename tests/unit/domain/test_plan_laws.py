@@ -62,7 +62,7 @@ def _answer(body: Body, others: Mapping[str, str]) -> Body:
     return body | {"etag": "1", "tags": body["tags"] | tags}
 
 
-def _applied(made: Plan, actual: Actual) -> Actual:
+def _apply(made: Plan, actual: Actual) -> Actual:
     """What Azure has after the plan was carried out."""
     after = dict(actual)
     for step in made.changes:
@@ -75,14 +75,14 @@ def _actions(made: Plan) -> dict[ResourceId, Action]:
 
 
 @given(_worlds())
-def test_planning_after_an_apply_changes_nothing(world):
+def test_a_plan_after_an_apply_has_no_changes(world):
     wanted, actual = world
-    after = _applied(make_plan(wanted, actual, "demo"), actual)
+    after = _apply(make_plan(wanted, actual, "demo"), actual)
     assert make_plan(wanted, after, "demo").changes == ()
 
 
 @given(_worlds())
-def test_each_resource_has_one_step_after_all_it_needs(world):
+def test_each_resource_has_one_step_after_its_dependencies(world):
     wanted, actual = world
     order = [step.resource.id for step in make_plan(wanted, actual, "demo").steps]
     assert sorted(order) == sorted(wanted)
@@ -91,7 +91,7 @@ def test_each_resource_has_one_step_after_all_it_needs(world):
 
 
 @given(_worlds())
-def test_what_is_there_and_needs_what_is_replaced_is_replaced(world):
+def test_existing_dependents_of_a_replaced_resource_are_replaced(world):
     wanted, actual = world
     actions = _actions(make_plan(wanted, actual, "demo"))
     for one in wanted.values():
@@ -103,7 +103,7 @@ def test_what_is_there_and_needs_what_is_replaced_is_replaced(world):
 
 
 @given(_worlds())
-def test_no_order_of_the_spec_changes_what_is_done(world):
+def test_the_plan_does_not_depend_on_the_order_of_the_resources(world):
     wanted, actual = world
     turned = dict(reversed(wanted.items()))
     assert _actions(make_plan(wanted, actual, "demo")) == _actions(
@@ -112,7 +112,7 @@ def test_no_order_of_the_spec_changes_what_is_done(world):
 
 
 @given(_worlds())
-def test_a_vm_is_only_patched_and_never_in_what_azure_cannot_change(world):
+def test_a_vm_is_only_patched_in_mutable_properties(world):
     wanted, actual = world
     for step in make_plan(wanted, actual, "demo").of(Action.UPDATE):
         if step.resource.kind is Kind.VM:
@@ -131,7 +131,7 @@ def test_every_change_but_a_creation_has_a_reason(world):
 
 
 @given(_worlds())
-def test_an_update_takes_no_tag_away_and_keeps_the_stamp(world):
+def test_an_update_keeps_all_tags_and_the_run_tags(world):
     wanted, actual = world
     for step in make_plan(wanted, actual, "demo").of(Action.UPDATE):
         live, sent = tags_of(actual[key(step.resource.id)]), tags_of(step.resource.body)
@@ -140,7 +140,7 @@ def test_an_update_takes_no_tag_away_and_keeps_the_stamp(world):
 
 
 @given(_worlds(), st.data())
-def test_what_is_no_longer_wanted_goes_after_everything_and_only_that(world, data):
+def test_only_undesired_resources_are_deleted_and_last(world, data):
     wanted, actual = world
     names: Any = st.sampled_from(sorted(wanted)) if wanted else st.nothing()
     dropped = data.draw(st.frozensets(names))

@@ -18,12 +18,12 @@ def values(name="default"):
     return policies.load(name).model_dump(mode="json", exclude_none=True)
 
 
-def _without(document, *path):
+def _remove_field(document, *path):
     changed = {**document}
     if len(path) == 1:
         del changed[path[0]]
     else:
-        changed[path[0]] = _without(document[path[0]], *path[1:])
+        changed[path[0]] = _remove_field(document[path[0]], *path[1:])
     return changed
 
 
@@ -39,12 +39,12 @@ def _fields(document, prefix=()):
             yield from _fields(value, (*prefix, name))
 
 
-def test_the_shipped_policies_are_these():
+def test_the_names_of_the_shipped_policies_are_fixed():
     assert policies.names() == SHIPPED
 
 
 @pytest.mark.parametrize("name", SHIPPED)
-def test_a_shipped_policy_loosens_nothing_and_is_called_what_it_is(name):
+def test_a_shipped_policy_loosens_nothing_and_has_its_file_name(name):
     found = policies.load(name)
 
     assert found.name == name
@@ -54,12 +54,12 @@ def test_a_shipped_policy_loosens_nothing_and_is_called_what_it_is(name):
 @pytest.mark.parametrize(
     "path", [p for p in _fields(values()) if not p[-1].startswith("unsafe_")], ids=".".join
 )
-def test_no_field_may_be_left_out(path):
+def test_every_field_is_required(path):
     with pytest.raises(ValidationError):
-        Policy.model_validate(_without(values(), *path))
+        Policy.model_validate(_remove_field(values(), *path))
 
 
-def test_every_policy_that_ships_knows_the_same_issuers_and_their_keys():
+def test_all_shipped_policies_have_the_same_token_issuers():
     lists = {policies.load(name).tokens.maa_issuers for name in SHIPPED}
 
     (issuers,) = lists
@@ -108,7 +108,7 @@ def test_an_empty_policy_is_refused():
         (True, ("cpu", "debug")),
     ],
 )
-def test_what_makes_no_sense_is_refused(value, path):
+def test_invalid_values_are_refused(value, path):
     with pytest.raises(ValidationError):
         Policy.model_validate(_with(values(), value, *path))
 
@@ -122,7 +122,7 @@ def test_what_makes_no_sense_is_refused(value, path):
         ({}, ()),
     ],
 )
-def test_a_loosening_shows_and_leaves_a_valid_policy(given, shown):
+def test_overrides_are_listed_and_give_a_valid_policy(given, shown):
     loosened = policies.load("default").with_overrides(Overrides(**given))
 
     assert loosened.unsafe == shown
@@ -131,7 +131,7 @@ def test_a_loosening_shows_and_leaves_a_valid_policy(given, shown):
     assert Policy.model_validate(loosened.model_dump(mode="json")) == loosened
 
 
-def test_what_is_about_the_gpu_loosens_nothing_without_one():
+def test_gpu_overrides_are_not_listed_without_gpu_requirements():
     loosened = policies.load("cpu-only").with_overrides(Overrides(skip_ocsp=True, known_nonce=True))
 
     assert loosened == policies.load("cpu-only")
@@ -158,7 +158,7 @@ def test_the_version_of_the_paravisor_may_be_written_in_hex(number):
     [{}, {"24": "00" * 32}, {"x": "00" * 32}, {"0": "00"}, {"0": "ZZ" * 32}, {"00": "00" * 32}],
     ids=str,
 )
-def test_golden_values_that_would_compare_nothing_are_refused(pcrs):
+def test_empty_golden_values_are_refused(pcrs):
     with pytest.raises(ValidationError):
         ReferenceValues(image="a", pcrs=pcrs)
 
@@ -174,7 +174,7 @@ def test_the_schema_knows_every_field_and_refuses_others():
     assert made["additionalProperties"] is False
 
 
-def test_problems_are_in_words():
+def test_problems_have_messages():
     with pytest.raises(ValidationError) as caught:
         Policy.model_validate(
             _with(_with(values(), 1, "colour"), True, "cpu", "require_secure_boot")

@@ -28,7 +28,7 @@ def _default() -> Policy:
     return policies.load("default")
 
 
-def _changed(path: str, value: object, base: Policy | None = None) -> Policy:
+def _change_field(path: str, value: object, base: Policy | None = None) -> Policy:
     document = (base or _default()).model_dump(mode="json", exclude_none=True)
     for name, each in ((path, value), *_OTHERS.get(path, {}).items()):
         document = _with(document, name, each)
@@ -53,7 +53,7 @@ def test_a_policy_is_no_looser_than_itself_and_strict_no_looser_than_default():
     assert loosened_fields(policies.load("strict"), _default()) == {}
 
 
-def test_default_is_looser_than_strict_in_what_strict_is_for():
+def test_default_is_looser_than_strict_in_the_documented_fields():
     assert set(loosened_fields(_default(), policies.load("strict"))) == {
         "cpu.minimum_tcb.snp",
         "cpu.minimum_tcb.microcode",
@@ -65,7 +65,7 @@ def test_default_is_looser_than_strict_in_what_strict_is_for():
     }
 
 
-def test_what_is_not_asked_for_at_all_is_named():
+def test_missing_requirements_are_named():
     assert set(loosened_fields(policies.load("cpu-only"), _default())) == {"requires", "binding"}
 
 
@@ -123,15 +123,15 @@ NO_LOOSER = [
 
 
 @pytest.mark.parametrize(("path", "value"), LOOSER, ids=str)
-def test_asking_for_less_is_told_by_field(path, value):
-    found = loosened_fields(_changed(path, value), _default())
+def test_looser_requirements_are_named_by_field(path, value):
+    found = loosened_fields(_change_field(path, value), _default())
 
     assert set(found) == {path, *_OTHERS.get(path, {})}
 
 
 @pytest.mark.parametrize(("path", "value"), NO_LOOSER, ids=str)
-def test_asking_for_more_or_the_same_is_not(path, value):
-    assert loosened_fields(_changed(path, value), _default()) == {}
+def test_equal_or_stricter_requirements_are_not_named(path, value):
+    assert loosened_fields(_change_field(path, value), _default()) == {}
 
 
 @pytest.mark.parametrize(
@@ -148,27 +148,27 @@ def test_asking_for_more_or_the_same_is_not(path, value):
         ("gpu.minimum_secure_drivers", [], ["1.1"], False),
     ],
 )
-def test_against_another_baseline_too(path, base, own, looser):
-    assert (path in loosened_fields(_changed(path, own), _changed(path, base))) is looser
+def test_policies_are_compared_with_any_baseline(path, base, own, looser):
+    assert (path in loosened_fields(_change_field(path, own), _change_field(path, base))) is looser
 
 
-def test_a_denied_driver_below_the_floor_needs_no_place_on_the_list():
-    assert loosened_fields(_changed("gpu.denied_drivers", []), _default()) == {}
-    lowered = _changed("gpu.minimum_driver", "550.90.07")
-    found = loosened_fields(_changed("gpu.denied_drivers", ["550.113"], lowered), _default())
+def test_a_driver_below_the_floor_need_not_be_denied():
+    assert loosened_fields(_change_field("gpu.denied_drivers", []), _default()) == {}
+    lowered = _change_field("gpu.minimum_driver", "550.90.07")
+    found = loosened_fields(_change_field("gpu.denied_drivers", ["550.113"], lowered), _default())
     assert set(found) == {"gpu.minimum_driver", "gpu.denied_drivers"}
 
 
-def test_both_values_are_told_in_the_words_of_a_policy():
-    policy = _changed("cpu.minimum_guest_svn", 0x10009)
+def test_both_values_are_written_as_in_a_policy():
+    policy = _change_field("cpu.minimum_guest_svn", 0x10009)
     assert loosened_fields(policy, _default()) == {
         "cpu.minimum_guest_svn": "0x10009 instead of 0x1000b"
     }
-    many = _changed("tokens.maa_issuers", ["https://mine.weu.attest.azure.net"])
+    many = _change_field("tokens.maa_issuers", ["https://mine.weu.attest.azure.net"])
     assert loosened_fields(many, _default())["tokens.maa_issuers"].endswith(" and 55 more")
-    none = _changed("gpu.minimum_secure_drivers", [])
+    none = _change_field("gpu.minimum_secure_drivers", [])
     assert loosened_fields(none, _default())["gpu.minimum_secure_drivers"].startswith(
         "none instead"
     )
-    switched = _changed("gpu.require_state", False)
+    switched = _change_field("gpu.require_state", False)
     assert loosened_fields(switched, _default()) == {"gpu.require_state": "false instead of true"}

@@ -16,7 +16,7 @@ _SUBNET = f"{_GROUP}/providers/Microsoft.Network/virtualNetworks/v_1/subnets/def
         _SUBNET.replace("Microsoft.Network", "MICROSOFT.NETWORK").replace("subnets", "SubNets"),
     ],
 )
-def test_an_id_comes_out_as_arm_spells_it(text):
+def test_ids_are_normalised_to_the_spelling_of_arm(text):
     assert references.canonical_id(text, references.SUBNET) == _SUBNET
 
 
@@ -37,6 +37,6 @@ def test_an_id_comes_out_as_arm_spells_it(text):
         _SUBNET.replace("Microsoft.Network", "MicrosoftxNetwork"),
     ],
 )
-def test_what_is_no_id_of_the_kind_is_refused_with_its_shape(text):
+def test_an_id_of_another_kind_is_refused_with_the_expected_form(text):
     with pytest.raises(ValueError, match="virtualNetworks/NAME/subnets/NAME"):
         references.canonical_id(text, references.SUBNET)

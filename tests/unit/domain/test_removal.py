@@ -46,30 +46,30 @@ ORPHANED = Ownership("demo", orphaned={key(GROUP): THEIRS["tags"]})
         (ANY_RUN, VNET, SHARED, Fate.KEPT),
     ],
 )
-def test_what_becomes_of_a_resource(ownership, id_, body, fate):
+def test_resources_are_deleted_kept_or_unknown(ownership, id_, body, fate):
     assert decide(ownership, id_, KINDS[id_], body).fate is fate
 
 
 @pytest.mark.parametrize(
     ("body", "fate"), [(OURS, Fate.SKIPPED), (None, Fate.SKIPPED), (THEIRS, Fate.FOREIGN)]
 )
-def test_after_a_change_nothing_is_deleted(body, fate):
+def test_a_changed_resource_is_not_deleted(body, fate):
     assert decide(ANY_RUN, VM, Kind.VM, body, halted=True) == Decision(fate)
 
 
-def test_a_group_with_more_in_it_is_kept_and_says_why():
+def test_a_group_with_foreign_resources_is_kept_with_a_reason():
     kept = decide(ANY_RUN, GROUP, Kind.GROUP, OURS, others_in_group="there is more in it: x")
     assert kept == Decision(Fate.KEPT, "there is more in it: x")
     assert decide(ANY_RUN, GROUP, Kind.GROUP, OURS) == Decision(None)
     assert decide(ANY_RUN, VM, Kind.VM, OURS, others_in_group="x") == Decision(None)
 
 
-def test_a_network_that_others_use_is_kept_and_says_why():
+def test_a_network_used_by_others_is_kept_with_a_reason():
     kept = decide(ANY_RUN, VNET, Kind.VNET, SHARED)
     assert kept.reason == "others use it: subnet theirs"
 
 
-def test_only_what_still_has_the_tags_it_was_assessed_by_is_as_assessed():
+def test_changed_tags_invalidate_the_assessment():
     assessed = replace(ANY_RUN, assessed={key(VM): TAGS})
     assert assessed.is_as_assessed(VM, OURS)
     assert not assessed.is_as_assessed(VM, OTHER_RUN)

@@ -16,7 +16,7 @@ SOON = "2026-10-01T13:00:00Z"
 LONG = "2026-10-09T13:00:00Z"
 
 
-def _found(*, vm: bool, ends: str | None = None, **changes: Any) -> dict[ResourceId, Body]:
+def _live_bodies(*, vm: bool, ends: str | None = None, **changes: Any) -> dict[ResourceId, Body]:
     """What is there of a deployment that was made at the stamp's time."""
     there = resources_of_spec(RunTags(STAMP.run, STAMP.created, ends), **changes)
     return {key(r.id): r.body for r in there.values() if vm or r.kind is not Kind.VM}
@@ -26,8 +26,8 @@ def _plan(actual: dict[ResourceId, Body], **changes: Any) -> Plan:
     return make_plan(resources_of_spec(**changes), actual, "demo")
 
 
-def test_what_is_kept_for_a_new_vm_gets_the_times_of_its_create():
-    actual = _found(vm=False)
+def test_resources_kept_for_a_new_vm_get_its_times():
+    actual = _live_bodies(vm=False)
     done = renew_leases(_plan(actual), actual, LATER, "then")
     kept = [step for step in done.steps if step.resource.kind is not Kind.VM]
     assert {step.action for step in kept} == {Action.UPDATE}
@@ -43,13 +43,13 @@ def test_what_is_kept_for_a_new_vm_gets_the_times_of_its_create():
 
 
 def test_a_new_vm_without_a_lease_ends_the_old_one():
-    actual = _found(vm=False, ends=SOON)
+    actual = _live_bodies(vm=False, ends=SOON)
     done = renew_leases(_plan(actual), actual, LATER, None)
     assert {tag(step.resource.body, EXPIRES) for step in done.steps} == {None}
 
 
-def test_what_is_updated_for_a_new_vm_is_renewed_with_it():
-    actual = _found(vm=False)
+def test_resources_updated_for_a_new_vm_get_its_times():
+    actual = _live_bodies(vm=False)
     done = renew_leases(_plan(actual, ssh_from="198.51.100.9/32"), actual, LATER, "then")
     (nsg,) = (step for step in done.steps if step.resource.kind is Kind.NSG)
     assert tag(nsg.resource.body, CREATED) == LATER
@@ -57,8 +57,8 @@ def test_what_is_updated_for_a_new_vm_is_renewed_with_it():
 
 
 @pytest.mark.parametrize("made", [None, "lately"])
-def test_what_does_not_say_its_age_is_renewed(made):
-    actual = _found(vm=False)
+def test_resources_without_a_creation_time_are_renewed(made):
+    actual = _live_bodies(vm=False)
     for body in actual.values():
         body["tags"] = {k: v for k, v in body["tags"].items() if k != CREATED}
         body["tags"] |= {CREATED: made} if made else {}
@@ -66,21 +66,21 @@ def test_what_does_not_say_its_age_is_renewed(made):
     assert all(step.action is not Action.KEEP for step in done.steps)
 
 
-def test_a_create_that_is_resumed_soon_has_nothing_to_say():
-    actual = _found(vm=False, ends=LATER)
+def test_a_create_resumed_soon_renews_nothing():
+    actual = _live_bodies(vm=False, ends=LATER)
     todo = _plan(actual)
     assert renew_leases(todo, actual, SOON, "then") == todo
 
 
-def test_what_has_outlived_its_lease_is_renewed_however_young():
-    actual = _found(vm=False, ends=SOON)
+def test_expired_resources_are_renewed_at_any_age():
+    actual = _live_bodies(vm=False, ends=SOON)
     done = renew_leases(_plan(actual), actual, SOON, LATER)
     assert {tag(step.resource.body, EXPIRES) for step in done.of(Action.UPDATE)} == {LATER}
     assert not done.of(Action.KEEP)
 
 
-def test_a_vm_whose_lease_is_over_is_wanted_again_and_stays_as_old():
-    actual = _found(vm=True, ends=SOON)
+def test_an_expired_vm_gets_a_new_lease_and_keeps_its_creation_time():
+    actual = _live_bodies(vm=True, ends=SOON)
     done = renew_leases(_plan(actual), actual, SOON, LATER)
     assert {step.action for step in done.steps} == {Action.UPDATE}
     for step in done.steps:
@@ -98,7 +98,7 @@ def test_a_vm_whose_lease_is_over_is_wanted_again_and_stays_as_old():
     ],
 )
 def test_a_vm_that_is_kept_keeps_its_lease(ends, expires):
-    actual = _found(vm=True, ends=ends)
+    actual = _live_bodies(vm=True, ends=ends)
     todo = _plan(actual, ssh_from="198.51.100.9/32")
     assert todo.changes
     assert renew_leases(todo, actual, SOON, expires) == todo
@@ -119,18 +119,18 @@ def _ends(done: Plan) -> set[str | None]:
         pytest.param("for ever", RenewalMode.RENEW, LATER, id="what cannot be read is set anew"),
     ],
 )
-def test_the_lease_of_a_vm_that_is_kept_is_what_was_asked_for_now(ends, wish, then):
-    actual = _found(vm=True, ends=ends)
+def test_a_kept_vm_gets_the_lease_of_the_spec(ends, wish, then):
+    actual = _live_bodies(vm=True, ends=ends)
     assert _ends(renew_leases(_plan(actual), actual, SOON, LATER, wish)) == {then}
 
 
-def test_a_lease_that_is_as_asked_for_is_no_change():
-    actual = _found(vm=True, ends=LATER)
+def test_an_unchanged_lease_is_no_change():
+    actual = _live_bodies(vm=True, ends=LATER)
     assert not renew_leases(_plan(actual), actual, SOON, LATER, RenewalMode.RENEW).changes
 
 
-def test_a_users_group_gets_no_lease():
-    actual = _found(vm=True, resource_group="lab")
+def test_a_group_of_the_user_gets_no_lease():
+    actual = _live_bodies(vm=True, resource_group="lab")
     for id_, body in actual.items():
         if id_.endswith("/resourcegroups/lab"):
             body["tags"] = {}
@@ -139,8 +139,8 @@ def test_a_users_group_gets_no_lease():
     assert {step.resource.kind for step in done.of(Action.KEEP)} == {Kind.GROUP}
 
 
-def test_a_lease_that_was_taken_off_the_vm_comes_back_with_the_spec_alone():
-    actual = _found(vm=True, ends=LONG)
+def test_a_cancelled_lease_returns_only_if_the_spec_has_a_ttl():
+    actual = _live_bodies(vm=True, ends=LONG)
     vm = actual[key(next(step.resource.id for step in _plan(actual).steps[-1:]))]
     vm["tags"] = {name: value for name, value in vm["tags"].items() if name != EXPIRES}
     assert tag(vm, DEPLOYMENT) == "demo"
@@ -148,8 +148,8 @@ def test_a_lease_that_was_taken_off_the_vm_comes_back_with_the_spec_alone():
     assert _ends(renew_leases(_plan(actual), actual, SOON, LATER, RenewalMode.FILL)) == {LATER}
 
 
-def test_a_group_of_the_users_is_not_touched():
-    actual = _found(vm=False, resource_group="lab")
+def test_a_group_of_the_user_is_not_changed():
+    actual = _live_bodies(vm=False, resource_group="lab")
     for id_, body in actual.items():
         if id_.endswith("/resourcegroups/lab"):
             body["tags"] = {"owner": "somebody"}

@@ -14,7 +14,7 @@ _VM = f"{_GROUP}/providers/Microsoft.Compute/virtualMachines/x"
 
 
 @given(_WORD, _WORD, st.sampled_from(Kind), _WORD)
-def test_an_id_gives_back_what_it_was_made_of(subscription, group, kind, name):
+def test_a_resource_id_round_trips_through_its_parts(subscription, group, kind, name):
     id_ = resource.resource_id(subscription, group, kind, name)
     for spelt in (id_, id_.upper(), id_.lower(), id_ + "/"):
         assert resource.is_same_id(spelt, id_)
@@ -54,18 +54,18 @@ def test_different_ids_are_different():
 
 
 @pytest.mark.parametrize("id_", ["", "/", "/subscriptions/S", "/subscriptions/S/resourceGroups"])
-def test_no_group_is_made_up(id_):
+def test_an_id_without_a_group_has_none(id_):
     with pytest.raises(ValueError, match=f"^no resource group in {id_!r}$"):
         resource.group_of(id_)
 
 
 @pytest.mark.parametrize("id_", ["", "/", "/subscriptions", "/tenants/T/x", "subscriptions/S"])
-def test_no_subscription_is_made_up(id_):
+def test_an_id_without_a_subscription_has_none(id_):
     with pytest.raises(ValueError, match=f"^no subscription in {id_!r}$"):
         resource.subscription_of(id_)
 
 
-def test_a_subscription_is_an_id_too():
+def test_a_subscription_has_an_id():
     assert resource.subscription_of("/subscriptions/S") == "S"
 
 
@@ -74,26 +74,26 @@ def test_a_name_is_the_last_word_of_an_id():
     assert resource.key("/A/b/") == "/a/b"
 
 
-def test_our_tags_are_the_words_that_all_versions_of_us_look_for():
+def test_tag_names_are_fixed_for_all_versions():
     assert (resource.DEPLOYMENT, resource.BODY_HASH) == ("ccgpu-deployment", "ccgpu-body")
     assert {"ccgpu-run", "ccgpu-created", "ccgpu-expires"} <= resource.VOLATILE_TAGS
     assert resource.VOLATILE_TAGS.isdisjoint({resource.DEPLOYMENT, resource.BODY_HASH})
 
 
 @pytest.mark.parametrize("body", [None, {}, {"tags": None}, {"tags": {}}])
-def test_no_tags_are_no_tags(body):
+def test_missing_tags_are_empty(body):
     assert resource.tags_of(body) == {}
     assert resource.tag(body, resource.RUN) is None
 
 
 @pytest.mark.parametrize("spelt", ["ccgpu-run", "CCGPU-Run"])
-def test_a_tags_name_has_no_case_and_its_value_has(spelt):
+def test_tag_names_are_case_insensitive_and_values_are_not(spelt):
     body = {"tags": {"a": "b", spelt: "X"}}
     assert resource.tag(body, resource.RUN) == "X"
 
 
 @pytest.mark.parametrize("text", ["eastus2", "East US 2", "EASTUS2", "east us2"])
-def test_a_location_in_any_spelling_is_one(text):
+def test_locations_are_normalised(text):
     assert resource.location(text) == "eastus2"
 
 
@@ -107,7 +107,7 @@ def test_a_location_in_any_spelling_is_one(text):
         ({}, "Succeeded"),
     ],
 )
-def test_a_resource_without_a_state_is_done(body, state):
+def test_a_resource_without_a_provisioning_state_is_settled(body, state):
     assert resource.state_of(body) == state
 
 
@@ -127,5 +127,5 @@ def test_a_resource_knows_its_name_and_its_version(kind):
         ),
     ],
 )
-def test_a_child_belongs_to_the_resource_that_holds_it(id_, holder):
+def test_a_child_belongs_to_its_parent(id_, holder):
     assert holder_of(id_) == holder

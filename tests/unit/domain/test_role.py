@@ -71,13 +71,13 @@ _PUBLIC = _actions()
         ),
     ],
 )
-def test_a_spec_adds_what_it_needs_and_leaves_out_what_it_does_not(changes, more, less):
+def test_the_role_has_only_the_actions_its_spec_needs(changes, more, less):
     found = _actions(**changes)
     assert (found - _PUBLIC, _PUBLIC - found) == (more, less)
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_no_role_can_give_itself_more_or_get_into_the_vm(variant):
+def test_no_role_can_extend_itself_or_enter_the_vm(variant):
     for action in _actions(**VARIANTS[variant]):
         assert "*" not in action
         assert not action.startswith("Microsoft.Authorization/")
@@ -85,7 +85,7 @@ def test_no_role_can_give_itself_more_or_get_into_the_vm(variant):
         assert not any(word.casefold() in action.casefold() for word in forbidden)
 
 
-def test_what_is_somebody_elses_is_needed_where_it_is():
+def test_actions_on_foreign_resources_are_scoped_to_them():
     found = permission_needs(make_spec(subnet=SUBNET, identities=[IDENTITY]), SUBSCRIPTION)
     assert {one.action.rsplit("/", 2)[-2] for one in found if one.scope == _HUB} == {
         "virtualNetworks",
@@ -101,7 +101,7 @@ def test_what_is_somebody_elses_is_needed_where_it_is():
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_the_part_of_the_group_and_the_rest_are_the_whole(variant):
+def test_group_actions_and_other_actions_are_the_whole_role(variant):
     spec = make_spec(**VARIANTS[variant])
     whole, (part, rest) = subscription_role(spec, SUBSCRIPTION), group_role(spec, SUBSCRIPTION)
     assert {*part["Actions"], *(one.action for one in rest)} == set(whole["Actions"])
@@ -109,7 +109,7 @@ def test_the_part_of_the_group_and_the_rest_are_the_whole(variant):
     assert PermissionNeed("Microsoft.Compute/skus/read", f"/subscriptions/{SUBSCRIPTION}") in rest
 
 
-def test_a_role_has_the_form_that_azure_takes():
+def test_a_role_definition_has_azures_form():
     made = subscription_role(make_spec(), SUBSCRIPTION)
     assert list(made) == [
         *("Name", "IsCustom", "Description", "Actions", "NotActions", "DataActions"),
@@ -120,7 +120,7 @@ def test_a_role_has_the_form_that_azure_takes():
     assert len(set(made["Actions"])) == len(made["Actions"])
 
 
-def test_what_lies_in_another_subscription_makes_it_assignable_there():
+def test_references_to_other_subscriptions_add_assignable_scopes():
     other = SUBNET.replace(SUBSCRIPTION, "99999999-2222-4333-8444-555555555555")
     scopes = subscription_role(make_spec(subnet=other), SUBSCRIPTION)["AssignableScopes"]
     assert scopes == [

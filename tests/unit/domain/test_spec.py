@@ -30,7 +30,7 @@ def _problems(**fields) -> dict[tuple[str | int, ...], str]:
     return dict(problems.problems_in(caught.value))
 
 
-def test_a_name_is_all_that_a_spec_needs():
+def test_a_spec_needs_only_a_name():
     spec = _spec()
 
     assert spec.regions == ("eastus2", "westeurope", "centralus")
@@ -49,7 +49,7 @@ def test_a_name_is_all_that_a_spec_needs():
     ("fields", "group"),
     [({}, "ccgpu-demo"), ({"resource_group": "mine"}, "mine")],
 )
-def test_the_group_is_its_own_unless_one_is_named(fields, group):
+def test_the_group_has_a_default_name(fields, group):
     assert _spec(**fields).group == group
 
 
@@ -57,7 +57,7 @@ def test_the_group_is_its_own_unless_one_is_named(fields, group):
     ("encryption", "arm"),
     [("full", "DiskWithVMGuestState"), ("state-only", "VMGuestStateOnly")],
 )
-def test_encryption_has_a_word_in_arm(encryption, arm):
+def test_each_encryption_maps_to_a_value_of_arm(encryption, arm):
     assert DiskEncryption(encryption).arm == arm
 
 
@@ -97,7 +97,7 @@ def test_encryption_has_a_word_in_arm(encryption, arm):
         ),
     ],
 )
-def test_a_field_keeps_its_value_in_one_spelling(field, given, kept):
+def test_field_values_are_normalised(field, given, kept):
     assert getattr(_spec(**{field: given}), field) == kept
 
 
@@ -112,7 +112,7 @@ def test_a_field_keeps_its_value_in_one_spelling(field, given, kept):
         {"spot": True, "max_price": 1.23456},
     ],
 )
-def test_fields_that_go_together_pass(fields):
+def test_valid_combinations_of_fields_are_accepted(fields):
     _spec(**fields)
 
 
@@ -136,7 +136,7 @@ def test_a_rule_between_fields_is_reported_at_the_field_to_change(fields, path):
 
 
 @pytest.mark.parametrize(("fields", "path"), _BROKEN_RULES)
-def test_a_rule_is_reported_when_another_field_is_wrong_too(fields, path):
+def test_rules_are_checked_despite_problems_of_other_fields(fields, path):
     disk = {"size_gib": 1, "typo": 2} | fields.get("os_disk", {})
     problems = _problems(**fields | {"os_disk": disk, "regions": [], "data_disks": [{}]})
 
@@ -159,28 +159,28 @@ def test_a_rule_is_reported_when_another_field_is_wrong_too(fields, path):
         ({"ssh_from": "nowhere", "ssh_from_anywhere": True}, ("ssh_from",)),
     ],
 )
-def test_a_rule_is_silent_when_a_field_it_is_about_is_wrong(fields, path):
+def test_rules_are_skipped_if_one_of_their_fields_is_invalid(fields, path):
     assert list(_problems(**fields)) == [path]
 
 
-def test_a_missing_name_hides_no_rule():
+def test_rules_are_checked_without_a_name():
     with pytest.raises(ValidationError) as caught:
         VmSpec.model_validate({"secure_boot": False, 7: "seven"})
     assert {path for path, _ in problems.problems_in(caught.value)} >= {("name",), ("secure_boot",)}
 
 
 @pytest.mark.parametrize("data", [None, [], "demo", 3])
-def test_what_is_no_mapping_is_refused(data):
+def test_a_spec_must_be_a_mapping(data):
     with pytest.raises(ValidationError, match="must be a mapping of fields"):
         VmSpec.model_validate(data)
 
 
-def test_a_spec_is_taken_as_it_is():
+def test_a_spec_instance_is_accepted():
     spec = _spec()
     assert VmSpec.model_validate(spec) == spec
 
 
-def test_a_refusal_holds_nothing_of_what_was_given():
+def test_errors_do_not_repeat_given_values():
     secret = public_keys.private_key()
     with pytest.raises(ValidationError) as caught:
         _spec(ssh_keys=[secret], image=secret, admin_user=secret, os_disk={"type": secret})
@@ -224,7 +224,7 @@ _specs = st.fixed_dictionaries(
 
 
 @given(_specs)
-def test_a_spec_reads_back_from_its_json(values):
+def test_a_spec_round_trips_through_json(values):
     spec = VmSpec.model_validate(values)
     assert VmSpec.model_validate(spec.model_dump(mode="json")) == spec
     assert VmSpec.model_validate_json(spec.model_dump_json()) == spec
@@ -238,7 +238,7 @@ _json = st.recursive(
 
 
 @given(st.dictionaries(st.sampled_from(sorted(VmSpec.model_fields)) | st.text(), _json))
-def test_any_values_are_a_spec_or_problems_in_words(values):
+def test_any_values_are_a_spec_or_problems_with_messages(values):
     found: tuple[problems.FieldProblem, ...] = ()
     try:
         VmSpec.model_validate(values)

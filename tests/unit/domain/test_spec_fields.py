@@ -92,12 +92,12 @@ def test_a_value_beyond_a_limit_is_refused(field, value, fragment):
 
 
 @pytest.mark.parametrize(("price", "fragment"), _REFUSED_WITH_SPOT)
-def test_a_price_that_is_none_is_refused(price, fragment):
+def test_an_invalid_price_is_refused(price, fragment):
     (message,) = _messages(spot=True, max_price=price)
     assert fragment in message
 
 
-def test_the_same_key_with_another_comment_is_the_same_key():
+def test_keys_that_differ_only_in_their_comment_are_equal():
     from support.public_keys import ed25519_line
 
     (message,) = _messages(ssh_keys=[ed25519_line(), f"{ed25519_line()} again"])

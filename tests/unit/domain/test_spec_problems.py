@@ -39,7 +39,7 @@ def test_a_refused_key_is_no_field(key):
         ({"tags": {"a/": "x"}}, ("tags", "a/")),
     ],
 )
-def test_a_path_has_the_keys_of_the_spec_and_nothing_of_pydantic(fields, path):
+def test_problem_paths_have_only_keys_of_the_spec(fields, path):
     with pytest.raises(ValidationError) as caught:
         VmSpec.model_validate({"name": "demo"} | fields)
     assert [problem.path for problem in problems.problems_in(caught.value)] == [path]
@@ -49,7 +49,7 @@ class _Odd(BaseModel):
     value: Literal["a"]
 
 
-def test_an_error_without_words_of_ours_keeps_its_own():
+def test_an_error_without_our_message_keeps_pydantics():
     with pytest.raises(ValidationError) as caught:
         _Odd.model_validate({"value": "b"})
     found = problems.from_pydantic(caught.value, _Odd)

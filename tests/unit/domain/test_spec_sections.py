@@ -79,14 +79,14 @@ def test_rules_of_a_section_are_checked_beside_the_problems_of_values(room, foun
     assert [path for path, _ in _problems(name="a", room=room)] == [("room", *one) for one in found]
 
 
-def test_a_rule_may_be_about_fields_of_a_section_inside():
+def test_rules_may_concern_fields_of_nested_sections():
     assert _problems(name="open", room={"door": False}) == [
         (("name",), "cannot be open without a door")
     ]
     assert [path for path, _ in _problems(room={"door": False})] == [("name",)]
 
 
-def test_an_unknown_field_is_compared_with_those_of_its_section():
+def test_suggestions_for_an_unknown_field_come_from_its_section():
     wrong = {"lamp": {"watts": 1, "tnt": 1}, "spares": [{"watts": 1, "wats": 1}]}
     assert _problems(name="a", room=wrong) == [
         (("room", "lamp", "tnt"), "is not a field here, did you mean tint?"),
@@ -101,7 +101,7 @@ def test_the_name_of_an_entry_of_a_mapping_is_the_end_of_its_path():
     ]
 
 
-def test_every_field_is_found_wherever_it_is():
+def test_fields_are_found_at_any_depth():
     found = [".".join(field.path) for field in structure.fields_of(_House)]
     assert found == [
         *("name", "room", "room.lamp", "room.lamp.watts", "room.lamp.tint", "room.lamp.labels"),
@@ -123,7 +123,7 @@ def test_every_field_is_found_wherever_it_is():
         ((), 0),
     ],
 )
-def test_a_mapping_of_free_names_is_found_wherever_it_is(path, depth):
+def test_mappings_with_free_keys_are_found_at_any_depth(path, depth):
     assert structure.map_depth(_House, path) == depth
 
 
@@ -141,7 +141,7 @@ def test_a_place_belongs_to_a_field_and_its_flag(path, field, flag):
     assert structure.flag_at(_House, path) == flag
 
 
-def test_a_list_of_sections_is_given_by_the_field_that_each_requires():
+def test_list_sections_are_set_by_their_required_field():
     fields = {field.path[-1]: field for field in structure.fields_of(_House)}
     spares = fields["spares"].entry_field
     assert spares is not None
@@ -150,7 +150,7 @@ def test_a_list_of_sections_is_given_by_the_field_that_each_requires():
     assert (fields["watts"].panel, fields["name"].panel) == ("Room", "Machine")
 
 
-def test_no_two_flags_of_a_spec_have_one_name():
+def test_flags_of_a_spec_have_unique_names():
     flags = [field for field in structure.fields_of(VmSpec) if field.flag is not None]
     names = [name for field in flags for name in field.flag_names]
     assert len(names) == len(set(names))

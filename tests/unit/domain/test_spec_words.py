@@ -52,7 +52,7 @@ def _bodies(**changes: Any) -> dict[Kind, Body]:
         (Kind.VNET, {"private": True, "ssh_from": "auto"}, ["private: false → true"]),
     ],
 )
-def test_a_change_of_a_field_is_told_by_its_name(kind, changes, lines):
+def test_a_changed_field_is_described_by_its_name(kind, changes, lines):
     there, body = _bodies()[kind], _bodies(**changes)[kind]
     told = [str(one) for one in in_spec_words(kind, differences(kind, body, there))]
     ours = [line for line in told if "network interface" not in line]
@@ -61,7 +61,7 @@ def test_a_change_of_a_field_is_told_by_its_name(kind, changes, lines):
         assert line.startswith(start)
 
 
-def test_no_word_is_arms_path_a_hash_or_pythons_repr():
+def test_descriptions_have_no_arm_path_hash_or_repr():
     for kind in (Kind.VM, Kind.NSG, Kind.VNET):
         there: Body = {"tags": {}, "properties": {}}
         for one in in_spec_words(kind, differences(kind, _bodies()[kind], there)):
@@ -147,7 +147,7 @@ def test_no_word_is_arms_path_a_hash_or_pythons_repr():
         ),
     ],
 )
-def test_each_difference_has_words(kind, difference, line):
+def test_each_difference_has_a_description(kind, difference, line):
     (change,) = in_spec_words(kind, [difference])
     assert str(change) == line
 
@@ -164,5 +164,5 @@ def test_each_difference_has_words(kind, difference, line):
         ("a\x1b[31m\u202e", "a\\x1b[31m\\u202e"),
     ],
 )
-def test_a_value_is_written_as_in_a_spec(value, shown):
+def test_values_are_written_as_in_a_spec(value, shown):
     assert text(value) == shown

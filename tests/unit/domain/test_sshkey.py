@@ -33,7 +33,7 @@ _BAD = [
 
 
 @pytest.mark.parametrize(("text", "fragment"), _BAD)
-def test_a_key_that_azure_does_not_take_is_refused_by_its_name(text, fragment):
+def test_a_key_type_that_azure_refuses_is_named(text, fragment):
     with pytest.raises(ValueError, match=fragment) as caught:
         sshkey.parse(text)
     assert not any(len(word) > 20 and word in str(caught.value) for word in text.split())
@@ -42,7 +42,7 @@ def test_a_key_that_azure_does_not_take_is_refused_by_its_name(text, fragment):
 
 
 @pytest.mark.parametrize("bits", [2048, 3072])
-def test_rsa_of_2048_bits_is_enough(bits):
+def test_rsa_keys_need_2048_bits(bits):
     line = public_keys.rsa_line(bits)
     assert str(sshkey.parse(line)) == line
 
@@ -56,7 +56,7 @@ def test_rsa_of_2048_bits_is_enough(bits):
         (f"{_ED25519} two words", "two words"),
     ],
 )
-def test_comment_and_spaces_around_a_key_do_not_matter(text, comment):
+def test_comments_and_spaces_around_a_key_are_ignored(text, comment):
     key = sshkey.parse(text)
 
     assert key.comment == comment
@@ -66,6 +66,6 @@ def test_comment_and_spaces_around_a_key_do_not_matter(text, comment):
 
 
 @given(st.text())
-def test_any_text_is_a_key_or_a_value_error(text):
+def test_any_text_is_parsed_or_a_value_error(text):
     with suppress(ValueError):
         sshkey.parse(f"ssh-ed25519 {text}")

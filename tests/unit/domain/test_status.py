@@ -63,21 +63,21 @@ def _vm(
         ),
     ],
 )
-def test_the_state_of_a_vm(vm, told):
+def test_the_state_of_a_vm_follows_from_provisioning_and_power_state(vm, told):
     assert vm_state(vm) is told
 
 
 @pytest.mark.parametrize("word", ["running", "stopped", "deallocated"])
-def test_power_is_azures_word(word):
+def test_the_power_state_is_that_of_azure(word):
     assert power_state(_vm(running=word)) == word
 
 
 @pytest.mark.parametrize("view", [{}, {"statuses": [{}]}, {"statuses": [{"code": "Other/x"}]}])
-def test_power_is_unknown_where_nothing_says_it(view):
+def test_the_power_state_is_unknown_without_an_instance_view(view):
     assert power_state({"properties": {"instanceView": view}}) is None
 
 
-def test_the_states_are_the_words_of_the_contract():
+def test_the_names_of_states_are_those_of_the_contract():
     words = {"creating", "booting", "ready", "stopped", "failed", "deleting", "leftovers"}
     assert {str(one) for one in State} == words
     assert all(one == one.name.lower() for one in State)
@@ -102,11 +102,11 @@ def _other(provisioning: str, path: str = "/providers/Microsoft.Network/virtualN
         (_vm(), [_other("Updating", "")], State.READY),
     ],
 )
-def test_what_is_around_says_what_happens_where_no_vm_does(vm, around, told):
+def test_without_a_vm_the_other_resources_decide_the_state(vm, around, told):
     assert vm_state(vm, around) is told
 
 
-def _timed(changed: str | None, reported: str | None) -> Body:
+def _vm_with_times(changed: str | None, reported: str | None) -> Body:
     body = _vm()
     view = body["properties"]["instanceView"]
     view["statuses"][0] |= {"time": changed}
@@ -127,7 +127,7 @@ def _timed(changed: str | None, reported: str | None) -> Body:
         pytest.param("10:00:00", "soon", State.READY, id="no time that can be read"),
     ],
 )
-def test_what_the_agent_said_before_the_start_is_not_believed(changed, reported, told):
+def test_agent_statuses_from_before_the_start_are_ignored(changed, reported, told):
     day = "2026-01-01T{}+00:00".format
     clock = [text and (day(text) if ":" in text else text) for text in (changed, reported)]
-    assert vm_state(_timed(*clock)) is told
+    assert vm_state(_vm_with_times(*clock)) is told

@@ -32,18 +32,18 @@ def test_days_hours_and_minutes_add_up(text, minutes):
         ("9999d", "from 10m to 30d"),
     ],
 )
-def test_what_is_no_sensible_time_is_refused(text, fragment):
+def test_invalid_ttls_are_refused(text, fragment):
     with pytest.raises(ValueError, match=fragment):
         ttl.parse(text)
 
 
-def test_seconds_cannot_be_written_so_they_are_refused():
+def test_seconds_are_refused():
     with pytest.raises(ValueError, match="whole minutes"):
         ttl.check_limits(timedelta(minutes=10, seconds=1))
 
 
 @given(st.integers(10, 43200))
-def test_every_time_reads_back_from_its_text(minutes):
+def test_every_ttl_round_trips_through_text(minutes):
     value = timedelta(minutes=minutes)
     assert ttl.parse(ttl.text(value)) == value
 

@@ -22,7 +22,7 @@ def _shown(power: str | None = None, **view: object) -> Body:
     return _vm(instanceView={"statuses": codes, **view})
 
 
-def test_the_ids_that_a_vm_names_are_read() -> None:
+def test_the_ids_in_a_vm_body_are_read() -> None:
     disks = {
         "osDisk": {"managedDisk": {"id": _DISKS + "os"}},
         "dataDisks": [{"managedDisk": {"id": _DISKS + "data"}}, {"managedDisk": None}, {}],
@@ -46,7 +46,7 @@ def test_the_keys_and_identities_of_a_vm_are_read() -> None:
 
 
 @pytest.mark.parametrize("vm", [{}, {"properties": None, "identity": None}, _vm()])
-def test_what_is_left_out_is_empty(vm: Body) -> None:
+def test_omitted_properties_are_empty(vm: Body) -> None:
     assert vm_view.managed_disk_ids(vm) == vm_view.network_interface_ids(vm) == []
     assert vm_view.agent_statuses(vm) == vm_view.ip_configurations(vm) == []
     assert vm_view.ssh_public_keys(vm) == vm_view.user_identity_ids(vm) == ()
@@ -55,7 +55,7 @@ def test_what_is_left_out_is_empty(vm: Body) -> None:
     assert not vm_view.tells_agent(vm)
 
 
-def test_an_instance_view_is_joined_and_taken_away() -> None:
+def test_an_instance_view_can_be_added_and_removed() -> None:
     vm, shown = _vm(vmId="x"), _shown("running")
     joined = vm_view.with_instance_view(vm, shown)
     assert vm_view.instance_view(joined) == vm_view.instance_view(shown)
@@ -72,7 +72,7 @@ def test_an_instance_view_is_joined_and_taken_away() -> None:
         (_shown(), True),
     ],
 )
-def test_a_running_vm_is_not_told_without_its_agent(vm: Body, told: bool) -> None:
+def test_a_running_vm_has_a_complete_view_only_with_its_agent(vm: Body, told: bool) -> None:
     assert vm_view.tells_agent(vm) is told
 
 

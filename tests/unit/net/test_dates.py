@@ -1,4 +1,4 @@
-"""What time it is at the server, and whose word is taken for it."""
+"""The server's time, and whose responses may set it."""
 
 import pytest
 from hypothesis import given
@@ -38,7 +38,7 @@ def session(arm):
         ("", None),
     ],
 )
-def test_a_date_is_read_only_where_it_names_its_zone(text, moment):
+def test_a_date_without_a_zone_is_ignored(text, moment):
     assert http_date(text) == moment
 
 
@@ -47,7 +47,7 @@ def test_any_text_is_a_date_or_none(text):
     http_date(text)
 
 
-def test_every_answer_of_arm_tells_its_time_once(arm, session):
+def test_each_response_of_arm_sets_the_server_time_once(arm, session):
     arm.advance(5000)
     assert Arm(session).get(Kind.GROUP, _GROUP) is None  # a 404 knows the time as well
     assert session.server_date.take() == int(arm.now())
@@ -63,7 +63,7 @@ def test_every_answer_of_arm_tells_its_time_once(arm, session):
         ({**_ARMS, "Date": "noon"}, None),
     ],
 )
-def test_only_arms_own_word_is_taken(headers, moment, arm, session):
+def test_only_responses_of_arm_set_the_server_time(headers, moment, arm, session):
     body = {"error": {"code": "ResourceGroupNotFound", "message": "none"}}
     arm.faults.append(lambda _: Response(404, body, headers))
     Arm(session).get(Kind.GROUP, _GROUP)

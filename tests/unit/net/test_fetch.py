@@ -1,4 +1,4 @@
-"""One request and its answer: nothing is followed, nothing is unpacked, nothing is too large."""
+"""One request and its response: no redirects, no decompression, limited size."""
 
 import gzip
 import logging
@@ -35,7 +35,7 @@ def _refusal(web: Web, ask: HttpRequestSpec) -> NoAnswer:
     return caught.value
 
 
-def test_an_answer_is_its_bytes(services, web):
+def test_fetch_returns_the_bytes_of_the_body(services, web):
     services.publish(_URL, WebResponse(b"0123456789"))
     assert web.get(_ask()) == b"0123456789"
     (asked,) = services.requests
@@ -44,7 +44,7 @@ def test_an_answer_is_its_bytes(services, web):
     assert "Authorization" not in asked.headers
 
 
-def test_a_body_makes_it_a_post_of_its_type(services, web):
+def test_a_request_with_a_body_is_a_post(services, web):
     services.publish(_URL, WebResponse(b"ok"))
     web.get(_ask(body=b"\x30\x00", content_type="application/ocsp-request"))
     (asked,) = services.requests
@@ -52,20 +52,20 @@ def test_a_body_makes_it_a_post_of_its_type(services, web):
     assert asked.headers["Content-Type"] == "application/ocsp-request"
 
 
-def test_one_byte_more_than_asked_for_is_refused(services, web):
+def test_a_response_over_the_size_limit_is_refused(services, web):
     services.publish(_URL, WebResponse(b"0123456789a"))
     refused = _refusal(web, _ask())
     assert str(refused) == "answered with more than 10 bytes"
     assert not refused.transient
 
 
-def test_an_endless_answer_is_not_read_to_its_end(services, web):
+def test_an_endless_response_is_not_read_to_its_end(services, web):
     services.publish(_URL, WebResponse(b"x" * 10_000_000, headers={"Content-Length": "5"}))
     assert "more than 10 bytes" in str(_refusal(web, _ask()))
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-def test_a_redirect_is_not_followed(services, web, status):
+def test_redirects_are_not_followed(services, web, status):
     services.publish(
         _URL, WebResponse(b"", status, {"Location": "https://published.example/other"})
     )
@@ -78,7 +78,7 @@ def test_a_redirect_is_not_followed(services, web, status):
 @pytest.mark.parametrize(
     "url", ["http://published.example/thing", "https://elsewhere.example/thing"]
 )
-def test_no_request_leaves_without_encryption_or_for_another_host(services, web, url):
+def test_plain_http_and_other_hosts_get_no_request(services, web, url):
     refused = _refusal(web, _ask(url))
     assert "refused to send a request" in str(refused)
     assert not refused.transient
@@ -99,7 +99,7 @@ def test_no_request_leaves_without_encryption_or_for_another_host(services, web,
         (503, {"Retry-After": "3"}, True, 3.0),
     ],
 )
-def test_only_some_refusals_pass(services, web, status, headers, transient, after):
+def test_only_some_error_statuses_are_transient(services, web, status, headers, transient, after):
     services.publish(_URL, WebResponse(b"<html>", status, headers))
     refused = _refusal(web, _ask())
     assert (refused.transient, refused.retry_after, refused.unreachable) == (
@@ -122,7 +122,7 @@ def test_only_some_refusals_pass(services, web, status, headers, transient, afte
         (ConnectionResetError("reset"), "cannot be read to its end", False),
     ],
 )
-def test_what_goes_wrong_on_the_way_may_pass(services, web, error, reason, unreachable):
+def test_transport_errors_are_transient(services, web, error, reason, unreachable):
     services.publish(_URL, error)
     refused = _refusal(web, _ask())
     assert reason in str(refused)
@@ -130,24 +130,24 @@ def test_what_goes_wrong_on_the_way_may_pass(services, web, error, reason, unrea
 
 
 @pytest.mark.parametrize("length", ["100", "many", "5, 5"])
-def test_an_answer_that_ends_early_or_has_no_honest_length_may_pass(services, web, length):
+def test_truncated_responses_are_transient(services, web, length):
     services.publish(_URL, WebResponse(b"01234", headers={"Content-Length": length}))
     assert _refusal(web, _ask()).transient
 
 
-def test_a_packed_answer_is_refused_and_not_unpacked(services, web):
+def test_a_compressed_response_is_refused(services, web):
     services.publish(_URL, WebResponse(gzip.compress(b"ok"), headers={"Content-Encoding": "gzip"}))
     assert "packed" in str(_refusal(web, _ask()))
     assert services.requests[0].headers["Accept-Encoding"] == "identity"
 
 
-def test_nobody_is_waited_for_longer_than_the_request_allows(services, web):
+def test_a_fetch_uses_the_timeouts_of_its_request(services, web):
     services.publish(_URL, WebResponse(b"ok"))
     web.get(_ask(connect=2.0))
     web.get(_ask())
     assert [asked.timeout for asked in services.requests] == [(2.0, 20.0), (10.0, 20.0)]
 
 
-def test_the_sdk_has_a_place_to_leave_its_warnings_in_other_than_stderr():
+def test_warnings_of_the_sdk_do_not_reach_stderr():
     handlers = logging.getLogger("azure").handlers
     assert any(isinstance(each, logging.NullHandler) for each in handlers)

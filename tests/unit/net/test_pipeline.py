@@ -1,4 +1,4 @@
-"""What every request passes through: only to hosts on the list, with nothing of the SDK's own."""
+"""The pipeline of every request: only allowed hosts, and no policies of the SDK."""
 
 from typing import Any
 
@@ -34,7 +34,7 @@ def _sent_to(url: str, *hosts: str) -> bool:
         f"https://somebody@{_HOST}/",
     ],
 )
-def test_a_host_on_the_list_is_reached_in_any_spelling(url):
+def test_allowed_hosts_are_case_insensitive(url):
     assert _sent_to(url)
     assert not _sent_to(url, "login.microsoftonline.com")
 
@@ -62,23 +62,23 @@ def test_a_host_on_the_list_is_reached_in_any_spelling(url):
         "https://169.254.169.254/metadata",
     ],
 )
-def test_no_other_host_is_reached_and_none_without_encryption(url):
+def test_other_hosts_and_plain_http_are_refused(url):
     assert not _sent_to(url)
 
 
 @given(st.from_regex(r"[a-z0-9.-]{1,40}", fullmatch=True).filter(lambda host: host != _HOST))
-def test_a_host_that_is_not_on_the_list_is_refused(host):
+def test_an_unlisted_host_is_refused(host):
     assert not _sent_to(f"https://{host}/")
 
 
-def test_an_empty_list_lets_nothing_through():
+def test_an_empty_list_refuses_every_host():
     refuse = OnlyTo([])
     request = PipelineRequest(HttpRequest("GET", f"https://{_HOST}/"), PipelineContext(None))
     with pytest.raises(ForeignHost):
         refuse.on_request(request)
 
 
-def test_the_refusal_names_the_host_and_nothing_that_follows_it():
+def test_the_refusal_shows_only_the_host_of_the_url():
     request = PipelineRequest(
         HttpRequest("GET", "https://evil.example/a?sig=secret"), PipelineContext(None)
     )
@@ -88,14 +88,14 @@ def test_the_refusal_names_the_host_and_nothing_that_follows_it():
 
 
 class _SignIn(HTTPPolicy[Any, Any]):
-    """Stands where the sign-in stands."""
+    """Takes the place of the sign-in policy."""
 
     def send(self, request: PipelineRequest[Any]) -> Any:
         return self.next.send(request)
 
 
 @pytest.mark.parametrize("url", ["", "https:///path", "nonsense"])
-def test_the_refusal_of_no_host_says_so(url):
+def test_the_refusal_of_a_url_without_a_host_is_explicit(url):
     with pytest.raises(ForeignHost, match=r"^refused to send a request to no host$"):
         OnlyTo([_HOST]).on_request(PipelineRequest(HttpRequest("GET", url), PipelineContext(None)))
 
@@ -104,14 +104,14 @@ def _names(policies: list[Any]) -> list[str]:
     return [type(policy).__name__ for policy in policies]
 
 
-def test_the_guard_stands_before_the_sign_in_so_that_no_token_is_asked_for():
+def test_the_host_check_precedes_the_sign_in():
     sign_in: HTTPPolicy[Any, Any] = _SignIn()
     guard, last = pipeline([_HOST], sign_in)[-2:]
     assert isinstance(guard, OnlyTo)
     assert last is sign_in
 
 
-def test_there_is_nothing_that_waits_redirects_registers_or_logs():
+def test_the_pipeline_has_no_retry_redirect_registration_or_logging():
     assert _names(pipeline([_HOST], None)) == [
         "RequestIdPolicy",
         "HeadersPolicy",
@@ -122,6 +122,6 @@ def test_there_is_nothing_that_waits_redirects_registers_or_logs():
     ]
 
 
-def test_requests_say_who_sends_them():
+def test_requests_have_a_user_agent():
     (agent,) = [p for p in pipeline([_HOST], None) if type(p).__name__ == "UserAgentPolicy"]
     assert agent.user_agent.startswith(f"ccgpu/{__version__}")

@@ -1,4 +1,4 @@
-"""How long to pause: never sooner than the service asks, and never for ever."""
+"""Retry delays: at least Retry-After, and bounded."""
 
 import pytest
 from hypothesis import given
@@ -11,7 +11,7 @@ _COUNTS = st.integers(0, 10_000)
 
 
 @given(st.integers(1, 10_000), _WISHES)
-def test_a_retry_never_comes_sooner_than_it_is_wished_for(attempt, wish):
+def test_a_retry_waits_at_least_retry_after(attempt, wish):
     seconds = retry_delay(attempt, wish)
     assert seconds >= 2.0
     assert seconds >= (wish or 0.0)
@@ -30,24 +30,24 @@ def test_each_retry_waits_at_least_as_long_as_the_one_before(attempt, wish):
         *((1, 180.0, 180), (6, 1.0, 60), (1, 0.0, 2), (1, 3600.0, 3600)),
     ],
 )
-def test_retries_wait_twice_as_long_each_time_up_to_a_minute(attempt, wish, seconds):
+def test_retry_delays_double_up_to_a_minute(attempt, wish, seconds):
     assert retry_delay(attempt, wish) == seconds
 
 
 @given(_COUNTS)
-def test_polls_without_a_wish_grow_within_their_bounds(polls):
+def test_poll_delays_without_retry_after_grow_within_bounds(polls):
     assert (
         MIN_POLL_DELAY <= poll_delay(polls, None) <= poll_delay(polls + 1, None) <= MAX_POLL_DELAY
     )
 
 
 @given(_COUNTS, st.floats(0, 3600))
-def test_a_poll_comes_when_it_is_wished_for_but_not_at_once(polls, wish):
+def test_a_poll_waits_retry_after_and_at_least_the_minimum(polls, wish):
     assert poll_delay(polls, wish) == max(wish, 1.0)
 
 
 @pytest.mark.parametrize(("polls", "seconds"), [(0, 5.0), (1, 7.5), (4, 25.3125), (5, 30.0)])
-def test_polls_grow_by_half(polls, seconds):
+def test_poll_delays_grow_by_half(polls, seconds):
     assert poll_delay(polls, None) == seconds
 
 
@@ -90,11 +90,11 @@ _DATE = "Fri, 02 Jan 2026 03:04:05 GMT"
         ),
     ],
 )
-def test_a_wish_is_seconds_or_a_date_or_nothing(headers, seconds):
+def test_retry_after_is_seconds_or_a_date_or_ignored(headers, seconds):
     assert retry_after(headers) == seconds
 
 
 @given(st.text(), st.text())
-def test_no_header_breaks_it(wish, now):
+def test_any_retry_after_header_is_parsed(wish, now):
     found = retry_after({"Retry-After": wish, "Date": now})
     assert found is None or 0 <= found < float("inf")

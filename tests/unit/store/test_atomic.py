@@ -55,7 +55,7 @@ _BAD = pytest.mark.parametrize("system", _BEFORE_THE_RENAME.values(), ids=_BEFOR
 
 
 @_BAD
-def test_a_write_that_fails_leaves_the_good_file_and_nothing_else(tmp_path, system):
+def test_a_failed_write_leaves_only_the_previous_file(tmp_path, system):
     file = tmp_path / "file"
     file.write_bytes(_OLD)
     with pytest.raises((OSError, KeyboardInterrupt)):
@@ -66,21 +66,21 @@ def test_a_write_that_fails_leaves_the_good_file_and_nothing_else(tmp_path, syst
 
 @_BAD
 @pytest.mark.parametrize("write", [atomic.replace, atomic.create])
-def test_a_new_file_that_cannot_be_written_is_not_there(tmp_path, system, write):
+def test_a_failed_write_leaves_no_new_file(tmp_path, system, write):
     with pytest.raises((OSError, KeyboardInterrupt)):
         write(tmp_path / "file", _NEW, system=system)
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("write", [atomic.replace, atomic.create])
-def test_a_short_write_is_gone_on_with(tmp_path, write):
+def test_a_short_write_is_continued(tmp_path, write):
     system = SystemCalls(write=lambda file, data: os.write(file, data[:7]))
     write(tmp_path / "file", _NEW, system=system)
     assert (tmp_path / "file").read_bytes() == _NEW
 
 
 @pytest.mark.parametrize("write", [atomic.replace, atomic.create])
-def test_a_folder_that_cannot_be_synced_is_an_error_unless_it_never_can(tmp_path, write):
+def test_a_failed_folder_sync_is_an_error_unless_unsupported(tmp_path, write):
     def system(code: int) -> SystemCalls:
         def fsync(file: int) -> None:
             if stat.S_ISDIR(os.fstat(file).st_mode):
@@ -94,7 +94,7 @@ def test_a_folder_that_cannot_be_synced_is_an_error_unless_it_never_can(tmp_path
     assert {path.read_bytes() for path in tmp_path.iterdir()} == {_NEW}
 
 
-def test_the_kernels_own_short_write_replaces_nothing(tmp_path):
+def test_a_short_write_of_the_kernel_replaces_nothing(tmp_path):
     """A limit on the size of files: the first `write` takes a part, the next one fails."""
     file = tmp_path / "file"
     file.write_bytes(_OLD)
@@ -112,7 +112,7 @@ def test_the_kernels_own_short_write_replaces_nothing(tmp_path):
 
 
 @pytest.mark.parametrize("dangling", [True, False])
-def test_a_link_is_never_written_through_nor_replaced(tmp_path, dangling):
+def test_symlinks_are_neither_followed_nor_replaced(tmp_path, dangling):
     victim, link = tmp_path / "victim", tmp_path / "link"
     if not dangling:
         victim.write_bytes(_OLD)
@@ -125,7 +125,7 @@ def test_a_link_is_never_written_through_nor_replaced(tmp_path, dangling):
     assert victim.exists() is not dangling
 
 
-def test_what_is_no_file_is_not_replaced(tmp_path):
+def test_only_regular_files_are_replaced(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "folder").mkdir()
     for path in (tmp_path / "pipe", tmp_path / "folder", Path("/dev/null"), Path()):
@@ -138,7 +138,7 @@ def test_what_is_no_file_is_not_replaced(tmp_path):
 
 
 @pytest.mark.parametrize("links", [True, False])
-def test_a_file_that_comes_while_another_is_written_stays(tmp_path, links):
+def test_a_file_created_during_the_write_stays(tmp_path, links):
     file = tmp_path / "file"
 
     def late(new: Path, path: Path) -> None:
@@ -153,7 +153,7 @@ def test_a_file_that_comes_while_another_is_written_stays(tmp_path, links):
     assert list(tmp_path.iterdir()) == [file]
 
 
-def test_a_file_system_without_hard_links_will_do(tmp_path):
+def test_file_systems_without_hard_links_are_supported(tmp_path):
     file = tmp_path / "file"
     atomic.create(file, _NEW, system=SystemCalls(link=_fails(errno.EPERM)))
     assert file.read_bytes() == _NEW
@@ -162,9 +162,7 @@ def test_a_file_system_without_hard_links_will_do(tmp_path):
 
 @pytest.mark.parametrize(("umask", "output"), [(0o022, 0o644), (0o077, 0o600), (0o002, 0o664)])
 @pytest.mark.parametrize("write", [atomic.replace, atomic.create])
-def test_private_files_are_private_and_the_users_own_are_as_the_umask_says(
-    tmp_path, write, umask, output
-):
+def test_private_files_are_0600_and_others_follow_the_umask(tmp_path, write, umask, output):
     before = os.umask(umask)
     try:
         write(tmp_path / "private", _NEW)
@@ -175,7 +173,7 @@ def test_private_files_are_private_and_the_users_own_are_as_the_umask_says(
     assert modes == [PRIVATE, output]
 
 
-def test_a_users_file_keeps_its_permissions_and_a_private_one_becomes_private(tmp_path):
+def test_a_replaced_file_keeps_its_mode_unless_it_is_private(tmp_path):
     file = tmp_path / "file"
     file.write_bytes(_OLD)
     file.chmod(0o640)

@@ -20,7 +20,7 @@ def challenges(tmp_path):
     return Challenges(tmp_path / "state" / "challenges")
 
 
-def test_what_was_recorded_is_found_by_its_nonce_and_by_no_other(challenges):
+def test_a_challenge_is_found_only_by_its_nonce(challenges):
     challenges.write(RECORD)
 
     assert challenges.find(NONCE) == RECORD
@@ -28,11 +28,11 @@ def test_what_was_recorded_is_found_by_its_nonce_and_by_no_other(challenges):
     assert challenges.find(b"") is None
 
 
-def test_nothing_is_found_where_nothing_was_recorded(challenges):
+def test_an_unrecorded_challenge_is_not_found(challenges):
     assert challenges.find(NONCE) is None
 
 
-def test_a_record_is_for_its_owner_alone_and_never_replaced(challenges):
+def test_a_challenge_record_is_private_and_never_replaced(challenges):
     challenges.write(RECORD)
 
     assert [path.stat().st_mode & 0o777 for path in challenges.folder.iterdir()] == [0o600]
@@ -42,7 +42,7 @@ def test_a_record_is_for_its_owner_alone_and_never_replaced(challenges):
     assert challenges.find(NONCE) == RECORD
 
 
-def test_a_vm_id_is_kept_in_lower_case(challenges):
+def test_vm_ids_are_stored_in_lower_case(challenges):
     challenges.write(replace(RECORD, vm_id=RECORD.vm_id.upper()))
 
     assert challenges.find(NONCE) == RECORD
@@ -62,7 +62,7 @@ def test_a_vm_id_is_kept_in_lower_case(challenges):
         {"sent_at": "yesterday"},
     ],
 )
-def test_a_damaged_record_is_an_error_and_never_as_none(challenges, changes):
+def test_a_damaged_record_is_an_error(challenges, changes):
     challenges.write(RECORD)
     (file,) = challenges.folder.iterdir()
     file.write_text(json.dumps(json.loads(file.read_text()) | changes))
@@ -72,7 +72,7 @@ def test_a_damaged_record_is_an_error_and_never_as_none(challenges, changes):
 
 
 @pytest.mark.parametrize("raw", [b"", b"[]", b"{}", b"\xff", b"[" * 3000, b" " * 5000])
-def test_a_record_that_cannot_be_read_is_an_error(challenges, raw):
+def test_an_unreadable_record_is_an_error(challenges, raw):
     challenges.write(RECORD)
     (file,) = challenges.folder.iterdir()
     file.write_bytes(raw)

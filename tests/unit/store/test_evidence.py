@@ -44,7 +44,7 @@ def _b64(data):
     return base64.urlsafe_b64encode(data).decode().rstrip("=")
 
 
-def test_raw_files_are_known_by_their_content(folder):
+def test_raw_files_are_recognised_by_content(folder):
     pcrs = json.dumps({"0": "00" * 32, "23": "ff" * 32}).encode()
     found = evidence.read_evidence(
         folder(a=HCL, b=REPORT, c=QUOTE, d=SIGNATURE, e=pcrs, f=b"5f" * 32, g=b"what?")
@@ -59,7 +59,7 @@ def test_raw_files_are_known_by_their_content(folder):
     assert found.ignored == ("g",)
 
 
-def test_what_tools_write_beside_is_known_too(folder):
+def test_other_files_of_the_tools_are_recognised(folder):
     files = {
         "log": b"\x00\x00\x00\x00\x03\x00\x00\x00" + bytes(40),
         "values": b"\x01\x00\x00\x00\x0b\x00\x03" + bytes(40),
@@ -76,7 +76,7 @@ def test_what_tools_write_beside_is_known_too(folder):
     assert (cpu.thim, cpu.crl) == (files["thim"], files["crl"])
 
 
-def test_pcr_values_of_tpm2_pcrread_are_taken_as_they_are(folder):
+def test_output_of_tpm2_pcrread_is_kept_verbatim(folder):
     text = b"sha256:\n  0 : 0x00\n"
 
     cpu = evidence.read_evidence(folder(pcrs_yaml=text)).cpu
@@ -84,7 +84,7 @@ def test_pcr_values_of_tpm2_pcrread_are_taken_as_they_are(folder):
     assert cpu.pcr_file == text
 
 
-def test_a_gpu_report_is_read_as_bytes_and_as_nvidias_hex(folder, tmp_path):
+def test_a_gpu_report_may_be_binary_or_hex(folder, tmp_path):
     found = evidence.read_evidence(folder(report_txt=GPU.hex().encode(), ocsp__x_xml=RIM))
 
     assert [gpu.report for gpu in found.gpus] == [GPU]
@@ -93,7 +93,7 @@ def test_a_gpu_report_is_read_as_bytes_and_as_nvidias_hex(folder, tmp_path):
     assert [gpu.report for gpu in evidence.read_evidence(tmp_path).gpus] == [GPU]
 
 
-def test_two_of_a_kind_are_refused(folder):
+def test_two_files_of_one_kind_are_refused(folder):
     with pytest.raises(InvalidFile, match="two files of the kind hcl"):
         evidence.read_evidence(folder(a=HCL, b=HCL))
 
@@ -105,7 +105,7 @@ def test_two_documents_of_one_kind_are_refused(folder):
 
 
 @pytest.mark.parametrize("data", [b"", b"what?", b"{}", b"[]", b'{"a": 1, "a": 2}', b"[" * 9999])
-def test_a_file_in_no_known_format_is_refused_with_3(tmp_path, data):
+def test_a_file_of_unknown_format_exits_3(tmp_path, data):
     file = tmp_path / "evidence"
     file.write_bytes(data)
 
@@ -115,7 +115,7 @@ def test_a_file_in_no_known_format_is_refused_with_3(tmp_path, data):
 
 
 @given(st.binary(max_size=200))
-def test_any_bytes_are_evidence_or_refused(tmp_path_factory, data):
+def test_any_bytes_are_parsed_or_refused(tmp_path_factory, data):
     file = tmp_path_factory.mktemp("any") / "evidence"
     file.write_bytes(data)
 
@@ -128,7 +128,7 @@ def test_a_folder_without_evidence_is_refused(folder):
         evidence.read_evidence(folder(a=RIM))
 
 
-def test_what_is_not_there_or_too_large_is_refused(tmp_path):
+def test_missing_and_oversized_files_are_refused(tmp_path):
     with pytest.raises(InvalidFile, match="cannot be read"):
         evidence.read_evidence(tmp_path / "nothing")
     (tmp_path / "big").write_bytes(bytes(limits.MAX_BYTES + 1))
@@ -148,7 +148,7 @@ def _trustee(**changes):
 
 
 @pytest.mark.parametrize("wrapped", [False, True])
-def test_trustees_json_is_read_and_what_wraps_it(tmp_path, wrapped):
+def test_trustees_json_and_its_wrappers_are_read(tmp_path, wrapped):
     document = {"platform": "az-snp", "evidence": _trustee()} if wrapped else _trustee()
     file = tmp_path / "evidence.json"
     file.write_text(json.dumps(document))
@@ -161,7 +161,7 @@ def test_trustees_json_is_read_and_what_wraps_it(tmp_path, wrapped):
     assert found.cpu.pcrs == dict.fromkeys(range(24), bytes(32))
 
 
-def test_trustees_first_version_holds_numbers_and_pem(tmp_path):
+def test_trustees_first_version_has_numbers_and_pem(tmp_path):
     quote = {"signature": [*SIGNATURE], "message": [*QUOTE], "pcrs": [[0] * 32] * 24}
     pem = "-----BEGIN CERTIFICATE-----\n"
     file = tmp_path / "evidence.json"
@@ -184,7 +184,7 @@ def test_trustees_first_version_holds_numbers_and_pem(tmp_path):
     ],
     ids=str,
 )
-def test_a_damaged_document_is_refused_and_said_to_be(tmp_path, changes):
+def test_a_damaged_document_is_refused_as_damaged(tmp_path, changes):
     file = tmp_path / "evidence.json"
     file.write_text(json.dumps(_trustee(**changes)))
 
@@ -207,7 +207,7 @@ def test_nvattests_json_is_read(tmp_path):
     assert [(gpu.report, gpu.nonce) for gpu in found.gpus] == [(GPU, b"\x5f" * 32), (GPU, None)]
 
 
-def test_nvattests_json_with_something_else_in_it_is_refused(tmp_path):
+def test_nvattests_json_with_unexpected_content_is_refused(tmp_path):
     file = tmp_path / "evidence.json"
     file.write_text(json.dumps([{"evidence": "", "certificate": ""}, 5]))
 
@@ -215,7 +215,7 @@ def test_nvattests_json_with_something_else_in_it_is_refused(tmp_path):
         evidence.read_evidence(file)
 
 
-def test_a_bundle_that_is_wrong_is_refused_with_the_field(tmp_path):
+def test_an_invalid_bundle_is_refused_naming_the_field(tmp_path):
     file = tmp_path / "bundle.json"
     file.write_text(json.dumps({"schema": "ccgpu.bundle/1", "tool": "x", "made_at": "now"}))
 
@@ -223,7 +223,7 @@ def test_a_bundle_that_is_wrong_is_refused_with_the_field(tmp_path):
         evidence.read_evidence(file)
 
 
-def test_another_format_than_the_wanted_one_is_refused(tmp_path):
+def test_a_file_of_another_format_than_requested_is_refused(tmp_path):
     file = tmp_path / "report.bin"
     file.write_bytes(REPORT)
 
@@ -232,7 +232,7 @@ def test_another_format_than_the_wanted_one_is_refused(tmp_path):
         evidence.read_evidence(file, "trustee")
 
 
-def test_the_callers_collateral_stands_beside_the_evidences(tmp_path, folder):
+def test_collateral_of_caller_and_evidence_is_kept_apart(tmp_path, folder):
     report = tmp_path.parent / "report.bin"
     report.write_bytes(REPORT)
     read = evidence.read_evidence(report)
@@ -248,7 +248,7 @@ def test_the_callers_collateral_stands_beside_the_evidences(tmp_path, folder):
         evidence.add_collateral(found, report)
 
 
-def test_certificates_and_lists_of_several_machines_are_all_kept(folder):
+def test_certificates_and_crls_of_several_machines_are_kept(folder):
     other = vm().amd.vcek(SimulatedChip(hwid=bytes(range(100, 164)))).signed_by(vm().amd.ask_key)
     lists = [vm().amd.crl(serial).signed_by(vm().amd.ark_key) for serial in (1, 2)]
     path = folder(a=REPORT, b_der=_vcek(), c_der=other, d_der=lists[0], e_der=lists[1])
@@ -261,7 +261,7 @@ def test_certificates_and_lists_of_several_machines_are_all_kept(folder):
     assert (given.veks, given.crls) == ((_vcek(), other), tuple(lists))
 
 
-def test_two_chains_beside_the_evidence_are_refused_and_of_the_caller_kept(folder):
+def test_two_chains_are_refused_in_evidence_and_kept_from_the_caller(folder):
     other = make_authorities("Milan", bits=2048)
     path = folder(a=REPORT, b_pem=vm().amd.chain, c_pem=other.chain)
     with pytest.raises(InvalidFile, match="two files of the kind chain"):
@@ -270,14 +270,14 @@ def test_two_chains_beside_the_evidence_are_refused_and_of_the_caller_kept(folde
     assert given.chains == (vm().amd.chain, other.chain)
 
 
-def test_a_certificate_of_a_version_that_does_not_exist_is_passed_over(folder):
+def test_a_certificate_with_an_invalid_version_is_skipped(folder):
     other = vm().amd.ask.replace(b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x79", 1)
     found = evidence.read_evidence(folder(a=HCL, b=other))
 
     assert found.ignored == ("b",)
 
 
-def test_a_damaged_gpu_report_or_ocsp_answer_is_still_taken_for_one(folder):
+def test_damaged_gpu_reports_and_ocsp_responses_are_recognised(folder):
     report = b"\x10" + GPU[1:] + b"\x11\x60" + bytes(4000)
     answer = ocsp_answers.ocsp_response(2, 0)
     damaged = b"\x31" + answer[1:]
@@ -292,7 +292,7 @@ def _vcek():  # once: a PSS signature is another one each time
     return vm().amd.vcek(vm().chip).signed_by(vm().amd.ask_key)
 
 
-def test_certificates_are_sorted_by_whose_they_are(folder):
+def test_certificates_are_sorted_by_their_subject(folder):
     chain = pem(_vcek()) + vm().amd.chain
     found = evidence.read_evidence(folder(a=REPORT, certs_pem=chain)).cpu
 
@@ -302,14 +302,14 @@ def test_certificates_are_sorted_by_whose_they_are(folder):
     assert found.chain.lstrip() == vm().amd.chain
 
 
-def test_the_chain_may_be_a_file_of_its_own_and_the_chips_certificate_der(folder):
+def test_the_chain_may_be_a_separate_file_and_the_vcek_der(folder):
     found = evidence.read_evidence(folder(a=REPORT, vcek_der=_vcek(), chain_pem=vm().amd.chain)).cpu
 
     assert found is not None
     assert (found.vek, found.chain) == (_vcek(), vm().amd.chain)
 
 
-def test_other_certificates_are_of_a_gpu_in_pem_and_ignored_in_der(folder):
+def test_other_pem_certificates_belong_to_a_gpu_and_der_is_ignored(folder):
     other = authority_certificate("Somebody", vm().amd.ask_key, "Somebody", 7).signed_by(
         vm().amd.ask_key
     )
@@ -319,7 +319,7 @@ def test_other_certificates_are_of_a_gpu_in_pem_and_ignored_in_der(folder):
     assert found.ignored == ("ak.der",)
 
 
-def test_a_revocation_list_and_an_ocsp_answer_are_known_in_der(folder, tmp_path):
+def test_der_crls_and_ocsp_responses_are_recognised(folder, tmp_path):
     crl = vm().amd.crl().signed_by(vm().amd.ark_key)
     found = evidence.read_evidence(folder(a=REPORT, crl_der=crl))
 
@@ -331,11 +331,11 @@ def test_a_revocation_list_and_an_ocsp_answer_are_known_in_der(folder, tmp_path)
 
 
 @pytest.mark.parametrize("data", [b"-----BEGIN CERTIFICATE-----\nx\n", b"0\x80", b"0"])
-def test_what_only_looks_like_a_certificate_is_not_read(folder, data):
+def test_files_that_resemble_certificates_are_not_read(folder, data):
     assert evidence.read_evidence(folder(a=REPORT, b=data)).ignored == ("b",)
 
 
-def test_a_hex_text_that_is_neither_nonce_nor_report_is_not_read(folder):
+def test_hex_text_that_is_no_nonce_or_report_is_not_read(folder):
     assert evidence.read_evidence(folder(a=REPORT, b=b"00" * 65)).ignored == ("b",)
 
 

@@ -29,86 +29,96 @@ _REPORT = b"\x03\x00\x00\x00" + bytes(1180)
 _GPU = GpuEvidence("HOPPER", b"\x11", b"")
 
 
-def _found(**parts):
+def _make_evidence(**parts):
     return Evidence("bundle", **parts)
 
 
 _AT_THE_BOUND = {
-    "gpus": _found(gpus=(_GPU,) * bounds.MAX_GPUS),
-    "rims": _found(collateral=GpuCollateral(rims=(b"<",) * bounds.MAX_RIMS)),
-    "ocsp": _found(collateral=GpuCollateral(ocsp=(b"0",) * bounds.MAX_OCSP_ANSWERS)),
-    "nonces": _found(collateral=GpuCollateral(ocsp_nonces=(b"0",) * bounds.MAX_OCSP_NONCES)),
-    "roots": _found(simulated_roots={str(n): b"" for n in range(bounds.MAX_ROOTS)}),
-    "chain": _found(cpu=CpuEvidence(chain=b"-----BEGIN " * bounds.MAX_CERTIFICATES)),
-    "log": _found(cpu=CpuEvidence(event_log=bytes(_MEGABYTE))),
-    "hcl": _found(cpu=CpuEvidence(hcl=bytes(65536))),
-    "pcrs": _found(cpu=CpuEvidence(pcrs={0: bytes(65536)})),
-    "maa": _found(tokens=AttestationTokens(maa=bytes(128 * 1024))),
+    "gpus": _make_evidence(gpus=(_GPU,) * bounds.MAX_GPUS),
+    "rims": _make_evidence(collateral=GpuCollateral(rims=(b"<",) * bounds.MAX_RIMS)),
+    "ocsp": _make_evidence(collateral=GpuCollateral(ocsp=(b"0",) * bounds.MAX_OCSP_ANSWERS)),
+    "nonces": _make_evidence(
+        collateral=GpuCollateral(ocsp_nonces=(b"0",) * bounds.MAX_OCSP_NONCES)
+    ),
+    "roots": _make_evidence(simulated_roots={str(n): b"" for n in range(bounds.MAX_ROOTS)}),
+    "chain": _make_evidence(cpu=CpuEvidence(chain=b"-----BEGIN " * bounds.MAX_CERTIFICATES)),
+    "log": _make_evidence(cpu=CpuEvidence(event_log=bytes(_MEGABYTE))),
+    "hcl": _make_evidence(cpu=CpuEvidence(hcl=bytes(65536))),
+    "pcrs": _make_evidence(cpu=CpuEvidence(pcrs={0: bytes(65536)})),
+    "maa": _make_evidence(tokens=AttestationTokens(maa=bytes(128 * 1024))),
 }
 
 
 @pytest.mark.parametrize("found", _AT_THE_BOUND.values(), ids=_AT_THE_BOUND)
-def test_as_much_as_a_bound_is_read(tmp_path, found):
+def test_input_at_each_limit_is_read(tmp_path, found):
     assert bounds.check_bounds(tmp_path, found) is found
 
 
 _BEYOND = {
-    "17 GPUs": _found(gpus=(_GPU,) * (bounds.MAX_GPUS + 1)),
-    "33 reference manifests": _found(
+    "17 GPUs": _make_evidence(gpus=(_GPU,) * (bounds.MAX_GPUS + 1)),
+    "33 reference manifests": _make_evidence(
         collateral=GpuCollateral(rims=(b"<",) * (bounds.MAX_RIMS + 1))
     ),
-    "129 OCSP answers": _found(
+    "129 OCSP answers": _make_evidence(
         collateral=GpuCollateral(ocsp=(b"0",) * (bounds.MAX_OCSP_ANSWERS + 1))
     ),
-    "129 OCSP nonces": _found(
+    "129 OCSP nonces": _make_evidence(
         collateral=GpuCollateral(ocsp_nonces=(b"0",) * (bounds.MAX_OCSP_NONCES + 1))
     ),
-    "17 simulated roots": _found(
+    "17 simulated roots": _make_evidence(
         simulated_roots={str(n): b"" for n in range(bounds.MAX_ROOTS + 1)}
     ),
-    "17 certificates in one chain": _found(
+    "17 certificates in one chain": _make_evidence(
         gpus=(replace(_GPU, chain=b"-----BEGIN " * (bounds.MAX_CERTIFICATES + 1)),)
     ),
-    "cpu.event_log has 1048577 bytes": _found(cpu=CpuEvidence(event_log=bytes(_MEGABYTE + 1))),
-    "cpu.hcl has 65537 bytes": _found(cpu=CpuEvidence(hcl=bytes(65537))),
-    "cpu.pcrs has 65537 bytes": _found(cpu=CpuEvidence(pcrs={0: bytes(65537)})),
-    "cpu.runtime has 65537 bytes": _found(cpu=CpuEvidence(runtime=bytes(65537))),
-    "the report of GPU 0 has 65537 bytes": _found(gpus=(replace(_GPU, report=bytes(65537)),)),
-    "the state document of GPU 0 has 65537 bytes": _found(
+    "cpu.event_log has 1048577 bytes": _make_evidence(
+        cpu=CpuEvidence(event_log=bytes(_MEGABYTE + 1))
+    ),
+    "cpu.hcl has 65537 bytes": _make_evidence(cpu=CpuEvidence(hcl=bytes(65537))),
+    "cpu.pcrs has 65537 bytes": _make_evidence(cpu=CpuEvidence(pcrs={0: bytes(65537)})),
+    "cpu.runtime has 65537 bytes": _make_evidence(cpu=CpuEvidence(runtime=bytes(65537))),
+    "the report of GPU 0 has 65537 bytes": _make_evidence(
+        gpus=(replace(_GPU, report=bytes(65537)),)
+    ),
+    "the state document of GPU 0 has 65537 bytes": _make_evidence(
         gpus=(replace(_GPU, state_document=bytes(65537)),)
     ),
-    "OCSP answer 0 has 65537 bytes": _found(collateral=GpuCollateral(ocsp=(bytes(65537),))),
-    "reference manifest 1 has 262145 bytes": _found(
+    "OCSP answer 0 has 65537 bytes": _make_evidence(collateral=GpuCollateral(ocsp=(bytes(65537),))),
+    "reference manifest 1 has 262145 bytes": _make_evidence(
         collateral=GpuCollateral(rims=(b"<", bytes(262145)))
     ),
-    "reference manifests of 2359296 bytes": _found(
+    "reference manifests of 2359296 bytes": _make_evidence(
         collateral=GpuCollateral(rims=(bytes(262144),) * 9)
     ),
-    "simulated root 0 has 65537 bytes": _found(simulated_roots={"ark": bytes(65537)}),
-    "NVIDIA's token has 2228225 bytes": _found(tokens=AttestationTokens(nras=bytes(2228225))),
-    "Microsoft's token has 131073 bytes": _found(tokens=AttestationTokens(maa=bytes(131073))),
-    "evidence of 8454144 bytes": _found(
+    "simulated root 0 has 65537 bytes": _make_evidence(simulated_roots={"ark": bytes(65537)}),
+    "NVIDIA's token has 2228225 bytes": _make_evidence(
+        tokens=AttestationTokens(nras=bytes(2228225))
+    ),
+    "Microsoft's token has 131073 bytes": _make_evidence(
+        tokens=AttestationTokens(maa=bytes(131073))
+    ),
+    "evidence of 8454144 bytes": _make_evidence(
         collateral=GpuCollateral(ocsp=(bytes(65536),) * 128), cpu=CpuEvidence(hcl=bytes(65536))
     ),
 }
 
 
 @pytest.mark.parametrize(("said", "found"), _BEYOND.items(), ids=_BEYOND)
-def test_what_is_beyond_a_bound_is_refused_by_its_name(tmp_path, said, found):
+def test_input_over_a_limit_is_refused_naming_it(tmp_path, said, found):
     with pytest.raises(InvalidFile, match=f"{said}: at most [0-9]+ are read") as caught:
         bounds.check_bounds(tmp_path, found)
     assert caught.value.exit_code == 3
 
 
-def test_collateral_from_a_folder_counts_too(tmp_path):
-    found = _found(collateral=GpuCollateral(ocsp=(b"0",) * bounds.MAX_OCSP_ANSWERS))
+def test_collateral_from_a_folder_counts_towards_the_limits(tmp_path):
+    found = _make_evidence(collateral=GpuCollateral(ocsp=(b"0",) * bounds.MAX_OCSP_ANSWERS))
     (tmp_path / "answer").write_bytes(bytes.fromhex("30030a0106"))
 
     with pytest.raises(InvalidFile, match="129 OCSP answers"):
         evidence.add_collateral(found, tmp_path)
 
 
-def test_a_verdict_on_all_that_is_read_stays_short():
+def test_a_verdict_on_maximal_input_stays_short():
     """The most GPUs with the most answers: each check is one line of the verdict."""
     one = gpus.nonce_evidence(gpus.gpu())
     ocsp = (one.collateral.ocsp * bounds.MAX_OCSP_ANSWERS)[: bounds.MAX_OCSP_ANSWERS]
@@ -124,7 +134,7 @@ def test_a_verdict_on_all_that_is_read_stays_short():
     assert sum(len(each.expected) + len(each.actual) for each in checks) < 2 * _MEGABYTE
 
 
-def test_all_files_of_a_folder_together_have_a_bound(tmp_path):
+def test_the_total_size_of_a_folder_is_limited(tmp_path):
     for number in range(3):
         (tmp_path / f"{number}").write_bytes(bytes(limits.MAX_BYTES))
 
@@ -132,7 +142,7 @@ def test_all_files_of_a_folder_together_have_a_bound(tmp_path):
         evidence.read_evidence(tmp_path)
 
 
-def test_entries_that_are_no_files_have_a_bound(tmp_path):
+def test_the_number_of_other_entries_in_a_folder_is_limited(tmp_path):
     for number in range(limits.MAX_ENTRIES + 1):
         (tmp_path / f"{number}").mkdir()
 
@@ -140,7 +150,7 @@ def test_entries_that_are_no_files_have_a_bound(tmp_path):
         evidence.read_evidence(tmp_path)
 
 
-def test_a_key_set_has_a_bound(tmp_path):
+def test_the_size_of_a_key_set_is_limited(tmp_path):
     (tmp_path / "keys").write_bytes(b"12345")
 
     with pytest.raises(InvalidFile, match="larger than 4 bytes"):
@@ -152,7 +162,7 @@ def test_a_key_set_has_a_bound(tmp_path):
 _OUTSIDE = "a link that leads out of the folder"
 
 
-def test_links_out_of_a_folder_are_not_followed_and_listed(tmp_path):
+def test_symlinks_out_of_a_folder_are_listed_as_not_read(tmp_path):
     outside, folder = tmp_path / "outside", tmp_path / "evidence"
     (outside / "more").mkdir(parents=True)
     folder.mkdir()
@@ -171,7 +181,7 @@ def test_links_out_of_a_folder_are_not_followed_and_listed(tmp_path):
     assert found.ignored == tuple(f"{name} ({_OUTSIDE})" for name in names)
 
 
-def test_links_within_a_folder_and_to_it_are_followed(tmp_path):
+def test_symlinks_within_a_folder_and_to_it_are_followed(tmp_path):
     folder = tmp_path / "evidence"
     (folder / "data").mkdir(parents=True)
     (folder / "data" / "report").write_bytes(_REPORT)
@@ -186,18 +196,18 @@ def test_links_within_a_folder_and_to_it_are_followed(tmp_path):
     assert evidence.read_evidence(tmp_path / "link").claimed.nonce == b"\x5f" * 32
 
 
-def test_links_in_a_folder_of_collateral_are_not_followed_either(tmp_path):
+def test_symlinks_out_of_a_folder_of_collateral_are_not_followed(tmp_path):
     (tmp_path / "collateral").mkdir()
     (tmp_path / "crl").write_bytes(b"-----BEGIN X509 CRL-----\n")
     (tmp_path / "collateral" / "crl").symlink_to(tmp_path / "crl")
-    found = _found(cpu=CpuEvidence(report=_REPORT))
+    found = _make_evidence(cpu=CpuEvidence(report=_REPORT))
     with_it = evidence.add_collateral(found, tmp_path / "collateral")
 
     assert with_it.cpu == found.cpu
     assert with_it.ignored == (f"crl ({_OUTSIDE})",)
 
 
-def test_a_pipe_in_a_folder_is_not_waited_for(tmp_path):
+def test_pipes_in_a_folder_are_not_opened(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "report").write_bytes(_REPORT)
 
@@ -244,7 +254,7 @@ def _limit_this_process() -> None:
     ("data", "said"),
     mostly_slow([pytest.param(*case, id=name) for name, case in _HUGE.items()], 4),
 )
-def test_huge_input_is_refused_in_ten_seconds_and_300_megabytes(tmp_path, data, said):
+def test_huge_input_is_refused_within_10_s_and_300_mb(tmp_path, data, said):
     file = tmp_path / "evidence"
     file.write_bytes(data)
     done = subprocess.run(

@@ -93,7 +93,7 @@ def test_nvattests_output_with_two_gpus_is_refused_by_count_not_by_format(write,
     ],
     ids=str,
 )
-def test_an_envelope_without_evidence_says_why(write, gpu, changes, said):
+def test_an_envelope_without_evidence_is_refused_with_the_reason(write, gpu, changes, said):
     with pytest.raises(InvalidFile, match=said) as caught:
         evidence.read_evidence(write(documents.nvattest([gpu], NONCE, **changes)))
     assert caught.value.exit_code == 3
@@ -108,7 +108,7 @@ def test_trustees_device_list(write, gpu, as_hex):
     assert _GPU(_of_gpu(found)).verdict == "accepted"
 
 
-def test_a_request_to_nvidias_service(write, gpu):
+def test_a_request_to_nras(write, gpu):
     found = evidence.read_evidence(write(documents.nras_request([gpu], NONCE)))
 
     assert found.format == "nras-request"
@@ -116,14 +116,14 @@ def test_a_request_to_nvidias_service(write, gpu):
     assert _GPU(_of_gpu(found)).verdict == "accepted"
 
 
-def _quoted(cpu, *covered):
+def _quote_pcrs(cpu, *covered):
     """The same evidence with a quote of some PCRs, and the values of all 24."""
     message = quote.QuoteTemplate({index: vm().pcrs[index] for index in covered}, NONCE).raw
     return replace(cpu, quote=message, signature=quote.sign_quote(vm().ak, message))
 
 
 @pytest.mark.parametrize("beside", [False, True])
-def test_trustees_additional_evidence_is_named_as_not_read(write, cpu, gpu, beside):
+def test_trustees_additional_evidence_is_listed_as_not_read(write, cpu, gpu, beside):
     primary = documents.trustee(cpu)
     more = {
         "additional_evidence": json.dumps({"nvidia": documents.device_list([gpu], as_hex=False)})
@@ -145,8 +145,8 @@ def test_primary_evidence_of_another_platform_is_refused(write):
 
 
 @pytest.mark.parametrize("form", ["trustee", "folder"])
-def test_pcr_values_that_the_quote_does_not_cover_are_listed_as_not_read(write, cpu, form):
-    part = _quoted(cpu, *range(15))
+def test_unquoted_pcr_values_are_listed_as_not_read(write, cpu, form):
+    part = _quote_pcrs(cpu, *range(15))
     path = write(documents.trustee(part))
     if form == "folder":
         path.unlink()
@@ -164,8 +164,8 @@ def test_pcr_values_that_the_quote_does_not_cover_are_listed_as_not_read(write, 
     )
 
 
-def test_a_pcr_that_is_covered_and_wrong_or_missing_is_still_refused(cpu):
-    part = _quoted(cpu, *range(15))
+def test_wrong_or_missing_quoted_pcrs_are_refused(cpu):
+    part = _quote_pcrs(cpu, *range(15))
     wrong = {**(part.pcrs or {}), 3: bytes(32)}
     missing = {index: value for index, value in (part.pcrs or {}).items() if index != 3}
     found = nonce_evidence(vm())
@@ -174,8 +174,8 @@ def test_a_pcr_that_is_covered_and_wrong_or_missing_is_still_refused(cpu):
     assert "vtpm.pcrs.selection" in _CPU(replace(found, cpu=replace(part, pcrs=missing))).reasons
 
 
-def test_what_is_not_read_shows_in_both_outputs(tmp_path, cpu, write):
-    file = write(documents.trustee(_quoted(cpu, *range(23))))
+def test_unread_parts_are_listed_in_text_and_json(tmp_path, cpu, write):
+    file = write(documents.trustee(_quote_pcrs(cpu, *range(23))))
     line = f"verify {file} --policy cpu-only --nonce {NONCE.hex()}"
     shell = Shell(tmp_path)
 
@@ -200,7 +200,7 @@ def test_attestation_rs_snp(write, cpu):
 
 
 @pytest.mark.parametrize("chain", [5, "x", ["y"]])
-def test_attestation_rs_snp_that_is_damaged_is_refused(write, chain):
+def test_damaged_attestation_rs_snp_is_refused(write, chain):
     inner = {"attestation_report": "AAAA", "cert_chain": chain}
 
     with pytest.raises(InvalidFile, match="damaged: attestation-rs JSON"):
@@ -215,7 +215,7 @@ def _raw_files(write, cpu, **files):
     return write({str(i): v.hex() for i, v in (cpu.pcrs or {}).items()}, "pcrs").parent
 
 
-def test_the_certificate_in_thims_answer_is_used(write, cpu):
+def test_the_certificate_of_thim_is_used(write, cpu):
     answer = documents.thim(cpu.vek or b"", cpu.chain or b"")
     found = evidence.read_evidence(_raw_files(write, cpu, hcl=cpu.hcl, thim=answer))
 
@@ -225,7 +225,7 @@ def test_the_certificate_in_thims_answer_is_used(write, cpu):
     assert _CPU(_of_cpu(found)).verdict == "accepted"
 
 
-def test_thims_answer_in_a_folder_of_collateral_is_used(write, cpu, tmp_path):
+def test_a_thim_response_in_a_folder_of_collateral_is_used(write, cpu, tmp_path):
     write(documents.thim(cpu.vek or b"", cpu.chain or b""), "collateral/thim.json")
     bare = replace(nonce_evidence(vm()), cpu=replace(cpu, vek=None, chain=None))
 
@@ -233,7 +233,7 @@ def test_thims_answer_in_a_folder_of_collateral_is_used(write, cpu, tmp_path):
     assert _CPU(found).verdict == "accepted"
 
 
-def test_a_certificate_that_came_itself_goes_before_thims(write, cpu):
+def test_a_separate_certificate_precedes_that_of_thim(write, cpu):
     other = documents.thim(vm().amd.ask, cpu.chain or b"")
     folder = _raw_files(write, cpu, hcl=cpu.hcl, thim=other, vcek=cpu.vek)
     found = evidence.read_evidence(folder)
@@ -243,7 +243,7 @@ def test_a_certificate_that_came_itself_goes_before_thims(write, cpu):
 
 
 @pytest.mark.parametrize("answer", [b'{"vcekCert": 5}', b'{"vcekCert": "-----BEGIN CERT"}'])
-def test_a_thim_answer_without_the_chips_certificate_brings_none(write, cpu, answer):
+def test_a_thim_response_without_a_vcek_has_no_certificate(write, cpu, answer):
     found = evidence.read_evidence(_raw_files(write, cpu, hcl=cpu.hcl, thim=answer))
 
     assert found.cpu is not None
@@ -261,7 +261,7 @@ def test_runtime_data_beside_a_bare_report(write, cpu):
     assert _CPU(_of_cpu(found)).verdict == "accepted"
 
 
-def test_runtime_data_that_the_report_does_not_vouch_for_is_refused(write, cpu):
+def test_runtime_data_not_covered_by_report_data_is_rejected(write, cpu):
     whole = blob.parse(cpu.hcl or b"")
     other = whole.runtime.replace(b'"keys"', b' "keys"')
     folder = _raw_files(write, cpu, report=whole.report, runtime_data=other, vcek=cpu.vek)
@@ -269,7 +269,7 @@ def test_runtime_data_that_the_report_does_not_vouch_for_is_refused(write, cpu):
     assert "hcl.hash" in _CPU(_of_cpu(evidence.read_evidence(folder))).reasons
 
 
-def test_runtime_data_beside_the_blob_is_a_copy_and_not_read(write, cpu):
+def test_runtime_data_beside_the_hcl_blob_is_not_read(write, cpu):
     runtime = blob.parse(cpu.hcl or b"").runtime
     found = evidence.read_evidence(
         _raw_files(write, cpu, hcl=cpu.hcl, runtime_data=runtime, vcek=cpu.vek)
@@ -290,7 +290,7 @@ def opinions():
     return nras, tokens.MaaToken(_MAA, NONCE, issued=AT).signed()
 
 
-def test_a_token_alone_is_read_and_proves_no_machine(write, opinions):
+def test_a_token_alone_is_read_and_proves_no_vm(write, opinions):
     nras, maa = opinions
     of_nvidia = evidence.read_evidence(write(nras, "token.json"))
     of_microsoft = evidence.read_evidence(write(maa + b"\n", "maa.jwt"))
@@ -305,13 +305,13 @@ def test_a_token_alone_is_read_and_proves_no_machine(write, opinions):
     assert any(check.id.startswith("maa.") for check in appraisal.checks)
 
 
-def test_the_overall_token_of_nvidia_alone_is_nvidias(write, opinions):
+def test_an_overall_nras_token_alone_is_recognised(write, opinions):
     overall = json.loads(opinions[0])[0][1].encode()
 
     assert evidence.read_evidence(write(overall, "token.jwt")).tokens.nras == overall
 
 
-def test_microsofts_answer_around_its_token(write, opinions):
+def test_a_maa_response_containing_a_token(write, opinions):
     found = evidence.read_evidence(write({"token": opinions[1].decode()}))
 
     assert found.tokens.maa == opinions[1]
@@ -344,7 +344,7 @@ def test_tokens_alone_in_a_folder_are_read(write, opinions):
     assert evidence.read_evidence(write(opinions[1], "x/maa.jwt").parent).tokens.maa == opinions[1]
 
 
-def test_raw_files_beside_a_document_add_to_it_and_repeat_nothing(write, cpu):
+def test_raw_files_beside_a_document_may_only_add_to_it(write, cpu):
     write(vm().events.raw, "eventlog")
     folder = write(documents.trustee(cpu)).parent
     found = evidence.read_evidence(folder)
@@ -368,7 +368,7 @@ def test_two_tokens_and_two_kinds_of_gpu_evidence_are_refused(write, gpu, opinio
         evidence.read_evidence(folder)
 
 
-def test_a_bundle_stands_alone(write, cpu):
+def test_a_bundle_must_be_the_only_file(write, cpu):
     write({"schema": "ccgpu.bundle/1", "tool": "x", "made_at": "2026-11-22T12:00:00Z"}, "a.json")
     folder = write(documents.trustee(cpu), "b.json").parent
 
@@ -393,7 +393,7 @@ def test_a_bundle_stands_alone(write, cpu):
     ],
     ids=str,
 )
-def test_a_file_in_no_known_format_says_what_it_is_and_what_is_known(tmp_path, write, data, said):
+def test_a_file_of_unknown_format_lists_the_known_formats(tmp_path, write, data, said):
     with pytest.raises(InvalidFile, match=said):
         evidence.read_evidence(write(data, "thing"))
     done = Shell(tmp_path)(f"verify {tmp_path / 'thing'}")
@@ -402,7 +402,7 @@ def test_a_file_in_no_known_format_says_what_it_is_and_what_is_known(tmp_path, w
         assert known in done.err
 
 
-def test_a_folder_in_no_known_format_names_its_files(write):
+def test_a_folder_of_unknown_format_lists_its_files(write):
     write(b"what?", "x/notes")
     folder = write(b"<x/>", "x/a.xml").parent
 
@@ -426,7 +426,7 @@ def test_a_folder_in_no_known_format_names_its_files(write):
     ],
     ids=str,
 )
-def test_a_damaged_document_of_each_format_says_what_is_wrong(write, value, said):
+def test_a_damaged_document_of_each_format_is_refused_with_the_reason(write, value, said):
     with pytest.raises(InvalidFile, match=said) as caught:
         evidence.read_evidence(write(value))
     assert caught.value.exit_code == 3
@@ -435,7 +435,7 @@ def test_a_damaged_document_of_each_format_says_what_is_wrong(write, value, said
 @pytest.mark.parametrize(
     "arch", ["\ud800", "HOPPER\x1b[2J", "H" * 33, ["HOPPER"], "\u017f"], ids=ascii
 )
-def test_an_architecture_is_a_plain_name(write, gpu, arch):
+def test_gpu_architectures_are_plain_names(write, gpu, arch):
     value = documents.nvattest([gpu], NONCE)
     value["evidences"][0]["arch"] = arch
 
@@ -443,7 +443,7 @@ def test_an_architecture_is_a_plain_name(write, gpu, arch):
         evidence.read_evidence(write(value))
 
 
-def test_no_document_has_more_pcrs_than_a_tpm(write, cpu):
+def test_documents_have_at_most_24_pcrs(write, cpu):
     value = documents.trustee(cpu)
     value["tpm_quote"]["pcrs"] = ["00" * 32] * 25
 
@@ -452,7 +452,7 @@ def test_no_document_has_more_pcrs_than_a_tpm(write, cpu):
 
 
 @pytest.mark.parametrize("index", ["24", "99", "01"])
-def test_no_file_of_pcr_values_names_another_pcr(write, cpu, index):
+def test_files_of_pcr_values_have_only_pcrs_0_to_23(write, cpu, index):
     write(cpu.hcl, "hcl")
     folder = write({"1": "00" * 32, index: "11" * 32}, "pcrs.json").parent
 
@@ -460,12 +460,10 @@ def test_no_file_of_pcr_values_names_another_pcr(write, cpu, index):
         evidence.read_evidence(folder)
 
 
-def test_what_was_read_of_every_format_can_be_saved_as_a_bundle_and_read_again(
-    write, cpu, gpu, opinions
-):
+def test_every_format_can_be_saved_as_a_bundle_and_read_back(write, cpu, gpu, opinions):
     report = blob.parse(cpu.hcl or b"").report
     values = [
-        documents.trustee(_quoted(cpu, *range(15))),
+        documents.trustee(_quote_pcrs(cpu, *range(15))),
         documents.nvattest([gpu, gpu], NONCE),
         documents.device_list([gpu], as_hex=True),
         documents.nras_request([gpu], NONCE),
@@ -479,7 +477,7 @@ def test_what_was_read_of_every_format_can_be_saved_as_a_bundle_and_read_again(
         assert (again.cpu, again.gpus, again.tokens) == (found.cpu, found.gpus, found.tokens)
 
 
-def test_a_bundle_with_too_many_unknown_fields_names_some_and_the_right_schema(write):
+def test_a_bundle_with_many_unknown_fields_names_some_and_the_schema(write):
     fields = {f"x{number}": 0 for number in range(50)}
     document = {"schema": "ccgpu.bundle/1", "tool": "x", "made_at": "2026-11-22T12:00:00Z"}
     with pytest.raises(InvalidFile) as caught:

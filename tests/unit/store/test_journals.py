@@ -39,7 +39,7 @@ def file(tmp_path: Path) -> JournalFile:
     return JournalFile(tmp_path / "demo.json")
 
 
-def test_what_is_written_is_read(file: JournalFile) -> None:
+def test_a_written_journal_is_read_back(file: JournalFile) -> None:
     assert file.read() is None
     file.write(JOURNAL)
     assert file.read() == JOURNAL
@@ -50,7 +50,7 @@ def test_what_is_written_is_read(file: JournalFile) -> None:
     assert file.read() is None
 
 
-def test_the_spec_is_kept_with_it(file: JournalFile) -> None:
+def test_the_journal_contains_the_spec(file: JournalFile) -> None:
     file.write(replace(JOURNAL, spec=SPEC))
     assert file.read() == replace(JOURNAL, spec=SPEC)
 
@@ -59,7 +59,7 @@ def test_the_spec_is_kept_with_it(file: JournalFile) -> None:
     ("finished", "stages"), [(True, ("provision", "boot")), (False, ())], ids=["ended", "begun"]
 )
 @pytest.mark.parametrize("version", [1, 2])
-def test_a_journal_of_an_older_version_is_carried_over(
+def test_a_journal_of_an_older_version_is_converted(
     file: JournalFile, version: int, finished: bool, stages: tuple[str, ...]
 ) -> None:
     record = {"id": RECORD.id, "kind": RECORD.kind, "run": "r1", "stage": "begun"}
@@ -73,7 +73,7 @@ def test_a_journal_of_an_older_version_is_carried_over(
     assert file.read() == expected
 
 
-def test_a_journal_of_a_newer_ccgpu_is_said_to_be_that_and_kept(file: JournalFile) -> None:
+def test_a_journal_of_a_newer_ccgpu_is_refused_and_kept(file: JournalFile) -> None:
     text = '{"schema": "ccgpu.journal/4", "deployment": "demo", "more": true}'
     file.path.write_text(text)
     with pytest.raises(StateUnusable, match="written by a newer ccgpu"):
@@ -81,7 +81,7 @@ def test_a_journal_of_a_newer_ccgpu_is_said_to_be_that_and_kept(file: JournalFil
     assert file.path.read_text() == text
 
 
-def test_a_spec_is_remembered_from_before_the_first_resource_on(tmp_path: Path) -> None:
+def test_the_spec_is_saved_before_the_first_resource(tmp_path: Path) -> None:
     journals = Journals(tmp_path / "journals")
     assert journals.remembered("s", "demo") is None
     assert not (tmp_path / "journals").exists()
@@ -96,20 +96,20 @@ def test_a_spec_is_remembered_from_before_the_first_resource_on(tmp_path: Path) 
 
 
 @pytest.mark.parametrize("name", ["../s/demo", "a/b", "..", "Demo", "demo\n", ""])
-def test_what_is_no_name_is_no_path(tmp_path: Path, name: str) -> None:
+def test_invalid_names_are_not_used_as_paths(tmp_path: Path, name: str) -> None:
     (tmp_path / "s").mkdir()
     JournalFile(tmp_path / "s" / "demo.json").write(replace(JOURNAL, spec=SPEC))
     assert Journals(tmp_path).remembered("s", name) is None
 
 
-def test_only_the_user_reads_it(tmp_path: Path) -> None:
+def test_journals_are_readable_only_by_the_user(tmp_path: Path) -> None:
     with Journals(tmp_path / "state" / "journals").locked("s", "demo", lambda: None) as file:
         file.write(JOURNAL)
         assert stat.S_IMODE(file.path.stat().st_mode) == 0o600
         assert stat.S_IMODE(file.path.parent.stat().st_mode) == 0o700
 
 
-def test_the_remains_of_a_write_that_died_are_removed_by_the_next_run(tmp_path: Path) -> None:
+def test_temporary_files_of_a_killed_write_are_removed(tmp_path: Path) -> None:
     journals = Journals(tmp_path)
     with journals.locked("s", "demo", lambda: None) as file:
         file.write(JOURNAL)
@@ -123,7 +123,7 @@ def test_the_remains_of_a_write_that_died_are_removed_by_the_next_run(tmp_path: 
     assert other.exists()
 
 
-def test_a_link_is_not_followed(file: JournalFile, tmp_path: Path) -> None:
+def test_symlinks_are_not_followed(file: JournalFile, tmp_path: Path) -> None:
     target = tmp_path / "victim"
     target.write_text("precious")
     file.path.symlink_to(target)
@@ -159,7 +159,7 @@ def test_a_link_is_not_followed(file: JournalFile, tmp_path: Path) -> None:
         ),
     ],
 )
-def test_what_cannot_be_read_is_said_to_be_so_and_kept(file: JournalFile, text: str) -> None:
+def test_a_damaged_journal_is_refused_and_kept(file: JournalFile, text: str) -> None:
     file.path.write_text(text)
     with pytest.raises(StateUnusable, match="damaged, or of another version") as caught:
         file.read()
@@ -167,13 +167,13 @@ def test_what_cannot_be_read_is_said_to_be_so_and_kept(file: JournalFile, text: 
     assert file.path.read_text() == text
 
 
-def test_bytes_that_are_no_text_are_said_to_be_so(file: JournalFile) -> None:
+def test_a_journal_that_is_not_utf8_is_refused(file: JournalFile) -> None:
     file.path.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(StateUnusable, match="cannot read the journal"):
         file.read()
 
 
-def test_a_folder_in_the_place_of_the_file_is_said_to_be_so(file: JournalFile) -> None:
+def test_a_folder_in_place_of_the_journal_is_refused(file: JournalFile) -> None:
     (file.path / "inside").mkdir(parents=True)
     with pytest.raises(StateUnusable, match="cannot read"):
         file.read()
@@ -183,7 +183,7 @@ def test_a_folder_in_the_place_of_the_file_is_said_to_be_so(file: JournalFile) -
         file.remove()
 
 
-def test_a_state_folder_that_is_a_file_is_said_to_be_so(tmp_path: Path) -> None:
+def test_a_file_in_place_of_the_state_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "journals").write_text("")
     with (
         pytest.raises(StateUnusable, match="cannot use the state folder"),
@@ -192,7 +192,7 @@ def test_a_state_folder_that_is_a_file_is_said_to_be_so(tmp_path: Path) -> None:
         pass
 
 
-def test_the_second_waits_and_is_told_so(tmp_path: Path) -> None:
+def test_a_second_process_waits_for_the_lock_and_is_notified(tmp_path: Path) -> None:
     journals = Journals(tmp_path)
     waiting, done = threading.Event(), threading.Event()
 
@@ -209,7 +209,7 @@ def test_the_second_waits_and_is_told_so(tmp_path: Path) -> None:
     assert done.is_set()
 
 
-def test_a_write_is_on_disk_before_it_returns(file: JournalFile, tmp_path: Path) -> None:
+def test_writes_are_synced_before_they_return(file: JournalFile, tmp_path: Path) -> None:
     """Told by the kernel: the file and its folder are synced, in this order, around the rename."""
     if not Path("/usr/bin/strace").exists():
         pytest.skip("needs strace, to see what is synced")

@@ -18,14 +18,14 @@ def _own(keys, text):
     keys.own.write_text(text)
 
 
-def test_the_users_own_key_comes_first_and_nothing_is_made(keys):
+def test_an_existing_key_of_the_user_is_used(keys):
     _own(keys, f"\n{public_keys.ed25519_line()} me\n")
     assert keys.planned() == keys.default() == (f"{public_keys.ed25519_line()} me",)
     assert keys.identity is None
     assert not keys.state.exists()
 
 
-def test_a_made_key_is_for_its_owner_alone_and_stays(keys):
+def test_a_created_key_is_private_and_used_again(keys):
     assert keys.planned() == (TO_BE_MADE,)
     first = keys.default()
     assert keys.default() == keys.planned() == first
@@ -36,7 +36,7 @@ def test_a_made_key_is_for_its_owner_alone_and_stays(keys):
     assert keys.private.read_text().startswith("-----BEGIN OPENSSH PRIVATE KEY-----")
 
 
-def test_a_private_key_that_lost_its_public_half_is_kept_and_gets_it_again(keys):
+def test_a_missing_public_key_is_derived_again(keys):
     first = keys.default()
     secret = keys.private.read_bytes()
     keys.public.unlink()
@@ -45,7 +45,7 @@ def test_a_private_key_that_lost_its_public_half_is_kept_and_gets_it_again(keys)
 
 
 @pytest.mark.parametrize("text", ["half a key", "", "-----BEGIN OPENSSH PRIVATE KEY-----\n"])
-def test_what_is_no_private_key_of_ours_is_never_replaced(keys, text):
+def test_a_file_that_is_no_created_key_is_never_replaced(keys, text):
     keys.private.parent.mkdir(parents=True)
     keys.private.write_text(text)
     with pytest.raises(StateUnusable, match="not replaced"):
@@ -55,7 +55,7 @@ def test_what_is_no_private_key_of_ours_is_never_replaced(keys, text):
 
 
 @pytest.mark.parametrize("half", ["private", "public"])
-def test_a_key_is_not_written_through_a_link(keys, tmp_path, half):
+def test_keys_are_not_written_through_symlinks(keys, tmp_path, half):
     keys.private.parent.mkdir(parents=True)
     getattr(keys, half).symlink_to(tmp_path / "elsewhere")
     with pytest.raises(StateUnusable):
@@ -76,7 +76,7 @@ def test_a_key_is_not_written_through_a_link(keys, tmp_path, half):
     ids=["empty", "nonsense", "ecdsa", "private", "large"],
 )
 @pytest.mark.parametrize("which", ["planned", "default"])
-def test_an_own_key_that_cannot_be_used_is_an_error_that_names_the_file(keys, text, words, which):
+def test_an_unusable_key_of_the_user_is_an_error_naming_the_file(keys, text, words, which):
     _own(keys, text)
     with pytest.raises(InvalidFile, match=words) as caught:
         getattr(keys, which)()
@@ -84,7 +84,7 @@ def test_an_own_key_that_cannot_be_used_is_an_error_that_names_the_file(keys, te
     assert "PRIVATE KEY-----" not in str(caught.value)
 
 
-def test_a_state_folder_that_cannot_be_written_is_an_error(keys):
+def test_an_unwritable_state_folder_is_an_error(keys):
     keys.state.write_text("a file")
     with pytest.raises(StateUnusable, match="cannot make an SSH key"):
         keys.default()

@@ -25,7 +25,7 @@ def _resolve(memory: RememberedSpec = _LAST, **more):
     return specs.resolve("demo", recall=lambda _: memory, **more)
 
 
-def test_it_begins_with_the_last_spec_and_says_what_is_from_there():
+def test_a_spec_starts_from_the_last_one_and_names_remembered_fields():
     requested = _resolve()
     assert requested.spec == VmSpec.model_validate({"name": "demo", **_LAST.values, "zone": None})
     assert set(requested.given.earlier) == set(_LAST.given)
@@ -33,7 +33,7 @@ def test_it_begins_with_the_last_spec_and_says_what_is_from_there():
     assert requested.given.ever == set(_LAST.given)
 
 
-def test_flags_and_set_override_single_fields():
+def test_flags_and_set_override_single_remembered_fields():
     flags = {"os_disk": {"type": "Standard_LRS"}, "tags": {"team": "b"}}
     requested = _resolve(sets=["os_disk.size_gib=64"], flags=flags)
     assert (requested.spec.os_disk.size_gib, requested.spec.os_disk.type) == (64, "Standard_LRS")
@@ -42,7 +42,7 @@ def test_flags_and_set_override_single_fields():
     assert set(requested.given.earlier) == {"ttl", "tags.cost.center", "data_disks"}
 
 
-def test_a_list_is_one_field_whole_or_entry_by_entry():
+def test_lists_are_overridden_whole_or_by_entry():
     whole = _resolve(flags={"data_disks": [{"size_gib": 8}]})
     entry = _resolve(sets=["data_disks.1.size_gib=8"])
     assert [disk.size_gib for disk in whole.spec.data_disks] == [8]
@@ -60,7 +60,7 @@ def test_null_forgets_a_field():
 
 
 @pytest.mark.parametrize("how", ["file", "template"])
-def test_a_file_or_a_template_is_the_whole_word(how, tmp_path):
+def test_a_file_or_template_replaces_all_remembered_fields(how, tmp_path):
     file = tmp_path / "vm.yaml"
     file.write_text("zone: 1\n")
     more = {"file": file} if how == "file" else {"template": "spot"}
@@ -70,7 +70,7 @@ def test_a_file_or_a_template_is_the_whole_word(how, tmp_path):
     assert requested.given.from_memory == ()
 
 
-def test_what_was_a_default_then_and_is_another_now_is_kept_and_said():
+def test_changed_defaults_keep_the_old_value_and_are_named():
     last = RememberedSpec({"admin_user": "ada", "os_disk": {"size_gib": 256}}, ())
     requested = _resolve(last)
     assert requested.spec.admin_user == "ada"
@@ -78,13 +78,13 @@ def test_what_was_a_default_then_and_is_another_now_is_kept_and_said():
     assert requested.given.ever == frozenset()
 
 
-def test_a_remembered_time_to_live_is_not_wanted_of_a_vm_that_is_there():
+def test_a_remembered_ttl_does_not_apply_to_an_existing_vm():
     assert "ttl" not in _resolve().given.binding
     assert "ttl" in _resolve(flags={"ttl": "4h"}).given.binding
     assert "os_disk.size_gib" in _resolve().given.binding
 
 
-def test_what_is_remembered_gives_the_same_spec_again():
+def test_a_remembered_spec_resolves_to_the_same_spec():
     flags = {
         "os_disk": {"size_gib": 512},
         "ttl": "2h",
@@ -100,7 +100,7 @@ def test_what_is_remembered_gives_the_same_spec_again():
     assert remember(again.spec, again.given) == kept
 
 
-def test_a_flag_that_contradicts_what_is_remembered_says_where_that_comes_from():
+def test_a_conflict_with_a_remembered_field_names_its_origin():
     last = RememberedSpec({"spot": True, "max_price": 2}, ("spot", "max_price"))
     with pytest.raises(InvalidFile) as caught:
         _resolve(last, flags={"spot": False})

@@ -21,13 +21,13 @@ def write(tmp_path):
     return put
 
 
-def _refused(name: str | None = "demo", **given) -> InvalidFile:
+def _refusal(name: str | None = "demo", **given) -> InvalidFile:
     with pytest.raises(InvalidFile) as caught:
         specs.build(name, **given)
     return caught.value
 
 
-def test_without_anything_a_spec_has_its_defaults():
+def test_a_name_alone_gives_the_default_spec():
     assert specs.build("demo") == VmSpec(name="demo")
 
 
@@ -53,7 +53,7 @@ def test_mappings_merge_and_lists_replace(write):
     assert spec.tags == {"a": "b", "c": "d"}
 
 
-def test_null_takes_a_value_back_to_its_default(write):
+def test_null_resets_a_field_to_its_default(write):
     file = write(
         "max_price:\nregions: ~\nos_disk:\n  size_gib: null\ndata_disks:\n- {size_gib: 1, type: }\n"
     )
@@ -64,7 +64,7 @@ def test_null_takes_a_value_back_to_its_default(write):
     )
 
 
-def test_unquoted_words_mean_what_their_field_wants(write):
+def test_unquoted_yaml_values_are_read_as_the_type_of_their_field(write):
     text = "name: no\nzone: 1\nsecure_boot: yes\nadmin_user: y\ntags: {build: 1.10, on: 0x1F}\n"
     spec = specs.build(None, file=write(text))
 
@@ -72,19 +72,19 @@ def test_unquoted_words_mean_what_their_field_wants(write):
     assert spec.tags == {"build": "1.10", "on": "0x1F"}
 
 
-def test_json_is_read_by_its_suffix_or_its_first_sign(write):
+def test_json_is_recognised_by_suffix_or_first_character(write):
     text = '{\n\t"$schema": "x",\n\t"name": "demo",\n\t"os_disk": {"size_gib": 64}}'
     for name in ("vm.json", "vm", "vm.spec"):
         assert specs.build(None, file=write(text, name)).os_disk.size_gib == 64
 
 
-def test_what_does_not_look_like_json_is_yaml(write):
+def test_other_files_are_yaml(write):
     assert specs.build("demo", file=write("zone: 2\n", "vm.spec")).zone == "2"
     assert "is not JSON" in specs.check(write("zone: 2\n", "vm.json"))[0].message
 
 
 @pytest.mark.parametrize("name", ["vm.yaml", "vm.json"])
-def test_twenty_levels_are_read_and_not_one_more(name, write):
+def test_at_most_twenty_levels_of_nesting_are_read(name, write):
     def nested(levels: int) -> str:
         return '{"tags": ' + "[" * (levels - 1) + "1" + "]" * (levels - 1) + "}"
 
@@ -92,17 +92,17 @@ def test_twenty_levels_are_read_and_not_one_more(name, write):
     assert "nests deeper than 20" in specs.check(write(nested(21), name))[0].message
 
 
-def test_a_file_of_just_256_kib_is_read(write):
+def test_a_file_of_256_kib_is_read(write):
     text = "zone: 1\n#".ljust(256 * 1024, "x")
     assert specs.check(write(text)) == []
     assert "larger than 256 KiB" in specs.check(write(f"{text}x"))[0].message
 
 
-def test_yaml_may_look_like_json(write):
+def test_yaml_may_use_flow_style(write):
     assert specs.build(None, file=write("{name: demo, zone: 2}", "vm.yaml")).zone == "2"
 
 
-def test_lines_for_editors_are_allowed(write):
+def test_byte_order_mark_modeline_and_schema_key_are_allowed(write):
     text = "\ufeff# yaml-language-server: $schema=spec.json\n$schema: spec.json\nzone: 1\n"
     assert specs.build("demo", file=write(text)).zone == "1"
 
@@ -116,8 +116,8 @@ def test_the_name_comes_from_argument_or_file(argument, inside, name, write):
     assert specs.build(argument, file=file).name == name
 
 
-def test_two_names_are_refused_with_both(write):
-    error = _refused("one", file=write("zone: 1\nname: two\n"))
+def test_two_different_names_are_refused_naming_both(write):
+    error = _refusal("one", file=write("zone: 1\nname: two\n"))
 
     (problem,) = error.problems
     assert (problem.path, problem.line) == ("name", 2)
@@ -125,29 +125,29 @@ def test_two_names_are_refused_with_both(write):
     assert "'one'" in problem.message
 
 
-def test_without_a_name_the_user_must_choose_one(write):
+def test_a_missing_name_is_refused(write):
     with pytest.raises(UsageProblem, match="no name"):
         specs.build(None)
     with pytest.raises(UsageProblem, match="no name"):
         specs.build(None, file=write("zone: 1\n"))
 
 
-def test_a_bad_name_on_the_command_line_is_no_line_of_the_file(write):
-    (problem,) = _refused("Demo", file=write("zone: 1\n")).problems
+def test_a_bad_name_argument_is_reported_without_a_file_line(write):
+    (problem,) = _refusal("Demo", file=write("zone: 1\n")).problems
     assert (problem.path, problem.source, problem.line) == ("name", "NAME", None)
 
 
-def test_an_unknown_template_is_answered_with_those_there_are():
+def test_an_unknown_template_lists_the_templates():
     with pytest.raises(UsageProblem) as caught:
         specs.build("demo", template="nope")
     assert "minimal" in (caught.value.hint or "")
 
 
-def test_all_problems_come_at_once_in_the_order_of_the_file(write):
+def test_all_problems_are_reported_in_file_order(write):
     text = "sizes: a\nos_disk:\n  size_gib: 1\nmax_price: 2\nzone: 9\n"
     flags = {"secure_boot": False, "os_disk": {"type": "x"}}
     file = write(text)
-    error = _refused(file=file, sets=["tags.azure=x"], flags=flags)
+    error = _refusal(file=file, sets=["tags.azure=x"], flags=flags)
 
     assert error.source == str(file)
     assert error.hint == specs.HINT
@@ -162,7 +162,7 @@ def test_all_problems_come_at_once_in_the_order_of_the_file(write):
     ]
 
 
-def test_columns_count_from_one(write):
+def test_columns_start_at_one(write):
     file = write("os_disk: {size_gib: 1}\ndata_disks:\n  - 5\n")
     assert [(p.line, p.column) for p in specs.check(file)] == [(1, 11), (3, 5)]
 
@@ -181,31 +181,31 @@ def test_columns_count_from_one(write):
     ],
 )
 def test_a_problem_with_a_flag_names_the_flag(flags, source):
-    error = _refused(flags=flags)
+    error = _refusal(flags=flags)
     assert error.source == source
     assert [problem.source for problem in error.problems] == [source]
 
 
-def test_a_value_that_is_overridden_is_no_problem(write):
+def test_an_overridden_value_is_not_validated(write):
     file = write("zone: 9\nssh_keys: [./not-there.pub]\nos_disk: 3\n")
     flags = {"zone": "1", "ssh_keys": [], "os_disk": {"size_gib": 64}}
     assert specs.build("demo", file=file, flags=flags).os_disk.size_gib == 64
 
 
-def test_validate_needs_no_name_and_finds_nothing_wrong(write):
+def test_validate_accepts_a_spec_without_a_name(write):
     assert specs.check(write("zone: 1\n")) == []
 
 
 @pytest.mark.parametrize(
     ("name", "words"), [("missing.yaml", "No such file"), ("", "Is a directory"), ("a\0b", "path")]
 )
-def test_a_file_that_cannot_be_read_says_why(name, words, tmp_path):
+def test_an_unreadable_file_is_reported_with_the_reason(name, words, tmp_path):
     (problem,) = specs.check(tmp_path / name)
     assert "cannot be read" in problem.message
     assert words in problem.message
 
 
-def test_a_document_has_values_and_their_places(write):
+def test_a_parsed_document_has_values_and_places(write):
     document = specs.read(write("zone: 1\ntags:\n  a: b\ndata_disks:\n- size_gib: 1\n"))
 
     assert document.values["tags"] == {"a": "b"}
@@ -216,7 +216,7 @@ def test_a_document_has_values_and_their_places(write):
 
 
 @given(st.text() | st.binary())
-def test_any_file_is_a_spec_or_invalid(tmp_path_factory, content):
+def test_any_file_is_parsed_or_refused(tmp_path_factory, content):
     raw = content.encode("utf-8", "surrogatepass") if isinstance(content, str) else content
     for suffix in (".yaml", ".json", ""):
         file = tmp_path_factory.getbasetemp() / f"any{suffix}"
@@ -231,7 +231,7 @@ _bits = st.sampled_from(
 
 
 @given(st.lists(_bits, max_size=30).map("".join))
-def test_anything_like_yaml_is_a_spec_or_invalid(tmp_path_factory, text):
+def test_any_yaml_like_text_is_parsed_or_refused(tmp_path_factory, text):
     file = tmp_path_factory.getbasetemp() / "like.yaml"
     file.write_text(text, encoding="utf-8")
     assert all(problem.message for problem in specs.check(file))

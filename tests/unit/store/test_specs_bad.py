@@ -20,7 +20,7 @@ def _problem(case: BadSpec, tmp_path):
 
 
 @pytest.mark.parametrize("case", BAD_SPECS, ids=lambda case: case.id)
-def test_a_bad_spec_is_refused_where_it_is_wrong_and_in_words(case, tmp_path):
+def test_a_bad_spec_is_refused_with_place_and_message(case, tmp_path):
     error, problem, file = _problem(case, tmp_path)
 
     assert problem.path == case.field
@@ -38,7 +38,7 @@ def test_validate_finds_what_create_refuses(case, tmp_path):
     assert specs.check(file) == [problem]
 
 
-def test_the_ids_of_the_table_tell_its_cases_apart():
+def test_the_cases_of_the_table_have_unique_ids():
     ids = [case.id for case in BAD_SPECS]
     assert len(ids) == len(set(ids)) >= 60
 
@@ -54,7 +54,7 @@ def test_a_private_key_is_never_shown(tmp_path):
     assert error.__context__ is None
 
 
-def test_ten_megabytes_are_answered_at_once(tmp_path):
+def test_a_spec_of_ten_megabytes_is_refused_quickly(tmp_path):
     cases = {case.id: case for case in BAD_SPECS}
     before = time.perf_counter()
     _problem(cases["10 MB of YAML"], tmp_path)

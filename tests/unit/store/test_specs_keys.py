@@ -38,11 +38,11 @@ def _problem(entry: str, **given):
         ("-----BEGIN OPENSSH PRIVATE KEY-----", False),
     ],
 )
-def test_a_path_is_told_from_a_key(entry, path):
+def test_paths_and_keys_are_distinguished(entry, path):
     assert keyfiles.is_path(entry) is path
 
 
-def test_a_file_names_keys_relative_to_itself_a_flag_to_the_working_folder(tmp_path, monkeypatch):
+def test_key_paths_are_relative_to_the_spec_file_or_working_folder(tmp_path, monkeypatch):
     for folder, number in (("specs", 1), ("work", 2)):
         (tmp_path / folder).mkdir()
         key = public_keys.ed25519_line(number)
@@ -56,18 +56,18 @@ def test_a_file_names_keys_relative_to_itself_a_flag_to_the_working_folder(tmp_p
     assert from_flag.ssh_keys == (f"{public_keys.ed25519_line(2)} me",)
 
 
-def test_a_path_may_start_at_home(home):
+def test_key_paths_may_start_with_a_tilde(home):
     (home / "id.pub").write_text(_LINE, encoding="utf-8")
     assert specs.build("demo", sets=["ssh_keys=[~/id.pub]"]).ssh_keys == (_LINE,)
 
 
-def test_the_same_key_by_line_and_by_file_is_there_twice(tmp_path):
+def test_the_same_key_as_line_and_file_is_a_duplicate(tmp_path):
     (tmp_path / "id.pub").write_text(f"{_LINE} file", encoding="utf-8")
     with pytest.raises(InvalidFile, match="same key twice"):
         specs.build("demo", flags={"ssh_keys": [_LINE, str(tmp_path / "id.pub")]})
 
 
-def test_a_private_key_file_is_refused_and_not_shown(tmp_path):
+def test_a_private_key_file_is_refused_without_showing_it(tmp_path):
     secret = public_keys.private_key()
     (tmp_path / "id").write_text(secret, encoding="utf-8")
     problem = _problem(str(tmp_path / "id"))
@@ -87,7 +87,7 @@ def test_a_private_key_file_is_refused_and_not_shown(tmp_path):
         (f"{_LINE}\n{_LINE}\n".encode(), "more than one line"),
     ],
 )
-def test_a_file_that_holds_no_public_key_is_refused_and_not_shown(content, fragment, tmp_path):
+def test_a_file_without_a_public_key_is_refused_without_showing_it(content, fragment, tmp_path):
     (tmp_path / "id.pub").write_bytes(content)
     problem = _problem(str(tmp_path / "id.pub"))
 
@@ -95,13 +95,13 @@ def test_a_file_that_holds_no_public_key_is_refused_and_not_shown(content, fragm
     assert "secret" not in problem.message
 
 
-def test_a_key_file_of_just_16_kib_is_read(tmp_path):
+def test_a_key_file_of_16_kib_is_read(tmp_path):
     text = f"{_LINE} ".ljust(16 * 1024, "x")
     (tmp_path / "id.pub").write_text(text, encoding="utf-8")
     assert specs.build("demo", flags={"ssh_keys": [f"{tmp_path}/id.pub"]}).ssh_keys == (text,)
 
 
-def test_what_is_no_file_is_refused(tmp_path):
+def test_a_path_that_is_no_file_is_refused(tmp_path):
     os.mkfifo(tmp_path / "fifo.pub")
     assert "is a folder" in _problem(f"{tmp_path}/").message
     assert "not a plain file" in _problem(str(tmp_path / "fifo.pub")).message
@@ -115,12 +115,12 @@ def test_an_unknown_home_is_refused():
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_a_file_that_may_not_be_read_is_refused(tmp_path):
+def test_an_unreadable_key_file_is_refused(tmp_path):
     (tmp_path / "id.pub").write_text(_LINE, encoding="utf-8")
     (tmp_path / "id.pub").chmod(0)
     assert "Permission denied" in _problem(str(tmp_path / "id.pub")).message
 
 
-def test_keys_that_are_no_list_are_left_to_the_model():
+def test_ssh_keys_that_are_no_list_are_left_to_the_model():
     with pytest.raises(InvalidFile, match="must be a list"):
         specs.build("demo", sets=["ssh_keys=~/id.pub"])

@@ -35,14 +35,14 @@ def _leaves(values, path=()):
 
 
 @given(_mappings)
-def test_nothing_over_a_mapping_or_under_it_changes_nothing(values):
+def test_merging_with_an_empty_layer_changes_nothing(values):
     assert merge(values, {}) == values
     assert merge({}, values) == values
     assert merge(values, values) == values
 
 
 @given(_mappings, _mappings)
-def test_what_lies_above_is_found_in_the_result(base, over):
+def test_values_of_the_upper_layer_win(base, over):
     found = dict(_leaves(merge(base, over)))
     assert dict(_leaves(over)).items() <= found.items() or any(v == {} for v in over.values())
     for path, value in _leaves(over):
@@ -57,7 +57,7 @@ def test_merging_changes_neither_side(base, over):
 
 
 @given(_mappings, _mappings)
-def test_every_leaf_has_the_place_of_the_layer_that_it_came_from(base, over):
+def test_every_leaf_has_the_place_of_its_layer(base, over):
     result = overlay(_layer(base, "base"), _layer(over, "over"))
     above = dict(_leaves(over))
     for path, _ in _leaves(result.values):
@@ -113,7 +113,7 @@ def test_set_puts_one_value_at_its_path(base, assignment, values):
         ({}, "a=[*x]", "anchors and aliases"),
     ],
 )
-def test_what_cannot_be_set_says_why(base, assignment, fragment):
+def test_an_invalid_set_has_a_reason(base, assignment, fragment):
     with pytest.raises(InvalidFile) as caught:
         assign(Layer(base), assignment)
     assert caught.value.source.startswith("--set")
@@ -121,12 +121,12 @@ def test_what_cannot_be_set_says_why(base, assignment, fragment):
     assert fragment in str(caught.value)
 
 
-def test_set_without_equals_is_wrong_usage():
+def test_set_without_equals_is_a_usage_error():
     with pytest.raises(UsageProblem, match="KEY=VALUE"):
         assign(Layer(), "zone")
 
 
-def test_the_place_of_what_was_set_is_the_option_for_all_that_is_within():
+def test_the_place_of_a_set_value_and_its_fields_is_the_option():
     base = Layer({"tags": {"a": 1}, "b": 1}, {("tags", "a"): Place("f", 1, 1), ("b",): Place("f")})
     result = assign(base, "tags={a: c}")
     assert result.place(("tags", "a")) == Place("--set tags")
@@ -135,7 +135,7 @@ def test_the_place_of_what_was_set_is_the_option_for_all_that_is_within():
 
 
 @given(st.text())
-def test_any_assignment_is_set_or_refused(text):
+def test_any_set_option_is_applied_or_refused(text):
     try:
         assert assign(Layer(), text).values
     except (InvalidFile, UsageProblem):

@@ -13,12 +13,12 @@ from ccgpu.store import specs
 _TEMPLATES = {template.name: template for template in specs.templates()}
 
 
-def test_four_specs_ship_in_order():
+def test_four_templates_ship_in_order():
     assert list(_TEMPLATES) == ["customer-managed-key", "minimal", "private", "spot"]
 
 
 @pytest.mark.parametrize("name", _TEMPLATES)
-def test_a_shipped_spec_is_valid_and_leaves_the_name_open(name, tmp_path):
+def test_a_template_is_valid_and_has_no_name(name, tmp_path):
     file = tmp_path / "vm.yaml"
     file.write_text(_TEMPLATES[name].text, encoding="utf-8")
 
@@ -28,13 +28,13 @@ def test_a_shipped_spec_is_valid_and_leaves_the_name_open(name, tmp_path):
 
 
 @pytest.mark.parametrize("name", _TEMPLATES)
-def test_a_shipped_spec_starts_with_its_summary(name):
+def test_a_template_starts_with_its_summary(name):
     template = _TEMPLATES[name]
     assert template.text.startswith(f"# {template.summary}\n")
     assert template.summary.endswith(".")
 
 
-def test_the_minimal_spec_is_the_default_one_and_shows_every_field_that_it_can():
+def test_the_minimal_template_has_the_defaults_and_shows_every_field():
     template = _TEMPLATES["minimal"]
     shown = {line.strip("# -").partition(":")[0] for line in template.text.splitlines()}
 

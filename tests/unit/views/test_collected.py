@@ -15,7 +15,7 @@ _LEASE = Lease("2026-10-01T12:00:00Z", "2026-10-01T04:00:00Z")
 _NSG = ResourceId("/subscriptions/s/resourceGroups/g/providers/Microsoft.Network/x/demo-nsg")
 
 
-def _printed(renderable):
+def _render(renderable):
     out = io.StringIO()
     Console(file=out, width=80, color_system=None).print(renderable)
     return out.getvalue()
@@ -51,12 +51,12 @@ def _printed(renderable):
         ),
     ],
 )
-def test_each_deployment_is_told_with_its_reason(one, said, counted):
-    lines = _printed(collected.as_text([one], _AGAIN)).splitlines()
+def test_each_deployment_is_shown_with_its_reason(one, said, counted):
+    lines = _render(collected.as_text([one], _AGAIN)).splitlines()
     assert lines[0].rstrip() == said
     assert lines[-1].rstrip() == counted
     assert ("demo-nsg" in "".join(lines)) is bool(one.resources)
 
 
-def test_the_end_that_a_tag_told_is_shown_as_text():
-    assert "\\x1b[2m" in _printed(extended.as_text("demo", "g", "\x1b[2m", "now"))
+def test_an_unparsable_expiry_tag_is_shown_as_text():
+    assert "\\x1b[2m" in _render(extended.as_text("demo", "g", "\x1b[2m", "now"))

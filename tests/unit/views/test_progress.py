@@ -37,7 +37,7 @@ _STORY = [
 ]
 
 
-def _told(events, *, terminal=False, streamed=False, width=80):
+def _render(events, *, terminal=False, streamed=False, width=80):
     file = io.StringIO()
     console = Console(
         file=file,
@@ -56,8 +56,8 @@ def _told(events, *, terminal=False, streamed=False, width=80):
     return file.getvalue()
 
 
-def test_a_log_has_a_line_an_event_and_one_a_minute_of_waiting():
-    assert _told(_STORY).splitlines() == [
+def test_a_log_has_a_line_per_event_and_per_minute_of_waiting():
+    assert _render(_STORY).splitlines() == [
         "   0:00   SSH is allowed from [red]203.0.113.7[/red]",
         "   0:00 + virtualNetworks n: create",
         "   0:03 + virtualNetworks n: ok",
@@ -69,12 +69,12 @@ def test_a_log_has_a_line_an_event_and_one_a_minute_of_waiting():
     ]
 
 
-def test_a_line_of_a_log_is_not_broken():
-    assert len(_told(_STORY, width=30).splitlines()) == len(_told(_STORY).splitlines())
+def test_log_lines_are_not_wrapped():
+    assert len(_render(_STORY, width=30).splitlines()) == len(_render(_STORY).splitlines())
 
 
-def test_a_program_gets_every_event_as_it_is():
-    documents = [json.loads(line) for line in _told(_STORY, streamed=True, width=30).splitlines()]
+def test_streamed_events_are_complete():
+    documents = [json.loads(line) for line in _render(_STORY, streamed=True, width=30).splitlines()]
     assert len(documents) == len(_STORY) + 1
     assert documents[4] == {
         "schema": "ccgpu.event/1",
@@ -106,36 +106,36 @@ def _screen(text):
     return [line.rstrip() for line in lines if line.strip()]
 
 
-def test_a_terminal_shows_a_row_a_resource_and_notes_above():
-    rows = _screen(_told(_STORY, terminal=True))
+def test_a_terminal_shows_a_row_per_resource_and_notes_above():
+    rows = _screen(_render(_STORY, terminal=True))
     assert rows[-2].split() == ["+", "virtualNetworks", "n", "ok", "0:03"]
     assert rows[-1].startswith("+ virtualMachines d FAILED: creating d: \\x1b[2Jno room")
     assert rows[-1].endswith("1:01:37")
     assert "   0:00   SSH is allowed from [red]203.0.113.7[/red]" in rows
 
 
-def test_a_row_that_waits_when_all_went_well_is_done():
+def test_waiting_rows_are_done_at_a_successful_end():
     events = [_vm("begin", 0.0, f"create {_VM}", "create"), _vm("wait", 60.0, "booting")]
-    assert "booting" in _told(events, terminal=True)
-    assert _screen(_told(events, terminal=True))[-1].split() == [
+    assert "booting" in _render(events, terminal=True)
+    assert _screen(_render(events, terminal=True))[-1].split() == [
         *("+", "virtualMachines", "d", "ok", "1:00")
     ]
 
 
-def test_the_same_resource_in_another_spelling_has_the_same_row():
+def test_rows_are_matched_case_insensitively():
     other = Event("done", 2.0, "x", ResourceId(_VM.upper()), Kind.VM, "create")
-    told = _screen(_told([_vm("begin", 0.0, f"create {_VM}", "create"), other], terminal=True))
+    told = _screen(_render([_vm("begin", 0.0, f"create {_VM}", "create"), other], terminal=True))
     assert [row.split()[-2:] for row in told if "virtualMachines" in row] == [["ok", "0:02"]]
 
 
-def test_a_terminal_that_cannot_move_its_cursor_gets_lines():
+def test_a_dumb_terminal_gets_lines():
     file = io.StringIO()
     console = Console(file=file, force_terminal=True, _environ={"TERM": "dumb"})
     assert isinstance(progress.progress_for(console), progress.Lines)
 
 
 @pytest.mark.parametrize("terminal", [False, True])
-def test_it_can_be_paused_to_ask_something(terminal):
+def test_progress_pauses_for_a_confirmation(terminal):
     file = io.StringIO()
     console = Console(file=file, width=80, force_terminal=terminal, color_system=None, _environ={})
     with progress.progress_for(console) as shown:
@@ -147,7 +147,7 @@ def test_it_can_be_paused_to_ask_something(terminal):
     assert "ok" in file.getvalue()
 
 
-def test_an_error_leaves_the_terminal_as_it_was():
+def test_an_error_restores_the_terminal():
     file = io.StringIO()
     console = Console(file=file, width=80, force_terminal=True, color_system=None, _environ={})
 

@@ -17,5 +17,5 @@ from ccgpu.views.times import remaining_text
         (0, "expired"),
     ],
 )
-def test_what_is_left_is_told_in_two_units(seconds, text):
+def test_remaining_time_has_two_units(seconds, text):
     assert remaining_text(seconds) == text

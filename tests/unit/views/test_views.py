@@ -39,7 +39,7 @@ _READY = Deployment(
 )
 
 
-def _printed(renderable, width=80, **more):
+def _render(renderable, width=80, **more):
     file = io.StringIO()
     Console(file=file, width=width, color_system=None, _environ={}, **more).print(
         Trimmed(renderable), crop=False
@@ -63,8 +63,8 @@ _PLAN = Plan(
 )
 
 
-def test_signs_say_what_is_done_and_reasons_why():
-    text = _printed(plan.as_text(_PLAN, _PLACE, [], simulated=False))
+def test_plans_show_signs_of_actions_and_reasons():
+    text = _render(plan.as_text(_PLAN, _PLACE, [], simulated=False))
     assert text.splitlines() == [
         "region  eastus2, zone 2",
         "image   Canonical:o:cvm:1.0.0",
@@ -82,11 +82,11 @@ def test_signs_say_what_is_done_and_reasons_why():
     ]
 
 
-def test_a_plan_says_what_stays_and_what_is_brought_back():
+def test_plans_name_kept_and_restored_items():
     failed = Difference("properties.provisioningState", "Succeeded", "Failed")
     vm = replace(_step(Action.UPDATE, Kind.VM, failed), recovery="start")
     vnet = replace(_step(Action.KEEP, Kind.VNET), others=(Other("subnet", "bastion"),))
-    text = _printed(plan.as_text(Plan((vnet, vm)), _PLACE, [], simulated=False))
+    text = _render(plan.as_text(Plan((vnet, vm)), _PLACE, [], simulated=False))
     assert text.splitlines()[6:9] == [
         "  keep: subnet bastion is not in the spec: it stays",
         "~ update: state: Failed → Succeeded",
@@ -96,7 +96,7 @@ def test_a_plan_says_what_stays_and_what_is_brought_back():
 
 def test_a_plan_that_changes_nothing_says_so():
     kept = Plan((_step(Action.KEEP, Kind.VM),))
-    assert _printed(plan.as_text(kept, _PLACE, [], simulated=False)).endswith("\nnothing to do\n")
+    assert _render(plan.as_text(kept, _PLACE, [], simulated=False)).endswith("\nnothing to do\n")
 
 
 @pytest.mark.parametrize(
@@ -107,12 +107,12 @@ def test_a_plan_that_changes_nothing_says_so():
     ],
 )
 def test_every_kind_of_image_is_named(image):
-    text = _printed(plan.as_text(_PLAN, replace(_PLACE, image=image), [], simulated=True))
+    text = _render(plan.as_text(_PLAN, replace(_PLACE, image=image), [], simulated=True))
     assert next(iter(image.values())) in text
     assert "eastus2, zone 2 (simulated)" in text
 
 
-def test_a_plan_for_scripts_has_what_is_put_and_nothing_for_a_delete():
+def test_json_plans_have_bodies_except_for_deletes():
     document = plan.as_json(_PLAN, _PLACE, [QuotaNeed("vCPUs", 0, 80, 40)], simulated=True)
     assert document["schema"] == "ccgpu.plan/1"
     assert [one["action"] for one in document["resources"]] == [
@@ -149,7 +149,7 @@ def test_a_plan_for_scripts_has_what_is_put_and_nothing_for_a_delete():
     assert document["simulated"] is True
 
 
-def test_a_deployment_for_scripts_has_exactly_the_promised_fields():
+def test_json_deployments_have_exactly_the_documented_fields():
     document = deployment.as_json(_READY, simulated=False)
     assert sorted(document) == sorted(
         [
@@ -161,7 +161,7 @@ def test_a_deployment_for_scripts_has_exactly_the_promised_fields():
     assert (document["hourly_usd"], document["attestation"]) == (None, None)
 
 
-def test_what_a_list_does_not_know_it_does_not_say():
+def test_lists_omit_unknown_fields():
     document = deployment.list_as_json([_READY], simulated=False)
     [row] = document["deployments"]
     assert row["name"] == "demo"
@@ -170,39 +170,39 @@ def test_what_a_list_does_not_know_it_does_not_say():
 
 
 def test_text_says_spot_simulated_and_keeps_what_users_wrote():
-    text = _printed(deployment.as_text(_READY, simulated=True))
+    text = _render(deployment.as_text(_READY, simulated=True))
     assert "Standard_NCC40ads_H100_v5 (Spot)" in text
     assert "[red]g[/red]" in text
     assert "simulated" in text
-    assert "simulated" not in _printed(deployment.as_text(_READY, simulated=False))
-    assert "[red]g[/red]" in _printed(deployment.list_as_text([_READY]))
+    assert "simulated" not in _render(deployment.as_text(_READY, simulated=False))
+    assert "[red]g[/red]" in _render(deployment.list_as_text([_READY]))
 
 
-def test_a_vm_that_is_stopped_but_not_deallocated_is_said_to_bill():
+def test_a_stopped_but_allocated_vm_is_shown_as_billed():
     stopped = replace(_READY, state=State.STOPPED, power="stopped")
-    assert "it bills" in _printed(deployment.as_text(stopped, simulated=False))
+    assert "it bills" in _render(deployment.as_text(stopped, simulated=False))
     gone = replace(stopped, power="deallocated")
-    assert "it bills" not in _printed(deployment.as_text(gone, simulated=False))
+    assert "it bills" not in _render(deployment.as_text(gone, simulated=False))
 
 
 def test_a_deployment_without_a_vm_can_be_shown():
     bare = Deployment("demo", State.CREATING, "g")
-    assert "creating" in _printed(deployment.as_text(bare, simulated=False))
-    begun = _printed(deployment.as_text(replace(bare, stage="boot"), simulated=False))
+    assert "creating" in _render(deployment.as_text(bare, simulated=False))
+    begun = _render(deployment.as_text(replace(bare, stage="boot"), simulated=False))
     assert "`ccgpu create demo` continues" in begun
-    assert "-" in _printed(deployment.list_as_text([bare]))
-    assert "nothing to do" in _printed(created.as_text(Plan(()), bare, simulated=False))
+    assert "-" in _render(deployment.list_as_text([bare]))
+    assert "nothing to do" in _render(created.as_text(Plan(()), bare, simulated=False))
 
 
-def test_a_kept_group_says_why():
+def test_a_kept_group_has_a_reason():
     group = resource_id("s", "g", Kind.GROUP, "")
-    text = _printed(deleted.as_text("demo", [], [(group, "there is more in it: theirs")]))
+    text = _render(deleted.as_text("demo", [], [(group, "there is more in it: theirs")]))
     assert text == "kept: g, there is more in it: theirs\n\ndemo: 0 deleted\n"
 
 
-def test_lines_end_where_their_text_ends():
-    assert _printed(Text("a  \n\n  b ")) == "a\n\n  b\n"
-    text = _printed(
+def test_lines_have_no_trailing_spaces():
+    assert _render(Text("a  \n\n  b ")) == "a\n\n  b\n"
+    text = _render(
         plan.as_text(_PLAN, _PLACE, [QuotaNeed("v", 0, 8, 4)], simulated=False), width=30
     )
     assert [line for line in text.splitlines() if line != line.rstrip()] == []
@@ -224,11 +224,11 @@ def test_elapsed(seconds, text):
         ("/subscriptionsx", "/subscriptionsx"),
     ],
 )
-def test_ids_in_prose_become_names(text, shown):
+def test_ids_in_messages_become_names(text, shown):
     assert signs.shorten_ids(text) == shown
 
 
-def test_control_characters_are_made_visible_line_breaks_too():
+def test_control_characters_and_line_breaks_are_escaped():
     assert signs.one_line("a\x00\t\r\x1b\x7f\x9b\nb é") == (
         "a\\x00\\x09\\x0d\\x1b\\x7f\\x9b\\x0ab é"
     )

@@ -1,6 +1,6 @@
-"""Whatever is waited for, a signal is heard soon: also one that another thread has received.
+"""A signal interrupts every wait soon, even one that another thread received.
 
-That one does not end the main thread's wait; nor does one that comes just before a wait begins.
+Such a signal does not end the main thread's wait by itself; nor does one just before a wait begins.
 """
 
 import signal
@@ -18,16 +18,16 @@ _LONG = 5.0
 _SOON = 2.0
 
 
-class Heard(Exception):
-    """The signal."""
+class SignalReceived(Exception):
+    """Raised by the signal handler."""
 
 
 @pytest.fixture(autouse=True)
-def heard() -> Iterator[None]:
-    def hear(*_: object) -> None:
-        raise Heard
+def signal_handler() -> Iterator[None]:
+    def raise_received(*_: object) -> None:
+        raise SignalReceived
 
-    before = signal.signal(signal.SIGUSR1, hear)
+    before = signal.signal(signal.SIGUSR1, raise_received)
     yield
     signal.signal(signal.SIGUSR1, before)
 
@@ -38,33 +38,33 @@ def pool() -> Iterator[ThreadPoolExecutor]:
         yield found
 
 
-def _elsewhere() -> None:
-    """The signal, received by this thread, which is not the main one."""
+def _signal_this_thread() -> None:
+    """Send the signal to this thread, which is not the main one."""
     signal.pthread_kill(threading.get_ident(), signal.SIGUSR1)
 
 
-def _raised_after(run: Callable[[], None]) -> float:
+def _seconds_until_signal(run: Callable[[], None]) -> float:
     clock = RealClock()
     before = clock.now()
-    with pytest.raises(Heard):
+    with pytest.raises(SignalReceived):
         run()
     return clock.now() - before
 
 
-def test_a_sleep_is_not_deaf():
-    timer = threading.Timer(0.1, _elsewhere)
+def test_a_signal_interrupts_a_sleep():
+    timer = threading.Timer(0.1, _signal_this_thread)
     timer.start()
-    assert _raised_after(lambda: RealClock().sleep(_LONG)) < _SOON
+    assert _seconds_until_signal(lambda: RealClock().sleep(_LONG)) < _SOON
     timer.join()
 
 
 @pytest.mark.parametrize("also_due", [None, 60.0], ids=["nothing else", "more to come"])
-def test_the_wait_for_an_answer_is_not_deaf(also_due, pool):
+def test_a_signal_interrupts_the_wait_for_a_response(also_due, pool):
     end = threading.Event()
 
     def hang() -> None:
         end.wait(0.2)  # until it is waited for
-        _elsewhere()
+        _signal_this_thread()
         end.wait(_LONG)
 
     def task() -> Task[None]:
@@ -77,11 +77,11 @@ def test_the_wait_for_an_answer_is_not_deaf(also_due, pool):
     schedule.add(task())
     if also_due is not None:
         schedule.add(later(also_due))
-    assert _raised_after(schedule.run) < _SOON
+    assert _seconds_until_signal(schedule.run) < _SOON
     end.set()
 
 
-def test_a_sleep_lasts_as_long_as_it_should():
+def test_a_sleep_lasts_its_full_time():
     clock = RealClock()
     before = clock.now()
     clock.sleep(0.6)
@@ -89,8 +89,8 @@ def test_a_sleep_lasts_as_long_as_it_should():
     assert 0.6 <= clock.now() - before < _LONG
 
 
-def test_what_the_pool_has_not_begun_when_it_ends_is_never_sent(pool):
-    """Of two threads one hangs, and the other one takes up one more request before all is over."""
+def test_calls_not_started_when_the_pool_closes_are_never_sent(pool):
+    """Of two threads one hangs; the other sends one more request before the interrupt."""
     end, sent = threading.Event(), list[int]()
 
     def hang(number: int) -> None:
@@ -99,7 +99,7 @@ def test_what_the_pool_has_not_begun_when_it_ends_is_never_sent(pool):
 
     def interrupt() -> None:
         end.wait(0.2)  # until all are in the queue
-        _elsewhere()
+        _signal_this_thread()
 
     def task(request: Callable[[], None]) -> Task[None]:
         yield Call(request)
@@ -109,7 +109,7 @@ def test_what_the_pool_has_not_begun_when_it_ends_is_never_sent(pool):
     schedule.add(task(interrupt))
     for one in range(1, 9):
         schedule.add(task(partial(hang, one)))
-    with pytest.raises(Heard):
+    with pytest.raises(SignalReceived):
         schedule.run()
     end.set()
     pool.shutdown()

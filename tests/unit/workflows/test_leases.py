@@ -1,4 +1,4 @@
-"""Leases as they are written: when, on what, and in which order."""
+"""How leases are written: when, on which resources, and in which order."""
 
 from datetime import datetime
 
@@ -27,7 +27,7 @@ def at(text: str) -> float:
 
 
 def expiries(machine: Machine) -> dict[str, str]:
-    """What the tag says on each resource, by name."""
+    """The value of the expiry tag by resource name."""
     cloud = machine.cloud
     asked = ("ccgpu-deployment", "demo")
     listed = (*cloud.queries.tagged_groups(*asked), *cloud.queries.tagged_resources(*asked))
@@ -36,7 +36,7 @@ def expiries(machine: Machine) -> dict[str, str]:
     return {id_.rsplit("/", 1)[-1]: tags_of(body)["ccgpu-expires"] for id_, body in bodies.items()}
 
 
-def test_the_time_to_live_begins_with_the_put_that_is_accepted(machine: Machine) -> None:
+def test_the_ttl_starts_with_the_accepted_put(machine: Machine) -> None:
     waits = faults.error(429, "TooManyRequests", Retry_After="1500")
     machine.arm.faults.append(NthRequest(0, PUT, waits))
     accepted: list[float] = []
@@ -59,7 +59,7 @@ def test_the_time_to_live_begins_with_the_put_that_is_accepted(machine: Machine)
     assert step.resource.body["tags"] == vm["tags"]
 
 
-def test_creating_what_is_over_again_wants_it_again(machine: Machine) -> None:
+def test_a_second_create_renews_an_expired_lease(machine: Machine) -> None:
     machine.create(make_spec(ttl="1h"))
     born = machine.get(VM)["tags"]["ccgpu-created"]
     machine.arm.advance(2 * HOUR)
@@ -70,7 +70,7 @@ def test_creating_what_is_over_again_wants_it_again(machine: Machine) -> None:
     assert collect(other_machine(machine)).found == ()
 
 
-def test_an_extension_marks_all_and_keeps_what_others_wrote(machine: Machine) -> None:
+def test_extend_tags_every_resource_and_keeps_foreign_tags(machine: Machine) -> None:
     machine.create(make_spec(tags={"team": "a"}))
     done = extend(other_machine(machine), 4)
     assert set(expiries(machine).values()) == {done.expires}
@@ -79,7 +79,7 @@ def test_an_extension_marks_all_and_keeps_what_others_wrote(machine: Machine) ->
     assert machine.get(NSG, "2026-03-01")["tags"]["team"] == "a"
 
 
-def test_a_tag_that_comes_in_between_is_not_lost(machine: Machine) -> None:
+def test_extend_keeps_a_tag_written_concurrently(machine: Machine) -> None:
     machine.create()
     cloud = machine.cloud
 
@@ -101,7 +101,7 @@ def test_a_tag_that_comes_in_between_is_not_lost(machine: Machine) -> None:
     assert (tags["late"], tags["ccgpu-expires"]) == ("yes", done.expires)
 
 
-def test_one_that_never_rests_is_given_up(machine: Machine) -> None:
+def test_extend_gives_up_on_a_resource_that_keeps_changing(machine: Machine) -> None:
     machine.create()
     machine.arm.faults.append(
         NthRequest(0, PATCH, faults.error(412, "PreconditionFailed"), times=None)
@@ -110,7 +110,7 @@ def test_one_that_never_rests_is_given_up(machine: Machine) -> None:
         extend(machine, 4)
 
 
-def test_the_first_mark_is_enough_to_live(machine: Machine) -> None:
+def test_one_extended_tag_keeps_the_deployment(machine: Machine) -> None:
     machine.create(make_spec(ttl="1h"))
     machine.arm.advance(2 * HOUR)
     machine.arm.on_commit = AfterCommit(0, request_to("PATCH", "/"), KeyboardInterrupt())
@@ -126,7 +126,7 @@ def test_the_first_mark_is_enough_to_live(machine: Machine) -> None:
 
 
 @pytest.mark.parametrize("resting", [True, False])
-def test_the_vm_is_marked_first_unless_it_is_in_motion(machine: Machine, resting: bool) -> None:
+def test_extend_tags_the_vm_first_unless_it_is_updating(machine: Machine, resting: bool) -> None:
     machine.create(make_spec(ttl="1h"), wait=resting)
     before = len(machine.writes())
     extend(machine, 4)
@@ -142,7 +142,7 @@ def test_a_lease_can_be_made_shorter(machine: Machine) -> None:
     assert 0 < (list_deployments(machine.cloud)[0].seconds_left or 0) <= HOUR
 
 
-def test_a_vm_of_somebody_elses_says_nothing_of_the_lease(machine: Machine) -> None:
+def test_a_foreign_vm_does_not_count_for_the_lease(machine: Machine) -> None:
     machine.create(make_spec(ttl="1h"))
     (vm,) = (one for one in machine.ids() if one.endswith("/virtualMachines/demo"))
     machine.cloud.arm.tag(Kind.VM, vm, {"owner": "somebody"})
@@ -151,12 +151,12 @@ def test_a_vm_of_somebody_elses_says_nothing_of_the_lease(machine: Machine) -> N
     assert (found.vm_id, found.seconds_left is None) == (None, False)
 
 
-def test_what_is_not_there_cannot_be_extended(machine: Machine) -> None:
+def test_a_missing_deployment_cannot_be_extended(machine: Machine) -> None:
     with pytest.raises(NotFound, match="there is no deployment demo"):
         extend(machine, 4)
 
 
-def test_what_goes_meanwhile_is_said_to_be_gone(machine: Machine) -> None:
+def test_a_deployment_deleted_during_extend_is_not_found(machine: Machine) -> None:
     machine.create()
     gone = BeforeRequest(machine.arm, 14, lambda: other_machine(machine).delete())
     machine.arm.faults.append(gone)
@@ -165,7 +165,7 @@ def test_what_goes_meanwhile_is_said_to_be_gone(machine: Machine) -> None:
     assert machine.kinds() == []
 
 
-def test_without_azures_time_no_lease_is_written(machine: Machine) -> None:
+def test_no_lease_is_written_without_azures_time(machine: Machine) -> None:
     machine.create()
     machine.arm.faults.append(_without_dates(machine))
     before = machine.writes()
@@ -177,7 +177,7 @@ def test_without_azures_time_no_lease_is_written(machine: Machine) -> None:
 
 
 def _without_dates(machine: Machine) -> Fault:
-    """A proxy that takes the `Date` of every answer away."""
+    """A proxy that removes the `Date` header of every response."""
     inside = False
 
     def fault(request: Request) -> Response | None:
@@ -195,7 +195,7 @@ def _without_dates(machine: Machine) -> Fault:
     return fault
 
 
-def test_an_interrupted_collection_says_how_to_go_on(machine: Machine) -> None:
+def test_an_interrupted_gc_has_a_hint(machine: Machine) -> None:
     machine.create(make_spec(ttl="1h"))
     machine.arm.advance(2 * HOUR)
     machine.arm.on_commit = AfterCommit(0, request_to("DELETE", "/"), KeyboardInterrupt())
@@ -206,7 +206,7 @@ def test_an_interrupted_collection_says_how_to_go_on(machine: Machine) -> None:
     assert machine.kinds() == []
 
 
-def test_an_extend_that_fails_says_what_there_is(machine: Machine) -> None:
+def test_a_failed_extend_names_the_resources(machine: Machine) -> None:
     machine.create(make_spec(ttl="2h"))
     machine.arm.faults.append(NthRequest(0, request_to("PATCH", "/"), faults.FORBIDDEN, times=None))
     with pytest.raises(AzureRefused) as caught:

@@ -1,4 +1,4 @@
-"""Start, stop, restart, wait, show and list: what users do with a VM that is there."""
+"""Start, stop, restart, wait, show and list of an existing VM."""
 
 import pytest
 
@@ -17,7 +17,7 @@ def vm_bills(machine: Machine) -> bool:
     return any("/virtualMachines/" in id_ for id_ in machine.arm.show()["billing"])
 
 
-def test_stop_deallocates_so_that_nothing_of_the_vm_bills(machine: Machine) -> None:
+def test_stop_deallocates_the_vm(machine: Machine) -> None:
     machine.create()
     assert vm_bills(machine)
     lifecycle.change_power_state(machine.cloud, "stop", "demo")
@@ -35,7 +35,7 @@ def test_start_and_restart_end_when_the_guest_is_up(machine: Machine) -> None:
     assert show(machine.cloud, "demo").state is State.READY
 
 
-def test_a_create_leaves_a_stopped_vm_stopped(machine: Machine) -> None:
+def test_create_leaves_a_stopped_vm_stopped(machine: Machine) -> None:
     machine.create()
     lifecycle.change_power_state(machine.cloud, "stop", "demo")
     before = machine.writes()
@@ -44,20 +44,20 @@ def test_a_create_leaves_a_stopped_vm_stopped(machine: Machine) -> None:
     assert show(machine.cloud, "demo").state is State.STOPPED
 
 
-def test_wait_waits_for_a_create_that_did_not(machine: Machine) -> None:
+def test_wait_completes_a_create_started_with_no_wait(machine: Machine) -> None:
     machine.create(wait=False)
     assert show(machine.cloud, "demo").state is State.CREATING
     lifecycle.wait_for_state(machine.cloud, "demo", State.READY)
     assert show(machine.cloud, "demo").state is State.READY
 
 
-def test_wait_has_an_end(machine: Machine) -> None:
+def test_wait_ends_at_its_timeout(machine: Machine) -> None:
     machine.create()
     with pytest.raises(TimedOut):
         lifecycle.wait_for_state(machine.cloud, "demo", State.STOPPED, timeout=120)
 
 
-def test_a_guest_that_does_not_come_up_is_said_to_be_so_and_kept(machine: Machine) -> None:
+def test_a_guest_that_does_not_boot_is_reported_and_kept(machine: Machine) -> None:
     view = request_to("GET", "/virtualMachines/demo")
     machine.create(wait=False)
     lifecycle.wait_for_state(machine.cloud, "demo", State.BOOTING)
@@ -71,7 +71,7 @@ def test_a_guest_that_does_not_come_up_is_said_to_be_so_and_kept(machine: Machin
     assert "virtualMachines" in machine.kinds()
 
 
-def test_show_tells_addresses_zone_and_expiry(machine: Machine) -> None:
+def test_show_has_addresses_zone_and_expiry(machine: Machine) -> None:
     machine.create(make_spec(zone="2", ttl="8h"))
     found = show(machine.cloud, "demo")
     assert (found.region, found.zone, found.size) == ("eastus2", "2", make_spec().size)
@@ -91,7 +91,7 @@ def test_a_private_vm_has_no_public_address(machine: Machine) -> None:
     assert machine.kinds() == []
 
 
-def test_from_private_to_public_what_is_no_longer_wanted_goes(machine: Machine) -> None:
+def test_a_change_from_private_to_public_deletes_the_nat_gateway(machine: Machine) -> None:
     machine.create(make_spec(private=True))
     machine.create(replace=True)
     assert "natGateways" not in machine.kinds()
@@ -99,7 +99,7 @@ def test_from_private_to_public_what_is_no_longer_wanted_goes(machine: Machine) 
     assert machine.create().plan.changes == ()
 
 
-def test_a_vm_in_the_users_own_subnet_brings_no_network_along(machine: Machine) -> None:
+def test_a_vm_in_an_existing_subnet_creates_no_network(machine: Machine) -> None:
     machine.put("/resourceGroups/lab", "2025-04-01", {"location": "eastus2"})
     vnet = "/resourceGroups/lab/providers/Microsoft.Network/virtualNetworks/lab"
     space = {"addressSpace": {"addressPrefixes": ["10.1.0.0/16"]}}
@@ -115,7 +115,7 @@ def test_a_vm_in_the_users_own_subnet_brings_no_network_along(machine: Machine) 
     assert machine.kinds() == ["resourceGroups", "virtualNetworks"]
 
 
-def test_a_missing_subnet_is_found_before_the_first_write(machine: Machine) -> None:
+def test_a_missing_subnet_is_refused_before_the_first_write(machine: Machine) -> None:
     vnet = "/resourceGroups/lab/providers/Microsoft.Network/virtualNetworks/lab"
     subnet = f"/subscriptions/{machine.arm.subscription}{vnet}/subnets/gpu"
     with pytest.raises(NotFound, match="no subnet"):
@@ -131,7 +131,7 @@ def test_list_shows_every_deployment_once(machine: Machine) -> None:
     assert found == [("demo", "ccgpu-demo", "ready"), ("second", "lab", "ready")]
 
 
-def test_a_name_in_two_groups_must_be_told_apart(machine: Machine) -> None:
+def test_a_name_in_two_groups_needs_resource_group(machine: Machine) -> None:
     machine.create()
     other = Machine(machine.arm, machine.state.parent / "other")
     other.create(make_spec(resource_group="lab"))
@@ -141,7 +141,7 @@ def test_a_name_in_two_groups_must_be_told_apart(machine: Machine) -> None:
 
 
 @pytest.mark.parametrize("verb", ["start", "stop", "restart"])
-def test_what_is_not_there_is_said_to_be_so(machine: Machine, verb: lifecycle.Verb) -> None:
+def test_a_missing_deployment_is_not_found(machine: Machine, verb: lifecycle.Verb) -> None:
     with pytest.raises(NotFound, match="no VM demo"):
         lifecycle.change_power_state(machine.cloud, verb, "demo")
     with pytest.raises(NotFound, match="no deployment demo"):

@@ -1,6 +1,6 @@
-"""How many requests each command sends, and how many of them one after the other.
+"""How many requests each command sends, and how many of them in sequence.
 
-A failure prints what was sent. Polls are not counted: how long Azure takes decides of them.
+A failure prints the requests. Polls are not counted: their number depends on Azure's speed.
 """
 
 from datetime import timedelta
@@ -21,21 +21,21 @@ from support.latency import LatentExecutor
 _LATENCY = 0.1
 
 
-def test_a_create_that_finds_nothing_to_do_reads_each_resource_once(machine: Machine) -> None:
+def test_a_create_without_changes_reads_each_resource_once(machine: Machine) -> None:
     machine.create()
     requests = sent_by(machine.arm, machine.create)
     assert len(requests) <= 8, printed(requests)
     assert len(set(requests)) == len(requests), printed(requests)
 
 
-def test_a_create_on_another_machine_reads_no_more(machine: Machine) -> None:
+def test_a_create_without_a_journal_sends_no_more_reads(machine: Machine) -> None:
     machine.create()
     other = Machine(machine.arm, machine.state.parent / "other")
     requests = sent_by(other.arm, other.create)
     assert len(requests) <= 8, printed(requests)
 
 
-def test_showing_what_was_created_reads_its_public_address_alone(machine: Machine) -> None:
+def test_the_result_of_create_reads_only_the_public_address(machine: Machine) -> None:
     for snapshot in (machine.create().snapshot, machine.create().snapshot):
         requests = sent_by(machine.arm, partial(show_created, machine.cloud, snapshot))
         assert [one.path.split("/")[-2] for one in requests] == ["publicIPAddresses"]
@@ -55,7 +55,9 @@ _CHANGES: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("wait", [True, False])
 @pytest.mark.parametrize("change", _CHANGES)
-def test_what_a_create_shows_is_what_is_there(change: str, wait: bool, machine: Machine) -> None:
+def test_the_result_of_a_second_create_matches_azure(
+    change: str, wait: bool, machine: Machine
+) -> None:
     machine.create(make_spec(ttl="4h"))
     wanted = make_spec(**({"ttl": "4h"} | _CHANGES[change]))
     snapshot = machine.create(wanted, replace=True, wait=wait).snapshot
@@ -63,17 +65,17 @@ def test_what_a_create_shows_is_what_is_there(change: str, wait: bool, machine: 
 
 
 @pytest.mark.parametrize("wait", [True, False])
-def test_what_is_shown_of_a_new_vm_is_what_is_there(wait: bool, machine: Machine) -> None:
+def test_the_result_of_a_first_create_matches_azure(wait: bool, machine: Machine) -> None:
     snapshot = machine.create(make_spec(ttl="4h"), wait=wait).snapshot
     assert show_created(machine.cloud, snapshot) == show(machine.cloud, "demo")
 
 
-def test_a_create_from_nothing(machine: Machine) -> None:
+def test_request_count_of_a_first_create(machine: Machine) -> None:
     requests = without_polls(sent_by(machine.arm, machine.create))
     assert len(requests) <= 24, printed(requests)
 
 
-def test_an_extension_reads_and_writes_each_resource_once_more(machine: Machine) -> None:
+def test_extend_reads_and_writes_each_resource_once(machine: Machine) -> None:
     machine.create()
     requests = without_polls(
         sent_by(machine.arm, lambda: extend(machine.cloud, "demo", timedelta(hours=3)))
@@ -83,8 +85,8 @@ def test_an_extension_reads_and_writes_each_resource_once_more(machine: Machine)
     assert len(requests) <= 26, printed(requests)
 
 
-def test_a_list_of_many_asks_for_pages_and_not_for_each(machine: Machine) -> None:
-    """Ten deployments with a tenth of the pages' lengths: as many requests as for a hundred."""
+def test_list_reads_pages_rather_than_each_deployment(machine: Machine) -> None:
+    """Ten deployments with pages of a tenth of the length need as many requests as a hundred."""
     for size in ("page_size", "arm_page_size"):
         machine.arm.settings.set(size, value=machine.arm.settings.get(size) // 10)
     for quota in ("cores", "StandardNCCads2023Family"):
@@ -99,21 +101,21 @@ def test_a_list_of_many_asks_for_pages_and_not_for_each(machine: Machine) -> Non
 
 
 @pytest.mark.parametrize("setting", ["tagless_lists", "agentless_lists"])
-def test_what_a_list_leaves_out_is_read(machine: Machine, setting: str) -> None:
+def test_list_reads_what_the_list_response_omits(machine: Machine, setting: str) -> None:
     machine.create()
     usual = list_deployments(machine.cloud)
     machine.arm.settings.set(setting, value=True)
     assert list_deployments(machine.cloud) == usual
 
 
-def test_who_may_not_list_vms_gets_the_same_list(machine: Machine) -> None:
+def test_list_is_the_same_without_the_right_to_list_vms(machine: Machine) -> None:
     machine.create()
     usual = list_deployments(machine.cloud)
     machine.arm.faults.append(_refuse_lists_of_vms)
     assert list_deployments(machine.cloud) == usual
 
 
-def test_a_deployment_whose_vm_no_list_names_is_read(machine: Machine) -> None:
+def test_a_deployment_whose_vm_is_not_listed_is_read(machine: Machine) -> None:
     machine.create()
     usual = list_deployments(machine.cloud)
     machine.arm.settings.set(
@@ -126,7 +128,7 @@ def _refuse_lists_of_vms(request: Request) -> Response | None:
     return faults.FORBIDDEN if request.path.lower().endswith("/virtualmachines") else None
 
 
-def test_requests_overlap_as_the_pool_lets_them(tmp_path: Path) -> None:
+def test_requests_run_concurrently_up_to_the_pool_size(tmp_path: Path) -> None:
     arm = FakeArm()
     machine = Machine(arm, tmp_path, pool=LatentExecutor(arm, _LATENCY))
     began = arm.clock.now()

@@ -108,7 +108,7 @@ def test_another_architecture_than_the_collector_says_is_refused(arch):
         _pem(*(4,) * 9),
     ],
 )
-def test_what_is_no_chain_is_refused(pem):
+def test_an_invalid_chain_is_refused(pem):
     outcome, refused = _verify(pem)
     assert outcome is None
     assert refused == {"gpu.chain"}
@@ -259,7 +259,7 @@ def test_every_certificate_is_valid_from_its_first_second_to_its_last(position):
     ],
     ids=["says it is none", "does not say so", "signs data", "says no purpose"],
 )
-def test_who_is_no_authority_signs_no_certificates(position, change):
+def test_only_authorities_sign_certificates(position, change):
     assert _repinned(change(DEVICE, position)) == {"gpu.chain.authority"}
 
 
@@ -281,7 +281,7 @@ def test_a_leaf_may_say_that_it_is_no_authority():
 
 
 @pytest.mark.parametrize("position", AUTHORITIES)
-def test_an_authority_stands_no_higher_than_it_may(position):
+def test_path_length_constraints_are_enforced(position):
     below = position - CHIP
     exact = DEVICE.with_extensions(position, basic_constraints(ca=True, path_length=below))
     assert _repinned(exact) == set()
@@ -304,7 +304,7 @@ def test_another_architecture_is_refused():
     assert refused == {"gpu.chain.architecture"}
 
 
-def test_a_check_shows_the_names_that_it_looked_at():
+def test_checks_list_the_names_they_compared():
     other = new_gpu("GB100")
     mixed = DEVICE.with_certificate(LEAF, subject=nvidia_name("GB100 A01 GSP FMC LF"))
     for device, root, names in [
@@ -357,7 +357,7 @@ def _fwid_extensions() -> list[bytes]:
 
 
 @pytest.mark.parametrize("value", _fwid_extensions(), ids=range(len(_fwid_extensions())))
-def test_the_firmware_of_the_leaf_is_said_in_the_one_form(value):
+def test_the_firmware_of_the_leaf_has_one_encoding(value):
     outcome, refused = _verify(
         DEVICE.with_extensions(LEAF, X509Extension(layout.FWID_OID, value)).pem
     )
@@ -366,7 +366,7 @@ def test_the_firmware_of_the_leaf_is_said_in_the_one_form(value):
     assert outcome.value.fwid is None
 
 
-def test_all_reasons_are_said_at_once():
+def test_all_reasons_are_listed():
     changed = DEVICE.with_extensions(LEAF, basic_constraints(ca=True)).without_extension(
         LEAF, layout.FWID_OID
     )
@@ -393,5 +393,5 @@ def test_a_chain_with_another_byte_is_refused(data):
 
 
 @given(st.binary(max_size=400))
-def test_any_bytes_are_judged(raw):
+def test_any_bytes_give_a_verdict(raw):
     assert _verify(raw)[1] == {"gpu.chain"}

@@ -48,19 +48,19 @@ ACCEPTED: tuple[object, set[str], None] = (VALUES, set(), None)
 
 
 @pytest.mark.parametrize("bad", [EXPIRED, STRANGERS, JUNK, OTHER_PRODUCT, OTHER_VERSION, b"", b"<"])
-def test_what_is_no_good_manifest_hides_none(bad):
+def test_invalid_rims_hide_no_valid_one(bad):
     assert choose([bad, GOOD]) == choose([GOOD, bad]) == ACCEPTED
     assert choose([bad], [("x", GOOD)]) == choose([GOOD], [("x", bad)]) == ACCEPTED
     assert choose((), [(ID, bad), ("x", GOOD)]) == ACCEPTED
 
 
-def test_without_a_good_one_the_first_says_what_is_wrong_and_the_callers_is_first():
+def test_without_a_valid_rim_the_first_of_the_caller_gives_the_reason():
     assert choose([EXPIRED])[1] == {"rim.signer.expired"}
     assert choose([STRANGERS], [("x", EXPIRED)])[1] == {"rim.signer.expired"}
     assert choose([JUNK])[1] == {"rim.signature.absent"}
 
 
-def test_where_there_is_none_the_id_and_the_command_are_told():
+def test_a_missing_rim_is_reported_with_id_and_command():
     checks = Checks()
     found = manifests.select(RUNNING, (), [OTHER_VERSION], ANCHOR, AT, checks)
     (told,) = checks.made
@@ -72,7 +72,7 @@ def test_where_there_is_none_the_id_and_the_command_are_told():
     assert "`ccgpu collateral fetch EVIDENCE --out DIR`" in told.actual
 
 
-def test_a_chip_that_nobody_names_has_no_id_to_tell():
+def test_an_unnamed_chip_has_no_rim_id():
     checks = Checks()
     manifests.select(RunningFirmware("driver", rim.DRIVER), (), (), ANCHOR, AT, checks)
     assert checks.made[0].expected == f"driver {rim.DRIVER}"
@@ -80,11 +80,11 @@ def test_a_chip_that_nobody_names_has_no_id_to_tell():
     assert choose([GOOD], running=nameless) == choose([], [("x", GOOD)], nameless) == ACCEPTED
 
 
-def test_the_same_values_signed_twice_are_no_matter():
+def test_rims_with_equal_values_are_interchangeable():
     assert choose([GOOD, AGAIN]) == choose([AGAIN], [("x", GOOD)]) == ACCEPTED
 
 
-def test_the_evidence_does_not_choose_between_signed_manifests_that_differ():
+def test_the_evidence_cannot_choose_between_differing_signed_rims():
     for both in ([GOOD, DIFFERENT], [DIFFERENT, GOOD]):
         assert choose(both) == (None, {"rim.ambiguous"}, None)
 
@@ -99,7 +99,7 @@ def test_the_evidence_does_not_choose_between_signed_manifests_that_differ():
         ([("a", DIFFERENT), (ID, GOOD)], VALUES, "named by the RIM id"),
     ],
 )
-def test_of_those_that_differ_the_callers_counts_and_it_is_said(given, values, whose):
+def test_of_differing_rims_that_of_the_caller_counts_and_is_listed(given, values, whose):
     for brought in ([GOOD, DIFFERENT], [DIFFERENT, GOOD]):
         found, refused, note = choose(brought, given)
         assert (found, refused) == (values, set())
@@ -108,18 +108,18 @@ def test_of_those_that_differ_the_callers_counts_and_it_is_said(given, values, w
         assert whose in note
 
 
-def test_the_callers_that_differ_are_told_apart_by_name_alone():
+def test_differing_rims_of_the_caller_are_distinguished_only_by_file_name():
     assert choose((), [("a", GOOD), ("b", DIFFERENT)])[1] == {"rim.ambiguous"}
     assert choose((), [(OTHER_ID, DIFFERENT), (ID, GOOD)]) == ACCEPTED
     assert choose((), [(OTHER_ID, DIFFERENT), ("b", GOOD)]) == ACCEPTED
 
 
-def test_a_manifest_named_by_the_id_of_another_board_is_want_of_one():
+def test_a_rim_named_after_another_board_counts_as_missing():
     assert choose((), [(OTHER_ID, GOOD)])[1] == {"rim.present"}
     assert choose((), [(f"{ID}_copy", GOOD)]) == ACCEPTED
 
 
-def test_the_name_by_the_id_helps_none_that_does_not_verify():
+def test_a_matching_file_name_does_not_help_an_invalid_rim():
     assert choose([GOOD, DIFFERENT], [(ID, EXPIRED)])[1] == {"rim.ambiguous"}
     assert choose([GOOD], [(ID, STRANGERS)]) == ACCEPTED
 
@@ -133,7 +133,7 @@ def test_a_driver_of_two_products_with_one_version_is_chosen_by_product():
         assert found.manifest.value.product == "GH100"
 
 
-def test_how_many_are_looked_at_is_bounded():
+def test_the_number_of_examined_rims_is_limited():
     junk = [JUNK + b" " * each for each in range(manifests.MAX_CANDIDATES)]
     assert choose([*junk[1:], GOOD]) == ACCEPTED
     assert choose([*junk, GOOD])[0] is None

@@ -107,12 +107,12 @@ def test_a_part_of_a_golden_value_and_more_than_one_are_refused(value):
     assert reasons(measuring(at7=value)) == ["golden.match"]
 
 
-def test_values_of_indices_that_are_not_active_are_nobodys():
+def test_inactive_golden_values_are_not_compared():
     assert reasons(measuring(at63=OTHER, at13=OTHER)) == []
     assert reasons(measuring(at63=None, at13=None)) == []
 
 
-def test_a_value_that_is_there_and_not_active_matches_nothing():
+def test_an_inactive_value_matches_no_measurement():
     made = driver_rim()
     off = [replace(each, active=each.active and each.index != 7) for each in made.resources]
     outcome, failed = compared(of_driver=verified(replace(made, resources=off)))
@@ -121,7 +121,7 @@ def test_a_value_that_is_there_and_not_active_matches_nothing():
 
 
 @pytest.mark.parametrize("index", [0, 7, 40])
-def test_a_measurement_that_is_not_there_is_refused(index):
+def test_a_missing_measurement_is_refused(index):
     outcome, failed = compared(measuring(**{f"at{index}": None}))
     assert [check.id for check in failed] == ["golden.missing"]
     assert outcome.value.missing == (index,)
@@ -153,7 +153,7 @@ def test_a_manifest_of_another_version_is_refused():
     assert reasons(replace(GOOD, driver="595.71.0")) == ["golden.driver.version"]
 
 
-def test_manifests_in_each_others_place_are_refused():
+def test_swapped_rims_are_refused():
     assert reasons(GOOD, VBIOS, DRIVER) == ["golden.driver.version", "golden.vbios.version"]
 
 
@@ -168,7 +168,7 @@ def test_a_manifest_without_golden_values_is_refused():
     assert reasons(of_vbios=with_golden(vbios_rim(), {})) == ["golden.empty"]
 
 
-def test_nothing_compared_is_no_match():
+def test_no_compared_value_is_no_match():
     none = with_golden(driver_rim(), {}), with_golden(vbios_rim(), {})
     assert reasons(GOOD, *none) == ["golden.empty", "golden.match"]
     nothing = replace(GOOD, values={})
@@ -183,7 +183,7 @@ def test_an_index_that_both_manifests_claim_is_refused():
 
 
 @pytest.mark.parametrize("which", ["of_driver", "of_vbios"])
-def test_manifests_that_are_not_verified_verify_nothing(which):
+def test_unverified_rims_verify_nothing(which):
     manifest = {"of_driver": DRIVER, "of_vbios": VBIOS}[which].value
     outcome, failed = compared(**{which: Unverified(manifest)})
     assert failed == []
@@ -200,7 +200,7 @@ def test_one_changed_bit_is_a_mismatch(index, bit):
 # What a real H100 measured
 
 
-def test_a_real_report_is_of_its_real_manifests(vectors):
+def test_a_real_report_matches_its_real_rims(vectors):
     folder = vectors / "gpu" / "h100-550.90.07"
     report = spdm.parse((folder / "report.bin").read_bytes())
     of_driver, of_vbios = (

@@ -34,15 +34,15 @@ def refused(*answers: bytes, **how) -> set[str]:
     return ocsp_refusals(answers, [SIGNER], **how)
 
 
-def test_certificates_that_the_issuers_call_good_are_in_good_standing():
+def test_certificates_with_good_responses_are_in_good_standing():
     assert ocsp_refusals(GOOD, PAIRS) == set()
 
 
-def test_answers_are_found_by_what_they_are_about_in_any_order():
+def test_responses_are_matched_to_certificates_in_any_order():
     assert ocsp_refusals([*reversed(GOOD), *GOOD], PAIRS) == set()
 
 
-def test_what_was_said_of_whom_is_told():
+def test_the_status_of_each_certificate_is_listed():
     outcome = verifier.verify(GOOD, [pair.wanted for pair in PAIRS], AT, Checks())
     names = [each.certificate for each in outcome.value]
     assert names[0] == "HCC RIM L4 Signer (0xd69f10b46c05d202)"
@@ -50,7 +50,7 @@ def test_what_was_said_of_whom_is_told():
     assert {each.until for each in outcome.value} == {END}
 
 
-def test_a_certificate_that_is_wanted_twice_is_judged_once():
+def test_a_certificate_requested_twice_is_checked_once():
     checks = Checks()
     verifier.verify(GOOD, [SIGNER.wanted, L3.wanted, SIGNER.wanted], AT, checks)
     assert len([check for check in checks.made if check.id == "ocsp.signature"]) == 2
@@ -67,14 +67,14 @@ def test_every_check_names_its_certificate():
     ]
 
 
-def test_nothing_wanted_verifies_nothing():
+def test_an_empty_request_verifies_nothing():
     assert isinstance(verifier.verify([], [], AT, Checks()), Unverified)
 
 
 # About whom
 
 
-def test_no_answer_is_refused():
+def test_a_missing_response_is_rejected():
     assert refused() == {"ocsp.absent"}
     assert ocsp_refusals(GOOD[:2], PAIRS) == {"ocsp.absent"}
 
@@ -109,12 +109,12 @@ def test_an_answer_that_names_it_by_another_hash_is_refused():
     assert refused(SIGNER.answer(singles=[single]).signed_by(SIGNER.key)) == {"ocsp.issuer"}
 
 
-def test_the_hash_that_is_named_is_the_one_that_counts():
+def test_the_named_hash_algorithm_is_used():
     lies = SIGNER.signed_answer(hash_name="sha256")
     assert refused(lies) == {"ocsp.issuer"}
 
 
-def test_answers_about_others_do_no_harm():
+def test_responses_about_other_certificates_are_ignored():
     strangers = certificate_pairs(new_rim_chain())
     assert ocsp_refusals([*GOOD, *(pair.signed_answer() for pair in strangers)], PAIRS) == set()
 
@@ -135,7 +135,7 @@ def test_a_delegate_may_be_named_by_its_name():
     assert refused(answer.signed_by(SIGNER.key)) == set()
 
 
-def test_a_responder_that_did_not_come_along_is_refused():
+def test_a_responder_without_a_certificate_is_refused():
     assert refused(SIGNER.answer(certificates=[]).signed_by(SIGNER.key)) == {"ocsp.responder"}
     by_other = SIGNER.answer(responder=bytes(20)).signed_by(SIGNER.key)
     assert refused(by_other) == {"ocsp.responder"}
@@ -149,7 +149,7 @@ def test_an_answer_signed_by_its_subject_is_refused():
     assert ocsp_refusals([answer.signed_by(L3.subject_key)], [L3]) == {"ocsp.responder.subject"}
 
 
-def test_a_subject_that_may_sign_answers_may_not_about_itself():
+def test_a_certificate_may_not_sign_a_response_about_itself():
     again = replace(L3.responder, key=pki.public_key_info(L3.subject_key))
     der = again.signed_by(L3.issuer_key)
     answer = L3.answer(responder=again.subject, certificates=[der])
@@ -262,7 +262,7 @@ def test_an_answer_that_does_not_say_how_long_it_holds_is_refused():
     assert refused(SIGNER.signed_answer(next_update=None)) == {"ocsp.stale"}
 
 
-def test_a_grace_is_only_what_was_asked_for():
+def test_the_grace_period_is_only_as_long_as_requested():
     grace = timedelta(hours=2)
     assert refused(GOOD[0], at=END + grace, unsafe_grace=grace) == set()
     assert refused(GOOD[0], at=END + grace + SECOND, unsafe_grace=grace) == {"ocsp.stale"}
@@ -272,7 +272,7 @@ def test_a_grace_is_only_what_was_asked_for():
     assert refused(no_end, unsafe_grace=grace) == {"ocsp.stale"}
 
 
-def test_a_grace_shows():
+def test_a_used_grace_period_is_listed():
     checks = Checks()
     grace = timedelta(hours=2)
     verifier.verify(GOOD, [SIGNER.wanted], END + HOUR, checks, unsafe_grace=grace)
@@ -289,7 +289,7 @@ def test_the_newest_answer_counts():
         assert refused(*answers) == {"ocsp.revoked"}
 
 
-def test_an_older_answer_that_revokes_counts_whatever_is_said_later():
+def test_an_older_revocation_outranks_later_responses():
     before = SIGNER.signed_answer(
         status="revoked", this_update=START - 48 * HOUR, next_update=START
     )
@@ -299,7 +299,7 @@ def test_an_older_answer_that_revokes_counts_whatever_is_said_later():
     assert refused(before, given=[GOOD[0]]) == {"ocsp.revoked"}
 
 
-def test_an_answer_of_later_than_the_time_hides_none_and_may_revoke():
+def test_a_future_response_hides_none_and_may_revoke():
     later = {"this_update": AT + HOUR, "next_update": AT + 24 * HOUR}
     assert refused(SIGNER.signed_answer(**later), GOOD[0]) == set()
     assert refused(SIGNER.signed_answer(status="revoked", **later), GOOD[0]) == {"ocsp.revoked"}
@@ -323,21 +323,21 @@ def test_every_answer_about_a_certificate_has_to_be_genuine():
 @pytest.mark.parametrize(
     "changes", [{"serial": 7}, {"issuer_name_hash": bytes(48)}, {"issuer_key_hash": bytes(48)}]
 )
-def test_an_answer_that_was_made_to_be_about_another_is_refused(changes):
+def test_a_response_altered_to_another_certificate_is_refused(changes):
     signed = SIGNER.answer(singles=[SIGNER.single(**changes)])
     changed = signed.signed_by(nvidia_pki.new_key())
     assert refused(GOOD[0], changed) == {"ocsp.changed"}
     assert refused(GOOD[0], signed.signed_by(SIGNER.key)) == set()
 
 
-def test_the_callers_answers_about_other_machines_are_want_of_one():
+def test_responses_of_the_caller_about_other_machines_count_as_missing():
     of_others = [pair.signed_answer() for pair in certificate_pairs(new_rim_chain())]
     siblings = SIGNER.signed_answer(serial=7)  # of the same issuer
     assert refused(given=[*of_others, siblings]) == {"ocsp.absent"}
     assert refused(given=[*of_others, siblings, GOOD[0]]) == set()
 
 
-def test_of_two_answers_of_one_time_the_bad_one_counts():
+def test_of_two_simultaneous_responses_the_bad_one_counts():
     revoked = SIGNER.signed_answer(status="revoked")
     for answers in ([revoked, GOOD[0]], [GOOD[0], revoked]):
         assert refused(*answers) == {"ocsp.revoked"}
@@ -365,7 +365,7 @@ def test_the_nonces_of_the_evidence_do_not_bind_the_callers_newer_answer():
     assert refused(newer, nonces=[NONCE]) == {"ocsp.nonce.absent"}
 
 
-def test_a_nonce_that_nobody_sent_says_nothing():
+def test_an_unrequested_nonce_is_ignored():
     assert refused(_with_nonce(NONCE)) == set()
 
 
@@ -379,7 +379,7 @@ def test_a_certificate_that_is_not_good_is_refused():
     assert refused(SIGNER.signed_answer(status="unknown")) == {"ocsp.unknown"}
 
 
-def test_a_hold_passes_only_for_whom_it_may():
+def test_a_certificate_hold_passes_only_where_allowed():
     held = [pair.signed_answer(status="revoked", reason=ocsp.HOLD) for pair in PAIRS]
     every = [pair.wanted for pair in PAIRS]
     assert ocsp_refusals(held, PAIRS, unsafe_hold=every) == set()
@@ -393,14 +393,14 @@ def test_a_hold_passes_only_for_whom_it_may():
 
 
 @pytest.mark.parametrize("status", [1, 2, 3, 5, 6])
-def test_an_error_message_is_no_answer_and_no_fault(status):
+def test_an_unsuccessful_response_counts_as_missing(status):
     none = SIGNER.answer(status=status).signed_by(SIGNER.key)
     assert refused(none, GOOD[0]) == set()
     assert refused(none) == {"ocsp.absent"}
     assert refused(given=[none]) == {"ocsp.absent"}
 
 
-def test_what_error_messages_said_is_told_where_there_is_no_answer():
+def test_unsuccessful_responses_are_listed_where_none_succeeded():
     checks = Checks()
     messages = [SIGNER.answer(status=status).signed_by(SIGNER.key) for status in (6, 3)]
     verifier.verify(messages, [SIGNER.wanted], AT, checks)
@@ -453,7 +453,7 @@ def test_something_critical_that_is_not_known_is_refused():
 @pytest.mark.parametrize(
     "data", [b"", b"no answer", b"\x30\x03\x0a\x01\x09", GOOD[0] + b"\0", GOOD[0][:-1]]
 )
-def test_what_cannot_be_read_is_refused(data):
+def test_unreadable_responses_are_refused(data):
     assert refused(data, GOOD[0]) == {"ocsp.readable"}
 
 
@@ -474,7 +474,7 @@ def test_the_certificates_of_an_answer_are_limited():
 
 
 @given(st.binary(max_size=200))
-def test_any_bytes_are_no_answer(data):
+def test_arbitrary_bytes_are_no_response(data):
     with pytest.raises(Malformed):
         ocsp_response.parse(data)
 

@@ -57,7 +57,7 @@ def test_numbers_are_little_endian():
         (layout.FEATURE_FLAG, "feature_flag"),
     ],
 )
-def test_what_older_firmware_does_not_say_is_nothing(kind, name):
+def test_fields_missing_in_older_firmware_are_none(kind, name):
     assert getattr(opaque.parse(_raw(REPORT.without_opaque_fields(kind))), name) is None
 
 
@@ -72,16 +72,16 @@ def test_what_older_firmware_does_not_say_is_nothing(kind, name):
         layout.NVDEC0_STATUS,
     ],
 )
-def test_what_every_firmware_says_is_there(kind):
+def test_fields_of_every_firmware_are_required(kind):
     assert _refusal(_raw(REPORT.without_opaque_fields(kind))) == "gpu.opaque.missing"
 
 
-def test_no_data_say_nothing():
+def test_empty_opaque_data_have_no_fields():
     assert _refusal(b"") == "gpu.opaque.missing"
 
 
 @pytest.mark.parametrize("kind", [0, 26, 31, 37, 254, 255, 256 + 3, 0xFFFF])
-def test_a_type_that_nobody_knows_is_refused(kind):
+def test_an_unknown_type_is_refused(kind):
     assert (
         _refusal(_raw(REPORT.with_opaque_fields(OpaqueField(kind, b"\x01"))))
         == "gpu.opaque.unknown"
@@ -89,13 +89,13 @@ def test_a_type_that_nobody_knows_is_refused(kind):
 
 
 @pytest.mark.parametrize("kind", [1, 2, 4, 5, 7, 8, 9, 10, 13, *range(22, 26), 32, 33, 35])
-def test_a_type_that_is_known_and_not_used_is_kept(kind):
+def test_a_known_but_unused_type_is_kept(kind):
     found = opaque.parse(_raw(REPORT.with_opaque_fields(OpaqueField(kind, b"\x01\x02"))))
     assert found.fields[kind] == b"\x01\x02"
 
 
 @pytest.mark.parametrize("kind", sorted(each.type for each in REPORT.opaque))
-def test_a_field_that_is_there_twice_is_refused(kind):
+def test_duplicate_fields_are_refused(kind):
     again = next(each for each in REPORT.opaque if each.type == kind)
     assert _refusal(_raw() + again.raw) == "gpu.opaque.duplicate"
 
@@ -178,7 +178,7 @@ def test_a_switch_is_on_or_off_and_nothing_else(kind, name, reason):
         ("0403020105060708", "01.02.03.04.05"),
     ],
 )
-def test_the_vbios_version_is_said_back_to_front(raw, version):
+def test_the_vbios_version_is_little_endian(raw, version):
     assert vbios.format_version(bytes.fromhex(raw)) == version
 
 

@@ -29,7 +29,7 @@ def _refusal(raw: bytes) -> Malformed:
     return caught.value
 
 
-def test_both_formats_say_the_same():
+def test_both_formats_give_the_same_fields():
     versioned = opaque.parse(_raw(None, OpaqueField(layout.FSP_UCODE_SVN, b"\x05\x00")))
     older = opaque.parse(b"".join(each.raw for each in _FIELDS))
 
@@ -50,7 +50,7 @@ def test_both_formats_say_the_same():
         (VersionedOpaqueData(value_types={layout.FWID: 0x99}), "value type 0x99"),
     ],
 )
-def test_what_is_not_documented_is_not_judged(form, said):
+def test_undocumented_versions_give_no_verdict(form, said):
     refusal = _refusal(_raw(form))
 
     assert refusal.rule.id == "gpu.opaque.format"
@@ -80,7 +80,7 @@ def test_a_patch_of_the_format_changes_nothing(version):
         (VersionedOpaqueData().encoded(_FIELDS[1:]), "gpu.opaque.missing"),
     ],
 )
-def test_what_is_documented_is_held_to(raw, reason):
+def test_documented_versions_are_validated(raw, reason):
     assert _refusal(raw).rule.id == reason
 
 
@@ -103,7 +103,7 @@ def test_a_gpu_with_a_documented_format_is_accepted():
         {"versioned": VersionedOpaqueData(profile=7)},
     ],
 )
-def test_a_gpu_with_a_newer_format_gets_no_verdict_and_is_told_why(changes):
+def test_a_gpu_with_a_newer_format_gets_no_verdict_and_a_reason(changes):
     appraisal = _JUDGE(gpus.nonce_evidence(replace(gpus.gpu(), **changes)))
 
     assert appraisal.verdict == "no_verdict"
@@ -114,7 +114,7 @@ def test_a_gpu_with_a_newer_format_gets_no_verdict_and_is_told_why(changes):
     assert "a ccgpu newer than" in str(told.value.hint)
 
 
-def test_nothing_beside_it_is_excused():
+def test_a_newer_format_excuses_no_other_failure():
     newer = gpus.nonce_evidence(
         replace(gpus.gpu(), versioned=VersionedOpaqueData(version=(3, 0, 0)))
     )

@@ -70,12 +70,12 @@ def _flipped(raw: bytes, bit: int) -> bytes:
 
 
 @pytest.mark.parametrize("nonce", [None, b""])
-def test_without_a_nonce_nothing_is_fresh(nonce):
+def test_a_report_without_an_expected_nonce_is_not_fresh(nonce):
     assert replace(EVIDENCE, nonce=nonce).refusals() == {"gpu.nonce.unasked"}
 
 
 @pytest.mark.parametrize("nonce", [NONCE[:31], NONCE + b"\0", NONCE[:1], NONCE * 2])
-def test_a_gpu_is_asked_with_32_bytes(nonce):
+def test_the_nonce_of_a_gpu_has_32_bytes(nonce):
     assert replace(EVIDENCE, nonce=nonce).refusals() == {"gpu.nonce.size"}
 
 
@@ -88,7 +88,7 @@ def test_a_gpu_is_asked_with_32_bytes(nonce):
         NONCE[::-1],
     ],
 )
-def test_a_report_answers_what_was_asked_in_full(nonce):
+def test_the_nonce_is_compared_in_full(nonce):
     assert replace(EVIDENCE, nonce=nonce).refusals() == {"gpu.nonce.other"}
 
 
@@ -126,7 +126,7 @@ def test_a_leaf_that_does_not_say_its_firmware_is_refused():
     assert GPU.evidence(device=device).refusals() == {"gpu.leaf.fwid.absent"}
 
 
-def test_no_side_says_its_firmware():
+def test_report_and_leaf_without_a_firmware_are_rejected():
     device = tamperable_gpu(GPU.device).without_extension(nvidia_pki.LEAF, layout.FWID_OID)
     refusals = GPU.evidence(REPORT.without_opaque_fields(layout.FWID), device).refusals()
     assert refusals == {"gpu.leaf.fwid.absent", "gpu.fwid.absent"}
@@ -163,7 +163,7 @@ def test_a_key_of_another_kind_signs_no_report():
     assert refused == {"gpu.chain.key", "gpu.signature"}
 
 
-def test_all_reasons_are_said_at_once():
+def test_all_reasons_are_listed():
     evidence = GPU.evidence(REPORT.with_opaque_fields(OpaqueField(layout.FWID, bytes(48))))
     other = Gpu(GPU.nvidia, GPU.nvidia.device()).device.pem
     assert replace(evidence, chain=other, nonce=bytes(32)).refusals() == {
@@ -246,7 +246,7 @@ def test_every_mode_is_said_in_words():
         assert (failed.expected, failed.actual) == ("one GPU", words)
 
 
-def test_what_is_verified_says_what_it_rests_on():
+def test_verified_reports_list_their_checks():
     checks = Checks()
     since = chain.verify(EVIDENCE.chain, EVIDENCE.root, EVIDENCE.at, checks)
     outcome = verify(spdm.parse(EVIDENCE.report), since, NONCE, checks)

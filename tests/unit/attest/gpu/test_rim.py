@@ -90,7 +90,7 @@ def test_an_empty_manifest_and_one_that_is_no_xml_are_refused():
         b"<!DOCTYPE SoftwareIdentity>",
     ],
 )
-def test_a_doctype_is_refused_before_anything_is_parsed(prologue):
+def test_a_doctype_is_refused_before_parsing(prologue):
     assert refused(prologue + GOOD) == {"rim.xml.doctype"}
     assert refused(b'<?xml version="1.0"?>' + prologue + GOOD) == {"rim.xml.doctype"}
 
@@ -114,7 +114,7 @@ def test_comments_cdata_and_instructions_are_refused(what):
         b"<a " + b" ".join(b'xmlns:a%d="u:b"' % at for at in range(33)) + b"/>",
     ],
 )
-def test_what_would_cost_time_is_refused_before_anything_is_parsed(bomb):
+def test_expensive_documents_are_refused_before_parsing(bomb):
     start = time.perf_counter()
     assert refused(bomb) == {"rim.xml.size"}
     assert time.perf_counter() - start < 5
@@ -136,7 +136,7 @@ def test_the_limits_are_inclusive(what, limit, filled):
     assert failed.actual == f"{limit + 1} {what}"
 
 
-def test_what_is_just_within_the_limits_costs_no_time():
+def test_documents_at_the_limits_are_parsed_quickly():
     namespaces = b" ".join(b'xmlns:a%d="u:b"' % at for at in range(31))
     attributes = b" ".join(b'a%d=""' % at for at in range(4000))
     signed = SIGNATURE + b"</a>"
@@ -186,7 +186,7 @@ def test_a_manifest_under_an_unknown_root_is_refused():
     assert refused(driver_rim().signed_by(stranger)) == {"rim.chain.root", "rim.chain.signature"}
 
 
-def test_the_pinned_root_counts_and_not_the_one_that_came_along():
+def test_the_pinned_root_counts_rather_than_the_included_one():
     stranger = new_rim_chain()
     mixed = [*stranger.ders[:ROOT], CHAIN.root]
     xml = rim.sign_document(driver_rim().body, stranger.key, mixed)
@@ -310,7 +310,7 @@ def test_the_dates_of_authorities_are_inclusive(position):
     assert refused(xml, root=root, at=AT + SECOND) == {"rim.chain.dates"}
 
 
-def test_who_expired_when_is_said_and_what_to_do():
+def test_an_expired_signer_is_named_with_date_and_remedy():
     judged = verify_rim(GOOD, ANCHOR, at=datetime(2027, 6, 2, tzinfo=UTC))
     (failed,) = [check for check in judged.checks if not check.ok]
     for said in (
@@ -331,7 +331,7 @@ def test_certificates_that_cannot_be_read_are_refused(der):
 # What it says
 
 
-def test_the_kind_that_was_asked_for_counts():
+def test_the_requested_kind_of_rim_is_checked():
     assert refused(vbios_rim(), kind="driver") == {"rim.kind"}
     assert refused(driver_rim(), kind="vbios") == {"rim.kind"}
 
@@ -343,7 +343,7 @@ def test_firmware_of_somebody_else_is_refused():
 @pytest.mark.parametrize(
     "version", ["550", "", "550.90.07 ", "96.00.9f.00.01", "96.00.9F.00.01.02", "1.2.3.4.5", "a.b"]
 )
-def test_a_version_that_none_has_is_refused(version):
+def test_an_invalid_version_is_refused(version):
     reason = "rim.version" if version else "rim.meta"
     assert refused(replace(driver_rim(), version=version)) == {reason}
 
@@ -515,7 +515,7 @@ def test_real_manifests_whose_signers_expired_are_refused_and_named(h100):
         ),
     ],
 )
-def test_other_real_manifests_get_their_answers(vectors, name, at, reasons):
+def test_other_real_manifests_give_the_expected_results(vectors, name, at, reasons):
     xml = (vectors / "gpu" / "negative" / "rim" / f"{name}.xml").read_bytes()
     assert refused(xml, root=NVIDIA_RIM, at=at) == reasons
 

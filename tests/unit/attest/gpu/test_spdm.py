@@ -84,7 +84,7 @@ def test_the_blocks_cannot_be_changed():
         ("slot", 1, "gpu.request.slot"),
     ],
 )
-def test_the_request_is_the_one_that_there_is(field, value, reason):
+def test_only_the_one_kind_of_request_is_accepted(field, value, reason):
     assert _refusal(replace(REPORT, request={field: value})) == reason
 
 
@@ -101,7 +101,7 @@ def test_the_request_is_the_one_that_there_is(field, value, reason):
         ("record_size", 3520 + 55, "gpu.blocks.length"),
     ],
 )
-def test_the_response_is_the_one_that_there_is(field, value, reason):
+def test_only_the_one_kind_of_response_is_accepted(field, value, reason):
     assert _refusal(replace(REPORT, response={field: value})) == reason
 
 
@@ -146,7 +146,7 @@ def test_measurements_in_another_order_are_refused():
 
 
 @pytest.mark.parametrize("trailing", [b"\0", b"\xff", RAW])
-def test_nothing_comes_behind_the_signature(trailing):
+def test_bytes_after_the_signature_are_refused(trailing):
     assert _refusal(replace(REPORT, trailing=trailing)) == "gpu.report.trailing"
 
 

@@ -67,11 +67,11 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("made", "id_"), REFUSED, ids=range(len(REFUSED)))
-def test_whatever_the_hardware_does_not_measure_must_be_as_it_should_be(made, id_):
+def test_unmeasured_fields_must_have_their_expected_values(made, id_):
     assert refusal(made.raw) == id_
 
 
-def test_sizes_that_agree_with_each_other_still_leave_no_room_for_other_bytes():
+def test_consistent_sizes_allow_no_extra_bytes():
     short = len(RUNTIME) - 10
     shorter = replace(
         VALID,
@@ -83,7 +83,7 @@ def test_sizes_that_agree_with_each_other_still_leave_no_room_for_other_bytes():
     assert refusal(shorter.raw) == "hcl.padding"
 
 
-def test_a_hundred_megabytes_are_refused_unread():
+def test_a_blob_of_100_mb_is_refused_unread():
     assert refusal(bytes(100 * 2**20)) == "hcl.size"
 
 
@@ -117,6 +117,6 @@ def test_a_real_blob_of_an_old_paravisor_is_read(vectors):
     assert blob.parse((folder / "hcl-report-snp.bin").read_bytes()).header_version == 1
 
 
-def test_a_real_blob_of_intel_tdx_is_refused_for_what_it_is(vectors):
+def test_a_real_blob_of_intel_tdx_is_refused_by_name(vectors):
     raw = (vectors / "attest/negative/tdx-as-snp/hcl-report.bin").read_bytes()
     assert refusal(raw) == "hcl.report-type.tdx"

@@ -152,7 +152,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("changes", "id_"), REFUSED, ids=range(len(REFUSED)))
-def test_claims_that_are_not_as_they_should_be_are_refused(changes, id_):
+def test_invalid_claims_are_refused(changes, id_):
     assert refusal(hcl.encode_claims(valid() | changes)) == id_
 
 
@@ -168,12 +168,12 @@ TEXTS = [
 
 
 @pytest.mark.parametrize(("old", "new", "id_"), TEXTS, ids=range(len(TEXTS)))
-def test_claims_that_two_readers_could_read_differently_are_refused(old, new, id_):
+def test_ambiguous_claims_are_refused(old, new, id_):
     text = hcl.encode_claims(valid()).decode()
     assert refusal(text.replace(old, new, 1).encode()) == id_
 
 
-def test_members_that_are_not_known_are_left_alone():
+def test_unknown_members_are_ignored():
     document = valid() | {"new": {"a": [1]}}
     document["vm-configuration"]["filtered-vpci-devices-allowed"] = True
     assert claims.parse(hcl.encode_claims(document)).tpm_enabled

@@ -38,7 +38,7 @@ def _key(**changes: Any) -> dict[str, Any]:
         (_key(n="!" * 40), "n: " + "!" * 32),
     ],
 )
-def test_a_refusal_says_what_stands_there(document, actual):
+def test_a_refusal_shows_the_actual_value(document, actual):
     with pytest.raises(Malformed) as caught:
         claims.parse(hcl.encode_claims(document))
     assert caught.value.actual == actual
@@ -50,7 +50,7 @@ def test_the_first_of_two_keys_may_be_another():
     assert claims.parse(hcl.encode_claims(document)).ak == ak().public_key()
 
 
-def test_what_failed_before_is_not_the_claims_fault():
+def test_earlier_failures_do_not_unverify_the_claims():
     runtime = hcl.encode_claims(_claims())
     checks = Checks()
     checks.record(_EARLIER, False, "yes", "no")
@@ -59,7 +59,7 @@ def test_what_failed_before_is_not_the_claims_fault():
     assert isinstance(verify(read, report, checks), Verified)
 
 
-def test_what_fails_later_is_the_claims_fault():
+def test_later_failures_unverify_the_claims():
     document = _config(**{"tpm-enabled": False})
     runtime = hcl.encode_claims(document)
     checks = Checks()

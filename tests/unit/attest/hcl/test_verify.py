@@ -23,21 +23,21 @@ def judged(runtime=RUNTIME, data=DATA, wrap=verified_value):
     return outcome, failed_checks(checks)
 
 
-def test_claims_that_a_verified_report_names_are_verified():
+def test_claims_covered_by_a_verified_report_are_verified():
     outcome, reasons = judged()
     assert isinstance(outcome, Verified)
     assert outcome.value.ak == ak().public_key()
     assert reasons == []
 
 
-def test_every_check_is_told():
+def test_every_check_is_listed():
     checks = Checks()
     verify(blob.parse(hcl.HclBlob(bytes(1184), RUNTIME).raw), verified_value(Report(DATA)), checks)
     told = ["hcl.hash", "hcl.report-data.tail", "hcl.claims", "hcl.tpm-enabled"]
     assert [check.id for check in checks.made] == told
 
 
-def test_an_unverified_report_vouches_for_nothing():
+def test_an_unverified_report_verifies_no_claims():
     outcome, reasons = judged(wrap=unverified_value)
     assert isinstance(outcome, Unverified)
     assert reasons == []
@@ -61,7 +61,7 @@ def flip(data: bytes, bit: int) -> bytes:
         (RUNTIME, DATA[:32] * 2, ["hcl.report-data.tail"]),
     ],
 )
-def test_a_report_vouches_for_the_exact_bytes_alone(runtime, data, reasons):
+def test_a_report_covers_only_the_exact_bytes(runtime, data, reasons):
     outcome, found = judged(runtime, data)
     assert isinstance(outcome, Unverified)
     assert found == reasons
@@ -75,7 +75,7 @@ def test_a_vm_without_a_vtpm_is_refused():
     assert reasons == ["hcl.tpm-enabled"]
 
 
-def test_secure_boot_is_for_the_policy_to_judge():
+def test_secure_boot_is_left_to_the_policy():
     config = DOCUMENT["vm-configuration"] | {"secure-boot": False}
     runtime = hcl.encode_claims(DOCUMENT | {"vm-configuration": config})
     outcome, _ = judged(runtime, hcl.report_data(runtime))
@@ -83,7 +83,7 @@ def test_secure_boot_is_for_the_policy_to_judge():
     assert outcome.value.secure_boot is False
 
 
-def test_measured_bytes_that_are_no_claims_give_none():
+def test_measured_bytes_that_are_invalid_claims_are_refused():
     twice = RUNTIME.replace(b'"user-data":', b'"user-data":"' + b"00" * 64 + b'","user-data":')
     outcome, reasons = judged(twice, hcl.report_data(twice))
     assert outcome is None
@@ -113,7 +113,7 @@ def test_user_data_is_the_binding_in_full(user_data, reasons):
 
 
 @pytest.mark.parametrize("size", [2048, 2600])
-def test_every_flipped_bit_of_a_blob_is_refused_or_in_the_report(size):
+def test_every_flipped_bit_of_a_blob_is_refused_or_changes_the_report(size):
     """A flip in the report's part is its signature's to refuse: here it must change the report."""
     document = hcl.runtime_claims(ak().public_key())
     document["keys"].pop()

@@ -35,7 +35,7 @@ def _chain(*ders: bytes) -> bytes:
     return b"".join(pki.pem(der) for der in ders)
 
 
-def test_the_pinned_authorities_may_come_along(with_chain):
+def test_the_evidence_may_include_the_pinned_authorities(with_chain):
     assert not with_chain.refusals()
 
 
@@ -119,7 +119,7 @@ def test_an_ark_that_did_not_sign_itself_is_refused_even_if_pinned(with_chain, m
         assert evidence.refusals() == {"snp.ark.signature"}
 
 
-def test_an_authority_without_an_rsa_key_signed_nothing(with_chain, machine):
+def test_an_authority_without_an_rsa_key_is_refused(with_chain, machine):
     amd, key = machine.amd, ec.generate_private_key(ec.SECP384R1())
     ask = amds.authority_certificate("SEV-Genoa", key, "ARK-Genoa", ASK_SERIAL).signed_by(
         amd.ark_key
@@ -171,7 +171,7 @@ def test_a_key_that_names_another_issuer_is_refused(machine):
     assert machine.evidence(vek=vek).refusals() == {"snp.vek.issuer"}
 
 
-def test_a_key_that_says_another_algorithm_is_refused(machine):
+def test_a_key_naming_another_algorithm_is_refused(machine):
     vek = replace(machine.vcek, algorithm=_LIES)
     assert machine.evidence(vek=vek).refusals() == {"snp.vek.algorithm"}
 
@@ -197,7 +197,7 @@ def test_a_key_signed_with_another_kind_of_signature_is_refused(machine):
         (_UNKNOWN_ALGORITHM, "1.2.3.4"),
     ],
 )
-def test_what_a_key_is_signed_with_is_shown(machine, algorithm, shown):
+def test_the_signature_algorithm_of_a_key_is_shown(machine, algorithm, shown):
     lies = replace(algorithm, sign=pki.PSS_SHA384.sign)
     judged = machine.evidence(vek=replace(machine.vcek, algorithm=lies)).judge()
     (check,) = (check for check in judged.checks if check.id == "snp.vek.algorithm")
@@ -238,7 +238,7 @@ def test_the_chain_is_the_ask_and_then_the_ark_and_nothing_else(with_chain, mach
         assert replace(with_chain, chain=chain).refusals() == {"snp.chain.length"}
 
 
-def test_no_more_certificates_are_read_than_there_could_be(with_chain, machine):
+def test_the_number_of_certificates_in_a_chain_is_limited(with_chain, machine):
     many = [machine.amd.ark] * 9
     assert replace(with_chain, chain=_chain(*many[:8])).refusals() == {"snp.chain.length"}
     assert replace(with_chain, chain=_chain(*many)).refusals() == {"snp.chain"}
@@ -250,6 +250,6 @@ def test_the_order_of_the_chain_counts(with_chain, machine):
 
 
 @pytest.mark.parametrize("change", [lambda pem: b"x" + pem, lambda pem: pem + b"x", lambda _: b""])
-def test_a_chain_with_anything_else_in_it_is_refused(with_chain, machine, change):
+def test_a_chain_with_other_content_is_refused(with_chain, machine, change):
     evidence = replace(with_chain, chain=change(machine.amd.chain))
     assert evidence.refusals() == {"snp.chain"}

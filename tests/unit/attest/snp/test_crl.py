@@ -34,22 +34,22 @@ def judge(machine):
     return refusals
 
 
-def test_a_current_list_that_names_nobody_here_is_good(machine, judge):
+def test_a_current_crl_without_our_certificates_passes(machine, judge):
     crl = replace(machine.amd.crl(0xBAD), extensions=(_NUMBER,))
     assert not judge(crl)
 
 
-def test_a_list_may_be_pem(machine):
+def test_a_crl_may_be_pem(machine):
     crl = pki.pem(machine.amd.crl().signed_by(machine.amd.ark_key), "X509 CRL")
     assert not replace(machine.evidence(), crl=crl).refusals()
 
 
 @pytest.mark.parametrize("serial", [ARK_SERIAL, ASK_SERIAL, ASVK_SERIAL])
-def test_an_authority_that_is_revoked_vouches_for_nobody(machine, judge, serial):
+def test_a_revoked_authority_verifies_nothing(machine, judge, serial):
     assert judge(machine.amd.crl(serial)) == {"snp.crl.authorities"}
 
 
-def test_a_product_without_a_vlek_authority_has_no_such_to_revoke(machine):
+def test_a_product_without_a_vlek_authority_has_none_to_revoke(machine):
     amd = machine.amd
     roots = {name: replace(pinned, asvk=None) for name, pinned in pinned_roots(amd).items()}
     crl = amd.crl(ASVK_SERIAL).signed_by(amd.ark_key)
@@ -69,49 +69,49 @@ def test_a_key_that_is_revoked_is_refused(machine, judge):
         (datetime(2026, 12, 1, 0, 0, 1, tzinfo=UTC), False),
     ],
 )
-def test_a_list_is_refused_outside_its_window(machine, judge, at, current):
+def test_a_crl_is_refused_outside_its_window(machine, judge, at, current):
     assert judge(machine.amd.crl(), at=at) == (set() if current else {"snp.crl.window"})
 
 
-def test_a_list_that_does_not_say_how_long_it_lasts_is_refused(machine, judge):
+def test_a_crl_without_next_update_is_refused(machine, judge):
     crl = replace(machine.amd.crl(), next_update=None)
     assert judge(crl) == {"snp.crl.window"}
 
 
-def test_a_list_signed_by_another_key_is_refused(machine, judge):
+def test_a_crl_signed_by_another_key_is_refused(machine, judge):
     assert judge(machine.amd.crl(), key=machine.amd.ask_key) == {"snp.crl.signature"}
     stranger = rsa.generate_private_key(65537, 2048)
     assert judge(machine.amd.crl(), key=stranger) == {"snp.crl.signature"}
 
 
-def test_a_list_of_another_issuer_is_refused(machine, judge):
+def test_a_crl_of_another_issuer_is_refused(machine, judge):
     crl = replace(machine.amd.crl(), issuer=amds.amd_name("ARK-Milan"))
     assert judge(crl) == {"snp.crl.issuer"}
 
 
-def test_a_list_that_says_another_algorithm_is_refused(machine, judge):
+def test_a_crl_naming_another_algorithm_is_refused(machine, judge):
     lies = replace(pki.rsa_pss(hashes.SHA256(), 32), sign=pki.PSS_SHA384.sign)
     assert judge(replace(machine.amd.crl(), algorithm=lies)) == {"snp.crl.algorithm"}
 
 
 @pytest.mark.parametrize("where", ["extensions", "entry_extensions"])
-def test_a_list_that_is_only_part_of_one_is_refused(machine, judge, where):
+def test_a_partial_crl_is_refused(machine, judge, where):
     crl = replace(machine.amd.crl(0xBAD), **{where: (_CRITICAL,)})
     assert judge(crl) == {"snp.crl.complete"}
 
 
 @pytest.mark.parametrize("crl", [b"", b"no list", b"\x30\x03\x02\x01\x01", bytes(1024 * 1024 + 1)])
-def test_a_list_that_cannot_be_read_is_refused(machine, crl):
+def test_an_unreadable_crl_is_refused(machine, crl):
     assert replace(machine.evidence(), crl=crl).refusals() == {"snp.crl"}
 
 
-def test_the_size_of_a_list_is_limited(machine):
+def test_the_size_of_a_crl_is_limited(machine):
     many = machine.amd.crl(*range(0x100000, 0x100000 + 50_000)).signed_by(machine.amd.ark_key)
     assert len(many) > 1024 * 1024
     assert replace(machine.evidence(), crl=many).refusals() == {"snp.crl"}
 
 
-def test_without_pinned_authorities_no_list_helps(machine, milan):
+def test_a_crl_needs_pinned_authorities(machine, milan):
     crl = machine.amd.crl().signed_by(machine.amd.ark_key)
     evidence = replace(machine.evidence(), crl=crl, roots=pinned_roots(milan))
     assert evidence.refusals() == {"snp.vek.authority"}
@@ -152,7 +152,7 @@ def _old(crl):
     )
 
 
-def test_any_list_of_the_arks_may_revoke_in_any_order(machine, lists):
+def test_any_crl_of_the_ark_may_revoke_in_any_order(machine, lists):
     for revoking, other in (
         (machine.amd.crl(0), _old(machine.amd.crl())),
         (_old(machine.amd.crl(0)), machine.amd.crl()),
@@ -162,7 +162,7 @@ def test_any_list_of_the_arks_may_revoke_in_any_order(machine, lists):
     assert lists(_old(machine.amd.crl(ASK_SERIAL)), machine.amd.crl()) == {"snp.crl.authorities"}
 
 
-def test_a_list_of_tomorrow_or_a_part_of_one_may_revoke_and_counts_for_nothing_else(machine, lists):
+def test_future_or_partial_crls_can_only_revoke(machine, lists):
     tomorrow = replace(machine.amd.crl(0), this_update=AT + timedelta(days=1))
     part = replace(machine.amd.crl(0), extensions=(_CRITICAL,))
     for other in (tomorrow, part):
@@ -170,7 +170,7 @@ def test_a_list_of_tomorrow_or_a_part_of_one_may_revoke_and_counts_for_nothing_e
         assert lists(replace(other, revoked=()), machine.amd.crl()) == set()
 
 
-def test_whether_revocation_was_looked_at_in_time_is_judged_on_the_newest(machine, lists):
+def test_freshness_is_decided_by_the_newest_crl(machine, lists):
     old, current = _old(machine.amd.crl()), machine.amd.crl()
     assert lists(old, current) == lists(current, old) == set()
     assert lists(old, replace(old, this_update=old.this_update - timedelta(days=9))) == {
@@ -182,7 +182,7 @@ def test_whether_revocation_was_looked_at_in_time_is_judged_on_the_newest(machin
     assert lists(current, ended) == {"snp.crl.window"}
 
 
-def test_junk_and_lists_of_others_hide_none_that_is_the_arks(machine, lists):
+def test_junk_and_foreign_crls_do_not_hide_one_of_the_ark(machine, lists):
     good = machine.amd.crl()
     forged = replace(machine.amd.crl(0), this_update=AT).signed_by(machine.amd.ask_key)
     stranger = replace(good, issuer=amds.amd_name("ARK-Milan"), revoked=(0,))
@@ -192,13 +192,13 @@ def test_junk_and_lists_of_others_hide_none_that_is_the_arks(machine, lists):
     assert "snp.crl.issuer" in lists(stranger)
 
 
-def test_a_list_of_tomorrow_is_not_current(machine, judge):
+def test_a_future_crl_is_not_current(machine, judge):
     crl = replace(machine.amd.crl(), this_update=AT + timedelta(seconds=1))
     assert judge(crl) == {"snp.crl.window"}
 
 
 @given(st.lists(st.tuples(st.integers(0, 4095), st.integers(0, 255)), max_size=6))
-def test_a_damaged_list_parses_or_is_malformed(machine, changes):
+def test_a_damaged_crl_is_parsed_or_malformed(machine, changes):
     raw = bytearray(machine.amd.crl(1, 2, 3).signed_by(machine.amd.ark_key))
     for at, value in changes:
         raw[at % len(raw)] = value

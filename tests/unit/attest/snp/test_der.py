@@ -66,7 +66,7 @@ def _refusal(node: Node) -> str:
     return caught.value.rule.id
 
 
-def test_it_reads_what_is_put_together_again(certificate):
+def test_parsed_elements_round_trip(certificate):
     assert vek.parse(certificate.der, (der.read,)).kind == "VCEK"
 
 
@@ -145,7 +145,7 @@ def test_a_string_of_another_type_is_refused(certificate):
 @pytest.mark.parametrize(
     "oid", ["0.9.1", "1.2.3", "1.39.127.128", "1.2.16385", "2.5.29", "2.100.3"]
 )
-def test_an_object_identifier_reads_as_it_was_written(certificate, oid):
+def test_object_identifiers_round_trip(certificate, oid):
     found = next(node for node in certificate.all if node.content == _UNKNOWN)
     found.content = pki.oid(oid)[2:]
     assert der.read(certificate.der).extensions[-1].oid == oid

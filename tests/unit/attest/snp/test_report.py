@@ -102,7 +102,7 @@ def test_each_field_is_read_from_its_place(machine, version):
     assert report.product == (None if cpuid else "Genoa")
 
 
-def test_turins_tcb_has_other_places(machine):
+def test_the_tcb_of_turin_has_another_layout(machine):
     raw = machine.report(
         cpuid_fam_id=0x1A,
         cpuid_mod_id=0x02,
@@ -177,7 +177,7 @@ def test_each_kind_of_signing_key_has_its_name(number, name):
 
 
 @pytest.mark.parametrize("change", [lambda raw: raw[:-1], lambda raw: raw + b"\0", lambda _: b""])
-def test_a_report_that_is_cut_or_goes_on_is_refused(machine, change):
+def test_truncated_and_overlong_reports_are_refused(machine, change):
     assert _refusal(change(machine.evidence().report)) == "snp.report"
 
 

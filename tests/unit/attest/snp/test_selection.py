@@ -43,7 +43,7 @@ def others(machine):
     return tuple(machine.amd.vcek(chip).signed_by(machine.amd.ask_key) for chip in chips)
 
 
-def test_the_certificate_of_the_chip_at_its_tcb_is_chosen(choose, own, others):
+def test_the_certificate_for_chip_and_tcb_is_selected(choose, own, others):
     for veks in ((own, *others), (*others, own), (b"junk", *others, pem(own))):
         assert choose(veks=veks).vek in (own, pem(own))
         assert choose(CpuEvidence(vek=veks[0], veks=veks[1:])).vek in (own, pem(own))
@@ -51,18 +51,18 @@ def test_the_certificate_of_the_chip_at_its_tcb_is_chosen(choose, own, others):
     assert choose(CpuEvidence(vek=own), veks=others).vek == own
 
 
-def test_those_of_others_alone_are_want_of_one(choose, others):
+def test_only_certificates_of_other_chips_count_as_missing(choose, others):
     assert choose(veks=others).vek is None
     assert choose(veks=(b"junk",)).vek is None
     assert choose().vek is None
 
 
-def test_the_evidences_own_is_refused_for_what_is_wrong_with_it(choose, others):
+def test_an_invalid_certificate_in_the_evidence_is_refused_with_its_reason(choose, others):
     assert choose(CpuEvidence(vek=others[0]), veks=others[1:]).vek == others[0]
     assert choose(CpuEvidence(vek=b"junk")).vek == b"junk"
 
 
-def test_the_callers_comes_first_but_none_that_amd_did_not_sign(choose, machine, own):
+def test_certificates_of_the_caller_come_first_if_signed_by_amd(choose, machine, own):
     again = machine.vcek.signed_by(machine.amd.ask_key)
     forged = machine.vcek.signed_by(machine.amd.ark_key)
     assert choose(CpuEvidence(vek=own), veks=(again,)).vek == again
@@ -70,7 +70,7 @@ def test_the_callers_comes_first_but_none_that_amd_did_not_sign(choose, machine,
     assert choose(CpuEvidence(vek=forged), veks=(own,)).vek == own
 
 
-def test_lists_of_other_products_that_the_caller_gives_are_left_out(choose, machine, milan, own):
+def test_crls_of_other_products_from_the_caller_are_ignored(choose, machine, milan, own):
     here, there = (amd.crl().signed_by(amd.ark_key) for amd in (machine.amd, milan))
     part = CpuEvidence(vek=own)
     assert choose(part, crls=(there, here)).crls == (here,)
@@ -82,7 +82,7 @@ def test_lists_of_other_products_that_the_caller_gives_are_left_out(choose, mach
     )
 
 
-def test_the_chain_is_the_callers_for_the_product_or_the_evidences(choose, machine, milan, own):
+def test_the_chain_is_that_of_the_caller_or_of_the_evidence(choose, machine, milan, own):
     part = CpuEvidence(vek=own, chain=b"own")
     assert choose(part).chain == b"own"
     assert choose(part, chains=(milan.chain, machine.amd.chain)).chain == machine.amd.chain

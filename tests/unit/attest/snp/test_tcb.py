@@ -30,12 +30,12 @@ def test_tcbs_with_and_without_fmc_do_not_compare():
 
 
 @given(_TCBS)
-def test_a_tcb_reads_as_it_was_written(tcb):
+def test_a_tcb_round_trips(tcb):
     raw = bytes((tcb.bootloader, tcb.tee, 0, 0, 0, 0, tcb.snp, tcb.microcode))
     assert decode(raw, turin=False) == tcb
 
 
 @given(_TURIN_TCBS)
-def test_a_tcb_of_turin_reads_as_it_was_written(tcb):
+def test_a_tcb_of_turin_round_trips(tcb):
     raw = bytes((tcb.fmc, tcb.bootloader, tcb.tee, tcb.snp, 0, 0, 0, tcb.microcode))
     assert decode(raw, turin=True) == tcb

@@ -35,7 +35,7 @@ def test_genuine_reports_are_verified(vectors, name, product, version):
     assert (report.product, report.version) == (product, version)
 
 
-def test_a_report_of_a_guest_that_may_be_debugged_is_genuine_and_refused(vectors):
+def test_a_genuine_report_of_a_debuggable_guest_is_rejected(vectors):
     folder = vectors / "attest" / "negative" / "debug-policy"
     evidence = _case(folder, "attestation.bin", "vcek.der")
     assert evidence.refusals() == {"snp.policy.debug"}
@@ -53,7 +53,7 @@ def test_a_report_with_the_certificate_of_another_machine_is_refused(vectors):
     assert {"snp.vek.signature", "snp.ask.signature", "snp.ark.signature"} <= held
 
 
-def test_a_report_of_a_vlek_is_refused_for_all_its_reasons(vectors):
+def test_a_report_signed_by_a_vlek_is_rejected_for_every_reason(vectors):
     folder = vectors / "attest" / "negative" / "vlek-vmpl1"
     evidence = _case(folder, "test-vlek-report.bin", "test-vlek.der")
     assert evidence.refusals() == {
@@ -81,7 +81,7 @@ def test_the_pinned_authorities_are_amds(vectors, product):
     ("at", "valid"),
     [(AT, True), (datetime(2032, 1, 25, tzinfo=UTC), False)],
 )
-def test_a_real_chain_may_come_along(vectors, at, valid):
+def test_the_evidence_may_include_a_real_chain(vectors, at, valid):
     pem = (vectors / "roots" / "genoa_ask_ark_asvk.pem").read_bytes()
     chain = pem[: pem.rindex(b"-----BEGIN")]
     case = _case(vectors / "attest" / "azure-genoa-v3", "snp-report.bin", "vcek.der")

@@ -129,25 +129,25 @@ def test_the_stepping_is_no_part_of_the_product(machine):
     assert not machine.evidence(vek=_changed(machine, f"{_AMD}.2", name)).refusals()
 
 
-def test_an_extension_that_must_be_understood_is_refused(machine):
+def test_an_unknown_critical_extension_is_refused(machine):
     critical = X509Extension("1.3.6.1.4.1.3704.9", b"\x05\x00", critical=True)
     evidence = machine.evidence(vek=replace_extension(machine.vcek, critical))
     assert evidence.refusals() == {"snp.vek.extension"}
 
 
-def test_an_unknown_extension_is_no_matter(machine):
+def test_an_unknown_extension_is_ignored(machine):
     unknown = X509Extension("1.3.6.1.4.1.3704.9", b"\x05\x00")
     assert not machine.evidence(vek=replace_extension(machine.vcek, unknown)).refusals()
 
 
-def test_an_extension_stands_once(machine):
+def test_duplicate_extensions_are_refused(machine):
     own = machine.vcek
     twice = replace(own, extensions=(*own.extensions, amds.svn_extension(8, 0x54)))
     assert machine.evidence(vek=twice).refusals() == {"snp.vek.certificate"}
 
 
 @pytest.mark.parametrize("name", ["SEV-VCEK2", "SEV-Genoa", "VCEK", ""])
-def test_another_subject_is_no_key_of_a_chip(machine, name):
+def test_another_subject_is_refused(machine, name):
     changed = replace(machine.vcek, subject=amds.amd_name(name or " "))
     assert machine.evidence(vek=changed).refusals() == {"snp.vek.subject"}
 
@@ -177,7 +177,7 @@ def test_the_key_is_of_p384(machine, key):
 
 
 @pytest.mark.parametrize("change", [lambda d: d[:-1], lambda d: d + b"\0", lambda _: b"\x30\x00"])
-def test_a_certificate_is_complete_and_alone(machine, change):
+def test_truncated_and_trailing_bytes_are_refused(machine, change):
     evidence = machine.evidence()
     damaged = replace(evidence, vek=change(evidence.vek))
     assert damaged.refusals() == {"snp.vek.certificate"}
@@ -189,17 +189,17 @@ def test_only_one_certificate_is_expected(machine):
     assert replace(evidence, vek=two).refusals() == {"snp.vek.certificate"}
 
 
-def test_the_second_reader_reads_what_the_first_refuses(machine):
+def test_the_second_parser_parses_what_the_first_refuses(machine):
     data = machine.evidence().vek
     assert vek.parse(data, (_nobody, der.read)).certificate == vek.parse(data).certificate
 
 
-def test_the_second_reader_is_not_asked_about_what_the_first_reads(machine):
+def test_the_second_parser_is_used_only_after_the_first_fails(machine):
     data = machine.evidence().vek
     assert vek.parse(data, (certificate.read, _nobody)).hwid == machine.chip.hwid
 
 
-def test_what_neither_reads_is_refused_in_the_words_of_the_first():
+def test_if_both_parsers_fail_the_error_is_that_of_the_first():
     other = Rule("test.second", "the second reader", "the test")
 
     def second(data: bytes) -> certificate.VekCertificate:
@@ -208,11 +208,11 @@ def test_what_neither_reads_is_refused_in_the_words_of_the_first():
     assert _refusal(b"x", _nobody, second) == "snp.vek.certificate"
 
 
-def test_verification_falls_back_on_the_second_reader():
+def test_verification_falls_back_to_the_second_parser():
     assert (certificate.read, der.read) == vek.READERS
 
 
-def test_both_readers_agree_on_real_certificates(vectors):
+def test_both_parsers_agree_on_real_certificates(vectors):
     found = [*vectors.glob("attest/**/*vcek.der"), *vectors.glob("attest/**/*vlek.der")]
     assert len(found) >= 6
     for file in found:
@@ -250,7 +250,7 @@ def _result(data: bytes, reader: vek.Reader) -> object:
     return found
 
 
-def test_both_readers_come_to_the_same_of_built_certificates(machine):
+def test_both_parsers_agree_on_built_certificates(machine):
     for data in _variants(machine):
         assert _result(data, der.read) == _result(data, certificate.read)
 
@@ -272,7 +272,7 @@ def test_both_readers_come_to_the_same_of_built_certificates(machine):
         (b"\x30\x17\x06\x09\x2b\x06\x01\x04\x01\x9c\x78\x01\x02", None),
     ],
 )
-def test_the_second_reader_is_strict(machine, old, new):
+def test_the_second_parser_is_strict(machine, old, new):
     data = machine.evidence().vek
     if new is None:
         old, new = b"\x06\x09\x2b\x06\x01\x04\x01\x9c\x78\x01\x02\x04", None
@@ -283,7 +283,7 @@ def test_the_second_reader_is_strict(machine, old, new):
     assert _refusal(data.replace(old, new), der.read) == "snp.vek.certificate"
 
 
-def test_the_second_reader_wants_an_extensions_flag_only_if_it_is_set(machine):
+def test_the_second_parser_refuses_an_explicit_default_critical_flag(machine):
     critical = X509Extension("1.2.3", b"\x05\x00", critical=True)
     data = replace_extension(machine.vcek, critical).signed_by(machine.amd.ask_key)
     assert _refusal(data, der.read) == "snp.vek.extension"
@@ -293,7 +293,7 @@ def test_the_second_reader_wants_an_extensions_flag_only_if_it_is_set(machine):
     assert _refusal(unset, der.read) == "snp.vek.certificate"
 
 
-def test_the_second_reader_wants_one_algorithm(machine):
+def test_the_second_parser_requires_one_algorithm(machine):
     data = machine.evidence().vek
     algorithm = pki.PSS_SHA384.identifier
     assert data.count(algorithm) == 2
@@ -301,7 +301,7 @@ def test_the_second_reader_wants_one_algorithm(machine):
     assert _refusal(data.replace(algorithm, lie, 1), der.read) == "snp.vek.certificate"
 
 
-def test_the_second_reader_wants_a_signature_of_whole_bytes(machine):
+def test_the_second_parser_requires_a_signature_of_whole_bytes(machine):
     data = machine.evidence().vek
     start = pki.PSS_SHA384.identifier + b"\x03\x82\x01\x01\x00"
     assert data.count(start) == 1
@@ -312,7 +312,7 @@ def test_the_second_reader_wants_a_signature_of_whole_bytes(machine):
     "data",
     [b"", b"\x30", b"\x30\x80", b"\x30\x81\x7f", b"\x30\x82\x00\xff", b"\x30\x83\x01\x00\x00"],
 )
-def test_the_second_reader_refuses_a_length_that_is_not_the_shortest(data):
+def test_the_second_parser_refuses_non_minimal_lengths(data):
     assert _refusal(data + bytes(300), der.read) == "snp.vek.certificate"
 
 
@@ -323,7 +323,7 @@ def test_any_bytes_are_a_certificate_or_malformed(data):
 
 
 @given(st.lists(st.tuples(st.integers(0, 4095), st.integers(0, 255)), min_size=1, max_size=4))
-def test_the_second_reader_takes_nothing_that_the_first_reads_otherwise(machine, changes):
+def test_the_second_parser_never_contradicts_the_first(machine, changes):
     raw = bytearray(machine.evidence().vek)
     for at, value in changes:
         raw[at % len(raw)] = value

@@ -31,7 +31,7 @@ def test_the_product_of_a_report_of_version_2_is_the_certificates(amd, milan, pr
     assert evidence.judge().outcome.value.product == product
 
 
-def test_a_report_of_turin_is_verified_if_somebody_pins_its_authorities(turin):
+def test_a_report_of_turin_is_verified_with_pinned_authorities(turin):
     machine = Machine(turin, SimulatedChip(_TURIN_TCB, hwid=b"turin id"))
     evidence = machine.evidence(machine.report(cpuid_fam_id=0x1A, cpuid_mod_id=2))
     assert not evidence.refusals()
@@ -64,7 +64,7 @@ def test_a_report_of_turin_is_verified_if_somebody_pins_its_authorities(turin):
         ({"committed_major": 0}, "snp.version.provisional"),
     ],
 )
-def test_a_wrong_value_is_the_only_reason(machine, changes, refusal):
+def test_each_wrong_value_is_rejected_for_itself_alone(machine, changes, refusal):
     expected = {refusal}
     if refusal == "snp.product.cpuid":
         expected.add("snp.product")  # an unknown processor is of nobody's product
@@ -72,12 +72,12 @@ def test_a_wrong_value_is_the_only_reason(machine, changes, refusal):
 
 
 @pytest.mark.parametrize("policy", [0x30000, 0x3001F, 0x20000, 0x3FB001F & ~0xC0000])
-def test_what_a_guest_may_choose_is_not_refused(machine, policy):
+def test_values_chosen_by_the_guest_are_accepted(machine, policy):
     assert not machine.evidence(machine.report(policy=policy)).refusals()
 
 
 @pytest.mark.parametrize("platform_info", [0, 0xBF])
-def test_platform_info_is_for_policies_to_judge(machine, platform_info):
+def test_platform_info_is_left_to_the_policy(machine, platform_info):
     assert not machine.evidence(machine.report(platform_info=platform_info)).refusals()
 
 
@@ -160,7 +160,7 @@ def test_a_version_number_above_127_has_a_longer_encoding(amd):
     assert not machine.evidence().refusals()
 
 
-def test_a_chip_that_is_not_named_is_refused(amd):
+def test_a_report_without_a_chip_id_is_rejected(amd):
     masked = Machine(amd, SimulatedChip(hwid=bytes(64)))
     assert masked.evidence().refusals() == {"snp.chip-id.masked"}
 
@@ -186,7 +186,7 @@ def test_a_report_signed_by_another_key_is_refused(machine):
     assert forged.refusals() == {"snp.signature"}
 
 
-def test_a_report_of_a_vlek_is_refused_and_its_cryptography_still_shown(machine):
+def test_a_report_signed_by_a_vlek_is_rejected_and_its_checks_listed(machine):
     vlek = machine.amd.vlek(machine.chip).signed_by(machine.amd.asvk_key)
     evidence = replace(machine.evidence(machine.report(key_info=1 << 2)), vek=vlek)
     judged = evidence.judge()
@@ -196,7 +196,7 @@ def test_a_report_of_a_vlek_is_refused_and_its_cryptography_still_shown(machine)
 
 
 @pytest.mark.parametrize("key", [1, 2, 6, 7])
-def test_a_report_that_no_chip_key_signed_is_refused(machine, key):
+def test_a_report_without_a_vcek_signature_is_rejected(machine, key):
     evidence = machine.evidence(machine.report(key_info=key << 2))
     assert evidence.refusals() == {"snp.key-info.signing-key", "snp.vek.kind"}
 
@@ -218,7 +218,7 @@ def test_a_report_of_version_2_is_not_of_turin(turin):
     assert "snp.product.cpuid" not in refusals
 
 
-def test_all_reasons_are_found_at_once(machine):
+def test_all_reasons_are_listed(machine):
     report = machine.report(policy=0xF001F, vmpl=3, committed_build=39)
     later = AT.replace(year=2040)
     evidence = replace(machine.evidence(report), at=later)
@@ -231,7 +231,7 @@ def test_all_reasons_are_found_at_once(machine):
     }
 
 
-def test_a_certificate_that_cannot_be_read_leaves_the_reports_own_checks(machine):
+def test_an_unreadable_certificate_does_not_skip_the_checks_of_the_report(machine):
     evidence = replace(machine.evidence(machine.report(vmpl=1)), vek=b"no certificate")
     assert evidence.refusals() == {"snp.vmpl", "snp.vek.certificate"}
     assert isinstance(evidence.judge().outcome, Unverified)

@@ -219,9 +219,7 @@ def test_the_certificate_is_valid_at_the_time(answer, nras_key, nras_refusals, a
     assert nras_refusals(shifted, jwks=tokens.key_set(jwk), at=at) == reasons
 
 
-def test_a_key_set_that_cannot_be_read_is_the_only_reason(
-    answer, token, nras_refusals, maa_refusals
-):
+def test_an_unreadable_key_set_is_the_only_reason(answer, token, nras_refusals, maa_refusals):
     assert nras_refusals(answer, jwks=b"{}") == {"token.jwks.keys"}
     assert maa_refusals(token, jwks=b"{}") == {"token.jwks.keys"}
 

@@ -39,7 +39,7 @@ def p256() -> TokenSigner:
     return TokenSigner(ec.generate_private_key(ec.SECP256R1()), tokens.NRAS_KID)
 
 
-def test_what_the_key_signed_is_believed(nras_key, maa_key):
+def test_a_valid_signature_is_accepted(nras_key, maa_key):
     assert not refusals(nras_key.token(CLAIMS), nras_key.jwk())
     assert not refusals(maa_key.token(CLAIMS), maa_key.jwk(), algorithm="RS256")
 
@@ -65,13 +65,13 @@ def test_what_the_key_signed_is_believed(nras_key, maa_key):
     ],
 )
 @pytest.mark.parametrize("signed", [True, False])
-def test_no_other_algorithm_is_taken(nras_key, alg, reason, signed):
+def test_other_algorithms_are_refused(nras_key, alg, reason, signed):
     header = tokens.with_changes({"alg": alg, "kid": nras_key.kid}, {})
     forged = compact_token(header, CLAIMS, nras_key.sign if signed else tampering.no_signature)
     assert refusals(forged, nras_key.jwk()) == {reason}
 
 
-def test_a_public_key_is_no_secret(nras_key, maa_key):
+def test_a_public_key_is_not_used_as_an_hmac_secret(nras_key, maa_key):
     for key in (nras_key, maa_key):
         public = key.key.public_key()
         for secret in (
@@ -120,7 +120,7 @@ def test_the_keys_kind_has_to_fit_the_algorithm(nras_key, maa_key):
         ({"x5t": "AAAA"}, set()),
     ],
 )
-def test_a_header_leads_to_no_other_key(nras_key, header, reasons):
+def test_keys_referenced_by_the_header_are_not_used(nras_key, header, reasons):
     assert refusals(nras_key.token(CLAIMS, **header), nras_key.jwk()) == reasons
 
 
@@ -234,7 +234,7 @@ def test_a_signature_of_pkcs1_with_another_hash_is_refused(maa_key):
     assert refusals(token, maa_key.jwk(), algorithm="RS256") == {"token.signature"}
 
 
-def test_what_a_token_says_does_not_reach_the_terminal_as_it_is(nras_key):
+def test_strings_of_a_token_are_escaped(nras_key):
     checks = Checks()
     token = jws.parse(nras_key.token(CLAIMS, kid="\x1b[2J" + "k" * 500).encode(), "it")
     jws.verify(token, TokenTrust("ES384", {}, ISSUERS, AT), checks)
@@ -253,6 +253,6 @@ def test_any_bytes_are_a_token_or_malformed(data):
     st.dictionaries(st.sampled_from(["alg", "kid", "jku", "crit", "b64"]), st.text() | st.none()),
     st.binary(max_size=120),
 )
-def test_any_header_is_judged(header, signature):
+def test_any_header_is_accepted_or_refused(header, signature):
     token = compact_token(header, CLAIMS, lambda _: signature)
     assert refusals(token, {"kid": "a", "kty": "EC"})

@@ -44,7 +44,7 @@ def test_a_key_that_is_only_a_certificate_is_enough(token, maa_key, maa_refusals
     assert not maa_refusals(token, jwks=tokens.key_set(jwk))
 
 
-def test_what_the_service_says_comes_out(token, maa_key):
+def test_the_claims_of_the_service_are_returned(token, maa_key):
     claims = _verified(token, maa_key).value
     assert claims == maa.MaaClaims(
         vm_id=VM_ID,
@@ -98,7 +98,7 @@ def _verified(token: MaaToken, key: tokens.TokenSigner) -> Verified[maa.MaaClaim
         ({"x-ms-azurevm-vmid": [VM_ID]}, None),
     ],
 )
-def test_a_wrong_claim_is_the_only_reason(token, maa_refusals, claims, reason):
+def test_each_wrong_claim_is_rejected_for_itself_alone(token, maa_refusals, claims, reason):
     expected = {reason} if reason else {"maa.vm-id", "maa.vm-id.agrees"}
     assert maa_refusals(replace(token, claims=claims | _rest(claims))) == expected
 
@@ -154,7 +154,7 @@ def test_another_tenant_is_refused(token, maa_refusals, issuer):
     assert maa_refusals(foreign) == {"token.iss", "token.header.jku"}
 
 
-def test_a_stranger_who_points_to_keys_of_his_is_refused(token, maa_refusals):
+def test_a_token_referring_to_a_strangers_keys_is_refused(token, maa_refusals):
     stranger = replace(tokens.maa_signer(), kid="stranger")
     header = {
         "jku": "https://evil.attest.azure.net/certs",
@@ -180,11 +180,11 @@ def test_nvidias_algorithm_is_not_microsofts(token, nras_key, maa_refusals):
     ("data", "reason"),
     [(b"", "token.form"), (b"a.b", "token.form"), (b"e30.W10.", "json.object")],
 )
-def test_what_is_no_token_is_malformed(maa_refusals, data, reason):
+def test_invalid_tokens_are_malformed(maa_refusals, data, reason):
     assert maa_refusals(data) == {reason}
 
 
-def test_what_could_be_read_is_listed_too(token, maa_key):
+def test_parsed_claims_are_listed_on_failure(token, maa_key):
     checks = Checks()
     jwks = tokens.key_set(maa_key.jwk())
     issuers = (token.issuer,)
@@ -192,7 +192,7 @@ def test_what_could_be_read_is_listed_too(token, maa_key):
     assert {"maa.token", "token.jwks", "token.key"} <= {check.id for check in checks.made}
 
 
-def test_of_what_cannot_be_read_nothing_is_said(maa_key):
+def test_unreadable_tokens_list_no_claims(maa_key):
     jwks = tokens.key_set(maa_key.jwk())
     outcome = maa.verify(b"", jwks, AT, Checks(), issuers=(), nonce=NONCE, vm_id=None)
     assert outcome == Unverified(maa.MaaClaims())
@@ -225,7 +225,7 @@ def test_real_claims_are_refused_for_their_age_and_what_they_lack_alone(vectors,
     assert None not in [getattr(outcome.value, name) for name in maa.MaaClaims.__slots__]
 
 
-def test_what_is_claimed_here_is_claimed_by_the_real_service(vectors, token):
+def test_simulated_claims_match_those_of_the_real_service(vectors, token):
     real = json.loads((vectors / "attest" / "maa-claims-2022.json").read_text("utf-8"))
     ours = json.loads(base64.urlsafe_b64decode(token.signed().split(b".")[1] + b"=="))
     tee = "x-ms-isolation-tee"
@@ -236,7 +236,7 @@ def test_what_is_claimed_here_is_claimed_by_the_real_service(vectors, token):
 
 
 @given(st.dictionaries(st.sampled_from(["x-ms-runtime", "x-ms-isolation-tee", "exp"]), st.none()))
-def test_whatever_is_claimed_is_judged(claims):
+def test_any_claims_are_accepted_or_refused(claims):
     data = compact_token({"alg": "none"}, claims, tampering.no_signature).encode()
     keys = b'{"keys":[{"kid":"a"}]}'
     outcome = maa.verify(data, keys, AT, Checks(), issuers=(), nonce=NONCE, vm_id="x")

@@ -81,7 +81,7 @@ def test_a_true_answer_is_verified(answer, nras_refusals, version, ueids):
     assert not nras_refusals(said, gpus=len(ueids))
 
 
-def test_what_the_service_says_comes_out(answer, nras_key):
+def test_the_claims_of_the_service_are_returned(answer, nras_key):
     warned = replace(answer, gpu={"x-nvidia-attestation-warning": "old\x1b[0m driver" + "!" * 999})
     outcome = _verified(warned, nras_key)
     assert isinstance(outcome, Verified)
@@ -318,7 +318,7 @@ def test_the_overall_token_names_no_other_gpu(answer, nras_refusals):
     assert nras_refusals(two) == {"nras.submods.names"}
 
 
-def test_no_gpu_comes_along_that_is_not_named(answer, nras_refusals):
+def test_tokens_of_unnamed_gpus_are_refused(answer, nras_refusals):
     stowaway = replace(answer, ueids=(UEID, OTHER_UEID)).gpu_tokens()["GPU-1"]
     assert nras_refusals(replace(answer, tokens={"GPU-1": stowaway}), gpus=2) == {
         "nras.submods.names"
@@ -375,7 +375,7 @@ def test_an_unsigned_answer_is_refused(answer, nras_key, nras_refusals):
         assert nras_refusals(forged) == expected
 
 
-def test_a_stranger_who_signs_everything_is_refused(answer, nras_refusals):
+def test_a_response_signed_entirely_by_a_stranger_is_refused(answer, nras_refusals):
     stranger = tokens.nras_signer()
     assert nras_refusals(replace(answer, signer=stranger)) == {"token.signature"}
 
@@ -408,7 +408,7 @@ def test_a_stranger_who_signs_everything_is_refused(answer, nras_refusals):
         (b" " * (17 * 128 * 1024 + 1), "nras.size"),
     ],
 )
-def test_what_is_no_answer_is_malformed(nras_refusals, data, reason):
+def test_invalid_responses_are_malformed(nras_refusals, data, reason):
     assert nras_refusals(data) == {reason}
 
 
@@ -419,7 +419,7 @@ def test_sixteen_gpus_are_the_most(nras_refusals):
         assert (reasons == {"nras.form"}) == malformed
 
 
-def test_what_could_be_read_is_listed_too(answer, nras_key):
+def test_parsed_claims_are_listed_on_failure(answer, nras_key):
     checks = Checks()
     jwks = tokens.key_set(nras_key.jwk())
     issuers = (answer.issuer,)
@@ -427,7 +427,7 @@ def test_what_could_be_read_is_listed_too(answer, nras_key):
     assert {"nras.eat", "token.jwks", "token.key"} <= {check.id for check in checks.made}
 
 
-def test_of_what_cannot_be_read_nothing_is_said(nras_key):
+def test_unreadable_tokens_list_no_claims(nras_key):
     jwks = tokens.key_set(nras_key.jwk())
     outcome = nras.verify(b"", jwks, AT, Checks(), nonce=NONCE, issuers=(), gpus=0)
     assert outcome == Unverified(nras.NrasResult(None, {}))
@@ -467,7 +467,7 @@ _JSON = st.recursive(
     ),
     st.dictionaries(st.sampled_from([*TRUE, *CHAINS, "ueid", "hwmodel", "eat_nonce"]), _JSON),
 )
-def test_whatever_is_claimed_is_judged(overall, gpu):
+def test_any_claims_are_accepted_or_refused(overall, gpu):
     bare = [
         compact_token({"alg": "none"}, claims, tampering.no_signature) for claims in (overall, gpu)
     ]

@@ -62,12 +62,12 @@ def test_nvidias_token_of_a_gpu_is_of_its_issuer_and_time(answer, nras_refusals,
     assert nras_refusals(replace(answer, gpu=claims)) == reasons
 
 
-def test_whoever_configures_no_issuer_believes_nobody(answer, token, nras_refusals, maa_refusals):
+def test_without_configured_issuers_no_token_is_trusted(answer, token, nras_refusals, maa_refusals):
     assert nras_refusals(answer, issuers=()) == {"token.iss"}
     assert maa_refusals(token, issuers=()) == {"token.iss", "token.header.jku"}
 
 
-def test_the_time_is_the_callers(answer, token, nras_refusals, maa_refusals):
+def test_the_time_is_that_of_the_caller(answer, token, nras_refusals, maa_refusals):
     for later, reason in ((timedelta(days=400), "token.exp.past"),):
         assert nras_refusals(answer, at=AT + later) == {reason}
         assert maa_refusals(token, at=AT + later) == {reason}
@@ -77,11 +77,11 @@ def test_the_time_is_the_callers(answer, token, nras_refusals, maa_refusals):
 
 
 @pytest.mark.parametrize("empty", [{"eat_nonce": ""}, {}])
-def test_an_empty_nonce_answers_no_question(answer, nras_refusals, empty):
+def test_an_empty_nonce_is_refused(answer, nras_refusals, empty):
     blank = replace(answer, gpu=empty, overall=empty)
     reasons = {"token.nonce.unasked"} | ({"nras.nonce.absent"} if empty else set())
     assert nras_refusals(blank, nonce=b"") == reasons
 
 
-def test_an_empty_nonce_answers_no_question_of_microsofts(token, maa_refusals):
+def test_an_empty_nonce_is_refused_in_a_maa_token(token, maa_refusals):
     assert maa_refusals(replace(token, nonce=b""), nonce=b"") == {"token.nonce.unasked"}

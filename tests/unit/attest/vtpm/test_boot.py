@@ -62,7 +62,7 @@ def firmware(*own: SimulatedEvent, rest: Sequence[SimulatedEvent] = ()) -> list[
     return [*others, *own, separator_event(7), *rest]
 
 
-def test_a_boot_that_replays_is_told_in_facts():
+def test_a_replayed_boot_gives_facts():
     outcome, reasons = judged(boot_events())
     assert reasons == []
     assert isinstance(outcome, Verified)
@@ -91,7 +91,7 @@ def test_a_boot_that_replays_is_told_in_facts():
     )
 
 
-def test_every_check_is_told():
+def test_every_check_is_listed():
     checks = Checks()
     log = checks.parse(
         boots.EVENT_LOG, eventlog.parse, SimulatedEventLog(boot_events()).raw, "an event log"
@@ -108,19 +108,19 @@ def test_every_check_is_told():
     ]
 
 
-def test_facts_are_worth_what_the_quote_is():
+def test_facts_are_verified_only_with_a_verified_quote():
     outcome, reasons = judged(boot_events(), wrap=unverified_value)
     assert isinstance(outcome, Unverified)
     assert reasons == []
 
 
-def test_a_boot_without_secure_boot_is_told_so():
+def test_a_boot_without_secure_boot_is_reported():
     outcome, reasons = judged(boot_events(secure_boot=False))
     assert (reasons, outcome.value.secure_boot) == ([], False)
 
 
 @pytest.mark.parametrize("pcr", range(8))
-def test_a_log_that_leads_elsewhere_is_refused_and_says_which_pcr(pcr):
+def test_a_log_with_another_replay_is_rejected_naming_the_pcr(pcr):
     extra = SimulatedEvent(pcr, 0x0D, b"not told")
     checks = Checks()
     values = pcr_values([*boot_events(), extra])
@@ -135,7 +135,7 @@ def test_a_log_that_leads_elsewhere_is_refused_and_says_which_pcr(pcr):
     assert pcr in outcome.value.open
 
 
-def test_nothing_is_concluded_from_a_pcr_that_does_not_replay():
+def test_a_pcr_that_does_not_replay_gives_no_facts():
     outcome, _ = judged(
         boot_events(), boot_events(secure_boot=False, kernel=b"other", command_line="other")
     )
@@ -145,7 +145,7 @@ def test_nothing_is_concluded_from_a_pcr_that_does_not_replay():
 
 
 @pytest.mark.parametrize("pcr", [8, 9, 11, 12, 15])
-def test_what_the_system_extends_later_is_open_and_no_fault(pcr):
+def test_pcrs_extended_by_the_system_later_are_not_compared(pcr):
     outcome, reasons = judged(boot_events(), [*boot_events(), SimulatedEvent(pcr, 0x0D, b"later")])
     assert reasons == []
     assert isinstance(outcome, Verified)
@@ -153,7 +153,7 @@ def test_what_the_system_extends_later_is_open_and_no_fault(pcr):
     assert outcome.value.command_lines == (() if pcr == 8 else (COMMAND_LINE,))
 
 
-def test_the_firmwares_pcrs_are_enough():
+def test_the_pcrs_of_the_firmware_suffice():
     outcome, reasons = judged(boot_events(), selected=range(8))
     assert reasons == []
     assert isinstance(outcome, Verified)
@@ -161,13 +161,13 @@ def test_the_firmwares_pcrs_are_enough():
 
 
 @pytest.mark.parametrize("pcr", range(8))
-def test_the_firmwares_pcrs_have_to_be_quoted(pcr):
+def test_the_pcrs_of_the_firmware_must_be_quoted(pcr):
     outcome, reasons = judged(boot_events(), selected=sorted(set(range(24)) - {pcr}))
     assert isinstance(outcome, Unverified)
     assert reasons == ["vtpm.eventlog.unquoted"]
 
 
-def test_a_log_that_tells_other_content_than_was_measured_is_refused():
+def test_event_data_differing_from_its_digest_is_rejected():
     off = variable_event("SecureBoot", b"\0", EFI)
     lie = replace(variable_event("SecureBoot", b"\1", EFI), digest=off.sha256)
     outcome, reasons = judged(firmware(lie))
@@ -176,7 +176,7 @@ def test_a_log_that_tells_other_content_than_was_measured_is_refused():
     assert outcome.value.secure_boot is None
 
 
-def test_a_type_is_not_measured_and_hides_nothing():
+def test_event_types_are_not_measured_and_hide_nothing():
     off = variable_event("SecureBoot", b"\0", EFI)
     on = variable_event("SecureBoot", b"\1", EFI)
     hidden = replace(off, type=layout.EV_IPL, data=b"nothing", digest=off.sha256)
@@ -190,14 +190,14 @@ def test_a_type_is_not_measured_and_hides_nothing():
     assert judged(mislabelled)[0].value.secure_boot is False
 
 
-def test_what_is_measured_after_the_separator_is_not_the_firmwares():
+def test_events_after_the_separator_do_not_belong_to_the_firmware():
     outcome, reasons = judged(firmware(rest=[variable_event("SecureBoot", b"\1", EFI)]))
     assert reasons == []
     assert outcome.value.secure_boot is None
     assert [name for name, _ in outcome.value.authorities] == ["SecureBoot"]
 
 
-def test_a_part_that_the_firmware_never_closed_is_refused():
+def test_a_pcr_without_a_separator_is_rejected():
     told = firmware(variable_event("SecureBoot", b"\1", EFI))[:-1]
     outcome, reasons = judged(told)
     assert isinstance(outcome, Unverified)
@@ -234,7 +234,7 @@ ON = variable_event("SecureBoot", b"\1", EFI)
         ([replace(ON, data=ON.data[:32] + b"\0\xd8" * 10 + b"\1")], None),
     ],
 )
-def test_secure_boot_is_said_once_and_clearly(own, answer):
+def test_secure_boot_has_exactly_one_valid_event(own, answer):
     assert facts(*own, separator_event(7)).secure_boot is answer
 
 
@@ -248,7 +248,7 @@ def test_a_database_is_the_first_of_its_name():
     assert facts(*told).databases == {"db": sha256(b"all of it")}
 
 
-def test_authorities_that_are_only_told_have_no_name():
+def test_unmeasured_authorities_have_no_name():
     told = replace(variable_event("Shim", b"x", EFI, authority=True), digest=sha256(b"x"))
     assert facts(separator_event(7), told).authorities == (("", sha256(b"x")),)
 
@@ -264,7 +264,7 @@ def test_authorities_that_are_only_told_have_no_name():
         ON.data[:32] + b"\0\xd8" * 10 + b"\1",
     ],
 )
-def test_what_is_no_variable_has_no_name(data):
+def test_invalid_variables_have_no_name(data):
     told = replace(ON, data=data)
     assert facts(separator_event(7), told).authorities == (("", sha256(data)),)
     assert facts(separator_event(7), ON).authorities == (("SecureBoot", sha256(ON.data)),)
@@ -297,11 +297,11 @@ def utf16(text: str) -> bytes:
         (SimulatedEvent(12, 0x0D, b"odd"), ()),
     ],
 )
-def test_command_lines_are_told_where_they_were_measured(event, lines):
+def test_command_lines_are_listed_with_their_pcr(event, lines):
     assert facts(event).command_lines == lines
 
 
-def test_sections_of_a_uki_are_told_by_name():
+def test_sections_of_a_uki_are_listed_by_name():
     told = []
     for name, content in ((".linux", b"kernel"), (".initrd", b"initrd")):
         label = utf16(name + "\0")

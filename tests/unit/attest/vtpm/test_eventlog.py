@@ -77,7 +77,7 @@ def test_a_replay_ends_where_the_simulated_tpm_does(measured):
     assert eventlog.replay(eventlog.parse(SimulatedEventLog(events).raw)) == pcr_values(events)
 
 
-def test_notes_are_not_measured():
+def test_no_action_events_are_not_measured():
     notes = [
         SimulatedEvent(0xFFFFFFFF, layout.EV_NO_ACTION, b"TXT"),
         SimulatedEvent(0, layout.EV_NO_ACTION, b""),
@@ -172,15 +172,15 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("raw", "id_"), REFUSED, ids=range(len(REFUSED)))
-def test_logs_that_are_not_as_they_should_be_are_refused(raw, id_):
+def test_invalid_logs_are_refused(raw, id_):
     assert refusal(raw) == id_
 
 
-def test_the_locality_may_be_told_after_other_pcrs():
+def test_the_startup_locality_may_follow_other_pcrs():
     assert eventlog.parse(SimulatedEventLog([ONE, locality_event(3)]).raw).startup_locality == 3
 
 
-def test_a_log_of_the_old_form_is_refused_for_its_header():
+def test_a_sha1_log_is_refused_for_its_header():
     old = bytes(4) + b"\x08\0\0\0" + bytes(20) + b"\x02\0\0\0" + bytes(2)
     assert refusal(old) == "vtpm.eventlog.header"
 
@@ -192,7 +192,7 @@ def test_any_bytes_are_a_log_or_malformed(data):
 
 
 @given(st.integers(0, len(VALID.raw)), st.integers(0, 8), st.binary(max_size=8))
-def test_a_log_with_other_bytes_in_it_is_one_or_malformed(at, cut, new):
+def test_a_changed_log_is_parsed_or_malformed(at, cut, new):
     raw = VALID.raw
     with contextlib.suppress(Malformed):
         eventlog.parse(raw[:at] + new + raw[at + cut :])

@@ -82,7 +82,7 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("made", "id_"), REFUSED, ids=range(len(REFUSED)))
-def test_what_is_no_quote_of_the_sha256_bank_is_refused(made, id_):
+def test_anything_but_a_quote_of_the_sha256_bank_is_refused(made, id_):
     assert refusal(made.raw) == id_
 
 
@@ -98,7 +98,7 @@ def test_any_bytes_are_a_quote_or_malformed(data):
 
 
 @given(st.integers(0, len(VALID.raw)), st.integers(0, 8), st.binary(max_size=8))
-def test_a_quote_with_other_bytes_in_it_is_one_or_malformed(at, cut, new):
+def test_a_changed_quote_is_parsed_or_malformed(at, cut, new):
     raw = VALID.raw
     changed = raw[:at] + new + raw[at + cut :]
     with contextlib.suppress(Malformed):

@@ -113,7 +113,7 @@ def test_a_good_quote_is_verified(case):
     assert outcome.value.raw == case.quote.raw
 
 
-def test_every_check_is_told():
+def test_every_check_is_listed():
     checks = Checks()
     after().judge(checks)
     assert [check.id for check in checks.made] == [
@@ -131,7 +131,7 @@ def test_every_check_is_told():
     ]
 
 
-def test_a_quote_is_worth_what_the_claims_are():
+def test_a_quote_is_verified_only_with_verified_claims():
     outcome, reasons = replace(VALID, needs=unverified_value(CLAIMS)).judge()
     assert isinstance(outcome, Unverified)
     assert reasons == []
@@ -210,13 +210,13 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("case", "reasons"), REFUSED, ids=range(len(REFUSED)))
-def test_a_bad_quote_is_refused_for_what_is_bad(case, reasons):
+def test_each_defect_of_a_quote_is_rejected_with_its_reason(case, reasons):
     outcome, found = case.judge()
     assert isinstance(outcome, Unverified)
     assert found == reasons
 
 
-def test_all_reasons_are_told():
+def test_all_reasons_are_listed():
     case = replace(
         having(extra_data=b""),
         signer="theirs",
@@ -285,7 +285,7 @@ def _accepts(
     return isinstance(outcome, Verified)
 
 
-def test_a_real_quote_of_a_vm_that_is_not_confidential_is_good_and_not_enough(vectors):
+def test_a_real_quote_of_a_regular_vm_is_valid_but_insufficient(vectors):
     folder = vectors / "attest/negative/trusted-launch-quote"
     key = load_pem_public_key((folder / "ak.pub").read_bytes())
     assert isinstance(key, rsa.RSAPublicKey)
@@ -299,7 +299,7 @@ def test_a_real_quote_of_a_vm_that_is_not_confidential_is_good_and_not_enough(ve
     assert isinstance(outcome, Unverified)
 
 
-def test_a_real_quote_without_a_nonce_is_good_but_for_that(vectors):
+def test_a_real_quote_without_a_nonce_fails_only_freshness(vectors):
     file = vectors / "attest/negative/empty-nonce/milan-v3-attestation.json"
     evidence = json.loads(file.read_text())["evidence"]
     packed = evidence["hcl_report"]

@@ -1,6 +1,6 @@
-"""A right that is missing: exit 4, the action named; all else is done and told as ever.
+"""A missing right exits 4 and names the action; everything else is done and reported as usual.
 
-Of all that can leave resources behind it is the one cause that 7 does not outrank.
+Of all causes of leftovers it is the only one that exit code 7 does not outrank.
 """
 
 from collections.abc import Callable
@@ -33,13 +33,13 @@ def always(kind: faults.RequestFilter, answer: Response = faults.FORBIDDEN) -> N
     return NthRequest(0, kind, answer, times=None)
 
 
-def failing(command: Callable[[], object]) -> CcgpuError:
+def error_of(command: Callable[[], object]) -> CcgpuError:
     with pytest.raises(CcgpuError) as caught:
         command()
     return caught.value
 
 
-def told(error: CcgpuError) -> dict[str, str]:
+def states_by_name(error: CcgpuError) -> dict[str, str]:
     return {one.id.rsplit("/", 1)[-1]: one.state for one in error.resources}
 
 
@@ -48,71 +48,71 @@ def told(error: CcgpuError) -> dict[str, str]:
     [(faults.FORBIDDEN, RemovalDenied, 4), (LOCKED, LeftBehind, 7)],
     ids=["right", "lock"],
 )
-def test_what_may_not_be_deleted_is_4_and_what_cannot_7(
+def test_denied_deletes_exit_4_and_failed_deletes_exit_7(
     machine: Machine, answer: Response, kind: type[LeftBehind], code: int
 ) -> None:
     machine.create()
     machine.arm.faults.append(always(NSG_DELETE, answer))
-    error = failing(machine.delete)
+    error = error_of(machine.delete)
     assert (type(error), error.exit_code) == (kind, code)
-    assert told(error) == {"demo-nsg": "exists", "ccgpu-demo": "exists"}
+    assert states_by_name(error) == {"demo-nsg": "exists", "ccgpu-demo": "exists"}
     assert str(answer.body["error"]["code"]) in str(error)
 
 
-def test_a_missing_right_is_named_beside_another_cause(machine: Machine) -> None:
+def test_a_denied_action_is_named_beside_another_cause(machine: Machine) -> None:
     machine.create()
     vnet = request_to("DELETE", "/virtualNetworks/")
     machine.arm.faults += [always(NSG_DELETE, LOCKED), always(vnet)]
-    error = failing(machine.delete)
+    error = error_of(machine.delete)
     assert error.exit_code == 4
     assert "ScopeLocked" in str(error)
     assert "perform action X" in str(error)
 
 
-def test_what_may_not_be_undone_is_told_with_both_causes(machine: Machine) -> None:
+def test_a_denied_rollback_reports_both_causes(machine: Machine) -> None:
     machine.arm.faults += [
         NthRequest(0, VM_PUT, faults.error(400, "BadRequest")),
         always(NSG_DELETE),
     ]
-    error = failing(machine.create)
+    error = error_of(machine.create)
     assert error.exit_code == 4
     assert "BadRequest" in str(error)
     assert "perform action X" in str(error)
-    assert told(error)["demo-nsg"] == "exists"
+    assert states_by_name(error)["demo-nsg"] == "exists"
 
 
 @pytest.mark.parametrize("poll", POLLS)
-def test_a_create_that_may_not_ask_how_far_it_is_leaves_nothing(
+def test_create_without_the_right_to_poll_rolls_back(
     machine: Machine, poll: faults.RequestFilter
 ) -> None:
     machine.arm.faults.append(always(poll))
-    error = failing(machine.create)
+    error = error_of(machine.create)
     assert isinstance(error, Denied)
     assert "perform action X" in str(error)
     assert error.resources == ()
     assert machine.kinds() == []
 
 
-def test_what_is_kept_was_followed_to_its_end(machine: Machine) -> None:
+def test_kept_resources_have_settled(machine: Machine) -> None:
     machine.arm.faults.append(
         always(request_to("GET", "Microsoft.Compute/locations/eastus2/operations"))
     )
-    error = failing(lambda: machine.create(keep_on_failure=True))
+    error = error_of(lambda: machine.create(keep_on_failure=True))
     assert isinstance(error, Denied)
     (vm,) = (one for one in machine.ids() if one.endswith("/virtualMachines/demo"))
     body = machine.cloud.arm.get(Kind.VM, vm)
     assert body is not None
     assert body["properties"]["provisioningState"] == "Succeeded"
-    assert told(error)["demo"] == "exists"
+    assert states_by_name(error)["demo"] == "exists"
 
 
 @pytest.mark.parametrize("poll", [*POLLS, pytest.param(GROUP_POLL, id="group")])
-def test_a_delete_that_may_not_ask_how_far_it_is_removes_all_the_same(
+def test_delete_without_the_right_to_poll_removes_everything(
     machine: Machine, poll: faults.RequestFilter
 ) -> None:
     machine.create()
     machine.arm.faults.append(always(poll))
-    error = failing(machine.delete)
+    error = error_of(machine.delete)
     assert isinstance(error, Denied)
     assert error.resources == ()
     assert machine.kinds() == []
@@ -120,7 +120,7 @@ def test_a_delete_that_may_not_ask_how_far_it_is_removes_all_the_same(
     assert [method for method, _ in machine.writes()].count("DELETE") == 4
 
 
-def test_a_delete_that_never_ends_is_for_want_of_the_right_to_ask(machine: Machine) -> None:
+def test_an_endless_delete_without_the_right_to_poll_is_denied(machine: Machine) -> None:
     machine.create()
     vm = request_to("GET", "/virtualMachines/demo")
     deleted = False
@@ -134,18 +134,18 @@ def test_a_delete_that_never_ends_is_for_want_of_the_right_to_ask(machine: Machi
     there = Response(200, machine.get(id_.partition(machine.cloud.subscription)[2]))
     polls = request_to("GET", "Microsoft.Compute/locations/eastus2/operations")
     machine.arm.faults += [still_there, always(polls)]
-    error = failing(lambda: machine.delete(timeout=900))
+    error = error_of(lambda: machine.delete(timeout=900))
     assert isinstance(error, RemovalDenied)
     assert not isinstance(error, TimedOut)
-    assert told(error)["demo"] == "exists"
+    assert states_by_name(error)["demo"] == "exists"
 
 
-def test_a_vm_that_stops_is_waited_for_before_the_want_is_told(machine: Machine) -> None:
+def test_stop_without_the_right_to_poll_waits_before_it_fails(machine: Machine) -> None:
     machine.create()
     machine.arm.faults.append(
         always(request_to("GET", "Microsoft.Compute/locations/eastus2/operations"))
     )
-    error = failing(lambda: lifecycle.change_power_state(machine.cloud, "stop", "demo"))
+    error = error_of(lambda: lifecycle.change_power_state(machine.cloud, "stop", "demo"))
     assert isinstance(error, Denied)
     (vm,) = (one for one in machine.ids() if one.endswith("/virtualMachines/demo"))
     body = machine.cloud.arm.get(Kind.VM, vm, view=True)
@@ -157,7 +157,7 @@ def test_a_vm_that_stops_is_waited_for_before_the_want_is_told(machine: Machine)
     "poll",
     [*POLLS, pytest.param(GROUP_POLL, id="group")],
 )
-def test_a_collection_removes_all_and_says_what_was_missing(
+def test_gc_without_the_right_to_poll_deletes_and_names_the_action(
     machine: Machine, poll: faults.RequestFilter
 ) -> None:
     machine.create(make_spec(ttl="1h"))
@@ -173,7 +173,7 @@ def test_a_collection_removes_all_and_says_what_was_missing(
     ("answer", "code"), [(faults.FORBIDDEN, 4), (LOCKED, 7)], ids=["right", "lock"]
 )
 @pytest.mark.parametrize("what", ["GET", "DELETE"])
-def test_a_collection_that_fails_has_the_code_of_its_cause(
+def test_a_failed_gc_has_the_exit_code_of_its_cause(
     machine: Machine, what: str, answer: Response, code: int
 ) -> None:
     machine.create(make_spec(ttl="1h"))

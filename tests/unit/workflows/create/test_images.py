@@ -1,4 +1,4 @@
-"""Images: the version is resolved once and recorded; what the VM was made from is kept."""
+"""Image versions are resolved once and recorded; an existing VM keeps its image."""
 
 import pytest
 
@@ -19,7 +19,7 @@ def image_of(machine: Machine) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("tail", ["", "/Versions/latest"])
-def test_the_newest_of_a_community_image_is_recorded_and_kept(machine: Machine, tail: str) -> None:
+def test_the_latest_community_image_is_resolved_and_kept(machine: Machine, tail: str) -> None:
     spec = make_spec(image=COMMUNITY + tail)
     machine.create(spec)
     exact = image_of(machine)["communityGalleryImageId"]
@@ -34,7 +34,7 @@ def test_a_version_of_a_community_image_can_be_pinned(machine: Machine) -> None:
     assert machine.create(spec).plan.changes == ()
 
 
-def test_latest_is_what_was_the_newest_when_the_vm_was_made(machine: Machine) -> None:
+def test_latest_stays_the_version_of_the_existing_vm(machine: Machine) -> None:
     machine.create(make_spec(image=f"Canonical:ubuntu-24_04-lts:cvm:{OLDER}"))
     assert image_of(machine)["version"] == OLDER
     assert (
@@ -42,13 +42,13 @@ def test_latest_is_what_was_the_newest_when_the_vm_was_made(machine: Machine) ->
     )
 
 
-def test_another_pinned_version_is_another_vm(machine: Machine) -> None:
+def test_another_pinned_version_needs_a_replacement(machine: Machine) -> None:
     machine.create()
     with pytest.raises(UsageProblem, match=f"image: Canonical:.* → Canonical:.*:{OLDER}"):
         machine.create(make_spec(image=f"Canonical:ubuntu-24_04-lts:cvm:{OLDER}"))
 
 
-def test_another_image_is_another_vm(machine: Machine) -> None:
+def test_another_image_needs_a_replacement(machine: Machine) -> None:
     machine.create()
     with pytest.raises(UsageProblem, match="  image: Canonical:"):
         machine.create(make_spec(image=COMMUNITY))
@@ -56,7 +56,7 @@ def test_another_image_is_another_vm(machine: Machine) -> None:
         machine.create(make_spec(image="Canonical:ubuntu-22_04-lts:cvm:latest"))
 
 
-def test_an_image_that_is_not_there_is_found_before_the_first_write(machine: Machine) -> None:
+def test_a_missing_image_is_refused_before_the_first_write(machine: Machine) -> None:
     with pytest.raises((NotFound, AzureRefused)):
         machine.create(make_spec(image="Canonical:ubuntu-99_04-lts:cvm:latest"))
     with pytest.raises((NotFound, AzureRefused)):

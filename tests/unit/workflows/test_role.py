@@ -1,4 +1,4 @@
-"""The printed role is enough for the whole life of its spec, and no action of it is spare."""
+"""The printed role allows every command on its spec, and each of its actions is needed."""
 
 import json
 import re
@@ -18,7 +18,7 @@ _SET = f"{_KEYS}/providers/Microsoft.Compute/diskEncryptionSets/own"
 _IDENTITY = f"{_KEYS}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/reader"
 _VNET = f"{_KEYS}/providers/Microsoft.Network/virtualNetworks/hub"
 # What a spec may say besides the templates: one line of flags for each branch of the role.
-_LINES = {
+_FLAGS = {
     **{name: f"--template {name}" for name in _TEMPLATES if name != "customer-managed-key"},
     "customer-managed-key": f"--template customer-managed-key --disk-encryption-set {_SET}",
     "identity": f"--identity system --identity {_IDENTITY} --data-disk 64",
@@ -29,11 +29,11 @@ _LINES = {
 
 @pytest.fixture
 def shell(tmp_path: Path) -> Shell:
-    """A user in a subscription where others have a key, an identity and a network."""
-    return _prepared(tmp_path)
+    """A user in a subscription with a key, an identity and a network of others."""
+    return _prepare_shell(tmp_path)
 
 
-def _prepared(folder: Path) -> Shell:
+def _prepare_shell(folder: Path) -> Shell:
     shell = Shell(folder, FakeArm()).with_key()
     encryption = {
         "encryptionType": "ConfidentialVmEncryptedWithCustomerKey",
@@ -58,8 +58,8 @@ def _role(shell: Shell, flags: str, more: str = "") -> list[str]:
     return actions
 
 
-def _life(shell: Shell, flags: str) -> list[CommandResult]:
-    """Every command, until one fails; what is left of a VM that found no place goes too."""
+def _run_all_commands(shell: Shell, flags: str) -> list[CommandResult]:
+    """Run every command until one fails, including the delete after a create without capacity."""
     wanted = f"demo --region eastus2 --ssh-from 203.0.113.7/32 {flags}"
     full = {"eastus2": {"": 0}}
     lines: list[str | object] = [f"plan {wanted}", lambda: _capacity(shell, full)]
@@ -85,7 +85,7 @@ def _life(shell: Shell, flags: str) -> list[CommandResult]:
 
 
 def _stray_disk(shell: Shell) -> None:
-    """A disk of the deployment's that hangs on no VM: it is deleted, and asked after, by itself."""
+    """Create an unattached disk of the deployment: it is deleted and polled by itself."""
     (vm,) = (
         one["id"] for one in shell.arm.show()["resources"] if one["id"].endswith("Machines/demo")
     )
@@ -114,36 +114,36 @@ def _capacity(shell: Shell, value: object) -> None:
     shell.arm.settings.set("capacity", NCC_SIZE, value=value)
 
 
-@pytest.mark.parametrize("spec", mostly_slow(_LINES, 4))
-def test_the_role_is_enough(shell: Shell, spec: str) -> None:
-    flags = _LINES[spec]
+@pytest.mark.parametrize("spec", mostly_slow(_FLAGS, 4))
+def test_the_printed_role_allows_every_command(shell: Shell, spec: str) -> None:
+    flags = _FLAGS[spec]
     before = shell.kinds()
     shell.arm.settings.set("principal", value=_role(shell, flags))
-    done = _life(shell, flags)
+    done = _run_all_commands(shell, flags)
     assert [one.code for one in done if one.code != 7] == [0] * (len(done) - 1), done[-1]
     assert done[-1].line == "gc --yes"
     assert shell.kinds() == before
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("spec", _LINES)
-def test_no_action_of_it_is_spare(tmp_path: Path, spec: str) -> None:
-    """But for the one that a create does without: it says earlier what ARM would say."""
-    flags = _LINES[spec]
-    everything = _role(_prepared(tmp_path / "all"), flags)
+@pytest.mark.parametrize("spec", _FLAGS)
+def test_every_action_of_the_printed_role_is_needed(tmp_path: Path, spec: str) -> None:
+    """The exception is a read whose absence only delays an error until ARM reports it."""
+    flags = _FLAGS[spec]
+    everything = _role(_prepare_shell(tmp_path / "all"), flags)
     spare = []
     for number, dropped in enumerate(everything):
-        shell = _prepared(tmp_path / str(number))
+        shell = _prepare_shell(tmp_path / str(number))
         granted = [action for action in everything if action != dropped]
         shell.arm.settings.set("principal", value=granted)
-        done = _life(shell, flags)
-        if dropped != PROVIDERS_READ and not _missed(dropped, done):
+        done = _run_all_commands(shell, flags)
+        if dropped != PROVIDERS_READ and not _names_denied_action(dropped, done):
             spare.append((dropped, done[-1]))
         shell.arm.close()
     assert spare == []
 
 
-def _missed(action: str, done: list[CommandResult]) -> bool:
-    """The life ended because a command was refused that action, and said so."""
+def _names_denied_action(action: str, done: list[CommandResult]) -> bool:
+    """Whether the last command was denied this action and named it."""
     whole = rf"(?<![\w/.]){re.escape(action)}(?![\w/])"
     return done[-1].code == 4 and bool(re.search(whole, done[-1].err, re.IGNORECASE))

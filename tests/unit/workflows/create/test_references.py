@@ -1,4 +1,4 @@
-"""What a spec refers to is read where it is, and found unfit before anything is made."""
+"""References of a spec are read in their own subscription and checked before the first PUT."""
 
 from typing import Any
 
@@ -22,7 +22,7 @@ def _group(subscription: str) -> str:
 
 
 class Theirs:
-    """Another subscription: what is in it, or how it refuses; and what was asked of it."""
+    """Another subscription: its resources or its error, and the requests it received."""
 
     def __init__(self, machine: Machine, **found: Any) -> None:
         self.found: dict[str, Any] = found
@@ -48,7 +48,7 @@ def _with_set(subscription: str = _OTHER, **more: Any) -> dict[str, Any]:
     return {"os_disk": {"encryption_set": f"{_group(subscription)}/{_SET}"}} | more
 
 
-def _refused(machine: Machine, kind: type[Exception], **changes: Any) -> Any:
+def _refusal(machine: Machine, kind: type[Exception], **changes: Any) -> Any:
     before = machine.writes()
     with pytest.raises(kind) as caught:
         machine.create(make_spec(**changes))
@@ -56,7 +56,7 @@ def _refused(machine: Machine, kind: type[Exception], **changes: Any) -> Any:
     return caught.value
 
 
-def test_a_set_of_another_subscription_is_read_there(machine: Machine) -> None:
+def test_an_encryption_set_is_read_in_its_own_subscription(machine: Machine) -> None:
     theirs = Theirs(machine, own=_their_set(region="westeurope"))
     spec = make_spec(**_with_set(regions=["eastus2", "westeurope"]))
     found = preview(machine.cloud, spec, create_options())
@@ -65,18 +65,18 @@ def test_a_set_of_another_subscription_is_read_there(machine: Machine) -> None:
 
 
 @pytest.mark.parametrize("kind", ["EncryptionAtRestWithCustomerKey", "Another", None])
-def test_a_set_of_another_type_is_a_wrong_spec(machine: Machine, kind: str | None) -> None:
+def test_an_encryption_set_of_another_type_is_refused(machine: Machine, kind: str | None) -> None:
     Theirs(machine, own=_their_set(kind))
-    err = _refused(machine, InvalidFile, **_with_set())
+    err = _refusal(machine, InvalidFile, **_with_set())
     assert err.exit_code == 3
     (problem,) = err.problems
     assert problem.path == "os_disk.encryption_set"
     assert problem.message == f"is of type {kind or 'nothing'}, and must be {_KIND}"
 
 
-def test_a_set_in_another_region_is_a_wrong_spec(machine: Machine) -> None:
+def test_an_encryption_set_in_another_region_is_refused(machine: Machine) -> None:
     Theirs(machine, own=_their_set(region="West Europe"))
-    err = _refused(machine, InvalidFile, **_with_set())
+    err = _refusal(machine, InvalidFile, **_with_set())
     assert [(one.path, one.message) for one in err.problems] == [
         ("os_disk.encryption_set", "is in westeurope, not in eastus2")
     ]
@@ -107,7 +107,7 @@ _WRONG_TENANT = faults.error(401, "InvalidAuthenticationTokenTenant", "wrong iss
     ],
     ids=["denied", "absent", "no group", "unknown subscription", "other tenant", "odd"],
 )
-def test_a_set_that_cannot_be_read_is_named_with_its_subscription_and_the_right(
+def test_a_denied_encryption_set_names_its_subscription_and_the_action(
     machine: Machine, answer: Response, kind: type[Exception], words: list[str], command: str
 ) -> None:
     Theirs(machine).refusal = answer
@@ -126,14 +126,14 @@ def test_a_set_that_cannot_be_read_is_named_with_its_subscription_and_the_right(
 
 def test_a_denial_names_the_credential(machine: Machine) -> None:
     Theirs(machine).refusal = faults.FORBIDDEN
-    err = _refused(machine, Denied, **_with_set())
+    err = _refusal(machine, Denied, **_with_set())
     assert err.signed_in_with == "FakeCredential"
     assert err.hint == (
         "grant Microsoft.Compute/diskEncryptionSets/read on it; signed in with FakeCredential"
     )
 
 
-def test_a_subnet_of_another_subscription_is_read_there_and_decides_the_region(
+def test_a_subnet_is_read_in_its_own_subscription_and_sets_the_region(
     machine: Machine,
 ) -> None:
     subnet = f"{_group(_OTHER)}/{_VNET}/subnets/GPU"
@@ -146,34 +146,34 @@ def test_a_subnet_of_another_subscription_is_read_there_and_decides_the_region(
     found = preview(machine.cloud, spec, create_options())
     assert found.candidate.placement.region == "westeurope"
     assert theirs.asked == [f"GET {_group(_OTHER)}/{_VNET}"]
-    err = _refused(machine, InvalidFile, subnet=subnet)
+    err = _refusal(machine, InvalidFile, subnet=subnet)
     assert [(one.path, one.message) for one in err.problems] == [
         ("subnet", "is in westeurope, not in eastus2")
     ]
 
 
 @pytest.mark.parametrize("found", [{}, {"hub": {"location": "eastus2", "properties": {}}}])
-def test_a_subnet_that_is_not_there_is_not_found(machine: Machine, found: Any) -> None:
+def test_a_missing_subnet_is_not_found(machine: Machine, found: Any) -> None:
     Theirs(machine, **found)
     subnet = f"{_group(_OTHER)}/{_VNET}/subnets/gpu"
-    err = _refused(machine, NotFound, subnet=subnet)
+    err = _refusal(machine, NotFound, subnet=subnet)
     assert str(err).startswith(f"subnet: there is no subnet {subnet}")
 
 
-def test_identities_are_looked_for_where_they_are(machine: Machine) -> None:
+def test_identities_are_read_in_their_own_subscription(machine: Machine) -> None:
     theirs = Theirs(machine)
     identity = f"{_group(_OTHER)}/{_IDENTITY}"
-    err = _refused(machine, NotFound, identities=["system", identity])
+    err = _refusal(machine, NotFound, identities=["system", identity])
     assert str(err).startswith(f"identities: there is no identity {identity}")
     assert theirs.asked == [f"GET {identity}"]
     theirs.refusal = faults.FORBIDDEN
-    err = _refused(machine, Denied, identities=[identity])
+    err = _refusal(machine, Denied, identities=[identity])
     assert "Microsoft.ManagedIdentity/userAssignedIdentities/read is missing" in str(err)
     theirs.refusal, theirs.found = None, {"reader": {"location": "anywhere"}}
     preview(machine.cloud, make_spec(identities=[identity]), create_options())
 
 
-def test_a_vm_that_is_there_needs_nothing_read_again(machine: Machine) -> None:
+def test_an_existing_vm_needs_no_reads_of_references(machine: Machine) -> None:
     theirs = Theirs(machine, reader={"location": "eastus2"})
     machine.put("/resourceGroups/keys", "2025-04-01", {"location": "eastus2"})
     mine = f"{_group(machine.arm.subscription)}/{_IDENTITY}"
@@ -186,14 +186,14 @@ def test_a_vm_that_is_there_needs_nothing_read_again(machine: Machine) -> None:
     assert theirs.asked == []
 
 
-def test_an_identity_that_is_added_to_a_vm_is_looked_for(machine: Machine) -> None:
+def test_an_identity_added_to_an_existing_vm_is_read(machine: Machine) -> None:
     machine.create()
     absent = f"{_group(machine.arm.subscription)}/{_IDENTITY}"
-    err = _refused(machine, NotFound, identities=[absent])
+    err = _refusal(machine, NotFound, identities=[absent])
     assert str(err).startswith("identities: there is no identity")
 
 
-def test_a_set_for_which_the_vm_would_be_replaced_is_looked_at_before_it_goes(
+def test_a_new_encryption_set_is_read_before_the_vm_is_replaced(
     machine: Machine,
 ) -> None:
     Theirs(machine, own=_their_set("EncryptionAtRestWithCustomerKey"))
@@ -204,7 +204,7 @@ def test_a_set_for_which_the_vm_would_be_replaced_is_looked_at_before_it_goes(
     assert machine.writes() == before
 
 
-def test_a_fit_set_of_the_own_subscription_is_used(machine: Machine) -> None:
+def test_a_valid_encryption_set_of_the_same_subscription_is_used(machine: Machine) -> None:
     machine.put("/resourceGroups/keys", "2025-04-01", {"location": "eastus2"})
     mine = f"{_group(machine.arm.subscription)}/{_SET}"
     body = {

@@ -1,4 +1,4 @@
-"""Garbage collection: what is over goes, wherever it was made; what anybody wants stays."""
+"""Garbage collection deletes expired deployments of every machine and keeps all others."""
 
 from collections.abc import Callable
 from email.utils import formatdate
@@ -43,16 +43,16 @@ def put(machine: Machine, group: str, what: str, version: str, tags: dict[str, s
     machine.put(f"/resourceGroups/{group}/providers/{what}", version, body)
 
 
-def expired(machine: Machine, **changes: object) -> Machine:
-    """A deployment of an hour, two hours later."""
+def create_expired(machine: Machine, **changes: object) -> Machine:
+    """Create a deployment with a ttl of one hour; advance the time by two."""
     machine.create(make_spec(ttl="1h", **changes))
     machine.arm.advance(2 * HOUR)
     return machine
 
 
 @BOTH
-def test_what_has_expired_goes_whoever_made_it(machine: Machine) -> None:
-    expired(machine, private=True, data_disks=[{"size_gib": 64}])
+def test_gc_deletes_expired_deployments_of_every_machine(machine: Machine) -> None:
+    create_expired(machine, private=True, data_disks=[{"size_gib": 64}])
     there = {one.casefold() for one in machine.ids()}
     found = collect(other_machine(machine))
     assert actions(found) == REMOVED
@@ -62,8 +62,8 @@ def test_what_has_expired_goes_whoever_made_it(machine: Machine) -> None:
 
 
 @BOTH
-def test_without_a_yes_it_only_says_what_it_would_do(machine: Machine) -> None:
-    expired(machine)
+def test_gc_without_yes_only_lists_expired_deployments(machine: Machine) -> None:
+    create_expired(machine)
     before = machine.writes()
     found = collect(other_machine(machine), yes=False)
     assert actions(found) == [("demo", "expired", "would-remove")]
@@ -75,7 +75,7 @@ def test_without_a_yes_it_only_says_what_it_would_do(machine: Machine) -> None:
 
 
 @BOTH
-def test_the_grace_is_ten_minutes_by_azures_time(machine: Machine) -> None:
+def test_the_grace_period_is_ten_minutes_by_azures_clock(machine: Machine) -> None:
     machine.create(make_spec(ttl="1h"))
     ends = list_deployments(machine.cloud)[0].seconds_left or 0
     machine.arm.advance(ends + 590)
@@ -85,7 +85,7 @@ def test_the_grace_is_ten_minutes_by_azures_time(machine: Machine) -> None:
 
 
 @pytest.mark.parametrize("by", [-HOUR, HOUR])
-def test_a_clock_that_goes_wrong_changes_nothing(machine: Machine, by: float) -> None:
+def test_a_wrong_local_clock_changes_nothing(machine: Machine, by: float) -> None:
     wrong = other_machine(machine, by)
     wrong.create(make_spec(ttl="1h"))
     ends = list_deployments(wrong.cloud)[0].seconds_left or 0
@@ -100,7 +100,7 @@ def test_a_clock_that_goes_wrong_changes_nothing(machine: Machine, by: float) ->
 
 
 @BOTH
-def test_without_a_lease_it_lives_for_ever(machine: Machine) -> None:
+def test_deployments_without_a_lease_stay(machine: Machine) -> None:
     machine.create()
     machine.arm.advance(1000 * HOUR)
     assert collect(machine).found == ()
@@ -108,9 +108,9 @@ def test_without_a_lease_it_lives_for_ever(machine: Machine) -> None:
 
 
 @BOTH
-def test_decoys_stay_and_so_does_the_group_they_are_in(machine: Machine) -> None:
+def test_resources_with_similar_tags_stay_with_their_group(machine: Machine) -> None:
     machine.put("/resourceGroups/theirs", "2025-04-01", {"location": "eastus2"})
-    expired(machine)
+    create_expired(machine)
     ours = {one for one in machine.ids() if "/providers/" in one}
     for decoy in DECOYS:
         put(machine, "ccgpu-demo", *decoy)
@@ -126,8 +126,8 @@ def test_decoys_stay_and_so_does_the_group_they_are_in(machine: Machine) -> None
 
 
 @BOTH
-def test_a_group_that_stays_is_not_found_over_and_over(machine: Machine) -> None:
-    expired(machine)
+def test_a_kept_group_is_not_collected_again(machine: Machine) -> None:
+    create_expired(machine)
     put(machine, "ccgpu-demo", *DECOYS[0])
     collect(machine)
     machine.arm.advance(HOUR)
@@ -139,7 +139,7 @@ def test_a_group_that_stays_is_not_found_over_and_over(machine: Machine) -> None
 
 
 @BOTH
-def test_a_name_that_is_none_of_ours_is_left_alone(machine: Machine) -> None:
+def test_invalid_deployment_names_in_tags_are_skipped(machine: Machine) -> None:
     machine.put("/resourceGroups/theirs", "2025-04-01", {"location": "eastus2"})
     tags = {"ccgpu-deployment": "../../evil", "ccgpu-created": "2020-01-01T00:00:00Z"}
     put(machine, "theirs", DECOYS[0][0], "2026-03-01", tags)
@@ -152,7 +152,9 @@ def test_a_name_that_is_none_of_ours_is_left_alone(machine: Machine) -> None:
 
 @BOTH
 @pytest.mark.parametrize("hours", [2, 4])
-def test_what_a_dead_create_left_goes_after_three_hours(machine: Machine, hours: int) -> None:
+def test_gc_deletes_leftovers_of_a_dead_create_after_three_hours(
+    machine: Machine, hours: int
+) -> None:
     machine.arm.faults.append(
         NthRequest(0, request_to("PUT", "/virtualMachines/"), KeyboardInterrupt())
     )
@@ -170,7 +172,7 @@ def test_what_a_dead_create_left_goes_after_three_hours(machine: Machine, hours:
 
 
 @BOTH
-def test_one_that_fails_does_not_stop_the_others(machine: Machine) -> None:
+def test_a_failed_deletion_does_not_stop_the_others(machine: Machine) -> None:
     for name in ("one", "two", "three"):
         machine.create(make_spec(name=name, ttl="1h", regions=["eastus2", "westeurope"]))
         machine.arm.settings.set("quota", "*", "StandardNCCads2023Family", value=400)
@@ -196,8 +198,8 @@ def test_one_that_fails_does_not_stop_the_others(machine: Machine) -> None:
 
 
 @BOTH
-def test_what_cannot_be_looked_at_is_a_failure_too(machine: Machine) -> None:
-    expired(machine)
+def test_an_unreadable_deployment_is_a_failure(machine: Machine) -> None:
+    create_expired(machine)
     blind = NthRequest(0, request_to("GET", "/virtualMachines/demo"), faults.FORBIDDEN, times=None)
     machine.arm.faults.append(blind)
     found = collect(other_machine(machine))
@@ -206,16 +208,16 @@ def test_what_cannot_be_looked_at_is_a_failure_too(machine: Machine) -> None:
     assert machine.kinds() == DEPLOYMENT_KINDS
 
 
-def test_a_journal_of_this_machine_forgets_what_was_collected(machine: Machine) -> None:
-    expired(machine)
+def test_gc_removes_the_journal_of_a_collected_deployment(machine: Machine) -> None:
+    create_expired(machine)
     collect(machine)
     assert not list(machine.state.rglob("demo.json"))
     machine.create()
     assert machine.kinds() == DEPLOYMENT_KINDS
 
 
-def test_a_deployment_that_this_machine_works_on_is_left_alone(machine: Machine) -> None:
-    expired(machine)
+def test_gc_skips_a_deployment_locked_on_this_machine(machine: Machine) -> None:
+    create_expired(machine)
     cloud = machine.cloud
     with cloud.journals.locked(cloud.subscription, "demo", lambda: None):
         found = single_deployment(collect(machine))
@@ -225,8 +227,8 @@ def test_a_deployment_that_this_machine_works_on_is_left_alone(machine: Machine)
 
 
 @BOTH
-def test_a_vm_whose_tag_was_taken_off_stays(machine: Machine) -> None:
-    expired(machine)
+def test_removing_the_tag_of_the_vm_cancels_the_lease(machine: Machine) -> None:
+    create_expired(machine)
     vm = "/resourceGroups/ccgpu-demo/providers/Microsoft.Compute/virtualMachines/demo"
     tags = {k: v for k, v in machine.get(vm)["tags"].items() if k != "ccgpu-expires"}
     (id_,) = (one for one in machine.ids() if one.endswith("/virtualMachines/demo"))
@@ -236,8 +238,8 @@ def test_a_vm_whose_tag_was_taken_off_stays(machine: Machine) -> None:
     assert machine.kinds() == DEPLOYMENT_KINDS
 
 
-def test_a_list_that_lags_is_not_believed(machine: Machine) -> None:
-    expired(machine)
+def test_gc_reads_resources_again_before_it_deletes(machine: Machine) -> None:
+    create_expired(machine)
     stale: list[object] = []
 
     def lagging(request: Request) -> Response | None:
@@ -266,8 +268,8 @@ def _is_search(request: Request) -> bool:
 
 
 @BOTH
-def test_what_changed_at_the_last_moment_keeps_all_the_rest(machine: Machine) -> None:
-    expired(machine)
+def test_a_lease_changed_during_gc_keeps_the_deployment(machine: Machine) -> None:
+    create_expired(machine)
     (id_,) = (one for one in machine.ids() if one.endswith("/virtualMachines/demo"))
     cloud, tags = machine.cloud, machine.get(f"{id_.partition('0001')[2]}")["tags"]
 
@@ -288,7 +290,7 @@ def test_what_changed_at_the_last_moment_keeps_all_the_rest(machine: Machine) ->
 
 
 @BOTH
-def test_the_disk_of_a_vm_that_is_gone_goes_with_our_group(machine: Machine) -> None:
+def test_gc_deletes_the_disk_of_a_deleted_vm_with_its_group(machine: Machine) -> None:
     leftovers(machine)
     disk = "/resourceGroups/ccgpu-demo/providers/Microsoft.Compute/disks/demo-osdisk"
     empty = {"creationData": {"createOption": "Empty"}, "diskSizeGB": 64}
@@ -299,7 +301,7 @@ def test_the_disk_of_a_vm_that_is_gone_goes_with_our_group(machine: Machine) -> 
 
 @BOTH
 def test_the_disks_of_a_vm_are_found_without_tags(machine: Machine) -> None:
-    expired(machine, data_disks=[{"size_gib": 64}])
+    create_expired(machine, data_disks=[{"size_gib": 64}])
     for id_ in machine.ids():
         if "/disks/" in id_:
             machine.cloud.arm.tag(Kind.DISK, id_, {})
@@ -309,7 +311,7 @@ def test_the_disks_of_a_vm_are_found_without_tags(machine: Machine) -> None:
     assert len(found.resources) == len(DEPLOYMENT_KINDS) + 1
 
 
-def test_time_that_is_over_begins_nothing_more(machine: Machine) -> None:
+def test_gc_starts_no_deletion_after_its_timeout(machine: Machine) -> None:
     for name in ("one", "two"):
         machine.create(make_spec(name=name, ttl="1h"))
     machine.arm.advance(3 * HOUR)
@@ -342,27 +344,27 @@ def between(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[..., int
 def _one_in_the_other(
     folder: Path, at: int, outer: Command, inner: Command, prepare: Command, check: Command
 ) -> bool:
-    """The whole of `inner` before request `at` of `outer`; False if there is no such request."""
+    """Run all of `inner` before request `at` of `outer`; False if there is no such request."""
     arm = FakeArm()
     one = Machine(arm, folder / "one")
     prepare(one)
-    between = BeforeRequest(arm, at, lambda: tolerated(inner, other_machine(one)))
+    between = BeforeRequest(arm, at, lambda: run_and_record_errors(inner, other_machine(one)))
     arm.faults.append(between)
-    tolerated(outer, one)
-    if between.request is not None and not _unguarded(between.request):
+    run_and_record_errors(outer, one)
+    if between.request is not None and not _is_unconditional_delete(between.request):
         check(one)
     assert arm.slept == 0
     arm.close()
     return between.request is not None
 
 
-def _unguarded(request: Request) -> bool:
-    """Azure has no DELETE of a group on a condition: the look before it is all that can be had."""
+def _is_unconditional_delete(request: Request) -> bool:
+    """Whether a group is deleted: Azure has no conditional DELETE of groups."""
     return request.method == "DELETE" and "/providers/" not in request.path
 
 
-def tolerated(command: Command, machine: Machine) -> None:
-    """An error that is told is an end; a traceback is none."""
+def run_and_record_errors(command: Command, machine: Machine) -> None:
+    """Run a command; record its CcgpuError as an event and let other exceptions fail the test."""
     try:
         command(machine)
     except CcgpuError as err:
@@ -370,7 +372,7 @@ def tolerated(command: Command, machine: Machine) -> None:
 
 
 def collection(machine: Machine) -> None:
-    """A collection that leaves nothing it began to fail."""
+    """Run gc; it must complete every deletion that it started."""
     found = collect(machine)
     assert found.failure is None, found.failure
 
@@ -388,7 +390,7 @@ def delete(machine: Machine) -> None:
 
 
 def leftovers(machine: Machine) -> None:
-    """What a create that died four hours ago has left."""
+    """Leave the resources of a create that died four hours ago."""
     machine.arm.faults.append(
         NthRequest(0, request_to("PUT", "/virtualMachines/"), KeyboardInterrupt())
     )
@@ -399,7 +401,7 @@ def leftovers(machine: Machine) -> None:
 
 
 def empty(_: Machine) -> None:
-    """Nothing is there."""
+    """Start without any resource."""
 
 
 def whole(machine: Machine) -> None:
@@ -413,7 +415,7 @@ def nothing(machine: Machine) -> None:
 
 
 def extended_or_gone(machine: Machine) -> None:
-    """What an extension of something half gone leaves goes by its new time; the VM decides."""
+    """The deployment is extended, or its remains expire at their new time; the VM decides which."""
     if "virtualMachines" in machine.kinds():
         whole(machine)
         return
@@ -422,30 +424,30 @@ def extended_or_gone(machine: Machine) -> None:
     nothing(machine)
 
 
-@pytest.mark.parametrize("prepare", [expired, leftovers, empty])
+@pytest.mark.parametrize("prepare", [create_expired, leftovers, empty])
 @pytest.mark.parametrize(("outer", "inner"), [(create, collection), (collection, create)])
-def test_gc_beside_a_create_takes_nothing_of_it(
+def test_gc_during_a_create_deletes_nothing_of_it(
     between: Callable[..., int], outer: Command, inner: Command, prepare: Command
 ) -> None:
     assert between(outer, inner, prepare, whole) > 1
 
 
 @pytest.mark.parametrize(("outer", "inner"), [(extension, collection), (collection, extension)])
-def test_gc_beside_an_extension_takes_all_or_nothing(
+def test_gc_during_an_extend_deletes_all_or_nothing(
     between: Callable[..., int], outer: Command, inner: Command
 ) -> None:
-    assert between(outer, inner, expired, extended_or_gone) > 12
+    assert between(outer, inner, create_expired, extended_or_gone) > 12
 
 
 @pytest.mark.parametrize(("outer", "inner"), [(delete, collection), (collection, delete)])
-def test_gc_beside_a_delete_leaves_nothing(
+def test_gc_during_a_delete_leaves_nothing(
     between: Callable[..., int], outer: Command, inner: Command
 ) -> None:
-    assert between(outer, inner, expired, nothing) > 12
+    assert between(outer, inner, create_expired, nothing) > 12
 
 
 @pytest.mark.parametrize(("outer", "inner"), [(collection, collection)])
-def test_two_collections_at_once_leave_nothing(
+def test_concurrent_gc_runs_leave_nothing(
     between: Callable[..., int], outer: Command, inner: Command
 ) -> None:
-    assert between(outer, inner, expired, nothing) > 12
+    assert between(outer, inner, create_expired, nothing) > 12

@@ -1,4 +1,4 @@
-"""What must hold before the first PUT: registered providers, regions that exist and offer it."""
+"""Checks before the first PUT: registered providers, existing regions, an offered size."""
 
 from typing import Any
 
@@ -21,7 +21,7 @@ _NO_PROVIDERS_READ = faults.NthRequest(
 )
 
 
-def _refused(machine: Machine, kind: type[Exception], **changes: Any) -> Any:
+def _refusal(machine: Machine, kind: type[Exception], **changes: Any) -> Any:
     with pytest.raises(kind) as caught:
         machine.create(make_spec(**changes))
     assert machine.writes() == []
@@ -30,11 +30,11 @@ def _refused(machine: Machine, kind: type[Exception], **changes: Any) -> Any:
 
 @pytest.mark.parametrize("state", ["NotRegistered", "Unregistered", "Unregistering"])
 @pytest.mark.parametrize("namespace", ["Microsoft.Compute", "Microsoft.Network"])
-def test_an_unregistered_provider_is_found_before_the_first_write(
+def test_an_unregistered_provider_is_refused_before_the_first_write(
     machine: Machine, namespace: str, state: str
 ) -> None:
     machine.arm.settings.set("providers", namespace, value=state)
-    err = _refused(machine, AzureRefused)
+    err = _refusal(machine, AzureRefused)
     assert (err.code, err.exit_code) == ("MissingSubscriptionRegistration", 4)
     assert namespace in str(err)
     command = (
@@ -43,30 +43,30 @@ def test_an_unregistered_provider_is_found_before_the_first_write(
     assert command in err.hint
 
 
-def test_all_that_are_not_registered_are_told_at_once(machine: Machine) -> None:
+def test_every_unregistered_provider_is_named(machine: Machine) -> None:
     for namespace in ("Microsoft.Compute", "Microsoft.Network"):
         machine.arm.settings.set("providers", namespace, value="NotRegistered")
-    err = _refused(machine, AzureRefused)
+    err = _refusal(machine, AzureRefused)
     assert "Microsoft.Compute and Microsoft.Network are not registered" in str(err)
     assert err.hint.count("az provider register") == 2
 
 
-def test_a_registration_that_is_under_way_stops_nothing(machine: Machine) -> None:
+def test_a_provider_being_registered_is_accepted(machine: Machine) -> None:
     machine.arm.settings.set("providers", "Microsoft.Compute", value="Registering")
     machine.create()
 
 
-def test_a_provider_that_nothing_needs_may_be_unregistered(machine: Machine) -> None:
+def test_an_unneeded_provider_may_be_unregistered(machine: Machine) -> None:
     machine.arm.settings.set("providers", "Microsoft.Storage", value="NotRegistered")
     machine.create()
 
 
-def test_who_may_not_read_providers_creates_all_the_same(machine: Machine) -> None:
+def test_create_works_without_the_right_to_read_providers(machine: Machine) -> None:
     machine.arm.faults.append(_NO_PROVIDERS_READ)
     machine.create()
 
 
-def test_who_may_not_read_providers_gets_the_command_from_the_first_put(machine: Machine) -> None:
+def test_without_the_right_to_read_providers_the_first_put_gives_the_hint(machine: Machine) -> None:
     machine.arm.faults.append(_NO_PROVIDERS_READ)
     text = "The subscription is not registered to use namespace 'Microsoft.Network'."
     put = faults.error(409, "MissingSubscriptionRegistration", text)
@@ -80,7 +80,7 @@ def test_who_may_not_read_providers_gets_the_command_from_the_first_put(machine:
     assert machine.kinds() == []
 
 
-def test_providers_are_asked_for_only_where_a_vm_is_to_be_made(machine: Machine) -> None:
+def test_providers_are_read_only_before_a_vm_is_created(machine: Machine) -> None:
     machine.create()
     machine.arm.settings.set("providers", "Microsoft.Compute", value="NotRegistered")
     machine.create()
@@ -96,33 +96,33 @@ def test_providers_are_asked_for_only_where_a_vm_is_to_be_made(machine: Machine)
         ("westus3", f"westus3 does not offer {NCC_H100_V5}: {_OFFERED}"),
     ],
 )
-def test_a_region_without_the_size_is_no_lack_of_capacity(
+def test_a_region_without_the_size_is_a_usage_problem(
     machine: Machine, region: str, told: str
 ) -> None:
-    err = _refused(machine, InvalidFile, regions=[region])
+    err = _refusal(machine, InvalidFile, regions=[region])
     assert err.exit_code == 3
     assert [(one.path, one.message) for one in err.problems] == [("regions", told)]
 
 
-def test_one_region_that_does_not_exist_stops_it_whatever_the_others_offer(
+def test_an_unknown_region_is_refused_beside_valid_ones(
     machine: Machine,
 ) -> None:
-    err = _refused(machine, InvalidFile, regions=["eastus2", "eastus22", "nowhere"])
+    err = _refusal(machine, InvalidFile, regions=["eastus2", "eastus22", "nowhere"])
     assert [one.message.split()[0] for one in err.problems] == ["eastus22", "nowhere"]
 
 
-def test_a_region_is_written_as_people_do(machine: Machine) -> None:
+def test_a_region_may_be_given_by_its_display_name(machine: Machine) -> None:
     machine.create(make_spec(regions=["East US 2"]))
 
 
-def test_who_may_not_read_providers_is_told_as_well(machine: Machine) -> None:
+def test_a_region_is_refused_without_the_right_to_read_providers(machine: Machine) -> None:
     machine.arm.faults.append(_NO_PROVIDERS_READ)
-    err = _refused(machine, InvalidFile, regions=["eastus22"])
+    err = _refusal(machine, InvalidFile, regions=["eastus22"])
     assert "eastus22 is not a region with VM sizes, did you mean eastus2?" in str(err)
     assert _OFFERED in str(err)
 
 
-def test_a_region_that_lacks_it_is_passed_over_with_its_reason(machine: Machine) -> None:
+def test_a_region_without_the_size_is_skipped_with_its_reason(machine: Machine) -> None:
     outcome = machine.create(make_spec(regions=["northeurope", "eastus2"]))
     assert outcome.candidate.placement.region == "eastus2"
     machine.delete()
@@ -134,12 +134,12 @@ def test_a_region_that_lacks_it_is_passed_over_with_its_reason(machine: Machine)
     assert lines[2].endswith("[Preflight]")
 
 
-def test_zones_that_no_region_has_are_all_told(machine: Machine) -> None:
-    err = _refused(machine, InvalidFile, regions=["westeurope", "centralus"], zone="3")
+def test_every_zone_without_the_size_is_named(machine: Machine) -> None:
+    err = _refusal(machine, InvalidFile, regions=["westeurope", "centralus"], zone="3")
     assert [one.path for one in err.problems] == ["zone", "zone"]
 
 
-def test_a_refused_allocation_has_azures_code_and_names_region_and_zone(machine: Machine) -> None:
+def test_a_refused_allocation_shows_azures_code_region_and_zone(machine: Machine) -> None:
     machine.arm.settings.set("capacity", NCC_H100_V5, value={"eastus2": {"": 0, "1": 0}})
     with pytest.raises(CapacityUnavailable, match=r"^eastus2: creating .*sufficient cap") as one:
         machine.create()
@@ -149,7 +149,7 @@ def test_a_refused_allocation_has_azures_code_and_names_region_and_zone(machine:
     assert one.value.code == "ZonalAllocationFailed"
 
 
-def test_each_region_is_told_with_its_own_code(machine: Machine) -> None:
+def test_every_region_is_named_with_its_error_code(machine: Machine) -> None:
     machine.arm.settings.set("capacity", NCC_H100_V5, value={"eastus2": {"": 0}})
     bar = [{"type": "Location", "reasonCode": "NotAvailableForSubscription"}]
     machine.arm.settings.set("restrictions", NCC_H100_V5, "westeurope", value=bar)
@@ -167,11 +167,11 @@ def test_each_region_is_told_with_its_own_code(machine: Machine) -> None:
     ]
 
 
-def test_what_only_was_looked_at_before_is_preflight(machine: Machine) -> None:
+def test_regions_refused_by_the_preflight_have_the_code_preflight(machine: Machine) -> None:
     bar = [{"type": "Location", "reasonCode": "NotAvailableForSubscription"}]
     for region in ("westeurope", "eastus2"):
         machine.arm.settings.set("restrictions", NCC_H100_V5, region, value=bar)
-    err = _refused(machine, CapacityUnavailable, regions=["westeurope", "eastus2"])
+    err = _refusal(machine, CapacityUnavailable, regions=["westeurope", "eastus2"])
     assert err.code == "Preflight"
 
 
@@ -182,7 +182,7 @@ def test_quota_that_azure_refuses_names_the_region(machine: Machine) -> None:
     assert caught.value.code == "OperationNotAllowed"
 
 
-def test_an_image_that_is_nowhere_is_no_lack_of_capacity(machine: Machine) -> None:
+def test_a_missing_image_is_not_a_capacity_error(machine: Machine) -> None:
     image = "Canonical:ubuntu-24_04-lts:cvm:1.2.3"
     with pytest.raises(AzureRefused) as caught:
         machine.create(make_spec(regions=["eastus2", "westeurope"], image=image))

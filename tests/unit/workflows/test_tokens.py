@@ -1,4 +1,4 @@
-"""Tokens that end before the work does, claims that are asked for, and waits that are too long."""
+"""Tokens that expire during a command, claims challenges, and excessive Retry-After values."""
 
 import base64
 from collections import Counter
@@ -32,8 +32,8 @@ def _statuses(shell: Shell) -> list[int]:
 
 
 @pytest.mark.parametrize("lifetime", [20, 300])
-def test_work_outlasts_its_tokens(shell: Shell, lifetime: int) -> None:
-    """A VM's create and its delete of 45 minutes each, by the virtual clock."""
+def test_commands_outlast_their_tokens(shell: Shell, lifetime: int) -> None:
+    """Create and delete of the VM take 45 minutes each on the virtual clock."""
     for what in ("vm.create", "vm.create.encrypted", "vm.delete"):
         shell.arm.settings.set("durations", what, value=2700)
     shell.arm.settings.set("durations", "token", value=lifetime)
@@ -50,8 +50,8 @@ def test_work_outlasts_its_tokens(shell: Shell, lifetime: int) -> None:
     assert shell.kinds() == []
 
 
-def test_a_token_that_is_over_is_refused_and_says_by_what_clock(shell: Shell) -> None:
-    """The fake's own part, so that what stands above is not in vain."""
+def test_an_expired_token_error_names_the_clock(shell: Shell) -> None:
+    """The fake refuses expired tokens; otherwise the tests above would prove nothing."""
     shell.arm.settings.set("durations", "token", value=0)
     done = shell(f"{_CREATE}")
     assert (done.code, done.error["code"]) == (4, "ExpiredAuthenticationToken")
@@ -59,7 +59,7 @@ def test_a_token_that_is_over_is_refused_and_says_by_what_clock(shell: Shell) ->
     assert done.error["resources"] == []
 
 
-def test_claims_are_asked_for_in_the_middle_of_it(shell: Shell) -> None:
+def test_a_claims_challenge_during_a_create_is_answered(shell: Shell) -> None:
     for kind in (_VM, faults.is_poll, request_to("GET", "/virtualMachines/")):
         shell.arm.faults.append(NthRequest(0, kind, CAE))
     done = shell(_CREATE)
@@ -68,7 +68,7 @@ def test_claims_are_asked_for_in_the_middle_of_it(shell: Shell) -> None:
 
 
 @pytest.mark.parametrize("kind", [request_to("GET", "/"), _VM], ids=["at once", "for the VM"])
-def test_claims_that_are_never_enough_are_a_failed_sign_in(
+def test_repeated_claims_challenges_are_a_failed_sign_in(
     shell: Shell, kind: faults.RequestFilter
 ) -> None:
     shell.arm.faults.append(NthRequest(0, kind, CAE, times=None))
@@ -89,7 +89,7 @@ def test_claims_that_are_never_enough_are_a_failed_sign_in(
         pytest.param(faults.is_poll, id="poll"),
     ],
 )
-def test_a_wait_that_is_too_long_ends_it_in_its_time(
+def test_a_retry_after_beyond_the_timeout_ends_the_command(
     shell: Shell, kind: faults.RequestFilter, keep: bool
 ) -> None:
     shell.arm.faults.append(fault := NthRequest(0, kind, LATER))

@@ -1,4 +1,4 @@
-"""Delete: everything that is the deployment's and nothing else, from any state and any machine."""
+"""Delete removes every resource of the deployment and no other, in any state, on any machine."""
 
 import pytest
 
@@ -20,7 +20,7 @@ def elsewhere(machine: Machine) -> Machine:
     return Machine(machine.arm, machine.state.parent / "elsewhere")
 
 
-def test_a_delete_leaves_nothing_and_nothing_bills(machine: Machine) -> None:
+def test_delete_removes_everything_and_ends_billing(machine: Machine) -> None:
     machine.create()
     done = machine.delete()
     shown = machine.arm.show()
@@ -29,7 +29,7 @@ def test_a_delete_leaves_nothing_and_nothing_bills(machine: Machine) -> None:
     assert not list(machine.state.rglob("demo.json"))
 
 
-def test_done_again_it_finds_nothing(machine: Machine) -> None:
+def test_a_second_delete_finds_nothing(machine: Machine) -> None:
     machine.create()
     machine.delete()
     before = machine.writes()
@@ -37,19 +37,19 @@ def test_done_again_it_finds_nothing(machine: Machine) -> None:
     assert machine.writes() == before
 
 
-def test_another_machine_without_a_journal_deletes_the_same(machine: Machine) -> None:
+def test_delete_without_a_journal_removes_everything(machine: Machine) -> None:
     machine.create(make_spec(private=True, data_disks=[{"size_gib": 64}]))
     elsewhere(machine).delete()
     assert machine.kinds() == []
 
 
-def test_another_machine_finds_a_group_by_its_tags(machine: Machine) -> None:
+def test_delete_without_a_journal_finds_the_group_by_tags(machine: Machine) -> None:
     machine.create(make_spec(resource_group="lab"))
     elsewhere(machine).delete()
     assert machine.kinds() == []
 
 
-def test_what_is_not_ours_stays_and_keeps_the_group(machine: Machine) -> None:
+def test_foreign_resources_stay_and_keep_the_group(machine: Machine) -> None:
     machine.create()
     machine.put(THEIRS, "2026-03-01", {"location": "eastus2", "tags": {"team": "other"}})
     done = machine.delete()
@@ -59,14 +59,14 @@ def test_what_is_not_ours_stays_and_keeps_the_group(machine: Machine) -> None:
     assert machine.kinds() == ["networkSecurityGroups", "resourceGroups"]
 
 
-def test_a_group_of_the_users_stays(machine: Machine) -> None:
+def test_delete_keeps_a_group_of_the_user(machine: Machine) -> None:
     machine.put("/resourceGroups/lab", "2025-04-01", {"location": "westeurope"})
     machine.create(make_spec(resource_group="lab"))
     machine.delete()
     assert machine.kinds() == ["resourceGroups"]
 
 
-def test_another_deployment_in_the_same_group_stays(machine: Machine) -> None:
+def test_delete_keeps_other_deployments_in_the_group(machine: Machine) -> None:
     machine.put("/resourceGroups/lab", "2025-04-01", {"location": "eastus2"})
     machine.create(make_spec(resource_group="lab"))
     machine.create(make_spec(name="second", resource_group="lab"))
@@ -91,7 +91,7 @@ def test_another_deployment_in_the_same_group_stays(machine: Machine) -> None:
         pytest.param(faults.is_poll, faults.HTML_PAGE, id="poll-html"),
     ],
 )
-def test_passing_faults_are_ridden_out(
+def test_delete_retries_transient_errors(
     machine: Machine, n: int, kind: faults.RequestFilter, answer: Response | Exception
 ) -> None:
     machine.create()
@@ -101,7 +101,7 @@ def test_passing_faults_are_ridden_out(
 
 
 @pytest.mark.parametrize("n", mostly_slow(range(4), 4))
-def test_a_delete_that_was_done_but_not_answered_is_seen(machine: Machine, n: int) -> None:
+def test_a_delete_whose_response_is_lost_counts_as_done(machine: Machine, n: int) -> None:
     machine.create()
     machine.arm.on_commit = fault = faults.AfterCommit(n, DELETES, faults.RESET)
     machine.delete()
@@ -111,7 +111,7 @@ def test_a_delete_that_was_done_but_not_answered_is_seen(machine: Machine, n: in
 
 @pytest.mark.parametrize("n", mostly_slow(range(4), 4))
 @pytest.mark.parametrize("answer", [faults.HTML_PAGE, faults.NOT_FOUND], ids=["page", "404"])
-def test_a_delete_that_somebody_else_answered_is_sent_again(
+def test_a_delete_answered_by_a_proxy_is_sent_again(
     machine: Machine, n: int, answer: Response
 ) -> None:
     machine.create()
@@ -121,7 +121,7 @@ def test_a_delete_that_somebody_else_answered_is_sent_again(
     assert [method for method, _ in machine.writes()].count("DELETE") == 5
 
 
-def test_a_delete_that_takes_its_time_is_sent_once(machine: Machine) -> None:
+def test_a_slow_delete_is_sent_once(machine: Machine) -> None:
     machine.create()
     machine.arm.settings.set("durations", "vm.delete", value=900)
     machine.arm.faults.append(NthRequest(0, faults.is_poll, faults.NOT_FOUND, times=None))
@@ -129,7 +129,7 @@ def test_a_delete_that_takes_its_time_is_sent_once(machine: Machine) -> None:
     assert [method for method, _ in machine.writes()].count("DELETE") == 4
 
 
-def test_what_cannot_be_deleted_is_named_and_the_rest_goes(machine: Machine) -> None:
+def test_delete_names_what_fails_and_removes_the_rest(machine: Machine) -> None:
     machine.create()
     stuck = NthRequest(0, request_to("DELETE", "/virtualNetworks/"), faults.FORBIDDEN, times=None)
     machine.arm.faults.append(stuck)
@@ -143,7 +143,7 @@ def test_what_cannot_be_deleted_is_named_and_the_rest_goes(machine: Machine) -> 
     assert machine.kinds() == []
 
 
-def test_what_cannot_be_looked_at_is_unknown_not_gone(machine: Machine) -> None:
+def test_unreadable_resources_are_unknown_rather_than_deleted(machine: Machine) -> None:
     machine.create()
     blind = NthRequest(
         0, request_to("GET", "/virtualMachines/demo"), faults.UNAVAILABLE, times=None
@@ -155,7 +155,7 @@ def test_what_cannot_be_looked_at_is_unknown_not_gone(machine: Machine) -> None:
     assert "virtualMachines" in machine.kinds()
 
 
-def test_a_refused_delete_touches_nothing(machine: Machine) -> None:
+def test_a_delete_interrupted_at_its_confirmation_changes_nothing(machine: Machine) -> None:
     machine.create()
     before = machine.writes()
 
@@ -167,7 +167,7 @@ def test_a_refused_delete_touches_nothing(machine: Machine) -> None:
     assert machine.writes() == before
 
 
-def test_an_interrupted_delete_goes_on(machine: Machine) -> None:
+def test_a_second_delete_completes_an_interrupted_one(machine: Machine) -> None:
     machine.create()
     machine.arm.on_commit = faults.AfterCommit(0, DELETES, KeyboardInterrupt())
     with pytest.raises(Interrupted):
@@ -177,7 +177,7 @@ def test_an_interrupted_delete_goes_on(machine: Machine) -> None:
     assert machine.kinds() == []
 
 
-def test_a_disk_that_somebody_attached_stays(machine: Machine) -> None:
+def test_delete_keeps_a_disk_without_our_tags(machine: Machine) -> None:
     machine.create()
     disk = "/resourceGroups/ccgpu-demo/providers/Microsoft.Compute/disks/weights"
     body = {
@@ -189,7 +189,7 @@ def test_a_disk_that_somebody_attached_stays(machine: Machine) -> None:
     assert machine.kinds() == ["disks", "resourceGroups"]
 
 
-def test_a_resource_made_by_another_run_survives_an_undo(machine: Machine) -> None:
+def test_rollback_keeps_resources_of_another_run(machine: Machine) -> None:
     other = elsewhere(machine)
 
     vm_put = request_to("PUT", "/virtualMachines/demo")
@@ -210,7 +210,7 @@ def test_a_resource_made_by_another_run_survives_an_undo(machine: Machine) -> No
 
 
 @pytest.mark.parametrize("right", ["resourceGroups/resources/read", "resources/read"])
-def test_in_a_given_group_one_of_the_two_lists_is_enough(machine: Machine, right: str) -> None:
+def test_delete_in_a_given_group_needs_only_one_right_to_list(machine: Machine, right: str) -> None:
     machine.create(make_spec(resource_group="lab"))
     provider = "Microsoft.Resources/subscriptions"
     kinds = ("Microsoft.Compute/*", "Microsoft.Network/*", f"{provider}/resourceGroups/read")

@@ -1,4 +1,4 @@
-"""What a command that fails or is interrupted says of each resource: there, unknown, billed."""
+"""How failed and interrupted commands report each resource: exists, unknown, billed."""
 
 from collections.abc import Callable
 
@@ -16,16 +16,16 @@ SPEC = make_spec(os_disk={"encryption": "state-only"})
 VM = "/virtualMachines/demo"
 
 
-def told(error: CcgpuError) -> dict[str, Leftover]:
-    """What is said of each resource, by its id in lower case."""
+def leftovers_by_id(error: CcgpuError) -> dict[str, Leftover]:
+    """The reported resources by their id in lower case."""
     return {one.id.casefold(): one for one in error.resources}
 
 
-def there(machine: Machine) -> set[str]:
+def existing_ids(machine: Machine) -> set[str]:
     return {one.casefold() for one in machine.ids()}
 
 
-def billed(error: CcgpuError) -> set[str]:
+def reported_as_billed(error: CcgpuError) -> set[str]:
     return {one.id.casefold() for one in error.resources if one.billed}
 
 
@@ -33,49 +33,49 @@ def billing(machine: Machine) -> set[str]:
     return {one.casefold() for one in machine.arm.show()["billing"]}
 
 
-def interrupted(command: Callable[[], object]) -> Interrupted:
+def interruption_of(command: Callable[[], object]) -> Interrupted:
     with pytest.raises(Interrupted) as caught:
         command()
     return caught.value
 
 
-def stopped(machine: Machine) -> Machine:
+def create_stopped(machine: Machine) -> Machine:
     machine.create(SPEC)
     lifecycle.change_power_state(machine.cloud, "stop", "demo")
     return machine
 
 
 def stuck(machine: Machine) -> None:
-    """Nothing can be deleted."""
+    """Make every deletion fail."""
     machine.arm.faults.append(
         NthRequest(0, request_to("DELETE", "/"), faults.error(409, "ScopeLocked"), None)
     )
 
 
-def test_a_deallocated_vm_is_not_said_to_bill_and_the_rest_is(machine: Machine) -> None:
-    stuck(stopped(machine))
+def test_a_deallocated_vm_does_not_bill_but_its_disks_do(machine: Machine) -> None:
+    stuck(create_stopped(machine))
     with pytest.raises(LeftBehind) as caught:
         machine.delete()
-    assert set(told(caught.value)) == there(machine)
-    assert billed(caught.value) == billing(machine)
+    assert set(leftovers_by_id(caught.value)) == existing_ids(machine)
+    assert reported_as_billed(caught.value) == billing(machine)
     assert not any(VM.casefold() in one for one in billing(machine))
 
 
-def test_a_running_vm_is_said_to_bill(machine: Machine) -> None:
+def test_a_running_vm_is_reported_as_billed(machine: Machine) -> None:
     machine.create(SPEC)
     stuck(machine)
     with pytest.raises(LeftBehind) as caught:
         machine.delete()
-    assert billed(caught.value) == billing(machine)
+    assert reported_as_billed(caught.value) == billing(machine)
     assert any(VM.casefold() in one for one in billing(machine))
 
 
-def test_interrupted_over_a_stopped_vm_it_says_what_bills(machine: Machine) -> None:
-    stopped(machine)
+def test_an_interrupted_command_on_a_stopped_vm_reports_what_bills(machine: Machine) -> None:
+    create_stopped(machine)
     machine.arm.faults.append(NthRequest(0, request_to("DELETE", "/"), KeyboardInterrupt()))
-    error = interrupted(machine.delete)
-    assert set(told(error)) == there(machine)
-    assert billed(error) == billing(machine)
+    error = interruption_of(machine.delete)
+    assert set(leftovers_by_id(error)) == existing_ids(machine)
+    assert reported_as_billed(error) == billing(machine)
 
 
 @pytest.mark.parametrize("lag", [{}, {"lists": 120, "reads": 2}])
@@ -85,36 +85,38 @@ def test_an_interrupted_delete_names_the_nic_and_the_public_ip(
     machine.arm.settings.set("lag", value=lag)
     machine.create(SPEC)
     machine.arm.faults.append(NthRequest(0, request_to("DELETE", "/"), KeyboardInterrupt()))
-    error = interrupted(other_machine(machine).delete)
-    assert set(told(error)) == there(machine)
+    error = interruption_of(other_machine(machine).delete)
+    assert set(leftovers_by_id(error)) == existing_ids(machine)
     assert {one.state for one in error.resources} == {"unknown"}
 
 
-def test_before_it_deletes_anything_all_is_said_to_exist(machine: Machine) -> None:
+def test_a_delete_interrupted_at_its_confirmation_reports_all_as_existing(
+    machine: Machine,
+) -> None:
     machine.create(SPEC)
 
     def refuse(_: object) -> None:
         raise KeyboardInterrupt
 
-    error = interrupted(lambda: other_machine(machine).delete(approve=refuse))
-    assert set(told(error)) == there(machine)
+    error = interruption_of(lambda: other_machine(machine).delete(approve=refuse))
+    assert set(leftovers_by_id(error)) == existing_ids(machine)
     assert {one.state for one in error.resources} == {"exists"}
 
 
-def test_a_create_of_what_is_there_names_all_of_it_when_interrupted(machine: Machine) -> None:
+def test_an_interrupted_second_create_names_every_resource(machine: Machine) -> None:
     machine.create(SPEC, wait=False)
     machine.arm.advance(60)
     other = other_machine(machine)
     boots = request_to("GET", VM)  # what is there, and then whether it has booted
     machine.arm.faults.append(NthRequest(1, boots, KeyboardInterrupt()))
-    error = interrupted(lambda: other.create(SPEC))
-    assert set(told(error)) == there(machine)
+    error = interruption_of(lambda: other.create(SPEC))
+    assert set(leftovers_by_id(error)) == existing_ids(machine)
     assert {one.state for one in error.resources} == {"exists"}
 
 
 @pytest.mark.parametrize("verb", ["start", "stop", "restart"])
 @pytest.mark.parametrize("when", ["post", "poll"])
-def test_interrupted_it_says_how_to_go_on_and_what_may_bill(
+def test_an_interrupted_command_has_a_hint_and_reports_what_may_bill(
     machine: Machine, verb: lifecycle.Verb, when: str
 ) -> None:
     machine.create(SPEC)
@@ -124,49 +126,47 @@ def test_interrupted_it_says_how_to_go_on_and_what_may_bill(
         machine.arm.on_commit = AfterCommit(0, request_to("POST", VM), KeyboardInterrupt())
     else:
         machine.arm.faults.append(NthRequest(0, faults.is_poll, KeyboardInterrupt()))
-    error = interrupted(lambda: lifecycle.change_power_state(machine.cloud, verb, "demo"))
+    error = interruption_of(lambda: lifecycle.change_power_state(machine.cloud, verb, "demo"))
     machine.arm.on_commit = None
     assert str(error).startswith("interrupted: demo may not be ")
     assert error.hint == f"`ccgpu {verb} demo` continues"
-    assert set(told(error)) == there(machine)
-    assert any(VM.casefold() in one for one in billed(error))
+    assert set(leftovers_by_id(error)) == existing_ids(machine)
+    assert any(VM.casefold() in one for one in reported_as_billed(error))
     machine.arm.faults.clear()
     machine.arm.advance(300)
     lifecycle.change_power_state(machine.cloud, verb, "demo")
 
 
-def test_an_interrupted_wait_says_how_to_go_on(machine: Machine) -> None:
+def test_an_interrupted_wait_has_a_hint(machine: Machine) -> None:
     machine.create(SPEC, wait=False)
     machine.arm.faults.append(NthRequest(3, request_to("GET", VM), KeyboardInterrupt()))
-    error = interrupted(lambda: lifecycle.wait_for_state(machine.cloud, "demo", State.READY))
+    error = interruption_of(lambda: lifecycle.wait_for_state(machine.cloud, "demo", State.READY))
     assert error.hint == "`ccgpu wait demo --for ready` continues"
 
 
-def test_an_interrupted_extension_names_all_of_it(machine: Machine) -> None:
+def test_an_interrupted_extend_names_every_resource(machine: Machine) -> None:
     machine.create(SPEC)
     machine.arm.faults.append(NthRequest(2, request_to("PATCH", "/"), KeyboardInterrupt()))
-    error = interrupted(lambda: extend(machine, 4))
+    error = interruption_of(lambda: extend(machine, 4))
     assert error.hint == "`ccgpu extend demo --ttl 4h` continues"
-    assert set(told(error)) == there(machine)
+    assert set(leftovers_by_id(error)) == existing_ids(machine)
     assert {one.state for one in error.resources} == {"exists"}
 
 
-def test_an_interrupted_collection_knows_that_a_deallocated_vm_does_not_bill(
+def test_an_interrupted_gc_reports_a_deallocated_vm_as_not_billed(
     machine: Machine,
 ) -> None:
     machine.create(make_spec(os_disk={"encryption": "state-only"}, ttl="1h"))
     lifecycle.change_power_state(machine.cloud, "stop", "demo")
     machine.arm.advance(2 * HOUR)
     machine.arm.faults.append(NthRequest(0, request_to("DELETE", "/"), KeyboardInterrupt()))
-    error = interrupted(lambda: collect(machine))
-    assert set(told(error)) == there(machine)
-    assert billed(error) == billing(machine)
+    error = interruption_of(lambda: collect(machine))
+    assert set(leftovers_by_id(error)) == existing_ids(machine)
+    assert reported_as_billed(error) == billing(machine)
 
 
 @pytest.mark.parametrize("what", ["create", "delete"])
-def test_interrupted_while_it_waits_for_another_it_says_how_to_go_on(
-    machine: Machine, what: str
-) -> None:
+def test_an_interrupted_wait_for_the_journal_lock_has_a_hint(machine: Machine, what: str) -> None:
     cloud = machine.cloud
     listening = Machine(machine.arm, machine.state)
 
@@ -181,28 +181,28 @@ def test_interrupted_while_it_waits_for_another_it_says_how_to_go_on(
         "delete": listening.delete,
     }
     with cloud.journals.locked(cloud.subscription, "demo", lambda: None):
-        error = interrupted(commands[what])
+        error = interruption_of(commands[what])
     assert str(error).startswith("interrupted: demo is not ")
     assert f"`ccgpu {what} demo` continues" in (error.hint or "")
 
 
-def test_kept_and_billed_is_left_behind(machine: Machine) -> None:
+def test_kept_billed_resources_raise_left_behind(machine: Machine) -> None:
     machine.arm.settings.set("capacity", SPEC.size, value={"eastus2": {"": 0}})
     with pytest.raises(LeftBehind, match="AllocationFailed") as caught:
         machine.create(SPEC, keep_on_failure=True)
     assert caught.value.exit_code == 7
-    assert set(told(caught.value)) == there(machine)
+    assert set(leftovers_by_id(caught.value)) == existing_ids(machine)
 
 
-def test_kept_without_a_bill_it_is_only_its_cause(machine: Machine) -> None:
+def test_kept_resources_that_do_not_bill_raise_only_the_cause(machine: Machine) -> None:
     machine.arm.faults.append(NthRequest(0, request_to("PUT", VM), faults.error(400, "BadRequest")))
     with pytest.raises(AzureRefused) as caught:
         machine.create(SPEC, keep_on_failure=True)
     assert caught.value.exit_code == 4
-    assert set(told(caught.value)) == there(machine)
+    assert set(leftovers_by_id(caught.value)) == existing_ids(machine)
 
 
-def test_a_lagging_answer_hides_nothing_from_an_undo(machine: Machine) -> None:
+def test_rollback_deletes_resources_hidden_by_replication_lag(machine: Machine) -> None:
     machine.put("/resourceGroups/lab", "2025-04-01", {"location": "eastus2"})
     machine.arm.settings.set("lag", value={"lists": 3600, "reads": 2})
     machine.arm.settings.set("durations", "vnet", value=700)
@@ -211,10 +211,10 @@ def test_a_lagging_answer_hides_nothing_from_an_undo(machine: Machine) -> None:
     assert machine.kinds() == ["resourceGroups"]
 
 
-def test_a_lagging_answer_hides_nothing_from_the_report(machine: Machine) -> None:
+def test_reports_name_resources_hidden_by_replication_lag(machine: Machine) -> None:
     machine.arm.settings.set("lag", value={"lists": 120, "reads": 3})
     machine.arm.settings.set("capacity", SPEC.size, value={"eastus2": {"": 0}})
     with pytest.raises(LeftBehind) as caught:
         machine.create(SPEC, keep_on_failure=True)
-    assert set(told(caught.value)) == there(machine)
-    assert billed(caught.value) >= billing(machine)  # one that failed may bill, or not
+    assert set(leftovers_by_id(caught.value)) == existing_ids(machine)
+    assert reported_as_billed(caught.value) >= billing(machine)  # one that failed may bill, or not

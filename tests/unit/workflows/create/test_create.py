@@ -1,4 +1,4 @@
-"""Create under faults: all of it comes to be, or nothing stays, or it says what is left."""
+"""Create under faults: it completes, or rolls back, or names what is left."""
 
 import pytest
 
@@ -22,12 +22,12 @@ QUOTA = "Operation could not be completed as it results in exceeding approved X 
 VM_PUT = request_to("PUT", "/virtualMachines/demo")
 
 
-def test_a_create_makes_everything_once(machine: Machine) -> None:
+def test_create_makes_every_resource_once(machine: Machine) -> None:
     machine.create()
     assert machine.kinds() == DEPLOYMENT_KINDS
 
 
-def test_done_again_it_writes_nothing(machine: Machine) -> None:
+def test_a_second_create_writes_nothing(machine: Machine) -> None:
     machine.create()
     before = machine.writes()
     outcome = machine.create()
@@ -50,7 +50,7 @@ def test_done_again_it_writes_nothing(machine: Machine) -> None:
         pytest.param(request_to("GET", "/"), faults.RESET, id="get-reset"),
     ],
 )
-def test_passing_faults_are_ridden_out(
+def test_create_retries_transient_errors(
     machine: Machine, n: int, kind: faults.RequestFilter, answer: object
 ) -> None:
     machine.arm.faults.append(NthRequest(n, kind, answer))  # type: ignore[arg-type]
@@ -59,7 +59,7 @@ def test_passing_faults_are_ridden_out(
 
 
 @pytest.mark.parametrize("n", mostly_slow(range(4), 4))
-def test_a_put_that_was_done_but_not_answered_is_not_done_twice(machine: Machine, n: int) -> None:
+def test_a_put_whose_response_is_lost_is_not_repeated(machine: Machine, n: int) -> None:
     machine.arm.on_commit = fault = faults.AfterCommit(n, faults.is_put, faults.RESET)
     machine.create()
     assert fault.fired
@@ -67,7 +67,7 @@ def test_a_put_that_was_done_but_not_answered_is_not_done_twice(machine: Machine
 
 
 @pytest.mark.parametrize("n", mostly_slow(range(4), 4))
-def test_a_refused_put_leaves_nothing(machine: Machine, n: int) -> None:
+def test_a_refused_put_rolls_back_everything(machine: Machine, n: int) -> None:
     machine.arm.faults.append(NthRequest(n, faults.is_put, faults.FORBIDDEN, times=None))
     with pytest.raises(AzureRefused, match="AuthorizationFailed"):
         machine.create()
@@ -83,7 +83,7 @@ def test_a_refused_put_leaves_nothing(machine: Machine, n: int) -> None:
         (faults.error(401, "ExpiredAuthenticationToken"), NotSignedIn),
     ],
 )
-def test_a_vm_that_is_refused_at_once_takes_its_network_along(
+def test_a_refused_vm_put_rolls_back_the_network(
     machine: Machine, answer: object, raised: type[Exception]
 ) -> None:
     machine.arm.faults.append(NthRequest(0, VM_PUT, answer))  # type: ignore[arg-type]
@@ -92,7 +92,7 @@ def test_a_vm_that_is_refused_at_once_takes_its_network_along(
     assert machine.kinds() == []
 
 
-def test_a_vm_that_fails_late_leaves_nothing(machine: Machine) -> None:
+def test_a_failed_vm_operation_rolls_back_everything(machine: Machine) -> None:
     machine.arm.settings.set("capacity", make_spec().size, value={"eastus2": {"": 0}})
     with pytest.raises(CapacityUnavailable, match="AllocationFailed"):
         machine.create()
@@ -100,14 +100,14 @@ def test_a_vm_that_fails_late_leaves_nothing(machine: Machine) -> None:
     assert machine.arm.show()["billing"] == []
 
 
-def test_the_next_region_is_tried_when_one_is_full(machine: Machine) -> None:
+def test_create_tries_the_next_region_without_capacity(machine: Machine) -> None:
     machine.arm.settings.set("capacity", make_spec().size, value={"eastus2": {"": 0}})
     outcome = machine.create(make_spec(regions=["eastus2", "westeurope"]))
     assert outcome.candidate.placement.region == "westeurope"
     assert machine.kinds() == DEPLOYMENT_KINDS
 
 
-def test_quota_is_not_a_reason_to_go_elsewhere(machine: Machine) -> None:
+def test_create_does_not_try_another_region_without_quota(machine: Machine) -> None:
     refusal = faults.error(409, "OperationNotAllowed", QUOTA)
     machine.arm.faults.append(NthRequest(0, VM_PUT, refusal))
     with pytest.raises(QuotaExceeded):
@@ -115,7 +115,7 @@ def test_quota_is_not_a_reason_to_go_elsewhere(machine: Machine) -> None:
     assert machine.kinds() == []
 
 
-def test_what_fails_may_be_kept(machine: Machine) -> None:
+def test_keep_on_failure_keeps_and_names_the_resources(machine: Machine) -> None:
     machine.arm.faults.append(NthRequest(0, VM_PUT, faults.error(400, "BadRequest")))
     with pytest.raises(AzureRefused) as caught:
         machine.create(keep_on_failure=True)
@@ -123,7 +123,7 @@ def test_what_fails_may_be_kept(machine: Machine) -> None:
     assert {left.id for left in caught.value.resources} >= machine.ids()
 
 
-def test_what_cannot_be_undone_is_named(machine: Machine) -> None:
+def test_resources_that_rollback_cannot_delete_are_named(machine: Machine) -> None:
     machine.arm.faults += [
         NthRequest(0, VM_PUT, faults.error(400, "BadRequest")),
         NthRequest(
@@ -140,7 +140,7 @@ def test_what_cannot_be_undone_is_named(machine: Machine) -> None:
     assert machine.kinds() == []
 
 
-def test_a_group_that_stayed_for_what_a_lagging_answer_hid_is_undone_too(machine: Machine) -> None:
+def test_rollback_deletes_the_group_despite_replication_lag(machine: Machine) -> None:
     nsg = request_to(
         "GET", "/resourceGroups/ccgpu-demo/providers/Microsoft.Network/networkSecurityGroups/"
     )
@@ -157,7 +157,7 @@ def test_a_group_that_stayed_for_what_a_lagging_answer_hid_is_undone_too(machine
     assert machine.kinds() == []
 
 
-def test_a_create_ends_by_its_time(machine: Machine) -> None:
+def test_create_ends_within_its_timeout(machine: Machine) -> None:
     machine.arm.faults.append(
         NthRequest(0, VM_PUT, faults.error(429, "TooManyRequests", Retry_After="36000"), times=None)
     )
@@ -168,7 +168,7 @@ def test_a_create_ends_by_its_time(machine: Machine) -> None:
     assert machine.kinds() == []
 
 
-def test_an_interrupt_stops_and_says_what_there_is(machine: Machine) -> None:
+def test_an_interrupted_create_names_its_resources(machine: Machine) -> None:
     machine.arm.on_commit = faults.AfterCommit(0, VM_PUT, KeyboardInterrupt())
     with pytest.raises(Interrupted) as caught:
         machine.create()
@@ -181,7 +181,7 @@ def test_an_interrupt_stops_and_says_what_there_is(machine: Machine) -> None:
     assert machine.kinds() == DEPLOYMENT_KINDS
 
 
-def test_a_foreign_resource_of_the_same_name_is_not_touched(machine: Machine) -> None:
+def test_create_refuses_a_foreign_resource_of_the_same_name(machine: Machine) -> None:
     machine.put("/resourceGroups/theirs", "2025-04-01", {"location": "eastus2"})
     nsg = "/resourceGroups/theirs/providers/Microsoft.Network/networkSecurityGroups/demo-nsg"
     machine.put(nsg, "2026-03-01", {"location": "eastus2", "tags": {"owner": "somebody"}})
@@ -204,21 +204,21 @@ def test_an_immutable_change_needs_replace(machine: Machine) -> None:
     assert machine.kinds() == DEPLOYMENT_KINDS
 
 
-def test_a_changed_address_updates_the_rule_alone(machine: Machine) -> None:
+def test_a_changed_ssh_from_updates_only_the_nsg(machine: Machine) -> None:
     machine.create()
     before = len(machine.writes())
     machine.create(make_spec(ssh_from="198.51.100.4/32"))
     assert [path.rsplit("/", 1)[-1] for _, path in machine.writes()[before:]] == ["demo-nsg"]
 
 
-def test_a_changed_tag_patches_and_puts_no_vm(machine: Machine) -> None:
+def test_a_changed_tag_sends_only_patches(machine: Machine) -> None:
     machine.create()
     before = len(machine.writes())
     machine.create(make_spec(tags={"team": "ml"}))
     assert {method for method, _ in machine.writes()[before:]} == {"PATCH"}
 
 
-def test_a_vm_that_failed_in_a_run_that_died_is_made_anew(machine: Machine) -> None:
+def test_create_replaces_a_vm_that_failed_in_an_interrupted_run(machine: Machine) -> None:
     machine.arm.settings.set("capacity", make_spec().size, value={"eastus2": {"": 0}})
     vm_polls = request_to("GET", "Microsoft.Compute/locations/eastus2/operations/")
     machine.arm.faults.append(NthRequest(0, vm_polls, KeyboardInterrupt()))
@@ -230,10 +230,10 @@ def test_a_vm_that_failed_in_a_run_that_died_is_made_anew(machine: Machine) -> N
 
 
 @pytest.mark.parametrize("replaced", [False, True])
-def test_interrupted_while_it_removes_it_says_of_nothing_that_it_is_there(
+def test_an_interrupted_removal_reports_every_resource_as_unknown(
     machine: Machine, replaced: bool
 ) -> None:
-    """An undo in the one case, the removal of what is replaced in the other."""
+    """The removal is a rollback in one case and a replacement in the other."""
     if replaced:
         machine.create()
     else:
@@ -244,15 +244,17 @@ def test_interrupted_while_it_removes_it_says_of_nothing_that_it_is_there(
     with pytest.raises(Interrupted) as caught:
         machine.create(make_spec(admin_user="other"), replace=True)
     assert {one.state for one in caught.value.resources} == {"unknown"}
-    assert {one.id for one in caught.value.resources} >= machine.ids() - _nameless(machine.ids())
+    assert {one.id for one in caught.value.resources} >= machine.ids() - _ids_named_by_azure(
+        machine.ids()
+    )
 
 
-def _nameless(ids: set[str]) -> set[str]:
+def _ids_named_by_azure(ids: set[str]) -> set[str]:
     return {id_ for id_ in ids if "/networkInterfaces/" in id_ or "/publicIPAddresses/" in id_}
 
 
-def test_a_group_that_the_user_has_just_made_stays_the_users(machine: Machine) -> None:
-    """A replica that does not show it yet must not make it ours, and deleted with the rest."""
+def test_create_keeps_the_tags_of_a_group_hidden_by_replication_lag(machine: Machine) -> None:
+    """A stale read that hides the group must not make it ours: it would be deleted later."""
     mine = {"location": "eastus2", "tags": {"owner": "me"}}
     machine.put("/resourceGroups/lab", "2025-04-01", mine)
 

@@ -1,4 +1,4 @@
-"""Stages of a create: a new one needs nothing but its module and its place in the list."""
+"""Stages of a create: a new stage needs only its module and an entry in the list."""
 
 import shutil
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ from support.cloud import Machine, create_options, make_spec
 
 
 def tag_group(context: CreateContext) -> CreateContext:
-    """The toy stage: put a tag on the group; harmless when it is done again."""
+    """The example stage adds a tag to the group; it may be repeated."""
     group, arm = context.request.names.of(Kind.GROUP), context.run.cloud.arm
     context.run.tell("note", "tagging the group")
     arm.tag(Kind.GROUP, group, {**tags_of(arm.get(Kind.GROUP, group) or {}), "toy": "done"})
@@ -28,7 +28,7 @@ def tag_group(context: CreateContext) -> CreateContext:
 
 
 def fail(_: CreateContext) -> CreateContext:
-    """A stage that Azure refuses."""
+    """A stage that fails with an error of Azure."""
     raise AzureRefused("no", code="No")
 
 
@@ -53,7 +53,7 @@ def tags(machine: Machine) -> Mapping[str, str]:
     return tags_of(cloud.arm.get(Kind.GROUP, group) or {})
 
 
-def told(machine: Machine) -> list[str | None]:
+def stages_of_events(machine: Machine) -> list[str | None]:
     return [event.stage for event in machine.events if event.text == "tagging the group"]
 
 
@@ -62,15 +62,15 @@ def machine(tmp_path: Path) -> Machine:
     return Machine(FakeArm(tmp_path / "world"), tmp_path / "state")
 
 
-def test_a_new_stage_is_carried_out_last_once_and_journalled(machine):
+def test_a_new_stage_runs_last_once_and_is_journalled(machine):
     create_with_toy(machine)
     assert tags(machine)["toy"] == "done"
     assert journal(machine).stages == ("provision", "boot", "toy")
     create_with_toy(machine)
-    assert told(machine) == ["toy"]
+    assert stages_of_events(machine) == ["toy"]
 
 
-def test_a_create_goes_on_at_the_stage_that_failed(machine):
+def test_create_resumes_at_the_failed_stage(machine):
     with pytest.raises(AzureRefused, match="no"):
         create_with_toy(machine, replace(TOY, carry_out=fail))
     assert journal(machine).stages == ("provision", "boot")
@@ -84,24 +84,24 @@ def test_a_create_goes_on_at_the_stage_that_failed(machine):
 @pytest.mark.parametrize(
     ("change", "times"), [({"tags": {"a": "b"}}, 1), ({"data_disks": [{"size_gib": 8}]}, 2)]
 )
-def test_only_a_new_resource_begins_the_stages_anew(machine, change, times):
+def test_only_a_new_resource_restarts_the_stages(machine, change, times):
     create_with_toy(machine)
     changed = make_spec(**change)
     create(machine.cloud, changed, create_options(), machine.events.append, stages=WITH_TOY)
-    assert told(machine) == ["toy"] * times
+    assert stages_of_events(machine) == ["toy"] * times
 
 
-def test_without_waiting_only_the_first_stage_is_carried_out_and_has_not_ended(machine):
+def test_no_wait_starts_only_the_first_stage(machine):
     create_with_toy(machine, wait=False)
-    assert told(machine) == []
+    assert stages_of_events(machine) == []
     assert journal(machine).stages == ()
     assert show(machine.cloud, "demo").stage == "provision"
 
 
-def test_a_deployment_of_before_the_stage_existed_gets_it(machine):
+def test_a_deployment_older_than_a_stage_runs_it(machine):
     machine.create()
     create_with_toy(machine)
-    assert told(machine) == ["toy"]
+    assert stages_of_events(machine) == ["toy"]
 
 
 def test_events_and_show_name_the_stage(machine):
@@ -120,7 +120,7 @@ def test_events_and_show_name_the_stage(machine):
     assert show(machine.cloud, "demo").stage is None
 
 
-def test_a_create_that_is_killed_in_or_after_a_stage_goes_on_there(tmp_path):
+def test_create_killed_in_or_after_a_stage_resumes_there(tmp_path):
     steps = processes.count_steps(create_with_toy, tmp_path / "world", tmp_path / "state")
     before = processes.count_steps(Machine.create, tmp_path / "world2", tmp_path / "state2")
     assert steps > before

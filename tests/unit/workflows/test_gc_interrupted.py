@@ -1,4 +1,4 @@
-"""A collection that is interrupted: what it was removing is unknown, what is gone is not named."""
+"""An interrupted gc reports the deployment being deleted as unknown and omits deleted ones."""
 
 import pytest
 
@@ -9,9 +9,7 @@ from support.leases import HOUR, collect
 
 
 @pytest.mark.parametrize("n", [0, 1, 3])
-def test_what_was_being_removed_is_named_and_the_rest_is_not_begun(
-    machine: Machine, n: int
-) -> None:
+def test_an_interrupted_gc_names_the_deployment_being_deleted(machine: Machine, n: int) -> None:
     for name in ("one", "two"):
         machine.create(make_spec(name=name, ttl="1h"))
     machine.arm.advance(2 * HOUR)
@@ -30,7 +28,7 @@ def test_what_was_being_removed_is_named_and_the_rest_is_not_begun(
     assert machine.ids() == set()
 
 
-def test_interrupted_while_it_looks_it_names_nothing(machine: Machine) -> None:
+def test_a_gc_interrupted_while_listing_names_nothing(machine: Machine) -> None:
     machine.create(make_spec(ttl="1h"))
     machine.arm.advance(2 * HOUR)
     machine.arm.faults.append(NthRequest(1, request_to("GET", "/"), KeyboardInterrupt()))
