@@ -130,7 +130,7 @@ def _print(judge: Callable[[], None], limit: float) -> None:
 def _bare(judge: Callable[[], None]) -> Callable[[], None]:
     """The signature checks that one verdict makes, and nothing else."""
     made: list[Callable[[], object]] = []
-    kept = {place: getattr(*place) for place in _VERIFIERS}
+    kept = {place: getattr(*place) for place in SIGNATURE_CHECKS}
     for (module, name), verify in kept.items():
         setattr(module, name, partial(_noted, made, verify))
     try:
@@ -146,11 +146,11 @@ def _bare(judge: Callable[[], None]) -> Callable[[], None]:
     return run
 
 
-_VERIFIERS = (
-    (amd, "by_authority"),
-    (amd, "by_chip"),
-    (nvidia, "_signed"),
-    (vtpm, "_signed"),
+SIGNATURE_CHECKS = (
+    (amd, "is_signed_by_authority"),
+    (amd, "is_signed_by_chip"),
+    (nvidia, "_is_valid"),
+    (vtpm, "_is_signed"),
 )
 
 
