@@ -133,7 +133,7 @@ class Judge:
         code = 1
         try:
             signal.signal(signal.SIGALRM, signal.SIG_DFL)
-            signal.alarm(SECONDS if mutant else 0)
+            signal.alarm(self._allowed(items) if mutant else 0)
             _quiet()
             _own_homes(session, self._homes / str(number))
             if mutant:
@@ -147,13 +147,15 @@ class Judge:
         finally:
             os._exit(code)
 
+    def _allowed(self, items: list[pytest.Item]) -> int:
+        return SECONDS + int(3 * sum(self._seconds[item.nodeid] for item in items))
+
     def _reap(self, running: dict[int, tuple[int, Mutant]], write: Callable[[str], Any]) -> None:
         pid, status = os.wait()
         number, mutant = running.pop(pid)
         if os.waitstatus_to_exitcode(status) == _NOT_MADE:
             sys.exit(f"error: {mutant.name} cannot be put in its place")
-        killer = self._homes / str(number) / "killer"
-        if killer.is_file():
+        if (killer := self._homes / str(number) / "killer").is_file():
             self._kills[mutant.module][killer.read_text(encoding="utf-8")] += 1
         shutil.rmtree(self._homes / str(number), ignore_errors=True)
         write(_line(mutant, "survived" if status == 0 else "killed"))

@@ -72,6 +72,7 @@ def test_the_reason_is_the_chain_of_imports():
     assert itself == []
 
 
+@pytest.mark.slow
 def test_changing_a_command_selects_its_tests_and_none_of_the_domain():
     found = affected_tests(["src/ccgpu/cli/extend.py"], sources(ROOT))
     assert "tests/unit/cli/test_leases.py" in found

@@ -130,6 +130,7 @@ def test_other_unwritable_results_exit_1(user: Path, line: str) -> None:
     assert user.is_dir()
 
 
+@pytest.mark.slow
 def test_the_write_error_is_a_json_document_for_programs(user: Path) -> None:
     done = _ccgpu("list -o json", ">/dev/full")
     error = json.loads(done.stderr)
@@ -146,6 +147,7 @@ def test_a_failure_of_the_command_outranks_a_write_error(user: Path) -> None:
     assert (done.returncode, done.stderr) == (3, _LOST)
 
 
+@pytest.mark.slow
 def test_a_closed_pipe_is_no_error(user: Path) -> None:
     for line in ("list", "list -o json", "schema spec", "create --help", "--help"):
         done = _ccgpu(line, "| head -0; exit ${PIPESTATUS[0]}")

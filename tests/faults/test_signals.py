@@ -206,6 +206,7 @@ def terminal() -> Iterator[tuple[int, int]]:
     os.close(theirs)
 
 
+@pytest.mark.slow
 def test_create_completes_after_the_terminal_closes(home, terminal):
     """As after `nohup` or `disown`: each write to the terminal fails."""
     ours, theirs = terminal
@@ -227,6 +228,7 @@ def test_create_succeeds_with_streams_closed_at_start(closed, home):
     assert _simulated_state(home) == "ready"
 
 
+@pytest.mark.slow
 def test_create_succeeds_without_a_reader_of_its_result(home):
     command = f"{sys.executable} -m ccgpu {_CREATE} --backend fake | head -0"
     done = subprocess.run(["bash", "-c", f"set -o pipefail; {command}"], check=False)

@@ -21,6 +21,7 @@ def _ccgpu(line, **more):
     return subprocess.run(command, capture_output=True, text=True, check=False, **more)
 
 
+@pytest.mark.slow
 def test_processes_share_the_simulated_subscription(home):
     assert _ccgpu(_CREATE).returncode == 0
     shown = _ccgpu("fake show -o json --query length(resources)")

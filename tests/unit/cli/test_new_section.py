@@ -164,6 +164,7 @@ def test_its_schema_has_every_field(ccgpu):
     assert schema["$defs"]["Shelf"]["properties"]["row"]["maximum"] == 9
 
 
+@pytest.mark.slow
 def test_a_later_create_remembers_fields_of_the_new_section(ccgpu):
     given = "--spare-shelf-row 7 --spare-owner me --spare-labels a.b=c --set spare.labels.d.e=f"
     done = ccgpu(f"create demo --backend fake --ssh-from 203.0.113.7 --part 2.5 {given}")

@@ -9,7 +9,7 @@ from ccgpu.fakearm import FakeArm
 from support.cloud import Machine
 
 
-@pytest.fixture(params=["tags", "no-tags"])
+@pytest.fixture(params=["tags", pytest.param("no-tags", marks=pytest.mark.slow)])
 def lists(request: pytest.FixtureRequest, machine: Machine) -> None:
     """Lists filtered by a tag include the tags of each resource, or only its id."""
     machine.arm.settings.set("tagless_lists", value=request.param == "no-tags")
