@@ -81,6 +81,19 @@ def test_a_denied_rollback_reports_both_causes(machine: Machine) -> None:
     assert states_by_name(error)["demo-nsg"] == "exists"
 
 
+def test_a_denied_rollback_keeps_its_cause_if_the_list_fails_after_it(machine: Machine) -> None:
+    refused = NthRequest(0, VM_PUT, faults.error(400, "BadRequest"))
+
+    def refuse_lists(request: Request) -> Response | None:
+        is_list = request.method == "GET" and request.path.lower().endswith("/resources")
+        return faults.error(400, "BadList") if refused.fired and is_list else None
+
+    machine.arm.faults += [refused, always(NSG_DELETE), refuse_lists]
+    error = error_of(machine.create)
+    assert error.exit_code == 4
+    assert "perform action X" in str(error)
+
+
 @pytest.mark.parametrize("poll", POLLS)
 def test_create_without_the_right_to_poll_rolls_back(
     machine: Machine, poll: faults.RequestFilter

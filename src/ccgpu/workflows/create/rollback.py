@@ -4,6 +4,7 @@ The journal provides their ids. The tags in a GET decide whether a resource is s
 that another run has taken over is not deleted.
 """
 
+from dataclasses import replace
 from functools import partial
 
 from ccgpu.azure.long_running import send_alone
@@ -42,6 +43,7 @@ def rollback(
     disks = frozenset(key(id_) for id_, kind in targets.items() if kind is Kind.DISK)
     recent = frozenset(key(record.id) for record in created if record.state == "begun")
     ownership = Ownership(state.deployment, state.run, disks, recent=recent)
+    result = Removal()
     try:
         if _is_taken_over(run, state):
             run.tell("note", "another machine's VM uses the created resources: keeping them")
@@ -52,8 +54,8 @@ def rollback(
             result = remove(run, targets, ownership, journal.gone)
             listed = _tagged_by_run(run, state.run)
             result = remove_late(run, listed, result, ownership, journal.gone)
-    except CcgpuError as err:
-        return (err,)
+    except CcgpuError as err:  # what is known by then still counts
+        result = replace(result, failures=(*result.failures, err))
     forgotten = [*result.ids(Fate.FOREIGN)]  # not this run's, or not any more
     if not result.errors:
         forgotten += result.ids(Fate.KEPT)  # others use it
