@@ -23,7 +23,10 @@ The tree is part of the public interface. Only `cli/main.py` prints an error and
     │   └── RemovalDenied            4   because a permission is missing
     ├── EvidenceUnavailable          8   no verdict: evidence or collateral is missing
     ├── EvidenceRejected             9   a check of the evidence failed
+    │   └── HostKeyMismatch          9   the VM shows another SSH host key than the pinned one
     ├── GuestNotReady                10  the VM did not become ready
+    │   ├── GuestUnreachable         10  no connection to the VM could be made
+    │   └── ConnectionLost           10  the connection ended before the command in the VM did
     ├── TimedOut                     11  the time limit passed
     └── Interrupted                  130 Ctrl-C or a signal
 
@@ -223,10 +226,26 @@ class EvidenceRejected(CcgpuError):
     exit_code: ClassVar[int] = 9
 
 
+class HostKeyMismatch(EvidenceRejected):
+    """The VM shows another SSH host key than the pinned one. Nothing was sent to it."""
+
+
 class GuestNotReady(CcgpuError):
     """The VM did not become ready."""
 
     exit_code: ClassVar[int] = 10
+
+
+class GuestUnreachable(GuestNotReady):
+    """No connection to the VM could be made. `transient`: it may only not be up yet."""
+
+    def __init__(self, message: str, *, hint: str | None = None, transient: bool = False) -> None:
+        super().__init__(message, hint=hint)
+        self.transient = transient
+
+
+class ConnectionLost(GuestNotReady):
+    """The connection ended before the command in the VM did: how that ended is unknown."""
 
 
 class TimedOut(CcgpuError):
