@@ -43,7 +43,15 @@ class Completed:
     stderr: bytes
 
 
-class Channel(Protocol):
+class CommandRunner(Protocol):
+    """The part of a channel that a probe needs."""
+
+    def run(self, argv: Sequence[str], stdin: bytes = b"", *, timeout: float) -> Completed:
+        """Run a command to its end. Each word of `argv` arrives unchanged, as one argument."""
+        ...
+
+
+class Channel(CommandRunner, Protocol):
     """One VM's channel.
 
     Every method raises these errors of `ccgpu.errors`, and no others:
@@ -52,10 +60,6 @@ class Channel(Protocol):
         ConnectionLost: the connection ended before the command did.
         TimedOut: the command ran longer than `timeout` seconds.
     """
-
-    def run(self, argv: Sequence[str], stdin: bytes = b"", *, timeout: float) -> Completed:
-        """Run a command to its end. Each word of `argv` arrives unchanged, as one argument."""
-        ...
 
     def stream(
         self,
