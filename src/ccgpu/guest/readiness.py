@@ -12,9 +12,10 @@ from ccgpu.guest.report import GuestReport, SetupStatus
 
 
 class Progress(StrEnum):
-    """Whether the guest is ready, is still working towards it, or has failed."""
+    """Whether the guest is ready, needs attention later, is still working, or has failed."""
 
     READY = "ready"
+    WARNING = "warning"
     WORKING = "working"
     FAILED = "failed"
 
@@ -221,5 +222,6 @@ def assess_guest(report: GuestReport, wanted: GuestExpectations) -> list[GuestCh
 
 
 def deciding_check(checks: list[GuestCheck]) -> GuestCheck | None:
-    """The first check that is not good; None if all are."""
-    return next((one for one in checks if one.progress is not Progress.READY), None)
+    """The first check that is still working or has failed; None if there is none."""
+    undecided = (Progress.WORKING, Progress.FAILED)
+    return next((one for one in checks if one.progress in undecided), None)
