@@ -23,11 +23,12 @@ MODULE = (
     "NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  595.71.05  Release Build  "
     "(dvs-builder@U22-I3)\nGCC version:  gcc version 13.3.0 (Ubuntu 13.3.0-6ubuntu2)\n"
 )
+BOOT_ID = "3f1c0a3e-0000-4000-8000-000000000001"
 OUTPUTS = {
     "cloud-init": '{"status": "done", "errors": []}',
     "secure-boot": "SecureBoot enabled\n",
     "kernel": "6.17.0-1018-azure-fde\n",
-    "boot-id": "3f1c0a3e-0000-4000-8000-000000000001\n",
+    "boot-id": f"{BOOT_ID}\n",
     "cc-status": "CC status: ON\n",
     "cc-environment": "CC Environment: PRODUCTION\n",
     "dev-tools": "DevTools Mode: OFF\n",
@@ -59,10 +60,12 @@ def steps(**states: str) -> list[dict[str, Any]]:
     ]
 
 
-def setup_file(state: str = "done", step: str = "lockdown", **states: str) -> str:
+def setup_file(
+    state: str = "done", step: str = "lockdown", boot_id: str = BOOT_ID, **states: str
+) -> str:
     """The text of the set-up's status file."""
     document = {"schema": "ccgpu.setup/1", "id": "0123456789abcdef", "state": state, "step": step}
-    return json.dumps(document | {"boot_id": "3f1c", "steps": steps(**states)})
+    return json.dumps(document | {"boot_id": boot_id, "steps": steps(**states)})
 
 
 def answer(

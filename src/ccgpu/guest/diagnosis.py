@@ -22,8 +22,8 @@ class Fix:
 
 
 _SET_UP_AGAIN = Fix(
-    "run the set-up again: it continues with the first step that is not done",
-    (("systemctl", "restart", "ccgpu-setup.service"),),
+    "run every step of the set-up again; a step changes only what is not as it should be",
+    (("/usr/local/lib/ccgpu/setup", "--again"),),
 )
 FIXES = {
     "set-up": _SET_UP_AGAIN,

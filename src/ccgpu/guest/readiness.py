@@ -87,6 +87,8 @@ def check_setup(report: GuestReport, wanted: GuestExpectations) -> GuestCheck:
         return _failed("set-up", f"cannot read {', '.join(report.malformed)} in the VM", _LOGS)
     if report.setup is None:
         return _working("set-up", "has not begun")
+    if report.setup.state == "done" and report.setup.boot_id != report.boot_id:
+        return _working("set-up", "has not looked at this boot yet")
     return _check_steps(report.setup)
 
 

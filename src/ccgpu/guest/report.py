@@ -33,9 +33,14 @@ class SetupStep:
 
 @dataclass(frozen=True, slots=True)
 class SetupStatus:
-    """The set-up as its status file tells it; `step` is the current or the failed one."""
+    """The set-up as its status file tells it.
+
+    step: the current or the failed one. boot_id: the boot whose run of the set-up wrote it last; it
+    runs once a boot.
+    """
 
     id: str
+    boot_id: str
     state: str
     step: str
     steps: tuple[SetupStep, ...]
@@ -168,7 +173,7 @@ def _setup_status(document: Any) -> SetupStatus:
     state, step = str(document["state"]), str(document["step"])
     if state not in ("running", "done", "failed"):
         raise ValueError("unknown state")
-    return SetupStatus(str(document["id"]), state, step, steps)
+    return SetupStatus(str(document["id"]), str(document["boot_id"]), state, step, steps)
 
 
 def _drift(document: Any) -> tuple[Drift, ...]:

@@ -104,6 +104,7 @@ def test_drift_is_named():
     ("files", "step", "progress"),
     [
         ({SETUP: None}, "set-up", Progress.WORKING),
+        ({SETUP: setup_file(boot_id="an earlier boot")}, "set-up", Progress.WORKING),
         ({SETUP: setup_file("running", "driver", driver="running")}, "driver", Progress.WORKING),
         ({SETUP: setup_file("failed", "driver", driver="failed")}, "driver", Progress.FAILED),
         ({SETUP: setup_file("done", "lockdown", gpu="pending")}, "set-up", Progress.FAILED),
