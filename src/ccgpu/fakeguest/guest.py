@@ -86,16 +86,12 @@ class Guest:
     @property
     def cloud_init(self) -> str:
         """The word of `cloud-init status`."""
-        number = self.first_boot_number
+        last = len(self.machine.boots) - 1
+        if self.setup and self.setup.boot_of("lockdown") in range(last):
+            return "disabled"
         if self.now < self.boot.ready + self.machine.durations["guest.cloudInit"]:
             return "running"
-        last = len(self.machine.boots) - 1
-        if self.setup and any(
-            one.step == "lockdown" and one.state == "done" and (one.boot or 0) < last
-            for one in self.setup.steps
-        ):
-            return "disabled"
-        return "error" if number == last and self.first_boot_failed else "done"
+        return "error" if self.first_boot_number == last and self.first_boot_failed else "done"
 
     @cached_property
     def wanted(self) -> dict[str, str] | None:
@@ -126,7 +122,8 @@ class Guest:
         attempts = []
         for (begin, settings, number), after in zip(begins, ends, strict=True):
             limits = [one for one in (after, self.machine.boots[number].ended) if one is not None]
-            attempts.append(Attempt(begin or 0.0, min(limits, default=None), settings, number))
+            until, modules = min(limits, default=None), self.kernel_of(number) == KERNEL
+            attempts.append(Attempt(begin or 0.0, until, settings, number, modules))
         return attempts
 
     def rerun_setup(self) -> None:

@@ -21,17 +21,26 @@ _SKIPPED_BY = {
     "lockdown": ("CCGPU_LOCKDOWN", "0"),
 }
 
+# What nvidia-smi prints without a usable driver.
+NOT_LOADED = (
+    "NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driver. Make sure that "
+    "the latest NVIDIA driver is installed and running."
+)
+MISMATCH = "Failed to initialize NVML: Driver/Library version mismatch"
+
 
 class Attempt(NamedTuple):
     """One run of the set-up's service, from `began` until `until` (None: to the end).
 
-    settings: the settings of guests that it ran under. boot: the number of the boot.
+    settings: the settings of guests that it ran under. boot: the number of the boot. modules:
+    whether the kernel of that boot has the driver's modules, or can be given them.
     """
 
     began: float
     until: float | None
     settings: Mapping[str, Any]
     boot: int
+    modules: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +76,10 @@ class SetupRun:
         """The step that runs, waits to run, or has failed; the last one when all are done."""
         open_ = [one.step for one in self.steps if one.state not in _ENDED]
         return open_[0] if open_ else self.steps[-1].step
+
+    def boot_of(self, step: str) -> int | None:
+        """The number of the boot in which that step was carried out; None if it was not."""
+        return next((one.boot for one in self.steps if (one.step, one.state) == (step, DONE)), None)
 
     def is_done(self, step: str) -> bool:
         """Whether that step was carried out."""
@@ -112,7 +125,7 @@ def _run_attempt(
         if at + seconds > until:
             steps[name] = StepRun(name, RUNNING, began=at, boot=attempt.boot)
             return
-        code, message = failure_of(name, attempt.settings)
+        code, message = failure_of(name, attempt)
         state = FAILED if code else DONE
         steps[name] = StepRun(name, state, code, message, at, at + seconds, attempt.boot)
         at += seconds
@@ -125,10 +138,10 @@ def _run_attempt(
 
 
 class _Cause(NamedTuple):
-    """Why a step fails under the settings of guests that `applies` to."""
+    """Why a step fails in the runs of the service that it `applies` to."""
 
     step: str
-    applies: Callable[[Mapping[str, Any]], bool]
+    applies: Callable[[Attempt], bool]
     exit_code: int
     message: str
 
@@ -136,30 +149,32 @@ class _Cause(NamedTuple):
 _CAUSES = (
     _Cause(
         "kernel",
-        lambda settings: bool(settings["disk_full"]),
+        lambda run: bool(run.settings["disk_full"]),
         100,
         "E: You don't have enough free space in /var/cache/apt/archives/.",
     ),
     _Cause(
         "driver",
-        lambda settings: bool(settings["gpu"] == "missing"),
+        lambda run: bool(run.settings["gpu"] == "missing"),
         1,
         "modprobe: ERROR: could not insert 'nvidia': No such device",
     ),
-    _Cause("gpu", lambda settings: bool(settings["gpu"] == "off"), 1, "CC status: OFF"),
+    _Cause("gpu", lambda run: not run.modules, 9, NOT_LOADED),
+    _Cause("gpu", lambda run: bool(run.settings["gpu"] == "off"), 1, "CC status: OFF"),
     _Cause(
         "gpu",
-        lambda settings: bool(settings["newer_userspace"]),
+        lambda run: bool(run.settings["newer_userspace"]),
         18,
-        "Failed to initialize NVML: Driver/Library version mismatch",
+        MISMATCH,
     ),
 )
 
 
-def failure_of(step: str, settings: Mapping[str, Any]) -> tuple[int, str]:
-    """Exit code and last line of a step under these settings; 0 and nothing for success."""
+def failure_of(step: str, attempt: Attempt) -> tuple[int, str]:
+    """Exit code and last line of a step in this run of the service; 0 and nothing for success."""
+    settings = attempt.settings
     fails = settings["setup_fails"]
     if fails and fails["step"] == step:
         return fails["exit_code"], fails["message"]
-    causes = (one for one in _CAUSES if one.step == step and one.applies(settings))
+    causes = (one for one in _CAUSES if one.step == step and one.applies(attempt))
     return next(((one.exit_code, one.message) for one in causes), (0, ""))

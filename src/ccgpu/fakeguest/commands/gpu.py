@@ -6,12 +6,8 @@ and driver mismatch.
 
 from ccgpu.fakeguest.commands.call import CommandTable, Ending, GuestCall, complaint, printed
 from ccgpu.fakeguest.guest import GPU_NAME, VBIOS, Guest
+from ccgpu.fakeguest.setup_run import MISMATCH, NOT_LOADED
 
-_NOT_LOADED = (
-    "NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driver. Make sure that "
-    "the latest NVIDIA driver is installed and running."
-)
-_MISMATCH = "Failed to initialize NVML: Driver/Library version mismatch"
 _NO_DEVICES = "No devices were found"
 _NOT_FOUND, _DRIVER_NOT_LOADED, _LIBRARY_MISMATCH = 6, 9, 18
 
@@ -42,10 +38,10 @@ def _why_unusable(guest: Guest) -> Ending | None:
     if not guest.has_gpu:
         return printed(_NO_DEVICES, _NOT_FOUND)
     if not guest.is_module_loaded:
-        return printed(_NOT_LOADED, _DRIVER_NOT_LOADED)
+        return printed(NOT_LOADED, _DRIVER_NOT_LOADED)
     if not guest.is_driver_usable:
         library = ".".join(guest.driver.split(".")[:2])
-        return printed(f"{_MISMATCH}\nNVML library version: {library}", _LIBRARY_MISMATCH)
+        return printed(f"{MISMATCH}\nNVML library version: {library}", _LIBRARY_MISMATCH)
     return None
 
 

@@ -85,7 +85,7 @@ def _temp_disks(guest: Guest) -> list[Any]:
     """The temporary disk: mounted plain by cloud-init, on LUKS once the set-up was there."""
     if not guest.machine.gpus:
         return []
-    if not guest.is_stock or guest.has_step("temp-disk"):
+    if guest.setup and guest.setup.is_done("temp-disk"):
         opened = _device("ccgpu-temp", "crypt", "/mnt", "ext4")
         return [_device("sdb", "disk", None, None, _device("sdb1", "part", None, None, opened))]
     return [_device("sdb", "disk", None, None, _device("sdb1", "part", "/mnt", "ext4"))]
