@@ -8,7 +8,7 @@ from ccgpu.fakearm.credential import FakeCredential
 from ccgpu.fakearm.service import FAKE_SUBSCRIPTION, FakeArm
 from ccgpu.fakearm.settings import NCC_SIZE
 from ccgpu.fakearm.transport import FakeTransport
-from ccgpu.fakearm.vm.inside import Boot, GuestFile, Machine, ScriptOutput
+from ccgpu.fakearm.vm.inside import Boot, Machine, ScriptOutput, StoredFile
 from ccgpu.fakearm.wire import FakeGap, Fault, Request, Response
 
 __all__ = [
@@ -20,10 +20,10 @@ __all__ = [
     "FakeGap",
     "FakeTransport",
     "Fault",
-    "GuestFile",
     "Machine",
     "Request",
     "Response",
     "ScriptOutput",
+    "StoredFile",
     "VirtualClock",
 ]

@@ -41,6 +41,8 @@ GUEST_DEFAULTS: dict[str, Any] = {
     # An upgrade installed a kernel without the driver's modules; the next boot runs it.
     "newer_kernel": False,
     "disk_full": False,
+    # Whether somebody has released the packages that the set-up had put on hold.
+    "not_held": False,
     # Packages that somebody has put on hold, besides those of the set-up.
     "held": [],
 }
@@ -63,6 +65,7 @@ GUEST_SCENARIOS: Mapping[str, Mapping[str, Any]] = {
     "other-host-key": {"other_key": True},
     "drift": {"newer_kernel": True},
     "disk-full": {"disk_full": True},
+    "not-held": {"not_held": True},
     "updates-held": {"held": ["openssh-server", "unattended-upgrades"]},
 }
 

@@ -15,7 +15,7 @@ from ccgpu.fakeguest import copying, forwarding
 from ccgpu.fakeguest.commands.call import Ending
 from ccgpu.fakeguest.commands.table import PROBE, execute
 from ccgpu.fakeguest.files import FileTree
-from ccgpu.fakeguest.guest import Guest
+from ccgpu.fakeguest.guest import SimulatedGuest
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -142,12 +142,12 @@ class SimulatedChannel(Generic[T_co]):
         return ending
 
     @contextmanager
-    def _guest(self) -> Iterator[Guest]:
+    def _guest(self) -> Iterator[SimulatedGuest]:
         """Connect: the guest at the address, if it is up and is who it should be."""
         with self._arm.machine_at(self._target.host) as machine:
             yield self._check_connection(machine)
 
-    def _check_connection(self, machine: Machine | None) -> Guest:
+    def _check_connection(self, machine: Machine | None) -> SimulatedGuest:
         types, where = self._types, f"{self._target.deployment} ({self._target.host})"
         if machine is None:
             raise types.unreachable(f"{where} cannot be reached: no VM has this address")
@@ -156,7 +156,7 @@ class SimulatedChannel(Generic[T_co]):
             raise types.not_up(f"{where} cannot be reached yet: Connection timed out")
         if machine.now < machine.boots[-1].ready or not machine.settings["ssh"]:
             raise types.not_up(f"{where} cannot be reached yet: Connection refused")
-        guest = Guest(machine)
+        guest = SimulatedGuest(machine)
         if self._target.host_key not in (None, guest.host_key):
             raise types.mismatch(
                 f"WRONG HOST KEY: what answers as {where} does not have the host key of this VM. "

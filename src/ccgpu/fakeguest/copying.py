@@ -4,7 +4,7 @@ import posixpath
 import stat
 from pathlib import Path
 
-from ccgpu.fakearm import GuestFile
+from ccgpu.fakearm import StoredFile
 from ccgpu.fakeguest.files import FileTree, NoSpace
 
 
@@ -26,7 +26,7 @@ def put(files: FileTree, local: Path, remote: str, *, recursive: bool) -> None:
         for one in found:
             path = posixpath.join(target, *one.relative_to(local).parts)
             mode = stat.S_IMODE(one.stat().st_mode)
-            files.write(posixpath.normpath(path), GuestFile(mode, one.read_bytes()))
+            files.write(posixpath.normpath(path), StoredFile(mode, one.read_bytes()))
     except NoSpace as err:
         raise NoCopy(f'write remote "{target}": Failure: No space left on device') from err
 
@@ -52,6 +52,6 @@ def get(files: FileTree, remote: str, local: Path, *, recursive: bool) -> None:
             _save(found, place)
 
 
-def _save(file: GuestFile, place: Path) -> None:
+def _save(file: StoredFile, place: Path) -> None:
     place.write_bytes(file.data)
     place.chmod(file.mode & 0o777)

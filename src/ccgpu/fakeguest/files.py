@@ -9,10 +9,10 @@ import json
 import posixpath
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Any
 
-from ccgpu.fakearm import GuestFile
-from ccgpu.fakeguest.guest import Guest
+from ccgpu.fakearm import StoredFile
+from ccgpu.fakeguest.drift import drift_document
+from ccgpu.fakeguest.guest import KERNEL, SimulatedGuest
 from ccgpu.fakeguest.hostkeys import public_line
 from ccgpu.fakeguest.setup_run import SetupRun
 
@@ -28,7 +28,7 @@ class NoSpace(Exception):
 class FileTree:
     """The files of one guest, by absolute path. `~` and relative paths are below the home."""
 
-    def __init__(self, guest: Guest) -> None:
+    def __init__(self, guest: SimulatedGuest) -> None:
         self._guest, self._rows = guest, guest.machine.rows
 
     @property
@@ -41,7 +41,7 @@ class FileTree:
         path = path.removeprefix("~/") if path != "~" else "."
         return posixpath.normpath(posixpath.join(self.home, path))
 
-    def read(self, path: str) -> GuestFile | None:
+    def read(self, path: str) -> StoredFile | None:
         """The file at `path`; None if there is none."""
         path = self.absolute(path)
         made = _MADE.get(path)
@@ -51,12 +51,13 @@ class FileTree:
             or self._guest.files.get(path)
         )
 
-    def write(self, path: str, file: GuestFile) -> None:
+    def write(self, path: str, file: StoredFile) -> None:
         """Store a file; replaces the one at `path`. `NoSpace` if it does not fit."""
         path = self.absolute(path)
         sizes = self._rows.sizes()
         used = sum(sizes.values()) - sizes.get(path, 0)
-        if self._guest.settings["disk_full"] or used + len(file.data) > MOST_BYTES:
+        full = self._guest.settings["disk_full"] and not self._guest.freed_bytes
+        if full or used + len(file.data) > MOST_BYTES:
             raise NoSpace(path)
         self._rows.write(path, file)
 
@@ -73,8 +74,8 @@ class FileTree:
         return path in (*_FOLDERS, self.home) or bool(self.list_below(path))
 
 
-def _text(text: str | None, mode: int = 0o644) -> GuestFile | None:
-    return None if text is None else GuestFile(mode, text.encode())
+def _text(text: str | None, mode: int = 0o644) -> StoredFile | None:
+    return None if text is None else StoredFile(mode, text.encode())
 
 
 def moment(seconds: float | None) -> str | None:
@@ -84,7 +85,7 @@ def moment(seconds: float | None) -> str | None:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _setup_json(guest: Guest) -> GuestFile | None:
+def _setup_json(guest: SimulatedGuest) -> StoredFile | None:
     run = guest.setup
     if run is None or not run.lines:
         return None
@@ -109,38 +110,32 @@ def _setup_json(guest: Guest) -> GuestFile | None:
     return _text(json.dumps(document) + "\n")
 
 
-def _setup_log(guest: Guest) -> GuestFile | None:
+def _setup_log(guest: SimulatedGuest) -> StoredFile | None:
     run = guest.setup
     return _text(_log_text(run), 0o640) if run is not None and run.lines else None
 
 
 def _log_text(run: SetupRun) -> str:
+    """What the steps of the last run have printed; a new run begins a new log."""
     lines = []
     for one in run.steps:
-        if one.began is not None:
+        if one.began is not None and one.began >= (run.last or 0.0):
             lines += [f"== {one.step} {moment(one.began)}", *([one.message] if one.message else [])]
     return "".join(f"{line}\n" for line in lines)
 
 
-def _drift_json(guest: Guest) -> GuestFile | None:
-    """What the drift check of this boot found; it checks what an earlier boot has set up."""
-    if len(guest.machine.boots) < 2 or not guest.setup or not guest.setup.is_done("driver"):
-        return None
-    document = {
-        "schema": "ccgpu.drift/1",
-        "boot_id": guest.boot_id,
-        "problems": guest.drift_problems(),
-    }
-    return _text(json.dumps(document) + "\n")
+def _drift_json(guest: SimulatedGuest) -> StoredFile | None:
+    document = drift_document(guest)
+    return None if document is None else _text(json.dumps(document) + "\n")
 
 
-def _custom_data_digest(guest: Guest) -> GuestFile | None:
+def _custom_data_digest(guest: SimulatedGuest) -> StoredFile | None:
     if guest.setup is None or not guest.setup.lines:
         return None
     return _text(hashlib.sha256(guest.machine.custom_data or b"").hexdigest() + "\n")
 
 
-def _module_version(guest: Guest) -> GuestFile | None:
+def _module_version(guest: SimulatedGuest) -> StoredFile | None:
     if not guest.is_module_loaded:
         return None
     return _text(
@@ -150,13 +145,14 @@ def _module_version(guest: Guest) -> GuestFile | None:
     )
 
 
-_MADE: Mapping[str, Callable[[Guest], GuestFile | None]] = {
+_MADE: Mapping[str, Callable[[SimulatedGuest], StoredFile | None]] = {
     f"{STATE}/setup.json": _setup_json,
     f"{STATE}/setup.log": _setup_log,
     f"{STATE}/drift.json": _drift_json,
     f"{STATE}/custom-data.sha256": _custom_data_digest,
     "/proc/driver/nvidia/version": _module_version,
     "/proc/sys/kernel/random/boot_id": lambda guest: _text(f"{guest.boot_id}\n"),
+    f"{STATE}/kernel": lambda guest: _text(f"{KERNEL}\n") if guest.setup else None,
     "/etc/hostname": lambda guest: _text(f"{guest.machine.name}\n"),
     "/etc/ssh/ssh_host_ed25519_key.pub": lambda guest: _text(
         f"{public_line(guest.host_key)} root@{guest.machine.name}\n"
@@ -165,8 +161,3 @@ _MADE: Mapping[str, Callable[[Guest], GuestFile | None]] = {
         'PRETTY_NAME="Ubuntu 24.04.3 LTS"\nNAME="Ubuntu"\nVERSION_ID="24.04"\nID=ubuntu\n'
     ),
 }
-
-
-def as_json(value: Any) -> bytes:
-    """A JSON document as a command prints it."""
-    return json.dumps(value, indent=1).encode() + b"\n"

@@ -14,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from ccgpu.fakearm import GuestFile
+from ccgpu.fakearm import StoredFile
 
 SETTINGS = "/etc/ccgpu/guest.env"
 _USUAL_MODE = 0o644
@@ -22,9 +22,9 @@ _GZIP = b"\x1f\x8b"
 _MOST = 16 << 20  # bytes of all files
 
 
-def written_files(custom_data: bytes | None) -> dict[str, GuestFile]:
+def written_files(custom_data: bytes | None) -> dict[str, StoredFile]:
     """The files by path. Data that is no cloud-config writes nothing, as in a real guest."""
-    files: dict[str, GuestFile] = {}
+    files: dict[str, StoredFile] = {}
     for document in _cloud_configs(custom_data or b""):
         for entry in document.get("write_files") or ():
             file = _read_entry(entry)
@@ -63,7 +63,7 @@ _BINARY = ("b64", "base64", "gz+b64", "gzip+b64", "gz+base64", "gzip+base64")
 _PACKED = ("gz", "gzip", *(name for name in _BINARY if "+" in name))
 
 
-def _read_entry(entry: Any) -> GuestFile | None:
+def _read_entry(entry: Any) -> StoredFile | None:
     """One entry of `write_files`; None for one that cloud-init would refuse."""
     if not isinstance(entry, Mapping) or not str(entry.get("path", "")).startswith("/"):
         return None
@@ -75,10 +75,10 @@ def _read_entry(entry: Any) -> GuestFile | None:
         mode = int(str(entry.get("permissions", f"{_USUAL_MODE:o}")), 8)
     except (binascii.Error, OSError, EOFError, zlib.error, ValueError):
         return None
-    return GuestFile(mode, data)
+    return StoredFile(mode, data)
 
 
-def read_settings(files: Mapping[str, GuestFile]) -> dict[str, str] | None:
+def read_settings(files: Mapping[str, StoredFile]) -> dict[str, str] | None:
     """The assignments in the set-up's settings file; None if cloud-init writes no such file."""
     file = files.get(SETTINGS)
     if file is None:

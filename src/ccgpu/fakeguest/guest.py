@@ -8,8 +8,9 @@ import json
 import uuid
 from collections.abc import Sequence
 from functools import cached_property
+from typing import Any, NamedTuple
 
-from ccgpu.fakearm import Boot, GuestFile, Machine
+from ccgpu.fakearm import Boot, Machine, StoredFile
 from ccgpu.fakeguest import first_boot, hostkeys
 from ccgpu.fakeguest.setup_run import Attempt, SetupRun, run_setup
 
@@ -18,9 +19,20 @@ DRIVER, NEWER_DRIVER = "595.71.05", "595.91.07"
 GPU_NAME, VBIOS = "NVIDIA H100 NVL", "96.00.9F.00.04"
 _CANONICAL = "canonical"
 _READY, _UNREADY, _RERUNS = "ready", "unready", "setup-reruns"
+_FREED = "freed"
+_NEVER = float("inf")
 
 
-class Guest:
+class _Begin(NamedTuple):
+    """When the set-up's service was started, and in which boot. settings: None for the boot's."""
+
+    began: float
+    boot: int
+    again: bool = False
+    settings: dict[str, Any] | None = None
+
+
+class SimulatedGuest:
     """The operating system of a VM that has booted at least once."""
 
     def __init__(self, machine: Machine) -> None:
@@ -48,7 +60,7 @@ class Guest:
         return hostkeys.host_key(self.machine.vm_id, other=self.settings["other_key"])
 
     @cached_property
-    def files(self) -> dict[str, GuestFile]:
+    def files(self) -> dict[str, StoredFile]:
         """The files that cloud-init has written; none before it is done, or after an error."""
         done = self._first_boot_end
         if not self.is_stock or done is None or self.now < done:
@@ -108,30 +120,41 @@ class Guest:
     def _attempts(self) -> Sequence[Attempt]:
         """Every run of the set-up's service: once a boot, and when somebody started it again."""
         first = self.first_boot_number or 0
-        begins = [
-            (self._first_boot_end if number == first else boot.ready, boot.settings, number)
-            for number, boot in enumerate(self.machine.boots)
-            if number >= first
+        boots = list(enumerate(self.machine.boots))[first:]
+        begins: list[_Begin] = [
+            _Begin(self._first_boot_end or 0.0 if number == first else boot.ready, number)
+            for number, boot in boots
         ]
-        begins += [
-            (one["began"], one["settings"], one["boot"])
-            for one in json.loads(self.machine.rows.fact(_RERUNS) or "[]")
-        ]
-        begins.sort(key=lambda one: one[0] or 0.0)
-        ends = [begin for begin, _, _ in begins[1:]] + [None]
-        attempts = []
-        for (begin, settings, number), after in zip(begins, ends, strict=True):
-            limits = [one for one in (after, self.machine.boots[number].ended) if one is not None]
-            until, modules = min(limits, default=None), self.kernel_of(number) == KERNEL
-            attempts.append(Attempt(begin or 0.0, until, settings, number, modules))
-        return attempts
+        begins += [_Begin(**one) for one in self._reruns()]
+        begins.sort(key=lambda one: (one.began, one.boot))
+        ends = [one.began for one in begins[1:]] + [None]
+        return [self._attempt(one, end) for one, end in zip(begins, ends, strict=True)]
 
-    def rerun_setup(self) -> None:
-        """Start the set-up's service again; finished steps stay done."""
-        reruns = json.loads(self.machine.rows.fact(_RERUNS) or "[]")
+    def _attempt(self, begin: "_Begin", until: float | None) -> Attempt:
+        boot = self.machine.boots[begin.boot]
+        limits = [one for one in (until, boot.ended) if one is not None]
+        return Attempt(
+            begin.began,
+            min(limits, default=None),
+            begin.settings or boot.settings,
+            begin.boot,
+            fits=self.kernel_of(begin.boot) == KERNEL,
+            has_gpu=bool(self.machine.gpus),
+            again=begin.again,
+        )
+
+    def _reruns(self) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = json.loads(self.machine.rows.fact(_RERUNS) or "[]")
+        return found
+
+    def rerun_setup(self, *, again: bool) -> float:
+        """Start the set-up's service. again: finished steps too. Returns the seconds it takes."""
         boot = len(self.machine.boots) - 1
-        reruns.append({"began": self.now, "settings": dict(self.settings), "boot": boot})
-        self.machine.rows.record(_RERUNS, json.dumps(reruns))
+        settings = dict(self.settings)
+        begin = _Begin(self.now, boot, again, settings)
+        self.machine.rows.record(_RERUNS, json.dumps([*self._reruns(), begin._asdict()]))
+        end = run_setup(self.wanted or {}, self._attempts(), _NEVER, self.machine.durations)
+        return max(end.lines[-1][0] - self.now, 0.0) if end.lines else 0.0
 
     def has_step(self, step: str) -> bool:
         """Whether the set-up has carried out that step; always, in an image of another kind."""
@@ -152,7 +175,12 @@ class Guest:
         """The version of the driver's packages; None before they are installed."""
         if not self.has_step("driver"):
             return None
-        return NEWER_DRIVER if self.settings["newer_userspace"] else self.module_version
+        newer = self.settings["newer_userspace"] and not self._is_repaired("driver")
+        return NEWER_DRIVER if newer else self.module_version
+
+    def _is_repaired(self, step: str) -> bool:
+        """Whether all steps of the set-up ran again, and that one came to its end."""
+        return self.setup is not None and step in self.setup.repaired
 
     @property
     def module_version(self) -> str:
@@ -167,7 +195,12 @@ class Guest:
     @property
     def is_module_loaded(self) -> bool:
         """Whether the running kernel has loaded the driver's modules."""
-        return self.driver is not None and self.kernel == KERNEL and self.has_gpu
+        return self.driver is not None and self.has_modules and self.has_gpu
+
+    @property
+    def has_modules(self) -> bool:
+        """Whether the driver's modules for the running kernel are installed."""
+        return self.kernel == KERNEL or self._is_repaired("kernel")
 
     @property
     def is_driver_usable(self) -> bool:
@@ -198,21 +231,19 @@ class Guest:
         """Set the ready state. In a guest, off cannot be undone before the next boot."""
         self.machine.rows.record(_READY if ready else _UNREADY, self.boot_id)
 
-    def drift_problems(self) -> list[dict[str, str]]:
-        """What differs in this boot from what was set up."""
-        problems = []
-        if self.kernel != KERNEL:
-            wanted = f"linux-modules-nvidia-{self.branch}-server-open-{self.kernel}"
-            problems.append({"what": "kernel-modules", "expected": wanted, "found": "none"})
-        if self.driver is not None and self.driver != self.module_version:
-            expected = self.module_version
-            problems.append({"what": "driver", "expected": expected, "found": self.driver})
-        return problems
-
     @property
     def branch(self) -> str:
         """The branch of the driver, such as 595."""
         return self.module_version.partition(".")[0]
+
+    @property
+    def freed_bytes(self) -> int:
+        """Free bytes on a disk that was full: what the package cache had taken."""
+        return 4 << 30 if self.machine.rows.fact(_FREED) else 0
+
+    def free_space(self) -> None:
+        """Delete the package cache."""
+        self.machine.rows.record(_FREED, "yes")
 
     @property
     def gpu_uuid(self) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from ccgpu.fakearm import Boot, Machine
 from ccgpu.fakeguest import hostkeys
 from ccgpu.fakeguest.files import moment
-from ccgpu.fakeguest.guest import Guest
+from ccgpu.fakeguest.guest import SimulatedGuest
 
 _MOST = 1 << 20  # characters; own
 
@@ -18,14 +18,14 @@ def serial_log(machine: Machine) -> str:
     """Everything printed so far."""
     if not machine.boots:
         return ""
-    guest = Guest(machine)
+    guest = SimulatedGuest(machine)
     lines = [line for _, _, line in sorted(_lines(guest), key=lambda one: one[:2])]
     if not machine.settings["key_in_log"]:
         lines = lines[_after_block(lines) :]
     return "".join(f"{line}\r\n" for line in lines)[-_MOST:]
 
 
-def _lines(guest: Guest) -> Iterator[tuple[float, int, str]]:
+def _lines(guest: SimulatedGuest) -> Iterator[tuple[float, int, str]]:
     """The lines with their times; the number keeps lines of one time in order."""
     number = 0
     for which, boot in enumerate(guest.machine.boots):
@@ -38,7 +38,7 @@ def _lines(guest: Guest) -> Iterator[tuple[float, int, str]]:
         yield at, number, f"ccgpu-setup: {text}"
 
 
-def _boot_lines(guest: Guest, which: int, boot: Boot) -> Iterator[tuple[float, str]]:
+def _boot_lines(guest: SimulatedGuest, which: int, boot: Boot) -> Iterator[tuple[float, str]]:
     name = guest.machine.name
     kernel = guest.kernel_of(which)
     yield (
@@ -57,7 +57,7 @@ def _boot_lines(guest: Guest, which: int, boot: Boot) -> Iterator[tuple[float, s
     yield (ended if which == guest.first_boot_number else boot.ready), f"{name} login: "
 
 
-def _key_boot(guest: Guest) -> int | None:
+def _key_boot(guest: SimulatedGuest) -> int | None:
     """The first boot that came far enough to print the key."""
     for number, one in enumerate(guest.machine.boots):
         if one.ended is None or one.ended >= one.ready:
@@ -65,7 +65,7 @@ def _key_boot(guest: Guest) -> int | None:
     return None
 
 
-def _key_block(guest: Guest) -> Iterator[str]:
+def _key_block(guest: SimulatedGuest) -> Iterator[str]:
     """The block between cloud-init's markers. Its key is never the one of `other_key`."""
     name, key = guest.machine.name, hostkeys.host_key(guest.machine.vm_id)
     yield f"[   21.730115] cloud-init[911]: configuring {name}"

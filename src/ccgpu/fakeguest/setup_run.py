@@ -1,46 +1,51 @@
 """The set-up of a guest over its boots: which step ran when, and how it ended. Pure.
 
 A step is done once; one that failed, or was cut off by a shutdown, runs again at the next boot. The
-step `gpu` looks at the GPU once a boot.
+step `gpu` looks at the GPU once a boot. Its messages are those of the scripts that real guests run.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from ccgpu.fakearm.guest_settings import STEPS
 
 PENDING, RUNNING, DONE, SKIPPED, FAILED = "pending", "running", "done", "skipped", "failed"
 _ENDED = (DONE, SKIPPED)
-# The setting that turns a step off, and the value that does so.
-_SKIPPED_BY = {
-    "docker": ("CCGPU_DOCKER", "0"),
-    "container-toolkit": ("CCGPU_CONTAINER_TOOLKIT", "0"),
-    "openssl": ("CCGPU_OPENSSL", "0"),
-    "temp-disk": ("CCGPU_TEMP_DISK", "none"),
-    "lockdown": ("CCGPU_LOCKDOWN", "0"),
-}
 
-# What nvidia-smi prints without a usable driver.
-NOT_LOADED = (
-    "NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driver. Make sure that "
-    "the latest NVIDIA driver is installed and running."
-)
-MISMATCH = "Failed to initialize NVML: Driver/Library version mismatch"
+
+class _Switch(NamedTuple):
+    """The setting that turns a step off, by this value, and what the step then says."""
+
+    setting: str
+    off: str
+    message: str
+
+
+_SWITCHES = {
+    "docker": _Switch("CCGPU_DOCKER", "0", "docker is off"),
+    "container-toolkit": _Switch("CCGPU_CONTAINER_TOOLKIT", "0", "the container toolkit is off"),
+    "openssl": _Switch("CCGPU_OPENSSL", "0", "the OpenSSL speed fix is off"),
+    "temp-disk": _Switch("CCGPU_TEMP_DISK", "none", "the temporary disk is left as it is"),
+    "lockdown": _Switch("CCGPU_LOCKDOWN", "0", "lockdown is off"),
+}
 
 
 class Attempt(NamedTuple):
     """One run of the set-up's service, from `began` until `until` (None: to the end).
 
-    settings: the settings of guests that it ran under. boot: the number of the boot. modules:
-    whether the kernel of that boot has the driver's modules, or can be given them.
+    settings: the settings of guests that it ran under. boot: the number of the boot. fits: whether
+    the driver's modules for the kernel of that boot are there. has_gpu: whether the VM has a GPU.
+    again: whether finished steps run again too.
     """
 
     began: float
     until: float | None
     settings: Mapping[str, Any]
     boot: int
-    modules: bool = True
+    fits: bool = True
+    has_gpu: bool = True
+    again: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +63,16 @@ class StepRun:
 
 @dataclass(frozen=True, slots=True)
 class SetupRun:
-    """All steps, in order. lines: what the service printed, with the times."""
+    """All steps, in order.
+
+    lines: what the service printed, with the times. repaired: the steps that ran to their end
+    when all of them ran again. last: when the last run began; None before the first.
+    """
 
     steps: tuple[StepRun, ...]
-    lines: tuple[tuple[float, str], ...]
+    lines: tuple[tuple[float, str], ...] = ()
+    repaired: frozenset[str] = frozenset()
+    last: float | None = None
 
     @property
     def state(self) -> str:
@@ -77,13 +88,13 @@ class SetupRun:
         open_ = [one.step for one in self.steps if one.state not in _ENDED]
         return open_[0] if open_ else self.steps[-1].step
 
+    def is_done(self, step: str) -> bool:
+        """Whether that step was carried out."""
+        return self.boot_of(step) is not None
+
     def boot_of(self, step: str) -> int | None:
         """The number of the boot in which that step was carried out; None if it was not."""
         return next((one.boot for one in self.steps if (one.step, one.state) == (step, DONE)), None)
-
-    def is_done(self, step: str) -> bool:
-        """Whether that step was carried out."""
-        return any(one.step == step and one.state == DONE for one in self.steps)
 
 
 def run_setup(
@@ -93,55 +104,82 @@ def run_setup(
     durations: Mapping[str, float],
 ) -> SetupRun:
     """The set-up as it stands `now`. wanted: the set-up's own settings file."""
-    steps = {name: StepRun(name) for name in STEPS}
-    lines: list[tuple[float, str]] = []
+    run = SetupRun(tuple(StepRun(name) for name in STEPS))
     for attempt in attempts:
         if attempt.began <= now:
-            _run_attempt(steps, lines, wanted, attempt, now, durations)
-    return SetupRun(tuple(steps.values()), tuple(lines))
+            run = _run_attempt(run, wanted, attempt, now, durations)
+    return run
 
 
 def _run_attempt(
-    steps: dict[str, StepRun],
-    lines: list[tuple[float, str]],
+    run: SetupRun,
     wanted: Mapping[str, str],
     attempt: Attempt,
     now: float,
     durations: Mapping[str, float],
-) -> None:
-    if steps["gpu"].state == DONE and steps["gpu"].boot != attempt.boot:
-        steps["gpu"] = StepRun("gpu")
+) -> SetupRun:
+    steps = {one.step: one for one in run.steps}
+    for name in STEPS:
+        seen = name == "gpu" and steps[name].boot != attempt.boot
+        if attempt.again or (seen and steps[name].state == DONE):
+            steps[name] = StepRun(name)
+    lines, repaired = list(run.lines), set(run.repaired)
     until = now if attempt.until is None else min(now, attempt.until)
     at = attempt.began
     for name in (one for one in STEPS if steps[one].state not in _ENDED):
-        setting, off = _SKIPPED_BY.get(name, ("", None))
-        if wanted.get(setting) == off and off is not None:
-            why = f"{setting} is {off}"
-            steps[name] = StepRun(name, SKIPPED, None, why, at, at, attempt.boot)
-            lines.append((at, f"step {name}: skipped: {why}"))
-            continue
-        lines.append((at, f"step {name}: begin"))
         seconds = durations["guest.driver" if name == "driver" else "guest.step"]
-        if at + seconds > until:
+        steps[name] = _run_step(name, wanted, attempt, at, seconds, frozenset(repaired))
+        if (steps[name].ended or at) > until:
             steps[name] = StepRun(name, RUNNING, began=at, boot=attempt.boot)
-            return
-        code, message = failure_of(name, attempt)
-        state = FAILED if code else DONE
-        steps[name] = StepRun(name, state, code, message, at, at + seconds, attempt.boot)
-        at += seconds
-        if code:
-            lines.append((at, f"step {name}: failed (exit {code}): {message}"))
-            lines.append((at, f"failed at {name}"))
-            return
-        lines.append((at, f"step {name}: done ({seconds:.0f} s)"))
-    lines.append((at, "done"))
+        lines += _lines(steps[name], at, seconds)
+        at = steps[name].ended or at
+        if steps[name].state not in _ENDED:
+            break
+        repaired |= {name} if attempt.again else set()
+    else:
+        lines.append((at, "done"))
+    ended = tuple(steps[name] for name in STEPS)
+    return replace(
+        run, steps=ended, lines=tuple(lines), repaired=frozenset(repaired), last=attempt.began
+    )
+
+
+def _run_step(
+    name: str,
+    wanted: Mapping[str, str],
+    attempt: Attempt,
+    at: float,
+    seconds: float,
+    repaired: frozenset[str],
+) -> StepRun:
+    switch = _SWITCHES.get(name)
+    if switch is not None and wanted.get(switch.setting) == switch.off:
+        return StepRun(name, SKIPPED, None, switch.message, at, at, attempt.boot)
+    code, message = _failure(name, attempt, repaired)
+    state = FAILED if code else DONE
+    return StepRun(name, state, code, message, at, at + seconds, attempt.boot)
+
+
+def _lines(step: StepRun, at: float, seconds: float) -> list[tuple[float, str]]:
+    name, begin = step.step, (at, f"step {step.step}: begin")
+    end = step.ended or at
+    match step.state:
+        case "skipped":
+            return [begin, (end, f"step {name}: skipped: {step.message}")]
+        case "done":
+            return [begin, (end, f"step {name}: done ({seconds:.0f} s)")]
+        case "failed":
+            told = f"step {name}: failed (exit {step.exit_code}): {step.message}"
+            return [begin, (end, told), (end, f"failed at {name}")]
+        case _:
+            return [begin]
 
 
 class _Cause(NamedTuple):
-    """Why a step fails in the runs of the service that it `applies` to."""
+    """Why a step fails in the runs of the service that it `applies` to, given what is repaired."""
 
     step: str
-    applies: Callable[[Attempt], bool]
+    applies: Callable[[Attempt, frozenset[str]], bool]
     exit_code: int
     message: str
 
@@ -149,32 +187,42 @@ class _Cause(NamedTuple):
 _CAUSES = (
     _Cause(
         "kernel",
-        lambda run: bool(run.settings["disk_full"]),
+        lambda run, _: bool(run.settings["disk_full"]),
         100,
         "E: You don't have enough free space in /var/cache/apt/archives/.",
     ),
     _Cause(
         "driver",
-        lambda run: bool(run.settings["gpu"] == "missing"),
+        lambda run, _: not run.has_gpu or run.settings["gpu"] == "missing",
         1,
         "modprobe: ERROR: could not insert 'nvidia': No such device",
     ),
-    _Cause("gpu", lambda run: not run.modules, 9, NOT_LOADED),
-    _Cause("gpu", lambda run: bool(run.settings["gpu"] == "off"), 1, "CC status: OFF"),
     _Cause(
         "gpu",
-        lambda run: bool(run.settings["newer_userspace"]),
-        18,
-        MISMATCH,
+        lambda run, repaired: not run.fits and "kernel" not in repaired,
+        1,
+        "nvidia-persistenced.service is not active",
     ),
+    _Cause(
+        "gpu",
+        lambda run, repaired: run.settings["newer_userspace"] and "driver" not in repaired,
+        1,
+        "nvidia-smi --query-gpu=driver_version --format=csv,noheader: NVML library version: 595.91",
+    ),
+    _Cause(
+        "gpu",
+        lambda run, _: bool(run.settings["gpu"] == "off"),
+        1,
+        "nvidia-smi conf-compute -f: want CC status: ON, found CC status: OFF",
+    ),
+    _Cause("gpu", lambda run, _: bool(run.settings["gpu"] == "devtools"), 1, "DevTools Mode: ON"),
 )
 
 
-def failure_of(step: str, attempt: Attempt) -> tuple[int, str]:
+def _failure(step: str, attempt: Attempt, repaired: frozenset[str]) -> tuple[int, str]:
     """Exit code and last line of a step in this run of the service; 0 and nothing for success."""
-    settings = attempt.settings
-    fails = settings["setup_fails"]
+    fails = attempt.settings["setup_fails"]
     if fails and fails["step"] == step:
         return fails["exit_code"], fails["message"]
-    causes = (one for one in _CAUSES if one.step == step and one.applies(attempt))
+    causes = (one for one in _CAUSES if one.step == step and one.applies(attempt, repaired))
     return next(((one.exit_code, one.message) for one in causes), (0, ""))

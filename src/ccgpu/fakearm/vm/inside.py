@@ -6,7 +6,7 @@ the VM as its own operating system sees it, with room in the simulated subscript
 
 import base64
 import binascii
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
@@ -30,7 +30,7 @@ class Boot(NamedTuple):
     settings: Mapping[str, Any]
 
 
-class GuestFile(NamedTuple):
+class StoredFile(NamedTuple):
     """A stored file: its permissions (such as 0o644) and content."""
 
     mode: int
@@ -43,14 +43,14 @@ class GuestRows:
     def __init__(self, store: Store, vm_id: str) -> None:
         self._store, self._vm = store, vm_id
 
-    def read(self, path: str) -> GuestFile | None:
+    def read(self, path: str) -> StoredFile | None:
         """The stored file at `path`."""
         row = self._store.row(
             "SELECT mode, data FROM guest_files WHERE vm = ? AND path = ?", self._vm, path
         )
-        return GuestFile(*row) if row else None
+        return StoredFile(*row) if row else None
 
-    def write(self, path: str, file: GuestFile) -> None:
+    def write(self, path: str, file: StoredFile) -> None:
         """Store a file; replaces the one at `path`."""
         self._store.run(
             "INSERT OR REPLACE INTO guest_files VALUES (?, ?, ?, ?)", self._vm, path, *file
@@ -124,8 +124,8 @@ class VmInside(Protocol):
         """Everything that the VM has printed on its serial console so far."""
         ...
 
-    def run_script(self, machine: Machine, script: str, /) -> ScriptOutput:
-        """Run a shell script as root."""
+    def run_script(self, machine: Machine, lines: Sequence[str], /) -> ScriptOutput | None:
+        """Run the lines of a shell script as root; None if the VM's agent does not run scripts."""
         ...
 
 

@@ -40,14 +40,14 @@ def run_command(call: ArmCall) -> Response:
     return accepted_response(call, 202, operation, None)
 
 
-def _read_script(body: Body) -> str:
+def _read_script(body: Body) -> list[str]:
     unknown = body.keys() - {"commandId", "script", "parameters"}
     if unknown or body.get("commandId") != "RunShellScript" or body.get("parameters"):
         raise FakeGap(f"Run Command with {sorted(body)} and commandId {body.get('commandId')!r}")
     lines: Any = body.get("script")
     if not isinstance(lines, list) or not all(isinstance(one, str) for one in lines):
         raise errors.bad_json("the script must be a list of strings")
-    return "\n".join(lines)
+    return lines
 
 
 def finish_run_command(world: World, operation: Operation, vm: StoredResource) -> Body | None:
@@ -56,6 +56,8 @@ def finish_run_command(world: World, operation: Operation, vm: StoredResource) -
     if world.inside is None or not view.is_agent_ready(world, vm):
         return compute_errors.agent_silent(vm.name)
     printed = world.inside.run_script(read_machine(world, vm), operation.data["script"])
+    if printed is None:
+        return compute_errors.agent_silent(vm.name)
     status = {
         "code": "ProvisioningState/succeeded",
         "level": "Info",

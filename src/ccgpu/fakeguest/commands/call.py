@@ -1,17 +1,20 @@
 """One call of a command in a guest, and how it ends."""
 
+import json
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ccgpu.fakeguest.files import FileTree
-from ccgpu.fakeguest.guest import Guest
+from ccgpu.fakeguest.guest import SimulatedGuest
+
+if TYPE_CHECKING:
+    from ccgpu.fakeguest.files import FileTree
 
 
 class GuestCall(NamedTuple):
     """A command's name and arguments, what it reads, and whom it runs as."""
 
-    guest: Guest
-    files: FileTree
+    guest: SimulatedGuest
+    files: "FileTree"
     argv: tuple[str, ...]
     stdin: Callable[[], bytes]
     user: str
@@ -28,6 +31,11 @@ class Ending(NamedTuple):
 
 SimulatedCommand = Callable[[GuestCall], Ending]
 CommandTable = Mapping[str, SimulatedCommand]
+
+
+def as_json(value: Any) -> bytes:
+    """A JSON document as a command prints it."""
+    return json.dumps(value, indent=1).encode() + b"\n"
 
 
 def printed(text: str, exit_code: int = 0) -> Ending:

@@ -4,48 +4,52 @@ Exit codes are those of NVML (nvml.h, nvmlReturn_t): 6 not found, 9 driver not l
 and driver mismatch.
 """
 
-from ccgpu.fakeguest.commands.call import CommandTable, Ending, GuestCall, complaint, printed
-from ccgpu.fakeguest.guest import GPU_NAME, VBIOS, Guest
-from ccgpu.fakeguest.setup_run import MISMATCH, NOT_LOADED
+from ccgpu.fakeguest.commands.call import CommandTable, Ending, complaint, printed
+from ccgpu.fakeguest.guest import GPU_NAME, VBIOS, SimulatedGuest
 
+_NOT_LOADED = (
+    "NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driver. Make sure that "
+    "the latest NVIDIA driver is installed and running."
+)
+_MISMATCH = "Failed to initialize NVML: Driver/Library version mismatch"
 _NO_DEVICES = "No devices were found"
 _NOT_FOUND, _DRIVER_NOT_LOADED, _LIBRARY_MISMATCH = 6, 9, 18
 
 
-def _nvidia_smi(call: GuestCall) -> Ending:
-    guest = call.guest
+def run_smi(guest: SimulatedGuest, arguments: tuple[str, ...], user: str = "root") -> Ending:
+    """`nvidia-smi` with these arguments."""
     failure = _why_unusable(guest)
     if failure is not None:
         return failure
     plain = {(): _overview(guest), ("-L",): f"GPU 0: {GPU_NAME} (UUID: {guest.gpu_uuid})"}
-    if call.argv[1:] in plain:
-        return printed(plain[call.argv[1:]])
-    match call.argv[1:]:
+    if arguments in plain:
+        return printed(plain[arguments])
+    match arguments:
+        case ("conf-compute", "-srs", value) if value in ("0", "1"):
+            return _set_ready(guest, user, ready=value == "1")
         case ("conf-compute", option):
             return _conf_compute(guest, option)
-        case ("conf-compute", "-srs", value) if value in ("0", "1"):
-            return _set_ready(call, ready=value == "1")
         case (query, "--format=csv,noheader") if query.startswith("--query-gpu="):
             return _query(guest, query.partition("=")[2].split(","))
         case _:
-            return complaint(f"Invalid combination of input arguments: {' '.join(call.argv)}", 2)
+            return complaint(f"Invalid combination of input arguments: {' '.join(arguments)}", 2)
 
 
-def _why_unusable(guest: Guest) -> Ending | None:
+def _why_unusable(guest: SimulatedGuest) -> Ending | None:
     """The failure of every call while the driver or the GPU is not usable."""
     if guest.driver is None:
         return Ending(None)
     if not guest.has_gpu:
         return printed(_NO_DEVICES, _NOT_FOUND)
     if not guest.is_module_loaded:
-        return printed(NOT_LOADED, _DRIVER_NOT_LOADED)
+        return printed(_NOT_LOADED, _DRIVER_NOT_LOADED)
     if not guest.is_driver_usable:
         library = ".".join(guest.driver.split(".")[:2])
-        return printed(f"{MISMATCH}\nNVML library version: {library}", _LIBRARY_MISMATCH)
+        return printed(f"{_MISMATCH}\nNVML library version: {library}", _LIBRARY_MISMATCH)
     return None
 
 
-def _conf_compute(guest: Guest, option: str) -> Ending:
+def _conf_compute(guest: SimulatedGuest, option: str) -> Ending:
     on = guest.is_confidential
     devtools = guest.settings["gpu"] == "devtools"
     state = "ready" if guest.is_ready else "not-ready"
@@ -73,16 +77,16 @@ def _details(*, on: bool, ready: bool) -> str:
     return "\n".join(["", "==============NVSMI CONF-COMPUTE LOG==============", "", *lines])
 
 
-def _set_ready(call: GuestCall, *, ready: bool) -> Ending:
-    if call.user != "root":
+def _set_ready(guest: SimulatedGuest, user: str, *, ready: bool) -> Ending:
+    if user != "root":
         return complaint("Failed to set the GPUs ready state: Insufficient Permissions", 4)
-    if not call.guest.is_confidential:
+    if not guest.is_confidential:
         return printed("No CC capable devices found", _NOT_FOUND)
-    call.guest.set_ready(ready=ready)
+    guest.set_ready(ready=ready)
     return printed(f"Successfully set the GPUs Ready State to {'ready' if ready else 'not-ready'}")
 
 
-def _query(guest: Guest, names: list[str]) -> Ending:
+def _query(guest: SimulatedGuest, names: list[str]) -> Ending:
     values = {
         "name": GPU_NAME,
         "driver_version": guest.module_version,
@@ -97,7 +101,20 @@ def _query(guest: Guest, names: list[str]) -> Ending:
     return printed(", ".join(values[name] for name in names))
 
 
-def _overview(guest: Guest) -> str:
+def last_line(guest: SimulatedGuest, *arguments: str) -> str:
+    """The last line that `nvidia-smi` prints, whether or not it succeeds."""
+    ending = run_smi(guest, arguments)
+    lines = (ending.stdout + ending.stderr).decode().split("\n")
+    return next((line for line in reversed(lines) if line.strip()), "")
+
+
+def query(guest: SimulatedGuest, name: str) -> str:
+    """All that a query for one value prints, on one line."""
+    ending = run_smi(guest, (f"--query-gpu={name}", "--format=csv,noheader"))
+    return " ".join((ending.stdout + ending.stderr).decode().split("\n")).strip()
+
+
+def _overview(guest: SimulatedGuest) -> str:
     version = guest.module_version
     mode = "On" if guest.is_persistent else "Off"
     return (
@@ -106,4 +123,6 @@ def _overview(guest: Guest) -> str:
     )
 
 
-GPU: CommandTable = {"nvidia-smi": _nvidia_smi}
+GPU: CommandTable = {
+    "nvidia-smi": lambda call: run_smi(call.guest, call.argv[1:], call.user),
+}

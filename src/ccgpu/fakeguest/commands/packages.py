@@ -3,23 +3,25 @@
 from fnmatch import fnmatchcase
 
 from ccgpu.fakeguest.commands.call import CommandTable, Ending, GuestCall, complaint, printed
-from ccgpu.fakeguest.guest import KERNEL, Guest
+from ccgpu.fakeguest.guest import KERNEL, SimulatedGuest
 
-_TOOLKIT = "1.19.0-1"
+_TOOLKIT = "1.20.1-1"
 
 
-def installed(guest: Guest) -> dict[str, str]:
+def installed(guest: SimulatedGuest) -> dict[str, str]:
     """Versions of the installed packages that matter here, by name."""
     found = {}
     for kernel in dict.fromkeys((KERNEL, guest.kernel)):
-        version = kernel.removesuffix("-azure-fde").replace("-", ".", 2) + ".1"
+        version = _kernel_version(kernel)
         for kind in ("image", "modules", "headers"):
             found[f"linux-{kind}-{kernel}"] = version
         found["linux-azure-fde"] = found["linux-image-azure-fde"] = version
     if guest.driver is not None:
         branch, flavour = guest.branch, f"{guest.branch}-server-open"
         modules = f"linux-modules-nvidia-{flavour}"
-        found[f"{modules}-{KERNEL}"] = found[f"{modules}-azure-fde"] = "6.8.0.1066.1+1"
+        for kernel in dict.fromkeys((KERNEL, guest.kernel if guest.has_modules else KERNEL)):
+            found[f"{modules}-{kernel}"] = f"{_kernel_version(kernel)}+1"
+        found[f"{modules}-azure-fde"] = f"{_kernel_version(KERNEL)}+1"
         for name in (
             f"nvidia-driver-{flavour}",
             f"nvidia-kernel-common-{branch}-server",
@@ -32,11 +34,31 @@ def installed(guest: Guest) -> dict[str, str]:
     return found
 
 
-def held(guest: Guest) -> list[str]:
-    """The packages on hold: kernel and driver, once the set-up has held them, and others."""
-    steps = {"kernel": "linux-", "driver": "nvidia-"} if guest.setup else {}
+def _kernel_version(kernel: str) -> str:
+    return kernel.removesuffix("-azure-fde").replace("-", ".") + ".1"
+
+
+def driver_package(guest: SimulatedGuest) -> str:
+    """The upstream version of the driver's package; empty if it is not installed."""
+    package = f"nvidia-driver-{guest.branch}-server-open"
+    return installed(guest).get(package, "").partition("-")[0]
+
+
+def _set_up_holds(guest: SimulatedGuest) -> list[str]:
+    """The packages that the set-up has put on hold: kernel and driver."""
+    steps = {"updates": "linux-", "driver": "nvidia-"} if guest.setup else {}
     starts = tuple(start for step, start in steps.items() if guest.has_step(step))
-    ours = [name for name in installed(guest) if name.startswith(starts)] if starts else []
+    return [name for name in installed(guest) if name.startswith(starts)] if starts else []
+
+
+def released(guest: SimulatedGuest) -> list[str]:
+    """The packages that the set-up had put on hold, and that are not on hold any more."""
+    return sorted(_set_up_holds(guest)) if guest.settings["not_held"] else []
+
+
+def held(guest: SimulatedGuest) -> list[str]:
+    """The packages on hold: those of the set-up, and others."""
+    ours = [] if guest.settings["not_held"] else _set_up_holds(guest)
     return sorted({*ours, *guest.settings["held"]})
 
 

@@ -1,10 +1,16 @@
-"""The state of the system: cloud-init, secure boot, disks, units, kernel."""
+"""The state of the system: cloud-init, secure boot, disks, kernel."""
 
 from typing import Any
 
-from ccgpu.fakeguest.commands.call import CommandTable, Ending, GuestCall, complaint, printed
-from ccgpu.fakeguest.files import as_json
-from ccgpu.fakeguest.guest import Guest
+from ccgpu.fakeguest.commands.call import (
+    CommandTable,
+    Ending,
+    GuestCall,
+    as_json,
+    complaint,
+    printed,
+)
+from ccgpu.fakeguest.guest import SimulatedGuest
 
 _ERROR = "('scripts_user', RuntimeError('Runparts: 1 failures (runcmd) in 1 attempted commands'))"
 _ROOT_BYTES, _USED_BYTES = 62_300_000_000, 9_800_000_000
@@ -27,7 +33,7 @@ def _cloud_init(call: GuestCall) -> Ending:
             return complaint("cloud-init: this simulated guest knows `status` only", 2)
 
 
-def _cloud_init_document(guest: Guest, errors: list[str]) -> dict[str, Any]:
+def _cloud_init_document(guest: SimulatedGuest, errors: list[str]) -> dict[str, Any]:
     status = guest.cloud_init
     disabled = status == "disabled"
     return {
@@ -81,19 +87,26 @@ def _lsblk(call: GuestCall) -> Ending:
     return Ending(0, as_json({"blockdevices": [disk, *_temp_disks(call.guest)]}))
 
 
-def _temp_disks(guest: Guest) -> list[Any]:
-    """The temporary disk: mounted plain by cloud-init, on LUKS once the set-up was there."""
+def _temp_disks(guest: SimulatedGuest) -> list[Any]:
+    """The temporary disk.
+
+    The set-up has it at /mnt on LUKS; until then it is not mounted. Where nobody told cloud-init
+    otherwise, that mounts it at /mnt as it is.
+    """
     if not guest.machine.gpus:
         return []
-    if guest.setup and guest.setup.is_done("temp-disk"):
+    if guest.setup is None:
+        return [_device("sdb", "disk", None, None, _device("sdb1", "part", "/mnt", "ext4"))]
+    if guest.setup.is_done("temp-disk"):
         opened = _device("ccgpu-temp", "crypt", "/mnt", "ext4")
-        return [_device("sdb", "disk", None, None, _device("sdb1", "part", None, None, opened))]
-    return [_device("sdb", "disk", None, None, _device("sdb1", "part", "/mnt", "ext4"))]
+        return [_device("sdb", "disk", None, "crypto_LUKS", opened)]
+    return [_device("sdb", "disk", None, None)]
 
 
 def _df(call: GuestCall) -> Ending:
     """Free space of `/`, in the columns that were asked for, by default those of `df`."""
-    used = _ROOT_BYTES if call.guest.settings["disk_full"] else _USED_BYTES
+    used = _ROOT_BYTES - call.guest.freed_bytes
+    used = used if call.guest.settings["disk_full"] else _USED_BYTES
     cells = {
         "source": ("Filesystem", "/dev/root"),
         "size": ("1B-blocks", str(_ROOT_BYTES)),
@@ -111,41 +124,11 @@ def _df(call: GuestCall) -> Ending:
     return printed("\n".join(rows))
 
 
-_SETUP = ("ccgpu-setup", "ccgpu-setup.service")
-
-
-def _systemctl(call: GuestCall) -> Ending:
-    guest = call.guest
-    match call.argv[1:]:
-        case ("is-system-running",):
-            state = _system_state(guest)
-            return printed(state, 0 if state == "running" else 1)
-        case ("start" | "restart", *flags, unit) if unit in _SETUP and guest.wanted is not None:
-            if not all(flag.startswith("-") for flag in flags):
-                return complaint("systemctl: one unit at a time, in this simulated guest")
-            if call.user != "root":
-                return complaint("Failed to restart ccgpu-setup.service: Access denied", 4)
-            guest.rerun_setup()
-            return Ending(0)
-        case ("start" | "restart", *_, unit):
-            return complaint(f"Failed to start {unit}: Unit {unit} not found.", 5)
-        case _:
-            return complaint("systemctl: not known to this simulated guest")
-
-
-def _system_state(guest: Guest) -> str:
-    if guest.cloud_init == "running" or (guest.setup and guest.setup.state == "running"):
-        return "starting"
-    failed = guest.cloud_init == "error" or (guest.setup and guest.setup.state == "failed")
-    return "degraded" if failed else "running"
-
-
 SYSTEM: CommandTable = {
     "cloud-init": _cloud_init,
     "mokutil": _mokutil,
     "uname": _uname,
     "lsblk": _lsblk,
     "df": _df,
-    "systemctl": _systemctl,
     "swapon": lambda _: Ending(0),
 }

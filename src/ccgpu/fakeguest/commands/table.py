@@ -1,6 +1,7 @@
 """All commands of a guest, and how a command line is run: `sudo`, folders, unknown commands."""
 
 import json
+import re
 import shlex
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -10,16 +11,22 @@ from ccgpu.fakeguest.commands.gpu import GPU
 from ccgpu.fakeguest.commands.packages import PACKAGES
 from ccgpu.fakeguest.commands.plain import PLAIN
 from ccgpu.fakeguest.commands.system import SYSTEM
+from ccgpu.fakeguest.commands.units import UNITS
 from ccgpu.fakeguest.files import FileTree
-from ccgpu.fakeguest.guest import Guest
+from ccgpu.fakeguest.guest import SimulatedGuest
 
-COMMANDS: CommandTable = {**PLAIN, **SYSTEM, **PACKAGES, **GPU}
+COMMANDS: CommandTable = {**PLAIN, **SYSTEM, **UNITS, **PACKAGES, **GPU}
 _NOT_FOUND = 127  # POSIX shell, "Exit Status for Commands"
 PROBE, _PROBE_SCHEMA = "ccgpu-probe", "ccgpu.probe/1"
+_SYNTAX_ERROR = 2
+_PLAIN = re.compile(r"[A-Za-z0-9_./:=@%+, -]*")
+_TELL_EXIT_CODE = 'echo "ccgpu-exit-code=$?"'
 _BIN = ("/bin/", "/usr/bin/", "/sbin/", "/usr/sbin/")
 
 
-def execute(guest: Guest, argv: Sequence[str], stdin: Callable[[], bytes], user: str) -> Ending:
+def execute(
+    guest: SimulatedGuest, argv: Sequence[str], stdin: Callable[[], bytes], user: str
+) -> Ending:
     """Run a command to its end. An unknown one ends with 127, as in a shell."""
     words = tuple(argv)
     if words[:1] == ("sudo",):
@@ -42,18 +49,35 @@ def _run(call: GuestCall) -> Ending:
     return Ending(None) if command is None else command(call)
 
 
-def run_script(guest: Guest, script: str) -> Ending:
-    """Run a script of single commands, a line each, as root. Ends with the last one's exit code."""
+def run_script(guest: SimulatedGuest, lines: Sequence[str]) -> Ending:
+    """Run the lines of a script as root: single commands, and one that tells their exit code."""
     ending, out, err = Ending(0), b"", b""
-    for line in script.splitlines():
-        words = shlex.split(line, comments=True)
-        if words:
-            ending = execute(guest, words, bytes, "root")
-            out, err = out + ending.stdout, err + ending.stderr
+    for line in lines:
+        if line == _TELL_EXIT_CODE:
+            told = line.split('"')[1].replace("$?", str(ending.exit_code))
+            ending = Ending(0, f"{told}\n".encode())
+        else:
+            ending = _run_line(guest, line)
+        out, err = out + ending.stdout, err + ending.stderr
     return Ending(ending.exit_code, out, err)
 
 
-def answer_probe(guest: Guest, request: str) -> Mapping[str, Any]:
+def _run_line(guest: SimulatedGuest, line: str) -> Ending:
+    """A line whose words need no shell, or are quoted as `shlex.join` quotes them."""
+    try:
+        words = shlex.split(line)
+    except ValueError as err:
+        return complaint(f"sh: Syntax error: {err}", _SYNTAX_ERROR)
+    if not words:
+        return Ending(0)
+    if line != shlex.join(words) and not _PLAIN.fullmatch(line):
+        return complaint(
+            "sh: this simulated guest has no shell; it knows single commands", _NOT_FOUND
+        )
+    return execute(guest, words, bytes, "root")
+
+
+def answer_probe(guest: SimulatedGuest, request: str) -> Mapping[str, Any]:
     """The answer of the probe's script to a request: commands, files and ends of files."""
     asked = json.loads(request)
     files = FileTree(guest)
