@@ -9,7 +9,7 @@ from typing import Any
 from ccgpu.cli.backends import simulated_channels
 from ccgpu.fakearm import FakeArm, Request
 from ccgpu.guest.channel import Channel, GuestTarget
-from support.arm import Client, vm_path
+from support.arm import Client, vm_body, vm_path
 
 SETTINGS = {
     "CCGPU_DRIVER_BRANCH": "595",
@@ -122,10 +122,10 @@ class GuestBench:
         (line,) = lines[start + 1 : end]
         return base64.b64decode(line.split()[1])
 
-    def reboot(self) -> None:
-        """Restart the VM, and wait until sshd answers."""
-        self.az.complete("POST", f"{vm_path()}/restart")
-        self.az.arm.advance(60)
+    def reboot(self, wait: float = 60) -> None:
+        """Restart the VM; `wait` seconds from its boot on. sshd answers after 40."""
+        self.az.ok("POST", f"{vm_path()}/restart")
+        self.az.arm.advance(30 + wait)
 
     def pinned(self, key: bytes | None) -> "GuestBench":
         """The same VM with another key pinned."""
@@ -139,10 +139,12 @@ def open_channel(arm: FakeArm, target: GuestTarget) -> Channel:
 
 
 def make_bench(az: Client, *, wait: float = 600, **changes: Any) -> GuestBench:
-    """A VM that has been set up: `wait` seconds after it was created, with its key pinned."""
+    """A VM, `wait` seconds after it was created, with its key pinned if the log has it."""
     simulated_channels(az.arm)  # guests live in the VMs from now on
     az.network()
-    az.machine(**{"os__customData": cloud_config()} | changes)
+    az.ok("PUT", vm_path(), vm_body(**{"os__customData": cloud_config()} | changes))
+    az.arm.advance(44)
+    assert az.get(vm_path())["properties"]["provisioningState"] == "Succeeded"
     az.arm.advance(wait)
     (address,) = [one for one in az.arm.show()["resources"] if one["kind"].endswith("IPAddresses")]
     host = az.get(address["id"])["properties"]["ipAddress"]

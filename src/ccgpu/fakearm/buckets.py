@@ -44,7 +44,6 @@ _VERBS = {
     "delete": {"DELETE": "DeleteVM"},
     "deallocate/action": {"POST": "DeleteVM"},
     "retrieveBootDiagnosticsData/action": {"POST": "LowCostGet"},
-    "runCommand/action": {"POST": "UpdateVM"},
     "instanceView/read": {"GET": "LowCostGet"},
 }
 
