@@ -122,7 +122,7 @@ def _azure_backend(
         scheduler=Scheduler(RealClock(), ThreadPoolExecutor(max_workers=_THREADS)),
         journals=Journals(state / "journals"),
         web=web,
-        channels=_no_channel,
+        channels=_open_ssh,
         cache=folders.cache() / "collateral",
     )
 
@@ -167,6 +167,12 @@ def simulated_backend(
         sources=sources,
         simulated=True,
     )
+
+
+def _open_ssh(target: "GuestTarget") -> "AbstractContextManager[Channel]":
+    from ccgpu.guest.openssh import open_channel
+
+    return open_channel(target)
 
 
 def _no_channel(target: "GuestTarget") -> "AbstractContextManager[Channel]":
