@@ -15,7 +15,14 @@ from typing import TYPE_CHECKING, Any
 from ccgpu.cli import process
 from ccgpu.cli.runtime import BackendName, ConnectionOptions
 from ccgpu.collateral.sources import PUBLIC, Sources
-from ccgpu.errors import GuestUnreachable, HostKeyMismatch, StateUnusable, TimedOut, UsageProblem
+from ccgpu.errors import (
+    CopyFailed,
+    GuestUnreachable,
+    HostKeyMismatch,
+    StateUnusable,
+    TimedOut,
+    UsageProblem,
+)
 from ccgpu.scheduling.scheduler import Scheduler
 from ccgpu.store import atomic, folders
 from ccgpu.store.journals import Journals
@@ -193,7 +200,7 @@ def simulated_channels(arm: "FakeArm") -> "OpenChannel":
         unreachable=GuestUnreachable,
         mismatch=HostKeyMismatch,
         timed_out=TimedOut,
-        copy_failed=UsageProblem,
+        copy_failed=CopyFailed,
         usage=UsageProblem,
     )
     guests.inhabit(arm)
