@@ -6,15 +6,23 @@ Each is one `Backend`. Commands use both in the same way.
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ccgpu.cli import process
 from ccgpu.cli.runtime import BackendName, ConnectionOptions
 from ccgpu.collateral.sources import PUBLIC, Sources
-from ccgpu.errors import StateUnusable, UsageProblem
+from ccgpu.errors import (
+    CopyFailed,
+    GuestUnreachable,
+    HostKeyMismatch,
+    StateUnusable,
+    TimedOut,
+    UsageProblem,
+)
 from ccgpu.scheduling.scheduler import Scheduler
 from ccgpu.store import atomic, folders
 from ccgpu.store.journals import Journals
@@ -26,6 +34,7 @@ if TYPE_CHECKING:
     from ccgpu.collateral.fetcher import CollateralFetcher
     from ccgpu.fakearm import FakeArm
     from ccgpu.fakeguest.vendors import SimulatedVendors
+    from ccgpu.guest.channel import Channel, GuestTarget, OpenChannel
     from ccgpu.net.fetch import Web
 
 _THREADS = 8  # the most requests that `collateral fetch` sends at the same time
@@ -40,6 +49,7 @@ class Backend:
         scheduler: Its clock is real or virtual, its pool threads or inline calls.
         journals: Where deployments of this back end are recorded.
         web: Opens the HTTP client for collateral.
+        channels: Opens the channel to the inside of a VM.
         sources: The addresses that `web` may be asked for.
         cache: The folder that keeps collateral; None for no cache.
         simulated: Whether all of it is simulated.
@@ -49,6 +59,7 @@ class Backend:
     scheduler: Scheduler
     journals: Journals
     web: "Callable[[], Web]"
+    channels: "OpenChannel"
     sources: Sources = PUBLIC
     cache: Path | None = None
     simulated: bool = False
@@ -118,6 +129,7 @@ def _azure_backend(
         scheduler=Scheduler(RealClock(), ThreadPoolExecutor(max_workers=_THREADS)),
         journals=Journals(state / "journals"),
         web=web,
+        channels=_open_ssh,
         cache=folders.cache() / "collateral",
     )
 
@@ -158,9 +170,41 @@ def simulated_backend(
         scheduler=Scheduler(arm.clock, InlineExecutor()),
         journals=Journals(journals),
         web=web,
+        channels=simulated_channels(arm),
         sources=sources,
         simulated=True,
     )
+
+
+def _open_ssh(target: "GuestTarget") -> "AbstractContextManager[Channel]":
+    from ccgpu.guest.openssh import open_channel
+
+    return open_channel(target)
+
+
+def _no_channel(target: "GuestTarget") -> "AbstractContextManager[Channel]":
+    raise GuestUnreachable(
+        f"the simulated VM of {target.deployment} has no inside that could be reached"
+    )
+
+
+def simulated_channels(arm: "FakeArm") -> "OpenChannel":
+    """Channels to the simulated guests, which fail with our errors."""
+    from ccgpu.fakeguest import guests
+    from ccgpu.fakeguest.channel import ChannelTypes, SimulatedChannel
+    from ccgpu.guest.channel import Completed
+
+    types = ChannelTypes(
+        completed=Completed,
+        not_up=partial(GuestUnreachable, transient=True),
+        unreachable=GuestUnreachable,
+        mismatch=HostKeyMismatch,
+        timed_out=TimedOut,
+        copy_failed=CopyFailed,
+        usage=UsageProblem,
+    )
+    guests.inhabit(arm)
+    return lambda target: nullcontext(SimulatedChannel(arm, target, types))
 
 
 def fake_state(state: Path, environ: Mapping[str, str]) -> Path:
@@ -176,6 +220,7 @@ class Simulation:
 
     def __init__(self, path: Path) -> None:
         from ccgpu.fakearm import FakeArm
+        from ccgpu.fakeguest import guests
 
         self.journals = path.with_name(f"{path.name}.journals")
         self._vendors = path.with_name(f"{path.name}.vendors.json")
@@ -184,6 +229,7 @@ class Simulation:
         except (ValueError, OSError, sqlite3.Error) as err:
             hint = "set CCGPU_FAKE_STATE to keep the simulated subscription in another file"
             raise StateUnusable(f"{path}: {err}", hint=hint) from err
+        guests.inhabit(self.arm)
 
     def vendors(self) -> "SimulatedVendors":
         """The simulated AMD and NVIDIA of this subscription; the first call makes their keys."""

@@ -8,17 +8,22 @@ from ccgpu.fakearm.credential import FakeCredential
 from ccgpu.fakearm.service import FAKE_SUBSCRIPTION, FakeArm
 from ccgpu.fakearm.settings import NCC_SIZE
 from ccgpu.fakearm.transport import FakeTransport
+from ccgpu.fakearm.vm.inside import Boot, Machine, ScriptOutput, StoredFile
 from ccgpu.fakearm.wire import FakeGap, Fault, Request, Response
 
 __all__ = [
     "FAKE_SUBSCRIPTION",
     "NCC_SIZE",
+    "Boot",
     "FakeArm",
     "FakeCredential",
     "FakeGap",
     "FakeTransport",
     "Fault",
+    "Machine",
     "Request",
     "Response",
+    "ScriptOutput",
+    "StoredFile",
     "VirtualClock",
 ]
