@@ -80,6 +80,12 @@ def image_reference(vm: Body) -> Body:
     return _object(_object(properties(vm), "storageProfile"), "imageReference")
 
 
+def is_secure_boot_enabled(vm: Body) -> bool:
+    """Whether only signed code boots."""
+    settings = _object(_object(properties(vm), "securityProfile"), "uefiSettings")
+    return settings.get("secureBootEnabled") is True
+
+
 def ssh_public_keys(vm: Body) -> tuple[str, ...]:
     """The SSH public keys that the VM was created with."""
     linux = _object(_object(properties(vm), "osProfile"), "linuxConfiguration")

@@ -41,6 +41,16 @@ FIXES = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """The checks of a guest, the fixes that would apply to it, and those that were applied."""
+
+    name: str
+    checks: tuple[GuestCheck, ...]
+    fixes: tuple[Fix, ...]
+    applied: tuple[Fix, ...] = ()
+
+
 def diagnose(report: GuestReport, wanted: GuestExpectations) -> list[GuestCheck]:
     """The checks of readiness, then those of what will go wrong later."""
     return [

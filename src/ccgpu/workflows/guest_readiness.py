@@ -1,5 +1,6 @@
 """Ask the guest for its state, and wait until it is ready."""
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from functools import partial
 
@@ -65,39 +66,72 @@ def wait_until_ready(
 ) -> Task[GuestReport]:
     """Probe the guest until it is ready; returns its last report.
 
-    1. Wait until the guest answers: sshd is down while the VM boots.
-    2. While cloud-init and the set-up work, tell their step.
-    3. A failed set-up ends the wait at once. Any other failed check may still come right.
+    A failed set-up ends the wait at once. Any other failed check may still come right for a while.
 
     Raises:
         GuestNotReady: A check failed, or the time is over; the message names the step.
         HostKeyMismatch: The VM shows another host key.
         TimedOut: The command's own time limit has passed.
     """
-    began, polls = run.cloud.now(), 0
     patience = _Patience(run)
     with channel as opened:
-        while True:
-            waiting_for, checks = "", []
-            try:
-                report: GuestReport = yield Call(partial(probe_guest, opened))
-            except (GuestNotReady, TimedOut) as err:
-                waiting_for = _no_answer(err, vm, patience)
-            else:
-                checks = assess_guest(report, wanted)
-                check = deciding_check(checks)
-                if check is None:
-                    return report
-                waiting_for = _not_yet(check, report, vm, patience)
-            if run.cloud.now() - began >= SETUP_TIMEOUT:
-                raise GuestNotReady(
-                    f"the guest of {vm} is not ready after {SETUP_TIMEOUT / 60:.0f} minutes: "
-                    f"{waiting_for}"
-                )
-            run.tell("wait", waiting_for, vm, Kind.VM)
-            doing = f"waiting for the guest of {vm} ({waiting_for})"
-            yield Call(lambda: None, run.deadline.require(poll_delay(polls, None), doing))
-            polls += 1
+        return (
+            yield from _poll(run, vm, opened, wanted, lambda c, r: _not_yet(c, r, vm, patience))
+        )
+
+
+def wait_while_working(
+    run: Run, vm: ResourceId, channel: CommandRunner, wanted: GuestExpectations
+) -> Task[GuestReport]:
+    """Probe the guest until nothing works on it any more; its checks may have failed.
+
+    Raises: As `wait_until_ready`, but for failed checks.
+    """
+
+    def waiting_for(check: GuestCheck, _: GuestReport) -> str | None:
+        return _told(check) if check.progress is Progress.WORKING else None
+
+    return (yield from _poll(run, vm, channel, wanted, waiting_for))
+
+
+# What is waited for, from a check that is not good and its report; None: nothing.
+Judge = Callable[[GuestCheck, GuestReport], str | None]
+
+
+def _poll(
+    run: Run, vm: ResourceId, channel: CommandRunner, wanted: GuestExpectations, judge: Judge
+) -> Task[GuestReport]:
+    """Probe the guest, with pauses, until all checks are good or `judge` waits for nothing.
+
+    1. Wait until the guest answers: sshd is down while the VM boots.
+    2. While cloud-init and the set-up work, tell their step.
+    """
+    began, polls = run.cloud.now(), 0
+    patience = _Patience(run)
+    while True:
+        try:
+            report: GuestReport = yield Call(partial(probe_guest, channel))
+        except (GuestNotReady, TimedOut) as err:
+            waiting_for: str | None = _no_answer(err, vm, patience)
+        else:
+            patience = _Patience(run)
+            check = deciding_check(assess_guest(report, wanted))
+            waiting_for = None if check is None else judge(check, report)
+        if waiting_for is None:
+            return report
+        if run.cloud.now() - began >= SETUP_TIMEOUT:
+            minutes = f"{SETUP_TIMEOUT / 60:.0f} minutes"
+            raise GuestNotReady(
+                f"the guest of {vm} is not ready after {minutes}: step {waiting_for}"
+            )
+        run.tell("wait", waiting_for, vm, Kind.VM)
+        doing = f"waiting for the guest of {vm} (step {waiting_for})"
+        yield Call(lambda: None, run.deadline.require(poll_delay(polls, None), doing))
+        polls += 1
+
+
+def _told(check: GuestCheck) -> str:
+    return f"{check.step}: {check.message}"
 
 
 def _no_answer(err: GuestNotReady | TimedOut, vm: ResourceId, patience: _Patience) -> str:
@@ -122,7 +156,7 @@ def _no_answer(err: GuestNotReady | TimedOut, vm: ResourceId, patience: _Patienc
 
 def _not_yet(check: GuestCheck, report: GuestReport, vm: ResourceId, patience: _Patience) -> str:
     """What is waited for; raises an error if the check has failed for good."""
-    told = f"{check.step}: {check.message}"
+    told = _told(check)
     lasted = patience.lasts(f"{check.step} {check.progress}")
     if check.progress is Progress.WORKING:
         return told
