@@ -92,9 +92,9 @@ class Checks:
     def record_equal(self, rule: Rule, expected: object, actual: object) -> bool:
         """Record whether both sides are equal, and return that."""
         same = expected == actual
-        left = format_value(expected)
-        alike = same and type(expected) is type(actual)
-        return self.record(rule, same, left, left if alike else actual)
+        if same and type(expected) is type(actual):
+            expected = actual = format_value(expected)
+        return self.record(rule, same, expected, actual)
 
     def parse(self, rule: Rule, parser: Callable[[S], T], data: S, expected: str) -> T | None:
         """Parse `data` and record that `rule` holds; return what the parser made of it.

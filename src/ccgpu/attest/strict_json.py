@@ -75,12 +75,15 @@ def _decode(text: str) -> object:
 
 
 def _unique_keys(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    members: dict[str, object] = {}
-    for key, value in pairs:
-        if key in members:
-            raise Malformed(DUPLICATE, "every key once", f"{key[:64]!a} twice")
-        members[key] = value
-    return members
+    members = dict(pairs)
+    if len(members) == len(pairs):
+        return members
+    before: set[str] = set()
+    for key, _ in pairs:
+        if key in before:
+            break
+        before.add(key)
+    raise Malformed(DUPLICATE, "every key once", f"{key[:64]!a} twice")
 
 
 def _refuse_constant(text: str) -> object:

@@ -114,7 +114,6 @@ def parse(raw: bytes) -> SnpReport:
     _refuse_reserved(fields, version)
     cpuid = _cpuid(fields) if version >= SINCE["cpuid_fam_id"] else None
     turin = cpuid is not None and cpuid.places_like_turin
-    mitigated = version >= SINCE["launch_mit_vector"]
     return SnpReport(
         raw=raw,
         version=version,
@@ -141,8 +140,8 @@ def parse(raw: bytes) -> SnpReport:
         current_version=_firmware_version(fields, "current"),
         committed_version=_firmware_version(fields, "committed"),
         launch_tcb=tcb.decode(fields["launch_tcb"], turin=turin),
-        launch_mit_vector=_number(fields, "launch_mit_vector") if mitigated else None,
-        current_mit_vector=_number(fields, "current_mit_vector") if mitigated else None,
+        launch_mit_vector=_number_since(fields, "launch_mit_vector", version),
+        current_mit_vector=_number_since(fields, "current_mit_vector", version),
         signature=_signature(fields),
         product=cpuid.product if cpuid else None,
     )
@@ -150,6 +149,10 @@ def parse(raw: bytes) -> SnpReport:
 
 def _number(fields: Mapping[str, bytes], name: str) -> int:
     return int.from_bytes(fields[name], "little")
+
+
+def _number_since(fields: Mapping[str, bytes], name: str, version: int) -> int | None:
+    return _number(fields, name) if version >= SINCE[name] else None
 
 
 def _refuse_reserved(fields: Mapping[str, bytes], version: int) -> None:

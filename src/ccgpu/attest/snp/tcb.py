@@ -4,6 +4,7 @@ TCBs are compared component by component: one is at least another only if each c
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 from operator import itemgetter
 
 from ccgpu.attest.check import Malformed, Rule
@@ -48,6 +49,7 @@ class Tcb:
         return f"bootloader {self.bootloader}, {rest}{fmc}"
 
 
+@lru_cache(maxsize=64)  # the four of a report are one, most of the time
 def decode(raw: bytes, *, turin: bool) -> Tcb:
     """Decode a TCB (8 bytes), or raise `Malformed` if a reserved byte is not zero."""
     reserved = _TURIN_RESERVED if turin else _RESERVED
