@@ -85,7 +85,7 @@ def _claims(data: bytes, header: Mapping[str, bytes], runtime_header: Mapping[st
     _require(DATA_SIZE, data_size, _number(runtime_header["data_size"]))
     whole = layout.RUNTIME_START + data_size
     _require(REPORT_SIZE, whole, _number(header["report_size"]))
-    if data[whole:].strip(b"\0"):
+    if data.count(0, whole) != len(data) - whole:
         raise Malformed(PADDING, "zeros", data[whole:].rstrip(b"\0")[:32])
     return data[layout.CLAIMS_START : whole]
 
