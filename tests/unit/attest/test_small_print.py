@@ -1,10 +1,12 @@
 """Small print of a verdict: tables that do not tile, bulletins by name, a hint without a cause."""
 
+import struct
+
 import pytest
 
 from ccgpu.attest import bulletins
 from ccgpu.attest.appraisal import Appraisal
-from ccgpu.attest.fields import Field, table
+from ccgpu.attest.fields import Field, splitter, table
 from ccgpu.errors import EvidenceRejected
 from support.vms import AT
 
@@ -21,6 +23,15 @@ from support.vms import AT
 def test_a_table_tiles_and_names_each_field_once(fields, size):
     with pytest.raises(ValueError, match=r"starts at|ends at|one name"):
         table(fields, size)
+
+
+def test_a_structure_is_split_into_the_bytes_of_each_field():
+    fields = table((Field("a", 0, 1), Field("b", 1, 2), Field("c", 3, 1, reserved=True)), 4)
+    data = bytes(range(4))
+    assert splitter(fields)(data) == {name: field.of(data) for name, field in fields.items()}
+    for other in (data[:-1], data + b"\0"):
+        with pytest.raises(struct.error):
+            splitter(fields)(other)
 
 
 def test_a_verdict_without_checks_is_a_rejection_without_a_hint():

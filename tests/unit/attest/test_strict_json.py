@@ -44,6 +44,11 @@ def test_ambiguous_and_invalid_json_is_refused(data, id_):
     assert caught.value.rule.id == id_
 
 
+def test_a_byte_order_mark_is_named():
+    with pytest.raises(Malformed, match="Unexpected UTF-8 BOM"):
+        strict_json.load(b"\xef\xbb\xbf{}", LIMIT)
+
+
 @pytest.mark.parametrize(
     ("data", "value"),
     [
