@@ -31,7 +31,7 @@ _SWITCHES = {
 }
 
 
-class Attempt(NamedTuple):
+class SetupAttempt(NamedTuple):
     """One run of the set-up's service, from `began` until `until` (None: to the end).
 
     settings: the settings of guests that it ran under. boot: the number of the boot. fits: whether
@@ -99,7 +99,7 @@ class SetupRun:
 
 def run_setup(
     wanted: Mapping[str, str],
-    attempts: Sequence[Attempt],
+    attempts: Sequence[SetupAttempt],
     now: float,
     durations: Mapping[str, float],
 ) -> SetupRun:
@@ -114,7 +114,7 @@ def run_setup(
 def _run_attempt(
     run: SetupRun,
     wanted: Mapping[str, str],
-    attempt: Attempt,
+    attempt: SetupAttempt,
     now: float,
     durations: Mapping[str, float],
 ) -> SetupRun:
@@ -147,7 +147,7 @@ def _run_attempt(
 def _run_step(
     name: str,
     wanted: Mapping[str, str],
-    attempt: Attempt,
+    attempt: SetupAttempt,
     at: float,
     seconds: float,
     repaired: frozenset[str],
@@ -179,7 +179,7 @@ class _Cause(NamedTuple):
     """Why a step fails in the runs of the service that it `applies` to, given what is repaired."""
 
     step: str
-    applies: Callable[[Attempt, frozenset[str]], bool]
+    applies: Callable[[SetupAttempt, frozenset[str]], bool]
     exit_code: int
     message: str
 
@@ -219,7 +219,7 @@ _CAUSES = (
 )
 
 
-def _failure(step: str, attempt: Attempt, repaired: frozenset[str]) -> tuple[int, str]:
+def _failure(step: str, attempt: SetupAttempt, repaired: frozenset[str]) -> tuple[int, str]:
     """Exit code and last line of a step in this run of the service; 0 and nothing for success."""
     fails = attempt.settings["setup_fails"]
     if fails and fails["step"] == step:
