@@ -5,6 +5,7 @@ Azure and the host can read it. There are two templates: for the images that ccg
 those that bring the driver along.
 """
 
+import base64
 import hashlib
 import json
 import re
@@ -20,8 +21,9 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
 ENV_PATH = "/etc/ccgpu/guest.env"
-SETUP_UNIT = "ccgpu-setup.service"
-_UNITS = re.compile(r"/etc/systemd/system/(ccgpu-[a-z-]+\.(?:service|timer))", re.ASCII)
+# What starts at the first boot, and at each later one. A step of the set-up enables the unit of
+# the temporary disk, if the settings want it.
+UNITS = ("ccgpu-setup.service", "ccgpu-drift.service")
 _SETUP_ID_DIGITS = 16
 # What a value in `guest.env` may consist of: nothing that a shell expands or splits.
 _PLAIN = re.compile(r"[A-Za-z0-9._-]*", re.ASCII)
@@ -37,18 +39,12 @@ def set_up_image(guest: Guest, driver: str, files: Sequence[GuestFile]) -> str:
     Raises:
         InvalidFile: with the extra parts it is larger than Azure takes.
     """
-    units = [found[1] for file in files if (found := _UNITS.fullmatch(file.path))]
-    installable = [unit for unit in units if _is_enabled(unit, files)]
-    text = (
-        _environment()
-        .get_template("canonical.yaml.j2")
-        .render(
-            env_path=ENV_PATH,
-            env=guest_env(guest, driver, files),
-            files=files,
-            units=installable,
-            start=SETUP_UNIT,
-        )
+    text = _rendered(
+        "canonical.yaml.j2",
+        env_path=ENV_PATH,
+        env=guest_env(guest, driver, files),
+        files=files,
+        units=UNITS,
     )
     return _with_parts(text, guest.cloud_init)
 
@@ -59,8 +55,7 @@ def prebuilt_image(guest: Guest) -> str:
     Raises:
         InvalidFile: with the extra parts it is larger than Azure takes.
     """
-    text = _environment().get_template("prebuilt.yaml.j2").render()
-    return _with_parts(text, guest.cloud_init)
+    return _with_parts(_rendered("prebuilt.yaml.j2"), guest.cloud_init)
 
 
 def guest_env(guest: Guest, driver: str, files: Sequence[GuestFile]) -> str:
@@ -96,11 +91,6 @@ def _setup_id(lines: str, files: Sequence[GuestFile]) -> str:
     return digest[:_SETUP_ID_DIGITS]
 
 
-def _is_enabled(unit: str, files: Sequence[GuestFile]) -> bool:
-    """Whether a unit says when it starts (`[Install]`); a timer's service does not."""
-    return any(file.path.endswith(f"/{unit}") and "[Install]" in file.text for file in files)
-
-
 def _with_parts(text: str, parts: Sequence[str]) -> str:
     """The configuration alone, or with the extra parts as MIME multipart (cloud-init's format)."""
     whole = _multipart(text, parts) if parts else text
@@ -133,10 +123,20 @@ def _extra_section(index: int, part: str) -> str:
 
 def _section(text: str, name: str, headers: str, *, is_config: bool = True) -> str:
     kind = "cloud-config" if is_config else "x-shellscript"
+    encoding, body = ("7bit", text) if text.isascii() else ("base64", _base64(text))
     return (
-        f'Content-Type: text/{kind}; charset="utf-8"\nContent-Transfer-Encoding: 8bit\n'
-        f'Content-Disposition: attachment; filename="{name}"\n{headers}\n{text}'
+        f'Content-Type: text/{kind}; charset="utf-8"\nContent-Transfer-Encoding: {encoding}\n'
+        f'Content-Disposition: attachment; filename="{name}"\n{headers}\n{body}'
     )
+
+
+def _base64(text: str) -> str:
+    """UTF-8 in base64: cloud-init reads the whole as text first, and so breaks 8-bit parts."""
+    return base64.encodebytes(text.encode()).decode("ascii")
+
+
+def _rendered(template: str, **values: object) -> str:
+    return _environment().get_template(template).render(**values)
 
 
 def _environment() -> "Environment":
@@ -165,7 +165,7 @@ def _block(text: str, indent: int) -> str:
     """A text as a YAML literal block (YAML 1.2.2, 8.1.2) whose lines are indented by `indent`."""
     if not text.endswith("\n") or text.endswith("\n\n") or text.startswith((" ", "\n")):
         raise ValueError("a file must begin with text and end with one newline")
-    if bad := re.search(r"[^\t\n -~\u00a0-\ud7ff\ue000-\ufffd]", text):
+    if bad := re.search(r"[^\t\n -~\u00a0-\u2027\u202a-\ud7ff\ue000-\ufffd]", text):
         raise ValueError(f"a file has the character {bad[0]!r}")
     lines = text[:-1].split("\n")
     return "|\n" + "\n".join(f"{' ' * indent}{line}" if line else "" for line in lines)
