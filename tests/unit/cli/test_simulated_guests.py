@@ -8,7 +8,7 @@ from ccgpu.fakeguest.hostkeys import host_key
 from ccgpu.guest.channel import Channel, GuestTarget
 from support.arm import Client
 from support.cli import Shell
-from support.guests import open_channel
+from support.simulated_guests import open_channel
 
 _SPEC = """
 name: demo

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.serialization import load_ssh_public_key
 from ccgpu.errors import GuestUnreachable, HostKeyMismatch
 from ccgpu.fakearm import FakeArm
 from support.arm import Client, group_path, image_reference, vm_path
-from support.guests import SETTINGS, GuestBench, cloud_config, make_bench, open_channel
+from support.simulated_guests import SETTINGS, GuestBench, cloud_config, make_bench, open_channel
 
 
 def test_the_key_in_the_log_is_the_one_that_sshd_shows(bench):

@@ -7,7 +7,7 @@ import pytest
 from ccgpu.errors import GuestUnreachable, HostKeyMismatch
 from ccgpu.fakearm import scenarios
 from support.arm import vm_path
-from support.guests import GuestBench, make_bench
+from support.simulated_guests import GuestBench, make_bench
 
 NOT_LOADED = (
     "exit 9: NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driver. Make "

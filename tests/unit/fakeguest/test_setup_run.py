@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from ccgpu.fakearm.guest_settings import GUEST_DEFAULTS, STEPS
 from ccgpu.fakeguest.setup_run import DONE, SetupAttempt, run_setup
-from support.guests import SETTINGS
+from support.simulated_guests import SETTINGS
 
 DURATIONS = {"guest.step": 20.0, "guest.driver": 120.0}
 WHOLE = 20.0 * 11 + 120.0
