@@ -1,155 +1,73 @@
-"""Simulated guests for tests: a VM with first-boot data, and channels to its inside."""
+"""Simulated VMs whose inside is a real sshd of this machine."""
 
-import base64
-import json
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Any
+import hashlib
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 
-from ccgpu.cli.backends import simulated_channels
-from ccgpu.fakearm import FakeArm, Request
+from cryptography.hazmat.primitives import serialization as to
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from ccgpu.cli.backends import Backend
+from ccgpu.cli.runtime import ConnectionOptions
 from ccgpu.guest.channel import Channel, GuestTarget
-from support.arm import Client, vm_body, vm_path
+from ccgpu.guest.openssh import open_channel
+from support.cli import CommandResult, Shell
+from support.cloud import make_backend
+from support.sshd import Sshd
 
-SETTINGS = {
-    "CCGPU_DRIVER_BRANCH": "595",
-    "CCGPU_DRIVER_VERSION": "595.71.05",
-    "CCGPU_CONTAINER_TOOLKIT": "1",
-    "CCGPU_DOCKER": "1",
-    "CCGPU_OPENSSL": "1",
-    "CCGPU_APT_SNAPSHOT": "20260615T120000Z",
-    "CCGPU_UPDATES": "security",
-    "CCGPU_TEMP_DISK": "encrypted",
-    "CCGPU_READY": "after-attestation",
-    "CCGPU_LOCKDOWN": "1",
-    "CCGPU_SETUP_ID": "0123456789abcdef",
-}
-_PROBED = {
-    "cloud-init": ["cloud-init", "status", "--format", "json"],
-    "secure-boot": ["mokutil", "--sb-state"],
-    "kernel": ["uname", "-r"],
-    "boot-id": ["cat", "/proc/sys/kernel/random/boot_id"],
-    "cc": ["nvidia-smi", "conf-compute", "-f"],
-    "environment": ["nvidia-smi", "conf-compute", "-e"],
-    "devtools": ["nvidia-smi", "conf-compute", "-d"],
-    "ready": ["nvidia-smi", "conf-compute", "-grs"],
-    "gpus": [
-        "nvidia-smi",
-        "--query-gpu=name,driver_version,vbios_version,persistence_mode,uuid",
-        "--format=csv,noheader",
-    ],
-    "module": ["cat", "/proc/driver/nvidia/version"],
-    "packages": [
-        "dpkg-query",
-        "-W",
-        "-f=${Package} ${Version} ${db:Status-Status}\\n",
-        "linux-*",
-        "nvidia-*",
-    ],
-    "held": ["apt-mark", "showhold"],
-    "disks": ["lsblk", "--json", "-o", "NAME,TYPE,MOUNTPOINTS,FSTYPE"],
-    "space": ["df", "--output=target,avail,pcent", "-B1", "/"],
-    "units": ["systemctl", "is-system-running"],
-    "swap": ["swapon", "--show=NAME,TYPE", "--noheadings"],
-    "absent": ["no-such-command"],
-}
-_STATE = "/var/lib/ccgpu"
-_FILES = [f"{_STATE}/{name}" for name in ("setup.json", "drift.json", "custom-data.sha256")]
-REQUEST = {
-    "commands": _PROBED,
-    "files": [*_FILES, "/etc/ccgpu/guest.env", "/no/such/file"],
-    "tails": {f"{_STATE}/setup.log": 3},
-}
-
-
-def cloud_config(**changes: str) -> str:
-    """customData in base64 whose cloud-config writes the set-up's settings file."""
-    lines = "".join(f"{name}={value}\n" for name, value in (SETTINGS | changes).items())
-    entry = {
-        "path": "/etc/ccgpu/guest.env",
-        "permissions": "0644",
-        "encoding": "b64",
-        "content": base64.b64encode(lines.encode()).decode(),
-    }
-    document = "#cloud-config\n" + json.dumps({"write_files": [entry]})
-    return base64.b64encode(document.encode()).decode()
+CREATE = "create demo --region eastus2 --ssh-from 203.0.113.7/32"
 
 
 @dataclass
-class GuestBench:
-    """One VM of a simulated subscription, and what a client of it may do."""
+class GuestShell:
+    """A user whose simulated VMs are reached at the server, whatever their address is.
 
-    az: Client
-    target: GuestTarget
+    targets: every VM that was reached for. own_identity: whether the target's own key is used.
+    """
 
-    @property
-    def channel(self) -> Channel:
-        """A channel to the target."""
-        return open_channel(self.az.arm, self.target)
+    shell: Shell
+    sshd: Sshd
+    own_identity: bool = False
+    targets: list[GuestTarget] = field(default_factory=list)
 
-    def answer(self) -> Mapping[str, Any]:
-        """What the probe answers."""
-        argv = ["sudo", "-n", "python3", "-", "ccgpu-probe", json.dumps(REQUEST)]
-        done = self.channel.run(argv, b"a script", timeout=60)
-        assert done.exit_code == 0
-        document: Mapping[str, Any] = json.loads(done.stdout)
-        return document
+    def __post_init__(self) -> None:
+        self.shell.backend = self._backend
 
-    def texts(self) -> dict[str, str]:
-        """The first line that each probed command printed; `exit N` before one that failed."""
-        shown = {}
-        for key, one in self.answer()["commands"].items():
-            text = next(iter((one["stdout"] or one["stderr"]).splitlines()), "")
-            shown[key] = text if one["exit"] == 0 else f"exit {one['exit']}: {text}".rstrip(": ")
-        return shown
+    def __call__(self, line: str) -> CommandResult:
+        """Run `ccgpu LINE`."""
+        return self.shell(line)
 
-    def setup(self) -> Any:
-        """The set-up's status file; None if there is none."""
-        text = self.answer()["files"][f"{_STATE}/setup.json"]
-        return None if text is None else json.loads(text)
+    def _backend(self, _: ConnectionOptions) -> Backend:
+        return replace(make_backend(self.shell.arm, self.shell.state), channels=self._open)
 
-    def log(self) -> list[str]:
-        """The lines of the serial log."""
-        told = self.az.ok("POST", f"{vm_path()}/retrieveBootDiagnosticsData").body
-        body = self.az.arm.send(Request("GET", told["serialConsoleLogBlobUri"])).body
-        return str(body).splitlines()
+    def _open(self, target: GuestTarget) -> AbstractContextManager[Channel]:
+        self.targets.append(target)
+        identity = target.identity if self.own_identity else self.sshd.identity
+        here = {"host": "127.0.0.1", "port": self.sshd.port, "user": self.sshd.user}
+        return open_channel(replace(target, **here, identity=identity))  # type: ignore[arg-type]
 
-    def key_in_log(self) -> bytes:
-        """The host key in the serial log."""
-        lines = self.log()
-        start = lines.index("-----BEGIN SSH HOST KEY KEYS-----")
-        end = lines.index("-----END SSH HOST KEY KEYS-----")
-        (line,) = lines[start + 1 : end]
-        return base64.b64decode(line.split()[1])
+    def create(self, more: str = "") -> None:
+        """Create the VM, and give the server its host key; it is not started."""
+        done = self.shell(f"{CREATE} {more}")
+        assert done.code == 0, done
+        vm_id = self.shell("show demo -o json").document["vm_id"]
+        give_host_key(self.sshd, vm_id)
 
-    def reboot(self, wait: float = 60) -> None:
-        """Restart the VM; `wait` seconds from its boot on. sshd answers after 40."""
-        self.az.ok("POST", f"{vm_path()}/restart")
-        self.az.arm.advance(30 + wait)
+    def requests(self, part: str) -> int:
+        """How many requests with this in their path Azure has got."""
+        return sum(part in one["path"].lower() for one in self.shell.arm.show()["requests"])
 
-    def pinned(self, key: bytes | None) -> "GuestBench":
-        """The same VM with another key pinned."""
-        return replace(self, target=replace(self.target, host_key=key))
+    def files(self) -> Iterator[Path]:
+        """Everything that this user's machine has stored."""
+        return (path for path in self.shell.folder.rglob("*") if path.is_file())
 
 
-def open_channel(arm: FakeArm, target: GuestTarget) -> Channel:
-    """A channel of the simulated back end."""
-    with simulated_channels(arm)(target) as channel:
-        return channel
-
-
-def make_bench(az: Client, *, wait: float = 600, **changes: Any) -> GuestBench:
-    """A VM, `wait` seconds after it was created, with its key pinned if the log has it."""
-    simulated_channels(az.arm)  # guests live in the VMs from now on
-    az.network()
-    az.ok("PUT", vm_path(), vm_body(**{"os__customData": cloud_config()} | changes))
-    az.arm.advance(44)
-    assert az.get(vm_path())["properties"]["provisioningState"] == "Succeeded"
-    az.arm.advance(wait)
-    (address,) = [one for one in az.arm.show()["resources"] if one["kind"].endswith("IPAddresses")]
-    host = az.get(address["id"])["properties"]["ipAddress"]
-    target = GuestTarget("demo", az.get(vm_path())["properties"]["vmId"], host, "azureuser")
-    bench = GuestBench(az, target)
-    lines = bench.log()
-    known = "-----BEGIN SSH HOST KEY KEYS-----" in lines
-    return bench.pinned(bench.key_in_log() if known else None)
+def give_host_key(sshd: Sshd, vm_id: str) -> None:
+    """Give the server the host key that the simulated VM prints (`fakearm/vm/console.py`)."""
+    secret = Ed25519PrivateKey.from_private_bytes(hashlib.sha256(vm_id.encode()).digest())
+    private = secret.private_bytes(to.Encoding.PEM, to.PrivateFormat.OpenSSH, to.NoEncryption())
+    public = secret.public_key().public_bytes(to.Encoding.OpenSSH, to.PublicFormat.OpenSSH)
+    (sshd.folder / "hostkey").write_bytes(private)
+    (sshd.folder / "hostkey.pub").write_bytes(public)

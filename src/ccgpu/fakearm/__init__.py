@@ -8,19 +8,19 @@ from ccgpu.fakearm.credential import FakeCredential
 from ccgpu.fakearm.service import FAKE_SUBSCRIPTION, FakeArm
 from ccgpu.fakearm.settings import NCC_SIZE
 from ccgpu.fakearm.transport import FakeTransport
-from ccgpu.fakearm.vm.inside import Boot, Machine, ScriptOutput, StoredFile
+from ccgpu.fakearm.vm.inside import Machine, MachineBoot, ScriptOutput, StoredFile
 from ccgpu.fakearm.wire import FakeGap, Fault, Request, Response
 
 __all__ = [
     "FAKE_SUBSCRIPTION",
     "NCC_SIZE",
-    "Boot",
     "FakeArm",
     "FakeCredential",
     "FakeGap",
     "FakeTransport",
     "Fault",
     "Machine",
+    "MachineBoot",
     "Request",
     "Response",
     "ScriptOutput",

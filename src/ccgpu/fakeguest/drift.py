@@ -1,7 +1,7 @@
 """The drift check of a guest: what no longer fits together since the set-up.
 
-Real guests run it at each boot after the first, once the set-up's service is through. It looks at
-the guest as it was then.
+Real guests run it once a boot, when the set-up's service is through. It looks at the guest as it
+was then.
 """
 
 import json
@@ -50,9 +50,9 @@ def rerun_drift(guest: SimulatedGuest) -> None:
 
 
 def _checks(guest: SimulatedGuest) -> Iterator[_DriftCheck]:
+    ends = guest.setup.ends if guest.setup else ()
     for number, boot in enumerate(guest.machine.boots):
-        at = boot.ready + guest.machine.durations["guest.step"]  # after the look at the GPU
-        if number and (boot.ended is None or at <= boot.ended):
+        if at := min((at for at, in_boot in ends if in_boot == number), default=None):
             yield _DriftCheck(at, number, boot.settings)
     if stored := guest.machine.rows.fact(_RERUN):
         yield _DriftCheck(**json.loads(stored))

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import Any, NamedTuple
 
-from ccgpu.fakearm import Boot, Machine, StoredFile
+from ccgpu.fakearm import Machine, MachineBoot, StoredFile
 from ccgpu.fakeguest import first_boot, hostkeys
-from ccgpu.fakeguest.setup_run import Attempt, SetupRun, run_setup
+from ccgpu.fakeguest.setup_run import SetupAttempt, SetupRun, run_setup
 
 KERNEL, NEWER_KERNEL = "6.8.0-1066-azure-fde", "6.8.0-1067-azure-fde"
 DRIVER, NEWER_DRIVER = "595.71.05", "595.91.07"
@@ -41,7 +41,7 @@ class SimulatedGuest:
         self.now = machine.now
 
     @property
-    def boot(self) -> Boot:
+    def boot(self) -> MachineBoot:
         """The latest boot."""
         return self.machine.boots[-1]
 
@@ -117,7 +117,7 @@ class SimulatedGuest:
             return None
         return run_setup(self.wanted, self._attempts(), self.now, self.machine.durations)
 
-    def _attempts(self) -> Sequence[Attempt]:
+    def _attempts(self) -> Sequence[SetupAttempt]:
         """Every run of the set-up's service: once a boot, and when somebody started it again."""
         first = self.first_boot_number or 0
         boots = list(enumerate(self.machine.boots))[first:]
@@ -130,10 +130,10 @@ class SimulatedGuest:
         ends = [one.began for one in begins[1:]] + [None]
         return [self._attempt(one, end) for one, end in zip(begins, ends, strict=True)]
 
-    def _attempt(self, begin: "_Begin", until: float | None) -> Attempt:
+    def _attempt(self, begin: "_Begin", until: float | None) -> SetupAttempt:
         boot = self.machine.boots[begin.boot]
         limits = [one for one in (until, boot.ended) if one is not None]
-        return Attempt(
+        return SetupAttempt(
             begin.began,
             min(limits, default=None),
             begin.settings or boot.settings,

@@ -6,7 +6,7 @@ module "Keys to Console"). The texts are own; the markers are cloud-init's.
 
 from collections.abc import Iterator
 
-from ccgpu.fakearm import Boot, Machine
+from ccgpu.fakearm import Machine, MachineBoot
 from ccgpu.fakeguest import hostkeys
 from ccgpu.fakeguest.files import moment
 from ccgpu.fakeguest.guest import SimulatedGuest
@@ -38,7 +38,9 @@ def _lines(guest: SimulatedGuest) -> Iterator[tuple[float, int, str]]:
         yield at, number, f"ccgpu-setup: {text}"
 
 
-def _boot_lines(guest: SimulatedGuest, which: int, boot: Boot) -> Iterator[tuple[float, str]]:
+def _boot_lines(
+    guest: SimulatedGuest, which: int, boot: MachineBoot
+) -> Iterator[tuple[float, str]]:
     name = guest.machine.name
     kernel = guest.kernel_of(which)
     yield (

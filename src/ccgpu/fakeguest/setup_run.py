@@ -5,7 +5,7 @@ step `gpu` looks at the GPU once a boot. Its messages are those of the scripts t
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from ccgpu.fakearm.guest_settings import STEPS
@@ -31,7 +31,7 @@ _SWITCHES = {
 }
 
 
-class Attempt(NamedTuple):
+class SetupAttempt(NamedTuple):
     """One run of the set-up's service, from `began` until `until` (None: to the end).
 
     settings: the settings of guests that it ran under. boot: the number of the boot. fits: whether
@@ -66,13 +66,15 @@ class SetupRun:
     """All steps, in order.
 
     lines: what the service printed, with the times. repaired: the steps that ran to their end
-    when all of them ran again. last: when the last run began; None before the first.
+    when all of them ran again. last: when the last run began; None before the first. ends: when
+    each run that was not cut off ended, and in which boot.
     """
 
     steps: tuple[StepRun, ...]
     lines: tuple[tuple[float, str], ...] = ()
     repaired: frozenset[str] = frozenset()
     last: float | None = None
+    ends: tuple[tuple[float, int], ...] = ()
 
     @property
     def state(self) -> str:
@@ -99,7 +101,7 @@ class SetupRun:
 
 def run_setup(
     wanted: Mapping[str, str],
-    attempts: Sequence[Attempt],
+    attempts: Sequence[SetupAttempt],
     now: float,
     durations: Mapping[str, float],
 ) -> SetupRun:
@@ -114,7 +116,7 @@ def run_setup(
 def _run_attempt(
     run: SetupRun,
     wanted: Mapping[str, str],
-    attempt: Attempt,
+    attempt: SetupAttempt,
     now: float,
     durations: Mapping[str, float],
 ) -> SetupRun:
@@ -123,7 +125,7 @@ def _run_attempt(
         seen = name == "gpu" and steps[name].boot != attempt.boot
         if attempt.again or (seen and steps[name].state == DONE):
             steps[name] = StepRun(name)
-    lines, repaired = list(run.lines), set(run.repaired)
+    lines, repaired, ends = list(run.lines), set(run.repaired), run.ends
     until = now if attempt.until is None else min(now, attempt.until)
     at = attempt.began
     for name in (one for one in STEPS if steps[one].state not in _ENDED):
@@ -134,20 +136,20 @@ def _run_attempt(
         lines += _lines(steps[name], at, seconds)
         at = steps[name].ended or at
         if steps[name].state not in _ENDED:
+            ends += ((at, attempt.boot),) if steps[name].state == FAILED else ()
             break
         repaired |= {name} if attempt.again else set()
     else:
         lines.append((at, "done"))
+        ends += ((at, attempt.boot),)
     ended = tuple(steps[name] for name in STEPS)
-    return replace(
-        run, steps=ended, lines=tuple(lines), repaired=frozenset(repaired), last=attempt.began
-    )
+    return SetupRun(ended, tuple(lines), frozenset(repaired), attempt.began, ends)
 
 
 def _run_step(
     name: str,
     wanted: Mapping[str, str],
-    attempt: Attempt,
+    attempt: SetupAttempt,
     at: float,
     seconds: float,
     repaired: frozenset[str],
@@ -179,7 +181,7 @@ class _Cause(NamedTuple):
     """Why a step fails in the runs of the service that it `applies` to, given what is repaired."""
 
     step: str
-    applies: Callable[[Attempt, frozenset[str]], bool]
+    applies: Callable[[SetupAttempt, frozenset[str]], bool]
     exit_code: int
     message: str
 
@@ -219,7 +221,7 @@ _CAUSES = (
 )
 
 
-def _failure(step: str, attempt: Attempt, repaired: frozenset[str]) -> tuple[int, str]:
+def _failure(step: str, attempt: SetupAttempt, repaired: frozenset[str]) -> tuple[int, str]:
     """Exit code and last line of a step in this run of the service; 0 and nothing for success."""
     fails = attempt.settings["setup_fails"]
     if fails and fails["step"] == step:

@@ -4,7 +4,7 @@ import pytest
 
 from ccgpu.fakearm import FakeGap
 from support.arm import vm_body, vm_path
-from support.guests import cloud_config
+from support.simulated_guests import cloud_config
 
 PATH = f"{vm_path()}/runCommand"
 

@@ -6,7 +6,7 @@ import pytest
 
 from ccgpu.fakearm import FakeArm
 from support.arm import Client
-from support.guests import GuestBench, make_bench
+from support.simulated_guests import GuestBench, make_bench
 
 
 @pytest.fixture

@@ -1,16 +1,18 @@
 """The inside of a simulated VM over time: host key, boots, first boot, set-up, other processes."""
 
 import base64
+import contextlib
 import hashlib
 import json
+import sqlite3
 
 import pytest
 from cryptography.hazmat.primitives.serialization import load_ssh_public_key
 
 from ccgpu.errors import GuestUnreachable, HostKeyMismatch
 from ccgpu.fakearm import FakeArm
-from support.arm import Client, image_reference, vm_path
-from support.guests import SETTINGS, GuestBench, cloud_config, make_bench, open_channel
+from support.arm import Client, group_path, image_reference, vm_path
+from support.simulated_guests import SETTINGS, GuestBench, cloud_config, make_bench, open_channel
 
 
 def test_the_key_in_the_log_is_the_one_that_sshd_shows(bench):
@@ -226,6 +228,29 @@ def test_a_deleted_vm_leaves_no_files_and_no_address(bench, tmp_path):
     again = make_bench(bench.az)
     assert again.channel.run(["cat", "note"], timeout=5).exit_code == 1
     assert again.key_in_log() != key
+
+
+@pytest.mark.parametrize(
+    "remove",
+    [
+        lambda az: az.complete("DELETE", vm_path()),
+        lambda az: (az.ok("DELETE", group_path()), az.arm.advance(200), az.arm.show()),
+        lambda az: az.arm.reset(),
+    ],
+    ids=["vm", "group", "reset"],
+)
+def test_nothing_of_a_guest_stays_in_the_state(tmp_path, remove):
+    path = tmp_path / "azure.db"
+    bench = make_bench(Client(FakeArm(path)))
+    (tmp_path / "note").write_text("gone")
+    bench.channel.put(tmp_path / "note", "note")
+    bench.channel.run(["sudo", "nvidia-smi", "conf-compute", "-srs", "1"], timeout=5)
+    counts = "SELECT (SELECT count(*) FROM guest_files), (SELECT count(*) FROM guest_facts)"
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        assert database.execute(counts).fetchone() == (1, 1)
+        remove(bench.az)
+        assert database.execute(counts).fetchone() == (0, 0)
+    bench.az.arm.close()
 
 
 @pytest.mark.parametrize("name", ["CCGPU_DOCKER", "CCGPU_OPENSSL", "CCGPU_CONTAINER_TOOLKIT"])

@@ -10,7 +10,7 @@ import pytest
 from ccgpu.errors import CcgpuError, GuestUnreachable, TimedOut, UsageProblem
 from ccgpu.fakeguest import forwarding
 from support.arm import resource_path, rule
-from support.guests import GuestBench
+from support.simulated_guests import GuestBench
 
 
 @pytest.mark.parametrize(

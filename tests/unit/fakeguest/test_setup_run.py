@@ -4,8 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ccgpu.fakearm.guest_settings import GUEST_DEFAULTS, STEPS
-from ccgpu.fakeguest.setup_run import DONE, Attempt, run_setup
-from support.guests import SETTINGS
+from ccgpu.fakeguest.setup_run import DONE, SetupAttempt, run_setup
+from support.simulated_guests import SETTINGS
 
 DURATIONS = {"guest.step": 20.0, "guest.driver": 120.0}
 WHOLE = 20.0 * 11 + 120.0
@@ -19,7 +19,7 @@ _BAD = [{"setup_fails": {"step": step, "exit_code": 3, "message": "x"}} for step
 
 
 def _attempt(began, until, boot, changes):
-    return Attempt(began, until, _GOOD | changes, boot)
+    return SetupAttempt(began, until, _GOOD | changes, boot)
 
 
 @st.composite

@@ -40,7 +40,7 @@ def retrieve_boot_diagnostics(call: ArmCall) -> Response:
 def _blob_url(vm: StoredResource, blob: str, until: float) -> str:
     id_ = vm.properties["vmId"]
     account = f"md-hdd-{id_[:12].replace('-', '')}.z1"
-    signature = hashlib.sha256(f"{id_}/{blob}/{until}".encode()).hexdigest()
+    signature = hashlib.sha256(f"{id_}/{blob}/{int(until)}".encode()).hexdigest()
     return (
         f"https://{account}{BLOB_HOSTS}/bootdiagnostics-{vm.name[:9].lower()}-{id_}/"
         f"{vm.name}.{id_}.{blob}?sv=2018-03-28&sr=b&sp=r&se={int(until)}&sig={signature}"

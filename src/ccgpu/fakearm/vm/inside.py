@@ -17,7 +17,7 @@ from ccgpu.fakearm.vm.rules import value_at
 from ccgpu.fakearm.world import StoredResource, World
 
 
-class Boot(NamedTuple):
+class MachineBoot(NamedTuple):
     """One run of the operating system; times in Unix seconds.
 
     ready: when its agent reports and sshd answers. ended: when it was shut down; None while it
@@ -99,7 +99,7 @@ class Machine:
     custom_data: bytes | None
     secure_boot: bool
     gpus: int
-    boots: tuple[Boot, ...]
+    boots: tuple[MachineBoot, ...]
     running: bool
     private_addresses: tuple[str, ...]
     public_addresses: tuple[str, ...]
@@ -135,7 +135,7 @@ def read_machine(world: World, vm: StoredResource) -> Machine:
     keys = value_at(profile, "linuxConfiguration", "ssh", "publicKeys") or ()
     size = skus.SIZES[vm.properties["hardwareProfile"]["vmSize"].lower()]
     addresses = reach.addresses(world, vm)
-    boots = tuple(Boot(**one) for one in vm.internal_state.get("boots", ()))
+    boots = tuple(MachineBoot(**one) for one in vm.internal_state.get("boots", ()))
     return Machine(
         vm_id=vm.properties["vmId"],
         name=profile["computerName"],
@@ -184,7 +184,7 @@ def serial_log(world: World, vm: StoredResource) -> str:
 
 def begin_boot(world: World, vm: StoredResource, ready: float) -> None:
     """The VM boots now; its agent reports at `ready`."""
-    boot = Boot(world.now, ready, None, world.settings.value("guest"))
+    boot = MachineBoot(world.now, ready, None, world.settings.value("guest"))
     vm.internal_state.setdefault("boots", []).append(boot._asdict())
 
 
