@@ -2,6 +2,7 @@
 # Sourced by every script of ccgpu in the guest: strictness, the settings, and a few verbs.
 # CCGPU_ROOT is a folder to work on instead of `/`; only tests set it.
 set -euo pipefail
+shopt -s lastpipe # so that `… | put` can set CHANGED
 umask 022
 export LC_ALL=C DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1
 
@@ -53,8 +54,8 @@ of_the_day=()
 [[ -z $CCGPU_APT_SNAPSHOT ]] || of_the_day=(-o "APT::Snapshot=$CCGPU_APT_SNAPSHOT")
 apt_get() {
   apt-get -y -q -o DPkg::Lock::Timeout=300 -o Acquire::Retries=3 -o Acquire::http::Timeout=30 \
-    -o Acquire::https::Timeout=30 -o APT::Get::Always-Include-Phased-Updates=true \
-    -o Dpkg::Options::=--force-confold "${of_the_day[@]}" "$@" </dev/null
+    -o Acquire::https::Timeout=30 -o APT::Update::Error-Mode=any \
+    -o APT::Get::Always-Include-Phased-Updates=true -o Dpkg::Options::=--force-confold "${of_the_day[@]}" "$@" </dev/null
 }
 add() {
   apt_get install --allow-change-held-packages "$@"
