@@ -19,6 +19,7 @@ The tree is part of the public interface. Only `cli/main.py` prints an error and
     │   ├── QuotaExceeded            5   raise the quota
     │   └── CapacityUnavailable      6   try another zone, region, or time
     ├── StateUnusable                4   the state folder cannot be read or written
+    ├── CopyFailed                   4   a file could not be copied into or out of the VM
     ├── LeftBehind                   7   created resources still exist, or may still exist
     │   └── RemovalDenied            4   because a permission is missing
     ├── EvidenceUnavailable          8   no verdict: evidence or collateral is missing
@@ -198,6 +199,12 @@ class CapacityUnavailable(AzureRefused):
 
 class StateUnusable(CcgpuError):
     """The state folder cannot be read or written, so nothing may be created."""
+
+    exit_code: ClassVar[int] = 4
+
+
+class CopyFailed(CcgpuError):
+    """A file could not be read or written, here or in the VM. The connection worked."""
 
     exit_code: ClassVar[int] = 4
 

@@ -13,6 +13,7 @@ _MAY = {
     "src/ccgpu/store/journals.py": "lock files, which stay empty",
     "src/ccgpu/fakearm/store.py": "SQLite writes the simulated subscription",
     "src/ccgpu/cli/streams.py": "the process's own streams, and the null device in their place",
+    "src/ccgpu/guest/ssh_master.py": "messages of ssh, in a folder that goes with the connection",
 }
 _METHODS = {"write_text", "write_bytes", "mkstemp", "NamedTemporaryFile", "TemporaryFile", "touch"}
 _FLAGS = {"O_WRONLY", "O_RDWR", "O_CREAT"}

@@ -9,7 +9,7 @@ import binascii
 import ipaddress
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -19,6 +19,7 @@ from azure.core.pipeline.transport import RequestsTransport
 from ccgpu.azure.errors import translating_errors
 from ccgpu.net import answers
 from ccgpu.net.dates import ServerDate
+from ccgpu.net.fetch import Web
 from ccgpu.net.pipeline import pipeline
 from ccgpu.net.sign_in import SignIn, credential_name
 from ccgpu.net.transport import network_transport
@@ -90,6 +91,10 @@ class Session:
             policies=pipeline([self.environment.host], sign_in, self.server_date),
             transport=self._transport,
         )
+
+    def web(self, hosts: Sequence[str]) -> Web:
+        """A client without a token, for these hosts, over the same transport."""
+        return Web(hosts, self._transport)
 
     def caller_address(self) -> str | None:
         """The public IPv4 or IPv6 address from which a user signed in; None for a workload.

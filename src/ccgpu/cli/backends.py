@@ -6,7 +6,7 @@ Each is one `Backend`. Commands use both in the same way.
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from ccgpu.cli import process
 from ccgpu.cli.runtime import BackendName, ConnectionOptions
 from ccgpu.collateral.sources import PUBLIC, Sources
-from ccgpu.errors import StateUnusable, UsageProblem
+from ccgpu.errors import GuestUnreachable, StateUnusable, UsageProblem
 from ccgpu.scheduling.scheduler import Scheduler
 from ccgpu.store import atomic, folders
 from ccgpu.store.journals import Journals
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from ccgpu.collateral.fetcher import CollateralFetcher
     from ccgpu.fakearm import FakeArm
     from ccgpu.fakeguest.vendors import SimulatedVendors
+    from ccgpu.guest.channel import Channel, GuestTarget, OpenChannel
     from ccgpu.net.fetch import Web
 
 _THREADS = 8  # the most requests that `collateral fetch` sends at the same time
@@ -40,6 +41,7 @@ class Backend:
         scheduler: Its clock is real or virtual, its pool threads or inline calls.
         journals: Where deployments of this back end are recorded.
         web: Opens the HTTP client for collateral.
+        channels: Opens the channel to the inside of a VM.
         sources: The addresses that `web` may be asked for.
         cache: The folder that keeps collateral; None for no cache.
         simulated: Whether all of it is simulated.
@@ -49,6 +51,7 @@ class Backend:
     scheduler: Scheduler
     journals: Journals
     web: "Callable[[], Web]"
+    channels: "OpenChannel"
     sources: Sources = PUBLIC
     cache: Path | None = None
     simulated: bool = False
@@ -118,6 +121,7 @@ def _azure_backend(
         scheduler=Scheduler(RealClock(), ThreadPoolExecutor(max_workers=_THREADS)),
         journals=Journals(state / "journals"),
         web=web,
+        channels=_open_ssh,
         cache=folders.cache() / "collateral",
     )
 
@@ -158,8 +162,21 @@ def simulated_backend(
         scheduler=Scheduler(arm.clock, InlineExecutor()),
         journals=Journals(journals),
         web=web,
+        channels=_no_channel,
         sources=sources,
         simulated=True,
+    )
+
+
+def _open_ssh(target: "GuestTarget") -> "AbstractContextManager[Channel]":
+    from ccgpu.guest.openssh import open_channel
+
+    return open_channel(target)
+
+
+def _no_channel(target: "GuestTarget") -> "AbstractContextManager[Channel]":
+    raise GuestUnreachable(
+        f"the simulated VM of {target.deployment} has no inside that could be reached"
     )
 
 

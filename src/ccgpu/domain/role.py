@@ -24,8 +24,8 @@ _COMPUTE_LOCATIONS = "Microsoft.Compute/locations"
 # Kinds that every create, delete, show and gc reads: all that a deployment may have, even if this
 # spec does not use them, and the VM's interface and disks.
 _KINDS_READ = (Kind.VM, Kind.VNET, Kind.NSG, Kind.NAT, Kind.PUBLIC_IP, Kind.NIC, Kind.DISK)
-# `start`, `stop`, `restart`.
-_POWER_ACTIONS = ("start", "deallocate", "restart")
+# `start`, `stop`, `restart`; the serial log, which has the VM's SSH host key.
+_VM_ACTIONS = ("start", "deallocate", "restart", "retrieveBootDiagnosticsData")
 # Status URLs of asynchronous operations. Without them a command polls the resource itself, and then
 # fails, because it cannot learn why a write failed. Rights on the group are enough (Microsoft
 # Learn, "Track asynchronous Azure operations").
@@ -64,7 +64,7 @@ class PermissionNeed(NamedTuple):
 
 
 def permission_needs(spec: "VmSpec", subscription: str) -> tuple[PermissionNeed, ...]:
-    """The permissions of plan, create, list, show, start, stop, restart, extend, delete, gc."""
+    """The permissions of every command but `exec --via run-command`."""
     names = Names(subscription, spec.group, spec.name)
     top, group = f"/subscriptions/{subscription}", names.of(Kind.GROUP)
     created = _created_kinds(spec, subscription)
@@ -94,7 +94,7 @@ def _group_actions(spec: "VmSpec", created: set[Kind]) -> Iterator[str]:
     yield from (f"{kind}/read" for kind in _KINDS_READ)
     for kind in sorted(created):
         yield from (f"{kind}/write", f"{kind}/delete")
-    yield from (f"{Kind.VM}/{verb}/action" for verb in _POWER_ACTIONS)
+    yield from (f"{Kind.VM}/{verb}/action" for verb in _VM_ACTIONS)
     # A body may refer only to resources that the caller may join (`LinkedAuthorizationFailed`).
     referred = created & {Kind.NSG, Kind.PUBLIC_IP, Kind.NAT, Kind.NIC}
     yield from (f"{kind}/join/action" for kind in sorted(referred))

@@ -19,7 +19,8 @@ class GuestTarget:
     deployment, vm_id: the deployment's name, and ARM's vmId (lower case) of its VM.
     host: an IPv4 address; user: the admin user; port: of sshd.
     host_key: the pinned ssh-ed25519 key blob (51 bytes, RFC 8709); None if no key is known. Then
-        only `run` without input works, and the key that the VM shows is not recorded.
+        only `run` works, without input or with a script that ships with ccgpu, and the key that
+        the VM shows is not recorded.
     identity: a private key file; None for the keys of the agent and the user's defaults.
     jump: `user@host` of a jump host; None for a direct connection.
     """
@@ -46,11 +47,14 @@ class Completed:
 class Channel(Protocol):
     """One VM's channel.
 
-    Every method raises these errors of `ccgpu.errors`, and no others:
+    Every method raises these errors of `ccgpu.errors`, and for arguments `UsageProblem`:
         GuestUnreachable: no connection could be made; `transient` tells whether to try again.
         HostKeyMismatch: the VM shows another host key than the pinned one. Nothing was sent.
         ConnectionLost: the connection ended before the command did.
         TimedOut: the command ran longer than `timeout` seconds.
+        CopyFailed: `put` and `get` only: a file could not be read or written, here or in the VM.
+
+    Nothing is read from a stream before the connection is made and the host key is found right.
     """
 
     def run(self, argv: Sequence[str], stdin: bytes = b"", *, timeout: float) -> Completed:

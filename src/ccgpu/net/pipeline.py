@@ -30,17 +30,23 @@ class ForeignHost(ServiceRequestError):
 class OnlyTo(SansIOHTTPPolicy[Any, Any]):
     """A policy that refuses every request except HTTPS to one of the hosts.
 
+    A host that begins with a dot stands for all names that end with it.
+
     An `Azure-AsyncOperation` header may name any host. The policy precedes the sign-in policy, so
     no token is requested for such a host.
     """
 
     def __init__(self, hosts: Sequence[str]) -> None:
-        self._hosts = frozenset(host.casefold() for host in hosts)
+        names = [host.casefold() for host in hosts]
+        self._hosts = frozenset(name for name in names if not name.startswith("."))
+        self._suffixes = tuple(name for name in names if name.startswith("."))
 
     def on_request(self, request: PipelineRequest[Any]) -> None:
         """Raise `ForeignHost` if the request is not allowed."""
         url = urlsplit(request.http_request.url)
-        if url.scheme != "https" or (url.hostname or "").casefold() not in self._hosts:
+        host = (url.hostname or "").casefold()
+        known = host in self._hosts or host.endswith(self._suffixes)
+        if url.scheme != "https" or not known:
             raise ForeignHost(f"refused to send a request to {url.hostname or 'no host'}")
 
 

@@ -87,16 +87,16 @@ class Journals:
     """The journals of this user on this machine."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self.folder = folder
 
     def peek(self, subscription: str, deployment: str) -> Journal | None:
         """The deployment's journal, read without its lock, or None."""
-        return JournalFile(self._folder / subscription / f"{deployment}.json").read()
+        return JournalFile(self.folder / subscription / f"{deployment}.json").read()
 
     def every(self, subscription: str) -> list[Journal]:
         """All readable journals of a subscription, read without their locks."""
         journals = []
-        for path in sorted((self._folder / subscription).glob("*.json")):
+        for path in sorted((self.folder / subscription).glob("*.json")):
             with suppress(StateUnusable):
                 journals.append(JournalFile(path).read())
         return [journal for journal in journals if journal is not None]
@@ -116,7 +116,7 @@ class Journals:
         self, subscription: str, deployment: str, waiting: Callable[[], None]
     ) -> Iterator[JournalFile]:
         """Lock the deployment's journal for this process; call `waiting` before a wait."""
-        folder = self._folder / subscription
+        folder = self.folder / subscription
         try:
             _make_private_folder(folder)
             # The lock file stays empty, so `atomic` is not needed.

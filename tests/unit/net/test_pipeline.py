@@ -125,3 +125,19 @@ def test_the_pipeline_has_no_retry_redirect_registration_or_logging():
 def test_requests_have_a_user_agent():
     (agent,) = [p for p in pipeline([_HOST], None) if type(p).__name__ == "UserAgentPolicy"]
     assert agent.user_agent.startswith(f"ccgpu/{__version__}")
+
+
+@pytest.mark.parametrize(
+    ("host", "allowed"),
+    [
+        ("a.blob.example", True),
+        ("a.b.BLOB.example", True),
+        ("blob.example", False),
+        ("ablob.example", False),
+        ("a.blob.example.evil.example", False),
+        ("a.blob.example.", False),
+    ],
+)
+def test_a_host_with_a_leading_dot_stands_for_the_names_below_it(host, allowed):
+    assert _sent_to(f"https://{host}/", ".blob.example") == allowed
+    assert not _sent_to(f"http://{host}/", ".blob.example")

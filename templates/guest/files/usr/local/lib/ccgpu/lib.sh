@@ -2,7 +2,7 @@
 # Sourced by every script of ccgpu in the guest: strictness, the settings, and a few verbs.
 # CCGPU_ROOT is a folder to work on instead of `/`; only tests set it.
 set -euo pipefail
-shopt -s lastpipe # so that `… | put` can set CHANGED
+shopt -s lastpipe # so that `x | put` can set CHANGED
 umask 022
 export LC_ALL=C DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1
 
@@ -39,7 +39,7 @@ put() {
   fi
 }
 
-# wait_for SECONDS COMMAND…: until the command succeeds; fails after that many seconds.
+# wait_for SECONDS COMMAND...: until the command succeeds; fails after that many seconds.
 wait_for() {
   local until=$((SECONDS + $1))
   shift
@@ -106,13 +106,13 @@ repository() {
   if [[ -n $CHANGED ]]; then apt_get update; fi
 }
 
-# The version of the loaded kernel module, in `… Kernel Module for x86_64  595.71.05  Release …`.
+# The version of the loaded kernel module, in `... Kernel Module for x86_64  595.71.05  Release ...`.
 loaded_module() {
   sed -n 's/^NVRM version:.*Module.* \([0-9][0-9.]*\)  .*/\1/p' "$ROOT/proc/driver/nvidia/version" \
     2>/dev/null || true
 }
 
-# says PATTERN COMMAND…: the command's output has this very line; else it was its last line.
+# says PATTERN COMMAND...: the command's output has this very line; else it was its last line.
 says() {
   local line=$1 output
   shift

@@ -1,0 +1,139 @@
+"""Runs OpenSSH's programs: with a small environment, and never longer than they may.
+
+ccgpu's own environment may hold credentials, so children get the few variables that ssh uses.
+"""
+
+import io
+import os
+import shutil
+import subprocess
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from ccgpu.errors import GuestUnreachable
+
+# ssh(1) "ENVIRONMENT"; the agent's socket; the terminal; where ssh and its helpers are found. SHELL
+# is absent on purpose: ssh would run the command to a jump host with it.
+_VARIABLES = ("PATH", "HOME", "USER", "LOGNAME", "TERM", "TMPDIR", "SSH_AUTH_SOCK")
+# Seconds that a program gets to end after SIGTERM. A session of a shared connection waits for the
+# end of its command, so it is not worth more; one with a terminal gets time to restore that.
+_STOPPING = 0.3
+PATIENT = 3.0
+_CHUNK = 64 * 1024
+
+
+def program(name: str) -> str:
+    """The path of one of OpenSSH's programs; raises `GuestUnreachable` if it is not installed."""
+    path = shutil.which(name)
+    if path is None:
+        raise GuestUnreachable(
+            f"`{name}` is not installed on this machine: ccgpu reaches VMs with OpenSSH",
+            hint="install OpenSSH's client: the package openssh-client (Debian, Ubuntu), "
+            "openssh-clients (Fedora) or openssh (others)",
+        )
+    return path
+
+
+def environment() -> dict[str, str]:
+    """The environment of every child. Messages are in English: they are read by this program."""
+    kept = {name: value for name in _VARIABLES if (value := os.environ.get(name)) is not None}
+    return {**kept, "LC_ALL": "C"}
+
+
+@contextmanager
+def running(
+    argv: Sequence[str], patience: float = _STOPPING, **streams: Any
+) -> "Iterator[subprocess.Popen[bytes]]":
+    """A program that runs during the context; then it is ended if it has not ended by itself.
+
+    patience: seconds between SIGTERM and SIGKILL.
+    An argument that is not UTF-8 (`surrogateescape`) reaches the program as its bytes.
+    """
+    process = subprocess.Popen(  # noqa: S603  # a list of words, and no shell
+        [os.fsencode(word) for word in argv], env=environment(), **streams
+    )
+    try:
+        yield process
+    finally:
+        _stop(process, patience)
+        for stream in (process.stdin, process.stdout, process.stderr):
+            if stream is not None:
+                with suppress(OSError):  # what is left cannot be written any more
+                    stream.close()
+
+
+def _stop(process: "subprocess.Popen[bytes]", patience: float) -> None:
+    if process.poll() is not None:
+        return
+    process.terminate()
+    try:
+        process.wait(patience)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def descriptor(stream: BinaryIO | None) -> int | None:
+    """What a child may inherit for the stream; None if it has no descriptor, so must be pumped."""
+    if stream is None:
+        return subprocess.DEVNULL
+    try:
+        return stream.fileno()
+    except (AttributeError, io.UnsupportedOperation):
+        return None
+
+
+class Pumps:
+    """Threads that copy between a child's pipes and streams without a descriptor.
+
+    They own the pipes. One end of each is held by the shared connection, too, as long as the
+    command in the VM runs: after a time-out nobody waits for that.
+    """
+
+    def __init__(
+        self,
+        process: "subprocess.Popen[bytes]",
+        stdin: BinaryIO | None,
+        stdout: BinaryIO,
+        stderr: BinaryIO,
+    ) -> None:
+        self._readers = [
+            _thread(source, target, source)
+            for source, target in ((process.stdout, stdout), (process.stderr, stderr))
+            if source is not None
+        ]
+        if process.stdin is not None:
+            _thread(stdin, process.stdin, process.stdin)
+        process.stdin = process.stdout = process.stderr = None
+
+    def finish(self) -> None:
+        """Wait until all of the child's output has been copied."""
+        for thread in self._readers:
+            thread.join()
+
+
+def _thread(source: Any, target: Any, pipe: Any) -> threading.Thread:
+    thread = threading.Thread(target=_copy, args=(source, target, pipe), daemon=True)
+    thread.start()
+    return thread
+
+
+def _copy(source: Any, target: Any, pipe: Any) -> None:
+    read = getattr(source, "read1", source.read)
+    with suppress(OSError, ValueError):  # the other side has ended
+        while data := read(_CHUNK):
+            target.write(data)
+        target.flush()
+    with suppress(OSError):
+        pipe.close()
+
+
+def read_log(path: Path) -> str:
+    """The messages that ssh has written to the file, or an empty text."""
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except FileNotFoundError:
+        return ""

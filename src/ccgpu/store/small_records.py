@@ -1,0 +1,64 @@
+"""Small JSON records in the state folder: one file each, read whole, and replaced whole.
+
+Files have mode 0600, their folder 0700 (`store.atomic`).
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from ccgpu.errors import StateUnusable
+from ccgpu.store import atomic
+from ccgpu.store.documents import reason
+
+T = TypeVar("T")
+MAX_BYTES = 16 * 1024
+_HINT = "free disk space or fix the permissions"
+
+
+def read(path: Path, what: str, parse: Callable[[bytes], T]) -> T | None:
+    """The record in a file; None if there is no such file.
+
+    Args:
+        path: the file.
+        what: what it records, for messages.
+        parse: makes the value; may raise what parsing JSON of another shape raises.
+
+    Raises:
+        StateUnusable: it cannot be read, or is damaged.
+    """
+    try:
+        with path.open("rb") as stream:
+            raw = stream.read(MAX_BYTES + 1)
+    except FileNotFoundError:
+        return None
+    except OSError as err:
+        raise StateUnusable(f"cannot read {what} in {path}: {reason(err)}") from err
+    try:
+        if len(raw) > MAX_BYTES:
+            raise ValueError(f"it has more than {MAX_BYTES} bytes")  # noqa: TRY301
+        return parse(raw)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as err:
+        raise StateUnusable(
+            f"{what} in {path} is damaged: {err}", hint=f"move the file away: {path}"
+        ) from err
+
+
+def write(path: Path, what: str, document: Mapping[str, Any]) -> None:
+    """Write a record durably; raises `StateUnusable` if it cannot be written."""
+    try:
+        path.parent.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path.parent.mkdir(mode=0o700, exist_ok=True)
+        atomic.replace(path, (json.dumps(document, indent=1) + "\n").encode())
+    except OSError as err:
+        raise StateUnusable(f"cannot write {what} in {path}: {reason(err)}", hint=_HINT) from err
+
+
+def remove(path: Path, what: str) -> None:
+    """Remove a record durably, if it is there."""
+    try:
+        if path.parent.is_dir():
+            atomic.remove(path)
+    except OSError as err:
+        raise StateUnusable(f"cannot remove {what} in {path}: {reason(err)}", hint=_HINT) from err
