@@ -135,9 +135,24 @@ def _dpkg_query(words: Sequence[str], state: dict[str, Any]) -> int:
 
 def _apt_cache(words: Sequence[str], state: dict[str, Any]) -> int:
     name = words[-1]
+    if "policy" in words:
+        return _say(f"{name}:\n  Installed: (none)\n  Candidate: {_candidate(name, state)}")
     if name not in state["archive"]:
         return _fail("E: No packages found", 100)
     return _say("\n".join([name, *(f"  Depends: {one}" for one in state["depends"].get(name, []))]))
+
+
+def _candidate(name: str, state: dict[str, Any]) -> str:
+    """The version that the pins choose, else the last one."""
+    versions: list[str] = state["archive"].get(name, ["(none)"])
+    for file in sorted((ROOT / "etc/apt/preferences.d").iterdir()):
+        for record in file.read_text().split("\n\n"):
+            package, pin = re.findall(r"(?:Package|Pin): (.*)", record)
+            named = any(fnmatch.fnmatch(name, one) for one in package.split())
+            if named and pin.startswith("version "):
+                chosen = fnmatch.filter(versions, pin.removeprefix("version "))
+                versions = chosen or versions
+    return versions[-1]
 
 
 def _apt_mark(words: Sequence[str], state: dict[str, Any]) -> int:
@@ -153,6 +168,12 @@ def _nullbootctl(words: Sequence[str], state: dict[str, Any]) -> int:
     for kernel in (ROOT / "usr/lib/linux/efi").glob("kernel.efi-*"):
         _write(f"boot/efi/EFI/ubuntu/{kernel.name}", kernel.read_text())
     return 0
+
+
+def _uname(words: Sequence[str], state: dict[str, Any]) -> int:
+    if list(words) != ["-r"]:  # others ask for more than our scripts do
+        os.execv("/usr/bin/uname", ["uname", *words])
+    return _say(state["kernel"])
 
 
 def _module(kernel: str) -> str | None:
@@ -297,7 +318,7 @@ def _nothing(words: Sequence[str], state: dict[str, Any]) -> int:
 
 
 GPU: dict[str, Callable[[Sequence[str], dict[str, Any]], int]] = {
-    "uname": lambda _, state: _say(state["kernel"]),
+    "uname": _uname,
     "modinfo": _modinfo,
     "modprobe": _modprobe,
     "nvidia-modprobe": _nvidia_modprobe,

@@ -172,7 +172,8 @@ def test_a_driver_that_is_not_in_the_archive_is_not_replaced_by_another(guest):
     _take_away(guest, [_DRIVER])
     guest.change(archive={_DRIVER: ["595.58.03-0ubuntu0.24.04.1", "595.84.01-0ubuntu0.24.04.1"]})
     assert guest.run("setup").returncode == 1
-    expected = f"E: Version '595.71.05-*' for '{_DRIVER}' was not found"
+    found = "595.84.01-0ubuntu0.24.04.1"
+    expected = f"no {_DRIVER} 595.71.05-* in the archive: found {found}"
     assert guest.record("driver")["message"] == expected
     assert _DRIVER not in guest.machine["installed"]
 

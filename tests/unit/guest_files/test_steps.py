@@ -15,8 +15,9 @@ def test_only_the_exact_driver_is_installed_with_modules_for_the_running_kernel(
     assert f"linux-modules-nvidia-595-server-open-{KERNEL}" in installed
     pins = guest.read("etc/apt/preferences.d/ccgpu-nvidia").split("\n\n")
     driver = "Package: *nvidia*-595-server*\nPin: version 595.71.05-*\nPin-Priority: 1001"
-    nothing_else = "Package: *\nPin: origin developer.download.nvidia.com\nPin-Priority: -10\n"
-    assert (pins[0], pins[-1]) == (driver, nothing_else)
+    not_theirs = "Pin: origin developer.download.nvidia.com\nPin-Priority: -10"
+    assert pins[:2] == [f"Package: *nvidia*-595-server*\n{not_theirs}", driver]
+    assert pins[-1] == f"Package: *\n{not_theirs}\n"
 
 
 def test_driver_kernel_and_nullboot_are_held_together_and_libraries_are_not(guest):

@@ -61,6 +61,15 @@ add() {
   apt_get install --allow-change-held-packages "$@"
 }
 
+# pinned PACKAGE PATTERN: PACKAGE=VERSION as the pins choose it; the version must match.
+pinned() {
+  local found
+  found=$(apt-cache "${of_the_day[@]}" policy "$1" | sed -n 's/^  Candidate: //p')
+  # shellcheck disable=SC2053
+  [[ $found == $2 ]] || die "no $1 $2 in the archive: found ${found:-none}"
+  printf '%s=%s\n' "$1" "$found"
+}
+
 # What decides which kernel boots, and what it measures. nullboot brings the shim of these images.
 # shellcheck disable=SC2034
 KERNEL_PACKAGES='^linux-(azure|image|modules|headers|tools|cloud-tools|objects|signatures|main-modules)|^nullboot$|^shim'
