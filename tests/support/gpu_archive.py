@@ -80,12 +80,16 @@ def _cuda() -> list[Package]:
 
 def _toolkit() -> list[Package]:
     refresh = {
-        f"{_LIB}/nvidia-cdi-refresh.service": _UNIT.format("CDI", "Type=oneshot\nExecStart=/bin/true"),
+        f"{_LIB}/nvidia-cdi-refresh.service": _UNIT.format(
+            "CDI", "Type=oneshot\nExecStart=/bin/true"
+        ),
         f"{_LIB}/nvidia-cdi-refresh.path": "[Path]\nPathChanged=/etc/x\n[Install]\nWantedBy=multi-user.target\n",
     }
     found = [Package("docker.io", "98.0")]
     for version in ("1.20.1-1", "1.21.0-1"):
-        found += [Package(name, version, files=refresh if "base" in name else {}) for name in TOOLKIT]
+        found += [
+            Package(name, version, files=refresh if "base" in name else {}) for name in TOOLKIT
+        ]
     return found
 
 

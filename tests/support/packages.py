@@ -52,7 +52,9 @@ def build(package: Package, folder: Path, work: Path) -> None:
     subprocess.run(command, check=True, capture_output=True)
 
 
-def source(folder: Path, packages: Iterable[Package], key: "SigningKey", work: Path, **said: str) -> None:
+def source(
+    folder: Path, packages: Iterable[Package], key: "SigningKey", work: Path, **said: str
+) -> None:
     """Make `folder` a flat package source with these packages; its Release says `said`."""
     folder.mkdir(parents=True)
     index = []

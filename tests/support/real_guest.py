@@ -29,6 +29,7 @@ from support.repository import ROOT
 
 USER = "debian"  # cloud-init's default user on Debian; on Azure it is the admin user
 _BOOT_SECONDS, _SSH_SECONDS = 60.0, 60.0
+_REBOOT = 133  # systemd-nspawn: the guest wants to boot again, and `--keep-unit` leaves it to us
 _NETWORK = "[Match]\nName=host0\n[Network]\nAddress={address}/30\n"
 # apt's way to fetch https, as guests have no network: from the folder of that host.
 _HTTPS = """\
@@ -63,6 +64,11 @@ for line in sys.stdin:
 """
 
 
+def source_line(name: str) -> str:
+    """The line of apt's sources for a folder of the archive."""
+    return f"deb [signed-by=/etc/apt/keyrings/tests.asc] file:/srv/archive/{name} ./\n"
+
+
 def require() -> Path:
     """The root to boot, or a skip that says what is missing."""
     if os.geteuid():
@@ -85,15 +91,14 @@ def layer(folder: Path) -> Path:
     files = {
         "srv/key.asc": key.public,
         "etc/apt/keyrings/tests.asc": key.public,
-        "etc/apt/sources.list.d/tests.list": "".join(
-            f"deb [signed-by=/etc/apt/keyrings/tests.asc] file:/srv/archive/{name} ./\n"
-            for name in ("ubuntu",)
-        ),
+        "etc/apt/sources.list.d/tests.list": source_line("ubuntu"),
         "usr/lib/apt/methods/https": _HTTPS,
         "machine.json": json.dumps({**gpu_machine.GOOD, "installed": {}}),
         "calls": "",
         "etc/waagent.conf": "Extensions.Enabled=y\n",
+        "etc/systemd/system/walinuxagent.service": "[Service]\nExecStart=/bin/sleep infinity\n",
         "etc/hostname": "ccgpu\n",
+        "etc/hosts": "127.0.0.1 localhost ccgpu\n",
         "etc/machine-id": f"{uuid.uuid4().hex}\n",  # else systemd resets what is enabled
     }
     for path, text in files.items():
@@ -129,17 +134,17 @@ def prepared(folder: Path) -> list[Path]:
 class RealGuest:
     """A guest: its folder, its address, and the process that runs it."""
 
-    def __init__(self, folder: Path, number: int) -> None:
-        self.folder = folder
+    def __init__(self, lower: list[Path], folder: Path, number: int) -> None:
+        self._lower, self.folder = lower, folder
         # systemd shortens the name of a link to a machine with more than 11 characters.
         self.name = f"cg{os.getpid() % 1_000_000}{chr(97 + number)}"
         net = (os.getpid() * 8 + number) % 16384 * 4
         self._host, self.address = (f"10.213.{net >> 8}.{(net & 255) + n}" for n in (1, 2))
         self._process: subprocess.Popen[bytes] | None = None
 
-    def start(self, lower: list[Path]) -> None:
-        """Boot from these layers, the uppermost first, below the guest's own writes."""
-        folder, layers = self.folder, ":".join(map(str, lower))
+    def start(self) -> None:
+        """Boot from its layers, the uppermost first, with the guest's own writes above."""
+        folder, layers = self.folder, ":".join(map(str, self._lower))
         (folder / "net").write_text(_NETWORK.format(address=self.address))
         for name in ("upper", "work", "merged"):
             (folder / name).mkdir(exist_ok=True)
@@ -153,7 +158,7 @@ class RealGuest:
             f"--bind-ro={folder}/net:/etc/systemd/network/80-container-host0.network",
             *("-D", f"{folder}/merged"),
         ]
-        with (folder / "console").open("wb") as console:
+        with (folder / "console").open("ab") as console:
             self._process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=console, stderr=subprocess.STDOUT
             )
@@ -195,11 +200,21 @@ class RealGuest:
         """Wait until it is so; the console is in the failure's text. Keeps the network up."""
         deadline = time.monotonic() + seconds
         while not until():
-            ended = self._process is None or self._process.poll() is not None
-            if ended or time.monotonic() > deadline:
+            code = self._process.poll() if self._process else 1
+            if code == _REBOOT:
+                self.start()
+            elif code is not None or time.monotonic() > deadline:
                 pytest.fail(f"{what}: not within {seconds:.0f} s\n{self.console[-6000:]}")
             self._network()
             threading.Event().wait(0.1)
+
+    def answers(self) -> bool:
+        """Whether something listens on the port of sshd; asked by a program of its own."""
+        ask = ["bash", "-c", f"exec 3<>/dev/tcp/{self.address}/22"]
+        try:
+            return not subprocess.run(ask, check=False, capture_output=True, timeout=5).returncode
+        except subprocess.TimeoutExpired:
+            return False
 
     def _network(self) -> None:
         """Give the host's end of the link its address; a reboot makes a new link."""
@@ -219,11 +234,11 @@ def booted(
 ) -> Iterator[RealGuest]:
     """A guest that boots from these layers with this first configuration."""
     (folder / "seed").mkdir(parents=True)
-    guest = RealGuest(folder, number)
+    guest = RealGuest(lower, folder, number)
     meta = {"instance-id": f"i-{guest.name}", "local-hostname": "ccgpu"}
     (folder / "seed/meta-data").write_text(json.dumps({**meta, "public-keys": [public_key]}))
     (folder / "seed/user-data").write_text(user_data)
-    guest.start(lower)
+    guest.start()
     try:
         yield guest
     finally:
