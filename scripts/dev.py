@@ -18,6 +18,7 @@ from changed_tests import pick
 from commands import ROOT, code_of, fail, run, say
 from environment import BIN, ready
 from fuzz import fuzz
+from guest_root import guest_root
 from locks import lock
 from pythons import pythons
 from wheel import package
@@ -107,10 +108,11 @@ _COMMANDS: dict[str, Callable[[list[str]], None]] = {
     "package": lambda _: package(),
     "bench": bench,
     "fuzz": fuzz,
+    "guest-root": guest_root,
     "lock": lock,
     "pythons": pythons,
 }
-_WITHOUT_SETUP = ("lock", "pythons")  # one makes what the set-up reads, one has its own
+_WITHOUT_SETUP = ("guest-root", "lock", "pythons")  # no use of it; what it reads; its own
 
 
 def main(arguments: list[str]) -> None:

@@ -6,9 +6,9 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from ccgpu.domain.plain_text import one_line
 from ccgpu.guest.diagnosis import Diagnosis, Fix
 from ccgpu.guest.readiness import GuestCheck, Progress
-from ccgpu.views.signs import one_line
 
 _SIGNS = {
     Progress.READY: "+",

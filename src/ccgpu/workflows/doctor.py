@@ -18,7 +18,7 @@ from ccgpu.guest.expectations import expectations_of
 from ccgpu.guest.readiness import GuestExpectations, Progress
 from ccgpu.scheduling.scheduler import Call, Task
 from ccgpu.workflows.discovery.search import find_names, require_vm
-from ccgpu.workflows.guest_access import WantedGuest, find_guest
+from ccgpu.workflows.guest_access import WantedGuest, find_guest_to_probe
 from ccgpu.workflows.guest_readiness import wait_while_working
 
 TIMEOUT = 3600.0
@@ -65,7 +65,8 @@ def _opened(
             f"{names.deployment} is stopped", hint=f"`ccgpu start {names.deployment}` starts it"
         )
     expected = expectations_of(vm) or GuestExpectations(set_up=False, temp_disk_encrypted=False)
-    with channels(find_guest(run, names, wanted.access, wanted.keys)) as channel:
+    target = find_guest_to_probe(run, names, vm, wanted.access, wanted.keys)
+    with channels(target) as channel:
         yield channel, expected
 
 

@@ -21,7 +21,7 @@ from ccgpu.domain.catalog import Kind
 from ccgpu.domain.desired import Names
 from ccgpu.domain.events import Listener, ignore_event
 from ccgpu.domain.known_host import KnownHostKey
-from ccgpu.domain.resource import Body
+from ccgpu.domain.resource import Body, ResourceId, key
 from ccgpu.domain.vm_view import (
     admin_username,
     ip_configurations,
@@ -31,10 +31,11 @@ from ccgpu.domain.vm_view import (
     public_ip_id,
     ssh_public_keys,
 )
-from ccgpu.errors import GuestUnreachable, TimedOut, UsageProblem
+from ccgpu.errors import AzureRefused, GuestUnreachable, TimedOut, UsageProblem
 from ccgpu.guest import serial_log
 from ccgpu.guest.channel import Channel, GuestTarget, OpenChannel
 from ccgpu.guest.ssh_failures import not_pinned
+from ccgpu.net.retry import poll_delay
 from ccgpu.scheduling.clock import rfc3339
 from ccgpu.scheduling.scheduler import Call, Task
 from ccgpu.store.access import AccessRecords
@@ -135,10 +136,42 @@ def find_guest(run: Run, names: Names, access: Access, keys: Keys) -> GuestTarge
     return wait_until_reachable(run, names, look)
 
 
-def guest_target(run: Run, names: Names, vm: Body, access: Access, keys: Keys) -> GuestTarget:
+def find_guest_to_probe(
+    run: Run, names: Names, vm: Body, access: Access, keys: Keys, patience: float = 0.0
+) -> GuestTarget:
+    """The VM as a target for the probe alone; its host key may be missing.
+
+    The key is missing if the serial log cannot be read, or does not show it within `patience`
+    seconds. Then nothing but the probe may run, and the key that the VM shows is not recorded.
+    """
+    began, polls = run.cloud.now(), 0
+    while True:
+        try:
+            target = guest_target(run, names, vm, access, keys)
+        except AzureRefused as err:
+            run.tell("note", f"the host key of {names.deployment} cannot be read: {err}")
+            return guest_target(run, names, vm, access, keys, look_for_key=False)
+        if target.host_key is not None or run.cloud.now() - began >= patience:
+            return target
+        run.tell("wait", "ssh: the host key is not in the serial log yet", names.vm, Kind.VM)
+        after = run.deadline.require(poll_delay(polls, None), "waiting for the host key")
+        run_task(run, _pause(after))
+        polls += 1
+
+
+def guest_target(
+    run: Run,
+    names: Names,
+    vm: Body,
+    access: Access,
+    keys: Keys,
+    *,
+    look_for_key: bool = True,
+) -> GuestTarget:
     """The target of a VM whose body, with instance view, was read; see `find_guest`.
 
-    Its host key is None if the VM has not printed one that is still in its serial log.
+    Its host key is None if the VM has not printed one that is still in its serial log, or if it is
+    not looked for.
     """
     power = power_state(vm)
     if power is not None and power not in ("running", "starting"):
@@ -152,7 +185,7 @@ def guest_target(run: Run, names: Names, vm: Body, access: Access, keys: Keys) -
         vm_id=vm_id,
         host=_address(run, names, vm, access),
         user=admin_username(vm) or "",
-        host_key=host_key_of(run, names, vm_id),
+        host_key=host_key_of(run, names, vm_id) if look_for_key else None,
         identity=_identity(vm, access, keys),
         jump=access.jump,
     )
@@ -209,7 +242,7 @@ def _pause(seconds: float) -> Task[None]:
 def _address(run: Run, names: Names, vm: Body, access: Access) -> str:
     """The address to connect to, from the VM's network interface."""
     for id_ in network_interface_ids(vm):
-        interface = send_alone(run, partial(run.cloud.arm.get, Kind.NIC, id_), f"reading {id_}")
+        interface = _read(run, Kind.NIC, id_)
         for configuration in ip_configurations(interface):
             if access.by_private_address:
                 address = configuration.get("privateIPAddress")
@@ -230,9 +263,14 @@ def _public_address(run: Run, configuration: Body) -> str | None:
     id_ = public_ip_id(configuration)
     if id_ is None:
         return None
-    body = send_alone(run, partial(run.cloud.arm.get, Kind.PUBLIC_IP, id_), f"reading {id_}")
-    address: str | None = properties(body).get("ipAddress")
+    address: str | None = properties(_read(run, Kind.PUBLIC_IP, id_)).get("ipAddress")
     return address
+
+
+def _read(run: Run, kind: Kind, id_: ResourceId) -> Body | None:
+    """A resource that this command has read, else read now: an address does not change."""
+    known = run.observed.get(key(id_))
+    return known or send_alone(run, partial(run.cloud.arm.get, kind, id_), f"reading {id_}")
 
 
 def _identity(vm: Body, access: Access, keys: Keys) -> Path | None:

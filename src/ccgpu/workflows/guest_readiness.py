@@ -112,13 +112,14 @@ def _poll(
         try:
             report: GuestReport = yield Call(partial(probe_guest, channel))
         except (GuestNotReady, TimedOut) as err:
-            waiting_for: str | None = _no_answer(err, vm, patience)
+            waiting_for = _no_answer(err, vm, patience)
         else:
             patience = _Patience(run)
             check = deciding_check(assess_guest(report, wanted))
-            waiting_for = None if check is None else judge(check, report)
-        if waiting_for is None:
-            return report
+            told = None if check is None else judge(check, report)
+            if told is None:
+                return report
+            waiting_for = told
         if run.cloud.now() - began >= SETUP_TIMEOUT:
             minutes = f"{SETUP_TIMEOUT / 60:.0f} minutes"
             raise GuestNotReady(
