@@ -17,7 +17,7 @@ from ccgpu.domain.vm_view import ids_deleted_with
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class LeaseTarget:
     """A resource that may be given the end of a lease.
 
     must_exist: A 404 is an error; else it means that there is nothing to write. only_if_later: It
@@ -50,7 +50,7 @@ def further_targets(
     *,
     own_group: bool,
     dependents: Mapping[ResourceId, Kind],
-) -> tuple[Target, ...]:
+) -> tuple[LeaseTarget, ...]:
     """The targets besides the VM and the group.
 
     Args:
@@ -73,7 +73,7 @@ def further_targets(
     shorter = is_shorter(vm, expires)
     doubtful = {at for at in listed if _may_be_later(listed[at], names, vm, expires)}
     return tuple(
-        Target(id_, kind, must_exist=False, only_if_later=at not in protecting)
+        LeaseTarget(id_, kind, must_exist=False, only_if_later=at not in protecting)
         for at, (id_, kind) in sorted(named.items())
         if at in protecting or shorter or at in doubtful
     )

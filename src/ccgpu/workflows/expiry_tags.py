@@ -12,7 +12,7 @@ from ccgpu.azure.long_running import tag_and_wait, wait_until_settled
 from ccgpu.azure.run import Run
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.events import EventKind
-from ccgpu.domain.extension import Target
+from ccgpu.domain.extension import LeaseTarget
 from ccgpu.domain.lease import merge_tags
 from ccgpu.domain.resource import DEPLOYMENT, EXPIRES, Body, ResourceId, key, state_of, tag, tags_of
 from ccgpu.domain.status import AT_REST
@@ -44,7 +44,7 @@ class ExpiryWriter:
     deployment: str
     expires: str
 
-    def write_each(self, targets: Iterable[Target]) -> ReadResources:
+    def write_each(self, targets: Iterable[LeaseTarget]) -> ReadResources:
         """Write `targets` concurrently; raises the first error after all have ended.
 
         A target that is not the deployment's is left alone.
@@ -52,7 +52,7 @@ class ExpiryWriter:
         read: ReadResources = {}
         failures: list[CcgpuError] = []
 
-        def write_or_note_error(target: Target) -> Task[None]:
+        def write_or_note_error(target: LeaseTarget) -> Task[None]:
             try:
                 read[key(target.id)] = yield from self.write(target)
             except CcgpuError as err:
@@ -66,7 +66,7 @@ class ExpiryWriter:
             raise failures[0]
         return read
 
-    def write(self, target: Target, body: Body | None = None) -> Task[ReadResource | None]:
+    def write(self, target: LeaseTarget, body: Body | None = None) -> Task[ReadResource | None]:
         """Write a resource's tags with the new end; retry if another client wrote in between.
 
         `body`: the resource, if it has just been read and is settled.
@@ -93,21 +93,21 @@ class ExpiryWriter:
         self._tell("done", target, doing)
         return ReadResource(target.id, body or {}, written=True)
 
-    def _read_own(self, target: Target, doing: str) -> Task[Body | None]:
+    def _read_own(self, target: LeaseTarget, doing: str) -> Task[Body | None]:
         """The settled resource; None if it is absent, or not the deployment's."""
         body = yield from wait_until_settled(self.run, target.kind, target.id, doing)
         if body is None and target.must_exist:
             raise NotFound(f"{doing}: it no longer exists", code="ResourceNotFound")
         return body if tag(body, DEPLOYMENT) == self.deployment else None
 
-    def _write_tags(self, target: Target, body: Body, doing: str) -> Task[None]:
+    def _write_tags(self, target: LeaseTarget, body: Body, doing: str) -> Task[None]:
         id_, kind = target.id, target.kind
         tags = merge_tags(tags_of(body), {EXPIRES: self.expires})
         etag = body.get("etag") if kind is Kind.VM else None
         put = partial(self.run.cloud.arm.tag, kind, id_, tags, etag=etag)
         yield from tag_and_wait(self.run, kind, id_, put, doing)
 
-    def _tell(self, what: EventKind, target: Target, text: str) -> None:
+    def _tell(self, what: EventKind, target: LeaseTarget, text: str) -> None:
         self.run.tell(what, text, target.id, target.kind, "update")
 
 
@@ -118,7 +118,7 @@ def set_expiry(run: Run, owned: OwnedResources, expires: str) -> None:
     it cannot be written; then it is last, and the tags of the other resources protect it meanwhile.
     """
     other = [
-        Target(id_, kind)
+        LeaseTarget(id_, kind)
         for id_, kind in tagged_resources(owned).items()
         if tag(owned.bodies[key(id_)], EXPIRES) != expires
     ]

@@ -16,7 +16,7 @@ from ccgpu.azure.run import Run
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.desired import Names
 from ccgpu.domain.events import Listener, ignore_event
-from ccgpu.domain.extension import Target, further_targets, is_shorter
+from ccgpu.domain.extension import LeaseTarget, further_targets, is_shorter
 from ccgpu.domain.lease import lease_of
 from ccgpu.domain.resource import DEPLOYMENT, ResourceId, key, own_group, state_of, tag
 from ccgpu.domain.status import AT_REST
@@ -99,7 +99,7 @@ def _extend_listed(run: Run, listed: ListedDeployment, ttl: timedelta) -> Extend
 
 def _write_vm(writer: ExpiryWriter, listed: ListedDeployment) -> ReadResources:
     """Write the VM; while an operation on it is in progress, wait for its end."""
-    vm = Target(listed.names.vm, Kind.VM)
+    vm = LeaseTarget(listed.names.vm, Kind.VM)
     known = listed.vm if state_of(listed.vm) in AT_REST else None
     done = run_task(writer.run, writer.write(vm, known))
     if done is None:
@@ -116,7 +116,7 @@ def _write_others(writer: ExpiryWriter, listed: ListedDeployment) -> ReadResourc
     If nothing has protected the deployment, the VM must still exist.
     """
     run, names = writer.run, listed.names
-    group = Target(names.of(Kind.GROUP), Kind.GROUP)
+    group = LeaseTarget(names.of(Kind.GROUP), Kind.GROUP)
     read = writer.write_each([group])
     shorter = is_shorter(listed.vm, writer.expires)
     dependents = run_task(run, find_dependents(run, names.vm, listed.vm)) if shorter else ()

@@ -6,7 +6,7 @@ import pytest
 
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.desired import Names
-from ccgpu.domain.extension import Target, further_targets, is_shorter
+from ccgpu.domain.extension import LeaseTarget, further_targets, is_shorter
 from ccgpu.domain.resource import Body, ResourceId, key
 
 _NAMES = Names("00000000-0000-4000-8000-000000000001", "ccgpu-demo", "demo")
@@ -78,9 +78,10 @@ def test_a_detached_data_disk_outlives_the_vm() -> None:
     assert told["demo-data0"] is False
 
 
+@pytest.mark.parametrize("of_vm", [_EARLY, None])
 @pytest.mark.parametrize("end", [_LATE, "soon"])
-def test_an_entry_with_a_later_or_invalid_end_is_read(end: str) -> None:
-    assert chosen(listed(nsg=body(_NSG, end)), vm()) == {"demo-nsg": True}
+def test_an_entry_with_a_later_or_invalid_end_is_read(end: str, of_vm: str | None) -> None:
+    assert chosen(listed(nsg=body(_NSG, end)), vm(of_vm)) == {"demo-nsg": True}
 
 
 def test_an_entry_later_than_the_vm_is_read_for_the_old_end() -> None:
@@ -122,5 +123,5 @@ def test_a_resource_is_written_always_or_only_if_its_end_is_later(
     end: str | None, needed: bool
 ) -> None:
     read = body(_NSG, end)
-    assert Target(_NSG, Kind.NSG, only_if_later=True).needs(read, _MIDDLE) is needed
-    assert Target(_NSG, Kind.NSG).needs(read, _MIDDLE)
+    assert LeaseTarget(_NSG, Kind.NSG, only_if_later=True).needs(read, _MIDDLE) is needed
+    assert LeaseTarget(_NSG, Kind.NSG).needs(read, _MIDDLE)
