@@ -3,7 +3,9 @@
 The lease of a deployment ends at the latest of its `ccgpu-expires` tags, so not every resource
 needs the new end. It must be on the VM, and on something that remains if the VM is deleted by other
 means: on the group if it is the deployment's, else on each resource that is not deleted with the
-VM. A resource with a later tag would keep the lease longer, so it gets the new end, too.
+VM. While an operation on the VM is in progress, the VM cannot be written, and a `gc` under way may
+delete it; then both are written, since `gc` keeps each resource that has changed. A resource with a
+later tag would keep the lease longer, so it gets the new end, too.
 """
 
 from collections.abc import Mapping
@@ -48,7 +50,7 @@ def further_targets(
     vm: Body,
     expires: str,
     *,
-    own_group: bool,
+    group_suffices: bool,
     dependents: Mapping[ResourceId, Kind],
 ) -> tuple[LeaseTarget, ...]:
     """The targets besides the VM and the group.
@@ -58,7 +60,7 @@ def further_targets(
         listed: The list entries of its resources, by `key`; some may lack their tags.
         vm: The VM's body before it is written.
         expires: The new end of the lease.
-        own_group: Whether the group is the deployment's.
+        group_suffices: Whether the group's new end protects what outlives the VM.
         dependents: The VM's dependents, if the lease becomes shorter.
     """
     kinds = {**names.shared, names.os_disk: Kind.DISK, **dependents}
@@ -69,7 +71,7 @@ def further_targets(
     for at in (key(names.vm), key(names.of(Kind.GROUP))):
         named.pop(at, None)
     with_vm = set(map(key, ids_deleted_with(vm)))
-    protecting = set() if own_group else named.keys() - with_vm
+    protecting = set() if group_suffices else named.keys() - with_vm
     shorter = is_shorter(vm, expires)
     doubtful = {at for at in listed if _may_be_later(listed[at], names, vm, expires)}
     return tuple(

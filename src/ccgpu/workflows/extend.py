@@ -125,7 +125,7 @@ def _write_others(writer: ExpiryWriter, listed: ListedDeployment) -> ReadResourc
         listed.entries,
         listed.vm,
         writer.expires,
-        own_group=read[key(group.id)] is not None,
+        group_suffices=read[key(group.id)] is not None and state_of(listed.vm) in AT_REST,
         dependents=dict(dependents),
     )
     read |= writer.write_each(more)

@@ -47,34 +47,34 @@ def chosen(
     of_vm: Body,
     *,
     expires: str = _MIDDLE,
-    own_group: bool = True,
+    group_suffices: bool = True,
     **more: Any,
 ) -> dict[str, bool]:
     """The names of the targets, and whether each is only written if it is later."""
     dependents = more.get("dependents", {})
     targets = further_targets(
-        _NAMES, entries, of_vm, expires, own_group=own_group, dependents=dependents
+        _NAMES, entries, of_vm, expires, group_suffices=group_suffices, dependents=dependents
     )
     assert not any(one.must_exist for one in targets)
     return {one.id.rsplit("/", 1)[-1]: one.only_if_later for one in targets}
 
 
-def test_in_its_own_group_a_longer_lease_needs_nothing_else() -> None:
+def test_with_a_group_that_suffices_a_longer_lease_needs_nothing_else() -> None:
     assert chosen(listed(), vm()) == {}
 
 
-def test_in_a_foreign_group_what_outlives_the_vm_is_written() -> None:
-    told = chosen(listed(), vm(), own_group=False)
+def test_without_such_a_group_what_outlives_the_vm_is_written() -> None:
+    told = chosen(listed(), vm(), group_suffices=False)
     assert told == dict.fromkeys(_SHARED | {"demo-ip-1"}, False)
 
 
 def test_disks_and_interfaces_that_azure_only_detaches_outlive_the_vm() -> None:
-    told = chosen(listed(), vm(option="Detach"), own_group=False)
+    told = chosen(listed(), vm(option="Detach"), group_suffices=False)
     assert told == dict.fromkeys(_SHARED | {"demo-ip-1", "demo-nic-1", "demo-osdisk"}, False)
 
 
 def test_a_detached_data_disk_outlives_the_vm() -> None:
-    told = chosen(listed(data=body(_DATA, _EARLY)), vm(), own_group=False)
+    told = chosen(listed(data=body(_DATA, _EARLY)), vm(), group_suffices=False)
     assert told["demo-data0"] is False
 
 
@@ -110,8 +110,8 @@ def test_neither_the_vm_nor_the_group_is_chosen_again() -> None:
     capitals = {key(id_): body(ResourceId(id_.upper()), _LATE) for id_ in (_NAMES.vm, _NSG)}
     group = _NAMES.of(Kind.GROUP)
     entries = capitals | {key(group): body(group, _LATE)}
-    for own_group in (True, False):
-        told = chosen(entries, vm(_LATE), own_group=own_group)
+    for suffices in (True, False):
+        told = chosen(entries, vm(_LATE), group_suffices=suffices)
         assert {"demo", "ccgpu-demo", "DEMO"}.isdisjoint(told)
         assert "demo-nsg" in told
 

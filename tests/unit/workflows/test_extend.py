@@ -1,5 +1,6 @@
 """What `extend` writes, and that the lease holds whatever else happens meanwhile."""
 
+import json
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -9,7 +10,7 @@ import pytest
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.resource import kind_of, tags_of
 from ccgpu.errors import CcgpuError, Denied, NotFound, UsageProblem
-from ccgpu.fakearm import FakeArm, Request, Response
+from ccgpu.fakearm import FakeArm, Fault, Request, Response
 from ccgpu.workflows import extend as extending
 from ccgpu.workflows.show import list_deployments
 from support import faults
@@ -274,8 +275,30 @@ def test_an_unlisted_deployment_of_the_default_group_also_counts(machine: Machin
 
 def test_the_group_of_a_listed_deployment_keeps_its_spelling(machine: Machine) -> None:
     machine.create(make_spec(resource_group="MyLab"))
-    assert extend(other_machine(machine), 4).group == "MyLab"
     assert extend(machine, 4).group == "MyLab"
+    machine.arm.faults.append(_with_lists_in_capitals(machine))
+    done = extend(other_machine(machine), 4)
+    assert done.group == "MyLab"
+    assert "MYLAB" not in "".join(done.resources)
+
+
+def _with_lists_in_capitals(machine: Machine) -> Fault:
+    """Lists that change the case of the group."""
+    inside = False
+
+    def fault(request: Request) -> Response | None:
+        nonlocal inside
+        if inside or not request.path.lower().endswith(("/resources", "/resourcegroups")):
+            return None
+        inside = True
+        try:
+            answer = machine.arm.send(request)
+        finally:
+            inside = False
+        body = json.loads(json.dumps(answer.body).replace("MyLab", "MYLAB"))
+        return Response(answer.status, body, answer.headers)
+
+    return fault
 
 
 def test_without_the_right_to_list_a_group_each_resource_is_read(machine: Machine) -> None:
