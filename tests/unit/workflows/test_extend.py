@@ -261,6 +261,20 @@ def test_a_name_in_several_groups_needs_a_choice(machine: Machine) -> None:
     assert {one.split("/")[4] for one in done.resources} == {"theirs"}
 
 
+def test_with_a_chosen_group_no_other_deployment_of_that_name_is_written(
+    machine: Machine,
+) -> None:
+    """Without the right to list the group, the list of the subscription has both."""
+    machine.arm.settings.set("quota", "*", "StandardNCCads2023Family", value=400)
+    machine.put("/resourceGroups/theirs", "2025-04-01", {"location": "eastus2"})
+    other_machine(machine).create(THEIRS.model_copy(update={"ttl": timedelta(hours=1)}))
+    machine.create(make_spec(resource_group="ccgpu-demo", ttl="8h"))
+    machine.arm.faults.append(_refuse_lists_of_groups)
+    done = extending.extend(machine.cloud, "demo", timedelta(hours=2), "theirs")
+    assert {one.split("/")[4] for one in done.resources} == {"theirs"}
+    assert at(done.before) < at(done.expires)
+
+
 def test_an_unlisted_deployment_of_the_default_group_also_counts(machine: Machine) -> None:
     machine.arm.settings.set("quota", "*", "StandardNCCads2023Family", value=400)
     machine.put("/resourceGroups/theirs", "2025-04-01", {"location": "eastus2"})
@@ -354,7 +368,12 @@ def meanwhile(folder: Path, first: int, act: Callable[[Path, int], bool]) -> int
     return number
 
 
-@pytest.mark.parametrize("prepare", [own, busy, theirs])
+def without_vm(machine: Machine) -> None:
+    own(machine)
+    delete_vm_by_hand(machine)
+
+
+@pytest.mark.parametrize("prepare", [own, busy, theirs, without_vm])
 @pytest.mark.parametrize("first", FIRST)
 def test_a_deployment_deleted_during_extend_is_not_found(
     tmp_path: Path, prepare: Command, first: int

@@ -184,8 +184,9 @@ def test_an_interrupted_gc_has_a_hint(machine: Machine) -> None:
     assert machine.kinds() == []
 
 
-def test_a_failed_extend_names_the_resources(machine: Machine) -> None:
-    machine.create(make_spec(ttl="2h"))
+@pytest.mark.parametrize("group", [None, "mine"])
+def test_a_failed_extend_names_the_resources(machine: Machine, group: str | None) -> None:
+    machine.create(make_spec(ttl="2h", resource_group=group))
     machine.arm.faults.append(NthRequest(0, request_to("PATCH", "/"), faults.FORBIDDEN, times=None))
     with pytest.raises(AzureRefused) as caught:
         extend(machine, 4)
