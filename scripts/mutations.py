@@ -36,6 +36,7 @@ _COMPUTED: dict[type[ast.operator], type[ast.operator]] = {
     ast.BitXor: ast.BitOr,
 }
 _UNTOUCHED = ("annotation", "returns", "decorator_list", "bases", "keywords", "type_params")
+_TYPES = {"Callable", "Literal", "Mapping", "Sequence"}
 _DISPLAYS = (ast.Tuple, ast.List, ast.Set)
 
 Put = Callable[[ast.AST], None]
@@ -75,11 +76,22 @@ def mutants(module: str, tree: ast.Module) -> Iterator[Mutant]:
 
 
 def _is_word(assigned: ast.Assign, sources: set[str]) -> bool:
-    """The source of rules, or a type."""
+    """The source of rules, one or several at once; or a type."""
     value = assigned.value
-    if isinstance(value, ast.Subscript) and ast.unparse(value.value) == "Literal":
+    if isinstance(value, ast.Subscript) and ast.unparse(value.value) in _TYPES:
         return True
-    return any(isinstance(name, ast.Name) and name.id in sources for name in assigned.targets)
+    parts = [part for each in assigned.targets for part in ast.walk(each)]
+    names = {part.id for part in parts if isinstance(part, ast.Name)}
+    return _is_text(value) and names <= sources
+
+
+def _is_text(value: ast.expr) -> bool:
+    """Text, or several in a tuple: a number that a rule mentions is no source."""
+    if isinstance(value, ast.Tuple):
+        return all(map(_is_text, value.elts))
+    return isinstance(value, ast.JoinedStr) or (
+        isinstance(value, ast.Constant) and isinstance(value.value, str)
+    )
 
 
 def _of_statement(module: str, owner: ast.stmt, inside: ast.stmt) -> Iterator[Mutant]:
@@ -203,6 +215,10 @@ def _is_none(node: ast.AST | None) -> bool:
     return node is None or (isinstance(node, ast.Constant) and node.value is None)
 
 
+def _is_none_or_false(node: ast.AST) -> bool:
+    return isinstance(node, ast.Constant) and (node.value is None or node.value is False)
+
+
 def _compare(node: ast.Compare) -> Iterator[ast.AST]:
     for index, operator in enumerate(node.ops):
         for other in _COMPARED[type(operator)]:
@@ -238,7 +254,7 @@ def _constant(node: ast.Constant) -> Iterator[ast.AST]:
 
 def _call(node: ast.Call) -> Iterator[ast.AST]:
     for index, argument in enumerate(node.args):
-        if not (_is_none(argument) or isinstance(argument, ast.Starred)):
+        if not (_is_none_or_false(argument) or isinstance(argument, ast.Starred)):
             yield _copy_with(node, args=[*node.args[:index], _none(), *node.args[index + 1 :]])
     for index in range(len(node.keywords)):
         yield _copy_with(node, keywords=node.keywords[:index] + node.keywords[index + 1 :])
