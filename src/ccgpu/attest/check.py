@@ -134,8 +134,6 @@ class Checks:
 def format_value(value: object) -> str:
     """A value as checks print it: bytes in hex, times in UTC with Z, anything else as text."""
     match value:
-        case str():  # most are
-            return str(value)
         case bytes():
             return value.hex() or "(empty)"
         case datetime():

@@ -244,3 +244,12 @@ def test_an_anchor_holds_what_a_certificate_states():
     assert found.sha256 == hashlib.sha256(_ONE).digest()
     assert found.spki == pki.public_key_info(_KEY)
     assert found.serial == 0
+
+
+def test_an_error_of_the_library_is_shown_up_to_100_characters():
+    def parser(_: bytes) -> None:
+        raise ValueError("e" * 200)
+
+    with pytest.raises(Malformed) as caught:
+        certificates.parse_without_warnings(parser, b"", _RULE)
+    assert (caught.value.expected, caught.value.actual) == ("DER of X.509", "e" * 100)

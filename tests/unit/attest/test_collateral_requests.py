@@ -6,6 +6,7 @@ import pytest
 
 from ccgpu import __version__
 from ccgpu.attest import required_collateral, simulated
+from ccgpu.attest.gpu.verify import KNOWN_NONCES
 from ccgpu.attest.snp import report as snp_report
 from ccgpu.domain.collateral import CollateralRequest
 from ccgpu.domain.evidence import CpuEvidence, Evidence
@@ -184,3 +185,10 @@ def test_the_chip_is_that_of_the_report():
     report = snp_report.parse((_cpu().hcl or b"")[0x20 : 0x20 + 1184])
     (chip,) = required_collateral.cpu_request(_cpu()).chips
     assert chip.chip_id == report.chip_id
+
+
+def test_whether_a_report_is_fresh_is_not_asked_here():
+    known = gpus.nonce_evidence(gpu(), min(KNOWN_NONCES)).gpus[0]
+    asked = required_collateral.gpu_request(known, _roots().nvidia_device, AT)
+
+    assert asked.rims[0] == "NV_GPU_DRIVER_GH100_595.71.05"

@@ -81,6 +81,26 @@ def test_a_policy_shows_the_drivers_and_vbioses_it_takes():
 
 
 @pytest.mark.parametrize(
+    ("minimum", "enough"),
+    [
+        ("96.00.9F.00.04", True),
+        ("96.00.9F.00.05", False),
+        ("96.00.9F.00.04.00", False),
+        ("x", True),
+    ],
+)
+def test_versions_of_a_vbios_are_compared_as_bytes(minimum, enough):
+    policy = policies.load("gpu-only").gpu
+    assert policy is not None
+    changed = policy.model_copy(update={"minimum_vbios": minimum})
+    found = Judge("gpu-only")(gpus.nonce_evidence(gpu()), gpu=changed)
+
+    assert _shown(found, "policy.gpu.vbios.minimum") == [
+        (enough, f"{minimum} or newer", "96.00.9F.00.04")
+    ]
+
+
+@pytest.mark.parametrize(
     ("version", "numbers"),
     [
         ("595.71.05", (595, 71, 5)),
