@@ -37,6 +37,7 @@ _COMPUTED: dict[type[ast.operator], type[ast.operator]] = {
 }
 _UNTOUCHED = ("annotation", "returns", "decorator_list", "bases", "keywords", "type_params")
 _TYPES = {"Callable", "Literal", "Mapping", "Sequence"}
+_UNTRIED = ("None", "False")  # arguments for which no `None` is tried
 _DISPLAYS = (ast.Tuple, ast.List, ast.Set)
 
 Put = Callable[[ast.AST], None]
@@ -80,18 +81,14 @@ def _is_word(assigned: ast.Assign, sources: set[str]) -> bool:
     value = assigned.value
     if isinstance(value, ast.Subscript) and ast.unparse(value.value) in _TYPES:
         return True
-    parts = [part for each in assigned.targets for part in ast.walk(each)]
-    names = {part.id for part in parts if isinstance(part, ast.Name)}
+    names = {n.id for each in assigned.targets for n in ast.walk(each) if isinstance(n, ast.Name)}
     return _is_text(value) and names <= sources
 
 
 def _is_text(value: ast.expr) -> bool:
     """Text, or several in a tuple: a number that a rule mentions is no source."""
-    if isinstance(value, ast.Tuple):
-        return all(map(_is_text, value.elts))
-    return isinstance(value, ast.JoinedStr) or (
-        isinstance(value, ast.Constant) and isinstance(value.value, str)
-    )
+    parts = value.elts if isinstance(value, ast.Tuple) else [value]
+    return all(ast.unparse(part).startswith(("'", '"', "f'", 'f"')) for part in parts)
 
 
 def _of_statement(module: str, owner: ast.stmt, inside: ast.stmt) -> Iterator[Mutant]:
@@ -211,14 +208,6 @@ def _none() -> ast.expr:
     return ast.Constant(None)
 
 
-def _is_none(node: ast.AST | None) -> bool:
-    return node is None or (isinstance(node, ast.Constant) and node.value is None)
-
-
-def _is_none_or_false(node: ast.AST) -> bool:
-    return isinstance(node, ast.Constant) and (node.value is None or node.value is False)
-
-
 def _compare(node: ast.Compare) -> Iterator[ast.AST]:
     for index, operator in enumerate(node.ops):
         for other in _COMPARED[type(operator)]:
@@ -254,7 +243,7 @@ def _constant(node: ast.Constant) -> Iterator[ast.AST]:
 
 def _call(node: ast.Call) -> Iterator[ast.AST]:
     for index, argument in enumerate(node.args):
-        if not (_is_none_or_false(argument) or isinstance(argument, ast.Starred)):
+        if not isinstance(argument, ast.Starred) and ast.unparse(argument) not in _UNTRIED:
             yield _copy_with(node, args=[*node.args[:index], _none(), *node.args[index + 1 :]])
     for index in range(len(node.keywords)):
         yield _copy_with(node, keywords=node.keywords[:index] + node.keywords[index + 1 :])
@@ -267,7 +256,7 @@ def _slice(node: ast.Slice) -> Iterator[ast.AST]:
 
 
 def _value(node: ast.Assign | ast.AnnAssign | ast.Return) -> Iterator[ast.AST]:
-    if not (_is_none(node.value) or (node.value and _is_rule(node.value))):
+    if node.value and ast.unparse(node.value) != "None" and not _is_rule(node.value):
         yield _copy_with(node, value=_none())
 
 
