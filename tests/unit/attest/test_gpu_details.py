@@ -7,6 +7,7 @@ import pytest
 
 from ccgpu.attest import bulletins, data_age, driver_bulletins, simulated
 from ccgpu.attest.gpu.roots import NVIDIA_DEVICE, NVIDIA_RIM
+from ccgpu.fakeguest.evidence import rim, spdm
 from ccgpu.store import policies
 from support import gpus
 from support.gpus import gpu
@@ -44,6 +45,26 @@ def test_manifests_that_are_missing_are_named_by_version_and_chip():
         "NV_GPU_DRIVER_GH100_595.71.05 (driver 595.71.05)",
         "NV_GPU_VBIOS_1010_0210_886_96009F0004 (vbios 96.00.9F.00.04)",
     ]
+
+
+@pytest.mark.parametrize(
+    ("version", "indices"), [(rim.DRIVER, rim.DRIVER_INDICES), (rim.VBIOS, rim.VBIOS_INDICES)]
+)
+def test_a_manifest_of_another_chip_does_not_hide_the_one_that_fits(version, indices):
+    golden = {at: (spdm.measurement(at),) for at in indices}
+    other = replace(rim.rim_template(version, golden), product="GH200").signed_by(gpu().rims)
+    found = gpus.nonce_evidence(gpu())
+    both = replace(found.collateral, rims=(other, *found.collateral.rims))
+
+    assert Judge("gpu-only")(replace(found, collateral=both)).reasons == ()
+
+
+def test_a_driver_without_fixes_is_told_by_the_name_of_nvidias_bulletin():
+    facts = Judge("gpu-only")(gpus.nonce_evidence(replace(gpu(), driver="580.65.06"))).facts
+
+    assert facts[f"GPU bulletins not covered (as of {driver_bulletins.DATE})"] == (
+        "NVIDIA GPU Display Driver bulletin of May 2026 (CVE-2026-24187 and others)"
+    )
 
 
 def test_a_policy_shows_the_drivers_and_vbioses_it_takes():

@@ -21,7 +21,11 @@ def _failed(id_: str, expected: str = "it", actual: str = "absent") -> Check:
 
 def _error(*checks: Check, evidence: str | None = None) -> tuple[type[CcgpuError], str, str | None]:
     """The error on these checks, among good ones of the same ids."""
-    made = [_GOOD, *checks, *(check._replace(ok=True) for check in checks)]
+    made = [
+        _GOOD,
+        *checks,
+        *(check._replace(ok=True, expected="x", actual="x") for check in checks),
+    ]
     found = Appraisal(conclude_verdict(made), made, "cpu-only", AT)
     with pytest.raises(CcgpuError) as caught:
         found.require() if evidence is None else found.require(evidence)
