@@ -132,13 +132,6 @@ class Checks:
 
 def format_value(value: object) -> str:
     """A value as checks print it: bytes in hex, times in UTC with Z, anything else as text."""
-    kind = type(value)
-    if kind is str or kind is int:  # most are
-        return str(value)
-    return _format_other(value)
-
-
-def _format_other(value: object) -> str:
     match value:
         case bytes():
             return value.hex() or "(empty)"
