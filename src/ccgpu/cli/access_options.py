@@ -16,6 +16,7 @@ from ccgpu.domain.spec.flags import ACCESS
 
 if TYPE_CHECKING:
     from ccgpu.azure.context import AzureContext
+    from ccgpu.domain.access import Access
     from ccgpu.guest.channel import Channel
     from ccgpu.workflows.guest_access import WantedGuest
 
@@ -23,25 +24,43 @@ _NONE = "none"  # forgets what was given last
 
 
 @dataclass(frozen=True, slots=True)
-class AccessOptions:
-    """How to reach the VM. None: as the last command that said it; an empty text: not any more."""
+class WayOptions:
+    """The way to a VM. None: as the last command that said it; an empty text: not any more."""
 
     jump: str | None
     reachable: bool | None
     identity: str | None
+
+    def access(self, cloud: "AzureContext", name: str) -> "Access":
+        """The way to the VM of this deployment; what is given is remembered."""
+        from ccgpu.workflows.guest_access import remembered_access
+
+        return remembered_access(cloud, name, self.jump, self.reachable, self.identity)
+
+    def wanted(
+        self, runtime: Runtime, cloud: "AzureContext", target: Target, timeout: float
+    ) -> "WantedGuest":
+        """The VM to reach, and how."""
+        from ccgpu.store.keys import Keys
+        from ccgpu.workflows.guest_access import WantedGuest
+
+        access = self.access(cloud, target.name)
+        keys = Keys(runtime.state, target.name, runtime.home)
+        return WantedGuest(target.name, target.group, access, keys, timeout)
+
+
+@dataclass(frozen=True, slots=True)
+class AccessOptions:
+    """The way to a VM, and how long to wait for one that does not answer yet."""
+
+    way: WayOptions
     timeout: float | None
 
     def wanted(self, runtime: Runtime, cloud: "AzureContext", target: Target) -> "WantedGuest":
         """The VM to reach, and how; what is given is remembered for the deployment."""
-        from ccgpu.store.keys import Keys
         from ccgpu.workflows import guest_access as workflow
 
-        access = workflow.remembered_access(
-            cloud, target.name, self.jump, self.reachable, self.identity
-        )
-        keys = Keys(runtime.state, target.name, runtime.home)
-        timeout = self.timeout or workflow.TIMEOUT
-        return workflow.WantedGuest(target.name, target.group, access, keys, timeout)
+        return self.way.wanted(runtime, cloud, target, self.timeout or workflow.TIMEOUT)
 
     @contextmanager
     def opened(
@@ -78,36 +97,49 @@ def _parse_identity(text: str) -> str:
     return "" if text == _NONE else str(Path(text).expanduser().absolute())
 
 
+JumpOption = Annotated[
+    str | None,
+    option(
+        "Host to go through, as your ssh knows it; `none` for none.",
+        "--jump",
+        parser=_parse_jump,
+        metavar="[USER@]HOST[:PORT]",
+        panel=ACCESS,
+    ),
+]
+ReachableOption = Annotated[
+    bool | None,
+    option(
+        "This machine reaches the VM's private address.",
+        "--reachable/--no-reachable",
+        panel=ACCESS,
+    ),
+]
+IdentityOption = Annotated[
+    str | None,
+    option(
+        "Private key to log in with; `none` for those that ssh finds.",
+        "--identity-file",
+        "-i",
+        parser=_parse_identity,
+        metavar="FILE",
+        panel=ACCESS,
+    ),
+]
+
+
+def _way_options(
+    jump: JumpOption = None,
+    reachable: ReachableOption = None,
+    identity_file: IdentityOption = None,
+) -> WayOptions:
+    return WayOptions(jump, reachable, identity_file)
+
+
 def _access_options(
-    jump: Annotated[
-        str | None,
-        option(
-            "Host to go through, as your ssh knows it; `none` for none.",
-            "--jump",
-            parser=_parse_jump,
-            metavar="[USER@]HOST[:PORT]",
-            panel=ACCESS,
-        ),
-    ] = None,
-    reachable: Annotated[
-        bool | None,
-        option(
-            "This machine reaches the VM's private address.",
-            "--reachable/--no-reachable",
-            panel=ACCESS,
-        ),
-    ] = None,
-    identity_file: Annotated[
-        str | None,
-        option(
-            "Private key to log in with; `none` for those that ssh finds.",
-            "--identity-file",
-            "-i",
-            parser=_parse_identity,
-            metavar="FILE",
-            panel=ACCESS,
-        ),
-    ] = None,
+    jump: JumpOption = None,
+    reachable: ReachableOption = None,
+    identity_file: IdentityOption = None,
     connect_timeout: Annotated[
         float | None,
         option(
@@ -119,7 +151,8 @@ def _access_options(
         ),
     ] = None,
 ) -> AccessOptions:
-    return AccessOptions(jump, reachable, identity_file, connect_timeout)
+    return AccessOptions(WayOptions(jump, reachable, identity_file), connect_timeout)
 
 
+WayArguments = Annotated[WayOptions, OptionGroup(_way_options)]
 AccessArguments = Annotated[AccessOptions, OptionGroup(_access_options)]

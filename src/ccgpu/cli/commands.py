@@ -41,6 +41,9 @@ COMMANDS = {
     "restart": Entry("lifecycle", "restart", "Restart the VM and wait until it is ready."),
     "extend": Entry("extend", "extend", "Set when a deployment's lease ends, counted from now."),
     "delete": Entry("delete", "delete", "Delete everything that a deployment owns."),
+    "doctor": Entry(
+        "doctor", "doctor", "Look into a VM: whether it is ready, and what will go wrong."
+    ),
     "ssh": Entry("ssh", "ssh", "Open a shell in the VM."),
     "exec": Entry("exec", "exec_", "Run a command in the VM, and exit with its exit code."),
     "cp": Entry("cp", "cp", "Copy a file or a folder into the VM, or out of it."),

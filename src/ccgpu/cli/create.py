@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from ccgpu.cli import creation, plan
+from ccgpu.cli.access_options import WayArguments
 from ccgpu.cli.consent import ConsentArguments
 from ccgpu.cli.option_groups import expand_options
 from ccgpu.cli.options import ConnectionArguments, OutputArguments, ProgressArguments, option
@@ -33,6 +34,7 @@ def create(
         bool, option("Do not check sizes and quota first.", "--skip-preflight")
     ] = False,
     dry_run: Annotated[bool, option("Only show the plan, like `ccgpu plan`.", "--dry-run")] = False,
+    way: WayArguments,
     progress_options: ProgressArguments,
     consent: ConsentArguments,
     output: OutputArguments,
@@ -54,5 +56,8 @@ def create(
         )
         return
     flags = creation.CreateFlags(replace, not no_wait, keep_on_failure, skip_preflight)
-    cloud, requested = connect_and_resolve(ctx.obj, request, connection, fresh=fresh)
-    creation.Creation(ctx.obj, cloud, requested, flags, progress_options, consent).carry_out(output)
+    opened = creation.OpenedBackend(ctx.obj, connection, way)
+    cloud, requested = connect_and_resolve(opened.connect, request, fresh=fresh)
+    creation.Creation(
+        ctx.obj, opened, cloud, requested, flags, progress_options, consent
+    ).carry_out(output)

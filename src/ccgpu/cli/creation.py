@@ -1,11 +1,13 @@
 """`ccgpu create` with a valid spec: SSH key, confirmation, output, hint for the next step."""
 
 from dataclasses import asdict, dataclass
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
+from ccgpu.cli.access_options import WayOptions
 from ccgpu.cli.consent import Consent
 from ccgpu.cli.options import ProgressOptions
-from ccgpu.cli.runtime import OutputOptions, Runtime
+from ccgpu.cli.runtime import ConnectionOptions, OutputOptions, Runtime
 
 if TYPE_CHECKING:
     from ccgpu.azure.context import AzureContext
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     from ccgpu.domain.spec.vm import VmSpec
     from ccgpu.store.keys import Keys
     from ccgpu.views.progress import Progress
+    from ccgpu.workflows.create.context import GuestOptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +30,30 @@ class CreateFlags:
     skip_preflight: bool
 
 
+class OpenedBackend:
+    """The back end of one command. It is opened when it is first used."""
+
+    def __init__(self, runtime: Runtime, connection: ConnectionOptions, way: WayOptions) -> None:
+        self._open = cache(partial(runtime.backend, connection))
+        self._way = way
+
+    def connect(self) -> "AzureContext":
+        """Open the subscription."""
+        return self._open().connect()
+
+    def guest(self, cloud: "AzureContext", name: str, keys: "Keys") -> "GuestOptions":
+        """How to look into the VM of this deployment."""
+        from ccgpu.workflows.create.context import GuestOptions
+
+        return GuestOptions(self._open().channels, self._way.access(cloud, name), keys)
+
+
 @dataclass(frozen=True, slots=True)
 class Creation:
     """One `ccgpu create` whose spec is valid."""
 
     runtime: Runtime
+    backend: OpenedBackend
     cloud: "AzureContext"
     requested: "RequestedSpec"
     flags: CreateFlags
@@ -60,6 +82,7 @@ class Creation:
                 default_keys=lambda: self._default_keys(keys, progress),
                 timeout=self.progress_options.timeout or TIMEOUT,
                 given=self.requested.given,
+                guest=self.backend.guest(cloud, spec.name, keys),
                 **asdict(self.flags),
             )
             outcome = create(

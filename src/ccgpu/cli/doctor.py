@@ -2,12 +2,11 @@
 
 import shlex
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ccgpu.cli.access_options import AccessArguments
+from ccgpu.cli.access_options import WayArguments
 from ccgpu.cli.option_groups import expand_options
 from ccgpu.cli.options import (
     ConnectionArguments,
@@ -28,7 +27,7 @@ def doctor(
     *,
     target: TargetArguments,
     fix: Annotated[bool, option("Mend what is safe to mend, and say what.", "--fix")] = False,
-    access: AccessArguments,
+    way: WayArguments,
     progress_options: ProgressArguments,
     output: OutputArguments,
     connection: ConnectionArguments,
@@ -47,7 +46,7 @@ def doctor(
     backend = runtime.backend(connection)
     cloud = backend.connect()
     timeout = progress_options.timeout or workflow.TIMEOUT
-    wanted = replace(access.wanted(runtime, cloud, target), timeout=timeout)
+    wanted = way.wanted(runtime, cloud, target, timeout)
     with progress_options.shown(runtime) as progress:
 
         def announce(fixes: "Sequence[Fix]") -> None:

@@ -1,5 +1,7 @@
 """`ccgpu plan`, and `create --dry-run`."""
 
+from functools import partial
+
 import typer
 
 from ccgpu.cli.option_groups import expand_options
@@ -42,7 +44,9 @@ def preview(
     from ccgpu.workflows.create import planning
     from ccgpu.workflows.create.context import CreateOptions
 
-    cloud, requested = connect_and_resolve(runtime, request, connection, fresh=fresh)
+    cloud, requested = connect_and_resolve(
+        partial(runtime.connect, connection), request, fresh=fresh
+    )
     keys = Keys(runtime.state, requested.spec.name, runtime.home)
     options = CreateOptions(keys.planned, skip_preflight=skip_preflight, given=requested.given)
     planned = planning.preview(cloud, requested.spec, options)

@@ -5,7 +5,7 @@ of the fields.
 """
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -19,7 +19,6 @@ from ccgpu.domain.spec.vm import VmSpec
 
 if TYPE_CHECKING:
     from ccgpu.azure.context import AzureContext
-    from ccgpu.cli.runtime import ConnectionOptions, Runtime
     from ccgpu.domain.given import RememberedSpec, RequestedSpec
     from ccgpu.store.specs import Recall
 
@@ -75,7 +74,7 @@ FreshOption = Annotated[
 
 
 def connect_and_resolve(
-    runtime: "Runtime", request: SpecRequest, connection: "ConnectionOptions", *, fresh: bool
+    connect: "Callable[[], AzureContext]", request: SpecRequest, *, fresh: bool
 ) -> "tuple[AzureContext, RequestedSpec]":
     """Open the subscription and build the spec to create there.
 
@@ -87,11 +86,11 @@ def connect_and_resolve(
     def recall(name: str) -> "RememberedSpec | None":
         if fresh:
             return None
-        connected.append(runtime.connect(connection))
+        connected.append(connect())
         return connected[0].journals.remembered(connected[0].subscription, name)
 
     requested = request.resolve(recall)
-    return connected[0] if connected else runtime.connect(connection), requested
+    return connected[0] if connected else connect(), requested
 
 
 def _request(
