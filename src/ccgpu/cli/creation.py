@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ccgpu.domain.spec.vm import VmSpec
     from ccgpu.store.keys import Keys
     from ccgpu.views.progress import Progress
-    from ccgpu.workflows.create.context import GuestOptions
+    from ccgpu.workflows.guest_access import GuestOptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class OpenedBackend:
 
     def guest(self, cloud: "AzureContext", name: str, keys: "Keys") -> "GuestOptions":
         """How to look into the VM of this deployment."""
-        from ccgpu.workflows.create.context import GuestOptions
+        from ccgpu.workflows.guest_access import GuestOptions
 
         return GuestOptions(self._open().channels, self._way.access(cloud, name), keys)
 

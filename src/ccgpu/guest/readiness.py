@@ -184,7 +184,7 @@ def check_drift(report: GuestReport, _: GuestExpectations) -> GuestCheck:
     """Whether the last boot found what the set-up had left."""
     if not report.drift:
         return _ready("drift", "none")
-    told = "; ".join(f"{one.what} is {one.found}, was {one.expected}" for one in report.drift)
+    told = "; ".join(f"{one.what}: {one.found} (was: {one.expected})" for one in report.drift)
     return _failed("drift", told, _DRIVER)
 
 

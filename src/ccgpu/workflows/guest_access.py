@@ -69,6 +69,15 @@ def remembered_access(
 
 
 @dataclass(frozen=True, slots=True)
+class GuestOptions:
+    """How a command looks into a VM: the channel, the way to it, and the SSH keys."""
+
+    channels: OpenChannel
+    access: Access
+    keys: Keys
+
+
+@dataclass(frozen=True, slots=True)
 class WantedGuest:
     """The VM of a deployment that a command wants to reach.
 
@@ -239,17 +248,16 @@ def _pause(seconds: float) -> Task[None]:
     yield Call(lambda: None, seconds)
 
 
+def has_address(run: Run, vm: Body, access: Access) -> bool:
+    """Whether the VM has an address that is, by what the user says, reachable from here."""
+    return _find_address(run, vm, access) is not None
+
+
 def _address(run: Run, names: Names, vm: Body, access: Access) -> str:
-    """The address to connect to, from the VM's network interface."""
-    for id_ in network_interface_ids(vm):
-        interface = _read(run, Kind.NIC, id_)
-        for configuration in ip_configurations(interface):
-            if access.by_private_address:
-                address = configuration.get("privateIPAddress")
-            else:
-                address = _public_address(run, configuration)
-            if address:
-                return str(address)
+    """The address to connect to."""
+    address = _find_address(run, vm, access)
+    if address is not None:
+        return address
     if access.by_private_address:
         raise GuestUnreachable(f"the VM of {names.deployment} has no address yet", transient=True)
     raise GuestUnreachable(
@@ -257,6 +265,19 @@ def _address(run: Run, names: Names, vm: Body, access: Access) -> str:
         hint="give a host to go through: `--jump user@host`; or, if this machine reaches the VM's "
         "network, `--reachable`",
     )
+
+
+def _find_address(run: Run, vm: Body, access: Access) -> str | None:
+    """The first address of the VM's network interfaces, public or private as `access` says."""
+    for id_ in network_interface_ids(vm):
+        for configuration in ip_configurations(_read(run, Kind.NIC, id_)):
+            if access.by_private_address:
+                address = configuration.get("privateIPAddress")
+            else:
+                address = _public_address(run, configuration)
+            if address:
+                return str(address)
+    return None
 
 
 def _public_address(run: Run, configuration: Body) -> str | None:

@@ -4,12 +4,15 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from functools import partial
 
+from ccgpu.azure.long_running import run_task
 from ccgpu.azure.run import Run
 from ccgpu.domain.catalog import Kind
-from ccgpu.domain.resource import ResourceId
+from ccgpu.domain.desired import Names
+from ccgpu.domain.resource import Body, ResourceId, name_of
 from ccgpu.errors import ConnectionLost, GuestNotReady, GuestUnreachable, TimedOut
 from ccgpu.guest import probe
 from ccgpu.guest.channel import CommandRunner
+from ccgpu.guest.expectations import expectations_of
 from ccgpu.guest.readiness import (
     GuestCheck,
     GuestExpectations,
@@ -20,6 +23,7 @@ from ccgpu.guest.readiness import (
 from ccgpu.guest.report import GuestReport, read_report
 from ccgpu.net.retry import poll_delay
 from ccgpu.scheduling.scheduler import Call, Task
+from ccgpu.workflows.guest_access import GuestOptions, find_guest_to_probe, has_address
 
 # Seconds. Microsoft's set-up takes up to half an hour (az-cgpu-onboarding).
 SETUP_TIMEOUT = 2700.0
@@ -27,6 +31,9 @@ SETUP_TIMEOUT = 2700.0
 UNREACHABLE_TIMEOUT = 600.0
 # How long a check may fail once the set-up is done: after a boot the driver needs its time.
 SETTLE_TIME = 180.0
+# In which the serial log shows the host key: cloud-init prints it when it has ended, and the log is
+# a few seconds behind.
+_KEY_TIMEOUT = 300.0
 _LOG_LINES = 5
 
 
@@ -56,6 +63,32 @@ class _Patience:
         now = self._run.cloud.now()
         self._since = {what: self._since.get(what, now)}
         return now - self._since[what]
+
+
+def look_until_ready(run: Run, names: Names, vm: Body, options: GuestOptions, verb: str) -> bool:
+    """Wait until the guest of a VM is ready; returns whether it could be looked at.
+
+    A VM of an older ccgpu, whose first boot is not known, counts as looked at. One without an
+    address that is reachable from here does not; a note names the options of `ccgpu VERB` for it.
+
+    Raises: As `wait_until_ready`.
+    """
+    wanted = expectations_of(vm)
+    if wanted is None:
+        return True
+    if not options.access.by_private_address and not has_address(run, vm, options.access):
+        command = f"ccgpu {verb} {names.deployment}"
+        run.tell(
+            "note",
+            f"the guest of {names.deployment} is not checked, because it has no public address: "
+            f"`{command} --jump USER@HOST` or `{command} --reachable` checks it",
+        )
+        return False
+    run.tell("begin", "set up", names.vm, Kind.VM, "set up")
+    target = find_guest_to_probe(run, names, vm, options.access, options.keys, _KEY_TIMEOUT)
+    run_task(run, wait_until_ready(run, names.vm, options.channels(target), wanted))
+    run.tell("done", "set up", names.vm, Kind.VM, "set up")
+    return True
 
 
 def wait_until_ready(
@@ -123,10 +156,10 @@ def _poll(
         if run.cloud.now() - began >= SETUP_TIMEOUT:
             minutes = f"{SETUP_TIMEOUT / 60:.0f} minutes"
             raise GuestNotReady(
-                f"the guest of {vm} is not ready after {minutes}: step {waiting_for}"
+                f"the guest of {name_of(vm)} is not ready after {minutes}: step {waiting_for}"
             )
         run.tell("wait", waiting_for, vm, Kind.VM)
-        doing = f"waiting for the guest of {vm} (step {waiting_for})"
+        doing = f"waiting for the guest of {name_of(vm)} (step {waiting_for})"
         yield Call(lambda: None, run.deadline.require(poll_delay(polls, None), doing))
         polls += 1
 
@@ -148,7 +181,7 @@ def _no_answer(err: GuestNotReady | TimedOut, vm: ResourceId, patience: _Patienc
         return f"ssh: {err}"
     if patience.lasts("ssh") >= UNREACHABLE_TIMEOUT:
         raise GuestUnreachable(
-            f"the guest of {vm} did not answer for {UNREACHABLE_TIMEOUT / 60:.0f} minutes "
+            f"the guest of {name_of(vm)} did not answer for {UNREACHABLE_TIMEOUT / 60:.0f} minutes "
             f"(step ssh): {err}",
             hint=err.hint,
         ) from err
@@ -169,7 +202,7 @@ def _not_yet(check: GuestCheck, report: GuestReport, vm: ResourceId, patience: _
 
 def failed_check_error(vm: ResourceId, check: GuestCheck, report: GuestReport) -> GuestNotReady:
     """The error for a failed check: its step, the end of the set-up's log, and what to do."""
-    name = vm.rsplit("/", 1)[-1]
+    name = name_of(vm)
     log = "".join(f"\n  {line}" for line in report.log[-_LOG_LINES:])
     return GuestNotReady(
         f"the guest of {name} is not ready: step {check.step}: {check.message}{log}",

@@ -12,7 +12,7 @@ from ccgpu.azure.run import Run
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.desired import Names
 from ccgpu.domain.events import Listener, ignore_event
-from ccgpu.domain.resource import key, own_group
+from ccgpu.domain.resource import Body, key, own_group
 from ccgpu.domain.status import State
 from ccgpu.domain.vm_view import without_instance_view
 from ccgpu.errors import Leftover, UsageProblem
@@ -20,6 +20,8 @@ from ccgpu.workflows.create.placement import locating_capacity_errors
 from ccgpu.workflows.create.readiness import GRACE, wait_for
 from ccgpu.workflows.discovery.leftovers import converting_interrupt, recall_leftovers
 from ccgpu.workflows.discovery.search import find_names, opened_deployment, require_vm
+from ccgpu.workflows.guest_access import GuestOptions
+from ccgpu.workflows.guest_readiness import look_until_ready
 
 TIMEOUT = 1800.0
 Verb = Literal["start", "stop", "restart"]
@@ -36,8 +38,12 @@ def change_power_state(
     *,
     timeout: float = TIMEOUT,
     listen: Listener = ignore_event,
+    guest: GuestOptions | None = None,
 ) -> None:
-    """Start, stop or restart the VM, and wait until it is ready or deallocated."""
+    """Start, stop or restart the VM, and wait until it is ready or deallocated.
+
+    guest: how to look into it after a start; None to end when its agent reports.
+    """
     run = Run.begin(cloud, timeout, listen)
     names = Names(cloud.subscription, group or own_group(name), name)
 
@@ -54,12 +60,14 @@ def change_power_state(
         start = partial(cloud.arm.act, names.vm, _ACTIONS[verb])
         with locating_capacity_errors(vm):
             run_task(run, write_and_wait(run, Kind.VM, names.vm, start, f"{verb} of {names.vm}"))
-        _wait_until_done(run, names, verb)
+        ready = _wait_until_done(run, names, verb)
+        if guest is not None and verb != "stop" and ready is not None:
+            look_until_ready(run, names, ready, guest, verb)
     run.tell("done", f"{verb} {name}", names.vm, Kind.VM, verb)
 
 
-def _wait_until_done(run: Run, names: Names, verb: Verb) -> None:
-    """Wait for the state that the operation leads to.
+def _wait_until_done(run: Run, names: Names, verb: Verb) -> Body | None:
+    """Wait for the state that the operation leads to; returns the VM's body.
 
     Reports of the VM agent from before the end of the operation do not count: the guest that sent
     them may have been stopped since.
@@ -67,7 +75,7 @@ def _wait_until_done(run: Run, names: Names, verb: Verb) -> None:
     wanted = State.STOPPED if verb == "stop" else State.READY
     ended = run.server_clock.time()
     since = None if ended is None else ended - _CLOCK_RESOLUTION
-    run_task(run, wait_for(run, names.vm, wanted, grace=GRACE, since=since))
+    return run_task(run, wait_for(run, names.vm, wanted, grace=GRACE, since=since))
 
 
 def wait_for_state(

@@ -97,7 +97,7 @@ def test_drift_is_named():
     text = '{"problems": [{"what": "kernel-modules", "expected": "595", "found": "none"}]}'
     found = decide(files={DRIFT: text})
     assert found is not None
-    assert (found.step, found.message) == ("drift", "kernel-modules is none, was 595")
+    assert (found.step, found.message) == ("drift", "kernel-modules: none (was: 595)")
 
 
 @pytest.mark.parametrize(

@@ -4,16 +4,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from ccgpu.azure.run import Run
-from ccgpu.domain.access import Access
 from ccgpu.domain.desired import Names
 from ccgpu.domain.given import GivenFields, RememberedSpec, every_field, remember
 from ccgpu.domain.plan import Plan
 from ccgpu.domain.spec.vm import VmSpec
-from ccgpu.guest.channel import OpenChannel
-from ccgpu.store.keys import Keys
 from ccgpu.workflows.create.effective_spec import EffectiveSpec, effective_spec, remembered_notes
 from ccgpu.workflows.create.placement import Candidate
 from ccgpu.workflows.discovery.snapshot import Actual, Snapshot
+from ccgpu.workflows.guest_access import GuestOptions
 from ccgpu.workflows.journal_writer import JournalWriter
 
 # Confidential OS-disk encryption takes up to half an hour (azure-cgpu-onboarding, FAQ).
@@ -21,15 +19,6 @@ TIMEOUT = 3600.0
 
 # Called before anything is deleted; raises an error to refuse.
 Approve = Callable[[Plan], None]
-
-
-@dataclass(frozen=True, slots=True)
-class GuestOptions:
-    """How a create reaches the inside of the VM: the channel, the way to it, and the SSH keys."""
-
-    channels: OpenChannel
-    access: Access
-    keys: Keys
 
 
 @dataclass(frozen=True, slots=True)

@@ -135,8 +135,14 @@ def _carry_out_stage(context: CreateContext, stage: Stage) -> CreateContext:
         return stage.carry_out(context)
     except (GuestNotReady, HostKeyMismatch) as err:
         keep = context.request.options.keep_on_failure
-        plan = context.provisioned.plan
-        rollback_and_raise(context.run, context.journal, err, plan, keep=keep)
+        journal, plan = context.journal, context.provisioned.plan
+        if journal.journal.of_run() and not keep:
+            name = journal.journal.deployment
+            err.hint = (
+                f"`ccgpu create {name} --keep-on-failure` keeps the VM, so that "
+                f"`ccgpu logs {name}` and `ccgpu doctor {name}` can look into it"
+            )
+        rollback_and_raise(context.run, journal, err, plan, keep=keep)
 
 
 @contextmanager
