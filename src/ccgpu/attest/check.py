@@ -91,10 +91,7 @@ class Checks:
 
     def record_equal(self, rule: Rule, expected: object, actual: object) -> bool:
         """Record whether both sides are equal, and return that."""
-        same = expected == actual
-        if same and type(expected) is type(actual):
-            expected = actual = format_value(expected)
-        return self.record(rule, same, expected, actual)
+        return self.record(rule, expected == actual, expected, actual)
 
     def parse(self, rule: Rule, parser: Callable[[S], T], data: S, expected: str) -> T | None:
         """Parse `data` and record that `rule` holds; return what the parser made of it.

@@ -198,3 +198,12 @@ def test_golden_values_are_missed_only_if_they_are_required(required):
     assert [(made.id, made.ok, made.expected, made.actual) for made in checks.made] == (
         [("policy.pins.absent", False, "golden values", "absent")] if required else []
     )
+
+
+def test_values_of_a_quote_that_is_not_verified_are_not_compared_with_golden_ones():
+    golden = ReferenceValues(image="x", pcrs={"7": vm().pcrs[7].hex()})
+    inputs = replace(judge.inputs, nonce=b"\x09" * 32, reference_values=golden)
+    found = Judge(inputs=inputs)(nonce_evidence(vm()))
+
+    assert _shown(found, "policy.pins.pcr") == []
+    assert _shown(found, "policy.pins.unquoted") == [(False, "PCR 7", "none")]
