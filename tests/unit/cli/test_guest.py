@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from ccgpu.domain.catalog import API_VERSIONS, Kind
 from ccgpu.fakearm import Request
 from ccgpu.store import driver_table
 from support.cli import Shell
@@ -13,6 +14,7 @@ from support.cloud import Machine
 
 _CREATE = "create demo --region eastus2 --ssh-from 203.0.113.7/32"
 _PATH = "/resourceGroups/ccgpu-demo/providers/Microsoft.Compute/virtualMachines/demo"
+_CANARY = "hf_canary0123456789abcdefghij"
 _PART = "#cloud-config\npackages: [vim]\n"
 
 
@@ -159,6 +161,9 @@ def test_a_vm_that_was_made_before_the_section_is_kept(shell):
         done = shell(line)
         assert done.out.endswith("nothing to do\n"), str(done)
         assert "550.144.03" not in done.err
+        given = {"--no-docker": "guest.docker", "--driver": "guest.driver"}
+        said = [f"{field} is not compared" in done.err for field in given.values()]
+        assert said == [flag in line for flag in given]
     assert not set(_FIRST_BOOT) & set(_vm(shell)["tags"])
 
 
@@ -202,6 +207,30 @@ def test_a_driver_that_is_no_longer_offered_is_kept_but_not_made_anew(shell):
     assert shell("create demo --zone 2 --replace --yes --driver 595").code == 0
 
 
+def test_a_remembered_driver_that_is_no_longer_offered_is_kept_too(shell):
+    """The last create named it when it was offered: only a new VM is refused it."""
+    shell(f"{_CREATE} --driver 550.144.03")
+    (journal,) = (shell.state / "journals").rglob("demo.json")
+    journal.write_text(journal.read_text().replace("550.144.03", "580.173.02"))
+    tags = _vm(shell)["tags"]
+    old = tags["ccgpu-guest"].replace("550.144.03", "580.173.02")
+    _patch(shell, {"tags": tags | {"ccgpu-guest": old}})
+    done = shell("create demo")
+    assert done.out.endswith("nothing to do\n"), str(done)
+    refused = shell("create demo --zone 2 --replace --yes")
+    assert (refused.code, "guest.driver: cannot be 580.173.02" in refused.err) == (3, True)
+
+
+def test_the_disks_do_not_carry_the_tags_of_the_first_boot(shell):
+    shell(f"{_CREATE} --data-disk 64")
+    group = "/resourceGroups/ccgpu-demo/providers/Microsoft.Compute/disks"
+    machine = Machine(shell.arm, shell.state)
+    for name in ("demo-osdisk", "demo-data0"):
+        tags = machine.get(f"{group}/{name}", API_VERSIONS[Kind.DISK])["tags"]
+        assert tags["ccgpu-deployment"] == "demo"
+        assert not set(_FIRST_BOOT) & set(tags)
+
+
 def test_nothing_in_a_tag_reaches_the_settings_of_a_new_vm_unchecked(shell):
     shell(_CREATE)
     evil = "driver=595$(reboot);apt_snapshot=none x;cloud_init=#!/bin/sh"
@@ -209,6 +238,29 @@ def test_nothing_in_a_tag_reaches_the_settings_of_a_new_vm_unchecked(shell):
     text = _custom_data(_put(shell, "plan demo --zone 2"))
     assert "reboot" not in text
     assert "CCGPU_DRIVER_VERSION=595.71.05\n" in text
+
+
+def test_nothing_private_of_this_machine_is_sent_or_shown(tmp_path, monkeypatch):
+    """Canary: a key that ccgpu makes for the VM, and what the environment holds, stay here."""
+    monkeypatch.setenv("HF_TOKEN", _CANARY)
+    shell = Shell(tmp_path)  # without a key of its own, so that one is made
+    shell.home.mkdir()
+    sent = []
+    shell.arm.on_commit = lambda request, _: sent.append(request.body or b"")
+    done = shell(f"{_CREATE} -o json")
+    assert done.code == 0, done.err
+    (private,) = (tmp_path / "state" / "keys").glob("demo")
+    secret = "".join(private.read_text().splitlines()[1:-1])
+    data = [json.loads(body) for body in sent if b"customData" in body]
+    texts = [_custom_data(body) for body in data]
+    assert texts
+    seen = [*texts, done.out, done.err, *(body.decode() for body in sent)]
+    journals = [file.read_text() for file in (tmp_path / "state" / "journals").rglob("*.json*")]
+    assert journals
+    for text in (*seen, *journals):
+        assert _CANARY not in text
+        assert "PRIVATE KEY" not in text
+        assert not any(secret[at : at + 32] in text for at in range(64, len(secret) - 32, 32))
 
 
 def test_plan_and_create_warn_ahead_of_time(shell):
