@@ -12,6 +12,7 @@ _MAY = {
     "src/ccgpu/store/atomic.py": "it is the one place",
     "src/ccgpu/store/journals.py": "lock files, which stay empty",
     "src/ccgpu/fakearm/store.py": "SQLite writes the simulated subscription",
+    "src/ccgpu/fakeguest/copying.py": "copies out of a simulated VM, as scp makes them",
     "src/ccgpu/cli/streams.py": "the process's own streams, and the null device in their place",
     "src/ccgpu/guest/ssh_master.py": "messages of ssh, in a folder that goes with the connection",
 }

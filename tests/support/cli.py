@@ -56,6 +56,10 @@ class CommandResult:
         return "\n".join(parts) + "\n"
 
 
+def _never_wait(seconds: float) -> None:
+    raise AssertionError(f"waits for {seconds} s")
+
+
 @dataclass
 class Shell:
     """One user's machine."""
@@ -68,6 +72,9 @@ class Shell:
     reached: list[ConnectionOptions] = field(default_factory=list)
     backend: Callable[[ConnectionOptions], Backend] | None = None
     services: Services | None = None  # the vendors' web, where the back end is Azure
+    stdin: bytes | None = None  # the input; None: a terminal
+    pause: Callable[[float], None] | None = None  # takes the place of waiting
+    out: io.StringIO = field(default_factory=io.StringIO)  # what the last command has printed
 
     @property
     def state(self) -> Path:
@@ -87,18 +94,20 @@ class Shell:
 
     def __call__(self, line: str) -> CommandResult:
         """Run `ccgpu LINE`."""
-        out, err = io.StringIO(), io.StringIO()
+        self.out, err = io.StringIO(), io.StringIO()
         runtime = Runtime(
-            out=self._console(out, terminal=False),
+            out=self._console(self.out, terminal=False),
             err=self._console(err, terminal=self.terminal),
             state=self.state,
             home=self.home,
             backend=self.backend or self._backend,
             simulated=lambda: contextlib.nullcontext(self.arm),
             ask=self.ask,
+            stdin=lambda: None if self.stdin is None else io.BytesIO(self.stdin),
+            pause=self.pause or _never_wait,
         )
         code = run(shlex.split(line), runtime)
-        return CommandResult(line, code, out.getvalue(), err.getvalue())
+        return CommandResult(line, code, self.out.getvalue(), err.getvalue())
 
     def _console(self, file: io.StringIO, *, terminal: bool) -> Console:
         return Console(

@@ -44,16 +44,18 @@ LogLevel VERBOSE
 """
 
 
-def target_at(port: int, **changes: Any) -> GuestTarget:
+def target_at(port: int, /, **changes: Any) -> GuestTarget:
     """A VM at this port of 127.0.0.1, with a key that nobody has."""
-    key = b"\x00\x00\x00\x0bssh-ed25519\x00\x00\x00\x20" + bytes(32)
     values: dict[str, Any] = {
         "deployment": "demo",
         "vm_id": VM_ID,
         "host": "127.0.0.1",
+        "port": port,
         "user": "azureuser",
+        "host_key": b"\x00\x00\x00\x0bssh-ed25519\x00\x00\x00\x20" + bytes(32),
     }
-    return GuestTarget(**({"host_key": key, "port": port} | values | changes))
+    values.update(changes)
+    return GuestTarget(**values)
 
 
 @dataclass

@@ -6,15 +6,23 @@ Each is one `Backend`. Commands use both in the same way.
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ccgpu.cli import process
 from ccgpu.cli.runtime import BackendName, ConnectionOptions
 from ccgpu.collateral.sources import PUBLIC, Sources
-from ccgpu.errors import GuestUnreachable, StateUnusable, UsageProblem
+from ccgpu.errors import (
+    CopyFailed,
+    GuestUnreachable,
+    HostKeyMismatch,
+    StateUnusable,
+    TimedOut,
+    UsageProblem,
+)
 from ccgpu.scheduling.scheduler import Scheduler
 from ccgpu.store import atomic, folders
 from ccgpu.store.journals import Journals
@@ -162,7 +170,7 @@ def simulated_backend(
         scheduler=Scheduler(arm.clock, InlineExecutor()),
         journals=Journals(journals),
         web=web,
-        channels=_no_channel,
+        channels=simulated_channels(arm),
         sources=sources,
         simulated=True,
     )
@@ -180,6 +188,25 @@ def _no_channel(target: "GuestTarget") -> "AbstractContextManager[Channel]":
     )
 
 
+def simulated_channels(arm: "FakeArm") -> "OpenChannel":
+    """Channels to the simulated guests, which fail with our errors."""
+    from ccgpu.fakeguest import guests
+    from ccgpu.fakeguest.channel import ChannelTypes, SimulatedChannel
+    from ccgpu.guest.channel import Completed
+
+    types = ChannelTypes(
+        completed=Completed,
+        not_up=partial(GuestUnreachable, transient=True),
+        unreachable=GuestUnreachable,
+        mismatch=HostKeyMismatch,
+        timed_out=TimedOut,
+        copy_failed=CopyFailed,
+        usage=UsageProblem,
+    )
+    guests.inhabit(arm)
+    return lambda target: nullcontext(SimulatedChannel(arm, target, types))
+
+
 def fake_state(state: Path, environ: Mapping[str, str]) -> Path:
     """The file that stores the simulated subscription."""
     return Path(environ.get("CCGPU_FAKE_STATE") or state / "fake.sqlite")
@@ -193,6 +220,7 @@ class Simulation:
 
     def __init__(self, path: Path) -> None:
         from ccgpu.fakearm import FakeArm
+        from ccgpu.fakeguest import guests
 
         self.journals = path.with_name(f"{path.name}.journals")
         self._vendors = path.with_name(f"{path.name}.vendors.json")
@@ -201,6 +229,7 @@ class Simulation:
         except (ValueError, OSError, sqlite3.Error) as err:
             hint = "set CCGPU_FAKE_STATE to keep the simulated subscription in another file"
             raise StateUnusable(f"{path}: {err}", hint=hint) from err
+        guests.inhabit(self.arm)
 
     def vendors(self) -> "SimulatedVendors":
         """The simulated AMD and NVIDIA of this subscription; the first call makes their keys."""

@@ -41,6 +41,11 @@ COMMANDS = {
     "restart": Entry("lifecycle", "restart", "Restart the VM and wait until it is ready."),
     "extend": Entry("extend", "extend", "Set when a deployment's lease ends, counted from now."),
     "delete": Entry("delete", "delete", "Delete everything that a deployment owns."),
+    "ssh": Entry("ssh", "ssh", "Open a shell in the VM."),
+    "exec": Entry("exec", "exec_", "Run a command in the VM, and exit with its exit code."),
+    "cp": Entry("cp", "cp", "Copy a file or a folder into the VM, or out of it."),
+    "tunnel": Entry("tunnel", "tunnel", "Forward a local port to a port of the VM."),
+    "logs": Entry("logs", "logs", "Print the VM's set-up log, or its serial console."),
     "verify": Entry("verify", "verify", "Verify attestation evidence, offline."),
     "collateral": Entry(
         "collateral", "app", "Fetch the certificates and manifests that `verify` needs."

@@ -1,6 +1,5 @@
 """`ccgpu create` with a valid spec: SSH key, confirmation, output, hint for the next step."""
 
-import shlex
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
@@ -68,7 +67,7 @@ class Creation:
             )
             made = show_created(cloud, outcome.snapshot)
         # 2. Print the deployment on stdout, then the hint on stderr.
-        ssh, remembered = self._ssh_command(made, keys), outcome.effective_spec.remembered
+        ssh, remembered = self._ssh_command(made), outcome.effective_spec.remembered
         more = {"remembered": remembered, "warnings": outcome.warnings}
         self.runtime.answer(
             output,
@@ -100,13 +99,11 @@ class Creation:
                 self.runtime, progress, doing, [step.resource.id for step in to_delete]
             )
 
-    def _ssh_command(self, made: "Deployment", keys: "Keys") -> str | None:
-        """The ssh command to log in; None without a public IP address or a user name."""
+    def _ssh_command(self, made: "Deployment") -> str | None:
+        """The command to log in; None without a public IP address or a user name."""
         if made.public_ip is None or made.admin_user is None:
             return None
-        identity = keys.identity if not self.spec.ssh_keys else None
-        key = ["-i", str(identity)] if identity else []
-        return shlex.join(["ssh", *key, f"{made.admin_user}@{made.public_ip}"])
+        return f"ccgpu ssh {made.name}"
 
     def _hint_next_step(self, made: "Deployment", ssh: str | None) -> None:
         """Print how to start a stopped VM, or how to log in."""

@@ -139,6 +139,7 @@ def process_runtime() -> Runtime:
         simulated=lambda: _open_simulation(state),
         ask=partial(confirm, err, sys.stdin) if interactive else None,
         lost=partial(streams.lost, sys.stdout),
+        stdin=lambda: None if sys.stdin.isatty() else sys.stdin.buffer,
     )
 
 

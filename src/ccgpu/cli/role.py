@@ -12,8 +12,7 @@ from ccgpu.cli.options import option
 from ccgpu.cli.runtime import Runtime
 from ccgpu.cli.spec_options import SpecArguments
 
-# A placeholder for an unknown subscription.
-_PLACEHOLDER = "00000000-0000-0000-0000-000000000000"
+_PLACEHOLDER = "00000000-0000-0000-0000-000000000000"  # for an unknown subscription
 
 
 class Scope(StrEnum):
@@ -31,6 +30,9 @@ def role(
     scope: Annotated[
         Scope, option("Where you will assign the role; rg: the resource group only.", "--scope")
     ] = Scope.SUBSCRIPTION,
+    run_command: Annotated[
+        bool, option("Allow `exec --via run-command`: root in each VM there.", "--run-command")
+    ] = False,
     subscription: Annotated[
         str | None,
         option("Subscription id.", envvar="AZURE_SUBSCRIPTION_ID", metavar="ID"),
@@ -38,9 +40,8 @@ def role(
 ) -> None:
     """Print the least-privilege custom role for a spec.
 
-    Prints JSON for `az role definition create`, with the actions of plan, create, list, show,
-    start, stop, restart, extend, delete and gc. With `--scope rg`, the actions that a resource
-    group cannot grant are listed on stderr.
+    Prints JSON for `az role definition create`, with the actions of every command. With
+    `--scope rg`, the actions that a resource group cannot grant are listed on stderr.
 
     Example: `ccgpu role -f vm.yaml > role.json`
     """
@@ -51,9 +52,9 @@ def role(
     spec = request.build(default_name="operator" if scope is Scope.SUBSCRIPTION else None)
     id_ = subscription or default_subscription(os.environ) or _PLACEHOLDER
     if scope is Scope.SUBSCRIPTION:
-        definition = of.subscription_role(spec, id_)
+        definition = of.subscription_role(spec, id_, run_command=run_command)
     else:
-        definition, rest = of.group_role(spec, id_)
-        lines = [f"  {need.action} at {need.scope}" for need in rest]
-        runtime.note("note: also needed, outside the resource group:\n" + "\n".join(lines))
+        definition, rest = of.group_role(spec, id_, run_command=run_command)
+        lines = (f"\n  {need.action} at {need.scope}" for need in rest)
+        runtime.note(f"note: also needed, outside the resource group:{''.join(lines)}")
     runtime.out.out(json.dumps(definition, indent=2), highlight=False)

@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
 import typer
 
@@ -113,6 +113,12 @@ class Simulated(Protocol):
         ...
 
 
+def _pause(seconds: float) -> None:
+    from ccgpu.scheduling.clock import RealClock
+
+    RealClock().sleep(seconds)
+
+
 @dataclass(frozen=True, slots=True)
 class Runtime:
     """The context object of every command."""
@@ -128,6 +134,8 @@ class Runtime:
     stderr: Stderr = Stderr.TEXT
     progress: "Stream | None" = None  # the stream of `--events`
     lost: Callable[[], str | None] = lambda: None  # why writing the answer failed
+    stdin: Callable[[], BinaryIO | None] = lambda: None  # the input, unless it is a terminal
+    pause: Callable[[float], None] = _pause  # waits, in real time, for nothing but Ctrl-C
 
     def connect(self, connection: ConnectionOptions) -> "AzureContext":
         """Open Azure, or the simulated subscription, for the workflows."""

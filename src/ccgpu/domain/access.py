@@ -20,3 +20,11 @@ class Access:
     def by_private_address(self) -> bool:
         """Whether the private address is the one to connect to."""
         return self.reachable or self.jump is not None
+
+    def changed(self, jump: str | None, reachable: bool | None, identity: str | None) -> "Access":
+        """This, with what is given now: None keeps a value, an empty text removes it."""
+        return Access(
+            self.jump if jump is None else jump or None,
+            self.reachable if reachable is None else reachable,
+            self.identity if identity is None else identity or None,
+        )

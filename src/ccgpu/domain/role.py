@@ -2,7 +2,8 @@
 
 Each table below serves one purpose. The kinds that are PUT come from `desired`. Action names:
 Microsoft Learn, "Azure permissions" (the providers' operations). Deliberately absent: role
-assignments, Run Command, extensions, keys, and the registration of providers.
+assignments, extensions, keys, the registration of providers, and Run Command, unless it is asked
+for.
 """
 
 from collections.abc import Iterable, Iterator
@@ -52,6 +53,8 @@ _OWN_GROUP_ACTIONS = (
     f"{_GROUP}/resources/read",
     "Microsoft.Resources/subscriptions/operationresults/read",
 )
+# Root in every VM of the scope, so only for who asks for it.
+_RUN_COMMAND = f"{Kind.VM}/runCommand/action"
 _MARKETPLACE = f"{_COMPUTE_LOCATIONS}/publishers/artifacttypes/offers/skus/versions/read"
 _COMMUNITY = f"{_COMPUTE_LOCATIONS}/communityGalleries/images/versions/read"
 
@@ -63,8 +66,10 @@ class PermissionNeed(NamedTuple):
     scope: str
 
 
-def permission_needs(spec: "VmSpec", subscription: str) -> tuple[PermissionNeed, ...]:
-    """The permissions of every command but `exec --via run-command`."""
+def permission_needs(
+    spec: "VmSpec", subscription: str, *, run_command: bool = False
+) -> tuple[PermissionNeed, ...]:
+    """The permissions of every command; with `run_command` also of `exec --via run-command`."""
     names = Names(subscription, spec.group, spec.name)
     top, group = f"/subscriptions/{subscription}", names.of(Kind.GROUP)
     created = _created_kinds(spec, subscription)
@@ -73,6 +78,8 @@ def permission_needs(spec: "VmSpec", subscription: str) -> tuple[PermissionNeed,
         PermissionNeed(action, group)
         for action in (*_group_actions(spec, created), *_OPERATION_READS)
     ]
+    if run_command:
+        needs.append(PermissionNeed(_RUN_COMMAND, group))
     if spec.resource_group is None:  # ccgpu creates the group, so no role can be assigned there yet
         needs += [PermissionNeed(action, top) for action in _OWN_GROUP_ACTIONS]
     return tuple(dict.fromkeys([*needs, *_reference_needs(spec)]))
@@ -149,20 +156,22 @@ def role_definition(
     }
 
 
-def subscription_role(spec: "VmSpec", subscription: str) -> dict[str, Any]:
+def subscription_role(
+    spec: "VmSpec", subscription: str, *, run_command: bool = False
+) -> dict[str, Any]:
     """One role with every permission, to be assigned at the subscription."""
-    needed = permission_needs(spec, subscription)
+    needed = permission_needs(spec, subscription, run_command=run_command)
     others = sorted({f"/subscriptions/{need.scope.split('/')[2]}" for need in needed})
     own = f"/subscriptions/{subscription}"
     return role_definition(needed, f"ccgpu {spec.name}", [own, *others])
 
 
 def group_role(
-    spec: "VmSpec", subscription: str
+    spec: "VmSpec", subscription: str, *, run_command: bool = False
 ) -> tuple[dict[str, Any], tuple[PermissionNeed, ...]]:
     """The role that can be assigned at the deployment's group, and the remaining permissions."""
     group = Names(subscription, spec.group, spec.name).of(Kind.GROUP)
-    needed = permission_needs(spec, subscription)
+    needed = permission_needs(spec, subscription, run_command=run_command)
     inside = [need for need in needed if need.scope == group]
     rest = tuple(need for need in needed if need.scope != group)
     return role_definition(inside, f"ccgpu {spec.name} in {spec.group}", [group]), rest

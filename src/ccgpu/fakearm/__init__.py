@@ -8,6 +8,7 @@ from ccgpu.fakearm.credential import FakeCredential
 from ccgpu.fakearm.service import FAKE_SUBSCRIPTION, FakeArm
 from ccgpu.fakearm.settings import NCC_SIZE
 from ccgpu.fakearm.transport import FakeTransport
+from ccgpu.fakearm.vm.inside import Machine, MachineBoot, ScriptOutput, StoredFile
 from ccgpu.fakearm.wire import FakeGap, Fault, Request, Response
 
 __all__ = [
@@ -18,7 +19,11 @@ __all__ = [
     "FakeGap",
     "FakeTransport",
     "Fault",
+    "Machine",
+    "MachineBoot",
     "Request",
     "Response",
+    "ScriptOutput",
+    "StoredFile",
     "VirtualClock",
 ]

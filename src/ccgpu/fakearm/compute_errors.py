@@ -5,6 +5,7 @@ Their texts are quoted from issue threads; docs/fake-azure.md names the threads.
 
 from ccgpu.fakearm import errors
 from ccgpu.fakearm.errors import GATEWAY, Refused
+from ccgpu.fakearm.wire import Body
 
 
 def property_change(name: str) -> Refused:
@@ -94,3 +95,36 @@ def identity_missing(vm: str, identity: str) -> Refused:
 def reference_not_found(missing: str) -> Refused:
     """A VM references a NIC that does not exist: its PUT is answered 404."""
     return errors.not_found(f"Resource {missing} not found.", details=[])
+
+
+def vm_not_running() -> Refused:
+    return operation_not_allowed("The operation requires the VM to be running (or set to run).")
+
+
+def extensions_disallowed() -> Refused:
+    return operation_not_allowed(
+        "This operation cannot be performed when extension operations are disallowed. To allow, "
+        "please ensure VM Agent is installed on the VM and the osProfile.allowExtensionOperations "
+        "property is true."
+    )
+
+
+def run_command_busy() -> Refused:
+    return Refused(
+        409,
+        "Conflict",
+        "Run command extension execution is in progress. Please wait for completion before "
+        "invoking a run command.",
+    )
+
+
+def agent_silent(vm: str) -> Body:
+    """How an operation ends that needs the VM agent, if that has not reported."""
+    return errors.error(
+        "VMAgentStatusCommunicationError",
+        f"VM '{vm}' has not reported status for VM agent or extensions. Verify that the OS is up "
+        "and healthy, the VM has a running VM agent, and that it can establish outbound "
+        "connections to Azure storage. Please refer to "
+        "https://aka.ms/vmextensionlinuxtroubleshoot for additional VM agent troubleshooting "
+        "information.",
+    )

@@ -190,6 +190,8 @@ def poll(world: World, operation: Operation, query: Mapping[str, str]) -> Respon
             answer["endTime"] = arm_time(operation.ended)
         answer["name"] = operation.id
     answer["status"] = operation.status
+    if "output" in operation.data:
+        answer["properties"] = {"output": operation.data["output"]}
     if operation.error:
         answer["error"] = operation.error
     return Response(200, answer, _retry_after(world, operation))
@@ -212,6 +214,8 @@ def poll_location(
         return Response(409, {"Error": _capitalise_keys(operation.error)})  # as recorded
     if operation.error:
         return Response(409, {"error": operation.error})
+    if "output" in operation.data:
+        return Response(200, operation.data["output"])
     return Response(200 if operation.data["family"] == "group" else 204)
 
 

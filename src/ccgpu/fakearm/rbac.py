@@ -49,7 +49,10 @@ def _tracked_actions() -> Actions:
 def _vm_actions() -> Actions:
     """The actions on a VM besides those of every type."""
     one = f"{IN_GROUP}{kinds.VM.lower()}/*"
-    done = ("start", "restart", "deallocate", "powerOff", "reapply", "retrieveBootDiagnosticsData")
+    done = (
+        *("start", "restart", "deallocate", "powerOff", "reapply"),
+        *("retrieveBootDiagnosticsData", "runCommand"),
+    )
     actions = {("POST", f"{one}/{name.lower()}"): f"{kinds.VM}/{name}/action" for name in done}
     return actions | {("GET", f"{one}/instanceview"): f"{kinds.VM}/instanceView/read"}
 

@@ -4,9 +4,10 @@ Applying a scenario resets every setting that it does not name.
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
+from ccgpu.fakearm.guest_settings import GUEST_SCENARIOS, convert_text, find_guest_problems
 from ccgpu.fakearm.registration import STATES
 from ccgpu.fakearm.service import FAKE_SUBSCRIPTION, FakeArm
 from ccgpu.fakearm.settings import DEFAULTS, NCC_SIZE
@@ -40,6 +41,8 @@ SCENARIOS: Mapping[str, Mapping[str, Any]] = {
     "provider-not-registered": {
         "providers": {"Microsoft.Compute": "NotRegistered", "Microsoft.Network": "NotRegistered"}
     },
+    **{name: {"guest": settings} for name, settings in GUEST_SCENARIOS.items()},
+    "never-boots": {"durations": {"vm.boot": 1e9}},
     "slow": {"durations": {"vm.create": 2400, "vm.boot": 600, "vm.delete": 900}},
 }
 
@@ -86,6 +89,7 @@ _CONVERSIONS: dict[str, Callable[[str], Any] | Mapping[str, Any]] = {
     **dict.fromkeys(("page_size", "arm_page_size"), _parse_number),
     **dict.fromkeys(("buckets", "failed_create_leaves_disk", "stale_agents"), _BOOLEAN),
     **dict.fromkeys(("tagless_lists", "agentless_lists"), _BOOLEAN),
+    "guest": convert_text,
     **dict.fromkeys(("principal", "foreign_principal", "allocation_error"), _NULL),
 }
 
@@ -165,7 +169,8 @@ def _check_providers(values: Any) -> list[SettingProblem]:
     ]
 
 
-_VALUE_CHECKS: dict[str, Callable[[Any], list[SettingProblem]]] = {
+_VALUE_CHECKS: dict[str, Callable[[Any], Iterable[tuple[tuple[str, ...], str]]]] = {
+    "guest": find_guest_problems,
     "lag": _number_map_check("lists", "reads"),
     "durations": _number_map_check(*DEFAULTS["durations"]),
     "locks": _check_lock_levels,

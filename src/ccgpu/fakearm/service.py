@@ -5,7 +5,8 @@ One request is one transaction. ARM's errors are responses. What the fake does n
 """
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from email.utils import formatdate
 from typing import Any
 
@@ -42,6 +43,7 @@ from ccgpu.fakearm.resources import (
 from ccgpu.fakearm.settings import Settings
 from ccgpu.fakearm.store import Store
 from ccgpu.fakearm.vm import console, machines
+from ccgpu.fakearm.vm.inside import Machine, VmInside, find_machine
 from ccgpu.fakearm.wire import FakeGap, Fault, Request, Response
 from ccgpu.fakearm.world import World
 
@@ -188,6 +190,21 @@ class FakeArm:
             answer = route.handler(call)
         lag.hide_from_reads(call, answer)
         return Response(answer.status, answer.body, {**answer.headers, **left}) if left else answer
+
+    def inhabit(self, guests: VmInside) -> None:
+        """Let `guests` run in the VMs."""
+        self._world.inside = guests
+
+    @contextmanager
+    def machine_at(self, address: str) -> Iterator[Machine | None]:
+        """The VM that has this public or private address, as its guest sees it.
+
+        Holds the state until the block ends. This is no request: it costs and logs nothing.
+        """
+        with self._store.transaction():
+            operations.finish_due(self._world, self._world.begin_request(), FINISHERS)
+            yield find_machine(self._world, address)
+            self._world.end_request()
 
     def now(self) -> float:
         """Virtual time in Unix seconds."""

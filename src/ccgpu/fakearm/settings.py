@@ -8,6 +8,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from ccgpu.fakearm.guest_settings import GUEST_DEFAULTS
 from ccgpu.fakearm.store import Store
 
 NCC_SIZE = "Standard_NCC40ads_H100_v5"
@@ -105,6 +106,7 @@ DEFAULTS: dict[str, Any] = {
     "agentless_lists": False,
     # Ids that the deletion of their group fails to delete.
     "survivors": [],
+    "guest": GUEST_DEFAULTS,
     # Seconds. Medians of recorded operations (azure-service-operator, azure-powershell),
     # unless marked: "own" is the fake's own choice.
     "durations": {
@@ -130,7 +132,11 @@ DEFAULTS: dict[str, Any] = {
         "vm.powerOff": 20.0,  # own
         "vm.reapply": 20.0,  # own
         "vm.boot": 40.0,  # own: from Succeeded until the guest agent is ready
+        "vm.runCommand": 20.0,  # Microsoft Learn, "Run Command": about 20 seconds at least
         "vm.agent": 600.0,  # own: how long a stopped VM's agent still shows as ready
+        "guest.cloudInit": 20.0,  # own: from the agent's report until cloud-init is done
+        "guest.step": 20.0,  # own: one step of the set-up
+        "guest.driver": 120.0,  # own: the step that installs the driver
         "nic.reserved": 180.0,  # the text of NicReservedForAnotherVm
         "group.delete": 50.0,
         "token": 3600.0,  # Entra: 60 to 90 minutes (Microsoft Learn, configurable token lifetimes)

@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 _BUSY_SECONDS = 30.0
 _MEMORY = ":memory:"
 
@@ -45,11 +45,15 @@ CREATE TABLE gone (
 );
 CREATE TABLE buckets (name TEXT PRIMARY KEY, tokens REAL, at REAL) WITHOUT ROWID;
 CREATE TABLE unseen (key TEXT PRIMARY KEY, "left" INTEGER) WITHOUT ROWID;
+CREATE TABLE guest_files (
+  vm TEXT, path TEXT, mode INTEGER, data BLOB, PRIMARY KEY (vm, path)
+) WITHOUT ROWID;
+CREATE TABLE guest_facts (vm TEXT, name TEXT, value TEXT, PRIMARY KEY (vm, name)) WITHOUT ROWID;
 CREATE TABLE requests (n INTEGER PRIMARY KEY, method TEXT, path TEXT, status INTEGER);
 """
 _EMPTIED_TABLES = (
     *("resources", "refs", "operations", "allocations", "billing", "requests"),
-    *("gone", "unseen", "buckets"),
+    *("gone", "unseen", "buckets", "guest_files", "guest_facts"),
 )
 
 

@@ -8,11 +8,14 @@ import hashlib
 import json
 import uuid
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ccgpu.fakearm.settings import Settings
 from ccgpu.fakearm.store import Store
 from ccgpu.fakearm.wire import Body
+
+if TYPE_CHECKING:
+    from ccgpu.fakearm.vm.inside import VmInside
 
 
 @dataclass(slots=True)
@@ -89,6 +92,7 @@ class World:
         self.subscription = subscription
         self.home = home or subscription
         self.instant = False  # whether operations take no time
+        self.inside: VmInside | None = None  # what runs in the VMs
         self.now = 0.0
         self._serial = self._stored_serial = 0
 
@@ -177,6 +181,9 @@ class World:
         self.store.run("DELETE FROM resources WHERE key = ?", resource.key)
         self.store.run("DELETE FROM refs WHERE owner = ?", resource.key)
         self.store.run("DELETE FROM allocations WHERE vm = ?", resource.key)
+        if vm_id := resource.body.get("properties", {}).get("vmId"):
+            self.store.run("DELETE FROM guest_files WHERE vm = ?", vm_id)
+            self.store.run("DELETE FROM guest_facts WHERE vm = ?", vm_id)
         self.stop_billing(resource)
 
     def _record_deleted(self, resource: StoredResource) -> None:

@@ -44,7 +44,15 @@ class Completed:
     stderr: bytes
 
 
-class Channel(Protocol):
+class CommandRunner(Protocol):
+    """The part of a channel that a probe needs."""
+
+    def run(self, argv: Sequence[str], stdin: bytes = b"", *, timeout: float) -> Completed:
+        """Run a command to its end. Each word of `argv` arrives unchanged, as one argument."""
+        ...
+
+
+class Channel(CommandRunner, Protocol):
     """One VM's channel.
 
     Every method raises these errors of `ccgpu.errors`, and for arguments `UsageProblem`:
@@ -56,10 +64,6 @@ class Channel(Protocol):
 
     Nothing is read from a stream before the connection is made and the host key is found right.
     """
-
-    def run(self, argv: Sequence[str], stdin: bytes = b"", *, timeout: float) -> Completed:
-        """Run a command to its end. Each word of `argv` arrives unchanged, as one argument."""
-        ...
 
     def stream(
         self,

@@ -184,7 +184,7 @@ def _proxy_command(jump: JumpHost, *, interactive: bool) -> str:
         "ServerAliveCountMax": str(_ALIVE_COUNT),
         "LogLevel": "INFO",
     }
-    words = ["exec", "ssh"]
+    words = ["ssh"]  # which ssh runs by `exec`
     for name, value in options.items():
         words += ["-o", f"{name}={value}"]
     words += [] if jump.user is None else ["-l", jump.user]

@@ -35,6 +35,11 @@ class JournalFile:
     def __init__(self, path: Path) -> None:
         self.path = path
 
+    @property
+    def place(self) -> tuple[Path, str, str]:
+        """The folder of all journals, the subscription and the deployment."""
+        return self.path.parents[1], self.path.parent.name, self.path.stem
+
     def read(self) -> Journal | None:
         """The journal, or None if the file does not exist.
 

@@ -6,7 +6,9 @@ from ccgpu.domain.catalog import Kind
 from ccgpu.domain.given import RememberedSpec
 from ccgpu.domain.journal import Journal, Record
 from ccgpu.domain.resource import Resource, ResourceId, key
+from ccgpu.store.access import AccessRecords
 from ccgpu.store.journals import JournalFile
+from ccgpu.store.known_hosts import KnownHosts
 
 
 class JournalWriter:
@@ -67,7 +69,13 @@ class JournalWriter:
         self._write(self.journal.end_stage(name))
 
     def forget(self) -> None:
-        """Remove the journal: none of its resources exists and is the deployment's."""
+        """Remove the journal: none of its resources exists and is the deployment's.
+
+        The VM's host key and the way to it go first: without the journal nothing asks for them.
+        """
+        folder, subscription, name = self._file.place
+        KnownHosts(folder).forget(subscription, name)
+        AccessRecords(folder).forget(subscription, name)
         self.journal = replace(self.journal, records=())
         self._file.remove()
 

@@ -110,6 +110,6 @@ def test_the_event_stream_ends_with_the_outcome_of_any_exception(shell, error, o
 
 
 def test_help_and_hints_appear_only_in_text(shell):
-    assert "hint: `ssh" in shell(_CREATE).err
+    assert "hint: `ccgpu ssh" in shell(_CREATE).err
     assert "hint" not in shell(f"{_CREATE} --events ndjson").err
     assert shell("list -o json").err == ""

@@ -5,13 +5,15 @@ from collections.abc import Iterator
 import pytest
 
 from ccgpu.fakearm import FakeArm
+from ccgpu.fakeguest import guests
 from support.arm import Client
 
 
 @pytest.fixture
 def arm() -> Iterator[FakeArm]:
-    """An empty subscription in memory."""
+    """An empty subscription in memory, with a guest in each of its VMs."""
     fake = FakeArm()
+    guests.inhabit(fake)
     yield fake
     fake.close()
 

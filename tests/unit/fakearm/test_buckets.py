@@ -70,6 +70,7 @@ def test_arm_allows_a_burst_then_a_rate(az, method, path, body, kind, size, rate
         ("GET", vm_path(), None, "LowCostGet", 36, 12),
         ("GET", f"{vm_path()}/instanceView", None, "LowCostGet", 36, 12),
         ("POST", f"{vm_path()}/retrieveBootDiagnosticsData", None, "LowCostGet", 36, 12),
+        ("POST", f"{vm_path()}/runCommand", None, "UpdateVM", 12, 4),
     ],
 )
 def test_compute_counts_each_vm(vms, method, path, body, name, size, rate):

@@ -7,6 +7,8 @@ from ccgpu.fakearm.settings import DEFAULTS
 from support.arm import group_path, pip_body, resource_path, vm_body, vm_path
 from support.repository import ROOT
 
+_FAILURE = {"step": "driver", "exit_code": 255, "message": "x"}
+
 
 @pytest.mark.parametrize("name", scenarios.names())
 def test_every_scenario_is_valid_and_documented(name):
@@ -79,6 +81,10 @@ def test_slow_scenario_lengthens_durations(az):
         ({"lag": {"reads": "-1", "lists": "1e3"}}, {"lag": {"reads": "-1", "lists": "1e3"}}),
         ({"offers": {"s": {"r": ["1"]}}}, {"offers": {"s": {"r": ["1"]}}}),
         ({"lag": {"reads": 2}}, {"lag": {"reads": 2}}),
+        (
+            {"guest": {"ssh": "false", "gpu": "off", "setup_fails": {"exit_code": "100"}}},
+            {"guest": {"ssh": False, "gpu": "off", "setup_fails": {"exit_code": 100}}},
+        ),
         ({"locks": {"/x": "true"}}, {"locks": {"/x": "true"}}),
     ],
 )
@@ -139,6 +145,33 @@ def test_mappings_are_merged_and_lists_replaced(arm):
         ({"locks": {"/x": "readonly"}}, ("locks", "/x"), "must be CanNotDelete or ReadOnly"),
         ({"denied": [{"kind": "x"}]}, ("denied", "0"), "must have a kind and a message"),
         ({"denied": ["x"]}, ("denied", "0"), "must have a kind and a message"),
+        ({"guest": []}, ("guest",), "must be a mapping"),
+        ({"guest": {"gpus": 2}}, ("guest", "gpus"), "unknown setting; known are cloud_init, "),
+        ({"guest": {"ssh": 1}}, ("guest", "ssh"), "must be true or false"),
+        ({"guest": {"gpu": "on"}}, ("guest", "gpu"), "must be one of confidential, off, "),
+        ({"guest": {"cloud_init": True}}, ("guest", "cloud_init"), "must be one of done, error"),
+        ({"guest": {"held": "x"}}, ("guest", "held"), "must be a list of texts"),
+        ({"guest": {"setup_fails": True}}, ("guest", "setup_fails"), "must have a step, "),
+        (
+            {"guest": {"setup_fails": {"step": "driver"}}},
+            ("guest", "setup_fails"),
+            "must have a step, an exit_code and a message, or nothing",
+        ),
+        (
+            {"guest": {"setup_fails": _FAILURE | {"step": "drive"}}},
+            ("guest", "setup_fails", "step"),
+            "must be one of sources, ",
+        ),
+        (
+            {"guest": {"setup_fails": _FAILURE | {"exit_code": 0}}},
+            ("guest", "setup_fails", "exit_code"),
+            "must be a whole number, 1 to 255",
+        ),
+        (
+            {"guest": {"setup_fails": _FAILURE | {"message": 1}}},
+            ("guest", "setup_fails", "message"),
+            "must be a text",
+        ),
     ],
 )
 def test_problem_has_its_path(values, path, why):
@@ -155,6 +188,8 @@ def test_problem_has_its_path(values, path, why):
         {"allocation_error": "OverconstrainedAllocationRequest"},
         {"lag": {"lists": 1.5}},
         {"quota": {"eastus2": {"cores": 1}}},
+        {"guest": {"setup_fails": {}, "ssh": False}},
+        {"guest": {"setup_fails": _FAILURE}},
     ],
 )
 def test_valid_settings_have_no_problem(values):

@@ -70,6 +70,7 @@ def _run_all_commands(shell: Shell, flags: str) -> list[CommandResult]:
         f"create {wanted} --ttl 2h",
         "list",
         "show demo",
+        "logs demo --serial",
     ]
     lines += ["stop demo", "start demo", "restart demo", "extend demo --ttl 1h"]
     lines += [lambda: shell.arm.advance(7200), "gc --yes"]

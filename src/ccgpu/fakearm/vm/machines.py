@@ -21,7 +21,17 @@ from ccgpu.fakearm.call import (
 )
 from ccgpu.fakearm.operations import Operation
 from ccgpu.fakearm.resources import tracked
-from ccgpu.fakearm.vm import body, confidential, disks, identity, network, power, rules, update
+from ccgpu.fakearm.vm import (
+    body,
+    confidential,
+    disks,
+    identity,
+    network,
+    power,
+    rules,
+    run_command,
+    update,
+)
 from ccgpu.fakearm.vm.view import instance_view, vm_body
 from ccgpu.fakearm.wire import Body, FakeGap, Response
 from ccgpu.fakearm.world import Reference, StoredResource, World
@@ -55,6 +65,7 @@ def _build_vm(world: World, wanted: tracked.PutRequest) -> StoredResource:
         identity.set_identity(world, vm, vm.body["identity"])
     vm.internal_state = {
         "secrets": body.write_only_hashes(wanted),
+        "customData": rules.value_at(wanted.properties, "osProfile", "customData"),
         "nics": nics,
         "power": "unknown",
         "disks": [],
@@ -251,5 +262,7 @@ ROUTES: Routes = {
     ("GET", f"{IN_GROUP}{kinds.VM.lower()}"): Route(list_, _API, _PAGE),
     ("GET", f"{IN_SUBSCRIPTION}{kinds.VM.lower()}"): Route(list_all, _API, _PAGE | {"statusOnly"}),
     **power.ROUTES,
+    **run_command.ROUTES,
 }
-FINISHERS = {"vm.create": finish_create, "vm.delete": finish_delete, **power.FINISHERS}
+FINISHERS = {"vm.create": finish_create, "vm.delete": finish_delete}
+FINISHERS |= {**power.FINISHERS, **run_command.FINISHERS}

@@ -9,7 +9,7 @@ from ccgpu.fakearm import capacity, compute_errors, kinds, operations
 from ccgpu.fakearm.call import IN_GROUP, ArmCall, Route, Routes, accepted_response, require_group
 from ccgpu.fakearm.operations import Operation
 from ccgpu.fakearm.resources import tracked
-from ccgpu.fakearm.vm import view
+from ccgpu.fakearm.vm import inside, view
 from ccgpu.fakearm.wire import Body, Response
 from ccgpu.fakearm.world import StoredResource, World
 
@@ -21,6 +21,8 @@ _TRANSITIONAL_STATES: dict[str, str | None] = {
     "reapply": None,
 }
 
+_SHUT_DOWN = ("restart", "deallocate", "powerOff")
+
 
 def change_power(action: str, call: ArmCall) -> Response:
     vm = tracked.require(call, kinds.VM)
@@ -28,6 +30,8 @@ def change_power(action: str, call: ArmCall) -> Response:
     tracked.refuse_while_busy(call, vm)
     failure = _allocation_failure(call.world, action, vm)
     view.record_agent_report(call.world, vm)
+    if action in _SHUT_DOWN:
+        inside.end_boot(call.world, vm)
     vm.state = "Updating"
     if failure is None:
         vm.internal_state["power"] = _TRANSITIONAL_STATES[action] or vm.internal_state["power"]
@@ -87,8 +91,8 @@ def boot(world: World, vm: StoredResource) -> None:
     """The VM runs from now on. Its agent reports later."""
     vm.internal_state["power"] = "running"
     _set_disk_states(world, vm, "Attached")
-    vm.internal_state["bootedAt"] = world.now
     vm.internal_state["readyAt"] = world.now + world.duration("vm.boot")
+    inside.begin_boot(world, vm, vm.internal_state["readyAt"])
 
 
 def _set_disk_states(world: World, vm: StoredResource, state: str) -> None:

@@ -4,11 +4,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from ccgpu.azure.run import Run
+from ccgpu.domain.access import Access
 from ccgpu.domain.desired import Names
 from ccgpu.domain.given import GivenFields, RememberedSpec, every_field, remember
 from ccgpu.domain.plan import Plan
 from ccgpu.domain.spec.vm import VmSpec
-from ccgpu.workflows.create.effective_spec import EffectiveSpec, effective_spec
+from ccgpu.guest.channel import OpenChannel
+from ccgpu.store.keys import Keys
+from ccgpu.workflows.create.effective_spec import EffectiveSpec, effective_spec, remembered_notes
 from ccgpu.workflows.create.placement import Candidate
 from ccgpu.workflows.discovery.snapshot import Actual, Snapshot
 from ccgpu.workflows.journal_writer import JournalWriter
@@ -21,11 +24,21 @@ Approve = Callable[[Plan], None]
 
 
 @dataclass(frozen=True, slots=True)
+class GuestOptions:
+    """How a create reaches the inside of the VM: the channel, the way to it, and the SSH keys."""
+
+    channels: OpenChannel
+    access: Access
+    keys: Keys
+
+
+@dataclass(frozen=True, slots=True)
 class CreateOptions:
     """The options of a create that are not part of the spec.
 
     default_keys: Returns the SSH public keys of a new VM whose spec names none.
     given: Which fields of the spec the user gave; None if all of them count as given.
+    guest: How to look into the VM; None if the create ends without looking.
     """
 
     default_keys: Callable[[], tuple[str, ...]]
@@ -36,6 +49,7 @@ class CreateOptions:
     keep_on_failure: bool = False
     skip_preflight: bool = False
     given: GivenFields | None = None
+    guest: GuestOptions | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +64,11 @@ class CreateOutcome:
     effective_spec: EffectiveSpec
     snapshot: Snapshot
     warnings: tuple[str, ...] = ()
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What to say about a plan: what comes from the last create, and the warnings."""
+        return (*remembered_notes(self.effective_spec), *self.warnings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +111,8 @@ class CreateContext:
 
     journal: the deployment's journal, locked by this process. outcome: that of the first stage.
     boots: whether the VM may still be booting, because this run created it, or a run that was
-    interrupted.
+    interrupted. is_open: whether the stage could not be carried out for now, so that its end is not
+    journalled, and the create ends without the stages after it.
     """
 
     request: CreateRequest
@@ -100,6 +120,7 @@ class CreateContext:
     approve: Approve
     outcome: CreateOutcome | None = None
     boots: bool = False
+    is_open: bool = False
 
     @property
     def run(self) -> Run:
@@ -112,6 +133,10 @@ class CreateContext:
         if self.outcome is None:
             raise RuntimeError("no stage has provisioned anything")
         return self.outcome
+
+    def left_open(self) -> "CreateContext":
+        """The same context, for a stage that a later create carries out."""
+        return replace(self, is_open=True)
 
     def in_stage(self, name: str) -> "CreateContext":
         """The same context; its events carry the name of the stage."""

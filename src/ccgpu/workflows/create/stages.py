@@ -18,7 +18,7 @@ from ccgpu.domain.desired import Names
 from ccgpu.domain.events import Listener, ignore_event
 from ccgpu.domain.journal import Journal
 from ccgpu.domain.spec.vm import VmSpec
-from ccgpu.errors import Leftover, UsageProblem
+from ccgpu.errors import GuestNotReady, HostKeyMismatch, Leftover, UsageProblem
 from ccgpu.scheduling.clock import rfc3339
 from ccgpu.store.journals import JournalFile
 from ccgpu.workflows.create.boot import boot
@@ -30,8 +30,13 @@ from ccgpu.workflows.create.context import (
     CreateRequest,
 )
 from ccgpu.workflows.create.existing_group import with_existing_group
-from ccgpu.workflows.create.failure import possible_resources, run_resources
+from ccgpu.workflows.create.failure import (
+    possible_resources,
+    rollback_and_raise,
+    run_resources,
+)
 from ccgpu.workflows.create.provision import provision
+from ccgpu.workflows.create.set_up import set_up
 from ccgpu.workflows.discovery.leftovers import (
     converting_interrupt,
     recall_leftovers,
@@ -58,6 +63,7 @@ class Stage:
 STAGES = (
     Stage("provision", provision, checks_azure=True),
     Stage("boot", boot, checks_azure=True),
+    Stage("set up", set_up),
 )
 
 
@@ -115,10 +121,22 @@ def _carry_out(context: CreateContext, stages: Sequence[Stage]) -> CreateOutcome
     waits = context.request.options.wait
     for stage in stages if waits else stages[:1]:
         if stage.checks_azure or stage.name not in context.journal.journal.stages:
-            context = stage.carry_out(context.in_stage(stage.name))
+            context = _carry_out_stage(context.in_stage(stage.name), stage)
+            if context.is_open:
+                break
             if waits:
                 context.journal.end_stage(stage.name)
     return context.provisioned
+
+
+def _carry_out_stage(context: CreateContext, stage: Stage) -> CreateContext:
+    """Carry out one stage. If the guest does not become ready, roll back what this run created."""
+    try:
+        return stage.carry_out(context)
+    except (GuestNotReady, HostKeyMismatch) as err:
+        keep = context.request.options.keep_on_failure
+        plan = context.provisioned.plan
+        rollback_and_raise(context.run, context.journal, err, plan, keep=keep)
 
 
 @contextmanager

@@ -1,0 +1,1 @@
+"""The commands of a simulated guest, with the exact texts of real ones."""

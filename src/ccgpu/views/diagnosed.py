@@ -1,0 +1,64 @@
+"""The checks of a guest, as text and as JSON."""
+
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from ccgpu.domain.plain_text import one_line
+from ccgpu.guest.diagnosis import Diagnosis, Fix
+from ccgpu.guest.readiness import GuestCheck, Progress
+
+_SIGNS = {
+    Progress.READY: "+",
+    Progress.WARNING: "!",
+    Progress.WORKING: "…",
+    Progress.FAILED: "x",
+}
+_STYLES = {
+    Progress.READY: "green",
+    Progress.WARNING: "yellow",
+    Progress.WORKING: "yellow",
+    Progress.FAILED: "red",
+}
+
+
+def as_text(found: Diagnosis) -> RenderableType:
+    """A line for each check, and below one that is not good what to do."""
+    rows = Table.grid(padding=(0, 2))
+    for check in found.checks:
+        sign = Text(_SIGNS[check.progress], style=_STYLES[check.progress])
+        rows.add_row(sign, Text(check.step), Text(one_line(check.message)))
+        if check.remedy is not None:
+            rows.add_row("", "", Text(f"→ {_remedy(check, found.name)}"))
+    applied = [Text(f"applied: {fix.what}") for fix in found.applied]
+    return Group(rows, *applied)
+
+
+def as_json(found: Diagnosis) -> dict[str, Any]:
+    """The JSON document; `ok` is false if any check has failed."""
+    return {
+        "schema": "ccgpu.doctor/1",
+        "name": found.name,
+        "ok": not any(one.progress is Progress.FAILED for one in found.checks),
+        "checks": [
+            {
+                "step": one.step,
+                "state": one.progress.value,
+                "message": one.message,
+                "remedy": None if one.remedy is None else _remedy(one, found.name),
+            }
+            for one in found.checks
+        ],
+        "fixes": [_fix(one) for one in found.fixes],
+        "applied": [_fix(one) for one in found.applied],
+    }
+
+
+def _remedy(check: GuestCheck, name: str) -> str:
+    return (check.remedy or "").format(name=name)
+
+
+def _fix(fix: Fix) -> dict[str, Any]:
+    return {"what": fix.what, "commands": [list(command) for command in fix.commands]}

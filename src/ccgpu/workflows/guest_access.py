@@ -1,0 +1,294 @@
+"""From a deployment to its VM: the address, the user, the login key, and the host key that counts.
+
+The host key is the one that this machine has recorded for the VM's id. If it has none, the VM's
+serial log is read, and the key in it is recorded. What the network shows is never recorded.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+from ccgpu.azure.boot_diagnostics import SerialLogs
+from ccgpu.azure.context import AzureContext
+from ccgpu.azure.long_running import run_task, send_alone
+from ccgpu.azure.run import Run
+from ccgpu.domain import sshkey
+from ccgpu.domain.access import Access
+from ccgpu.domain.catalog import Kind
+from ccgpu.domain.desired import Names
+from ccgpu.domain.events import Listener, ignore_event
+from ccgpu.domain.known_host import KnownHostKey
+from ccgpu.domain.resource import Body, ResourceId, key
+from ccgpu.domain.vm_view import (
+    admin_username,
+    ip_configurations,
+    network_interface_ids,
+    power_state,
+    properties,
+    public_ip_id,
+    ssh_public_keys,
+)
+from ccgpu.errors import AzureRefused, GuestUnreachable, TimedOut, UsageProblem
+from ccgpu.guest import serial_log
+from ccgpu.guest.channel import Channel, GuestTarget, OpenChannel
+from ccgpu.guest.ssh_failures import not_pinned
+from ccgpu.net.retry import poll_delay
+from ccgpu.scheduling.clock import rfc3339
+from ccgpu.scheduling.scheduler import Call, Task
+from ccgpu.store.access import AccessRecords
+from ccgpu.store.keys import Keys
+from ccgpu.store.known_hosts import KnownHosts
+from ccgpu.workflows.discovery.search import find_names, require_vm
+
+T = TypeVar("T")
+TIMEOUT = 60.0  # seconds in which a VM that runs should answer
+_PAUSE = 5.0  # seconds between two attempts
+_GREETING = 30.0  # seconds in which the first command has to end
+
+
+def remembered_access(
+    cloud: AzureContext,
+    name: str,
+    jump: str | None = None,
+    reachable: bool | None = None,
+    identity: str | None = None,
+) -> Access:
+    """How the VM is reached: what is given now, else what was given last; it is recorded.
+
+    An empty `jump` or `identity` stands for none.
+    """
+    records = AccessRecords(cloud.journals.folder)
+    before = records.find(cloud.subscription, name)
+    now = before.changed(jump, reachable, identity)
+    if now != before:
+        records.record(cloud.subscription, name, now)
+    return now
+
+
+@dataclass(frozen=True, slots=True)
+class WantedGuest:
+    """The VM of a deployment that a command wants to reach.
+
+    group: its resource group; None to search for it. keys: those of the deployment.
+    timeout: seconds in which it has to answer.
+    """
+
+    name: str
+    group: str | None
+    access: Access
+    keys: Keys
+    timeout: float = TIMEOUT
+
+
+@contextmanager
+def opened_guest(
+    cloud: AzureContext,
+    channels: OpenChannel,
+    wanted: WantedGuest,
+    listen: Listener = ignore_event,
+) -> Iterator[Channel]:
+    """A channel to a VM that answers; raises as `find_guest` and `guest.channel.Channel` do."""
+    run = Run.begin(cloud, wanted.timeout, listen)
+    names = find_names(run, wanted.name, wanted.group)
+    with channels(find_guest(run, names, wanted.access, wanted.keys)) as channel:
+        wait_until_reachable(run, names, partial(channel.run, ["true"], timeout=_GREETING))
+        yield channel
+
+
+def open_shell(
+    cloud: AzureContext,
+    channels: OpenChannel,
+    wanted: WantedGuest,
+    listen: Listener = ignore_event,
+) -> int:
+    """A login shell on this terminal; returns its exit code.
+
+    Its first connection is the shell's own, which may ask for a passphrase.
+    """
+    run = Run.begin(cloud, wanted.timeout, listen)
+    names = find_names(run, wanted.name, wanted.group)
+    with channels(find_guest(run, names, wanted.access, wanted.keys)) as channel:
+        return wait_until_reachable(run, names, channel.shell)
+
+
+def find_guest(run: Run, names: Names, access: Access, keys: Keys) -> GuestTarget:
+    """The VM of a deployment as a target, with its host key; waits for that to be printed.
+
+    Raises:
+        GuestUnreachable: the VM does not run, has no address that can be reached from here, or
+            has not printed its host key within the time limit of `run`.
+        HostKeyMismatch: the serial log has two different host keys.
+        AzureRefused: the serial log cannot be read.
+    """
+    vm = require_vm(run, names)
+
+    def look() -> GuestTarget:
+        target = guest_target(run, names, vm, access, keys)
+        if target.host_key is None:
+            error = not_pinned(target, "it is not connected to")
+            error.transient = True
+            raise error
+        return target
+
+    return wait_until_reachable(run, names, look)
+
+
+def find_guest_to_probe(
+    run: Run, names: Names, vm: Body, access: Access, keys: Keys, patience: float = 0.0
+) -> GuestTarget:
+    """The VM as a target for the probe alone; its host key may be missing.
+
+    The key is missing if the serial log cannot be read, or does not show it within `patience`
+    seconds. Then nothing but the probe may run, and the key that the VM shows is not recorded.
+    """
+    began, polls = run.cloud.now(), 0
+    while True:
+        try:
+            target = guest_target(run, names, vm, access, keys)
+        except AzureRefused as err:
+            run.tell("note", f"the host key of {names.deployment} cannot be read: {err}")
+            return guest_target(run, names, vm, access, keys, look_for_key=False)
+        if target.host_key is not None or run.cloud.now() - began >= patience:
+            return target
+        run.tell("wait", "ssh: the host key is not in the serial log yet", names.vm, Kind.VM)
+        after = run.deadline.require(poll_delay(polls, None), "waiting for the host key")
+        run_task(run, _pause(after))
+        polls += 1
+
+
+def guest_target(
+    run: Run,
+    names: Names,
+    vm: Body,
+    access: Access,
+    keys: Keys,
+    *,
+    look_for_key: bool = True,
+) -> GuestTarget:
+    """The target of a VM whose body, with instance view, was read; see `find_guest`.
+
+    Its host key is None if the VM has not printed one that is still in its serial log, or if it is
+    not looked for.
+    """
+    power = power_state(vm)
+    if power is not None and power not in ("running", "starting"):
+        raise GuestUnreachable(
+            f"the VM of {names.deployment} is {power}",
+            hint=f"`ccgpu start {names.deployment}` starts it",
+        )
+    vm_id = str(properties(vm).get("vmId") or "").lower()
+    return GuestTarget(
+        deployment=names.deployment,
+        vm_id=vm_id,
+        host=_address(run, names, vm, access),
+        user=admin_username(vm) or "",
+        host_key=host_key_of(run, names, vm_id) if look_for_key else None,
+        identity=_identity(vm, access, keys),
+        jump=access.jump,
+    )
+
+
+def host_key_of(run: Run, names: Names, vm_id: str) -> bytes | None:
+    """The host key of the VM with this vmId: the recorded one, else that of its serial log.
+
+    The latter is recorded. None: there is none.
+    """
+    cloud = run.cloud
+    known = KnownHosts(cloud.journals.folder)
+    record = known.find(cloud.subscription, names.deployment, vm_id)
+    if record is not None:
+        return record.blob
+    blob = serial_log.host_key(read_serial_log(run, names))
+    if blob is not None:
+        now = run.server_clock.time() or cloud.now()
+        new = KnownHostKey(vm_id, blob, "serial-log", rfc3339(now))
+        known.record(cloud.subscription, names.deployment, new)
+    return blob
+
+
+def read_serial_log(run: Run, names: Names) -> str:
+    """The VM's serial log so far."""
+    logs = SerialLogs(run.cloud.session, run.cloud.arm)
+    return send_alone(run, partial(logs.read, names.vm), f"reading the serial log of {names.vm}")
+
+
+def wait_until_reachable(run: Run, names: Names, attempt: Callable[[], T]) -> T:
+    """Make attempts until one ends otherwise than with a transient `GuestUnreachable`.
+
+    An attempt runs in this thread, so that it can use the terminal. When the time limit of `run`
+    has passed, the last error is raised.
+    """
+    while True:
+        try:
+            return attempt()
+        except GuestUnreachable as err:
+            if not err.transient:
+                raise
+            try:
+                after = run.deadline.require(_PAUSE, f"reaching {names.deployment}")
+            except TimedOut:
+                raise err from None
+            run.tell("wait", str(err), names.vm, Kind.VM)
+            run_task(run, _pause(after))
+
+
+def _pause(seconds: float) -> Task[None]:
+    yield Call(lambda: None, seconds)
+
+
+def _address(run: Run, names: Names, vm: Body, access: Access) -> str:
+    """The address to connect to, from the VM's network interface."""
+    for id_ in network_interface_ids(vm):
+        interface = _read(run, Kind.NIC, id_)
+        for configuration in ip_configurations(interface):
+            if access.by_private_address:
+                address = configuration.get("privateIPAddress")
+            else:
+                address = _public_address(run, configuration)
+            if address:
+                return str(address)
+    if access.by_private_address:
+        raise GuestUnreachable(f"the VM of {names.deployment} has no address yet", transient=True)
+    raise GuestUnreachable(
+        f"the VM of {names.deployment} has no public address",
+        hint="give a host to go through: `--jump user@host`; or, if this machine reaches the VM's "
+        "network, `--reachable`",
+    )
+
+
+def _public_address(run: Run, configuration: Body) -> str | None:
+    id_ = public_ip_id(configuration)
+    if id_ is None:
+        return None
+    address: str | None = properties(_read(run, Kind.PUBLIC_IP, id_)).get("ipAddress")
+    return address
+
+
+def _read(run: Run, kind: Kind, id_: ResourceId) -> Body | None:
+    """A resource that this command has read, else read now: an address does not change."""
+    known = run.observed.get(key(id_))
+    return known or send_alone(run, partial(run.cloud.arm.get, kind, id_), f"reading {id_}")
+
+
+def _identity(vm: Body, access: Access, keys: Keys) -> Path | None:
+    """The private key to log in with; None for those that ssh tries by itself.
+
+    The key that ccgpu generated is used if the VM was created with it.
+    """
+    if access.identity is not None:
+        path = Path(access.identity)
+        if not path.is_file():
+            raise UsageProblem(f"there is no key file {path}", hint="name one: `-i FILE`")
+        return path
+    if not keys.public.is_file():
+        return None
+    generated = sshkey.parse(keys.public.read_text(encoding="utf-8")).blob
+    return keys.private if generated in _blobs(vm) else None
+
+
+def _blobs(vm: Body) -> set[bytes]:
+    """The public keys that the VM was created with, in wire format."""
+    return {sshkey.parse(line).blob for line in ssh_public_keys(vm)}

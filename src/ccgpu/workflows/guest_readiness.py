@@ -1,0 +1,177 @@
+"""Ask the guest for its state, and wait until it is ready."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from functools import partial
+
+from ccgpu.azure.run import Run
+from ccgpu.domain.catalog import Kind
+from ccgpu.domain.resource import ResourceId
+from ccgpu.errors import ConnectionLost, GuestNotReady, GuestUnreachable, TimedOut
+from ccgpu.guest import probe
+from ccgpu.guest.channel import CommandRunner
+from ccgpu.guest.readiness import (
+    GuestCheck,
+    GuestExpectations,
+    Progress,
+    assess_guest,
+    deciding_check,
+)
+from ccgpu.guest.report import GuestReport, read_report
+from ccgpu.net.retry import poll_delay
+from ccgpu.scheduling.scheduler import Call, Task
+
+# Seconds. Microsoft's set-up takes up to half an hour (az-cgpu-onboarding).
+SETUP_TIMEOUT = 2700.0
+# How long sshd may be unreachable at a stretch: it is, while the VM boots and reboots.
+UNREACHABLE_TIMEOUT = 600.0
+# How long a check may fail once the set-up is done: after a boot the driver needs its time.
+SETTLE_TIME = 180.0
+_LOG_LINES = 5
+
+
+def probe_guest(channel: CommandRunner) -> GuestReport:
+    """Probe the guest once.
+
+    Raises:
+        GuestNotReady: The probe did not run, or its answer cannot be read.
+        GuestUnreachable, HostKeyMismatch, ConnectionLost, TimedOut: As `Channel` says.
+    """
+    done = channel.run(probe.command_line(), probe.script(), timeout=probe.TIMEOUT)
+    if done.exit_code != 0:
+        lines = done.stderr.decode("utf-8", "replace").strip().splitlines() or ["no message"]
+        raise GuestNotReady(f"the guest cannot be probed (exit {done.exit_code}): {lines[-1]}")
+    return read_report(probe.parse(done.stdout))
+
+
+class _Patience:
+    """Seconds since something began to be the case at a stretch."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._since: dict[str, float] = {}
+
+    def lasts(self, what: str) -> float:
+        """How long `what` has been the case; anything else has ended."""
+        now = self._run.cloud.now()
+        self._since = {what: self._since.get(what, now)}
+        return now - self._since[what]
+
+
+def wait_until_ready(
+    run: Run,
+    vm: ResourceId,
+    channel: AbstractContextManager[CommandRunner],
+    wanted: GuestExpectations,
+) -> Task[GuestReport]:
+    """Probe the guest until it is ready; returns its last report.
+
+    A failed set-up ends the wait at once. Any other failed check may still come right for a while.
+
+    Raises:
+        GuestNotReady: A check failed, or the time is over; the message names the step.
+        HostKeyMismatch: The VM shows another host key.
+        TimedOut: The command's own time limit has passed.
+    """
+    patience = _Patience(run)
+    with channel as opened:
+        return (
+            yield from _poll(run, vm, opened, wanted, lambda c, r: _not_yet(c, r, vm, patience))
+        )
+
+
+def wait_while_working(
+    run: Run, vm: ResourceId, channel: CommandRunner, wanted: GuestExpectations
+) -> Task[GuestReport]:
+    """Probe the guest until nothing works on it any more; its checks may have failed.
+
+    Raises: As `wait_until_ready`, but for failed checks.
+    """
+
+    def waiting_for(check: GuestCheck, _: GuestReport) -> str | None:
+        return _told(check) if check.progress is Progress.WORKING else None
+
+    return (yield from _poll(run, vm, channel, wanted, waiting_for))
+
+
+# What is waited for, from a check that is not good and its report; None: nothing.
+Judge = Callable[[GuestCheck, GuestReport], str | None]
+
+
+def _poll(
+    run: Run, vm: ResourceId, channel: CommandRunner, wanted: GuestExpectations, judge: Judge
+) -> Task[GuestReport]:
+    """Probe the guest, with pauses, until all checks are good or `judge` waits for nothing.
+
+    1. Wait until the guest answers: sshd is down while the VM boots.
+    2. While cloud-init and the set-up work, tell their step.
+    """
+    began, polls = run.cloud.now(), 0
+    patience = _Patience(run)
+    while True:
+        try:
+            report: GuestReport = yield Call(partial(probe_guest, channel))
+        except (GuestNotReady, TimedOut) as err:
+            waiting_for = _no_answer(err, vm, patience)
+        else:
+            patience = _Patience(run)
+            check = deciding_check(assess_guest(report, wanted))
+            told = None if check is None else judge(check, report)
+            if told is None:
+                return report
+            waiting_for = told
+        if run.cloud.now() - began >= SETUP_TIMEOUT:
+            minutes = f"{SETUP_TIMEOUT / 60:.0f} minutes"
+            raise GuestNotReady(
+                f"the guest of {vm} is not ready after {minutes}: step {waiting_for}"
+            )
+        run.tell("wait", waiting_for, vm, Kind.VM)
+        doing = f"waiting for the guest of {vm} (step {waiting_for})"
+        yield Call(lambda: None, run.deadline.require(poll_delay(polls, None), doing))
+        polls += 1
+
+
+def _told(check: GuestCheck) -> str:
+    return f"{check.step}: {check.message}"
+
+
+def _no_answer(err: GuestNotReady | TimedOut, vm: ResourceId, patience: _Patience) -> str:
+    """What is waited for; raises an error if it is final, or has lasted too long.
+
+    While cloud-init runs, the user may log in before sudo works.
+    """
+    if isinstance(err, GuestUnreachable) and not err.transient:
+        raise err
+    if not isinstance(err, GuestUnreachable | ConnectionLost | TimedOut):
+        if patience.lasts("probe") >= SETTLE_TIME:
+            raise err
+        return f"ssh: {err}"
+    if patience.lasts("ssh") >= UNREACHABLE_TIMEOUT:
+        raise GuestUnreachable(
+            f"the guest of {vm} did not answer for {UNREACHABLE_TIMEOUT / 60:.0f} minutes "
+            f"(step ssh): {err}",
+            hint=err.hint,
+        ) from err
+    return "ssh: does not answer yet"
+
+
+def _not_yet(check: GuestCheck, report: GuestReport, vm: ResourceId, patience: _Patience) -> str:
+    """What is waited for; raises an error if the check has failed for good."""
+    told = _told(check)
+    lasted = patience.lasts(f"{check.step} {check.progress}")
+    if check.progress is Progress.WORKING:
+        return told
+    is_final = report.setup is not None and report.setup.state == "failed"
+    if is_final or lasted >= SETTLE_TIME:
+        raise failed_check_error(vm, check, report)
+    return told
+
+
+def failed_check_error(vm: ResourceId, check: GuestCheck, report: GuestReport) -> GuestNotReady:
+    """The error for a failed check: its step, the end of the set-up's log, and what to do."""
+    name = vm.rsplit("/", 1)[-1]
+    log = "".join(f"\n  {line}" for line in report.log[-_LOG_LINES:])
+    return GuestNotReady(
+        f"the guest of {name} is not ready: step {check.step}: {check.message}{log}",
+        hint=None if check.remedy is None else check.remedy.format(name=name),
+    )

@@ -1,0 +1,63 @@
+"""What `create` gives a simulated VM at its first boot, and what becomes of it in there."""
+
+import json
+
+import pytest
+
+from ccgpu.fakeguest.hostkeys import host_key
+from ccgpu.guest.channel import Channel, GuestTarget
+from support.arm import Client
+from support.cli import Shell
+from support.simulated_guests import open_channel
+
+_SPEC = """
+name: demo
+regions: [eastus2]
+ssh_from: 203.0.113.7/32
+guest:
+  docker: false
+  cloud_init: [extra.yaml]
+"""
+_EXTRA = "#cloud-config\nwrite_files:\n  - {path: /etc/extra, content: mine}\n"
+
+
+def _channel(shell: Shell) -> Channel:
+    """A channel to the only VM of the subscription."""
+    (address,) = [one for one in shell.arm.show()["resources"] if "publicIP" in one["kind"]]
+    host = Client(shell.arm).get(address["id"])["properties"]["ipAddress"]
+    with shell.arm.machine_at(host) as machine:
+        assert machine is not None
+        key = host_key(machine.vm_id)
+        target = GuestTarget("demo", machine.vm_id, host, machine.user, key)
+    return open_channel(shell.arm, target)
+
+
+@pytest.fixture
+def channel(shell, tmp_path) -> Channel:
+    """A channel to a VM that `create` made, ten minutes later."""
+    (tmp_path / "work" / "demo.yaml").write_text(_SPEC)
+    (tmp_path / "work" / "extra.yaml").write_text(_EXTRA)
+    outcome = shell("create -f demo.yaml")
+    assert outcome.code == 0, outcome
+    shell.arm.advance(600)
+    return _channel(shell)
+
+
+def _read(channel: Channel, path: str) -> str:
+    done = channel.run(["sudo", "-n", "cat", path], timeout=5)
+    assert done.exit_code == 0, done.stderr
+    return done.stdout.decode()
+
+
+def test_the_guest_sets_itself_up_as_the_spec_says(channel):
+    setup = json.loads(_read(channel, "/var/lib/ccgpu/setup.json"))
+    states = {one["step"]: one["state"] for one in setup["steps"]}
+    assert setup["state"] == "done"
+    assert {step for step, state in states.items() if state == "skipped"} == {"docker"}
+    settings = _read(channel, "/etc/ccgpu/guest.env")
+    assert "CCGPU_DOCKER=0\n" in settings
+    assert f"CCGPU_SETUP_ID={setup['id']}\n" in settings
+
+
+def test_the_users_own_part_is_carried_out_too(channel):
+    assert _read(channel, "/etc/extra") == "mine"
