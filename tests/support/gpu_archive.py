@@ -83,7 +83,9 @@ def _toolkit() -> list[Package]:
         f"{_LIB}/nvidia-cdi-refresh.service": _UNIT.format(
             "CDI", "Type=oneshot\nExecStart=/bin/true"
         ),
-        f"{_LIB}/nvidia-cdi-refresh.path": "[Path]\nPathChanged=/etc/x\n[Install]\nWantedBy=multi-user.target\n",
+        f"{_LIB}/nvidia-cdi-refresh.path": (
+            "[Path]\nPathChanged=/etc/x\n[Install]\nWantedBy=multi-user.target\n"
+        ),
     }
     found = [Package("docker.io", "98.0")]
     for version in ("1.20.1-1", "1.21.0-1"):
@@ -94,7 +96,7 @@ def _toolkit() -> list[Package]:
 
 
 def build(folder: Path, key: SigningKey) -> None:
-    """Make the four sources in `folder`: ubuntu, security, cuda and toolkit; images in `installed`."""
+    """Make the sources in `folder`: installed, ubuntu, security, cuda and toolkit."""
     work = folder / "work"
     ours = {"Origin": "Ubuntu", "Codename": "noble"}
     updates = {"Origin": "Debian", "Label": "Debian-Security", "Codename": "bookworm-security"}

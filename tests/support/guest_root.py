@@ -116,6 +116,13 @@ class GuestRoot:
             command, env=environ, capture_output=True, text=True, check=False, timeout=120
         )
 
+    def program(self, name: str, text: str) -> None:
+        """Put a program of this test's own before all others."""
+        file = self._bin / name
+        file.unlink(missing_ok=True)
+        file.write_text(text)
+        file.chmod(0o755)
+
     def forget(self, step: str) -> None:
         """As if the set-up had not come to this step yet."""
         names = list(step_files())

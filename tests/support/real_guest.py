@@ -1,4 +1,4 @@
-"""A real guest: Debian booted by systemd-nspawn, with cloud-init and sshd, over a network of its own.
+"""A real guest: Debian booted by systemd-nspawn, with cloud-init, sshd and a network of its own.
 
 It has what `guest_root.py` built below it, and its own writes above. They stay over a reboot, and
 go with the guest. Programs that need the GPU are those of `gpu_machine`; packages come from
@@ -10,8 +10,6 @@ import os
 import shutil
 import signal
 import subprocess
-import threading
-import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -23,6 +21,7 @@ import pytest
 import guest_root
 from ccgpu.guest import serial_log
 from ccgpu.guest.channel import GuestTarget
+from ccgpu.scheduling.clock import RealClock
 from support import gpu_archive, gpu_machine
 from support.packages import SigningKey
 from support.repository import ROOT
@@ -125,7 +124,8 @@ def prepared(folder: Path) -> list[Path]:
         (top / name).mkdir(parents=True)
     options = f"lowerdir={middle}:{root},upperdir={top}/upper,workdir={top}/work"
     install = "dpkg -i /srv/archive/installed/*.deb >/dev/null"
-    script = f"mount -t overlay overlay -o {options} {top}/merged && chroot {top}/merged sh -c '{install}'"
+    mount = f"mount -t overlay overlay -o {options} {top}/merged"
+    script = f"{mount} && chroot {top}/merged sh -c '{install}'"
     command = ["unshare", "-m", "--propagation", "private", "sh", "-c", script]
     subprocess.run(command, check=True, capture_output=True)
     return [top / "upper", middle, root]
@@ -198,15 +198,16 @@ class RealGuest:
 
     def wait(self, what: str, until: Callable[[], bool], seconds: float = _BOOT_SECONDS) -> None:
         """Wait until it is so; the console is in the failure's text. Keeps the network up."""
-        deadline = time.monotonic() + seconds
+        clock = RealClock()
+        deadline = clock.now() + seconds
         while not until():
             code = self._process.poll() if self._process else 1
             if code == _REBOOT:
                 self.start()
-            elif code is not None or time.monotonic() > deadline:
+            elif code is not None or clock.now() > deadline:
                 pytest.fail(f"{what}: not within {seconds:.0f} s\n{self.console[-6000:]}")
             self._network()
-            threading.Event().wait(0.1)
+            clock.sleep(0.1)
 
     def answers(self) -> bool:
         """Whether something listens on the port of sshd; asked by a program of its own."""

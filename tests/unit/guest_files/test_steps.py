@@ -128,6 +128,27 @@ def test_openssl_with_another_digest_is_not_built(guest):
     assert not (guest.path / "opt").exists()
 
 
+def test_openssl_is_built_from_the_release_and_used_as_it_says_its_version(guest):
+    guest.forget("openssl")
+    guest.settings(CCGPU_OPENSSL="1")
+    built = guest.path / "opt/openssl/bin/openssl"
+    guest.program(
+        "sha256sum", "#!/bin/sh\n[ $1 != --status ] || { cat >$CCGPU_ROOT/sum; exit 0; }\n"
+    )
+    configure = (
+        "mkdir openssl-3.5.8; echo 'echo $* >$CCGPU_ROOT/configured' >openssl-3.5.8/Configure"
+    )
+    guest.program("tar", f"#!/bin/sh\n{configure}; chmod +x openssl-3.5.8/Configure\n")
+    program = f"mkdir -p {built.parent}; echo 'echo OpenSSL 3.5.8 x' >{built}; chmod +x {built}"
+    guest.program("make", f'#!/bin/sh\n[ "$2" != install_sw ] || {{ {program}; }}\n')
+    assert guest.run("setup").returncode == 0
+    assert guest.record("openssl")["state"] == "done"
+    assert guest.read("sum").endswith("  openssl.tar.gz\n")
+    assert guest.read("configured").startswith("--prefix=/opt/openssl --openssldir=/usr/local/ssl")
+    url = "https://github.com/openssl/openssl/releases/download/openssl-3.5.8/openssl-3.5.8.tar.gz"
+    assert guest.calls("curl")[0].endswith(f"-o openssl.tar.gz {url}")
+
+
 def test_openssl_that_is_there_is_not_built_again(guest):
     guest.forget("openssl")
     guest.settings(CCGPU_OPENSSL="1")
