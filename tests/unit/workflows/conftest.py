@@ -7,10 +7,9 @@ import pytest
 
 from ccgpu.fakearm import FakeArm
 from support.cloud import Machine
-from support.slow import mostly_slow
 
 
-@pytest.fixture(params=mostly_slow(["tags", "no-tags"], 2))
+@pytest.fixture(params=["tags", pytest.param("no-tags", marks=pytest.mark.slow)])
 def lists(request: pytest.FixtureRequest, machine: Machine) -> None:
     """Lists filtered by a tag include the tags of each resource, or only its id."""
     machine.arm.settings.set("tagless_lists", value=request.param == "no-tags")
