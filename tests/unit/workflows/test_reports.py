@@ -11,6 +11,7 @@ from support import faults
 from support.cloud import Machine, make_spec
 from support.faults import AfterCommit, NthRequest, request_to
 from support.leases import HOUR, collect, extend, other_machine
+from support.slow import mostly_slow
 
 SPEC = make_spec(os_disk={"encryption": "state-only"})
 VM = "/virtualMachines/demo"
@@ -115,7 +116,7 @@ def test_an_interrupted_second_create_names_every_resource(machine: Machine) -> 
 
 
 @pytest.mark.parametrize("verb", ["start", "stop", "restart"])
-@pytest.mark.parametrize("when", ["post", "poll"])
+@pytest.mark.parametrize("when", mostly_slow(["post", "poll"], 2))
 def test_an_interrupted_command_has_a_hint_and_reports_what_may_bill(
     machine: Machine, verb: lifecycle.Verb, when: str
 ) -> None:

@@ -17,6 +17,7 @@ from support import faults
 from support.cloud import Machine, make_spec
 from support.counts import printed, sent_by, without_polls
 from support.latency import LatentExecutor
+from support.slow import mostly_slow
 
 _LATENCY = 0.1
 
@@ -54,7 +55,7 @@ _CHANGES: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("wait", [True, False])
-@pytest.mark.parametrize("change", _CHANGES)
+@pytest.mark.parametrize("change", mostly_slow(_CHANGES, 3))
 def test_the_result_of_a_second_create_matches_azure(
     change: str, wait: bool, machine: Machine
 ) -> None:
