@@ -224,7 +224,7 @@ _PLACE = [
     _yaml("identity twice", "identities: [system, System]\n", "identities", "identity twice"),
     _yaml("group ends with a dot", "resource_group: g.\n", "resource_group", "not end with '.'"),
     _yaml("group too long", f"resource_group: {'g' * 91}\n", "resource_group", "1 to 90"),
-    _yaml("tags over the limit", _TOO_MANY_TAGS, "tags", "at most 44 fit"),
+    _yaml("tags over the limit", _TOO_MANY_TAGS, "tags", "at most 42 fit"),
     _yaml(
         "tag name too long", f"tags:\n  ? {'x' * 513}\n  : y\n", f"tags.{'x' * 80}", "1 to 512", 2
     ),

@@ -69,12 +69,12 @@ class Creation:
             made = show_created(cloud, outcome.snapshot)
         # 2. Print the deployment on stdout, then the hint on stderr.
         ssh, remembered = self._ssh_command(made, keys), outcome.effective_spec.remembered
+        more = {"remembered": remembered, "warnings": outcome.warnings}
         self.runtime.answer(
             output,
             lambda: view.as_text(outcome.plan, made, simulated=cloud.simulated),
             lambda: with_sign_in(
-                view.as_json(outcome.plan, made, simulated=cloud.simulated, remembered=remembered)
-                | {"ssh": ssh},
+                view.as_json(outcome.plan, made, simulated=cloud.simulated, **more) | {"ssh": ssh},
                 cloud.session.signed_in_with,
             ),
         )

@@ -47,14 +47,20 @@ def preview(
     options = CreateOptions(keys.planned, skip_preflight=skip_preflight, given=requested.given)
     planned = planning.preview(cloud, requested.spec, options)
     remembered = planned.effective_spec.remembered
-    if remembered and output == OutputOptions(OutputFormat.TEXT):
-        runtime.note(f"note: {effective_spec.remembered_note(planned.effective_spec)}")
+    if output == OutputOptions(OutputFormat.TEXT):
+        for note in (*effective_spec.remembered_notes(planned.effective_spec), *planned.warnings):
+            runtime.note(f"note: {note}")
     parts = (planned.plan, planned.candidate.placement, planned.candidate.needs)
     runtime.answer(
         output,
         lambda: view.as_text(*parts, simulated=cloud.simulated),
         lambda: with_sign_in(
-            view.as_json(*parts, simulated=cloud.simulated, remembered=remembered),
+            view.as_json(
+                *parts,
+                simulated=cloud.simulated,
+                remembered=remembered,
+                warnings=planned.warnings,
+            ),
             cloud.session.signed_in_with,
         ),
     )

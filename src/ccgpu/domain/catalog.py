@@ -54,9 +54,12 @@ DISK_TYPES = ("Premium_LRS", "StandardSSD_LRS", "Standard_LRS")
 OS_DISK_GIB = (30, 4095)
 DATA_DISK_GIB = (1, 32767)
 
-# Microsoft Learn, "Use tags to organize your Azure resources". `ccgpu` keeps six for itself.
+# Most bytes of customData before its encoding: Microsoft Learn, "Custom data and cloud-init".
+MAX_CUSTOM_DATA = 65_535
+
+# Microsoft Learn, "Use tags to organize your Azure resources". `ccgpu` keeps eight for itself.
 MAX_TAGS = 50
-OWN_TAGS = 6
+OWN_TAGS = 8
 OWN_TAG_PREFIX = "ccgpu-"
 MAX_TAG_NAME = 512
 MAX_TAG_VALUE = 256

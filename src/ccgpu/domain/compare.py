@@ -11,7 +11,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from ccgpu.domain.catalog import Kind
-from ccgpu.domain.resource import DEPLOYMENT, VOLATILE_TAGS, Body, key, location, name_of, tag
+from ccgpu.domain.resource import (
+    DEPLOYMENT,
+    FIRST_BOOT_TAGS,
+    VOLATILE_TAGS,
+    Body,
+    key,
+    location,
+    name_of,
+    tag,
+)
 
 # Fields that are not compared. A VM's customData and networkInterfaceConfigurations are write-only
 # (ARM resource types, Microsoft.Compute/virtualMachines; networkApiVersion goes with the latter).
@@ -24,6 +33,7 @@ _NOT_COMPARED = {
             "properties.networkProfile.networkInterfaceConfigurations",
             "properties.networkProfile.networkApiVersion",
             "properties.osProfile.customData",
+            "properties.osProfile.allowExtensionOperations",  # of guest.lockdown: `guest_tag`
             "properties.osProfile.linuxConfiguration.provisionVMAgent",
             "properties.osProfile.linuxConfiguration.patchSettings",
             "properties.storageProfile.osDisk.createOption",
@@ -33,6 +43,7 @@ _NOT_COMPARED = {
         }
     ),
 }
+_TAGS_NOT_COMPARED = VOLATILE_TAGS | FIRST_BOOT_TAGS  # the latter: `guest_tag.guest_differences`
 _DATA_DISKS = "properties.storageProfile.dataDisks"
 _DISK_FIELDS = frozenset({"diskSizeGB", "managedDisk.storageAccountType"})
 _OS_DISK = "properties.storageProfile.osDisk"
@@ -117,7 +128,7 @@ def _compare_tags(wanted: Body, live: Body) -> tuple[Difference, ...]:
     changed = [
         Difference(f"tags.{name}", value, live_values.get(name.casefold()))
         for name, value in wanted_tags.items()
-        if name.casefold() not in VOLATILE_TAGS and live_values.get(name.casefold()) != value
+        if name.casefold() not in _TAGS_NOT_COMPARED and live_values.get(name.casefold()) != value
     ]
     return tuple(changed)
 

@@ -4,19 +4,23 @@ Pure functions: the same spec, placement and tags give the same resources. So a 
 and one GET tells whether it has succeeded. Every name is derived from the deployment's name.
 """
 
+import base64
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from ccgpu.domain.catalog import Kind
+from ccgpu.domain.guest_tag import tag_text
 from ccgpu.domain.network import SUBNET, network
 from ccgpu.domain.resource import (
     BODY_HASH,
     CREATED,
+    CUSTOM_DATA,
     DEPLOYMENT,
     EXPIRES,
+    GUEST,
     RUN,
     Body,
     Resource,
@@ -96,15 +100,24 @@ class Names:
 
 
 def desired_resources(
-    spec: "VmSpec", subscription: str, placement: Placement, run_tags: RunTags
+    spec: "VmSpec",
+    subscription: str,
+    placement: Placement,
+    run_tags: RunTags,
+    custom_data: str | None = None,
 ) -> dict[ResourceId, Resource]:
-    """The resources of a deployment, by id."""
+    """The resources of a deployment, by id.
+
+    custom_data: what cloud-init gets at the VM's first boot.
+    """
     names = Names(subscription, spec.group, spec.name)
     tags = spec.tags | {DEPLOYMENT: spec.name} | run_tags.tags()
     group = Resource(Kind.GROUP, names.of(Kind.GROUP), {"location": placement.region, "tags": tags})
     shared = network(spec, names.of, placement.region, tags)
     subnet = spec.subnet or f"{names.of(Kind.VNET, '-vnet')}/subnets/{SUBNET}"
     vm = _vm_resource(spec, names, placement, tags, subnet, frozenset(shared))
+    if custom_data is not None:
+        vm = _with_custom_data(vm, custom_data)
     everything = (group, *shared.values(), vm)
     return {r.id: r if r is group else _depending_on_group(r, group.id) for r in everything}
 
@@ -132,7 +145,7 @@ def _vm_resource(
     nic = _nic_configuration(spec, names.of(Kind.NSG, "-nsg"), subnet)
     body: Body = {
         "location": placement.region,
-        "tags": tags | {BODY_HASH: _body_hash([nic])},
+        "tags": tags | {BODY_HASH: _body_hash([nic]), GUEST: tag_text(spec)},
         "properties": properties
         | {
             "networkProfile": {
@@ -148,6 +161,18 @@ def _vm_resource(
     disks = {names.os_disk: Kind.DISK}
     disks |= {names.data_disk(lun): Kind.DISK for lun in range(len(spec.data_disks))}
     return Resource(Kind.VM, names.vm, body, network_ids, disks)
+
+
+def _with_custom_data(vm: Resource, text: str) -> Resource:
+    """The VM with customData, and its digest as a tag: no GET returns customData."""
+    raw = text.encode()
+    properties: Body = vm.body["properties"]
+    profile = properties["osProfile"] | {"customData": base64.b64encode(raw).decode("ascii")}
+    body = vm.body | {
+        "tags": vm.body["tags"] | {CUSTOM_DATA: hashlib.sha256(raw).hexdigest()},
+        "properties": properties | {"osProfile": profile},
+    }
+    return replace(vm, body=body)
 
 
 def _vm_properties(
@@ -218,6 +243,9 @@ def _os_profile(spec: "VmSpec") -> "compute.OSProfile":
     return {
         "computerName": spec.name,
         "adminUsername": spec.admin_user,
+        # SDK, OSProfile: false only while no extension is there. It can be changed later
+        # (hashicorp/terraform-provider-azurerm#7749); Run Command needs it, too.
+        "allowExtensionOperations": not spec.guest.lockdown,
         "linuxConfiguration": {
             "disablePasswordAuthentication": True,
             "provisionVMAgent": True,

@@ -61,6 +61,19 @@ class Gallery:
 Image = Marketplace | Community | Gallery
 
 
+# Canonical's confidential-VM images that ccgpu sets up. Offers: `ubuntu-24_04-lts`, and
+# `0001-com-ubuntu-confidential-vm-jammy` with the sku `22_04-lts-cvm`.
+_UBUNTU_RELEASES = {"22_04": "22.04", "jammy": "22.04", "24_04": "24.04", "noble": "24.04"}
+
+
+def ubuntu_release(image: Image) -> str | None:
+    """The Ubuntu release of an image that ccgpu sets up: `22.04` or `24.04`; else None."""
+    if not isinstance(image, Marketplace) or image.publisher.lower() != "canonical":
+        return None
+    named = f"{image.offer}:{image.sku}".lower()
+    return next((release for word, release in _UBUNTU_RELEASES.items() if word in named), None)
+
+
 def parse(text: str) -> Image:
     """Read an image reference.
 

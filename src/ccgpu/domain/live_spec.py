@@ -11,7 +11,9 @@ from pydantic import BaseModel, ValidationError
 
 from ccgpu.domain.desired import Names
 from ccgpu.domain.given import GivenFields, RememberedSpec, remember
+from ccgpu.domain.guest_tag import PREFIX, live_guest
 from ccgpu.domain.live_values import Bodies, Values, live_sources, live_values
+from ccgpu.domain.resource import DEPLOYMENT, key, tag
 from ccgpu.domain.spec.structure import field_at, section_at
 from ccgpu.domain.spec.vm import VmSpec
 
@@ -31,13 +33,26 @@ def with_live_values(spec: VmSpec, given: Iterable[str], names: Names, actual: B
     if "regions" in bound and live.get("regions", spec.regions)[0] not in spec.regions:
         live.pop("zone", None)  # the number of a zone means nothing in another region
     usable = {field: value for field, value in live.items() if field not in bound}
-    filled = _valid_spec(spec, usable, bound)
+    filled = _with_live_guest(_valid_spec(spec, usable, bound), bound, names, actual)
     sources = None if "ssh_from" in bound else live_sources(names, actual)
     inside = filled.private and filled.ssh_from == "auto"
     if sources is None or sources == ("VirtualNetwork" if inside else filled.ssh_from):
         return filled
     # A rule changed by hand may be more than a spec can express: a service tag, several networks.
     return filled.model_copy(update={"ssh_from": sources})
+
+
+def _with_live_guest(spec: VmSpec, bound: frozenset[str], names: Names, actual: Bodies) -> VmSpec:
+    """The spec with the section `guest` of the existing VM, but for the fields in `bound`.
+
+    It may be more than a spec can express: a driver that is not offered any more, extra parts of
+    which only the hash is known. Such a VM is kept; a new one is refused (`first_boot`).
+    """
+    vm = actual.get(key(names.vm))
+    if vm is None or tag(vm, DEPLOYMENT) != names.deployment:
+        return spec
+    live = {name: value for name, value in live_guest(vm).items() if PREFIX + name not in bound}
+    return spec.model_copy(update={"guest": spec.guest.model_copy(update=live)})
 
 
 def _valid_spec(spec: VmSpec, live: Values, bound: frozenset[str]) -> VmSpec:

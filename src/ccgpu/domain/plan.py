@@ -13,10 +13,12 @@ from typing import Literal
 from ccgpu.domain import in_place, live_vm
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.compare import Difference, differences
+from ccgpu.domain.guest_tag import guest_differences
 from ccgpu.domain.in_place import Other, Recovery
 from ccgpu.domain.resource import (
     BODY_HASH,
     DEPLOYMENT,
+    FIRST_BOOT_TAGS,
     VOLATILE_TAGS,
     Body,
     Resource,
@@ -182,8 +184,9 @@ def _make_step(
 
 
 def _step_reasons(wanted: Resource, live: Body, actual: Mapping[ResourceId, Body]) -> Reasons:
-    """The differences of the existing resource, its NIC (of a VM) and its state."""
+    """The differences of the existing resource, its first boot and NIC (of a VM), its state."""
     reasons = differences(wanted.kind, wanted.body, live)
+    reasons += guest_differences(wanted.body, live)
     interface = live_vm.interface_of(live, actual) if wanted.kind is Kind.VM else None
     if interface is not None:  # its GET body is compared, so the hash is not needed
         reasons = tuple(one for one in reasons if one.path != f"tags.{BODY_HASH}")
@@ -235,11 +238,12 @@ def _update_step(
 
 
 def _with_live_tags(wanted: Resource, live_body: Body) -> Resource:
-    """The resource with the volatile tags of its existing body, and with others' tags.
+    """The resource with the tags of its existing body that this run may not change, or others'.
 
     A write replaces the whole tag map (Microsoft Learn, tag-resources).
     """
-    ours = {k: v for k, v in tags_of(wanted.body).items() if k not in VOLATILE_TAGS}
+    not_ours = VOLATILE_TAGS | FIRST_BOOT_TAGS
+    ours = {k: v for k, v in tags_of(wanted.body).items() if k not in not_ours}
     our_names = {name.casefold() for name in ours}
     live = {k: v for k, v in tags_of(live_body).items() if k.casefold() not in our_names}
     body = wanted.body | {"tags": ours | live}

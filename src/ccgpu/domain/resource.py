@@ -16,6 +16,11 @@ ResourceId = NewType("ResourceId", str)
 # Tags of a resource's owner. They never change and are compared.
 DEPLOYMENT = "ccgpu-deployment"
 BODY_HASH = "ccgpu-body"
+# Tags of a VM, written when it is created and never changed: its section `guest`, and the SHA-256
+# (hex) of its customData. Both count at the first boot only, and no GET returns customData.
+GUEST = "ccgpu-guest"
+CUSTOM_DATA = "ccgpu-custom-data"
+FIRST_BOOT_TAGS = frozenset({GUEST, CUSTOM_DATA})
 # Tag of a resource group that ccgpu created: the deployment for which it was created. It is set
 # when that deployment is deleted while others remain in the group. Deleting the last one deletes
 # the group.

@@ -11,6 +11,7 @@ from typing import Any
 from ccgpu.domain.arm_fields import OS_DISK, spec_field
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.compare import Difference
+from ccgpu.domain.guest_tag import PREFIX as GUEST_FIELDS
 from ccgpu.domain.in_place import FAILED
 from ccgpu.domain.resource import BODY_HASH, EXPIRES
 
@@ -56,6 +57,8 @@ def _change(kind: Kind, difference: Difference) -> SpecChange:
         return SpecChange(
             field.field, field.shown(difference.found), field.shown(difference.wanted)
         )
+    if difference.path.startswith(GUEST_FIELDS):
+        return SpecChange(difference.path, difference.found, difference.wanted)
     if difference.path in _OTHER_WORDS:
         return SpecChange(_OTHER_WORDS[difference.path], difference.found, difference.wanted)
     if difference.path.startswith("tags.") and difference.path != f"tags.{BODY_HASH}":

@@ -5,10 +5,9 @@ Errors never show a file's content, which may be a private key given by mistake.
 
 import re
 from pathlib import Path
-from stat import S_ISDIR, S_ISREG
 
 from ccgpu.domain import sshkey
-from ccgpu.store.documents import reason
+from ccgpu.store.named_files import read_bounded
 
 MAX_BYTES = 16 * 1024
 
@@ -29,19 +28,7 @@ def key_line(entry: str, folder: Path) -> str:
     Raises:
         ValueError: with the reason, as the end of a sentence.
     """
-    try:
-        path = folder / Path(entry.strip()).expanduser()
-        # Checked first: opening a named pipe would block.
-        mode = path.stat().st_mode
-        if S_ISREG(mode):
-            with path.open("rb") as stream:
-                return _key_text(stream.read(MAX_BYTES + 1))
-    except RuntimeError:
-        raise ValueError("cannot be read: there is no home folder for ~") from None
-    except OSError as err:
-        raise ValueError(f"cannot be read: {reason(err)}") from None
-    kind = "a folder" if S_ISDIR(mode) else "not a plain file"
-    raise ValueError(f"is {kind}, name a public key file")
+    return _key_text(read_bounded(entry, folder, MAX_BYTES, "a public key file"))
 
 
 def _key_text(raw: bytes) -> str:

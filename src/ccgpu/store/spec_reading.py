@@ -1,14 +1,15 @@
 """Validates a layer of values as a `VmSpec`, and returns problems with their places.
 
-Paths of public key files are replaced by the keys here: the model itself never reads a file.
+Paths of public key files and of cloud-init files are replaced by what they hold: the model itself
+never reads a file. The driver is looked up in the table that ships with ccgpu.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ccgpu.errors import Problem
-from ccgpu.store import keyfiles
+from ccgpu.store import cloud_init_files, driver_table, keyfiles, spec_memory
 from ccgpu.store.documents import FieldPath, dotted
 from ccgpu.store.layers import Layer, Place
 
@@ -24,12 +25,18 @@ def validate_layer(layer: Layer, file: Path | None) -> tuple["VmSpec | None", li
     from ccgpu.domain.spec.vm import VmSpec
 
     values = _without_nulls(layer.values)
-    unread = _replace_key_files(values, layer, file)
+    found: dict[FieldPath, str] = {}
+    for named in _NAMED_FILES:
+        found |= _replace_files(values, named, layer, file)
+    found |= _driver_problem(values, layer)
+    spec = None
     try:
-        return VmSpec.model_validate(values), []
+        spec = VmSpec.model_validate(values)
     except ValidationError as err:
-        refused = {path: message for path, message in problems_in(err) if path not in unread}
-    problems = [_problem_at(layer, path, message) for path, message in (refused | unread).items()]
+        found = {path: message for path, message in problems_in(err) if path not in found} | found
+    if spec is not None and not found:
+        return spec, []
+    problems = [_problem_at(layer, path, message) for path, message in found.items()]
     return None, sorted(problems, key=lambda p: (p.line is None, p.line or 0, p.column or 0))
 
 
@@ -54,27 +61,65 @@ def _without_nulls(values: Mapping[str, Any]) -> dict[str, Any]:
     return dict(without_nulls(values, ()))
 
 
-def _replace_key_files(
-    values: dict[str, Any], layer: Layer, file: Path | None
+class _NamedFiles(NamedTuple):
+    """A list of the spec whose entries may be paths of files: how to tell, and how to read one."""
+
+    field: tuple[str, ...]
+    is_path: Callable[[str], bool]
+    read: Callable[[str, Path], str]
+
+
+_NAMED_FILES = (
+    _NamedFiles(("ssh_keys",), keyfiles.is_path, keyfiles.key_line),
+    _NamedFiles(("guest", "cloud_init"), cloud_init_files.is_path, cloud_init_files.part_text),
+)
+
+
+def _replace_files(
+    values: dict[str, Any], named: _NamedFiles, layer: Layer, file: Path | None
 ) -> dict[FieldPath, str]:
-    """Replace key files by their lines in `values`; return the entries that cannot be read."""
-    entries = values.get("ssh_keys")
+    """Replace paths by what the files hold in `values`; return the entries that cannot be read."""
+    *above, name = named.field
+    section: Any = values
+    for part in above:
+        section = section.get(part) if isinstance(section, dict) else None
+    entries = section.get(name) if isinstance(section, dict) else None
     if not isinstance(entries, list | tuple):
         return {}
-    keys = list(entries)
+    texts = list(entries)
     unread: dict[FieldPath, str] = {}
-    for index, entry in enumerate(keys):
-        path = ("ssh_keys", index)
+    for index, entry in enumerate(texts):
+        path: FieldPath = (*named.field, index)
         place = layer.place(path)
         from_file = file is not None and place is not None and place.source == str(file)
         folder = file.parent if file is not None and from_file else Path()
-        if isinstance(entry, str) and keyfiles.is_path(entry):
+        if isinstance(entry, str) and named.is_path(entry):
             try:
-                keys[index] = keyfiles.key_line(entry, folder)
+                texts[index] = named.read(entry, folder)
             except ValueError as err:
                 unread[path] = str(err)
-    values["ssh_keys"] = keys
+    section[name] = texts
     return unread
+
+
+def _driver_problem(values: dict[str, Any], layer: Layer) -> dict[FieldPath, str]:
+    """Why a driver that is given now is not offered.
+
+    That of the last create may not be offered any more. An existing VM keeps it, and
+    `workflows.create.first_boot` refuses it for a new one.
+    """
+    path = ("guest", "driver")
+    section = values.get("guest")
+    wanted = section.get("driver") if isinstance(section, dict) else None
+    place = layer.place(path)
+    from_memory = place is not None and spec_memory.is_source(place.source)
+    if not isinstance(wanted, str | int) or isinstance(wanted, bool) or from_memory:
+        return {}
+    try:
+        driver_table.shipped().resolve(str(wanted))
+    except ValueError as err:
+        return {path: str(err)}
+    return {}
 
 
 def _problem_at(layer: Layer, path: FieldPath, message: str) -> Problem:

@@ -22,12 +22,21 @@ def as_text(plan: Plan, deployment: Deployment, *, simulated: bool) -> Renderabl
 
 
 def as_json(
-    plan: Plan, deployment: Deployment, *, simulated: bool, remembered: Sequence[str] = ()
+    plan: Plan,
+    deployment: Deployment,
+    *,
+    simulated: bool,
+    remembered: Sequence[str] = (),
+    warnings: Sequence[str] = (),
 ) -> dict[str, Any]:
     """The fields of `show`, but `resources` lists the executed steps, as in a plan.
 
     `remembered`: the fields of the spec whose values come from the last create on this machine.
     """
     fields = shown.fields(deployment, simulated=simulated)
-    done = {"resources": planned.resources(plan), "remembered": list(remembered)}
+    done = {
+        "resources": planned.resources(plan),
+        "remembered": list(remembered),
+        "warnings": list(warnings),
+    }
     return {"schema": "ccgpu.create/1"} | fields | done

@@ -62,6 +62,7 @@ def as_json(
     *,
     simulated: bool,
     remembered: Sequence[str] = (),
+    warnings: Sequence[str] = (),
 ) -> dict[str, Any]:
     """The JSON document; `remembered` are the fields that come from the last create."""
     return {
@@ -74,6 +75,7 @@ def as_json(
             {"name": n.shown, "used": n.used, "after": n.after, "limit": n.limit} for n in needs
         ],
         "remembered": list(remembered),
+        "warnings": list(warnings),
         "simulated": simulated,
     }
 

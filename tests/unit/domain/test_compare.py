@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.compare import Difference, differences
-from ccgpu.domain.resource import VOLATILE_TAGS, Body
+from ccgpu.domain.resource import FIRST_BOOT_TAGS, VOLATILE_TAGS, Body
 from support.specs import VARIANTS, resources_of_spec
 
 
@@ -329,14 +329,14 @@ def _change_leaf(body: Body, path: tuple[Any, ...]) -> Body:
 # What no spec says, and Azure or a user may change without making it another VM.
 _NO_FIELD_OF_A_SPEC = frozenset(
     {"patchSettings", "provisionVMAgent", "createOption", "caching", "deleteOption", "lun"}
-    | {"evictionPolicy", "networkProfile", "addressSpace"}
+    | {"evictionPolicy", "networkProfile", "addressSpace", "allowExtensionOperations"}
 )
 
 
 def _is_compared(kind: Kind, path: tuple[Any, ...]) -> bool:
     """Whether a change there must be seen: not what is write-only, nor who and when."""
     if path[0] == "tags":
-        return path[1] not in VOLATILE_TAGS
+        return path[1] not in VOLATILE_TAGS | FIRST_BOOT_TAGS
     if kind is Kind.GROUP:
         return False
     return not _NO_FIELD_OF_A_SPEC & set(path) and not {"publicKeys", "path"} <= set(path)

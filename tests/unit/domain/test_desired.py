@@ -11,7 +11,15 @@ from hypothesis import strategies as st
 
 from ccgpu.domain.catalog import API_VERSIONS, OWN_TAGS, Kind
 from ccgpu.domain.desired import Names, RunTags, desired_resources
-from ccgpu.domain.resource import BODY_HASH, DEPLOYMENT, VOLATILE_TAGS, Body, Resource, key
+from ccgpu.domain.resource import (
+    BODY_HASH,
+    DEPLOYMENT,
+    GUEST,
+    VOLATILE_TAGS,
+    Body,
+    Resource,
+    key,
+)
 from support.public_keys import ed25519_line
 from support.specs import (
     IDENTITY,
@@ -109,7 +117,7 @@ def test_every_resource_has_tags_of_deployment_and_run(changes):
         "ccgpu-expires": "2026-01-03T03:04:05Z",
     }
     assert all(body["tags"].items() >= expected.items() for body in bodies)
-    assert all(body["tags"].keys() - expected.keys() <= {BODY_HASH} for body in bodies)
+    assert all(body["tags"].keys() - expected.keys() <= {BODY_HASH, GUEST} for body in bodies)
     assert len(vm.body["tags"]) - len(make_spec(**changes).tags) <= OWN_TAGS
 
 

@@ -60,7 +60,7 @@ _REFUSED = [
     ("tags", {"microsoft.x": "x"}, "keeps for itself"),
     ("tags", {"windows": "x"}, "keeps for itself"),
     ("tags", {"a": "x", "A": "x"}, "same tag twice"),
-    ("tags", {f"t{number}": "" for number in range(45)}, "at most 44"),
+    ("tags", {f"t{number}": "" for number in range(43)}, "at most 42"),
     ("ttl", "9m", "from 10m to 30d"),
     ("ttl", 3600, "as in 8h"),
     ("resource_group", "", "1 to 90"),

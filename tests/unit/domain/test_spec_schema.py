@@ -21,6 +21,7 @@ def test_every_field_is_in_the_schema_and_no_other():
     assert set(schema()["properties"]) == set(VmSpec.model_fields) | {"$schema"}
     parts = schema()["$defs"]
     assert set(parts["OsDisk"]["properties"]) == known_fields(VmSpec)[("os_disk",)]
+    assert set(parts["Guest"]["properties"]) == known_fields(VmSpec)[("guest",)]
     assert set(parts["DataDisk"]["properties"]) == known_fields(VmSpec)[("data_disks",)]
 
 
@@ -30,7 +31,7 @@ def test_the_schema_names_its_dialect_and_refuses_unknown_fields():
     assert body["title"] == "ccgpu spec"
     described = [each for each in _objects(body) if each.get("type") == "object"]
     closed = [each for each in described if "properties" in each]
-    assert len(closed) == 3
+    assert len(closed) == 4
     assert all(each["additionalProperties"] is False for each in closed)
 
 
@@ -44,7 +45,7 @@ def test_every_field_is_described(field):
     description = VmSpec.model_fields[field].description
     assert description
     assert description.endswith(".")
-    assert "description" in schema()["properties"][field] or field == "os_disk"
+    assert "description" in schema()["properties"][field] or field in ("os_disk", "guest")
 
 
 def test_a_zone_may_be_a_number_as_files_have_it():

@@ -8,11 +8,12 @@ from typing import Annotated, Any, ClassVar, Self
 from pydantic import Field, ModelWrapValidatorHandler, model_validator
 
 from ccgpu.domain import catalog
-from ccgpu.domain.image import Image, parse
+from ccgpu.domain.image import Image, parse, ubuntu_release
 from ccgpu.domain.resource import own_group
 from ccgpu.domain.spec import fields
 from ccgpu.domain.spec.data_disks import DataDisk
 from ccgpu.domain.spec.flags import ACCESS, DISKS, RESOURCE_GROUP, Flag, ParentFlag
+from ccgpu.domain.spec.guest import Guest
 from ccgpu.domain.spec.os_disk import DiskEncryption, OsDisk
 from ccgpu.domain.spec.rules import FieldRule, validate
 from ccgpu.domain.spec.section import Section
@@ -141,6 +142,9 @@ class VmSpec(Section):
         Field(description="Resource group to use or make; without it ccgpu-NAME."),
         RESOURCE_GROUP,
     ] = None
+    guest: Annotated[Guest, Field(description="What is set up in the VM at its first boot.")] = (
+        Guest()
+    )
     boot_diagnostics: Annotated[
         bool, Field(description="Keep the serial log where `ccgpu logs` and readiness can read it.")
     ] = True
@@ -175,12 +179,25 @@ class VmSpec(Section):
             "only allows a wide ssh_from: write ssh_from: 0.0.0.0/0 as well, or leave it out",
         ),
         FieldRule(
+            ("guest",),
+            (("image",), ("guest",)),
+            lambda spec: not spec.is_set_up and bool(_set_up_fields(spec.guest)),
+            "asks for what only Canonical's images of Ubuntu 22.04 and 24.04 are set up with: "
+            "leave out driver, docker, container_toolkit, openssl, apt_snapshot, updates and "
+            "temp_disk, or choose such an image",
+        ),
+        FieldRule(
             ("max_price",),
             (("max_price",), ("spot",)),
             lambda spec: spec.max_price is not None and not spec.spot,
             "is only for spot: add spot: true, or remove it",
         ),
     )
+
+    @property
+    def is_set_up(self) -> bool:
+        """Whether ccgpu installs the driver and the rest; else the image brings them along."""
+        return ubuntu_release(self.image_reference) is not None
 
     @property
     def group(self) -> str:
@@ -200,3 +217,9 @@ class VmSpec(Section):
 
 def _is_wide(network: str) -> bool:
     return network != "auto" and int(network.split("/")[1]) < fields.WIDEST_PREFIX
+
+
+def _set_up_fields(guest: Guest) -> list[str]:
+    """The fields for images that ccgpu sets up that differ from the default."""
+    default = Guest()
+    return [name for name in Guest.SET_UP if getattr(guest, name) != getattr(default, name)]

@@ -6,7 +6,16 @@ from dataclasses import replace
 from ccgpu.azure.long_running import run_task, wait_until_settled
 from ccgpu.azure.run import Run
 from ccgpu.domain.catalog import Kind
-from ccgpu.domain.resource import BODY_HASH, DEPLOYMENT, Body, ResourceId, key, tag, tags_of
+from ccgpu.domain.resource import (
+    BODY_HASH,
+    DEPLOYMENT,
+    FIRST_BOOT_TAGS,
+    Body,
+    ResourceId,
+    key,
+    tag,
+    tags_of,
+)
 from ccgpu.domain.status import State, vm_state
 from ccgpu.domain.vm_view import network_interface_ids, power_state
 from ccgpu.scheduling.scheduler import Task
@@ -59,4 +68,5 @@ def _read_vm(run: Run, id_: ResourceId) -> Task[Body]:
 
 
 def _disk_tags(vm: Body) -> Mapping[str, str]:
-    return {name: value for name, value in tags_of(vm).items() if name != BODY_HASH}
+    own = {BODY_HASH, *FIRST_BOOT_TAGS}
+    return {name: value for name, value in tags_of(vm).items() if name.casefold() not in own}

@@ -40,12 +40,16 @@ class CreateOptions:
 
 @dataclass(frozen=True, slots=True)
 class CreateOutcome:
-    """A plan, made or carried out; its placement, its spec, and the resources read meanwhile."""
+    """A plan, made or carried out; its placement, its spec, and the resources read meanwhile.
+
+    warnings: what users should know before the plan is carried out.
+    """
 
     plan: Plan
     candidate: Candidate
     effective_spec: EffectiveSpec
     snapshot: Snapshot
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,17 +82,19 @@ def announce_defaults(run: Run, fit: EffectiveSpec) -> None:
     """Emit notes on the detected address and on remembered fields, before anything is created."""
     if fit.is_own_address:
         run.tell("note", f"SSH is allowed from {fit.spec.ssh_from}, where you signed in from")
-    if fit.remembered:
-        run.tell("note", remembered_note(fit))
+    for note in remembered_notes(fit):
+        run.tell("note", note)
 
 
-def remembered_note(fit: EffectiveSpec) -> str:
-    """A note on the values that come from the last create, and on how to ignore them."""
+def remembered_notes(fit: EffectiveSpec) -> tuple[str, ...]:
+    """A note on the values that come from the last create, if any, and on how to ignore them."""
+    if not fit.remembered:
+        return ()
     values = dict(field_values(fit.spec.model_dump(mode="json")))
     fields = ", ".join(f"{field} {_brief_value(values.get(field))}" for field in fit.remembered)
     return (
         f"{fields}: from the last create of {fit.spec.name} on this machine "
-        "(`--fresh` starts from the defaults)"
+        "(`--fresh` starts from the defaults)",
     )
 
 

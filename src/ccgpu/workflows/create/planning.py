@@ -18,6 +18,7 @@ from ccgpu.scheduling.clock import rfc3339
 from ccgpu.workflows.create.context import CreateOptions, CreateOutcome, CreateRequest
 from ccgpu.workflows.create.effective_spec import renewal_mode
 from ccgpu.workflows.create.existing_group import with_existing_group
+from ccgpu.workflows.create.first_boot import custom_data, require_complete, warnings
 from ccgpu.workflows.create.placement import Candidate, existing_placement, find_candidates
 from ccgpu.workflows.create.references import require_new_references
 from ccgpu.workflows.discovery.snapshot import (
@@ -41,7 +42,8 @@ def preview(
     todo = plan_create(request, candidate, actual, tags)
     journal = cloud.journals.peek(cloud.subscription, spec.name)
     todo = with_lease(request, todo, actual, journal)
-    return CreateOutcome(todo, candidate, request.effective, Snapshot(request.names, actual))
+    known = Snapshot(request.names, actual)
+    return CreateOutcome(todo, candidate, request.effective, known, warnings_of(request, todo))
 
 
 def read_actual(request: CreateRequest) -> Actual:
@@ -75,10 +77,12 @@ def plan_create(
 
     Raises:
         UsageProblem: A resource with one of the deployment's names is not the deployment's.
+        InvalidFile: The first boot of a new VM is too large, or not fully known.
     """
     spec, names = request.spec, request.names
     keyed = _with_ssh_keys(request, actual)
-    wanted = desired_resources(keyed, names.subscription, candidate.placement, tags)
+    data = custom_data(spec)
+    wanted = desired_resources(keyed, names.subscription, candidate.placement, tags, data)
     try:
         todo = make_plan(wanted, actual, spec.name, extra=unwanted_resources(names, actual))
     except ForeignResource as err:
@@ -87,6 +91,7 @@ def plan_create(
             f"{err.id} already exists and belongs to {whose}",
             hint="give the deployment another name, or another `--resource-group`",
         ) from err
+    require_complete(spec, todo)
     if not candidate.checked:
         vm = actual.get(key(names.vm))
         require_new_references(request.run, spec, candidate.placement.region, todo, vm)
@@ -98,6 +103,11 @@ def with_lease(request: CreateRequest, todo: Plan, actual: Actual, journal: Jour
     mode = renewal_mode(request.requested, request.effective.given, journal)
     now = rfc3339(request.run.server_clock.now())
     return renew_leases(todo, actual, now, expiry(request), mode)
+
+
+def warnings_of(request: CreateRequest, todo: Plan) -> tuple[str, ...]:
+    """What to say ahead of carrying out the plan."""
+    return warnings(request.spec, todo, request.run.server_clock.now())
 
 
 def with_current_tags(request: CreateRequest, resource: Resource) -> Resource:

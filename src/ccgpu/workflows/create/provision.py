@@ -33,6 +33,7 @@ from ccgpu.workflows.create.planning import (
     plan_create,
     possible_placements,
     read_actual,
+    warnings_of,
     with_current_tags,
     with_lease,
 )
@@ -130,6 +131,7 @@ def _plan_and_apply(context: CreateContext, candidate: Candidate, actual: Actual
     def with_tags(resource: Resource) -> Resource:
         return with_current_tags(request, resource)
 
+    warned: tuple[str, ...] = ()
     for _ in range(_MAX_PLANS):
         writer.adopt(*_existing_records(request.names, actual))
         tags = RunTags(writer.journal.run, writer.journal.created, expiry(request))
@@ -138,6 +140,7 @@ def _plan_and_apply(context: CreateContext, candidate: Candidate, actual: Actual
         todo = with_lease(request, todo, actual, writer.journal)
         if needs_approval(todo):
             context.approve(todo)
+        warned = _warn_once(request, todo, warned)
         writer.remember(_resumable_spec(request, todo))
         try:
             done = apply_plan(todo, request.run, writer, with_tags, wait_for_vm=options.wait)
@@ -153,8 +156,16 @@ def _plan_and_apply(context: CreateContext, candidate: Candidate, actual: Actual
         else:
             writer.remember(request.to_remember())
             snapshot = _snapshot_after(request, done, actual)
-            return CreateOutcome(done, candidate, request.effective, snapshot)
+            return CreateOutcome(done, candidate, request.effective, snapshot, warned)
     raise LeftBehind(f"{request.spec.name} keeps being changed by someone else")
+
+
+def _warn_once(request: CreateRequest, todo: Plan, warned: tuple[str, ...]) -> tuple[str, ...]:
+    """Emit the plan's warnings that are not in `warned`; returns all of them."""
+    for text in (found := warnings_of(request, todo)):
+        if text not in warned:
+            request.run.tell("note", text)
+    return found
 
 
 def _snapshot_after(request: CreateRequest, done: Plan, actual: Actual) -> Snapshot:
