@@ -23,6 +23,9 @@ COMMANDS = {
     "init": Entry("init", "init", "Write a commented spec file to start from."),
     "templates": Entry("templates", "templates", "List the spec templates that ship with ccgpu."),
     "schema": Entry("schema", "schema", "Print the JSON Schema of a file format."),
+    "drivers": Entry(
+        "drivers", "drivers", "List the GPU drivers that can be attested, and until when."
+    ),
     "validate": Entry("validate", "validate", "Check spec files and report every problem."),
     "plan": Entry("plan", "plan", "Show what `create` would do, without doing it."),
     "create": Entry(

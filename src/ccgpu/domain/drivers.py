@@ -54,8 +54,7 @@ class Driver:
         """What may make `verify` reject this driver, now or soon."""
         if self.signer_expires is None:
             yield f"when the signer of {self.version}'s manifest expires is not known"
-        elif self.expires_within(at, notice):
-            yield self._expiry_text(self._days_left(at))
+        yield from self.expiry_warnings(at, notice)
         if not self.security_fixes:
             yield (
                 f"driver {self.version} lacks NVIDIA's security fixes of May 2026 "
@@ -63,6 +62,11 @@ class Driver:
             )
         if self.seen is None:
             yield f"driver {self.version} is not known to run on this VM size"
+
+    def expiry_warnings(self, at: datetime, notice: timedelta = NOTICE) -> Iterator[str]:
+        """That its manifest's signer expires within `notice`, or has expired."""
+        if self.expires_within(at, notice):
+            yield self._expiry_text(self._days_left(at))
 
     def _days_left(self, at: datetime) -> int:
         """Days until the day of expiry, which does not count as valid any more."""
@@ -141,13 +145,8 @@ class DriverTable:
             self.resolve(self.default)
         except ValueError as err:
             found.append(f"the default driver {err}")
-        found += [
-            line
-            for driver in self.offered()
-            if driver.expires_within(at, notice)
-            for line in driver.warnings(at, notice)
-            if "signer" in line
-        ]
+        for driver in self.offered():
+            found += driver.expiry_warnings(at, notice)
         return tuple(found)
 
     def _age(self, at: datetime, notice: timedelta) -> Iterator[str]:

@@ -1,0 +1,62 @@
+"""`ccgpu drivers`."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Annotated
+
+import typer
+
+from ccgpu.cli.durations import seconds
+from ccgpu.cli.option_groups import expand_options
+from ccgpu.cli.options import OutputArguments, option
+from ccgpu.cli.runtime import Runtime
+
+
+def _moment(text: str) -> datetime:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as err:
+        raise typer.BadParameter(f"{text!r} is not a time: write 2026-12-31") from err
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+@expand_options
+def drivers(
+    ctx: typer.Context,
+    *,
+    check: Annotated[
+        bool, option("Fail if the table is out of date, or soon will be.", "--check")
+    ] = False,
+    within: Annotated[
+        float,
+        typer.Option(
+            "--within", parser=seconds, metavar="DURATION", help="What --check calls soon."
+        ),
+    ] = "30d",  # type: ignore[assignment]  # typer parses it
+    at: Annotated[
+        datetime | None,
+        option("Judge as of this day or time. Default: now.", parser=_moment, metavar="TIME"),
+    ] = None,
+    output: OutputArguments,
+) -> None:
+    """List the GPU drivers that can be attested, and until when.
+
+    `guest.driver` takes the offered ones. With --check, exit 3 if the table is too old, a signer of
+    an offered driver's manifest expires, or the default driver cannot be attested.
+
+    Example: `ccgpu drivers --check --within 30d`
+    """
+    from ccgpu.errors import InvalidFile, Problem
+    from ccgpu.scheduling.clock import RealClock
+    from ccgpu.store import driver_table
+    from ccgpu.views import drivers as view
+
+    runtime: Runtime = ctx.obj
+    table = driver_table.shipped()
+    moment = at or datetime.fromtimestamp(RealClock().now(), UTC)
+    if check and (found := table.findings(moment, timedelta(seconds=within))):
+        raise InvalidFile(
+            driver_table.PATH,
+            [Problem("", line) for line in found],
+            hint="update ccgpu, or name another driver in `guest.driver`",
+        )
+    runtime.answer(output, lambda: view.as_text(table, moment), lambda: view.as_json(table, moment))
