@@ -33,6 +33,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "own-subnet-private": {"subnet": SUBNET, "private": True, "ssh_from": "10.20.0.0/16"},
     "own-group": {"resource_group": "research"},
     "state-only": {"os_disk": {"encryption": "state-only"}, "secure_boot": False},
+    "guest": {"guest": {"driver": "550.144.03", "docker": False, "lockdown": False}},
     "zone": {"zone": "2", "tags": {"team": "research"}, "boot_diagnostics": False},
 }
 

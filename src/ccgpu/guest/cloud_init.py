@@ -5,6 +5,7 @@ Azure and the host can read it. There are two templates: for the images that ccg
 those that bring the driver along.
 """
 
+import base64
 import hashlib
 import json
 import re
@@ -133,10 +134,16 @@ def _extra_section(index: int, part: str) -> str:
 
 def _section(text: str, name: str, headers: str, *, is_config: bool = True) -> str:
     kind = "cloud-config" if is_config else "x-shellscript"
+    encoding, body = ("7bit", text) if text.isascii() else ("base64", _base64(text))
     return (
-        f'Content-Type: text/{kind}; charset="utf-8"\nContent-Transfer-Encoding: 8bit\n'
-        f'Content-Disposition: attachment; filename="{name}"\n{headers}\n{text}'
+        f'Content-Type: text/{kind}; charset="utf-8"\nContent-Transfer-Encoding: {encoding}\n'
+        f'Content-Disposition: attachment; filename="{name}"\n{headers}\n{body}'
     )
+
+
+def _base64(text: str) -> str:
+    """UTF-8 in base64: cloud-init reads the whole as text first, and so breaks 8-bit parts."""
+    return base64.encodebytes(text.encode()).decode("ascii")
 
 
 def _environment() -> "Environment":
@@ -165,7 +172,7 @@ def _block(text: str, indent: int) -> str:
     """A text as a YAML literal block (YAML 1.2.2, 8.1.2) whose lines are indented by `indent`."""
     if not text.endswith("\n") or text.endswith("\n\n") or text.startswith((" ", "\n")):
         raise ValueError("a file must begin with text and end with one newline")
-    if bad := re.search(r"[^\t\n -~\u00a0-\ud7ff\ue000-\ufffd]", text):
+    if bad := re.search(r"[^\t\n -~\u00a0-\u2027\u202a-\ud7ff\ue000-\ufffd]", text):
         raise ValueError(f"a file has the character {bad[0]!r}")
     lines = text[:-1].split("\n")
     return "|\n" + "\n".join(f"{' ' * indent}{line}" if line else "" for line in lines)

@@ -4,6 +4,8 @@ from pathlib import Path
 
 from ccgpu.store.named_files import read_bounded
 
+_CLOUD_CONFIG = "#cloud-config"
+
 
 def is_path(entry: str) -> bool:
     """Whether an entry is the path of a file, not a part itself: those begin with `#`."""
@@ -25,3 +27,24 @@ def part_text(entry: str, folder: Path) -> str:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise ValueError("is a file that is not UTF-8 text") from None
+
+
+def check_part(text: str) -> None:
+    """Whether cloud-init can read a part: a `#cloud-config` must be a YAML mapping.
+
+    Raises:
+        ValueError: with the reason, as the end of a sentence.
+    """
+    import yaml
+
+    if not text.startswith(_CLOUD_CONFIG):
+        return
+    try:
+        values = yaml.safe_load(text)
+    except yaml.MarkedYAMLError as err:
+        at = f" in its line {err.problem_mark.line + 1}" if err.problem_mark else ""
+        raise ValueError(f"is not YAML{at}: {err.problem}") from None
+    except (yaml.YAMLError, ValueError):  # ValueError: such as a date that does not exist
+        raise ValueError("is not YAML that cloud-init can read") from None
+    if not isinstance(values, dict):
+        raise ValueError("is not a mapping: cloud-init needs fields, as in `packages: [vim]`")

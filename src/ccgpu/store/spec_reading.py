@@ -62,23 +62,32 @@ def _without_nulls(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 class _NamedFiles(NamedTuple):
-    """A list of the spec whose entries may be paths of files: how to tell, and how to read one."""
+    """A list of the spec whose entries may be paths of files.
+
+    is_path: whether an entry is one. read: its text, which `check` refuses with ValueError.
+    """
 
     field: tuple[str, ...]
     is_path: Callable[[str], bool]
     read: Callable[[str, Path], str]
+    check: Callable[[str], None] = lambda _: None
 
 
 _NAMED_FILES = (
     _NamedFiles(("ssh_keys",), keyfiles.is_path, keyfiles.key_line),
-    _NamedFiles(("guest", "cloud_init"), cloud_init_files.is_path, cloud_init_files.part_text),
+    _NamedFiles(
+        ("guest", "cloud_init"),
+        cloud_init_files.is_path,
+        cloud_init_files.part_text,
+        cloud_init_files.check_part,
+    ),
 )
 
 
 def _replace_files(
     values: dict[str, Any], named: _NamedFiles, layer: Layer, file: Path | None
 ) -> dict[FieldPath, str]:
-    """Replace paths by what the files hold in `values`; return the entries that cannot be read."""
+    """Replace paths by what the files hold in `values`; return the entries that are refused."""
     *above, name = named.field
     section: Any = values
     for part in above:
@@ -93,11 +102,13 @@ def _replace_files(
         place = layer.place(path)
         from_file = file is not None and place is not None and place.source == str(file)
         folder = file.parent if file is not None and from_file else Path()
-        if isinstance(entry, str) and named.is_path(entry):
-            try:
-                texts[index] = named.read(entry, folder)
-            except ValueError as err:
-                unread[path] = str(err)
+        if not isinstance(entry, str):
+            continue
+        try:
+            texts[index] = named.read(entry, folder) if named.is_path(entry) else entry
+            named.check(texts[index])
+        except ValueError as err:
+            unread[path] = str(err)
     section[name] = texts
     return unread
 

@@ -9,7 +9,6 @@ from rich.text import Text
 
 from ccgpu.domain.drivers import Driver, DriverTable
 
-
 _HEADS = ("", "driver", "manifest", "signed until", "security fixes", "seen on Azure")
 
 

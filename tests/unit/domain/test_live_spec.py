@@ -258,3 +258,72 @@ def test_invalid_live_values_are_not_remembered():
     asked = _spec(zone="2")
     filled = asked.model_copy(update={"max_price": 2.0})
     assert resumable(asked, given, filled) == remember(asked, given)
+
+
+_GUEST = {"driver": "550.144.03", "docker": False, "cloud_init": ["#!/bin/sh\ntrue\n"]}
+
+
+def _without_guest_tags(actual):
+    for body in actual.values():
+        body["tags"] = {k: v for k, v in body.get("tags", {}).items() if "guest" not in k}
+    return actual
+
+
+def test_the_section_guest_of_a_vm_is_kept_unless_it_was_given():
+    spec = _spec(guest=_GUEST)
+    filled = _fill_in(spec, _live_bodies(spec))
+    assert filled.guest.driver == "550.144.03"
+    assert filled.guest.cloud_init != ()
+    assert _changes(filled, _live_bodies(spec)) == []
+
+
+def test_a_driver_that_no_table_has_is_kept():
+    spec = _spec()
+    actual = _live_bodies(spec)
+    vm = next(body for body in actual.values() if "ccgpu-guest" in body.get("tags", {}))
+    vm["tags"]["ccgpu-guest"] = vm["tags"]["ccgpu-guest"].replace("driver=595;", "driver=444;")
+    filled = _fill_in(spec, actual)
+    assert filled.guest.driver == "444"
+    assert _changes(filled, actual) == []
+
+
+@pytest.mark.parametrize(
+    ("given_now", "path", "wanted", "found"),
+    [
+        ({"driver": "595"}, "guest.driver", "595", "550.144.03"),
+        ({"docker": True}, "guest.docker", "true", "false"),
+        ({"ready": "at-boot"}, "guest.ready", "at-boot", "after-attestation"),
+        ({"lockdown": False}, "guest.lockdown", "false", "true"),
+    ],
+)
+def test_a_given_field_of_the_section_replaces_the_vm_and_is_named(given_now, path, wanted, found):
+    spec = _spec(guest=_GUEST)
+    actual = _live_bodies(spec)
+    filled = _fill_in(spec, actual, _spec(guest=given_now), named=[path])
+    ((name, action, (reason,)),) = _changes(filled, actual)
+    assert (name, action) == ("demo", "replace")
+    assert (reason.path, reason.wanted, reason.found) == (path, wanted, found)
+
+
+def test_a_vm_that_was_made_before_the_tag_is_kept_as_it_is():
+    spec = _spec(guest=_GUEST)
+    actual = _without_guest_tags(_live_bodies(spec))
+    for asked, named in ((_BLANK, []), (_spec(guest={"driver": "595"}), ["guest.driver"])):
+        assert _changes(_fill_in(spec, actual, asked, named), actual) == []
+
+
+@pytest.mark.parametrize("strip", [lambda actual: actual, _without_guest_tags])
+def test_an_update_leaves_the_tags_of_the_first_boot_as_they_are(strip):
+    spec = _spec(guest=_GUEST)
+    actual = strip(_live_bodies(spec))
+    before = next(b["tags"] for b in actual.values() if "osProfile" in b.get("properties", {}))
+    asked = _spec(tags={"team": "ml"})
+    filled = _fill_in(spec, actual, asked, named=["tags.team"])
+    wanted = desired_resources(filled, SUBSCRIPTION, _placement(filled), _LATER, "#cloud-config\n")
+    (step,) = (s for s in make_plan(wanted, actual, "demo").changes if s.resource.kind is Kind.VM)
+    method, body = step.request
+    assert method == "PATCH"
+    first_boot = {"ccgpu-guest", "ccgpu-custom-data"}
+    assert {k: v for k, v in body["tags"].items() if k in first_boot} == {
+        k: v for k, v in before.items() if k in first_boot
+    }

@@ -99,13 +99,15 @@ def remembered_notes(fit: EffectiveSpec) -> tuple[str, ...]:
 
 
 def _brief_value(value: Any) -> str:
-    """A value on one line: a key by its type and comment, a disk by its size."""
+    """A value on one line: a key by its type and comment, a disk and a file by its size."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, list):
         return ", ".join(map(_brief_value, value)) or "none"
     if isinstance(value, dict):
         return " ".join(f"{name} {_brief_value(inner)}" for name, inner in value.items())
+    if "\n" in str(value):
+        return f"a text of {len(str(value).encode())} bytes"
     words = str(value).split()
     return " ".join([words[0], f"…{words[1][-8:]}", *words[2:]]) if words[1:] else str(value)
 
