@@ -5,6 +5,7 @@ from pathlib import Path
 from ccgpu.store.named_files import read_bounded
 
 _CLOUD_CONFIG = "#cloud-config"
+_NO_MAPPING = "is not a mapping: cloud-init needs fields, as in `packages: [vim]`"
 
 
 def is_path(entry: str) -> bool:
@@ -47,4 +48,4 @@ def check_part(text: str) -> None:
     except (yaml.YAMLError, ValueError):  # ValueError: such as a date that does not exist
         raise ValueError("is not YAML that cloud-init can read") from None
     if not isinstance(values, dict):
-        raise ValueError("is not a mapping: cloud-init needs fields, as in `packages: [vim]`")
+        raise ValueError(_NO_MAPPING)  # noqa: TRY004  # the reason of a refusal, as the others

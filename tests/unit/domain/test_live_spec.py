@@ -321,6 +321,7 @@ def test_an_update_leaves_the_tags_of_the_first_boot_as_they_are(strip):
     filled = _fill_in(spec, actual, asked, named=["tags.team"])
     wanted = desired_resources(filled, SUBSCRIPTION, _placement(filled), _LATER, "#cloud-config\n")
     (step,) = (s for s in make_plan(wanted, actual, "demo").changes if s.resource.kind is Kind.VM)
+    assert step.request is not None
     method, body = step.request
     assert method == "PATCH"
     first_boot = {"ccgpu-guest", "ccgpu-custom-data"}
