@@ -54,9 +54,6 @@ def drivers(
     table = driver_table.shipped()
     moment = at or datetime.fromtimestamp(RealClock().now(), UTC)
     if check and (found := table.findings(moment, timedelta(seconds=within))):
-        raise InvalidFile(
-            driver_table.PATH,
-            [Problem("", line) for line in found],
-            hint="update ccgpu, or name another driver in `guest.driver`",
-        )
+        problems = [Problem("", line) for line in found]
+        raise InvalidFile(driver_table.PATH, problems, hint="update ccgpu, or its table")
     runtime.answer(output, lambda: view.as_text(table, moment), lambda: view.as_json(table, moment))

@@ -39,28 +39,22 @@ def preview(
     from ccgpu.store.keys import Keys
     from ccgpu.views import plan as view
     from ccgpu.views.signed_in import with_sign_in
-    from ccgpu.workflows.create import effective_spec, planning
+    from ccgpu.workflows.create import planning
     from ccgpu.workflows.create.context import CreateOptions
 
     cloud, requested = connect_and_resolve(runtime, request, connection, fresh=fresh)
     keys = Keys(runtime.state, requested.spec.name, runtime.home)
     options = CreateOptions(keys.planned, skip_preflight=skip_preflight, given=requested.given)
     planned = planning.preview(cloud, requested.spec, options)
-    remembered = planned.effective_spec.remembered
-    if output == OutputOptions(OutputFormat.TEXT):
-        for note in (*effective_spec.remembered_notes(planned.effective_spec), *planned.warnings):
-            runtime.note(f"note: {note}")
+    for note in planned.notes if output == OutputOptions(OutputFormat.TEXT) else ():
+        runtime.note(f"note: {note}")
+    more = (planned.effective_spec.remembered, planned.warnings)
     parts = (planned.plan, planned.candidate.placement, planned.candidate.needs)
     runtime.answer(
         output,
         lambda: view.as_text(*parts, simulated=cloud.simulated),
         lambda: with_sign_in(
-            view.as_json(
-                *parts,
-                simulated=cloud.simulated,
-                remembered=remembered,
-                warnings=planned.warnings,
-            ),
+            view.as_json(*parts, *more, simulated=cloud.simulated),
             cloud.session.signed_in_with,
         ),
     )

@@ -46,7 +46,7 @@ def guest_differences(wanted: Body, live: Body) -> tuple[Difference, ...]:
     """The fields that both tags hold, with different values. The path is that of the spec."""
     before = _fields(tag(live, GUEST))
     return tuple(
-        Difference(f"{PREFIX}{name}", value, before[name])
+        Difference(f"{PREFIX}{name}", _shown(name, value), _shown(name, before[name]))
         for name, value in _fields(tag(wanted, GUEST)).items()
         if name in before and before[name] != value
     )
@@ -75,6 +75,11 @@ def _parts_text(parts: tuple[str, ...]) -> str:
         return parts[0].partition(":")[2]
     digest = hashlib.sha256(json.dumps(parts).encode()).hexdigest()
     return digest[:_PARTS_DIGITS] if parts else _NONE
+
+
+def _shown(name: str, text: str) -> str:
+    """A value in a difference: a hash is said to be one."""
+    return unknown_part(text) if name == _PARTS and text != _NONE else text
 
 
 def _text(value: Any) -> str:

@@ -59,10 +59,10 @@ def as_json(
     plan: Plan,
     placement: Placement,
     needs: Sequence[QuotaNeed],
-    *,
-    simulated: bool,
     remembered: Sequence[str] = (),
     warnings: Sequence[str] = (),
+    *,
+    simulated: bool,
 ) -> dict[str, Any]:
     """The JSON document; `remembered` are the fields that come from the last create."""
     return {

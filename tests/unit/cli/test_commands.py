@@ -87,7 +87,7 @@ def test_help_shows_options_in_groups(shell, capsys):
     lines = capsys.readouterr().out.splitlines()
     headings = [line for line in lines if re.fullmatch(r"[A-Z]\w+:", line)]
     assert headings == [
-        *("Arguments:", "Options:", "Machine:", "Disks:", "Access:", "Azure:", "Output:")
+        *("Arguments:", "Options:", "Machine:", "Disks:", "Access:", "Guest:", "Azure:", "Output:")
     ]
     assert max(map(len, lines)) <= 80
 

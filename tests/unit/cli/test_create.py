@@ -101,7 +101,7 @@ def test_the_documents_of_plan_and_create_have_the_same_resources(shell):
         )
 
     assert stable(made["resources"]) == stable(planned)
-    own = ("resources", "schema", "remembered", "ssh")
+    own = ("resources", "schema", "remembered", "warnings", "ssh")
     assert {k: v for k, v in made.items() if k not in own} == {
         k: v for k, v in shown.items() if k not in ("resources", "schema")
     }

@@ -137,14 +137,14 @@ class VmSpec(Section):
         Field(description="Most US dollars an hour for spot; -1: up to the normal price."),
         Flag("Maximum hourly price of a Spot VM, in USD.", "USD"),
     ] = None
+    guest: Annotated[Guest, Field(description="What is set up in the VM at its first boot.")] = (
+        Guest()
+    )
     resource_group: Annotated[
         fields.ResourceGroup | None,
         Field(description="Resource group to use or make; without it ccgpu-NAME."),
         RESOURCE_GROUP,
     ] = None
-    guest: Annotated[Guest, Field(description="What is set up in the VM at its first boot.")] = (
-        Guest()
-    )
     boot_diagnostics: Annotated[
         bool, Field(description="Keep the serial log where `ccgpu logs` and readiness can read it.")
     ] = True

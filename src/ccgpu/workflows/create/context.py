@@ -8,7 +8,7 @@ from ccgpu.domain.desired import Names
 from ccgpu.domain.given import GivenFields, RememberedSpec, every_field, remember
 from ccgpu.domain.plan import Plan
 from ccgpu.domain.spec.vm import VmSpec
-from ccgpu.workflows.create.effective_spec import EffectiveSpec, effective_spec
+from ccgpu.workflows.create.effective_spec import EffectiveSpec, effective_spec, remembered_notes
 from ccgpu.workflows.create.placement import Candidate
 from ccgpu.workflows.discovery.snapshot import Actual, Snapshot
 from ccgpu.workflows.journal_writer import JournalWriter
@@ -50,6 +50,11 @@ class CreateOutcome:
     effective_spec: EffectiveSpec
     snapshot: Snapshot
     warnings: tuple[str, ...] = ()
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What to say about a plan: what comes from the last create, and the warnings."""
+        return (*remembered_notes(self.effective_spec), *self.warnings)
 
 
 @dataclass(frozen=True, slots=True)
