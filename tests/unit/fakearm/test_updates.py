@@ -57,6 +57,18 @@ def test_unchanged_put_is_synchronous(az):
     assert az.get(vm_path()) == before
 
 
+def test_extension_operations_can_be_forbidden_and_allowed_later(az):
+    machine(az, os__allowExtensionOperations=False)
+    profiles = [az.get(vm_path())["properties"]["osProfile"]]
+    for allowed in (True, False):
+        patch(az, osProfile={"allowExtensionOperations": allowed})
+        profiles.append(az.get(vm_path())["properties"]["osProfile"])
+    assert [one["allowExtensionOperations"] for one in profiles] == [False, True, False]
+    assert profiles[0] == profiles[2]
+    body = {"properties": {"osProfile": {"allowExtensionOperations": "yes"}}}
+    assert az.refusal("PATCH", vm_path(), body) == (400, "InvalidParameter")
+
+
 def test_etags_count_the_writes(az):
     az.network()
     told = [az.ok("PUT", vm_path(), vm_body()).body["etag"]]

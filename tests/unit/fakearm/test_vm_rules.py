@@ -93,6 +93,14 @@ PARAMETERS = {
         {"os__customData": base64.b64encode(bytes(65_536)).decode()},
         "customData",
     ),
+    "extensions without an agent": (
+        {
+            "os__allowExtensionOperations": True,
+            "os__linuxConfiguration__provisionVMAgent": False,
+        },
+        "allowExtensionOperations",
+    ),
+    "extensions perhaps": ({"os__allowExtensionOperations": "yes"}, "allowExtensionOperations"),
     "no key": ({KEYS: []}, "linuxConfiguration"),
     "no password": (
         {"os__linuxConfiguration__disablePasswordAuthentication": False},

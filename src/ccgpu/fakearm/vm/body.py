@@ -120,7 +120,10 @@ def _os_profile_body(given: Body, name: str) -> Body:
     return {
         **profile,
         "secrets": [],
-        "allowExtensionOperations": given.get("allowExtensionOperations", True),
+        "allowExtensionOperations": given.get(
+            "allowExtensionOperations",
+            value_at(given, "linuxConfiguration", "provisionVMAgent") is not False,
+        ),
         "requireGuestProvisionSignal": True,
     }
 
@@ -196,8 +199,8 @@ def _fixed_paths(vm: StoredResource) -> Iterator[tuple[str, ...]]:
 
 
 _UPDATABLE = ("diagnosticsProfile", "networkProfile", "instanceView", "provisioningState")
-# Compared elsewhere: write-only values by hash, data disks one by one.
-_COMPARED_ELSEWHERE = ("adminPassword", "customData", "dataDisks")
+# Compared elsewhere: write-only values by hash, data disks one by one; or changed in place.
+_COMPARED_ELSEWHERE = ("adminPassword", "customData", "dataDisks", "allowExtensionOperations")
 
 
 def unsupported_changes(vm: StoredResource, wanted: PutRequest) -> list[str]:

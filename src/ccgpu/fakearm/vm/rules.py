@@ -178,6 +178,7 @@ def check_sign_in(wanted: PutRequest) -> None:
             "characters: ` ~ ! @ # $ % ^ & * ( ) = + _ [ ] { } \\ | ; : ' \" , < > / ?.",
         )
     _check_custom_data(value_at(profile, "customData"))
+    check_extensions(profile)
     if value_at(profile, "linuxConfiguration", "disablePasswordAuthentication"):
         _check_keys(user, value_at(profile, "linuxConfiguration", "ssh", "publicKeys") or [])
     elif not value_at(profile, "adminPassword"):
@@ -198,6 +199,20 @@ def _check_custom_data(text: str | None) -> None:
             "customData",
             "Custom data in OSProfile must be in Base64 encoding and with a maximum length of "
             "87380 characters.",
+        )
+
+
+def check_extensions(profile: Body) -> None:
+    """Extensions need an agent that Azure provisions (azurerm#8001 quotes the refusal)."""
+    allowed = profile.get("allowExtensionOperations", False)
+    agent = [
+        value_at(profile, system, "provisionVMAgent")
+        for system in ("linuxConfiguration", "windowsConfiguration")
+    ]
+    if not isinstance(allowed, bool) or (allowed and False in agent):
+        raise errors.invalid_parameter(
+            "allowExtensionOperations",
+            "The value of parameter allowExtensionOperations is invalid.",
         )
 
 

@@ -50,6 +50,10 @@ def _check_interfaces(vm: StoredResource, wanted: PutRequest) -> None:
 
 
 def _change_rest(world: World, vm: StoredResource, wanted: PutRequest, *, merge: bool) -> None:
+    allowed = rules.value_at(wanted.properties, "osProfile", "allowExtensionOperations")
+    if allowed is not None:
+        rules.check_extensions({"allowExtensionOperations": allowed})
+        vm.properties["osProfile"]["allowExtensionOperations"] = allowed
     if wanted.tags is not None:
         vm.body["tags"] = wanted.tags
     if wanted.properties.get("diagnosticsProfile") is not None:
