@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
 ENV_PATH = "/etc/ccgpu/guest.env"
-SETUP_UNIT = "ccgpu-setup.service"
-_UNITS = re.compile(r"/etc/systemd/system/(ccgpu-[a-z-]+\.(?:service|timer))", re.ASCII)
+# What starts at the first boot, and at each later one. A step of the set-up enables the unit of
+# the temporary disk, if the settings want it.
+UNITS = ("ccgpu-setup.service", "ccgpu-drift.service")
 _SETUP_ID_DIGITS = 16
 # What a value in `guest.env` may consist of: nothing that a shell expands or splits.
 _PLAIN = re.compile(r"[A-Za-z0-9._-]*", re.ASCII)
@@ -38,18 +39,12 @@ def set_up_image(guest: Guest, driver: str, files: Sequence[GuestFile]) -> str:
     Raises:
         InvalidFile: with the extra parts it is larger than Azure takes.
     """
-    units = [found[1] for file in files if (found := _UNITS.fullmatch(file.path))]
-    installable = [unit for unit in units if _is_enabled(unit, files)]
-    text = (
-        _environment()
-        .get_template("canonical.yaml.j2")
-        .render(
-            env_path=ENV_PATH,
-            env=guest_env(guest, driver, files),
-            files=files,
-            units=installable,
-            start=SETUP_UNIT,
-        )
+    text = _rendered(
+        "canonical.yaml.j2",
+        env_path=ENV_PATH,
+        env=guest_env(guest, driver, files),
+        files=files,
+        units=UNITS,
     )
     return _with_parts(text, guest.cloud_init)
 
@@ -60,8 +55,7 @@ def prebuilt_image(guest: Guest) -> str:
     Raises:
         InvalidFile: with the extra parts it is larger than Azure takes.
     """
-    text = _environment().get_template("prebuilt.yaml.j2").render()
-    return _with_parts(text, guest.cloud_init)
+    return _with_parts(_rendered("prebuilt.yaml.j2"), guest.cloud_init)
 
 
 def guest_env(guest: Guest, driver: str, files: Sequence[GuestFile]) -> str:
@@ -95,11 +89,6 @@ def _setup_id(lines: str, files: Sequence[GuestFile]) -> str:
     parts = [lines, *(part for file in files for part in (file.path, file.mode, file.text))]
     digest = hashlib.sha256(json.dumps(parts).encode()).hexdigest()
     return digest[:_SETUP_ID_DIGITS]
-
-
-def _is_enabled(unit: str, files: Sequence[GuestFile]) -> bool:
-    """Whether a unit says when it starts (`[Install]`); a timer's service does not."""
-    return any(file.path.endswith(f"/{unit}") and "[Install]" in file.text for file in files)
 
 
 def _with_parts(text: str, parts: Sequence[str]) -> str:
@@ -144,6 +133,10 @@ def _section(text: str, name: str, headers: str, *, is_config: bool = True) -> s
 def _base64(text: str) -> str:
     """UTF-8 in base64: cloud-init reads the whole as text first, and so breaks 8-bit parts."""
     return base64.encodebytes(text.encode()).decode("ascii")
+
+
+def _rendered(template: str, **values: object) -> str:
+    return _environment().get_template(template).render(**values)
 
 
 def _environment() -> "Environment":

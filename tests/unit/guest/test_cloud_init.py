@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from ccgpu.domain.catalog import MAX_CUSTOM_DATA
 from ccgpu.domain.spec.guest import Guest
 from ccgpu.errors import InvalidFile
-from ccgpu.guest.cloud_init import ENV_PATH, guest_env, prebuilt_image, set_up_image
+from ccgpu.guest.cloud_init import ENV_PATH, UNITS, guest_env, prebuilt_image, set_up_image
 from ccgpu.guest.files import GuestFile, shipped_files
 
 _FILES = (
@@ -102,12 +102,18 @@ def test_files_arrive_exactly_with_their_modes():
     }
 
 
-def test_units_that_say_when_they_start_are_enabled_and_the_set_up_is_started():
+def test_the_set_up_is_started_without_waiting_for_it():
+    """It waits for the end of cloud-init, so cloud-init must not wait for it."""
+    units = ["ccgpu-setup.service", "ccgpu-drift.service"]
     assert yaml.safe_load(_render())["runcmd"] == [
         ["systemctl", "daemon-reload"],
-        ["systemctl", "enable", "ccgpu-setup.service"],
-        ["systemctl", "start", "--no-block", "ccgpu-setup.service"],
+        ["systemctl", "enable", "--now", "--no-block", *units],
     ]
+
+
+def test_every_unit_that_is_started_ships():
+    shipped = {file.path for file in shipped_files()}
+    assert not shipped or {f"/etc/systemd/system/{unit}" for unit in UNITS} <= shipped
 
 
 def test_the_temporary_disk_is_never_mounted_unencrypted():
