@@ -34,6 +34,7 @@ AT_BUNDLE = "at_bundle"  # in `unsafe`: the time is the word of the evidence's m
 _OUT_OF_SCOPE = (
     "the paravisor: Microsoft's firmware in the VM holds the vTPM; its signing key is trusted",
     "the root file system: the quoted PCRs cover firmware and boot chain, not files",
+    "the first boot: the host hands over cloud-init's data (customData), which nothing measures",
     "physical attacks: no bit of a report can exclude an interposer on the memory bus",
 )
 _OUT_OF_SCOPE_GPU = (
