@@ -13,6 +13,7 @@ from support.cloud import Machine
 
 _CREATE = "create demo --region eastus2 --ssh-from 203.0.113.7/32"
 _PATH = "/resourceGroups/ccgpu-demo/providers/Microsoft.Compute/virtualMachines/demo"
+_CANARY = "hf_canary0123456789abcdefghij"
 _PART = "#cloud-config\npackages: [vim]\n"
 
 
@@ -159,6 +160,9 @@ def test_a_vm_that_was_made_before_the_section_is_kept(shell):
         done = shell(line)
         assert done.out.endswith("nothing to do\n"), str(done)
         assert "550.144.03" not in done.err
+        given = {"--no-docker": "guest.docker", "--driver": "guest.driver"}
+        said = [f"{field} is not compared" in done.err for field in given.values()]
+        assert said == [flag in line for flag in given]
     assert not set(_FIRST_BOOT) & set(_vm(shell)["tags"])
 
 
@@ -209,6 +213,29 @@ def test_nothing_in_a_tag_reaches_the_settings_of_a_new_vm_unchecked(shell):
     text = _custom_data(_put(shell, "plan demo --zone 2"))
     assert "reboot" not in text
     assert "CCGPU_DRIVER_VERSION=595.71.05\n" in text
+
+
+def test_nothing_private_of_this_machine_is_sent_or_shown(tmp_path, monkeypatch):
+    """Canary: a key that ccgpu makes for the VM, and what the environment holds, stay here."""
+    monkeypatch.setenv("HF_TOKEN", _CANARY)
+    shell = Shell(tmp_path)  # without a key of its own, so that one is made
+    shell.home.mkdir()
+    sent = []
+    shell.arm.on_commit = lambda request, _: sent.append(request.body or b"")
+    done = shell(f"{_CREATE} -o json")
+    assert done.code == 0, done.err
+    (private,) = (tmp_path / "state" / "keys").glob("demo")
+    secret = "".join(private.read_text().splitlines()[1:-1])
+    data = [json.loads(body) for body in sent if b"customData" in body]
+    texts = [_custom_data(body) for body in data]
+    assert texts
+    seen = [*texts, done.out, done.err, *(body.decode() for body in sent)]
+    journals = [file.read_text() for file in (tmp_path / "state" / "journals").rglob("*.json*")]
+    assert journals
+    for text in (*seen, *journals):
+        assert _CANARY not in text
+        assert "PRIVATE KEY" not in text
+        assert not any(secret[at : at + 32] in text for at in range(64, len(secret) - 32, 32))
 
 
 def test_plan_and_create_warn_ahead_of_time(shell):

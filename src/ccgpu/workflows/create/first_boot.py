@@ -1,5 +1,6 @@
 """What a VM gets at its first boot: its customData, and what to say or refuse about it."""
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 
 from ccgpu.domain.catalog import Kind
@@ -51,18 +52,25 @@ def require_complete(spec: VmSpec, todo: Plan) -> None:
         raise InvalidFile("the existing VM", problems, hint=hint)
 
 
-def warnings(spec: VmSpec, todo: Plan, now: float) -> tuple[str, ...]:
+def warnings(spec: VmSpec, todo: Plan, now: float, given: Iterable[str]) -> tuple[str, ...]:
     """What to say ahead of a create, at the time `now` (Unix time).
 
     About the driver: of a new VM that of the spec, of an existing one that of its tag; nothing if
-    the image brings one along.
+    the image brings one along. About the fields in `given` that cannot be compared.
     """
-    vm = next((step for step in todo.steps if step.resource.kind is Kind.VM), None)
-    known = vm is not None and tag(vm.resource.body, GUEST) is not None
+    vm = next((step.resource for step in todo.steps if step.resource.kind is Kind.VM), None)
+    if vm is None:
+        return ()
+    if tag(vm.body, GUEST) is None:
+        unknown = ", ".join(sorted(field for field in given if field.startswith(PREFIX)))
+        return (_NOT_COMPARED.format(spec.name, unknown),) if unknown else ()
     if not spec.is_set_up:
         is_market = isinstance(spec.image_reference, Marketplace)
-        return (_ONLY_CHECKED.format(spec.image),) if is_market and known else ()
-    driver = live_guest(vm.resource.body).get("driver") if vm is not None and known else None
+        return (_ONLY_CHECKED.format(spec.image),) if is_market else ()
+    return _driver_warnings(live_guest(vm.body).get("driver"), now)
+
+
+def _driver_warnings(driver: str | None, now: float) -> tuple[str, ...]:
     if driver is None:
         return ()
     table = driver_table.shipped()
@@ -73,6 +81,9 @@ def warnings(spec: VmSpec, todo: Plan, now: float) -> tuple[str, ...]:
     return table.warnings(found, datetime.fromtimestamp(now, UTC))
 
 
+_NOT_COMPARED = (
+    "{} was made by an earlier ccgpu, which did not record how it is set up: {} is not compared"
+)
 _ONLY_CHECKED = (
     "{} is not an image that ccgpu sets up (Canonical's Ubuntu 22.04 or 24.04): nothing is "
     "installed in it"

@@ -107,7 +107,8 @@ def with_lease(request: CreateRequest, todo: Plan, actual: Actual, journal: Jour
 
 def warnings_of(request: CreateRequest, todo: Plan) -> tuple[str, ...]:
     """What to say ahead of carrying out the plan."""
-    return warnings(request.spec, todo, request.run.server_clock.now())
+    now, given = request.run.server_clock.now(), request.effective.given.now
+    return warnings(request.spec, todo, now, given)
 
 
 def with_current_tags(request: CreateRequest, resource: Resource) -> Resource:
