@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from ccgpu.domain.catalog import API_VERSIONS, Kind
 from ccgpu.fakearm import Request
 from ccgpu.store import driver_table
 from support.cli import Shell
@@ -204,6 +205,30 @@ def test_a_driver_that_is_no_longer_offered_is_kept_but_not_made_anew(shell):
     assert refused.code == 3
     assert "guest.driver: cannot be 580.173.02" in refused.err
     assert shell("create demo --zone 2 --replace --yes --driver 595").code == 0
+
+
+def test_a_remembered_driver_that_is_no_longer_offered_is_kept_too(shell):
+    """The last create named it when it was offered: only a new VM is refused it."""
+    shell(f"{_CREATE} --driver 550.144.03")
+    (journal,) = (shell.state / "journals").rglob("demo.json")
+    journal.write_text(journal.read_text().replace("550.144.03", "580.173.02"))
+    tags = _vm(shell)["tags"]
+    old = tags["ccgpu-guest"].replace("550.144.03", "580.173.02")
+    _patch(shell, {"tags": tags | {"ccgpu-guest": old}})
+    done = shell("create demo")
+    assert done.out.endswith("nothing to do\n"), str(done)
+    refused = shell("create demo --zone 2 --replace --yes")
+    assert (refused.code, "guest.driver: cannot be 580.173.02" in refused.err) == (3, True)
+
+
+def test_the_disks_do_not_carry_the_tags_of_the_first_boot(shell):
+    shell(f"{_CREATE} --data-disk 64")
+    group = "/resourceGroups/ccgpu-demo/providers/Microsoft.Compute/disks"
+    machine = Machine(shell.arm, shell.state)
+    for name in ("demo-osdisk", "demo-data0"):
+        tags = machine.get(f"{group}/{name}", API_VERSIONS[Kind.DISK])["tags"]
+        assert tags["ccgpu-deployment"] == "demo"
+        assert not set(_FIRST_BOOT) & set(tags)
 
 
 def test_nothing_in_a_tag_reaches_the_settings_of_a_new_vm_unchecked(shell):
