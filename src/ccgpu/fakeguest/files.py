@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
 from ccgpu.fakearm import StoredFile
+from ccgpu.fakeguest.commands.packages import set_up_holds
 from ccgpu.fakeguest.drift import drift_document
 from ccgpu.fakeguest.guest import KERNEL, SimulatedGuest
 from ccgpu.fakeguest.hostkeys import public_line
@@ -152,6 +153,9 @@ _MADE: Mapping[str, Callable[[SimulatedGuest], StoredFile | None]] = {
     f"{STATE}/custom-data.sha256": _custom_data_digest,
     "/proc/driver/nvidia/version": _module_version,
     "/proc/sys/kernel/random/boot_id": lambda guest: _text(f"{guest.boot_id}\n"),
+    f"{STATE}/holds": lambda guest: (
+        _text("".join(f"{one}\n" for one in set_up_holds(guest))) if guest.setup else None
+    ),
     f"{STATE}/kernel": lambda guest: _text(f"{KERNEL}\n") if guest.setup else None,
     "/etc/hostname": lambda guest: _text(f"{guest.machine.name}\n"),
     "/etc/ssh/ssh_host_ed25519_key.pub": lambda guest: _text(

@@ -61,3 +61,42 @@ def test_the_guest_sets_itself_up_as_the_spec_says(channel):
 
 def test_the_users_own_part_is_carried_out_too(channel):
     assert _read(channel, "/etc/extra") == "mine"
+
+
+@pytest.mark.usefixtures("channel")
+def test_the_ways_into_a_simulated_vm_need_no_openssh(shell, monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))  # nothing is in there
+    assert shell("exec demo -- nvidia-smi conf-compute -f").out == "CC status: ON\n"
+    assert shell("exec demo -- sh -c 'exit 42'").code == 42
+    assert shell("exec demo -- no-such").code == 127
+    (tmp_path / "work" / "note").write_bytes(bytes(range(256)))
+    assert shell("cp note demo:kept").code == 0
+    assert shell("cp demo:kept back").code == 0
+    assert (tmp_path / "work" / "back").read_bytes() == bytes(range(256))
+    assert shell("cp demo:missing back").code == 4
+    assert "== lockdown " in shell("logs demo").out
+    assert "ccgpu-setup: done" in shell("logs demo --serial").out
+
+
+@pytest.mark.usefixtures("channel")
+@pytest.mark.parametrize(
+    ("scenario", "code", "text"),
+    [
+        ("other-host-key", 9, "WRONG HOST KEY"),
+        ("no-sshd", 10, "Connection refused"),
+    ],
+)
+def test_a_scenario_of_guests_shows_in_exec(shell, scenario, code, text):
+    assert shell("exec demo -- true").code == 0
+    assert shell(f"fake scenario {scenario}").code == 0
+    outcome = shell("exec demo -- true")
+    assert (outcome.code, text in outcome.err) == (code, True), outcome
+
+
+def test_run_command_into_an_open_vm_prints_and_ends_as_the_command(shell):
+    create = "create demo --region eastus2 --ssh-from 203.0.113.7/32 --set guest.lockdown=false"
+    assert shell(create).code == 0
+    shell.arm.advance(60)
+    outcome = shell("exec demo --via run-command -- sh -c 'exit 7'")
+    assert (outcome.code, "NOT ATTESTED" in outcome.err) == (7, True), outcome
+    assert shell("exec demo --via run-command -- whoami").out == "root\n"

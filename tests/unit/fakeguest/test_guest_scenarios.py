@@ -225,6 +225,8 @@ def test_holds_of_others_are_listed_and_released_ones_are_not(bench):
         return set(bench.answer()["commands"]["held"]["stdout"].split())
 
     usual = held()
+    recorded = bench.channel.run(["cat", "/var/lib/ccgpu/holds"], timeout=5).stdout.decode()
+    assert set(recorded.split()) == usual
     scenarios.apply(bench.az.arm, "updates-held")
     assert held() == usual | {"openssh-server", "unattended-upgrades"}
     scenarios.apply(bench.az.arm, "not-held")

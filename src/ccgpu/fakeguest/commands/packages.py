@@ -44,7 +44,7 @@ def driver_package(guest: SimulatedGuest) -> str:
     return installed(guest).get(package, "").partition("-")[0]
 
 
-def _set_up_holds(guest: SimulatedGuest) -> list[str]:
+def set_up_holds(guest: SimulatedGuest) -> list[str]:
     """The packages that the set-up has put on hold: kernel and driver."""
     steps = {"updates": "linux-", "driver": "nvidia-"} if guest.setup else {}
     starts = tuple(start for step, start in steps.items() if guest.has_step(step))
@@ -53,12 +53,12 @@ def _set_up_holds(guest: SimulatedGuest) -> list[str]:
 
 def released(guest: SimulatedGuest) -> list[str]:
     """The packages that the set-up had put on hold, and that are not on hold any more."""
-    return sorted(_set_up_holds(guest)) if guest.settings["not_held"] else []
+    return sorted(set_up_holds(guest)) if guest.settings["not_held"] else []
 
 
 def held(guest: SimulatedGuest) -> list[str]:
     """The packages on hold: those of the set-up, and others."""
-    ours = [] if guest.settings["not_held"] else _set_up_holds(guest)
+    ours = [] if guest.settings["not_held"] else set_up_holds(guest)
     return sorted({*ours, *guest.settings["held"]})
 
 
