@@ -4,6 +4,7 @@ Only what needs the GPU, or the network, is a stand-in: the programs of `support
 packages without content. The way in is ccgpu's own channel, with the host key from the console.
 """
 
+import hashlib
 import json
 import re
 import subprocess
@@ -14,10 +15,13 @@ from typing import Any
 import pytest
 
 from ccgpu.domain.spec.guest import Guest
-from ccgpu.guest import openssh
+from ccgpu.guest import openssh, probe
 from ccgpu.guest.channel import Channel
 from ccgpu.guest.cloud_init import set_up_image
+from ccgpu.guest.diagnosis import diagnose, fixes_for
 from ccgpu.guest.files import shipped_files
+from ccgpu.guest.readiness import GuestExpectations, Progress, assess_guest
+from ccgpu.guest.report import GuestReport, read_report
 from support import gpu_archive, real_guest
 from support.gpu_machine import KERNEL
 from support.real_guest import RealGuest, source_line
@@ -25,6 +29,7 @@ from support.real_guest import RealGuest, source_line
 pytestmark = pytest.mark.slow
 
 _SECONDS = 180  # for a set-up, on a machine that does much else; alone it takes 10
+_SETUP = "/usr/local/lib/ccgpu/setup"
 _NEW_KERNEL = "6.8.0-1070-azure-fde"
 
 
@@ -104,6 +109,7 @@ def test_a_guest_is_set_up_once_and_stays_as_it_is_until_it_drifts(guest, identi
     with openssh.open_channel(target) as channel:
         _check_packages(channel)
         _check_doors(channel)
+        _check_readiness(guest, channel)
         _check_updates(channel)
         before = _root(channel, "cat /var/lib/ccgpu/steps/*; cat /etc/ssh/sshd_config.d/*")
 
@@ -119,7 +125,7 @@ def test_a_guest_is_set_up_once_and_stays_as_it_is_until_it_drifts(guest, identi
         assert guest.console.count("step gpu: begin") == 2
         cycles = _root(channel, "journalctl -q _PID=1 | grep -ci 'ordering cycle' || true")
         assert cycles.strip() == "0"
-        _root(channel, "/usr/local/lib/ccgpu/setup --again")
+        _root(channel, f"{_SETUP} --again")
         assert "Setting up" not in _root(channel, "cat /var/lib/ccgpu/setup.log")
 
     # Somebody upgrades the driver and the kernel by hand: what no longer fits is named.
@@ -131,7 +137,11 @@ def test_a_guest_is_set_up_once_and_stays_as_it_is_until_it_drifts(guest, identi
     _reboot(guest, identity, upgrade)
     assert (guest.status()["state"], guest.status()["step"]) == ("failed", "gpu")
     with openssh.open_channel(target) as channel:
+        report = _probe(channel)
         problems = json.loads(_root(channel, "cat /var/lib/ccgpu/drift.json"))["problems"]
+    failed = {one.step for one in diagnose(report, GuestExpectations()) if one.remedy}
+    assert {"gpu", "driver", "drift"} <= failed
+    assert [fix.commands for fix in fixes_for(report, [])] == [((_SETUP, "--again"),)]
     found = {one["what"]: one["found"] for one in problems}
     assert found["kernel"] == _NEW_KERNEL
     assert (found["kernel-modules"], found["loaded-module"]) == ("none", "none")
@@ -141,6 +151,14 @@ def test_a_guest_is_set_up_once_and_stays_as_it_is_until_it_drifts(guest, identi
     released = {gpu_archive.IMAGE, gpu_archive.DRIVER, "nvidia-compute-utils-595-server"}
     assert set(found["holds"].removeprefix("not held: ").split()) == released
     assert f"ccgpu-drift: kernel: expected {KERNEL}, found {_NEW_KERNEL}" in guest.console
+
+    # Back with the old kernel, what `doctor --fix` runs brings the driver back, and holds it.
+    with openssh.open_channel(target) as channel:
+        _root(channel, f"sed -i s/{_NEW_KERNEL}/{KERNEL}/ /machine.json; {_SETUP} --again")
+        _check_packages(channel)
+        _root(channel, "systemctl start ccgpu-drift.service")
+        assert _probe(channel).drift == ()
+        _check_readiness(guest, channel)
 
 
 def _without_gpu(text: str) -> str:
@@ -170,6 +188,19 @@ def _check_doors(channel: Channel) -> None:
     usable = _root(channel, "awk -F: '$2 ~ /^[^!*]/ || $2 == \"\" {print $1}' /etc/shadow")
     assert usable == ""
     assert _root(channel, "systemctl --failed --plain --no-legend") == ""
+
+
+def _probe(channel: Channel) -> GuestReport:
+    done = channel.run(probe.command_line(), probe.script(), timeout=probe.TIMEOUT)
+    return read_report(probe.parse(done.stdout))
+
+
+def _check_readiness(guest: RealGuest, channel: Channel) -> None:
+    """The real probe, and all of its checks; the customData that ran is that which was sent."""
+    sent = hashlib.sha256((guest.folder / "seed/user-data").read_bytes()).hexdigest()
+    checks = assess_guest(_probe(channel), GuestExpectations(custom_data_sha256=sent))
+    assert [one for one in checks if one.progress is not Progress.READY] == []
+    assert checks[-1].message.startswith("SHA-256 ")
 
 
 def _check_updates(channel: Channel) -> None:

@@ -324,6 +324,7 @@ GPU: dict[str, Callable[[Sequence[str], dict[str, Any]], int]] = {
     "nvidia-modprobe": _nvidia_modprobe,
     "nvidia-smi": _nvidia_smi,
     "nvidia-ctk": _printing("nvidia.com/gpu=0\nnvidia.com/gpu=all"),
+    "mokutil": _printing("SecureBoot enabled"),
     "docker": _printing("[/etc/cdi /var/run/cdi]"),
     "curl": _curl,
     "gpg": _gpg,
@@ -400,7 +401,9 @@ def _without_options(name: str, words: Sequence[str]) -> list[str]:
         return list(words)
     kept, skipped = [], False
     for word in words:
-        if skipped or word in {"-y", "-q", "-o", "--allow-change-held-packages"}:
+        if skipped or word in {
+            *("-y", "-q", "-o", "--allow-change-held-packages", "--allow-downgrades")
+        }:
             skipped = word == "-o"
         else:
             kept.append(word)

@@ -81,7 +81,7 @@ def require() -> Path:
     return folder
 
 
-def layer(folder: Path) -> Path:
+def layer(folder: Path, root: Path) -> Path:
     """What lies between the root and a guest: the archive, its keys, and the programs."""
     archive, top = folder / "archive", folder / "layer"
     key = SigningKey(folder / "gnupg")
@@ -107,18 +107,23 @@ def layer(folder: Path) -> Path:
     (top / "usr/lib/apt/methods/https").chmod(0o755)
     (top / "calls").chmod(0o666)
     (top / "machine.json").chmod(0o666)
-    programs = top / "usr/local/sbin"
-    programs.mkdir(parents=True)
-    (top / "usr/local/lib").mkdir()
+    (top / "usr/local/lib").mkdir(parents=True)
+    (top / "usr/local/sbin").mkdir()
+    (top / "usr/bin").mkdir()
     shutil.copy(ROOT / "tests/support/gpu_machine.py", top / "usr/local/lib")
     for name in gpu_machine.GPU:
-        (programs / name).symlink_to("../lib/gpu_machine.py")
+        is_there = any(os.path.lexists(root / one / name) for one in ("usr/bin", "usr/sbin"))
+        place = (
+            "usr/local/sbin" if is_there else "usr/bin"
+        )  # the probe looks only in system folders
+        (top / place / name).symlink_to("/usr/local/lib/gpu_machine.py")
     return top
 
 
 def prepared(folder: Path) -> list[Path]:
     """The layers that every guest boots from, the uppermost first; made once."""
-    root, middle = require(), layer(folder)
+    root = require()
+    middle = layer(folder, root)
     top = folder / "image"
     for name in ("upper", "work", "merged"):
         (top / name).mkdir(parents=True)

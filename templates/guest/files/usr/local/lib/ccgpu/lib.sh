@@ -57,8 +57,9 @@ apt_get() {
     -o Acquire::https::Timeout=30 -o APT::Update::Error-Mode=any \
     -o APT::Get::Always-Include-Phased-Updates=true -o Dpkg::Options::=--force-confold "${of_the_day[@]}" "$@" </dev/null
 }
+# Downgrades are for what is pinned: a driver that somebody has upgraded comes back.
 add() {
-  apt_get install --allow-change-held-packages "$@"
+  apt_get install --allow-change-held-packages --allow-downgrades "$@"
 }
 
 # pinned PACKAGE PATTERN: PACKAGE=VERSION as the pins choose it; the version must match.
