@@ -20,7 +20,7 @@ from ccgpu.guest.channel import Channel
 from ccgpu.guest.cloud_init import set_up_image
 from ccgpu.guest.diagnosis import diagnose, fixes_for
 from ccgpu.guest.files import shipped_files
-from ccgpu.guest.readiness import GuestExpectations, Progress, assess_guest
+from ccgpu.guest.readiness import GuestExpectations, GuestState, assess_guest
 from ccgpu.guest.report import GuestReport, read_report
 from support import gpu_archive, real_guest
 from support.gpu_machine import KERNEL
@@ -199,7 +199,7 @@ def _check_readiness(guest: RealGuest, channel: Channel) -> None:
     """The real probe, and all of its checks; the customData that ran is that which was sent."""
     sent = hashlib.sha256((guest.folder / "seed/user-data").read_bytes()).hexdigest()
     checks = assess_guest(_probe(channel), GuestExpectations(custom_data_sha256=sent))
-    assert [one for one in checks if one.progress is not Progress.READY] == []
+    assert [one for one in checks if one.state is not GuestState.READY] == []
     assert checks[-1].message.startswith("SHA-256 ")
 
 

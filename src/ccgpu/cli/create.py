@@ -4,9 +4,10 @@ from typing import Annotated
 
 import typer
 
-from ccgpu.cli import creation, plan
+from ccgpu.cli import plan
 from ccgpu.cli.access_options import WayArguments
 from ccgpu.cli.consent import ConsentArguments
+from ccgpu.cli.creation import CreateFlags, Creation, OpenedBackend
 from ccgpu.cli.option_groups import expand_options
 from ccgpu.cli.options import ConnectionArguments, OutputArguments, ProgressArguments, option
 from ccgpu.cli.spec_options import FreshOption, SpecArguments, connect_and_resolve
@@ -44,20 +45,15 @@ def create(
 
     Without -f and --template, the spec of the last create of NAME on this machine is the starting
     point: each option replaces one field, and a list (`--data-disk`, `--region`) as a whole. Fields
-    that were never given keep their value at Azure.
-
-    Run it again after an interruption: it continues where it stopped.
+    that were never given keep their value at Azure. After an interruption, run it again.
 
     Example: `ccgpu create demo --region eastus2 --ssh-from 203.0.113.7/32`
     """
     if dry_run:
-        plan.preview(
-            ctx.obj, request, output, connection, fresh=fresh, skip_preflight=skip_preflight
-        )
+        parts = (ctx.obj, request, output, connection)
+        plan.preview(*parts, fresh=fresh, skip_preflight=skip_preflight)
         return
-    flags = creation.CreateFlags(replace, not no_wait, keep_on_failure, skip_preflight)
-    opened = creation.OpenedBackend(ctx.obj, connection, way)
-    cloud, requested = connect_and_resolve(opened.connect, request, fresh=fresh)
-    creation.Creation(
-        ctx.obj, opened, cloud, requested, flags, progress_options, consent
-    ).carry_out(output)
+    flags = CreateFlags(replace, not no_wait, keep_on_failure, skip_preflight)
+    used = OpenedBackend(ctx.obj, connection, way)
+    cloud, spec = connect_and_resolve(used.connect, request, fresh=fresh)
+    Creation(ctx.obj, used, cloud, spec, flags, progress_options, consent).carry_out(output)

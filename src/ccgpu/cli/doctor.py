@@ -54,8 +54,7 @@ def doctor(
                 commands = ", ".join(shlex.join(command) for command in one.commands)
                 progress.note(f"fixing: {one.what} ({commands})")
 
-        found = workflow.examine(
-            cloud, backend.channels, wanted, announce=announce if fix else None, listen=progress
-        )
+        mend = announce if fix else None
+        found = workflow.examine(cloud, backend.channels, wanted, announce=mend, listen=progress)
     runtime.answer(output, lambda: view.as_text(found), lambda: view.as_json(found))
     workflow.require_good(found)

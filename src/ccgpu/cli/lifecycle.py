@@ -1,53 +1,19 @@
 """`ccgpu start`, `stop` and `restart`."""
 
 from collections.abc import Callable
-from dataclasses import astuple
-from typing import Literal
 
 import typer
 
-from ccgpu.cli.access_options import WayArguments, WayOptions
+from ccgpu.cli.access_options import WayArguments
 from ccgpu.cli.commands import COMMANDS
 from ccgpu.cli.option_groups import expand_options
 from ccgpu.cli.options import (
     ConnectionArguments,
     OutputArguments,
     ProgressArguments,
-    ProgressOptions,
-    Target,
     TargetArguments,
 )
-from ccgpu.cli.runtime import ConnectionOptions, OutputOptions, Runtime
-from ccgpu.cli.show import describe
-
-Verb = Literal["start", "stop", "restart"]
-
-
-def _act(
-    runtime: Runtime,
-    verb: Verb,
-    target: Target,
-    progress_options: ProgressOptions,
-    output: OutputOptions,
-    connection: ConnectionOptions,
-    way: WayOptions | None = None,
-) -> None:
-    """Perform `verb`; with `way`, look into the VM; then print the deployment like `show`."""
-    from ccgpu.store.keys import Keys
-    from ccgpu.workflows import lifecycle as workflow
-    from ccgpu.workflows.guest_access import GuestOptions
-
-    backend = runtime.backend(connection)
-    cloud, guest = backend.connect(), None
-    if way is not None:
-        keys = Keys(runtime.state, target.name, runtime.home)
-        guest = GuestOptions(backend.channels, way.access(cloud, target.name), keys)
-    timeout = progress_options.timeout or workflow.TIMEOUT
-    with progress_options.shown(runtime) as progress:
-        workflow.change_power_state(
-            cloud, verb, *astuple(target), timeout=timeout, listen=progress, guest=guest
-        )
-    describe(runtime, cloud, target, output)
+from ccgpu.cli.power import Verb, change_power
 
 
 def _starting(verb: Verb) -> Callable[..., None]:
@@ -63,7 +29,7 @@ def _starting(verb: Verb) -> Callable[..., None]:
         output: OutputArguments,
         connection: ConnectionArguments,
     ) -> None:
-        _act(ctx.obj, verb, target, progress_options, output, connection, way)
+        change_power(ctx.obj, verb, target, progress_options, output, connection, way)
 
     command.__doc__ = f"{COMMANDS[verb].help}\n\nExample: `ccgpu {verb} demo`"
     return command
@@ -82,7 +48,7 @@ def stop(
 
     Example: `ccgpu stop demo`
     """
-    _act(ctx.obj, "stop", target, progress_options, output, connection)
+    change_power(ctx.obj, "stop", target, progress_options, output, connection)
 
 
 start = _starting("start")

@@ -1,7 +1,5 @@
 """`ccgpu plan`, and `create --dry-run`."""
 
-from functools import partial
-
 import typer
 
 from ccgpu.cli.option_groups import expand_options
@@ -44,12 +42,10 @@ def preview(
     from ccgpu.workflows.create import planning
     from ccgpu.workflows.create.context import CreateOptions
 
-    cloud, requested = connect_and_resolve(
-        partial(runtime.connect, connection), request, fresh=fresh
-    )
-    keys = Keys(runtime.state, requested.spec.name, runtime.home)
-    options = CreateOptions(keys.planned, skip_preflight=skip_preflight, given=requested.given)
-    planned = planning.preview(cloud, requested.spec, options)
+    cloud, wanted = connect_and_resolve(lambda: runtime.connect(connection), request, fresh=fresh)
+    keys = Keys(runtime.state, wanted.spec.name, runtime.home)
+    options = CreateOptions(keys.planned, skip_preflight=skip_preflight, given=wanted.given)
+    planned = planning.preview(cloud, wanted.spec, options)
     for note in planned.notes if output == OutputOptions(OutputFormat.TEXT) else ():
         runtime.note(f"note: {note}")
     more = (planned.effective_spec.remembered, planned.warnings)

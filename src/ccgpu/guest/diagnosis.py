@@ -6,11 +6,14 @@ caches. Nothing here changes the GPU's ready state or anything that the host dec
 
 from dataclasses import dataclass
 
-from ccgpu.guest.readiness import GuestCheck, GuestExpectations, Progress, assess_guest
+from ccgpu.guest.readiness import GuestCheck, GuestExpectations, GuestState, assess_guest
 from ccgpu.guest.report import GuestReport
 
 # Bytes. A driver update with its kernel needs about 2 GB; logs and containers need more.
 LOW_SPACE, NO_SPACE = 10 * 1024**3, 1024**3
+
+# How the packages are named that a set-up holds: kernel, driver, and what boots them.
+_SET_UP_PACKAGES = ("linux-", "nvidia-", "libnvidia-", "nullboot", "shim")
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +26,10 @@ class Fix:
 
 _SET_UP_AGAIN = Fix(
     "run every step of the set-up again; a step changes only what is not as it should be",
-    (("/usr/local/lib/ccgpu/setup", "--again"),),
+    (
+        ("/usr/local/lib/ccgpu/setup", "--again"),
+        ("systemctl", "restart", "ccgpu-drift.service"),
+    ),
 )
 FIXES = {
     "set-up": _SET_UP_AGAIN,
@@ -56,6 +62,7 @@ def diagnose(report: GuestReport, wanted: GuestExpectations) -> list[GuestCheck]
     return [
         *assess_guest(report, wanted),
         check_holds(report, wanted),
+        check_updates(report),
         check_space(report),
         check_swap(report),
     ]
@@ -64,7 +71,7 @@ def diagnose(report: GuestReport, wanted: GuestExpectations) -> list[GuestCheck]
 def check_holds(report: GuestReport, wanted: GuestExpectations) -> GuestCheck:
     """Whether kernel and driver are held, so that no update parts them."""
     if not wanted.set_up:
-        return GuestCheck("holds", Progress.READY, "the image's own")
+        return GuestCheck("holds", GuestState.READY, "the image's own")
     kinds = {"kernel": ("linux-",), "driver": ("nvidia-", "libnvidia-")}
     missing = [
         name
@@ -74,39 +81,58 @@ def check_holds(report: GuestReport, wanted: GuestExpectations) -> GuestCheck:
     if missing:
         names = " and ".join(missing)
         message = f"{names} not held: an automatic update can part kernel and driver"
-        return GuestCheck("holds", Progress.WARNING, message, "`ccgpu doctor {name} --fix`")
-    return GuestCheck("holds", Progress.READY, f"{len(report.held)} packages are held")
+        return GuestCheck("holds", GuestState.WARNING, message, "`ccgpu doctor {name} --fix`")
+    return GuestCheck("holds", GuestState.READY, f"{len(report.held)} packages are held")
+
+
+def check_updates(report: GuestReport) -> GuestCheck:
+    """Whether other packages than the set-up's are held: those get no security updates."""
+    ours = report.set_up_holds
+    others = [
+        name
+        for name in report.held
+        if not (name.startswith(_SET_UP_PACKAGES) if ours is None else name in ours)
+    ]
+    if not others:
+        return GuestCheck("updates", GuestState.READY, "no other package is held")
+    names = " ".join(others)
+    return GuestCheck(
+        "updates",
+        GuestState.WARNING,
+        f"held by somebody, and so without security updates: {names}",
+        f"`ccgpu exec {{name}} -- sudo apt-mark unhold {names}`",
+    )
 
 
 def check_space(report: GuestReport) -> GuestCheck:
     """Whether the OS disk has room."""
     free = report.root_free
     if free is None:
-        return GuestCheck("space", Progress.WARNING, "cannot tell how full the OS disk is")
+        return GuestCheck("space", GuestState.WARNING, "cannot tell how full the OS disk is")
     told = f"{free / 1024**3:.1f} GiB free on the OS disk"
     remedy = "`ccgpu doctor {name} --fix` deletes caches; or create with a larger `--os-disk-gib`"
     if free < NO_SPACE:
-        return GuestCheck("space", Progress.FAILED, told, remedy)
-    progress = Progress.WARNING if free < LOW_SPACE else Progress.READY
-    return GuestCheck("space", progress, told, remedy if free < LOW_SPACE else None)
+        return GuestCheck("space", GuestState.FAILED, told, remedy)
+    state = GuestState.WARNING if free < LOW_SPACE else GuestState.READY
+    return GuestCheck("space", state, told, remedy if free < LOW_SPACE else None)
 
 
 def check_swap(report: GuestReport) -> GuestCheck:
     """Whether memory can reach a disk that the host reads."""
     if report.plain_swaps is None:
-        return GuestCheck("swap", Progress.WARNING, "cannot tell whether there is a swap area")
+        return GuestCheck("swap", GuestState.WARNING, "cannot tell whether there is a swap area")
     if report.plain_swaps:
         names = ", ".join(report.plain_swaps)
         message = f"{names} is not encrypted: the host can read what is swapped out"
         return GuestCheck(
-            "swap", Progress.FAILED, message, "`ccgpu exec {name} -- sudo swapoff -a`"
+            "swap", GuestState.FAILED, message, "`ccgpu exec {name} -- sudo swapoff -a`"
         )
-    return GuestCheck("swap", Progress.READY, "none, or encrypted")
+    return GuestCheck("swap", GuestState.READY, "none, or encrypted")
 
 
 def fixes_for(report: GuestReport, checks: list[GuestCheck]) -> list[Fix]:
     """The safe fixes of the checks that are not good, each once, in the order of the checks."""
     if report.setup is not None and report.setup.state == "failed":
         return [_SET_UP_AGAIN]
-    bad = [one.step for one in checks if one.progress in (Progress.FAILED, Progress.WARNING)]
+    bad = [one.step for one in checks if one.state in (GuestState.FAILED, GuestState.WARNING)]
     return list(dict.fromkeys(FIXES[step] for step in bad if step in FIXES))

@@ -20,6 +20,7 @@ SETUP = "/var/lib/ccgpu/setup.json"
 DRIFT = "/var/lib/ccgpu/drift.json"
 SETTINGS = "/etc/ccgpu/guest.env"
 CUSTOM_DATA = "/var/lib/ccgpu/custom-data.sha256"
+HOLDS = "/var/lib/ccgpu/holds"
 LOG = "/var/lib/ccgpu/setup.log"
 LOG_LINES = 20
 
@@ -52,7 +53,7 @@ COMMANDS: Mapping[str, tuple[str, ...]] = {
     "units": ("systemctl", "is-system-running"),
     "swap": ("swapon", "--show=NAME,TYPE", "--noheadings"),
 }
-FILES = (SETUP, DRIFT, SETTINGS, CUSTOM_DATA)
+FILES = (SETUP, DRIFT, SETTINGS, CUSTOM_DATA, HOLDS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +71,9 @@ class CommandResult:
 
     @property
     def complaint(self) -> str:
-        """The last line that a failed command printed."""
+        """The last two lines that a failed command printed, as one."""
         lines = (self.stderr.strip() or self.stdout.strip()).splitlines()
-        return lines[-1].strip() if lines else "it printed nothing"
+        return "; ".join(line.strip() for line in lines[-2:]) or "it printed nothing"
 
 
 NOT_RUN = CommandResult(None, "", "")

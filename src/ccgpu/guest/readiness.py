@@ -11,7 +11,7 @@ from enum import StrEnum
 from ccgpu.guest.report import GuestReport, SetupStatus
 
 
-class Progress(StrEnum):
+class GuestState(StrEnum):
     """Whether the guest is ready, needs attention later, is still working, or has failed."""
 
     READY = "ready"
@@ -42,7 +42,7 @@ class GuestCheck:
     """One check of the guest: the step it belongs to, its outcome, and what to do."""
 
     step: str
-    progress: Progress
+    state: GuestState
     message: str
     remedy: str | None = None
 
@@ -56,22 +56,22 @@ _RECREATE = "`ccgpu create {name} --replace` makes a new VM"
 
 
 def _ready(step: str, message: str) -> GuestCheck:
-    return GuestCheck(step, Progress.READY, message)
+    return GuestCheck(step, GuestState.READY, message)
 
 
 def _working(step: str, message: str) -> GuestCheck:
-    return GuestCheck(step, Progress.WORKING, message)
+    return GuestCheck(step, GuestState.WORKING, message)
 
 
 def _failed(step: str, message: str, remedy: str) -> GuestCheck:
-    return GuestCheck(step, Progress.FAILED, message, remedy)
+    return GuestCheck(step, GuestState.FAILED, message, remedy)
 
 
 def check_cloud_init(report: GuestReport, wanted: GuestExpectations) -> GuestCheck:
-    """Whether cloud-init has ended. `disabled` is good after a set-up, which disables it."""
+    """Whether cloud-init has ended. The set-up disables it for later boots."""
     step, status = "cloud-init", report.cloud_init
-    was_set_up = report.setup is not None and report.setup.state == "done"
-    if status == "done" or (status == "disabled" and (was_set_up or not wanted.set_up)):
+    has_begun = report.setup is not None or not wanted.set_up
+    if status == "done" or (status == "disabled" and has_begun):
         return _ready(step, "has ended")
     if status in ("running", "not run", "not started"):
         return _working(step, f"is {status}")
@@ -218,12 +218,12 @@ def assess_guest(report: GuestReport, wanted: GuestExpectations) -> list[GuestCh
     made: list[GuestCheck] = []
     for check in CHECKS:
         made.append(check(report, wanted))
-        if made[-1].progress is Progress.WORKING:
+        if made[-1].state is GuestState.WORKING:
             break
     return made
 
 
 def deciding_check(checks: list[GuestCheck]) -> GuestCheck | None:
     """The first check that is still working or has failed; None if there is none."""
-    undecided = (Progress.WORKING, Progress.FAILED)
-    return next((one for one in checks if one.progress in undecided), None)
+    undecided = (GuestState.WORKING, GuestState.FAILED)
+    return next((one for one in checks if one.state in undecided), None)

@@ -74,7 +74,8 @@ class GuestReport:
     setup: the status file of the set-up; None if there is none. malformed: files that could not be
     read as what they are. module, gpu_error: the kernel module's version, and what nvidia-smi
     complained about. cc, dev_tools, ready: the GPU's confidential mode, its DevTools mode and its
-    ready state. environment: `PRODUCTION` on hardware that counts. root_free: bytes.
+    ready state. environment: `PRODUCTION` on hardware that counts. set_up_holds: the packages that
+    the set-up has put on hold. root_free: bytes.
     """
 
     boot_id: str
@@ -91,6 +92,7 @@ class GuestReport:
     module: str | None
     packages: Mapping[str, str]
     held: tuple[str, ...]
+    set_up_holds: tuple[str, ...] | None
     gpus: tuple[GuestGpu, ...]
     gpu_error: str | None
     cc: bool | None
@@ -122,6 +124,7 @@ def read_report(answer: ProbeAnswer) -> GuestReport:
         module=_first_group(_MODULE_VERSION, answer.command("module").text),
         packages=_packages(answer.command("packages").stdout),
         held=tuple(answer.command("held").text.split()),
+        set_up_holds=_words(answer.files.get(probe.HOLDS)),
         gpus=_gpus(gpus.text),
         gpu_error=None if gpus.exit_code == 0 else gpus.complaint,
         cc=_ON_OFF.get(_value(answer, "cc-status", "CC status")),
@@ -186,6 +189,10 @@ def _drift(document: Any) -> tuple[Drift, ...]:
 def _settings(text: str) -> dict[str, str]:
     lines = (line.partition("=") for line in text.splitlines() if not line.startswith("#"))
     return {name.strip(): value.strip().strip("'\"") for name, eq, value in lines if eq}
+
+
+def _words(text: str | None) -> tuple[str, ...] | None:
+    return None if text is None else tuple(text.split())
 
 
 def _packages(text: str) -> dict[str, str]:

@@ -8,19 +8,19 @@ from rich.text import Text
 
 from ccgpu.domain.plain_text import one_line
 from ccgpu.guest.diagnosis import Diagnosis, Fix
-from ccgpu.guest.readiness import GuestCheck, Progress
+from ccgpu.guest.readiness import GuestCheck, GuestState
 
 _SIGNS = {
-    Progress.READY: "+",
-    Progress.WARNING: "!",
-    Progress.WORKING: "…",
-    Progress.FAILED: "x",
+    GuestState.READY: "+",
+    GuestState.WARNING: "!",
+    GuestState.WORKING: "…",
+    GuestState.FAILED: "x",
 }
 _STYLES = {
-    Progress.READY: "green",
-    Progress.WARNING: "yellow",
-    Progress.WORKING: "yellow",
-    Progress.FAILED: "red",
+    GuestState.READY: "green",
+    GuestState.WARNING: "yellow",
+    GuestState.WORKING: "yellow",
+    GuestState.FAILED: "red",
 }
 
 
@@ -28,7 +28,7 @@ def as_text(found: Diagnosis) -> RenderableType:
     """A line for each check, and below one that is not good what to do."""
     rows = Table.grid(padding=(0, 2))
     for check in found.checks:
-        sign = Text(_SIGNS[check.progress], style=_STYLES[check.progress])
+        sign = Text(_SIGNS[check.state], style=_STYLES[check.state])
         rows.add_row(sign, Text(check.step), Text(one_line(check.message)))
         if check.remedy is not None:
             rows.add_row("", "", Text(f"→ {_remedy(check, found.name)}"))
@@ -41,11 +41,11 @@ def as_json(found: Diagnosis) -> dict[str, Any]:
     return {
         "schema": "ccgpu.doctor/1",
         "name": found.name,
-        "ok": not any(one.progress is Progress.FAILED for one in found.checks),
+        "ok": not any(one.state is GuestState.FAILED for one in found.checks),
         "checks": [
             {
                 "step": one.step,
-                "state": one.progress.value,
+                "state": one.state.value,
                 "message": one.message,
                 "remedy": None if one.remedy is None else _remedy(one, found.name),
             }

@@ -15,7 +15,7 @@ from ccgpu.errors import ConnectionLost, GuestNotReady
 from ccgpu.guest.channel import Channel, OpenChannel
 from ccgpu.guest.diagnosis import Diagnosis, Fix, diagnose, fixes_for
 from ccgpu.guest.expectations import expectations_of
-from ccgpu.guest.readiness import GuestExpectations, Progress
+from ccgpu.guest.readiness import GuestExpectations, GuestState
 from ccgpu.scheduling.scheduler import Call, Task
 from ccgpu.workflows.discovery.search import find_names, require_vm
 from ccgpu.workflows.guest_access import WantedGuest, find_guest_to_probe
@@ -98,7 +98,7 @@ def _run_as_root(run: Run, channel: Channel, command: Sequence[str]) -> Task[Non
 
 def require_good(found: Diagnosis) -> None:
     """Raise `GuestNotReady` if a check has failed; it names the steps."""
-    failed = [one.step for one in found.checks if one.progress is Progress.FAILED]
+    failed = [one.step for one in found.checks if one.state is GuestState.FAILED]
     if failed:
         hint = f"`ccgpu doctor {found.name} --fix` mends what is safe" if found.fixes else None
         raise GuestNotReady(f"{found.name} is not in order: {', '.join(failed)}", hint=hint)

@@ -16,7 +16,7 @@ from ccgpu.guest.expectations import expectations_of
 from ccgpu.guest.readiness import (
     GuestCheck,
     GuestExpectations,
-    Progress,
+    GuestState,
     assess_guest,
     deciding_check,
 )
@@ -87,7 +87,6 @@ def look_until_ready(run: Run, names: Names, vm: Body, options: GuestOptions, ve
     run.tell("begin", "set up", names.vm, Kind.VM, "set up")
     target = find_guest_to_probe(run, names, vm, options.access, options.keys, _KEY_TIMEOUT)
     run_task(run, wait_until_ready(run, names.vm, options.channels(target), wanted))
-    run.tell("done", "set up", names.vm, Kind.VM, "set up")
     return True
 
 
@@ -122,7 +121,7 @@ def wait_while_working(
     """
 
     def waiting_for(check: GuestCheck, _: GuestReport) -> str | None:
-        return _told(check) if check.progress is Progress.WORKING else None
+        return _told(check) if check.state is GuestState.WORKING else None
 
     return (yield from _poll(run, vm, channel, wanted, waiting_for))
 
@@ -191,8 +190,8 @@ def _no_answer(err: GuestNotReady | TimedOut, vm: ResourceId, patience: _Patienc
 def _not_yet(check: GuestCheck, report: GuestReport, vm: ResourceId, patience: _Patience) -> str:
     """What is waited for; raises an error if the check has failed for good."""
     told = _told(check)
-    lasted = patience.lasts(f"{check.step} {check.progress}")
-    if check.progress is Progress.WORKING:
+    lasted = patience.lasts(f"{check.step} {check.state}")
+    if check.state is GuestState.WORKING:
         return told
     is_final = report.setup is not None and report.setup.state == "failed"
     if is_final or lasted >= SETTLE_TIME:

@@ -235,10 +235,10 @@ def test_a_disk_that_ccgpu_tags_does_not_get_the_tags_of_the_first_boot(shell):
 
 def test_nothing_in_a_tag_reaches_the_settings_of_a_new_vm_unchecked(shell):
     shell(_CREATE)
-    evil = "driver=595$(reboot);apt_snapshot=none x;cloud_init=#!/bin/sh"
+    evil = "driver=595$(evil-word);apt_snapshot=none x;cloud_init=#!/bin/sh"
     _patch(shell, {"tags": _vm(shell)["tags"] | {"ccgpu-guest": evil}})
     text = _custom_data(_put(shell, "plan demo --zone 2"))
-    assert "reboot" not in text
+    assert "evil-word" not in text
     assert "CCGPU_DRIVER_VERSION=595.71.05\n" in text
 
 

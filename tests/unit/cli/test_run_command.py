@@ -8,7 +8,7 @@ import pytest
 from ccgpu.fakearm import FakeArm, Request, Response
 from support.faults import error
 
-_CREATE = "create demo --region eastus2 --ssh-from 203.0.113.7/32"
+_CREATE = "create demo --region eastus2 --ssh-from 203.0.113.7/32 --no-lockdown"
 _RESULT, _STATUS = (f"https://management.azure.com/subscriptions/x/{one}" for one in ("r", "s"))
 
 

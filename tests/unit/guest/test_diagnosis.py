@@ -4,7 +4,7 @@ import pytest
 
 from ccgpu.guest.diagnosis import FIXES, diagnose, fixes_for
 from ccgpu.guest.probe import DRIFT, SETUP
-from ccgpu.guest.readiness import GuestExpectations, Progress
+from ccgpu.guest.readiness import GuestExpectations, GuestState
 from ccgpu.guest.report import read_report
 from support.guest_answers import answer, setup_file
 
@@ -19,27 +19,28 @@ def found(outputs=None, files=None):
 
 def test_a_good_guest_needs_nothing():
     checks, fixes = found()
-    assert {one.progress for one in checks} == {Progress.READY}
+    assert {one.state for one in checks} == {GuestState.READY}
     assert fixes == []
 
 
 @pytest.mark.parametrize(
-    ("outputs", "step", "progress"),
+    ("outputs", "step", "state"),
     [
-        ({"held": ""}, "holds", Progress.WARNING),
-        ({"held": "linux-image-azure-fde"}, "holds", Progress.WARNING),
-        ({"held": (1, "")}, "holds", Progress.WARNING),
-        ({"space": "Mounted Avail Use%\n/ 5368709120 95%"}, "space", Progress.WARNING),
-        ({"space": "Mounted Avail Use%\n/ 1048576 100%"}, "space", Progress.FAILED),
-        ({"space": ""}, "space", Progress.WARNING),
-        ({"swap": "/swapfile file"}, "swap", Progress.FAILED),
-        ({"swap": (None, "")}, "swap", Progress.WARNING),
+        ({"held": ""}, "holds", GuestState.WARNING),
+        ({"held": "linux-image-azure-fde"}, "holds", GuestState.WARNING),
+        ({"held": (1, "")}, "holds", GuestState.WARNING),
+        ({"held": "linux-image nvidia-driver openssh-server"}, "updates", GuestState.WARNING),
+        ({"space": "Mounted Avail Use%\n/ 5368709120 95%"}, "space", GuestState.WARNING),
+        ({"space": "Mounted Avail Use%\n/ 1048576 100%"}, "space", GuestState.FAILED),
+        ({"space": ""}, "space", GuestState.WARNING),
+        ({"swap": "/swapfile file"}, "swap", GuestState.FAILED),
+        ({"swap": (None, "")}, "swap", GuestState.WARNING),
     ],
 )
-def test_what_will_go_wrong_is_named(outputs, step, progress):
+def test_what_will_go_wrong_is_named(outputs, step, state):
     checks, _ = found(outputs)
-    assert [(one.step, one.progress) for one in checks if one.progress is not Progress.READY] == [
-        (step, progress)
+    assert [(one.step, one.state) for one in checks if one.state is not GuestState.READY] == [
+        (step, state)
     ]
 
 

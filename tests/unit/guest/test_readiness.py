@@ -5,7 +5,13 @@ from dataclasses import replace
 import pytest
 
 from ccgpu.guest.probe import CUSTOM_DATA, DRIFT, SETUP
-from ccgpu.guest.readiness import CHECKS, GuestExpectations, Progress, assess_guest, deciding_check
+from ccgpu.guest.readiness import (
+    CHECKS,
+    GuestExpectations,
+    GuestState,
+    assess_guest,
+    deciding_check,
+)
 from ccgpu.guest.report import read_report
 from support.guest_answers import answer, setup_file
 
@@ -88,7 +94,7 @@ def test_what_is_wrong_is_named_by_its_step(case):
     outputs, step, message = BAD[case]
     found = decide(outputs)
     assert found is not None
-    assert (found.step, found.progress) == (step, Progress.FAILED)
+    assert (found.step, found.state) == (step, GuestState.FAILED)
     assert message in found.message
     assert found.remedy
 
@@ -101,21 +107,21 @@ def test_drift_is_named():
 
 
 @pytest.mark.parametrize(
-    ("files", "step", "progress"),
+    ("files", "step", "state"),
     [
-        ({SETUP: None}, "set-up", Progress.WORKING),
-        ({SETUP: setup_file(boot_id="an earlier boot")}, "set-up", Progress.WORKING),
-        ({SETUP: setup_file("running", "driver", driver="running")}, "driver", Progress.WORKING),
-        ({SETUP: setup_file("failed", "driver", driver="failed")}, "driver", Progress.FAILED),
-        ({SETUP: setup_file("done", "lockdown", gpu="pending")}, "set-up", Progress.FAILED),
-        ({SETUP: "{"}, "set-up", Progress.FAILED),
-        ({DRIFT: "{"}, "set-up", Progress.FAILED),
+        ({SETUP: None}, "set-up", GuestState.WORKING),
+        ({SETUP: setup_file(boot_id="an earlier boot")}, "set-up", GuestState.WORKING),
+        ({SETUP: setup_file("running", "driver", driver="running")}, "driver", GuestState.WORKING),
+        ({SETUP: setup_file("failed", "driver", driver="failed")}, "driver", GuestState.FAILED),
+        ({SETUP: setup_file("done", "lockdown", gpu="pending")}, "set-up", GuestState.FAILED),
+        ({SETUP: "{"}, "set-up", GuestState.FAILED),
+        ({DRIFT: "{"}, "set-up", GuestState.FAILED),
     ],
 )
-def test_the_setup_is_followed_by_step(files, step, progress):
+def test_the_setup_is_followed_by_step(files, step, state):
     found = decide(files=files)
     assert found is not None
-    assert (found.step, found.progress) == (step, progress)
+    assert (found.step, found.state) == (step, state)
 
 
 def test_nothing_is_looked_at_while_the_setup_works():
@@ -127,15 +133,18 @@ def test_nothing_is_looked_at_while_the_setup_works():
 def test_cloud_init_that_runs_is_waited_for(status):
     found = decide({"cloud-init": f'{{"status": "{status}"}}'})
     assert found is not None
-    assert (found.step, found.progress) == ("cloud-init", Progress.WORKING)
+    assert (found.step, found.state) == ("cloud-init", GuestState.WORKING)
 
 
 def test_disabled_cloud_init_is_good_only_after_a_setup():
     disabled = {"cloud-init": '{"status": "disabled"}'}
     assert decide(disabled) is None
+    failed = decide(disabled, {SETUP: setup_file("failed", "gpu", gpu="failed")})
+    assert failed is not None
+    assert failed.step == "gpu"
     found = decide(disabled, {SETUP: None})
     assert found is not None
-    assert found.progress is Progress.FAILED
+    assert found.state is GuestState.FAILED
 
 
 def test_a_prebuilt_image_needs_no_setup_of_ours():

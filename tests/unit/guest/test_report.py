@@ -69,8 +69,8 @@ def test_the_output_of_a_failed_command_is_unknown(key):
 
 def test_a_driver_that_does_not_answer_is_quoted():
     text = "Failed to initialize NVML: Driver/Library version mismatch"
-    report = read_report(answer({"gpus": (18, text)}))
-    assert report.gpu_error == text
+    report = read_report(answer({"gpus": (18, f"{text}\nNVML library version: 595.91\n")}))
+    assert report.gpu_error == f"{text}; NVML library version: 595.91"
     assert report.gpus == ()
 
 

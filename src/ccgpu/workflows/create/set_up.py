@@ -1,5 +1,6 @@
 """The third stage of a create: wait until the guest has set itself up and is ready for use."""
 
+from ccgpu.domain.catalog import Kind
 from ccgpu.domain.status import State, vm_state
 from ccgpu.workflows.create.context import CreateContext
 from ccgpu.workflows.guest_readiness import look_until_ready
@@ -19,5 +20,8 @@ def set_up(context: CreateContext) -> CreateContext:
         return context
     if vm_state(vm) is State.STOPPED:
         return context.left_open()
-    looked = look_until_ready(context.run, context.request.names, vm, options, "create")
-    return context if looked else context.left_open()
+    run, names = context.run, context.request.names
+    if not look_until_ready(run, names, vm, options, "create"):
+        return context.left_open()
+    run.tell("done", "set up", names.vm, Kind.VM, "set up")
+    return context
