@@ -4,15 +4,17 @@ import json
 import re
 import socket
 import threading
+from dataclasses import dataclass
 
 import pytest
 
 from ccgpu.fakearm import Request, Response
+from ccgpu.scheduling.clock import Clock
 from ccgpu.store.keys import Keys
 from support.cli import Shell
 from support.faults import NthRequest
 from support.guests import GuestShell
-from support.sshd import make_key
+from support.sshd import Sshd, make_key
 
 CANARY = "canary-41c7"
 
@@ -109,17 +111,25 @@ def test_two_keys_at_the_console_are_refused(guest):
     assert (done.code, guest.sshd.logins) == (9, 0)
 
 
+@dataclass
+class _StartingServer:
+    """A clock in whose first pause the server starts."""
+
+    clock: Clock
+    sshd: Sshd
+
+    def now(self) -> float:
+        return self.clock.now()
+
+    def sleep(self, seconds: float) -> None:
+        self.clock.sleep(seconds)
+        if self.sshd.process is None:
+            self.sshd.start()
+
+
 def test_a_server_that_comes_up_late_is_waited_for(guest):
     guest.sshd.stop()
-    attempts = guest.shell.arm.clock.sleep
-
-    def sleep(seconds: float) -> None:
-        """The virtual pause between two attempts, in which the server starts."""
-        attempts(seconds)
-        if guest.sshd.process is None:
-            guest.sshd.start()
-
-    guest.shell.arm.clock.sleep = sleep
+    guest.clock = _StartingServer(guest.shell.arm.clock, guest.sshd)
     done = guest("exec demo -- echo up")
     assert (done.code, done.out) == (0, "up\n")
     assert "cannot be reached yet" in done.err

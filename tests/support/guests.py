@@ -13,6 +13,8 @@ from ccgpu.cli.backends import Backend
 from ccgpu.cli.runtime import ConnectionOptions
 from ccgpu.guest.channel import Channel, GuestTarget
 from ccgpu.guest.openssh import open_channel
+from ccgpu.scheduling.clock import Clock
+from ccgpu.scheduling.scheduler import InlineExecutor, Scheduler
 from support.cli import CommandResult, Shell
 from support.cloud import make_backend
 from support.sshd import Sshd
@@ -25,11 +27,13 @@ class GuestShell:
     """A user whose simulated VMs are reached at the server, whatever their address is.
 
     targets: every VM that was reached for. own_identity: whether the target's own key is used.
+    clock: takes the place of the subscription's.
     """
 
     shell: Shell
     sshd: Sshd
     own_identity: bool = False
+    clock: Clock | None = None
     targets: list[GuestTarget] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -40,7 +44,9 @@ class GuestShell:
         return self.shell(line)
 
     def _backend(self, _: ConnectionOptions) -> Backend:
-        return replace(make_backend(self.shell.arm, self.shell.state), channels=self._open)
+        backend = make_backend(self.shell.arm, self.shell.state)
+        scheduler = Scheduler(self.clock or self.shell.arm.clock, InlineExecutor())
+        return replace(backend, channels=self._open, scheduler=scheduler)
 
     def _open(self, target: GuestTarget) -> AbstractContextManager[Channel]:
         self.targets.append(target)

@@ -44,7 +44,7 @@ LogLevel VERBOSE
 """
 
 
-def target_at(port: int, **changes: Any) -> GuestTarget:
+def target_at(port: int, /, **changes: Any) -> GuestTarget:
     """A VM at this port of 127.0.0.1, with a key that nobody has."""
     values: dict[str, Any] = {
         "deployment": "demo",

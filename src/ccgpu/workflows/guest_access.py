@@ -123,19 +123,16 @@ def find_guest(run: Run, names: Names, access: Access, keys: Keys) -> GuestTarge
         AzureRefused: the serial log cannot be read.
     """
     vm = require_vm(run, names)
-    target = guest_target(run, names, vm, access, keys)
-    if target.host_key is not None:
-        return target
 
-    def look_again() -> GuestTarget:
-        found = guest_target(run, names, vm, access, keys)
-        if found.host_key is None:
-            error = not_pinned(found, "it is not connected to")
+    def look() -> GuestTarget:
+        target = guest_target(run, names, vm, access, keys)
+        if target.host_key is None:
+            error = not_pinned(target, "it is not connected to")
             error.transient = True
             raise error
-        return found
+        return target
 
-    return wait_until_reachable(run, names, look_again)
+    return wait_until_reachable(run, names, look)
 
 
 def guest_target(run: Run, names: Names, vm: Body, access: Access, keys: Keys) -> GuestTarget:

@@ -82,6 +82,15 @@ def test_the_life_of_the_vm(shell, golden):
     golden("cli/lifecycle.txt", "\n".join(map(str, [*steps, shell("restart demo")])))
 
 
+def test_reaching_the_vm(shell, golden):
+    shell(_CREATE)
+    golden("cli/logs-serial.txt", str(shell("logs demo --serial")))
+    lines = ["ssh nobody", "cp a b", "tunnel demo 99999", "exec demo --jump 'a b' -- true"]
+    shell("stop demo")
+    done = [shell(line) for line in [*lines, "exec demo -- true"]]
+    golden("cli/reaching.txt", "\n".join(map(str, done)))
+
+
 def test_delete_needs_yes_and_a_second_delete_finds_nothing(shell, golden):
     shell(_CREATE)
     golden("cli/delete-unconfirmed.txt", str(shell("delete demo")))
