@@ -18,7 +18,7 @@ from support.slow import mostly_slow
 BINARY = os.urandom(10 * 1024 * 1024)
 
 
-@pytest.mark.parametrize("code", mostly_slow([255, *range(255)], 50))
+@pytest.mark.parametrize("code", mostly_slow([255, *range(255)], 100))
 def test_the_exit_code_is_that_of_the_command(channel, code):
     words = ["sh", "-c", f"exit {code}"]
     assert channel.run(words, timeout=30) == Completed(code, b"", b"")

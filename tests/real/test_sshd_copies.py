@@ -14,6 +14,7 @@ import pytest
 from ccgpu.errors import ConnectionLost, CopyFailed, UsageProblem
 from ccgpu.guest.openssh import open_channel
 from ccgpu.scheduling.clock import RealClock
+from support.slow import mostly_slow
 
 BINARY = os.urandom(1024 * 1024)
 NAMES = [
@@ -51,7 +52,7 @@ def folder(tmp_path):
     return source
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", mostly_slow(NAMES, 3))
 def test_a_file_of_any_name_is_copied_in_and_out(channel, tmp_path, name):
     here, there, back = (tmp_path / each for each in ("here", "there", "back"))
     for one in (here, there, back):

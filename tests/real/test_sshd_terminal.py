@@ -11,6 +11,7 @@ from contextlib import contextmanager
 import pytest
 
 from ccgpu.scheduling.clock import RealClock
+from support.slow import mostly_slow
 
 _SCRIPT = """
 import sys
@@ -116,7 +117,7 @@ def test_a_command_never_asks_at_the_terminal(sshd):
         assert b"passphrase" not in terminal.shown
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", mostly_slow([signal.SIGINT, signal.SIGTERM], 2))
 def test_a_signal_ends_the_command_the_connection_and_the_process(sshd, number):
     sshd.start()
     use = (

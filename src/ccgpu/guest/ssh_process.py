@@ -122,13 +122,16 @@ def _thread(source: Any, target: Any, pipe: Any) -> threading.Thread:
 
 
 def _copy(source: Any, target: Any, pipe: Any) -> None:
+    """Copy to the end; then close the pipe, whatever happens: the program waits for it."""
     read = getattr(source, "read1", source.read)
-    with suppress(OSError, ValueError):  # the other side has ended
-        while data := read(_CHUNK):
-            target.write(data)
-        target.flush()
-    with suppress(OSError):
-        pipe.close()
+    try:
+        with suppress(OSError, ValueError):  # the other side has ended
+            while data := read(_CHUNK):
+                target.write(data)
+            target.flush()
+    finally:
+        with suppress(OSError):
+            pipe.close()
 
 
 def read_log(path: Path) -> str:
