@@ -20,7 +20,9 @@ _NO_DRIVER = (
     "NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driver. Make sure that "
     "the latest NVIDIA driver is installed and running."
 )
-_MISMATCH = "Failed to initialize NVML: Driver/Library version mismatch\nNVML library version: 1"
+_MISMATCH = (
+    "Failed to initialize NVML: Driver/Library version mismatch\nNVML library version: 595.84"
+)
 _OTHER_KEY = f"pub:-:4096:1:1::::::scESC:\nfpr:::::::::{'B' * 40}:"
 _TWO_KEYS = f"{_OTHER_KEY}\npub:-:1\nfpr:::::::::EB693B3035CD5710E231E123A4B469963BF863CC:"
 _CUDA_KEY = "EB693B3035CD5710E231E123A4B469963BF863CC"
@@ -110,10 +112,7 @@ CASES = [
             "gpu",
             [],
             _QUERY,
-            [
-                18,
-                "Failed to initialize NVML: Driver/Library version mismatch\nNVML library version: 1",
-            ],
+            [18, _MISMATCH],
             1,
         ),
         f"{_QUERY} --format=csv,noheader: "
