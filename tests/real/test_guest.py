@@ -88,7 +88,8 @@ def _reboot(guest: RealGuest, identity: Path, before: str = "true") -> None:
     """Boot again, and wait until sshd answers and the set-up has looked at the GPU."""
     with openssh.open_channel(guest.target(identity)) as channel:
         old = _root(channel, "cat /proc/sys/kernel/random/boot_id").strip()
-        _root(channel, f"{before}; systemd-run --on-active=1 systemctl reboot")
+        later = "systemd-run --on-active=1 --timer-property=AccuracySec=1ms systemctl reboot"
+        _root(channel, f"{before}; {later}")
     guest.wait("another boot", lambda: guest.status()["boot_id"] != old, _SECONDS)
     guest.wait("the GPU's check", lambda: guest.status()["state"] != "running", _SECONDS)
     drift = guest.upper("var/lib/ccgpu/drift.json")

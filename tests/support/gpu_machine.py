@@ -224,7 +224,8 @@ def _nvidia_smi(words: Sequence[str], state: dict[str, Any]) -> int:
             9,
         )
     if version != state["loaded"]:
-        return _fail("Failed to initialize NVML: Driver/Library version mismatch", 18)
+        told = "Failed to initialize NVML: Driver/Library version mismatch"
+        return _fail(f"{told}\nNVML library version: {version.rpartition('.')[0]}", 18)
     if words[0].startswith("--query-gpu="):
         known = {
             "driver_version": version,

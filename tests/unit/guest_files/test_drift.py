@@ -5,7 +5,9 @@ import json
 import pytest
 
 _NEW_KERNEL = "6.8.0-1070-azure-fde"
-_MISMATCH = "Failed to initialize NVML: Driver/Library version mismatch"
+_MISMATCH = (
+    "Failed to initialize NVML: Driver/Library version mismatch NVML library version: 595.84"
+)
 _NO_DRIVER = "NVIDIA-SMI has failed because it couldn't communicate with the NVIDIA driver. Make"
 
 

@@ -74,6 +74,7 @@ def test_a_guest_that_is_set_up_does_nothing_again(guest):
     assert guest.calls() == []
 
 
+@pytest.mark.slow
 def test_every_step_can_be_run_again_and_changes_nothing(guest):
     before = guest.contents()
     done = guest.run("setup", "--again")
@@ -88,6 +89,7 @@ def test_every_step_can_be_run_again_and_changes_nothing(guest):
     assert [line for line in guest.calls("systemctl") if " restart " in line] == []
 
 
+@pytest.mark.slow
 def test_other_settings_are_carried_out_from_the_first_step(guest):
     guest.settings(CCGPU_SETUP_ID="f" * 16, CCGPU_DOCKER="0")
     assert guest.run("setup").returncode == 0
@@ -97,9 +99,9 @@ def test_other_settings_are_carried_out_from_the_first_step(guest):
 
 def test_progress_is_printed_line_by_line_and_the_output_of_steps_is_not(guest):
     guest.forget("gpu")
-    guest.change(broken={"nvidia-smi conf-compute -f": [0, "noise\nCC status: OFF"]})
+    guest.change(broken={"nvidia-smi conf-compute -f": [0, "CC status: OFF\nnoise"]})
     done = guest.run("setup")
-    message = "nvidia-smi conf-compute -f: want CC status: ON, found CC status: OFF"
+    message = "nvidia-smi conf-compute -f: want CC status: ON, found CC status: OFF noise"
     assert done.stdout.splitlines() == [
         "ccgpu-setup: step gpu: begin",
         f"ccgpu-setup: step gpu: failed (exit 1): {message}",
@@ -147,6 +149,7 @@ def test_apt_s_own_timers_rest_while_it_works_and_go_on_after_a_failure(new_gues
     assert new_guest.calls("cloud-init") == ["cloud-init status --wait"]
 
 
+@pytest.mark.slow
 def test_a_kernel_without_signed_modules_is_replaced_by_one_with_them(new_guest):
     new_guest.change(**_NEWER)
     done = new_guest.run("setup")
@@ -168,6 +171,7 @@ def test_a_kernel_without_signed_modules_is_replaced_by_one_with_them(new_guest)
     assert {_NEW_MODULES, "nullboot"} <= set(new_guest.machine["held"])
 
 
+@pytest.mark.slow
 def test_a_kernel_that_did_not_boot_is_not_tried_again(new_guest):
     new_guest.change(**_NEWER)
     new_guest.run("setup")
@@ -179,6 +183,7 @@ def test_a_kernel_that_did_not_boot_is_not_tried_again(new_guest):
     assert new_guest.calls("systemctl reboot") == []
 
 
+@pytest.mark.slow
 def test_a_kernel_that_nullboot_did_not_take_over_is_not_booted(new_guest):
     new_guest.change(**_NEWER)
     silent = {"nullbootctl": [0, ""], "dpkg --configure": [0, ""]}
@@ -189,6 +194,7 @@ def test_a_kernel_that_nullboot_did_not_take_over_is_not_booted(new_guest):
     assert new_guest.calls("systemctl reboot") == []
 
 
+@pytest.mark.slow
 def test_another_driver_is_loaded_by_one_reboot(guest):
     newer = "595.91.07"
     guest.settings(CCGPU_DRIVER_VERSION=newer, CCGPU_SETUP_ID="f" * 16)

@@ -47,6 +47,7 @@ def test_security_updates_are_on_or_off_and_never_touch_what_is_proven(guest, up
     assert 'Unattended-Upgrade::Automatic-Reboot "false";' in conf
 
 
+@pytest.mark.slow
 def test_a_day_of_the_archive_is_asked_for_in_every_call_of_apt_and_nowhere_else(new_guest):
     new_guest.settings(CCGPU_APT_SNAPSHOT="20260615T120000Z")
     assert new_guest.run("setup").returncode == 0
@@ -68,6 +69,7 @@ def test_sources_of_22_04_are_marked_for_the_snapshot_service(new_guest):
     assert new_guest.read("etc/apt/sources.list") == marked
 
 
+@pytest.mark.slow
 def test_every_call_of_apt_waits_for_its_lock_and_asks_nobody(new_guest):
     assert new_guest.run("setup").returncode == 0
     calls = new_guest.calls("apt-get")

@@ -122,10 +122,13 @@ loaded_module() {
     2>/dev/null || true
 }
 
-# says PATTERN COMMAND...: the command's output has this very line; else it was its last line.
+# What is read, on one line: some programs say the reason first, some last.
+joined() { { grep -v '^[[:space:]]*$' || true; } | paste -sd ' ' | cut -c -500; }
+
+# says PATTERN COMMAND...: the command succeeds, and a line of its output is this.
 says() {
   local line=$1 output
   shift
-  output=$("$@" 2>&1) || die "$* failed: $(tail -n 1 <<<"$output")"
-  grep -qxE -- "$line" <<<"$output" || die "$*: want $line, found $(tail -n 1 <<<"$output")"
+  output=$("$@" 2>&1) || die "$* failed: $(joined <<<"$output")"
+  grep -qxE -- "$line" <<<"$output" || die "$*: want $line, found $(joined <<<"$output")"
 }
