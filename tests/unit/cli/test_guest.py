@@ -7,7 +7,7 @@ import json
 import pytest
 
 from ccgpu.domain.catalog import API_VERSIONS, Kind
-from ccgpu.fakearm import Request
+from ccgpu.fakearm import FAKE_SUBSCRIPTION, Request
 from ccgpu.store import driver_table
 from support.cli import Shell
 from support.cloud import Machine
@@ -138,8 +138,9 @@ def test_text_that_another_version_of_ccgpu_renders_replaces_nothing(shell):
     assert _vm(shell)["tags"]["ccgpu-custom-data"] == "0" * 64
 
 
-def _patch(shell, body):
-    url = f"https://management.azure.com{_vm(shell)['id']}?api-version=2026-04-01"
+def _patch(shell, body, path=_PATH, version="2026-04-01"):
+    subscription = f"https://management.azure.com/subscriptions/{FAKE_SUBSCRIPTION}"
+    url = f"{subscription}{path}?api-version={version}"
     headers = {"Authorization": "Bearer me"}
     answer = shell.arm.send(Request("PATCH", url, headers, json.dumps(body).encode()))
     assert answer.status < 300, answer
@@ -221,14 +222,15 @@ def test_a_remembered_driver_that_is_no_longer_offered_is_kept_too(shell):
     assert (refused.code, "guest.driver: cannot be 580.173.02" in refused.err) == (3, True)
 
 
-def test_the_disks_do_not_carry_the_tags_of_the_first_boot(shell):
-    shell(f"{_CREATE} --data-disk 64")
-    group = "/resourceGroups/ccgpu-demo/providers/Microsoft.Compute/disks"
-    machine = Machine(shell.arm, shell.state)
-    for name in ("demo-osdisk", "demo-data0"):
-        tags = machine.get(f"{group}/{name}", API_VERSIONS[Kind.DISK])["tags"]
-        assert tags["ccgpu-deployment"] == "demo"
-        assert not set(_FIRST_BOOT) & set(tags)
+def test_a_disk_that_ccgpu_tags_does_not_get_the_tags_of_the_first_boot(shell):
+    shell(_CREATE)
+    path = "/resourceGroups/ccgpu-demo/providers/Microsoft.Compute/disks/demo-osdisk"
+    version = API_VERSIONS[Kind.DISK]
+    _patch(shell, {"tags": {}}, path, version)
+    shell("create demo")
+    tags = Machine(shell.arm, shell.state).get(path, version)["tags"]
+    assert tags["ccgpu-deployment"] == "demo"
+    assert not {*_FIRST_BOOT, "ccgpu-body"} & set(tags)
 
 
 def test_nothing_in_a_tag_reaches_the_settings_of_a_new_vm_unchecked(shell):
