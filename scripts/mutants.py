@@ -11,7 +11,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -86,14 +86,15 @@ GROUPS = (
 )
 
 
-def judge(group: Group, seconds: float) -> None:
-    """Run the tests for the mutants of a group that have no result yet."""
+def judge(group: Group, seconds: float, modules: Sequence[str] = ()) -> None:
+    """Run the tests for the mutants of a group, or of some of it, that have no result yet."""
     _KEPT.mkdir(parents=True, exist_ok=True)
     for old in _KEPT.glob(f"{group.name.replace(' ', '-')}-????????????????.jsonl"):
         if old != group.answers:
             old.unlink()
     started = time.monotonic()
-    plugin = Judge(_SOURCE, group.files(), group.answers, seconds)
+    files = [file for file in group.files() if not modules or file in modules]
+    plugin = Judge(_SOURCE, files, group.answers, seconds)
     tests = [str(path) for path in group.test_files() if path.name.startswith("test_")]
     os.environ.setdefault("CCGPU_VECTORS", str(_ROOT.parent / "shared" / "vectors"))
     os.environ["CCGPU_TEXTS"] = "1"
@@ -119,12 +120,18 @@ def main(arguments: list[str]) -> None:
     """Judge each group in a process of its own (a session loads the tests once), then the page."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--only", choices=[group.name for group in GROUPS], help="no page")
+    parser.add_argument("--module", action="append", default=[], help="of it, as tokens/jws.py")
     parser.add_argument("--page", action="store_true", help="the page, of what is kept")
     parser.add_argument("--seconds", type=float, default=3600, help="for each group, at most")
     parsed = parser.parse_args(arguments)
     if parsed.only:
-        judge(next(group for group in GROUPS if group.name == parsed.only), parsed.seconds)
+        group = next(group for group in GROUPS if group.name == parsed.only)
+        if unknown := set(parsed.module) - set(group.files()):
+            parser.error(f"not in {group.name}: {', '.join(sorted(unknown))}")
+        judge(group, parsed.seconds, parsed.module)
         return
+    if parsed.module:
+        parser.error("--module needs --only")
     for group in () if parsed.page else GROUPS:
         again = [sys.executable, __file__, "--only", group.name, "--seconds", str(parsed.seconds)]
         if code := subprocess.run(again, check=False).returncode:

@@ -36,6 +36,8 @@ _COMPUTED: dict[type[ast.operator], type[ast.operator]] = {
     ast.BitXor: ast.BitOr,
 }
 _UNTOUCHED = ("annotation", "returns", "decorator_list", "bases", "keywords", "type_params")
+_TYPES = {"Callable", "Literal", "Mapping", "Sequence"}
+_UNTRIED = ("None", "False")  # arguments for which no `None` is tried
 _DISPLAYS = (ast.Tuple, ast.List, ast.Set)
 
 Put = Callable[[ast.AST], None]
@@ -75,11 +77,18 @@ def mutants(module: str, tree: ast.Module) -> Iterator[Mutant]:
 
 
 def _is_word(assigned: ast.Assign, sources: set[str]) -> bool:
-    """The source of rules, or a type."""
+    """The source of rules, one or several at once; or a type."""
     value = assigned.value
-    if isinstance(value, ast.Subscript) and ast.unparse(value.value) == "Literal":
+    if isinstance(value, ast.Subscript) and ast.unparse(value.value) in _TYPES:
         return True
-    return any(isinstance(name, ast.Name) and name.id in sources for name in assigned.targets)
+    names = {n.id for each in assigned.targets for n in ast.walk(each) if isinstance(n, ast.Name)}
+    return _is_text(value) and names <= sources
+
+
+def _is_text(value: ast.expr) -> bool:
+    """Text, or several in a tuple: a number that a rule mentions is no source."""
+    parts = value.elts if isinstance(value, ast.Tuple) else [value]
+    return all(ast.unparse(part).startswith(("'", '"', "f'", 'f"')) for part in parts)
 
 
 def _of_statement(module: str, owner: ast.stmt, inside: ast.stmt) -> Iterator[Mutant]:
@@ -199,10 +208,6 @@ def _none() -> ast.expr:
     return ast.Constant(None)
 
 
-def _is_none(node: ast.AST | None) -> bool:
-    return node is None or (isinstance(node, ast.Constant) and node.value is None)
-
-
 def _compare(node: ast.Compare) -> Iterator[ast.AST]:
     for index, operator in enumerate(node.ops):
         for other in _COMPARED[type(operator)]:
@@ -238,7 +243,7 @@ def _constant(node: ast.Constant) -> Iterator[ast.AST]:
 
 def _call(node: ast.Call) -> Iterator[ast.AST]:
     for index, argument in enumerate(node.args):
-        if not (_is_none(argument) or isinstance(argument, ast.Starred)):
+        if not isinstance(argument, ast.Starred) and ast.unparse(argument) not in _UNTRIED:
             yield _copy_with(node, args=[*node.args[:index], _none(), *node.args[index + 1 :]])
     for index in range(len(node.keywords)):
         yield _copy_with(node, keywords=node.keywords[:index] + node.keywords[index + 1 :])
@@ -251,7 +256,7 @@ def _slice(node: ast.Slice) -> Iterator[ast.AST]:
 
 
 def _value(node: ast.Assign | ast.AnnAssign | ast.Return) -> Iterator[ast.AST]:
-    if not (_is_none(node.value) or (node.value and _is_rule(node.value))):
+    if node.value and ast.unparse(node.value) != "None" and not _is_rule(node.value):
         yield _copy_with(node, value=_none())
 
 

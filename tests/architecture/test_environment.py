@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from support.repository import ROOT
+from support.slow import mostly_slow
 
 _PYTHON = """#!/bin/sh
 case "$*" in *" config list") exit 0;; esac
@@ -70,7 +71,15 @@ def test_a_second_setup_does_nothing(clone):
 
 @pytest.mark.parametrize(
     "file",
-    ["requirements-dev.lock", "pyproject.toml", "scripts/environment.py", "scripts/installer.py"],
+    mostly_slow(
+        [
+            "requirements-dev.lock",
+            "pyproject.toml",
+            "scripts/environment.py",
+            "scripts/installer.py",
+        ],
+        4,
+    ),
 )
 def test_a_changed_input_repeats_the_setup(clone, file):
     clone.set_up()

@@ -53,6 +53,7 @@ def test_the_development_lock_contains_the_pins_for_users():
     assert _pins("requirements.lock").items() <= _pins("requirements-dev.lock").items()
 
 
+@pytest.mark.slow
 def test_installed_packages_are_consistent():
     command = [sys.executable, "-I", "-m", "pip", "--isolated", "check"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)

@@ -3,7 +3,7 @@
 import ast
 from collections import defaultdict
 
-from support.repository import ROOT, modules
+from support.repository import ROOT, modules, syntax_tree
 
 _PREPOSITIONS = frozenset(
     [
@@ -49,21 +49,23 @@ _PREPOSITIONS = frozenset(
 _TWICE: dict[str, str] = {}
 
 
-def bare_prepositions(source: str) -> list[str]:
+def bare_prepositions(tree: ast.Module) -> list[str]:
     """The top-level functions that are named by a preposition alone."""
-    functions = [node for node in ast.parse(source).body if isinstance(node, ast.FunctionDef)]
+    functions = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
     return [one.name for one in functions if one.name.strip("_") in _PREPOSITIONS]
 
 
 def test_no_function_is_named_by_a_bare_preposition():
-    found = {str(path.relative_to(ROOT)): bare_prepositions(path.read_text()) for path in modules()}
+    found = {
+        str(path.relative_to(ROOT)): bare_prepositions(syntax_tree(path)) for path in modules()
+    }
     assert {name: functions for name, functions in found.items() if functions} == {}
 
 
 def test_class_names_are_unique():
     places = defaultdict(list)
     for path in modules():
-        for node in ast.walk(ast.parse(path.read_text())):
+        for node in ast.walk(syntax_tree(path)):
             if isinstance(node, ast.ClassDef):
                 places[node.name].append(str(path.relative_to(ROOT)))
     twice = {name: files for name, files in places.items() if len(files) > 1}
@@ -73,4 +75,4 @@ def test_class_names_are_unique():
 
 def test_a_bare_preposition_is_reported():
     source = "def _of(): ...\ndef of_group(): ...\nclass A:\n    def of(self): ...\n"
-    assert bare_prepositions(source) == ["_of"]
+    assert bare_prepositions(ast.parse(source)) == ["_of"]

@@ -27,7 +27,7 @@ def test_mostly_slow_keeps_values_ids_and_marks():
     first, second = mostly_slow(given, 2)
     assert first is given[0]
     assert (second.values, second.id) == ((1, 2), "b")
-    assert {mark.name for mark in second.marks} == {"live", "slow"}
+    assert {mark.name for mark in second.marks} == {"live", "slow", "no_cover"}
 
 
 def test_compiled_tests_are_cached_whatever_the_user_sets():

@@ -101,7 +101,7 @@ def _state(name: str = "demo") -> Any:
     return json.loads(done.stdout)
 
 
-@pytest.mark.parametrize("name", mostly_slow(sorted({*_COMMANDS} - _HELP_ALONE), 7))
+@pytest.mark.parametrize("name", mostly_slow(sorted({*_COMMANDS} - _HELP_ALONE), 40))
 def test_an_unwritable_result_exits_1_with_one_error_line(user: Path, name: str) -> None:
     done = _ccgpu(_command_line(name), ">/dev/full")
     *said, last = done.stderr.splitlines(keepends=True)
@@ -115,13 +115,13 @@ def test_an_unwritable_result_exits_1_with_one_error_line(user: Path, name: str)
     assert user.is_dir()
 
 
-@pytest.mark.parametrize("name", mostly_slow(["", "fake", "collateral", *_COMMANDS], 9))
+@pytest.mark.parametrize("name", mostly_slow(["", "fake", "collateral", *_COMMANDS], 18))
 def test_unwritable_help_exits_1_with_one_error_line(name: str) -> None:
     done = _ccgpu(f"{name} --help", ">/dev/full")
     assert (done.returncode, done.stderr) == (1, _LOST)
 
 
-@pytest.mark.parametrize("line", ["--version", "--show-completion", "list -o json"])
+@pytest.mark.parametrize("line", mostly_slow(["list -o json", "--version", "--show-completion"], 3))
 def test_other_unwritable_results_exit_1(user: Path, line: str) -> None:
     done = _ccgpu(line, ">/dev/full")
     assert done.returncode == 1
@@ -155,7 +155,8 @@ def test_a_closed_pipe_is_no_error(user: Path) -> None:
     assert user.is_dir()
 
 
-@pytest.mark.parametrize("closed", mostly_slow([">&-", "2>&-", ">&- 2>&-", "<&- >&- 2>&-"], 4))
+@pytest.mark.slow
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-", "<&- >&- 2>&-"])
 def test_a_closed_stream_is_no_error(user: Path, closed: str) -> None:
     done = _ccgpu("list", closed)
     assert (done.returncode, done.stderr) == (0, "")
@@ -165,7 +166,8 @@ def test_a_closed_stream_is_no_error(user: Path, closed: str) -> None:
 _MORE = ["", "-o json", "--events ndjson", "-o json --events ndjson"]
 
 
-@pytest.mark.parametrize("more", mostly_slow(_MORE, 4))
+@pytest.mark.slow
+@pytest.mark.parametrize("more", _MORE)
 def test_create_succeeds_when_stderr_is_on_a_full_disk(user: Path, more: str) -> None:
     done = _ccgpu(f"{_LINES['create']} {more}", "2>/dev/full")
     assert (done.returncode, done.stderr) == (0, "")
@@ -190,8 +192,9 @@ def small(tmp_path: Path) -> Iterator[Path]:
     unmount(folder)
 
 
-@pytest.mark.parametrize("free", mostly_slow([0, 4096], 2))
-@pytest.mark.parametrize("more", mostly_slow(_MORE[::2], 2))
+@pytest.mark.slow
+@pytest.mark.parametrize("free", [0, 4096])
+@pytest.mark.parametrize("more", _MORE[::2])
 def test_create_succeeds_when_its_log_is_on_a_full_disk(
     user: Path, small: Path, more: str, free: int
 ) -> None:
@@ -216,7 +219,7 @@ def test_create_completes_when_its_result_file_is_on_a_full_disk(user: Path, sma
 
 
 @pytest.mark.parametrize(
-    "line", mostly_slow(["show nobody", "frobnicate", "", "create x --zone 9"], 4)
+    "line", mostly_slow(["frobnicate", "show nobody", "", "create x --zone 9"], 4)
 )
 def test_an_unwritable_error_keeps_its_exit_code(user: Path, line: str) -> None:
     heard = _ccgpu(line)

@@ -145,6 +145,7 @@ def test_an_interrupted_create_with_a_hanging_request_exits_and_lists_resources(
     assert there - _ids_named_by_azure(there) <= user.journal()
 
 
+@pytest.mark.slow
 def test_a_create_interrupted_before_the_first_put_lists_no_resources(user):
     assert (
         _error_after_signals(
@@ -154,7 +155,8 @@ def test_a_create_interrupted_before_the_first_put_lists_no_resources(user):
     )
 
 
-@pytest.mark.parametrize("number", mostly_slow(_SIGNALS, 3))
+@pytest.mark.slow
+@pytest.mark.parametrize("number", _SIGNALS)
 def test_an_interrupted_delete_reports_every_resource_as_unknown(number, user):
     user.create()
     process = user.start_until_hanging("delete demo --yes -o json", "DELETE", "/virtualMachines/")
@@ -217,9 +219,8 @@ def test_create_completes_after_the_terminal_closes(home, terminal):
     assert _simulated_state(home) == "ready"
 
 
-@pytest.mark.parametrize(
-    "closed", mostly_slow(["<&- >&- 2>&-", "2>&-", ">&-", ">&- 2>&-", "<&-"], 5)
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("closed", ["<&- >&- 2>&-", "2>&-", ">&-", ">&- 2>&-", "<&-"])
 def test_create_succeeds_with_streams_closed_at_start(closed, home):
     command = f"{sys.executable} -m ccgpu {_CREATE} --backend fake {closed}"
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)

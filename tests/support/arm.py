@@ -5,12 +5,13 @@ It uses neither the tool nor the SDK, so tests with it describe the protocol its
 
 import ast
 import json
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from ccgpu.fakearm import FAKE_SUBSCRIPTION, NCC_SIZE, FakeArm, Request, Response
 from support import public_keys
-from support.repository import ROOT
+from support.repository import ROOT, syntax_tree
 
 HOST = "https://management.azure.com"
 APIS = {
@@ -293,17 +294,18 @@ def load_recording(vectors: Path, name: str) -> Any:
     return json.loads((vectors / "arm" / "recorded" / name).read_text(encoding="utf-8"))
 
 
-def refusal_codes() -> set[str]:
+@cache
+def refusal_codes() -> frozenset[str]:
     """Every error code of the fake, found in its source."""
     found = set()
     for path in (ROOT / "src" / "ccgpu" / "fakearm").rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in ast.walk(syntax_tree(path)):
             if isinstance(node, ast.Call):
                 found |= set(_code_of_call(node))
             elif isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "_TEXTS":
                 assert isinstance(node.value, ast.Dict)
                 found |= {ast.literal_eval(key) for key in node.value.keys if key is not None}
-    return found
+    return frozenset(found)
 
 
 def _code_of_call(call: ast.Call) -> list[str]:

@@ -1,7 +1,9 @@
 """The repository for architecture tests: its root, its sources, the tracked files."""
 
+import ast
 import shutil
 import subprocess
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,12 @@ SRC = ROOT / "src"
 def modules() -> list[Path]:
     """Every Python file that is shipped or run, except tests."""
     return sorted([*SRC.rglob("*.py"), *(ROOT / "scripts").glob("*.py")])
+
+
+@cache
+def syntax_tree(path: Path) -> ast.Module:
+    """The syntax tree of a file of the repository. Many tests read it: it is parsed once."""
+    return ast.parse(path.read_text(encoding="utf-8"))
 
 
 def tracked_files() -> dict[str, bytes]:

@@ -58,25 +58,25 @@ def verify(
 
     Returns one line for each token of which claims were not compared with the evidence.
     """
-    if _is_checkable(
-        evidence.tokens.nras, keys.nras, NRAS_ABSENT, policy.tokens.require_nras, checks
-    ):
-        _verify_nras(evidence.tokens.nras or b"", keys.nras or b"", policy, local, at, checks)
-    if _is_checkable(evidence.tokens.maa, keys.maa, MAA_ABSENT, policy.tokens.require_maa, checks):
-        return _verify_maa(evidence.tokens.maa or b"", keys.maa or b"", policy, local, at, checks)
-    return ()
+    demanded, given = policy.tokens, evidence.tokens
+    nras = _checkable(given.nras, keys.nras, NRAS_ABSENT, demanded.require_nras, checks)
+    if nras is not None:
+        _verify_nras(*nras, policy, local, at, checks)
+    maa = _checkable(given.maa, keys.maa, MAA_ABSENT, demanded.require_maa, checks)
+    return () if maa is None else _verify_maa(*maa, policy, local, at, checks)
 
 
-def _is_checkable(
+def _checkable(
     token: bytes | None, keys: bytes | None, absent: Rule, required: bool, checks: Checks
-) -> bool:
-    """Whether both token and key set are given; if the token is required, each is a check."""
+) -> tuple[bytes, bytes] | None:
+    """Token and key set, if both are given; if the token is required, each is a check."""
     if required:
-        checks.record(absent, token is not None, "a token", "a token" if token else None)
-        if token is not None:
+        there = token is not None
+        checks.record(absent, there, "a token", "a token" if there else None)
+        if there:
             given = keys is not None
             checks.record(appraisal.JWKS_ABSENT, given, "a JWKS", "a JWKS" if given else None)
-    return token is not None and keys is not None
+    return None if token is None or keys is None else (token, keys)
 
 
 def _verify_nras(

@@ -14,6 +14,7 @@ fix shows in the SVN, which is not published for Genoa: no numbers either.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 
 DATE = "2026-11-28"
 # AMD publishes every quarter: older data has missed two rounds. Read anew by then.
@@ -115,6 +116,7 @@ BULLETINS = (
 )
 
 
+@lru_cache(maxsize=64)  # a policy asks for the same few at each verdict
 def bulletins_fixed_at(component: str, floor: int, product: str) -> tuple[str, ...]:
     """The ids of the bulletins whose fix came with SVN `floor` of `component`."""
     wanted = {

@@ -12,6 +12,8 @@ from typing import Generic, NamedTuple, TypeVar
 
 from ccgpu.domain.plain_text import one_line
 
+_UP_TO_SECONDS = len("2026-11-28T12:00:00")
+
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 S = TypeVar("S")
@@ -70,7 +72,6 @@ class Checks:
 
     def __init__(self) -> None:
         self._made: list[Check] = []
-        self._last_failed = -1  # index of the last check that failed
 
     @property
     def made(self) -> Sequence[Check]:
@@ -85,15 +86,12 @@ class Checks:
         left = expected if type(expected) is str else format_value(expected)
         right = actual if type(actual) is str else format_value(actual)
         held = ok is True
-        self._append(Check(rule.id, rule.what, held, left, right, rule.source))
+        self._made.append(Check(rule.id, rule.what, held, left, right, rule.source))
         return held
 
     def record_equal(self, rule: Rule, expected: object, actual: object) -> bool:
         """Record whether both sides are equal, and return that."""
-        same = expected == actual
-        left = format_value(expected)
-        alike = same and type(expected) is type(actual)
-        return self.record(rule, same, left, left if alike else actual)
+        return self.record(rule, expected == actual, expected, actual)
 
     def parse(self, rule: Rule, parser: Callable[[S], T], data: S, expected: str) -> T | None:
         """Parse `data` and record that `rule` holds; return what the parser made of it.
@@ -111,8 +109,7 @@ class Checks:
 
     def adopt(self, other: "Checks") -> None:
         """Append the checks of another list: those of the candidate that was chosen."""
-        for check in other.made:
-            self._append(check)
+        self._made += other.made
 
     def checkpoint(self) -> int:
         """The present length of the list, to hand to `conclude` later."""
@@ -123,31 +120,20 @@ class Checks:
 
         Without a check since then, the value is `Unverified`: an empty list proves nothing.
         """
-        held = self._last_failed < since < len(self._made)
+        made = self._made[since:]
+        held = bool(made) and all(check.ok for check in made)
         if held and all(isinstance(each, Verified) for each in dependencies):
             return Verified(value)
         return Unverified(value)
 
-    def _append(self, check: Check) -> None:
-        if not check.ok:
-            self._last_failed = len(self._made)
-        self._made.append(check)
-
 
 def format_value(value: object) -> str:
     """A value as checks print it: bytes in hex, times in UTC with Z, anything else as text."""
-    kind = type(value)
-    if kind is str or kind is int:  # most are
-        return str(value)
-    return _format_other(value)
-
-
-def _format_other(value: object) -> str:
     match value:
         case bytes():
             return value.hex() or "(empty)"
         case datetime():
-            return f"{value.replace(tzinfo=None).isoformat(timespec='seconds')}Z"
+            return f"{value.isoformat()[:_UP_TO_SECONDS]}Z"
         case bool():
             return "true" if value else "false"
         case None:

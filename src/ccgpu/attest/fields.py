@@ -3,7 +3,8 @@
 A table covers its structure without gap or overlap; reserved ranges are fields too.
 """
 
-from collections.abc import Mapping, Sequence
+import struct
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 
@@ -39,3 +40,13 @@ def table(fields: Sequence[Field], size: int) -> Mapping[str, Field]:
     if len(by_name) != len(fields):
         raise ValueError("two fields have one name")
     return by_name
+
+
+def splitter(fields: Mapping[str, Field]) -> Callable[[bytes], Mapping[str, bytes]]:
+    """A function that returns the bytes of every field of a table at once, by name.
+
+    It raises `struct.error` for data of another size than the table's.
+    """
+    names = tuple(fields)
+    unpack = struct.Struct("".join(f"{field.size}s" for field in fields.values())).unpack
+    return lambda data: dict(zip(names, unpack(data), strict=True))

@@ -1,6 +1,6 @@
 """The appraisal policy for confidential VMs (RFC 9334, §8.5). It takes `Verified` values only."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from ccgpu.attest import bulletins
 from ccgpu.attest.check import Checks, Rule, Verified
@@ -125,16 +125,16 @@ def _check_floor(
 ) -> None:
     """Check one component in all four TCBs against its floor; names the bulletins it fixes."""
     floor = getattr(minimum, component)
-    svns = {name: getattr(tcb, component) for name, tcb in tcbs.items()}
+    svns = [getattr(tcb, component) for tcb in tcbs.values()]
     answers = bulletins.bulletins_fixed_at(component, floor, product)
     expected = f"{floor} or more" + (f" ({', '.join(answers)})" if answers else "")
-    values = set(svns.values())
-    actual = str(values.pop()) if len(values) == 1 else _format_values(svns)
-    checks.record(rule, min(svns.values()) >= floor, expected, actual)
+    least = min(svns)
+    actual = str(least) if least == max(svns) else _format_values(tcbs, svns)
+    checks.record(rule, least >= floor, expected, actual)
 
 
-def _format_values(svns: Mapping[str, int]) -> str:
-    return ", ".join(f"{name} {value}" for name, value in svns.items())
+def _format_values(names: Iterable[str], svns: Sequence[int]) -> str:
+    return ", ".join(f"{name} {svn}" for name, svn in zip(names, svns, strict=True))
 
 
 def check_vm(verified: Verified[RuntimeClaims], policy: CpuPolicy, checks: Checks) -> None:

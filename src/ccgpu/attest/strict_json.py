@@ -65,25 +65,25 @@ def _depth(text: str) -> int:
 
 
 def _decode(text: str) -> object:
+    if text.startswith("\ufeff"):
+        raise Malformed(SYNTAX, "JSON", _BYTE_ORDER_MARK)
     try:
-        value: object = json.loads(
-            text,
-            object_pairs_hook=_unique_keys,
-            parse_constant=_refuse_constant,
-            parse_float=_finite_float,
-        )
+        value: object = _DECODER.decode(text)
     except ValueError as error:  # an integer of more than 4300 digits too
         raise Malformed(SYNTAX, "JSON", str(error)[:100]) from error
     return value
 
 
 def _unique_keys(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    members: dict[str, object] = {}
-    for key, value in pairs:
-        if key in members:
-            raise Malformed(DUPLICATE, "every key once", f"{key[:64]!a} twice")
-        members[key] = value
-    return members
+    members = dict(pairs)
+    if len(members) == len(pairs):
+        return members
+    before: set[str] = set()
+    for key, _ in pairs:
+        if key in before:
+            break
+        before.add(key)
+    raise Malformed(DUPLICATE, "every key once", f"{key[:64]!a} twice")
 
 
 def _refuse_constant(text: str) -> object:
@@ -95,6 +95,13 @@ def _finite_float(text: str) -> float:
     if not math.isfinite(value):
         raise Malformed(NUMBER, "a finite number", text[:32])
     return value
+
+
+# `json.loads` would make a new one at each call, and refuses a byte order mark in these words.
+_DECODER = json.JSONDecoder(
+    object_pairs_hook=_unique_keys, parse_constant=_refuse_constant, parse_float=_finite_float
+)
+_BYTE_ORDER_MARK = "Unexpected UTF-8 BOM (decode using utf-8-sig): line 1 column 1 (char 0)"
 
 
 def _strings(value: object) -> Iterator[str]:

@@ -79,7 +79,7 @@ def _split_covered(
     given: Mapping[int, bytes] | None, quote: Quote | None
 ) -> tuple[Mapping[int, bytes] | None, tuple[str, ...]]:
     """The values of quoted PCRs, and a line for each value that the quote does not cover."""
-    if given is None or quote is None:
+    if given is None or quote is None or given.keys() == quote.selected:
         return given, ()
     others = sorted(given.keys() - quote.selected)
     covered = {index: value for index, value in given.items() if index in quote.selected}

@@ -114,8 +114,15 @@ class Queries:
 
     def inside(self, group: str) -> tuple[ResourceId, ...] | None:
         """The ids of the listed resources of a group; None if there is no such group."""
-        bodies = self._list_group(group, f"listing what is in {group}")
+        bodies = self.bodies_inside(group)
         return None if bodies is None else tuple(ResourceId(one["id"]) for one in bodies)
+
+    def bodies_inside(self, group: str) -> tuple[Body, ...] | None:
+        """Id, type and tags of each listed resource of a group; None if there is no such group.
+
+        The list is not filtered, so it has the tags. It may lag behind.
+        """
+        return self._list_group(group, f"listing what is in {group}")
 
     def _list_group(self, group: str, doing: str, **query: Any) -> tuple[Body, ...] | None:
         try:

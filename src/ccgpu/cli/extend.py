@@ -39,8 +39,9 @@ def extend(
 ) -> None:
     """Set when a deployment's lease ends, counted from now.
 
-    The end is computed from Azure's clock and written as a tag on every resource of the deployment.
-    The tag deletes nothing by itself: run `ccgpu gc` to delete expired deployments.
+    The end is computed from Azure's clock and written as a tag on the VM, and on what remains if
+    the VM is deleted. The tag deletes nothing by itself: run `ccgpu gc` to delete expired
+    deployments.
 
     Example: `ccgpu extend demo --ttl 4h`
     """

@@ -66,6 +66,18 @@ def _latest_time(bodies: Iterable[Body], name: str) -> str | None:
     return max(values, key=lambda value: _time_rank(parse_moment(value)), default=None)
 
 
+def is_later(end: str | None, than: str | None) -> bool:
+    """Whether one end of a lease is later than another, as the latest of several tags counts.
+
+    A missing tag is the earliest, a value that is no time the latest; two of these are equal.
+    """
+    return _end_rank(end) > _end_rank(than)
+
+
+def _end_rank(end: str | None) -> float:
+    return float("-inf") if end is None else _time_rank(parse_moment(end))
+
+
 def _time_rank(moment: float | None) -> float:
     return float("inf") if moment is None else moment
 

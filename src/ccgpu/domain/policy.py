@@ -16,7 +16,8 @@ from ccgpu.domain.spec.problems import FieldProblem, message_for
 SCHEMA = "ccgpu.policy/1"
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
-_CONFIG = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+# defer_build: a model is built when it is first used by itself, and most are only parts of another.
+_CONFIG = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, defer_build=True)
 
 Part = Literal["cpu", "gpu"]
 Product = Literal["Genoa", "Milan", "Turin"]

@@ -65,6 +65,19 @@ def network_interface_ids(vm: Body) -> list[ResourceId]:
     return [ResourceId(reference["id"]) for reference in references if reference.get("id")]
 
 
+def ids_deleted_with(vm: Body) -> list[ResourceId]:
+    """The ids of the disks and network interfaces that Azure deletes with the VM (`deleteOption`).
+
+    The VM does not say whether the public IP of an interface is deleted, too.
+    """
+    storage = _object(properties(vm), "storageProfile")
+    disks = (_object(storage, "osDisk"), *(storage.get("dataDisks") or ()))
+    interfaces = _object(properties(vm), "networkProfile").get("networkInterfaces") or ()
+    options = [(_object(one, "managedDisk").get("id"), one.get("deleteOption")) for one in disks]
+    options += [(one.get("id"), properties(one).get("deleteOption")) for one in interfaces]
+    return [ResourceId(id_) for id_, option in options if id_ and option == "Delete"]
+
+
 def vm_size(vm: Body) -> str | None:
     """The size of the VM."""
     return _object(properties(vm), "hardwareProfile").get("vmSize")

@@ -8,9 +8,10 @@ from rich.table import Table
 from rich.text import Text
 
 from ccgpu.domain.garbage import Collected
+from ccgpu.domain.plain_text import one_line
 from ccgpu.domain.plan import Action
 from ccgpu.domain.resource import kind_of, name_of
-from ccgpu.views.signs import SIGNS, kind_name, one_line
+from ccgpu.views.signs import SIGNS, kind_name
 
 _COUNTED = {
     "removed": "deleted",

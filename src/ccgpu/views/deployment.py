@@ -8,8 +8,9 @@ from rich.table import Table
 from rich.text import Text
 
 from ccgpu.domain.deployment import Deployment
+from ccgpu.domain.plain_text import one_line
 from ccgpu.domain.resource import name_of
-from ccgpu.views.signs import kind_name, one_line
+from ccgpu.views.signs import kind_name
 from ccgpu.views.times import remaining_text
 
 

@@ -6,8 +6,8 @@ from typing import Any
 from rich.console import RenderableType
 from rich.text import Text
 
+from ccgpu.domain.plain_text import one_line
 from ccgpu.domain.resource import ResourceId
-from ccgpu.views.signs import one_line
 
 
 def as_text(name: str, group: str, before: str | None, expires: str) -> RenderableType:

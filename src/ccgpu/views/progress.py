@@ -16,9 +16,10 @@ from rich.table import Table
 from rich.text import Text
 
 from ccgpu.domain.events import Event
+from ccgpu.domain.plain_text import one_line
 from ccgpu.domain.plan import Action
 from ccgpu.domain.resource import ResourceId, key, name_of
-from ccgpu.views.signs import SIGNS, STYLES, kind_name, one_line, shorten_ids
+from ccgpu.views.signs import SIGNS, STYLES, kind_name, shorten_ids
 from ccgpu.views.times import elapsed_text
 
 _ACTIONS: dict[str, Action] = {action.value: action for action in Action}

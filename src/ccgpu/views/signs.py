@@ -2,7 +2,6 @@
 
 import re
 
-from ccgpu.domain import plain_text
 from ccgpu.domain.plan import Action
 from ccgpu.domain.resource import kind_of, name_of
 
@@ -36,8 +35,3 @@ def resource_label(id_: str) -> str:
 def shorten_ids(text: str) -> str:
     """`text` with each ARM id replaced by the resource's name."""
     return _ID.sub(lambda found: name_of(found[0]), text)
-
-
-def one_line(text: str) -> str:
-    """Untrusted text on one line, with control characters escaped."""
-    return plain_text.one_line(text)

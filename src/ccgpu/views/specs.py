@@ -7,8 +7,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from ccgpu.domain.plain_text import one_line
 from ccgpu.errors import Problem
-from ccgpu.views.signs import one_line
 
 Checked = Mapping[str, Sequence[Problem]]
 

@@ -17,9 +17,9 @@ from rich.text import Text
 from ccgpu.attest.appraisal import Appraisal
 from ccgpu.attest.check import Check, format_value
 from ccgpu.attest.trust_basis import TrustSource
+from ccgpu.domain.plain_text import one_line
 from ccgpu.views.check_groups import group_checks
 from ccgpu.views.remedies import remedies
-from ccgpu.views.signs import one_line
 
 _WORDS = {"accepted": "ACCEPTED", "rejected": "REJECTED", "no_verdict": "NO VERDICT"}
 _SOURCES: dict[TrustSource, str] = {

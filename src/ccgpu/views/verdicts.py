@@ -9,9 +9,9 @@ from rich.table import Table
 from rich.text import Text
 
 from ccgpu.attest.evidence_result import EvidenceResult
+from ccgpu.domain.plain_text import one_line
 from ccgpu.errors import CcgpuError, InvalidFile
 from ccgpu.views import verdict
-from ccgpu.views.signs import one_line
 from ccgpu.views.verdict import AppraisedEvidence
 
 _KEYS = ("accepted", "rejected", "no_verdict", "not_judged")

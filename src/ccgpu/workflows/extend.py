@@ -1,43 +1,41 @@
 """`ccgpu extend`: set the end of a deployment's lease, counted from Azure's current time.
 
 The lease is the latest of the `ccgpu-expires` tags. So while the tags are being written, it ends no
-earlier than the earlier of its old and its new end. `gc` deletes the VM first, so the VM is tagged
-first. A VM with an operation in progress cannot be tagged yet; then it is tagged last, and the tags
-of the other resources protect it meanwhile.
+earlier than the earlier of its old and its new end. `domain.extension` chooses what is written.
+`gc` deletes the VM first, and reads it immediately before, so the VM is tagged first. A VM with an
+operation in progress cannot be tagged yet; then it is tagged last, and the other tags protect it
+meanwhile.
 """
 
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import partial
 
 from ccgpu.azure.context import AzureContext
-from ccgpu.azure.long_running import tag_and_wait, wait_until_settled
+from ccgpu.azure.long_running import run_task
 from ccgpu.azure.run import Run
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.desired import Names
 from ccgpu.domain.events import Listener, ignore_event
-from ccgpu.domain.lease import merge_tags
-from ccgpu.domain.resource import (
-    DEPLOYMENT,
-    EXPIRES,
-    ResourceId,
-    key,
-    own_group,
-    state_of,
-    tag,
-    tags_of,
-)
+from ccgpu.domain.extension import LeaseTarget, further_targets, is_shorter
+from ccgpu.domain.lease import lease_of
+from ccgpu.domain.resource import DEPLOYMENT, ResourceId, key, own_group, state_of, tag
 from ccgpu.domain.status import AT_REST
 from ccgpu.domain.ttl import text
-from ccgpu.errors import AlreadyExists, CcgpuError, Leftover, NotFound
+from ccgpu.errors import Leftover, NotFound
 from ccgpu.scheduling.clock import rfc3339
-from ccgpu.scheduling.scheduler import Task
-from ccgpu.workflows.discovery.leftovers import converting_interrupt, recall_leftovers
+from ccgpu.workflows.discovery.dependents import find_dependents
+from ccgpu.workflows.discovery.leftovers import (
+    converting_interrupt,
+    recall_leftovers,
+    reporting_leftovers,
+)
+from ccgpu.workflows.discovery.listed_deployment import ListedDeployment, find_listed_deployment
 from ccgpu.workflows.discovery.owned_resources import OwnedResources, read_owned_resources
-from ccgpu.workflows.discovery.search import opened_deployment
+from ccgpu.workflows.discovery.search import find_deployment, require_vm
+from ccgpu.workflows.discovery.snapshot import possible_ids
+from ccgpu.workflows.expiry_tags import ExpiryWriter, ReadResources, set_expiry, tagged_resources
 
 TIMEOUT = 1800.0
-_TRIES = 5  # attempts to write a resource's tags; another client's write makes one fail
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,100 +58,108 @@ def extend(
     timeout: float = TIMEOUT,
     listen: Listener = ignore_event,
 ) -> ExtendOutcome:
-    """Tag every resource of the deployment with its new end; raises `NotFound` if there is none."""
+    """Set the end of the deployment's lease; raises `NotFound` if there is no deployment.
+
+    Without a VM, or if several groups may contain the deployment, all is read as by `show`.
+    """
     run = Run.begin(cloud, timeout, listen)
     names = Names(cloud.subscription, group or own_group(name), name)
+    known, listed_kinds = possible_ids(names), dict[ResourceId, Kind]()
     what = f"not all of {name} is marked with its new end"
     hint = f"`ccgpu extend {name} --ttl {text(ttl)}` continues"
 
     def recall() -> tuple[Leftover, ...]:
-        return recall_leftovers(run, names)
+        return recall_leftovers(run, names, further=listed_kinds)
 
-    with (
-        converting_interrupt(what, hint, recall),
-        opened_deployment(run, name, group, whole=True) as found,
-    ):
+    with converting_interrupt(what, hint, recall), reporting_leftovers(run, lambda: known, name):
+        listed = find_listed_deployment(run, name, group)
+        if listed is not None:
+            names, listed_kinds = listed.names, listed.kinds
+            known |= possible_ids(names) | listed_kinds
+            return _extend_listed(run, listed, ttl)
+        found = find_deployment(run, name, group)
         names = found.names
-        owned = read_owned_resources(run, found.names, found.kinds, found.snapshot)
-        return _extend_lease(run, owned, ttl)
+        known |= possible_ids(names) | found.kinds
+        owned = read_owned_resources(run, names, found.kinds, found.snapshot)
+        return _extend_all(run, owned, ttl)
 
 
-def _extend_lease(run: Run, owned: OwnedResources, ttl: timedelta) -> ExtendOutcome:
+def _extend_listed(run: Run, listed: ListedDeployment, ttl: timedelta) -> ExtendOutcome:
+    """Extend a deployment with a VM, which has just been read."""
+    names = listed.names
+    writer = ExpiryWriter(run, names.deployment, _new_end(run, ttl))
+    if state_of(listed.vm) in AT_REST:
+        read = _write_vm(writer, listed) | _write_others(writer, listed)
+    else:
+        read = _write_others(writer, listed) | _write_vm(writer, listed)
+    ids = tuple(sorted(one.id for one in read.values() if one is not None and one.written))
+    before = _end_before(listed, read)
+    return ExtendOutcome(names.deployment, names.group, before, writer.expires, ids)
+
+
+def _write_vm(writer: ExpiryWriter, listed: ListedDeployment) -> ReadResources:
+    """Write the VM; while an operation on it is in progress, wait for its end."""
+    vm = LeaseTarget(listed.names.vm, Kind.VM)
+    known = listed.vm if state_of(listed.vm) in AT_REST else None
+    done = run_task(writer.run, writer.write(vm, known))
+    if done is None:
+        raise NotFound(
+            f"extending {vm.id}: it is not {listed.names.deployment}'s any more",
+            code="ResourceNotFound",
+        )
+    return {key(vm.id): done}
+
+
+def _write_others(writer: ExpiryWriter, listed: ListedDeployment) -> ReadResources:
+    """Write the group if it is the deployment's, and what else `further_targets` chooses.
+
+    If nothing has protected the deployment, the VM must still exist.
+    """
+    run, names = writer.run, listed.names
+    group = LeaseTarget(names.of(Kind.GROUP), Kind.GROUP)
+    read = writer.write_each([group])
+    shorter = is_shorter(listed.vm, writer.expires)
+    dependents = run_task(run, find_dependents(run, names.vm, listed.vm)) if shorter else ()
+    more = further_targets(
+        names,
+        listed.entries,
+        listed.vm,
+        writer.expires,
+        group_suffices=read[key(group.id)] is not None and state_of(listed.vm) in AT_REST,
+        dependents=dict(dependents),
+    )
+    read |= writer.write_each(more)
+    if not any(one is not None and one.written for one in read.values()):
+        require_vm(run, names)
+    return read
+
+
+def _end_before(listed: ListedDeployment, read: ReadResources) -> str | None:
+    """The old end of the lease: from the bodies that were read, else from the list entries."""
+    name = listed.names.deployment
+    bodies = {at: one.body for at, one in read.items() if one is not None}
+    rest = [
+        entry
+        for at, entry in listed.entries.items()
+        if at not in read and tag(entry, DEPLOYMENT) == name
+    ]
+    return lease_of([*bodies.values(), *rest], bodies[key(listed.names.vm)]).expires
+
+
+def _extend_all(run: Run, owned: OwnedResources, ttl: timedelta) -> ExtendOutcome:
+    """Extend a deployment by writing each of its resources."""
     name = owned.names.deployment
-    if not _tagged_resources(owned):
+    if not tagged_resources(owned):
         raise NotFound(
             f"there is no deployment {name}",
             code="ResourceNotFound",
             hint="`ccgpu list` shows every deployment",
         )
-    expires = rfc3339(run.server_clock.now() + ttl.total_seconds())
+    expires = _new_end(run, ttl)
     set_expiry(run, owned, expires)
-    ids = tuple(sorted(_tagged_resources(owned)))
+    ids = tuple(sorted(tagged_resources(owned)))
     return ExtendOutcome(name, owned.names.group, owned.lease.expires, expires, ids)
 
 
-def set_expiry(run: Run, owned: OwnedResources, expires: str) -> None:
-    """Tag the deployment's resources with the end of the lease, except those that have it."""
-    other = {
-        id_: kind
-        for id_, kind in _tagged_resources(owned).items()
-        if tag(owned.bodies[key(id_)], EXPIRES) != expires
-    }
-    for part in _vm_first_if_at_rest(owned, other):
-        _tag_all(run, part, expires)
-
-
-def _tagged_resources(owned: OwnedResources) -> dict[ResourceId, Kind]:
-    """The resources with the deployment tag; the disks of a VM under creation lack it."""
-    ours = (id_ for id_ in owned.kinds if tag(owned.bodies[key(id_)], DEPLOYMENT) is not None)
-    return {id_: owned.kinds[id_] for id_ in ours}
-
-
-def _vm_first_if_at_rest(
-    owned: OwnedResources, kinds: dict[ResourceId, Kind]
-) -> list[dict[ResourceId, Kind]]:
-    """The resources in two steps: the VM first if it is at rest, else last."""
-    at = key(owned.names.vm)
-    vm = {id_: kind for id_, kind in kinds.items() if key(id_) == at}
-    others = {id_: kind for id_, kind in kinds.items() if key(id_) != at}
-    is_at_rest = owned.vm is None or state_of(owned.vm) in AT_REST
-    return [vm, others] if is_at_rest else [others, vm]
-
-
-def _tag_all(run: Run, part: dict[ResourceId, Kind], expires: str) -> None:
-    """Tag resources concurrently; raises the first error after all have ended."""
-    failures: list[CcgpuError] = []
-
-    def tag_or_note_error(id_: ResourceId, kind: Kind) -> Task[None]:
-        try:
-            yield from _tag_resource(run, id_, kind, expires)
-        except CcgpuError as err:
-            run.tell("failed", str(err), id_, kind, "update")
-            failures.append(err)
-
-    for id_, kind in part.items():
-        run.cloud.scheduler.add(tag_or_note_error(id_, kind))
-    run.cloud.scheduler.run()
-    if failures:
-        raise failures[0]
-
-
-def _tag_resource(run: Run, id_: ResourceId, kind: Kind, expires: str) -> Task[None]:
-    """Write the resource's tags with the new end; retry if another client wrote in between."""
-    doing = f"extending {id_}"
-    run.tell("begin", doing, id_, kind, "update")
-    for attempt in range(_TRIES):
-        body = yield from wait_until_settled(run, kind, id_, doing)
-        if body is None:
-            raise NotFound(f"{doing}: it no longer exists", code="ResourceNotFound")
-        tags = merge_tags(tags_of(body), {EXPIRES: expires})
-        etag = body.get("etag") if kind is Kind.VM else None
-        put = partial(run.cloud.arm.tag, kind, id_, tags, etag=etag)
-        try:
-            yield from tag_and_wait(run, kind, id_, put, doing)
-        except AlreadyExists:
-            if attempt == _TRIES - 1:
-                raise
-        else:
-            break
-    run.tell("done", doing, id_, kind, "update")
+def _new_end(run: Run, ttl: timedelta) -> str:
+    return rfc3339(run.server_clock.now() + ttl.total_seconds())

@@ -142,6 +142,14 @@ KNOCKOUTS = (
         only="delete:2",
     ),
     Knockout(
+        "an extend also writes what outlives the VM",
+        "workflows/extend.py",
+        r"read = writer\.write_each\(\[group\]\)",
+        "read = {key(group.id): None}",
+        only="extend:",
+        every=10,
+    ),
+    Knockout(
         "where no journal can be opened, what exists is reported all the same",
         "workflows/create/stages.py",
         r"with reporting_leftovers\(run, possible, spec\.name\), locked as file:",

@@ -32,11 +32,11 @@ _HEAD = """\
 
 `make reliability` writes this page. The sweep itself runs on every push.
 
-The sweep runs every command of a deployment's life (create, stop, start, delete, delete from
-another machine, delete with other people's resources in the group) on the simulated subscription.
-It injects every fault at every request to which it applies, once and permanently. It kills the
-process (SIGKILL) before and after every request and around every write of the journal. On the
-machine itself the clock jumps by an hour, no token is available, and the disk is full. Other
+The sweep runs every command of a deployment's life (create, stop, start, extend, delete, delete
+from another machine, delete with other people's resources in the group) on the simulated
+subscription. It injects every fault at every request to which it applies, once and permanently. It
+kills the process (SIGKILL) before and after every request and around every write of the journal. On
+the machine itself the clock jumps by an hour, no token is available, and the disk is full. Other
 clients delete or tag the VM, take a name that has become free, or run the same create at the same
 time.
 

@@ -3,9 +3,12 @@
 from collections.abc import Callable
 from copy import copy
 from dataclasses import dataclass
+from datetime import timedelta
 
+from ccgpu.domain.resource import tags_of
 from ccgpu.fakearm import Request
 from ccgpu.workflows import lifecycle
+from ccgpu.workflows.extend import extend
 from support.cloud import DEPLOYMENT_KINDS, Machine, make_spec
 
 # State-only encryption: a VM takes 44 s instead of 15 minutes, with fewer equal polls.
@@ -82,6 +85,10 @@ def _start(machine: Machine) -> None:
     lifecycle.change_power_state(machine.cloud, "start", "demo")
 
 
+def _extend(machine: Machine) -> object:
+    return extend(machine.cloud, "demo", timedelta(hours=4))
+
+
 def _delete_elsewhere(machine: Machine) -> object:
     other = copy(machine)
     other.state = machine.state.parent / "elsewhere"
@@ -101,6 +108,14 @@ def _is_updated(machine: Machine) -> bool:
     rules = {one["name"]: one["properties"] for one in nsg["properties"]["securityRules"]}
     disk = any(id_.endswith("/demo-data0") for id_ in machine.ids())
     return disk and rules["ssh"]["sourceAddressPrefix"] == UPDATED.ssh_from
+
+
+def _is_extended(machine: Machine) -> bool:
+    """Whether the group has an end, and the VM the same one, unless somebody deleted the VM."""
+    vm = machine.get(f"{_PROVIDERS}/Microsoft.Compute/virtualMachines/demo")
+    group = machine.get("/resourceGroups/ccgpu-demo", "2025-04-01")
+    end = tags_of(group).get("ccgpu-expires")
+    return end is not None and ("error" in vm or tags_of(vm).get("ccgpu-expires") == end)
 
 
 def _has_power_state(state: str) -> Callable[[Machine], bool]:
@@ -133,6 +148,7 @@ SCENARIOS = {
         ),
         Scenario("delete-elsewhere", (_create,), _delete_elsewhere, stop_at="DELETE"),
         Scenario("stop", (_create,), _stop, _has_power_state("deallocated"), start_at="POST"),
+        Scenario("extend", (_create,), _extend, _is_extended, start_at="PATCH"),
         Scenario("start", (_create, _stop), _start, _has_power_state("running"), start_at="POST"),
     )
 }

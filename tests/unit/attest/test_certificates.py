@@ -1,5 +1,6 @@
 """Certificates of evidence: DER or PEM, and nothing around them."""
 
+import hashlib
 import string
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -193,3 +194,62 @@ def test_trailing_bits_of_base64_are_refused():
     alphabet = string.ascii_uppercase + string.ascii_lowercase + string.digits + "+/"
     changed = alphabet[alphabet.index(chr(body[-1])) + 1].encode()
     _refused(body[:-1] + changed + text[len(body) :])
+
+
+@pytest.mark.parametrize(
+    ("data", "limit", "expected", "actual"),
+    [
+        (_PEM + b"\n" * 70_000, 2, "at most 2 certificates", f"{len(_PEM) + 70_000} bytes"),
+        (b"\n" * 32_769, 1, "at most 1 certificates", "32769 bytes"),
+        (b"\n" * 32_768, 1, "1 to 1 certificates", 0),
+        (_PEM * 3, 2, "1 to 2 certificates", 3),
+        (_PEM + b"junk", 2, "PEM certificates and nothing else", f"other data at byte {len(_PEM)}"),
+    ],
+)
+def test_a_refused_bundle_says_what_it_is_and_what_it_may_be(data, limit, expected, actual):
+    with pytest.raises(Malformed) as caught:
+        certificates.split_ders(data, _RULE, limit)
+    assert (caught.value.expected, caught.value.actual) == (expected, actual)
+
+
+@pytest.mark.parametrize(
+    ("data", "expected", "actual"),
+    [
+        (b"\x30" * 16_385, "a certificate of at most 16384 bytes", "16385 bytes"),
+        (pki.pem(b"\x30" * 16_385), "a certificate of at most 16384 bytes", "16385 bytes"),
+    ],
+)
+def test_a_refused_certificate_says_why(data, expected, actual):
+    with pytest.raises(Malformed) as caught:
+        certificates.read_der(data, _RULE)
+    assert (caught.value.expected, caught.value.actual) == (expected, actual)
+
+
+@pytest.mark.parametrize("encode", [bytes, pki.pem])
+def test_a_certificate_of_16_kibibytes_is_read(encode):
+    whole = b"\x30" * 16_384
+    assert certificates.read_der(encode(whole), _RULE) == whole
+
+
+def test_a_signature_is_of_whole_bytes():
+    certificates.require_whole_bytes(b"sign", b"\x03\x05\0sign")
+    with pytest.raises(ValueError, match=r"^the signature is not of whole bytes$"):
+        certificates.require_whole_bytes(b"sign", b"\x03\x05\x01sign")
+
+
+def test_an_anchor_holds_what_a_certificate_states():
+    found = certificates.anchor_of(certificates.load(_ONE, _RULE))
+
+    assert found.subject == amds.amd_name("one").rfc4514_string()
+    assert found.sha256 == hashlib.sha256(_ONE).digest()
+    assert found.spki == pki.public_key_info(_KEY)
+    assert found.serial == 0
+
+
+def test_an_error_of_the_library_is_shown_up_to_100_characters():
+    def parser(_: bytes) -> None:
+        raise ValueError("e" * 200)
+
+    with pytest.raises(Malformed) as caught:
+        certificates.parse_without_warnings(parser, b"", _RULE)
+    assert (caught.value.expected, caught.value.actual) == ("DER of X.509", "e" * 100)

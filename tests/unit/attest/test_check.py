@@ -1,5 +1,7 @@
 """What may be concluded from checks: only if some were made, all hold, and so do all needs."""
 
+from datetime import UTC, datetime
+
 import pytest
 
 from ccgpu.attest.check import Checks, Malformed, Rule, Unverified, Verified
@@ -103,3 +105,55 @@ def test_adopted_checks_count_like_recorded_ones(ok):
     checks.record(OTHER, True, 1, 1)
     assert [made.id for made in checks.made] == ["a.rule", "b.rule"]
     assert isinstance(checks.conclude("value", since), Verified) is ok
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("text", "text"),
+        ("", ""),
+        (7, "7"),
+        (-1, "-1"),
+        (True, "true"),
+        (False, "false"),
+        (None, "absent"),
+        (b"\x0a\xff", "0aff"),
+        (b"", "(empty)"),
+        (datetime(2026, 11, 22, 12, 0, 7, 999, tzinfo=UTC), "2026-11-22T12:00:07Z"),
+        ((), "none"),
+        ([], "none"),
+        ((b"\x01", None, True, (2, "x")), "01, absent, true, 2, x"),
+        (["a"], "a"),
+        (1.5, "1.5"),
+        ({"a": 1}, "{'a': 1}"),
+    ],
+)
+def test_both_sides_of_a_check_are_texts_that_tell_what_they_are(value, shown):
+    checks = Checks()
+    checks.record(RULE, True, value, "right")
+    checks.record(RULE, True, "left", value)
+    checks.record_equal(RULE, value, value)
+
+    assert [(made.expected, made.actual) for made in checks.made] == [
+        (shown, "right"),
+        ("left", shown),
+        (shown, shown),
+    ]
+    assert all(type(side) is str for made in checks.made for side in (made.expected, made.actual))
+
+
+def test_a_parse_that_succeeds_shows_what_was_to_be_parsed():
+    checks = Checks()
+    checks.parse(RULE, bytes.hex, b"\x01", "a number")
+
+    (made,) = checks.made
+    assert (made.ok, made.expected, made.actual) == (True, "a number", "a number")
+
+
+def test_a_malformed_value_is_told_in_one_line_of_text():
+    said = Malformed(RULE, (1, None), b"\x01")
+    hostile = Malformed(RULE, "a\nb", "\x1b[2J\u202e")
+
+    assert str(said) == "what holds: expected 1, absent, found 01"
+    assert (said.rule, said.expected, said.actual) == (RULE, (1, None), b"\x01")
+    assert str(hostile) == "what holds: expected a\\x0ab, found \\x1b[2J\\u202e"

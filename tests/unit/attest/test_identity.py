@@ -18,6 +18,7 @@ from ccgpu.fakeguest.evidence.cpu import SimulatedVm
 from ccgpu.store import policies
 from support import gpus, vms
 from support.gpus import gpu
+from support.slow import mostly_slow
 from support.vms import AT, HOST_KEY, MAA_REPORT, NONCE, Judge, caller_question, newest_vm, vm
 
 UNKNOWN = ("freshness.nonce.unknown", "identity.vm-id.unknown", "identity.host-key.unknown")
@@ -71,8 +72,8 @@ RELAYS = {
 }
 
 
-@pytest.mark.parametrize("policy", ["default", "strict"])
-@pytest.mark.parametrize("relay", RELAYS)
+@pytest.mark.parametrize("policy", mostly_slow(["default", "strict"], 2))
+@pytest.mark.parametrize("relay", mostly_slow(RELAYS, 2))
 def test_a_relay_to_another_genuine_vm_is_rejected(policy, relay):
     judge = _judge(policy, caller_question(victim()))
 

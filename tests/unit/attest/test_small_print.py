@@ -1,26 +1,54 @@
 """Small print of a verdict: tables that do not tile, bulletins by name, a hint without a cause."""
 
+import struct
+
 import pytest
 
 from ccgpu.attest import bulletins
 from ccgpu.attest.appraisal import Appraisal
-from ccgpu.attest.fields import Field, table
+from ccgpu.attest.evidence_result import EvidenceResult
+from ccgpu.attest.fields import Field, splitter, table
 from ccgpu.errors import EvidenceRejected
 from support.vms import AT
 
 
 @pytest.mark.parametrize(
-    ("fields", "size"),
+    ("fields", "size", "words"),
     [
-        ((Field("a", 0, 1), Field("b", 2, 1)), 3),
-        ((Field("a", 0, 2), Field("b", 1, 1)), 2),
-        ((Field("a", 0, 1),), 2),
-        ((Field("a", 0, 1), Field("a", 1, 1)), 2),
+        ((Field("a", 0, 1), Field("b", 2, 1)), 3, "b starts at 0x2, not at 0x1"),
+        ((Field("a", 0, 2), Field("b", 1, 1)), 2, "b starts at 0x1, not at 0x2"),
+        ((Field("a", 1, 1),), 2, "a starts at 0x1, not at 0x0"),
+        ((Field("a", 0, 1),), 2, "the table ends at 0x1, not at 0x2"),
+        ((Field("a", 0, 1), Field("b", 1, 16)), 16, "the table ends at 0x11, not at 0x10"),
+        ((Field("a", 0, 1), Field("a", 1, 1)), 2, "two fields have one name"),
     ],
 )
-def test_a_table_tiles_and_names_each_field_once(fields, size):
-    with pytest.raises(ValueError, match=r"starts at|ends at|one name"):
+def test_a_table_tiles_and_names_each_field_once(fields, size, words):
+    with pytest.raises(ValueError, match=f"^{words}$"):
         table(fields, size)
+
+
+def test_a_structure_is_split_into_the_bytes_of_each_field():
+    fields = table((Field("a", 0, 1), Field("b", 1, 2), Field("c", 3, 1, reserved=True)), 4)
+    data = bytes(range(4))
+    assert splitter(fields)(data) == {name: field.of(data) for name, field in fields.items()}
+    for other in (data[:-1], data + b"\0"):
+        with pytest.raises(struct.error):
+            splitter(fields)(other)
+
+
+def test_a_field_is_cut_from_its_structure():
+    one, two = Field("a", 0, 1), Field("b", 1, 2, reserved=True)
+    assert table((one, two), 3) == {"a": one, "b": two}
+    assert (one.of(b"abcd"), two.of(b"abcd"), two.end) == (b"a", b"bc", 3)
+
+
+def test_the_exit_code_of_one_of_many_is_that_of_its_error():
+    good = EvidenceResult("a.json", Appraisal("accepted", [], "cpu-only", AT))
+    bad = EvidenceResult("b.json", error=EvidenceRejected("no"))
+    assert (good.exit_code, bad.exit_code) == (0, EvidenceRejected("no").exit_code)
+    assert bad.exit_code != 0
+    assert (bad.appraisal, bad.format_, bad.ignored) == (None, "", ())
 
 
 def test_a_verdict_without_checks_is_a_rejection_without_a_hint():

@@ -44,6 +44,11 @@ def test_ambiguous_and_invalid_json_is_refused(data, id_):
     assert caught.value.rule.id == id_
 
 
+def test_a_byte_order_mark_is_named():
+    with pytest.raises(Malformed, match="Unexpected UTF-8 BOM"):
+        strict_json.load(b"\xef\xbb\xbf{}", LIMIT)
+
+
 @pytest.mark.parametrize(
     ("data", "value"),
     [
@@ -78,3 +83,47 @@ def test_hostile_strings_are_parsed_quickly(data):
 def test_any_bytes_are_an_object_or_malformed(data):
     with contextlib.suppress(Malformed):
         assert isinstance(strict_json.load(data, LIMIT), dict)
+
+
+@pytest.mark.parametrize(
+    ("data", "expected", "actual"),
+    [
+        (b'{"a":1}', "at most 6 bytes", "7 bytes"),
+        (b'{"a":"\0"}', "no NUL", "NUL at byte 6"),
+        (b'{"a":"\\u0000"}', "no NUL", "an escaped NUL"),
+        (b'{"a":"\\ud800"}', "Unicode text", "half a surrogate pair"),
+        (b'{"a":"\xff"}', "UTF-8", "byte 6: invalid start byte"),
+        (b"[" * 33, "at most 32", 33),
+        (b"[" * 32 + b"[" * 8 + b"]" * 40, "at most 32", 40),
+        (b"[1]", "an object", "list"),
+        (
+            b'{"' + b"k" * 80 + b'":1,"' + b"k" * 80 + b'":1}',
+            "every key once",
+            f"'{'k' * 64}' twice",
+        ),
+        (b'{"\xc3\xa9":1,"\xc3\xa9":1}', "every key once", "'\\xe9' twice"),
+        (b'{"a":NaN}', "a finite number", "NaN"),
+        (b'{"a":' + b"9" * 400 + b".0}", "a finite number", "9" * 32),
+        (b'{"a"', "JSON", "Expecting ':' delimiter: line 1 column 5 (char 4)"),
+    ],
+)
+def test_refused_json_says_what_it_is_and_what_it_may_be(data, expected, actual):
+    limit = 6 if expected == "at most 6 bytes" else LIMIT
+    with pytest.raises(Malformed) as caught:
+        strict_json.load(data, limit)
+    assert (caught.value.expected, caught.value.actual) == (expected, actual)
+
+
+def test_32_levels_are_counted_outside_of_strings_alone():
+    strings = b'"' + b"[" * 40 + b'\\""'
+    assert strict_json.load(b'{"a":' + b"[" * 31 + strings + b"]" * 31 + b"}", LIMIT)
+    for other in (b'"}]"', b'"]}\\"]}"'):
+        with pytest.raises(Malformed) as caught:
+            strict_json.load(b'{"a":' + other.join([b"["] * 32) + b"]" * 32 + b"}", LIMIT)
+        assert caught.value.actual == 33
+
+
+def test_a_key_may_come_again_in_another_object():
+    assert strict_json.load(b'{"a":{"a":[{"a":1},{"a":1}]}}', LIMIT) == {
+        "a": {"a": [{"a": 1}, {"a": 1}]}
+    }

@@ -59,6 +59,31 @@ def test_without_a_binding_vm_and_key_rest_on_nothing():
     assert (found["VM id"], found["SSH host key"]) == ("nobody", "nobody")
 
 
+def test_what_the_evidence_does_not_claim_rests_on_nobody():
+    silent = replace(WHOLE, claimed=replace(WHOLE.claimed, vm_id=None, host_key=None))
+    found = words(silent)
+
+    assert (found["VM id"], found["SSH host key"], found["nonce"]) == ("nobody", "nobody", "maker")
+    assert words(WHOLE)["VM id"] == "maker"
+
+
+def test_collateral_of_the_caller_is_the_callers_and_the_rest_is_the_makers():
+    given = {"certificates": "caller", "OCSP answers": "caller and maker"}
+    found = words(WHOLE, collateral=given)
+
+    assert found["AMD's certificates"] == "caller"
+    assert found["AMD's revocation list"] == "maker"
+    assert found["NVIDIA's manifests"] == "maker"
+    assert found["NVIDIA's OCSP answers"] == "caller and maker"
+
+
+def test_parts_that_are_not_there_rest_on_nothing():
+    nothing = words(replace(WHOLE, cpu=None, gpus=()))
+
+    assert set(nothing) == {"time", "nonce", "VM id", "SSH host key", "policy"}
+    assert list(nothing)[-1] == "policy"
+
+
 def test_unchecked_inputs_are_not_listed():
     assert "NVIDIA's manifests" not in words(WHOLE, "cpu-only")
     assert "AMD's certificates" not in words(WHOLE, "gpu-only")

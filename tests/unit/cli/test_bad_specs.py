@@ -8,7 +8,7 @@ from support.bad_specs import BAD_SPECS
 from support.slow import mostly_slow
 
 
-@pytest.mark.parametrize("case", mostly_slow(BAD_SPECS, 8), ids=lambda case: case.id)
+@pytest.mark.parametrize("case", mostly_slow(BAD_SPECS, 16), ids=lambda case: case.id)
 def test_a_bad_spec_exits_3_names_the_field_and_sends_nothing(case, shell, tmp_path):
     file = tmp_path / "work" / f"vm{case.suffix}"
     file.write_bytes(case.text)

@@ -13,6 +13,7 @@ import typer
 from ccgpu import __version__
 from ccgpu.cli import commands
 from ccgpu.cli.main import app
+from support.slow import mostly_slow
 
 _ROOT = typer.main.get_command(app)
 
@@ -105,14 +106,17 @@ def test_the_version_is_printed(shell):
 
 @pytest.mark.parametrize(
     ("line", "heavy"),
-    [
-        ("--help", "pydantic|yaml|cryptography|azure|jmespath|ccgpu.cli.create"),
-        ("create --help", "yaml|cryptography|azure|jmespath"),
-        ("templates", "yaml|cryptography|azure"),
-        ("schema spec", "yaml|cryptography|azure"),
-        ("init demo", "azure"),
-        ("validate demo.yaml", "azure"),
-    ],
+    mostly_slow(
+        [
+            pytest.param("--help", "pydantic|yaml|cryptography|azure|jmespath|ccgpu.cli.create"),
+            pytest.param("create --help", "yaml|cryptography|azure|jmespath"),
+            pytest.param("templates", "yaml|cryptography|azure"),
+            pytest.param("schema spec", "yaml|cryptography|azure"),
+            pytest.param("init demo", "azure"),
+            pytest.param("validate demo.yaml", "azure"),
+        ],
+        6,
+    ),
 )
 def test_a_command_loads_no_more_than_it_needs(line, heavy, tmp_path):
     (tmp_path / "demo.yaml").write_text("spot: true\n")

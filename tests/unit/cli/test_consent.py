@@ -2,8 +2,11 @@
 
 import pytest
 
+from support.slow import mostly_slow
+
 _CREATE = "create demo --region eastus2 --ssh-from 203.0.113.7/32"
 _REPLACE = f"{_CREATE} --zone 2 --replace"
+_LINES = mostly_slow(["delete demo", _REPLACE], 2)
 
 
 def _answering(asked, *, yes):
@@ -20,7 +23,7 @@ def made(shell):
     return shell
 
 
-@pytest.mark.parametrize("line", ["delete demo", _REPLACE])
+@pytest.mark.parametrize("line", _LINES)
 @pytest.mark.parametrize(("more", "person"), [("", False), (" --no-input", True)])
 def test_without_a_terminal_yes_is_required(made, line, more, person):
     made.ask = (lambda _: pytest.fail("asked")) if person else None
@@ -31,7 +34,7 @@ def test_without_a_terminal_yes_is_required(made, line, more, person):
     assert made.kinds() == before
 
 
-@pytest.mark.parametrize("line", ["delete demo", _REPLACE])
+@pytest.mark.parametrize("line", _LINES)
 def test_answering_no_changes_nothing(made, line):
     asked: list[str] = []
     made.ask = _answering(asked, yes=False)
@@ -44,7 +47,7 @@ def test_answering_no_changes_nothing(made, line):
 
 
 @pytest.mark.parametrize("terminal", [False, True])
-@pytest.mark.parametrize("line", ["delete demo", _REPLACE])
+@pytest.mark.parametrize("line", _LINES)
 def test_answering_yes_runs_the_command(made, line, terminal):
     asked: list[str] = []
     made.terminal = terminal
@@ -54,7 +57,7 @@ def test_answering_yes_runs_the_command(made, line, terminal):
     assert asked[0].startswith("Delete ")
 
 
-@pytest.mark.parametrize("line", ["delete demo --yes", f"{_REPLACE} --yes"])
+@pytest.mark.parametrize("line", mostly_slow([f"{_REPLACE} --yes", "delete demo --yes"], 2))
 def test_yes_skips_the_confirmation(made, line):
     made.ask = lambda _: pytest.fail("asked")
     assert made(line).code == 0

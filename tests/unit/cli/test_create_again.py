@@ -5,6 +5,7 @@ import pytest
 from support import faults
 from support.cloud import Machine
 from support.faults import NthRequest, request_to
+from support.slow import mostly_slow
 
 _FROM = "--region eastus2 --ssh-from 203.0.113.7/32"
 _NETWORK = "/resourceGroups/ccgpu-demo/providers/Microsoft.Network"
@@ -47,6 +48,7 @@ def others(shell):
     return write, there
 
 
+@pytest.mark.slow
 def test_a_larger_os_disk_is_refused_and_the_vm_stays(shell):
     _ok(
         shell,
@@ -68,12 +70,14 @@ def test_a_stopped_vm_is_unchanged_and_the_start_command_is_shown(shell):
     assert shell("show st -o json").document["state"] == "stopped"
 
 
+@pytest.mark.slow
 def test_a_vm_stopped_during_its_create_stays_stopped(shell):
     _ok(shell, f"create nw --no-wait {_FROM}", "wait nw --for ready", "stop nw")
     done = _ok(shell, f"create nw {_FROM}")
     assert "ccgpu start nw" in done.err
 
 
+@pytest.mark.slow
 def test_a_lease_can_be_added_to_an_existing_vm(shell):
     _ok(shell, f"create k {_FROM}", f"create k --ttl 1h {_FROM}")
     (row,) = shell("list -o json").document["deployments"]
@@ -90,6 +94,7 @@ def test_a_shorter_lease_is_shown_and_must_be_confirmed(shell):
     assert shell("show k -o json").document["expires"] < before
 
 
+@pytest.mark.slow
 def test_a_longer_lease_needs_no_confirmation(shell):
     _ok(shell, f"create k --ttl 1h {_FROM}")
     before = shell("show k -o json").document["expires"]
@@ -99,14 +104,17 @@ def test_a_longer_lease_needs_no_confirmation(shell):
 
 @pytest.mark.parametrize(
     "line",
-    [
-        pytest.param(f"create demo {_FROM}", id="again"),
-        pytest.param("create demo --region eastus2 --ssh-from 198.51.100.9/32", id="address"),
-        pytest.param(f"create demo {_FROM} --tag team=b", id="tag"),
-        pytest.param(f"create demo {_FROM} --ttl 2h", id="lease"),
-        pytest.param(f"create demo {_FROM} --data-disk 64", id="disk"),
-        pytest.param("extend demo --ttl 4h", id="extend"),
-    ],
+    mostly_slow(
+        [
+            pytest.param("create demo --region eastus2 --ssh-from 198.51.100.9/32", id="address"),
+            pytest.param(f"create demo {_FROM}", id="again"),
+            pytest.param(f"create demo {_FROM} --tag team=b", id="tag"),
+            pytest.param(f"create demo {_FROM} --ttl 2h", id="lease"),
+            pytest.param(f"create demo {_FROM} --data-disk 64", id="disk"),
+            pytest.param("extend demo --ttl 4h", id="extend"),
+        ],
+        6,
+    ),
 )
 def test_foreign_rules_and_subnets_stay(shell, others, line):
     write, there = others
@@ -164,6 +172,7 @@ def test_a_disk_that_is_no_longer_in_the_spec_stays(shell):
     assert shell.kinds() == had
 
 
+@pytest.mark.slow
 def test_a_start_without_capacity_is_retried_without_replacing(shell):
     _ok(shell, f"create demo {_FROM}", "stop demo")
     before = _vm_id(shell, "demo")
@@ -191,6 +200,7 @@ def test_a_failed_update_keeps_the_existing_vm(shell, waited):
     assert (_vm_id(shell, "demo"), shell.kinds()) == (before, had)
 
 
+@pytest.mark.slow
 def test_the_next_create_adds_a_disk_that_failed(shell):
     _ok(shell, f"create demo {_FROM}")
     before = _vm_id(shell, "demo")

@@ -6,6 +6,8 @@ import sys
 
 import pytest
 
+from support.slow import mostly_slow
+
 _CREATE = "create demo --region eastus2 --ssh-from 203.0.113.7/32"
 
 
@@ -43,7 +45,14 @@ def test_fake_advance_refuses_invalid_durations(shell, duration):
 
 @pytest.mark.parametrize(
     ("words", "offered"),
-    [("cre", ["create"]), ("show ", ["demo", "other"]), ("delete o", ["other"])],
+    mostly_slow(
+        [
+            pytest.param("show ", ["demo", "other"]),
+            pytest.param("cre", ["create"]),
+            pytest.param("delete o", ["other"]),
+        ],
+        3,
+    ),
 )
 def test_shell_completion_offers_commands_and_known_names(home, words, offered):
     for folder, name in (("journals/s", "demo"), ("fake.sqlite.journals/s", "other")):

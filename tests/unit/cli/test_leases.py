@@ -38,9 +38,9 @@ def test_extend_prints_its_json_document(shell):
     assert told["schema"] == "ccgpu.extend/1"
     assert (told["name"], told["resource_group"]) == ("demo", "ccgpu-demo")
     assert told["before"] < told["expires"] == listed["expires"]
-    assert {one.casefold() for one in told["resources"]} == {
-        one["id"].casefold() for one in listed["resources"]
-    }
+    written = {one.casefold() for one in told["resources"]}
+    assert {one.rsplit("/", 1)[-1] for one in written} == {"demo", "ccgpu-demo"}
+    assert written < {one["id"].casefold() for one in listed["resources"]}
     assert 7000 < listed["seconds_left"] <= 7200
 
 

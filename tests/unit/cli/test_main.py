@@ -33,6 +33,7 @@ def test_processes_share_the_simulated_subscription(home):
     assert home.is_dir()
 
 
+@pytest.mark.slow
 def test_a_closed_pipe_ends_the_output_quietly(home):
     command = f"{sys.executable} -m ccgpu {_CREATE} 2>&1 | head -n 1"
     done = subprocess.run(

@@ -145,8 +145,10 @@ def test_problems_of_the_new_section_have_messages_and_places(ccgpu, tmp_path):
 @pytest.mark.parametrize(
     ("line", "words"),
     [
-        ("--spare-shelf-row 6", "spare.owner: is needed for a row above 5"),
-        ("--set spare.shelf.row=10 --part 0", "--part: spare.parts.0.weight: must be above 0"),
+        pytest.param("--spare-shelf-row 6", "spare.owner: is needed for a row above 5"),
+        pytest.param(
+            "--set spare.shelf.row=10 --part 0", "--part: spare.parts.0.weight: must be above 0"
+        ),
     ],
 )
 def test_flags_and_set_are_validated_like_files(ccgpu, line, words):

@@ -27,7 +27,7 @@ def made(shell):
 
 
 @pytest.mark.parametrize("terminal", [False, True])
-@pytest.mark.parametrize("words", mostly_slow(_JSON, 2))
+@pytest.mark.parametrize("words", mostly_slow(_JSON, 4))
 def test_a_successful_json_command_leaves_stderr_empty(shell, words, terminal):
     shell.terminal = terminal
     for line in (_CREATE, _CREATE, "stop demo", "start demo", "delete demo --yes", "gc"):

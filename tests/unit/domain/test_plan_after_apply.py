@@ -14,6 +14,7 @@ from ccgpu.fakearm import FAKE_SUBSCRIPTION, FakeArm
 from ccgpu.store import specs
 from support.cloud import Machine
 from support.public_keys import ed25519_line
+from support.slow import mostly_slow
 from support.specs import ENCRYPTION_SET, IDENTITY, SUBNET, SUBSCRIPTION, VARIANTS, make_spec
 
 _TEMPLATES = [template.name for template in specs.templates()]
@@ -61,7 +62,7 @@ _SPECS = [pytest.param(_of_template, name, id=f"template {name}") for name in _T
 ]
 
 
-@pytest.mark.parametrize(("spec_of", "name"), _SPECS)
+@pytest.mark.parametrize(("spec_of", "name"), mostly_slow(_SPECS, 5))
 def test_a_plan_after_a_create_keeps_everything(spec_of, name, machine):
     spec = spec_of(name)
     made = machine.create(spec).plan
@@ -88,22 +89,29 @@ def test_an_added_identity_keeps_the_first(machine):
 
 @pytest.mark.parametrize(
     ("changes", "actions"),
-    [
-        pytest.param(
-            {"ssh_from": "198.51.100.1/32"}, {Kind.NSG: Action.UPDATE}, id="another address"
-        ),
-        pytest.param(
-            {"tags": {"team": "b"}},
-            dict.fromkeys((Kind.GROUP, Kind.NSG, Kind.VNET, Kind.VM), Action.UPDATE),
-            id="a tag",
-        ),
-        pytest.param({"identities": [_here(IDENTITY)]}, {Kind.VM: Action.UPDATE}, id="identity"),
-        pytest.param({"identities": ["system"]}, {Kind.VM: Action.UPDATE}, id="own identity"),
-        pytest.param({"boot_diagnostics": False}, {Kind.VM: Action.UPDATE}, id="no serial log"),
-        pytest.param({"data_disks": [{"size_gib": 64}]}, {Kind.VM: Action.UPDATE}, id="a disk"),
-        pytest.param({"admin_user": "ada"}, {Kind.VM: Action.REPLACE}, id="another user"),
-        pytest.param({"os_disk": {"size_gib": 512}}, {Kind.VM: Action.REPLACE}, id="a larger disk"),
-    ],
+    mostly_slow(
+        [
+            pytest.param(
+                {"ssh_from": "198.51.100.1/32"}, {Kind.NSG: Action.UPDATE}, id="another address"
+            ),
+            pytest.param(
+                {"tags": {"team": "b"}},
+                dict.fromkeys((Kind.GROUP, Kind.NSG, Kind.VNET, Kind.VM), Action.UPDATE),
+                id="a tag",
+            ),
+            pytest.param(
+                {"identities": [_here(IDENTITY)]}, {Kind.VM: Action.UPDATE}, id="identity"
+            ),
+            pytest.param({"identities": ["system"]}, {Kind.VM: Action.UPDATE}, id="own identity"),
+            pytest.param({"boot_diagnostics": False}, {Kind.VM: Action.UPDATE}, id="no serial log"),
+            pytest.param({"data_disks": [{"size_gib": 64}]}, {Kind.VM: Action.UPDATE}, id="a disk"),
+            pytest.param({"admin_user": "ada"}, {Kind.VM: Action.REPLACE}, id="another user"),
+            pytest.param(
+                {"os_disk": {"size_gib": 512}}, {Kind.VM: Action.REPLACE}, id="a larger disk"
+            ),
+        ],
+        3,
+    ),
 )
 def test_a_changed_field_changes_only_its_resources(changes, actions, machine):
     machine.create(make_spec())

@@ -1,5 +1,6 @@
 """What a policy loosens: every field has a direction, and asking for less in any is told."""
 
+from functools import cache
 from typing import Any
 
 import pytest
@@ -24,6 +25,7 @@ def _with(document: dict[str, Any], path: str, value: object) -> dict[str, Any]:
     return {**document, head: _with(document[head], rest, value) if rest else value}
 
 
+@cache
 def _default() -> Policy:
     return policies.load("default")
 

@@ -252,7 +252,7 @@ def _limit_this_process() -> None:
 
 @pytest.mark.parametrize(
     ("data", "said"),
-    mostly_slow([pytest.param(*case, id=name) for name, case in _HUGE.items()], 4),
+    mostly_slow([pytest.param(*case, id=name) for name, case in _HUGE.items()], 8),
 )
 def test_huge_input_is_refused_within_10_s_and_300_mb(tmp_path, data, said):
     file = tmp_path / "evidence"

@@ -8,6 +8,7 @@ from ccgpu.errors import InvalidFile
 from ccgpu.store import specs
 from support.bad_specs import BAD_SPECS, BadSpec
 from support.public_keys import private_key
+from support.slow import mostly_slow
 
 
 def _problem(case: BadSpec, tmp_path):
@@ -31,7 +32,9 @@ def test_a_bad_spec_is_refused_with_place_and_message(case, tmp_path):
     assert problem.source.startswith("--set" if case.sets else str(file))
 
 
-@pytest.mark.parametrize("case", [c for c in BAD_SPECS if not c.sets], ids=lambda case: case.id)
+@pytest.mark.parametrize(
+    "case", mostly_slow([c for c in BAD_SPECS if not c.sets], 6), ids=lambda case: case.id
+)
 def test_validate_finds_what_create_refuses(case, tmp_path):
     _, problem, file = _problem(case, tmp_path)
 

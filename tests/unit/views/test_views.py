@@ -13,6 +13,7 @@ from ccgpu.domain.compare import Difference
 from ccgpu.domain.deployment import Deployment, Owned
 from ccgpu.domain.desired import Placement
 from ccgpu.domain.in_place import Other
+from ccgpu.domain.plain_text import one_line
 from ccgpu.domain.plan import Action, Plan, Step
 from ccgpu.domain.resource import Resource, resource_id
 from ccgpu.domain.status import State
@@ -229,9 +230,7 @@ def test_ids_in_messages_become_names(text, shown):
 
 
 def test_control_characters_and_line_breaks_are_escaped():
-    assert signs.one_line("a\x00\t\r\x1b\x7f\x9b\nb é") == (
-        "a\\x00\\x09\\x0d\\x1b\\x7f\\x9b\\x0ab é"
-    )
+    assert one_line("a\x00\t\r\x1b\x7f\x9b\nb é") == ("a\\x00\\x09\\x0d\\x1b\\x7f\\x9b\\x0ab é")
 
 
 def test_every_action_has_a_sign_of_its_own():

@@ -79,17 +79,22 @@ def test_delete_keeps_other_deployments_in_the_group(machine: Machine) -> None:
 @pytest.mark.parametrize("n", mostly_slow(range(4), 4))
 @pytest.mark.parametrize(
     ("kind", "answer"),
-    [
-        pytest.param(DELETES, faults.THROTTLED, id="delete-429"),
-        pytest.param(DELETES, faults.RESET, id="delete-reset"),
-        pytest.param(DELETES, faults.UNAVAILABLE, id="delete-503"),
-        pytest.param(
-            DELETES, faults.error(400, "NicReservedForAnotherVm", "for 180 seconds"), id="reserved"
-        ),
-        pytest.param(DELETES, faults.error(400, "InUseSubnetCannotBeDeleted"), id="in-use"),
-        pytest.param(faults.is_poll, faults.NOT_FOUND, id="poll-404"),
-        pytest.param(faults.is_poll, faults.HTML_PAGE, id="poll-html"),
-    ],
+    mostly_slow(
+        [
+            pytest.param(DELETES, faults.THROTTLED, id="delete-429"),
+            pytest.param(DELETES, faults.RESET, id="delete-reset"),
+            pytest.param(DELETES, faults.UNAVAILABLE, id="delete-503"),
+            pytest.param(
+                DELETES,
+                faults.error(400, "NicReservedForAnotherVm", "for 180 seconds"),
+                id="reserved",
+            ),
+            pytest.param(DELETES, faults.error(400, "InUseSubnetCannotBeDeleted"), id="in-use"),
+            pytest.param(faults.is_poll, faults.NOT_FOUND, id="poll-404"),
+            pytest.param(faults.is_poll, faults.HTML_PAGE, id="poll-html"),
+        ],
+        3,
+    ),
 )
 def test_delete_retries_transient_errors(
     machine: Machine, n: int, kind: faults.RequestFilter, answer: Response | Exception
@@ -110,7 +115,9 @@ def test_a_delete_whose_response_is_lost_counts_as_done(machine: Machine, n: int
 
 
 @pytest.mark.parametrize("n", mostly_slow(range(4), 4))
-@pytest.mark.parametrize("answer", [faults.HTML_PAGE, faults.NOT_FOUND], ids=["page", "404"])
+@pytest.mark.parametrize(
+    "answer", mostly_slow([faults.HTML_PAGE, faults.NOT_FOUND], 2), ids=["page", "404"]
+)
 def test_a_delete_answered_by_a_proxy_is_sent_again(
     machine: Machine, n: int, answer: Response
 ) -> None:

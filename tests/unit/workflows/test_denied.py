@@ -15,6 +15,7 @@ from support import faults
 from support.cloud import DEPLOYMENT_KINDS, Machine, make_spec
 from support.faults import NthRequest, request_to
 from support.leases import HOUR, collect, other_machine, single_deployment
+from support.slow import mostly_slow
 
 VM_PUT = request_to("PUT", "/virtualMachines/demo")
 NSG_DELETE = request_to("DELETE", "/networkSecurityGroups/")
@@ -119,7 +120,7 @@ def test_kept_resources_have_settled(machine: Machine) -> None:
     assert states_by_name(error)["demo"] == "exists"
 
 
-@pytest.mark.parametrize("poll", [*POLLS, pytest.param(GROUP_POLL, id="group")])
+@pytest.mark.parametrize("poll", mostly_slow([*POLLS, pytest.param(GROUP_POLL, id="group")], 3))
 def test_delete_without_the_right_to_poll_removes_everything(
     machine: Machine, poll: faults.RequestFilter
 ) -> None:
@@ -168,7 +169,7 @@ def test_stop_without_the_right_to_poll_waits_before_it_fails(machine: Machine) 
 
 @pytest.mark.parametrize(
     "poll",
-    [*POLLS, pytest.param(GROUP_POLL, id="group")],
+    mostly_slow([*POLLS, pytest.param(GROUP_POLL, id="group")], 3),
 )
 def test_gc_without_the_right_to_poll_deletes_and_names_the_action(
     machine: Machine, poll: faults.RequestFilter
@@ -185,7 +186,7 @@ def test_gc_without_the_right_to_poll_deletes_and_names_the_action(
 @pytest.mark.parametrize(
     ("answer", "code"), [(faults.FORBIDDEN, 4), (LOCKED, 7)], ids=["right", "lock"]
 )
-@pytest.mark.parametrize("what", ["GET", "DELETE"])
+@pytest.mark.parametrize("what", mostly_slow(["GET", "DELETE"], 2))
 def test_a_failed_gc_has_the_exit_code_of_its_cause(
     machine: Machine, what: str, answer: Response, code: int
 ) -> None:

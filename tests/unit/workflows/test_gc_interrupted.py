@@ -6,9 +6,10 @@ from ccgpu.errors import Interrupted
 from support.cloud import Machine, make_spec
 from support.faults import NthRequest, request_to
 from support.leases import HOUR, collect
+from support.slow import mostly_slow
 
 
-@pytest.mark.parametrize("n", [0, 1, 3])
+@pytest.mark.parametrize("n", mostly_slow([0, 1, 3], 3))
 def test_an_interrupted_gc_names_the_deployment_being_deleted(machine: Machine, n: int) -> None:
     for name in ("one", "two"):
         machine.create(make_spec(name=name, ttl="1h"))

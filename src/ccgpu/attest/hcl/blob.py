@@ -4,10 +4,11 @@ Only the runtime claims are authenticated, by their hash in the report. So every
 have the one value that a blob of an SEV-SNP machine has, sizes must agree, and padding is zero.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ccgpu.attest.check import Malformed, Rule
-from ccgpu.attest.fields import Field
+from ccgpu.attest.fields import splitter
 from ccgpu.attest.hcl import layout
 
 _DESIGN = "Azure CVM guest attestation design, report format"
@@ -27,6 +28,8 @@ DATA_SIZE = Rule("hcl.data-size", "the runtime data is its header and the claims
 REPORT_SIZE = Rule("hcl.report-size", "the blob is header, report and runtime data", _DESIGN)
 PADDING = Rule("hcl.padding", "what follows the runtime claims is zero", _DESIGN)
 
+_split_header, _split_runtime_header = splitter(layout.HEADER), splitter(layout.RUNTIME_HEADER)
+
 
 @dataclass(frozen=True, slots=True)
 class Blob:
@@ -44,56 +47,51 @@ def parse(data: bytes) -> Blob:
     """Parse an HCL blob (2048 or 2600 bytes), or raise `Malformed`."""
     if len(data) not in layout.SIZES:
         raise Malformed(SIZE, layout.SIZES, len(data))
-    header = data[: layout.HEADER_SIZE]
-    _require(SIGNATURE, layout.SIGNATURE, layout.HEADER["signature"].of(header))
-    runtime_header = data[layout.RUNTIME_START : layout.CLAIMS_START]
+    header = _split_header(data[: layout.HEADER_SIZE])
+    _require(SIGNATURE, layout.SIGNATURE, header["signature"])
+    runtime_header = _split_runtime_header(data[layout.RUNTIME_START : layout.CLAIMS_START])
     _check_type(runtime_header)
-    _check_header(header)
-    return Blob(
-        _number(layout.HEADER["version"], header),
-        layout.REPORT.of(data),
-        _claims(data, header, runtime_header),
-    )
+    version = _check_header(header)
+    return Blob(version, layout.REPORT.of(data), _claims(data, header, runtime_header))
 
 
-def _check_type(runtime_header: bytes) -> None:
-    kind = _number(layout.RUNTIME_HEADER["report_type"], runtime_header)
+def _check_type(runtime_header: Mapping[str, bytes]) -> None:
+    kind = _number(runtime_header["report_type"])
     if kind == layout.TYPE_TDX:
         raise Malformed(TYPE_TDX, f"{layout.TYPE_SNP} (SNP)", f"{kind} (TDX)")
     _require(TYPE, layout.TYPE_SNP, kind)
-    hash_type = _number(layout.RUNTIME_HEADER["hash_type"], runtime_header)
-    _require(HASH_TYPE, layout.HASH_SHA256, hash_type)
-    _require(DATA_VERSION, 1, _number(layout.RUNTIME_HEADER["version"], runtime_header))
+    _require(HASH_TYPE, layout.HASH_SHA256, _number(runtime_header["hash_type"]))
+    _require(DATA_VERSION, 1, _number(runtime_header["version"]))
 
 
-def _check_header(header: bytes) -> None:
-    version = _number(layout.HEADER["version"], header)
+def _check_header(header: Mapping[str, bytes]) -> int:
+    """Check the header's fields but for the size; returns its version."""
+    version = _number(header["version"])
     if version not in layout.VERSIONS:
         raise Malformed(VERSION, layout.VERSIONS, version)
-    request = _number(layout.HEADER["request_type"], header)
-    _require(REQUEST, layout.AK_CERT_REQUEST, request)
-    _require(STATUS, 0, _number(layout.HEADER["status"], header))
-    reserved = layout.HEADER["reserved"]
-    _require(RESERVED, bytes(reserved.size), reserved.of(header))
+    _require(REQUEST, layout.AK_CERT_REQUEST, _number(header["request_type"]))
+    _require(STATUS, 0, _number(header["status"]))
+    _require(RESERVED, bytes(layout.HEADER["reserved"].size), header["reserved"])
+    return version
 
 
-def _claims(data: bytes, header: bytes, runtime_header: bytes) -> bytes:
+def _claims(data: bytes, header: Mapping[str, bytes], runtime_header: Mapping[str, bytes]) -> bytes:
     """The runtime claims, after checking that the three sizes agree and the padding is zero."""
-    size = _number(layout.RUNTIME_HEADER["variable_data_size"], runtime_header)
+    size = _number(runtime_header["variable_data_size"])
     room = len(data) - layout.CLAIMS_START
     if not 1 <= size <= room:
         raise Malformed(CLAIMS_SIZE, f"1 to {room} bytes", f"{size} bytes")
     data_size = layout.RUNTIME_HEADER_SIZE + size
-    _require(DATA_SIZE, data_size, _number(layout.RUNTIME_HEADER["data_size"], runtime_header))
+    _require(DATA_SIZE, data_size, _number(runtime_header["data_size"]))
     whole = layout.RUNTIME_START + data_size
-    _require(REPORT_SIZE, whole, _number(layout.HEADER["report_size"], header))
-    if any(data[whole:]):
+    _require(REPORT_SIZE, whole, _number(header["report_size"]))
+    if data.count(0, whole) != len(data) - whole:
         raise Malformed(PADDING, "zeros", data[whole:].rstrip(b"\0")[:32])
     return data[layout.CLAIMS_START : whole]
 
 
-def _number(field: Field, data: bytes) -> int:
-    return int.from_bytes(field.of(data), "little")
+def _number(field: bytes) -> int:
+    return int.from_bytes(field, "little")
 
 
 def _require(rule: Rule, expected: object, actual: object) -> None:

@@ -4,7 +4,7 @@ Known members are parsed strictly, unknown ones ignored (newer paravisors add so
 that the report covers these bytes.
 """
 
-import base64
+import binascii
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -43,6 +43,7 @@ _AK_USES = (["sign"], ["encrypt"])  # the second: paravisors of 2023
 _GUID = re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 _USER_DATA = re.compile(r"[0-9A-Fa-f]{128}")
 _BASE64URL = re.compile(r"[A-Za-z0-9_-]{1,700}")
+_STANDARD = bytes.maketrans(b"-_", b"+/")  # the other two digits of base64, RFC 4648, §4
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,9 +107,9 @@ def _decode_integer(key: Mapping[str, object], name: str) -> bytes:
     text = key.get(name)
     if not isinstance(text, str) or not _BASE64URL.fullmatch(text) or len(text) % 4 == 1:
         raise Malformed(AK_ENCODING, "base64url without padding", f"{name}: {str(text)[:32]}")
-    decoded = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
-    again = base64.urlsafe_b64encode(decoded).rstrip(b"=").decode()
-    if again != text or decoded[0] == 0:
+    standard = text.encode().translate(_STANDARD) + b"=" * (-len(text) % 4)
+    decoded = binascii.a2b_base64(standard)
+    if binascii.b2a_base64(decoded, newline=False) != standard or decoded[0] == 0:
         raise Malformed(AK_ENCODING, "the shortest base64url", f"{name}: {text[:32]}")
     return decoded
 

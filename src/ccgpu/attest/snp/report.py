@@ -4,9 +4,11 @@ Reserved bits within a field are checked by `verify`, not here, so that one repo
 failures.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ccgpu.attest.check import Malformed, Rule
+from ccgpu.attest.fields import splitter
 from ccgpu.attest.snp import tcb
 from ccgpu.attest.snp.bits import GuestPolicy, KeyInfo, PlatformInfo
 from ccgpu.attest.snp.layout import FIELDS, NUMBER_SIZE, SIGNED, SINCE, SIZE, VERSIONS
@@ -36,6 +38,7 @@ _ORDER = int(
     16,
 )
 
+_split = splitter(FIELDS)
 # By version, the fields that must be zero.
 _RESERVED = {
     version: tuple(f for f in FIELDS.values() if f.reserved or version < SINCE.get(f.name, 0))
@@ -104,74 +107,77 @@ def parse(raw: bytes) -> SnpReport:
     """Parse a report of version 2 to 5 (1184 bytes), or raise `Malformed`."""
     if len(raw) != SIZE:
         raise Malformed(READABLE, f"{SIZE} bytes", f"{len(raw)} bytes")
-    version = _number(raw, "version")
+    fields = _split(raw)
+    version = _number(fields, "version")
     if version not in VERSIONS:
         raise Malformed(VERSION, VERSIONS, version)
-    _refuse_reserved(raw, version)
-    cpuid = _cpuid(raw) if version >= SINCE["cpuid_fam_id"] else None
+    _refuse_reserved(fields, version)
+    cpuid = _cpuid(fields) if version >= SINCE["cpuid_fam_id"] else None
     turin = cpuid is not None and cpuid.places_like_turin
-    mitigated = version >= SINCE["launch_mit_vector"]
     return SnpReport(
         raw=raw,
         version=version,
-        guest_svn=_number(raw, "guest_svn"),
-        policy=GuestPolicy(_number(raw, "policy")),
-        family_id=_bytes(raw, "family_id"),
-        image_id=_bytes(raw, "image_id"),
-        vmpl=_number(raw, "vmpl"),
-        signature_algo=_number(raw, "signature_algo"),
-        current_tcb=tcb.decode(_bytes(raw, "current_tcb"), turin=turin),
-        platform_info=PlatformInfo(_number(raw, "platform_info")),
-        key_info=KeyInfo(_number(raw, "key_info")),
-        report_data=_bytes(raw, "report_data"),
-        measurement=_bytes(raw, "measurement"),
-        host_data=_bytes(raw, "host_data"),
-        id_key_digest=_bytes(raw, "id_key_digest"),
-        author_key_digest=_bytes(raw, "author_key_digest"),
-        report_id=_bytes(raw, "report_id"),
-        report_id_ma=_bytes(raw, "report_id_ma"),
-        reported_tcb=tcb.decode(_bytes(raw, "reported_tcb"), turin=turin),
+        guest_svn=_number(fields, "guest_svn"),
+        policy=GuestPolicy(_number(fields, "policy")),
+        family_id=fields["family_id"],
+        image_id=fields["image_id"],
+        vmpl=_number(fields, "vmpl"),
+        signature_algo=_number(fields, "signature_algo"),
+        current_tcb=tcb.decode(fields["current_tcb"], turin=turin),
+        platform_info=PlatformInfo(_number(fields, "platform_info")),
+        key_info=KeyInfo(_number(fields, "key_info")),
+        report_data=fields["report_data"],
+        measurement=fields["measurement"],
+        host_data=fields["host_data"],
+        id_key_digest=fields["id_key_digest"],
+        author_key_digest=fields["author_key_digest"],
+        report_id=fields["report_id"],
+        report_id_ma=fields["report_id_ma"],
+        reported_tcb=tcb.decode(fields["reported_tcb"], turin=turin),
         cpuid=cpuid,
-        chip_id=_bytes(raw, "chip_id"),
-        committed_tcb=tcb.decode(_bytes(raw, "committed_tcb"), turin=turin),
-        current_version=_firmware_version(raw, "current"),
-        committed_version=_firmware_version(raw, "committed"),
-        launch_tcb=tcb.decode(_bytes(raw, "launch_tcb"), turin=turin),
-        launch_mit_vector=_number(raw, "launch_mit_vector") if mitigated else None,
-        current_mit_vector=_number(raw, "current_mit_vector") if mitigated else None,
-        signature=(_signature_number(raw, "signature_r"), _signature_number(raw, "signature_s")),
+        chip_id=fields["chip_id"],
+        committed_tcb=tcb.decode(fields["committed_tcb"], turin=turin),
+        current_version=_firmware_version(fields, "current"),
+        committed_version=_firmware_version(fields, "committed"),
+        launch_tcb=tcb.decode(fields["launch_tcb"], turin=turin),
+        launch_mit_vector=_number_since(fields, "launch_mit_vector", version),
+        current_mit_vector=_number_since(fields, "current_mit_vector", version),
+        signature=_signature(fields),
         product=cpuid.product if cpuid else None,
     )
 
 
-def _bytes(raw: bytes, name: str) -> bytes:
-    return FIELDS[name].of(raw)
+def _number(fields: Mapping[str, bytes], name: str) -> int:
+    return int.from_bytes(fields[name], "little")
 
 
-def _number(raw: bytes, name: str) -> int:
-    return int.from_bytes(_bytes(raw, name), "little")
+def _number_since(fields: Mapping[str, bytes], name: str, version: int) -> int | None:
+    return _number(fields, name) if version >= SINCE[name] else None
 
 
-def _refuse_reserved(raw: bytes, version: int) -> None:
+def _refuse_reserved(fields: Mapping[str, bytes], version: int) -> None:
     for field in _RESERVED[version]:
-        if field.of(raw).strip(b"\0"):
+        if fields[field.name].strip(b"\0"):
             where = f"{field.start:#05x}-{field.end - 1:#05x}"
-            raise Malformed(RESERVED, f"zero at {where}", field.of(raw))
+            raise Malformed(RESERVED, f"zero at {where}", fields[field.name])
 
 
-def _cpuid(raw: bytes) -> Cpuid:
-    names = ("cpuid_fam_id", "cpuid_mod_id", "cpuid_step")
-    return Cpuid(*(_number(raw, name) for name in names))
+def _cpuid(fields: Mapping[str, bytes]) -> Cpuid:
+    family, model, stepping = fields["cpuid_fam_id"], fields["cpuid_mod_id"], fields["cpuid_step"]
+    return Cpuid(family[0], model[0], stepping[0])
 
 
-def _firmware_version(raw: bytes, which: str) -> FirmwareVersion:
-    return FirmwareVersion(
-        *(_number(raw, f"{which}_{part}") for part in ("major", "minor", "build"))
-    )
+def _firmware_version(fields: Mapping[str, bytes], which: str) -> FirmwareVersion:
+    major, minor, build = (fields[f"{which}_{part}"] for part in ("major", "minor", "build"))
+    return FirmwareVersion(major[0], minor[0], build[0])
 
 
-def _signature_number(raw: bytes, name: str) -> int:
-    field = _bytes(raw, name)
+def _signature(fields: Mapping[str, bytes]) -> tuple[int, int]:
+    return _signature_number(fields, "signature_r"), _signature_number(fields, "signature_s")
+
+
+def _signature_number(fields: Mapping[str, bytes], name: str) -> int:
+    field = fields[name]
     if any(field[NUMBER_SIZE:]):
         raise Malformed(PADDING, "zero from byte 48", field[NUMBER_SIZE:])
     number = int.from_bytes(field[:NUMBER_SIZE], "little")

@@ -56,18 +56,12 @@ _ECDSA_P384_SHA384 = 1
 def verify(report: SnpReport, checks: Checks) -> None:
     """Check guest policy, VMPL, reserved bits, key information, algorithm and chip id."""
     policy, keys = report.policy, report.key_info
-    checks.record(RESERVED_ONE, policy.reserved_one, "one", policy)
+    shown = str(policy)
+    checks.record(RESERVED_ONE, policy.reserved_one, "one", shown)
     checks.record_equal(POLICY_RESERVED, "0x0", f"{policy.reserved:#x}")
-    checks.record(
-        DEBUG, not policy.debug, "forbidden", f"{_allowed_or_forbidden(policy.debug)} ({policy})"
-    )
-    migration = policy.migration_agent
-    checks.record(
-        MIGRATION_AGENT,
-        not migration,
-        "forbidden",
-        f"{_allowed_or_forbidden(migration)} ({policy})",
-    )
+    for rule, allowed in ((DEBUG, policy.debug), (MIGRATION_AGENT, policy.migration_agent)):
+        answer = "allowed" if allowed else "forbidden"
+        checks.record(rule, not allowed, "forbidden", f"{answer} ({shown})")
     checks.record_equal(VMPL, 0, report.vmpl)
     checks.record_equal(PLATFORM_RESERVED, "0x0", f"{report.platform_info.reserved:#x}")
     checks.record_equal(KEY_RESERVED, "0x0", f"{keys.reserved:#x}")
@@ -77,7 +71,3 @@ def verify(report: SnpReport, checks: Checks) -> None:
     checks.record_equal(SIGNING_KEY, "VCEK", keys.signing_key)
     checks.record_equal(ALGORITHM, _ECDSA_P384_SHA384, report.signature_algo)
     checks.record(CHIP_ID, any(report.chip_id), "not zero", report.chip_id)
-
-
-def _allowed_or_forbidden(allowed: bool) -> str:
-    return "allowed" if allowed else "forbidden"

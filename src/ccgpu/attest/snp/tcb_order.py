@@ -4,7 +4,6 @@ from dataclasses import replace
 
 from ccgpu.attest.check import Checks, Rule
 from ccgpu.attest.snp.report import SnpReport
-from ccgpu.attest.snp.tcb import Tcb
 
 _ABI = "AMD SEV-SNP ABI (56860), ATTESTATION_REPORT"
 
@@ -29,9 +28,13 @@ def verify(report: SnpReport, checks: Checks, *, allow_provisional: bool = False
     `allow_provisional` skips the second: the host could then roll firmware back.
     """
     current, committed = report.current_tcb, report.committed_tcb
-    _check_not_above(REPORTED, report.reported_tcb, current, checks)
-    _check_not_above(COMMITTED, committed, current, checks)
-    _check_not_above(LAUNCH, report.launch_tcb, current, checks)
+    at_most = f"at most {current}"
+    for rule, lower in (
+        (REPORTED, report.reported_tcb),
+        (COMMITTED, committed),
+        (LAUNCH, report.launch_tcb),
+    ):
+        checks.record(rule, current.at_least(lower), at_most, lower)
     if allow_provisional:
         return
     # Microcode that the host loads after boot is current and not committed: seen on Azure's Milan.
@@ -39,7 +42,3 @@ def verify(report: SnpReport, checks: Checks, *, allow_provisional: bool = False
     running = replace(current, microcode=committed.microcode)
     checks.record(PROVISIONAL, running == committed, committed, current)
     checks.record_equal(VERSION, report.committed_version, report.current_version)
-
-
-def _check_not_above(rule: Rule, lower: Tcb, current: Tcb, checks: Checks) -> None:
-    checks.record(rule, current.at_least(lower), f"at most {current}", lower)

@@ -70,7 +70,7 @@ def parse(data: bytes) -> KeySet:
     """The keys of a set (JSON, at most 1 MiB) by `kid`, not parsed yet; or `Malformed`."""
     listed = strict_json.load(data, _SET_LIMIT).get("keys")
     if not isinstance(listed, list) or not 1 <= len(listed) <= _KEYS_LIMIT:
-        raise Malformed(KEYS, f"1 to {_KEYS_LIMIT} keys", _describe_count(listed))
+        raise Malformed(KEYS, f"1 to {_KEYS_LIMIT} keys", _describe_count(listed, "keys"))
     keys: dict[str, Jwk] = {}
     for jwk in listed:
         if not isinstance(jwk, dict):
@@ -102,8 +102,8 @@ def signing_key(jwk: Jwk, algorithm: Algorithm) -> SigningKey:
     return SigningKey(_require_strong(stated, algorithm), certificate)
 
 
-def _describe_count(listed: object) -> str:
-    return f"{len(listed)} keys" if isinstance(listed, list) else type(listed).__name__
+def _describe_count(listed: object, what: str) -> str:
+    return f"{len(listed)} {what}" if isinstance(listed, list) else type(listed).__name__
 
 
 def _shorten(value: object) -> str | None:
@@ -131,9 +131,8 @@ def _check_use(jwk: Jwk, algorithm: Algorithm) -> None:
 def _certificate(chain: object) -> x509.Certificate:
     """The first certificate of `x5c`; the chain above it is not verified."""
     if not isinstance(chain, list) or not 1 <= len(chain) <= _CERTIFICATES_LIMIT:
-        raise Malformed(
-            CERTIFICATE, f"1 to {_CERTIFICATES_LIMIT} certificates", _describe_count(chain)
-        )
+        found = _describe_count(chain, "certificates")
+        raise Malformed(CERTIFICATE, f"1 to {_CERTIFICATES_LIMIT} certificates", found)
     text = chain[0]
     if not isinstance(text, str) or len(text) > _CERTIFICATE_LIMIT:
         raise Malformed(CERTIFICATE, f"text of at most {_CERTIFICATE_LIMIT} characters", "other")

@@ -4,7 +4,7 @@ A genuine token may be of another VM, or of an earlier start of this one. Values
 VM runs are not compared: report data (the guest may write it) and the TCB (the host may update it).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from ccgpu.attest.check import Checks, Rule
 from ccgpu.attest.tokens.jws import Jws
@@ -66,7 +66,6 @@ _COMPARED: Sequence[tuple[str, str, tuple[str, ...], Rule]] = (
         Rule("maa.secure-boot", "token and runtime claims agree on secure boot", _SOURCE),
     ),
 )
-RULES: Mapping[str, Rule] = {field: rule for field, _, _, rule in _COMPARED}
 NEVER_COMPARED = ("report data", "TCB")
 
 

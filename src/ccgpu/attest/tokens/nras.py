@@ -138,7 +138,7 @@ def _parse_array(token: bytes) -> object:
 
 
 def _are_gpu_tokens(gpus: Mapping[object, object]) -> bool:
-    names = all(isinstance(name, str) and _GPU_NAME.fullmatch(name) for name in gpus)
+    names = all(_GPU_NAME.fullmatch(str(name)) for name in gpus)
     texts = all(isinstance(text, str) for text in gpus.values())
     return names and texts and 1 <= len(gpus) <= _GPUS_LIMIT
 

@@ -24,6 +24,7 @@ PCR_COUNT = 24  # PC Client Platform TPM Profile, §4.6
 SELECT_SIZE = PCR_COUNT // 8  # sizeofSelect
 RSA_SIZES = (256, 384, 512)  # of a signature: RSA-2048, -3072, -4096
 
+CLOCK_SIZE = 25
 CLOCK = table(  # TPMS_CLOCK_INFO (Part 2, §10.11.1) and firmwareVersion (TPMS_ATTEST, §10.12.12)
     [
         Field("clock", 0, 8),
@@ -32,7 +33,7 @@ CLOCK = table(  # TPMS_CLOCK_INFO (Part 2, §10.11.1) and firmwareVersion (TPMS_
         Field("safe", 16, 1),
         Field("firmwareVersion", 17, 8),
     ],
-    25,
+    CLOCK_SIZE,
 )
 
 # The event log: TCG PC Client Platform Firmware Profile (PFP) 1.05, §10.

@@ -6,6 +6,7 @@ Only quotes of one bank, SHA-256, are accepted, so that the PCR bitmap has one m
 from dataclasses import dataclass
 
 from ccgpu.attest.check import Malformed, Rule
+from ccgpu.attest.fields import splitter
 from ccgpu.attest.vtpm import layout
 
 _ATTEST = "TPM 2.0 Part 2, TPMS_ATTEST"
@@ -24,6 +25,8 @@ BANK = Rule("vtpm.selection.bank", "the quote is about the SHA-256 bank", _SELEC
 SELECT_SIZE = Rule("vtpm.selection.size", "the PCR bitmap is of 24 PCRs", _SELECTION)
 EMPTY = Rule("vtpm.selection.empty", "the quote is about a PCR", _SELECTION)
 DIGEST = Rule("vtpm.quote.digest-size", "the PCR digest is one of SHA-256", _QUOTE)
+
+_split_clock = splitter(layout.CLOCK)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +80,8 @@ def parse(message: bytes) -> Quote:
     if (kind := cursor.number(2)) != layout.ATTEST_QUOTE:
         raise Malformed(TYPE, f"{layout.ATTEST_QUOTE:#x}", f"{kind:#x}")
     signer, extra_data = _signer(cursor), _extra_data(cursor)
-    clock = cursor.take(sum(field.size for field in layout.CLOCK.values()))
-    fields = {name: int.from_bytes(f.of(clock), "big") for name, f in layout.CLOCK.items()}
+    clock = _split_clock(cursor.take(layout.CLOCK_SIZE))
+    fields = {name: int.from_bytes(value, "big") for name, value in clock.items()}
     if fields["safe"] not in (0, 1):
         raise Malformed(SAFE, (0, 1), fields["safe"])
     selected = _selected_pcrs(cursor)
@@ -128,4 +131,4 @@ def _selected_pcrs(cursor: _QuoteCursor) -> frozenset[int]:
     bitmap = int.from_bytes(cursor.take(size), "little")  # PCR n is bit n % 8 of byte n // 8
     if not bitmap:
         raise Malformed(EMPTY, "1 PCR or more", 0)
-    return frozenset(index for index in range(layout.PCR_COUNT) if bitmap >> index & 1)
+    return frozenset([index for index in range(layout.PCR_COUNT) if bitmap >> index & 1])

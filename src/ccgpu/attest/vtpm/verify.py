@@ -13,7 +13,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.hazmat.primitives.hashes import SHA256
 
-from ccgpu.attest.check import Checks, Outcome, Rule
+from ccgpu.attest.check import Checks, Outcome, Rule, format_value
 from ccgpu.attest.hcl.claims import RuntimeClaims
 from ccgpu.attest.vtpm import layout
 from ccgpu.attest.vtpm.quote import Quote
@@ -85,13 +85,10 @@ def verify(
     # 3. The quote answers the challenge (RFC 9334, §10.2).
     _check_nonce(quote.extra_data, expected.qualifying_data, checks)
     # 4. The quote is about these PCR values (TPM 2.0 Part 2, TPMS_QUOTE_INFO).
-    checks.record(
-        PCRS_REQUIRED,
-        expected.required <= quote.selected,
-        sorted(expected.required),
-        sorted(quote.selected),
-    )
-    _check_pcrs(quote, expected.pcrs, checks)
+    quoted = format_value(sorted(quote.selected))
+    covered = expected.required <= quote.selected
+    checks.record(PCRS_REQUIRED, covered, sorted(expected.required), quoted)
+    _check_pcrs(quote, quoted, expected.pcrs, checks)
     # 5. The quote is later than the previous one (TPM 2.0 Part 1, §36).
     if expected.previous is not None:
         _check_clock(quote, expected.previous, checks)
@@ -121,11 +118,15 @@ def _check_nonce(actual: bytes, expected: bytes | None, checks: Checks) -> None:
     checks.record(rule, hmac.compare_digest(actual, expected), expected, actual)
 
 
-def _check_pcrs(quote: Quote, pcrs: Mapping[int, bytes] | None, checks: Checks) -> None:
+def _check_pcrs(
+    quote: Quote, quoted: str, pcrs: Mapping[int, bytes] | None, checks: Checks
+) -> None:
+    """Check the values that are claimed to be quoted; `quoted`: the quoted PCRs, as text."""
     if pcrs is None:
         checks.record(PCRS_ABSENT, False, "PCR values", None)
         return
-    same = checks.record_equal(PCRS_SELECTION, sorted(quote.selected), sorted(pcrs))
+    same = pcrs.keys() == quote.selected
+    checks.record(PCRS_SELECTION, same, quoted, quoted if same else sorted(pcrs))
     sizes = sorted({len(value) for value in pcrs.values()} or {layout.DIGEST_SIZE})
     if not checks.record_equal(PCRS_SIZE, [layout.DIGEST_SIZE], sizes) or not same:
         return

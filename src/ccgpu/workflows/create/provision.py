@@ -45,7 +45,7 @@ from ccgpu.workflows.discovery.snapshot import (
     deployment_ids,
     possible_ids,
 )
-from ccgpu.workflows.extend import set_expiry
+from ccgpu.workflows.expiry_tags import set_expiry
 
 _MAX_PLANS = 3  # plans for one region; a change by another client requires a new one
 

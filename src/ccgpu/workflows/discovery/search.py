@@ -107,7 +107,14 @@ def group_by_deployment(run: Run, bodies: Actual) -> list[FoundDeployment]:
 
 
 def list_tagged_ids(run: Run, name: str | None, group: str | None) -> tuple[ResourceId, ...]:
-    """The ids with the deployment tag in Azure's lists; with `name`, only those of its value.
+    """The ids of `list_tagged_bodies`."""
+    return _ids_of(list_tagged_bodies(run, name, group))
+
+
+def list_tagged_bodies(run: Run, name: str | None, group: str | None) -> tuple[Body, ...]:
+    """What has the deployment tag in Azure's lists; with `name`, only what has it as the value.
+
+    The entries of resources may lack their tags.
 
     With `group`, only that group is listed, because the caller may have permissions on it alone. If
     that is denied, the whole subscription is listed.
@@ -116,12 +123,16 @@ def list_tagged_ids(run: Run, name: str | None, group: str | None) -> tuple[Reso
     if group is not None:
         with suppress(Denied):
             inside = partial(queries.tagged_resources, DEPLOYMENT, name, group)
-            return _ids_of(send_alone(run, inside, f"listing deployments in {group}"))
-    return list_ids_with_tag(run, DEPLOYMENT, name)
+            return send_alone(run, inside, f"listing deployments in {group}")
+    return _list_with_tag(run, DEPLOYMENT, name)
 
 
 def list_ids_with_tag(run: Run, tag_name: str, value: str | None) -> tuple[ResourceId, ...]:
     """The ids of all groups and resources with the tag, from Azure's two lists."""
+    return _ids_of(_list_with_tag(run, tag_name, value))
+
+
+def _list_with_tag(run: Run, tag_name: str, value: str | None) -> tuple[Body, ...]:
     queries = run.cloud.queries
     groups, resources = f"listing groups by {tag_name}", f"listing resources by {tag_name}"
     lists: dict[str, Callable[[], tuple[Body, ...]]] = {
@@ -129,7 +140,7 @@ def list_ids_with_tag(run: Run, tag_name: str, value: str | None) -> tuple[Resou
         resources: partial(queries.tagged_resources, tag_name, value),
     }
     answers = send_together(run, lists)
-    return _ids_of((*answers[groups], *answers[resources]))
+    return (*answers[groups], *answers[resources])
 
 
 def _ids_of(bodies: tuple[Body, ...]) -> tuple[ResourceId, ...]:
@@ -173,7 +184,7 @@ def find_deployment(run: Run, name: str, group: str | None) -> FoundDeployment:
         names = Names(run.cloud.subscription, group, name)
         own = [names.vm, names.of(Kind.GROUP)]
         return _deployment_in_group(run, find_deployments(run, name, own, group), name, group)
-    likely = _likely_groups(run, name)
+    likely = likely_groups(run, name)
     vms = [Names(run.cloud.subscription, one, name).vm for one in likely]
     found = find_deployments(run, name, vms)
     if len(found) > 1:
@@ -191,7 +202,7 @@ def _deployment_in_group(
     return here[0] if here else FoundDeployment(Names(run.cloud.subscription, group, name), {})
 
 
-def _likely_groups(run: Run, name: str) -> list[str]:
+def likely_groups(run: Run, name: str) -> list[str]:
     """The group in this machine's journal, if there is one, and the default group."""
     try:
         journal = run.cloud.journals.peek(run.cloud.subscription, name)
@@ -209,20 +220,17 @@ def find_names(run: Run, name: str, group: str | None) -> Names:
 
 
 @contextmanager
-def opened_deployment(
-    run: Run, name: str, group: str | None, *, whole: bool = False
-) -> Iterator[FoundDeployment]:
+def opened_deployment(run: Run, name: str, group: str | None) -> Iterator[FoundDeployment]:
     """Find one deployment, and add its leftovers to each error that leaves the block.
 
-    `whole`: search for its resources by their tags even if `group` already determines its names.
+    If `group` determines its names, its resources are not searched.
     """
     known = possible_ids(Names(run.cloud.subscription, group or own_group(name), name))
     with reporting_leftovers(run, lambda: known, name):
-        names_suffice = group is not None and not whole
         found = (
-            FoundDeployment(find_names(run, name, group), {})
-            if names_suffice
-            else find_deployment(run, name, group)
+            find_deployment(run, name, None)
+            if group is None
+            else FoundDeployment(find_names(run, name, group), {})
         )
         known |= possible_ids(found.names) | found.kinds
         yield found

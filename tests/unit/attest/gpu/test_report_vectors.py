@@ -162,10 +162,12 @@ def flips(h100) -> Flips:
 
 
 @pytest.mark.slow
-def test_every_flipped_bit_of_the_report_is_refused(flips):
+@pytest.mark.no_cover
+@pytest.mark.parametrize("first", range(4))  # parts, so that two cores share them
+def test_every_flipped_bit_of_the_report_is_refused(flips, first):
     bits = len(flips.raw) * 8
     assert bits == 32936
-    assert [bit for bit in range(bits) if flips.accepted(bit)] == []
+    assert [bit for bit in range(first, bits, 4) if flips.accepted(bit)] == []
 
 
 def test_a_flipped_bit_of_the_report_is_refused(flips):

@@ -525,9 +525,9 @@ def test_real_manifests_are_not_believed_under_simulated_roots_nor_the_reverse(h
     assert refused(GOOD, root=NVIDIA_RIM) >= {"rim.chain.root", "rim.chain.signature"}
 
 
-def _changed(xml: bytes, step: int):
+def _changed(xml: bytes, step: int, first: int = 0):
     """The manifest with one byte changed, of those that NVIDIA signed: each `step`-th."""
-    for at in range(0, xml.index(b"</ds:SignedInfo>"), step):
+    for at in range(first, xml.index(b"</ds:SignedInfo>"), step):
         changed = bytearray(xml)
         changed[at] ^= 1
         yield bytes(changed)
@@ -540,10 +540,12 @@ def test_a_changed_byte_of_a_real_manifest_is_refused(h100):
 
 
 @pytest.mark.slow
+@pytest.mark.no_cover
+@pytest.mark.parametrize("first", range(4))  # parts, so that two cores share them
 @pytest.mark.parametrize("kind", ["driver", "vbios"])
-def test_every_changed_byte_of_a_real_manifest_breaks_its_signature(h100, kind):
+def test_every_changed_byte_of_a_real_manifest_breaks_its_signature(h100, kind, first):
     key = verify_rim(h100[kind], NVIDIA_RIM, at=THEN).manifest.certificates[0].public_key()
-    for changed in _changed(h100[kind], 1):
+    for changed in _changed(h100[kind], 4, first):
         checks = Checks()
         with contextlib.suppress(Malformed):
             xmldsig.verify(rims.parse(changed)[1], key, "the signer", checks)

@@ -16,6 +16,7 @@ from ccgpu.attest.tokens.jws import TokenTrust
 from ccgpu.fakeguest.evidence import hcl, tokens
 from ccgpu.fakeguest.evidence.tokens import ABSENT, TokenSigner, compact_token
 from support import tampering
+from support.slow import mostly_slow
 from unit.attest.tokens.conftest import AT
 
 CLAIMS = {"iss": tokens.NRAS_ISSUER, "exp": 1}
@@ -202,13 +203,13 @@ def test_a_token_is_json_that_reads_in_one_way(header, claims, reason):
     assert refusals(".".join((*parts, "")), {"kid": "a"}) == {reason}
 
 
-def test_a_flipped_bit_is_another_token(nras_key):
+@pytest.mark.parametrize("bit", mostly_slow(range(8), 8))
+def test_a_flipped_bit_is_another_token(nras_key, bit):
     token = nras_key.token(CLAIMS).encode()
     for index in range(len(token)):
-        for bit in range(8):
-            flipped = bytearray(token)
-            flipped[index] ^= 1 << bit
-            assert refusals(bytes(flipped), nras_key.jwk()), (index, bit)
+        flipped = bytearray(token)
+        flipped[index] ^= 1 << bit
+        assert refusals(bytes(flipped), nras_key.jwk()), index
 
 
 @pytest.mark.parametrize("size", [0, 1, 95, 97, 192])

@@ -38,17 +38,20 @@ def test_a_second_create_writes_nothing(machine: Machine) -> None:
 @pytest.mark.parametrize("n", mostly_slow(range(4), 4))
 @pytest.mark.parametrize(
     ("kind", "answer"),
-    [
-        pytest.param(faults.is_put, faults.THROTTLED, id="put-429"),
-        pytest.param(faults.is_put, faults.RESET, id="put-reset"),
-        pytest.param(faults.is_put, faults.UNAVAILABLE, id="put-503"),
-        pytest.param(faults.is_poll, faults.NOT_FOUND, id="poll-404"),
-        pytest.param(faults.is_poll, faults.RESET, id="poll-reset"),
-        pytest.param(faults.is_poll, faults.HTML_PAGE, id="poll-html"),
-        pytest.param(faults.is_poll, faults.TIMEOUT, id="poll-timeout"),
-        pytest.param(request_to("GET", "/"), faults.THROTTLED, id="get-429"),
-        pytest.param(request_to("GET", "/"), faults.RESET, id="get-reset"),
-    ],
+    mostly_slow(
+        [
+            pytest.param(faults.is_put, faults.THROTTLED, id="put-429"),
+            pytest.param(faults.is_put, faults.RESET, id="put-reset"),
+            pytest.param(faults.is_put, faults.UNAVAILABLE, id="put-503"),
+            pytest.param(faults.is_poll, faults.NOT_FOUND, id="poll-404"),
+            pytest.param(faults.is_poll, faults.RESET, id="poll-reset"),
+            pytest.param(faults.is_poll, faults.HTML_PAGE, id="poll-html"),
+            pytest.param(faults.is_poll, faults.TIMEOUT, id="poll-timeout"),
+            pytest.param(request_to("GET", "/"), faults.THROTTLED, id="get-429"),
+            pytest.param(request_to("GET", "/"), faults.RESET, id="get-reset"),
+        ],
+        3,
+    ),
 )
 def test_create_retries_transient_errors(
     machine: Machine, n: int, kind: faults.RequestFilter, answer: object
@@ -76,12 +79,15 @@ def test_a_refused_put_rolls_back_everything(machine: Machine, n: int) -> None:
 
 @pytest.mark.parametrize(
     ("answer", "raised"),
-    [
-        (faults.error(409, "SkuNotAvailable"), CapacityUnavailable),
-        (faults.error(409, "OperationNotAllowed", QUOTA), QuotaExceeded),
-        (faults.error(400, "BadRequest"), AzureRefused),
-        (faults.error(401, "ExpiredAuthenticationToken"), NotSignedIn),
-    ],
+    mostly_slow(
+        [
+            pytest.param(faults.error(409, "SkuNotAvailable"), CapacityUnavailable),
+            pytest.param(faults.error(409, "OperationNotAllowed", QUOTA), QuotaExceeded),
+            pytest.param(faults.error(400, "BadRequest"), AzureRefused),
+            pytest.param(faults.error(401, "ExpiredAuthenticationToken"), NotSignedIn),
+        ],
+        4,
+    ),
 )
 def test_a_refused_vm_put_rolls_back_the_network(
     machine: Machine, answer: object, raised: type[Exception]

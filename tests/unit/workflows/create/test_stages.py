@@ -17,6 +17,7 @@ from ccgpu.workflows.create.stages import STAGES, Stage, create, next_stage
 from ccgpu.workflows.show import show
 from support import processes
 from support.cloud import Machine, create_options, make_spec
+from support.slow import mostly_slow
 
 
 def tag_group(context: CreateContext) -> CreateContext:
@@ -120,11 +121,12 @@ def test_events_and_show_name_the_stage(machine):
     assert show(machine.cloud, "demo").stage is None
 
 
-def test_create_killed_in_or_after_a_stage_resumes_there(tmp_path):
+@pytest.mark.parametrize("first", mostly_slow(range(3), 3))
+def test_create_killed_in_or_after_a_stage_resumes_there(tmp_path, first):
     steps = processes.count_steps(create_with_toy, tmp_path / "world", tmp_path / "state")
     before = processes.count_steps(Machine.create, tmp_path / "world2", tmp_path / "state2")
     assert steps > before
-    for at in range(before - 2, steps):
+    for at in range(before - 2 + first, steps, 3):
         folder = tmp_path / str(at)
         folder.mkdir()
         world, state = folder / "world", folder / "state"
