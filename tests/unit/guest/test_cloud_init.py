@@ -1,6 +1,7 @@
 """What cloud-init gets: right for each setting, the same each time, within Azure's limit."""
 
 import email
+import os
 import re
 import subprocess
 from typing import Any
@@ -172,7 +173,10 @@ def test_a_shell_reads_the_settings_as_they_are():
     env = guest_env(_guest(), "595.71.05", _FILES)
     script = f"set -euo pipefail\n{env}compgen -v | grep ^CCGPU_ | while read n; do"
     script += ' echo "$n=${!n}"; done'
-    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True)
+    environment = {"PATH": os.environ["PATH"]}
+    done = subprocess.run(
+        ["bash", "-c", script], env=environment, capture_output=True, text=True, check=True
+    )
     assert sorted(done.stdout.split()) == sorted(env.split())
 
 
