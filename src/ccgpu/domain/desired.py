@@ -62,6 +62,18 @@ class RunTags:
 
 
 @dataclass(frozen=True, slots=True)
+class FirstBoot:
+    """What a VM gets at its first boot.
+
+    custom_data: what cloud-init reads. driver: the exact version of the driver that it installs;
+    None if the image brings one along.
+    """
+
+    custom_data: str
+    driver: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Names:
     """The ids of a deployment's own resources."""
 
@@ -104,20 +116,17 @@ def desired_resources(
     subscription: str,
     placement: Placement,
     run_tags: RunTags,
-    custom_data: str | None = None,
+    first_boot: FirstBoot | None = None,
 ) -> dict[ResourceId, Resource]:
-    """The resources of a deployment, by id.
-
-    custom_data: what cloud-init gets at the VM's first boot.
-    """
+    """The resources of a deployment, by id. Without `first_boot` the VM gets no customData."""
     names = Names(subscription, spec.group, spec.name)
     tags = spec.tags | {DEPLOYMENT: spec.name} | run_tags.tags()
     group = Resource(Kind.GROUP, names.of(Kind.GROUP), {"location": placement.region, "tags": tags})
     shared = network(spec, names.of, placement.region, tags)
     subnet = spec.subnet or f"{names.of(Kind.VNET, '-vnet')}/subnets/{SUBNET}"
     vm = _vm_resource(spec, names, placement, tags, subnet, frozenset(shared))
-    if custom_data is not None:
-        vm = _with_custom_data(vm, custom_data)
+    if first_boot is not None:
+        vm = _with_first_boot(vm, spec, first_boot)
     everything = (group, *shared.values(), vm)
     return {r.id: r if r is group else _depending_on_group(r, group.id) for r in everything}
 
@@ -163,13 +172,14 @@ def _vm_resource(
     return Resource(Kind.VM, names.vm, body, network_ids, disks)
 
 
-def _with_custom_data(vm: Resource, text: str) -> Resource:
-    """The VM with customData, and its digest as a tag: no GET returns customData."""
-    raw = text.encode()
+def _with_first_boot(vm: Resource, spec: "VmSpec", boot: FirstBoot) -> Resource:
+    """The VM with customData, its digest as a tag (no GET returns customData), and the driver."""
+    raw = boot.custom_data.encode()
+    tags = {CUSTOM_DATA: hashlib.sha256(raw).hexdigest(), GUEST: tag_text(spec, boot.driver)}
     properties: Body = vm.body["properties"]
     profile = properties["osProfile"] | {"customData": base64.b64encode(raw).decode("ascii")}
     body = vm.body | {
-        "tags": vm.body["tags"] | {CUSTOM_DATA: hashlib.sha256(raw).hexdigest()},
+        "tags": vm.body["tags"] | tags,
         "properties": properties | {"osProfile": profile},
     }
     return replace(vm, body=body)
