@@ -4,20 +4,19 @@ Pure functions: the same spec, placement and tags give the same resources. So a 
 and one GET tells whether it has succeeded. Every name is derived from the deployment's name.
 """
 
-import base64
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ccgpu.domain.catalog import Kind
+from ccgpu.domain.first_boot import FirstBoot, with_first_boot
 from ccgpu.domain.guest_tag import tag_text
 from ccgpu.domain.network import SUBNET, network
 from ccgpu.domain.resource import (
     BODY_HASH,
     CREATED,
-    CUSTOM_DATA,
     DEPLOYMENT,
     EXPIRES,
     GUEST,
@@ -59,18 +58,6 @@ class RunTags:
         """The volatile tags."""
         times = {RUN: self.run, CREATED: self.created}
         return times | ({EXPIRES: self.expires} if self.expires else {})
-
-
-@dataclass(frozen=True, slots=True)
-class FirstBoot:
-    """What a VM gets at its first boot.
-
-    custom_data: what cloud-init reads. driver: the exact version of the driver that it installs;
-    None if the image brings one along.
-    """
-
-    custom_data: str
-    driver: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +113,7 @@ def desired_resources(
     subnet = spec.subnet or f"{names.of(Kind.VNET, '-vnet')}/subnets/{SUBNET}"
     vm = _vm_resource(spec, names, placement, tags, subnet, frozenset(shared))
     if first_boot is not None:
-        vm = _with_first_boot(vm, spec, first_boot)
+        vm = with_first_boot(vm, spec, first_boot)
     everything = (group, *shared.values(), vm)
     return {r.id: r if r is group else _depending_on_group(r, group.id) for r in everything}
 
@@ -170,19 +157,6 @@ def _vm_resource(
     disks = {names.os_disk: Kind.DISK}
     disks |= {names.data_disk(lun): Kind.DISK for lun in range(len(spec.data_disks))}
     return Resource(Kind.VM, names.vm, body, network_ids, disks)
-
-
-def _with_first_boot(vm: Resource, spec: "VmSpec", boot: FirstBoot) -> Resource:
-    """The VM with customData, its digest as a tag (no GET returns customData), and the driver."""
-    raw = boot.custom_data.encode()
-    tags = {CUSTOM_DATA: hashlib.sha256(raw).hexdigest(), GUEST: tag_text(spec, boot.driver)}
-    properties: Body = vm.body["properties"]
-    profile = properties["osProfile"] | {"customData": base64.b64encode(raw).decode("ascii")}
-    body = vm.body | {
-        "tags": vm.body["tags"] | tags,
-        "properties": properties | {"osProfile": profile},
-    }
-    return replace(vm, body=body)
 
 
 def _vm_properties(

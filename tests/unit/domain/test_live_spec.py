@@ -7,7 +7,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from ccgpu.domain.catalog import Kind
-from ccgpu.domain.desired import FirstBoot, Names, Placement, RunTags, desired_resources
+from ccgpu.domain.desired import Names, Placement, RunTags, desired_resources
+from ccgpu.domain.first_boot import FirstBoot
 from ccgpu.domain.given import GivenFields, field_values, remember
 from ccgpu.domain.live_spec import live_fields, resumable, with_live_values
 from ccgpu.domain.plan import make_plan

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 
 from ccgpu.domain.catalog import Kind
-from ccgpu.domain.desired import FirstBoot
+from ccgpu.domain.first_boot import FirstBoot
 from ccgpu.domain.guest_tag import PREFIX, installed_driver, live_guest
 from ccgpu.domain.image import Marketplace
 from ccgpu.domain.plan import Action, Plan
