@@ -4,20 +4,19 @@ Pure functions: the same spec, placement and tags give the same resources. So a 
 and one GET tells whether it has succeeded. Every name is derived from the deployment's name.
 """
 
-import base64
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ccgpu.domain.catalog import Kind
+from ccgpu.domain.first_boot import FirstBoot, with_first_boot
 from ccgpu.domain.guest_tag import tag_text
 from ccgpu.domain.network import SUBNET, network
 from ccgpu.domain.resource import (
     BODY_HASH,
     CREATED,
-    CUSTOM_DATA,
     DEPLOYMENT,
     EXPIRES,
     GUEST,
@@ -104,20 +103,17 @@ def desired_resources(
     subscription: str,
     placement: Placement,
     run_tags: RunTags,
-    custom_data: str | None = None,
+    first_boot: FirstBoot | None = None,
 ) -> dict[ResourceId, Resource]:
-    """The resources of a deployment, by id.
-
-    custom_data: what cloud-init gets at the VM's first boot.
-    """
+    """The resources of a deployment, by id. Without `first_boot` the VM gets no customData."""
     names = Names(subscription, spec.group, spec.name)
     tags = spec.tags | {DEPLOYMENT: spec.name} | run_tags.tags()
     group = Resource(Kind.GROUP, names.of(Kind.GROUP), {"location": placement.region, "tags": tags})
     shared = network(spec, names.of, placement.region, tags)
     subnet = spec.subnet or f"{names.of(Kind.VNET, '-vnet')}/subnets/{SUBNET}"
     vm = _vm_resource(spec, names, placement, tags, subnet, frozenset(shared))
-    if custom_data is not None:
-        vm = _with_custom_data(vm, custom_data)
+    if first_boot is not None:
+        vm = with_first_boot(vm, spec, first_boot)
     everything = (group, *shared.values(), vm)
     return {r.id: r if r is group else _depending_on_group(r, group.id) for r in everything}
 
@@ -161,18 +157,6 @@ def _vm_resource(
     disks = {names.os_disk: Kind.DISK}
     disks |= {names.data_disk(lun): Kind.DISK for lun in range(len(spec.data_disks))}
     return Resource(Kind.VM, names.vm, body, network_ids, disks)
-
-
-def _with_custom_data(vm: Resource, text: str) -> Resource:
-    """The VM with customData, and its digest as a tag: no GET returns customData."""
-    raw = text.encode()
-    properties: Body = vm.body["properties"]
-    profile = properties["osProfile"] | {"customData": base64.b64encode(raw).decode("ascii")}
-    body = vm.body | {
-        "tags": vm.body["tags"] | {CUSTOM_DATA: hashlib.sha256(raw).hexdigest()},
-        "properties": properties | {"osProfile": profile},
-    }
-    return replace(vm, body=body)
 
 
 def _vm_properties(

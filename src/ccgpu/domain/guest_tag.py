@@ -8,6 +8,7 @@ VM without the tag was made before there was one, and is left as it is.
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -24,14 +25,28 @@ PREFIX = "guest."
 _NONE = "none"
 _PARTS = "cloud_init"
 _PARTS_DIGITS = 16
+_INSTALLED = "installed"
 
 
-def tag_text(spec: "VmSpec") -> str:
-    """The value of the tag, at most 256 characters (Azure's limit)."""
+def tag_text(spec: "VmSpec", installed: str | None = None) -> str:
+    """The value of the tag, at most 256 characters (Azure's limit).
+
+    installed: the exact version of the driver that the set-up installs.
+    """
     values = spec.guest.model_dump(mode="json")
     names = [name for name in values if spec.is_set_up or name not in Guest.SET_UP]
     values[_PARTS] = _parts_text(spec.guest.cloud_init)
-    return ";".join(f"{name}={_text(values[name])}" for name in names)
+    pairs = [f"{name}={_text(values[name])}" for name in names]
+    return ";".join([*pairs, *([f"{_INSTALLED}={installed}"] if installed else [])])
+
+
+def installed_driver(vm: Body) -> str | None:
+    """The exact version of the driver that the set-up of the VM installs, if its tag says so.
+
+    The table may have come to resolve the VM's branch to another version since then.
+    """
+    text = _fields(tag(vm, GUEST)).get(_INSTALLED, "")
+    return text if re.fullmatch(r"[0-9]+(\.[0-9]+){1,2}", text, re.ASCII) else None
 
 
 def live_guest(vm: Body) -> dict[str, Any]:
@@ -48,7 +63,7 @@ def guest_differences(wanted: Body, live: Body) -> tuple[Difference, ...]:
     return tuple(
         Difference(f"{PREFIX}{name}", _shown(name, value), _shown(name, before[name]))
         for name, value in _fields(tag(wanted, GUEST)).items()
-        if name in before and before[name] != value
+        if name in Guest.model_fields and name in before and before[name] != value
     )
 
 

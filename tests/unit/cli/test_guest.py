@@ -198,6 +198,7 @@ def test_another_machine_does_not_replace_the_vm_without_its_parts(shell, part, 
 def test_a_driver_that_is_no_longer_offered_is_kept_but_not_made_anew(shell):
     shell(_CREATE)
     old = _vm(shell)["tags"]["ccgpu-guest"].replace("driver=595;", "driver=580.173.02;")
+    old = old.replace("installed=595.71.05", "installed=580.173.02")
     _patch(shell, {"tags": _vm(shell)["tags"] | {"ccgpu-guest": old}})
     kept = shell("create demo")
     assert kept.code == 0
@@ -235,7 +236,9 @@ def test_a_disk_that_ccgpu_tags_does_not_get_the_tags_of_the_first_boot(shell):
 
 def test_nothing_in_a_tag_reaches_the_settings_of_a_new_vm_unchecked(shell):
     shell(_CREATE)
-    evil = "driver=595$(evil-word);apt_snapshot=none x;cloud_init=#!/bin/sh"
+    evil = (
+        "installed=1.2$(evil-word);driver=595$(evil-word);apt_snapshot=none x;cloud_init=#!/bin/sh"
+    )
     _patch(shell, {"tags": _vm(shell)["tags"] | {"ccgpu-guest": evil}})
     text = _custom_data(_put(shell, "plan demo --zone 2"))
     assert "evil-word" not in text

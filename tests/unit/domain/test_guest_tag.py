@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ccgpu.domain.catalog import MAX_TAG_VALUE
-from ccgpu.domain.guest_tag import guest_differences, live_guest, tag_text
+from ccgpu.domain.guest_tag import guest_differences, installed_driver, live_guest, tag_text
 from ccgpu.domain.resource import GUEST, Body
 from ccgpu.domain.spec.guest import Guest, Ready, TempDisk, Updates, is_unknown_part
 from support.specs import make_spec
@@ -42,9 +42,21 @@ def test_every_field_is_in_the_tag():
 
 
 def test_the_longest_tag_fits_at_azure():
-    assert len(_tag(**{**_OTHER, "driver": "595.9999.9999", "cloud_init": list(_PARTS)})) <= (
-        MAX_TAG_VALUE
-    )
+    spec = make_spec(guest={"driver": "595.9999.9999", "cloud_init": list(_PARTS), "docker": False})
+    assert len(tag_text(spec, "595.9999.9999")) <= MAX_TAG_VALUE
+
+
+def test_the_installed_driver_is_known_and_not_compared():
+    older, newer = (_vm(tag_text(make_spec(), version)) for version in ("595.71.05", "595.91.07"))
+    assert installed_driver(older) == "595.71.05"
+    assert guest_differences(newer, older) == ()
+    assert live_guest(older) == live_guest(_vm(_tag()))
+
+
+@pytest.mark.parametrize("text", ["", "installed=", "installed=595", "installed=595.71;reboot"])
+def test_an_installed_driver_that_is_no_version_is_unknown(text):
+    assert installed_driver(_vm(text)) in (None, "595.71")
+    assert installed_driver(_vm("installed=$(id)")) is None
 
 
 def test_an_image_with_its_own_driver_has_none_of_the_set_up_fields():

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.desired import Names, Placement, RunTags, desired_resources
+from ccgpu.domain.first_boot import FirstBoot
 from ccgpu.domain.given import GivenFields, field_values, remember
 from ccgpu.domain.live_spec import live_fields, resumable, with_live_values
 from ccgpu.domain.plan import make_plan
@@ -319,7 +320,9 @@ def test_an_update_leaves_the_tags_of_the_first_boot_as_they_are(strip):
     before = next(b["tags"] for b in actual.values() if "osProfile" in b.get("properties", {}))
     asked = _spec(tags={"team": "ml"})
     filled = _fill_in(spec, actual, asked, named=["tags.team"])
-    wanted = desired_resources(filled, SUBSCRIPTION, _placement(filled), _LATER, "#cloud-config\n")
+    wanted = desired_resources(
+        filled, SUBSCRIPTION, _placement(filled), _LATER, FirstBoot("#cloud-config\n")
+    )
     (step,) = (s for s in make_plan(wanted, actual, "demo").changes if s.resource.kind is Kind.VM)
     assert step.request is not None
     method, body = step.request

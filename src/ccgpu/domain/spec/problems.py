@@ -32,7 +32,7 @@ REFUSED_KEYS: Mapping[str, str] = {
     "bandwidth": "belongs to the size, remove it",
     "capacity_reservation": "is not offered for this series by Azure, remove it",
     "count": "is not supported: a spec is one VM",
-    "custom_data": "is made by ccgpu, and the host can read it: it is no place for more",
+    "custom_data": "is made by ccgpu: parts of your own go to guest.cloud_init",
     "disk_controller_type": "is fixed: the series does not support NVMe disks",
     "encryption_at_host": "is refused together with confidential disk encryption, remove it",
     "ephemeral": "is not supported: the OS disk of a confidential VM is a managed disk",

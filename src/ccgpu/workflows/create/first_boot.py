@@ -4,7 +4,8 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 
 from ccgpu.domain.catalog import Kind
-from ccgpu.domain.guest_tag import PREFIX, live_guest
+from ccgpu.domain.first_boot import FirstBoot
+from ccgpu.domain.guest_tag import PREFIX, installed_driver, live_guest
 from ccgpu.domain.image import Marketplace
 from ccgpu.domain.plan import Action, Plan
 from ccgpu.domain.resource import GUEST, tag
@@ -16,8 +17,8 @@ from ccgpu.guest.files import shipped_files
 from ccgpu.store import driver_table
 
 
-def custom_data(spec: VmSpec) -> str:
-    """The customData of the VM of this spec.
+def first_boot(spec: VmSpec) -> FirstBoot:
+    """What the VM of this spec gets at its first boot.
 
     The driver may be one that is not offered any more, and extra parts may be known by their hash
     alone: those of an existing VM, whose customData is not sent again. `require_complete` refuses
@@ -26,9 +27,9 @@ def custom_data(spec: VmSpec) -> str:
     parts = tuple(part for part in spec.guest.cloud_init if not is_unknown_part(part))
     guest = spec.guest.model_copy(update={"cloud_init": parts})
     if not spec.is_set_up:
-        return cloud_init.prebuilt_image(guest)
+        return FirstBoot(cloud_init.prebuilt_image(guest))
     version = driver_table.shipped().branches.get(guest.driver, guest.driver)
-    return cloud_init.set_up_image(guest, version, shipped_files())
+    return FirstBoot(cloud_init.set_up_image(guest, version, shipped_files()), version)
 
 
 def require_complete(spec: VmSpec, todo: Plan) -> None:
@@ -67,7 +68,7 @@ def warnings(spec: VmSpec, todo: Plan, now: float, given: Iterable[str]) -> tupl
     if not spec.is_set_up:
         is_market = isinstance(spec.image_reference, Marketplace)
         return (_ONLY_CHECKED.format(spec.image),) if is_market else ()
-    return _driver_warnings(live_guest(vm.body).get("driver"), now)
+    return _driver_warnings(installed_driver(vm.body) or live_guest(vm.body).get("driver"), now)
 
 
 def _driver_warnings(driver: str | None, now: float) -> tuple[str, ...]:

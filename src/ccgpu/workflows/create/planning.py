@@ -18,7 +18,7 @@ from ccgpu.scheduling.clock import rfc3339
 from ccgpu.workflows.create.context import CreateOptions, CreateOutcome, CreateRequest
 from ccgpu.workflows.create.effective_spec import renewal_mode
 from ccgpu.workflows.create.existing_group import with_existing_group
-from ccgpu.workflows.create.first_boot import custom_data, require_complete, warnings
+from ccgpu.workflows.create.first_boot import first_boot, require_complete, warnings
 from ccgpu.workflows.create.placement import Candidate, existing_placement, find_candidates
 from ccgpu.workflows.create.references import require_new_references
 from ccgpu.workflows.discovery.snapshot import (
@@ -81,8 +81,8 @@ def plan_create(
     """
     spec, names = request.spec, request.names
     keyed = _with_ssh_keys(request, actual)
-    data = custom_data(spec)
-    wanted = desired_resources(keyed, names.subscription, candidate.placement, tags, data)
+    boot = first_boot(spec)
+    wanted = desired_resources(keyed, names.subscription, candidate.placement, tags, boot)
     try:
         todo = make_plan(wanted, actual, spec.name, extra=unwanted_resources(names, actual))
     except ForeignResource as err:
