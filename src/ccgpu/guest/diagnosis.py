@@ -37,8 +37,8 @@ FIXES = {
     "drift": _SET_UP_AGAIN,
     "holds": _SET_UP_AGAIN,
     "gpu": Fix(
-        "start the persistence daemon again",
-        (("systemctl", "restart", "nvidia-persistenced.service"),),
+        "start the persistence daemon",
+        (("systemctl", "start", "nvidia-persistenced.service"),),
     ),
     "space": Fix(
         "delete the package cache, and old entries of the journal",
