@@ -221,11 +221,29 @@ def test_a_ready_state_that_nobody_knows_is_an_error(guest):
     assert message == "nvidia-smi conf-compute -grs: Confidential Compute: unknown"
 
 
-def test_settings_that_sshd_refuses_are_taken_back(guest):
+@pytest.mark.parametrize(
+    "says", [[255, "Bad option"], [0, "port 22\nport 2222\npasswordauthentication no"]], ids=str
+)
+def test_settings_that_sshd_refuses_are_taken_back_and_tried_again(guest, says):
     guest.forget("lockdown")
-    guest.change(broken={"sshd -T": [255, "Bad configuration option"]})
+    guest.change(broken={"sshd -T": says})
     assert guest.run("setup").returncode == 1
     assert not (guest.path / "etc/ssh/sshd_config.d/00-ccgpu.conf").exists()
+    guest.machine = {**guest.machine, "broken": {}}
+    assert guest.run("setup").returncode == 0
+    assert guest.calls("systemctl try-reload-or-restart ssh.service")
+
+
+def test_a_source_that_could_not_be_read_is_read_at_the_next_run(guest):
+    guest.forget("container-toolkit")
+    listed = guest.path / "etc/apt/sources.list.d/nvidia-container-toolkit.list"
+    listed.unlink()
+    guest.change(broken={"apt-get update": [100, "E: Failed to fetch"]})
+    assert guest.run("setup").returncode == 1
+    assert guest.record("container-toolkit")["exit_code"] == 100
+    guest.machine = {**guest.machine, "broken": {}}
+    assert guest.run("setup").returncode == 0
+    assert [line for line in guest.calls("apt-get") if line.endswith(" update")]
 
 
 def test_a_guest_that_cloud_init_left_without_network_is_not_locked(guest):

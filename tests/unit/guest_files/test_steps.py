@@ -36,6 +36,17 @@ def test_driver_kernel_and_nullboot_are_held_together_and_libraries_are_not(gues
     assert held & {"linux-libc-dev", "docker.io", "unattended-upgrades", "cryptsetup-bin"} == set()
 
 
+def test_kernel_and_nullboot_are_held_before_anything_is_installed(new_guest):
+    new_guest.change(
+        broken={"apt-get -s install": [100, "E: no"], "apt-get install": [100, "E: no"]}
+    )
+    assert new_guest.run("setup").returncode == 1
+    assert new_guest.status["step"] == "kernel"
+    assert {f"linux-image-{KERNEL}", "linux-azure-fde", "nullboot"} == set(
+        new_guest.machine["held"]
+    )
+
+
 @pytest.mark.parametrize(("updates", "on"), [("security", "1"), ("none", "0")])
 def test_security_updates_are_on_or_off_and_never_touch_what_is_proven(guest, updates, on):
     guest.forget("updates")
@@ -173,19 +184,21 @@ def test_lockdown_leaves_no_password_no_agent_that_obeys_and_no_second_first_boo
     assert "ForwardToConsole=no" in guest.read("etc/systemd/journald.conf.d/99-ccgpu.conf")
 
 
-def test_the_agent_and_sshd_are_told_once_what_has_changed(guest):
-    told = [
-        "systemctl try-reload-or-restart ssh.service",
-        "systemctl try-restart walinuxagent.service",
-    ]
+_TOLD = {
+    "etc/ssh/sshd_config.d/00-ccgpu.conf": "systemctl try-reload-or-restart ssh.service",
+    "etc/waagent.conf": "systemctl try-restart walinuxagent.service",
+    "etc/systemd/journald.conf.d/99-ccgpu.conf": "systemctl try-restart systemd-journald.service",
+}
+
+
+@pytest.mark.parametrize("changed", [[], *([name] for name in _TOLD)], ids=str)
+def test_a_service_is_told_if_its_own_file_has_changed(guest, changed):
     guest.forget("lockdown")
+    for name in changed:
+        guest.write(name, "Logs.Verbose=n\n")
     assert guest.run("setup").returncode == 0
-    assert [line for line in guest.calls("systemctl") if line in told] == []
-    guest.forget("lockdown")
-    guest.write("etc/waagent.conf", "Extensions.Enabled=y\n")
-    (guest.path / "etc/ssh/sshd_config.d/00-ccgpu.conf").unlink()
-    assert guest.run("setup").returncode == 0
-    assert [line for line in guest.calls("systemctl") if line in told] == told
+    told = [line for line in guest.calls("systemctl") if line in _TOLD.values()]
+    assert told == [_TOLD[name] for name in changed]
 
 
 def test_swap_is_off_at_later_boots_too(guest):

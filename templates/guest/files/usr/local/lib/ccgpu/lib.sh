@@ -113,7 +113,11 @@ repository() {
   fi
   put "/etc/apt/sources.list.d/$name.list" \
     <<<"deb [arch=amd64 ${no_snapshot}signed-by=/etc/apt/keyrings/$name.asc] $2 /"
-  if [[ -n $CHANGED ]]; then apt_get update; fi
+  [[ -z $CHANGED ]] || apt_get update || {
+    local status=$?
+    rm -f "$ROOT/etc/apt/sources.list.d/$name.list" # else the next run would not update
+    exit "$status"
+  }
 }
 
 # The version of the loaded kernel module, in `... Kernel Module for x86_64  595.71.05  Release ...`.
