@@ -2,6 +2,7 @@
 
 import io
 import os
+import subprocess
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -14,6 +15,7 @@ from ccgpu.guest.channel import Completed
 from ccgpu.guest.openssh import open_channel
 from ccgpu.guest.ssh_options import MAX_COMMAND
 from support.slow import mostly_slow
+from support.sshd import make_key
 
 BINARY = os.urandom(10 * 1024 * 1024)
 
@@ -158,7 +160,35 @@ def test_a_session_that_the_vm_refuses_is_no_exit_code(sshd):
     assert caught.value.transient
 
 
-def test_the_agent_is_not_forwarded(channel, monkeypatch):
-    monkeypatch.setenv("SSH_AUTH_SOCK", "/nowhere")
-    done = channel.run(["sh", "-c", "echo ${SSH_AUTH_SOCK-none}"], timeout=30)
-    assert done.stdout == b"none\n"
+@pytest.fixture
+def agent(shared_sshd, monkeypatch):
+    """An ssh-agent that has the key."""
+    socket = shared_sshd.folder / "agent"
+    process = subprocess.Popen(
+        ["ssh-agent", "-D", "-a", socket], stdout=subprocess.PIPE, stdin=subprocess.DEVNULL
+    )
+    try:
+        assert process.stdout is not None
+        process.stdout.readline()  # it listens
+        monkeypatch.setenv("SSH_AUTH_SOCK", str(socket))
+        subprocess.run(["ssh-add", "-q", shared_sshd.identity], check=True)
+        yield
+    finally:
+        process.kill()
+        process.communicate()
+        socket.unlink(missing_ok=True)
+
+
+@pytest.mark.usefixtures("agent")
+def test_the_keys_of_the_agent_are_used_and_the_agent_is_not_forwarded(shared_sshd):
+    with open_channel(shared_sshd.target(identity=None)) as channel:
+        done = channel.run(["sh", "-c", "echo ${SSH_AUTH_SOCK-none}"], timeout=30)
+    assert done == Completed(0, b"none\n", b"")
+
+
+@pytest.mark.usefixtures("agent")
+def test_a_key_that_is_named_is_the_only_one_that_is_tried(shared_sshd, tmp_path):
+    make_key(tmp_path / "other")
+    target = shared_sshd.target(identity=tmp_path / "other")
+    with open_channel(target) as channel, pytest.raises(GuestUnreachable, match="refuses the key"):
+        channel.run(["true"], timeout=30)

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -141,3 +142,37 @@ def test_a_signal_ends_the_command_the_connection_and_the_process(sshd, number):
     while sshd.sessions() and clock.now() < until:
         clock.sleep(0.1)
     assert sshd.sessions() == []
+
+
+_OUTPUT = (
+    "from ccgpu.cli import streams; from ccgpu.cli.console import console;"
+    "from ccgpu.cli.raw_output import binary; streams.begin();"
+    "outputs = [binary(console(stream)) for stream in (sys.stdout, sys.stderr)];"
+    "code = channel.stream({words}, None, *outputs);"
+    "print(code, streams.lost(sys.stdout), file=sys.stderr)"
+)
+
+
+def test_a_command_ends_when_nobody_reads_its_output_any_more(sshd):
+    sshd.start()
+    code = _code(sshd, _OUTPUT.format(words=["yes"]))
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == b"y\n"
+    process.stdout.close()
+    assert process.wait(20) == 0
+    assert process.stderr is not None
+    assert process.stderr.read().endswith(b" None\n")  # which is no lost answer
+    process.stderr.close()
+
+
+def test_output_that_cannot_be_written_is_noticed(sshd):
+    sshd.start()
+    code = _code(sshd, _OUTPUT.format(words=["echo", "out"]))
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-c", code], stdout=full, stderr=subprocess.PIPE, check=True
+        )
+    assert done.stderr == b"0 No space left on device\n"

@@ -7,24 +7,33 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 
-class _Decoded(io.RawIOBase):
-    """Writes bytes to a stream that takes text alone; what is not UTF-8 is escaped."""
+class RawOutput(io.RawIOBase):
+    """Writes bytes at once to a console's stream; what is not UTF-8 is escaped if it takes text."""
 
-    def __init__(self, text: Any) -> None:
-        self._text = text
+    def __init__(self, file: Any) -> None:
+        self._text = file
+        self._bytes = getattr(file, "buffer", None)
 
     def writable(self) -> bool:
         """It is."""
         return True
 
+    @property
+    def failed(self) -> bool:
+        """Whether the stream's reader has gone, or its disk is full: more need not be written."""
+        return getattr(getattr(self._bytes, "raw", None), "failure", None) is not None
+
     def write(self, data: Any) -> int:
-        """Write the data at once."""
-        self._text.write(bytes(data).decode("utf-8", "backslashreplace"))
+        """Write the data; the process's streams never raise (`cli.streams`)."""
+        if self._bytes is None:
+            self._text.write(bytes(data).decode("utf-8", "backslashreplace"))
+        else:
+            self._bytes.write(data)
+            self._bytes.flush()
         return len(data)
 
 
 def binary(console: "Console") -> BinaryIO:
     """The console's stream, for bytes. What was printed before is written first."""
     console.file.flush()
-    buffer = getattr(console.file, "buffer", None)
-    return cast("BinaryIO", buffer if buffer is not None else _Decoded(console.file))
+    return cast("BinaryIO", RawOutput(console.file))

@@ -74,7 +74,10 @@ class Channel(CommandRunner, Protocol):
         *,
         timeout: float | None = None,
     ) -> int:
-        """Run a command with these streams; returns its exit code, 0 to 255."""
+        """Run a command with these streams; returns its exit code, 0 to 255.
+
+        An output that has a true attribute `failed` gets nothing more: its reader has gone.
+        """
         ...
 
     def put(self, local: Path, remote: str, *, recursive: bool = False) -> None:

@@ -42,7 +42,7 @@ def host_key(log: str) -> bytes | None:
         raise HostKeyMismatch(
             f"the serial log has {len(keys)} different Ed25519 host keys, so none of them is "
             f"believed: {shown}",
-            hint="read it with `--serial`; delete the VM if you cannot explain it",
+            hint="`ccgpu logs --serial` prints it; delete the VM if you cannot explain it",
         )
     return keys.pop() if keys else None
 

@@ -126,7 +126,7 @@ def _copy(source: Any, target: Any, pipe: Any) -> None:
     read = getattr(source, "read1", source.read)
     try:
         with suppress(OSError, ValueError):  # the other side has ended
-            while data := read(_CHUNK):
+            while not getattr(target, "failed", False) and (data := read(_CHUNK)):
                 target.write(data)
             target.flush()
     finally:

@@ -4,6 +4,7 @@ Files have mode 0600, their folder 0700 (`store.atomic`).
 """
 
 import json
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -58,7 +59,7 @@ def write(path: Path, what: str, document: Mapping[str, Any]) -> None:
 def remove(path: Path, what: str) -> None:
     """Remove a record durably, if it is there."""
     try:
-        if path.parent.is_dir():
+        if os.path.lexists(path):
             atomic.remove(path)
     except OSError as err:
         raise StateUnusable(f"cannot remove {what} in {path}: {reason(err)}", hint=_HINT) from err

@@ -85,6 +85,17 @@ def test_no_role_can_extend_itself_or_enter_the_vm(variant):
         assert not any(word.casefold() in action.casefold() for word in forbidden)
 
 
+def test_run_command_is_included_only_if_it_is_asked_for():
+    plain = permission_needs(make_spec(), SUBSCRIPTION)
+    asked = permission_needs(make_spec(), SUBSCRIPTION, run_command=True)
+    (more,) = set(asked) - set(plain)
+    assert more == PermissionNeed("Microsoft.Compute/virtualMachines/runCommand/action", _OWN)
+    for role in (subscription_role, group_role):
+        made = str(role(make_spec(), SUBSCRIPTION, run_command=True))
+        assert "runCommand" in made
+        assert "runCommand" not in str(role(make_spec(), SUBSCRIPTION))
+
+
 def test_actions_on_foreign_resources_are_scoped_to_them():
     found = permission_needs(make_spec(subnet=SUBNET, identities=[IDENTITY]), SUBSCRIPTION)
     assert {one.action.rsplit("/", 2)[-2] for one in found if one.scope == _HUB} == {
