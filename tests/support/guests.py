@@ -56,8 +56,9 @@ class GuestShell:
 
     def create(self, more: str = "") -> None:
         """Create the VM, and give the server its host key; it is not started."""
-        done = self.shell(f"{CREATE} {more}")
-        assert done.code == 0, done
+        for line in (f"{CREATE} --no-wait {more}", "wait demo --for ready"):
+            done = self.shell(line)
+            assert done.code == 0, done
         vm_id = self.shell("show demo -o json").document["vm_id"]
         give_host_key(self.sshd, vm_id)
 

@@ -63,6 +63,7 @@ _EXPECTED: dict[str, tuple[int, type[AzureRefused]]] = {
     "LinkedAuthorizationFailed": (403, Denied),
     "RequestDisallowedByPolicy": (403, AzureRefused),
     "ScopeLocked": (409, AzureRefused),
+    "VMAgentStatusCommunicationError": (200, AzureRefused),
     "TooManyRequests": (429, AzureUnavailable),
     "AvailabilityZoneNotSupported": (400, AzureRefused),
     "BadRequest": (400, AzureRefused),
