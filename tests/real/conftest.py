@@ -23,9 +23,13 @@ def shared_sshd() -> Iterator[Sshd]:
 
 
 @pytest.fixture
-def sshd() -> Iterator[Sshd]:
-    """A server of the test's own, which is not started yet."""
+def sshd(monkeypatch: pytest.MonkeyPatch) -> Iterator[Sshd]:
+    """A server of the test's own, which is not started yet.
+
+    What processes leave behind that are killed goes with its folder.
+    """
     with _short_folder() as folder, prepared_sshd(Path(folder)) as server:
+        monkeypatch.setenv("TMPDIR", folder)
         yield server
 
 

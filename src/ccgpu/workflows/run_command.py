@@ -41,7 +41,7 @@ def run_by_agent(
             hint=f"`ccgpu exec {name} -- {argv[0]}` goes over SSH",
         )
     call = RunCommandCall(cloud.arm, names.vm, script_of(argv))
-    doing = f"Run Command in {names.vm}"
+    doing = f"{names.vm}: Run Command"
     run_task(run, write_and_wait(run, Kind.VM, names.vm, call.start, doing))
     message = send_alone(run, call.message, f"reading the result of {doing}")
     try:
