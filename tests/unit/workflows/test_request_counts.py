@@ -10,11 +10,14 @@ from typing import Any
 
 import pytest
 
+from ccgpu.domain.access import Access
 from ccgpu.fakearm import FakeArm, Request, Response
+from ccgpu.store.keys import Keys
 from ccgpu.workflows.extend import extend
+from ccgpu.workflows.guest_access import GuestOptions
 from ccgpu.workflows.show import list_deployments, show, show_created
 from support import faults
-from support.cloud import Machine, make_spec
+from support.cloud import Machine, make_backend, make_spec
 from support.counts import printed, sent_by, without_polls
 from support.latency import LatentExecutor
 from support.slow import mostly_slow
@@ -42,6 +45,14 @@ def test_the_result_of_create_reads_only_the_public_address(machine: Machine) ->
         assert [one.path.split("/")[-2] for one in requests] == ["publicIPAddresses"]
     hidden = machine.create(make_spec(name="hidden", private=True)).snapshot
     assert sent_by(machine.arm, partial(show_created, machine.cloud, hidden)) == []
+
+
+def test_a_create_that_looks_into_the_guest_reads_its_address_once(machine: Machine) -> None:
+    keys = Keys(machine.state, "demo", machine.state)
+    guest = GuestOptions(make_backend(machine.arm, machine.state).channels, Access(), keys)
+    snapshot = machine.create(guest=guest).snapshot
+    assert sent_by(machine.arm, partial(show_created, machine.cloud, snapshot)) == []
+    assert show_created(machine.cloud, snapshot) == show(machine.cloud, "demo")
 
 
 _CHANGES: dict[str, dict[str, Any]] = {

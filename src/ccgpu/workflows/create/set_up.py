@@ -1,6 +1,9 @@
 """The third stage of a create: wait until the guest has set itself up and is ready for use."""
 
+from dataclasses import replace
+
 from ccgpu.domain.catalog import Kind
+from ccgpu.domain.resource import kind_of
 from ccgpu.domain.status import State, vm_state
 from ccgpu.workflows.create.context import CreateContext
 from ccgpu.workflows.guest_readiness import look_until_ready
@@ -24,4 +27,7 @@ def set_up(context: CreateContext) -> CreateContext:
     if not look_until_ready(run, names, vm, options, "create"):
         return context.left_open()
     run.tell("done", "set up", names.vm, Kind.VM, "set up")
-    return context
+    addresses = [id_ for id_ in run.observed if kind_of(id_) is Kind.PUBLIC_IP]
+    outcome = context.provisioned
+    snapshot = outcome.snapshot.after_reading(run, addresses)
+    return replace(context, outcome=replace(outcome, snapshot=snapshot))
