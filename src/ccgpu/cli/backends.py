@@ -77,14 +77,18 @@ class Backend:
         )
 
     @contextmanager
-    def fetcher(self) -> "Iterator[CollateralFetcher]":
-        """A fetcher of collateral; a context that closes its connections."""
+    def fetcher(self, time_limit: float | None = None) -> "Iterator[CollateralFetcher]":
+        """A fetcher of collateral; a context that closes its connections.
+
+        time_limit: seconds to retry one item for; None for the fetcher's own limit.
+        """
         from ccgpu.collateral.cache import Cache
-        from ccgpu.collateral.fetcher import CollateralFetcher
+        from ccgpu.collateral.fetcher import TIME_LIMIT, CollateralFetcher
 
         cache = None if self.cache is None else Cache(self.cache)
+        limit = TIME_LIMIT if time_limit is None else time_limit
         with self.web() as web:
-            yield CollateralFetcher(web, self.scheduler, cache, self.sources)
+            yield CollateralFetcher(web, self.scheduler, cache, self.sources, limit)
 
 
 def open_backend(connection: ConnectionOptions, state: Path, environ: Mapping[str, str]) -> Backend:

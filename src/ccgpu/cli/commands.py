@@ -49,6 +49,7 @@ COMMANDS = {
     "cp": Entry("cp", "cp", "Copy a file or a folder into the VM, or out of it."),
     "tunnel": Entry("tunnel", "tunnel", "Forward a local port to a port of the VM."),
     "logs": Entry("logs", "logs", "Print the VM's set-up log, or its serial console."),
+    "attest": Entry("attest", "attest", "Attest a VM: fresh evidence, judged on this machine."),
     "verify": Entry("verify", "verify", "Verify attestation evidence, offline."),
     "collateral": Entry(
         "collateral", "app", "Fetch the certificates and manifests that `verify` needs."

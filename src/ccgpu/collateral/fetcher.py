@@ -26,7 +26,7 @@ from ccgpu.scheduling.scheduler import Call, Scheduler, Task
 
 # Enough for a retry after one of NVIDIA's occasional TLS failures. AMD throttles for longer than is
 # worth waiting (confidential-dot-ai/c8s#627: more than two minutes).
-_TIME_LIMIT = 60.0
+TIME_LIMIT = 60.0
 
 _Tell = Callable[[Literal["retry", "note"], str], None]
 
@@ -48,7 +48,7 @@ class CollateralFetcher:
         scheduler: Scheduler,
         cache: Cache | None = None,
         sources: Sources = PUBLIC,
-        time_limit: float = _TIME_LIMIT,
+        time_limit: float = TIME_LIMIT,
     ) -> None:
         self._web = web
         self._scheduler = scheduler

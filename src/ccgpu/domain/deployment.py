@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
+from ccgpu.domain.attestation import CurrentAttestation
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.lease import lease_of
 from ccgpu.domain.resource import Body, ResourceId, location
@@ -28,6 +29,7 @@ class Deployment:
     seconds_left: The time until then, by Azure's clock.
     stage: The stage at which `ccgpu create` on this machine would continue. None if every stage is
         done, or this machine has no journal.
+    attestation: This machine's verdict on the VM, if it still counts. Lists do not look for it.
     """
 
     name: str
@@ -45,7 +47,15 @@ class Deployment:
     seconds_left: int | None = None
     spot: bool = False
     stage: str | None = None
+    attestation: CurrentAttestation | None = None
     resources: tuple[Owned, ...] = ()
+
+    @property
+    def shown_state(self) -> str:
+        """The state as users see it: a VM that is ready may be `attested` or `rejected`."""
+        if self.state is not State.READY or self.attestation is None:
+            return self.state.value
+        return "attested" if self.attestation.verdict == "accepted" else "rejected"
 
 
 def describe_deployment(

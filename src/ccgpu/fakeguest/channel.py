@@ -65,6 +65,12 @@ class SimulatedChannel(Generic[T_co]):
 
     def __init__(self, arm: FakeArm, target: ChannelTarget, types: ChannelTypes[T_co]) -> None:
         self._arm, self._target, self._types = arm, target, types
+        self._shown_key: bytes | None = None
+
+    @property
+    def host_key(self) -> bytes | None:
+        """The pinned key, else the one that the guest has shown."""
+        return self._target.host_key or self._shown_key
 
     def run(self, argv: Sequence[str], stdin: bytes = b"", *, timeout: float) -> T_co:
         """Run a command to its end. Without a known host key only the probe is given input."""
@@ -157,13 +163,14 @@ class SimulatedChannel(Generic[T_co]):
         if machine.now < machine.boots[-1].ready or not machine.settings["ssh"]:
             raise types.not_up(f"{where} cannot be reached yet: Connection refused")
         guest = SimulatedGuest(machine)
-        if self._target.host_key not in (None, guest.host_key):
+        if (self.host_key or guest.host_key) != guest.host_key:
             raise types.mismatch(
                 f"WRONG HOST KEY: what answers as {where} does not have the host key of this VM. "
                 "It may be another machine that was put in its place. Nothing was sent to it"
             )
         if self._target.user != machine.user:
             raise types.unreachable(f"{where} refuses the user {self._target.user}")
+        self._shown_key = guest.host_key
         return guest
 
     def _require_pinned(self, what: str) -> None:

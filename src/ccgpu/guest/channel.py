@@ -65,6 +65,15 @@ class Channel(CommandRunner, Protocol):
     Nothing is read from a stream before the connection is made and the host key is found right.
     """
 
+    @property
+    def host_key(self) -> bytes | None:
+        """The key blob of the machine at the other end: the pinned one, else the one it has shown.
+
+        None if no key is pinned and no connection was made yet. As long as the channel is open, no
+        other key is accepted.
+        """
+        ...
+
     def stream(
         self,
         argv: Sequence[str],

@@ -20,6 +20,7 @@ from itertools import count
 from pathlib import Path
 from typing import BinaryIO
 
+from ccgpu.domain import hostkey
 from ccgpu.errors import ConnectionLost, CopyFailed, GuestUnreachable, TimedOut, UsageProblem
 from ccgpu.guest import ssh_options
 from ccgpu.guest.channel import Completed, GuestTarget
@@ -73,6 +74,14 @@ class OpenSshChannel:
         self._lock = threading.Lock()
         self._numbers = count()
         self._forwardings = 0
+
+    @property
+    def host_key(self) -> bytes | None:
+        """The pinned key, else the one that ssh has recorded in this channel's known hosts."""
+        if self._target.host_key is not None:
+            return self._target.host_key
+        recorded = self._files.known_hosts.read_bytes()
+        return hostkey.parse(recorded) if recorded.strip() else None
 
     def run(self, argv: Sequence[str], stdin: bytes = b"", *, timeout: float) -> Completed:
         """Run a command to its end, within `timeout` seconds from the time it is sent."""

@@ -130,16 +130,25 @@ def read_report(answer: ProbeAnswer) -> GuestReport:
         cc=_ON_OFF.get(_value(answer, "cc-status", "CC status")),
         environment=_value(answer, "cc-environment", "CC Environment") or None,
         dev_tools=_ON_OFF.get(_value(answer, "dev-tools", "DevTools Mode")),
-        ready=_READY_STATES.get(_value(answer, "ready", "Confidential Compute GPUs Ready state")),
+        ready=is_gpu_ready(answer.command("ready")),
         plain_temp_disks=_plain_temp_disks(answer.command("disks").text),
         plain_swaps=_plain_swaps(answer.command("swap")),
         root_free=_free_bytes(answer.command("space").text),
     )
 
 
+def is_gpu_ready(result: CommandResult) -> bool | None:
+    """The ready state that `nvidia-smi conf-compute -grs` printed; None if unknown."""
+    return _READY_STATES.get(_value_in(result.text, "Confidential Compute GPUs Ready state"))
+
+
 def _value(answer: ProbeAnswer, key: str, label: str) -> str:
+    return _value_in(answer.command(key).text, label)
+
+
+def _value_in(text: str, label: str) -> str:
     """The value on the one line `LABEL: VALUE`; nothing if there is not exactly one."""
-    lines = [line.partition(":") for line in answer.command(key).text.splitlines()]
+    lines = [line.partition(":") for line in text.splitlines()]
     values = [value.strip() for name, _, value in lines if name.strip() == label]
     return values[0] if len(values) == 1 else ""
 

@@ -48,10 +48,18 @@ def read(path: Path, what: str, parse: Callable[[bytes], T]) -> T | None:
 
 def write(path: Path, what: str, document: Mapping[str, Any]) -> None:
     """Write a record durably; raises `StateUnusable` if it cannot be written."""
+    make_folder(path, what)
+    try:
+        atomic.replace(path, (json.dumps(document, indent=1) + "\n").encode())
+    except OSError as err:
+        raise StateUnusable(f"cannot write {what} in {path}: {reason(err)}", hint=_HINT) from err
+
+
+def make_folder(path: Path, what: str) -> None:
+    """Make the folder of a record, and the one above it; raises `StateUnusable`."""
     try:
         path.parent.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         path.parent.mkdir(mode=0o700, exist_ok=True)
-        atomic.replace(path, (json.dumps(document, indent=1) + "\n").encode())
     except OSError as err:
         raise StateUnusable(f"cannot write {what} in {path}: {reason(err)}", hint=_HINT) from err
 

@@ -7,6 +7,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from ccgpu.domain.attestation import CurrentAttestation
 from ccgpu.domain.deployment import Deployment
 from ccgpu.domain.plain_text import one_line
 from ccgpu.domain.resource import name_of
@@ -35,6 +36,7 @@ def facts(deployment: Deployment, *, simulated: bool) -> Table:
     rows = {
         "name": deployment.name,
         "state": _state_text(deployment),
+        "attestation": _attestation_text(deployment.attestation),
         "stage": deployment.stage
         and f"{deployment.stage} (`ccgpu create {deployment.name}` continues)",
         "region": place,
@@ -86,7 +88,7 @@ def fields(deployment: Deployment, *, simulated: bool) -> dict[str, Any]:
     """The deployment's fields in a JSON document."""
     return {
         "name": deployment.name,
-        "state": deployment.state.value,
+        "state": deployment.shown_state,
         "stage": deployment.stage,
         "region": deployment.region,
         "zone": deployment.zone,
@@ -101,7 +103,7 @@ def fields(deployment: Deployment, *, simulated: bool) -> dict[str, Any]:
             {"id": resource.id, "kind": resource.kind.value, "state": resource.provisioning_state}
             for resource in deployment.resources
         ],
-        "attestation": None,
+        "attestation": _attestation(deployment.attestation),
         "simulated": simulated,
     }
 
@@ -136,4 +138,23 @@ def _state_text(deployment: Deployment) -> str:
     """The state, with a warning if the VM is stopped but not deallocated."""
     if deployment.power == "stopped":
         return f"{deployment.state} (not deallocated: it bills)"
-    return deployment.state.value
+    return deployment.shown_state
+
+
+def _attestation(known: CurrentAttestation | None) -> dict[str, Any] | None:
+    if known is None:
+        return None
+    return {
+        "verdict": known.verdict,
+        "time": known.at,
+        "policy": known.policy,
+        "reasons": list(known.reasons),
+        "bundle": known.bundle,
+    }
+
+
+def _attestation_text(known: CurrentAttestation | None) -> str | None:
+    if known is None:
+        return None
+    reasons = f": {', '.join(known.reasons)}" if known.reasons else ""
+    return one_line(f"{known.verdict} by policy {known.policy} at {known.at}{reasons}")

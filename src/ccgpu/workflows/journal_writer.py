@@ -7,6 +7,7 @@ from ccgpu.domain.given import RememberedSpec
 from ccgpu.domain.journal import Journal, Record
 from ccgpu.domain.resource import Resource, ResourceId, key
 from ccgpu.store.access import AccessRecords
+from ccgpu.store.attestations import Attestations
 from ccgpu.store.journals import JournalFile
 from ccgpu.store.known_hosts import KnownHosts
 
@@ -76,6 +77,7 @@ class JournalWriter:
         folder, subscription, name = self._file.place
         KnownHosts(folder).forget(subscription, name)
         AccessRecords(folder).forget(subscription, name)
+        Attestations(folder).erase(subscription, name)
         self.journal = replace(self.journal, records=())
         self._file.remove()
 

@@ -16,6 +16,7 @@ from ccgpu.domain.resource import Body, key, own_group
 from ccgpu.domain.status import State
 from ccgpu.domain.vm_view import without_instance_view
 from ccgpu.errors import Leftover, UsageProblem
+from ccgpu.workflows.attestation_records import forget_verdict
 from ccgpu.workflows.create.placement import locating_capacity_errors
 from ccgpu.workflows.create.readiness import GRACE, wait_for
 from ccgpu.workflows.discovery.leftovers import converting_interrupt, recall_leftovers
@@ -56,6 +57,7 @@ def change_power_state(
         names = found.names
         vm = require_vm(run, names)
         run.tell("begin", f"{verb} {name}", names.vm, Kind.VM, verb)
+        forget_verdict(cloud, name)  # it is of the boot that ends now
         run.observed[key(names.vm)] = without_instance_view(vm)  # its power state will change
         start = partial(cloud.arm.act, names.vm, _ACTIONS[verb])
         with locating_capacity_errors(vm):

@@ -9,6 +9,7 @@ from ccgpu.domain.deployment import Deployment, Owned, describe_deployment, with
 from ccgpu.domain.resource import key, kind_of, state_of
 from ccgpu.domain.vm_view import ip_configurations, properties, public_ip_id
 from ccgpu.errors import NotFound, StateUnusable
+from ccgpu.workflows.attestation_records import current_attestation
 from ccgpu.workflows.create.stages import next_stage
 from ccgpu.workflows.discovery.listing import list_all_deployments
 from ccgpu.workflows.discovery.owned_resources import OwnedResources, read_owned_resources
@@ -56,7 +57,11 @@ def _describe_owned(run: Run, live: OwnedResources, now: float | None) -> Deploy
     deployment = describe_deployment(
         name, group, live.vm, _vm_addresses(live.bodies), owned, bodies
     )
-    deployment = replace(deployment, stage=_pending_stage(run.cloud, name, group))
+    deployment = replace(
+        deployment,
+        stage=_pending_stage(run.cloud, name, group),
+        attestation=current_attestation(run.cloud, name, deployment.vm_id),
+    )
     return with_lease(deployment, live.vm, bodies, now)
 
 

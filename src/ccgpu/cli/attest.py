@@ -1,0 +1,62 @@
+"""`ccgpu attest`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ccgpu.cli.access_options import WayArguments
+from ccgpu.cli.attesting import attest_means, require_new, save_bundle
+from ccgpu.cli.option_groups import expand_options
+from ccgpu.cli.options import (
+    ConnectionArguments,
+    OutputArguments,
+    ProgressArguments,
+    TargetArguments,
+    option,
+)
+from ccgpu.cli.runtime import Runtime
+from ccgpu.cli.verify_options import VerboseOption
+
+
+@expand_options
+def attest(
+    ctx: typer.Context,
+    *,
+    target: TargetArguments,
+    policy: Annotated[
+        str | None,
+        option("Policy name (default, strict, cpu-only) or file.", "--policy", metavar="POLICY"),
+    ] = None,
+    save: Annotated[
+        Path | None, option("Save evidence and verdict as a bundle.", "--save", metavar="FILE")
+    ] = None,
+    verbose: VerboseOption = False,
+    way: WayArguments,
+    progress_options: ProgressArguments,
+    output: OutputArguments,
+    connection: ConnectionArguments,
+) -> None:
+    """Attest a VM: fresh evidence, judged on this machine.
+
+    Sends a new nonce, and verifies that CPU and GPU answer it for this VM and this SSH host key. If
+    they do, the host key counts as attested, and the GPU is set ready. Exit codes: 0 accepted;
+    9 rejected; 8 no verdict; 10 not reachable, or the GPU does not become ready.
+
+    Example: `ccgpu attest demo --save demo.json`
+    """
+    from ccgpu.views import attested as view
+    from ccgpu.workflows import attest as workflow
+
+    runtime: Runtime = ctx.obj
+    require_new(save)
+    backend = runtime.backend(connection)
+    means, cloud = attest_means(runtime, backend, policy), backend.connect()
+    wanted = way.wanted(runtime, cloud, target, progress_options.timeout or workflow.TIMEOUT)
+    with progress_options.shown(runtime) as progress:
+        judged = workflow.attest(cloud, backend.channels, means, wanted, progress)
+    if save is not None:
+        save_bundle(save, judged)
+    text = lambda: view.as_text(judged, verbose=verbose)  # noqa: E731
+    runtime.answer(output, text, lambda: view.as_json(judged))
+    judged.require_good()

@@ -1,0 +1,43 @@
+"""What the commands that attest a VM share: the means of it, and the bundle that users save."""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ccgpu.cli.runtime import Runtime
+from ccgpu.errors import UsageProblem
+
+if TYPE_CHECKING:
+    from ccgpu.cli.backends import Backend
+    from ccgpu.workflows.attest import Attestation, AttestMeans
+
+
+def attest_means(runtime: Runtime, backend: "Backend", policy: str | None) -> "AttestMeans":
+    """The policy, the record of challenges, and the source of collateral of a back end."""
+    from ccgpu.store import policies
+    from ccgpu.store.challenges import Challenges
+    from ccgpu.workflows.attest import AttestMeans
+
+    return AttestMeans(
+        backend.fetcher,
+        Challenges(runtime.state / "challenges"),
+        *policies.load_with_origin(policy),
+        simulated=backend.simulated,
+    )
+
+
+def require_new(save: Path | None) -> None:
+    """Refuse a file that exists, before anything is done."""
+    if save is not None and os.path.lexists(save):
+        raise UsageProblem(f"{save} already exists", hint="name another file")
+
+
+def save_bundle(path: Path, judged: "Attestation") -> None:
+    """Write the evidence with its verdict to a new file."""
+    from ccgpu.store import bundles
+    from ccgpu.views import attested as view
+    from ccgpu.views import verdict
+    from ccgpu.workflows.verify import VerifyResult, make_bundle
+
+    document = verdict.as_json(view.appraised(judged))
+    bundles.write(path, make_bundle(VerifyResult(judged.appraisal, judged.evidence), document))

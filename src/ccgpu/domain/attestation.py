@@ -1,0 +1,38 @@
+"""The last verdict on a deployment's VM, as this machine remembers it."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+RecordedVerdict = Literal["accepted", "rejected"]
+
+
+@dataclass(frozen=True, slots=True)
+class AttestationRecord:
+    """One verdict, of one boot of one VM.
+
+    vm_id: ARM's vmId (lower case). boot_id: the kernel's id of the boot, read over the same channel
+    before the evidence was collected. policy: a shipped name, or the path of a file whose SHA-256
+    (hex) is `policy_sha256`. nonce: 32 bytes. host_key: the ssh-ed25519 key blob of the connection.
+    at: the time of the verdict, RFC 3339 UTC. reasons: the codes of the checks that failed.
+    """
+
+    vm_id: str
+    boot_id: str
+    verdict: RecordedVerdict
+    policy: str
+    policy_sha256: str | None
+    nonce: bytes
+    host_key: bytes
+    at: str
+    reasons: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CurrentAttestation:
+    """A verdict that still counts; `bundle` is the path of its evidence on this machine."""
+
+    verdict: RecordedVerdict
+    policy: str
+    at: str
+    bundle: str
+    reasons: tuple[str, ...] = ()

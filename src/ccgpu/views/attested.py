@@ -1,0 +1,65 @@
+"""An attestation, as text and as JSON: `verify`'s verdict, and what was done with it."""
+
+from collections.abc import Callable
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from ccgpu.domain import hostkey
+from ccgpu.domain.plain_text import one_line
+from ccgpu.views import verdict
+from ccgpu.workflows.attest import Attestation
+
+
+def as_text(judged: Attestation, *, verbose: bool = False) -> RenderableType:
+    """The verdict, then the VM, its host key, its GPU and the times."""
+    rows = Table.grid(padding=(0, 2))
+    for name, value in _facts(judged).items():
+        rows.add_row(name, Text(one_line(value)))
+    return Group(verdict.as_text(appraised(judged), verbose=verbose), Text(), rows)
+
+
+def as_json(judged: Attestation, complete: Callable[[str], str] = str) -> dict[str, Any]:
+    """The JSON document `ccgpu.attest/1`: all members of `ccgpu.verdict/1`, and more."""
+    times, challenge = judged.times, judged.fresh.challenge
+    return {
+        **verdict.as_json(appraised(judged), complete),
+        "schema": "ccgpu.attest/1",
+        "name": judged.names.deployment,
+        "vm_id": challenge.vm_id,
+        "nonce": challenge.nonce.hex(),
+        "host_key": _fingerprint(judged),
+        "gpu_ready": judged.gpu_ready,
+        "bundle": judged.bundle,
+        "seconds": {
+            "collect": round(times.collect, 3),
+            "collateral": round(times.collateral, 3),
+            "verify": round(times.verify, 3),
+        },
+    }
+
+
+def appraised(judged: Attestation) -> verdict.AppraisedEvidence:
+    """The verdict, as the view of verdicts takes it."""
+    return verdict.AppraisedEvidence(judged.appraisal, judged.bundle or "BUNDLE", "bundle")
+
+
+def _facts(judged: Attestation) -> dict[str, str]:
+    times = judged.times
+    accepted = judged.appraisal.verdict == "accepted"
+    key = f"{_fingerprint(judged)} ({'attested' if accepted else 'not attested'})"
+    took = (
+        f"collected in {times.collect:.1f} s, collateral in {times.collateral:.1f} s, "
+        f"verified in {times.verify:.2f} s"
+    )
+    facts = {"VM id": judged.fresh.challenge.vm_id, "SSH host key": key}
+    facts["GPU"] = "ready" if judged.gpu_ready else "not set ready"
+    if judged.bundle is not None:
+        facts["evidence"] = judged.bundle
+    return facts | {"time": took}
+
+
+def _fingerprint(judged: Attestation) -> str:
+    return hostkey.fingerprint(hostkey.sha256(judged.fresh.challenge.host_key))

@@ -1,0 +1,254 @@
+"""`attest`: fresh evidence from a deployment's VM, judged on this machine.
+
+Everything that the evidence has to answer is this machine's own: the nonce, the host key of the
+connection, and the vmId that ARM told. Only an accepted verdict changes anything in the VM.
+"""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from functools import partial
+
+from ccgpu.attest import required_collateral
+from ccgpu.attest.appraisal import Appraisal
+from ccgpu.attest.appraise import AppraisalInputs, appraise
+from ccgpu.attest.simulated import simulated_roots
+from ccgpu.attest.trust_basis import collateral_sources
+from ccgpu.azure.context import AzureContext
+from ccgpu.azure.long_running import run_task
+from ccgpu.azure.run import Run
+from ccgpu.collateral.fetcher import CollateralFetcher
+from ccgpu.domain import hostkey
+from ccgpu.domain.catalog import Kind
+from ccgpu.domain.desired import Names
+from ccgpu.domain.events import EventKind, Listener, ignore_event
+from ccgpu.domain.evidence import Evidence
+from ccgpu.domain.policy import Policy
+from ccgpu.domain.policy_comparison import PolicyOrigin
+from ccgpu.domain.resource import Body, location
+from ccgpu.errors import (
+    CcgpuError,
+    EvidenceRejected,
+    EvidenceUnavailable,
+    GuestNotReady,
+    TimedOut,
+    UsageProblem,
+)
+from ccgpu.guest.channel import Channel, OpenChannel
+from ccgpu.guest.gpu_ready import set_gpu_ready
+from ccgpu.scheduling.scheduler import Call, Task
+from ccgpu.store.challenges import Challenges
+from ccgpu.workflows.attestation_records import record_verdict
+from ccgpu.workflows.discovery.search import find_names, require_vm
+from ccgpu.workflows.fetch_collateral import fetch_collateral
+from ccgpu.workflows.fresh_evidence import FreshEvidence, collect_evidence
+from ccgpu.workflows.guest_access import (
+    GuestOptions,
+    WantedGuest,
+    find_guest_to_probe,
+    wait_until_reachable,
+)
+
+TIMEOUT = 900.0
+_GREETING = 30.0  # seconds in which the first command has to end
+_COLLATERAL_TIME = 60.0  # seconds to retry one item for, if that much is left
+
+# Opens a fetcher that retries one item for so many seconds.
+OpenFetcher = Callable[[float], AbstractContextManager[CollateralFetcher]]
+
+
+@dataclass(frozen=True, slots=True)
+class AttestMeans:
+    """What an attestation needs besides the way to the VM.
+
+    challenges: the record of this machine's challenges. simulated: whether the subscription is; its
+    evidence is then judged by the roots that it carries. policy, origin: as `store.policies` loads
+    them.
+    """
+
+    fetcher: OpenFetcher
+    challenges: Challenges
+    policy: Policy
+    origin: PolicyOrigin | None
+    simulated: bool
+
+    def require_binding(self) -> None:
+        """Refuse a policy that cannot tie evidence to this VM and this connection.
+
+        Raises:
+            UsageProblem: It does not look at the CPU, whose evidence alone is bound to them.
+        """
+        if "cpu" not in self.policy.requires:
+            raise UsageProblem(
+                f"policy {self.policy.name} does not look at the CPU, and only its evidence is "
+                "bound to the VM and its host key",
+                hint="take another policy, such as default; `ccgpu verify` judges a GPU alone",
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class StepTimes:
+    """Seconds that the parts of an attestation took."""
+
+    collect: float
+    collateral: float
+    verify: float
+
+
+@dataclass(frozen=True, slots=True)
+class Attestation:
+    """A verdict on a VM, with the evidence and the collateral that it rests on.
+
+    problem: why the VM is not usable though it was accepted; None if it is.
+    """
+
+    names: Names
+    fresh: FreshEvidence
+    evidence: Evidence
+    appraisal: Appraisal
+    times: StepTimes
+    bundle: str | None = None
+    gpu_ready: bool = False
+    problem: CcgpuError | None = None
+
+    def require_good(self) -> None:
+        """Raise unless the VM was accepted and, if its GPU was judged, the GPU is ready.
+
+        Raises:
+            EvidenceRejected: The verdict is `rejected`.
+            EvidenceUnavailable: There is no verdict.
+            GuestNotReady, TimedOut: The GPU is not ready.
+        """
+        name = self.names.deployment
+        try:
+            self.appraisal.require()
+        except EvidenceRejected as err:
+            err.hint = f"send it nothing secret; `ccgpu delete {name}` removes the VM"
+            raise
+        except EvidenceUnavailable as err:
+            err.hint = f"`ccgpu attest {name}` tries again"
+            raise
+        if self.problem is not None:
+            raise self.problem
+
+
+def attest(
+    cloud: AzureContext,
+    channels: OpenChannel,
+    means: AttestMeans,
+    wanted: WantedGuest,
+    listen: Listener = ignore_event,
+) -> Attestation:
+    """Attest the VM of a deployment; raises as `attest_vm`."""
+    means.require_binding()
+    run = Run.begin(cloud, wanted.timeout, listen)
+    names = find_names(run, wanted.name, wanted.group)
+    guest = GuestOptions(channels, wanted.access, wanted.keys)
+    return attest_vm(run, names, require_vm(run, names), guest, means)
+
+
+def attest_vm(
+    run: Run, names: Names, vm: Body, guest: GuestOptions, means: AttestMeans
+) -> Attestation:
+    """Challenge a VM, judge its evidence, record the verdict, and set the GPU of a good one ready.
+
+    A host key that this machine does not know yet is only used for this connection. It is recorded
+    if the evidence that is bound to it is accepted.
+
+    Raises:
+        EvidenceUnavailable: The guest gave no evidence.
+        GuestUnreachable, ConnectionLost, TimedOut: The VM cannot be reached, or does not answer.
+        HostKeyMismatch: Another machine answered.
+        StateUnusable: Challenge or verdict cannot be recorded.
+    """
+    run.tell("begin", "attest", names.vm, Kind.VM, "attest")
+    target = find_guest_to_probe(run, names, vm, guest.access, guest.keys)
+    with guest.channels(target) as channel:
+        wait_until_reachable(run, names, partial(channel.run, ["true"], timeout=_GREETING))
+        run.tell("wait", "collecting evidence", names.vm, Kind.VM)
+        began = run.cloud.now()
+        fresh = collect_evidence(run, channel, target.vm_id, means.challenges)
+        judged = _judge(run, names, fresh, means, location(vm["location"]), began)
+        judged = record_verdict(run.cloud, judged, means.origin)
+        if judged.appraisal.verdict == "accepted" and "gpu" in means.policy.requires:
+            judged = _with_ready_gpu(run, judged, channel)
+    what: EventKind = (
+        "done" if judged.appraisal.verdict == "accepted" and not judged.problem else "failed"
+    )
+    run.tell(what, "attest", names.vm, Kind.VM, "attest")
+    return judged
+
+
+def _judge(
+    run: Run, names: Names, fresh: FreshEvidence, means: AttestMeans, region: str, began: float
+) -> Attestation:
+    """Fetch the collateral, and appraise."""
+    collected = run.cloud.now()
+    run.tell("wait", "fetching collateral", names.vm, Kind.VM)
+    # Only what the guest alone can tell is taken from it.
+    brought = Evidence(
+        "bundle",
+        claimed=fresh.evidence.claimed,
+        cpu=fresh.evidence.cpu,
+        gpus=fresh.evidence.gpus,
+        simulated_roots=fresh.evidence.simulated_roots if means.simulated else None,
+    )
+    evidence, cause = _add_collateral(run, brought, means, region)
+    fetched = run.cloud.now()
+    at = datetime.fromtimestamp(fetched, UTC)
+    evidence = replace(evidence, claimed=replace(evidence.claimed, made_at=at))
+    inputs = AppraisalInputs(
+        at=at,
+        nonce=fresh.challenge.nonce,
+        vm_id=fresh.challenge.vm_id,
+        host_key=hostkey.sha256(fresh.challenge.host_key),
+        challenge_sent=fresh.challenge.sent_at,
+        policy_origin=means.origin,
+        suppliers=collateral_sources(brought, evidence),
+    )
+    roots = simulated_roots(evidence) if means.simulated else None
+    appraisal = appraise(evidence, means.policy, inputs, roots)
+    if cause is not None and appraisal.verdict != "rejected":
+        raise cause  # what was refused before the verdict never becomes milder
+    ended = run.cloud.now()
+    times = StepTimes(collected - began, fetched - collected, ended - fetched)
+    return Attestation(names, fresh, evidence, appraisal, times)
+
+
+def _add_collateral(
+    run: Run, evidence: Evidence, means: AttestMeans, region: str
+) -> tuple[Evidence, CcgpuError | None]:
+    """The evidence with its collateral; if it does not say what it needs, that error.
+
+    The appraisal then lists the checks that fail.
+    """
+    limit = min(_COLLATERAL_TIME, run.deadline.end - run.cloud.now())
+    if limit <= 0:
+        raise TimedOut("the time limit passed before the collateral was fetched")
+    with means.fetcher(limit) as fetcher:
+        try:
+            found = fetch_collateral(
+                evidence, fetcher, run.listen, region=region, simulated=means.simulated
+            )
+        except (EvidenceRejected, EvidenceUnavailable) as err:
+            return evidence, err
+    for lack in found.missing:
+        run.tell("note", f"{lack.what} cannot be had: {'; '.join(lack.reasons)}")
+    return required_collateral.add_collateral(evidence, found), None
+
+
+def _with_ready_gpu(run: Run, judged: Attestation, channel: Channel) -> Attestation:
+    """Set the GPU ready; a failure is kept beside the verdict."""
+    names = judged.names
+    run.tell("wait", "setting the GPU ready", names.vm, Kind.VM)
+    try:
+        run_task(run, _set_ready(channel))
+    except (GuestNotReady, TimedOut) as err:
+        err.hint = err.hint or f"`ccgpu doctor {names.deployment}` looks into the guest"
+        return replace(judged, problem=err)
+    return replace(judged, gpu_ready=True)
+
+
+def _set_ready(channel: Channel) -> Task[None]:
+    yield Call(partial(set_gpu_ready, channel))

@@ -1,0 +1,107 @@
+"""What this machine remembers of a verdict: the attested host key, the verdict and its evidence.
+
+A verdict is of one boot of one VM. A command that ends the boot forgets it first.
+"""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ccgpu.azure.context import AzureContext
+from ccgpu.domain import hostkey
+from ccgpu.domain.attestation import AttestationRecord, CurrentAttestation
+from ccgpu.domain.known_host import KnownHostKey
+from ccgpu.errors import InvalidFile, UsageProblem
+from ccgpu.scheduling.clock import rfc3339
+from ccgpu.store.attestations import Attestations
+from ccgpu.store.known_hosts import KnownHosts
+
+if TYPE_CHECKING:
+    from ccgpu.domain.policy_comparison import PolicyOrigin
+    from ccgpu.workflows.attest import Attestation
+
+
+def record_verdict(
+    cloud: AzureContext, judged: "Attestation", origin: "PolicyOrigin | None"
+) -> "Attestation":
+    """Record a verdict with its evidence; if it is `accepted`, the host key is attested from now.
+
+    Without a verdict, what is recorded stays as it is.
+
+    Raises:
+        StateUnusable: It cannot be recorded.
+    """
+    from ccgpu.workflows.verify import VerifyResult, make_bundle
+
+    appraisal, challenge = judged.appraisal, judged.fresh.challenge
+    if appraisal.verdict == "no_verdict":
+        return judged
+    place = (cloud.subscription, judged.names.deployment)
+    record = AttestationRecord(
+        vm_id=challenge.vm_id,
+        boot_id=judged.fresh.boot_id,
+        verdict=appraisal.verdict,
+        policy=appraisal.policy if origin is None else str(Path(origin.path).absolute()),
+        policy_sha256=None if origin is None else origin.sha256,
+        nonce=challenge.nonce,
+        host_key=challenge.host_key,
+        at=rfc3339(appraisal.at.timestamp()),
+        reasons=appraisal.reasons,
+    )
+    attestations = Attestations(cloud.journals.folder)
+    attestations.record(*place, record, make_bundle(VerifyResult(appraisal, judged.evidence), {}))
+    if appraisal.verdict == "accepted":
+        known = KnownHostKey(challenge.vm_id, challenge.host_key, "attested", record.at)
+        KnownHosts(cloud.journals.folder).record(*place, known)
+    return replace(judged, bundle=str(attestations.bundle(*place)))
+
+
+def forget_verdict(cloud: AzureContext, name: str) -> None:
+    """Forget the verdict on a VM whose boot is about to end."""
+    Attestations(cloud.journals.folder).forget(cloud.subscription, name)
+
+
+def current_attestation(
+    cloud: AzureContext, name: str, vm_id: str | None
+) -> CurrentAttestation | None:
+    """The last verdict on this VM, if it still counts.
+
+    `accepted` counts if the recorded evidence is accepted now, too: its collateral may be out of
+    date, or the policy's file may have changed. `rejected` counts until the next attestation.
+
+    Raises:
+        StateUnusable: The record is damaged.
+    """
+    attestations = Attestations(cloud.journals.folder)
+    record = attestations.find(cloud.subscription, name)
+    if record is None or vm_id is None or record.vm_id != vm_id.lower():
+        return None
+    path = attestations.bundle(cloud.subscription, name)
+    if record.verdict == "accepted" and not _is_accepted_now(cloud, record, path):
+        return None
+    return CurrentAttestation(record.verdict, record.policy, record.at, str(path), record.reasons)
+
+
+def _is_accepted_now(cloud: AzureContext, record: AttestationRecord, path: Path) -> bool:
+    """Whether the recorded evidence is accepted at the present time."""
+    # Imported here: a machine without a verdict needs none of it.
+    from ccgpu.store import policies
+    from ccgpu.workflows.verify import VerifyRequest, verify
+
+    try:
+        loaded = policies.load_with_origin(record.policy)
+        if (loaded[1] and loaded[1].sha256) != record.policy_sha256:
+            return False
+        request = VerifyRequest(
+            path,
+            datetime.fromtimestamp(cloud.now(), UTC),
+            nonce=record.nonce,
+            vm_id=record.vm_id,
+            host_key=hostkey.fingerprint(hostkey.sha256(record.host_key)),
+            simulated=cloud.simulated,
+            loaded=loaded,
+        )
+        return verify(request, path.parent).appraisal.verdict == "accepted"
+    except (InvalidFile, UsageProblem):
+        return False

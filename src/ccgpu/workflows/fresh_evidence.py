@@ -1,0 +1,76 @@
+"""Fresh evidence of a VM: a challenge that this machine records, and the guest's answer to it."""
+
+import secrets
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+
+from ccgpu.attest.freshness import NONCE_BYTES
+from ccgpu.azure.long_running import run_task
+from ccgpu.azure.run import Run
+from ccgpu.domain.challenge import ChallengeRecord
+from ccgpu.domain.evidence import Evidence
+from ccgpu.errors import GuestUnreachable, TimedOut
+from ccgpu.guest import collector, probe
+from ccgpu.guest.channel import Channel, CommandRunner, Completed
+from ccgpu.scheduling.scheduler import Call, Task
+from ccgpu.store.challenges import Challenges
+
+_BOOT_ID_TIMEOUT = 60.0  # seconds
+
+
+@dataclass(frozen=True, slots=True)
+class FreshEvidence:
+    """Evidence, the challenge that it has to answer, and the boot that was asked.
+
+    boot_id: read before the challenge was sent, so that it is never newer than the evidence.
+    """
+
+    evidence: Evidence
+    challenge: ChallengeRecord
+    boot_id: str
+
+
+def collect_evidence(
+    run: Run, channel: Channel, vm_id: str, challenges: Challenges
+) -> FreshEvidence:
+    """Send a new nonce over a channel that is connected, and take the answer.
+
+    Nothing but the nonce is sent. The challenge is recorded before, with the vmId that ARM told and
+    the host key of this very connection.
+
+    Raises:
+        EvidenceUnavailable: The guest gave no evidence.
+        GuestUnreachable, HostKeyMismatch, ConnectionLost, TimedOut: As `Channel` says.
+        StateUnusable: The challenge cannot be recorded.
+    """
+    boot_id = _read_boot_id(run, channel)
+    host_key = channel.host_key
+    if host_key is None:
+        raise GuestUnreachable("the VM has shown no SSH host key")
+    sent_at = datetime.fromtimestamp(run.cloud.now(), UTC)
+    challenge = ChallengeRecord(secrets.token_bytes(NONCE_BYTES), vm_id, host_key, sent_at)
+    challenges.write(challenge)
+    argv, script = collector.command_line(challenge.nonce), collector.script()
+    timeout = _time_left(run, collector.TIMEOUT)
+    done = run_task(run, _run(channel, argv, script, timeout))
+    return FreshEvidence(collector.parse(done), challenge, boot_id)
+
+
+def _read_boot_id(run: Run, channel: CommandRunner) -> str:
+    argv = list(probe.COMMANDS["boot-id"])
+    done = run_task(run, _run(channel, argv, b"", _time_left(run, _BOOT_ID_TIMEOUT)))
+    return done.stdout.decode("ascii", "replace").strip()[:64] if done.exit_code == 0 else ""
+
+
+def _time_left(run: Run, at_most: float) -> float:
+    """Seconds for the next step; raises `TimedOut` if none are left."""
+    left = min(at_most, run.deadline.end - run.cloud.now())
+    if left <= 0:
+        raise TimedOut("the time limit passed before the evidence was collected")
+    return left
+
+
+def _run(channel: CommandRunner, argv: list[str], stdin: bytes, timeout: float) -> Task[Completed]:
+    done: Completed = yield Call(partial(channel.run, argv, stdin, timeout=timeout))
+    return done
