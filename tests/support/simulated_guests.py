@@ -10,6 +10,7 @@ from ccgpu.cli.backends import simulated_channels
 from ccgpu.fakearm import FakeArm, Request
 from ccgpu.guest.channel import Channel, GuestTarget
 from support.arm import Client, vm_body, vm_path
+from support.cloud import vendors
 
 SETTINGS = {
     "CCGPU_DRIVER_BRANCH": "595",
@@ -134,13 +135,13 @@ class GuestBench:
 
 def open_channel(arm: FakeArm, target: GuestTarget) -> Channel:
     """A channel of the simulated back end."""
-    with simulated_channels(arm)(target) as channel:
+    with simulated_channels(arm, vendors)(target) as channel:
         return channel
 
 
 def make_bench(az: Client, *, wait: float = 600, **changes: Any) -> GuestBench:
     """A VM, `wait` seconds after it was created, with its key pinned if the log has it."""
-    simulated_channels(az.arm)  # guests live in the VMs from now on
+    simulated_channels(az.arm, vendors)  # guests live in the VMs from now on
     az.network()
     az.ok("PUT", vm_path(), vm_body(**{"os__customData": cloud_config()} | changes))
     az.arm.advance(44)

@@ -174,7 +174,7 @@ def simulated_backend(
         scheduler=Scheduler(arm.clock, InlineExecutor()),
         journals=Journals(journals),
         web=web,
-        channels=simulated_channels(arm),
+        channels=simulated_channels(arm, vendors),
         sources=sources,
         simulated=True,
     )
@@ -192,7 +192,7 @@ def _no_channel(target: "GuestTarget") -> "AbstractContextManager[Channel]":
     )
 
 
-def simulated_channels(arm: "FakeArm") -> "OpenChannel":
+def simulated_channels(arm: "FakeArm", vendors: "Callable[[], SimulatedVendors]") -> "OpenChannel":
     """Channels to the simulated guests, which fail with our errors."""
     from ccgpu.fakeguest import guests
     from ccgpu.fakeguest.channel import ChannelTypes, SimulatedChannel
@@ -208,7 +208,7 @@ def simulated_channels(arm: "FakeArm") -> "OpenChannel":
         usage=UsageProblem,
     )
     guests.inhabit(arm)
-    return lambda target: nullcontext(SimulatedChannel(arm, target, types))
+    return lambda target: nullcontext(SimulatedChannel(arm, target, types, vendors))
 
 
 def fake_state(state: Path, environ: Mapping[str, str]) -> Path:
