@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from ccgpu.cli.access_options import WayArguments
-from ccgpu.cli.attesting import attest_means, require_new, save_bundle
+from ccgpu.cli.attesting import PolicyOption, attest_means, require_new, save_bundle
 from ccgpu.cli.option_groups import expand_options
 from ccgpu.cli.options import (
     ConnectionArguments,
@@ -24,10 +24,7 @@ def attest(
     ctx: typer.Context,
     *,
     target: TargetArguments,
-    policy: Annotated[
-        str | None,
-        option("Policy name (default, strict, cpu-only) or file.", "--policy", metavar="POLICY"),
-    ] = None,
+    policy: PolicyOption = None,
     save: Annotated[
         Path | None, option("Save evidence and verdict as a bundle.", "--save", metavar="FILE")
     ] = None,

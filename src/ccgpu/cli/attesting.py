@@ -2,14 +2,23 @@
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
+from ccgpu.cli.options import option
 from ccgpu.cli.runtime import Runtime
 from ccgpu.errors import UsageProblem
 
 if TYPE_CHECKING:
     from ccgpu.cli.backends import Backend
     from ccgpu.workflows.attest import Attestation, AttestMeans
+
+
+PolicyOption = Annotated[
+    str | None,
+    option(
+        "Attestation policy: default, strict, cpu-only, or a file.", "--policy", metavar="POLICY"
+    ),
+]
 
 
 def attest_means(runtime: Runtime, backend: "Backend", policy: str | None) -> "AttestMeans":

@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
+from pathlib import Path
 
 from ccgpu.attest import required_collateral
 from ccgpu.attest.appraisal import Appraisal
@@ -72,6 +73,11 @@ class AttestMeans:
     policy: Policy
     origin: PolicyOrigin | None
     simulated: bool
+
+    @property
+    def policy_name(self) -> str:
+        """The shipped policy's name, or the absolute path of the file."""
+        return self.policy.name if self.origin is None else str(Path(self.origin.path).absolute())
 
     def require_binding(self) -> None:
         """Refuse a policy that cannot tie evidence to this VM and this connection.
@@ -170,7 +176,7 @@ def attest_vm(
         began = run.cloud.now()
         fresh = collect_evidence(run, channel, target.vm_id, means.challenges)
         judged = _judge(run, names, fresh, means, location(vm["location"]), began)
-        judged = record_verdict(run.cloud, judged, means.origin)
+        judged = record_verdict(run.cloud, judged, means)
         if judged.appraisal.verdict == "accepted" and "gpu" in means.policy.requires:
             judged = _with_ready_gpu(run, judged, channel)
     what: EventKind = (

@@ -18,12 +18,11 @@ from ccgpu.store.attestations import Attestations
 from ccgpu.store.known_hosts import KnownHosts
 
 if TYPE_CHECKING:
-    from ccgpu.domain.policy_comparison import PolicyOrigin
-    from ccgpu.workflows.attest import Attestation
+    from ccgpu.workflows.attest import Attestation, AttestMeans
 
 
 def record_verdict(
-    cloud: AzureContext, judged: "Attestation", origin: "PolicyOrigin | None"
+    cloud: AzureContext, judged: "Attestation", means: "AttestMeans"
 ) -> "Attestation":
     """Record a verdict with its evidence; if it is `accepted`, the host key is attested from now.
 
@@ -42,8 +41,8 @@ def record_verdict(
         vm_id=challenge.vm_id,
         boot_id=judged.fresh.boot_id,
         verdict=appraisal.verdict,
-        policy=appraisal.policy if origin is None else str(Path(origin.path).absolute()),
-        policy_sha256=None if origin is None else origin.sha256,
+        policy=means.policy_name,
+        policy_sha256=None if means.origin is None else means.origin.sha256,
         nonce=challenge.nonce,
         host_key=challenge.host_key,
         at=rfc3339(appraisal.at.timestamp()),

@@ -4,18 +4,21 @@ import secrets
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
+from pathlib import Path
 
 from ccgpu.attest.freshness import NONCE_BYTES
 from ccgpu.azure.long_running import run_task
 from ccgpu.azure.run import Run
 from ccgpu.domain.challenge import ChallengeRecord
 from ccgpu.domain.evidence import Evidence
-from ccgpu.errors import GuestUnreachable, TimedOut
+from ccgpu.errors import EvidenceUnavailable, GuestUnreachable, InvalidFile, TimedOut
 from ccgpu.guest import collector, probe
 from ccgpu.guest.channel import Channel, CommandRunner, Completed
 from ccgpu.scheduling.scheduler import Call, Task
+from ccgpu.store import evidence as files
 from ccgpu.store.challenges import Challenges
 
+_SOURCE = Path("the guest's answer")
 _BOOT_ID_TIMEOUT = 60.0  # seconds
 
 
@@ -54,7 +57,14 @@ def collect_evidence(
     argv, script = collector.command_line(challenge.nonce), collector.script()
     timeout = _time_left(run, collector.TIMEOUT)
     done = run_task(run, _run(channel, argv, script, timeout))
-    return FreshEvidence(collector.parse(done), challenge, boot_id)
+    return FreshEvidence(_read_answer(done), challenge, boot_id)
+
+
+def _read_answer(done: Completed) -> Evidence:
+    try:
+        return files.check_evidence(_SOURCE, collector.parse(done).evidence())
+    except InvalidFile as err:
+        raise EvidenceUnavailable(f"the guest's evidence cannot be used: {err}") from err
 
 
 def _read_boot_id(run: Run, channel: CommandRunner) -> str:

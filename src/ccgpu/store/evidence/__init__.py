@@ -10,7 +10,7 @@ from ccgpu.domain.evidence import Evidence
 from ccgpu.store.evidence import bounds, folder, single, thim
 from ccgpu.store.evidence.limits import invalid_evidence
 
-__all__ = ["add_collateral", "parse_bundle", "read_evidence"]
+__all__ = ["add_collateral", "check_evidence", "read_evidence"]
 
 
 def read_evidence(path: Path, format_: str | None = None) -> Evidence:
@@ -24,23 +24,17 @@ def read_evidence(path: Path, format_: str | None = None) -> Evidence:
     evidence = folder.read_folder(path) if path.is_dir() else single.read_file(path)
     if format_ not in (None, evidence.format):
         raise invalid_evidence(path, f"is in the format {evidence.format}, not {format_}")
-    return _checked(path, evidence)
+    return check_evidence(path, evidence)
 
 
-def parse_bundle(source: Path, data: bytes) -> Evidence:
-    """The evidence in a bundle that came from elsewhere than a file; `source` is for messages.
+def check_evidence(path: Path, evidence: Evidence) -> Evidence:
+    """The evidence within the bounds, with the certificates in its THIM answer.
+
+    path: where it is from, for messages.
 
     Raises:
-        InvalidFile: It is not a bundle, damaged, or beyond a bound.
+        InvalidFile: It is beyond a bound.
     """
-    evidence = single.read_document(source, data)
-    if evidence.format != "bundle":
-        raise invalid_evidence(source, f"is in the format {evidence.format}, not bundle")
-    return _checked(source, evidence)
-
-
-def _checked(path: Path, evidence: Evidence) -> Evidence:
-    """The evidence within the bounds, with the certificates in its THIM answer."""
     bounds.check_bounds(path, evidence)
     return (
         evidence
