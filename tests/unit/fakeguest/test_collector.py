@@ -1,0 +1,186 @@
+"""The collector of a simulated guest: evidence that is accepted, or refused for its reason."""
+
+import base64
+import copy
+import json
+
+import pytest
+
+from ccgpu.attest.gpu import state
+from ccgpu.errors import GuestUnreachable
+from ccgpu.fakearm import scenarios
+from support.collecting import ask, collect, judge
+from support.simulated_guests import add_bench, make_bench
+from support.vms import NONCE
+
+_READY = ["sudo", "-n", "nvidia-smi", "conf-compute", "-srs"]
+
+
+def _gpu_state(document):
+    return state.parse(base64.b64decode(document["gpus"][0]["state_document"]))
+
+
+@pytest.mark.parametrize("policy", ["default", "cpu-only"])
+def test_a_good_guest_is_accepted(bench, policy):
+    verdict = judge(bench, collect(bench), policy)
+    assert (verdict.reasons, verdict.verdict) == ((), "accepted")
+
+
+def test_a_good_guest_fails_strict_for_want_of_golden_values_only(bench):
+    assert judge(bench, collect(bench), "strict").reasons == ("policy.pins.absent",)
+
+
+_REFUSED = {
+    "devtools": ("policy.gpu.dev-tools",),
+    "old-firmware": ("policy.tcb.snp", "policy.tcb.microcode"),
+    "old-paravisor": ("policy.guest-svn",),
+    "debuggable": ("snp.policy.debug",),
+    "gpu-firmware": ("golden.match",),
+}
+
+
+@pytest.mark.parametrize("name", _REFUSED)
+def test_evidence_of_a_bad_state_is_refused_for_that_state(bench, name):
+    scenarios.apply(bench.az.arm, name)
+    assert judge(bench, collect(bench)).reasons == _REFUSED[name]
+    scenarios.apply(bench.az.arm, "usual")
+    assert judge(bench, collect(bench)).verdict == "accepted"
+
+
+def test_a_vm_without_secure_boot_is_refused(az):
+    body = {"security__uefiSettings__secureBootEnabled": False}
+    bench = make_bench(az, **body)
+    reasons = judge(bench, collect(bench)).reasons
+    assert reasons
+    assert all("secure-boot" in one for one in reasons)
+
+
+_NO_EVIDENCE = {
+    "cc-off": ("gpu.error", 0),
+    "driver-skew": ("gpu.error", 0),
+    "gpu-missing": ("gpu.absent", 0),
+    "tpm-absent": ("tpm.absent", 0),
+    "tpm-error": ("tpm.error", 0),
+    "claims-late": ("claims.late", 30),
+    "gpu-hung": ("gpu.hung", 60),
+    "imds-slow": ("imds.slow", 10),
+    "collector-busy": ("busy", 30),
+}
+
+
+@pytest.mark.parametrize("name", _NO_EVIDENCE)
+def test_a_guest_without_evidence_says_why(bench, name):
+    scenarios.apply(bench.az.arm, name)
+    code, seconds = _NO_EVIDENCE[name]
+    before = bench.az.arm.now()
+    done = ask(bench)
+    document = json.loads(done.stdout)
+    assert (done.exit_code, document["schema"]) == (1, "ccgpu.collector-error/1")
+    assert (document["code"], bench.az.arm.now() - before) == (code, seconds)
+    assert document["message"]
+
+
+def test_before_the_driver_is_installed_there_is_no_evidence(az):
+    bench = make_bench(az, wait=60)
+    assert json.loads(ask(bench).stdout)["code"] == "gpu.absent"
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        *("", "{", "[]", "{}", '{"nonce":"00","release":false}', '{"nonce":1,"release":false}'),
+        json.dumps({"nonce": NONCE.hex(), "release": 0}),
+        json.dumps({"nonce": NONCE.hex() + "00", "release": False}),
+        json.dumps({"nonce": NONCE.hex(), "release": False, "vm_id": "x"}),
+        json.dumps({"nonce": NONCE.hex(), "release": False, "host_key": "x"}),
+    ],
+)
+def test_a_request_with_anything_but_a_nonce_is_refused(bench, request_):
+    argv = ["sudo", "-n", "python3", "-I", "-S", "-", "ccgpu-collect", request_]
+    done = bench.channel.run(argv, timeout=5)
+    assert (done.exit_code, json.loads(done.stdout)["code"]) == (1, "request")
+
+
+def test_only_root_reaches_the_tpm(bench):
+    request = json.dumps({"nonce": NONCE.hex(), "release": False})
+    done = bench.channel.run(["python3", "-I", "-S", "-", "ccgpu-collect", request], timeout=5)
+    assert (done.exit_code, json.loads(done.stdout)["code"]) == (1, "tpm.error")
+
+
+@pytest.mark.parametrize("nonce", [bytes(32), NONCE[:-1] + b"\x00", NONCE[::-1]])
+def test_evidence_for_another_nonce_is_refused(bench, nonce):
+    reasons = judge(bench, collect(bench, nonce)).reasons
+    assert {"freshness.nonce.other", "vtpm.nonce.other", "gpu.nonce.other"} <= set(reasons)
+
+
+def test_the_ready_state_is_reported_and_lost_at_a_boot(bench):
+    assert _gpu_state(collect(bench)).ready is False
+    assert bench.channel.run([*_READY, "1"], timeout=5).exit_code == 0
+    document = collect(bench)
+    assert _gpu_state(document).ready is True
+    assert judge(bench, document).verdict == "accepted"
+    bench.reboot(wait=600)
+    assert _gpu_state(collect(bench)).ready is False
+
+
+def test_collecting_leaves_the_ready_state_alone(bench):
+    before = bench.texts()["ready"]
+    collect(bench)
+    assert bench.texts()["ready"] == before
+    bench.channel.run([*_READY, "1"], timeout=5)
+    ready = bench.texts()["ready"]
+    collect(bench)
+    assert (bench.texts()["ready"], ready != before) == (ready, True)
+
+
+def test_a_recipient_key_is_made_only_for_a_release_and_is_bound(bench):
+    assert collect(bench)["recipient_key"] == ""
+    first, second = (collect(bench, release=True) for _ in range(2))
+    assert len(base64.b64decode(first["recipient_key"])) == 32
+    assert first["recipient_key"] != second["recipient_key"]
+    assert judge(bench, first).verdict == "accepted"
+    swapped = {**first, "recipient_key": second["recipient_key"]}
+    assert "hcl.user-data.other" in judge(bench, swapped).reasons
+
+
+_PIECES = [
+    *(("cpu", name) for name in ("hcl", "quote", "signature", "event_log", "thim")),
+    *(("gpus", name) for name in ("report", "chain", "state_document")),
+]
+
+
+@pytest.mark.parametrize(("part", "name"), _PIECES)
+def test_a_piece_of_another_answer_of_the_same_vm_is_refused(bench, part, name):
+    document, other = copy.deepcopy(collect(bench)), collect(bench, bytes(32))
+    bench.channel.run([*_READY, "1"], timeout=5)
+    later = collect(bench)
+    source = later if name in ("state_document", "event_log") else other
+    mine, theirs = (one[part] if part == "cpu" else one[part][0] for one in (document, source))
+    if name == "event_log":  # of this boot there is but one: cut its last byte off
+        theirs = {name: base64.b64encode(base64.b64decode(mine[name])[:-1]).decode()}
+    assert mine[name] != theirs[name]
+    mine[name] = theirs[name]
+    assert judge(bench, document).verdict == "rejected"
+
+
+def test_a_vm_keeps_its_keys_over_boots_and_has_its_own(bench):
+    def identity(document):
+        pcrs = document["cpu"]["pcrs"]
+        claims = base64.b64decode(document["cpu"]["hcl"])[1236:].rstrip(b"\0")
+        keys = json.loads(claims)["keys"]
+        return keys, pcrs
+
+    first, other = collect(bench), collect(add_bench(bench.az, "other"))
+    bench.reboot(wait=600)
+    again = collect(bench)
+    assert identity(again) == identity(first)
+    (keys, pcrs), (other_keys, other_pcrs) = identity(first), identity(other)
+    assert keys != other_keys
+    assert {index for index in pcrs if pcrs[index] != other_pcrs[index]} == {"6", "10"}
+
+
+def test_the_collector_is_the_only_other_input_for_a_vm_that_is_not_known(bench):
+    stranger = bench.pinned(None)
+    assert ask(stranger).exit_code == 0
+    with pytest.raises(GuestUnreachable):
+        stranger.channel.run(["sudo", "-n", "python3", "-", "other", "{}"], b"x", timeout=5)
