@@ -9,8 +9,9 @@ from ccgpu.cli.runtime import Runtime
 from ccgpu.errors import UsageProblem
 
 if TYPE_CHECKING:
+    from ccgpu.attest.attestation import Attestation
     from ccgpu.cli.backends import Backend
-    from ccgpu.workflows.attest import Attestation, AttestMeans
+    from ccgpu.workflows.attest import AttestMeans
 
 
 PolicyOption = Annotated[

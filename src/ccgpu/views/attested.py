@@ -7,10 +7,10 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from ccgpu.attest.attestation import Attestation
 from ccgpu.domain import hostkey
 from ccgpu.domain.plain_text import one_line
 from ccgpu.views import verdict
-from ccgpu.workflows.attest import Attestation
 
 
 def as_text(judged: Attestation, *, verbose: bool = False) -> RenderableType:
@@ -23,11 +23,11 @@ def as_text(judged: Attestation, *, verbose: bool = False) -> RenderableType:
 
 def as_json(judged: Attestation, complete: Callable[[str], str] = str) -> dict[str, Any]:
     """The JSON document `ccgpu.attest/1`: all members of `ccgpu.verdict/1`, and more."""
-    times, challenge = judged.times, judged.fresh.challenge
+    times, challenge = judged.times, judged.challenge
     return {
         **verdict.as_json(appraised(judged), complete),
         "schema": "ccgpu.attest/1",
-        "name": judged.names.deployment,
+        "name": judged.name,
         "vm_id": challenge.vm_id,
         "nonce": challenge.nonce.hex(),
         "host_key": _fingerprint(judged),
@@ -54,7 +54,7 @@ def _facts(judged: Attestation) -> dict[str, str]:
         f"collected in {times.collect:.1f} s, collateral in {times.collateral:.1f} s, "
         f"verified in {times.verify:.2f} s"
     )
-    facts = {"VM id": judged.fresh.challenge.vm_id, "SSH host key": key}
+    facts = {"VM id": judged.challenge.vm_id, "SSH host key": key}
     facts["GPU"] = "ready" if judged.gpu_ready else "not set ready"
     if judged.bundle is not None:
         facts["evidence"] = judged.bundle
@@ -62,4 +62,4 @@ def _facts(judged: Attestation) -> dict[str, str]:
 
 
 def _fingerprint(judged: Attestation) -> str:
-    return hostkey.fingerprint(hostkey.sha256(judged.fresh.challenge.host_key))
+    return hostkey.fingerprint(hostkey.sha256(judged.challenge.host_key))

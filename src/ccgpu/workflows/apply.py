@@ -15,9 +15,10 @@ from ccgpu.azure.run import Run
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.plan import Action, Plan, Step
 from ccgpu.domain.removal import Fate, Ownership
-from ccgpu.domain.resource import Resource, ResourceId, key
+from ccgpu.domain.resource import Resource, ResourceId, key, name_of
 from ccgpu.errors import CcgpuError
 from ccgpu.scheduling.scheduler import Task
+from ccgpu.workflows.attestation_records import forget_verdict
 from ccgpu.workflows.discovery.leftovers import left_behind_error
 from ccgpu.workflows.journal_writer import JournalWriter
 from ccgpu.workflows.removal import remove
@@ -95,6 +96,8 @@ def _update_resource(run: Run, step: Step) -> Task[None]:
     """
     resource, doing = step.resource, f"updating {step.resource.id}"
     if step.recovery is not None:
+        if resource.kind is Kind.VM:
+            forget_verdict(run.cloud, name_of(resource.id))  # it is of the boot before
         act = partial(run.cloud.arm.act, resource.id, step.recovery)
         recovering = f"{step.recovery} of {resource.id}"
         yield from write_and_wait(run, resource.kind, resource.id, act, recovering)

@@ -12,8 +12,8 @@ from functools import partial
 from pathlib import Path
 
 from ccgpu.attest import required_collateral
-from ccgpu.attest.appraisal import Appraisal
 from ccgpu.attest.appraise import AppraisalInputs, appraise
+from ccgpu.attest.attestation import Attestation, StepTimes
 from ccgpu.attest.simulated import simulated_roots
 from ccgpu.attest.trust_basis import collateral_sources
 from ccgpu.azure.context import AzureContext
@@ -93,52 +93,6 @@ class AttestMeans:
             )
 
 
-@dataclass(frozen=True, slots=True)
-class StepTimes:
-    """Seconds that the parts of an attestation took."""
-
-    collect: float
-    collateral: float
-    verify: float
-
-
-@dataclass(frozen=True, slots=True)
-class Attestation:
-    """A verdict on a VM, with the evidence and the collateral that it rests on.
-
-    problem: why the VM is not usable though it was accepted; None if it is.
-    """
-
-    names: Names
-    fresh: FreshEvidence
-    evidence: Evidence
-    appraisal: Appraisal
-    times: StepTimes
-    bundle: str | None = None
-    gpu_ready: bool = False
-    problem: CcgpuError | None = None
-
-    def require_good(self) -> None:
-        """Raise unless the VM was accepted and, if its GPU was judged, the GPU is ready.
-
-        Raises:
-            EvidenceRejected: The verdict is `rejected`.
-            EvidenceUnavailable: There is no verdict.
-            GuestNotReady, TimedOut: The GPU is not ready.
-        """
-        name = self.names.deployment
-        try:
-            self.appraisal.require()
-        except EvidenceRejected as err:
-            err.hint = f"send it nothing secret; `ccgpu delete {name}` removes the VM"
-            raise
-        except EvidenceUnavailable as err:
-            err.hint = f"`ccgpu attest {name}` tries again"
-            raise
-        if self.problem is not None:
-            raise self.problem
-
-
 def attest(
     cloud: AzureContext,
     channels: OpenChannel,
@@ -178,7 +132,7 @@ def attest_vm(
         judged = _judge(run, names, fresh, means, location(vm["location"]), began)
         judged = record_verdict(run.cloud, judged, means)
         if judged.appraisal.verdict == "accepted" and "gpu" in means.policy.requires:
-            judged = _with_ready_gpu(run, judged, channel)
+            judged = _with_ready_gpu(run, names, judged, channel)
     what: EventKind = (
         "done" if judged.appraisal.verdict == "accepted" and not judged.problem else "failed"
     )
@@ -219,7 +173,7 @@ def _judge(
         raise cause  # what was refused before the verdict never becomes milder
     ended = run.cloud.now()
     times = StepTimes(collected - began, fetched - collected, ended - fetched)
-    return Attestation(names, fresh, evidence, appraisal, times)
+    return Attestation(names.deployment, fresh.challenge, fresh.boot_id, evidence, appraisal, times)
 
 
 def _add_collateral(
@@ -244,9 +198,8 @@ def _add_collateral(
     return required_collateral.add_collateral(evidence, found), None
 
 
-def _with_ready_gpu(run: Run, judged: Attestation, channel: Channel) -> Attestation:
+def _with_ready_gpu(run: Run, names: Names, judged: Attestation, channel: Channel) -> Attestation:
     """Set the GPU ready; a failure is kept beside the verdict."""
-    names = judged.names
     run.tell("wait", "setting the GPU ready", names.vm, Kind.VM)
     try:
         run_task(run, _set_ready(channel))

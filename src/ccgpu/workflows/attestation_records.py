@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ccgpu.attest.attestation import Attestation
 from ccgpu.azure.context import AzureContext
 from ccgpu.domain import hostkey
 from ccgpu.domain.attestation import AttestationRecord, CurrentAttestation
@@ -18,12 +19,10 @@ from ccgpu.store.attestations import Attestations
 from ccgpu.store.known_hosts import KnownHosts
 
 if TYPE_CHECKING:
-    from ccgpu.workflows.attest import Attestation, AttestMeans
+    from ccgpu.workflows.attest import AttestMeans
 
 
-def record_verdict(
-    cloud: AzureContext, judged: "Attestation", means: "AttestMeans"
-) -> "Attestation":
+def record_verdict(cloud: AzureContext, judged: Attestation, means: "AttestMeans") -> Attestation:
     """Record a verdict with its evidence; if it is `accepted`, the host key is attested from now.
 
     Without a verdict, what is recorded stays as it is.
@@ -33,13 +32,13 @@ def record_verdict(
     """
     from ccgpu.workflows.verify import VerifyResult, make_bundle
 
-    appraisal, challenge = judged.appraisal, judged.fresh.challenge
+    appraisal, challenge = judged.appraisal, judged.challenge
     if appraisal.verdict == "no_verdict":
         return judged
-    place = (cloud.subscription, judged.names.deployment)
+    place = (cloud.subscription, judged.name)
     record = AttestationRecord(
         vm_id=challenge.vm_id,
-        boot_id=judged.fresh.boot_id,
+        boot_id=judged.boot_id,
         verdict=appraisal.verdict,
         policy=means.policy_name,
         policy_sha256=None if means.origin is None else means.origin.sha256,

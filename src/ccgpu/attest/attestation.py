@@ -1,0 +1,56 @@
+"""An attestation: a verdict on a VM that was asked, and what became of it. Pure."""
+
+from dataclasses import dataclass
+
+from ccgpu.attest.appraisal import Appraisal
+from ccgpu.domain.challenge import ChallengeRecord
+from ccgpu.domain.evidence import Evidence
+from ccgpu.errors import CcgpuError, EvidenceRejected, EvidenceUnavailable
+
+
+@dataclass(frozen=True, slots=True)
+class StepTimes:
+    """Seconds that the parts of an attestation took."""
+
+    collect: float
+    collateral: float
+    verify: float
+
+
+@dataclass(frozen=True, slots=True)
+class Attestation:
+    """A verdict on a VM, with the evidence and the collateral that it rests on.
+
+    name: the deployment's. challenge: what the evidence had to answer. boot_id: the boot that was
+    asked. bundle: the path of the recorded evidence. problem: why the VM is not usable though it
+    was accepted; None if it is.
+    """
+
+    name: str
+    challenge: ChallengeRecord
+    boot_id: str
+    evidence: Evidence
+    appraisal: Appraisal
+    times: StepTimes
+    bundle: str | None = None
+    gpu_ready: bool = False
+    problem: CcgpuError | None = None
+
+    def require_good(self) -> None:
+        """Raise unless the VM was accepted and, if its GPU was judged, the GPU is ready.
+
+        Raises:
+            EvidenceRejected: The verdict is `rejected`.
+            EvidenceUnavailable: There is no verdict.
+            GuestNotReady, TimedOut: The GPU is not ready.
+        """
+        try:
+            self.appraisal.require()
+        except EvidenceRejected as err:
+            err.hint = f"send it nothing secret; `ccgpu delete {self.name}` removes the VM"
+            raise
+        except EvidenceUnavailable as err:
+            err.hint = f"`ccgpu attest {self.name}` tries again"
+            raise
+        if self.problem is not None:
+            raise self.problem

@@ -1,0 +1,75 @@
+"""`ccgpu attest` while the vendors' services fail: no verdict, and never a better one."""
+
+import pytest
+
+from ccgpu.fakearm import Response
+from support.attesting import Attester
+
+
+@pytest.fixture
+def demo(shell) -> Attester:
+    """A VM that is set up, and that nobody has attested."""
+    return Attester(shell).make()
+
+
+def _nobody(_request, _service):
+    return Response(503, b"", {})
+
+
+@pytest.mark.parametrize(
+    ("host", "reason"),
+    [("rim.", "rim.present"), ("ocsp.", "ocsp.absent")],
+)
+@pytest.mark.parametrize("status", [404, 503])
+def test_without_what_the_policy_needs_there_is_no_verdict(demo, host, reason, status):
+    def answer(request, service):
+        return Response(status, b"", {}) if f"//{host}" in request.url else service.send(request)
+
+    began = demo.shell.arm.clock.now()
+    done = demo.asking(answer)()
+    assert done.code == 8, done.err
+    assert done.document["verdict"] == "no_verdict"
+    assert reason in done.document["reasons"]
+    assert demo.shell.arm.clock.now() - began < 180
+    assert demo.shown["attestation"] is None
+    assert demo.shown["state"] == "ready"
+    assert not demo.ready
+
+
+def test_a_verdict_without_collateral_leaves_the_one_before(demo):
+    assert demo().code == 0
+    broken = demo.asking(_nobody)
+    assert broken().code == 8
+    assert demo.shown["state"] == "attested"
+
+
+def test_one_of_three_answers_that_fails_is_asked_for_again(demo):
+    count = iter(range(10_000))
+
+    def answer(request, service):
+        if "//ocsp." in request.url and next(count) % 3 == 0:
+            return Response(503, b"", {})
+        return service.send(request)
+
+    done = demo.asking(answer)()
+    assert done.code == 0, done.err
+    assert 0 < done.document["seconds"]["collateral"] < 60
+
+
+def test_the_time_limit_of_the_command_is_one_of_the_collateral(demo):
+    broken = demo.asking(_nobody)
+    began = demo.shell.arm.clock.now()
+    assert broken("--timeout 20s").code == 8
+    assert demo.shell.arm.clock.now() - began < 60
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"<html>", b"\x30\x03\x0a\x01\x06"], ids=["none", "html", "try-later"]
+)
+def test_an_answer_that_is_none_is_never_a_good_one(demo, body):
+    def answer(request, service):
+        return Response(200, body, {}) if "//ocsp." in request.url else service.send(request)
+
+    assert demo.asking(answer)().code in (8, 9)
+    assert demo.shown["state"] != "attested"
+    assert not demo.ready
