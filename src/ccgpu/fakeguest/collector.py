@@ -15,7 +15,6 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from ccgpu.fakeguest.commands.call import Ending
-from ccgpu.fakeguest.commands.gpu import last_line
 from ccgpu.fakeguest.evidence import binding
 from ccgpu.fakeguest.guest import SimulatedGuest
 from ccgpu.fakeguest.hardware import SimulatedHardware
@@ -44,14 +43,17 @@ class _Failure(NamedTuple):
 _INJECTED: Mapping[str, _Failure] = {
     one.code: one
     for one in (
-        _Failure("busy", "another collector holds the lock: no evidence after 30 s", 30.0),
-        _Failure("tpm.absent", "there is no /dev/tpmrm0"),
-        _Failure("tpm.error", "TPM2_NV_Write: TPM_RC_NV_UNAVAILABLE (0x923)"),
-        _Failure("claims.late", "the runtime claims do not show the binding after 30 s", 30.0),
-        _Failure("gpu.hung", "NVML did not answer within 60 s", 60.0),
-        _Failure("imds.slow", "Azure's certificate service did not answer within 10 s", 10.0),
+        _Failure("busy", "another collector has held the host key's lock for 20 seconds", 20.0),
+        _Failure("tpm.absent", "the VM has no TPM: /dev/tpmrm0 does not exist"),
+        _Failure("tpm.error", "the TPM answers NV_Write with the code 0x923"),
+        _Failure(
+            "claims.late", "the runtime claims do not show the binding after 15 seconds", 15.0
+        ),
+        _Failure("gpu.hung", "the NVIDIA driver gives no answer within 60 seconds", 60.0),
+        _Failure("imds.slow", "Azure's metadata service gives no answer within 10 seconds", 10.0),
     )
 }
+_NOT_SUPPORTED, _LIBRARY_MISMATCH = 3, 18  # nvml.h, nvmlReturn_t
 
 
 def run_collector(
@@ -60,7 +62,7 @@ def run_collector(
     """Answer a request, `{"nonce": HEX, "release": BOOL}`, with a bundle or an error document."""
     asked = _read_request(request)
     if asked is None:
-        return _refusal(_Failure("request", "want a nonce of 32 bytes (hex) and `release`"))
+        return _refusal(_Failure("request", "a nonce has 32 bytes, and `release` is true or false"))
     failure = _why_impossible(guest, user)
     if failure is not None:
         return _refusal(failure)
@@ -87,21 +89,25 @@ def _read_request(text: str) -> tuple[bytes, bool] | None:
 def _why_impossible(guest: SimulatedGuest, user: str) -> _Failure | None:
     """The reason why this guest has no evidence; None if it has."""
     if user != "root":
-        return _Failure("tpm.error", "/dev/tpmrm0: Permission denied")
+        return _Failure("tpm.error", "/dev/tpmrm0 cannot be opened: Permission denied")
     return _INJECTED.get(guest.settings["collector"]) or _why_no_gpu(guest)
 
 
 def _why_no_gpu(guest: SimulatedGuest) -> _Failure | None:
     """The reason why the driver hands out no evidence of a GPU; None if it does."""
     if guest.driver is None:
-        return _Failure("gpu.absent", "libnvidia-ml.so.1 is not installed")
+        return _Failure("gpu.absent", "the VM has no NVIDIA driver: NVML is not installed")
     if not guest.is_module_loaded:
-        return _Failure("gpu.absent", f"NVML: {last_line(guest)}")
+        return _Failure("gpu.absent", "the NVIDIA driver is not loaded")
     if not guest.is_driver_usable:
-        return _Failure("gpu.error", "nvmlInit: Driver/library version mismatch (18)")
+        return _nvml_failure("nvmlInit_v2", _LIBRARY_MISMATCH)
     if not guest.is_confidential:
-        return _Failure("gpu.error", "confidential computing is off: the GPU has no evidence")
+        return _nvml_failure("nvmlDeviceGetConfComputeGpuCertificate", _NOT_SUPPORTED)
     return None
+
+
+def _nvml_failure(function: str, code: int) -> _Failure:
+    return _Failure("gpu.error", f"{function} failed with NVML's code {code}")
 
 
 def _refusal(failure: _Failure) -> Ending:
@@ -150,6 +156,7 @@ def collect(hardware: SimulatedHardware, nonce: bytes, own: BoundValues) -> Mapp
                 "arch": "HOPPER",
                 "report": _base64(report),
                 "chain": _base64(chain),
+                "nonce": gpu_nonce.hex(),
                 "state_document": _base64(state),
             }
         ],

@@ -128,7 +128,9 @@ class SimulatedHardware:
             "cc_mode": self.guest.is_confidential,
             "dev_tools": self.guest.settings["gpu"] == "devtools",
             "ready": self.guest.is_ready,
+            "environment": "production" if self.guest.is_confidential else "unavailable",
             "driver_version": self.guest.module_version,
             "vbios_version": VBIOS,
+            "uuid": self.guest.gpu_uuid,
         }
         return json.dumps(state).encode()

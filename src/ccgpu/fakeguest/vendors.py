@@ -11,6 +11,7 @@ import secrets
 from base64 import b64decode, b64encode
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from cryptography import x509
@@ -29,6 +30,7 @@ from ccgpu.fakeguest.evidence.amd import AmdAuthorities, SimulatedChip, Simulate
 from ccgpu.fakeguest.evidence.nvidia_pki import GpuCertificates, NvidiaAuthorities
 
 _SCHEMA = "ccgpu.fake-vendors/1"
+_UNTIL = datetime(2056, 1, 1, tzinfo=UTC)  # thirty years after the virtual clock began
 _AMD = ("ark", "ask", "asvk")
 _RSA_BITS = 2048  # AMD's have 4096, which take seconds to generate
 _HALF = 32  # bytes: a chip id is a tag of the chip's name, and a MAC of that tag
@@ -141,7 +143,7 @@ class SimulatedVendors:
 
 def make_vendors() -> SimulatedVendors:
     """Vendors with new keys."""
-    gpus, signers = nvidia_pki.make_authorities(), rim_pki.make_chain()
+    gpus, signers = nvidia_pki.make_authorities(), rim_pki.make_chain(_UNTIL)
     chain = signers.ders
     versions = {f"{_DRIVER_RIM}{each}": (each, rim.DRIVER_INDICES) for each in DRIVERS}
     versions[VBIOS_RIM] = (rim.VBIOS, rim.VBIOS_INDICES)

@@ -152,8 +152,9 @@ def test_a_vm_whose_key_nobody_knows_is_attested_with_its_key(shell):
     assert demo.known_key() is None
     done = demo()
     assert done.code == 0, done.err
-    assert demo.known_key() is not None
-    assert demo.known_key().source == "attested"
+    known = demo.known_key()
+    assert known is not None
+    assert known.source == "attested"
     assert shell("exec demo --backend fake -- true").code == 0
 
 

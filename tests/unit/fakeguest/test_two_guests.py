@@ -6,7 +6,7 @@ from ccgpu.domain import hostkey
 from ccgpu.errors import HostKeyMismatch
 from ccgpu.fakeguest.collector import BoundValues
 from ccgpu.fakeguest.collector import collect as collect_bound_to
-from support.collecting import asked_of, collect, hardware_of, judge
+from support.guest_evidence import asked_of, collect, hardware_of, judge
 from support.simulated_guests import GuestBench, add_bench
 from support.vms import NONCE
 
