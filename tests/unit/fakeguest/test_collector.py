@@ -49,6 +49,25 @@ def test_evidence_of_a_bad_state_is_refused_for_that_state(bench, name):
     assert judge(bench, collect(bench)).verdict == "accepted"
 
 
+_REVOKED = {
+    "vendors-revoke-chip": ("snp.crl.authorities",),
+    "vendors-revoke-gpu": ("ocsp.revoked",),
+}
+
+
+@pytest.mark.parametrize("name", _REVOKED)
+def test_evidence_of_revoked_hardware_is_refused(bench, name):
+    document = collect(bench)
+    scenarios.apply(bench.az.arm, name)
+    assert judge(bench, document).reasons == _REVOKED[name]
+
+
+def test_without_the_vendors_there_is_no_collateral(bench):
+    document = collect(bench)
+    scenarios.apply(bench.az.arm, "vendors-down")
+    assert judge(bench, document).verdict == "no_verdict"
+
+
 def test_a_vm_without_secure_boot_is_refused(az):
     body = {"security__uefiSettings__secureBootEnabled": False}
     bench = make_bench(az, **body)
