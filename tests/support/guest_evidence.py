@@ -13,6 +13,8 @@ from ccgpu.attest.required_collateral import add_collateral
 from ccgpu.attest.simulated import simulated_roots
 from ccgpu.domain import hostkey
 from ccgpu.domain.bundle import EvidenceBundle
+from ccgpu.domain.collateral import FetchedCollateral
+from ccgpu.domain.evidence import Evidence
 from ccgpu.fakeguest.guest import SimulatedGuest
 from ccgpu.fakeguest.hardware import SimulatedHardware
 from ccgpu.guest.channel import Completed
@@ -60,11 +62,30 @@ def judge(
     bench: GuestBench, document: Document, policy: str = "default", **known: Any
 ) -> Appraisal:
     """The verdict with the collateral that the simulated vendors have for it."""
-    evidence = EvidenceBundle.model_validate_json(json.dumps(document)).evidence()
-    backend = make_backend(bench.az.arm, Path("/nowhere"))
-    with backend.fetcher() as fetcher:
-        fetched = fetch_collateral(evidence, fetcher, simulated=True)
-        at = datetime.fromtimestamp(fetcher.now(), UTC)
+    fetched = fetch(bench, document)
+    return judge_with(bench, document, fetched, policy, **known)
+
+
+def fetch(bench: GuestBench, document: Document) -> FetchedCollateral:
+    """The collateral that the simulated vendors have for a bundle."""
+    with make_backend(bench.az.arm, Path("/nowhere")).fetcher() as fetcher:
+        return fetch_collateral(_evidence(document), fetcher, simulated=True)
+
+
+def judge_with(
+    bench: GuestBench,
+    document: Document,
+    fetched: FetchedCollateral,
+    policy: str = "default",
+    **known: Any,
+) -> Appraisal:
+    """The verdict with this collateral."""
+    evidence = _evidence(document)
+    at = datetime.fromtimestamp(bench.az.arm.now(), UTC)
     inputs = AppraisalInputs(at, **asked_of(bench, **known))
     whole = add_collateral(evidence, fetched)
     return appraise(whole, policies.load(policy), inputs, simulated_roots(evidence))
+
+
+def _evidence(document: Document) -> Evidence:
+    return EvidenceBundle.model_validate_json(json.dumps(document)).evidence()

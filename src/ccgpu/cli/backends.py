@@ -166,7 +166,8 @@ def simulated_backend(
         from ccgpu.fakearm import FakeTransport
         from ccgpu.net.fetch import Web
 
-        services = vendor_services.VendorServices(vendors(), arm.clock.now)
+        state = partial(arm.settings.get, "vendors")
+        services = vendor_services.VendorServices(vendors(), arm.clock.now, state)
         return Web(sources.hosts(), FakeTransport(services))
 
     return Backend(

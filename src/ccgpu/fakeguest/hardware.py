@@ -8,7 +8,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -44,6 +44,22 @@ _CHANGED: Mapping[str, Mapping[str, int]] = {
 _OTHER_INDEX = 9  # a measurement that the manifest of the VBIOS has
 
 
+@lru_cache(maxsize=256)
+def _make_key(_vm_id: str) -> str:
+    """A new key (PEM). Simulations of one process that repeat a VM's id share it, to save time."""
+    key = rsa.generate_private_key(65537, 2048)
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+
+
+@lru_cache(maxsize=256)
+def _load_key(text: str) -> rsa.RSAPrivateKey:
+    # The key is our own: to check it would take 70 ms.
+    key = load_pem_private_key(text.encode(), None, unsafe_skip_rsa_key_validation=True)
+    if not isinstance(key, rsa.RSAPrivateKey):
+        raise TypeError("the attestation key in the state is no RSA key")
+    return key
+
+
 @dataclass(frozen=True)
 class SimulatedHardware:
     """The processor, vTPM and GPU of one VM."""
@@ -54,16 +70,12 @@ class SimulatedHardware:
     @cached_property
     def ak(self) -> rsa.RSAPrivateKey:
         """The vTPM's attestation key (RSA-2048), which a VM never changes."""
-        rows = self.guest.machine.rows
-        stored = rows.fact(_AK)
-        if stored is not None:
-            key = load_pem_private_key(stored.encode(), None)
-            if isinstance(key, rsa.RSAPrivateKey):
-                return key
-        made = rsa.generate_private_key(65537, 2048)
-        text = made.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
-        rows.record(_AK, text)
-        return made
+        machine = self.guest.machine
+        text = machine.rows.fact(_AK)
+        if text is None:
+            text = _make_key(machine.vm_id)
+            machine.rows.record(_AK, text)
+        return _load_key(text)
 
     @cached_property
     def vm(self) -> SimulatedVm:

@@ -11,10 +11,14 @@ from ccgpu.attest.gpu import state
 from ccgpu.attest.hcl import layout as hcl
 from ccgpu.errors import GuestUnreachable
 from ccgpu.fakearm import scenarios
-from support.guest_evidence import ask, collect, hardware_of, judge
+from support.guest_evidence import ask, collect, fetch, hardware_of, judge, judge_with
 from support.simulated_guests import add_bench, make_bench
 from support.vms import NONCE
 
+_PIECES = [
+    *(("cpu", name) for name in ("hcl", "quote", "signature", "event_log", "thim")),
+    *(("gpus", name) for name in ("report", "chain", "state_document")),
+]
 _READY = ["sudo", "-n", "nvidia-smi", "conf-compute", "-srs"]
 
 
@@ -47,6 +51,41 @@ def test_evidence_of_a_bad_state_is_refused_for_that_state(bench, name):
     assert judge(bench, collect(bench)).reasons == _REFUSED[name]
     scenarios.apply(bench.az.arm, "usual")
     assert judge(bench, collect(bench)).verdict == "accepted"
+
+
+_REVOKED = {
+    "vendors-revoke-chip": ("snp.crl.authorities",),
+    "vendors-revoke-gpu": ("ocsp.revoked",),
+}
+
+
+@pytest.mark.parametrize("name", _REVOKED)
+def test_evidence_of_revoked_hardware_is_refused(bench, name):
+    document = collect(bench)
+    scenarios.apply(bench.az.arm, name)
+    assert judge(bench, document).reasons == _REVOKED[name]
+
+
+def test_without_the_vendors_there_is_no_collateral(bench):
+    document = collect(bench)
+    scenarios.apply(bench.az.arm, "vendors-down")
+    assert judge(bench, document).verdict == "no_verdict"
+
+
+_SPOTS = 12  # changed bytes in each piece
+
+
+@pytest.mark.parametrize(("part", "name"), _PIECES)
+def test_a_changed_byte_of_a_piece_is_refused(bench, part, name):
+    document = collect(bench)
+    fetched = fetch(bench, document)
+    assert judge_with(bench, document, fetched).verdict == "accepted"
+    holder = document[part] if part == "cpu" else document[part][0]
+    raw = base64.b64decode(holder[name])
+    for spot in {len(raw) * at // (_SPOTS - 1) for at in range(_SPOTS - 1)} | {len(raw) - 1}:
+        changed = raw[:spot] + bytes([raw[spot] ^ 1]) + raw[spot + 1 :]
+        holder[name] = base64.b64encode(changed).decode()
+        assert judge_with(bench, document, fetched).verdict == "rejected", spot
 
 
 def test_a_vm_without_secure_boot_is_refused(az):
@@ -148,12 +187,6 @@ def test_a_recipient_key_is_made_only_for_a_release_and_is_bound(bench):
     assert public == second["recipient_key"]
     swapped = {**first, "recipient_key": second["recipient_key"]}
     assert "hcl.user-data.other" in judge(bench, swapped).reasons
-
-
-_PIECES = [
-    *(("cpu", name) for name in ("hcl", "quote", "signature", "event_log", "thim")),
-    *(("gpus", name) for name in ("report", "chain", "state_document")),
-]
 
 
 @pytest.mark.parametrize(("part", "name"), _PIECES)
