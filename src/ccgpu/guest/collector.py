@@ -1,0 +1,109 @@
+"""The collector: one script over the channel that answers a nonce with the VM's evidence.
+
+The script (`templates/guest/collector.py`) collects and binds; what it says is evidence to judge,
+and trusted in nothing. It leaves no file in the VM, but for the key of `release`.
+"""
+
+import json
+from importlib import resources
+from typing import TYPE_CHECKING, Any
+
+from ccgpu.domain import plain_text
+from ccgpu.errors import EvidenceUnavailable
+from ccgpu.guest.channel import CommandRunner, Completed
+
+if TYPE_CHECKING:
+    from ccgpu.domain.bundle import EvidenceBundle
+
+NAME = "ccgpu-collect"
+ERROR_SCHEMA = "ccgpu.collector-error/1"
+TIMEOUT = 180.0  # seconds; the script's own limits add up to less, and name what was slow
+ANSWER_LIMIT = 4 * 1024 * 1024  # bytes; an event log, of 1 MiB at most, is the largest part
+
+_HINTS = {
+    "busy": "run the same command again",
+    "claims.absent": "only Azure confidential VMs of AMD SEV-SNP can be attested",
+    "claims.late": "run the same command again",
+    "gpu.absent": "`ccgpu doctor` tells what the driver lacks",
+    "gpu.hung": "restart the VM",
+    "imds.slow": "run the same command again",
+    "release.swap": "turn swap off in the VM (`swapoff -a`)",
+    "tpm.absent": "only Azure confidential VMs of AMD SEV-SNP can be attested",
+}
+# What evidence is judged with comes from elsewhere, never from the VM.
+_NOT_EVIDENCE = ("collateral", "tokens", "simulated_roots", "policy", "verdict")
+
+
+def command_line(nonce: bytes, *, release: bool = False) -> list[str]:
+    """The command to run in the VM; its input is `script()`.
+
+    `nonce`: 32 bytes. `release`: the VM makes a key that secrets can be sealed to.
+    """
+    request = json.dumps({"nonce": nonce.hex(), "release": release}, separators=(",", ":"))
+    return ["sudo", "-n", "python3", "-I", "-S", "-", NAME, request]
+
+
+def script() -> bytes:
+    """The script that collects."""
+    return (resources.files("ccgpu") / "templates" / "guest" / "collector.py").read_bytes()
+
+
+def collect(runner: CommandRunner, nonce: bytes, *, release: bool = False) -> "EvidenceBundle":
+    """Collect the evidence of a VM for a nonce of 32 bytes. Nothing in it is verified.
+
+    Raises:
+        EvidenceUnavailable: the VM did not collect it.
+    """
+    command = command_line(nonce, release=release)
+    return parse(runner.run(command, script(), timeout=TIMEOUT))
+
+
+def parse(done: Completed) -> "EvidenceBundle":
+    """The evidence in the answer of the script.
+
+    Raises:
+        EvidenceUnavailable: it is an error, or no answer of this script.
+    """
+    if len(done.stdout) > ANSWER_LIMIT:
+        raise _unreadable(f"it has more than {ANSWER_LIMIT} bytes")
+    try:
+        document = json.loads(done.stdout)
+    except (ValueError, RecursionError) as err:
+        last = done.stderr.decode("utf-8", "replace").strip().splitlines()[-1:]
+        said = f"; it ended with exit code {done.exit_code}" if done.exit_code else ""
+        raise _unreadable("".join([f"{err}{said}", *(f": {line}" for line in last)])) from err
+    if not isinstance(document, dict):
+        raise _unreadable("it is not an object")
+    if document.get("schema") == ERROR_SCHEMA:
+        raise _refusal(document)
+    if done.exit_code:
+        raise _unreadable(f"the script ended with exit code {done.exit_code}")
+    return _bundle(done.stdout, document)
+
+
+def _bundle(raw: bytes, document: dict[str, Any]) -> "EvidenceBundle":
+    """The bundle, if it holds evidence and nothing else."""
+    from pydantic import ValidationError
+
+    from ccgpu.domain.bundle import EvidenceBundle
+
+    if foreign := [name for name in _NOT_EVIDENCE if name in document]:
+        raise _unreadable(f"it holds more than evidence: {', '.join(foreign)}")
+    try:
+        return EvidenceBundle.model_validate_json(raw)
+    except ValidationError as err:
+        first = err.errors(include_url=False, include_context=False, include_input=False)[0]
+        raise _unreadable(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from err
+
+
+def _refusal(document: dict[str, Any]) -> EvidenceUnavailable:
+    code, message = (str(document.get(name, "none"))[:500] for name in ("code", "message"))
+    text = plain_text.one_line(f"{message} ({code})")
+    return EvidenceUnavailable(
+        f"the VM's evidence was not collected: {text}", hint=_HINTS.get(code)
+    )
+
+
+def _unreadable(what: str) -> EvidenceUnavailable:
+    text = plain_text.one_line(what[:500])
+    return EvidenceUnavailable(f"the answer of the guest's collector cannot be read: {text}")
