@@ -6,6 +6,7 @@ import threading
 
 import pytest
 
+from ccgpu.errors import EvidenceUnavailable
 from ccgpu.guest import collector
 from support.attested import judge, running_vm
 from support.cli import Shell
@@ -196,3 +197,15 @@ def test_a_pcr_that_changes_meanwhile_is_quoted_again(machine, shell):
     assert judge(shell, machine, collector.parse(machine.run())).code == 0
     assert changed[0][6:10] == bytes(4)
     assert machine.paravisor.commands.count(QUOTE) == 2
+
+
+def test_its_word_arrives_through_a_real_sshd(channel):
+    class Unprivileged:
+        """The channel, with the command but for `sudo`, and the script as it is."""
+
+        def run(self, argv, stdin=b"", *, timeout):
+            assert argv[:2] == ["sudo", "-n"]
+            return channel.run([*argv[2:], "--root", "/nonexistent"], stdin, timeout=timeout)
+
+    with pytest.raises(EvidenceUnavailable, match=r"No such file.*\(host-key.absent\)"):
+        collector.collect(Unprivileged(), bytes(32))
