@@ -154,7 +154,7 @@ def test_the_vm_is_told_of_an_absent_tpm(machine):
 
 def test_a_second_collection_waits_for_the_first(machine):
     machine.limits["lock"] = 0.3
-    key = machine.root / "etc/ssh/ssh_host_ed25519_key.pub"
+    key = machine.root / "etc/ssh/ssh_host_ed25519_key"
     with key.open("rb") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
         assert machine.refusal()[0] == "busy"

@@ -45,8 +45,9 @@ for name, source in {sources!r}.items():
     exec(compile(source, name, "exec"), module.__dict__)
 raise SystemExit(sys.modules[{main!r}].main(sys.argv[2:]))
 """
-# What evidence is judged with comes from elsewhere, never from the VM.
-_NOT_EVIDENCE = ("collateral", "tokens", "simulated_roots", "policy", "verdict")
+# What evidence is judged with comes from elsewhere, never from the VM. (A simulated VM names its
+# roots; they count for nothing without `--backend fake`.)
+_NOT_EVIDENCE = ("collateral", "tokens", "policy", "verdict")
 
 
 def command_line(nonce: bytes, *, release: bool = False) -> list[str]:

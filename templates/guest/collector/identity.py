@@ -8,7 +8,8 @@ from contextlib import contextmanager
 
 from ccgpu.templates.guest.collector.settings import CollectorError, Settings
 
-HOST_KEY = "etc/ssh/ssh_host_ed25519_key.pub"
+LOCK = "etc/ssh/ssh_host_ed25519_key"  # only root opens it, so no other user can hold the lock
+HOST_KEY = f"{LOCK}.pub"
 EVENT_LOG = "sys/kernel/security/tpm0/binary_bios_measurements"
 EVENT_LOG_LIMIT = 1024 * 1024  # bytes; Azure's logs stay below 64 KiB
 
@@ -16,16 +17,16 @@ EVENT_LOG_LIMIT = 1024 * 1024  # bytes; Azure's logs stay below 64 KiB
 @contextmanager
 def locked_host_key(settings: Settings) -> Iterator[bytes]:
     """The blob of the SSH host key. Its file is locked: one collection at a time in a VM."""
-    file = settings.root / HOST_KEY
     try:
-        stream = file.open("rb")
+        line = (settings.root / HOST_KEY).read_bytes()
+        lock = (settings.root / LOCK).open("rb")
     except OSError as err:
         raise CollectorError("host-key.absent", f"the SSH host key cannot be read: {err}") from err
-    with stream:
+    with lock:
         end = time.monotonic() + settings.limits["lock"]
         while True:
             try:
-                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 break
             except BlockingIOError as err:
                 if time.monotonic() > end:
@@ -33,7 +34,7 @@ def locked_host_key(settings: Settings) -> Iterator[bytes]:
                         "busy", "another collection runs in the VM; try again"
                     ) from err
                 time.sleep(0.1)
-        yield parse_host_key(stream.read(4096))
+        yield parse_host_key(line)
 
 
 def parse_host_key(line: bytes) -> bytes:

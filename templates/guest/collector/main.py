@@ -70,7 +70,7 @@ def parse_request(text: str) -> tuple[bytes, bool]:
         nonce, release = bytes.fromhex(request["nonce"]), request["release"]
     except (ValueError, TypeError, KeyError) as err:
         raise CollectorError("request", f"the request cannot be read: {err}") from err
-    if len(nonce) != 32 or not isinstance(release, bool):
+    if len(request) != 2 or len(nonce) != 32 or not isinstance(release, bool):
         raise CollectorError("request", "a nonce has 32 bytes, and `release` is true or false")
     return nonce, release
 

@@ -92,7 +92,7 @@ def test_another_answer_is_refused(done, reason):
         collector.parse(done)
 
 
-@pytest.mark.parametrize("name", ["collateral", "tokens", "simulated_roots", "policy", "verdict"])
+@pytest.mark.parametrize("name", ["collateral", "tokens", "policy", "verdict"])
 def test_the_vm_gives_evidence_and_nothing_to_judge_it_with(name):
     with pytest.raises(EvidenceUnavailable, match=f"more than evidence: {name}"):
         collector.parse(answer({**_BUNDLE, name: {}}))
