@@ -7,7 +7,11 @@ from pathlib import Path
 import pytest
 
 from ccgpu.guest.openssh import open_channel
+from support.attested import EVENTS, running_vm
+from support.collecting import CollectingVm
+from support.paravisor import HCL
 from support.sshd import Sshd, prepared_sshd
+from support.swtpm import SoftwareTpm, software_tpm
 
 
 def _short_folder() -> "tempfile.TemporaryDirectory[str]":
@@ -38,3 +42,27 @@ def channel(shared_sshd):
     """A channel to the shared server."""
     with open_channel(shared_sshd.target()) as channel:
         yield channel
+
+
+@pytest.fixture(scope="module")
+def tpm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SoftwareTpm]:
+    """A booted TPM with an attestation key."""
+    with software_tpm(tmp_path_factory.mktemp("tpm")) as made:
+        made.make_ak()
+        made.define(HCL, 2048)
+        made.boot(EVENTS)
+        yield made
+
+
+@pytest.fixture(params=[2048, 2600])
+def each_machine(request: pytest.FixtureRequest, tpm: SoftwareTpm) -> Iterator[CollectingVm]:
+    """A VM with claims of one key, which its TPM holds, and one with claims as Azure's today."""
+    with running_vm(tpm, request.param) as made:
+        yield made
+
+
+@pytest.fixture
+def machine(tpm: SoftwareTpm) -> Iterator[CollectingVm]:
+    """A VM with claims as Azure's today."""
+    with running_vm(tpm, 2600) as made:
+        yield made

@@ -1,7 +1,8 @@
 """The collector: one script over the channel that answers a nonce with the VM's evidence.
 
-The script (`templates/guest/collector.py`) collects and binds; what it says is evidence to judge,
-and trusted in nothing. It leaves no file in the VM, but for the key of `release`.
+The script is made of the modules in `templates/guest/collector`. It collects and binds. Its answer
+is evidence to judge, and nothing in it is trusted. It leaves no file in the VM, except the key of
+`release`.
 """
 
 import json
@@ -30,7 +31,22 @@ _HINTS = {
     "release.swap": "turn swap off in the VM (`swapoff -a`)",
     "tpm.absent": "only Azure confidential VMs of AMD SEV-SNP can be attested",
 }
-# What evidence is judged with comes from elsewhere, never from the VM.
+# Each imports only those before it.
+_PARTS = (
+    *("settings", "tpm", "claims", "binding", "identity"),
+    *("imds", "release", "gpu", "child", "main"),
+)
+_PACKAGE = "ccgpu.templates.guest.collector"
+_SCRIPT = """import sys
+import types
+
+for name, source in {sources!r}.items():
+    module = sys.modules[name] = types.ModuleType(name)
+    exec(compile(source, name, "exec"), module.__dict__)
+raise SystemExit(sys.modules[{main!r}].main(sys.argv[2:]))
+"""
+# What evidence is judged with comes from elsewhere, never from the VM. (A simulated VM names its
+# roots; they count for nothing without `--backend fake`.)
 _NOT_EVIDENCE = ("collateral", "tokens", "policy", "verdict")
 
 
@@ -44,8 +60,12 @@ def command_line(nonce: bytes, *, release: bool = False) -> list[str]:
 
 
 def script() -> bytes:
-    """The script that collects."""
-    return (resources.files("ccgpu") / "templates" / "guest" / "collector.py").read_bytes()
+    """The script that collects: its modules as text, and what loads them in order."""
+    folder = resources.files("ccgpu") / "templates" / "guest" / "collector"
+    sources = {
+        f"{_PACKAGE}.{part}": (folder / f"{part}.py").read_text(encoding="utf-8") for part in _PARTS
+    }
+    return _SCRIPT.format(sources=sources, main=f"{_PACKAGE}.main").encode()
 
 
 def collect(runner: CommandRunner, nonce: bytes, *, release: bool = False) -> "EvidenceBundle":

@@ -1,0 +1,165 @@
+"""A paravisor in front of a TPM: it serves the HCL blob, and renews it when user-data is written.
+
+The collector talks to one end of a pair of sockets, a thread passes every command on.
+"""
+
+import hashlib
+import socket
+import struct
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, Self
+
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from ccgpu.attest.hcl import layout
+from ccgpu.fakeguest.evidence import hcl, snp
+from ccgpu.fakeguest.evidence.amd import AmdAuthorities, SimulatedChip
+from support import tpm_double
+
+HCL, USER_DATA = 0x01400001, 0x01400002
+_CHUNK = 1024  # bytes that a TPM reads or writes at once
+Exchange = Callable[[bytes], bytes]
+Fault = Callable[[int, bytes], bytes | None]
+
+
+@dataclass
+class Paravisor:
+    """A confidential VM whose TPM is behind `exchange`.
+
+    size: of the HCL blob; 2048 bytes hold one key. stored: the TPM has an index for the blob, which
+    no real one has for 2600 bytes. renew_after: how many commands after user-data was written the
+    blob changes; None: never. fault: the answer to a command by its code and body, in place of the
+    TPM's, or None. changes: to the SNP report.
+    """
+
+    amd: AmdAuthorities
+    ak: rsa.RSAPublicKey
+    exchange: Exchange
+    size: int = layout.SIZES[-1]
+    stored: bool = False
+    vm_id: str = hcl.VM_UNIQUE_ID
+    renew_after: int | None = 2
+    fault: Fault | None = None
+    changes: dict[str, Any] = field(default_factory=dict)
+    chip: SimulatedChip = field(default_factory=SimulatedChip)
+    blob: bytes = b""
+    commands: list[int] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.renew(bytes(64))
+        self._countdown: tuple[int, bytes] | None = None
+
+    def renew(self, user_data: bytes) -> None:
+        """Make a new blob, which shows `user_data`."""
+        claims = hcl.runtime_claims(self.ak, user_data, self.vm_id)
+        if self.size < layout.SIZES[-1]:
+            del claims["keys"][1]
+        runtime = hcl.encode_claims(claims)
+        data = hashlib.sha256(runtime).digest().ljust(64, b"\0")
+        report = snp.snp_report(self.chip, **{"report_data": data, **self.changes})
+        self.blob = hcl.HclBlob(report.signed_by(self.chip.key), runtime, self.size).raw
+        for at in range(0, len(self.blob) if self.stored else 0, _CHUNK):
+            written = self.exchange(tpm_double.nv_write(HCL, at, self.blob[at : at + _CHUNK]))
+            assert written[6:10] == bytes(4), written
+
+    @property
+    def vek(self) -> bytes:
+        """The certificate of the chip (DER)."""
+        return self.amd.vcek(self.chip).signed_by(self.amd.ask_key)
+
+    def answer(self, command: bytes) -> bytes:
+        """The response to a command."""
+        code, body = tpm_double.split(command)
+        self.commands.append(code)
+        self._tick()
+        if self.fault is not None and (instead := self.fault(code, body)) is not None:
+            return instead
+        if not self.stored and (of_blob := self._of_blob(code, body)) is not None:
+            return of_blob
+        answer = self.exchange(command)
+        written = code == tpm_double.NV_WRITE and struct.unpack(">I", body[4:8]) == (USER_DATA,)
+        if written and answer[6:10] == bytes(4) and self.renew_after is not None:
+            self._countdown = (self.renew_after, body[10:74])
+        return answer
+
+    def _of_blob(self, code: int, body: bytes) -> bytes | None:
+        """The response to a command about the blob's index; None for other commands."""
+        if code == tpm_double.NV_READ_PUBLIC and body == struct.pack(">I", HCL):
+            public = struct.pack(">IHIHH", HCL, 0x000B, 0x20060006, 0, len(self.blob))
+            return tpm_double.response(0, struct.pack(">H", len(public)) + public + bytes(2))
+        if code == tpm_double.NV_READ and struct.unpack(">I", body[4:8]) == (HCL,):
+            return self._read_blob(*struct.unpack(">HH", body[8:]))
+        return None
+
+    def _read_blob(self, size: int, offset: int) -> bytes:
+        if size > _CHUNK:
+            return tpm_double.response(0x1C4)
+        part = self.blob[offset : offset + size]
+        assert len(part) == size
+        return tpm_double.response(0, struct.pack(">H", size) + part, sessions=True)
+
+    def _tick(self) -> None:
+        if self._countdown is None:
+            return
+        left, data = self._countdown
+        self._countdown = (left - 1, data) if left else None
+        if not left:
+            self.renew(data)
+
+
+class Served:
+    """A paravisor that answers at a socket: `descriptor` is for the collector."""
+
+    def __init__(self, paravisor: Paravisor) -> None:
+        self._paravisor = paravisor
+        self._ours, self._theirs = socket.socketpair()
+        self._thread = threading.Thread(target=self._serve)
+        self.problem: BaseException | None = None
+
+    @property
+    def descriptor(self) -> int:
+        """The collector's end."""
+        return self._theirs.fileno()
+
+    def _serve(self) -> None:
+        try:
+            while command := read_message(self._ours):
+                self._ours.sendall(self._paravisor.answer(command))
+        except OSError:
+            pass  # the collector has gone
+        except BaseException as err:  # noqa: BLE001  # the test raises it
+            self.problem = err
+        finally:
+            self._ours.close()
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        err: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._theirs.shutdown(socket.SHUT_RDWR)
+        self._theirs.close()
+        self._thread.join()
+        if self.problem is not None:
+            raise self.problem
+
+
+def read_message(stream: socket.socket) -> bytes:
+    """One command or response of a TPM; empty at the end."""
+    data, size = b"", 10
+    while len(data) < size:
+        part = stream.recv(size - len(data))
+        if not part:
+            return b""
+        data += part
+        if len(data) >= 10:
+            size = int.from_bytes(data[2:6], "big")
+    return data
