@@ -8,6 +8,7 @@ from ccgpu.domain.desired import Names
 from ccgpu.domain.given import GivenFields, RememberedSpec, every_field, remember
 from ccgpu.domain.plan import Plan
 from ccgpu.domain.spec.vm import VmSpec
+from ccgpu.workflows.attest import AttestMeans
 from ccgpu.workflows.create.effective_spec import EffectiveSpec, effective_spec, remembered_notes
 from ccgpu.workflows.create.placement import Candidate
 from ccgpu.workflows.discovery.snapshot import Actual, Snapshot
@@ -28,6 +29,7 @@ class CreateOptions:
     default_keys: Returns the SSH public keys of a new VM whose spec names none.
     given: Which fields of the spec the user gave; None if all of them count as given.
     guest: How to look into the VM; None if the create ends without looking.
+    attest: What attests the VM at the end; None if it is not attested.
     """
 
     default_keys: Callable[[], tuple[str, ...]]
@@ -39,6 +41,7 @@ class CreateOptions:
     skip_preflight: bool = False
     given: GivenFields | None = None
     guest: GuestOptions | None = None
+    attest: AttestMeans | None = None
 
 
 @dataclass(frozen=True, slots=True)
