@@ -92,6 +92,13 @@ def test_a_blob_of_2600_bytes_is_read_in_parts(paravisor):
     assert paravisor.commands == [0x169, 0x14E, 0x14E, 0x14E]
 
 
+def test_a_part_of_another_size_is_an_error(paravisor):
+    short = tpm_double.response(0, b"\0\1a", sessions=True)
+    paravisor.fault = lambda code, _body: short if code == tpm_double.NV_READ else None
+    with Served(paravisor) as served, pytest.raises(CollectorError, match="less than it was asked"):
+        tpm_of(served).nv_read(HCL, 2600)
+
+
 def test_an_index_is_defined_once_and_written(double, paravisor):
     with Served(paravisor) as served:
         there = tpm_of(served)
@@ -223,7 +230,7 @@ def test_claims_that_stay_inconsistent_are_left_to_the_verifier(paravisor):
     paravisor.changes = {"report_data": bytes(64)}
     paravisor.renew(bytes(64))
     with Served(paravisor) as served:
-        blob, claims = own_claims.read_claims(tpm_of(served), 0.0)
+        blob, claims = own_claims.read_bound_claims(tpm_of(served), bytes(64), 0.0)
     assert (blob, claims.whole) == (paravisor.blob, False)
 
 
