@@ -101,6 +101,11 @@ def busy_imds(machine: CollectingVm) -> None:
     machine.imds.answers = [(429, b"")]
 
 
+def no_imds(machine: CollectingVm) -> None:
+    """Nothing listens there."""
+    machine.imds.port = 1
+
+
 def foreign_imds(machine: CollectingVm) -> None:
     """The metadata service knows no certificates."""
     machine.imds.answers = [(404, b"")]
@@ -133,6 +138,7 @@ def unreadable_claims(machine: CollectingVm) -> None:
         (hung_gpu, "gpu.hung"),
         (slow_imds, "imds.slow"),
         (busy_imds, "imds.slow"),
+        (no_imds, "imds.slow"),
         (foreign_imds, "imds.error"),
         (large_imds, "imds.error"),
         (no_host_key, "host-key.absent"),

@@ -81,6 +81,8 @@ def parse_settings(arguments: argparse.Namespace) -> Settings:
     limits = dict(LIMITS)
     for each in arguments.limit:
         step, _, seconds = each.partition("=")
+        if step not in LIMITS:
+            raise CollectorError("request", f"{step!r} is no step: {', '.join(LIMITS)}")
         limits[step] = float(seconds)
     tpm = None if arguments.tpm is None else int(arguments.tpm.removeprefix("fd:"))
     return Settings(Path(arguments.root), tpm, (host, int(port)), limits)

@@ -2,6 +2,7 @@
 
 import ast
 import hashlib
+import json
 import os
 import socket
 import struct
@@ -313,6 +314,17 @@ def test_its_limits_add_up_to_less_than_the_clients():
 
 def test_the_script_is_small():
     assert len(collector.script()) < 40_000
+
+
+def test_a_limit_of_no_step_is_refused():
+    options = [json.dumps({"nonce": "00" * 32, "release": False}), "--limit", "gup=1"]
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-", collector.NAME, *options],
+        input=collector.script(),
+        capture_output=True,
+        check=False,
+    )
+    assert json.loads(done.stdout)["code"] == "request"
 
 
 @pytest.mark.parametrize(
