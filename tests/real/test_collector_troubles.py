@@ -6,7 +6,6 @@ import threading
 
 import pytest
 
-from ccgpu.errors import EvidenceUnavailable
 from ccgpu.guest import collector
 from support.attested import judge, running_vm
 from support.cli import Shell
@@ -211,15 +210,3 @@ def test_a_pcr_that_changes_meanwhile_is_quoted_again(machine, shell):
     assert changed[0][6:10] == bytes(4)
     once = [QUOTE, PCR_READ, PCR_READ, PCR_READ]  # before it, swtpm may want a command again
     assert machine.paravisor.commands[-8:] == once * 2
-
-
-def test_its_word_arrives_through_a_real_sshd(channel):
-    class Unprivileged:
-        """The channel, with the command but for `sudo`, and the script as it is."""
-
-        def run(self, argv, stdin=b"", *, timeout):
-            assert argv[:2] == ["sudo", "-n"]
-            return channel.run([*argv[2:], "--root", "/nonexistent"], stdin, timeout=timeout)
-
-    with pytest.raises(EvidenceUnavailable, match=r"No such file.*\(host-key.absent\)"):
-        collector.collect(Unprivileged(), bytes(32))

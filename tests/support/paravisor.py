@@ -4,11 +4,17 @@ The collector talks to one end of a pair of sockets, a thread passes every comma
 """
 
 import hashlib
+import os
+import pty
+import select
 import socket
 import struct
 import threading
-from collections.abc import Callable
+import tty
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -169,3 +175,33 @@ def read_message(stream: socket.socket) -> bytes:
         if len(data) >= 10:
             size = int.from_bytes(data[2:6], "big")
     return data
+
+
+@contextmanager
+def served_as_device(paravisor: Paravisor, device: Path) -> Iterator[None]:
+    """A paravisor that answers at `device` as if it were /dev/tpmrm0: a terminal without echo."""
+    ours, theirs = pty.openpty()
+    tty.setraw(theirs)
+    device.parent.mkdir()
+    device.symlink_to(os.ttyname(theirs))
+    done = threading.Event()
+
+    def serve() -> None:
+        command = b""
+        while not done.is_set():
+            if not select.select([ours], [], [], 0.02)[0]:
+                continue
+            command += os.read(ours, 4096)
+            if len(command) >= 10 and len(command) == int.from_bytes(command[2:6], "big"):
+                os.write(ours, paravisor.answer(command))
+                command = b""
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+        os.close(ours)
+        os.close(theirs)
