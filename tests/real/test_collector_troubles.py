@@ -3,9 +3,11 @@
 import fcntl
 import struct
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from ccgpu.attest import binding
 from ccgpu.guest import collector
 from support.attested import judge, running_vm
 from support.cli import Shell
@@ -14,7 +16,7 @@ from support.nvml import LIBRARY
 from support.paravisor import HCL, Paravisor
 from support.swtpm import software_tpm
 from support.tpm_double import ABSENT, NV_READ, PCR_READ, QUOTE, RETRY, response
-from support.vms import vm
+from support.vms import HOST_KEY, vm
 
 _NV_HCL = struct.pack(">I", HCL)
 _EXTEND_PCR_16 = bytes.fromhex(
@@ -161,11 +163,22 @@ def test_a_second_collection_waits_for_the_first(machine):
     machine.limits["lock"] = 0.3
     key = machine.root / "etc/ssh/ssh_host_ed25519_key"
     with key.open("rb") as held:
-        fcntl.flock(held, fcntl.LOCK_EX)
+        fcntl.flock(held, fcntl.LOCK_SH)
         assert machine.refusal()[0] == "busy"
         machine.limits["lock"] = 20.0
         threading.Timer(0.5, fcntl.flock, (held, fcntl.LOCK_UN)).start()
         assert machine.run().exit_code == 0
+
+
+def test_two_collections_at_once_do_not_disturb_each_other(machine):
+    nonces = [bytes([number]) * 32 for number in (1, 2)]
+    with ThreadPoolExecutor(2) as pool:
+        bundles = [collector.parse(done) for done in pool.map(machine.run, nonces)]
+    for nonce, bundle in zip(nonces, bundles, strict=True):
+        assert bundle.cpu is not None
+        value = binding.binding(nonce, HOST_KEY, b"", machine.paravisor.vm_id)
+        assert value.hex().upper().encode() in (bundle.cpu.hcl or b"")
+    assert machine.paravisor.renewals == 2
 
 
 def test_a_hung_driver_holds_neither_the_lock_nor_the_streams(machine):
