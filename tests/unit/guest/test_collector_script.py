@@ -1,6 +1,7 @@
 """Parts of the collector's script, with canned bytes."""
 
 import ast
+import base64
 import hashlib
 import json
 import os
@@ -76,7 +77,14 @@ def test_it_reads_the_key_that_the_client_pins():
     assert identity.parse_host_key(line) == hostkey.parse(line) == HOST_KEY
 
 
-@pytest.mark.parametrize("line", [b"", b"ssh-ed25519", b"ssh-ed25519 !", b"ssh-rsa AAAA"])
+@pytest.mark.parametrize(
+    "line",
+    [
+        *(b"", b"ssh-ed25519", b"ssh-ed25519 !", b"ssh-rsa AAAA"),
+        b"ssh-ed25519 " + base64.b64encode(HOST_KEY + b"\x07"),
+        b"ssh-ed25519 " + base64.b64encode(HOST_KEY[:-1]),
+    ],
+)
 def test_other_host_keys_are_refused(line):
     with pytest.raises(CollectorError, match="no ssh-ed25519 key"):
         identity.parse_host_key(line)
