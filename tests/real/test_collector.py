@@ -12,7 +12,7 @@ from ccgpu.guest import collector
 from support.attested import judge, refusals, running_vm
 from support.cli import Shell
 from support.collecting import guest_pythons
-from support.paravisor import USER_DATA
+from support.paravisor import USER_DATA, served_as_device
 from support.vms import HOST_KEY, NONCE
 
 
@@ -66,6 +66,20 @@ def test_the_quote_covers_what_comes_with_it(machine, shell, piece):
     judged = judge(shell, machine, bundle.model_copy(update={"cpu": cpu}))
     assert judged.code == 9
     assert "vtpm.nonce.other" in refusals(judged)
+
+
+def test_it_arrives_over_a_real_sshd_from_a_device(machine, shell, channel):
+    class Ssh:
+        """The channel, with the command but for `sudo`, and the script as it is."""
+
+        def run(self, argv, stdin=b"", *, timeout):
+            assert argv[:3] == ["sudo", "-n", "python3"]
+            words = [machine.python, *argv[3:], *machine.options()]
+            return channel.run(words, stdin, timeout=timeout)
+
+    with served_as_device(machine.paravisor, machine.root / "dev/tpmrm0"):
+        bundle = collector.collect(Ssh(), NONCE)
+    assert judge(shell, machine, bundle).code == 0
 
 
 def test_developer_tools_are_reported_and_refused(machine, shell):

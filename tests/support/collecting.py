@@ -91,7 +91,7 @@ class CollectingVm:
         """Run the script."""
         with Served(self.paravisor) as served:
             words = collector.command_line(nonce, release=release)[3:]  # without sudo, python3
-            words += ["--root", str(self.root), "--imds", f"127.0.0.1:{self.imds.port}"]
+            words += self.options()
             words += ["--tpm", f"fd:{served.descriptor}"] if tpm else []
             for step, seconds in self.limits.items():
                 words += ["--limit", f"{step}={seconds}"]
@@ -106,6 +106,10 @@ class CollectingVm:
                 check=False,
             )
         return Completed(done.returncode, done.stdout, done.stderr)
+
+    def options(self) -> list[str]:
+        """The words that tell the script where this VM's parts are."""
+        return ["--root", str(self.root), "--imds", f"127.0.0.1:{self.imds.port}"]
 
     def refusal(self, **options: Any) -> tuple[str, float]:
         """The code of the error that the script reports, and the seconds that it took."""

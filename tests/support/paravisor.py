@@ -4,11 +4,17 @@ The collector talks to one end of a pair of sockets, a thread passes every comma
 """
 
 import hashlib
+import os
+import pty
+import select
 import socket
 import struct
 import threading
-from collections.abc import Callable
+import tty
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -30,9 +36,10 @@ class Paravisor:
     """A confidential VM whose TPM is behind `exchange`.
 
     size: of the HCL blob; 2048 bytes hold one key. stored: the TPM has an index for the blob, which
-    no real one has for 2600 bytes. renew_after: how many commands after user-data was written the
-    blob changes; None: never. fault: the answer to a command by its code and body, in place of the
-    TPM's, or None. changes: to the SNP report.
+    no real one has for 2600 bytes. ignored: how many reads of the blob's beginning do not renew it,
+    though user-data was written; None: all. between: the renewal comes between two reads of its
+    parts. fault: the answer to a command by its code and body, in place of the TPM's, or None.
+    changes: to the SNP report. renewals: how often it was renewed.
     """
 
     amd: AmdAuthorities
@@ -41,19 +48,22 @@ class Paravisor:
     size: int = layout.SIZES[-1]
     stored: bool = False
     vm_id: str = hcl.VM_UNIQUE_ID
-    renew_after: int | None = 2
+    ignored: int | None = 0
+    between: bool = False
     fault: Fault | None = None
     changes: dict[str, Any] = field(default_factory=dict)
     chip: SimulatedChip = field(default_factory=SimulatedChip)
     blob: bytes = b""
     commands: list[int] = field(default_factory=list)
+    renewals: int = -1
 
     def __post_init__(self) -> None:
-        self.renew(bytes(64))
-        self._countdown: tuple[int, bytes] | None = None
+        self._written = bytes(64)
+        self.renew(self._written)
 
     def renew(self, user_data: bytes) -> None:
         """Make a new blob, which shows `user_data`."""
+        self.renewals += 1
         claims = hcl.runtime_claims(self.ak, user_data, self.vm_id)
         if self.size < layout.SIZES[-1]:
             del claims["keys"][1]
@@ -74,15 +84,16 @@ class Paravisor:
         """The response to a command."""
         code, body = tpm_double.split(command)
         self.commands.append(code)
-        self._tick()
         if self.fault is not None and (instead := self.fault(code, body)) is not None:
             return instead
+        if code == tpm_double.NV_READ and struct.unpack(">I", body[4:8]) == (HCL,):
+            self._renew_on_read(*struct.unpack(">H", body[10:]))
         if not self.stored and (of_blob := self._of_blob(code, body)) is not None:
             return of_blob
         answer = self.exchange(command)
         written = code == tpm_double.NV_WRITE and struct.unpack(">I", body[4:8]) == (USER_DATA,)
-        if written and answer[6:10] == bytes(4) and self.renew_after is not None:
-            self._countdown = (self.renew_after, body[10:74])
+        if written and answer[6:10] == bytes(4):
+            self._written = body[10:74]
         return answer
 
     def _of_blob(self, code: int, body: bytes) -> bytes | None:
@@ -101,13 +112,14 @@ class Paravisor:
         assert len(part) == size
         return tpm_double.response(0, struct.pack(">H", size) + part, sessions=True)
 
-    def _tick(self) -> None:
-        if self._countdown is None:
+    def _renew_on_read(self, offset: int) -> None:
+        """Renew the blob, if the first part of it is read (or the next one: `between`)."""
+        if offset != (_CHUNK if self.between else 0) or self.ignored is None:
             return
-        left, data = self._countdown
-        self._countdown = (left - 1, data) if left else None
-        if not left:
-            self.renew(data)
+        if self.ignored:
+            self.ignored -= 1
+        elif self._written.hex().upper().encode() not in self.blob:
+            self.renew(self._written)
 
 
 class Served:
@@ -163,3 +175,33 @@ def read_message(stream: socket.socket) -> bytes:
         if len(data) >= 10:
             size = int.from_bytes(data[2:6], "big")
     return data
+
+
+@contextmanager
+def served_as_device(paravisor: Paravisor, device: Path) -> Iterator[None]:
+    """A paravisor that answers at `device` as if it were /dev/tpmrm0: a terminal without echo."""
+    ours, theirs = pty.openpty()
+    tty.setraw(theirs)
+    device.parent.mkdir()
+    device.symlink_to(os.ttyname(theirs))
+    done = threading.Event()
+
+    def serve() -> None:
+        command = b""
+        while not done.is_set():
+            if not select.select([ours], [], [], 0.02)[0]:
+                continue
+            command += os.read(ours, 4096)
+            if len(command) >= 10 and len(command) == int.from_bytes(command[2:6], "big"):
+                os.write(ours, paravisor.answer(command))
+                command = b""
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+        os.close(ours)
+        os.close(theirs)

@@ -25,7 +25,7 @@ _HINTS = {
     "busy": "run the same command again",
     "claims.absent": "only Azure confidential VMs of AMD SEV-SNP can be attested",
     "claims.late": "run the same command again",
-    "gpu.absent": "`ccgpu doctor` tells what the driver lacks",
+    "gpu.absent": "`ccgpu doctor NAME` tells what the driver lacks",
     "gpu.hung": "restart the VM",
     "imds.slow": "run the same command again",
     "release.swap": "turn swap off in the VM (`swapoff -a`)",

@@ -42,22 +42,26 @@ def call_in_child(work: Callable[[], dict[str, str]], seconds: float) -> dict[st
 
 
 def answer_and_exit(work: Callable[[], dict[str, str]], writing: int) -> None:
-    """In the child: write the result of `work`, or its error, as JSON.
+    """In the child: write the result of `work`, or its error, as JSON."""
+    try:
+        close_all_but(writing)
+        try:
+            answer = work()
+        except CollectorError as err:
+            answer = {"code": err.code, "message": str(err)}
+        except Exception as err:  # noqa: BLE001  # the parent raises it
+            answer = {"code": "gpu.error", "message": f"{type(err).__name__}: {err}"}
+        with os.fdopen(writing, "wb") as stream:
+            stream.write(json.dumps(answer).encode())
+    finally:
+        os._exit(0)  # whatever happens, the child must not go on as its parent
 
-    It keeps no other descriptor open: neither the lock, nor the streams that ssh waits for.
-    """
+
+def close_all_but(kept: int) -> None:
+    """Close the lock, the TPM, and the streams that ssh waits for; /dev/null takes their place."""
     for name in os.listdir("/proc/self/fd"):  # noqa: PTH208  # names are numbers
-        if int(name) != writing:
+        if int(name) != kept:
             with suppress(OSError):
                 os.close(int(name))
     for _ in range(3):
         os.open("/dev/null", os.O_RDWR)
-    try:
-        answer = work()
-    except CollectorError as err:
-        answer = {"code": err.code, "message": str(err)}
-    except BaseException as err:  # noqa: BLE001  # the parent raises it
-        answer = {"code": "gpu.error", "message": f"{type(err).__name__}: {err}"}
-    with os.fdopen(writing, "wb") as stream:
-        stream.write(json.dumps(answer).encode())
-    os._exit(0)

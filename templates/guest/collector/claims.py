@@ -10,11 +10,12 @@ import time
 from dataclasses import dataclass
 
 from ccgpu.templates.guest.collector.settings import CollectorError
-from ccgpu.templates.guest.collector.tpm import NV_HCL, Tpm
+from ccgpu.templates.guest.collector.tpm import CHUNK, NV_HCL, Tpm
 
 REPORT_DATA = slice(0x70, 0x90)  # the first half of REPORT_DATA in the SNP report at 0x20
 CLAIMS_SIZE = slice(0x4D0, 0x4D4)
 CLAIMS_START = 0x4D4
+PAUSE = 0.2  # seconds between two reads
 
 
 @dataclass(frozen=True)
@@ -46,17 +47,31 @@ def parse_claims(blob: bytes) -> Claims:
     return Claims(vm_id, modulus, user_data, hashlib.sha256(raw).digest() == blob[REPORT_DATA])
 
 
-def read_claims(tpm: Tpm, seconds: float, bound: bytes | None = None) -> tuple[bytes, Claims]:
-    """The HCL blob and its claims; with `bound`, once the claims show these 64 bytes.
+def read_own_claims(tpm: Tpm, seconds: float) -> Claims:
+    """The claims as they are now: who this VM is. What `user_data` they show is not of interest.
 
-    The paravisor may change the blob between two reads. Such a blob is read again; if it stays
-    inconsistent it is returned as it is, for the verifier to refuse.
+    Only a read of the blob's beginning lets the paravisor renew it (at most every two seconds:
+    OpenHCL, `refresh_device_attestation_data_on_nv_read`). The claims follow it, so this read
+    leaves the renewal to `read_bound_claims`.
     """
-    size = tpm.nv_size(NV_HCL)
-    if size is None:
-        message = f"the TPM has no NV index {NV_HCL:#010x}: not an Azure confidential VM"
-        raise CollectorError("claims.absent", message)
-    end = time.monotonic() + seconds
+    size, end = blob_size(tpm), time.monotonic() + seconds
+    while True:
+        blob = bytes(CHUNK) + tpm.nv_read(NV_HCL, size, CHUNK)
+        try:
+            return parse_claims(blob)
+        except CollectorError:  # it may have changed between two reads
+            if time.monotonic() > end:
+                raise
+        time.sleep(PAUSE)
+
+
+def read_bound_claims(tpm: Tpm, bound: bytes, seconds: float) -> tuple[bytes, Claims]:
+    """The HCL blob and its claims, once they show what was written (64 bytes).
+
+    If another reader lets the blob change between two reads, it is read again. A blob that stays
+    inconsistent is returned as it is, for the verifier to refuse.
+    """
+    size, end = blob_size(tpm), time.monotonic() + seconds
     while True:
         blob = tpm.nv_read(NV_HCL, size)
         late = time.monotonic() > end
@@ -66,10 +81,19 @@ def read_claims(tpm: Tpm, seconds: float, bound: bytes | None = None) -> tuple[b
             if late:
                 raise
         else:
-            shown = bound is None or claims.user_data == bound
+            shown = claims.user_data == bound
             if shown and (claims.whole or late):
                 return blob, claims
             if late:
                 message = f"the runtime claims do not show what was written {seconds:g} seconds ago"
                 raise CollectorError("claims.late", message)
-        time.sleep(0.2)
+        time.sleep(PAUSE)
+
+
+def blob_size(tpm: Tpm) -> int:
+    """The size of the HCL blob in bytes."""
+    size = tpm.nv_size(NV_HCL)
+    if size is None:
+        message = f"the TPM has no NV index {NV_HCL:#010x}: not an Azure confidential VM"
+        raise CollectorError("claims.absent", message)
+    return size

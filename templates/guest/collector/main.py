@@ -17,7 +17,7 @@ from typing import Any
 
 from ccgpu.templates.guest.collector.binding import BINDING, bind, nonce_of_gpu, qualifying_data
 from ccgpu.templates.guest.collector.child import call_in_child
-from ccgpu.templates.guest.collector.claims import read_claims
+from ccgpu.templates.guest.collector.claims import read_bound_claims, read_own_claims
 from ccgpu.templates.guest.collector.gpu import collect_gpu
 from ccgpu.templates.guest.collector.identity import locked_host_key, read_event_log
 from ccgpu.templates.guest.collector.imds import fetch_thim
@@ -33,10 +33,10 @@ def collect(nonce: bytes, release: bool, settings: Settings) -> dict[str, Any]:
     """The evidence of this VM for a nonce of 32 bytes, as a bundle. The quote is made last."""
     with locked_host_key(settings) as host_key, open_tpm(settings) as tpm:
         recipient_key = make_release_key(settings) if release else b""
-        _, claims = read_claims(tpm, settings.limits["claims"])
-        bound = bind(nonce, host_key, recipient_key, claims.vm_id)
+        own = read_own_claims(tpm, settings.limits["claims"])
+        bound = bind(nonce, host_key, recipient_key, own.vm_id)
         tpm.nv_write(NV_USER_DATA, bound)
-        hcl, claims = read_claims(tpm, settings.limits["claims"], bound)
+        hcl, claims = read_bound_claims(tpm, bound, settings.limits["claims"])
         log, thim = read_event_log(settings), fetch_thim(settings)
         gpu_nonce = nonce_of_gpu(bound, claims.modulus)
         gpu = call_in_child(lambda: collect_gpu(settings.root, gpu_nonce), settings.limits["gpu"])
@@ -81,6 +81,8 @@ def parse_settings(arguments: argparse.Namespace) -> Settings:
     limits = dict(LIMITS)
     for each in arguments.limit:
         step, _, seconds = each.partition("=")
+        if step not in LIMITS:
+            raise CollectorError("request", f"{step!r} is no step: {', '.join(LIMITS)}")
         limits[step] = float(seconds)
     tpm = None if arguments.tpm is None else int(arguments.tpm.removeprefix("fd:"))
     return Settings(Path(arguments.root), tpm, (host, int(port)), limits)

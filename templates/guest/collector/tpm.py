@@ -108,12 +108,13 @@ class Tpm:
         public, _ = sized(answer)  # TPMS_NV_PUBLIC: it ends with the size
         return int.from_bytes(public[-2:], "big")
 
-    def nv_read(self, index: int, size: int) -> bytes:
-        """The content of an NV index, of `size` bytes."""
+    def nv_read(self, index: int, size: int, start: int = 0) -> bytes:
+        """The content of an NV index of `size` bytes, from byte `start` on."""
         content = b""
-        while len(content) < size:
-            wanted = min(CHUNK, size - len(content))
-            parameters = struct.pack(">HH", wanted, len(content))
+        while start + len(content) < size:
+            at = start + len(content)
+            wanted = min(CHUNK, size - at)
+            parameters = struct.pack(">HH", wanted, at)
             part, _ = sized(self.command("NV_Read", [OWNER, index], parameters))
             if len(part) != wanted:
                 raise CollectorError("tpm.error", "the TPM reads less than it was asked for")

@@ -1,7 +1,9 @@
 """Parts of the collector's script, with canned bytes."""
 
 import ast
+import base64
 import hashlib
+import json
 import os
 import socket
 import struct
@@ -75,7 +77,14 @@ def test_it_reads_the_key_that_the_client_pins():
     assert identity.parse_host_key(line) == hostkey.parse(line) == HOST_KEY
 
 
-@pytest.mark.parametrize("line", [b"", b"ssh-ed25519", b"ssh-ed25519 !", b"ssh-rsa AAAA"])
+@pytest.mark.parametrize(
+    "line",
+    [
+        *(b"", b"ssh-ed25519", b"ssh-ed25519 !", b"ssh-rsa AAAA"),
+        b"ssh-ed25519 " + base64.b64encode(HOST_KEY + b"\x07"),
+        b"ssh-ed25519 " + base64.b64encode(HOST_KEY[:-1]),
+    ],
+)
 def test_other_host_keys_are_refused(line):
     with pytest.raises(CollectorError, match="no ssh-ed25519 key"):
         identity.parse_host_key(line)
@@ -90,6 +99,13 @@ def test_a_blob_of_2600_bytes_is_read_in_parts(paravisor):
         assert there.nv_size(HCL) == 2600
         assert there.nv_read(HCL, 2600) == paravisor.blob
     assert paravisor.commands == [0x169, 0x14E, 0x14E, 0x14E]
+
+
+def test_a_part_of_another_size_is_an_error(paravisor):
+    short = tpm_double.response(0, b"\0\1a", sessions=True)
+    paravisor.fault = lambda code, _body: short if code == tpm_double.NV_READ else None
+    with Served(paravisor) as served, pytest.raises(CollectorError, match="less than it was asked"):
+        tpm_of(served).nv_read(HCL, 2600)
 
 
 def test_an_index_is_defined_once_and_written(double, paravisor):
@@ -223,7 +239,7 @@ def test_claims_that_stay_inconsistent_are_left_to_the_verifier(paravisor):
     paravisor.changes = {"report_data": bytes(64)}
     paravisor.renew(bytes(64))
     with Served(paravisor) as served:
-        blob, claims = own_claims.read_claims(tpm_of(served), 0.0)
+        blob, claims = own_claims.read_bound_claims(tpm_of(served), bytes(64), 0.0)
     assert (blob, claims.whole) == (paravisor.blob, False)
 
 
@@ -306,6 +322,17 @@ def test_its_limits_add_up_to_less_than_the_clients():
 
 def test_the_script_is_small():
     assert len(collector.script()) < 40_000
+
+
+def test_a_limit_of_no_step_is_refused():
+    options = [json.dumps({"nonce": "00" * 32, "release": False}), "--limit", "gup=1"]
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-", collector.NAME, *options],
+        input=collector.script(),
+        capture_output=True,
+        check=False,
+    )
+    assert json.loads(done.stdout)["code"] == "request"
 
 
 @pytest.mark.parametrize(
