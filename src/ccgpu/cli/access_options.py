@@ -32,10 +32,18 @@ class WayOptions:
     identity: str | None
 
     def access(self, cloud: "AzureContext", name: str) -> "Access":
-        """The way to the VM of this deployment; what is given is remembered."""
-        from ccgpu.workflows.guest_access import remembered_access
+        """The way to the VM of this deployment: what is given, else what is remembered."""
+        from ccgpu.workflows.access_memory import remembered_access
 
         return remembered_access(cloud, name, self.jump, self.reachable, self.identity)
+
+    def recorded_access(self, cloud: "AzureContext", name: str) -> "Access":
+        """As `access`, and what is given is remembered: the VM may not be there yet."""
+        from ccgpu.workflows.access_memory import record_access
+
+        access = self.access(cloud, name)
+        record_access(cloud, name, access)
+        return access
 
     def wanted(
         self, runtime: Runtime, cloud: "AzureContext", target: Target, timeout: float
@@ -57,7 +65,7 @@ class AccessOptions:
     timeout: float | None
 
     def wanted(self, runtime: Runtime, cloud: "AzureContext", target: Target) -> "WantedGuest":
-        """The VM to reach, and how; what is given is remembered for the deployment."""
+        """The VM to reach, and how; what has led to the VM is then remembered."""
         from ccgpu.workflows import guest_access as workflow
 
         return self.way.wanted(runtime, cloud, target, self.timeout or workflow.TIMEOUT)
@@ -94,7 +102,12 @@ def _parse_jump(text: str) -> str:
 
 
 def _parse_identity(text: str) -> str:
-    return "" if text == _NONE else str(Path(text).expanduser().absolute())
+    if text == _NONE:
+        return ""
+    path = Path(text).expanduser().absolute()
+    if not path.is_file():
+        raise typer.BadParameter(f"there is no file {text}")
+    return str(path)
 
 
 JumpOption = Annotated[

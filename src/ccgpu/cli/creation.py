@@ -45,7 +45,7 @@ class OpenedBackend:
         """How to look into the VM of this deployment."""
         from ccgpu.workflows.guest_access import GuestOptions
 
-        return GuestOptions(self._open().channels, self._way.access(cloud, name), keys)
+        return GuestOptions(self._open().channels, self._way.recorded_access(cloud, name), keys)
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,8 +45,7 @@ def doctor(
     runtime: Runtime = ctx.obj
     backend = runtime.backend(connection)
     cloud = backend.connect()
-    timeout = progress_options.timeout or workflow.TIMEOUT
-    wanted = way.wanted(runtime, cloud, target, timeout)
+    wanted = way.wanted(runtime, cloud, target, progress_options.timeout or workflow.TIMEOUT)
     with progress_options.shown(runtime) as progress:
 
         def announce(fixes: "Sequence[Fix]") -> None:
@@ -56,5 +55,6 @@ def doctor(
 
         mend = announce if fix else None
         found = workflow.examine(cloud, backend.channels, wanted, announce=mend, listen=progress)
+    wanted.remember(cloud)
     runtime.answer(output, lambda: view.as_text(found), lambda: view.as_json(found))
     workflow.require_good(found)

@@ -23,6 +23,7 @@ def change_power(
     """Perform `verb`; with `way`, look into the VM; then print the deployment like `show`."""
     from ccgpu.store.keys import Keys
     from ccgpu.workflows import lifecycle as workflow
+    from ccgpu.workflows.access_memory import record_access
     from ccgpu.workflows.guest_access import GuestOptions
 
     backend = runtime.backend(connection)
@@ -35,4 +36,6 @@ def change_power(
         workflow.change_power_state(
             cloud, verb, *astuple(target), timeout=timeout, listen=progress, guest=guest
         )
+    if guest is not None:
+        record_access(cloud, target.name, guest.access)
     describe(runtime, cloud, target, output)

@@ -76,8 +76,8 @@ class OpenSshChannel:
 
     def run(self, argv: Sequence[str], stdin: bytes = b"", *, timeout: float) -> Completed:
         """Run a command to its end, within `timeout` seconds from the time it is sent."""
-        if self._target.host_key is None and stdin and not is_public(stdin):
-            raise not_pinned(self._target, "input was not sent")
+        if self._target.host_key is None and not is_public(stdin):
+            raise not_pinned(self._target, "the command was not run")
         command = ssh_options.remote_command(argv, timeout)
         self._connect()
         log = self._new_log()
