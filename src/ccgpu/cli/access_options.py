@@ -13,6 +13,7 @@ from ccgpu.cli.option_groups import OptionGroup
 from ccgpu.cli.options import ProgressOptions, Target, option
 from ccgpu.cli.runtime import ConnectionOptions, Runtime
 from ccgpu.domain.spec.flags import ACCESS
+from ccgpu.errors import UsageProblem
 
 if TYPE_CHECKING:
     from ccgpu.azure.context import AzureContext
@@ -69,6 +70,15 @@ class AccessOptions:
         from ccgpu.workflows import guest_access as workflow
 
         return self.way.wanted(runtime, cloud, target, self.timeout or workflow.TIMEOUT)
+
+    def refuse(self, way: str) -> None:
+        """Raise `UsageProblem` if one was given: `way` does not go over SSH."""
+        if self != AccessOptions(WayOptions(None, None, None), None):
+            raise UsageProblem(
+                "--jump, --reachable, --identity-file and --connect-timeout are for SSH, and "
+                f"{way} does not use it",
+                hint="leave them out",
+            )
 
     @contextmanager
     def opened(

@@ -65,3 +65,17 @@ def test_nothing_is_mended_in_a_vm_whose_host_key_is_unknown(shell):
     done = shell("doctor demo --fix")
     assert done.code == 10
     assert "the command was not run: the host key of demo is not known" in done.err
+
+
+@pytest.mark.parametrize(
+    "option", ["--jump=me@bastion", "--reachable", "-i none", "--connect-timeout 5s"]
+)
+@pytest.mark.parametrize(
+    "line", ["exec demo {} --via run-command -- true", "logs demo --serial {}"]
+)
+def test_options_of_ssh_are_refused_where_ssh_is_not_used(shell, line, option):
+    done = shell(line.format(option))
+    assert done.code == 2
+    assert "does not use it" in done.err
+    assert shell.reached == []
+    assert _recorded(shell) == []
