@@ -48,7 +48,11 @@ class CommandRunner(Protocol):
     """The part of a channel that a probe needs."""
 
     def run(self, argv: Sequence[str], stdin: bytes = b"", *, timeout: float) -> Completed:
-        """Run a command to its end. Each word of `argv` arrives unchanged, as one argument."""
+        """Run a command to its end. Each word of `argv` arrives unchanged, as one argument.
+
+        Raises:
+            GuestNotReady: it printed more than is kept in memory, 32 MiB on one stream.
+        """
         ...
 
 
