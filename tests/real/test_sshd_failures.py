@@ -105,6 +105,7 @@ def test_a_refused_key_is_final_and_named(shared_sshd, tmp_path):
         channel.run(["true"], timeout=20)
     assert not caught.value.transient
     assert str(tmp_path / "mine") in str(caught.value)
+    assert "`ssh-add FILE`" in (caught.value.hint or "")
 
 
 def test_a_server_that_is_not_up_is_worth_another_try(sshd):
