@@ -1,6 +1,11 @@
 """The way to a VM: remembered once it has led there; without a host key nothing but the probe."""
 
+from dataclasses import replace
+
 import pytest
+
+from ccgpu.errors import GuestUnreachable
+from support.cloud import make_backend
 
 _CREATE = "create demo --region eastus2 --ssh-from 203.0.113.7/32"
 
@@ -79,3 +84,21 @@ def test_options_of_ssh_are_refused_where_ssh_is_not_used(shell, line, option):
     assert "does not use it" in done.err
     assert shell.reached == []
     assert _recorded(shell) == []
+
+
+@pytest.mark.parametrize(
+    ("more", "code"), [("", 10), ("--no-wait", 0), ("--private", 0), ("--dry-run", 0)]
+)
+def test_without_ssh_nothing_is_created_that_could_not_be_looked_into(shell, more, code):
+    def refuse() -> None:
+        raise GuestUnreachable("`ssh` is not installed")
+
+    backend = replace(make_backend(shell.arm, shell.state), require_channel=refuse)
+    shell.backend = lambda _: backend
+    done = shell(
+        "create demo --region eastus2 "
+        + (more if more == "--private" else f"--ssh-from 203.0.113.7/32 {more}")
+    )
+    assert done.code == code, done.err
+    written = [one for one in shell.arm.show()["requests"] if one["method"] == "PUT"]
+    assert bool(written) == (code == 0 and more != "--dry-run")
