@@ -102,3 +102,14 @@ def test_without_ssh_nothing_is_created_that_could_not_be_looked_into(shell, mor
     assert done.code == code, done.err
     written = [one for one in shell.arm.show()["requests"] if one["method"] == "PUT"]
     assert bool(written) == (code == 0 and more != "--dry-run")
+
+
+def test_a_remedy_is_a_command_that_can_be_run_as_it_is(shell):
+    shell(_CREATE)
+    shell("fake scenario disk-full")
+    whole = "`ccgpu doctor demo --fix --resource-group ccgpu-demo --backend fake`"
+    done = shell("doctor demo --backend fake -g ccgpu-demo")
+    words = done.out.replace("\n", " ").split()
+    assert whole in " ".join(words)
+    done = shell("doctor demo --backend fake -g ccgpu-demo -o json")
+    assert whole in next(one["remedy"] for one in done.document["checks"] if one["step"] == "space")
