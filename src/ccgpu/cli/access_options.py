@@ -39,7 +39,7 @@ class WayOptions:
         return remembered_access(cloud, name, self.jump, self.reachable, self.identity)
 
     def recorded_access(self, cloud: "AzureContext", name: str) -> "Access":
-        """As `access`, and what is given is remembered: the VM may not be there yet."""
+        """As `access`, and what is given is remembered: the VM may not be up yet."""
         from ccgpu.workflows.access_memory import record_access
 
         access = self.access(cloud, name)

@@ -23,19 +23,16 @@ def change_power(
     """Perform `verb`; with `way`, look into the VM; then print the deployment like `show`."""
     from ccgpu.store.keys import Keys
     from ccgpu.workflows import lifecycle as workflow
-    from ccgpu.workflows.access_memory import record_access
     from ccgpu.workflows.guest_access import GuestOptions
 
     backend = runtime.backend(connection)
     cloud, guest = backend.connect(), None
     if way is not None:
         keys = Keys(runtime.state, target.name, runtime.home)
-        guest = GuestOptions(backend.channels, way.access(cloud, target.name), keys)
+        guest = GuestOptions(backend.channels, way.recorded_access(cloud, target.name), keys)
     timeout = progress_options.timeout or workflow.TIMEOUT
     with progress_options.shown(runtime) as progress:
         workflow.change_power_state(
             cloud, verb, *astuple(target), timeout=timeout, listen=progress, guest=guest
         )
-    if guest is not None:
-        record_access(cloud, target.name, guest.access)
     describe(runtime, cloud, target, output)
