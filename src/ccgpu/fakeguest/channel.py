@@ -67,9 +67,9 @@ class SimulatedChannel(Generic[T_co]):
         self._arm, self._target, self._types = arm, target, types
 
     def run(self, argv: Sequence[str], stdin: bytes = b"", *, timeout: float) -> T_co:
-        """Run a command to its end. Without a known host key only the probe is given input."""
-        if stdin and self._target.host_key is None and tuple(argv[4:5]) != (PROBE,):
-            raise self._not_pinned("input was not sent")
+        """Run a command to its end. Without a known host key that is the probe alone."""
+        if self._target.host_key is None and tuple(argv[4:5]) != (PROBE,):
+            raise self._not_pinned("the command was not run")
         ending = self._execute(argv, lambda: stdin, timeout)
         return self._types.completed(ending.exit_code or 0, ending.stdout, ending.stderr)
 
