@@ -10,6 +10,7 @@ from ccgpu.cli.backends import simulated_channels
 from ccgpu.fakearm import FakeArm, Request
 from ccgpu.guest.channel import Channel, GuestTarget
 from support.arm import Client, vm_body, vm_path
+from support.cloud import vendors
 
 SETTINGS = {
     "CCGPU_DRIVER_BRANCH": "595",
@@ -81,6 +82,7 @@ class GuestBench:
 
     az: Client
     target: GuestTarget
+    vm: str = "vm"
 
     @property
     def channel(self) -> Channel:
@@ -110,7 +112,7 @@ class GuestBench:
 
     def log(self) -> list[str]:
         """The lines of the serial log."""
-        told = self.az.ok("POST", f"{vm_path()}/retrieveBootDiagnosticsData").body
+        told = self.az.ok("POST", f"{vm_path(self.vm)}/retrieveBootDiagnosticsData").body
         body = self.az.arm.send(Request("GET", told["serialConsoleLogBlobUri"])).body
         return str(body).splitlines()
 
@@ -124,7 +126,7 @@ class GuestBench:
 
     def reboot(self, wait: float = 60) -> None:
         """Restart the VM; `wait` seconds from its boot on. sshd answers after 40."""
-        self.az.ok("POST", f"{vm_path()}/restart")
+        self.az.ok("POST", f"{vm_path(self.vm)}/restart")
         self.az.arm.advance(30 + wait)
 
     def pinned(self, key: bytes | None) -> "GuestBench":
@@ -134,22 +136,32 @@ class GuestBench:
 
 def open_channel(arm: FakeArm, target: GuestTarget) -> Channel:
     """A channel of the simulated back end."""
-    with simulated_channels(arm)(target) as channel:
+    with simulated_channels(arm, vendors)(target) as channel:
         return channel
 
 
 def make_bench(az: Client, *, wait: float = 600, **changes: Any) -> GuestBench:
     """A VM, `wait` seconds after it was created, with its key pinned if the log has it."""
-    simulated_channels(az.arm)  # guests live in the VMs from now on
+    simulated_channels(az.arm, vendors)  # guests live in the VMs from now on
     az.network()
-    az.ok("PUT", vm_path(), vm_body(**{"os__customData": cloud_config()} | changes))
+    return add_bench(az, "vm", wait=wait, **changes)
+
+
+def add_bench(az: Client, name: str, *, wait: float = 600, **changes: Any) -> GuestBench:
+    """One more VM, in the network that is there."""
+    before = _addresses(az)
+    az.ok("PUT", vm_path(name), vm_body(name, **{"os__customData": cloud_config()} | changes))
     az.arm.advance(44)
-    assert az.get(vm_path())["properties"]["provisioningState"] == "Succeeded"
+    assert az.get(vm_path(name))["properties"]["provisioningState"] == "Succeeded"
     az.arm.advance(wait)
-    (address,) = [one for one in az.arm.show()["resources"] if one["kind"].endswith("IPAddresses")]
-    host = az.get(address["id"])["properties"]["ipAddress"]
-    target = GuestTarget("demo", az.get(vm_path())["properties"]["vmId"], host, "azureuser")
-    bench = GuestBench(az, target)
-    lines = bench.log()
-    known = "-----BEGIN SSH HOST KEY KEYS-----" in lines
+    (address,) = _addresses(az) - before
+    vm_id = az.get(vm_path(name))["properties"]["vmId"]
+    bench = GuestBench(az, GuestTarget("demo", vm_id, address, "azureuser"), name)
+    known = "-----BEGIN SSH HOST KEY KEYS-----" in bench.log()
     return bench.pinned(bench.key_in_log() if known else None)
+
+
+def _addresses(az: Client) -> set[str]:
+    """All public addresses."""
+    ids = [one["id"] for one in az.arm.show()["resources"] if one["kind"].endswith("IPAddresses")]
+    return {az.get(id_)["properties"]["ipAddress"] for id_ in ids}

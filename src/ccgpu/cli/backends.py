@@ -165,7 +165,8 @@ def simulated_backend(
         from ccgpu.fakearm import FakeTransport
         from ccgpu.net.fetch import Web
 
-        services = vendor_services.VendorServices(vendors(), arm.clock.now)
+        state = partial(arm.settings.get, "vendors")
+        services = vendor_services.VendorServices(vendors(), arm.clock.now, state)
         return Web(sources.hosts(), FakeTransport(services))
 
     return Backend(
@@ -173,7 +174,7 @@ def simulated_backend(
         scheduler=Scheduler(arm.clock, InlineExecutor()),
         journals=Journals(journals),
         web=web,
-        channels=simulated_channels(arm),
+        channels=simulated_channels(arm, vendors),
         sources=sources,
         simulated=True,
     )
@@ -192,7 +193,7 @@ def _require_openssh() -> None:
         program(name)
 
 
-def simulated_channels(arm: "FakeArm") -> "OpenChannel":
+def simulated_channels(arm: "FakeArm", vendors: "Callable[[], SimulatedVendors]") -> "OpenChannel":
     """Channels to the simulated guests, which fail with our errors."""
     from ccgpu.fakeguest import guests
     from ccgpu.fakeguest.channel import ChannelTypes, SimulatedChannel
@@ -208,7 +209,7 @@ def simulated_channels(arm: "FakeArm") -> "OpenChannel":
         usage=UsageProblem,
     )
     guests.inhabit(arm)
-    return lambda target: nullcontext(SimulatedChannel(arm, target, types))
+    return lambda target: nullcontext(SimulatedChannel(arm, target, types, vendors))
 
 
 def fake_state(state: Path, environ: Mapping[str, str]) -> Path:

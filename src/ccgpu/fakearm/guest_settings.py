@@ -23,6 +23,8 @@ STEPS = (
 )
 GPU_STATES = ("confidential", "off", "devtools", "missing")
 CLOUD_INIT = ("done", "error")
+EVIDENCE = ("good", "old-firmware", "old-paravisor", "debug", "gpu-firmware")
+COLLECTOR = ("", "busy", "tpm.absent", "tpm.error", "claims.late", "gpu.hung", "imds.slow")
 
 GUEST_DEFAULTS: dict[str, Any] = {
     # How cloud-init ends at the first boot. After "error" there is no set-up.
@@ -45,6 +47,10 @@ GUEST_DEFAULTS: dict[str, Any] = {
     "not_held": False,
     # Packages that somebody has put on hold, besides those of the set-up.
     "held": [],
+    # What is wrong with the VM's processor, paravisor or GPU in its evidence.
+    "evidence": "good",
+    # Why there is no evidence: the code of the collector's error; empty for none.
+    "collector": "",
 }
 
 GUEST_SCENARIOS: Mapping[str, Mapping[str, Any]] = {
@@ -66,6 +72,16 @@ GUEST_SCENARIOS: Mapping[str, Mapping[str, Any]] = {
     "drift": {"newer_kernel": True},
     "disk-full": {"disk_full": True},
     "not-held": {"not_held": True},
+    "old-firmware": {"evidence": "old-firmware"},
+    "old-paravisor": {"evidence": "old-paravisor"},
+    "debuggable": {"evidence": "debug"},
+    "gpu-firmware": {"evidence": "gpu-firmware"},
+    "collector-busy": {"collector": "busy"},
+    "tpm-absent": {"collector": "tpm.absent"},
+    "tpm-error": {"collector": "tpm.error"},
+    "claims-late": {"collector": "claims.late"},
+    "gpu-hung": {"collector": "gpu.hung"},
+    "imds-slow": {"collector": "imds.slow"},
     "updates-held": {"held": ["openssh-server", "unattended-upgrades"]},
 }
 
@@ -121,6 +137,8 @@ def _check_held(key: str, value: Any) -> Problems:
 _CHECKS: dict[str, Callable[[str, Any], Problems]] = {
     "cloud_init": _choice_check(*CLOUD_INIT),
     "gpu": _choice_check(*GPU_STATES),
+    "evidence": _choice_check(*EVIDENCE),
+    "collector": _choice_check(*COLLECTOR),
     "setup_fails": _check_failure,
     "held": _check_held,
 }

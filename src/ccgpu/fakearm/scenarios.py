@@ -12,6 +12,7 @@ from ccgpu.fakearm.registration import STATES
 from ccgpu.fakearm.service import FAKE_SUBSCRIPTION, FakeArm
 from ccgpu.fakearm.settings import DEFAULTS, NCC_SIZE
 
+VENDOR_STATES = ("good", "down", "revoke-chip", "revoke-gpu")
 _NO_CAPACITY = {"": 0, "1": 0, "2": 0, "3": 0}
 _NO_PUBLIC_IP = {
     "kind": "Microsoft.Network/publicIPAddresses",
@@ -42,6 +43,7 @@ SCENARIOS: Mapping[str, Mapping[str, Any]] = {
         "providers": {"Microsoft.Compute": "NotRegistered", "Microsoft.Network": "NotRegistered"}
     },
     **{name: {"guest": settings} for name, settings in GUEST_SCENARIOS.items()},
+    **{f"vendors-{state}": {"vendors": state} for state in VENDOR_STATES[1:]},
     "never-boots": {"durations": {"vm.boot": 1e9}},
     "slow": {"durations": {"vm.create": 2400, "vm.boot": 600, "vm.delete": 900}},
 }
@@ -110,7 +112,13 @@ def find_problems(values: Mapping[str, Any]) -> list[SettingProblem]:
 
 
 # Names of the types that values may have, by the type of the default.
-_TYPE_NAMES = {dict: "a mapping", list: "a list", bool: "true or false", int: "a whole number"}
+_TYPE_NAMES = {
+    dict: "a mapping",
+    list: "a list",
+    bool: "true or false",
+    int: "a whole number",
+    str: "a text",
+}
 
 
 def _number_map_check(*known: str) -> Callable[[Any], list[SettingProblem]]:
@@ -141,6 +149,11 @@ def _check_lock_levels(values: Any) -> list[SettingProblem]:
 def _check_text_list(values: Any) -> list[SettingProblem]:
     listed = isinstance(values, list) and all(isinstance(one, str) for one in values)
     return [] if listed else [SettingProblem((), "must be a list of texts")]
+
+
+def _check_vendors(value: Any) -> list[SettingProblem]:
+    known = f"must be one of {', '.join(VENDOR_STATES)}"
+    return [] if value in VENDOR_STATES else [SettingProblem((), known)]
 
 
 def _check_actions(values: Any) -> list[SettingProblem]:
@@ -178,5 +191,6 @@ _VALUE_CHECKS: dict[str, Callable[[Any], Iterable[tuple[tuple[str, ...], str]]]]
     "principal": _check_actions,
     "foreign_principal": _check_actions,
     "survivors": _check_text_list,
+    "vendors": _check_vendors,
     "providers": _check_providers,
 }

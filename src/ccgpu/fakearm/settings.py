@@ -107,6 +107,8 @@ DEFAULTS: dict[str, Any] = {
     # Ids that the deletion of their group fails to delete.
     "survivors": [],
     "guest": GUEST_DEFAULTS,
+    # What AMD and NVIDIA answer: good, down (503), or that a chip's authority or a GPU is revoked.
+    "vendors": "good",
     # Seconds. Medians of recorded operations (azure-service-operator, azure-powershell),
     # unless marked: "own" is the fake's own choice.
     "durations": {

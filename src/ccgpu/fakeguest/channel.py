@@ -12,11 +12,14 @@ from typing import BinaryIO, Generic, Protocol, TypeVar
 
 from ccgpu.fakearm import FakeArm, Machine
 from ccgpu.fakeguest import copying, forwarding
+from ccgpu.fakeguest.collector import run_collector
 from ccgpu.fakeguest.commands.call import Ending
-from ccgpu.fakeguest.commands.table import PROBE, execute
+from ccgpu.fakeguest.commands.table import COLLECTOR, PROBE, execute, script_name
 from ccgpu.fakeguest.files import FileTree
 from ccgpu.fakeguest.guest import SimulatedGuest
+from ccgpu.fakeguest.vendors import SimulatedVendors
 
+_SCRIPTS = (PROBE, COLLECTOR)  # of ours, which tell nothing to whom they are sent
 T_co = TypeVar("T_co", covariant=True)
 
 
@@ -63,12 +66,18 @@ class ChannelTypes(Generic[T_co]):
 class SimulatedChannel(Generic[T_co]):
     """The channel to one VM of a simulated subscription."""
 
-    def __init__(self, arm: FakeArm, target: ChannelTarget, types: ChannelTypes[T_co]) -> None:
-        self._arm, self._target, self._types = arm, target, types
+    def __init__(
+        self,
+        arm: FakeArm,
+        target: ChannelTarget,
+        types: ChannelTypes[T_co],
+        vendors: Callable[[], SimulatedVendors],
+    ) -> None:
+        self._arm, self._target, self._types, self._vendors = arm, target, types, vendors
 
     def run(self, argv: Sequence[str], stdin: bytes = b"", *, timeout: float) -> T_co:
-        """Run a command to its end. Without a known host key that is the probe alone."""
-        if self._target.host_key is None and tuple(argv[4:5]) != (PROBE,):
+        """Run a command to its end. Without a known host key those are our scripts alone."""
+        if self._target.host_key is None and script_name(argv) not in _SCRIPTS:
             raise self._not_pinned("the command was not run")
         ending = self._execute(argv, lambda: stdin, timeout)
         return self._types.completed(ending.exit_code or 0, ending.stdout, ending.stderr)
@@ -134,12 +143,15 @@ class SimulatedChannel(Generic[T_co]):
         self, argv: Sequence[str], stdin: Callable[[], bytes], timeout: float | None
     ) -> Ending:
         with self._guest() as guest:
-            ending = execute(guest, argv, stdin, guest.machine.user)
+            ending = execute(guest, argv, stdin, guest.machine.user, self._collect)
         if ending.seconds:
             self._arm.advance(min(ending.seconds, timeout or ending.seconds))
         if timeout is not None and ending.seconds > timeout:
             raise self._types.timed_out(f"{argv[0]} in the VM: no end after {timeout:g} s")
         return ending
+
+    def _collect(self, guest: SimulatedGuest, request: str, user: str) -> Ending:
+        return run_collector(guest, self._vendors(), request, user)
 
     @contextmanager
     def _guest(self) -> Iterator[SimulatedGuest]:

@@ -16,7 +16,7 @@ from cryptography.x509 import ocsp as x509_ocsp
 
 from ccgpu.fakearm.wire import FakeGap, Request, Response
 from ccgpu.fakeguest.evidence import ocsp
-from ccgpu.fakeguest.evidence.amd import SimulatedTcb
+from ccgpu.fakeguest.evidence.amd import ASK_SERIAL, SimulatedTcb
 from ccgpu.fakeguest.vendors import Issuer, SimulatedVendors
 
 KDS_URL = "https://kds.simulated-amd.invalid"
@@ -30,10 +30,15 @@ _HOUR, _DAY = 3600, 86400
 
 @dataclass
 class VendorServices:
-    """`now` is the simulated subscription's time. `slept` counts real waits below the SDK."""
+    """`now` is the simulated subscription's time. `slept` counts real waits below the SDK.
+
+    `state`: `good`; `down`: no service works; `revoke-chip`: AMD has revoked the authority of the
+    chips; `revoke-gpu`: NVIDIA has revoked the GPUs.
+    """
 
     vendors: SimulatedVendors
     now: Callable[[], float]
+    state: Callable[[], str] = lambda: "good"
     slept: int = 0
 
     def send(self, request: Request) -> Response:
@@ -45,7 +50,7 @@ class VendorServices:
         }
         for (method, url), service in services.items():
             if request.method == method and request.host == urlsplit(url).netloc:
-                return service(request)
+                return Response(503) if self.state() == "down" else service(request)
         raise FakeGap(f"{request.method} {request.host}")
 
     def _kds(self, request: Request) -> Response:
@@ -56,7 +61,8 @@ class VendorServices:
                 return Response(200, amd.chain, {"Content-Type": "application/x-pem-file"})
             case ["vcek", "v1", amd.product, "crl"]:
                 start, end = self._validity(_DAY, 30 * _DAY)
-                crl = replace(amd.crl(), this_update=start, next_update=end)
+                revoked = (ASK_SERIAL,) if self.state() == "revoke-chip" else ()
+                crl = replace(amd.crl(*revoked), this_update=start, next_update=end)
                 return Response(200, crl.signed_by(amd.ark_key), _BINARY)
             case ["vcek", "v1", amd.product, chip_id]:
                 return self._vcek(chip_id, request.query)
@@ -88,7 +94,7 @@ class VendorServices:
         )
 
     def _ocsp(self, request: Request) -> Response:
-        """Every certificate of a known issuer is good; of others the responder is unauthorized."""
+        """Certificates of known issuers are good; of others the responder is unauthorized."""
         asked = x509_ocsp.load_der_ocsp_request(request.body)
         issuer = self._find_issuer(asked)
         if issuer is None:
@@ -102,12 +108,17 @@ class VendorServices:
             this_update=start,
             next_update=end,
             hash_name=asked.hash_algorithm.name,
+            status="revoked" if self._is_revoked(issuer) else "good",
         )
         nonces = tuple(
             ocsp.nonce_extension(each.value.nonce) for each in asked.extensions if _is_nonce(each)
         )
         answer = ocsp.OcspResponseTemplate((single,), issuer.certificate.subject, extensions=nonces)
         return Response(200, answer.signed_by(issuer.key), _BINARY)
+
+    def _is_revoked(self, issuer: Issuer) -> bool:
+        """Whether what this authority has issued is revoked: the GPUs' own certificates."""
+        return self.state() == "revoke-gpu" and issuer == self.vendors.gpu_issuers[0]
 
     def _find_issuer(self, asked: x509_ocsp.OCSPRequest) -> Issuer | None:
         name = asked.hash_algorithm.name

@@ -11,6 +11,7 @@ import secrets
 from base64 import b64decode, b64encode
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from cryptography import x509
@@ -26,9 +27,10 @@ from cryptography.hazmat.primitives.serialization import (
 
 from ccgpu.fakeguest.evidence import amd, nvidia_pki, pki, rim, rim_pki, spdm
 from ccgpu.fakeguest.evidence.amd import AmdAuthorities, SimulatedChip, SimulatedTcb
-from ccgpu.fakeguest.evidence.nvidia_pki import NvidiaAuthorities
+from ccgpu.fakeguest.evidence.nvidia_pki import GpuCertificates, NvidiaAuthorities
 
 _SCHEMA = "ccgpu.fake-vendors/1"
+_UNTIL = datetime(2056, 1, 1, tzinfo=UTC)  # thirty years after the virtual clock began
 _AMD = ("ark", "ask", "asvk")
 _RSA_BITS = 2048  # AMD's have 4096, which take seconds to generate
 _HALF = 32  # bytes: a chip id is a tag of the chip's name, and a MAC of that tag
@@ -36,7 +38,13 @@ _P384_ORDER = int(
     "ffffffffffffffffffffffffffffffffffffffffffffffffc7634d81f4372ddf581a0db248b0a77aecec196accc52973",
     16,
 )
-DRIVER_RIM = f"NV_GPU_DRIVER_GH100_{rim.DRIVER}"
+# The drivers of which NVIDIA has published a manifest for the GH100 (templates/guest/drivers.yaml).
+DRIVERS: Sequence[str] = (
+    *("550.54.14", "550.54.15", "550.90.07", "550.90.12", "550.113", "550.144.03"),
+    *("570.211.01", "580.126.09", "590.48.01", rim.DRIVER),
+)
+_DRIVER_RIM = "NV_GPU_DRIVER_GH100_"
+DRIVER_RIM = f"{_DRIVER_RIM}{rim.DRIVER}"
 VBIOS_RIM = "_".join(
     ("NV_GPU_VBIOS", spdm.PROJECT, spdm.PROJECT_SKU, spdm.CHIP_SKU, rim.VBIOS.replace(".", ""))
 )
@@ -80,6 +88,16 @@ class SimulatedVendors:
         """The root of the manifests' signer (DER)."""
         return self.rim_issuers[-1].der
 
+    @property
+    def roots(self) -> Mapping[str, bytes]:
+        """The authorities (DER) by the role that a bundle names them with."""
+        return {
+            "ark": self.amd.ark,
+            "ask": self.amd.ask,
+            "nvidia-device": self.nvidia.root,
+            "nvidia-rim": self.rim_root,
+        }
+
     def chip(self, name: str, tcb: SimulatedTcb = SimulatedTcb()) -> SimulatedChip:  # noqa: B008  # frozen
         """The chip of that name, which AMD made: its id, and its key at a TCB."""
         tag = self._mac(b"chip", name.encode())
@@ -92,9 +110,17 @@ class SimulatedVendors:
         return self._chip(chip_id, tcb) if made else None
 
     def _chip(self, chip_id: bytes, tcb: SimulatedTcb) -> SimulatedChip:
-        material = HKDF(hashes.SHA384(), 56, None, b"vcek" + chip_id + tcb.raw).derive(self.seed)
+        return SimulatedChip(tcb, chip_id, self._key(b"vcek" + chip_id + tcb.raw))
+
+    def gpu(self, name: str) -> GpuCertificates:
+        """The GPU of that name, which NVIDIA made, with its keys."""
+        leaf, chip = (self._key(part + name.encode()) for part in (b"gpu leaf ", b"gpu chip "))
+        return self.nvidia.device(keys=(leaf, chip))
+
+    def _key(self, purpose: bytes) -> ec.EllipticCurvePrivateKey:
+        material = HKDF(hashes.SHA384(), 56, None, purpose).derive(self.seed)
         number = int.from_bytes(material) % (_P384_ORDER - 1) + 1
-        return SimulatedChip(tcb, chip_id, ec.derive_private_key(number, ec.SECP384R1()))
+        return ec.derive_private_key(number, ec.SECP384R1())
 
     def _mac(self, purpose: bytes, data: bytes) -> bytes:
         return hmac.digest(self.seed, purpose + b"\0" + data, hashlib.sha256)
@@ -117,9 +143,9 @@ class SimulatedVendors:
 
 def make_vendors() -> SimulatedVendors:
     """Vendors with new keys."""
-    gpus, signers = nvidia_pki.make_authorities(), rim_pki.make_chain()
+    gpus, signers = nvidia_pki.make_authorities(), rim_pki.make_chain(_UNTIL)
     chain = signers.ders
-    versions = {DRIVER_RIM: (rim.DRIVER, rim.DRIVER_INDICES)}
+    versions = {f"{_DRIVER_RIM}{each}": (each, rim.DRIVER_INDICES) for each in DRIVERS}
     versions[VBIOS_RIM] = (rim.VBIOS, rim.VBIOS_INDICES)
     return SimulatedVendors(
         seed=secrets.token_bytes(32),
@@ -174,4 +200,6 @@ def _encode(der: bytes, key: pki.PrivateKey) -> Sequence[str]:
 def _decode(pair: Sequence[str]) -> Issuer:
     der, key = pair
     certificate = x509.load_der_x509_certificate(b64decode(der, validate=True))
-    return Issuer(certificate, load_pem_private_key(key.encode(), None))
+    # The keys are our own: to check the three RSA keys would take 0.2 s.
+    loaded = load_pem_private_key(key.encode(), None, unsafe_skip_rsa_key_validation=True)
+    return Issuer(certificate, loaded)

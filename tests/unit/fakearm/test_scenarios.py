@@ -150,6 +150,10 @@ def test_mappings_are_merged_and_lists_replaced(arm):
         ({"guest": {"ssh": 1}}, ("guest", "ssh"), "must be true or false"),
         ({"guest": {"gpu": "on"}}, ("guest", "gpu"), "must be one of confidential, off, "),
         ({"guest": {"cloud_init": True}}, ("guest", "cloud_init"), "must be one of done, error"),
+        ({"guest": {"evidence": "bad"}}, ("guest", "evidence"), "must be one of good, "),
+        ({"guest": {"collector": "none"}}, ("guest", "collector"), "must be one of "),
+        ({"vendors": "up"}, ("vendors",), "must be one of good, down, revoke-chip, revoke-gpu"),
+        ({"vendors": {}}, ("vendors",), "must be a text"),
         ({"guest": {"held": "x"}}, ("guest", "held"), "must be a list of texts"),
         ({"guest": {"setup_fails": True}}, ("guest", "setup_fails"), "must have a step, "),
         (

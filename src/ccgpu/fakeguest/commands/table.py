@@ -17,22 +17,43 @@ from ccgpu.fakeguest.guest import SimulatedGuest
 
 COMMANDS: CommandTable = {**PLAIN, **SYSTEM, **UNITS, **PACKAGES, **GPU}
 _NOT_FOUND = 127  # POSIX shell, "Exit Status for Commands"
-PROBE, _PROBE_SCHEMA = "ccgpu-probe", "ccgpu.probe/1"
+PROBE, _PROBE_SCHEMA, COLLECTOR = "ccgpu-probe", "ccgpu.probe/1", "ccgpu-collect"
 _SYNTAX_ERROR = 2
 _PLAIN = re.compile(r"[A-Za-z0-9_./:=@%+, -]*")
 _TELL_EXIT_CODE = 'echo "ccgpu-exit-code=$?"'
 _BIN = ("/bin/", "/usr/bin/", "/sbin/", "/usr/sbin/")
 
 
+Collect = Callable[[SimulatedGuest, str, str], Ending]  # guest, request, user
+
+
+def script_name(argv: Sequence[str]) -> str:
+    """The shipped script that a command line feeds to Python; empty for any other command."""
+    words = tuple(argv[2:]) if tuple(argv[:2]) == ("sudo", "-n") else tuple(argv)
+    if words[:1] != ("python3",) or "-" not in words[1:-2]:
+        return ""
+    return words[words.index("-") + 1]
+
+
 def execute(
-    guest: SimulatedGuest, argv: Sequence[str], stdin: Callable[[], bytes], user: str
+    guest: SimulatedGuest,
+    argv: Sequence[str],
+    stdin: Callable[[], bytes],
+    user: str,
+    collect: Collect | None = None,
 ) -> Ending:
-    """Run a command to its end. An unknown one ends with 127, as in a shell."""
+    """Run a command to its end. An unknown one ends with 127, as in a shell.
+
+    collect: the collector; None where there is none, since its script arrives as input.
+    """
     words = tuple(argv)
     if words[:1] == ("sudo",):
         words, user = words[2:] if words[1:2] == ("-n",) else words[1:], "root"
-    if words[:1] == ("python3",) and words[2:3] == (PROBE,):
-        return Ending(0, json.dumps(answer_probe(guest, words[3])).encode())
+    script = script_name(words)
+    if script == PROBE:
+        return Ending(0, json.dumps(answer_probe(guest, words[-1])).encode())
+    if script == COLLECTOR and collect is not None:
+        return collect(guest, words[-1], user)
     call = GuestCall(guest, FileTree(guest), words, stdin, user)
     ending = _run(call)
     if ending.exit_code is not None:

@@ -59,7 +59,9 @@ class SimulatedVm:
     @property
     def events(self) -> eventlog.SimulatedEventLog:
         """The event log of the boot."""
-        return eventlog.SimulatedEventLog(eventlog.boot_events(**self.boot))
+        return eventlog.SimulatedEventLog(
+            eventlog.boot_events(**{"vm_unique_id": self.vm_id, **self.boot})
+        )
 
     @property
     def pcrs(self) -> dict[int, bytes]:

@@ -11,7 +11,7 @@ from ccgpu.attest.vtpm import layout
 
 COMMAND_LINE = "/boot/vmlinuz root=PARTUUID=1 ro console=ttyS0"
 SHIM_LOCK = bytes.fromhex("50ab5d6046e00043abb63dd810dd8b23")  # shim's own vendor GUID
-_EV_EFI_ACTION, _EV_S_CRTM_VERSION = 0x80000007, 0x08  # PFP §10.4.1
+_EV_EFI_ACTION, _EV_S_CRTM_VERSION, _EV_COMPACT_HASH = 0x80000007, 0x08, 0x0C  # PFP §10.4.1
 _SEPARATOR = bytes(4)
 
 
@@ -118,14 +118,24 @@ def grub_event(pcr: int, label: str, measured: bytes) -> SimulatedEvent:
     return SimulatedEvent(pcr, layout.EV_IPL, label.encode() + b"\0", digest)
 
 
+def machine_event(vm_unique_id: str) -> SimulatedEvent:
+    """The VM's id, as real VMs of 2026 have it in PCR 6; the event's type is a guess."""
+    return SimulatedEvent(6, _EV_COMPACT_HASH, f"UUID: {vm_unique_id.upper()}".encode())
+
+
 def boot_events(
     *,
     secure_boot: bool = True,
     kernel: bytes = b"kernel",
     command_line: str = COMMAND_LINE,
     of_shim: Sequence[SimulatedEvent] = (),
+    vm_unique_id: str | None = None,
 ) -> tuple[SimulatedEvent, ...]:
-    """A complete boot. `of_shim`: the measurements of shim's own variables."""
+    """A complete boot.
+
+    `of_shim`: the measurements of shim's own variables. `vm_unique_id`: measured into PCR 6 by the
+    firmware of a VM in Azure.
+    """
     ours, databases = layout.EFI_GLOBAL_VARIABLE, layout.IMAGE_SECURITY_DATABASE
     return (
         locality_event(3),
@@ -137,6 +147,7 @@ def boot_events(
         variable_event("dbx", b"forbidden", databases),
         separator_event(7),
         SimulatedEvent(4, _EV_EFI_ACTION, b"Calling EFI Application from Boot Option"),
+        *(() if vm_unique_id is None else (machine_event(vm_unique_id),)),
         *(separator_event(pcr) for pcr in range(7)),
         variable_event("db", b"certificate of shim's signer", databases, authority=True),
         application_event(b"shim"),

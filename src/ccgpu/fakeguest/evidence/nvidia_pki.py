@@ -62,9 +62,13 @@ class NvidiaAuthorities:
     keys: Sequence[ec.EllipticCurvePrivateKey]
     root: bytes
 
-    def device(self, fwid: bytes = b"\xf1" * 48) -> GpuCertificates:
-        """The certificates of a new GPU with this firmware digest."""
-        own = [new_key() for _ in (LEAF, CHIP)]
+    def device(
+        self,
+        fwid: bytes = b"\xf1" * 48,
+        keys: Sequence[ec.EllipticCurvePrivateKey] | None = None,
+    ) -> GpuCertificates:
+        """The certificates of a GPU with this firmware digest. keys: leaf and chip, else new."""
+        own = [new_key() for _ in (LEAF, CHIP)] if keys is None else keys
         keys = (*own, *self.keys)
         return GpuCertificates(
             keys=keys,

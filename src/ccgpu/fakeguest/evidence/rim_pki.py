@@ -3,6 +3,7 @@
 Names, serial numbers and extensions follow the certificates in NVIDIA's manifests for GH100.
 """
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -33,12 +34,17 @@ _DATES = (
 )
 
 
-def make_chain() -> ChainTemplate:
-    """The chain of a signer, SIGNER to ROOT, with new keys."""
+def make_chain(until: datetime | None = None) -> ChainTemplate:
+    """The chain of a signer, SIGNER to ROOT, with new keys.
+
+    until: when every certificate expires; None for the dates of NVIDIA's.
+    """
     keys = tuple(nvidia_pki.new_key() for _ in _NAMES)
     certificates = tuple(
         _certificate_template(position, keys[position]) for position in range(len(keys))
     )
+    if until is not None:
+        certificates = tuple(replace(each, not_after=until) for each in certificates)
     return ChainTemplate(
         keys=keys,
         certificates=certificates,
