@@ -27,7 +27,12 @@ def test_mostly_slow_keeps_values_ids_and_marks():
     first, second = mostly_slow(given, 2)
     assert first is given[0]
     assert (second.values, second.id) == ((1, 2), "b")
-    assert {mark.name for mark in second.marks} == {"live", "slow", "no_cover"}
+    assert {mark.name for mark in second.marks} == {"live", "slow"}
+
+
+@pytest.mark.slow
+def test_coverage_is_not_measured_on_slow_tests(request):
+    assert request.node.get_closest_marker("no_cover") is not None
 
 
 def test_compiled_tests_are_cached_whatever_the_user_sets():

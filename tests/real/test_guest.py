@@ -18,7 +18,7 @@ from ccgpu.domain.spec.guest import Guest
 from ccgpu.guest import openssh, probe
 from ccgpu.guest.channel import Channel
 from ccgpu.guest.cloud_init import set_up_image
-from ccgpu.guest.diagnosis import diagnose, fixes_for
+from ccgpu.guest.diagnosis import FIXES, diagnose, fixes_for
 from ccgpu.guest.files import shipped_files
 from ccgpu.guest.readiness import GuestExpectations, GuestState, assess_guest
 from ccgpu.guest.report import GuestReport, read_report
@@ -142,7 +142,7 @@ def test_a_guest_is_set_up_once_and_stays_as_it_is_until_it_drifts(guest, identi
         problems = json.loads(_root(channel, "cat /var/lib/ccgpu/drift.json"))["problems"]
     failed = {one.step for one in diagnose(report, GuestExpectations()) if one.remedy}
     assert {"gpu", "driver", "drift"} <= failed
-    assert [fix.commands for fix in fixes_for(report, [])] == [((_SETUP, "--again"),)]
+    assert fixes_for(report, []) == [FIXES["set-up"]]
     found = {one["what"]: one["found"] for one in problems}
     assert found["kernel"] == _NEW_KERNEL
     assert (found["kernel-modules"], found["loaded-module"]) == ("none", "none")

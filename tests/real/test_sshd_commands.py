@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ccgpu.errors import GuestUnreachable, UsageProblem
+from ccgpu.errors import GuestNotReady, GuestUnreachable, TimedOut, UsageProblem
 from ccgpu.guest.channel import Completed
 from ccgpu.guest.openssh import open_channel
 from ccgpu.guest.ssh_options import MAX_COMMAND
@@ -124,6 +124,18 @@ def test_words_that_no_system_takes_are_refused_before_anything_is_sent(shared_s
 def test_stdout_and_stderr_stay_apart(channel):
     done = channel.run(["sh", "-c", "echo out; echo err >&2; exit 4"], timeout=30)
     assert done == Completed(4, b"out\n", b"err\n")
+
+
+@pytest.mark.parametrize("where", ["", " >&2"])
+def test_output_that_does_not_end_is_not_kept(channel, where):
+    with pytest.raises(GuestNotReady, match="printed more than 32 MiB"):
+        channel.run(["sh", "-c", f"cat /dev/zero{where}"], timeout=60)
+    assert channel.run(["echo", "still here"], timeout=30).stdout == b"still here\n"
+
+
+def test_output_that_somebody_keeps_open_does_not_outlast_the_time_limit(channel):
+    with pytest.raises(TimedOut):
+        channel.run(["sh", "-c", "sleep 100 & echo out"], timeout=1)
 
 
 def test_a_command_without_input_reads_the_end_of_it(channel):

@@ -105,6 +105,19 @@ def test_a_copy_that_fails_names_the_file_and_the_reason(channel, folder, tmp_pa
     assert not (tmp_path / "x").exists()
 
 
+def test_an_scp_that_cannot_copy_by_sftp_is_told_to_be_too_old(shared_sshd, tmp_path, monkeypatch):
+    old = tmp_path / "bin" / "scp"  # the messages of OpenSSH 8.2
+    old.parent.mkdir()
+    old.write_text(
+        "#!/bin/sh\necho 'unknown option -- s' >&2\necho 'usage: scp [-346BCpqrTv]' >&2\nexit 1\n"
+    )
+    old.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{old.parent}:{os.environ['PATH']}")
+    too_old = pytest.raises(CopyFailed, match=r"OpenSSH 8\.7 or later")
+    with open_channel(shared_sshd.target()) as channel, too_old:
+        channel.put(Path(__file__), str(tmp_path / "copy"))
+
+
 class _Pages(http.server.BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))

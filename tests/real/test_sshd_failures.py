@@ -13,7 +13,7 @@ import pytest
 
 from ccgpu.domain import hostkey
 from ccgpu.errors import ConnectionLost, GuestUnreachable, HostKeyMismatch, TimedOut
-from ccgpu.guest import public_scripts
+from ccgpu.guest import probe, public_scripts
 from ccgpu.guest.openssh import open_channel
 from ccgpu.scheduling.clock import RealClock
 from support.sshd import make_key, target_at
@@ -35,6 +35,7 @@ def _uses(channel, tmp_path):
     out = io.BytesIO()
     return [
         lambda: channel.run(["cat"], SECRET, timeout=20),
+        lambda: channel.run(["echo", "a command without input"], timeout=20),
         lambda: channel.stream(["cat"], _Watched(), out, out),
         lambda: channel.put(Path(__file__), str(tmp_path / "copy")),
         lambda: channel.get(__file__, tmp_path / "copy"),
@@ -72,7 +73,6 @@ def test_without_a_pinned_key_only_what_is_public_is_sent(shared_sshd, tmp_path)
                 use()
             assert not caught.value.transient
         assert shared_sshd.logins == before
-        assert channel.run(["echo", "read-only"], timeout=20).stdout == b"read-only\n"
 
 
 @pytest.mark.parametrize(
@@ -85,16 +85,18 @@ def test_without_a_pinned_key_a_script_of_ccgpu_is_run(shared_sshd, script):
 
 def test_without_a_pinned_key_the_first_key_holds_for_the_channel(sshd):
     sshd.start()
+    script = probe.script()
     with open_channel(sshd.target(host_key=None)) as channel:
-        channel.run(["true"], timeout=20)
+        channel.run(["cat"], script, timeout=20)
         sshd.stop()
         make_key(sshd.folder / "other")
         sshd.start(host_key="other")
-        with pytest.raises(GuestUnreachable) as caught:
-            channel.run(["true"], timeout=20)
+        with pytest.raises(GuestUnreachable, match="or two different ones") as caught:
+            channel.run(["cat"], script, timeout=20)
         assert not caught.value.transient
+        assert channel.host_key == sshd.host_key
     with open_channel(sshd.target(host_key=None)) as channel:  # nothing of it was kept
-        assert channel.run(["true"], timeout=20).exit_code == 0
+        assert channel.run(["cat"], script, timeout=20).exit_code == 0
 
 
 def test_a_refused_key_is_final_and_named(shared_sshd, tmp_path):
@@ -104,6 +106,7 @@ def test_a_refused_key_is_final_and_named(shared_sshd, tmp_path):
         channel.run(["true"], timeout=20)
     assert not caught.value.transient
     assert str(tmp_path / "mine") in str(caught.value)
+    assert "`ssh-add FILE`" in (caught.value.hint or "")
 
 
 def test_a_server_that_is_not_up_is_worth_another_try(sshd):
@@ -252,3 +255,13 @@ def test_a_killed_ccgpu_leaves_no_connection(sshd):
     while sshd.sessions() and clock.now() < until:
         clock.sleep(0.1)
     assert sshd.sessions() == []
+
+
+def test_a_channel_tells_the_host_key_that_it_has_seen(shared_sshd):
+    pinned = shared_sshd.host_key
+    with open_channel(shared_sshd.target(host_key=pinned)) as channel:
+        assert channel.host_key == pinned
+    with open_channel(shared_sshd.target(host_key=None)) as channel:
+        assert channel.host_key is None
+        channel.run(["cat"], probe.script(), timeout=20)
+        assert channel.host_key == pinned

@@ -1,8 +1,4 @@
-"""Long lists of cases: some of them in every run, all of them where `CCGPU_SLOW=1`.
-
-Coverage is measured on the quick cases alone: the slow ones are more cases of the same code, and
-tracing makes a test last 1.7 times as long.
-"""
+"""Long lists of cases: some of them in every run, all of them where `CCGPU_SLOW=1`."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -16,7 +12,6 @@ def mostly_slow(cases: Iterable[Any], every: int) -> list[Any]:
 
 
 def _slow(case: Any) -> Any:
-    marks = [pytest.mark.slow, pytest.mark.no_cover]
     if isinstance(case, type(pytest.param())):
-        return pytest.param(*case.values, id=case.id, marks=[*case.marks, *marks])
-    return pytest.param(case, marks=marks)
+        return pytest.param(*case.values, id=case.id, marks=[*case.marks, pytest.mark.slow])
+    return pytest.param(case, marks=pytest.mark.slow)

@@ -13,6 +13,7 @@ from ccgpu.cli.option_groups import OptionGroup
 from ccgpu.cli.options import ProgressOptions, Target, option
 from ccgpu.cli.runtime import ConnectionOptions, Runtime
 from ccgpu.domain.spec.flags import ACCESS
+from ccgpu.errors import UsageProblem
 
 if TYPE_CHECKING:
     from ccgpu.azure.context import AzureContext
@@ -32,10 +33,18 @@ class WayOptions:
     identity: str | None
 
     def access(self, cloud: "AzureContext", name: str) -> "Access":
-        """The way to the VM of this deployment; what is given is remembered."""
-        from ccgpu.workflows.guest_access import remembered_access
+        """The way to the VM of this deployment: what is given, else what is remembered."""
+        from ccgpu.workflows.access_memory import remembered_access
 
         return remembered_access(cloud, name, self.jump, self.reachable, self.identity)
+
+    def recorded_access(self, cloud: "AzureContext", name: str) -> "Access":
+        """As `access`, and what is given is remembered: the VM may not be up yet."""
+        from ccgpu.workflows.access_memory import record_access
+
+        access = self.access(cloud, name)
+        record_access(cloud, name, access)
+        return access
 
     def wanted(
         self, runtime: Runtime, cloud: "AzureContext", target: Target, timeout: float
@@ -57,10 +66,19 @@ class AccessOptions:
     timeout: float | None
 
     def wanted(self, runtime: Runtime, cloud: "AzureContext", target: Target) -> "WantedGuest":
-        """The VM to reach, and how; what is given is remembered for the deployment."""
+        """The VM to reach, and how; what has led to the VM is then remembered."""
         from ccgpu.workflows import guest_access as workflow
 
         return self.way.wanted(runtime, cloud, target, self.timeout or workflow.TIMEOUT)
+
+    def refuse(self, way: str) -> None:
+        """Raise `UsageProblem` if one was given: `way` does not go over SSH."""
+        if self != AccessOptions(WayOptions(None, None, None), None):
+            raise UsageProblem(
+                "--jump, --reachable, --identity-file and --connect-timeout are for SSH, and "
+                f"{way} does not use it",
+                hint="leave them out",
+            )
 
     @contextmanager
     def opened(
@@ -94,7 +112,12 @@ def _parse_jump(text: str) -> str:
 
 
 def _parse_identity(text: str) -> str:
-    return "" if text == _NONE else str(Path(text).expanduser().absolute())
+    if text == _NONE:
+        return ""
+    path = Path(text).expanduser().absolute()
+    if not path.is_file():
+        raise typer.BadParameter(f"there is no file {text}")
+    return str(path)
 
 
 JumpOption = Annotated[

@@ -50,6 +50,7 @@ class Backend:
         journals: Where deployments of this back end are recorded.
         web: Opens the HTTP client for collateral.
         channels: Opens the channel to the inside of a VM.
+        require_channel: Raises an error if this machine lacks what `channels` needs.
         sources: The addresses that `web` may be asked for.
         cache: The folder that keeps collateral; None for no cache.
         simulated: Whether all of it is simulated.
@@ -63,6 +64,7 @@ class Backend:
     sources: Sources = PUBLIC
     cache: Path | None = None
     simulated: bool = False
+    require_channel: Callable[[], None] = lambda: None
 
     def connect(self) -> "AzureContext":
         """Open the subscription for the workflows."""
@@ -134,6 +136,7 @@ def _azure_backend(
         journals=Journals(state / "journals"),
         web=web,
         channels=_open_ssh,
+        require_channel=_require_openssh,
         cache=folders.cache() / "collateral",
     )
 
@@ -187,10 +190,11 @@ def _open_ssh(target: "GuestTarget") -> "AbstractContextManager[Channel]":
     return open_channel(target)
 
 
-def _no_channel(target: "GuestTarget") -> "AbstractContextManager[Channel]":
-    raise GuestUnreachable(
-        f"the simulated VM of {target.deployment} has no inside that could be reached"
-    )
+def _require_openssh() -> None:
+    from ccgpu.guest.ssh_process import program
+
+    for name in ("ssh", "scp"):
+        program(name)
 
 
 def simulated_channels(arm: "FakeArm", vendors: "Callable[[], SimulatedVendors]") -> "OpenChannel":

@@ -45,16 +45,16 @@ def doctor(
     runtime: Runtime = ctx.obj
     backend = runtime.backend(connection)
     cloud = backend.connect()
-    timeout = progress_options.timeout or workflow.TIMEOUT
-    wanted = way.wanted(runtime, cloud, target, timeout)
+    wanted = way.wanted(runtime, cloud, target, progress_options.timeout or workflow.TIMEOUT)
     with progress_options.shown(runtime) as progress:
 
         def announce(fixes: "Sequence[Fix]") -> None:
             for one in fixes:
-                commands = ", ".join(shlex.join(command) for command in one.commands)
-                progress.note(f"fixing: {one.what} ({commands})")
+                progress.note(f"fixing: {one.what} ({', '.join(map(shlex.join, one.commands))})")
 
         mend = announce if fix else None
         found = workflow.examine(cloud, backend.channels, wanted, announce=mend, listen=progress)
+    wanted.remember(cloud)
+    found = view.with_commands(found, runtime.complete)
     runtime.answer(output, lambda: view.as_text(found), lambda: view.as_json(found))
     workflow.require_good(found)

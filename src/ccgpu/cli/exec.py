@@ -50,6 +50,7 @@ def exec_(
     if via is Via.RUN_COMMAND:
         from ccgpu.cli.run_command import run_by_agent
 
+        access.refuse("--via run-command")
         raise typer.Exit(run_by_agent(runtime, connection, target, command, timeout))
     with access.opened(runtime, connection, target) as channel:
         streams = runtime.stdin(), binary(runtime.out), binary(runtime.err)

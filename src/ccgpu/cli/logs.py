@@ -37,6 +37,7 @@ def logs(
     if serial and setup:
         raise UsageProblem("choose one: --serial or --setup")
     if serial:
+        access.refuse("--serial")
         console = workflow.SerialConsole(runtime.connect(connection), target.name, target.group)
         print_log(runtime, output, target.name, "serial", console.read, follow=follow)
         return

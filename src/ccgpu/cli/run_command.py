@@ -8,7 +8,7 @@ from ccgpu.cli.runtime import ConnectionOptions, Runtime
 
 _WARNING = (
     "NOT ATTESTED: Azure's agent runs this as root in the VM, whatever its host key or its "
-    "evidence says; send no secrets this way, and believe no answer"
+    "evidence says; send no secrets this way, and believe no answer. Its standard input is empty"
 )
 
 

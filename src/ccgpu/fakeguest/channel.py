@@ -82,9 +82,9 @@ class SimulatedChannel(Generic[T_co]):
         return self._target.host_key or self._shown_key
 
     def run(self, argv: Sequence[str], stdin: bytes = b"", *, timeout: float) -> T_co:
-        """Run a command to its end. Without a known host key only our scripts are given input."""
-        if stdin and self._target.host_key is None and script_name(argv) not in _SCRIPTS:
-            raise self._not_pinned("input was not sent")
+        """Run a command to its end. Without a known host key those are our scripts alone."""
+        if self._target.host_key is None and script_name(argv) not in _SCRIPTS:
+            raise self._not_pinned("the command was not run")
         ending = self._execute(argv, lambda: stdin, timeout)
         return self._types.completed(ending.exit_code or 0, ending.stdout, ending.stderr)
 

@@ -19,7 +19,7 @@ class GuestTarget:
     deployment, vm_id: the deployment's name, and ARM's vmId (lower case) of its VM.
     host: an IPv4 address; user: the admin user; port: of sshd.
     host_key: the pinned ssh-ed25519 key blob (51 bytes, RFC 8709); None if no key is known. Then
-        only `run` works, without input or with a script that ships with ccgpu, and the key that
+        only `run` works, and only if its input is a script that ships with ccgpu; the key that
         the VM shows is not recorded.
     identity: a private key file; None for the keys of the agent and the user's defaults.
     jump: `user@host` of a jump host; None for a direct connection.
@@ -48,7 +48,11 @@ class CommandRunner(Protocol):
     """The part of a channel that a probe needs."""
 
     def run(self, argv: Sequence[str], stdin: bytes = b"", *, timeout: float) -> Completed:
-        """Run a command to its end. Each word of `argv` arrives unchanged, as one argument."""
+        """Run a command to its end. Each word of `argv` arrives unchanged, as one argument.
+
+        Raises:
+            GuestNotReady: it printed more than is kept in memory, 32 MiB on one stream.
+        """
         ...
 
 

@@ -8,6 +8,7 @@ ssh ends with 255 for its own failures, and so may a command. It was the command
 connection still answers.
 """
 
+import io
 import re
 import shutil
 import subprocess
@@ -21,7 +22,14 @@ from pathlib import Path
 from typing import BinaryIO
 
 from ccgpu.domain import hostkey
-from ccgpu.errors import ConnectionLost, CopyFailed, GuestUnreachable, TimedOut, UsageProblem
+from ccgpu.errors import (
+    ConnectionLost,
+    CopyFailed,
+    GuestNotReady,
+    GuestUnreachable,
+    TimedOut,
+    UsageProblem,
+)
 from ccgpu.guest import ssh_options
 from ccgpu.guest.channel import Completed, GuestTarget
 from ccgpu.guest.local_ports import free_port
@@ -29,12 +37,22 @@ from ccgpu.guest.public_scripts import is_public
 from ccgpu.guest.ssh_failures import not_pinned
 from ccgpu.guest.ssh_master import MasterConnection
 from ccgpu.guest.ssh_options import SshFiles, destination
-from ccgpu.guest.ssh_process import PATIENT, Pumps, descriptor, program, read_log, running
+from ccgpu.guest.ssh_process import (
+    MAX_OUTPUT,
+    PATIENT,
+    BoundedOutput,
+    Pumps,
+    descriptor,
+    program,
+    read_log,
+    running,
+)
 from ccgpu.store import atomic
 
 # unix(7): a socket's path has at most 107 bytes, on macOS 103; ssh appends 17 while it makes one.
 _MAX_BASE = 60
 _PLAIN_PATH = re.compile(r"/[A-Za-z0-9/_.+-]*")
+_NO_SFTP = re.compile(r"option -- '?s")  # getopt(3), of an scp that lacks -s
 _FORWARD_TIMEOUT = 20.0  # seconds for an answer of this machine's own ssh
 _ATTEMPTS = 5  # to find a local port that nobody takes meanwhile
 
@@ -85,19 +103,27 @@ class OpenSshChannel:
 
     def run(self, argv: Sequence[str], stdin: bytes = b"", *, timeout: float) -> Completed:
         """Run a command to its end, within `timeout` seconds from the time it is sent."""
-        if self._target.host_key is None and stdin and not is_public(stdin):
-            raise not_pinned(self._target, "input was not sent")
+        if self._target.host_key is None and not is_public(stdin):
+            raise not_pinned(self._target, "the command was not run")
         command = ssh_options.remote_command(argv, timeout)
         self._connect()
         log = self._new_log()
         streams = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
         with running(self._session(log, command), **streams) as process:
+            out, err = BoundedOutput(process), BoundedOutput(process)
+            pumps = Pumps(process, io.BytesIO(stdin), out, err)
             try:
-                out, err = process.communicate(stdin, timeout)
+                code = process.wait(timeout)
             except subprocess.TimeoutExpired:
                 raise self._timed_out(argv, timeout) from None
-            code = process.returncode
-        return Completed(self._exit_code(code, log), out, err)
+            if not pumps.finish(timeout):
+                raise self._timed_out(argv, timeout)
+        if out.failed or err.failed:
+            raise GuestNotReady(
+                f"{argv[0]} in {self._target.deployment} printed more than "
+                f"{MAX_OUTPUT // 1024**2} MiB"
+            )
+        return Completed(self._exit_code(code, log), out.getvalue(), err.getvalue())
 
     def stream(
         self,
@@ -263,6 +289,8 @@ class OpenSshChannel:
 
 def _copy_message(messages: bytes) -> str:
     lines = messages.decode("utf-8", "replace").splitlines()
+    if lines and _NO_SFTP.search(lines[0]):
+        return "this machine's scp is too old to copy by SFTP: install OpenSSH 8.7 or later"
     told = [re.sub(r"^\S*scp: ", "", line).strip() for line in lines if line.strip()]
     return "; ".join(told[:3]) or "scp failed without a message"
 

@@ -98,6 +98,12 @@ def command_line() -> list[str]:
     return ["sudo", "-n", "python3", "-", NAME, json.dumps(request, separators=(",", ":"))]
 
 
+def boot_id_command() -> list[str]:
+    """The command that asks for the id of the boot alone; its input is `script()`, too."""
+    request = {"commands": {"boot-id": COMMANDS["boot-id"]}, "files": (), "tails": {}}
+    return ["sudo", "-n", "python3", "-", NAME, json.dumps(request, separators=(",", ":"))]
+
+
 def script() -> bytes:
     """The script that answers the probe."""
     return (resources.files("ccgpu") / "templates" / "guest" / "probe.py").read_bytes()

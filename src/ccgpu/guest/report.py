@@ -19,6 +19,10 @@ _READY_STATES = {"not-ready": False, "ready": True}
 _ON_OFF = {"ON": True, "OFF": False}
 _SECURE_BOOT = {"SecureBoot enabled": True, "SecureBoot disabled": False}
 _GPU_FIELDS = 5
+# The name of a package, with its architecture if that is a foreign one (Debian Policy, 5.6.7). The
+# names stand in hints that people run, and another machine could have given them.
+_PACKAGE = re.compile(r"[a-z0-9][a-z0-9+.-]{0,127}(?::[a-z0-9-]{1,31})?")
+_BYTES = re.compile(r"[0-9]{1,18}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +127,7 @@ def read_report(answer: ProbeAnswer) -> GuestReport:
         kernel=answer.command("kernel").text,
         module=_first_group(_MODULE_VERSION, answer.command("module").text),
         packages=_packages(answer.command("packages").stdout),
-        held=tuple(answer.command("held").text.split()),
+        held=tuple(filter(_PACKAGE.fullmatch, answer.command("held").text.split())),
         set_up_holds=_words(answer.files.get(probe.HOLDS)),
         gpus=_gpus(gpus.text),
         gpu_error=None if gpus.exit_code == 0 else gpus.complaint,
@@ -162,7 +166,7 @@ def _cloud_init(answer: ProbeAnswer) -> tuple[str, tuple[str, ...]]:
     try:
         document = json.loads(answer.command("cloud-init").stdout)
         return str(document["status"]), tuple(map(str, document.get("errors") or ()))
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, RecursionError):
         return "unknown", ()
 
 
@@ -249,7 +253,7 @@ def _plain_swaps(listing: CommandResult) -> tuple[str, ...] | None:
 def _free_bytes(text: str) -> int | None:
     lines = text.splitlines()
     fields = lines[-1].split() if lines else []
-    return int(fields[1]) if len(fields) > 1 and fields[1].isdigit() else None
+    return int(fields[1]) if len(fields) > 1 and _BYTES.fullmatch(fields[1]) else None
 
 
 def _first_line(text: str) -> str:

@@ -81,10 +81,12 @@ def _wrong_key(target: GuestTarget) -> CcgpuError:
 def _refused(target: GuestTarget) -> GuestUnreachable:
     if target.identity is not None:
         what = f"the key {target.identity}"
-        hint = "name the private half of a key that the VM was created with: `-i FILE`"
+        hint = "name the private half of a key that the VM was created with: `-i FILE`; "
     else:
         what = "every key of the agent and of ~/.ssh"
-        hint = "name the private key that belongs to the VM's `--ssh-key`: `-i FILE`"
+        hint = "name the private key that belongs to the VM's `--ssh-key`: `-i FILE`; "
+    # ssh asks for a passphrase in `ccgpu ssh` alone, and tells nothing of the keys it left out.
+    hint += "one with a passphrase must be in the agent: `ssh-add FILE`"
     return GuestUnreachable(f"{_vm(target)} refuses {what}", hint=hint)
 
 

@@ -23,6 +23,8 @@ _VARIABLES = ("PATH", "HOME", "USER", "LOGNAME", "TERM", "TMPDIR", "SSH_AUTH_SOC
 _STOPPING = 0.3
 PATIENT = 3.0
 _CHUNK = 64 * 1024
+# Bytes of a command's output that are kept in memory; an answer of the probe has at most half.
+MAX_OUTPUT = 32 * 1024 * 1024
 
 
 def program(name: str) -> str:
@@ -109,10 +111,28 @@ class Pumps:
             _thread(stdin, process.stdin, process.stdin)
         process.stdin = process.stdout = process.stderr = None
 
-    def finish(self) -> None:
-        """Wait until all of the child's output has been copied."""
+    def finish(self, timeout: float | None = None) -> bool:
+        """Wait until all of the child's output has been copied, each stream for so many seconds."""
         for thread in self._readers:
-            thread.join()
+            thread.join(timeout)
+        return not any(thread.is_alive() for thread in self._readers)
+
+
+class BoundedOutput(io.BytesIO):
+    """What a program prints; one that prints more than `MAX_OUTPUT` is ended."""
+
+    def __init__(self, process: "subprocess.Popen[bytes]") -> None:
+        super().__init__()
+        self._process = process
+        self.failed = False
+
+    def write(self, data: Any) -> int:
+        """Keep the data, if there is room for it."""
+        if self.tell() + len(data) > MAX_OUTPUT:
+            self.failed = True
+            self._process.terminate()
+            return len(data)
+        return super().write(data)
 
 
 def _thread(source: Any, target: Any, pipe: Any) -> threading.Thread:

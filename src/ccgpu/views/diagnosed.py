@@ -1,5 +1,7 @@
 """The checks of a guest, as text and as JSON."""
 
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from rich.console import Group, RenderableType
@@ -24,6 +26,15 @@ _STYLES = {
 }
 
 
+def with_commands(found: Diagnosis, complete: Callable[[str], str]) -> Diagnosis:
+    """The diagnosis with remedies whose commands can be run as they are, by `complete`."""
+    checks = (
+        one if one.remedy is None else replace(one, remedy=complete(_remedy(one, found.name)))
+        for one in found.checks
+    )
+    return replace(found, checks=tuple(checks))
+
+
 def as_text(found: Diagnosis) -> RenderableType:
     """A line for each check, and below one that is not good what to do."""
     rows = Table.grid(padding=(0, 2))
@@ -31,7 +42,7 @@ def as_text(found: Diagnosis) -> RenderableType:
         sign = Text(_SIGNS[check.state], style=_STYLES[check.state])
         rows.add_row(sign, Text(check.step), Text(one_line(check.message)))
         if check.remedy is not None:
-            rows.add_row("", "", Text(f"→ {_remedy(check, found.name)}"))
+            rows.add_row("", "", Text(f"→ {check.remedy}"))
     applied = [Text(f"applied: {fix.what}") for fix in found.applied]
     return Group(rows, *applied)
 
@@ -47,7 +58,7 @@ def as_json(found: Diagnosis) -> dict[str, Any]:
                 "step": one.step,
                 "state": one.state.value,
                 "message": one.message,
-                "remedy": None if one.remedy is None else _remedy(one, found.name),
+                "remedy": one.remedy,
             }
             for one in found.checks
         ],

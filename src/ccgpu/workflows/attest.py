@@ -43,7 +43,7 @@ from ccgpu.store.challenges import Challenges
 from ccgpu.workflows.attestation_records import record_verdict
 from ccgpu.workflows.discovery.search import find_names, require_vm
 from ccgpu.workflows.fetch_collateral import fetch_collateral
-from ccgpu.workflows.fresh_evidence import FreshEvidence, collect_evidence
+from ccgpu.workflows.fresh_evidence import FreshEvidence, collect_evidence, read_boot_id
 from ccgpu.workflows.guest_access import (
     GuestOptions,
     WantedGuest,
@@ -52,7 +52,6 @@ from ccgpu.workflows.guest_access import (
 )
 
 TIMEOUT = 900.0
-_GREETING = 30.0  # seconds in which the first command has to end
 _COLLATERAL_TIME = 60.0  # seconds to retry one item for, if that much is left
 
 # Opens a fetcher that retries one item for so many seconds.
@@ -100,12 +99,14 @@ def attest(
     wanted: WantedGuest,
     listen: Listener = ignore_event,
 ) -> Attestation:
-    """Attest the VM of a deployment; raises as `attest_vm`."""
+    """Attest the VM of a deployment; raises as `attest_vm`. The way to it is then recorded."""
     means.require_binding()
     run = Run.begin(cloud, wanted.timeout, listen)
     names = find_names(run, wanted.name, wanted.group)
     guest = GuestOptions(channels, wanted.access, wanted.keys)
-    return attest_vm(run, names, require_vm(run, names), guest, means)
+    judged = attest_vm(run, names, require_vm(run, names), guest, means)
+    wanted.remember(cloud)
+    return judged
 
 
 def attest_vm(
@@ -125,14 +126,15 @@ def attest_vm(
     run.tell("begin", "attest", names.vm, Kind.VM, "attest")
     target = find_guest_to_probe(run, names, vm, guest.access, guest.keys)
     with guest.channels(target) as channel:
-        wait_until_reachable(run, names, partial(channel.run, ["true"], timeout=_GREETING))
+        boot_id = wait_until_reachable(run, names, partial(read_boot_id, channel))
         run.tell("wait", "collecting evidence", names.vm, Kind.VM)
         began = run.cloud.now()
-        fresh = collect_evidence(run, channel, target.vm_id, means.challenges)
-        judged = _judge(run, names, fresh, means, location(vm["location"]), began)
-        judged = record_verdict(run.cloud, judged, means)
-        if judged.appraisal.verdict == "accepted" and "gpu" in means.policy.requires:
-            judged = _with_ready_gpu(run, names, judged, channel)
+        fresh = collect_evidence(run, channel, boot_id, target.vm_id, means.challenges)
+    judged = _judge(run, names, fresh, means, location(vm["location"]), began)
+    judged = record_verdict(run.cloud, judged, means)
+    if judged.appraisal.verdict == "accepted" and "gpu" in means.policy.requires:
+        with guest.channels(replace(target, host_key=judged.challenge.host_key)) as pinned:
+            judged = _with_ready_gpu(run, names, judged, pinned)
     what: EventKind = (
         "done" if judged.appraisal.verdict == "accepted" and not judged.problem else "failed"
     )

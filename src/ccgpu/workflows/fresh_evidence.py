@@ -11,7 +11,13 @@ from ccgpu.azure.long_running import run_task
 from ccgpu.azure.run import Run
 from ccgpu.domain.challenge import ChallengeRecord
 from ccgpu.domain.evidence import Evidence
-from ccgpu.errors import EvidenceUnavailable, GuestUnreachable, InvalidFile, TimedOut
+from ccgpu.errors import (
+    EvidenceUnavailable,
+    GuestNotReady,
+    GuestUnreachable,
+    InvalidFile,
+    TimedOut,
+)
 from ccgpu.guest import collector, probe
 from ccgpu.guest.channel import Channel, CommandRunner, Completed
 from ccgpu.scheduling.scheduler import Call, Task
@@ -34,8 +40,21 @@ class FreshEvidence:
     boot_id: str
 
 
+def read_boot_id(channel: CommandRunner) -> str:
+    """Connect, and ask the probe for the id of the boot; empty if it does not say.
+
+    Raises:
+        GuestUnreachable, HostKeyMismatch, ConnectionLost, TimedOut: As `Channel` says.
+    """
+    done = channel.run(probe.boot_id_command(), probe.script(), timeout=_BOOT_ID_TIMEOUT)
+    try:
+        return probe.parse(done.stdout).command("boot-id").text[:64]
+    except GuestNotReady:
+        return ""  # the collector says what is wrong
+
+
 def collect_evidence(
-    run: Run, channel: Channel, vm_id: str, challenges: Challenges
+    run: Run, channel: Channel, boot_id: str, vm_id: str, challenges: Challenges
 ) -> FreshEvidence:
     """Send a new nonce over a channel that is connected, and take the answer.
 
@@ -47,7 +66,6 @@ def collect_evidence(
         GuestUnreachable, HostKeyMismatch, ConnectionLost, TimedOut: As `Channel` says.
         StateUnusable: The challenge cannot be recorded.
     """
-    boot_id = _read_boot_id(run, channel)
     host_key = channel.host_key
     if host_key is None:
         raise GuestUnreachable("the VM has shown no SSH host key")
@@ -65,12 +83,6 @@ def _read_answer(done: Completed) -> Evidence:
         return files.check_evidence(_SOURCE, collector.parse(done).evidence())
     except InvalidFile as err:
         raise EvidenceUnavailable(f"the guest's evidence cannot be used: {err}") from err
-
-
-def _read_boot_id(run: Run, channel: CommandRunner) -> str:
-    argv = list(probe.COMMANDS["boot-id"])
-    done = run_task(run, _run(channel, argv, b"", _time_left(run, _BOOT_ID_TIMEOUT)))
-    return done.stdout.decode("ascii", "replace").strip()[:64] if done.exit_code == 0 else ""
 
 
 def _time_left(run: Run, at_most: float) -> float:

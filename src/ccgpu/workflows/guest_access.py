@@ -38,34 +38,15 @@ from ccgpu.guest.ssh_failures import not_pinned
 from ccgpu.net.retry import poll_delay
 from ccgpu.scheduling.clock import rfc3339
 from ccgpu.scheduling.scheduler import Call, Task
-from ccgpu.store.access import AccessRecords
 from ccgpu.store.keys import Keys
 from ccgpu.store.known_hosts import KnownHosts
+from ccgpu.workflows.access_memory import record_access
 from ccgpu.workflows.discovery.search import find_names, require_vm
 
 T = TypeVar("T")
 TIMEOUT = 60.0  # seconds in which a VM that runs should answer
 _PAUSE = 5.0  # seconds between two attempts
 _GREETING = 30.0  # seconds in which the first command has to end
-
-
-def remembered_access(
-    cloud: AzureContext,
-    name: str,
-    jump: str | None = None,
-    reachable: bool | None = None,
-    identity: str | None = None,
-) -> Access:
-    """How the VM is reached: what is given now, else what was given last; it is recorded.
-
-    An empty `jump` or `identity` stands for none.
-    """
-    records = AccessRecords(cloud.journals.folder)
-    before = records.find(cloud.subscription, name)
-    now = before.changed(jump, reachable, identity)
-    if now != before:
-        records.record(cloud.subscription, name, now)
-    return now
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +72,10 @@ class WantedGuest:
     keys: Keys
     timeout: float = TIMEOUT
 
+    def remember(self, cloud: AzureContext) -> None:
+        """Record the way: it has led to the VM."""
+        record_access(cloud, self.name, self.access)
+
 
 @contextmanager
 def opened_guest(
@@ -99,11 +84,15 @@ def opened_guest(
     wanted: WantedGuest,
     listen: Listener = ignore_event,
 ) -> Iterator[Channel]:
-    """A channel to a VM that answers; raises as `find_guest` and `guest.channel.Channel` do."""
+    """A channel to a VM that answers; raises as `find_guest` and `guest.channel.Channel` do.
+
+    A way that has led to the VM is recorded.
+    """
     run = Run.begin(cloud, wanted.timeout, listen)
     names = find_names(run, wanted.name, wanted.group)
     with channels(find_guest(run, names, wanted.access, wanted.keys)) as channel:
         wait_until_reachable(run, names, partial(channel.run, ["true"], timeout=_GREETING))
+        wanted.remember(cloud)
         yield channel
 
 
@@ -120,7 +109,9 @@ def open_shell(
     run = Run.begin(cloud, wanted.timeout, listen)
     names = find_names(run, wanted.name, wanted.group)
     with channels(find_guest(run, names, wanted.access, wanted.keys)) as channel:
-        return wait_until_reachable(run, names, channel.shell)
+        code = wait_until_reachable(run, names, channel.shell)
+    wanted.remember(cloud)
+    return code
 
 
 def find_guest(run: Run, names: Names, access: Access, keys: Keys) -> GuestTarget:
@@ -302,7 +293,9 @@ def _identity(vm: Body, access: Access, keys: Keys) -> Path | None:
     if access.identity is not None:
         path = Path(access.identity)
         if not path.is_file():
-            raise UsageProblem(f"there is no key file {path}", hint="name one: `-i FILE`")
+            raise UsageProblem(
+                f"there is no key file {path}", hint="name one: `-i FILE`, or forget it: `-i none`"
+            )
         return path
     if not keys.public.is_file():
         return None

@@ -8,7 +8,7 @@ from ccgpu.errors import ConnectionLost, GuestUnreachable, HostKeyMismatch, Time
 from ccgpu.guest.channel import Completed
 from support.attesting import Attester, WrappedChannel, open_now
 
-_COMMANDS = ("true", "cat", "ccgpu-collect", "-grs", "-srs")
+_COMMANDS = ("ccgpu-probe", "ccgpu-collect", "-grs", "-srs")
 
 
 @pytest.fixture

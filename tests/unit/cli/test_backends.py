@@ -6,7 +6,7 @@ import pytest
 
 from ccgpu.cli.backends import Simulation, fake_state, open_backend
 from ccgpu.cli.runtime import BackendName, ConnectionOptions
-from ccgpu.errors import StateUnusable, UsageProblem
+from ccgpu.errors import GuestUnreachable, StateUnusable, UsageProblem
 from ccgpu.fakearm import FAKE_SUBSCRIPTION
 
 
@@ -60,3 +60,11 @@ def test_reset_removes_the_journals_and_keeps_the_time(tmp_path):
     assert world.show()["now"].startswith("2026-01-01T00:01:00")
     assert not world.journals.exists()
     world.close()
+
+
+def test_azure_needs_openssh_and_the_fake_does_not(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    open_backend(ConnectionOptions(BackendName.FAKE), tmp_path, {}).require_channel()
+    azure = open_backend(ConnectionOptions(subscription="mine"), tmp_path, {})
+    with pytest.raises(GuestUnreachable, match="`ssh` is not installed"):
+        azure.require_channel()

@@ -144,3 +144,22 @@ def test_steps_of_the_setup_keep_their_order():
     report = read_report(answer(files={SETUP: setup_file("running", "driver", driver="running")}))
     assert report.setup is not None
     assert [one.name for one in report.setup.steps][:3] == ["sources", "updates", "kernel"]
+
+
+def test_only_names_of_packages_are_held():
+    """They stand in a hint, so no other machine's answer may become a command there."""
+    text = "linux-image-azure-fde\nlibc6:i386 $(reboot)\n;reboot {name.x} -y Upper g++\n"
+    assert read_report(answer({"held": text})).held == (
+        "linux-image-azure-fde",
+        "libc6:i386",
+        "g++",
+    )
+
+
+@pytest.mark.parametrize("free", ["\u00b2", "9" * 5000, "-1", "1e3"])
+def test_a_size_that_is_no_number_is_unknown(free):
+    assert read_report(answer({"space": f"Mounted Avail Use%\n/ {free} 4%"})).root_free is None
+
+
+def test_a_status_that_is_nested_too_deeply_is_unknown():
+    assert read_report(answer({"cloud-init": "[" * 100_000})).cloud_init == "unknown"

@@ -11,12 +11,12 @@ from ccgpu.errors import Denied, GuestUnreachable, HostKeyMismatch, StateUnusabl
 from ccgpu.fakearm import FAKE_SUBSCRIPTION, Response
 from ccgpu.store.keys import Keys
 from ccgpu.store.known_hosts import KnownHosts
+from ccgpu.workflows.access_memory import record_access, remembered_access
 from ccgpu.workflows.discovery.search import require_vm
 from ccgpu.workflows.guest_access import (
     find_guest,
     guest_target,
     host_key_of,
-    remembered_access,
     wait_until_reachable,
 )
 from support.cloud import make_spec
@@ -150,12 +150,20 @@ def test_the_generated_key_is_used_for_a_vm_that_has_it(machine, keys):
 
 def test_access_is_remembered_until_something_else_is_given(machine):
     cloud = machine.cloud
-    assert remembered_access(cloud, "demo") == Access()
+
+    def say(
+        jump: str | None = None, reachable: bool | None = None, identity: str | None = None
+    ) -> Access:
+        access = remembered_access(cloud, "demo", jump, reachable, identity)
+        record_access(cloud, "demo", access)
+        return access
+
+    assert say() == Access()
     given = Access("me@bastion", reachable=True, identity="/k")
-    assert remembered_access(cloud, "demo", "me@bastion", True, "/k") == given
-    assert remembered_access(cloud, "demo") == given
-    assert remembered_access(cloud, "demo", jump="") == replace(given, jump=None)
-    assert remembered_access(cloud, "demo", reachable=False, identity="") == Access()
+    assert say("me@bastion", reachable=True, identity="/k") == given
+    assert say() == given
+    assert say("") == replace(given, jump=None)
+    assert say(reachable=False, identity="") == Access()
     assert remembered_access(cloud, "other") == Access()
 
 
@@ -191,7 +199,7 @@ def test_any_other_error_ends_the_attempts(machine, error):
 def test_the_files_of_a_deployment_are_private(machine, keys):
     machine.create()
     _target(machine, keys)
-    remembered_access(machine.cloud, "demo", "bastion")
+    record_access(machine.cloud, "demo", Access("bastion"))
     files = [path for path in machine.state.rglob("*") if path.suffix in (".hostkey", ".access")]
     assert {path.stat().st_mode & 0o777 for path in files} == {0o600}
     assert len(files) == 2

@@ -162,7 +162,6 @@ def flips(h100) -> Flips:
 
 
 @pytest.mark.slow
-@pytest.mark.no_cover
 @pytest.mark.parametrize("first", range(4))  # parts, so that two cores share them
 def test_every_flipped_bit_of_the_report_is_refused(flips, first):
     bits = len(flips.raw) * 8

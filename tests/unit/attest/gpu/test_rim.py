@@ -540,7 +540,6 @@ def test_a_changed_byte_of_a_real_manifest_is_refused(h100):
 
 
 @pytest.mark.slow
-@pytest.mark.no_cover
 @pytest.mark.parametrize("first", range(4))  # parts, so that two cores share them
 @pytest.mark.parametrize("kind", ["driver", "vbios"])
 def test_every_changed_byte_of_a_real_manifest_breaks_its_signature(h100, kind, first):
