@@ -149,7 +149,8 @@ def check_extensions(vm: Body) -> GuestCheck:
         return GuestCheck("extensions", GuestState.READY, f"{_allowed(is_open)}, as asked for")
     if is_open:
         message = f"{_allowed(is_open)} at Azure, although guest.lockdown is true"
-        return GuestCheck("extensions", GuestState.WARNING, message, "`ccgpu create {name}`")
+        remedy = f"`az vm update --ids {vm['id']} --set osProfile.allowExtensionOperations=false`"
+        return GuestCheck("extensions", GuestState.WARNING, message, remedy)
     return GuestCheck("extensions", GuestState.READY, _allowed(is_open))
 
 

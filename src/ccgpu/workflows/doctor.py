@@ -73,7 +73,7 @@ def _unknown_machine(name: str) -> GuestUnreachable:
     return GuestUnreachable(
         f"nothing is mended: the host key of {name} is not known, so another machine could answer "
         "in its place",
-        hint=f"`ccgpu doctor {name}` only looks; `ccgpu logs {name} --serial` shows whether the key "
+        hint=f"`ccgpu doctor {name}` only looks; `ccgpu logs {name} --serial` shows whether it "
         "has been printed at the VM's console",
     )
 
