@@ -145,18 +145,16 @@ def find_guest_to_probe(
     The key is missing if the serial log cannot be read, or does not show it within `patience`
     seconds. Then nothing but the probe may run, and the key that the VM shows is not recorded.
     """
-    began, polls = run.cloud.now(), 0
+    began, polls, name = run.cloud.now(), 0, names.deployment
     while True:
         try:
             target = guest_target(run, names, vm, access, keys)
         except AzureRefused as err:
-            name = names.deployment
             run.tell("note", f"the host key of {name} cannot be read: {err}; {_UNPINNED}")
             return guest_target(run, names, vm, access, keys, look_for_key=False)
         if target.host_key is not None:
             return target
         if run.cloud.now() - began >= patience:
-            name = names.deployment
             run.tell("note", f"the serial log does not show the host key of {name}: {_UNPINNED}")
             return target
         run.tell("wait", "ssh: the host key is not in the serial log yet", names.vm, Kind.VM)

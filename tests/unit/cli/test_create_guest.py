@@ -45,6 +45,11 @@ def _journal(shell: Shell) -> list[str] | None:
     return list(json.loads(files[0].read_text()).get("stages", [])) if files else None
 
 
+def _recorded_kinds(shell: Shell) -> list[str]:
+    (file,) = (shell.state / "journals").rglob("demo.json")
+    return [one["kind"] for one in json.loads(file.read_text())["records"]]
+
+
 def _in_scenario(shell: Shell, name: str, more: str = "") -> CommandResult:
     scenarios.apply(shell.arm, name)
     return shell(_CREATE + more)
@@ -248,3 +253,16 @@ def test_a_vm_of_an_older_ccgpu_needs_no_set_up_to_be_complete(shell):
     assert (done.code, _journal(shell)) == (0, ["provision", "boot", "set up"]), done
     for line in ("restart demo", "doctor demo"):
         assert shell(line).code == 0
+
+
+@pytest.mark.parametrize("first", [" --timeout 18m", " --no-wait", " --keep-on-failure"])
+def test_a_create_deletes_no_vm_that_an_earlier_one_made(shell, first):
+    _in_scenario(shell, "cc-off", first)
+    made = shell.kinds()
+    done = shell("create demo")
+    assert (done.code, "step gpu: failed" in done.err) == (10, True), done
+    assert shell.kinds() == made
+    assert "hint: `ccgpu logs demo --setup`" in done.err
+    assert "rolling back" not in done.err
+    kinds = [kind.rpartition("/")[2] for kind in _recorded_kinds(shell)]
+    assert {"networkInterfaces", "publicIPAddresses"} < set(kinds), "delete will ask for them"

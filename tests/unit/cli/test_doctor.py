@@ -19,7 +19,7 @@ _AGAIN = ["/usr/local/lib/ccgpu/setup", "--again"]
 
 
 @pytest.fixture
-def vm(shell) -> Shell:
+def vm(shell: Shell) -> Shell:
     """A user whose VM is ready."""
     assert shell(_CREATE).code == 0
     return shell
@@ -32,7 +32,7 @@ def _restart_into(vm: Shell, name: str) -> None:
 
 def _states(document) -> dict[str, str]:
     """The steps that are not ready, the first check of each that is not."""
-    bad = {}
+    bad: dict[str, str] = {}
     for one in document["checks"]:
         if one["state"] != "ready":
             bad.setdefault(one["step"], one["state"])

@@ -22,7 +22,7 @@ _ENDS = {
 
 
 @pytest.fixture
-def vm(shell) -> Shell:
+def vm(shell: Shell) -> Shell:
     """A user whose VM is ready."""
     assert shell(_CREATE).code == 0
     return shell
