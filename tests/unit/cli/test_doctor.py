@@ -9,6 +9,7 @@ import pytest
 from ccgpu.fakearm import FAKE_SUBSCRIPTION, scenarios
 from support.arm import Client
 from support.cli import CommandResult, Shell
+from support.slow import mostly_slow
 
 _CREATE = "create demo --region eastus2 --ssh-from 203.0.113.7/32"
 _VM = (
@@ -40,25 +41,23 @@ def _states(document) -> dict[str, str]:
 
 
 _GPU_IS_BLIND = ["gpu", "driver", "confidential-computing", "ready-state", "drift"]
+# Each scenario, the steps that fail, and those with a warning.
+_FOUND = [
+    pytest.param("driver-skew", _GPU_IS_BLIND, []),
+    pytest.param("drift", _GPU_IS_BLIND, []),
+    pytest.param("cc-off", ["gpu", "confidential-computing", "drift"], []),
+    pytest.param("not-held", ["drift"], ["holds"]),
+    pytest.param("devtools", ["gpu", "confidential-computing"], []),
+    pytest.param("gpu-missing", ["driver", "gpu", *_GPU_IS_BLIND[2:]], []),
+    pytest.param("disk-full", ["space"], []),
+    pytest.param("updates-held", [], ["updates"]),
+    pytest.param("usual", [], []),
+]
 
 
 @pytest.mark.parametrize(
     ("name", "failed", "warned"),
-    [
-        ("driver-skew", _GPU_IS_BLIND, []),
-        ("drift", _GPU_IS_BLIND, []),
-        ("cc-off", ["gpu", "confidential-computing", "drift"], []),
-        ("devtools", ["gpu", "confidential-computing"], []),
-        (
-            "gpu-missing",
-            ["driver", "gpu", "confidential-computing", "ready-state", "drift"],
-            [],
-        ),
-        ("disk-full", ["space"], []),
-        ("not-held", ["drift"], ["holds"]),
-        ("updates-held", [], ["updates"]),
-        ("usual", [], []),
-    ],
+    mostly_slow(_FOUND, 3),
 )
 def test_each_bad_state_is_named_after_a_restart(vm, name, failed, warned):
     _restart_into(vm, name)

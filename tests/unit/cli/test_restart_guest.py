@@ -4,6 +4,7 @@ import pytest
 
 from ccgpu.fakearm import scenarios
 from support.cli import Shell
+from support.slow import mostly_slow
 
 _CREATE = "create demo --region eastus2 --ssh-from 203.0.113.7/32"
 _ENDS = {
@@ -28,7 +29,7 @@ def vm(shell: Shell) -> Shell:
     return shell
 
 
-@pytest.mark.parametrize("name", _ENDS)
+@pytest.mark.parametrize("name", mostly_slow(_ENDS, 3))
 def test_a_restart_ends_as_the_new_boot_does(vm, name):
     scenarios.apply(vm.arm, name)
     done = vm("restart demo")
