@@ -210,7 +210,10 @@ class CopyFailed(CcgpuError):
 
 
 class LeftBehind(CcgpuError):
-    """Created resources still exist, or their state is unknown. Outranks its cause."""
+    """Created resources still exist, or their state is unknown. Outranks its cause.
+
+    A create that was told to keep them ends with a refusal (4) or a wrong host key (9) itself.
+    """
 
     exit_code: ClassVar[int] = 7
 

@@ -40,8 +40,9 @@ def drivers(
 ) -> None:
     """List the GPU drivers that can be attested, and until when.
 
-    `guest.driver` takes the offered ones. With --check, exit 3 if the table is too old, a signer of
-    an offered driver's manifest expires, or the default driver cannot be attested.
+    `guest.driver` takes the offered ones. With --check, exit 3 if the table is too old, the default
+    driver cannot be attested, its manifest's signer expires soon, or that of another offered driver
+    has expired; one of another driver that expires soon is a warning.
 
     Example: `ccgpu drivers --check --within 30d`
     """
@@ -53,7 +54,13 @@ def drivers(
     runtime: Runtime = ctx.obj
     table = driver_table.shipped()
     moment = at or datetime.fromtimestamp(RealClock().now(), UTC)
-    if check and (found := table.findings(moment, timedelta(seconds=within))):
+    soon = timedelta(seconds=within)
+    if check and (found := table.findings(moment, soon)):
         problems = [Problem("", line) for line in found]
         raise InvalidFile(driver_table.PATH, problems, hint="update ccgpu, or its table")
-    runtime.answer(output, lambda: view.as_text(table, moment), lambda: view.as_json(table, moment))
+    warnings = table.notes(moment, soon) if check else ()
+    runtime.answer(
+        output,
+        lambda: view.as_text(table, moment, warnings),
+        lambda: view.as_json(table, moment, warnings),
+    )

@@ -139,15 +139,29 @@ class DriverTable:
         return (*driver.warnings(at), *self._age(at, NOTICE))
 
     def findings(self, at: datetime, notice: timedelta) -> tuple[str, ...]:
-        """Why the table needs work; empty if it is good for the time `notice` after `at`."""
+        """Why the table needs work; empty if it is good for the time `notice` after `at`.
+
+        A signer that expires soon counts if it is the default driver's; the others are notes. One
+        that has expired counts whoever it is, since the driver is still offered.
+        """
         found = [*self._age(at, notice)]
         try:
             self.resolve(self.default)
         except ValueError as err:
             found.append(f"the default driver {err}")
         for driver in self.offered():
-            found += driver.expiry_warnings(at, notice)
+            limit = notice if self._is_default(driver) else timedelta()
+            found += driver.expiry_warnings(at, limit)
         return tuple(found)
+
+    def notes(self, at: datetime, notice: timedelta) -> tuple[str, ...]:
+        """What will become a finding: signers of other drivers that expire within `notice`."""
+        known = self.findings(at, notice)
+        lines = (line for driver in self.offered() for line in driver.expiry_warnings(at, notice))
+        return tuple(line for line in lines if line not in known)
+
+    def _is_default(self, driver: Driver) -> bool:
+        return driver.version == self.branches.get(self.default, self.default)
 
     def _age(self, at: datetime, notice: timedelta) -> Iterator[str]:
         left = (self.review_by - at.astimezone(UTC).date()).days

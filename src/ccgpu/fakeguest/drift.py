@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from ccgpu.fakeguest.commands import gpu
 from ccgpu.fakeguest.commands.packages import driver_package, released
-from ccgpu.fakeguest.guest import KERNEL, SimulatedGuest
+from ccgpu.fakeguest.guest import SimulatedGuest
 
 _RERUN = "drift-rerun"
 
@@ -61,7 +61,7 @@ def _checks(guest: SimulatedGuest) -> Iterator[_DriftCheck]:
 def _compared(guest: SimulatedGuest) -> Iterator[tuple[str, str, str]]:
     """What is compared, the expected and the found text."""
     version = guest.module_version
-    yield "kernel", KERNEL, guest.kernel
+    yield "kernel", guest.fitted_kernel, guest.kernel
     yield "kernel-modules", version, version if guest.has_modules else "none"
     yield "loaded-module", version, version if guest.is_module_loaded else "none"
     yield "driver-package", version, driver_package(guest)

@@ -171,14 +171,19 @@ class SimulatedGuest:
         return NEWER_KERNEL if any(one.settings["newer_kernel"] for one in boots) else KERNEL
 
     @property
+    def fitted_kernel(self) -> str:
+        """The kernel that the set-up has fitted the driver to."""
+        return self.kernel if self.is_repaired("kernel") else KERNEL
+
+    @property
     def driver(self) -> str | None:
         """The version of the driver's packages; None before they are installed."""
         if not self.has_step("driver"):
             return None
-        newer = self.settings["newer_userspace"] and not self._is_repaired("driver")
+        newer = self.settings["newer_userspace"] and not self.is_repaired("driver")
         return NEWER_DRIVER if newer else self.module_version
 
-    def _is_repaired(self, step: str) -> bool:
+    def is_repaired(self, step: str) -> bool:
         """Whether all steps of the set-up ran again, and that one came to its end."""
         return self.setup is not None and step in self.setup.repaired
 
@@ -200,7 +205,7 @@ class SimulatedGuest:
     @property
     def has_modules(self) -> bool:
         """Whether the driver's modules for the running kernel are installed."""
-        return self.kernel == KERNEL or self._is_repaired("kernel")
+        return self.kernel == KERNEL or self.is_repaired("kernel")
 
     @property
     def is_driver_usable(self) -> bool:

@@ -209,7 +209,8 @@ _CAUSES = (
         "gpu",
         lambda run, repaired: run.settings["newer_userspace"] and "driver" not in repaired,
         1,
-        "nvidia-smi --query-gpu=driver_version --format=csv,noheader: NVML library version: 595.91",
+        "nvidia-smi --query-gpu=driver_version --format=csv,noheader: Failed to initialize NVML: "
+        "Driver/Library version mismatch NVML library version: 595.91",
     ),
     _Cause(
         "gpu",

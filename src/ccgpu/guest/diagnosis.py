@@ -6,6 +6,9 @@ caches. Nothing here changes the GPU's ready state or anything that the host dec
 
 from dataclasses import dataclass
 
+from ccgpu.domain.guest_tag import live_guest
+from ccgpu.domain.resource import Body
+from ccgpu.domain.vm_view import properties
 from ccgpu.guest.readiness import GuestCheck, GuestExpectations, GuestState, assess_guest
 from ccgpu.guest.report import GuestReport
 
@@ -128,6 +131,31 @@ def check_swap(report: GuestReport) -> GuestCheck:
             "swap", GuestState.FAILED, message, "`ccgpu exec {name} -- sudo swapoff -a`"
         )
     return GuestCheck("swap", GuestState.READY, "none, or encrypted")
+
+
+def check_manifest(warnings: tuple[str, ...]) -> GuestCheck:
+    """Whether the driver can be attested, and for how long, by ccgpu's table of drivers."""
+    if warnings:
+        remedy = "`ccgpu drivers` lists those that can; `ccgpu create {name} --replace --driver …`"
+        return GuestCheck("manifest", GuestState.WARNING, "; ".join(warnings), remedy)
+    return GuestCheck("manifest", GuestState.READY, "the driver can be attested")
+
+
+def check_extensions(vm: Body) -> GuestCheck:
+    """Whether Azure lets extensions and Run Command into a VM that is locked down, by its GET."""
+    profile = properties(vm).get("osProfile") or {}
+    is_open = profile.get("allowExtensionOperations", True) is not False
+    if not live_guest(vm).get("lockdown"):
+        return GuestCheck("extensions", GuestState.READY, f"{_allowed(is_open)}, as asked for")
+    if is_open:
+        message = f"{_allowed(is_open)} at Azure, although guest.lockdown is true"
+        remedy = f"`az vm update --ids {vm['id']} --set osProfile.allowExtensionOperations=false`"
+        return GuestCheck("extensions", GuestState.WARNING, message, remedy)
+    return GuestCheck("extensions", GuestState.READY, _allowed(is_open))
+
+
+def _allowed(is_open: bool) -> str:
+    return "allowed" if is_open else "not allowed"
 
 
 def fixes_for(report: GuestReport, checks: list[GuestCheck]) -> list[Fix]:

@@ -1,5 +1,6 @@
 """The table of GPU drivers, as text and as JSON."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -12,14 +13,18 @@ from ccgpu.domain.drivers import Driver, DriverTable
 _HEADS = ("", "driver", "manifest", "signed until", "security fixes", "seen on Azure")
 
 
-def as_text(table: DriverTable, at: datetime) -> RenderableType:
-    """The dates of the table, a row for each driver, then why some are not or soon not offered."""
+def as_text(table: DriverTable, at: datetime, warnings: Sequence[str] = ()) -> RenderableType:
+    """The dates of the table, a row for each driver, then why some are not or soon not offered.
+
+    warnings: those of a check, which looks further ahead or less far.
+    """
     rows = Table.grid(padding=(0, 2))
     rows.add_row(*map(Text, _HEADS))
     for driver in table.drivers:
         rows.add_row(*map(Text, _row(driver)))
     notes = [f"- {each.version}: {each.refusal}" for each in table.drivers if each.refusal]
     notes += [line for each in table.offered() for line in each.expiry_warnings(at)]
+    notes += [f"warning: {line}" for line in warnings if line not in notes]
     default = table.resolve(table.default).version
     head = f"as of {table.as_of}, to be reviewed by {table.review_by}; default: {default}\n"
     return Group(Text(head), rows, Text(""), *(Text(note) for note in notes))
@@ -36,13 +41,17 @@ def _row(driver: Driver) -> tuple[str, ...]:
     )
 
 
-def as_json(table: DriverTable, at: datetime) -> dict[str, Any]:
-    """The JSON document; `warnings` are those at the time `at`."""
+def as_json(table: DriverTable, at: datetime, warnings: Sequence[str] = ()) -> dict[str, Any]:
+    """The JSON document; each driver has its warnings at the time `at`, the table those of a check.
+
+    The latter do not make the check fail.
+    """
     return {
         "schema": "ccgpu.drivers/1",
         "as_of": str(table.as_of),
         "review_by": str(table.review_by),
         "default": table.default,
+        "warnings": list(warnings),
         "branches": dict(table.branches),
         "kernels": [
             {"release": k.release, "flavour": k.flavour, "minimum": k.minimum, "source": k.source}

@@ -47,6 +47,7 @@ T = TypeVar("T")
 TIMEOUT = 60.0  # seconds in which a VM that runs should answer
 _PAUSE = 5.0  # seconds between two attempts
 _GREETING = 30.0  # seconds in which the first command has to end
+_UNPINNED = "its state is read from whatever answers at its address, and nothing else is sent there"
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,14 +145,17 @@ def find_guest_to_probe(
     The key is missing if the serial log cannot be read, or does not show it within `patience`
     seconds. Then nothing but the probe may run, and the key that the VM shows is not recorded.
     """
-    began, polls = run.cloud.now(), 0
+    began, polls, name = run.cloud.now(), 0, names.deployment
     while True:
         try:
             target = guest_target(run, names, vm, access, keys)
         except AzureRefused as err:
-            run.tell("note", f"the host key of {names.deployment} cannot be read: {err}")
+            run.tell("note", f"the host key of {name} cannot be read: {err}; {_UNPINNED}")
             return guest_target(run, names, vm, access, keys, look_for_key=False)
-        if target.host_key is not None or run.cloud.now() - began >= patience:
+        if target.host_key is not None:
+            return target
+        if run.cloud.now() - began >= patience:
+            run.tell("note", f"the serial log does not show the host key of {name}: {_UNPINNED}")
             return target
         run.tell("wait", "ssh: the host key is not in the serial log yet", names.vm, Kind.VM)
         after = run.deadline.require(poll_delay(polls, None), "waiting for the host key")

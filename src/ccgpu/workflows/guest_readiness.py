@@ -182,7 +182,7 @@ def _no_answer(err: GuestNotReady | TimedOut, vm: ResourceId, patience: _Patienc
         raise GuestUnreachable(
             f"the guest of {name_of(vm)} did not answer for {UNREACHABLE_TIMEOUT / 60:.0f} minutes "
             f"(step ssh): {err}",
-            hint=err.hint,
+            hint=err.hint or f"`ccgpu logs {name_of(vm)} --serial` shows the console",
         ) from err
     return "ssh: does not answer yet"
 

@@ -309,6 +309,20 @@ def test_drivers_lists_the_table(shell, golden):
 
 def test_the_weekly_check_fails_ahead_of_time(shell, golden):
     assert shell("drivers --check --at 2026-11-29").code == 0
-    golden("cli/drivers-check.txt", str(shell("drivers --check --within 31d --at 2026-11-29")))
+    golden("cli/drivers-check.txt", str(shell("drivers --check --within 31d --at 2027-03-01")))
     assert shell("drivers --check --at 2027-03-31T00:00:00Z -o json").error["exit_code"] == 3
     assert shell("drivers --at tomorrow").code == 2
+
+
+def test_the_signer_of_another_driver_is_a_warning_until_it_has_expired(shell):
+    """The table's 550.144.03 must not fail everybody's weekly job for a month."""
+    words = "the signer of 550.144.03's manifest expires in 30 days"
+    done = shell("drivers --check --at 2026-11-30")
+    assert (done.code, words in done.out) == (0, True), done
+    document = shell("drivers --check --at 2026-11-30 -o json").document
+    assert document["warnings"] == [words]
+    assert shell("drivers --check --at 2026-11-29 -o json").document["warnings"] == []
+    early = shell("drivers --check --within 90d --at 2026-10-02")
+    assert (early.code, "warning: the signer of 550.144.03's" in early.out) == (0, True)
+    late = shell("drivers --check --at 2026-12-30")
+    assert (late.code, "550.144.03's manifest expired on 2026-12-30" in late.err) == (3, True)

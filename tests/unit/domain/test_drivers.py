@@ -122,6 +122,23 @@ def test_an_expiring_signer_is_found_unless_the_driver_is_not_offered():
     assert refused.findings(_at("2026-03-01"), _MONTH) == ()
 
 
+def test_a_signer_of_another_driver_than_the_default_is_a_note_until_it_has_expired():
+    table = _with_driver(2, signer_expires="2026-03-01")
+    for day in ("2026-01-30", "2026-02-28"):
+        (note,) = table.notes(_at(day), _MONTH)
+        assert note.startswith("the signer of 6.9's manifest expires in ")
+        assert table.findings(_at(day), _MONTH) == ()
+    (found,) = table.findings(_at("2026-03-01"), _MONTH)
+    assert found.startswith("the signer of 6.9's manifest expired on 2026-03-01")
+    assert table.notes(_at("2026-03-01"), _MONTH) == ()
+    assert table.notes(_at("2026-01-29"), _MONTH) == ()
+
+
+def test_a_default_by_its_exact_version_is_the_default_too():
+    (found,) = _table(default="7.2").findings(_at("2026-06-15"), _MONTH)
+    assert "7.2" in found
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [

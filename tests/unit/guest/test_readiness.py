@@ -109,7 +109,7 @@ def test_drift_is_named():
 @pytest.mark.parametrize(
     ("files", "step", "state"),
     [
-        ({SETUP: None}, "set-up", GuestState.WORKING),
+        ({SETUP: None}, "set-up", GuestState.FAILED),
         ({SETUP: setup_file(boot_id="an earlier boot")}, "set-up", GuestState.WORKING),
         ({SETUP: setup_file("running", "driver", driver="running")}, "driver", GuestState.WORKING),
         ({SETUP: setup_file("failed", "driver", driver="failed")}, "driver", GuestState.FAILED),

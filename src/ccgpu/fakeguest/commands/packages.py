@@ -53,12 +53,14 @@ def set_up_holds(guest: SimulatedGuest) -> list[str]:
 
 def released(guest: SimulatedGuest) -> list[str]:
     """The packages that the set-up had put on hold, and that are not on hold any more."""
-    return sorted(set_up_holds(guest)) if guest.settings["not_held"] else []
+    steps = {"linux-": "kernel", "nvidia-": "driver"} if guest.settings["not_held"] else {}
+    free = tuple(start for start, step in steps.items() if not guest.is_repaired(step))
+    return sorted(name for name in set_up_holds(guest) if name.startswith(free)) if free else []
 
 
 def held(guest: SimulatedGuest) -> list[str]:
     """The packages on hold: those of the set-up, and others."""
-    ours = [] if guest.settings["not_held"] else set_up_holds(guest)
+    ours = set(set_up_holds(guest)) - set(released(guest))
     return sorted({*ours, *guest.settings["held"]})
 
 

@@ -6,10 +6,12 @@ from dataclasses import replace
 from ccgpu.azure.long_running import run_task, wait_until_settled
 from ccgpu.azure.run import Run
 from ccgpu.domain.catalog import Kind
+from ccgpu.domain.journal import Record
 from ccgpu.domain.resource import (
     BODY_HASH,
     DEPLOYMENT,
     FIRST_BOOT_TAGS,
+    RUN,
     Body,
     ResourceId,
     key,
@@ -53,6 +55,8 @@ def complete_boot(run: Run, known: Snapshot, journal: JournalWriter, *, booting:
     in_vm |= dict.fromkeys(network_interface_ids(vm), Kind.NIC)
     known = replace(known, bodies={**known.bodies, **read_now(run, in_vm, known)})
     dependents = run_task(run, find_dependents(run, names.vm, vm, known.bodies))
+    of_vm = tag(vm, RUN) or journal.journal.run  # a rollback of another run must not count them
+    journal.adopt(*(Record(id_, kind, of_vm, "done") for id_, kind in dependents))
     journal.done((names.vm, Kind.VM), *dependents)
     tag_disks(run, disks, _disk_tags(vm), known)
     if vm_state(vm) is not State.STOPPED or (booting and power_state(vm) != "deallocated"):

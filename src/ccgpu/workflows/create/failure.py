@@ -7,7 +7,7 @@ from ccgpu.domain.catalog import Kind
 from ccgpu.domain.desired import Names
 from ccgpu.domain.plan import Action, Plan
 from ccgpu.domain.resource import ResourceId, key
-from ccgpu.errors import CcgpuError, Denied, LeftBehind
+from ccgpu.errors import CcgpuError, Denied, GuestNotReady, HostKeyMismatch, LeftBehind
 from ccgpu.workflows.create.rollback import rollback
 from ccgpu.workflows.discovery.leftovers import left_behind_error, report_leftovers
 from ccgpu.workflows.discovery.snapshot import possible_ids
@@ -51,16 +51,24 @@ def rollback_and_raise(
 
 
 def _keep_and_raise(run: Run, writer: JournalWriter, err: CcgpuError) -> NoReturn:
-    """Raise `err` with the leftovers; raise `LeftBehind` if this run created a billed resource."""
+    """Raise `err` with the leftovers; raise `LeftBehind` if this run created a billed resource.
+
+    What is denied, and what is dangerous, stays what it is.
+    """
     journal, of_run = writer.journal, run_resources(writer)
     name = journal.deployment
     ids = possible_resources(writer, Names(journal.subscription, journal.group, name))
     err.resources = report_leftovers(run, ids, name, of_run)
     created = [one for one in err.resources if key(one.id) in of_run]
-    if isinstance(err, Denied) or not any(one.billed for one in created):
+    hint = f"`ccgpu create {name}` continues, `ccgpu delete {name}` deletes it"
+    if isinstance(err, GuestNotReady):
+        hint = f"`ccgpu doctor {name}` and `ccgpu logs {name} --serial` look into it; {hint}"
+    if isinstance(err, HostKeyMismatch):
+        err.hint = hint
+    if isinstance(err, Denied | HostKeyMismatch) or not any(one.billed for one in created):
         raise err
     raise LeftBehind(
         f"{err}\nand the created resources are kept (`--keep-on-failure`)",
-        hint=f"`ccgpu create {name}` continues, `ccgpu delete {name}` deletes it",
+        hint=hint,
         resources=err.resources,
     ) from err

@@ -68,10 +68,11 @@ def warnings(spec: VmSpec, todo: Plan, now: float, given: Iterable[str]) -> tupl
     if not spec.is_set_up:
         is_market = isinstance(spec.image_reference, Marketplace)
         return (_ONLY_CHECKED.format(spec.image),) if is_market else ()
-    return _driver_warnings(installed_driver(vm.body) or live_guest(vm.body).get("driver"), now)
+    return driver_warnings(installed_driver(vm.body) or live_guest(vm.body).get("driver"), now)
 
 
-def _driver_warnings(driver: str | None, now: float) -> tuple[str, ...]:
+def driver_warnings(driver: str | None, now: float) -> tuple[str, ...]:
+    """What may make `verify` reject this driver (a version or a branch), at `now` (Unix time)."""
     if driver is None:
         return ()
     table = driver_table.shipped()

@@ -60,7 +60,9 @@ def wait_for(
             raise GuestNotReady(f"{doing}: the VM is in state Failed", hint=hint)
         if grace is not None and is_at_rest and run.cloud.now() - began >= grace:
             raise GuestNotReady(
-                f"{doing}: it is still {state} after {grace / 60:.0f} minutes", hint=hint
+                f"{name_of(vm)} is not {wanted}: it is still {state} after "
+                f"{grace / 60:.0f} minutes (step boot)",
+                hint=f"`ccgpu logs {name_of(vm)} --serial` shows the console; {hint}",
             )
         run.tell("wait", state, vm, Kind.VM)
         yield Call(lambda: None, run.deadline.require(poll_delay(polls, None), doing))

@@ -18,7 +18,7 @@ from ccgpu.domain.desired import Names
 from ccgpu.domain.events import Listener, ignore_event
 from ccgpu.domain.journal import Journal
 from ccgpu.domain.spec.vm import VmSpec
-from ccgpu.errors import GuestNotReady, HostKeyMismatch, Leftover, UsageProblem
+from ccgpu.errors import GuestNotReady, HostKeyMismatch, Leftover, TimedOut, UsageProblem
 from ccgpu.scheduling.clock import rfc3339
 from ccgpu.store.journals import JournalFile
 from ccgpu.workflows.create.attested import attest_created
@@ -134,9 +134,19 @@ def _carry_out(context: CreateContext, stages: Sequence[Stage]) -> CreateOutcome
 
 
 def _carry_out_stage(context: CreateContext, stage: Stage) -> CreateContext:
-    """Carry out one stage. If the guest does not become ready, roll back what this run created."""
+    """Carry out one stage. If the guest does not become ready, roll back what this run created.
+
+    If the time is over, nothing is rolled back: the guest goes on without this command.
+    """
     try:
         return stage.carry_out(context)
+    except TimedOut as err:
+        if context.outcome is not None:
+            name = context.journal.journal.deployment
+            err.hint = err.hint or (
+                f"`ccgpu create {name}` continues, `ccgpu delete {name}` deletes it"
+            )
+        raise
     except (GuestNotReady, HostKeyMismatch) as err:
         if not stage.undoes:
             raise
@@ -146,7 +156,7 @@ def _carry_out_stage(context: CreateContext, stage: Stage) -> CreateContext:
             name = journal.journal.deployment
             err.hint = (
                 f"`ccgpu create {name} --keep-on-failure` keeps the VM, so that "
-                f"`ccgpu logs {name}` and `ccgpu doctor {name}` can look into it"
+                f"`ccgpu logs {name} --serial` and `ccgpu doctor {name}` can look into it"
             )
         rollback_and_raise(context.run, journal, err, plan, keep=keep)
 
