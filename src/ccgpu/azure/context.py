@@ -11,7 +11,11 @@ from ccgpu.store.journals import Journals
 
 @dataclass(frozen=True, slots=True)
 class AzureContext:
-    """Azure or the simulated Azure. `simulated` is only shown to people; no decision uses it."""
+    """Azure or the simulated Azure.
+
+    `simulated` is shown to people, and recorded evidence is judged by its own roots if it is true.
+    No other decision uses it.
+    """
 
     session: Session
     arm: Arm

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -60,23 +60,25 @@ class WayOptions:
 
 @dataclass(frozen=True, slots=True)
 class AccessOptions:
-    """The way to a VM, and how long to wait for one that does not answer yet."""
+    """The way to a VM, how long to wait for one that does not answer, whether it is attested."""
 
     way: WayOptions
     timeout: float | None
+    attested: bool = False
 
     def wanted(self, runtime: Runtime, cloud: "AzureContext", target: Target) -> "WantedGuest":
         """The VM to reach, and how; what has led to the VM is then remembered."""
         from ccgpu.workflows import guest_access as workflow
 
-        return self.way.wanted(runtime, cloud, target, self.timeout or workflow.TIMEOUT)
+        wanted = self.way.wanted(runtime, cloud, target, self.timeout or workflow.TIMEOUT)
+        return replace(wanted, attested=self.attested)
 
     def refuse(self, way: str) -> None:
         """Raise `UsageProblem` if one was given: `way` does not go over SSH."""
         if self != AccessOptions(WayOptions(None, None, None), None):
             raise UsageProblem(
-                "--jump, --reachable, --identity-file and --connect-timeout are for SSH, and "
-                f"{way} does not use it",
+                "--jump, --reachable, --identity-file, --connect-timeout and --require-attested "
+                f"are for SSH, and {way} does not use it",
                 hint="leave them out",
             )
 
@@ -173,8 +175,17 @@ def _access_options(
             panel=ACCESS,
         ),
     ] = None,
+    require_attested: Annotated[
+        bool,
+        option(
+            "Refuse a VM that is not attested, or was started anew since (exit 9).",
+            "--require-attested",
+            panel=ACCESS,
+        ),
+    ] = False,
 ) -> AccessOptions:
-    return AccessOptions(WayOptions(jump, reachable, identity_file), connect_timeout)
+    way = WayOptions(jump, reachable, identity_file)
+    return AccessOptions(way, connect_timeout, require_attested)
 
 
 WayArguments = Annotated[WayOptions, OptionGroup(_way_options)]

@@ -18,9 +18,7 @@ if TYPE_CHECKING:
 
 PolicyOption = Annotated[
     str | None,
-    option(
-        "Attestation policy: default, strict, cpu-only, or a file.", "--policy", metavar="POLICY"
-    ),
+    option("Attestation policy: default, cpu-only, or a file.", "--policy", metavar="POLICY"),
 ]
 
 

@@ -71,6 +71,24 @@ def current_attestation(
     Raises:
         StateUnusable: The record is damaged.
     """
+    record = _current_record(cloud, name, vm_id)
+    if record is None:
+        return None
+    path = str(Attestations(cloud.journals.folder).bundle(cloud.subscription, name))
+    return CurrentAttestation(record.verdict, record.policy, record.at, path, record.reasons)
+
+
+def accepted_record(cloud: AzureContext, name: str, vm_id: str) -> AttestationRecord | None:
+    """The record of the last verdict on this VM, if it is `accepted` and still counts.
+
+    Raises:
+        StateUnusable: The record is damaged.
+    """
+    record = _current_record(cloud, name, vm_id)
+    return record if record is not None and record.verdict == "accepted" else None
+
+
+def _current_record(cloud: AzureContext, name: str, vm_id: str | None) -> AttestationRecord | None:
     attestations = Attestations(cloud.journals.folder)
     record = attestations.find(cloud.subscription, name)
     if record is None or vm_id is None or record.vm_id != vm_id.lower():
@@ -78,7 +96,7 @@ def current_attestation(
     path = attestations.bundle(cloud.subscription, name)
     if record.verdict == "accepted" and not _is_accepted_now(cloud, record, path):
         return None
-    return CurrentAttestation(record.verdict, record.policy, record.at, str(path), record.reasons)
+    return record
 
 
 def _is_accepted_now(cloud: AzureContext, record: AttestationRecord, path: Path) -> bool:

@@ -64,7 +64,8 @@ class WantedGuest:
     """The VM of a deployment that a command wants to reach.
 
     group: its resource group; None to search for it. keys: those of the deployment.
-    timeout: seconds in which it has to answer.
+    timeout: seconds in which it has to answer. attested: whether this machine has to have attested
+    it in its present boot.
     """
 
     name: str
@@ -72,6 +73,7 @@ class WantedGuest:
     access: Access
     keys: Keys
     timeout: float = TIMEOUT
+    attested: bool = False
 
     def remember(self, cloud: AzureContext) -> None:
         """Record the way: it has led to the VM."""
@@ -91,7 +93,7 @@ def opened_guest(
     """
     run = Run.begin(cloud, wanted.timeout, listen)
     names = find_names(run, wanted.name, wanted.group)
-    with channels(find_guest(run, names, wanted.access, wanted.keys)) as channel:
+    with _opened(run, names, channels, wanted) as channel:
         wait_until_reachable(run, names, partial(channel.run, ["true"], timeout=_GREETING))
         wanted.remember(cloud)
         yield channel
@@ -109,10 +111,30 @@ def open_shell(
     """
     run = Run.begin(cloud, wanted.timeout, listen)
     names = find_names(run, wanted.name, wanted.group)
-    with channels(find_guest(run, names, wanted.access, wanted.keys)) as channel:
+    with _opened(run, names, channels, wanted) as channel:
         code = wait_until_reachable(run, names, channel.shell)
     wanted.remember(cloud)
     return code
+
+
+@contextmanager
+def _opened(
+    run: Run, names: Names, channels: OpenChannel, wanted: WantedGuest
+) -> Iterator[Channel]:
+    """A channel; to a VM that has to be attested it is connected, and that is so."""
+    target = find_guest(run, names, wanted.access, wanted.keys)
+    if not wanted.attested:
+        with channels(target) as channel:
+            yield channel
+        return
+    # Imported here: the verifier is needed for nothing else.
+    from ccgpu.workflows.require_attested import require_attested, require_same_boot
+
+    record = require_attested(run, names, target)
+    with channels(target) as channel:
+        check = partial(require_same_boot, channel, record, names.deployment)
+        wait_until_reachable(run, names, check)
+        yield channel
 
 
 def find_guest(run: Run, names: Names, access: Access, keys: Keys) -> GuestTarget:
