@@ -82,6 +82,12 @@ def test_it_arrives_over_a_real_sshd_from_a_device(machine, shell, channel):
     assert judge(shell, machine, bundle).code == 0
 
 
+def test_cc_mode_off_is_reported_and_refused(machine, shell):
+    machine.gpu.modes["cc_feature"] = 0
+    judged = judge(shell, machine, collector.parse(machine.run()))
+    assert judged.code == 9
+
+
 def test_developer_tools_are_reported_and_refused(machine, shell):
     machine.gpu.modes["dev_tools"] = 1
     judged = judge(shell, machine, collector.parse(machine.run()))
@@ -137,6 +143,22 @@ def test_release_makes_a_key_for_root_alone_that_replaces_the_last(each_machine,
     again = collector.parse(each_machine.run(release=True))
     assert again.recipient_key != bundle.recipient_key
     assert [file.name for file in (each_machine.root / "run/ccgpu").iterdir()] == ["release.pem"]
+
+
+@pytest.mark.parametrize("mode", [0o755, 0o770, 0o701])
+def test_release_refuses_a_folder_that_others_enter(machine, mode):
+    folder = machine.root / "run/ccgpu"
+    folder.mkdir()
+    folder.chmod(mode)
+    assert machine.refusal(release=True)[0] == "release.error"
+    assert not list(folder.iterdir())
+
+
+def test_release_follows_no_link(machine):
+    (machine.root / "elsewhere").mkdir(mode=0o700)
+    (machine.root / "run/ccgpu").symlink_to(machine.root / "elsewhere")
+    assert machine.refusal(release=True)[0] == "release.error"
+    assert not list((machine.root / "elsewhere").iterdir())
 
 
 @pytest.mark.parametrize(

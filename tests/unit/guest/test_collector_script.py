@@ -2,14 +2,17 @@
 
 import ast
 import base64
+import contextlib
 import hashlib
 import json
 import os
+import signal
 import socket
 import struct
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -19,6 +22,7 @@ from ccgpu.attest import binding
 from ccgpu.domain import hostkey
 from ccgpu.fakeguest.evidence import hcl
 from ccgpu.guest import collector
+from ccgpu.scheduling.clock import RealClock
 from ccgpu.templates.guest.collector import binding as own_binding
 from ccgpu.templates.guest.collector import child, identity, tpm
 from ccgpu.templates.guest.collector import claims as own_claims
@@ -289,6 +293,31 @@ def test_an_error_of_a_child_is_raised():
 def test_a_child_that_dies_is_an_error():
     with pytest.raises(CollectorError, match="ended the process"):
         child.call_in_child(lambda: os._exit(0), 10.0)
+
+
+@only_linux
+def test_a_child_keeps_nothing_open_but_its_answer(tmp_path):
+    def list_open():
+        listed = sorted(Path("/proc/self/fd").iterdir())  # the listing itself is one of them
+        null = [file.name for file in listed if file.exists() and file.samefile("/dev/null")]
+        return {"count": str(len(listed)), "null": " ".join(null)}
+
+    with (tmp_path / "lock").open("w"):
+        assert child.call_in_child(list_open, 10.0) == {"count": "5", "null": "0 1 2"}
+
+
+@only_linux
+def test_a_child_that_is_late_is_killed(tmp_path):
+    def hang():
+        (tmp_path / "pid").write_text(str(os.getpid()))
+        RealClock().sleep(20.0)
+        return {}
+
+    with pytest.raises(CollectorError, match="no answer within 1 seconds"):
+        child.call_in_child(hang, 1.0)
+    with contextlib.suppress(ChildProcessError):  # it has ended, and was waited for
+        _, status = os.waitpid(int((tmp_path / "pid").read_text()), 0)
+        assert os.waitstatus_to_exitcode(status) == -signal.SIGKILL
 
 
 # --- The script as a whole ---
