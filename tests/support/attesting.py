@@ -88,6 +88,10 @@ class Attester:
 
         return self._with_backend(change)
 
+    def claiming_to_be_real(self) -> "Attester":
+        """The same machine, whose back end is not said to be simulated."""
+        return self._with_backend(lambda made: replace(made, simulated=False))
+
     def _with_backend(self, change: Callable[[Backend], Backend]) -> "Attester":
         def backend(_: ConnectionOptions) -> Backend:
             return change(make_backend(self.shell.arm, self.shell.state))

@@ -5,17 +5,15 @@ serial log is read, and the key in it is recorded. What the network shows is nev
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import TypeVar
 
 from ccgpu.azure.boot_diagnostics import SerialLogs
 from ccgpu.azure.context import AzureContext
 from ccgpu.azure.long_running import run_task, send_alone
 from ccgpu.azure.run import Run
-from ccgpu.domain import sshkey
 from ccgpu.domain.access import Access
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.desired import Names
@@ -29,9 +27,8 @@ from ccgpu.domain.vm_view import (
     power_state,
     properties,
     public_ip_id,
-    ssh_public_keys,
 )
-from ccgpu.errors import AzureRefused, GuestUnreachable, TimedOut, UsageProblem
+from ccgpu.errors import AzureRefused, GuestUnreachable, TimedOut
 from ccgpu.guest import serial_log
 from ccgpu.guest.channel import Channel, GuestTarget, OpenChannel
 from ccgpu.guest.ssh_failures import not_pinned
@@ -42,6 +39,7 @@ from ccgpu.store.keys import Keys
 from ccgpu.store.known_hosts import KnownHosts
 from ccgpu.workflows.access_memory import record_access
 from ccgpu.workflows.discovery.search import find_names, require_vm
+from ccgpu.workflows.login_identity import login_identity
 
 T = TypeVar("T")
 TIMEOUT = 60.0  # seconds in which a VM that runs should answer
@@ -117,24 +115,15 @@ def open_shell(
     return code
 
 
-@contextmanager
 def _opened(
     run: Run, names: Names, channels: OpenChannel, wanted: WantedGuest
-) -> Iterator[Channel]:
-    """A channel; to a VM that has to be attested it is connected, and that is so."""
+) -> AbstractContextManager[Channel]:
     target = find_guest(run, names, wanted.access, wanted.keys)
     if not wanted.attested:
-        with channels(target) as channel:
-            yield channel
-        return
-    # Imported here: the verifier is needed for nothing else.
-    from ccgpu.workflows.require_attested import require_attested, require_same_boot
+        return channels(target)
+    from ccgpu.workflows.require_attested import opened_if_attested  # needs the verifier
 
-    record = require_attested(run, names, target)
-    with channels(target) as channel:
-        check = partial(require_same_boot, channel, record, names.deployment)
-        wait_until_reachable(run, names, check)
-        yield channel
+    return opened_if_attested(run, names, channels, target)
 
 
 def find_guest(run: Run, names: Names, access: Access, keys: Keys) -> GuestTarget:
@@ -212,7 +201,7 @@ def guest_target(
         host=_address(run, names, vm, access),
         user=admin_username(vm) or "",
         host_key=host_key_of(run, names, vm_id) if look_for_key else None,
-        identity=_identity(vm, access, keys),
+        identity=login_identity(vm, access, keys),
         jump=access.jump,
     )
 
@@ -309,26 +298,3 @@ def _read(run: Run, kind: Kind, id_: ResourceId) -> Body | None:
     """A resource that this command has read, else read now: an address does not change."""
     known = run.observed.get(key(id_))
     return known or send_alone(run, partial(run.cloud.arm.get, kind, id_), f"reading {id_}")
-
-
-def _identity(vm: Body, access: Access, keys: Keys) -> Path | None:
-    """The private key to log in with; None for those that ssh tries by itself.
-
-    The key that ccgpu generated is used if the VM was created with it.
-    """
-    if access.identity is not None:
-        path = Path(access.identity)
-        if not path.is_file():
-            raise UsageProblem(
-                f"there is no key file {path}", hint="name one: `-i FILE`, or forget it: `-i none`"
-            )
-        return path
-    if not keys.public.is_file():
-        return None
-    generated = sshkey.parse(keys.public.read_text(encoding="utf-8")).blob
-    return keys.private if generated in _blobs(vm) else None
-
-
-def _blobs(vm: Body) -> set[bytes]:
-    """The public keys that the VM was created with, in wire format."""
-    return {sshkey.parse(line).blob for line in ssh_public_keys(vm)}

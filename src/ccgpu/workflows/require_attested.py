@@ -1,12 +1,29 @@
 """`--require-attested`: nothing is sent to a VM that this machine has not attested in this boot."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+
 from ccgpu.azure.run import Run
 from ccgpu.domain.attestation import AttestationRecord
 from ccgpu.domain.desired import Names
 from ccgpu.errors import EvidenceRejected
-from ccgpu.guest.channel import CommandRunner, GuestTarget
+from ccgpu.guest.channel import Channel, CommandRunner, GuestTarget, OpenChannel
 from ccgpu.workflows.attestation_records import accepted_record
 from ccgpu.workflows.fresh_evidence import read_boot_id
+from ccgpu.workflows.guest_access import wait_until_reachable
+
+
+@contextmanager
+def opened_if_attested(
+    run: Run, names: Names, channels: OpenChannel, target: GuestTarget
+) -> Iterator[Channel]:
+    """A channel that is connected to a VM which is attested; raises as the functions below."""
+    record = require_attested(run, names, target)
+    with channels(target) as channel:
+        check = partial(require_same_boot, channel, record, names.deployment)
+        wait_until_reachable(run, names, check)
+        yield channel
 
 
 def require_attested(run: Run, names: Names, target: GuestTarget) -> AttestationRecord:

@@ -215,3 +215,13 @@ def test_people_read_verdict_key_gpu_and_times(demo):
     assert "SIMULATED" in text
     assert "(attested)" in text
     assert "collected in " in text
+
+
+def test_a_back_end_that_is_not_simulated_believes_no_root_of_the_guest(demo):
+    """A VM of Azure may send whatever it likes, the roots of a simulation too."""
+    done = demo.claiming_to_be_real()()
+    assert done.code in (8, 9)
+    assert "snp.ark.pinned" in done.document["reasons"]
+    assert done.document["verdict"] == "rejected"
+    assert done.document["simulated"] is False
+    assert not demo.ready
