@@ -33,6 +33,7 @@ from ccgpu.errors import (
     EvidenceRejected,
     EvidenceUnavailable,
     GuestNotReady,
+    HostKeyMismatch,
     TimedOut,
     UsageProblem,
 )
@@ -40,7 +41,7 @@ from ccgpu.guest.channel import Channel, OpenChannel
 from ccgpu.guest.gpu_ready import set_gpu_ready
 from ccgpu.scheduling.scheduler import Call, Task
 from ccgpu.store.challenges import Challenges
-from ccgpu.workflows.attestation_records import record_verdict
+from ccgpu.workflows.attestation_records import forget_verdict, record_host_key, record_verdict
 from ccgpu.workflows.discovery.search import find_names, require_vm
 from ccgpu.workflows.fetch_collateral import fetch_collateral
 from ccgpu.workflows.fresh_evidence import FreshEvidence, collect_evidence, read_boot_id
@@ -131,10 +132,16 @@ def attest_vm(
         began = run.cloud.now()
         fresh = collect_evidence(run, channel, boot_id, target.vm_id, means.challenges)
     judged = _judge(run, names, fresh, means, location(vm["location"]), began)
-    judged = record_verdict(run.cloud, judged, means)
+    if judged.appraisal.verdict == "accepted":
+        record_host_key(run.cloud, judged)
     if judged.appraisal.verdict == "accepted" and "gpu" in means.policy.requires:
         with guest.channels(replace(target, host_key=judged.challenge.host_key)) as pinned:
             judged = _with_ready_gpu(run, names, judged, pinned)
+    # Last, so that a VM counts as attested only once it can be used.
+    if judged.problem is not None:
+        forget_verdict(run.cloud, names.deployment)
+    else:
+        judged = record_verdict(run.cloud, judged, means)
     what: EventKind = (
         "done" if judged.appraisal.verdict == "accepted" and not judged.problem else "failed"
     )
@@ -205,7 +212,7 @@ def _with_ready_gpu(run: Run, names: Names, judged: Attestation, channel: Channe
     run.tell("wait", "setting the GPU ready", names.vm, Kind.VM)
     try:
         run_task(run, _set_ready(channel))
-    except (GuestNotReady, TimedOut) as err:
+    except (GuestNotReady, HostKeyMismatch, TimedOut) as err:
         err.hint = err.hint or f"`ccgpu doctor {names.deployment}` looks into the guest"
         return replace(judged, problem=err)
     return replace(judged, gpu_ready=True)

@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ccgpu.attest.attestation import Attestation
 from ccgpu.azure.context import AzureContext
 from ccgpu.domain import hostkey
 from ccgpu.domain.attestation import AttestationRecord, CurrentAttestation
@@ -19,13 +18,23 @@ from ccgpu.store.attestations import Attestations
 from ccgpu.store.known_hosts import KnownHosts
 
 if TYPE_CHECKING:
+    from ccgpu.attest.attestation import Attestation
     from ccgpu.workflows.attest import AttestMeans
 
 
-def record_verdict(cloud: AzureContext, judged: Attestation, means: "AttestMeans") -> Attestation:
-    """Record a verdict with its evidence; if it is `accepted`, the host key is attested from now.
+def record_host_key(cloud: AzureContext, judged: "Attestation") -> None:
+    """Record the host key that accepted evidence is bound to: it is attested from now."""
+    challenge, at = judged.challenge, rfc3339(judged.appraisal.at.timestamp())
+    known = KnownHostKey(challenge.vm_id, challenge.host_key, "attested", at)
+    KnownHosts(cloud.journals.folder).record(cloud.subscription, judged.name, known)
 
-    Without a verdict, what is recorded stays as it is.
+
+def record_verdict(
+    cloud: AzureContext,
+    judged: "Attestation",
+    means: "AttestMeans",
+) -> "Attestation":
+    """Record a verdict with its evidence. Without a verdict, what is recorded stays as it is.
 
     Raises:
         StateUnusable: It cannot be recorded.
@@ -35,7 +44,6 @@ def record_verdict(cloud: AzureContext, judged: Attestation, means: "AttestMeans
     appraisal, challenge = judged.appraisal, judged.challenge
     if appraisal.verdict == "no_verdict":
         return judged
-    place = (cloud.subscription, judged.name)
     record = AttestationRecord(
         vm_id=challenge.vm_id,
         boot_id=judged.boot_id,
@@ -47,11 +55,9 @@ def record_verdict(cloud: AzureContext, judged: Attestation, means: "AttestMeans
         at=rfc3339(appraisal.at.timestamp()),
         reasons=appraisal.reasons,
     )
+    place = (cloud.subscription, judged.name)
     attestations = Attestations(cloud.journals.folder)
     attestations.record(*place, record, make_bundle(VerifyResult(appraisal, judged.evidence), {}))
-    if appraisal.verdict == "accepted":
-        known = KnownHostKey(challenge.vm_id, challenge.host_key, "attested", record.at)
-        KnownHosts(cloud.journals.folder).record(*place, known)
     return replace(judged, bundle=str(attestations.bundle(*place)))
 
 

@@ -1,7 +1,6 @@
 """The fourth stage of a create: attest the VM, unless this machine's last verdict still counts."""
 
 from ccgpu.domain.status import State, vm_state
-from ccgpu.workflows.attest import attest_vm
 from ccgpu.workflows.attestation_records import current_attestation
 from ccgpu.workflows.create.context import CreateContext
 from ccgpu.workflows.guest_access import has_address
@@ -34,5 +33,7 @@ def attest_created(context: CreateContext) -> CreateContext:
             f"`{command} --jump USER@HOST` or `{command} --reachable` attests it",
         )
         return context.left_open()
+    from ccgpu.workflows.attest import attest_vm  # the verifier, which no other stage needs
+
     attest_vm(run, names, vm, guest, means).require_good()
     return context

@@ -2,18 +2,21 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from ccgpu.azure.run import Run
 from ccgpu.domain.desired import Names
 from ccgpu.domain.given import GivenFields, RememberedSpec, every_field, remember
 from ccgpu.domain.plan import Plan
 from ccgpu.domain.spec.vm import VmSpec
-from ccgpu.workflows.attest import AttestMeans
 from ccgpu.workflows.create.effective_spec import EffectiveSpec, effective_spec, remembered_notes
 from ccgpu.workflows.create.placement import Candidate
 from ccgpu.workflows.discovery.snapshot import Actual, Snapshot
 from ccgpu.workflows.guest_access import GuestOptions
 from ccgpu.workflows.journal_writer import JournalWriter
+
+if TYPE_CHECKING:
+    from ccgpu.workflows.attest import AttestMeans
 
 # Confidential OS-disk encryption takes up to half an hour (azure-cgpu-onboarding, FAQ).
 TIMEOUT = 3600.0
@@ -41,7 +44,7 @@ class CreateOptions:
     skip_preflight: bool = False
     given: GivenFields | None = None
     guest: GuestOptions | None = None
-    attest: AttestMeans | None = None
+    attest: "AttestMeans | None" = None
 
 
 @dataclass(frozen=True, slots=True)
