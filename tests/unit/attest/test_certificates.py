@@ -205,6 +205,7 @@ def test_trailing_bits_of_base64_are_refused():
         (_PEM * 3, 2, "1 to 2 certificates", 3),
         (_PEM + b"junk", 2, "PEM certificates and nothing else", f"other data at byte {len(_PEM)}"),
     ],
+    ids=["long", "long for one", "none", "three", "junk"],  # lengths differ from run to run
 )
 def test_a_refused_bundle_says_what_it_is_and_what_it_may_be(data, limit, expected, actual):
     with pytest.raises(Malformed) as caught:
