@@ -41,15 +41,12 @@ class OpenedBackend:
         """Open the subscription."""
         return self._open().connect()
 
-    def require_channel(self) -> None:
-        """Raise an error if this machine lacks what is needed to look into a VM."""
-        self._open().require_channel()
-
     def guest(self, cloud: "AzureContext", name: str, keys: "Keys") -> "GuestOptions":
         """How to look into the VM of this deployment."""
         from ccgpu.workflows.guest_access import GuestOptions
 
-        return GuestOptions(self._open().channels, self._way.recorded_access(cloud, name), keys)
+        backend, access = self._open(), self._way.recorded_access(cloud, name)
+        return GuestOptions(backend.channels, access, keys, backend.require_channel)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +76,6 @@ class Creation:
         from ccgpu.workflows.show import show_created
 
         cloud, spec = self.cloud, self.spec
-        if self.flags.wait and not spec.private:  # it would be found out in a VM that bills
-            self.backend.require_channel()
         keys = Keys(self.runtime.state, spec.name, self.runtime.home)
         # 1. Create, with progress on stderr.
         with self.progress_options.shown(self.runtime) as progress:

@@ -5,18 +5,10 @@ from typing import Annotated
 
 import typer
 
-from ccgpu.cli.durations import seconds
+from ccgpu.cli.durations import moment_of, seconds
 from ccgpu.cli.option_groups import expand_options
 from ccgpu.cli.options import OutputArguments, option
 from ccgpu.cli.runtime import Runtime
-
-
-def _moment(text: str) -> datetime:
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError as err:
-        raise typer.BadParameter(f"{text!r} is not a time: write 2026-12-31") from err
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 @expand_options
@@ -34,7 +26,7 @@ def drivers(
     ] = "30d",  # type: ignore[assignment]  # typer parses it
     at: Annotated[
         datetime | None,
-        option("Judge as of this day or time. Default: now.", parser=_moment, metavar="TIME"),
+        option("Judge as of this day or time. Default: now.", parser=moment_of, metavar="TIME"),
     ] = None,
     output: OutputArguments,
 ) -> None:

@@ -1,6 +1,7 @@
-"""Durations on the command line: `2h`, `90m`, `90s`, `1d12h`."""
+"""Durations and times on the command line: `2h`, `90m`, `90s`, `1d12h`; `2026-12-31`."""
 
 import re
+from datetime import UTC, datetime
 
 import typer
 
@@ -19,3 +20,12 @@ def seconds(text: str) -> float:
     if not total:
         raise typer.BadParameter(f"{text!r} is not a duration: write 90m, 2h or 90s")
     return float(total)
+
+
+def moment_of(text: str) -> datetime:
+    """A day or time of an option; UTC if it names no zone."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as err:
+        raise typer.BadParameter(f"{text!r} is not a time: write 2026-12-31") from err
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

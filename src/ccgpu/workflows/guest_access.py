@@ -50,11 +50,15 @@ _UNPINNED = "its state is read from whatever answers at its address, and nothing
 
 @dataclass(frozen=True, slots=True)
 class GuestOptions:
-    """How a command looks into a VM: the channel, the way to it, and the SSH keys."""
+    """How a command looks into a VM: the channel, the way to it, and the SSH keys.
+
+    require: raises an error if this machine lacks what `channels` needs.
+    """
 
     channels: OpenChannel
     access: Access
     keys: Keys
+    require: Callable[[], None] = lambda: None
 
 
 @dataclass(frozen=True, slots=True)

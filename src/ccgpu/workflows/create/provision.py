@@ -140,6 +140,7 @@ def _plan_and_apply(context: CreateContext, candidate: Candidate, actual: Actual
         todo = with_lease(request, todo, actual, writer.journal)
         if needs_approval(todo):
             context.approve(todo)
+        _require_channel(request, todo)
         warned = _warn_once(request, todo, warned)
         writer.remember(_resumable_spec(request, todo))
         try:
@@ -158,6 +159,15 @@ def _plan_and_apply(context: CreateContext, candidate: Candidate, actual: Actual
             snapshot = _snapshot_after(request, done, actual)
             return CreateOutcome(done, candidate, request.effective, snapshot, warned)
     raise LeftBehind(f"{request.spec.name} keeps being changed by someone else")
+
+
+def _require_channel(request: CreateRequest, todo: Plan) -> None:
+    """Refuse a new VM that this machine could not look into: it would be deleted again."""
+    guest, options = request.options.guest, request.options
+    if guest is None or not options.wait or not _creates_vm(todo):
+        return
+    if guest.access.by_private_address or not request.spec.private:
+        guest.require()
 
 
 def _warn_once(request: CreateRequest, todo: Plan, warned: tuple[str, ...]) -> tuple[str, ...]:

@@ -144,8 +144,10 @@ def _carry_out_stage(context: CreateContext, stage: Stage) -> CreateContext:
             )
         raise
     except (GuestNotReady, HostKeyMismatch) as err:
+        if context.outcome is None:  # refused before anything was made
+            raise
         keep = context.request.options.keep_on_failure
-        journal, plan = context.journal, context.provisioned.plan
+        journal, plan = context.journal, context.outcome.plan
         if journal.journal.of_run() and not keep:
             name = journal.journal.deployment
             err.hint = (
