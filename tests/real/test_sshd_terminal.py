@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -118,12 +118,23 @@ def test_a_command_never_asks_at_the_terminal(sshd):
         assert b"passphrase" not in terminal.shown
 
 
+def _runs(*words: str) -> bool:
+    """Whether a process of this machine was started with these words."""
+    wanted = "\0".join([*words, ""]).encode()
+    for file in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            if file.read_bytes() == wanted:
+                return True
+    return False
+
+
 @pytest.mark.parametrize("number", mostly_slow([signal.SIGINT, signal.SIGTERM], 2))
 def test_a_signal_ends_the_command_the_connection_and_the_process(sshd, number):
     sshd.start()
+    seconds = str(60 + number)  # by which its process is found
     use = (
         "from ccgpu.cli import process; process.begin(); channel.run(['true'], timeout=20);"
-        "print('ready', flush=True); channel.run(['sleep', '60'], timeout=60)"
+        f"print('ready', flush=True); channel.run(['sleep', '{seconds}'], timeout=60)"
     )
     process = subprocess.Popen(
         [sys.executable, "-c", _code(sshd, use)],
@@ -133,6 +144,9 @@ def test_a_signal_ends_the_command_the_connection_and_the_process(sshd, number):
     assert process.stdout is not None
     assert process.stdout.readline() == b"ready\n"
     clock = RealClock()
+    until = clock.now() + 20
+    while not _runs("sleep", seconds) and clock.now() < until:
+        clock.sleep(0.05)
     began = clock.now()
     process.send_signal(number)
     _, err = process.communicate(timeout=20)

@@ -120,7 +120,8 @@ def test_a_gpu_that_does_not_become_ready_is_an_error_beside_the_verdict(demo):
     assert "Insufficient Permissions" in judged.error["message"]
     assert not demo.ready
     assert demo.shown["state"] == "ready"
-    assert demo.shell("create demo --backend fake --ssh-from 203.0.113.7/32").code == 0
+    demo.shell.backend = None
+    assert demo().code == 0
     assert demo.ready
 
 
