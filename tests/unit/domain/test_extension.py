@@ -125,3 +125,9 @@ def test_a_resource_is_written_always_or_only_if_its_end_is_later(
     read = body(_NSG, end)
     assert LeaseTarget(_NSG, Kind.NSG, only_if_later=True).needs(read, _MIDDLE) is needed
     assert LeaseTarget(_NSG, Kind.NSG).needs(read, _MIDDLE)
+
+
+def test_an_entry_of_a_kind_that_ccgpu_does_not_know_is_left_alone() -> None:
+    provider = "/subscriptions/s/resourceGroups/ccgpu-demo/providers/Microsoft.Web/sites/demo"
+    told = chosen(listed(site=body(ResourceId(provider), _EARLY)), vm(), group_suffices=False)
+    assert told == dict.fromkeys(_SHARED | {"demo-ip-1"}, False)

@@ -67,3 +67,8 @@ def test_any_text_is_parsed_or_refused(text):
     except ValueError:
         return
     assert 0 <= code <= 999
+
+
+def test_a_long_answer_without_the_mark_was_cut():
+    with pytest.raises(OutputCut):
+        parse_message("x" * LIMIT)
