@@ -18,7 +18,6 @@ TIMEOUT = 180.0  # seconds for the whole probe; nvidia-smi alone takes several
 
 SETUP = "/var/lib/ccgpu/setup.json"
 DRIFT = "/var/lib/ccgpu/drift.json"
-SETTINGS = "/etc/ccgpu/guest.env"
 CUSTOM_DATA = "/var/lib/ccgpu/custom-data.sha256"
 HOLDS = "/var/lib/ccgpu/holds"
 LOG = "/var/lib/ccgpu/setup.log"
@@ -28,7 +27,6 @@ _SMI = "nvidia-smi"
 COMMANDS: Mapping[str, tuple[str, ...]] = {
     "cloud-init": ("cloud-init", "status", "--format", "json"),
     "secure-boot": ("mokutil", "--sb-state"),
-    "kernel": ("uname", "-r"),
     "boot-id": ("cat", "/proc/sys/kernel/random/boot_id"),
     "cc-status": (_SMI, "conf-compute", "-f"),
     "cc-environment": (_SMI, "conf-compute", "-e"),
@@ -40,20 +38,12 @@ COMMANDS: Mapping[str, tuple[str, ...]] = {
         "--format=csv,noheader",
     ),
     "module": ("cat", "/proc/driver/nvidia/version"),
-    "packages": (
-        "dpkg-query",
-        "-W",
-        "-f=${Package} ${Version} ${db:Status-Status}\\n",
-        "linux-*",
-        "nvidia-*",
-    ),
     "held": ("apt-mark", "showhold"),
     "disks": ("lsblk", "--json", "-o", "NAME,TYPE,MOUNTPOINTS,FSTYPE"),
     "space": ("df", "--output=target,avail,pcent", "-B1", "/"),
-    "units": ("systemctl", "is-system-running"),
     "swap": ("swapon", "--show=NAME,TYPE", "--noheadings"),
 }
-FILES = (SETUP, DRIFT, SETTINGS, CUSTOM_DATA, HOLDS)
+FILES = (SETUP, DRIFT, CUSTOM_DATA, HOLDS)
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,12 +89,9 @@ class GuestReport:
     drift: tuple[Drift, ...]
     malformed: tuple[str, ...]
     log: tuple[str, ...]
-    settings: Mapping[str, str]
     custom_data_sha256: str | None
     secure_boot: bool | None
-    kernel: str
     module: str | None
-    packages: Mapping[str, str]
     held: tuple[str, ...]
     set_up_holds: tuple[str, ...] | None
     gpus: tuple[GuestGpu, ...]
@@ -121,12 +118,9 @@ def read_report(answer: ProbeAnswer) -> GuestReport:
         drift=_read_json(answer, probe.DRIFT, _drift, malformed) or (),
         malformed=tuple(malformed),
         log=answer.tails.get(probe.LOG, ()),
-        settings=_settings(answer.files.get(probe.SETTINGS) or ""),
         custom_data_sha256=(answer.files.get(probe.CUSTOM_DATA) or "").strip() or None,
         secure_boot=_SECURE_BOOT.get(_first_line(answer.command("secure-boot").text)),
-        kernel=answer.command("kernel").text,
         module=_first_group(_MODULE_VERSION, answer.command("module").text),
-        packages=_packages(answer.command("packages").stdout),
         held=tuple(filter(_PACKAGE.fullmatch, answer.command("held").text.split())),
         set_up_holds=_words(answer.files.get(probe.HOLDS)),
         gpus=_gpus(gpus.text),
@@ -199,19 +193,8 @@ def _drift(document: Any) -> tuple[Drift, ...]:
     )
 
 
-def _settings(text: str) -> dict[str, str]:
-    lines = (line.partition("=") for line in text.splitlines() if not line.startswith("#"))
-    return {name.strip(): value.strip().strip("'\"") for name, eq, value in lines if eq}
-
-
 def _words(text: str | None) -> tuple[str, ...] | None:
     return None if text is None else tuple(text.split())
-
-
-def _packages(text: str) -> dict[str, str]:
-    """The versions of the installed packages."""
-    rows = (line.split() for line in text.splitlines())
-    return {row[0]: row[1] for row in rows if len(row) == 3 and row[2] == "installed"}
 
 
 def _gpus(text: str) -> tuple[GuestGpu, ...]:
