@@ -73,7 +73,7 @@ def test_every_example_is_accepted_by_the_parser(path):
 @pytest.mark.parametrize(
     "gone",
     [
-        *("--policy", "--no-attest", "--run", "--any-region"),
+        *("--run", "--any-region"),
         *("--wait-for-capacity", "--then-delete", "--output-dir", "--count"),
     ],
 )

@@ -18,7 +18,7 @@ from support.cli import CommandResult, Shell
 from support.cloud import make_backend
 from support.slow import mostly_slow
 
-_CREATE = "create demo --region eastus2 --ssh-from 203.0.113.7/32"
+_CREATE = "create demo --no-attest --region eastus2 --ssh-from 203.0.113.7/32"
 # Exit code of `create`, and what its message says: the step above all.
 _ENDS = {
     "driver-skew": (10, "step gpu: failed (exit 1): nvidia-smi --query-gpu=driver_version"),
@@ -83,7 +83,7 @@ def test_a_create_ends_with_the_step_and_leaves_nothing_that_bills(shell, name):
         assert hint.startswith("`ccgpu create demo --keep-on-failure` keeps the VM, so that")
         assert _LOST not in done.err.partition("error: ")[2]
     else:
-        assert _journal(shell) == ["provision", "boot", "set up"]
+        assert _journal(shell) == ["provision", "boot", "set up", "attest"]
 
 
 @pytest.mark.parametrize("name", mostly_slow(_FAILING, 3))
@@ -99,7 +99,7 @@ def test_a_kept_vm_can_be_looked_into_and_a_later_create_goes_on(shell, name):
         assert "== driver" in shell("logs demo --setup").out or name == "disk-full"
     looked = shell("doctor demo")
     assert looked.code == code, looked
-    again = shell("create demo")
+    again = shell("create --no-attest demo")
     assert (again.code, words in again.err) == (code, True), again
     assert "virtualMachines" in shell.kinds(), "it was not made by that create"
 
@@ -113,8 +113,8 @@ def test_once_the_cause_is_gone_fix_and_create_end_it(shell, name):
     scenarios.apply(shell.arm, "usual")
     fixed = shell("doctor demo --fix")
     assert fixed.code == 0, fixed
-    assert shell("create demo").code == 0
-    assert _journal(shell) == ["provision", "boot", "set up"]
+    assert shell("create --no-attest demo").code == 0
+    assert _journal(shell) == ["provision", "boot", "set up", "attest"]
 
 
 def test_a_first_boot_that_failed_is_named_at_later_boots_too(shell):
@@ -122,7 +122,7 @@ def test_a_first_boot_that_failed_is_named_at_later_boots_too(shell):
     _in_scenario(shell, "cloud-init-error", " --keep-on-failure")
     scenarios.apply(shell.arm, "usual")
     words = "step set-up: has not begun, although cloud-init has ended"
-    for line in ("restart demo", "create demo"):
+    for line in ("restart demo", "create --no-attest demo"):
         began = shell.arm.now()
         done = shell(line)
         assert (done.code, words in done.err) == (10, True), done
@@ -158,15 +158,15 @@ def test_a_private_vm_is_not_looked_into_until_the_way_is_known(shell):
     assert "the guest of demo is not checked, because it has no public address" in done.err
     assert _journal(shell) == ["provision", "boot"]
     assert "set up (`ccgpu create demo` continues)" in shell("show demo").out
-    again = shell("create demo")
+    again = shell("create --no-attest demo")
     assert (again.code, "`ccgpu create demo --reachable`" in again.err) == (0, True)
-    ended = shell("create demo --reachable")
-    assert (ended.code, _journal(shell)) == (0, ["provision", "boot", "set up"])
+    ended = shell("create --no-attest demo --reachable")
+    assert (ended.code, _journal(shell)) == (0, ["provision", "boot", "set up", "attest"])
     assert "continues" not in shell("show demo").out
 
 
 def test_a_hint_of_a_private_vm_stays_complete_as_a_command(shell):
-    done = shell("create demo --region eastus2 --private --backend fake")
+    done = shell("create --no-attest demo --region eastus2 --private --backend fake")
     assert "`ccgpu create demo --reachable" in done.err
 
 
@@ -174,12 +174,12 @@ def test_a_stopped_vm_is_left_stopped_and_its_stage_open(shell):
     shell(f"{_CREATE} --no-wait")
     shell.arm.advance(3600)
     assert shell("stop demo").code == 0
-    done = shell("create demo")
+    done = shell("create --no-attest demo")
     assert (done.code, _journal(shell)) == (0, ["provision", "boot"]), done
     assert "hint: demo is stopped: `ccgpu start demo`" in done.err
     assert shell("start demo").code == 0
-    assert shell("create demo").code == 0
-    assert _journal(shell) == ["provision", "boot", "set up"]
+    assert shell("create --no-attest demo").code == 0
+    assert _journal(shell) == ["provision", "boot", "set up", "attest"]
 
 
 @dataclass
@@ -217,8 +217,9 @@ def test_an_interrupt_while_the_guest_works_keeps_it_and_create_goes_on(shell, a
     assert _journal(shell) == ["provision", "boot"]
     assert "set up (`ccgpu create demo` continues)" in shell("show demo").out
     shell.backend = None
-    assert (shell("create demo").code, shell("create demo").out[-14:]) == (0, "nothing to do\n")
-    assert _journal(shell) == ["provision", "boot", "set up"]
+    assert shell("create --no-attest demo").code == 0
+    assert shell("create --no-attest demo").out.endswith("nothing to do\n")
+    assert _journal(shell) == ["provision", "boot", "set up", "attest"]
 
 
 def test_a_time_limit_shorter_than_the_set_up_keeps_what_works_on(shell):
@@ -228,8 +229,8 @@ def test_a_time_limit_shorter_than_the_set_up_keeps_what_works_on(shell):
     assert "hint: `ccgpu create demo` continues, `ccgpu delete demo` deletes it" in done.err
     assert "exists, bills" in done.err
     assert _journal(shell) == ["provision", "boot"]
-    assert shell("create demo").code == 0
-    assert _journal(shell) == ["provision", "boot", "set up"]
+    assert shell("create --no-attest demo").code == 0
+    assert _journal(shell) == ["provision", "boot", "set up", "attest"]
 
 
 def test_a_create_that_did_not_wait_is_completed_by_the_next(shell):
@@ -237,8 +238,8 @@ def test_a_create_that_did_not_wait_is_completed_by_the_next(shell):
     assert _journal(shell) == []
     early = shell("doctor demo")
     assert (early.code, "demo is still being created" in early.err) == (10, True), early
-    assert shell("create demo").code == 0
-    assert _journal(shell) == ["provision", "boot", "set up"]
+    assert shell("create --no-attest demo").code == 0
+    assert _journal(shell) == ["provision", "boot", "set up", "attest"]
 
 
 def test_a_vm_of_an_older_ccgpu_needs_no_set_up_to_be_complete(shell):
@@ -254,8 +255,8 @@ def test_a_vm_of_an_older_ccgpu_needs_no_set_up_to_be_complete(shell):
     client.ok("PATCH", path, {"tags": old})
     shell.arm.advance(60)
     scenarios.apply(shell.arm, "cloud-init-error")
-    done = shell("create demo")
-    assert (done.code, _journal(shell)) == (0, ["provision", "boot", "set up"]), done
+    done = shell("create --no-attest demo")
+    assert (done.code, _journal(shell)) == (0, ["provision", "boot", "set up", "attest"]), done
     for line in ("restart demo", "doctor demo"):
         assert shell(line).code == 0
 
@@ -264,7 +265,7 @@ def test_a_vm_of_an_older_ccgpu_needs_no_set_up_to_be_complete(shell):
 def test_a_create_deletes_no_vm_that_an_earlier_one_made(shell, first):
     _in_scenario(shell, "cc-off", first)
     made = shell.kinds()
-    done = shell("create demo")
+    done = shell("create --no-attest demo")
     assert (done.code, "step gpu: failed" in done.err) == (10, True), done
     assert shell.kinds() == made
     assert "hint: `ccgpu logs demo --setup`" in done.err

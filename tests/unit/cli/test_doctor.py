@@ -11,7 +11,7 @@ from support.arm import Client
 from support.cli import CommandResult, Shell
 from support.slow import mostly_slow
 
-_CREATE = "create demo --region eastus2 --ssh-from 203.0.113.7/32"
+_CREATE = "create demo --no-attest --region eastus2 --ssh-from 203.0.113.7/32"
 _VM = (
     f"/subscriptions/{FAKE_SUBSCRIPTION}/resourceGroups/ccgpu-demo"
     "/providers/Microsoft.Compute/virtualMachines/demo"

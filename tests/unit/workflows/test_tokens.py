@@ -40,7 +40,7 @@ def test_commands_outlast_their_tokens(shell: Shell, lifetime: int) -> None:
     began = shell.arm.now()
     made = shell(_CREATE)
     assert made.code == 0, made
-    assert made.document["state"] == "ready"
+    assert made.document["state"] == "attested"
     assert shell.arm.now() - began > 2700
     assert _statuses(shell).count(401) >= 5
     assert shell.kinds() == DEPLOYMENT_KINDS
