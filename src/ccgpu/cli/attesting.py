@@ -1,9 +1,11 @@
 """What the commands that attest a VM share: the means of it, and the bundle that users save."""
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+from ccgpu.cli.option_groups import OptionGroup
 from ccgpu.cli.options import option
 from ccgpu.cli.runtime import Runtime
 from ccgpu.errors import UsageProblem
@@ -18,6 +20,14 @@ PolicyOption = Annotated[
     str | None,
     option("Attestation policy: default, cpu-only, or a file.", "--policy", metavar="POLICY"),
 ]
+
+
+@dataclass(frozen=True, slots=True)
+class AttestFlags:
+    """Whether the VM is attested at the end, and by which policy (None: `default`)."""
+
+    wanted: bool
+    policy: str | None
 
 
 def attest_means(runtime: Runtime, backend: "Backend", policy: str | None) -> "AttestMeans":
@@ -49,3 +59,13 @@ def save_bundle(path: Path, judged: "Attestation") -> None:
 
     document = verdict.as_json(view.appraised(judged))
     bundles.write(path, make_bundle(VerifyResult(judged.appraisal, judged.evidence), document))
+
+
+def _attest_flags(
+    no_attest: Annotated[bool, option("Do not attest the VM at the end.", "--no-attest")] = False,
+    policy: PolicyOption = None,
+) -> AttestFlags:
+    return AttestFlags(not no_attest, policy)
+
+
+AttestArguments = Annotated[AttestFlags, OptionGroup(_attest_flags)]

@@ -6,8 +6,9 @@ import typer
 
 from ccgpu.cli import plan
 from ccgpu.cli.access_options import WayArguments
+from ccgpu.cli.attesting import AttestArguments
 from ccgpu.cli.consent import ConsentArguments
-from ccgpu.cli.creation import CreateFlags, Creation, OpenedBackend
+from ccgpu.cli.creation import CreateFlags, Creation, OpenedBackend, ReplaceOption
 from ccgpu.cli.option_groups import expand_options
 from ccgpu.cli.options import ConnectionArguments, OutputArguments, ProgressArguments, option
 from ccgpu.cli.spec_options import FreshOption, SpecArguments, connect_and_resolve
@@ -19,12 +20,7 @@ def create(
     *,
     request: SpecArguments,
     fresh: FreshOption = False,
-    replace: Annotated[
-        bool,
-        option(
-            "Delete and recreate what cannot be changed in place; its data is lost.", "--replace"
-        ),
-    ] = False,
+    replace: ReplaceOption = False,
     no_wait: Annotated[
         bool, option("Return as soon as Azure has accepted the VM.", "--no-wait")
     ] = False,
@@ -35,6 +31,7 @@ def create(
         bool, option("Do not check sizes and quota first.", "--skip-preflight")
     ] = False,
     dry_run: Annotated[bool, option("Only show the plan, like `ccgpu plan`.", "--dry-run")] = False,
+    attesting: AttestArguments,
     way: WayArguments,
     progress_options: ProgressArguments,
     consent: ConsentArguments,
@@ -56,4 +53,5 @@ def create(
     flags = CreateFlags(replace, not no_wait, keep_on_failure, skip_preflight)
     used = OpenedBackend(ctx.obj, connection, way)
     cloud, spec = connect_and_resolve(used.connect, request, fresh=fresh)
-    Creation(ctx.obj, used, cloud, spec, flags, progress_options, consent).carry_out(output)
+    more = (attesting, progress_options, consent)
+    Creation(ctx.obj, used, cloud, spec, flags, *more).carry_out(output)

@@ -2,11 +2,12 @@
 
 from dataclasses import asdict, dataclass
 from functools import cache, partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 from ccgpu.cli.access_options import WayOptions
+from ccgpu.cli.attesting import AttestFlags, attest_means
 from ccgpu.cli.consent import Consent
-from ccgpu.cli.options import ProgressOptions
+from ccgpu.cli.options import ProgressOptions, option
 from ccgpu.cli.runtime import ConnectionOptions, OutputOptions, Runtime
 
 if TYPE_CHECKING:
@@ -17,7 +18,14 @@ if TYPE_CHECKING:
     from ccgpu.domain.spec.vm import VmSpec
     from ccgpu.store.keys import Keys
     from ccgpu.views.progress import Progress
+    from ccgpu.workflows.attest import AttestMeans
     from ccgpu.workflows.guest_access import GuestOptions
+
+
+ReplaceOption = Annotated[
+    bool,
+    option("Delete and recreate what cannot be changed in place; its data is lost.", "--replace"),
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +56,14 @@ class OpenedBackend:
         backend, access = self._open(), self._way.recorded_access(cloud, name)
         return GuestOptions(backend.channels, access, keys, backend.require_channel)
 
+    def attest_means(self, runtime: Runtime, flags: AttestFlags) -> "AttestMeans | None":
+        """What attests the VM; None if that is not wanted."""
+        if not flags.wanted:
+            return None
+        means = attest_means(runtime, self._open(), flags.policy)
+        means.require_binding()
+        return means
+
 
 @dataclass(frozen=True, slots=True)
 class Creation:
@@ -58,6 +74,7 @@ class Creation:
     cloud: "AzureContext"
     requested: "RequestedSpec"
     flags: CreateFlags
+    attest_flags: AttestFlags
     progress_options: ProgressOptions
     consent: Consent
 
@@ -77,6 +94,7 @@ class Creation:
 
         cloud, spec = self.cloud, self.spec
         keys = Keys(self.runtime.state, spec.name, self.runtime.home)
+        means = self.backend.attest_means(self.runtime, self.attest_flags)
         # 1. Create, with progress on stderr.
         with self.progress_options.shown(self.runtime) as progress:
             options = CreateOptions(
@@ -84,6 +102,7 @@ class Creation:
                 timeout=self.progress_options.timeout or TIMEOUT,
                 given=self.requested.given,
                 guest=self.backend.guest(cloud, spec.name, keys),
+                attest=means,
                 **asdict(self.flags),
             )
             outcome = create(

@@ -123,8 +123,8 @@ def test_a_later_change_names_the_field_that_needs_a_replacement(shell, flag, ch
     assert done.code == 2
     assert f"these changes cannot be made in place:\n  {change}" in done.err
     assert f"`ccgpu create demo {flag} --replace`" in done.err
-    assert shell(f"create demo {flag} --replace --yes").code == 0
-    assert shell("create demo").out.endswith("nothing to do\n")
+    assert shell(f"create demo {flag} --replace --yes --no-attest").code == 0
+    assert shell("create demo --no-attest").out.endswith("nothing to do\n")
 
 
 def test_text_that_another_version_of_ccgpu_renders_replaces_nothing(shell):
@@ -211,13 +211,13 @@ def test_a_driver_that_is_no_longer_offered_is_kept_but_not_made_anew(shell):
 
 def test_a_remembered_driver_that_is_no_longer_offered_is_kept_too(shell):
     """The last create named it when it was offered: only a new VM is refused it."""
-    shell(f"{_CREATE} --driver 550.144.03")
+    shell(f"{_CREATE} --driver 550.144.03 --no-attest")
     (journal,) = (shell.state / "journals").rglob("demo.json")
     journal.write_text(journal.read_text().replace("550.144.03", "580.173.02"))
     tags = _vm(shell)["tags"]
     old = tags["ccgpu-guest"].replace("550.144.03", "580.173.02")
     _patch(shell, {"tags": tags | {"ccgpu-guest": old}})
-    done = shell("create demo")
+    done = shell("create demo --no-attest")
     assert done.out.endswith("nothing to do\n"), str(done)
     refused = shell("create demo --zone 2 --replace --yes")
     assert (refused.code, "guest.driver: cannot be 580.173.02" in refused.err) == (3, True)
@@ -269,13 +269,16 @@ def test_nothing_private_of_this_machine_is_sent_or_shown(tmp_path, monkeypatch)
 
 
 def test_plan_and_create_warn_ahead_of_time(shell):
+    commands = ("plan", "create --no-attest")
     line = "demo --region eastus2 --ssh-from 203.0.113.7/32 --driver 550.144.03"
     planned = shell(f"plan {line}")
     words = "driver 550.144.03 lacks NVIDIA's security fixes of May 2026"
     assert f"note: {words}" in planned.err
-    documents = [shell(f"{command} {line} -o json").document for command in ("plan", "create")]
+    documents = [shell(f"{command} {line} -o json").document for command in commands]
     assert all(any(words in text for text in one["warnings"]) for one in documents)
-    assert words in shell("create demo").err, "of the VM's own driver, whatever the default is"
+    assert words in shell("create demo --no-attest").err, (
+        "of the VM's own driver, whatever the default is"
+    )
 
 
 def test_an_expiring_signer_is_warned_of_by_azures_clock(shell):

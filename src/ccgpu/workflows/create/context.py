@@ -32,6 +32,7 @@ class CreateOptions:
     default_keys: Returns the SSH public keys of a new VM whose spec names none.
     given: Which fields of the spec the user gave; None if all of them count as given.
     guest: How to look into the VM; None if the create ends without looking.
+    attest: What attests the VM at the end; None if it is not attested.
     """
 
     default_keys: Callable[[], tuple[str, ...]]
@@ -43,6 +44,7 @@ class CreateOptions:
     skip_preflight: bool = False
     given: GivenFields | None = None
     guest: GuestOptions | None = None
+    attest: "AttestMeans | None" = None
 
 
 @dataclass(frozen=True, slots=True)

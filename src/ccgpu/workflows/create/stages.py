@@ -21,6 +21,7 @@ from ccgpu.domain.spec.vm import VmSpec
 from ccgpu.errors import GuestNotReady, HostKeyMismatch, Leftover, TimedOut, UsageProblem
 from ccgpu.scheduling.clock import rfc3339
 from ccgpu.store.journals import JournalFile
+from ccgpu.workflows.create.attested import attest_created
 from ccgpu.workflows.create.boot import boot
 from ccgpu.workflows.create.context import (
     Approve,
@@ -50,13 +51,15 @@ from ccgpu.workflows.journal_writer import JournalWriter
 class Stage:
     """One part of a create. `carry_out` is idempotent: it can be interrupted and repeated.
 
-    checks_azure: it compares with Azure itself, so every create carries it out. Any other stage is
-    carried out unless the journal records its end.
+    checks_azure: it compares with what is there now, so every create carries it out. Any other
+    stage is carried out unless the journal records its end. undoes: what this run created is rolled
+    back if the guest fails in this stage.
     """
 
     name: str
     carry_out: Callable[[CreateContext], CreateContext]
     checks_azure: bool = False
+    undoes: bool = True
 
 
 # In order. With `--no-wait` only the first is carried out, and its end is not journalled.
@@ -64,6 +67,7 @@ STAGES = (
     Stage("provision", provision, checks_azure=True),
     Stage("boot", boot, checks_azure=True),
     Stage("set up", set_up),
+    Stage("attest", attest_created, checks_azure=True, undoes=False),
 )
 
 
@@ -144,7 +148,7 @@ def _carry_out_stage(context: CreateContext, stage: Stage) -> CreateContext:
             )
         raise
     except (GuestNotReady, HostKeyMismatch) as err:
-        if context.outcome is None:  # refused before anything was made
+        if context.outcome is None or not stage.undoes:  # nothing was made, or it stays
             raise
         keep = context.request.options.keep_on_failure
         journal, plan = context.journal, context.outcome.plan

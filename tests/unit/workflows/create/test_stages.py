@@ -66,7 +66,7 @@ def machine(tmp_path: Path) -> Machine:
 def test_a_new_stage_runs_last_once_and_is_journalled(machine):
     create_with_toy(machine)
     assert tags(machine)["toy"] == "done"
-    assert journal(machine).stages == ("provision", "boot", "set up", "toy")
+    assert journal(machine).stages == ("provision", "boot", "set up", "attest", "toy")
     create_with_toy(machine)
     assert stages_of_events(machine) == ["toy"]
 
@@ -74,11 +74,11 @@ def test_a_new_stage_runs_last_once_and_is_journalled(machine):
 def test_create_resumes_at_the_failed_stage(machine):
     with pytest.raises(AzureRefused, match="no"):
         create_with_toy(machine, replace(TOY, carry_out=fail))
-    assert journal(machine).stages == ("provision", "boot", "set up")
+    assert journal(machine).stages == ("provision", "boot", "set up", "attest")
     assert next_stage(journal(machine), WITH_TOY) == "toy"
     before = {one["id"]: one["created"] for one in machine.arm.show()["resources"]}
     create_with_toy(machine)
-    assert journal(machine).stages == ("provision", "boot", "set up", "toy")
+    assert journal(machine).stages == ("provision", "boot", "set up", "attest", "toy")
     assert {one["id"]: one["created"] for one in machine.arm.show()["resources"]} == before
 
 
@@ -139,7 +139,7 @@ def test_create_killed_in_or_after_a_stage_resumes_there(tmp_path, first):
         machine = Machine(FakeArm(world), state)
         create_with_toy(machine)
         assert tags(machine)["toy"] == "done", at
-        assert journal(machine).stages == ("provision", "boot", "set up", "toy"), at
+        assert journal(machine).stages == ("provision", "boot", "set up", "attest", "toy"), at
         assert machine.delete().gone
         machine.arm.close()
         shutil.rmtree(folder)
