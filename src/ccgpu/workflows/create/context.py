@@ -16,7 +16,7 @@ from ccgpu.workflows.guest_access import GuestOptions
 from ccgpu.workflows.journal_writer import JournalWriter
 
 if TYPE_CHECKING:
-    pass
+    from ccgpu.workflows.attest import AttestMeans
 
 # Confidential OS-disk encryption takes up to half an hour (azure-cgpu-onboarding, FAQ).
 TIMEOUT = 3600.0
