@@ -26,9 +26,9 @@ fails. A mutant that nothing kills is either a gap in the tests or the same veri
 - **Left out of the tests**: those that try every bit, which take seconds each; hypothesis has 15
   examples, always the same.
 - Before the first mutant, a fork without one must pass all tests of the group. A mutant that takes
-  20 s of CPU more than three times its tests' own time is killed, and so is one at module level that keeps
-  the module from being loaded (a table of fields that does not tile). What checks print counts:
-  `tests/golden/attest` has it.
+  20 s of CPU more than three times its tests' own time is killed, and so is one at module level
+  that keeps the module from being loaded (a table of fields that does not tile). What checks print
+  counts: `tests/golden/attest` has it.
 - Where fewer were judged than there are, the run was ended early (`--seconds`), and the share is
   that of a sample; `make mutants` goes on where it ended.
 """

@@ -88,12 +88,14 @@ def finish_due(world: World, now: float, finishers: Finishers) -> None:
     while due := _select(world, "due <= ? AND ended IS NULL", now, limit=1):
         operation = due[0]
         world.now = operation.due
+        world.settings.move_to(operation.due)
         target = world.find(operation.target)
         if target is None:
             _finish(world, operation, preemption_error())
         else:
             _finish(world, operation, finishers[operation.action](world, operation, target))
     world.now = now
+    world.settings.move_to(now)
 
 
 def _finish(world: World, operation: Operation, failure: Body | None) -> None:

@@ -18,16 +18,45 @@ _NO_PUBLIC_IP = {
     "kind": "Microsoft.Network/publicIPAddresses",
     "message": "Public IP addresses are not allowed here.",
 }
+_SOLD_OUT = {
+    "capacity": {NCC_SIZE: dict.fromkeys(("eastus2", "westeurope", "centralus"), _NO_CAPACITY)}
+}
+_ONE_LEFT = {"capacity": {NCC_SIZE: {"westeurope": {"": 1, "1": 1}}}}
+# Names of Azure's regions (`az account list-locations`).
+_MANY_REGIONS = (
+    *("australiaeast", "australiasoutheast", "austriaeast", "brazilsouth", "canadacentral"),
+    *("canadaeast", "centralindia", "centralus", "chilecentral", "eastasia", "eastus", "eastus2"),
+    *("francecentral", "germanywestcentral", "indonesiacentral", "israelcentral", "italynorth"),
+    *("japaneast", "japanwest", "koreacentral", "koreasouth", "malaysiawest", "mexicocentral"),
+    *("newzealandnorth", "northcentralus", "northeurope", "norwayeast", "polandcentral"),
+    *("southafricanorth", "southcentralus", "southeastasia", "southindia", "spaincentral"),
+    *("swedencentral", "switzerlandnorth", "uaenorth", "uksouth", "westeurope", "westus2"),
+    "westus3",
+)
 SCENARIOS: Mapping[str, Mapping[str, Any]] = {
     "usual": {},
-    "capacity-full": {
-        "capacity": {
-            NCC_SIZE: {
-                "eastus2": _NO_CAPACITY,
-                "westeurope": _NO_CAPACITY,
-                "centralus": _NO_CAPACITY,
-            }
+    "capacity-full": _SOLD_OUT,
+    "capacity-returns": {
+        **_SOLD_OUT,
+        "timeline": [{"after": 7200, "settings": _ONE_LEFT}],
+    },
+    "zone-2-only": {
+        "capacity": {NCC_SIZE: {"eastus2": {"": 0, "1": 0, "3": 0}}},
+    },
+    "misreported": {
+        "reported": {
+            "quota": {"*": {"StandardNCCads2023Family": 0}},
+            "restrictions": {
+                NCC_SIZE: {
+                    "eastus2": [{"type": "Location", "reasonCode": "NotAvailableForSubscription"}]
+                }
+            },
         }
+    },
+    "no-sizes-listed": {"reported": {"sizes": False}},
+    "many-regions": {
+        "regions": list(_MANY_REGIONS),
+        "offers": {NCC_SIZE: {"swedencentral": ["1", "2", "3"], "southcentralus": ["3"]}},
     },
     "first-region-full": {"capacity": {NCC_SIZE: {"eastus2": _NO_CAPACITY}}},
     "quota-zero": {"quota": {"*": {"StandardNCCads2023Family": 0}}},
@@ -68,7 +97,27 @@ def apply(arm: FakeArm, name: str) -> None:
 
 def convert_texts(values: Mapping[str, Any]) -> dict[str, Any]:
     """Convert the texts of a file to the types that the settings have."""
-    return {key: _convert(value, _CONVERSIONS.get(key, {})) for key, value in values.items()}
+    return {
+        key: _convert_timeline(value)
+        if key == "timeline"
+        else _convert(value, _CONVERSIONS.get(key, {}))
+        for key, value in values.items()
+    }
+
+
+def _convert_timeline(entries: Any) -> Any:
+    if not isinstance(entries, list):
+        return entries
+    return [_convert_entry(one) if isinstance(one, dict) else one for one in entries]
+
+
+def _convert_entry(entry: Mapping[str, Any]) -> dict[str, Any]:
+    converted = dict(entry)
+    if isinstance(entry.get("after"), str):
+        converted["after"] = _parse_number(entry["after"])
+    if isinstance(entry.get("settings"), dict):
+        converted["settings"] = convert_texts(entry["settings"])
+    return converted
 
 
 def _convert(value: Any, meant: Callable[[str], Any] | Mapping[str, Any]) -> Any:
@@ -92,6 +141,7 @@ _CONVERSIONS: dict[str, Callable[[str], Any] | Mapping[str, Any]] = {
     **dict.fromkeys(("buckets", "failed_create_leaves_disk", "stale_agents"), _BOOLEAN),
     **dict.fromkeys(("tagless_lists", "agentless_lists"), _BOOLEAN),
     "guest": convert_text,
+    "reported": lambda text: _BOOLEAN.get(text, _parse_number(text)),
     **dict.fromkeys(("principal", "foreign_principal", "allocation_error"), _NULL),
 }
 
@@ -182,6 +232,35 @@ def _check_providers(values: Any) -> list[SettingProblem]:
     ]
 
 
+def _check_timeline(values: Any) -> list[SettingProblem]:
+    found = []
+    for place, one in enumerate(values):
+        if not (isinstance(one, dict) and {"after", "settings"} == one.keys()):
+            found.append(SettingProblem((str(place),), "must have `after` and `settings`"))
+        elif not _is_number(one["after"]):
+            found.append(SettingProblem((str(place), "after"), "must be a number of seconds"))
+        elif not isinstance(one["settings"], dict) or "timeline" in one["settings"]:
+            found.append(
+                SettingProblem((str(place), "settings"), "must be settings but `timeline`")
+            )
+        else:
+            found += [
+                SettingProblem((str(place), "settings", *path), why)
+                for path, why in find_problems(one["settings"])
+            ]
+    return found
+
+
+def _check_reported(values: Any) -> list[SettingProblem]:
+    unknown = f"unknown; known are {', '.join(sorted(DEFAULTS['reported']))}"
+    found = [SettingProblem((key,), unknown) for key in values if key not in DEFAULTS["reported"]]
+    for key, value in values.items():
+        usual = DEFAULTS["reported"].get(key)
+        if usual is not None and type(value) is not type(usual):
+            found.append(SettingProblem((key,), f"must be {_TYPE_NAMES[type(usual)]}"))
+    return found
+
+
 _VALUE_CHECKS: dict[str, Callable[[Any], Iterable[tuple[tuple[str, ...], str]]]] = {
     "guest": find_guest_problems,
     "lag": _number_map_check("lists", "reads"),
@@ -192,5 +271,7 @@ _VALUE_CHECKS: dict[str, Callable[[Any], Iterable[tuple[tuple[str, ...], str]]]]
     "foreign_principal": _check_actions,
     "survivors": _check_text_list,
     "vendors": _check_vendors,
+    "timeline": _check_timeline,
+    "reported": _check_reported,
     "providers": _check_providers,
 }

@@ -10,6 +10,7 @@ from typing import Any
 
 from ccgpu.fakearm.guest_settings import GUEST_DEFAULTS
 from ccgpu.fakearm.store import Store
+from ccgpu.fakearm.timeline import TimedTree, merge, with_times
 
 NCC_SIZE = "Standard_NCC40ads_H100_v5"
 
@@ -58,6 +59,11 @@ DEFAULTS: dict[str, Any] = {
     "capacity": {},
     # ResourceSkus restrictions by size, region: a list of {"type", "reasonCode"[, "zones"]}.
     "restrictions": {},
+    # What the lists of sizes and usages say instead of the truth: "quota" and "restrictions" as
+    # above, and "sizes": whether the list of sizes has any.
+    "reported": {"quota": {}, "restrictions": {}, "sizes": True},
+    # Settings that change later: a list of {"after": seconds from now, "settings": {…}}.
+    "timeline": [],
     # Code of allocation errors; None for the default of the zone or region.
     "allocation_error": None,
     # A create that fails after it was accepted may leave its OS disk (azurerm#7516).
@@ -152,12 +158,13 @@ class Settings:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._revision = -1
+        self._timed = TimedTree({})
         self._tree: dict[str, Any] = {}
 
     def get(self, *path: str, default: Any = None) -> Any:
         """The value at `path`; `default` if there is none below a known first key."""
-        revision = self._store.row("SELECT revision FROM world")[0]
-        self.refresh(revision)
+        now, revision = self._store.row("SELECT now, revision FROM world")
+        self.refresh(revision, now)
         return self.value(*path, default=default)
 
     def value(self, *path: str, default: Any = None) -> Any:
@@ -174,13 +181,13 @@ class Settings:
         if path[0] not in DEFAULTS:
             raise KeyError(path[0])
         with self._store.transaction():
-            row = self._store.row("SELECT settings, revision FROM world")
+            row = self._store.row("SELECT settings, revision, now FROM world")
             changed = json.loads(row[0])
             tree = {**json.loads(json.dumps(DEFAULTS)), **changed}
             node = tree
             for key in path[:-1]:
                 node = node.setdefault(key, {})
-            node[path[-1]] = value
+            node[path[-1]] = with_times(value, row[2]) if path[0] == "timeline" else value
             changed[path[0]] = tree[path[0]]
             self._store.run(
                 "UPDATE world SET settings = ?, revision = ?", json.dumps(changed), row[1] + 1
@@ -188,21 +195,24 @@ class Settings:
 
     def replace(self, values: Mapping[str, Any]) -> None:
         """Reset all settings to the defaults except `values`. Mappings are merged key by key."""
-        changed = {key: _merge(DEFAULTS[key], value) for key, value in values.items()}
+        changed = {key: merge(DEFAULTS[key], value) for key, value in values.items()}
         with self._store.transaction():
+            if "timeline" in changed:
+                now = self._store.row("SELECT now FROM world")[0]
+                changed["timeline"] = with_times(changed["timeline"], now)
             self._store.run(
                 "UPDATE world SET settings = ?, revision = revision + 1", json.dumps(changed)
             )
 
-    def refresh(self, revision: int) -> None:
-        """Read the settings again if the revision has changed."""
+    def refresh(self, revision: int, now: float) -> None:
+        """Read the settings again if the revision has changed, and take those of this time."""
         if revision != self._revision:
             changed = json.loads(self._store.row("SELECT settings FROM world")[0])
-            self._tree = {**json.loads(json.dumps(DEFAULTS)), **changed}
+            tree = {**json.loads(json.dumps(DEFAULTS)), **changed}
+            self._timed = TimedTree(tree, tree["timeline"])
             self._revision = revision
+        self.move_to(now)
 
-
-def _merge(usual: Any, value: Any) -> Any:
-    if not (isinstance(usual, dict) and isinstance(value, Mapping)):
-        return value
-    return {**usual, **{key: _merge(usual.get(key), one) for key, one in value.items()}}
+    def move_to(self, now: float) -> None:
+        """Take the settings of this time."""
+        self._tree = self._timed.at(now)

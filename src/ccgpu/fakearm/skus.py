@@ -98,9 +98,10 @@ def offered_zones(settings: Settings, size: VmSize, region: str) -> list[str] | 
 def list_skus(call: ArmCall) -> Response:
     wanted = filters.filtered_region(call.query.get("$filter"))
     regions = call.world.settings.value("regions")
+    listed = SIZES.values() if call.world.settings.value("reported", "sizes") else ()
     found = [
         _sku_body(call.world.settings, size, region, zones)
-        for size in SIZES.values()
+        for size in listed
         for region in regions
         if wanted in (None, region)
         and (zones := offered_zones(call.world.settings, size, region)) is not None
@@ -119,10 +120,17 @@ def _sku_body(settings: Settings, size: VmSize, region: str, zones: list[str]) -
         "locationInfo": [{"location": region, "zones": zones, "zoneDetails": []}],
         "capabilities": size.capabilities(),
         "restrictions": [
-            _restriction_body(region, one)
-            for one in settings.value("restrictions", size.name, region, default=())
+            _restriction_body(region, one) for one in _reported_restrictions(settings, size, region)
         ],
     }
+
+
+def _reported_restrictions(settings: Settings, size: VmSize, region: str) -> list[Body]:
+    actual = settings.value("restrictions", size.name, region, default=[])
+    shown: list[Body] = settings.value(
+        "reported", "restrictions", size.name, region, default=actual
+    )
+    return shown
 
 
 def _restriction_body(region: str, given: Body) -> Body:
@@ -141,6 +149,12 @@ def core_limit(settings: Settings, region: str, name: str) -> int:
     """The core limit in `region`, of a family or in total."""
     everywhere = settings.value("quota", "*", name, default=0)
     return int(settings.value("quota", region, name, default=everywhere))
+
+
+def _reported_limit(settings: Settings, region: str, name: str) -> int:
+    actual = core_limit(settings, region, name)
+    everywhere = settings.value("reported", "quota", "*", name, default=actual)
+    return int(settings.value("reported", "quota", region, name, default=everywhere))
 
 
 def used_cores(store: Store, region: str, size: VmSize | None, *, spot: bool) -> int:
@@ -172,7 +186,7 @@ def list_usages(call: ArmCall) -> Response:
     ]
     values = [
         {
-            "limit": core_limit(settings, region, name),
+            "limit": _reported_limit(settings, region, name),
             "unit": "Count",
             "currentValue": current,
             "name": {"value": name, "localizedValue": label},

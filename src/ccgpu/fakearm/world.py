@@ -99,7 +99,7 @@ class World:
     def begin_request(self) -> float:
         """Begin a request. Returns the virtual time."""
         now, serial, revision = self.store.row("SELECT now, serial, revision FROM world")
-        self.settings.refresh(revision)
+        self.settings.refresh(revision, now)
         self.now = now
         self._serial = self._stored_serial = serial
         return float(now)
