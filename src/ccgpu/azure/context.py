@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from ccgpu.azure.arm import Arm
 from ccgpu.azure.queries import Queries
+from ccgpu.azure.retail_prices import RetailPrices
 from ccgpu.azure.session import Session
 from ccgpu.scheduling.scheduler import Scheduler
 from ccgpu.store.journals import Journals
@@ -22,6 +23,7 @@ class AzureContext:
     queries: Queries
     scheduler: Scheduler
     journals: Journals
+    prices: RetailPrices
     simulated: bool = False
 
     @property

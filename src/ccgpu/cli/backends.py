@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from ccgpu.cli import process
 from ccgpu.cli.runtime import BackendName, ConnectionOptions
 from ccgpu.collateral.sources import PUBLIC, Sources
+from ccgpu.domain.price import HOST as PRICE_HOST
 from ccgpu.errors import (
     CopyFailed,
     GuestUnreachable,
@@ -29,6 +30,7 @@ from ccgpu.store.journals import Journals
 
 if TYPE_CHECKING:
     from ccgpu.azure.context import AzureContext
+    from ccgpu.azure.retail_prices import RetailPrices
     from ccgpu.azure.session import Session
     from ccgpu.cli.runtime import SeedOutcome
     from ccgpu.collateral.fetcher import CollateralFetcher
@@ -49,10 +51,11 @@ class Backend:
         scheduler: Its clock is real or virtual, its pool threads or inline calls.
         journals: Where deployments of this back end are recorded.
         web: Opens the HTTP client for collateral.
+        price_web: Opens the HTTP client for Azure's price list.
         channels: Opens the channel to the inside of a VM.
         require_channel: Raises an error if this machine lacks what `channels` needs.
         sources: The addresses that `web` may be asked for.
-        cache: The folder that keeps collateral; None for no cache.
+        cache: The folder that keeps collateral and prices; None for no cache.
         simulated: Whether all of it is simulated.
     """
 
@@ -60,6 +63,7 @@ class Backend:
     scheduler: Scheduler
     journals: Journals
     web: "Callable[[], Web]"
+    price_web: "Callable[[], Web]"
     channels: "OpenChannel"
     sources: Sources = PUBLIC
     cache: Path | None = None
@@ -75,8 +79,22 @@ class Backend:
         session = self.session()
         arm = Arm(session)
         return AzureContext(
-            session, arm, Queries(arm), self.scheduler, self.journals, simulated=self.simulated
+            session,
+            arm,
+            Queries(arm),
+            self.scheduler,
+            self.journals,
+            self.prices(),
+            simulated=self.simulated,
         )
+
+    def prices(self) -> "RetailPrices":
+        """Azure's price list, which needs no subscription."""
+        from ccgpu.azure.retail_prices import RetailPrices
+        from ccgpu.store.price_cache import PriceCache
+
+        cache = None if self.cache is None else PriceCache(self.cache / "prices")
+        return RetailPrices(self.price_web, self.scheduler, cache)
 
     @contextmanager
     def fetcher(self, time_limit: float | None = None) -> "Iterator[CollateralFetcher]":
@@ -87,7 +105,7 @@ class Backend:
         from ccgpu.collateral.cache import Cache
         from ccgpu.collateral.fetcher import TIME_LIMIT, CollateralFetcher
 
-        cache = None if self.cache is None else Cache(self.cache)
+        cache = None if self.cache is None else Cache(self.cache / "collateral")
         limit = TIME_LIMIT if time_limit is None else time_limit
         with self.web() as web:
             yield CollateralFetcher(web, self.scheduler, cache, self.sources, limit)
@@ -125,19 +143,20 @@ def _azure_backend(
             )
         return Session(subscription, cloud, default_credential(cloud.authority, subscription))
 
-    def web() -> "Web":
+    def web(*hosts: str) -> "Web":
         from ccgpu.net.fetch import Web
 
-        return Web(PUBLIC.hosts())
+        return Web(hosts)
 
     return Backend(
         session=session,
         scheduler=Scheduler(RealClock(), ThreadPoolExecutor(max_workers=_THREADS)),
         journals=Journals(state / "journals"),
-        web=web,
+        web=partial(web, *PUBLIC.hosts()),
+        price_web=partial(web, PRICE_HOST),
         channels=_open_ssh,
         require_channel=_require_openssh,
-        cache=folders.cache() / "collateral",
+        cache=folders.cache(),
     )
 
 
@@ -178,10 +197,19 @@ def simulated_backend(
         scheduler=Scheduler(arm.clock, InlineExecutor()),
         journals=Journals(journals),
         web=web,
+        price_web=partial(_simulated_price_list, arm),
         channels=simulated_channels(arm, vendors),
         sources=sources,
         simulated=True,
     )
+
+
+def _simulated_price_list(arm: "FakeArm") -> "Web":
+    from ccgpu.fakearm import FakeTransport
+    from ccgpu.fakearm.retail_prices import PriceService
+    from ccgpu.net.fetch import Web
+
+    return Web((PRICE_HOST,), FakeTransport(PriceService(arm.settings)))
 
 
 def _open_ssh(target: "GuestTarget") -> "AbstractContextManager[Channel]":

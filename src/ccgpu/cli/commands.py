@@ -28,6 +28,9 @@ COMMANDS = {
     ),
     "validate": Entry("validate", "validate", "Check spec files and report every problem."),
     "plan": Entry("plan", "plan", "Show what `create` would do, without doing it."),
+    "price": Entry(
+        "price", "price", "Show what the VM of a spec would cost, in each of its regions."
+    ),
     "create": Entry(
         "create", "create", "Create a confidential GPU VM, or update it to match its spec."
     ),

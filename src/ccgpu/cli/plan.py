@@ -41,6 +41,7 @@ def preview(
     from ccgpu.views.signed_in import with_sign_in
     from ccgpu.workflows.create import planning
     from ccgpu.workflows.create.context import CreateOptions
+    from ccgpu.workflows.prices import price_of_spec
 
     cloud, wanted = connect_and_resolve(lambda: runtime.connect(connection), request, fresh=fresh)
     keys = Keys(runtime.state, wanted.spec.name, runtime.home)
@@ -49,7 +50,9 @@ def preview(
     for note in planned.notes if output == OutputOptions(OutputFormat.TEXT) else ():
         runtime.note(f"note: {note}")
     more = (planned.effective_spec.remembered, planned.warnings)
-    parts = (planned.plan, planned.candidate.placement, planned.candidate.needs)
+    place = planned.candidate.placement
+    price = price_of_spec(cloud.prices, planned.effective_spec.spec, place.region)
+    parts = (planned.plan, place, planned.candidate.needs, price)
     runtime.answer(
         output,
         lambda: view.as_text(*parts, simulated=cloud.simulated),

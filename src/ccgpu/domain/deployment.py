@@ -2,10 +2,12 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from decimal import Decimal
 
 from ccgpu.domain.attestation import CurrentAttestation
 from ccgpu.domain.catalog import Kind
-from ccgpu.domain.lease import lease_of
+from ccgpu.domain.lease import lease_of, parse_moment
+from ccgpu.domain.price import BillablePart, Price
 from ccgpu.domain.resource import Body, ResourceId, location
 from ccgpu.domain.status import State, vm_state
 from ccgpu.domain.vm_view import admin_username, power_state, properties, vm_size
@@ -30,6 +32,9 @@ class Deployment:
     stage: The stage at which `ccgpu create` on this machine would continue. None if every stage is
         done, or this machine has no journal.
     attestation: This machine's verdict on the VM, if it still counts. Lists do not look for it.
+    vm_created: When Azure created the VM. vm_age: The seconds since then, by Azure's clock.
+    billable: What of it bills now.
+    price: What that costs; None if it was not asked for.
     """
 
     name: str
@@ -48,7 +53,22 @@ class Deployment:
     spot: bool = False
     stage: str | None = None
     attestation: CurrentAttestation | None = None
+    vm_created: str | None = None
+    vm_age: int | None = None
+    billable: tuple[BillablePart, ...] = ()
+    price: Price | None = None
     resources: tuple[Owned, ...] = ()
+
+    @property
+    def spent_at_most(self) -> Decimal | None:
+        """What it has cost since the VM was created, if it ran all the time; None if unknown.
+
+        Nobody tells for how long a VM was stopped in between, so it may be less.
+        """
+        hourly = None if self.price is None else self.price.hourly
+        if hourly is None or self.vm_age is None or self.power != "running":
+            return None
+        return hourly * self.vm_age / 3600
 
     @property
     def shown_state(self) -> str:
@@ -87,6 +107,7 @@ def describe_deployment(
         zone=next(iter(vm.get("zones") or ()), None),
         size=vm_size(vm),
         vm_id=properties(vm).get("vmId"),
+        vm_created=properties(vm).get("timeCreated"),
         power=power_state(vm),
         admin_user=admin_username(vm),
         public_ip=addresses[0],
@@ -102,4 +123,6 @@ def with_lease(
     """The deployment with the lease from its resources' tags; `now` is Azure's time."""
     lease = lease_of(bodies, vm)
     left = None if now is None else lease.left(now)
-    return replace(deployment, expires=lease.expires, seconds_left=left)
+    created = parse_moment(deployment.vm_created)
+    age = None if now is None or created is None else max(0, int(now - created))
+    return replace(deployment, expires=lease.expires, seconds_left=left, vm_age=age)

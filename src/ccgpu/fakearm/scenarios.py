@@ -73,6 +73,7 @@ SCENARIOS: Mapping[str, Mapping[str, Any]] = {
     },
     **{name: {"guest": settings} for name, settings in GUEST_SCENARIOS.items()},
     **{f"vendors-{state}": {"vendors": state} for state in VENDOR_STATES[1:]},
+    "prices-down": {"prices": {"service": "down"}},
     "never-boots": {"durations": {"vm.boot": 1e9}},
     "slow": {"durations": {"vm.create": 2400, "vm.boot": 600, "vm.delete": 900}},
 }
@@ -141,6 +142,7 @@ _CONVERSIONS: dict[str, Callable[[str], Any] | Mapping[str, Any]] = {
     **dict.fromkeys(("buckets", "failed_create_leaves_disk", "stale_agents"), _BOOLEAN),
     **dict.fromkeys(("tagless_lists", "agentless_lists"), _BOOLEAN),
     "guest": convert_text,
+    "prices": _parse_number,
     "reported": lambda text: _BOOLEAN.get(text, _parse_number(text)),
     **dict.fromkeys(("principal", "foreign_principal", "allocation_error"), _NULL),
 }
@@ -261,6 +263,19 @@ def _check_reported(values: Any) -> list[SettingProblem]:
     return found
 
 
+def _check_prices(values: Any) -> list[SettingProblem]:
+    found = []
+    for key, value in values.items():
+        if key == "service":
+            known = value in ("good", "down")
+            found += [] if known else [SettingProblem((key,), "must be good or down")]
+        elif key not in ("vm", "currencies"):
+            found.append(SettingProblem((key,), "unknown; known are currencies, service, vm"))
+        elif not (isinstance(value, dict) and all(_is_number(one) for one in value.values())):
+            found.append(SettingProblem((key,), "must be a mapping to numbers, 0 or more"))
+    return found
+
+
 _VALUE_CHECKS: dict[str, Callable[[Any], Iterable[tuple[tuple[str, ...], str]]]] = {
     "guest": find_guest_problems,
     "lag": _number_map_check("lists", "reads"),
@@ -271,6 +286,7 @@ _VALUE_CHECKS: dict[str, Callable[[Any], Iterable[tuple[tuple[str, ...], str]]]]
     "foreign_principal": _check_actions,
     "survivors": _check_text_list,
     "vendors": _check_vendors,
+    "prices": _check_prices,
     "timeline": _check_timeline,
     "reported": _check_reported,
     "providers": _check_providers,

@@ -62,6 +62,13 @@ DEFAULTS: dict[str, Any] = {
     # What the lists of sizes and usages say instead of the truth: "quota" and "restrictions" as
     # above, and "sizes": whether the list of sizes has any.
     "reported": {"quota": {}, "restrictions": {}, "sizes": True},
+    # US dollars an hour of the GPU size with Linux, by region: eastus2 as seen by others in October
+    # 2026, the others "own". Other currencies: units for a dollar, own. "service": good, or down.
+    "prices": {
+        "service": "good",
+        "vm": {"eastus2": 6.98, "westeurope": 7.89, "centralus": 6.98},
+        "currencies": {"USD": 1.0, "EUR": 0.88, "GBP": 0.76, "JPY": 151.0},
+    },
     # Settings that change later: a list of {"after": seconds from now, "settings": {…}}.
     "timeline": [],
     # Code of allocation errors; None for the default of the zone or region.

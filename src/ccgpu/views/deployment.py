@@ -11,6 +11,7 @@ from ccgpu.domain.attestation import CurrentAttestation
 from ccgpu.domain.deployment import Deployment
 from ccgpu.domain.plain_text import one_line
 from ccgpu.domain.resource import name_of
+from ccgpu.views import price as prices
 from ccgpu.views.signs import kind_name
 from ccgpu.views.times import remaining_text
 
@@ -46,6 +47,7 @@ def facts(deployment: Deployment, *, simulated: bool) -> Table:
         "private IP": deployment.private_ip,
         "VM id": deployment.vm_id,
         "expires": _expiry_text(deployment),
+        "price": deployment.price and deployment.price.summary,
         "simulated": "yes: no Azure resource exists, and nothing bills" if simulated else None,
     }
     table = Table.grid(padding=(0, 2))
@@ -62,7 +64,17 @@ def list_as_text(deployments: Sequence[Deployment]) -> RenderableType:
     if not deployments:
         return Text("no deployments")
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("NAME", "STATE", "REGION", "SIZE", "EXPIRES", "LEFT", "GROUP"):
+    for heading in (
+        "NAME",
+        "STATE",
+        "REGION",
+        "SIZE",
+        "USD/H",
+        "SPENT",
+        "EXPIRES",
+        "LEFT",
+        "GROUP",
+    ):
         table.add_column(heading, overflow="fold")
     for deployment in deployments:
         size = deployment.size and deployment.size.removeprefix("Standard_")
@@ -71,12 +83,23 @@ def list_as_text(deployments: Sequence[Deployment]) -> RenderableType:
             deployment.name,
             deployment.state,
             *place,
+            *_costs(deployment),
             deployment.expires,
             _remaining(deployment),
             deployment.resource_group,
         )
         table.add_row(*(Text(one_line(cell or "-")) for cell in cells))
     return table
+
+
+def _costs(deployment: Deployment) -> tuple[str | None, str | None]:
+    """US dollars an hour, and since the VM was created, if it ran all the time."""
+    hourly = None if deployment.price is None else deployment.price.hourly
+    spent = deployment.spent_at_most
+    return (
+        None if hourly is None else f"{hourly:.2f}",
+        None if spent is None else f"<= {spent:.2f}",
+    )
 
 
 def as_json(deployment: Deployment, *, simulated: bool) -> dict[str, Any]:
@@ -98,7 +121,9 @@ def fields(deployment: Deployment, *, simulated: bool) -> dict[str, Any]:
         "public_ip": deployment.public_ip,
         "private_ip": deployment.private_ip,
         "expires": deployment.expires,
-        "hourly_usd": None,
+        "hourly_usd": prices.number(deployment.price.hourly) if deployment.price else None,
+        "spent_usd_at_most": prices.number(deployment.spent_at_most),
+        "price": deployment.price and prices.document(deployment.price),
         "resources": [
             {"id": resource.id, "kind": resource.kind.value, "state": resource.provisioning_state}
             for resource in deployment.resources
@@ -109,7 +134,7 @@ def fields(deployment: Deployment, *, simulated: bool) -> dict[str, Any]:
 
 
 # Fields that would take more requests: `show` has them, `list` does not.
-_ONLY_SHOWN = ("stage", "public_ip", "private_ip", "hourly_usd", "attestation", "resources")
+_ONLY_SHOWN = ("stage", "public_ip", "private_ip", "price", "attestation", "resources")
 
 
 def list_as_json(deployments: Sequence[Deployment], *, simulated: bool) -> dict[str, Any]:

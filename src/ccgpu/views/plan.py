@@ -10,8 +10,10 @@ from rich.text import Text
 from ccgpu.domain.capacity import QuotaNeed
 from ccgpu.domain.desired import Placement
 from ccgpu.domain.plan import Action, Plan, Step
+from ccgpu.domain.price import Price
 from ccgpu.domain.resource import name_of
 from ccgpu.domain.spec_words import in_spec_words
+from ccgpu.views import price as prices
 from ccgpu.views.signs import SIGNS, STYLES, kind_name
 
 _DONE = {
@@ -23,11 +25,16 @@ _DONE = {
 
 
 def as_text(
-    plan: Plan, placement: Placement, needs: Sequence[QuotaNeed], *, simulated: bool
+    plan: Plan,
+    placement: Placement,
+    needs: Sequence[QuotaNeed],
+    price: Price,
+    *,
+    simulated: bool,
 ) -> RenderableType:
-    """The region and image, the steps with their reasons, their count, and the quota."""
+    """Region, image and price, the steps with their reasons, their count, and the quota."""
     parts = [
-        _placement_table(placement, simulated),
+        _placement_table(placement, price, simulated),
         Text(""),
         steps(plan),
         Text(f"\n{_count_text(plan)}"),
@@ -59,6 +66,7 @@ def as_json(
     plan: Plan,
     placement: Placement,
     needs: Sequence[QuotaNeed],
+    price: Price,
     remembered: Sequence[str] = (),
     warnings: Sequence[str] = (),
     *,
@@ -74,6 +82,7 @@ def as_json(
         "quota": [
             {"name": n.shown, "used": n.used, "after": n.after, "limit": n.limit} for n in needs
         ],
+        "price": prices.document(price),
         "remembered": list(remembered),
         "warnings": list(warnings),
         "simulated": simulated,
@@ -103,7 +112,7 @@ def resources(plan: Plan) -> list[dict[str, Any]]:
     ]
 
 
-def _placement_table(placement: Placement, simulated: bool) -> Table:
+def _placement_table(placement: Placement, price: Price, simulated: bool) -> Table:
     zone = f", zone {placement.zone}" if placement.zone else ""
     image = placement.image
     named = [image[part] for part in ("publisher", "offer", "sku", "version") if part in image]
@@ -114,6 +123,7 @@ def _placement_table(placement: Placement, simulated: bool) -> Table:
     table.add_column(overflow="fold")
     table.add_row("region", Text(f"{placement.region}{zone}{mark}"))
     table.add_row("image", Text(shown))
+    table.add_row("price", Text(price.summary))
     return table
 
 

@@ -6,6 +6,7 @@ from ccgpu.azure.context import AzureContext
 from ccgpu.azure.run import Run
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.deployment import Deployment, Owned, describe_deployment, with_lease
+from ccgpu.domain.live_price import parts_of_deployment
 from ccgpu.domain.resource import key, kind_of, state_of
 from ccgpu.domain.vm_view import ip_configurations, properties, public_ip_id
 from ccgpu.errors import NotFound, StateUnusable
@@ -15,6 +16,7 @@ from ccgpu.workflows.discovery.listing import list_all_deployments
 from ccgpu.workflows.discovery.owned_resources import OwnedResources, read_owned_resources
 from ccgpu.workflows.discovery.search import FoundDeployment, find_deployment
 from ccgpu.workflows.discovery.snapshot import Actual, Snapshot
+from ccgpu.workflows.prices import with_prices
 
 _TIMEOUT = 300.0  # seconds, for reads alone
 
@@ -61,8 +63,10 @@ def _describe_owned(run: Run, live: OwnedResources, now: float | None) -> Deploy
         deployment,
         stage=_pending_stage(run.cloud, name, group),
         attestation=current_attestation(run.cloud, name, deployment.vm_id),
+        billable=parts_of_deployment(live.kinds, live.vm, live.bodies),
     )
-    return with_lease(deployment, live.vm, bodies, now)
+    (priced,) = with_prices(run.cloud.prices, [with_lease(deployment, live.vm, bodies, now)])
+    return priced
 
 
 def _pending_stage(cloud: AzureContext, name: str, group: str) -> str | None:
@@ -79,7 +83,8 @@ def _pending_stage(cloud: AzureContext, name: str, group: str) -> str | None:
 def list_deployments(cloud: AzureContext) -> list[Deployment]:
     """Every deployment of the subscription, including those without a VM."""
     run = Run.begin(cloud, _TIMEOUT)
-    return [_describe_found(run, deployment) for deployment in list_all_deployments(run)]
+    found = [_describe_found(run, deployment) for deployment in list_all_deployments(run)]
+    return with_prices(cloud.prices, found)
 
 
 def _describe_found(run: Run, deployment: FoundDeployment) -> Deployment:
@@ -88,6 +93,8 @@ def _describe_found(run: Run, deployment: FoundDeployment) -> Deployment:
     described = describe_deployment(
         deployment.name, deployment.group, deployment.vm, resources=owned, around=bodies
     )
+    billable = parts_of_deployment(deployment.kinds, deployment.vm, deployment.bodies)
+    described = replace(described, billable=billable)
     return with_lease(described, deployment.vm, bodies, run.server_clock.time())
 
 

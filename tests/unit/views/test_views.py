@@ -15,6 +15,7 @@ from ccgpu.domain.desired import Placement
 from ccgpu.domain.in_place import Other
 from ccgpu.domain.plain_text import one_line
 from ccgpu.domain.plan import Action, Plan, Step
+from ccgpu.domain.price import Price
 from ccgpu.domain.resource import Resource, resource_id
 from ccgpu.domain.status import State
 from ccgpu.views import created, deleted, deployment, plan, signs
@@ -22,6 +23,7 @@ from ccgpu.views.times import elapsed_text
 from ccgpu.views.trimmed import Trimmed
 
 _IMAGE = {"publisher": "Canonical", "offer": "o", "sku": "cvm", "version": "1.0.0"}
+_PRICE = Price("USD", ())
 _PLACE = Placement("eastus2", "2", _IMAGE)
 _READY = Deployment(
     name="demo",
@@ -65,10 +67,11 @@ _PLAN = Plan(
 
 
 def test_plans_show_signs_of_actions_and_reasons():
-    text = _render(plan.as_text(_PLAN, _PLACE, [], simulated=False))
+    text = _render(plan.as_text(_PLAN, _PLACE, [], _PRICE, simulated=False))
     assert text.splitlines() == [
         "region  eastus2, zone 2",
         "image   Canonical:o:cvm:1.0.0",
+        "price   unknown: nothing bills",
         "",
         "  resourceGroups        g",
         "+ networkSecurityGroups create",
@@ -87,8 +90,8 @@ def test_plans_name_kept_and_restored_items():
     failed = Difference("properties.provisioningState", "Succeeded", "Failed")
     vm = replace(_step(Action.UPDATE, Kind.VM, failed), recovery="start")
     vnet = replace(_step(Action.KEEP, Kind.VNET), others=(Other("subnet", "bastion"),))
-    text = _render(plan.as_text(Plan((vnet, vm)), _PLACE, [], simulated=False))
-    assert text.splitlines()[6:9] == [
+    text = _render(plan.as_text(Plan((vnet, vm)), _PLACE, [], _PRICE, simulated=False))
+    assert text.splitlines()[7:10] == [
         "  keep: subnet bastion is not in the spec: it stays",
         "~ update: state: Failed → Succeeded",
         "~ update: it is started again",
@@ -97,7 +100,9 @@ def test_plans_name_kept_and_restored_items():
 
 def test_a_plan_that_changes_nothing_says_so():
     kept = Plan((_step(Action.KEEP, Kind.VM),))
-    assert _render(plan.as_text(kept, _PLACE, [], simulated=False)).endswith("\nnothing to do\n")
+    assert _render(plan.as_text(kept, _PLACE, [], _PRICE, simulated=False)).endswith(
+        "\nnothing to do\n"
+    )
 
 
 @pytest.mark.parametrize(
@@ -108,13 +113,13 @@ def test_a_plan_that_changes_nothing_says_so():
     ],
 )
 def test_every_kind_of_image_is_named(image):
-    text = _render(plan.as_text(_PLAN, replace(_PLACE, image=image), [], simulated=True))
+    text = _render(plan.as_text(_PLAN, replace(_PLACE, image=image), [], _PRICE, simulated=True))
     assert next(iter(image.values())) in text
     assert "eastus2, zone 2 (simulated)" in text
 
 
 def test_json_plans_have_bodies_except_for_deletes():
-    document = plan.as_json(_PLAN, _PLACE, [QuotaNeed("vCPUs", 0, 80, 40)], simulated=True)
+    document = plan.as_json(_PLAN, _PLACE, [QuotaNeed("vCPUs", 0, 80, 40)], _PRICE, simulated=True)
     assert document["schema"] == "ccgpu.plan/1"
     assert [one["action"] for one in document["resources"]] == [
         *("keep", "create", "update", "replace", "delete")
@@ -156,7 +161,7 @@ def test_json_deployments_have_exactly_the_documented_fields():
         [
             *("schema", "name", "state", "region", "zone", "size", "resource_group", "vm_id"),
             *("public_ip", "private_ip", "expires", "hourly_usd", "resources", "attestation"),
-            *("simulated", "stage"),
+            *("simulated", "stage", "spent_usd_at_most", "price"),
         ]
     )
     assert (document["hourly_usd"], document["attestation"]) == (None, None)
@@ -167,7 +172,7 @@ def test_lists_omit_unknown_fields():
     [row] = document["deployments"]
     assert row["name"] == "demo"
     assert row["resources"] == [{"id": _READY.resources[0].id, "kind": Kind.VM.value}]
-    assert not {"public_ip", "hourly_usd", "attestation"} & row.keys()
+    assert not {"public_ip", "price", "attestation"} & row.keys()
 
 
 def test_text_says_spot_simulated_and_keeps_what_users_wrote():
@@ -204,7 +209,7 @@ def test_a_kept_group_has_a_reason():
 def test_lines_have_no_trailing_spaces():
     assert _render(Text("a  \n\n  b ")) == "a\n\n  b\n"
     text = _render(
-        plan.as_text(_PLAN, _PLACE, [QuotaNeed("v", 0, 8, 4)], simulated=False), width=30
+        plan.as_text(_PLAN, _PLACE, [QuotaNeed("v", 0, 8, 4)], _PRICE, simulated=False), width=30
     )
     assert [line for line in text.splitlines() if line != line.rstrip()] == []
 

@@ -46,6 +46,7 @@ from ccgpu.workflows.discovery.snapshot import (
     possible_ids,
 )
 from ccgpu.workflows.expiry_tags import set_expiry
+from ccgpu.workflows.prices import announce_price
 
 _MAX_PLANS = 3  # plans for one region; a change by another client requires a new one
 
@@ -143,6 +144,8 @@ def _plan_and_apply(context: CreateContext, candidate: Candidate, actual: Actual
         _require_channel(request, todo)
         warned = _warn_once(request, todo, warned)
         writer.remember(_resumable_spec(request, todo))
+        if _creates_vm(todo):
+            announce_price(request.run, request.spec, candidate.placement.region)
         try:
             done = apply_plan(todo, request.run, writer, with_tags, wait_for_vm=options.wait)
         except CcgpuError as err:

@@ -1,0 +1,39 @@
+"""Prices of what a spec describes, and of what exists. An unknown price stops nothing."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from ccgpu.azure.retail_prices import RetailPrices
+from ccgpu.azure.run import Run
+from ccgpu.domain.deployment import Deployment
+from ccgpu.domain.price import Price, RegionPrice, parts_of_spec
+from ccgpu.domain.spec.vm import VmSpec
+
+
+def prices_of_spec(
+    prices: RetailPrices, spec: VmSpec, regions: Sequence[str], currency: str = "USD"
+) -> list[RegionPrice]:
+    """The price of the spec's VM in each region, on demand and as Spot."""
+    wanted = [
+        parts_of_spec(spec, region, spot=spot) for spot in (False, True) for region in regions
+    ]
+    found = prices.read(wanted, currency)
+    on_demand, spot = found[: len(regions)], found[len(regions) :]
+    return [RegionPrice(*each) for each in zip(regions, on_demand, spot, strict=True)]
+
+
+def price_of_spec(prices: RetailPrices, spec: VmSpec, region: str) -> Price:
+    """The price of the spec's VM, on demand or as Spot, as the spec says."""
+    return prices.read([parts_of_spec(spec, region, spot=spec.spot)])[0]
+
+
+def announce_price(run: Run, spec: VmSpec, region: str) -> None:
+    """Tell what the VM will cost, before it is created."""
+    price = price_of_spec(run.cloud.prices, spec, region)
+    run.tell("note", f"the price of {spec.name} is {price.summary}")
+
+
+def with_prices(prices: RetailPrices, deployments: Sequence[Deployment]) -> list[Deployment]:
+    """The deployments, each with the price of what bills now."""
+    found = prices.read([one.billable for one in deployments])
+    return [replace(one, price=each) for one, each in zip(deployments, found, strict=True)]
