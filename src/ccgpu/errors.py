@@ -185,7 +185,10 @@ class QuotaExceeded(AzureRefused):
     """The subscription's quota is too small."""
 
     exit_code: ClassVar[int] = 5
-    usual_hint: ClassVar[str | None] = "request more quota in the Azure portal: Quotas, Compute"
+    usual_hint: ClassVar[str | None] = (
+        "`ccgpu quota` tells what to ask for; it is asked for in the Azure portal: "
+        "https://portal.azure.com/#view/Microsoft_Azure_Capacity/QuotaMenuBlade/~/myQuotas"
+    )
 
 
 class CapacityUnavailable(AzureRefused):

@@ -8,6 +8,7 @@ from ccgpu.azure.retail_prices import RetailPrices
 from ccgpu.azure.session import Session
 from ccgpu.scheduling.scheduler import Scheduler
 from ccgpu.store.journals import Journals
+from ccgpu.store.sku_cache import SkuCache
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,7 @@ class AzureContext:
     scheduler: Scheduler
     journals: Journals
     prices: RetailPrices
+    skus: SkuCache
     simulated: bool = False
 
     @property

@@ -22,6 +22,7 @@ from ccgpu.azure.error_details import (
 )
 from ccgpu.azure.failed_sign_in import SignInFailed
 from ccgpu.domain.providers import NOT_REGISTERED, register_hint
+from ccgpu.domain.quota_request import parse_refusal
 from ccgpu.errors import (
     AlreadyExists,
     AzureRefused,
@@ -165,7 +166,9 @@ def _make_error(code: str, text: str, status: int, message: str) -> AzureRefused
     low = text.casefold()
     not_allowed = code == "OperationNotAllowed"
     if _is_quota(code, text):
-        return QuotaExceeded(message, code=code)
+        shortage = parse_refusal(text)
+        told = message if shortage is None else f"{message}\n{shortage.text}"
+        return QuotaExceeded(told, code=code)
     if code in _CAPACITY or (not_allowed and any(t in low for t in _CAPACITY_TEXTS)):
         return CapacityUnavailable(message, code=code)
     if code in _RESERVED:

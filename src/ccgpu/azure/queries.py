@@ -9,7 +9,7 @@ from typing import Any
 
 from ccgpu.azure.arm import Arm, raw_body
 from ccgpu.azure.errors import translating_errors
-from ccgpu.domain.capacity import Offer, SizeRegions, Usage
+from ccgpu.domain.capacity import Offer, SizeOffers, Usage
 from ccgpu.domain.image import LATEST, Community, Gallery, Image, Marketplace
 from ccgpu.domain.providers import Provider
 from ccgpu.domain.resource import Body, ResourceId, group_of, location, name_of, subscription_of
@@ -27,26 +27,25 @@ class Queries:
         self._compute = arm.compute
         self._resources = arm.resources
 
-    def offer(self, region: str, size: str) -> Offer | None:
-        """The region's offer of a VM size, or None if it does not offer the size."""
-        with translating_errors(f"reading the sizes of {region}"):
-            skus = self._compute.resource_skus.list(filter=f"location eq '{region}'")
-            for sku in skus:
-                if str(sku.name).casefold() == size.casefold() and _is_vm(sku):
-                    return _parse_offer(region, sku)
-        return None
+    def offers(self, size: str, region: str | None = None) -> SizeOffers:
+        """The offers of a VM size, in one region or in all.
 
-    def sizes_everywhere(self, size: str) -> SizeRegions:
-        """The regions that offer a size. Takes half a minute, so it is for error messages only."""
+        The list of one region is filtered by the service. That of all takes half a minute.
+        """
         known: set[str] = set()
-        offered: set[str] = set()
-        with translating_errors(f"looking where {size} is offered"):
-            for sku in self._compute.resource_skus.list():
-                regions = {location(str(one)) for one in sku.locations or ()}
-                known |= regions
-                if str(sku.name).casefold() == size.casefold() and _is_vm(sku):
-                    offered |= regions
-        return SizeRegions(frozenset(known), frozenset(offered))
+        found: dict[str, Offer] = {}
+        where = "" if region is None else f" in {region}"
+        query = {} if region is None else {"filter": f"location eq '{region}'"}
+        with translating_errors(f"looking where {size} is offered{where}"):
+            for sku in self._compute.resource_skus.list(**query):
+                if not _is_vm(sku):
+                    continue
+                listed = [location(str(one)) for one in sku.locations or ()]
+                regions = listed if region is None else [region]
+                known |= set(regions)
+                if str(sku.name).casefold() == size.casefold():
+                    found |= {one: _parse_offer(one, sku) for one in regions}
+        return SizeOffers(frozenset(known), found)
 
     def provider(self, namespace: str) -> Provider:
         """A resource provider: whether it is registered, and its regions with VMs."""

@@ -3,14 +3,12 @@
 Each is one `Backend`. Commands use both in the same way.
 """
 
-import shutil
-import sqlite3
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ccgpu.cli import process
 from ccgpu.cli.runtime import BackendName, ConnectionOptions
@@ -20,19 +18,17 @@ from ccgpu.errors import (
     CopyFailed,
     GuestUnreachable,
     HostKeyMismatch,
-    StateUnusable,
     TimedOut,
     UsageProblem,
 )
 from ccgpu.scheduling.scheduler import Scheduler
-from ccgpu.store import atomic, folders
+from ccgpu.store import folders
 from ccgpu.store.journals import Journals
 
 if TYPE_CHECKING:
     from ccgpu.azure.context import AzureContext
     from ccgpu.azure.retail_prices import RetailPrices
     from ccgpu.azure.session import Session
-    from ccgpu.cli.runtime import SeedOutcome
     from ccgpu.collateral.fetcher import CollateralFetcher
     from ccgpu.fakearm import FakeArm
     from ccgpu.fakeguest.vendors import SimulatedVendors
@@ -56,6 +52,7 @@ class Backend:
         require_channel: Raises an error if this machine lacks what `channels` needs.
         sources: The addresses that `web` may be asked for.
         cache: The folder that keeps collateral and prices; None for no cache.
+        sku_cache: The folder that keeps what sizes are offered where.
         simulated: Whether all of it is simulated.
     """
 
@@ -67,6 +64,7 @@ class Backend:
     channels: "OpenChannel"
     sources: Sources = PUBLIC
     cache: Path | None = None
+    sku_cache: Path | None = None
     simulated: bool = False
     require_channel: Callable[[], None] = lambda: None
 
@@ -75,6 +73,7 @@ class Backend:
         from ccgpu.azure.arm import Arm
         from ccgpu.azure.context import AzureContext
         from ccgpu.azure.queries import Queries
+        from ccgpu.store.sku_cache import SkuCache
 
         session = self.session()
         arm = Arm(session)
@@ -85,6 +84,7 @@ class Backend:
             self.scheduler,
             self.journals,
             self.prices(),
+            SkuCache(self.sku_cache, f"{session.environment.name} {session.subscription}"),
             simulated=self.simulated,
         )
 
@@ -116,6 +116,8 @@ def open_backend(connection: ConnectionOptions, state: Path, environ: Mapping[st
     process.no_foreign_logs()
     if connection.backend is BackendName.AZURE:
         return _azure_backend(connection, state, environ)
+    from ccgpu.cli.simulated_state import Simulation, fake_state
+
     simulation = Simulation(fake_state(state, environ))
     return simulated_backend(
         simulation.arm, simulation.journals, simulation.vendors, cloud=connection.cloud
@@ -157,6 +159,7 @@ def _azure_backend(
         channels=_open_ssh,
         require_channel=_require_openssh,
         cache=folders.cache(),
+        sku_cache=folders.cache() / "skus",
     )
 
 
@@ -167,6 +170,7 @@ def simulated_backend(
     cloud: str = "public",
 ) -> Backend:
     """A back end that never leaves this process. Everything runs on the clock of `arm`."""
+    from ccgpu.cli.simulated_state import sku_folder
     from ccgpu.fakeguest import vendor_services
     from ccgpu.scheduling.scheduler import InlineExecutor
 
@@ -200,6 +204,7 @@ def simulated_backend(
         price_web=partial(_simulated_price_list, arm),
         channels=simulated_channels(arm, vendors),
         sources=sources,
+        sku_cache=sku_folder(journals),
         simulated=True,
     )
 
@@ -242,71 +247,3 @@ def simulated_channels(arm: "FakeArm", vendors: "Callable[[], SimulatedVendors]"
     )
     guests.inhabit(arm)
     return lambda target: nullcontext(SimulatedChannel(arm, target, types, vendors))
-
-
-def fake_state(state: Path, environ: Mapping[str, str]) -> Path:
-    """The file that stores the simulated subscription."""
-    return Path(environ.get("CCGPU_FAKE_STATE") or state / "fake.sqlite")
-
-
-class Simulation:
-    """A simulated subscription in a file. Beside it are the journals and the vendors' keys.
-
-    The journals are kept apart from Azure's and from those of other simulated subscriptions.
-    """
-
-    def __init__(self, path: Path) -> None:
-        from ccgpu.fakearm import FakeArm
-        from ccgpu.fakeguest import guests
-
-        self.journals = path.with_name(f"{path.name}.journals")
-        self._vendors = path.with_name(f"{path.name}.vendors.json")
-        try:
-            self.arm = FakeArm(path)
-        except (ValueError, OSError, sqlite3.Error) as err:
-            hint = "set CCGPU_FAKE_STATE to keep the simulated subscription in another file"
-            raise StateUnusable(f"{path}: {err}", hint=hint) from err
-        guests.inhabit(self.arm)
-
-    def vendors(self) -> "SimulatedVendors":
-        """The simulated AMD and NVIDIA of this subscription; the first call makes their keys."""
-        from ccgpu.fakeguest.vendors import load_vendors, make_vendors
-
-        try:
-            if not self._vendors.exists():
-                self._write_vendors(make_vendors().as_text())
-            return load_vendors(self._vendors.read_text())
-        except (ValueError, OSError) as err:
-            hint = f"remove {self._vendors}: new keys are made, and older evidence is not of them"
-            raise StateUnusable(f"{self._vendors}: {err}", hint=hint) from err
-
-    def _write_vendors(self, text: str) -> None:
-        try:
-            atomic.create(self._vendors, text.encode())
-        except FileExistsError:
-            return  # another process has written its keys: use those
-
-    def show(self) -> dict[str, Any]:
-        """The resources, their cost, and the requests so far."""
-        return self.arm.show()
-
-    def reset(self) -> None:
-        """Delete all resources and journals. The vendors' keys stay."""
-        self.arm.reset()
-        shutil.rmtree(self.journals, ignore_errors=True)
-
-    def advance(self, seconds: float) -> None:
-        """Advance the virtual time."""
-        self.arm.advance(seconds)
-
-    def configure(self, settings: Mapping[str, Any]) -> None:
-        """Apply these settings, and reset all others to their defaults."""
-        self.arm.configure(settings)
-
-    def add(self, resources: Sequence[Any]) -> "SeedOutcome":
-        """Add these resources; if one is invalid, add none."""
-        return self.arm.add(resources)
-
-    def close(self) -> None:
-        """Close the file."""
-        self.arm.close()

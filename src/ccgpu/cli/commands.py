@@ -28,6 +28,14 @@ COMMANDS = {
     ),
     "validate": Entry("validate", "validate", "Check spec files and report every problem."),
     "plan": Entry("plan", "plan", "Show what `create` would do, without doing it."),
+    "capacity": Entry(
+        "capacity",
+        "capacity",
+        "Show where a VM could be created now, why not, and the price.",
+    ),
+    "quota": Entry(
+        "quota", "quota", "Show the quota that a VM counts against, and how to ask for more."
+    ),
     "price": Entry(
         "price", "price", "Show what the VM of a spec would cost, in each of its regions."
     ),

@@ -25,7 +25,8 @@ from ccgpu.cli.runtime import ConnectionOptions, Runtime
 from ccgpu.errors import AnswerLost, CcgpuError, Interrupted, UsageProblem
 
 if TYPE_CHECKING:
-    from ccgpu.cli.backends import Backend, Simulation
+    from ccgpu.cli.backends import Backend
+    from ccgpu.cli.simulated_state import Simulation
 
 _NAME = "ccgpu"
 _COMPLETION = "_CCGPU_COMPLETE"  # set by the scripts of `--install-completion`
@@ -150,6 +151,6 @@ def _open_backend(connection: ConnectionOptions, state: Path) -> "Backend":
 
 
 def _open_simulation(state: Path) -> "AbstractContextManager[Simulation]":
-    from ccgpu.cli.backends import Simulation, fake_state
+    from ccgpu.cli.simulated_state import Simulation, fake_state
 
     return closing(Simulation(fake_state(state, os.environ)))

@@ -39,25 +39,22 @@ def preview(
     from ccgpu.store.keys import Keys
     from ccgpu.views import plan as view
     from ccgpu.views.signed_in import with_sign_in
-    from ccgpu.workflows.create import planning
-    from ccgpu.workflows.create.context import CreateOptions
-    from ccgpu.workflows.prices import price_of_spec
+    from ccgpu.workflows import prices
+    from ccgpu.workflows.create import context, planning
 
     cloud, wanted = connect_and_resolve(lambda: runtime.connect(connection), request, fresh=fresh)
     keys = Keys(runtime.state, wanted.spec.name, runtime.home)
-    options = CreateOptions(keys.planned, skip_preflight=skip_preflight, given=wanted.given)
+    options = context.CreateOptions(keys.planned, skip_preflight=skip_preflight, given=wanted.given)
     planned = planning.preview(cloud, wanted.spec, options)
     for note in planned.notes if output == OutputOptions(OutputFormat.TEXT) else ():
         runtime.note(f"note: {note}")
     more = (planned.effective_spec.remembered, planned.warnings)
-    place = planned.candidate.placement
-    price = price_of_spec(cloud.prices, planned.effective_spec.spec, place.region)
-    parts = (planned.plan, place, planned.candidate.needs, price)
+    place, needs = planned.candidate.placement, planned.candidate.needs
+    parts = (planned.plan, place, needs, prices.price_of_plan(cloud.prices, planned))
     runtime.answer(
         output,
         lambda: view.as_text(*parts, simulated=cloud.simulated),
         lambda: with_sign_in(
-            view.as_json(*parts, *more, simulated=cloud.simulated),
-            cloud.session.signed_in_with,
+            view.as_json(*parts, *more, simulated=cloud.simulated), cloud.session.signed_in_with
         ),
     )

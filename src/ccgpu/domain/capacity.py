@@ -7,6 +7,8 @@ created, so `--skip-preflight` skips this check. The functions are pure.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from ccgpu.domain.quota_request import QuotaShortage
+
 REGIONAL_CORES = "cores"
 SPOT_CORES = "lowPriorityCores"
 
@@ -25,11 +27,23 @@ class Offer:
 
 
 @dataclass(frozen=True, slots=True)
-class SizeRegions:
-    """The regions that offer any VM size (`known`), and those that offer this size."""
+class SizeOffers:
+    """The regions that offer any VM size (`known`), and the offers of one size by region.
+
+    A region that is not `known` has an empty list of sizes: nothing is said about it.
+    """
 
     known: frozenset[str]
-    offered: frozenset[str]
+    offers: Mapping[str, Offer]
+
+    @property
+    def offered(self) -> frozenset[str]:
+        """The regions that offer the size."""
+        return frozenset(self.offers)
+
+    def __or__(self, other: "SizeOffers") -> "SizeOffers":
+        """What both lists say."""
+        return SizeOffers(self.known | other.known, {**self.offers, **other.offers})
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +125,7 @@ def assess_capacity(
     short = [need for need in needs if not need.met]
     if short:
         lacks = "; ".join(
-            f"{need.shown}: {need.used} of {need.limit} used, {need.after - need.used} more needed"
+            QuotaShortage(need.shown, need.used, need.limit, need.after - need.used).text
             for need in short
         )
         return CapacityCheck(region, needs, f"{where}: quota is too small ({lacks})", quota=True)

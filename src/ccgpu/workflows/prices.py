@@ -8,6 +8,7 @@ from ccgpu.azure.run import Run
 from ccgpu.domain.deployment import Deployment
 from ccgpu.domain.price import Price, RegionPrice, parts_of_spec
 from ccgpu.domain.spec.vm import VmSpec
+from ccgpu.workflows.create.context import CreateOutcome
 
 
 def prices_of_spec(
@@ -25,6 +26,11 @@ def prices_of_spec(
 def price_of_spec(prices: RetailPrices, spec: VmSpec, region: str) -> Price:
     """The price of the spec's VM, on demand or as Spot, as the spec says."""
     return prices.read([parts_of_spec(spec, region, spot=spec.spot)])[0]
+
+
+def price_of_plan(prices: RetailPrices, planned: CreateOutcome) -> Price:
+    """The price of the VM that a plan would make, in its region."""
+    return price_of_spec(prices, planned.effective_spec.spec, planned.candidate.placement.region)
 
 
 def announce_price(run: Run, spec: VmSpec, region: str) -> None:

@@ -33,7 +33,7 @@ def _listing(monthly: str, *names: str) -> Callable[[Request], Response | None]:
 def _offer(wire: Any, *restrictions: dict[str, Any], region: str = "eastus2") -> Offer | None:
     if restrictions:
         wire.arm.settings.set("restrictions", NCC_H100_V5, region, value=list(restrictions))
-    found: Offer | None = wire.queries.offer(region, NCC_H100_V5.lower())
+    found: Offer | None = wire.queries.offers(NCC_H100_V5.lower(), region).offers.get(region)
     return found
 
 
@@ -47,8 +47,22 @@ def test_a_size_is_offered_with_its_zones_family_cores_and_capabilities(wire):
 
 
 def test_sizes_are_listed_for_one_region(wire):
-    wire.queries.offer("eastus2", NCC_H100_V5)
+    wire.queries.offers(NCC_H100_V5, "eastus2")
     assert [request.query.get("$filter") for request in wire.seen] == ["location eq 'eastus2'"]
+
+
+def test_the_list_of_all_regions_is_read_once_and_has_every_offer(wire):
+    found = wire.queries.offers(NCC_H100_V5)
+    assert found.offered == frozenset(REGIONS)
+    assert found.known > found.offered
+    assert found.offers["westeurope"].zones == ("1", "2")
+    assert [request.query.get("$filter") for request in wire.seen] == [None]
+
+
+def test_an_empty_list_says_nothing_about_a_region(wire):
+    wire.arm.settings.set("reported", "sizes", value=False)
+    found = wire.queries.offers(NCC_H100_V5, "eastus2")
+    assert (found.known, found.offers) == (frozenset(), {})
 
 
 def test_a_size_missing_in_a_region_is_not_offered(wire):
@@ -136,14 +150,14 @@ def _sku(**changes: Any) -> dict[str, Any]:
 )
 def test_incomplete_sku_records_are_parsed(records, offered, wire):
     wire.replies.append(Response(200, {"value": records}))
-    assert wire.queries.offer("eastus2", NCC_H100_V5) == offered
+    assert wire.queries.offers(NCC_H100_V5, "eastus2").offers.get("eastus2") == offered
 
 
 def test_recorded_sizes_are_parsed(vectors, wire):
     file = vectors / "arm" / "recorded" / "resource_skus_sample.json"
     records = json.loads(file.read_text("utf-8"))
     wire.replies.append(Response(200, records))
-    offer = wire.queries.offer("eastus", "standard_d2_V2")
+    offer = wire.queries.offers("standard_d2_V2", "eastus").offers.get("eastus")
     assert offer is not None
     assert (offer.zones, offer.family, offer.vcpus) == (("1", "2", "3"), "standardDv2Family", 2)
 
@@ -328,7 +342,10 @@ def test_a_404_about_something_else_does_not_mean_the_group_is_missing(code, wir
 @pytest.mark.parametrize(
     ("ask", "doing"),
     [
-        (lambda q: q.offer("eastus2", NCC_H100_V5), "reading the sizes of eastus2"),
+        (
+            lambda q: q.offers(NCC_H100_V5, "eastus2"),
+            f"looking where {NCC_H100_V5} is offered in eastus2",
+        ),
         (lambda q: q.usages("eastus2"), "reading the quota of eastus2"),
         (lambda q: _image(q, _NAMED), f"looking up the image {_NAMED} in eastus2"),
         (lambda q: q.tagged_groups("ccgpu-run"), "listing what carries the tag ccgpu-run"),

@@ -4,8 +4,9 @@ import json
 
 import pytest
 
-from ccgpu.cli.backends import Simulation, fake_state, open_backend
+from ccgpu.cli.backends import open_backend
 from ccgpu.cli.runtime import BackendName, ConnectionOptions
+from ccgpu.cli.simulated_state import Simulation, fake_state
 from ccgpu.errors import GuestUnreachable, StateUnusable, UsageProblem
 from ccgpu.fakearm import FAKE_SUBSCRIPTION
 

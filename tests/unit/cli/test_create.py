@@ -92,10 +92,12 @@ def test_the_documents_of_plan_and_create_have_the_same_resources(shell):
         )
 
     assert stable(made["resources"]) == stable(planned)
-    own = ("resources", "schema", "remembered", "warnings", "ssh")
+    timed = ("price", "spent_usd_at_most")  # they have the time of their reading
+    own = ("resources", "schema", "remembered", "warnings", "ssh", *timed)
     assert {k: v for k, v in made.items() if k not in own} == {
-        k: v for k, v in shown.items() if k not in ("resources", "schema")
+        k: v for k, v in shown.items() if k not in ("resources", "schema", *timed)
     }
+    assert made["price"]["parts"] == shown["price"]["parts"]
 
 
 def test_create_puts_the_bodies_of_its_plan(shell):

@@ -4,7 +4,7 @@ import contextlib
 
 import pytest
 
-from ccgpu.cli.backends import Simulation
+from ccgpu.cli.simulated_state import Simulation
 
 _CREATE = "create demo --region eastus2 --ssh-from 203.0.113.7/32"
 

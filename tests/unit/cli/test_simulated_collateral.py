@@ -8,8 +8,9 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from ccgpu.attest import simulated
-from ccgpu.cli.backends import Simulation, open_backend
+from ccgpu.cli.backends import open_backend
 from ccgpu.cli.runtime import BackendName, ConnectionOptions
+from ccgpu.cli.simulated_state import Simulation
 from ccgpu.domain import bundle
 from ccgpu.domain.evidence import Evidence, GpuEvidence, UnverifiedContext
 from ccgpu.errors import StateUnusable

@@ -141,8 +141,8 @@ def test_every_exceeded_quota_is_shown_with_its_numbers():
     verdict = _judge(usages=[replace(_FAMILY, limit=0), replace(_TOTAL, used=90)])
     assert verdict.quota
     assert verdict.refusal == (
-        "eastus2: quota is too small (NCC v5 vCPUs: 0 of 0 used, 40 more needed; "
-        "Total Regional vCPUs: 90 of 100 used, 40 more needed)"
+        "eastus2: quota is too small (NCC v5 vCPUs: 0 of 0 used, 40 more needed: the limit "
+        "must be 40; Total Regional vCPUs: 90 of 100 used, 40 more needed: the limit must be 130)"
     )
     assert [need.met for need in verdict.needs] == [False, False]
 

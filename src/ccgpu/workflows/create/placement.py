@@ -13,7 +13,7 @@ from typing import Any
 from ccgpu.azure.long_running import Answers, send_together
 from ccgpu.azure.run import Run
 from ccgpu.domain import capacity
-from ccgpu.domain.capacity import Offer, QuotaNeed, Usage
+from ccgpu.domain.capacity import QuotaNeed, SizeOffers, Usage
 from ccgpu.domain.desired import Placement
 from ccgpu.domain.image import LATEST, Community, Image, Marketplace
 from ccgpu.domain.resource import Body, location
@@ -111,7 +111,7 @@ def _read_region(run: Run, spec: VmSpec, region: str, *, skip_preflight: bool) -
     """Send all requests about one region concurrently."""
     queries = run.cloud.queries
     requests: dict[str, Callable[[], Any]] = {
-        _OFFER.format(region): partial(queries.offer, region, spec.size),
+        _OFFER.format(region): partial(queries.offers, spec.size, region),
         _USAGES.format(region): partial(queries.usages, region),
         _IMAGE.format(region): partial(queries.image, region, spec.image_reference),
     }
@@ -142,7 +142,10 @@ class _RegionAnswers:
             QuotaExceeded: The quota is too small.
             CapacityUnavailable: The size is not available there.
         """
-        offer: Offer | None = self.answers[_OFFER.format(self.name)]
+        offers: SizeOffers = self.answers[_OFFER.format(self.name)]
+        if self.name not in offers.known:
+            return ()  # an empty list says nothing: Azure decides at the PUT
+        offer = offers.offers.get(self.name)
         if offer is None:
             raise InvalidFile("spec", [regions.problem(self.name)], hint=_SKIP_HINT)
         usages: tuple[Usage, ...] = self.answers[_USAGES.format(self.name)]

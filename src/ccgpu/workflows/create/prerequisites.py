@@ -12,7 +12,7 @@ from functools import partial
 from ccgpu.azure.long_running import send_alone, send_together
 from ccgpu.azure.run import Run
 from ccgpu.domain import providers
-from ccgpu.domain.capacity import SizeRegions
+from ccgpu.domain.capacity import SizeOffers
 from ccgpu.domain.providers import Provider
 from ccgpu.errors import AzureRefused, Denied, InvalidFile, Problem
 
@@ -24,7 +24,7 @@ class Regions:
     run: Run
     size: str
     named: frozenset[str] = frozenset()  # of the compute provider; empty if it could not be read
-    _sizes: SizeRegions | None = field(default=None, init=False)
+    _sizes: SizeOffers | None = field(default=None, init=False)
 
     def require(self, regions: Iterable[str]) -> None:
         """Raise `InvalidFile` for regions that do not exist; no check if `named` is empty."""
@@ -47,9 +47,9 @@ class Regions:
         what = "is not an Azure region" if self.named else "is not a region with VM sizes"
         return Problem("regions", f"{region} {what}{meant or ':'} {elsewhere}")
 
-    def _size_regions(self) -> SizeRegions:
+    def _size_regions(self) -> SizeOffers:
         if self._sizes is None:
-            query = partial(self.run.cloud.queries.sizes_everywhere, self.size)
+            query = partial(self.run.cloud.queries.offers, self.size)
             doing = f"looking where {self.size} is offered"
             self._sizes = send_alone(self.run, query, doing)
         return self._sizes
