@@ -18,10 +18,10 @@ from ccgpu.collateral.item import Payload
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.collateral import CollateralFile
 from ccgpu.domain.journal import Journal, Record
-from ccgpu.domain.policy import ReferenceValues
+from ccgpu.domain.reference_values import ReferenceValues
 from ccgpu.domain.resource import ResourceId
 from ccgpu.errors import StateUnusable, UsageProblem
-from ccgpu.store import atomic, drafts, policies
+from ccgpu.store import atomic, drafts, reference_values
 from ccgpu.store.journals import Journals
 from ccgpu.store.keys import Keys
 from support.disks import fill, mount, unmount
@@ -101,9 +101,7 @@ def test_a_file_is_unchanged_when_its_replacement_fails(small, write, free):
 
 
 def _pins(small: Path) -> None:
-    policies.write_reference_values(
-        small / "pins.json", ReferenceValues(image="x", pcrs={"4": "ab" * 32})
-    )
+    reference_values.write(small / "pins.json", ReferenceValues(image="x", pcrs={"4": "ab" * 32}))
 
 
 def _key(small: Path) -> None:

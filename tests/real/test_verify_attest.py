@@ -1,7 +1,11 @@
 """`ccgpu verify` on evidence of real CPUs: each set gets the answer that its description gives."""
 
+import json
+
 import pytest
 
+from ccgpu.attest.vtpm import eventlog
+from ccgpu.attest.vtpm.event_names import name_events
 from support.cli import Shell
 
 TODAY = "2026-11-22T12:00:00Z"
@@ -38,6 +42,60 @@ def test_the_genoa_set_is_accepted_for_the_cpu_alone(verify):
     assert document["facts"]["vm id"] == "390CBCF5-6C67-4D9B-98EF-C3F1699CC8FC"
     said = " ".join(document["not_proven"])
     assert all(word in said for word in ("identity", "channel", "GPU", "nonce", "boot chain"))
+
+
+@pytest.mark.parametrize("case", ["azure-genoa-v3", "azure-milan-v2", "azure-milan-v3"])
+def test_pcr_6_of_every_real_machine_follows_from_its_id(verify, case):
+    _, document, checks = verify(case, "--policy cpu-only", "--unsafe-short-nonce")
+
+    assert checks["vtpm.pcr6.vm-id"]["ok"]
+    assert not [line for line in document["not_proven"] if "PCR 6" in line]
+
+
+def test_golden_values_of_a_real_machine_leave_out_what_is_its_own(verify, tmp_path):
+    pins = tmp_path / "pins.json"
+    assert verify("azure-genoa-v3", "--policy cpu-only", f"--record {pins}")[0] == 0
+    assert [*map(int, json.loads(pins.read_text())["pcrs"])] == [*range(6), 7, 8, 9, 11, 12, 14]
+    assert verify("azure-genoa-v3", "--policy cpu-only", f"--pins {pins}")[0] == 0
+
+    code, document, _ = verify(
+        "azure-milan-v3", "--policy cpu-only", "--unsafe-short-nonce", f"--pins {pins}"
+    )
+    assert code == 9
+    assert "policy.pins.pcr" in document["reasons"]
+
+
+@pytest.mark.parametrize(
+    ("case", "images"),
+    [
+        ("uki252-nosb", ["default boot loader", "EFI application from memory"]),
+        ("uki255-nosb", ["default boot loader", "EFI application from memory"]),
+        ("uki257-nosb", ["default boot loader", "EFI application from memory"]),
+        ("uki255-sb-ownkeys", ["default boot loader"]),
+        ("uki257-sb-ownkeys", ["default boot loader"]),
+    ],
+)
+def test_the_events_of_a_booted_image_are_named(vectors, case, images):
+    folder = vectors / "measured-image" / case
+    log = eventlog.parse((folder / "binary_bios_measurements").read_bytes())
+    by_pcr: dict[int, list[str]] = {}
+    for event in name_events(log, frozenset(range(24))):
+        by_pcr.setdefault(event.pcr, []).append(event.what)
+
+    assert not [what for those in by_pcr.values() for what in those if "cannot be read" in what]
+    assert not [what for those in by_pcr.values() for what in those if what.startswith("event of")]
+    assert by_pcr[1][:2] == ["boot order", "boot option Boot0001"]
+    assert by_pcr[4][2:] == images
+    assert "partition table (GPT)" in by_pcr[5]
+    assert by_pcr[7][:5] == [
+        "secure boot setting",
+        "platform key (PK)",
+        "key exchange keys (KEK)",
+        "allowed signatures (db)",
+        "forbidden signatures (dbx)",
+    ]
+    assert by_pcr[9] == ["kernel command line", "initrd"]
+    assert {"kernel", "initrd", "kernel command line"} <= set(by_pcr[11])
 
 
 def test_the_genoa_set_is_refused_by_strict_with_component_and_bulletin(verify):

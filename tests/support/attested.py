@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from ccgpu.domain.bundle import Collateral, EvidenceBundle
-from ccgpu.fakeguest.evidence import eventlog
+from ccgpu.fakeguest.evidence import eventlog, hcl
 from support.cli import CommandResult, Shell
 from support.collecting import CollectingVm, collecting_vm
 from support.gpus import simulated_roots
@@ -14,7 +14,9 @@ from support.vms import HOST_KEY, NONCE, vm
 
 _AT = "2026-11-22T12:00:00Z"
 EVENTS = tuple(
-    event for event in eventlog.boot_events() if event != eventlog.locality_event(3)
+    event
+    for event in eventlog.boot_events(vm_unique_id=hcl.VM_UNIQUE_ID)
+    if event != eventlog.locality_event(3)
 )  # swtpm starts at locality 0
 
 

@@ -12,6 +12,7 @@ from ccgpu.attest.appraisal import Appraisal
 from ccgpu.attest.appraise import AppraisalInputs, appraise
 from ccgpu.domain import hostkey
 from ccgpu.domain.evidence import CpuEvidence, Evidence, UnverifiedContext
+from ccgpu.domain.reference_values import PINNED_PCRS, ReferenceValues
 from ccgpu.fakeguest.evidence import amd as amds
 from ccgpu.fakeguest.evidence import snp
 from ccgpu.fakeguest.evidence.cpu import CollectedCpuEvidence, SimulatedVm
@@ -103,6 +104,13 @@ def caller_question(machine: SimulatedVm, **changes: Any) -> AppraisalInputs:
     """The inputs of a caller who knows the challenge and its time."""
     key = hostkey.sha256(HOST_KEY)
     return replace(AppraisalInputs(AT, nonce=NONCE, vm_id=machine.vm_id, host_key=key), **changes)
+
+
+def pins(machine: SimulatedVm, **changes: str) -> ReferenceValues:
+    """The machine's golden PCR values. `changes`: values (hex) by `pcr` and index."""
+    values = {str(index): machine.pcrs[index].hex() for index in sorted(PINNED_PCRS)}
+    others = {name.removeprefix("pcr"): value for name, value in changes.items()}
+    return ReferenceValues(image="x", pcrs=values | others)
 
 
 @dataclass(frozen=True)

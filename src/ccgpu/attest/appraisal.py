@@ -12,6 +12,7 @@ from typing import Literal
 from ccgpu import __version__
 from ccgpu.attest.check import Check, Rule
 from ccgpu.attest.trust_basis import TrustBasis
+from ccgpu.attest.vtpm.event_names import NamedEvent
 from ccgpu.domain.policy_comparison import PolicyOrigin
 from ccgpu.errors import EvidenceRejected, EvidenceUnavailable
 
@@ -44,7 +45,7 @@ class Appraisal:
     on. `facts`: what the evidence states of itself, meaningful only if accepted. `pcrs`: SHA-256
     PCR values (32 bytes each) of accepted evidence. `origin`: the file of a policy that does not
     ship. `not_read`: parts of the evidence that no check looked at. `rests_on`: the inputs that are
-    taken on trust, each with its source.
+    taken on trust, each with its source. `events`: the boot as its event log tells it.
     """
 
     verdict: Verdict
@@ -59,6 +60,7 @@ class Appraisal:
     origin: PolicyOrigin | None = None
     not_read: Sequence[str] = ()
     rests_on: Sequence[TrustBasis] = ()
+    events: Sequence[NamedEvent] = ()
 
     @property
     def loosened(self) -> Mapping[str, str]:

@@ -8,7 +8,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from ccgpu.attest import attestation_tokens, cpu, data_age, freshness
+from ccgpu.attest import (
+    attestation_tokens,
+    boot_identity,
+    cpu,
+    data_age,
+    freshness,
+    reference_pcrs,
+)
 from ccgpu.attest.appraisal import Appraisal, conclude_verdict
 from ccgpu.attest.attestation_tokens import LocalFindings, TokenKeySets
 from ccgpu.attest.check import Checks, Rule, Verified, format_value
@@ -22,8 +29,9 @@ from ccgpu.attest.trust_anchors import TRUST_ANCHORS
 from ccgpu.attest.trust_basis import CallerInputs, CollateralKind, TrustSource, trust_basis
 from ccgpu.attest.vm_identity import identity_of
 from ccgpu.domain.evidence import Evidence
-from ccgpu.domain.policy import Policy, ReferenceValues
+from ccgpu.domain.policy import Policy
 from ccgpu.domain.policy_comparison import PolicyOrigin
+from ccgpu.domain.reference_values import ReferenceValues
 
 CPU_ABSENT = Rule("evidence.cpu.absent", "there is evidence of the CPU", "the policy, requires")
 GPU_ABSENT = Rule("evidence.gpu.absent", "there is evidence of the GPU", "the policy, requires")
@@ -97,7 +105,7 @@ def appraise(
         origin.display_name(policy.name) if origin else policy.name,
         inputs.at,
         not_proven=(
-            *_not_proven(evidence, policy, inputs),
+            *_not_proven(evidence, policy, inputs, cpu_result),
             *not_compared,
             *data_age.age_warnings(policy, inputs.at),
         ),
@@ -108,6 +116,7 @@ def appraise(
         origin=origin,
         not_read=cpu_result.not_read,
         rests_on=trust_basis(evidence, policy, _caller_inputs(evidence, inputs)),
+        events=cpu_result.events,
     )
 
 
@@ -181,7 +190,9 @@ def _caller_inputs(evidence: Evidence, inputs: AppraisalInputs) -> CallerInputs:
     )
 
 
-def _not_proven(evidence: Evidence, policy: Policy, inputs: AppraisalInputs) -> tuple[str, ...]:
+def _not_proven(
+    evidence: Evidence, policy: Policy, inputs: AppraisalInputs, cpu_result: CpuResult
+) -> tuple[str, ...]:
     """What this verdict leaves open, in the words of docs/trust.md."""
     lines: list[str] = []
     if policy.cpu is None:
@@ -191,12 +202,21 @@ def _not_proven(evidence: Evidence, policy: Policy, inputs: AppraisalInputs) -> 
     lines += _missing_identity(policy, inputs)
     lines += _unproven_inputs(evidence, policy, inputs)
     if policy.cpu is not None:
-        lines += (
-            _OUT_OF_SCOPE
-            if inputs.reference_values
-            else ("the boot chain: no golden PCR values given", *_OUT_OF_SCOPE)
-        )
+        lines += _unproven_boot(inputs, cpu_result)
+        lines += _OUT_OF_SCOPE
     return (*lines, *(_OUT_OF_SCOPE_GPU if policy.gpu is not None else ()))
+
+
+def _unproven_boot(inputs: AppraisalInputs, cpu_result: CpuResult) -> list[str]:
+    """What the quoted PCRs, and those with reference values, do not say of the boot."""
+    lines = []
+    if cpu_result.pcrs and boot_identity.PCR not in cpu_result.pcrs:
+        lines.append("that this VM booted so: PCR 6, which has the VM's id, is not quoted")
+    if inputs.reference_values is None:
+        lines.append("the boot chain: no golden PCR values given")
+    else:
+        lines += reference_pcrs.not_compared(inputs.reference_values)
+    return lines
 
 
 def _missing_identity(policy: Policy, inputs: AppraisalInputs) -> list[str]:

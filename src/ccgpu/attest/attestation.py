@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from ccgpu.attest.appraisal import Appraisal
 from ccgpu.domain.challenge import ChallengeRecord
 from ccgpu.domain.evidence import Evidence
+from ccgpu.domain.reference_values import ReferenceFile
 from ccgpu.errors import CcgpuError, EvidenceRejected, EvidenceUnavailable
 
 
@@ -23,7 +24,8 @@ class Attestation:
 
     name: the deployment's. challenge: what the evidence had to answer. boot_id: the boot that was
     asked. bundle: the path of the recorded evidence. problem: why the VM is not usable though it
-    was accepted; None if it is.
+    was accepted; None if it is. pins: the file of golden PCR values that it was held to, or that
+    its values were written to.
     """
 
     name: str
@@ -35,6 +37,7 @@ class Attestation:
     bundle: str | None = None
     gpu_ready: bool = False
     problem: CcgpuError | None = None
+    pins: ReferenceFile | None = None
 
     def require_good(self) -> None:
         """Raise unless the VM was accepted and, if its GPU was judged, the GPU is ready.

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from ccgpu.attest import appraisal, policy, tpm_quote
+from ccgpu.attest import appraisal, boot_identity, policy, reference_pcrs, tpm_quote
 from ccgpu.attest.check import Checks, Outcome, Rule, Unverified, Verified
 from ccgpu.attest.cpu_facts import cpu_facts
 from ccgpu.attest.freshness import Challenge
@@ -22,8 +22,10 @@ from ccgpu.attest.snp import crl, selection
 from ccgpu.attest.snp import report as snp_report
 from ccgpu.attest.snp import verify as snp
 from ccgpu.attest.snp.report import SnpReport
+from ccgpu.attest.vtpm.event_names import NamedEvent
 from ccgpu.domain.evidence import CpuEvidence, Evidence
-from ccgpu.domain.policy import CpuPolicy, ReferenceValues
+from ccgpu.domain.policy import CpuPolicy
+from ccgpu.domain.reference_values import ReferenceValues
 
 _DESIGN = "Azure CVM guest attestation design"
 
@@ -54,14 +56,15 @@ class CpuResult:
     """The result of appraising the CPU's evidence.
 
     `report`, `claims`: None if unreadable. `pcrs`: SHA-256 PCR values (32 bytes each) of a verified
-    quote, else empty. `facts`: for display only. `not_read`: parts of the evidence that no check
-    looked at.
+    quote, else empty. `facts`, `events` (of the boot): for display only. `not_read`: parts of the
+    evidence that no check looked at.
     """
 
     report: Outcome[SnpReport] | None = None
     claims: Outcome[RuntimeClaims] | None = None
     pcrs: Mapping[int, bytes] = field(default_factory=dict)
     facts: Mapping[str, str] = field(default_factory=dict)
+    events: tuple[NamedEvent, ...] = ()
     not_read: tuple[str, ...] = ()
 
 
@@ -83,14 +86,15 @@ def appraise(
     if isinstance(claims, Verified):
         policy.check_vm(claims, context.policy, checks)
         policy.check_challenge(claims, challenge.binding, challenge.vm_id, checks)
+        boot_identity.check_boot_vm(claims, quote.pcrs, checks)
     policy.check_event_log(part.event_log is not None, context.policy, checks)
     if isinstance(quote.boot, Verified):
         policy.check_boot(quote.boot, context.policy, checks)
     # 5. Reference values for the PCRs (RFC 9334, §8.3).
     demanded = context.policy.require_pins and not context.recording
-    policy.check_reference_values(quote.pcrs, context.reference_values, checks, required=demanded)
-    facts = cpu_facts(report, claims, quote, challenge)
-    return CpuResult(report, claims, quote.pcrs, facts, quote.not_read)
+    reference_pcrs.check(quote, context.reference_values, checks, required=demanded)
+    facts = cpu_facts(report, claims, quote, challenge, context.reference_values)
+    return CpuResult(report, claims, quote.pcrs, facts, quote.events, quote.not_read)
 
 
 def _parse_blob(part: CpuEvidence, checks: Checks) -> Blob | None:

@@ -9,7 +9,9 @@ from ccgpu.attest.hcl.claims import RuntimeClaims
 from ccgpu.attest.snp.report import SnpReport
 from ccgpu.attest.tpm_quote import QuoteResult
 from ccgpu.attest.vtpm.boot import Boot
+from ccgpu.attest.vtpm.event_names import kernel_name
 from ccgpu.domain import hostkey
+from ccgpu.domain.reference_values import ReferenceValues
 
 
 def cpu_facts(
@@ -17,6 +19,7 @@ def cpu_facts(
     claims: Outcome[RuntimeClaims] | None,
     quote: QuoteResult,
     challenge: Challenge,
+    reference_values: ReferenceValues | None,
 ) -> Mapping[str, str]:
     """The facts by name; the host key is the one that the challenge binds."""
     facts: dict[str, str] = {}
@@ -31,6 +34,10 @@ def cpu_facts(
         facts["PCRs quoted"] = ", ".join(map(str, sorted(quote.quote.value.selected)))
     if quote.boot is not None:
         facts |= _boot_facts(quote.boot.value)
+    if kernel := kernel_name(quote.events):
+        facts["kernel, as the log names it"] = kernel
+    if reference_values is not None:
+        facts["golden PCR values of"] = reference_values.origin
     return facts
 
 

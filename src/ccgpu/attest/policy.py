@@ -9,7 +9,7 @@ from ccgpu.attest.hcl.claims import RuntimeClaims
 from ccgpu.attest.snp.report import SnpReport
 from ccgpu.attest.snp.tcb import Tcb
 from ccgpu.attest.vtpm.boot import Boot
-from ccgpu.domain.policy import CpuPolicy, MinimumTcb, ReferenceValues
+from ccgpu.domain.policy import CpuPolicy, MinimumTcb
 
 _ABI = "AMD SEV-SNP Firmware ABI (56860), ATTESTATION_REPORT"
 
@@ -57,16 +57,6 @@ MOK = Rule(
 VM_ID = Rule(
     "policy.vm-id", "vmUniqueId is ARM's vmId of the VM that was asked for", "HCL; ARM, vmId"
 )
-REFERENCE_VALUES_ABSENT = Rule(
-    "policy.pins.absent", "golden PCR values are given", "the policy, require_pins"
-)
-REFERENCE_PCR_UNQUOTED = Rule(
-    "policy.pins.unquoted", "every pinned PCR is in the quote", "the file of golden values"
-)
-REFERENCE_PCR_DIFFERS = Rule(
-    "policy.pins.pcr", "a pinned PCR has its golden value", "the file of golden values"
-)
-
 _COMPONENTS = (
     ("bootloader", TCB_BOOTLOADER),
     ("tee", TCB_TEE),
@@ -167,28 +157,3 @@ def check_challenge(
     if vm_id is not None:
         same = claims.vm_unique_id.lower() == vm_id.lower()
         checks.record(VM_ID, same, vm_id, claims.vm_unique_id)
-
-
-def check_reference_values(
-    quoted: Mapping[int, bytes],
-    reference_values: ReferenceValues | None,
-    checks: Checks,
-    *,
-    required: bool,
-) -> None:
-    """Check every reference value against the PCRs of a verified quote (index to 32 bytes)."""
-    if reference_values is None:
-        if required:
-            checks.record(REFERENCE_VALUES_ABSENT, False, "golden values", None)
-        return
-    for index, golden in sorted(reference_values.values.items()):
-        if index not in quoted:
-            checks.record(REFERENCE_PCR_UNQUOTED, False, f"PCR {index}", tuple(sorted(quoted)))
-            continue
-        same = quoted[index] == golden
-        checks.record(
-            REFERENCE_PCR_DIFFERS,
-            same,
-            f"PCR {index} {golden.hex()}",
-            f"PCR {index} {quoted[index].hex()}",
-        )

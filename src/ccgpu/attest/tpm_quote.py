@@ -12,12 +12,13 @@ from ccgpu.attest import binding
 from ccgpu.attest.check import Checks, Malformed, Outcome, Rule, Verified
 from ccgpu.attest.freshness import Challenge
 from ccgpu.attest.hcl.claims import RuntimeClaims
-from ccgpu.attest.vtpm import boot, eventlog
+from ccgpu.attest.vtpm import boot, event_names, eventlog
 from ccgpu.attest.vtpm import pcrs as pcr_files
 from ccgpu.attest.vtpm import quote as quotes
 from ccgpu.attest.vtpm import signature as signatures
 from ccgpu.attest.vtpm import verify as vtpm
 from ccgpu.attest.vtpm.boot import Boot
+from ccgpu.attest.vtpm.event_names import NamedEvent
 from ccgpu.attest.vtpm.quote import Quote
 from ccgpu.domain.evidence import CpuEvidence, Evidence
 
@@ -37,13 +38,14 @@ class QuoteResult:
     """The result of verifying the vTPM's evidence.
 
     `quote`, `boot` (facts of the event log): None if absent or unreadable. `pcrs`: PCR values (32
-    bytes each) of a verified quote, else empty. `not_read`: PCR values that came along although the
-    quote does not cover them.
+    bytes each) of a verified quote, else empty. `events`: those of the event log, named.
+    `not_read`: PCR values that came along although the quote does not cover them.
     """
 
     quote: Outcome[Quote] | None = None
     pcrs: Mapping[int, bytes] = field(default_factory=dict)
     boot: Outcome[Boot] | None = None
+    events: tuple[NamedEvent, ...] = ()
     not_read: tuple[str, ...] = ()
 
 
@@ -72,7 +74,8 @@ def verify(
     outcome = vtpm.verify(quote, signature, key, claims, expected, checks)
     verified = values if isinstance(outcome, Verified) and values else {}
     # 3. The event log, against the quoted values.
-    return QuoteResult(outcome, verified, _verify_boot(part, outcome, values, checks), not_read)
+    found, events = _verify_boot(part, outcome, values, checks)
+    return QuoteResult(outcome, verified, found, events, not_read)
 
 
 def _split_covered(
@@ -88,12 +91,16 @@ def _split_covered(
 
 def _verify_boot(
     part: CpuEvidence, quote: Outcome[Quote], values: Mapping[int, bytes] | None, checks: Checks
-) -> Outcome[Boot] | None:
-    """The facts of the event log; None if there is none, or it is unreadable."""
+) -> tuple[Outcome[Boot] | None, tuple[NamedEvent, ...]]:
+    """The facts of the event log, and its events; nothing if there is none, or it is unreadable."""
     if part.event_log is None:
-        return None
+        return None, ()
     log = checks.parse(boot.EVENT_LOG, eventlog.parse, part.event_log, "an event log")
-    return None if log is None else boot.verify(log, quote, values or {}, checks)
+    if log is None:
+        return None, ()
+    found = boot.verify(log, quote, values or {}, checks)
+    replayed = found.value.replayed if isinstance(quote, Verified) else frozenset()
+    return found, event_names.name_events(log, replayed)
 
 
 def _parse_signature(part: CpuEvidence, checks: Checks) -> bytes | None:

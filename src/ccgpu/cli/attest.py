@@ -15,6 +15,7 @@ from ccgpu.cli.options import (
     TargetArguments,
     option,
 )
+from ccgpu.cli.pins_options import PinsArguments, note_recorded
 from ccgpu.cli.runtime import Runtime
 from ccgpu.cli.verify_options import VerboseOption
 
@@ -25,6 +26,7 @@ def attest(
     *,
     target: TargetArguments,
     policy: PolicyOption = None,
+    golden: PinsArguments,
     save: Annotated[
         Path | None, option("Save evidence and verdict as a bundle.", "--save", metavar="FILE")
     ] = None,
@@ -47,13 +49,16 @@ def attest(
 
     runtime: Runtime = ctx.obj
     require_new(save)
+    require_new(golden.record)
     backend = runtime.backend(connection)
-    means, cloud = attest_means(runtime, backend, policy), backend.connect()
+    means, cloud = attest_means(runtime, backend, policy, golden), backend.connect()
     wanted = way.wanted(runtime, cloud, target, progress_options.timeout or workflow.TIMEOUT)
     with progress_options.shown(runtime) as progress:
         judged = workflow.attest(cloud, backend.channels, means, wanted, progress)
     if save is not None:
         save_bundle(save, judged)
+    if golden.record is not None and judged.pins is not None:
+        note_recorded(runtime, golden.record)
     text = lambda: view.as_text(judged, verbose=verbose)  # noqa: E731
     runtime.answer(output, text, lambda: view.as_json(judged))
     judged.require_good()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from ccgpu.cli.option_groups import OptionGroup
 from ccgpu.cli.options import option
+from ccgpu.cli.pins_options import PinsOptions
 from ccgpu.cli.runtime import Runtime
 from ccgpu.errors import UsageProblem
 
@@ -30,9 +31,11 @@ class AttestFlags:
     policy: str | None
 
 
-def attest_means(runtime: Runtime, backend: "Backend", policy: str | None) -> "AttestMeans":
+def attest_means(
+    runtime: Runtime, backend: "Backend", policy: str | None, golden: PinsOptions | None = None
+) -> "AttestMeans":
     """The policy, the record of challenges, and the source of collateral of a back end."""
-    from ccgpu.store import policies
+    from ccgpu.store import policies, reference_values
     from ccgpu.store.challenges import Challenges
     from ccgpu.workflows.attest import AttestMeans
 
@@ -41,6 +44,8 @@ def attest_means(runtime: Runtime, backend: "Backend", policy: str | None) -> "A
         Challenges(runtime.state / "challenges"),
         *policies.load_with_origin(policy),
         simulated=backend.simulated,
+        pins=reference_values.load(golden.pins) if golden and golden.pins else None,
+        record=golden.record if golden else None,
     )
 
 

@@ -8,6 +8,7 @@ import typer
 from ccgpu.cli import verify_options as options
 from ccgpu.cli.option_groups import expand_options
 from ccgpu.cli.options import OutputArguments
+from ccgpu.cli.pins_options import note_recorded
 from ccgpu.cli.runtime import BackendName, Runtime
 from ccgpu.cli.verify_each import one_path, verify_each
 
@@ -53,7 +54,7 @@ def verify(
 
         bundles.write(save, work.make_bundle(result, document))
     if result.recorded is not None:
-        runtime.note(f"wrote golden PCR values to {result.recorded}: this first verdict is trusted")
+        note_recorded(runtime, result.recorded)
     text = lambda: view.as_text(shown, verbose=verbose, complete=runtime.complete)  # noqa: E731
     runtime.answer(output, text, lambda: document)
     result.appraisal.require(shlex.quote(str(evidence[0])))

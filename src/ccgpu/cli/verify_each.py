@@ -38,8 +38,8 @@ def verify_each(
     from ccgpu.workflows import verify as work
     from ccgpu.workflows import verify_each as each
 
-    if given.record is not None or save is not None:
-        option = "--save" if given.record is None else "--record"
+    if given.golden.record is not None or save is not None:
+        option = "--save" if given.golden.record is None else "--record"
         raise UsageProblem(f"{option} cannot be used with --each", hint="leave out `--each`")
     paths = each.sources(evidence)
     request = work.read_once(verify_request(evidence[0], given, simulated=simulated))

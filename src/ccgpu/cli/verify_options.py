@@ -16,6 +16,7 @@ from ccgpu.cli.identity_options import (
     VmIdOption,
 )
 from ccgpu.cli.option_groups import OptionGroup
+from ccgpu.cli.pins_options import PinsOption, PinsOptions, RecordOption, collect_pins
 from ccgpu.domain.overrides import Overrides
 
 if TYPE_CHECKING:
@@ -76,8 +77,7 @@ class AppraisalOptions:
     nonce: bytes | None
     form: Format | None
     collateral: Path | None
-    pins: Path | None
-    record: Path | None
+    golden: PinsOptions
     nras_keys: Path | None
     maa_keys: Path | None
     vm_id: str | None
@@ -159,13 +159,8 @@ def _appraisal_options(
         Path | None,
         _file_option("Folder that `ccgpu collateral fetch` wrote.", "--collateral", "DIR"),
     ] = None,
-    pins: Annotated[
-        Path | None, _file_option("File of golden PCR values to compare with.", "--pins")
-    ] = None,
-    record: Annotated[
-        Path | None,
-        _file_option("Write this VM's PCR values as golden values, if it is accepted.", "--record"),
-    ] = None,
+    pins: PinsOption = None,
+    record: RecordOption = None,
     nras_jwks: Annotated[
         Path | None, _file_option("Key set (JWKS) to check NVIDIA's token with.", "--nras-jwks")
     ] = None,
@@ -199,8 +194,7 @@ def _appraisal_options(
     unsafe_trust_bundle_identity: TrustIdentityOption = False,
     unsafe_trust_bundle_nonce: TrustNonceOption = False,
 ) -> AppraisalOptions:
-    if pins is not None and record is not None:
-        raise typer.BadParameter("--pins and --record exclude each other")
+    golden = collect_pins(pins, record)
     overrides = Overrides(
         short_nonce=unsafe_short_nonce,
         skip_ocsp=unsafe_skip_ocsp,
@@ -214,8 +208,7 @@ def _appraisal_options(
         nonce,
         form,
         collateral,
-        pins,
-        record,
+        golden,
         nras_jwks,
         maa_jwks,
         vm_id,
@@ -238,8 +231,8 @@ def verify_request(path: Path, given: AppraisalOptions, *, simulated: bool) -> "
         format_=given.form and given.form.value,
         nonce=given.nonce,
         collateral=given.collateral,
-        reference_values=given.pins,
-        record=given.record,
+        reference_values=given.golden.pins,
+        record=given.golden.record,
         nras_keys=given.nras_keys,
         maa_keys=given.maa_keys,
         vm_id=given.vm_id,

@@ -9,6 +9,7 @@ from ccgpu.domain.compare import value_at
 from ccgpu.domain.network import SUBNET
 from ccgpu.domain.resource import Body, name_of
 from ccgpu.domain.spec.os_disk import DiskEncryption
+from ccgpu.domain.vm_view import reference_text
 
 Value = Any  # a JSON value
 
@@ -79,20 +80,13 @@ def _image(reference: Value) -> Value:
     if not isinstance(reference, dict):
         return None
     version = reference.get("exactVersion") or reference.get("version")
-    return next(iter(readable(image.parse, [_image_text(reference, version)])), None)
+    return next(iter(readable(image.parse, [reference_text(reference, version)])), None)
 
 
 def _image_shown(reference: Value) -> Value:
     if not isinstance(reference, dict):
         return reference
-    return _image_text(reference, reference.get("version"))
-
-
-def _image_text(reference: Body, version: Value) -> Value:
-    urn = [*(reference.get(part) for part in ("publisher", "offer", "sku")), version]
-    if all(urn):
-        return ":".join(map(str, urn))
-    return reference.get("communityGalleryImageId") or reference.get("id")
+    return reference_text(reference, reference.get("version"))
 
 
 def _keys(public_keys: Value) -> Value:

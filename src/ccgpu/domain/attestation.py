@@ -13,7 +13,8 @@ class AttestationRecord:
     vm_id: ARM's vmId (lower case). boot_id: the kernel's id of the boot, read over the same channel
     before the evidence was collected. policy: a shipped name, or the path of a file whose SHA-256
     (hex) is `policy_sha256`. nonce: 32 bytes. host_key: the ssh-ed25519 key blob of the connection.
-    at: the time of the verdict, RFC 3339 UTC. reasons: the codes of the checks that failed.
+    at: the time of the verdict, RFC 3339 UTC. reasons: the codes of the checks that failed. pins:
+    the path of the file of golden PCR values, whose SHA-256 (hex) is `pins_sha256`.
     """
 
     vm_id: str
@@ -25,6 +26,8 @@ class AttestationRecord:
     host_key: bytes
     at: str
     reasons: tuple[str, ...] = ()
+    pins: str | None = None
+    pins_sha256: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -246,31 +246,6 @@ class Policy(BaseModel):
         return self.model_copy(update={"gpu": gpu, **own})
 
 
-class ReferenceValues(BaseModel):
-    """Reference values (RFC 9334) of one image version: SHA-256 PCRs, index to 64 hex digits."""
-
-    model_config = _CONFIG
-
-    image: Annotated[str, Field(min_length=1, max_length=200)]
-    pcrs: dict[str, str]
-
-    @model_validator(mode="after")
-    def _are_values_of_pcrs(self) -> "ReferenceValues":
-        if not self.pcrs:
-            raise ValueError("pcrs is empty: nothing would be compared")
-        for index, value in self.pcrs.items():
-            if not re.fullmatch(r"[0-9]|1[0-9]|2[0-3]", index):
-                raise ValueError(f"pcrs: {index!r} is not a PCR index from 0 to 23")
-            if not re.fullmatch(r"[0-9a-f]{64}", value):
-                raise ValueError(f"pcrs.{index} must be 64 lower-case hex digits")
-        return self
-
-    @property
-    def values(self) -> dict[int, bytes]:
-        """The reference values: PCR index to 32 bytes (SHA-256)."""
-        return {int(index): bytes.fromhex(value) for index, value in self.pcrs.items()}
-
-
 def policy_problems(error: ValidationError, kind: str = "policy") -> tuple[FieldProblem, ...]:
     """Convert pydantic's errors to messages for the author of a policy, or `kind` of file."""
     errors = error.errors(include_url=False, include_input=False)

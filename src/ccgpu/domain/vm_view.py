@@ -93,6 +93,20 @@ def image_reference(vm: Body) -> Body:
     return _object(_object(properties(vm), "storageProfile"), "imageReference")
 
 
+def image_text(vm: Body) -> str | None:
+    """The image that the VM was created from, with the exact version if Azure tells it."""
+    reference = image_reference(vm)
+    return reference_text(reference, reference.get("exactVersion") or reference.get("version"))
+
+
+def reference_text(reference: Body, version: Any) -> str | None:
+    """An image reference with this version as text: its URN, else its id."""
+    urn = [*(reference.get(part) for part in ("publisher", "offer", "sku")), version]
+    if all(urn):
+        return ":".join(map(str, urn))
+    return reference.get("communityGalleryImageId") or reference.get("id")
+
+
 def is_secure_boot_enabled(vm: Body) -> bool:
     """Whether only signed code boots."""
     settings = _object(_object(properties(vm), "securityProfile"), "uefiSettings")

@@ -27,6 +27,7 @@ from ccgpu.fakeguest.vendors import SimulatedVendors
 
 _AK = "vtpm-ak"
 _IMA = 10  # the PCR of Linux's Integrity Measurement Architecture, which no firmware log explains
+_MACHINE = 15  # the PCR of systemd's system identity: machine id and disks
 _DEBUG = 1 << 19  # AMD SEV-SNP ABI (56860), guest policy
 _TCB, _OLD_TCB = SimulatedTcb(snp=0x1B, microcode=0x58), SimulatedTcb(snp=0x16, microcode=0x53)
 _REPORT: Mapping[str, int] = {
@@ -94,7 +95,12 @@ class SimulatedHardware:
                 **_CHANGED.get(state, {}),
                 "report_id": hashlib.sha256(name.encode()).digest(),
             },
-            boot={"secure_boot": machine.secure_boot, "kernel": guest.kernel.encode()},
+            boot={
+                "secure_boot": machine.secure_boot,
+                "kernel": f"vmlinuz of {guest.kernel}".encode(),
+                "initrd": f"initrd of {guest.kernel}".encode(),
+                "version": f"-{guest.kernel}",
+            },
         )
 
     @cached_property
@@ -102,7 +108,9 @@ class SimulatedHardware:
         """The SHA-256 bank: what the event log explains, and Linux's own measurements."""
         values = dict(self.vm.pcrs)
         aggregate = hashlib.sha256(b"".join(values[index] for index in range(10))).digest()
-        values[_IMA] = hashlib.sha256(values[_IMA] + aggregate).digest()
+        machine = hashlib.sha256(f"machine-id:{self.guest.machine.vm_id}".encode()).digest()
+        for index, measured in ((_IMA, aggregate), (_MACHINE, machine)):
+            values[index] = hashlib.sha256(values[index] + measured).digest()
         return values
 
     def quote(self, qualifying_data: bytes) -> tuple[bytes, bytes]:

@@ -1,25 +1,22 @@
-"""Reads appraisal policies, shipped or from files, and files of reference values.
+"""Reads appraisal policies, shipped or from files.
 
 An invalid file is refused with an error that lists every problem and its place.
 """
 
 import hashlib
-import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from ccgpu.domain.spec.problems import MISSING
-from ccgpu.errors import InvalidFile, Problem, UsageProblem
-from ccgpu.store import atomic, documents
-from ccgpu.store.documents import Document, dotted, reason
+from ccgpu.errors import InvalidFile, UsageProblem
+from ccgpu.store import documents, model_files
+from ccgpu.store.documents import Document
 
 if TYPE_CHECKING:
-    from ccgpu.domain.policy import Policy, ReferenceValues
+    from ccgpu.domain.policy import Policy
     from ccgpu.domain.policy_comparison import PolicyOrigin
-
-T = TypeVar("T")
 
 HINT = "`ccgpu schema policy` prints every field"
 _DEFAULT = "default"
@@ -81,7 +78,7 @@ def _parse_policy(document: Document) -> "Policy":
     from ccgpu.domain.policy import Policy
 
     try:
-        return _validate(document, Policy.model_validate)
+        return model_files.validate(document, Policy.model_validate, HINT)
     except InvalidFile as err:
         missing = [each.path for each in err.problems if each.message == MISSING]
         if not missing:
@@ -97,53 +94,3 @@ def _missing_hint(missing: Sequence[str]) -> str:
     listed = ", ".join(f"{path}: {defaults[path]}" for path in missing if path in defaults)
     of_default = f"; `{_DEFAULT}` has {listed}" if listed else ""
     return f"add what is missing, also where an older ccgpu did not ask for it{of_default}; {HINT}"
-
-
-def _validate(document: Document, model: Callable[[Mapping[str, Any]], T]) -> T:
-    from pydantic import ValidationError
-
-    from ccgpu.domain.policy import policy_problems
-
-    values = {key: value for key, value in document.values.items() if key != "$schema"}
-    try:
-        return model(values)
-    except ValidationError as err:
-        problems = [_locate(document, each.path, each.message) for each in policy_problems(err)]
-        raise InvalidFile(document.source, problems, hint=HINT) from err
-
-
-def _locate(document: Document, path: tuple[str | int, ...], message: str) -> Problem:
-    """The problem at the place of its field, or of the nearest parent."""
-    for end in range(len(path), -1, -1):
-        if (mark := document.marks.get(path[:end])) is not None:
-            return Problem(dotted(path), message, mark.line, mark.column, document.source)
-    return Problem(dotted(path), message, source=document.source)
-
-
-def load_reference_values(path: Path) -> "ReferenceValues":
-    """The reference values in a YAML or JSON file.
-
-    Raises:
-        InvalidFile: The file is not valid.
-    """
-    from ccgpu.domain.policy import ReferenceValues
-
-    return _validate(documents.read(path), ReferenceValues.model_validate)
-
-
-def write_reference_values(path: Path, values: "ReferenceValues") -> None:
-    """Write reference values to a new file.
-
-    Raises:
-        UsageProblem: The file exists, or cannot be written.
-    """
-    text = json.dumps(values.model_dump(), indent=2) + "\n"
-    try:
-        atomic.create(path, text.encode(), mode=atomic.OUTPUT)
-    except FileExistsError as err:
-        raise UsageProblem(
-            f"{path} already exists",
-            hint="record to another file, or compare with this one: `--pins`",
-        ) from err
-    except OSError as err:
-        raise UsageProblem(f"{path} cannot be written: {reason(err)}") from err

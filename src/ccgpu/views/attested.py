@@ -33,6 +33,7 @@ def as_json(judged: Attestation, complete: Callable[[str], str] = str) -> dict[s
         "host_key": _fingerprint(judged),
         "gpu_ready": judged.gpu_ready,
         "bundle": judged.bundle,
+        "pins": None if judged.pins is None else judged.pins.path,
         "seconds": {
             "collect": round(times.collect, 3),
             "collateral": round(times.collateral, 3),
@@ -56,6 +57,8 @@ def _facts(judged: Attestation) -> dict[str, str]:
     )
     facts = {"VM id": judged.challenge.vm_id, "SSH host key": key}
     facts["GPU"] = "ready" if judged.gpu_ready else "not set ready"
+    if judged.pins is not None:
+        facts["golden PCR values"] = judged.pins.path
     if judged.bundle is not None:
         facts["evidence"] = judged.bundle
     return facts | {"time": took}

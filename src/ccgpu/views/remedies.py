@@ -167,6 +167,8 @@ REMEDIES: Mapping[str, str] = {
     "vtpm.nonce.other": "give the nonce that was sent (`--nonce HEX`); if it is the right one, this"
     " is old evidence, or another VM's: collect again",
     "vtpm.nonce.unasked": _NONCE,
+    "vtpm.pcr6.vm-id": "do not trust this VM: its boot is that of another one, or something in it"
+    " measured to PCR 6 afterwards; restart it, and collect again",
     "vtpm.pcrs": "give the values of exactly the PCRs that are quoted, read with the quote",
     "vtpm.pcrs.required": "quote every PCR that the policy needs",
     "vtpm.quote.signature": "do not trust this quote: its bytes were changed, or another key made"

@@ -18,6 +18,7 @@ from ccgpu.attest.appraisal import Appraisal
 from ccgpu.attest.check import Check, format_value
 from ccgpu.attest.trust_basis import TrustSource
 from ccgpu.domain.plain_text import one_line
+from ccgpu.views import boot_events
 from ccgpu.views.check_groups import group_checks
 from ccgpu.views.remedies import remedies
 
@@ -58,6 +59,7 @@ def as_text(
     parts += [Text(), _groups(appraisal.checks)]
     if verbose:
         parts += [Text(), _table(appraisal.checks)]
+        parts += [Text(), boot_events.as_text(appraisal.events)] if appraisal.events else []
     for id_, to_do in remedies(appraisal.checks, appraised.source).items():
         failed = [check for check in appraisal.checks if check.id == id_ and not check.ok]
         parts += [Text(), *_failed_check(failed, complete(to_do))]
@@ -201,6 +203,7 @@ def as_json(appraised: AppraisedEvidence, complete: Callable[[str], str] = str) 
         "rests_on": [{"what": what, "whose": whose} for what, whose in appraisal.rests_on],
         "not_proven": list(appraisal.not_proven),
         "facts": dict(appraisal.facts),
+        "events": boot_events.as_json(appraisal.events),
         "format": appraised.format_,
         "ignored": list(appraised.ignored),
         "checks": [

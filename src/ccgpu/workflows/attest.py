@@ -27,7 +27,9 @@ from ccgpu.domain.events import EventKind, Listener, ignore_event
 from ccgpu.domain.evidence import Evidence
 from ccgpu.domain.policy import Policy
 from ccgpu.domain.policy_comparison import PolicyOrigin
+from ccgpu.domain.reference_values import ReferenceFile
 from ccgpu.domain.resource import Body, location
+from ccgpu.domain.vm_view import image_text
 from ccgpu.errors import (
     CcgpuError,
     EvidenceRejected,
@@ -51,6 +53,7 @@ from ccgpu.workflows.guest_access import (
     find_guest_to_probe,
     wait_until_reachable,
 )
+from ccgpu.workflows.recorded_pcrs import record_pcrs
 
 TIMEOUT = 900.0
 _COLLATERAL_TIME = 60.0  # seconds to retry one item for, if that much is left
@@ -65,7 +68,7 @@ class AttestMeans:
 
     challenges: the record of this machine's challenges. simulated: whether the subscription is; its
     evidence is then judged by the roots that it carries. policy, origin: as `store.policies` loads
-    them.
+    them. pins: golden PCR values to compare with. record: a new file to write an accepted VM's to.
     """
 
     fetcher: OpenFetcher
@@ -73,6 +76,8 @@ class AttestMeans:
     policy: Policy
     origin: PolicyOrigin | None
     simulated: bool
+    pins: ReferenceFile | None = None
+    record: Path | None = None
 
     @property
     def policy_name(self) -> str:
@@ -141,6 +146,7 @@ def attest_vm(
     if judged.problem is not None:
         forget_verdict(run.cloud, names.deployment)
     else:
+        judged = replace(judged, pins=_reference_file(judged, means, vm))
         judged = record_verdict(run.cloud, judged, means)
     what: EventKind = (
         "done" if judged.appraisal.verdict == "accepted" and not judged.problem else "failed"
@@ -173,6 +179,8 @@ def _judge(
         vm_id=fresh.challenge.vm_id,
         host_key=hostkey.sha256(fresh.challenge.host_key),
         challenge_sent=fresh.challenge.sent_at,
+        reference_values=None if means.pins is None else means.pins.values,
+        recording=means.record is not None,
         policy_origin=means.origin,
         suppliers=collateral_sources(brought, evidence),
     )
@@ -183,6 +191,13 @@ def _judge(
     ended = run.cloud.now()
     times = StepTimes(collected - began, fetched - collected, ended - fetched)
     return Attestation(names.deployment, fresh.challenge, fresh.boot_id, evidence, appraisal, times)
+
+
+def _reference_file(judged: Attestation, means: AttestMeans, vm: Body) -> ReferenceFile | None:
+    """The golden PCR values given, or an accepted VM's, which are written to the file asked for."""
+    if means.record is None or judged.appraisal.verdict != "accepted":
+        return means.pins
+    return record_pcrs(means.record, judged.appraisal, judged.name, image_text(vm))
 
 
 def _add_collateral(

@@ -54,6 +54,8 @@ def record_verdict(
         host_key=challenge.host_key,
         at=rfc3339(appraisal.at.timestamp()),
         reasons=appraisal.reasons,
+        pins=None if judged.pins is None else judged.pins.path,
+        pins_sha256=None if judged.pins is None else judged.pins.sha256,
     )
     place = (cloud.subscription, judged.name)
     attestations = Attestations(cloud.journals.folder)
@@ -72,7 +74,8 @@ def current_attestation(
     """The last verdict on this VM, if it still counts.
 
     `accepted` counts if the recorded evidence is accepted now, too: its collateral may be out of
-    date, or the policy's file may have changed. `rejected` counts until the next attestation.
+    date, or a file that it rests on (policy, golden PCR values) may have changed. `rejected` counts
+    until the next attestation.
 
     Raises:
         StateUnusable: The record is damaged.
@@ -108,12 +111,15 @@ def _current_record(cloud: AzureContext, name: str, vm_id: str | None) -> Attest
 def _is_accepted_now(cloud: AzureContext, record: AttestationRecord, path: Path) -> bool:
     """Whether the recorded evidence is accepted at the present time."""
     # Imported here: a machine without a verdict needs none of it.
-    from ccgpu.store import policies
+    from ccgpu.store import policies, reference_values
     from ccgpu.workflows.verify import VerifyRequest, verify
 
     try:
         loaded = policies.load_with_origin(record.policy)
         if (loaded[1] and loaded[1].sha256) != record.policy_sha256:
+            return False
+        pins = None if record.pins is None else reference_values.load(Path(record.pins))
+        if (pins and pins.sha256) != record.pins_sha256:
             return False
         request = VerifyRequest(
             path,
@@ -123,6 +129,7 @@ def _is_accepted_now(cloud: AzureContext, record: AttestationRecord, path: Path)
             host_key=hostkey.fingerprint(hostkey.sha256(record.host_key)),
             simulated=cloud.simulated,
             loaded=loaded,
+            values=None if pins is None else pins.values,
         )
         return verify(request, path.parent).appraisal.verdict == "accepted"
     except (InvalidFile, UsageProblem):

@@ -17,13 +17,15 @@ from ccgpu.domain import bundle, hostkey
 from ccgpu.domain.bundle import EvidenceBundle
 from ccgpu.domain.evidence import Evidence
 from ccgpu.domain.overrides import Overrides
-from ccgpu.domain.policy import Policy, ReferenceValues
+from ccgpu.domain.policy import Policy
 from ccgpu.domain.policy_comparison import PolicyOrigin
+from ccgpu.domain.reference_values import ReferenceValues
 from ccgpu.errors import UsageProblem
 from ccgpu.store import evidence as files
-from ccgpu.store import hostkeys, policies
+from ccgpu.store import hostkeys, policies, reference_values
 from ccgpu.store.challenges import Challenges
 from ccgpu.store.evidence.limits import read_bytes
+from ccgpu.workflows.recorded_pcrs import record_pcrs
 
 _MAX_KEYS = 1024 * 1024  # bytes of a key set; real ones have 60 to 150 KiB
 
@@ -37,7 +39,8 @@ class VerifyRequest:
     `reference_values`: a file of PCR values; `record`: a file to write them to. `nras_keys`,
     `maa_keys`: files of JWKS. `vm_id`: ARM's vmId. `host_key`: a file or a fingerprint.
     `simulated`: trust the roots that simulated evidence carries. `loaded`, `given`: the policy and
-    what is in the folder of collateral, if they have been read already.
+    what is in the folder of collateral, if they have been read already; so are `values`, those of
+    `reference_values`.
     """
 
     path: Path
@@ -56,6 +59,7 @@ class VerifyRequest:
     simulated: bool = False
     loaded: tuple[Policy, PolicyOrigin | None] | None = None
     given: Evidence | None = None
+    values: ReferenceValues | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,11 +98,7 @@ def verify(request: VerifyRequest, state: Path) -> VerifyResult:
         host_key=caller.host_key,
         challenge_sent=caller.sent_at,
         at_of_maker=request.at is None,
-        reference_values=(
-            None
-            if request.reference_values is None
-            else policies.load_reference_values(request.reference_values)
-        ),
+        reference_values=request.values or _read_values(request),
         recording=request.record is not None,
         policy_origin=origin,
         keys=TokenKeySets(
@@ -109,8 +109,11 @@ def verify(request: VerifyRequest, state: Path) -> VerifyResult:
     )
     roots = simulated_roots(evidence) if request.simulated else None
     appraisal = appraise(evidence, policy, inputs, roots)
-    # 5. Reference values, if they are to be recorded.
-    recorded = _write_reference_values(request, policy, appraisal)
+    # 5. Reference values, if they are to be recorded (trust on first use).
+    recorded = None
+    if request.record is not None and appraisal.verdict == "accepted":
+        record_pcrs(request.record, appraisal, request.path.name)
+        recorded = request.record
     evidence = replace(evidence, ignored=(*evidence.ignored, *appraisal.not_read))
     return VerifyResult(appraisal, evidence, recorded)
 
@@ -146,15 +149,24 @@ def read_once(request: VerifyRequest) -> VerifyRequest:
         InvalidFile: A file that the caller gave besides the evidence cannot be read, or is not what
             it should be: refused before any verdict.
     """
-    if request.reference_values is not None:
-        policies.load_reference_values(request.reference_values)
     if request.host_key is not None:
         hostkeys.digest(request.host_key)
     for keys in (request.nras_keys, request.maa_keys):
         if keys is not None:
             read_bytes(keys)
     given = None if request.collateral is None else _read_collateral(request.collateral)
-    return replace(request, loaded=policies.load_with_origin(request.policy), given=given)
+    return replace(
+        request,
+        loaded=policies.load_with_origin(request.policy),
+        given=given,
+        values=_read_values(request),
+    )
+
+
+def _read_values(request: VerifyRequest) -> ReferenceValues | None:
+    if request.reference_values is None:
+        return None
+    return reference_values.load(request.reference_values).values
 
 
 def _add_collateral(evidence: Evidence, folder: Evidence) -> Evidence:
@@ -187,21 +199,6 @@ def _time(request: VerifyRequest, evidence: Evidence) -> datetime:
             "the evidence does not say when it was made", hint="give a time: `--at TIME`"
         )
     return at
-
-
-def _write_reference_values(
-    request: VerifyRequest, policy: Policy, appraisal: Appraisal
-) -> Path | None:
-    """Write the quoted PCR values of accepted evidence as reference values (trust on first use)."""
-    if request.record is None or appraisal.verdict != "accepted":
-        return None
-    if not appraisal.pcrs:
-        raise UsageProblem(f"policy {policy.name} checks no PCRs: there is nothing to record")
-    pcrs = {str(index): value.hex() for index, value in sorted(appraisal.pcrs.items())}
-    policies.write_reference_values(
-        request.record, ReferenceValues(image=request.path.name, pcrs=pcrs)
-    )
-    return request.record
 
 
 def make_bundle(result: VerifyResult, verdict: Mapping[str, Any]) -> EvidenceBundle:

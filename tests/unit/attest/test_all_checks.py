@@ -2,9 +2,8 @@
 
 from dataclasses import replace
 
-from ccgpu.domain.policy import ReferenceValues
 from support import gpus
-from support.vms import Judge, caller_question, vm
+from support.vms import Judge, caller_question, pins, vm
 
 _CHECKS = (
     "freshness.nonce.absent",
@@ -100,6 +99,7 @@ _CHECKS = (
     "policy.secure-boot",
     "hcl.user-data.other",
     "policy.vm-id",
+    "vtpm.pcr6.vm-id",
     "policy.secure-boot.measured",
     "policy.secure-boot.moksb",
     "policy.pins.pcr",
@@ -181,10 +181,7 @@ _CHECKS = (
 
 
 def test_complete_evidence_passes_exactly_these_checks():
-    pins = ReferenceValues(
-        image="x", pcrs={str(index): value.hex() for index, value in vm().pcrs.items()}
-    )
-    judge = Judge("default", caller_question(vm(), reference_values=pins))
+    judge = Judge("default", caller_question(vm(), reference_values=pins(vm())))
     found = judge(gpus.bound_evidence(vm(), gpus.gpu()))
 
     assert found.verdict == "accepted"

@@ -10,7 +10,7 @@ from ccgpu.attest.appraisal import Appraisal, conclude_verdict
 from ccgpu.attest.appraise import AppraisalInputs
 from ccgpu.attest.check import Check
 from ccgpu.domain.evidence import Evidence, UnverifiedContext
-from ccgpu.domain.policy import MinimumTcb, ReferenceValues
+from ccgpu.domain.policy import MinimumTcb
 from ccgpu.errors import EvidenceRejected, EvidenceUnavailable
 from ccgpu.fakeguest.evidence.amd import SimulatedChip, SimulatedTcb
 from support.vms import (
@@ -21,6 +21,7 @@ from support.vms import (
     bound_evidence,
     caller_question,
     nonce_evidence,
+    pins,
     vm,
 )
 
@@ -234,14 +235,9 @@ def test_evidence_exchanged_after_the_quote_is_rejected():
     assert "vtpm.nonce.other" in judge(found, **_BINDING).reasons
 
 
-def _pins(**changes):
-    values = {str(index): value.hex() for index, value in vm().pcrs.items()} | changes
-    return ReferenceValues(image="x", pcrs=values)
-
-
 def test_golden_values_are_compared_one_by_one():
-    good = Judge(inputs=AppraisalInputs(AT, reference_values=_pins()))
-    bad = Judge(inputs=AppraisalInputs(AT, reference_values=_pins(**{"4": "00" * 32})))
+    good = Judge(inputs=AppraisalInputs(AT, reference_values=pins(vm())))
+    bad = Judge(inputs=AppraisalInputs(AT, reference_values=pins(vm(), pcr4="00" * 32)))
 
     assert good(nonce_evidence(vm())).verdict == "accepted"
     assert bad(nonce_evidence(vm())).reasons == ("policy.pins.pcr",)
@@ -251,7 +247,7 @@ def test_golden_values_are_compared_one_by_one():
 
 def test_a_golden_pcr_that_was_not_quoted_is_rejected():
     found = _with(nonce_evidence(vm()), quote=None)
-    pinned = Judge(inputs=AppraisalInputs(AT, reference_values=_pins()))
+    pinned = Judge(inputs=AppraisalInputs(AT, reference_values=pins(vm())))
 
     assert "policy.pins.unquoted" in pinned(found).reasons
 

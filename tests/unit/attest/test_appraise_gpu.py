@@ -11,12 +11,12 @@ from ccgpu.attest.gpu import manifests, ocsp
 from ccgpu.attest.gpu.verify import KNOWN_NONCES
 from ccgpu.attest.snp import crl
 from ccgpu.domain.evidence import ReportedGpuState
-from ccgpu.domain.policy import GpuPolicy, ReferenceValues
+from ccgpu.domain.policy import GpuPolicy
 from ccgpu.errors import EvidenceRejected
 from ccgpu.fakeguest.evidence import spdm
 from ccgpu.store import policies
 from support.gpus import GOOD, bound_evidence, gpu, nonce_evidence
-from support.vms import Judge, caller_question, newest_vm, vm
+from support.vms import Judge, caller_question, newest_vm, pins, vm
 
 judge = Judge("gpu-only")
 
@@ -206,10 +206,7 @@ def test_a_vm_and_its_gpu_bound_to_this_connection_are_accepted_by_default():
 
 def test_strict_accepts_newer_firmware_with_pins_and_a_current_list():
     machine = newest_vm()
-    pins = ReferenceValues(
-        image="x", pcrs={str(i): value.hex() for i, value in machine.pcrs.items()}
-    )
-    found = Judge("strict", caller_question(machine, reference_values=pins))(
+    found = Judge("strict", caller_question(machine, reference_values=pins(machine)))(
         bound_evidence(machine, gpu())
     )
 

@@ -11,7 +11,6 @@ from ccgpu.attest.appraise import AppraisalInputs
 from ccgpu.attest.attestation_tokens import TokenKeySets
 from ccgpu.domain import hostkey
 from ccgpu.domain.evidence import AttestationTokens, Evidence
-from ccgpu.domain.policy import ReferenceValues
 from ccgpu.errors import EvidenceRejected
 from ccgpu.fakeguest.evidence import tokens
 from ccgpu.fakeguest.evidence.cpu import SimulatedVm
@@ -24,12 +23,6 @@ from support.vms import AT, HOST_KEY, MAA_REPORT, NONCE, Judge, caller_question,
 UNKNOWN = ("freshness.nonce.unknown", "identity.vm-id.unknown", "identity.host-key.unknown")
 OTHER_KEY = HOST_KEY[:-1] + b"\x08"
 OTHER_ID = "11111111-2222-3333-4444-555555555555"
-
-
-def _pins(machine):
-    """The values of all PCRs but the one that has the VM's own id in it."""
-    values = {str(index): value.hex() for index, value in machine.pcrs.items() if index != 6}
-    return ReferenceValues(image="x", pcrs=values)
 
 
 def victim() -> SimulatedVm:
@@ -57,7 +50,7 @@ def relayed(vm_id=OTHER_ID, host_key=OTHER_KEY, said_id=None, said_key=None) -> 
 
 
 def _judge(policy, question):
-    return Judge(policy, replace(question, reference_values=_pins(vm())))
+    return Judge(policy, replace(question, reference_values=vms.pins(vm())))
 
 
 RELAYS = {

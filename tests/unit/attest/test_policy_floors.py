@@ -8,7 +8,7 @@ import pytest
 
 from ccgpu.attest import bulletins, driver_bulletins
 from ccgpu.attest.appraise import AppraisalInputs
-from ccgpu.domain.policy import GpuPolicy, ReferenceValues
+from ccgpu.domain.policy import GpuPolicy
 from ccgpu.fakeguest.evidence import eventlog
 from ccgpu.fakeguest.evidence.amd import SimulatedChip, SimulatedTcb
 from ccgpu.fakeguest.evidence.eventlog import SHIM_LOCK, SimulatedEvent
@@ -16,7 +16,7 @@ from ccgpu.store import policies
 from support import gpus
 from support.gpus import gpu
 from support.repository import ROOT
-from support.vms import Judge, caller_question, newest_vm, nonce_evidence, vm
+from support.vms import Judge, caller_question, newest_vm, nonce_evidence, pins, vm
 
 cpu_only = Judge()
 # The older key of Microsoft's, in full from a real report (Azure's Milan of 2023).
@@ -36,10 +36,8 @@ def _having(**fields):
 
 
 def _strict(machine, **question):
-    pins = ReferenceValues(
-        image="x", pcrs={str(i): value.hex() for i, value in machine.pcrs.items()}
-    )
-    return Judge("strict", caller_question(machine, reference_values=pins, **question))(
+    golden = pins(machine)
+    return Judge("strict", caller_question(machine, reference_values=golden, **question))(
         gpus.bound_evidence(machine, gpu())
     )
 

@@ -8,7 +8,7 @@ from ccgpu.attest.appraise import AppraisalInputs
 from ccgpu.attest.trust_basis import CallerInputs, collateral_sources, trust_basis
 from ccgpu.domain.evidence import Evidence, GpuCollateral
 from ccgpu.domain.overrides import Overrides
-from ccgpu.domain.policy import ReferenceValues
+from ccgpu.domain.reference_values import ReferenceValues
 from ccgpu.store import policies
 from support import gpus, vms
 from support.vms import AT, NONCE, Judge, vm

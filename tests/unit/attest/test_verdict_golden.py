@@ -11,7 +11,7 @@ from ccgpu.attest.appraise import AppraisalInputs
 from ccgpu.attest.attestation_tokens import TokenKeySets
 from ccgpu.attest.check import Check
 from ccgpu.domain.evidence import AttestationTokens, Evidence, ReportedGpuState
-from ccgpu.domain.policy import ReferenceValues
+from ccgpu.domain.reference_values import ReferenceValues
 from ccgpu.errors import CcgpuError
 from ccgpu.fakeguest.evidence import amd as amds
 from support import gpus, vms

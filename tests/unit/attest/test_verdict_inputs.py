@@ -9,8 +9,8 @@ import pytest
 from ccgpu.attest.appraise import AppraisalInputs
 from ccgpu.attest.attestation_tokens import TokenKeySets
 from ccgpu.domain.evidence import AttestationTokens, Evidence, UnverifiedContext
-from ccgpu.domain.policy import ReferenceValues
 from ccgpu.domain.policy_comparison import PolicyOrigin
+from ccgpu.domain.reference_values import ReferenceValues
 from support import gpus, vms
 from support.gpus import GOOD, gpu
 from support.vms import AT, NONCE, Judge, caller_question, vm

@@ -5,16 +5,16 @@ from dataclasses import replace
 import pytest
 
 from ccgpu.attest import bulletins
-from ccgpu.attest.check import Checks, Unverified
+from ccgpu.attest.check import Unverified
 from ccgpu.attest.cpu import HCL_READABLE
 from ccgpu.attest.cpu_facts import cpu_facts
 from ccgpu.attest.freshness import Challenge
 from ccgpu.attest.hcl import blob as hcl_blob
-from ccgpu.attest.policy import check_reference_values
 from ccgpu.attest.snp import report as snp_report
 from ccgpu.attest.tpm_quote import QuoteResult
 from ccgpu.domain.evidence import CallerCollateral
-from ccgpu.domain.policy import MinimumTcb, ReferenceValues
+from ccgpu.domain.policy import MinimumTcb
+from ccgpu.domain.reference_values import ReferenceValues
 from ccgpu.fakeguest.evidence.amd import SimulatedChip, SimulatedTcb
 from support import vms
 from support.vms import Judge, nonce_evidence, vm
@@ -120,7 +120,7 @@ def test_without_an_event_log_there_are_no_facts_of_the_boot():
 def test_facts_list_the_bulletins_of_the_product_that_are_open(product, told):
     report = snp_report.parse(hcl_blob.parse(vms.newest_vm().hcl).report)
     of_it = Unverified(replace(report, product=product))
-    facts = cpu_facts(of_it, None, QuoteResult(), Challenge(None, None))
+    facts = cpu_facts(of_it, None, QuoteResult(), Challenge(None, None), None)
 
     assert facts["product"] == (product or "unknown")
     assert facts[f"bulletins not covered (as of {bulletins.DATE})"] == told
@@ -167,37 +167,6 @@ def test_a_policy_without_a_check_does_not_make_it():
     assert skipped - {"evidence.event-log.absent"} <= {
         made.id for made in judge(nonce_evidence(vm())).checks
     }
-
-
-def test_golden_values_are_shown_beside_the_quoted_ones():
-    golden = ReferenceValues(image="x", pcrs={"7": "07" * 32, "8": "00" * 32, "9": "00" * 32})
-    checks = Checks()
-    quoted = {8: b"\x08" * 32, 7: b"\x07" * 32}
-    check_reference_values(quoted, golden, checks, required=True)
-
-    assert [(made.id, made.ok, made.expected, made.actual) for made in checks.made] == [
-        ("policy.pins.pcr", True, f"PCR 7 {'07' * 32}", f"PCR 7 {'07' * 32}"),
-        ("policy.pins.pcr", False, f"PCR 8 {'00' * 32}", f"PCR 8 {'08' * 32}"),
-        ("policy.pins.unquoted", False, "PCR 9", "7, 8"),
-    ]
-
-
-def test_a_golden_value_that_was_not_quoted_does_not_end_the_comparison():
-    golden = ReferenceValues(image="x", pcrs={"1": "00" * 32, "7": "07" * 32})
-    checks = Checks()
-    check_reference_values({7: b"\x07" * 32}, golden, checks, required=False)
-
-    assert [made.id for made in checks.made] == ["policy.pins.unquoted", "policy.pins.pcr"]
-
-
-@pytest.mark.parametrize("required", [True, False])
-def test_golden_values_are_missed_only_if_they_are_required(required):
-    checks = Checks()
-    check_reference_values({7: bytes(32)}, None, checks, required=required)
-
-    assert [(made.id, made.ok, made.expected, made.actual) for made in checks.made] == (
-        [("policy.pins.absent", False, "golden values", "absent")] if required else []
-    )
 
 
 def test_values_of_a_quote_that_is_not_verified_are_not_compared_with_golden_ones():

@@ -227,6 +227,64 @@ def test_golden_values_are_recorded_on_first_use_and_enforced_later(shell, write
     assert shell(f"verify {file} {_FAKE} --at bundle --pins {pins}").code == 9
 
 
+def test_golden_values_are_those_that_other_machines_share(shell, write, tmp_path):
+    pins = tmp_path / "pins.json"
+    shell(f"verify {write(nonce_evidence(vm()))} {_FAKE} --at bundle --record {pins}")
+    recorded = json.loads(pins.read_text())
+    other = replace(vm(), vm_id="11111111-2222-3333-4444-555555555555")
+    held = shell(f"verify {write(nonce_evidence(other))} {_FAKE} --at bundle --pins {pins} -o json")
+
+    assert [*map(int, recorded["pcrs"])] == [0, 1, 2, 3, 4, 5, 7, 8, 9, 11, 12, 14]
+    assert recorded["schema"] == "ccgpu.reference-values/2"
+    assert (recorded["kernel"], recorded["recorded_at"]) == ("vmlinuz", "2026-11-22T12:00:00Z")
+    files = ["kernel", "initrd"]
+    assert [one["what"] for one in recorded["events"]["9"]] == files
+    assert held.code == 0, held.err
+    assert held.document["facts"]["golden PCR values of"].startswith("kernel vmlinuz, ")
+    assert [one["what"] for one in held.document["events"] if one["pcr"] == 9] == files
+    assert all(one["replayed"] for one in held.document["events"])
+
+
+def test_a_changed_event_is_named(shell, write, tmp_path):
+    pins = tmp_path / "pins.json"
+    shell(f"verify {write(nonce_evidence(vm()))} {_FAKE} --at bundle --record {pins}")
+    upgraded = replace(vm(), boot={"initrd": b"of a newer kernel"})
+    done = shell(f"verify {write(nonce_evidence(upgraded))} {_FAKE} --at bundle --pins {pins}")
+
+    assert done.code == 9
+    assert "initrd changed; expected SHA-256" in " ".join(done.out.split())
+
+
+def test_golden_values_of_an_older_ccgpu_are_read(shell, write, tmp_path):
+    pins = tmp_path / "pins.json"
+    pins.write_text(json.dumps({"image": "old.json", "pcrs": {"7": vm().pcrs[7].hex()}}))
+    file = write(nonce_evidence(vm()))
+    assert shell(f"verify {file} {_FAKE} --at bundle --pins {pins}").code == 0
+
+
+def test_golden_values_that_no_other_machine_has_are_refused_with_what_to_do(
+    shell, write, tmp_path
+):
+    pins = tmp_path / "pins.json"
+    values = {str(index): value.hex() for index, value in vm().pcrs.items()}
+    pins.write_text(json.dumps({"image": "old.json", "pcrs": values}))
+    file = write(nonce_evidence(vm()))
+    done = shell(f"verify {file} {_FAKE} --at bundle --pins {pins}")
+
+    assert done.code == 3
+    text = " ".join(done.err.split())
+    assert "pcrs has PCR 6, 10, 13, 15 to 23" in text
+    assert "delete them from the file, or record it anew" in text
+    assert "hint: `ccgpu attest NAME --record FILE --backend fake` writes a new file" in text
+
+
+def test_verbose_lists_the_events_of_the_boot(shell, write):
+    done = shell(f"verify {write(nonce_evidence(vm()))} {_FAKE} --at bundle -v")
+
+    assert "the boot, as its event log tells it:" in done.out
+    assert "shim: \\EFI\\ubuntu\\shimx64.efi" in " ".join(done.out.split())
+
+
 def test_rejected_evidence_records_no_golden_values(shell, write, tmp_path):
     pins = tmp_path / "pins.json"
 

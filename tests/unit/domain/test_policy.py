@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from ccgpu.attest.tokens.issuers import acceptable_jwks_url
 from ccgpu.domain import policy
 from ccgpu.domain.overrides import Overrides
-from ccgpu.domain.policy import Policy, ReferenceValues
+from ccgpu.domain.policy import Policy
 from ccgpu.store import policies
 
 SHIPPED = ["cpu-only", "default", "gpu-only", "strict"]
@@ -151,20 +151,6 @@ def test_the_version_of_the_paravisor_may_be_written_in_hex(number):
     cpu = Policy.model_validate(_with(values(), f"{number:#x}", "cpu", "minimum_guest_svn")).cpu
     assert cpu is not None
     assert cpu.minimum_guest_svn == number
-
-
-@pytest.mark.parametrize(
-    "pcrs",
-    [{}, {"24": "00" * 32}, {"x": "00" * 32}, {"0": "00"}, {"0": "ZZ" * 32}, {"00": "00" * 32}],
-    ids=str,
-)
-def test_empty_golden_values_are_refused(pcrs):
-    with pytest.raises(ValidationError):
-        ReferenceValues(image="a", pcrs=pcrs)
-
-
-def test_golden_values_are_bytes_by_index():
-    assert ReferenceValues(image="a", pcrs={"7": "ab" * 32}).values == {7: b"\xab" * 32}
 
 
 def test_the_schema_knows_every_field_and_refuses_others():

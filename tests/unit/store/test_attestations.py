@@ -36,7 +36,11 @@ def _file(attestations):
 
 @pytest.mark.parametrize(
     "record",
-    [RECORD, replace(RECORD, verdict="rejected", reasons=("policy.vm-id",), policy_sha256="00")],
+    [
+        RECORD,
+        replace(RECORD, pins="/home/me/pins.json", pins_sha256="ab" * 32),
+        replace(RECORD, verdict="rejected", reasons=("policy.vm-id",), policy_sha256="00"),
+    ],
 )
 def test_a_verdict_is_found_as_it_was_recorded(attestations, record):
     assert attestations.find("sub", "demo") is None
@@ -44,6 +48,14 @@ def test_a_verdict_is_found_as_it_was_recorded(attestations, record):
     assert attestations.find("sub", "demo") == record
     assert attestations.find("sub", "other") is None
     assert json.loads(attestations.bundle("sub", "demo").read_text())["tool"] == "a test"
+
+
+def test_a_record_of_an_older_ccgpu_has_no_golden_values(attestations):
+    attestations.record("sub", "demo", RECORD, BUNDLE)
+    document = json.loads(_file(attestations).read_text())
+    old = {key: value for key, value in document.items() if not key.startswith("pins")}
+    _file(attestations).write_text(json.dumps(old))
+    assert attestations.find("sub", "demo") == RECORD
 
 
 def test_verdict_and_evidence_are_private(attestations):

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 from ccgpu.attest.check import Checks, Outcome, Rule
 from ccgpu.attest.vtpm import eventlog, layout, mok
+from ccgpu.attest.vtpm.event_data import UefiVariable, parse_variable, utf8, utf16
 from ccgpu.attest.vtpm.eventlog import EventLog, PcrEvent
 from ccgpu.attest.vtpm.mok import MokState
 from ccgpu.attest.vtpm.quote import Quote
@@ -80,13 +81,6 @@ class Boot:
     command_lines: Sequence[str] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class _Variable:
-    vendor: bytes
-    name: str
-    content: bytes
-
-
 def verify(
     log: EventLog, quote: Outcome[Quote], pcrs: Mapping[int, bytes], checks: Checks
 ) -> Outcome[Boot]:
@@ -149,23 +143,12 @@ def _firmware_events(events: Sequence[PcrEvent]) -> Sequence[PcrEvent]:
     return tuple(itertools.takewhile(lambda event: event.digest not in _SEPARATORS, events))
 
 
-def _variable(event: PcrEvent) -> _Variable | None:
-    """The measured variable (UEFI_VARIABLE_DATA); None if it is none, or was not measured so."""
-    start = layout.VARIABLE["VariableDataLength"].end
-    if not event.says_what_was_measured:
-        return None
-    sizes = ("UnicodeNameLength", "VariableDataLength")
-    name, content = (
-        int.from_bytes(layout.VARIABLE[size].of(event.data), "little") for size in sizes
-    )
-    end = start + 2 * name
-    text = _utf16(event.data[start:end])
-    if len(event.data) != end + content or text is None:
-        return None
-    return _Variable(layout.VARIABLE["VariableName"].of(event.data), text, event.data[end:])
+def _variable(event: PcrEvent) -> UefiVariable | None:
+    """The measured variable; None if it is none, or was not measured so."""
+    return parse_variable(event.data) if event.says_what_was_measured else None
 
 
-def _secure_boot(variables: Sequence[_Variable]) -> bool | None:
+def _secure_boot(variables: Sequence[UefiVariable]) -> bool | None:
     wanted = (layout.EFI_GLOBAL_VARIABLE, "SecureBoot")
     values = [each.content for each in variables if (each.vendor, each.name) == wanted]
     if len(values) != 1 or values[0] not in (b"", b"\0", b"\1"):
@@ -173,7 +156,7 @@ def _secure_boot(variables: Sequence[_Variable]) -> bool | None:
     return values[0] == b"\1"
 
 
-def _databases(variables: Sequence[_Variable]) -> Mapping[str, bytes]:
+def _databases(variables: Sequence[UefiVariable]) -> Mapping[str, bytes]:
     """The first variable of each name: later ones are authorities, named by their database."""
     databases: dict[str, bytes] = {}
     for each in variables:
@@ -190,13 +173,13 @@ def _authorities(events: Sequence[PcrEvent]) -> Iterator[tuple[str, bytes]]:
 
 def _files(events: Sequence[PcrEvent]) -> Iterator[tuple[str, bytes]]:
     for event in events:
-        yield event.data.rstrip(b"\0").decode("utf-8", "replace"), event.digest
+        yield utf8(event.data), event.digest
 
 
 def _sections(events: Sequence[PcrEvent]) -> Iterator[tuple[str, bytes]]:
     """Pairs of events: a section's name (ASCII, with its NUL), then the section."""
     for name, section in itertools.pairwise(events):
-        text = _utf16(name.data)
+        text = utf16(name.data)
         if text and hashlib.sha256(text.encode() + b"\0").digest() == name.digest:
             yield text, section.digest
 
@@ -213,14 +196,6 @@ def _stub_command_lines(events: Sequence[PcrEvent]) -> Iterator[str]:
     """Command lines in UTF-16; older stubs measure the terminating NUL too."""
     for event in events:
         bare = event.data.removesuffix(b"\0\0")
-        text = _utf16(bare)
+        text = utf16(bare)
         if text and event.digest in _digests(bare, bare + b"\0\0"):
             yield text
-
-
-def _utf16(data: bytes) -> str | None:
-    """UTF-16 text without trailing NULs; None if it is not valid."""
-    try:
-        return data.decode("utf-16-le").rstrip("\0")
-    except UnicodeDecodeError:
-        return None

@@ -38,12 +38,34 @@ CLOCK = table(  # TPMS_CLOCK_INFO (Part 2, §10.11.1) and firmwareVersion (TPMS_
 
 # The event log: TCG PC Client Platform Firmware Profile (PFP) 1.05, §10.
 
-EV_NO_ACTION = 0x03  # PFP §10.4.1; for all of them
+EV_POST_CODE = 0x01  # PFP §10.4.1; for all of them
+EV_NO_ACTION = 0x03
 EV_SEPARATOR = 0x04
+EV_EVENT_TAG = 0x06
+EV_S_CRTM_CONTENTS = 0x07
+EV_S_CRTM_VERSION = 0x08
+EV_CPU_MICROCODE = 0x09
+EV_PLATFORM_CONFIG_FLAGS = 0x0A
+EV_COMPACT_HASH = 0x0C
 EV_IPL = 0x0D
+EV_NONHOST_INFO = 0x11
 EV_EFI_VARIABLE_DRIVER_CONFIG = 0x80000001
+EV_EFI_VARIABLE_BOOT = 0x80000002
 EV_EFI_BOOT_SERVICES_APPLICATION = 0x80000003
+EV_EFI_BOOT_SERVICES_DRIVER = 0x80000004
+EV_EFI_RUNTIME_SERVICES_DRIVER = 0x80000005
+EV_EFI_GPT_EVENT = 0x80000006
+EV_EFI_ACTION = 0x80000007
+EV_EFI_PLATFORM_FIRMWARE_BLOB = 0x80000008
+EV_EFI_HANDOFF_TABLES = 0x80000009
+EV_EFI_PLATFORM_FIRMWARE_BLOB2 = 0x8000000A
+EV_EFI_HANDOFF_TABLES2 = 0x8000000B
+EV_EFI_VARIABLE_BOOT2 = 0x8000000C
 EV_EFI_VARIABLE_AUTHORITY = 0x800000E0
+
+# Linux, drivers/firmware/efi/libstub/efistub.h: tags of the events of its EFI stub.
+TAG_INITRD = 0x8F3B22EC
+TAG_LOAD_OPTIONS = 0x8F3B22ED
 
 HASH_SIZES = {ALG_SHA1: 20, ALG_SHA256: 32, ALG_SHA384: 48, ALG_SHA512: 64, ALG_SM3_256: 32}
 
@@ -77,6 +99,15 @@ VARIABLE = table(  # UEFI_VARIABLE_DATA up to its name, PFP §10.2.6
         Field("VariableName", 0, 16),
         Field("UnicodeNameLength", 16, 8),
         Field("VariableDataLength", 24, 8),
+    ],
+    32,
+)
+IMAGE_LOAD = table(  # UEFI_IMAGE_LOAD_EVENT up to its device path, PFP §10.2.3
+    [
+        Field("ImageLocationInMemory", 0, 8),
+        Field("ImageLengthInMemory", 8, 8),
+        Field("ImageLinkTimeAddress", 16, 8),
+        Field("LengthOfDevicePath", 24, 8),
     ],
     32,
 )

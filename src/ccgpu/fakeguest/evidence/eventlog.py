@@ -9,9 +9,8 @@ from dataclasses import dataclass
 
 from ccgpu.attest.vtpm import layout
 
-COMMAND_LINE = "/boot/vmlinuz root=PARTUUID=1 ro console=ttyS0"
+COMMAND_LINE = "root=PARTUUID=1 ro console=ttyS0"
 SHIM_LOCK = bytes.fromhex("50ab5d6046e00043abb63dd810dd8b23")  # shim's own vendor GUID
-_EV_EFI_ACTION, _EV_S_CRTM_VERSION, _EV_COMPACT_HASH = 0x80000007, 0x08, 0x0C  # PFP §10.4.1
 _SEPARATOR = bytes(4)
 
 
@@ -101,10 +100,33 @@ def variable_event(
     return SimulatedEvent(7, layout.EV_EFI_VARIABLE_AUTHORITY if authority else own, data)
 
 
-def application_event(image: bytes) -> SimulatedEvent:
-    """A started image: its digest, and its location, which is not measured."""
+def boot_variable_event(name: str, content: bytes) -> SimulatedEvent:
+    """A variable of the boot manager, of which EDK II measures the content alone."""
+    data = variable_event(name, content, layout.EFI_GLOBAL_VARIABLE).data
+    digest = hashlib.sha256(content).digest()
+    return SimulatedEvent(1, layout.EV_EFI_VARIABLE_BOOT, data, digest)
+
+
+def boot_option(description: str) -> bytes:
+    """The content of a boot option without a device path (EFI_LOAD_OPTION)."""
+    return _u32(1) + _u16(0) + description.encode("utf-16-le") + b"\0\0"
+
+
+def application_event(image: bytes, path: str = "") -> SimulatedEvent:
+    """A started image: its digest, and its location and path, which are not measured."""
+    nodes = b""
+    if path:
+        text = path.encode("utf-16-le") + b"\0\0"
+        nodes = bytes((4, 4)) + _u16(4 + len(text)) + text + bytes((0x7F, 0xFF)) + _u16(4)
     digest = hashlib.sha256(image).digest()
-    return SimulatedEvent(4, layout.EV_EFI_BOOT_SERVICES_APPLICATION, bytes(32), digest)
+    data = bytes(24) + _u64(len(nodes)) + nodes
+    return SimulatedEvent(4, layout.EV_EFI_BOOT_SERVICES_APPLICATION, data, digest)
+
+
+def shim_event(name: str, content: bytes) -> SimulatedEvent:
+    """A variable that shim measures to PCR 14, by its name in the log."""
+    digest = hashlib.sha256(content).digest()
+    return SimulatedEvent(14, layout.EV_IPL, name.encode() + b"\0", digest)
 
 
 def separator_event(pcr: int) -> SimulatedEvent:
@@ -119,45 +141,61 @@ def grub_event(pcr: int, label: str, measured: bytes) -> SimulatedEvent:
 
 
 def machine_event(vm_unique_id: str) -> SimulatedEvent:
-    """The VM's id, as real VMs of 2026 have it in PCR 6; the event's type is a guess."""
-    return SimulatedEvent(6, _EV_COMPACT_HASH, f"UUID: {vm_unique_id.upper()}".encode())
+    """The VM's id in PCR 6 (microsoft/mu_msvm, VmMeasurementDxe.c)."""
+    return SimulatedEvent(6, layout.EV_COMPACT_HASH, f"UUID: {vm_unique_id.upper()}".encode())
 
 
 def boot_events(
     *,
     secure_boot: bool = True,
     kernel: bytes = b"kernel",
+    initrd: bytes = b"initrd",
+    version: str = "",
     command_line: str = COMMAND_LINE,
     of_shim: Sequence[SimulatedEvent] = (),
     vm_unique_id: str | None = None,
 ) -> tuple[SimulatedEvent, ...]:
     """A complete boot.
 
-    `of_shim`: the measurements of shim's own variables. `vm_unique_id`: measured into PCR 6 by the
-    firmware of a VM in Azure.
+    `version`: of the kernel, with a hyphen before it; it is part of the names of files. `of_shim`:
+    the measurements of shim's own variables. `vm_unique_id`: measured into PCR 6 by the firmware of
+    a VM in Azure.
     """
+    return (
+        *_firmware_events(secure_boot, vm_unique_id),
+        application_event(b"shim", r"\EFI\ubuntu\shimx64.efi"),
+        variable_event("SbatLevel", b"sbat,1,2024010900", SHIM_LOCK, authority=True),
+        shim_event("MokList", b"owner keys"),
+        *of_shim,
+        variable_event("Shim", b"certificate of GRUB's signer", SHIM_LOCK, authority=True),
+        application_event(b"grub", r"\EFI\ubuntu\grubx64.efi"),
+        grub_event(9, f"/boot/vmlinuz{version}", kernel),
+        grub_event(9, f"/boot/initrd.img{version}", initrd),
+        application_event(kernel),
+        grub_event(8, f"kernel_cmdline: {command_line}", command_line.encode()),
+        SimulatedEvent(5, layout.EV_EFI_ACTION, b"Exit Boot Services Invocation"),
+    )
+
+
+def _firmware_events(secure_boot: bool, vm_unique_id: str | None) -> tuple[SimulatedEvent, ...]:
+    """What the firmware measures before it starts shim."""
     ours, databases = layout.EFI_GLOBAL_VARIABLE, layout.IMAGE_SECURITY_DATABASE
     return (
         locality_event(3),
-        SimulatedEvent(0, _EV_S_CRTM_VERSION, "Simulated UEFI".encode("utf-16-le")),
+        SimulatedEvent(0, layout.EV_S_CRTM_VERSION, "Simulated UEFI".encode("utf-16-le")),
         variable_event("SecureBoot", bytes((secure_boot,)), ours),
         variable_event("PK", b"platform key", ours),
         variable_event("KEK", b"key exchange key", ours),
         variable_event("db", b"allowed", databases),
         variable_event("dbx", b"forbidden", databases),
         separator_event(7),
-        SimulatedEvent(4, _EV_EFI_ACTION, b"Calling EFI Application from Boot Option"),
+        boot_variable_event("BootOrder", _u16(0)),
+        boot_variable_event("Boot0000", boot_option("ubuntu")),
+        SimulatedEvent(4, layout.EV_EFI_ACTION, b"Calling EFI Application from Boot Option"),
         *(() if vm_unique_id is None else (machine_event(vm_unique_id),)),
         *(separator_event(pcr) for pcr in range(7)),
+        SimulatedEvent(5, layout.EV_EFI_GPT_EVENT, b"EFI PART of a simulated disk"),
         variable_event("db", b"certificate of shim's signer", databases, authority=True),
-        application_event(b"shim"),
-        *of_shim,
-        variable_event("Shim", b"certificate of GRUB's signer", SHIM_LOCK, authority=True),
-        application_event(b"grub"),
-        grub_event(9, "/boot/vmlinuz", kernel),
-        application_event(kernel),
-        grub_event(8, f"kernel_cmdline: {command_line}", command_line.encode()),
-        SimulatedEvent(5, _EV_EFI_ACTION, b"Exit Boot Services Invocation"),
     )
 
 

@@ -79,13 +79,13 @@ def test_a_replayed_boot_gives_facts():
         authorities=tuple(
             (name, event.sha256)
             for name, event in zip(
-                ("db", "Shim"),
+                ("db", "SbatLevel", "Shim"),
                 [each for each in boot_events() if each.type == layout.EV_EFI_VARIABLE_AUTHORITY],
                 strict=True,
             )
         ),
         applications=(sha256(b"shim"), sha256(b"grub"), sha256(b"kernel")),
-        files=(("/boot/vmlinuz", sha256(b"kernel")),),
+        files=(("/boot/vmlinuz", sha256(b"kernel")), ("/boot/initrd.img", sha256(b"initrd"))),
         sections=(),
         command_lines=(COMMAND_LINE,),
     )

@@ -1,0 +1,35 @@
+"""Validates documents by pydantic models; every problem is reported with its place."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+from ccgpu.errors import InvalidFile, Problem
+from ccgpu.store.documents import Document, dotted
+
+T = TypeVar("T")
+
+
+def validate(document: Document, model: Callable[[Mapping[str, Any]], T], hint: str) -> T:
+    """What `model` makes of the document.
+
+    Raises:
+        InvalidFile: It is not valid; with `hint`.
+    """
+    from pydantic import ValidationError
+
+    from ccgpu.domain.policy import policy_problems
+
+    values = {key: value for key, value in document.values.items() if key != "$schema"}
+    try:
+        return model(values)
+    except ValidationError as err:
+        problems = [_locate(document, each.path, each.message) for each in policy_problems(err)]
+        raise InvalidFile(document.source, problems, hint=hint) from err
+
+
+def _locate(document: Document, path: tuple[str | int, ...], message: str) -> Problem:
+    """The problem at the place of its field, or of the nearest parent."""
+    for end in range(len(path), -1, -1):
+        if (mark := document.marks.get(path[:end])) is not None:
+            return Problem(dotted(path), message, mark.line, mark.column, document.source)
+    return Problem(dotted(path), message, source=document.source)
