@@ -47,8 +47,14 @@ def test_without_pcr_6_the_verdict_says_what_is_not_proven():
     message = QuoteTemplate(pcrs, NONCE).raw
     whole = nonce_evidence(vm())
     assert whole.cpu is not None
-    quoted = {"quote": message, "signature": sign_quote(vm().ak, message), "pcrs": pcrs}
-    found = replace(whole, cpu=replace(whole.cpu, event_log=None, **quoted))
+    part = replace(
+        whole.cpu,
+        quote=message,
+        signature=sign_quote(vm().ak, message),
+        pcrs=pcrs,
+        event_log=None,
+    )
+    found = replace(whole, cpu=part)
 
     refused = judge(found)
     assert refused.reasons == ("vtpm.pcrs.required",)
