@@ -81,3 +81,21 @@ def test_the_addresses_of_an_interface_are_read() -> None:
     nic = {"properties": {"ipConfigurations": [reached, {"properties": None}]}}
     found = [vm_view.public_ip_id(one) for one in vm_view.ip_configurations(nic)]
     assert found == [_PUBLIC, None]
+
+
+@pytest.mark.parametrize(
+    ("reference", "text"),
+    [
+        ({"publisher": "a", "offer": "b", "sku": "c", "version": "latest"}, "a:b:c:latest"),
+        (
+            {"publisher": "a", "offer": "b", "sku": "c", "version": "latest", "exactVersion": "1"},
+            "a:b:c:1",
+        ),
+        ({"communityGalleryImageId": "/CommunityGalleries/x", "id": "/y"}, "/CommunityGalleries/x"),
+        ({"id": "/subscriptions/y"}, "/subscriptions/y"),
+        ({}, None),
+    ],
+)
+def test_an_image_is_told_with_its_exact_version(reference, text):
+    vm = {"properties": {"storageProfile": {"imageReference": reference}}}
+    assert vm_view.image_text(vm) == text

@@ -49,9 +49,9 @@ def describe_changes(
 def _changes(recorded: Sequence[_Event], found: Sequence[_Event]) -> Iterator[str]:
     """Each event that is on one side only; a pair of one name is a change."""
     added: dict[str, deque[_Event]] = {}
-    for event in _without(found, recorded):
+    for event in _unmatched(found, recorded):
         added.setdefault(event.what, deque()).append(event)
-    for event in _without(recorded, found):
+    for event in _unmatched(recorded, found):
         if added.get(event.what):
             new = added[event.what].popleft()
             yield f"{event.what} changed; expected {event}, found {new}"
@@ -61,7 +61,7 @@ def _changes(recorded: Sequence[_Event], found: Sequence[_Event]) -> Iterator[st
         yield from (f"{event.what} added; found {event}" for event in events)
 
 
-def _without(events: Sequence[_Event], others: Sequence[_Event]) -> Iterator[_Event]:
+def _unmatched(events: Sequence[_Event], others: Sequence[_Event]) -> Iterator[_Event]:
     """The events whose digest is not among those of `others`, each of which counts once."""
     left = Counter(other.sha256 for other in others)
     for event in events:
