@@ -50,9 +50,11 @@ def attest_means(
 
 
 def require_new(save: Path | None) -> None:
-    """Refuse a file that exists, before anything is done."""
+    """Refuse a file that exists, or has no folder, before anything is done."""
     if save is not None and os.path.lexists(save):
         raise UsageProblem(f"{save} already exists", hint="name another file")
+    if save is not None and not save.parent.is_dir():
+        raise UsageProblem(f"{save.parent} is no folder", hint="make it, or name another file")
 
 
 def save_bundle(path: Path, judged: "Attestation") -> None:
