@@ -17,11 +17,9 @@ from ccgpu.attest.attestation import Attestation, StepTimes
 from ccgpu.attest.simulated import simulated_roots
 from ccgpu.attest.trust_basis import collateral_sources
 from ccgpu.azure.context import AzureContext
-from ccgpu.azure.long_running import run_task
 from ccgpu.azure.run import Run
 from ccgpu.collateral.fetcher import CollateralFetcher
 from ccgpu.domain import hostkey
-from ccgpu.domain.catalog import Kind
 from ccgpu.domain.desired import Names
 from ccgpu.domain.events import EventKind, Listener, ignore_event
 from ccgpu.domain.evidence import Evidence
@@ -39,9 +37,8 @@ from ccgpu.errors import (
     TimedOut,
     UsageProblem,
 )
-from ccgpu.guest.channel import Channel, OpenChannel
+from ccgpu.guest.channel import Channel, GuestTarget, OpenChannel
 from ccgpu.guest.gpu_ready import set_gpu_ready
-from ccgpu.scheduling.scheduler import Call, Task
 from ccgpu.store.challenges import Challenges
 from ccgpu.workflows.attestation_records import forget_verdict, record_host_key, record_verdict
 from ccgpu.workflows.discovery.search import find_names, require_vm
@@ -51,8 +48,8 @@ from ccgpu.workflows.guest_access import (
     GuestOptions,
     WantedGuest,
     find_guest_to_probe,
-    wait_until_reachable,
 )
+from ccgpu.workflows.guest_task import GuestTask
 from ccgpu.workflows.recorded_pcrs import record_pcrs
 
 TIMEOUT = 900.0
@@ -129,19 +126,14 @@ def attest_vm(
         HostKeyMismatch: Another machine answered.
         StateUnusable: Challenge or verdict cannot be recorded.
     """
-    run.tell("begin", "attest", names.vm, Kind.VM, "attest")
+    task = GuestTask.of_deployment(run, names)
+    task.tell("begin", "attest", "attest")
     target = find_guest_to_probe(run, names, vm, guest.access, guest.keys)
-    with guest.channels(target) as channel:
-        boot_id = wait_until_reachable(run, names, partial(read_boot_id, channel))
-        run.tell("wait", "collecting evidence", names.vm, Kind.VM)
-        began = run.cloud.now()
-        fresh = collect_evidence(run, channel, boot_id, target.vm_id, means.challenges)
-    judged = _judge(run, names, fresh, means, location(vm["location"]), began)
-    if judged.appraisal.verdict == "accepted":
+
+    def accept(judged: Attestation) -> None:
         record_host_key(run.cloud, judged)
-    if judged.appraisal.verdict == "accepted" and "gpu" in means.policy.requires:
-        with guest.channels(replace(target, host_key=judged.challenge.host_key)) as pinned:
-            judged = _with_ready_gpu(run, names, judged, pinned)
+
+    judged = attest_guest(task, target, guest.channels, means, accept, location(vm["location"]))
     # Last, so that a VM counts as attested only once it can be used.
     if judged.problem is not None:
         forget_verdict(run.cloud, names.deployment)
@@ -151,16 +143,49 @@ def attest_vm(
     what: EventKind = (
         "done" if judged.appraisal.verdict == "accepted" and not judged.problem else "failed"
     )
-    run.tell(what, "attest", names.vm, Kind.VM, "attest")
+    task.tell(what, "attest", "attest")
     return judged
 
 
+def attest_guest(
+    task: GuestTask,
+    target: GuestTarget,
+    channels: OpenChannel,
+    means: AttestMeans,
+    accept: Callable[[Attestation], None],
+    region: str | None = None,
+) -> Attestation:
+    """Challenge a guest, judge its evidence, and set the GPU of a good one ready.
+
+    Args:
+        task: The command's work on this guest.
+        target: Where it is reached.
+        channels: Opens a channel to it.
+        means: What it is judged with.
+        accept: Called with an accepted verdict, before anything in the guest is changed.
+        region: The Azure region of the VM, if it is known.
+    """
+    with channels(target) as channel:
+        boot_id = task.reach(partial(read_boot_id, channel))
+        task.tell("wait", "collecting evidence")
+        began = task.now()
+        fresh = collect_evidence(task, channel, boot_id, target.vm_id, means.challenges)
+    judged = _judge(task, fresh, means, region, began)
+    if judged.appraisal.verdict != "accepted":
+        return judged
+    accept(judged)
+    if "gpu" not in means.policy.requires:
+        return judged
+    with channels(replace(target, host_key=judged.challenge.host_key)) as pinned:
+        return _with_ready_gpu(task, judged, pinned)
+
+
 def _judge(
-    run: Run, names: Names, fresh: FreshEvidence, means: AttestMeans, region: str, began: float
+    task: GuestTask, fresh: FreshEvidence, means: AttestMeans, region: str | None, began: float
 ) -> Attestation:
     """Fetch the collateral, and appraise."""
-    collected = run.cloud.now()
-    run.tell("wait", "fetching collateral", names.vm, Kind.VM)
+    collected = task.now()
+    task.tell("wait", "fetching collateral")
     # Only what the guest alone can tell is taken from it.
     brought = Evidence(
         "bundle",
@@ -169,8 +194,8 @@ def _judge(
         gpus=fresh.evidence.gpus,
         simulated_roots=fresh.evidence.simulated_roots if means.simulated else None,
     )
-    evidence, cause = _add_collateral(run, brought, means, region)
-    fetched = run.cloud.now()
+    evidence, cause = _add_collateral(task, brought, means, region)
+    fetched = task.now()
     at = datetime.fromtimestamp(fetched, UTC)
     evidence = replace(evidence, claimed=replace(evidence.claimed, made_at=at))
     inputs = AppraisalInputs(
@@ -188,9 +213,9 @@ def _judge(
     appraisal = appraise(evidence, means.policy, inputs, roots)
     if cause is not None and appraisal.verdict != "rejected":
         raise cause  # what was refused before the verdict never becomes milder
-    ended = run.cloud.now()
+    ended = task.now()
     times = StepTimes(collected - began, fetched - collected, ended - fetched)
-    return Attestation(names.deployment, fresh.challenge, fresh.boot_id, evidence, appraisal, times)
+    return Attestation(task.name, fresh.challenge, fresh.boot_id, evidence, appraisal, times)
 
 
 def _reference_file(judged: Attestation, means: AttestMeans, vm: Body) -> ReferenceFile | None:
@@ -201,37 +226,31 @@ def _reference_file(judged: Attestation, means: AttestMeans, vm: Body) -> Refere
 
 
 def _add_collateral(
-    run: Run, evidence: Evidence, means: AttestMeans, region: str
+    task: GuestTask, evidence: Evidence, means: AttestMeans, region: str | None
 ) -> tuple[Evidence, CcgpuError | None]:
     """The evidence with its collateral; if it does not say what it needs, that error.
 
     The appraisal then lists the checks that fail.
     """
-    limit = min(_COLLATERAL_TIME, run.deadline.end - run.cloud.now())
-    if limit <= 0:
-        raise TimedOut("the time limit passed before the collateral was fetched")
+    limit = task.time_left(_COLLATERAL_TIME, "the collateral was fetched")
     with means.fetcher(limit) as fetcher:
         try:
             found = fetch_collateral(
-                evidence, fetcher, run.listen, region=region, simulated=means.simulated
+                evidence, fetcher, task.listen, region=region, simulated=means.simulated
             )
         except (EvidenceRejected, EvidenceUnavailable) as err:
             return evidence, err
     for lack in found.missing:
-        run.tell("note", f"{lack.what} cannot be had: {'; '.join(lack.reasons)}")
+        task.note(f"{lack.what} cannot be had: {'; '.join(lack.reasons)}")
     return required_collateral.add_collateral(evidence, found), None
 
 
-def _with_ready_gpu(run: Run, names: Names, judged: Attestation, channel: Channel) -> Attestation:
+def _with_ready_gpu(task: GuestTask, judged: Attestation, channel: Channel) -> Attestation:
     """Set the GPU ready; a failure is kept beside the verdict."""
-    run.tell("wait", "setting the GPU ready", names.vm, Kind.VM)
+    task.tell("wait", "setting the GPU ready")
     try:
-        run_task(run, _set_ready(channel))
+        task.complete(partial(set_gpu_ready, channel))
     except (GuestNotReady, HostKeyMismatch, TimedOut) as err:
-        err.hint = err.hint or f"`ccgpu doctor {names.deployment}` looks into the guest"
+        err.hint = err.hint or f"`ccgpu doctor {task.name}` looks into the guest"
         return replace(judged, problem=err)
     return replace(judged, gpu_ready=True)
-
-
-def _set_ready(channel: Channel) -> Task[None]:
-    yield Call(partial(set_gpu_ready, channel))

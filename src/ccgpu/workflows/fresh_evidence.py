@@ -7,8 +7,6 @@ from functools import partial
 from pathlib import Path
 
 from ccgpu.attest.freshness import NONCE_BYTES
-from ccgpu.azure.long_running import run_task
-from ccgpu.azure.run import Run
 from ccgpu.domain.challenge import ChallengeRecord
 from ccgpu.domain.evidence import Evidence
 from ccgpu.errors import (
@@ -16,13 +14,12 @@ from ccgpu.errors import (
     GuestNotReady,
     GuestUnreachable,
     InvalidFile,
-    TimedOut,
 )
 from ccgpu.guest import collector, probe
 from ccgpu.guest.channel import Channel, CommandRunner, Completed
-from ccgpu.scheduling.scheduler import Call, Task
 from ccgpu.store import evidence as files
 from ccgpu.store.challenges import Challenges
+from ccgpu.workflows.guest_task import GuestTask
 
 _SOURCE = Path("the guest's answer")
 _BOOT_ID_TIMEOUT = 60.0  # seconds
@@ -54,7 +51,7 @@ def read_boot_id(channel: CommandRunner) -> str:
 
 
 def collect_evidence(
-    run: Run, channel: Channel, boot_id: str, vm_id: str, challenges: Challenges
+    task: GuestTask, channel: Channel, boot_id: str, vm_id: str, challenges: Challenges
 ) -> FreshEvidence:
     """Send a new nonce over a channel that is connected, and take the answer.
 
@@ -69,12 +66,12 @@ def collect_evidence(
     host_key = channel.host_key
     if host_key is None:
         raise GuestUnreachable("the VM has shown no SSH host key")
-    sent_at = datetime.fromtimestamp(run.cloud.now(), UTC)
+    sent_at = datetime.fromtimestamp(task.now(), UTC)
     challenge = ChallengeRecord(secrets.token_bytes(NONCE_BYTES), vm_id, host_key, sent_at)
     challenges.write(challenge)
     argv, script = collector.command_line(challenge.nonce), collector.script()
-    timeout = _time_left(run, collector.TIMEOUT)
-    done = run_task(run, _run(channel, argv, script, timeout))
+    timeout = task.time_left(collector.TIMEOUT, "the evidence was collected")
+    done = task.complete(partial(channel.run, argv, script, timeout=timeout))
     return FreshEvidence(_read_answer(done), challenge, boot_id)
 
 
@@ -83,16 +80,3 @@ def _read_answer(done: Completed) -> Evidence:
         return files.check_evidence(_SOURCE, collector.parse(done).evidence())
     except InvalidFile as err:
         raise EvidenceUnavailable(f"the guest's evidence cannot be used: {err}") from err
-
-
-def _time_left(run: Run, at_most: float) -> float:
-    """Seconds for the next step; raises `TimedOut` if none are left."""
-    left = min(at_most, run.deadline.end - run.cloud.now())
-    if left <= 0:
-        raise TimedOut("the time limit passed before the evidence was collected")
-    return left
-
-
-def _run(channel: CommandRunner, argv: list[str], stdin: bytes, timeout: float) -> Task[Completed]:
-    done: Completed = yield Call(partial(channel.run, argv, stdin, timeout=timeout))
-    return done

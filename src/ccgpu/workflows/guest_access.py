@@ -28,7 +28,7 @@ from ccgpu.domain.vm_view import (
     properties,
     public_ip_id,
 )
-from ccgpu.errors import AzureRefused, GuestUnreachable, TimedOut
+from ccgpu.errors import AzureRefused, GuestUnreachable
 from ccgpu.guest import serial_log
 from ccgpu.guest.channel import Channel, GuestTarget, OpenChannel
 from ccgpu.guest.ssh_failures import not_pinned
@@ -39,11 +39,11 @@ from ccgpu.store.keys import Keys
 from ccgpu.store.known_hosts import KnownHosts
 from ccgpu.workflows.access_memory import record_access
 from ccgpu.workflows.discovery.search import find_names, require_vm
+from ccgpu.workflows.guest_task import GuestTask
 from ccgpu.workflows.login_identity import login_identity
 
 T = TypeVar("T")
 TIMEOUT = 60.0  # seconds in which a VM that runs should answer
-_PAUSE = 5.0  # seconds between two attempts
 _GREETING = 30.0  # seconds in which the first command has to end
 _UNPINNED = "its state is read from whatever answers at its address, and nothing else is sent there"
 
@@ -235,23 +235,8 @@ def read_serial_log(run: Run, names: Names) -> str:
 
 
 def wait_until_reachable(run: Run, names: Names, attempt: Callable[[], T]) -> T:
-    """Make attempts until one ends otherwise than with a transient `GuestUnreachable`.
-
-    An attempt runs in this thread, so that it can use the terminal. When the time limit of `run`
-    has passed, the last error is raised.
-    """
-    while True:
-        try:
-            return attempt()
-        except GuestUnreachable as err:
-            if not err.transient:
-                raise
-            try:
-                after = run.deadline.require(_PAUSE, f"reaching {names.deployment}")
-            except TimedOut:
-                raise err from None
-            run.tell("wait", str(err), names.vm, Kind.VM)
-            run_task(run, _pause(after))
+    """As `GuestTask.reach`, for the VM of a deployment."""
+    return GuestTask.of_deployment(run, names).reach(attempt)
 
 
 def _pause(seconds: float) -> Task[None]:
