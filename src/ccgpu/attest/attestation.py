@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from ccgpu.attest.appraisal import Appraisal
 from ccgpu.domain.challenge import ChallengeRecord
 from ccgpu.domain.evidence import Evidence
+from ccgpu.domain.host_address import HostAddress
 from ccgpu.domain.reference_values import ReferenceFile
 from ccgpu.errors import CcgpuError, EvidenceRejected, EvidenceUnavailable
 
@@ -22,10 +23,11 @@ class StepTimes:
 class Attestation:
     """A verdict on a VM, with the evidence and the collateral that it rests on.
 
-    name: the deployment's. challenge: what the evidence had to answer. boot_id: the boot that was
-    asked. bundle: the path of the recorded evidence. problem: why the VM is not usable though it
-    was accepted; None if it is. pins: the file of golden PCR values that it was held to, or that
-    its values were written to.
+    name: the deployment's, or the address of a machine of none. challenge: what the evidence had to
+    answer. boot_id: the boot that was asked. bundle: the path of the recorded evidence. problem:
+    why the VM is not usable though it was accepted; None if it is. pins: the file of golden PCR
+    values that it was held to, or that its values were written to. host: where a machine of no
+    deployment is reached.
     """
 
     name: str
@@ -38,6 +40,12 @@ class Attestation:
     gpu_ready: bool = False
     problem: CcgpuError | None = None
     pins: ReferenceFile | None = None
+    host: HostAddress | None = None
+
+    @property
+    def is_good(self) -> bool:
+        """Whether the VM was accepted and, if its GPU was judged, the GPU is ready."""
+        return self.appraisal.verdict == "accepted" and self.problem is None
 
     def require_good(self) -> None:
         """Raise unless the VM was accepted and, if its GPU was judged, the GPU is ready.
@@ -50,10 +58,13 @@ class Attestation:
         try:
             self.appraisal.require()
         except EvidenceRejected as err:
-            err.hint = f"send it nothing secret; `ccgpu delete {self.name}` removes the VM"
+            err.hint = "send it nothing secret"
+            if self.host is None:
+                err.hint += f"; `ccgpu delete {self.name}` removes the VM"
             raise
         except EvidenceUnavailable as err:
-            err.hint = f"`ccgpu attest {self.name}` tries again"
+            again = f"`ccgpu attest {self.name}` tries again"
+            err.hint = again if self.host is None else "run the same command again"
             raise
         if self.problem is not None:
             raise self.problem

@@ -1,21 +1,21 @@
 """`ccgpu attest`."""
 
-from pathlib import Path
-from typing import Annotated
-
 import typer
 
 from ccgpu.cli.access_options import WayArguments
-from ccgpu.cli.attesting import PolicyOption, attest_means, require_new, save_bundle
-from ccgpu.cli.option_groups import expand_options
-from ccgpu.cli.options import (
-    ConnectionArguments,
-    OutputArguments,
-    ProgressArguments,
-    TargetArguments,
-    option,
+from ccgpu.cli.attest_evidence import judge_evidence
+from ccgpu.cli.attest_sources import SourceArguments
+from ccgpu.cli.attesting import (
+    AnswerOptions,
+    PolicyOption,
+    SaveBundleOption,
+    answer_attestation,
+    attest_means,
+    require_new,
 )
-from ccgpu.cli.pins_options import PinsArguments, note_recorded
+from ccgpu.cli.option_groups import expand_options
+from ccgpu.cli.options import ConnectionArguments, OutputArguments, ProgressArguments
+from ccgpu.cli.pins_options import PinsArguments
 from ccgpu.cli.runtime import Runtime
 from ccgpu.cli.verify_options import VerboseOption
 
@@ -24,12 +24,10 @@ from ccgpu.cli.verify_options import VerboseOption
 def attest(
     ctx: typer.Context,
     *,
-    target: TargetArguments,
+    source: SourceArguments,
     policy: PolicyOption = None,
     golden: PinsArguments,
-    save: Annotated[
-        Path | None, option("Save evidence and verdict as a bundle.", "--save", metavar="FILE")
-    ] = None,
+    save: SaveBundleOption = None,
     verbose: VerboseOption = False,
     way: WayArguments,
     progress_options: ProgressArguments,
@@ -39,26 +37,23 @@ def attest(
     """Attest a VM: fresh evidence, judged on this machine.
 
     Sends a new nonce, and verifies that CPU and GPU answer it for this VM and this SSH host key. If
-    they do, the host key counts as attested, and the GPU is set ready. Exit codes: 0 accepted;
+    they do, the host key counts as attested, and the GPU is set ready. With --host, the VM is one
+    that ccgpu did not create. With --evidence, nothing is asked or changed. Exit codes: 0 accepted;
     9 rejected; 8 no verdict; 10 not reachable, or the GPU does not become ready.
 
     Example: `ccgpu attest demo --save demo.json`
     """
-    from ccgpu.views import attested as view
-    from ccgpu.workflows import attest as workflow
-
     runtime: Runtime = ctx.obj
-    require_new(save)
-    require_new(golden.record)
+    for file in (save, golden.record):
+        require_new(file)
     backend = runtime.backend(connection)
-    means, cloud = attest_means(runtime, backend, policy, golden), backend.connect()
-    wanted = way.wanted(runtime, cloud, target, progress_options.timeout or workflow.TIMEOUT)
+    means = attest_means(runtime, backend, policy, golden)
+    shown = AnswerOptions(output, save, golden.record, verbose)
+    if source.evidence is not None:
+        source.refuse_way(way)
+        judge_evidence(runtime, backend, means, source, progress_options, shown)
+        return
+    ask = source.asking(runtime, backend, means, way, progress_options.timeout)
     with progress_options.shown(runtime) as progress:
-        judged = workflow.attest(cloud, backend.channels, means, wanted, progress)
-    if save is not None:
-        save_bundle(save, judged)
-    if golden.record is not None and judged.pins is not None:
-        note_recorded(runtime, golden.record)
-    text = lambda: view.as_text(judged, verbose=verbose)  # noqa: E731
-    runtime.answer(output, text, lambda: view.as_json(judged))
-    judged.require_good()
+        judged = ask(progress)
+    answer_attestation(runtime, judged, shown)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 from ccgpu.cli.option_groups import OptionGroup
 from ccgpu.cli.options import option
-from ccgpu.cli.pins_options import PinsOptions
-from ccgpu.cli.runtime import Runtime
+from ccgpu.cli.pins_options import PinsOptions, note_recorded
+from ccgpu.cli.runtime import OutputOptions, Runtime
 from ccgpu.errors import UsageProblem
 
 if TYPE_CHECKING:
@@ -23,12 +23,27 @@ PolicyOption = Annotated[
 ]
 
 
+SaveBundleOption = Annotated[
+    Path | None, option("Save evidence and verdict as a bundle.", "--save", metavar="FILE")
+]
+
+
 @dataclass(frozen=True, slots=True)
 class AttestFlags:
     """Whether the VM is attested at the end, and by which policy (None: `default`)."""
 
     wanted: bool
     policy: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerOptions:
+    """How a verdict is shown, and the files that are written: the bundle, and golden PCR values."""
+
+    output: OutputOptions
+    save: Path | None
+    record: Path | None
+    verbose: bool
 
 
 def attest_means(
@@ -43,7 +58,7 @@ def attest_means(
         backend.fetcher,
         Challenges(runtime.state / "challenges"),
         *policies.load_with_origin(policy),
-        simulated=backend.simulated,
+        roots=backend.roots if backend.simulated else None,
         pins=reference_values.load(golden.pins) if golden and golden.pins else None,
         record=golden.record if golden else None,
     )
@@ -55,6 +70,19 @@ def require_new(save: Path | None) -> None:
         raise UsageProblem(f"{save} already exists", hint="name another file")
     if save is not None and not save.parent.is_dir():
         raise UsageProblem(f"{save.parent} is no folder", hint="make it, or name another file")
+
+
+def answer_attestation(runtime: Runtime, judged: "Attestation", shown: AnswerOptions) -> None:
+    """Save the bundle, if it is asked for, and print the verdict; raise unless the VM is good."""
+    from ccgpu.views import attested as view
+
+    if shown.save is not None:
+        save_bundle(shown.save, judged)
+    if shown.record is not None and judged.pins is not None:
+        note_recorded(runtime, shown.record)
+    text = lambda: view.as_text(judged, verbose=shown.verbose)  # noqa: E731
+    runtime.answer(shown.output, text, lambda: view.as_json(judged))
+    judged.require_good()
 
 
 def save_bundle(path: Path, judged: "Attestation") -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ccgpu.cli import process
+from ccgpu.cli.local_ssh import open_ssh, require_openssh
 from ccgpu.cli.runtime import BackendName, ConnectionOptions
 from ccgpu.collateral.sources import PUBLIC, Sources
 from ccgpu.domain.price import HOST as PRICE_HOST
@@ -54,6 +55,7 @@ class Backend:
         cache: The folder that keeps collateral and prices; None for no cache.
         sku_cache: The folder that keeps what sizes are offered where.
         simulated: Whether all of it is simulated.
+        roots: The roots of the simulated vendors (DER), by role; empty if they are real.
     """
 
     session: "Callable[[], Session]"
@@ -67,6 +69,7 @@ class Backend:
     sku_cache: Path | None = None
     simulated: bool = False
     require_channel: Callable[[], None] = lambda: None
+    roots: Callable[[], Mapping[str, bytes]] = dict
 
     def connect(self) -> "AzureContext":
         """Open the subscription for the workflows."""
@@ -156,8 +159,8 @@ def _azure_backend(
         journals=Journals(state / "journals"),
         web=partial(web, *PUBLIC.hosts()),
         price_web=partial(web, PRICE_HOST),
-        channels=_open_ssh,
-        require_channel=_require_openssh,
+        channels=open_ssh,
+        require_channel=require_openssh,
         cache=folders.cache(),
         sku_cache=folders.cache() / "skus",
     )
@@ -206,6 +209,7 @@ def simulated_backend(
         sources=sources,
         sku_cache=sku_folder(journals),
         simulated=True,
+        roots=lambda: vendors().roots,
     )
 
 
@@ -217,21 +221,11 @@ def _simulated_price_list(arm: "FakeArm") -> "Web":
     return Web((PRICE_HOST,), FakeTransport(PriceService(arm.settings)))
 
 
-def _open_ssh(target: "GuestTarget") -> "AbstractContextManager[Channel]":
-    from ccgpu.guest.openssh import open_channel
-
-    return open_channel(target)
-
-
-def _require_openssh() -> None:
-    from ccgpu.guest.ssh_process import program
-
-    for name in ("ssh", "scp"):
-        program(name)
-
-
 def simulated_channels(arm: "FakeArm", vendors: "Callable[[], SimulatedVendors]") -> "OpenChannel":
-    """Channels to the simulated guests, which fail with our errors."""
+    """Channels to the simulated guests, which fail with our errors.
+
+    A machine of no deployment at an address that the simulation does not have is a real one.
+    """
     from ccgpu.fakeguest import guests
     from ccgpu.fakeguest.channel import ChannelTypes, SimulatedChannel
     from ccgpu.guest.channel import Completed
@@ -246,4 +240,10 @@ def simulated_channels(arm: "FakeArm", vendors: "Callable[[], SimulatedVendors]"
         usage=UsageProblem,
     )
     guests.inhabit(arm)
-    return lambda target: nullcontext(SimulatedChannel(arm, target, types, vendors))
+
+    def channels(target: "GuestTarget") -> "AbstractContextManager[Channel]":
+        if target.deployment is None and not arm.has_address(target.host):
+            return open_ssh(target)
+        return nullcontext(SimulatedChannel(arm, target, types, vendors))
+
+    return channels

@@ -1,4 +1,4 @@
-"""Options of `verify` for the identity that evidence must have: vmId and SSH host key."""
+"""Options for what evidence must answer: the nonce, the vmId, and the SSH host key."""
 
 import re
 from typing import Annotated
@@ -18,6 +18,24 @@ def _check_vm_id(value: str | None) -> str | None:
     )
 
 
+def _parse_nonce(value: str) -> bytes:
+    """Parse a nonce of 1 to 64 bytes in hex."""
+    if not re.fullmatch(r"(?:[0-9a-fA-F]{2}){1,64}", value):
+        raise typer.BadParameter("a nonce is 1 to 64 bytes in hex, as in 5f0c…")
+    return bytes.fromhex(value)
+
+
+NonceOption = Annotated[
+    bytes | None,
+    typer.Option(
+        parser=_parse_nonce,
+        metavar="HEX",
+        help="The nonce that you sent. Without it, or a record of it on this machine, "
+        "freshness is not proven, and policies that require a binding reject.",
+        show_default=False,
+        rich_help_panel=_PANEL,
+    ),
+]
 VmIdOption = Annotated[
     str | None,
     typer.Option(

@@ -116,10 +116,10 @@ class Target:
     group: str | None
 
 
-def _check_name(value: str) -> str:
+def _check_name(value: str | None) -> str | None:
     from ccgpu.domain.resource import is_deployment_name
 
-    if not is_deployment_name(value):
+    if value is not None and not is_deployment_name(value):
         raise typer.BadParameter(f"{value!r} is not a deployment name: use only a-z, 0-9 and '-'")
     return value
 
@@ -132,17 +132,21 @@ def _complete_name(incomplete: str) -> list[str]:
     return sorted({file.stem for file in journals if file.stem.startswith(incomplete)})
 
 
+def _name_argument() -> Any:
+    return typer.Argument(
+        callback=_check_name,
+        autocompletion=_complete_name,
+        metavar="NAME",
+        help="Deployment name.",
+        show_default=False,
+    )
+
+
+OptionalName = Annotated[str | None, _name_argument()]
+
+
 def _target(
-    name: Annotated[
-        str,
-        typer.Argument(
-            callback=_check_name,
-            autocompletion=_complete_name,
-            metavar="NAME",
-            help="Deployment name.",
-            show_default=False,
-        ),
-    ],
+    name: Annotated[str, _name_argument()],
     resource_group: GroupOption = None,
 ) -> Target:
     return Target(name, resource_group)

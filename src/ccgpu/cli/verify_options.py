@@ -11,6 +11,7 @@ import typer
 
 from ccgpu.cli.identity_options import (
     HostKeyOption,
+    NonceOption,
     TrustIdentityOption,
     TrustNonceOption,
     VmIdOption,
@@ -85,13 +86,6 @@ class AppraisalOptions:
     overrides: Overrides
 
 
-def _parse_nonce(value: str) -> bytes:
-    """Parse a nonce of 1 to 64 bytes in hex."""
-    if not re.fullmatch(r"(?:[0-9a-fA-F]{2}){1,64}", value):
-        raise typer.BadParameter("a nonce is 1 to 64 bytes in hex, as in 5f0c…")
-    return bytes.fromhex(value)
-
-
 def _check_time(value: str | None) -> str | None:
     if value is None or value == _BUNDLE or _RFC3339.fullmatch(value):
         try:
@@ -133,17 +127,7 @@ def _appraisal_options(
             rich_help_panel=_PANEL,
         ),
     ] = None,
-    nonce: Annotated[
-        bytes | None,
-        typer.Option(
-            parser=_parse_nonce,
-            metavar="HEX",
-            help="The nonce that you sent. Without it, or a record of it on this machine, "
-            "freshness is not proven, and policies that require a binding reject.",
-            show_default=False,
-            rich_help_panel=_PANEL,
-        ),
-    ] = None,
+    nonce: NonceOption = None,
     vm_id: VmIdOption = None,
     host_key: HostKeyOption = None,
     form: Annotated[

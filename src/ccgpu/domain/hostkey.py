@@ -7,6 +7,7 @@ with two Ed25519 keys is refused.
 import base64
 import hashlib
 import re
+from dataclasses import dataclass
 
 from ccgpu.domain import sshkey
 
@@ -14,6 +15,14 @@ _BLOB_START = b"\x00\x00\x00\x0bssh-ed25519\x00\x00\x00\x20"  # RFC 8709, §4
 BLOB_SIZE = len(_BLOB_START) + 32
 _FINGERPRINT = re.compile(r"SHA256:([A-Za-z0-9+/]{43})")  # OpenSSH, sshkey_fingerprint
 _ALGORITHM = re.compile(r"(ssh|ecdsa|sk)-[a-z0-9@.-]+")
+
+
+@dataclass(frozen=True, slots=True)
+class HostKeyPin:
+    """The host key that a machine has to show: SHA-256 of its blob, and the blob if it is known."""
+
+    digest: bytes
+    blob: bytes | None = None
 
 
 def fingerprint(digest: bytes) -> str:

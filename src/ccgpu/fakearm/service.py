@@ -206,6 +206,13 @@ class FakeArm:
             yield find_machine(self._world, address)
             self._world.end_request()
 
+    def has_address(self, address: str) -> bool:
+        """Whether the subscription may give out this address, or a VM of it has it now."""
+        if addresses.is_public(address):
+            return True
+        with self.machine_at(address) as machine:
+            return machine is not None
+
     def now(self) -> float:
         """Virtual time in Unix seconds."""
         return self.clock.now()

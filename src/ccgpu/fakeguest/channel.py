@@ -27,8 +27,8 @@ class ChannelTarget(Protocol):
     """Where to connect, and which host key counts (None: none is known)."""
 
     @property
-    def deployment(self) -> str:
-        """The deployment's name."""
+    def name(self) -> str:
+        """The deployment's name; the address of a machine that only it names."""
         ...
 
     @property
@@ -139,7 +139,7 @@ class SimulatedChannel(Generic[T_co]):
         self._require_pinned("no shell was opened")
         with self._guest():
             pass
-        name = self._target.deployment
+        name = self._target.name
         raise self._types.usage(
             f"{name} is a simulated VM, which has no login shell; run single commands: "
             f"`ccgpu exec {name} --backend fake -- COMMAND`"
@@ -166,7 +166,8 @@ class SimulatedChannel(Generic[T_co]):
             yield self._check_connection(machine)
 
     def _check_connection(self, machine: Machine | None) -> SimulatedGuest:
-        types, where = self._types, f"{self._target.deployment} ({self._target.host})"
+        types, name, host = self._types, self._target.name, self._target.host
+        where = host if name == host else f"{name} ({host})"
         if machine is None:
             raise types.unreachable(f"{where} cannot be reached: no VM has this address")
         private = self._target.host in machine.private_addresses
@@ -191,6 +192,6 @@ class SimulatedChannel(Generic[T_co]):
 
     def _not_pinned(self, what: str) -> Exception:
         return self._types.unreachable(
-            f"{what}: the host key of {self._target.deployment} is not known, so another machine "
+            f"{what}: the host key of {self._target.name} is not known, so another machine "
             "could answer in its place; nothing was sent"
         )

@@ -16,8 +16,9 @@ from typing import BinaryIO, Protocol
 class GuestTarget:
     """Where a VM is reached, and whose host key counts.
 
-    deployment, vm_id: the deployment's name, and ARM's vmId (lower case) of its VM.
-    host: an IPv4 address; user: the admin user; port: of sshd.
+    deployment: its name; None for a machine that only its address names.
+    vm_id: ARM's vmId of the VM (lower case); None if nobody knows it.
+    host: an IP address, or the DNS name of such a machine; user: who logs in; port: of sshd.
     host_key: the pinned ssh-ed25519 key blob (51 bytes, RFC 8709); None if no key is known. Then
         only `run` works, and only if its input is a script that ships with ccgpu; the key that
         the VM shows is not recorded.
@@ -25,14 +26,19 @@ class GuestTarget:
     jump: `user@host` of a jump host; None for a direct connection.
     """
 
-    deployment: str
-    vm_id: str
+    deployment: str | None
+    vm_id: str | None
     host: str
     user: str
     host_key: bytes | None = None
     port: int = 22
     identity: Path | None = None
     jump: str | None = None
+
+    @property
+    def name(self) -> str:
+        """What messages call it: the deployment, else the address."""
+        return self.deployment or self.host
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,12 +25,13 @@ _HINTS = {
     "busy": "run the same command again",
     "claims.absent": "only Azure confidential VMs of AMD SEV-SNP can be attested",
     "claims.late": "run the same command again",
-    "gpu.absent": "`ccgpu doctor NAME` tells what the driver lacks",
+    "gpu.absent": "look at `nvidia-smi` in the VM; `ccgpu doctor NAME` looks at a deployment's",
     "gpu.hung": "restart the VM",
     "imds.slow": "run the same command again",
     "release.swap": "turn swap off in the VM (`swapoff -a`)",
     "tpm.absent": "only Azure confidential VMs of AMD SEV-SNP can be attested",
 }
+_NEEDS = "who logs in needs `sudo` without a password, and the VM Python 3.10 or later"
 # Each imports only those before it.
 _PARTS = (
     *("settings", "tpm", "claims", "binding", "identity"),
@@ -91,7 +92,8 @@ def parse(done: Completed) -> "EvidenceBundle":
     except (ValueError, RecursionError) as err:
         last = done.stderr.decode("utf-8", "replace").strip().splitlines()[-1:]
         said = f"; it ended with exit code {done.exit_code}" if done.exit_code else ""
-        raise _unreadable("".join([f"{err}{said}", *(f": {line}" for line in last)])) from err
+        text = "".join([f"{err}{said}", *(f": {line}" for line in last)])
+        raise _unreadable(text, hint=_NEEDS if done.exit_code else None) from err
     if not isinstance(document, dict):
         raise _unreadable("it is not an object")
     if document.get("schema") == ERROR_SCHEMA:
@@ -124,6 +126,8 @@ def _refusal(document: dict[str, Any]) -> EvidenceUnavailable:
     )
 
 
-def _unreadable(what: str) -> EvidenceUnavailable:
+def _unreadable(what: str, hint: str | None = None) -> EvidenceUnavailable:
     text = plain_text.one_line(what[:500])
-    return EvidenceUnavailable(f"the answer of the guest's collector cannot be read: {text}")
+    return EvidenceUnavailable(
+        f"the answer of the guest's collector cannot be read: {text}", hint=hint
+    )

@@ -34,7 +34,7 @@ from ccgpu.guest import ssh_options
 from ccgpu.guest.channel import Completed, GuestTarget
 from ccgpu.guest.local_ports import free_port
 from ccgpu.guest.public_scripts import is_public
-from ccgpu.guest.ssh_failures import not_pinned
+from ccgpu.guest.ssh_failures import not_pinned, still_there_hint
 from ccgpu.guest.ssh_master import MasterConnection
 from ccgpu.guest.ssh_options import SshFiles, destination
 from ccgpu.guest.ssh_process import (
@@ -67,7 +67,7 @@ def open_channel(target: GuestTarget) -> "Iterator[OpenSshChannel]":
     try:
         ssh_options.check_target(target)
     except ValueError as err:
-        raise GuestUnreachable(f"{target.deployment} cannot be reached: {err}") from err
+        raise GuestUnreachable(f"{target.name} cannot be reached: {err}") from err
     ssh, scp = program("ssh"), program("scp")
     folder = Path(tempfile.mkdtemp(prefix="ccgpu-", dir=_base_folder()))  # mode 0700
     try:
@@ -120,8 +120,7 @@ class OpenSshChannel:
                 raise self._timed_out(argv, timeout)
         if out.failed or err.failed:
             raise GuestNotReady(
-                f"{argv[0]} in {self._target.deployment} printed more than "
-                f"{MAX_OUTPUT // 1024**2} MiB"
+                f"{argv[0]} in {self._target.name} printed more than {MAX_OUTPUT // 1024**2} MiB"
             )
         return Completed(self._exit_code(code, log), out.getvalue(), err.getvalue())
 
@@ -212,7 +211,7 @@ class OpenSshChannel:
         log.unlink(missing_ok=True)
         if "Session open refused" in said or "session request failed" in said:
             raise GuestUnreachable(
-                f"{self._target.deployment} accepts no further session of this connection now",
+                f"{self._target.name} accepts no further session of this connection now",
                 transient=True,
             )
         if code < 0 or (code == 255 and not self._is_alive()):
@@ -275,14 +274,14 @@ class OpenSshChannel:
     def _lost(self) -> ConnectionLost:
         said = f" ({self._master.messages().rstrip('.')})" if self._master else ""
         return ConnectionLost(
-            f"the connection to {self._target.deployment} broke off{said}: whether the command "
+            f"the connection to {self._target.name} broke off{said}: whether the command "
             "has ended in the VM is unknown",
-            hint=f"`ccgpu show {self._target.deployment}` says whether the VM runs",
+            hint=still_there_hint(self._target),
         )
 
     def _timed_out(self, argv: Sequence[str], timeout: float) -> TimedOut:
         return TimedOut(
-            f"{argv[0]} in {self._target.deployment} did not end within {timeout:g} s",
+            f"{argv[0]} in {self._target.name} did not end within {timeout:g} s",
             hint="it is ended there, too, if it can be: give more time with `--timeout`",
         )
 

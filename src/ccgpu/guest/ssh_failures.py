@@ -53,35 +53,67 @@ def last_line(log: str) -> str:
 
 def not_pinned(target: GuestTarget, what: str) -> GuestUnreachable:
     """The error for what is refused as long as the VM's host key is unknown."""
+    hint = None
+    if target.deployment is not None:
+        hint = (
+            f"`ccgpu logs {target.deployment} --serial` shows whether it has been printed "
+            "at the VM's console"
+        )
     return GuestUnreachable(
-        f"{what}: the host key of {target.deployment} is not known, so another machine could "
+        f"{what}: the host key of {target.name} is not known, so another machine could "
         "answer in its place; nothing was sent",
-        hint=f"`ccgpu logs {target.deployment} --serial` shows whether it has been printed "
-        "at the VM's console",
+        hint=hint,
     )
+
+
+def wrong_host_key(target: GuestTarget, pinned: bytes, sent: str = "Nothing") -> HostKeyMismatch:
+    """The error for a machine that shows another host key than the pinned one.
+
+    pinned: SHA-256 of the pinned key's blob. sent: what it has been sent already.
+    """
+    if target.deployment is None:
+        hint = "do not connect by other means; ask whoever made the machine for its host key"
+    else:
+        hint = (
+            "do not connect by other means; compare with "
+            f"`ccgpu logs {target.deployment} --serial`, and delete the VM if you cannot explain it"
+        )
+    return HostKeyMismatch(
+        f"WRONG HOST KEY: what answers as {_vm(target)} does not have the host key "
+        f"{hostkey.fingerprint(pinned)} of this VM. It may be another machine that was put in its "
+        f"place. {sent} was sent to it",
+        hint=hint,
+    )
+
+
+def still_there_hint(target: GuestTarget) -> str | None:
+    """How to find out whether the VM still runs; None for a machine of no deployment."""
+    if target.deployment is None:
+        return None
+    return f"`ccgpu show {target.deployment}` says whether the VM runs"
 
 
 def _vm(target: GuestTarget) -> str:
     through = f" through {target.jump}" if target.jump else ""
-    return f"{target.deployment} ({target.user}@{target.host}:{target.port}{through})"
+    address = f"{target.user}@{target.host}:{target.port}"
+    if target.deployment is None:
+        return f"{address}{through}"
+    return f"{target.deployment} ({address}{through})"
 
 
 def _wrong_key(target: GuestTarget) -> CcgpuError:
     if target.host_key is None:
         return GuestUnreachable(f"{_vm(target)} shows no Ed25519 host key, or two different ones")
-    pinned = hostkey.fingerprint(hostkey.sha256(target.host_key))
-    return HostKeyMismatch(
-        f"WRONG HOST KEY: what answers as {_vm(target)} does not have the host key {pinned} of "
-        "this VM. It may be another machine that was put in its place. Nothing was sent to it",
-        hint="do not connect by other means; compare with "
-        f"`ccgpu logs {target.deployment} --serial`, and delete the VM if you cannot explain it",
-    )
+    return wrong_host_key(target, hostkey.sha256(target.host_key))
 
 
 def _refused(target: GuestTarget) -> GuestUnreachable:
     if target.identity is not None:
         what = f"the key {target.identity}"
         hint = "name the private half of a key that the VM was created with: `-i FILE`; "
+    elif target.deployment is None:
+        what = "every key of the agent and of ~/.ssh"
+        hint = f"name the private key that may log in as {target.user}: `-i FILE`; "
     else:
         what = "every key of the agent and of ~/.ssh"
         hint = "name the private key that belongs to the VM's `--ssh-key`: `-i FILE`; "
@@ -110,6 +142,8 @@ def _jump_failed(target: GuestTarget, jump: str, log: str) -> GuestUnreachable:
 
 
 def _not_up_hint(target: GuestTarget, log: str) -> str:
+    if target.deployment is None:
+        return "see that the machine runs, and that its network lets this machine reach its sshd"
     if re.search(r"[Tt]imed out|[Tt]imeout", log):
         return (
             "is your address the one that may reach port 22? "

@@ -91,7 +91,7 @@ class MasterConnection:
         log, stderr = read_log(self._log), read_log(self._stderr)
         if code < 0:
             return GuestUnreachable(
-                f"{self._target.deployment} did not let us log in within {_LOGIN_TIMEOUT:.0f} s",
+                f"{self._target.name} did not let us log in within {_LOGIN_TIMEOUT:.0f} s",
                 transient=True,
             )
         if code != 255:

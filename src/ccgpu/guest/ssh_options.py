@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ccgpu.domain.host_address import check_host
 from ccgpu.domain.resource import is_deployment_name
 from ccgpu.errors import UsageProblem
 from ccgpu.guest.channel import GuestTarget
@@ -56,9 +57,12 @@ def check_target(target: GuestTarget) -> None:
     """
     if not _USER.fullmatch(target.user):
         raise ValueError(f"{target.user[:40]!r} is not the name of a user")
-    if not _ID.fullmatch(target.vm_id) or not is_deployment_name(target.deployment):
-        raise ValueError(f"{target.vm_id[:40]!r} is not the id of a VM")
-    ipaddress.ip_address(target.host)
+    if target.deployment is None:
+        check_host(target.host)
+    else:
+        if not _ID.fullmatch(target.vm_id or "") or not is_deployment_name(target.deployment):
+            raise ValueError(f"{(target.vm_id or '')[:40]!r} is not the id of a VM")
+        ipaddress.ip_address(target.host)
     if target.jump is not None:
         parse_jump(target.jump)
 
@@ -89,6 +93,8 @@ def known_hosts_line(target: GuestTarget) -> str:
 
 def alias(target: GuestTarget) -> str:
     """The VM's name in known_hosts: addresses are reused, an id of a VM is not."""
+    if target.deployment is None:
+        return "ccgpu-host"  # the file has this one machine
     return f"ccgpu-{target.deployment}-{target.vm_id}"
 
 

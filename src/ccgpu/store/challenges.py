@@ -39,7 +39,7 @@ class Challenges:
         document = {
             "schema": SCHEMA,
             "nonce": record.nonce.hex(),
-            "vm_id": record.vm_id.lower(),
+            "vm_id": None if record.vm_id is None else record.vm_id.lower(),
             "host_key": record.host_key.hex(),
             "sent_at": record.sent_at.isoformat(),
         }
@@ -87,7 +87,7 @@ def _parse(raw: bytes, nonce: bytes) -> ChallengeRecord:
         raise ValueError("its schema is unknown")
     if bytes.fromhex(document["nonce"]) != nonce:
         raise ValueError("it is of another nonce")
-    if not _GUID.fullmatch(document["vm_id"]):
+    if document["vm_id"] is not None and not _GUID.fullmatch(document["vm_id"]):
         raise ValueError("vm_id is no GUID")
     sent_at = datetime.fromisoformat(document["sent_at"])
     if sent_at.tzinfo is None:

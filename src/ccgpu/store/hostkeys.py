@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 from ccgpu.domain import hostkey
+from ccgpu.domain.hostkey import HostKeyPin
 from ccgpu.errors import InvalidFile, Problem, UsageProblem
 from ccgpu.store.documents import reason
 
@@ -12,7 +13,12 @@ _HINT = "a .pub file, a line of known_hosts, or the fingerprint that `ssh-keygen
 
 
 def digest(text: str) -> bytes:
-    """SHA-256 of the host key's blob.
+    """SHA-256 of the host key's blob; raises as `pin`."""
+    return pin(text).digest
+
+
+def pin(text: str) -> HostKeyPin:
+    """The host key that is pinned by a fingerprint or a file.
 
     Raises:
         UsageProblem: `text` starts with `SHA256:` but is not a fingerprint.
@@ -20,15 +26,16 @@ def digest(text: str) -> bytes:
     """
     if text.upper().startswith("SHA256:"):
         try:
-            return hostkey.digest_of(text)
+            return HostKeyPin(hostkey.digest_of(text))
         except ValueError as err:
             raise UsageProblem(f"--host-key {text[:60]!a} {err}", hint=_HINT) from err
     try:
-        return hostkey.sha256(hostkey.parse(_read_bounded(text)))
+        blob = hostkey.parse(_read_bounded(text))
     except OSError as err:
         raise _refusal(text, f"cannot be read: {reason(err)}") from err
     except ValueError as err:
         raise _refusal(text, str(err)) from err
+    return HostKeyPin(hostkey.sha256(blob), blob)
 
 
 def _read_bounded(text: str) -> bytes:

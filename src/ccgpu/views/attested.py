@@ -18,7 +18,10 @@ def as_text(judged: Attestation, *, verbose: bool = False) -> RenderableType:
     rows = Table.grid(padding=(0, 2))
     for name, value in _facts(judged).items():
         rows.add_row(name, Text(one_line(value)))
-    return Group(verdict.as_text(appraised(judged), verbose=verbose), Text(), rows)
+    parts = [verdict.as_text(appraised(judged), verbose=verbose), Text(), rows]
+    if (line := _known_hosts_line(judged)) is not None:
+        parts += [Text(), Text("known_hosts:"), Text(line, no_wrap=True, overflow="ignore")]
+    return Group(*parts)
 
 
 def as_json(judged: Attestation, complete: Callable[[str], str] = str) -> dict[str, Any]:
@@ -27,10 +30,12 @@ def as_json(judged: Attestation, complete: Callable[[str], str] = str) -> dict[s
     return {
         **verdict.as_json(appraised(judged), complete),
         "schema": "ccgpu.attest/1",
-        "name": judged.name,
+        "name": judged.name if judged.host is None else None,
+        "host": None if judged.host is None else str(judged.host),
         "vm_id": challenge.vm_id,
         "nonce": challenge.nonce.hex(),
         "host_key": _fingerprint(judged),
+        "known_hosts": _known_hosts_line(judged),
         "gpu_ready": judged.gpu_ready,
         "bundle": judged.bundle,
         "pins": None if judged.pins is None else judged.pins.path,
@@ -55,13 +60,21 @@ def _facts(judged: Attestation) -> dict[str, str]:
         f"collected in {times.collect:.1f} s, collateral in {times.collateral:.1f} s, "
         f"verified in {times.verify:.2f} s"
     )
-    facts = {"VM id": judged.challenge.vm_id, "SSH host key": key}
+    facts = {} if judged.host is None else {"host": str(judged.host)}
+    facts |= {"VM id": judged.challenge.vm_id or "not known", "SSH host key": key}
     facts["GPU"] = "ready" if judged.gpu_ready else "not set ready"
     if judged.pins is not None:
         facts["golden PCR values"] = judged.pins.path
     if judged.bundle is not None:
         facts["evidence"] = judged.bundle
     return facts | {"time": took}
+
+
+def _known_hosts_line(judged: Attestation) -> str | None:
+    """The line of known_hosts for the attested key of a machine of no deployment."""
+    if judged.host is None or judged.appraisal.verdict != "accepted":
+        return None
+    return judged.host.known_hosts_line(judged.challenge.host_key)
 
 
 def _fingerprint(judged: Attestation) -> str:

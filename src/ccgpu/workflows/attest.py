@@ -4,7 +4,7 @@ Everything that the evidence has to answer is this machine's own: the nonce, the
 connection, and the vmId that ARM told. Only an accepted verdict changes anything in the VM.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -21,7 +21,7 @@ from ccgpu.azure.run import Run
 from ccgpu.collateral.fetcher import CollateralFetcher
 from ccgpu.domain import hostkey
 from ccgpu.domain.desired import Names
-from ccgpu.domain.events import EventKind, Listener, ignore_event
+from ccgpu.domain.events import Listener, ignore_event
 from ccgpu.domain.evidence import Evidence
 from ccgpu.domain.policy import Policy
 from ccgpu.domain.policy_comparison import PolicyOrigin
@@ -48,6 +48,7 @@ from ccgpu.workflows.guest_access import (
     GuestOptions,
     WantedGuest,
     find_guest_to_probe,
+    vm_id_of,
 )
 from ccgpu.workflows.guest_task import GuestTask
 from ccgpu.workflows.recorded_pcrs import record_pcrs
@@ -63,18 +64,28 @@ OpenFetcher = Callable[[float], AbstractContextManager[CollateralFetcher]]
 class AttestMeans:
     """What an attestation needs besides the way to the VM.
 
-    challenges: the record of this machine's challenges. simulated: whether the subscription is; its
-    evidence is then judged by the roots that it carries. policy, origin: as `store.policies` loads
-    them. pins: golden PCR values to compare with. record: a new file to write an accepted VM's to.
+    challenges: the record of this machine's challenges. policy, origin: as `store.policies` loads
+    them. roots: of the simulated vendors, which evidence of a simulation is judged by; None for the
+    real ones. pins: golden PCR values to compare with. record: a new file to write an accepted VM's
+    to.
     """
 
     fetcher: OpenFetcher
     challenges: Challenges
     policy: Policy
     origin: PolicyOrigin | None
-    simulated: bool
+    roots: Callable[[], Mapping[str, bytes]] | None
     pins: ReferenceFile | None = None
     record: Path | None = None
+
+    @property
+    def simulated(self) -> bool:
+        """Whether evidence is judged by the roots of a simulation."""
+        return self.roots is not None
+
+    def simulated_roots(self) -> Mapping[str, bytes] | None:
+        """The roots of the simulation; None if there is none."""
+        return None if self.roots is None else self.roots()
 
     @property
     def policy_name(self) -> str:
@@ -129,21 +140,19 @@ def attest_vm(
     task = GuestTask.of_deployment(run, names)
     task.tell("begin", "attest", "attest")
     target = find_guest_to_probe(run, names, vm, guest.access, guest.keys)
+    vm_id = vm_id_of(vm)
 
     def accept(judged: Attestation) -> None:
-        record_host_key(run.cloud, judged)
+        record_host_key(run.cloud, judged, vm_id)
 
     judged = attest_guest(task, target, guest.channels, means, accept, location(vm["location"]))
     # Last, so that a VM counts as attested only once it can be used.
     if judged.problem is not None:
         forget_verdict(run.cloud, names.deployment)
     else:
-        judged = replace(judged, pins=_reference_file(judged, means, vm))
-        judged = record_verdict(run.cloud, judged, means)
-    what: EventKind = (
-        "done" if judged.appraisal.verdict == "accepted" and not judged.problem else "failed"
-    )
-    task.tell(what, "attest", "attest")
+        judged = replace(judged, pins=reference_file(judged, means, image_text(vm)))
+        judged = record_verdict(run.cloud, judged, means, vm_id)
+    task.tell("done" if judged.is_good else "failed", "attest", "attest")
     return judged
 
 
@@ -152,8 +161,9 @@ def attest_guest(
     target: GuestTarget,
     channels: OpenChannel,
     means: AttestMeans,
-    accept: Callable[[Attestation], None],
+    accept: Callable[[Attestation], None] = lambda _: None,
     region: str | None = None,
+    greet: Callable[[Channel], str] = read_boot_id,
 ) -> Attestation:
     """Challenge a guest, judge its evidence, and set the GPU of a good one ready.
 
@@ -164,9 +174,10 @@ def attest_guest(
         means: What it is judged with.
         accept: Called with an accepted verdict, before anything in the guest is changed.
         region: The Azure region of the VM, if it is known.
+        greet: Connects, and returns the id of the boot.
     """
     with channels(target) as channel:
-        boot_id = task.reach(partial(read_boot_id, channel))
+        boot_id = task.reach(partial(greet, channel))
         task.tell("wait", "collecting evidence")
         began = task.now()
         fresh = collect_evidence(task, channel, boot_id, target.vm_id, means.challenges)
@@ -192,9 +203,9 @@ def _judge(
         claimed=fresh.evidence.claimed,
         cpu=fresh.evidence.cpu,
         gpus=fresh.evidence.gpus,
-        simulated_roots=fresh.evidence.simulated_roots if means.simulated else None,
+        simulated_roots=means.simulated_roots(),
     )
-    evidence, cause = _add_collateral(task, brought, means, region)
+    evidence, cause = add_collateral(task, brought, means, region)
     fetched = task.now()
     at = datetime.fromtimestamp(fetched, UTC)
     evidence = replace(evidence, claimed=replace(evidence.claimed, made_at=at))
@@ -218,15 +229,17 @@ def _judge(
     return Attestation(task.name, fresh.challenge, fresh.boot_id, evidence, appraisal, times)
 
 
-def _reference_file(judged: Attestation, means: AttestMeans, vm: Body) -> ReferenceFile | None:
+def reference_file(
+    judged: Attestation, means: AttestMeans, image: str | None = None
+) -> ReferenceFile | None:
     """The golden PCR values given, or an accepted VM's, which are written to the file asked for."""
     if means.record is None or judged.appraisal.verdict != "accepted":
         return means.pins
-    return record_pcrs(means.record, judged.appraisal, judged.name, image_text(vm))
+    return record_pcrs(means.record, judged.appraisal, judged.name, image)
 
 
-def _add_collateral(
-    task: GuestTask, evidence: Evidence, means: AttestMeans, region: str | None
+def add_collateral(
+    task: GuestTask, evidence: Evidence, means: AttestMeans, region: str | None = None
 ) -> tuple[Evidence, CcgpuError | None]:
     """The evidence with its collateral; if it does not say what it needs, that error.
 
@@ -251,6 +264,7 @@ def _with_ready_gpu(task: GuestTask, judged: Attestation, channel: Channel) -> A
     try:
         task.complete(partial(set_gpu_ready, channel))
     except (GuestNotReady, HostKeyMismatch, TimedOut) as err:
-        err.hint = err.hint or f"`ccgpu doctor {task.name}` looks into the guest"
+        if task.vm is not None:
+            err.hint = err.hint or f"`ccgpu doctor {task.name}` looks into the guest"
         return replace(judged, problem=err)
     return replace(judged, gpu_ready=True)

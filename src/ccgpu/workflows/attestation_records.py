@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from ccgpu.workflows.attest import AttestMeans
 
 
-def record_host_key(cloud: AzureContext, judged: "Attestation") -> None:
+def record_host_key(cloud: AzureContext, judged: "Attestation", vm_id: str) -> None:
     """Record the host key that accepted evidence is bound to: it is attested from now."""
     challenge, at = judged.challenge, rfc3339(judged.appraisal.at.timestamp())
-    known = KnownHostKey(challenge.vm_id, challenge.host_key, "attested", at)
+    known = KnownHostKey(vm_id, challenge.host_key, "attested", at)
     KnownHosts(cloud.journals.folder).record(cloud.subscription, judged.name, known)
 
 
@@ -33,6 +33,7 @@ def record_verdict(
     cloud: AzureContext,
     judged: "Attestation",
     means: "AttestMeans",
+    vm_id: str,
 ) -> "Attestation":
     """Record a verdict with its evidence. Without a verdict, what is recorded stays as it is.
 
@@ -45,7 +46,7 @@ def record_verdict(
     if appraisal.verdict == "no_verdict":
         return judged
     record = AttestationRecord(
-        vm_id=challenge.vm_id,
+        vm_id=vm_id,
         boot_id=judged.boot_id,
         verdict=appraisal.verdict,
         policy=means.policy_name,
@@ -87,7 +88,7 @@ def current_attestation(
     return CurrentAttestation(record.verdict, record.policy, record.at, path, record.reasons)
 
 
-def accepted_record(cloud: AzureContext, name: str, vm_id: str) -> AttestationRecord | None:
+def accepted_record(cloud: AzureContext, name: str, vm_id: str | None) -> AttestationRecord | None:
     """The record of the last verdict on this VM, if it is `accepted` and still counts.
 
     Raises:

@@ -51,12 +51,12 @@ def read_boot_id(channel: CommandRunner) -> str:
 
 
 def collect_evidence(
-    task: GuestTask, channel: Channel, boot_id: str, vm_id: str, challenges: Challenges
+    task: GuestTask, channel: Channel, boot_id: str, vm_id: str | None, challenges: Challenges
 ) -> FreshEvidence:
     """Send a new nonce over a channel that is connected, and take the answer.
 
-    Nothing but the nonce is sent. The challenge is recorded before, with the vmId that ARM told and
-    the host key of this very connection.
+    Nothing but the nonce is sent. The challenge is recorded before, with the vmId that ARM or the
+    user has told, and the host key of this very connection.
 
     Raises:
         EvidenceUnavailable: The guest gave no evidence.

@@ -198,7 +198,7 @@ def guest_target(
             f"the VM of {names.deployment} is {power}",
             hint=f"`ccgpu start {names.deployment}` starts it",
         )
-    vm_id = str(properties(vm).get("vmId") or "").lower()
+    vm_id = vm_id_of(vm)
     return GuestTarget(
         deployment=names.deployment,
         vm_id=vm_id,
@@ -208,6 +208,11 @@ def guest_target(
         identity=login_identity(vm, access, keys),
         jump=access.jump,
     )
+
+
+def vm_id_of(vm: Body) -> str:
+    """ARM's vmId of a VM, in lower case; empty if it has none yet."""
+    return str(properties(vm).get("vmId") or "").lower()
 
 
 def host_key_of(run: Run, names: Names, vm_id: str) -> bytes | None:

@@ -5,6 +5,7 @@ It needs no subscription: a machine that ccgpu did not create is asked in the sa
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import inf
 from typing import TypeVar
 
 from ccgpu.azure.run import Run
@@ -25,7 +26,8 @@ class GuestTask:
     """What is done with one guest, within a deadline.
 
     name: what messages call the guest. vm: the ARM id that events name; None for a machine of no
-    deployment. stage: the stage of a create, for its events.
+    deployment. stage: the stage of a create, for its events. patience: seconds in which the guest
+    has to be reached; inf for as long as the deadline allows.
     """
 
     name: str
@@ -34,6 +36,7 @@ class GuestTask:
     listen: Listener = ignore_event
     vm: ResourceId | None = None
     stage: str | None = None
+    patience: float = inf
 
     @classmethod
     def of_deployment(cls, run: Run, names: Names) -> "GuestTask":
@@ -72,11 +75,12 @@ class GuestTask:
         An attempt runs in this thread, so that it can use the terminal. When the time limit has
         passed, the last error is raised.
         """
+        until = self.now() + self.patience
         while True:
             try:
                 return attempt()
             except GuestUnreachable as err:
-                if not err.transient:
+                if not err.transient or self.now() + _PAUSE > until:
                     raise
                 try:
                     after = self.deadline.require(_PAUSE, f"reaching {self.name}")

@@ -38,9 +38,9 @@ class VerifyRequest:
     `policy`: a shipped name or a file; None for `default`. `collateral`: a folder.
     `reference_values`: a file of PCR values; `record`: a file to write them to. `nras_keys`,
     `maa_keys`: files of JWKS. `vm_id`: ARM's vmId. `host_key`: a file or a fingerprint.
-    `simulated`: trust the roots that simulated evidence carries. `loaded`, `given`: the policy and
-    what is in the folder of collateral, if they have been read already; so are `values`, those of
-    `reference_values`.
+    `simulated`: trust the roots that simulated evidence carries. `loaded`, `read`, `given`,
+    `values`: the policy, the evidence, the caller's collateral, and the values of
+    `reference_values`, if they have been read already.
     """
 
     path: Path
@@ -58,6 +58,7 @@ class VerifyRequest:
     overrides: Overrides = Overrides()  # noqa: RUF009  # frozen
     simulated: bool = False
     loaded: tuple[Policy, PolicyOrigin | None] | None = None
+    read: Evidence | None = None
     given: Evidence | None = None
     values: ReferenceValues | None = None
 
@@ -85,9 +86,12 @@ def verify(request: VerifyRequest, state: Path) -> VerifyResult:
     shipped_or_file, origin = request.loaded or policies.load_with_origin(request.policy)
     policy = shipped_or_file.with_overrides(request.overrides)
     # 2. The evidence, and the caller's collateral.
-    brought = evidence = files.read_evidence(request.path, request.format_)
-    if request.collateral is not None:
-        evidence = _add_collateral(evidence, request.given or _read_collateral(request.collateral))
+    brought = evidence = request.read or files.read_evidence(request.path, request.format_)
+    given = request.given
+    if given is None and request.collateral is not None:
+        given = _read_collateral(request.collateral)
+    if given is not None:
+        evidence = _add_collateral(evidence, given)
     # 3. What the caller knows of the challenge.
     caller = _caller_context(request, evidence, Challenges(state / "challenges"))
     # 4. The appraisal: pure, from here on nothing is read.

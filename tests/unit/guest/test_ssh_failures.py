@@ -56,6 +56,22 @@ def test_a_vm_that_is_not_up_yet_is_worth_another_try(log):
     assert error.hint
 
 
+@pytest.mark.parametrize(
+    "log",
+    [
+        _CHANGED,
+        "ssh: connect to host 1.2.3.4 port 22: Connection refused\n",
+        "ssh: connect to host 1.2.3.4 port 22: Connection timed out\n",
+        "azureuser@1.2.3.4: Permission denied (publickey).\n",
+    ],
+)
+def test_of_a_machine_of_no_deployment_no_hint_names_one(log):
+    error = connection_error(target_at(22, deployment=None, vm_id=None), log)
+    assert error.hint
+    assert "ccgpu" not in error.hint
+    assert str(error).count("127.0.0.1") == 1
+
+
 def test_a_time_out_points_at_the_firewall():
     timed_out = "ssh: connect to host 1.2.3.4 port 22: Connection timed out\n"
     assert "--ssh-from" in (connection_error(_TARGET, timed_out).hint or "")

@@ -12,7 +12,8 @@ from ccgpu.store.challenges import Challenges
 from support.vms import HOST_KEY, NONCE
 
 SENT = datetime(2026, 11, 22, 11, 59, tzinfo=UTC)
-RECORD = ChallengeRecord(NONCE, "390cbcf5-6c67-4d9b-98ef-c3f1699cc8fc", HOST_KEY, SENT)
+VM_ID = "390cbcf5-6c67-4d9b-98ef-c3f1699cc8fc"
+RECORD = ChallengeRecord(NONCE, VM_ID, HOST_KEY, SENT)
 
 
 @pytest.fixture
@@ -42,8 +43,13 @@ def test_a_challenge_record_is_private_and_never_replaced(challenges):
     assert challenges.find(NONCE) == RECORD
 
 
+def test_a_challenge_to_a_machine_whose_vm_id_nobody_told_is_kept_as_such(challenges):
+    challenges.write(replace(RECORD, vm_id=None))
+    assert challenges.find(NONCE) == replace(RECORD, vm_id=None)
+
+
 def test_vm_ids_are_stored_in_lower_case(challenges):
-    challenges.write(replace(RECORD, vm_id=RECORD.vm_id.upper()))
+    challenges.write(replace(RECORD, vm_id=VM_ID.upper()))
 
     assert challenges.find(NONCE) == RECORD
 
@@ -55,7 +61,7 @@ def test_vm_ids_are_stored_in_lower_case(challenges):
         {"nonce": "00" * 32},
         {"nonce": 5},
         {"vm_id": "390cbcf5"},
-        {"vm_id": None},
+        {"vm_id": ""},
         {"host_key": HOST_KEY.hex() + "00"},
         {"host_key": "xyz"},
         {"sent_at": "2026-11-22T11:59:00"},

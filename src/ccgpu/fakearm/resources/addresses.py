@@ -17,6 +17,15 @@ CALLER_ADDRESS = "203.0.113.7"
 _ADDRESSES.remove(CALLER_ADDRESS)
 
 
+def is_public(address: str) -> bool:
+    """Whether it is in the ranges of which public addresses are given out."""
+    try:
+        found = ipaddress.ip_address(address)
+    except ValueError:  # a name
+        return False
+    return any(found in pool for pool in _POOLS)
+
+
 def view(world: World, address: StoredResource) -> Body:
     body = {**address.body, "properties": dict(address.properties)}
     for role, key in (("pip", "ipConfiguration"), ("nat-pip", "natGateway")):
