@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 from ccgpu.guest.openssh import open_channel
+from support import real_guest
 from support.attested import EVENTS, running_vm
 from support.collecting import CollectingVm
 from support.paravisor import HCL
-from support.sshd import Sshd, prepared_sshd
+from support.sshd import Sshd, make_key, prepared_sshd
 from support.swtpm import SoftwareTpm, software_tpm
 
 
@@ -42,6 +43,20 @@ def channel(shared_sshd):
     """A channel to the shared server."""
     with open_channel(shared_sshd.target()) as channel:
         yield channel
+
+
+@pytest.fixture(scope="session")
+def layers(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """What every guest boots from."""
+    return real_guest.prepared(tmp_path_factory.mktemp("layers"))
+
+
+@pytest.fixture(scope="session")
+def identity(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A key to log in with."""
+    file: Path = tmp_path_factory.mktemp("identity") / "id"
+    make_key(file)
+    return file
 
 
 @pytest.fixture(scope="module")

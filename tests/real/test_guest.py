@@ -7,74 +7,38 @@ packages without content. The way in is ccgpu's own channel, with the host key f
 import hashlib
 import json
 import re
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ccgpu.domain.spec.guest import Guest
 from ccgpu.guest import openssh, probe
 from ccgpu.guest.channel import Channel
-from ccgpu.guest.cloud_init import set_up_image
 from ccgpu.guest.diagnosis import FIXES, diagnose, fixes_for
-from ccgpu.guest.files import shipped_files
 from ccgpu.guest.readiness import GuestExpectations, GuestState, assess_guest
 from ccgpu.guest.report import GuestReport, read_report
 from support import gpu_archive, real_guest
 from support.gpu_machine import KERNEL
-from support.real_guest import RealGuest, source_line
+from support.real_guest import SET_UP_SECONDS, RealGuest, source_line
 
 pytestmark = pytest.mark.slow
 
-_SECONDS = 180  # for a set-up, on a machine that does much else; alone it takes 10
 _SETUP = "/usr/local/lib/ccgpu/setup"
 _NEW_KERNEL = "6.8.0-1070-azure-fde"
-
-
-@pytest.fixture(scope="module")
-def layers(tmp_path_factory) -> list[Path]:
-    """What every guest boots from."""
-    return real_guest.prepared(tmp_path_factory.mktemp("layers"))
-
-
-@pytest.fixture(scope="module")
-def identity(tmp_path_factory) -> Path:
-    """A key to log in with."""
-    file: Path = tmp_path_factory.mktemp("identity") / "id"
-    make = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "", "-f", str(file)]
-    subprocess.run(make, check=True)
-    return file
 
 
 @pytest.fixture
 def guest(request, layers, identity, tmp_path) -> Iterator[RealGuest]:
     """A guest that boots for the first time, into a machine that is broken as the test says."""
     broken: dict[str, Any] = getattr(request, "param", {})
-    user_data = set_up_image(
-        Guest.model_validate({"openssl": False, "apt_snapshot": "none"}),
-        "595.71.05",
-        shipped_files(),
-    )
     machine = json.loads((layers[1] / "machine.json").read_text())
     changed = tmp_path / "guest/upper/machine.json"
     changed.parent.mkdir(parents=True)
     changed.write_text(json.dumps({**machine, **broken}))
     public = identity.with_suffix(".pub").read_text()
-    with real_guest.booted(layers, tmp_path / "guest", user_data, public) as running:
+    with real_guest.booted(layers, tmp_path / "guest", real_guest.user_data(), public) as running:
         yield running
-
-
-def _ended(guest: RealGuest, times: int = 1) -> None:
-    """Wait until the set-up has ended so many times, and drift was looked for."""
-    end = re.compile(r"ccgpu-setup: (?:done$|failed at )", re.MULTILINE)
-
-    def until() -> bool:
-        text = guest.console.replace("\r", "")
-        return len(end.findall(text)) >= times
-
-    guest.wait("the set-up's end", until, _SECONDS)
 
 
 def _root(channel: Channel, script: str, code: int = 0) -> str:
@@ -90,15 +54,15 @@ def _reboot(guest: RealGuest, identity: Path, before: str = "true") -> None:
         old = _root(channel, "cat /proc/sys/kernel/random/boot_id").strip()
         later = "systemd-run --on-active=1 --timer-property=AccuracySec=1ms systemctl reboot"
         _root(channel, f"{before}; {later}")
-    guest.wait("another boot", lambda: guest.status()["boot_id"] != old, _SECONDS)
-    guest.wait("the GPU's check", lambda: guest.status()["state"] != "running", _SECONDS)
+    guest.wait("another boot", lambda: guest.status()["boot_id"] != old, SET_UP_SECONDS)
+    guest.wait("the GPU's check", lambda: guest.status()["state"] != "running", SET_UP_SECONDS)
     drift = guest.upper("var/lib/ccgpu/drift.json")
-    guest.wait("the look for drift", lambda: old not in drift.read_text(), _SECONDS)
+    guest.wait("the look for drift", lambda: old not in drift.read_text(), SET_UP_SECONDS)
     guest.wait("sshd", guest.answers)
 
 
 def test_a_guest_is_set_up_once_and_stays_as_it_is_until_it_drifts(guest, identity):
-    _ended(guest)
+    guest.wait_for_set_up()
     status = guest.status()
     assert status["state"] == "done", guest.console[-3000:]
     states = {one["step"]: one["state"] for one in status["steps"]}
@@ -225,23 +189,23 @@ _REJECTED = "modprobe: ERROR: could not insert 'nvidia': Key was rejected by ser
 
 @pytest.mark.parametrize("guest", [{"broken": {"modprobe nvidia": [1, _REJECTED]}}], indirect=True)
 def test_each_failure_is_named_and_the_set_up_goes_on_where_it_was(guest, identity):
-    _ended(guest)
+    guest.wait_for_set_up()
     _is_named(guest, "driver", 1, _REJECTED)
 
     with openssh.open_channel(guest.target(identity)) as channel:
         archive = "/srv/archive/toolkit/libnvidia-container1_1.20.1-1_amd64.deb"
         _root(channel, f"mv {archive} /srv/away.deb; {_broken()}; {_START}")
-        _ended(guest, 2)
+        guest.wait_for_set_up(2)
         unfetched = "E: Unable to fetch some archives, maybe run apt-get update or try with"
         _is_named(guest, "container-toolkit", 100, unfetched)
 
         off = json.dumps({"nvidia-smi conf-compute -f": [0, "CC status: OFF"]})
         _root(channel, f"mv /srv/away.deb {archive}; {_broken(off)}; {_START}")
-        _ended(guest, 3)
+        guest.wait_for_set_up(3)
         _is_named(guest, "gpu", 1, "want CC status: ON, found CC status: OFF")
 
         _root(channel, f"{_broken()}; {_START}")
-        _ended(guest, 4)
+        guest.wait_for_set_up(4)
         assert guest.status()["state"] == "done"
         assert guest.console.count("step driver: begin") == 2
         assert guest.console.count("step sources: begin") == 1

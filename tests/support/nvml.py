@@ -54,6 +54,14 @@ class GpuBehindNvml:
 @contextmanager
 def installed_nvml(root: Path, folder: Path) -> Iterator[GpuBehindNvml]:
     """The library below `root`, while its GPU answers at a socket in `folder`."""
+    compile_library(root / LIBRARY, folder / "nvml")
+    with answering_gpu(folder / "nvml") as one:
+        yield one
+
+
+@contextmanager
+def answering_gpu(socket: Path) -> Iterator[GpuBehindNvml]:
+    """A GPU that answers the library at a socket."""
     one, released = GpuBehindNvml(), threading.Event()
 
     class Handler(socketserver.StreamRequestHandler):
@@ -66,8 +74,6 @@ def installed_nvml(root: Path, folder: Path) -> Iterator[GpuBehindNvml]:
             data = one.answer(what, question[1:])
             self.wfile.write(struct.pack("<II", one.codes.get(what, 0), len(data)) + data)
 
-    socket = folder / "nvml"
-    compile_library(root / LIBRARY, socket)
     with socketserver.ThreadingUnixStreamServer(str(socket), Handler) as server:
         thread: Any = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()

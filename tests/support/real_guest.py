@@ -7,11 +7,12 @@ go with the guest. Programs that need the GPU are those of `gpu_machine`; packag
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -19,14 +20,18 @@ from typing import Any
 import pytest
 
 import guest_root
+from ccgpu.domain.spec.guest import Guest
 from ccgpu.guest import serial_log
 from ccgpu.guest.channel import GuestTarget
+from ccgpu.guest.cloud_init import set_up_image
+from ccgpu.guest.files import shipped_files
 from ccgpu.scheduling.clock import RealClock
 from support import gpu_archive, gpu_machine
 from support.packages import SigningKey
 from support.repository import ROOT
 
 USER = "debian"  # cloud-init's default user on Debian; on Azure it is the admin user
+SET_UP_SECONDS = 180.0  # on a machine that does much else; alone it takes 10
 _BOOT_SECONDS, _SSH_SECONDS = 60.0, 60.0
 _REBOOT = 133  # systemd-nspawn: the guest wants to boot again, and `--keep-unit` leaves it to us
 _NETWORK = "[Match]\nName=host0\n[Network]\nAddress={address}/30\n"
@@ -61,6 +66,12 @@ for line in sys.stdin:
         sys.stdout.flush()
     fields = {}
 """
+
+
+def user_data() -> str:
+    """What cloud-init gets: all of the set-up that needs no network."""
+    settings = {"openssl": False, "apt_snapshot": "none"}
+    return set_up_image(Guest.model_validate(settings), "595.71.05", shipped_files())
 
 
 def source_line(name: str) -> str:
@@ -139,8 +150,8 @@ def prepared(folder: Path) -> list[Path]:
 class RealGuest:
     """A guest: its folder, its address, and the process that runs it."""
 
-    def __init__(self, lower: list[Path], folder: Path, number: int) -> None:
-        self._lower, self.folder = lower, folder
+    def __init__(self, lower: list[Path], folder: Path, number: int, binds: Sequence[str]) -> None:
+        self._lower, self.folder, self._binds = lower, folder, binds
         # systemd shortens the name of a link to a machine with more than 11 characters.
         self.name = f"cg{os.getpid() % 1_000_000}{chr(97 + number)}"
         net = (os.getpid() * 8 + number) % 16384 * 4
@@ -161,6 +172,7 @@ class RealGuest:
             *(f"--machine={self.name}", "--resolv-conf=off", "--console=read-only"),
             *("--kill-signal=SIGRTMIN+3", f"--bind-ro={folder}/seed:/var/lib/cloud/seed/nocloud"),
             f"--bind-ro={folder}/net:/etc/systemd/network/80-container-host0.network",
+            *(f"--bind={bind}" for bind in self._binds),
             *("-D", f"{folder}/merged"),
         ]
         with (folder / "console").open("ab") as console:
@@ -214,6 +226,15 @@ class RealGuest:
             self._network()
             clock.sleep(0.1)
 
+    def wait_for_set_up(self, times: int = 1) -> None:
+        """Wait until the set-up has ended so many times, and drift was looked for."""
+        end = re.compile(r"ccgpu-setup: (?:done$|failed at )", re.MULTILINE)
+
+        def until() -> bool:
+            return len(end.findall(self.console.replace("\r", ""))) >= times
+
+        self.wait("the set-up's end", until, SET_UP_SECONDS)
+
     def answers(self) -> bool:
         """Whether something listens on the port of sshd; asked by a program of its own."""
         ask = ["bash", "-c", f"exec 3<>/dev/tcp/{self.address}/22"]
@@ -236,11 +257,19 @@ class RealGuest:
 
 @contextmanager
 def booted(
-    lower: list[Path], folder: Path, user_data: str, public_key: str, number: int = 0
+    lower: list[Path],
+    folder: Path,
+    user_data: str,
+    public_key: str,
+    number: int = 0,
+    binds: Sequence[str] = (),
 ) -> Iterator[RealGuest]:
-    """A guest that boots from these layers with this first configuration."""
+    """A guest that boots from these layers with this first configuration.
+
+    binds: `SOURCE:TARGET`, files of this machine that the guest has, too.
+    """
     (folder / "seed").mkdir(parents=True)
-    guest = RealGuest(lower, folder, number)
+    guest = RealGuest(lower, folder, number, binds)
     meta = {"instance-id": f"i-{guest.name}", "local-hostname": "ccgpu"}
     (folder / "seed/meta-data").write_text(json.dumps({**meta, "public-keys": [public_key]}))
     (folder / "seed/user-data").write_text(user_data)
