@@ -297,6 +297,26 @@ def test_a_vm_id_that_nobody_told_is_not_known_later_either(foreign):
     assert foreign.shell(f"{verify} --vm-id {foreign.vm_id}").code == 0
 
 
+def test_golden_values_of_one_machine_hold_for_it_and_for_its_evidence(foreign):
+    pins, bundle = foreign.shell.folder / "pins.json", foreign.shell.folder / "b.json"
+    done = foreign(f"--policy strict --record {pins} --save {bundle}")
+    assert done.code == 0, done
+    assert foreign(f"--policy strict --pins {pins}").code == 0
+    evidence = f"attest --evidence {bundle} --policy strict --backend fake -o json"
+    assert foreign.shell(f"{evidence} --pins {pins}").code == 0
+    again = foreign.shell.folder / "again.json"
+    assert foreign.shell(f"{evidence} --record {again}").code == 0
+    values = [json.loads(file.read_text())["pcrs"] for file in (pins, again)]
+    assert values[0] == values[1]
+
+    document = json.loads(pins.read_text())
+    document["pcrs"]["4"] = "00" * 32
+    document.pop("events", None)
+    pins.write_text(json.dumps(document))
+    assert foreign(f"--policy strict --pins {pins}").code == 9
+    assert foreign.shell(f"{evidence} --pins {pins}").code == 9
+
+
 def test_people_can_copy_the_line_for_known_hosts(foreign):
     done = foreign.shell(
         f"attest --host azureuser@{foreign.address} --vm-id {foreign.vm_id} --backend fake"
