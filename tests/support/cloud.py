@@ -27,6 +27,9 @@ from ccgpu.workflows.create.stages import create
 # A public key whose private half nobody kept.
 PUBLIC_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIO6ugBULBtCw910h8qCEhpAPD7DM4vsd0jymRQxwbA2J"
 
+# The capacity of a region in which nothing can be allocated, by zone ("": without one).
+NO_ROOM = {"": 0, "1": 0, "2": 0, "3": 0}
+
 # The kinds of a whole public deployment.
 DEPLOYMENT_KINDS = sorted(
     [

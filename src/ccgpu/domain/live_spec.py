@@ -30,7 +30,8 @@ def with_live_values(spec: VmSpec, given: Iterable[str], names: Names, actual: B
     """
     bound = frozenset(given)
     live = live_values(spec, names, actual)
-    if "regions" in bound and live.get("regions", spec.regions)[0] not in spec.regions:
+    elsewhere = live.get("regions", spec.regions)[0] not in spec.regions
+    if "regions" in bound and elsewhere and not spec.any_region:
         live.pop("zone", None)  # the number of a zone means nothing in another region
     usable = {field: value for field, value in live.items() if field not in bound}
     filled = _with_live_guest(_valid_spec(spec, usable, bound), bound, names, actual)

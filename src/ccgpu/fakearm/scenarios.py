@@ -56,7 +56,10 @@ SCENARIOS: Mapping[str, Mapping[str, Any]] = {
     "no-sizes-listed": {"reported": {"sizes": False}},
     "many-regions": {
         "regions": list(_MANY_REGIONS),
-        "offers": {NCC_SIZE: {"swedencentral": ["1", "2", "3"], "southcentralus": ["3"]}},
+        "offers": {
+            NCC_SIZE: {"swedencentral": ["1", "2", "3"], "southcentralus": ["3"]},
+            "Standard_D4s_v5": {region: ["1"] for region in _MANY_REGIONS},
+        },
     },
     "first-region-full": {"capacity": {NCC_SIZE: {"eastus2": _NO_CAPACITY}}},
     "quota-zero": {"quota": {"*": {"StandardNCCads2023Family": 0}}},

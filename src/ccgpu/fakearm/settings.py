@@ -20,12 +20,15 @@ DEFAULTS: dict[str, Any] = {
     "offers": {
         NCC_SIZE: {"eastus2": ["1", "2", "3"], "westeurope": ["1", "2"], "centralus": []},
         "Standard_D4s_v5": {
-            "eastus2": ["1", "2", "3"],
-            "westeurope": ["1", "2", "3"],
             "centralus": ["1", "2", "3"],
             "eastus": ["1", "2", "3"],
-            "westus2": ["1", "2", "3"],
+            "eastus2": ["1", "2", "3"],
             "northeurope": ["1", "2", "3"],
+            "southcentralus": ["1", "2", "3"],
+            "swedencentral": ["1", "2", "3"],
+            "westeurope": ["1", "2", "3"],
+            "westus2": ["1", "2", "3"],
+            "westus3": ["1", "2", "3"],
         },
         "Standard_DC2as_v5": {
             "eastus2": [],

@@ -90,6 +90,18 @@ def priced_candidates(
     return [row for _, row in rows]
 
 
+def other_regions(run: Run, spec: VmSpec) -> list[str]:
+    """The regions that offer the spec's size and are not in the spec, the cheapest first."""
+    offers, _ = read_offers(run, spec.size, None)
+    others = sorted(offers.offered - set(spec.regions))
+    found = run.cloud.prices.read([parts_of_spec(spec, one, spot=spec.spot) for one in others])
+    costs = {one: price.hourly for one, price in zip(others, found, strict=True)}
+    known = [one for one in others if costs[one] is not None]
+    return sorted(known, key=lambda one: costs[one] or 0) + [
+        one for one in others if costs[one] is None
+    ]
+
+
 def read_quota(
     cloud: AzureContext,
     spec: VmSpec,
@@ -154,6 +166,9 @@ def read_offers(
             continue
         run.cloud.skus.put(size, region, offers, run.cloud.now())
         found |= offers
+    empty = frozenset(unread) - found.known - problems.keys()
+    if empty and _read_all_offers(run, size).known:  # other regions have sizes, so these have none
+        found |= SizeOffers(empty, {})
     return found, problems
 
 

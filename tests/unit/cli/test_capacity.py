@@ -69,6 +69,11 @@ def test_each_world_has_its_verdict_and_exit_code(shell, settings, code, kinds):
     assert (done.code, set(_availability(done).values())) == (code, kinds)
 
 
+def test_a_region_that_does_not_exist_is_no_maybe(shell):
+    done = shell("capacity --region eastus22 -o json")
+    assert (done.code, set(_availability(done).values())) == (6, {"not_offered"})
+
+
 def test_spot_counts_against_its_own_quota(shell):
     shell.arm.configure({"quota": {"*": {"lowPriorityCores": 3}}})
     assert shell("capacity --region eastus2").code == 0

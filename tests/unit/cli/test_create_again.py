@@ -3,7 +3,7 @@
 import pytest
 
 from support import faults
-from support.cloud import Machine
+from support.cloud import NO_ROOM, Machine
 from support.faults import NthRequest, request_to
 from support.slow import mostly_slow
 
@@ -176,7 +176,7 @@ def test_a_disk_that_is_no_longer_in_the_spec_stays(shell):
 def test_a_start_without_capacity_is_retried_without_replacing(shell):
     _ok(shell, f"create demo {_FROM}", "stop demo")
     before = _vm_id(shell, "demo")
-    shell.arm.settings.set("capacity", "Standard_NCC40ads_H100_v5", value={"eastus2": {"": 0}})
+    shell.arm.settings.set("capacity", "Standard_NCC40ads_H100_v5", value={"eastus2": NO_ROOM})
     assert shell("start demo").code == 6
     assert shell(f"create demo {_FROM}").code == 6
     assert _vm_id(shell, "demo") == before

@@ -3,7 +3,7 @@
 import pytest
 
 from support.cli import Shell
-from support.cloud import Machine
+from support.cloud import NO_ROOM, Machine
 from support.slow import mostly_slow
 
 _FLAGS = "--region eastus2 --ssh-from 203.0.113.7/32 --disk-encryption state-only --no-attest"
@@ -146,7 +146,7 @@ def test_a_group_of_the_user_stays(shell):
 
 
 def test_a_failed_create_names_existing_resources(shell):
-    shell.arm.settings.set("capacity", "Standard_NCC40ads_H100_v5", value={"eastus2": {"": 0}})
+    shell.arm.settings.set("capacity", "Standard_NCC40ads_H100_v5", value={"eastus2": NO_ROOM})
     done = shell(f"create demo {_FLAGS} --keep-on-failure -o json")
     assert (done.code, done.error["code"]) == (7, "LeftBehind"), done
     told = {one["id"] for one in done.error["resources"] if one["state"] == "exists"}

@@ -6,6 +6,7 @@ import pytest
 
 from ccgpu.fakearm import FAKE_SUBSCRIPTION, NCC_SIZE, Request
 from ccgpu.store import specs
+from support.cloud import NO_ROOM
 
 _GROUP = f"/subscriptions/{FAKE_SUBSCRIPTION}/resourceGroups/keys"
 _SET = f"{_GROUP}/providers/Microsoft.Compute/diskEncryptionSets/own"
@@ -123,7 +124,7 @@ def test_quota_is_refused_before_anything_is_made(shell, golden):
 
 
 def test_a_create_without_capacity_leaves_nothing(shell, golden):
-    shell.arm.settings.set("capacity", NCC_SIZE, value={"eastus2": {"": 0}})
+    shell.arm.settings.set("capacity", NCC_SIZE, value={"eastus2": NO_ROOM})
     golden("cli/create-no-capacity.txt", str(shell(_CREATE)))
     assert shell.kinds() == []
 

@@ -8,7 +8,7 @@ from ccgpu.domain.status import State
 from ccgpu.errors import AzureRefused, CcgpuError, Interrupted, LeftBehind, Leftover, TimedOut
 from ccgpu.workflows import lifecycle
 from support import faults
-from support.cloud import Machine, make_spec
+from support.cloud import NO_ROOM, Machine, make_spec
 from support.faults import AfterCommit, NthRequest, request_to
 from support.leases import HOUR, collect, extend, other_machine
 from support.slow import mostly_slow
@@ -192,7 +192,7 @@ def test_an_interrupted_wait_for_the_journal_lock_has_a_hint(machine: Machine, w
 
 
 def test_kept_billed_resources_raise_left_behind(machine: Machine) -> None:
-    machine.arm.settings.set("capacity", SPEC.size, value={"eastus2": {"": 0}})
+    machine.arm.settings.set("capacity", SPEC.size, value={"eastus2": NO_ROOM})
     with pytest.raises(LeftBehind, match="AllocationFailed") as caught:
         machine.create(SPEC, keep_on_failure=True)
     assert caught.value.exit_code == 7
@@ -218,7 +218,7 @@ def test_rollback_deletes_resources_hidden_by_replication_lag(machine: Machine) 
 
 def test_reports_name_resources_hidden_by_replication_lag(machine: Machine) -> None:
     machine.arm.settings.set("lag", value={"lists": 120, "reads": 3})
-    machine.arm.settings.set("capacity", SPEC.size, value={"eastus2": {"": 0}})
+    machine.arm.settings.set("capacity", SPEC.size, value={"eastus2": NO_ROOM})
     with pytest.raises(LeftBehind) as caught:
         machine.create(SPEC, keep_on_failure=True)
     assert set(leftovers_by_id(caught.value)) == existing_ids(machine)

@@ -10,6 +10,7 @@ from ccgpu.domain.role import PROVIDERS_READ
 from ccgpu.fakearm import FAKE_SUBSCRIPTION, NCC_SIZE, FakeArm, Request
 from ccgpu.store import specs
 from support.cli import CommandResult, Shell
+from support.cloud import NO_ROOM
 from support.slow import mostly_slow
 
 _TEMPLATES = [one.name for one in specs.templates()]
@@ -61,7 +62,7 @@ def _role(shell: Shell, flags: str, more: str = "") -> list[str]:
 def _run_all_commands(shell: Shell, flags: str) -> list[CommandResult]:
     """Run every command until one fails, including the delete after a create without capacity."""
     wanted = f"demo --region eastus2 --ssh-from 203.0.113.7/32 {flags}"
-    full = {"eastus2": {"": 0}}
+    full = {"eastus2": NO_ROOM}
     lines: list[str | object] = [f"plan {wanted}", lambda: _capacity(shell, full)]
     lines += [f"create {wanted} --keep-on-failure", lambda: _capacity(shell, {})]
     lines += [

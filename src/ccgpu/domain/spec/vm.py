@@ -37,9 +37,20 @@ class VmSpec(Section):
         ),
         Flag("Region; repeat it in order of preference.", "REGION", ("--region",)),
     ] = catalog.REGIONS
+    any_region: Annotated[
+        bool,
+        Field(
+            description="After these regions, try every other one that offers the size, the "
+            "cheapest first."
+        ),
+        Flag("After these, try every other region, the cheapest first."),
+    ] = False
     zone: Annotated[
         fields.Zone | None,
-        Field(description="Availability zone, 1 to 3; without it Azure decides."),
+        Field(
+            description="Availability zone, 1 to 3; without it Azure decides, and if it has no "
+            "room, each zone is tried."
+        ),
         Flag("Availability zone.", "ZONE"),
     ] = None
     size: Annotated[

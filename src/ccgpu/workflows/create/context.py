@@ -9,6 +9,7 @@ from ccgpu.domain.desired import Names
 from ccgpu.domain.given import GivenFields, RememberedSpec, every_field, remember
 from ccgpu.domain.plan import Plan
 from ccgpu.domain.spec.vm import VmSpec
+from ccgpu.domain.tries import FailedTry
 from ccgpu.workflows.create.effective_spec import EffectiveSpec, effective_spec, remembered_notes
 from ccgpu.workflows.create.placement import Candidate
 from ccgpu.workflows.discovery.snapshot import Actual, Snapshot
@@ -33,6 +34,7 @@ class CreateOptions:
     given: Which fields of the spec the user gave; None if all of them count as given.
     guest: How to look into the VM; None if the create ends without looking.
     attest: What attests the VM at the end; None if it is not attested.
+    wait_for_capacity: For how many seconds to try again if Azure has no room; None: not at all.
     """
 
     default_keys: Callable[[], tuple[str, ...]]
@@ -45,13 +47,19 @@ class CreateOptions:
     given: GivenFields | None = None
     guest: GuestOptions | None = None
     attest: "AttestMeans | None" = None
+    wait_for_capacity: float | None = None
+
+    @property
+    def time_limit(self) -> float:
+        """The seconds that the create may take: waiting for capacity does not count."""
+        return self.timeout + (self.wait_for_capacity or 0.0)
 
 
 @dataclass(frozen=True, slots=True)
 class CreateOutcome:
     """A plan, made or carried out; its placement, its spec, and the resources read meanwhile.
 
-    warnings: what users should know before the plan is carried out.
+    warnings: what users should know before the plan is carried out. tries: where Azure had no room.
     """
 
     plan: Plan
@@ -59,6 +67,7 @@ class CreateOutcome:
     effective_spec: EffectiveSpec
     snapshot: Snapshot
     warnings: tuple[str, ...] = ()
+    tries: tuple[FailedTry, ...] = ()
 
     @property
     def notes(self) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ The regions of the spec are checked in the user's order. The reason against each
 is kept, so that the final error names them all.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -27,11 +27,11 @@ from ccgpu.errors import (
     Problem,
     QuotaExceeded,
 )
+from ccgpu.workflows.capacity import other_regions
 from ccgpu.workflows.create.prerequisites import Regions, require_providers
 from ccgpu.workflows.create.references import read_references, require_same_region
+from ccgpu.workflows.create.refusals import PREFLIGHT, Refusal, combined_refusal
 
-# The error code of a refusal by these checks, not by Azure.
-PREFLIGHT = "Preflight"
 _OFFER, _USAGES = "looking for the size in {}", "looking for capacity in {}"
 _IMAGE = "looking up the image in {}"
 _SKIP_HINT = "`--skip-preflight` asks Azure all the same"
@@ -55,7 +55,8 @@ def existing_placement(vm: Body, spec: VmSpec) -> Placement | None:
     region = location(vm["location"])
     zone = next(iter(vm.get("zones") or ()), None)
     image = _same_image(image_reference(vm), spec.image_reference)
-    if region not in spec.regions or (spec.zone and zone != spec.zone) or image is None:
+    allowed = spec.any_region or region in spec.regions
+    if not allowed or (spec.zone and zone != spec.zone) or image is None:
         return None
     return Placement(region, zone, image)
 
@@ -63,7 +64,7 @@ def existing_placement(vm: Body, spec: VmSpec) -> Placement | None:
 def find_candidates(
     run: Run,
     spec: VmSpec,
-    refusals: list[CcgpuError],
+    refusals: list[Refusal],
     *,
     skip_preflight: bool = False,
     replaced_vm_region: str | None = None,
@@ -73,6 +74,8 @@ def find_candidates(
     1. Check that the providers are registered and that the regions exist.
     2. Read the resources that the spec refers to.
     3. For each region: compare it with theirs, then check size and quota, and look up the image.
+       If the spec names no zone, Azure chooses one; after that, each zone is a candidate.
+    4. If the spec allows it, the same for the other regions that offer the size.
 
     Args:
         run: The command under way.
@@ -88,23 +91,29 @@ def find_candidates(
     regions.require(spec.regions)
     bound = read_references(run, spec)
     any_suitable = False
-    for region in spec.regions:
+    for region in _regions_to_try(run, spec):
         try:
             require_same_region(region, bound)
             answers = _read_region(run, spec, region, skip_preflight=skip_preflight)
-            needs = (
-                ()
-                if skip_preflight
-                else answers.quota_needs(spec, regions, region == replaced_vm_region)
-            )
-            image = answers.image
+            needs: tuple[QuotaNeed, ...] = ()
+            if not skip_preflight:
+                needs = answers.quota_needs(spec, regions, region == replaced_vm_region)
+            zones, image = answers.zones_to_try(spec), answers.image
         except (NotFound, QuotaExceeded, CapacityUnavailable, InvalidFile) as err:
-            refusals.append(err)
+            refusals.append(Refusal(err))
             continue
         any_suitable = True
-        yield Candidate(Placement(region, spec.zone, image), needs, checked=True)
+        for zone in zones:
+            yield Candidate(Placement(region, zone, image), needs, checked=True)
     if not any_suitable:
         raise combined_refusal(refusals)
+
+
+def _regions_to_try(run: Run, spec: VmSpec) -> Iterator[str]:
+    """The spec's regions; then, if it allows any, the others that offer the size by price."""
+    yield from spec.regions
+    if spec.any_region:
+        yield from other_regions(run, spec)
 
 
 def _read_region(run: Run, spec: VmSpec, region: str, *, skip_preflight: bool) -> "_RegionAnswers":
@@ -132,6 +141,18 @@ class _RegionAnswers:
         reference: Mapping[str, str] = self.answers[_IMAGE.format(self.name)]
         return reference
 
+    def zones_to_try(self, spec: VmSpec) -> tuple[str | None, ...]:
+        """The spec's zone; else none, and then each zone that is open for the size.
+
+        Without an answer about the size, no zone is known.
+        """
+        offers: SizeOffers | None = self.answers.answers.get(_OFFER.format(self.name))
+        offer = None if offers is None else offers.offers.get(self.name)
+        if spec.zone is not None or offer is None:
+            return (spec.zone,)
+        closed = offer.barred_zones or {}
+        return (None, *(zone for zone in offer.zones if zone not in closed))
+
     def quota_needs(
         self, spec: VmSpec, regions: Regions, cores_released: bool
     ) -> tuple[QuotaNeed, ...]:
@@ -143,8 +164,8 @@ class _RegionAnswers:
             CapacityUnavailable: The size is not available there.
         """
         offers: SizeOffers = self.answers[_OFFER.format(self.name)]
-        if self.name not in offers.known:
-            return ()  # an empty list says nothing: Azure decides at the PUT
+        if self.name not in offers.known and not regions.any_listed:
+            return ()  # lists that are empty everywhere say nothing: Azure decides at the PUT
         offer = offers.offers.get(self.name)
         if offer is None:
             raise InvalidFile("spec", [regions.problem(self.name)], hint=_SKIP_HINT)
@@ -181,33 +202,6 @@ def with_location(err: CcgpuError, region: str, zone: str | None) -> CcgpuError:
     located.resources, located.signed_in_with = err.resources, err.signed_in_with
     located.__cause__ = err
     return located
-
-
-def combined_refusal(refusals: Sequence[CcgpuError]) -> CcgpuError:
-    """One error for all regions, of the class that the user can most easily resolve.
-
-    Quota can be raised, capacity returns, the spec can be changed: in this order. The code is
-    Azure's if Azure refused a region, else `Preflight`.
-    """
-    if len(refusals) == 1:
-        return refusals[0]
-    text = "no region can host the VM:\n" + "\n".join(f"  {_reason_line(err)}" for err in refusals)
-    for kind in (QuotaExceeded, CapacityUnavailable, NotFound):
-        codes = [err.code for err in refusals if isinstance(err, kind)]
-        if codes:
-            return kind(text, code=next((one for one in codes if one != PREFLIGHT), PREFLIGHT))
-    problems = [one for err in refusals if isinstance(err, InvalidFile) for one in err.problems]
-    hints = [err.hint for err in refusals if err.hint]
-    return InvalidFile("spec", list(dict.fromkeys(problems)), hint=hints[0] if hints else None)
-
-
-def _reason_line(err: CcgpuError) -> str:
-    """The reason against one region, with the error's code."""
-    if isinstance(err, InvalidFile):
-        text = "; ".join(f"{one.path}: {one.message}" for one in err.problems)
-    else:
-        text = str(err)
-    return text if f"[{err.code}]" in text else f"{text} [{err.code}]"
 
 
 def _same_image(live: Body, wanted: Image) -> dict[str, str] | None:

@@ -13,7 +13,7 @@ from ccgpu.domain.renewal import renew_leases
 from ccgpu.domain.resource import DEPLOYMENT, Resource, key, location, tag
 from ccgpu.domain.spec.vm import VmSpec
 from ccgpu.domain.vm_view import ssh_public_keys
-from ccgpu.errors import CcgpuError, UsageProblem
+from ccgpu.errors import UsageProblem
 from ccgpu.scheduling.clock import rfc3339
 from ccgpu.workflows.create.context import CreateOptions, CreateOutcome, CreateRequest
 from ccgpu.workflows.create.effective_spec import renewal_mode
@@ -21,6 +21,7 @@ from ccgpu.workflows.create.existing_group import with_existing_group
 from ccgpu.workflows.create.first_boot import first_boot, require_complete, warnings
 from ccgpu.workflows.create.placement import Candidate, existing_placement, find_candidates
 from ccgpu.workflows.create.references import require_new_references
+from ccgpu.workflows.create.refusals import Refusal
 from ccgpu.workflows.discovery.snapshot import (
     Actual,
     Snapshot,
@@ -52,7 +53,7 @@ def read_actual(request: CreateRequest) -> Actual:
 
 
 def possible_placements(
-    request: CreateRequest, actual: Actual, refusals: list[CcgpuError]
+    request: CreateRequest, actual: Actual, refusals: list[Refusal]
 ) -> Iterator[Candidate]:
     """The existing VM's placement if the spec allows it, else the possible placements.
 

@@ -47,6 +47,11 @@ class Regions:
         what = "is not an Azure region" if self.named else "is not a region with VM sizes"
         return Problem("regions", f"{region} {what}{meant or ':'} {elsewhere}")
 
+    @property
+    def any_listed(self) -> bool:
+        """Whether Azure lists a VM size in any region."""
+        return bool(self._size_regions().known)
+
     def _size_regions(self) -> SizeOffers:
         if self._sizes is None:
             query = partial(self.run.cloud.queries.offers, self.size)

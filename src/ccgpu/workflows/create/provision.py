@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from ccgpu.azure.long_running import NOT_FOUND_CODES
+from ccgpu.domain.capacity import place_name
 from ccgpu.domain.catalog import Kind
 from ccgpu.domain.desired import Names, RunTags
 from ccgpu.domain.given import RememberedSpec
@@ -17,9 +18,11 @@ from ccgpu.domain.journal import Record
 from ccgpu.domain.live_spec import resumable
 from ccgpu.domain.plan import Action, Plan
 from ccgpu.domain.resource import DEPLOYMENT, EXPIRES, RUN, Resource, key, tag
+from ccgpu.domain.tries import FailedTry
 from ccgpu.errors import AlreadyExists, CapacityUnavailable, CcgpuError, LeftBehind
 from ccgpu.scheduling.clock import rfc3339
 from ccgpu.workflows.apply import apply_plan
+from ccgpu.workflows.create.capacity_wait import CapacityWait
 from ccgpu.workflows.create.context import (
     CreateContext,
     CreateOutcome,
@@ -27,7 +30,7 @@ from ccgpu.workflows.create.context import (
 )
 from ccgpu.workflows.create.effective_spec import announce_defaults
 from ccgpu.workflows.create.failure import rollback_and_raise
-from ccgpu.workflows.create.placement import Candidate, combined_refusal, with_location
+from ccgpu.workflows.create.placement import Candidate, with_location
 from ccgpu.workflows.create.planning import (
     expiry,
     plan_create,
@@ -37,6 +40,7 @@ from ccgpu.workflows.create.planning import (
     with_current_tags,
     with_lease,
 )
+from ccgpu.workflows.create.refusals import Refusal, combined_refusal, lacks_capacity
 from ccgpu.workflows.create.replacement import needs_approval, refuse_replacing
 from ccgpu.workflows.discovery.owned_resources import read_owned_resources
 from ccgpu.workflows.discovery.snapshot import (
@@ -52,36 +56,59 @@ _MAX_PLANS = 3  # plans for one region; a change by another client requires a ne
 
 
 def provision(context: CreateContext) -> CreateContext:
-    """Create or update the deployment's resources, in the first region that can hold the VM.
+    """Create or update the deployment's resources, where Azure has room for the VM.
 
     1. Read the existing resources, and adapt the spec to them.
     2. Begin a new run if the VM already exists.
-    3. For each possible placement: plan, ask for approval, apply. If a region has no capacity, try
-       the next one; after any other error roll back and end the create.
+    3. Try the possible placements in order. If none has room, try all of them again later, as long
+       as the user wants to wait.
     4. Write a new end of the lease on what Azure created along with the VM.
     """
     actual = read_actual(context.request)
     context = replace(context, request=context.request.fitted_to(actual))
     announce_defaults(context.run, context.request.effective)
     unfinished = _begin_new_run(context, actual)
-    refusals: list[CcgpuError] = []
-    first = True
+    waiting = CapacityWait.begin(context.run, context.request.options.wait_for_capacity)
+    tries: list[FailedTry] = []
+    while True:
+        refusals: list[Refusal] = []
+        outcome = _provision_somewhere(context, actual, refusals)
+        tries += [one.tried for one in refusals if one.tried is not None]
+        if outcome is not None:
+            break
+        if not lacks_capacity(refusals) or not waiting.pause():
+            raise combined_refusal(refusals)
+        actual = read_actual(context.request)
+    outcome = _extend_implicit_resources(context.request, outcome)
+    boots = unfinished or _creates_vm(outcome.plan)
+    return replace(context, outcome=replace(outcome, tries=tuple(tries)), boots=boots)
+
+
+def _provision_somewhere(
+    context: CreateContext, actual: Actual, refusals: list[Refusal]
+) -> CreateOutcome | None:
+    """Plan, ask for approval and apply for each possible placement until one has room.
+
+    A VM that Azure had no room for is gone before the next placement is tried. After any error but
+    a lack of capacity, the run is rolled back and the create ends.
+    """
+    run = context.run
     for candidate in possible_placements(context.request, actual, refusals):
-        if not first:
+        began = run.deadline.elapsed()
+        if any(one.tried for one in refusals):
             actual = read_actual(context.request)
         try:
-            outcome = _plan_and_apply(context, candidate, actual)
+            return _plan_and_apply(context, candidate, actual)
         except CapacityUnavailable as err:
             if context.request.options.keep_on_failure or context.journal.journal.of_run():
                 raise
-            refusals.append(err)
-            first = False
-            context.run.tell("note", f"{candidate.placement.region} has no capacity")
-            continue
-        outcome = _extend_implicit_resources(context.request, outcome)
-        boots = unfinished or _creates_vm(outcome.plan)
-        return replace(context, outcome=outcome, boots=boots)
-    raise combined_refusal(refusals)
+            place, took = candidate.placement, run.deadline.elapsed() - began
+            where = place_name(place.region, place.zone)
+            said = str(err).removeprefix(f"{where}: creating {context.request.names.vm}: ")
+            tried = FailedTry(place.region, place.zone, err.code, said, took)
+            refusals.append(Refusal(err, tried))
+            run.tell("note", f"{tried.place} has no capacity [{err.code}]")
+    return None
 
 
 def _begin_new_run(context: CreateContext, actual: Actual) -> bool:

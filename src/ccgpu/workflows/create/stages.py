@@ -94,7 +94,7 @@ def create(
     An interrupt reports the leftovers from memory. Any other error reports them by reading the
     possible ids before the journal is open, and the journal's ids after it.
     """
-    run = Run.begin(cloud, options.timeout, listen)
+    run = Run.begin(cloud, options.time_limit, listen)
 
     def say_waiting() -> None:
         run.tell("note", f"another ccgpu is working on {spec.name}: waiting for it")

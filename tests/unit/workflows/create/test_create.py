@@ -14,7 +14,7 @@ from ccgpu.errors import (
 )
 from ccgpu.fakearm import Request, Response
 from support import faults
-from support.cloud import DEPLOYMENT_KINDS, Machine, make_spec
+from support.cloud import DEPLOYMENT_KINDS, NO_ROOM, Machine, make_spec
 from support.faults import NthRequest, request_to
 from support.slow import mostly_slow
 
@@ -92,14 +92,15 @@ def test_a_refused_put_rolls_back_everything(machine: Machine, n: int) -> None:
 def test_a_refused_vm_put_rolls_back_the_network(
     machine: Machine, answer: object, raised: type[Exception]
 ) -> None:
-    machine.arm.faults.append(NthRequest(0, VM_PUT, answer))  # type: ignore[arg-type]
+    refused = NthRequest(0, VM_PUT, answer, times=None)  # type: ignore[arg-type]
+    machine.arm.faults.append(refused)
     with pytest.raises(raised):
         machine.create()
     assert machine.kinds() == []
 
 
 def test_a_failed_vm_operation_rolls_back_everything(machine: Machine) -> None:
-    machine.arm.settings.set("capacity", make_spec().size, value={"eastus2": {"": 0}})
+    machine.arm.settings.set("capacity", make_spec().size, value={"eastus2": NO_ROOM})
     with pytest.raises(CapacityUnavailable, match="AllocationFailed"):
         machine.create()
     assert machine.kinds() == []
@@ -107,7 +108,7 @@ def test_a_failed_vm_operation_rolls_back_everything(machine: Machine) -> None:
 
 
 def test_create_tries_the_next_region_without_capacity(machine: Machine) -> None:
-    machine.arm.settings.set("capacity", make_spec().size, value={"eastus2": {"": 0}})
+    machine.arm.settings.set("capacity", make_spec().size, value={"eastus2": NO_ROOM})
     outcome = machine.create(make_spec(regions=["eastus2", "westeurope"]))
     assert outcome.candidate.placement.region == "westeurope"
     assert machine.kinds() == DEPLOYMENT_KINDS
@@ -225,7 +226,7 @@ def test_a_changed_tag_sends_only_patches(machine: Machine) -> None:
 
 
 def test_create_replaces_a_vm_that_failed_in_an_interrupted_run(machine: Machine) -> None:
-    machine.arm.settings.set("capacity", make_spec().size, value={"eastus2": {"": 0}})
+    machine.arm.settings.set("capacity", make_spec().size, value={"eastus2": NO_ROOM})
     vm_polls = request_to("GET", "Microsoft.Compute/locations/eastus2/operations/")
     machine.arm.faults.append(NthRequest(0, vm_polls, KeyboardInterrupt()))
     with pytest.raises(Interrupted):

@@ -7,7 +7,7 @@ import pytest
 from ccgpu.domain.catalog import NCC_H100_V5
 from ccgpu.errors import AzureRefused, CapacityUnavailable, InvalidFile, QuotaExceeded
 from support import faults
-from support.cloud import Machine, make_spec
+from support.cloud import NO_ROOM, Machine, make_spec
 
 _OFFERED = f"{NCC_H100_V5} is offered in centralus, eastus2, westeurope"
 _FAMILY = "StandardNCCads2023Family"
@@ -140,8 +140,8 @@ def test_every_zone_without_the_size_is_named(machine: Machine) -> None:
 
 
 def test_a_refused_allocation_shows_azures_code_region_and_zone(machine: Machine) -> None:
-    machine.arm.settings.set("capacity", NCC_H100_V5, value={"eastus2": {"": 0, "1": 0}})
-    with pytest.raises(CapacityUnavailable, match=r"^eastus2: creating .*sufficient cap") as one:
+    machine.arm.settings.set("capacity", NCC_H100_V5, value={"eastus2": NO_ROOM})
+    with pytest.raises(CapacityUnavailable, match=r"\n  eastus2: Allocation failed") as one:
         machine.create()
     assert one.value.code == "AllocationFailed"
     with pytest.raises(CapacityUnavailable, match=r"^eastus2, zone 1: creating ") as one:
@@ -150,7 +150,7 @@ def test_a_refused_allocation_shows_azures_code_region_and_zone(machine: Machine
 
 
 def test_every_region_is_named_with_its_error_code(machine: Machine) -> None:
-    machine.arm.settings.set("capacity", NCC_H100_V5, value={"eastus2": {"": 0}})
+    machine.arm.settings.set("capacity", NCC_H100_V5, value={"eastus2": NO_ROOM})
     bar = [{"type": "Location", "reasonCode": "NotAvailableForSubscription"}]
     machine.arm.settings.set("restrictions", NCC_H100_V5, "westeurope", value=bar)
     with pytest.raises(CapacityUnavailable) as caught:
@@ -159,12 +159,10 @@ def test_every_region_is_named_with_its_error_code(machine: Machine) -> None:
     assert err.code == "AllocationFailed"
     head, *lines = str(err).splitlines()
     assert head == "no region can host the VM:"
-    assert [line.split(":")[0].strip() for line in lines[:2]] == ["westeurope", "eastus2"]
-    assert [line.rsplit("[", 1)[1] for line in lines] == [
-        "Preflight]",
-        "AllocationFailed]",
-        "InvalidFile]",
-    ]
+    zones = [f"eastus2, zone {zone}" for zone in "123"]
+    assert [line.split(":")[0].strip() for line in lines[:5]] == ["westeurope", "eastus2", *zones]
+    codes = ["Preflight]", "AllocationFailed]", *["ZonalAllocationFailed]"] * 3, "InvalidFile]"]
+    assert [f"{line.rsplit('[', 1)[1].split(']')[0]}]" for line in lines] == codes
 
 
 def test_regions_refused_by_the_preflight_have_the_code_preflight(machine: Machine) -> None:
