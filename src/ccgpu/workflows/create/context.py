@@ -9,6 +9,7 @@ from ccgpu.domain.desired import Names
 from ccgpu.domain.given import GivenFields, RememberedSpec, every_field, remember
 from ccgpu.domain.plan import Plan
 from ccgpu.domain.spec.vm import VmSpec
+from ccgpu.errors import CcgpuError
 from ccgpu.workflows.create.effective_spec import EffectiveSpec, effective_spec, remembered_notes
 from ccgpu.workflows.create.placement import Candidate
 from ccgpu.workflows.discovery.snapshot import Actual, Snapshot
@@ -51,7 +52,8 @@ class CreateOptions:
 class CreateOutcome:
     """A plan, made or carried out; its placement, its spec, and the resources read meanwhile.
 
-    warnings: what users should know before the plan is carried out.
+    warnings: what users should know before the plan is carried out. problem: why the last stage has
+    failed, although the deployment stands; to be raised once the deployment was shown.
     """
 
     plan: Plan
@@ -59,6 +61,7 @@ class CreateOutcome:
     effective_spec: EffectiveSpec
     snapshot: Snapshot
     warnings: tuple[str, ...] = ()
+    problem: CcgpuError | None = None
 
     @property
     def notes(self) -> tuple[str, ...]:
