@@ -25,9 +25,9 @@ from ccgpu.errors import CcgpuError, InternalError, Interrupted, InvalidFile, Us
 if TYPE_CHECKING:
     from ccgpu.attest.attestation import Attestation
     from ccgpu.cli.backends import Backend
-    from ccgpu.workflows.attest import AttestMeans
     from ccgpu.scheduling.scheduler import Task
     from ccgpu.views.attest_round import AttestRound
+    from ccgpu.workflows.attest import AttestMeans
 
 _SHORTEST = 60.0  # seconds: each round asks the vendors' services
 _PANEL = "Again and again"
