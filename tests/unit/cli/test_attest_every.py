@@ -28,14 +28,17 @@ def _in(scenario: str, demo: Attester) -> Event:
 
 
 def _happening(demo: Attester, *events: Event | None) -> Attester:
-    """The same machine; before its n-th challenge is sent, the n-th event happens."""
+    """The same machine; before its n-th challenge is sent, the n-th event happens.
+
+    After the last one comes Ctrl-C, so that rounds which go on too long end.
+    """
     left = list(events)
 
     def wrap(channels, target):
         inner = open_now(channels, target)
 
         def run(argv, stdin, timeout):
-            if "ccgpu-collect" in argv and left and (event := left.pop(0)):
+            if "ccgpu-collect" in argv and (event := left.pop(0) if left else _interrupt):
                 event()
             return inner.run(argv, stdin, timeout=timeout)
 
