@@ -40,7 +40,9 @@ def _serial_log(text: str) -> NthRequest:
 
 def test_exec_passes_output_and_exit_code_through(guest):
     done = guest("exec demo -- sh -c 'echo out; echo err >&2; exit 42'")
-    assert (done.code, done.out, done.err) == (42, "out\n", "err\n")
+    note, said = done.err.splitlines()
+    assert (done.code, done.out, said) == (42, "out\n", "err")
+    assert "demo is not attested in this boot" in note
     assert guest("exec demo -- printf '%s\\n' 'a  b' '$HOME'").out == "a  b\n$HOME\n"
     assert guest("exec demo -- sh -c 'exit 255'").code == 255
 

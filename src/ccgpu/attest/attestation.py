@@ -24,10 +24,11 @@ class Attestation:
     """A verdict on a VM, with the evidence and the collateral that it rests on.
 
     name: the deployment's, or the address of a machine of none. challenge: what the evidence had to
-    answer. boot_id: the boot that was asked. bundle: the path of the recorded evidence. problem:
-    why the VM is not usable though it was accepted; None if it is. pins: the file of golden PCR
-    values that it was held to, or that its values were written to. host: where a machine of no
-    deployment is reached.
+    answer. boot_id: the boot that was asked. bundle: the path of the recorded evidence. until: when
+    an accepted verdict is too old for its policy (RFC 3339); None for no limit. problem: why the VM
+    is not usable though it was accepted; None if it is. pins: the file of golden PCR values that it
+    was held to, or that its values were written to. host: where a machine of no deployment is
+    reached.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Attestation:
     appraisal: Appraisal
     times: StepTimes
     bundle: str | None = None
+    until: str | None = None
     gpu_ready: bool = False
     problem: CcgpuError | None = None
     pins: ReferenceFile | None = None
@@ -60,7 +62,8 @@ class Attestation:
         except EvidenceRejected as err:
             err.hint = "send it nothing secret"
             if self.host is None:
-                err.hint += f"; `ccgpu delete {self.name}` removes the VM"
+                removal = f"`ccgpu delete {self.name}` removes it"
+                err.hint += f"; the VM stays, and bills until {removal}"
             raise
         except EvidenceUnavailable as err:
             again = f"`ccgpu attest {self.name}` tries again"

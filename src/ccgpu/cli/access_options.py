@@ -18,6 +18,7 @@ from ccgpu.errors import UsageProblem
 if TYPE_CHECKING:
     from ccgpu.azure.context import AzureContext
     from ccgpu.domain.access import Access
+    from ccgpu.domain.events import Event, Listener
     from ccgpu.guest.channel import Channel
     from ccgpu.workflows.guest_access import WantedGuest
 
@@ -58,6 +59,9 @@ class WayOptions:
         return WantedGuest(target.name, target.group, access, keys, timeout)
 
 
+UNKNOWN_WAY = WayOptions(None, None, None)
+
+
 @dataclass(frozen=True, slots=True)
 class AccessOptions:
     """The way to a VM, how long to wait for one that does not answer, whether it is attested."""
@@ -75,7 +79,7 @@ class AccessOptions:
 
     def refuse(self, way: str) -> None:
         """Raise `UsageProblem` if one was given: `way` does not go over SSH."""
-        if self != AccessOptions(WayOptions(None, None, None), None):
+        if self != AccessOptions(UNKNOWN_WAY, None):
             raise UsageProblem(
                 "--jump, --reachable, --identity-file, --connect-timeout and --require-attested "
                 f"are for SSH, and {way} does not use it",
@@ -95,10 +99,19 @@ class AccessOptions:
             # The display ends before the block begins, which may write to the terminal.
             with ProgressOptions(None, None).shown(runtime) as progress:
                 wanted = self.wanted(runtime, cloud, target)
-                channel = stack.enter_context(
-                    opened_guest(cloud, backend.channels, wanted, progress)
-                )
+                listen = completing_notes(progress, runtime)
+                channel = stack.enter_context(opened_guest(cloud, backend.channels, wanted, listen))
             yield channel
+
+
+def completing_notes(listen: "Listener", runtime: Runtime) -> "Listener":
+    """A listener whose notes have commands that can be run as they are."""
+
+    def told(event: "Event") -> None:
+        is_note = event.what == "note"
+        listen(replace(event, text=runtime.complete(event.text)) if is_note else event)
+
+    return told
 
 
 def _parse_jump(text: str) -> str:

@@ -3,6 +3,7 @@
 import typer
 
 from ccgpu.cli.access_options import WayArguments
+from ccgpu.cli.attest_every import AttestRequest, RepeatArguments, Repetition
 from ccgpu.cli.attest_evidence import judge_evidence
 from ccgpu.cli.attest_sources import SourceArguments
 from ccgpu.cli.attesting import (
@@ -10,7 +11,6 @@ from ccgpu.cli.attesting import (
     PolicyOption,
     SaveBundleOption,
     answer_attestation,
-    attest_means,
     require_new,
 )
 from ccgpu.cli.option_groups import expand_options
@@ -29,6 +29,7 @@ def attest(
     golden: PinsArguments,
     save: SaveBundleOption = None,
     verbose: VerboseOption = False,
+    repeat: RepeatArguments,
     way: WayArguments,
     progress_options: ProgressArguments,
     output: OutputArguments,
@@ -39,21 +40,21 @@ def attest(
     Sends a new nonce, and verifies that CPU and GPU answer it for this VM and this SSH host key. If
     they do, the host key counts as attested, and the GPU is set ready. With --host, the VM is one
     that ccgpu did not create. With --evidence, nothing is asked or changed. Exit codes: 0 accepted;
-    9 rejected; 8 no verdict; 10 not reachable, or the GPU does not become ready.
+    9 rejected; 8 no verdict; 10 not reachable, or the GPU does not become ready. With --every it
+    goes on until one fails, and prints one line, or JSON document, for each.
 
     Example: `ccgpu attest demo --save demo.json`
     """
     runtime: Runtime = ctx.obj
-    for file in (save, golden.record):
-        require_new(file)
-    backend = runtime.backend(connection)
-    means = attest_means(runtime, backend, policy, golden)
+    repeat.require_usable(source, save=save, record=golden.record, verbose=verbose)
+    asking = AttestRequest(runtime, connection, source, policy, golden, way, progress_options)
+    if repeat.every is not None:
+        Repetition(runtime, output, repeat, asking).carry_out()
+    require_new(save, golden.record)
+    backend = asking.open()
     shown = AnswerOptions(output, save, golden.record, verbose)
     if source.evidence is not None:
         source.refuse_way(way)
-        judge_evidence(runtime, backend, means, source, progress_options, shown)
+        judge_evidence(runtime, backend, asking.means(backend), source, progress_options, shown)
         return
-    ask = source.asking(runtime, backend, means, way, progress_options.timeout)
-    with progress_options.shown(runtime) as progress:
-        judged = ask(progress)
-    answer_attestation(runtime, judged, shown)
+    answer_attestation(runtime, asking.attest(backend), shown)

@@ -64,12 +64,13 @@ def attest_means(
     )
 
 
-def require_new(save: Path | None) -> None:
+def require_new(*files: Path | None) -> None:
     """Refuse a file that exists, or has no folder, before anything is done."""
-    if save is not None and os.path.lexists(save):
-        raise UsageProblem(f"{save} already exists", hint="name another file")
-    if save is not None and not save.parent.is_dir():
-        raise UsageProblem(f"{save.parent} is no folder", hint="make it, or name another file")
+    for file in files:
+        if file is not None and os.path.lexists(file):
+            raise UsageProblem(f"{file} already exists", hint="name another file")
+        if file is not None and not file.parent.is_dir():
+            raise UsageProblem(f"{file.parent} is no folder", hint="make it, or name another file")
 
 
 def answer_attestation(runtime: Runtime, judged: "Attestation", shown: AnswerOptions) -> None:

@@ -4,13 +4,13 @@ from typing import Annotated
 
 import typer
 
-from ccgpu.cli import plan
 from ccgpu.cli.access_options import WayArguments
 from ccgpu.cli.attesting import AttestArguments
 from ccgpu.cli.consent import ConsentArguments
 from ccgpu.cli.creation import CreateFlags, Creation, OpenedBackend, ReplaceOption
 from ccgpu.cli.option_groups import expand_options
 from ccgpu.cli.options import ConnectionArguments, OutputArguments, ProgressArguments, option
+from ccgpu.cli.planning import HowPlanned, preview
 from ccgpu.cli.spec_options import FreshOption, SpecArguments, connect_and_resolve
 
 
@@ -48,7 +48,9 @@ def create(
     """
     if dry_run:
         parts = (ctx.obj, request, output, connection)
-        plan.preview(*parts, fresh=fresh, skip_preflight=skip_preflight)
+        attested = attesting.wanted and not no_wait
+        how = HowPlanned(fresh, skip_preflight, way, attested)
+        preview(*parts, how)
         return
     flags = CreateFlags(replace, not no_wait, keep_on_failure, skip_preflight)
     used = OpenedBackend(ctx.obj, connection, way)

@@ -9,9 +9,11 @@ from ccgpu.cli.attesting import AttestFlags, attest_means
 from ccgpu.cli.consent import Consent
 from ccgpu.cli.options import ProgressOptions, option
 from ccgpu.cli.runtime import ConnectionOptions, OutputOptions, Runtime
+from ccgpu.errors import CcgpuError
 
 if TYPE_CHECKING:
     from ccgpu.azure.context import AzureContext
+    from ccgpu.domain.access import Access
     from ccgpu.domain.deployment import Deployment
     from ccgpu.domain.given import RequestedSpec
     from ccgpu.domain.plan import Plan
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from ccgpu.store.keys import Keys
     from ccgpu.views.progress import Progress
     from ccgpu.workflows.attest import AttestMeans
+    from ccgpu.workflows.create.context import CreateOutcome
     from ccgpu.workflows.guest_access import GuestOptions
 
 
@@ -48,6 +51,10 @@ class OpenedBackend:
     def connect(self) -> "AzureContext":
         """Open the subscription."""
         return self._open().connect()
+
+    def access(self, cloud: "AzureContext", name: str) -> "Access":
+        """How the VM is reached, by what is given or remembered."""
+        return self._way.access(cloud, name)
 
     def guest(self, cloud: "AzureContext", name: str, keys: "Keys") -> "GuestOptions":
         """How to look into the VM of this deployment."""
@@ -85,31 +92,15 @@ class Creation:
 
     def carry_out(self, output: OutputOptions) -> None:
         """Create the deployment and print it."""
-        from ccgpu.store.keys import Keys
         from ccgpu.views import created as view
         from ccgpu.views.signed_in import with_sign_in
-        from ccgpu.workflows.create.context import TIMEOUT, CreateOptions
-        from ccgpu.workflows.create.stages import create
-        from ccgpu.workflows.show import show_created
 
-        cloud, spec = self.cloud, self.spec
-        keys = Keys(self.runtime.state, spec.name, self.runtime.home)
-        means = self.backend.attest_means(self.runtime, self.attest_flags)
         # 1. Create, with progress on stderr.
+        means = self._attest_means()
         with self.progress_options.shown(self.runtime) as progress:
-            options = CreateOptions(
-                default_keys=lambda: self._default_keys(keys, progress),
-                timeout=self.progress_options.timeout or TIMEOUT,
-                given=self.requested.given,
-                guest=self.backend.guest(cloud, spec.name, keys),
-                attest=means,
-                **asdict(self.flags),
-            )
-            outcome = create(
-                cloud, spec, options, progress, lambda todo: self._approve(todo, progress)
-            )
-            made = show_created(cloud, outcome.snapshot)
+            outcome, made = self._create(means, progress)
         # 2. Print the deployment on stdout, then the hint on stderr.
+        cloud = self.cloud
         ssh, remembered = self._ssh_command(made), outcome.effective_spec.remembered
         more = {"remembered": remembered, "warnings": outcome.warnings}
         self.runtime.answer(
@@ -120,7 +111,43 @@ class Creation:
                 cloud.session.signed_in_with,
             ),
         )
+        if outcome.problem is not None:
+            raise outcome.problem
         self._hint_next_step(made, ssh)
+
+    def _attest_means(self) -> "AttestMeans | None":
+        """What attests the VM at the end; refuses a private VM that could not be attested."""
+        from ccgpu.workflows.create.attested import require_way
+
+        means = self.backend.attest_means(self.runtime, self.attest_flags)
+        if means is not None and self.flags.wait:
+            require_way(self.spec, self.backend.access(self.cloud, self.spec.name))
+        return means
+
+    def _create(
+        self, means: "AttestMeans | None", progress: "Progress"
+    ) -> "tuple[CreateOutcome, Deployment]":
+        """Carry out the stages; returns what they did, and the deployment as it is now."""
+        from ccgpu.store.keys import Keys
+        from ccgpu.workflows.create.context import TIMEOUT, CreateOptions
+        from ccgpu.workflows.create.stages import create
+        from ccgpu.workflows.show import show_created
+
+        cloud, spec = self.cloud, self.spec
+        keys = Keys(self.runtime.state, spec.name, self.runtime.home)
+        options = CreateOptions(
+            default_keys=lambda: self._default_keys(keys, progress),
+            timeout=self.progress_options.timeout or TIMEOUT,
+            given=self.requested.given,
+            guest=self.backend.guest(cloud, spec.name, keys),
+            attest=means,
+            **asdict(self.flags),
+        )
+        outcome = create(cloud, spec, options, progress, lambda todo: self._approve(todo, progress))
+        try:
+            return outcome, show_created(cloud, outcome.snapshot)
+        except CcgpuError as err:
+            raise outcome.problem or err from err
 
     def _default_keys(self, keys: "Keys", progress: "Progress") -> tuple[str, ...]:
         lines = keys.default()

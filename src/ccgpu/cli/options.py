@@ -159,15 +159,18 @@ class ProgressOptions:
     timeout: float | None
     events: Events | None  # `cli.reporter` writes them
 
-    def shown(self, runtime: "Runtime") -> "Progress":
-        """The listener that shows events on stderr; a context that ends the display."""
+    def shown(self, runtime: "Runtime", *, quiet: bool = False) -> "Progress":
+        """The listener that shows events on stderr; a context that ends the display.
+
+        quiet: show none but to programs that ask for them (`--events`).
+        """
         from ccgpu.views import progress
 
         if runtime.progress is not None:
             return runtime.progress
         return (
             progress.Silent()
-            if runtime.stderr is Stderr.JSON
+            if quiet or runtime.stderr is Stderr.JSON
             else progress.progress_for(runtime.err)
         )
 

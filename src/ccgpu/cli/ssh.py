@@ -35,6 +35,8 @@ def ssh(
     def listen(event: "Event") -> None:
         if event.what == "wait":  # no table: ssh may ask for a passphrase at the terminal
             runtime.note(f"waiting: {event.text}")
+        elif event.what == "note":
+            runtime.note(f"note: {runtime.complete(event.text)}")
 
     backend = runtime.backend(connection)
     cloud = backend.connect()

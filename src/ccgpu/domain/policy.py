@@ -7,11 +7,20 @@ is off by default, and is listed in every verdict.
 import re
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 from pydantic_core import ErrorDetails
 
 from ccgpu.domain.overrides import Overrides
 from ccgpu.domain.spec.problems import FieldProblem, message_for
+from ccgpu.domain.verdict_age import PATTERN, check_max_age
 
 SCHEMA = "ccgpu.policy/1"
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -39,6 +48,9 @@ Sha384 = Annotated[str, Field(pattern=r"^[0-9a-f]{96}$")]
 PcrIndex = Annotated[int, Field(ge=0, le=23)]
 DriverVersion = Annotated[str, Field(pattern=r"^[0-9]{1,4}(\.[0-9]{1,4}){1,3}$")]
 VbiosVersion = Annotated[str, Field(pattern=r"^[0-9A-F]{2}(\.[0-9A-F]{2}){4}$")]
+MaxAge = Annotated[
+    str, AfterValidator(check_max_age), Field(json_schema_extra={"pattern": PATTERN})
+]
 Issuer = Annotated[str, Field(pattern=r"^https://[a-z0-9.-]+$", max_length=253)]
 
 
@@ -190,6 +202,13 @@ class Policy(BaseModel):
             description="ccgpu-bind-v1: evidence is bound to the VM and SSH key that the caller "
             "names, and answers a nonce that the caller sent. nonce: a bare nonce of 32 bytes or "
             "more is enough."
+        ),
+    ]
+    max_age: Annotated[
+        MaxAge,
+        Field(
+            description="How long an accepted verdict of `attest` counts, as in 90m, 24h or 7d; "
+            "none: as long as its evidence is accepted. `verify` does not look at it."
         ),
     ]
     unsafe_short_nonce: bool = False

@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from ccgpu.domain.policy import GpuPolicy, Policy
+from ccgpu.domain.verdict_age import age_limit
 
 # (the policy's value, the baseline's value) -> whether the policy is looser.
 Looser = Callable[[Any, Any], bool]
@@ -110,6 +111,12 @@ def _older_vbios(mine: str, theirs: str) -> bool:
     return mine < theirs  # five bytes in upper-case hex, each with two digits
 
 
+def _lasts_longer(mine: str, theirs: str) -> bool:
+    """Whether a `max_age` is the longer one; `none` is longer than any."""
+    own, base = age_limit(mine), age_limit(theirs)
+    return base is not None and (own is None or own > base)
+
+
 def _older_branches(mine: Collection[str], theirs: Collection[str]) -> bool:
     """Whether `mine` accepts a driver that `theirs` refuses.
 
@@ -138,6 +145,7 @@ _IGNORED = frozenset({"name", "cpu", "gpu"})  # a section is there exactly when 
 DIRECTIONS: Mapping[str, Looser] = {
     "requires": _less_demanded,
     "binding": _differs,
+    "max_age": _lasts_longer,
     "cpu.products": _more_allowed,
     "cpu.minimum_tcb.bootloader": _is_lower,
     "cpu.minimum_tcb.tee": _is_lower,

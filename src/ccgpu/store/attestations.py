@@ -7,6 +7,7 @@ the verdict. They are never a tag, which the host could write.
 import json
 import re
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -85,6 +86,15 @@ def _parse(raw: bytes) -> AttestationRecord:
         raise ValueError("vm_id is no GUID")
     if document["verdict"] not in get_args(RecordedVerdict):
         raise ValueError("its verdict is unknown")
+    _require_time(document["at"])
+    if document["until"] is not None:
+        _require_time(document["until"])
     nonce, key = (bytes.fromhex(document.pop(name)) for name in ("nonce", "host_key"))
     reasons = tuple(map(str, document.pop("reasons")))
     return AttestationRecord(**document, nonce=nonce, host_key=hostkey.parse(key), reasons=reasons)
+
+
+def _require_time(text: str) -> None:
+    """ValueError, or TypeError, unless it is a time with a zone."""
+    if datetime.fromisoformat(text).tzinfo is None:
+        raise ValueError(f"{text} has no time zone")

@@ -39,6 +39,7 @@ def as_json(judged: Attestation, complete: Callable[[str], str] = str) -> dict[s
         "gpu_ready": judged.gpu_ready,
         "bundle": judged.bundle,
         "pins": None if judged.pins is None else judged.pins.path,
+        "until": judged.until,
         "seconds": {
             "collect": round(times.collect, 3),
             "collateral": round(times.collateral, 3),
@@ -67,6 +68,8 @@ def _facts(judged: Attestation) -> dict[str, str]:
         facts["golden PCR values"] = judged.pins.path
     if judged.bundle is not None:
         facts["evidence"] = judged.bundle
+    if judged.until is not None:
+        facts["counts until"] = f"{judged.until} at the latest"
     return facts | {"time": took}
 
 

@@ -38,6 +38,7 @@ def facts(deployment: Deployment, *, simulated: bool) -> Table:
         "name": deployment.name,
         "state": _state_text(deployment),
         "attestation": _attestation_text(deployment.attestation),
+        "verdict age": _age_text(deployment.attestation),
         "stage": deployment.stage
         and f"{deployment.stage} (`ccgpu create {deployment.name}` continues)",
         "region": place,
@@ -172,6 +173,8 @@ def _attestation(known: CurrentAttestation | None) -> dict[str, Any] | None:
     return {
         "verdict": known.verdict,
         "time": known.at,
+        "age_seconds": known.age,
+        "until": known.until,
         "policy": known.policy,
         "reasons": list(known.reasons),
         "bundle": known.bundle,
@@ -183,3 +186,10 @@ def _attestation_text(known: CurrentAttestation | None) -> str | None:
         return None
     reasons = f": {', '.join(known.reasons)}" if known.reasons else ""
     return one_line(f"{known.verdict} by policy {known.policy} at {known.at}{reasons}")
+
+
+def _age_text(known: CurrentAttestation | None) -> str | None:
+    if known is None:
+        return None
+    until = "" if known.until is None else f", counts until {known.until} at the latest"
+    return f"{remaining_text(max(known.age, 1))}{until}"

@@ -12,6 +12,7 @@ from ccgpu.azure.context import AzureContext
 from ccgpu.domain import hostkey
 from ccgpu.domain.attestation import AttestationRecord, CurrentAttestation
 from ccgpu.domain.known_host import KnownHostKey
+from ccgpu.domain.verdict_age import counts_until, is_in_time
 from ccgpu.errors import InvalidFile, UsageProblem
 from ccgpu.scheduling.clock import rfc3339
 from ccgpu.store.attestations import Attestations
@@ -19,6 +20,7 @@ from ccgpu.store.known_hosts import KnownHosts
 
 if TYPE_CHECKING:
     from ccgpu.attest.attestation import Attestation
+    from ccgpu.domain.policy import Policy
     from ccgpu.workflows.attest import AttestMeans
 
 
@@ -54,6 +56,9 @@ def record_verdict(
         nonce=challenge.nonce,
         host_key=challenge.host_key,
         at=rfc3339(appraisal.at.timestamp()),
+        until=_end_of_verdict(appraisal.at, means.policy)
+        if appraisal.verdict == "accepted"
+        else None,
         reasons=appraisal.reasons,
         pins=None if judged.pins is None else judged.pins.path,
         pins_sha256=None if judged.pins is None else judged.pins.sha256,
@@ -61,7 +66,12 @@ def record_verdict(
     place = (cloud.subscription, judged.name)
     attestations = Attestations(cloud.journals.folder)
     attestations.record(*place, record, make_bundle(VerifyResult(appraisal, judged.evidence), {}))
-    return replace(judged, bundle=str(attestations.bundle(*place)))
+    return replace(judged, bundle=str(attestations.bundle(*place)), until=record.until)
+
+
+def _end_of_verdict(at: datetime, policy: "Policy") -> str | None:
+    end = counts_until(at, policy.max_age)
+    return None if end is None else rfc3339(end.timestamp())
 
 
 def forget_verdict(cloud: AzureContext, name: str) -> None:
@@ -74,9 +84,9 @@ def current_attestation(
 ) -> CurrentAttestation | None:
     """The last verdict on this VM, if it still counts.
 
-    `accepted` counts if the recorded evidence is accepted now, too: its collateral may be out of
-    date, or a file that it rests on (policy, golden PCR values) may have changed. `rejected` counts
-    until the next attestation.
+    `accepted` counts until it is too old for its policy, and if the recorded evidence is accepted
+    now, too: its collateral may be out of date, or a file that it rests on (policy, golden PCR
+    values) may have changed. `rejected` counts until the next attestation.
 
     Raises:
         StateUnusable: The record is damaged.
@@ -85,7 +95,10 @@ def current_attestation(
     if record is None:
         return None
     path = str(Attestations(cloud.journals.folder).bundle(cloud.subscription, name))
-    return CurrentAttestation(record.verdict, record.policy, record.at, path, record.reasons)
+    age = int(cloud.now() - datetime.fromisoformat(record.at).timestamp())
+    return CurrentAttestation(
+        record.verdict, record.policy, record.at, age, record.until, path, record.reasons
+    )
 
 
 def accepted_record(cloud: AzureContext, name: str, vm_id: str | None) -> AttestationRecord | None:
@@ -110,7 +123,7 @@ def _current_record(cloud: AzureContext, name: str, vm_id: str | None) -> Attest
 
 
 def _is_accepted_now(cloud: AzureContext, record: AttestationRecord, path: Path) -> bool:
-    """Whether the recorded evidence is accepted at the present time."""
+    """Whether the verdict is not too old, and the recorded evidence is accepted at this time."""
     # Imported here: a machine without a verdict needs none of it.
     from ccgpu.store import policies, reference_values
     from ccgpu.workflows.verify import VerifyRequest, verify
@@ -122,9 +135,12 @@ def _is_accepted_now(cloud: AzureContext, record: AttestationRecord, path: Path)
         pins = None if record.pins is None else reference_values.load(Path(record.pins))
         if (pins and pins.sha256) != record.pins_sha256:
             return False
+        now = datetime.fromtimestamp(cloud.now(), UTC)
+        if not is_in_time(datetime.fromisoformat(record.at), loaded[0].max_age, now):
+            return False
         request = VerifyRequest(
             path,
-            datetime.fromtimestamp(cloud.now(), UTC),
+            now,
             nonce=record.nonce,
             vm_id=record.vm_id,
             host_key=hostkey.fingerprint(hostkey.sha256(record.host_key)),

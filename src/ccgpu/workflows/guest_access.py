@@ -38,6 +38,7 @@ from ccgpu.scheduling.scheduler import Call, Task
 from ccgpu.store.keys import Keys
 from ccgpu.store.known_hosts import KnownHosts
 from ccgpu.workflows.access_memory import record_access
+from ccgpu.workflows.attestation_note import attestation_note
 from ccgpu.workflows.discovery.search import find_names, require_vm
 from ccgpu.workflows.guest_task import GuestTask
 from ccgpu.workflows.login_identity import login_identity
@@ -124,6 +125,10 @@ def _opened(
 ) -> AbstractContextManager[Channel]:
     target = find_guest(run, names, wanted.access, wanted.keys)
     if not wanted.attested:
+        if note := attestation_note(
+            run.cloud, names.deployment, target.vm_id or "", target.host_key
+        ):
+            run.tell("note", note)
         return channels(target)
     from ccgpu.workflows.require_attested import opened_if_attested  # needs the verifier
 

@@ -1,11 +1,19 @@
 """`ccgpu create` ends with a VM that is attested, or says why it is not."""
 
+from pathlib import Path
+
 import pytest
 
 from ccgpu.errors import ConnectionLost
-from support.attesting import Attester, WrappedChannel, open_now
+from ccgpu.fakearm import FAKE_SUBSCRIPTION
+from ccgpu.store import policies
+from support.arm import Client
+from support.attesting import Attester, WrappedChannel, another_machine, open_now
+from support.counts import printed, sent_by
 
 _CREATE = "create demo --region eastus2 --ssh-from 203.0.113.7/32"
+_VM = "/resourceGroups/ccgpu-demo/providers/Microsoft.Compute/virtualMachines/demo"
+_WAYS = ("--jump USER@HOST", "--reachable", "--no-attest")
 
 
 @pytest.fixture
@@ -18,7 +26,11 @@ def test_a_create_ends_attested_with_the_gpu_ready(demo):
     done = demo.shell(f"{_CREATE} -o json")
     assert done.code == 0, done.err
     assert done.document["state"] == "attested"
-    assert done.document["attestation"]["verdict"] == "accepted"
+    known = done.document["attestation"]
+    assert known["verdict"] == "accepted"
+    assert (known["policy"], known["reasons"], known["age_seconds"]) == ("default", [], 0)
+    assert known["time"] < known["until"]
+    assert Path(known["bundle"]).is_file()
     assert demo.ready
     assert len(demo.challenges) == 1
 
@@ -56,10 +68,17 @@ def test_a_vm_that_is_not_attested_stays_and_is_named(demo, scenario, code, stat
     demo.scenario(scenario)
     done = demo.shell(f"{_CREATE} -o json")
     assert done.code == code
+    if code == 9:
+        assert done.error["hint"] == (
+            "send it nothing secret; the VM stays, and bills until `ccgpu delete demo` removes it"
+        )
     kept = {one["id"].rsplit("/", 1)[-1] for one in done.error["resources"]}
     assert {"demo", "demo-vnet", "demo-osdisk"} <= kept
-    assert demo.shown["state"] == state
-    assert demo.shown["stage"] == "attest"
+    assert all(one["billed"] for one in done.error["resources"] if one["id"].endswith("/demo"))
+    shown = demo.shown
+    assert (shown["state"], shown["stage"]) == (state, "attest")
+    assert done.document["attestation"] == shown["attestation"]
+    assert (done.document["state"], done.document["schema"]) == (state, "ccgpu.create/1")
     assert not demo.ready
     demo.scenario("usual")
     assert demo.shell("create demo").code == 0
@@ -97,9 +116,80 @@ def test_a_stopped_vm_is_attested_later(demo):
     assert demo.challenges == []
 
 
-def test_a_private_vm_is_attested_once_there_is_a_way_to_it(demo):
-    assert demo.shell(f"{_CREATE} --private").code == 0
-    assert demo.challenges == []
-    done = demo.shell("create demo --reachable")
-    assert done.code == 0, done.err
+def test_a_private_vm_without_a_way_is_refused_before_anything_is_sent(demo):
+    done = demo.shell(f"{_CREATE} --private")
+    assert done.code == 2
+    assert all(f" {word}`" in done.err for word in _WAYS), done.err
+    assert demo.shell.arm.show()["requests"] == []
+    assert list(demo.shell.state.rglob("*.access")) == []
+
+
+@pytest.mark.parametrize("more", ["--reachable", "--no-attest", "--no-wait"])
+def test_a_private_vm_is_attested_once_there_is_a_way_to_it(demo, more):
+    assert demo.shell(f"{_CREATE} --private {more}").code == 0
+    attested = more == "--reachable"
+    assert len(demo.challenges) == attested
+    if attested:
+        assert demo.shell("create demo").out.endswith("nothing to do\n"), "the way is remembered"
+        return
+    assert demo.shell("create demo").code == 2
+    assert demo.shell("create demo --reachable").code == 0
     assert demo.shown["state"] == "attested"
+
+
+def test_a_private_vm_of_another_machine_is_not_changed_without_a_way(demo, tmp_path):
+    """Nobody has said here that it is private: Azure does."""
+    assert demo.shell(f"{_CREATE} --private --no-attest").code == 0
+    other = another_machine(tmp_path, demo.shell.arm).with_key()
+    before = other.writes()
+    done = other("create demo --tag team=b")
+    assert (done.code, "demo is private" in done.err) == (2, True), done
+    assert other.writes() == before
+
+
+def test_a_plan_says_that_a_way_is_missing(demo):
+    (said,) = demo.shell("plan demo --region eastus2 --private -o json").document["warnings"]
+    assert all(word in said for word in ("demo is private", "`--jump", "`--no-attest"))
+    for more in ("--reachable", "--no-attest", "--no-wait"):
+        done = demo.shell(f"create --dry-run demo --region eastus2 --private {more} -o json")
+        assert done.document["warnings"] == []
+
+
+def test_a_verdict_that_is_too_old_is_made_again(demo):
+    Path("mine.json").write_text(
+        policies.load("default").model_copy(update={"max_age": "30m"}).model_dump_json()
+    )
+    assert demo.shell(f"{_CREATE} --policy mine.json").code == 0
+    demo.shell.arm.advance(31 * 60)
+    assert (demo.shown["state"], demo.shown["attestation"]) == ("ready", None)
+    assert demo.shell("create demo --policy mine.json").code == 0
+    assert len(demo.challenges) == 2
+    assert demo.shown["state"] == "attested"
+
+
+def test_a_replaced_vm_is_attested_anew(demo):
+    assert demo.shell(_CREATE).code == 0
+    done = demo.shell("create demo --set os_disk.size_gib=512 --replace --yes -o json")
+    assert (done.code, done.document["state"]) == (0, "attested"), done.err
+    assert len({one["vm_id"] for one in demo.challenges}) == 2
+
+
+def test_a_create_without_changes_sends_few_requests(demo):
+    assert demo.shell(_CREATE).code == 0
+    sent = sent_by(demo.shell.arm, lambda: demo.shell("create demo"))
+    assert len(sent) <= 9, printed(sent)  # 8, and the address that is shown
+
+
+def test_a_vm_that_create_starts_again_is_attested_again(demo):
+    """Its start has failed at Azure, so that `create` repairs it: the boot is another one."""
+    assert demo.shell(_CREATE).code == 0
+    arm, client = demo.shell.arm, Client(demo.shell.arm)
+    vm = f"/subscriptions/{FAKE_SUBSCRIPTION}{_VM}"
+    client.complete("POST", f"{vm}/deallocate")
+    arm.settings.set("capacity", "Standard_NCC40ads_H100_v5", "eastus2", "", value=0)
+    client.wait_for_end(client.ok("POST", f"{vm}/start").headers["Azure-AsyncOperation"])
+    arm.settings.set("capacity", "Standard_NCC40ads_H100_v5", "eastus2", "", value=1)
+    done = demo.shell("create demo")
+    assert done.code == 0, done.err
+    assert len(demo.challenges) == 2
+    assert demo.ready

@@ -87,7 +87,7 @@ def test_options_of_ssh_are_refused_where_ssh_is_not_used(shell, line, option):
 
 
 @pytest.mark.parametrize(
-    ("more", "code"), [("", 10), ("--no-wait", 0), ("--private", 0), ("--dry-run", 0)]
+    ("more", "code"), [("", 10), ("--no-wait", 0), ("--private --no-attest", 0), ("--dry-run", 0)]
 )
 def test_without_ssh_nothing_is_created_that_could_not_be_looked_into(shell, more, code):
     def refuse() -> None:
@@ -97,7 +97,7 @@ def test_without_ssh_nothing_is_created_that_could_not_be_looked_into(shell, mor
     shell.backend = lambda _: backend
     done = shell(
         "create demo --region eastus2 "
-        + (more if more == "--private" else f"--ssh-from 203.0.113.7/32 {more}")
+        + (more if "--private" in more else f"--ssh-from 203.0.113.7/32 {more}")
     )
     assert done.code == code, done.err
     written = [one for one in shell.arm.show()["requests"] if one["method"] == "PUT"]

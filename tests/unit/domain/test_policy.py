@@ -83,6 +83,8 @@ def test_an_empty_policy_is_refused():
         (["cpu", "cpu", "gpu"], ("requires",)),
         (["cpu"], ("requires",)),
         ("whatever", ("binding",)),
+        ("1 day", ("max_age",)),
+        (3600, ("max_age",)),
         ([], ("cpu", "products")),
         (["Naples"], ("cpu", "products")),
         ([], ("cpu", "id_key_digests")),

@@ -77,6 +77,9 @@ LOOSER = [
     ("unsafe_trust_bundle_identity", True),
     ("unsafe_trust_bundle_nonce", True),
     ("cpu.products", ["Genoa", "Milan"]),
+    ("max_age", "1441m"),
+    ("max_age", "2d"),
+    ("max_age", "none"),
     ("cpu.products", ["Turin"]),
     ("cpu.minimum_tcb.bootloader", 9),
     ("cpu.minimum_tcb.snp", 0x16),
@@ -105,6 +108,8 @@ LOOSER = [
 ]
 NO_LOOSER = [
     ("name", "mine"),
+    ("max_age", "1d"),
+    ("max_age", "90m"),
     ("cpu.minimum_tcb.snp", 0x1B),
     ("cpu.required_mitigations", 7),
     ("cpu.minimum_guest_svn", 0x1000D),
@@ -148,6 +153,7 @@ def test_equal_or_stricter_requirements_are_not_named(path, value):
         ("gpu.denied_vbios", ["96.00.9F.00.04"], [], True),
         ("gpu.denied_vbios", ["96.00.9F.00.04"], ["96.00.9F.00.04", "96.00.9F.00.05"], False),
         ("gpu.minimum_secure_drivers", [], ["1.1"], False),
+        ("max_age", "none", "7d", False),
     ],
 )
 def test_policies_are_compared_with_any_baseline(path, base, own, looser):

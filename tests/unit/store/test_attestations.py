@@ -37,7 +37,7 @@ def _file(attestations):
 @pytest.mark.parametrize(
     "record",
     [
-        RECORD,
+        replace(RECORD, until="2026-06-02T12:00:00Z"),
         replace(RECORD, pins="/home/me/pins.json", pins_sha256="ab" * 32),
         replace(RECORD, verdict="rejected", reasons=("policy.vm-id",), policy_sha256="00"),
     ],
@@ -93,7 +93,11 @@ def test_between_two_verdicts_there_is_none(attestations):
         {"nonce": "zz"},
         {"host_key": "00"},
         {"more": 1},
-        {"at": None, "reasons": 1},
+        {"reasons": 1},
+        {"at": None},
+        {"at": "2026-06-01T12:00:00"},
+        {"until": "soon"},
+        {"until": 5},
     ],
     ids=str,
 )

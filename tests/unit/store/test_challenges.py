@@ -1,6 +1,7 @@
 """Challenges that this machine sent: found by their nonce, whole or an error."""
 
 import json
+import os
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -85,3 +86,27 @@ def test_an_unreadable_record_is_an_error(challenges, raw):
 
     with pytest.raises(StateUnusable, match="damaged"):
         challenges.find(NONCE)
+
+
+def test_the_oldest_records_are_removed_but_for_the_newest_of_each_vm(tmp_path):
+    """The only challenge of a VM that is attested seldom stays findable."""
+    challenges = Challenges(tmp_path / "challenges", most=5, kept=2)
+    nonces = [bytes([number]) * 32 for number in range(5)]
+    for number, nonce in enumerate(nonces):
+        vm_id = RECORD.vm_id if number else "11111111-2222-3333-4444-555555555555"
+        challenges.write(replace(RECORD, nonce=nonce, vm_id=vm_id))
+        (path,) = [one for one in challenges.folder.iterdir() if nonce.hex() in one.read_text()]
+        os.utime(path, (number, number))
+    challenges.write(replace(RECORD, nonce=NONCE))
+    found = [nonce for nonce in (*nonces, NONCE) if challenges.find(nonce)]
+    assert found == [nonces[0], nonces[4], NONCE]
+
+
+def test_a_damaged_record_is_not_removed(tmp_path):
+    challenges = Challenges(tmp_path / "challenges", most=1, kept=1)
+    challenges.folder.mkdir()
+    (challenges.folder / "damaged.json").write_text("{")
+    for number in range(3):
+        challenges.write(replace(RECORD, nonce=bytes([number]) * 32))
+    assert (challenges.folder / "damaged.json").exists()
+    assert len(list(challenges.folder.iterdir())) == 2

@@ -10,6 +10,7 @@ from ccgpu.domain.given import GivenFields, RememberedSpec, every_field, remembe
 from ccgpu.domain.plan import Plan
 from ccgpu.domain.spec.vm import VmSpec
 from ccgpu.domain.tries import FailedTry
+from ccgpu.errors import CcgpuError
 from ccgpu.workflows.create.effective_spec import EffectiveSpec, effective_spec, remembered_notes
 from ccgpu.workflows.create.placement import Candidate
 from ccgpu.workflows.discovery.snapshot import Actual, Snapshot
@@ -60,6 +61,8 @@ class CreateOutcome:
     """A plan, made or carried out; its placement, its spec, and the resources read meanwhile.
 
     warnings: what users should know before the plan is carried out. tries: where Azure had no room.
+    problem: why the last stage has failed, although the deployment stands; to be raised once the
+    deployment was shown.
     """
 
     plan: Plan
@@ -68,6 +71,7 @@ class CreateOutcome:
     snapshot: Snapshot
     warnings: tuple[str, ...] = ()
     tries: tuple[FailedTry, ...] = ()
+    problem: CcgpuError | None = None
 
     @property
     def notes(self) -> tuple[str, ...]:

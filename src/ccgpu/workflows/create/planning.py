@@ -4,8 +4,9 @@ from collections.abc import Iterator
 
 from ccgpu.azure.context import AzureContext
 from ccgpu.azure.run import Run
+from ccgpu.domain.access import Access
 from ccgpu.domain.desired import RunTags, desired_resources
-from ccgpu.domain.events import Listener, ignore_event
+from ccgpu.domain.events import ignore_event
 from ccgpu.domain.journal import Journal
 from ccgpu.domain.lease import with_run_tags
 from ccgpu.domain.plan import ForeignResource, Plan, make_plan
@@ -15,6 +16,7 @@ from ccgpu.domain.spec.vm import VmSpec
 from ccgpu.domain.vm_view import ssh_public_keys
 from ccgpu.errors import UsageProblem
 from ccgpu.scheduling.clock import rfc3339
+from ccgpu.workflows.create.attested import way_warnings
 from ccgpu.workflows.create.context import CreateOptions, CreateOutcome, CreateRequest
 from ccgpu.workflows.create.effective_spec import renewal_mode
 from ccgpu.workflows.create.existing_group import with_existing_group
@@ -31,10 +33,13 @@ from ccgpu.workflows.discovery.snapshot import (
 
 
 def preview(
-    cloud: AzureContext, spec: VmSpec, options: CreateOptions, listen: Listener = ignore_event
+    cloud: AzureContext, spec: VmSpec, options: CreateOptions, access: Access | None = None
 ) -> CreateOutcome:
-    """The plan of a create, without writing anything to disk or to Azure."""
-    run = Run.begin(cloud, options.timeout, listen)
+    """The plan of a create, without writing anything to disk or to Azure.
+
+    access: how the VM is reached at the end; None if it is not attested.
+    """
+    run = Run.begin(cloud, options.timeout, ignore_event)
     unfitted = CreateRequest(run, with_existing_group(run, spec, options.given), options)
     actual = read_actual(unfitted)
     request = unfitted.fitted_to(actual)
@@ -44,7 +49,10 @@ def preview(
     journal = cloud.journals.peek(cloud.subscription, spec.name)
     todo = with_lease(request, todo, actual, journal)
     known = Snapshot(request.names, actual)
-    return CreateOutcome(todo, candidate, request.effective, known, warnings_of(request, todo))
+    warned = warnings_of(request, todo)
+    if access is not None:
+        warned = (*warned, *way_warnings(request.spec, access))
+    return CreateOutcome(todo, candidate, request.effective, known, warned)
 
 
 def read_actual(request: CreateRequest) -> Actual:

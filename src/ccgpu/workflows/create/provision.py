@@ -22,6 +22,7 @@ from ccgpu.domain.tries import FailedTry
 from ccgpu.errors import AlreadyExists, CapacityUnavailable, CcgpuError, LeftBehind
 from ccgpu.scheduling.clock import rfc3339
 from ccgpu.workflows.apply import apply_plan
+from ccgpu.workflows.create.attested import require_way
 from ccgpu.workflows.create.capacity_wait import CapacityWait
 from ccgpu.workflows.create.context import (
     CreateContext,
@@ -192,9 +193,16 @@ def _plan_and_apply(context: CreateContext, candidate: Candidate, actual: Actual
 
 
 def _require_channel(request: CreateRequest, todo: Plan) -> None:
-    """Refuse a new VM that this machine could not look into: it would be deleted again."""
+    """Refuse a VM that this machine could not attest, or a new one that it could not look into.
+
+    The latter would be deleted again.
+    """
     guest, options = request.options.guest, request.options
-    if guest is None or not options.wait or not _creates_vm(todo):
+    if guest is None or not options.wait:
+        return
+    if options.attest is not None:
+        require_way(request.spec, guest.access)
+    if not _creates_vm(todo):
         return
     if guest.access.by_private_address or not request.spec.private:
         guest.require()

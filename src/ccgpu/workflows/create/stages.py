@@ -18,7 +18,14 @@ from ccgpu.domain.desired import Names
 from ccgpu.domain.events import Listener, ignore_event
 from ccgpu.domain.journal import Journal
 from ccgpu.domain.spec.vm import VmSpec
-from ccgpu.errors import GuestNotReady, HostKeyMismatch, Leftover, TimedOut, UsageProblem
+from ccgpu.errors import (
+    CcgpuError,
+    GuestNotReady,
+    HostKeyMismatch,
+    Leftover,
+    TimedOut,
+    UsageProblem,
+)
 from ccgpu.scheduling.clock import rfc3339
 from ccgpu.store.journals import JournalFile
 from ccgpu.workflows.create.attested import attest_created
@@ -87,6 +94,8 @@ def create(
 ) -> CreateOutcome:
     """Create the deployment, or update it to the spec; returns the plan that was carried out.
 
+    The error of a stage that undoes nothing is not raised: it is the outcome's `problem`.
+
     1. Find the deployment's group, if the spec names none.
     2. Lock and open the journal.
     3. Carry out the stages.
@@ -116,16 +125,35 @@ def create(
             writers.append(writer)
             ids = partial(possible_resources, writer, request.names)
             new = partial(run_resources, writer)
-            with reporting_leftovers(run, ids, spec.name, new), _remembering_spec(request, writer):
-                return _carry_out(CreateContext(request, writer, approve), stages)
+            reached: list[CreateOutcome] = []
+            try:
+                with (
+                    reporting_leftovers(run, ids, spec.name, new),
+                    _remembering_spec(request, writer),
+                ):
+                    return _carry_out(CreateContext(request, writer, approve), stages, reached)
+            except CcgpuError as err:
+                if not reached:
+                    raise
+                return replace(reached[-1], problem=err)
 
 
-def _carry_out(context: CreateContext, stages: Sequence[Stage]) -> CreateOutcome:
-    """Carry out each stage that has not ended, and journal its end."""
+def _carry_out(
+    context: CreateContext, stages: Sequence[Stage], reached: list[CreateOutcome]
+) -> CreateOutcome:
+    """Carry out each stage that has not ended, and journal its end.
+
+    What stands when a stage fails that undoes nothing is added to `reached`.
+    """
     waits = context.request.options.wait
     for stage in stages if waits else stages[:1]:
         if stage.checks_azure or stage.name not in context.journal.journal.stages:
-            context = _carry_out_stage(context.in_stage(stage.name), stage)
+            try:
+                context = _carry_out_stage(context.in_stage(stage.name), stage)
+            except CcgpuError:
+                if not stage.undoes:
+                    reached.append(context.provisioned)
+                raise
             if context.is_open:
                 break
             if waits:
