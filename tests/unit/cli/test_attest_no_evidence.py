@@ -58,13 +58,12 @@ def test_every_code_of_the_collector_has_a_hint_and_a_scenario_or_a_reason():
     nodes = [
         node for file in _FOLDER.glob("*.py") for node in ast.walk(ast.parse(file.read_text()))
     ]
-    named = [
-        code.value for node in nodes for code in _codes(node) if isinstance(code, ast.Constant)
-    ]
-    assert set(named) == _SCENARIOS.keys() | _WITHOUT_SCENARIO.keys()
+    codes = [code for node in nodes for code in _codes(node)]
+    named = {str(code.value) for code in codes if isinstance(code, ast.Constant)}
+    assert named == _SCENARIOS.keys() | _WITHOUT_SCENARIO.keys()
     assert not _SCENARIOS.keys() & _WITHOUT_SCENARIO.keys()
     assert all(collector.HINTS[code] for code in named)
-    assert set(named) == collector.HINTS.keys()
+    assert named == collector.HINTS.keys()
 
 
 @pytest.mark.parametrize("code", mostly_slow(_SCENARIOS, 7))
