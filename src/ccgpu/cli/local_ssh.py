@@ -1,5 +1,7 @@
 """This machine's OpenSSH as a way to VMs; it is imported when it is first used."""
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
