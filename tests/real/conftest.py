@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from ccgpu.guest.openssh import open_channel
 from support import real_guest
 from support.attested import EVENTS, running_vm
 from support.collecting import CollectingVm
-from support.paravisor import HCL
+from support.paravisor import HCL, served_as_device
 from support.sshd import Sshd, make_key, prepared_sshd
 from support.swtpm import SoftwareTpm, software_tpm
 
@@ -80,4 +81,30 @@ def each_machine(request: pytest.FixtureRequest, tpm: SoftwareTpm) -> Iterator[C
 def machine(tpm: SoftwareTpm) -> Iterator[CollectingVm]:
     """A VM with claims as Azure's today."""
     with running_vm(tpm, 2600) as made:
+        yield made
+
+
+@contextmanager
+def _with_tools(tpm: SoftwareTpm, size: int) -> Iterator[CollectingVm]:
+    with (
+        running_vm(tpm, size) as made,
+        served_as_device(made.paravisor, made.root / "dev/tpmrm0"),
+    ):
+        made.install_tools()
+        yield made
+
+
+@pytest.fixture(params=[2048, 2600])
+def each_machine_with_tools(
+    request: pytest.FixtureRequest, tpm: SoftwareTpm
+) -> Iterator[CollectingVm]:
+    """A VM with a device and tpm2-tools; its claims as those of `each_machine`."""
+    with _with_tools(tpm, request.param) as made:
+        yield made
+
+
+@pytest.fixture
+def machine_with_tools(tpm: SoftwareTpm) -> Iterator[CollectingVm]:
+    """A VM with a device and tpm2-tools, and claims as Azure's today."""
+    with _with_tools(tpm, 2600) as made:
         yield made

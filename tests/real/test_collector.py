@@ -130,6 +130,18 @@ def test_it_runs_on_every_python_from_3_10_in_a_hostile_environment(machine, she
     assert judge(shell, machine, collector.parse(done)).code == 0
 
 
+@pytest.mark.parametrize("python", guest_pythons(), ids=lambda file: file.rsplit("/", 1)[-1])
+def test_a_closed_stream_and_a_folder_that_is_gone_do_not_matter(machine_with_tools, shell, python):
+    machine = machine_with_tools
+    starter = machine.root / "starter"
+    starter.write_text(f'#!/bin/sh\nmkdir gone\ncd gone\nrmdir ../gone\nexec {python} "$@" 2>&-\n')
+    starter.chmod(0o755)
+    machine.python = str(starter)
+    machine.environ = {"TMPDIR": "/nowhere", "HOME": "/nowhere"}
+    bundle = collector.parse(machine.run(tpm=False, release=True))
+    assert judge(shell, machine, bundle).code == 0
+
+
 def test_release_makes_a_key_for_root_alone_that_replaces_the_last(each_machine, shell):
     bundle = collector.parse(each_machine.run(release=True))
     (key,) = (each_machine.root / "run/ccgpu").iterdir()

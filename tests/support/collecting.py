@@ -2,6 +2,7 @@
 
 import base64
 import json
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -17,6 +18,8 @@ from ccgpu.fakeguest.evidence import pki
 from ccgpu.guest import collector
 from ccgpu.guest.channel import Completed
 from ccgpu.scheduling.clock import RealClock
+from ccgpu.templates.guest.collector.tools import TOOLS
+from ccgpu.templates.guest.collector.vtpm import PROGRAMS
 from pythons import usual_folders
 from support.nvml import GpuBehindNvml, installed_nvml
 from support.paravisor import Paravisor, Served
@@ -106,6 +109,13 @@ class CollectingVm:
                 check=False,
             )
         return Completed(done.returncode, done.stdout, done.stderr)
+
+    def install_tools(self) -> None:
+        """Install tpm2-tools, which then are what speaks to the TPM's device."""
+        folder = self.root / PROGRAMS
+        folder.mkdir(parents=True)
+        for name in TOOLS:
+            (folder / f"tpm2_{name}").symlink_to(shutil.which(f"tpm2_{name}") or "missing")
 
     def options(self) -> list[str]:
         """The words that tell the script where this VM's parts are."""

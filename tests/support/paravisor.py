@@ -24,6 +24,7 @@ from ccgpu.attest.hcl import layout
 from ccgpu.fakeguest.evidence import hcl, snp
 from ccgpu.fakeguest.evidence.amd import AmdAuthorities, SimulatedChip
 from support import tpm_double
+from support.tpm_sessions import HmacSessions
 
 HCL, USER_DATA = 0x01400001, 0x01400002
 _CHUNK = 1024  # bytes that a TPM reads or writes at once
@@ -59,6 +60,7 @@ class Paravisor:
 
     def __post_init__(self) -> None:
         self._written = bytes(64)
+        self._sessions = HmacSessions()
         self.renew(self._written)
 
     def renew(self, user_data: bytes) -> None:
@@ -89,8 +91,9 @@ class Paravisor:
         if code == tpm_double.NV_READ and struct.unpack(">I", body[4:8]) == (HCL,):
             self._renew_on_read(*struct.unpack(">H", body[10:]))
         if not self.stored and (of_blob := self._of_blob(code, body)) is not None:
-            return of_blob
+            return self._sessions.sign(command, of_blob)
         answer = self.exchange(command)
+        self._sessions.remember(command, answer)
         written = code == tpm_double.NV_WRITE and struct.unpack(">I", body[4:8]) == (USER_DATA,)
         if written and answer[6:10] == bytes(4):
             self._written = body[10:74]
@@ -100,7 +103,9 @@ class Paravisor:
         """The response to a command about the blob's index; None for other commands."""
         if code == tpm_double.NV_READ_PUBLIC and body == struct.pack(">I", HCL):
             public = struct.pack(">IHIHH", HCL, 0x000B, 0x20060006, 0, len(self.blob))
-            return tpm_double.response(0, struct.pack(">H", len(public)) + public + bytes(2))
+            name = struct.pack(">H", 0x000B) + hashlib.sha256(public).digest()
+            parts = [struct.pack(">H", len(part)) + part for part in (public, name)]
+            return tpm_double.response(0, b"".join(parts))
         if code == tpm_double.NV_READ and struct.unpack(">I", body[4:8]) == (HCL,):
             return self._read_blob(*struct.unpack(">HH", body[8:]))
         return None

@@ -17,6 +17,7 @@ _SESSIONS = 0x8002
 _EMPTY_PASSWORD = bytes.fromhex("00000009400000090000000000")
 _OWNER = 0x40000001
 _CHUNK = 1024
+_HANDLES = {NV_DEFINE: 1, NV_WRITE: 2, NV_READ: 2, QUOTE: 1}  # of commands with a session
 
 
 def response(code: int, parameters: bytes = b"", *, sessions: bool = False) -> bytes:
@@ -30,13 +31,22 @@ def response(code: int, parameters: bytes = b"", *, sessions: bool = False) -> b
 
 def split(command: bytes) -> tuple[int, bytes]:
     """The code of a command, and its handles with the parameters but without the session."""
+    code, handles, session, parameters = split_session(command)
+    return code, handles + (parameters if session else command[10:])
+
+
+def split_session(command: bytes) -> tuple[int, bytes, bytes, bytes]:
+    """The code of a command, its handles, its session and its parameters (Part 1, §18).
+
+    Without a session all three are empty, as are those of commands that are of no interest.
+    """
     tag, size, code = struct.unpack(">HII", command[:10])
     assert size == len(command)
-    body = command[10:]
-    if tag == _SESSIONS:
-        at = body.index(_EMPTY_PASSWORD)
-        body = body[:at] + body[at + len(_EMPTY_PASSWORD) :]
-    return code, body
+    if tag != _SESSIONS or code not in _HANDLES:
+        return code, b"", b"", b""
+    body, at = command[10:], 4 * _HANDLES[code]
+    end = at + 4 + int.from_bytes(body[at : at + 4], "big")
+    return code, body[:at], body[at + 4 : end], body[end:]
 
 
 def nv_write(index: int, offset: int, data: bytes) -> bytes:
@@ -56,6 +66,7 @@ class TpmDouble:
     def exchange(self, command: bytes) -> bytes:
         """The response to a command."""
         code, body = split(command)
+        assert split_session(command)[2] in (b"", _EMPTY_PASSWORD[4:])
         if code == NV_READ_PUBLIC:
             return self._read_public(*struct.unpack(">I", body))
         if code == NV_DEFINE:

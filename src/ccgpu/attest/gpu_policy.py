@@ -60,12 +60,12 @@ def check_gpu(
     known = device.arch in policy.architectures
     checks.record(ARCHITECTURE, known, policy.architectures, device.arch)
     mode.verify(verified, checks)
-    _check_driver(opaque.driver_version, policy, checks)
+    check_driver(opaque.driver_version, policy, checks)
     _check_vbios(opaque.vbios_version, policy, checks)
     _check_state(state, policy, checks)
 
 
-def _check_driver(driver: str, policy: GpuPolicy, checks: Checks) -> None:
+def check_driver(driver: str, policy: GpuPolicy, checks: Checks) -> None:
     """Check the driver: at the floor, with the security fixes of its branch, not denied."""
     enough = version_numbers(driver) >= version_numbers(policy.minimum_driver)
     checks.record(DRIVER, enough, f"{policy.minimum_driver} or newer", driver)

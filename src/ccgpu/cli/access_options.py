@@ -39,13 +39,18 @@ class WayOptions:
 
         return remembered_access(cloud, name, self.jump, self.reachable, self.identity)
 
-    def recorded_access(self, cloud: "AzureContext", name: str) -> "Access":
-        """As `access`, and what is given is remembered: the VM may not be up yet."""
-        from ccgpu.workflows.access_memory import record_access
+    def access_to_try(self, cloud: "AzureContext", name: str) -> "Access":
+        """As `access`; what is taken back (`none`, `--no-reachable`) is forgotten at once.
 
-        access = self.access(cloud, name)
-        record_access(cloud, name, access)
-        return access
+        What is new is remembered by the workflow, once it has led to the VM.
+        """
+        from ccgpu.workflows.access_memory import record_access, remembered_access
+
+        jump, identity = (None if word else word for word in (self.jump, self.identity))
+        reachable = None if self.reachable else self.reachable
+        left = remembered_access(cloud, name, jump, reachable, identity)
+        record_access(cloud, name, left)
+        return self.access(cloud, name)
 
     def wanted(
         self, runtime: Runtime, cloud: "AzureContext", target: Target, timeout: float

@@ -3,7 +3,7 @@
 Each is one `Backend`. Commands use both in the same way.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
@@ -50,7 +50,8 @@ class Backend:
         web: Opens the HTTP client for collateral.
         price_web: Opens the HTTP client for Azure's price list.
         channels: Opens the channel to the inside of a VM.
-        require_channel: Raises an error if this machine lacks what `channels` needs.
+        require_channel: Raises an error if this machine lacks what `channels` needs, or if none of
+            the given private keys can be used.
         sources: The addresses that `web` may be asked for.
         cache: The folder that keeps collateral and prices; None for no cache.
         sku_cache: The folder that keeps what sizes are offered where.
@@ -68,7 +69,7 @@ class Backend:
     cache: Path | None = None
     sku_cache: Path | None = None
     simulated: bool = False
-    require_channel: Callable[[], None] = lambda: None
+    require_channel: Callable[[Sequence[Path]], None] = lambda _: None
     roots: Callable[[], Mapping[str, bytes]] = dict
 
     def connect(self) -> "AzureContext":

@@ -60,7 +60,7 @@ class OpenedBackend:
         """How to look into the VM of this deployment."""
         from ccgpu.workflows.guest_access import GuestOptions
 
-        backend, access = self._open(), self._way.recorded_access(cloud, name)
+        backend, access = self._open(), self._way.access_to_try(cloud, name)
         return GuestOptions(backend.channels, access, keys, backend.require_channel)
 
     def attest_means(self, runtime: Runtime, flags: AttestFlags) -> "AttestMeans | None":

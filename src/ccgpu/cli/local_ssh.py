@@ -1,5 +1,7 @@
 """This machine's OpenSSH as a way to VMs; it is imported when it is first used."""
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -15,9 +17,11 @@ def open_ssh(target: "GuestTarget") -> "AbstractContextManager[Channel]":
     return open_channel(target)
 
 
-def require_openssh() -> None:
-    """Raise `GuestUnreachable` if this machine has no ssh, or no scp."""
+def require_openssh(privates: Sequence[Path]) -> None:
+    """Raise `GuestUnreachable` without ssh and scp, `UsageProblem` if no private key is usable."""
+    from ccgpu.guest.login_keys import require_usable
     from ccgpu.guest.ssh_process import program
 
     for name in ("ssh", "scp"):
         program(name)
+    require_usable(privates)

@@ -29,7 +29,7 @@ def change_power(
     cloud, guest = backend.connect(), None
     if way is not None:
         keys = Keys(runtime.state, target.name, runtime.home)
-        guest = GuestOptions(backend.channels, way.recorded_access(cloud, target.name), keys)
+        guest = GuestOptions(backend.channels, way.access_to_try(cloud, target.name), keys)
     timeout = progress_options.timeout or workflow.TIMEOUT
     with progress_options.shown(runtime) as progress:
         workflow.change_power_state(

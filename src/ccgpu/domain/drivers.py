@@ -14,6 +14,7 @@ from typing import Any
 NOTICE = timedelta(days=60)
 SCHEMA = "ccgpu.drivers/1"
 PUBLISHED, UNKNOWN = "published", "unknown"
+_DEMAND_FIXES = ("default", "strict")  # policies with `minimum_secure_drivers`
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,11 @@ class Driver:
         if self.fails:
             return self.fails
         return None if self.manifest == PUBLISHED else "no published manifest of it is known"
+
+    @property
+    def rejected_by(self) -> tuple[str, ...]:
+        """The shipped policies that reject it, whatever the evidence says."""
+        return () if self.security_fixes else _DEMAND_FIXES
 
     def expires_within(self, at: datetime, notice: timedelta) -> bool:
         """Whether the signer is known to have expired by the time `notice` after `at`."""

@@ -30,8 +30,9 @@ class Record:
 class Journal:
     """What this machine knows of one deployment in one subscription.
 
-    stages: the names of the ended stages of the last create, in order; empty once a resource is
-    begun. If some are missing, the next create continues with the same run id and creation time.
+    stages: the names of the ended stages of the last create; empty once a resource is begun. If
+    some are missing, the next create continues with the same run id and creation time, unless the
+    VM exists. A restart opens the stage again that has looked into the guest.
     spec: the spec requested by the last create that began a resource; None in old journals.
     """
 
@@ -70,6 +71,10 @@ class Journal:
     def end_stage(self, name: str) -> "Journal":
         """The journal with the stage of that name as ended."""
         return self if name in self.stages else replace(self, stages=(*self.stages, name))
+
+    def reopen_stage(self, name: str) -> "Journal":
+        """The journal with the stage of that name as not ended."""
+        return replace(self, stages=tuple(stage for stage in self.stages if stage != name))
 
     def of_run(self) -> tuple[Record, ...]:
         """The records of this run, in the order in which they were begun."""

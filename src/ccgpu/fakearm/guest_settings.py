@@ -24,7 +24,21 @@ STEPS = (
 GPU_STATES = ("confidential", "off", "devtools", "missing")
 CLOUD_INIT = ("done", "error")
 EVIDENCE = ("good", "old-firmware", "old-paravisor", "debug", "gpu-firmware")
-COLLECTOR = ("", "busy", "tpm.absent", "tpm.error", "claims.late", "gpu.hung", "imds.slow")
+COLLECTOR = (
+    "",
+    "busy",
+    "host-key.absent",
+    "tpm.absent",
+    "tpm.error",
+    "claims.absent",
+    "claims.malformed",
+    "claims.late",
+    "event-log.large",
+    "imds.error",
+    "imds.slow",
+    "gpu.count",
+    "gpu.hung",
+)
 
 GUEST_DEFAULTS: dict[str, Any] = {
     # How cloud-init ends at the first boot. After "error" there is no set-up.
@@ -77,11 +91,7 @@ GUEST_SCENARIOS: Mapping[str, Mapping[str, Any]] = {
     "debuggable": {"evidence": "debug"},
     "gpu-firmware": {"evidence": "gpu-firmware"},
     "collector-busy": {"collector": "busy"},
-    "tpm-absent": {"collector": "tpm.absent"},
-    "tpm-error": {"collector": "tpm.error"},
-    "claims-late": {"collector": "claims.late"},
-    "gpu-hung": {"collector": "gpu.hung"},
-    "imds-slow": {"collector": "imds.slow"},
+    **{name.replace(".", "-"): {"collector": name} for name in COLLECTOR[2:]},
     "updates-held": {"held": ["openssh-server", "unattended-upgrades"]},
 }
 

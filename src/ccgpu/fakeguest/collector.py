@@ -44,13 +44,19 @@ _INJECTED: Mapping[str, _Failure] = {
     one.code: one
     for one in (
         _Failure("busy", "another collector has held the host key's lock for 20 seconds", 20.0),
+        _Failure("host-key.absent", "/etc/ssh/ssh_host_ed25519_key.pub holds no ssh-ed25519 key"),
         _Failure("tpm.absent", "the VM has no TPM: /dev/tpmrm0 does not exist"),
         _Failure("tpm.error", "the TPM answers NV_Write with the code 0x923"),
+        _Failure("claims.absent", "the TPM has no NV index 0x01400001"),
+        _Failure("claims.malformed", "the runtime claims of the VM cannot be read: no JSON"),
         _Failure(
             "claims.late", "the runtime claims do not show the binding after 15 seconds", 15.0
         ),
-        _Failure("gpu.hung", "the NVIDIA driver gives no answer within 60 seconds", 60.0),
+        _Failure("event-log.large", "the event log has more than 1 MiB"),
+        _Failure("imds.error", "Azure's metadata service gives no certificates: status 404"),
         _Failure("imds.slow", "Azure's metadata service gives no answer within 10 seconds", 10.0),
+        _Failure("gpu.count", "the VM has 2 GPUs: evidence of one can be bound"),
+        _Failure("gpu.hung", "the NVIDIA driver gives no answer within 60 seconds", 60.0),
     )
 }
 _NOT_SUPPORTED, _LIBRARY_MISMATCH = 3, 18  # nvml.h, nvmlReturn_t

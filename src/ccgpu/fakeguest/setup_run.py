@@ -218,7 +218,12 @@ _CAUSES = (
         1,
         "nvidia-smi conf-compute -f: want CC status: ON, found CC status: OFF",
     ),
-    _Cause("gpu", lambda run, _: bool(run.settings["gpu"] == "devtools"), 1, "DevTools Mode: ON"),
+    _Cause(
+        "gpu",
+        lambda run, _: bool(run.settings["gpu"] == "devtools"),
+        1,
+        "nvidia-smi conf-compute -d: want DevTools Mode: OFF, found DevTools Mode: ON",
+    ),
 )
 
 

@@ -21,20 +21,38 @@ ERROR_SCHEMA = "ccgpu.collector-error/1"
 TIMEOUT = 180.0  # seconds; the script's own limits add up to less, and name what was slow
 ANSWER_LIMIT = 4 * 1024 * 1024  # bytes; an event log, of 1 MiB at most, is the largest part
 
-_HINTS = {
-    "busy": "run the same command again",
-    "claims.absent": "only Azure confidential VMs of AMD SEV-SNP can be attested",
-    "claims.late": "run the same command again",
+_AGAIN = "run the same command again"
+_NOT_AZURES = "only Azure confidential VMs of AMD SEV-SNP can be attested"
+_REPORT = "this is a bug in ccgpu: please report it, with the message"
+# What to do about each error that the script knows.
+HINTS = {
+    "bug": _REPORT,
+    "busy": _AGAIN,
+    "claims.absent": _NOT_AZURES,
+    "claims.late": _AGAIN,
+    "claims.malformed": "update ccgpu: Azure may have changed the form of the claims",
+    "event-log.large": "restart the VM: each boot begins a new event log",
     "gpu.absent": "look at `nvidia-smi` in the VM; `ccgpu doctor NAME` looks at a deployment's",
+    "gpu.count": "choose a VM size with one GPU",
+    "gpu.error": "look at `nvidia-smi` in the VM; `ccgpu doctor NAME` looks at a deployment's",
     "gpu.hung": "restart the VM",
-    "imds.slow": "run the same command again",
+    "host-key.absent": "sshd in the VM must use /etc/ssh/ssh_host_ed25519_key, which cloud-init "
+    "makes at the first boot",
+    "imds.error": "run `curl -H Metadata:true "
+    "http://169.254.169.254/metadata/THIM/amd/certification` in the VM to see Azure's answer",
+    "imds.slow": _AGAIN,
+    "release.disk": "mount a tmpfs at /run in the VM, as systemd does",
+    "release.error": "openssl must be installed in the VM, and /run/ccgpu must be absent or a "
+    "folder of root alone (mode 0700)",
     "release.swap": "turn swap off in the VM (`swapoff -a`)",
-    "tpm.absent": "only Azure confidential VMs of AMD SEV-SNP can be attested",
+    "request": _REPORT,
+    "tpm.absent": _NOT_AZURES,
+    "tpm.error": f"{_AGAIN}; if that fails, too, restart the VM",
 }
 _NEEDS = "who logs in needs `sudo` without a password, and the VM Python 3.10 or later"
 # Each imports only those before it.
 _PARTS = (
-    *("settings", "tpm", "claims", "binding", "identity"),
+    *("settings", "tpm", "tools", "vtpm", "claims", "binding", "identity"),
     *("imds", "release", "gpu", "child", "main"),
 )
 _PACKAGE = "ccgpu.templates.guest.collector"
@@ -121,9 +139,7 @@ def _bundle(raw: bytes, document: dict[str, Any]) -> "EvidenceBundle":
 def _refusal(document: dict[str, Any]) -> EvidenceUnavailable:
     code, message = (str(document.get(name, "none"))[:500] for name in ("code", "message"))
     text = plain_text.one_line(f"{message} ({code})")
-    return EvidenceUnavailable(
-        f"the VM's evidence was not collected: {text}", hint=_HINTS.get(code)
-    )
+    return EvidenceUnavailable(f"the VM's evidence was not collected: {text}", hint=HINTS.get(code))
 
 
 def _unreadable(what: str, hint: str | None = None) -> EvidenceUnavailable:

@@ -3,12 +3,13 @@
 ccgpu's own environment may hold credentials, so children get the few variables that ssh uses.
 """
 
+import _thread
 import io
 import os
 import shutil
 import subprocess
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -22,6 +23,8 @@ _VARIABLES = ("PATH", "HOME", "USER", "LOGNAME", "TERM", "TMPDIR", "SSH_AUTH_SOC
 # end of its command, so it is not worth more; one with a terminal gets time to restore that.
 _STOPPING = 0.3
 PATIENT = 3.0
+_KILLED = 1.0  # seconds until the end is known of a program that was killed
+_LOOK_AGAIN = 0.1  # seconds
 _CHUNK = 64 * 1024
 # Bytes of a command's output that are kept in memory; an answer of the probe has at most half.
 MAX_OUTPUT = 32 * 1024 * 1024
@@ -54,28 +57,82 @@ def running(
     patience: seconds between SIGTERM and SIGKILL.
     An argument that is not UTF-8 (`surrogateescape`) reaches the program as its bytes.
     """
-    process = subprocess.Popen(  # noqa: S603  # a list of words, and no shell
-        [os.fsencode(word) for word in argv], env=environment(), **streams
-    )
+    start = _Start(argv, streams)
     try:
-        yield process
+        yield start.program()
     finally:
-        _stop(process, patience)
-        for stream in (process.stdin, process.stdout, process.stderr):
-            if stream is not None:
-                with suppress(OSError):  # what is left cannot be written any more
-                    stream.close()
+        if (process := start.taken_back()) is not None:
+            _stop(process, patience)
+
+
+class _Start:
+    """The start of a program, in a thread of its own.
+
+    A signal raises an exception in the main thread, after any call. There it could come when the
+    program was started and nothing referred to it yet, so that nobody would end the program. For
+    the same reason nothing here holds a lock that must be released again (as `Thread.start` does).
+    """
+
+    def __init__(self, argv: Sequence[str], streams: Mapping[str, Any]) -> None:
+        self._words, self._streams = [os.fsencode(word) for word in argv], streams
+        self._permits = [True]  # who takes it decides whether the program is started
+        self._answers: list[subprocess.Popen[bytes] | Exception] = []
+        self._bell = threading.Lock()
+        self._bell.acquire()
+
+    def program(self) -> "subprocess.Popen[bytes]":
+        """Start the program; raises `OSError` as `Popen` does."""
+        _thread.start_new_thread(self._start, ())
+        answer = self._await()
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def taken_back(self) -> "subprocess.Popen[bytes] | None":
+        """The program, if it was started; if not, it never will be."""
+        if self._permits:
+            with suppress(IndexError):  # it has just begun to start
+                self._permits.pop()
+                return None
+        answer = self._await()
+        return None if isinstance(answer, Exception) else answer
+
+    def _start(self) -> None:
+        try:
+            self._permits.pop()
+        except IndexError:
+            return
+        try:
+            process = subprocess.Popen(self._words, env=environment(), **self._streams)  # noqa: S603
+            self._answers.append(process)
+        except Exception as err:  # noqa: BLE001  # raised by `program`
+            self._answers.append(err)
+        self._bell.release()
+
+    def _await(self) -> "subprocess.Popen[bytes] | Exception":
+        while not self._answers:
+            self._bell.acquire(timeout=_LOOK_AGAIN)
+        return self._answers[0]
 
 
 def _stop(process: "subprocess.Popen[bytes]", patience: float) -> None:
-    if process.poll() is not None:
-        return
-    process.terminate()
-    try:
-        process.wait(patience)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
+    """End the program, and close what is left of its pipes.
+
+    A signal in `Popen.wait` can leave the lock in there taken, which no wait without a time limit
+    would survive. What was killed ends without being waited for.
+    """
+    if process.poll() is None:
+        process.terminate()
+        try:
+            process.wait(patience)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(_KILLED)
+    for stream in (process.stdin, process.stdout, process.stderr):
+        if stream is not None:
+            with suppress(OSError):  # what is left cannot be written any more
+                stream.close()
 
 
 def descriptor(stream: BinaryIO | None) -> int | None:
@@ -103,12 +160,12 @@ class Pumps:
         stderr: BinaryIO,
     ) -> None:
         self._readers = [
-            _thread(source, target, source)
+            _copying(source, target, source)
             for source, target in ((process.stdout, stdout), (process.stderr, stderr))
             if source is not None
         ]
         if process.stdin is not None:
-            _thread(stdin, process.stdin, process.stdin)
+            _copying(stdin, process.stdin, process.stdin)
         process.stdin = process.stdout = process.stderr = None
 
     def finish(self, timeout: float | None = None) -> bool:
@@ -135,7 +192,7 @@ class BoundedOutput(io.BytesIO):
         return super().write(data)
 
 
-def _thread(source: Any, target: Any, pipe: Any) -> threading.Thread:
+def _copying(source: Any, target: Any, pipe: Any) -> threading.Thread:
     thread = threading.Thread(target=_copy, args=(source, target, pipe), daemon=True)
     thread.start()
     return thread

@@ -23,6 +23,11 @@ def as_text(table: DriverTable, at: datetime, warnings: Sequence[str] = ()) -> R
     for driver in table.drivers:
         rows.add_row(*map(Text, _row(driver)))
     notes = [f"- {each.version}: {each.refusal}" for each in table.drivers if each.refusal]
+    notes += [
+        f"- {each.version}: the policies {' and '.join(each.rejected_by)} reject it"
+        for each in table.offered()
+        if each.rejected_by
+    ]
     notes += [line for each in table.offered() for line in each.expiry_warnings(at)]
     notes += [f"warning: {line}" for line in warnings if line not in notes]
     default = table.resolve(table.default).version
@@ -70,6 +75,7 @@ def _fields(driver: Driver, at: datetime) -> dict[str, Any]:
         "manifest": driver.manifest,
         "signer_expires": None if driver.signer_expires is None else str(driver.signer_expires),
         "security_fixes": driver.security_fixes,
+        "rejected_by": list(driver.rejected_by),
         "seen": driver.seen,
         "warnings": list(driver.warnings(at)),
         "sources": list(driver.sources),

@@ -40,6 +40,7 @@ from ccgpu.errors import (
 from ccgpu.guest.channel import Channel, GuestTarget, OpenChannel
 from ccgpu.guest.gpu_ready import set_gpu_ready
 from ccgpu.store.challenges import Challenges
+from ccgpu.workflows.access_memory import record_access
 from ccgpu.workflows.attestation_records import forget_verdict, record_host_key, record_verdict
 from ccgpu.workflows.discovery.search import find_names, require_vm
 from ccgpu.workflows.fetch_collateral import fetch_collateral
@@ -113,14 +114,12 @@ def attest(
     wanted: WantedGuest,
     listen: Listener = ignore_event,
 ) -> Attestation:
-    """Attest the VM of a deployment; raises as `attest_vm`. The way to it is then recorded."""
+    """Attest the VM of a deployment; raises as `attest_vm`."""
     means.require_binding()
     run = Run.begin(cloud, wanted.timeout, listen)
     names = find_names(run, wanted.name, wanted.group)
     guest = GuestOptions(channels, wanted.access, wanted.keys)
-    judged = attest_vm(run, names, require_vm(run, names), guest, means)
-    wanted.remember(cloud)
-    return judged
+    return attest_vm(run, names, require_vm(run, names), guest, means)
 
 
 def attest_vm(
@@ -129,7 +128,7 @@ def attest_vm(
     """Challenge a VM, judge its evidence, record the verdict, and set the GPU of a good one ready.
 
     A host key that this machine does not know yet is only used for this connection. It is recorded
-    if the evidence that is bound to it is accepted.
+    if the evidence that is bound to it is accepted. The way that has led to the VM is recorded.
 
     Raises:
         EvidenceUnavailable: The guest gave no evidence.
@@ -146,6 +145,7 @@ def attest_vm(
         record_host_key(run.cloud, judged, vm_id)
 
     judged = attest_guest(task, target, guest.channels, means, accept, location(vm["location"]))
+    record_access(run.cloud, names.deployment, guest.access)
     # Last, so that a VM counts as attested only once it can be used.
     if judged.problem is not None:
         forget_verdict(run.cloud, names.deployment)

@@ -4,10 +4,11 @@ The host key is the one that this machine has recorded for the VM's id. If it ha
 serial log is read, and the key in it is recorded. What the network shows is never recorded.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import TypeVar
 
 from ccgpu.azure.boot_diagnostics import SerialLogs
@@ -53,13 +54,14 @@ _UNPINNED = "its state is read from whatever answers at its address, and nothing
 class GuestOptions:
     """How a command looks into a VM: the channel, the way to it, and the SSH keys.
 
-    require: raises an error if this machine lacks what `channels` needs.
+    require: raises an error if this machine lacks what `channels` needs, or if none of the given
+    private keys can be used.
     """
 
     channels: OpenChannel
     access: Access
     keys: Keys
-    require: Callable[[], None] = lambda: None
+    require: Callable[[Sequence[Path]], None] = lambda _: None
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ from ccgpu.guest.readiness import (
 from ccgpu.guest.report import GuestReport, read_report
 from ccgpu.net.retry import poll_delay
 from ccgpu.scheduling.scheduler import Call, Task
+from ccgpu.workflows.access_memory import record_access
 from ccgpu.workflows.guest_access import GuestOptions, find_guest_to_probe, has_address
 
 # Seconds. Microsoft's set-up takes up to half an hour (az-cgpu-onboarding).
@@ -70,6 +71,7 @@ def look_until_ready(run: Run, names: Names, vm: Body, options: GuestOptions, ve
 
     A VM of an older ccgpu, whose first boot is not known, counts as looked at. One without an
     address that is reachable from here does not; a note names the options of `ccgpu VERB` for it.
+    The way that has led to the VM is recorded.
 
     Raises: As `wait_until_ready`.
     """
@@ -86,7 +88,8 @@ def look_until_ready(run: Run, names: Names, vm: Body, options: GuestOptions, ve
         return False
     run.tell("begin", "set up", names.vm, Kind.VM, "set up")
     target = find_guest_to_probe(run, names, vm, options.access, options.keys, _KEY_TIMEOUT)
-    run_task(run, wait_until_ready(run, names.vm, options.channels(target), wanted))
+    reached = partial(record_access, run.cloud, names.deployment, options.access)
+    run_task(run, wait_until_ready(run, names.vm, options.channels(target), wanted, reached))
     return True
 
 
@@ -95,8 +98,9 @@ def wait_until_ready(
     vm: ResourceId,
     channel: AbstractContextManager[CommandRunner],
     wanted: GuestExpectations,
+    reached: Callable[[], None] = lambda: None,
 ) -> Task[GuestReport]:
-    """Probe the guest until it is ready; returns its last report.
+    """Probe the guest until it is ready; returns its last report. `reached`: it has answered.
 
     A failed set-up ends the wait at once. Any other failed check may still come right for a while.
 
@@ -106,10 +110,15 @@ def wait_until_ready(
         TimedOut: The command's own time limit has passed.
     """
     patience = _Patience(run)
+
+    def waiting_for(check: GuestCheck, report: GuestReport) -> str:
+        reached()
+        return _not_yet(check, report, vm, patience)
+
     with channel as opened:
-        return (
-            yield from _poll(run, vm, opened, wanted, lambda c, r: _not_yet(c, r, vm, patience))
-        )
+        report = yield from _poll(run, vm, opened, wanted, waiting_for)
+    reached()
+    return report
 
 
 def wait_while_working(

@@ -19,6 +19,7 @@ from ccgpu.errors import Leftover, UsageProblem
 from ccgpu.workflows.attestation_records import forget_verdict
 from ccgpu.workflows.create.placement import locating_capacity_errors
 from ccgpu.workflows.create.readiness import GRACE, wait_for
+from ccgpu.workflows.create.set_up import end_set_up, reopen_set_up
 from ccgpu.workflows.discovery.leftovers import converting_interrupt, recall_leftovers
 from ccgpu.workflows.discovery.search import find_names, opened_deployment, require_vm
 from ccgpu.workflows.guest_access import GuestOptions
@@ -58,13 +59,17 @@ def change_power_state(
         vm = require_vm(run, names)
         run.tell("begin", f"{verb} {name}", names.vm, Kind.VM, verb)
         forget_verdict(cloud, name)  # it is of the boot that ends now
+        if verb != "stop":
+            reopen_set_up(run, name)
         run.observed[key(names.vm)] = without_instance_view(vm)  # its power state will change
         start = partial(cloud.arm.act, names.vm, _ACTIONS[verb])
         with locating_capacity_errors(vm):
             run_task(run, write_and_wait(run, Kind.VM, names.vm, start, f"{verb} of {names.vm}"))
         ready = _wait_until_done(run, names, verb)
-        if guest is not None and verb != "stop" and ready is not None:
-            look_until_ready(run, names, ready, guest, verb)
+        if guest is None or ready is None or verb == "stop":
+            pass
+        elif look_until_ready(run, names, ready, guest, verb):
+            end_set_up(run, name)
     run.tell("done", f"{verb} {name}", names.vm, Kind.VM, verb)
 
 

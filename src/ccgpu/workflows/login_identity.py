@@ -9,6 +9,8 @@ from ccgpu.domain.vm_view import ssh_public_keys
 from ccgpu.errors import UsageProblem
 from ccgpu.store.keys import Keys
 
+_DEFAULTS = ("id_ed25519", "id_rsa")  # that ssh tries (ssh_config(5), IdentityFile) and Azure takes
+
 
 def login_identity(vm: Body, access: Access, keys: Keys) -> Path | None:
     """The private key to log in with; None for those that ssh tries by itself.
@@ -26,6 +28,27 @@ def login_identity(vm: Body, access: Access, keys: Keys) -> Path | None:
         return None
     generated = sshkey.parse(keys.public.read_text(encoding="utf-8")).blob
     return keys.private if generated in _blobs(vm) else None
+
+
+def login_candidates(vm: Body, access: Access, keys: Keys) -> tuple[Path, ...]:
+    """The private keys by which this machine can log in, as far as that is known.
+
+    Those that an agent alone holds are not known.
+    """
+    chosen = login_identity(vm, access, keys)
+    if chosen is not None:
+        return (chosen,)
+    folder, wanted = keys.home / ".ssh", _blobs(vm)
+    return tuple(
+        folder / name for name in _DEFAULTS if _public_blob(folder / f"{name}.pub") in wanted
+    )
+
+
+def _public_blob(public: Path) -> bytes | None:
+    try:
+        return sshkey.parse(public.read_text(encoding="utf-8")).blob
+    except (OSError, ValueError):
+        return None
 
 
 def _blobs(vm: Body) -> set[bytes]:

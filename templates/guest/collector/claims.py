@@ -10,7 +10,8 @@ import time
 from dataclasses import dataclass
 
 from ccgpu.templates.guest.collector.settings import CollectorError
-from ccgpu.templates.guest.collector.tpm import CHUNK, NV_HCL, Tpm
+from ccgpu.templates.guest.collector.tpm import CHUNK, NV_HCL
+from ccgpu.templates.guest.collector.vtpm import Tpm
 
 REPORT_DATA = slice(0x70, 0x90)  # the first half of REPORT_DATA in the SNP report at 0x20
 CLAIMS_SIZE = slice(0x4D0, 0x4D4)

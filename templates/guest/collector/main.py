@@ -3,7 +3,7 @@
 The parts of the collector are sent over the channel as one script (`ccgpu/guest/collector.py`), and
 never stored in the VM. They need root, Python 3.10 and nothing else. Everything is bound to the
 nonce by `ccgpu-bind-v1` (docs/trust.md), from the VM's own values only. No program is looked up in
-PATH.
+PATH, and nothing of the environment is used.
 """
 
 import argparse
@@ -23,7 +23,8 @@ from ccgpu.templates.guest.collector.identity import locked_host_key, read_event
 from ccgpu.templates.guest.collector.imds import fetch_thim
 from ccgpu.templates.guest.collector.release import make_release_key
 from ccgpu.templates.guest.collector.settings import LIMITS, CollectorError, Settings, encode
-from ccgpu.templates.guest.collector.tpm import NV_USER_DATA, open_tpm
+from ccgpu.templates.guest.collector.tpm import NV_USER_DATA
+from ccgpu.templates.guest.collector.vtpm import open_tpm, quote_pcrs, write_index
 
 BUNDLE, ERROR = "ccgpu.bundle/1", "ccgpu.collector-error/1"
 TOOL = "ccgpu-collect/1"
@@ -35,14 +36,14 @@ def collect(nonce: bytes, release: bool, settings: Settings) -> dict[str, Any]:
         recipient_key = make_release_key(settings) if release else b""
         own = read_own_claims(tpm, settings.limits["claims"])
         bound = bind(nonce, host_key, recipient_key, own.vm_id)
-        tpm.nv_write(NV_USER_DATA, bound)
+        write_index(tpm, NV_USER_DATA, bound)
         hcl, claims = read_bound_claims(tpm, bound, settings.limits["claims"])
         log, thim = read_event_log(settings), fetch_thim(settings)
         gpu_nonce = nonce_of_gpu(bound, claims.modulus)
         gpu = call_in_child(lambda: collect_gpu(settings.root, gpu_nonce), settings.limits["gpu"])
         pieces = [base64.b64decode(gpu[name]) for name in ("report", "chain", "state_document")]
         extra = qualifying_data(bound, hcl, *pieces[:2], log, thim, pieces[2])
-        quote, signature, pcrs = tpm.quote(extra)
+        quote, signature, pcrs = quote_pcrs(tpm, extra)
     cpu = {"hcl": hcl, "quote": quote, "signature": signature, "thim": thim}
     if log:
         cpu["event_log"] = log

@@ -4,12 +4,15 @@ import os
 import subprocess
 from collections.abc import Sequence
 
-from ccgpu.templates.guest.collector.settings import CollectorError, Settings
+from ccgpu.templates.guest.collector.settings import (
+    PROGRAM_ENVIRONMENT,
+    CollectorError,
+    Settings,
+)
 
 RUN = "run/ccgpu"
 OPENSSL = "/usr/bin/openssl"
 X25519_DER = bytes.fromhex("302a300506032b656e032100")  # RFC 8410, §4, before the 32 bytes
-PROGRAM_ENVIRONMENT = {"LC_ALL": "C", "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
 
 
 def make_release_key(settings: Settings) -> bytes:

@@ -11,6 +11,8 @@ from types import FrameType
 # Seconds for each step. The sum is below the time limit of the client.
 LIMITS = {"lock": 20.0, "claims": 15.0, "imds": 10.0, "gpu": 60.0, "tpm": 10.0, "openssl": 10.0}
 
+PROGRAM_ENVIRONMENT = {"LC_ALL": "C", "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
+
 
 class CollectorError(Exception):
     """The evidence cannot be collected. `code` is for programs, the message for people."""

@@ -1,17 +1,15 @@
-"""A TPM 2.0, spoken to in bare commands.
+"""A TPM 2.0, spoken to in bare commands: nothing but Python is needed for it.
 
 Source: TCG TPM 2.0 Library, Part 2 (structures) and Part 3 (commands); big endian.
 """
 
-import hashlib
 import os
 import select
 import struct
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
-from ccgpu.templates.guest.collector.settings import CollectorError, Settings
+from ccgpu.templates.guest.collector.settings import CollectorError
 
 NV_HCL, NV_USER_DATA = 0x01400001, 0x01400002  # Azure CVM guest attestation design
 AK = 0x81000003  # the same; the private half of HCLAkPub
@@ -30,12 +28,10 @@ AGAIN = (0x908, 0x90A, 0x922)  # TPM_RC_YIELDED, TPM_RC_TESTING, TPM_RC_RETRY
 NO_SUCH_HANDLE = 0x18B  # TPM_RC_HANDLE of the first handle
 CHUNK = 1024  # bytes of an NV index that one command reads; a TPM may refuse more
 ANSWER_LIMIT = 4096  # bytes of one answer, the buffer of Linux's TPM driver
-USER_DATA_SIZE = 64
 SHA256, RSASSA = 0x000B, 0x0014
 PCRS = 24
 PCRS_AT_ONCE = 8  # PCR_Read answers with at most so many digests
 OWNER_READ_WRITE = 0x00020002  # TPMA_NV_OWNERREAD, TPMA_NV_OWNERWRITE
-QUOTE_TRIES = 5  # a PCR may be extended between the quote and the reading of the values
 
 
 class TpmError(CollectorError):
@@ -46,7 +42,7 @@ class TpmError(CollectorError):
         self.rc = rc
 
 
-class Tpm:
+class RawTpm:
     """A TPM behind a descriptor: a device of Linux, or a socket."""
 
     def __init__(self, descriptor: int, seconds: float) -> None:
@@ -121,17 +117,14 @@ class Tpm:
             content += part
         return content
 
+    def nv_define(self, index: int, size: int) -> None:
+        """Define an NV index that the owner reads and writes."""
+        public = struct.pack(">IHIHH", index, SHA256, OWNER_READ_WRITE, 0, size)
+        parameters = bytes(2) + struct.pack(">H", len(public)) + public
+        self.command("NV_DefineSpace", [OWNER], parameters)
+
     def nv_write(self, index: int, data: bytes) -> None:
-        """Write the whole content of an NV index; it is defined if it does not exist."""
-        size = self.nv_size(index)
-        if size is None:
-            public = struct.pack(">IHIHH", index, SHA256, OWNER_READ_WRITE, 0, len(data))
-            parameters = bytes(2) + struct.pack(">H", len(public)) + public
-            self.command("NV_DefineSpace", [OWNER], parameters)
-        elif size != len(data):
-            raise CollectorError(
-                "tpm.error", f"NV index {index:#010x} has {size} bytes instead of {len(data)}"
-            )
+        """Write the whole content of an NV index."""
         parameters = struct.pack(">H", len(data)) + data + bytes(2)
         self.command("NV_Write", [OWNER, index], parameters)
 
@@ -150,17 +143,11 @@ class Tpm:
                 values.append(value)
         return values
 
-    def quote(self, qualifying_data: bytes) -> tuple[bytes, bytes, list[bytes]]:
-        """TPMS_ATTEST and TPMT_SIGNATURE of all PCRs, and the values that were quoted."""
+    def quote(self, qualifying_data: bytes) -> tuple[bytes, bytes]:
+        """TPMS_ATTEST and TPMT_SIGNATURE of all PCRs."""
         scheme = struct.pack(">HH", RSASSA, SHA256)
         data = struct.pack(">H", len(qualifying_data)) + qualifying_data
-        for _ in range(QUOTE_TRIES):
-            answer = self.command("Quote", [AK], data + scheme + selection(b"\xff" * 3))
-            message, signature = sized(answer)
-            values = self.pcrs()
-            if message.endswith(hashlib.sha256(b"".join(values)).digest()):
-                return message, signature, values
-        raise CollectorError("tpm.error", "the PCRs change all the time")
+        return sized(self.command("Quote", [AK], data + scheme + selection(b"\xff" * 3)))
 
 
 def sized(data: bytes) -> tuple[bytes, bytes]:
@@ -174,23 +161,3 @@ def sized(data: bytes) -> tuple[bytes, bytes]:
 def selection(bitmap: bytes) -> bytes:
     """These PCRs of the SHA-256 bank (TPML_PCR_SELECTION)."""
     return struct.pack(">IHB", 1, SHA256, len(bitmap)) + bitmap
-
-
-@contextmanager
-def open_tpm(settings: Settings) -> Iterator[Tpm]:
-    """The TPM of the VM."""
-    limit = settings.limits["tpm"]
-    if settings.tpm is not None:
-        yield Tpm(settings.tpm, limit)
-        return
-    device = settings.root / "dev/tpmrm0"
-    try:
-        descriptor = os.open(device, os.O_RDWR | os.O_CLOEXEC)
-    except FileNotFoundError as err:
-        raise CollectorError("tpm.absent", f"the VM has no TPM: {device} does not exist") from err
-    except OSError as err:
-        raise CollectorError("tpm.error", f"the TPM cannot be opened: {err}") from err
-    try:
-        yield Tpm(descriptor, limit)
-    finally:
-        os.close(descriptor)

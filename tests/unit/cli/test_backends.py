@@ -65,7 +65,7 @@ def test_reset_removes_the_journals_and_keeps_the_time(tmp_path):
 
 def test_azure_needs_openssh_and_the_fake_does_not(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
-    open_backend(ConnectionOptions(BackendName.FAKE), tmp_path, {}).require_channel()
+    open_backend(ConnectionOptions(BackendName.FAKE), tmp_path, {}).require_channel([])
     azure = open_backend(ConnectionOptions(subscription="mine"), tmp_path, {})
     with pytest.raises(GuestUnreachable, match="`ssh` is not installed"):
-        azure.require_channel()
+        azure.require_channel([])

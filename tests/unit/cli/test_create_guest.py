@@ -24,7 +24,7 @@ _ENDS = {
     "driver-skew": (10, "step gpu: failed (exit 1): nvidia-smi --query-gpu=driver_version"),
     "cc-off": (10, "step gpu: failed (exit 1): nvidia-smi conf-compute -f: want CC status: ON"),
     "cloud-init-error": (10, "step cloud-init: ended with status error"),
-    "devtools": (10, "step gpu: failed (exit 1): DevTools Mode: ON"),
+    "devtools": (10, "step gpu: failed (exit 1): nvidia-smi conf-compute -d: want DevTools"),
     "no-sshd": (10, "did not answer for 10 minutes (step ssh)"),
     "setup-fails": (10, "step driver: failed (exit 100): E: Unable to locate package"),
     "gpu-missing": (10, "step driver: failed (exit 1): modprobe: ERROR"),

@@ -11,7 +11,10 @@ _ENDS = {
     "driver-skew": (10, "step gpu: failed (exit 1): nvidia-smi"),
     "drift": (10, "step gpu: failed (exit 1): nvidia-persistenced.service is not active"),
     "cc-off": (10, "step gpu: failed (exit 1): nvidia-smi conf-compute -f: want CC status: ON"),
-    "devtools": (10, "step gpu: failed (exit 1): DevTools Mode: ON"),
+    "devtools": (
+        10,
+        "nvidia-smi conf-compute -d: want DevTools Mode: OFF, found DevTools Mode: ON",
+    ),
     "gpu-missing": (10, "step driver: nvidia-smi failed: No devices were found"),
     "not-held": (10, "step drift: holds: not held"),
     "no-sshd": (10, "step ssh"),
@@ -71,3 +74,47 @@ def test_the_way_to_a_private_vm_is_remembered(shell):
     )
     assert shell("restart demo --jump me@bastion").code == 10
     assert shell("restart demo").code == 10, "the jump host is remembered"
+
+
+@pytest.mark.parametrize("verb", ["create", "start", "restart"])
+def test_a_way_that_does_not_lead_to_the_vm_is_not_remembered(shell, verb):
+    """Nobody answers behind the jump host, as behind one whose name is mistyped."""
+    if verb != "create":
+        assert shell(f"{_CREATE} --private --reachable").code == 0
+        if verb == "start":
+            assert shell("stop demo").code == 0
+    scenarios.apply(shell.arm, "no-sshd")
+    line = f"{_CREATE} --private --keep-on-failure" if verb == "create" else f"{verb} demo"
+    assert shell(f"{line} --jump me@bastoin").code == (7 if verb == "create" else 10)
+    scenarios.apply(shell.arm, "usual")
+    assert [file for file in shell.state.rglob("*.access") if "bastoin" in file.read_text()] == []
+
+
+def test_a_way_is_remembered_although_the_guest_is_not_ready(shell):
+    scenarios.apply(shell.arm, "cc-off")
+    line = f"{_CREATE} --private --keep-on-failure --jump me@bastion"
+    assert shell(line).code == 7
+    assert ["me@bastion" in file.read_text() for file in shell.state.rglob("*.access")] == [True]
+
+
+def test_a_create_looks_again_after_a_restart_that_failed(vm):
+    scenarios.apply(vm.arm, "cc-off")
+    assert vm("restart demo").code == 10
+    assert vm("show demo -o json").document["stage"] == "set up"
+    before = vm.kinds()
+    done = vm("create --no-attest demo")
+    assert (done.code, "step gpu: failed" in done.err) == (10, True), done
+    assert vm.kinds() == before, "it deletes nothing"
+    scenarios.apply(vm.arm, "usual")
+    assert vm("restart demo").code == 0
+    assert vm("show demo -o json").document["stage"] is None
+    assert vm("create --no-attest demo").code == 0
+
+
+def test_a_create_looks_after_a_restart_that_could_not(shell):
+    assert shell(f"{_CREATE} --private --reachable").code == 0
+    assert shell("restart demo --no-reachable").code == 0
+    assert shell("show demo -o json").document["stage"] == "set up"
+    scenarios.apply(shell.arm, "cc-off")
+    shell("restart demo --no-reachable")
+    assert shell("create --no-attest demo --reachable").code == 10

@@ -1,6 +1,8 @@
 """The way to a VM: remembered once it has led there; without a host key nothing but the probe."""
 
+from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -90,7 +92,7 @@ def test_options_of_ssh_are_refused_where_ssh_is_not_used(shell, line, option):
     ("more", "code"), [("", 10), ("--no-wait", 0), ("--private --no-attest", 0), ("--dry-run", 0)]
 )
 def test_without_ssh_nothing_is_created_that_could_not_be_looked_into(shell, more, code):
-    def refuse() -> None:
+    def refuse(_: Sequence[Path]) -> None:
         raise GuestUnreachable("`ssh` is not installed")
 
     backend = replace(make_backend(shell.arm, shell.state), require_channel=refuse)

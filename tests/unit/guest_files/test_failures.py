@@ -106,7 +106,13 @@ CASES = [
         "nvidia-smi conf-compute -e: want CC Environment: PRODUCTION, "
         "found CC Environment: INTERNAL",
     ),
-    ("gpu", [], "nvidia-smi conf-compute -d", [0, "DevTools Mode: ON"], 1, "DevTools Mode: ON"),
+    *(
+        (
+            *("gpu", [], "nvidia-smi conf-compute -d", [0, said], 1),
+            f"nvidia-smi conf-compute -d: want DevTools Mode: OFF, found {said}",
+        )
+        for said in ("DevTools Mode: ON", "DevTools Mode: N/A", "Developer tools are on")
+    ),
     (
         *(
             "gpu",

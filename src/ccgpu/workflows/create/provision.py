@@ -22,6 +22,7 @@ from ccgpu.domain.tries import FailedTry
 from ccgpu.errors import AlreadyExists, CapacityUnavailable, CcgpuError, LeftBehind
 from ccgpu.scheduling.clock import rfc3339
 from ccgpu.workflows.apply import apply_plan
+from ccgpu.workflows.create.accepted_driver import require_accepted_driver
 from ccgpu.workflows.create.attested import require_way
 from ccgpu.workflows.create.capacity_wait import CapacityWait
 from ccgpu.workflows.create.context import (
@@ -51,6 +52,7 @@ from ccgpu.workflows.discovery.snapshot import (
     possible_ids,
 )
 from ccgpu.workflows.expiry_tags import set_expiry
+from ccgpu.workflows.login_identity import login_candidates
 from ccgpu.workflows.prices import announce_price
 
 _MAX_PLANS = 3  # plans for one region; a change by another client requires a new one
@@ -142,8 +144,12 @@ def _extend_implicit_resources(request: CreateRequest, outcome: CreateOutcome) -
 
 
 def _creates_vm(done: Plan) -> bool:
-    steps = done.of(Action.CREATE, Action.REPLACE)
-    return any(step.resource.kind is Kind.VM for step in steps)
+    return _created_vm(done) is not None
+
+
+def _created_vm(plan: Plan) -> Resource | None:
+    resources = (step.resource for step in plan.of(Action.CREATE, Action.REPLACE))
+    return next((one for one in resources if one.kind is Kind.VM), None)
 
 
 def _plan_and_apply(context: CreateContext, candidate: Candidate, actual: Actual) -> CreateOutcome:
@@ -169,7 +175,7 @@ def _plan_and_apply(context: CreateContext, candidate: Candidate, actual: Actual
         todo = with_lease(request, todo, actual, writer.journal)
         if needs_approval(todo):
             context.approve(todo)
-        _require_channel(request, todo)
+        _require_later_stages(request, todo)
         warned = _warn_once(request, todo, warned)
         writer.remember(_resumable_spec(request, todo))
         if _creates_vm(todo):
@@ -192,20 +198,20 @@ def _plan_and_apply(context: CreateContext, candidate: Candidate, actual: Actual
     raise LeftBehind(f"{request.spec.name} keeps being changed by someone else")
 
 
-def _require_channel(request: CreateRequest, todo: Plan) -> None:
-    """Refuse a VM that this machine could not attest, or a new one that it could not look into.
-
-    The latter would be deleted again.
-    """
+def _require_later_stages(request: CreateRequest, todo: Plan) -> None:
+    """Refuse what a later stage would refuse: a VM out of reach, or with a rejected driver."""
     guest, options = request.options.guest, request.options
     if guest is None or not options.wait:
         return
     if options.attest is not None:
         require_way(request.spec, guest.access)
-    if not _creates_vm(todo):
+    vm = _created_vm(todo)
+    if vm is None:
         return
     if guest.access.by_private_address or not request.spec.private:
-        guest.require()
+        guest.require(login_candidates(vm.body, guest.access, guest.keys))
+    if options.attest is not None:
+        require_accepted_driver(request.spec, options.attest.policy)
 
 
 def _warn_once(request: CreateRequest, todo: Plan, warned: tuple[str, ...]) -> tuple[str, ...]:

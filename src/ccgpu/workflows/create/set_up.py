@@ -1,12 +1,17 @@
 """The third stage of a create: wait until the guest has set itself up and is ready for use."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
+from ccgpu.azure.run import Run
 from ccgpu.domain.catalog import Kind
+from ccgpu.domain.journal import Journal
 from ccgpu.domain.resource import kind_of
 from ccgpu.domain.status import State, vm_state
 from ccgpu.workflows.create.context import CreateContext
 from ccgpu.workflows.guest_readiness import look_until_ready
+
+STAGE = "set up"
 
 
 def set_up(context: CreateContext) -> CreateContext:
@@ -31,3 +36,28 @@ def set_up(context: CreateContext) -> CreateContext:
     outcome = context.provisioned
     snapshot = outcome.snapshot.after_reading(run, addresses)
     return replace(context, outcome=replace(outcome, snapshot=snapshot))
+
+
+def reopen_set_up(run: Run, deployment: str) -> None:
+    """Journal that a create has to look into the guest again: its boot is about to end."""
+    _change_journal(run, deployment, lambda journal: journal.reopen_stage(STAGE))
+
+
+def end_set_up(run: Run, deployment: str) -> None:
+    """Journal that the guest was found ready in its present boot."""
+    _change_journal(run, deployment, lambda journal: journal.end_stage(STAGE))
+
+
+def _change_journal(run: Run, deployment: str, change: Callable[[Journal], Journal]) -> None:
+    """Change the deployment's journal, if this machine has one of a create that came so far."""
+
+    def say_waiting() -> None:
+        run.tell("note", f"another ccgpu is working on {deployment}: waiting for it")
+
+    cloud = run.cloud
+    if cloud.journals.peek(cloud.subscription, deployment) is None:
+        return
+    with cloud.journals.locked(cloud.subscription, deployment, say_waiting) as file:
+        journal = file.read()
+        if journal is not None and journal.stages:
+            file.write(change(journal))

@@ -44,6 +44,7 @@ from ccgpu.workflows.create.failure import (
     run_resources,
 )
 from ccgpu.workflows.create.provision import provision
+from ccgpu.workflows.create.set_up import STAGE as SET_UP
 from ccgpu.workflows.create.set_up import set_up
 from ccgpu.workflows.discovery.leftovers import (
     converting_interrupt,
@@ -73,7 +74,7 @@ class Stage:
 STAGES = (
     Stage("provision", provision, checks_azure=True),
     Stage("boot", boot, checks_azure=True),
-    Stage("set up", set_up),
+    Stage(SET_UP, set_up),
     Stage("attest", attest_created, checks_azure=True, undoes=False),
 )
 
