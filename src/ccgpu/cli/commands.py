@@ -4,6 +4,7 @@ A command's module is imported when the command is used; `ccgpu --help` imports 
 text. A command's options are grouped by their `rich_help_panel`.
 """
 
+from functools import cache
 from importlib import import_module
 from typing import Any, NamedTuple
 
@@ -125,8 +126,9 @@ class Commands(TyperGroup):
             formatter.write_dl([(name, entry.help) for name, entry in COMMANDS.items()])
 
 
+@cache
 def load(name: str) -> Any:
-    """Import the command of this name, as the parser's object."""
+    """Import the command of this name, as the parser's object, which is made once."""
     entry = COMMANDS[name]
     found = getattr(import_module(f"ccgpu.cli.{entry.module}"), entry.attribute)
     if isinstance(found, typer.Typer):
