@@ -122,6 +122,7 @@ def test_unwritable_help_exits_1_with_one_error_line(name: str) -> None:
     assert (done.returncode, done.stderr) == (1, _LOST)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("line", mostly_slow(["list -o json", "--version", "--show-completion"], 3))
 def test_other_unwritable_results_exit_1(user: Path, line: str) -> None:
     done = _ccgpu(line, ">/dev/full")

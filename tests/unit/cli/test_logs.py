@@ -38,9 +38,9 @@ class _Guest:
 
 
 @pytest.fixture
-def vm(shell):
+def vm(shell, prepared):
     """A VM, and a way to say what is inside."""
-    shell(_CREATE)
+    prepared(shell, _CREATE)
 
     def inside(*parts: bytes) -> _Guest:
         guest = _Guest(list(parts))
