@@ -15,7 +15,7 @@ class Prepared:
     """`prepared(shell, deed)`: the shell is as if the deed had been done on it.
 
     A deed is a command line, which must succeed, or a function. It is done on a new machine with an
-    SSH key, and so must the shell be.
+    SSH key, and so must the shell be. Whoever shares its subscription sees what is in it.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -27,7 +27,7 @@ class Prepared:
         for name in ("state", "home"):
             if (done.folder / name).exists():
                 shutil.copytree(done.folder / name, shell.folder / name, dirs_exist_ok=True)
-        shell.arm = copy_of(done.arm)
+        _copy(done.arm, shell.arm)
         return shell
 
     def _do(self, deed: Deed) -> Shell:
@@ -44,14 +44,13 @@ class Prepared:
 
 def copy_of_machine(machine: Machine, folder: Path) -> Machine:
     """A machine with that state, over a subscription of its own."""
-    copy = Machine(copy_of(machine.arm), folder / machine.state.name)
+    copy = Machine(FakeArm(), folder / machine.state.name)
+    _copy(machine.arm, copy.arm)
     if machine.state.exists():
         shutil.copytree(machine.state, copy.state)
     return copy
 
 
-def copy_of(arm: FakeArm) -> FakeArm:
-    """Another subscription in memory, in the state that this one has now."""
-    copy = FakeArm()
-    arm._store._db.backup(copy._store._db)
-    return copy
+def _copy(arm: FakeArm, to: FakeArm) -> None:
+    """Both in memory. What was in the second one goes."""
+    arm._store._db.backup(to._store._db)
