@@ -378,7 +378,7 @@ def without_vm(machine: Machine) -> None:
     delete_vm_by_hand(machine)
 
 
-@pytest.mark.parametrize("prepare", [own, busy, theirs, without_vm])
+@pytest.mark.parametrize("prepare", mostly_slow([own, busy, theirs, without_vm], 2))
 @pytest.mark.parametrize("first", FIRST)
 def test_a_deployment_deleted_during_extend_is_not_found(
     tmp_path: Path, prepare: Command, first: int
@@ -403,7 +403,7 @@ def test_a_deployment_deleted_during_extend_is_not_found(
     assert meanwhile(tmp_path, prepare, first, delete_before) >= 8
 
 
-@pytest.mark.parametrize("prepare", [own, busy, theirs])
+@pytest.mark.parametrize("prepare", mostly_slow([own, busy, theirs], 2))
 @pytest.mark.parametrize("first", FIRST)
 @pytest.mark.parametrize("outer", ["extend", "gc"])
 def test_gc_during_an_extend_leaves_the_vm_or_ends_with_nothing(
