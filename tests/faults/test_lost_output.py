@@ -143,6 +143,7 @@ def test_the_write_error_is_a_json_document_for_programs(user: Path) -> None:
     assert user.is_dir()
 
 
+@pytest.mark.slow
 def test_a_failure_of_the_command_outranks_a_write_error(user: Path) -> None:
     (user / "work" / "bad.yaml").write_text("zone: 9\n")
     done = _ccgpu("validate bad.yaml", ">/dev/full")
